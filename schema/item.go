@@ -1,0 +1,90 @@
+package schema
+
+import (
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// Outcome says what happened to one mapping in a job. An item without one is queued.
+type Outcome string
+
+// The outcomes.
+const (
+	// Succeeded means that everything the job computed for the mapping is saved.
+	Succeeded Outcome = "succeeded"
+	// Skipped means that nothing but suggestions was written, for the reason in the item's error code.
+	Skipped Outcome = "skipped"
+	// ItemFailed means that the mapping is unchanged, for the reason in the item's error.
+	ItemFailed Outcome = "failed"
+	// ItemCancelled means that the job was cancelled before the mapping's turn.
+	ItemCancelled Outcome = "cancelled"
+)
+
+// Outcomes lists every outcome.
+func Outcomes() []Outcome { return []Outcome{Succeeded, Skipped, ItemFailed, ItemCancelled} }
+
+// ErrorCode names why an item was skipped, is tried again, or failed.
+type ErrorCode string
+
+// The error codes.
+const (
+	// CodeConfirmed skips: a person has confirmed the row, and all the job had to say went to the suggestions.
+	CodeConfirmed ErrorCode = "confirmed"
+	// CodePanic counts: the classifier's own code broke on this mapping.
+	CodePanic ErrorCode = "panic"
+	// CodeClassifier counts: the classifier answered with an error, or with what no mapping may hold.
+	CodeClassifier ErrorCode = "classifier_error"
+	// CodePoison fails at once: five starts without an outcome, so the mapping probably ends the process that works on it.
+	CodePoison ErrorCode = "poison"
+)
+
+// ErrorCodes lists every error code.
+func ErrorCodes() []ErrorCode {
+	return []ErrorCode{CodeConfirmed, CodePanic, CodeClassifier, CodePoison}
+}
+
+// Usage is what a model was asked for and what that cost; zero where no model was asked.
+type Usage struct {
+	InputTokens  int64
+	OutputTokens int64
+	// CostUSD is in US dollars.
+	CostUSD float64
+}
+
+// Item is one mapping in the work list of a job.
+type Item struct {
+	bun.BaseModel `bun:"table:job_items,alias:i"`
+
+	JobID     string  `bun:"job_id,pk"`
+	MappingID string  `bun:"mapping_id,pk"`
+	Outcome   Outcome `bun:"outcome,nullzero"`
+	// Attempt counts the attempts whose errors count, the one that gave the outcome included.
+	Attempt int `bun:"attempt"`
+	// Starts counts the starts marked from the third delivery on; see [MarkStart].
+	Starts int `bun:"starts"`
+	// DueAt is when the item may be sent at the earliest.
+	DueAt        time.Time `bun:"due_at"`
+	ErrorCode    ErrorCode `bun:"error_code,nullzero"`
+	Error        string    `bun:"error,nullzero"`
+	Classifier   string    `bun:"classifier,nullzero"`
+	InputTokens  int64     `bun:"input_tokens"`
+	OutputTokens int64     `bun:"output_tokens"`
+	CostUSD      float64   `bun:"cost_usd"`
+	DurationMS   int64     `bun:"duration_ms"`
+	// InformationSecurityClassification is the tier with which the job left the mapping.
+	InformationSecurityClassification InformationSecurityClassification `bun:"information_security_classification,nullzero"`
+	// EndedAt is when the item got its outcome.
+	EndedAt time.Time `bun:"ended_at,nullzero"`
+	// FoldedAt is when the outcome was counted in the job's status.
+	FoldedAt  time.Time `bun:"folded_at,nullzero"`
+	CreatedAt time.Time `bun:"created_at"`
+	CreatedBy string    `bun:"created_by"`
+	UpdatedAt time.Time `bun:"updated_at"`
+	UpdatedBy string    `bun:"updated_by"`
+}
+
+// Usage is what the item used of a model.
+func (i Item) Usage() Usage {
+	return Usage{InputTokens: i.InputTokens, OutputTokens: i.OutputTokens, CostUSD: i.CostUSD}
+}
