@@ -1,0 +1,85 @@
+package schema
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/migrate"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// migrationLock is the advisory lock that lets several starting processes migrate at once: one does, the others wait and find it done.
+const migrationLock = 0x7064656d69677261 // "pdemigra"
+
+// Migration is one step of the database's structure.
+type Migration struct {
+	Name    string
+	Comment string
+	Applied bool
+}
+
+// Migrate brings the database to the newest structure. It returns the names of what it applied, none where all was applied already.
+// Any number of processes may call it at once. A migration that fails is rolled back and may be tried again.
+func Migrate(ctx context.Context, db *DB) (applied []string, err error) {
+	err = withMigrator(ctx, db, func(m *migrate.Migrator) error {
+		if err := m.Init(ctx); err != nil {
+			return fmt.Errorf("migration tables: %w", err)
+		}
+		group, err := m.Migrate(ctx)
+		if err != nil {
+			return fmt.Errorf("migration: %w", err)
+		}
+		for _, step := range group.Migrations {
+			applied = append(applied, step.Name+"_"+step.Comment)
+		}
+		return nil
+	})
+	return applied, err
+}
+
+// Migrations lists every migration and whether it is applied, in order.
+func Migrations(ctx context.Context, db *DB) ([]Migration, error) {
+	var all []Migration
+	err := withMigrator(ctx, db, func(m *migrate.Migrator) error {
+		if err := m.Init(ctx); err != nil {
+			return fmt.Errorf("migration tables: %w", err)
+		}
+		steps, err := m.MigrationsWithStatus(ctx)
+		if err != nil {
+			return fmt.Errorf("migration status: %w", err)
+		}
+		for _, step := range steps {
+			all = append(all, Migration{Name: step.Name, Comment: step.Comment, Applied: step.IsApplied()})
+		}
+		return nil
+	})
+	return all, err
+}
+
+// withMigrator runs do while this process holds the migration lock. The lock lives in a transaction of its own connection, so it is
+// free again when the process dies.
+func withMigrator(ctx context.Context, db *DB, do func(*migrate.Migrator) error) error {
+	files, err := fs.Sub(migrationFiles, "migrations")
+	if err != nil {
+		return fmt.Errorf("embedded migrations: %w", err)
+	}
+	migrations := migrate.NewMigrations()
+	if err := migrations.Discover(files); err != nil {
+		return fmt.Errorf("embedded migrations: %w", err)
+	}
+	return db.RunInTx(ctx, nil, func(ctx context.Context, lock bun.Tx) error {
+		// Migrating takes longer than a transaction may otherwise sit idle.
+		if _, err := lock.ExecContext(ctx, "set local idle_in_transaction_session_timeout = 0"); err != nil {
+			return fmt.Errorf("migration lock: %w", err)
+		}
+		if _, err := lock.ExecContext(ctx, "select pg_advisory_xact_lock(?)", int64(migrationLock)); err != nil {
+			return fmt.Errorf("migration lock: %w", err)
+		}
+		return do(migrate.NewMigrator(db.DB, migrations, migrate.WithMarkAppliedOnSuccess(true)))
+	})
+}

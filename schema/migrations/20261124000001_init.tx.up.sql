@@ -1,0 +1,281 @@
+-- Ids are opaque text; collation "C" compares them byte by byte, which is what the keyset reads need and what costs least.
+
+create table reports (
+    cycle_id      text collate "C" not null,
+    report_id     text collate "C" not null,
+    name          text not null,
+    -- Kept by import, so that asking for a job does not count the mappings.
+    mapping_count bigint not null default 0 check (mapping_count >= 0),
+    created_at    timestamptz not null,
+    created_by    text not null,
+    updated_at    timestamptz not null,
+    updated_by    text not null,
+    primary key (cycle_id, report_id)
+);
+
+create table attributes (
+    id                       text collate "C" primary key,
+    cycle_id                 text collate "C" not null,
+    report_id                text collate "C" not null,
+    -- 'item:' and the line item number where there is one, else 'name:' and the attribute's name.
+    identity                 text collate "C" not null,
+    attribute_name           text not null check (attribute_name <> ''),
+    description              text not null default '',
+    data_type                text not null default '',
+    line_item_number         text not null default '',
+    technical_line_item_name text not null default '',
+    mdrm                     text not null default '',
+    is_mandatory             boolean not null default false,
+    is_cde                   boolean not null default false,
+    is_primary_key           boolean not null default false,
+    has_issues               boolean not null default false,
+    validation_rules         text not null default '',
+    created_at               timestamptz not null,
+    created_by               text not null,
+    updated_at               timestamptz not null,
+    updated_by               text not null,
+    foreign key (cycle_id, report_id) references reports,
+    unique (cycle_id, report_id, identity)
+);
+
+create table data_sources (
+    id          text collate "C" primary key,
+    cycle_id    text collate "C" not null,
+    report_id   text collate "C" not null,
+    name        text not null check (name <> ''),
+    description text not null default '',
+    created_at  timestamptz not null,
+    created_by  text not null,
+    updated_at  timestamptz not null,
+    updated_by  text not null,
+    foreign key (cycle_id, report_id) references reports,
+    unique (cycle_id, report_id, name)
+);
+
+create table source_columns (
+    id             text collate "C" primary key,
+    data_source_id text collate "C" not null references data_sources,
+    schema_name    text not null,
+    table_name     text not null,
+    column_name    text not null,
+    data_type      text not null default '',
+    description    text not null default '',
+    created_at     timestamptz not null,
+    created_by     text not null,
+    updated_at     timestamptz not null,
+    updated_by     text not null,
+    unique (data_source_id, schema_name, table_name, column_name)
+);
+
+create table pde_mappings (
+    id                        text collate "C" primary key,
+    cycle_id                  text collate "C" not null,
+    report_id                 text collate "C" not null,
+    attribute_id              text collate "C" not null unique references attributes,
+    data_source_id            text collate "C" references data_sources,
+    pde_name                  text,
+    pde_code                  text,
+    pde_description           text,
+    source_field              text,
+    mapping_type              text check (mapping_type in ('direct', 'calculated', 'lookup', 'conditional')),
+    transformation_rule       text,
+    business_process          text,
+    business_owner            text,
+    data_steward              text,
+    mapping_confirmed_by_user boolean not null default false,
+    confidence_score          smallint check (confidence_score between 0 and 100),
+    mapping_rationale         text,
+    alternative_mappings      jsonb,
+    information_security_classification text
+        check (information_security_classification in ('HRCI', 'Confidential', 'Proprietary', 'Public')),
+    criticality               text check (criticality in ('High', 'Medium', 'Low')),
+    risk_level                text check (risk_level in ('High', 'Medium', 'Low')),
+    regulatory_flag           boolean,
+    pii_flag                  boolean,
+    classification_confidence smallint check (classification_confidence between 0 and 100),
+    classification_rationale  text,
+    regulatory_references     jsonb,
+    classified_by             text,
+    suggested_source_field    text,
+    suggested_information_security_classification text
+        check (suggested_information_security_classification in ('HRCI', 'Confidential', 'Proprietary', 'Public')),
+    suggested_criticality     text check (suggested_criticality in ('High', 'Medium', 'Low')),
+    suggested_risk_level      text check (suggested_risk_level in ('High', 'Medium', 'Low')),
+    suggested_regulatory_flag boolean,
+    suggested_pii_flag        boolean,
+    review_status             text not null default 'pending'
+        check (review_status in ('pending', 'approved', 'rejected', 'needs_revision')),
+    reviewed_by               text,
+    reviewed_at               timestamptz,
+    version                   bigint not null default 1,
+    created_at                timestamptz not null,
+    created_by                text not null,
+    updated_at                timestamptz not null,
+    updated_by                text not null,
+    foreign key (cycle_id, report_id) references reports
+) with (fillfactor = 60);
+-- The list of a report's mappings, and the page after a cursor of a job's work list.
+create index pde_mappings_report on pde_mappings (cycle_id, report_id, id);
+
+create table jobs (
+    id                  text collate "C" primary key,
+    job_type            text not null check (job_type in ('pde_regeneration', 'pde_classification', 'pde_auto_mapping')),
+    cycle_id            text collate "C" not null,
+    report_id           text collate "C" not null,
+    classifier          text not null check (classifier in ('rules', 'llm', 'hybrid')),
+    scope               text not null check (scope in ('all', 'unmapped', 'selected', 'retry')),
+    mapping_ids         text[] collate "C",
+    retry_of            text collate "C" references jobs,
+    retry_error_code    text not null default '',
+    force               boolean not null default false,
+    mapping_count       bigint not null check (mapping_count >= 0),
+    requested_by        text not null,
+    traceparent         text not null,
+    intent              text not null check (intent in ('run', 'pause', 'cancel')),
+    intent_version      bigint not null,
+    version             bigint not null default 1,
+    started_at          timestamptz,
+    list_cursor         text collate "C" not null default '',
+    listed              bigint not null default 0 check (listed >= 0),
+    listed_at           timestamptz,
+    announced_requested boolean not null default false,
+    announced_started   boolean not null default false,
+    announced_listed    boolean not null default false,
+    announced_intent    bigint not null default 1,
+    announced_finished  boolean not null default false,
+    ended_at            timestamptz,
+    audited_at          timestamptz,
+    created_at          timestamptz not null,
+    created_by          text not null,
+    updated_at          timestamptz not null,
+    updated_by          text not null,
+    foreign key (cycle_id, report_id) references reports,
+    check ((scope = 'retry') = (retry_of is not null)),
+    check ((scope = 'selected') = (mapping_ids is not null)),
+    check (ended_at is null or listed_at is not null)
+);
+-- One active job a report, of any kind.
+create unique index jobs_one_active_per_report on jobs (cycle_id, report_id) where ended_at is null;
+-- What the dispatcher's loop, the auditor's loop and the list of jobs look at.
+create index jobs_unfinished on jobs (id) where not announced_finished;
+create index jobs_unaudited on jobs (id) where audited_at is null;
+create index jobs_report on jobs (cycle_id, report_id, id);
+
+create table job_intents (
+    job_id       text collate "C" not null references jobs,
+    version      bigint not null,
+    intent       text not null check (intent in ('run', 'pause', 'cancel')),
+    requested_by text not null,
+    traceparent  text not null,
+    created_at   timestamptz not null,
+    created_by   text not null,
+    updated_at   timestamptz not null,
+    updated_by   text not null,
+    primary key (job_id, version)
+);
+
+create table idempotency_keys (
+    caller       text not null,
+    key          text not null,
+    request_hash text not null,
+    job_id       text collate "C" not null references jobs,
+    created_at   timestamptz not null,
+    created_by   text not null,
+    updated_at   timestamptz not null,
+    updated_by   text not null,
+    primary key (caller, key)
+);
+
+create table job_items (
+    job_id        text collate "C" not null references jobs,
+    mapping_id    text collate "C" not null references pde_mappings,
+    -- null: queued
+    outcome       text check (outcome in ('succeeded', 'skipped', 'failed', 'cancelled')),
+    attempt       integer not null default 0 check (attempt >= 0),
+    starts        integer not null default 0 check (starts >= 0),
+    due_at        timestamptz not null,
+    error_code    text check (error_code in ('confirmed', 'panic', 'classifier_error', 'poison')),
+    error         text,
+    classifier    text,
+    input_tokens  bigint not null default 0,
+    output_tokens bigint not null default 0,
+    cost_usd      numeric(14, 6) not null default 0,
+    duration_ms   bigint not null default 0,
+    information_security_classification text
+        check (information_security_classification in ('HRCI', 'Confidential', 'Proprietary', 'Public')),
+    ended_at      timestamptz,
+    folded_at     timestamptz,
+    created_at    timestamptz not null,
+    created_by    text not null,
+    updated_at    timestamptz not null,
+    updated_by    text not null,
+    primary key (job_id, mapping_id),
+    check ((outcome is null) = (ended_at is null)),
+    check (folded_at is null or outcome is not null),
+    check (outcome not in ('failed', 'skipped') or error_code is not null)
+) with (fillfactor = 50);
+-- What is to be sent next.
+create index job_items_queued on job_items (job_id, due_at, mapping_id) where outcome is null;
+-- What is to be tried again.
+create index job_items_waiting on job_items (job_id, due_at) where outcome is null and attempt > 0;
+-- What the projector has not counted.
+create index job_items_unfolded on job_items (job_id, mapping_id) where outcome is not null and folded_at is null;
+-- What a retry takes, and the summary of a failed job.
+create index job_items_lost on job_items (job_id, error_code, mapping_id) where outcome in ('failed', 'cancelled');
+create index job_items_mapping on job_items (mapping_id);
+
+create table job_status (
+    job_id              text collate "C" primary key references jobs,
+    status              text not null check (status in ('pending', 'running', 'paused', 'completed', 'failed', 'cancelled')),
+    progress_percentage integer not null check (progress_percentage between 0 and 100),
+    current_step        text not null,
+    total_steps         bigint not null,
+    completed_steps     bigint not null,
+    succeeded           bigint not null default 0 check (succeeded >= 0),
+    skipped             bigint not null default 0 check (skipped >= 0),
+    failed              bigint not null default 0 check (failed >= 0),
+    cancelled           bigint not null default 0 check (cancelled >= 0),
+    hrci                bigint not null default 0 check (hrci >= 0),
+    confidential        bigint not null default 0 check (confidential >= 0),
+    proprietary         bigint not null default 0 check (proprietary >= 0),
+    public              bigint not null default 0 check (public >= 0),
+    input_tokens        bigint not null default 0,
+    output_tokens       bigint not null default 0,
+    cost_usd            numeric(18, 6) not null default 0,
+    message             text not null,
+    waiting_for         text,
+    error               text,
+    eta_seconds         bigint,
+    last_ended_at       timestamptz,
+    started_at          timestamptz,
+    completed_at        timestamptz,
+    -- The version of the jobs row that the status was computed from.
+    job_version         bigint not null,
+    created_at          timestamptz not null,
+    updated_at          timestamptz not null,
+    updated_by          text not null,
+    check (completed_steps = succeeded + skipped + failed + cancelled),
+    check (completed_steps <= total_steps),
+    check ((status in ('completed', 'failed', 'cancelled')) = (completed_at is not null))
+) with (fillfactor = 50);
+
+create table classification_history (
+    id         text collate "C" primary key,
+    mapping_id text collate "C" not null references pde_mappings,
+    -- null where a person made the change
+    job_id     text collate "C",
+    changed_at timestamptz not null,
+    changed_by text not null,
+    before     jsonb not null,
+    after      jsonb not null,
+    comment    text,
+    created_at timestamptz not null,
+    created_by text not null,
+    updated_at timestamptz not null,
+    updated_by text not null,
+    -- Checked against the item that the same transaction has just written, not against the row of the job that all would share.
+    foreign key (job_id, mapping_id) references job_items (job_id, mapping_id)
+);
+create index classification_history_mapping on classification_history (mapping_id, changed_at);
+-- One row a mapping and job, whatever happens.
+create unique index classification_history_once on classification_history (job_id, mapping_id) where job_id is not null;

@@ -1,0 +1,114 @@
+package schema
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+)
+
+// DB is a pool of connections to Postgres with bun on top of it.
+type DB struct {
+	*bun.DB
+	pool *pgxpool.Pool
+}
+
+// Options for [Open]; the zero value works.
+type Options struct {
+	// ApplicationName is how the sessions show in pg_stat_activity; pdeflow if empty.
+	ApplicationName string
+	// MaxConns bounds the pool; 16 if zero.
+	MaxConns int
+	// LogSQL receives every statement, with literals and parameters shown as ?; nil logs none.
+	LogSQL *slog.Logger
+}
+
+// Open makes a pool of connections to the database at url and checks that it answers. The error names the database without the
+// password.
+//
+// Statements go by the simple protocol unless they ask for more, because bun writes its arguments into the text, so that each text is
+// prepared for nothing. Sessions speak UTC, and one that sits idle in a transaction for 30 seconds is ended by the server: a process
+// that was stopped there holds locks that others wait for.
+func Open(ctx context.Context, url string, opts Options) (*DB, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("database URL: %w", withoutPassword(err))
+	}
+	config.MaxConns = 16
+	if opts.MaxConns > 0 {
+		config.MaxConns = int32(min(opts.MaxConns, 1000)) //nolint:gosec // bounded in the expression
+	}
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	params := config.ConnConfig.RuntimeParams
+	params["application_name"] = "pdeflow"
+	if opts.ApplicationName != "" {
+		params["application_name"] = opts.ApplicationName
+	}
+	params["timezone"] = "UTC"
+	params["idle_in_transaction_session_timeout"] = "30s"
+	if opts.LogSQL != nil {
+		config.ConnConfig.Tracer = sqlTracer{log: opts.LogSQL}
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("database pool: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		where := config.ConnConfig
+		return nil, fmt.Errorf("database %s on %s:%d: %w", where.Database, where.Host, where.Port, err)
+	}
+	// The pool of database/sql only hands on what the pool of pgx has: without idle connections of its own none are held twice.
+	sqlDB := stdlib.OpenDBFromPool(pool)
+	return &DB{DB: bun.NewDB(sqlDB, pgdialect.New()), pool: pool}, nil
+}
+
+// Close ends every connection.
+func (db *DB) Close() error {
+	err := db.DB.Close()
+	db.pool.Close()
+	return err
+}
+
+// Pool is the pool of pgx below bun, for bulk copies.
+func (db *DB) Pool() *pgxpool.Pool { return db.pool }
+
+// withoutPassword keeps what a parse error says about a URL and drops the URL itself, which pgx repeats.
+func withoutPassword(err error) error {
+	if parse, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
+		if cause := errors.Unwrap(parse); cause != nil {
+			return cause
+		}
+		return errors.New("it is not of the form postgres://user:password@host:port/database")
+	}
+	return err
+}
+
+// Constraint returns the name of the constraint that err says was violated, or "".
+func Constraint(err error) string {
+	if pg, ok := asPgError(err); ok {
+		return pg.ConstraintName
+	}
+	return ""
+}
+
+func asPgError(err error) (*pgconn.PgError, bool) { return errors.AsType[*pgconn.PgError](err) }
+
+// Now is the transaction's one reading of the clock. It is the database's own clock at the moment of the call, so a caller that holds
+// the row locks it needs never writes time backwards.
+func Now(ctx context.Context, tx bun.IDB) (time.Time, error) {
+	var now time.Time
+	if err := tx.NewRaw("select clock_timestamp()").Scan(ctx, &now); err != nil {
+		return time.Time{}, fmt.Errorf("clock: %w", err)
+	}
+	return now.UTC(), nil
+}

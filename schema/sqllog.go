@@ -1,0 +1,157 @@
+package schema
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+type (
+	subjectKey struct{}
+	startKey   struct{}
+)
+
+type subject struct{ jobID, mappingID string }
+
+type start struct {
+	sql string
+	at  time.Time
+}
+
+// WithSubject marks ctx as work on a mapping of a job, either of which may be empty; logged statements carry the ids.
+func WithSubject(ctx context.Context, jobID, mappingID string) context.Context {
+	return context.WithValue(ctx, subjectKey{}, subject{jobID, mappingID})
+}
+
+// sqlTracer logs every statement at the driver, below bun, so that prepared ones show too.
+type sqlTracer struct{ log *slog.Logger }
+
+// TraceQueryStart implements [pgx.QueryTracer].
+func (t sqlTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	return context.WithValue(ctx, startKey{}, start{sql: data.SQL, at: time.Now()})
+}
+
+// TraceQueryEnd implements [pgx.QueryTracer].
+func (t sqlTracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
+	began, _ := ctx.Value(startKey{}).(start)
+	about, _ := ctx.Value(subjectKey{}).(subject)
+	attrs := []slog.Attr{
+		slog.String("sql", WithoutValues(began.sql)),
+		slog.Duration("duration", time.Since(began.at)),
+		slog.Int64("rows", data.CommandTag.RowsAffected()),
+	}
+	if about.jobID != "" {
+		attrs = append(attrs, slog.String("job_id", about.jobID))
+	}
+	if about.mappingID != "" {
+		attrs = append(attrs, slog.String("mapping_id", about.mappingID))
+	}
+	if data.Err != nil {
+		attrs = append(attrs, slog.String("sqlstate", sqlState(data.Err)))
+	}
+	t.log.LogAttrs(ctx, slog.LevelInfo, "sql", attrs...)
+}
+
+// WithoutValues returns the statement with every literal and parameter shown as ?, and with white space folded. It knows strings
+// ('it”s', E'\”, U&”, B'1', X'ff'), dollar quotes, numbers and $1; names in double quotes stay, and so do digits inside a name.
+func WithoutValues(sql string) string {
+	var out strings.Builder
+	for i := 0; i < len(sql); {
+		switch c := sql[i]; {
+		case c == '\'':
+			i = stringEnd(sql, i, escapes(out.String()))
+			out.WriteByte('?')
+		case c == '"':
+			end := closing(sql, i, '"')
+			out.WriteString(sql[i:end])
+			i = end
+		case c == '$':
+			i = dollarEnd(sql, i)
+			out.WriteByte('?')
+		case c >= '0' && c <= '9':
+			i = numberEnd(sql, i)
+			out.WriteByte('?')
+		case isSpace(c):
+			for i < len(sql) && isSpace(sql[i]) {
+				i++
+			}
+			out.WriteByte(' ')
+		case isNameStart(c):
+			end := i + 1
+			for end < len(sql) && (isNameStart(sql[end]) || sql[end] >= '0' && sql[end] <= '9' || sql[end] == '$') {
+				end++
+			}
+			out.WriteString(sql[i:end])
+			i = end
+		default:
+			out.WriteByte(c)
+			i++
+		}
+	}
+	return strings.TrimSpace(out.String())
+}
+
+// escapes reports whether a string that follows this text takes backslash escapes.
+func escapes(before string) bool {
+	n := len(before)
+	return n > 0 && (before[n-1] == 'E' || before[n-1] == 'e') && (n == 1 || !isNameStart(before[n-2]))
+}
+
+func stringEnd(sql string, i int, backslash bool) int {
+	for i++; i < len(sql); i++ {
+		switch {
+		case backslash && sql[i] == '\\':
+			i++
+		case sql[i] == '\'' && i+1 < len(sql) && sql[i+1] == '\'':
+			i++
+		case sql[i] == '\'':
+			return i + 1
+		}
+	}
+	return len(sql)
+}
+
+func closing(sql string, i int, quote byte) int {
+	if end := strings.IndexByte(sql[i+1:], quote); end >= 0 {
+		return i + 1 + end + 1
+	}
+	return len(sql)
+}
+
+func dollarEnd(sql string, i int) int {
+	end := i + 1
+	for end < len(sql) && (isNameStart(sql[end]) || sql[end] >= '0' && sql[end] <= '9') {
+		end++
+	}
+	if end == len(sql) || sql[end] != '$' {
+		return end // a parameter
+	}
+	tag := sql[i : end+1]
+	if until := strings.Index(sql[end+1:], tag); until >= 0 {
+		return end + 1 + until + len(tag)
+	}
+	return len(sql)
+}
+
+func numberEnd(sql string, i int) int {
+	for i < len(sql) && (sql[i] >= '0' && sql[i] <= '9' || sql[i] == '.' || isNameStart(sql[i])) {
+		i++
+	}
+	return i
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+
+func isNameStart(c byte) bool {
+	return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
+}
+
+func sqlState(err error) string {
+	if pg, ok := asPgError(err); ok {
+		return pg.Code
+	}
+	return "connection"
+}
