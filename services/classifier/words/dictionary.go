@@ -1,0 +1,292 @@
+package words
+
+import (
+	_ "embed"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+//go:embed abbreviations.txt
+var abbreviations string
+
+// dictionary is the embedded dictionary, read once. A mistake in it is a mistake in this package and its tests read it first.
+var dictionary = sync.OnceValue(func() *lexicon {
+	d, err := parse(abbreviations)
+	if err != nil {
+		panic(err)
+	}
+	return d
+})
+
+// lexicon is a dictionary ready for look-up; it is not changed after parse.
+type lexicon struct {
+	entries map[string]*entry
+	pairs   map[pair]*entry
+}
+
+type pair struct{ first, second string }
+
+// entry is one line of the dictionary. The last meaning has no conditions.
+type entry struct {
+	text     string
+	meanings []meaning
+}
+
+// usual is what the entry means without a context.
+func (e *entry) usual() []string { return e.meanings[len(e.meanings)-1].words }
+
+// meaning is one reading of an entry. It fits where all conditions of one of its contexts hold, or anywhere where it has none.
+type meaning struct {
+	words    []string
+	contexts [][]condition
+}
+
+type condition struct {
+	kind  string
+	words []string
+}
+
+// holds reports whether the meaning fits piece i among its neighbours.
+func (m meaning) holds(pieces []piece, i int) bool {
+	for _, context := range m.contexts {
+		if !slices.ContainsFunc(context, func(c condition) bool { return !c.holds(pieces, i) }) {
+			return true
+		}
+	}
+	return len(m.contexts) == 0
+}
+
+func (c condition) holds(pieces []piece, i int) bool {
+	switch c.kind {
+	case "first":
+		return i == 0 && len(pieces) > 1
+	case "last":
+		return i == len(pieces)-1 && i > 0
+	case "alone":
+		return len(pieces) == 1
+	case "before":
+		return i+1 < len(pieces) && c.names(pieces[i+1].text, pieces[i+1].lead())
+	case "after":
+		return i > 0 && c.names(pieces[i-1].text, pieces[i-1].trail())
+	default: // with
+		for j := range pieces {
+			if j != i && (c.names(pieces[j].text, pieces[j].lead()) || c.names(pieces[j].text, pieces[j].trail())) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// names reports whether the condition lists a neighbour by its text or by the word that it usually stands for.
+func (c condition) names(text, word string) bool {
+	if slices.Contains(c.words, word) || slices.Contains(c.words, text) {
+		return true
+	}
+	return '0' <= text[0] && text[0] <= '9' && slices.Contains(c.words, "#")
+}
+
+// lead is the first word that the piece usually stands for, trail the last.
+func (p piece) lead() string {
+	if p.entry == nil {
+		return p.text
+	}
+	return p.entry.usual()[0]
+}
+
+func (p piece) trail() string {
+	if p.entry == nil {
+		return p.text
+	}
+	words := p.entry.usual()
+	return words[len(words)-1]
+}
+
+// lookup gives the piece for a run of letters or digits in any case. It allocates only for a word that the dictionary does not have and
+// that is not lower-case already.
+func (d *lexicon) lookup(run string) piece {
+	var buffer [32]byte
+	lower := appendLower(buffer[:0], run)
+	if e, ok := d.entries[string(lower)]; ok {
+		return piece{e.text, e}
+	}
+	if stem, plural := singular(lower); plural {
+		if e, ok := d.entries[string(stem)]; ok {
+			return piece{e.text, e}
+		}
+		if e, ok := d.entries[strings.TrimSuffix(string(stem), "e")]; ok { // statuses
+			return piece{e.text, e}
+		}
+		return piece{text: string(stem)}
+	}
+	if string(lower) == run {
+		return piece{text: run}
+	}
+	return piece{text: string(lower)}
+}
+
+func (d *lexicon) knows(run string) bool { return d.lookup(run).entry != nil }
+
+// isSegment reports whether part may be one of the words that a run was put together from. Words of two letters may stand only at the end
+// and only where they say what a value is (CUSTID, OPENDT), and some of three or four nowhere: they are syllables of English words
+// (intent, contact, interest).
+func (d *lexicon) isSegment(part string, last bool) bool {
+	switch part {
+	case "id", "dt", "cd", "nm", "no", "ts":
+		return last
+	case "ent", "act", "est", "per", "add", "ser", "ext", "rest", "long", "now", "own", "new", "sec", "div", "emp", "imp", "con", "app", "ins",
+		"int", "ord", "len", "det", "sub", "sim", "pre", "dis", "able", "ing", "form", "rank", "ever", "ten", "one", "age", "dim", "mid", "cap", "ast", "iss":
+		return false
+	}
+	if len(part) < minWord {
+		return false
+	}
+	_, ok := d.entries[part]
+	return ok
+}
+
+func appendLower(dst []byte, run string) []byte {
+	for i := range len(run) {
+		c := run[i]
+		if c >= 0x80 {
+			return append(dst[:0], strings.ToLower(run)...)
+		}
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// singular takes the plural's ending from a lower-case word. Words whose s is no plural stand in the dictionary, or end as such words do.
+func singular(word []byte) (stem []byte, plural bool) {
+	n := len(word)
+	if n < 3 || word[n-1] != 's' {
+		return word, false
+	}
+	switch end := string(word[n-2:]); {
+	case end == "ss", end == "us", end == "is":
+		return word, false
+	case n > 4 && end == "es" && word[n-3] == 'i':
+		return append(word[:n-3], 'y'), true
+	case n > 4 && end == "es" && (word[n-3] == 'x' || word[n-3] == 'z'), hasSuffix(word, "sses"), hasSuffix(word, "shes"), hasSuffix(word, "ches"):
+		return word[:n-2], true
+	default:
+		return word[:n-1], true
+	}
+}
+
+func hasSuffix(word []byte, suffix string) bool { return strings.HasSuffix(string(word), suffix) }
+
+// parse reads a dictionary in the format that abbreviations.txt describes.
+func parse(text string) (*lexicon, error) {
+	d := &lexicon{entries: map[string]*entry{}, pairs: map[pair]*entry{}}
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		if err := d.add(line); err != nil {
+			return nil, fmt.Errorf("abbreviations line %d: %w", number, err)
+		}
+	}
+	d.addExpansions()
+	return d, nil
+}
+
+func (d *lexicon) add(line string) error {
+	key, rest, found := strings.Cut(line, ":")
+	if !found {
+		rest = key
+	}
+	e := &entry{text: key}
+	for part := range strings.SplitSeq(rest, "/") {
+		m, err := parseMeaning(part)
+		if err != nil {
+			return fmt.Errorf("%q: %w", key, err)
+		}
+		e.meanings = append(e.meanings, m)
+	}
+	if len(e.meanings[len(e.meanings)-1].contexts) > 0 {
+		return fmt.Errorf("%q: the last meaning must have no condition", key)
+	}
+	if first, second, ok := strings.Cut(key, "-"); ok {
+		if _, exists := d.pairs[pair{first, second}]; exists {
+			return fmt.Errorf("%q stands twice", key)
+		}
+		d.pairs[pair{first, second}] = e
+		return nil
+	}
+	if _, exists := d.entries[key]; exists {
+		return fmt.Errorf("%q stands twice", key)
+	}
+	d.entries[key] = e
+	return nil
+}
+
+// addExpansions makes every word that something stands for a known word, so that it is not cut at syllables.
+func (d *lexicon) addExpansions() {
+	for _, e := range slices.Collect(maps.Values(d.entries)) {
+		for _, m := range e.meanings {
+			for _, w := range m.words {
+				if _, exists := d.entries[w]; !exists {
+					d.entries[w] = &entry{text: w, meanings: []meaning{{words: []string{w}}}}
+				}
+			}
+		}
+	}
+}
+
+// parseMeaning reads "charge off [before amount date; with net]".
+func parseMeaning(text string) (meaning, error) {
+	expansion, rest, bracket := strings.Cut(text, "[")
+	m := meaning{words: strings.Fields(expansion)}
+	if len(m.words) == 0 {
+		return m, fmt.Errorf("no words in %q", text)
+	}
+	if !bracket {
+		return m, nil
+	}
+	rest, _, closed := strings.Cut(rest, "]")
+	if !closed {
+		return m, fmt.Errorf("no closing bracket in %q", text)
+	}
+	for part := range strings.SplitSeq(rest, ";") {
+		var context []condition
+		for one := range strings.SplitSeq(part, ",") {
+			c, err := parseCondition(one)
+			if err != nil {
+				return m, err
+			}
+			context = append(context, c)
+		}
+		m.contexts = append(m.contexts, context)
+	}
+	return m, nil
+}
+
+func parseCondition(text string) (condition, error) {
+	fields := strings.Fields(text)
+	if len(fields) == 0 {
+		return condition{}, fmt.Errorf("empty condition")
+	}
+	c := condition{kind: fields[0], words: fields[1:]}
+	switch c.kind {
+	case "first", "last", "alone":
+		if len(c.words) > 0 {
+			return c, fmt.Errorf("%q takes no words", c.kind)
+		}
+	case "before", "after", "with":
+		if len(c.words) == 0 {
+			return c, fmt.Errorf("%q needs words", c.kind)
+		}
+	default:
+		return c, fmt.Errorf("unknown condition %q", c.kind)
+	}
+	return c, nil
+}
