@@ -19,6 +19,8 @@ import (
 type DB struct {
 	*bun.DB
 	pool *pgxpool.Pool
+	// readWork is the statement of [ReadWork], written once from the columns of the rows that it reads.
+	readWork string
 }
 
 // Options for [Open]; the zero value works.
@@ -40,7 +42,8 @@ type Options struct {
 func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("database URL: %w", withoutPassword(err))
+		// What pgx says of a URL may repeat the password in it.
+		return nil, errors.New("database URL: it is not of the form postgres://user:password@host:port/database?sslmode=verify-full")
 	}
 	config.MaxConns = 16
 	if opts.MaxConns > 0 {
@@ -67,9 +70,9 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 		where := config.ConnConfig
 		return nil, fmt.Errorf("database %s on %s:%d: %w", where.Database, where.Host, where.Port, err)
 	}
-	// The pool of database/sql only hands on what the pool of pgx has: without idle connections of its own none are held twice.
 	sqlDB := stdlib.OpenDBFromPool(pool)
-	return &DB{DB: bun.NewDB(sqlDB, pgdialect.New()), pool: pool}, nil
+	db := bun.NewDB(sqlDB, pgdialect.New())
+	return &DB{DB: db, pool: pool, readWork: readWorkSQL(db)}, nil
 }
 
 // Close ends every connection.
@@ -81,17 +84,6 @@ func (db *DB) Close() error {
 
 // Pool is the pool of pgx below bun, for bulk copies.
 func (db *DB) Pool() *pgxpool.Pool { return db.pool }
-
-// withoutPassword keeps what a parse error says about a URL and drops the URL itself, which pgx repeats.
-func withoutPassword(err error) error {
-	if parse, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
-		if cause := errors.Unwrap(parse); cause != nil {
-			return cause
-		}
-		return errors.New("it is not of the form postgres://user:password@host:port/database")
-	}
-	return err
-}
 
 // Constraint returns the name of the constraint that err says was violated, or "".
 func Constraint(err error) string {

@@ -1,0 +1,184 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// folder signs what the projector writes.
+const folder = "projector"
+
+// LockStatus locks the job's status for this transaction, making a pending one where there is none, and reads the job's row behind the
+// lock. It returns [ErrNotFound] where there is no such job.
+func LockStatus(ctx context.Context, tx bun.Tx, jobID string) (Job, JobStatus, error) {
+	var (
+		job    Job
+		status JobStatus
+	)
+	if err := tx.NewSelect().Model(&job).Where("id = ?", jobID).Scan(ctx); err != nil {
+		return job, status, notFound(err, "job "+jobID)
+	}
+	now, err := Now(ctx, tx)
+	if err != nil {
+		return job, status, err
+	}
+	fresh := StatusOf(Job{ID: job.ID, MappingCount: job.MappingCount, RequestedBy: job.RequestedBy, CreatedAt: job.CreatedAt},
+		Counts{}, Waiting{}, nil)
+	fresh.UpdatedAt, fresh.UpdatedBy = now, folder
+	if _, err := tx.NewInsert().Model(&fresh).On("conflict (job_id) do nothing").Exec(ctx); err != nil {
+		return job, status, fmt.Errorf("status of job %s: %w", jobID, err)
+	}
+	if err := tx.NewSelect().Model(&status).Where("job_id = ?", jobID).For("update").Scan(ctx); err != nil {
+		return job, status, fmt.Errorf("lock status of job %s: %w", jobID, err)
+	}
+	if err := tx.NewSelect().Model(&job).Where("id = ?", jobID).Scan(ctx); err != nil {
+		return job, status, fmt.Errorf("job %s: %w", jobID, err)
+	}
+	return job, status, nil
+}
+
+// FoldItems marks those of the named items that have an outcome and are not counted yet, and returns the counts of exactly these. The
+// caller holds the lock of the job's status.
+func FoldItems(ctx context.Context, tx bun.Tx, jobID string, mappingIDs []string) (Counts, error) {
+	if len(mappingIDs) == 0 {
+		return Counts{}, nil
+	}
+	return fold(ctx, tx, "job_id = ? and mapping_id in (?) and outcome is not null and folded_at is null", jobID, bun.List(mappingIDs))
+}
+
+// SweepItems does the same for any items of the job, at most limit of them. It returns how many there were.
+func SweepItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Counts, int64, error) {
+	counts, err := fold(ctx, tx, `job_id = ? and mapping_id in (
+		select mapping_id from job_items where job_id = ? and outcome is not null and folded_at is null order by mapping_id limit ?)
+		and outcome is not null and folded_at is null`, jobID, jobID, limit)
+	return counts, counts.Completed(), err
+}
+
+func fold(ctx context.Context, tx bun.Tx, where string, args ...any) (Counts, error) {
+	query := `with folded as (
+		update job_items set folded_at = t.now, updated_at = t.now, updated_by = ?
+		from (select clock_timestamp() as now) t
+		where ` + where + `
+		returning outcome, information_security_classification as tier, input_tokens, output_tokens, cost_usd, ended_at)
+		` + countItems + ` from folded`
+	return scanCounts(ctx, tx, query, append([]any{folder}, args...)...)
+}
+
+// countItems counts items; rows to count must have the tier under that name.
+const countItems = `select count(*) filter (where outcome = 'succeeded') as succeeded, count(*) filter (where outcome = 'skipped') as skipped,
+	count(*) filter (where outcome = 'failed') as failed, count(*) filter (where outcome = 'cancelled') as cancelled,
+	count(*) filter (where tier = 'HRCI') as hrci, count(*) filter (where tier = 'Confidential') as confidential,
+	count(*) filter (where tier = 'Proprietary') as proprietary, count(*) filter (where tier = 'Public') as public,
+	coalesce(sum(input_tokens), 0)::bigint as input_tokens, coalesce(sum(output_tokens), 0)::bigint as output_tokens,
+	coalesce(sum(cost_usd), 0) as cost_usd, max(ended_at) as last_ended_at`
+
+func scanCounts(ctx context.Context, tx bun.IDB, query string, args ...any) (Counts, error) {
+	var counts Counts
+	if err := tx.NewRaw(query, args...).Scan(ctx, &counts); err != nil {
+		return Counts{}, fmt.Errorf("count items: %w", err)
+	}
+	return counts, nil
+}
+
+// WriteStatus writes where the job stands with these counts. On the first final status the job's row ends with it, so that the report
+// is free for the next job at the same moment. It returns what it wrote.
+func WriteStatus(ctx context.Context, tx bun.Tx, job Job, counts Counts) (JobStatus, error) {
+	status, err := computeStatus(ctx, tx, job, counts)
+	if err != nil {
+		return status, err
+	}
+	if status.UpdatedAt, err = Now(ctx, tx); err != nil {
+		return status, err
+	}
+	status.UpdatedBy = folder
+	_, err = tx.NewInsert().Model(&status).On("conflict (job_id) do update").
+		Set("status = excluded.status, progress_percentage = excluded.progress_percentage, current_step = excluded.current_step").
+		Set("total_steps = excluded.total_steps, completed_steps = excluded.completed_steps").
+		Set("succeeded = excluded.succeeded, skipped = excluded.skipped, failed = excluded.failed, cancelled = excluded.cancelled").
+		Set("hrci = excluded.hrci, confidential = excluded.confidential, proprietary = excluded.proprietary, public = excluded.public").
+		Set("input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens, cost_usd = excluded.cost_usd").
+		Set("message = excluded.message, waiting_for = excluded.waiting_for, error = excluded.error, eta_seconds = excluded.eta_seconds").
+		Set("last_ended_at = excluded.last_ended_at, started_at = excluded.started_at, completed_at = excluded.completed_at").
+		Set("job_version = excluded.job_version, updated_at = excluded.updated_at, updated_by = excluded.updated_by").
+		Exec(ctx)
+	if err != nil {
+		return status, fmt.Errorf("write status of job %s: %w", job.ID, err)
+	}
+	if status.Status.Final() && job.EndedAt.IsZero() {
+		_, err = tx.NewUpdate().Model((*Job)(nil)).Set("ended_at = ?, updated_at = ?, updated_by = ?", status.CompletedAt, status.UpdatedAt, folder).
+			Where("id = ? and ended_at is null", job.ID).Exec(ctx)
+		if err != nil {
+			return status, fmt.Errorf("end job %s: %w", job.ID, err)
+		}
+	}
+	return status, nil
+}
+
+// computeStatus reads what [StatusOf] needs beside the counts.
+func computeStatus(ctx context.Context, tx bun.IDB, job Job, counts Counts) (JobStatus, error) {
+	var (
+		waiting Waiting
+		lost    []Lost
+		due     *time.Time
+	)
+	err := tx.NewRaw("select count(*), min(due_at) from job_items where job_id = ? and outcome is null and attempt > 0", job.ID).
+		Scan(ctx, &waiting.Items, &due)
+	if err != nil {
+		return JobStatus{}, fmt.Errorf("waiting items of job %s: %w", job.ID, err)
+	}
+	if due != nil {
+		waiting.DueAt = *due
+	}
+	if counts.Failed > 0 && statusFrom(job, counts) == Failed {
+		err := tx.NewRaw(`select error_code, count(*) as items, coalesce(min(error), '') as error
+			from job_items where job_id = ? and outcome = 'failed' group by error_code order by items desc, error_code`, job.ID).Scan(ctx, &lost)
+		if err != nil {
+			return JobStatus{}, fmt.Errorf("failed items of job %s: %w", job.ID, err)
+		}
+	}
+	return StatusOf(job, counts, waiting, lost), nil
+}
+
+// MarkFinishedAnnounced records that job.finished is in the stream.
+func MarkFinishedAnnounced(ctx context.Context, db bun.IDB, jobID string) error {
+	_, err := db.NewUpdate().Model((*Job)(nil)).
+		Set("announced_finished = true, updated_at = clock_timestamp(), updated_by = ?", folder).
+		Where("id = ? and not announced_finished", jobID).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("announced end of job %s: %w", jobID, err)
+	}
+	return nil
+}
+
+// RebuildStatus throws the job's status away and computes it again from all of its items.
+func RebuildStatus(ctx context.Context, tx bun.Tx, jobID string) (JobStatus, error) {
+	job, _, err := LockStatus(ctx, tx, jobID)
+	if err != nil {
+		return JobStatus{}, err
+	}
+	_, err = tx.NewUpdate().Model((*Item)(nil)).Set("folded_at = clock_timestamp(), updated_at = clock_timestamp(), updated_by = ?", folder).
+		Where("job_id = ? and outcome is not null and folded_at is null", jobID).Exec(ctx)
+	if err != nil {
+		return JobStatus{}, fmt.Errorf("fold items of job %s: %w", jobID, err)
+	}
+	counts, err := scanCounts(ctx, tx, countItems+` from (
+		select outcome, information_security_classification as tier, input_tokens, output_tokens, cost_usd, ended_at
+		from job_items where job_id = ? and folded_at is not null) folded`, jobID)
+	if err != nil {
+		return JobStatus{}, err
+	}
+	return WriteStatus(ctx, tx, job, counts)
+}
+
+// notFound turns the absence of a row into [ErrNotFound] and names what was looked for.
+func notFound(err error, what string) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("%s: %w", what, ErrNotFound)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

@@ -1,0 +1,107 @@
+package schema
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// History is one change of a mapping, by a job or by a person. Rows are only ever added.
+type History struct {
+	bun.BaseModel `bun:"table:classification_history,alias:h"`
+
+	ID        string          `bun:"id,pk"`
+	MappingID string          `bun:"mapping_id"`
+	JobID     string          `bun:"job_id,nullzero"`
+	ChangedAt time.Time       `bun:"changed_at"`
+	ChangedBy string          `bun:"changed_by"`
+	Before    json.RawMessage `bun:"before,type:jsonb"`
+	After     json.RawMessage `bun:"after,type:jsonb"`
+	Comment   string          `bun:"comment,nullzero"`
+	CreatedAt time.Time       `bun:"created_at"`
+	CreatedBy string          `bun:"created_by"`
+	UpdatedAt time.Time       `bun:"updated_at"`
+	UpdatedBy string          `bun:"updated_by"`
+}
+
+// Image is what the history keeps of a mapping: everything that a job or a person decides about it. A field that says nothing is null.
+type Image struct {
+	DataSourceID           *string       `json:"data_source_id"`
+	PDEName                *string       `json:"pde_name"`
+	PDECode                *string       `json:"pde_code"`
+	PDEDescription         *string       `json:"pde_description"`
+	SourceField            *string       `json:"source_field"`
+	MappingType            *string       `json:"mapping_type"`
+	TransformationRule     *string       `json:"transformation_rule"`
+	MappingConfirmedByUser bool          `json:"mapping_confirmed_by_user"`
+	ConfidenceScore        *int          `json:"confidence_score"`
+	MappingRationale       *string       `json:"mapping_rationale"`
+	AlternativeMappings    []Alternative `json:"alternative_mappings"`
+
+	InformationSecurityClassification *string  `json:"information_security_classification"`
+	Criticality                       *string  `json:"criticality"`
+	RiskLevel                         *string  `json:"risk_level"`
+	RegulatoryFlag                    *bool    `json:"regulatory_flag"`
+	PIIFlag                           *bool    `json:"pii_flag"`
+	ClassificationConfidence          *int     `json:"classification_confidence"`
+	ClassificationRationale           *string  `json:"classification_rationale"`
+	RegulatoryReferences              []string `json:"regulatory_references"`
+	ClassifiedBy                      *string  `json:"classified_by"`
+
+	SuggestedSourceField                       *string `json:"suggested_source_field"`
+	SuggestedInformationSecurityClassification *string `json:"suggested_information_security_classification"`
+	SuggestedCriticality                       *string `json:"suggested_criticality"`
+	SuggestedRiskLevel                         *string `json:"suggested_risk_level"`
+	SuggestedRegulatoryFlag                    *bool   `json:"suggested_regulatory_flag"`
+	SuggestedPIIFlag                           *bool   `json:"suggested_pii_flag"`
+
+	ReviewStatus string `json:"review_status"`
+	Version      int64  `json:"version"`
+}
+
+// Image returns what the history keeps of the mapping.
+func (m Mapping) Image() Image {
+	return Image{
+		DataSourceID:           said(m.DataSourceID),
+		PDEName:                said(m.PDEName),
+		PDECode:                said(m.PDECode),
+		PDEDescription:         said(m.PDEDescription),
+		SourceField:            said(m.SourceField),
+		MappingType:            said(m.MappingType),
+		TransformationRule:     said(m.TransformationRule),
+		MappingConfirmedByUser: m.MappingConfirmedByUser,
+		ConfidenceScore:        m.ConfidenceScore,
+		MappingRationale:       said(m.MappingRationale),
+		AlternativeMappings:    m.AlternativeMappings,
+
+		InformationSecurityClassification: said(m.InformationSecurityClassification),
+		Criticality:                       said(m.Criticality),
+		RiskLevel:                         said(m.RiskLevel),
+		RegulatoryFlag:                    m.RegulatoryFlag,
+		PIIFlag:                           m.PIIFlag,
+		ClassificationConfidence:          m.ClassificationConfidence,
+		ClassificationRationale:           said(m.ClassificationRationale),
+		RegulatoryReferences:              m.RegulatoryReferences,
+		ClassifiedBy:                      said(m.ClassifiedBy),
+
+		SuggestedSourceField:                       said(m.SuggestedSourceField),
+		SuggestedInformationSecurityClassification: said(m.SuggestedInformationSecurityClassification),
+		SuggestedCriticality:                       said(m.SuggestedCriticality),
+		SuggestedRiskLevel:                         said(m.SuggestedRiskLevel),
+		SuggestedRegulatoryFlag:                    m.SuggestedRegulatoryFlag,
+		SuggestedPIIFlag:                           m.SuggestedPIIFlag,
+
+		ReviewStatus: string(m.ReviewStatus),
+		Version:      m.Version,
+	}
+}
+
+// said is nil where the text says nothing.
+func said[T ~string](text T) *string {
+	if text == "" {
+		return nil
+	}
+	s := string(text)
+	return &s
+}

@@ -1,0 +1,218 @@
+package schema
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// JobStatus is where a job stands: a function of its row and its items, which the projector computes and keeps.
+type JobStatus struct {
+	bun.BaseModel `bun:"table:job_status,alias:s"`
+
+	JobID              string `bun:"job_id,pk"`
+	Status             Status `bun:"status"`
+	ProgressPercentage int    `bun:"progress_percentage"`
+	CurrentStep        string `bun:"current_step"`
+	TotalSteps         int64  `bun:"total_steps"`
+	CompletedSteps     int64  `bun:"completed_steps"`
+
+	Counts `bun:"embed:"`
+
+	Message    string `bun:"message"`
+	WaitingFor string `bun:"waiting_for,nullzero"`
+	Error      string `bun:"error,nullzero"`
+	ETASeconds *int64 `bun:"eta_seconds"`
+
+	StartedAt   time.Time `bun:"started_at,nullzero"`
+	CompletedAt time.Time `bun:"completed_at,nullzero"`
+	// JobVersion is the version of the job's row from which the status was computed.
+	JobVersion int64     `bun:"job_version"`
+	CreatedAt  time.Time `bun:"created_at"`
+	UpdatedAt  time.Time `bun:"updated_at"`
+	UpdatedBy  string    `bun:"updated_by"`
+}
+
+// Counts is what a job's status has counted of its items.
+type Counts struct {
+	Succeeded int64 `bun:"succeeded"`
+	Skipped   int64 `bun:"skipped"`
+	Failed    int64 `bun:"failed"`
+	Cancelled int64 `bun:"cancelled"`
+
+	// By the tier with which the job left the mapping.
+	HRCI         int64 `bun:"hrci"`
+	Confidential int64 `bun:"confidential"`
+	Proprietary  int64 `bun:"proprietary"`
+	Public       int64 `bun:"public"`
+
+	InputTokens  int64   `bun:"input_tokens"`
+	OutputTokens int64   `bun:"output_tokens"`
+	CostUSD      float64 `bun:"cost_usd"`
+
+	// LastEndedAt is when the newest of the counted items ended.
+	LastEndedAt time.Time `bun:"last_ended_at,nullzero"`
+}
+
+// Completed is how many items are accounted for.
+func (c Counts) Completed() int64 { return c.Succeeded + c.Skipped + c.Failed + c.Cancelled }
+
+// Plus adds what has been counted elsewhere.
+func (c Counts) Plus(more Counts) Counts {
+	c.Succeeded += more.Succeeded
+	c.Skipped += more.Skipped
+	c.Failed += more.Failed
+	c.Cancelled += more.Cancelled
+	c.HRCI += more.HRCI
+	c.Confidential += more.Confidential
+	c.Proprietary += more.Proprietary
+	c.Public += more.Public
+	c.InputTokens += more.InputTokens
+	c.OutputTokens += more.OutputTokens
+	c.CostUSD += more.CostUSD
+	if more.LastEndedAt.After(c.LastEndedAt) {
+		c.LastEndedAt = more.LastEndedAt
+	}
+	return c
+}
+
+// Waiting is what a job's queued items wait for: how many of them have failed before and are tried again, and when the first of them is
+// due.
+type Waiting struct {
+	Items int64     `bun:"items"`
+	DueAt time.Time `bun:"due_at"`
+}
+
+// Lost counts the items of a job that failed for one reason.
+type Lost struct {
+	ErrorCode ErrorCode `bun:"error_code"`
+	Items     int64     `bun:"items"`
+	// Error is the text of one of them.
+	Error string `bun:"error"`
+}
+
+// StatusOf computes where a job stands from its row, the counts of its items, what the queued ones wait for and, for a job that ends,
+// what was lost. The result is the same whoever computes it and when, but for UpdatedAt, which the caller sets.
+func StatusOf(job Job, counts Counts, waiting Waiting, lost []Lost) JobStatus {
+	completed := counts.Completed()
+	total := max(job.Total(), completed)
+	s := JobStatus{
+		JobID:          job.ID,
+		Status:         statusFrom(job, counts),
+		TotalSteps:     total,
+		CompletedSteps: completed,
+		Counts:         counts,
+		StartedAt:      job.StartedAt,
+		JobVersion:     job.Version,
+		CreatedAt:      job.CreatedAt,
+	}
+	switch {
+	case total > 0:
+		s.ProgressPercentage = int(completed * 100 / total)
+	case s.Status.Final():
+		s.ProgressPercentage = 100
+	}
+	if !job.ListedAt.IsZero() && waiting.Items > 0 && waiting.Items == total-completed {
+		s.WaitingFor = fmt.Sprintf("%s that failed before will be tried again, the first at %s",
+			mappings(waiting.Items), waiting.DueAt.UTC().Format(time.RFC3339))
+	}
+	if s.Status.Final() {
+		s.CompletedAt = job.ListedAt
+		if counts.LastEndedAt.After(s.CompletedAt) {
+			s.CompletedAt = counts.LastEndedAt
+		}
+	}
+	if s.Status == Failed {
+		s.Error = summary(counts.Failed, total, lost)
+	}
+	s.ETASeconds = eta(job, s)
+	s.CurrentStep = currentStep(job, s)
+	s.Message = message(job, s)
+	return s
+}
+
+func statusFrom(job Job, counts Counts) Status {
+	switch {
+	case !job.ListedAt.IsZero() && counts.Completed() >= job.Listed:
+		switch {
+		case counts.Cancelled > 0:
+			return Cancelled
+		case counts.Failed > 0:
+			return Failed
+		default:
+			return Completed
+		}
+	case job.Intent == IntentPause:
+		return Paused
+	case !job.StartedAt.IsZero():
+		return Running
+	default:
+		return Pending
+	}
+}
+
+// eta extrapolates from the pace so far, in whole seconds, rounded up; nil where there is no pace to go by.
+func eta(job Job, s JobStatus) *int64 {
+	taken := s.LastEndedAt.Sub(job.StartedAt)
+	if s.Status != Running || s.CompletedSteps == 0 || taken <= 0 {
+		return nil
+	}
+	left := time.Duration(float64(taken) / float64(s.CompletedSteps) * float64(s.TotalSteps-s.CompletedSteps))
+	seconds := int64((left + time.Second - 1) / time.Second)
+	return &seconds
+}
+
+func currentStep(job Job, s JobStatus) string {
+	switch {
+	case s.Status.Final():
+		return "All mappings are accounted for"
+	case s.Status == Pending:
+		return "Waiting to start"
+	case s.Status == Paused:
+		return "Paused; nothing new starts until the job is resumed"
+	case job.Intent == IntentCancel:
+		return "Cancelling what has not started"
+	case job.ListedAt.IsZero():
+		return fmt.Sprintf("Listing the mappings, %d so far", job.Listed)
+	default:
+		return fmt.Sprintf("%s mapping %d of %d", doing(job.JobType), min(s.CompletedSteps+1, s.TotalSteps), s.TotalSteps)
+	}
+}
+
+func doing(t JobType) string {
+	if t.Maps() {
+		return "Mapping and classifying"
+	}
+	return "Classifying"
+}
+
+func message(job Job, s JobStatus) string {
+	switch s.Status {
+	case Pending:
+		return fmt.Sprintf("Asked for by %s, not started yet", job.RequestedBy)
+	case Running, Paused:
+		return fmt.Sprintf("%d of %s accounted for", s.CompletedSteps, mappings(s.TotalSteps))
+	case Completed, Failed, Cancelled:
+		return fmt.Sprintf("%s: %d succeeded, %d skipped, %d failed, %d cancelled",
+			mappings(s.TotalSteps), s.Succeeded, s.Skipped, s.Failed, s.Cancelled)
+	default:
+		return ""
+	}
+}
+
+func summary(failed, total int64, lost []Lost) string {
+	parts := make([]string, 0, len(lost))
+	for _, l := range lost {
+		parts = append(parts, fmt.Sprintf("%d × %s, such as: %s", l.Items, l.ErrorCode, l.Error))
+	}
+	return fmt.Sprintf("%d of %s failed, the rest is saved (%s)", failed, mappings(total), strings.Join(parts, "; "))
+}
+
+func mappings(n int64) string {
+	if n == 1 {
+		return "1 mapping"
+	}
+	return fmt.Sprintf("%d mappings", n)
+}
