@@ -13,33 +13,50 @@ import (
 // folder signs what the projector writes.
 const folder = "projector"
 
-// LockStatus locks the job's status for this transaction, making a pending one where there is none, and reads the job's row behind the
-// lock. It returns [ErrNotFound] where there is no such job.
+// LockStatus locks the job's status for this transaction and reads the job's row behind the lock. Where there is no status it makes one
+// from what is counted already. It returns [ErrNotFound] where there is no such job.
 func LockStatus(ctx context.Context, tx bun.Tx, jobID string) (Job, JobStatus, error) {
-	var (
-		job    Job
-		status JobStatus
-	)
-	if err := tx.NewSelect().Model(&job).Where("id = ?", jobID).Scan(ctx); err != nil {
-		return job, status, notFound(err, "job "+jobID)
-	}
-	now, err := Now(ctx, tx)
+	var status JobStatus
+	job, err := ReadJob(ctx, tx, jobID)
 	if err != nil {
 		return job, status, err
 	}
-	fresh := StatusOf(Job{ID: job.ID, MappingCount: job.MappingCount, RequestedBy: job.RequestedBy, CreatedAt: job.CreatedAt},
-		Counts{}, Waiting{}, nil)
-	fresh.UpdatedAt, fresh.UpdatedBy = now, folder
-	if _, err := tx.NewInsert().Model(&fresh).On("conflict (job_id) do nothing").Exec(ctx); err != nil {
+	fresh := StatusOf(unstarted(job), Counts{}, Waiting{}, nil)
+	if fresh.UpdatedAt, err = Now(ctx, tx); err != nil {
+		return job, status, err
+	}
+	fresh.UpdatedBy = folder
+	result, err := tx.NewInsert().Model(&fresh).On("conflict (job_id) do nothing").Exec(ctx)
+	if err != nil {
 		return job, status, fmt.Errorf("status of job %s: %w", jobID, err)
 	}
 	if err := tx.NewSelect().Model(&status).Where("job_id = ?", jobID).For("update").Scan(ctx); err != nil {
 		return job, status, fmt.Errorf("lock status of job %s: %w", jobID, err)
 	}
-	if err := tx.NewSelect().Model(&job).Where("id = ?", jobID).Scan(ctx); err != nil {
-		return job, status, fmt.Errorf("job %s: %w", jobID, err)
+	if made, err := result.RowsAffected(); err != nil {
+		return job, status, fmt.Errorf("status of job %s: %w", jobID, err)
+	} else if made == 1 {
+		if status.Counts, err = countFolded(ctx, tx, jobID); err != nil {
+			return job, status, err
+		}
 	}
-	return job, status, nil
+	job, err = ReadJob(ctx, tx, jobID)
+	return job, status, err
+}
+
+// unstarted is the job as it was before anything was done for it. Its version is below every real one, so that a status computed from
+// it lags.
+func unstarted(job Job) Job {
+	return Job{ID: job.ID, JobType: job.JobType, MappingCount: job.MappingCount, RequestedBy: job.RequestedBy, CreatedAt: job.CreatedAt}
+}
+
+// WriteRunning writes that the job runs, whatever its items say, so that its start is committed and can be seen before anything counts.
+// The status still lags after it.
+func WriteRunning(ctx context.Context, tx bun.Tx, job Job, counts Counts) error {
+	job.Version, job.Intent = 0, IntentRun
+	job.MappingCount, job.ListedAt = job.Total(), time.Time{}
+	_, err := WriteStatus(ctx, tx, job, counts)
+	return err
 }
 
 // FoldItems marks those of the named items that have an outcome and are not counted yet, and returns the counts of exactly these. The
@@ -144,17 +161,6 @@ func computeStatus(ctx context.Context, tx bun.IDB, job Job, counts Counts) (Job
 	return StatusOf(job, counts, waiting, lost), nil
 }
 
-// MarkFinishedAnnounced records that job.finished is in the stream.
-func MarkFinishedAnnounced(ctx context.Context, db bun.IDB, jobID string) error {
-	_, err := db.NewUpdate().Model((*Job)(nil)).
-		Set("announced_finished = true, updated_at = clock_timestamp(), updated_by = ?", folder).
-		Where("id = ? and not announced_finished", jobID).Exec(ctx)
-	if err != nil {
-		return fmt.Errorf("announced end of job %s: %w", jobID, err)
-	}
-	return nil
-}
-
 // RebuildStatus throws the job's status away and computes it again from all of its items.
 func RebuildStatus(ctx context.Context, tx bun.Tx, jobID string) (JobStatus, error) {
 	job, _, err := LockStatus(ctx, tx, jobID)
@@ -166,13 +172,18 @@ func RebuildStatus(ctx context.Context, tx bun.Tx, jobID string) (JobStatus, err
 	if err != nil {
 		return JobStatus{}, fmt.Errorf("fold items of job %s: %w", jobID, err)
 	}
-	counts, err := scanCounts(ctx, tx, countItems+` from (
-		select outcome, information_security_classification as tier, input_tokens, output_tokens, cost_usd, ended_at
-		from job_items where job_id = ? and folded_at is not null) folded`, jobID)
+	counts, err := countFolded(ctx, tx, jobID)
 	if err != nil {
 		return JobStatus{}, err
 	}
 	return WriteStatus(ctx, tx, job, counts)
+}
+
+// countFolded counts the items of the job that are marked as counted.
+func countFolded(ctx context.Context, tx bun.IDB, jobID string) (Counts, error) {
+	return scanCounts(ctx, tx, countItems+` from (
+		select outcome, information_security_classification as tier, input_tokens, output_tokens, cost_usd, ended_at
+		from job_items where job_id = ? and folded_at is not null) folded`, jobID)
 }
 
 // notFound turns the absence of a row into [ErrNotFound] and names what was looked for.

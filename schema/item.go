@@ -72,7 +72,7 @@ type Item struct {
 	OutputTokens int64     `bun:"output_tokens"`
 	CostUSD      float64   `bun:"cost_usd"`
 	DurationMS   int64     `bun:"duration_ms"`
-	// InformationSecurityClassification is the tier with which the job left the mapping.
+	// InformationSecurityClassification is the tier with which the job left the mapping; empty where it has nothing to do with it.
 	InformationSecurityClassification InformationSecurityClassification `bun:"information_security_classification,nullzero"`
 	// EndedAt is when the item got its outcome.
 	EndedAt time.Time `bun:"ended_at,nullzero"`

@@ -191,10 +191,8 @@ func PostponeItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Sa
 // FailItem ends an item whose mapping stays as it is. It does nothing where the item is no longer queued.
 func FailItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Saved) error {
 	_, err := tx.NewRaw(`update job_items i set outcome = ?, attempt = ?, error_code = ?, error = ?, duration_ms = ?,
-		information_security_classification = m.information_security_classification,
 		ended_at = t.now, updated_at = t.now, updated_by = ?
-		from pde_mappings m, (select clock_timestamp() as now) t
-		where i.job_id = ? and i.mapping_id = ? and i.outcome is null and m.id = i.mapping_id`,
+		from (select clock_timestamp() as now) t where i.job_id = ? and i.mapping_id = ? and i.outcome is null`,
 		ItemFailed, s.Attempt, s.Code, s.Error, s.Duration.Milliseconds(), JobAuthor(jobID), jobID, mappingID).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("fail item %s: %w", mappingID, err)

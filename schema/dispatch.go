@@ -1,0 +1,215 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// dispatcher signs what the dispatcher writes.
+const dispatcher = "dispatcher"
+
+// UnfinishedJobs lists every job whose end has not been announced, the oldest first, without the mappings that a caller named.
+func UnfinishedJobs(ctx context.Context, db bun.IDB) ([]Job, error) {
+	var jobs []Job
+	err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").Where("not announced_finished").Order("id").Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("unfinished jobs: %w", err)
+	}
+	return jobs, nil
+}
+
+// TakeJob takes the job for as long as the transaction lives, so that several dispatchers share the jobs; taken is false where another
+// has it. The lock is advisory and stands in nobody else's way.
+func TakeJob(ctx context.Context, tx bun.Tx, jobID string) (taken bool, err error) {
+	if err := tx.NewRaw("select pg_try_advisory_xact_lock(hashtextextended(?, 0))", "job:"+jobID).Scan(ctx, &taken); err != nil {
+		return false, fmt.Errorf("take job %s: %w", jobID, err)
+	}
+	return taken, nil
+}
+
+// ReadJob reads the job's row, without the mappings that a caller named.
+func ReadJob(ctx context.Context, db bun.IDB, jobID string) (Job, error) {
+	var job Job
+	if err := db.NewSelect().Model(&job).ExcludeColumn("mapping_ids").Where("id = ?", jobID).Scan(ctx); err != nil {
+		return job, notFound(err, "job "+jobID)
+	}
+	return job, nil
+}
+
+// MarkStarted records that the work on the job begins.
+func MarkStarted(ctx context.Context, db bun.IDB, jobID string) error {
+	_, err := db.NewUpdate().Model((*Job)(nil)).
+		Set("started_at = t.now, version = j.version + 1, updated_at = t.now, updated_by = ?", dispatcher).
+		TableExpr("(select clock_timestamp() as now) t").
+		Where("id = ? and started_at is null", jobID).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("start job %s: %w", jobID, err)
+	}
+	return nil
+}
+
+// Announcement is something that is said of a job once.
+type Announcement string
+
+// The announcements of a job, named as the columns that remember them.
+const (
+	AnnouncedRequested Announcement = "announced_requested"
+	AnnouncedStarted   Announcement = "announced_started"
+	AnnouncedListed    Announcement = "announced_listed"
+	AnnouncedFinished  Announcement = "announced_finished"
+)
+
+// MarkAnnounced records that what the announcement says is in the stream; by is the service that put it there.
+func MarkAnnounced(ctx context.Context, db bun.IDB, jobID string, what Announcement, by string) error {
+	_, err := db.NewUpdate().Model((*Job)(nil)).
+		Set("? = true, updated_at = clock_timestamp(), updated_by = ?", bun.Ident(what), by).
+		Where("id = ? and not ?", jobID, bun.Ident(what)).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("%s of job %s: %w", what, jobID, err)
+	}
+	return nil
+}
+
+// UnannouncedIntents lists the job's intents that the streams do not hold yet, the oldest first.
+func UnannouncedIntents(ctx context.Context, db bun.IDB, job Job) ([]JobIntent, error) {
+	var intents []JobIntent
+	err := db.NewSelect().Model(&intents).Where("job_id = ? and version > ?", job.ID, job.AnnouncedIntent).Order("version").Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("intents of job %s: %w", job.ID, err)
+	}
+	return intents, nil
+}
+
+// MarkIntentAnnounced records that the job's intents up to this version are in the stream.
+func MarkIntentAnnounced(ctx context.Context, db bun.IDB, jobID string, version int64) error {
+	_, err := db.NewUpdate().Model((*Job)(nil)).
+		Set("announced_intent = ?, updated_at = clock_timestamp(), updated_by = ?", version, dispatcher).
+		Where("id = ? and announced_intent < ?", jobID, version).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("announced intent of job %s: %w", jobID, err)
+	}
+	return nil
+}
+
+// ListItems writes the next page of the job's work list, at most limit mappings, and completes the list where there are no more. A job
+// that is to be cancelled gets its items cancelled, so that a retry finds them. It returns the job as it stands after the page; the
+// page lasts or not with the transaction, and a list cut short goes on where it stopped.
+func ListItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, error) {
+	var job Job
+	if err := tx.NewSelect().Model(&job).ExcludeColumn("mapping_ids").Where("id = ?", jobID).For("no key update").Scan(ctx); err != nil {
+		return job, notFound(err, "job "+jobID)
+	}
+	if !job.ListedAt.IsZero() {
+		return job, nil
+	}
+	now, err := Now(ctx, tx)
+	if err != nil {
+		return job, err
+	}
+	var (
+		outcome *Outcome
+		endedAt *time.Time
+	)
+	if job.Intent == IntentCancel {
+		cancelled := ItemCancelled
+		outcome, endedAt = &cancelled, &now
+	}
+	var page struct {
+		Items int64  `bun:"items"`
+		Last  string `bun:"last"`
+	}
+	err = tx.NewRaw(`with page as (?), listed as (
+		insert into job_items (job_id, mapping_id, outcome, ended_at, due_at, created_at, created_by, updated_at, updated_by)
+		select ?, mapping_id, ?, ?::timestamptz, ?, ?, ?, ?, ? from page
+		returning mapping_id)
+		select count(*) as items, coalesce(max(mapping_id), '') as last from listed`,
+		scoped(tx, job, limit), job.ID, outcome, endedAt, now, now, dispatcher, now, dispatcher).Scan(ctx, &page)
+	if err != nil {
+		return job, fmt.Errorf("list mappings of job %s: %w", jobID, err)
+	}
+	job.Listed += page.Items
+	if page.Items > 0 {
+		job.ListCursor = page.Last
+	}
+	if page.Items < int64(limit) {
+		job.ListedAt = now
+	}
+	job.Version++
+	job.UpdatedAt, job.UpdatedBy = now, dispatcher
+	_, err = tx.NewUpdate().Model(&job).Column("listed", "list_cursor", "listed_at", "version", "updated_at", "updated_by").WherePK().Exec(ctx)
+	if err != nil {
+		return job, fmt.Errorf("list of job %s: %w", jobID, err)
+	}
+	return job, nil
+}
+
+// scoped selects the next mappings behind the job's cursor.
+func scoped(tx bun.Tx, job Job, limit int) *bun.RawQuery {
+	switch job.Scope {
+	case ScopeUnmapped:
+		return tx.NewRaw(`select id as mapping_id from pde_mappings where cycle_id = ? and report_id = ? and id > ? and source_field is null
+			order by id limit ?`, job.CycleID, job.ReportID, job.ListCursor, limit)
+	case ScopeSelected:
+		return tx.NewRaw(`select id as mapping_id from pde_mappings where cycle_id = ? and report_id = ? and id > ?
+			and id = any ((select mapping_ids from jobs where id = ?)::text[]) order by id limit ?`,
+			job.CycleID, job.ReportID, job.ListCursor, job.ID, limit)
+	case ScopeRetry:
+		return tx.NewRaw(`select mapping_id from job_items where job_id = ? and outcome in ('failed', 'cancelled')
+			and (? = '' or error_code = ?) and mapping_id > ? order by mapping_id limit ?`,
+			job.RetryOf, job.RetryErrorCode, job.RetryErrorCode, job.ListCursor, limit)
+	default: // ScopeAll
+		return tx.NewRaw("select id as mapping_id from pde_mappings where cycle_id = ? and report_id = ? and id > ? order by id limit ?",
+			job.CycleID, job.ReportID, job.ListCursor, limit)
+	}
+}
+
+// CancelItems cancels at most limit queued items of the job and returns how many there were.
+func CancelItems(ctx context.Context, tx bun.IDB, jobID string, limit int) (int64, error) {
+	result, err := tx.NewRaw(`update job_items set outcome = ?, ended_at = t.now, updated_at = t.now, updated_by = ?
+		from (select clock_timestamp() as now) t
+		where job_id = ? and outcome is null and mapping_id in (
+			select mapping_id from job_items where job_id = ? and outcome is null order by mapping_id limit ? for update)`,
+		ItemCancelled, dispatcher, jobID, jobID, limit).Exec(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("cancel items of job %s: %w", jobID, err)
+	}
+	n, err := result.RowsAffected()
+	if err != nil {
+		return 0, fmt.Errorf("cancelled items of job %s: %w", jobID, err)
+	}
+	return n, nil
+}
+
+// DueItem is an item that may be sent.
+type DueItem struct {
+	MappingID string `bun:"mapping_id"`
+	Attempt   int    `bun:"attempt"`
+}
+
+// DueItems lists the first items of the job that are queued and due, at most limit.
+func DueItems(ctx context.Context, db bun.IDB, jobID string, limit int) ([]DueItem, error) {
+	var items []DueItem
+	err := db.NewRaw(`select mapping_id, attempt from job_items where job_id = ? and outcome is null and due_at <= clock_timestamp()
+		order by due_at, mapping_id limit ?`, jobID, limit).Scan(ctx, &items)
+	if err != nil {
+		return nil, fmt.Errorf("due items of job %s: %w", jobID, err)
+	}
+	return items, nil
+}
+
+// LaggingJobs lists the jobs whose status lags their rows: it is missing, it was computed from an older version of the job, an outcome
+// is not counted, or the end is not announced.
+func LaggingJobs(ctx context.Context, db bun.IDB) ([]string, error) {
+	var ids []string
+	err := db.NewRaw(`select j.id from jobs j left join job_status s on s.job_id = j.id
+		where not j.announced_finished and (s.job_id is null or s.job_version < j.version or j.ended_at is not null
+			or exists (select from job_items i where i.job_id = j.id and i.outcome is not null and i.folded_at is null))
+		order by j.id`).Scan(ctx, &ids)
+	if err != nil {
+		return nil, fmt.Errorf("lagging jobs: %w", err)
+	}
+	return ids, nil
+}
