@@ -1,0 +1,47 @@
+package datatype
+
+import "testing"
+
+func TestTypesOfFormsAndDatabasesAreRead(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		declared string
+		want     Type
+	}{
+		{"C18", Type{Kind: Text, Length: 18}},
+		{"N1", Type{Kind: Number, Length: 1}},
+		{"N12.2", Type{Kind: Number, Length: 12, Scale: 2}},
+		{"Date YYYYMMDD", Type{Kind: Date}},
+		{"date", Type{Kind: Date}},
+		{"NUMBER(12, 2)", Type{Kind: Number, Length: 12, Scale: 2}},
+		{"numeric(5,4)", Type{Kind: Number, Length: 5, Scale: 4}},
+		{"VARCHAR2(40 CHAR)", Type{Kind: Text, Length: 40}},
+		{"character varying(255)", Type{Kind: Text, Length: 255}},
+		{"CHAR(1)", Type{Kind: Text, Length: 1}},
+		{"TIMESTAMP WITH TIME ZONE", Type{Kind: Timestamp}},
+		{"timestamp(6)", Type{Kind: Timestamp, Length: 6}},
+		{"double precision", Type{Kind: Number, Floating: true}},
+		{"bit(1)", Type{Kind: Boolean, Length: 1}},
+		{"bit(64)", Type{Kind: Binary, Length: 64}},
+		{"bytea", Type{Kind: Binary}},
+		{"money", Type{Kind: Number, Scale: 2}},
+		{"", Type{}},
+		{"geometry", Type{}},
+		{"N99999999999999999999", Type{Kind: Number}},
+		{"数字(3)", Type{Length: 3}},
+	} {
+		if got := Parse(tt.declared); got != tt.want {
+			t.Errorf("Parse(%q) = %+v, want %+v", tt.declared, got, tt.want)
+		}
+	}
+}
+
+func FuzzParseTakesAnything(f *testing.F) {
+	f.Add("N12.2")
+	f.Add("VARCHAR2(40 CHAR)")
+	f.Fuzz(func(t *testing.T, declared string) {
+		if got := Parse(declared); got.Length < 0 || got.Scale < 0 {
+			t.Errorf("Parse(%q) = %+v", declared, got)
+		}
+	})
+}
