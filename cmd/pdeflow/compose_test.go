@@ -1,0 +1,298 @@
+package main_test
+
+import (
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// composeSecrets are the variables that docker-compose.yml demands, with values that tell them apart.
+func composeSecrets() types.Mapping {
+	env := types.Mapping{
+		"PDEFLOW_DATABASE_PASSWORD": "pdatabase",
+		"PDEFLOW_AUTH_SECRET":       "pauth",
+	}
+	for _, user := range natsUsers() {
+		env[natsPasswordVariable(user)] = natsPassword(user)
+	}
+	return env
+}
+
+// loadCompose reads docker-compose.yml as docker compose does, with every profile, and with these variables and no others.
+func loadCompose(t *testing.T, env types.Mapping) (*types.Project, error) {
+	t.Helper()
+	root, err := filepath.Abs(repository)
+	if err != nil {
+		t.Fatal(err)
+	}
+	details := types.ConfigDetails{
+		WorkingDir:  root,
+		ConfigFiles: []types.ConfigFile{{Filename: filepath.Join(root, "docker-compose.yml")}},
+		Environment: env,
+	}
+	return loader.LoadWithContext(t.Context(), details, loader.WithProfiles([]string{"*"}))
+}
+
+func mustLoadCompose(t *testing.T) *types.Project {
+	t.Helper()
+	project, err := loadCompose(t, composeSecrets())
+	if err != nil {
+		t.Fatalf("docker-compose.yml is refused: %v", err)
+	}
+	return project
+}
+
+func TestComposeNamesTheSecretThatIsMissingOrEmpty(t *testing.T) {
+	t.Parallel()
+	for variable := range composeSecrets() {
+		unset, empty := composeSecrets(), composeSecrets()
+		delete(unset, variable)
+		empty[variable] = ""
+		for _, env := range []types.Mapping{unset, empty} {
+			if _, err := loadCompose(t, env); err == nil || !strings.Contains(err.Error(), variable) {
+				t.Errorf("%s unset or empty: error %v, want one that names it", variable, err)
+			}
+		}
+	}
+}
+
+func TestComposeExampleEnvironmentListsWhatComposeDemands(t *testing.T) {
+	t.Parallel()
+	example := readFile(t, ".env.example")
+	var listed []string
+	for line := range strings.Lines(example) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(line, "#") {
+			listed = append(listed, name)
+			if value != "" {
+				t.Errorf(".env.example gives %s a value: a secret that everybody knows", name)
+			}
+		}
+	}
+	demanded := make([]string, 0, len(listed))
+	for name := range composeSecrets() {
+		demanded = append(demanded, name)
+	}
+	slices.Sort(listed)
+	slices.Sort(demanded)
+	if !slices.Equal(listed, demanded) {
+		t.Errorf(".env.example lists %v,\ncompose demands %v", listed, demanded)
+	}
+}
+
+func TestComposeRunsEachServiceOnceAsItsOwnUser(t *testing.T) {
+	t.Parallel()
+	project := mustLoadCompose(t)
+	var ran []string
+	for name, service := range project.Services {
+		if !slices.Contains(service.Command, "serve") {
+			continue
+		}
+		ran = append(ran, name)
+		if i := slices.Index(service.Command, "--services"); i < 0 || i+1 >= len(service.Command) || service.Command[i+1] != name {
+			t.Errorf("container %s runs %v, want exactly its own service", name, service.Command)
+		}
+		checkNATSUser(t, service, name)
+	}
+	slices.Sort(ran)
+	if want := slices.Sorted(slices.Values(services())); !slices.Equal(ran, want) {
+		t.Errorf("containers that serve: %v, want %v", ran, want)
+	}
+	checkNATSUser(t, project.Services["operator"], "operator")
+	for _, user := range natsUsers() {
+		if got := environment(project.Services["nats"], natsPasswordVariable(user)); got != natsPassword(user) {
+			t.Errorf("nats knows %s by %q, want %q", user, got, natsPassword(user))
+		}
+	}
+}
+
+// checkNATSUser wants the container to know the name and password of this user of nats.conf, and nobody else's.
+func checkNATSUser(t *testing.T, container types.ServiceConfig, user string) {
+	t.Helper()
+	want := fmt.Sprintf("nats://%s:%s@nats:4222", user, natsPassword(user))
+	if got := environment(container, "NATS_URL"); got != want {
+		t.Errorf("container %s: NATS_URL %q, want %q", container.Name, got, want)
+	}
+	for name, value := range container.Environment.Resolve(func(string) (string, bool) { return "", false }) {
+		for _, other := range natsUsers() {
+			if other != user && value != nil && strings.Contains(*value, natsPassword(other)) {
+				t.Errorf("container %s: %s holds the password of %s", container.Name, name, other)
+			}
+		}
+	}
+}
+
+func environment(container types.ServiceConfig, name string) string {
+	if value := container.Environment[name]; value != nil {
+		return *value
+	}
+	return ""
+}
+
+func TestComposeStartsServicesAfterWhatTheyNeed(t *testing.T) {
+	t.Parallel()
+	project := mustLoadCompose(t)
+	needs := func(container, other, condition string) {
+		if got := project.Services[container].DependsOn[other].Condition; got != condition {
+			t.Errorf("%s depends on %s by %q, want %q", container, other, got, condition)
+		}
+	}
+	needs("migrate", "postgres", types.ServiceConditionHealthy)
+	for _, user := range natsUsers() {
+		needs(user, "migrate", types.ServiceConditionCompletedSuccessfully)
+		needs(user, "nats", types.ServiceConditionHealthy)
+	}
+	for _, name := range []string{"postgres", "nats"} {
+		if check := project.Services[name].HealthCheck; check == nil || len(check.Test) == 0 {
+			t.Errorf("%s is waited for and has no health check", name)
+		}
+	}
+}
+
+func TestComposePublishesOnLoopbackOnly(t *testing.T) {
+	t.Parallel()
+	published := 0
+	for name, container := range mustLoadCompose(t).Services {
+		if container.NetworkMode != "" {
+			t.Errorf("%s has network mode %q, which publishes every port", name, container.NetworkMode)
+		}
+		for _, port := range container.Ports {
+			published++
+			if ip := net.ParseIP(port.HostIP); ip == nil || !ip.IsLoopback() {
+				t.Errorf("%s publishes port %s on %q, want loopback", name, port.Published, port.HostIP)
+			}
+		}
+	}
+	if published == 0 {
+		t.Error("no port is published: nobody can reach the api")
+	}
+}
+
+// What is a secret changes when every variable does; a secret that stands in the file does not.
+func TestComposeHoldsNoSecret(t *testing.T) {
+	t.Parallel()
+	other := composeSecrets()
+	for name := range other {
+		other[name] += "other"
+	}
+	changed, err := loadCompose(t, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := regexp.MustCompile(`PASSWORD|SECRET|TOKEN|KEY|CREDS|_URL$`)
+	seen := 0
+	for name, container := range mustLoadCompose(t).Services {
+		for variable := range container.Environment {
+			if !secret.MatchString(variable) {
+				continue
+			}
+			seen++
+			if environment(container, variable) == environment(changed.Services[name], variable) {
+				t.Errorf("%s: the value of %s stands in the file", name, variable)
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no secret seen: the test looks in the wrong place")
+	}
+}
+
+func TestComposeStartsNATSWithTheRepositorysConfiguration(t *testing.T) {
+	setNATSEnvironment(t)
+	container := mustLoadCompose(t).Services["nats"]
+	mounted := slices.IndexFunc(container.Volumes, func(v types.ServiceVolumeConfig) bool {
+		return filepath.Base(v.Source) == "nats.conf" && v.ReadOnly && slices.Contains(container.Command, v.Target)
+	})
+	if mounted < 0 {
+		t.Fatalf("nats.conf is not mounted, read-only, where the command %v reads it", container.Command)
+	}
+	args := slices.Clone(container.Command[1:])
+	args[slices.Index(args, container.Volumes[mounted].Target)] = filepath.Join(repository, "nats.conf")
+	opts, err := server.ConfigureOptions(flag.NewFlagSet("nats-server", flag.ContinueOnError), args, nil, nil, nil)
+	if err != nil {
+		t.Fatalf("nats-server refuses %v: %v", args, err)
+	}
+	if opts.Host != "0.0.0.0" || opts.HTTPHost != "127.0.0.1" {
+		t.Errorf("clients at %s, monitoring at %s; want clients from the other containers, monitoring from its own", opts.Host, opts.HTTPHost)
+	}
+	if want := "nats:" + moduleVersion(t, "github.com/nats-io/nats-server/v2") + "-alpine"; container.Image != want {
+		t.Errorf("image %s, want %s: the version that the tests embed", container.Image, want)
+	}
+}
+
+func TestComposePinsItsImages(t *testing.T) {
+	t.Parallel()
+	for name, container := range mustLoadCompose(t).Services {
+		if container.Build == nil {
+			if !pinned(container.Image) {
+				t.Errorf("%s runs %s, want a version to the patch", name, container.Image)
+			}
+			continue
+		}
+		dockerfile := filepath.Join(container.Build.Context, container.Build.Dockerfile)
+		if info, err := os.Stat(dockerfile); err != nil || !info.Mode().IsRegular() {
+			t.Errorf("%s is built from %s: %v", name, dockerfile, err)
+		}
+	}
+}
+
+// pinned tells whether an image stays the same when it is pulled again: by digest, or by a version to the patch (the minor one for
+// PostgreSQL, which has two numbers) with the system under it.
+func pinned(image string) bool {
+	return regexp.MustCompile(`@sha256:[0-9a-f]{64}$|:\d+\.\d+(\.\d+)?-alpine[0-9.]*$`).MatchString(image)
+}
+
+func TestDockerfileBuildsAStaticProgramForAUserThatIsNotRoot(t *testing.T) {
+	t.Parallel()
+	dockerfile := readFile(t, "cmd/pdeflow/Dockerfile")
+	froms := regexp.MustCompile(`(?m)^FROM (\S+)`).FindAllStringSubmatch(dockerfile, -1)
+	if len(froms) != 2 {
+		t.Fatalf("%d stages, want one that builds and one that runs", len(froms))
+	}
+	for _, from := range froms {
+		if !pinned(from[1]) {
+			t.Errorf("FROM %s, want it pinned", from[1])
+		}
+	}
+	if last := froms[1][1]; !strings.Contains(last, "/static-") || !strings.Contains(last, ":nonroot@") {
+		t.Errorf("the program runs in %s, want a static image with a user that is not root", last)
+	}
+	for _, want := range []string{"CGO_ENABLED=0 ", " -trimpath ", " ./cmd/pdeflow\n"} {
+		if !strings.Contains(dockerfile, want) {
+			t.Errorf("the build has no %q", want)
+		}
+	}
+}
+
+// A directory that .dockerignore does not let through is missing from the image, and only the build of the image would say so.
+func TestDockerignoreLetsEveryPackageThroughAndNoSecret(t *testing.T) {
+	t.Parallel()
+	var passes []string
+	for line := range strings.Lines(readFile(t, ".dockerignore")) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "!"); ok {
+			passes = append(passes, name)
+		}
+	}
+	for _, dir := range goDirectories(t) {
+		if top, _, _ := strings.Cut(dir, "/"); !slices.Contains(passes, top) {
+			t.Errorf(".dockerignore keeps %s from the image", dir)
+		}
+	}
+	for _, secret := range []string{".env", ".git", "."} {
+		if slices.Contains(passes, secret) {
+			t.Errorf(".dockerignore lets %s through", secret)
+		}
+	}
+	if !strings.Contains(readFile(t, ".dockerignore"), "\n*\n") {
+		t.Error(".dockerignore does not keep out what it does not name")
+	}
+}
