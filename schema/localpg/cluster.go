@@ -1,0 +1,217 @@
+//go:build unix
+
+package localpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+const (
+	// oldest is the oldest version that pdeflow's SQL runs on.
+	oldest = 14
+	// refuge is where root's clusters go that the other user could not reach elsewhere.
+	refuge = "/var/lib/pdeflow"
+	// superuser is the role that owns everything in a private server, and database the database it is given.
+	superuser = "pdeflow"
+	database  = "pdeflow"
+)
+
+// cluster is a data directory of PostgreSQL and who runs it with what.
+type cluster struct {
+	account  account
+	binaries Binaries
+	major    int
+	// data is the directory with every link resolved.
+	data string
+}
+
+// openCluster finds the cluster in home, or makes one.
+func openCluster(ctx context.Context, home string, o Options) (cluster, error) {
+	link := filepath.Join(home, "data")
+	if err := dangling(link); err != nil {
+		return cluster{}, err
+	}
+	runAs, err := accountFor(o.User, link)
+	if err != nil {
+		return cluster{}, err
+	}
+	c := cluster{account: runAs, binaries: o.Binaries}
+	if c.major, err = c.version(ctx); err != nil {
+		return cluster{}, err
+	}
+	if _, err := os.Lstat(link); errors.Is(err, fs.ErrNotExist) {
+		err = c.create(ctx, home, o)
+		if err != nil {
+			return cluster{}, err
+		}
+	}
+	if c.data, err = filepath.EvalSymlinks(link); err != nil {
+		return cluster{}, fmt.Errorf("database: %w", err)
+	}
+	return c, c.check(ctx)
+}
+
+// dangling refuses a link to a cluster that is gone: making a new one would hide that data is missing.
+func dangling(link string) error {
+	target, err := os.Readlink(link)
+	if err != nil {
+		return nil //nolint:nilerr // not a link, or nothing there yet
+	}
+	if _, err := os.Stat(link); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the database of %s was kept in %s, which is gone: bring it back, or remove the link to begin with an empty one", link, target)
+	}
+	return nil
+}
+
+var versionLine = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
+
+// version asks the binaries, as the user who is to run them.
+func (c cluster) version(ctx context.Context) (int, error) {
+	program := c.binaries.program("postgres")
+	said, err := c.account.run(ctx, "/", "", program, "--version")
+	if errors.Is(err, syscall.EACCES) {
+		return 0, fmt.Errorf("%s cannot be run by %s, as whom PostgreSQL is started by root: install it where that user can reach it, or name another in PDEFLOW_PG_USER", program, c.account.name)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("version of PostgreSQL: %w", err)
+	}
+	match := versionLine.FindStringSubmatch(said)
+	if match == nil {
+		return 0, fmt.Errorf("version of PostgreSQL: %s says %q", program, strings.TrimSpace(said))
+	}
+	major, err := strconv.Atoi(match[1])
+	if err != nil {
+		return 0, fmt.Errorf("version of PostgreSQL: %w", err)
+	}
+	if major < oldest {
+		return 0, fmt.Errorf("PostgreSQL in %s is version %d, and pdeflow needs %d or newer", c.binaries.Dir, major, oldest)
+	}
+	return major, nil
+}
+
+func (b Binaries) program(name string) string { return filepath.Join(b.Dir, name) }
+
+// check refuses a cluster that these binaries or this user cannot run.
+func (c cluster) check(ctx context.Context) error {
+	text, err := os.ReadFile(filepath.Join(c.data, "PG_VERSION"))
+	if err != nil {
+		return fmt.Errorf("%s is not a database of PostgreSQL: %w", c.data, err)
+	}
+	if made := strings.TrimSpace(string(text)); made != strconv.Itoa(c.major) {
+		return fmt.Errorf("the database in %s was made by PostgreSQL %s, and %s holds PostgreSQL %d: set PDEFLOW_PG_BIN to the folder of a PostgreSQL %s, or dump and restore",
+			c.data, made, c.binaries.Dir, c.major, made)
+	}
+	return c.enters(ctx, c.data)
+}
+
+// enters tries whether the account can go into dir.
+func (c cluster) enters(ctx context.Context, dir string) error {
+	_, err := c.account.run(ctx, dir, "", c.binaries.program("postgres"), "--version")
+	if errors.Is(err, syscall.EACCES) {
+		return fmt.Errorf("%s cannot be entered by %s, as whom PostgreSQL runs: let others pass through the directories above it (chmod o+x), or use another: %w",
+			dir, c.account.name, syscall.EACCES)
+	}
+	return err
+}
+
+// create makes the cluster of home, in home or in the refuge, and puts it in place when it is whole.
+func (c cluster) create(ctx context.Context, home string, o Options) error {
+	place := home
+	if err := c.enters(ctx, home); errors.Is(err, syscall.EACCES) {
+		if place, err = takeRefuge(home); err != nil {
+			return err
+		}
+		o.Logger.LogAttrs(ctx, slog.LevelInfo, "database is kept elsewhere, because the user it runs as cannot reach its directory",
+			slog.String("user", c.account.name), slog.String("directory", home), slog.String("database", filepath.Join(place, "data")))
+	} else if err != nil {
+		return err
+	}
+	whole := filepath.Join(place, "data")
+	if err := c.initialise(ctx, whole+".new", o.Durable); err != nil {
+		return err
+	}
+	if err := os.Rename(whole+".new", whole); err != nil {
+		return fmt.Errorf("new database: %w", err)
+	}
+	if err := syncDir(place); err != nil {
+		return fmt.Errorf("new database: %w", err)
+	}
+	if place == home {
+		return nil
+	}
+	if err := os.Symlink(whole, filepath.Join(home, "data")); err != nil {
+		return fmt.Errorf("new database: %w", err)
+	}
+	return nil
+}
+
+// takeRefuge makes a directory for the cluster of home below /var/lib, which every user can pass through.
+func takeRefuge(home string) (string, error) {
+	if err := makePassable(refuge); err != nil {
+		return "", fmt.Errorf("place for the database of %s: %w", home, err)
+	}
+	place, err := os.MkdirTemp(refuge, "postgres-*")
+	if err != nil {
+		return "", fmt.Errorf("place for the database of %s: %w", home, err)
+	}
+	if err := os.Chmod(place, 0o711); err != nil { //nolint:gosec // another user passes through; the cluster in it is closed
+		return "", fmt.Errorf("place for the database of %s: %w", home, err)
+	}
+	note := "The database in this directory belongs to " + home + ", whose link named data leads here.\n"
+	if err := os.WriteFile(filepath.Join(place, "README"), []byte(note), 0o600); err != nil {
+		return "", fmt.Errorf("place for the database of %s: %w", home, err)
+	}
+	return place, nil
+}
+
+// makePassable makes a directory that others can pass through and not list, whatever the umask. One that exists stays as it is.
+func makePassable(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o711) //nolint:gosec // another user passes through; what is in it is closed
+}
+
+// initialise makes an empty cluster with pdeflow's database in it, in place of what an earlier attempt may have left.
+func (c cluster) initialise(ctx context.Context, data string, durable bool) error {
+	if err := os.RemoveAll(data); err != nil {
+		return fmt.Errorf("new database: %w", err)
+	}
+	if err := c.account.makeDir(data); err != nil {
+		return fmt.Errorf("new database: %w", err)
+	}
+	args := []string{"-D", data, "-U", superuser, "--auth=trust", "-E", "UTF8", "--locale=C", "--no-instructions"}
+	single := []string{"--single", "-D", data, "-c", "exit_on_error=on"}
+	if !durable {
+		args = append(args, "--no-sync")
+		single = append(single, "-c", "fsync=off")
+	}
+	if _, err := c.account.run(ctx, "/", "", c.binaries.program("initdb"), args...); err != nil {
+		return fmt.Errorf("new database: %w", err)
+	}
+	if _, err := c.account.run(ctx, "/", "create database "+database+"\n", c.binaries.program("postgres"), append(single, "postgres")...); err != nil {
+		return fmt.Errorf("new database: %w", err)
+	}
+	return nil
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path) //nolint:gosec // the caller's own directory
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
