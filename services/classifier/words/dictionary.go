@@ -137,8 +137,9 @@ func (d *lexicon) isSegment(part string, last bool) bool {
 	switch part {
 	case "id", "dt", "cd", "nm", "no", "ts":
 		return last
-	case "ent", "act", "est", "per", "add", "ser", "ext", "rest", "long", "now", "own", "new", "sec", "div", "emp", "imp", "con", "app", "ins",
-		"int", "ord", "len", "det", "sub", "sim", "pre", "dis", "able", "ing", "form", "rank", "ever", "ten", "one", "age", "dim", "mid", "cap", "ast", "iss":
+	case "able", "act", "add", "age", "and", "app", "ast", "ave", "cap", "cof", "con", "det", "dim", "dis", "div", "ead", "emp", "end", "ending", "ent", "est",
+		"ever", "ext", "form", "imp", "ind", "ing", "ins", "int", "iss", "late", "len", "lic", "long", "low", "mid", "new", "now", "one", "only",
+		"ord", "own", "per", "port", "pre", "rank", "rest", "sec", "ser", "sic", "sim", "sub", "table", "ten":
 		return false
 	}
 	if len(part) < minWord {
