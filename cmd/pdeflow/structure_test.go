@@ -39,11 +39,11 @@ func forbiddenImports() map[edge]string {
 // forbiddenInProgram holds for what is shipped; tests may.
 func forbiddenInProgram() map[edge]string {
 	return map[edge]string{
-		{"schema", "schema/*"}:                            "the vocabulary imports nothing of ours: what starts servers is built on it",
-		{"events", "schema/*"}:                            "events needs the vocabulary and no database",
-		{"events", "events/*"}:                            "events is told where a server is; what starts one is built on it",
-		{"services/...", "schema/localpg"}:                "a service is given its connections; only a command starts servers",
-		{"services/...", "events/localnats"}:              "a service is given its connections; only a command starts servers",
+		{"schema", "schema/*/..."}:                        "the vocabulary imports nothing of ours: what starts servers is built on it",
+		{"events", "schema/*/..."}:                        "events needs the vocabulary and no database",
+		{"events", "events/*/..."}:                        "events is told where a server is; what starts one is built on it",
+		{"services/...", "schema/localpg/..."}:            "a service is given its connections; only a command starts servers",
+		{"services/...", "events/localnats/..."}:          "a service is given its connections; only a command starts servers",
 		{"services/...", "schema/schematest"}:             "it serves tests and imports testing",
 		{"services/...", "events/eventstest"}:             "it serves tests and imports testing",
 		{"cmd/...", "schema/schematest"}:                  "it serves tests and imports testing",
