@@ -52,10 +52,10 @@ func unstarted(job Job) Job {
 
 // WriteRunning writes that the job runs, whatever its items say, so that its start is committed and can be seen before anything counts.
 // The status still lags after it.
-func WriteRunning(ctx context.Context, tx bun.Tx, job Job, counts Counts) error {
+func WriteRunning(ctx context.Context, tx bun.Tx, job Job, before JobStatus) error {
 	job.Version, job.Intent = 0, IntentRun
 	job.MappingCount, job.ListedAt = job.Total(), time.Time{}
-	_, err := WriteStatus(ctx, tx, job, counts)
+	_, err := WriteStatus(ctx, tx, job, before, before.Counts)
 	return err
 }
 
@@ -102,12 +102,18 @@ func scanCounts(ctx context.Context, tx bun.IDB, query string, args ...any) (Cou
 	return counts, nil
 }
 
-// WriteStatus writes where the job stands with these counts. On the first final status the job's row ends with it, so that the report
-// is free for the next job at the same moment. It returns what it wrote.
-func WriteStatus(ctx context.Context, tx bun.Tx, job Job, counts Counts) (JobStatus, error) {
+// WriteStatus writes where the job stands with these counts, unless that is what before says already. On the first final status the
+// job's row ends with it, so that the report is free for the next job at the same moment. It returns the status as it stands then.
+func WriteStatus(ctx context.Context, tx bun.Tx, job Job, before JobStatus, counts Counts) (JobStatus, error) {
 	status, err := computeStatus(ctx, tx, job, counts)
 	if err != nil {
 		return status, err
+	}
+	if status.Equal(before) && status.Status.Final() == !job.EndedAt.IsZero() {
+		return before, nil
+	}
+	if before.Status != "" && before.Status != status.Status && !before.Status.CanBecome(status.Status) {
+		return before, fmt.Errorf("job %s cannot go from %s to %s", job.ID, before.Status, status.Status)
 	}
 	if status.UpdatedAt, err = Now(ctx, tx); err != nil {
 		return status, err
@@ -176,7 +182,7 @@ func RebuildStatus(ctx context.Context, tx bun.Tx, jobID string) (JobStatus, err
 	if err != nil {
 		return JobStatus{}, err
 	}
-	return WriteStatus(ctx, tx, job, counts)
+	return WriteStatus(ctx, tx, job, JobStatus{}, counts)
 }
 
 // countFolded counts the items of the job that are marked as counted.

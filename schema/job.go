@@ -52,7 +52,8 @@ func Statuses() []Status { return []Status{Pending, Running, Paused, Completed, 
 func (s Status) Final() bool { return s == Completed || s == Failed || s == Cancelled }
 
 // CanBecome reports whether a job may go from s to next. A job goes through running before it completes or fails, so that its start can
-// be seen; a job that is cancelled before it started need not. A paused job may end, because pause lets finish what is running.
+// be seen; a job that is cancelled before it started need not. A paused job may end, because pause lets finish what is running, and one
+// that was paused before it started is pending again when it is resumed.
 func (s Status) CanBecome(next Status) bool {
 	switch s {
 	case Pending:
@@ -60,7 +61,7 @@ func (s Status) CanBecome(next Status) bool {
 	case Running:
 		return next == Paused || next.Final()
 	case Paused:
-		return next == Running || next.Final()
+		return next == Running || next == Pending || next.Final()
 	case Completed, Failed, Cancelled:
 		return false
 	default:

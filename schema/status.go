@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -76,6 +77,17 @@ func (c Counts) Plus(more Counts) Counts {
 		c.LastEndedAt = more.LastEndedAt
 	}
 	return c
+}
+
+// Equal reports whether s and other say the same of the same job, whenever and by whomever they were written.
+func (s JobStatus) Equal(other JobStatus) bool {
+	for _, status := range []*JobStatus{&s, &other} {
+		status.UpdatedAt, status.UpdatedBy = time.Time{}, ""
+		for _, at := range []*time.Time{&status.LastEndedAt, &status.StartedAt, &status.CompletedAt, &status.CreatedAt} {
+			*at = at.UTC().Round(0)
+		}
+	}
+	return reflect.DeepEqual(s, other)
 }
 
 // Waiting is what a job's queued items wait for: how many of them have failed before and are tried again, and when the first of them is
