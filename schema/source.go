@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"context"
+	"fmt"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -41,4 +43,16 @@ type SourceColumn struct {
 // SourceField is the column's name as mappings carry it: schema.table.column.
 func (c SourceColumn) SourceField() string {
 	return c.SchemaName + "." + c.TableName + "." + c.ColumnName
+}
+
+// SourceColumns lists every column that may feed the report, in a fixed order.
+func SourceColumns(ctx context.Context, db bun.IDB, cycleID, reportID string) ([]SourceColumn, error) {
+	var columns []SourceColumn
+	err := db.NewSelect().Model(&columns).
+		Where("data_source_id in (select id from data_sources where cycle_id = ? and report_id = ?)", cycleID, reportID).
+		Order("data_source_id", "schema_name", "table_name", "column_name").Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("source columns of report %s of cycle %s: %w", reportID, cycleID, err)
+	}
+	return columns, nil
 }

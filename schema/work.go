@@ -18,10 +18,14 @@ import (
 // Work is what the classifier needs to know about one message: the item, what is wanted of its job, the mapping and its attribute, all
 // as the rows stand at one moment.
 type Work struct {
-	Item      Item           `bun:"embed:item__"`
+	Item Item `bun:"embed:item__"`
+	// Due says whether the item's time had come.
+	Due       bool           `bun:"due"`
 	JobType   JobType        `bun:"job_type"`
 	Kind      ClassifierKind `bun:"classifier"`
 	Intent    Intent         `bun:"intent"`
+	CycleID   string         `bun:"cycle_id"`
+	ReportID  string         `bun:"report_id"`
 	Mapping   Mapping        `bun:"embed:mapping__"`
 	Attribute Attribute      `bun:"embed:attribute__"`
 }
@@ -38,16 +42,16 @@ func ReadWork(ctx context.Context, db *DB, jobID, mappingID string) (Work, error
 	}
 	defer rows.Close()
 	if err := db.ScanRows(ctx, rows, &work); err != nil {
-		if errors.Is(err, sql.ErrNoRows) {
-			return work, fmt.Errorf("item of job %s and mapping %s: %w", jobID, mappingID, ErrNotFound)
-		}
 		return work, fmt.Errorf("read work: %w", err)
 	}
-	return work, rows.Err()
+	if work.Item.JobID == "" {
+		return work, fmt.Errorf("item of job %s and mapping %s: %w", jobID, mappingID, ErrNotFound)
+	}
+	return work, nil
 }
 
 func readWorkSQL(db *bun.DB) string {
-	columns := []string{"j.job_type", "j.classifier", "j.intent"}
+	columns := []string{"i.due_at <= clock_timestamp() as due", "j.job_type", "j.classifier", "j.intent", "j.cycle_id", "j.report_id"}
 	columns = append(columns, prefixed[Item](db, "i", "item__")...)
 	columns = append(columns, prefixed[Mapping](db, "m", "mapping__")...)
 	columns = append(columns, prefixed[Attribute](db, "a", "attribute__")...)
@@ -175,17 +179,19 @@ func null[T ~string](text T) sql.NullString {
 	return sql.NullString{String: string(text), Valid: text != ""}
 }
 
-// PostponeItem records an attempt whose error counts: the item stays queued and is due again after wait. It does nothing where the item
-// is no longer queued or the attempt is no longer its next.
-func PostponeItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Saved, wait time.Duration) error {
-	_, err := tx.NewRaw(`update job_items set attempt = ?, error_code = ?, error = ?, due_at = clock_timestamp() + ? * interval '1 millisecond',
-		starts = 0, duration_ms = ?, updated_at = clock_timestamp(), updated_by = ?
-		where job_id = ? and mapping_id = ? and outcome is null and attempt = ?`,
-		s.Attempt, s.Code, s.Error, wait.Milliseconds(), s.Duration.Milliseconds(), JobAuthor(jobID), jobID, mappingID, s.Attempt-1).Exec(ctx)
+// PostponeItem records an attempt whose error counts: the item stays queued and is due again after wait. It returns the item's times, or
+// [ErrNotFound] where the item is no longer queued or the attempt no longer its next.
+func PostponeItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Saved, wait time.Duration) (recorded, due time.Time, err error) {
+	err = tx.NewRaw(`update job_items set attempt = ?, error_code = ?, error = ?, due_at = t.now + ? * interval '1 millisecond',
+		starts = 0, duration_ms = ?, updated_at = t.now, updated_by = ?
+		from (select clock_timestamp() as now) t
+		where job_id = ? and mapping_id = ? and outcome is null and attempt = ? returning updated_at, due_at`,
+		s.Attempt, s.Code, s.Error, wait.Milliseconds(), s.Duration.Milliseconds(), JobAuthor(jobID), jobID, mappingID, s.Attempt-1).
+		Scan(ctx, &recorded, &due)
 	if err != nil {
-		return fmt.Errorf("postpone item %s: %w", mappingID, err)
+		return recorded, due, notFound(err, "queued item of mapping "+mappingID)
 	}
-	return nil
+	return recorded, due, nil
 }
 
 // FailItem ends an item whose mapping stays as it is. It does nothing where the item is no longer queued.
@@ -205,11 +211,8 @@ func FailItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Saved)
 func MarkStart(ctx context.Context, tx bun.IDB, jobID, mappingID string) (starts int, err error) {
 	err = tx.NewRaw(`update job_items set starts = starts + 1, updated_at = clock_timestamp(), updated_by = ?
 		where job_id = ? and mapping_id = ? and outcome is null returning starts`, JobAuthor(jobID), jobID, mappingID).Scan(ctx, &starts)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, fmt.Errorf("queued item of job %s and mapping %s: %w", jobID, mappingID, ErrNotFound)
-	}
 	if err != nil {
-		return 0, fmt.Errorf("mark start of item %s: %w", mappingID, err)
+		return 0, notFound(err, "queued item of mapping "+mappingID)
 	}
 	return starts, nil
 }

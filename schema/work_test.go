@@ -1,0 +1,226 @@
+package schema_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+func TestMain(m *testing.M) { schematest.Main(m) }
+
+// judged is a mapping with every field that a job writes set to something else than before.
+func judged(m schema.Mapping) schema.Mapping {
+	yes, sure := true, 91
+	m.PDEName, m.PDECode, m.PDEDescription = "LN_CURR_BAL_AMT", "P-17", "what is owed today"
+	m.SourceField, m.MappingType, m.TransformationRule = "svc.LN_MSTR.LN_CURR_BAL_AMT", schema.Calculated, "sum"
+	m.ConfidenceScore, m.MappingRationale = &sure, "the words fit"
+	m.AlternativeMappings = []schema.Alternative{{SourceField: "svc.LN_MSTR.VIN", Score: 3, Reason: "same table"}}
+	m.InformationSecurityClassification = schema.Confidential
+	m.Criticality, m.RiskLevel, m.RegulatoryFlag, m.PIIFlag = schema.High, schema.Medium, &yes, &yes
+	m.ClassificationConfidence, m.ClassificationRationale = &sure, "a balance of the account"
+	m.RegulatoryReferences, m.ClassifiedBy = []string{"FR Y-14"}, "rules@1"
+	m.SuggestedSourceField, m.SuggestedInformationSecurityClassification = "svc.LN_MSTR.DLR_CD", schema.HRCI
+	m.SuggestedCriticality, m.SuggestedRiskLevel = schema.Low, schema.High
+	m.SuggestedRegulatoryFlag, m.SuggestedPIIFlag = &yes, &yes
+	return m
+}
+
+func save(ctx context.Context, db *schema.DB, jobID string, before, after schema.Mapping) (saved bool, err error) {
+	errNotSaved := errors.New("not saved")
+	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
+		saved, err = schema.SaveWork(ctx, tx, jobID, before, after, schema.Saved{
+			Outcome: schema.Succeeded, Attempt: 1, Classifier: after.ClassifiedBy, Duration: 3 * time.Millisecond,
+		})
+		if err == nil && !saved {
+			return errNotSaved
+		}
+		return err
+	})
+	if errors.Is(err, errNotSaved) {
+		err = nil
+	}
+	return saved, err
+}
+
+func read(t *testing.T, db *schema.DB, jobID, mappingID string) schema.Work {
+	t.Helper()
+	work, err := schema.ReadWork(t.Context(), db, jobID, mappingID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return work
+}
+
+func TestEveryFieldOfAJudgementIsSavedWithItemAndHistory(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 1)
+	job := schematest.ListedJob(t, db, 1)
+	before := read(t, db, job.ID, ids[0]).Mapping
+	want := judged(before)
+
+	if saved, err := save(t.Context(), db, job.ID, before, want); err != nil || !saved {
+		t.Fatalf("saved %v, %v", saved, err)
+	}
+
+	after := read(t, db, job.ID, ids[0])
+	want.Version, want.UpdatedBy = 2, "job:"+job.ID
+	if diff := cmp.Diff(want, after.Mapping, cmpopts.IgnoreFields(schema.Mapping{}, "UpdatedAt"), cmpopts.IgnoreUnexported(bun.BaseModel{})); diff != "" {
+		t.Errorf("mapping differs (-want +got):\n%s", diff)
+	}
+	item := after.Item
+	if item.Outcome != schema.Succeeded || item.Attempt != 1 || item.DurationMS != 3 || item.Classifier != "rules@1" ||
+		item.InformationSecurityClassification != schema.Confidential {
+		t.Errorf("item %+v", item)
+	}
+	var history schema.History
+	if err := db.NewSelect().Model(&history).Where("mapping_id = ?", ids[0]).Scan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, at := range map[string]time.Time{"item ended": item.EndedAt, "item updated": item.UpdatedAt, "history changed": history.ChangedAt} {
+		if !at.Equal(after.Mapping.UpdatedAt) {
+			t.Errorf("%s at %v, mapping updated at %v: one transaction has one time", name, at, after.Mapping.UpdatedAt)
+		}
+	}
+	var image schema.Image
+	if err := json.Unmarshal(history.After, &image); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.Image(), image); diff != "" {
+		t.Errorf("image after differs (-want +got):\n%s", diff)
+	}
+	if history.JobID != job.ID || history.ChangedBy != "job:"+job.ID {
+		t.Errorf("history by %s of job %s", history.ChangedBy, history.JobID)
+	}
+}
+
+func TestNothingIsSavedWhenTheRowHasChangedSinceItWasRead(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 1)
+	job := schematest.ListedJob(t, db, 1)
+	stale := read(t, db, job.ID, ids[0]).Mapping
+	if _, err := db.ExecContext(t.Context(), `update pde_mappings set business_owner = 'Olga', version = version + 1,
+		updated_at = clock_timestamp(), updated_by = 'olga' where id = ?`, ids[0]); err != nil {
+		t.Fatal(err)
+	}
+
+	saved, err := save(t.Context(), db, job.ID, stale, judged(stale))
+	if err != nil || saved {
+		t.Fatalf("saved %v, %v", saved, err)
+	}
+	assertUntouched(t, db, job.ID, ids[0], "olga")
+}
+
+func TestNothingIsSavedForAnItemThatHasAnOutcome(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 1)
+	job := schematest.ListedJob(t, db, 1)
+	before := read(t, db, job.ID, ids[0]).Mapping
+	if n, err := schema.CancelItems(t.Context(), db, job.ID, 10); err != nil || n != 1 {
+		t.Fatalf("cancelled %d, %v", n, err)
+	}
+
+	saved, err := save(t.Context(), db, job.ID, before, judged(before))
+	if err != nil || saved {
+		t.Fatalf("saved %v, %v", saved, err)
+	}
+	work := read(t, db, job.ID, ids[0])
+	if work.Item.Outcome != schema.ItemCancelled || work.Mapping.Version != 1 {
+		t.Errorf("item %s, mapping version %d", work.Item.Outcome, work.Mapping.Version)
+	}
+}
+
+func assertUntouched(t *testing.T, db *schema.DB, jobID, mappingID, updatedBy string) {
+	t.Helper()
+	work := read(t, db, jobID, mappingID)
+	if work.Item.Outcome != "" || work.Mapping.ClassifiedBy != "" || work.Mapping.UpdatedBy != updatedBy {
+		t.Errorf("item %q, classified by %q, updated by %q", work.Item.Outcome, work.Mapping.ClassifiedBy, work.Mapping.UpdatedBy)
+	}
+	if n, err := db.NewSelect().Model((*schema.History)(nil)).Count(t.Context()); err != nil || n != 0 {
+		t.Errorf("%d history rows, %v", n, err)
+	}
+}
+
+func TestOfManyWhoSaveTheSameMappingAtOnceOneDoes(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 20)
+	job := schematest.ListedJob(t, db, 20)
+	for _, id := range ids {
+		before := read(t, db, job.ID, id).Mapping
+		var (
+			wg    sync.WaitGroup
+			saved atomic.Int64
+		)
+		for range 4 {
+			wg.Go(func() {
+				ok, err := save(t.Context(), db, job.ID, before, judged(before))
+				if err != nil {
+					t.Error(err)
+				}
+				if ok {
+					saved.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if saved.Load() != 1 {
+			t.Errorf("mapping %s saved %d times", id, saved.Load())
+		}
+	}
+	if n, err := db.NewSelect().Model((*schema.History)(nil)).Count(t.Context()); err != nil || n != 20 {
+		t.Errorf("%d history rows for 20 mappings, %v", n, err)
+	}
+}
+
+func TestAnOldAttemptNeitherPostponesNorFailsAnItemThatHasMovedOn(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 1)
+	job := schematest.ListedJob(t, db, 1)
+	first := schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}
+	recorded, due, err := schema.PostponeItem(t.Context(), db, job.ID, ids[0], first, time.Hour)
+	if err != nil || due.Sub(recorded) != time.Hour {
+		t.Fatalf("due %v after %v, %v", due.Sub(recorded), time.Hour, err)
+	}
+	if _, _, err := schema.PostponeItem(t.Context(), db, job.ID, ids[0], first, time.Hour); !errors.Is(err, schema.ErrNotFound) {
+		t.Errorf("the first attempt again: %v", err)
+	}
+	if item := read(t, db, job.ID, ids[0]).Item; item.Attempt != 1 || item.Outcome != "" || item.ErrorCode != schema.CodePanic {
+		t.Errorf("item %+v", item)
+	}
+	if due, err := schema.DueItems(t.Context(), db, job.ID, 10); err != nil || len(due) != 0 {
+		t.Errorf("due %v, %v: the item waits for an hour", due, err)
+	}
+	before := read(t, db, job.ID, ids[0]).Mapping
+	if saved, err := save(t.Context(), db, job.ID, before, judged(before)); err != nil || !saved {
+		t.Fatalf("saved %v, %v", saved, err)
+	}
+	if err := schema.FailItem(t.Context(), db, job.ID, ids[0], schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "late"}); err != nil {
+		t.Fatal(err)
+	}
+	if item := read(t, db, job.ID, ids[0]).Item; item.Outcome != schema.Succeeded || item.ErrorCode != "" {
+		t.Errorf("item %s with code %q after a late failure", item.Outcome, item.ErrorCode)
+	}
+}
+
+func TestReadWorkNamesAnItemThatDoesNotExist(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	if _, err := schema.ReadWork(t.Context(), db, "no-job", "no-mapping"); !errors.Is(err, schema.ErrNotFound) {
+		t.Errorf("error %v", err)
+	}
+}
