@@ -1,0 +1,65 @@
+package events
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// checkID reports a field that cannot be the id of a job or a mapping.
+func checkID(field, id string) error {
+	if err := CheckID(id); err != nil {
+		return fmt.Errorf("%s: %w", field, err)
+	}
+	return nil
+}
+
+// optionalID reports a field that is there and cannot be an id.
+func optionalID(field string, id *string) error {
+	if id == nil {
+		return nil
+	}
+	return checkID(field, *id)
+}
+
+// needed reports a text that is missing.
+func needed(field, value string) error {
+	if value == "" {
+		return errors.New(field + " is missing")
+	}
+	return nil
+}
+
+// oneOf reports a value that does not exist.
+func oneOf[T ~string](field string, value T, values []T) error {
+	if !slices.Contains(values, value) {
+		return fmt.Errorf("%s is %q, not one of %q", field, value, values)
+	}
+	return nil
+}
+
+// notNegative reports a number below zero where none can be.
+func notNegative[T int | int64 | float64](field string, value T) error {
+	if value < 0 {
+		return fmt.Errorf("%s is negative", field)
+	}
+	return nil
+}
+
+// positive reports a number that is not there or cannot be.
+func positive(field string, value int64) error {
+	if value <= 0 {
+		return errors.New(field + " is missing")
+	}
+	return nil
+}
+
+// object reports a field that is no JSON object.
+func object(field string, value json.RawMessage) error {
+	if !bytes.HasPrefix(bytes.TrimSpace(value), []byte("{")) {
+		return errors.New(field + " is not an object")
+	}
+	return nil
+}

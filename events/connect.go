@@ -1,0 +1,93 @@
+package events
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// reconnectWait is the pause between attempts to connect, to each server.
+	reconnectWait = 250 * time.Millisecond
+	// pingInterval, twice, is how long a connection may be dead without anybody noticing.
+	pingInterval = 10 * time.Second
+	// publishTimeout is how long the acknowledgement of a pipelined message is waited for.
+	publishTimeout = 5 * time.Second
+)
+
+// Connect opens a connection that never gives up: it succeeds while the server is away, and comes back for as long as it is not closed.
+// What is published while it is away fails at once with [ErrDisconnected]: a message kept for later would reach a server whose streams
+// may be others by then. Name is what the server shows for it. Credentials, a file, may be empty; a user and a password may stand in
+// the URL, which is never logged and never part of an error. More options win over these.
+func Connect(serverURL, name, credentials string, log *slog.Logger, more ...nats.Option) (*nats.Conn, error) {
+	if err := checkURL(serverURL); err != nil {
+		return nil, err
+	}
+	log = log.With("connection", name)
+	options := []nats.Option{
+		nats.Name(name),
+		nats.MaxReconnects(-1),
+		nats.RetryOnFailedConnect(true),
+		nats.IgnoreAuthErrorAbort(),
+		nats.ReconnectWait(reconnectWait),
+		nats.ReconnectJitter(reconnectWait, reconnectWait),
+		nats.ReconnectBufSize(-1),
+		nats.PingInterval(pingInterval),
+		nats.MaxPingsOutstanding(1),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			// Without an error somebody closed the connection on purpose.
+			if err != nil {
+				log.Warn("nats is away", "error", err)
+			}
+		}),
+		nats.ConnectHandler(func(nc *nats.Conn) { log.Info("nats is connected", "server", nc.ConnectedUrlRedacted()) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("nats is back", "server", nc.ConnectedUrlRedacted()) }),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			subject := ""
+			if sub != nil {
+				subject = sub.Subject
+			}
+			log.Error("nats reports an error", "subject", subject, "error", err)
+		}),
+	}
+	if credentials != "" {
+		options = append(options, nats.UserCredentials(credentials))
+	}
+	nc, err := nats.Connect(serverURL, append(options, more...)...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to nats: %w", err)
+	}
+	if !nc.IsConnected() {
+		log.Warn("nats is not there yet, trying on")
+	}
+	return nc, nil
+}
+
+// checkURL finds what the client would complain about with the whole URL in its error, password included.
+func checkURL(serverURL string) error {
+	for server := range strings.SplitSeq(serverURL, ",") {
+		server = strings.TrimSpace(server)
+		if !strings.Contains(server, "://") {
+			server = "nats://" + server
+		}
+		if u, err := url.Parse(server); err != nil || u.Hostname() == "" {
+			return errors.New("connect to nats: the URL is not of the form nats://host:port or nats://user:password@host:port")
+		}
+	}
+	return nil
+}
+
+// JetStream is the view of a connection that everything else in this package works with.
+func JetStream(nc *nats.Conn) (jetstream.JetStream, error) {
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(publishTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("jetstream: %w", err)
+	}
+	return js, nil
+}

@@ -1,0 +1,28 @@
+package events
+
+import (
+	"errors"
+	"fmt"
+)
+
+// JobFinished says how a job ended: its final status, as over HTTP.
+type JobFinished struct {
+	JobStatus
+}
+
+// Subject is where it is said.
+func (e JobFinished) Subject() Subject { return JobFinishedSubject(e.JobID) }
+
+// ID is finished/<job>.
+func (e JobFinished) ID() string { return "finished/" + e.JobID }
+
+func (e JobFinished) check() error {
+	errs := []error{e.JobStatus.check()}
+	if !e.Status.Final() {
+		errs = append(errs, fmt.Errorf("status %q is not final", e.Status))
+	}
+	if e.Result == nil {
+		errs = append(errs, errors.New("result is missing"))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,138 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// Delivery tells a handler about the message that it got.
+type Delivery struct {
+	Envelope
+	// Subject is where the message was published.
+	Subject string
+	// Deliveries counts how often it has been delivered, this time included. Restarts, outages and errors count too, so it proves
+	// nothing about the message.
+	Deliveries uint64
+	// Stored is when the stream took it, by the server's clock.
+	Stored time.Time
+}
+
+// Handler works on one message, and what it returns decides what becomes of the message: nil acknowledges it, [Discard] and [Reject] end
+// it, and any other error, a panic too, has it delivered again later, for ever. It has to bear being called twice for one message. The
+// context belongs to the trace of the message; it ends when the message is no longer ours, or when a shutdown has lasted too long.
+type Handler[T Body] func(ctx context.Context, d Delivery, body T) error
+
+// Body is what a handler can ask for: an event, or the [Message] itself, for whoever wants everything as it came, understood or not.
+type Body interface {
+	RegenerateRequested | MappingRequested | MappingChanged | MappingRejected | JobProgress | JobFinished | Message
+}
+
+// BatchHandler works on several messages at once, in the order in which they came. What it returns decides for all of them, as with
+// [Handler]; each is acknowledged for itself. The context belongs to no trace: each message has its own.
+type BatchHandler[T Body] func(ctx context.Context, batch []Received[T]) error
+
+// Received is a message of a batch.
+type Received[T Body] struct {
+	Delivery
+	Body T
+}
+
+// Discard ends a message that can never be worked on, for the reason in err: it is not delivered again.
+func Discard(err error) error { return &ended{err: err} }
+
+// Reject ends a message that cannot be understood. If it is a work message, it is first published whole to mapping.rejected.<reason>.
+func Reject(reason Reason, err error) error { return &ended{err: err, reason: reason} }
+
+// ended is the error of a message that is not delivered again.
+type ended struct {
+	err    error
+	reason Reason
+}
+
+func (e *ended) Error() string { return e.err.Error() }
+
+func (e *ended) Unwrap() error { return e.err }
+
+// PanicError is what a handler's panic becomes.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// safely turns a panic of f into an error.
+func safely(f func() error) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = &PanicError{Value: value, Stack: debug.Stack()}
+		}
+	}()
+	return f()
+}
+
+// handle works on the deliveries of one group and sets what becomes of each.
+type handle func(ctx context.Context, group []*delivery)
+
+// one calls the handler with the only delivery of the group.
+func one[T Body](h Handler[T]) handle {
+	return func(ctx context.Context, group []*delivery) {
+		for _, d := range group {
+			info, body, err := understand[T](d)
+			if err == nil {
+				err = safely(func() error { return h(WithTraceparent(ctx, info.Traceparent), info, body) })
+			}
+			d.verdict = err
+		}
+	}
+}
+
+// batch calls the handler once, with those deliveries of the group that are understood.
+func batch[T Body](h BatchHandler[T]) handle {
+	return func(ctx context.Context, group []*delivery) {
+		var (
+			received   []Received[T]
+			understood []*delivery
+		)
+		for _, d := range group {
+			info, body, err := understand[T](d)
+			if err != nil {
+				d.verdict = err
+				continue
+			}
+			received, understood = append(received, Received[T]{Delivery: info, Body: body}), append(understood, d)
+		}
+		if len(received) == 0 {
+			return
+		}
+		err := safely(func() error { return h(ctx, received) })
+		for _, d := range understood {
+			d.verdict = err
+		}
+	}
+}
+
+// understand decodes a delivery as T. The error ends it.
+func understand[T Body](d *delivery) (Delivery, T, error) {
+	var (
+		body     T
+		envelope Envelope
+		err      error
+	)
+	switch into := any(&body).(type) {
+	case *Message:
+		*into = d.message()
+		// What is wrong with it is for the handler to judge, who has the message itself.
+		envelope, _ = parseEnvelope(into.Header)
+	case Event:
+		envelope, err = decode(d.message(), into)
+	}
+	info := Delivery{Envelope: envelope, Subject: d.msg.Subject(), Deliveries: d.deliveries, Stored: d.stored}
+	if wrong, ok := errors.AsType[*DecodeError](err); ok {
+		return info, body, Reject(wrong.Reason, wrong)
+	}
+	return info, body, err
+}

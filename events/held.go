@@ -1,0 +1,125 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// delivery is a message that the runner holds, from its receipt until it is settled.
+type delivery struct {
+	msg        jetstream.Msg
+	session    *session
+	deliveries uint64
+	stored     time.Time
+	// verdict is what the handler returned.
+	verdict error
+
+	// The rest belongs to held, under its lock.
+	alive  time.Time
+	lost   bool
+	cancel context.CancelCauseFunc
+}
+
+func (d *delivery) message() Message {
+	return Message{Subject: d.msg.Subject(), Header: d.msg.Headers(), Data: d.msg.Data()}
+}
+
+// errLost is why the context of a handler ends whose message may be somebody else's by now.
+var errLost = errors.New("no sign of life has reached the server in time: the message is no longer ours")
+
+// held is what a runner holds. It tells the server of each message, from its receipt on, that it is alive.
+type held struct {
+	ackWait time.Duration
+	log     *slog.Logger
+
+	mu         sync.Mutex
+	deliveries map[*delivery]struct{}
+	// freed has an element when something was let go since it was last looked at.
+	freed chan struct{}
+}
+
+func newHeld(ackWait time.Duration, log *slog.Logger) *held {
+	return &held{ackWait: ackWait, log: log, deliveries: map[*delivery]struct{}{}, freed: make(chan struct{}, 1)}
+}
+
+func (h *held) add(d *delivery) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	d.alive = time.Now()
+	h.deliveries[d] = struct{}{}
+}
+
+func (h *held) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.deliveries)
+}
+
+// start says that a handler begins with the delivery, and what to call when it is lost. It reports whether the delivery is still ours;
+// if not, it is let go.
+func (h *held) start(d *delivery, cancel context.CancelCauseFunc) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if d.lost || d.session.ended.Load() {
+		h.letGo(d)
+		return false
+	}
+	d.cancel = cancel
+	return true
+}
+
+// release ends our part in the delivery. It reports whether it was ours until now.
+func (h *held) release(d *delivery) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.letGo(d)
+	return !d.lost
+}
+
+func (h *held) letGo(d *delivery) {
+	delete(h.deliveries, d)
+	select {
+	case h.freed <- struct{}{}:
+	default:
+	}
+}
+
+// beat sends signs of life, three within AckWait, so that one of them may be lost.
+func (h *held) beat(stop <-chan struct{}) {
+	tick := time.NewTicker(h.ackWait / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			h.signal(now)
+		case <-stop:
+			return
+		}
+	}
+}
+
+func (h *held) signal(now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for d := range h.deliveries {
+		if d.session.ended.Load() {
+			continue
+		}
+		err := d.msg.InProgress()
+		switch {
+		case err == nil:
+			d.alive = now
+		case !d.lost && now.Sub(d.alive) >= h.ackWait:
+			d.lost = true
+			h.log.Warn("a message is no longer ours", "subject", d.msg.Subject(), "error", err)
+			if d.cancel != nil {
+				d.cancel(errLost)
+			}
+		}
+	}
+}

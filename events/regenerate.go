@@ -1,0 +1,54 @@
+package events
+
+import (
+	"errors"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// RegenerateRequested says that a job of any kind was asked for.
+type RegenerateRequested struct {
+	JobID       string                `json:"job_id"`
+	JobType     schema.JobType        `json:"job_type"`
+	CycleID     string                `json:"cycle_id"`
+	ReportID    string                `json:"report_id"`
+	Classifier  schema.ClassifierKind `json:"classifier"`
+	RequestedBy string                `json:"requested_by"`
+	// MappingCount is how many mappings were counted when the job was asked for.
+	MappingCount int64 `json:"mapping_count"`
+	// RetryOf is the job whose lost mappings this one tries again; null where there is none.
+	RetryOf *string `json:"retry_of"`
+}
+
+// RequestOf says that the job of this row was asked for.
+func RequestOf(job schema.Job) RegenerateRequested {
+	return RegenerateRequested{
+		JobID:        job.ID,
+		JobType:      job.JobType,
+		CycleID:      job.CycleID,
+		ReportID:     job.ReportID,
+		Classifier:   job.Classifier,
+		RequestedBy:  job.RequestedBy,
+		MappingCount: job.MappingCount,
+		RetryOf:      orNull(job.RetryOf),
+	}
+}
+
+// Subject is where it is said.
+func (e RegenerateRequested) Subject() Subject { return RegenerateRequestedSubject(e.JobID) }
+
+// ID is requested/<job>.
+func (e RegenerateRequested) ID() string { return "requested/" + e.JobID }
+
+func (e RegenerateRequested) check() error {
+	return errors.Join(
+		checkID("job_id", e.JobID),
+		oneOf("job_type", e.JobType, schema.JobTypes()),
+		needed("cycle_id", e.CycleID),
+		needed("report_id", e.ReportID),
+		oneOf("classifier", e.Classifier, schema.ClassifierKinds()),
+		needed("requested_by", e.RequestedBy),
+		notNegative("mapping_count", e.MappingCount),
+		optionalID("retry_of", e.RetryOf),
+	)
+}

@@ -1,0 +1,195 @@
+package events
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// session is the time between opening a consumer and losing it. An acknowledgement only names a position in the stream: sent to a
+// stream that was made anew, it would take another message away. So what was received in a session is settled in it or not at all, and
+// whenever there is a doubt, as after a lost connection, the consumer must prove to be the one that it was.
+type session struct {
+	consumer jetstream.Consumer
+	nc       *nats.Conn
+	created  time.Time
+	ended    atomic.Bool
+
+	mu sync.Mutex
+	// proven is the count of reconnects at which the consumer was known to be the one that it was.
+	proven uint64
+	doubt  bool
+}
+
+func newSession(nc *nats.Conn, consumer jetstream.Consumer, reconnects uint64) *session {
+	return &session{consumer: consumer, nc: nc, created: consumer.CachedInfo().Created, proven: reconnects}
+}
+
+// question makes the consumer prove itself before anything else is settled.
+func (s *session) question() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.doubt = true
+}
+
+// lasts reports whether what was received in the session can be settled now. It waits for the connection, while the context lasts.
+func (s *session) lasts(ctx context.Context) bool {
+	if s.ended.Load() || awaitConnection(ctx, s.nc) != nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reconnects := s.nc.Stats().Reconnects
+	if s.doubt || reconnects != s.proven {
+		info, err := s.consumer.Info(context.WithoutCancel(ctx))
+		if err != nil || !info.Created.Equal(s.created) {
+			s.ended.Store(true)
+		}
+		s.doubt, s.proven = false, reconnects
+	}
+	return !s.ended.Load()
+}
+
+// awaitConnection waits until there is a connection, or the context ends.
+func awaitConnection(ctx context.Context, nc *nats.Conn) error {
+	if nc.IsConnected() {
+		return nil
+	}
+	changed := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer nc.RemoveStatusListener(changed)
+	for !nc.IsConnected() {
+		if nc.IsClosed() {
+			return nats.ErrConnectionClosed
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+const (
+	reopenMin = 100 * time.Millisecond
+	reopenMax = 5 * time.Second
+)
+
+// fetch keeps the queue filled until the context ends, through as many sessions as that takes.
+func (r *Runner) fetch(ctx context.Context) error {
+	var (
+		failures int
+		logged   string
+	)
+	for {
+		err := awaitConnection(ctx, r.nc)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("consumer %s: %w", r.consumer.Name, err)
+		}
+		opened, err := r.open(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		r.setClosed(err)
+		if opened {
+			failures, logged = 0, ""
+		}
+		failures++
+		// Once for each reason, not at every attempt.
+		if text := err.Error(); text != logged {
+			r.log.Warn("the consumer is lost and will be opened again", "error", err)
+			logged = text
+		}
+		pause(ctx, backoff(failures, reopenMin, reopenMax))
+	}
+}
+
+// open declares everything and holds one session, until the consumer is lost, which is the error, or the context ends. It reports
+// whether there was a session at all.
+func (r *Runner) open(ctx context.Context) (opened bool, err error) {
+	// Read first: if the connection is lost in between, the consumer only has to prove itself once more than needed.
+	reconnects := r.nc.Stats().Reconnects
+	if err := r.topology.Declare(ctx, r.js); err != nil {
+		return false, err
+	}
+	consumer, err := r.topology.DeclareConsumer(ctx, r.js, r.consumer)
+	if err != nil {
+		return false, err
+	}
+	s := newSession(r.nc, consumer, reconnects)
+	r.setClosed(nil)
+	r.log.Info("the consumer is open")
+	for s.lasts(ctx) {
+		if err = r.fill(ctx, s); err != nil {
+			s.question()
+			pause(ctx, reopenMin)
+		}
+		if ctx.Err() != nil {
+			return true, nil
+		}
+	}
+	return true, cmp.Or(err, errReplaced)
+}
+
+var errReplaced = errors.New("it is not the one that it was before the connection was lost")
+
+// fill waits until enough is missing, asks for exactly that, and takes what comes until the request ends.
+func (r *Runner) fill(ctx context.Context, s *session) error {
+	missing := r.window - r.held.count()
+	for missing < r.refill {
+		select {
+		case <-r.held.freed:
+			missing = r.window - r.held.count()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	messages, err := s.consumer.Fetch(missing, jetstream.FetchMaxWait(fetchWait))
+	if err != nil {
+		return err
+	}
+	for msg := range messages.Messages() {
+		r.receive(s, msg)
+	}
+	return messages.Error()
+}
+
+func (r *Runner) receive(s *session, msg jetstream.Msg) {
+	d := &delivery{msg: msg, session: s}
+	if meta, err := msg.Metadata(); err == nil {
+		d.deliveries, d.stored = meta.NumDelivered, meta.Timestamp
+	}
+	r.held.add(d)
+	r.queue <- d
+}
+
+// pause waits, or until the context ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// backoff is how long to wait after so many failures: twice as long each time, up to the most, with jitter so that not all come back at
+// once.
+func backoff(failures int, least, most time.Duration) time.Duration {
+	wait := most
+	if shift := max(failures-1, 0); shift < 20 {
+		wait = min(least<<shift, most)
+	}
+	return wait/2 + rand.N(wait/2+1)
+}

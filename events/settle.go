@@ -1,0 +1,87 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	retryMin = 250 * time.Millisecond
+	retryMax = 15 * time.Second
+)
+
+// settle does with a delivery what its verdict asks for. While the connection is away it waits, because what is done would only be done
+// again; once the runner has been told to stop it does not.
+//
+// An acknowledgement is sent and not waited for: one that is lost brings the message again, to a handler that bears that, and waiting
+// for each would cost a way to the server and back per message.
+func (r *Runner) settle(stop context.Context, d *delivery) {
+	ours := d.session.lasts(stop)
+	err := d.verdict
+	if end, ok := errors.AsType[*ended](err); ok && ours && end.reason != "" && r.consumer.Stream == StreamWork {
+		if publishErr := r.sayRejected(stop, d, end); publishErr != nil {
+			err = publishErr
+		}
+	}
+	if !r.held.release(d) || !ours {
+		return
+	}
+	r.logVerdict(d, err)
+	if err := conclude(d, err); err != nil {
+		r.log.Warn("a settled message may come again", "subject", d.msg.Subject(), "error", err)
+	}
+}
+
+func conclude(d *delivery, verdict error) error {
+	if verdict == nil {
+		return d.msg.Ack()
+	}
+	if _, ok := errors.AsType[*ended](verdict); ok {
+		return d.msg.Term()
+	}
+	return d.msg.NakWithDelay(backoff(int(min(d.deliveries, 100)), retryMin, retryMax))
+}
+
+func (r *Runner) logVerdict(d *delivery, err error) {
+	if err == nil {
+		return
+	}
+	log := r.log.With("subject", d.msg.Subject(), "deliveries", d.deliveries, "error", err)
+	if panicked, ok := errors.AsType[*PanicError](err); ok {
+		log.Error("a handler panicked, the message will come again", "stack", string(panicked.Stack))
+		return
+	}
+	if _, ok := errors.AsType[*ended](err); ok {
+		log.Warn("a message is ended")
+		return
+	}
+	log.Warn("a message will come again")
+}
+
+// sayRejected publishes a message that could not be understood, whole. An event needs no such thing: it stays in its stream for anybody
+// to look at.
+func (r *Runner) sayRejected(stop context.Context, d *delivery, end *ended) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), publishTimeout)
+	defer cancel()
+	m := d.message()
+	trace, _ := ParseTraceparent(d.msg.Headers().Get(headerTraceparent))
+	return r.reject.Publish(WithTraceparent(ctx, trace), MappingRejected{
+		RejectedSubject: m.Subject,
+		Headers:         m.Header,
+		Data:            m.Data,
+		Reason:          end.reason,
+		Error:           end.Error(),
+	})
+}
+
+// giveBack returns a delivery that nobody has begun with, for somebody else to get at once.
+func (r *Runner) giveBack(stop context.Context, d *delivery) {
+	ours := d.session.lasts(stop)
+	if !r.held.release(d) || !ours {
+		return
+	}
+	if err := d.msg.Nak(); err != nil {
+		r.log.Warn("a message that was not started comes again late", "subject", d.msg.Subject(), "error", err)
+	}
+}
