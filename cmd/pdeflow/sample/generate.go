@@ -53,17 +53,45 @@ type quality struct{ words, code string }
 // that rules know, no channels.
 func programmes() []quality {
 	return []quality{
-		{}, {"Classic", "CLA"}, {"Aurora", "AUR"}, {"Beacon", "BEA"}, {"Cedar", "CED"}, {"Compass", "COM"}, {"Crescent", "CRE"},
-		{"Evergreen", "EVE"}, {"Everyday", "EDY"}, {"Gold", "GLD"}, {"Harbor", "HAR"}, {"Heritage", "HER"}, {"Horizon", "HOR"},
-		{"Infinite", "INF"}, {"Journey", "JOU"}, {"Meridian", "MER"}, {"Northstar", "NST"}, {"Pinnacle", "PIN"}, {"Platinum", "PLA"},
-		{"Signature", "SIG"}, {"Skyline", "SKY"}, {"Summit", "SUM"}, {"Titanium", "TIT"}, {"Voyager", "VOY"},
+		{},
+		{"Classic", "CLA"},
+		{"Aurora", "AUR"},
+		{"Beacon", "BEA"},
+		{"Cedar", "CED"},
+		{"Compass", "COM"},
+		{"Crescent", "CRE"},
+		{"Evergreen", "EVE"},
+		{"Everyday", "EDY"},
+		{"Gold", "GLD"},
+		{"Harbor", "HAR"},
+		{"Heritage", "HER"},
+		{"Horizon", "HOR"},
+		{"Infinite", "INF"},
+		{"Journey", "JOU"},
+		{"Meridian", "MER"},
+		{"Northstar", "NST"},
+		{"Pinnacle", "PIN"},
+		{"Platinum", "PLA"},
+		{"Signature", "SIG"},
+		{"Skyline", "SKY"},
+		{"Summit", "SUM"},
+		{"Titanium", "TIT"},
+		{"Voyager", "VOY"},
 	}
 }
 
 func regions() []quality {
 	return []quality{
-		{}, {"New England", "NEN"}, {"Middle Atlantic", "MAT"}, {"East North Central", "ENC"}, {"West North Central", "WNC"},
-		{"South Atlantic", "SAT"}, {"East South Central", "ESC"}, {"West South Central", "WSC"}, {"Mountain", "MTN"}, {"Pacific", "PAC"},
+		{},
+		{"New England", "NEN"},
+		{"Middle Atlantic", "MAT"},
+		{"East North Central", "ENC"},
+		{"West North Central", "WNC"},
+		{"South Atlantic", "SAT"},
+		{"East South Central", "ESC"},
+		{"West South Central", "WSC"},
+		{"Mountain", "MTN"},
+		{"Pacific", "PAC"},
 	}
 }
 

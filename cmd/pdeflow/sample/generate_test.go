@@ -1,0 +1,169 @@
+package sample_test
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+func ExampleGenerate() {
+	place := 0
+	for a := range sample.Generate(100_000) {
+		if place%25_000 == 1 {
+			fmt.Println(a.LineItemNumber, a.AttributeName)
+		}
+		place++
+	}
+	// Output:
+	// 1.52.001 Total Past Due
+	// 20.4.009 Period ID (Signature, Mountain)
+	// 16.83.018 Loss Share ID (Meridian, West South Central, Mass Market)
+	// 12.38.027 Origination Credit Bureau Score for the primary account holder (Heritage, East South Central, Affluent)
+}
+
+func TestGeneratedReportHasTheSizeAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{-1, 0, 1, 117, 118, 119, 10_000} {
+		if got := len(slices.Collect(sample.Generate(n))); got != max(n, 0) {
+			t.Errorf("%d attributes, want %d", got, n)
+		}
+	}
+}
+
+func TestGeneratedAttributesAreAllDifferent(t *testing.T) {
+	t.Parallel()
+	const n = 300_000 // beyond every programme, region and clientele, into the vintages
+	seen := map[string]map[string]bool{"identity": {}, "name": {}, "description": {}, "technical name": {}}
+	for a := range sample.Generate(n) {
+		if a.Identity == "" || a.Identity != a.LineItemNumber {
+			t.Fatalf("identity is %q, line item number %q", a.Identity, a.LineItemNumber)
+		}
+		for what, value := range map[string]string{
+			"identity": a.Identity, "name": a.AttributeName, "description": a.Description, "technical name": a.TechnicalLineItemName,
+		} {
+			if seen[what][value] {
+				t.Fatalf("%s %q twice", what, value)
+			}
+			seen[what][value] = true
+		}
+	}
+	if len(seen["identity"]) != n {
+		t.Errorf("%d identities, want %d", len(seen["identity"]), n)
+	}
+}
+
+func TestSmallReportIsTheBeginningOfALargeOne(t *testing.T) {
+	t.Parallel()
+	small, large := slices.Collect(sample.Generate(1000)), slices.Collect(sample.Generate(10_000))
+	if !slices.Equal(small, large[:1000]) {
+		t.Error("an attribute depends on the size of the report")
+	}
+	if !slices.Equal(large, slices.Collect(sample.Generate(10_000))) {
+		t.Error("the second time differs from the first")
+	}
+}
+
+func TestGeneratedReportIsAsVariedAsTheSample(t *testing.T) {
+	t.Parallel()
+	const n = 10_000
+	originals := make(map[string]schema.Attribute)
+	for _, r := range table(t, sample.Attributes()) {
+		originals[r["line_item_number"]] = schema.Attribute{
+			AttributeName: r["attribute_name"], Description: r["description"], DataType: r["data_type"], MDRM: r["mdrm"],
+			ValidationRules: r["validation_rules"], TechnicalLineItemName: r["technical_line_item_name"],
+			IsMandatory: r["is_mandatory"] == "true", IsCDE: r["is_cde"] == "true", IsPrimaryKey: r["is_primary_key"] == "true",
+		}
+	}
+	uses := make(map[string]int)
+	issues := 0
+	for a := range sample.Generate(n) {
+		line := strings.Split(a.LineItemNumber, ".")[1]
+		o := originals[line]
+		uses[line]++
+		if a.HasIssues {
+			issues++
+		}
+		if !strings.HasPrefix(a.AttributeName, o.AttributeName) || !strings.HasPrefix(a.Description, o.Description) ||
+			!strings.HasPrefix(a.TechnicalLineItemName, o.TechnicalLineItemName) {
+			t.Fatalf("line %s: %q does not come from %q", a.LineItemNumber, a.AttributeName, o.AttributeName)
+		}
+		a.AttributeName, a.Description, a.TechnicalLineItemName = o.AttributeName, o.Description, o.TechnicalLineItemName
+		a.Identity, a.LineItemNumber, a.HasIssues = "", "", false
+		if a != o {
+			t.Fatalf("line %s: %+v, want %+v", line, a, o)
+		}
+	}
+	if len(uses) != len(originals) {
+		t.Errorf("%d of the sample's attributes are used, want %d", len(uses), len(originals))
+	}
+	for line, used := range uses {
+		if want := n / len(originals); used < want || used > want+1 {
+			t.Errorf("line %s is used %d times, want %d or one more", line, used, want)
+		}
+	}
+	if issues < n/24 || issues > n/6 {
+		t.Errorf("%d of %d have issues, want about one in twelve", issues, n)
+	}
+}
+
+func TestGeneratedReportOfAFewMixesTiers(t *testing.T) {
+	t.Parallel()
+	tiers := make(map[string]string)
+	for _, label := range gold(t) {
+		tiers[label["line_item_number"]] = answers(t, label, "information_security_classification")[0]
+	}
+	seen := make(map[string]bool)
+	for a := range sample.Generate(20) {
+		seen[tiers[strings.Split(a.LineItemNumber, ".")[1]]] = true
+	}
+	if len(seen) != len(schema.InformationSecurityClassifications()) {
+		t.Errorf("twenty attributes are of the tiers %v only", seen)
+	}
+}
+
+func TestGenerateStopsWhenNobodyListens(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for range sample.Generate(1 << 40) {
+		if n++; n == 500 {
+			break
+		}
+	}
+	if n != 500 {
+		t.Errorf("%d attributes, want 500", n)
+	}
+}
+
+func TestGenerateKeepsNothing(t *testing.T) { // not parallel: it measures the whole process
+	var early, late uint64
+	n := 0
+	for range sample.Generate(200_000) {
+		switch n++; n {
+		case 1000:
+			early = heap()
+		case 200_000:
+			late = heap()
+		}
+	}
+	if late > early+1<<20 {
+		t.Errorf("%d bytes are held after 200,000 attributes, %d after 1,000", late, early)
+	}
+}
+
+// heap is the size of what is reachable.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func BenchmarkGenerate(b *testing.B) {
+	for range sample.Generate(b.N) {
+	}
+}
