@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"context"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -87,4 +88,13 @@ type Item struct {
 // Usage is what the item used of a model.
 func (i Item) Usage() Usage {
 	return Usage{InputTokens: i.InputTokens, OutputTokens: i.OutputTokens, CostUSD: i.CostUSD}
+}
+
+// ReadItem reads one item of a job's work list.
+func ReadItem(ctx context.Context, db bun.IDB, jobID, mappingID string) (Item, error) {
+	var item Item
+	if err := db.NewSelect().Model(&item).Where("job_id = ? and mapping_id = ?", jobID, mappingID).Scan(ctx); err != nil {
+		return item, notFound(err, "item of job "+jobID+" and mapping "+mappingID)
+	}
+	return item, nil
 }

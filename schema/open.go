@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -103,4 +104,11 @@ func Now(ctx context.Context, tx bun.IDB) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("clock: %w", err)
 	}
 	return now.UTC(), nil
+}
+
+// Refused reports whether the database refused a statement for what was in it: a value out of range, or one that a constraint forbids.
+// The same statement would be refused again.
+func Refused(err error) bool {
+	pg, ok := asPgError(err)
+	return ok && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23"))
 }

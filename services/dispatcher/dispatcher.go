@@ -1,0 +1,179 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// Source is how the dispatcher signs its events.
+const Source = "dispatcher"
+
+// Options for [New]; the zero value works.
+type Options struct {
+	// Interval is how long a turn takes at least; 200 ms if zero.
+	Interval time.Duration
+	// Window is how many messages the jobs of a lane have outstanding together; 1,000 if zero.
+	Window int
+	// Slots is how many mappings a lane's workers handle at once, in all processes; 16 if zero. A job's share of the window is never
+	// less than twice that, because a lane of slow calls starves otherwise.
+	Slots int
+	// Page is how many items are listed or cancelled in one transaction; 2,000 if zero.
+	Page int
+}
+
+func (o Options) withDefaults() Options {
+	if o.Interval == 0 {
+		o.Interval = 200 * time.Millisecond
+	}
+	if o.Window == 0 {
+		o.Window = 1000
+	}
+	if o.Slots == 0 {
+		o.Slots = 16
+	}
+	if o.Page == 0 {
+		o.Page = 2000
+	}
+	return o
+}
+
+// Dispatcher is the control loop.
+type Dispatcher struct {
+	db       *schema.DB
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	topology events.Topology
+	publish  *events.Publisher
+	log      *slog.Logger
+	options  Options
+
+	hints hints
+	// lagged are the jobs whose status lagged at the last look.
+	lagged map[string]bool
+}
+
+// New makes a dispatcher that compares db with what the streams of the topology hold; js is a view of nc.
+func New(db *schema.DB, nc *nats.Conn, js jetstream.JetStream, topology events.Topology, log *slog.Logger, options Options) *Dispatcher {
+	return &Dispatcher{
+		db: db, nc: nc, js: js, topology: topology, publish: events.NewPublisher(js, Source), log: log,
+		options: options.withDefaults(), hints: hints{}, lagged: map[string]bool{},
+	}
+}
+
+// Run turns the loop until ctx ends. What goes wrong in a turn is logged and tried again in the next one.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	wake := make(chan struct{}, 1)
+	sub, err := d.nc.Subscribe(events.TopicRegenerateRequested.Filter(), func(*nats.Msg) {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("subscription of the dispatcher: %w", err)
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // the connection may be gone, and the subscription with it
+	connected := d.nc.StatusChanged(nats.CONNECTED)
+	defer d.nc.RemoveStatusListener(connected)
+
+	trouble := ""
+	for {
+		more, err := d.turn(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		trouble = d.report(ctx, trouble, err)
+		pause := d.options.Interval
+		if more {
+			pause = 0
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-connected:
+			// What was sent before the connection was lost may be lost with it.
+			clear(d.hints)
+		case <-wake:
+		case <-time.After(pause):
+		}
+	}
+}
+
+// report logs what goes wrong once, and once that it is over.
+func (d *Dispatcher) report(ctx context.Context, before string, err error) string {
+	switch {
+	case err != nil && err.Error() != before:
+		d.log.WarnContext(ctx, "turn cut short, trying again", "error", err)
+		return err.Error()
+	case err == nil && before != "":
+		d.log.InfoContext(ctx, "turns are whole again")
+		return ""
+	default:
+		return before
+	}
+}
+
+// turn looks at every unfinished job once. More says that a list or a cancellation has pages left, so that the next turn comes at once.
+// One job's trouble does not keep the others from their turn; the first error is returned.
+func (d *Dispatcher) turn(ctx context.Context) (more bool, err error) {
+	jobs, err := schema.UnfinishedJobs(ctx, d.db)
+	if err != nil {
+		return false, err
+	}
+	d.hints.forget(time.Now())
+	shares := d.shares(jobs)
+	for _, job := range jobs {
+		unfinished, jobErr := d.take(ctx, job.ID, shares[job.Classifier.Lane()])
+		more = more || unfinished
+		if err == nil {
+			err = jobErr
+		}
+	}
+	if bellErr := d.ringBells(ctx); err == nil {
+		err = bellErr
+	}
+	if errors.Is(err, events.ErrNoStream) {
+		// Somebody deleted it, or the server lost its store: what was sent before is gone too.
+		clear(d.hints)
+		err = errors.Join(err, d.topology.Declare(ctx, d.js))
+	}
+	return more && err == nil, err
+}
+
+// shares divides each lane's window among its running jobs.
+func (d *Dispatcher) shares(jobs []schema.Job) map[schema.Lane]int {
+	running := map[schema.Lane]int{}
+	for _, job := range jobs {
+		if job.EndedAt.IsZero() && job.Intent == schema.IntentRun {
+			running[job.Classifier.Lane()]++
+		}
+	}
+	shares := map[schema.Lane]int{}
+	for lane, n := range running {
+		shares[lane] = max(d.options.Window/n, 2*d.options.Slots)
+	}
+	return shares
+}
+
+// take gives the job its turn, unless another dispatcher has it.
+func (d *Dispatcher) take(ctx context.Context, jobID string, window int) (more bool, err error) {
+	err = d.db.RunInTx(ctx, nil, func(ctx context.Context, lock bun.Tx) error {
+		taken, err := schema.TakeJob(ctx, lock, jobID)
+		if err != nil || !taken {
+			return err
+		}
+		more, err = d.work(schema.WithSubject(ctx, jobID, ""), jobID, window)
+		return err
+	})
+	return more, err
+}

@@ -1,0 +1,14 @@
+// Package dispatcher is the control loop between what is asked for and what is done: it compares the jobs and their items in Postgres
+// with what the streams hold, and repairs the difference.
+//
+//  1. One turn of the loop starts jobs, announces what was not announced, writes work lists, cancels what is to be cancelled, sends what
+//     is queued and due, and rings the bell of jobs whose status lags their rows. The same turn is the start-up path, the recovery after
+//     a crash or an outage, the resumption after a pause and the repair of a deleted stream: there is no other code for any of these.
+//  2. The work stream refuses a message whose mapping has one outstanding, so sending again is always safe, and the loop does not need
+//     to know what is outstanding. What it has just sent or had refused it remembers for a short while as a hint, only to publish less.
+//  3. A job is taken for one turn by an advisory lock, so any number of dispatchers may run without a leader. Its lock is held by a
+//     transaction that does nothing else: what the turn writes is committed step by step, and published behind its commit.
+//  4. The window of each job is a share of its lane's, so that a job of a million does not starve a job of ten.
+//  5. The bell only rings while the projector's consumer has nothing waiting and only for a job that lagged a turn before as well, since
+//     otherwise the repair would feed the backlog that it is waiting for.
+package dispatcher

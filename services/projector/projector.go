@@ -1,0 +1,159 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// Source is how the projector signs its events.
+const Source = "projector"
+
+// sweepPage is how many items a sweep counts in one transaction.
+const sweepPage = 5000
+
+const (
+	// batchSize is how many events are folded together at most: a transaction each would cost more than the classifiers do.
+	batchSize = 1000
+	// linger is how long a batch that is not full waits for more, and so the delay of a job's progress.
+	linger = 50 * time.Millisecond
+)
+
+// Projector keeps the status of every job.
+type Projector struct {
+	db      *schema.DB
+	publish *events.Publisher
+	log     *slog.Logger
+	runner  *events.Runner
+}
+
+// New makes a projector that folds the events of the topology's stream into db.
+func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, log *slog.Logger) *Projector {
+	p := &Projector{db: db, publish: events.NewPublisher(js, Source), log: log}
+	p.runner = events.ConsumeBatches(js, events.Projector(), p.fold, events.Options{
+		Batch: batchSize, Linger: linger, Topology: topology, Log: log,
+	})
+	return p
+}
+
+// Run folds until ctx ends.
+func (p *Projector) Run(ctx context.Context) error { return p.runner.Run(ctx) }
+
+// Ready reports why no events come at the moment; nil while they do.
+func (p *Projector) Ready() error { return p.runner.Ready() }
+
+// look is what one or more events of a job ask the projector to look at.
+type look struct {
+	jobID      string
+	mappingIDs []string
+	// sweep asks for everything that is not counted.
+	sweep bool
+}
+
+// looks gathers a batch of events by job, in the order of their first events.
+func looks(batch []events.Received[events.JobProgress]) []look {
+	var all []look
+	at := map[string]int{}
+	for _, d := range batch {
+		i, ok := at[d.Body.JobID]
+		if !ok {
+			i = len(all)
+			at[d.Body.JobID] = i
+			all = append(all, look{jobID: d.Body.JobID})
+		}
+		switch d.Body.Kind {
+		case events.KindItem:
+			all[i].mappingIDs = append(all[i].mappingIDs, d.Body.MappingID)
+		case events.KindListed, events.KindCancelled, events.KindBell:
+			all[i].sweep = true
+		case events.KindStarted, events.KindWaiting, events.KindPaused, events.KindResumed:
+		}
+	}
+	return all
+}
+
+// fold brings the status of every job that the batch names up to its rows.
+func (p *Projector) fold(ctx context.Context, batch []events.Received[events.JobProgress]) error {
+	for _, l := range looks(batch) {
+		if err := p.foldJob(schema.WithSubject(ctx, l.jobID, ""), l); err != nil {
+			if errors.Is(err, schema.ErrNotFound) {
+				p.log.WarnContext(ctx, "event of a job that does not exist", "job_id", l.jobID)
+				continue
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Projector) foldJob(ctx context.Context, l look) error {
+	for {
+		var (
+			job    schema.Job
+			status schema.JobStatus
+			more   bool
+		)
+		err := p.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
+			if job, status, err = schema.LockStatus(ctx, tx, l.jobID); err != nil {
+				return err
+			}
+			if status.Status == schema.Pending && !job.StartedAt.IsZero() {
+				more = true
+				return schema.WriteRunning(ctx, tx, job, status)
+			}
+			status, more, err = p.count(ctx, tx, job, status, l)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if !more {
+			return p.finish(ctx, job, status)
+		}
+	}
+}
+
+// count adds what the look finds to the job's status. More says that a sweep has pages left.
+func (p *Projector) count(ctx context.Context, tx bun.Tx, job schema.Job, before schema.JobStatus, l look) (schema.JobStatus, bool, error) {
+	found, err := schema.FoldItems(ctx, tx, job.ID, l.mappingIDs)
+	if err != nil {
+		return before, false, err
+	}
+	var swept int64
+	if l.sweep {
+		var more schema.Counts
+		if more, swept, err = schema.SweepItems(ctx, tx, job.ID, sweepPage); err != nil {
+			return before, false, err
+		}
+		found = found.Plus(more)
+	}
+	after, err := schema.WriteStatus(ctx, tx, job, before, before.Counts.Plus(found))
+	if err != nil {
+		return before, false, err
+	}
+	if after.Status != before.Status {
+		p.log.InfoContext(ctx, "job is "+string(after.Status), "job_id", job.ID, "completed_steps", after.CompletedSteps, "total_steps", after.TotalSteps)
+	}
+	return after, swept == sweepPage, nil
+}
+
+// finish says once that the job has ended.
+func (p *Projector) finish(ctx context.Context, job schema.Job, status schema.JobStatus) error {
+	if !status.Status.Final() || job.AnnouncedFinished {
+		return nil
+	}
+	if trace, err := events.ParseTraceparent(job.Traceparent); err == nil {
+		ctx = events.WithTraceparent(ctx, trace)
+	}
+	if err := p.publish.Publish(ctx, events.JobFinished{JobStatus: events.StatusOf(job, status)}); err != nil {
+		return err
+	}
+	return schema.MarkAnnounced(ctx, p.db, job.ID, schema.AnnouncedFinished, Source)
+}
