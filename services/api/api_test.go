@@ -1,0 +1,9 @@
+package api_test
+
+import (
+	"testing"
+
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+func TestMain(m *testing.M) { schematest.Main(m) }

@@ -1,0 +1,21 @@
+// Package api is the HTTP API: the one way in which people and programs ask for jobs, steer them, and read what became of them.
+//
+// [New] makes a [Server] and [Server.Run] serves it. One file holds the routes of one noun, registered by one function; [route] says
+// for each of them who may call it, how long its body may be, and how its errors become problems (RFC 9457, application/problem+json).
+//
+//  1. The first thing that a request does is a log line, before it is routed, authorised or read; the last is one with status and
+//     duration. So whatever goes wrong in between, a panic included, there is a trace of who asked for what (log.go).
+//
+//  2. Asking for a job is one transaction: the job and its first intent are there, or nothing is. That it was asked for is published
+//     after the commit and gets 50 ms; what could not be said in that time the dispatcher says later, so the answer does not depend on
+//     NATS (regenerate.go).
+//
+//  3. Refused values are never sent back. A problem names the field and what would be right; what stood there may be anything, a
+//     customer's number too (problem.go).
+//
+//  4. A job's intent counts from the moment it is recorded, its status follows. So what a job may be asked is decided by its row, not
+//     by the status, which may lag (job.go, schema/request.go).
+//
+//  5. Waiting for a change reads the row again, by its primary key, every 100 ms. The row is the truth; a subscription would need NATS
+//     and would have to read the row all the same (status.go).
+package api

@@ -1,0 +1,371 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// problemKind is the stable name of a kind of problem.
+type problemKind string
+
+// The kinds of problems. What programs may rely on is the type, urn:pdeflow:problem: and the name.
+const (
+	malformed          problemKind = "malformed"
+	tokenMissing       problemKind = "token-missing"
+	tokenMalformed     problemKind = "token-malformed"
+	tokenSignature     problemKind = "token-signature"
+	tokenExpired       problemKind = "token-expired"
+	tokenNotYet        problemKind = "token-not-yet-valid"
+	roleTooLow         problemKind = "role-too-low"
+	routeNotFound      problemKind = "route-not-found"
+	reportNotFound     problemKind = "report-not-found"
+	noMappings         problemKind = "no-mappings"
+	jobNotFound        problemKind = "job-not-found"
+	notFound           problemKind = "not-found"
+	methodNotAllowed   problemKind = "method-not-allowed"
+	notAcceptable      problemKind = "not-acceptable"
+	bodyTimedOut       problemKind = "body-timeout"
+	jobActive          problemKind = "job-active"
+	stateConflict      problemKind = "state-conflict"
+	nothingToRetry     problemKind = "nothing-to-retry"
+	bodyTooLarge       problemKind = "body-too-large"
+	unknownContentType problemKind = "unknown-content-type"
+	invalid            problemKind = "invalid"
+	noDataSources      problemKind = "no-data-sources"
+	keyReused          problemKind = "idempotency-key-reused"
+	cancelled          problemKind = "cancelled"
+	internal           problemKind = "internal"
+	unavailable        problemKind = "database-unavailable"
+)
+
+// meaning is the row of the error table for a kind: its HTTP status, and its title, which never changes.
+func (k problemKind) meaning() (status int, title string) {
+	switch k {
+	case malformed:
+		return http.StatusBadRequest, "The request cannot be understood"
+	case tokenMissing:
+		return http.StatusUnauthorized, "A token is needed"
+	case tokenMalformed:
+		return http.StatusUnauthorized, "The token cannot be understood"
+	case tokenSignature:
+		return http.StatusUnauthorized, "The token's signature does not fit"
+	case tokenExpired:
+		return http.StatusUnauthorized, "The token has expired"
+	case tokenNotYet:
+		return http.StatusUnauthorized, "The token is not valid yet"
+	case roleTooLow:
+		return http.StatusForbidden, "The role is too low"
+	case routeNotFound:
+		return http.StatusNotFound, "There is nothing here"
+	case reportNotFound:
+		return http.StatusNotFound, "There is no such report"
+	case noMappings:
+		return http.StatusNotFound, "The report has no mappings"
+	case jobNotFound:
+		return http.StatusNotFound, "There is no such job"
+	case notFound:
+		return http.StatusNotFound, "There is no such thing"
+	case methodNotAllowed:
+		return http.StatusMethodNotAllowed, "The method is not for this route"
+	case notAcceptable:
+		return http.StatusNotAcceptable, "There is no answer of the kind that is accepted"
+	case bodyTimedOut:
+		return http.StatusRequestTimeout, "The body did not come in time"
+	case jobActive:
+		return http.StatusConflict, "A job of the report is active"
+	case stateConflict:
+		return http.StatusConflict, "The job's state does not allow it"
+	case nothingToRetry:
+		return http.StatusConflict, "There is nothing to try again"
+	case bodyTooLarge:
+		return http.StatusRequestEntityTooLarge, "The body is too large"
+	case unknownContentType:
+		return http.StatusUnsupportedMediaType, "The body is of a kind that is not understood"
+	case invalid:
+		return http.StatusUnprocessableEntity, "Something in the request is not right"
+	case noDataSources:
+		return http.StatusUnprocessableEntity, "The report has no data source with columns"
+	case keyReused:
+		return http.StatusUnprocessableEntity, "The idempotency key belongs to another request"
+	case cancelled:
+		return statusClientClosed, "The client went away"
+	case unavailable:
+		return http.StatusServiceUnavailable, "The database is not available"
+	case internal:
+		return http.StatusInternalServerError, "Something went wrong in the server"
+	default:
+		return http.StatusInternalServerError, "Something went wrong in the server"
+	}
+}
+
+// statusClientClosed is what the log says where there is nobody left to answer.
+const statusClientClosed = 499
+
+// Problem is why a request was refused or failed, as RFC 9457 has it.
+type Problem struct {
+	Type   string       `json:"type" format:"uri" doc:"The kind of problem, urn:pdeflow:problem: and a stable name." example:"urn:pdeflow:problem:job-active"`
+	Title  string       `json:"title" doc:"What the kind means, always in the same words."`
+	Status int          `json:"status" doc:"The HTTP status."`
+	Detail string       `json:"detail,omitempty" doc:"What is wrong this time, and what would be right."`
+	Errors []FieldError `json:"errors,omitempty" doc:"What is wrong, field by field."`
+	JobID  string       `json:"job_id,omitempty" doc:"The job that is in the way."`
+	// RequestID names the request in the server's log.
+	RequestID string `json:"request_id,omitempty" doc:"The request, as the server's log names it."`
+
+	header http.Header
+	cause  error
+}
+
+// FieldError is what is wrong with one field. The value that stood there is not repeated.
+type FieldError struct {
+	Location string `json:"location,omitempty" doc:"Which field, such as body.mapping_ids[3] or query.limit."`
+	Message  string `json:"message" doc:"What would be right."`
+}
+
+// refuse makes a problem of the kind.
+func refuse(kind problemKind, detail string) *Problem {
+	status, title := kind.meaning()
+	return &Problem{Type: "urn:pdeflow:problem:" + string(kind), Title: title, Status: status, Detail: detail}
+}
+
+// refuseField makes a problem with one field.
+func refuseField(location, message string) *Problem {
+	return refuse(invalid, location+": "+message).at(location, message)
+}
+
+// at adds what is wrong with one field.
+func (p *Problem) at(location, message string) *Problem {
+	p.Errors = append(p.Errors, FieldError{Location: location, Message: message})
+	return p
+}
+
+// with adds a header to the answer.
+func (p *Problem) with(name, value string) *Problem {
+	if p.header == nil {
+		p.header = http.Header{}
+	}
+	p.header.Add(name, value)
+	return p
+}
+
+// Error implements error.
+func (p *Problem) Error() string {
+	if p.cause != nil {
+		return p.cause.Error()
+	}
+	return p.Title + ": " + p.Detail
+}
+
+// Unwrap is the error that the problem was made of, nil where the server itself refused.
+func (p *Problem) Unwrap() error { return p.cause }
+
+// GetStatus implements [huma.StatusError].
+func (p *Problem) GetStatus() int { return p.Status }
+
+// GetHeaders implements [huma.HeadersError].
+func (p *Problem) GetHeaders() http.Header { return p.header }
+
+// ContentType implements [huma.ContentTypeFilter].
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+// problemOf is the error table: what an error of a handler is to the caller. The request's last log line says which problem it was, and
+// what it was made of where that is the server's affair.
+func problemOf(ctx context.Context, err error) *Problem {
+	p, ours := errors.AsType[*Problem](err)
+	if !ours {
+		p = refuse(kindOf(ctx, err), "")
+		p.cause = err
+		switch p.Status {
+		case http.StatusServiceUnavailable:
+			p.Detail = "Nothing was changed, or nobody knows; try again."
+			p.with("Retry-After", "1")
+		case http.StatusInternalServerError:
+			p.Detail = "The server's log says more, under this request's id."
+		}
+	}
+	return p.of(ctx)
+}
+
+// of ties the problem to the request of the context.
+func (p *Problem) of(ctx context.Context) *Problem {
+	x := exchangeFrom(ctx)
+	x.problem = p
+	p.RequestID = x.id
+	return p
+}
+
+func kindOf(ctx context.Context, err error) problemKind {
+	switch {
+	case ctx.Err() != nil:
+		return cancelled
+	case errors.Is(err, schema.ErrNotFound):
+		return notFound
+	case databaseAway(err):
+		return unavailable
+	default:
+		return internal
+	}
+}
+
+// databaseAway tells whether the database could not be asked, or ended the session.
+func databaseAway(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		// Connection exceptions, too many of them, shutdown or start, and a session that was ended.
+		return slices.ContainsFunc([]string{"08", "53", "57P", "25P03"}, func(class string) bool { return strings.HasPrefix(pg.Code, class) })
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[net.Error](err)
+	return ok || pgconn.SafeToRetry(err)
+}
+
+// asProblem gives huma's own refusals the form of all others. It drops the rejected values that huma sends back.
+func (s *Server) asProblem(ctx huma.Context, _ string, v any) (any, error) {
+	refusal, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	p := refuse(kindOfStatus(refusal.Status), refusal.Detail)
+	p.Status = refusal.Status
+	for _, e := range refusal.Errors {
+		if e != nil {
+			p.at(e.Location, e.Message)
+		}
+	}
+	if len(p.Errors) > 0 {
+		p.Detail = p.Errors[0].Location + ": " + p.Errors[0].Message
+	}
+	switch refusal.Status {
+	case http.StatusUnsupportedMediaType:
+		p.Detail, p.Errors = "Send the body with Content-Type: application/json.", nil
+	case http.StatusInternalServerError:
+		p.Detail, p.Errors, p.cause = "", nil, refusal
+	}
+	return p.of(ctx.Context()), nil
+}
+
+// kindOfStatus is the kind of a refusal that huma makes before a handler is asked.
+func kindOfStatus(status int) problemKind {
+	switch status {
+	case http.StatusBadRequest:
+		return malformed
+	case http.StatusNotAcceptable:
+		return notAcceptable
+	case http.StatusRequestTimeout:
+		return bodyTimedOut
+	case http.StatusRequestEntityTooLarge:
+		return bodyTooLarge
+	case http.StatusUnsupportedMediaType:
+		return unknownContentType
+	case http.StatusUnprocessableEntity:
+		return invalid
+	default:
+		return internal
+	}
+}
+
+// write answers with the problem, outside of huma.
+func (s *Server) write(w http.ResponseWriter, r *http.Request, p *Problem) {
+	p.of(r.Context())
+	body, err := json.Marshal(p)
+	if err != nil {
+		panic(fmt.Sprintf("problem %s: %v", p.Type, err)) // it holds nothing that JSON could not
+	}
+	for name, values := range p.header {
+		for _, value := range values {
+			w.Header().Add(name, value)
+		}
+	}
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(append(body, '\n')) // the client may be gone
+}
+
+func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
+	s.write(w, r, refuse(routeNotFound, "/openapi.json lists every route."))
+}
+
+func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	path := r.URL.Path
+	if r.URL.RawPath != "" {
+		path = r.URL.RawPath
+	}
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		if s.router.Match(chi.NewRouteContext(), method, path) {
+			allowed = append(allowed, method)
+		}
+	}
+	if slices.Contains(allowed, http.MethodGet) {
+		allowed = append(allowed, http.MethodHead)
+	}
+	list := strings.Join(allowed, ", ")
+	s.write(w, r, refuse(methodNotAllowed, "This route takes "+list+".").with("Allow", list))
+}
+
+// problemResponse is how the OpenAPI document describes every refusal.
+func (s *Server) problemResponse() *huma.Response {
+	return &huma.Response{
+		Description: "A problem, as RFC 9457 has it",
+		Content: map[string]*huma.MediaType{
+			"application/problem+json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(typeOf[Problem](), true, "Problem")},
+		},
+	}
+}
+
+// jsonFormat reads and writes JSON as huma does, but says of what it cannot read only where it is wrong, not what stands there.
+func jsonFormat() huma.Format {
+	return huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal}
+}
+
+func unmarshal(data []byte, v any) error {
+	err := json.Unmarshal(data, v)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("it is not JSON from byte %d on", syntax.Offset)
+	}
+	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("at byte %d stands what cannot be a %s", kind.Offset, kind.Type)
+	}
+	if err != nil {
+		return errors.New("it is not JSON")
+	}
+	if bytes.Contains(data, []byte(`\u0000`)) && holdsNUL(v) {
+		return errors.New("a text holds the character NUL, which cannot be kept")
+	}
+	return nil
+}
+
+// holdsNUL looks through what huma decodes first, before it knows the types.
+func holdsNUL(v any) bool {
+	switch v := v.(type) {
+	case *any:
+		return holdsNUL(*v)
+	case string:
+		return strings.ContainsRune(v, 0)
+	case []any:
+		return slices.ContainsFunc(v, holdsNUL)
+	case map[string]any:
+		for key, value := range v {
+			if strings.ContainsRune(key, 0) || holdsNUL(value) {
+				return true
+			}
+		}
+	}
+	return false
+}
