@@ -138,6 +138,20 @@ func environment(container types.ServiceConfig, name string) string {
 	return ""
 }
 
+// The command lines that the containers may have, as the contract of the program has them.
+func TestComposeGivesCommandLinesThatPdeflowUnderstands(t *testing.T) {
+	t.Parallel()
+	understood := regexp.MustCompile(`^(serve( --(services|listen) [a-z0-9.:]+)+|migrate up|check)$`)
+	for name, container := range mustLoadCompose(t).Services {
+		if line := strings.Join(container.Command, " "); container.Build != nil && !understood.MatchString(line) {
+			t.Errorf("%s runs pdeflow %s", name, line)
+		}
+		if len(container.Entrypoint) > 0 {
+			t.Errorf("%s has an entrypoint of its own: %v", name, container.Entrypoint)
+		}
+	}
+}
+
 func TestComposeStartsServicesAfterWhatTheyNeed(t *testing.T) {
 	t.Parallel()
 	project := mustLoadCompose(t)
