@@ -140,6 +140,10 @@ func (r *Runner) Run(ctx context.Context) error {
 	err := r.fetch(ctx)
 	r.setClosed(errShutdown)
 	close(r.queue)
+	// All workers may be busy for as long as the grace period, so what waits for them is given back from here too.
+	for d := range r.queue {
+		r.giveBack(ctx, d)
+	}
 	workers.Wait()
 	close(done)
 	aside.Wait()

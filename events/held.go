@@ -29,8 +29,8 @@ func (d *delivery) message() Message {
 	return Message{Subject: d.msg.Subject(), Header: d.msg.Headers(), Data: d.msg.Data()}
 }
 
-// errLost is why the context of a handler ends whose message may be somebody else's by now.
-var errLost = errors.New("no sign of life has reached the server in time: the message is no longer ours")
+// ErrLost is why the context of a handler ends whose message may be somebody else's by now.
+var ErrLost = errors.New("no sign of life has reached the server in time: the message is no longer ours")
 
 // held is what a runner holds. It tells the server of each message, from its receipt on, that it is alive.
 type held struct {
@@ -118,7 +118,7 @@ func (h *held) signal(now time.Time) {
 			d.lost = true
 			h.log.Warn("a message is no longer ours", "subject", d.msg.Subject(), "error", err)
 			if d.cancel != nil {
-				d.cancel(errLost)
+				d.cancel(ErrLost)
 			}
 		}
 	}

@@ -1,0 +1,94 @@
+package events_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/pdeflow/pdeflow/events"
+)
+
+func TestBatchesAreHandledWhole(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	batches := make(chan []events.Received[events.JobProgress], 100)
+	o := b.options()
+	o.Batch, o.Linger = 10, patience
+	fail := true
+	run(t, events.ConsumeBatches(b.js, events.Projector(), func(_ context.Context, batch []events.Received[events.JobProgress]) error {
+		batches <- batch
+		if fail {
+			fail = false
+			return errors.New("the database is away")
+		}
+		return nil
+	}, o))
+	for i := range 9 {
+		if err := b.pub.Publish(t.Context(), events.JobListed("j", int64(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// One that is not understood is ended by itself and holds nobody up.
+	b.raw(t, "job.progress.j", "garbled", nil)
+
+	for _, want := range []uint64{1, 2} {
+		batch := next(t, batches)
+		steps := map[int64]bool{}
+		for _, received := range batch {
+			steps[received.Body.TotalSteps] = true
+			if received.Deliveries != want || received.ID != "listed/j" || received.Traceparent.IsZero() {
+				t.Errorf("delivery %+v", received.Delivery)
+			}
+		}
+		if len(batch) != 9 || len(steps) != 9 {
+			t.Errorf("%d messages, %d different", len(batch), len(steps))
+		}
+		if want == 1 {
+			// With one more to end, the nine that come back make a full batch again.
+			b.raw(t, "job.progress.j", "garbled", nil)
+		}
+	}
+	eventually(t, "all are acknowledged", func() bool {
+		c, err := b.js.Consumer(t.Context(), events.StreamEvents, "projector")
+		return err == nil && c.CachedInfo().NumAckPending == 0 && c.CachedInfo().NumPending == 0
+	})
+	if b.holds(t, events.StreamEvents, "mapping.rejected.*") {
+		t.Error("an event was rejected as if it were work")
+	}
+	if !strings.Contains(b.log.text(), "header ce-id is missing") {
+		t.Error("the log does not say why an event was ended")
+	}
+}
+
+func TestWhoWantsEverythingGetsItAsItCame(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	got := make(chan events.Received[events.Message], 10)
+	auditor := events.Auditor(func(context.Context) (time.Time, error) { return time.Time{}, nil })
+	run(t, events.ConsumeBatches(b.js, auditor, func(_ context.Context, batch []events.Received[events.Message]) error {
+		for _, received := range batch {
+			got <- received
+		}
+		return nil
+	}, b.options()))
+	b.raw(t, "job.progress.j", "garbled", nats.Header{"ce-id": {"forged"}})
+	if err := b.pub.Publish(t.Context(), events.JobStarted("j")); err != nil {
+		t.Fatal(err)
+	}
+	forged, started := next(t, got), next(t, got)
+	if string(forged.Body.Data) != "garbled" || forged.ID != "forged" || forged.Body.Subject != "job.progress.j" {
+		t.Errorf("got %+v", forged)
+	}
+	if _, _, err := events.DecodeAny(forged.Body); err == nil {
+		t.Error("the garbled event is understood")
+	}
+	envelope, event, err := events.DecodeAny(started.Body)
+	if err != nil || envelope.ID != "started/j" || fmt.Sprint(event) != fmt.Sprint(events.JobStarted("j")) {
+		t.Errorf("got %+v %+v, error %v", envelope, event, err)
+	}
+}

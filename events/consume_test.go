@@ -1,0 +1,293 @@
+package events_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"github.com/pdeflow/pdeflow/events"
+)
+
+func TestAHandledMessageIsAcknowledged(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	got := make(chan events.Delivery, 1)
+	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, w events.MappingRequested) error {
+		if w != work("j", "m") {
+			t.Errorf("got %+v", w)
+		}
+		got <- d
+		return nil
+	}, b.options()))
+	b.send(t, work("j", "m"))
+
+	d := next(t, got)
+	if d.ID != "work/j/m" || d.Source != "/pdeflow/dispatcher" || d.Subject != "mapping.requested.rules.j.m" || d.About != "m" ||
+		d.Deliveries != 1 || d.Time.IsZero() || d.Stored.IsZero() {
+		t.Errorf("delivery %+v", d)
+	}
+	b.workDone(t)
+	// The subject is free again.
+	b.send(t, work("j", "m"))
+}
+
+func TestAMessageWhoseHandlerFailsComesAgain(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	got := make(chan uint64, 3)
+	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
+		got <- d.Deliveries
+		if d.Deliveries < 3 {
+			return errors.New("the database is away")
+		}
+		return nil
+	}, b.options()))
+	b.send(t, work("j", "m"))
+	for want := uint64(1); want <= 3; want++ {
+		if n := next(t, got); n != want {
+			t.Errorf("delivery %d, want %d", n, want)
+		}
+	}
+	b.workDone(t)
+	if !strings.Contains(b.log.text(), "the database is away") {
+		t.Error("the error is not in the log")
+	}
+}
+
+func TestAPanicInAHandlerIsAnErrorWithItsStackInTheLog(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	got := make(chan uint64, 2)
+	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
+		got <- d.Deliveries
+		if d.Deliveries == 1 {
+			panic("nil policy")
+		}
+		return nil
+	}, b.options()))
+	b.send(t, work("j", "m"))
+	next(t, got)
+	next(t, got)
+	b.workDone(t)
+	if log := b.log.text(); !strings.Contains(log, "nil policy") || !strings.Contains(log, "consume_test.go") {
+		t.Error("the panic and its stack are not in the log")
+	}
+}
+
+func TestADiscardedMessageIsEnded(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	var calls atomic.Int32
+	run(t, events.Consume(b.js, events.ClassifierRules(), func(context.Context, events.Delivery, events.MappingRequested) error {
+		calls.Add(1)
+		return events.Discard(errors.New("the job has ended"))
+	}, b.options()))
+	b.send(t, work("j", "m"))
+	b.workDone(t)
+	if calls.Load() != 1 || b.holds(t, events.StreamEvents, "mapping.rejected.*") {
+		t.Errorf("called %d times", calls.Load())
+	}
+}
+
+func TestAWorkMessageThatIsNotUnderstoodIsPublishedWhole(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	rejected := make(chan events.MappingRejected, 10)
+	auditor := events.Consumer{Name: "spy", Stream: events.StreamEvents, Filter: "mapping.rejected.*", MaxAckPending: 10}
+	run(t, events.Consume(b.js, auditor, func(_ context.Context, d events.Delivery, e events.MappingRejected) error {
+		if d.Source != "/pdeflow/classifier" {
+			t.Errorf("source %s", d.Source)
+		}
+		rejected <- e
+		return nil
+	}, b.options()))
+	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
+		if w.MappingID == "gone" {
+			return events.Reject(events.ReasonUnknown, errors.New("no such mapping"))
+		}
+		t.Errorf("the handler got %+v", w)
+		return nil
+	}, b.options()))
+
+	good := nats.Header{
+		"ce-specversion": {"1.0"}, "ce-id": {"work/j/m"}, "ce-source": {"/x"}, "ce-type": {"io.pdeflow.mapping.requested.v1"}, "X": {"1", "2"},
+	}
+	for _, c := range []struct {
+		subject, data string
+		header        nats.Header
+		reason        events.Reason
+	}{
+		{"mapping.requested.rules.j.m", "\xff not json", good, events.ReasonBody},
+		{"mapping.requested.rules.j.m", `{"job_id":"other","mapping_id":"m"}`, good, events.ReasonBody},
+		{"mapping.requested.rules.j.m", `{"job_id":"j","mapping_id":"m"}`, nil, events.ReasonEnvelope},
+		{"mapping.requested.rules.j/j.m", `{"job_id":"j/j","mapping_id":"m"}`, good, events.ReasonSubject},
+	} {
+		b.raw(t, c.subject, c.data, c.header)
+		e := next(t, rejected)
+		if e.RejectedSubject != c.subject || string(e.Data) != c.data || e.Reason != c.reason || e.Error == "" {
+			t.Errorf("%s %s: rejected as %+v", c.subject, c.data, e)
+		}
+		if c.header != nil && !slices.Equal(e.Headers["X"], []string{"1", "2"}) {
+			t.Errorf("headers %v", e.Headers)
+		}
+		b.workDone(t)
+	}
+	b.send(t, work("j", "gone"))
+	if e := next(t, rejected); e.Reason != events.ReasonUnknown || e.Error != "no such mapping" {
+		t.Errorf("rejected as %+v", e)
+	}
+	b.workDone(t)
+}
+
+func TestTheTraceGoesOnFromThePublisherToTheHandler(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	got := make(chan events.Traceparent, 1)
+	run(t, events.Consume(b.js, events.ClassifierRules(), func(ctx context.Context, d events.Delivery, _ events.MappingRequested) error {
+		if events.TraceparentFrom(ctx) != d.Traceparent {
+			t.Error("the context is not in the trace of the message")
+		}
+		got <- d.Traceparent
+		return nil
+	}, b.options()))
+	post := events.NewTraceparent()
+	b.pub.PublishWork(events.WithTraceparent(t.Context(), post), []events.MappingRequested{work("j", "m")})
+	if hop := next(t, got); hop.TraceID() != post.TraceID() || hop == post {
+		t.Errorf("posted %s, handled %s", post, hop)
+	}
+	b.send(t, work("j", "n"))
+	if hop := next(t, got); hop.IsZero() || hop.TraceID() == post.TraceID() {
+		t.Errorf("handled %s without a trace in the publisher's context", hop)
+	}
+}
+
+func TestHandlersRunAtOnceAsManyAsThereAreWorkers(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	const workers = 3
+	started, release := make(chan string, 2*workers), make(chan struct{})
+	o := b.options()
+	o.Workers = workers
+	stop := run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
+		started <- w.MappingID
+		<-release
+		return nil
+	}, o))
+	for i := range 2 * workers {
+		b.send(t, work("j", fmt.Sprint("m", i)))
+	}
+	for range workers {
+		next(t, started)
+	}
+	eventually(t, "all are fetched", func() bool { return b.pending(t, "classifier-rules") == 2*workers })
+	if len(started) > 0 {
+		t.Error("more handlers than workers")
+	}
+	close(release)
+	b.workDone(t)
+	stop()
+}
+
+func (b *bus) pending(t *testing.T, consumer string) int {
+	t.Helper()
+	c, err := b.js.Consumer(t.Context(), events.StreamWork, consumer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.CachedInfo().NumAckPending
+}
+
+func TestARunnerThatHasStoppedLeavesNothingBehind(t *testing.T) {
+	b := declaredBus(t)
+	b.send(t, work("j", "m")) // the publisher has goroutines of its own
+	before := goleak.IgnoreCurrent()
+	got := make(chan struct{}, 1)
+	stop := run(t, events.Consume(b.js, events.ClassifierRules(), func(context.Context, events.Delivery, events.MappingRequested) error {
+		got <- struct{}{}
+		return nil
+	}, b.options()))
+	next(t, got)
+	stop()
+	goleak.VerifyNone(t, before)
+}
+
+func TestAShutdownGivesBackWhatWasNotStartedAndFinishesWhatWas(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	const messages = 6
+	started, release := make(chan string, messages), make(chan struct{})
+	o := b.options()
+	o.Workers, o.Prefetch = 1, messages
+	first := events.Consume(b.js, events.ClassifierRules(), func(ctx context.Context, _ events.Delivery, w events.MappingRequested) error {
+		started <- w.MappingID
+		<-release
+		return ctx.Err()
+	}, o)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- first.Run(ctx) }()
+	for i := range messages {
+		b.send(t, work("j", fmt.Sprint("m", i)))
+	}
+	one := next(t, started)
+	eventually(t, "all are fetched", func() bool { return b.pending(t, "classifier-rules") == messages })
+	cancel()
+
+	// The others are there for somebody else before AckWait ends, and while the first still runs.
+	others := make(chan string, messages)
+	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
+		others <- w.MappingID
+		return nil
+	}, b.options()))
+	for range messages - 1 {
+		if other := next(t, others); other == one {
+			t.Errorf("%s is handled twice", other)
+		}
+	}
+	select {
+	case err := <-ended:
+		t.Fatalf("the runner has left its handler alone: %v", err)
+	default:
+	}
+	close(release)
+	if err := next(t, ended); err != nil {
+		t.Errorf("run: %v", err)
+	}
+	if first.Ready() == nil {
+		t.Error("a runner that has ended says it is ready")
+	}
+	b.workDone(t)
+	if len(started) > 0 || len(others) > 0 {
+		t.Error("something was handled twice")
+	}
+}
+
+func TestTheContextOfAHandlerEndsWithTheGracePeriod(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	started := make(chan struct{}, 1)
+	o := b.options()
+	o.Grace = 50 * time.Millisecond
+	stop := run(t, events.Consume(b.js, events.ClassifierRules(), func(ctx context.Context, _ events.Delivery, _ events.MappingRequested) error {
+		started <- struct{}{}
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}, o))
+	b.send(t, work("j", "m"))
+	next(t, started)
+	stop()
+	if !b.holds(t, events.StreamWork, "mapping.requested.rules.j.m") {
+		t.Error("the message of an aborted handler is gone")
+	}
+	if !strings.Contains(b.log.text(), "shutting down") {
+		t.Error("the log does not say why the handler ended")
+	}
+}

@@ -1,0 +1,276 @@
+package events_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/pdeflow/pdeflow/events"
+)
+
+// echo runs a runner of the rules lane that reports what it handled.
+func (b *bus) echo(t *testing.T) (handled <-chan string, r *events.Runner) {
+	t.Helper()
+	got := make(chan string, 1000)
+	r = events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
+		got <- w.MappingID
+		return nil
+	}, b.options())
+	run(t, r)
+	return got, r
+}
+
+func (b *bus) handles(t *testing.T, handled <-chan string, mappingID string) {
+	t.Helper()
+	b.sendUntilAccepted(t, work("j", mappingID))
+	for next(t, handled) != mappingID {
+	}
+}
+
+func TestMessagesComeAgainAfterSomebodyDeletedTheConsumer(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	handled, r := b.echo(t)
+	b.handles(t, handled, "before")
+	if err := b.js.DeleteConsumer(t.Context(), events.StreamWork, "classifier-rules"); err != nil {
+		t.Fatal(err)
+	}
+	b.handles(t, handled, "after")
+	eventually(t, "the runner is ready", func() bool { return r.Ready() == nil })
+	if n := strings.Count(b.log.text(), "the consumer is lost"); n != 1 {
+		t.Errorf("the loss is logged %d times", n)
+	}
+}
+
+func TestMessagesComeAgainAfterSomebodyDeletedTheStreams(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	handled, _ := b.echo(t)
+	b.handles(t, handled, "before")
+	for _, stream := range []string{events.StreamWork, events.StreamEvents} {
+		if err := b.js.DeleteStream(t.Context(), stream); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.handles(t, handled, "after")
+	// Whoever comes back first declares everything, so that the projector misses as little as possible.
+	if _, err := b.js.Consumer(t.Context(), events.StreamEvents, "projector"); err != nil {
+		t.Errorf("the projector's consumer: %v", err)
+	}
+}
+
+func TestMessagesComeAgainAfterTheServerWasAway(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	handled, r := b.echo(t)
+	b.handles(t, handled, "before")
+	b.Stop()
+	eventually(t, "the runner is not ready", func() bool { return errors.Is(r.Ready(), events.ErrDisconnected) })
+	b.Restart()
+	b.handles(t, handled, "after")
+	if strings.Contains(b.log.text(), "the consumer is lost") {
+		t.Error("a consumer that is still there was opened anew")
+	}
+}
+
+func TestMessagesComeAgainAfterTheStoreWasWiped(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	handled, _ := b.echo(t)
+	b.handles(t, handled, "before")
+	b.Stop()
+	b.Wipe()
+	b.Restart()
+	b.handles(t, handled, "after")
+}
+
+func TestARunnerMayBeStartedBeforeTheServer(t *testing.T) {
+	t.Parallel()
+	b := newBus(t)
+	b.Stop()
+	nc := connect(t, b.URL(), b.log.logger())
+	js, err := events.JetStream(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan string, 1)
+	r := events.Consume(js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
+		got <- w.MappingID
+		return nil
+	}, b.options())
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	b.Restart()
+	b.handles(t, got, "m")
+	cancel()
+	if err := next(t, ended); err != nil {
+		t.Errorf("run: %v", err)
+	}
+}
+
+func TestARunnerStopsWhileTheServerIsAway(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	started := make(chan struct{})
+	stop := run(t, events.Consume(b.js, events.ClassifierRules(), func(context.Context, events.Delivery, events.MappingRequested) error {
+		started <- struct{}{}
+		<-started
+		return nil
+	}, b.options()))
+	b.send(t, work("j", "m"))
+	next(t, started)
+	b.Stop()
+	eventually(t, "the loss is noticed", func() bool { return !b.nc.IsConnected() })
+	started <- struct{}{}
+	stop()
+}
+
+func TestARunnerWhoseConnectionIsClosedSaysSo(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	ended := make(chan error, 1)
+	r := events.Consume(b.js, events.ClassifierRules(), func(context.Context, events.Delivery, events.MappingRequested) error {
+		return nil
+	}, b.options())
+	go func() { ended <- r.Run(t.Context()) }()
+	eventually(t, "the consumer is open", func() bool { return r.Ready() == nil })
+	b.nc.Close()
+	if err := next(t, ended); !errors.Is(err, nats.ErrConnectionClosed) {
+		t.Errorf("run: %v", err)
+	}
+}
+
+// What is acknowledged is a position in a stream, and after a wiped store the same position is another message.
+func TestAnOldAcknowledgementTakesNothingFromANewStream(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	type call struct {
+		mappingID string
+		finish    chan struct{}
+	}
+	calls := make(chan call, 10)
+	o := b.options()
+	o.Workers = 2
+	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
+		c := call{w.MappingID, make(chan struct{})}
+		calls <- c
+		<-c.finish
+		return nil
+	}, o))
+	b.send(t, work("j", "old"))
+	old := next(t, calls)
+	b.Stop()
+	b.Wipe()
+	b.Restart()
+	b.sendUntilAccepted(t, work("j", "new"))
+	fresh := next(t, calls)
+	close(old.finish)
+	// The old one's worker is free for this message only after it has settled the old one.
+	b.send(t, work("j", "later"))
+	later := next(t, calls)
+	close(later.finish)
+	eventually(t, "the later message is acknowledged", func() bool {
+		return !b.holds(t, events.StreamWork, "mapping.requested.rules.j.later")
+	})
+	if !b.holds(t, events.StreamWork, "mapping.requested.rules.j.new") {
+		t.Error("the new message is gone while its handler still runs")
+	}
+	close(fresh.finish)
+	b.workDone(t)
+}
+
+func TestWhatWasHandledWhileTheServerWasAwayIsAcknowledgedWhenItIsBack(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	started, release := make(chan uint64, 10), make(chan struct{})
+	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
+		started <- d.Deliveries
+		<-release
+		return nil
+	}, b.options()))
+	b.send(t, work("j", "m"))
+	next(t, started)
+	b.Stop()
+	eventually(t, "the loss is noticed", func() bool { return !b.nc.IsConnected() })
+	close(release)
+	b.Restart()
+	// AckWait is longer than the test waits, so only the acknowledgement can take the message away.
+	b.workDone(t)
+	if len(started) > 0 {
+		t.Error("the message came again")
+	}
+}
+
+// short is a topology with which messages come again soon.
+func short() events.Topology { return events.Topology{AckWait: 400 * time.Millisecond} }
+
+func TestSignsOfLifeKeepMessagesThatAreWorkedOnAndThoseThatWait(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	got, release := make(chan events.Delivery, 10), make(chan struct{})
+	o := b.options()
+	o.Workers, o.Topology = 1, short()
+	signs, err := b.nc.SubscribeSync("$JS.ACK.PDE_WORK.classifier-rules.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
+		got <- d
+		<-release
+		return nil
+	}, o))
+	b.send(t, work("j", "worked-on"), work("j", "waiting"))
+	// Three signs are one AckWait: after seven for each message both would have come again.
+	seen := map[string]int{}
+	for len(seen) < 2 || min(seen["1"], seen["2"]) < 7 {
+		sign, err := signs.NextMsg(patience)
+		if err != nil {
+			t.Fatalf("%v after %v", err, seen)
+		}
+		if string(sign.Data) != "+WPI" {
+			t.Fatalf("%s: %s", sign.Subject, sign.Data)
+		}
+		seen[strings.Split(sign.Subject, ".")[5]]++
+	}
+	close(release)
+	b.workDone(t)
+	for range 2 {
+		if d := next(t, got); d.Deliveries != 1 {
+			t.Errorf("%s was delivered %d times", d.ID, d.Deliveries)
+		}
+	}
+	if len(got) > 0 {
+		t.Error("a message came again")
+	}
+}
+
+func TestAHandlerIsToldWhenItsMessageIsNoLongerItsOwn(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	causes := make(chan error, 10)
+	started := make(chan struct{}, 10)
+	o := b.options()
+	o.Topology = short()
+	run(t, events.Consume(b.js, events.ClassifierRules(), func(ctx context.Context, d events.Delivery, _ events.MappingRequested) error {
+		if d.Deliveries > 1 {
+			return nil
+		}
+		started <- struct{}{}
+		<-ctx.Done()
+		causes <- context.Cause(ctx)
+		return ctx.Err()
+	}, o))
+	b.send(t, work("j", "m"))
+	next(t, started)
+	b.Stop()
+	if err := next(t, causes); !errors.Is(err, events.ErrLost) {
+		t.Errorf("cause %v", err)
+	}
+	b.Restart()
+	b.workDone(t)
+}
