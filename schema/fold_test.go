@@ -1,0 +1,255 @@
+package schema_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+// succeed saves a judgement for each of the mappings.
+func succeed(t *testing.T, db *schema.DB, jobID string, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		before := read(t, db, jobID, id).Mapping
+		if saved, err := save(t.Context(), db, jobID, before, judged(before)); err != nil || !saved {
+			t.Fatalf("mapping %s saved %v, %v", id, saved, err)
+		}
+	}
+}
+
+// fold does what the projector does for an event that names these mappings.
+func fold(ctx context.Context, db *schema.DB, jobID string, ids ...string) (status schema.JobStatus, err error) {
+	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		job, before, err := schema.LockStatus(ctx, tx, jobID)
+		if err != nil {
+			return err
+		}
+		counts, err := schema.FoldItems(ctx, tx, jobID, ids)
+		if err != nil {
+			return err
+		}
+		if before.Status == schema.Pending {
+			if err := schema.WriteRunning(ctx, tx, job, before); err != nil {
+				return err
+			}
+			before.Status = schema.Running
+		}
+		status, err = schema.WriteStatus(ctx, tx, job, before, before.Counts.Plus(counts))
+		return err
+	})
+	return status, err
+}
+
+func mustFold(t *testing.T, db *schema.DB, jobID string, ids ...string) schema.JobStatus {
+	t.Helper()
+	status, err := fold(t.Context(), db, jobID, ids...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return status
+}
+
+func TestAnItemCountsOnceHoweverOftenItIsNamed(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 3)
+	job := schematest.ListedJob(t, db, 3)
+	succeed(t, db, job.ID, ids[0], ids[1])
+
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if _, err := fold(t.Context(), db, job.ID, ids[0], ids[0], ids[1]); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	status := mustFold(t, db, job.ID, ids...)
+	if status.Succeeded != 2 || status.CompletedSteps != 2 || status.ProgressPercentage != 66 || status.Status != schema.Running {
+		t.Errorf("status %+v", status)
+	}
+	if status.Confidential != 2 {
+		t.Errorf("%d confidential", status.Confidential)
+	}
+}
+
+func TestAnEventThatNoRowBearsOutAddsNothing(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 2)
+	job := schematest.ListedJob(t, db, 2)
+	if status := mustFold(t, db, job.ID, ids[0], "no-such-mapping"); status.CompletedSteps != 0 {
+		t.Errorf("%d steps completed without an outcome", status.CompletedSteps)
+	}
+	if _, err := fold(t.Context(), db, "no-such-job", ids[0]); !errors.Is(err, schema.ErrNotFound) {
+		t.Errorf("job that does not exist: %v", err)
+	}
+}
+
+func TestTheLastItemEndsTheJobAndFreesTheReport(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 2)
+	job := schematest.ListedJob(t, db, 2)
+	succeed(t, db, job.ID, ids...)
+	if status := mustFold(t, db, job.ID, ids[0]); status.Status != schema.Running || !status.CompletedAt.IsZero() {
+		t.Fatalf("after one of two: %+v", status)
+	}
+	status := mustFold(t, db, job.ID, ids[1])
+	if status.Status != schema.Completed || status.ProgressPercentage != 100 || status.ETASeconds != nil {
+		t.Errorf("status %+v", status)
+	}
+	ended, err := schema.ReadJob(t.Context(), db, job.ID)
+	if err != nil || !ended.EndedAt.Equal(status.CompletedAt) {
+		t.Errorf("job ended at %v, status completed at %v, %v", ended.EndedAt, status.CompletedAt, err)
+	}
+	schematest.Job(t, db, 2) // the partial unique index lets the next job in
+}
+
+func TestFailedAndCancelledItemsNameTheJob(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 3)
+	job := schematest.ListedJob(t, db, 3)
+	succeed(t, db, job.ID, ids[0])
+	for _, id := range ids[1:] {
+		if err := schema.FailItem(t.Context(), db, job.ID, id, schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "broke"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	status := mustFold(t, db, job.ID, ids...)
+	const want = "2 of 3 mappings failed, the rest is saved (2 × panic, such as: broke)"
+	if status.Status != schema.Failed || status.Error != want {
+		t.Errorf("status %s with error %q", status.Status, status.Error)
+	}
+}
+
+func TestAJobIsPostponedByWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 2)
+	job := schematest.ListedJob(t, db, 2)
+	succeed(t, db, job.ID, ids[0])
+	_, due, err := schema.PostponeItem(t.Context(), db, job.ID, ids[1], schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := mustFold(t, db, job.ID, ids[0])
+	want := "1 mapping that failed before will be tried again, the first at " + due.UTC().Format(time.RFC3339)
+	if status.WaitingFor != want {
+		t.Errorf("waits for %q, not %q", status.WaitingFor, want)
+	}
+}
+
+func TestARebuiltStatusIsEqualWhateverWasThere(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 5)
+	job := schematest.ListedJob(t, db, 5)
+	succeed(t, db, job.ID, ids[:3]...)
+	if err := schema.FailItem(t.Context(), db, job.ID, ids[3], schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "broke"}); err != nil {
+		t.Fatal(err)
+	}
+	want := mustFold(t, db, job.ID, ids...)
+	for name, spoil := range map[string]string{
+		"as it was":                "select 1",
+		"emptied":                  "delete from job_status",
+		"counted wrong":            "update job_status set succeeded = 1, completed_steps = 2",
+		"half marked as not there": "update job_items set folded_at = null where mapping_id = '" + ids[0] + "'",
+	} {
+		if _, err := db.ExecContext(t.Context(), spoil); err != nil {
+			t.Fatal(err)
+		}
+		var got schema.JobStatus
+		err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) (err error) {
+			got, err = schema.RebuildStatus(ctx, tx, job.ID)
+			return err
+		})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !got.Equal(want) {
+			t.Errorf("%s (-want +got):\n%s", name, cmp.Diff(want, got,
+				cmpopts.IgnoreFields(schema.JobStatus{}, "UpdatedAt", "UpdatedBy"), cmpopts.IgnoreUnexported(bun.BaseModel{})))
+		}
+	}
+}
+
+func TestAStatusThatSomebodyDeletedInTheMiddleCountsOn(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 3)
+	job := schematest.ListedJob(t, db, 3)
+	succeed(t, db, job.ID, ids...)
+	mustFold(t, db, job.ID, ids[0], ids[1])
+	if _, err := db.ExecContext(t.Context(), "delete from job_status"); err != nil {
+		t.Fatal(err)
+	}
+	if status := mustFold(t, db, job.ID, ids[2]); status.Succeeded != 3 || status.Status != schema.Completed {
+		t.Errorf("%d succeeded, %s", status.Succeeded, status.Status)
+	}
+}
+
+func TestASweepCountsInPagesWhatNoEventNamed(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 5)
+	job := schematest.ListedJob(t, db, 5)
+	succeed(t, db, job.ID, ids...)
+	var pages []int64
+	for {
+		var swept int64
+		err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) (err error) {
+			_, swept, err = schema.SweepItems(ctx, tx, job.ID, 2)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, swept)
+		if swept < 2 {
+			break
+		}
+	}
+	if diff := cmp.Diff([]int64{2, 2, 1}, pages); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWhatLagsIsFound(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 1)
+	job := schematest.ListedJob(t, db, 1)
+	lags := func(why string, want bool) {
+		t.Helper()
+		lagging, err := schema.LaggingJobs(t.Context(), db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(lagging) == 1; got != want {
+			t.Errorf("%s: lags %v", why, got)
+		}
+	}
+	lags("no status yet", true)
+	mustFold(t, db, job.ID)
+	lags("everything counted", false)
+	succeed(t, db, job.ID, ids...)
+	lags("an outcome not counted", true)
+	mustFold(t, db, job.ID, ids...)
+	lags("the end not announced", true)
+	if err := schema.MarkAnnounced(t.Context(), db, job.ID, schema.AnnouncedFinished, "test"); err != nil {
+		t.Fatal(err)
+	}
+	lags("announced", false)
+}
