@@ -1,6 +1,9 @@
 package schema
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -31,4 +34,54 @@ type Attribute struct {
 	CreatedBy       string    `bun:"created_by"`
 	UpdatedAt       time.Time `bun:"updated_at"`
 	UpdatedBy       string    `bun:"updated_by"`
+}
+
+// AttributeIdentity is what an attribute is known by within its report: its line item number where it has one, else its name.
+func AttributeIdentity(lineItemNumber, name string) string {
+	if lineItemNumber != "" {
+		return "item:" + lineItemNumber
+	}
+	return "name:" + name
+}
+
+// ListAttributes lists at most limit of the report's attributes behind the one with this id, in the order in which they came.
+func ListAttributes(ctx context.Context, db bun.IDB, cycleID, reportID, after string, limit int) ([]Attribute, error) {
+	var attributes []Attribute
+	err := db.NewSelect().Model(&attributes).Where("cycle_id = ? and report_id = ? and id > ?", cycleID, reportID, after).
+		Order("id").Limit(int64(limit)).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("attributes of report %s: %w", reportID, err)
+	}
+	return attributes, nil
+}
+
+// ErrExists says that there is such a row already.
+var ErrExists = errors.New("exists already")
+
+// AddAttribute adds an attribute, with its unmapped mapping, to the report that it names, as the author in CreatedBy. It returns
+// [ErrNotFound] where there is no such report, an [ActiveJobError] where a job works on it, and [ErrExists] where the report has an
+// attribute with this identity. After an error the caller rolls the transaction back.
+func AddAttribute(ctx context.Context, tx bun.Tx, attribute Attribute) (Attribute, error) {
+	report, now, err := lockReport(ctx, tx, attribute.CycleID, attribute.ReportID)
+	if err != nil {
+		return attribute, err
+	}
+	ids, err := newIDs(1)
+	if err != nil {
+		return attribute, err
+	}
+	im := importer{tx: tx, report: report, now: now, author: attribute.CreatedBy}
+	if err := im.writeAttributes(ctx, ids, []Attribute{attribute}, nil); err != nil {
+		return attribute, err
+	}
+	if im.done.Attributes.Added == 0 {
+		return attribute, fmt.Errorf("attribute of report %s: %w", report.ReportID, ErrExists)
+	}
+	if err := im.finish(ctx, report); err != nil {
+		return attribute, err
+	}
+	if err := tx.NewSelect().Model(&attribute).Where("id = ?", ids[0]).Scan(ctx); err != nil {
+		return attribute, fmt.Errorf("attribute of report %s: %w", report.ReportID, err)
+	}
+	return attribute, nil
 }

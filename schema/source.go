@@ -56,3 +56,47 @@ func SourceColumns(ctx context.Context, db bun.IDB, cycleID, reportID string) ([
 	}
 	return columns, nil
 }
+
+// SourceSummary is a data source with its columns counted.
+type SourceSummary struct {
+	bun.BaseModel `bun:"table:data_sources,alias:ds"`
+
+	DataSource
+	ColumnCount int64 `bun:"column_count"`
+}
+
+// ListDataSources lists at most limit of the report's data sources behind the one with this id, in the order in which they came.
+func ListDataSources(ctx context.Context, db bun.IDB, cycleID, reportID, after string, limit int) ([]SourceSummary, error) {
+	var sources []SourceSummary
+	err := db.NewSelect().Model(&sources).ColumnExpr("ds.*").
+		ColumnExpr("(select count(*) from source_columns sc where sc.data_source_id = ds.id) as column_count").
+		Where("cycle_id = ? and report_id = ? and id > ?", cycleID, reportID, after).
+		Order("id").Limit(int64(limit)).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("data sources of report %s: %w", reportID, err)
+	}
+	return sources, nil
+}
+
+// AddDataSource adds a data source without columns to the report that it names, as the author in CreatedBy. It returns [ErrNotFound]
+// where there is no such report, an [ActiveJobError] where a job works on it, and [ErrExists] where the report has a data source of this
+// name.
+func AddDataSource(ctx context.Context, tx bun.Tx, source DataSource) (DataSource, error) {
+	report, now, err := lockReport(ctx, tx, source.CycleID, source.ReportID)
+	if err != nil {
+		return source, err
+	}
+	ids, err := newIDs(1)
+	if err != nil {
+		return source, err
+	}
+	source.ID, source.CreatedAt, source.UpdatedAt, source.UpdatedBy = ids[0], now, now, source.CreatedBy
+	result, err := tx.NewInsert().Model(&source).On("conflict (cycle_id, report_id, name) do nothing").Exec(ctx)
+	if err != nil {
+		return source, fmt.Errorf("data source of report %s: %w", report.ReportID, err)
+	}
+	if added, err := result.RowsAffected(); err != nil || added == 1 {
+		return source, err
+	}
+	return source, fmt.Errorf("data source of report %s: %w", report.ReportID, ErrExists)
+}

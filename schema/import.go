@@ -1,0 +1,364 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/uptrace/bun"
+)
+
+// importPage is how many rows one statement of an import writes.
+const importPage = 1000
+
+// ReportData is what an import brings into a report. All of it is read once, from front to back, and never held as a whole.
+type ReportData struct {
+	CycleID, ReportID string
+	// Name is the report's. Empty leaves it as it is; a new report is then called by its id.
+	Name string
+	// Author is who imports.
+	Author string
+	// Attributes need neither ids nor an identity. No two may have the same identity.
+	Attributes Rows[Attribute]
+	// Columns are the candidate columns of the report's data sources. No two may be the same column.
+	Columns Rows[ColumnRow]
+	// Mappings is what is known already of which column feeds which attribute.
+	Mappings iter.Seq[MappingRow]
+}
+
+// Rows is one kind of thing to import.
+type Rows[R any] struct {
+	All iter.Seq[R]
+	// Fields names what the rows say, by the names of the contract's columns. What they do not say stays as it is where a row is there
+	// already. Nil means everything.
+	Fields []string
+}
+
+// ColumnRow is a source column as it is imported: with the name of its data source.
+type ColumnRow struct {
+	DataSource, SchemaName, TableName, ColumnName string
+	DataType, Description                         string
+}
+
+// MappingRow is a mapping as it is imported: with what its attribute is known by. What is empty says nothing.
+type MappingRow struct {
+	// Line is where the row stands in its file, for a [MappingProblem].
+	Line                          int
+	AttributeName, LineItemNumber string
+
+	PDEName, PDECode, PDEDescription            string
+	DataSource, SourceField                     string
+	MappingType                                 MappingType
+	TransformationRule                          string
+	BusinessProcess, BusinessOwner, DataSteward string
+	// Confirmed says that a person stands by the mapping.
+	Confirmed bool
+}
+
+// Imported counts what an import did.
+type Imported struct {
+	Attributes  Tally
+	DataSources Tally
+	Columns     Tally
+	// Mappings counts as added the rows that the new attributes got, whether or not the import says anything of them; as updated,
+	// unchanged and kept the mappings of older attributes of which it does.
+	Mappings Tally
+}
+
+// Tally counts rows by what became of them.
+type Tally struct {
+	Added, Updated, Unchanged int64
+	// Kept counts what the import would have changed if a person had not confirmed it.
+	Kept int64
+}
+
+// Import brings the data into the report, which it makes where there is none. Attributes are known by their identity, data sources by
+// name, columns by source, schema, table and name; what is there already is updated, and nothing is removed. Each attribute has exactly
+// one mapping. A mapping changes where the import says something else than it does, unless a person has confirmed it, and each change
+// has its history.
+//
+// It returns an [ActiveJobError] where a job works on the report and [MappingProblems] where mappings do not fit. After an error the
+// caller rolls the transaction back.
+func Import(ctx context.Context, tx bun.Tx, data ReportData) (Imported, error) {
+	fresh := Report{
+		CycleID: data.CycleID, ReportID: data.ReportID, Name: data.Name, CreatedBy: data.Author, UpdatedBy: data.Author,
+	}
+	if fresh.Name == "" {
+		fresh.Name = data.ReportID
+	}
+	report, now, err := makeReport(ctx, tx, fresh)
+	if err != nil {
+		return Imported{}, err
+	}
+	im := importer{tx: tx, report: report, now: now, author: data.Author, sources: map[string]string{}}
+	if err := im.columns(ctx, data.Columns); err != nil {
+		return Imported{}, err
+	}
+	if err := im.attributes(ctx, data.Attributes); err != nil {
+		return Imported{}, err
+	}
+	if err := im.mappings(ctx, data.Mappings); err != nil {
+		return Imported{}, err
+	}
+	if data.Name != "" {
+		im.report.Name = data.Name
+	}
+	return im.done, im.finish(ctx, report)
+}
+
+// importer is one import, which holds the report's lock.
+type importer struct {
+	tx     bun.Tx
+	report Report
+	now    time.Time
+	author string
+	// sources has the ids of the data sources by name, as far as they are known.
+	sources map[string]string
+	done    Imported
+}
+
+// finish writes the report where the import has changed it.
+func (im *importer) finish(ctx context.Context, before Report) error {
+	im.report.MappingCount += im.done.Mappings.Added
+	if im.report.MappingCount == before.MappingCount && im.report.Name == before.Name {
+		return nil
+	}
+	im.report.UpdatedAt, im.report.UpdatedBy = im.now, im.author
+	_, err := im.tx.NewUpdate().Model(&im.report).Column("name", "mapping_count", "updated_at", "updated_by").WherePK().Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("report %s: %w", im.report.ReportID, err)
+	}
+	return nil
+}
+
+func (im *importer) columns(ctx context.Context, rows Rows[ColumnRow]) error {
+	for page := range pages(rows.All) {
+		if err := im.makeSources(ctx, page); err != nil {
+			return err
+		}
+		ids, err := newIDs(len(page))
+		if err != nil {
+			return err
+		}
+		_, err = im.upsert(ctx, "source_columns", ids, 4, rows.Fields, &im.done.Columns, []field{
+			textField(page, "data_source_id", func(c ColumnRow) string { return im.sources[c.DataSource] }),
+			textField(page, "schema_name", func(c ColumnRow) string { return c.SchemaName }),
+			textField(page, "table_name", func(c ColumnRow) string { return c.TableName }),
+			textField(page, "column_name", func(c ColumnRow) string { return c.ColumnName }),
+			textField(page, "data_type", func(c ColumnRow) string { return c.DataType }),
+			textField(page, "description", func(c ColumnRow) string { return c.Description }),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeSources makes the data sources that the page names and that are not there yet.
+func (im *importer) makeSources(ctx context.Context, page []ColumnRow) error {
+	var names []string
+	for _, c := range page {
+		if _, known := im.sources[c.DataSource]; !known && !slices.Contains(names, c.DataSource) {
+			names = append(names, c.DataSource)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	ids, err := newIDs(len(names))
+	if err != nil {
+		return err
+	}
+	self := func(name string) string { return name }
+	_, err = im.upsert(ctx, "data_sources", ids, 3, []string{}, &im.done.DataSources, []field{
+		im.cycle(len(names)), im.reportID(len(names)), textField(names, "name", self),
+	})
+	if err != nil {
+		return err
+	}
+	var sources []DataSource
+	err = im.tx.NewSelect().Model(&sources).Column("id", "name").
+		Where("cycle_id = ? and report_id = ? and name in (?)", im.report.CycleID, im.report.ReportID, bun.List(names)).Scan(ctx)
+	if err != nil {
+		return fmt.Errorf("data sources of report %s: %w", im.report.ReportID, err)
+	}
+	for _, source := range sources {
+		im.sources[source.Name] = source.ID
+	}
+	return nil
+}
+
+func (im *importer) attributes(ctx context.Context, rows Rows[Attribute]) error {
+	for page := range pages(rows.All) {
+		ids, err := newIDs(len(page))
+		if err != nil {
+			return err
+		}
+		if err := im.writeAttributes(ctx, ids, page, rows.Fields); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeAttributes writes the page, and an unmapped mapping for each attribute that is new.
+func (im *importer) writeAttributes(ctx context.Context, ids []string, page []Attribute, fields []string) error {
+	n := len(page)
+	added, err := im.upsert(ctx, "attributes", ids, 3, fields, &im.done.Attributes, []field{
+		im.cycle(n), im.reportID(n),
+		textField(page, "identity", func(a Attribute) string { return AttributeIdentity(a.LineItemNumber, a.AttributeName) }),
+		textField(page, "attribute_name", func(a Attribute) string { return a.AttributeName }),
+		textField(page, "description", func(a Attribute) string { return a.Description }),
+		textField(page, "data_type", func(a Attribute) string { return a.DataType }),
+		textField(page, "line_item_number", func(a Attribute) string { return a.LineItemNumber }),
+		textField(page, "technical_line_item_name", func(a Attribute) string { return a.TechnicalLineItemName }),
+		textField(page, "mdrm", func(a Attribute) string { return a.MDRM }),
+		flagField(page, "is_mandatory", func(a Attribute) bool { return a.IsMandatory }),
+		flagField(page, "is_cde", func(a Attribute) bool { return a.IsCDE }),
+		flagField(page, "is_primary_key", func(a Attribute) bool { return a.IsPrimaryKey }),
+		flagField(page, "has_issues", func(a Attribute) bool { return a.HasIssues }),
+		textField(page, "validation_rules", func(a Attribute) string { return a.ValidationRules }),
+	})
+	if err != nil || len(added) == 0 {
+		return err
+	}
+	mappingIDs, err := newIDs(len(added))
+	if err != nil {
+		return err
+	}
+	self := func(id string) string { return id }
+	_, err = im.upsert(ctx, "pde_mappings", mappingIDs, 1, []string{}, &im.done.Mappings, []field{
+		textField(added, "attribute_id", self), im.cycle(len(added)), im.reportID(len(added)),
+	})
+	return err
+}
+
+// field is one column of rows to be written: a value for each of them.
+type field struct {
+	name, array string
+	values      any
+}
+
+func textField[R any](page []R, name string, of func(R) string) field {
+	return field{name, "text[]", each(page, of)}
+}
+
+func flagField[R any](page []R, name string, of func(R) bool) field {
+	return field{name, "boolean[]", each(page, of)}
+}
+
+func (im *importer) cycle(n int) field {
+	return field{"cycle_id", "text[]", slices.Repeat([]string{im.report.CycleID}, n)}
+}
+
+func (im *importer) reportID(n int) field {
+	return field{"report_id", "text[]", slices.Repeat([]string{im.report.ReportID}, n)}
+}
+
+// upsert writes one row per id. The first fields, as many as key says, are what a row is known by; where it is there already, those of
+// the others that fresh names (nil: all) are updated if they differ. It tallies what it did and returns the ids of the added rows in their
+// order.
+func (im *importer) upsert(
+	ctx context.Context, table string, ids []string, key int, fresh []string, tally *Tally, fields []field,
+) (added []string, err error) {
+	args := []any{pgx.QueryExecModeCacheStatement, im.now, im.author, ids}
+	var names, arrays, olds, news, sets []string
+	for i, f := range fields {
+		args = append(args, f.values)
+		names = append(names, f.name)
+		arrays = append(arrays, fmt.Sprintf("$%d::%s", i+4, f.array))
+		if i >= key && (fresh == nil || slices.Contains(fresh, f.name)) {
+			olds, news = append(olds, "t."+f.name), append(news, "excluded."+f.name)
+			sets = append(sets, f.name+" = excluded."+f.name)
+		}
+	}
+	columns := strings.Join(names, ", ")
+	conflict := "do nothing"
+	if len(sets) > 0 {
+		conflict = fmt.Sprintf("do update set %s, updated_at = excluded.updated_at, updated_by = excluded.updated_by where (%s) is distinct from (%s)",
+			strings.Join(sets, ", "), strings.Join(olds, ", "), strings.Join(news, ", "))
+	}
+	query := fmt.Sprintf(`insert into %s as t (id, %s, created_at, created_by, updated_at, updated_by)
+		select page.*, $1::timestamptz, $2::text, $1, $2 from unnest($3::text[], %s) as page
+		on conflict (%s) %s returning id`,
+		table, columns, strings.Join(arrays, ", "), strings.Join(names[:key], ", "), conflict)
+	written, err := im.queryIDs(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("import into %s: %w", table, err)
+	}
+	for _, id := range ids {
+		if written[id] {
+			added = append(added, id)
+		}
+	}
+	tally.Added += int64(len(added))
+	tally.Updated += int64(len(written) - len(added))
+	tally.Unchanged += int64(len(ids) - len(written))
+	return added, nil
+}
+
+// queryIDs runs a statement that the driver prepares once a connection, and returns the ids that it yields.
+func (im *importer) queryIDs(ctx context.Context, query string, args ...any) (map[string]bool, error) {
+	rows, err := im.tx.Tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller knows what was written
+	}
+	defer rows.Close()
+	ids := map[string]bool{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err //nolint:wrapcheck // the caller knows what was written
+		}
+		ids[id] = true
+	}
+	return ids, rows.Err()
+}
+
+// newIDs makes ids that sort in the order in which they are made.
+func newIDs(n int) ([]string, error) {
+	ids := make([]string, n)
+	for i := range ids {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, fmt.Errorf("new id: %w", err)
+		}
+		ids[i] = id.String()
+	}
+	return ids, nil
+}
+
+func each[R, V any](page []R, of func(R) V) []V {
+	values := make([]V, len(page))
+	for i, row := range page {
+		values[i] = of(row)
+	}
+	return values
+}
+
+// pages yields the rows in pages, each of which is valid until the next. Nil has none.
+func pages[R any](rows iter.Seq[R]) iter.Seq[[]R] {
+	return func(yield func([]R) bool) {
+		if rows == nil {
+			return
+		}
+		page := make([]R, 0, importPage)
+		for row := range rows {
+			if page = append(page, row); len(page) == importPage {
+				if !yield(page) {
+					return
+				}
+				page = page[:0]
+			}
+		}
+		if len(page) > 0 {
+			yield(page)
+		}
+	}
+}

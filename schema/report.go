@@ -1,0 +1,133 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// Report is a regulatory filing in one cycle of testing.
+type Report struct {
+	bun.BaseModel `bun:"table:reports,alias:r"`
+
+	CycleID  string `bun:"cycle_id,pk"`
+	ReportID string `bun:"report_id,pk"`
+	Name     string `bun:"name"`
+	// MappingCount is how many mappings the report has. It is exact, because whoever adds one holds the report's lock.
+	MappingCount int64     `bun:"mapping_count"`
+	CreatedAt    time.Time `bun:"created_at"`
+	CreatedBy    string    `bun:"created_by"`
+	UpdatedAt    time.Time `bun:"updated_at"`
+	UpdatedBy    string    `bun:"updated_by"`
+}
+
+// ActiveJobError says that a report cannot be changed because a job works on it.
+type ActiveJobError struct{ JobID string }
+
+// Error implements error.
+func (e *ActiveJobError) Error() string { return "job " + e.JobID + " is active for the report" }
+
+// FindReport reads the report. It returns [ErrNotFound] where there is none.
+func FindReport(ctx context.Context, db bun.IDB, cycleID, reportID string) (Report, error) {
+	var report Report
+	err := db.NewSelect().Model(&report).Where("cycle_id = ? and report_id = ?", cycleID, reportID).Scan(ctx)
+	if err != nil {
+		return report, notFound(err, fmt.Sprintf("report %s of cycle %s", reportID, cycleID))
+	}
+	return report, nil
+}
+
+// lockReport locks the report for a change of its planning data and reads the clock behind the lock. It returns [ErrNotFound] where
+// there is no such report and an [ActiveJobError] where a job works on it.
+//
+// The lock is the strongest one, so that it conflicts with the lock that a job's foreign key takes on the report: a job that is being
+// asked for at this moment is either committed and seen here, or waits until this transaction has ended.
+func lockReport(ctx context.Context, tx bun.Tx, cycleID, reportID string) (Report, time.Time, error) {
+	var report Report
+	err := tx.NewSelect().Model(&report).Where("cycle_id = ? and report_id = ?", cycleID, reportID).For("update").Scan(ctx)
+	if err != nil {
+		return report, time.Time{}, notFound(err, fmt.Sprintf("report %s of cycle %s", reportID, cycleID))
+	}
+	if jobID, err := activeJob(ctx, tx, cycleID, reportID); err != nil {
+		return report, time.Time{}, err
+	} else if jobID != "" {
+		return report, time.Time{}, &ActiveJobError{JobID: jobID}
+	}
+	now, err := Now(ctx, tx)
+	return report, now, err
+}
+
+// activeJob returns the id of the report's active job, or "".
+func activeJob(ctx context.Context, tx bun.Tx, cycleID, reportID string) (id string, err error) {
+	err = tx.NewSelect().Model((*Job)(nil)).Column("id").
+		Where("cycle_id = ? and report_id = ? and ended_at is null", cycleID, reportID).Scan(ctx, &id)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("active job of report %s: %w", reportID, err)
+	}
+	return id, nil
+}
+
+// makeReport is [lockReport], and makes the report where there is none yet.
+func makeReport(ctx context.Context, tx bun.Tx, fresh Report) (Report, time.Time, error) {
+	report, now, err := lockReport(ctx, tx, fresh.CycleID, fresh.ReportID)
+	if !errors.Is(err, ErrNotFound) {
+		return report, now, err
+	}
+	if now, err = Now(ctx, tx); err != nil {
+		return report, now, err
+	}
+	fresh.CreatedAt, fresh.UpdatedAt = now, now
+	result, err := tx.NewInsert().Model(&fresh).On("conflict do nothing").Exec(ctx)
+	if err != nil {
+		return report, now, fmt.Errorf("report %s: %w", fresh.ReportID, err)
+	}
+	if made, err := result.RowsAffected(); err != nil {
+		return report, now, fmt.Errorf("report %s: %w", fresh.ReportID, err)
+	} else if made == 1 {
+		return fresh, now, nil // nobody else sees it before this transaction ends
+	}
+	return lockReport(ctx, tx, fresh.CycleID, fresh.ReportID) // somebody else has made it meanwhile
+}
+
+// ReportSummary is a report with its mappings counted.
+type ReportSummary struct {
+	Report
+
+	HRCI         int64 `bun:"hrci"`
+	Confidential int64 `bun:"confidential"`
+	Proprietary  int64 `bun:"proprietary"`
+	Public       int64 `bun:"public"`
+	Unclassified int64 `bun:"unclassified"`
+
+	Pending       int64 `bun:"pending"`
+	Approved      int64 `bun:"approved"`
+	Rejected      int64 `bun:"rejected"`
+	NeedsRevision int64 `bun:"needs_revision"`
+}
+
+// ListReports lists at most limit reports behind this one, in the order of cycle and report.
+func ListReports(ctx context.Context, db bun.IDB, afterCycle, afterReport string, limit int) ([]ReportSummary, error) {
+	var reports []ReportSummary
+	err := db.NewRaw(`select r.*, c.* from (
+			select * from reports where (cycle_id, report_id) > (?, ?) order by cycle_id, report_id limit ?
+		) r cross join lateral (
+			select count(*) filter (where information_security_classification = 'HRCI') as hrci,
+				count(*) filter (where information_security_classification = 'Confidential') as confidential,
+				count(*) filter (where information_security_classification = 'Proprietary') as proprietary,
+				count(*) filter (where information_security_classification = 'Public') as public,
+				count(*) filter (where information_security_classification is null) as unclassified,
+				count(*) filter (where review_status = 'pending') as pending,
+				count(*) filter (where review_status = 'approved') as approved,
+				count(*) filter (where review_status = 'rejected') as rejected,
+				count(*) filter (where review_status = 'needs_revision') as needs_revision
+			from pde_mappings m where m.cycle_id = r.cycle_id and m.report_id = r.report_id
+		) c order by r.cycle_id, r.report_id`, afterCycle, afterReport, limit).Scan(ctx, &reports)
+	if err != nil {
+		return nil, fmt.Errorf("reports: %w", err)
+	}
+	return reports, nil
+}
