@@ -1,0 +1,120 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+)
+
+// HoldReport reads the report and keeps imports from changing it until the transaction ends; other jobs may be asked for meanwhile. It
+// returns [ErrNotFound] where there is no such report.
+func HoldReport(ctx context.Context, tx bun.Tx, cycleID, reportID string) (Report, error) {
+	var report Report
+	// The lock that the job's foreign key takes as well, taken before anything is counted.
+	err := tx.NewSelect().Model(&report).Where("cycle_id = ? and report_id = ?", cycleID, reportID).For("key share").Scan(ctx)
+	if err != nil {
+		return report, notFound(err, fmt.Sprintf("report %s of cycle %s", reportID, cycleID))
+	}
+	return report, nil
+}
+
+// HasColumns reports whether the report has a column to map to.
+func HasColumns(ctx context.Context, db bun.IDB, cycleID, reportID string) (has bool, err error) {
+	err = db.NewRaw(`select exists (select from data_sources d join source_columns c on c.data_source_id = d.id
+		where d.cycle_id = ? and d.report_id = ?)`, cycleID, reportID).Scan(ctx, &has)
+	if err != nil {
+		return false, fmt.Errorf("columns of report %s: %w", reportID, err)
+	}
+	return has, nil
+}
+
+// CountUnmapped counts the report's mappings that have no source column.
+func CountUnmapped(ctx context.Context, db bun.IDB, cycleID, reportID string) (n int64, err error) {
+	err = db.NewRaw("select count(*) from pde_mappings where cycle_id = ? and report_id = ? and source_field is null", cycleID, reportID).
+		Scan(ctx, &n)
+	if err != nil {
+		return 0, fmt.Errorf("unmapped mappings of report %s: %w", reportID, err)
+	}
+	return n, nil
+}
+
+// UnknownMappings returns the places, from 0, of the ids that are no mappings of the report, at most limit of them.
+func UnknownMappings(ctx context.Context, db bun.IDB, cycleID, reportID string, ids []string, limit int) (places []int, err error) {
+	err = db.NewRaw(`select place - 1 from unnest(?::text[]) with ordinality as asked (id, place)
+		where not exists (select from pde_mappings m where m.id = asked.id and m.cycle_id = ? and m.report_id = ?)
+		order by place limit ?`, pgdialect.Array(ids), cycleID, reportID, limit).Scan(ctx, &places)
+	if err != nil {
+		return nil, fmt.Errorf("named mappings of report %s: %w", reportID, err)
+	}
+	return places, nil
+}
+
+// CountLost counts the items of the job that failed or were cancelled, those with this error code where it is not empty: what a retry
+// would take.
+func CountLost(ctx context.Context, db bun.IDB, jobID string, code ErrorCode) (n int64, err error) {
+	err = db.NewRaw(`select count(*) from job_items where job_id = ? and outcome in ('failed', 'cancelled') and (? = '' or error_code = ?)`,
+		jobID, code, code).Scan(ctx, &n)
+	if err != nil {
+		return 0, fmt.Errorf("lost items of job %s: %w", jobID, err)
+	}
+	return n, nil
+}
+
+// InsertJob writes a job that is asked for, with its first intent, which is to run. It sets what follows from that in the job that it
+// returns. It writes nothing, and inserted is false, where another job of the report is active.
+func InsertJob(ctx context.Context, tx bun.Tx, job Job) (written Job, inserted bool, err error) {
+	now, err := Now(ctx, tx)
+	if err != nil {
+		return job, false, err
+	}
+	job.Intent, job.IntentVersion, job.Version, job.AnnouncedIntent = IntentRun, 1, 1, 1
+	job.CreatedAt, job.CreatedBy, job.UpdatedAt, job.UpdatedBy = now, job.RequestedBy, now, job.RequestedBy
+	// Where another request is about to commit its job, this waits for it.
+	result, err := tx.NewInsert().Model(&job).On("conflict (cycle_id, report_id) where ended_at is null do nothing").Exec(ctx)
+	if err != nil {
+		return job, false, fmt.Errorf("job %s: %w", job.ID, err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return job, false, err
+	}
+	return job, true, insertIntent(ctx, tx, job, job.RequestedBy, job.Traceparent, now)
+}
+
+// IdempotencyKey remembers which job a caller got for a key, so that the same request gets the same job.
+type IdempotencyKey struct {
+	bun.BaseModel `bun:"table:idempotency_keys,alias:ik"`
+
+	Caller string `bun:"caller,pk"`
+	Key    string `bun:"key,pk"`
+	// RequestHash tells whether it is the same request.
+	RequestHash string    `bun:"request_hash"`
+	JobID       string    `bun:"job_id"`
+	CreatedAt   time.Time `bun:"created_at"`
+	CreatedBy   string    `bun:"created_by"`
+	UpdatedAt   time.Time `bun:"updated_at"`
+	UpdatedBy   string    `bun:"updated_by"`
+}
+
+// FindKey reads the caller's key. It returns [ErrNotFound] where it is new.
+func FindKey(ctx context.Context, db bun.IDB, caller, key string) (IdempotencyKey, error) {
+	var found IdempotencyKey
+	if err := db.NewSelect().Model(&found).Where("caller = ? and key = ?", caller, key).Scan(ctx); err != nil {
+		return found, notFound(err, "idempotency key of "+caller)
+	}
+	return found, nil
+}
+
+// KeepKey remembers the key for a job that the same transaction inserts. Kept is false where another request has used it meanwhile.
+func KeepKey(ctx context.Context, tx bun.Tx, key IdempotencyKey, job Job) (kept bool, err error) {
+	key.JobID = job.ID
+	key.CreatedAt, key.CreatedBy, key.UpdatedAt, key.UpdatedBy = job.CreatedAt, key.Caller, job.CreatedAt, key.Caller
+	result, err := tx.NewInsert().Model(&key).On("conflict do nothing").Exec(ctx)
+	if err != nil {
+		return false, fmt.Errorf("idempotency key of %s: %w", key.Caller, err)
+	}
+	n, err := result.RowsAffected()
+	return n == 1, err
+}
