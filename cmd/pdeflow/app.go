@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+)
+
+// The exit codes.
+const (
+	exitDone   = 0 // the work is done
+	exitFailed = 1 // the work failed, or a check found something
+	exitUsage  = 2 // wrong usage
+)
+
+// run is the whole program but for the process around it: what is in the arguments and the environment is done, results go to stdout,
+// logs and progress to stderr. It returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, getenv func(string) string) int {
+	a := &app{stdout: stdout, stderr: stderr, getenv: getenv}
+	err := a.root().Run(ctx, args)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errSaid):
+	default:
+		fmt.Fprintf(stderr, "pdeflow: %v\n", err)
+	}
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// errSaid ends the program with exit code 1 where everything there is to say has been printed.
+var errSaid = errors.New("said already")
+
+// usageError is an error of whoever typed the command.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+
+func (e *usageError) Unwrap() error { return e.err }
+
+// usagef returns an error that ends the program with exit code 2.
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+// app is what every subcommand has of the world.
+type app struct {
+	stdout, stderr io.Writer
+	getenv         func(string) string
+}
+
+func (a *app) root() *cli.Command {
+	root := &cli.Command{
+		Name:                  "pdeflow",
+		Usage:                 "maps and classifies the attributes of regulatory reports",
+		Writer:                a.stdout,
+		ErrWriter:             a.stderr,
+		EnableShellCompletion: true,
+		HideVersion:           true,
+		Flags:                 a.logFlags(),
+		ExitErrHandler:        func(context.Context, *cli.Command, error) {}, // run has the last word
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			if cmd.Args().Present() {
+				return usagef("there is no command %q; pdeflow help lists them all", cmd.Args().First())
+			}
+			return cli.ShowAppHelp(cmd)
+		},
+		Commands: []*cli.Command{
+			a.versionCommand(),
+		},
+	}
+	markUsageErrors(root)
+	return root
+}
+
+// markUsageErrors has every command tell wrong usage from failed work.
+func markUsageErrors(cmd *cli.Command) {
+	cmd.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return &usageError{err} }
+	for _, sub := range cmd.Commands {
+		markUsageErrors(sub)
+	}
+}
+
+// env is the source of a flag's value in the environment that run was given.
+func (a *app) env(name string) cli.ValueSourceChain {
+	return cli.NewValueSourceChain(envSource{name: name, getenv: a.getenv})
+}
+
+type envSource struct {
+	name   string
+	getenv func(string) string
+}
+
+// Lookup implements [cli.ValueSource]. An empty variable is none.
+func (s envSource) Lookup() (string, bool) {
+	value := strings.TrimSpace(s.getenv(s.name))
+	return value, value != ""
+}
+
+// IsFromEnv and Key have the help name the variable beside its flag.
+func (s envSource) IsFromEnv() bool  { return true }
+func (s envSource) Key() string      { return s.name }
+func (s envSource) String() string   { return "environment variable " + s.name }
+func (s envSource) GoString() string { return "envSource{" + s.name + "}" }
+
+// oneOf checks a flag's value against the values allowed.
+func oneOf[T ~string](flag string, value T, allowed ...T) error {
+	names := make([]string, len(allowed))
+	for i, a := range allowed {
+		if a == value {
+			return nil
+		}
+		names[i] = string(a)
+	}
+	return usagef("%s is one of %s", flag, strings.Join(names, ", "))
+}

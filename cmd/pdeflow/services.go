@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/api"
+	"github.com/pdeflow/pdeflow/services/classifier"
+	"github.com/pdeflow/pdeflow/services/classifier/rules"
+	"github.com/pdeflow/pdeflow/services/dispatcher"
+	"github.com/pdeflow/pdeflow/services/projector"
+)
+
+// service names a part of pdeflow that runs by itself or with others.
+type service string
+
+// The services.
+const (
+	apiService        service = "api"
+	dispatcherService service = "dispatcher"
+	classifierService service = "classifier"
+	projectorService  service = "projector"
+	auditorService    service = "auditor"
+)
+
+func allServices() []service {
+	return []service{apiService, dispatcherService, classifierService, projectorService, auditorService}
+}
+
+// parseServices reads a list such as api,dispatcher.
+func parseServices(list string) ([]service, error) {
+	var names []service
+	for name := range strings.SplitSeq(list, ",") {
+		s := service(strings.TrimSpace(name))
+		if err := oneOf("--services", s, allServices()...); err != nil {
+			return nil, err
+		}
+		if slices.Contains(names, s) {
+			return nil, usagef("--services names %s twice", s)
+		}
+		names = append(names, s)
+	}
+	return names, nil
+}
+
+// world is what the services have in common.
+type world struct {
+	db       *schema.DB
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	topology events.Topology
+	log      *slog.Logger
+}
+
+// settings are what single services need besides.
+type settings struct {
+	// listener, verify and classifier are for the api.
+	listener   net.Listener
+	verify     api.Verify
+	classifier schema.ClassifierKind
+	// policy is for the classifier.
+	policy *rules.Policy
+}
+
+// runner is a service that has been made.
+type runner interface {
+	// Run works until ctx ends, and returns when all that it started has ended.
+	Run(ctx context.Context) error
+}
+
+// runServices runs the named services until ctx ends or one of them fails, which ends the others.
+func runServices(ctx context.Context, names []service, w world, s settings) error {
+	group, ctx := errgroup.WithContext(ctx)
+	checks := []api.Check{{Name: "nats", Ask: func(context.Context) error {
+		if !w.nc.IsConnected() {
+			return events.ErrDisconnected
+		}
+		return nil
+	}}}
+	for _, name := range names {
+		if name == apiService {
+			continue
+		}
+		made := newService(name, w, s)
+		if ready, ok := made.(interface{ Ready() error }); ok {
+			checks = append(checks, api.Check{Name: string(name), Ask: func(context.Context) error { return ready.Ready() }})
+		}
+		group.Go(func() error { return named(name, made.Run(ctx)) })
+	}
+	if slices.Contains(names, apiService) {
+		server, err := api.New(w.db, events.NewPublisher(w.js, string(apiService)), api.Options{
+			Verify: s.verify, Classifier: s.classifier, Checks: checks, Version: version(), Log: w.log.With("service", apiService),
+		})
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return named(apiService, server.Run(ctx, s.listener)) })
+	}
+	return group.Wait()
+}
+
+func newService(name service, w world, s settings) runner {
+	log := w.log.With("service", name)
+	switch name {
+	case dispatcherService:
+		return dispatcher.New(w.db, w.nc, w.js, w.topology, log, dispatcher.Options{})
+	case classifierService:
+		return classifier.New(w.db, w.js, w.topology, s.policy, log, classifier.Options{})
+	case projectorService:
+		return projector.New(w.db, w.js, w.topology, log)
+	default:
+		panic("no service " + name)
+	}
+}
+
+func named(name service, err error) error {
+	if err != nil {
+		return fmt.Errorf("service %s: %w", name, err)
+	}
+	return nil
+}
