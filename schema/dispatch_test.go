@@ -1,0 +1,173 @@
+package schema_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+// list writes the whole work list of the job in pages and returns the mappings on it, in order.
+func list(t *testing.T, db *schema.DB, jobID string, page int) (schema.Job, []string) {
+	t.Helper()
+	var job schema.Job
+	for job.ListedAt.IsZero() {
+		err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) (err error) {
+			job, err = schema.ListItems(ctx, tx, jobID, page)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var ids []string
+	if err := db.NewRaw("select mapping_id from job_items where job_id = ? order by mapping_id", jobID).Scan(t.Context(), &ids); err != nil {
+		t.Fatal(err)
+	}
+	return job, ids
+}
+
+func exec(t *testing.T, db *schema.DB, query string, args ...any) {
+	t.Helper()
+	if _, err := db.NewRaw(query, args...).Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAWorkListHoldsTheScopeOfItsJob(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 7)
+	exec(t, db, "update pde_mappings set source_field = 'svc.LN_MSTR.VIN' where id in (?)", bun.List(ids[:3]))
+	for name, test := range map[string]struct {
+		scope string
+		args  []any
+		want  []string
+	}{
+		"all":      {scope: "scope = 'all'", want: ids},
+		"unmapped": {scope: "scope = 'unmapped'", want: ids[3:]},
+		"selected": {scope: "scope = 'selected', mapping_ids = ?", args: []any{pgdialect.Array([]string{ids[5], ids[1], "elsewhere"})}, want: []string{ids[1], ids[5]}},
+	} {
+		job := schematest.Job(t, db, 7)
+		exec(t, db, "update jobs set "+test.scope+" where id = ?", append(test.args, job.ID)...)
+		listed, got := list(t, db, job.ID, 2)
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if listed.Listed != int64(len(test.want)) || listed.Total() != int64(len(test.want)) {
+			t.Errorf("%s: listed %d, total %d of %d", name, listed.Listed, listed.Total(), len(test.want))
+		}
+		exec(t, db, "update jobs set ended_at = listed_at where id = ?", job.ID)
+	}
+}
+
+func TestARetryTakesWhatWasLost(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 5)
+	first := schematest.ListedJob(t, db, 5)
+	succeed(t, db, first.ID, ids[0])
+	for i, code := range map[int]schema.ErrorCode{1: schema.CodePanic, 2: schema.CodePoison} {
+		if err := schema.FailItem(t.Context(), db, first.ID, ids[i], schema.Saved{Attempt: 5, Code: code, Error: "broke"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := schema.CancelItems(t.Context(), db, first.ID, 10); err != nil || n != 2 {
+		t.Fatalf("cancelled %d, %v", n, err)
+	}
+	exec(t, db, "update jobs set ended_at = listed_at where id = ?", first.ID)
+	for code, want := range map[schema.ErrorCode][]string{"": ids[1:], schema.CodePoison: {ids[2]}} {
+		job := schematest.Job(t, db, 5)
+		exec(t, db, "update jobs set scope = 'retry', retry_of = ?, retry_error_code = ? where id = ?", first.ID, code, job.ID)
+		_, got := list(t, db, job.ID, 3)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("error code %q (-want +got):\n%s", code, diff)
+		}
+		exec(t, db, "update jobs set ended_at = listed_at where id = ?", job.ID)
+	}
+}
+
+func TestAListThatIsCancelledIsCompletedWithCancelledItems(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 5)
+	job := schematest.Job(t, db, 5)
+	if err := schema.MarkStarted(t.Context(), db, job.ID); err != nil {
+		t.Fatal(err)
+	}
+	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+		_, err := schema.ListItems(ctx, tx, job.ID, 2)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, "update jobs set intent = 'cancel', intent_version = 2, version = version + 1 where id = ?", job.ID)
+	if _, err := schema.CancelItems(t.Context(), db, job.ID, 10); err != nil {
+		t.Fatal(err)
+	}
+	if _, got := list(t, db, job.ID, 2); len(got) != len(ids) {
+		t.Fatalf("%d of %d listed", len(got), len(ids))
+	}
+	var status schema.JobStatus
+	err = db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) (err error) {
+		status, err = schema.RebuildStatus(ctx, tx, job.ID)
+		return err
+	})
+	if err != nil || status.Status != schema.Cancelled || status.Cancelled != 5 {
+		t.Errorf("%s with %d cancelled, %v", status.Status, status.Cancelled, err)
+	}
+}
+
+func TestOnlyWhatIsQueuedAndDueIsSent(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 4)
+	job := schematest.ListedJob(t, db, 4)
+	succeed(t, db, job.ID, ids[0])
+	if _, _, err := schema.PostponeItem(t.Context(), db, job.ID, ids[1], schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "x"}, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	due, err := schema.DueItems(t.Context(), db, job.ID, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]schema.DueItem{{MappingID: ids[2]}, {MappingID: ids[3]}}, due); diff != "" {
+		t.Error(diff)
+	}
+	if due, err = schema.DueItems(t.Context(), db, job.ID, 1); err != nil || len(due) != 1 {
+		t.Errorf("window of one: %v, %v", due, err)
+	}
+}
+
+func TestAJobIsTakenByOneDispatcherAtATime(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	first, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Rollback() //nolint:errcheck // nothing was written
+	if taken, err := schema.TakeJob(t.Context(), first, "a"); err != nil || !taken {
+		t.Fatalf("first: %v, %v", taken, err)
+	}
+	if taken, err := schema.TakeJob(t.Context(), second, "a"); err != nil || taken {
+		t.Errorf("second, meanwhile: %v, %v", taken, err)
+	}
+	if err := first.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if taken, err := schema.TakeJob(t.Context(), second, "a"); err != nil || !taken {
+		t.Errorf("second, after the first: %v, %v", taken, err)
+	}
+}
