@@ -1,7 +1,9 @@
 package schema
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -104,4 +106,18 @@ func said[T ~string](text T) *string {
 	}
 	s := string(text)
 	return &s
+}
+
+// ListHistory lists at most limit changes of the mapping, the newest first, older than the one of this time and id where the id is not
+// empty.
+func ListHistory(ctx context.Context, db bun.IDB, mappingID string, before time.Time, beforeID string, limit int) ([]History, error) {
+	var changes []History
+	query := db.NewSelect().Model(&changes).Where("mapping_id = ?", mappingID).OrderExpr("changed_at desc, id desc").Limit(int64(limit))
+	if beforeID != "" {
+		query = query.Where("(changed_at, id) < (?, ?)", before, beforeID)
+	}
+	if err := query.Scan(ctx); err != nil {
+		return nil, fmt.Errorf("history of mapping %s: %w", mappingID, err)
+	}
+	return changes, nil
 }

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -134,6 +135,8 @@ func (m *merger) page(ctx context.Context, page []MappingRow) error {
 			changes = append(changes, change{before, after})
 		}
 	}
+	// Some are found when the attributes are looked for, others with the mappings.
+	slices.SortStableFunc(m.problems, func(a, b MappingProblem) int { return cmp.Compare(a.Line, b.Line) })
 	if len(m.problems) > 0 || len(changes) == 0 {
 		return nil // nothing of it will stay
 	}

@@ -1,6 +1,9 @@
 package schema
 
 import (
+	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -103,4 +106,151 @@ type Mapping struct {
 	CreatedBy string    `bun:"created_by"`
 	UpdatedAt time.Time `bun:"updated_at"`
 	UpdatedBy string    `bun:"updated_by"`
+}
+
+// MappingSort names what a list of mappings is sorted by.
+type MappingSort string
+
+// The sorts. Each goes from the first to the last; mappings that are equal in it, or say nothing of it, are in the order of their ids.
+const (
+	// SortByID is the order in which the attributes came.
+	SortByID MappingSort = "id"
+	// SortByAttributeName is alphabetical, without regard to case.
+	SortByAttributeName MappingSort = "attribute_name"
+	// SortBySourceField is alphabetical; what is unmapped comes first.
+	SortBySourceField MappingSort = "source_field"
+	// SortByConfidence begins with the lowest, and with what has none.
+	SortByConfidence MappingSort = "confidence_score"
+	// SortByClassificationConfidence begins with the lowest, and with what has none.
+	SortByClassificationConfidence MappingSort = "classification_confidence"
+	// SortByClassification begins with the least protected, and with what is not classified.
+	SortByClassification MappingSort = "information_security_classification"
+	// SortByCriticality begins with the least critical, and with what is not classified.
+	SortByCriticality MappingSort = "criticality"
+	// SortByReviewStatus is in the order of [ReviewStatuses].
+	SortByReviewStatus MappingSort = "review_status"
+	// SortByUpdatedAt begins with what has not changed for the longest time.
+	SortByUpdatedAt MappingSort = "updated_at"
+)
+
+// MappingSorts lists every sort.
+func MappingSorts() []MappingSort {
+	return []MappingSort{
+		SortByID, SortByAttributeName, SortBySourceField, SortByConfidence, SortByClassificationConfidence, SortByClassification,
+		SortByCriticality, SortByReviewStatus, SortByUpdatedAt,
+	}
+}
+
+// key is an expression that is never null, and the type in which its values are compared.
+func (s MappingSort) key() (expr, as string) {
+	switch s {
+	case SortByAttributeName:
+		return `lower(a.attribute_name) collate "C"`, "text"
+	case SortBySourceField:
+		return `coalesce(m.source_field, '') collate "C"`, "text"
+	case SortByConfidence:
+		return "coalesce(m.confidence_score, -1)::integer", "integer"
+	case SortByClassificationConfidence:
+		return "coalesce(m.classification_confidence, -1)::integer", "integer"
+	case SortByClassification:
+		return "coalesce(array_position('{Public,Proprietary,Confidential,HRCI}', m.information_security_classification), 0)", "integer"
+	case SortByCriticality:
+		return "coalesce(array_position('{Low,Medium,High}', m.criticality), 0)", "integer"
+	case SortByReviewStatus:
+		return "array_position('{pending,approved,rejected,needs_revision}', m.review_status)", "integer"
+	case SortByUpdatedAt:
+		return "m.updated_at", "timestamptz"
+	case SortByID:
+		return "m.id", "text"
+	default:
+		return "m.id", "text"
+	}
+}
+
+// MappingFilter says which mappings of a report are asked for; what is empty or nil does not matter.
+type MappingFilter struct {
+	CycleID, ReportID string
+	// Search is looked for, without regard to case as the database's locale knows it, in the names of attribute and element, the source field and the line item's number,
+	// technical name and MDRM code.
+	Search                            string
+	InformationSecurityClassification InformationSecurityClassification
+	Criticality                       Level
+	ReviewStatus                      ReviewStatus
+	// Unmapped asks for those without a source field, or else for those with one.
+	Unmapped *bool
+	// MinConfidence and MaxConfidence bound the confidence score; what has none is outside.
+	MinConfidence, MaxConfidence *int
+	Sort                         MappingSort
+	Descending                   bool
+}
+
+// ListedMapping is a mapping with what a list needs beside it.
+type ListedMapping struct {
+	bun.BaseModel `bun:"table:pde_mappings,alias:m"`
+
+	Mapping
+	AttributeName string `bun:"attribute_name,scanonly"`
+	// SortKey is what the mapping was sorted by; a page continues behind it and the id.
+	SortKey string `bun:"sort_key,scanonly"`
+}
+
+// ListMappings lists at most limit mappings behind the one with this sort key and id, from the start where the id is empty.
+func ListMappings(ctx context.Context, db bun.IDB, filter MappingFilter, afterKey, afterID string, limit int) ([]ListedMapping, error) {
+	expr, as := filter.Sort.key()
+	direction, behind := "asc", ">"
+	if filter.Descending {
+		direction, behind = "desc", "<"
+	}
+	var mappings []ListedMapping
+	query := selectMappings(db, &mappings, expr).Where("m.cycle_id = ? and m.report_id = ?", filter.CycleID, filter.ReportID)
+	query = filter.where(query).OrderExpr(expr + " " + direction + ", m.id " + direction).Limit(int64(limit))
+	if afterID != "" {
+		query = query.Where("("+expr+", m.id) "+behind+" (?::"+as+", ?)", afterKey, afterID)
+	}
+	if err := query.Scan(ctx); err != nil {
+		return nil, fmt.Errorf("mappings of report %s: %w", filter.ReportID, err)
+	}
+	return mappings, nil
+}
+
+// FindMapping reads one mapping of the report. It returns [ErrNotFound] where the report has no such mapping.
+func FindMapping(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (ListedMapping, error) {
+	var mapping ListedMapping
+	err := selectMappings(db, &mapping, "m.id").Where("m.id = ? and m.cycle_id = ? and m.report_id = ?", id, cycleID, reportID).Scan(ctx)
+	if err != nil {
+		return mapping, notFound(err, "mapping "+id)
+	}
+	return mapping, nil
+}
+
+func selectMappings(db bun.IDB, into any, key string) *bun.SelectQuery {
+	return db.NewSelect().Model(into).ColumnExpr("m.*, a.attribute_name").ColumnExpr("(" + key + ")::text as sort_key").
+		Join("join attributes a on a.id = m.attribute_id")
+}
+
+func (f MappingFilter) where(query *bun.SelectQuery) *bun.SelectQuery {
+	if f.Search != "" {
+		pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Search) + "%"
+		query = query.Where(`concat_ws(e'\n', a.attribute_name, a.line_item_number, a.technical_line_item_name, a.mdrm, m.pde_name,
+			m.source_field) ilike ?`, pattern)
+	}
+	if f.InformationSecurityClassification != "" {
+		query = query.Where("m.information_security_classification = ?", f.InformationSecurityClassification)
+	}
+	if f.Criticality != "" {
+		query = query.Where("m.criticality = ?", f.Criticality)
+	}
+	if f.ReviewStatus != "" {
+		query = query.Where("m.review_status = ?", f.ReviewStatus)
+	}
+	if f.Unmapped != nil {
+		query = query.Where("(m.source_field is null) = ?", *f.Unmapped)
+	}
+	if f.MinConfidence != nil {
+		query = query.Where("m.confidence_score >= ?", *f.MinConfidence)
+	}
+	if f.MaxConfidence != nil {
+		query = query.Where("m.confidence_score <= ?", *f.MaxConfidence)
+	}
+	return query
 }
