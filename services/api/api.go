@@ -26,6 +26,12 @@ const prefix = "/api/v1"
 // reportPath is where everything of one report lies.
 const reportPath = prefix + "/planning/cycles/{cycle_id}/reports/{report_id}"
 
+// ReportPath is what the path says under [reportPath]. What is embedded in an input is exported, because huma passes over the rest.
+type ReportPath struct {
+	CycleID  string `path:"cycle_id"`
+	ReportID string `path:"report_id"`
+}
+
 const (
 	// maxBody bounds the body of a request that does not say otherwise: the ids of a large report's mappings fit.
 	maxBody = 8 << 20

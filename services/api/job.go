@@ -54,7 +54,8 @@ type Counted struct {
 	MappingCount int64 `json:"mapping_count"`
 }
 
-type jobInput struct {
+// JobPath is what the path says under jobs.
+type JobPath struct {
 	JobID string `path:"job_id"`
 }
 
@@ -70,18 +71,18 @@ func (s *Server) registerJobs() {
 	route(s, Viewer, huma.Operation{
 		OperationID: "list-jobs", Method: http.MethodGet, Path: prefix + "/jobs", Tags: []string{"jobs"}, Summary: "Lists jobs, the newest first",
 	}, func(ctx context.Context, in *struct {
-		pageInput
+		PageQuery
 		CycleID  string        `query:"cycle_id"`
 		ReportID string        `query:"report_id"`
 		Status   schema.Status `query:"status" enum:"pending,running,paused,completed,failed,cancelled"`
 	},
 	) (*pageOutput[events.JobStatus], error) {
-		return s.listJobs(ctx, in.pageInput, schema.JobFilter{CycleID: in.CycleID, ReportID: in.ReportID, Status: in.Status})
+		return s.listJobs(ctx, in.PageQuery, schema.JobFilter{CycleID: in.CycleID, ReportID: in.ReportID, Status: in.Status})
 	})
 	route(s, Viewer, huma.Operation{
 		OperationID: "list-active-jobs", Method: http.MethodGet, Path: prefix + "/jobs/active", Tags: []string{"jobs"},
 		Summary: "Lists the jobs that have not ended, the newest first",
-	}, func(ctx context.Context, in *pageInput) (*pageOutput[events.JobStatus], error) {
+	}, func(ctx context.Context, in *PageQuery) (*pageOutput[events.JobStatus], error) {
 		return s.listJobs(ctx, *in, schema.JobFilter{Active: true})
 	})
 	route(s, Viewer, huma.Operation{
@@ -97,7 +98,7 @@ func (s *Server) registerJobs() {
 		{"pause", "Pauses the job: what is running finishes, nothing new starts", schema.IntentPause},
 	} {
 		route(s, Tester, steering(steer.name, steer.summary), func(ctx context.Context, in *struct {
-			jobInput
+			JobPath
 			Body *NoBody
 		},
 		) (*steerOutput, error) {
@@ -105,7 +106,7 @@ func (s *Server) registerJobs() {
 		})
 	}
 	route(s, Tester, steering("resume", "Lets a paused job go on"), func(ctx context.Context, in *struct {
-		jobInput
+		JobPath
 		Body *ResumeBody
 	},
 	) (*steerOutput, error) {
@@ -120,8 +121,8 @@ func (s *Server) registerJobs() {
 		"202": s.jsonResponse("The new job will be done", typeOf[Accepted]()),
 	}
 	route(s, Tester, retry, func(ctx context.Context, in *struct {
-		jobInput
-		keyInput
+		JobPath
+		KeyHeader
 		Body *RetryBody
 	},
 	) (*askOutput, error) {
@@ -137,7 +138,7 @@ func steering(name, summary string) huma.Operation {
 	}
 }
 
-func (s *Server) listJobs(ctx context.Context, page pageInput, filter schema.JobFilter) (*pageOutput[events.JobStatus], error) {
+func (s *Server) listJobs(ctx context.Context, page PageQuery, filter schema.JobFilter) (*pageOutput[events.JobStatus], error) {
 	key, err := page.after(1)
 	if err != nil {
 		return nil, err
@@ -163,8 +164,8 @@ func (s *Server) listJobs(ctx context.Context, page pageInput, filter schema.Job
 }
 
 func (s *Server) listItems(ctx context.Context, in *struct {
-	jobInput
-	pageInput
+	JobPath
+	PageQuery
 	Outcome string `query:"outcome" enum:"queued,succeeded,skipped,failed,cancelled" doc:"Only the mappings with this outcome; queued is none yet."`
 },
 ) (*pageOutput[JobItem], error) {
@@ -187,7 +188,7 @@ func (s *Server) listItems(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	body, err := pageOf(in.pageInput, items, showItem, func(i schema.Item) []string { return []string{i.MappingID} })
+	body, err := pageOf(in.PageQuery, items, showItem, func(i schema.Item) []string { return []string{i.MappingID} })
 	return &pageOutput[JobItem]{Body: body}, err
 }
 

@@ -14,14 +14,14 @@ type Page[T any] struct {
 	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to get what follows; null at the end."`
 }
 
-// pageInput is what a request for a part of a list says.
-type pageInput struct {
+// PageQuery is what a request for a part of a list says.
+type PageQuery struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many items at most."`
 	Cursor string `query:"cursor" maxLength:"2000" doc:"The next_cursor of the page before."`
 }
 
 // after returns the key of the last item of the page before, which has so many parts; none on the first page.
-func (p pageInput) after(parts int) ([]string, error) {
+func (p PageQuery) after(parts int) ([]string, error) {
 	if p.Cursor == "" {
 		return nil, nil
 	}
@@ -37,10 +37,10 @@ func (p pageInput) after(parts int) ([]string, error) {
 }
 
 // ask is how many rows to read for the page: one more than it holds shows whether there is a next one.
-func (p pageInput) ask() int { return p.Limit + 1 }
+func (p PageQuery) ask() int { return p.Limit + 1 }
 
 // pageOf makes a page of the rows that were read for it. Key is what a row is sorted by, its id last.
-func pageOf[Row, T any](p pageInput, rows []Row, show func(Row) T, key func(Row) []string) (Page[T], error) {
+func pageOf[Row, T any](p PageQuery, rows []Row, show func(Row) T, key func(Row) []string) (Page[T], error) {
 	page := Page[T]{Items: make([]T, 0, min(len(rows), p.Limit))}
 	for _, row := range rows[:min(len(rows), p.Limit)] {
 		page.Items = append(page.Items, show(row))

@@ -72,15 +72,15 @@ type DryRun struct {
 	Estimate     events.Usage `json:"estimate" doc:"What a model would be asked, and what that would cost."`
 }
 
-// askInput is what every request for a job of a report says.
-type askInput struct {
-	CycleID  string `path:"cycle_id"`
-	ReportID string `path:"report_id"`
-	keyInput
+// KeyHeader is what a request that makes something says so that it can be repeated.
+type KeyHeader struct {
+	Key string `header:"Idempotency-Key" maxLength:"255" pattern:"^[ -~]+$" doc:"The same key of the same caller gives the same job."`
 }
 
-type keyInput struct {
-	Key string `header:"Idempotency-Key" maxLength:"255" pattern:"^[ -~]+$" doc:"The same key of the same caller gives the same job."`
+// AskInput is what every request for a job of a report says.
+type AskInput struct {
+	ReportPath
+	KeyHeader
 }
 
 type askOutput struct {
@@ -93,29 +93,29 @@ type askOutput struct {
 func (s *Server) registerRegenerate() {
 	route(s, Tester, s.asking("regenerate-all", "/pde-mappings/regenerate-all", "Suggests the columns of all mappings again and classifies them again"),
 		func(ctx context.Context, in *struct {
-			askInput
+			AskInput
 			Body *RegenerateBody
 		},
 		) (*askOutput, error) {
 			body := orZero(in.Body)
-			return s.askReport(ctx, "regenerate-all", in.askInput, schema.PDERegeneration, body.JobOptions, body.MappingIDs, "body.mapping_ids")
+			return s.askReport(ctx, "regenerate-all", in.AskInput, schema.PDERegeneration, body.JobOptions, body.MappingIDs, "body.mapping_ids")
 		})
 	route(s, Tester, s.asking("auto-map", "/pde-mappings/auto-map", "Maps and classifies the mappings that have no source column yet"),
 		func(ctx context.Context, in *struct {
-			askInput
+			AskInput
 			Body *AutoMapBody
 		},
 		) (*askOutput, error) {
-			return s.askReport(ctx, "auto-map", in.askInput, schema.PDEAutoMapping, orZero(in.Body).JobOptions, nil, "")
+			return s.askReport(ctx, "auto-map", in.AskInput, schema.PDEAutoMapping, orZero(in.Body).JobOptions, nil, "")
 		})
 	route(s, Tester, s.asking("suggest-batch", "/pde-classifications/suggest-batch", "Classifies mappings and leaves their columns alone"),
 		func(ctx context.Context, in *struct {
-			askInput
+			AskInput
 			Body *SuggestBody
 		},
 		) (*askOutput, error) {
 			body := orZero(in.Body)
-			return s.askReport(ctx, "suggest-batch", in.askInput, schema.PDEClassification, body.JobOptions, body.MappingIDs, "body.pde_mapping_ids")
+			return s.askReport(ctx, "suggest-batch", in.AskInput, schema.PDEClassification, body.JobOptions, body.MappingIDs, "body.pde_mapping_ids")
 		})
 }
 
@@ -142,7 +142,7 @@ type asked struct {
 }
 
 // askReport asks for a job of a report. IDs are the mappings that the caller names, in the field that is given.
-func (s *Server) askReport(ctx context.Context, operation string, in askInput, kind schema.JobType, opts JobOptions, ids []string, field string) (*askOutput, error) {
+func (s *Server) askReport(ctx context.Context, operation string, in AskInput, kind schema.JobType, opts JobOptions, ids []string, field string) (*askOutput, error) {
 	if err := s.refuseOptions(opts); err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ const (
 )
 
 type statusInput struct {
-	jobInput
+	JobPath
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of the status that the client has."`
 	Wait        string `query:"wait" doc:"How long to wait for a change, such as 30s or 30; 60s at most."`
 }
