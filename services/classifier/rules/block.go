@@ -1,0 +1,285 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// block is a headline of a policy file with the entries below it.
+type block struct {
+	// kind is the headline's first word and name the rest of it.
+	kind, name string
+	line       int
+	// group is the name of the group that the block stands in.
+	group   string
+	entries []entry
+}
+
+// entry is one "key: value" line.
+type entry struct {
+	key, value string
+	line       int
+}
+
+// Problem is one mistake in a policy file: where it stands, what is wrong, and what would be right.
+type Problem struct {
+	File string
+	Line int
+	Text string
+}
+
+func (p *Problem) Error() string { return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text) }
+
+// problems collects the mistakes of one file.
+type problems struct {
+	file string
+	all  []*Problem
+}
+
+func (p *problems) add(line int, format string, args ...any) {
+	p.all = append(p.all, &Problem{File: p.file, Line: line, Text: fmt.Sprintf(format, args...)})
+}
+
+// blockKind says what may stand in a block.
+type blockKind struct {
+	// named blocks need a name that no other block of their kind has.
+	named bool
+	keys  []string
+	// lists are the keys that may stand on several lines, which then count as one.
+	lists []string
+}
+
+var conditionLists = []string{"any", "all", "none", "says", "says-not", "of", "of-not", "in", "in-not", "marked"}
+
+// kinds is the grammar of a policy file, by a block's kind.
+var kinds = map[string]blockKind{
+	"policy":  {named: true},
+	"law":     {named: true, keys: []string{"text"}},
+	"facet":   {named: true, keys: []string{"words", "types", "implied-by"}, lists: []string{"words", "types", "implied-by"}},
+	"party":   {named: true, keys: []string{"words"}, lists: []string{"words"}},
+	"concept": {named: true, keys: []string{"words"}, lists: []string{"words"}},
+	"filler":  {keys: []string{"words"}, lists: []string{"words"}},
+	"report":  {named: true, keys: []string{"names", "mdrm", "kind", "party", "laws"}, lists: []string{"names", "mdrm", "laws"}},
+	"risk":    {keys: []string{"leak High", "leak Medium", "leak Low", "error High", "error Medium"}},
+	"default": {keys: []string{"tier", "personal", "criticality", "regulatory", "because", "filed"}},
+	"column":  {keys: []string{"raises-from"}},
+	"group":   {named: true},
+	"rule": {
+		named: true,
+		keys:  append(slices.Clone(conditionLists), "tier", "personal", "criticality", "leak", "regulatory", "laws", "because", "certainty"),
+		lists: append(slices.Clone(conditionLists), "laws"),
+	},
+	"refine": {
+		named: true,
+		keys:  append(slices.Clone(conditionLists), "tier", "personal", "criticality", "leak", "regulatory", "laws", "because", "certainty"),
+		lists: append(slices.Clone(conditionLists), "laws"),
+	},
+}
+
+// blocks reads the lines of a policy file. Lines that it cannot use are reported and left out.
+func blocks(src []byte, report *problems) []block {
+	var all []block
+	group := ""
+	number := 0
+	for line := range strings.Lines(string(src)) {
+		number++
+		if !utf8.ValidString(line) {
+			report.add(number, "the line is not UTF-8 text: save the file as UTF-8")
+			continue
+		}
+		text := strings.TrimSpace(strings.TrimPrefix(line, "\ufeff"))
+		if text == "" || strings.HasPrefix(text, "#") {
+			continue
+		}
+		if line[0] == ' ' || line[0] == '\t' {
+			if len(all) == 0 {
+				report.add(number, "%q stands before the first headline: a policy begins with the line \"policy VERSION\"", text)
+				continue
+			}
+			all[len(all)-1].addEntry(text, number, report)
+			continue
+		}
+		b, ok := headline(text, number, report)
+		if b.kind == "group" {
+			group = b.name
+		}
+		b.group = group
+		if !ok {
+			b.kind = "" // its entries have a place to go, and nobody reads them
+		}
+		all = append(all, b)
+	}
+	checkNames(all, report)
+	return all
+}
+
+func headline(text string, line int, report *problems) (block, bool) {
+	kind, name, _ := strings.Cut(text, " ")
+	b := block{kind: kind, name: strings.TrimSpace(name), line: line}
+	known, ok := kinds[kind]
+	switch {
+	case !ok && strings.HasSuffix(kind, ":"):
+		report.add(line, "%q stands at the start of a line: entries are indented, only headlines are not", text)
+	case !ok:
+		report.add(line, "unknown headline %q%s", kind, didYouMean(kind, kindNames()))
+	case known.named && b.name == "":
+		report.add(line, "%s needs a name: %s NAME", kind, kind)
+	case !known.named && b.name != "":
+		report.add(line, "%s takes no name: leave out %q", kind, b.name)
+	case strings.ContainsAny(b.name, "[],:"):
+		report.add(line, "the name %q has a bracket, comma or colon: use words, digits and hyphens", b.name)
+	default:
+		return b, true
+	}
+	return b, false
+}
+
+func kindNames() []string {
+	names := make([]string, 0, len(kinds))
+	for name := range kinds {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// addEntry adds a "key: value" line, or the value to a list that has begun.
+func (b *block) addEntry(text string, line int, report *problems) {
+	key, value, ok := strings.Cut(text, ":")
+	e := entry{strings.TrimSpace(key), strings.TrimSpace(value), line}
+	known := kinds[b.kind]
+	switch {
+	case b.kind == "":
+		return
+	case !ok:
+		report.add(line, "%q is no entry: write \"key: value\"", text)
+		return
+	case len(known.keys) == 0:
+		report.add(line, "%s %q takes no entries: did you forget a headline?", b.kind, b.name)
+		return
+	case !slices.Contains(known.keys, e.key):
+		report.add(line, "%s has the unknown key %q%s", b.title(), e.key, didYouMean(e.key, known.keys))
+		return
+	case e.value == "":
+		report.add(line, "%s has nothing after %q", b.title(), e.key+":")
+		return
+	}
+	if !slices.Contains(known.lists, e.key) {
+		if first, ok := b.entry(e.key); ok {
+			if first.value == e.value {
+				report.add(line, "%s says %q twice, first in line %d", b.title(), e.key, first.line)
+			} else {
+				report.add(line, "%s contradicts itself: %s is %q here and %q in line %d", b.title(), e.key, e.value, first.value, first.line)
+			}
+			return
+		}
+	}
+	b.entries = append(b.entries, e)
+}
+
+// title names the block in a message.
+func (b *block) title() string {
+	if b.name == "" {
+		return b.kind
+	}
+	return fmt.Sprintf("%s %q", b.kind, b.name)
+}
+
+// entry is the only line with the key.
+func (b *block) entry(key string) (entry, bool) {
+	i := slices.IndexFunc(b.entries, func(e entry) bool { return e.key == key })
+	if i < 0 {
+		return entry{}, false
+	}
+	return b.entries[i], true
+}
+
+// item is one element of a list, with the line that it stands in.
+type item struct {
+	text string
+	line int
+}
+
+// list is the elements of all lines with the key, which commas separate.
+func (b *block) list(key string, report *problems) []item {
+	var items []item
+	for _, e := range b.entries {
+		if e.key != key {
+			continue
+		}
+		for part := range strings.SplitSeq(e.value, ",") {
+			if part = strings.TrimSpace(part); part == "" {
+				report.add(e.line, "%s has an empty element in %q: a comma too many?", b.title(), key)
+				continue
+			}
+			items = append(items, item{part, e.line})
+		}
+	}
+	return items
+}
+
+// checkNames refuses two blocks of a kind with one name. Rules and refinements share their names: an explanation cites both.
+func checkNames(all []block, report *problems) {
+	first := map[string]int{}
+	for i, b := range all {
+		if b.kind == "" || b.kind == "filler" {
+			continue
+		}
+		key := b.kind + " " + strings.ToLower(b.name)
+		switch b.kind {
+		case "refine":
+			key = "rule " + strings.ToLower(b.name)
+		case "policy":
+			key = b.kind
+		}
+		if line, ok := first[key]; ok {
+			report.add(b.line, "%s stands twice, first in line %d%s", b.title(), line, renameHint(b))
+			all[i].kind = ""
+			continue
+		}
+		first[key] = b.line
+	}
+}
+
+func renameHint(b block) string {
+	if b.name == "" || b.kind == "policy" {
+		return ": put them together"
+	}
+	return ": give one of them another name"
+}
+
+// didYouMean proposes the nearest of the allowed words, and lists them all where none is near.
+func didYouMean(got string, allowed []string) string {
+	best, distance := "", 3
+	for _, a := range allowed {
+		if d := editDistance(strings.ToLower(got), strings.ToLower(a)); d < distance {
+			best, distance = a, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf(": did you mean %q?", best)
+	}
+	return ": allowed are " + strings.Join(allowed, ", ")
+}
+
+// editDistance is the number of letters to change, add or leave out to make b of a.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

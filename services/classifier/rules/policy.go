@@ -1,0 +1,227 @@
+package rules
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+//go:embed default.policy
+var defaultPolicy []byte
+
+// Default is the policy that comes with pdeflow.
+func Default() (*Policy, error) { return Parse("default.policy", defaultPolicy) }
+
+// DefaultSource is the text of the default policy, to begin one's own with.
+func DefaultSource() []byte { return append([]byte(nil), defaultPolicy...) }
+
+// Policy is a policy file, ready to classify with. It never changes and is safe for concurrent use.
+type Policy struct {
+	version, digest string
+
+	lexicon  lexicon
+	concepts []concept
+	facets   []facet
+	parties  []string
+	laws     []law
+	reports  []report
+	// reportKinds are the kinds of report that rules may ask for with "in".
+	reportKinds []string
+
+	rules, refinements []rule
+	// byConcept holds for each concept the rules that it may speak for; wordless are the rules that need no words.
+	byConcept [][]int
+	wordless  []int
+
+	risk     riskTable
+	fallback fallback
+	// raisesFrom is the confidence from which the answer for a column may raise the answer for its attribute.
+	raisesFrom int
+}
+
+// Version is the version that the policy gives itself.
+func (p *Policy) Version() string { return p.version }
+
+// ClassifiedBy is how mappings name the policy that classified them: rules@VERSION.
+func (p *Policy) ClassifiedBy() string { return "rules@" + p.version }
+
+// Digest is a fingerprint of the policy's text: it changes with every change of the file, whether or not the version does.
+func (p *Policy) Digest() string { return p.digest }
+
+// Rules is the number of rules and refinements.
+func (p *Policy) Rules() int { return len(p.rules) + len(p.refinements) }
+
+func digest(src []byte) string {
+	sum := sha256.Sum256(src)
+	return hex.EncodeToString(sum[:6])
+}
+
+// concept is a group of words that mean one thing to the rules.
+type concept struct {
+	name string
+	line int
+	used bool
+}
+
+// facet is a kind of thing that an attribute can say of its subject: an amount, a date, a name.
+type facet struct {
+	name string
+	// types are the classes of data types that can hold the facet; all where none are given.
+	types classes
+	// impliedBy are the classes that speak for the facet where no word does.
+	impliedBy classes
+}
+
+type law struct {
+	name, text string
+}
+
+// report tells what is known of a filing.
+type report struct {
+	name string
+	// patterns are compared with a report's name, letters and digits only; the parts of one pattern must occur in their order.
+	patterns [][]string
+	// mdrm are the mnemonics that the filing's MDRM codes begin with.
+	mdrm  []string
+	kind  int
+	party int
+	laws  []int
+}
+
+// limit is how an answer is to be understood.
+type limit int
+
+const (
+	exactly limit = iota
+	atLeast
+	atMost
+)
+
+// rule is a rule or a refinement. Sets are bits by the index of facet, party or report kind; 0 asks nothing.
+type rule struct {
+	name, group string
+	line        int
+	refinement  bool
+
+	any, none []int
+	all       []int
+	says      uint64
+	saysNot   uint64
+	of, ofNot uint64
+	in, inNot uint64
+	marked    marks
+
+	tier             schema.InformationSecurityClassification
+	tierLimit        limit
+	criticality      schema.Level
+	criticalityLimit limit
+	leak             schema.Level
+	personal         answer
+	regulatory       answer
+	laws             []int
+	because          string
+	certainty        int
+}
+
+// answer is yes, no, or nothing said.
+type answer int8
+
+const (
+	unsaid answer = iota
+	no
+	// onlyFiled is an answer to the regulatory flag: a filing may ask for it, no law does.
+	onlyFiled
+	yes
+)
+
+// marks are what the report says of an attribute beside its name.
+type marks uint8
+
+const (
+	primaryKey marks = 1 << iota
+	criticalElement
+	mandatory
+)
+
+// riskTable derives the two risks that a rule does not state itself.
+type riskTable struct {
+	leak map[schema.InformationSecurityClassification]schema.Level
+	// errs are the facets whose wrong values hurt the report, where criticality is high.
+	errs      uint64
+	errsLevel schema.Level
+}
+
+// fallback is the answer where no rule speaks.
+type fallback struct {
+	tier        schema.InformationSecurityClassification
+	personal    answer
+	criticality schema.Level
+	regulatory  answer
+	because     string
+	// filed is the law to cite for a line of a filing that no report block knows, or -1.
+	filed int
+}
+
+// matchReport finds the block for a report's name, else for the MDRM code of one of its lines: the one with the longest pattern that fits.
+func (p *Policy) matchReport(name, mdrm string) *report {
+	best, length := -1, 0
+	if name != "" {
+		squeezed := squeeze(name)
+		for i := range p.reports {
+			for _, pattern := range p.reports[i].patterns {
+				if n := matchInOrder(squeezed, pattern); n > length {
+					best, length = i, n
+				}
+			}
+		}
+	}
+	if best < 0 && mdrm != "" {
+		for i := range p.reports {
+			for _, mnemonic := range p.reports[i].mdrm {
+				if len(mdrm) >= len(mnemonic) && strings.EqualFold(mdrm[:len(mnemonic)], mnemonic) && len(mnemonic) > length {
+					best, length = i, len(mnemonic)
+				}
+			}
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	return &p.reports[best]
+}
+
+// matchInOrder is the length of the pattern where all its parts occur one after the other, else 0.
+func matchInOrder(text string, parts []string) int {
+	length := 0
+	for _, part := range parts {
+		_, after, ok := strings.Cut(text, part)
+		if !ok {
+			return 0
+		}
+		text, length = after, length+len(part)
+	}
+	return length
+}
+
+// squeeze leaves the letters and digits of a name, in lower case: "FR Y-14M, D.2" and "fr_y14m_d2" are the same report.
+func squeeze(name string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(cutLong(name, maxName)) {
+		if '0' <= r && r <= '9' || 'a' <= r && r <= 'z' {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func (r *rule) title() string {
+	kind := "rule"
+	if r.refinement {
+		kind = "refine"
+	}
+	return fmt.Sprintf("%s %q", kind, r.name)
+}

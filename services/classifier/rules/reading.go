@@ -1,0 +1,307 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/words"
+)
+
+// place is where in the input a word stands. Earlier places are better evidence.
+type place uint8
+
+const (
+	// inHead is the part of the name that says what the attribute is: "Origination Credit Score" in "Origination Credit Score of the Borrower".
+	inHead place = iota
+	// inQualifier is the rest of the name: after a dash, in brackets, after a preposition.
+	inQualifier
+	inTechnicalName
+	inDescription
+	inTable
+)
+
+func (p place) String() string {
+	return [...]string{"name", "name", "technical name", "description", "table"}[p]
+}
+
+// weight is what a matching word counts for.
+func (p place) weight() int { return [...]int{4, 3, 2, 1, 1}[p] }
+
+// What a person or a file can make longer than any real name is cut, so that no input is slow.
+const (
+	maxName        = 300
+	maxDescription = 400
+)
+
+// token is a word of the input in its normal form.
+type token struct {
+	text  string
+	id    int32
+	place place
+	// segment numbers the parts of the input that phrases cannot cross.
+	segment uint8
+}
+
+// mention is a phrase of the policy found in the input: tokens[start:end].
+type mention struct {
+	term       term
+	start, end int
+	place      place
+	hidden     bool
+}
+
+func (m mention) words() int { return m.end - m.start }
+
+// weight is what the mention counts for. Only names are trusted by the word: a description mentions much that an attribute is not.
+func (m mention) weight() int {
+	switch m.place {
+	case inDescription:
+		return min(3, m.words())
+	case inTable:
+		return 1
+	default:
+		return m.words() * m.place.weight()
+	}
+}
+
+// reading is what the policy recognises in one attribute or column.
+type reading struct {
+	// name is the text that the head and the qualifiers were read from.
+	name     string
+	tokens   []token
+	mentions []mention
+
+	facet     int // index of the facet, or -1
+	facetFrom evidence
+	facetAt   int // index of the mention that gave the facet, or -1
+	overruled int // the facet that a word gave and the data type ruled out, or -1
+	class     classes
+	party     int // index of the party, or -1
+	partyAt   int // index of the mention that gave the party, or -1
+	report    *report
+	marks     marks
+	mdrm      string
+	// numbered attributes are lines of a form; filed ones belong to a filing that the policy knows or has a code of the Federal Reserve's dictionary.
+	numbered, filed bool
+}
+
+// evidence is what a facet was read from.
+type evidence uint8
+
+const (
+	fromNothing evidence = iota
+	fromDescription
+	fromType
+	fromTechnicalName
+	fromName
+)
+
+func (e evidence) points() int { return [...]int{0, 1, 2, 2, 3}[e] }
+
+func (p *Policy) read(in Input) *reading {
+	a := in.Attribute
+	r := &reading{
+		name: cutLong(a.AttributeName, maxName), facet: -1, facetAt: -1, overruled: -1, party: -1, partyAt: -1,
+		class: classOf(a.DataType), mdrm: strings.TrimSpace(a.MDRM), marks: marksOf(a),
+		tokens: make([]token, 0, 64), mentions: make([]mention, 0, 48),
+	}
+	r.report = p.matchReport(in.Report, r.mdrm)
+	r.numbered = strings.TrimSpace(a.LineItemNumber) != ""
+	r.filed = r.report != nil || r.mdrm != "" || r.numbered
+	p.readName(r)
+	p.readText(r, cutLong(a.TechnicalLineItemName, maxName), inTechnicalName)
+	p.readText(r, cutLong(a.Description, maxDescription), inDescription)
+	p.readText(r, cutLong(in.Table, maxName), inTable)
+	p.findFacet(r)
+	p.findParty(r)
+	return r
+}
+
+func marksOf(a schema.Attribute) marks {
+	var m marks
+	if a.IsPrimaryKey {
+		m |= primaryKey
+	}
+	if a.IsCDE {
+		m |= criticalElement
+	}
+	if a.IsMandatory {
+		m |= mandatory
+	}
+	return m
+}
+
+// readName reads the name segment by segment: the first is the head up to its first preposition, all else qualifies it.
+func (p *Policy) readName(r *reading) {
+	segment := uint8(0)
+	for part := range segments(r.name) {
+		from := len(r.tokens)
+		p.tokenize(r, part, inQualifier, segment)
+		to := len(r.tokens)
+		if from == to {
+			continue
+		}
+		first := len(r.mentions)
+		r.mentions = p.lexicon.find(r.mentions, r.tokens, from, to)
+		if segment == 0 {
+			end := headEnd(r.tokens[from:to], r.mentions[first:], from)
+			for i := from; i < from+end; i++ {
+				r.tokens[i].place = inHead
+			}
+		}
+		for i := first; i < len(r.mentions); i++ {
+			r.mentions[i].place = r.tokens[r.mentions[i].start].place
+		}
+		segment++
+	}
+}
+
+// readText reads a text that is one segment.
+func (p *Policy) readText(r *reading, text string, where place) {
+	from, first := len(r.tokens), len(r.mentions)
+	p.tokenize(r, text, where, 0)
+	r.mentions = p.lexicon.find(r.mentions, r.tokens, from, len(r.tokens))
+	for i := first; i < len(r.mentions); i++ {
+		r.mentions[i].place = where
+	}
+}
+
+func (p *Policy) tokenize(r *reading, text string, where place, segment uint8) {
+	var buffer [24]string
+	for _, word := range words.Append(buffer[:0], text) {
+		r.tokens = append(r.tokens, token{word, p.lexicon.id(word), where, segment})
+	}
+}
+
+// segments cuts a name at brackets, dashes between words, colons, semicolons and commas.
+func segments(name string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		start := 0
+		for i, r := range name {
+			if i < start || !separates(name, i, r) {
+				continue
+			}
+			if !yield(name[start:i]) {
+				return
+			}
+			start = i + utf8.RuneLen(r)
+		}
+		yield(name[start:])
+	}
+}
+
+func separates(name string, i int, r rune) bool {
+	switch r {
+	case '(', ')', '[', ']', '{', '}', ':', ';', ',', '–', '—':
+		return true
+	case '-':
+		before := i == 0 || name[i-1] == ' '
+		after := i+1 == len(name) || name[i+1] == ' '
+		return before || after
+	default:
+		return false
+	}
+}
+
+// prepositions end the head of a name: what follows tells more about the thing named. "of" does not: a number of accounts is about accounts.
+var prepositions = []string{
+	"for", "at", "in", "on", "by", "from", "to", "with", "under", "as", "during", "per", "since", "after", "before", "when", "if", "whether", "that",
+	"which", "who", "through", "until", "between", "within", "against", "upon", "where", "over",
+}
+
+// headEnd is the number of words of the first segment that are its head. A preposition inside a phrase of the policy ("loan to value") ends
+// nothing, nor does one that the name begins with.
+func headEnd(tokens []token, mentions []mention, offset int) int {
+	for i, t := range tokens {
+		if i == 0 || !slices.Contains(prepositions, t.text) {
+			continue
+		}
+		inside := slices.ContainsFunc(mentions, func(m mention) bool { return m.start <= offset+i && offset+i < m.end && m.words() > 1 })
+		if !inside {
+			return i
+		}
+	}
+	return len(tokens)
+}
+
+// cutLong cuts a text that is longer than any real one, between two runes.
+func cutLong(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
+}
+
+// source gives the text of the name that the words of a mention were read from, as it stands there; where it cannot be told, the words.
+func (r *reading) source(m mention) string {
+	if m.place > inQualifier {
+		return r.words(m)
+	}
+	from, to, counted := -1, -1, 0
+	for start, end := range chunks(r.name) {
+		next := r.countTo(end)
+		if next > m.start && counted < m.end && next > counted {
+			if from < 0 {
+				from = start
+			}
+			to = end
+		} else if next == counted && to >= 0 && counted <= m.end && counted > m.start {
+			to = end // the second half of a word written apart
+		}
+		counted = max(counted, next)
+	}
+	if from < 0 {
+		return r.words(m)
+	}
+	return r.name[from:to]
+}
+
+// countTo is the number of words in the name's beginning.
+func (r *reading) countTo(end int) int {
+	count := 0
+	var buffer [24]string
+	for part := range segments(r.name[:end]) {
+		count += len(words.Append(buffer[:0], part))
+	}
+	return count
+}
+
+func (r *reading) words(m mention) string {
+	texts := make([]string, 0, 4)
+	for _, t := range r.tokens[m.start:m.end] {
+		texts = append(texts, t.text)
+	}
+	return strings.Join(texts, " ")
+}
+
+// chunks gives the runs of letters or digits of a name, cut also where small letters meet a capital.
+func chunks(name string) func(yield func(start, end int) bool) {
+	return func(yield func(start, end int) bool) {
+		start, last := -1, rune(0)
+		for i, c := range name {
+			in := unicode.IsLetter(c) || unicode.IsDigit(c)
+			turn := unicode.IsLower(last) && unicode.IsUpper(c) || unicode.IsDigit(last) != unicode.IsDigit(c) && last != 0
+			if start >= 0 && (!in || turn) {
+				if !yield(start, i) {
+					return
+				}
+				start = -1
+			}
+			if in && start < 0 {
+				start = i
+			}
+			if last = c; !in {
+				last = 0
+			}
+		}
+		if start >= 0 {
+			yield(start, len(name))
+		}
+	}
+}
