@@ -116,6 +116,9 @@ func (c cluster) check(ctx context.Context) error {
 
 // enters tries whether the account can go into dir.
 func (c cluster) enters(ctx context.Context, dir string) error {
+	if !c.account.foreign {
+		return nil
+	}
 	_, err := c.account.run(ctx, dir, "", c.binaries.program("postgres"), "--version")
 	if errors.Is(err, syscall.EACCES) {
 		return fmt.Errorf("%s cannot be entered by %s, as whom PostgreSQL runs: let others pass through the directories above it (chmod o+x), or use another: %w",

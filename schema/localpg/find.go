@@ -128,7 +128,7 @@ func missing(dir string) string {
 
 func (s search) notFound() error {
 	return errors.New("no PostgreSQL on this machine (looked for initdb and postgres in PATH, " + strings.Join(s.patterns(), ", ") +
-		"). Install it with: " + s.installCommand() +
+		"). " + s.remedy() +
 		" ; or name the folder that holds them in PDEFLOW_PG_BIN, or a database in DATABASE_URL")
 }
 
@@ -144,18 +144,23 @@ func (s search) patterns() []string {
 	return here
 }
 
-func (s search) installCommand() string {
+// remedy is the command that installs PostgreSQL here.
+func (s search) remedy() string {
 	if s.system == "darwin" {
-		return "brew install postgresql"
+		return "Install it with: brew install postgresql"
 	}
 	command := s.packageCommand()
-	if s.superuser {
-		return command
+	switch {
+	case command == "":
+		return "Install the package of this system that holds PostgreSQL's server"
+	case s.superuser:
+		return "Install it with: " + command
+	default:
+		return "Install it with: sudo " + command
 	}
-	return "sudo " + command
 }
 
-// packageCommand goes by the distribution's own name and then by those that it says it is like.
+// packageCommand goes by the distribution's own name and then by those that it says it is like. It is empty for one it does not know.
 func (s search) packageCommand() string {
 	release, err := os.ReadFile(filepath.Join(s.root, "etc/os-release"))
 	if err != nil {
@@ -181,5 +186,5 @@ func (s search) packageCommand() string {
 			return "zypper install -y postgresql-server"
 		}
 	}
-	return "apt-get install -y postgresql"
+	return ""
 }

@@ -10,17 +10,18 @@ import (
 	"sync"
 )
 
-// logRelay hands the server's log on, line by line, and remembers the last complaints for the error of a server that ended.
+// logRelay hands the server's log on, line by line, and remembers the last lines for the error of a server that ended.
 type logRelay struct {
 	logger *slog.Logger
 
-	mu       sync.Mutex
-	part     []byte
-	quiet    bool
-	complain []string
+	mu    sync.Mutex
+	part  []byte
+	quiet bool
+	last  []string
 }
 
-const complaints = 5
+// kept is how many of the last lines are remembered: what a server says before it gives up is a line or two, of any severity.
+const kept = 5
 
 // Write implements [io.Writer].
 func (r *logRelay) Write(p []byte) (int, error) {
@@ -42,10 +43,8 @@ func (r *logRelay) line(line string) {
 		return
 	}
 	level := severity(line)
-	if level >= slog.LevelWarn || strings.HasPrefix(line, "HINT:") || strings.HasPrefix(line, "DETAIL:") {
-		r.complain = append(r.complain, line)
-		r.complain = r.complain[max(0, len(r.complain)-complaints):]
-	}
+	r.last = append(r.last, line)
+	r.last = r.last[max(0, len(r.last)-kept):]
 	if r.quiet {
 		level = slog.LevelDebug
 	}
@@ -72,9 +71,9 @@ func (r *logRelay) hush() {
 	r.quiet = true
 }
 
-// lastWords are the latest complaints in one line, "" where there were none.
+// lastWords are the last lines in one, "" where there were none.
 func (r *logRelay) lastWords() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return strings.Join(r.complain, " ")
+	return strings.Join(r.last, "; ")
 }

@@ -1,0 +1,421 @@
+//go:build unix
+
+package localpg
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pdeflow/pdeflow/schema/localpg/dirlock"
+)
+
+// ownerVariable makes this test binary a process that runs a server, on the directory it names or on a temporary one, until it is killed.
+const ownerVariable = "LOCALPG_TEST_OWNER"
+
+func TestMain(m *testing.M) {
+	if dir, ok := os.LookupEnv(ownerVariable); ok {
+		own(dir)
+	}
+	m.Run()
+	if made.dir != "" {
+		_ = os.RemoveAll(filepath.Dir(made.dir))
+	}
+}
+
+func own(dir string) {
+	found, err := Find(os.Getenv)
+	if err != nil {
+		panic(err)
+	}
+	s, err := Start(context.Background(), Options{Binaries: found, Dir: dir, Durable: dir != "", User: os.Getenv("PDEFLOW_PG_USER")})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(s.cmd.Process.Pid, s.temp.Dir(), s.URL())
+	select {}
+}
+
+// start runs a server for the test, with whatever PostgreSQL this machine has.
+func start(t *testing.T, o Options) *Server {
+	t.Helper()
+	s, err := Start(t.Context(), with(t, o))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func with(t *testing.T, o Options) Options {
+	t.Helper()
+	found, err := Find(os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Binaries = found
+	if o.User == "" {
+		o.User = os.Getenv("PDEFLOW_PG_USER")
+	}
+	return o
+}
+
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func run(t *testing.T, conn *pgx.Conn, statements ...string) {
+	t.Helper()
+	for _, statement := range statements {
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+func one[T any](t *testing.T, conn *pgx.Conn, query string) T {
+	t.Helper()
+	var value T
+	if err := conn.QueryRow(t.Context(), query).Scan(&value); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return value
+}
+
+// passableDir names a directory to be made where PostgreSQL's user can enter when we are root; t.TempDir makes one that it cannot.
+func passableDir(t *testing.T) string {
+	t.Helper()
+	dir := passableTemp(t)
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return filepath.Join(dir, "postgres")
+}
+
+func passableTemp(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "localpg-test-") //nolint:usetesting // see passableDir
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // see passableDir
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// made is a cluster that every test may copy: making one takes longer than most tests.
+var made struct {
+	once sync.Once
+	dir  string
+}
+
+// madeDir is a directory with an empty cluster in it.
+func madeDir(t *testing.T) string {
+	t.Helper()
+	made.once.Do(func() {
+		dir := filepath.Join(passableTemp(t), "postgres")
+		if err := start(t, Options{Dir: dir}).Stop(); err != nil {
+			t.Fatal(err)
+		}
+		made.dir = dir
+	})
+	dir := passableDir(t)
+	if out, err := exec.CommandContext(t.Context(), "cp", "-a", made.dir, dir).CombinedOutput(); err != nil { //nolint:gosec // a copy
+		t.Fatalf("copy of a cluster: %v: %s", err, out)
+	}
+	return dir
+}
+
+func gone(t *testing.T, path string) {
+	t.Helper()
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there (%v)", path, err)
+	}
+}
+
+func TestATemporaryServerLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	s := start(t, Options{})
+	conn := connect(t, s.URL())
+	if name := one[string](t, conn, "select current_user || ' in ' || current_database()"); name != "pdeflow in pdeflow" {
+		t.Errorf("the URL leads to %s", name)
+	}
+	if listens := one[string](t, conn, "show listen_addresses"); listens != "" {
+		t.Errorf("the server listens on %s", listens)
+	}
+	temp, pid := s.temp.Dir(), s.cmd.Process.Pid
+	run(t, conn, "begin", "create table left_open ()") // a transaction that is open does not hold the server up
+
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	<-s.Done()
+	if err := s.Err(); err != nil {
+		t.Errorf("a server that was asked to end says %v", err)
+	}
+	gone(t, temp)
+	if dirlock.Alive(pid) {
+		t.Errorf("process %d lives", pid)
+	}
+	if err := s.Stop(); err != nil {
+		t.Errorf("a second stop says %v", err)
+	}
+}
+
+func TestNobodyElseReachesTheSocket(t *testing.T) {
+	t.Parallel()
+	s := start(t, Options{Dir: madeDir(t)})
+	info, err := os.Stat(s.sockets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o700 {
+		t.Errorf("the sockets' directory is %v", info.Mode())
+	}
+	if owner, _, err := ownerOf(s.sockets); err != nil || owner != s.cluster.account.uid {
+		t.Errorf("the sockets' directory belongs to %d (%v)", owner, err)
+	}
+	if os.Geteuid() == 0 && s.cluster.account.uid == 0 {
+		t.Error("the server runs as root")
+	}
+}
+
+func TestADirectoryKeepsItsDataBetweenRuns(t *testing.T) {
+	t.Parallel()
+	dir := passableDir(t)
+	first := start(t, Options{Dir: dir, Durable: true})
+	conn := connect(t, first.URL())
+	run(t, conn, "create table kept as select 42 as n")
+	if fsync := one[string](t, conn, "show fsync"); fsync != "on" {
+		t.Errorf("fsync of a durable server is %s", fsync)
+	}
+	if err := first.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, first.temp.Dir())
+
+	second := start(t, Options{Dir: dir, Durable: true})
+	if n := one[int](t, connect(t, second.URL()), "select n from kept"); n != 42 {
+		t.Errorf("kept %d", n)
+	}
+}
+
+func TestASecondServerOnADirectoryIsRefusedByName(t *testing.T) {
+	t.Parallel()
+	dir := madeDir(t)
+	start(t, Options{Dir: dir})
+	_, err := Start(t.Context(), with(t, Options{Dir: dir}))
+	if held, ok := errors.AsType[*dirlock.HeldError](err); !ok || held.PID != os.Getpid() {
+		t.Errorf("the second start says %v, want that process %d has it", err, os.Getpid())
+	}
+}
+
+func TestADatabaseOfAnotherVersionIsRefusedWithBothNamed(t *testing.T) {
+	t.Parallel()
+	dir := madeDir(t)
+	s := start(t, Options{Dir: dir})
+	have := fmt.Sprintf("PostgreSQL %d", s.cluster.major)
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.cluster.data, "PG_VERSION"), []byte("12\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Start(t.Context(), with(t, Options{Dir: dir}))
+	if err == nil || !strings.Contains(err.Error(), "made by PostgreSQL 12") || !strings.Contains(err.Error(), have) {
+		t.Errorf("the error is %v, want one that names PostgreSQL 12 and %s", err, have)
+	}
+}
+
+func TestADirectoryThatIsNoDatabaseIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := passableDir(t)
+	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 {
+		if err := os.Chown(filepath.Join(dir, "data"), 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := Start(t.Context(), with(t, Options{Dir: dir, User: "nobody"}))
+	if err == nil || !strings.Contains(err.Error(), "not a database") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestADatabaseThatIsGoneIsNotReplacedByAnEmptyOne(t *testing.T) {
+	t.Parallel()
+	dir := passableDir(t)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/var/lib/pdeflow/never-was/data", filepath.Join(dir, "data")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Start(t.Context(), with(t, Options{Dir: dir}))
+	if err == nil || !strings.Contains(err.Error(), "/var/lib/pdeflow/never-was/data, which is gone") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestAClusterThatWasCutOffIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	dir := passableDir(t)
+	half := filepath.Join(dir, "data.new")
+	if err := os.MkdirAll(filepath.Join(half, "base"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // for the other user
+		t.Fatal(err)
+	}
+	s := start(t, Options{Dir: dir})
+	one[int](t, connect(t, s.URL()), "select 1")
+	gone(t, half)
+}
+
+func TestAServerThatDiesIsReportedAndItsDataIsThereAfterwards(t *testing.T) {
+	t.Parallel()
+	dir := madeDir(t)
+	s := start(t, Options{Dir: dir, Durable: true})
+	run(t, connect(t, s.URL()), "create table kept as select 42 as n")
+	if err := s.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-s.Done()
+	if err := s.Err(); err == nil || !strings.Contains(err.Error(), "ended by itself (signal: killed)") {
+		t.Errorf("Err says %v", err)
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	again := start(t, Options{Dir: dir, Durable: true})
+	if n := one[int](t, connect(t, again.URL()), "select n from kept"); n != 42 {
+		t.Errorf("kept %d", n)
+	}
+}
+
+func TestAStartThatIsCalledOffLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	dir := madeDir(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("called off")
+	cancel(why)
+	if _, err := Start(ctx, with(t, Options{Dir: dir})); !errors.Is(err, why) {
+		t.Errorf("the start says %v", err)
+	}
+	start(t, Options{Dir: dir}) // not locked, not half made
+}
+
+func TestTheServerOutlivesTheThreadThatAskedForIt(t *testing.T) {
+	t.Parallel()
+	started := make(chan *Server)
+	o := with(t, Options{Dir: madeDir(t)})
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
+		s, err := Start(t.Context(), o)
+		if err != nil {
+			t.Error(err)
+		}
+		started <- s
+	}()
+	s := <-started
+	if s == nil {
+		return
+	}
+	var threads sync.WaitGroup
+	for range 20 {
+		threads.Go(runtime.LockOSThread)
+	}
+	threads.Wait()
+	conn := connect(t, s.URL())
+	for range 50 {
+		one[int](t, conn, "select 1 from pg_sleep(0.01)")
+	}
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheLogCarriesComplaintsAndNoRows(t *testing.T) {
+	t.Parallel()
+	var log safeBuffer
+	s := start(t, Options{Dir: madeDir(t), Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	conn := connect(t, s.URL())
+	run(t, conn, "create table accounts (number text primary key)", "insert into accounts values ('4000-SECRET')")
+	if _, err := conn.Exec(t.Context(), "insert into accounts values ('4000-SECRET')"); err == nil {
+		t.Fatal("a duplicate was accepted")
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	said := log.String()
+	if !strings.Contains(said, "duplicate key") || !strings.Contains(said, "from=postgres") {
+		t.Errorf("the log says nothing of the error: %s", said)
+	}
+	if strings.Contains(said, "SECRET") {
+		t.Errorf("the log shows a row: %s", said)
+	}
+	if strings.Contains(said, "level=WARN") {
+		t.Errorf("a stop that was asked for is no reason to warn: %s", said)
+	}
+}
+
+func TestWhyAServerDoesNotStartIsPartOfTheError(t *testing.T) {
+	t.Parallel()
+	dir := madeDir(t)
+	s := start(t, Options{Dir: dir})
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	conf := filepath.Join(s.cluster.data, "postgresql.conf")
+	if err := os.WriteFile(conf, []byte("work_mem = plenty\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Start(t.Context(), with(t, Options{Dir: dir}))
+	if err == nil || !strings.Contains(err.Error(), "work_mem") {
+		t.Errorf("the error is %v, want one that names the setting", err)
+	}
+}
+
+// safeBuffer is a buffer that a server writes while the test reads.
+type safeBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
