@@ -219,12 +219,3 @@ func (i *Item) check() error {
 	}
 	return errors.Join(errs...)
 }
-
-// ItemOf is what an item event tells of an item that has an outcome.
-func ItemOf(item schema.Item) Item {
-	return Item{
-		MappingID: item.MappingID, Outcome: item.Outcome, Attempt: item.Attempt, ErrorCode: orNull(item.ErrorCode), Error: orNull(item.Error),
-		Classifier: orNull(item.Classifier), DurationMS: item.DurationMS,
-		Usage: Usage{InputTokens: item.InputTokens, OutputTokens: item.OutputTokens, CostUSD: item.CostUSD},
-	}
-}

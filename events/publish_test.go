@@ -1,0 +1,287 @@
+package events_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/eventstest"
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+func TestAWorkMessageIsRefusedWhileTheFirstIsOutstanding(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	got := b.pub.PublishWork(t.Context(), []events.MappingRequested{
+		work("j", "a"), work("j", "b"), work("j", "a"), work("k", "a"), {Lane: schema.LLMLane, JobID: "j", MappingID: "a"}, work("no.job", "a"),
+	})
+	want := []events.Answer{events.Accepted, events.Accepted, events.Outstanding, events.Accepted, events.Accepted, events.NotSaid}
+	for i, result := range got {
+		if result.Answer != want[i] || (result.Err != nil) != (want[i] == events.NotSaid) {
+			t.Errorf("message %d: answer %d, error %v", i, result.Answer, result.Err)
+		}
+	}
+	if _, ok := errors.AsType[*events.SubjectError](got[5].Err); !ok {
+		t.Errorf("error %v of a job whose id cannot be", got[5].Err)
+	}
+	// It is refused while it is worked on, too.
+	release, started := make(chan struct{}), make(chan struct{}, 10)
+	run(t, events.Consume(b.js, events.ClassifierRules(), func(context.Context, events.Delivery, events.MappingRequested) error {
+		started <- struct{}{}
+		<-release
+		return nil
+	}, b.options()))
+	next(t, started)
+	if again := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "a")})[0]; again.Answer != events.Outstanding {
+		t.Errorf("answer %d, error %v", again.Answer, again.Err)
+	}
+	if err := b.pub.Publish(t.Context(), work("j", "b")); !errors.Is(err, events.ErrOutstanding) {
+		t.Errorf("error %v", err)
+	}
+	close(release)
+}
+
+func TestALimitThatAnOperatorSetIsNotTakenForOutstanding(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	config := b.streamConfig(t, events.StreamWork)
+	config.MaxMsgs = 1
+	if _, err := b.js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	got := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "a"), work("j", "b")})
+	if got[0].Answer != events.Accepted || got[1].Answer != events.NotSaid || got[1].Err == nil {
+		t.Errorf("results %+v", got)
+	}
+}
+
+func TestManyWorkMessagesAreAnsweredInTheirOrder(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	var messages []events.MappingRequested
+	for i := range 1000 {
+		messages = append(messages, work("j", fmt.Sprint("m", i)))
+		if i%3 == 0 {
+			messages = append(messages, messages[len(messages)-1])
+		}
+	}
+	seen := map[string]bool{}
+	for i, result := range b.pub.PublishWork(t.Context(), messages) {
+		want := events.Accepted
+		if seen[messages[i].MappingID] {
+			want = events.Outstanding
+		}
+		seen[messages[i].MappingID] = true
+		if result.Answer != want {
+			t.Fatalf("message %d: answer %d, error %v, want %d", i, result.Answer, result.Err, want)
+		}
+	}
+}
+
+func TestNoMessageAsksForDeduplication(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	for range 2 {
+		if err := b.pub.Publish(t.Context(), events.JobStarted("j")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream, err := b.js.Stream(t.Context(), events.StreamEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := stream.CachedInfo().State.Msgs; n != 2 {
+		t.Errorf("the stream has %d messages of two", n)
+	}
+	last, err := stream.GetLastMsgForSubject(t.Context(), "job.progress.j")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := last.Header[jetstream.MsgIDHeader]; ok {
+		t.Error("the message carries an id for deduplication")
+	}
+}
+
+func TestNothingIsPublishedThatCouldNotBeRead(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	for _, e := range []events.Event{
+		events.JobStarted(""), events.JobStarted("a.b"), events.JobStarted("*"), events.JobStarted("a b"),
+		events.JobProgress{JobID: "j", Kind: "dancing"}, events.JobProgress{JobID: "j", Kind: events.KindListed},
+		events.JobItem("j", events.Item{MappingID: "m", Outcome: schema.ItemCancelled}), events.JobFinished{},
+		events.MappingChanged{MappingID: "m"}, events.MappingRejected{}, events.RegenerateRequested{JobID: "j"},
+	} {
+		if err := b.pub.Publish(t.Context(), e); err == nil {
+			t.Errorf("%+v is published", e)
+		}
+	}
+}
+
+func TestAPublishDoesNotOutlastItsContext(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a listener of the test
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { silent.Close() })
+	log := (&logbook{t: t}).logger()
+	for name, b := range map[string]struct{ setUp func(t *testing.T) *nats.Conn }{
+		"the server has gone": {func(t *testing.T) *nats.Conn {
+			b := declaredBus(t)
+			b.Stop()
+			return b.nc
+		}},
+		"the server was never there": {func(t *testing.T) *nats.Conn {
+			s := eventstest.Start(t)
+			s.Stop()
+			return connect(t, s.URL(), log)
+		}},
+		"something that says nothing is there": {func(t *testing.T) *nats.Conn {
+			return connect(t, "nats://"+silent.Addr().String(), log, nats.Timeout(100*time.Millisecond))
+		}},
+		"no stream takes it": {func(t *testing.T) *nats.Conn { return newBus(t).nc }},
+		"nobody answers": {func(t *testing.T) *nats.Conn {
+			b := newBus(t)
+			if _, err := b.nc.SubscribeSync("job.progress.*"); err != nil {
+				t.Fatal(err)
+			}
+			return b.nc
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			js, err := events.JetStream(b.setUp(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			pub := events.NewPublisher(js, "api")
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			if err := pub.Publish(ctx, events.JobStarted("j")); err == nil {
+				t.Error("no error")
+			}
+			// Not a question of speed: without the context it would be five seconds.
+			if late := time.Now(); deadline(ctx).Add(3 * time.Second).Before(late) {
+				t.Errorf("the publish ended %v after its context", late.Sub(deadline(ctx)))
+			}
+			results := pub.PublishWork(ctx, []events.MappingRequested{work("j", "a"), work("j", "b")})
+			for _, result := range results {
+				if result.Answer != events.NotSaid || result.Err == nil {
+					t.Errorf("result %+v", result)
+				}
+			}
+		})
+	}
+}
+
+func deadline(ctx context.Context) time.Time {
+	at, _ := ctx.Deadline()
+	return at
+}
+
+func TestErrorsOfAPublishHaveNames(t *testing.T) {
+	t.Parallel()
+	b := newBus(t)
+	if err := b.pub.Publish(t.Context(), events.JobStarted("j")); !errors.Is(err, events.ErrNoStream) {
+		t.Errorf("without a stream: %v", err)
+	}
+	if got := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "m")}); !errors.Is(got[0].Err, events.ErrNoStream) {
+		t.Errorf("without a stream: %v", got[0].Err)
+	}
+	b.Stop()
+	eventually(t, "the loss is noticed", func() bool { return !b.nc.IsConnected() })
+	if err := b.pub.Publish(t.Context(), events.JobStarted("j")); !errors.Is(err, events.ErrDisconnected) {
+		t.Errorf("without a connection: %v", err)
+	}
+	if got := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "m")}); !errors.Is(got[0].Err, events.ErrDisconnected) {
+		t.Errorf("without a connection: %v", got[0].Err)
+	}
+}
+
+func TestWhatIsOnItsWayWhenTheConnectionBreaksIsNotSaid(t *testing.T) {
+	t.Parallel()
+	b := newBus(t)
+	// Somebody who hears the work and acknowledges nothing.
+	heard, err := b.nc.SubscribeSync("mapping.requested.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := make(chan []events.WorkResult, 1)
+	go func() {
+		results <- b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "a"), work("j", "b")})
+	}()
+	for range 2 {
+		if _, err := heard.NextMsg(patience); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Stop()
+	for _, result := range next(t, results) {
+		if result.Answer != events.NotSaid || !errors.Is(result.Err, events.ErrDisconnected) {
+			t.Errorf("result %+v", result)
+		}
+	}
+}
+
+func TestNothingSaidWhileTheServerIsAwayIsSentLater(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	b.Stop()
+	eventually(t, "the loss is noticed", func() bool { return !b.nc.IsConnected() })
+	if err := b.pub.Publish(t.Context(), events.JobStarted("stale")); err == nil {
+		t.Fatal("no error")
+	}
+	b.Restart()
+	eventually(t, "the next one is said", func() bool { return b.pub.Publish(t.Context(), events.JobStarted("fresh")) == nil })
+	if b.holds(t, events.StreamEvents, "job.progress.stale") {
+		t.Error("what was said to nobody came later")
+	}
+}
+
+func TestThePasswordIsInNoErrorAndNoLog(t *testing.T) {
+	t.Parallel()
+	const password = "s3cr3t"
+	log := &logbook{t: t}
+	for _, bad := range []string{
+		"nats://u:" + password + "@ho st:4222", "nats://u:" + password + "@:4222", "://u:" + password, "nats://u:" + password + "%zz@h:1",
+	} {
+		_, err := events.Connect(bad, "test", "", log.logger())
+		if err == nil || strings.Contains(err.Error(), password) {
+			t.Errorf("error %v", err)
+		}
+	}
+	s := eventstest.Start(t)
+	with := strings.Replace(s.URL(), "://", "://u:"+password+"@", 1)
+	nc := connect(t, with, log.logger())
+	if !nc.IsConnected() {
+		t.Error("not connected")
+	}
+	s.Stop()
+	eventually(t, "the loss is logged", func() bool { return strings.Contains(log.text(), "nats is away") || !nc.IsConnected() })
+	s.Restart()
+	eventually(t, "the return is logged", func() bool { return strings.Contains(log.text(), "nats is back") })
+	if strings.Contains(log.text(), password) {
+		t.Error("the password is in the log")
+	}
+}
+
+func TestAConnectionMayBeOpenedBeforeTheServer(t *testing.T) {
+	t.Parallel()
+	s := eventstest.Start(t)
+	s.Stop()
+	nc := connect(t, s.URL(), slog.New(slog.DiscardHandler))
+	if nc.IsConnected() {
+		t.Fatal("connected to nothing")
+	}
+	s.Restart()
+	eventually(t, "the connection is there", nc.IsConnected)
+}

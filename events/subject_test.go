@@ -1,0 +1,66 @@
+package events_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+func TestASubjectIsTakenApartTheWayItWasBuilt(t *testing.T) {
+	t.Parallel()
+	for want, s := range map[string]events.Subject{
+		"regenerate.requested.j1":       events.RegenerateRequestedSubject("j1"),
+		"mapping.requested.rules.j1.m1": events.MappingRequestedSubject(schema.RulesLane, "j1", "m1"),
+		"mapping.requested.llm.j1.m1":   events.MappingRequestedSubject(schema.LLMLane, "j1", "m1"),
+		"mapping.changed.m1":            events.MappingChangedSubject("m1"),
+		"mapping.rejected.body":         events.MappingRejectedSubject(events.ReasonBody),
+		"job.progress.j1":               events.JobProgressSubject("j1"),
+		"job.finished.j1":               events.JobFinishedSubject("j1"),
+	} {
+		if s.String() != want {
+			t.Errorf("built %s, want %s", s, want)
+		}
+		parsed, err := events.ParseSubject(want)
+		if err != nil || parsed != s {
+			t.Errorf("%s: parsed %+v, error %v", want, parsed, err)
+		}
+	}
+}
+
+func TestWhatIsNoSubjectOfOursIsNotTakenApart(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{
+		"", "job", "job.progress", "job.progress.", "job.progress.a.b", "job.progress.*", "job.progress.>", "job.progress.a b",
+		"job.progress.a\n", "job.progress.a/b", "job.progress.ä", "job.started.a", "mapping.requested.rules.j", "mapping.requested.fast.j.m",
+		"mapping.requested.rules.j.m.x", "mapping.requested.rules..m", "JOB.PROGRESS.a", "job.progress." + strings.Repeat("a", 129),
+	} {
+		_, err := events.ParseSubject(s)
+		if _, ok := errors.AsType[*events.SubjectError](err); !ok {
+			t.Errorf("%q: error %v", s, err)
+		}
+	}
+}
+
+func TestAnIDThatCannotStandInASubjectIsAnError(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"0198c5a2-7b1e-7c3d-9a55-0f6f2f1b8a01", "a", "A_b-1:2@3", strings.Repeat("a", 128)} {
+		if err := events.CheckID(id); err != nil {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+	for _, id := range []string{"", "a.b", "*", "a>", "a b", "a\tb", "a/b", "é", "\x7f", strings.Repeat("a", 129)} {
+		if _, ok := errors.AsType[*events.IDError](events.CheckID(id)); !ok {
+			t.Errorf("%q is an id", id)
+		}
+	}
+}
+
+func TestTheTypeOfAnEventFollowsFromItsTopic(t *testing.T) {
+	t.Parallel()
+	if got := events.TopicJobProgress.Type(); got != "io.pdeflow.job.progress.v1" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,284 @@
+package events_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/pdeflow/pdeflow/events"
+)
+
+func TestTheStreamsAreThoseOfTheContract(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	news := b.streamConfig(t, events.StreamEvents)
+	if want := []string{
+		"job.finished.*", "job.progress.*", "mapping.changed.*", "mapping.rejected.*", "regenerate.requested.*",
+	}; !slices.Equal(slices.Sorted(slices.Values(news.Subjects)), want) {
+		t.Errorf("subjects of the events: %q", news.Subjects)
+	}
+	if news.Retention != jetstream.LimitsPolicy || news.Discard != jetstream.DiscardOld || news.MaxAge != 30*24*time.Hour ||
+		news.Storage != jetstream.FileStorage || news.MaxMsgs != -1 || news.MaxMsgsPerSubject != -1 || news.Replicas != 1 {
+		t.Errorf("events: %+v", news)
+	}
+	queue := b.streamConfig(t, events.StreamWork)
+	if want := []string{"mapping.requested.llm.*.*", "mapping.requested.rules.*.*"}; !slices.Equal(slices.Sorted(slices.Values(queue.Subjects)), want) {
+		t.Errorf("subjects of the work: %q", queue.Subjects)
+	}
+	if queue.Retention != jetstream.WorkQueuePolicy || queue.Discard != jetstream.DiscardNew || !queue.DiscardNewPerSubject ||
+		queue.MaxMsgsPerSubject != 1 || queue.MaxAge != 0 || queue.Storage != jetstream.FileStorage {
+		t.Errorf("work: %+v", queue)
+	}
+}
+
+func TestTheConsumersAreThoseOfTheDesign(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	for _, want := range []struct {
+		stream, name, filter string
+		start                jetstream.DeliverPolicy
+	}{
+		{events.StreamWork, "classifier-rules", "mapping.requested.rules.>", jetstream.DeliverAllPolicy},
+		{events.StreamEvents, "projector", "job.progress.*", jetstream.DeliverNewPolicy},
+	} {
+		have := b.consumerConfig(t, want.stream, want.name)
+		if have.Durable != want.name || have.FilterSubject != want.filter || have.DeliverPolicy != want.start ||
+			have.AckPolicy != jetstream.AckExplicitPolicy || have.MaxDeliver != -1 || have.InactiveThreshold != 0 ||
+			have.AckWait != 30*time.Second || have.MaxAckPending < 500 {
+			t.Errorf("%s: %+v", want.name, have)
+		}
+	}
+	for _, missing := range []string{"classifier-llm", "auditor"} {
+		for _, stream := range []string{events.StreamWork, events.StreamEvents} {
+			if _, err := b.js.Consumer(t.Context(), stream, missing); !errors.Is(err, jetstream.ErrConsumerNotFound) {
+				t.Errorf("%s in %s: %v", missing, stream, err)
+			}
+		}
+	}
+}
+
+func TestDeclaringIsSafeForSeveralProcessesAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBus(t)
+	const processes = 8
+	start, errs := make(chan struct{}), make([]error, processes)
+	var all sync.WaitGroup
+	for i := range processes {
+		js, err := events.JetStream(connect(t, b.URL(), b.log.logger()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		auditor := events.Auditor(func(context.Context) (time.Time, error) { return time.Now(), nil })
+		all.Go(func() {
+			<-start
+			if errs[i] = (events.Topology{}).Declare(t.Context(), js); errs[i] == nil {
+				// Each finds another last row, so each wants another consumer.
+				_, errs[i] = (events.Topology{}).DeclareConsumer(t.Context(), js, auditor)
+			}
+		})
+	}
+	close(start)
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDeclaringAgainChangesNothing(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	b.send(t, work("j", "m"))
+	changes, err := b.nc.SubscribeSync("$JS.API.*.UPDATE.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	created := b.created(t)
+	if err := (events.Topology{}).Declare(t.Context(), b.js); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, _ := changes.Pending(); n != 0 {
+		t.Errorf("%d updates", n)
+	}
+	if again := b.created(t); !slices.Equal(created, again) {
+		t.Errorf("made at %v, then at %v", created, again)
+	}
+	if !b.holds(t, events.StreamWork, "mapping.requested.rules.j.m") {
+		t.Error("the work is gone")
+	}
+}
+
+func (b *bus) created(t *testing.T) []time.Time {
+	t.Helper()
+	var at []time.Time
+	for _, name := range []string{events.StreamWork, events.StreamEvents} {
+		stream, err := b.js.Stream(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at = append(at, stream.CachedInfo().Created)
+		for consumer := range stream.ListConsumers(t.Context()).Info() {
+			at = append(at, consumer.Created)
+		}
+	}
+	return at
+}
+
+func TestWhatDiffersIsChangedAndWhatAnOperatorAddedIsLeft(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	news := b.streamConfig(t, events.StreamEvents)
+	news.MaxAge, news.MaxBytes, news.Metadata = time.Hour, 1<<30, map[string]string{"owner": "ops"}
+	news.Subjects = []string{"job.progress.*"}
+	if _, err := b.js.UpdateStream(t.Context(), news); err != nil {
+		t.Fatal(err)
+	}
+	projector := b.consumerConfig(t, events.StreamEvents, "projector")
+	projector.MaxDeliver, projector.MaxAckPending = 3, 1
+	if _, err := b.js.UpdateConsumer(t.Context(), events.StreamEvents, projector); err != nil {
+		t.Fatal(err)
+	}
+	if err := (events.Topology{}).Declare(t.Context(), b.js); err != nil {
+		t.Fatal(err)
+	}
+	news = b.streamConfig(t, events.StreamEvents)
+	if news.MaxAge != 30*24*time.Hour || len(news.Subjects) != 5 {
+		t.Errorf("not changed back: %+v", news)
+	}
+	if news.MaxBytes != 1<<30 || news.Metadata["owner"] != "ops" {
+		t.Errorf("not left alone: %+v", news)
+	}
+	if c := b.consumerConfig(t, events.StreamEvents, "projector"); c.MaxDeliver != -1 || c.MaxAckPending < 500 {
+		t.Errorf("not changed back: %+v", c)
+	}
+}
+
+func TestWhatCannotBeChangedIsAnErrorThatSaysWhatIsInTheWay(t *testing.T) {
+	t.Parallel()
+	b := newBus(t)
+	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: events.StreamWork, Subjects: []string{"mapping.requested.rules.*.*"}}); err != nil {
+		t.Fatal(err)
+	}
+	err := (events.Topology{}).Declare(t.Context(), b.js)
+	if err == nil || !strings.Contains(err.Error(), events.StreamWork) || !strings.Contains(err.Error(), "retention") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestTheAuditorBeginsAtItsLastRow(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	for _, job := range []string{"early", "late"} {
+		if err := b.pub.Publish(t.Context(), events.JobStarted(job)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream, err := b.js.Stream(t.Context(), events.StreamEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late, err := stream.GetLastMsgForSubject(t.Context(), "job.progress.late")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lastRow := time.Time{}
+	auditor := events.Auditor(func(context.Context) (time.Time, error) { return lastRow, nil })
+	heard := func() []string {
+		var jobs []string
+		c, err := (events.Topology{}).DeclareConsumer(t.Context(), b.js, auditor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch, err := c.FetchNoWait(10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for m := range batch.Messages() {
+			jobs = append(jobs, strings.TrimPrefix(m.Subject(), "job.progress."))
+		}
+		return jobs
+	}
+	if jobs := heard(); !slices.Equal(jobs, []string{"early", "late"}) {
+		t.Errorf("without a row: %v", jobs)
+	}
+	// Once it exists its start no longer counts.
+	lastRow = late.Time
+	if jobs := heard(); len(jobs) != 0 {
+		t.Errorf("declared again: %v", jobs)
+	}
+	if err := b.js.DeleteConsumer(t.Context(), events.StreamEvents, auditor.Name); err != nil {
+		t.Fatal(err)
+	}
+	if jobs := heard(); !slices.Equal(jobs, []string{"late"}) {
+		t.Errorf("after a row of that time: %v", jobs)
+	}
+	if err := b.js.DeleteConsumer(t.Context(), events.StreamEvents, auditor.Name); err != nil {
+		t.Fatal(err)
+	}
+	auditor = events.Auditor(func(context.Context) (time.Time, error) { return time.Time{}, errors.New("no database") })
+	if _, err := (events.Topology{}).DeclareConsumer(t.Context(), b.js, auditor); err == nil || !strings.Contains(err.Error(), "no database") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAProjectorThatWasDeletedHearsOnlyWhatIsNew(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	heard := make(chan string, 10)
+	run(t, events.Consume(b.js, events.Projector(), func(_ context.Context, _ events.Delivery, p events.JobProgress) error {
+		heard <- p.JobID
+		return nil
+	}, b.options()))
+	say := func(job string) {
+		if err := b.pub.Publish(t.Context(), events.JobStarted(job)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say("old")
+	next(t, heard)
+	made := b.made(t, "projector")
+	if err := b.js.DeleteConsumer(t.Context(), events.StreamEvents, "projector"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the consumer is made anew", func() bool { at := b.made(t, "projector"); return !at.IsZero() && at.After(made) })
+	say("new")
+	if job := next(t, heard); job != "new" {
+		t.Errorf("heard of job %s", job)
+	}
+}
+
+// made is when the consumer of the events was made; the zero time where there is none.
+func (b *bus) made(t *testing.T, consumer string) time.Time {
+	t.Helper()
+	c, err := b.js.Consumer(t.Context(), events.StreamEvents, consumer)
+	if err != nil {
+		return time.Time{}
+	}
+	return c.CachedInfo().Created
+}
+
+func (b *bus) streamConfig(t *testing.T, name string) jetstream.StreamConfig {
+	t.Helper()
+	s, err := b.js.Stream(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.CachedInfo().Config
+}
+
+func (b *bus) consumerConfig(t *testing.T, stream, name string) jetstream.ConsumerConfig {
+	t.Helper()
+	c, err := b.js.Consumer(t.Context(), stream, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.CachedInfo().Config
+}
