@@ -34,6 +34,8 @@ type layout[R any] struct {
 	fields []field[R]
 	// oneOf names columns of which one is needed.
 	oneOf []string
+	// place tells the row in which line it stands; nil where it need not know.
+	place func(row *R, line int)
 	// identity is what the row is known by within the file, and the column to blame where it is there twice; key is empty where none of
 	// oneOf is given.
 	identity func(row R) (key, column string)
@@ -103,6 +105,7 @@ func mappings() layout[schema.MappingRow] {
 	type row = schema.MappingRow
 	return layout[row]{
 		noun:  "the mapping of the attribute",
+		place: func(r *row, line int) { r.Line = line },
 		oneOf: []string{"attribute_name", "line_item_number"},
 		fields: []field[row]{
 			word("attribute_name", maxName, func(r *row) *string { return &r.AttributeName }),

@@ -161,6 +161,9 @@ func (r *reader[R]) row(rec record) (row R, ok bool) {
 			len(rec.cells), len(r.at)))
 		return row, false
 	}
+	if r.layout.place != nil {
+		r.layout.place(&row, rec.line)
+	}
 	given := make([]bool, len(r.layout.fields))
 	for i, cell := range rec.cells {
 		cell = strings.TrimSpace(cell)

@@ -1,0 +1,329 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+func (w *world) steer(id, action string) answer { return w.post(jobURL(id, "/"+action), "") }
+
+func TestAJobIsSteeredByItsRowThoughItsStatusLags(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+	id := w.started()
+
+	// The projector does not run: the status stays running all the time.
+	paused := must[api.Steered](t, w.steer(id, "pause"), http.StatusAccepted)
+	if paused.Status != schema.Paused || paused.JobID != id || paused.Message == "" {
+		t.Errorf("pause answers %+v", paused)
+	}
+	p := refused(t, w.steer(id, "pause"), http.StatusConflict, "state-conflict")
+	if !strings.Contains(p.Detail, "is paused") || !strings.Contains(p.Detail, "pending or running") {
+		t.Errorf("the conflict does not say what the job is and what it would have to be: %s", p.Detail)
+	}
+	if got := must[api.Steered](t, w.steer(id, "resume"), http.StatusAccepted).Status; got != schema.Running {
+		t.Errorf("a started job is %s when it is resumed", got)
+	}
+	refused(t, w.steer(id, "resume"), http.StatusConflict, "state-conflict")
+	must[api.Steered](t, w.steer(id, "pause"), http.StatusAccepted)
+	must[api.Steered](t, w.steer(id, "cancel"), http.StatusAccepted)
+	for _, action := range []string{"cancel", "pause", "resume"} {
+		p := refused(t, w.steer(id, action), http.StatusConflict, "state-conflict")
+		if !strings.Contains(p.Detail, "being cancelled") {
+			t.Errorf("%s of a job that is being cancelled: %s", action, p.Detail)
+		}
+	}
+
+	var intents []schema.Intent
+	if err := w.db.NewRaw("select intent from job_intents where job_id = ? order by version", id).Scan(t.Context(), &intents); err != nil {
+		t.Fatal(err)
+	}
+	want := []schema.Intent{schema.IntentRun, schema.IntentPause, schema.IntentRun, schema.IntentPause, schema.IntentCancel}
+	if !slices.Equal(intents, want) {
+		t.Errorf("intents are %v, want %v", intents, want)
+	}
+	if job := w.job(id); job.Intent != schema.IntentCancel || job.IntentVersion != 5 || job.UpdatedBy != "tina" {
+		t.Errorf("the job's row is %+v", job)
+	}
+}
+
+func TestAJobThatHasNotStartedIsPausedResumedAndCancelled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+	id := must[api.Accepted](t, w.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
+	if got := must[api.Steered](t, w.steer(id, "pause"), http.StatusAccepted).Status; got != schema.Paused {
+		t.Errorf("paused it is %s", got)
+	}
+	if got := must[api.Steered](t, w.steer(id, "resume"), http.StatusAccepted).Status; got != schema.Pending {
+		t.Errorf("resumed it is %s", got)
+	}
+	must[api.Steered](t, w.steer(id, "cancel"), http.StatusAccepted)
+	w.list(id)
+	if status := must[events.JobStatus](t, w.get(jobURL(id, "/status")), http.StatusOK); status.Status != schema.Cancelled || status.Cancelled != 2 {
+		t.Errorf("cancelled it is %+v", status)
+	}
+}
+
+func TestAJobThatHasEndedTakesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	id := w.finished()
+	for _, action := range []string{"cancel", "pause", "resume", "retry"} {
+		p := refused(t, w.steer(id, action), http.StatusConflict, "state-conflict")
+		if !strings.Contains(p.Detail, "is completed") || !strings.Contains(p.Detail, action) {
+			t.Errorf("%s of a completed job: %s", action, p.Detail)
+		}
+	}
+	if n := w.count("select count(*) from job_intents where job_id = ?", id); n != 1 {
+		t.Errorf("the job has %d intents", n)
+	}
+}
+
+func TestAJobWhoseItemsAreAllDoneHasEndedBeforeTheProjectorSaysSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	id := w.started()
+	w.succeed(id)
+	// The counts are folded, the status behind them is not written.
+	w.exec("update job_status set succeeded = 1, completed_steps = 1 where job_id = ?", id)
+	refused(t, w.steer(id, "pause"), http.StatusConflict, "state-conflict")
+}
+
+func TestOfManyWhoPauseAtOnceOneDoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	id := w.started()
+	answers := atOnce(t, 8, func(int) (answer, error) {
+		return w.try(call{method: http.MethodPost, path: jobURL(id, "/pause"), role: api.Tester})
+	})
+	statuses := map[int]int{}
+	for _, a := range answers {
+		statuses[a.status]++
+	}
+	if statuses[http.StatusAccepted] != 1 || statuses[http.StatusConflict] != 7 {
+		t.Errorf("statuses are %v", statuses)
+	}
+	if n := w.count("select count(*) from job_intents where job_id = ?", id); n != 2 {
+		t.Errorf("the job has %d intents, want 2", n)
+	}
+}
+
+func TestRetryTakesWhatFailedOrWasCancelled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ids := w.imported(5)
+	lost := w.started()
+	w.fail(lost, schema.CodePanic, ids[0], ids[3])
+	w.fail(lost, schema.CodeClassifier, ids[1])
+	refused(t, w.steer(lost, "retry"), http.StatusConflict, "state-conflict")
+	w.succeed(lost)
+	w.project(lost)
+
+	count := func(body string) int64 {
+		t.Helper()
+		return must[api.Counted](t, w.post(jobURL(lost, "/retry"), body), http.StatusOK).MappingCount
+	}
+	if all, panics := count(`{"dry_run": true}`), count(`{"dry_run": true, "error_code": "panic"}`); all != 3 || panics != 2 {
+		t.Errorf("a dry run counts %d, and %d that broke, want 3 and 2", all, panics)
+	}
+	refused(t, w.post(jobURL(lost, "/retry"), `{"error_code": "poison"}`), http.StatusConflict, "nothing-to-retry")
+	if n := w.count("select count(*) from jobs"); n != 1 {
+		t.Fatalf("there are %d jobs before the retry", n)
+	}
+
+	a := w.post(jobURL(lost, "/retry"), `{"error_code": "panic"}`)
+	retry := must[api.Accepted](t, a, http.StatusAccepted)
+	if retry.MappingCount != 2 || retry.JobID == lost || a.header.Get("Location") != jobURL(retry.JobID, "/status") {
+		t.Errorf("retry answers %s, location %s", a.body, a.header.Get("Location"))
+	}
+	refused(t, w.steer(lost, "retry"), http.StatusConflict, "job-active")
+	w.list(retry.JobID)
+	var listed []string
+	if err := w.db.NewRaw("select mapping_id from job_items where job_id = ? order by mapping_id", retry.JobID).Scan(t.Context(), &listed); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{ids[0], ids[3]}; !slices.Equal(listed, want) {
+		t.Errorf("the retry works on %v, want %v", listed, want)
+	}
+	status := must[events.JobStatus](t, w.get(jobURL(retry.JobID, "/status")), http.StatusOK)
+	if status.Metadata.RetryOf == nil || *status.Metadata.RetryOf != lost || status.JobType != schema.PDERegeneration {
+		t.Errorf("status is %+v", status)
+	}
+}
+
+func TestARetryIsRepeatedUnderItsKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ids := w.imported(2)
+	lost := w.started()
+	w.fail(lost, schema.CodePanic, ids...)
+	w.project(lost)
+	ask := call{method: http.MethodPost, path: jobURL(lost, "/retry"), role: api.Tester, header: map[string]string{"Idempotency-Key": "again"}}
+	first, second := w.do(ask), w.do(ask)
+	if first.status != http.StatusAccepted || first.body != second.body {
+		t.Errorf("answers are %d %s and %d %s", first.status, first.body, second.status, second.body)
+	}
+}
+
+func TestResumeAndRegenerateRefuseABudgetByName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	id := w.started()
+	must[api.Steered](t, w.steer(id, "pause"), http.StatusAccepted)
+	for _, path := range []string{jobURL(id, "/resume"), reportURL("/pde-mappings/regenerate-all"), reportURL("/pde-mappings/auto-map")} {
+		p := refused(t, w.post(path, `{"max_cost_usd": 5}`), http.StatusUnprocessableEntity, "invalid")
+		if len(p.Errors) != 1 || p.Errors[0].Location != "body.max_cost_usd" {
+			t.Errorf("%s: errors are %v", path, p.Errors)
+		}
+	}
+	must[api.Steered](t, w.post(jobURL(id, "/resume"), `{"max_cost_usd": null}`), http.StatusAccepted)
+}
+
+func TestAJobThatIsNotThereIsNotFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, path := range []string{"/status", "/items", "/status?wait=1s"} {
+		refused(t, w.get(jobURL("no-such-job", path)), http.StatusNotFound, "job-not-found")
+	}
+	for _, action := range []string{"cancel", "pause", "resume", "retry"} {
+		p := refused(t, w.steer("no-such-job", action), http.StatusNotFound, "job-not-found")
+		if strings.Contains(p.Detail, "no-such-job") {
+			t.Errorf("%s repeats the id: %s", action, p.Detail)
+		}
+	}
+}
+
+func TestJobsAreListedNewestFirstPageByPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	var want []string
+	for range 5 {
+		want = append([]string{w.finished()}, want...)
+	}
+
+	var got []string
+	path := "/api/v1/jobs?limit=2"
+	for next := path; next != ""; {
+		page := must[api.Page[events.JobStatus]](t, w.get(next), http.StatusOK)
+		if len(page.Items) > 2 {
+			t.Fatalf("a page has %d jobs", len(page.Items))
+		}
+		for _, job := range page.Items {
+			got = append(got, job.JobID)
+		}
+		next = ""
+		if page.NextCursor != nil {
+			next = path + "&cursor=" + *page.NextCursor
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("jobs are %v, want %v", got, want)
+	}
+}
+
+func TestJobsAreFiltered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ids := w.imported(1)
+	failed := w.started()
+	w.fail(failed, schema.CodePoison, ids...)
+	w.project(failed)
+	completed := w.finished()
+	pending := must[api.Accepted](t, w.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
+
+	tests := map[string][]string{
+		"/jobs":                         {pending, completed, failed},
+		"/jobs?status=failed":           {failed},
+		"/jobs?status=completed":        {completed},
+		"/jobs?status=pending":          {pending},
+		"/jobs?status=running":          {},
+		"/jobs?cycle_id=" + cycle:       {pending, completed, failed},
+		"/jobs?report_id=" + report:     {pending, completed, failed},
+		"/jobs?report_id=another":       {},
+		"/jobs/active":                  {pending},
+		"/jobs?status=failed&limit=1":   {failed},
+		"/jobs?cycle_id=x&report_id=yz": {},
+	}
+	for path, want := range tests {
+		t.Run(path, func(t *testing.T) {
+			page := must[api.Page[events.JobStatus]](t, w.get("/api/v1"+path), http.StatusOK)
+			got := []string{}
+			for _, job := range page.Items {
+				got = append(got, job.JobID)
+			}
+			if !slices.Equal(got, want) || page.NextCursor != nil {
+				t.Errorf("jobs are %v, want %v, and no next page", got, want)
+			}
+		})
+	}
+}
+
+func TestItemsAreListedByOutcome(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ids := w.imported(4)
+	id := w.started()
+	w.fail(id, schema.CodeClassifier, ids[1])
+	w.exec("update job_items set outcome = 'succeeded', ended_at = clock_timestamp(), classifier = 'rules@1' where job_id = ? and mapping_id = ?", id, ids[2])
+
+	tests := map[string][]string{
+		"": ids, "?outcome=queued": {ids[0], ids[3]}, "?outcome=failed": {ids[1]}, "?outcome=succeeded": {ids[2]}, "?outcome=cancelled": {},
+	}
+	for query, want := range tests {
+		page := must[api.Page[api.JobItem]](t, w.get(jobURL(id, "/items"+query)), http.StatusOK)
+		got := []string{}
+		for _, item := range page.Items {
+			got = append(got, item.MappingID)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("items%s are %v, want %v", query, got, want)
+		}
+	}
+
+	first := must[api.Page[api.JobItem]](t, w.get(jobURL(id, "/items?limit=3")), http.StatusOK)
+	if len(first.Items) != 3 || first.NextCursor == nil {
+		t.Fatalf("first page is %+v", first)
+	}
+	if queued := first.Items[0]; queued.Outcome != nil || queued.ErrorCode != nil || queued.Classifier != nil || queued.UpdatedAt.IsZero() {
+		t.Errorf("a queued item is %+v", queued)
+	}
+	if failed := first.Items[1]; *failed.Outcome != schema.ItemFailed || *failed.ErrorCode != schema.CodeClassifier || *failed.Error != "it does not work" || failed.Attempt != 5 {
+		t.Errorf("a failed item is %+v", failed)
+	}
+	second := must[api.Page[api.JobItem]](t, w.get(jobURL(id, "/items?limit=3&cursor="+*first.NextCursor)), http.StatusOK)
+	if len(second.Items) != 1 || second.Items[0].MappingID != ids[3] || second.NextCursor != nil {
+		t.Errorf("second page is %+v", second)
+	}
+}
+
+func TestAPageIsAskedForProperly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, query := range []string{"limit=0", "limit=501", "limit=many", "cursor=%21", "cursor=WzFd", "cursor=WyIxIiwiMiJd", "cursor=WyJcdTAwMDAiXQ", "status=lost", "page=2"} {
+		p := refused(t, w.get("/api/v1/jobs?"+query), http.StatusUnprocessableEntity, "invalid")
+		field, _, _ := strings.Cut(query, "=")
+		if len(p.Errors) != 1 || p.Errors[0].Location != "query."+field || p.Errors[0].Message == "" {
+			t.Errorf("%s: errors are %v", query, p.Errors)
+		}
+	}
+	for _, limit := range []int{1, 500} {
+		must[api.Page[events.JobStatus]](t, w.get(fmt.Sprintf("/api/v1/jobs?limit=%d", limit)), http.StatusOK)
+	}
+	if a := w.get("/api/v1/jobs"); strings.TrimSpace(a.body) != `{"items":[],"next_cursor":null}` {
+		t.Errorf("an empty list is %s", a.body)
+	}
+}

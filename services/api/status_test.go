@@ -1,0 +1,167 @@
+package api_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+// statusCall asks for a job's status, knowing what the tag says.
+func statusCall(id, query, tag string) call {
+	c := call{method: http.MethodGet, path: jobURL(id, "/status"+query), role: api.Viewer, header: map[string]string{"X-Request-Id": "waiting"}}
+	if tag != "" {
+		c.header["If-None-Match"] = tag
+	}
+	return c
+}
+
+func TestAStatusIsNotSentAgainToWhoHasIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+	id := w.started()
+
+	first := w.do(statusCall(id, "", ""))
+	tag := first.header.Get("ETag")
+	if first.status != http.StatusOK || tag == "" || first.header.Get("Retry-After") == "" {
+		t.Fatalf("answer is %d with headers %v", first.status, first.header)
+	}
+	for _, known := range []string{tag, "W/" + tag, `"other", ` + tag, "*"} {
+		again := w.do(statusCall(id, "", known))
+		if again.status != http.StatusNotModified || again.body != "" || again.header.Get("ETag") != tag {
+			t.Errorf("who knows %s gets %d %q with tag %s", known, again.status, again.body, again.header.Get("ETag"))
+		}
+	}
+
+	w.succeed(id)
+	w.project(id)
+	changed := w.do(statusCall(id, "", tag))
+	status := must[events.JobStatus](t, changed, http.StatusOK)
+	if changed.header.Get("ETag") == tag {
+		t.Error("the tag has not changed with the status")
+	}
+	if status.Status != schema.Completed || status.Result == nil || status.Result.Succeeded != 2 {
+		t.Errorf("status is %+v", status)
+	}
+	if after := changed.header.Get("Retry-After"); after != "" {
+		t.Errorf("a job that has ended is to be asked for again after %s", after)
+	}
+}
+
+func TestWhoWaitsGetsTheChange(t *testing.T) {
+	t.Parallel()
+	for _, knows := range []bool{true, false} {
+		t.Run(fmt.Sprintf("knowing the status %v", knows), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.imported(2)
+			id := w.started()
+			tag := ""
+			if knows {
+				tag = w.do(statusCall(id, "", "")).header.Get("ETag")
+			}
+			c := statusCall(id, "?wait=60s", tag)
+			c.header["X-Request-Id"] = "long"
+			done := make(chan answer)
+			go func() {
+				a, err := w.try(c)
+				if err != nil {
+					t.Error(err)
+				}
+				done <- a
+			}()
+			// Any change from now on is one that it waits for, or that it knows of from the start if it comes so early.
+			w.log.await(t, "long", 1)
+			w.succeed(id)
+			w.project(id)
+			if status := must[events.JobStatus](t, <-done, http.StatusOK); status.Status != schema.Completed {
+				t.Errorf("status is %+v", status)
+			}
+		})
+	}
+}
+
+func TestAWaitThatRunsOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+	id := w.started()
+	tag := w.do(statusCall(id, "", "")).header.Get("ETag")
+	if a := w.do(statusCall(id, "?wait=150ms", tag)); a.status != http.StatusNotModified || a.header.Get("ETag") != tag {
+		t.Errorf("who knows the status gets %d", a.status)
+	}
+	if a := w.do(statusCall(id, "?wait=150ms", "")); a.status != http.StatusOK || a.header.Get("ETag") != tag {
+		t.Errorf("who knows nothing gets %d", a.status)
+	}
+	if a := w.do(statusCall(id, "?wait=60", `"older"`)); a.status != http.StatusOK || a.header.Get("ETag") != tag {
+		t.Errorf("who knows an older status gets %d", a.status)
+	}
+}
+
+func TestNobodyWaitsForAJobThatHasEnded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	id := w.finished()
+	a := w.do(statusCall(id, "?wait=60s", ""))
+	must[events.JobStatus](t, a, http.StatusOK)
+	if again := w.do(statusCall(id, "?wait=60s", a.header.Get("ETag"))); again.status != http.StatusNotModified {
+		t.Errorf("who knows the final status gets %d", again.status)
+	}
+}
+
+func TestAWaitIsAskedForProperly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	id := w.started()
+	for _, wait := range []string{"61", "61s", "2m", "-1s", "-1", "soon", "1e3", "30S", "70000"} {
+		p := refused(t, w.get(jobURL(id, "/status?wait="+wait)), http.StatusUnprocessableEntity, "invalid")
+		if len(p.Errors) != 1 || p.Errors[0].Location != "query.wait" {
+			t.Errorf("%s: errors are %v", wait, p.Errors)
+		}
+	}
+}
+
+func TestAStoppingServerLetsNobodyWait(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	id := w.started()
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- w.server.Run(ctx, listener) }()
+	w.url = "http://" + listener.Addr().String()
+
+	done := make(chan answer)
+	go func() {
+		a, err := w.try(statusCall(id, "?wait=60s", ""))
+		if err != nil {
+			t.Error(err)
+		}
+		done <- a
+	}()
+	w.log.await(t, "waiting", 1)
+	stop()
+	must[events.JobStatus](t, <-done, http.StatusOK)
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("the server ends with %v", err)
+		}
+	case <-time.After(patience):
+		t.Error("the server does not end")
+	}
+}
