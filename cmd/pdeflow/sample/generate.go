@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,10 +15,11 @@ import (
 // run of 118 holds each of the sample's attributes once, in an order that mixes them, so that a report of any size is about as varied and
 // as difficult as the sample. The candidates to map them to are the sample's [Columns].
 //
-// An attribute depends on its place only, so that a report of a hundred begins as one of a million does. Identity, line item number, name,
-// description and technical name are each unique. Ids, the report and the audit fields are the caller's to set.
+// An attribute depends on its place only, so that a report of a hundred begins as one of a million does. Identity, line item number and
+// description are unique; the names are the form's, as where a bank files the same lines for each of its portfolios, and the description
+// says which portfolio. Qualified names were tried: words that no column has made the mapping of most attributes harder than in the sample.
 //
-// It keeps nothing of what it has yielded.
+// Ids, the report and the audit fields are the caller's to set. Nothing is kept of what has been yielded.
 func Generate(n int) iter.Seq[schema.Attribute] {
 	return func(yield func(schema.Attribute) bool) {
 		base := attributes()
@@ -42,71 +44,38 @@ type part struct {
 	programme int
 	// line is the number of the part within its programme.
 	line int
-	// words and code qualify a name; both are empty for the whole business.
-	words, code string
+	// words name the part; there are none for the whole business.
+	words string
 }
 
-// quality is one value of what parts differ in. The first of each list stands for all.
-type quality struct{ words, code string }
+// The words in the lists below say nothing about an attribute's sensitivity or source: no channels, no kinds of product, no names of
+// scores (which rules out many a card's name), and no places of which an address is made. The first of each list stands for all.
 
-// The words are chosen so as to say nothing about an attribute's sensitivity or source: no places that are addresses, no kinds of product
-// that rules know, no channels.
-func programmes() []quality {
-	return []quality{
-		{},
-		{"Classic", "CLA"},
-		{"Aurora", "AUR"},
-		{"Beacon", "BEA"},
-		{"Cedar", "CED"},
-		{"Compass", "COM"},
-		{"Crescent", "CRE"},
-		{"Evergreen", "EVE"},
-		{"Everyday", "EDY"},
-		{"Gold", "GLD"},
-		{"Harbor", "HAR"},
-		{"Heritage", "HER"},
-		{"Horizon", "HOR"},
-		{"Infinite", "INF"},
-		{"Journey", "JOU"},
-		{"Meridian", "MER"},
-		{"Northstar", "NST"},
-		{"Pinnacle", "PIN"},
-		{"Platinum", "PLA"},
-		{"Signature", "SIG"},
-		{"Skyline", "SKY"},
-		{"Summit", "SUM"},
-		{"Titanium", "TIT"},
-		{"Voyager", "VOY"},
+func programmes() []string {
+	return []string{
+		"", "Maple", "Aurora", "Cedar", "Compass", "Copper", "Crescent", "Evergreen", "Everyday", "Gold", "Harbor", "Heritage", "Indigo",
+		"Infinite", "Journey", "Lantern", "Meridian", "Northstar", "Orchard", "Platinum", "Signature", "Skyline", "Summit", "Titanium", "Voyager",
 	}
 }
 
-func regions() []quality {
-	return []quality{
-		{},
-		{"New England", "NEN"},
-		{"Middle Atlantic", "MAT"},
-		{"East North Central", "ENC"},
-		{"West North Central", "WNC"},
-		{"South Atlantic", "SAT"},
-		{"East South Central", "ESC"},
-		{"West South Central", "WSC"},
-		{"Mountain", "MTN"},
-		{"Pacific", "PAC"},
+func regions() []string {
+	return []string{
+		"", "New England", "Middle Atlantic", "East North Central", "West North Central", "South Atlantic", "East South Central",
+		"West South Central", "Mountain", "Pacific",
 	}
 }
 
-func clienteles() []quality {
-	return []quality{{}, {"Mass Market", "MAS"}, {"Affluent", "AFF"}, {"Wealth", "WEA"}, {"Core", "COR"}}
+func clienteles() []string {
+	return []string{"", "Mass Market", "Affluent", "Wealth", "Core"}
 }
 
 // vintage counts years back without end, which makes room for reports of any size.
-func vintage(back int) quality {
-	if back == 0 {
-		return quality{}
-	}
+func vintage(back int) string {
 	const latest = 2026
-	year := strconv.Itoa(latest + 1 - back)
-	return quality{year + " Vintage", "V" + year}
+	if back == 0 {
+		return ""
+	}
+	return strconv.Itoa(latest+1-back) + " Vintage"
 }
 
 // partAt is the part at a place in the order in which a report goes through them. The programme changes fastest: a small report covers
@@ -117,13 +86,9 @@ func partAt(place int) part {
 	region, rest := line%len(regions), line/len(regions)
 	clientele, back := rest%len(clienteles), rest/len(clienteles)
 
-	var words, codes []string
-	for _, q := range []quality{programmes[programme], regions[region], clienteles[clientele], vintage(back)} {
-		if q != (quality{}) {
-			words, codes = append(words, q.words), append(codes, q.code)
-		}
-	}
-	return part{programme: programme + 1, line: line + 1, words: strings.Join(words, ", "), code: strings.Join(codes, "_")}
+	words := []string{programmes[programme], regions[region], clienteles[clientele], vintage(back)}
+	words = slices.DeleteFunc(words, func(word string) bool { return word == "" })
+	return part{programme: programme + 1, line: line + 1, words: strings.Join(words, ", ")}
 }
 
 // attribute is the sample's attribute a as reported for the part, at place i of the report.
@@ -133,9 +98,7 @@ func (p part) attribute(a schema.Attribute, i int) schema.Attribute {
 	// Known issues are a portfolio's own, about one in twelve as in the sample.
 	a.HasIssues = scatter(i)%12 == 0
 	if p.words != "" {
-		a.AttributeName += " (" + p.words + ")"
-		a.TechnicalLineItemName += "_" + p.code
-		a.Description += " This line covers " + p.words + "."
+		a.Description += " " + p.words + " only."
 	}
 	return a
 }
