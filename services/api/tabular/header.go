@@ -25,7 +25,7 @@ func (r *reader[R]) header(rec record) (ok bool) {
 			known++
 		}
 	}
-	if false {
+	if known == 0 {
 		// What stands here may be a row of data, so none of it is repeated.
 		r.add(rec.line, "", "none of the cells in the first line names a column; "+r.layout.wants()+tabs(rec))
 		return false
