@@ -376,3 +376,9 @@ func (l *logbook) await(t *testing.T, requestID string, n int) []map[string]any 
 		}
 	}
 }
+
+func (l *logbook) all() []map[string]any {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.lines)
+}

@@ -3,9 +3,11 @@ package api
 import (
 	"bytes"
 	"context"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -223,15 +225,17 @@ func kindOf(ctx context.Context, err error) problemKind {
 
 // databaseAway tells whether the database could not be asked, or ended the session.
 func databaseAway(err error) bool {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		// Connection exceptions, too many of them, shutdown or start, and a session that was ended.
 		return slices.ContainsFunc([]string{"08", "53", "57P", "25P03"}, func(class string) bool { return strings.HasPrefix(pg.Code, class) })
 	}
-	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+	if _, ok := errors.AsType[net.Error](err); ok {
 		return true
 	}
-	_, ok := errors.AsType[net.Error](err)
-	return ok || pgconn.SafeToRetry(err)
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
 }
 
 // asProblem gives huma's own refusals the form of all others. It drops the rejected values that huma sends back.

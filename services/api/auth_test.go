@@ -1,0 +1,259 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+func ExampleSignToken() {
+	secret := []byte("at least thirty-two bytes, from openssl rand -hex 24")
+	token, err := api.SignToken(secret, "tina", api.Tester, 8*time.Hour)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	verify, err := api.SecretVerifier(secret)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	caller, err := verify(context.Background(), token)
+	fmt.Println(caller.User, caller.Role, caller.Role.Includes(api.Viewer), err)
+	// Output: tina tester true <nil>
+}
+
+func verifier(t *testing.T) api.Verify {
+	t.Helper()
+	verify, err := api.SecretVerifier(secret())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return verify
+}
+
+// forged signs what it is told to.
+func forged(t *testing.T, key any, algorithm jose.SignatureAlgorithm, claims any) string {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jwt.Signed(signer).Claims(claims).Serialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func TestATokenThatDoesNotHoldIsToldApart(t *testing.T) {
+	t.Parallel()
+	in := func(d time.Duration) int64 { return time.Now().Add(d).Unix() }
+	good := func() map[string]any {
+		return map[string]any{"iss": "pdeflow", "sub": "tina", "roles": []string{"tester"}, "iat": in(0), "exp": in(time.Hour)}
+	}
+	but := func(claim string, value any) string {
+		claims := good()
+		if claims[claim] = value; value == nil {
+			delete(claims, claim)
+		}
+		return forged(t, secret(), jose.HS256, claims)
+	}
+	held := forged(t, secret(), jose.HS256, good())
+	parts := strings.Split(held, ".")
+	other := strings.Split(but("sub", "mallory"), ".")
+	none := "eyJhbGciOiJub25lIn0." + parts[1] + "."
+
+	tests := map[string]struct {
+		token string
+		want  error
+	}{
+		"the good one":                   {held, nil},
+		"not a token":                    {"hello", api.ErrTokenMalformed},
+		"without signature":              {none, api.ErrTokenMalformed},
+		"by another algorithm":           {forged(t, append(secret(), secret()...), jose.HS512, good()), api.ErrTokenMalformed},
+		"signed by somebody else":        {forged(t, []byte(strings.Repeat("x", 40)), jose.HS256, good()), api.ErrTokenSignature},
+		"changed after it was signed":    {parts[0] + "." + other[1] + "." + parts[2], api.ErrTokenSignature},
+		"expired":                        {but("exp", in(-time.Minute)), api.ErrTokenExpired},
+		"that never expires":             {but("exp", nil), api.ErrTokenMalformed},
+		"of the future":                  {but("iat", in(time.Hour)), api.ErrTokenNotYet},
+		"that begins later":              {but("nbf", in(time.Hour)), api.ErrTokenNotYet},
+		"of another issuer":              {but("iss", "somebody"), api.ErrTokenMalformed},
+		"of nobody":                      {but("sub", nil), api.ErrTokenMalformed},
+		"that would sign as a job":       {but("sub", "job:123"), api.ErrTokenMalformed},
+		"with a name that is no text":    {but("sub", "tina\x00"), api.ErrTokenMalformed},
+		"with a name that is too long":   {but("sub", strings.Repeat("t", 201)), api.ErrTokenMalformed},
+		"with a role of the wrong shape": {but("roles", "tester"), api.ErrTokenMalformed},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			caller, err := verifier(t)(t.Context(), tt.token)
+			if !errors.Is(err, tt.want) {
+				t.Fatalf("error is %v, want %v", err, tt.want)
+			}
+			if tt.want == nil && caller != (api.Caller{User: "tina", Role: api.Tester}) {
+				t.Errorf("caller is %+v", caller)
+			}
+			if err != nil && strings.Contains(err.Error(), tt.token) {
+				t.Errorf("the error repeats the token: %v", err)
+			}
+		})
+	}
+}
+
+func TestATokenHoldsUntilItsTimeIsOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		token, err := api.SignToken(secret(), "tina", api.Manager, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Hour)
+		if caller, err := verifier(t)(t.Context(), token); err != nil || caller.Role != api.Manager {
+			t.Errorf("when its time is up, and clocks may differ, it gives %+v, %v", caller, err)
+		}
+		<-time.After(10 * time.Second)
+		if _, err := verifier(t)(t.Context(), token); !errors.Is(err, api.ErrTokenExpired) {
+			t.Errorf("ten seconds later the error is %v", err)
+		}
+	})
+}
+
+func TestOfSeveralRolesTheHighestCounts(t *testing.T) {
+	t.Parallel()
+	token := forged(t, secret(), jose.HS256, map[string]any{
+		"iss": "pdeflow", "sub": "tina", "roles": []string{"viewer", "tester", "emperor"}, "exp": time.Now().Add(time.Hour).Unix(),
+	})
+	if caller, err := verifier(t)(t.Context(), token); err != nil || caller.Role != api.Tester {
+		t.Errorf("it gives %+v, %v", caller, err)
+	}
+	for i, role := range api.Roles() {
+		for j, other := range api.Roles() {
+			if role.Includes(other) != (i >= j) {
+				t.Errorf("%s includes %s: %v", role, other, role.Includes(other))
+			}
+		}
+	}
+}
+
+func TestATokenIsNotSignedForWhatCannotBe(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		secret []byte
+		user   string
+		role   api.Role
+		ttl    time.Duration
+	}{
+		"a short secret":   {secret()[:31], "tina", api.Tester, time.Hour},
+		"nobody":           {secret(), "", api.Tester, time.Hour},
+		"a job":            {secret(), "job:1", api.Tester, time.Hour},
+		"a line break":     {secret(), "tina\nroot", api.Tester, time.Hour},
+		"an unknown role":  {secret(), "tina", "emperor", time.Hour},
+		"no role":          {secret(), "tina", "", time.Hour},
+		"a time that was":  {secret(), "tina", api.Tester, -time.Hour},
+		"no time":          {secret(), "tina", api.Tester, 0},
+		"what is not text": {secret(), "tina\xff", api.Tester, time.Hour},
+	}
+	for name, tt := range tests {
+		if token, err := api.SignToken(tt.secret, tt.user, tt.role, tt.ttl); err == nil || token != "" {
+			t.Errorf("%s: token %q, error %v", name, token, err)
+		}
+	}
+	if _, err := api.SecretVerifier(secret()[:31]); err == nil {
+		t.Error("a short secret verifies")
+	}
+}
+
+func TestWhoMayNotIsToldWhy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	expired := forged(t, secret(), jose.HS256, map[string]any{
+		"iss": "pdeflow", "sub": "tina", "roles": []string{"manager"}, "exp": time.Now().Add(-time.Minute).Unix(),
+	})
+	foreign := forged(t, []byte(strings.Repeat("x", 40)), jose.HS256, map[string]any{
+		"iss": "pdeflow", "sub": "tina", "roles": []string{"manager"}, "exp": time.Now().Add(time.Hour).Unix(),
+	})
+	roleless := forged(t, secret(), jose.HS256, map[string]any{"iss": "pdeflow", "sub": "tina", "exp": time.Now().Add(time.Hour).Unix()})
+	tests := map[string]struct {
+		header string
+		status int
+		kind   string
+	}{
+		"nothing":        {"", 401, "token-missing"},
+		"a password":     {"Basic dGluYTpwYXNzd29yZA==", 401, "token-malformed"},
+		"no token":       {"Bearer ", 401, "token-malformed"},
+		"some text":      {"Bearer let-me-in", 401, "token-malformed"},
+		"an expired one": {"Bearer " + expired, 401, "token-expired"},
+		"a foreign one":  {"Bearer " + foreign, 401, "token-signature"},
+		"a viewer's":     {"Bearer " + w.token("vera", api.Viewer), 403, "role-too-low"},
+		"one of no role": {"Bearer " + roleless, 403, "role-too-low"},
+	}
+	for name, tt := range tests {
+		c := call{method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), body: `{"nonsense": 1}`, header: map[string]string{}}
+		if tt.header != "" {
+			c.header["Authorization"] = tt.header
+		}
+		a := w.do(c)
+		p := refused(t, a, tt.status, tt.kind)
+		challenge := a.header.Get("WWW-Authenticate")
+		switch tt.status {
+		case http.StatusUnauthorized:
+			if !strings.HasPrefix(challenge, `Bearer realm="pdeflow"`) {
+				t.Errorf("%s: the challenge is %q", name, challenge)
+			}
+		default:
+			if !strings.Contains(p.Detail, "the role tester") || challenge != "" {
+				t.Errorf("%s: the role that is needed is not named: %s, challenge %q", name, p.Detail, challenge)
+			}
+		}
+		if token, ok := strings.CutPrefix(tt.header, "Bearer "); ok && token != "" && strings.Contains(a.body+challenge, token) {
+			t.Errorf("%s: the answer repeats the token", name)
+		}
+	}
+	if n := w.count("select count(*) from jobs"); n != 0 {
+		t.Errorf("there are %d jobs", n)
+	}
+	for _, line := range w.log.all() {
+		if text := fmt.Sprint(line); strings.Contains(text, "eyJ") || strings.Contains(text, "let-me-in") || strings.Contains(text, "dGluYTpwYXNzd29yZA") {
+			t.Errorf("the log has a token: %s", text)
+		}
+	}
+}
+
+func TestEachRoleMayWhatTheContractSays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	id := w.finished()
+	lowest := map[string]api.Role{
+		"GET /api/v1/jobs": api.Viewer, "GET /api/v1/jobs/active": api.Viewer,
+		"GET " + jobURL(id, "/status"): api.Viewer, "GET " + jobURL(id, "/items"): api.Viewer,
+		"POST " + jobURL(id, "/cancel"): api.Tester, "POST " + jobURL(id, "/pause"): api.Tester,
+		"POST " + jobURL(id, "/resume"): api.Tester, "POST " + jobURL(id, "/retry"): api.Tester,
+		"POST " + reportURL("/pde-mappings/regenerate-all"):       api.Tester,
+		"POST " + reportURL("/pde-mappings/auto-map"):             api.Tester,
+		"POST " + reportURL("/pde-classifications/suggest-batch"): api.Tester,
+		"GET /healthz": "", "GET /readyz": "", "GET /openapi.json": "", "GET /openapi.yaml": "",
+	}
+	for route, needed := range lowest {
+		method, path, _ := strings.Cut(route, " ")
+		for _, role := range append([]api.Role{""}, api.Roles()...) {
+			status := w.do(call{method: method, path: path, role: role}).status
+			if may := status != http.StatusUnauthorized && status != http.StatusForbidden; may != role.Includes(needed) {
+				t.Errorf("%s with the role %q gives %d", route, role, status)
+			}
+		}
+	}
+}

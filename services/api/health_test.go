@@ -1,0 +1,56 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+func TestReadinessListsWhatIsUpAndWhatIsDown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	up := func(context.Context) error { return nil }
+	down := func(context.Context) error { return errors.New("it is away") }
+	asleep := func(ctx context.Context) error { <-ctx.Done(); return errors.New("it does not answer") }
+	tests := map[string]struct {
+		checks []api.Check
+		status int
+		want   api.Readiness
+	}{
+		"nats is down and jobs are accepted all the same": {
+			[]api.Check{{Name: "nats", Ask: down}, {Name: "dispatcher", Ask: up}}, http.StatusOK,
+			api.Readiness{Status: "ready", Checks: []api.CheckedState{
+				{Name: "postgres", State: api.Up}, {Name: "api", State: api.Up},
+				{Name: "nats", State: api.Down, Reason: "it is away"}, {Name: "dispatcher", State: api.Up},
+			}},
+		},
+		"what is required does not answer": {
+			[]api.Check{{Name: "classifier", Required: true, Ask: asleep}}, http.StatusServiceUnavailable,
+			api.Readiness{Status: "not ready", Checks: []api.CheckedState{
+				{Name: "postgres", State: api.Up}, {Name: "api", State: api.Up}, {Name: "classifier", State: api.Down, Reason: "it does not answer"},
+			}},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w.serve(w.js, api.Options{Verify: verifier(t), Checks: tt.checks})
+			got := must[api.Readiness](t, w.do(call{method: "GET", path: "/readyz"}), tt.status)
+			if got.Status != tt.want.Status || !slices.Equal(got.Checks, tt.want.Checks) {
+				t.Errorf("readiness is %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestHealthSaysTheVersion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve(w.js, api.Options{Verify: verifier(t), Version: "v1.2.3"})
+	if got := must[api.Health](t, w.do(call{method: "GET", path: "/healthz?probe=1"}), http.StatusOK); got != (api.Health{Status: "ok", Version: "v1.2.3"}) {
+		t.Errorf("health is %+v", got)
+	}
+}

@@ -1,0 +1,210 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/danielgtaylor/huma/v2/yaml"
+	"github.com/go-chi/chi/v5"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// document is what the tests read of the OpenAPI document.
+type document struct {
+	OpenAPI string `json:"openapi"`
+	Info    struct {
+		Title, Version string
+	} `json:"info"`
+	Paths      map[string]map[string]operation `json:"paths"`
+	Components struct {
+		Schemas         map[string]definition     `json:"schemas"`
+		SecuritySchemes map[string]map[string]any `json:"securitySchemes"`
+	} `json:"components"`
+}
+
+type operation struct {
+	OperationID string `json:"operationId"`
+	Summary     string `json:"summary"`
+	Parameters  []struct {
+		Name, In string
+		Required bool
+		Schema   definition
+	} `json:"parameters"`
+	Responses map[string]struct{ Description string } `json:"responses"`
+	Security  []map[string][]string                   `json:"security"`
+}
+
+type definition struct {
+	Type       any                   `json:"type"`
+	Enum       []string              `json:"enum"`
+	Properties map[string]definition `json:"properties"`
+}
+
+// described is the server, which is asked for its description only, and that.
+func described(t *testing.T) (*Server, []byte, document) {
+	t.Helper()
+	verify, err := SecretVerifier([]byte(strings.Repeat("s", minSecret)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(nil, nil, Options{Verify: verify, Version: "v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fetch(t, s, "/openapi.json", "application/openapi+json")
+	var doc document
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	return s, text, doc
+}
+
+func fetch(t *testing.T, s *Server, path, contentType string) []byte {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	s.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+	if answer.Code != http.StatusOK || answer.Header().Get("Content-Type") != contentType {
+		t.Fatalf("%s is %d %s", path, answer.Code, answer.Header())
+	}
+	return answer.Body.Bytes()
+}
+
+func TestTheDocumentIsOpenAPI31AndWhole(t *testing.T) {
+	t.Parallel()
+	_, text, doc := described(t)
+	if !regexp.MustCompile(`^3\.1\.\d+$`).MatchString(doc.OpenAPI) || doc.Info.Title == "" || doc.Info.Version != "v1" {
+		t.Errorf("document begins with %q, %+v", doc.OpenAPI, doc.Info)
+	}
+	for _, ref := range regexp.MustCompile(`"\$ref":"([^"]*)"`).FindAllStringSubmatch(string(text), -1) {
+		name, ok := strings.CutPrefix(ref[1], "#/components/schemas/")
+		if _, there := doc.Components.Schemas[name]; !ok || !there {
+			t.Errorf("%s leads nowhere", ref[1])
+		}
+	}
+	ids := map[string]bool{}
+	for path, item := range doc.Paths {
+		for method, op := range item {
+			at := strings.ToUpper(method) + " " + path
+			if op.OperationID == "" || ids[op.OperationID] || op.Summary == "" {
+				t.Errorf("%s has the id %q and the summary %q", at, op.OperationID, op.Summary)
+			}
+			ids[op.OperationID] = true
+			if _, problem := op.Responses["default"]; !problem || len(op.Responses) < 2 {
+				t.Errorf("%s answers %v", at, op.Responses)
+			}
+			var described []string
+			for _, p := range op.Parameters {
+				if p.In == "path" {
+					described = append(described, "{"+p.Name+"}")
+				}
+			}
+			if named := regexp.MustCompile(`\{[^}]*\}`).FindAllString(path, -1); !slices.Equal(described, named) {
+				t.Errorf("%s describes the parameters %v", at, described)
+			}
+		}
+	}
+}
+
+func TestTheDocumentListsExactlyTheRoutes(t *testing.T) {
+	t.Parallel()
+	s, _, doc := described(t)
+	var listed, routed []string
+	for path, item := range doc.Paths {
+		for method := range item {
+			listed = append(listed, strings.ToUpper(method)+" "+path)
+		}
+	}
+	err := chi.Walk(s.router, func(method, path string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		routed = append(routed, method+" "+path)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(listed)
+	slices.Sort(routed)
+	if !slices.Equal(listed, routed) {
+		t.Errorf("it lists\n%s\nthere are\n%s", strings.Join(listed, "\n"), strings.Join(routed, "\n"))
+	}
+	for _, want := range []string{
+		"POST /api/v1/planning/cycles/{cycle_id}/reports/{report_id}/pde-mappings/regenerate-all",
+		"POST /api/v1/planning/cycles/{cycle_id}/reports/{report_id}/pde-mappings/auto-map",
+		"POST /api/v1/planning/cycles/{cycle_id}/reports/{report_id}/pde-classifications/suggest-batch",
+		"GET /api/v1/jobs", "GET /api/v1/jobs/active", "GET /api/v1/jobs/{job_id}/status", "GET /api/v1/jobs/{job_id}/items",
+		"POST /api/v1/jobs/{job_id}/cancel", "POST /api/v1/jobs/{job_id}/pause", "POST /api/v1/jobs/{job_id}/resume", "POST /api/v1/jobs/{job_id}/retry",
+		"GET /healthz", "GET /readyz", "GET /openapi.json", "GET /openapi.yaml",
+	} {
+		if !slices.Contains(routed, want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+}
+
+func TestEveryRouteOfTheAPINeedsARole(t *testing.T) {
+	t.Parallel()
+	_, _, doc := described(t)
+	for path, item := range doc.Paths {
+		for method, op := range item {
+			if open := len(op.Security) == 0; open != !strings.HasPrefix(path, prefix) {
+				t.Errorf("%s %s asks for %v", method, path, op.Security)
+			}
+		}
+	}
+	if scheme := doc.Components.SecuritySchemes["bearer"]; scheme["scheme"] != "bearer" {
+		t.Errorf("the scheme is %v", scheme)
+	}
+}
+
+func TestTheDocumentIsTheSameInYAML(t *testing.T) {
+	t.Parallel()
+	s, text, _ := described(t)
+	converted := new(strings.Builder)
+	if err := yaml.Convert(converted, strings.NewReader(string(text))); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(fetch(t, s, "/openapi.yaml", "application/openapi+yaml")); got != converted.String() {
+		t.Error("the YAML document is another one")
+	}
+}
+
+func TestTheValuesOfTheDocumentAreThoseOfTheVocabulary(t *testing.T) {
+	t.Parallel()
+	_, _, doc := described(t)
+	field := func(name, property string) []string { return doc.Components.Schemas[name].Properties[property].Enum }
+	query := func(path, parameter string) []string {
+		for _, p := range doc.Paths[prefix+path]["get"].Parameters {
+			if p.Name == parameter {
+				return p.Schema.Enum
+			}
+		}
+		return nil
+	}
+	for name, tt := range map[string]struct{ got, want []string }{
+		"classifier of regenerate-all": {field("RegenerateBody", "classifier"), texts(schema.ClassifierKinds())},
+		"classifier of auto-map":       {field("AutoMapBody", "classifier"), texts(schema.ClassifierKinds())},
+		"classifier of suggest-batch":  {field("SuggestBody", "classifier"), texts(schema.ClassifierKinds())},
+		"error_code of retry":          {field("RetryBody", "error_code"), texts(schema.ErrorCodes())},
+		"outcome of an item":           {field("JobItem", "outcome"), texts(schema.Outcomes())},
+		"error_code of an item":        {field("JobItem", "error_code"), texts(schema.ErrorCodes())},
+		"status of the jobs":           {query("/jobs", "status"), texts(schema.Statuses())},
+		"outcome of the items":         {query("/jobs/{job_id}/items", "outcome"), append([]string{"queued"}, texts(schema.Outcomes())...)},
+	} {
+		if !slices.Equal(tt.got, tt.want) {
+			t.Errorf("%s may be %v, want %v", name, tt.got, tt.want)
+		}
+	}
+}
+
+func texts[T ~string](values []T) []string {
+	all := make([]string, len(values))
+	for i, value := range values {
+		all[i] = string(value)
+	}
+	return all
+}

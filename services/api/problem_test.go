@@ -1,0 +1,285 @@
+package api_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+func TestABadRequestIsToldWhatIsWrongAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ids := w.imported(1)
+	id := w.finished()
+	regenerate, suggest := reportURL("/pde-mappings/regenerate-all"), reportURL("/pde-classifications/suggest-batch")
+	tests := []struct {
+		path, body string
+		status     int
+		kind       string
+		// field is where the mistake is, "" where that is no field.
+		field string
+	}{
+		{regenerate, `{"force": tr`, 400, "malformed", "body"},
+		{regenerate, `{} {}`, 400, "malformed", "body"},
+		{regenerate, `force=true`, 400, "malformed", "body"},
+		{regenerate, `{"force": 1e999}`, 400, "malformed", "body"},
+		{regenerate, `{"mapping_ids": ["a\u0000b"]}`, 400, "malformed", "body"},
+		{regenerate, `[]`, 422, "invalid", "body"},
+		{regenerate, `null`, 422, "invalid", "body"},
+		{regenerate, `{"colour": "red"}`, 422, "invalid", "body.colour"},
+		{regenerate, `{"force": "yes"}`, 422, "invalid", "body.force"},
+		{regenerate, `{"classifier": "oracle"}`, 422, "invalid", "body.classifier"},
+		{regenerate, `{"classifier": ""}`, 422, "invalid", "body.classifier"},
+		{regenerate, `{"classifier": "llm"}`, 422, "invalid", "body.classifier"},
+		{regenerate, `{"classifier": "hybrid", "dry_run": true}`, 422, "invalid", "body.classifier"},
+		{regenerate, `{"max_cost_usd": 1}`, 422, "invalid", "body.max_cost_usd"},
+		{regenerate, `{"mapping_ids": []}`, 422, "invalid", "body.mapping_ids"},
+		{regenerate, `{"mapping_ids": "` + ids[0] + `"}`, 422, "invalid", "body.mapping_ids"},
+		{regenerate, `{"mapping_ids": [7]}`, 422, "invalid", "body.mapping_ids[0]"},
+		{regenerate, `{"mapping_ids": ["` + ids[0] + `", "078-05-1120"]}`, 422, "invalid", "body.mapping_ids[1]"},
+		{regenerate, `{"pde_mapping_ids": ["` + ids[0] + `"]}`, 422, "invalid", "body.pde_mapping_ids"},
+		{suggest, `{"pde_mapping_ids": ["078-05-1120"]}`, 422, "invalid", "body.pde_mapping_ids[0]"},
+		{reportURL("/pde-mappings/auto-map"), `{"mapping_ids": ["x"]}`, 422, "invalid", "body.mapping_ids"},
+		{jobURL(id, "/retry"), `{"error_code": "bad luck"}`, 422, "invalid", "body.error_code"},
+		{jobURL(id, "/cancel"), `{"now": true}`, 422, "invalid", "body.now"},
+		{jobURL(id, "/resume"), `{"max_cost_usd": "all of it"}`, 422, "invalid", "body.max_cost_usd"},
+		{regenerate + "?force=true", ``, 422, "invalid", "query.force"},
+		{regenerate + "/", ``, 404, "route-not-found", ""},
+		{"/api/v1/planning/cycles//reports/x/pde-mappings/regenerate-all", ``, 422, "invalid", "path.cycle_id"},
+		{"/api/v1/planning/cycles/a%00b/reports/x/pde-mappings/regenerate-all", ``, 400, "malformed", ""},
+		{"/api/v1/planning/cycles/%ff/reports/x/pde-mappings/regenerate-all", ``, 400, "malformed", ""},
+		{"/api/v1/planning/cycles/a%2Fb/reports/%27/pde-mappings/regenerate-all", ``, 404, "report-not-found", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.path+" "+tt.body, func(t *testing.T) {
+			a := w.post(tt.path, tt.body)
+			p := refused(t, a, tt.status, tt.kind)
+			if p.Detail == "" {
+				t.Error("it does not say what is wrong")
+			}
+			if tt.field != "" && (len(p.Errors) != 1 || p.Errors[0].Location != tt.field || p.Errors[0].Message == "") {
+				t.Errorf("errors are %+v, want one at %s", p.Errors, tt.field)
+			}
+			for _, value := range []string{"red", "oracle", "078-05-1120", "bad luck", "all of it"} {
+				if strings.Contains(tt.body, value) && strings.Contains(a.body, value) {
+					t.Errorf("the answer repeats what was refused: %s", a.body)
+				}
+			}
+		})
+	}
+	if jobs, intents := w.count("select count(*) from jobs"), w.count("select count(*) from job_intents"); jobs != 1 || intents != 1 {
+		t.Errorf("there are %d jobs with %d intents, want one with one", jobs, intents)
+	}
+}
+
+func TestAKeyThatCannotBeKeptIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	for name, key := range map[string]string{"long": strings.Repeat("k", 256), "not ascii": "schlüssel"} {
+		p := refused(t, w.do(call{
+			method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester, header: map[string]string{"Idempotency-Key": key},
+		}), http.StatusUnprocessableEntity, "invalid")
+		if len(p.Errors) != 1 || p.Errors[0].Location != "header.Idempotency-Key" {
+			t.Errorf("%s: errors are %v", name, p.Errors)
+		}
+	}
+}
+
+func TestABodyOfAnotherKindIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	for _, kind := range []string{"text/csv", "application/x-www-form-urlencoded"} {
+		p := refused(t, w.do(call{
+			method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester, body: `{}`, header: map[string]string{"Content-Type": kind},
+		}), http.StatusUnsupportedMediaType, "unknown-content-type")
+		if !strings.Contains(p.Detail, "application/json") {
+			t.Errorf("it does not say what would be right: %s", p.Detail)
+		}
+	}
+}
+
+func TestWhatIsNotThereIsNotFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, path := range []string{"/", "/metrics", "/docs", "/signin", "/schemas/Problem.json", "/openapi-3.0.json", "/api/v1", "/api/v1/jobs/x", "/api/v1/jobs/x/events"} {
+		refused(t, w.get(path), http.StatusNotFound, "route-not-found")
+	}
+}
+
+func TestAMethodThatARouteDoesNotTakeIsNamedWithThoseThatItDoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for route, want := range map[string]string{
+		"DELETE /api/v1/jobs":                              "GET, HEAD",
+		"GET " + jobURL("x", "/cancel"):                    "POST",
+		"PUT " + reportURL("/pde-mappings/regenerate-all"): "POST",
+		"POST /healthz":                                    "GET, HEAD",
+		"PUT /api/v1/planning/cycles/a%2Fb/reports/r/pde-mappings/auto-map": "POST",
+	} {
+		method, path, _ := strings.Cut(route, " ")
+		a := w.do(call{method: method, path: path, role: api.Manager})
+		p := refused(t, a, http.StatusMethodNotAllowed, "method-not-allowed")
+		if a.header.Get("Allow") != want || !strings.Contains(p.Detail, want) {
+			t.Errorf("%s: Allow is %q, want %q; %s", route, a.header.Get("Allow"), want, p.Detail)
+		}
+	}
+}
+
+func TestHeadIsGetWithoutTheBody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	id := w.finished()
+	for _, path := range []string{"/healthz", jobURL(id, "/status"), "/openapi.json"} {
+		get := w.get(path)
+		head := w.do(call{method: http.MethodHead, path: path, role: api.Viewer})
+		if head.status != http.StatusOK || head.body != "" || head.header.Get("ETag") != get.header.Get("ETag") {
+			t.Errorf("%s: %d %q %v", path, head.status, head.body, head.header)
+		}
+	}
+	if head := w.do(call{method: http.MethodHead, path: jobURL("none", "/status"), role: api.Viewer}); head.status != http.StatusNotFound {
+		t.Errorf("of a job that is not there it is %d", head.status)
+	}
+}
+
+// limit is what a body may have.
+const limit = 8 << 20
+
+func TestABodyThatIsTooLargeIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	path := reportURL("/pde-mappings/regenerate-all")
+	padded := func(n int) string { return `{"force":true` + strings.Repeat(" ", n-len(`{"force":true}`)) + `}` }
+
+	p := refused(t, w.post(path, padded(limit+1)), http.StatusRequestEntityTooLarge, "body-too-large")
+	if !strings.Contains(p.Detail, fmt.Sprint(limit)) {
+		t.Errorf("it does not say how large it may be: %s", p.Detail)
+	}
+	if status, kind := w.raw(t, path, "Transfer-Encoding: chunked", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", limit+1, padded(limit+1))); status != 413 || kind != "body-too-large" {
+		t.Errorf("of a size that is not said beforehand it is %d %s", status, kind)
+	}
+	if n := w.count("select count(*) from jobs"); n != 0 {
+		t.Errorf("there are %d jobs", n)
+	}
+	must[api.Accepted](t, w.post(path, padded(limit)), http.StatusAccepted)
+}
+
+func TestALengthThatIsNotTrueIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	path := reportURL("/pde-mappings/regenerate-all")
+	tests := map[string]struct {
+		header, body string
+		status       int
+		kind         string
+	}{
+		"much too long":  {"Content-Length: 99999999999", "{}", 413, "body-too-large"},
+		"a little more":  {"Content-Length: 20", `{"force":true}`, 400, "malformed"},
+		"a little less":  {"Content-Length: 5", `{"force":true}`, 400, "malformed"},
+		"a broken chunk": {"Transfer-Encoding: chunked", "zz\r\n{}\r\n", 400, "malformed"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if status, kind := w.raw(t, path, tt.header, tt.body); status != tt.status || kind != tt.kind {
+				t.Errorf("it is %d %s, want %d %s", status, kind, tt.status, tt.kind)
+			}
+		})
+	}
+	if n := w.count("select count(*) from jobs"); n != 0 {
+		t.Errorf("there are %d jobs", n)
+	}
+}
+
+// raw posts a body as it stands, says no more, and reads the answer.
+func (w *world) raw(t *testing.T, path, header, body string) (status int, kind string) {
+	t.Helper()
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(w.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	head := "POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer " + w.token("tina", api.Tester) + "\r\n"
+	sent := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(conn, head+header+"\r\n\r\n"+body)
+		// The server may have answered and hung up before it has read it all.
+		sent <- errors.Join(err, conn.(*net.TCPConn).CloseWrite())
+	}()
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("no answer: %v (sent: %v)", err, <-sent)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := must[api.Problem](t, answer{status: response.StatusCode, body: string(text)}, response.StatusCode)
+	return response.StatusCode, strings.TrimPrefix(p.Type, "urn:pdeflow:problem:")
+}
+
+func TestWithTheDatabaseAwayTheAnswerIsToTryAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	id := w.finished()
+	where, err := url.Parse(schematest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimPrefix(where.Path, "/")
+	where.Path = "/postgres"
+	conn, err := pgx.Connect(t.Context(), where.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	for _, statement := range []string{
+		"alter database " + name + " allow_connections false",
+		"select pg_terminate_backend(pid) from pg_stat_activity where datname = '" + name + "'",
+	} {
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	for range 3 { // the first ones meet connections that are broken, the rest gets none
+		for _, a := range []answer{w.get(jobURL(id, "/status")), w.post(reportURL("/pde-mappings/regenerate-all"), ""), w.get("/api/v1/jobs")} {
+			refused(t, a, http.StatusServiceUnavailable, "database-unavailable")
+			if a.header.Get("Retry-After") == "" || strings.Contains(a.body, name) {
+				t.Errorf("answer is %s, with headers %v", a.body, a.header)
+			}
+		}
+	}
+	ready := must[api.Readiness](t, w.get("/readyz"), http.StatusServiceUnavailable)
+	if ready.Status != "not ready" || ready.Checks[0].Name != "postgres" || ready.Checks[0].State != api.Down {
+		t.Errorf("readiness is %+v", ready)
+	}
+	must[api.Health](t, w.get("/healthz"), http.StatusOK)
+
+	if _, err := conn.Exec(t.Context(), "alter database "+name+" allow_connections true"); err != nil {
+		t.Fatal(err)
+	}
+	must[events.JobStatus](t, w.get(jobURL(id, "/status")), http.StatusOK)
+}
