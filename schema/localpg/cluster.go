@@ -177,15 +177,24 @@ func takeRefuge(home string) (string, error) {
 	return place, nil
 }
 
-// makePassable makes a directory that others can pass through and not list, whatever the umask. One that exists stays as it is.
+// MakeDir makes a directory, and those above it, in which a server can keep its cluster: it is open to this user only, except that root
+// lets others pass through it, whatever the umask, because PostgreSQL runs as one of them. A directory that exists stays as it is.
+func MakeDir(dir string) error {
+	if os.Geteuid() == 0 {
+		return makePassable(dir)
+	}
+	return os.MkdirAll(dir, 0o700)
+}
+
+// makePassable makes a directory that others can pass through and not list.
 func makePassable(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o711); err != nil {
+	if err := os.MkdirAll(dir, 0o711); err != nil { //nolint:gosec // another user passes through; what is in it is closed
 		return err
 	}
-	return os.Chmod(dir, 0o711) //nolint:gosec // another user passes through; what is in it is closed
+	return os.Chmod(dir, 0o711) //nolint:gosec // the same
 }
 
 // initialise makes an empty cluster with pdeflow's database in it, in place of what an earlier attempt may have left.

@@ -18,6 +18,16 @@ import (
 	"github.com/pdeflow/pdeflow/schema/localpg/dirlock"
 )
 
+// EndOrphan ends a server that runs on a directory of [Options] though its owner is gone, and waits for it. The caller owns the
+// directory, which it may remove after that.
+func EndOrphan(ctx context.Context, dir string) error {
+	data, err := filepath.EvalSymlinks(filepath.Join(dir, "data"))
+	if err != nil {
+		return nil //nolint:nilerr // there never was a cluster
+	}
+	return endOrphan(ctx, data)
+}
+
 // endOrphan ends a server that runs on data though its owner is gone, and waits for it. The caller owns the directory, so nobody else
 // started the server a moment ago. A server whose owner was killed shuts down by itself on Linux, and a start that follows at once
 // must wait for that too.
@@ -109,11 +119,7 @@ func Sweep(ctx context.Context) error {
 		if home, err := os.Readlink(filepath.Join(temp, homeLink)); err == nil {
 			return askOrphan(filepath.Join(home, "data"), temp)
 		}
-		data := filepath.Join(temp, "data")
-		if _, err := os.Stat(data); err != nil {
-			return nil //nolint:nilerr // killed before it had a cluster
-		}
-		return endOrphan(ctx, data)
+		return EndOrphan(ctx, temp)
 	})
 }
 

@@ -123,12 +123,7 @@ func (s *Server) claim(dir string) (err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
-	if os.Geteuid() == 0 {
-		err = makePassable(dir)
-	} else {
-		err = os.MkdirAll(dir, 0o700)
-	}
-	if err != nil {
+	if err := MakeDir(dir); err != nil {
 		return err
 	}
 	s.home, err = dirlock.Acquire(dir)

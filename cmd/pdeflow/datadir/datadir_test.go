@@ -1,0 +1,344 @@
+//go:build unix
+
+package datadir
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pdeflow/pdeflow/schema/localpg/dirlock"
+)
+
+// demoVariable makes this test binary a demo below the directory it names, without its servers, until it is killed.
+const demoVariable = "DATADIR_TEST_DEMO_BELOW"
+
+func TestMain(m *testing.M) {
+	if parent := os.Getenv(demoVariable); parent != "" {
+		demo(parent)
+	}
+	m.Run()
+}
+
+func demo(parent string) {
+	lock, err := temp(parent)
+	if err != nil {
+		panic(err)
+	}
+	if _, err := Publish(lock.Dir(), Run{HTTP: "http://demo"}); err != nil {
+		panic(err)
+	}
+	fmt.Println(lock.Dir())
+	select {}
+}
+
+// startDemo starts a process that looks like a demo, and returns its data directory.
+func startDemo(t *testing.T, parent string) (dir string, process *exec.Cmd) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this binary
+	cmd.Env = append(os.Environ(), demoVariable+"="+parent)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { kill(cmd) })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the demo said %q: %v", line, err)
+	}
+	return strings.TrimSpace(line), cmd
+}
+
+func kill(cmd *exec.Cmd) {
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+}
+
+func environment(pairs ...string) func(string) string {
+	return func(name string) string {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1]
+			}
+		}
+		return ""
+	}
+}
+
+func TestTheDefaultIsTheVariableThenXDGThenTheHomeDirectory(t *testing.T) {
+	t.Parallel()
+	for want, getenv := range map[string]func(string) string{
+		"/srv/pdeflow":                 environment("PDEFLOW_DATA_DIR", "/srv/pdeflow", "XDG_DATA_HOME", "/share", "HOME", "/home/u"),
+		"/share/pdeflow":               environment("XDG_DATA_HOME", "/share", "HOME", "/home/u"),
+		"/home/u/.local/share/pdeflow": environment("XDG_DATA_HOME", "relative", "HOME", "/home/u"),
+	} {
+		if dir, err := Default(getenv); err != nil || dir != want {
+			t.Errorf("the default is %q (%v), want %s", dir, err, want)
+		}
+	}
+	if dir, err := Default(environment()); err == nil || !strings.Contains(err.Error(), "--data-dir") {
+		t.Errorf("without a home the default is %q (%v), want an error that says how to name one", dir, err)
+	}
+}
+
+func TestASecondOwnerIsRefusedByName(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	lock, err := Lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Lock(dir)
+	if _, held := errors.AsType[*dirlock.HeldError](err); !held || !strings.Contains(err.Error(), fmt.Sprintf("in use by process %d", os.Getpid())) {
+		t.Errorf("the second is told %v", err)
+	}
+	if err := lock.Release(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Remove(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOthersPassThroughTheDirectoryOnlyWhereRootNeedsIt(t *testing.T) {
+	t.Parallel()
+	want := os.FileMode(0o700)
+	if os.Geteuid() == 0 {
+		want = 0o711
+	}
+	lock, err := temp(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := Make(filepath.Join(t.TempDir(), "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{lock.Dir(), made} {
+		info, err := os.Stat(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != want {
+			t.Errorf("%s is %v, want %v", dir, info.Mode().Perm(), want)
+		}
+	}
+	if err := lock.Remove(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheDirectoryOfAKilledDemoIsSweptAndThatOfALiveOneIsFound(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	home := environment("HOME", t.TempDir())
+	if _, err := find(home, "", parent); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("with nothing running, Find says %v", err)
+	}
+	live, process := startDemo(t, parent)
+	killed, victim := startDemo(t, parent)
+	run, err := find(home, "", parent)
+	if err != nil || run.PID != victim.Process.Pid {
+		t.Errorf("found process %d (%v), want the newest, %d", run.PID, err, victim.Process.Pid)
+	}
+	kill(victim)
+	if run, err := Read(killed); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("the run file of a killed process is believed: %+v, %v", run, err)
+	}
+	run, err = find(home, "", parent)
+	if err != nil || run.PID != process.Process.Pid || run.HTTP != "http://demo" {
+		t.Errorf("found %+v (%v), want process %d, which lives", run, err, process.Process.Pid)
+	}
+	if err := sweep(t.Context(), parent); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(killed); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory of the killed demo is still there (%v)", err)
+	}
+	if _, err := os.Stat(live); err != nil {
+		t.Errorf("the directory of the live demo is gone: %v", err)
+	}
+}
+
+func TestTheDefaultDirectoryIsFoundBeforeADemo(t *testing.T) {
+	t.Parallel()
+	parent, home := t.TempDir(), t.TempDir()
+	getenv := environment("HOME", home)
+	startDemo(t, parent)
+	dir, err := Default(getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Make(dir); err != nil {
+		t.Fatal(err)
+	}
+	published, err := Publish(dir, Run{HTTP: "http://serve", NATS: "nats://n", Database: "postgres:///d", TokenFile: "/t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Run{HTTP: "http://serve", NATS: "nats://n", Database: "postgres:///d", TokenFile: "/t", PID: os.Getpid()}
+	if run, err := find(getenv, "", parent); err != nil || run != want {
+		t.Errorf("found %+v (%v), want %+v", run, err, want)
+	}
+	if run, err := find(getenv, t.TempDir(), parent); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("on a named directory with nothing there, found %+v (%v)", run, err)
+	}
+	if err := published.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if run, err := find(getenv, "", parent); err != nil || run.HTTP != "http://demo" {
+		t.Errorf("found %+v (%v), want the demo", run, err)
+	}
+}
+
+func TestTheRunFileIsPrivateAndNamesWhatTheContractNames(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	published, err := Publish(dir, Run{HTTP: "h", NATS: "n", Database: "d", TokenFile: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "pdeflow.json")
+	text, err := os.ReadFile(path) //nolint:gosec // the test's own
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("{\n  \"http\": \"h\",\n  \"nats\": \"n\",\n  \"database\": \"d\",\n  \"token_file\": \"t\",\n  \"pid\": %d\n}\n", os.Getpid())
+	if string(text) != want {
+		t.Errorf("the file is %s, want %s", text, want)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("its mode is %v (%v)", info.Mode(), err)
+	}
+	if err := published.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v (%v)", left, err)
+	}
+}
+
+func TestAProcessTakesOnlyItsOwnRunFileAway(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first, err := Publish(dir, Run{HTTP: "first"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Publish(dir, Run{HTTP: "second"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if run, err := Read(dir); err != nil || run.HTTP != "second" {
+		t.Errorf("the file says %+v (%v)", run, err)
+	}
+	if err := second.Remove(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReadersDoNotTakeOneAnotherForTheWriter(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	published, err := Publish(dir, Run{HTTP: "h"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := published.file.Close(); err != nil { // as when the process is killed
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(200 * time.Millisecond)
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for time.Now().Before(deadline) {
+				if run, err := Read(dir); !errors.Is(err, ErrNotRunning) {
+					t.Errorf("a dead process's file is believed: %+v, %v", run, err)
+					return
+				}
+			}
+		})
+	}
+	readers.Wait()
+}
+
+func TestProcessesThatShareADirectoryShareTheSecret(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	secrets := make([]string, 8)
+	var wg sync.WaitGroup
+	for i := range secrets {
+		wg.Go(func() {
+			secret, err := Secret(dir)
+			if err != nil {
+				t.Error(err)
+			}
+			secrets[i] = secret
+		})
+	}
+	wg.Wait()
+	for _, secret := range secrets {
+		if secret != secrets[0] || len(secret) < 32 {
+			t.Fatalf("the secrets are %q", secrets)
+		}
+	}
+	info, err := os.Stat(filepath.Join(dir, "secret"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("its mode is %v (%v)", info.Mode(), err)
+	}
+	other, err := Secret(t.TempDir())
+	if err != nil || other == secrets[0] {
+		t.Errorf("another directory has the secret %q too (%v)", other, err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v (%v)", left, err)
+	}
+}
+
+func TestAnEmptySecretIsAnError(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if secret, err := Secret(dir); err == nil {
+		t.Errorf("tokens would be signed with %q", secret)
+	}
+}
+
+func TestATokenIsWrittenForTheUserOnlyAndReadBack(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "token"), []byte("old"), 0o644); err != nil { //nolint:gosec // on purpose
+		t.Fatal(err)
+	}
+	path, err := WriteToken(dir, "abc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token, err := (Run{TokenFile: path}).Token(); err != nil || token != "abc" {
+		t.Errorf("the token is %q (%v)", token, err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("its mode is %v (%v)", info.Mode(), err)
+	}
+}
