@@ -120,6 +120,8 @@ func (a account) command(ctx context.Context, death syscall.Signal, program stri
 	cmd.Dir = "/"                                     // ours may be one that the account cannot enter
 	cmd.Env = environment()
 	cmd.SysProcAttr = processAttributes(death)
+	// The programs start others, which must not go on writing when we have given up.
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	if a.foreign {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid}
