@@ -71,6 +71,7 @@ func (a *app) root() *cli.Command {
 			return cli.ShowAppHelp(cmd)
 		},
 		Commands: []*cli.Command{
+			a.serveCommand(),
 			a.versionCommand(),
 		},
 	}

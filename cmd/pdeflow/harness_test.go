@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"sync"
 	"testing"
 	"time"
@@ -21,7 +23,32 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
-func TestMain(m *testing.M) { schematest.Main(m) }
+// asProgram has the test binary be pdeflow itself, so that a test can start it as a process and kill that.
+const asProgram = "PDEFLOW_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	schematest.Main(m)
+}
+
+// start starts pdeflow as a process of its own, with these arguments, against the stand's servers.
+func (s *stand) start(args ...string) *exec.Cmd {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), os.Args[0], args...) //nolint:gosec // the test's own binary
+	cmd.Env = append(os.Environ(), asProgram+"=1", "DATABASE_URL="+schematest.URL(s.t), "NATS_URL="+s.nats.URL(), "PDEFLOW_LOG_FORMAT=json",
+		"PDEFLOW_DATA_DIR="+s.t.TempDir())
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended
+		_ = cmd.Wait()
+	})
+	return cmd
+}
 
 // deadline bounds what a test waits for; it is no measure of speed.
 const deadline = 60 * time.Second

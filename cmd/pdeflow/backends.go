@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/localnats"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/localpg"
+)
+
+// backendOptions say where the database and the message server are. One that has no URL is embedded.
+type backendOptions struct {
+	databaseURL, natsURL, natsCredentials string
+	// dir is where what is embedded is kept; it belongs to this process then.
+	dir string
+	// natsListen is where an embedded nats-server listens; the next free port if natsNext is set and it is taken.
+	natsListen string
+	natsNext   bool
+	// logSQL receives every statement; nil logs none.
+	logSQL *slog.Logger
+	// name is how connections show on both servers.
+	name string
+}
+
+// backends are the database and the message server, and a connection to each.
+type backends struct {
+	world
+	databaseURL, natsURL string
+	// died is closed when the embedded database ends without having been told to; nil where none is embedded.
+	died <-chan struct{}
+	// closers end what was opened, in the order in which it was.
+	closers []func() error
+}
+
+// openBackends starts what is embedded, opens the connections, and brings an embedded database to the newest structure. What it
+// opened it closes where it fails.
+func openBackends(ctx context.Context, getenv func(string) string, o backendOptions, log *slog.Logger) (b *backends, err error) {
+	b = &backends{databaseURL: o.databaseURL, natsURL: o.natsURL}
+	b.log = log
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.close())
+		}
+	}()
+	if o.databaseURL == "" {
+		if err := b.startPostgres(ctx, getenv, o); err != nil {
+			return b, err
+		}
+	}
+	if o.natsURL == "" {
+		if err := b.startNATS(ctx, o); err != nil {
+			return b, err
+		}
+	}
+	if err := b.openDatabase(ctx, o); err != nil {
+		return b, err
+	}
+	return b, b.connectNATS(ctx, o)
+}
+
+func (b *backends) startPostgres(ctx context.Context, getenv func(string) string, o backendOptions) error {
+	binaries, err := localpg.Find(getenv)
+	if err != nil {
+		return err
+	}
+	server, err := localpg.Start(ctx, localpg.Options{
+		Binaries: binaries, Dir: datadir.Postgres(o.dir), Durable: true, User: getenv("PDEFLOW_PG_USER"), Logger: b.log.With("server", "postgres"),
+	})
+	if err != nil {
+		return err
+	}
+	b.closers = append(b.closers, server.Stop)
+	b.databaseURL, b.died = server.URL(), server.Done()
+	return nil
+}
+
+func (b *backends) startNATS(ctx context.Context, o backendOptions) error {
+	server, err := localnats.Start(ctx, localnats.Options{
+		StoreDir: datadir.NATS(o.dir), Listen: o.natsListen, NextFreePort: o.natsNext, Logger: b.log.With("server", "nats"),
+	})
+	if err != nil {
+		return err
+	}
+	b.closers = append(b.closers, func() error {
+		server.Stop()
+		return nil
+	})
+	b.natsURL = server.URL()
+	return nil
+}
+
+func (b *backends) openDatabase(ctx context.Context, o backendOptions) error {
+	db, err := schema.Open(ctx, b.databaseURL, schema.Options{ApplicationName: o.name, LogSQL: o.logSQL})
+	if err != nil {
+		return err
+	}
+	b.db = db
+	b.closers = append(b.closers, db.Close)
+	if o.databaseURL == "" {
+		_, err := schema.Migrate(ctx, db)
+		return err
+	}
+	steps, err := schema.Migrations(ctx, db)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(steps, func(m schema.Migration) bool { return !m.Applied }); i >= 0 {
+		return fmt.Errorf("the database lacks migration %s and what follows it; run: pdeflow migrate up", steps[i].Name)
+	}
+	return nil
+}
+
+// connectNATS opens the connection and declares the streams. A server that is away is no reason not to start: the services declare what
+// they need when it is back.
+func (b *backends) connectNATS(ctx context.Context, o backendOptions) error {
+	nc, err := events.Connect(b.natsURL, o.name, o.natsCredentials, b.log)
+	if err != nil {
+		return err
+	}
+	b.nc = nc
+	b.closers = append(b.closers, func() error {
+		nc.Close()
+		return nil
+	})
+	if b.js, err = events.JetStream(nc); err != nil {
+		return err
+	}
+	if !nc.IsConnected() {
+		return nil
+	}
+	if err := b.topology.Declare(ctx, b.js); err != nil {
+		if o.natsURL == "" {
+			return err
+		}
+		b.log.WarnContext(ctx, "streams are not declared yet", "error", err)
+	}
+	return nil
+}
+
+// close ends everything, the last opened first.
+func (b *backends) close() error {
+	var errs []error
+	for _, closer := range slices.Backward(b.closers) {
+		errs = append(errs, closer())
+	}
+	b.closers = nil
+	return errors.Join(errs...)
+}

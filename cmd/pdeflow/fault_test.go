@@ -1,0 +1,143 @@
+package main
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+// enough is how many mappings keep a job busy while a test breaks it.
+const enough = 2000
+
+// underWay starts a job over enough mappings and returns when some are done and most are not.
+func (s *stand) underWay() (jobID string) {
+	s.t.Helper()
+	schematest.Report(s.t, s.db, enough)
+	jobID = s.regenerate()
+	seen := s.follow(jobID, func(status events.JobStatus) bool { return status.CompletedSteps > 0 })
+	if now := seen[len(seen)-1]; now.Status.Final() {
+		s.t.Fatalf("the job is %s before it could be broken", now.Status)
+	}
+	return jobID
+}
+
+func TestAJobOutlivesItsJetStreamStore(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	job := s.underWay()
+	s.nats.Stop()
+	s.nats.Wipe()
+	s.nats.Restart()
+	s.exact(s.finish(job), enough)
+}
+
+func TestAJobOutlivesItsStreams(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	job := s.underWay()
+	js, err := events.JetStream(s.nats.Conn(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stream := range []string{events.StreamWork, events.StreamEvents} {
+		if err := js.DeleteStream(t.Context(), stream); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.exact(s.finish(job), enough)
+}
+
+func TestAJobOutlivesTheConsumersOfProjectorAndClassifier(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	job := s.underWay()
+	js, err := events.JetStream(s.nats.Conn(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, consumer := range []events.Consumer{events.Projector(), events.ClassifierRules()} {
+		if err := js.DeleteConsumer(t.Context(), consumer.Stream, consumer.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.exact(s.finish(job), enough)
+}
+
+func TestForgedAndGarbledEventsCountNothing(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	job := s.underWay()
+	nc := s.nats.Conn(t)
+	js, err := events.JetStream(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var queued []string
+	if err := s.db.NewRaw("select mapping_id from job_items where job_id = ? and outcome is null order by mapping_id desc limit 50", job).
+		Scan(t.Context(), &queued); err != nil {
+		t.Fatal(err)
+	}
+	if len(queued) == 0 {
+		t.Fatal("nothing is queued any more")
+	}
+	forger := events.NewPublisher(js, "classifier")
+	for _, mapping := range queued {
+		if err := forger.Publish(t.Context(), events.JobItem(job, events.Item{MappingID: mapping, Outcome: "failed", Attempt: 5})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, forged := range []events.Event{events.JobListed(job, 3), events.JobIntended(schema.JobIntent{JobID: job, Version: 9, Intent: schema.IntentCancel}), events.JobStarted("no-such-job")} {
+		if err := forger.Publish(t.Context(), forged); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, garbled := range []*nats.Msg{
+		{Subject: "job.progress." + job, Data: []byte(`{"job_id":`)},
+		{Subject: "job.finished." + job, Data: []byte(`null`), Header: nats.Header{"ce-id": {"finished/" + job}}},
+		{Subject: "mapping.requested.rules." + job + ".no-such-mapping", Data: []byte("not JSON at all")},
+		{Subject: "mapping.requested.llm." + job + "." + queued[0], Data: []byte(`{}`)},
+	} {
+		if _, err := js.PublishMsg(t.Context(), garbled); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.exact(s.finish(job), enough)
+}
+
+func TestAJobIsAcceptedWhileNATSIsAwayAndRunsWhenItIsBack(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	schematest.Report(t, s.db, 100)
+	s.nats.Stop()
+	asked := time.Now()
+	job := s.regenerate()
+	if took := time.Since(asked); took > time.Second {
+		t.Errorf("the answer took %v; the contract says a second", took)
+	}
+	if code, body := s.do(http.MethodGet, "/jobs/"+job+"/status", nil); code != http.StatusOK {
+		t.Errorf("status while NATS is away answers %d: %s", code, body)
+	}
+	s.nats.Restart()
+	s.exact(s.finish(job), 100)
+}
+
+func TestAJobOutlivesAClassifierThatIsKilled(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, apiService, dispatcherService, projectorService)
+	victim := s.start("serve", "--services", "classifier")
+	job := s.underWay()
+	if err := victim.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := victim.Wait(); err == nil {
+		t.Fatal("the classifier ended by itself, not by the signal")
+	}
+	s.start("serve", "--services", "classifier")
+	s.exact(s.finish(job), enough)
+}

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/api"
+	"github.com/pdeflow/pdeflow/services/classifier/rules"
+)
+
+func (a *app) serveCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "serve",
+		Usage: "runs the services",
+		Description: "Runs all services, or those named, against DATABASE_URL and NATS_URL. Whichever of the two is not set is embedded in this\n" +
+			"process and kept in the data directory, which belongs to it then. Fewer services than all need both.\n\n" +
+			"   pdeflow serve\n" +
+			"   DATABASE_URL=postgres://... NATS_URL=nats://... pdeflow serve --services classifier",
+		Flags: append(append([]cli.Flag{
+			&cli.StringFlag{
+				Name: "services", Value: "api,dispatcher,classifier,projector,auditor", Usage: "which services to run, separated by commas",
+			},
+			&cli.StringFlag{Name: "listen", Usage: "address of the API (default: " + defaultListen + ", or the next free port)", Sources: a.env("PDEFLOW_LISTEN")},
+			a.natsListenFlag(), a.dataDirFlag(), a.databaseFlag(),
+			&cli.StringFlag{Name: "nats-url", Usage: "NATS `URL`, such as nats://user:password@host:4222", Sources: a.env("NATS_URL")},
+			&cli.StringFlag{Name: "nats-creds", Usage: "NATS credentials `FILE`", Sources: a.env("NATS_CREDS")},
+		}, a.policyFlags()...), a.secretFlag()),
+		Action: a.serve,
+	}
+}
+
+func (a *app) natsListenFlag() cli.Flag {
+	return &cli.StringFlag{Name: "nats-listen", Usage: "address of the embedded nats-server (default: 127.0.0.1:4222, or the next free port)"}
+}
+
+func (a *app) dataDirFlag() cli.Flag {
+	return &cli.StringFlag{Name: "data-dir", Usage: "data `DIRECTORY`", Sources: a.env("PDEFLOW_DATA_DIR")}
+}
+
+func (a *app) databaseFlag() cli.Flag {
+	return &cli.StringFlag{Name: "database-url", Usage: "Postgres `URL`, such as postgres://user:password@host/database", Sources: a.env("DATABASE_URL")}
+}
+
+func (a *app) secretFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "auth-secret", Usage: "`SECRET` that tokens are signed with in development (default: one made in the data directory)",
+		Sources: a.env("PDEFLOW_AUTH_SECRET"),
+	}
+}
+
+func (a *app) policyFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "classifier", Value: "rules", Usage: "classifier of jobs that name none", Sources: a.env("PDEFLOW_CLASSIFIER")},
+		&cli.StringFlag{Name: "rules", Usage: "policy `FILE` (default: the one built in)", Sources: a.env("PDEFLOW_RULES")},
+	}
+}
+
+func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
+	if cmd.Args().Present() {
+		return usagef("serve takes no arguments, only flags; name services with --services")
+	}
+	names, err := parseServices(cmd.String("services"))
+	if err != nil {
+		return err
+	}
+	log, err := a.logger(cmd)
+	if err != nil {
+		return err
+	}
+	o := backendOptions{
+		databaseURL: cmd.String("database-url"), natsURL: cmd.String("nats-url"), natsCredentials: cmd.String("nats-creds"),
+		natsListen: cmd.String("nats-listen"), natsNext: !cmd.IsSet("nats-listen"), name: "pdeflow", logSQL: sqlLog(cmd, log),
+	}
+	if len(names) < len(allServices()) {
+		if o.databaseURL == "" || o.natsURL == "" {
+			return usagef("serve with some of the services needs both DATABASE_URL and NATS_URL, because an embedded server is nobody else's")
+		}
+		o.name = "pdeflow-" + cmd.String("services")
+	}
+	s, err := a.policySettings(cmd)
+	if err != nil {
+		return err
+	}
+	dir := cmd.String("data-dir")
+	if dir == "" {
+		if dir, err = datadir.Default(a.getenv); err != nil && o.databaseURL == "" {
+			return &usageError{err}
+		}
+	}
+	if o.databaseURL == "" || o.natsURL == "" {
+		lock, err := datadir.Lock(dir)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, lock.Release()) }()
+		dir = lock.Dir()
+	}
+	o.dir = dir
+	if err := datadir.Sweep(ctx); err != nil {
+		log.WarnContext(ctx, "leftovers of earlier runs", "error", err)
+	}
+	return a.runNode(ctx, node{names: names, backends: o, settings: s, listen: cmd.String("listen"), secret: cmd.String("auth-secret"), log: log})
+}
+
+// policySettings reads the classifier and the policy that the flags name.
+func (a *app) policySettings(cmd *cli.Command) (settings, error) {
+	kind := schema.ClassifierKind(cmd.String("classifier"))
+	if err := oneOf("--classifier (PDEFLOW_CLASSIFIER)", kind, schema.Rules); err != nil {
+		return settings{}, err
+	}
+	policy, err := loadPolicy(cmd.String("rules"))
+	return settings{classifier: kind, policy: policy}, err
+}
+
+// loadPolicy reads the policy file, or the one that is built in where none is named.
+func loadPolicy(path string) (*rules.Policy, error) {
+	if path == "" {
+		return rules.Default()
+	}
+	src, err := os.ReadFile(path) //nolint:gosec // whoever starts the program says which file it reads
+	if err != nil {
+		return nil, usagef("--rules (PDEFLOW_RULES): %w", err)
+	}
+	policy, err := rules.Parse(path, src)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return policy, nil
+}
+
+func sqlLog(cmd *cli.Command, log *slog.Logger) *slog.Logger {
+	if cmd.Bool(flagLogSQL) {
+		return log
+	}
+	return nil
+}
+
+// node is what one process is to run.
+type node struct {
+	names    []service
+	backends backendOptions
+	settings settings
+	// listen is the API's address; empty means the default one or the next that is free.
+	listen string
+	// secret signs tokens; empty means the data directory's.
+	secret string
+	log    *slog.Logger
+	// ready, if set, is called once everything runs, beside it. When it returns nil the node goes on; stopNode ends it well.
+	ready func(ctx context.Context, at address) error
+}
+
+// address is where a running node is to be reached.
+type address struct {
+	datadir.Run
+	token string
+	db    *schema.DB
+}
+
+// errStop ends a node that has done what it was started for.
+var errStop = errors.New("done")
+
+// runNode runs until ctx ends, and returns when everything that it started has ended.
+func (a *app) runNode(ctx context.Context, n node) (err error) {
+	b, err := openBackends(ctx, a.getenv, n.backends, n.log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	at := address{Run: datadir.Run{NATS: b.natsURL, Database: b.databaseURL}, db: b.db}
+	if slices.Contains(n.names, apiService) {
+		unpublish, err := a.openAPI(ctx, &n, &at)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, unpublish()) }()
+	}
+	n.log.InfoContext(ctx, "pdeflow runs", "version", version(), "services", n.names, "http", at.HTTP, "nats", redacted(at.NATS))
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return runServices(ctx, n.names, b.world, n.settings) })
+	if b.died != nil {
+		group.Go(func() error {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-b.died:
+				return errors.New("the embedded PostgreSQL has ended; its log is in the data directory")
+			}
+		})
+	}
+	if n.ready != nil {
+		group.Go(func() error { return n.ready(ctx, at) })
+	}
+	if err := group.Wait(); !errors.Is(err, errStop) {
+		return err
+	}
+	return nil
+}
+
+// openAPI opens the API's port, and makes the node known to the commands of this machine.
+func (a *app) openAPI(ctx context.Context, n *node, at *address) (unpublish func() error, err error) {
+	dir, err := datadir.Make(n.backends.dir)
+	if err != nil {
+		return nil, err
+	}
+	if n.secret == "" {
+		if n.secret, err = datadir.Secret(dir); err != nil {
+			return nil, err
+		}
+	}
+	if n.settings.verify, err = api.SecretVerifier([]byte(n.secret)); err != nil {
+		return nil, usagef("--auth-secret (PDEFLOW_AUTH_SECRET): %w", err)
+	}
+	if at.token, err = api.SignToken([]byte(n.secret), localUser(a.getenv), api.Manager, localTokenTTL); err != nil {
+		return nil, err
+	}
+	if at.TokenFile, err = datadir.WriteToken(dir, at.token); err != nil {
+		return nil, err
+	}
+	if n.settings.listener, err = listen(ctx, n.listen, n.log); err != nil {
+		return nil, err
+	}
+	at.HTTP = "http://" + reachable(n.settings.listener.Addr().String())
+	published, err := datadir.Publish(dir, at.Run)
+	if err != nil {
+		return nil, errors.Join(err, n.settings.listener.Close())
+	}
+	return published.Remove, nil
+}
+
+// localTokenTTL is how long the token in the data directory is good for. It is written anew at every start.
+const localTokenTTL = 30 * 24 * time.Hour
+
+// localUser is whom the token in the data directory belongs to.
+func localUser(getenv func(string) string) string {
+	for _, name := range []string{"USER", "LOGNAME"} {
+		if user := getenv(name); user != "" {
+			return user
+		}
+	}
+	return "local"
+}
+
+// reachable turns the address of a listener into one to connect to.
+func reachable(address string) string {
+	for _, any := range []string{"[::]:", "0.0.0.0:"} {
+		if port, ok := strings.CutPrefix(address, any); ok {
+			return "127.0.0.1:" + port
+		}
+	}
+	return address
+}
+
+// redacted hides the password of a URL.
+func redacted(url string) string {
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return url
+	}
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		rest = rest[at+1:]
+	}
+	return fmt.Sprintf("%s://%s", scheme, rest)
+}
