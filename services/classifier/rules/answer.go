@@ -61,18 +61,19 @@ type Raise struct {
 const maxConsidered = 3
 
 func (p *Policy) answer(d *derivation) Answer {
+	regulated, _ := d.regulated()
 	a := Answer{
 		Classification: schema.Classification{
-			InformationSecurityClassification: d.facts.tier,
-			Criticality:                       d.facts.criticality,
-			RiskLevel:                         p.riskOf(d.facts, d.reading.facet),
-			RegulatoryFlag:                    d.facts.regulatory == yes,
-			PIIFlag:                           d.facts.personal == yes,
+			InformationSecurityClassification: d.facts.tier.value,
+			Criticality:                       d.facts.criticality.value,
+			RiskLevel:                         p.riskOf(d.facts, d.reading.facet).level(),
+			RegulatoryFlag:                    regulated,
+			PIIFlag:                           d.facts.personal.value == yes,
 		},
-		Confidence: p.confidence(d),
 		Matched:    p.matches(d),
 		Considered: p.considered(d),
 	}
+	a.Confidence, _, _ = p.confidence(d)
 	if len(d.fitting) > 0 {
 		a.Rule, a.Group = d.fitting[0].rule.name, d.fitting[0].rule.group
 	}
@@ -85,16 +86,26 @@ func (p *Policy) answer(d *derivation) Answer {
 	return a
 }
 
-// riskOf is the worse of what a leak costs and what an error costs.
-func (p *Policy) riskOf(f facts, facet int) schema.Level {
-	leak := f.leak
-	if leak == "" || f.tier == schema.HRCI {
-		leak = p.risk.leak[f.tier]
+// risk is what a leak and what an error costs; "" is nothing.
+type risk struct{ leak, err schema.Level }
+
+// level is the worse of the two.
+func (r risk) level() schema.Level {
+	if r.err.Above(r.leak) {
+		return r.err
 	}
-	if f.criticality == schema.High && facet >= 0 && p.risk.errs&(1<<facet) != 0 && p.risk.errsLevel.Above(leak) {
-		return p.risk.errsLevel
+	return r.leak
+}
+
+func (p *Policy) riskOf(f facts, facet int) risk {
+	r := risk{leak: f.leak.value}
+	if r.leak == "" || f.tier.value == schema.HRCI {
+		r.leak = p.risk.leak[f.tier.value]
 	}
-	return leak
+	if f.criticality.value == schema.High && facet >= 0 && p.risk.errs&(1<<facet) != 0 {
+		r.err = p.risk.errsLevel
+	}
+	return r
 }
 
 // references are the laws of the filing and then those of the rules, each once.
@@ -121,37 +132,41 @@ func (p *Policy) references(d *derivation) []string {
 	return texts
 }
 
-// matches are the words that the answer rests on, in the order of the input.
+// matches are the words that the answer rests on, in the order of the input: all that speak for the rule and for the refinements, so that the
+// answer does not stand as firmly without them.
 func (p *Policy) matches(d *derivation) []Match {
-	if len(d.fitting) == 0 && len(d.refined) == 0 {
-		return nil
-	}
-	var used []int
-	add := func(m int) {
-		if m >= 0 && !slices.Contains(used, m) {
-			used = append(used, m)
+	r := d.reading
+	var out []Match
+	for i, m := range r.mentions {
+		if d.restsOn(m) {
+			out = append(out, p.match(r, i))
 		}
 	}
-	for _, c := range slices.Concat(d.fitting[:min(1, len(d.fitting))], d.refined) {
-		for _, m := range c.mentions() {
-			add(m)
-		}
-		if c.rule.says != 0 {
-			add(d.reading.facetAt)
-		}
-		if c.rule.of != 0 {
-			add(d.reading.partyAt)
-		}
-	}
-	slices.Sort(used)
-	out := make([]Match, 0, len(used)+1)
-	for _, i := range used {
-		out = append(out, p.match(d.reading, i))
-	}
-	if d.reading.facetFrom == fromType && len(d.fitting) > 0 && d.fitting[0].rule.says != 0 {
-		out = append(out, Match{d.reading.class.String(), "data type", p.facets[d.reading.facet].name})
+	if r.facetFrom == fromType && len(d.fitting) > 0 && d.fitting[0].rule.says != 0 {
+		out = append(out, Match{r.declared, "data type", p.facets[r.facet].name})
 	}
 	return out
+}
+
+// restsOn reports whether the rule that answers or one of the refinements asks for what is mentioned.
+func (d *derivation) restsOn(m mention) bool {
+	if len(d.fitting) > 0 && d.reading.supports(d.fitting[0].rule, m) {
+		return true
+	}
+	return slices.ContainsFunc(d.refined, func(c candidate) bool { return d.reading.supports(c.rule, m) })
+}
+
+func (r *reading) supports(rule *rule, m mention) bool {
+	switch m.term.kind {
+	case conceptTerm:
+		return slices.Contains(rule.any, m.term.id) || slices.Contains(rule.all, m.term.id)
+	case facetTerm:
+		return rule.says != 0 && m.term.id == r.facet && m.place <= inTechnicalName
+	case partyTerm:
+		return rule.of != 0 && m.term.id == r.party
+	default:
+		return false
+	}
 }
 
 func (p *Policy) match(r *reading, i int) Match {
@@ -197,79 +212,93 @@ func (p *Policy) why(r *reading, c candidate) string {
 	case refusesWord:
 		return fmt.Sprintf("does not hold beside %q", r.source(r.mentions[c.miss.mention]))
 	case wrongFacet:
-		return "is not about " + p.facetName(r.facet, "something unsaid")
+		return mismatch(p.facetNames(), c.rule.says, r.facet)
 	case wrongParty:
-		return "is not about " + nameOr(p.parties, r.party, "an unnamed party")
+		return mismatch(p.parties, c.rule.of, r.party)
 	case wrongReport:
 		return "is for other reports"
 	default:
-		return "is for other attributes"
+		return "is for attributes with another mark"
 	}
 }
 
-func (p *Policy) facetName(i int, otherwise string) string {
-	if i < 0 {
-		return otherwise
+// mismatch says what a rule wants to be about and what the attribute is about.
+func mismatch(names []string, want uint64, got int) string {
+	is := "nothing says what this is"
+	if got >= 0 {
+		is = "this is: " + names[got]
 	}
-	return "a " + p.facets[i].name
+	if want == 0 {
+		return "does not hold where " + is
+	}
+	var wanted []string
+	for i, name := range names {
+		if want&(1<<i) != 0 {
+			wanted = append(wanted, name)
+		}
+	}
+	return "is for: " + strings.Join(wanted, ", ") + "; " + is
 }
 
-func nameOr(names []string, i int, otherwise string) string {
-	if i < 0 {
-		return otherwise
+func (p *Policy) facetNames() []string {
+	names := make([]string, len(p.facets))
+	for i := range p.facets {
+		names[i] = p.facets[i].name
 	}
-	return "a " + names[i]
+	return names
 }
 
 // rationale is the answer in a few sentences.
 func (p *Policy) rationale(d *derivation, a *Answer) string {
 	var b strings.Builder
 	if a.Rule == "" {
-		b.WriteString("No rule spoke: ")
-		b.WriteString(p.fallback.because)
-		b.WriteByte('.')
+		fmt.Fprintf(&b, "No rule spoke: %s.", p.fallback.because)
 	} else {
 		fmt.Fprintf(&b, "Rule %q: %s.", a.Rule, d.fitting[0].rule.because)
 	}
-	if rests := restsOn(a.Matched); rests != "" {
-		b.WriteString(" It rests on ")
-		b.WriteString(rests)
-		b.WriteByte('.')
+	if len(a.Matched) > 0 {
+		fmt.Fprintf(&b, " It rests on %s.", restsOn(a.Matched))
 	}
 	if d.reading.overruled >= 0 {
-		fmt.Fprintf(&b, " The data type rules out %s.", p.facetName(d.reading.overruled, ""))
+		fmt.Fprintf(&b, " The data type rules out that it is: %s.", p.facets[d.reading.overruled].name)
 	}
 	for _, c := range d.refined {
-		fmt.Fprintf(&b, " %q: %s.", c.rule.name, c.rule.because)
+		fmt.Fprintf(&b, " Refined by %q: %s.", c.rule.name, c.rule.because)
 	}
 	for i, c := range a.Considered {
+		lead := ", "
 		if i == 0 {
-			b.WriteString(" Also considered: ")
-		} else {
-			b.WriteString("; ")
+			lead = " Also considered: "
 		}
-		fmt.Fprintf(&b, "%q (%s) %s", c.Rule, c.Tier, c.Why)
+		fmt.Fprintf(&b, "%s%q (%s, %s)", lead, c.Rule, c.Tier, c.Why)
 	}
 	if len(a.Considered) > 0 {
 		b.WriteByte('.')
 	}
 	if r := a.Raised; r != nil {
-		fmt.Fprintf(&b, " The column %s raises the tier from %s to %s: rule %q, %s.", r.SourceField, r.From, r.To, r.Rule, restsOn(r.Matched))
+		fmt.Fprintf(&b, " The column %s raises the tier from %s to %s by the rule %q, which rests on %s.", r.SourceField, r.From, r.To, r.Rule, restsOn(r.Matched))
 	}
 	return b.String()
 }
 
-// restsOn lists matches, each text once.
+// restsOn lists matches by their places, each text once.
 func restsOn(matched []Match) string {
-	var parts []string
-	for _, m := range matched {
-		part := fmt.Sprintf("%q in the %s", m.Text, m.Place)
-		if m.Place == "data type" {
-			part = "the data type (" + m.Text + ")"
+	var b strings.Builder
+	for i := 0; i < len(matched); {
+		if i > 0 {
+			b.WriteString(" and ")
 		}
-		if !slices.Contains(parts, part) {
-			parts = append(parts, part)
+		where, first := matched[i].Place, i
+		for ; i < len(matched) && matched[i].Place == where; i++ {
+			if slices.ContainsFunc(matched[first:i], func(m Match) bool { return m.Text == matched[i].Text }) {
+				continue
+			}
+			if i > first {
+				b.WriteString(", ")
+			}
+			fmt.Fprintf(&b, "%q", matched[i].Text)
 		}
+		fmt.Fprintf(&b, " in the %s", where)
 	}
-	return strings.Join(parts, ", ")
+	return b.String()
 }

@@ -41,13 +41,18 @@ type derivation struct {
 	facts   facts
 }
 
-// facts are the answers before risk is computed of them.
+// facts are the answers before risk is computed of them, each with the rule or refinement that gave it; nil is the policy's default.
 type facts struct {
-	tier        schema.InformationSecurityClassification
-	criticality schema.Level
-	leak        schema.Level
-	personal    answer
-	regulatory  answer
+	tier        fact[schema.InformationSecurityClassification]
+	criticality fact[schema.Level]
+	leak        fact[schema.Level]
+	personal    fact[answer]
+	regulatory  fact[answer]
+}
+
+type fact[T any] struct {
+	value T
+	by    *rule
 }
 
 // candidate is a rule beside a reading.
@@ -103,11 +108,10 @@ func (p *Policy) findRules(d *derivation) {
 			return
 		}
 		seen[i/64] |= 1 << (i % 64)
-		switch c := p.judge(&p.rules[i], d.reading); c.miss.kind {
-		case fits:
+		switch c := p.judge(&p.rules[i], d.reading); {
+		case c.miss.kind == fits:
 			d.fitting = append(d.fitting, c)
-		case lacksWords:
-		default:
+		case c.n > 0 && c.miss.kind != lacksWords:
 			d.failed = append(d.failed, c)
 		}
 	}
@@ -197,15 +201,16 @@ func (c *candidate) matchWords(rd *reading) (weak place, ok bool) {
 	return weak, true
 }
 
-// best is the mention of one of the concepts that counts most, or -1.
+// best is the mention of one of the concepts that stands in the best place and there counts most, or -1.
 func (r *reading) best(concepts []int) int {
-	best, weight := -1, 0
+	best, source, points := -1, inTable, 0
 	for i, m := range r.mentions {
 		if m.term.kind != conceptTerm || !slices.Contains(concepts, m.term.id) {
 			continue
 		}
-		if w := m.weight()*2 + r.headBonus(i); w > weight {
-			best, weight = i, w
+		from, counts := max(m.place, inQualifier), m.weight()+r.headBonus(i) // head and qualifiers are one name
+		if best < 0 || from < source || from == source && counts > points {
+			best, source, points = i, from, counts
 		}
 	}
 	return best
@@ -283,56 +288,73 @@ func holds(want, not uint64, index int) bool {
 	return (want == 0 || want&bit != 0) && not&bit == 0
 }
 
-// settle takes the best rule's answers, or the policy's default, and refines them.
+// settle takes the best rule's answers, or the policy's default, and refines them. Refinements that change nothing are forgotten.
 func (p *Policy) settle(d *derivation) facts {
-	f := facts{p.fallback.tier, p.fallback.criticality, "", p.fallback.personal, p.fallback.regulatory}
+	f := facts{
+		tier:        fact[schema.InformationSecurityClassification]{value: p.fallback.tier},
+		criticality: fact[schema.Level]{value: p.fallback.criticality},
+		personal:    fact[answer]{value: p.fallback.personal},
+		regulatory:  fact[answer]{value: p.fallback.regulatory},
+	}
 	if len(d.fitting) > 0 {
 		r := d.fitting[0].rule
-		f = facts{r.tier, r.criticality, r.leak, r.personal, r.regulatory}
+		f.tier.set(r.tier, r)
+		f.criticality.set(r.criticality, r)
+		f.leak.set(r.leak, r)
+		f.personal.set(r.personal, r)
+		f.regulatory.set(r.regulatory, r)
 	}
-	for _, c := range d.refined {
-		f.refine(c.rule)
-	}
-	f.regulatory = f.regulated(d.reading)
+	d.refined = slices.DeleteFunc(d.refined, func(c candidate) bool { return !f.refine(c.rule) })
 	return f
 }
 
-// regulated is yes for every line of a filing. What the bank keeps beside the lines, such as a load time, is none: it has neither number nor
-// MDRM code.
-func (f *facts) regulated(r *reading) answer {
-	line := r.numbered || r.mdrm != ""
-	switch {
-	case line, r.filed && f.regulatory != no, f.regulatory == yes, f.regulatory == unsaid:
-		return yes
-	default:
-		return no
+func (f *fact[T]) set(value T, by *rule) { f.value, f.by = value, by }
+
+// refine applies a refinement and reports whether it had anything to add.
+func (f *facts) refine(r *rule) bool {
+	changed := len(r.laws) > 0 || r.certainty > 0
+	if r.tier != "" && r.tierLimit.allows(r.tier.Protects(f.tier.value), f.tier.value.Protects(r.tier)) {
+		f.tier.set(r.tier, r)
+		changed = true
 	}
+	if r.criticality != "" && r.criticalityLimit.allows(r.criticality.Above(f.criticality.value), f.criticality.value.Above(r.criticality)) {
+		f.criticality.set(r.criticality, r)
+		changed = true
+	}
+	if r.leak != "" && r.leak != f.leak.value {
+		f.leak.set(r.leak, r)
+		changed = true
+	}
+	if r.personal != unsaid && r.personal != f.personal.value {
+		f.personal.set(r.personal, r)
+		changed = true
+	}
+	if r.regulatory != unsaid && r.regulatory != f.regulatory.value {
+		f.regulatory.set(r.regulatory, r)
+		changed = true
+	}
+	return changed
 }
 
-func (f *facts) refine(r *rule) {
-	if r.tier != "" {
-		f.tier = limitTo(f.tier, r.tier, r.tierLimit, f.tier.Protects(r.tier))
-	}
-	if r.criticality != "" {
-		f.criticality = limitTo(f.criticality, r.criticality, r.criticalityLimit, f.criticality.Above(r.criticality))
-	}
-	if r.leak != "" {
-		f.leak = r.leak
-	}
-	if r.personal != unsaid {
-		f.personal = r.personal
-	}
-	if r.regulatory != unsaid {
-		f.regulatory = r.regulatory
-	}
+// allows reports whether a refinement's value replaces the present one, given whether it is above or below it.
+func (l limit) allows(above, below bool) bool {
+	return l == exactly && (above || below) || l == atLeast && above || l == atMost && below
 }
 
-// limitTo applies a refinement's value to the present one.
-func limitTo[T comparable](present, value T, l limit, above bool) T {
+// regulated says whether the regulatory flag stands, and why. Every line of a filing is regulated. What the bank keeps beside the lines, such as
+// a load time, is none: it has neither number nor MDRM code.
+func (d *derivation) regulated() (bool, string) {
+	r, said := d.reading, d.facts.regulatory.value
 	switch {
-	case l == atLeast && above, l == atMost && !above:
-		return present
+	case r.numbered || r.mdrm != "":
+		return true, "it is a line of a filed report"
+	case r.report != nil && said != no:
+		return true, "it stands in a filed report"
+	case said == yes || said == unsaid:
+		return true, "a regulation asks for it or protects it wherever it stands"
+	case said == onlyFiled:
+		return false, "only a filing would ask for it, and this is no line of one"
 	default:
-		return value
+		return false, "no regulation asks for it or protects it"
 	}
 }

@@ -24,13 +24,13 @@ func (p *Policy) raise(a *Answer, d *derivation, in Input) {
 	if of.Rule == "" || of.Confidence < p.raisesFrom || !to.Protects(from) {
 		return
 	}
-	a.Raised = &Raise{SourceField: strings.TrimLeft(column.SourceField(), "."), From: from, To: to, Rule: of.Rule, Matched: of.Matched}
+	a.Raised = &Raise{SourceField: sourceField(column), From: from, To: to, Rule: of.Rule, Matched: of.Matched}
 	a.InformationSecurityClassification = to
 	a.PIIFlag = a.PIIFlag || of.PIIFlag
 	a.RegulatoryFlag = a.RegulatoryFlag || of.RegulatoryFlag
 	f := d.facts
-	f.tier, f.leak = to, c.facts.leak
-	if level := p.riskOf(f, d.reading.facet); level.Above(a.RiskLevel) {
+	f.tier, f.leak = c.facts.tier, c.facts.leak
+	if level := p.riskOf(f, d.reading.facet).level(); level.Above(a.RiskLevel) {
 		a.RiskLevel = level
 	}
 	for _, reference := range of.RegulatoryReferences {
@@ -40,3 +40,6 @@ func (p *Policy) raise(a *Answer, d *derivation, in Input) {
 	}
 	a.Confidence = min(a.Confidence, of.Confidence)
 }
+
+// sourceField is the column's name without the parts that are not known.
+func sourceField(c *schema.SourceColumn) string { return strings.TrimLeft(c.SourceField(), ".") }

@@ -1,78 +1,98 @@
 package rules
 
 // Confidence is counted, not learned: every number here is a judgement, held against the labelled rows in testdata by the tests. An answer on
-// which nothing speaks starts at silent; a rule starts at the base of the best place that its words stand in.
+// which nothing speaks starts at silent; a rule starts at the base of the weakest place that its words stand in.
 const (
-	silent          = 10
-	wordlessBase    = 34
-	describedBase   = 40
-	technicalBase   = 52
-	namedBase       = 62
-	perWord         = 3
-	wordsAtMost     = 12
-	perFacetPoint   = 3
-	typeAgrees      = 4
-	coverageAtMost  = 12
-	overruledCosts  = 10
-	nearTwinCosts   = 14
-	nearCosts       = 6
-	nearTwinMargin  = 2
-	nearMargin      = 5
-	mostEver        = 97
-	leastOfARule    = 12
-	describedAgrees = 2
+	silent         = 10
+	wordlessBase   = 34
+	describedBase  = 40
+	technicalBase  = 52
+	namedBase      = 62
+	perWord        = 3
+	wordsAtMost    = 12
+	perFacetPoint  = 3
+	typeAgrees     = 4
+	coverageAtMost = 12
+	overruledCosts = 10
+	nearTwinCosts  = 14
+	nearCosts      = 6
+	nearTwinMargin = 2
+	nearMargin     = 5
+	leastOfARule   = 12
+	mostEver       = 97
 )
 
-// confidence counts the evidence for the best rule.
-func (p *Policy) confidence(d *derivation) int {
+// part is one reason for more or less confidence.
+type part struct {
+	points int
+	why    string
+}
+
+// confidence counts the evidence for the best rule. The parts go to an explanation; certainty is the percentage that the policy itself puts
+// on the rule and the refinements.
+func (p *Policy) confidence(d *derivation) (total int, parts []part, certainty int) {
 	if len(d.fitting) == 0 {
-		return silent
+		return silent, []part{{silent, "no rule speaks"}}, 100
 	}
 	r, best := d.reading, d.fitting[0]
-	n := base(r, best) + min(wordsAtMost, perWord*namedWords(r, best))
-	if best.rule.says != 0 || best.rule.saysNot != 0 {
-		n += perFacetPoint * r.facetFrom.points()
+	parts = make([]part, 0, 8)
+	parts = append(parts, base(r, best))
+	if words := namedWords(r, best); words > 0 {
+		parts = append(parts, part{min(wordsAtMost, perWord*words), "for the words of the name that it names"})
+	}
+	if points := r.facetFrom.points(); points > 0 && (best.rule.says != 0 || best.rule.saysNot != 0) {
+		parts = append(parts, part{perFacetPoint * points, "for " + r.facetFrom.String() + " that says what the value is"})
 	}
 	if r.class != 0 && r.facetFrom == fromName {
-		n += typeAgrees
+		parts = append(parts, part{typeAgrees, "for a data type that agrees with it"})
 	}
-	n += coverageAtMost * d.covered / 100
+	parts = append(parts, part{coverageAtMost * d.covered / 100, "for the share of the name's words that the policy knows"})
 	if r.overruled >= 0 {
-		n -= overruledCosts
+		parts = append(parts, part{-overruledCosts, "for a word that the data type rules out"})
 	}
-	n -= doubt(d)
-	n = max(leastOfARule, min(mostEver, n))
-	for _, c := range d.fitting[:1] {
-		n = capped(n, c.rule.certainty)
+	if cost := doubt(d); cost > 0 {
+		parts = append(parts, part{-cost, "for another answer that comes near"})
 	}
+	for _, one := range parts {
+		total += one.points
+	}
+	total = max(leastOfARule, min(mostEver, total))
+	certainty = d.certainty()
+	return total * certainty / 100, parts, certainty
+}
+
+func (d *derivation) certainty() int {
+	certainty := 100
+	weigh := func(r *rule) {
+		if r.certainty > 0 {
+			certainty = certainty * r.certainty / 100
+		}
+	}
+	weigh(d.fitting[0].rule)
 	for _, c := range d.refined {
-		n = capped(n, c.rule.certainty)
+		weigh(c.rule)
 	}
-	return n
+	return certainty
 }
 
-func capped(n, certainty int) int {
-	if certainty > 0 {
-		return n * certainty / 100
-	}
-	return n
-}
-
-func base(r *reading, c candidate) int {
+func base(r *reading, c candidate) part {
 	if c.n == 0 {
-		return wordlessBase
+		return part{wordlessBase, "for a rule that knows only the kind of value"}
 	}
 	worst := inHead
 	for _, m := range c.mentions() {
 		worst = max(worst, r.mentions[m].place)
 	}
+	if c.rule.of != 0 && r.partyGuessed() {
+		worst = inDescription
+	}
 	switch worst {
 	case inHead, inQualifier:
-		return namedBase
+		return part{namedBase, "for words in the name"}
 	case inTechnicalName:
-		return technicalBase
+		return part{technicalBase, "for words in the technical name"}
 	default:
-		return describedBase
+		return part{describedBase, "for words outside the names"}
 	}
 }
 

@@ -34,8 +34,8 @@ func (c classes) String() string {
 	return strings.Join(names, " or ")
 }
 
-// looseText is the length from which a text column holds anything, as in tables that files were loaded into.
-const looseText = 60
+// From looseText on a text column may hold anything, as in tables that files were loaded into; from freeText on it holds prose.
+const looseText, freeText = 60, 1000
 
 // classOf is the class of a declared data type; 0 where it says nothing.
 func classOf(declared string) classes {
@@ -52,7 +52,7 @@ func classOf(declared string) classes {
 		return binaryClass
 	case datatype.Text:
 		switch {
-		case t.Length == 0 || t.Length >= looseText:
+		case t.Length == 0 || looseText <= t.Length && t.Length < freeText:
 			return 0
 		case t.Length <= 3:
 			return codeClass
@@ -260,4 +260,6 @@ func (p *Policy) findParty(r *reading) {
 func (r *reading) facetGuessed() bool { return r.facetFrom == fromType && r.class == codeClass }
 
 // partyGuessed reports that only the description names the party: it mentions many whom the attribute is not about.
-func (r *reading) partyGuessed() bool { return r.partyAt >= 0 && r.mentions[r.partyAt].place == inDescription }
+func (r *reading) partyGuessed() bool {
+	return r.partyAt >= 0 && r.mentions[r.partyAt].place == inDescription
+}

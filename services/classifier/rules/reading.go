@@ -78,6 +78,7 @@ type reading struct {
 	facetFrom evidence
 	facetAt   int // index of the mention that gave the facet, or -1
 	overruled int // the facet that a word gave and the data type ruled out, or -1
+	declared  string
 	class     classes
 	party     int // index of the party, or -1
 	partyAt   int // index of the mention that gave the party, or -1
@@ -99,13 +100,18 @@ const (
 	fromName
 )
 
+func (e evidence) String() string {
+	return [...]string{"nothing", "the description", "the data type", "a word of the technical name", "a word of the name"}[e]
+}
+
+// points are what the facet counts for where a rule asks for it.
 func (e evidence) points() int { return [...]int{0, 1, 2, 2, 3}[e] }
 
 func (p *Policy) read(in Input) *reading {
 	a := in.Attribute
 	r := &reading{
 		name: cutLong(a.AttributeName, maxName), facet: -1, facetAt: -1, overruled: -1, party: -1, partyAt: -1,
-		class: classOf(a.DataType), mdrm: strings.TrimSpace(a.MDRM), marks: marksOf(a),
+		declared: strings.TrimSpace(a.DataType), class: classOf(a.DataType), mdrm: strings.TrimSpace(a.MDRM), marks: marksOf(a),
 		tokens: make([]token, 0, 64), mentions: make([]mention, 0, 48),
 	}
 	r.report = p.matchReport(in.Report, r.mdrm)

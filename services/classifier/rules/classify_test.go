@@ -1,0 +1,191 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+func attribute(name, dataType string) schema.Attribute {
+	return schema.Attribute{AttributeName: name, DataType: dataType}
+}
+
+func TestWhatIsSaidOfAThingDecidesAndNotTheThing(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	for _, tt := range []struct {
+		name, dataType string
+		tier           schema.InformationSecurityClassification
+		personal       bool
+	}{
+		{"Vantage Score of the Applicant", "N3", schema.HRCI, true},
+		{"Vantage Score Pull Date", "Date", schema.Confidential, false},
+		{"Date of the Vantage Score", "Date", schema.Confidential, false},
+		{"Vantage Score - Date", "Date", schema.Confidential, false},
+		{"Vantage Score Version", "C10", schema.Proprietary, false},
+		{"Vantage Score (Name)", "C20", schema.Proprietary, false},
+		{"Custom Score Indicator", "N1", schema.Proprietary, false},
+		{"90 Plus DPD Ever Indicator", "N1", schema.Confidential, false},
+		{"Passport Number", "C9", schema.HRCI, true},
+		{"Passport Issue Date", "Date", schema.Confidential, true},
+		{"Mortgage Account Status - Open", "N1", schema.Proprietary, false},
+		{"Mortgage Account Status - Revoked", "N1", schema.Confidential, false},
+		{"Password Hash", "C64", schema.HRCI, false},
+		{"Password Change Date", "Date", schema.Proprietary, false},
+		{"Applicant Province", "C2", schema.Public, false},
+		{"Applicant Postal Code", "C6", schema.Confidential, true},
+		{"Branch Postal Code", "C6", schema.Public, false},
+		{"Downturn LGD", "N6.5", schema.HRCI, false},
+		{"LGD Model Name", "C30", schema.Proprietary, false},
+		{"Obligor Tax Identification Number", "C9", schema.HRCI, true},
+		{"Obligor Address", "C60", schema.Confidential, false},
+	} {
+		a := p.Classify(Input{Attribute: attribute(tt.name, tt.dataType)})
+		if a.InformationSecurityClassification != tt.tier || a.PIIFlag != tt.personal {
+			t.Errorf("%q is %s, personal %v, want %s, %v\n\t%s", tt.name, a.InformationSecurityClassification, a.PIIFlag, tt.tier, tt.personal, a.Rationale)
+		}
+	}
+}
+
+func TestADataTypeRulesOutWhatItCannotHold(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	number := p.Classify(Input{Attribute: attribute("Bureau Score", "N3")})
+	text := p.Classify(Input{Attribute: attribute("Bureau Score", "C18")})
+	if number.InformationSecurityClassification != schema.HRCI || text.InformationSecurityClassification != schema.Proprietary {
+		t.Errorf("a score of type N3 is %s and of type C18 %s", number.InformationSecurityClassification, text.InformationSecurityClassification)
+	}
+	if !strings.Contains(text.Rationale, "rules out") {
+		t.Errorf("the rationale does not say what the type rules out: %s", text.Rationale)
+	}
+	payment := p.Classify(Input{Attribute: attribute("Balloon Payment", "N12.2")})
+	flagged := p.Classify(Input{Attribute: attribute("Balloon Payment", "N1")})
+	if payment.Rule == flagged.Rule {
+		t.Errorf("an amount and a flag are both answered by %q", payment.Rule)
+	}
+}
+
+func TestWhatNoRuleKnowsIsConfidentialAndSaysSo(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	for _, name := range []string{"", "   ", "???", "Zyxwv Qponm", "数据元素", "\xff\xfe", strings.Repeat("Zyxwv ", 5000)} {
+		a := p.Classify(Input{Attribute: attribute(name, "")})
+		if a.InformationSecurityClassification != schema.Confidential || a.Confidence > 20 || a.Rule != "" || !strings.HasPrefix(a.Rationale, "No rule spoke") {
+			t.Errorf("%.20q: %s with %d by %q: %s", name, a.InformationSecurityClassification, a.Confidence, a.Rule, a.Rationale)
+		}
+	}
+}
+
+func TestAColumnRaisesTheTierAndNeverLowersIt(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	column := func(table, name, dataType string) *schema.SourceColumn {
+		return &schema.SourceColumn{SchemaName: "dw", TableName: table, ColumnName: name, DataType: dataType}
+	}
+	for _, tt := range []struct {
+		name      string
+		attribute schema.Attribute
+		column    *schema.SourceColumn
+		tier      schema.InformationSecurityClassification
+		raised    bool
+	}{
+		{"a public state fed from a ZIP code", attribute("Property State", "C2"), column("CUST_ADDR", "ZIP_CD", "CHAR(9)"), schema.Confidential, true},
+		{"a score's version fed from the score", attribute("FICO Version", "C10"), column("BUREAU", "FICO_SCORE", "SMALLINT"), schema.HRCI, true},
+		{"a loan number fed from a card number", attribute("Loan Number", "C18"), column("CARD", "PAN", "VARCHAR(19)"), schema.HRCI, true},
+		{"a score fed from a harmless code", attribute("Vantage Score", "N3"), column("PROD", "PROD_TYP_CD", "CHAR(2)"), schema.HRCI, false},
+		{"a state fed from a state", attribute("Property State", "C2"), column("PROP", "STATE_CD", "CHAR(2)"), schema.Public, false},
+		{"a state fed from what nobody knows", attribute("Property State", "C2"), column("X", "ZZQ_7", ""), schema.Public, false},
+		{"a state fed from some amount", attribute("Property State", "C2"), column("X", "ZZQ_AMT", "DECIMAL(12,2)"), schema.Public, false},
+	} {
+		a := p.Classify(Input{Attribute: tt.attribute, Column: tt.column})
+		alone := p.Classify(Input{Attribute: tt.attribute})
+		if a.InformationSecurityClassification != tt.tier || (a.Raised != nil) != tt.raised {
+			t.Errorf("%s: %s, raised %v, want %s: %s", tt.name, a.InformationSecurityClassification, a.Raised, tt.tier, a.Rationale)
+		}
+		if alone.RiskLevel.Above(a.RiskLevel) || alone.PIIFlag && !a.PIIFlag || alone.RegulatoryFlag && !a.RegulatoryFlag || a.Criticality != alone.Criticality {
+			t.Errorf("%s: the column lowers %+v to %+v", tt.name, alone.Classification, a.Classification)
+		}
+		if tt.raised && (a.RiskLevel != schema.High || !a.PIIFlag || !strings.Contains(a.Rationale, tt.column.SourceField()+" raises the tier")) {
+			t.Errorf("%s: %+v: %s", tt.name, a.Classification, a.Rationale)
+		}
+		if !tt.raised && !cmp.Equal(a, alone) {
+			t.Errorf("%s: the column changes the answer:\n%s", tt.name, cmp.Diff(alone, a))
+		}
+	}
+}
+
+func TestALineOfAFilingIsRegulatedAndCitesIt(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	for _, tt := range []struct {
+		name   string
+		input  Input
+		want   bool
+		citing string
+	}{
+		{"a channel in a filing", Input{Attribute: attribute("Channel", "N1"), Report: "fr_y14m_b1"}, true, "CCAR"},
+		{"a channel in a table", Input{Attribute: attribute("Channel", "N1")}, false, ""},
+		{"a load time beside a filing", Input{Attribute: attribute("Load Timestamp", "TIMESTAMP"), Report: "FR Y-14M"}, false, ""},
+		{"a numbered line of an unknown form", Input{Attribute: schema.Attribute{AttributeName: "Channel", LineItemNumber: "7"}, Report: "XY 12"}, true, "Federal Reserve"},
+		{"an MDRM code of the Call Report", Input{Attribute: schema.Attribute{AttributeName: "Total deposits", MDRM: "RCON2200"}}, true, "Call Report"},
+		{"a phone number in a table", Input{Attribute: attribute("Home Phone", "C15")}, true, "Regulation P"},
+		{"an aggregate", Input{Attribute: attribute("Ending Balance", "N12.2"), Report: "FR Y-14M D.2"}, true, "FR Y-14M"},
+	} {
+		a := p.Classify(tt.input)
+		cited := strings.Join(a.RegulatoryReferences, "; ")
+		if a.RegulatoryFlag != tt.want || !strings.Contains(cited, tt.citing) || (len(a.RegulatoryReferences) > 0) != tt.want {
+			t.Errorf("%s: %v, citing %q", tt.name, a.RegulatoryFlag, cited)
+		}
+	}
+}
+
+func TestAPublishedFilingIsPublicAndAnAggregateForTheSupervisorIsNot(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	line := attribute("Net Charge-offs on Installment Loans", "N15")
+	for report, want := range map[string]schema.InformationSecurityClassification{
+		"FR Y-9C": schema.Public, "FR Y-14M Schedule D.2": schema.Confidential, "FR Y-14A": schema.Confidential, "": schema.Confidential,
+	} {
+		a := p.Classify(Input{Attribute: line, Report: report})
+		if a.InformationSecurityClassification != want || a.Criticality != schema.High || a.RiskLevel != schema.Medium || a.PIIFlag {
+			t.Errorf("in %q it is %+v", report, a.Classification)
+		}
+	}
+}
+
+func TestEqualInputGivesEqualAnswersFromManyGoroutines(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	rows := goldRows(t)
+	want := make([]Answer, len(rows))
+	for i, row := range rows {
+		want[i] = p.Classify(row.input)
+	}
+	for worker := range 4 {
+		t.Run(fmt.Sprint(worker), func(t *testing.T) {
+			t.Parallel()
+			for i, row := range rows {
+				if got := p.Classify(row.input); !cmp.Equal(got, want[i]) {
+					t.Errorf("%q: %s", row.input.Attribute.AttributeName, cmp.Diff(want[i], got))
+				}
+			}
+		})
+	}
+}
+
+func TestAChangedPolicyHasAnotherDigest(t *testing.T) {
+	t.Parallel()
+	source := DefaultSource()
+	p, again := defaultForTest(t), defaultForTest(t)
+	if p.Digest() != again.Digest() || p.ClassifiedBy() != "rules@"+p.Version() {
+		t.Errorf("digests %s and %s, classified by %s", p.Digest(), again.Digest(), p.ClassifiedBy())
+	}
+	changed, err := Parse("changed", append(source, "# a remark\n"...))
+	if err != nil || changed.Digest() == p.Digest() {
+		t.Errorf("the digest is still %s: %v", p.Digest(), err)
+	}
+}

@@ -1,0 +1,48 @@
+package rules
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestExplanationsReadAsTheyShould(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	var b strings.Builder
+	for _, in := range []Input{
+		{Attribute: attribute("Refreshed FICO Auto Score Date", "Date YYYYMMDD"), Report: "FR Y-14M Schedule A.1"},
+		{Attribute: attribute("CUST_LST_NM", "VARCHAR(40)"), Table: "EMPLOYEE"},
+		{Attribute: schema.Attribute{AttributeName: "Loans Past Due 90 Days or More", DataType: "N15", MDRM: "BHCK5525"}},
+		{
+			Attribute: schema.Attribute{AttributeName: "Property State", DataType: "C2", LineItemNumber: "5"}, Report: "FR Y-14M Schedule B.1",
+			Column: &schema.SourceColumn{SchemaName: "crm", TableName: "CUST_ADDR", ColumnName: "ZIP_CD", DataType: "CHAR(9)"},
+		},
+		{Attribute: attribute("Zyxwv Qponm", "")},
+	} {
+		explained := p.Explain(in)
+		explained = strings.ReplaceAll(explained, p.Digest(), "DIGEST")
+		fmt.Fprintf(&b, "%s\n%s\n\n%s\n\n", explained, "Rationale", p.Classify(in).Rationale)
+	}
+	const golden = "testdata/explanations.golden"
+	if *update {
+		if err := os.WriteFile(golden, []byte(b.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("explanations differ from %s (run with -update to accept):\n%s", golden, diff)
+	}
+}

@@ -1,0 +1,249 @@
+package rules
+
+import (
+	"cmp"
+	"encoding/csv"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// reportsOfForms names the filing of each pair of files in testdata. The others are tables of systems.
+var reportsOfForms = map[string]string{
+	"first-lien":             "FR Y-14M Schedule A.1",
+	"home-equity":            "fr_y_14m_b1",
+	"mortgage-servicing":     "FR Y-14M Schedule A.1",
+	"portfolio":              "FR Y-14M Schedule D.2",
+	"corporate":              "FR Y-14Q Schedule H.1",
+	"commercial-real-estate": "FR Y-14Q Schedule H.2",
+	"securities":             "FR Y-14Q Schedule B.1",
+	"counterparty":           "FR Y-14Q Schedule L.5",
+	"projections":            "FR Y-14A",
+	"consolidated":           "FR Y-9C",
+	"holding-company":        "FR Y-9C",
+	"hmda":                   "HMDA Loan Application Register",
+	"liquidity":              "FR 2052a",
+}
+
+// labelled is an attribute with the answers that a data officer gives: the best first, then those that can be defended.
+type labelled struct {
+	form  string
+	input Input
+	want  map[string][]string
+}
+
+var judged = []string{"information_security_classification", "criticality", "risk_level", "regulatory_flag", "pii_flag"}
+
+func goldRows(t testing.TB) []labelled {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.gold.csv")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("gold files: %v, %v", files, err)
+	}
+	var all []labelled
+	for _, file := range files {
+		form := strings.TrimSuffix(filepath.Base(file), ".gold.csv")
+		gold := readRows(t, file)
+		attributes := readRows(t, filepath.Join("testdata", form+".attributes.csv"))
+		if len(gold) != len(attributes) {
+			t.Fatalf("%s: %d labels for %d attributes", form, len(gold), len(attributes))
+		}
+		for i, row := range attributes {
+			if row["attribute_name"] != gold[i]["attribute_name"] {
+				t.Fatalf("%s row %d: %q is labelled as %q", form, i+2, row["attribute_name"], gold[i]["attribute_name"])
+			}
+			l := labelled{form: form, want: map[string][]string{}, input: Input{Report: reportsOfForms[form], Attribute: schema.Attribute{
+				AttributeName: row["attribute_name"], Description: row["description"], DataType: row["data_type"],
+				LineItemNumber: row["line_item_number"], MDRM: row["mdrm"], IsPrimaryKey: row["is_primary_key"] == "true",
+			}}}
+			for _, field := range judged {
+				if cell := gold[i][field]; cell != "" {
+					l.want[field] = strings.Split(cell, "|")
+				}
+			}
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+func readRows(t testing.TB, path string) []map[string]string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	records, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	rows := make([]map[string]string, 0, len(records))
+	for _, record := range records[1:] {
+		row := map[string]string{}
+		for i, key := range records[0] {
+			row[key] = record[i]
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func fieldsOf(c schema.Classification) map[string]string {
+	return map[string]string{
+		"information_security_classification": string(c.InformationSecurityClassification),
+		"criticality":                         string(c.Criticality),
+		"risk_level":                          string(c.RiskLevel),
+		"regulatory_flag":                     yesOrNo(c.RegulatoryFlag),
+		"pii_flag":                            yesOrNo(c.PIIFlag),
+	}
+}
+
+func defaultForTest(t testing.TB) *Policy {
+	t.Helper()
+	p, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestAttributesOfOtherFormsAreAnsweredAsLabelled(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	rows := goldRows(t)
+	if len(rows) < 400 {
+		t.Fatalf("only %d labelled attributes", len(rows))
+	}
+	strict, lenient, total := map[string]int{}, map[string]int{}, map[string]int{}
+	for _, row := range rows {
+		a := p.Classify(row.input)
+		for field, got := range fieldsOf(a.Classification) {
+			want, ok := row.want[field]
+			if !ok {
+				continue
+			}
+			total[field]++
+			if got == want[0] {
+				strict[field]++
+			}
+			if slices.Contains(want, got) {
+				lenient[field]++
+				continue
+			}
+			t.Errorf("%s, %q: %s is %s, want %s\n\t%s", row.form, row.input.Attribute.AttributeName, field, got, strings.Join(want, " or "), a.Rationale)
+		}
+	}
+	for _, field := range judged {
+		t.Logf("%-36s %d attributes, best answer %.1f%%, defensible answer %.1f%%", field, total[field],
+			percentOf(strict[field], total[field]), percentOf(lenient[field], total[field]))
+		if percentOf(strict[field], total[field]) < 85 {
+			t.Errorf("%s: the best answer is given for less than 85%%", field)
+		}
+	}
+}
+
+func percentOf(n, of int) float64 { return 100 * float64(n) / float64(max(of, 1)) }
+
+func TestConfidentAnswersAreRightMoreOftenThanDoubtfulOnes(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	type bin struct{ n, best int }
+	var sure, doubtful bin
+	for _, row := range goldRows(t) {
+		a := p.Classify(row.input)
+		b := &doubtful
+		if a.Confidence >= 85 {
+			b = &sure
+		}
+		b.n++
+		if slices.ContainsFunc(judged, func(field string) bool {
+			want := row.want[field]
+			return len(want) > 0 && fieldsOf(a.Classification)[field] != want[0]
+		}) {
+			continue
+		}
+		b.best++
+	}
+	t.Logf("85 or more: %d of %d are the best answer in every field; below: %d of %d", sure.best, sure.n, doubtful.best, doubtful.n)
+	if sure.n < 100 || doubtful.n < 50 || percentOf(sure.best, sure.n) <= percentOf(doubtful.best, doubtful.n) {
+		t.Error("the confidence does not tell good answers from doubtful ones")
+	}
+}
+
+// TestWithoutTheWordsThatMatchedTheAnswerIsAnotherOrLessCertain takes from every labelled attribute the words that its answer claims to rest on.
+func TestWithoutTheWordsThatMatchedTheAnswerIsAnotherOrLessCertain(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	for _, row := range goldRows(t) {
+		a := p.Classify(row.input)
+		if a.Rule == "" {
+			continue
+		}
+		bare := without(row.input, a.Matched)
+		if b := p.Classify(bare); b.Classification == a.Classification && b.Confidence >= a.Confidence {
+			t.Errorf("%s, %q (%d): without %q it is %q and the same is said with %d\n\t%s\n\t%s", row.form, row.input.Attribute.AttributeName, a.Confidence,
+				a.Matched, bare.Attribute.AttributeName, b.Confidence, a.Rationale, b.Rationale)
+		}
+	}
+}
+
+// without takes matched words out of an attribute. A word of the data type takes the data type along.
+func without(in Input, matched []Match) Input {
+	out := in
+	byLength := slices.Clone(matched)
+	slices.SortFunc(byLength, func(a, b Match) int { return cmp.Compare(len(b.Text), len(a.Text)) })
+	for _, m := range byLength {
+		switch m.Place {
+		case "name":
+			out.Attribute.AttributeName = strings.ReplaceAll(out.Attribute.AttributeName, m.Text, " ")
+		case "technical name":
+			out.Attribute.TechnicalLineItemName = ""
+		case "description":
+			out.Attribute.Description = ""
+		case "table":
+			out.Table = ""
+		case "data type":
+			out.Attribute.DataType = ""
+		}
+	}
+	return out
+}
+
+func TestEveryMatchedWordOfANameStandsInIt(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	for _, row := range goldRows(t) {
+		for _, m := range p.Classify(row.input).Matched {
+			if m.Place == "name" && !strings.Contains(row.input.Attribute.AttributeName, m.Text) {
+				t.Errorf("%q does not have the words %q", row.input.Attribute.AttributeName, m.Text)
+			}
+		}
+	}
+}
+
+func ExamplePolicy_Classify() {
+	policy, err := Default()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	answer := policy.Classify(Input{
+		Attribute: schema.Attribute{AttributeName: "FICO Score of the Guarantor", DataType: "N3"},
+		Report:    "FR Y-14M Schedule A.1",
+	})
+	fmt.Println(answer.InformationSecurityClassification, answer.Criticality, answer.RiskLevel)
+	fmt.Println(answer.Rule)
+	for _, m := range answer.Matched {
+		fmt.Printf("%s in the %s: %s\n", m.Text, m.Place, m.Meaning)
+	}
+	// Output:
+	// HRCI High High
+	// score value
+	// FICO Score in the name: score
+}

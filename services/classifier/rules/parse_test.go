@@ -1,0 +1,113 @@
+package rules
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestEveryMistakeInAPolicyIsReportedByItsLine(t *testing.T) {
+	t.Parallel()
+	const head = "policy 1\nfacet date\n  words: date\n  types: date\nparty person\n  words: borrower\nconcept score\n  words: score\n" +
+		"risk\n  leak High: HRCI\n  leak Medium: Confidential\n  leak Low: Proprietary, Public\n" // 12 lines
+	const rule = "rule r\n  any: [score]\n  tier: HRCI\n  personal: yes\n  criticality: High\n  because: x\n" // 6 lines
+	for _, tt := range []struct{ name, text, want string }{
+		{"empty file", "", "p:1: the policy is empty"},
+		{"no version", "rule r\n  any: a\n", `p:1: a policy begins with the line "policy VERSION"`},
+		{"a version with a space", strings.Replace(head, "policy 1", "policy 1 2", 1) + rule, `p:1: the version "1 2" has a space`},
+		{"two versions", head + rule + "policy 2\n", "p:19: policy \"2\" stands twice, first in line 1"},
+		{"unknown headline", head + rule + "rul x\n", `p:19: unknown headline "rul": did you mean "rule"?`},
+		{"entry that is not indented", head + rule + "tier: HRCI\n", `p:19: "tier: HRCI" stands at the start of a line: entries are indented`},
+		{"unknown key", head + rule + "  teir: HRCI\n", `p:19: rule "r" has the unknown key "teir": did you mean "tier"?`},
+		{"no key", head + rule + "  tier HRCI\n", `p:19: "tier HRCI" is no entry`},
+		{"no value", head + rule + "  leak:\n", `p:19: rule "r" has nothing after "leak:"`},
+		{"a key twice", head + rule + "  tier: HRCI\n", `p:19: rule "r" says "tier" twice, first in line 15`},
+		{"a contradiction", head + rule + "  tier: Public\n", `p:19: rule "r" contradicts itself: tier is "Public" here and "HRCI" in line 15`},
+		{"a wrong tier", head + strings.Replace(rule, "HRCI", "Secret", 1), `p:15: rule "r": tier is "Secret": allowed are HRCI, Confidential, Proprietary, Public`},
+		{"a wrong level", head + strings.Replace(rule, "High", "high", 1), `p:17: rule "r": criticality is "high": did you mean "High"?`},
+		{"neither yes nor no", head + strings.Replace(rule, "yes", "maybe", 1), `p:16: rule "r": personal is "maybe": it is yes or no`},
+		{"two rules of one name", head + rule + rule, `p:19: rule "r" stands twice, first in line 13: give one of them another name`},
+		{"a refinement named like a rule", head + rule + "refine R\n  any: [score]\n  tier: Public\n  because: x\n", `p:19: refine "R" stands twice`},
+		{"an empty rule", head + rule + "rule empty\n", `p:19: rule "empty" is empty`},
+		{"a rule without conditions", head + strings.Replace(rule, "  any: [score]\n", "", 1) + "refine f\n  any: [score]\n  tier: HRCI\n  because: x\n", `p:13: rule "r" has no condition`},
+		{"a rule that only refuses", head + strings.Replace(rule, "any:", "none:", 1), `p:13: rule "r" only says what must not be`},
+		{"a rule that does not answer", head + strings.Replace(rule, "  tier: HRCI\n", "", 1), `p:13: rule "r" does not answer "tier"`},
+		{"a rule that does not say why", head + strings.Replace(rule, "  because: x\n", "", 1), `p:13: rule "r" does not say why`},
+		{"a limit in a rule", head + strings.Replace(rule, "HRCI", "at least HRCI", 1), "limits are for refinements"},
+		{"a refinement that changes nothing", head + rule + "refine f\n  any: [score]\n  because: x\n", `p:19: refine "f" changes nothing`},
+		{"an unknown concept", head + strings.Replace(rule, "[score]", "[scores]", 1), `p:14: rule "r" names the unknown concept "scores": did you mean "score"?`},
+		{"a concept that nobody uses", head + rule + "concept lonely\n  words: x\n", `p:19: concept "lonely" is used by no rule`},
+		{"a concept without words", head + rule + "concept bare\n", `p:19: concept "bare" has no words`},
+		{"a word twice", head + rule + "filler\n  words: of,\n  words: the, Of\n", `p:21: filler has "Of" twice, first in line 20`},
+		{"an empty element", head + rule + "filler\n  words: of, , the\n", "p:20: filler has an empty element"},
+		{"a word without letters", head + rule + "filler\n  words: --\n", `p:20: filler: "--" has no letter or digit`},
+		{"an open bracket", head + strings.Replace(rule, "[score]", "[score", 1), `"[score" has no closing bracket`},
+		{"an unknown facet", head + strings.Replace(rule, "  tier", "  says: dates\n  tier", 1), `p:15: rule "r" names the unknown facet "dates": did you mean "date"?`},
+		{"an unknown party", head + strings.Replace(rule, "  tier", "  of: staff\n  tier", 1), `p:15: rule "r" names the unknown party "staff"`},
+		{"an unknown law", head + strings.Replace(rule, "  tier", "  laws: FCRA\n  tier", 1), `p:15: rule "r" names the unknown law "FCRA"`},
+		{"an unknown kind of report", head + strings.Replace(rule, "  tier", "  in: published\n  tier", 1), `unknown kind of report "published"`},
+		{"an unknown type", head + rule + "facet name\n  words: name\n  types: txt\n", `p:21: facet "name" has the unknown type "txt": did you mean "text"?`},
+		{"an unknown mark", head + strings.Replace(rule, "  tier", "  marked: key\n  tier", 1), `unknown mark "key"`},
+		{"wanting what it refuses", head + strings.Replace(rule, "  tier", "  none: [score]\n  tier", 1), `p:13: rule "r" contradicts itself: it wants "score" and refuses it`},
+		{"a facet both wanted and not", head + strings.Replace(rule, "  tier", "  says: date\n  says-not: date\n  tier", 1), `"says" and "says-not" have an element in common`},
+		{"HRCI that may leak", head + strings.Replace(rule, "  tier", "  leak: Low\n  tier", 1), "a leak of HRCI is never Low"},
+		{"laws that do not apply", head + "law L\n  text: l\n" + strings.Replace(rule, "  tier", "  laws: L\n  regulatory: no\n  tier", 1), "names laws and says that none applies"},
+		{"personal and public", head + strings.Replace(rule, "HRCI", "Public", 1), "what is personal is Public only for people who are not customers"},
+		{"a certainty that is none", head + strings.Replace(rule, "  tier", "  certainty: 0\n  tier", 1), `certainty is "0", which is no whole number from 1 to 100`},
+		{"risk that forgets a tier", strings.Replace(head, ", Public", "", 1) + rule, "p:9: risk does not say what a leak of Public costs"},
+		{"no risk", strings.Split(head, "risk")[0] + rule, "p:1: the policy has no risk block"},
+		{"no rule", head, "p:1: the policy has no rule"},
+		{"a report that is never met", head + rule + "report X\n  kind: k\n", `p:19: report "X" has neither names nor mdrm`},
+		{"a law without text", head + rule + "law L\n", `p:19: law "L" has no text`},
+		{"an entry before any headline", "  tier: HRCI\n" + head + rule, "p:1: \"tier: HRCI\" stands before the first headline"},
+		{"entries where none belong", strings.Replace(head, "policy 1\n", "policy 1\n  words: x\n", 1) + rule, `p:2: policy "1" takes no entries`},
+		{"not UTF-8", head + rule + "# fine\nfiller\n  words: caf\xe9\n", "p:21: the line is not UTF-8 text"},
+		{"implied by what it cannot be", head + rule + "facet f\n  types: date\n  implied-by: text\n", `p:19: facet "f" is implied by text, which its types do not have`},
+	} {
+		p, err := Parse("p", []byte(tt.text))
+		if err == nil || p != nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v\n\twant %s", tt.name, err, tt.want)
+		}
+	}
+	if _, err := Parse("p", []byte(head+rule)); err != nil {
+		t.Errorf("the policy that the cases are made of: %v", err)
+	}
+}
+
+func TestAllMistakesAreReportedAtOnceInTheirOrder(t *testing.T) {
+	t.Parallel()
+	_, err := Parse("mine.policy", []byte("policy 1\nrule a\n  tier: X\n  any: [b]\nrul c\n"))
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // the joined error itself
+	if !ok {
+		t.Fatalf("%v", err)
+	}
+	var lines []int
+	for _, one := range joined.Unwrap() {
+		problem, ok := errors.AsType[*Problem](one)
+		if !ok || problem.File != "mine.policy" {
+			t.Fatalf("%#v", one)
+		}
+		lines = append(lines, problem.Line)
+	}
+	if len(lines) < 5 || !slices.IsSorted(lines) || !slices.Contains(lines, 3) || !slices.Contains(lines, 4) || !slices.Contains(lines, 5) {
+		t.Errorf("lines %v", lines)
+	}
+}
+
+func FuzzParseNeverPanicsAndNamesALine(f *testing.F) {
+	f.Add(string(DefaultSource()[:4000]))
+	f.Add("policy 1\nrule a\n  any: [b], c\n  tier: at most HRCI\n")
+	f.Add("report x\n  names: *, a*b\n  mdrm: ,\nrisk\n  error High: x\n")
+	f.Fuzz(func(t *testing.T, src string) {
+		p, err := Parse("f", []byte(src))
+		if err == nil {
+			p.Classify(Input{Attribute: attribute("Some Score", "N3"), Report: "FR Y-14M"})
+			return
+		}
+		problem, ok := errors.AsType[*Problem](err)
+		if !ok || problem.Line < 1 || problem.Text == "" {
+			t.Errorf("%v", err)
+		}
+	})
+}
