@@ -1,0 +1,183 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// LastAuditedEvent is when that happened which an event brought last into the audit log, or when it was recorded where the rows do not
+// say. It is the zero time where no event has brought anything.
+func LastAuditedEvent(ctx context.Context, db bun.IDB) (time.Time, error) {
+	var at time.Time
+	err := db.NewRaw("select coalesce(occurred_at, recorded_at) from audit_log where origin = ? order by seq desc limit 1", FromEvent).Scan(ctx, &at)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return at, fmt.Errorf("last event of the audit log: %w", err)
+	}
+	return at, nil
+}
+
+// UnauditedJob is a job that has ended and whose rows have not been compared with the audit log.
+type UnauditedJob struct {
+	ID string `bun:"id"`
+	// Announced says that its end is in the stream.
+	Announced bool `bun:"announced"`
+	// Finished says that its end is in the audit log, which is the last that is said of a job.
+	Finished bool `bun:"finished"`
+	// Settled is for how long nobody has written the job's row.
+	Settled time.Duration `bun:"settled"`
+}
+
+// UnauditedJobs lists the jobs that have ended and are not audited, the oldest first.
+func UnauditedJobs(ctx context.Context, db bun.IDB) ([]UnauditedJob, error) {
+	var jobs []UnauditedJob
+	err := db.NewRaw(`select id, announced_finished as announced,
+		exists (select from audit_log where event_id = 'finished/' || j.id) as finished,
+		(extract(epoch from clock_timestamp() - updated_at) * 1e9)::bigint as settled
+		from jobs j where audited_at is null and ended_at is not null order by id`).Scan(ctx, &jobs)
+	if err != nil {
+		return nil, fmt.Errorf("unaudited jobs: %w", err)
+	}
+	return jobs, nil
+}
+
+// JobIsLogged reports whether the audit log has as much of the job as the job's rows say. It only counts, which takes milliseconds.
+func JobIsLogged(ctx context.Context, db bun.IDB, jobID string) (logged bool, err error) {
+	err = db.NewRaw(`select 1 + (started_at is not null)::int + (listed_at is not null)::int + (ended_at is not null)::int
+		+ (select count(*) from job_intents where job_id = j.id and version > 1)
+		+ (select count(*) from job_items where job_id = j.id and outcome is not null)
+		= (select count(*) from audit_log where job_id = j.id and verified)
+		from jobs j where id = ?`, jobID).Scan(ctx, &logged)
+	if err != nil {
+		return false, notFound(err, "job "+jobID)
+	}
+	return logged, nil
+}
+
+// UnloggedFacts lists what the row of the job and those of its intents say and the audit log does not have, in the order in which it
+// happened.
+func UnloggedFacts(ctx context.Context, db bun.IDB, jobID string) ([]Fact, error) {
+	var facts []Fact
+	err := db.NewRaw(jobFacts+" and j.id = ?0 union all "+intentFacts+" and n.job_id = ?0 order by occurred_at", jobID).Scan(ctx, &facts)
+	if err != nil {
+		return nil, fmt.Errorf("facts of job %s: %w", jobID, err)
+	}
+	ids := make([]string, len(facts))
+	for i, fact := range facts {
+		ids[i] = fact.EventID
+	}
+	logged, err := loggedEvents(ctx, db, ids)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(facts, func(fact Fact) bool { return logged[fact.EventID] }), nil
+}
+
+// UnloggedItems looks at a page of the job's items, at most limit, those of the mappings behind the one with the id after, and lists
+// what they say and the audit log does not have. Last is the mapping behind which to go on, empty where the page is the last.
+func UnloggedItems(ctx context.Context, db bun.IDB, jobID, after string, limit int) (facts []Fact, last string, err error) {
+	var mappings []string
+	err = db.NewRaw("select mapping_id from job_items where job_id = ? and outcome is not null and mapping_id > ? order by mapping_id limit ?",
+		jobID, after, limit).Scan(ctx, &mappings)
+	if err != nil {
+		return nil, "", fmt.Errorf("items of job %s: %w", jobID, err)
+	}
+	if len(mappings) == limit {
+		last = mappings[limit-1]
+	}
+	ids := make([]string, len(mappings))
+	for i, id := range mappings {
+		ids[i] = "item/" + jobID + "/" + id
+	}
+	// Asked by name, because the log may be many times as long as the job.
+	logged, err := loggedEvents(ctx, db, ids)
+	if err != nil {
+		return nil, "", err
+	}
+	var unlogged FactQuery
+	for i, id := range mappings {
+		if !logged[ids[i]] {
+			unlogged.Items = append(unlogged.Items, ItemKey{JobID: jobID, MappingID: id})
+		}
+	}
+	facts, err = readInOrder(ctx, db, unlogged, ids)
+	return facts, last, err
+}
+
+// ChangesAreLogged reports whether the audit log has as many changes of mappings that are no job's as the history says. It only counts.
+func ChangesAreLogged(ctx context.Context, db bun.IDB) (logged bool, err error) {
+	err = db.NewRaw(`select (select count(*) from classification_history where job_id is null)
+		<= (select count(*) from audit_log where type = 'io.pdeflow.mapping.changed.v1' and verified)`).Scan(ctx, &logged)
+	if err != nil {
+		return false, fmt.Errorf("logged changes: %w", err)
+	}
+	return logged, nil
+}
+
+// UnloggedChanges looks at a page of the changes of mappings that are no job's, at most limit, those with ids behind after, and lists
+// those that are at least as old as age and that the audit log does not have. Last is the id behind which to go on, empty where the page
+// is the last.
+func UnloggedChanges(ctx context.Context, db bun.IDB, age time.Duration, after string, limit int) (facts []Fact, last string, err error) {
+	var changes []struct {
+		ID        string `bun:"id"`
+		MappingID string `bun:"mapping_id"`
+		Version   int64  `bun:"version"`
+		Due       bool   `bun:"due"`
+	}
+	err = db.NewRaw(`select id, mapping_id, (after->>'version')::bigint as version,
+		changed_at <= clock_timestamp() - ? * interval '1 microsecond' as due
+		from classification_history where job_id is null and id > ? order by id limit ?`, age.Microseconds(), after, limit).Scan(ctx, &changes)
+	if err != nil {
+		return nil, "", fmt.Errorf("changes: %w", err)
+	}
+	if len(changes) == limit {
+		last = changes[limit-1].ID
+	}
+	ids := make([]string, len(changes))
+	for i, change := range changes {
+		ids[i] = fmt.Sprintf("changed/%s/%d", change.MappingID, change.Version)
+	}
+	logged, err := loggedEvents(ctx, db, ids)
+	if err != nil {
+		return nil, "", err
+	}
+	var unlogged FactQuery
+	for i, change := range changes {
+		if change.Due && !logged[ids[i]] {
+			unlogged.Changes = append(unlogged.Changes, VersionKey{ID: change.MappingID, Version: change.Version})
+		}
+	}
+	facts, err = readInOrder(ctx, db, unlogged, ids)
+	return facts, last, err
+}
+
+// readInOrder reads facts, in the order of these ids.
+func readInOrder(ctx context.Context, db bun.IDB, q FactQuery, ids []string) ([]Fact, error) {
+	found, err := ReadFacts(ctx, db, q)
+	if err != nil {
+		return nil, err
+	}
+	facts := make([]Fact, 0, len(found))
+	for _, id := range ids {
+		if fact, ok := found[id]; ok {
+			facts = append(facts, fact)
+		}
+	}
+	return facts, nil
+}
+
+// MarkAudited records that the audit log has all that the job's rows say.
+func MarkAudited(ctx context.Context, db bun.IDB, jobID string) error {
+	_, err := db.NewUpdate().Model((*Job)(nil)).Set("audited_at = t.now, updated_at = t.now, updated_by = ?", auditor).
+		TableExpr("(select clock_timestamp() as now) t").
+		Where("id = ? and audited_at is null and ended_at is not null", jobID).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("audited job %s: %w", jobID, err)
+	}
+	return nil
+}

@@ -1,0 +1,459 @@
+package auditor_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+func TestEveryEventOfAJobIsInTheLogOnce(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 7)
+	h.audit(eager())
+	job, said := h.story()
+	h.publish(said...)
+	h.publish(events.JobBell(job.ID)) // did not happen
+	h.audited(job)
+	for id, origin := range h.once(said) {
+		if origin != schema.FromEvent {
+			t.Errorf("%s came from the %s", id, origin)
+		}
+	}
+	h.sound()
+}
+
+func TestTheLogSaysWhoAskedForWhat(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 3)
+	h.audit(eager())
+	job := schematest.ListedJob(t, h.db, 3)
+	var said []events.Event
+	for _, asked := range []struct {
+		intent schema.Intent
+		by     string
+	}{{schema.IntentPause, "paul"}, {schema.IntentRun, "rita"}, {schema.IntentCancel, "carl"}} {
+		err := h.db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+			locked, err := schema.LockJob(ctx, tx, job.ID)
+			if err != nil {
+				return err
+			}
+			job, err = schema.RecordIntent(ctx, tx, locked, asked.intent, asked.by, locked.Traceparent)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said = append(said, events.JobIntended(schema.JobIntent{JobID: job.ID, Version: job.IntentVersion, Intent: asked.intent}))
+	}
+	h.publish(append(said, events.RequestOf(job))...)
+	for id, actor := range map[string]string{
+		"requested/" + job.ID: "tina", "paused/" + job.ID + "/2": "paul", "resumed/" + job.ID + "/3": "rita", "cancelled/" + job.ID + "/4": "carl",
+	} {
+		row := h.logs(id)
+		if row.Actor != actor || row.JobID != job.ID || row.ReportID != schematest.ReportID || row.CycleID != schematest.CycleID ||
+			row.Traceparent != job.Traceparent || row.OccurredAt.IsZero() {
+			t.Errorf("%s by %q: %+v", id, row.Actor, row)
+		}
+	}
+	if _, err := schema.CancelItems(t.Context(), h.db, job.ID, 10); err != nil {
+		t.Fatal(err)
+	}
+	h.publish(h.end(job))
+	h.announced(job)
+	h.audited(job)
+	for _, id := range h.ids { // no event says that an item was cancelled
+		if row := h.logs("item/" + job.ID + "/" + id); row.Origin != schema.FromRows || row.Actor != "dispatcher" {
+			t.Errorf("cancelled item by %s from the %s", row.Actor, row.Origin)
+		}
+	}
+	h.sound()
+}
+
+func TestWhatIsLoggedIsTheEventAsTheRowsSayIt(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 4)
+	h.audit(eager())
+	job, said := h.story()
+	h.publish(said...)
+	h.audited(job)
+	rows := map[string]schema.AuditRow{}
+	for _, row := range h.log() {
+		rows[row.EventID] = row
+	}
+	for _, event := range said {
+		row := rows[event.ID()]
+		topic := event.Subject().Topic
+		if row.Type != topic.Type() || row.Subject != event.Subject().String() || !strings.HasPrefix(row.Source, "/pdeflow/") {
+			t.Errorf("%s: type %s, subject %s, source %s", event.ID(), row.Type, row.Subject, row.Source)
+		}
+		var got events.Event
+		var err error
+		switch event.(type) {
+		case events.RegenerateRequested:
+			got, err = decode[events.RegenerateRequested](row.Data)
+		case events.JobFinished:
+			got, err = decode[events.JobFinished](row.Data)
+		default:
+			var progress events.JobProgress
+			progress, err = decode[events.JobProgress](row.Data)
+			if progress.Kind != events.KindItem {
+				progress.Item = nil
+			}
+			got = progress
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Sentences and times of the final status are not of record: the one follows from the numbers, the other are in other rows.
+		loose := cmpopts.IgnoreFields(events.JobStatus{}, "CurrentStep", "Message", "Error", "CreatedAt", "StartedAt", "UpdatedAt", "CompletedAt")
+		if diff := cmp.Diff(event, got, loose); diff != "" {
+			t.Errorf("%s (-said +logged):\n%s", event.ID(), diff)
+		}
+	}
+	var history struct {
+		History struct{ ID, SHA256 string }
+	}
+	if err := json.Unmarshal(rows[said[3].ID()].Data, &history); err != nil || len(history.History.SHA256) != 64 {
+		t.Errorf("history of an item is %+v, %v", history, err)
+	}
+}
+
+func decode[T any](data []byte) (event T, err error) {
+	err = json.Unmarshal(data, &event)
+	return event, err
+}
+
+func TestWhatComesAgainIsAppendedOnce(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 5)
+	job, said := h.story()
+	h.publish(said...)
+	h.publish(said...) // before there is an auditor, so within one batch
+	h.audit(eager())
+	h.audited(job)
+	h.publish(said...)
+	h.drained()
+	h.once(said)
+	h.sound()
+}
+
+func TestAForgedEventIsLoggedForWhatItIs(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 4)
+	h.audit(eager())
+	job := schematest.ListedJob(t, h.db, 4)
+	h.finish(job, h.ids[0])
+	forged := map[string]events.Event{
+		"an outcome that is not so":        events.JobItem(job.ID, events.Item{MappingID: h.ids[0], Outcome: schema.ItemFailed}),
+		"an outcome of a queued item":      events.JobItem(job.ID, events.Item{MappingID: h.ids[1], Outcome: schema.Succeeded}),
+		"an outcome of no item":            events.JobItem(job.ID, events.Item{MappingID: "nobodys", Outcome: schema.Succeeded}),
+		"a start of no job":                events.JobStarted("nobodys"),
+		"a list of another length":         events.JobListed(job.ID, 5),
+		"a pause that nobody asked for":    events.JobIntended(schema.JobIntent{JobID: job.ID, Version: 2, Intent: schema.IntentPause}),
+		"the first intent as a resumption": events.JobIntended(schema.JobIntent{JobID: job.ID, Version: 1, Intent: schema.IntentRun}),
+		"a request in another's name": func() events.Event {
+			request := events.RequestOf(job)
+			request.RequestedBy = "mallory"
+			return request
+		}(),
+		"an end before the end": events.JobFinished{JobStatus: func() events.JobStatus {
+			status := events.StatusOf(job, schema.JobStatus{JobID: job.ID, Status: schema.Completed})
+			status.Metadata.Classifier = schema.Rules
+			return status
+		}()},
+		"a change that nobody made": events.MappingChanged{
+			MappingID: h.ids[0], Version: 2, ChangedBy: "mallory", Before: json.RawMessage("{}"), After: json.RawMessage("{}"),
+		},
+		"a wait of no job": events.JobWaiting("nobodys", events.Waiting{Since: time.Now()}),
+	}
+	claims := map[string]string{}
+	for name, event := range forged {
+		h.publish(event)
+		claims[event.ID()] = name
+	}
+	h.drained()
+	rows := h.log()
+	if len(rows) != len(forged) {
+		t.Errorf("%d rows for %d forged events", len(rows), len(forged))
+	}
+	for _, row := range rows {
+		var doubt struct{ Claims, Reason, SHA256 string }
+		if err := json.Unmarshal(row.Data, &doubt); err != nil {
+			t.Fatal(err)
+		}
+		if row.Verified || !strings.HasPrefix(row.EventID, "unverified/") || claims[doubt.Claims] == "" || row.Actor != "" || row.Origin != schema.FromEvent {
+			t.Errorf("%s is logged as %s, claiming %s, by %q", claims[doubt.Claims], row.EventID, doubt.Claims, row.Actor)
+		}
+		if strings.Contains(string(row.Data), "mallory") {
+			t.Errorf("the log repeats what was forged: %s", row.Data)
+		}
+	}
+	h.sound()
+
+	// What is true in a forged event is logged as the rows say it, and what was forged does not stand in its way.
+	h.publish(events.JobItem(job.ID, events.Item{MappingID: h.ids[0], Outcome: schema.Succeeded, Attempt: 77}))
+	row := h.logs("item/" + job.ID + "/" + h.ids[0])
+	said, err := decode[events.JobProgress](row.Data)
+	if err != nil || said.Item == nil || said.Attempt != 1 || !row.Verified {
+		t.Errorf("logged as %s", row.Data)
+	}
+	h.sound()
+}
+
+func TestAGarbledMessageIsLoggedWithoutItsContent(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 1)
+	h.audit(eager())
+	const secret = "123-45-6789"
+	garbled := []events.Message{
+		{Subject: "job.progress." + secret, Data: []byte("\xff\xfe" + secret)},
+		{Subject: "job.progress.x", Header: map[string][]string{"ce-id": {"\x00\xff"}, "ce-source": {"%00%FF" + strings.Repeat("é", 400)}}, Data: []byte(secret)},
+		{Subject: "job.finished.\xff\xfe", Data: []byte("{}")},
+		{Subject: "mapping.changed.x", Header: map[string][]string{"traceparent": {"\xff"}}},
+		{Subject: "regenerate.requested." + strings.Repeat("x", 400)},
+	}
+	for range 2 { // the same message is the same event
+		for _, m := range garbled {
+			h.raw(m)
+		}
+	}
+	h.drained()
+	rows := h.log()
+	if len(rows) != len(garbled) {
+		t.Fatalf("%d rows for %d garbled messages", len(rows), len(garbled))
+	}
+	for _, row := range rows {
+		if row.Verified || !strings.HasPrefix(row.EventID, "unverified/") || !strings.Contains(string(row.Data), "not understood") {
+			t.Errorf("%s %s", row.EventID, row.Data)
+		}
+		if strings.Contains(string(row.Data), secret) {
+			t.Errorf("the log has the body: %s", row.Data)
+		}
+	}
+	h.sound()
+}
+
+func TestClaimsThatNoRowKeepsAreLoggedAsClaims(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 1)
+	h.audit(eager())
+	job := schematest.ListedJob(t, h.db, 1)
+	why, until := "the limit of customer 4711", time.Now().Add(time.Minute)
+	waiting := events.JobWaiting(job.ID, events.Waiting{WaitingFor: &why, Until: &until, Since: time.Now()})
+	rejected := events.MappingRejected{
+		RejectedSubject: "mapping.requested.rules." + job.ID + "." + h.ids[0], Data: []byte("customer 4711"), Reason: events.ReasonBody,
+		Error: `invalid character "4711"`,
+	}
+	h.publish(waiting, rejected, waiting, rejected)
+	h.drained()
+	if n := len(h.log()); n != 2 {
+		t.Errorf("%d rows", n)
+	}
+	for _, event := range []events.Event{waiting, rejected} {
+		row := h.logs(event.ID())
+		if row.Verified || row.JobID != job.ID || strings.Contains(string(row.Data), "4711") {
+			t.Errorf("%s: verified %v, job %q, %s", event.ID(), row.Verified, row.JobID, row.Data)
+		}
+	}
+	if row := h.logs(rejected.ID()); row.MappingID != h.ids[0] || !strings.Contains(string(row.Data), `"size":13`) {
+		t.Errorf("rejected: mapping %q, %s", row.MappingID, row.Data)
+	}
+	h.sound()
+}
+
+func TestALostStreamLeavesTheLogComplete(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 9)
+	h.audit(eager())
+	job := schematest.ListedJob(t, h.db, 9)
+	said := []events.Event{events.RequestOf(job), events.JobStarted(job.ID), events.JobListed(job.ID, job.Listed)}
+	h.publish(said...)
+	first := h.finish(job, h.ids[:3]...)
+	h.publish(first...)
+	h.drained()
+
+	h.bus.Stop()
+	h.bus.Wipe()
+	unsaid := h.finish(job, h.ids[3:6]...)
+	h.bus.Restart()
+	h.declare()
+	last := h.finish(job, h.ids[6:]...)
+	end := h.end(job)
+	h.publish(append(last, end)...)
+	h.announced(job)
+	h.audited(job)
+
+	all := append(append(append(append(said, first...), unsaid...), last...), end)
+	origins := h.once(all)
+	for _, event := range unsaid {
+		if origins[event.ID()] != schema.FromRows {
+			t.Errorf("%s came from the %s", event.ID(), origins[event.ID()])
+		}
+	}
+	for _, event := range first {
+		if origins[event.ID()] != schema.FromEvent {
+			t.Errorf("%s came from the %s", event.ID(), origins[event.ID()])
+		}
+	}
+	h.sound()
+}
+
+func TestAJobIsAuditedWhileNATSIsAway(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 3)
+	options := eager()
+	options.Patience = 50 * time.Millisecond
+	h.audit(options)
+	h.bus.Stop()
+	job, said := h.story()
+	h.audited(job)
+	for id, origin := range h.once(said) {
+		if origin != schema.FromRows {
+			t.Errorf("%s came from the %s", id, origin)
+		}
+	}
+	h.sound()
+	rows := h.log()
+	if first, last := rows[0], rows[len(rows)-1]; first.EventID != said[0].ID() || last.EventID != said[len(said)-1].ID() {
+		t.Errorf("from %s to %s", first.EventID, last.EventID)
+	}
+}
+
+func TestEventsHaveTheirChanceBeforeTheRowsAreAsked(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 3)
+	h.audit(eager())
+	job, said := h.story()
+	// All but one item, and the end last: the log is told that it is over, and the consumer never falls silent before.
+	h.publish(said[0], said[1], said[2], said[3], said[4])
+	h.publish(said[len(said)-1])
+	h.audited(job)
+	origins := h.once(said)
+	if got := origins[said[5].ID()]; got != schema.FromRows {
+		t.Errorf("what no event said came from the %s", got)
+	}
+	if got := origins[said[4].ID()]; got != schema.FromEvent {
+		t.Errorf("what an event said came from the %s", got)
+	}
+}
+
+func TestTwoAuditorsAppendEachEventOnce(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 60)
+	options := eager()
+	options.Batch, options.Linger = 3, time.Millisecond
+	h.audit(options)
+	h.audit(options)
+	job, said := h.story()
+	for i, event := range said {
+		h.publish(event)
+		if i%2 == 0 {
+			h.publish(event) // for the other one
+		}
+	}
+	h.audited(job)
+	h.drained()
+	h.once(said)
+	h.sound()
+}
+
+func TestADeletedConsumerGoesOnWhereTheLogEnds(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 6)
+	h.audit(eager())
+	job := schematest.ListedJob(t, h.db, 6)
+	h.publish(events.RequestOf(job))
+	h.logs("requested/" + job.ID)
+	h.publish(h.finish(job, h.ids[:3]...)...)
+	h.logs("item/" + job.ID + "/" + h.ids[2])
+	if err := h.js.DeleteConsumer(t.Context(), events.StreamEvents, "auditor"); err != nil {
+		t.Fatal(err)
+	}
+	h.publish(h.finish(job, h.ids[3:]...)...)
+	for _, id := range h.ids[3:] {
+		if row := h.logs("item/" + job.ID + "/" + id); row.Origin != schema.FromEvent {
+			t.Errorf("%s came from the %s", row.EventID, row.Origin)
+		}
+	}
+	consumer, err := h.js.Consumer(t.Context(), events.StreamEvents, "auditor")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := consumer.CachedInfo().Config
+	if config.DeliverPolicy != jetstream.DeliverByStartTimePolicy || config.OptStartTime == nil {
+		t.Fatalf("the consumer begins at %v", config.DeliverPolicy)
+	}
+	logged := h.logs("item/" + job.ID + "/" + h.ids[2])
+	if before := logged.OccurredAt.Sub(*config.OptStartTime); before < 0 || before > 2*time.Minute {
+		t.Errorf("the consumer begins %v before the last row", before)
+	}
+	h.drained()
+	if n := len(h.log()); n != 7 {
+		t.Errorf("%d rows", n)
+	}
+	h.sound()
+}
+
+func TestAnAuditorGoesOnWhereOneWasStopped(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 4)
+	stop := h.audit(eager())
+	job, said := h.story()
+	h.publish(said[:4]...)
+	h.logs(said[3].ID())
+	stop()
+	h.publish(said[4:]...)
+	h.audit(eager())
+	h.audited(job)
+	for id, origin := range h.once(said) {
+		if origin != schema.FromEvent {
+			t.Errorf("%s came from the %s", id, origin)
+		}
+	}
+	h.sound()
+}
+
+func TestChangesThatAreNoJobsAreLogged(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 3)
+	options := eager()
+	options.Patience = 300 * time.Millisecond
+	h.audit(options)
+	for i, id := range h.ids {
+		h.exec(`insert into classification_history (id, mapping_id, changed_at, changed_by, before, after, comment, created_at, created_by, updated_at, updated_by)
+			select ?, ?, now, 'olga', '{"version": 1}', '{"version": 2}', 'imported', now, 'olga', now, 'olga' from (select clock_timestamp() as now) t`,
+			fmt.Sprint("h", i), id)
+	}
+	comment := "imported"
+	h.publish(events.MappingChanged{
+		MappingID: h.ids[0], Version: 2, ChangedBy: "olga", Before: json.RawMessage(`{"version": 1}`), After: json.RawMessage(`{"version": 2}`), Comment: &comment,
+	})
+	for i, id := range h.ids {
+		row := h.logs("changed/" + id + "/2")
+		if row.Actor != "olga" || row.MappingID != id || row.ReportID != schematest.ReportID || !row.Verified {
+			t.Errorf("%+v", row)
+		}
+		if want := schema.FromRows; i > 0 && row.Origin != want {
+			t.Errorf("what no event said came from the %s", row.Origin)
+		}
+		change, err := decode[events.MappingChanged](row.Data)
+		if err != nil || change.Version != 2 || change.Comment == nil || *change.Comment != comment {
+			t.Errorf("logged as %s", row.Data)
+		}
+	}
+	h.sound()
+	h.exec("update classification_history set changed_by = 'nobody' where id = 'h1'")
+	h.found(schema.AuditFinding{Problem: schema.AuditDiffers, Seq: h.logs("changed/" + h.ids[1]).Seq, EventID: "changed/" + h.ids[1] + "/2"})
+}
