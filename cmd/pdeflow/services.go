@@ -15,6 +15,7 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api"
+	"github.com/pdeflow/pdeflow/services/auditor"
 	"github.com/pdeflow/pdeflow/services/classifier"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 	"github.com/pdeflow/pdeflow/services/dispatcher"
@@ -118,6 +119,8 @@ func newService(name service, w world, s settings) runner {
 		return classifier.New(w.db, w.js, w.topology, s.policy, log, classifier.Options{})
 	case projectorService:
 		return projector.New(w.db, w.js, w.topology, log)
+	case auditorService:
+		return auditor.New(w.db, w.js, w.topology, log, auditor.Options{})
 	default:
 		panic("no service " + name)
 	}
