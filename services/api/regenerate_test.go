@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -94,12 +95,18 @@ func TestWithNATSAwayAJobIsAcceptedAndLeftForTheDispatcherToAnnounce(t *testing.
 	}
 }
 
-// mute is a JetStream that never answers, as one behind a broken network.
-type mute struct{ jetstream.Publisher }
+// mute is a JetStream that does not answer before the test ends, as one behind a broken network.
+type mute struct {
+	jetstream.Publisher
+	end <-chan struct{}
+}
 
-func (mute) PublishMsg(ctx context.Context, _ *nats.Msg, _ ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
-	<-ctx.Done()
-	return nil, ctx.Err()
+func (m mute) PublishMsg(ctx context.Context, _ *nats.Msg, _ ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	select {
+	case <-ctx.Done():
+	case <-m.end:
+	}
+	return nil, errors.New("no answer")
 }
 
 func TestAnnouncingIsGivenUpWhereNATSDoesNotAnswer(t *testing.T) {
@@ -110,7 +117,9 @@ func TestAnnouncingIsGivenUpWhereNATSDoesNotAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.serve(mute{}, api.Options{Verify: verify})
+	end := make(chan struct{})
+	w.serve(mute{end: end}, api.Options{Verify: verify})
+	t.Cleanup(func() { close(end) })
 
 	// Without a limit of its own the publish, and the answer behind it, would take until the client gives up.
 	id := must[api.Accepted](t, w.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
