@@ -11,9 +11,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/eventstest"
@@ -51,7 +54,7 @@ func (s *stand) start(args ...string) *exec.Cmd {
 }
 
 // deadline bounds what a test waits for; it is no measure of speed.
-const deadline = 60 * time.Second
+const deadline = 2 * time.Minute
 
 var testSecret = []byte("a secret of the tests, and of nothing else at all")
 
@@ -63,18 +66,38 @@ type stand struct {
 	url   string
 	token string
 	log   *logBuffer
+	// policy is what a classifier that is started judges by.
+	policy *rules.Policy
+	// patience is how long a job may take.
+	patience time.Duration
 }
 
 // newStand starts the named services, all by default.
 func newStand(t *testing.T, services ...service) *stand {
 	t.Helper()
-	s := &stand{t: t, db: schematest.New(t), nats: eventstest.Start(t), log: &logBuffer{}}
+	s := newIdleStand(t, eventstest.Start(t))
 	s.run(services...)
 	return s
 }
 
+// newIdleStand runs no service yet.
+func newIdleStand(t *testing.T, server *eventstest.Server) *stand {
+	t.Helper()
+	policy, err := rules.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &stand{t: t, db: schematest.New(t), nats: server, log: &logBuffer{}, policy: policy, patience: deadline}
+}
+
 // run starts services in the test's process; they end with the test, or when stop is called.
 func (s *stand) run(services ...service) (stop func()) {
+	s.t.Helper()
+	return s.runOn(s.nats.URL(), services...)
+}
+
+// runOn is run with a NATS URL of its own.
+func (s *stand) runOn(natsURL string, services ...service) (stop func()) {
 	s.t.Helper()
 	if len(services) == 0 {
 		services = []service{apiService, dispatcherService, classifierService, projectorService}
@@ -91,11 +114,8 @@ func (s *stand) run(services ...service) (stop func()) {
 	if s.token, err = api.SignToken(testSecret, "tina", api.Manager, time.Hour); err != nil {
 		s.t.Fatal(err)
 	}
-	policy, err := rules.Default()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	nc, err := events.Connect(s.nats.URL(), "test", "", log)
+	policy := s.policy
+	nc, err := events.Connect(natsURL, "test", "", log)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -122,7 +142,9 @@ func (s *stand) run(services ...service) (stop func()) {
 			s.t.Logf("log:\n%s", s.log.String())
 		}
 	})
-	s.url = "http://" + listener.Addr().String() + "/api/v1"
+	if slices.Contains(services, apiService) {
+		s.url = "http://" + listener.Addr().String() + "/api/v1"
+	}
 	return stop
 }
 
@@ -196,7 +218,7 @@ func (s *stand) status(jobID, query string) events.JobStatus {
 func (s *stand) follow(jobID string, done func(events.JobStatus) bool) []events.JobStatus {
 	s.t.Helper()
 	var seen []events.JobStatus
-	for end := time.Now().Add(deadline); time.Now().Before(end); {
+	for end := time.Now().Add(s.patience); time.Now().Before(end); {
 		status := s.status(jobID, "")
 		if len(seen) == 0 || seen[len(seen)-1] != status {
 			seen = append(seen, status)
@@ -208,7 +230,7 @@ func (s *stand) follow(jobID string, done func(events.JobStatus) bool) []events.
 			return append(seen, again)
 		}
 	}
-	s.t.Fatalf("job %s is not there after %v: %+v", jobID, deadline, seen[len(seen)-1])
+	s.t.Fatalf("job %s is not there after %v: %+v", jobID, s.patience, seen[len(seen)-1])
 	return nil
 }
 
@@ -248,6 +270,37 @@ func (s *stand) exact(status events.JobStatus, n int64) {
 			s.t.Errorf("%d %s, not %d", got, what, n)
 		}
 	}
+}
+
+// eventually waits until the query answers true.
+func (s *stand) eventually(what, query string) {
+	s.t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(s.patience); time.Now().Before(end); <-tick.C {
+		var yes bool
+		if err := s.db.NewRaw(query).Scan(s.t.Context(), &yes); err != nil {
+			s.t.Fatal(err)
+		}
+		if yes {
+			return
+		}
+	}
+	s.t.Fatalf("waited %v for %s", s.patience, what)
+}
+
+// hurry makes every item that is to be tried again due at once, as often as one is said to wait, until stop is called.
+func (s *stand) hurry() (stop func()) {
+	s.t.Helper()
+	sub, err := s.nats.Conn(s.t).Subscribe(events.TopicJobProgress.Filter(), func(*nats.Msg) {
+		if _, err := s.db.NewRaw("update job_items set due_at = created_at where outcome is null and attempt > 0").Exec(context.Background()); err != nil {
+			s.log.Write([]byte("hurry: " + err.Error() + "\n"))
+		}
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return func() { _ = sub.Drain() }
 }
 
 func deref(text *string) string {
