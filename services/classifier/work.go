@@ -163,5 +163,5 @@ func (c *Classifier) tell(ctx context.Context, item schema.Item) error {
 	if item.Outcome == schema.ItemCancelled {
 		return nil
 	}
-	return c.publish.Publish(ctx, events.JobItem(item.JobID, events.ItemOf(item)))
+	return c.publish.Publish(ctx, events.JobItemOf(item))
 }

@@ -106,6 +106,7 @@ func (p *Projector) foldJob(ctx context.Context, l look) error {
 			}
 			if status.Status == schema.Pending && !job.StartedAt.IsZero() {
 				more = true
+				p.log.InfoContext(ctx, "job is running", "job_id", job.ID)
 				return schema.WriteRunning(ctx, tx, job, status)
 			}
 			status, more, err = p.count(ctx, tx, job, status, l)
