@@ -63,7 +63,7 @@ func TestLessonAStaleRowIsNeverWrittenBack(t *testing.T) {
 	job := s.regenerate()
 	// The classifier has read the row and waits for its lock: between its read and its write, a person says something else.
 	s.eventually("the classifier to wait for the row", `select exists (select from pg_stat_activity where wait_event_type = 'Lock'
-		and datname = current_database() and query like '%classification_history%')`)
+		and datname = current_database() and query like 'with locked as%')`)
 	if _, err := person.NewRaw(`update pde_mappings set source_field = 'svc.LN_MSTR.VIN', mapping_type = 'direct', mapping_confirmed_by_user = true,
 		version = version + 1, updated_at = clock_timestamp(), updated_by = 'olga' where id = ?`, ids[0]).Exec(t.Context()); err != nil {
 		t.Fatal(err)
