@@ -55,6 +55,16 @@ func ListAttributes(ctx context.Context, db bun.IDB, cycleID, reportID, after st
 	return attributes, nil
 }
 
+// FindAttribute reads one attribute of the report. It returns [ErrNotFound] where the report has no such attribute.
+func FindAttribute(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (Attribute, error) {
+	var attribute Attribute
+	err := db.NewSelect().Model(&attribute).Where("id = ? and cycle_id = ? and report_id = ?", id, cycleID, reportID).Scan(ctx)
+	if err != nil {
+		return attribute, notFound(err, "attribute "+id)
+	}
+	return attribute, nil
+}
+
 // ErrExists says that there is such a row already.
 var ErrExists = errors.New("exists already")
 

@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -141,6 +142,18 @@ func MappingSorts() []MappingSort {
 	}
 }
 
+// Accepts reports whether the text can be the key of a mapping in a list of this sort.
+func (s MappingSort) Accepts(key string) bool {
+	if _, as := s.key(); as == "text" {
+		return true
+	}
+	_, err := strconv.ParseInt(key, 10, 32)
+	if s == SortByUpdatedAt {
+		_, err = strconv.ParseInt(key, 10, 64)
+	}
+	return err == nil
+}
+
 // key is an expression that is never null, and the type in which its values are compared.
 func (s MappingSort) key() (expr, as string) {
 	switch s {
@@ -159,7 +172,7 @@ func (s MappingSort) key() (expr, as string) {
 	case SortByReviewStatus:
 		return "array_position('{pending,approved,rejected,needs_revision}', m.review_status)", "integer"
 	case SortByUpdatedAt:
-		return "m.updated_at", "timestamptz"
+		return "(extract(epoch from m.updated_at) * 1000000)::bigint", "bigint"
 	case SortByID:
 		return "m.id", "text"
 	default:

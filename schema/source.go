@@ -62,20 +62,33 @@ type SourceSummary struct {
 	bun.BaseModel `bun:"table:data_sources,alias:ds"`
 
 	DataSource
-	ColumnCount int64 `bun:"column_count"`
+	ColumnCount int64 `bun:"column_count,scanonly"`
 }
 
 // ListDataSources lists at most limit of the report's data sources behind the one with this id, in the order in which they came.
 func ListDataSources(ctx context.Context, db bun.IDB, cycleID, reportID, after string, limit int) ([]SourceSummary, error) {
 	var sources []SourceSummary
-	err := db.NewSelect().Model(&sources).ColumnExpr("ds.*").
-		ColumnExpr("(select count(*) from source_columns sc where sc.data_source_id = ds.id) as column_count").
-		Where("cycle_id = ? and report_id = ? and id > ?", cycleID, reportID, after).
+	err := selectSources(db, &sources).Where("cycle_id = ? and report_id = ? and id > ?", cycleID, reportID, after).
 		Order("id").Limit(int64(limit)).Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("data sources of report %s: %w", reportID, err)
 	}
 	return sources, nil
+}
+
+// FindDataSource reads one data source of the report. It returns [ErrNotFound] where the report has no such data source.
+func FindDataSource(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (SourceSummary, error) {
+	var source SourceSummary
+	err := selectSources(db, &source).Where("id = ? and cycle_id = ? and report_id = ?", id, cycleID, reportID).Scan(ctx)
+	if err != nil {
+		return source, notFound(err, "data source "+id)
+	}
+	return source, nil
+}
+
+func selectSources(db bun.IDB, into any) *bun.SelectQuery {
+	return db.NewSelect().Model(into).ColumnExpr("ds.*").
+		ColumnExpr("(select count(*) from source_columns sc where sc.data_source_id = ds.id) as column_count")
 }
 
 // AddDataSource adds a data source without columns to the report that it names, as the author in CreatedBy. It returns [ErrNotFound]

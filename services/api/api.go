@@ -105,6 +105,11 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	s.registerRegenerate()
 	s.registerJobs()
 	s.registerStatus()
+	s.registerReports()
+	s.registerImport()
+	s.registerAttributes()
+	s.registerDataSources()
+	s.registerMappings()
 	s.registerOpenAPI()
 	return s, nil
 }

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"database/sql/driver"
 	"encoding/json"
@@ -42,6 +41,7 @@ const (
 	notAcceptable      problemKind = "not-acceptable"
 	bodyTimedOut       problemKind = "body-timeout"
 	jobActive          problemKind = "job-active"
+	alreadyExists      problemKind = "already-exists"
 	stateConflict      problemKind = "state-conflict"
 	nothingToRetry     problemKind = "nothing-to-retry"
 	bodyTooLarge       problemKind = "body-too-large"
@@ -89,6 +89,8 @@ func (k problemKind) meaning() (status int, title string) {
 		return http.StatusRequestTimeout, "The body did not come in time"
 	case jobActive:
 		return http.StatusConflict, "A job of the report is active"
+	case alreadyExists:
+		return http.StatusConflict, "There is such a thing already"
 	case stateConflict:
 		return http.StatusConflict, "The job's state does not allow it"
 	case nothingToRetry:
@@ -132,10 +134,16 @@ type Problem struct {
 	cause  error
 }
 
-// FieldError is what is wrong with one field. The value that stood there is not repeated.
+// FieldError is what is wrong with one field, or in one place of a file. The value that stood there is not repeated.
 type FieldError struct {
-	Location string `json:"location,omitempty" doc:"Which field, such as body.mapping_ids[3] or query.limit."`
+	Location string `json:"location,omitempty" doc:"Which field, such as body.mapping_ids[3], query.limit or attributes.csv:7: is_cde."`
 	Message  string `json:"message" doc:"What would be right."`
+
+	// Of an error in a file that was to be imported.
+	File   string `json:"file,omitempty" doc:"The file's name, or that of its part."`
+	Line   int    `json:"line,omitempty" doc:"Counts from 1, the header included; absent where the file as a whole is wrong."`
+	Column string `json:"column,omitempty" doc:"The name of the column; absent where the whole line is wrong."`
+	Reason string `json:"reason,omitempty" doc:"The message once more."`
 }
 
 // refuse makes a problem of the kind.
@@ -331,45 +339,4 @@ func (s *Server) problemResponse() *huma.Response {
 			"application/problem+json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(typeOf[Problem](), true, "Problem")},
 		},
 	}
-}
-
-// jsonFormat reads and writes JSON as huma does, but says of what it cannot read only where it is wrong, not what stands there.
-func jsonFormat() huma.Format {
-	return huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal}
-}
-
-func unmarshal(data []byte, v any) error {
-	err := json.Unmarshal(data, v)
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Errorf("it is not JSON from byte %d on", syntax.Offset)
-	}
-	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("at byte %d stands what cannot be a %s", kind.Offset, kind.Type)
-	}
-	if err != nil {
-		return errors.New("it is not JSON")
-	}
-	if bytes.Contains(data, []byte(`\u0000`)) && holdsNUL(v) {
-		return errors.New("a text holds the character NUL, which cannot be kept")
-	}
-	return nil
-}
-
-// holdsNUL looks through what huma decodes first, before it knows the types.
-func holdsNUL(v any) bool {
-	switch v := v.(type) {
-	case *any:
-		return holdsNUL(*v)
-	case string:
-		return strings.ContainsRune(v, 0)
-	case []any:
-		return slices.ContainsFunc(v, holdsNUL)
-	case map[string]any:
-		for key, value := range v {
-			if strings.ContainsRune(key, 0) || holdsNUL(value) {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -101,6 +101,18 @@ func columns() layout[schema.ColumnRow] {
 	}
 }
 
+func dataSources() layout[schema.DataSource] {
+	type row = schema.DataSource
+	return layout[row]{
+		noun: "the data source",
+		fields: []field[row]{
+			must(word("name", maxName, func(r *row) *string { return &r.Name })),
+			text("description", func(r *row) *string { return &r.Description }),
+		},
+		identity: func(r row) (key, column string) { return r.Name, "name" },
+	}
+}
+
 func mappings() layout[schema.MappingRow] {
 	type row = schema.MappingRow
 	return layout[row]{

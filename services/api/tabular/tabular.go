@@ -72,8 +72,17 @@ func Mappings(name string, content []byte) (File[schema.MappingRow], error) {
 // Attribute reads one attribute from its cells by column, and judges them as it does a file's row. Any error is [Problems], of which file
 // and line are empty.
 func Attribute(cells map[string]string) (schema.Attribute, error) {
-	l := attributes()
-	r := reader[schema.Attribute]{layout: l, seen: map[string]int{}}
+	return readOne(attributes(), cells)
+}
+
+// DataSource reads one data source from its name and description, which it judges as it does the cells of a file. Any error is
+// [Problems], of which file and line are empty.
+func DataSource(cells map[string]string) (schema.DataSource, error) {
+	return readOne(dataSources(), cells)
+}
+
+func readOne[R any](l layout[R], cells map[string]string) (R, error) {
+	r := reader[R]{layout: l, seen: map[string]int{}}
 	values := make([]string, len(l.fields))
 	for i, f := range l.fields {
 		r.at = append(r.at, i)
