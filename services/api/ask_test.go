@@ -1,0 +1,306 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+func TestAJobThatIsAskedForIsAnnouncedInItsTrace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+	const trace = "0af7651916cd43dd8448eb211c80319c"
+
+	id := must[api.Accepted](t, w.do(call{
+		method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester,
+		header: map[string]string{"traceparent": "00-" + trace + "-b7ad6b7169203331-01"},
+	}), http.StatusAccepted).JobID
+	stream, err := w.js.Stream(t.Context(), events.StreamEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg, err := stream.GetLastMsgForSubject(t.Context(), "regenerate.requested."+id)
+	if err != nil {
+		t.Fatalf("the job is not announced: %v", err)
+	}
+	if got := msg.Header["ce-source"]; !slices.Equal(got, []string{"/pdeflow/api"}) {
+		t.Errorf("source is %v", got)
+	}
+	if got := fmt.Sprint(msg.Header["traceparent"]); !strings.Contains(got, trace) {
+		t.Errorf("the event is in the trace %s, want %s", got, trace)
+	}
+	job := w.job(id)
+	if !job.AnnouncedRequested {
+		t.Error("the job does not remember that it is announced")
+	}
+	if !strings.Contains(job.Traceparent, trace) {
+		t.Errorf("the job is in the trace %s, want %s", job.Traceparent, trace)
+	}
+}
+
+func TestWithNATSAwayAJobIsAcceptedAndLeftForTheDispatcherToAnnounce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+	w.nats.Stop()
+
+	id := must[api.Accepted](t, w.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
+	if w.job(id).AnnouncedRequested {
+		t.Error("the job is taken for announced, and nobody has heard of it")
+	}
+}
+
+// mute is a JetStream that does not answer before the test ends, as one behind a broken network.
+type mute struct {
+	jetstream.Publisher
+	end <-chan struct{}
+}
+
+func (m mute) PublishMsg(ctx context.Context, _ *nats.Msg, _ ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	select {
+	case <-ctx.Done():
+	case <-m.end:
+	}
+	return nil, errors.New("no answer")
+}
+
+func TestAnnouncingIsGivenUpWhereNATSDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+	verify, err := api.SecretVerifier(secret())
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := make(chan struct{})
+	w.serve(mute{end: end}, api.Options{Verify: verify})
+	t.Cleanup(func() { close(end) })
+
+	// Without a limit of its own the publish, and the answer behind it, would take until the client gives up.
+	id := must[api.Accepted](t, w.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
+	if w.job(id).AnnouncedRequested {
+		t.Error("the job is taken for announced, and nobody has heard of it")
+	}
+}
+
+func TestTwentyRequestsAtOnceGiveOneJob(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+
+	answers := atOnce(t, 20, func(i int) (answer, error) {
+		route := []string{"/pde-mappings/regenerate-all", "/pde-mappings/auto-map", "/pde-classifications/suggest-batch"}[i%3]
+		return w.try(call{method: http.MethodPost, path: reportURL(route), role: api.Tester})
+	})
+	var accepted, conflicts []string
+	for _, a := range answers {
+		switch a.status {
+		case http.StatusAccepted:
+			accepted = append(accepted, must[api.Accepted](t, a, http.StatusAccepted).JobID)
+		default:
+			conflicts = append(conflicts, refused(t, a, http.StatusConflict, "job-active").JobID)
+		}
+	}
+	if len(accepted) != 1 || len(conflicts) != 19 {
+		t.Fatalf("%d were accepted and %d in conflict, want 1 and 19", len(accepted), len(conflicts))
+	}
+	for _, id := range conflicts {
+		if id != accepted[0] {
+			t.Errorf("a conflict names job %s, want %s", id, accepted[0])
+		}
+	}
+	if n := w.count("select count(*) from jobs"); n != 1 {
+		t.Errorf("there are %d jobs", n)
+	}
+}
+
+func atOnce(t *testing.T, n int, do func(i int) (answer, error)) []answer {
+	t.Helper()
+	answers, errs := make([]answer, n), make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { answers[i], errs[i] = do(i) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return answers
+}
+
+func TestAReportIsFreeAgainWhenItsJobHasEnded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+	first := w.started()
+	refused(t, w.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusConflict, "job-active")
+	w.succeed(first)
+	w.project(first)
+	if second := w.started(); second == first {
+		t.Error("the second job is the first")
+	}
+}
+
+func TestARequestThatWaitsForAnotherGetsTheReportWhenThatFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+	tx, err := w.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, inserted, err := schema.InsertJob(t.Context(), tx, schema.Job{
+		ID: "other", JobType: schema.PDERegeneration, CycleID: cycle, ReportID: report, Classifier: schema.Rules, Scope: schema.ScopeAll, RequestedBy: "other",
+	}); err != nil || !inserted {
+		t.Fatalf("job of the other is inserted: %v, %v", inserted, err)
+	}
+	done := make(chan answer)
+	go func() {
+		a, err := w.try(call{method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester})
+		if err != nil {
+			t.Error(err)
+		}
+		done <- a
+	}()
+	w.awaitLockWaiter()
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	must[api.Accepted](t, <-done, http.StatusAccepted)
+}
+
+// awaitLockWaiter returns when some session of the database waits for another.
+func (w *world) awaitLockWaiter() {
+	w.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for late := time.After(patience); ; {
+		if w.count("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			w.t.Fatal("nobody waits")
+		}
+	}
+}
+
+func TestTheSameKeyGivesTheSameJobAcrossRestarts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+	ask := call{
+		method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester,
+		body: `{"force": true}`, header: map[string]string{"Idempotency-Key": "monday"},
+	}
+	first := w.do(ask)
+	id := must[api.Accepted](t, first, http.StatusAccepted).JobID
+
+	verify, err := api.SecretVerifier(secret())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.serve(w.js, api.Options{Verify: verify})
+	ask.body = "{ \"force\" :\ttrue }"
+	if again := w.do(ask); again.status != first.status || again.body != first.body || again.header.Get("Location") != first.header.Get("Location") {
+		t.Errorf("while the job is active the second answer is %d %s, want %d %s", again.status, again.body, first.status, first.body)
+	}
+	w.list(id)
+	w.succeed(id)
+	w.project(id)
+	if again := w.do(ask); again.body != first.body {
+		t.Errorf("after the job the answer is %s, want %s", again.body, first.body)
+	}
+	if n := w.count("select count(*) from jobs"); n != 1 {
+		t.Errorf("there are %d jobs", n)
+	}
+
+	ask.header["Authorization"] = "Bearer " + w.token("someone else", api.Tester)
+	if other := must[api.Accepted](t, w.do(ask), http.StatusAccepted).JobID; other == id {
+		t.Error("another caller got the job of the key")
+	}
+}
+
+func TestAKeyIsForOneRequestOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+	ask := call{
+		method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester,
+		header: map[string]string{"Idempotency-Key": "monday"},
+	}
+	must[api.Accepted](t, w.do(ask), http.StatusAccepted)
+
+	otherBody, otherReport, otherRoute := ask, ask, ask
+	otherBody.body = `{"force": true}`
+	otherReport.path = "/api/v1/planning/cycles/" + cycle + "/reports/other/pde-mappings/regenerate-all"
+	otherRoute.path = reportURL("/pde-mappings/auto-map")
+	for name, other := range map[string]call{"body": otherBody, "report": otherReport, "route": otherRoute} {
+		t.Run(name, func(t *testing.T) {
+			p := refused(t, w.do(other), http.StatusUnprocessableEntity, "idempotency-key-reused")
+			if len(p.Errors) != 1 || p.Errors[0].Location != "header.Idempotency-Key" {
+				t.Errorf("errors are %v", p.Errors)
+			}
+		})
+	}
+}
+
+func TestRequestsAtOnceWithTheSameKeyGetTheSameJob(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+	answers := atOnce(t, 10, func(int) (answer, error) {
+		return w.try(call{
+			method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester,
+			header: map[string]string{"Idempotency-Key": "monday"},
+		})
+	})
+	for _, a := range answers {
+		if a.status != http.StatusAccepted || a.body != answers[0].body {
+			t.Errorf("an answer is %d %s, want 202 %s", a.status, a.body, answers[0].body)
+		}
+	}
+}
+
+func TestOfTwoReportsAskedForAtOnceWithOneKeyOneIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+	w.importReport(schema.ReportData{
+		CycleID: cycle, ReportID: "second", Author: "test", Attributes: schema.Rows[schema.Attribute]{All: attributes(1)},
+	})
+	answers := atOnce(t, 8, func(i int) (answer, error) {
+		name := []string{report, "second"}[i%2]
+		return w.try(call{
+			method: http.MethodPost, path: "/api/v1/planning/cycles/" + cycle + "/reports/" + name + "/pde-classifications/suggest-batch", role: api.Tester,
+			header: map[string]string{"Idempotency-Key": "monday"},
+		})
+	})
+	statuses := map[int]int{}
+	for _, a := range answers {
+		statuses[a.status]++
+	}
+	if statuses[http.StatusAccepted] != 4 || statuses[http.StatusUnprocessableEntity] != 4 {
+		t.Errorf("statuses are %v, want four 202 for one report and four 422 for the other", statuses)
+	}
+	if n := w.count("select count(*) from jobs"); n != 1 {
+		t.Errorf("there are %d jobs", n)
+	}
+}
