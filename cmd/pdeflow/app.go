@@ -22,17 +22,10 @@ const (
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, getenv func(string) string) int {
 	a := &app{stdout: stdout, stderr: stderr, getenv: getenv}
 	err := a.root().Run(ctx, args)
-	switch {
-	case err == nil:
-		return exitDone
-	case errors.Is(err, errSaid):
-	default:
+	if err != nil && !errors.Is(err, errSaid) {
 		fmt.Fprintf(stderr, "pdeflow: %v\n", err)
 	}
-	if _, ok := errors.AsType[*usageError](err); ok {
-		return exitUsage
-	}
-	return exitFailed
+	return exitCode(err)
 }
 
 // errSaid ends the program with exit code 1 where everything there is to say has been printed.
@@ -65,26 +58,25 @@ func (a *app) root() *cli.Command {
 		Flags:                 a.logFlags(),
 		ExitErrHandler:        func(context.Context, *cli.Command, error) {}, // run has the last word
 		Action: func(_ context.Context, cmd *cli.Command) error {
-			if cmd.Args().Present() {
-				return usagef("there is no command %q; pdeflow help lists them all", cmd.Args().First())
+			if err := unknownCommand(cmd); err != nil {
+				return err
 			}
 			return cli.ShowAppHelp(cmd)
 		},
+		ConfigureShellCompletionCommand: func(cmd *cli.Command) { cmd.Hidden = false },
 		Commands: []*cli.Command{
 			a.serveCommand(),
+			a.migrateCommand(),
+			a.regenerateCommand(),
+			a.jobsCommand(),
+			a.mappingsCommand(),
+			a.rulesCommand(),
+			a.tokenCommand(),
 			a.versionCommand(),
 		},
 	}
-	markUsageErrors(root)
+	markErrors(root)
 	return root
-}
-
-// markUsageErrors has every command tell wrong usage from failed work.
-func markUsageErrors(cmd *cli.Command) {
-	cmd.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return &usageError{err} }
-	for _, sub := range cmd.Commands {
-		markUsageErrors(sub)
-	}
 }
 
 // env is the source of a flag's value in the environment that run was given.

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
+)
+
+const (
+	defaultServer = "http://" + defaultListen
+	// answerTimeout is how long the server may take for an answer that nobody asked it to wait with.
+	answerTimeout = time.Minute
+	// maxAnswer bounds what is read of an answer. The longest there are have 500 mappings.
+	maxAnswer = 64 << 20
+)
+
+// The flags by which commands find the API, or the database, of a running pdeflow.
+const (
+	flagServer   = "server"
+	flagToken    = "token"
+	flagDataDir  = "data-dir"
+	flagDatabase = "database-url"
+	flagJSON     = "json"
+)
+
+// clientFlags are the flags of a command that speaks to the API.
+func (a *app) clientFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name: flagServer, Usage: "`URL` of the API (default: of the pdeflow that runs on this machine, else " + defaultServer + ")",
+			Sources: a.env("PDEFLOW_SERVER"),
+		},
+		&cli.StringFlag{
+			Name: flagToken, Usage: "bearer `TOKEN` (default: of the pdeflow that runs on this machine)", Sources: a.env("PDEFLOW_TOKEN"),
+		},
+		findFlag(),
+	}
+}
+
+// findFlag names the directory of a running pdeflow. It has no source in the environment, because what is typed and what the environment
+// says are looked for in different ways: the default directory is only the first of two places.
+func findFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: flagDataDir,
+		Usage: "find the serve or demo that runs on this data `DIRECTORY`" +
+			" (default: $PDEFLOW_DATA_DIR or the user's data directory, and then the newest demo)",
+	}
+}
+
+func jsonFlag() cli.Flag { return &cli.BoolFlag{Name: flagJSON, Usage: "print JSON"} }
+
+// client speaks to the API of one server.
+type client struct {
+	server, token string
+	// guessed says that the server is the default one, because none was named or found.
+	guessed bool
+}
+
+// newClient makes a client of the server at a URL, without the API's prefix.
+func newClient(server, token string) *client {
+	return &client{server: strings.TrimRight(server, "/"), token: token}
+}
+
+// client makes the client that the command's flags, the environment and the running pdeflow of this machine add up to. What is typed
+// comes before what the environment says. The token of a local pdeflow goes to nobody else.
+func (a *app) client(cmd *cli.Command) (*client, error) {
+	server, dir := cmd.String(flagServer), cmd.String(flagDataDir)
+	if server != "" && !isHTTP(server) {
+		return nil, usagef("--server (PDEFLOW_SERVER) is a URL such as %s", defaultServer)
+	}
+	inEnvironment := server == strings.TrimSpace(a.getenv("PDEFLOW_SERVER"))
+	run, err := datadir.Find(a.getenv, dir)
+	running := err == nil
+	switch {
+	case running && (server == "" || dir != "" && inEnvironment):
+		server = run.HTTP
+	case !running && server == "" && dir != "":
+		return nil, fmt.Errorf("%w; pdeflow serve --data-dir %s starts one", err, dir)
+	}
+	c := newClient(cmp.Or(server, defaultServer), cmd.String(flagToken))
+	c.guessed = server == ""
+	if c.token == "" && running && c.server == newClient(run.HTTP, "").server {
+		c.token, err = run.Token()
+		return c, err
+	}
+	return c, nil
+}
+
+func isHTTP(server string) bool {
+	u, err := url.Parse(server)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+// request is one call of the API.
+type request struct {
+	method string
+	// path is under /api/v1.
+	path   string
+	query  url.Values
+	header http.Header
+	body   []byte
+	// patience is how long the answer may take beyond the usual.
+	patience time.Duration
+}
+
+// answer is what the API said.
+type answer struct {
+	code   int
+	header http.Header
+	body   []byte
+}
+
+// do makes the request. The error of a request that was refused is a [*refusal], of a server that does not answer an [*unreachableError].
+func (c *client) do(ctx context.Context, r request) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout+r.patience)
+	defer cancel()
+	where := c.server + "/api/v1" + r.path
+	if len(r.query) > 0 {
+		where += "?" + r.query.Encode()
+	}
+	sent, err := http.NewRequestWithContext(ctx, r.method, where, bytes.NewReader(r.body))
+	if err != nil {
+		return answer{}, usagef("--server (PDEFLOW_SERVER): %w", err)
+	}
+	for name, values := range r.header {
+		sent.Header[name] = values
+	}
+	if c.token != "" {
+		sent.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	response, err := http.DefaultClient.Do(sent)
+	if err != nil {
+		return answer{}, c.unreachable(ctx, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return answer{}, c.unreachable(ctx, err)
+	}
+	got := answer{code: response.StatusCode, header: response.Header, body: body}
+	if got.code >= http.StatusBadRequest {
+		return got, c.refused(got)
+	}
+	return got, nil
+}
+
+// call makes the request and reads the answer into what into points to.
+func (c *client) call(ctx context.Context, r request, into any) (answer, error) {
+	got, err := c.do(ctx, r)
+	if err != nil {
+		return got, err
+	}
+	if err := json.Unmarshal(got.body, into); err != nil {
+		return got, fmt.Errorf("%s does not answer as a pdeflow does; is --server (PDEFLOW_SERVER) right? (%w)", c.server, err)
+	}
+	return got, nil
+}
+
+// jsonBody is a request with a body.
+func jsonBody(method, path string, body any) (request, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return request{}, fmt.Errorf("body of the request: %w", err)
+	}
+	return request{method: method, path: path, body: text, header: http.Header{"Content-Type": {"application/json"}}}, nil
+}
+
+// unreachableError says that the server did not answer.
+type unreachableError struct {
+	text string
+	err  error
+}
+
+func (e *unreachableError) Error() string { return e.text }
+
+func (e *unreachableError) Unwrap() error { return e.err }
+
+// unreachable says in a sentence why there is no answer. A command that was told to end says no more than that.
+func (c *client) unreachable(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return context.Canceled
+	}
+	if inner, ok := errors.AsType[*url.Error](err); ok {
+		err = inner.Err // the rest repeats the URL
+	}
+	e := &unreachableError{err: err, text: fmt.Sprintf("%s does not answer: %v", c.server, err)}
+	network, isNetwork := errors.AsType[net.Error](err)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		e.text = "no server listens at " + c.server
+		if c.guessed {
+			e.text += ", and no other pdeflow was found on this machine"
+		}
+		e.text += "; start one with pdeflow serve, or pdeflow demo, or name another with --server (PDEFLOW_SERVER)"
+	case isNetwork && network.Timeout():
+		e.text = c.server + " does not answer in time"
+	}
+	return e
+}

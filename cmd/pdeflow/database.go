@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// operatorFlags are the flags of a command that works on the database.
+func (a *app) operatorFlags() []cli.Flag { return []cli.Flag{a.databaseFlag(), findFlag()} }
+
+// located says where the database and the message server of a command are. NATS may be empty.
+type located struct{ database, nats string }
+
+// locate finds the database that the command's flags, the environment and the running pdeflow of this machine name. What is typed comes
+// before what the environment says.
+func (a *app) locate(cmd *cli.Command) (located, error) {
+	at := located{database: cmd.String(flagDatabase), nats: strings.TrimSpace(a.getenv("NATS_URL"))}
+	dir := cmd.String(flagDataDir)
+	inEnvironment := at.database == strings.TrimSpace(a.getenv("DATABASE_URL"))
+	if at.database != "" && !(dir != "" && inEnvironment) {
+		return at, nil
+	}
+	run, err := datadir.Find(a.getenv, dir)
+	switch {
+	case err == nil:
+		return located{database: run.Database, nats: run.NATS}, nil
+	case at.database != "":
+		return at, nil
+	case dir != "":
+		return at, usagef("%w; start one there, or name the database with --database-url (DATABASE_URL)", err)
+	default:
+		return at, usagef("there is no database: set DATABASE_URL (--database-url), or start pdeflow serve or demo on this machine (%w)", err)
+	}
+}
+
+// withDatabase opens the database of a command and does something with it. It is an error if it lacks the tables of this program.
+func (a *app) withDatabase(ctx context.Context, cmd *cli.Command, do func(context.Context, *schema.DB) error) error {
+	at, err := a.locate(cmd)
+	if err != nil {
+		return err
+	}
+	return a.withDatabaseAt(ctx, cmd, at, do)
+}
+
+func (a *app) withDatabaseAt(ctx context.Context, cmd *cli.Command, at located, do func(context.Context, *schema.DB) error) (err error) {
+	log, err := a.logger(cmd)
+	if err != nil {
+		return err
+	}
+	db, err := schema.Open(ctx, at.database, schema.Options{ApplicationName: "pdeflow-" + cmd.Name, MaxConns: 4, LogSQL: sqlLog(cmd, log)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	err = do(ctx, db)
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (pg.Code == undefinedTable || pg.Code == undefinedColumn) {
+		return fmt.Errorf("the database does not have the tables of this version; bring it up to date with: pdeflow migrate up (%w)", err)
+	}
+	return err
+}
+
+// The codes of PostgreSQL for what is not there.
+const (
+	undefinedTable  = "42P01"
+	undefinedColumn = "42703"
+)

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"reflect"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+func (a *app) mappingsHistoryCommand() *cli.Command {
+	return &cli.Command{
+		Name: "history", Usage: "lists the changes of a mapping, the newest first", ArgsUsage: "ID",
+		Flags: []cli.Flag{cycleFlag(), reportFlag(), limitFlag(0), jsonFlag()},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			id, err := argument(cmd, "ID")
+			if err != nil {
+				return err
+			}
+			path := mappingsPath(cmd.String("cycle"), cmd.String("report"), "/"+url.PathEscape(id)+"/history")
+			if cmd.Bool(flagJSON) {
+				return printList(ctx, a, cmd, list[api.HistoryEntry]{path: path, query: url.Values{}})
+			}
+			c, err := a.client(cmd)
+			if err != nil {
+				return err
+			}
+			printed := 0
+			for p, err := range c.pages(ctx, path, url.Values{}, cmd.Int(flagLimit)) {
+				if err != nil {
+					return err
+				}
+				for _, raw := range p.Items {
+					var entry api.HistoryEntry
+					if err := json.Unmarshal(raw, &entry); err != nil {
+						return fmt.Errorf("entry of the history: %w", err)
+					}
+					printChange(a.stdout, entry)
+					printed++
+				}
+			}
+			if printed == 0 {
+				fmt.Fprintln(a.stderr, "nothing has changed since the mapping was made")
+			}
+			return nil
+		},
+	}
+}
+
+// printChange prints one entry of a history: who, when, and every field that is another after it.
+func printChange(w io.Writer, entry api.HistoryEntry) {
+	fmt.Fprintf(w, "%s by %s", timeText(entry.ChangedAt), entry.ChangedBy)
+	if entry.Comment != nil {
+		fmt.Fprintf(w, ": %s", cellText(entry.Comment))
+	}
+	fmt.Fprintln(w)
+	for _, change := range differences(entry.Before, entry.After) {
+		fmt.Fprintln(w, "  "+hanging(change, 4))
+	}
+}
+
+// differences lists the fields in which two images of a mapping differ, in the order of the contract.
+func differences(before, after schema.Image) []string {
+	var changes []string
+	b, a := reflect.ValueOf(before), reflect.ValueOf(after)
+	for i := range b.NumField() {
+		name, _, _ := strings.Cut(b.Type().Field(i).Tag.Get("json"), ",")
+		if from, to := valueText(b.Field(i).Interface()), valueText(a.Field(i).Interface()); from != to && name != "version" {
+			changes = append(changes, fmt.Sprintf("%s: %s -> %s", name, from, to))
+		}
+	}
+	return changes
+}
+
+// valueText is a value of an image as people read it, and nothing as -.
+func valueText(value any) string {
+	switch value := value.(type) {
+	case []schema.Alternative:
+		texts := make([]string, len(value))
+		for i, other := range value {
+			texts[i] = fmt.Sprintf("%s (%d)", other.SourceField, other.Score)
+		}
+		return cellText(strings.Join(texts, ", "))
+	case []string:
+		return cellText(strings.Join(value, "; "))
+	default:
+		return cellText(value)
+	}
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/urfave/cli/v3"
+)
+
+// maxPage is how many items the API gives at once at most.
+const maxPage = 500
+
+// page is a part of a list, whose items are left as they came.
+type page struct {
+	Items      []json.RawMessage `json:"items"`
+	NextCursor *string           `json:"next_cursor"`
+}
+
+// pages reads a list page by page, at most limit items of it, all where limit is 0.
+func (c *client) pages(ctx context.Context, path string, query url.Values, limit int) iter.Seq2[page, error] {
+	query = maps.Clone(query)
+	return func(yield func(page, error) bool) {
+		for left := limit; ; {
+			size := maxPage
+			if limit > 0 {
+				size = min(size, left)
+			}
+			query.Set("limit", strconv.Itoa(size))
+			var p page
+			if _, err := c.call(ctx, request{method: http.MethodGet, path: path, query: query}, &p); err != nil {
+				yield(p, err)
+				return
+			}
+			left -= len(p.Items)
+			if !yield(p, nil) || p.NextCursor == nil || limit > 0 && left <= 0 {
+				return
+			}
+			query.Set("cursor", *p.NextCursor)
+		}
+	}
+}
+
+const flagLimit = "limit"
+
+func limitFlag(usual int) cli.Flag {
+	return &cli.IntFlag{Name: flagLimit, Value: usual, Usage: "show at most `N`; 0 shows all", Validator: func(n int) error {
+		if n < 0 {
+			return errors.New("it is a whole number from 0 up")
+		}
+		return nil
+	}}
+}
+
+// list is a list of the API and how it looks as a table.
+type list[T any] struct {
+	path    string
+	query   url.Values
+	columns []any
+	row     func(T) []any
+}
+
+// printList prints the list as the command's flags want it: a table, or an object as the API gives it. However long the list is, only
+// a page of it is held.
+func printList[T any](ctx context.Context, a *app, cmd *cli.Command, l list[T]) error {
+	c, err := a.client(cmd)
+	if err != nil {
+		return err
+	}
+	pages := c.pages(ctx, l.path, l.query, cmd.Int(flagLimit))
+	if cmd.Bool(flagJSON) {
+		return a.asJSON(true, printPages(a, pages))
+	}
+	var more bool
+	printed := 0
+	for p, err := range pages {
+		if err != nil {
+			return err
+		}
+		w := table(a.stdout)
+		if printed == 0 && len(p.Items) > 0 {
+			printRow(w, l.columns...)
+		}
+		for _, raw := range p.Items {
+			var item T
+			if err := json.Unmarshal(raw, &item); err != nil {
+				return fmt.Errorf("item of the list: %w", err)
+			}
+			printRow(w, l.row(item)...)
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		printed += len(p.Items)
+		more = p.NextCursor != nil
+	}
+	switch {
+	case printed == 0:
+		fmt.Fprintln(a.stderr, "there are none")
+	case more:
+		fmt.Fprintf(a.stderr, "these are the first %d; --limit 0 shows all\n", printed)
+	}
+	return nil
+}
+
+// printPages prints the pages as one, an item a line.
+func printPages(a *app, pages iter.Seq2[page, error]) error {
+	printed := 0
+	next := []byte("null")
+	for p, err := range pages {
+		if err != nil {
+			return err
+		}
+		for _, raw := range p.Items {
+			separator := ",\n"
+			if printed == 0 {
+				separator = "{\"items\": [\n"
+			}
+			if _, err := fmt.Fprintf(a.stdout, "%s%s", separator, raw); err != nil {
+				return err
+			}
+			printed++
+		}
+		next = []byte("null")
+		if p.NextCursor != nil {
+			if next, err = json.Marshal(*p.NextCursor); err != nil {
+				return err
+			}
+		}
+	}
+	begin := ""
+	if printed == 0 {
+		begin = "{\"items\": ["
+	}
+	_, err := fmt.Fprintf(a.stdout, "%s\n], \"next_cursor\": %s}\n", begin, next)
+	return err
+}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+func (a *app) mappingsCommand() *cli.Command {
+	return group(&cli.Command{
+		Name:  "mappings",
+		Usage: "shows which columns feed a report, and how they are classified",
+		Description: "Speaks to the API.\n\n" +
+			"pdeflow mappings list --cycle 2026-Q3 --report auto-loans --information-security-classification HRCI\n" +
+			"pdeflow mappings show --cycle 2026-Q3 --report auto-loans 0198c2f0-8b7e-7cc3-9f4e-0d6a5c1b2a39",
+		Flags: a.clientFlags(),
+		Commands: []*cli.Command{
+			a.mappingsListCommand(),
+			a.mappingsShowCommand(),
+			a.mappingsHistoryCommand(),
+		},
+	})
+}
+
+func (a *app) mappingsListCommand() *cli.Command {
+	return &cli.Command{
+		Name: "list", Usage: "lists the mappings of a report",
+		Flags: []cli.Flag{
+			cycleFlag(), reportFlag(),
+			&cli.StringFlag{Name: "q", Usage: "only those with this `TEXT` in the names of attribute, element or column, or in the line item's codes"},
+			choice("information-security-classification", "only this tier", schema.InformationSecurityClassifications()),
+			choice("criticality", "only this level", schema.Levels()),
+			choice("review-status", "only what is in this state of review", schema.ReviewStatuses()),
+			&cli.BoolFlag{Name: "unmapped", Usage: "only those without a column, or with =false only those with one"},
+			confidenceFlag("min-confidence", "only those of whose column the confidence is `N` or more"),
+			confidenceFlag("max-confidence", "only those of whose column the confidence is `N` or less"),
+			sortFlag(), limitFlag(0), jsonFlag(),
+		},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := noArguments(cmd); err != nil {
+				return err
+			}
+			return printList(ctx, a, cmd, list[api.Mapping]{
+				path: mappingsPath(cmd.String("cycle"), cmd.String("report"), ""), query: mappingQuery(cmd), row: mappingRow,
+				columns: []any{"MAPPING", "ATTRIBUTE", "COLUMN", "CONF", "TIER", "CRITICALITY", "RISK", "REG", "PII", "CONF", "REVIEW"},
+			})
+		},
+	}
+}
+
+func confidenceFlag(name, usage string) cli.Flag {
+	return &cli.IntFlag{Name: name, Usage: usage, Validator: func(n int) error {
+		if n < 0 || n > 100 {
+			return errors.New("it is a whole number from 0 to 100")
+		}
+		return nil
+	}}
+}
+
+func sortFlag() cli.Flag {
+	var names []string
+	for _, sort := range schema.MappingSorts() {
+		names = append(names, string(sort))
+	}
+	list := strings.Join(names, ", ")
+	return &cli.StringFlag{Name: "sort", Usage: "sort by one of " + list + "; --sort=-NAME goes the other way round", Validator: func(value string) error {
+		if !slices.Contains(names, strings.TrimPrefix(value, "-")) {
+			return errors.New("it is one of " + list + ", or one of these with a minus sign before it")
+		}
+		return nil
+	}}
+}
+
+// mappingQuery is what the flags ask for, under the names that the API has for it.
+func mappingQuery(cmd *cli.Command) url.Values {
+	query := url.Values{}
+	for _, name := range []string{"q", "information-security-classification", "criticality", "review-status", "sort"} {
+		if value := cmd.String(name); value != "" {
+			query.Set(strings.ReplaceAll(name, "-", "_"), value)
+		}
+	}
+	for _, name := range []string{"min-confidence", "max-confidence"} {
+		if cmd.IsSet(name) {
+			query.Set(strings.ReplaceAll(name, "-", "_"), strconv.Itoa(cmd.Int(name)))
+		}
+	}
+	if cmd.IsSet("unmapped") {
+		query.Set("unmapped", strconv.FormatBool(cmd.Bool("unmapped")))
+	}
+	return query
+}
+
+func mappingRow(m api.Mapping) []any {
+	return []any{
+		m.ID, m.AttributeName, m.SourceField, m.ConfidenceScore, orNone(m.InformationSecurityClassification), orNone(m.Criticality),
+		orNone(m.RiskLevel), m.RegulatoryFlag, m.PIIFlag, m.ClassificationConfidence, m.ReviewStatus,
+	}
+}
+
+// orNone is the value, or nothing where there is none.
+func orNone[T ~string](value *T) string {
+	if value == nil {
+		return ""
+	}
+	return string(*value)
+}
+
+func (a *app) mappingsShowCommand() *cli.Command {
+	return &cli.Command{
+		Name: "show", Usage: "shows one mapping with its reasons", ArgsUsage: "ID", Flags: []cli.Flag{cycleFlag(), reportFlag(), jsonFlag()},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			id, err := argument(cmd, "ID")
+			if err != nil {
+				return err
+			}
+			c, err := a.client(cmd)
+			if err != nil {
+				return err
+			}
+			var mapping api.Mapping
+			path := mappingsPath(cmd.String("cycle"), cmd.String("report"), "/"+url.PathEscape(id))
+			got, err := c.call(ctx, request{method: http.MethodGet, path: path}, &mapping)
+			switch {
+			case err != nil:
+				return a.asJSON(cmd.Bool(flagJSON), err)
+			case cmd.Bool(flagJSON):
+				return a.printJSON(got.body)
+			}
+			printMapping(a.stdout, mapping)
+			return nil
+		},
+	}
+}
+
+func printMapping(w io.Writer, m api.Mapping) {
+	column := orNone(m.SourceField)
+	if column == "" {
+		column = "none"
+	}
+	fields := []field{
+		{"mapping", m.ID},
+		{"attribute", m.AttributeName},
+		{"column", column},
+		{"data source", m.DataSourceID},
+		{"element", m.PDEName},
+		{"code", m.PDECode},
+		{"description", m.PDEDescription},
+		{"type", orNone(m.MappingType)},
+		{"rule", m.TransformationRule},
+		{"process", m.BusinessProcess},
+		{"owner", m.BusinessOwner},
+		{"steward", m.DataSteward},
+		{"confirmed", m.MappingConfirmedByUser},
+		{"confidence", m.ConfidenceScore},
+		{"rationale", m.MappingRationale},
+	}
+	for _, other := range m.AlternativeMappings {
+		fields = append(fields, field{"instead of", fmt.Sprintf("%s (%d): %s", other.SourceField, other.Score, other.Reason)})
+	}
+	printFields(w, append(fields,
+		field{"tier", orNone(m.InformationSecurityClassification)},
+		field{"criticality", orNone(m.Criticality)},
+		field{"risk", orNone(m.RiskLevel)},
+		field{"regulatory", m.RegulatoryFlag},
+		field{"personal", m.PIIFlag},
+		field{"confidence", m.ClassificationConfidence},
+		field{"rationale", m.ClassificationRationale},
+		field{"references", strings.Join(m.RegulatoryReferences, "; ")},
+		field{"classified by", m.ClassifiedBy},
+		field{"suggested", suggested(m)},
+		field{"review", m.ReviewStatus},
+		field{"reviewed by", m.ReviewedBy},
+		field{"reviewed", m.ReviewedAt},
+		field{"version", m.Version},
+		field{"created", fmt.Sprintf("%s by %s", timeText(m.CreatedAt), m.CreatedBy)},
+		field{"updated", fmt.Sprintf("%s by %s", timeText(m.UpdatedAt), m.UpdatedBy)},
+	)...)
+}
+
+// suggested is what the classifier would say where a person's word stands.
+func suggested(m api.Mapping) string {
+	var parts []string
+	for _, s := range []field{
+		{"column", m.SuggestedSourceField},
+		{"tier", orNone(m.SuggestedInformationSecurityClassification)},
+		{"criticality", orNone(m.SuggestedCriticality)},
+		{"risk", orNone(m.SuggestedRiskLevel)},
+		{"regulatory", m.SuggestedRegulatoryFlag},
+		{"personal", m.SuggestedPIIFlag},
+	} {
+		if text := cellText(s.value); text != "-" {
+			parts = append(parts, s.name+" "+text)
+		}
+	}
+	return strings.Join(parts, ", ")
+}

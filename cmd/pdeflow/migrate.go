@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+func (a *app) migrateCommand() *cli.Command {
+	up := func(ctx context.Context, cmd *cli.Command) error {
+		if err := unknownCommand(cmd); err != nil {
+			return err
+		}
+		return a.withDatabase(ctx, cmd, a.migrateUp)
+	}
+	return &cli.Command{
+		Name:  "migrate",
+		Usage: "brings the database to the newest structure, or says where it stands",
+		Description: "Works on the database. serve and demo do it themselves where the database is embedded in them. Without a subcommand it is up.\n\n" +
+			"DATABASE_URL=postgres://user:password@host/pdeflow pdeflow migrate up\n" +
+			"pdeflow migrate status",
+		Flags:  a.operatorFlags(),
+		Action: up,
+		Commands: []*cli.Command{
+			{Name: "up", Usage: "applies what is not applied yet", Action: up},
+			{Name: "status", Usage: "lists the migrations and whether they are applied", Action: func(ctx context.Context, cmd *cli.Command) error {
+				if err := noArguments(cmd); err != nil {
+					return err
+				}
+				return a.withDatabase(ctx, cmd, a.migrateStatus)
+			}},
+		},
+	}
+}
+
+func (a *app) migrateUp(ctx context.Context, db *schema.DB) error {
+	applied, err := schema.Migrate(ctx, db)
+	if err != nil {
+		return err
+	}
+	for _, name := range applied {
+		fmt.Fprintln(a.stdout, "applied", name)
+	}
+	if len(applied) == 0 {
+		fmt.Fprintln(a.stdout, "nothing to apply: the database has the newest structure")
+	}
+	return nil
+}
+
+func (a *app) migrateStatus(ctx context.Context, db *schema.DB) error {
+	steps, err := schema.Migrations(ctx, db)
+	if err != nil {
+		return err
+	}
+	w := table(a.stdout)
+	printRow(w, "MIGRATION", "WHAT", "APPLIED")
+	for _, step := range steps {
+		printRow(w, step.Name, step.Comment, step.Applied)
+	}
+	return w.Flush()
+}

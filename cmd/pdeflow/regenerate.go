@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+func (a *app) regenerateCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "regenerate",
+		Usage: "suggests the columns of a report's mappings again and classifies them again",
+		Description: "Speaks to the API. A report has one job at a time.\n\n" +
+			"pdeflow regenerate --cycle 2026-Q3 --report auto-loans --watch\n" +
+			"pdeflow regenerate --cycle 2026-Q3 --report auto-loans --mapping-id ID --mapping-id ID --json",
+		Flags: append([]cli.Flag{
+			cycleFlag(), reportFlag(),
+			choice("classifier", "what judges the mappings (default: the server's)", schema.ClassifierKinds()),
+			&cli.StringSliceFlag{Name: "mapping-id", Usage: "only the mapping with this `ID`; may be given several times"},
+			&cli.BoolFlag{Name: "force", Usage: "judge again what has not changed, too"},
+			&cli.BoolFlag{Name: "watch", Usage: "follow the job to its end; exits 0 only when it completed"}, jsonFlag(),
+		}, a.clientFlags()...),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if cmd.Args().Present() {
+				return usagef("%q is an argument, and regenerate takes only flags; give --mapping-id once for each mapping", cmd.Args().First())
+			}
+			body := api.RegenerateBody{
+				JobOptions: api.JobOptions{Classifier: schema.ClassifierKind(cmd.String("classifier")), Force: cmd.Bool("force")},
+				MappingIDs: cmd.StringSlice("mapping-id"),
+			}
+			r, err := jsonBody(http.MethodPost, mappingsPath(cmd.String("cycle"), cmd.String("report"), "/regenerate-all"), body)
+			if err != nil {
+				return err
+			}
+			return a.start(ctx, cmd, r)
+		},
+	}
+}
+
+func cycleFlag() cli.Flag {
+	return &cli.StringFlag{Name: "cycle", Usage: "the `CYCLE` of testing", Required: true, Validator: notEmpty}
+}
+
+func reportFlag() cli.Flag {
+	return &cli.StringFlag{Name: "report", Usage: "the `REPORT` in the cycle", Required: true, Validator: notEmpty}
+}
+
+func reportPath(cycle, report, rest string) string {
+	return "/planning/cycles/" + url.PathEscape(cycle) + "/reports/" + url.PathEscape(report) + rest
+}
+
+func mappingsPath(cycle, report, rest string) string {
+	return reportPath(cycle, report, "/pde-mappings"+rest)
+}
+
+// start makes a request for a job, and follows the job if the command's flags want that.
+func (a *app) start(ctx context.Context, cmd *cli.Command, r request) error {
+	asJSON := cmd.Bool(flagJSON)
+	c, err := a.client(cmd)
+	if err != nil {
+		return err
+	}
+	var accepted api.Accepted
+	got, err := c.call(ctx, r, &accepted)
+	switch {
+	case err != nil:
+		return a.asJSON(asJSON, err)
+	case asJSON && (got.code == http.StatusOK || !cmd.Bool("watch")):
+		return a.printJSON(got.body)
+	case got.code == http.StatusOK: // a dry run
+		fmt.Fprintf(a.stdout, "The job would work on %d mappings. Nothing was started.\n", accepted.MappingCount)
+		return nil
+	}
+	if !asJSON {
+		fmt.Fprintf(a.stdout, "Job %s: %s\n", accepted.JobID, accepted.Message)
+	}
+	if cmd.Bool("watch") {
+		return a.follow(ctx, c, accepted.JobID, asJSON)
+	}
+	if !asJSON {
+		fmt.Fprintf(a.stdout, "Follow it with: pdeflow jobs watch %s\n", accepted.JobID)
+	}
+	return nil
+}
+
+// regenerate asks for a job over the whole of a report and returns its id.
+func (c *client) regenerate(ctx context.Context, cycle, report string) (jobID string, err error) {
+	var accepted api.Accepted
+	_, err = c.call(ctx, request{method: http.MethodPost, path: mappingsPath(cycle, report, "/regenerate-all")}, &accepted)
+	return accepted.JobID, err
+}

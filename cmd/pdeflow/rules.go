@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/rules"
+)
+
+func (a *app) rulesCommand() *cli.Command {
+	return group(&cli.Command{
+		Name:  "rules",
+		Usage: "shows how the policy answers",
+		Description: "Works on the policy file alone, without a server or a database.\n\n" +
+			"pdeflow rules explain \"Borrower Tax Number\" --type 'CHAR(9)'\n" +
+			"pdeflow rules explain LN_CURR_BAL_AMT --table LN_MSTR --type 'NUMBER(14,2)' --rules our.policy",
+		Commands: []*cli.Command{a.rulesExplainCommand()},
+	})
+}
+
+func (a *app) rulesExplainCommand() *cli.Command {
+	return &cli.Command{
+		Name: "explain", Usage: "shows how the answer for an attribute or a column comes about", ArgsUsage: "NAME",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "table", Usage: "the `TABLE` of a bare column"},
+			&cli.StringFlag{Name: "type", Usage: "its data `TYPE`"},
+			&cli.StringFlag{Name: "description", Usage: "what is said of it, `TEXT`"},
+			&cli.StringFlag{Name: "report", Usage: "the `NAME` of the filing that it is a line of"},
+			&cli.StringFlag{Name: "mdrm", Usage: "its MDRM `CODE`"},
+			&cli.BoolFlag{Name: "mandatory", Usage: "the filing asks for it"},
+			&cli.BoolFlag{Name: "cde", Usage: "it is a critical data element"},
+			&cli.BoolFlag{Name: "primary-key", Usage: "it is part of the primary key"},
+			&cli.StringFlag{Name: "column", Usage: "the column that feeds it, `SCHEMA.TABLE.COLUMN`, which may raise the tier"},
+			&cli.StringFlag{Name: "column-type", Usage: "the data `TYPE` of that column"},
+			&cli.StringFlag{Name: "rules", Usage: "policy `FILE` (default: the one built in)", Sources: a.env("PDEFLOW_RULES")},
+		},
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			name, err := argument(cmd, "NAME")
+			if err != nil {
+				return err
+			}
+			input, err := explained(cmd, name)
+			if err != nil {
+				return err
+			}
+			policy, err := readPolicy(cmd.String("rules"))
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprint(a.stdout, policy.Explain(input))
+			return err
+		},
+	}
+}
+
+func explained(cmd *cli.Command, name string) (rules.Input, error) {
+	input := rules.Input{
+		Attribute: schema.Attribute{
+			AttributeName: name, DataType: cmd.String("type"), Description: cmd.String("description"), MDRM: cmd.String("mdrm"),
+			IsMandatory: cmd.Bool("mandatory"), IsCDE: cmd.Bool("cde"), IsPrimaryKey: cmd.Bool("primary-key"),
+		},
+		Report: cmd.String("report"), Table: cmd.String("table"),
+	}
+	column := cmd.String("column")
+	if column == "" {
+		if cmd.String("column-type") != "" {
+			return input, usagef("--column-type is the type of the column that --column names")
+		}
+		return input, nil
+	}
+	parts := strings.Split(column, ".")
+	if len(parts) != 3 {
+		return input, usagef("--column is of the form SCHEMA.TABLE.COLUMN")
+	}
+	input.Column = &schema.SourceColumn{SchemaName: parts[0], TableName: parts[1], ColumnName: parts[2], DataType: cmd.String("column-type")}
+	return input, nil
+}
+
+// readPolicy reads the policy file, or the one that is built in. A file that cannot be read is the caller's mistake, as anywhere; mistakes
+// in it are what the command was to find.
+func readPolicy(path string) (*rules.Policy, error) {
+	if path == "" {
+		return rules.Default()
+	}
+	src, err := os.ReadFile(path) //nolint:gosec // whoever starts the program says which file it reads
+	if err != nil {
+		return nil, usagef("--rules (PDEFLOW_RULES): %w", err)
+	}
+	return rules.Parse(path, src)
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+// tokenTTL is how long a token is good for that nobody said otherwise of.
+const tokenTTL = 24 * time.Hour
+
+func (a *app) tokenCommand() *cli.Command {
+	role := choice("role", "what the user may do", api.Roles())
+	role.Required = true
+	return &cli.Command{
+		Name:  "token",
+		Usage: "prints a token signed with the development secret",
+		Description: "The secret is PDEFLOW_AUTH_SECRET, or else the one in the data directory of the server. Where an issuer is configured, tokens\n" +
+			"come from the issuer, and this command refuses.\n\n" +
+			"pdeflow token --user tina --role tester\n" +
+			"export PDEFLOW_TOKEN=$(pdeflow token --user max --role manager --ttl 8h)",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "user", Usage: "the `NAME` under which everything that the user does is kept", Required: true, Validator: notEmpty},
+			role,
+			&cli.DurationFlag{Name: "ttl", Value: tokenTTL, Usage: "how long the token is good for, such as 8h", Validator: func(d time.Duration) error {
+				if d <= 0 {
+					return errors.New("it is longer than 0, such as 8h")
+				}
+				return nil
+			}},
+			a.secretFlag(), findFlag(),
+			&cli.StringFlag{Name: "auth-issuer", Usage: "`URL` of the OpenID Connect issuer, if there is one", Sources: a.env("PDEFLOW_AUTH_ISSUER")},
+		},
+		Action: a.printToken,
+	}
+}
+
+func (a *app) printToken(_ context.Context, cmd *cli.Command) error {
+	if err := noArguments(cmd); err != nil {
+		return err
+	}
+	if cmd.String("auth-issuer") != "" {
+		return usagef("PDEFLOW_AUTH_ISSUER (--auth-issuer) is set: the server takes tokens of that issuer only, and this command has no part in them")
+	}
+	secret, err := a.developmentSecret(cmd)
+	if err != nil {
+		return err
+	}
+	token, err := api.SignToken([]byte(secret), cmd.String("user"), api.Role(cmd.String("role")), cmd.Duration("ttl"))
+	if err != nil {
+		return &usageError{err}
+	}
+	_, err = fmt.Fprintln(a.stdout, token)
+	return err
+}
+
+// developmentSecret is the one that is named, or that of the data directory: the one that is named, that of a running pdeflow, or the
+// default one. A directory that is not there has none, and none is made, because no server would know it.
+func (a *app) developmentSecret(cmd *cli.Command) (string, error) {
+	if secret := cmd.String("auth-secret"); secret != "" {
+		return secret, nil
+	}
+	dir := cmd.String(flagDataDir)
+	if dir == "" {
+		run, err := datadir.Find(a.getenv, "")
+		standard, defaultErr := datadir.Default(a.getenv)
+		switch {
+		case err == nil:
+			dir = filepath.Dir(run.TokenFile)
+		case defaultErr != nil:
+			return "", &usageError{defaultErr}
+		}
+		dir = cmp.Or(dir, standard)
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return "", usagef("there is no secret to sign with: set PDEFLOW_AUTH_SECRET (--auth-secret) to that of the server, or name its data directory"+
+			" with --data-dir (%s is not there)", dir)
+	}
+	return datadir.Secret(dir)
+}

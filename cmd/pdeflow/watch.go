@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+const (
+	// statusWait is how long the server waits with its answer for a change.
+	statusWait = 30 * time.Second
+	// statusEvery is how often the status is asked for at most: a busy job changes with every batch.
+	statusEvery = 200 * time.Millisecond
+	// patience is how long a server may be away before watching it ends. A restart, with a database that recovers, takes less.
+	patience = 2 * time.Minute
+	// firstRetry and lastRetry are the pauses between attempts to reach a server that is away.
+	firstRetry = 250 * time.Millisecond
+	lastRetry  = 5 * time.Second
+)
+
+// watch follows the job to its end and shows its progress on standard error, unless it is to be quiet. It survives restarts of the
+// server. The error is nil whatever the job came to: that stands in the status.
+func (a *app) watch(ctx context.Context, c *client, jobID string, quiet bool) (events.JobStatus, error) {
+	p := newProgress(a.stderr, isTerminal(a.stderr) && a.getenv("TERM") != "dumb")
+	defer p.end()
+	w := watcher{client: c, jobID: jobID, progress: p}
+	for {
+		status, err := w.next(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				err = fmt.Errorf("stopped watching, and job %s goes on; follow it again with: pdeflow jobs watch %s", jobID, jobID)
+			}
+			return status, err
+		}
+		if !quiet {
+			p.show(status, time.Now())
+		}
+		if status.Status.Final() {
+			return status, nil
+		}
+		if err := sleep(ctx, statusEvery); err != nil {
+			continue // and the next request says why it ends
+		}
+	}
+}
+
+// watcher asks for a job's status again and again.
+type watcher struct {
+	client   *client
+	jobID    string
+	progress *progress
+	// etag is that of the newest status; empty before the first.
+	etag   string
+	status events.JobStatus
+}
+
+// next waits for a status that is another than the newest one, for as long as that takes. A server that is away is waited for as well,
+// and what it says before it can say more is its own affair.
+func (w *watcher) next(ctx context.Context) (events.JobStatus, error) {
+	var awaySince time.Time
+	for pause := firstRetry; ; {
+		changed, err := w.ask(ctx)
+		switch {
+		case err == nil && !awaySince.IsZero():
+			w.progress.note("the server answers again")
+			awaySince, pause = time.Time{}, firstRetry
+		case err == nil:
+		case ctx.Err() != nil || !isAway(err):
+			return w.status, err
+		case awaySince.IsZero():
+			awaySince = time.Now()
+			w.progress.note(err.Error() + "; trying again")
+		case time.Since(awaySince) > patience:
+			return w.status, fmt.Errorf("gave up after %s: %w", patience, err)
+		}
+		if changed {
+			return w.status, nil
+		}
+		if err != nil {
+			if err := sleep(ctx, pause); err != nil {
+				return w.status, err
+			}
+			pause = min(2*pause, lastRetry)
+		}
+	}
+}
+
+// ask asks once. The first answer comes at once, later ones when there is a change, or with none after a while.
+func (w *watcher) ask(ctx context.Context) (changed bool, err error) {
+	r := request{method: http.MethodGet, path: "/jobs/" + url.PathEscape(w.jobID) + "/status"}
+	if w.etag != "" {
+		r.query = url.Values{"wait": {statusWait.String()}}
+		r.header = http.Header{"If-None-Match": {w.etag}}
+		r.patience = statusWait
+	}
+	got, err := w.client.do(ctx, r)
+	if err != nil || got.code == http.StatusNotModified {
+		return false, err
+	}
+	if err := json.Unmarshal(got.body, &w.status); err != nil {
+		return false, fmt.Errorf("status of job %s: %w", w.jobID, err)
+	}
+	w.etag = got.header.Get("ETag")
+	return true, nil
+}
+
+// isAway tells whether the server may answer later what it does not answer now.
+func isAway(err error) bool {
+	if _, ok := errors.AsType[*unreachableError](err); ok {
+		return true
+	}
+	r, ok := errors.AsType[*refusal](err)
+	return ok && (r.problem.Status >= http.StatusInternalServerError || r.problem.Status == http.StatusTooManyRequests)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// printOutcome prints what a watched job came to. Its error ends the program with exit code 1 where that is not completed.
+func (a *app) printOutcome(status events.JobStatus, asJSON bool) error {
+	if asJSON {
+		if err := a.printJSON(status); err != nil {
+			return err
+		}
+	} else {
+		printStatus(a.stdout, status)
+	}
+	if status.Status != schema.Completed {
+		return errSaid
+	}
+	return nil
+}
