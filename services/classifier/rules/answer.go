@@ -108,7 +108,7 @@ func (p *Policy) riskOf(f facts, facet int) risk {
 	return r
 }
 
-// references are the laws of the filing and then those of the rules, each once.
+// references are the laws of the filing and then, unless only a filing asks for the attribute, those of the rules, each once.
 func (p *Policy) references(d *derivation) []string {
 	var ids []int
 	switch {
@@ -117,11 +117,13 @@ func (p *Policy) references(d *derivation) []string {
 	case d.reading.filed && p.fallback.filed >= 0:
 		ids = append(ids, p.fallback.filed)
 	}
-	if len(d.fitting) > 0 {
-		ids = append(ids, d.fitting[0].rule.laws...)
-	}
-	for _, c := range d.refined {
-		ids = append(ids, c.rule.laws...)
+	if d.facts.regulatory.value != onlyFiled {
+		if len(d.fitting) > 0 {
+			ids = append(ids, d.fitting[0].rule.laws...)
+		}
+		for _, c := range d.refined {
+			ids = append(ids, c.rule.laws...)
+		}
 	}
 	texts := make([]string, 0, len(ids))
 	for _, id := range ids {

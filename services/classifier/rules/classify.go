@@ -127,14 +127,38 @@ func (p *Policy) findRules(d *derivation) {
 	}
 	slices.SortFunc(d.fitting, better)
 	slices.SortFunc(d.failed, better)
+	d.preferName()
+}
+
+// preferName puts a rule for the kind of value that the name states before a rule that only a description or a table speaks for, where it
+// protects more: what is told beside a name may raise its protection, not lower it.
+func (d *derivation) preferName() {
+	if len(d.fitting) == 0 || d.reading.facetFrom != fromName || !d.fitting[0].guessed(d.reading) {
+		return
+	}
+	for i, c := range d.fitting {
+		if c.n == 0 && c.rule.says != 0 && c.rule.tier.Protects(d.fitting[0].rule.tier) {
+			copy(d.fitting[1:i+1], d.fitting[:i])
+			d.fitting[0] = c
+			return
+		}
+	}
 }
 
 func (p *Policy) findRefinements(d *derivation) {
 	for i := range p.refinements {
-		if c := p.judge(&p.refinements[i], d.reading); c.miss.kind == fits {
+		if c := p.judge(&p.refinements[i], d.reading); c.miss.kind == fits && !c.guessed(d.reading) {
 			d.refined = append(d.refined, c)
 		}
 	}
+}
+
+// guessed reports that a description speaks for the candidate, or a table for its words. That is too little to change what a name has decided.
+func (c *candidate) guessed(r *reading) bool {
+	if c.rule.of != 0 && r.partyGuessed() {
+		return true
+	}
+	return slices.ContainsFunc(c.mentions(), func(i int) bool { return r.mentions[i].place >= inDescription })
 }
 
 // better orders candidates: more points first; of equals the one that protects more, then the one that stands first in the file.
@@ -216,18 +240,19 @@ func (r *reading) best(concepts []int) int {
 	return best
 }
 
-// headBonus is a point for what the head of the name ends with, before or with the word that says the facet: in "Fraud Score Date" the score
-// is nearer to what is meant than the fraud.
+// headPoints are for what the head of the name ends with, before or with the word that says the facet: in "Interest Rate Swap Notional" the
+// notional is nearer to what is meant than the rate.
+const headPoints = 3
+
 func (r *reading) headBonus(i int) int {
 	m := r.mentions[i]
 	if m.place != inHead {
 		return 0
 	}
-	if m.end == len(r.tokens) || r.tokens[m.end].place != inHead || r.tokens[m.end].segment != 0 {
-		return 1
-	}
-	if r.facetAt >= 0 && r.mentions[r.facetAt].place == inHead && m.end == r.mentions[r.facetAt].start {
-		return 1
+	atEnd := m.end == len(r.tokens) || r.tokens[m.end].place != inHead || r.tokens[m.end].segment != 0
+	beforeFacet := r.facetAt >= 0 && r.mentions[r.facetAt].place == inHead && m.end == r.mentions[r.facetAt].start
+	if atEnd || beforeFacet {
+		return headPoints
 	}
 	return 0
 }

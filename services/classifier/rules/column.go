@@ -19,11 +19,12 @@ func (p *Policy) raise(a *Answer, d *derivation, in Input) {
 		Table:  column.TableName,
 		Report: in.Report,
 	})
-	of := p.answer(c)
-	from, to := a.InformationSecurityClassification, of.InformationSecurityClassification
-	if of.Rule == "" || of.Confidence < p.raisesFrom || !to.Protects(from) {
+	from, to := d.facts.tier.value, c.facts.tier.value
+	confidence, _, _ := p.confidence(c)
+	if len(c.fitting) == 0 || confidence < p.raisesFrom || !to.Protects(from) {
 		return
 	}
+	of := p.answer(c)
 	a.Raised = &Raise{SourceField: sourceField(column), From: from, To: to, Rule: of.Rule, Matched: of.Matched}
 	a.InformationSecurityClassification = to
 	a.PIIFlag = a.PIIFlag || of.PIIFlag

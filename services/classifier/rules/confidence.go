@@ -4,15 +4,15 @@ package rules
 // which nothing speaks starts at silent; a rule starts at the base of the weakest place that its words stand in.
 const (
 	silent         = 10
-	wordlessBase   = 34
-	describedBase  = 40
-	technicalBase  = 52
-	namedBase      = 62
+	wordlessBase   = 22
+	describedBase  = 28
+	technicalBase  = 40
+	namedBase      = 50
 	perWord        = 3
 	wordsAtMost    = 12
 	perFacetPoint  = 3
 	typeAgrees     = 4
-	coverageAtMost = 12
+	coverageAtMost = 24
 	overruledCosts = 10
 	nearTwinCosts  = 14
 	nearCosts      = 6
@@ -126,16 +126,19 @@ func doubt(d *derivation) int {
 	return 0
 }
 
-// coverage is the part of the name's words that stand in a phrase of the policy, in percent. Numbers count as known.
+// coverage is the part of the name's words that stand in a phrase of the policy, in percent. Numbers and words that only join others do not
+// count.
 func (r *reading) coverage() int {
 	total, known := 0, 0
 	for i, t := range r.tokens {
-		if t.place > inQualifier {
-			break
-		}
-		total++
-		if '0' <= t.text[0] && t.text[0] <= '9' || r.covers(i) {
+		switch {
+		case t.place > inQualifier:
+		case r.covers(i):
+			total++
 			known++
+		case !t.says():
+		default:
+			total++
 		}
 	}
 	if total == 0 {
@@ -143,6 +146,9 @@ func (r *reading) coverage() int {
 	}
 	return 100 * known / total
 }
+
+// says reports whether a word can mean anything to a policy.
+func (t token) says() bool { return !grammatical(t.text) && (t.text[0] < '0' || t.text[0] > '9') }
 
 func (r *reading) covers(i int) bool {
 	for _, m := range r.mentions {

@@ -1,2 +1,70 @@
 // Package rules classifies attributes by a policy that a data-governance officer can read and change.
+//
+// A [Policy] is a text file ([Parse], [Default]). [Policy.Classify] answers the five questions for one attribute as a pure function of policy and
+// input, says which rule answered and on which words, what else was considered, and how sure it is; [Policy.Explain] shows the derivation.
+//
+// # How a name is read
+//
+// Words come in the normal form of package words. The first segment of a name up to its first preposition is its head, the rest qualifies it.
+// The policy's phrases are found in the words, the longest first. The last facet word of the head tells what the attribute says of its
+// subject (an amount, a date, a name, a flag ...), unless the declared data type cannot hold that; where no word tells, the type does. The
+// last party word tells whom it is about. Then every rule that one of the phrases may speak for is held against this reading and counts
+// points, and the best answers.
+//
+// # The format
+//
+// A headline begins at the start of a line, its entries are indented below, lines that begin with # are remarks:
+//
+//	policy 1.0                      the version; classified_by is rules@1.0
+//	law FCRA                        what can be cited
+//	  text: FCRA, Regulation V
+//	facet date                      what can be said of a thing
+//	  words: date, timestamp
+//	  types: date, text             data types that can hold it; others rule it out
+//	  implied-by: date              data types that speak for it by themselves
+//	party person                    whom an attribute can be about
+//	  words: borrower, applicant
+//	concept score                   words that mean one thing to the rules
+//	  words: credit score, FICO
+//	filler                          words that decide nothing
+//	  words: of, the, current
+//	report FR Y-14M                 what is known of a filing
+//	  names: Y-14M
+//	  kind: loan
+//	  laws: FCRA
+//	risk                            what a leak or an error costs, by tier and by facet
+//	  leak High: HRCI
+//	  leak Medium: Confidential
+//	  leak Low: Proprietary, Public
+//	  error Medium: date
+//	default                         the answer where no rule speaks
+//	  tier: Confidential
+//	column
+//	  raises-from: 70               the confidence from which a column may raise a tier
+//	group Scores                    rules belong to the group above them
+//	rule score value
+//	  any: [score], beacon          one of these concepts or words; all: every one; none: not one
+//	  says-not: date                facets; of, of-not: parties; in, in-not: kinds of report; marked: primary key, critical, mandatory
+//	  tier: HRCI
+//	  personal: yes
+//	  criticality: High
+//	  laws: FCRA
+//	  because: the value of a score decides about a person's credit
+//	refine aggregate                changes single answers of the rule that won
+//	  any: portfolio
+//	  tier: at most Confidential
+//	  because: an aggregate tells of no single person
+//
+// # Decisions
+//
+//  1. The best rule decides tier, personal and criticality together, so that an answer can be traced to one sentence of the policy; refinements
+//     exist for what cuts across all rules (published filings, aggregates, companies, keys).
+//  2. Points are counted and not ordered by place in the file, so that a rule can be added without reading all the others. Only ties are
+//     decided by what protects more, then by order.
+//  3. What is told beside the name (description, table) helps where the name says nothing. It does not overrule a name, refine an answer, or
+//     lower what the name's kind of value would get.
+//  4. Risk and the regulatory flag are derived: risk from what a leak of the tier and an error in the facet cost, the flag from the filing
+//     and the laws. A rule states them only where they do not follow.
+//  5. A column is classified like an attribute and can raise the tier; flag, risk and laws then follow it. Below a confidence it raises
+//     nothing: an unknown column is no evidence.
 package rules

@@ -94,7 +94,7 @@ func (d *derivation) uses(i int) bool {
 func (r *reading) unknown() []string {
 	var out []string
 	for i, t := range r.tokens {
-		if t.place <= inQualifier && !r.covers(i) && (t.text[0] < '0' || t.text[0] > '9') {
+		if t.place <= inQualifier && !r.covers(i) && t.says() {
 			out = append(out, t.text)
 		}
 	}

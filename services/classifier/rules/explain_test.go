@@ -20,7 +20,7 @@ func TestExplanationsReadAsTheyShould(t *testing.T) {
 	var b strings.Builder
 	for _, in := range []Input{
 		{Attribute: attribute("Refreshed FICO Auto Score Date", "Date YYYYMMDD"), Report: "FR Y-14M Schedule A.1"},
-		{Attribute: attribute("CUST_LST_NM", "VARCHAR(40)"), Table: "EMPLOYEE"},
+		{Attribute: attribute("LST_NM", "VARCHAR(40)"), Table: "EMPLOYEE"},
 		{Attribute: schema.Attribute{AttributeName: "Loans Past Due 90 Days or More", DataType: "N15", MDRM: "BHCK5525"}},
 		{
 			Attribute: schema.Attribute{AttributeName: "Property State", DataType: "C2", LineItemNumber: "5"}, Report: "FR Y-14M Schedule B.1",

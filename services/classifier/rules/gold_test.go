@@ -3,7 +3,6 @@ package rules
 import (
 	"cmp"
 	"encoding/csv"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -225,25 +224,4 @@ func TestEveryMatchedWordOfANameStandsInIt(t *testing.T) {
 			}
 		}
 	}
-}
-
-func ExamplePolicy_Classify() {
-	policy, err := Default()
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	answer := policy.Classify(Input{
-		Attribute: schema.Attribute{AttributeName: "FICO Score of the Guarantor", DataType: "N3"},
-		Report:    "FR Y-14M Schedule A.1",
-	})
-	fmt.Println(answer.InformationSecurityClassification, answer.Criticality, answer.RiskLevel)
-	fmt.Println(answer.Rule)
-	for _, m := range answer.Matched {
-		fmt.Printf("%s in the %s: %s\n", m.Text, m.Place, m.Meaning)
-	}
-	// Output:
-	// HRCI High High
-	// score value
-	// FICO Score in the name: score
 }

@@ -73,6 +73,7 @@ type reading struct {
 	name     string
 	tokens   []token
 	mentions []mention
+	chunks   []chunk // see align
 
 	facet     int // index of the facet, or -1
 	facetFrom evidence
@@ -212,17 +213,33 @@ func separates(name string, i int, r rune) bool {
 	}
 }
 
-// prepositions end the head of a name: what follows tells more about the thing named. "of" does not: a number of accounts is about accounts.
-var prepositions = []string{
-	"for", "at", "in", "on", "by", "from", "to", "with", "under", "as", "during", "per", "since", "after", "before", "when", "if", "whether", "that",
-	"which", "who", "through", "until", "between", "within", "against", "upon", "where", "over",
+// preposition reports whether a word ends the head of a name: what follows tells more about the thing named. "of" does not: a number of
+// accounts is about accounts.
+func preposition(word string) bool {
+	switch word {
+	case "for", "at", "in", "on", "by", "from", "to", "with", "under", "as", "during", "per", "since", "after", "before", "when", "if", "whether",
+		"that", "which", "who", "through", "until", "between", "within", "against", "upon", "where", "over":
+		return true
+	default:
+		return false
+	}
+}
+
+// grammatical reports whether a word only joins others, so that it is neither known nor unknown.
+func grammatical(word string) bool {
+	switch word {
+	case "of", "the", "a", "an", "and", "or", "is", "was", "be", "been", "s":
+		return true
+	default:
+		return preposition(word)
+	}
 }
 
 // headEnd is the number of words of the first segment that are its head. A preposition inside a phrase of the policy ("loan to value") ends
 // nothing, nor does one that the name begins with.
 func headEnd(tokens []token, mentions []mention, offset int) int {
 	for i, t := range tokens {
-		if i == 0 || !slices.Contains(prepositions, t.text) {
+		if i == 0 || !preposition(t.text) {
 			continue
 		}
 		inside := slices.ContainsFunc(mentions, func(m mention) bool { return m.start <= offset+i && offset+i < m.end && m.words() > 1 })
@@ -249,23 +266,39 @@ func (r *reading) source(m mention) string {
 	if m.place > inQualifier {
 		return r.words(m)
 	}
-	from, to, counted := -1, -1, 0
-	for start, end := range chunks(r.name) {
-		next := r.countTo(end)
-		if next > m.start && counted < m.end && next > counted {
+	from, to := -1, -1
+	for _, c := range r.align() {
+		switch {
+		case c.first < m.end && m.start < c.last:
 			if from < 0 {
-				from = start
+				from = c.start
 			}
-			to = end
-		} else if next == counted && to >= 0 && counted <= m.end && counted > m.start {
-			to = end // the second half of a word written apart
+			to = c.end
+		case c.first == c.last && from >= 0 && c.first <= m.end: // the second half of a word written apart: re-age
+			to = c.end
 		}
-		counted = max(counted, next)
 	}
 	if from < 0 {
 		return r.words(m)
 	}
 	return r.name[from:to]
+}
+
+// chunk is a run of letters or digits of the name with the words that it stands for: tokens[first:last].
+type chunk struct{ start, end, first, last int }
+
+// align tells which piece of the name gave which words, by counting the words of its beginnings.
+func (r *reading) align() []chunk {
+	if r.chunks != nil {
+		return r.chunks
+	}
+	counted := 0
+	for start, end := range chunks(r.name) {
+		next := max(counted, r.countTo(end))
+		r.chunks = append(r.chunks, chunk{start, end, counted, next})
+		counted = next
+	}
+	return r.chunks
 }
 
 // countTo is the number of words in the name's beginning.
