@@ -21,7 +21,7 @@ const (
 // logs and progress to stderr. It returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, getenv func(string) string) int {
 	a := &app{stdout: stdout, stderr: stderr, getenv: getenv}
-	err := a.root().Run(ctx, args)
+	err := reword(a.root().Run(ctx, args))
 	if err != nil && !errors.Is(err, errSaid) {
 		fmt.Fprintf(stderr, "pdeflow: %v\n", err)
 	}

@@ -68,6 +68,8 @@ type client struct {
 	server, token string
 	// guessed says that the server is the default one, because none was named or found.
 	guessed bool
+	// answered says that the server has answered once, so that it is worth waiting for.
+	answered bool
 }
 
 // newClient makes a client of the server at a URL, without the API's prefix.
@@ -151,6 +153,7 @@ func (c *client) do(ctx context.Context, r request) (answer, error) {
 	if err != nil {
 		return answer{}, c.unreachable(ctx, err)
 	}
+	c.answered = true
 	got := answer{code: response.StatusCode, header: response.Header, body: body}
 	if got.code >= http.StatusBadRequest {
 		return got, c.refused(got)

@@ -61,7 +61,11 @@ func printChange(w io.Writer, entry api.HistoryEntry) {
 		fmt.Fprintf(w, ": %s", cellText(entry.Comment))
 	}
 	fmt.Fprintln(w)
-	for _, change := range differences(entry.Before, entry.After) {
+	changes := differences(entry.Before, entry.After)
+	if len(changes) == 0 {
+		changes = []string{"nothing is another than before"}
+	}
+	for _, change := range changes {
 		fmt.Fprintln(w, "  "+hanging(change, 4))
 	}
 }

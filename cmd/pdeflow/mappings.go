@@ -162,8 +162,8 @@ func printMapping(w io.Writer, m api.Mapping) {
 		{"owner", m.BusinessOwner},
 		{"steward", m.DataSteward},
 		{"confirmed", m.MappingConfirmedByUser},
-		{"confidence", m.ConfidenceScore},
-		{"rationale", m.MappingRationale},
+		{"column confidence", m.ConfidenceScore},
+		{"column rationale", m.MappingRationale},
 	}
 	for _, other := range m.AlternativeMappings {
 		fields = append(fields, field{"instead of", fmt.Sprintf("%s (%d): %s", other.SourceField, other.Score, other.Reason)})
@@ -174,8 +174,8 @@ func printMapping(w io.Writer, m api.Mapping) {
 		field{"risk", orNone(m.RiskLevel)},
 		field{"regulatory", m.RegulatoryFlag},
 		field{"personal", m.PIIFlag},
-		field{"confidence", m.ClassificationConfidence},
-		field{"rationale", m.ClassificationRationale},
+		field{"tier confidence", m.ClassificationConfidence},
+		field{"tier rationale", m.ClassificationRationale},
 		field{"references", strings.Join(m.RegulatoryReferences, "; ")},
 		field{"classified by", m.ClassifiedBy},
 		field{"suggested", suggested(m)},

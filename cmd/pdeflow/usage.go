@@ -51,7 +51,37 @@ func exitCode(err error) int {
 var (
 	missingFlags = regexp.MustCompile(`^Required flags? "(.*)" not set$`)
 	wrongValue   = regexp.MustCompile(`^invalid value (".*") for flag -([^:]+): (.*)$`)
+	wrongSetting = regexp.MustCompile(`^could not parse (".*") as \w+ value from environment variable (\w+) for flag ([^:]+): (.*)$`)
+	noHelpTopic  = regexp.MustCompile(`^No help topic for '(.*)'$`)
 )
+
+// reword says what the cli package says without asking anybody in our words.
+func reword(err error) error {
+	if err == nil {
+		return nil
+	}
+	if m := wrongSetting.FindStringSubmatch(err.Error()); m != nil {
+		return usagef("%s (%s) cannot be %s: %s", m[2], dashed(m[3]), m[1], whatInstead(m[4]))
+	}
+	if m := noHelpTopic.FindStringSubmatch(err.Error()); m != nil {
+		return usagef("there is no command %q to help with (see pdeflow --help)", m[1])
+	}
+	return err
+}
+
+// whatInstead turns the reason for which a value cannot be read into what it should be.
+func whatInstead(reason string) string {
+	switch {
+	case strings.HasPrefix(reason, "strconv.ParseInt"):
+		return "it is a whole number"
+	case strings.HasPrefix(reason, "time: "):
+		return "it is a duration, such as 90s or 8h"
+	case reason == "parse error", strings.HasPrefix(reason, "strconv.ParseBool"):
+		return "it is true or false"
+	default:
+		return reason
+	}
+}
 
 // explainUsage says what is wrong with how a command was typed, in our words, and where to read what would be right.
 func explainUsage(cmd *cli.Command, err error) error {
@@ -67,7 +97,7 @@ func explainUsage(cmd *cli.Command, err error) error {
 		}
 		text = strings.Join(names, " and ") + " must be given"
 	} else if m := wrongValue.FindStringSubmatch(text); m != nil {
-		text = fmt.Sprintf("%s cannot be %s: %s", dashed(m[2]), m[1], strings.TrimPrefix(m[3], "strconv."))
+		text = fmt.Sprintf("%s cannot be %s: %s", dashed(m[2]), m[1], whatInstead(m[3]))
 	}
 	return usagef("%s (see %s --help)", text, cmd.FullName())
 }

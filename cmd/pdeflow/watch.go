@@ -72,7 +72,7 @@ func (w *watcher) next(ctx context.Context) (events.JobStatus, error) {
 			w.progress.note("the server answers again")
 			awaySince, pause = time.Time{}, firstRetry
 		case err == nil:
-		case ctx.Err() != nil || !isAway(err):
+		case ctx.Err() != nil || !isAway(err) || !w.client.answered:
 			return w.status, err
 		case awaySince.IsZero():
 			awaySince = time.Now()
