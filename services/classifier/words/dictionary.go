@@ -120,7 +120,9 @@ func (d *lexicon) lookup(run string) piece {
 		if e, ok := d.entries[strings.TrimSuffix(string(stem), "e")]; ok { // statuses
 			return piece{e.text, e}
 		}
-		return piece{text: string(stem)}
+		if len(lower) > 3 { // "was" is no plural
+			return piece{text: string(stem)}
+		}
 	}
 	if string(lower) == run {
 		return piece{text: run}
@@ -128,18 +130,23 @@ func (d *lexicon) lookup(run string) piece {
 	return piece{text: string(lower)}
 }
 
+// Known reports whether the dictionary knows a word or abbreviation, in any case and number.
+func Known(word string) bool { return dictionary().knows(word) }
+
 func (d *lexicon) knows(run string) bool { return d.lookup(run).entry != nil }
 
 // isSegment reports whether part may be one of the words that a run was put together from. Words of two letters may stand only at the end
-// and only where they say what a value is (CUSTID, OPENDT), and some of three or four nowhere: they are syllables of English words
-// (intent, contact, interest).
-func (d *lexicon) isSegment(part string, last bool) bool {
+// and only where they say what a value is (CUSTID, OPENDT). Some longer ones are syllables of English words (intent, contact, resident)
+// and may stand only in capitals, which hardly anybody writes English in.
+func (d *lexicon) isSegment(part string, last, capitals bool) bool {
 	switch part {
 	case "id", "dt", "cd", "nm", "no", "ts":
 		return last
-	case "able", "act", "add", "age", "and", "app", "ast", "ave", "cap", "cof", "con", "det", "dim", "dis", "div", "ead", "emp", "end", "ending", "ent", "est",
-		"ever", "ext", "form", "imp", "ind", "ing", "ins", "int", "iss", "late", "len", "lic", "long", "low", "mid", "new", "now", "one", "only",
-		"ord", "own", "per", "port", "pre", "rank", "rest", "sec", "ser", "sic", "sim", "sub", "table", "ten":
+	case "od", "pd", "wd", "ln", "cr", "dr", "yr", "int", "own", "emp", "app", "ins", "sec", "ext", "cap", "new", "late", "table", "age":
+		return capitals
+	case "able", "act", "add", "and", "ast", "ave", "cof", "con", "det", "dim", "dis", "div", "ead", "end", "ending", "ent", "est", "ever", "form",
+		"imp", "ind", "ing", "iss", "len", "lic", "long", "low", "mid", "now", "one", "only", "ord", "per", "port", "pre", "rank", "rest", "ser",
+		"sic", "sim", "sub", "ten":
 		return false
 	}
 	if len(part) < minWord {

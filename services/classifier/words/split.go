@@ -145,7 +145,7 @@ func (d *lexicon) cutKnown(pieces []piece, run string) []piece {
 		return append(pieces, p)
 	}
 	var ends [maxRun + 1]int8
-	if !d.segment(p.text, &ends) {
+	if !d.segment(p.text, strings.ToUpper(run) == run, &ends) {
 		return append(pieces, p)
 	}
 	for from := 0; from < len(p.text); {
@@ -163,7 +163,7 @@ const (
 )
 
 // segment finds the cut of a run into the fewest known words and leaves in ends, for the start of each word, its end.
-func (d *lexicon) segment(run string, ends *[maxRun + 1]int8) bool {
+func (d *lexicon) segment(run string, capitals bool, ends *[maxRun + 1]int8) bool {
 	if len(run) < minRun || len(run) > maxRun {
 		return false
 	}
@@ -171,7 +171,7 @@ func (d *lexicon) segment(run string, ends *[maxRun + 1]int8) bool {
 	for from := len(run) - 2; from >= 0; from-- {
 		for to := from + 2; to <= len(run); to++ {
 			last := to == len(run)
-			if !last && cost[to] == 0 || !d.isSegment(run[from:to], last) {
+			if !last && cost[to] == 0 || !d.isSegment(run[from:to], last, capitals) {
 				continue
 			}
 			if need := cost[to] + 1; cost[from] == 0 || need <= cost[from] {

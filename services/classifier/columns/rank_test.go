@@ -1,0 +1,276 @@
+package columns
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// table makes the columns of one table; each is a name, a type and, optionally, a description, separated by bars.
+func columnsOf(name string, columns ...string) []schema.SourceColumn {
+	var all []schema.SourceColumn
+	for _, c := range columns {
+		parts := append(strings.Split(c, "|"), "", "")
+		all = append(all, schema.SourceColumn{
+			DataSourceID: "1", SchemaName: "S", TableName: name, ColumnName: parts[0], DataType: parts[1], Description: parts[2],
+		})
+	}
+	return all
+}
+
+func attribute(name, dataType string) schema.Attribute {
+	return schema.Attribute{AttributeName: name, DataType: dataType}
+}
+
+func TestQualifiersDecideBetweenNearTwins(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(slices.Concat(
+		columnsOf("ACCT", "ORIG_LN_LMT_AMT|NUMBER(12,2)", "CURR_LN_LMT_AMT|NUMBER(12,2)", "MIN_PMT_AMT|NUMBER(12,2)", "TOT_PMT_DUE_AMT|NUMBER(12,2)",
+			"LATE_FEE_AMT|NUMBER(9,2)", "OVLMT_FEE_AMT|NUMBER(9,2)", "LATE_FEE_WVD_AMT|NUMBER(9,2)", "PURCH_APR|NUMBER(6,3)", "CASH_APR|NUMBER(6,3)"),
+		columnsOf("CYC_END", "BAL_AMT|NUMBER(12,2)", "STAT_CD|CHAR(1)"),
+		columnsOf("MTH_END", "BAL_AMT|NUMBER(12,2)", "STAT_CD|CHAR(1)"),
+		columnsOf("LOSS", "GRS_CHGOFF_AMT|NUMBER(12,2)", "PRIN_CHGOFF_AMT|NUMBER(12,2)"),
+		columnsOf("PARTY", "BORR_FICO|NUMBER(3)", "CO_BORR_FICO|NUMBER(3)"),
+	))
+	for _, tt := range []struct{ name, dataType, want string }{
+		{"Original Limit", "N12.2", "ACCT.ORIG_LN_LMT_AMT"},
+		{"Current Limit", "N12.2", "ACCT.CURR_LN_LMT_AMT"},
+		{"Minimum Payment", "N12.2", "ACCT.MIN_PMT_AMT"},
+		{"Total Payment", "N12.2", "ACCT.TOT_PMT_DUE_AMT"},
+		{"Late Fee", "N12.2", "ACCT.LATE_FEE_AMT"},
+		{"Over-limit Fee", "N12.2", "ACCT.OVLMT_FEE_AMT"},
+		{"Waived Late Fees", "N12.2", "ACCT.LATE_FEE_WVD_AMT"},
+		{"Purchase Rate", "N6.3", "ACCT.PURCH_APR"},
+		{"Cash Rate", "N6.3", "ACCT.CASH_APR"},
+		{"Balance at Cycle End", "N12.2", "CYC_END.BAL_AMT"},
+		{"Month-end Balance", "N12.2", "MTH_END.BAL_AMT"},
+		{"Status at the End of the Month", "N1", "MTH_END.STAT_CD"},
+		{"Gross Charge-offs", "N12.2", "LOSS.GRS_CHGOFF_AMT"},
+		{"Principal Charged Off", "N12.2", "LOSS.PRIN_CHGOFF_AMT"},
+		{"Credit Score of the Co-borrower", "N3", "PARTY.CO_BORR_FICO"},
+		{"Credit Score of the Borrower", "N3", "PARTY.BORR_FICO"},
+		{"Penalty Rate", "N6.3", ""},
+		{"Recoveries", "N12.2", ""},
+	} {
+		got := ix.Rank(attribute(tt.name, tt.dataType))
+		if want := strings.TrimPrefix("S."+tt.want, "S."); strings.TrimPrefix(got.SourceField, "S.") != want {
+			t.Errorf("%s: got %s, want %s: %s", tt.name, orNothing(got.SourceField), orNothing(want), got.Rationale)
+		}
+	}
+}
+
+func TestTypesRuleOut(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(columnsOf("LOAN", "CHGOFF_AMT|NUMBER(12,2)", "CHGOFF_DT|DATE", "CHGOFF_RSN_CD|CHAR(2)", "CHGOFF_IND|CHAR(1)"))
+	for _, tt := range []struct{ dataType, want string }{
+		{"N12.2", "CHGOFF_AMT"},
+		{"Date YYYYMMDD", "CHGOFF_DT"},
+	} {
+		if got := ix.Rank(attribute("Charge-off", tt.dataType)); got.SourceField != "S.LOAN."+tt.want {
+			t.Errorf("a charge-off as %s: got %s, want %s", tt.dataType, orNothing(got.SourceField), tt.want)
+		}
+	}
+	onlyAmount := NewIndex(columnsOf("LOAN", "CHGOFF_AMT|NUMBER(12,2)"))
+	if got := onlyAmount.Rank(attribute("Charge-off Date", "Date YYYYMMDD")); got.SourceField != "" {
+		t.Errorf("a date is taken from %s", got.SourceField)
+	}
+}
+
+func TestASystemsPrefixIsNoise(t *testing.T) {
+	t.Parallel()
+	for _, b := range banks(t) {
+		plain := NewIndex(b.candidates)
+		marked := slices.Clone(b.candidates)
+		for i := range marked {
+			marked[i].ColumnName = "XQZ_" + marked[i].ColumnName
+		}
+		prefixed := NewIndex(marked)
+		for _, g := range b.gold {
+			want, got := plain.Rank(g.attribute), prefixed.Rank(g.attribute)
+			copied := want.Column >= 0 && got.Column >= 0 && isCopy([]string{want.SourceField}, b.candidates[got.Column])
+			if want.Column != got.Column && !copied && b.name != "commercial" { // whose columns have a prefix of their own already
+				t.Errorf("%s: %s with a prefix: got %s, want %s", b.name, g.attribute.AttributeName, orNothing(got.SourceField), orNothing(want.SourceField))
+			}
+		}
+	}
+}
+
+func TestATwinLowersTheConfidence(t *testing.T) {
+	t.Parallel()
+	one := columnsOf("CUST", "HOME_PHN|VARCHAR(15)", "BRTH_DT|DATE", "EMAIL|VARCHAR(80)")
+	twin := append(slices.Clone(one), columnsOf("CUST", "MOB_PHN|VARCHAR(15)")...)
+	alone, beside := NewIndex(one).Rank(attribute("Phone", "C15")), NewIndex(twin).Rank(attribute("Phone", "C15"))
+	if alone.SourceField != beside.SourceField || alone.Confidence <= beside.Confidence || alone.Margin <= beside.Margin {
+		t.Errorf("alone %s with %d (margin %d), beside a twin %s with %d (margin %d)",
+			alone.SourceField, alone.Confidence, alone.Margin, beside.SourceField, beside.Confidence, beside.Margin)
+	}
+	if !strings.Contains(beside.Rationale, "Near twin S.CUST.MOB_PHN") {
+		t.Errorf("the twin is not named: %s", beside.Rationale)
+	}
+}
+
+func TestARationaleNamesWhatDecided(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(slices.Concat(
+		columnsOf("ACCT", "OPN_DT|DATE", "ORIG_LMT_AMT|NUMBER(9,2)", "CURR_LMT_AMT|NUMBER(9,2)", "UNBLD_AMT|NUMBER(9,2)|Interest accrued and not billed", "STAT_CD|CHAR(1)"),
+		columnsOf("REF_STAT", "STAT_CD|CHAR(1)", "STAT_DESC|VARCHAR(40)"),
+	))
+	for _, tt := range []struct {
+		name, dataType string
+		how            schema.MappingType
+		want           []string
+	}{
+		{"Account Origination Date", "Date YYYYMMDD", schema.Direct,
+			[]string{"OPN_DT says 'origination' (as 'open') and 'date'", "its table's name says 'account'", "DATE fits the date"}},
+		{"Current Limit", "N9.2", schema.Direct, []string{"ORIG_LMT_AMT, which says 'original' where 'current' is asked"}},
+		{"Accrued Interest", "N9.2", schema.Direct, []string{"its description says 'accrued' and 'interest'"}},
+		{"Closed Flag", "N1", schema.Conditional, []string{"from which the flag must be derived"}},
+		{"Status Description", "C40", schema.Lookup, []string{"STAT_DESC says 'status' and 'description'"}},
+		{"Co-borrower Occupation", "C30", "", []string{"Nothing fits: no column says 'co borrower' and 'occupation'."}},
+	} {
+		got := ix.Rank(attribute(tt.name, tt.dataType))
+		if got.MappingType != tt.how {
+			t.Errorf("%s is %q from %s, want %q", tt.name, got.MappingType, orNothing(got.SourceField), tt.how)
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(got.Rationale, want) {
+				t.Errorf("%s: %q does not say %q", tt.name, got.Rationale, want)
+			}
+		}
+	}
+}
+
+func TestDaysLateAreCalculatedFromADueDate(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(columnsOf("LOAN", "PAST_DUE_SINCE_DT|DATE", "MAT_DT|DATE", "CURR_BAL|NUMBER(12,2)"))
+	got := ix.Rank(attribute("Days Past Due", "N3"))
+	if got.SourceField != "S.LOAN.PAST_DUE_SINCE_DT" || got.MappingType != schema.Calculated {
+		t.Errorf("got %s, %q: %s", orNothing(got.SourceField), got.MappingType, got.Rationale)
+	}
+}
+
+func TestAlternativesAreInOrderAndWithoutTheChosen(t *testing.T) {
+	t.Parallel()
+	for _, b := range banks(t) {
+		ix := NewIndex(b.candidates)
+		for _, g := range b.gold {
+			got := ix.Rank(g.attribute)
+			if len(got.Alternatives) > mostAlternatives {
+				t.Errorf("%s: %d alternatives", g.attribute.AttributeName, len(got.Alternatives))
+			}
+			least := 100
+			if got.SourceField != "" {
+				least = got.Confidence
+			}
+			for _, a := range got.Alternatives {
+				if a.SourceField == got.SourceField {
+					t.Errorf("%s: the chosen %s is an alternative", g.attribute.AttributeName, a.SourceField)
+				}
+				if a.Score > least || a.Reason == "" {
+					t.Errorf("%s: alternative %s has %d after %d, reason %q", g.attribute.AttributeName, a.SourceField, a.Score, least, a.Reason)
+				}
+				least = a.Score
+			}
+			if got.Confidence < 0 || got.Confidence > 100 || got.Rationale == "" || (got.SourceField == "") != (got.Column < 0) {
+				t.Errorf("%s: confidence %d, column %d (%s), rationale %q", g.attribute.AttributeName, got.Confidence, got.Column, got.SourceField, got.Rationale)
+			}
+			if got.Column >= 0 && b.candidates[got.Column].SourceField() != got.SourceField {
+				t.Errorf("%s: column %d is not %s", g.attribute.AttributeName, got.Column, got.SourceField)
+			}
+		}
+	}
+}
+
+func TestTheOrderOfCandidatesDecidesOnlyTies(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, b := range banks(t) {
+		ix := NewIndex(b.candidates)
+		shuffled := slices.Clone(b.candidates)
+		random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+		again := NewIndex(shuffled)
+		for _, g := range b.gold {
+			want, got := ix.Rank(g.attribute), again.Rank(g.attribute)
+			if want.SourceField != got.SourceField && want.Margin > 0 && len(g.want) < 2 {
+				t.Errorf("%s: %s, and in another order %s", g.attribute.AttributeName, orNothing(want.SourceField), orNothing(got.SourceField))
+			}
+		}
+	}
+}
+
+func TestRankIsPureAndSafeForConcurrentUse(t *testing.T) {
+	t.Parallel()
+	b := banks(t)[0]
+	ix := NewIndex(b.candidates)
+	var want []Ranking
+	for _, g := range b.gold {
+		want = append(want, ix.Rank(g.attribute))
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for _, i := range rand.Perm(len(b.gold)) {
+				if got := ix.Rank(b.gold[i].attribute); !reflect.DeepEqual(got, want[i]) {
+					t.Errorf("%s: got %+v, want %+v", b.gold[i].attribute.AttributeName, got, want[i])
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestWithoutCandidatesNothingFits(t *testing.T) {
+	t.Parallel()
+	got := NewIndex(nil).Rank(attribute("Account Number", "C18"))
+	if got.SourceField != "" || got.Column != -1 || got.Confidence < 90 || len(got.Alternatives) > 0 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func FuzzRankTakesAnything(f *testing.F) {
+	f.Add("ACCT_OPN_DT", "DATE", "Account Open Date", "date")
+	f.Add("", "", "", "")
+	f.Add("A__", "N(", "\xff ’s %", "N1")
+	f.Fuzz(func(t *testing.T, column, columnType, name, dataType string) {
+		ix := NewIndex(columnsOf("T", column+"|"+columnType, "OTHER_CD|CHAR(1)"))
+		got := ix.Rank(attribute(name, dataType))
+		if got.Confidence < 0 || got.Confidence > 100 || got.Rationale == "" {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func BenchmarkRank(b *testing.B) {
+	var candidates []schema.SourceColumn
+	var attributes []schema.Attribute
+	for _, bank := range banks(b) {
+		candidates = append(candidates, bank.candidates...)
+		for _, g := range bank.gold {
+			attributes = append(attributes, g.attribute)
+		}
+	}
+	for _, bench := range []struct {
+		name    string
+		columns int
+	}{{"300", 300}, {"100000", 100_000}} {
+		b.Run(bench.name, func(b *testing.B) {
+			many := make([]schema.SourceColumn, bench.columns)
+			for i := range many {
+				many[i] = candidates[i%len(candidates)]
+				if copies := i / len(candidates); copies > 0 {
+					many[i].TableName += "_" + string(rune('A'+copies%26)) + string(rune('A'+copies/26))
+				}
+			}
+			ix := NewIndex(many)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				ix.Rank(attributes[i%len(attributes)])
+			}
+		})
+	}
+}
