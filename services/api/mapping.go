@@ -261,7 +261,7 @@ func showMapping(m schema.ListedMapping) Mapping {
 		ClassificationConfidence: m.ClassificationConfidence, ClassificationRationale: orNull(m.ClassificationRationale),
 		RegulatoryReferences: orEmpty(m.RegulatoryReferences), ClassifiedBy: orNull(m.ClassifiedBy),
 
-		SuggestedSourceField: orNull(m.SuggestedSourceField),
+		SuggestedSourceField:                       orNull(m.SuggestedSourceField),
 		SuggestedInformationSecurityClassification: orNull(m.SuggestedInformationSecurityClassification),
 		SuggestedCriticality:                       orNull(m.SuggestedCriticality), SuggestedRiskLevel: orNull(m.SuggestedRiskLevel),
 		SuggestedRegulatoryFlag: m.SuggestedRegulatoryFlag, SuggestedPIIFlag: m.SuggestedPIIFlag,

@@ -127,9 +127,9 @@ func TestAMethodThatARouteDoesNotTakeIsNamedWithThoseThatItDoes(t *testing.T) {
 	for route, want := range map[string]string{
 		"DELETE /api/v1/jobs":                              "GET, HEAD",
 		"GET " + jobURL("x", "/cancel"):                    "POST",
-		"PUT " + reportURL("/pde-mappings/regenerate-all"): "POST",
+		"PUT " + reportURL("/import"):                      "POST",
 		"POST /healthz":                                    "GET, HEAD",
-		"PUT /api/v1/planning/cycles/a%2Fb/reports/r/pde-mappings/auto-map": "POST",
+		"PUT /api/v1/planning/cycles/a%2Fb/reports/r/pde-classifications/suggest-batch": "POST",
 	} {
 		method, path, _ := strings.Cut(route, " ")
 		a := w.do(call{method: method, path: path, role: api.Manager})
