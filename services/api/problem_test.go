@@ -125,10 +125,10 @@ func TestAMethodThatARouteDoesNotTakeIsNamedWithThoseThatItDoes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for route, want := range map[string]string{
-		"DELETE /api/v1/jobs":                              "GET, HEAD",
-		"GET " + jobURL("x", "/cancel"):                    "POST",
-		"PUT " + reportURL("/import"):                      "POST",
-		"POST /healthz":                                    "GET, HEAD",
+		"DELETE /api/v1/jobs":           "GET, HEAD",
+		"GET " + jobURL("x", "/cancel"): "POST",
+		"PUT " + reportURL("/import"):   "POST",
+		"POST /healthz":                 "GET, HEAD",
 		"PUT /api/v1/planning/cycles/a%2Fb/reports/r/pde-classifications/suggest-batch": "POST",
 	} {
 		method, path, _ := strings.Cut(route, " ")
