@@ -19,8 +19,8 @@ const (
 // evidence is what a comparison found, for a reviewer to read.
 type evidence struct {
 	found [3][]string // by field
-	// missing is what is asked and not said, extra what the column's name says and nobody asks for.
-	missing, extra []string
+	// missing is what is asked and not said, extra what the column's name says and is not asked, slight what of that matters little.
+	missing, extra, slight []string
 }
 
 const (
@@ -52,7 +52,11 @@ func (ix *Index) collect(r *request, s *scratch, v verdict) evidence {
 	}
 	for i, id := range c.name {
 		t := &ix.terms[id]
-		if s.explained[id] < well && !t.weak && !t.assumed && !c.shared[i] {
+		switch {
+		case s.explained[id] >= well || t.announces.kind == c.kind && t.announces.strong:
+		case t.weak || t.assumed || c.shared[i]:
+			e.slight = append(e.slight, quote(t.text))
+		default:
 			e.extra = append(e.extra, quote(t.text))
 		}
 	}

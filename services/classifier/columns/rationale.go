@@ -3,6 +3,8 @@ package columns
 import (
 	"strconv"
 	"strings"
+
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 // whyChosen says why the first of the judged columns is chosen.
@@ -32,8 +34,9 @@ func (ix *Index) whyChosen(r *request, s *scratch, lead float64) string {
 		writeList(&b, e.missing)
 	}
 	if len(e.extra) > 0 {
-		b.WriteString("; nobody asks for ")
+		b.WriteString("; it also says ")
 		writeList(&b, e.extra)
+		b.WriteString(", which is not asked")
 	}
 	b.WriteString(". ")
 	ix.writeType(&b, r, best)
@@ -59,6 +62,8 @@ func (ix *Index) writeType(b *strings.Builder, r *request, v verdict) {
 		if r.kind != anyKind {
 			b.WriteString(" the " + r.kind.String())
 		}
+	case v.how == schema.Direct:
+		b.WriteString(" holds " + article(c.kind.String()) + ", which serves as the " + r.kind.String())
 	default:
 		b.WriteString(" holds " + article(c.kind.String()) + ", from which the " + r.kind.String() + " must be derived")
 	}
@@ -124,6 +129,8 @@ func (ix *Index) whyNot(r *request, s *scratch, v verdict) string {
 		return "is the same element in another table"
 	case v.fit < 0.95 && r.kind != c.kind:
 		return "holds " + article(c.kind.String()) + " where " + article(r.kind.String()) + " is asked"
+	case len(e.slight) > 0:
+		return "says " + joined(e.slight) + ", which is not asked"
 	case v.fit < 0.95:
 		return "has a type that fits less, " + c.declaredText
 	default:

@@ -123,7 +123,7 @@ func roleOf(name string, columns []string) role {
 		return slices.ContainsFunc(said, func(w string) bool { return slices.Contains(some, w) })
 	}
 	switch {
-	case has("staging", "stg", "stage", "log", "audit", "batch", "etl", "job", "temporary", "error", "reject", "control", "work", "wrk"):
+	case has("staging", "stg", "stage", "log", "audit", "batch", "etl", "temporary", "error", "reject"):
 		return plumbingTable
 	case has("archive", "arch", "backup", "bkp", "bak", "old", "history", "purge"):
 		return pastTable
