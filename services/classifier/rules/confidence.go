@@ -1,5 +1,7 @@
 package rules
 
+import "slices"
+
 // Confidence is counted, not learned: every number here is a judgement, held against the labelled rows in testdata by the tests. An answer on
 // which nothing speaks starts at silent; a rule starts at the base of the weakest place that its words stand in.
 const (
@@ -76,7 +78,7 @@ func (d *derivation) certainty() int {
 }
 
 func base(r *reading, c candidate) part {
-	if c.n == 0 {
+	if c.footing == wordless {
 		return part{wordlessBase, "for a rule that knows only the kind of value"}
 	}
 	worst := inHead
@@ -150,11 +152,9 @@ func (r *reading) coverage() int {
 // says reports whether a word can mean anything to a policy.
 func (t token) says() bool { return !grammatical(t.text) && (t.text[0] < '0' || t.text[0] > '9') }
 
+// covers reports whether a word stands in a phrase of the policy, other than a facet that the data type rules out.
 func (r *reading) covers(i int) bool {
-	for _, m := range r.mentions {
-		if m.start <= i && i < m.end {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.mentions, func(m mention) bool {
+		return m.start <= i && i < m.end && !(m.term.kind == facetTerm && m.term.id == r.overruled)
+	})
 }

@@ -1,0 +1,92 @@
+package rules
+
+import (
+	"slices"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// facts are the answers before risk is computed of them, each with the rule or refinement that gave it; nil is the policy's default.
+type facts struct {
+	tier        fact[schema.InformationSecurityClassification]
+	criticality fact[schema.Level]
+	leak        fact[schema.Level]
+	personal    fact[answer]
+	regulatory  fact[answer]
+}
+
+type fact[T any] struct {
+	value T
+	by    *rule
+}
+
+// settle takes the best rule's answers, or the policy's default, and refines them. Refinements that change nothing are forgotten.
+func (p *Policy) settle(d *derivation) facts {
+	f := facts{
+		tier:        fact[schema.InformationSecurityClassification]{value: p.fallback.tier},
+		criticality: fact[schema.Level]{value: p.fallback.criticality},
+		personal:    fact[answer]{value: p.fallback.personal},
+		regulatory:  fact[answer]{value: p.fallback.regulatory},
+	}
+	if len(d.fitting) > 0 {
+		r := d.fitting[0].rule
+		f.tier.set(r.tier, r)
+		f.criticality.set(r.criticality, r)
+		f.leak.set(r.leak, r)
+		f.personal.set(r.personal, r)
+		f.regulatory.set(r.regulatory, r)
+	}
+	d.refined = slices.DeleteFunc(d.refined, func(c candidate) bool { return !f.refine(c.rule) })
+	return f
+}
+
+func (f *fact[T]) set(value T, by *rule) { f.value, f.by = value, by }
+
+// refine applies a refinement and reports whether it had anything to add.
+func (f *facts) refine(r *rule) bool {
+	changed := len(r.laws) > 0 || r.certainty > 0
+	if r.tier != "" && r.tierLimit.allows(r.tier.Protects(f.tier.value), f.tier.value.Protects(r.tier)) {
+		f.tier.set(r.tier, r)
+		changed = true
+	}
+	if r.criticality != "" && r.criticalityLimit.allows(r.criticality.Above(f.criticality.value), f.criticality.value.Above(r.criticality)) {
+		f.criticality.set(r.criticality, r)
+		changed = true
+	}
+	if r.leak != "" && r.leak != f.leak.value {
+		f.leak.set(r.leak, r)
+		changed = true
+	}
+	if r.personal != unsaid && r.personal != f.personal.value {
+		f.personal.set(r.personal, r)
+		changed = true
+	}
+	if r.regulatory != unsaid && r.regulatory != f.regulatory.value {
+		f.regulatory.set(r.regulatory, r)
+		changed = true
+	}
+	return changed
+}
+
+// allows reports whether a refinement's value replaces the present one, given whether it is above or below it.
+func (l limit) allows(above, below bool) bool {
+	return l == exactly && (above || below) || l == atLeast && above || l == atMost && below
+}
+
+// regulated says whether the regulatory flag stands, and why. Every line of a filing is regulated. What the bank keeps beside the lines, such as
+// a load time, is none: it has neither number nor MDRM code.
+func (d *derivation) regulated() (bool, string) {
+	r, said := d.reading, d.facts.regulatory.value
+	switch {
+	case r.numbered || r.mdrm != "":
+		return true, "it is a line of a filed report"
+	case r.report != nil && said != no:
+		return true, "it stands in a filed report"
+	case said == yes || said == unsaid:
+		return true, "a regulation asks for it or protects it wherever it stands"
+	case said == onlyFiled:
+		return false, "only a filing would ask for it, and this is no line of one"
+	default:
+		return false, "no regulation asks for it or protects it"
+	}
+}
