@@ -154,13 +154,14 @@ func (s MappingSort) Accepts(key string) bool {
 	return err == nil
 }
 
-// key is an expression that is never null, and the type in which its values are compared.
+// key is an expression that is never null, and the type in which its values are compared. A text is cut to what a cursor has room for;
+// what is equal up to there is in the order of the ids.
 func (s MappingSort) key() (expr, as string) {
 	switch s {
 	case SortByAttributeName:
-		return `lower(a.attribute_name) collate "C"`, "text"
+		return `left(lower(a.attribute_name), 200) collate "C"`, "text"
 	case SortBySourceField:
-		return `coalesce(m.source_field, '') collate "C"`, "text"
+		return `left(coalesce(m.source_field, ''), 200) collate "C"`, "text"
 	case SortByConfidence:
 		return "coalesce(m.confidence_score, -1)::integer", "integer"
 	case SortByClassificationConfidence:

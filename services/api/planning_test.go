@@ -69,6 +69,19 @@ func TestPagesOfMappingsMakeUpTheListInEverySort(t *testing.T) {
 	}
 }
 
+func TestCursorsHaveRoomForTheLongestNames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(3)
+	w.exec("update attributes set attribute_name = repeat('<', 254) || line_item_number")
+	w.exec("update pde_mappings set source_field = repeat('\U00010348', 767)")
+	for _, sort := range []string{"attribute_name", "source_field"} {
+		if got := pages[api.Mapping](t, w, reportURL("/pde-mappings"), url.Values{"limit": {"1"}, "sort": {sort}}); len(got) != 3 {
+			t.Errorf("%s: pages have %d mappings, want 3", sort, len(got))
+		}
+	}
+}
+
 func TestMappingsAreFiltered(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
