@@ -39,12 +39,12 @@ func ReadJob(ctx context.Context, db bun.IDB, jobID string) (Job, error) {
 	return job, nil
 }
 
-// MarkStarted records that the work on the job begins.
+// MarkStarted records that the work on the job begins, unless somebody has paused or cancelled it meanwhile.
 func MarkStarted(ctx context.Context, db bun.IDB, jobID string) error {
 	_, err := db.NewUpdate().Model((*Job)(nil)).
 		Set("started_at = t.now, version = j.version + 1, updated_at = t.now, updated_by = ?", dispatcher).
 		TableExpr("(select clock_timestamp() as now) t").
-		Where("id = ? and started_at is null", jobID).Exec(ctx)
+		Where("id = ? and started_at is null and intent = ?", jobID, IntentRun).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("start job %s: %w", jobID, err)
 	}
@@ -166,12 +166,13 @@ func scoped(tx bun.Tx, job Job, limit int) *bun.RawQuery {
 	}
 }
 
-// CancelItems cancels at most limit queued items of the job and returns how many there were.
+// CancelItems cancels at most limit queued items of the job, in the order in which they would be sent, and returns how many it has
+// cancelled. That may be fewer although more are queued, where some of them got their outcomes this moment.
 func CancelItems(ctx context.Context, tx bun.IDB, jobID string, limit int) (int64, error) {
 	result, err := tx.NewRaw(`update job_items set outcome = ?, ended_at = t.now, updated_at = t.now, updated_by = ?
 		from (select clock_timestamp() as now) t
 		where job_id = ? and outcome is null and mapping_id in (
-			select mapping_id from job_items where job_id = ? and outcome is null order by mapping_id limit ? for update)`,
+			select mapping_id from job_items where job_id = ? and outcome is null order by due_at, mapping_id limit ? for update)`,
 		ItemCancelled, dispatcher, jobID, jobID, limit).Exec(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("cancel items of job %s: %w", jobID, err)

@@ -171,3 +171,39 @@ func TestAJobIsTakenByOneDispatcherAtATime(t *testing.T) {
 		t.Errorf("second, after the first: %v, %v", taken, err)
 	}
 }
+
+func TestAJobThatIsPausedOrCancelledMeanwhileIsNotStarted(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	schematest.Report(t, db, 1)
+	job := schematest.Job(t, db, 1)
+	for intent, started := range map[schema.Intent]bool{schema.IntentPause: false, schema.IntentCancel: false, schema.IntentRun: true} {
+		exec(t, db, "update jobs set started_at = null, intent = ? where id = ?", intent, job.ID)
+		if err := schema.MarkStarted(t.Context(), db, job.ID); err != nil {
+			t.Fatal(err)
+		}
+		if now, err := schema.ReadJob(t.Context(), db, job.ID); err != nil || now.StartedAt.IsZero() == started {
+			t.Errorf("%s: started at %v, %v", intent, now.StartedAt, err)
+		}
+	}
+}
+
+func TestACancelledJobWithoutMappingsIsCancelledWhetherItHasStartedOrNot(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	schematest.Report(t, db, 0)
+	for _, started := range []bool{false, true} {
+		job := schematest.Job(t, db, 0)
+		if started {
+			if err := schema.MarkStarted(t.Context(), db, job.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mustFold(t, db, job.ID) // pending, or running
+		exec(t, db, "update jobs set intent = 'cancel', intent_version = 2, version = version + 1 where id = ?", job.ID)
+		list(t, db, job.ID, 2)
+		if status := mustFold(t, db, job.ID); status.Status != schema.Cancelled || status.ProgressPercentage != 100 {
+			t.Errorf("started %v: %s at %d %%", started, status.Status, status.ProgressPercentage)
+		}
+	}
+}

@@ -37,7 +37,7 @@ func fold(ctx context.Context, db *schema.DB, jobID string, ids ...string) (stat
 		if err != nil {
 			return err
 		}
-		if before.Status == schema.Pending {
+		if before.Status == schema.Pending && !job.StartedAt.IsZero() {
 			if err := schema.WriteRunning(ctx, tx, job, before); err != nil {
 				return err
 			}
@@ -148,6 +148,11 @@ func TestAJobIsPostponedByWhatItWaitsFor(t *testing.T) {
 	want := "1 mapping that failed before will be tried again, the first at " + due.UTC().Format(time.RFC3339)
 	if status.WaitingFor != want {
 		t.Errorf("waits for %q, not %q", status.WaitingFor, want)
+	}
+	// A job that nobody lets go on does not wait for that.
+	exec(t, db, "update jobs set intent = 'pause', intent_version = 2, version = version + 1 where id = ?", job.ID)
+	if status := mustFold(t, db, job.ID); status.Status != schema.Paused || status.WaitingFor != "" {
+		t.Errorf("%s, waits for %q", status.Status, status.WaitingFor)
 	}
 }
 

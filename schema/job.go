@@ -41,7 +41,7 @@ const (
 	Completed Status = "completed"
 	// Failed means that at least one mapping failed; the rest is saved.
 	Failed Status = "failed"
-	// Cancelled means that at least one mapping was cancelled.
+	// Cancelled means that at least one mapping was cancelled, or the job itself before it had any.
 	Cancelled Status = "cancelled"
 )
 

@@ -126,7 +126,7 @@ func StatusOf(job Job, counts Counts, waiting Waiting, lost []Lost) JobStatus {
 	case s.Status.Final():
 		s.ProgressPercentage = 100
 	}
-	if !job.ListedAt.IsZero() && waiting.Items > 0 && waiting.Items == total-completed {
+	if job.Intent == IntentRun && !job.ListedAt.IsZero() && waiting.Items > 0 && waiting.Items == total-completed {
 		s.WaitingFor = fmt.Sprintf("%s that failed before will be tried again, the first at %s",
 			mappings(waiting.Items), waiting.DueAt.UTC().Format(time.RFC3339))
 	}
@@ -149,7 +149,7 @@ func statusFrom(job Job, counts Counts) Status {
 	switch {
 	case !job.ListedAt.IsZero() && counts.Completed() >= job.Listed:
 		switch {
-		case counts.Cancelled > 0:
+		case counts.Cancelled > 0, job.Listed == 0 && job.Intent == IntentCancel:
 			return Cancelled
 		case counts.Failed > 0:
 			return Failed

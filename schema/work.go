@@ -216,3 +216,14 @@ func MarkStart(ctx context.Context, tx bun.IDB, jobID, mappingID string) (starts
 	}
 	return starts, nil
 }
+
+// TakeBackStart takes back a start that [MarkStart] has counted: whoever worked on the item has outlived the work, so the start is no
+// evidence against the item. It does nothing where the item has an outcome, or the start was forgotten with an attempt.
+func TakeBackStart(ctx context.Context, tx bun.IDB, jobID, mappingID string) error {
+	_, err := tx.NewRaw(`update job_items set starts = starts - 1, updated_at = clock_timestamp(), updated_by = ?
+		where job_id = ? and mapping_id = ? and outcome is null and starts > 0`, JobAuthor(jobID), jobID, mappingID).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("take back the start of mapping %s: %w", mappingID, err)
+	}
+	return nil
+}

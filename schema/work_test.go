@@ -224,3 +224,20 @@ func TestReadWorkNamesAnItemThatDoesNotExist(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestAStartThatIsOutlivedIsTakenBack(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 1)
+	job := schematest.ListedJob(t, db, 1)
+	for range 3 {
+		if starts, err := schema.MarkStart(t.Context(), db, job.ID, ids[0]); err != nil || starts != 1 {
+			t.Fatalf("%d starts, %v", starts, err)
+		}
+		for range 2 { // a second time there is nothing to take back
+			if err := schema.TakeBackStart(t.Context(), db, job.ID, ids[0]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
