@@ -27,8 +27,9 @@ type Fact struct {
 	JobID       string `bun:"job_id,nullzero"`
 	MappingID   string `bun:"mapping_id,nullzero"`
 	Traceparent string `bun:"traceparent,nullzero"`
-	// Data is the event's body, with what else the rows know of it.
-	Data json.RawMessage `bun:"data,type:json"`
+	// Data is the event's body, with what else the rows know of it. It is written byte for byte, because it is hashed: told that it is
+	// JSON, bun would write it anew.
+	Data json.RawMessage `bun:"data"`
 }
 
 // jobFacts is what the row of a job says: that it was asked for, started, listed and finished. How it finished is counted from its

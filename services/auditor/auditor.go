@@ -19,7 +19,7 @@ import (
 type Options struct {
 	// Batch is how many events are appended in one transaction at most; 1,000 if zero.
 	Batch int
-	// Linger is how long a batch that is not full waits for more; 100 ms if zero.
+	// Linger is how long a batch that is not full waits for more; 200 ms if zero.
 	Linger time.Duration
 	// Interval is how often jobs that have ended are looked for; a second if zero.
 	Interval time.Duration
@@ -51,7 +51,7 @@ func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, log *s
 	}
 	a.consumer = events.Auditor(a.lastRow)
 	a.runner = events.ConsumeBatches(js, a.consumer, a.record, events.Options{
-		Batch: cmp.Or(options.Batch, 1000), Linger: cmp.Or(options.Linger, 100*time.Millisecond), Topology: topology, Log: log,
+		Batch: cmp.Or(options.Batch, 1000), Linger: cmp.Or(options.Linger, 200*time.Millisecond), Topology: topology, Log: log,
 	})
 	return a
 }
