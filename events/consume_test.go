@@ -86,11 +86,18 @@ func TestADiscardedMessageIsEnded(t *testing.T) {
 	t.Parallel()
 	b := declaredBus(t)
 	var calls atomic.Int32
+	settled, err := b.nc.SubscribeSync("$JS.ACK.PDE_WORK.classifier-rules.>")
+	if err != nil {
+		t.Fatal(err)
+	}
 	run(t, events.Consume(b.js, events.ClassifierRules(), func(context.Context, events.Delivery, events.MappingRequested) error {
 		calls.Add(1)
 		return events.Discard(errors.New("the job has ended"))
 	}, b.options()))
 	b.send(t, work("j", "m"))
+	if m, err := settled.NextMsg(patience); err != nil || string(m.Data) != "+TERM" {
+		t.Errorf("settled with %v, error %v", m, err)
+	}
 	b.workDone(t)
 	if calls.Load() != 1 || b.holds(t, events.StreamEvents, "mapping.rejected.*") {
 		t.Errorf("called %d times", calls.Load())
@@ -178,7 +185,7 @@ func TestHandlersRunAtOnceAsManyAsThereAreWorkers(t *testing.T) {
 	o.Workers = workers
 	stop := run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
 		started <- w.MappingID
-		<-release
+		hold(t, release)
 		return nil
 	}, o))
 	for i := range 2 * workers {
@@ -228,7 +235,7 @@ func TestAShutdownGivesBackWhatWasNotStartedAndFinishesWhatWas(t *testing.T) {
 	o.Workers, o.Prefetch = 1, messages
 	first := events.Consume(b.js, events.ClassifierRules(), func(ctx context.Context, _ events.Delivery, w events.MappingRequested) error {
 		started <- w.MappingID
-		<-release
+		hold(t, release)
 		return ctx.Err()
 	}, o)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -278,7 +285,7 @@ func TestTheContextOfAHandlerEndsWithTheGracePeriod(t *testing.T) {
 	o.Grace = 50 * time.Millisecond
 	stop := run(t, events.Consume(b.js, events.ClassifierRules(), func(ctx context.Context, _ events.Delivery, _ events.MappingRequested) error {
 		started <- struct{}{}
-		<-ctx.Done()
+		hold(t, ctx.Done())
 		return context.Cause(ctx)
 	}, o))
 	b.send(t, work("j", "m"))

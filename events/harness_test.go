@@ -145,6 +145,14 @@ func next[T any](t *testing.T, from <-chan T) T {
 	}
 }
 
+// hold keeps a handler until the test lets it go, or has failed.
+func hold(t *testing.T, release <-chan struct{}) {
+	select {
+	case <-release:
+	case <-t.Context().Done():
+	}
+}
+
 // eventually waits until the condition holds, for what announces itself to nobody.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()

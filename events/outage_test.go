@@ -3,7 +3,9 @@ package events_test
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -119,7 +121,7 @@ func TestARunnerStopsWhileTheServerIsAway(t *testing.T) {
 	started := make(chan struct{})
 	stop := run(t, events.Consume(b.js, events.ClassifierRules(), func(context.Context, events.Delivery, events.MappingRequested) error {
 		started <- struct{}{}
-		<-started
+		hold(t, started)
 		return nil
 	}, b.options()))
 	b.send(t, work("j", "m"))
@@ -149,39 +151,65 @@ func TestARunnerWhoseConnectionIsClosedSaysSo(t *testing.T) {
 func TestAnOldAcknowledgementTakesNothingFromANewStream(t *testing.T) {
 	t.Parallel()
 	b := declaredBus(t)
-	type call struct {
-		mappingID string
-		finish    chan struct{}
+	gate := &gate{}
+	js, err := events.JetStream(connect(t, b.URL(), b.log.logger(), nats.SetCustomDialer(gate)))
+	if err != nil {
+		t.Fatal(err)
 	}
-	calls := make(chan call, 10)
+	started, release := make(chan string, 10), make(chan struct{})
 	o := b.options()
-	o.Workers = 2
-	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
-		c := call{w.MappingID, make(chan struct{})}
-		calls <- c
-		<-c.finish
+	o.Workers, o.Prefetch = 1, 1
+	run(t, events.Consume(js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
+		started <- w.MappingID
+		hold(t, release)
 		return nil
 	}, o))
-	b.send(t, work("j", "old"))
-	old := next(t, calls)
+	// With two the runner is full and asks for nothing, so that nothing tells it that the server goes.
+	b.send(t, work("j", "old"), work("j", "old-too"))
+	next(t, started)
+	eventually(t, "both are fetched", func() bool { return b.pending(t, "classifier-rules") == 2 })
+
+	// While the runner is away the store is wiped, and somebody else works on the first message of the new stream.
+	open := gate.shut()
 	b.Stop()
 	b.Wipe()
 	b.Restart()
-	b.sendUntilAccepted(t, work("j", "new"))
-	fresh := next(t, calls)
-	close(old.finish)
-	// The old one's worker is free for this message only after it has settled the old one.
+	eventually(t, "the streams are there", func() bool { return (events.Topology{}).Declare(t.Context(), b.js) == nil })
+	b.send(t, work("j", "new"))
+	somebody, err := b.js.Consumer(t.Context(), events.StreamWork, "classifier-rules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := somebody.Next(); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	open()
+
+	// The worker is free for this one only after it has settled the old one.
 	b.send(t, work("j", "later"))
-	later := next(t, calls)
-	close(later.finish)
+	for next(t, started) != "later" {
+	}
 	eventually(t, "the later message is acknowledged", func() bool {
 		return !b.holds(t, events.StreamWork, "mapping.requested.rules.j.later")
 	})
 	if !b.holds(t, events.StreamWork, "mapping.requested.rules.j.new") {
-		t.Error("the new message is gone while its handler still runs")
+		t.Error("the new message is gone while somebody works on it")
 	}
-	close(fresh.finish)
-	b.workDone(t)
+}
+
+// gate is a dialer that waits while it is shut.
+type gate struct{ sync.RWMutex }
+
+func (g *gate) Dial(network, address string) (net.Conn, error) {
+	g.RLock()
+	defer g.RUnlock()
+	return net.Dial(network, address) //nolint:noctx // nats.go gives none
+}
+
+func (g *gate) shut() (open func()) {
+	g.Lock()
+	return g.Unlock
 }
 
 func TestWhatWasHandledWhileTheServerWasAwayIsAcknowledgedWhenItIsBack(t *testing.T) {
@@ -190,7 +218,7 @@ func TestWhatWasHandledWhileTheServerWasAwayIsAcknowledgedWhenItIsBack(t *testin
 	started, release := make(chan uint64, 10), make(chan struct{})
 	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
 		started <- d.Deliveries
-		<-release
+		hold(t, release)
 		return nil
 	}, b.options()))
 	b.send(t, work("j", "m"))
@@ -221,7 +249,7 @@ func TestSignsOfLifeKeepMessagesThatAreWorkedOnAndThoseThatWait(t *testing.T) {
 	}
 	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
 		got <- d
-		<-release
+		hold(t, release)
 		return nil
 	}, o))
 	b.send(t, work("j", "worked-on"), work("j", "waiting"))
@@ -253,24 +281,28 @@ func TestAHandlerIsToldWhenItsMessageIsNoLongerItsOwn(t *testing.T) {
 	t.Parallel()
 	b := declaredBus(t)
 	causes := make(chan error, 10)
-	started := make(chan struct{}, 10)
+	started := make(chan string, 10)
 	o := b.options()
-	o.Topology = short()
-	run(t, events.Consume(b.js, events.ClassifierRules(), func(ctx context.Context, d events.Delivery, _ events.MappingRequested) error {
+	o.Workers, o.Topology = 1, short()
+	run(t, events.Consume(b.js, events.ClassifierRules(), func(ctx context.Context, d events.Delivery, w events.MappingRequested) error {
 		if d.Deliveries > 1 {
 			return nil
 		}
-		started <- struct{}{}
-		<-ctx.Done()
+		started <- w.MappingID
+		hold(t, ctx.Done())
 		causes <- context.Cause(ctx)
 		return ctx.Err()
 	}, o))
-	b.send(t, work("j", "m"))
+	b.send(t, work("j", "worked-on"), work("j", "waiting"))
 	next(t, started)
+	eventually(t, "both are fetched", func() bool { return b.pending(t, "classifier-rules") == 2 })
 	b.Stop()
 	if err := next(t, causes); !errors.Is(err, events.ErrLost) {
 		t.Errorf("cause %v", err)
 	}
 	b.Restart()
 	b.workDone(t)
+	if len(started) > 0 {
+		t.Errorf("%s was started although it was no longer ours", <-started)
+	}
 }

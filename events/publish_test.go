@@ -37,7 +37,7 @@ func TestAWorkMessageIsRefusedWhileTheFirstIsOutstanding(t *testing.T) {
 	release, started := make(chan struct{}), make(chan struct{}, 10)
 	run(t, events.Consume(b.js, events.ClassifierRules(), func(context.Context, events.Delivery, events.MappingRequested) error {
 		started <- struct{}{}
-		<-release
+		hold(t, release)
 		return nil
 	}, b.options()))
 	next(t, started)

@@ -130,13 +130,13 @@ func (r *Runner) open(ctx context.Context) (opened bool, err error) {
 	s := newSession(r.nc, consumer, reconnects)
 	r.setClosed(nil)
 	r.log.Info("the consumer is open")
-	for s.lasts(ctx) {
-		if err = r.fill(ctx, s); err != nil {
-			s.question()
-			pause(ctx, reopenMin)
-		}
+	for missing := r.room(ctx); s.lasts(ctx); missing = r.room(ctx) {
 		if ctx.Err() != nil {
 			return true, nil
+		}
+		if err = r.take(s, missing); err != nil {
+			s.question()
+			pause(ctx, reopenMin)
 		}
 	}
 	return true, cmp.Or(err, errReplaced)
@@ -144,17 +144,21 @@ func (r *Runner) open(ctx context.Context) (opened bool, err error) {
 
 var errReplaced = errors.New("it is not the one that it was before the connection was lost")
 
-// fill waits until enough is missing, asks for exactly that, and takes what comes until the request ends.
-func (r *Runner) fill(ctx context.Context, s *session) error {
+// room waits until enough is missing to ask for more, or the context ends, and says how much.
+func (r *Runner) room(ctx context.Context) int {
 	missing := r.window - r.held.count()
-	for missing < r.refill {
+	for missing < r.refill && ctx.Err() == nil {
 		select {
 		case <-r.held.freed:
 			missing = r.window - r.held.count()
 		case <-ctx.Done():
-			return nil
 		}
 	}
+	return missing
+}
+
+// take asks for exactly so many messages, and takes what comes until the request ends.
+func (r *Runner) take(s *session, missing int) error {
 	messages, err := s.consumer.Fetch(missing, jetstream.FetchMaxWait(fetchWait))
 	if err != nil {
 		return err

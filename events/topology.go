@@ -135,11 +135,7 @@ func declareStream(ctx context.Context, js jetstream.JetStream, want jetstream.S
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		want.Replicas = max(want.Replicas, 1)
 		_, err = js.CreateStream(ctx, want)
-		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			return err
-		}
-		// Another process, started with other settings, was faster.
-		stream, err = js.Stream(ctx, want.Name)
+		return err
 	}
 	if err != nil {
 		return err

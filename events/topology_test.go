@@ -67,23 +67,29 @@ func TestDeclaringIsSafeForSeveralProcessesAtOnce(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
 	const processes = 8
-	start, errs := make(chan struct{}), make([]error, processes)
-	var all sync.WaitGroup
+	errs := make([]error, processes)
+	var start, finders, all sync.WaitGroup
+	start.Add(1)
+	finders.Add(processes)
 	for i := range processes {
 		js, err := events.JetStream(connect(t, b.URL(), b.log.logger()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		auditor := events.Auditor(func(context.Context) (time.Time, error) { return time.Now(), nil })
+		// Each finds that there is no consumer before any makes one.
+		auditor := events.Auditor(func(context.Context) (time.Time, error) {
+			finders.Done()
+			finders.Wait()
+			return time.Now().Add(time.Duration(i) * time.Second), nil
+		})
 		all.Go(func() {
-			<-start
+			start.Wait()
 			if errs[i] = (events.Topology{}).Declare(t.Context(), js); errs[i] == nil {
-				// Each finds another last row, so each wants another consumer.
 				_, errs[i] = (events.Topology{}).DeclareConsumer(t.Context(), js, auditor)
 			}
 		})
 	}
-	close(start)
+	start.Done()
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
 		t.Error(err)
