@@ -65,6 +65,7 @@ func (a *app) root() *cli.Command {
 		},
 		ConfigureShellCompletionCommand: func(cmd *cli.Command) { cmd.Hidden = false },
 		Commands: []*cli.Command{
+			a.demoCommand(),
 			a.serveCommand(),
 			a.migrateCommand(),
 			a.regenerateCommand(),

@@ -34,8 +34,20 @@ func (a *app) logFlags() []cli.Flag {
 
 // logger is the program's log, on standard error, as the flags want it.
 func (a *app) logger(cmd *cli.Command) (*slog.Logger, error) {
+	return a.loggerAt(cmd, cmd.String(flagLogLevel))
+}
+
+// demoLogger is the log of a demo: what goes wrong, unless more is asked for, because the demo itself tells what happens.
+func (a *app) demoLogger(cmd *cli.Command) (*slog.Logger, error) {
+	if cmd.IsSet(flagLogLevel) {
+		return a.logger(cmd)
+	}
+	return a.loggerAt(cmd, "warn")
+}
+
+func (a *app) loggerAt(cmd *cli.Command, name string) (*slog.Logger, error) {
 	var level slog.Level
-	switch name := cmd.String(flagLogLevel); name {
+	switch name {
 	case "debug", "info", "warn", "error":
 		if err := level.UnmarshalText([]byte(name)); err != nil {
 			return nil, &usageError{err}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/uptrace/bun"
+	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
+	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/api/tabular"
+)
+
+func (a *app) demoCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "demo",
+		Usage: "does a whole job on a sample report, with everything in this process",
+		Description: "Starts a database, a NATS server and all services, imports the sample (" + sample.ReportName + " of a card issuer), runs\n" +
+			"regenerate-all, shows what came of it, and keeps serving. It needs no configuration and takes none from the environment.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "once", Usage: "stop after the job; exit 0 if it completed"},
+			&cli.BoolFlag{Name: "json", Usage: "print one JSON object on standard output and nothing else there"},
+			&cli.IntFlag{Name: "mappings", Usage: "import a generated report of `N` mappings in place of the sample"},
+			&cli.StringFlag{Name: "listen", Usage: "address of the API (default: " + defaultListen + ", or the next free port)"},
+			a.natsListenFlag(),
+			&cli.StringFlag{Name: "data-dir", Usage: "keep the data in this `DIRECTORY` (default: a temporary one, removed at the end)"},
+		},
+		Action: a.demo,
+	}
+}
+
+func (a *app) demo(ctx context.Context, cmd *cli.Command) (err error) {
+	if cmd.Args().Present() {
+		return usagef("demo takes no arguments, only flags")
+	}
+	size := int(cmd.Int("mappings"))
+	if cmd.IsSet("mappings") && size < 1 {
+		return usagef("--mappings is a whole number from 1 up")
+	}
+	log, err := a.demoLogger(cmd)
+	if err != nil {
+		return err
+	}
+	if err := datadir.Sweep(ctx); err != nil {
+		log.WarnContext(ctx, "leftovers of earlier runs", "error", err)
+	}
+	dir, release, err := demoDir(cmd.String("data-dir"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	policy, err := loadPolicy("")
+	if err != nil {
+		return err
+	}
+	d := demo{app: a, size: size, once: cmd.Bool("once"), json: cmd.Bool("json"), began: time.Now()}
+	return a.runNode(ctx, node{
+		names: allServices(),
+		backends: backendOptions{
+			dir: dir, natsListen: cmd.String("nats-listen"), natsNext: !cmd.IsSet("nats-listen"), name: "pdeflow-demo", logSQL: sqlLog(cmd, log),
+		},
+		settings: settings{classifier: schema.Rules, policy: policy},
+		listen:   cmd.String("listen"), log: log, ready: d.run,
+	})
+}
+
+// demoDir owns the directory that was named, or a temporary one.
+func demoDir(named string) (dir string, release func() error, err error) {
+	if named == "" {
+		lock, err := datadir.Temp()
+		if err != nil {
+			return "", nil, err
+		}
+		return lock.Dir(), lock.Remove, nil
+	}
+	lock, err := datadir.Lock(named)
+	if err != nil {
+		return "", nil, err
+	}
+	return lock.Dir(), lock.Release, nil
+}
+
+// demo is what happens while a demo's services run.
+type demo struct {
+	app   *app
+	size  int
+	once  bool
+	json  bool
+	began time.Time
+}
+
+// run does the job and shows it. It returns nil where the demo goes on serving.
+func (d demo) run(ctx context.Context, at address) error {
+	if err := d.load(ctx, at.db); err != nil {
+		return err
+	}
+	c := newClient(at.HTTP, at.token)
+	jobID, err := c.regenerate(ctx, sample.CycleID, sample.ReportID)
+	if err != nil {
+		return err
+	}
+	status, err := d.app.watch(ctx, c, jobID, d.json)
+	if err != nil {
+		return err
+	}
+	took := time.Since(d.began)
+	if d.json {
+		err = d.printJSON(at, status, took)
+	} else {
+		err = d.show(ctx, at, status, took)
+	}
+	switch {
+	case err != nil:
+		return err
+	case status.Status != schema.Completed:
+		return fmt.Errorf("the job is %s: %s", status.Status, status.Message)
+	case d.once:
+		return errStop
+	default:
+		return nil
+	}
+}
+
+// load writes the report into the database: the sample, or one of the size asked for.
+func (d demo) load(ctx context.Context, db *schema.DB) error {
+	columns, err := tabular.Columns("columns.csv", sample.Columns())
+	if err != nil {
+		return err
+	}
+	data := schema.ReportData{
+		CycleID: sample.CycleID, ReportID: sample.ReportID, Name: sample.ReportName, Author: localUser(d.app.getenv),
+		Columns: schema.Rows[schema.ColumnRow]{All: slices.Values(columns.Rows), Fields: columns.Columns},
+	}
+	if d.size > 0 {
+		data.Attributes = schema.Rows[schema.Attribute]{All: sample.Generate(d.size)}
+		data.Mappings = iter.Seq[schema.MappingRow](func(func(schema.MappingRow) bool) {})
+	} else {
+		attributes, err := tabular.Attributes("attributes.csv", sample.Attributes())
+		if err != nil {
+			return err
+		}
+		mappings, err := tabular.Mappings("mappings.csv", sample.Mappings())
+		if err != nil {
+			return err
+		}
+		data.Attributes = schema.Rows[schema.Attribute]{All: slices.Values(attributes.Rows), Fields: attributes.Columns}
+		data.Mappings = slices.Values(mappings.Rows)
+	}
+	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		_, err := schema.Import(ctx, tx, data)
+		return err
+	})
+}
+
+// demoResult is what demo --json prints.
+type demoResult struct {
+	Job             events.JobStatus       `json:"job"`
+	Classifications events.Classifications `json:"classifications"`
+	// Seconds is from the start of the program's work to the end of the job.
+	Seconds float64           `json:"seconds"`
+	URLs    map[string]string `json:"urls"`
+}
+
+func (d demo) printJSON(at address, status events.JobStatus, took time.Duration) error {
+	result := demoResult{
+		Job: status, Seconds: took.Round(time.Millisecond).Seconds(),
+		URLs: map[string]string{"api": at.HTTP + "/api/v1", "openapi": at.HTTP + "/openapi.json", "nats": at.NATS, "status": statusURL(at, status)},
+	}
+	if status.Result != nil {
+		result.Classifications = status.Result.Classifications
+	}
+	encoder := json.NewEncoder(d.app.stdout)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(result)
+}
+
+func statusURL(at address, status events.JobStatus) string {
+	return at.HTTP + "/api/v1/jobs/" + status.JobID + "/status"
+}
