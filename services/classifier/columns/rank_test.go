@@ -114,6 +114,33 @@ func TestATwinLowersTheConfidence(t *testing.T) {
 	}
 }
 
+func TestSilenceMeansTheUsualParty(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(columnsOf("PARTY", "ORIG_FICO|NUMBER(3)", "ANN_INC_AMT|NUMBER(12,2)", "EMPLR_NM|VARCHAR(40)"))
+	if got := ix.Rank(attribute("Original FICO of the Borrower", "N3")); got.SourceField != "S.PARTY.ORIG_FICO" {
+		t.Errorf("the borrower's score: got %s", orNothing(got.SourceField))
+	}
+	if got := ix.Rank(attribute("Original FICO of the Co-borrower", "N3")); got.SourceField != "" {
+		t.Errorf("the co-borrower's score is taken from %s with %d: %s", got.SourceField, got.Confidence, got.Rationale)
+	}
+}
+
+func TestEqualTwinsAreNotAnsweredWithConfidence(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(columnsOf("RATING", "MOODY_RTG|CHAR(4)", "FITCH_RTG|CHAR(4)", "ISSR_NM|VARCHAR(80)", "CPN_RT|NUMBER(9,6)"))
+	if got := ix.Rank(attribute("Rating", "C4")); got.SourceField == "" || got.Confidence >= 75 || got.Margin > 0 {
+		t.Errorf("%s has %d beside an equal one: %s", orNothing(got.SourceField), got.Confidence, got.Rationale)
+	}
+}
+
+func TestInitialsThatNobodyListedAreRead(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(columnsOf("HOUSE", "QZM_AMT|NUMBER(9,2)", "TAX_AMT|NUMBER(9,2)", "INS_AMT|NUMBER(9,2)"))
+	if got := ix.Rank(attribute("Quarterly Zoning Mandate", "N9.2")); got.SourceField != "S.HOUSE.QZM_AMT" {
+		t.Errorf("got %s: %s", orNothing(got.SourceField), got.Rationale)
+	}
+}
+
 func TestARationaleNamesWhatDecided(t *testing.T) {
 	t.Parallel()
 	ix := NewIndex(slices.Concat(
