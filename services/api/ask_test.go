@@ -128,20 +128,30 @@ func TestTwentyRequestsAtOnceGiveOneJob(t *testing.T) {
 	}
 }
 
+// atOnce makes so many requests and returns their answers.
 func atOnce(t *testing.T, n int, do func(i int) (answer, error)) []answer {
+	t.Helper()
+	return begin(t, n, do)()
+}
+
+// begin makes so many requests; what it returns waits for their answers.
+func begin(t *testing.T, n int, do func(i int) (answer, error)) (wait func() []answer) {
 	t.Helper()
 	answers, errs := make([]answer, n), make([]error, n)
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() { answers[i], errs[i] = do(i) })
 	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			t.Fatal(err)
+	return func() []answer {
+		t.Helper()
+		wg.Wait()
+		for _, err := range errs {
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
+		return answers
 	}
-	return answers
 }
 
 func TestAReportIsFreeAgainWhenItsJobHasEnded(t *testing.T) {
@@ -170,7 +180,7 @@ func TestARequestThatWaitsForAnotherGetsTheReportWhenThatFails(t *testing.T) {
 	}); err != nil || !inserted {
 		t.Fatalf("job of the other is inserted: %v, %v", inserted, err)
 	}
-	done := make(chan answer)
+	done := make(chan answer, 1)
 	go func() {
 		a, err := w.try(call{method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester})
 		if err != nil {
@@ -178,26 +188,46 @@ func TestARequestThatWaitsForAnotherGetsTheReportWhenThatFails(t *testing.T) {
 		}
 		done <- a
 	}()
-	w.awaitLockWaiter()
+	w.awaitLockWaiters(1)
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
 	must[api.Accepted](t, <-done, http.StatusAccepted)
 }
 
-// awaitLockWaiter returns when some session of the database waits for another.
-func (w *world) awaitLockWaiter() {
+// meeting makes requests that all look up their key before any of them inserts a job: it holds the reports, as an import does, until all
+// wait for that.
+func (w *world) meeting(n int, do func(i int) (answer, error)) []answer {
+	w.t.Helper()
+	tx, err := w.db.BeginTx(w.t.Context(), nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }() // where the test fails before it lets go
+	if _, err := tx.ExecContext(w.t.Context(), "select from reports for update"); err != nil {
+		w.t.Fatal(err)
+	}
+	answers := begin(w.t, n, do)
+	w.awaitLockWaiters(n)
+	if err := tx.Rollback(); err != nil {
+		w.t.Fatal(err)
+	}
+	return answers()
+}
+
+// awaitLockWaiters returns when so many sessions of the database wait for another.
+func (w *world) awaitLockWaiters(n int) {
 	w.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for late := time.After(patience); ; {
-		if w.count("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0 {
+		if w.count("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") >= n {
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-late:
-			w.t.Fatal("nobody waits")
+			w.t.Fatalf("there are never %d that wait", n)
 		}
 	}
 }
@@ -266,7 +296,7 @@ func TestRequestsAtOnceWithTheSameKeyGetTheSameJob(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.imported(2)
-	answers := atOnce(t, 10, func(int) (answer, error) {
+	answers := w.meeting(10, func(int) (answer, error) {
 		return w.try(call{
 			method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester,
 			header: map[string]string{"Idempotency-Key": "monday"},
@@ -286,7 +316,7 @@ func TestOfTwoReportsAskedForAtOnceWithOneKeyOneIsRefused(t *testing.T) {
 	w.importReport(schema.ReportData{
 		CycleID: cycle, ReportID: "second", Author: "test", Attributes: schema.Rows[schema.Attribute]{All: attributes(1)},
 	})
-	answers := atOnce(t, 8, func(i int) (answer, error) {
+	answers := w.meeting(8, func(i int) (answer, error) {
 		name := []string{report, "second"}[i%2]
 		return w.try(call{
 			method: http.MethodPost, path: "/api/v1/planning/cycles/" + cycle + "/reports/" + name + "/pde-classifications/suggest-batch", role: api.Tester,

@@ -162,7 +162,7 @@ func TestAnImportAndAJobExcludeEachOther(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan answer)
+	done := make(chan answer, 1)
 	go func() {
 		a, err := w.try(call{method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester})
 		if err != nil {
@@ -170,7 +170,7 @@ func TestAnImportAndAJobExcludeEachOther(t *testing.T) {
 		}
 		done <- a
 	}()
-	w.awaitLockWaiter()
+	w.awaitLockWaiters(1)
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func TestWhoWaitsGetsTheChange(t *testing.T) {
 			}
 			c := statusCall(id, "?wait=60s", tag)
 			c.header["X-Request-Id"] = "long"
-			done := make(chan answer)
+			done := make(chan answer, 1)
 			go func() {
 				a, err := w.try(c)
 				if err != nil {
@@ -141,11 +141,11 @@ func TestAStoppingServerLetsNobodyWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error)
+	ended := make(chan error, 1)
 	go func() { ended <- w.server.Run(ctx, listener) }()
 	w.url = "http://" + listener.Addr().String()
 
-	done := make(chan answer)
+	done := make(chan answer, 1)
 	go func() {
 		a, err := w.try(statusCall(id, "?wait=60s", ""))
 		if err != nil {
