@@ -82,7 +82,7 @@ func number(text string) (n int, rest string) {
 
 func kind(name string, length int) Kind {
 	switch name {
-	case "c", "x", "a", "an", "char", "character", "varchar", "varchar2", "nvarchar", "nvarchar2", "nchar", "bpchar", "text", "string", "clob",
+	case "c", "x", "a", "an", "char", "character", "varchar", "nvarchar", "nchar", "bpchar", "text", "string", "clob",
 		"nclob", "citext", "uuid", "name", "alphanumeric", "alpha", "enum":
 		return Text
 	case "n", "number", "numeric", "decimal", "dec", "int", "integer", "bigint", "smallint", "tinyint", "mediumint", "money", "smallmoney",

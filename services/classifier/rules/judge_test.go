@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -234,7 +235,6 @@ func TestConfidenceFollowsTheEvidence(t *testing.T) {
 	for _, tt := range []struct {
 		why           string
 		more, less    schema.Attribute
-		sameRuleOnly  string
 		lessRationale string
 	}{
 		{why: "a name beats a technical name", more: schema.Attribute{AttributeName: "Apple"}, less: schema.Attribute{AttributeName: "", TechnicalLineItemName: "Apple"}},
@@ -260,7 +260,18 @@ func TestConfidenceFollowsTheEvidence(t *testing.T) {
 		t.Errorf("a certainty of 50%% makes %d of %d", halved.Confidence, plain.Confidence)
 	}
 	near, alone := p.derive(Input{Attribute: attribute("Zyx for Apple, Pear", "")}), p.derive(Input{Attribute: attribute("Zyx for Apple, Zyx", "")})
-	if doubt(near) != nearTwinCosts || doubt(alone) != 0 {
-		t.Errorf("doubt is %d beside a twin and %d alone", doubt(near), doubt(alone))
+	if _, parts, _ := p.confidence(near); !slices.ContainsFunc(parts, func(one part) bool { return one.points == -nearTwinCosts }) {
+		t.Errorf("a twin costs nothing: %v", parts)
+	}
+	if _, parts, _ := p.confidence(alone); slices.ContainsFunc(parts, func(one part) bool { return one.points < 0 }) {
+		t.Errorf("something costs where nothing is near: %v", parts)
+	}
+	var bases []int
+	for _, a := range []schema.Attribute{{AttributeName: "Apple"}, {TechnicalLineItemName: "Apple"}, {Description: "apple"}, {AttributeName: "Date"}} {
+		d := p.derive(Input{Attribute: a})
+		bases = append(bases, base(d.reading, d.fitting[0]).points)
+	}
+	if want := []int{namedBase, technicalBase, describedBase, wordlessBase}; !slices.Equal(bases, want) || !slices.IsSortedFunc(bases, func(a, b int) int { return b - a }) {
+		t.Errorf("bases %v, want %v", bases, want)
 	}
 }
