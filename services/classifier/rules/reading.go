@@ -113,7 +113,7 @@ func (p *Policy) read(in Input) *reading {
 	r := &reading{
 		name: cutLong(a.AttributeName, maxName), facet: -1, facetAt: -1, overruled: -1, party: -1, partyAt: -1,
 		declared: strings.TrimSpace(a.DataType), class: classOf(a.DataType), mdrm: strings.TrimSpace(a.MDRM), marks: marksOf(a),
-		tokens: make([]token, 0, 64), mentions: make([]mention, 0, 48),
+		tokens: make([]token, 0, 32), mentions: make([]mention, 0, 32),
 	}
 	r.report = p.matchReport(in.Report, r.mdrm)
 	r.numbered = strings.TrimSpace(a.LineItemNumber) != ""
