@@ -153,7 +153,7 @@ func (c checker) fields(ctx context.Context) error {
 	if whole {
 		return nil
 	}
-	return c.foundRows(ctx, CheckUnset, "pde_mappings", `select id, 'a finished job has touched the row, and nothing stands in ' || fields from (
+	return c.foundRows(ctx, CheckUnset, "pde_mappings", `select id, 'not set, though a finished job has touched the row: ' || fields from (
 		select m.id, array_to_string(array[`+strings.Join(missing, ", ")+`], ', ') as fields `+touched+`) m where fields <> '' order by id`, mine)
 }
 
@@ -283,7 +283,7 @@ func disagreements(job Job, kept JobStatus, items itemCounts, folded Counts) []s
 			problems = append(problems, fmt.Sprintf("status is %s, and the items say %s", kept.Status, want))
 		}
 		if items.Queued > 0 {
-			problems = append(problems, fmt.Sprintf("the job has ended, and %s of it are queued", mappings(items.Queued)))
+			problems = append(problems, fmt.Sprintf("the job has ended, and %s of it are still queued", mappings(items.Queued)))
 		}
 		if uncounted := items.Completed() - folded.Completed(); uncounted > 0 {
 			problems = append(problems, fmt.Sprintf("the job has ended, and %s of it are not counted", mappings(uncounted)))

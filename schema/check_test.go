@@ -70,7 +70,7 @@ func TestEveryFieldThatAJobSavesIsMissed(t *testing.T) {
 		exec(t, db, "create table kept as select id, "+field+" as value from pde_mappings")
 		exec(t, db, "update pde_mappings set "+field+" = null where id = ?", ids[1])
 		checked, found := check(t, db, schema.CheckScope{})
-		want := "unset pde_mappings " + ids[1] + ": a finished job has touched the row, and nothing stands in " + field
+		want := "unset pde_mappings " + ids[1] + ": not set, though a finished job has touched the row: " + field
 		if !slices.Contains(found, want) || len(found) > 2 {
 			t.Errorf("without %s is found: %q, want %q", field, found, want)
 		}
@@ -82,7 +82,7 @@ func TestEveryFieldThatAJobSavesIsMissed(t *testing.T) {
 		exec(t, db, "drop table kept")
 	}
 	exec(t, db, "update pde_mappings set classified_by = ' ', criticality = null where id = ?", ids[0])
-	if _, found := check(t, db, schema.CheckScope{}); len(found) != 1 || !strings.HasSuffix(found[0], "nothing stands in criticality, classified_by") {
+	if _, found := check(t, db, schema.CheckScope{}); len(found) != 1 || !strings.HasSuffix(found[0], "row: criticality, classified_by") {
 		t.Errorf("of two fields in one row is said: %q", found)
 	}
 }
@@ -164,7 +164,7 @@ func TestCountsThatDisagreeWithTheItemsAreFound(t *testing.T) {
 		},
 		"an item that has lost its outcome": {
 			"update job_items set outcome = null, ended_at = null, folded_at = null where mapping_id = (select min(mapping_id) from job_items)",
-			[]string{"the job has ended, and 1 mapping of it are queued", "succeeded is 5, and the items say 4"},
+			[]string{"the job has ended, and 1 mapping of it are still queued", "succeeded is 5, and the items say 4"},
 		},
 		"an outcome that is not counted": {
 			"update job_items set folded_at = null where mapping_id = (select min(mapping_id) from job_items)",

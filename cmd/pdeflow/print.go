@@ -73,6 +73,14 @@ func timeText(at time.Time) string {
 	return at.UTC().Format(time.RFC3339)
 }
 
+// count is how many there are of something that takes an s where there are more.
+func count(n int64, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
 func yesOrNo(b bool) string {
 	if b {
 		return "yes"

@@ -74,7 +74,7 @@ func (a *app) start(ctx context.Context, cmd *cli.Command, r request) error {
 	case asJSON && (got.code == http.StatusOK || !cmd.Bool("watch")):
 		return a.printJSON(got.body)
 	case got.code == http.StatusOK: // a dry run
-		fmt.Fprintf(a.stdout, "The job would work on %d mappings. Nothing was started.\n", accepted.MappingCount)
+		fmt.Fprintf(a.stdout, "The job would work on %s. Nothing was started.\n", count(accepted.MappingCount, "mapping"))
 		return nil
 	}
 	if !asJSON {

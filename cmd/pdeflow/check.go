@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+const (
+	// stillAfter is for how long nothing may change of a job that should get on.
+	stillAfter = time.Minute
+	// namedRows is how many findings of a kind are named; the rest is counted.
+	namedRows = 100
+)
+
+// The kinds of findings beside those of [schema.Check].
+const (
+	checkStuck schema.CheckKind = "stuck"
+	checkAudit schema.CheckKind = "audit"
+)
+
+func (a *app) checkCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "check",
+		Usage: "verifies in the database that classifications were really saved",
+		Description: "Works on the database. It looks at the mappings that finished jobs have touched, field by field, at rows that do not say when and\n" +
+			"by whom they were written, at counts and histories that disagree with the items of jobs, at jobs that do not move, and at the\n" +
+			"audit log. It changes nothing, names the rows, and exits 1 if anything is wrong. With NATS_URL it says more of jobs that do not move.\n\n" +
+			"pdeflow check\n" +
+			"DATABASE_URL=postgres://... pdeflow check --cycle 2026-Q3 --report auto-loans --json",
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "cycle", Usage: "only the report of this `CYCLE`, with --report"},
+			&cli.StringFlag{Name: "report", Usage: "only this `REPORT`, with --cycle; the audit log is one and looked at as a whole"},
+			jsonFlag(),
+		}, a.operatorFlags()...),
+		Action: a.check,
+	}
+}
+
+func (a *app) check(ctx context.Context, cmd *cli.Command) error {
+	if err := noArguments(cmd); err != nil {
+		return err
+	}
+	scope := schema.CheckScope{CycleID: cmd.String("cycle"), ReportID: cmd.String("report")}
+	if (scope.CycleID == "") != (scope.ReportID == "") {
+		return usagef("--cycle and --report go together: a report is one of a cycle")
+	}
+	at, err := a.locate(cmd)
+	if err != nil {
+		return err
+	}
+	var result checkResult
+	err = a.withDatabaseAt(ctx, cmd, at, func(ctx context.Context, db *schema.DB) error {
+		result, err = runChecks(ctx, db, scope, witness{url: at.nats})
+		if errors.Is(err, schema.ErrNotFound) {
+			return fmt.Errorf("there is no report %s in cycle %s", scope.ReportID, scope.CycleID)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if cmd.Bool(flagJSON) {
+		err = a.printJSON(result)
+	} else {
+		err = a.printChecks(result)
+	}
+	if err == nil && result.FindingCount > 0 {
+		err = errSaid
+	}
+	return err
+}
+
+// checkResult is what check prints.
+type checkResult struct {
+	OK bool `json:"ok"`
+	// Rows counts the mappings that finished jobs have touched.
+	Rows   int64        `json:"rows"`
+	Fields []fieldCount `json:"fields"`
+	Jobs   int64        `json:"jobs"`
+	Audit  auditResult  `json:"audit"`
+	// FindingCount counts everything that is wrong, of which Findings names the first of each kind.
+	FindingCount int64     `json:"finding_count"`
+	Findings     []finding `json:"findings"`
+}
+
+type fieldCount struct {
+	Field string `json:"field"`
+	Set   int64  `json:"set"`
+	Unset int64  `json:"unset"`
+}
+
+type finding struct {
+	Kind    schema.CheckKind `json:"kind"`
+	Table   string           `json:"table"`
+	Row     string           `json:"row"`
+	Problem string           `json:"problem"`
+}
+
+// found counts a finding, and names it if there are not too many of its kind.
+func (r *checkResult) found(f finding, of map[schema.CheckKind]int64) {
+	r.FindingCount++
+	if of[f.Kind]++; of[f.Kind] <= namedRows {
+		r.Findings = append(r.Findings, f)
+	}
+}
+
+// runChecks does all the checks, one after the other.
+func runChecks(ctx context.Context, db *schema.DB, scope schema.CheckScope, w witness) (checkResult, error) {
+	result := checkResult{Findings: []finding{}}
+	of := map[schema.CheckKind]int64{}
+	checked, err := schema.Check(ctx, db, scope, func(f schema.CheckFinding) { result.found(finding(f), of) })
+	if err != nil {
+		return result, err
+	}
+	result.Rows, result.Jobs = checked.Rows, checked.Jobs
+	for _, count := range checked.Fields {
+		result.Fields = append(result.Fields, fieldCount(count))
+	}
+	stuck, err := schema.StuckJobs(ctx, db, scope, stillAfter)
+	if err != nil {
+		return result, err
+	}
+	for _, job := range stuck {
+		problem := fmt.Sprintf("nothing has changed for %s: %s", job.Still.Round(time.Second), job.Why())
+		if saw := w.sees(ctx, job); saw != "" {
+			problem += "; " + saw
+		}
+		result.found(finding{checkStuck, "jobs", job.ID, problem}, of)
+	}
+	verdict, err := schema.VerifyAudit(ctx, db, func(f schema.AuditFinding) { result.found(auditFinding(f), of) })
+	if err != nil {
+		return result, err
+	}
+	result.Audit = auditResultOf(verdict)
+	result.OK = result.FindingCount == 0
+	return result, nil
+}
+
+// auditFinding names the row of the log, or else the event that it should have, or the job.
+func auditFinding(f schema.AuditFinding) finding {
+	named := finding{Kind: checkAudit, Table: "audit_log", Row: f.EventID, Problem: string(f.Problem)}
+	switch {
+	case f.Seq > 0:
+		named.Row = fmt.Sprint(f.Seq)
+		if f.EventID != "" {
+			named.Problem += " (" + f.EventID + ")"
+		}
+	case f.EventID == "":
+		named.Table, named.Row = "jobs", f.JobID
+	}
+	return named
+}
+
+func (a *app) printChecks(r checkResult) error {
+	fmt.Fprintf(a.stdout, "Finished jobs have touched %s.\n\n", count(r.Rows, "mapping"))
+	w := table(a.stdout)
+	printRow(w, "FIELD", "SET", "UNSET")
+	for _, count := range r.Fields {
+		printRow(w, count.Field, count.Set, count.Unset)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "\nCompared with the rows: %s, and %s of the audit log.\n", count(r.Jobs, "job"), count(r.Audit.Rows, "row"))
+	if r.OK {
+		fmt.Fprintln(a.stdout, "Nothing is wrong.")
+		return nil
+	}
+	fmt.Fprintf(a.stdout, "\nWrong in %s:\n", count(r.FindingCount, "place"))
+	for _, f := range r.Findings {
+		fmt.Fprintln(a.stdout, "  "+hanging(fmt.Sprintf("%s %s: %s", f.Table, f.Row, f.Problem), 4))
+	}
+	if more := r.FindingCount - int64(len(r.Findings)); more > 0 {
+		fmt.Fprintf(a.stdout, "  and %d more of the same kinds\n", more)
+	}
+	return nil
+}

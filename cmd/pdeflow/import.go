@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+const (
+	// maxImport is what the API takes in one request.
+	maxImport = 32 << 20
+	// importPatience is how long a large import may take.
+	importPatience = 5 * time.Minute
+)
+
+// importParts are the files of an import, by the names of their flags, which are those of the request's parts.
+func importParts() []string { return []string{"attributes", "columns", "mappings"} }
+
+func (a *app) importCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "import",
+		Usage: "loads a report's attributes, candidate columns and existing mappings from files",
+		Description: "Speaks to the API. Files are .csv or .xlsx with a header line. All is loaded or, where anything is wrong with any of the files,\n" +
+			"nothing, and every mistake is told by file, line and column. What is there already is updated; what a person confirmed is kept.\n\n" +
+			"pdeflow import --cycle 2026-Q3 --report auto-loans --name \"Auto loans\" --attributes attributes.csv --columns columns.xlsx",
+		Flags: append([]cli.Flag{
+			cycleFlag(), reportFlag(),
+			&cli.StringFlag{Name: "name", Usage: "what the report is called, `TEXT`"},
+			fileFlag("attributes", "the report's attributes; attribute_name is needed"),
+			fileFlag("columns", "its candidate columns; data_source, schema, table and column are needed"),
+			fileFlag("mappings", "what is known of its mappings; attribute_name or line_item_number is needed"),
+			jsonFlag(),
+		}, a.clientFlags()...),
+		Action: a.importReport,
+	}
+}
+
+func fileFlag(name, usage string) cli.Flag {
+	return &cli.StringFlag{Name: name, Usage: "`FILE` with " + usage, TakesFile: true}
+}
+
+func (a *app) importReport(ctx context.Context, cmd *cli.Command) error {
+	if err := noArguments(cmd); err != nil {
+		return err
+	}
+	paths := map[string]string{}
+	for _, part := range importParts() {
+		if path := cmd.String(part); path != "" {
+			paths[part] = path
+		}
+	}
+	contentType, body, err := importForm(cmd.String("name"), paths)
+	if err != nil {
+		return err
+	}
+	c, err := a.client(cmd)
+	if err != nil {
+		return err
+	}
+	var done api.Imported
+	got, err := c.call(ctx, request{
+		method: http.MethodPost, path: reportPath(cmd.String("cycle"), cmd.String("report"), "/import"), body: body, patience: importPatience,
+		// The server may refuse without reading, and is asked first, because an answer beside a body that is still on its way can be lost.
+		header: http.Header{"Content-Type": {contentType}, "Expect": {"100-continue"}},
+	}, &done)
+	switch {
+	case err != nil:
+		return a.tellMistakes(a.asJSON(cmd.Bool(flagJSON), err), paths)
+	case cmd.Bool(flagJSON):
+		return a.printJSON(got.body)
+	}
+	return a.printImported(done)
+}
+
+// importForm is the body of an import.
+func importForm(name string, paths map[string]string) (contentType string, body []byte, err error) {
+	if len(paths) == 0 {
+		return "", nil, usagef("there is nothing to import: give at least one of --%s", strings.Join(importParts(), ", --"))
+	}
+	var (
+		form  bytes.Buffer
+		total int64
+	)
+	to := multipart.NewWriter(&form)
+	if name != "" {
+		if err := to.WriteField("name", name); err != nil {
+			return "", nil, fmt.Errorf("body of the import: %w", err)
+		}
+	}
+	for _, part := range importParts() {
+		path, given := paths[part]
+		if !given {
+			continue
+		}
+		if err := addFile(to, part, path, &total); err != nil {
+			return "", nil, err
+		}
+	}
+	if err := to.Close(); err != nil {
+		return "", nil, fmt.Errorf("body of the import: %w", err)
+	}
+	return to.FormDataContentType(), form.Bytes(), nil
+}
+
+// addFile adds a file to the form, unless it is not there, or more than an import may bring.
+func addFile(to *multipart.Writer, part, path string, total *int64) error {
+	file, err := os.Open(path) //nolint:gosec // whoever starts the program says which file it reads
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return usagef("--%s: there is no file %s", part, path)
+	case err != nil:
+		return usagef("--%s: %w", part, err)
+	}
+	defer func() { _ = file.Close() }()
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return usagef("--%s: %s is a directory, and a file is needed", part, path)
+	}
+	into, err := to.CreateFormFile(part, filepath.Base(path))
+	if err != nil {
+		return fmt.Errorf("body of the import: %w", err)
+	}
+	n, err := io.Copy(into, io.LimitReader(file, maxImport-*total+1))
+	if err != nil {
+		return fmt.Errorf("file %s: %w", path, err)
+	}
+	if *total += n; *total > maxImport {
+		return fmt.Errorf("the files are too large: an import takes %d MiB at once; nothing was imported", maxImport>>20)
+	}
+	return nil
+}
+
+// tellMistakes prints what is wrong with the files, a line each, with the paths as they were given.
+func (a *app) tellMistakes(err error, paths map[string]string) error {
+	r, ok := errors.AsType[*refusal](err)
+	if !ok || len(r.problem.Errors) == 0 || r.problem.Errors[0].File == "" {
+		return err
+	}
+	typed := map[string][]string{}
+	for _, path := range paths {
+		typed[filepath.Base(path)] = append(typed[filepath.Base(path)], path)
+	}
+	for _, mistake := range r.problem.Errors {
+		where := mistake.Location
+		if path := typed[mistake.File]; len(path) == 1 {
+			where = path[0] + strings.TrimPrefix(where, mistake.File)
+		}
+		fmt.Fprintf(a.stderr, "%s: %s\n", where, mistake.Message)
+	}
+	fmt.Fprintln(a.stderr, "pdeflow: nothing was imported")
+	return errSaid
+}
+
+func (a *app) printImported(done api.Imported) error {
+	fmt.Fprintf(a.stdout, "Report %s of cycle %s, %q, has %s.\n\n", done.ReportID, done.CycleID, done.Name, count(done.MappingCount, "mapping"))
+	w := table(a.stdout)
+	printRow(w, "WHAT", "ADDED", "UPDATED", "UNCHANGED", "KEPT AS CONFIRMED")
+	for _, kind := range []struct {
+		name string
+		api.Tally
+	}{{"attributes", done.Attributes}, {"data sources", done.DataSources}, {"columns", done.Columns}} {
+		printRow(w, kind.name, kind.Added, kind.Updated, kind.Unchanged)
+	}
+	printRow(w, "mappings", done.Mappings.Added, done.Mappings.Updated, done.Mappings.Unchanged, done.Mappings.Kept)
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "\nNext: pdeflow regenerate --cycle %q --report %q --watch\n", done.CycleID, done.ReportID)
+	return nil
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/uptrace/bun"
+	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// jobPage is how many jobs are read at once.
+const jobPage = 200
+
+func (a *app) rebuildCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "rebuild",
+		Usage: "throws the status of every job away and computes it again from the rows",
+		Description: "Works on the database alone, whatever is left of the streams, and job by job, while the services go on. A job whose status\n" +
+			"lagged behind its rows, or was missing, is named.\n\n" +
+			"DATABASE_URL=postgres://user:password@host/pdeflow pdeflow rebuild",
+		Flags: a.operatorFlags(),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := noArguments(cmd); err != nil {
+				return err
+			}
+			return a.withDatabase(ctx, cmd, a.rebuild)
+		},
+	}
+}
+
+func (a *app) rebuild(ctx context.Context, db *schema.DB) error {
+	var rebuilt, differed int64
+	for before := ""; ; {
+		jobs, err := schema.ListJobs(ctx, db, schema.JobFilter{}, before, jobPage)
+		if err != nil {
+			return err
+		}
+		for _, job := range jobs {
+			was, is, err := rebuildJob(ctx, db, job.ID)
+			if err != nil {
+				return err
+			}
+			rebuilt, before = rebuilt+1, job.ID
+			if !was.Equal(is) {
+				differed++
+				fmt.Fprintf(a.stdout, "job %s is %s; its status did not say so\n", job.ID, standing(is))
+			}
+		}
+		if len(jobs) < jobPage {
+			fmt.Fprintf(a.stdout, "The status of %s is computed again; %d of them said something else before.\n", count(rebuilt, "job"), differed)
+			return nil
+		}
+	}
+}
+
+// rebuildJob computes the status of one job again. Where there was none, the one before is as of a job that has not begun.
+func rebuildJob(ctx context.Context, db *schema.DB, jobID string) (was, is schema.JobStatus, err error) {
+	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		if _, was, err = schema.LockStatus(ctx, tx, jobID); err != nil {
+			return err
+		}
+		is, err = schema.RebuildStatus(ctx, tx, jobID)
+		return err
+	})
+	return was, is, err
+}
+
+func standing(s schema.JobStatus) string {
+	return fmt.Sprintf("%s with %d succeeded, %d skipped, %d failed, %d cancelled of %d", s.Status, s.Succeeded, s.Skipped, s.Failed, s.Cancelled, s.TotalSteps)
+}
