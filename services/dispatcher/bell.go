@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -11,21 +12,47 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// ringBells tells the projector to look at the rows of jobs whose status has lagged for two looks.
+// bells remembers what the loop saw of jobs whose status lags.
+type bells struct {
+	// looked is when it looked last, lagging are the jobs that lagged then.
+	looked  time.Time
+	lagging map[string]bool
+	// rung is when the bell of a job that still lags was rung last.
+	rung map[string]time.Time
+}
+
+// due are the jobs among the lagging ones whose bells are to be rung: those that lagged at the look before as well, and whose bell has not
+// been rung within the life of a hint. A status that can not be written would have it rung at every look otherwise.
+func (b *bells) due(lagging []string, now time.Time, life time.Duration) []string {
+	before := b.lagging
+	b.looked, b.lagging = now, make(map[string]bool, len(lagging))
+	var due []string
+	for _, jobID := range lagging {
+		b.lagging[jobID] = true
+		if before[jobID] && now.Sub(b.rung[jobID]) >= life {
+			due = append(due, jobID)
+		}
+	}
+	for jobID := range b.rung {
+		if !b.lagging[jobID] {
+			delete(b.rung, jobID)
+		}
+	}
+	return due
+}
+
+// ringBells tells the projector to look at the rows of jobs whose status has lagged for two looks. Turns may follow each other at once,
+// looks may not: what was saved this moment lags until its event has gone its way.
 func (d *Dispatcher) ringBells(ctx context.Context) error {
+	now := time.Now()
+	if now.Sub(d.bells.looked) < d.options.Interval {
+		return nil
+	}
 	lagging, err := schema.LaggingJobs(ctx, d.db)
 	if err != nil {
 		return err
 	}
-	before := d.lagged
-	d.lagged = make(map[string]bool, len(lagging))
-	var due []string
-	for _, jobID := range lagging {
-		d.lagged[jobID] = true
-		if before[jobID] {
-			due = append(due, jobID)
-		}
-	}
+	due := d.bells.due(lagging, now, d.options.BellPause)
 	if len(due) == 0 {
 		return nil
 	}
@@ -37,17 +64,21 @@ func (d *Dispatcher) ringBells(ctx context.Context) error {
 		if err := d.publish.Publish(ctx, events.JobBell(jobID)); err != nil {
 			return err
 		}
+		d.bells.rung[jobID] = now
 		d.log.DebugContext(ctx, "bell rung", "job_id", jobID)
 	}
 	return nil
 }
 
-// projectorIdle reports whether the projector's consumer has nothing waiting and nothing in hand. One that is not there has neither:
-// the projector declares it again and hears the next bell.
+// projectorIdle reports whether the projector's consumer has nothing waiting and nothing in hand. One that is not there has neither; it
+// is declared before the bell is rung, because it hears only what is said after that.
 func (d *Dispatcher) projectorIdle(ctx context.Context) (bool, error) {
 	consumer, err := d.js.Consumer(ctx, events.StreamEvents, events.Projector().Name)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
-		return true, nil
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		consumer, err = d.topology.DeclareConsumer(ctx, d.js, events.Projector())
+	}
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return false, fmt.Errorf("projector's consumer: %w", events.ErrNoStream)
 	}
 	if err != nil {
 		return false, fmt.Errorf("projector's consumer: %w", err)

@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,21 +30,20 @@ type Options struct {
 	Slots int
 	// Page is how many items are listed or cancelled in one transaction; 2,000 if zero.
 	Page int
+	// HintLife is how long the loop trusts that a message it sent is still there; 5 s if zero. A stream that loses a message costs that
+	// much delay.
+	HintLife time.Duration
+	// BellPause is how long a bell is given to bring the status of its job up to the rows before it is rung again; 1 s if zero.
+	BellPause time.Duration
 }
 
 func (o Options) withDefaults() Options {
-	if o.Interval == 0 {
-		o.Interval = 200 * time.Millisecond
-	}
-	if o.Window == 0 {
-		o.Window = 1000
-	}
-	if o.Slots == 0 {
-		o.Slots = 16
-	}
-	if o.Page == 0 {
-		o.Page = 2000
-	}
+	o.Interval = cmp.Or(o.Interval, 200*time.Millisecond)
+	o.Window = cmp.Or(o.Window, 1000)
+	o.Slots = cmp.Or(o.Slots, 16)
+	o.Page = cmp.Or(o.Page, 2000)
+	o.HintLife = cmp.Or(o.HintLife, 5*time.Second)
+	o.BellPause = cmp.Or(o.BellPause, time.Second)
 	return o
 }
 
@@ -58,15 +58,14 @@ type Dispatcher struct {
 	options  Options
 
 	hints hints
-	// lagged are the jobs whose status lagged at the last look.
-	lagged map[string]bool
+	bells bells
 }
 
 // New makes a dispatcher that compares db with what the streams of the topology hold; js is a view of nc.
 func New(db *schema.DB, nc *nats.Conn, js jetstream.JetStream, topology events.Topology, log *slog.Logger, options Options) *Dispatcher {
 	return &Dispatcher{
 		db: db, nc: nc, js: js, topology: topology, publish: events.NewPublisher(js, Source), log: log,
-		options: options.withDefaults(), hints: hints{}, lagged: map[string]bool{},
+		options: options.withDefaults(), hints: hints{}, bells: bells{rung: map[string]time.Time{}},
 	}
 }
 
@@ -102,7 +101,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 			return nil
 		case <-connected:
 			// What was sent before the connection was lost may be lost with it.
-			clear(d.hints)
+			d.forget()
 		case <-wake:
 		case <-time.After(pause):
 		}
@@ -130,24 +129,33 @@ func (d *Dispatcher) turn(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	lost := false
+	note := func(next error) {
+		lost = lost || errors.Is(next, events.ErrNoStream)
+		if err == nil {
+			err = next
+		}
+	}
 	d.hints.forget(time.Now())
 	shares := d.shares(jobs)
 	for _, job := range jobs {
 		unfinished, jobErr := d.take(ctx, job.ID, shares[job.Classifier.Lane()])
 		more = more || unfinished
-		if err == nil {
-			err = jobErr
-		}
+		note(jobErr)
 	}
-	if bellErr := d.ringBells(ctx); err == nil {
-		err = bellErr
-	}
-	if errors.Is(err, events.ErrNoStream) {
+	note(d.ringBells(ctx))
+	if lost {
 		// Somebody deleted it, or the server lost its store: what was sent before is gone too.
-		clear(d.hints)
+		d.forget()
 		err = errors.Join(err, d.topology.Declare(ctx, d.js))
 	}
 	return more && err == nil, err
+}
+
+// forget drops what the loop believes of the streams.
+func (d *Dispatcher) forget() {
+	clear(d.hints)
+	clear(d.bells.rung)
 }
 
 // shares divides each lane's window among its running jobs.

@@ -2,9 +2,6 @@ package dispatcher
 
 import "time"
 
-// hintLife is how long the loop trusts that a message it sent is still there. A stream that lost the message costs that much delay.
-const hintLife = 5 * time.Second
-
 // hint names one sending of an item. Another attempt, or the same after a pause, is another sending.
 type hint struct {
 	jobID         string
@@ -13,18 +10,15 @@ type hint struct {
 	intentVersion int64
 }
 
-// hints remembers what was sent or refused lately.
+// hints remembers what was sent or refused lately, each until when that is trusted.
 type hints map[hint]time.Time
 
-func (h hints) fresh(key hint, now time.Time) bool {
-	sent, ok := h[key]
-	return ok && now.Sub(sent) < hintLife
-}
+func (h hints) fresh(key hint, now time.Time) bool { return now.Before(h[key]) }
 
 // forget drops what is too old to be trusted.
 func (h hints) forget(now time.Time) {
-	for key, sent := range h {
-		if now.Sub(sent) >= hintLife {
+	for key := range h {
+		if !h.fresh(key, now) {
 			delete(h, key)
 		}
 	}

@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -14,42 +15,63 @@ import (
 // work is a job's turn: whatever of its life is due and not done. More says that pages are left.
 func (d *Dispatcher) work(ctx context.Context, jobID string, window int) (more bool, err error) {
 	job, err := schema.ReadJob(ctx, d.db, jobID)
-	if err != nil || !job.EndedAt.IsZero() {
+	if err != nil {
 		return false, err
 	}
-	if job.StartedAt.IsZero() && job.Intent == schema.IntentRun {
-		if err := schema.MarkStarted(ctx, d.db, jobID); err != nil {
+	if job.EndedAt.IsZero() {
+		if job, more, err = d.advance(ctx, job); err != nil {
 			return false, err
 		}
-		if job, err = schema.ReadJob(ctx, d.db, jobID); err != nil {
-			return false, err
-		}
-		d.log.InfoContext(ctx, "job started", "job_id", job.ID, "job_type", job.JobType, "mapping_count", job.MappingCount)
 	}
-	if job, more, err = d.list(ctx, job); err != nil {
-		return false, err
-	}
-	if job.Intent == schema.IntentCancel {
-		left, err := d.cancel(ctx, job)
-		if err != nil {
-			return false, err
-		}
-		more = more || left
-	}
-	trace, err := events.ParseTraceparent(job.Traceparent)
-	if err == nil {
-		ctx = events.WithTraceparent(ctx, trace)
-	}
+	ctx = traced(ctx, job.Traceparent)
+	// A job that has ended may owe a word too: it ends with its last item, whoever has said what by then.
 	if err := d.announce(ctx, job); err != nil {
 		return more, err
 	}
-	if job.Intent != schema.IntentRun {
+	if !job.EndedAt.IsZero() || job.Intent != schema.IntentRun {
 		return more, nil
 	}
 	return more, d.dispatch(ctx, job, window)
 }
 
-// list writes the next page of the work list. A job that only waits to be paused or has not started has none written.
+// traced joins the trace of a row, where it has one that can be read.
+func traced(ctx context.Context, traceparent string) context.Context {
+	trace, err := events.ParseTraceparent(traceparent)
+	if err != nil {
+		return ctx
+	}
+	return events.WithTraceparent(ctx, trace)
+}
+
+// advance does what is next in the rows of a job that has not ended, and returns the job as it stands then.
+func (d *Dispatcher) advance(ctx context.Context, job schema.Job) (_ schema.Job, more bool, err error) {
+	if job.StartedAt.IsZero() && job.Intent == schema.IntentRun {
+		if job, err = d.start(ctx, job); err != nil {
+			return job, false, err
+		}
+	}
+	if job, more, err = d.list(ctx, job); err != nil {
+		return job, false, err
+	}
+	if job.Intent != schema.IntentCancel {
+		return job, more, nil
+	}
+	n, err := schema.CancelItems(ctx, d.db, job.ID, d.options.Page)
+	return job, more || n > 0, err
+}
+
+func (d *Dispatcher) start(ctx context.Context, job schema.Job) (schema.Job, error) {
+	if err := schema.MarkStarted(ctx, d.db, job.ID); err != nil {
+		return job, err
+	}
+	job, err := schema.ReadJob(ctx, d.db, job.ID)
+	if err == nil && !job.StartedAt.IsZero() {
+		d.log.InfoContext(ctx, "job started", "job_id", job.ID, "job_type", job.JobType, "mapping_count", job.MappingCount)
+	}
+	return job, err
+}
+
+// list writes the next page of the work list. A paused job gets none: while nobody knows whether it goes on, its list is of no use.
 func (d *Dispatcher) list(ctx context.Context, job schema.Job) (schema.Job, bool, error) {
 	if !job.ListedAt.IsZero() || job.Intent == schema.IntentPause {
 		return job, false, nil
@@ -67,55 +89,60 @@ func (d *Dispatcher) list(ctx context.Context, job schema.Job) (schema.Job, bool
 	return job, job.ListedAt.IsZero(), nil
 }
 
-// cancel ends the next page of what is queued.
-func (d *Dispatcher) cancel(ctx context.Context, job schema.Job) (more bool, err error) {
-	n, err := schema.CancelItems(ctx, d.db, job.ID, d.options.Page)
-	return n == int64(d.options.Page), err
+// word is something that is to be said of a job, and how to remember that it was.
+type word struct {
+	happened time.Time
+	event    events.Event
+	trace    string
+	remember func(ctx context.Context) error
 }
 
 // announce says what has not been said of the job, in the order in which it happened.
 func (d *Dispatcher) announce(ctx context.Context, job schema.Job) error {
-	for _, due := range []struct {
-		what     schema.Announcement
-		said     bool
-		happened bool
-		event    events.Event
-	}{
-		{schema.AnnouncedRequested, job.AnnouncedRequested, true, events.RequestOf(job)},
-		{schema.AnnouncedStarted, job.AnnouncedStarted, !job.StartedAt.IsZero(), events.JobStarted(job.ID)},
-		{schema.AnnouncedListed, job.AnnouncedListed, !job.ListedAt.IsZero(), events.JobListed(job.ID, job.Listed)},
-	} {
-		if due.said || !due.happened {
-			continue
-		}
-		if err := d.publish.Publish(ctx, due.event); err != nil {
+	words := d.milestones(job)
+	if job.AnnouncedIntent < job.IntentVersion {
+		intents, err := schema.UnannouncedIntents(ctx, d.db, job)
+		if err != nil {
 			return err
 		}
-		if err := schema.MarkAnnounced(ctx, d.db, job.ID, due.what, Source); err != nil {
-			return err
+		for _, intent := range intents {
+			words = append(words, word{intent.CreatedAt, events.JobIntended(intent), intent.Traceparent, func(ctx context.Context) error {
+				return schema.MarkIntentAnnounced(ctx, d.db, job.ID, intent.Version)
+			}})
 		}
 	}
-	if job.AnnouncedIntent < job.IntentVersion {
-		return d.announceIntents(ctx, job)
+	slices.SortStableFunc(words, func(a, b word) int { return a.happened.Compare(b.happened) })
+	for _, w := range words {
+		if err := d.publish.Publish(traced(ctx, w.trace), w.event); err != nil {
+			return err
+		}
+		if err := w.remember(ctx); err != nil {
+			return err
+		}
+		d.log.InfoContext(ctx, "announced", "job_id", job.ID, "event", w.event.ID())
 	}
 	return nil
 }
 
-func (d *Dispatcher) announceIntents(ctx context.Context, job schema.Job) error {
-	intents, err := schema.UnannouncedIntents(ctx, d.db, job)
-	if err != nil {
-		return err
-	}
-	for _, intent := range intents {
-		if err := d.publish.Publish(ctx, events.JobIntended(intent)); err != nil {
-			return err
+// milestones are what has happened to the job by itself and has not been said.
+func (d *Dispatcher) milestones(job schema.Job) (words []word) {
+	for _, m := range []struct {
+		what     schema.Announcement
+		said     bool
+		happened time.Time
+		event    events.Event
+	}{
+		{schema.AnnouncedRequested, job.AnnouncedRequested, job.CreatedAt, events.RequestOf(job)},
+		{schema.AnnouncedStarted, job.AnnouncedStarted, job.StartedAt, events.JobStarted(job.ID)},
+		{schema.AnnouncedListed, job.AnnouncedListed, job.ListedAt, events.JobListed(job.ID, job.Listed)},
+	} {
+		if !m.said && !m.happened.IsZero() {
+			words = append(words, word{m.happened, m.event, job.Traceparent, func(ctx context.Context) error {
+				return schema.MarkAnnounced(ctx, d.db, job.ID, m.what, Source)
+			}})
 		}
-		if err := schema.MarkIntentAnnounced(ctx, d.db, job.ID, intent.Version); err != nil {
-			return err
-		}
-		d.log.InfoContext(ctx, "intent announced", "job_id", job.ID, "intent", intent.Intent, "intent_version", intent.Version)
 	}
-	return nil
+	return words
 }
 
 // dispatch sends the first of what is queued and due, as many as the window, but for what a hint says is still there.
@@ -146,7 +173,7 @@ func (d *Dispatcher) dispatch(ctx context.Context, job schema.Job, window int) e
 			failed = result.Err
 			continue
 		}
-		d.hints[keys[i]] = now
+		d.hints[keys[i]] = now.Add(d.options.HintLife)
 	}
 	if failed != nil {
 		return fmt.Errorf("dispatch of job %s: %w", job.ID, failed)

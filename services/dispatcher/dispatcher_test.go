@@ -1,0 +1,258 @@
+package dispatcher
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+func TestAJobHasItsWindowOutstandingAndNoMore(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t)
+	job := k.job("cards", 30)
+	d := k.dispatcher(Options{Window: 10, Slots: 1})
+	k.turns(d)
+	k.turns(d)
+	if diff := cmp.Diff(10, len(k.outstanding(job))); diff != "" {
+		t.Errorf("outstanding (-want +got):\n%s", diff)
+	}
+	first := k.outstanding(job)
+	k.finish(job, first[:4]...)
+	k.turns(d)
+	now := k.outstanding(job)
+	if len(now) != 10 || slices.Contains(now, first[0]) || !slices.Contains(now, first[9]) {
+		t.Errorf("after four of %v: %v", first, now)
+	}
+}
+
+func TestASmallJobHasItsShareBesideALargeOne(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t)
+	large, small := k.job("large", 100), k.job("small", 10)
+	d := k.dispatcher(Options{Window: 20, Slots: 1})
+	k.turns(d)
+	if l, s := len(k.outstanding(large)), len(k.outstanding(small)); l != 10 || s != 10 {
+		t.Errorf("%d of the large job are outstanding, %d of the small", l, s)
+	}
+	k.exec("update jobs set ended_at = listed_at, announced_finished = true where id = ?", small.ID)
+	k.turns(d)
+	if l := len(k.outstanding(large)); l != 20 {
+		t.Errorf("%d are outstanding when the large job has the lane for itself", l)
+	}
+}
+
+func TestAShareIsOfTheRunningJobsOfTheLaneAndNeverLessThanTwiceTheSlots(t *testing.T) {
+	t.Parallel()
+	d := &Dispatcher{options: Options{Window: 100, Slots: 10}}
+	running := schema.Job{Classifier: schema.Rules, Intent: schema.IntentRun}
+	model := schema.Job{Classifier: schema.Hybrid, Intent: schema.IntentRun}
+	paused := schema.Job{Classifier: schema.Rules, Intent: schema.IntentPause}
+	ended := schema.Job{Classifier: schema.Rules, Intent: schema.IntentRun, EndedAt: time.Now()}
+	for name, test := range map[string]struct {
+		jobs []schema.Job
+		want map[schema.Lane]int
+	}{
+		"alone":     {[]schema.Job{running, paused, ended}, map[schema.Lane]int{schema.RulesLane: 100}},
+		"two lanes": {[]schema.Job{running, running, model}, map[schema.Lane]int{schema.RulesLane: 50, schema.LLMLane: 100}},
+		"many":      {slices.Repeat([]schema.Job{running}, 50), map[schema.Lane]int{schema.RulesLane: 20}},
+		"none":      {nil, map[schema.Lane]int{}},
+	} {
+		if diff := cmp.Diff(test.want, d.shares(test.jobs)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestAHintIsTrustedForItsLife(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	sent := hint{"job", "mapping", 1, 2}
+	h := hints{sent: now.Add(5 * time.Second)}
+	h.forget(now.Add(4 * time.Second))
+	if !h.fresh(sent, now.Add(4*time.Second)) {
+		t.Error("a fresh hint is not trusted")
+	}
+	for _, other := range []hint{{"other", "mapping", 1, 2}, {"job", "other", 1, 2}, {"job", "mapping", 2, 2}, {"job", "mapping", 1, 3}} {
+		if h.fresh(other, now) {
+			t.Errorf("%v is taken for %v", other, sent)
+		}
+	}
+	if h.fresh(sent, now.Add(5*time.Second)) {
+		t.Error("an old hint is trusted")
+	}
+	if h.forget(now.Add(5 * time.Second)); len(h) != 0 {
+		t.Error("an old hint is kept")
+	}
+}
+
+func TestALostMessageIsSentAgainWhenItsHintIsOld(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t)
+	job := k.job("cards", 3)
+	trusting, doubting := k.dispatcher(Options{}), k.dispatcher(Options{HintLife: time.Nanosecond})
+	for _, d := range []*Dispatcher{trusting, doubting} {
+		k.turns(d) // the second has all of them refused, which is as good a hint
+	}
+	k.lose()
+	k.turns(trusting)
+	if sent := k.outstanding(job); len(sent) != 0 {
+		t.Errorf("sent although the hints are fresh: %v", sent)
+	}
+	k.turns(doubting)
+	if sent := k.outstanding(job); len(sent) != 3 {
+		t.Errorf("sent when the hints are old: %v", sent)
+	}
+}
+
+func TestANewAttemptIsSentAtOnceWhenItIsDue(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t)
+	job := k.job("cards", 3)
+	d := k.dispatcher(Options{})
+	k.turns(d)
+	k.lose()
+	for id, wait := range map[string]time.Duration{"cards-1": 0, "cards-2": never} {
+		saved := schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}
+		if _, _, err := schema.PostponeItem(t.Context(), k.db, job.ID, id, saved, wait); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.turns(d)
+	if diff := cmp.Diff([]string{"cards-1"}, k.outstanding(job)); diff != "" {
+		t.Errorf("sent (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatWasSentBeforeAReconnectIsSentAgain(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t)
+	job := k.job("cards", 3)
+	k.run(k.dispatcher(Options{Interval: 10 * time.Millisecond}))
+	k.eventually("all are sent", func() bool { return len(k.outstanding(job)) == 3 })
+	k.lose()
+	k.bus.Stop()
+	k.bus.Restart()
+	k.eventually("the test is connected again", k.nc.IsConnected)
+	k.eventually("all are sent again", func() bool {
+		_, err := k.js.Stream(t.Context(), events.StreamWork)
+		return err == nil && len(k.outstanding(job)) == 3
+	})
+}
+
+func TestADeletedStreamIsDeclaredAgainAndFilledAtOnce(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t)
+	// The first job of every turn has a trouble of its own, which is what the turn reports.
+	odd, job := k.job("odd", 1), k.job("cards", 3)
+	k.exec("update jobs set requested_by = '' where id = ?", odd.ID)
+	d := k.dispatcher(Options{})
+	if _, err := d.turn(t.Context()); err == nil {
+		t.Fatal("a job that nobody has asked for is announced")
+	}
+	if sent := k.outstanding(job); len(sent) != 3 {
+		t.Fatalf("the other job's trouble has kept it from its turn: %v", sent)
+	}
+	if err := k.js.DeleteStream(t.Context(), events.StreamWork); err != nil {
+		t.Fatal(err)
+	}
+	// Something new has to be sent for the loss to be seen; the other two are believed to be there.
+	if _, _, err := schema.PostponeItem(t.Context(), k.db, job.ID, "cards-2", schema.Saved{Attempt: 1, Code: schema.CodePanic}, 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := d.turn(t.Context()); err == nil {
+			t.Fatal("the turn went well")
+		}
+	}
+	if sent := k.outstanding(job); len(sent) != 3 {
+		t.Errorf("sent to the new stream: %v", sent)
+	}
+}
+
+func TestWhileNATSIsAwayTheListGoesOnAndTheTroubleIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t)
+	k.bus.Stop()
+	job := k.job("cards", 9)
+	k.run(k.dispatcher(Options{Page: 2, Interval: time.Millisecond}))
+	k.eventually("the list is complete", func() bool { return !k.read(job.ID).ListedAt.IsZero() })
+	k.bus.Restart()
+	k.eventually("the recovery is logged", func() bool { return k.log.count("turns are whole again") == 1 })
+	if n := k.log.count("turn cut short"); n != 1 {
+		t.Errorf("the trouble is logged %d times", n)
+	}
+	if diff := cmp.Diff([]string{"requested/JOB", "started/JOB", "listed/JOB"}, k.said(job)); diff != "" {
+		t.Errorf("said (-want +got):\n%s", diff)
+	}
+}
+
+func TestTwoDispatchersShareTheJobsAndSayNothingTwice(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t)
+	var jobs []schema.Job
+	for _, name := range []string{"a", "b", "c", "d"} {
+		jobs = append(jobs, k.job(name, 20))
+	}
+	for range 2 {
+		k.run(k.dispatcher(Options{Page: 3, Interval: time.Millisecond, BellPause: never}))
+	}
+	for _, job := range jobs {
+		k.eventually("all of "+job.ReportID+" are sent", func() bool { return len(k.outstanding(job)) == 20 })
+		if diff := cmp.Diff([]string{"requested/JOB", "started/JOB", "listed/JOB"}, k.said(job)); diff != "" {
+			t.Errorf("said (-want +got):\n%s", diff)
+		}
+		if now := k.read(job.ID); now.Listed != 20 {
+			t.Errorf("%d are listed", now.Listed)
+		}
+	}
+}
+
+func TestAJobIsFreeWhenTheDispatcherThatHasItDies(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t)
+	job := k.job("cards", 1)
+	other, err := schema.Open(t.Context(), schematest.URL(t), schema.Options{ApplicationName: "victim"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	lock, err := other.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Rollback() //nolint:errcheck // its session is ended below
+	if taken, err := schema.TakeJob(t.Context(), lock, job.ID); err != nil || !taken {
+		t.Fatalf("taken %v, %v", taken, err)
+	}
+	d := k.dispatcher(Options{})
+	k.turns(d)
+	if now := k.read(job.ID); !now.StartedAt.IsZero() {
+		t.Fatal("a job that another dispatcher has is started")
+	}
+	k.exec("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'victim'")
+	k.eventually("the job has its turn", func() bool {
+		k.turns(d)
+		return !k.read(job.ID).StartedAt.IsZero()
+	})
+}
+
+func TestARequestWakesTheLoop(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t)
+	// The first turn is over when its news is out, and the next one is an hour away.
+	first := k.job("first", 1)
+	d := k.dispatcher(Options{Interval: never})
+	k.run(d)
+	k.eventually("the first job is sent", func() bool { return len(k.outstanding(first)) == 1 })
+	job := k.job("cards", 1)
+	if err := events.NewPublisher(k.js, "api").Publish(t.Context(), events.RequestOf(job)); err != nil {
+		t.Fatal(err)
+	}
+	k.eventually("the job is sent", func() bool { return len(k.outstanding(job)) == 1 })
+}
