@@ -102,8 +102,12 @@ func scanCounts(ctx context.Context, tx bun.IDB, query string, args ...any) (Cou
 	return counts, nil
 }
 
+// ErrTransition says that the rows of a job give a status that its present one cannot become.
+var ErrTransition = errors.New("a job cannot go that way")
+
 // WriteStatus writes where the job stands with these counts, unless that is what before says already. On the first final status the
-// job's row ends with it, so that the report is free for the next job at the same moment. It returns the status as it stands then.
+// job's row ends with it, so that the report is free for the next job at the same moment. It returns the status as it stands then, or
+// [ErrTransition].
 func WriteStatus(ctx context.Context, tx bun.Tx, job Job, before JobStatus, counts Counts) (JobStatus, error) {
 	status, err := computeStatus(ctx, tx, job, counts)
 	if err != nil {
@@ -113,7 +117,7 @@ func WriteStatus(ctx context.Context, tx bun.Tx, job Job, before JobStatus, coun
 		return before, nil
 	}
 	if before.Status != "" && before.Status != status.Status && !before.Status.CanBecome(status.Status) {
-		return before, fmt.Errorf("job %s cannot go from %s to %s", job.ID, before.Status, status.Status)
+		return before, fmt.Errorf("job %s, from %s to %s: %w", job.ID, before.Status, status.Status, ErrTransition)
 	}
 	if status.UpdatedAt, err = Now(ctx, tx); err != nil {
 		return status, err

@@ -3,9 +3,14 @@
 //  1. An event says where to look, the row decides. What is counted is the items that have an outcome and are not marked as counted yet,
 //     marked and added in one transaction that holds the lock of the job's status; so an event that comes twice, late or forged adds
 //     nothing, and any number of projectors may run.
-//  2. A job is written as running in a transaction of its own before anything of it counts, so that its start can be seen.
-//  3. On listed, cancelled and a bell the projector also sweeps what no event named, in pages. Events may therefore be lost: the
-//     dispatcher rings the bell of a job whose status lags its rows.
+//  2. A job is written as running in a transaction of its own before anything of it counts, so that its start can be seen, and so is one
+//     that was paused before it started.
+//  3. On listed, cancelled and a bell the projector also sweeps what no event named. Events may therefore be lost: the dispatcher rings
+//     the bell of a job whose status lags its rows. A sweep counts one page and asks for the next one with a bell of its own, which comes
+//     behind what was said meanwhile, so that a job of a million does not keep the others waiting.
 //  4. The final status frees the report for its next job in the same transaction. Then job.finished is published and remembered, and only
-//     then is the last event acknowledged; a projector that dies in between is followed by a bell.
+//     then is the last event acknowledged; a projector that dies in between is followed by a bell. It is the last that is said of a job:
+//     where the dispatcher still owes a word, such as that the list is complete, it waits for the bell as well.
+//  5. What is wrong with one job is logged and stays its own: the events of the batch are acknowledged, because they would only bring the
+//     same again and hold up the others, and every bell is another try. Where the database or the stream is away, the events come again.
 package projector

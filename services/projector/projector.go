@@ -16,10 +16,9 @@ import (
 // Source is how the projector signs its events.
 const Source = "projector"
 
-// sweepPage is how many items a sweep counts in one transaction.
-const sweepPage = 5000
-
 const (
+	// sweepPage is how many items a sweep counts at once, before other jobs have their turn.
+	sweepPage = 5000
 	// batchSize is how many events are folded together at most: a transaction each would cost more than the classifiers do.
 	batchSize = 1000
 	// linger is how long a batch that is not full waits for more, and so the delay of a job's progress.
@@ -32,11 +31,15 @@ type Projector struct {
 	publish *events.Publisher
 	log     *slog.Logger
 	runner  *events.Runner
+	// page is how many items a sweep counts at once.
+	page int
+	// trouble is why the status of a job could not be written when that was last tried.
+	trouble map[string]string
 }
 
 // New makes a projector that folds the events of the topology's stream into db.
 func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, log *slog.Logger) *Projector {
-	p := &Projector{db: db, publish: events.NewPublisher(js, Source), log: log}
+	p := &Projector{db: db, publish: events.NewPublisher(js, Source), log: log, page: sweepPage, trouble: map[string]string{}}
 	p.runner = events.ConsumeBatches(js, events.Projector(), p.fold, events.Options{
 		Batch: batchSize, Linger: linger, Topology: topology, Log: log,
 	})
@@ -79,33 +82,62 @@ func looks(batch []events.Received[events.JobProgress]) []look {
 	return all
 }
 
-// fold brings the status of every job that the batch names up to its rows.
+// fold brings the status of every job that the batch names up to its rows. What goes wrong with one job keeps no other from its fold.
 func (p *Projector) fold(ctx context.Context, batch []events.Received[events.JobProgress]) error {
+	var failed error
 	for _, l := range looks(batch) {
-		if err := p.foldJob(schema.WithSubject(ctx, l.jobID, ""), l); err != nil {
-			if errors.Is(err, schema.ErrNotFound) {
-				p.log.WarnContext(ctx, "event of a job that does not exist", "job_id", l.jobID)
-				continue
-			}
-			return err
+		err := p.foldJob(schema.WithSubject(ctx, l.jobID, ""), l)
+		if p.own(ctx, l.jobID, err) {
+			continue
+		}
+		if failed == nil {
+			failed = err
 		}
 	}
-	return nil
+	return failed
 }
 
+// own reports whether err, if there is one, is the job's own trouble, which would be the same for every event of it. Such an event is not
+// wanted again: it would only hold up the batch that it is in. The status lags, and so the dispatcher's bell brings the next try.
+func (p *Projector) own(ctx context.Context, jobID string, err error) bool {
+	var text string
+	switch {
+	case err == nil:
+	case errors.Is(err, schema.ErrNotFound):
+		p.log.WarnContext(ctx, "event of a job that does not exist", "job_id", jobID)
+		return true
+	case errors.Is(err, schema.ErrTransition), schema.Refused(err):
+		text = err.Error()
+	default:
+		return false
+	}
+	// Once for each reason, not at every bell.
+	if text != "" && text != p.trouble[jobID] {
+		p.log.ErrorContext(ctx, "the status of a job cannot be written", "job_id", jobID, "error", err)
+	}
+	if text == "" {
+		delete(p.trouble, jobID)
+	} else {
+		p.trouble[jobID] = text
+	}
+	return true
+}
+
+// foldJob counts what the look finds, in a transaction of its own after the one in which the job is first seen running. Of a sweep it
+// counts one page. What is left is asked for with a bell, which comes behind what others have said meanwhile.
 func (p *Projector) foldJob(ctx context.Context, l look) error {
+	var (
+		job    schema.Job
+		status schema.JobStatus
+		begun  bool
+		more   bool
+	)
 	for {
-		var (
-			job    schema.Job
-			status schema.JobStatus
-			more   bool
-		)
 		err := p.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
 			if job, status, err = schema.LockStatus(ctx, tx, l.jobID); err != nil {
 				return err
 			}
-			if status.Status == schema.Pending && !job.StartedAt.IsZero() {
-				more = true
+			if begun = status.StartedAt.IsZero() && !status.Status.Final() && !job.StartedAt.IsZero(); begun {
 				p.log.InfoContext(ctx, "job is running", "job_id", job.ID)
 				return schema.WriteRunning(ctx, tx, job, status)
 			}
@@ -115,10 +147,14 @@ func (p *Projector) foldJob(ctx context.Context, l look) error {
 		if err != nil {
 			return err
 		}
-		if !more {
-			return p.finish(ctx, job, status)
+		if !begun {
+			break
 		}
 	}
+	if more {
+		return p.publish.Publish(ctx, events.JobBell(job.ID))
+	}
+	return p.finish(ctx, job, status)
 }
 
 // count adds what the look finds to the job's status. More says that a sweep has pages left.
@@ -130,7 +166,7 @@ func (p *Projector) count(ctx context.Context, tx bun.Tx, job schema.Job, before
 	var swept int64
 	if l.sweep {
 		var more schema.Counts
-		if more, swept, err = schema.SweepItems(ctx, tx, job.ID, sweepPage); err != nil {
+		if more, swept, err = schema.SweepItems(ctx, tx, job.ID, p.page); err != nil {
 			return before, false, err
 		}
 		found = found.Plus(more)
@@ -142,12 +178,14 @@ func (p *Projector) count(ctx context.Context, tx bun.Tx, job schema.Job, before
 	if after.Status != before.Status {
 		p.log.InfoContext(ctx, "job is "+string(after.Status), "job_id", job.ID, "completed_steps", after.CompletedSteps, "total_steps", after.TotalSteps)
 	}
-	return after, swept == sweepPage, nil
+	return after, swept == int64(p.page) && !after.Status.Final(), nil
 }
 
-// finish says once that the job has ended.
+// finish says once that the job has ended, as the last that is said of it: what the dispatcher owes comes first. Until then the job lags,
+// and a bell follows.
 func (p *Projector) finish(ctx context.Context, job schema.Job, status schema.JobStatus) error {
-	if !status.Status.Final() || job.AnnouncedFinished {
+	owed := !job.AnnouncedListed || job.AnnouncedIntent < job.IntentVersion
+	if !status.Status.Final() || job.AnnouncedFinished || owed {
 		return nil
 	}
 	if trace, err := events.ParseTraceparent(job.Traceparent); err == nil {
