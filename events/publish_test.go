@@ -116,9 +116,13 @@ func TestNothingIsPublishedThatCouldNotBeRead(t *testing.T) {
 	b := declaredBus(t)
 	for _, e := range []events.Event{
 		events.JobStarted(""), events.JobStarted("a.b"), events.JobStarted("*"), events.JobStarted("a b"),
-		events.JobProgress{JobID: "j", Kind: "dancing"}, events.JobProgress{JobID: "j", Kind: events.KindListed},
-		events.JobItem("j", events.Item{MappingID: "m", Outcome: schema.ItemCancelled}), events.JobFinished{},
-		events.MappingChanged{MappingID: "m"}, events.MappingRejected{}, events.RegenerateRequested{JobID: "j"},
+		events.JobProgress{JobID: "j", Kind: "dancing"},
+		events.JobProgress{JobID: "j", Kind: events.KindListed},
+		events.JobItem("j", events.Item{MappingID: "m", Outcome: schema.ItemCancelled}),
+		events.JobFinished{},
+		events.MappingChanged{MappingID: "m"},
+		events.MappingRejected{},
+		events.RegenerateRequested{JobID: "j"},
 	} {
 		if err := b.pub.Publish(t.Context(), e); err == nil {
 			t.Errorf("%+v is published", e)
@@ -132,7 +136,7 @@ func TestAPublishDoesNotOutlastItsContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { silent.Close() })
+	t.Cleanup(func() { _ = silent.Close() })
 	log := (&logbook{t: t}).logger()
 	for name, b := range map[string]struct{ setUp func(t *testing.T) *nats.Conn }{
 		"the server has gone": {func(t *testing.T) *nats.Conn {

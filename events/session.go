@@ -195,5 +195,5 @@ func backoff(failures int, least, most time.Duration) time.Duration {
 	if shift := max(failures-1, 0); shift < 20 {
 		wait = min(least<<shift, most)
 	}
-	return wait/2 + rand.N(wait/2+1)
+	return wait/2 + rand.N(wait/2+1) //nolint:gosec // no secret
 }

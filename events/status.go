@@ -143,8 +143,12 @@ func (s JobStatus) check() error {
 		field string
 		value int64
 	}{
-		{"total_steps", s.TotalSteps}, {"completed_steps", s.CompletedSteps},
-		{"succeeded", s.Succeeded}, {"skipped", s.Skipped}, {"failed", s.Failed}, {"cancelled", s.Cancelled},
+		{"total_steps", s.TotalSteps},
+		{"completed_steps", s.CompletedSteps},
+		{"succeeded", s.Succeeded},
+		{"skipped", s.Skipped},
+		{"failed", s.Failed},
+		{"cancelled", s.Cancelled},
 	} {
 		errs = append(errs, notNegative(n.field, n.value))
 	}

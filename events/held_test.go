@@ -1,0 +1,58 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// unheard is a message whose signs of life reach nobody.
+type unheard struct{ jetstream.Msg }
+
+func (unheard) InProgress() error { return errors.New("nobody listens") }
+
+func (unheard) Subject() string { return "mapping.requested.rules.j.m" }
+
+func TestAMessageIsGivenUpOnlyAfterAllOfAckWaitInSilence(t *testing.T) {
+	t.Parallel()
+	h := newHeld(30*time.Second, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	d := &delivery{msg: unheard{}, session: &session{}}
+	h.add(d)
+	received := d.alive
+	if !h.start(d, cancel) {
+		t.Fatal("lost from the start")
+	}
+	for _, silence := range []time.Duration{10 * time.Second, 20 * time.Second, 29 * time.Second} {
+		if h.signal(received.Add(silence)); d.lost || ctx.Err() != nil {
+			t.Errorf("given up after %v", silence)
+		}
+	}
+	if h.signal(received.Add(30 * time.Second)); !d.lost || !errors.Is(context.Cause(ctx), ErrLost) {
+		t.Errorf("kept after 30 s, cause %v", context.Cause(ctx))
+	}
+	if h.release(d) {
+		t.Error("a message that was given up is settled")
+	}
+	if h.count() != 0 {
+		t.Error("a message that was given up is held")
+	}
+}
+
+func TestTheDelayBeforeAMessageComesAgainGrowsUpToALimit(t *testing.T) {
+	t.Parallel()
+	for failures, most := range map[int]time.Duration{
+		0: 250 * time.Millisecond, 1: 250 * time.Millisecond, 2: 500 * time.Millisecond, 3: time.Second, 7: 15 * time.Second,
+		60: 15 * time.Second, 1 << 40: 15 * time.Second,
+	} {
+		for range 100 {
+			if d := backoff(failures, 250*time.Millisecond, 15*time.Second); d < most/2 || d > most {
+				t.Errorf("after %d failures %v", failures, d)
+			}
+		}
+	}
+}
