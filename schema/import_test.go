@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -518,11 +519,13 @@ func ask(t *testing.T, tx bun.Tx) (inserted bool, err error) {
 // untilSomebodyWaits returns once a session of the test's database waits for a lock.
 func untilSomebodyWaits(t *testing.T, db *schema.DB) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	for waiting := 0; waiting == 0; {
 		err := db.NewRaw("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'").
-			Scan(t.Context(), &waiting)
+			Scan(ctx, &waiting)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("nobody waits for a lock: %v", err)
 		}
 	}
 }
