@@ -21,7 +21,7 @@ type request struct {
 type ask struct {
 	text string
 	// id is -1 for a term that no column and no line of the vocabulary has.
-	id     int32
+	id     int
 	weight float64
 	// weak, assumed and announces are as in a term.
 	weak, assumed bool
@@ -131,7 +131,7 @@ func says(asked []ask, text string) bool {
 }
 
 // nearest finds the ask that a term only says again; -1 if there is none.
-func (ix *Index) nearest(asked []ask, id int32) int {
+func (ix *Index) nearest(asked []ask, id int) int {
 	if id < 0 {
 		return -1
 	}
@@ -168,7 +168,7 @@ func (ix *Index) askWords(asked []ask) []ask {
 }
 
 // explain notes that the attribute gives a reason for a term and, less so, for those that may stand for it.
-func (ix *Index) explain(s *scratch, id int32, degree float64) {
+func (ix *Index) explain(s *scratch, id int, degree float64) {
 	if id < 0 {
 		return
 	}

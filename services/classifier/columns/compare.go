@@ -51,7 +51,7 @@ func (r *request) answerWholes(s *scratch) {
 }
 
 // fill notes in s.answers what the terms of one of the column's texts answer.
-func (r *request) fill(s *scratch, terms []int32, degree float64) {
+func (r *request) fill(s *scratch, terms []int, degree float64) {
 	for _, id := range terms {
 		exact := false
 		for next := s.heads[id]; next > 0; next = s.chain[next-1].next {
@@ -141,14 +141,14 @@ func (ix *Index) ownWords(s *scratch, c *column) (own, explained int) {
 // tableShare is the share of what the table's name says that the attribute explains; a name that nobody can read speaks neither for nor
 // against.
 func (ix *Index) tableShare(s *scratch, c *column) float64 {
-	if !slices.ContainsFunc(c.table, func(id int32) bool { return !ix.terms[id].opaque }) {
+	if !slices.ContainsFunc(c.table, func(id int) bool { return !ix.terms[id].opaque }) {
 		return 0.5
 	}
 	return ix.share(s, c.table)
 }
 
 // share is the share of terms, by weight, that the attribute explains, words that nobody can read left out.
-func (ix *Index) share(s *scratch, terms []int32) float64 {
+func (ix *Index) share(s *scratch, terms []int) float64 {
 	got, all := 0.0, 0.0
 	for _, id := range terms {
 		if t := &ix.terms[id]; !t.opaque {

@@ -50,7 +50,7 @@ func (ix *Index) lead(judged []verdict) (lead float64, copied bool) {
 }
 
 // sameElement reports whether two columns of different tables say and hold the same.
-func (ix *Index) sameElement(a, b int32) bool {
+func (ix *Index) sameElement(a, b int) bool {
 	x, y := &ix.columns[a], &ix.columns[b]
 	return x.kind == y.kind && x.tableNumber != y.tableNumber && slices.Equal(x.name, y.name)
 }

@@ -18,7 +18,7 @@ const (
 
 // evidence is what a comparison found, for a reviewer to read.
 type evidence struct {
-	found [3][]string // by field
+	found [inDescription + 1][]string // by field
 	// missing is what is asked and not said, extra what the column's name says and is not asked, slight what of that matters little.
 	missing, extra, slight []string
 }
@@ -46,7 +46,7 @@ func (ix *Index) collect(r *request, s *scratch, v verdict) evidence {
 		switch {
 		case degree >= well:
 			e.found[where] = append(e.found[where], quoteAs(a.text, as))
-		case a.weight >= noteworthy*heaviest && !(r.specific && a.weak) && r.answeredUnsaid(a, c, &v) == 0 && !ix.partlySaid(r, s, c, i):
+		case a.weight >= noteworthy*heaviest && (!r.specific || !a.weak) && r.answeredUnsaid(a, c, &v) == 0 && !ix.partlySaid(r, s, c, i):
 			e.missing = append(e.missing, quote(a.text))
 		}
 	}
@@ -65,7 +65,7 @@ func (ix *Index) collect(r *request, s *scratch, v verdict) evidence {
 
 // whereSaid finds where the column says best what is asked, and in which word.
 func (ix *Index) whereSaid(s *scratch, c *column, ask int) (where field, as string, degree float64) {
-	for at, terms := range [...][]int32{c.name, c.table, c.description} {
+	for at, terms := range [...][]int{c.name, c.table, c.description} {
 		for _, id := range terms {
 			for next := s.heads[id]; next > 0; next = s.chain[next-1].next {
 				if a := s.chain[next-1]; a.ask == ask && a.degree > degree {

@@ -11,7 +11,7 @@ const (
 )
 
 // gather notes what answers the request and appends the most promising columns to the shortlist.
-func (ix *Index) gather(r *request, s *scratch) []int32 {
+func (ix *Index) gather(r *request, s *scratch) []int {
 	for i, a := range r.asked {
 		if a.id < 0 {
 			continue
@@ -38,7 +38,7 @@ func (ix *Index) gather(r *request, s *scratch) []int32 {
 			ix.promise(s, g.id, r.promising(g.ask)*g.degree, limit)
 		}
 	}
-	byPromise := func(a, b int32) int { return cmp.Or(cmp.Compare(s.promise[b], s.promise[a]), cmp.Compare(a, b)) }
+	byPromise := func(a, b int) int { return cmp.Or(cmp.Compare(s.promise[b], s.promise[a]), cmp.Compare(a, b)) }
 	if len(s.touched) > shortlist {
 		selectFirst(s.touched, shortlist, byPromise)
 	}
@@ -54,7 +54,7 @@ func (r *request) promising(ask int) float64 {
 }
 
 // promise adds to what every column with the term promises, unless those are too many.
-func (ix *Index) promise(s *scratch, id int32, much float64, limit int) {
+func (ix *Index) promise(s *scratch, id int, much float64, limit int) {
 	if len(ix.postings[id]) > limit {
 		return
 	}
@@ -64,7 +64,7 @@ func (ix *Index) promise(s *scratch, id int32, much float64, limit int) {
 }
 
 // selectFirst moves the first n of items by order to the front, in no order.
-func selectFirst(items []int32, n int, order func(a, b int32) int) {
+func selectFirst(items []int, n int, order func(a, b int) int) {
 	for low, high := 0, len(items)-1; low < high; {
 		pivot := items[low+(high-low)/2]
 		i, j := low, high

@@ -10,7 +10,7 @@ import (
 // guess says that a term of the columns that nobody knows looks like a short form of something that is asked.
 type guess struct {
 	ask    int
-	id     int32
+	id     int
 	degree float64
 }
 
@@ -31,7 +31,7 @@ func (ix *Index) collectOpaque() {
 			continue
 		}
 		t.opaque = true
-		ix.opaque[first-'a'] = append(ix.opaque[first-'a'], int32(i))
+		ix.opaque[first-'a'] = append(ix.opaque[first-'a'], i)
 	}
 }
 
@@ -61,7 +61,7 @@ func (ix *Index) guess(asked []ask, s *scratch, name string) {
 }
 
 // guessInitials notes that a term stands for these words of the name.
-func (ix *Index) guessInitials(asked []ask, s *scratch, id int32, of []string) {
+func (ix *Index) guessInitials(asked []ask, s *scratch, id int, of []string) {
 	for i, a := range asked {
 		within := true
 		for w := range strings.SplitSeq(a.text, " ") {

@@ -16,12 +16,12 @@ import (
 type Index struct {
 	vocabulary *vocabulary
 	columns    []column
-	ids        map[string]int32 // every term of the columns and of the vocabulary
-	terms      []term           // by id
-	postings   [][]int32        // by term: the columns that have it anywhere, rising
-	lookups    []string         // names of columns in lookup tables, lower-case
-	opaque     [26][]int32      // terms that the dictionary does not know, by their first letter
-	scratch    sync.Pool        // of *scratch
+	ids        map[string]int // every term of the columns and of the vocabulary
+	terms      []term         // by id
+	postings   [][]int        // by term: the columns that have it anywhere, rising
+	lookups    []string       // names of columns in lookup tables, lower-case
+	opaque     [26][]int      // terms that the dictionary does not know, by their first letter
+	scratch    sync.Pool      // of *scratch
 }
 
 // term is what the index knows of a term, whether a column has it or not.
@@ -46,18 +46,18 @@ type term struct {
 
 // link leads to a term of the index that may stand for another.
 type link struct {
-	id     int32
+	id     int
 	degree float64
 }
 
 // column is one candidate as it is compared.
 type column struct {
 	field        string
-	name         []int32
+	name         []int
 	shared       []bool // by name: most columns of the table say it too
-	head         int32  // of an identifier: what it identifies, the last word before "number" and the like; else -1
-	table        []int32
-	description  []int32
+	head         int    // of an identifier: what it identifies, the last word before "number" and the like; else -1
+	table        []int
+	description  []int
 	kind         kind
 	declared     datatype.Type
 	declaredText string
@@ -71,7 +71,7 @@ type column struct {
 
 // NewIndex prepares the candidates for ranking. The order of candidates decides between columns that nothing else tells apart.
 func NewIndex(candidates []schema.SourceColumn) *Index {
-	ix := &Index{vocabulary: knowledge(), ids: map[string]int32{}, columns: make([]column, 0, len(candidates))}
+	ix := &Index{vocabulary: knowledge(), ids: map[string]int{}, columns: make([]column, 0, len(candidates))}
 	tables := tablesOf(candidates)
 	for i := range candidates {
 		ix.add(&candidates[i], tables[tableOf(&candidates[i])])
@@ -103,9 +103,9 @@ func (ix *Index) add(c *schema.SourceColumn, t *table) {
 	if t.role == lookupTable {
 		ix.lookups = append(ix.lookups, strings.ToLower(c.ColumnName))
 	}
-	number := int32(len(ix.columns))
+	number := len(ix.columns)
 	ix.columns = append(ix.columns, row)
-	for _, ids := range [][]int32{row.name, row.table, row.description} {
+	for _, ids := range [][]int{row.name, row.table, row.description} {
 		for _, id := range ids {
 			if p := ix.postings[id]; len(p) == 0 || p[len(p)-1] != number {
 				ix.postings[id] = append(p, number)
@@ -115,7 +115,7 @@ func (ix *Index) add(c *schema.SourceColumn, t *table) {
 }
 
 // headOf finds what an identifier with these terms identifies; -1 if that is not said.
-func (ix *Index) headOf(said []string, k kind) int32 {
+func (ix *Index) headOf(said []string, k kind) int {
 	if k != identifierKind {
 		return -1
 	}
@@ -131,7 +131,7 @@ func (ix *Index) headOf(said []string, k kind) int32 {
 func (ix *Index) markShared(candidates []schema.SourceColumn) {
 	type key struct {
 		table tableKey
-		term  int32
+		term  int
 	}
 	having, size := map[key]int{}, map[tableKey]int{}
 	for i := range ix.columns {
@@ -153,8 +153,8 @@ func (ix *Index) markShared(candidates []schema.SourceColumn) {
 }
 
 // idsOf gives the ids of terms, each once.
-func (ix *Index) idsOf(terms []string) []int32 {
-	ids := make([]int32, 0, len(terms))
+func (ix *Index) idsOf(terms []string) []int {
+	ids := make([]int, 0, len(terms))
 	for _, text := range terms {
 		if id := ix.id(text); !slices.Contains(ids, id) {
 			ids = append(ids, id)
@@ -163,11 +163,11 @@ func (ix *Index) idsOf(terms []string) []int32 {
 	return ids
 }
 
-func (ix *Index) id(text string) int32 {
+func (ix *Index) id(text string) int {
 	if id, ok := ix.ids[text]; ok {
 		return id
 	}
-	id := int32(len(ix.terms))
+	id := len(ix.terms)
 	ix.ids[strings.Clone(text)] = id
 	v := ix.vocabulary
 	ix.terms = append(ix.terms, term{
@@ -233,7 +233,7 @@ func (ix *Index) weightOf(having int, weak bool) float64 {
 func (ix *Index) relate() {
 	for i := range ix.terms {
 		t := &ix.terms[i]
-		t.related = append(t.related, link{int32(i), 1})
+		t.related = append(t.related, link{i, 1})
 		for _, r := range ix.vocabulary.related[t.text] {
 			if id, ok := ix.ids[r.term]; ok {
 				t.related = append(t.related, link{id, r.degree})

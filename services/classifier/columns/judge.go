@@ -4,14 +4,14 @@ import "github.com/pdeflow/pdeflow/schema"
 
 // verdict is what comparing one column with the request came to.
 type verdict struct {
-	column int32
+	column int
 	score  float64
 	// recall is how much of what is asked the column answers, precision how much of what the column says is asked, both 0 to 1.
 	recall, precision float64
 	fit               float64
 	how               schema.MappingType
 	// against is the column's term that contradicts what is asked, or -1; insteadOf is the ask that it contradicts.
-	against   int32
+	against   int
 	insteadOf int
 }
 
@@ -35,7 +35,7 @@ const (
 )
 
 // judge compares one column with the request.
-func (ix *Index) judge(r *request, s *scratch, number int32) verdict {
+func (ix *Index) judge(r *request, s *scratch, number int) verdict {
 	c := &ix.columns[number]
 	v := verdict{column: number, against: -1}
 	v.fit, v.how = fit(r.kind, c.kind)

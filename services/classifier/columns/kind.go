@@ -72,32 +72,29 @@ func (v *vocabulary) kindOf(terms []string, t datatype.Type) kind {
 		return flagKind
 	case datatype.Binary:
 		return binaryKind
+	case datatype.Number:
+		return ofNumber(v.saidKind(terms), t)
+	case datatype.Text:
+		return ofText(v.saidKind(terms), t.Length)
+	case datatype.Unknown:
 	}
-	said := v.saidKind(terms)
-	if t.Kind == datatype.Number && !t.Floating {
-		switch {
-		case t.Length > 0 && t.Length <= 2 && t.Scale == 0:
-			if said == flagKind || said == countKind || said == codeKind {
-				return said
-			}
+	return v.saidKind(terms)
+}
+
+// ofNumber is what a number is whose words announce a kind, by its digits.
+func ofNumber(said kind, t datatype.Type) kind {
+	switch {
+	case t.Floating:
+	case t.Length > 0 && t.Length <= 2 && t.Scale == 0:
+		if said != flagKind && said != countKind {
 			return codeKind
-		case t.Scale >= 2 && t.Length-t.Scale >= 6:
-			if said != scoreKind {
-				return amountKind
-			}
-		case t.Scale >= 2 && said != scoreKind && said != amountKind:
-			return rateKind
 		}
-	}
-	if t.Kind == datatype.Text {
-		switch said {
-		case amountKind, rateKind, countKind, scoreKind, anyKind:
-			return ofText(t.Length)
-		case codeKind, flagKind:
-			if t.Length > longestCode {
-				return textKind
-			}
+	case t.Scale >= 2 && t.Length-t.Scale >= 6:
+		if said != scoreKind {
+			return amountKind
 		}
+	case t.Scale >= 2 && said != scoreKind && said != amountKind:
+		return rateKind
 	}
 	return said
 }
@@ -105,9 +102,15 @@ func (v *vocabulary) kindOf(terms []string, t datatype.Type) kind {
 // longestCode is the longest text that is taken for a code.
 const longestCode = 20
 
-// ofText is what a text is that does not say what it is, by its length.
-func ofText(length int) kind {
+// ofText is what a text is whose words announce a kind, by its length: a text holds no amounts, and a long one no codes.
+func ofText(said kind, length int) kind {
+	coded := said == codeKind || said == flagKind
+	numeric := said == amountKind || said == rateKind || said == countKind || said == scoreKind
 	switch {
+	case coded && length > longestCode:
+		return textKind
+	case !numeric && said != anyKind:
+		return said
 	case length == 0:
 		return anyKind
 	case length == 1:
@@ -205,38 +208,43 @@ var fits = [...]struct {
 	{countKind, scoreKind, 0.5, schema.Direct},
 }
 
-// room says how well the values of the wanted type go into the column's, 0 to 1, beyond their kind: a form's ten digits need ten digits.
+// room says how well the values of the wanted type go into the column's, 0 to 1, beyond their kind: a form's one digit is not taken from an
+// amount with cents.
 func room(wanted, column datatype.Type) float64 {
-	if wanted.Kind != column.Kind || wanted.Length == 0 || column.Length == 0 {
-		return textAsNumber(wanted, column)
+	switch {
+	case wanted.Kind == datatype.Date && (column.Kind == datatype.Text || column.Kind == datatype.Number):
+		return 0.9
+	case wanted.Length == 0 || column.Length == 0:
+		return 1
+	case wanted.Kind == datatype.Number && column.Kind == datatype.Number:
+		return numbersRoom(wanted, column)
+	case wanted.Kind == datatype.Number && column.Kind == datatype.Text:
+		return textRoom(wanted, column.Length)
+	case wanted.Kind == datatype.Text && column.Kind == datatype.Text && wanted.Length <= 3 && column.Length > 10,
+		wanted.Kind == datatype.Text && column.Kind == datatype.Text && column.Length*2 < wanted.Length && column.Length <= 3:
+		return 0.75
+	default:
+		return 1
 	}
-	switch wanted.Kind {
-	case datatype.Number:
-		switch {
-		case wanted.Scale == 0 && column.Scale > 0 && wanted.Length <= 3:
-			return 0.6
-		case wanted.Scale > 0 && column.Scale == 0:
-			return 0.85
-		case wanted.Length <= 3 && column.Length >= 9:
-			return 0.85
-		}
-	case datatype.Text:
-		switch {
-		case wanted.Length <= 3 && column.Length > 10, column.Length*2 < wanted.Length && column.Length <= 3:
-			return 0.75
-		}
-	}
-	return 1
 }
 
-// textAsNumber is for pairs of types that cannot be compared by length.
-func textAsNumber(wanted, column datatype.Type) float64 {
+func numbersRoom(wanted, column datatype.Type) float64 {
 	switch {
-	case wanted.Kind == datatype.Number && wanted.Scale > 0 && column.Kind == datatype.Text:
+	case wanted.Scale == 0 && column.Scale > 0 && wanted.Length <= 3:
+		return 0.6
+	case wanted.Scale > 0 && column.Scale == 0, wanted.Length <= 3 && column.Length >= 9:
+		return 0.85
+	default:
+		return 1
+	}
+}
+
+// textRoom is for a number that is to come from a text.
+func textRoom(wanted datatype.Type, length int) float64 {
+	switch {
+	case wanted.Scale > 0:
 		return 0.5
-	case wanted.Kind == datatype.Date && column.Kind != datatype.Date && column.Kind != datatype.Timestamp && column.Kind != datatype.Unknown:
-		return 0.9
-	case wanted.Kind == datatype.Number && wanted.Length <= 9 && wanted.Length > 0 && column.Kind == datatype.Text && column.Length > longestCode:
+	case wanted.Length <= 9 && length > longestCode:
 		return 0.7
 	default:
 		return 1

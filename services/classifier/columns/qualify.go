@@ -56,7 +56,7 @@ func (ix *Index) afterQualifiers(r *request, s *scratch, c *column, v *verdict) 
 
 // compareGroups looks at the "against" lines that a term of the column stands in: whether the attribute asks for any of a line, and whether
 // it asks for another than the column has, which it notes in v.
-func (ix *Index) compareGroups(r *request, s *scratch, c *column, id int32, inTable bool, v *verdict) (asked, contradicted bool) {
+func (ix *Index) compareGroups(r *request, s *scratch, c *column, id int, inTable bool, v *verdict) (asked, contradicted bool) {
 	for _, group := range ix.terms[id].groups {
 		insteadOf := -1
 		for i, a := range r.asked {
@@ -79,7 +79,7 @@ func (ix *Index) compareGroups(r *request, s *scratch, c *column, id int32, inTa
 }
 
 // answersAny reports whether one of the terms answers the ask as well as no contradiction would.
-func (s *scratch) answersAny(terms []int32, ask int) bool {
+func (s *scratch) answersAny(terms []int, ask int) bool {
 	for _, id := range terms {
 		for next := s.heads[id]; next > 0; next = s.chain[next-1].next {
 			if a := s.chain[next-1]; a.ask == ask && a.degree >= asGood {

@@ -73,7 +73,7 @@ func (ix *Index) chosen(r *request, s *scratch) Ranking {
 	confidence := likelihood(best.score) * certainty(lead, copied)
 	return Ranking{
 		SourceField: ix.columns[best.column].field,
-		Column:      int(best.column),
+		Column:      best.column,
 		Confidence:  percent(confidence),
 		MappingType: ix.mappingType(r, best),
 		Rationale:   ix.whyChosen(r, s, lead),

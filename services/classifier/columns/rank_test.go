@@ -152,10 +152,14 @@ func TestARationaleNamesWhatDecided(t *testing.T) {
 		how            schema.MappingType
 		want           []string
 	}{
-		{"Account Origination Date", "Date YYYYMMDD", schema.Direct,
-			[]string{"OPN_DT says 'origination' (as 'open') and 'date'", "its table's name says 'account'", "DATE fits the date"}},
+		{
+			"Account Origination Date", "Date YYYYMMDD", schema.Direct,
+			[]string{"OPN_DT says 'origination' (as 'open') and 'date'", "its table's name says 'account'", "DATE fits the date"},
+		},
 		{"Current Limit", "N9.2", schema.Direct, []string{"ORIG_LMT_AMT, which says 'original' where 'current' is asked"}},
 		{"Accrued Interest", "N9.2", schema.Direct, []string{"its description says 'accrued' and 'interest'"}},
+		{"Unbilled Interest", "N9.2", schema.Direct, []string{"UNBLD_AMT says 'unbilled' (as 'unbld')"}},
+		{"Current Revolving Limit", "N9.2", schema.Direct, []string{"it does not say 'revolving'"}},
 		{"Closed Flag", "N1", schema.Conditional, []string{"from which the flag must be derived"}},
 		{"Status Description", "C40", schema.Lookup, []string{"STAT_DESC says 'status' and 'description'"}},
 		{"Co-borrower Occupation", "C30", "", []string{"Nothing fits: no column says 'co borrower' and 'occupation'."}},

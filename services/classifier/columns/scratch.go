@@ -6,16 +6,16 @@ type scratch struct {
 	asked []ask
 
 	explained []float64 // by term: how well the attribute explains it
-	marked    []int32   // the terms with a mark in explained or heads
+	marked    []int     // the terms with a mark in explained or heads
 
 	guesses []guess
 	words   []string
 
-	heads []int32 // by term: 1 + the first of its answers
+	heads []int // by term: 1 + the first of its answers
 	chain []answer
 
 	promise []float64 // by column
-	touched []int32   // the columns with a promise
+	touched []int     // the columns with a promise
 
 	judged  []verdict
 	answers []float64 // by ask, of the column being judged
@@ -25,16 +25,16 @@ type scratch struct {
 type answer struct {
 	ask    int
 	degree float64
-	next   int32
+	next   int
 }
 
 func newScratch(columns, terms int) *scratch {
 	return &scratch{
-		explained: make([]float64, terms), heads: make([]int32, terms), promise: make([]float64, columns),
+		explained: make([]float64, terms), heads: make([]int, terms), promise: make([]float64, columns),
 	}
 }
 
-func (s *scratch) explain(id int32, degree float64) {
+func (s *scratch) explain(id int, degree float64) {
 	if s.explained[id] == 0 && s.heads[id] == 0 {
 		s.marked = append(s.marked, id)
 	}
@@ -42,16 +42,16 @@ func (s *scratch) explain(id int32, degree float64) {
 }
 
 // answer notes that term id answers an ask.
-func (s *scratch) answer(id int32, ask int, degree float64) {
+func (s *scratch) answer(id int, ask int, degree float64) {
 	if s.explained[id] == 0 && s.heads[id] == 0 {
 		s.marked = append(s.marked, id)
 	}
 	s.chain = append(s.chain, answer{ask, degree, s.heads[id]})
-	s.heads[id] = int32(len(s.chain))
+	s.heads[id] = len(s.chain)
 }
 
 // promises adds to what a column promises.
-func (s *scratch) promises(column int32, much float64) {
+func (s *scratch) promises(column int, much float64) {
 	if s.promise[column] == 0 {
 		s.touched = append(s.touched, column)
 	}

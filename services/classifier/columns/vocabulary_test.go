@@ -132,11 +132,11 @@ func TestTablesHaveRoles(t *testing.T) {
 
 func TestSelectFirstFindsTheFirst(t *testing.T) {
 	t.Parallel()
-	items := []int32{5, 3, 9, 1, 7, 3, 8, 2, 6, 4, 0}
+	items := []int{5, 3, 9, 1, 7, 3, 8, 2, 6, 4, 0}
 	sorted := slices.Sorted(slices.Values(items))
 	for n := 1; n < len(items); n++ {
 		mixed := slices.Clone(items)
-		selectFirst(mixed, n, func(a, b int32) int { return int(a - b) })
+		selectFirst(mixed, n, func(a, b int) int { return a - b })
 		if got := slices.Sorted(slices.Values(mixed[:n])); !slices.Equal(got, sorted[:n]) {
 			t.Errorf("the first %d of %v are %v", n, items, got)
 		}

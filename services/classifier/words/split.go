@@ -144,12 +144,12 @@ func (d *lexicon) cutKnown(pieces []piece, run string) []piece {
 	if p.entry != nil {
 		return append(pieces, p)
 	}
-	var ends [maxRun + 1]int8
+	var ends [maxRun + 1]int
 	if !d.segment(p.text, strings.ToUpper(run) == run, &ends) {
 		return append(pieces, p)
 	}
 	for from := 0; from < len(p.text); {
-		to := int(ends[from])
+		to := ends[from]
 		pieces = append(pieces, d.lookup(p.text[from:to]))
 		from = to
 	}
@@ -163,11 +163,11 @@ const (
 )
 
 // segment finds the cut of a run into the fewest known words and leaves in ends, for the start of each word, its end.
-func (d *lexicon) segment(run string, capitals bool, ends *[maxRun + 1]int8) bool {
+func (d *lexicon) segment(run string, capitals bool, ends *[maxRun + 1]int) bool {
 	if len(run) < minRun || len(run) > maxRun {
 		return false
 	}
-	var cost [maxRun + 1]int8 // words needed from here to the end, 0 where it cannot be done
+	var cost [maxRun + 1]int // words needed from here to the end, 0 where it cannot be done
 	for from := len(run) - 2; from >= 0; from-- {
 		for to := from + 2; to <= len(run); to++ {
 			last := to == len(run)
@@ -175,7 +175,7 @@ func (d *lexicon) segment(run string, capitals bool, ends *[maxRun + 1]int8) boo
 				continue
 			}
 			if need := cost[to] + 1; cost[from] == 0 || need <= cost[from] {
-				cost[from], ends[from] = need, int8(to)
+				cost[from], ends[from] = need, to
 			}
 		}
 	}
