@@ -63,7 +63,9 @@ func (a *app) root() *cli.Command {
 			}
 			return cli.ShowAppHelp(cmd)
 		},
-		ConfigureShellCompletionCommand: func(cmd *cli.Command) { cmd.Hidden = false },
+		ConfigureShellCompletionCommand: func(cmd *cli.Command) {
+			cmd.Hidden, cmd.Usage = false, "prints a script that completes commands in bash, zsh, fish or pwsh"
+		},
 		Commands: []*cli.Command{
 			a.demoCommand(),
 			a.serveCommand(),

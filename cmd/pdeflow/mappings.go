@@ -60,7 +60,7 @@ func (a *app) mappingsListCommand() *cli.Command {
 }
 
 func confidenceFlag(name, usage string) cli.Flag {
-	return &cli.IntFlag{Name: name, Usage: usage, Validator: func(n int) error {
+	return &cli.IntFlag{Name: name, Usage: usage, HideDefault: true, Validator: func(n int) error {
 		if n < 0 || n > 100 {
 			return errors.New("it is a whole number from 0 to 100")
 		}

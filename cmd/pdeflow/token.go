@@ -38,7 +38,8 @@ func (a *app) tokenCommand() *cli.Command {
 				}
 				return nil
 			}},
-			a.secretFlag(), findFlag(),
+			a.secretFlag(),
+			&cli.StringFlag{Name: flagDataDir, Usage: "take the secret of the serve or demo that keeps its data in this `DIRECTORY` (default: of the one that runs)"},
 			&cli.StringFlag{Name: "auth-issuer", Usage: "`URL` of the OpenID Connect issuer, if there is one", Sources: a.env("PDEFLOW_AUTH_ISSUER")},
 		},
 		Action: a.printToken,

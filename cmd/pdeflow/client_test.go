@@ -1,0 +1,234 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+// nobody is the address of a server that is not there.
+func nobody(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return "http://" + listener.Addr().String()
+}
+
+// runningOn makes a data directory in which a pdeflow seems to run at the URL, with this token.
+func runningOn(t *testing.T, server, token, database string) (dir string) {
+	t.Helper()
+	dir, err := datadir.Make(filepath.Join(t.TempDir(), "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := datadir.WriteToken(dir, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	published, err := datadir.Publish(dir, datadir.Run{HTTP: server, Database: database, TokenFile: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := published.Remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// remembering is a server that remembers the tokens that it was shown, and lists no jobs.
+func remembering(t *testing.T) (url string, tokens *[]string) {
+	t.Helper()
+	tokens = new([]string)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		*tokens = append(*tokens, r.Header.Get("Authorization"))
+		_, _ = w.Write([]byte(`{"items": [], "next_cursor": null}`))
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, tokens
+}
+
+func TestAServerIsFoundByItsRunFileAndTypedWordsComeFirst(t *testing.T) {
+	t.Parallel()
+	here, hereTokens := remembering(t)
+	there, thereTokens := remembering(t)
+	dir := runningOn(t, here, "local", "")
+	tests := map[string]struct {
+		args        []string
+		environment map[string]string
+		local, away []string
+	}{
+		"the directory that is typed":             {args: []string{"--data-dir", dir}, local: []string{"Bearer local"}},
+		"the directory of the environment":        {environment: map[string]string{"PDEFLOW_DATA_DIR": dir}, local: []string{"Bearer local"}},
+		"the server that is typed":                {args: []string{"--server", there, "--data-dir", dir}, away: []string{""}},
+		"the server of the environment":           {environment: map[string]string{"PDEFLOW_SERVER": there, "PDEFLOW_DATA_DIR": dir}, away: []string{""}},
+		"typed before the environment":            {args: []string{"--data-dir", dir}, environment: map[string]string{"PDEFLOW_SERVER": there}, local: []string{"Bearer local"}},
+		"the same server, named":                  {args: []string{"--server", here + "/", "--data-dir", dir}, local: []string{"Bearer local"}},
+		"a token that is typed":                   {args: []string{"--data-dir", dir, "--token", "mine"}, local: []string{"Bearer mine"}},
+		"a token of the environment":              {args: []string{"--server", there}, environment: map[string]string{"PDEFLOW_TOKEN": "mine"}, away: []string{"Bearer mine"}},
+		"a typed directory where nothing runs":    {args: []string{"--data-dir", t.TempDir()}, environment: map[string]string{"PDEFLOW_SERVER": there}, away: []string{""}},
+		"flags before the name of the subcommand": {args: []string{"--data-dir", dir}, local: []string{"Bearer local"}},
+	}
+	for name, tt := range tests {
+		*hereTokens, *thereTokens = nil, nil
+		args := append([]string{"jobs", "list"}, tt.args...)
+		if strings.HasPrefix(name, "flags before") {
+			args = append(append([]string{"jobs"}, tt.args...), "list")
+		}
+		got := pdeflow(t.Context(), tt.environment, args...)
+		if got.code != exitDone {
+			t.Errorf("%s: exit %d: %s", name, got.code, got.stderr)
+		}
+		if strings.Join(*hereTokens, "|") != strings.Join(tt.local, "|") || strings.Join(*thereTokens, "|") != strings.Join(tt.away, "|") {
+			t.Errorf("%s: the local server was shown %q and the other one %q", name, *hereTokens, *thereTokens)
+		}
+	}
+}
+
+func TestAServerThatIsNotThereIsNamedWithWhatToDo(t *testing.T) {
+	t.Parallel()
+	where := nobody(t)
+	pdeflow(t.Context(), nil, "jobs", "list", "--server", where).
+		ends(t, exitFailed, "no server listens at "+where, "pdeflow serve", "--server (PDEFLOW_SERVER)")
+	began := time.Now()
+	pdeflow(t.Context(), nil, "jobs", "watch", "x", "--server", where).ends(t, exitFailed, "no server listens at "+where)
+	if took := time.Since(began); took > patience/2 {
+		t.Errorf("a server that has never answered was waited for, for %v", took)
+	}
+	empty := t.TempDir()
+	pdeflow(t.Context(), nil, "jobs", "list", "--data-dir", empty).
+		ends(t, exitFailed, "no pdeflow is running on data directory "+empty, "pdeflow serve --data-dir "+empty)
+	pdeflow(t.Context(), nil, "jobs", "list", "--server", "http://no-such-host.invalid").ends(t, exitFailed, "http://no-such-host.invalid does not answer")
+}
+
+func TestSomethingElseThanAPdeflowIsRecognised(t *testing.T) {
+	t.Parallel()
+	for body, code := range map[string]int{"<html>not here</html>": http.StatusNotFound, "<html>welcome</html>": http.StatusOK, `{"title":"no"}`: http.StatusForbidden} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(code)
+			_, _ = w.Write([]byte(body))
+		}))
+		got := pdeflow(t.Context(), nil, "jobs", "list", "--json", "--server", server.URL).ends(t, exitFailed, server.URL, "as a pdeflow does", "--server")
+		if strings.Contains(got.stdout+got.stderr, "html") {
+			t.Errorf("a page is printed: %s", got.stdout+got.stderr)
+		}
+		server.Close()
+	}
+}
+
+func TestAProblemIsToldInSentencesOrAsItCame(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, apiService)
+	ids := schematest.Report(t, s.db, 2)
+	with := func(token string, args ...string) said {
+		environment := s.environment()
+		environment["PDEFLOW_TOKEN"] = token
+		return pdeflow(t.Context(), environment, args...)
+	}
+	viewer, err := api.SignToken(testSecret, "vera", api.Viewer, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	regenerate := []string{"regenerate", "--cycle", schematest.CycleID, "--report", schematest.ReportID}
+	replies := []said{
+		with("", "jobs", "list"),
+		with("nonsense", "jobs", "list"),
+		with(viewer, regenerate...),
+		s.pdeflow("jobs", "status", "no-such-job"),
+		s.pdeflow("jobs", "items", "no such/job"),
+		s.pdeflow("regenerate", "--cycle", "none", "--report", "none"),
+		s.pdeflow(append(regenerate, "--classifier", "llm")...),
+		s.pdeflow(append(regenerate, "--mapping-id", "x,y", "--mapping-id", ids[0])...),
+		s.pdeflow("mappings", "list", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "--min-confidence", "9", "--max-confidence", "3"),
+		s.pdeflow("mappings", "show", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "none"),
+		s.pdeflow("jobs", "status", "no-such-job", "--json"),
+	}
+	for _, reply := range replies {
+		reply.ends(t, exitFailed)
+	}
+	golden(t, "problems", transcript(replies...))
+}
+
+func TestADatabaseIsFoundAsTheServerIs(t *testing.T) {
+	t.Parallel()
+	database := schematest.URL(t)
+	dir := runningOn(t, nobody(t), "t", database)
+	const wrong = "postgres://nobody@127.0.0.1:1/none?connect_timeout=1"
+	for name, tt := range map[string]struct {
+		args        []string
+		environment map[string]string
+	}{
+		"typed":                         {args: []string{"--database-url", database}, environment: map[string]string{"DATABASE_URL": wrong}},
+		"of the environment":            {environment: map[string]string{"DATABASE_URL": database}},
+		"of the directory":              {args: []string{"--data-dir", dir}},
+		"of the environment's":          {environment: map[string]string{"PDEFLOW_DATA_DIR": dir}},
+		"typed before the environment":  {args: []string{"--data-dir", dir}, environment: map[string]string{"DATABASE_URL": wrong}},
+		"where nothing runs":            {args: []string{"--data-dir", t.TempDir()}, environment: map[string]string{"DATABASE_URL": database}},
+		"typed, and a directory beside": {args: []string{"--database-url", database, "--data-dir", t.TempDir()}},
+	} {
+		if got := pdeflow(t.Context(), tt.environment, append([]string{"migrate", "status"}, tt.args...)...); got.code != exitDone {
+			t.Errorf("%s: exit %d: %s", name, got.code, got.stderr)
+		}
+	}
+	empty := t.TempDir()
+	for _, command := range []string{"migrate", "migrate status", "check", "rebuild", "audit list", "audit tail", "audit verify"} {
+		pdeflow(t.Context(), nil, append(strings.Fields(command), "--data-dir", empty)...).
+			ends(t, exitUsage, "no pdeflow is running on data directory "+empty, "--database-url (DATABASE_URL)")
+	}
+	pdeflow(t.Context(), nil, "check", "--database-url", wrong).ends(t, exitFailed, "database none on 127.0.0.1:1")
+	secret := "postgres://u:hunter2@host:notaport/d"
+	got := pdeflow(t.Context(), map[string]string{"DATABASE_URL": secret}, "check").ends(t, exitFailed, "database URL")
+	if strings.Contains(got.stderr, "hunter2") {
+		t.Errorf("the password is said: %s", got.stderr)
+	}
+}
+
+func TestATokenIsSignedWithTheSecretOfTheServer(t *testing.T) {
+	t.Parallel()
+	dir := runningOn(t, nobody(t), "t", "")
+	secret, err := datadir.Secret(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		secret      string
+		environment map[string]string
+		args        []string
+	}{
+		"that is named":               {string(testSecret), map[string]string{"PDEFLOW_AUTH_SECRET": string(testSecret)}, []string{"--data-dir", dir}},
+		"of the directory":            {secret, nil, []string{"--data-dir", dir}},
+		"of the one that runs":        {secret, map[string]string{"PDEFLOW_DATA_DIR": dir}, nil},
+		"of the directory by default": {secret, map[string]string{"XDG_DATA_HOME": filepath.Dir(dir), "PDEFLOW_DATA_DIR": dir}, nil},
+	} {
+		got := pdeflow(t.Context(), tt.environment, append([]string{"token", "--user", "tina", "--role", "tester", "--ttl", "1h"}, tt.args...)...).ends(t, exitDone)
+		verify, err := api.SecretVerifier([]byte(tt.secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		caller, err := verify(t.Context(), strings.TrimSpace(got.stdout))
+		if err != nil || caller != (api.Caller{User: "tina", Role: api.Tester}) {
+			t.Errorf("with the secret %s, the token is of %+v (%v)", name, caller, err)
+		}
+	}
+	missing := filepath.Join(t.TempDir(), "none")
+	pdeflow(t.Context(), nil, "token", "--user", "tina", "--role", "tester", "--data-dir", missing).
+		ends(t, exitUsage, "there is no secret to sign with", "PDEFLOW_AUTH_SECRET (--auth-secret)", missing)
+	if _, err := os.Stat(missing); err == nil {
+		t.Error("a directory was made, with a secret that no server knows")
+	}
+}
