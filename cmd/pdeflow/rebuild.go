@@ -38,7 +38,7 @@ func (a *app) rebuild(ctx context.Context, db *schema.DB) error {
 			return err
 		}
 		for _, job := range jobs {
-			was, is, err := rebuildJob(ctx, db, job.ID)
+			was, is, err := rebuildJob(ctx, db, job)
 			if err != nil {
 				return err
 			}
@@ -56,12 +56,12 @@ func (a *app) rebuild(ctx context.Context, db *schema.DB) error {
 }
 
 // rebuildJob computes the status of one job again. Where there was none, the one before is as of a job that has not begun.
-func rebuildJob(ctx context.Context, db *schema.DB, jobID string) (was, is schema.JobStatus, err error) {
+func rebuildJob(ctx context.Context, db *schema.DB, job schema.Job) (was, is schema.JobStatus, err error) {
 	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		if _, was, err = schema.LockStatus(ctx, tx, jobID); err != nil {
+		if was, err = schema.ReadStatus(ctx, tx, job); err != nil {
 			return err
 		}
-		is, err = schema.RebuildStatus(ctx, tx, jobID)
+		is, err = schema.RebuildStatus(ctx, tx, job.ID)
 		return err
 	})
 	return was, is, err
