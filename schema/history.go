@@ -27,7 +27,7 @@ type History struct {
 	UpdatedBy string          `bun:"updated_by"`
 }
 
-// Image is what the history keeps of a mapping: everything that a job or a person decides about it. A field that says nothing is null.
+// Image is what the history keeps of a mapping: everything that a job, a person or an import decides about it. A field that says nothing is null.
 type Image struct {
 	DataSourceID           *string       `json:"data_source_id"`
 	PDEName                *string       `json:"pde_name"`
@@ -36,6 +36,9 @@ type Image struct {
 	SourceField            *string       `json:"source_field"`
 	MappingType            *string       `json:"mapping_type"`
 	TransformationRule     *string       `json:"transformation_rule"`
+	BusinessProcess        *string       `json:"business_process"`
+	BusinessOwner          *string       `json:"business_owner"`
+	DataSteward            *string       `json:"data_steward"`
 	MappingConfirmedByUser bool          `json:"mapping_confirmed_by_user"`
 	ConfidenceScore        *int          `json:"confidence_score"`
 	MappingRationale       *string       `json:"mapping_rationale"`
@@ -72,6 +75,9 @@ func (m Mapping) Image() Image {
 		SourceField:            said(m.SourceField),
 		MappingType:            said(m.MappingType),
 		TransformationRule:     said(m.TransformationRule),
+		BusinessProcess:        said(m.BusinessProcess),
+		BusinessOwner:          said(m.BusinessOwner),
+		DataSteward:            said(m.DataSteward),
 		MappingConfirmedByUser: m.MappingConfirmedByUser,
 		ConfidenceScore:        m.ConfidenceScore,
 		MappingRationale:       said(m.MappingRationale),

@@ -245,6 +245,9 @@ func TestAnImportedMappingIsKeptWithItsHistory(t *testing.T) {
 	if again := mappingOf(t, db, "item:1"); again.DataSteward != "Nobody" || again.SourceField != row.SourceField || again.Version != 3 {
 		t.Errorf("mapping is %+v, want only the steward changed: an empty cell says nothing", again)
 	}
+	if err := json.Unmarshal(historyOf(t, db, got.ID)[0].After, &after); err != nil || after.DataSteward == nil || *after.DataSteward != "Nobody" {
+		t.Errorf("the history's after is %+v (%v), want the new steward in it", after, err)
+	}
 	data.Mappings = slices.Values([]schema.MappingRow{{Line: 2, LineItemNumber: "1", DataSteward: "Nobody"}})
 	if done := loaded(t, db, data); done.Mappings != (schema.Tally{Unchanged: 1}) || len(historyOf(t, db, got.ID)) != 2 {
 		t.Errorf("the same again counts %+v", done.Mappings)
