@@ -13,35 +13,40 @@ import (
 // folder signs what the projector writes.
 const folder = "projector"
 
-// LockStatus locks the job's status for this transaction and reads the job's row behind the lock. Where there is no status it makes one
-// from what is counted already. It returns [ErrNotFound] where there is no such job.
-func LockStatus(ctx context.Context, tx bun.Tx, jobID string) (Job, JobStatus, error) {
-	var status JobStatus
-	job, err := ReadJob(ctx, tx, jobID)
-	if err != nil {
-		return job, status, err
+// LockedStatus is a job and its status as they stand behind the lock of the status, and the time of the transaction that has it.
+type LockedStatus struct {
+	Job    Job
+	Status JobStatus
+	Now    time.Time
+}
+
+// LockStatus locks the job's status for this transaction, and reads the job's row and the clock behind the lock. Where there is no
+// status it makes one from what is counted already. It returns [ErrNotFound] where there is no such job.
+func LockStatus(ctx context.Context, tx bun.Tx, jobID string) (locked LockedStatus, err error) {
+	if locked.Job, err = ReadJob(ctx, tx, jobID); err != nil {
+		return locked, err
 	}
-	fresh := StatusOf(unstarted(job), Counts{}, Waiting{}, nil)
-	if fresh.UpdatedAt, err = Now(ctx, tx); err != nil {
-		return job, status, err
-	}
-	fresh.UpdatedBy = folder
+	fresh := StatusOf(unstarted(locked.Job), Counts{}, Waiting{}, nil)
+	fresh.UpdatedAt, fresh.UpdatedBy = locked.Job.CreatedAt, folder
 	result, err := tx.NewInsert().Model(&fresh).On("conflict (job_id) do nothing").Exec(ctx)
 	if err != nil {
-		return job, status, fmt.Errorf("status of job %s: %w", jobID, err)
+		return locked, fmt.Errorf("status of job %s: %w", jobID, err)
 	}
-	if err := tx.NewSelect().Model(&status).Where("job_id = ?", jobID).For("update").Scan(ctx); err != nil {
-		return job, status, fmt.Errorf("lock status of job %s: %w", jobID, err)
+	if err := tx.NewSelect().Model(&locked.Status).Where("job_id = ?", jobID).For("update").Scan(ctx); err != nil {
+		return locked, fmt.Errorf("lock status of job %s: %w", jobID, err)
+	}
+	if locked.Now, err = Now(ctx, tx); err != nil {
+		return locked, err
 	}
 	if made, err := result.RowsAffected(); err != nil {
-		return job, status, fmt.Errorf("status of job %s: %w", jobID, err)
+		return locked, fmt.Errorf("status of job %s: %w", jobID, err)
 	} else if made == 1 {
-		if status.Counts, err = countFolded(ctx, tx, jobID); err != nil {
-			return job, status, err
+		if locked.Status.Counts, err = countFolded(ctx, tx, jobID); err != nil {
+			return locked, err
 		}
 	}
-	job, err = ReadJob(ctx, tx, jobID)
-	return job, status, err
+	locked.Job, err = ReadJob(ctx, tx, jobID)
+	return locked, err
 }
 
 // unstarted is the job as it was before anything was done for it. Its version is below every real one, so that a status computed from
@@ -52,38 +57,38 @@ func unstarted(job Job) Job {
 
 // WriteRunning writes that the job runs, whatever its items say, so that its start is committed and can be seen before anything counts.
 // The status still lags after it.
-func WriteRunning(ctx context.Context, tx bun.Tx, job Job, before JobStatus) error {
+func WriteRunning(ctx context.Context, tx bun.Tx, locked LockedStatus) error {
+	job := &locked.Job
 	job.Version, job.Intent = 0, IntentRun
 	job.MappingCount, job.ListedAt = job.Total(), time.Time{}
-	_, err := WriteStatus(ctx, tx, job, before, before.Counts)
+	_, err := WriteStatus(ctx, tx, locked, locked.Status.Counts)
 	return err
 }
 
-// FoldItems marks those of the named items that have an outcome and are not counted yet, and returns the counts of exactly these. The
-// caller holds the lock of the job's status.
-func FoldItems(ctx context.Context, tx bun.Tx, jobID string, mappingIDs []string) (Counts, error) {
+// FoldItems marks those of the named items that have an outcome and are not counted yet, and returns the counts of exactly these.
+func FoldItems(ctx context.Context, tx bun.Tx, locked LockedStatus, mappingIDs []string) (Counts, error) {
 	if len(mappingIDs) == 0 {
 		return Counts{}, nil
 	}
-	return fold(ctx, tx, "job_id = ? and mapping_id in (?) and outcome is not null and folded_at is null", jobID, bun.List(mappingIDs))
+	return fold(ctx, tx, locked.Now, "job_id = ? and mapping_id in (?) and outcome is not null and folded_at is null",
+		locked.Job.ID, bun.List(mappingIDs))
 }
 
 // SweepItems does the same for any items of the job, at most limit of them. It returns how many there were.
-func SweepItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Counts, int64, error) {
-	counts, err := fold(ctx, tx, `job_id = ? and mapping_id in (
+func SweepItems(ctx context.Context, tx bun.Tx, locked LockedStatus, limit int) (Counts, int64, error) {
+	counts, err := fold(ctx, tx, locked.Now, `job_id = ? and mapping_id in (
 		select mapping_id from job_items where job_id = ? and outcome is not null and folded_at is null order by mapping_id limit ?)
-		and outcome is not null and folded_at is null`, jobID, jobID, limit)
+		and outcome is not null and folded_at is null`, locked.Job.ID, locked.Job.ID, limit)
 	return counts, counts.Completed(), err
 }
 
-func fold(ctx context.Context, tx bun.Tx, where string, args ...any) (Counts, error) {
+func fold(ctx context.Context, tx bun.Tx, now time.Time, where string, args ...any) (Counts, error) {
 	query := `with folded as (
-		update job_items set folded_at = t.now, updated_at = t.now, updated_by = ?
-		from (select clock_timestamp() as now) t
+		update job_items set folded_at = ?, updated_at = ?, updated_by = ?
 		where ` + where + `
 		returning outcome, information_security_classification as tier, input_tokens, output_tokens, cost_usd, ended_at)
 		` + countItems + ` from folded`
-	return scanCounts(ctx, tx, query, append([]any{folder}, args...)...)
+	return scanCounts(ctx, tx, query, append([]any{now, now, folder}, args...)...)
 }
 
 // countItems counts items; rows to count must have the tier under that name.
@@ -105,10 +110,11 @@ func scanCounts(ctx context.Context, tx bun.IDB, query string, args ...any) (Cou
 // ErrTransition says that the rows of a job give a status that its present one cannot become.
 var ErrTransition = errors.New("a job cannot go that way")
 
-// WriteStatus writes where the job stands with these counts, unless that is what before says already. On the first final status the
+// WriteStatus writes where the job stands with these counts, unless that is what the status says already. On the first final status the
 // job's row ends with it, so that the report is free for the next job at the same moment. It returns the status as it stands then, or
 // [ErrTransition].
-func WriteStatus(ctx context.Context, tx bun.Tx, job Job, before JobStatus, counts Counts) (JobStatus, error) {
+func WriteStatus(ctx context.Context, tx bun.Tx, locked LockedStatus, counts Counts) (JobStatus, error) {
+	job, before := locked.Job, locked.Status
 	status, err := computeStatus(ctx, tx, job, counts)
 	if err != nil {
 		return status, err
@@ -119,10 +125,7 @@ func WriteStatus(ctx context.Context, tx bun.Tx, job Job, before JobStatus, coun
 	if before.Status != "" && before.Status != status.Status && !before.Status.CanBecome(status.Status) {
 		return before, fmt.Errorf("job %s, from %s to %s: %w", job.ID, before.Status, status.Status, ErrTransition)
 	}
-	if status.UpdatedAt, err = Now(ctx, tx); err != nil {
-		return status, err
-	}
-	status.UpdatedBy = folder
+	status.UpdatedAt, status.UpdatedBy = locked.Now, folder
 	_, err = tx.NewInsert().Model(&status).On("conflict (job_id) do update").
 		Set("status = excluded.status, progress_percentage = excluded.progress_percentage, current_step = excluded.current_step").
 		Set("total_steps = excluded.total_steps, completed_steps = excluded.completed_steps").
@@ -173,11 +176,11 @@ func computeStatus(ctx context.Context, tx bun.IDB, job Job, counts Counts) (Job
 
 // RebuildStatus throws the job's status away and computes it again from all of its items.
 func RebuildStatus(ctx context.Context, tx bun.Tx, jobID string) (JobStatus, error) {
-	job, _, err := LockStatus(ctx, tx, jobID)
+	locked, err := LockStatus(ctx, tx, jobID)
 	if err != nil {
 		return JobStatus{}, err
 	}
-	_, err = tx.NewUpdate().Model((*Item)(nil)).Set("folded_at = clock_timestamp(), updated_at = clock_timestamp(), updated_by = ?", folder).
+	_, err = tx.NewUpdate().Model((*Item)(nil)).Set("folded_at = ?, updated_at = ?, updated_by = ?", locked.Now, locked.Now, folder).
 		Where("job_id = ? and outcome is not null and folded_at is null", jobID).Exec(ctx)
 	if err != nil {
 		return JobStatus{}, fmt.Errorf("fold items of job %s: %w", jobID, err)
@@ -186,7 +189,8 @@ func RebuildStatus(ctx context.Context, tx bun.Tx, jobID string) (JobStatus, err
 	if err != nil {
 		return JobStatus{}, err
 	}
-	return WriteStatus(ctx, tx, job, JobStatus{}, counts)
+	locked.Status = JobStatus{} // which says nothing, so that whatever the rows say may be written
+	return WriteStatus(ctx, tx, locked, counts)
 }
 
 // countFolded counts the items of the job that are marked as counted.

@@ -29,21 +29,21 @@ func succeed(t *testing.T, db *schema.DB, jobID string, ids ...string) {
 // fold does what the projector does for an event that names these mappings.
 func fold(ctx context.Context, db *schema.DB, jobID string, ids ...string) (status schema.JobStatus, err error) {
 	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		job, before, err := schema.LockStatus(ctx, tx, jobID)
+		locked, err := schema.LockStatus(ctx, tx, jobID)
 		if err != nil {
 			return err
 		}
-		counts, err := schema.FoldItems(ctx, tx, jobID, ids)
+		counts, err := schema.FoldItems(ctx, tx, locked, ids)
 		if err != nil {
 			return err
 		}
-		if before.Status == schema.Pending && !job.StartedAt.IsZero() {
-			if err := schema.WriteRunning(ctx, tx, job, before); err != nil {
+		if locked.Status.Status == schema.Pending && !locked.Job.StartedAt.IsZero() {
+			if err := schema.WriteRunning(ctx, tx, locked); err != nil {
 				return err
 			}
-			before.Status = schema.Running
+			locked.Status.Status = schema.Running
 		}
-		status, err = schema.WriteStatus(ctx, tx, job, before, before.Counts.Plus(counts))
+		status, err = schema.WriteStatus(ctx, tx, locked, locked.Status.Counts.Plus(counts))
 		return err
 	})
 	return status, err
@@ -215,7 +215,11 @@ func TestASweepCountsInPagesWhatNoEventNamed(t *testing.T) {
 	for {
 		var swept int64
 		err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) (err error) {
-			_, swept, err = schema.SweepItems(ctx, tx, job.ID, 2)
+			locked, err := schema.LockStatus(ctx, tx, job.ID)
+			if err != nil {
+				return err
+			}
+			_, swept, err = schema.SweepItems(ctx, tx, locked, 2)
 			return err
 		})
 		if err != nil {

@@ -127,21 +127,21 @@ func (p *Projector) own(ctx context.Context, jobID string, err error) bool {
 // counts one page. What is left is asked for with a bell, which comes behind what others have said meanwhile.
 func (p *Projector) foldJob(ctx context.Context, l look) error {
 	var (
-		job    schema.Job
+		locked schema.LockedStatus
 		status schema.JobStatus
 		begun  bool
 		more   bool
 	)
 	for {
 		err := p.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
-			if job, status, err = schema.LockStatus(ctx, tx, l.jobID); err != nil {
+			if locked, err = schema.LockStatus(ctx, tx, l.jobID); err != nil {
 				return err
 			}
-			if begun = status.StartedAt.IsZero() && !status.Status.Final() && !job.StartedAt.IsZero(); begun {
-				p.log.InfoContext(ctx, "job is running", "job_id", job.ID)
-				return schema.WriteRunning(ctx, tx, job, status)
+			if begun = locked.Status.StartedAt.IsZero() && !locked.Status.Status.Final() && !locked.Job.StartedAt.IsZero(); begun {
+				p.log.InfoContext(ctx, "job is running", "job_id", l.jobID)
+				return schema.WriteRunning(ctx, tx, locked)
 			}
-			status, more, err = p.count(ctx, tx, job, status, l)
+			status, more, err = p.count(ctx, tx, locked, l)
 			return err
 		})
 		if err != nil {
@@ -152,31 +152,32 @@ func (p *Projector) foldJob(ctx context.Context, l look) error {
 		}
 	}
 	if more {
-		return p.publish.Publish(ctx, events.JobBell(job.ID))
+		return p.publish.Publish(ctx, events.JobBell(l.jobID))
 	}
-	return p.finish(ctx, job, status)
+	return p.finish(ctx, locked.Job, status)
 }
 
 // count adds what the look finds to the job's status. More says that a sweep has pages left.
-func (p *Projector) count(ctx context.Context, tx bun.Tx, job schema.Job, before schema.JobStatus, l look) (schema.JobStatus, bool, error) {
-	found, err := schema.FoldItems(ctx, tx, job.ID, l.mappingIDs)
+func (p *Projector) count(ctx context.Context, tx bun.Tx, locked schema.LockedStatus, l look) (schema.JobStatus, bool, error) {
+	before := locked.Status
+	found, err := schema.FoldItems(ctx, tx, locked, l.mappingIDs)
 	if err != nil {
 		return before, false, err
 	}
 	var swept int64
 	if l.sweep {
 		var more schema.Counts
-		if more, swept, err = schema.SweepItems(ctx, tx, job.ID, p.page); err != nil {
+		if more, swept, err = schema.SweepItems(ctx, tx, locked, p.page); err != nil {
 			return before, false, err
 		}
 		found = found.Plus(more)
 	}
-	after, err := schema.WriteStatus(ctx, tx, job, before, before.Counts.Plus(found))
+	after, err := schema.WriteStatus(ctx, tx, locked, before.Counts.Plus(found))
 	if err != nil {
 		return before, false, err
 	}
 	if after.Status != before.Status {
-		p.log.InfoContext(ctx, "job is "+string(after.Status), "job_id", job.ID, "completed_steps", after.CompletedSteps, "total_steps", after.TotalSteps)
+		p.log.InfoContext(ctx, "job is "+string(after.Status), "job_id", l.jobID, "completed_steps", after.CompletedSteps, "total_steps", after.TotalSteps)
 	}
 	return after, swept == int64(p.page) && !after.Status.Final(), nil
 }
