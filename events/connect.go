@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -29,7 +31,15 @@ func Connect(serverURL, name, credentials string, log *slog.Logger, more ...nats
 	if err := checkURL(serverURL); err != nil {
 		return nil, err
 	}
+	if credentials != "" {
+		// The client reads it whenever it connects, and would try for ever.
+		if _, err := os.ReadFile(credentials); err != nil { //nolint:gosec // the operator names it
+			return nil, fmt.Errorf("nats credentials: %w", err)
+		}
+		more = append([]nats.Option{nats.UserCredentials(credentials)}, more...)
+	}
 	log = log.With("connection", name)
+	refused := &refusals{log: log}
 	options := []nats.Option{
 		nats.Name(name),
 		nats.MaxReconnects(-1),
@@ -46,6 +56,7 @@ func Connect(serverURL, name, credentials string, log *slog.Logger, more ...nats
 				log.Warn("nats is away", "error", err)
 			}
 		}),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { refused.note(err) }),
 		nats.ConnectHandler(func(nc *nats.Conn) { log.Info("nats is connected", "server", nc.ConnectedUrlRedacted()) }),
 		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("nats is back", "server", nc.ConnectedUrlRedacted()) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
@@ -56,9 +67,6 @@ func Connect(serverURL, name, credentials string, log *slog.Logger, more ...nats
 			log.Error("nats reports an error", "subject", subject, "error", err)
 		}),
 	}
-	if credentials != "" {
-		options = append(options, nats.UserCredentials(credentials))
-	}
 	nc, err := nats.Connect(serverURL, append(options, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to nats: %w", err)
@@ -67,6 +75,25 @@ func Connect(serverURL, name, credentials string, log *slog.Logger, more ...nats
 		log.Warn("nats is not there yet, trying on")
 	}
 	return nc, nil
+}
+
+// refusals logs why attempts to connect fail, each reason when it is another than the last.
+type refusals struct {
+	log  *slog.Logger
+	mu   sync.Mutex
+	last string
+}
+
+func (r *refusals) note(err error) {
+	if err == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if text := err.Error(); text != r.last {
+		r.log.Warn("nats does not take the connection", "error", err)
+		r.last = text
+	}
 }
 
 // checkURL finds what the client would complain about with the whole URL in its error, password included.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"strings"
 	"testing"
 	"time"
 
@@ -249,43 +247,4 @@ func TestNothingSaidWhileTheServerIsAwayIsSentLater(t *testing.T) {
 	if b.holds(t, events.StreamEvents, "job.progress.stale") {
 		t.Error("what was said to nobody came later")
 	}
-}
-
-func TestThePasswordIsInNoErrorAndNoLog(t *testing.T) {
-	t.Parallel()
-	const password = "s3cr3t"
-	log := &logbook{t: t}
-	for _, bad := range []string{
-		"nats://u:" + password + "@ho st:4222", "nats://u:" + password + "@:4222", "://u:" + password, "nats://u:" + password + "%zz@h:1",
-	} {
-		_, err := events.Connect(bad, "test", "", log.logger())
-		if err == nil || strings.Contains(err.Error(), password) {
-			t.Errorf("error %v", err)
-		}
-	}
-	s := eventstest.Start(t)
-	with := strings.Replace(s.URL(), "://", "://u:"+password+"@", 1)
-	nc := connect(t, with, log.logger())
-	if !nc.IsConnected() {
-		t.Error("not connected")
-	}
-	s.Stop()
-	eventually(t, "the loss is logged", func() bool { return strings.Contains(log.text(), "nats is away") || !nc.IsConnected() })
-	s.Restart()
-	eventually(t, "the return is logged", func() bool { return strings.Contains(log.text(), "nats is back") })
-	if strings.Contains(log.text(), password) {
-		t.Error("the password is in the log")
-	}
-}
-
-func TestAConnectionMayBeOpenedBeforeTheServer(t *testing.T) {
-	t.Parallel()
-	s := eventstest.Start(t)
-	s.Stop()
-	nc := connect(t, s.URL(), slog.New(slog.DiscardHandler))
-	if nc.IsConnected() {
-		t.Fatal("connected to nothing")
-	}
-	s.Restart()
-	eventually(t, "the connection is there", nc.IsConnected)
 }

@@ -1,0 +1,83 @@
+package events_test
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/eventstest"
+)
+
+func TestThePasswordIsInNoErrorAndNoLog(t *testing.T) {
+	t.Parallel()
+	const password = "s3cr3t"
+	log := &logbook{t: t}
+	for _, bad := range []string{
+		"nats://u:" + password + "@ho st:4222", "nats://u:" + password + "@:4222", "://u:" + password, "nats://u:" + password + "%zz@h:1",
+	} {
+		_, err := events.Connect(bad, "test", "", log.logger())
+		if err == nil || strings.Contains(err.Error(), password) {
+			t.Errorf("error %v", err)
+		}
+	}
+	s := eventstest.Start(t)
+	with := strings.Replace(s.URL(), "://", "://u:"+password+"@", 1)
+	nc := connect(t, with, log.logger())
+	if !nc.IsConnected() {
+		t.Error("not connected")
+	}
+	s.Stop()
+	eventually(t, "the loss is logged", func() bool { return strings.Contains(log.text(), "nats is away") || !nc.IsConnected() })
+	s.Restart()
+	eventually(t, "the return is logged", func() bool { return strings.Contains(log.text(), "nats is back") })
+	if strings.Contains(log.text(), password) {
+		t.Error("the password is in the log")
+	}
+}
+
+func TestAWrongPasswordIsNamedAndTriedAgain(t *testing.T) {
+	t.Parallel()
+	config := filepath.Join(t.TempDir(), "nats.conf")
+	if err := os.WriteFile(config, []byte(`authorization { user: u, password: "right" }`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := eventstest.StartConfig(t, config)
+	log := &logbook{t: t}
+	wrong := connect(t, strings.Replace(s.URL(), "://", "://u:wr0ng@", 1), log.logger())
+	eventually(t, "the reason is logged", func() bool { return strings.Contains(log.text(), "Authorization Violation") })
+	if wrong.IsClosed() {
+		t.Error("the connection has given up")
+	}
+	if strings.Contains(log.text(), "wr0ng") {
+		t.Error("the password is in the log")
+	}
+	if right := connect(t, strings.Replace(s.URL(), "://", "://u:right@", 1), log.logger()); !right.IsConnected() {
+		t.Error("the right password does not connect")
+	}
+}
+
+func TestCredentialsThatCannotBeReadAreAnError(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "none.creds")
+	_, err := events.Connect("nats://127.0.0.1:1", "test", file, slog.New(slog.DiscardHandler))
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAConnectionMayBeOpenedBeforeTheServer(t *testing.T) {
+	t.Parallel()
+	s := eventstest.Start(t)
+	s.Stop()
+	nc := connect(t, s.URL(), slog.New(slog.DiscardHandler))
+	if nc.IsConnected() {
+		t.Fatal("connected to nothing")
+	}
+	s.Restart()
+	eventually(t, "the connection is there", nc.IsConnected)
+}
