@@ -1,0 +1,82 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/xuri/excelize/v2"
+
+	"github.com/pdeflow/pdeflow/schema/schematest"
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+const (
+	someAttributes = "attribute_name,line_item_number,is_cde\nBalance,1,yes\nLimit,2,\n"
+	someColumns    = "data_source,schema,table,column,data_type\nCards,CRD,ACCT,BAL_AMT,NUMBER\nCards,CRD,ACCT,LMT_AMT,NUMBER\n"
+)
+
+func TestAReportIsImportedOrEveryMistakeIsTold(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, apiService)
+	load := func(args ...string) said {
+		return s.pdeflow(append([]string{"import", "--cycle", "2026-Q3", "--report", "cards"}, args...)...)
+	}
+	attributes, columns := file(t, "attributes.csv", someAttributes), file(t, "columns.csv", someColumns)
+	golden(t, "import", transcript(
+		load("--name", "Cards & loans", "--attributes", attributes, "--columns", columns,
+			"--mappings", file(t, "mappings.csv", "line_item_number,source_field,mapping_confirmed_by_user\n1,CRD.ACCT.BAL_AMT,yes\n")).ends(t, exitDone),
+		load("--attributes", file(t, "attributes.csv", strings.ReplaceAll(someAttributes, "yes", "no")), "--columns", columns).ends(t, exitDone),
+		load("--mappings", file(t, "mappings.csv", "line_item_number,source_field\n1,CRD.ACCT.LMT_AMT\n")).ends(t, exitDone),
+		load("--attributes", file(t, "wrong.csv", "attribute_name,line_item_number,is_cde\nBalance,1,maybe\n,2,\nLimit,1,\n"),
+			"--columns", file(t, "empty.csv", "")).ends(t, exitFailed),
+		load("--attributes", file(t, "header.csv", "name,number\nBalance,1\n")).ends(t, exitFailed),
+		load("--attributes", file(t, "latin1.csv", "attribute_name\nSald\xf3\n")).ends(t, exitFailed),
+		load("--mappings", file(t, "mappings.csv", "line_item_number,data_source,source_field\n1,Loans,CRD.ACCT.LMT_AMT\n9,,CRD.ACCT.LMT_AMT\n2,,CRD.ACCT.NONE\n")).ends(t, exitFailed),
+		load("--attributes", file(t, "large.csv", strings.Repeat("x", 50<<20))).ends(t, exitFailed),
+		load("--attributes", file(t, "wrong.csv", "attribute_name,is_cde\nBalance,maybe\n"), "--json").ends(t, exitFailed),
+		s.pdeflow("import", "--cycle", "a/b", "--report", "cards", "--attributes", attributes).ends(t, exitFailed),
+	))
+	var rows int
+	if err := s.db.NewRaw("select count(*) from attributes where report_id = 'cards'").Scan(t.Context(), &rows); err != nil || rows != 2 {
+		t.Errorf("the report has %d attributes (%v), want the 2 of the imports that were right", rows, err)
+	}
+}
+
+func TestAWorkbookIsImportedAndToldAsJSON(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, apiService)
+	book := excelize.NewFile()
+	for cell, value := range map[string]any{"A1": "Attribute Name", "B1": "line_item_number", "A2": "Balance", "B2": 1, "A3": "Limit", "B3": 2} {
+		if err := book.SetCellValue("Sheet1", cell, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "attributes.xlsx")
+	if err := book.SaveAs(path); err != nil {
+		t.Fatal(err)
+	}
+	done := from[api.Imported](t, s.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes", path, "--json").ends(t, exitDone))
+	if done.MappingCount != 2 || done.Attributes.Added != 2 || done.Name != "r" {
+		t.Errorf("imported %+v", done)
+	}
+}
+
+func TestAReportIsNotImportedWhileAJobWorksOnIt(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, apiService)
+	schematest.Report(t, s.db, 1)
+	job := s.regenerate()
+	s.pdeflow("import", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "--attributes", file(t, "a.csv", someAttributes)).
+		ends(t, exitFailed, "A job of the report is active", "pdeflow jobs watch "+job)
+}
+
+func TestMistakesInFilesOfOneNameAreNotMixedUp(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, apiService)
+	got := s.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes", file(t, "x.csv", "attribute_name,is_cde\nA,maybe\n"),
+		"--columns", file(t, "x.csv", someColumns)).ends(t, exitFailed, "x.csv:2: is_cde: must be")
+	if strings.Contains(got.stderr, "/x.csv") {
+		t.Errorf("one of two files is named for the other, perhaps: %s", got.stderr)
+	}
+}
