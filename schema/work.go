@@ -88,15 +88,15 @@ type Saved struct {
 // was read there is no lock, without the lock no clock and no write, without that no outcome, without that no history. The clock is
 // read behind the lock, so that two writers of one row never write time backwards.
 const saveWork = `with locked as materialized (
-  select id from pde_mappings where id = $1 and version = $2 for update
+  select id from pde_mappings where id = $1 and version = $2 for no key update
 ), clock as materialized (
   select clock_timestamp() as now from locked
 ), mapping as (
   update pde_mappings m set
     data_source_id = $6, pde_name = $7, pde_code = $8, pde_description = $9, source_field = $10, mapping_type = $11,
-    transformation_rule = $12, confidence_score = $13, mapping_rationale = $14, alternative_mappings = $15,
+    transformation_rule = $12, confidence_score = $13::bigint, mapping_rationale = $14, alternative_mappings = $15,
     information_security_classification = $16, criticality = $17, risk_level = $18, regulatory_flag = $19, pii_flag = $20,
-    classification_confidence = $21, classification_rationale = $22, regulatory_references = $23, classified_by = $24,
+    classification_confidence = $21::bigint, classification_rationale = $22, regulatory_references = $23, classified_by = $24,
     suggested_source_field = $25, suggested_information_security_classification = $26, suggested_criticality = $27,
     suggested_risk_level = $28, suggested_regulatory_flag = $29, suggested_pii_flag = $30,
     review_status = $31, reviewed_by = $32, reviewed_at = $33,

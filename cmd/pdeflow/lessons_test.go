@@ -57,7 +57,7 @@ func TestLessonAStaleRowIsNeverWrittenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer person.Rollback() //nolint:errcheck // committed below, unless the test has failed
-	if _, err := person.NewRaw("select from pde_mappings where id = ? for update", ids[0]).Exec(t.Context()); err != nil {
+	if _, err := person.NewRaw("select from pde_mappings where id = ? for no key update", ids[0]).Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	job := s.regenerate()
