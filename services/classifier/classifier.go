@@ -1,11 +1,11 @@
 package classifier
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -23,6 +23,8 @@ const (
 	suspectDelivery = 3
 	// maxStarts is how many marked starts without an outcome make an item poison.
 	maxStarts = 5
+	// takeBackWithin is how long the database has to take a start back.
+	takeBackWithin = 5 * time.Second
 )
 
 // Options for [New]; the zero value works.
@@ -37,17 +39,23 @@ type Options struct {
 type Classifier struct {
 	db      *schema.DB
 	publish *events.Publisher
-	policy  *rules.Policy
 	indexes *indexes
 	log     *slog.Logger
 	runner  *events.Runner
-	// alone is held while a suspect is worked on.
-	alone sync.Mutex
+	// evaluate judges a mapping.
+	evaluate func(*candidates, schema.Work) (schema.Mapping, schema.Saved)
+	// alone has an element while a suspect is worked on.
+	alone chan struct{}
 }
 
 // New makes a classifier that judges by the policy, and takes its work from the topology's stream.
 func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, policy *rules.Policy, log *slog.Logger, options Options) *Classifier {
-	c := &Classifier{db: db, publish: events.NewPublisher(js, Source), policy: policy, indexes: newIndexes(db), log: log}
+	c := &Classifier{
+		db: db, publish: events.NewPublisher(js, Source), indexes: newIndexes(db), log: log, alone: make(chan struct{}, 1),
+		evaluate: func(from *candidates, work schema.Work) (schema.Mapping, schema.Saved) {
+			return evaluate(policy, from, work)
+		},
+	}
 	workers := options.Workers
 	if workers == 0 {
 		workers = 8
@@ -67,32 +75,53 @@ func (c *Classifier) Ready() error { return c.runner.Ready() }
 // handle does the work of one message.
 func (c *Classifier) handle(ctx context.Context, d events.Delivery, m events.MappingRequested) error {
 	ctx = schema.WithSubject(ctx, m.JobID, m.MappingID)
-	if d.Deliveries >= suspectDelivery {
-		c.alone.Lock()
-		defer c.alone.Unlock()
+	if d.Deliveries < suspectDelivery {
+		return c.take(ctx, m, c.work)
 	}
+	select {
+	case c.alone <- struct{}{}:
+		defer func() { <-c.alone }()
+		return c.take(ctx, m, c.workOnSuspect)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// take reads what the message names, and does the work where there is any.
+func (c *Classifier) take(ctx context.Context, m events.MappingRequested, do func(context.Context, schema.Work) error) error {
 	work, err := schema.ReadWork(ctx, c.db, m.JobID, m.MappingID)
 	switch {
 	case errors.Is(err, schema.ErrNotFound):
 		return events.Reject(events.ReasonUnknown, err)
 	case err != nil:
 		return err
+	case work.Kind.Lane() != m.Lane:
+		return events.Reject(events.ReasonUnknown, fmt.Errorf("job %s has no work on the lane %s", m.JobID, m.Lane))
 	case work.Item.Outcome != "":
 		return c.tell(ctx, work.Item)
-	case work.Intent != schema.IntentRun || !work.Due:
+	case work.Intent != schema.IntentRun:
 		return nil
+	case !work.Due:
+		return c.tellWaiting(ctx, work.Item)
 	}
-	if d.Deliveries >= suspectDelivery {
-		starts, err := schema.MarkStart(ctx, c.db, m.JobID, m.MappingID)
-		if errors.Is(err, schema.ErrNotFound) {
-			return nil // it got its outcome this moment, from who says so
-		}
-		if err != nil {
-			return err
-		}
-		if starts > maxStarts {
-			return c.fail(ctx, work, schema.CodePoison, fmt.Errorf("%d starts ended without an outcome", maxStarts), 0)
-		}
+	return do(ctx, work)
+}
+
+// workOnSuspect is work on an item that may end the process. Its start is marked before, and taken back by whoever lives to do so.
+func (c *Classifier) workOnSuspect(ctx context.Context, work schema.Work) error {
+	starts, err := schema.MarkStart(ctx, c.db, work.Item.JobID, work.Item.MappingID)
+	if errors.Is(err, schema.ErrNotFound) {
+		return nil // it got its outcome this moment, from who says so
 	}
-	return c.work(ctx, work)
+	if err != nil {
+		return err
+	}
+	if starts > maxStarts {
+		return c.fail(ctx, work, schema.CodePoison, fmt.Errorf("%d starts ended without an outcome", maxStarts), 0)
+	}
+	err = c.work(ctx, work)
+	// A shutdown that does not wait for the work any more is no evidence against it either.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackWithin)
+	defer cancel()
+	return cmp.Or(err, schema.TakeBackStart(ctx, c.db, work.Item.JobID, work.Item.MappingID))
 }

@@ -3,6 +3,7 @@ package classifier
 import (
 	"cmp"
 	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/pdeflow/pdeflow/schema"
@@ -19,17 +20,15 @@ func evaluate(policy *rules.Policy, from *candidates, work schema.Work) (schema.
 	clearSuggestions(&after)
 	saved := schema.Saved{Outcome: schema.Succeeded, Classifier: policy.ClassifiedBy()}
 
-	if work.JobType.Maps() {
+	switch {
+	case work.JobType.Maps():
 		mapColumn(&after, from, work.Attribute)
+	case after.MappingConfirmedByUser:
+		// Another job has said that; nothing was asked about columns this time.
+		after.SuggestedSourceField = work.Mapping.SuggestedSourceField
 	}
-	if after.MappingConfirmedByUser {
-		after.ConfidenceScore = cmp.Or(after.ConfidenceScore, ptr(confirmedConfidence))
-		after.MappingRationale = cmp.Or(after.MappingRationale, "A person has confirmed this mapping.")
-	} else if !work.JobType.Maps() && after.ConfidenceScore == nil {
-		// Classification alone says nothing about a column; that there is no word about it yet is the answer.
-		after.ConfidenceScore, after.MappingRationale = ptr(0), "No column has been looked for yet."
-	}
-	answer := policy.Classify(rules.Input{Attribute: work.Attribute, Column: from.named(after.SourceField)})
+	explainMapping(&after)
+	answer := policy.Classify(rules.Input{Attribute: work.Attribute, Column: from.of(after), Report: from.report})
 	if after.MappingConfirmedByUser {
 		keepWord(&after, answer, policy)
 	} else {
@@ -38,7 +37,7 @@ func evaluate(policy *rules.Policy, from *candidates, work schema.Work) (schema.
 	if after.MappingConfirmedByUser && sameButForSuggestions(work.Mapping, after) {
 		saved.Outcome, saved.Code = schema.Skipped, schema.CodeConfirmed
 	}
-	if !sameButForSuggestions(work.Mapping, after) {
+	if decisionOf(work.Mapping) != decisionOf(after) {
 		// What a manager approved is not what stands there now.
 		after.ReviewStatus, after.ReviewedBy, after.ReviewedAt = schema.ReviewPending, "", time.Time{}
 	}
@@ -59,7 +58,8 @@ func mapColumn(m *schema.Mapping, from *candidates, attribute schema.Attribute) 
 		m.PDECode = "" // it named the element that stood there
 	}
 	m.SourceField, m.MappingType, m.TransformationRule = ranking.SourceField, ranking.MappingType, ""
-	if column := from.named(ranking.SourceField); column != nil {
+	if ranking.SourceField != "" {
+		column := from.columns[ranking.Column]
 		m.DataSourceID, m.PDEName, m.PDEDescription = column.DataSourceID, column.ColumnName, column.Description
 	}
 	m.ConfidenceScore, m.MappingRationale = ptr(ranking.Confidence), ranking.Rationale
@@ -67,6 +67,19 @@ func mapColumn(m *schema.Mapping, from *candidates, attribute schema.Attribute) 
 	if m.AlternativeMappings == nil {
 		m.AlternativeMappings = []schema.Alternative{}
 	}
+}
+
+// explainMapping says of a mapping that nobody has judged yet why it stands there.
+func explainMapping(m *schema.Mapping) {
+	confidence, why := 0, "No column has been looked for yet."
+	switch {
+	case m.MappingConfirmedByUser:
+		confidence, why = confirmedConfidence, "A person has confirmed this mapping."
+	case m.SourceField != "":
+		why = "The column was given and has not been looked into yet."
+	}
+	m.ConfidenceScore = cmp.Or(m.ConfidenceScore, &confidence)
+	m.MappingRationale = cmp.Or(m.MappingRationale, why)
 }
 
 // classify writes the answer over whatever stood there.
@@ -126,7 +139,30 @@ func clearSuggestions(m *schema.Mapping) {
 	m.SuggestedRegulatoryFlag, m.SuggestedPIIFlag = nil, nil
 }
 
-// sameButForSuggestions reports whether everything that is decided about the mapping is the same in both.
+// decision is what a manager approves of a mapping. How sure the classifier is of it, and why, may change beside it.
+type decision struct {
+	dataSourceID, sourceField, transformationRule string
+	mappingType                                   schema.MappingType
+	tier                                          schema.InformationSecurityClassification
+	criticality, risk                             schema.Level
+	regulatory, pii                               string
+}
+
+func decisionOf(m schema.Mapping) decision {
+	flag := func(f *bool) string {
+		if f == nil {
+			return ""
+		}
+		return strconv.FormatBool(*f)
+	}
+	return decision{
+		dataSourceID: m.DataSourceID, sourceField: m.SourceField, transformationRule: m.TransformationRule, mappingType: m.MappingType,
+		tier: m.InformationSecurityClassification, criticality: m.Criticality, risk: m.RiskLevel,
+		regulatory: flag(m.RegulatoryFlag), pii: flag(m.PIIFlag),
+	}
+}
+
+// sameButForSuggestions reports whether everything but the suggestions is the same in both.
 func sameButForSuggestions(before, after schema.Mapping) bool {
 	clearSuggestions(&before)
 	clearSuggestions(&after)

@@ -56,10 +56,6 @@ func (c *Classifier) work(ctx context.Context, work schema.Work) error {
 
 // judge asks the policy. What breaks in there is an error of this mapping, and no reason for the process to end.
 func (c *Classifier) judge(ctx context.Context, work schema.Work) (after schema.Mapping, saved schema.Saved, err error) {
-	from, err := c.indexes.of(ctx, work)
-	if err != nil {
-		return after, saved, err
-	}
 	defer func() {
 		if value := recover(); value != nil {
 			c.log.ErrorContext(ctx, "classifier panicked", "job_id", work.Item.JobID, "mapping_id", work.Item.MappingID,
@@ -67,7 +63,11 @@ func (c *Classifier) judge(ctx context.Context, work schema.Work) (after schema.
 			err = &judgeError{code: schema.CodePanic, err: fmt.Errorf("panic: %v", value)}
 		}
 	}()
-	after, saved = evaluate(c.policy, from, work)
+	from, err := c.indexes.of(ctx, work)
+	if err != nil {
+		return after, saved, err
+	}
+	after, saved = c.evaluate(from, work)
 	saved.Attempt = work.Item.Attempt + 1
 	return after, saved, nil
 }
@@ -113,7 +113,10 @@ func (c *Classifier) count(ctx context.Context, work schema.Work, cause error, t
 		return c.fail(ctx, work, code, cause, took)
 	}
 	saved := schema.Saved{Code: code, Error: cause.Error(), Attempt: attempt, Duration: took}
-	recorded, due, err := schema.PostponeItem(ctx, c.db, work.Item.JobID, work.Item.MappingID, saved, wait(attempt))
+	item := work.Item
+	item.Attempt, item.ErrorCode = attempt, code
+	var err error
+	item.UpdatedAt, item.DueAt, err = schema.PostponeItem(ctx, c.db, item.JobID, item.MappingID, saved, wait(attempt))
 	if errors.Is(err, schema.ErrNotFound) {
 		return nil // somebody else has dealt with the item
 	}
@@ -122,8 +125,7 @@ func (c *Classifier) count(ctx context.Context, work schema.Work, cause error, t
 	}
 	c.log.WarnContext(ctx, "mapping will be tried again", "job_id", work.Item.JobID, "mapping_id", work.Item.MappingID,
 		"attempt", attempt, "error_code", code, "error", cause)
-	why := fmt.Sprintf("mapping %s failed (%s) and will be tried again", work.Item.MappingID, code)
-	return c.publish.Publish(ctx, events.JobWaiting(work.Item.JobID, events.Waiting{WaitingFor: &why, Until: &due, Since: recorded}))
+	return c.tellWaiting(ctx, item)
 }
 
 // wait is the pause after the attempt, with a quarter of jitter either way.
@@ -141,11 +143,13 @@ func (c *Classifier) fail(ctx context.Context, work schema.Work, code schema.Err
 	if err := schema.FailItem(ctx, c.db, work.Item.JobID, work.Item.MappingID, saved); err != nil {
 		return err
 	}
-	c.log.ErrorContext(ctx, "mapping failed", "job_id", work.Item.JobID, "mapping_id", work.Item.MappingID,
-		"attempt", saved.Attempt, "error_code", code, "error", cause)
 	item, err := schema.ReadItem(ctx, c.db, work.Item.JobID, work.Item.MappingID)
 	if err != nil {
 		return err
+	}
+	if item.Outcome == schema.ItemFailed {
+		c.log.ErrorContext(ctx, "mapping failed", "job_id", item.JobID, "mapping_id", item.MappingID,
+			"attempt", item.Attempt, "error_code", item.ErrorCode, "error", item.Error)
 	}
 	return c.tell(ctx, item)
 }
@@ -164,4 +168,13 @@ func (c *Classifier) tell(ctx context.Context, item schema.Item) error {
 		return nil
 	}
 	return c.publish.Publish(ctx, events.JobItemOf(item))
+}
+
+// tellWaiting says of an item that is not due that it will be tried again. It can be said again: when it began to wait stands in the row.
+func (c *Classifier) tellWaiting(ctx context.Context, item schema.Item) error {
+	if item.ErrorCode == "" {
+		return nil
+	}
+	why := fmt.Sprintf("mapping %s failed (%s) and will be tried again", item.MappingID, item.ErrorCode)
+	return c.publish.Publish(ctx, events.JobWaiting(item.JobID, events.Waiting{WaitingFor: &why, Until: &item.DueAt, Since: item.UpdatedAt}))
 }

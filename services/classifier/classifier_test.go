@@ -1,0 +1,240 @@
+package classifier
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+func TestAMessageThatAsksForNoWorkIsAcknowledgedWithoutAny(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		before func(*bench)
+		// events is how many are said of each mapping.
+		events int
+	}{
+		"the job is paused":    {func(b *bench) { b.intend(schema.IntentPause) }, 0},
+		"the job is cancelled": {func(b *bench) { b.intend(schema.IntentCancel) }, 0},
+		"the items are cancelled": {func(b *bench) {
+			if _, err := schema.CancelItems(b.t.Context(), b.db, b.job.ID, 10); err != nil {
+				b.t.Fatal(err)
+			}
+		}, 0},
+		"nothing is due": {func(b *bench) { b.exec("update job_items set due_at = now() + interval '1 hour'") }, 0},
+		"all is done": {func(b *bench) {
+			for _, id := range b.ids {
+				saved := schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "broke"}
+				if err := schema.FailItem(b.t.Context(), b.db, b.job.ID, id, saved); err != nil {
+					b.t.Fatal(err)
+				}
+			}
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, 4)
+			for _, id := range b.ids {
+				b.send(b.message(id)) // which were outstanding when it happened
+			}
+			test.before(b)
+			c, judged := b.classifier(nil)
+			b.run(c)
+			b.workDone()
+			if n := len(b.said()); judged.Load() != 0 || n != 4*test.events {
+				t.Errorf("judged %d times, %d events", judged.Load(), n)
+			}
+			for _, id := range b.ids {
+				b.untouched(id)
+			}
+		})
+	}
+}
+
+func TestAMessageThatNoRowBearsOutIsRejected(t *testing.T) {
+	t.Parallel()
+	for name, message := range map[string]func(*bench) events.MappingRequested{
+		"no such item": func(b *bench) events.MappingRequested { return b.message("no-such-mapping") },
+		"no such job": func(b *bench) events.MappingRequested {
+			return events.MappingRequested{Lane: schema.RulesLane, JobID: "no-such-job", MappingID: b.ids[0]}
+		},
+		"another lane": func(b *bench) events.MappingRequested {
+			b.exec("update jobs set classifier = 'llm'")
+			return b.message(b.ids[0])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, 1)
+			b.send(message(b))
+			c, judged := b.classifier(nil)
+			b.run(c)
+			b.workDone()
+			said := b.said()
+			if len(said) != 1 || said[0].Subject != "mapping.rejected.unknown" || judged.Load() != 0 {
+				t.Errorf("judged %d times, said %d events", judged.Load(), len(said))
+			}
+			b.untouched(b.ids[0])
+		})
+	}
+}
+
+func TestFiveStartsWithoutAnOutcomeArePoison(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 2)
+	c, judged := b.classifier(nil)
+	for range maxStarts { // by processes that died of it
+		for _, id := range b.ids {
+			if _, err := schema.MarkStart(t.Context(), b.db, b.job.ID, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	suspect := events.Delivery{Deliveries: suspectDelivery}
+	if err := c.handle(t.Context(), suspect, b.message(b.ids[0])); err != nil {
+		t.Fatal(err)
+	}
+	if item := b.work(b.ids[0]).Item; item.Outcome != schema.ItemFailed || item.ErrorCode != schema.CodePoison || judged.Load() != 0 {
+		t.Errorf("%s with code %q, judged %d times", item.Outcome, item.ErrorCode, judged.Load())
+	}
+	b.untouched(b.ids[0])
+	if said := b.said(); len(said) != 1 {
+		t.Errorf("%d events", len(said))
+	}
+	// Redelivery alone is no suspicion, and a message that comes for the first time is none at all.
+	b.handle(c, b.ids[1])
+	if item := b.work(b.ids[1]).Item; item.Outcome != schema.Succeeded {
+		t.Errorf("%s at its first delivery", item.Outcome)
+	}
+}
+
+func TestTheStartOfASuspectIsMarkedBeforeTheWork(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1)
+	starts := 0
+	c, _ := b.classifier(func(work schema.Work) { starts = b.work(work.Item.MappingID).Item.Starts })
+	for deliveries, want := range map[uint64]int{suspectDelivery - 1: 0, suspectDelivery: 1} {
+		b.exec("delete from classification_history")
+		b.exec("update job_items set outcome = null, ended_at = null, starts = 0")
+		if err := c.handle(t.Context(), events.Delivery{Deliveries: deliveries}, b.message(b.ids[0])); err != nil {
+			t.Fatal(err)
+		}
+		if starts != want {
+			t.Errorf("delivery %d: %d starts are marked during the work, not %d", deliveries, starts, want)
+		}
+	}
+}
+
+func TestAStartThatTheProcessOutlivesIsNotHeldAgainstTheItem(t *testing.T) {
+	t.Parallel()
+	for name, during := range map[string]func(*bench, context.CancelFunc){
+		"a shutdown that does not wait": func(_ *bench, cancel context.CancelFunc) { cancel() },
+		"a row that changes, of a job that is paused": func(b *bench, _ context.CancelFunc) {
+			b.exec("update pde_mappings set version = version + 1")
+			b.intend(schema.IntentPause)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, 1)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			c, judged := b.classifier(func(schema.Work) { during(b, cancel) })
+			_ = c.handle(ctx, events.Delivery{Deliveries: suspectDelivery}, b.message(b.ids[0])) // comes again in one case
+			if item := b.work(b.ids[0]).Item; item.Outcome != "" || item.Starts != 0 || judged.Load() != 1 {
+				t.Errorf("item %q with %d starts, judged %d times", item.Outcome, item.Starts, judged.Load())
+			}
+		})
+	}
+}
+
+func TestSuspectsAreWorkedOnOneAtATimeAndOthersBesideThem(t *testing.T) {
+	t.Parallel()
+	const suspects = 4
+	b := newBench(t, suspects+1)
+	var (
+		now, most        atomic.Int64
+		started, release = make(chan struct{}, suspects), make(chan struct{})
+		done             = make(chan error, suspects)
+		innocent         = b.ids[suspects]
+	)
+	c, _ := b.classifier(func(work schema.Work) {
+		if work.Item.MappingID == innocent {
+			return
+		}
+		most.Store(max(most.Load(), now.Add(1)))
+		started <- struct{}{}
+		hold(t, release)
+		now.Add(-1)
+	})
+	for _, id := range b.ids[:suspects] {
+		go func() { done <- c.handle(t.Context(), events.Delivery{Deliveries: suspectDelivery}, b.message(id)) }()
+	}
+	next(t, started)
+	b.handle(c, innocent)
+	if item := b.work(innocent).Item; item.Outcome != schema.Succeeded {
+		t.Errorf("the item beside the suspects is %q", item.Outcome)
+	}
+	close(release)
+	for range suspects {
+		if err := next(t, done); err != nil {
+			t.Error(err)
+		}
+	}
+	if most.Load() != 1 {
+		t.Errorf("%d suspects were worked on at once", most.Load())
+	}
+}
+
+func TestASuspectThatWaitsForItsTurnGoesWhenItIsNoLongerOurs(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 2)
+	started, release, first := make(chan struct{}, 2), make(chan struct{}), make(chan error, 1)
+	c, judged := b.classifier(func(schema.Work) {
+		started <- struct{}{}
+		hold(t, release)
+	})
+	go func() {
+		first <- c.handle(t.Context(), events.Delivery{Deliveries: suspectDelivery}, b.message(b.ids[0]))
+	}()
+	next(t, started)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	second := make(chan error, 1)
+	go func() { second <- c.handle(ctx, events.Delivery{Deliveries: suspectDelivery}, b.message(b.ids[1])) }()
+	lost := errors.New("lost")
+	cancel(lost)
+	if err := next(t, second); !errors.Is(err, lost) {
+		t.Errorf("it goes with %v", err)
+	}
+	close(release)
+	if err := next(t, first); err != nil || judged.Load() != 1 {
+		t.Errorf("judged %d times, %v", judged.Load(), err)
+	}
+}
+
+func TestAShutdownFinishesWhatIsJudged(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1)
+	started, release := make(chan struct{}, 1), make(chan struct{})
+	c, _ := b.classifier(func(schema.Work) {
+		started <- struct{}{}
+		hold(t, release)
+	})
+	stop := b.run(c)
+	b.send(b.message(b.ids[0]))
+	next(t, started)
+	stopped := make(chan struct{})
+	go func() {
+		stop()
+		close(stopped)
+	}()
+	close(release)
+	next(t, stopped)
+	if item := b.work(b.ids[0]).Item; item.Outcome != schema.Succeeded {
+		t.Errorf("item %q", item.Outcome)
+	}
+	b.workDone()
+}
