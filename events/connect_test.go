@@ -7,7 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/eventstest"
@@ -48,17 +52,26 @@ func TestAWrongPasswordIsNamedAndTriedAgain(t *testing.T) {
 	}
 	s := eventstest.StartConfig(t, config)
 	log := &logbook{t: t}
-	wrong := connect(t, strings.Replace(s.URL(), "://", "://u:wr0ng@", 1), log.logger())
+	var attempts atomic.Int32
+	wrong := connect(t, strings.Replace(s.URL(), "://", "://u:wr0ng@", 1), log.logger(), nats.CustomReconnectDelay(func(int) time.Duration {
+		attempts.Add(1)
+		return 10 * time.Millisecond
+	}))
 	eventually(t, "the reason is logged", func() bool { return strings.Contains(log.text(), "Authorization Violation") })
-	if wrong.IsClosed() {
-		t.Error("the connection has given up")
-	}
 	if strings.Contains(log.text(), "wr0ng") {
 		t.Error("the password is in the log")
 	}
 	if right := connect(t, strings.Replace(s.URL(), "://", "://u:right@", 1), log.logger()); !right.IsConnected() {
 		t.Error("the right password does not connect")
 	}
+	// By itself the client gives up for good when it is refused twice.
+	eventually(t, "it has been tried again", func() bool { return attempts.Load() > 3 })
+	s.Stop()
+	if err := os.WriteFile(config, []byte(`authorization { user: u, password: "wr0ng" }`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.Restart()
+	eventually(t, "the connection is taken", wrong.IsConnected)
 }
 
 func TestCredentialsThatCannotBeReadAreAnError(t *testing.T) {
