@@ -53,7 +53,7 @@ func (a *app) mappingsListCommand() *cli.Command {
 			}
 			return printList(ctx, a, cmd, list[api.Mapping]{
 				path: mappingsPath(cmd.String("cycle"), cmd.String("report"), ""), query: mappingQuery(cmd), row: mappingRow,
-				columns: []any{"MAPPING", "ATTRIBUTE", "COLUMN", "CONF", "TIER", "CRITICALITY", "RISK", "REG", "PII", "CONF", "REVIEW"},
+				columns: []any{"MAPPING", "ATTRIBUTE", "COLUMN", "CONF", "TIER", "CONF", "CRITICALITY", "RISK", "REG", "PII", "REVIEW"},
 			})
 		},
 	}
@@ -103,8 +103,8 @@ func mappingQuery(cmd *cli.Command) url.Values {
 
 func mappingRow(m api.Mapping) []any {
 	return []any{
-		m.ID, m.AttributeName, m.SourceField, m.ConfidenceScore, orNone(m.InformationSecurityClassification), orNone(m.Criticality),
-		orNone(m.RiskLevel), m.RegulatoryFlag, m.PIIFlag, m.ClassificationConfidence, m.ReviewStatus,
+		m.ID, m.AttributeName, m.SourceField, m.ConfidenceScore, orNone(m.InformationSecurityClassification), m.ClassificationConfidence,
+		orNone(m.Criticality), orNone(m.RiskLevel), m.RegulatoryFlag, m.PIIFlag, m.ReviewStatus,
 	}
 }
 

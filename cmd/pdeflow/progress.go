@@ -8,6 +8,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 const (
@@ -34,6 +35,9 @@ func newProgress(w io.Writer, terminal bool) *progress { return &progress{w: w, 
 
 // show shows where the job stands now.
 func (p *progress) show(status events.JobStatus, now time.Time) {
+	if status.Status != schema.Running {
+		p.pace = pace{} // a job that has not begun, or is paused, has none
+	}
 	p.pace.add(now, status.CompletedSteps)
 	if waiting := orEmpty(status.WaitingFor); waiting != p.waiting {
 		if p.waiting = waiting; waiting != "" {

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// standingAt is where a job of 100 mappings stands.
+func standingAt(status schema.Status, completed int64) events.JobStatus {
+	return events.JobStatus{JobID: "j", Status: status, TotalSteps: 100, CompletedSteps: completed, ProgressPercentage: int(completed)}
+}
+
+func TestProgressIsLinesNowAndThenWhereNobodyWatches(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	p := newProgress(&out, false)
+	began := time.Unix(0, 0)
+	for _, step := range []struct {
+		after     time.Duration
+		status    schema.Status
+		completed int64
+	}{
+		{0, schema.Pending, 0}, {time.Second, schema.Running, 0}, {2 * time.Second, schema.Running, 10}, {3 * time.Second, schema.Running, 20},
+		{6 * time.Second, schema.Running, 50}, {7 * time.Second, schema.Running, 60}, {8 * time.Second, schema.Completed, 100},
+	} {
+		p.show(standingAt(step.status, step.completed), began.Add(step.after))
+	}
+	p.end()
+	want := "job j is pending: 0 of 100 mappings (0 %)\n" +
+		"job j is running: 0 of 100 mappings (0 %)\n" +
+		"job j is running: 50 of 100 mappings (50 %), 10 a second, 5s left\n" +
+		"job j is completed: 100 of 100 mappings (100 %)\n"
+	if out.String() != want {
+		t.Errorf("the lines are:\n%swant:\n%s", out.String(), want)
+	}
+}
+
+func TestProgressIsABarOnATerminal(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	p := newProgress(&out, true)
+	began := time.Unix(0, 0)
+	nothing := events.JobStatus{JobID: "j", Status: schema.Pending}
+	p.show(nothing, began)
+	if out.Len() > 0 {
+		t.Errorf("of a job of unknown length is drawn %q", out.String())
+	}
+	p.show(standingAt(schema.Running, 0), began.Add(time.Second))
+	p.show(standingAt(schema.Running, 40), began.Add(3*time.Second))
+	drawn := out.String()
+	for _, part := range []string{"40% |", "█", "(40/100)", "running, 20 a second, 3s left"} {
+		if !strings.Contains(drawn, part) {
+			t.Errorf("the bar does not show %q: %q", part, drawn)
+		}
+	}
+	longer := standingAt(schema.Running, 40)
+	longer.TotalSteps = 400
+	p.show(longer, began.Add(4*time.Second))
+	if !strings.Contains(out.String(), "(40/400)") {
+		t.Errorf("a job that turns out longer is drawn %q", out.String())
+	}
+	waiting := "the provider, until noon"
+	longer.WaitingFor = &waiting
+	p.show(longer, began.Add(5*time.Second))
+	p.show(longer, began.Add(6*time.Second))
+	if strings.Count(out.String(), "waiting: "+waiting+"\n") != 1 {
+		t.Errorf("why it waits is said: %q", out.String())
+	}
+	p.end()
+	if !strings.HasSuffix(out.String(), "\n") {
+		t.Errorf("the cursor stays behind %q", out.String())
+	}
+	if strings.Contains(out.String(), "\x1b[3") || strings.Contains(out.String(), "\x1b[9") {
+		t.Errorf("there is colour in %q", out.String())
+	}
+}
+
+func TestABarEndsWithItsLineWhenTheJobDoes(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	p := newProgress(&out, true)
+	p.show(standingAt(schema.Running, 10), time.Unix(0, 0))
+	p.show(standingAt(schema.Completed, 100), time.Unix(1, 0))
+	p.end()
+	if !strings.Contains(out.String(), "100% |") || !strings.HasSuffix(out.String(), "\n") || strings.HasSuffix(out.String(), "\n\n") {
+		t.Errorf("the bar ends as %q", out.String())
+	}
+}
+
+func TestThePaceIsThatOfTheLastSeconds(t *testing.T) {
+	t.Parallel()
+	var p pace
+	began := time.Unix(0, 0)
+	if p.rate() != 0 {
+		t.Error("there is a pace before there is anything")
+	}
+	// Joined at 5,000, 10 a second for a minute, then a pause of an hour, then 100 a second.
+	for second := range 60 {
+		p.add(began.Add(time.Duration(second)*time.Second), 5000+int64(second)*10)
+	}
+	if got := p.rate(); got != 10 {
+		t.Errorf("after a minute the pace is %v, want 10", got)
+	}
+	again := began.Add(time.Hour)
+	for second := range 30 {
+		p.add(again.Add(time.Duration(second)*time.Second), 6000+int64(second)*100)
+	}
+	if got := p.rate(); got != 100 {
+		t.Errorf("after a pause the pace is %v, want 100", got)
+	}
+	if len(p.seen) > 20 {
+		t.Errorf("%d sightings are kept", len(p.seen))
+	}
+}
