@@ -35,10 +35,11 @@ func newProgress(w io.Writer, terminal bool) *progress { return &progress{w: w, 
 
 // show shows where the job stands now.
 func (p *progress) show(status events.JobStatus, now time.Time) {
-	if status.Status != schema.Running {
+	if status.Status == schema.Running {
+		p.pace.add(now, status.CompletedSteps)
+	} else {
 		p.pace = pace{} // a job that has not begun, or is paused, has none
 	}
-	p.pace.add(now, status.CompletedSteps)
 	if waiting := orEmpty(status.WaitingFor); waiting != p.waiting {
 		if p.waiting = waiting; waiting != "" {
 			p.note("waiting: " + waiting)
