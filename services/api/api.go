@@ -173,7 +173,9 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 // that the table in problem.go has for it. MaxBodyBytes of the operation bounds its body; 8 MiB if zero.
 func route[I, O any](s *Server, role Role, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
 	limit := cmp.Or(op.MaxBodyBytes, maxBody)
-	op.MaxBodyBytes = limit + 1 // The limit is kept by readBody: huma counts a body of just this size as too long.
+	// Limits are kept by readBody: huma counts a body of just this size as too long, and its time limit would also end a request that is
+	// here already and takes its time to be understood.
+	op.MaxBodyBytes, op.BodyReadTimeout = limit+1, -1
 	op.Middlewares = append(op.Middlewares, s.authorised(role), s.readBody(limit))
 	if role != "" {
 		// Whoever asks for health may add what it likes.

@@ -32,8 +32,8 @@ func TestMain(m *testing.M) { schematest.Main(m) }
 const (
 	cycle  = "2026-Q3"
 	report = "FR_Y_14M_D1"
-	// patience is how long a test waits for what must happen.
-	patience = 20 * time.Second
+	// patience is how long a test waits for what must happen. It is less than the longest wait for a status.
+	patience = 45 * time.Second
 )
 
 func secret() []byte { return []byte("a secret of the tests that is long enough") }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -190,7 +191,7 @@ func (s *Server) readBody(limit int64) func(huma.Context, func(huma.Context)) {
 			s.write(w, r, bodyProblem(err, limit))
 			return
 		}
-		r.Body = io.NopCloser(strings.NewReader(string(body)))
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		next(ctx)
 	}
 }
