@@ -307,14 +307,14 @@ func (im *importer) upsert(
 func (im *importer) queryIDs(ctx context.Context, query string, args ...any) (map[string]bool, error) {
 	rows, err := im.tx.Tx.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller knows what was written
+		return nil, err
 	}
 	defer rows.Close()
 	ids := map[string]bool{}
 	for rows.Next() {
 		var id string
 		if err := rows.Scan(&id); err != nil {
-			return nil, err //nolint:wrapcheck // the caller knows what was written
+			return nil, err
 		}
 		ids[id] = true
 	}

@@ -55,11 +55,17 @@ func TestPagesOfMappingsMakeUpTheListInEverySort(t *testing.T) {
 	w := newWorld(t)
 	w.mixed(23)
 	for _, sort := range schema.MappingSorts() {
+		var up []api.Mapping
 		for _, minus := range []string{"", "-"} {
 			query := url.Values{"sort": {minus + string(sort)}}
 			whole := must[api.Page[api.Mapping]](t, w.get(reportURL("/pde-mappings?limit=500&")+query.Encode()), http.StatusOK)
 			if len(whole.Items) != 23 || whole.NextCursor != nil {
 				t.Fatalf("%s: the list has %d mappings", sort, len(whole.Items))
+			}
+			if minus == "" {
+				up = whole.Items
+			} else if slices.Reverse(up); up[0].ID != whole.Items[0].ID {
+				t.Errorf("-%s is not the other way round", sort)
 			}
 			query.Set("limit", "4")
 			if diff := cmp.Diff(whole.Items, pages[api.Mapping](t, w, reportURL("/pde-mappings"), query)); diff != "" {
@@ -287,11 +293,14 @@ func TestBadAttributesAndDataSourcesAreRefusedAsInAFile(t *testing.T) {
 	w.imported(1)
 	before := w.planned()
 	for _, c := range []struct{ path, body, location string }{
-		{"/attributes", `{}`, "body"}, {"/attributes", `{"attribute_name": "  "}`, "body.attribute_name"},
-		{"/attributes", `{"attribute_name": "A\nB"}`, "body.attribute_name"}, {"/attributes", `{"attribute_name": "A", "is_cde": "yes"}`, "body.is_cde"},
+		{"/attributes", `{}`, "body"},
+		{"/attributes", `{"attribute_name": "  "}`, "body.attribute_name"},
+		{"/attributes", `{"attribute_name": "A\nB"}`, "body.attribute_name"},
+		{"/attributes", `{"attribute_name": "A", "is_cde": "yes"}`, "body.is_cde"},
 		{"/attributes", `{"attribute_name": "A", "name": "123-45-6789"}`, "body.name"},
 		{"/attributes", `{"attribute_name": "A", "mdrm": "` + strings.Repeat("x", 51) + `"}`, "body.mdrm"},
-		{"/data-sources", `{"name": ""}`, "body.name"}, {"/data-sources", `{"name": "A", "description": "\u0007"}`, "body.description"},
+		{"/data-sources", `{"name": ""}`, "body.name"},
+		{"/data-sources", `{"name": "A", "description": "\u0007"}`, "body.description"},
 		{"/data-sources", `{"name": "A", "columns": []}`, "body.columns"},
 	} {
 		a := w.post(reportURL(c.path), c.body)
@@ -333,8 +342,10 @@ func TestReportsAreListedWithTheirCounts(t *testing.T) {
 	first := reports[0]
 	counted := func(where string) int64 { return int64(w.count("select count(*) from pde_mappings where " + where)) }
 	got := []int64{first.MappingCount, first.Classifications.HRCI, first.Unclassified, first.Reviews.Approved, first.Reviews.NeedsRevision}
-	want := []int64{20, counted("information_security_classification = 'HRCI'"), counted("information_security_classification is null"),
-		counted("review_status = 'approved'"), counted("review_status = 'needs_revision'")}
+	want := []int64{
+		20, counted("information_security_classification = 'HRCI'"), counted("information_security_classification is null"),
+		counted("review_status = 'approved'"), counted("review_status = 'needs_revision'"),
+	}
 	if diff := cmp.Diff(want, got); diff != "" || first.Name != report || reports[1].Name != "A report" {
 		t.Errorf("counts differ (-want +got):\n%s", diff)
 	}
