@@ -8,13 +8,13 @@
 //
 //  2. Asking for a job is one transaction: the job and its first intent are there, or nothing is. That it was asked for is published
 //     after the commit and gets 50 ms; what could not be said in that time the dispatcher says later, so the answer does not depend on
-//     NATS (regenerate.go).
+//     NATS (ask.go).
 //
 //  3. Refused values are never sent back. A problem names the field and what would be right; what stood there may be anything, a
 //     customer's number too (problem.go).
 //
 //  4. A job's intent counts from the moment it is recorded, its status follows. So what a job may be asked is decided by its row, not
-//     by the status, which may lag (job.go, schema/request.go).
+//     by the status, which may lag (job.go, schema/intent.go).
 //
 //  5. Waiting for a change reads the row again, by its primary key, every 100 ms. The row is the truth; a subscription would need NATS
 //     and would have to read the row all the same (status.go).
