@@ -244,8 +244,12 @@ func LastAuditRows(ctx context.Context, db bun.IDB, filter AuditFilter, limit in
 
 func (f AuditFilter) apply(query *bun.SelectQuery) *bun.SelectQuery {
 	for _, wanted := range []struct{ column, value string }{
-		{"job_id", f.JobID}, {"mapping_id", f.MappingID}, {"cycle_id", f.CycleID}, {"report_id", f.ReportID},
-		{"actor", f.Actor}, {"origin", string(f.Origin)},
+		{"job_id", f.JobID},
+		{"mapping_id", f.MappingID},
+		{"cycle_id", f.CycleID},
+		{"report_id", f.ReportID},
+		{"actor", f.Actor},
+		{"origin", string(f.Origin)},
 	} {
 		if wanted.value != "" {
 			query = query.Where("? = ?", bun.Ident(wanted.column), wanted.value)

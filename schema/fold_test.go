@@ -43,7 +43,7 @@ func fold(ctx context.Context, db *schema.DB, jobID string, ids ...string) (stat
 			}
 			locked.Status.Status = schema.Running
 		}
-		status, err = schema.WriteStatus(ctx, tx, locked, locked.Status.Counts.Plus(counts))
+		status, err = schema.WriteStatus(ctx, tx, locked, locked.Status.Plus(counts))
 		return err
 	})
 	return status, err

@@ -216,10 +216,14 @@ func TestReportsCountTheirMappings(t *testing.T) {
 		reviews[m.ReviewStatus]++
 	}
 	second := reports[1]
-	got := []int64{second.HRCI, second.Confidential, second.Proprietary, second.Public, second.Unclassified,
-		second.Pending, second.Approved, second.Rejected, second.NeedsRevision}
-	want := []int64{tiers[schema.HRCI], tiers[schema.Confidential], tiers[schema.Proprietary], tiers[schema.Public], tiers[""],
-		reviews[schema.ReviewPending], reviews[schema.Approved], reviews[schema.Rejected], reviews[schema.NeedsRevision]}
+	got := []int64{
+		second.HRCI, second.Confidential, second.Proprietary, second.Public, second.Unclassified,
+		second.Pending, second.Approved, second.Rejected, second.NeedsRevision,
+	}
+	want := []int64{
+		tiers[schema.HRCI], tiers[schema.Confidential], tiers[schema.Proprietary], tiers[schema.Public], tiers[""],
+		reviews[schema.ReviewPending], reviews[schema.Approved], reviews[schema.Rejected], reviews[schema.NeedsRevision],
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counts of the mappings differ (-want +got):\n%s", diff)
 	}

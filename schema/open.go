@@ -48,7 +48,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	}
 	config.MaxConns = 16
 	if opts.MaxConns > 0 {
-		config.MaxConns = int32(min(opts.MaxConns, 1000)) //nolint:gosec // bounded in the expression
+		config.MaxConns = int32(min(opts.MaxConns, 1000))
 	}
 	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	config.ConnConfig.ConnectTimeout = 5 * time.Second

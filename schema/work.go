@@ -44,6 +44,9 @@ func ReadWork(ctx context.Context, db *DB, jobID, mappingID string) (Work, error
 	if err := db.ScanRows(ctx, rows, &work); err != nil {
 		return work, fmt.Errorf("read work: %w", err)
 	}
+	if err := rows.Err(); err != nil {
+		return work, fmt.Errorf("read work: %w", err)
+	}
 	if work.Item.JobID == "" {
 		return work, fmt.Errorf("item of job %s and mapping %s: %w", jobID, mappingID, ErrNotFound)
 	}

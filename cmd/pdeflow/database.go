@@ -25,7 +25,7 @@ func (a *app) locate(cmd *cli.Command) (located, error) {
 	at := located{database: cmd.String(flagDatabase), nats: strings.TrimSpace(a.getenv("NATS_URL"))}
 	dir := cmd.String(flagDataDir)
 	inEnvironment := at.database == strings.TrimSpace(a.getenv("DATABASE_URL"))
-	if at.database != "" && !(dir != "" && inEnvironment) {
+	if at.database != "" && (dir == "" || !inEnvironment) {
 		return at, nil
 	}
 	run, err := datadir.Find(a.getenv, dir)

@@ -41,7 +41,7 @@ func (a *app) demo(ctx context.Context, cmd *cli.Command) (err error) {
 	if cmd.Args().Present() {
 		return usagef("demo takes no arguments, only flags")
 	}
-	size := int(cmd.Int("mappings"))
+	size := cmd.Int("mappings")
 	if cmd.IsSet("mappings") && size < 1 {
 		return usagef("--mappings is a whole number from 1 up")
 	}

@@ -19,7 +19,9 @@ func (d demo) show(ctx context.Context, at address, status events.JobStatus, too
 	fmt.Fprintf(w, "\n%s %s, cycle %s: the job is %s after %.1f s.\n%s.\n\n", sample.ReportName, report(d.size), sample.CycleID,
 		status.Status, took.Seconds(), status.Message)
 	if status.Result != nil {
-		showTiers(w, status.Result.Classifications)
+		if err := showTiers(w, status.Result.Classifications); err != nil {
+			return err
+		}
 	}
 	if err := showMappings(ctx, w, at.db); err != nil {
 		return err
@@ -40,7 +42,7 @@ func report(size int) string {
 	return "of a card issuer"
 }
 
-func showTiers(w io.Writer, c events.Classifications) {
+func showTiers(w io.Writer, c events.Classifications) error {
 	table := tabwriter.NewWriter(w, 2, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "  TIER\tMAPPINGS\tWHAT IT IS")
 	for _, tier := range []struct {
@@ -55,7 +57,7 @@ func showTiers(w io.Writer, c events.Classifications) {
 	} {
 		fmt.Fprintf(table, "  %s\t%d\t%s\n", tier.name, tier.n, tier.what)
 	}
-	table.Flush() //nolint:errcheck // a terminal that is gone is noticed by whatever is printed next
+	return table.Flush()
 }
 
 // showMappings explains three: a surely mapped secret, a choice between near twins, and one that nothing fits.

@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 // start starts pdeflow as a process of its own, with these arguments, against the stand's servers.
 func (s *stand) start(args ...string) *exec.Cmd {
 	s.t.Helper()
-	cmd := exec.CommandContext(s.t.Context(), os.Args[0], args...) //nolint:gosec // the test's own binary
+	cmd := exec.CommandContext(s.t.Context(), os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asProgram+"=1", "DATABASE_URL="+schematest.URL(s.t), "NATS_URL="+s.nats.URL(), "PDEFLOW_LOG_FORMAT=json",
 		"PDEFLOW_DATA_DIR="+s.t.TempDir())
 	cmd.Stdout, cmd.Stderr = s.log, s.log
@@ -294,7 +294,7 @@ func (s *stand) hurry() (stop func()) {
 	s.t.Helper()
 	sub, err := s.nats.Conn(s.t).Subscribe(events.TopicJobProgress.Filter(), func(*nats.Msg) {
 		if _, err := s.db.NewRaw("update job_items set due_at = created_at where outcome is null and attempt > 0").Exec(context.Background()); err != nil {
-			s.log.Write([]byte("hurry: " + err.Error() + "\n"))
+			_, _ = s.log.Write([]byte("hurry: " + err.Error() + "\n"))
 		}
 	})
 	if err != nil {

@@ -58,7 +58,7 @@ func (a *app) loggerAt(cmd *cli.Command, name string) (*slog.Logger, error) {
 	terminal := isTerminal(a.stderr)
 	switch format := cmd.String(flagLogFormat); {
 	case format == "text", format == "" && terminal:
-		return slog.New(tint.NewHandler(a.stderr, &tint.Options{
+		return slog.New(tint.NewTextHandler(a.stderr, &tint.Options{
 			Level: level, TimeFormat: time.TimeOnly + ".000", NoColor: !terminal || a.getenv("NO_COLOR") != "",
 		})), nil
 	case format == "json", format == "":

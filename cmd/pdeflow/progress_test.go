@@ -25,8 +25,13 @@ func TestProgressIsLinesNowAndThenWhereNobodyWatches(t *testing.T) {
 		status    schema.Status
 		completed int64
 	}{
-		{0, schema.Pending, 0}, {time.Second, schema.Running, 0}, {2 * time.Second, schema.Running, 10}, {3 * time.Second, schema.Running, 20},
-		{6 * time.Second, schema.Running, 50}, {7 * time.Second, schema.Running, 60}, {8 * time.Second, schema.Completed, 100},
+		{0, schema.Pending, 0},
+		{time.Second, schema.Running, 0},
+		{2 * time.Second, schema.Running, 10},
+		{3 * time.Second, schema.Running, 20},
+		{6 * time.Second, schema.Running, 50},
+		{7 * time.Second, schema.Running, 60},
+		{8 * time.Second, schema.Completed, 100},
 	} {
 		p.show(standingAt(step.status, step.completed), began.Add(step.after))
 	}

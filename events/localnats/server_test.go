@@ -111,7 +111,7 @@ func TestAServerComesBackOnItsDirectoryAndAddress(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
 	// Below the ports that the kernel hands out by itself, so that nobody gets this one in between.
-	port := 20_000 + rand.IntN(12_000) //nolint:gosec // no secret
+	port := 20_000 + rand.IntN(12_000)
 	s := start(t, localnats.Options{StoreDir: store, Listen: fmt.Sprintf("127.0.0.1:%d", port), NextFreePort: true})
 	js, err := jetstream.New(connect(t, s.URL()))
 	if err != nil {

@@ -35,7 +35,7 @@ func (m machine) install(t *testing.T, dir string, programs ...string) {
 		t.Fatal(err)
 	}
 	for _, program := range programs {
-		if err := os.WriteFile(filepath.Join(dir, program), nil, 0o700); err != nil { //nolint:gosec // a program
+		if err := os.WriteFile(filepath.Join(dir, program), nil, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}

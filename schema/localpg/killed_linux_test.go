@@ -27,7 +27,7 @@ type owned struct {
 
 func startOwner(t *testing.T, dir string, env ...string) owned {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this binary
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(append(os.Environ(), ownerVariable+"="+dir), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -68,7 +68,7 @@ func (o owned) kill(t *testing.T) {
 // awaitEnd returns when the process has ended, whoever's child it is.
 func awaitEnd(t *testing.T, pidfd int) {
 	t.Helper()
-	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}} //nolint:gosec // a descriptor
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
 	for {
 		n, err := unix.Poll(fds, 30_000)
 		if errors.Is(err, syscall.EINTR) {
@@ -151,7 +151,7 @@ func TestAStrangerWithTheOldProcessIDDoesNotStopAStart(t *testing.T) {
 	dir := madeDir(t)
 	s := start(t, Options{Dir: dir})
 	runs, data := s.cluster.account, s.cluster.data
-	note, err := os.ReadFile(filepath.Join(data, "postmaster.pid")) //nolint:gosec // the test's own
+	note, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
 	if err != nil {
 		t.Fatal(err)
 	}

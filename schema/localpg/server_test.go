@@ -150,7 +150,7 @@ func TestAClusterThatWasCutOffIsMadeAgain(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(half, "base"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // for the other user
+	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
 	s := start(t, Options{Dir: dir})

@@ -116,7 +116,7 @@ func passableTemp(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // see passableDir
+	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -139,7 +139,7 @@ func madeDir(t *testing.T) string {
 		made.dir = dir
 	})
 	dir := passableDir(t)
-	if out, err := exec.CommandContext(t.Context(), "cp", "-a", made.dir, dir).CombinedOutput(); err != nil { //nolint:gosec // a copy
+	if out, err := exec.CommandContext(t.Context(), "cp", "-a", made.dir, dir).CombinedOutput(); err != nil {
 		t.Fatalf("copy of a cluster: %v: %s", err, out)
 	}
 	return dir

@@ -23,6 +23,7 @@ package schematest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -156,9 +157,8 @@ func (s *server) make(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
 	_, err = schema.Migrate(ctx, db)
-	return err
+	return errors.Join(err, db.Close())
 }
 
 // database returns the URL of the test's database and makes it if this is the first time that the test asks.
@@ -198,8 +198,8 @@ func (s *server) exec(ctx context.Context, statement string) error {
 	if err != nil {
 		return fmt.Errorf("test server: %w", err)
 	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, statement); err != nil {
+	_, err = conn.Exec(ctx, statement)
+	if err := errors.Join(err, conn.Close(ctx)); err != nil {
 		return fmt.Errorf("test server: %s: %w", statement, err)
 	}
 	return nil

@@ -66,7 +66,7 @@ func TestOneTestSeesOneDatabaseFromEveryProcess(t *testing.T) {
 	if err != nil {
 		return // part of the client package, which a machine need not have
 	}
-	out, err := exec.CommandContext(t.Context(), psql, schematest.URL(t), "-Atc", "select current_database()").CombinedOutput() //nolint:gosec // found on PATH
+	out, err := exec.CommandContext(t.Context(), psql, schematest.URL(t), "-Atc", "select current_database()").CombinedOutput()
 	if err != nil || strings.TrimSpace(string(out)) != name {
 		t.Errorf("psql sees %s (%v), want %s", out, err, name)
 	}

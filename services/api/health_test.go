@@ -22,14 +22,18 @@ func TestReadinessListsWhatIsUpAndWhatIsDown(t *testing.T) {
 		want   api.Readiness
 	}{
 		"nats is down and jobs are accepted all the same": {
-			[]api.Check{{Name: "nats", Ask: down}, {Name: "dispatcher", Ask: up}}, http.StatusOK,
+			[]api.Check{{Name: "nats", Ask: down}, {Name: "dispatcher", Ask: up}},
+			http.StatusOK,
 			api.Readiness{Status: "ready", Checks: []api.CheckedState{
-				{Name: "postgres", State: api.Up}, {Name: "api", State: api.Up},
-				{Name: "nats", State: api.Down, Reason: "it is away"}, {Name: "dispatcher", State: api.Up},
+				{Name: "postgres", State: api.Up},
+				{Name: "api", State: api.Up},
+				{Name: "nats", State: api.Down, Reason: "it is away"},
+				{Name: "dispatcher", State: api.Up},
 			}},
 		},
 		"what is required does not answer": {
-			[]api.Check{{Name: "classifier", Required: true, Ask: asleep}}, http.StatusServiceUnavailable,
+			[]api.Check{{Name: "classifier", Required: true, Ask: asleep}},
+			http.StatusServiceUnavailable,
 			api.Readiness{Status: "not ready", Checks: []api.CheckedState{
 				{Name: "postgres", State: api.Up}, {Name: "api", State: api.Up}, {Name: "classifier", State: api.Down, Reason: "it does not answer"},
 			}},

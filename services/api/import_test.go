@@ -193,7 +193,8 @@ func TestBadFilesAreRefusedWithEveryProblemAndNothingIsWritten(t *testing.T) {
 		"ambiguous attribute": {[]piece{good, {"mappings", "m.csv", "attribute_name,pde_name\nLimit,x\n"}}, []string{"m.csv|2|attribute_name"}},
 		"no workbook":         {[]piece{good, {"columns", `C:\files\c.xlsx`, "data_source\n"}}, []string{"c.xlsx|0|"}},
 		"all three": {[]piece{
-			{"mappings", "m.csv", "attribute_name,mapping_type\nRemark,magic\n"}, {"columns", "c.csv", "data_source,schema,table,column\nA,B,C,\n"},
+			{"mappings", "m.csv", "attribute_name,mapping_type\nRemark,magic\n"},
+			{"columns", "c.csv", "data_source,schema,table,column\nA,B,C,\n"},
 			{"attributes", "a.csv", "attribute_name,is_cde\nA,perhaps\nB,perhaps\n"},
 		}, []string{"a.csv|2|is_cde", "a.csv|3|is_cde", "c.csv|2|column", "m.csv|2|mapping_type"}},
 	} {

@@ -135,10 +135,12 @@ func (s *Server) askReport(ctx context.Context, operation string, in AskInput, k
 	if err != nil {
 		return nil, err
 	}
-	return s.ask(ctx, asked{job: job, dryRun: opts.DryRun, key: in.Key, hash: hash,
+	return s.ask(ctx, asked{
+		job: job, dryRun: opts.DryRun, key: in.Key, hash: hash,
 		plan: func(ctx context.Context, tx bun.Tx, job schema.Job) (schema.Job, error) {
 			return planReport(ctx, tx, job, ids, field)
-		}})
+		},
+	})
 }
 
 // refuseOptions refuses what exists and is not there yet, by name.

@@ -139,7 +139,7 @@ func parseWait(text string) (time.Duration, error) {
 	}
 	wait, err := time.ParseDuration(text)
 	if seconds, numeric := strconv.ParseUint(text, 10, 16); numeric == nil {
-		wait, err = time.Duration(seconds)*time.Second, nil //nolint:gosec // 16 bits
+		wait, err = time.Duration(seconds)*time.Second, nil
 	}
 	if err != nil || wait < 0 || wait > maxWait {
 		return 0, refuseField("query.wait", "it has to be a duration of at most 60s, such as 30s, or a number of seconds")

@@ -172,12 +172,12 @@ func (p *Projector) count(ctx context.Context, tx bun.Tx, locked schema.LockedSt
 		}
 		found = found.Plus(more)
 	}
-	after, err := schema.WriteStatus(ctx, tx, locked, before.Counts.Plus(found))
+	after, err := schema.WriteStatus(ctx, tx, locked, before.Plus(found))
 	if err != nil {
 		return before, false, err
 	}
 	if after.Status != before.Status {
-		p.log.InfoContext(ctx, "job is "+string(after.Status), "job_id", l.jobID, "completed_steps", after.CompletedSteps, "total_steps", after.TotalSteps)
+		p.log.InfoContext(ctx, "job status", "status", after.Status, "job_id", l.jobID, "completed_steps", after.CompletedSteps, "total_steps", after.TotalSteps)
 	}
 	return after, swept == int64(p.page) && !after.Status.Final(), nil
 }

@@ -42,7 +42,7 @@ func demo(parent string) {
 // startDemo starts a process that looks like a demo, and returns its data directory.
 func startDemo(t *testing.T, parent string) (dir string, process *exec.Cmd) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this binary
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), demoVariable+"="+parent)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -214,7 +214,7 @@ func TestTheRunFileIsPrivateAndNamesWhatTheContractNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "pdeflow.json")
-	text, err := os.ReadFile(path) //nolint:gosec // the test's own
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +328,7 @@ func TestAnEmptySecretIsAnError(t *testing.T) {
 func TestATokenIsWrittenForTheUserOnlyAndReadBack(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "token"), []byte("old"), 0o644); err != nil { //nolint:gosec // on purpose
+	if err := os.WriteFile(filepath.Join(dir, "token"), []byte("old"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	path, err := WriteToken(dir, "abc")

@@ -90,7 +90,7 @@ func wellFormed(content []byte) error {
 	}
 	left := int64(maxUnzipped)
 	for _, part := range archive.File {
-		left -= int64(min(part.UncompressedSize64, maxUnzipped+1)) //nolint:gosec // bounded in the expression
+		left -= int64(min(part.UncompressedSize64, maxUnzipped+1))
 		if left < 0 {
 			return fmt.Errorf("unpacked, the workbook is larger than %d MiB", maxUnzipped>>20)
 		}

@@ -192,9 +192,8 @@ func (p *Policy) termName(t term) string {
 // considered are the next best rules that fit, and those that failed on one condition though their words counted more than the winner's.
 func (p *Policy) considered(d *derivation) []Alternative {
 	var out []Alternative
-	points := 0
 	if len(d.fitting) > 0 {
-		points = d.fitting[0].points
+		points := d.fitting[0].points
 		for _, c := range d.fitting[1:min(len(d.fitting), maxConsidered)] {
 			out = append(out, Alternative{c.rule.name, c.rule.tier, fmt.Sprintf("fits less well: %d points against %d", c.points, points)})
 		}

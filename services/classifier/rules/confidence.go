@@ -155,6 +155,6 @@ func (t token) says() bool { return !grammatical(t.text) && (t.text[0] < '0' || 
 // covers reports whether a word stands in a phrase of the policy, other than a facet that the data type rules out.
 func (r *reading) covers(i int) bool {
 	return slices.ContainsFunc(r.mentions, func(m mention) bool {
-		return m.start <= i && i < m.end && !(m.term.kind == facetTerm && m.term.id == r.overruled)
+		return m.start <= i && i < m.end && (m.term.kind != facetTerm || m.term.id != r.overruled)
 	})
 }

@@ -229,7 +229,7 @@ func (b *builder) checkAnswers(x *block, r *rule, has func(...string) bool) {
 		}
 	}
 	for _, key := range []string{"tier", "criticality"} {
-		if e, ok := x.entry(key); ok && (strings.HasPrefix(e.value, "at ")) {
+		if e, ok := x.entry(key); ok && strings.HasPrefix(e.value, "at ") {
 			b.add(e.line, "%s: %s is %q: limits are for refinements, a rule answers", x.title(), key, e.value)
 		}
 	}

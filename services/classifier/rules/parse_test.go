@@ -78,7 +78,7 @@ func TestEveryMistakeInAPolicyIsReportedByItsLine(t *testing.T) {
 func TestAllMistakesAreReportedAtOnceInTheirOrder(t *testing.T) {
 	t.Parallel()
 	_, err := Parse("mine.policy", []byte("policy 1\nrule a\n  tier: X\n  any: [b]\nrul c\n"))
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // the joined error itself
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		t.Fatalf("%v", err)
 	}

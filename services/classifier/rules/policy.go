@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
-	"fmt"
 	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
@@ -216,12 +215,4 @@ func squeeze(name string) string {
 		}
 	}
 	return b.String()
-}
-
-func (r *rule) title() string {
-	kind := "rule"
-	if r.refinement {
-		kind = "refine"
-	}
-	return fmt.Sprintf("%s %q", kind, r.name)
 }
