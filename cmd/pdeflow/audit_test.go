@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+func TestTheAuditLogIsListedAndVerified(t *testing.T) {
+	t.Parallel()
+	s, jobID, ids := auditedJob(t, 3)
+	list := s.pdeflow("audit", "list").ends(t, exitDone, "SEQ", "requested/"+jobID, "3 mappings of auto-loans", "finished/"+jobID, "completed")
+	if lines := strings.Count(list.stdout, "\n"); lines != 8 {
+		t.Errorf("the list of 7 rows has %d lines:\n%s", lines, list.stdout)
+	}
+	for _, tt := range []struct {
+		want int
+		args []string
+	}{
+		{3, []string{"--actor", "job:" + jobID}},
+		{1, []string{"--mapping", ids[0]}},
+		{7, []string{"--job", jobID, "--cycle", schematest.CycleID, "--report", schematest.ReportID}},
+		{0, []string{"--origin", "rows"}},
+		{0, []string{"--unverified"}},
+		{2, []string{"--limit", "2"}},
+		{5, []string{"--after", "2"}},
+	} {
+		got := s.pdeflow(append([]string{"audit", "list", "--json"}, tt.args...)...).ends(t, exitDone)
+		if lines := strings.Count(got.stdout, "\n"); lines != tt.want {
+			t.Errorf("with %q %d rows are listed, want %d", tt.args, lines, tt.want)
+		}
+	}
+	var row auditRow
+	first := s.pdeflow("audit", "list", "--json", "--limit", "1").ends(t, exitDone)
+	if err := json.Unmarshal([]byte(first.stdout), &row); err != nil || row.Seq != 1 || row.EventID != "requested/"+jobID || row.Actor != "tina" || len(row.Hash) != 64 {
+		t.Errorf("the first row is %+v (%v)", row, err)
+	}
+	tail := s.pdeflow("audit", "tail", "-n", "2", "--json").ends(t, exitDone)
+	if lines := strings.Split(strings.TrimSpace(tail.stdout), "\n"); len(lines) != 2 || !strings.Contains(lines[1], `{"seq":7,`) {
+		t.Errorf("the tail is %q", tail.stdout)
+	}
+
+	s.pdeflow("audit", "verify").ends(t, exitDone, "The audit log has 7 rows, which were compared with 1 job and the history. It ends with row 7, hash\n", "Nothing is wrong.")
+	s.change("alter table audit_log disable trigger all", "update audit_log set actor = 'nobody' where seq = 2", "delete from audit_log where seq = 7")
+	got := s.pdeflow("audit", "verify").ends(t, exitFailed)
+	for _, want := range []string{
+		"It ends with row 6", "Wrong in 3 places, the first of them first:\n  audit_log 2: the row is not as it was written (started/" + jobID + ")\n",
+		": it happened, and the log does not have it\n", "  audit_log 2: the log and the rows disagree (started/" + jobID + ")\n",
+	} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("it does not say %q:\n%s", want, got.stdout)
+		}
+	}
+	verified := from[auditVerified](t, s.pdeflow("audit", "verify", "--json").ends(t, exitFailed))
+	if verified.OK || verified.FindingCount != 3 || verified.Findings[0].Row != "2" || verified.HeadSeq != 6 {
+		t.Errorf("as JSON it is %+v", verified)
+	}
+}
+
+func TestTheAuditLogIsFollowed(t *testing.T) {
+	t.Parallel()
+	s := plainStand(t, allServices()...)
+	schematest.Report(t, s.db, 2)
+	ctx, interrupt := context.WithCancel(t.Context())
+	w := s.watch(ctx, "audit", "tail", "--follow", "--lines", "0")
+	job := s.regenerate()
+	s.finish(job)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(deadline); strings.Count(w.stdout.String(), "/"+job) < 6; <-tick.C {
+		if time.Now().After(end) {
+			t.Fatalf("the job's six rows do not come up:\n%s%s", w.stdout.String(), w.stderr.String())
+		}
+	}
+	interrupt()
+	w.exits(t, exitDone)
+	if rows := strings.Count(w.stdout.String(), "\n"); rows != 7 || !strings.Contains(w.stdout.String(), "finished/"+job) {
+		t.Errorf("of six rows and a header %d lines came up:\n%s", rows, w.stdout.String())
+	}
+}
