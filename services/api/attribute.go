@@ -137,7 +137,7 @@ func bodyProblems(err error) error {
 	}
 	refusal := refuse(invalid, "")
 	for _, p := range problems {
-		refusal.at(strings.TrimSuffix("body."+p.Column, "."), p.Reason)
+		refusal = refusal.at(strings.TrimSuffix("body."+p.Column, "."), p.Reason)
 	}
 	refusal.Detail = refusal.Errors[0].Location + ": " + refusal.Errors[0].Message
 	return refusal

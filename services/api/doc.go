@@ -18,4 +18,8 @@
 //
 //  5. Waiting for a change reads the row again, by its primary key, every 100 ms. The row is the truth; a subscription would need NATS
 //     and would have to read the row all the same (status.go).
+//
+//  6. Planning data changes in one transaction that holds the report's strongest lock, so an import and a job that is being asked for
+//     cannot miss one another. Files are read to their end before it begins: what is wrong with any of them is said at once, and nothing
+//     is written (import.go, schema/import.go).
 package api
