@@ -33,7 +33,7 @@ func Connect(serverURL, name, credentials string, log *slog.Logger, more ...nats
 	}
 	if credentials != "" {
 		// The client reads it whenever it connects, and would try for ever.
-		if _, err := os.ReadFile(credentials); err != nil { //nolint:gosec // the operator names it
+		if _, err := os.ReadFile(credentials); err != nil {
 			return nil, fmt.Errorf("nats credentials: %w", err)
 		}
 		more = append([]nats.Option{nats.UserCredentials(credentials)}, more...)

@@ -130,7 +130,7 @@ func TestNothingIsPublishedThatCouldNotBeRead(t *testing.T) {
 
 func TestAPublishDoesNotOutlastItsContext(t *testing.T) {
 	t.Parallel()
-	silent, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a listener of the test
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

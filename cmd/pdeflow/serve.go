@@ -128,7 +128,7 @@ func loadPolicy(path string) (*rules.Policy, error) {
 	if path == "" {
 		return rules.Default()
 	}
-	src, err := os.ReadFile(path) //nolint:gosec // whoever starts the program says which file it reads
+	src, err := os.ReadFile(path)
 	if err != nil {
 		return nil, usagef("--rules (PDEFLOW_RULES): %w", err)
 	}

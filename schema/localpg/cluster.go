@@ -221,7 +221,7 @@ func (c cluster) initialise(ctx context.Context, data string, durable bool) erro
 }
 
 func syncDir(path string) error {
-	dir, err := os.Open(path) //nolint:gosec // the caller's own directory
+	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}

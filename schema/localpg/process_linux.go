@@ -29,7 +29,7 @@ func running(data string, _ int) (pids []int, all bool) {
 		if cwd, err := os.Readlink(filepath.Join(proc, "cwd")); err != nil || cwd != data {
 			continue
 		}
-		if name, err := os.ReadFile(filepath.Join(proc, "comm")); err == nil && strings.TrimSpace(string(name)) == "postgres" { //nolint:gosec // /proc
+		if name, err := os.ReadFile(filepath.Join(proc, "comm")); err == nil && strings.TrimSpace(string(name)) == "postgres" {
 			pids = append(pids, pid)
 		}
 	}

@@ -164,7 +164,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 			s.log.Warn("connections do not close", "error", err)
 		}
 	}
-	<-served
+	_ = <-served // that the server is closed
 	s.inFlight.Wait()
 	return nil
 }

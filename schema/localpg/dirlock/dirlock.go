@@ -126,7 +126,7 @@ func writePID(dir string) error {
 }
 
 func readPID(dir string) int {
-	text, err := os.ReadFile(filepath.Join(dir, pidFile)) //nolint:gosec // the directory is the caller's
+	text, err := os.ReadFile(filepath.Join(dir, pidFile))
 	if err != nil {
 		return 0
 	}
