@@ -169,11 +169,16 @@ func scoped(tx bun.Tx, job Job, limit int) *bun.RawQuery {
 // CancelItems cancels at most limit queued items of the job, in the order in which they would be sent, and returns how many it has
 // cancelled. That may be fewer although more are queued, where some of them got their outcomes this moment.
 func CancelItems(ctx context.Context, tx bun.IDB, jobID string, limit int) (int64, error) {
-	result, err := tx.NewRaw(`update job_items set outcome = ?, ended_at = t.now, updated_at = t.now, updated_by = ?
-		from (select clock_timestamp() as now) t
-		where job_id = ? and outcome is null and mapping_id in (
-			select mapping_id from job_items where job_id = ? and outcome is null order by due_at, mapping_id limit ? for update)`,
-		ItemCancelled, dispatcher, jobID, jobID, limit).Exec(ctx)
+	// The page is locked once, in a step of its own: as a condition of the update it may be asked for again and again, and finds the next
+	// page each time.
+	result, err := tx.NewRaw(`with page as materialized (
+			select mapping_id from job_items where job_id = ? and outcome is null order by due_at, mapping_id limit ? for update
+		), clock as materialized (
+			select clock_timestamp() as now from (select count(*) from page) locked
+		)
+		update job_items i set outcome = ?, ended_at = clock.now, updated_at = clock.now, updated_by = ? from page, clock
+		where i.job_id = ? and i.mapping_id = page.mapping_id and i.outcome is null`,
+		jobID, limit, ItemCancelled, dispatcher, jobID).Exec(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("cancel items of job %s: %w", jobID, err)
 	}

@@ -207,3 +207,19 @@ func TestACancelledJobWithoutMappingsIsCancelledWhetherItHasStartedOrNot(t *test
 		}
 	}
 }
+
+func TestACancellationTakesAPageAndHasOneTime(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	schematest.Report(t, db, 7)
+	job := schematest.ListedJob(t, db, 7)
+	for _, want := range []int64{2, 2, 2, 1, 0} {
+		if n, err := schema.CancelItems(t.Context(), db, job.ID, 2); err != nil || n != want {
+			t.Errorf("cancelled %d, not %d, %v", n, want, err)
+		}
+	}
+	var times int
+	if err := db.NewRaw("select count(distinct ended_at) from job_items").Scan(t.Context(), &times); err != nil || times != 4 {
+		t.Errorf("four pages have %d times, %v", times, err)
+	}
+}
