@@ -165,7 +165,9 @@ func TestSuspectsAreWorkedOnOneAtATimeAndOthersBesideThem(t *testing.T) {
 		if work.Item.MappingID == innocent {
 			return
 		}
-		most.Store(max(most.Load(), now.Add(1)))
+		if n := now.Add(1); n > 1 {
+			most.Store(n)
+		}
 		started <- struct{}{}
 		hold(t, release)
 		now.Add(-1)
@@ -174,7 +176,20 @@ func TestSuspectsAreWorkedOnOneAtATimeAndOthersBesideThem(t *testing.T) {
 		go func() { done <- c.handle(t.Context(), events.Delivery{Deliveries: suspectDelivery}, b.message(id)) }()
 	}
 	next(t, started)
-	b.handle(c, innocent)
+	// Time enough for the others to begin, if they could.
+	beside := make(chan error, 1)
+	go func() {
+		for range 20 {
+			if err := c.handle(t.Context(), events.Delivery{Deliveries: 1}, b.message(innocent)); err != nil {
+				beside <- err
+				return
+			}
+		}
+		beside <- nil
+	}()
+	if err := next(t, beside); err != nil {
+		t.Error(err)
+	}
 	if item := b.work(innocent).Item; item.Outcome != schema.Succeeded {
 		t.Errorf("the item beside the suspects is %q", item.Outcome)
 	}
@@ -184,8 +199,8 @@ func TestSuspectsAreWorkedOnOneAtATimeAndOthersBesideThem(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if most.Load() != 1 {
-		t.Errorf("%d suspects were worked on at once", most.Load())
+	if n := most.Load(); n != 0 {
+		t.Errorf("%d suspects were worked on at once", n)
 	}
 }
 

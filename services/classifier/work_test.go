@@ -274,6 +274,24 @@ func TestADatabaseThatIsAwayCountsNothing(t *testing.T) {
 	}
 }
 
+func TestADatabaseThatCannotWriteAtTheMomentCountsNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1)
+	b.exec(`create function full_disk() returns trigger language plpgsql as $$ begin raise exception 'no space' using errcode = 'disk_full'; end $$`)
+	b.exec("create trigger full_disk before update on pde_mappings for each row execute function full_disk()")
+	c, _ := b.classifier(nil)
+	for range maxStarts + 2 {
+		if err := c.handle(t.Context(), events.Delivery{Deliveries: suspectDelivery}, b.message(b.ids[0])); err == nil {
+			t.Error("the message is acknowledged")
+		}
+	}
+	if item := b.work(b.ids[0]).Item; item.Outcome != "" || item.Attempt != 0 || item.Starts != 0 {
+		t.Errorf("item %q at attempt %d with %d starts", item.Outcome, item.Attempt, item.Starts)
+	}
+	b.exec("drop trigger full_disk on pde_mappings")
+	b.handle(c, b.ids[0])
+}
+
 func TestAJobThatWaitsIsSaidToWaitUntilItsItemIsDue(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
