@@ -215,7 +215,8 @@ func TestRowsStayInSchemaAndNeverCrossAWire(t *testing.T) {
 			}
 			if at := file.position(structure); stored && sent {
 				t.Errorf("%s: a struct with bun tags and json tags", at)
-			} else if in, _, _ := strings.Cut(file.dir, "/"); stored && in != "schema" {
+			} else if in, _, _ := strings.Cut(file.dir, "/"); stored && in != "schema" && !strings.Contains(at, "_test.go:") {
+				// A test may look at the tables for itself.
 				t.Errorf("%s: a struct with bun tags outside schema", at)
 			}
 			return true
