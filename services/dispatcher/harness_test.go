@@ -189,6 +189,8 @@ func (k *desk) count(query string, args ...any) (n int) {
 // messages reads a stream from its beginning; what was acknowledged is not there.
 func (k *desk) messages(stream string) (all []*jetstream.RawStreamMsg) {
 	k.t.Helper()
+	// The dispatcher's connection may be back before the test's own is.
+	k.eventually("the test's connection is back", k.nc.IsConnected)
 	s, err := k.js.Stream(k.t.Context(), stream)
 	if err != nil {
 		k.t.Fatal(err)
