@@ -156,6 +156,7 @@ func TestAProblemIsToldInSentencesOrAsItCame(t *testing.T) {
 		s.pdeflow(append(regenerate, "--mapping-id", "x,y", "--mapping-id", ids[0])...),
 		s.pdeflow("mappings", "list", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "--min-confidence", "9", "--max-confidence", "3"),
 		s.pdeflow("mappings", "show", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "none"),
+		s.pdeflow("jobs", "watch", "no-such-job"),
 		s.pdeflow("jobs", "status", "no-such-job", "--json"),
 	}
 	for _, reply := range replies {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -72,6 +73,21 @@ func TestWrongUsageIsNamedWithWhatWouldBeRightAndExitsTwo(t *testing.T) {
 				t.Errorf("standard output has %q", got.stdout)
 			}
 		})
+	}
+}
+
+// The cli package has no type for most of what it says, and may say more one day.
+func TestWhatGoesWrongBeforeAnActionRunsIsWrongUsage(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[int]error{
+		exitDone: nil, exitUsage: errors.New("said by the cli package"), exitFailed: &workError{errors.New("said by an action")},
+	} {
+		if code := exitCode(err); code != want {
+			t.Errorf("%v exits %d, want %d", err, code, want)
+		}
+	}
+	if code := exitCode(&workError{usagef("found by an action")}); code != exitUsage {
+		t.Errorf("wrong usage that an action finds exits %d", code)
 	}
 }
 
