@@ -184,9 +184,14 @@ func (s *stand) do(method, path string, body any) (int, []byte) {
 // regenerate asks for a job over the whole of the small report and returns its id.
 func (s *stand) regenerate() string {
 	s.t.Helper()
-	code, body := s.do(http.MethodPost, "/planning/cycles/"+schematest.CycleID+"/reports/"+schematest.ReportID+"/pde-mappings/regenerate-all", nil)
+	return s.accepted(s.do(http.MethodPost, "/planning/cycles/"+schematest.CycleID+"/reports/"+schematest.ReportID+"/pde-mappings/regenerate-all", nil))
+}
+
+// accepted wants the answer to be a new job's, and returns its id.
+func (s *stand) accepted(code int, body []byte) string {
+	s.t.Helper()
 	if code != http.StatusAccepted {
-		s.t.Fatalf("regenerate-all answers %d: %s", code, body)
+		s.t.Fatalf("a job is answered with %d: %s", code, body)
 	}
 	var accepted struct {
 		JobID  string        `json:"job_id"`
