@@ -164,7 +164,9 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 			s.log.Warn("connections do not close", "error", err)
 		}
 	}
-	_ = <-served // that the server is closed
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		s.log.Warn("the listener ended", "error", err)
+	}
 	s.inFlight.Wait()
 	return nil
 }
