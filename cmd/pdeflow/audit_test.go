@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
@@ -63,18 +62,13 @@ func TestTheAuditLogIsListedAndVerified(t *testing.T) {
 
 func TestTheAuditLogIsFollowed(t *testing.T) {
 	t.Parallel()
-	s, _, _ := auditedJob(t, 2)
+	s, before, _ := auditedJob(t, 2)
 	ctx, interrupt := context.WithCancel(t.Context())
 	w := s.watch(ctx, "audit", "tail", "--follow", "--lines", "1")
+	w.shows(t, "/"+before, 1)
 	job := s.regenerate()
 	s.finish(job)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(deadline); strings.Count(w.stdout.String(), "/"+job) < 6; <-tick.C {
-		if time.Now().After(end) {
-			t.Fatalf("the job's six rows do not come up:\n%s%s", w.stdout.String(), w.stderr.String())
-		}
-	}
+	w.shows(t, "/"+job, 6)
 	interrupt()
 	w.exits(t, exitDone)
 	if rows := strings.Count(w.stdout.String(), "\n"); rows != 8 || !strings.Contains(w.stdout.String(), "finished/"+job) {

@@ -34,14 +34,25 @@ func (s *stand) watch(ctx context.Context, args ...string) *watching {
 // says waits until standard error has the text.
 func (w *watching) says(t *testing.T, text string) {
 	t.Helper()
+	w.has(t, &w.stderr, text, 1)
+}
+
+// shows waits until standard output has the text as often.
+func (w *watching) shows(t *testing.T, text string, times int) {
+	t.Helper()
+	w.has(t, &w.stdout, text, times)
+}
+
+func (w *watching) has(t *testing.T, where *logBuffer, text string, times int) {
+	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(deadline); time.Now().Before(end); <-tick.C {
-		if strings.Contains(w.stderr.String(), text) {
+		if strings.Count(where.String(), text) >= times {
 			return
 		}
 	}
-	t.Fatalf("%q is not said, but:\n%s", text, w.stderr.String())
+	t.Fatalf("%q does not come up:\n%s%s", text, w.stdout.String(), w.stderr.String())
 }
 
 func (w *watching) exits(t *testing.T, want int) {
