@@ -31,7 +31,8 @@ func TestProgressIsLinesNowAndThenWhereNobodyWatches(t *testing.T) {
 		{3 * time.Second, schema.Running, 20},
 		{6 * time.Second, schema.Running, 50},
 		{7 * time.Second, schema.Running, 60},
-		{8 * time.Second, schema.Completed, 100},
+
+		{8 * time.Second, schema.Paused, 60}, {9 * time.Second, schema.Running, 60}, {10 * time.Second, schema.Completed, 100},
 	} {
 		p.show(standingAt(step.status, step.completed), began.Add(step.after))
 	}
@@ -39,6 +40,8 @@ func TestProgressIsLinesNowAndThenWhereNobodyWatches(t *testing.T) {
 	want := "job j is pending: 0 of 100 mappings (0 %)\n" +
 		"job j is running: 0 of 100 mappings (0 %)\n" +
 		"job j is running: 50 of 100 mappings (50 %), 10 a second, 5s left\n" +
+		"job j is paused: 60 of 100 mappings (60 %)\n" +
+		"job j is running: 60 of 100 mappings (60 %)\n" +
 		"job j is completed: 100 of 100 mappings (100 %)\n"
 	if out.String() != want {
 		t.Errorf("the lines are:\n%swant:\n%s", out.String(), want)
