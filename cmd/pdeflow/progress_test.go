@@ -32,7 +32,9 @@ func TestProgressIsLinesNowAndThenWhereNobodyWatches(t *testing.T) {
 		{6 * time.Second, schema.Running, 50},
 		{7 * time.Second, schema.Running, 60},
 
-		{8 * time.Second, schema.Paused, 60}, {9 * time.Second, schema.Running, 60}, {10 * time.Second, schema.Completed, 100},
+		{8 * time.Second, schema.Paused, 60},
+		{9 * time.Second, schema.Running, 60},
+		{10 * time.Second, schema.Completed, 100},
 	} {
 		p.show(standingAt(step.status, step.completed), began.Add(step.after))
 	}
