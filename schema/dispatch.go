@@ -177,7 +177,7 @@ func CancelItems(ctx context.Context, tx bun.IDB, jobID string, limit int) (int6
 			select clock_timestamp() as now from (select count(*) from page) locked
 		)
 		update job_items i set outcome = ?, ended_at = clock.now, updated_at = clock.now, updated_by = ? from page, clock
-		where i.job_id = ? and i.mapping_id = page.mapping_id and i.outcome is null`,
+		where i.job_id = ? and i.mapping_id = page.mapping_id and `+stillQueued,
 		jobID, limit, ItemCancelled, dispatcher, jobID).Exec(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("cancel items of job %s: %w", jobID, err)

@@ -87,6 +87,11 @@ type Saved struct {
 	Duration   time.Duration
 }
 
+// stillQueued is "outcome is null", said of one item found by its key, in words that the planner cannot match with the index of all
+// queued items (job_items_queued). In a table that has never been analyzed that index looks as good as the primary key, and then every
+// item's write reads the whole of its job's queue: 68 ms in place of 3 in a job of 30,000, until autovacuum has been there.
+const stillQueued = "coalesce(outcome, '') = ''"
+
 // saveWork is the transaction of one mapping in one statement. Each step hangs on the one before: without the row at the version that
 // was read there is no lock, without the lock no clock and no write, without that no outcome, without that no history. The clock is
 // read behind the lock, so that two writers of one row never write time backwards.
@@ -111,7 +116,7 @@ const saveWork = `with locked as materialized (
     outcome = $34, attempt = $35, error_code = $36, classifier = $37, input_tokens = $38, output_tokens = $39, cost_usd = $40,
     duration_ms = $41, information_security_classification = $16, error = null,
     ended_at = mapping.now, updated_at = mapping.now, updated_by = $4
-  from mapping where i.job_id = $3 and i.mapping_id = mapping.id and i.outcome is null
+  from mapping where i.job_id = $3 and i.mapping_id = mapping.id and `+stillQueued+`
   returning i.mapping_id, mapping.now
 ), history as (
   insert into classification_history
@@ -188,7 +193,7 @@ func PostponeItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Sa
 	err = tx.NewRaw(`update job_items set attempt = ?, error_code = ?, error = ?, due_at = t.now + ? * interval '1 millisecond',
 		starts = 0, duration_ms = ?, updated_at = t.now, updated_by = ?
 		from (select clock_timestamp() as now) t
-		where job_id = ? and mapping_id = ? and outcome is null and attempt = ? returning updated_at, due_at`,
+		where job_id = ? and mapping_id = ? and `+stillQueued+` and attempt = ? returning updated_at, due_at`,
 		s.Attempt, s.Code, s.Error, wait.Milliseconds(), s.Duration.Milliseconds(), JobAuthor(jobID), jobID, mappingID, s.Attempt-1).
 		Scan(ctx, &recorded, &due)
 	if err != nil {
@@ -201,7 +206,7 @@ func PostponeItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Sa
 func FailItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Saved) error {
 	_, err := tx.NewRaw(`update job_items i set outcome = ?, attempt = ?, error_code = ?, error = ?, duration_ms = ?,
 		ended_at = t.now, updated_at = t.now, updated_by = ?
-		from (select clock_timestamp() as now) t where i.job_id = ? and i.mapping_id = ? and i.outcome is null`,
+		from (select clock_timestamp() as now) t where i.job_id = ? and i.mapping_id = ? and `+stillQueued,
 		ItemFailed, s.Attempt, s.Code, s.Error, s.Duration.Milliseconds(), JobAuthor(jobID), jobID, mappingID).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("fail item %s: %w", mappingID, err)
@@ -213,7 +218,7 @@ func FailItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Saved)
 // where the process dies of the work.
 func MarkStart(ctx context.Context, tx bun.IDB, jobID, mappingID string) (starts int, err error) {
 	err = tx.NewRaw(`update job_items set starts = starts + 1, updated_at = clock_timestamp(), updated_by = ?
-		where job_id = ? and mapping_id = ? and outcome is null returning starts`, JobAuthor(jobID), jobID, mappingID).Scan(ctx, &starts)
+		where job_id = ? and mapping_id = ? and `+stillQueued+` returning starts`, JobAuthor(jobID), jobID, mappingID).Scan(ctx, &starts)
 	if err != nil {
 		return 0, notFound(err, "queued item of mapping "+mappingID)
 	}
@@ -224,7 +229,7 @@ func MarkStart(ctx context.Context, tx bun.IDB, jobID, mappingID string) (starts
 // evidence against the item. It does nothing where the item has an outcome, or the start was forgotten with an attempt.
 func TakeBackStart(ctx context.Context, tx bun.IDB, jobID, mappingID string) error {
 	_, err := tx.NewRaw(`update job_items set starts = starts - 1, updated_at = clock_timestamp(), updated_by = ?
-		where job_id = ? and mapping_id = ? and outcome is null and starts > 0`, JobAuthor(jobID), jobID, mappingID).Exec(ctx)
+		where job_id = ? and mapping_id = ? and `+stillQueued+` and starts > 0`, JobAuthor(jobID), jobID, mappingID).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("take back the start of mapping %s: %w", mappingID, err)
 	}
