@@ -116,7 +116,7 @@ const saveWork = `with locked as materialized (
     outcome = $34, attempt = $35, error_code = $36, classifier = $37, input_tokens = $38, output_tokens = $39, cost_usd = $40,
     duration_ms = $41, information_security_classification = $16, error = null,
     ended_at = mapping.now, updated_at = mapping.now, updated_by = $4
-  from mapping where i.job_id = $3 and i.mapping_id = mapping.id and `+stillQueued+`
+  from mapping where i.job_id = $3 and i.mapping_id = mapping.id and ` + stillQueued + `
   returning i.mapping_id, mapping.now
 ), history as (
   insert into classification_history
