@@ -35,7 +35,7 @@ const (
 	defaultGrace  = 10 * time.Second
 	defaultLinger = 20 * time.Millisecond
 	// fetchWait is how long a request for messages stays open. A shutdown waits for it, because the messages that are on their way would
-	// otherwise be nobody's until AckWait has passed; a lost request is noticed by then.
+	// otherwise be nobody's until AckWait has passed. The client gives a request that is lost a second more.
 	fetchWait = 500 * time.Millisecond
 )
 
@@ -107,10 +107,10 @@ func (r *Runner) Ready() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.closed != nil:
-		return fmt.Errorf("consumer %s: %w", r.consumer.Name, r.closed)
 	case !r.nc.IsConnected():
 		return fmt.Errorf("consumer %s: %w", r.consumer.Name, ErrDisconnected)
+	case r.closed != nil:
+		return fmt.Errorf("consumer %s: %w", r.consumer.Name, r.closed)
 	default:
 		return nil
 	}

@@ -81,11 +81,13 @@ type handle func(ctx context.Context, group []*delivery)
 func one[T Body](h Handler[T]) handle {
 	return func(ctx context.Context, group []*delivery) {
 		for _, d := range group {
-			info, body, err := understand[T](d)
-			if err == nil {
-				err = safely(func() error { return h(WithTraceparent(ctx, info.Traceparent), info, body) })
-			}
-			d.verdict = err
+			d.verdict = safely(func() error {
+				info, body, err := understand[T](d)
+				if err != nil {
+					return err
+				}
+				return h(WithTraceparent(ctx, info.Traceparent), info, body)
+			})
 		}
 	}
 }
@@ -98,12 +100,13 @@ func batch[T Body](h BatchHandler[T]) handle {
 			understood []*delivery
 		)
 		for _, d := range group {
-			info, body, err := understand[T](d)
-			if err != nil {
-				d.verdict = err
-				continue
-			}
-			received, understood = append(received, Received[T]{Delivery: info, Body: body}), append(understood, d)
+			d.verdict = safely(func() error {
+				info, body, err := understand[T](d)
+				if err == nil {
+					received, understood = append(received, Received[T]{Delivery: info, Body: body}), append(understood, d)
+				}
+				return err
+			})
 		}
 		if len(received) == 0 {
 			return

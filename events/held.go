@@ -30,7 +30,7 @@ func (d *delivery) message() Message {
 }
 
 // ErrLost is why the context of a handler ends whose message may be somebody else's by now.
-var ErrLost = errors.New("no sign of life has reached the server in time: the message is no longer ours")
+var ErrLost = errors.New("the message is no longer ours: no sign of life has reached the server in time, or its consumer is gone")
 
 // held is what a runner holds. It tells the server of each message, from its receipt on, that it is alive.
 type held struct {
@@ -108,18 +108,34 @@ func (h *held) signal(now time.Time) {
 	defer h.mu.Unlock()
 	for d := range h.deliveries {
 		if d.session.ended.Load() {
-			continue
+			continue // told already, or about to be
 		}
 		err := d.msg.InProgress()
 		switch {
 		case err == nil:
 			d.alive = now
 		case !d.lost && now.Sub(d.alive) >= h.ackWait:
-			d.lost = true
+			d.lose()
 			h.log.Warn("a message is no longer ours", "subject", d.msg.Subject(), "error", err)
-			if d.cancel != nil {
-				d.cancel(ErrLost)
-			}
 		}
+	}
+}
+
+// lose ends the handlers whose messages were received in the session, which is over.
+func (h *held) lose(s *session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for d := range h.deliveries {
+		if d.session == s {
+			d.lose()
+		}
+	}
+}
+
+// lose is called under the lock of held.
+func (d *delivery) lose() {
+	d.lost = true
+	if d.cancel != nil {
+		d.cancel(ErrLost)
 	}
 }

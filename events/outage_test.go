@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/pdeflow/pdeflow/events"
 )
@@ -62,6 +63,41 @@ func TestMessagesComeAgainAfterSomebodyDeletedTheStreams(t *testing.T) {
 	// Whoever comes back first declares everything, so that the projector misses as little as possible.
 	if _, err := b.js.Consumer(t.Context(), events.StreamEvents, "projector"); err != nil {
 		t.Errorf("the projector's consumer: %v", err)
+	}
+}
+
+func TestALimitOfRequestsThatSomebodySetStopsNothing(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	handled, r := b.echo(t)
+	b.handles(t, handled, "before")
+	limit(t, b, func(c *jetstream.ConsumerConfig) { c.MaxRequestBatch = 1 })
+	b.handles(t, handled, "after")
+	// What cannot be kept is said, once, and seen by whoever asks whether the runner is ready.
+	limit(t, b, func(c *jetstream.ConsumerConfig) { c.MaxRequestExpires = 100 * time.Millisecond })
+	eventually(t, "the runner says why it is not ready", func() bool {
+		err := r.Ready()
+		return err != nil && strings.Contains(err.Error(), "MaxRequestExpires")
+	})
+	limit(t, b, func(c *jetstream.ConsumerConfig) { c.MaxRequestExpires = 0 })
+	b.handles(t, handled, "last")
+	eventually(t, "the runner is ready", func() bool { return r.Ready() == nil })
+	if n := strings.Count(b.log.text(), "MaxRequestExpires"); n != 1 {
+		t.Errorf("why nothing can be asked for is logged %d times", n)
+	}
+}
+
+// limit changes the consumer of the rules lane.
+func limit(t *testing.T, b *bus, change func(*jetstream.ConsumerConfig)) {
+	t.Helper()
+	consumer, err := b.js.Consumer(t.Context(), events.StreamWork, "classifier-rules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := consumer.CachedInfo().Config
+	change(&config)
+	if _, err := b.js.UpdateConsumer(t.Context(), events.StreamWork, config); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -273,6 +309,29 @@ func TestSignsOfLifeKeepMessagesThatAreWorkedOnAndThoseThatWait(t *testing.T) {
 	if len(got) > 0 {
 		t.Error("a message came again")
 	}
+}
+
+func TestAHandlerIsToldWhenItsConsumerIsGone(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	causes := make(chan error, 10)
+	started := make(chan string, 10)
+	run(t, events.Consume(b.js, events.ClassifierRules(), func(ctx context.Context, _ events.Delivery, w events.MappingRequested) error {
+		if started <- w.MappingID; len(started) == 1 {
+			hold(t, ctx.Done())
+			causes <- context.Cause(ctx)
+		}
+		return ctx.Err()
+	}, b.options()))
+	b.send(t, work("j", "worked-on"))
+	eventually(t, "it is worked on", func() bool { return len(started) == 1 })
+	if err := b.js.DeleteConsumer(t.Context(), events.StreamWork, "classifier-rules"); err != nil {
+		t.Fatal(err)
+	}
+	if err := next(t, causes); !errors.Is(err, events.ErrLost) {
+		t.Errorf("its context ended with: %v", err)
+	}
+	b.workDone(t)
 }
 
 func TestAHandlerIsToldWhenItsMessageIsNoLongerItsOwn(t *testing.T) {

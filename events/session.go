@@ -21,16 +21,19 @@ type session struct {
 	consumer jetstream.Consumer
 	nc       *nats.Conn
 	created  time.Time
+	ackWait  time.Duration
 	ended    atomic.Bool
 
 	mu sync.Mutex
 	// proven is the count of reconnects at which the consumer was known to be the one that it was.
 	proven uint64
 	doubt  bool
+	// why is why it ended.
+	why error
 }
 
-func newSession(nc *nats.Conn, consumer jetstream.Consumer, reconnects uint64) *session {
-	return &session{consumer: consumer, nc: nc, created: consumer.CachedInfo().Created, proven: reconnects}
+func newSession(nc *nats.Conn, consumer jetstream.Consumer, ackWait time.Duration, reconnects uint64) *session {
+	return &session{consumer: consumer, nc: nc, created: consumer.CachedInfo().Created, ackWait: ackWait, proven: reconnects}
 }
 
 // question makes the consumer prove itself before anything else is settled.
@@ -47,15 +50,34 @@ func (s *session) lasts(ctx context.Context) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	reconnects := s.nc.Stats().Reconnects
-	if s.doubt || reconnects != s.proven {
-		info, err := s.consumer.Info(context.WithoutCancel(ctx))
-		if err != nil || !info.Created.Equal(s.created) {
+	if s.doubt || s.nc.Stats().Reconnects != s.proven {
+		if s.why = s.prove(ctx); s.why != nil {
 			s.ended.Store(true)
 		}
-		s.doubt, s.proven = false, reconnects
+		s.doubt = false
 	}
 	return !s.ended.Load()
+}
+
+// prove asks whether the consumer is the one that it was. Where nobody answers, as while a cluster elects a leader, it asks again until
+// what was received cannot be ours any more, or the context ends.
+func (s *session) prove(ctx context.Context) error {
+	for late := time.Now().Add(s.ackWait); ; pause(ctx, reopenMin) {
+		if err := awaitConnection(ctx, s.nc); err != nil {
+			return err
+		}
+		// Read first: if the connection is lost in between, the consumer only has to prove itself once more than needed.
+		s.proven = s.nc.Stats().Reconnects
+		info, err := s.consumer.Info(context.WithoutCancel(ctx))
+		switch {
+		case err == nil && info.Created.Equal(s.created):
+			return nil
+		case err == nil:
+			return errReplaced
+		case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrStreamNotFound), ctx.Err() != nil, time.Now().After(late):
+			return err
+		}
+	}
 }
 
 // awaitConnection waits until there is a connection, or the context ends.
@@ -127,22 +149,34 @@ func (r *Runner) open(ctx context.Context) (opened bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s := newSession(r.nc, consumer, reconnects)
+	s := newSession(r.nc, consumer, r.held.ackWait, reconnects)
 	r.setClosed(nil)
 	r.log.Info("the consumer is open")
+	logged := ""
 	for missing := r.room(ctx); s.lasts(ctx); missing = r.room(ctx) {
 		if ctx.Err() != nil {
 			return true, nil
 		}
-		if err = r.take(s, missing); err != nil {
-			s.question()
-			pause(ctx, reopenMin)
+		err = r.take(s, missing)
+		r.setClosed(err)
+		if err == nil {
+			logged = ""
+			continue
 		}
+		if text := err.Error(); text != logged {
+			r.log.Warn("no messages can be asked for at the moment", "error", err)
+			logged = text
+		}
+		s.question()
+		pause(ctx, reopenMin)
 	}
-	return true, cmp.Or(err, errReplaced)
+	if ctx.Err() == nil {
+		r.held.lose(s)
+	}
+	return true, cmp.Or(s.why, err, nats.ErrConnectionClosed)
 }
 
-var errReplaced = errors.New("it is not the one that it was before the connection was lost")
+var errReplaced = errors.New("it is another one than before")
 
 // room waits until enough is missing to ask for more, or the context ends, and says how much.
 func (r *Runner) room(ctx context.Context) int {
@@ -157,8 +191,12 @@ func (r *Runner) room(ctx context.Context) int {
 	return missing
 }
 
-// take asks for exactly so many messages, and takes what comes until the request ends.
+// take asks for so many messages, or as many as may be asked for at once, and takes what comes until the request ends.
 func (r *Runner) take(s *session, missing int) error {
+	// The server refuses a request above a limit that somebody has set, whole.
+	if most := s.consumer.CachedInfo().Config.MaxRequestBatch; most > 0 {
+		missing = min(missing, most)
+	}
 	messages, err := s.consumer.Fetch(missing, jetstream.FetchMaxWait(fetchWait))
 	if err != nil {
 		return err
