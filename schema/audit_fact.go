@@ -47,7 +47,7 @@ from jobs j cross join lateral (values
 		jsonb_build_object('job_id', j.id, 'kind', 'listed', 'total_steps', j.listed)),
 	('finished', j.ended_at, 'projector', 'job.finished', 'projector', case when j.ended_at is not null then (
 		select jsonb_build_object('job_id', j.id, 'job_type', j.job_type,
-			'status', case when cancelled > 0 then 'cancelled' when failed > 0 then 'failed' else 'completed' end,
+			'status', case when cancelled > 0 or j.listed = 0 and j.intent = 'cancel' then 'cancelled' when failed > 0 then 'failed' else 'completed' end,
 			'progress_percentage', 100, 'total_steps', j.listed, 'completed_steps', succeeded + skipped + failed + cancelled,
 			'succeeded', succeeded, 'skipped', skipped, 'failed', failed, 'cancelled', cancelled,
 			'result', jsonb_build_object('succeeded', succeeded, 'skipped', skipped, 'failed', failed, 'cancelled', cancelled,

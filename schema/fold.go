@@ -107,12 +107,17 @@ func scanCounts(ctx context.Context, tx bun.IDB, query string, args ...any) (Cou
 	return counts, nil
 }
 
+// ErrJobChanged says that somebody has asked something of the job, or gone on with its list, since its row was read. What was to be
+// written with what the row said then is not; the caller rolls back and begins again.
+var ErrJobChanged = errors.New("the job has changed meanwhile")
+
 // ErrTransition says that the rows of a job give a status that its present one cannot become.
 var ErrTransition = errors.New("a job cannot go that way")
 
 // WriteStatus writes where the job stands with these counts, unless that is what the status says already. On the first final status the
-// job's row ends with it, so that the report is free for the next job at the same moment. It returns the status as it stands then, or
-// [ErrTransition].
+// job's row ends with it, so that the report is free for the next job at the same moment: the job's row as it was read, so that nobody
+// who was told that the job is paused or cancelled finds it ended as if he had not asked. It returns the status as it stands then, or
+// [ErrTransition], or [ErrJobChanged].
 func WriteStatus(ctx context.Context, tx bun.Tx, locked LockedStatus, counts Counts) (JobStatus, error) {
 	job, before := locked.Job, locked.Status
 	status, err := computeStatus(ctx, tx, job, counts)
@@ -140,13 +145,24 @@ func WriteStatus(ctx context.Context, tx bun.Tx, locked LockedStatus, counts Cou
 		return status, fmt.Errorf("write status of job %s: %w", job.ID, err)
 	}
 	if status.Status.Final() && job.EndedAt.IsZero() {
-		_, err = tx.NewUpdate().Model((*Job)(nil)).Set("ended_at = ?, updated_at = ?, updated_by = ?", status.CompletedAt, status.UpdatedAt, folder).
-			Where("id = ? and ended_at is null", job.ID).Exec(ctx)
-		if err != nil {
-			return status, fmt.Errorf("end job %s: %w", job.ID, err)
-		}
+		return status, endJob(ctx, tx, job, status)
 	}
 	return status, nil
+}
+
+func endJob(ctx context.Context, tx bun.Tx, job Job, status JobStatus) error {
+	result, err := tx.NewUpdate().Model((*Job)(nil)).
+		Set("ended_at = ?, updated_at = ?, updated_by = ?", status.CompletedAt, status.UpdatedAt, folder).
+		Where("id = ? and version = ? and ended_at is null", job.ID, job.Version).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("end job %s: %w", job.ID, err)
+	}
+	if ended, err := result.RowsAffected(); err != nil {
+		return fmt.Errorf("end job %s: %w", job.ID, err)
+	} else if ended == 0 {
+		return fmt.Errorf("end job %s: %w", job.ID, ErrJobChanged)
+	}
+	return nil
 }
 
 // computeStatus reads what [StatusOf] needs beside the counts.

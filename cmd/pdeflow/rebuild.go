@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/uptrace/bun"
@@ -57,14 +58,19 @@ func (a *app) rebuild(ctx context.Context, db *schema.DB) error {
 
 // rebuildJob computes the status of one job again. Where there was none, the one before is as of a job that has not begun.
 func rebuildJob(ctx context.Context, db *schema.DB, job schema.Job) (was, is schema.JobStatus, err error) {
-	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		if was, err = schema.ReadStatus(ctx, tx, job); err != nil {
+	ctx = schema.WithSubject(ctx, job.ID, "")
+	for {
+		err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+			if was, err = schema.ReadStatus(ctx, tx, job); err != nil {
+				return err
+			}
+			is, err = schema.RebuildStatus(ctx, tx, job.ID)
 			return err
+		})
+		if !errors.Is(err, schema.ErrJobChanged) {
+			return was, is, err
 		}
-		is, err = schema.RebuildStatus(ctx, tx, job.ID)
-		return err
-	})
-	return was, is, err
+	}
 }
 
 func standing(s schema.JobStatus) string {

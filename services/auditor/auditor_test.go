@@ -83,6 +83,29 @@ func TestTheLogSaysWhoAskedForWhat(t *testing.T) {
 	h.sound()
 }
 
+func TestAJobThatIsCancelledBeforeItHasAnyMappingIsLoggedAsCancelled(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 0)
+	h.audit(eager())
+	job := schematest.ListedJob(t, h.db, 0)
+	err := h.db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+		locked, err := schema.LockJob(ctx, tx, job.ID)
+		if err != nil {
+			return err
+		}
+		job, err = schema.RecordIntent(ctx, tx, locked, schema.IntentCancel, "carl", locked.Traceparent)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.publish(h.end(job))
+	row := h.logs("finished/" + job.ID)
+	if finished, err := decode[events.JobFinished](row.Data); err != nil || finished.Status != schema.Cancelled || !row.Verified {
+		t.Errorf("logged as %s, verified %v, %v", finished.Status, row.Verified, err)
+	}
+}
+
 func TestWhatIsLoggedIsTheEventAsTheRowsSayIt(t *testing.T) {
 	t.Parallel()
 	h := newHall(t, 4)

@@ -144,6 +144,9 @@ func (p *Projector) foldJob(ctx context.Context, l look) error {
 			status, more, err = p.count(ctx, tx, locked, l)
 			return err
 		})
+		if errors.Is(err, schema.ErrJobChanged) {
+			continue
+		}
 		if err != nil {
 			return err
 		}

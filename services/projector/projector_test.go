@@ -160,3 +160,43 @@ func TestTwoProjectorsCountEachItemOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestAPauseThatComesWhileTheLastItemIsCountedIsSaidBeforeTheEnd(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 1)
+	job := h.listed()
+	p := h.projector()
+	said := h.end(job, h.ids[0])
+	// The projector has read the job and waits for the item's row, which the test holds.
+	lock, err := h.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Rollback() //nolint:errcheck // committed below, unless the test has failed
+	if _, err := lock.NewRaw("select from job_items where job_id = ? for update", job.ID).Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	folded := make(chan error, 1)
+	go func() { folded <- p.fold(t.Context(), said) }()
+	h.eventually("the projector waits for the item", func() bool {
+		var waits bool
+		err := h.db.NewRaw("select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')").
+			Scan(t.Context(), &waits)
+		return err == nil && waits
+	})
+	h.intend(job.ID, schema.IntentPause)
+	if err := lock.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-folded; err != nil {
+		t.Fatal(err)
+	}
+	job = h.read(job.ID)
+	status := h.status(job)
+	if status.Status != schema.Failed || status.JobVersion != job.Version || job.EndedAt.IsZero() {
+		t.Errorf("%s, at version %d of %d, ended at %v", status.Status, status.JobVersion, job.Version, job.EndedAt)
+	}
+	if n := len(h.published(events.TopicJobFinished, job.ID)); n != 0 {
+		t.Error("the end is said before the pause")
+	}
+}

@@ -1,0 +1,83 @@
+package schema_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+// intend records what somebody wants of the job.
+func intend(t *testing.T, db *schema.DB, jobID string, intent schema.Intent) {
+	t.Helper()
+	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+		job, err := schema.LockJob(ctx, tx, jobID)
+		if err != nil {
+			return err
+		}
+		_, err = schema.RecordIntent(ctx, tx, job, intent, "olga", job.Traceparent)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// endOver folds everything of the job, while somebody asks for something of it after its row was read.
+func endOver(t *testing.T, db *schema.DB, jobID string, intent schema.Intent) error {
+	t.Helper()
+	return db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+		locked, err := schema.LockStatus(ctx, tx, jobID)
+		if err != nil {
+			return err
+		}
+		counts, _, err := schema.SweepItems(ctx, tx, locked, 10)
+		if err != nil {
+			return err
+		}
+		intend(t, db, jobID, intent)
+		_, err = schema.WriteStatus(ctx, tx, locked, locked.Status.Plus(counts))
+		return err
+	})
+}
+
+func TestAJobDoesNotEndOverAPauseThatItHasNotSeen(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 2)
+	job := schematest.ListedJob(t, db, 2)
+	mustFold(t, db, job.ID)
+	succeed(t, db, job.ID, ids...)
+	if err := endOver(t, db, job.ID, schema.IntentPause); !errors.Is(err, schema.ErrJobChanged) {
+		t.Fatalf("the end is written over the pause: %v", err)
+	}
+	status := mustFold(t, db, job.ID, ids...)
+	job, err := schema.ReadJob(t.Context(), db, job.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status.Status != schema.Completed || status.JobVersion != job.Version || job.EndedAt.IsZero() {
+		t.Errorf("%s at version %d of %d, ended at %v", status.Status, status.JobVersion, job.Version, job.EndedAt)
+	}
+}
+
+func TestAnEmptyJobThatIsCancelledAtItsEndIsCancelled(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	schematest.Report(t, db, 0)
+	job := schematest.Job(t, db, 0)
+	mustFold(t, db, job.ID)
+	exec(t, db, "update jobs set started_at = now(), version = version + 1 where id = ?", job.ID)
+	mustFold(t, db, job.ID)
+	exec(t, db, "update jobs set listed_at = now(), version = version + 1 where id = ?", job.ID)
+	if err := endOver(t, db, job.ID, schema.IntentCancel); !errors.Is(err, schema.ErrJobChanged) {
+		t.Fatalf("the end is written over the cancellation: %v", err)
+	}
+	if status := mustFold(t, db, job.ID); status.Status != schema.Cancelled {
+		t.Errorf("it is %s", status.Status)
+	}
+}
