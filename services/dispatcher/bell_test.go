@@ -56,7 +56,7 @@ func TestABellRingsAtTheSecondLookForAJobThatStillLags(t *testing.T) {
 	}
 }
 
-func TestABellRingsOnlyWhileTheProjectorHasNothingWaitingAndNothingInHand(t *testing.T) {
+func TestABellRingsOnlyWhileNothingWaitsForTheProjectorWhateverItHasInHand(t *testing.T) {
 	t.Parallel()
 	k := newDesk(t)
 	job := k.job("cards", 1)
@@ -75,13 +75,8 @@ func TestABellRingsOnlyWhileTheProjectorHasNothingWaitingAndNothingInHand(t *tes
 	if len(inHand) == 0 {
 		t.Fatal("nothing is heard")
 	}
-	look("its news is in hand", 0)
-	for _, m := range inHand {
-		if err := m.DoubleAck(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	look("nothing is waiting", 1)
+	// A projector that is busy with other jobs is never without something in hand.
+	look("its news is in hand", 1)
 	k.heard(true)
 	look("the bell was heard", 2)
 	k.heard(true)

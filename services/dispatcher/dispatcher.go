@@ -21,7 +21,7 @@ const Source = "dispatcher"
 
 // Options for [New]; the zero value works.
 type Options struct {
-	// Interval is how long a turn takes at least; 200 ms if zero.
+	// Interval is the pause after a turn; 200 ms if zero.
 	Interval time.Duration
 	// Window is how many messages the jobs of a lane have outstanding together; 1,000 if zero.
 	Window int
@@ -139,6 +139,9 @@ func (d *Dispatcher) turn(ctx context.Context) (more bool, err error) {
 	d.hints.forget(time.Now())
 	shares := d.shares(jobs)
 	for _, job := range jobs {
+		if !wants(job) {
+			continue
+		}
 		unfinished, jobErr := d.take(ctx, job.ID, shares[job.Classifier.Lane()])
 		more = more || unfinished
 		note(jobErr)
@@ -173,14 +176,23 @@ func (d *Dispatcher) shares(jobs []schema.Job) map[schema.Lane]int {
 	return shares
 }
 
+// wants reports whether there is anything to do for the job. A transaction for each of a thousand that are paused would hold up the
+// rest.
+func wants(job schema.Job) bool {
+	said := job.AnnouncedRequested && job.AnnouncedIntent == job.IntentVersion &&
+		job.AnnouncedStarted == !job.StartedAt.IsZero() && job.AnnouncedListed == !job.ListedAt.IsZero()
+	return !said || job.EndedAt.IsZero() && job.Intent != schema.IntentPause
+}
+
 // take gives the job its turn, unless another dispatcher has it.
 func (d *Dispatcher) take(ctx context.Context, jobID string, window int) (more bool, err error) {
+	ctx = schema.WithSubject(ctx, jobID, "")
 	err = d.db.RunInTx(ctx, nil, func(ctx context.Context, lock bun.Tx) error {
 		taken, err := schema.TakeJob(ctx, lock, jobID)
 		if err != nil || !taken {
 			return err
 		}
-		more, err = d.work(schema.WithSubject(ctx, jobID, ""), jobID, window)
+		more, err = d.work(ctx, jobID, window)
 		return err
 	})
 	return more, err

@@ -256,3 +256,21 @@ func TestARequestWakesTheLoop(t *testing.T) {
 	}
 	k.eventually("the job is sent", func() bool { return len(k.outstanding(job)) == 1 })
 }
+
+func TestAJobThatNobodyWantsAnythingOfTakesNoTurn(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t)
+	quiet, owing := k.job("quiet", 3), k.job("owing", 3)
+	d := k.dispatcher(Options{})
+	k.turns(d)
+	k.intend(quiet.ID, schema.IntentPause)
+	k.intend(owing.ID, schema.IntentPause)
+	k.turns(d)
+	k.exec("update jobs set announced_listed = false where id = ?", owing.ID)
+	for id, want := range map[string]bool{quiet.ID: false, owing.ID: true} {
+		job := k.read(id)
+		if wants(job) != want {
+			t.Errorf("the job of %s takes a turn: %v", job.ReportID, !want)
+		}
+	}
+}

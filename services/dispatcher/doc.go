@@ -9,9 +9,10 @@
 //  3. A job is taken for one turn by an advisory lock, so any number of dispatchers may run without a leader. Its lock is held by a
 //     transaction that does nothing else: what the turn writes is committed step by step, and published behind its commit.
 //  4. The window of each job is a share of its lane's, so that a job of a million does not starve a job of ten.
-//  5. The bell only rings while the projector's consumer has nothing waiting and only for a job that lagged at the look before as well,
-//     since otherwise the repair would feed the backlog that it is waiting for. Looks are an interval apart however fast turns follow each
-//     other, and a bell is rung again only after a pause.
+//  5. The bell only rings while nothing waits for the projector and only for a job that lagged at the look before as well, since otherwise
+//     the repair would feed the backlog that it is waiting for. What the projector has in hand does not count: it always has something
+//     while any job is busy, and the bells of all others would be silent. Looks are an interval apart however fast turns follow each
+//     other, and a bell is rung again only after a pause. A page of cancelled items, of which nobody else tells, is followed by a bell.
 //  6. What is said of a job is said in the order in which it happened, and the projector says that it has finished only after all of it.
 //     So a job that has ended gets its turns until that is said.
 package dispatcher

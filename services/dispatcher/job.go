@@ -28,10 +28,17 @@ func (d *Dispatcher) work(ctx context.Context, jobID string, window int) (more b
 	if err := d.announce(ctx, job); err != nil {
 		return more, err
 	}
-	if !job.EndedAt.IsZero() || job.Intent != schema.IntentRun {
+	switch {
+	case !job.EndedAt.IsZero():
+		return more, nil
+	case job.Intent == schema.IntentRun:
+		return more, d.dispatch(ctx, job, window)
+	case job.Intent == schema.IntentCancel && more:
+		// Nobody says of each item that it is cancelled.
+		return more, d.publish.Publish(ctx, events.JobBell(jobID))
+	default:
 		return more, nil
 	}
-	return more, d.dispatch(ctx, job, window)
 }
 
 // traced joins the trace of a row, where it has one that can be read.

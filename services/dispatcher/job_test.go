@@ -165,7 +165,7 @@ func TestACancelledJobHasAllItsRowsCancelledInPages(t *testing.T) {
 			k := newDesk(t)
 			const mappings, page = 7, 2
 			job := k.job("cards", mappings)
-			d := k.dispatcher(Options{Page: page})
+			d := k.dispatcher(Options{Page: page, Interval: never})
 			for range before {
 				k.turn(d)
 			}
@@ -176,7 +176,7 @@ func TestACancelledJobHasAllItsRowsCancelledInPages(t *testing.T) {
 			}
 			k.intend(job.ID, schema.IntentCancel)
 			k.lose()
-			k.turns(d)
+			turns := k.turns(d)
 			cancelled := k.count("select count(*) from job_items where job_id = ? and outcome = 'cancelled' and ended_at is not null", job.ID)
 			if all := k.count("select count(*) from job_items where job_id = ?", job.ID); all != mappings || cancelled != mappings-done {
 				t.Errorf("%d of %d rows are cancelled, %d were done", cancelled, all, done)
@@ -184,6 +184,10 @@ func TestACancelledJobHasAllItsRowsCancelledInPages(t *testing.T) {
 			if most := k.count(`select max(n) from (select count(*) as n from job_items where outcome = 'cancelled'
 				group by xmin::text) pages`); most > page {
 				t.Errorf("%d rows were marked in one transaction", most)
+			}
+			// Nobody else tells the projector of them, which may be busy with other jobs.
+			if n := k.bells(job); n != turns-1 {
+				t.Errorf("%d bells for %d turns of which all but the last had rows to cancel", n, turns)
 			}
 			if times := k.count(`select max(n) from (select count(distinct ended_at) as n from job_items where outcome = 'cancelled'
 				group by xmin::text) pages`); times != 1 {
