@@ -173,9 +173,13 @@ func readInOrder(ctx context.Context, db bun.IDB, q FactQuery, ids []string) ([]
 
 // MarkAudited records that the audit log has all that the job's rows say.
 func MarkAudited(ctx context.Context, db bun.IDB, jobID string) error {
-	_, err := db.NewUpdate().Model((*Job)(nil)).Set("audited_at = t.now, updated_at = t.now, updated_by = ?", auditor).
-		TableExpr("(select clock_timestamp() as now) t").
-		Where("id = ? and audited_at is null and ended_at is not null", jobID).Exec(ctx)
+	_, err := db.NewRaw(`with locked as materialized (
+			select id from jobs where id = ? and audited_at is null and ended_at is not null for no key update
+		), clock as materialized (
+			select id, clock_timestamp() as now from locked
+		)
+		update jobs j set audited_at = clock.now, updated_at = clock.now, updated_by = ? from clock where j.id = clock.id`,
+		jobID, auditor).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("audited job %s: %w", jobID, err)
 	}

@@ -41,10 +41,13 @@ func ReadJob(ctx context.Context, db bun.IDB, jobID string) (Job, error) {
 
 // MarkStarted records that the work on the job begins, unless somebody has paused or cancelled it meanwhile.
 func MarkStarted(ctx context.Context, db bun.IDB, jobID string) error {
-	_, err := db.NewUpdate().Model((*Job)(nil)).
-		Set("started_at = t.now, version = j.version + 1, updated_at = t.now, updated_by = ?", dispatcher).
-		TableExpr("(select clock_timestamp() as now) t").
-		Where("id = ? and started_at is null and intent = ?", jobID, IntentRun).Exec(ctx)
+	_, err := db.NewRaw(`with locked as materialized (
+			select id from jobs where id = ? and started_at is null and intent = ? for no key update
+		), clock as materialized (
+			select id, clock_timestamp() as now from locked
+		)
+		update jobs j set started_at = clock.now, version = j.version + 1, updated_at = clock.now, updated_by = ?
+		from clock where j.id = clock.id`, jobID, IntentRun, dispatcher).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("start job %s: %w", jobID, err)
 	}

@@ -131,7 +131,7 @@ func TestOnlyWhatIsQueuedAndDueIsSent(t *testing.T) {
 	ids := schematest.Report(t, db, 4)
 	job := schematest.ListedJob(t, db, 4)
 	succeed(t, db, job.ID, ids[0])
-	if _, _, err := schema.PostponeItem(t.Context(), db, job.ID, ids[1], schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "x"}, time.Hour); err != nil {
+	if _, err := schema.PostponeItem(t.Context(), db, job.ID, ids[1], schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "x"}, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	due, err := schema.DueItems(t.Context(), db, job.ID, 10)

@@ -140,7 +140,7 @@ func TestAJobIsPostponedByWhatItWaitsFor(t *testing.T) {
 	ids := schematest.Report(t, db, 2)
 	job := schematest.ListedJob(t, db, 2)
 	succeed(t, db, job.ID, ids[0])
-	_, due, err := schema.PostponeItem(t.Context(), db, job.ID, ids[1], schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}, time.Hour)
+	due, err := schema.PostponeItem(t.Context(), db, job.ID, ids[1], schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func TestOneItemIsWrittenWithoutReadingTheQueue(t *testing.T) {
 			return err
 		},
 		"PostponeItem": func(ctx context.Context, tx bun.Tx) error {
-			_, _, err := schema.PostponeItem(ctx, tx, job.ID, ids[1], failure, time.Second)
+			_, err := schema.PostponeItem(ctx, tx, job.ID, ids[1], failure, time.Second)
 			return err
 		},
 		"FailItem": func(ctx context.Context, tx bun.Tx) error { return schema.FailItem(ctx, tx, job.ID, ids[2], failure) },

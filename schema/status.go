@@ -24,6 +24,9 @@ type JobStatus struct {
 
 	Message    string `bun:"message"`
 	WaitingFor string `bun:"waiting_for,nullzero"`
+	// WaitingUntil is when that is over; it is known where the status was computed, and not kept.
+	WaitingUntil time.Time `bun:"-"`
+
 	Error      string `bun:"error,nullzero"`
 	ETASeconds *int64 `bun:"eta_seconds"`
 
@@ -82,7 +85,7 @@ func (c Counts) Plus(more Counts) Counts {
 // Equal reports whether s and other say the same of the same job, whenever and by whomever they were written.
 func (s JobStatus) Equal(other JobStatus) bool {
 	for _, status := range []*JobStatus{&s, &other} {
-		status.UpdatedAt, status.UpdatedBy = time.Time{}, ""
+		status.UpdatedAt, status.UpdatedBy, status.WaitingUntil = time.Time{}, "", time.Time{}
 		for _, at := range []*time.Time{&status.LastEndedAt, &status.StartedAt, &status.CompletedAt, &status.CreatedAt} {
 			*at = at.UTC().Round(0)
 		}
@@ -129,6 +132,7 @@ func StatusOf(job Job, counts Counts, waiting Waiting, lost []Lost) JobStatus {
 	if job.Intent == IntentRun && !job.ListedAt.IsZero() && waiting.Items > 0 && waiting.Items == total-completed {
 		s.WaitingFor = fmt.Sprintf("%s that failed before will be tried again, the first at %s",
 			mappings(waiting.Items), waiting.DueAt.UTC().Format(time.RFC3339))
+		s.WaitingUntil = waiting.DueAt
 	}
 	if s.Status.Final() {
 		s.CompletedAt = job.ListedAt

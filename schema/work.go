@@ -187,27 +187,34 @@ func null[T ~string](text T) sql.NullString {
 	return sql.NullString{String: string(text), Valid: text != ""}
 }
 
-// PostponeItem records an attempt whose error counts: the item stays queued and is due again after wait. It returns the item's times, or
+// lockQueued locks an item that is still queued, and reads the clock behind the lock.
+const lockQueued = `with locked as materialized (
+		select job_id, mapping_id from job_items where job_id = ? and mapping_id = ? and ` + stillQueued + ` for no key update
+	), clock as materialized (
+		select job_id, mapping_id, clock_timestamp() as now from locked
+	)
+	`
+
+// PostponeItem records an attempt whose error counts: the item stays queued and is due again after wait. It returns when that is, or
 // [ErrNotFound] where the item is no longer queued or the attempt no longer its next.
-func PostponeItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Saved, wait time.Duration) (recorded, due time.Time, err error) {
-	err = tx.NewRaw(`update job_items set attempt = ?, error_code = ?, error = ?, due_at = t.now + ? * interval '1 millisecond',
-		starts = 0, duration_ms = ?, updated_at = t.now, updated_by = ?
-		from (select clock_timestamp() as now) t
-		where job_id = ? and mapping_id = ? and `+stillQueued+` and attempt = ? returning updated_at, due_at`,
-		s.Attempt, s.Code, s.Error, wait.Milliseconds(), s.Duration.Milliseconds(), JobAuthor(jobID), jobID, mappingID, s.Attempt-1).
-		Scan(ctx, &recorded, &due)
+func PostponeItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Saved, wait time.Duration) (due time.Time, err error) {
+	err = tx.NewRaw(lockQueued+`update job_items i set attempt = ?, error_code = ?, error = ?, due_at = clock.now + ? * interval '1 millisecond',
+		starts = 0, duration_ms = ?, updated_at = clock.now, updated_by = ?
+		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id and i.attempt = ? returning i.due_at`,
+		jobID, mappingID, s.Attempt, s.Code, s.Error, wait.Milliseconds(), s.Duration.Milliseconds(), JobAuthor(jobID), s.Attempt-1).
+		Scan(ctx, &due)
 	if err != nil {
-		return recorded, due, notFound(err, "queued item of mapping "+mappingID)
+		return due, notFound(err, "queued item of mapping "+mappingID)
 	}
-	return recorded, due, nil
+	return due, nil
 }
 
 // FailItem ends an item whose mapping stays as it is. It does nothing where the item is no longer queued.
 func FailItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Saved) error {
-	_, err := tx.NewRaw(`update job_items i set outcome = ?, attempt = ?, error_code = ?, error = ?, duration_ms = ?,
-		ended_at = t.now, updated_at = t.now, updated_by = ?
-		from (select clock_timestamp() as now) t where i.job_id = ? and i.mapping_id = ? and `+stillQueued,
-		ItemFailed, s.Attempt, s.Code, s.Error, s.Duration.Milliseconds(), JobAuthor(jobID), jobID, mappingID).Exec(ctx)
+	_, err := tx.NewRaw(lockQueued+`update job_items i set outcome = ?, attempt = ?, error_code = ?, error = ?, duration_ms = ?,
+		ended_at = clock.now, updated_at = clock.now, updated_by = ?
+		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id`,
+		jobID, mappingID, ItemFailed, s.Attempt, s.Code, s.Error, s.Duration.Milliseconds(), JobAuthor(jobID)).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("fail item %s: %w", mappingID, err)
 	}

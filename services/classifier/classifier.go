@@ -101,8 +101,10 @@ func (c *Classifier) take(ctx context.Context, m events.MappingRequested, do fun
 		return c.tell(ctx, work.Item)
 	case work.Intent != schema.IntentRun:
 		return nil
+	case !work.Due && work.Item.Attempt > 0:
+		return c.tellPostponed(ctx, m.JobID) // again, since it may have been lost
 	case !work.Due:
-		return c.tellWaiting(ctx, work.Item)
+		return nil
 	}
 	return do(ctx, work)
 }

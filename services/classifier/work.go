@@ -113,10 +113,7 @@ func (c *Classifier) count(ctx context.Context, work schema.Work, cause error, t
 		return c.fail(ctx, work, code, cause, took)
 	}
 	saved := schema.Saved{Code: code, Error: cause.Error(), Attempt: attempt, Duration: took}
-	item := work.Item
-	item.Attempt, item.ErrorCode = attempt, code
-	var err error
-	item.UpdatedAt, item.DueAt, err = schema.PostponeItem(ctx, c.db, item.JobID, item.MappingID, saved, wait(attempt))
+	due, err := schema.PostponeItem(ctx, c.db, work.Item.JobID, work.Item.MappingID, saved, wait(attempt))
 	if errors.Is(err, schema.ErrNotFound) {
 		return nil // somebody else has dealt with the item
 	}
@@ -124,8 +121,8 @@ func (c *Classifier) count(ctx context.Context, work schema.Work, cause error, t
 		return err
 	}
 	c.log.WarnContext(ctx, "mapping will be tried again", "job_id", work.Item.JobID, "mapping_id", work.Item.MappingID,
-		"attempt", attempt, "error_code", code, "error", cause)
-	return c.tellWaiting(ctx, item)
+		"attempt", attempt, "due_at", due, "error_code", code, "error", cause)
+	return c.tellPostponed(ctx, work.Item.JobID)
 }
 
 // wait is the pause after the attempt, with a quarter of jitter either way.
@@ -170,11 +167,8 @@ func (c *Classifier) tell(ctx context.Context, item schema.Item) error {
 	return c.publish.Publish(ctx, events.JobItemOf(item))
 }
 
-// tellWaiting says of an item that is not due that it will be tried again. It can be said again: when it began to wait stands in the row.
-func (c *Classifier) tellWaiting(ctx context.Context, item schema.Item) error {
-	if item.ErrorCode == "" {
-		return nil
-	}
-	why := fmt.Sprintf("mapping %s failed (%s) and will be tried again", item.MappingID, item.ErrorCode)
-	return c.publish.Publish(ctx, events.JobWaiting(item.JobID, events.Waiting{WaitingFor: &why, Until: &item.DueAt, Since: item.UpdatedAt}))
+// tellPostponed rings the bell of the job whose item will be tried again. Whether the job waits for that, or goes on with other items
+// meanwhile, its status says.
+func (c *Classifier) tellPostponed(ctx context.Context, jobID string) error {
+	return c.publish.Publish(ctx, events.JobBell(jobID))
 }

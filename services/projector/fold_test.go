@@ -148,12 +148,13 @@ func TestWhatAJobWaitsForIsShownUntilItIsOver(t *testing.T) {
 	p := h.projector()
 	h.fold(p, h.end(job, h.ids[0])...)
 	postponed := schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}
-	since, due, err := schema.PostponeItem(t.Context(), h.db, job.ID, h.ids[1], postponed, time.Hour)
+	due, err := schema.PostponeItem(t.Context(), h.db, job.ID, h.ids[1], postponed, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	why := "it broke"
-	h.fold(p, heard(events.JobWaiting(job.ID, events.Waiting{WaitingFor: &why, Until: &due, Since: since})))
+	for range 2 {
+		h.fold(p, heard(events.JobBell(job.ID)))
+	}
 	want := fmt.Sprintf("1 mapping that failed before will be tried again, the first at %s", due.UTC().Format(time.RFC3339))
 	if got := h.status(job).WaitingFor; got != want {
 		t.Errorf("waits for %q, not %q", got, want)
@@ -162,6 +163,19 @@ func TestWhatAJobWaitsForIsShownUntilItIsOver(t *testing.T) {
 	h.fold(p, h.item(job, h.ids[1]))
 	if status := h.status(job); status.WaitingFor != "" || !status.Status.Final() {
 		t.Errorf("%s, waits for %q", status.Status, status.WaitingFor)
+	}
+	var said []events.Waiting
+	for _, m := range h.published(events.TopicJobProgress, job.ID) {
+		_, event, err := events.DecodeAny(events.Message{Subject: m.Subject, Header: m.Header, Data: m.Data})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if progress, ok := event.(events.JobProgress); ok && progress.Kind == events.KindWaiting {
+			said = append(said, *progress.Waiting)
+		}
+	}
+	if len(said) != 2 || *said[0].WaitingFor != want || !said[0].Until.Equal(due) || said[1].WaitingFor != nil || said[1].Until != nil {
+		t.Errorf("said of the wait: %+v", said)
 	}
 }
 

@@ -154,10 +154,34 @@ func (p *Projector) foldJob(ctx context.Context, l look) error {
 			break
 		}
 	}
+	if err := p.tellWaiting(ctx, locked, status); err != nil {
+		return err
+	}
 	if more {
 		return p.publish.Publish(ctx, events.JobBell(l.jobID))
 	}
 	return p.finish(ctx, locked.Job, status)
+}
+
+// tellWaiting says what the job waits for where that is something else than before, or that it does not wait any more.
+func (p *Projector) tellWaiting(ctx context.Context, before schema.LockedStatus, after schema.JobStatus) error {
+	if after.WaitingFor == before.Status.WaitingFor {
+		return nil
+	}
+	waiting := events.Waiting{Since: after.UpdatedAt}
+	if after.WaitingFor != "" {
+		waiting.WaitingFor, waiting.Until = &after.WaitingFor, &after.WaitingUntil
+	}
+	return p.publish.Publish(traced(ctx, before.Job), events.JobWaiting(before.Job.ID, waiting))
+}
+
+// traced joins the trace of the request for the job.
+func traced(ctx context.Context, job schema.Job) context.Context {
+	trace, err := events.ParseTraceparent(job.Traceparent)
+	if err != nil {
+		return ctx
+	}
+	return events.WithTraceparent(ctx, trace)
 }
 
 // count adds what the look finds to the job's status. More says that a sweep has pages left.
@@ -192,10 +216,7 @@ func (p *Projector) finish(ctx context.Context, job schema.Job, status schema.Jo
 	if !status.Status.Final() || job.AnnouncedFinished || owed {
 		return nil
 	}
-	if trace, err := events.ParseTraceparent(job.Traceparent); err == nil {
-		ctx = events.WithTraceparent(ctx, trace)
-	}
-	if err := p.publish.Publish(ctx, events.JobFinished{JobStatus: events.StatusOf(job, status)}); err != nil {
+	if err := p.publish.Publish(traced(ctx, job), events.JobFinished{JobStatus: events.StatusOf(job, status)}); err != nil {
 		return err
 	}
 	return schema.MarkAnnounced(ctx, p.db, job.ID, schema.AnnouncedFinished, Source)
