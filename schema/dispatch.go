@@ -101,9 +101,9 @@ func MarkIntentAnnounced(ctx context.Context, db bun.IDB, jobID string, version 
 // that is to be cancelled gets its items cancelled, so that a retry finds them. It returns the job as it stands after the page; the
 // page lasts or not with the transaction, and a list cut short goes on where it stopped.
 func ListItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, error) {
-	var job Job
-	if err := tx.NewSelect().Model(&job).ExcludeColumn("mapping_ids").Where("id = ?", jobID).For("no key update").Scan(ctx); err != nil {
-		return job, notFound(err, "job "+jobID)
+	job, err := LockJob(ctx, tx, jobID)
+	if err != nil {
+		return job, err
 	}
 	if !job.ListedAt.IsZero() {
 		return job, nil
@@ -179,7 +179,7 @@ func CancelItems(ctx context.Context, tx bun.IDB, jobID string, limit int) (int6
 		), clock as materialized (
 			select clock_timestamp() as now from (select count(*) from page) locked
 		)
-		update job_items i set outcome = ?, ended_at = clock.now, updated_at = clock.now, updated_by = ? from page, clock
+		update job_items i set outcome = ?, error_code = null, error = null, ended_at = clock.now, updated_at = clock.now, updated_by = ? from page, clock
 		where i.job_id = ? and i.mapping_id = page.mapping_id and `+stillQueued,
 		jobID, limit, ItemCancelled, dispatcher, jobID).Exec(ctx)
 	if err != nil {

@@ -32,6 +32,9 @@ type Options struct {
 	MaxConns int
 	// LogSQL receives every statement, with literals and parameters shown as ?; nil logs none.
 	LogSQL *slog.Logger
+	// StatementLimit is how long one statement may take; for ever if zero. A network that swallows packets, without a word to either
+	// side, would hold whoever waits for an answer for a quarter of an hour otherwise.
+	StatementLimit time.Duration
 }
 
 // Open makes a pool of connections to the database at url and checks that it answers. The error names the database without the
@@ -59,8 +62,8 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	}
 	params["timezone"] = "UTC"
 	params["idle_in_transaction_session_timeout"] = "30s"
-	if opts.LogSQL != nil {
-		config.ConnConfig.Tracer = sqlTracer{log: opts.LogSQL}
+	if opts.LogSQL != nil || opts.StatementLimit > 0 {
+		config.ConnConfig.Tracer = tracer{log: opts.LogSQL, limit: opts.StatementLimit}
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -81,17 +84,6 @@ func (db *DB) Close() error {
 	err := db.DB.Close()
 	db.pool.Close()
 	return err
-}
-
-// Pool is the pool of pgx below bun, for bulk copies.
-func (db *DB) Pool() *pgxpool.Pool { return db.pool }
-
-// Constraint returns the name of the constraint that err says was violated, or "".
-func Constraint(err error) string {
-	if pg, ok := asPgError(err); ok {
-		return pg.ConstraintName
-	}
-	return ""
 }
 
 func asPgError(err error) (*pgconn.PgError, bool) { return errors.AsType[*pgconn.PgError](err) }

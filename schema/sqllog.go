@@ -17,8 +17,9 @@ type (
 type subject struct{ jobID, mappingID string }
 
 type start struct {
-	sql string
-	at  time.Time
+	sql    string
+	at     time.Time
+	cancel context.CancelFunc
 }
 
 // WithSubject marks ctx as work on a mapping of a job, either of which may be empty; logged statements carry the ids.
@@ -26,17 +27,33 @@ func WithSubject(ctx context.Context, jobID, mappingID string) context.Context {
 	return context.WithValue(ctx, subjectKey{}, subject{jobID, mappingID})
 }
 
-// sqlTracer logs every statement at the driver, below bun, so that prepared ones show too.
-type sqlTracer struct{ log *slog.Logger }
+// tracer sees every statement at the driver, below bun, the prepared ones and begin and commit included. It ends those that take longer
+// than the limit, and logs them.
+type tracer struct {
+	log   *slog.Logger
+	limit time.Duration
+}
 
 // TraceQueryStart implements [pgx.QueryTracer].
-func (t sqlTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	return context.WithValue(ctx, startKey{}, start{sql: data.SQL, at: time.Now()})
+func (t tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	began := start{sql: data.SQL, at: time.Now(), cancel: func() {}}
+	if t.limit > 0 {
+		ctx, began.cancel = context.WithTimeout(ctx, t.limit)
+	}
+	return context.WithValue(ctx, startKey{}, began)
 }
 
 // TraceQueryEnd implements [pgx.QueryTracer].
-func (t sqlTracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
-	began, _ := ctx.Value(startKey{}).(start)
+func (t tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
+	if began, ok := ctx.Value(startKey{}).(start); ok {
+		began.cancel()
+		if t.log != nil {
+			t.logStatement(ctx, began, data)
+		}
+	}
+}
+
+func (t tracer) logStatement(ctx context.Context, began start, data pgx.TraceQueryEndData) {
 	about, _ := ctx.Value(subjectKey{}).(subject)
 	attrs := []slog.Attr{
 		slog.String("sql", WithoutValues(began.sql)),
@@ -55,8 +72,10 @@ func (t sqlTracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.Trac
 	t.log.LogAttrs(ctx, slog.LevelInfo, "sql", attrs...)
 }
 
-// WithoutValues returns the statement with every literal and parameter shown as ?, and with white space folded. It knows strings
-// ('it”s', E'\”, U&”, B'1', X'ff'), dollar quotes, numbers and $1; names in double quotes stay, and so do digits inside a name.
+// WithoutValues returns the statement with every literal and parameter shown as ?, with white space folded and without comments. Names
+// in double quotes stay, and so do digits inside a name. It knows numbers, true, false, null and $1, and as strings:
+//
+//	'it''s'  E'\''  U&'\0041'  B'1'  X'ff'  $tag$text$tag$
 func WithoutValues(sql string) string {
 	var out strings.Builder
 	for i := 0; i < len(sql); {
@@ -74,9 +93,9 @@ func WithoutValues(sql string) string {
 		case c >= '0' && c <= '9':
 			i = numberEnd(sql, i)
 			out.WriteByte('?')
-		case isSpace(c):
-			for i < len(sql) && isSpace(sql[i]) {
-				i++
+		case blankEnd(sql, i) > i:
+			for end := blankEnd(sql, i); end > i; end = blankEnd(sql, i) {
+				i = end
 			}
 			out.WriteByte(' ')
 		case isNameStart(c):
@@ -84,7 +103,7 @@ func WithoutValues(sql string) string {
 			for end < len(sql) && (isNameStart(sql[end]) || sql[end] >= '0' && sql[end] <= '9' || sql[end] == '$') {
 				end++
 			}
-			out.WriteString(sql[i:end])
+			out.WriteString(nameOrValue(out.String(), sql[i:end]))
 			i = end
 		default:
 			out.WriteByte(c)
@@ -92,6 +111,41 @@ func WithoutValues(sql string) string {
 		}
 	}
 	return strings.TrimSpace(out.String())
+}
+
+// nameOrValue is ? for a word that is a value, which null is not where a test is what stands before it.
+func nameOrValue(before, word string) string {
+	switch strings.ToLower(word) {
+	case "true", "false":
+		return "?"
+	case "null":
+		before = strings.ToLower(before)
+		if !strings.HasSuffix(before, "is ") && !strings.HasSuffix(before, "is not ") {
+			return "?"
+		}
+	}
+	return word
+}
+
+// blankEnd is where the white space or the comment that begins at i ends; i where neither does.
+func blankEnd(sql string, i int) int {
+	rest := sql[i:]
+	switch {
+	case strings.HasPrefix(rest, "--"):
+		return i + until(rest, "\n")
+	case strings.HasPrefix(rest, "/*"):
+		return i + until(rest, "*/")
+	default:
+		return i + len(rest) - len(strings.TrimLeft(rest, " \n\t\r"))
+	}
+}
+
+// until is where the first end behind the first two characters ends.
+func until(text, end string) int {
+	if n := strings.Index(text[2:], end); n >= 0 {
+		return 2 + n + len(end)
+	}
+	return len(text)
 }
 
 // escapes reports whether a string that follows this text takes backslash escapes.
@@ -142,8 +196,6 @@ func numberEnd(sql string, i int) int {
 	}
 	return i
 }
-
-func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
 
 func isNameStart(c byte) bool {
 	return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80

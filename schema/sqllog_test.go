@@ -25,6 +25,8 @@ func TestAStatementIsShownWithoutItsValues(t *testing.T) {
 		`select '123-45-6789'::text`:                             `select ?::text`,
 		`select x'ff', b'01', U&'\0041'`:                         `select x?, b?, U&?`,
 		`select '\' , 'second'`:                                  `select ? , ?`,
+		`select TRUE, a is not null, "true", NULL from nulls`:    `select ?, a is not null, "true", ? from nulls`,
+		"select 1 -- it's\n, 'a' /* and 'b */ from t":            `select ? , ? from t`,
 	} {
 		if got := schema.WithoutValues(sql); strings.ReplaceAll(got, "$?", "?") != strings.ReplaceAll(want, "$?", "?") {
 			t.Errorf("%s\n got %s\nwant %s", sql, got, want)
