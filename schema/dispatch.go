@@ -30,15 +30,6 @@ func TakeJob(ctx context.Context, tx bun.Tx, jobID string) (taken bool, err erro
 	return taken, nil
 }
 
-// ReadJob reads the job's row, without the mappings that a caller named.
-func ReadJob(ctx context.Context, db bun.IDB, jobID string) (Job, error) {
-	var job Job
-	if err := db.NewSelect().Model(&job).ExcludeColumn("mapping_ids").Where("id = ?", jobID).Scan(ctx); err != nil {
-		return job, notFound(err, "job "+jobID)
-	}
-	return job, nil
-}
-
 // MarkStarted records that the work on the job begins, unless somebody has paused or cancelled it meanwhile.
 func MarkStarted(ctx context.Context, db bun.IDB, jobID string) error {
 	_, err := db.NewRaw(`with locked as materialized (

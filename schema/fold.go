@@ -2,7 +2,6 @@ package schema
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -214,12 +213,4 @@ func countFolded(ctx context.Context, tx bun.IDB, jobID string) (Counts, error) 
 	return scanCounts(ctx, tx, countItems+` from (
 		select outcome, information_security_classification as tier, input_tokens, output_tokens, cost_usd, ended_at
 		from job_items where job_id = ? and folded_at is not null) folded`, jobID)
-}
-
-// notFound turns the absence of a row into [ErrNotFound] and names what was looked for.
-func notFound(err error, what string) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("%s: %w", what, ErrNotFound)
-	}
-	return fmt.Errorf("%s: %w", what, err)
 }

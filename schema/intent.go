@@ -8,17 +8,6 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// LockJob reads the job's row, without the mappings that a caller named, and locks it for this transaction. It returns [ErrNotFound]
-// where there is no such job.
-func LockJob(ctx context.Context, tx bun.Tx, jobID string) (Job, error) {
-	var job Job
-	err := tx.NewSelect().Model(&job).ExcludeColumn("mapping_ids").Where("id = ?", jobID).For("no key update").Scan(ctx)
-	if err != nil {
-		return job, notFound(err, "job "+jobID)
-	}
-	return job, nil
-}
-
 // CurrentStatus is where the job stands when its row is asked, which an intent changes at once, while the status that the projector
 // keeps may lag.
 func CurrentStatus(job Job, kept JobStatus) Status {

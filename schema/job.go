@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -221,6 +222,26 @@ func (j Job) Total() int64 {
 		return max(j.MappingCount, j.Listed)
 	}
 	return j.Listed
+}
+
+// ReadJob reads the job's row, without the mappings that a caller named.
+func ReadJob(ctx context.Context, db bun.IDB, jobID string) (Job, error) {
+	var job Job
+	if err := db.NewSelect().Model(&job).ExcludeColumn("mapping_ids").Where("id = ?", jobID).Scan(ctx); err != nil {
+		return job, notFound(err, "job "+jobID)
+	}
+	return job, nil
+}
+
+// LockJob reads the job's row, without the mappings that a caller named, and locks it for this transaction. It returns [ErrNotFound]
+// where there is no such job.
+func LockJob(ctx context.Context, tx bun.Tx, jobID string) (Job, error) {
+	var job Job
+	err := tx.NewSelect().Model(&job).ExcludeColumn("mapping_ids").Where("id = ?", jobID).For("no key update").Scan(ctx)
+	if err != nil {
+		return job, notFound(err, "job "+jobID)
+	}
+	return job, nil
 }
 
 // JobIntent is one thing that somebody asked of a job, in the order of the versions.

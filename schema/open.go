@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/uptrace/bun"
@@ -86,8 +84,6 @@ func (db *DB) Close() error {
 	return err
 }
 
-func asPgError(err error) (*pgconn.PgError, bool) { return errors.AsType[*pgconn.PgError](err) }
-
 // Now is the transaction's one reading of the clock. It is the database's own clock at the moment of the call, so a caller that holds
 // the row locks it needs never writes time backwards.
 func Now(ctx context.Context, tx bun.IDB) (time.Time, error) {
@@ -96,11 +92,4 @@ func Now(ctx context.Context, tx bun.IDB) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("clock: %w", err)
 	}
 	return now.UTC(), nil
-}
-
-// Refused reports whether the database refused a statement for what was in it: a value out of range, or one that a constraint forbids.
-// The same statement would be refused again.
-func Refused(err error) bool {
-	pg, ok := asPgError(err)
-	return ok && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23"))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -29,9 +28,6 @@ type Work struct {
 	Mapping   Mapping        `bun:"embed:mapping__"`
 	Attribute Attribute      `bun:"embed:attribute__"`
 }
-
-// ErrNotFound says that there is no such row.
-var ErrNotFound = errors.New("not found")
 
 // ReadWork reads the work that a message names. It returns [ErrNotFound] where the job has no such item.
 func ReadWork(ctx context.Context, db *DB, jobID, mappingID string) (Work, error) {

@@ -17,7 +17,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -36,10 +35,6 @@ type Options struct {
 	// Config is a configuration file of nats-server. Where Listen is given beside it, the monitoring port of the file is not opened:
 	// the server that the file was written for may run on this machine too.
 	Config string
-	// SyncInterval is how often JetStream syncs its files to the disk, SyncAlways that it does before it acknowledges. Zero means
-	// Config's or the server's own interval.
-	SyncInterval time.Duration
-	SyncAlways   bool
 	// Logger gets the server's log. Nil discards it.
 	Logger *slog.Logger
 }
@@ -96,10 +91,6 @@ func (o Options) serverOptions() (*server.Options, error) {
 	if err := os.MkdirAll(options.StoreDir, 0o700); err != nil {
 		return nil, fmt.Errorf("directory for JetStream's files: %w", err)
 	}
-	if o.SyncInterval > 0 {
-		options.SyncInterval = o.SyncInterval
-	}
-	options.SyncAlways = options.SyncAlways || o.SyncAlways
 	options.JetStream = true
 	options.NoSigs = true
 	if options.ServerName == "" {

@@ -15,8 +15,8 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
-// Source is how the classifier signs its events.
-const Source = "classifier"
+// source is how the classifier signs its events.
+const source = "classifier"
 
 const (
 	// suspectDelivery is the delivery from which an item is suspected of ending its process.
@@ -51,7 +51,7 @@ type Classifier struct {
 // New makes a classifier that judges by the policy, and takes its work from the topology's stream.
 func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, policy *rules.Policy, log *slog.Logger, options Options) *Classifier {
 	c := &Classifier{
-		db: db, publish: events.NewPublisher(js, Source), indexes: newIndexes(db), log: log, alone: make(chan struct{}, 1),
+		db: db, publish: events.NewPublisher(js, source), indexes: newIndexes(db), log: log, alone: make(chan struct{}, 1),
 		evaluate: func(from *candidates, work schema.Work) (schema.Mapping, schema.Saved) {
 			return evaluate(policy, from, work)
 		},

@@ -16,8 +16,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// Source is how the dispatcher signs its events.
-const Source = "dispatcher"
+// source is how the dispatcher signs its events.
+const source = "dispatcher"
 
 // Options for [New]; the zero value works.
 type Options struct {
@@ -64,7 +64,7 @@ type Dispatcher struct {
 // New makes a dispatcher that compares db with what the streams of the topology hold; js is a view of nc.
 func New(db *schema.DB, nc *nats.Conn, js jetstream.JetStream, topology events.Topology, log *slog.Logger, options Options) *Dispatcher {
 	return &Dispatcher{
-		db: db, nc: nc, js: js, topology: topology, publish: events.NewPublisher(js, Source), log: log,
+		db: db, nc: nc, js: js, topology: topology, publish: events.NewPublisher(js, source), log: log,
 		options: options.withDefaults(), hints: hints{}, bells: bells{rung: map[string]time.Time{}},
 	}
 }

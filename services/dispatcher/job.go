@@ -145,7 +145,7 @@ func (d *Dispatcher) milestones(job schema.Job) (words []word) {
 	} {
 		if !m.said && !m.happened.IsZero() {
 			words = append(words, word{m.happened, m.event, job.Traceparent, func(ctx context.Context) error {
-				return schema.MarkAnnounced(ctx, d.db, job.ID, m.what, Source)
+				return schema.MarkAnnounced(ctx, d.db, job.ID, m.what, source)
 			}})
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// Source is how the projector signs its events.
-const Source = "projector"
+// source is how the projector signs its events.
+const source = "projector"
 
 const (
 	// sweepPage is how many items a sweep counts at once, before other jobs have their turn.
@@ -39,7 +39,7 @@ type Projector struct {
 
 // New makes a projector that folds the events of the topology's stream into db.
 func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, log *slog.Logger) *Projector {
-	p := &Projector{db: db, publish: events.NewPublisher(js, Source), log: log, page: sweepPage, trouble: map[string]string{}}
+	p := &Projector{db: db, publish: events.NewPublisher(js, source), log: log, page: sweepPage, trouble: map[string]string{}}
 	p.runner = events.ConsumeBatches(js, events.Projector(), p.fold, events.Options{
 		Batch: batchSize, Linger: linger, Topology: topology, Log: log,
 	})
@@ -219,5 +219,5 @@ func (p *Projector) finish(ctx context.Context, job schema.Job, status schema.Jo
 	if err := p.publish.Publish(traced(ctx, job), events.JobFinished{JobStatus: events.StatusOf(job, status)}); err != nil {
 		return err
 	}
-	return schema.MarkAnnounced(ctx, p.db, job.ID, schema.AnnouncedFinished, Source)
+	return schema.MarkAnnounced(ctx, p.db, job.ID, schema.AnnouncedFinished, source)
 }
