@@ -81,3 +81,23 @@ func TestAnEmptyJobThatIsCancelledAtItsEndIsCancelled(t *testing.T) {
 		t.Errorf("it is %s", status.Status)
 	}
 }
+
+func TestAPauseDoesNotCountAsWorkForTheTimeThatIsLeft(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 4)
+	job := schematest.ListedJob(t, db, 4)
+	mustFold(t, db, job.ID)
+	intend(t, db, job.ID, schema.IntentPause)
+	intend(t, db, job.ID, schema.IntentRun)
+	succeed(t, db, job.ID, ids[:2]...)
+	// Two mappings took ten seconds each, before and after an hour's pause.
+	exec(t, db, "update jobs set started_at = now() - interval '2 hours' where id = ?", job.ID)
+	exec(t, db, "update job_intents set created_at = now() - interval '2 hours' + interval '10 seconds' where version = 2")
+	exec(t, db, "update job_intents set created_at = now() - interval '1 hour' + interval '10 seconds' where version = 3")
+	exec(t, db, "update job_items set ended_at = now() - interval '1 hour' + interval '20 seconds' where outcome = 'succeeded'")
+	status := mustFold(t, db, job.ID, ids...)
+	if status.Status != schema.Running || status.ETASeconds == nil || *status.ETASeconds < 20 || *status.ETASeconds > 21 {
+		t.Errorf("%s, %d seconds left", status.Status, *status.ETASeconds)
+	}
+}

@@ -179,6 +179,9 @@ func computeStatus(ctx context.Context, tx bun.IDB, job Job, counts Counts) (Job
 	if due != nil {
 		waiting.DueAt = *due
 	}
+	if waiting.Paused, err = pausedFor(ctx, tx, job, counts.LastEndedAt); err != nil {
+		return JobStatus{}, err
+	}
 	if counts.Failed > 0 && statusFrom(job, counts) == Failed {
 		err := tx.NewRaw(`select error_code, count(*) as items, coalesce(min(error), '') as error
 			from job_items where job_id = ? and outcome = 'failed' group by error_code order by items desc, error_code`, job.ID).Scan(ctx, &lost)
@@ -187,6 +190,23 @@ func computeStatus(ctx context.Context, tx bun.IDB, job Job, counts Counts) (Job
 		}
 	}
 	return StatusOf(job, counts, waiting, lost), nil
+}
+
+// pausedFor is how long the job was paused between its start and the end of the newest item that is counted. A pause that goes on, or
+// began after that, is no part of it.
+func pausedFor(ctx context.Context, tx bun.IDB, job Job, until time.Time) (time.Duration, error) {
+	if job.IntentVersion == 1 || job.StartedAt.IsZero() || until.IsZero() {
+		return 0, nil
+	}
+	var microseconds int64
+	err := tx.NewRaw(`select coalesce(sum(extract(epoch from least(resumed_at, ?) - created_at) * 1000000), 0)::bigint
+		from (select intent, created_at, lead(created_at) over (order by version) as resumed_at from job_intents where job_id = ?) i
+		where intent = ? and created_at between ? and ? and resumed_at is not null`, until, job.ID, IntentPause, job.StartedAt, until).
+		Scan(ctx, &microseconds)
+	if err != nil {
+		return 0, fmt.Errorf("pauses of job %s: %w", job.ID, err)
+	}
+	return time.Duration(microseconds) * time.Microsecond, nil
 }
 
 // RebuildStatus throws the job's status away and computes it again from all of its items.

@@ -94,10 +94,11 @@ func (s JobStatus) Equal(other JobStatus) bool {
 }
 
 // Waiting is what a job's queued items wait for: how many of them have failed before and are tried again, and when the first of them is
-// due.
+// due; and how long the job has stood still because somebody paused it.
 type Waiting struct {
-	Items int64     `bun:"items"`
-	DueAt time.Time `bun:"due_at"`
+	Items  int64
+	DueAt  time.Time
+	Paused time.Duration
 }
 
 // Lost counts the items of a job that failed for one reason.
@@ -143,7 +144,7 @@ func StatusOf(job Job, counts Counts, waiting Waiting, lost []Lost) JobStatus {
 	if s.Status == Failed {
 		s.Error = summary(counts.Failed, total, lost)
 	}
-	s.ETASeconds = eta(job, s)
+	s.ETASeconds = eta(job, s, waiting.Paused)
 	s.CurrentStep = currentStep(job, s)
 	s.Message = message(job, s)
 	return s
@@ -170,8 +171,8 @@ func statusFrom(job Job, counts Counts) Status {
 }
 
 // eta extrapolates from the pace so far, in whole seconds, rounded up; nil where there is no pace to go by.
-func eta(job Job, s JobStatus) *int64 {
-	taken := s.LastEndedAt.Sub(job.StartedAt)
+func eta(job Job, s JobStatus, paused time.Duration) *int64 {
+	taken := s.LastEndedAt.Sub(job.StartedAt) - paused
 	if s.Status != Running || s.CompletedSteps == 0 || taken <= 0 {
 		return nil
 	}
