@@ -40,13 +40,13 @@ func TestTheLogSaysWhoAskedForWhat(t *testing.T) {
 	t.Parallel()
 	h := newHall(t, 3)
 	h.audit(eager())
-	job := schematest.ListedJob(t, h.db, 3)
+	job := schematest.ListedJob(t, h.DB, 3)
 	var said []events.Event
 	for _, asked := range []struct {
 		intent schema.Intent
 		by     string
 	}{{schema.IntentPause, "paul"}, {schema.IntentRun, "rita"}, {schema.IntentCancel, "carl"}} {
-		err := h.db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+		err := h.DB.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 			locked, err := schema.LockJob(ctx, tx, job.ID)
 			if err != nil {
 				return err
@@ -69,7 +69,7 @@ func TestTheLogSaysWhoAskedForWhat(t *testing.T) {
 			t.Errorf("%s by %q: %+v", id, row.Actor, row)
 		}
 	}
-	if _, err := schema.CancelItems(t.Context(), h.db, job.ID, 10); err != nil {
+	if _, err := schema.CancelItems(t.Context(), h.DB, job.ID, 10); err != nil {
 		t.Fatal(err)
 	}
 	h.publish(h.end(job))
@@ -87,8 +87,8 @@ func TestAJobThatIsCancelledBeforeItHasAnyMappingIsLoggedAsCancelled(t *testing.
 	t.Parallel()
 	h := newHall(t, 0)
 	h.audit(eager())
-	job := schematest.ListedJob(t, h.db, 0)
-	err := h.db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+	job := schematest.ListedJob(t, h.DB, 0)
+	err := h.DB.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		locked, err := schema.LockJob(ctx, tx, job.ID)
 		if err != nil {
 			return err
@@ -180,17 +180,17 @@ func TestALostStreamLeavesTheLogComplete(t *testing.T) {
 	t.Parallel()
 	h := newHall(t, 9)
 	h.audit(eager())
-	job := schematest.ListedJob(t, h.db, 9)
+	job := schematest.ListedJob(t, h.DB, 9)
 	said := []events.Event{events.RequestOf(job), events.JobStarted(job.ID), events.JobListed(job.ID, job.Listed)}
 	h.publish(said...)
 	first := h.finish(job, h.ids[:3]...)
 	h.publish(first...)
 	h.drained()
 
-	h.bus.Stop()
-	h.bus.Wipe()
+	h.Bus.Stop()
+	h.Bus.Wipe()
 	unsaid := h.finish(job, h.ids[3:6]...)
-	h.bus.Restart()
+	h.Bus.Restart()
 	h.declare()
 	last := h.finish(job, h.ids[6:]...)
 	end := h.end(job)
@@ -219,7 +219,7 @@ func TestAJobIsAuditedWhileNATSIsAway(t *testing.T) {
 	options := eager()
 	options.Patience = 50 * time.Millisecond
 	h.audit(options)
-	h.bus.Stop()
+	h.Bus.Stop()
 	job, said := h.story()
 	h.audited(job)
 	for id, origin := range h.once(said) {
@@ -276,12 +276,12 @@ func TestADeletedConsumerGoesOnWhereTheLogEnds(t *testing.T) {
 	t.Parallel()
 	h := newHall(t, 6)
 	h.audit(eager())
-	job := schematest.ListedJob(t, h.db, 6)
+	job := schematest.ListedJob(t, h.DB, 6)
 	h.publish(events.RequestOf(job))
 	h.logs("requested/" + job.ID)
 	h.publish(h.finish(job, h.ids[:3]...)...)
 	h.logs("item/" + job.ID + "/" + h.ids[2])
-	if err := h.js.DeleteConsumer(t.Context(), events.StreamEvents, "auditor"); err != nil {
+	if err := h.JS.DeleteConsumer(t.Context(), events.StreamEvents, "auditor"); err != nil {
 		t.Fatal(err)
 	}
 	h.publish(h.finish(job, h.ids[3:]...)...)
@@ -290,7 +290,7 @@ func TestADeletedConsumerGoesOnWhereTheLogEnds(t *testing.T) {
 			t.Errorf("%s came from the %s", row.EventID, row.Origin)
 		}
 	}
-	consumer, err := h.js.Consumer(t.Context(), events.StreamEvents, "auditor")
+	consumer, err := h.JS.Consumer(t.Context(), events.StreamEvents, "auditor")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,7 +336,7 @@ func TestChangesThatAreNoJobsAreLogged(t *testing.T) {
 	options.Patience = 300 * time.Millisecond
 	h.audit(options)
 	for i, id := range h.ids {
-		h.exec(`insert into classification_history (id, mapping_id, changed_at, changed_by, before, after, comment, created_at, created_by, updated_at, updated_by)
+		h.Exec(`insert into classification_history (id, mapping_id, changed_at, changed_by, before, after, comment, created_at, created_by, updated_at, updated_by)
 			select ?, ?, now, 'olga', '{"version": 1}', '{"version": 2}', 'imported', now, 'olga', now, 'olga' from (select clock_timestamp() as now) t`,
 			fmt.Sprint("h", i), id)
 	}
@@ -358,6 +358,6 @@ func TestChangesThatAreNoJobsAreLogged(t *testing.T) {
 		}
 	}
 	h.sound()
-	h.exec("update classification_history set changed_by = 'nobody' where id = 'h1'")
+	h.Exec("update classification_history set changed_by = 'nobody' where id = 'h1'")
 	h.found(schema.AuditFinding{Problem: schema.AuditDiffers, Seq: h.logs("changed/" + h.ids[1]).Seq, EventID: "changed/" + h.ids[1] + "/2"})
 }

@@ -15,7 +15,7 @@ func TestAForgedEventIsLoggedForWhatItIs(t *testing.T) {
 	t.Parallel()
 	h := newHall(t, 4)
 	h.audit(eager())
-	job := schematest.ListedJob(t, h.db, 4)
+	job := schematest.ListedJob(t, h.DB, 4)
 	h.finish(job, h.ids[0])
 	forged := map[string]events.Event{
 		"an outcome that is not so":        events.JobItem(job.ID, events.Item{MappingID: h.ids[0], Outcome: schema.ItemFailed}),
@@ -111,7 +111,7 @@ func TestClaimsThatNoRowKeepsAreLoggedAsClaims(t *testing.T) {
 	t.Parallel()
 	h := newHall(t, 1)
 	h.audit(eager())
-	job := schematest.ListedJob(t, h.db, 1)
+	job := schematest.ListedJob(t, h.DB, 1)
 	why, until := "the limit of customer 4711", time.Now().Add(time.Minute)
 	waiting := events.JobWaiting(job.ID, events.Waiting{WaitingFor: &why, Until: &until, Since: time.Now()})
 	rejected := events.MappingRejected{

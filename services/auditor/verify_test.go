@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/eventstest"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
@@ -32,10 +33,10 @@ var verifySQL string
 
 // bySQL returns the rows that verify.sql lists.
 func (h *hall) bySQL() (broken []int64) {
-	h.t.Helper()
-	rows, err := h.db.DB.DB.QueryContext(h.t.Context(), verifySQL)
+	h.T.Helper()
+	rows, err := h.DB.DB.DB.QueryContext(h.T.Context(), verifySQL)
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -44,12 +45,12 @@ func (h *hall) bySQL() (broken []int64) {
 			asWritten, follows, complete bool
 		)
 		if err := rows.Scan(&seq, &asWritten, &follows, &complete); err != nil {
-			h.t.Fatal(err)
+			h.T.Fatal(err)
 		}
 		broken = append(broken, seq)
 	}
 	if err := rows.Err(); err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	return broken
 }
@@ -64,11 +65,11 @@ func TestTheLogRefusesToBeChanged(t *testing.T) {
 		"truncate audit_log",
 		"insert into audit_log select * from audit_log where seq = 1 on conflict (seq) do update set actor = 'nobody'",
 	} {
-		if _, err := h.db.ExecContext(t.Context(), statement); err == nil || !strings.Contains(err.Error(), "append-only") {
+		if _, err := h.DB.ExecContext(t.Context(), statement); err == nil || !strings.Contains(err.Error(), "append-only") {
 			t.Errorf("%s: %v", statement, err)
 		}
 	}
-	tx, err := h.db.BeginTx(t.Context(), nil)
+	tx, err := h.DB.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func TestTheLogRefusesToBeChanged(t *testing.T) {
 
 // item is the event of the mapping's item and the row that has it.
 func (h *hall) row(job schema.Job, mapping int) schema.AuditRow {
-	h.t.Helper()
+	h.T.Helper()
 	return h.logs("item/" + job.ID + "/" + h.ids[mapping])
 }
 
@@ -92,7 +93,7 @@ func TestVerifyNamesTheRowThatWasChanged(t *testing.T) {
 	t.Parallel()
 	h, job := told(t)
 	row := h.row(job, 1)
-	h.exec("create table as_it_was as select * from audit_log")
+	h.Exec("create table as_it_was as select * from audit_log")
 	for column, value := range map[string]string{
 		"event_id": "'requested/x'", "recorded_at": "recorded_at - interval '1 microsecond'", "occurred_at": "null", "source": "'/x'",
 		"type": "null", "subject": "'x'", "actor": "'nobody'", "cycle_id": "'x'", "report_id": "'x'", "job_id": "null", "mapping_id": "'x'",
@@ -112,7 +113,7 @@ func TestVerifyNamesTheRowThatWasChanged(t *testing.T) {
 		h.sound()
 	}
 	var columns int
-	if err := h.db.NewRaw("select count(*) from information_schema.columns where table_name = 'audit_log'").Scan(t.Context(), &columns); err != nil {
+	if err := h.DB.NewRaw("select count(*) from information_schema.columns where table_name = 'audit_log'").Scan(t.Context(), &columns); err != nil {
 		t.Fatal(err)
 	}
 	if columns != 1+21 {
@@ -198,17 +199,17 @@ func TestVerifyFindsRowsThatWereChangedUnderTheLog(t *testing.T) {
 	differs := func(id string) schema.AuditFinding {
 		return schema.AuditFinding{Problem: schema.AuditDiffers, Seq: h.logs(id).Seq, EventID: id, JobID: job.ID}
 	}
-	h.exec("update jobs set requested_by = 'nobody', started_at = started_at - interval '1 hour' where id = ?", job.ID)
+	h.Exec("update jobs set requested_by = 'nobody', started_at = started_at - interval '1 hour' where id = ?", job.ID)
 	h.found(differs("requested/" + job.ID))
 	h.found(differs("started/" + job.ID))
-	h.exec("update job_items set outcome = 'succeeded', error = null where job_id = ? and mapping_id = ?", job.ID, h.ids[2])
+	h.Exec("update job_items set outcome = 'succeeded', error = null where job_id = ? and mapping_id = ?", job.ID, h.ids[2])
 	h.found(differs("item/" + job.ID + "/" + h.ids[2]))
 	h.found(differs("finished/" + job.ID))
-	h.exec("update classification_history set after = after || '{\"criticality\": \"Low\"}' where mapping_id = ?", h.ids[0])
+	h.Exec("update classification_history set after = after || '{\"criticality\": \"Low\"}' where mapping_id = ?", h.ids[0])
 	h.found(differs("item/" + job.ID + "/" + h.ids[0]))
-	h.exec("delete from classification_history where mapping_id = ?", h.ids[1])
+	h.Exec("delete from classification_history where mapping_id = ?", h.ids[1])
 	h.found(differs("item/" + job.ID + "/" + h.ids[1]))
-	h.exec("delete from classification_history where mapping_id = ?; delete from job_items where mapping_id = ?", h.ids[3], h.ids[3])
+	h.Exec("delete from classification_history where mapping_id = ?; delete from job_items where mapping_id = ?", h.ids[3], h.ids[3])
 	id := "item/" + job.ID + "/" + h.ids[3]
 	h.found(schema.AuditFinding{Problem: schema.AuditUnfounded, Seq: h.logs(id).Seq, EventID: id, JobID: job.ID})
 }
@@ -217,9 +218,9 @@ func TestVerifyFindsAJobThatIsGone(t *testing.T) {
 	t.Parallel()
 	h, job := told(t)
 	for _, table := range []string{"classification_history", "job_status", "job_items", "job_intents"} {
-		h.exec("delete from " + table)
+		h.Exec("delete from " + table)
 	}
-	h.exec("delete from jobs")
+	h.Exec("delete from jobs")
 	findings := h.verify()
 	if len(findings) != 1 || findings[0].Problem != schema.AuditUnfounded || findings[0].JobID != job.ID || findings[0].Seq != 1 {
 		t.Errorf("found %s", describe(findings...))
@@ -230,7 +231,7 @@ func TestVerifyFindsAnOutcomeWithoutHistory(t *testing.T) {
 	t.Parallel()
 	h := newHall(t, 2)
 	job, said := h.story()
-	h.exec("delete from classification_history where mapping_id = ?", h.ids[0])
+	h.Exec("delete from classification_history where mapping_id = ?", h.ids[0])
 	h.audit(eager())
 	h.publish(said...)
 	h.announced(job)
@@ -245,12 +246,12 @@ func TestVerifyFindsAnOutcomeWithoutHistory(t *testing.T) {
 func TestVerifyFindsAJobThatIsNotAuditedInTime(t *testing.T) {
 	t.Parallel()
 	h := newHall(t, 1)
-	running := schematest.ListedJob(t, h.db, 1)
+	running := schematest.ListedJob(t, h.DB, 1)
 	h.sound()
 	h.finish(running, h.ids...)
 	h.end(running)
 	h.sound() // it has just ended
-	h.exec("update jobs set updated_at = updated_at - interval '61 seconds'")
+	h.Exec("update jobs set updated_at = updated_at - interval '61 seconds'")
 	if findings := h.verify(); len(findings) != 1 || findings[0] != (schema.AuditFinding{Problem: schema.AuditLate, JobID: running.ID}) {
 		t.Errorf("found %s", describe(findings...))
 	}
@@ -272,13 +273,13 @@ func TestAReaderOfTheLogGetsWhatItAsksForInOrder(t *testing.T) {
 	}
 	ask := func(filter schema.AuditFilter, after int64, limit int) string {
 		t.Helper()
-		return seqs(schema.AuditRows(t.Context(), h.db, filter, after, limit))
+		return seqs(schema.AuditRows(t.Context(), h.DB, filter, after, limit))
 	}
 	n := len(all)
 	if got, want := ask(schema.AuditFilter{}, 3, 2), "4 5 "; got != want {
 		t.Errorf("page: %s, not %s", got, want)
 	}
-	last := seqs(schema.LastAuditRows(t.Context(), h.db, schema.AuditFilter{}, 2))
+	last := seqs(schema.LastAuditRows(t.Context(), h.DB, schema.AuditFilter{}, 2))
 	if want := fmt.Sprint(n-1, " ", n, " "); last != want {
 		t.Errorf("last: %s, not %s", last, want)
 	}
@@ -294,7 +295,7 @@ func TestAReaderOfTheLogGetsWhatItAsksForInOrder(t *testing.T) {
 	if got := ask(schema.AuditFilter{Origin: schema.FromRows}, 0, 10); got != "" {
 		t.Errorf("from the rows: %s", got)
 	}
-	head, err := schema.ReadAuditHead(t.Context(), h.db)
+	head, err := schema.ReadAuditHead(t.Context(), h.DB)
 	if err != nil || head.Seq != int64(n) || head.Hash != all[n-1].Hash {
 		t.Errorf("head %+v, %v", head, err)
 	}
@@ -304,7 +305,7 @@ func TestEveryOriginIsOneThatTheTableTakes(t *testing.T) {
 	t.Parallel()
 	h := newHall(t, 0)
 	var check string
-	err := h.db.NewRaw(`select pg_get_constraintdef(oid) from pg_constraint where conrelid = 'audit_log'::regclass and conname = 'audit_log_origin_check'`).
+	err := h.DB.NewRaw(`select pg_get_constraintdef(oid) from pg_constraint where conrelid = 'audit_log'::regclass and conname = 'audit_log_origin_check'`).
 		Scan(t.Context(), &check)
 	if err != nil {
 		t.Fatal(err)
@@ -324,14 +325,14 @@ func TestEveryWriteOfTheAuditorIsSigned(t *testing.T) {
 		if row.CreatedBy != "auditor" || row.UpdatedBy != "auditor" || !row.CreatedAt.Equal(row.RecordedAt) || !row.UpdatedAt.Equal(row.RecordedAt) {
 			t.Errorf("row %d: %s at %v, %s at %v", row.Seq, row.CreatedBy, row.CreatedAt, row.UpdatedBy, row.UpdatedAt)
 		}
-		if row.RecordedAt.Before(row.OccurredAt) || time.Since(row.RecordedAt) > patience {
+		if row.RecordedAt.Before(row.OccurredAt) || time.Since(row.RecordedAt) > eventstest.Patience {
 			t.Errorf("row %d of %v is recorded at %v", row.Seq, row.OccurredAt, row.RecordedAt)
 		}
 	}
 	// Again, so that nobody writes the job after the auditor.
-	h.exec("update jobs set audited_at = null, updated_by = 'test'")
+	h.Exec("update jobs set audited_at = null, updated_by = 'test'")
 	h.audited(job)
-	if audited := h.job(job.ID); audited.UpdatedBy != "auditor" || !audited.UpdatedAt.Equal(audited.AuditedAt) {
+	if audited := h.ReadJob(job.ID); audited.UpdatedBy != "auditor" || !audited.UpdatedAt.Equal(audited.AuditedAt) {
 		t.Errorf("job updated by %s at %v, audited at %v", audited.UpdatedBy, audited.UpdatedAt, audited.AuditedAt)
 	}
 }

@@ -19,19 +19,19 @@ func TestAMessageThatAsksForNoWorkIsAcknowledgedWithoutAny(t *testing.T) {
 		// events is how many are said of each mapping.
 		events int
 	}{
-		"the job is paused":    {func(b *bench) { b.intend(schema.IntentPause) }, 0},
-		"the job is cancelled": {func(b *bench) { b.intend(schema.IntentCancel) }, 0},
+		"the job is paused":    {func(b *bench) { b.Intend(b.job.ID, schema.IntentPause) }, 0},
+		"the job is cancelled": {func(b *bench) { b.Intend(b.job.ID, schema.IntentCancel) }, 0},
 		"the items are cancelled": {func(b *bench) {
-			if _, err := schema.CancelItems(b.t.Context(), b.db, b.job.ID, 10); err != nil {
-				b.t.Fatal(err)
+			if _, err := schema.CancelItems(b.T.Context(), b.DB, b.job.ID, 10); err != nil {
+				b.T.Fatal(err)
 			}
 		}, 0},
-		"nothing is due": {func(b *bench) { b.exec("update job_items set due_at = now() + interval '1 hour'") }, 0},
+		"nothing is due": {func(b *bench) { b.Exec("update job_items set due_at = now() + interval '1 hour'") }, 0},
 		"all is done": {func(b *bench) {
 			for _, id := range b.ids {
 				saved := schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "broke"}
-				if err := schema.FailItem(b.t.Context(), b.db, b.job.ID, id, saved); err != nil {
-					b.t.Fatal(err)
+				if err := schema.FailItem(b.T.Context(), b.DB, b.job.ID, id, saved); err != nil {
+					b.T.Fatal(err)
 				}
 			}
 		}, 1},
@@ -46,7 +46,7 @@ func TestAMessageThatAsksForNoWorkIsAcknowledgedWithoutAny(t *testing.T) {
 			c, judged := b.classifier(nil)
 			b.run(c)
 			b.workDone()
-			if n := len(b.said()); judged.Load() != 0 || n != 4*test.events {
+			if n := len(b.Messages(events.StreamEvents)); judged.Load() != 0 || n != 4*test.events {
 				t.Errorf("judged %d times, %d events", judged.Load(), n)
 			}
 			for _, id := range b.ids {
@@ -64,7 +64,7 @@ func TestAMessageThatNoRowBearsOutIsRejected(t *testing.T) {
 			return events.MappingRequested{Lane: schema.RulesLane, JobID: "no-such-job", MappingID: b.ids[0]}
 		},
 		"another lane": func(b *bench) events.MappingRequested {
-			b.exec("update jobs set classifier = 'llm'")
+			b.Exec("update jobs set classifier = 'llm'")
 			return b.message(b.ids[0])
 		},
 	} {
@@ -75,7 +75,7 @@ func TestAMessageThatNoRowBearsOutIsRejected(t *testing.T) {
 			c, judged := b.classifier(nil)
 			b.run(c)
 			b.workDone()
-			said := b.said()
+			said := b.Messages(events.StreamEvents)
 			if len(said) != 1 || said[0].Subject != "mapping.rejected.unknown" || judged.Load() != 0 {
 				t.Errorf("judged %d times, said %d events", judged.Load(), len(said))
 			}
@@ -90,7 +90,7 @@ func TestFiveStartsWithoutAnOutcomeArePoison(t *testing.T) {
 	c, judged := b.classifier(nil)
 	for range maxStarts { // by processes that died of it
 		for _, id := range b.ids {
-			if _, err := schema.MarkStart(t.Context(), b.db, b.job.ID, id); err != nil {
+			if _, err := schema.MarkStart(t.Context(), b.DB, b.job.ID, id); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -103,7 +103,7 @@ func TestFiveStartsWithoutAnOutcomeArePoison(t *testing.T) {
 		t.Errorf("%s with code %q, judged %d times", item.Outcome, item.ErrorCode, judged.Load())
 	}
 	b.untouched(b.ids[0])
-	if said := b.said(); len(said) != 1 {
+	if said := b.Messages(events.StreamEvents); len(said) != 1 {
 		t.Errorf("%d events", len(said))
 	}
 	// Redelivery alone is no suspicion, and a message that comes for the first time is none at all.
@@ -119,8 +119,8 @@ func TestTheStartOfASuspectIsMarkedBeforeTheWork(t *testing.T) {
 	starts := 0
 	c, _ := b.classifier(func(work schema.Work) { starts = b.work(work.Item.MappingID).Item.Starts })
 	for deliveries, want := range map[uint64]int{suspectDelivery - 1: 0, suspectDelivery: 1} {
-		b.exec("delete from classification_history")
-		b.exec("update job_items set outcome = null, ended_at = null, starts = 0")
+		b.Exec("delete from classification_history")
+		b.Exec("update job_items set outcome = null, ended_at = null, starts = 0")
 		if err := c.handle(t.Context(), events.Delivery{Deliveries: deliveries}, b.message(b.ids[0])); err != nil {
 			t.Fatal(err)
 		}
@@ -135,8 +135,8 @@ func TestAStartThatTheProcessOutlivesIsNotHeldAgainstTheItem(t *testing.T) {
 	for name, during := range map[string]func(*bench, context.CancelFunc){
 		"a shutdown that does not wait": func(_ *bench, cancel context.CancelFunc) { cancel() },
 		"a row that changes, of a job that is paused": func(b *bench, _ context.CancelFunc) {
-			b.exec("update pde_mappings set version = version + 1")
-			b.intend(schema.IntentPause)
+			b.Exec("update pde_mappings set version = version + 1")
+			b.Intend(b.job.ID, schema.IntentPause)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -23,7 +23,7 @@ func TestAMappingIsSavedSaidAndAcknowledged(t *testing.T) {
 		b.send(b.message(id))
 	}
 	b.workDone()
-	if said := b.said(); len(said) != 5 {
+	if said := b.Messages(events.StreamEvents); len(said) != 5 {
 		t.Errorf("%d events when all is acknowledged", len(said))
 	}
 	for _, id := range b.ids {
@@ -39,7 +39,7 @@ func TestNoTransactionIsOpenWhileAMappingIsJudged(t *testing.T) {
 	b := newBench(t, 1)
 	c, judged := b.classifier(func(schema.Work) {
 		// The one that asks is in a transaction, of this statement.
-		if n := b.count(`select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+		if n := b.Count(`select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
 			and backend_type = 'client backend' and xact_start is not null`); n != 0 {
 			t.Errorf("%d transactions are open", n)
 		}
@@ -57,7 +57,7 @@ func TestARowThatChangesWhileItIsJudgedIsReadAndJudgedAgain(t *testing.T) {
 	c, judged := b.classifier(func(work schema.Work) {
 		if first {
 			first = false
-			b.exec(`update pde_mappings set source_field = 'svc.LN_MSTR.VIN', mapping_confirmed_by_user = true, business_owner = 'Olga',
+			b.Exec(`update pde_mappings set source_field = 'svc.LN_MSTR.VIN', mapping_confirmed_by_user = true, business_owner = 'Olga',
 				version = version + 1, updated_at = clock_timestamp(), updated_by = 'olga'`)
 		} else if !work.Mapping.MappingConfirmedByUser {
 			t.Error("it is judged again as it was before")
@@ -68,7 +68,7 @@ func TestARowThatChangesWhileItIsJudgedIsReadAndJudgedAgain(t *testing.T) {
 	if judged.Load() != 2 || work.Mapping.SourceField != "svc.LN_MSTR.VIN" || work.Mapping.BusinessOwner != "Olga" || work.Item.Outcome != schema.Succeeded {
 		t.Errorf("judged %d times, %s, %+v", judged.Load(), work.Item.Outcome, work.Mapping.Image())
 	}
-	if n := b.count("select count(*) from classification_history"); n != 1 {
+	if n := b.Count("select count(*) from classification_history"); n != 1 {
 		t.Errorf("%d history rows", n)
 	}
 }
@@ -77,8 +77,8 @@ func TestACancellationDuringTheJudgementWinsAtTheRow(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
 	c, _ := b.classifier(func(schema.Work) {
-		b.intend(schema.IntentCancel)
-		if n, err := schema.CancelItems(t.Context(), b.db, b.job.ID, 10); err != nil || n != 1 {
+		b.Intend(b.job.ID, schema.IntentCancel)
+		if n, err := schema.CancelItems(t.Context(), b.DB, b.job.ID, 10); err != nil || n != 1 {
 			t.Errorf("cancelled %d, %v", n, err)
 		}
 	})
@@ -87,7 +87,7 @@ func TestACancellationDuringTheJudgementWinsAtTheRow(t *testing.T) {
 	if item := b.work(b.ids[0]).Item; item.Outcome != schema.ItemCancelled || item.Attempt != 0 {
 		t.Errorf("item %s at attempt %d", item.Outcome, item.Attempt)
 	}
-	if said := b.said(); len(said) != 0 {
+	if said := b.Messages(events.StreamEvents); len(said) != 0 {
 		t.Errorf("said %s", said[0].Header.Get("ce-id"))
 	}
 }
@@ -95,7 +95,7 @@ func TestACancellationDuringTheJudgementWinsAtTheRow(t *testing.T) {
 func TestAPauseLetsFinishWhatIsJudged(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
-	c, _ := b.classifier(func(schema.Work) { b.intend(schema.IntentPause) })
+	c, _ := b.classifier(func(schema.Work) { b.Intend(b.job.ID, schema.IntentPause) })
 	b.handle(c, b.ids[0])
 	if item := b.work(b.ids[0]).Item; item.Outcome != schema.Succeeded {
 		t.Errorf("item %q", item.Outcome)
@@ -105,22 +105,22 @@ func TestAPauseLetsFinishWhatIsJudged(t *testing.T) {
 func TestASavedMappingThatCouldNotBeSaidIsSaidWhenItsMessageComesAgain(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
-	c, judged := b.classifier(func(schema.Work) { b.bus.Stop() })
+	c, judged := b.classifier(func(schema.Work) { b.Bus.Stop() })
 	if err := c.handle(t.Context(), events.Delivery{Deliveries: 1}, b.message(b.ids[0])); err == nil {
 		t.Fatal("the message is acknowledged although nobody has heard of it")
 	}
 	if item := b.work(b.ids[0]).Item; item.Outcome != schema.Succeeded {
 		t.Fatalf("item %q", item.Outcome)
 	}
-	b.bus.Restart()
-	b.eventually("it is said", func() bool {
+	b.Bus.Restart()
+	b.Eventually("it is said", func() bool {
 		return c.handle(t.Context(), events.Delivery{Deliveries: 2}, b.message(b.ids[0])) == nil
 	})
-	b.eventually("the test is connected", b.nc.IsConnected)
-	if judged.Load() != 1 || b.count("select count(*) from classification_history") != 1 {
+	b.Eventually("the test is connected", b.NC.IsConnected)
+	if judged.Load() != 1 || b.Count("select count(*) from classification_history") != 1 {
 		t.Errorf("judged %d times", judged.Load())
 	}
-	if said := b.said(); len(said) == 0 || said[0].Header.Get("ce-id") != "item/"+b.job.ID+"/"+b.ids[0] {
+	if said := b.Messages(events.StreamEvents); len(said) == 0 || said[0].Header.Get("ce-id") != "item/"+b.job.ID+"/"+b.ids[0] {
 		t.Errorf("said %d events", len(said))
 	}
 }
@@ -132,28 +132,28 @@ func TestWhatIsSaidOfAnItemIsTheSameEveryTime(t *testing.T) {
 	broken, _ := b.classifier(func(schema.Work) { panic("broken") })
 	// One that succeeds after it has failed, one that is skipped, and one that has failed.
 	b.handle(broken, b.ids[0])
-	b.exec("update job_items set attempt = 4 where mapping_id = ?", b.ids[2])
+	b.Exec("update job_items set attempt = 4 where mapping_id = ?", b.ids[2])
 	b.handle(broken, b.ids[2])
 	b.dueNow()
 	b.handle(c, b.ids[0])
 	b.handle(c, b.ids[1])
-	b.exec("update pde_mappings set mapping_confirmed_by_user = true")
-	b.exec("update job_items set outcome = null, ended_at = null where mapping_id = ?", b.ids[1])
-	b.exec("delete from classification_history where mapping_id = ?", b.ids[1])
+	b.Exec("update pde_mappings set mapping_confirmed_by_user = true")
+	b.Exec("update job_items set outcome = null, ended_at = null where mapping_id = ?", b.ids[1])
+	b.Exec("delete from classification_history where mapping_id = ?", b.ids[1])
 	b.handle(c, b.ids[1])
 
 	first := map[string]string{}
-	for _, m := range b.said() {
+	for _, m := range b.Messages(events.StreamEvents) {
 		first[m.Header.Get("ce-id")] = string(m.Data)
 	}
-	before, n := judged.Load(), len(b.said())
+	before, n := judged.Load(), len(b.Messages(events.StreamEvents))
 	for i, outcome := range []schema.Outcome{schema.Succeeded, schema.Skipped, schema.ItemFailed} {
 		if item := b.work(b.ids[i]).Item; item.Outcome != outcome {
 			t.Errorf("item %d is %q, not %s", i, item.Outcome, outcome)
 		}
 		b.handle(c, b.ids[i])
 	}
-	again := b.said()[n:]
+	again := b.Messages(events.StreamEvents)[n:]
 	if len(again) != 3 || judged.Load() != before {
 		t.Errorf("%d events are said again, judged %d times more", len(again), judged.Load()-before)
 	}
@@ -198,7 +198,7 @@ func TestAPanicCountsAndTheFifthFails(t *testing.T) {
 		}
 	}
 	b.untouched(b.ids[0])
-	if judged.Load() != maxAttempts || !strings.Contains(b.log.String(), "work_test.go") {
+	if judged.Load() != maxAttempts || !strings.Contains(b.Log.String(), "work_test.go") {
 		t.Errorf("judged %d times; the log must have the stack", judged.Load())
 	}
 }
@@ -277,8 +277,8 @@ func TestADatabaseThatIsAwayCountsNothing(t *testing.T) {
 func TestADatabaseThatCannotWriteAtTheMomentCountsNothing(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
-	b.exec(`create function full_disk() returns trigger language plpgsql as $$ begin raise exception 'no space' using errcode = 'disk_full'; end $$`)
-	b.exec("create trigger full_disk before update on pde_mappings for each row execute function full_disk()")
+	b.Exec(`create function full_disk() returns trigger language plpgsql as $$ begin raise exception 'no space' using errcode = 'disk_full'; end $$`)
+	b.Exec("create trigger full_disk before update on pde_mappings for each row execute function full_disk()")
 	c, _ := b.classifier(nil)
 	for range maxStarts + 2 {
 		if err := c.handle(t.Context(), events.Delivery{Deliveries: suspectDelivery}, b.message(b.ids[0])); err == nil {
@@ -288,7 +288,7 @@ func TestADatabaseThatCannotWriteAtTheMomentCountsNothing(t *testing.T) {
 	if item := b.work(b.ids[0]).Item; item.Outcome != "" || item.Attempt != 0 || item.Starts != 0 {
 		t.Errorf("item %q at attempt %d with %d starts", item.Outcome, item.Attempt, item.Starts)
 	}
-	b.exec("drop trigger full_disk on pde_mappings")
+	b.Exec("drop trigger full_disk on pde_mappings")
 	b.handle(c, b.ids[0])
 }
 
@@ -297,9 +297,9 @@ func TestTheBellRingsForAJobWhoseItemIsPostponed(t *testing.T) {
 	b := newBench(t, 1)
 	c, judged := b.classifier(func(schema.Work) { panic("broken") })
 	b.handle(c, b.ids[0])
-	b.exec("update job_items set due_at = due_at + interval '1 hour'")
+	b.Exec("update job_items set due_at = due_at + interval '1 hour'")
 	b.handle(c, b.ids[0]) // whose news may have been lost
-	said := b.said()
+	said := b.Messages(events.StreamEvents)
 	if len(said) != 2 || judged.Load() != 1 {
 		t.Fatalf("said %d events, judged %d times", len(said), judged.Load())
 	}

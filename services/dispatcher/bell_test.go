@@ -14,20 +14,20 @@ import (
 
 // heard has the projector's consumer deliver everything that it has, and acknowledges it unless that is left to the caller.
 func (k *desk) heard(acknowledge bool) (messages []jetstream.Msg) {
-	k.t.Helper()
-	consumer, err := k.js.Consumer(k.t.Context(), events.StreamEvents, events.Projector().Name)
+	k.T.Helper()
+	consumer, err := k.JS.Consumer(k.T.Context(), events.StreamEvents, events.Projector().Name)
 	if err != nil {
-		k.t.Fatal(err)
+		k.T.Fatal(err)
 	}
 	batch, err := consumer.FetchNoWait(100)
 	if err != nil {
-		k.t.Fatal(err)
+		k.T.Fatal(err)
 	}
 	for m := range batch.Messages() {
 		messages = append(messages, m)
 		if acknowledge {
-			if err := m.DoubleAck(k.t.Context()); err != nil {
-				k.t.Fatal(err)
+			if err := m.DoubleAck(k.T.Context()); err != nil {
+				k.T.Fatal(err)
 			}
 		}
 	}
@@ -80,7 +80,7 @@ func TestABellRingsOnlyWhileNothingWaitsForTheProjectorWhateverItHasInHand(t *te
 	k.heard(true)
 	look("the bell was heard", 2)
 	k.heard(true)
-	err := k.db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+	err := k.DB.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.RebuildStatus(ctx, tx, job.ID)
 		return err
 	})
@@ -124,7 +124,7 @@ func TestADeletedConsumerIsDeclaredAndHearsTheBell(t *testing.T) {
 	k := newDesk(t)
 	job := k.job("cards", 1)
 	k.turns(k.dispatcher(Options{}))
-	if err := k.js.DeleteConsumer(t.Context(), events.StreamEvents, events.Projector().Name); err != nil {
+	if err := k.JS.DeleteConsumer(t.Context(), events.StreamEvents, events.Projector().Name); err != nil {
 		t.Fatal(err)
 	}
 	d := k.bellRinger()
@@ -144,7 +144,7 @@ func TestADeletedStreamOfEventsIsDeclaredByTheBell(t *testing.T) {
 	k := newDesk(t)
 	job := k.job("cards", 1)
 	k.turns(k.dispatcher(Options{}))
-	if err := k.js.DeleteStream(t.Context(), events.StreamEvents); err != nil {
+	if err := k.JS.DeleteStream(t.Context(), events.StreamEvents); err != nil {
 		t.Fatal(err)
 	}
 	d := k.bellRinger()

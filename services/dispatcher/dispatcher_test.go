@@ -40,7 +40,7 @@ func TestASmallJobHasItsShareBesideALargeOne(t *testing.T) {
 	if l, s := len(k.outstanding(large)), len(k.outstanding(small)); l != 10 || s != 10 {
 		t.Errorf("%d of the large job are outstanding, %d of the small", l, s)
 	}
-	k.exec("update jobs set ended_at = listed_at, announced_finished = true where id = ?", small.ID)
+	k.Exec("update jobs set ended_at = listed_at, announced_finished = true where id = ?", small.ID)
 	k.turns(d)
 	if l := len(k.outstanding(large)); l != 20 {
 		t.Errorf("%d are outstanding when the large job has the lane for itself", l)
@@ -119,7 +119,7 @@ func TestANewAttemptIsSentAtOnceWhenItIsDue(t *testing.T) {
 	k.lose()
 	for id, wait := range map[string]time.Duration{"cards-1": 0, "cards-2": never} {
 		saved := schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}
-		if _, err := schema.PostponeItem(t.Context(), k.db, job.ID, id, saved, wait); err != nil {
+		if _, err := schema.PostponeItem(t.Context(), k.DB, job.ID, id, saved, wait); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -133,14 +133,14 @@ func TestWhatWasSentBeforeAReconnectIsSentAgain(t *testing.T) {
 	t.Parallel()
 	k := newDesk(t)
 	job := k.job("cards", 3)
-	k.run(k.dispatcher(Options{Interval: 10 * time.Millisecond}))
-	k.eventually("all are sent", func() bool { return len(k.outstanding(job)) == 3 })
+	k.Run(k.dispatcher(Options{Interval: 10 * time.Millisecond}).Run)
+	k.Eventually("all are sent", func() bool { return len(k.outstanding(job)) == 3 })
 	k.lose()
-	k.bus.Stop()
-	k.bus.Restart()
-	k.eventually("the test is connected again", k.nc.IsConnected)
-	k.eventually("all are sent again", func() bool {
-		_, err := k.js.Stream(t.Context(), events.StreamWork)
+	k.Bus.Stop()
+	k.Bus.Restart()
+	k.Eventually("the test is connected again", k.NC.IsConnected)
+	k.Eventually("all are sent again", func() bool {
+		_, err := k.JS.Stream(t.Context(), events.StreamWork)
 		return err == nil && len(k.outstanding(job)) == 3
 	})
 }
@@ -150,7 +150,7 @@ func TestADeletedStreamIsDeclaredAgainAndFilledAtOnce(t *testing.T) {
 	k := newDesk(t)
 	// The first job of every turn has a trouble of its own, which is what the turn reports.
 	odd, job := k.job("odd", 1), k.job("cards", 3)
-	k.exec("update jobs set requested_by = '' where id = ?", odd.ID)
+	k.Exec("update jobs set requested_by = '' where id = ?", odd.ID)
 	d := k.dispatcher(Options{})
 	if _, err := d.turn(t.Context()); err == nil {
 		t.Fatal("a job that nobody has asked for is announced")
@@ -158,11 +158,11 @@ func TestADeletedStreamIsDeclaredAgainAndFilledAtOnce(t *testing.T) {
 	if sent := k.outstanding(job); len(sent) != 3 {
 		t.Fatalf("the other job's trouble has kept it from its turn: %v", sent)
 	}
-	if err := k.js.DeleteStream(t.Context(), events.StreamWork); err != nil {
+	if err := k.JS.DeleteStream(t.Context(), events.StreamWork); err != nil {
 		t.Fatal(err)
 	}
 	// Something new has to be sent for the loss to be seen; the other two are believed to be there.
-	if _, err := schema.PostponeItem(t.Context(), k.db, job.ID, "cards-2", schema.Saved{Attempt: 1, Code: schema.CodePanic}, 0); err != nil {
+	if _, err := schema.PostponeItem(t.Context(), k.DB, job.ID, "cards-2", schema.Saved{Attempt: 1, Code: schema.CodePanic}, 0); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -178,13 +178,13 @@ func TestADeletedStreamIsDeclaredAgainAndFilledAtOnce(t *testing.T) {
 func TestWhileNATSIsAwayTheListGoesOnAndTheTroubleIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	k := newDesk(t)
-	k.bus.Stop()
+	k.Bus.Stop()
 	job := k.job("cards", 9)
-	k.run(k.dispatcher(Options{Page: 2, Interval: time.Millisecond}))
-	k.eventually("the list is complete", func() bool { return !k.read(job.ID).ListedAt.IsZero() })
-	k.bus.Restart()
-	k.eventually("the recovery is logged", func() bool { return k.log.count("turns are whole again") == 1 })
-	if n := k.log.count("turn cut short"); n != 1 {
+	k.Run(k.dispatcher(Options{Page: 2, Interval: time.Millisecond}).Run)
+	k.Eventually("the list is complete", func() bool { return !k.ReadJob(job.ID).ListedAt.IsZero() })
+	k.Bus.Restart()
+	k.Eventually("the recovery is logged", func() bool { return k.Log.Count("turns are whole again") == 1 })
+	if n := k.Log.Count("turn cut short"); n != 1 {
 		t.Errorf("the trouble is logged %d times", n)
 	}
 	if diff := cmp.Diff([]string{"requested/JOB", "started/JOB", "listed/JOB"}, k.said(job)); diff != "" {
@@ -200,14 +200,14 @@ func TestTwoDispatchersShareTheJobsAndSayNothingTwice(t *testing.T) {
 		jobs = append(jobs, k.job(name, 20))
 	}
 	for range 2 {
-		k.run(k.dispatcher(Options{Page: 3, Interval: time.Millisecond, BellPause: never}))
+		k.Run(k.dispatcher(Options{Page: 3, Interval: time.Millisecond, BellPause: never}).Run)
 	}
 	for _, job := range jobs {
-		k.eventually("all of "+job.ReportID+" are sent", func() bool { return len(k.outstanding(job)) == 20 })
+		k.Eventually("all of "+job.ReportID+" are sent", func() bool { return len(k.outstanding(job)) == 20 })
 		if diff := cmp.Diff([]string{"requested/JOB", "started/JOB", "listed/JOB"}, k.said(job)); diff != "" {
 			t.Errorf("said (-want +got):\n%s", diff)
 		}
-		if now := k.read(job.ID); now.Listed != 20 {
+		if now := k.ReadJob(job.ID); now.Listed != 20 {
 			t.Errorf("%d are listed", now.Listed)
 		}
 	}
@@ -232,13 +232,13 @@ func TestAJobIsFreeWhenTheDispatcherThatHasItDies(t *testing.T) {
 	}
 	d := k.dispatcher(Options{})
 	k.turns(d)
-	if now := k.read(job.ID); !now.StartedAt.IsZero() {
+	if now := k.ReadJob(job.ID); !now.StartedAt.IsZero() {
 		t.Fatal("a job that another dispatcher has is started")
 	}
-	k.exec("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'victim'")
-	k.eventually("the job has its turn", func() bool {
+	k.Exec("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'victim'")
+	k.Eventually("the job has its turn", func() bool {
 		k.turns(d)
-		return !k.read(job.ID).StartedAt.IsZero()
+		return !k.ReadJob(job.ID).StartedAt.IsZero()
 	})
 }
 
@@ -248,13 +248,13 @@ func TestARequestWakesTheLoop(t *testing.T) {
 	// The first turn is over when its news is out, and the next one is an hour away.
 	first := k.job("first", 1)
 	d := k.dispatcher(Options{Interval: never})
-	k.run(d)
-	k.eventually("the first job is sent", func() bool { return len(k.outstanding(first)) == 1 })
+	k.Run(d.Run)
+	k.Eventually("the first job is sent", func() bool { return len(k.outstanding(first)) == 1 })
 	job := k.job("cards", 1)
-	if err := events.NewPublisher(k.js, "api").Publish(t.Context(), events.RequestOf(job)); err != nil {
+	if err := events.NewPublisher(k.JS, "api").Publish(t.Context(), events.RequestOf(job)); err != nil {
 		t.Fatal(err)
 	}
-	k.eventually("the job is sent", func() bool { return len(k.outstanding(job)) == 1 })
+	k.Eventually("the job is sent", func() bool { return len(k.outstanding(job)) == 1 })
 }
 
 func TestAJobThatNobodyWantsAnythingOfTakesNoTurn(t *testing.T) {
@@ -263,12 +263,12 @@ func TestAJobThatNobodyWantsAnythingOfTakesNoTurn(t *testing.T) {
 	quiet, owing := k.job("quiet", 3), k.job("owing", 3)
 	d := k.dispatcher(Options{})
 	k.turns(d)
-	k.intend(quiet.ID, schema.IntentPause)
-	k.intend(owing.ID, schema.IntentPause)
+	k.Intend(quiet.ID, schema.IntentPause)
+	k.Intend(owing.ID, schema.IntentPause)
 	k.turns(d)
-	k.exec("update jobs set announced_listed = false where id = ?", owing.ID)
+	k.Exec("update jobs set announced_listed = false where id = ?", owing.ID)
 	for id, want := range map[string]bool{quiet.ID: false, owing.ID: true} {
-		job := k.read(id)
+		job := k.ReadJob(id)
 		if wants(job) != want {
 			t.Errorf("the job of %s takes a turn: %v", job.ReportID, !want)
 		}

@@ -29,7 +29,7 @@ func TestAJobIsStartedListedAndAnnouncedInOrderAndOnce(t *testing.T) {
 		t.Errorf("sent (-want +got):\n%s", diff)
 	}
 	for _, stream := range []string{events.StreamEvents, events.StreamWork} {
-		for _, m := range k.messages(stream) {
+		for _, m := range k.Messages(stream) {
 			if trace := m.Header.Get("traceparent"); trace[:35] != job.Traceparent[:35] {
 				t.Errorf("%s is in the trace %s, not in that of the request, %s", m.Header.Get("ce-id"), trace, job.Traceparent)
 			}
@@ -53,7 +53,7 @@ func TestWhatTheAPIHasSaidIsNotSaidAgain(t *testing.T) {
 	t.Parallel()
 	k := newDesk(t)
 	job := k.job("cards", 1)
-	if err := schema.MarkAnnounced(t.Context(), k.db, job.ID, schema.AnnouncedRequested, "api"); err != nil {
+	if err := schema.MarkAnnounced(t.Context(), k.DB, job.ID, schema.AnnouncedRequested, "api"); err != nil {
 		t.Fatal(err)
 	}
 	k.turns(k.dispatcher(Options{}))
@@ -66,13 +66,13 @@ func TestAJobThatIsPausedBeforeItsStartIsNeitherStartedNorListed(t *testing.T) {
 	t.Parallel()
 	k := newDesk(t)
 	job := k.job("cards", 3)
-	k.intend(job.ID, schema.IntentPause)
+	k.Intend(job.ID, schema.IntentPause)
 	d := k.dispatcher(Options{})
 	k.turns(d)
-	if now := k.read(job.ID); !now.StartedAt.IsZero() || now.Listed != 0 || len(k.outstanding(job)) != 0 {
+	if now := k.ReadJob(job.ID); !now.StartedAt.IsZero() || now.Listed != 0 || len(k.outstanding(job)) != 0 {
 		t.Errorf("started at %v, %d listed, %d sent", now.StartedAt, now.Listed, len(k.outstanding(job)))
 	}
-	k.intend(job.ID, schema.IntentRun)
+	k.Intend(job.ID, schema.IntentRun)
 	k.turns(d)
 	want := []string{"requested/JOB", "paused/JOB/2", "resumed/JOB/3", "started/JOB", "listed/JOB"}
 	if diff := cmp.Diff(want, k.said(job)); diff != "" {
@@ -87,13 +87,13 @@ func TestWhatIsSaidLateIsSaidInTheOrderInWhichItHappened(t *testing.T) {
 	t.Parallel()
 	k := newDesk(t)
 	job := k.job("cards", 3)
-	k.intend(job.ID, schema.IntentPause, schema.IntentRun) // between two turns
+	k.Intend(job.ID, schema.IntentPause, schema.IntentRun) // between two turns
 	k.turns(k.dispatcher(Options{}))
 	want := []string{"requested/JOB", "paused/JOB/2", "resumed/JOB/3", "started/JOB", "listed/JOB"}
 	if diff := cmp.Diff(want, k.said(job)); diff != "" {
 		t.Errorf("said (-want +got):\n%s", diff)
 	}
-	for _, m := range k.messages(events.StreamEvents) {
+	for _, m := range k.Messages(events.StreamEvents) {
 		asked := strings.HasPrefix(m.Header.Get("ce-id"), "paused/") || strings.HasPrefix(m.Header.Get("ce-id"), "resumed/")
 		if own := strings.Contains(m.Header.Get("traceparent"), "-0000000000000000000000000000abcd-"); own != asked {
 			t.Errorf("%s is in the trace %s", m.Header.Get("ce-id"), m.Header.Get("traceparent"))
@@ -107,7 +107,7 @@ func TestWhatAJobThatHasEndedOwesIsSaid(t *testing.T) {
 	job := k.job("cards", 1)
 	k.turns(k.dispatcher(Options{}))
 	// A dispatcher died between the last page and its news, and the job ended meanwhile.
-	k.exec("update jobs set announced_listed = false, ended_at = listed_at where id = ?", job.ID)
+	k.Exec("update jobs set announced_listed = false, ended_at = listed_at where id = ?", job.ID)
 	k.lose()
 	k.turns(k.dispatcher(Options{}))
 	if said := k.said(job); len(said) != 4 || said[3] != "listed/JOB" {
@@ -125,14 +125,14 @@ func TestAPausedJobSendsNothingFromItsNextTurnOnAndAllAgainWhenItIsResumed(t *te
 	k.job("running", 1) // so that the lane has a window to share
 	d := k.dispatcher(Options{})
 	k.turns(d)
-	k.intend(job.ID, schema.IntentPause)
+	k.Intend(job.ID, schema.IntentPause)
 	k.lose() // the classifier takes them away without working
 	k.turns(d)
 	k.turns(k.dispatcher(Options{})) // nor does one without hints
 	if sent := k.outstanding(job); len(sent) != 0 {
 		t.Errorf("sent while paused: %v", sent)
 	}
-	k.intend(job.ID, schema.IntentRun)
+	k.Intend(job.ID, schema.IntentRun)
 	k.turns(d) // whose hints are an hour from their end
 	if sent := k.outstanding(job); len(sent) != 4 {
 		t.Errorf("sent after the resumption: %v", sent)
@@ -145,14 +145,14 @@ func TestAPauseStopsTheListAndAResumptionCompletesIt(t *testing.T) {
 	job := k.job("cards", 5)
 	d := k.dispatcher(Options{Page: 2})
 	k.turn(d)
-	k.intend(job.ID, schema.IntentPause)
+	k.Intend(job.ID, schema.IntentPause)
 	k.turns(d)
-	if now := k.read(job.ID); now.Listed != 2 || !now.ListedAt.IsZero() {
+	if now := k.ReadJob(job.ID); now.Listed != 2 || !now.ListedAt.IsZero() {
 		t.Errorf("%d are listed of a paused job", now.Listed)
 	}
-	k.intend(job.ID, schema.IntentRun)
+	k.Intend(job.ID, schema.IntentRun)
 	k.turns(d)
-	if now := k.read(job.ID); now.Listed != 5 || now.ListedAt.IsZero() {
+	if now := k.ReadJob(job.ID); now.Listed != 5 || now.ListedAt.IsZero() {
 		t.Errorf("%d are listed after the resumption", now.Listed)
 	}
 }
@@ -174,14 +174,14 @@ func TestACancelledJobHasAllItsRowsCancelledInPages(t *testing.T) {
 				done = 1
 				k.finish(job, "cards-1")
 			}
-			k.intend(job.ID, schema.IntentCancel)
+			k.Intend(job.ID, schema.IntentCancel)
 			k.lose()
 			turns := k.turns(d)
-			cancelled := k.count("select count(*) from job_items where job_id = ? and outcome = 'cancelled' and ended_at is not null", job.ID)
-			if all := k.count("select count(*) from job_items where job_id = ?", job.ID); all != mappings || cancelled != mappings-done {
+			cancelled := k.Count("select count(*) from job_items where job_id = ? and outcome = 'cancelled' and ended_at is not null", job.ID)
+			if all := k.Count("select count(*) from job_items where job_id = ?", job.ID); all != mappings || cancelled != mappings-done {
 				t.Errorf("%d of %d rows are cancelled, %d were done", cancelled, all, done)
 			}
-			if most := k.count(`select max(n) from (select count(*) as n from job_items where outcome = 'cancelled'
+			if most := k.Count(`select max(n) from (select count(*) as n from job_items where outcome = 'cancelled'
 				group by xmin::text) pages`); most > page {
 				t.Errorf("%d rows were marked in one transaction", most)
 			}
@@ -189,11 +189,11 @@ func TestACancelledJobHasAllItsRowsCancelledInPages(t *testing.T) {
 			if n := k.bells(job); n != turns-1 {
 				t.Errorf("%d bells for %d turns of which all but the last had rows to cancel", n, turns)
 			}
-			if times := k.count(`select max(n) from (select count(distinct ended_at) as n from job_items where outcome = 'cancelled'
+			if times := k.Count(`select max(n) from (select count(distinct ended_at) as n from job_items where outcome = 'cancelled'
 				group by xmin::text) pages`); times != 1 {
 				t.Errorf("one transaction has %d times", times)
 			}
-			now := k.read(job.ID)
+			now := k.ReadJob(job.ID)
 			if now.ListedAt.IsZero() || now.Listed != mappings || now.StartedAt.IsZero() != (before == 0) {
 				t.Errorf("started %v, listed %d at %v", now.StartedAt, now.Listed, now.ListedAt)
 			}
@@ -211,7 +211,7 @@ func TestACancellationIsSaidInItsFirstTurnAtAnySize(t *testing.T) {
 	t.Parallel()
 	k := newDesk(t)
 	job := k.job("cards", 50)
-	k.intend(job.ID, schema.IntentCancel)
+	k.Intend(job.ID, schema.IntentCancel)
 	if more := k.turn(k.dispatcher(Options{Page: 2})); !more {
 		t.Error("fifty rows were marked in one turn")
 	}
@@ -227,19 +227,19 @@ func TestARetryListsAndSendsWhatWasLost(t *testing.T) {
 	d := k.dispatcher(Options{})
 	k.turns(d)
 	k.finish(first, "cards-2", "cards-4")
-	k.exec("update job_items set outcome = 'succeeded', error_code = null, ended_at = now() where mapping_id in (?)",
+	k.Exec("update job_items set outcome = 'succeeded', error_code = null, ended_at = now() where mapping_id in (?)",
 		bun.List([]string{"cards-1", "cards-3"}))
-	k.intend(first.ID, schema.IntentCancel) // loses 5 and 6
+	k.Intend(first.ID, schema.IntentCancel) // loses 5 and 6
 	k.turns(d)
-	k.exec("update jobs set ended_at = listed_at, announced_finished = true where id = ?", first.ID)
+	k.Exec("update jobs set ended_at = listed_at, announced_finished = true where id = ?", first.ID)
 	for code, want := range map[schema.ErrorCode][]string{"": {"cards-2", "cards-4", "cards-5", "cards-6"}, schema.CodePanic: {"cards-2", "cards-4"}} {
 		again := k.jobOf("cards", len(want))
-		k.exec("update jobs set scope = 'retry', retry_of = ?, retry_error_code = ? where id = ?", first.ID, code, again.ID)
+		k.Exec("update jobs set scope = 'retry', retry_of = ?, retry_error_code = ? where id = ?", first.ID, code, again.ID)
 		k.turns(d)
 		if diff := cmp.Diff(want, k.outstanding(again)); diff != "" {
 			t.Errorf("of %q (-want +got):\n%s", code, diff)
 		}
-		k.exec("update jobs set ended_at = listed_at, announced_finished = true where id = ?", again.ID)
+		k.Exec("update jobs set ended_at = listed_at, announced_finished = true where id = ?", again.ID)
 	}
 }
 
@@ -250,7 +250,7 @@ func TestAJobWithNothingToDoIsListedAtOnce(t *testing.T) {
 	if n := k.turns(k.dispatcher(Options{})); n != 1 {
 		t.Errorf("it took %d turns", n)
 	}
-	if now := k.read(job.ID); now.ListedAt.IsZero() || now.StartedAt.IsZero() {
+	if now := k.ReadJob(job.ID); now.ListedAt.IsZero() || now.StartedAt.IsZero() {
 		t.Errorf("started %v, listed %v", now.StartedAt, now.ListedAt)
 	}
 	if diff := cmp.Diff([]string{"requested/JOB", "started/JOB", "listed/JOB"}, k.said(job)); diff != "" {

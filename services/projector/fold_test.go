@@ -44,31 +44,31 @@ func TestAJobIsSeenRunningBeforeAnythingOfItCounts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHall(t, 2)
-			h.exec(`create table seen (at bigserial, tx bigint, status text, completed_steps bigint)`)
-			h.exec(`create function see() returns trigger language plpgsql as $$ begin
+			h.Exec(`create table seen (at bigserial, tx bigint, status text, completed_steps bigint)`)
+			h.Exec(`create function see() returns trigger language plpgsql as $$ begin
 				insert into seen (tx, status, completed_steps) values (txid_current(), new.status, new.completed_steps); return new; end $$`)
-			h.exec(`create trigger see after insert or update on job_status for each row execute function see()`)
-			job := schematest.Job(t, h.db, 2)
+			h.Exec(`create trigger see after insert or update on job_status for each row execute function see()`)
+			job := schematest.Job(t, h.DB, 2)
 			want := []string{"pending 0", "running 0", "failed 2"}
 			if paused {
-				intent := h.intend(job.ID, schema.IntentPause)
+				intent := h.Intend(job.ID, schema.IntentPause)
 				h.fold(h.projector(), heard(events.JobIntended(intent)))
-				h.intend(job.ID, schema.IntentRun)
+				h.Intend(job.ID, schema.IntentRun)
 				want = []string{"pending 0", "paused 0", "running 0", "failed 2"}
 			}
 			// Everything happens before the projector looks.
-			if err := schema.MarkStarted(t.Context(), h.db, job.ID); err != nil {
+			if err := schema.MarkStarted(t.Context(), h.DB, job.ID); err != nil {
 				t.Fatal(err)
 			}
-			h.exec(`insert into job_items (job_id, mapping_id, due_at, created_at, created_by, updated_at, updated_by)
+			h.Exec(`insert into job_items (job_id, mapping_id, due_at, created_at, created_by, updated_at, updated_by)
 				select ?, id, now(), now(), 'test', now(), 'test' from pde_mappings`, job.ID)
-			h.exec("update jobs set listed = 2, listed_at = clock_timestamp(), version = version + 1 where id = ?", job.ID)
+			h.Exec("update jobs set listed = 2, listed_at = clock_timestamp(), version = version + 1 where id = ?", job.ID)
 			h.fold(h.projector(), h.end(job, h.ids...)...)
 			var seen []struct {
 				Tx   int64  `bun:"tx"`
 				Said string `bun:"said"`
 			}
-			if err := h.db.NewRaw("select tx, status || ' ' || completed_steps as said from seen order by at").Scan(t.Context(), &seen); err != nil {
+			if err := h.DB.NewRaw("select tx, status || ' ' || completed_steps as said from seen order by at").Scan(t.Context(), &seen); err != nil {
 				t.Fatal(err)
 			}
 			var said []string
@@ -148,7 +148,7 @@ func TestWhatAJobWaitsForIsShownUntilItIsOver(t *testing.T) {
 	p := h.projector()
 	h.fold(p, h.end(job, h.ids[0])...)
 	postponed := schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}
-	due, err := schema.PostponeItem(t.Context(), h.db, job.ID, h.ids[1], postponed, time.Hour)
+	due, err := schema.PostponeItem(t.Context(), h.DB, job.ID, h.ids[1], postponed, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestWhatAJobWaitsForIsShownUntilItIsOver(t *testing.T) {
 	if got := h.status(job).WaitingFor; got != want {
 		t.Errorf("waits for %q, not %q", got, want)
 	}
-	h.exec("update job_items set outcome = 'succeeded', error_code = null, error = null, ended_at = now() where mapping_id = ?", h.ids[1])
+	h.Exec("update job_items set outcome = 'succeeded', error_code = null, error = null, ended_at = now() where mapping_id = ?", h.ids[1])
 	h.fold(p, h.item(job, h.ids[1]))
 	if status := h.status(job); status.WaitingFor != "" || !status.Status.Final() {
 		t.Errorf("%s, waits for %q", status.Status, status.WaitingFor)
@@ -184,9 +184,9 @@ func TestAJobWhoseStatusCannotBeWrittenKeepsNoOtherFromItsFold(t *testing.T) {
 	h := newHall(t, 3)
 	bad := h.listed()
 	good := h.beside(bad)
-	h.exec(`create function refuse() returns trigger language plpgsql as $$ begin
+	h.Exec(`create function refuse() returns trigger language plpgsql as $$ begin
 		if new.completed_steps = 1 then raise exception 'no' using errcode = 'check_violation'; end if; return new; end $$`)
-	h.exec("create trigger refuse before insert or update on job_status for each row when (new.job_id <> 'beside') execute function refuse()")
+	h.Exec("create trigger refuse before insert or update on job_status for each row when (new.job_id <> 'beside') execute function refuse()")
 	p := h.projector()
 	first := h.end(bad, h.ids[0])
 	h.fold(p, append(first, h.end(good, h.ids[:2]...)...)...)
@@ -194,7 +194,7 @@ func TestAJobWhoseStatusCannotBeWrittenKeepsNoOtherFromItsFold(t *testing.T) {
 	if n := h.status(good).CompletedSteps; n != 2 {
 		t.Errorf("%d of the good job are counted", n)
 	}
-	if n := h.log.count("cannot be written"); n != 1 {
+	if n := h.Log.Count("cannot be written"); n != 1 {
 		t.Errorf("the trouble is logged %d times", n)
 	}
 	// When what was wrong is over, a bell brings all of it.

@@ -31,7 +31,7 @@ func TestTheEndIsSaidAsOverHTTPInTheTraceOfTheRequest(t *testing.T) {
 	if len(finished) != 1 {
 		t.Fatalf("the end is said %d times", len(finished))
 	}
-	ended := h.read(job.ID)
+	ended := h.ReadJob(job.ID)
 	want, err := json.Marshal(events.StatusOf(ended, h.status(ended)))
 	if err != nil {
 		t.Fatal(err)
@@ -53,10 +53,10 @@ func TestTheEndIsSaidBehindItsCommitAndAcknowledgedBehindThat(t *testing.T) {
 	job := h.listed()
 	h.run(h.projector())
 	// The commit of a final status waits for the test.
-	h.exec(`create function wait() returns trigger language plpgsql as $$ begin
+	h.Exec(`create function wait() returns trigger language plpgsql as $$ begin
 		if new.status = 'failed' then perform pg_advisory_xact_lock(42); end if; return null; end $$`)
-	h.exec("create constraint trigger wait after update on job_status deferrable initially deferred for each row execute function wait()")
-	lock, err := h.db.BeginTx(t.Context(), nil)
+	h.Exec("create constraint trigger wait after update on job_status deferrable initially deferred for each row execute function wait()")
+	lock, err := h.DB.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,12 +65,7 @@ func TestTheEndIsSaidBehindItsCommitAndAcknowledgedBehindThat(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.say(h.end(job, h.ids[0])...)
-	h.eventually("the projector commits the end", func() bool {
-		var waits bool
-		err := h.db.NewRaw("select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'advisory')").
-			Scan(t.Context(), &waits)
-		return err == nil && waits
-	})
+	h.Waiting()
 	if n := len(h.published(events.TopicJobFinished, job.ID)); n != 0 {
 		t.Error("the end is said before it is committed")
 	}
@@ -88,21 +83,21 @@ func TestAnEndThatCouldNotBeSaidIsSaidAtTheBell(t *testing.T) {
 	h := newHall(t, 1)
 	job := h.listed()
 	p := h.projector()
-	h.bus.Stop()
+	h.Bus.Stop()
 	if err := p.fold(t.Context(), h.end(job, h.ids[0])); err == nil {
 		t.Error("the event would be acknowledged")
 	}
-	if ended := h.read(job.ID); ended.EndedAt.IsZero() || ended.AnnouncedFinished || h.status(ended).Status != schema.Failed {
+	if ended := h.ReadJob(job.ID); ended.EndedAt.IsZero() || ended.AnnouncedFinished || h.status(ended).Status != schema.Failed {
 		t.Fatalf("ended at %v, announced %v", ended.EndedAt, ended.AnnouncedFinished)
 	}
-	h.bus.Restart()
+	h.Bus.Restart()
 	next := h.projector()
-	h.eventually("the end is said", func() bool {
+	h.Eventually("the end is said", func() bool {
 		return next.fold(t.Context(), []events.Received[events.JobProgress]{heard(events.JobBell(job.ID))}) == nil
 	})
-	h.eventually("the test is connected", h.nc.IsConnected)
+	h.Eventually("the test is connected", h.NC.IsConnected)
 	h.fold(next, heard(events.JobBell(job.ID)))
-	if n := len(h.published(events.TopicJobFinished, job.ID)); n != 1 || !h.read(job.ID).AnnouncedFinished {
+	if n := len(h.published(events.TopicJobFinished, job.ID)); n != 1 || !h.ReadJob(job.ID).AnnouncedFinished {
 		t.Errorf("the end is said %d times", n)
 	}
 }
@@ -117,13 +112,13 @@ func TestTheEndIsTheLastThatIsSaid(t *testing.T) {
 			t.Parallel()
 			h := newHall(t, 1)
 			job := h.listed()
-			h.exec(owed, job.ID)
+			h.Exec(owed, job.ID)
 			p := h.projector()
 			h.fold(p, h.end(job, h.ids[0])...)
 			if n := len(h.published(events.TopicJobFinished, job.ID)); n != 0 || !h.status(job).Status.Final() {
 				t.Errorf("the end is said %d times, the status is %s", n, h.status(job).Status)
 			}
-			h.exec("update jobs set announced_listed = true, announced_intent = intent_version where id = ?", job.ID)
+			h.Exec("update jobs set announced_listed = true, announced_intent = intent_version where id = ?", job.ID)
 			h.fold(p, heard(events.JobBell(job.ID)))
 			if n := len(h.published(events.TopicJobFinished, job.ID)); n != 1 {
 				t.Errorf("the end is said %d times at the bell", n)
@@ -155,7 +150,7 @@ func TestTwoProjectorsCountEachItemOnce(t *testing.T) {
 				t.Errorf("the end is said as %s", id)
 			}
 		}
-		if !h.read(job.ID).AnnouncedFinished {
+		if !h.ReadJob(job.ID).AnnouncedFinished {
 			t.Error("the end is not said")
 		}
 	}
@@ -168,7 +163,7 @@ func TestAPauseThatComesWhileTheLastItemIsCountedIsSaidBeforeTheEnd(t *testing.T
 	p := h.projector()
 	said := h.end(job, h.ids[0])
 	// The projector has read the job and waits for the item's row, which the test holds.
-	lock, err := h.db.BeginTx(t.Context(), nil)
+	lock, err := h.DB.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,20 +173,15 @@ func TestAPauseThatComesWhileTheLastItemIsCountedIsSaidBeforeTheEnd(t *testing.T
 	}
 	folded := make(chan error, 1)
 	go func() { folded <- p.fold(t.Context(), said) }()
-	h.eventually("the projector waits for the item", func() bool {
-		var waits bool
-		err := h.db.NewRaw("select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')").
-			Scan(t.Context(), &waits)
-		return err == nil && waits
-	})
-	h.intend(job.ID, schema.IntentPause)
+	h.Waiting()
+	h.Intend(job.ID, schema.IntentPause)
 	if err := lock.Commit(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-folded; err != nil {
 		t.Fatal(err)
 	}
-	job = h.read(job.ID)
+	job = h.ReadJob(job.ID)
 	status := h.status(job)
 	if status.Status != schema.Failed || status.JobVersion != job.Version || job.EndedAt.IsZero() {
 		t.Errorf("%s, at version %d of %d, ended at %v", status.Status, status.JobVersion, job.Version, job.EndedAt)
