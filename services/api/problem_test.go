@@ -140,6 +140,16 @@ func TestAMethodThatARouteDoesNotTakeIsNamedWithThoseThatItDoes(t *testing.T) {
 	}
 }
 
+func TestAMethodThatNobodyKnowsDoesNotMakeAPathARoute(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for path, want := range map[string]int{"/nothing": http.StatusNotFound, "/api/v1/jobs": http.StatusMethodNotAllowed} {
+		if a := w.do(call{method: "BREW", path: path}); a.status != want || (a.header.Get("Allow") != "") != (want == http.StatusMethodNotAllowed) {
+			t.Errorf("%s: it is %d with Allow %q", path, a.status, a.header.Get("Allow"))
+		}
+	}
+}
+
 func TestHeadIsGetWithoutTheBody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
