@@ -35,7 +35,7 @@ type ReportPath struct {
 const (
 	// maxBody bounds the body of a request that does not say otherwise: the ids of a large report's mappings fit.
 	maxBody = 8 << 20
-	// bodyTimeout is how long a client may take to send a body.
+	// bodyTimeout is how long a client may take to send a request.
 	bodyTimeout = time.Minute
 	// grace is how long requests may go on once the server is to stop.
 	grace = 10 * time.Second
@@ -69,6 +69,9 @@ type Server struct {
 	api     huma.API
 	handler http.Handler
 
+	// bodyTimeout is the constant of that name, except in tests.
+	bodyTimeout time.Duration
+
 	inFlight sync.WaitGroup
 	// stopping is closed when the server is to stop, so that nobody waits for a change that long.
 	stopping chan struct{}
@@ -90,6 +93,8 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 		log:        cmp.Or(opts.Log, slog.New(slog.DiscardHandler)),
 		router:     chi.NewMux(),
 		stopping:   make(chan struct{}),
+
+		bodyTimeout: bodyTimeout,
 	}
 	if !available(s.classifier) {
 		return nil, fmt.Errorf("api: the classifier %s is not there yet", s.classifier)
@@ -138,11 +143,16 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: 10 * time.Second,
+		// The deadline is the connection's and not the handler's, because net/http reads what a handler has left of a body before it sends
+		// the answer. It ends with the body: waiting and importing are not cut off by it.
+		ReadTimeout: s.bodyTimeout,
 		// Longer than anybody may wait for a change and longer than an import takes.
 		WriteTimeout:   5 * time.Minute,
 		IdleTimeout:    2 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		// Every request has its lines in the log, OPTIONS * too.
+		DisableGeneralOptionsHandler: true,
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -150,6 +160,9 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	select {
 	case err := <-served:
 		s.stop()
+		if closing := server.Close(); closing != nil { // the connections that are there already live on without the listener
+			s.log.Warn("connections do not close", "error", closing)
+		}
 		s.inFlight.Wait()
 		return fmt.Errorf("serve http: %w", err)
 	case <-ctx.Done():

@@ -1,10 +1,15 @@
 package api_test
 
 import (
+	"bufio"
 	"context"
+	"errors"
+	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api"
@@ -35,5 +40,173 @@ func TestAServerEndsWithItsListener(t *testing.T) {
 	}
 	if err := w.server.Run(context.Background(), listener); err == nil {
 		t.Error("it serves a listener that is closed")
+	}
+}
+
+// run has the server listen, as a process does. What it returns stops it, and waits for its end.
+func (w *world) run() (stop func() error) {
+	w.t.Helper()
+	var config net.ListenConfig
+	listener, err := config.Listen(w.t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.runOn(w.t.Context(), listener)
+}
+
+func (w *world) runOn(ctx context.Context, listener net.Listener) (stop func() error) {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- w.server.Run(ctx, listener) }()
+	w.url = "http://" + listener.Addr().String()
+	return func() error {
+		cancel()
+		return <-ended
+	}
+}
+
+// line is a connection on which a test says what no client would.
+func (w *world) line() net.Conn {
+	w.t.Helper()
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(w.t.Context(), "tcp", strings.TrimPrefix(w.url, "http://"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = conn.Close() }) // the server may have hung up
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		w.t.Fatal(err)
+	}
+	return conn
+}
+
+// say sends the text and reads an answer.
+func say(t *testing.T, conn net.Conn, text string) answer {
+	t.Helper()
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("no answer: %v", err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{status: response.StatusCode, header: response.Header, body: string(body)}
+}
+
+func TestARequestWhoseBodyDoesNotComeIsAnswered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.SetBodyTimeout(200 * time.Millisecond)
+	stop := w.run()
+	head := "POST " + reportURL("/pde-mappings/regenerate-all") + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20\r\n"
+
+	refused(t, say(t, w.line(), head+"\r\n"), http.StatusUnauthorized, "token-missing")
+	refused(t, say(t, w.line(), "GET /api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n"), http.StatusUnauthorized, "token-missing")
+	token := "Authorization: Bearer " + w.token("tina", api.Tester) + "\r\n"
+	refused(t, say(t, w.line(), head+token+"\r\n"+`{"force":`), http.StatusRequestTimeout, "body-timeout")
+
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestARequestThatIsHereMayTakeLongerThanItsBody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	w.importReport(schema.ReportData{
+		CycleID: cycle, ReportID: "second", Author: "test", Attributes: schema.Rows[schema.Attribute]{All: attributes(1)},
+	})
+	id := w.started()
+	w.server.SetBodyTimeout(100 * time.Millisecond)
+	stop := w.run()
+	hold, err := w.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = hold.Rollback() }() // where the test fails before it lets go
+	if _, err := hold.ExecContext(t.Context(), "lock table jobs in share mode"); err != nil {
+		t.Fatal(err)
+	}
+	held := begin(t, 1, func(int) (answer, error) {
+		path := "/api/v1/planning/cycles/" + cycle + "/reports/second/pde-classifications/suggest-batch"
+		return w.try(call{method: http.MethodPost, path: path, role: api.Tester, body: "{}"})
+	})
+	w.awaitLockWaiters(1)
+
+	// By the time that this wait is over the other request has been here for longer than a body may take, too.
+	if a := w.do(statusCall(id, "?wait=500ms", "")); a.status != http.StatusOK {
+		t.Errorf("who waits gets %d %s", a.status, a.body)
+	}
+	if err := hold.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	must[api.Accepted](t, held()[0], http.StatusAccepted)
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// fragile is a listener that breaks when it is told to.
+type fragile struct {
+	net.Listener
+	broken chan struct{}
+}
+
+func (f fragile) Accept() (net.Conn, error) {
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		if conn, err := f.Listener.Accept(); err == nil {
+			accepted <- conn
+		}
+	}()
+	select {
+	case conn := <-accepted:
+		return conn, nil
+	case <-f.broken:
+		return nil, errors.New("the network is gone")
+	}
+}
+
+func TestAServerThatLosesItsListenerLeavesNoConnection(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := make(chan struct{})
+	stop := w.runOn(context.WithoutCancel(t.Context()), fragile{listener, broken})
+	conn := w.line()
+	must[api.Health](t, say(t, conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), http.StatusOK)
+
+	close(broken)
+
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("a connection that is left reads %v", err)
+	}
+	if err := stop(); err == nil {
+		t.Error("the server does not say that it has lost its listener")
+	}
+}
+
+func TestOptionsOfTheServerAreLoggedAsAnyRequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	stop := w.run()
+	a := say(t, w.line(), "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+	p := refused(t, a, http.StatusNotFound, "route-not-found")
+	if lines := w.log.await(t, p.RequestID, 2); lines[0]["method"] != http.MethodOptions {
+		t.Errorf("lines are %v", lines)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }

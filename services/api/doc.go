@@ -4,7 +4,9 @@
 // for each of them who may call it, how long its body may be, and how its errors become problems (RFC 9457, application/problem+json).
 //
 //  1. The first thing that a request does is a log line, before it is routed, authorised or read; the last is one with status and
-//     duration. So whatever goes wrong in between, a panic included, there is a trace of who asked for what (log.go).
+//     duration. So whatever goes wrong in between, a panic included, there is a trace of who asked for what (log.go). Only what net/http
+//     cannot read as a request has none: a broken request line or header (400), headers of more than 64 KiB (431), headers that take
+//     more than ten seconds (no answer), an unknown Expect (417), Transfer-Encoding (501) or version of HTTP (505).
 //
 //  2. Asking for a job is one transaction: the job and its first intent are there, or nothing is. That it was asked for is published
 //     after the commit and gets 50 ms; what could not be said in that time the dispatcher says later, so the answer does not depend on

@@ -183,12 +183,9 @@ func (s *Server) readBody(limit int64) func(huma.Context, func(huma.Context)) {
 			s.write(w, r, tooLarge(limit))
 			return
 		}
-		control := http.NewResponseController(w)
-		_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // what has no deadlines, as in tests, needs none
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-		_ = control.SetReadDeadline(time.Time{})
 		if err != nil {
-			s.write(w, r, bodyProblem(err, limit))
+			s.write(w, r, s.bodyProblem(err, limit))
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -196,7 +193,7 @@ func (s *Server) readBody(limit int64) func(huma.Context, func(huma.Context)) {
 	}
 }
 
-func bodyProblem(err error, limit int64) *Problem {
+func (s *Server) bodyProblem(err error, limit int64) *Problem {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return tooLarge(limit)
 	}
@@ -204,7 +201,7 @@ func bodyProblem(err error, limit int64) *Problem {
 		error
 		Timeout() bool
 	}](err); ok && timeout.Timeout() {
-		return refuse(bodyTimedOut, fmt.Sprintf("A body has to be here within %s.", bodyTimeout))
+		return refuse(bodyTimedOut, fmt.Sprintf("A request has to be here within %s.", s.bodyTimeout))
 	}
 	return refuse(malformed, "The body broke off before it was complete.")
 }

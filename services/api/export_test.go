@@ -1,0 +1,6 @@
+package api
+
+import "time"
+
+// SetBodyTimeout gives clients another time than a minute to send a request. It is for servers that do not run yet.
+func (s *Server) SetBodyTimeout(timeout time.Duration) { s.bodyTimeout = timeout }
