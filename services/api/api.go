@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,8 +34,8 @@ type ReportPath struct {
 }
 
 const (
-	// maxBody bounds the body of a request that does not say otherwise: the ids of a large report's mappings fit.
-	maxBody = 8 << 20
+	// maxBody bounds the body of a request.
+	maxBody = 32 << 20
 	// bodyTimeout is how long a client may take to send a request.
 	bodyTimeout = time.Minute
 	// grace is how long requests may go on once the server is to stop.
@@ -72,6 +73,8 @@ type Server struct {
 	// bodyTimeout is the constant of that name, except in tests.
 	bodyTimeout time.Duration
 
+	// imports has an element for each import that is being done.
+	imports  chan struct{}
 	inFlight sync.WaitGroup
 	// stopping is closed when the server is to stop, so that nobody waits for a change that long.
 	stopping chan struct{}
@@ -93,6 +96,7 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 		log:        cmp.Or(opts.Log, slog.New(slog.DiscardHandler)),
 		router:     chi.NewMux(),
 		stopping:   make(chan struct{}),
+		imports:    make(chan struct{}, maxImports),
 
 		bodyTimeout: bodyTimeout,
 	}
@@ -185,13 +189,12 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 }
 
 // route registers an operation for callers with the role, or for anyone where it is empty. An error of the handler becomes the problem
-// that the table in problem.go has for it. MaxBodyBytes of the operation bounds its body; 8 MiB if zero.
+// that the table in problem.go has for it. The operation's own middlewares come after the authorisation and before the body is read.
 func route[I, O any](s *Server, role Role, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
-	limit := cmp.Or(op.MaxBodyBytes, maxBody)
 	// Limits are kept by readBody: huma counts a body of just this size as too long, and its time limit would also end a request that is
 	// here already and takes its time to be understood.
-	op.MaxBodyBytes, op.BodyReadTimeout = limit+1, -1
-	op.Middlewares = append(op.Middlewares, s.authorised(role), s.readBody(limit))
+	op.MaxBodyBytes, op.BodyReadTimeout = maxBody+1, -1
+	op.Middlewares = slices.Concat(huma.Middlewares{s.authorised(role)}, op.Middlewares, huma.Middlewares{s.readBody})
 	if role != "" {
 		// Whoever asks for health may add what it likes.
 		op.RejectUnknownQueryParameters = true

@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/schema"
@@ -23,8 +24,8 @@ import (
 )
 
 const (
-	// maxImport bounds the body of an import.
-	maxImport = 32 << 20
+	// maxImports is how many imports are done at once. Each holds its files and all of their rows, which can be many times as much.
+	maxImports = 2
 	// maxReportName and maxReportKey bound, in characters, what a report is called and what it is known by.
 	maxReportName = 200
 	maxReportKey  = 100
@@ -81,7 +82,7 @@ func (s *Server) registerImport() {
 		Summary: "Imports attributes, candidate columns and mappings, all or nothing",
 		Description: "Makes the report if there is none. What is there already is updated: attributes by line_item_number, or by name where they have none; " +
 			"columns by data source, schema, table and name; mappings by attribute. What a person has confirmed is kept.",
-		MaxBodyBytes: maxImport, SkipValidateBody: true,
+		Middlewares: huma.Middlewares{s.admitted}, SkipValidateBody: true,
 		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: &huma.Schema{
 			Type: "object", AdditionalProperties: false,
 			Properties: map[string]*huma.Schema{
@@ -92,6 +93,19 @@ func (s *Server) registerImport() {
 			},
 		}}}},
 	}, s.importReport)
+}
+
+// admitted lets a request pass while there is room for one more import.
+func (s *Server) admitted(ctx huma.Context, next func(huma.Context)) {
+	select {
+	case s.imports <- struct{}{}:
+		defer func() { <-s.imports }()
+		next(ctx)
+	default:
+		r, w := humachi.Unwrap(ctx)
+		s.write(w, r, refuse(busy, fmt.Sprintf("The server does %d imports at once. Nothing was imported; try again.", maxImports)).
+			with("Retry-After", "5"))
+	}
 }
 
 func (s *Server) importReport(ctx context.Context, in *struct {

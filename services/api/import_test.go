@@ -269,11 +269,45 @@ func TestFiftyMegabytesAreTooMuch(t *testing.T) {
 	w := newWorld(t)
 	refused(t, w.upload(piece{"attributes", "a.csv", strings.Repeat("x", 50<<20)}), http.StatusRequestEntityTooLarge, "body-too-large")
 
-	// What is more than other requests may have, and not too much, is read.
+	// What is not too much is read.
 	problem := refused(t, w.upload(piece{"attributes", "a.csv", "attribute_name\n" + strings.Repeat("x", 31<<20)}), http.StatusUnprocessableEntity, "invalid")
 	if problem.Errors[0].Line != 2 {
 		t.Errorf("problem is %+v", problem.Errors[0])
 	}
+}
+
+func TestOfThreeImportsAtOnceOneIsRefusedBeforeItsBodyIsRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	hold, err := w.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = hold.Rollback() }() // where the test fails before it lets go
+	if _, err := hold.ExecContext(t.Context(), "lock table attributes in share mode"); err != nil {
+		t.Fatal(err)
+	}
+	contentType, body := form(t, piece{"attributes", "a.csv", someAttributes})
+	path := func(i int) string { return fmt.Sprint("/api/v1/planning/cycles/", cycle, "/reports/r", i, "/import") }
+	answers := begin(t, 2, func(i int) (answer, error) {
+		return w.try(call{method: http.MethodPost, path: path(i), body: body, role: api.Tester, header: map[string]string{"Content-Type": contentType}})
+	})
+	w.awaitLockWaiters(2)
+
+	// A server that wants the body says 100 first.
+	a := say(t, w.line(), "POST "+path(3)+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+w.token("tina", api.Tester)+
+		"\r\nContent-Type: "+contentType+"\r\nContent-Length: 20\r\nExpect: 100-continue\r\n\r\n")
+	if refused(t, a, http.StatusServiceUnavailable, "busy"); a.header.Get("Retry-After") == "" {
+		t.Error("it does not say when to try again")
+	}
+
+	if err := hold.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range answers() {
+		must[api.Imported](t, a, http.StatusOK)
+	}
+	must[api.Imported](t, w.uploadTo(path(3), piece{"attributes", "a.csv", someAttributes}), http.StatusOK)
 }
 
 func TestAnImportDuringAJobIsRefusedAndNamesIt(t *testing.T) {

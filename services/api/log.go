@@ -170,32 +170,30 @@ func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune
 
 // readBody reads the whole body before huma does, so that what is wrong with it gets its own problem: huma calls a body that breaks off
 // an error of the server.
-func (s *Server) readBody(limit int64) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		r, w := humachi.Unwrap(ctx)
-		if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Body == nil {
-			next(ctx)
-			return
-		}
-		if r.ContentLength > limit {
-			// Nothing was read: the rest of the connection is body.
-			w.Header().Set("Connection", "close")
-			s.write(w, r, tooLarge(limit))
-			return
-		}
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-		if err != nil {
-			s.write(w, r, s.bodyProblem(err, limit))
-			return
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
+func (s *Server) readBody(ctx huma.Context, next func(huma.Context)) {
+	r, w := humachi.Unwrap(ctx)
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Body == nil {
 		next(ctx)
+		return
 	}
+	if r.ContentLength > maxBody {
+		// Nothing was read: the rest of the connection is body.
+		w.Header().Set("Connection", "close")
+		s.write(w, r, tooLarge())
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		s.write(w, r, s.bodyProblem(err))
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	next(ctx)
 }
 
-func (s *Server) bodyProblem(err error, limit int64) *Problem {
+func (s *Server) bodyProblem(err error) *Problem {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return tooLarge(limit)
+		return tooLarge()
 	}
 	if timeout, ok := errors.AsType[interface {
 		error
@@ -206,6 +204,6 @@ func (s *Server) bodyProblem(err error, limit int64) *Problem {
 	return refuse(malformed, "The body broke off before it was complete.")
 }
 
-func tooLarge(limit int64) *Problem {
-	return refuse(bodyTooLarge, fmt.Sprintf("The body may have %d bytes.", limit))
+func tooLarge() *Problem {
+	return refuse(bodyTooLarge, fmt.Sprintf("A request may have at most %d MiB; send several, such as one for each file of an import.", maxBody>>20))
 }

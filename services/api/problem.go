@@ -50,6 +50,7 @@ const (
 	noDataSources      problemKind = "no-data-sources"
 	keyReused          problemKind = "idempotency-key-reused"
 	cancelled          problemKind = "cancelled"
+	busy               problemKind = "busy"
 	internal           problemKind = "internal"
 	unavailable        problemKind = "database-unavailable"
 )
@@ -107,6 +108,8 @@ func (k problemKind) meaning() (status int, title string) {
 		return http.StatusUnprocessableEntity, "The idempotency key belongs to another request"
 	case cancelled:
 		return statusClientClosed, "The client went away"
+	case busy:
+		return http.StatusServiceUnavailable, "Something else has to end first"
 	case unavailable:
 		return http.StatusServiceUnavailable, "The database is not available"
 	case internal:

@@ -168,7 +168,7 @@ func TestHeadIsGetWithoutTheBody(t *testing.T) {
 }
 
 // limit is what a body may have.
-const limit = 8 << 20
+const limit = 32 << 20
 
 func TestABodyThatIsTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
@@ -178,7 +178,7 @@ func TestABodyThatIsTooLargeIsRefused(t *testing.T) {
 	padded := func(n int) string { return `{"force":true` + strings.Repeat(" ", n-len(`{"force":true}`)) + `}` }
 
 	p := refused(t, w.post(path, padded(limit+1)), http.StatusRequestEntityTooLarge, "body-too-large")
-	if !strings.Contains(p.Detail, fmt.Sprint(limit)) {
+	if !strings.Contains(p.Detail, "32 MiB") {
 		t.Errorf("it does not say how large it may be: %s", p.Detail)
 	}
 	if status, kind := w.raw(t, path, "Transfer-Encoding: chunked", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", limit+1, padded(limit+1))); status != 413 || kind != "body-too-large" {
