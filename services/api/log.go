@@ -26,8 +26,11 @@ import (
 
 // exchange is what is known of a request and its answer while it is dealt with. One goroutine at a time uses it.
 type exchange struct {
-	id      string
-	log     *slog.Logger
+	id    string
+	began time.Time
+	log   *slog.Logger
+	// reads says that the request changes nothing, by its method.
+	reads   bool
 	caller  Caller
 	problem *Problem
 }
@@ -47,9 +50,8 @@ func (s *Server) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.inFlight.Add(1)
 		defer s.inFlight.Done()
-		began := time.Now()
 		trace := traceOf(r)
-		x := &exchange{id: requestID(r)}
+		x := &exchange{id: requestID(r), began: time.Now(), reads: r.Method == http.MethodGet || r.Method == http.MethodHead}
 		x.log = s.log.With(requestAttrs(r, x.id, trace)...)
 		x.log.InfoContext(r.Context(), "request", "remote", r.RemoteAddr)
 
@@ -62,7 +64,7 @@ func (s *Server) logged(next http.Handler) http.Handler {
 			ctx = schema.WithSubject(ctx, job, "")
 		}
 		next.ServeHTTP(answer, r.WithContext(ctx))
-		x.answered(r.Context(), answer.Status(), time.Since(began))
+		x.answered(r.Context(), answer.Status())
 	})
 }
 
@@ -94,9 +96,9 @@ func namedIn(escapedPath, noun string) string {
 }
 
 // answered writes the last line. The server's own errors are handled here, by writing them down.
-func (x *exchange) answered(ctx context.Context, status int, took time.Duration) {
+func (x *exchange) answered(ctx context.Context, status int) {
 	level := slog.LevelInfo
-	attrs := []slog.Attr{slog.Int("status", status), slog.Duration("duration", took)}
+	attrs := []slog.Attr{slog.Int("status", status), slog.Duration("duration", time.Since(x.began))}
 	if x.caller.User != "" {
 		attrs = append(attrs, slog.String("user", x.caller.User))
 	}
@@ -145,7 +147,7 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 			x.log.ErrorContext(r.Context(), "panic", "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			if answer, ok := w.(middleware.WrapResponseWriter); ok && answer.Status() != 0 {
 				// The answer has begun as something else: all that is left is to break it off.
-				x.answered(r.Context(), http.StatusInternalServerError, 0)
+				x.answered(r.Context(), http.StatusInternalServerError)
 				panic(http.ErrAbortHandler)
 			}
 			s.write(w, r, refuse(internal, "The server's log says more, under this request's id."))

@@ -2,7 +2,9 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -88,6 +90,31 @@ func TestARequestThatPanicsIsLoggedAndAnswered(t *testing.T) {
 		t.Errorf("the last line is %v", lines[2])
 	}
 	must[api.Health](t, w.get("/healthz"), http.StatusOK)
+}
+
+// broken is a client to which nothing can be sent but a status.
+type broken struct{ http.ResponseWriter }
+
+func (broken) Write([]byte) (int, error) { panic("the line is cut") }
+
+func TestAPanicInTheMiddleOfAnAnswerIsTheRequestsLastLine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthz", nil)
+	r.Header.Set("X-Request-Id", "cut")
+	func() {
+		defer func() {
+			if cause, _ := recover().(error); !errors.Is(cause, http.ErrAbortHandler) {
+				t.Errorf("it ends with %v", cause)
+			}
+		}()
+		w.server.Handler().ServeHTTP(broken{httptest.NewRecorder()}, r)
+	}()
+	lines := w.log.of("cut")
+	last := lines[len(lines)-1]
+	if duration, _ := last["duration"].(float64); last["msg"] != "answer" || last["status"] != float64(http.StatusInternalServerError) || duration <= 0 {
+		t.Errorf("the last line is %v", last)
+	}
 }
 
 func TestAnErrorOfTheServerStandsInTheLogAndNotInTheAnswer(t *testing.T) {
