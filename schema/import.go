@@ -82,8 +82,8 @@ type Tally struct {
 // one mapping. A mapping changes where the import says something else than it does, unless a person has confirmed it, and each change
 // has its history.
 //
-// It returns an [ActiveJobError] where a job works on the report and [MappingProblems] where mappings do not fit. After an error the
-// caller rolls the transaction back.
+// It returns an [ActiveJobError] where a job works on the report, [MappingProblems] where mappings do not fit, and what the database
+// says, lock_not_available, where another import takes long. After an error the caller rolls the transaction back.
 func Import(ctx context.Context, tx bun.Tx, data ReportData) (Imported, error) {
 	fresh := Report{
 		CycleID: data.CycleID, ReportID: data.ReportID, Name: data.Name, CreatedBy: data.Author, UpdatedBy: data.Author,

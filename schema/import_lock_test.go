@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/schema"
@@ -179,6 +180,43 @@ func TestAnImportHoldsUpAJobThatIsAskedFor(t *testing.T) {
 	}
 }
 
+func TestWhoHoldsTheReportWaitsForTheRestAsUsual(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	loaded(t, db, small())
+	for name, hold := range map[string]func(bun.Tx) error{
+		"job": func(tx bun.Tx) error {
+			_, err := schema.HoldReport(t.Context(), tx, "c", "r")
+			return err
+		},
+		"job of no report": func(tx bun.Tx) error {
+			if _, err := schema.HoldReport(t.Context(), tx, "c", "missing"); !errors.Is(err, schema.ErrNotFound) {
+				return fmt.Errorf("it is there: %w", err)
+			}
+			return nil
+		},
+		"import": func(tx bun.Tx) error {
+			_, err := schema.Import(t.Context(), tx, schema.ReportData{CycleID: "c", ReportID: "r", Author: "alice"})
+			return err
+		},
+		"import of a new report": func(tx bun.Tx) error {
+			_, err := schema.Import(t.Context(), tx, schema.ReportData{CycleID: "c", ReportID: "new", Author: "alice"})
+			return err
+		},
+	} {
+		var timeout string
+		err := in(t.Context(), db, func(tx bun.Tx) error {
+			if err := hold(tx); err != nil {
+				return err
+			}
+			return tx.NewRaw("show lock_timeout").Scan(t.Context(), &timeout)
+		})
+		if err != nil || timeout != "0" {
+			t.Errorf("%s: from then on the transaction waits for %s (%v), want without an end", name, timeout, err)
+		}
+	}
+}
+
 func TestImportsOfOneReportTakeTurns(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
@@ -186,10 +224,15 @@ func TestImportsOfOneReportTakeTurns(t *testing.T) {
 	failed := make(chan error, imports)
 	for i := range imports {
 		go func() {
-			_, err := load(t.Context(), db, schema.ReportData{ // half of what the one before brings, and as much that is new
-				Attributes: schema.Rows[schema.Attribute]{All: numbered(i*each/2, i*each/2+each-1)},
-			})
-			failed <- err
+			for {
+				_, err := load(t.Context(), db, schema.ReportData{ // half of what the one before brings, and as much that is new
+					Attributes: schema.Rows[schema.Attribute]{All: numbered(i*each/2, i*each/2+each-1)},
+				})
+				if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || pg.Code != "55P03" {
+					failed <- err
+					return
+				}
+			}
 		}()
 	}
 	for range imports {

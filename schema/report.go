@@ -47,10 +47,9 @@ func FindReport(ctx context.Context, db bun.IDB, cycleID, reportID string) (Repo
 // The lock is the strongest one, so that it conflicts with the lock that a job's foreign key takes on the report: a job that is being
 // asked for at this moment is either committed and seen here, or waits until this transaction has ended.
 func lockReport(ctx context.Context, tx bun.Tx, cycleID, reportID string) (Report, time.Time, error) {
-	var report Report
-	err := tx.NewSelect().Model(&report).Where("cycle_id = ? and report_id = ?", cycleID, reportID).For("update").Scan(ctx)
+	report, err := selectReport(ctx, tx, cycleID, reportID, "update")
 	if err != nil {
-		return report, time.Time{}, notFound(err, fmt.Sprintf("report %s of cycle %s", reportID, cycleID))
+		return report, time.Time{}, err
 	}
 	if jobID, err := activeJob(ctx, tx, cycleID, reportID); err != nil {
 		return report, time.Time{}, err
@@ -59,6 +58,36 @@ func lockReport(ctx context.Context, tx bun.Tx, cycleID, reportID string) (Repor
 	}
 	now, err := Now(ctx, tx)
 	return report, now, err
+}
+
+// selectReport reads the report and takes this lock on it. It returns [ErrNotFound] where there is no such report.
+func selectReport(ctx context.Context, tx bun.Tx, cycleID, reportID, lock string) (Report, error) {
+	var report Report
+	err := impatiently(ctx, tx, func() error {
+		err := tx.NewSelect().Model(&report).Where("cycle_id = ? and report_id = ?", cycleID, reportID).For(lock).Scan(ctx)
+		if err != nil {
+			return notFound(err, fmt.Sprintf("report %s of cycle %s", reportID, cycleID))
+		}
+		return nil
+	})
+	return report, err
+}
+
+// impatiently does what may have to wait for an import of the report, and gives up after two seconds: whoever waits holds a connection,
+// an import can take minutes, and a pool whose connections all wait stops everything else in the process. Where it gives up, the database
+// says lock_not_available. What the transaction waits for later is held for moments, and waited for as usual.
+func impatiently(ctx context.Context, tx bun.Tx, do func() error) error {
+	if _, err := tx.ExecContext(ctx, "set local lock_timeout = '2s'"); err != nil {
+		return fmt.Errorf("lock timeout: %w", err)
+	}
+	err := do()
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "set local lock_timeout to default"); err != nil {
+		return fmt.Errorf("lock timeout: %w", err)
+	}
+	return err
 }
 
 // activeJob returns the id of the report's active job, or "".
@@ -81,13 +110,19 @@ func makeReport(ctx context.Context, tx bun.Tx, fresh Report) (Report, time.Time
 		return report, now, err
 	}
 	fresh.CreatedAt, fresh.UpdatedAt = now, now
-	result, err := tx.NewInsert().Model(&fresh).On("conflict do nothing").Exec(ctx)
+	var made int64
+	err = impatiently(ctx, tx, func() error {
+		result, err := tx.NewInsert().Model(&fresh).On("conflict do nothing").Exec(ctx)
+		if err != nil {
+			return err
+		}
+		made, err = result.RowsAffected()
+		return err
+	})
 	if err != nil {
 		return report, now, fmt.Errorf("report %s: %w", fresh.ReportID, err)
 	}
-	if made, err := result.RowsAffected(); err != nil {
-		return report, now, fmt.Errorf("report %s: %w", fresh.ReportID, err)
-	} else if made == 1 {
+	if made == 1 {
 		return fresh, now, nil // nobody else sees it before this transaction ends
 	}
 	return lockReport(ctx, tx, fresh.CycleID, fresh.ReportID) // somebody else has made it meanwhile

@@ -10,15 +10,10 @@ import (
 )
 
 // HoldReport reads the report and keeps imports from changing it until the transaction ends; other jobs may be asked for meanwhile. It
-// returns [ErrNotFound] where there is no such report.
+// returns [ErrNotFound] where there is no such report, and what the database says, lock_not_available, where an import takes long.
 func HoldReport(ctx context.Context, tx bun.Tx, cycleID, reportID string) (Report, error) {
-	var report Report
 	// The lock that the job's foreign key takes as well, taken before anything is counted.
-	err := tx.NewSelect().Model(&report).Where("cycle_id = ? and report_id = ?", cycleID, reportID).For("key share").Scan(ctx)
-	if err != nil {
-		return report, notFound(err, fmt.Sprintf("report %s of cycle %s", reportID, cycleID))
-	}
-	return report, nil
+	return selectReport(ctx, tx, cycleID, reportID, "key share")
 }
 
 // HasColumns reports whether the report has a column to map to.

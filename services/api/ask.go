@@ -122,6 +122,8 @@ func (a asked) conflict(ctx context.Context, tx bun.Tx) error {
 	if a.key != "" {
 		if _, err := a.find(ctx, tx); err == nil {
 			return errAgain
+		} else if !errors.Is(err, schema.ErrNotFound) {
+			return err
 		}
 	}
 	active, err := schema.ListJobs(ctx, tx, schema.JobFilter{CycleID: a.job.CycleID, ReportID: a.job.ReportID, Active: true}, "", 1)

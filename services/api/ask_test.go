@@ -195,8 +195,8 @@ func TestARequestThatWaitsForAnotherGetsTheReportWhenThatFails(t *testing.T) {
 	must[api.Accepted](t, <-done, http.StatusAccepted)
 }
 
-// meeting makes requests that all look up their key before any of them inserts a job: it holds the reports, as an import does, until all
-// wait for that.
+// meeting makes requests that all look up their key before any of them inserts a job: it keeps jobs from being inserted until all wait
+// for that.
 func (w *world) meeting(n int, do func(i int) (answer, error)) []answer {
 	w.t.Helper()
 	tx, err := w.db.BeginTx(w.t.Context(), nil)
@@ -204,7 +204,7 @@ func (w *world) meeting(n int, do func(i int) (answer, error)) []answer {
 		w.t.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback() }() // where the test fails before it lets go
-	if _, err := tx.ExecContext(w.t.Context(), "select from reports for update"); err != nil {
+	if _, err := tx.ExecContext(w.t.Context(), "lock table jobs in share mode"); err != nil {
 		w.t.Fatal(err)
 	}
 	answers := begin(w.t, n, do)
@@ -307,6 +307,85 @@ func TestRequestsAtOnceWithTheSameKeyGetTheSameJob(t *testing.T) {
 			t.Errorf("an answer is %d %s, want 202 %s", a.status, a.body, answers[0].body)
 		}
 	}
+}
+
+func TestOfTwoBodiesSentAtOnceWithOneKeyOneIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+	answers := w.meeting(8, func(i int) (answer, error) {
+		return w.try(call{
+			method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester,
+			body: []string{`{}`, `{"force": true}`}[i%2], header: map[string]string{"Idempotency-Key": "monday"},
+		})
+	})
+	statuses := map[int]int{}
+	for _, a := range answers {
+		statuses[a.status]++
+	}
+	if statuses[http.StatusAccepted] != 4 || statuses[http.StatusUnprocessableEntity] != 4 {
+		t.Errorf("statuses are %v, want four 202 for one body and four 422 for the other", statuses)
+	}
+}
+
+func TestWhoIsAlwaysTooLateForAReportIsToldToTryAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+	// Each job that is in the way has ended when it is looked for.
+	w.exec("create function nothing() returns trigger language plpgsql as 'begin return null; end'")
+	w.exec("create trigger nothing before insert on jobs for each row execute function nothing()")
+	a := w.post(reportURL("/pde-mappings/regenerate-all"), "")
+	if refused(t, a, http.StatusServiceUnavailable, "busy"); a.header.Get("Retry-After") == "" {
+		t.Error("it does not say when to try again")
+	}
+}
+
+func TestWhoWaitsForAnImportGivesUpSoon(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(2)
+	lost := w.started()
+	w.fail(lost, schema.CodePanic, must[api.Page[api.JobItem]](t, w.get(jobURL(lost, "/items?limit=1")), http.StatusOK).Items[0].MappingID)
+	w.succeed(lost)
+	w.project(lost)
+	importing, err := w.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = importing.Rollback() }() // where the test fails before it lets go
+	for _, id := range []string{report, "new"} {
+		if _, err := schema.Import(t.Context(), importing, schema.ReportData{CycleID: cycle, ReportID: id, Author: "test"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	contentType, body := form(t, piece{"attributes", "a.csv", someAttributes})
+	file := map[string]string{"Content-Type": contentType}
+	calls := []call{
+		{path: reportURL("/pde-mappings/regenerate-all")},
+		{path: jobURL(lost, "/retry")},
+		{path: reportURL("/attributes"), body: `{"attribute_name": "New"}`},
+		{path: reportURL("/data-sources"), body: `{"name": "New"}`},
+		{path: reportURL("/import"), body: body, header: file},
+		{path: "/api/v1/planning/cycles/" + cycle + "/reports/new/import", body: body, header: file},
+	}
+
+	answers := atOnce(t, len(calls), func(i int) (answer, error) {
+		c := calls[i]
+		c.method, c.role = http.MethodPost, api.Tester
+		return w.try(c)
+	})
+
+	for i, a := range answers {
+		p := refused(t, a, http.StatusServiceUnavailable, "busy")
+		if a.header.Get("Retry-After") == "" || !strings.Contains(p.Detail, "is being imported") {
+			t.Errorf("%s: it does not say what is in the way and when to try again: %s", calls[i].path, a.body)
+		}
+	}
+	if err := importing.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	must[api.Accepted](t, w.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted)
 }
 
 func TestOfTwoReportsAskedForAtOnceWithOneKeyOneIsRefused(t *testing.T) {

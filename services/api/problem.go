@@ -200,17 +200,31 @@ func (p *Problem) ContentType(string) string { return "application/problem+json"
 func problemOf(ctx context.Context, err error) *Problem {
 	p, ours := errors.AsType[*Problem](err)
 	if !ours {
-		p = refuse(kindOf(ctx, err), "")
+		kind := kindOf(ctx, err)
+		p = refuse(kind, kind.advice(exchangeFrom(ctx).reads))
 		p.cause = err
-		switch p.Status {
-		case http.StatusServiceUnavailable:
-			p.Detail = "Nothing was changed, or nobody knows; try again."
+		if p.Status == http.StatusServiceUnavailable {
 			p.with("Retry-After", "1")
-		case http.StatusInternalServerError:
-			p.Detail = "The server's log says more, under this request's id."
 		}
 	}
 	return p.of(ctx)
+}
+
+// advice is the detail where the kind is all that the caller may know of an error. Reads says that the request changes nothing.
+func (k problemKind) advice(reads bool) string {
+	switch k {
+	case busy:
+		return "The report is being imported, or others ask for the same at this moment. Nothing was changed; try again."
+	case unavailable:
+		if reads {
+			return "Try again."
+		}
+		return "It is not known whether anything was changed. Look first, or repeat the request with the same Idempotency-Key if it had one."
+	case internal:
+		return "The server's log says more, under this request's id."
+	default:
+		return ""
+	}
 }
 
 // of ties the problem to the request of the context.
@@ -227,11 +241,19 @@ func kindOf(ctx context.Context, err error) problemKind {
 		return cancelled
 	case errors.Is(err, schema.ErrNotFound):
 		return notFound
+	case errors.Is(err, errAgain), lockNotAvailable(err):
+		return busy
 	case databaseAway(err):
 		return unavailable
 	default:
 		return internal
 	}
+}
+
+// lockNotAvailable tells whether the database gave up waiting for what somebody else holds.
+func lockNotAvailable(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == "55P03"
 }
 
 // databaseAway tells whether the database could not be asked, or ended the session.

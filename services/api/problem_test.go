@@ -275,8 +275,11 @@ func TestWithTheDatabaseAwayTheAnswerIsToTryAgain(t *testing.T) {
 	}
 
 	for range 3 { // the first ones meet connections that are broken, the rest gets none
-		for _, a := range []answer{w.get(jobURL(id, "/status")), w.post(reportURL("/pde-mappings/regenerate-all"), ""), w.get("/api/v1/jobs")} {
-			refused(t, a, http.StatusServiceUnavailable, "database-unavailable")
+		for i, a := range []answer{w.get(jobURL(id, "/status")), w.post(reportURL("/pde-mappings/regenerate-all"), ""), w.get("/api/v1/jobs")} {
+			p := refused(t, a, http.StatusServiceUnavailable, "database-unavailable")
+			if i == 1 != strings.Contains(p.Detail, "Idempotency-Key") {
+				t.Errorf("request %d, of which the second is no reading one, is to be repeated like this: %s", i, p.Detail)
+			}
 			if a.header.Get("Retry-After") == "" || strings.Contains(a.body, name) {
 				t.Errorf("answer is %s, with headers %v", a.body, a.header)
 			}
