@@ -45,7 +45,7 @@ type ResumeBody struct {
 
 // RetryBody is the body of retry.
 type RetryBody struct {
-	ErrorCode schema.ErrorCode `json:"error_code,omitempty" enum:"confirmed,panic,classifier_error,poison" doc:"Only what failed for this reason."`
+	ErrorCode schema.ErrorCode `json:"error_code,omitempty" enum:"panic,classifier_error,poison" doc:"Only what failed for this reason."`
 	DryRun    bool             `json:"dry_run,omitempty" doc:"Starts nothing and only counts."`
 }
 
@@ -89,7 +89,11 @@ func (s *Server) registerJobs() {
 		OperationID: "list-job-items", Method: http.MethodGet, Path: prefix + "/jobs/{job_id}/items", Tags: []string{"jobs"},
 		Summary: "Lists the mappings of a job and what happened to each",
 	}, s.listItems)
+	s.registerSteering()
+}
 
+// registerSteering registers the routes that ask something of one job.
+func (s *Server) registerSteering() {
 	for _, steer := range []struct {
 		name, summary string
 		intent        schema.Intent
@@ -234,7 +238,11 @@ func (s *Server) steer(ctx context.Context, id string, intent schema.Intent) (*s
 		if err != nil {
 			return err
 		}
-		if current = schema.CurrentStatus(job, kept); !job.Takes(intent, current) {
+		current = schema.CurrentStatus(job, kept)
+		if job.Intent == schema.IntentCancel && intent == schema.IntentCancel && !current.Final() {
+			return nil // as asked already
+		}
+		if !job.Takes(intent, current) {
 			return refuseIntent(job, current, intent)
 		}
 		job, err = schema.RecordIntent(ctx, tx, job, intent, callerOf(ctx).User, events.TraceparentFrom(ctx).String())
@@ -261,24 +269,24 @@ func steered(intent schema.Intent) string {
 	}
 }
 
-// refuseIntent says in which states the job would do what it is asked for.
+// refuseIntent says what the job is and in which states it would do what it is asked for.
 func refuseIntent(job schema.Job, current schema.Status, intent schema.Intent) error {
+	state, name := string(current), string(intent)
 	if job.Intent == schema.IntentCancel && !current.Final() {
-		return refuse(stateConflict, "The job is being cancelled and takes nothing more.")
+		state += " and is being cancelled"
 	}
-	name := string(intent)
 	if intent == schema.IntentRun {
 		name = "resume"
 	}
-	return refuseState(current, name, intent.From())
+	return refuseState(state, name, intent.From())
 }
 
-func refuseState(current schema.Status, action string, allowed []schema.Status) error {
+func refuseState(state, action string, allowed []schema.Status) error {
 	names := make([]string, len(allowed))
 	for i, status := range allowed {
 		names[i] = string(status)
 	}
-	return refuse(stateConflict, fmt.Sprintf("The job is %s; %s is for jobs that are %s.", current, action, strings.Join(names, " or ")))
+	return refuse(stateConflict, fmt.Sprintf("The job is %s; %s is for jobs that are %s.", state, action, strings.Join(names, " or ")))
 }
 
 // retry asks for a new job of what the job with the id has lost.
@@ -294,7 +302,14 @@ func (s *Server) retry(ctx context.Context, id, key string, body RetryBody) (*as
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.ask(ctx, asked{dryRun: body.DryRun, key: key, hash: hash, plan: planRetry, job: schema.Job{
+	plan := func(ctx context.Context, tx bun.Tx, job schema.Job) (schema.Job, error) {
+		job, err := planRetry(ctx, tx, job)
+		if err == nil && job.MappingCount == 0 && !body.DryRun {
+			err = refuseRetry(body.ErrorCode)
+		}
+		return job, err
+	}
+	out, err := s.ask(ctx, asked{dryRun: body.DryRun, key: key, hash: hash, plan: plan, job: schema.Job{
 		JobType: lost.JobType, CycleID: lost.CycleID, ReportID: lost.ReportID, Classifier: lost.Classifier, Force: lost.Force,
 		Scope: schema.ScopeRetry, RetryOf: lost.ID, RetryErrorCode: string(body.ErrorCode),
 	}})
@@ -318,14 +333,18 @@ func planRetry(ctx context.Context, tx bun.Tx, job schema.Job) (schema.Job, erro
 		return job, err
 	}
 	if current := schema.CurrentStatus(lost, status); current != schema.Failed && current != schema.Cancelled {
-		return job, refuseState(current, "retry", []schema.Status{schema.Failed, schema.Cancelled})
+		return job, refuseState(string(current), "retry", []schema.Status{schema.Failed, schema.Cancelled})
 	}
 	if err := needColumns(ctx, tx, job); err != nil {
 		return job, err
 	}
 	job.MappingCount, err = schema.CountLost(ctx, tx, lost.ID, schema.ErrorCode(job.RetryErrorCode))
-	if err == nil && job.MappingCount == 0 {
-		err = refuse(nothingToRetry, "Nothing in the job failed for this reason.")
-	}
 	return job, err
+}
+
+func refuseRetry(code schema.ErrorCode) error {
+	if code == "" {
+		return refuse(nothingToRetry, "Nothing in the job failed or was cancelled.")
+	}
+	return refuse(nothingToRetry, "Nothing in the job failed for this reason.")
 }

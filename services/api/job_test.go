@@ -35,11 +35,14 @@ func TestAJobIsSteeredByItsRowThoughItsStatusLags(t *testing.T) {
 	refused(t, w.steer(id, "resume"), http.StatusConflict, "state-conflict")
 	must[api.Steered](t, w.steer(id, "pause"), http.StatusAccepted)
 	must[api.Steered](t, w.steer(id, "cancel"), http.StatusAccepted)
-	for _, action := range []string{"cancel", "pause", "resume"} {
+	for action, allowed := range map[string]string{"pause": "pending or running", "resume": "paused"} {
 		p := refused(t, w.steer(id, action), http.StatusConflict, "state-conflict")
-		if !strings.Contains(p.Detail, "being cancelled") {
+		if !strings.Contains(p.Detail, "is running and is being cancelled") || !strings.HasSuffix(p.Detail, action+" is for jobs that are "+allowed+".") {
 			t.Errorf("%s of a job that is being cancelled: %s", action, p.Detail)
 		}
+	}
+	if again := must[api.Steered](t, w.steer(id, "cancel"), http.StatusAccepted); again.Status != schema.Running || again.JobID != id {
+		t.Errorf("cancelled once more the job answers %+v", again)
 	}
 
 	var intents []schema.Intent
@@ -138,7 +141,12 @@ func TestRetryTakesWhatFailedOrWasCancelled(t *testing.T) {
 	if all, panics := count(`{"dry_run": true}`), count(`{"dry_run": true, "error_code": "panic"}`); all != 3 || panics != 2 {
 		t.Errorf("a dry run counts %d, and %d that broke, want 3 and 2", all, panics)
 	}
-	refused(t, w.post(jobURL(lost, "/retry"), `{"error_code": "poison"}`), http.StatusConflict, "nothing-to-retry")
+	if none := count(`{"dry_run": true, "error_code": "poison"}`); none != 0 {
+		t.Errorf("a dry run for a reason that nothing failed for counts %d", none)
+	}
+	if p := refused(t, w.post(jobURL(lost, "/retry"), `{"error_code": "poison"}`), http.StatusConflict, "nothing-to-retry"); !strings.Contains(p.Detail, "for this reason") {
+		t.Errorf("it does not say that there are other reasons: %s", p.Detail)
+	}
 	if n := w.count("select count(*) from jobs"); n != 1 {
 		t.Fatalf("there are %d jobs before the retry", n)
 	}
@@ -160,6 +168,20 @@ func TestRetryTakesWhatFailedOrWasCancelled(t *testing.T) {
 	status := must[events.JobStatus](t, w.get(jobURL(retry.JobID, "/status")), http.StatusOK)
 	if status.Metadata.RetryOf == nil || *status.Metadata.RetryOf != lost || status.JobType != schema.PDERegeneration {
 		t.Errorf("status is %+v", status)
+	}
+}
+
+func TestRetryOfAJobWithoutALossSaysSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ids := w.imported(1)
+	lost := w.started()
+	w.fail(lost, schema.CodePanic, ids...)
+	w.project(lost)
+	w.exec("update job_items set outcome = 'succeeded', error_code = null where job_id = ?", lost) // which no service does
+	p := refused(t, w.steer(lost, "retry"), http.StatusConflict, "nothing-to-retry")
+	if !strings.Contains(p.Detail, "failed or was cancelled") {
+		t.Errorf("it does not say what is missing: %s", p.Detail)
 	}
 }
 
