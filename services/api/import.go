@@ -174,11 +174,11 @@ func parts(contentType string, body []byte) (upload, error) {
 	var seen []string
 	for {
 		part, err := reader.NextPart()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && isClosed(body, params["boundary"]) {
 			break
 		}
 		if err != nil {
-			return sent, refuse(malformed, "The body is no multipart/form-data with the boundary in Content-Type.")
+			return sent, malformedForm()
 		}
 		if slices.Contains(seen, part.FormName()) {
 			return sent, refuseField("body", "each part may be there once")
@@ -194,11 +194,21 @@ func parts(contentType string, body []byte) (upload, error) {
 	return sent, nil
 }
 
+func malformedForm() error {
+	return refuse(malformed, "The body has to be multipart/form-data, with the boundary in Content-Type before each part and, with -- behind it, at the end.")
+}
+
+// isClosed tells whether the body has the boundary that ends it. The reader calls a body that breaks off between two parts ended, too.
+func isClosed(body []byte, boundary string) bool {
+	end := []byte("--" + boundary + "--")
+	return bytes.HasPrefix(body, end) || bytes.Contains(body, append([]byte("\n"), end...))
+}
+
 // take keeps one part.
 func (u *upload) take(part *multipart.Part) error {
 	content, err := io.ReadAll(part)
 	if err != nil {
-		return refuse(malformed, "The body is no multipart/form-data with the boundary in Content-Type.")
+		return malformedForm()
 	}
 	var into **sentFile
 	switch part.FormName() {

@@ -252,8 +252,7 @@ func TestBadFormsAreRefused(t *testing.T) {
 	}
 	refused(t, send("application/json", "{}"), http.StatusUnsupportedMediaType, "unknown-content-type")
 	refused(t, send("multipart/form-data", body), http.StatusUnsupportedMediaType, "unknown-content-type")
-	refused(t, send(contentType, body[:len(body)-30]), http.StatusBadRequest, "malformed")
-	refused(t, send(contentType+"x", body), http.StatusUnprocessableEntity, "invalid")
+	refused(t, send(contentType+"x", body), http.StatusBadRequest, "malformed")
 	for _, key := range []string{"%20x", "a%2Fb", strings.Repeat("x", 101), "%07", "%2e%2e"} {
 		refused(t, w.uploadTo("/api/v1/planning/cycles/"+key+"/reports/r/import", good), http.StatusUnprocessableEntity, "invalid")
 	}
@@ -262,6 +261,27 @@ func TestBadFormsAreRefused(t *testing.T) {
 	if n := w.count("select count(*) from reports"); n != 0 {
 		t.Errorf("there are %d reports", n)
 	}
+}
+
+func TestAFormThatBreaksOffAnywhereIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	contentType, body := form(t, piece{"attributes", "a.csv", "attribute_name\nA\n"}, piece{"name", "", "Cards"})
+	for end := range len(body) - len("--\r\n") + 1 {
+		a := w.do(call{
+			method: http.MethodPost, path: reportURL("/import"), body: body[:end], role: api.Tester, header: map[string]string{"Content-Type": contentType},
+		})
+		if a.status != http.StatusBadRequest {
+			t.Errorf("broken off after %q it is %d", body[:end], a.status)
+		}
+	}
+	if n := w.count("select count(*) from reports"); n != 0 {
+		t.Errorf("there are %d reports", n)
+	}
+	a := w.do(call{
+		method: http.MethodPost, path: reportURL("/import"), body: strings.TrimSuffix(body, "\r\n"), role: api.Tester, header: map[string]string{"Content-Type": contentType},
+	})
+	must[api.Imported](t, a, http.StatusOK)
 }
 
 func TestFiftyMegabytesAreTooMuch(t *testing.T) {
