@@ -89,10 +89,12 @@ func TestAKeyThatCannotBeKeptIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.imported(1)
-	for name, key := range map[string]string{"long": strings.Repeat("k", 256), "not ascii": "schlüssel"} {
-		p := refused(t, w.do(call{
-			method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester, header: map[string]string{"Idempotency-Key": key},
-		}), http.StatusUnprocessableEntity, "invalid")
+	id := w.finished()
+	paths := []string{reportURL("/pde-mappings/regenerate-all"), jobURL(id, "/retry")}
+	for name, key := range map[string]string{"long": strings.Repeat("k", 256), "not ascii": "schlüssel", "empty": "", "blank": " ", "twice": "a\r\nIdempotency-Key: b"} {
+		a := say(t, w.line(), "POST "+paths[len(key)%2]+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+w.token("tina", api.Tester)+
+			"\r\nIdempotency-Key: "+key+"\r\n\r\n")
+		p := refused(t, a, http.StatusUnprocessableEntity, "invalid")
 		if len(p.Errors) != 1 || p.Errors[0].Location != "header.Idempotency-Key" {
 			t.Errorf("%s: errors are %v", name, p.Errors)
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/events"
@@ -58,6 +59,15 @@ type DryRun struct {
 // KeyHeader is what a request that makes something says so that it can be repeated.
 type KeyHeader struct {
 	Key string `header:"Idempotency-Key" maxLength:"255" pattern:"^[ -~]+$" doc:"The same key of the same caller gives the same job."`
+}
+
+// Resolve implements [huma.Resolver]. A client that sends an empty key has lost it, and would get another job each time that it asks.
+func (h *KeyHeader) Resolve(ctx huma.Context) []error {
+	r, _ := humachi.Unwrap(ctx)
+	if keys := r.Header.Values("Idempotency-Key"); len(keys) > 1 || len(keys) == 1 && h.Key == "" {
+		return []error{&huma.ErrorDetail{Location: "header.Idempotency-Key", Message: "it has to be there once and have 1 to 255 characters, or not to be there"}}
+	}
+	return nil
 }
 
 // AskInput is what every request for a job of a report says.
