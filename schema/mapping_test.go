@@ -231,6 +231,10 @@ func TestReportsCountTheirMappings(t *testing.T) {
 	if err != nil || len(behind) != 1 || behind[0].ReportID != "r" {
 		t.Errorf("behind the first is %+v (%v)", behind, err)
 	}
+	page, err := schema.ListReports(t.Context(), db, "", "", 1)
+	if err != nil || len(page) != 2 || page[0].Pending != 3 || page[1].ReportID != "r" || page[1].Pending+page[1].HRCI+page[1].Unclassified != 0 {
+		t.Errorf("a page of one is %+v (%v), want the next one too, without its counts", page, err)
+	}
 }
 
 func TestDataSourcesCountTheirColumns(t *testing.T) {

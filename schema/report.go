@@ -144,11 +144,14 @@ type ReportSummary struct {
 	NeedsRevision int64 `bun:"needs_revision"`
 }
 
-// ListReports lists at most limit reports behind this one, in the order of cycle and report.
+// ListReports lists at most limit reports behind this one, in the order of cycle and report, and where there are more the next one too,
+// of which nothing is counted. Counting reads every mapping of a report, and that one only shows that there is another page.
 func ListReports(ctx context.Context, db bun.IDB, afterCycle, afterReport string, limit int) ([]ReportSummary, error) {
 	var reports []ReportSummary
-	err := db.NewRaw(`select r.*, c.* from (
-			select * from reports where (cycle_id, report_id) > (?, ?) order by cycle_id, report_id limit ?
+	err := db.NewRaw(`select r.cycle_id, r.report_id, r.name, r.mapping_count, r.created_at, r.created_by, r.updated_at, r.updated_by, c.*
+		from (
+			select *, row_number() over (order by cycle_id, report_id) <= ? as counts
+			from reports where (cycle_id, report_id) > (?, ?) order by cycle_id, report_id limit ?
 		) r cross join lateral (
 			select count(*) filter (where information_security_classification = 'HRCI') as hrci,
 				count(*) filter (where information_security_classification = 'Confidential') as confidential,
@@ -159,8 +162,8 @@ func ListReports(ctx context.Context, db bun.IDB, afterCycle, afterReport string
 				count(*) filter (where review_status = 'approved') as approved,
 				count(*) filter (where review_status = 'rejected') as rejected,
 				count(*) filter (where review_status = 'needs_revision') as needs_revision
-			from pde_mappings m where m.cycle_id = r.cycle_id and m.report_id = r.report_id
-		) c order by r.cycle_id, r.report_id`, afterCycle, afterReport, limit).Scan(ctx, &reports)
+			from pde_mappings m where r.counts and m.cycle_id = r.cycle_id and m.report_id = r.report_id
+		) c order by r.cycle_id, r.report_id`, limit, afterCycle, afterReport, limit+1).Scan(ctx, &reports)
 	if err != nil {
 		return nil, fmt.Errorf("reports: %w", err)
 	}

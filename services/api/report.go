@@ -49,7 +49,7 @@ func (s *Server) registerReports() {
 		if key == nil {
 			key = []string{"", ""}
 		}
-		reports, err := schema.ListReports(ctx, s.db, key[0], key[1], in.ask())
+		reports, err := schema.ListReports(ctx, s.db, key[0], key[1], in.Limit)
 		if err != nil {
 			return nil, err
 		}
