@@ -12,8 +12,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// maxMappingProblems is how many problems are collected before an import ends.
-const maxMappingProblems = 100
+// MaxProblems is how many problems of what is to be imported, or of a request, are named at once.
+const MaxProblems = 100
 
 // MappingProblem says why a mapping that is to be imported does not fit the report.
 type MappingProblem struct {
@@ -24,7 +24,7 @@ type MappingProblem struct {
 	Reason string
 }
 
-// MappingProblems are in the order of the rows, at most 100.
+// MappingProblems are in the order of the rows, at most [MaxProblems].
 type MappingProblems []MappingProblem
 
 // Error implements error with one problem a line.
@@ -45,8 +45,8 @@ func (im *importer) mappings(ctx context.Context, rows iter.Seq[MappingRow]) err
 		if err := merge.page(ctx, page); err != nil {
 			return err
 		}
-		if len(merge.problems) >= maxMappingProblems {
-			return merge.problems[:maxMappingProblems]
+		if len(merge.problems) >= MaxProblems {
+			return merge.problems[:MaxProblems]
 		}
 	}
 	if len(merge.problems) > 0 {

@@ -294,7 +294,7 @@ func (u upload) placed(misfits schema.MappingProblems) tabular.Problems {
 
 // refuseFiles makes a problem of what is wrong with the files, a hundred things at most.
 func refuseFiles(problems tabular.Problems) error {
-	problems = problems[:min(len(problems), maxFieldErrors)]
+	problems = problems[:min(len(problems), schema.MaxProblems)]
 	refusal := refuse(invalid, problems[0].String()+"; nothing was imported")
 	for _, p := range problems {
 		refusal.Errors = append(refusal.Errors, FieldError{

@@ -15,9 +15,6 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// maxFieldErrors bounds how many wrong fields an answer names.
-const maxFieldErrors = 100
-
 // JobOptions is how the mappings of a job are to be judged.
 type JobOptions struct {
 	Classifier schema.ClassifierKind `json:"classifier,omitempty" enum:"rules,llm,hybrid" doc:"What judges the mappings; the server's default if absent."`
@@ -213,7 +210,7 @@ func needColumns(ctx context.Context, tx bun.Tx, job schema.Job) error {
 
 // refuseUnknown refuses ids that are no mappings of the report.
 func refuseUnknown(ctx context.Context, tx bun.Tx, job schema.Job, ids []string, field string) error {
-	places, err := schema.UnknownMappings(ctx, tx, job.CycleID, job.ReportID, ids, maxFieldErrors)
+	places, err := schema.UnknownMappings(ctx, tx, job.CycleID, job.ReportID, ids, schema.MaxProblems)
 	if err != nil || len(places) == 0 {
 		return err
 	}

@@ -7,7 +7,7 @@
 //  3. Names in the header are read without regard to case, and with spaces or hyphens for underscores. Their order is free. An unknown
 //     column is an error: it is a misspelled one more often than a superfluous one, and its values would be lost.
 //  4. Cells are trimmed. A row whose cells are all empty is no row: spreadsheets leave many behind.
-//  5. Every problem is said with file, line, column and reason, in the order of the file, at most [MaxProblems] of them. No reason ever
+//  5. Every problem is said with file, line, column and reason, in the order of the file, at most [schema.MaxProblems] of them. No reason ever
 //     repeats a cell, because cells may hold personal data: it says what would be right.
 //  6. Cells of a workbook are read as they are displayed, so that the line item 1 is "1", and not "1.0".
 package tabular

@@ -8,9 +8,6 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// MaxProblems is how many problems of a file are collected before reading stops.
-const MaxProblems = 100
-
 // Problem is one thing that is wrong with a file.
 type Problem struct {
 	File string
@@ -120,8 +117,8 @@ func read[R any](l layout[R], name string, content []byte) (File[R], error) {
 		if row, ok := r.row(rec); ok {
 			r.rows = append(r.rows, row)
 		}
-		if len(r.problems) >= MaxProblems {
-			return File[R]{}, r.problems[:MaxProblems]
+		if len(r.problems) >= schema.MaxProblems {
+			return File[R]{}, r.problems[:schema.MaxProblems]
 		}
 	}
 	switch {

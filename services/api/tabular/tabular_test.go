@@ -192,7 +192,7 @@ func TestWrongColumnsAndMappingsAreNamedToo(t *testing.T) {
 func TestAHundredProblemsOfAFileAreEnough(t *testing.T) {
 	t.Parallel()
 	got := attributeProblems("attribute_name,is_cde\n" + strings.Repeat(",what\n", 300))
-	if len(got) != tabular.MaxProblems || !strings.HasPrefix(got[99], "51|") {
+	if len(got) != schema.MaxProblems || !strings.HasPrefix(got[99], "51|") {
 		t.Errorf("%d problems, the last of them %v", len(got), got[len(got)-1])
 	}
 }
@@ -249,7 +249,7 @@ func FuzzNoCellIsRepeated(f *testing.F) {
 			if err != nil && strings.Contains(err.Error(), secret) {
 				t.Errorf("a cell is repeated: %v", err)
 			}
-			if problems, ok := errors.AsType[tabular.Problems](err); err != nil && (!ok || len(problems) > tabular.MaxProblems) {
+			if problems, ok := errors.AsType[tabular.Problems](err); err != nil && (!ok || len(problems) > schema.MaxProblems) {
 				t.Errorf("error is %v", err)
 			}
 		}
