@@ -258,6 +258,8 @@ func (m *merger) source(row MappingRow, before Mapping) (id string, ok bool) {
 	case row.DataSource != "" && !slices.Contains(owners, id):
 		m.wrong(row.Line, "source_field", "the data source has no such column; another one of the report has it")
 		return "", false
+	case row.DataSource == "" && row.SourceField == before.SourceField && slices.Contains(owners, before.DataSourceID):
+		return id, true // what it has already; that another data source has got such a column meanwhile changes nothing
 	case row.DataSource == "" && len(owners) > 1:
 		m.wrong(row.Line, "data_source", "must be given: several data sources of the report have this column")
 		return "", false

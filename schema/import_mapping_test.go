@@ -94,6 +94,32 @@ func TestAnImportKeepsWhatAPersonHasConfirmed(t *testing.T) {
 	}
 }
 
+func TestTheSameMappingsFitThoughAnotherSourceHasGotTheColumn(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	data := small()
+	row := schema.MappingRow{Line: 2, LineItemNumber: "1", SourceField: "svc.LOANS.BAL"}
+	data.Mappings = slices.Values([]schema.MappingRow{row})
+	loaded(t, db, data)
+	before := mappingOf(t, db, "item:1")
+	loaded(t, db, schema.ReportData{Columns: schema.Rows[schema.ColumnRow]{All: slices.Values([]schema.ColumnRow{
+		{DataSource: "Mirror", SchemaName: "svc", TableName: "LOANS", ColumnName: "BAL"},
+	})}})
+
+	again := schema.ReportData{Mappings: slices.Values([]schema.MappingRow{row})}
+	if done := loaded(t, db, again); done.Mappings != (schema.Tally{Unchanged: 1}) {
+		t.Errorf("the same again counts %+v", done.Mappings)
+	}
+	if diff := cmp.Diff(before, mappingOf(t, db, "item:1")); diff != "" {
+		t.Errorf("the mapping has changed (-before +after):\n%s", diff)
+	}
+	row.LineItemNumber = "2"
+	other := schema.ReportData{Mappings: slices.Values([]schema.MappingRow{row})}
+	if _, err := load(t.Context(), db, other); err == nil || !strings.Contains(err.Error(), "several data sources") {
+		t.Errorf("of a mapping that has no column yet the error is %v", err)
+	}
+}
+
 func TestAReplacedColumnTakesWhatWasSaidOfItAlong(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
