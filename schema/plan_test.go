@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -58,4 +59,65 @@ func TestOneItemIsWrittenWithoutReadingTheQueue(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// Reports lie in one table, and the one that is asked for may come last.
+func TestAPageOfAttributesAndTheirNamesAreFoundWithoutReadingTheReport(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	for _, report := range []string{"first", "second"} {
+		err := in(t.Context(), db, func(tx bun.Tx) error {
+			_, err := schema.Import(t.Context(), tx, schema.ReportData{
+				CycleID: "c", ReportID: report, Author: "alice", Attributes: schema.Rows[schema.Attribute]{All: numbered(1, 2000)},
+			})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, known := range []bool{false, true} { // as Postgres guesses, and as it knows
+		if known {
+			if _, err := db.ExecContext(t.Context(), "analyze attributes"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, do := range map[string]func(tx bun.Tx) error{
+			"a page": func(tx bun.Tx) error {
+				_, err := schema.ListAttributes(t.Context(), tx, "c", "second", "", 10)
+				return err
+			},
+			"a mapping by name": func(tx bun.Tx) error {
+				_, err := schema.Import(t.Context(), tx, schema.ReportData{
+					CycleID: "c", ReportID: "second", Author: "alice",
+					Mappings: slices.Values([]schema.MappingRow{{Line: 2, AttributeName: "Line 1500", PDEName: "Line"}}),
+				})
+				return err
+			},
+		} {
+			var rows int
+			err := in(t.Context(), db, func(tx bun.Tx) error {
+				before, err := entriesRead(t.Context(), tx)
+				if err != nil {
+					return err
+				}
+				if err := do(tx); err != nil {
+					return err
+				}
+				rows, err = entriesRead(t.Context(), tx)
+				rows -= before
+				return err
+			})
+			if err != nil || rows == 0 || rows > 20 {
+				t.Errorf("%s reads %d rows and entries of attributes (%v); analyzed: %v", name, rows, err, known)
+			}
+		}
+	}
+}
+
+// entriesRead counts the rows and index entries of attributes that the session has read and not reported yet.
+func entriesRead(ctx context.Context, tx bun.Tx) (n int, err error) {
+	err = tx.NewRaw(`select sum(pg_stat_get_xact_tuples_returned(oid)) from pg_class
+		where oid = 'attributes'::regclass or oid in (select indexrelid from pg_index where indrelid = 'attributes'::regclass)`).Scan(ctx, &n)
+	return n, err
 }
