@@ -10,8 +10,8 @@ import (
 // JobStatus is where a job stands, as the API answers it and as job.finished says it.
 type JobStatus struct {
 	JobID   string         `json:"job_id"`
-	JobType schema.JobType `json:"job_type"`
-	Status  schema.Status  `json:"status"`
+	JobType schema.JobType `json:"job_type" enum:"pde_regeneration,pde_classification,pde_auto_mapping"`
+	Status  schema.Status  `json:"status" enum:"pending,running,paused,completed,failed,cancelled"`
 	// ProgressPercentage is a whole number, rounded down.
 	ProgressPercentage int `json:"progress_percentage"`
 	// CurrentStep is a sentence.
@@ -61,7 +61,7 @@ type JobMetadata struct {
 	CycleID     string                `json:"cycle_id"`
 	ReportID    string                `json:"report_id"`
 	RequestedBy string                `json:"requested_by"`
-	Classifier  schema.ClassifierKind `json:"classifier"`
+	Classifier  schema.ClassifierKind `json:"classifier" enum:"rules,llm,hybrid"`
 	// RetryOf is the job whose lost mappings this one tries again; null where there is none.
 	RetryOf *string `json:"retry_of"`
 }

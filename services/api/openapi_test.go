@@ -194,6 +194,9 @@ func TestTheValuesOfTheDocumentAreThoseOfTheVocabulary(t *testing.T) {
 		"error_code of retry":          {field("RetryBody", "error_code"), texts(failures)},
 		"outcome of an item":           {field("JobItem", "outcome"), texts(schema.Outcomes())},
 		"error_code of an item":        {field("JobItem", "error_code"), texts(schema.ErrorCodes())},
+		"status of a job":              {field("JobStatus", "status"), texts(schema.Statuses())},
+		"type of a job":                {field("JobStatus", "job_type"), texts(schema.JobTypes())},
+		"classifier of a job":          {field("JobMetadata", "classifier"), texts(schema.ClassifierKinds())},
 		"status of the jobs":           {query("/jobs", "status"), texts(schema.Statuses())},
 		"outcome of the items":         {query("/jobs/{job_id}/items", "outcome"), append([]string{"queued"}, texts(schema.Outcomes())...)},
 	} {
