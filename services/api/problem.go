@@ -271,51 +271,6 @@ func databaseAway(err error) bool {
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
 }
 
-// asProblem gives huma's own refusals the form of all others. It drops the rejected values that huma sends back.
-func (s *Server) asProblem(ctx huma.Context, _ string, v any) (any, error) {
-	refusal, ok := v.(*huma.ErrorModel)
-	if !ok {
-		return v, nil
-	}
-	p := refuse(kindOfStatus(refusal.Status), refusal.Detail)
-	p.Status = refusal.Status
-	for _, e := range refusal.Errors {
-		if e != nil {
-			p.at(e.Location, e.Message)
-		}
-	}
-	if len(p.Errors) > 0 {
-		p.Detail = p.Errors[0].Location + ": " + p.Errors[0].Message
-	}
-	switch refusal.Status {
-	case http.StatusUnsupportedMediaType:
-		p.Detail, p.Errors = "Send the body with Content-Type: application/json.", nil
-	case http.StatusInternalServerError:
-		p.Detail, p.Errors, p.cause = "", nil, refusal
-	}
-	return p.of(ctx.Context()), nil
-}
-
-// kindOfStatus is the kind of a refusal that huma makes before a handler is asked.
-func kindOfStatus(status int) problemKind {
-	switch status {
-	case http.StatusBadRequest:
-		return malformed
-	case http.StatusNotAcceptable:
-		return notAcceptable
-	case http.StatusRequestTimeout:
-		return bodyTimedOut
-	case http.StatusRequestEntityTooLarge:
-		return bodyTooLarge
-	case http.StatusUnsupportedMediaType:
-		return unknownContentType
-	case http.StatusUnprocessableEntity:
-		return invalid
-	default:
-		return internal
-	}
-}
-
 // write answers with the problem, outside of huma.
 func (s *Server) write(w http.ResponseWriter, r *http.Request, p *Problem) {
 	p.of(r.Context())

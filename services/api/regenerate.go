@@ -55,7 +55,7 @@ type DryRun struct {
 
 // KeyHeader is what a request that makes something says so that it can be repeated.
 type KeyHeader struct {
-	Key string `header:"Idempotency-Key" maxLength:"255" pattern:"^[ -~]+$" doc:"The same key of the same caller gives the same job."`
+	Key string `header:"Idempotency-Key" maxLength:"255" pattern:"^[ -~]+$" patternDescription:"printable ASCII" doc:"The same key of the same caller gives the same job."`
 }
 
 // Resolve implements [huma.Resolver]. A client that sends an empty key has lost it, and would get another job each time that it asks.
