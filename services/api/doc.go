@@ -13,7 +13,7 @@
 //     NATS (ask.go).
 //
 //  3. Refused values are never sent back. A problem names the field and what would be right; what stood there may be anything, a
-//     customer's number too (problem.go).
+//     customer's number too (problem.go, refusal.go).
 //
 //  4. A job's intent counts from the moment it is recorded, its status follows. So what a job may be asked is decided by its row, not
 //     by the status, which may lag (job.go, schema/intent.go).
@@ -23,5 +23,6 @@
 //
 //  6. Planning data changes in one transaction that holds the report's strongest lock, so an import and a job that is being asked for
 //     cannot miss one another. Files are read to their end before it begins: what is wrong with any of them is said at once, and nothing
-//     is written (import.go, schema/import.go).
+//     is written. Two imports are done at once, and nobody waits for one for more than two seconds: the rest is told to try again, since
+//     who waits holds memory or a connection (import.go, schema/import.go, schema/report.go).
 package api
