@@ -77,11 +77,32 @@ type settings struct {
 type runner interface {
 	// Run works until ctx ends, and returns when all that it started has ended.
 	Run(ctx context.Context) error
+	// Ready reports why it does not work at the moment; nil while it does. Anybody may be shown it.
+	Ready() error
 }
 
 // runServices runs the named services until ctx ends or one of them fails, which ends the others.
 func runServices(ctx context.Context, names []service, w world, s settings) error {
+	made, err := makeServices(names, w, s)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
+	for _, m := range made {
+		group.Go(func() error { return named(m.name, m.run(ctx)) })
+	}
+	return group.Wait()
+}
+
+// madeService is a service that runs when it is told to.
+type madeService struct {
+	name service
+	run  func(context.Context) error
+}
+
+// makeServices makes the named services, all or none.
+func makeServices(names []service, w world, s settings) ([]madeService, error) {
+	var all []madeService
 	checks := []api.Check{{Name: "nats", Ask: func(context.Context) error {
 		if !w.nc.IsConnected() {
 			return events.ErrDisconnected
@@ -93,21 +114,19 @@ func runServices(ctx context.Context, names []service, w world, s settings) erro
 			continue
 		}
 		made := newService(name, w, s)
-		if ready, ok := made.(interface{ Ready() error }); ok {
-			checks = append(checks, api.Check{Name: string(name), Ask: func(context.Context) error { return ready.Ready() }})
-		}
-		group.Go(func() error { return named(name, made.Run(ctx)) })
+		checks = append(checks, api.Check{Name: string(name), Ask: func(context.Context) error { return made.Ready() }})
+		all = append(all, madeService{name, made.Run})
 	}
 	if slices.Contains(names, apiService) {
 		server, err := api.New(w.db, events.NewPublisher(w.js, string(apiService)), api.Options{
 			Verify: s.verify, Classifier: s.classifier, Checks: checks, Version: version(), Log: w.log.With("service", apiService),
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		group.Go(func() error { return named(apiService, server.Run(ctx, s.listener)) })
+		all = append(all, madeService{apiService, func(ctx context.Context) error { return server.Run(ctx, s.listener) }})
 	}
-	return group.Wait()
+	return all, nil
 }
 
 func newService(name service, w world, s settings) runner {

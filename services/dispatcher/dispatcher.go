@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -59,6 +60,8 @@ type Dispatcher struct {
 
 	hints hints
 	bells bells
+	// whole says that the last turn went well.
+	whole atomic.Bool
 }
 
 // New makes a dispatcher that compares db with what the streams of the topology hold; js is a view of nc.
@@ -66,6 +69,19 @@ func New(db *schema.DB, nc *nats.Conn, js jetstream.JetStream, topology events.T
 	return &Dispatcher{
 		db: db, nc: nc, js: js, topology: topology, publish: events.NewPublisher(js, source), log: log,
 		options: options.withDefaults(), hints: hints{}, bells: bells{rung: map[string]time.Time{}},
+	}
+}
+
+// Ready reports why the loop does not do its work at the moment; nil while it does. It says no more than that, because anybody may be
+// shown it; the log has the rest.
+func (d *Dispatcher) Ready() error {
+	switch {
+	case !d.nc.IsConnected():
+		return events.ErrDisconnected
+	case !d.whole.Load():
+		return errors.New("the loop has had no whole turn lately")
+	default:
+		return nil
 	}
 }
 
@@ -91,6 +107,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		d.whole.Store(err == nil)
 		trouble = d.report(ctx, trouble, err)
 		pause := d.options.Interval
 		if more {
