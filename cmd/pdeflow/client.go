@@ -28,13 +28,17 @@ const (
 	maxAnswer = 64 << 20
 )
 
-// The flags by which commands find the API, or the database, of a running pdeflow.
+// The flags by which commands find the API, or the servers, of a running pdeflow, and others that several commands have.
 const (
-	flagServer   = "server"
-	flagToken    = "token"
-	flagDataDir  = "data-dir"
-	flagDatabase = "database-url"
-	flagJSON     = "json"
+	flagServer      = "server"
+	flagToken       = "token"
+	flagDataDir     = "data-dir"
+	flagDatabase    = "database-url"
+	flagNATS        = "nats-url"
+	flagCredentials = "nats-creds"
+	flagSecret      = "auth-secret"
+	flagIssuer      = "auth-issuer"
+	flagJSON        = "json"
 )
 
 // clientFlags are the flags of a command that speaks to the API.

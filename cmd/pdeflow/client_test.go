@@ -226,10 +226,11 @@ func TestATokenIsSignedWithTheSecretOfTheServer(t *testing.T) {
 			t.Errorf("with the secret %s, the token is of %+v (%v)", name, caller, err)
 		}
 	}
-	missing := filepath.Join(t.TempDir(), "none")
-	pdeflow(t.Context(), nil, "token", "--user", "tina", "--role", "tester", "--data-dir", missing).
-		ends(t, exitUsage, "there is no secret to sign with", "PDEFLOW_AUTH_SECRET (--auth-secret)", missing)
-	if _, err := os.Stat(missing); err == nil {
-		t.Error("a directory was made, with a secret that no server knows")
+	for _, without := range []string{filepath.Join(t.TempDir(), "none"), runningOn(t, nobody(t), "t", "")} {
+		pdeflow(t.Context(), nil, "token", "--user", "tina", "--role", "tester", "--data-dir", without).
+			ends(t, exitUsage, "there is no secret to sign with", "PDEFLOW_AUTH_SECRET (--auth-secret)", without)
+		if _, err := os.Stat(filepath.Join(without, "secret")); err == nil {
+			t.Errorf("a secret was made in %s that no server knows", without)
+		}
 	}
 }

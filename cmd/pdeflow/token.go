@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -66,9 +65,9 @@ func (a *app) printToken(_ context.Context, cmd *cli.Command) error {
 }
 
 // developmentSecret is the one that is named, or that of the data directory: the one that is named, that of a running pdeflow, or the
-// default one. A directory that is not there has none, and none is made, because no server would know it.
+// default one. Where there is none, none is made, because no server would know it.
 func (a *app) developmentSecret(cmd *cli.Command) (string, error) {
-	if secret := cmd.String("auth-secret"); secret != "" {
+	if secret := cmd.String(flagSecret); secret != "" {
 		return secret, nil
 	}
 	dir := cmd.String(flagDataDir)
@@ -83,9 +82,10 @@ func (a *app) developmentSecret(cmd *cli.Command) (string, error) {
 		}
 		dir = cmp.Or(dir, standard)
 	}
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+	secret, err := datadir.ReadSecret(dir)
+	if errors.Is(err, fs.ErrNotExist) {
 		return "", usagef("there is no secret to sign with: set PDEFLOW_AUTH_SECRET (--auth-secret) to that of the server, or name its data directory"+
-			" with --data-dir (%s is not there)", dir)
+			" with --data-dir (%s has none)", dir)
 	}
-	return datadir.Secret(dir)
+	return secret, err
 }

@@ -27,8 +27,7 @@ func WriteToken(dir, token string) (string, error) {
 
 // Secret returns what tokens are signed with in development. The first process that asks makes it; it stays as long as the directory.
 func Secret(dir string) (string, error) {
-	path := filepath.Join(dir, "secret")
-	secret, err := readSecret(path)
+	secret, err := ReadSecret(dir)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secret, err
 	}
@@ -37,17 +36,21 @@ func Secret(dir string) (string, error) {
 		return "", fmt.Errorf("development secret: %w", err)
 	}
 	// A link fails where another process was faster; then its secret is the one.
-	err = os.Link(written, path)
+	err = os.Link(written, secretPath(dir))
 	if errors.Is(err, fs.ErrExist) {
 		err = nil
 	}
 	if err := errors.Join(err, os.Remove(written)); err != nil {
 		return "", fmt.Errorf("development secret: %w", err)
 	}
-	return readSecret(path)
+	return ReadSecret(dir)
 }
 
-func readSecret(path string) (string, error) {
+func secretPath(dir string) string { return filepath.Join(dir, "secret") }
+
+// ReadSecret returns the secret that the directory has. Where it has none the error is [fs.ErrNotExist].
+func ReadSecret(dir string) (string, error) {
+	path := secretPath(dir)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", fmt.Errorf("development secret: %w", err)
