@@ -33,8 +33,8 @@ type backendOptions struct {
 type backends struct {
 	world
 	databaseURL, natsURL string
-	// died is closed when the embedded database ends without having been told to; nil where none is embedded.
-	died <-chan struct{}
+	// postgres is the embedded database; nil where none is embedded.
+	postgres *localpg.Server
 	// closers end what was opened, in the order in which it was.
 	closers []func() error
 }
@@ -67,6 +67,9 @@ func openBackends(ctx context.Context, getenv func(string) string, o backendOpti
 
 func (b *backends) startPostgres(ctx context.Context, getenv func(string) string, o backendOptions) error {
 	binaries, err := localpg.Find(getenv)
+	if err != nil && getenv("PDEFLOW_PG_BIN") != "" {
+		return &usageError{err}
+	}
 	if err != nil {
 		return err
 	}
@@ -77,8 +80,18 @@ func (b *backends) startPostgres(ctx context.Context, getenv func(string) string
 		return err
 	}
 	b.closers = append(b.closers, server.Stop)
-	b.databaseURL, b.died = server.URL(), server.Done()
+	b.databaseURL, b.postgres = server.URL(), server
 	return nil
+}
+
+// watchPostgres returns when ctx ends, or with the reason when the embedded database ends before that.
+func (b *backends) watchPostgres(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-b.postgres.Done():
+		return fmt.Errorf("embedded database: %w", b.postgres.Err())
+	}
 }
 
 func (b *backends) startNATS(ctx context.Context, o backendOptions) error {

@@ -30,14 +30,15 @@ func (a *app) checkCommand() *cli.Command {
 		Usage: "verifies in the database that classifications were really saved",
 		Description: "Works on the database. It looks at the mappings that finished jobs have touched, field by field, at rows that do not say when and\n" +
 			"by whom they were written, at counts and histories that disagree with the items of jobs, at jobs that do not move, and at the\n" +
-			"audit log. It changes nothing, names the rows, and exits 1 if anything is wrong. With NATS_URL it says more of jobs that do not move.\n\n" +
+			"audit log. It changes nothing, names the rows, and exits 1 if anything is wrong. Where it knows the NATS server it says more\n" +
+			"of jobs that do not move; beside --database-url it asks only the one of --nats-url.\n\n" +
 			"pdeflow check\n" +
 			"DATABASE_URL=postgres://... pdeflow check --cycle 2026-Q3 --report auto-loans --json",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "cycle", Usage: "only the report of this `CYCLE`, with --report"},
 			&cli.StringFlag{Name: "report", Usage: "only this `REPORT`, with --cycle; the audit log is one and looked at as a whole"},
 			jsonFlag(),
-		}, a.operatorFlags()...),
+		}, append(a.operatorFlags(), a.natsFlags()...)...),
 		Action: a.check,
 	}
 }
@@ -56,7 +57,7 @@ func (a *app) check(ctx context.Context, cmd *cli.Command) error {
 	}
 	var result checkResult
 	err = a.withDatabaseAt(ctx, cmd, at, func(ctx context.Context, db *schema.DB) error {
-		result, err = runChecks(ctx, db, scope, witness{url: at.nats})
+		result, err = runChecks(ctx, db, scope, &witness{url: at.nats, credentials: at.natsCredentials})
 		if errors.Is(err, schema.ErrNotFound) {
 			return fmt.Errorf("there is no report %s in cycle %s", scope.ReportID, scope.CycleID)
 		}
@@ -111,7 +112,7 @@ func (r *checkResult) found(f finding, of map[schema.CheckKind]int64) {
 }
 
 // runChecks does all the checks, one after the other.
-func runChecks(ctx context.Context, db *schema.DB, scope schema.CheckScope, w witness) (checkResult, error) {
+func runChecks(ctx context.Context, db *schema.DB, scope schema.CheckScope, w *witness) (checkResult, error) {
 	result := checkResult{Findings: []finding{}}
 	of := map[schema.CheckKind]int64{}
 	checked, err := schema.Check(ctx, db, scope, func(f schema.CheckFinding) { result.found(finding(f), of) })
@@ -122,16 +123,12 @@ func runChecks(ctx context.Context, db *schema.DB, scope schema.CheckScope, w wi
 	for _, count := range checked.Fields {
 		result.Fields = append(result.Fields, fieldCount(count))
 	}
-	stuck, err := schema.StuckJobs(ctx, db, scope, stillAfter)
+	stuck, err := stuckJobs(ctx, db, scope, w)
 	if err != nil {
 		return result, err
 	}
-	for _, job := range stuck {
-		problem := fmt.Sprintf("nothing has changed for %s: %s", job.Still.Round(time.Second), job.Why())
-		if saw := w.sees(ctx, job); saw != "" {
-			problem += "; " + saw
-		}
-		result.found(finding{checkStuck, "jobs", job.ID, problem}, of)
+	for _, f := range stuck {
+		result.found(f, of)
 	}
 	verdict, err := schema.VerifyAudit(ctx, db, func(f schema.AuditFinding) { result.found(auditFinding(f), of) })
 	if err != nil {
@@ -140,6 +137,26 @@ func runChecks(ctx context.Context, db *schema.DB, scope schema.CheckScope, w wi
 	result.Audit = auditResultOf(verdict)
 	result.OK = result.FindingCount == 0
 	return result, nil
+}
+
+// stuckJobs finds the jobs that do not move, and has the witness say why of those that will be named.
+func stuckJobs(ctx context.Context, db *schema.DB, scope schema.CheckScope, w *witness) ([]finding, error) {
+	jobs, err := schema.StuckJobs(ctx, db, scope, stillAfter)
+	if err != nil || len(jobs) == 0 {
+		return nil, err
+	}
+	defer w.open()()
+	findings := make([]finding, len(jobs))
+	for i, job := range jobs {
+		problem := fmt.Sprintf("nothing has changed for %s: %s", job.Still.Round(time.Second), job.Why())
+		if i < namedRows {
+			if saw := w.sees(ctx, job); saw != "" {
+				problem += "; " + saw
+			}
+		}
+		findings[i] = finding{checkStuck, "jobs", job.ID, problem}
+	}
+	return findings, nil
 }
 
 // auditFinding names the row of the log, or else the event that it should have, or the job.

@@ -3,7 +3,9 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/eventstest"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
@@ -122,6 +124,53 @@ func TestCheckSaysWhyAJobDoesNotMove(t *testing.T) {
 		if got := stands(s); !strings.Contains(got, "3 mappings have an outcome that its status lacks") ||
 			!strings.Contains(got, "nobody reads its consumer projector: no projector runs") {
 			t.Errorf("it says %q", got)
+		}
+	})
+	t.Run("the classifier is dead", func(t *testing.T) {
+		t.Parallel()
+		s := newStand(t, apiService, dispatcherService, projectorService)
+		schematest.Report(t, s.db, 3)
+		// Their rows are locked, so that the classifier has taken the messages and does not get on.
+		locks, err := s.db.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer locks.Rollback() //nolint:errcheck // done below, unless the test has failed
+		if _, err := locks.NewRaw("select from pde_mappings for no key update").Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		victim := s.start("serve", "--services", "classifier")
+		s.becomes(s.regenerate(), schema.Running)
+		s.eventually("the classifier waits for the rows", `select count(*) = 3 from pg_stat_activity where wait_event_type = 'Lock'
+			and datname = current_database() and query like 'with locked as%'`)
+		if got := stands(s); !strings.Contains(got, "a classifier reads its consumer classifier-rules") {
+			t.Errorf("while it lives it says %q", got)
+		}
+		if err := victim.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := locks.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+		js, err := events.JetStream(s.nats.Conn(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// As if the thirty seconds of silence were over that its messages are left to it.
+		consumer, err := js.Consumer(t.Context(), events.StreamWork, events.ClassifierRules().Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config := consumer.CachedInfo().Config
+		config.AckWait = time.Millisecond
+		if consumer, err = js.UpdateConsumer(t.Context(), events.StreamWork, config); err != nil {
+			t.Fatal(err)
+		}
+		if out := consumer.CachedInfo().NumAckPending; out != 3 {
+			t.Fatalf("%d messages are out, not the three that the dead one held", out)
+		}
+		if got := stands(s); !strings.Contains(got, "nobody reads its consumer classifier-rules: no classifier runs") {
+			t.Errorf("when it is dead it says %q", got)
 		}
 	})
 }

@@ -82,28 +82,49 @@ func newClient(server, token string) *client {
 }
 
 // client makes the client that the command's flags, the environment and the running pdeflow of this machine add up to. What is typed
-// comes before what the environment says. The token of a local pdeflow goes to nobody else.
+// comes before what the environment says: beside a directory that is typed, the environment's server is not asked, nor its token shown.
+// The token of a local pdeflow goes to nobody else.
 func (a *app) client(cmd *cli.Command) (*client, error) {
-	server, dir := cmd.String(flagServer), cmd.String(flagDataDir)
+	server, token, dir := cmd.String(flagServer), cmd.String(flagToken), cmd.String(flagDataDir)
 	if server != "" && !isHTTP(server) {
 		return nil, usagef("--server (PDEFLOW_SERVER) is a URL such as %s", defaultServer)
 	}
-	inEnvironment := server == strings.TrimSpace(a.getenv("PDEFLOW_SERVER"))
+	if dir != "" && !a.typed(cmd, flagServer, "PDEFLOW_SERVER") {
+		server = ""
+		if !a.typed(cmd, flagToken, "PDEFLOW_TOKEN") {
+			token = ""
+		}
+	}
 	run, err := datadir.Find(a.getenv, dir)
 	running := err == nil
 	switch {
-	case running && (server == "" || dir != "" && inEnvironment):
+	case server == "" && running:
 		server = run.HTTP
-	case !running && server == "" && dir != "":
-		return nil, fmt.Errorf("%w; pdeflow serve --data-dir %s starts one", err, dir)
+	case server == "" && dir != "":
+		return nil, nothingRuns(err, dir, "the server with --server (PDEFLOW_SERVER)")
 	}
-	c := newClient(cmp.Or(server, defaultServer), cmd.String(flagToken))
+	c := newClient(cmp.Or(server, defaultServer), token)
 	c.guessed = server == ""
 	if c.token == "" && running && c.server == newClient(run.HTTP, "").server {
 		c.token, err = run.Token()
 		return c, err
 	}
 	return c, nil
+}
+
+// typed reports whether a flag was typed, as opposed to one that the environment speaks for.
+func (a *app) typed(cmd *cli.Command, flag, variable string) bool {
+	value := cmd.String(flag)
+	return value != "" && value != strings.TrimSpace(a.getenv(variable))
+}
+
+// nothingRuns is the error of a directory that was typed and that nothing runs on. Nothing else is looked for then: whoever types a
+// directory does not mean what the environment names.
+func nothingRuns(err error, dir, other string) error {
+	if !errors.Is(err, datadir.ErrNotRunning) {
+		return err
+	}
+	return usagef("%w; pdeflow serve --data-dir %s starts one, or leave --data-dir out and name %s", err, dir, other)
 }
 
 func isHTTP(server string) bool {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/urfave/cli/v3"
 
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
 	"github.com/pdeflow/pdeflow/schema/schematest"
@@ -39,7 +43,7 @@ func runningOn(t *testing.T, server, token, database string) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	published, err := datadir.Publish(dir, datadir.Run{HTTP: server, Database: database, TokenFile: path})
+	published, err := datadir.Publish(dir, datadir.Run{HTTP: server, NATS: "nats://local", Database: database, TokenFile: path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,15 +77,20 @@ func TestAServerIsFoundByItsRunFileAndTypedWordsComeFirst(t *testing.T) {
 		environment map[string]string
 		local, away []string
 	}{
-		"the directory that is typed":             {args: []string{"--data-dir", dir}, local: []string{"Bearer local"}},
-		"the directory of the environment":        {environment: map[string]string{"PDEFLOW_DATA_DIR": dir}, local: []string{"Bearer local"}},
-		"the server that is typed":                {args: []string{"--server", there, "--data-dir", dir}, away: []string{""}},
-		"the server of the environment":           {environment: map[string]string{"PDEFLOW_SERVER": there, "PDEFLOW_DATA_DIR": dir}, away: []string{""}},
-		"typed before the environment":            {args: []string{"--data-dir", dir}, environment: map[string]string{"PDEFLOW_SERVER": there}, local: []string{"Bearer local"}},
-		"the same server, named":                  {args: []string{"--server", here + "/", "--data-dir", dir}, local: []string{"Bearer local"}},
-		"a token that is typed":                   {args: []string{"--data-dir", dir, "--token", "mine"}, local: []string{"Bearer mine"}},
-		"a token of the environment":              {args: []string{"--server", there}, environment: map[string]string{"PDEFLOW_TOKEN": "mine"}, away: []string{"Bearer mine"}},
-		"a typed directory where nothing runs":    {args: []string{"--data-dir", t.TempDir()}, environment: map[string]string{"PDEFLOW_SERVER": there}, away: []string{""}},
+		"the directory that is typed":      {args: []string{"--data-dir", dir}, local: []string{"Bearer local"}},
+		"the directory of the environment": {environment: map[string]string{"PDEFLOW_DATA_DIR": dir}, local: []string{"Bearer local"}},
+		"the server that is typed":         {args: []string{"--server", there, "--data-dir", dir}, away: []string{""}},
+		"the server of the environment":    {environment: map[string]string{"PDEFLOW_SERVER": there, "PDEFLOW_DATA_DIR": dir}, away: []string{""}},
+		"typed before the environment":     {args: []string{"--data-dir", dir}, environment: map[string]string{"PDEFLOW_SERVER": there}, local: []string{"Bearer local"}},
+		"the same server, named":           {args: []string{"--server", here + "/", "--data-dir", dir}, local: []string{"Bearer local"}},
+		"a token that is typed":            {args: []string{"--data-dir", dir, "--token", "mine"}, local: []string{"Bearer mine"}},
+		"a token of the environment":       {args: []string{"--server", there}, environment: map[string]string{"PDEFLOW_TOKEN": "mine"}, away: []string{"Bearer mine"}},
+		"typed before the environment's token": {
+			args: []string{"--data-dir", dir}, environment: map[string]string{"PDEFLOW_SERVER": there, "PDEFLOW_TOKEN": "theirs"}, local: []string{"Bearer local"},
+		},
+		"a token typed beside a directory": {
+			args: []string{"--data-dir", dir, "--token", "mine"}, environment: map[string]string{"PDEFLOW_TOKEN": "theirs"}, local: []string{"Bearer mine"},
+		},
 		"flags before the name of the subcommand": {args: []string{"--data-dir", dir}, local: []string{"Bearer local"}},
 	}
 	for name, tt := range tests {
@@ -110,10 +119,26 @@ func TestAServerThatIsNotThereIsNamedWithWhatToDo(t *testing.T) {
 	if took := time.Since(began); took > patience/2 {
 		t.Errorf("a server that has never answered was waited for, for %v", took)
 	}
-	empty := t.TempDir()
-	pdeflow(t.Context(), nil, "jobs", "list", "--data-dir", empty).
-		ends(t, exitFailed, "no pdeflow is running on data directory "+empty, "pdeflow serve --data-dir "+empty)
 	pdeflow(t.Context(), nil, "jobs", "list", "--server", "http://no-such-host.invalid").ends(t, exitFailed, "http://no-such-host.invalid does not answer")
+}
+
+func TestATypedDirectoryWhereNothingRunsIsWrongUsageWhateverTheEnvironmentNames(t *testing.T) {
+	t.Parallel()
+	production, tokens := remembering(t)
+	empty := t.TempDir()
+	environment := map[string]string{"PDEFLOW_SERVER": production, "PDEFLOW_TOKEN": "theirs", "DATABASE_URL": "postgres://nobody@127.0.0.1:1/production"}
+	for _, command := range []string{
+		"jobs list", "jobs cancel x", "regenerate --cycle c --report r", "mappings list --cycle c --report r",
+		"migrate", "migrate status", "check", "rebuild", "audit list", "audit tail", "audit verify",
+	} {
+		for _, environment := range []map[string]string{nil, environment} {
+			pdeflow(t.Context(), environment, append(strings.Fields(command), "--data-dir", empty)...).
+				ends(t, exitUsage, "no pdeflow is running on data directory "+empty, "pdeflow serve --data-dir "+empty+" starts one", "leave --data-dir out")
+		}
+	}
+	if len(*tokens) > 0 {
+		t.Errorf("the environment's server was asked, with %q", *tokens)
+	}
 }
 
 func TestSomethingElseThanAPdeflowIsRecognised(t *testing.T) {
@@ -179,23 +204,48 @@ func TestADatabaseIsFoundAsTheServerIs(t *testing.T) {
 		"of the directory":              {args: []string{"--data-dir", dir}},
 		"of the environment's":          {environment: map[string]string{"PDEFLOW_DATA_DIR": dir}},
 		"typed before the environment":  {args: []string{"--data-dir", dir}, environment: map[string]string{"DATABASE_URL": wrong}},
-		"where nothing runs":            {args: []string{"--data-dir", t.TempDir()}, environment: map[string]string{"DATABASE_URL": database}},
 		"typed, and a directory beside": {args: []string{"--database-url", database, "--data-dir", t.TempDir()}},
 	} {
 		if got := pdeflow(t.Context(), tt.environment, append([]string{"migrate", "status"}, tt.args...)...); got.code != exitDone {
 			t.Errorf("%s: exit %d: %s", name, got.code, got.stderr)
 		}
 	}
-	empty := t.TempDir()
-	for _, command := range []string{"migrate", "migrate status", "check", "rebuild", "audit list", "audit tail", "audit verify"} {
-		pdeflow(t.Context(), nil, append(strings.Fields(command), "--data-dir", empty)...).
-			ends(t, exitUsage, "no pdeflow is running on data directory "+empty, "--database-url (DATABASE_URL)")
-	}
 	pdeflow(t.Context(), nil, "check", "--database-url", wrong).ends(t, exitFailed, "database none on 127.0.0.1:1")
 	secret := "postgres://u:hunter2@host:notaport/d"
-	got := pdeflow(t.Context(), map[string]string{"DATABASE_URL": secret}, "check").ends(t, exitFailed, "database URL")
+	got := pdeflow(t.Context(), map[string]string{"DATABASE_URL": secret}, "check").ends(t, exitUsage, "database URL", "--database-url (DATABASE_URL)")
 	if strings.Contains(got.stderr, "hunter2") {
 		t.Errorf("the password is said: %s", got.stderr)
+	}
+}
+
+func TestNATSIsThatOfTheDatabaseOrTheOneThatIsTyped(t *testing.T) {
+	t.Parallel()
+	dir := runningOn(t, nobody(t), "t", "postgres:///local")
+	const theirs, mine = "nats://theirs", "nats://mine"
+	environment := map[string]string{"DATABASE_URL": "postgres:///theirs", "NATS_URL": theirs}
+	for name, tt := range map[string]struct {
+		args        []string
+		environment map[string]string
+		want        located
+	}{
+		"of the environment":           {nil, environment, located{database: "postgres:///theirs", nats: theirs}},
+		"of the directory":             {[]string{"--data-dir", dir}, environment, located{database: "postgres:///local", nats: "nats://local"}},
+		"of nobody, beside a database": {[]string{"--database-url", "postgres:///mine"}, environment, located{database: "postgres:///mine"}},
+		"typed beside a database": {
+			[]string{"--database-url", "postgres:///mine", "--nats-url", mine}, environment, located{database: "postgres:///mine", nats: mine},
+		},
+		"typed beside a directory": {[]string{"--data-dir", dir, "--nats-url", mine}, environment, located{database: "postgres:///local", nats: mine}},
+	} {
+		var at located
+		a := &app{stdout: io.Discard, stderr: io.Discard, getenv: func(name string) string { return tt.environment[name] }}
+		command := a.checkCommand()
+		command.Action = func(_ context.Context, cmd *cli.Command) (err error) {
+			at, err = a.locate(cmd)
+			return err
+		}
+		if err := command.Run(t.Context(), append([]string{"check"}, tt.args...)); err != nil || at != tt.want {
+			t.Errorf("%s: it is %+v (%v), want %+v", name, at, err, tt.want)
+		}
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/urfave/cli/v3"
@@ -17,28 +16,31 @@ import (
 func (a *app) operatorFlags() []cli.Flag { return []cli.Flag{a.databaseFlag(), findFlag()} }
 
 // located says where the database and the message server of a command are. NATS may be empty.
-type located struct{ database, nats string }
+type located struct{ database, nats, natsCredentials string }
 
-// locate finds the database that the command's flags, the environment and the running pdeflow of this machine name. What is typed comes
-// before what the environment says.
+// locate finds the database that the command's flags, the environment and the running pdeflow of this machine name, and the message server
+// that belongs to it. What is typed comes before what the environment says, and is paired with nothing of it.
 func (a *app) locate(cmd *cli.Command) (located, error) {
-	at := located{database: cmd.String(flagDatabase), nats: strings.TrimSpace(a.getenv("NATS_URL"))}
-	dir := cmd.String(flagDataDir)
-	inEnvironment := at.database == strings.TrimSpace(a.getenv("DATABASE_URL"))
-	if at.database != "" && (dir == "" || !inEnvironment) {
-		return at, nil
+	at := located{database: cmd.String(flagDatabase), nats: cmd.String(flagNATS), natsCredentials: cmd.String(flagCredentials)}
+	dir, typedNATS := cmd.String(flagDataDir), a.typed(cmd, flagNATS, "NATS_URL")
+	typedDatabase := a.typed(cmd, flagDatabase, "DATABASE_URL")
+	if typedDatabase && !typedNATS {
+		at.nats = ""
 	}
-	run, err := datadir.Find(a.getenv, dir)
-	switch {
-	case err == nil:
-		return located{database: run.Database, nats: run.NATS}, nil
-	case at.database != "":
-		return at, nil
-	case dir != "":
-		return at, usagef("%w; start one there, or name the database with --database-url (DATABASE_URL)", err)
-	default:
-		return at, usagef("there is no database: set DATABASE_URL (--database-url), or start pdeflow serve or demo on this machine (%w)", err)
+	if at.database == "" || dir != "" && !typedDatabase {
+		run, err := datadir.Find(a.getenv, dir)
+		switch {
+		case err != nil && dir != "":
+			return at, nothingRuns(err, dir, "the database with --database-url (DATABASE_URL)")
+		case err != nil:
+			return at, usagef("there is no database: set DATABASE_URL (--database-url), or start pdeflow serve or demo on this machine (%w)", err)
+		}
+		at.database = run.Database
+		if !typedNATS {
+			at.nats = run.NATS
+		}
 	}
+	return at, errors.Join(checkDatabase(at.database), checkNATS(at.nats, at.natsCredentials))
 }
 
 // withDatabase opens the database of a command and does something with it. It is an error if it lacks the tables of this program.

@@ -15,6 +15,7 @@ import (
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/localnats"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api/tabular"
 )
@@ -44,6 +45,10 @@ func (a *app) demo(ctx context.Context, cmd *cli.Command) (err error) {
 	size := cmd.Int("mappings")
 	if cmd.IsSet("mappings") && size < 1 {
 		return usagef("--mappings is a whole number from 1 up")
+	}
+	if err := errors.Join(checkAddress("--listen", cmd.String("listen"), defaultListen),
+		checkAddress("--nats-listen", cmd.String("nats-listen"), localnats.DefaultListen)); err != nil {
+		return err
 	}
 	log, err := a.demoLogger(cmd)
 	if err != nil {

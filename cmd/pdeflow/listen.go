@@ -18,11 +18,8 @@ func listen(ctx context.Context, address string, log *slog.Logger) (net.Listener
 	var config net.ListenConfig
 	if address != "" {
 		listener, err := config.Listen(ctx, "tcp", address)
-		if errors.Is(err, syscall.EADDRINUSE) {
-			return nil, fmt.Errorf("--listen %s: the port is in use; name another, or leave the flag out and the next free one is taken", address)
-		}
 		if err != nil {
-			return nil, usagef("--listen %s: %w; it is host:port, such as %s", address, err, defaultListen)
+			return nil, listenError(address, err)
 		}
 		return listener, nil
 	}
@@ -40,9 +37,21 @@ func listen(ctx context.Context, address string, log *slog.Logger) (net.Listener
 			continue
 		}
 		if err == nil && next != port {
-			log.InfoContext(ctx, "the default port is in use, taking the next free one", "default", defaultListen, "address", listener.Addr().String())
+			log.WarnContext(ctx, "the default port is in use, taking the next free one", "default", defaultListen, "address", listener.Addr().String())
 		}
 		return listener, err
 	}
 	return nil, fmt.Errorf("no free port from %s on; name one with --listen", defaultListen)
+}
+
+// listenError says why an address that was named cannot be listened on. It was the wrong one to name unless it is only not to be had.
+func listenError(address string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("--listen %s: the port is in use; name another, or leave the flag out and the next free one is taken", address)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("--listen %s: %w; ports below 1024 may be for root only", address, err)
+	default:
+		return usagef("--listen (PDEFLOW_LISTEN) cannot be %q: %w; it is host:port with a host of this machine, such as %s", address, err, defaultListen)
+	}
 }

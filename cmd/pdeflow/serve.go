@@ -8,12 +8,12 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v3"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
+	"github.com/pdeflow/pdeflow/events/localnats"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
@@ -27,15 +27,13 @@ func (a *app) serveCommand() *cli.Command {
 			"process and kept in the data directory, which belongs to it then. Fewer services than all need both.\n\n" +
 			"   pdeflow serve\n" +
 			"   DATABASE_URL=postgres://... NATS_URL=nats://... pdeflow serve --services classifier",
-		Flags: append(append([]cli.Flag{
+		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{
 				Name: "services", Value: "api,dispatcher,classifier,projector,auditor", Usage: "which services to run, separated by commas",
 			},
 			&cli.StringFlag{Name: "listen", Usage: "address of the API (default: " + defaultListen + ", or the next free port)", Sources: a.env("PDEFLOW_LISTEN")},
 			a.natsListenFlag(), a.dataDirFlag(), a.databaseFlag(),
-			&cli.StringFlag{Name: "nats-url", Usage: "NATS `URL`, such as nats://user:password@host:4222", Sources: a.env("NATS_URL")},
-			&cli.StringFlag{Name: "nats-creds", Usage: "NATS credentials `FILE`", Sources: a.env("NATS_CREDS")},
-		}, a.policyFlags()...), a.secretFlag()),
+		}, a.natsFlags(), a.policyFlags(), []cli.Flag{a.secretFlag(), a.issuerFlag()}),
 		Action: a.serve,
 	}
 }
@@ -45,18 +43,29 @@ func (a *app) natsListenFlag() cli.Flag {
 }
 
 func (a *app) dataDirFlag() cli.Flag {
-	return &cli.StringFlag{Name: "data-dir", Usage: "data `DIRECTORY`", Sources: a.env("PDEFLOW_DATA_DIR")}
+	return &cli.StringFlag{Name: flagDataDir, Usage: "data `DIRECTORY`", Sources: a.env("PDEFLOW_DATA_DIR")}
 }
 
 func (a *app) databaseFlag() cli.Flag {
-	return &cli.StringFlag{Name: "database-url", Usage: "Postgres `URL`, such as postgres://user:password@host/database", Sources: a.env("DATABASE_URL")}
+	return &cli.StringFlag{Name: flagDatabase, Usage: "Postgres `URL`, such as postgres://user:password@host/database", Sources: a.env("DATABASE_URL")}
+}
+
+func (a *app) natsFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: flagNATS, Usage: "NATS `URL`, such as nats://user:password@host:4222", Sources: a.env("NATS_URL")},
+		&cli.StringFlag{Name: flagCredentials, Usage: "NATS credentials `FILE`", TakesFile: true, Sources: a.env("NATS_CREDS")},
+	}
 }
 
 func (a *app) secretFlag() cli.Flag {
 	return &cli.StringFlag{
-		Name: "auth-secret", Usage: "`SECRET` that tokens are signed with in development (default: one made in the data directory)",
+		Name: flagSecret, Usage: "`SECRET` that tokens are signed with in development (default: one made in the data directory)",
 		Sources: a.env("PDEFLOW_AUTH_SECRET"),
 	}
+}
+
+func (a *app) issuerFlag() cli.Flag {
+	return &cli.StringFlag{Name: flagIssuer, Usage: "`URL` of the OpenID Connect issuer, if there is one", Sources: a.env("PDEFLOW_AUTH_ISSUER")}
 }
 
 func (a *app) policyFlags() []cli.Flag {
@@ -79,11 +88,12 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 		return err
 	}
 	o := backendOptions{
-		databaseURL: cmd.String("database-url"), natsURL: cmd.String("nats-url"), natsCredentials: cmd.String("nats-creds"),
+		databaseURL: cmd.String(flagDatabase), natsURL: cmd.String(flagNATS), natsCredentials: cmd.String(flagCredentials),
 		natsListen: cmd.String("nats-listen"), natsNext: !cmd.IsSet("nats-listen"), name: "pdeflow", logSQL: sqlLog(cmd, log),
 	}
+	embeds := o.databaseURL == "" || o.natsURL == ""
 	if len(names) < len(allServices()) {
-		if o.databaseURL == "" || o.natsURL == "" {
+		if embeds {
 			return usagef("serve with some of the services needs both DATABASE_URL and NATS_URL, because an embedded server is nobody else's")
 		}
 		o.name = "pdeflow-" + cmd.String("services")
@@ -92,13 +102,17 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	dir := cmd.String("data-dir")
+	if err := a.checkServe(cmd); err != nil {
+		return err
+	}
+	dir := cmd.String(flagDataDir)
 	if dir == "" {
-		if dir, err = datadir.Default(a.getenv); err != nil && o.databaseURL == "" {
+		// A process that embeds nothing and has no api keeps nothing.
+		if dir, err = datadir.Default(a.getenv); err != nil && (embeds || slices.Contains(names, apiService)) {
 			return &usageError{err}
 		}
 	}
-	if o.databaseURL == "" || o.natsURL == "" {
+	if embeds {
 		lock, err := datadir.Lock(dir)
 		if err != nil {
 			return err
@@ -110,7 +124,26 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 	if err := datadir.Sweep(ctx); err != nil {
 		log.WarnContext(ctx, "leftovers of earlier runs", "error", err)
 	}
-	return a.runNode(ctx, node{names: names, backends: o, settings: s, listen: cmd.String("listen"), secret: cmd.String("auth-secret"), log: log})
+	return a.runNode(ctx, node{names: names, backends: o, settings: s, listen: cmd.String("listen"), secret: cmd.String(flagSecret), log: log})
+}
+
+// checkServe finds what is wrong with the settings before anything is started.
+func (a *app) checkServe(cmd *cli.Command) error {
+	errs := []error{
+		checkDatabase(cmd.String(flagDatabase)), checkNATS(cmd.String(flagNATS), cmd.String(flagCredentials)),
+		checkAddress("--listen (PDEFLOW_LISTEN)", cmd.String("listen"), defaultListen),
+		checkAddress("--nats-listen", cmd.String("nats-listen"), localnats.DefaultListen),
+	}
+	if secret := cmd.String(flagSecret); secret != "" {
+		if _, err := api.SecretVerifier([]byte(secret)); err != nil {
+			errs = append(errs, usagef("--%s (PDEFLOW_AUTH_SECRET): %w", flagSecret, err))
+		}
+	}
+	if cmd.String(flagIssuer) != "" {
+		errs = append(errs, usagef("--%s (PDEFLOW_AUTH_ISSUER): this version takes no tokens of an OpenID Connect issuer, only those that are signed"+
+			" with PDEFLOW_AUTH_SECRET (--%s)", flagIssuer, flagSecret))
+	}
+	return errors.Join(errs...)
 }
 
 // policySettings reads the classifier and the policy that the flags name.
@@ -155,7 +188,9 @@ type node struct {
 	listen string
 	// secret signs tokens; empty means the data directory's.
 	secret string
-	log    *slog.Logger
+	// token is what the commands of this machine use; there is none without the API.
+	token localToken
+	log   *slog.Logger
 	// ready, if set, is called once everything runs, beside it. When it returns nil the node goes on; stopNode ends it well.
 	ready func(ctx context.Context, at address) error
 }
@@ -189,15 +224,11 @@ func (a *app) runNode(ctx context.Context, n node) (err error) {
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return runServices(ctx, n.names, b.world, n.settings) })
-	if b.died != nil {
-		group.Go(func() error {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-b.died:
-				return errors.New("the embedded PostgreSQL has ended; its log is in the data directory")
-			}
-		})
+	if b.postgres != nil {
+		group.Go(func() error { return b.watchPostgres(ctx) })
+	}
+	if at.token != "" {
+		group.Go(func() error { return n.token.keep(ctx, n.log) })
 	}
 	if n.ready != nil {
 		group.Go(func() error { return n.ready(ctx, at) })
@@ -220,27 +251,28 @@ func (a *app) openAPI(ctx context.Context, n *node, at *address) (unpublish func
 		}
 	}
 	if n.settings.verify, err = api.SecretVerifier([]byte(n.secret)); err != nil {
-		return nil, usagef("--auth-secret (PDEFLOW_AUTH_SECRET): %w", err)
-	}
-	if at.token, err = api.SignToken([]byte(n.secret), localUser(a.getenv), api.Manager, localTokenTTL); err != nil {
-		return nil, err
-	}
-	if at.TokenFile, err = datadir.WriteToken(dir, at.token); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("development secret: %w", err)
 	}
 	if n.settings.listener, err = listen(ctx, n.listen, n.log); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.settings.listener.Close())
+		}
+	}()
 	at.HTTP = "http://" + reachable(n.settings.listener.Addr().String())
+	// Only now: where the port was taken, another's token stays.
+	n.token = localToken{dir: dir, user: localUser(a.getenv), secret: []byte(n.secret)}
+	if at.token, at.TokenFile, err = n.token.write(); err != nil {
+		return nil, err
+	}
 	published, err := datadir.Publish(dir, at.Run)
 	if err != nil {
-		return nil, errors.Join(err, n.settings.listener.Close())
+		return nil, err
 	}
 	return published.Remove, nil
 }
-
-// localTokenTTL is how long the token in the data directory is good for. It is written anew at every start.
-const localTokenTTL = 30 * 24 * time.Hour
 
 // localUser is whom the token in the data directory belongs to.
 func localUser(getenv func(string) string) string {
@@ -260,16 +292,4 @@ func reachable(address string) string {
 		}
 	}
 	return address
-}
-
-// redacted hides the password of a URL.
-func redacted(url string) string {
-	scheme, rest, ok := strings.Cut(url, "://")
-	if !ok {
-		return url
-	}
-	if at := strings.LastIndex(rest, "@"); at >= 0 {
-		rest = rest[at+1:]
-	}
-	return fmt.Sprintf("%s://%s", scheme, rest)
 }

@@ -39,7 +39,7 @@ func (a *app) tokenCommand() *cli.Command {
 			}},
 			a.secretFlag(),
 			&cli.StringFlag{Name: flagDataDir, Usage: "take the secret of the serve or demo that keeps its data in this `DIRECTORY` (default: of the one that runs)"},
-			&cli.StringFlag{Name: "auth-issuer", Usage: "`URL` of the OpenID Connect issuer, if there is one", Sources: a.env("PDEFLOW_AUTH_ISSUER")},
+			a.issuerFlag(),
 		},
 		Action: a.printToken,
 	}
@@ -49,7 +49,7 @@ func (a *app) printToken(_ context.Context, cmd *cli.Command) error {
 	if err := noArguments(cmd); err != nil {
 		return err
 	}
-	if cmd.String("auth-issuer") != "" {
+	if cmd.String(flagIssuer) != "" {
 		return usagef("PDEFLOW_AUTH_ISSUER (--auth-issuer) is set: the server takes tokens of that issuer only, and this command has no part in them")
 	}
 	secret, err := a.developmentSecret(cmd)

@@ -23,8 +23,12 @@ type watching struct {
 // watch follows the job with the program, in the test's process.
 func (s *stand) watch(ctx context.Context, args ...string) *watching {
 	s.t.Helper()
+	return begin(ctx, s.environment(), args...)
+}
+
+// begin runs the program in the test's process, with the environment given and nothing else of the machine's, until ctx ends at most.
+func begin(ctx context.Context, environment map[string]string, args ...string) *watching {
 	w := &watching{code: make(chan int, 1)}
-	environment := s.environment()
 	go func() {
 		w.code <- run(ctx, append([]string{"pdeflow"}, args...), &w.stdout, &w.stderr, func(name string) string { return environment[name] })
 	}()

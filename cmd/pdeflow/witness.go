@@ -22,41 +22,59 @@ const (
 	lookEvery = 100 * time.Millisecond
 )
 
-// witness tells from NATS why a job does not move, where the rows only say which step is not done. Without a URL it has seen nothing.
-type witness struct{ url string }
+// witness tells from NATS why jobs do not move, where the rows only say which step is not done. Without a URL it has seen nothing.
+type witness struct {
+	url, credentials string
+
+	js jetstream.JetStream
+	// trouble is why it cannot see anything.
+	trouble string
+	// readers is what was seen of a consumer by its name: one look serves all jobs.
+	readers map[string]string
+}
+
+// open connects, once for all that is to be looked at. What keeps it from seeing it says of every job.
+func (w *witness) open() (end func()) {
+	end = func() {}
+	if w.url == "" {
+		return end
+	}
+	w.readers = map[string]string{}
+	nc, err := events.Connect(w.url, "pdeflow-check", w.credentials, slog.New(slog.DiscardHandler), nats.Timeout(answerWithin))
+	if err != nil {
+		w.trouble = err.Error()
+		return end
+	}
+	if !nc.IsConnected() {
+		w.trouble = "NATS does not answer at " + redacted(w.url)
+		return nc.Close
+	}
+	if w.js, err = events.JetStream(nc); err != nil {
+		w.trouble = err.Error()
+	}
+	return nc.Close
+}
 
 // sees says what there is to see of the job.
-func (w witness) sees(ctx context.Context, job schema.StuckJob) string {
-	if w.url == "" {
-		return ""
-	}
-	nc, err := events.Connect(w.url, "pdeflow-check", "", slog.New(slog.DiscardHandler), nats.Timeout(answerWithin))
-	if err != nil {
-		return err.Error()
-	}
-	defer nc.Close()
-	if !nc.IsConnected() {
-		return "NATS does not answer at " + redacted(w.url)
-	}
-	js, err := events.JetStream(nc)
-	if err != nil {
-		return err.Error()
+func (w *witness) sees(ctx context.Context, job schema.StuckJob) string {
+	if w.js == nil {
+		return w.trouble
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*answerWithin)
 	defer cancel()
 	switch {
 	case job.DueMapping != "" && job.Intent == schema.IntentRun:
-		return w.message(ctx, js, job)
+		return w.message(ctx, job)
 	case !job.ListedAt.IsZero() && job.Queued == 0:
-		return w.reader(ctx, js, events.Projector())
+		return w.reader(ctx, events.Projector())
 	default:
 		return ""
 	}
 }
 
 // message says whether the mapping that is due has a message, and if it has, whether anybody takes it.
-func (w witness) message(ctx context.Context, js jetstream.JetStream, job schema.StuckJob) string {
-	stream, err := js.Stream(ctx, events.StreamWork)
+func (w *witness) message(ctx context.Context, job schema.StuckJob) string {
+	stream, err := w.js.Stream(ctx, events.StreamWork)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return "the stream " + events.StreamWork + " is not there, and no dispatcher makes it"
 	}
@@ -71,20 +89,27 @@ func (w witness) message(ctx context.Context, js jetstream.JetStream, job schema
 	case err != nil:
 		return "NATS does not tell: " + err.Error()
 	}
-	return fmt.Sprintf("the message of mapping %s is in %s, and %s", job.DueMapping, events.StreamWork, w.reader(ctx, js, events.ClassifierRules()))
+	return fmt.Sprintf("the message of mapping %s is in %s, and %s", job.DueMapping, events.StreamWork, w.reader(ctx, events.ClassifierRules()))
 }
 
 // reader says whether anybody reads what the consumer has.
-func (w witness) reader(ctx context.Context, js jetstream.JetStream, c events.Consumer) string {
+func (w *witness) reader(ctx context.Context, c events.Consumer) string {
+	if _, looked := w.readers[c.Name]; !looked {
+		w.readers[c.Name] = w.look(ctx, c)
+	}
+	return w.readers[c.Name]
+}
+
+func (w *witness) look(ctx context.Context, c events.Consumer) string {
 	for range looks {
-		consumer, err := js.Consumer(ctx, c.Stream, c.Name)
+		consumer, err := w.js.Consumer(ctx, c.Stream, c.Name)
 		if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 			return fmt.Sprintf("its consumer %s is not there: no %s runs", c.Name, c.Service)
 		}
 		if err != nil {
 			return "NATS does not tell: " + err.Error()
 		}
-		if info := consumer.CachedInfo(); info.NumWaiting > 0 || info.NumAckPending > 0 {
+		if isRead(consumer.CachedInfo()) {
 			return fmt.Sprintf("a %s reads its consumer %s", c.Service, c.Name)
 		}
 		if err := sleep(ctx, lookEvery); err != nil {
@@ -92,4 +117,11 @@ func (w witness) reader(ctx context.Context, js jetstream.JetStream, c events.Co
 		}
 	}
 	return fmt.Sprintf("nobody reads its consumer %s: no %s runs", c.Name, c.Service)
+}
+
+// isRead says whether somebody asks for messages, or works on some. What a dead reader held counts as out until somebody else asks for it,
+// so it is no sign of life where nothing was delivered or acknowledged for as long as a message may be silent.
+func isRead(info *jetstream.ConsumerInfo) bool {
+	lately := func(at *time.Time) bool { return at != nil && info.TimeStamp.Sub(*at) < info.Config.AckWait }
+	return info.NumWaiting > 0 || info.NumAckPending > 0 && (lately(info.Delivered.Last) || lately(info.AckFloor.Last))
 }

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// What is found wrong here is found before anything is started, and named by flag and variable, with what would be right. The values
+// themselves are not repeated where a password may stand in them.
+
+// checkDatabase looks at the form of a database's URL; empty is none.
+func checkDatabase(where string) error {
+	if where == "" {
+		return nil
+	}
+	if _, err := pgxpool.ParseConfig(where); err != nil {
+		return usagef("--%s (DATABASE_URL): the database URL is not of the form postgres://user:password@host:port/database", flagDatabase)
+	}
+	return nil
+}
+
+// checkNATS looks at the form of a NATS URL and for the file of credentials; empty is none.
+func checkNATS(where, credentials string) error {
+	if where == "" {
+		return nil
+	}
+	if _, err := natsServers(where); err != nil {
+		return usagef("--%s (NATS_URL): %w", flagNATS, err)
+	}
+	if credentials != "" {
+		if _, err := os.ReadFile(credentials); err != nil {
+			return usagef("--%s (NATS_CREDS): %w; it is a file of NATS credentials", flagCredentials, err)
+		}
+	}
+	return nil
+}
+
+// checkAddress looks at the form of an address to listen on; empty is the default one.
+func checkAddress(flags, address, such string) error {
+	if address == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return usagef("%s cannot be %q: it is host:port, such as %s", flags, address, such)
+	}
+	return nil
+}
+
+// natsServers reads a NATS URL, which may name several servers of a cluster, with commas between and with or without a scheme.
+func natsServers(where string) ([]*url.URL, error) {
+	var servers []*url.URL
+	for server := range strings.SplitSeq(where, ",") {
+		server = strings.TrimSpace(server)
+		if !strings.Contains(server, "://") {
+			server = "nats://" + server
+		}
+		u, err := url.Parse(server)
+		if err != nil || u.Hostname() == "" { // the error would repeat the URL
+			return nil, errors.New("the NATS URL is not of the form nats://host:port or nats://user:password@host:port")
+		}
+		servers = append(servers, u)
+	}
+	return servers, nil
+}
+
+// redacted is a NATS URL without what may be secret in it: the hosts, and how they are spoken to.
+func redacted(where string) string {
+	servers, err := natsServers(where)
+	if err != nil {
+		return "a URL that cannot be read"
+	}
+	hosts := make([]string, len(servers))
+	for i, u := range servers {
+		hosts[i] = u.Scheme + "://" + u.Host
+	}
+	return strings.Join(hosts, ",")
+}
