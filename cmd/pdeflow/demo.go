@@ -18,6 +18,7 @@ import (
 	"github.com/pdeflow/pdeflow/events/localnats"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api/tabular"
+	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
 func (a *app) demoCommand() *cli.Command {
@@ -25,14 +26,15 @@ func (a *app) demoCommand() *cli.Command {
 		Name:  "demo",
 		Usage: "does a whole job on a sample report, with everything in this process",
 		Description: "Starts a database, a NATS server and all services, imports the sample (" + sample.ReportName + " of a card issuer), runs\n" +
-			"regenerate-all, shows what came of it, and keeps serving. It needs no configuration and takes none from the environment.",
+			"regenerate-all, shows what came of it, and keeps serving. It needs no configuration, and always uses servers of its own: of the\n" +
+			"environment it takes the log's settings and which PostgreSQL to run (PDEFLOW_PG_BIN, PDEFLOW_PG_USER).",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "once", Usage: "stop after the job; exit 0 if it completed"},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object on standard output and nothing else there"},
 			&cli.IntFlag{Name: "mappings", Usage: "import a generated report of `N` mappings in place of the sample"},
 			&cli.StringFlag{Name: "listen", Usage: "address of the API (default: " + defaultListen + ", or the next free port)"},
 			a.natsListenFlag(),
-			&cli.StringFlag{Name: "data-dir", Usage: "keep the data in this `DIRECTORY` (default: a temporary one, removed at the end)"},
+			&cli.StringFlag{Name: flagDataDir, Usage: "keep the data in this `DIRECTORY` (default: a temporary one, removed at the end)"},
 		},
 		Action: a.demo,
 	}
@@ -57,17 +59,20 @@ func (a *app) demo(ctx context.Context, cmd *cli.Command) (err error) {
 	if err := datadir.Sweep(ctx); err != nil {
 		log.WarnContext(ctx, "leftovers of earlier runs", "error", err)
 	}
-	dir, release, err := demoDir(cmd.String("data-dir"))
+	dir, release, err := demoDir(cmd.String(flagDataDir))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	policy, err := loadPolicy("")
+	policy, err := rules.Default()
 	if err != nil {
 		return err
 	}
-	d := demo{app: a, size: size, once: cmd.Bool("once"), json: cmd.Bool("json"), began: time.Now()}
-	return a.runNode(ctx, node{
+	d := demo{app: a, size: size, once: cmd.Bool("once"), json: cmd.Bool(flagJSON), began: time.Now()}
+	if cmd.String(flagDataDir) != "" {
+		d.named = dir
+	}
+	err = a.runNode(ctx, node{
 		names: allServices(),
 		backends: backendOptions{
 			dir: dir, natsListen: cmd.String("nats-listen"), natsNext: !cmd.IsSet("nats-listen"), name: "pdeflow-demo", logSQL: sqlLog(cmd, log),
@@ -75,6 +80,10 @@ func (a *app) demo(ctx context.Context, cmd *cli.Command) (err error) {
 		settings: settings{classifier: schema.Rules, policy: policy},
 		listen:   cmd.String("listen"), log: log, ready: d.run,
 	})
+	if err != nil {
+		return err
+	}
+	return d.failed
 }
 
 // demoDir owns the directory that was named, or a temporary one.
@@ -100,21 +109,23 @@ type demo struct {
 	once  bool
 	json  bool
 	began time.Time
+	// named is the data directory, where it was named and outlives the demo.
+	named string
+	// failed is what the job came to where it did not complete. The demo serves all the same, and exits with it.
+	failed error
 }
 
 // run does the job and shows it. It returns nil where the demo goes on serving.
-func (d demo) run(ctx context.Context, at address) error {
-	if err := d.load(ctx, at.db); err != nil {
-		return err
+func (d *demo) run(ctx context.Context, at address) error {
+	status, err := d.job(ctx, at)
+	if err != nil && ctx.Err() != nil {
+		return d.interrupted()
 	}
-	c := newClient(at.HTTP, at.token)
-	jobID, err := c.regenerate(ctx, sample.CycleID, sample.ReportID)
 	if err != nil {
 		return err
 	}
-	status, err := d.app.watch(ctx, c, jobID, d.json)
-	if err != nil {
-		return err
+	if status.Status != schema.Completed {
+		d.failed = fmt.Errorf("the job is %s: %s", status.Status, status.Message)
 	}
 	took := time.Since(d.began)
 	if d.json {
@@ -122,20 +133,47 @@ func (d demo) run(ctx context.Context, at address) error {
 	} else {
 		err = d.show(ctx, at, status, took)
 	}
-	switch {
-	case err != nil:
-		return err
-	case status.Status != schema.Completed:
-		return fmt.Errorf("the job is %s: %s", status.Status, status.Message)
-	case d.once:
+	if err == nil && d.once {
 		return errStop
-	default:
-		return nil
 	}
+	return err
+}
+
+// job loads the report and follows its job to the end.
+func (d *demo) job(ctx context.Context, at address) (status events.JobStatus, err error) {
+	c := newClient(at.HTTP, at.token)
+	var jobID string
+	err = d.load(ctx, at.db)
+	if active, ok := errors.AsType[*schema.ActiveJobError](err); ok {
+		// An earlier demo on this directory was stopped before it had ended.
+		jobID, err = active.JobID, nil
+	} else if err == nil {
+		jobID, err = c.regenerate(ctx, sample.CycleID, sample.ReportID)
+	}
+	if err != nil {
+		return status, err
+	}
+	return d.app.watch(ctx, c, jobID, d.json)
+}
+
+// interrupted says what becomes of the job of a demo that was told to end before its job had.
+func (d *demo) interrupted() error {
+	if d.named == "" {
+		return errors.New("the demo stops before its job has ended, and nothing of it is left")
+	}
+	return fmt.Errorf("the demo stops before its job has ended; go on with it with: pdeflow demo%s", d.find())
+}
+
+// find is the flag by which commands find the demo. One on a temporary directory is found without.
+func (d *demo) find() string {
+	if d.named == "" {
+		return ""
+	}
+	return " --data-dir " + shellWord(d.named)
 }
 
 // load writes the report into the database: the sample, or one of the size asked for.
-func (d demo) load(ctx context.Context, db *schema.DB) error {
+func (d *demo) load(ctx context.Context, db *schema.DB) error {
 	columns, err := tabular.Columns("columns.csv", sample.Columns())
 	if err != nil {
 		return err
@@ -174,7 +212,7 @@ type demoResult struct {
 	URLs    map[string]string `json:"urls"`
 }
 
-func (d demo) printJSON(at address, status events.JobStatus, took time.Duration) error {
+func (d *demo) printJSON(at address, status events.JobStatus, took time.Duration) error {
 	result := demoResult{
 		Job: status, Seconds: took.Round(time.Millisecond).Seconds(),
 		URLs: map[string]string{"api": at.HTTP + "/api/v1", "openapi": at.HTTP + "/openapi.json", "nats": at.NATS, "status": statusURL(at, status)},

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
@@ -14,7 +13,7 @@ import (
 )
 
 // show tells a newcomer what happened, where to look, and what to try next.
-func (d demo) show(ctx context.Context, at address, status events.JobStatus, took time.Duration) error {
+func (d *demo) show(ctx context.Context, at address, status events.JobStatus, took time.Duration) error {
 	w := d.app.stdout
 	fmt.Fprintf(w, "\n%s %s, cycle %s: the job is %s after %.1f s.\n%s.\n\n", sample.ReportName, report(d.size), sample.CycleID,
 		status.Status, took.Seconds(), status.Message)
@@ -30,7 +29,7 @@ func (d demo) show(ctx context.Context, at address, status events.JobStatus, too
 		fmt.Fprint(w, "\nRun it without --once, and it goes on serving: the API, the streams, the commands.\n")
 		return nil
 	}
-	showAddresses(w, at, status)
+	d.showAddresses(at, status)
 	fmt.Fprint(w, "\nThe demo goes on serving until you press Ctrl-C.\n")
 	return nil
 }
@@ -43,44 +42,24 @@ func report(size int) string {
 }
 
 func showTiers(w io.Writer, c events.Classifications) error {
-	table := tabwriter.NewWriter(w, 2, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "  TIER\tMAPPINGS\tWHAT IT IS")
-	for _, tier := range []struct {
-		name schema.InformationSecurityClassification
-		n    int64
-		what string
-	}{
-		{schema.HRCI, c.HRCI, "scores, risk parameters, government and full account numbers, secrets"},
-		{schema.Confidential, c.Confidential, "what belongs to a customer: balances, payments, dates, identifiers"},
-		{schema.Proprietary, c.Proprietary, "the bank's own codes, names and set-up"},
-		{schema.Public, c.Public, "as-of dates, published identifiers, states, public codes"},
-	} {
-		fmt.Fprintf(table, "  %s\t%d\t%s\n", tier.name, tier.n, tier.what)
-	}
-	return table.Flush()
+	tiers := table(w)
+	printRow(tiers, "TIER", "MAPPINGS", "WHAT IT IS")
+	printRow(tiers, schema.HRCI, c.HRCI, "scores, risk parameters, government and full account numbers, secrets")
+	printRow(tiers, schema.Confidential, c.Confidential, "what belongs to a customer: balances, payments, dates, identifiers")
+	printRow(tiers, schema.Proprietary, c.Proprietary, "the bank's own codes, names and set-up")
+	printRow(tiers, schema.Public, c.Public, "as-of dates, published identifiers, states, public codes")
+	return tiers.Flush()
 }
 
-// showMappings explains three: a surely mapped secret, a choice between near twins, and one that nothing fits.
+// showMappings explains a few.
 func showMappings(ctx context.Context, w io.Writer, db *schema.DB) error {
-	fmt.Fprint(w, "\nThree of them, and why:\n")
-	for _, pick := range []struct{ where, order string }{
-		{"m.information_security_classification = 'HRCI' and m.source_field is not null", "m.confidence_score desc"},
-		{
-			"m.source_field is not null and jsonb_array_length(m.alternative_mappings) > 1",
-			"(m.alternative_mappings -> 0 ->> 'score')::int desc",
-		},
-		{"m.source_field is null", "m.confidence_score desc"},
-	} {
-		var mappings []schema.ListedMapping
-		err := db.NewSelect().Model(&mappings).ColumnExpr("m.*, a.attribute_name").Join("join attributes a on a.id = m.attribute_id").
-			Where("m.cycle_id = ? and m.report_id = ?", sample.CycleID, sample.ReportID).Where(pick.where).
-			OrderExpr(pick.order + ", m.id").Limit(1).Scan(ctx)
-		if err != nil {
-			return fmt.Errorf("mappings to show: %w", err)
-		}
-		for _, m := range mappings {
-			showMapping(w, m)
-		}
+	examples, err := schema.ExampleMappings(ctx, db, sample.CycleID, sample.ReportID)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(w, "\nSome of them, and why:\n")
+	for _, m := range examples {
+		showMapping(w, m)
 	}
 	return nil
 }
@@ -93,44 +72,44 @@ func showMapping(w io.Writer, m schema.ListedMapping) {
 	fmt.Fprintf(w, "\n  %s <- %s\n", m.AttributeName, column)
 	fmt.Fprintf(w, "    %s, criticality %s, risk %s\n", m.InformationSecurityClassification, m.Criticality, m.RiskLevel)
 	if m.ConfidenceScore != nil {
-		fmt.Fprint(w, wrapped(fmt.Sprintf("column (%d): %s", *m.ConfidenceScore, m.MappingRationale)))
+		fmt.Fprintf(w, "    %s\n", hanging(fmt.Sprintf("column (%d): %s", *m.ConfidenceScore, m.MappingRationale), 6))
 	}
 	if m.ClassificationConfidence != nil {
-		fmt.Fprint(w, wrapped(fmt.Sprintf("class (%d): %s", *m.ClassificationConfidence, m.ClassificationRationale)))
+		fmt.Fprintf(w, "    %s\n", hanging(fmt.Sprintf("class (%d): %s", *m.ClassificationConfidence, m.ClassificationRationale), 6))
 	}
 }
 
-// wrapped breaks a text into indented lines that fit a terminal.
-func wrapped(text string) string {
-	const width = 100
-	var out strings.Builder
-	line := "   "
-	for word := range strings.FieldsSeq(text) {
-		if len(line)+1+len(word) > width {
-			out.WriteString(line + "\n")
-			line = "     "
-		}
-		line += " " + word
-	}
-	return out.String() + line + "\n"
-}
-
-func showAddresses(w io.Writer, at address, status events.JobStatus) {
-	fmt.Fprintf(w, `
+func (d *demo) showAddresses(at address, status events.JobStatus) {
+	fmt.Fprintf(d.app.stdout, `
 The API     %s/api/v1   (described at %s/openapi.json)
 The token   %s
+            (in %s)
 NATS        %s
 
 Try next, in another terminal:
   curl -H "Authorization: Bearer $(cat %s)" %s
-  pdeflow mappings list --cycle %s --report %s
+  pdeflow mappings list --cycle %s --report %s%s
   pdeflow rules explain "Customer Date of Birth"
-  pdeflow check
-  pdeflow audit verify
+  pdeflow check%s
+  pdeflow audit verify%s
   nats -s %s stream ls
   nats -s %s stream view PDE_EVENTS
-  nats -s %s sub 'job.progress.>'       (and then: pdeflow regenerate --cycle %s --report %s --watch)
-("pdeflow" is: go run ./cmd/pdeflow)
-`, at.HTTP, at.HTTP, at.TokenFile, at.NATS, at.TokenFile, statusURL(at, status), sample.CycleID, sample.ReportID,
-		at.NATS, at.NATS, at.NATS, sample.CycleID, sample.ReportID)
+  nats -s %s sub 'job.progress.>'
+and while that listens:
+  pdeflow regenerate --cycle %s --report %s --watch%s
+("pdeflow" is: go run ./cmd/pdeflow; "nats" is NATS's own command: go install github.com/nats-io/natscli/nats@latest)
+`, at.HTTP, at.HTTP, at.token, at.TokenFile, at.NATS, shellWord(at.TokenFile), statusURL(at, status),
+		sample.CycleID, sample.ReportID, d.find(), d.find(), d.find(),
+		at.NATS, at.NATS, at.NATS, sample.CycleID, sample.ReportID, d.find())
 }
+
+// shellWord is a text as one word of a shell's command line.
+func shellWord(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !strings.ContainsRune(plainLetters, r) }) || text == "" {
+		return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	}
+	return text
+}
+
+// plainLetters mean nothing to a shell but themselves.
+const plainLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:,@%="

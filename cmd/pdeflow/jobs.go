@@ -151,6 +151,9 @@ func (a *app) jobsWatchCommand() *cli.Command {
 // follow watches a job and prints what it came to.
 func (a *app) follow(ctx context.Context, c *client, jobID string, asJSON bool) error {
 	status, err := a.watch(ctx, c, jobID, asJSON)
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("stopped watching, and job %s goes on; follow it again with: pdeflow jobs watch %s", jobID, jobID)
+	}
 	if err != nil {
 		return a.asJSON(asJSON, err)
 	}

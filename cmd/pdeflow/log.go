@@ -37,9 +37,10 @@ func (a *app) logger(cmd *cli.Command) (*slog.Logger, error) {
 	return a.loggerAt(cmd, cmd.String(flagLogLevel))
 }
 
-// demoLogger is the log of a demo: what goes wrong, unless more is asked for, because the demo itself tells what happens.
+// demoLogger is the log of a demo: what goes wrong, unless more is asked for, because the demo itself tells what happens. Statements are
+// logged as information.
 func (a *app) demoLogger(cmd *cli.Command) (*slog.Logger, error) {
-	if cmd.IsSet(flagLogLevel) {
+	if cmd.IsSet(flagLogLevel) || cmd.Bool(flagLogSQL) {
 		return a.logger(cmd)
 	}
 	return a.loggerAt(cmd, "warn")

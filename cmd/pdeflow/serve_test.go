@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,31 +12,8 @@ import (
 	"time"
 
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
-	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
-
-func TestDemoDoesTheWholeJobAndPrintsOneObject(t *testing.T) {
-	t.Parallel()
-	got := pdeflow(t.Context(), map[string]string{"PATH": "/usr/bin:/bin", "DATABASE_URL": "postgres://nobody@nowhere/nothing"},
-		"demo", "--once", "--json", "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0")
-	if got.code != exitDone {
-		t.Fatalf("exit %d: %s", got.code, got.stderr)
-	}
-	var result demoResult
-	decoder := json.NewDecoder(strings.NewReader(got.stdout))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&result); err != nil || decoder.More() {
-		t.Fatalf("standard output is not one object: %v\n%s", err, got.stdout)
-	}
-	c := result.Classifications
-	if result.Job.Status != schema.Completed || result.Job.Succeeded != 118 || c.HRCI+c.Confidential+c.Proprietary+c.Public != 118 {
-		t.Errorf("job %+v, classifications %+v", result.Job, c)
-	}
-	if min(c.HRCI, c.Confidential, c.Proprietary, c.Public) == 0 {
-		t.Errorf("a tier is empty: %+v", c)
-	}
-}
 
 func TestWrongSettingsAreNamed(t *testing.T) {
 	t.Parallel()

@@ -34,9 +34,6 @@ func (a *app) watch(ctx context.Context, c *client, jobID string, quiet bool) (e
 	for {
 		status, err := w.next(ctx)
 		if err != nil {
-			if ctx.Err() != nil {
-				err = fmt.Errorf("stopped watching, and job %s goes on; follow it again with: pdeflow jobs watch %s", jobID, jobID)
-			}
 			return status, err
 		}
 		if !quiet {

@@ -118,7 +118,7 @@ func startFree(ctx context.Context, options *server.Options, o Options) (*Server
 		s, err := startOn(ctx, options.Clone(), o.Logger)
 		if err == nil {
 			if asked > 0 && options.Port != asked {
-				o.Logger.LogAttrs(ctx, slog.LevelInfo, "nats-server moved to the next free port",
+				o.Logger.LogAttrs(ctx, slog.LevelWarn, "nats-server moved to the next free port",
 					slog.Int("taken", asked), slog.String("url", s.url))
 			}
 			return s, nil

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// beginDemo begins a demo on the directory, at free ports.
+func beginDemo(ctx context.Context, dir string, args ...string) *watching {
+	return begin(ctx, demoEnvironment(), append([]string{"demo", "--data-dir", dir, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"}, args...)...)
+}
+
+// demoEnvironment leads a demo to PostgreSQL and, if it heeded it, astray.
+func demoEnvironment() map[string]string {
+	return map[string]string{"PATH": "/usr/bin:/bin", "DATABASE_URL": "postgres://nobody@nowhere/nothing", "NATS_URL": "nats://nowhere"}
+}
+
+func TestDemoDoesTheWholeJobAndPrintsOneObject(t *testing.T) {
+	t.Parallel()
+	environment := demoEnvironment()
+	environment["PDEFLOW_LOG_SQL"] = "1"
+	got := pdeflow(t.Context(), environment, "demo", "--once", "--json", "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0")
+	if got.code != exitDone {
+		t.Fatalf("exit %d: %s", got.code, got.stderr)
+	}
+	var result demoResult
+	decoder := json.NewDecoder(strings.NewReader(got.stdout))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&result); err != nil || decoder.More() {
+		t.Fatalf("standard output is not one object: %v\n%s", err, got.stdout)
+	}
+	c := result.Classifications
+	if result.Job.Status != schema.Completed || result.Job.Succeeded != 118 || c.HRCI+c.Confidential+c.Proprietary+c.Public != 118 {
+		t.Errorf("job %+v, classifications %+v", result.Job, c)
+	}
+	if min(c.HRCI, c.Confidential, c.Proprietary, c.Public) == 0 {
+		t.Errorf("a tier is empty: %+v", c)
+	}
+	if !strings.Contains(got.stderr, `"msg":"sql"`) {
+		t.Error("statements were to be logged and are not")
+	}
+}
+
+func TestADemoShowsWhatItDidAndGoesOnServing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	demo := beginDemo(ctx, dir)
+	demo.shows(t, "The demo goes on serving until you press Ctrl-C.", 1)
+	shown := demo.stdout.String()
+	for _, text := range []string{
+		"the job is completed after", "TIER          MAPPINGS  WHAT IT IS", "HRCI  ", "Confidential  ", "Proprietary  ", "Public  ",
+		"Some of them, and why:", " <- nothing fits", "    column (", "    class (", "/api/v1   (described at http://127.0.0.1:", "NATS        nats://127.0.0.1:",
+		"pdeflow mappings list --cycle 2026-Q3 --report fr-y-14m-d1 --data-dir " + dir, "pdeflow check --data-dir " + dir,
+		"pdeflow audit verify --data-dir " + dir, "--watch --data-dir " + dir,
+	} {
+		if !strings.Contains(shown, text) {
+			t.Errorf("it does not show %q", text)
+		}
+	}
+	if n := strings.Count(shown, " <- "); n != 3 {
+		t.Errorf("%d mappings are explained", n)
+	}
+	_, token, _ := strings.Cut(shown, "The token   ")
+	token, _, _ = strings.Cut(token, "\n")
+	_, server, _ := strings.Cut(shown, "The API     ")
+	server, _, _ = strings.Cut(server, "/api/v1")
+	list := pdeflow(t.Context(), nil, "mappings", "list", "--cycle", "2026-Q3", "--report", "fr-y-14m-d1", "--limit", "3", "--server", server, "--token", token)
+	if list.ends(t, exitDone); strings.Count(list.stdout, "\n") != 4 {
+		t.Errorf("with the token that it shows, its mappings are:\n%s", list.stdout)
+	}
+	pdeflow(t.Context(), nil, "check", "--data-dir", dir).ends(t, exitDone, "Finished jobs have touched 118 mappings.")
+	if t.Failed() {
+		t.Logf("it shows:\n%s", shown)
+	}
+	interrupt()
+	demo.exits(t, exitDone)
+	pdeflow(t.Context(), nil, "check", "--data-dir", dir).ends(t, exitUsage, "no pdeflow is running on data directory "+dir)
+}
+
+func TestADemoWhoseJobDoesNotCompleteServesAllTheSameAndFailsAtItsEnd(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	demo := beginDemo(ctx, dir, "--mappings", "5000")
+	demo.says(t, "is running")
+	job := someID.FindString(demo.stderr.String())
+	pdeflow(t.Context(), nil, "jobs", "cancel", job, "--data-dir", dir).ends(t, exitDone)
+	demo.shows(t, "the job is cancelled after", 1)
+	demo.shows(t, "The demo goes on serving until you press Ctrl-C.", 1)
+	pdeflow(t.Context(), nil, "jobs", "status", job, "--data-dir", dir).ends(t, exitDone, "cancelled")
+	interrupt()
+	demo.exits(t, exitFailed)
+	if said := demo.stderr.String(); !strings.Contains(said, "pdeflow: the job is cancelled: ") {
+		t.Errorf("it says:\n%s", said)
+	}
+}
+
+func TestADemoThatWasInterruptedGoesOnWithItsJob(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	first := beginDemo(ctx, dir, "--mappings", "5000")
+	first.says(t, "is running")
+	interrupt()
+	first.exits(t, exitFailed)
+	said := first.stderr.String()
+	if !strings.Contains(said, "the demo stops before its job has ended; go on with it with: pdeflow demo --data-dir "+dir) || strings.Contains(said, "jobs watch") {
+		t.Errorf("it says:\n%s", said)
+	}
+	second := beginDemo(t.Context(), dir, "--mappings", "5000", "--once", "--json")
+	second.exits(t, exitDone)
+	var result demoResult
+	if err := json.Unmarshal([]byte(second.stdout.String()), &result); err != nil {
+		t.Fatal(err)
+	}
+	if job := someID.FindString(said); result.Job.JobID != job || result.Job.Status != schema.Completed || result.Job.Succeeded != 5000 {
+		t.Errorf("of job %s it went on with %+v", job, result.Job)
+	}
+}
+
+func TestAPathIsOneWordToAShell(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{"/srv/pde-flow_1.2": "/srv/pde-flow_1.2", "/srv/o'my data": `'/srv/o'\''my data'`, "": "''", "~/x": "'~/x'"} {
+		if got := shellWord(path); got != want {
+			t.Errorf("%s becomes %s, not %s", path, got, want)
+		}
+	}
+}
