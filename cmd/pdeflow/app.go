@@ -107,15 +107,3 @@ func (s envSource) IsFromEnv() bool  { return true }
 func (s envSource) Key() string      { return s.name }
 func (s envSource) String() string   { return "environment variable " + s.name }
 func (s envSource) GoString() string { return "envSource{" + s.name + "}" }
-
-// oneOf checks a flag's value against the values allowed.
-func oneOf[T ~string](flag string, value T, allowed ...T) error {
-	names := make([]string, len(allowed))
-	for i, a := range allowed {
-		if a == value {
-			return nil
-		}
-		names[i] = string(a)
-	}
-	return usagef("%s is one of %s", flag, strings.Join(names, ", "))
-}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 
@@ -16,7 +15,6 @@ import (
 	"github.com/pdeflow/pdeflow/events/localnats"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api"
-	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
 func (a *app) serveCommand() *cli.Command {
@@ -149,27 +147,14 @@ func (a *app) checkServe(cmd *cli.Command) error {
 // policySettings reads the classifier and the policy that the flags name.
 func (a *app) policySettings(cmd *cli.Command) (settings, error) {
 	kind := schema.ClassifierKind(cmd.String("classifier"))
-	if err := oneOf("--classifier (PDEFLOW_CLASSIFIER)", kind, schema.Rules); err != nil {
-		return settings{}, err
+	if err := oneOf(kind, []schema.ClassifierKind{schema.Rules}); err != nil {
+		return settings{}, usagef("--classifier (PDEFLOW_CLASSIFIER) cannot be %q: %w", kind, err)
 	}
-	policy, err := loadPolicy(cmd.String("rules"))
-	return settings{classifier: kind, policy: policy}, err
-}
-
-// loadPolicy reads the policy file, or the one that is built in where none is named.
-func loadPolicy(path string) (*rules.Policy, error) {
-	if path == "" {
-		return rules.Default()
-	}
-	src, err := os.ReadFile(path)
+	policy, err := readPolicy(cmd.String("rules"))
 	if err != nil {
-		return nil, usagef("--rules (PDEFLOW_RULES): %w", err)
+		return settings{}, &usageError{err}
 	}
-	policy, err := rules.Parse(path, src)
-	if err != nil {
-		return nil, &usageError{err}
-	}
-	return policy, nil
+	return settings{classifier: kind, policy: policy}, nil
 }
 
 func sqlLog(cmd *cli.Command, log *slog.Logger) *slog.Logger {

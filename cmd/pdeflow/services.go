@@ -43,8 +43,8 @@ func parseServices(list string) ([]service, error) {
 	var names []service
 	for name := range strings.SplitSeq(list, ",") {
 		s := service(strings.TrimSpace(name))
-		if err := oneOf("--services", s, allServices()...); err != nil {
-			return nil, err
+		if err := oneOf(s, allServices()); err != nil {
+			return nil, usagef("--services cannot name %q: %w", s, err)
 		}
 		if slices.Contains(names, s) {
 			return nil, usagef("--services names %s twice", s)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -215,17 +216,21 @@ func notEmpty(value string) error {
 
 // choice is a flag that takes one of a few values.
 func choice[T ~string](name, usage string, values []T) *cli.StringFlag {
+	return &cli.StringFlag{Name: name, Usage: usage + ": " + listed(values), Validator: func(value string) error { return oneOf(T(value), values) }}
+}
+
+// oneOf is the error of a value that is none of those allowed.
+func oneOf[T ~string](value T, allowed []T) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return errors.New("it is one of " + listed(allowed))
+}
+
+func listed[T ~string](values []T) string {
 	names := make([]string, len(values))
 	for i, value := range values {
 		names[i] = string(value)
 	}
-	list := strings.Join(names, ", ")
-	return &cli.StringFlag{Name: name, Usage: usage + ": " + list, Validator: func(value string) error {
-		for _, name := range names {
-			if name == value {
-				return nil
-			}
-		}
-		return errors.New("it is one of " + list)
-	}}
+	return strings.Join(names, ", ")
 }
