@@ -26,7 +26,7 @@ type Migration struct {
 // Migrate brings the database to the newest structure. It returns the names of what it applied, none where all was applied already.
 // Any number of processes may call it at once. A migration that fails is rolled back and may be tried again.
 func Migrate(ctx context.Context, db *DB) (applied []string, err error) {
-	err = withMigrator(ctx, db, func(m *migrate.Migrator) error {
+	err = withMigrator(ctx, db, func(m *migrate.Migrator, _ *migrate.Migrations) error {
 		if err := m.Init(ctx); err != nil {
 			return fmt.Errorf("migration tables: %w", err)
 		}
@@ -42,16 +42,21 @@ func Migrate(ctx context.Context, db *DB) (applied []string, err error) {
 	return applied, err
 }
 
-// Migrations lists every migration and whether it is applied, in order.
+// Migrations lists every migration and whether it is applied, in order. It writes nothing, not even the tables in which migrations are
+// noted: the database may be another than its caller believes.
 func Migrations(ctx context.Context, db *DB) ([]Migration, error) {
 	var all []Migration
-	err := withMigrator(ctx, db, func(m *migrate.Migrator) error {
-		if err := m.Init(ctx); err != nil {
+	err := withMigrator(ctx, db, func(m *migrate.Migrator, migrations *migrate.Migrations) error {
+		var noted bool
+		if err := db.NewRaw("select to_regclass('bun_migrations') is not null").Scan(ctx, &noted); err != nil {
 			return fmt.Errorf("migration tables: %w", err)
 		}
-		steps, err := m.MigrationsWithStatus(ctx)
-		if err != nil {
-			return fmt.Errorf("migration status: %w", err)
+		steps := migrations.Sorted()
+		if noted {
+			var err error
+			if steps, err = m.MigrationsWithStatus(ctx); err != nil {
+				return fmt.Errorf("migration status: %w", err)
+			}
 		}
 		for _, step := range steps {
 			all = append(all, Migration{Name: step.Name, Comment: step.Comment, Applied: step.IsApplied()})
@@ -63,7 +68,7 @@ func Migrations(ctx context.Context, db *DB) ([]Migration, error) {
 
 // withMigrator runs do while this process holds the migration lock. The lock lives in a transaction of its own connection, so it is
 // free again when the process dies.
-func withMigrator(ctx context.Context, db *DB, do func(*migrate.Migrator) error) error {
+func withMigrator(ctx context.Context, db *DB, do func(*migrate.Migrator, *migrate.Migrations) error) error {
 	files, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {
 		return fmt.Errorf("embedded migrations: %w", err)
@@ -80,6 +85,6 @@ func withMigrator(ctx context.Context, db *DB, do func(*migrate.Migrator) error)
 		if _, err := lock.ExecContext(ctx, "select pg_advisory_xact_lock(?)", int64(migrationLock)); err != nil {
 			return fmt.Errorf("migration lock: %w", err)
 		}
-		return do(migrate.NewMigrator(db.DB, migrations, migrate.WithMarkAppliedOnSuccess(true)))
+		return do(migrate.NewMigrator(db.DB, migrations, migrate.WithMarkAppliedOnSuccess(true)), migrations)
 	})
 }

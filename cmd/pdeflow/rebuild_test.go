@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/url"
 	"strings"
 	"testing"
@@ -60,9 +61,9 @@ func TestADatabaseIsMigratedAndSaysWhereItStands(t *testing.T) {
 	}
 	name := strings.TrimPrefix(where.Path, "/") + "_bare"
 	s.change("create database " + name)
-	t.Cleanup(func() {
-		if _, err := s.db.ExecContext(t.Context(), "select 1"); err == nil {
-			s.change("drop database " + name + " with (force)")
+	t.Cleanup(func() { // by when the test's own context has ended
+		if _, err := s.db.ExecContext(context.WithoutCancel(t.Context()), "drop database "+name+" with (force)"); err != nil {
+			t.Error(err)
 		}
 	})
 	where.Path = "/" + name
@@ -71,6 +72,11 @@ func TestADatabaseIsMigratedAndSaysWhereItStands(t *testing.T) {
 		pdeflow(t.Context(), bare, strings.Fields(command)...).ends(t, exitFailed, "bring it up to date with: pdeflow migrate up")
 	}
 	pdeflow(t.Context(), bare, "migrate", "status").ends(t, exitDone, "init", "no")
+	pdeflow(t.Context(), map[string]string{"DATABASE_URL": where.String(), "NATS_URL": "nats://127.0.0.1:1", "PDEFLOW_DATA_DIR": t.TempDir()}, "serve").
+		ends(t, exitFailed, "the database lacks migration 20261124000001", "pdeflow migrate up")
+	if tables := tablesOf(t, where.String()); len(tables) > 0 {
+		t.Errorf("looking at it left %v", tables)
+	}
 	pdeflow(t.Context(), bare, "migrate", "up").ends(t, exitDone, "applied 20261124000001_init", "audit")
 	pdeflow(t.Context(), bare, "migrate").ends(t, exitDone, "nothing to apply")
 	status := pdeflow(t.Context(), bare, "migrate", "status").ends(t, exitDone, "yes")
@@ -79,4 +85,18 @@ func TestADatabaseIsMigratedAndSaysWhereItStands(t *testing.T) {
 	}
 	pdeflow(t.Context(), bare, "check").ends(t, exitDone, "Nothing is wrong.")
 	pdeflow(t.Context(), bare, "audit", "list").ends(t, exitDone)
+}
+
+// tablesOf lists the tables of the database.
+func tablesOf(t *testing.T, database string) (names []string) {
+	t.Helper()
+	db, err := schema.Open(t.Context(), database, schema.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // the test's own
+	if err := db.NewRaw("select table_name from information_schema.tables where table_schema = 'public'").Scan(t.Context(), &names); err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
