@@ -54,12 +54,15 @@ func (a *app) root() *cli.Command {
 		Writer:                a.stdout,
 		ErrWriter:             a.stderr,
 		EnableShellCompletion: true,
-		HideVersion:           true,
-		Flags:                 a.logFlags(),
+		HideVersion:           true, // its own --version prints another line than the command
+		Flags:                 append(a.logFlags(), &cli.BoolFlag{Name: "version", Usage: "print the version", Local: true}),
 		ExitErrHandler:        func(context.Context, *cli.Command, error) {}, // run has the last word
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if err := unknownCommand(cmd); err != nil {
 				return err
+			}
+			if cmd.Bool("version") {
+				return a.printVersion()
 			}
 			return cli.ShowAppHelp(cmd)
 		},

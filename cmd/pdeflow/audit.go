@@ -80,7 +80,7 @@ func (a *app) auditListCommand() *cli.Command {
 
 func (a *app) auditTailCommand() *cli.Command {
 	return &cli.Command{
-		Name: "tail", Usage: "shows the end of the audit log, and what is added to it",
+		Name: "tail", Usage: "shows the end of the audit log, and with --follow what is added to it",
 		Flags: append(auditFilterFlags(),
 			&cli.IntFlag{Name: "lines", Aliases: []string{"n"}, Value: 10, Usage: "show the last `N` rows", Validator: func(n int) error {
 				if n < 0 {

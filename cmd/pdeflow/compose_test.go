@@ -280,7 +280,7 @@ func TestDockerfileBuildsAStaticProgramForAUserThatIsNotRoot(t *testing.T) {
 	if last := froms[1][1]; !strings.Contains(last, "/static-") || !strings.Contains(last, ":nonroot@") {
 		t.Errorf("the program runs in %s, want a static image with a user that is not root", last)
 	}
-	for _, want := range []string{"CGO_ENABLED=0 ", " -trimpath ", " ./cmd/pdeflow\n"} {
+	for _, want := range []string{"CGO_ENABLED=0 ", " -trimpath ", "\nARG VERSION=", " -X main.release=${VERSION}\"", " ./cmd/pdeflow\n"} {
 		if !strings.Contains(dockerfile, want) {
 			t.Errorf("the build has no %q", want)
 		}

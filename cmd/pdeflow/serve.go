@@ -41,7 +41,10 @@ func (a *app) natsListenFlag() cli.Flag {
 }
 
 func (a *app) dataDirFlag() cli.Flag {
-	return &cli.StringFlag{Name: flagDataDir, Usage: "data `DIRECTORY`", Sources: a.env("PDEFLOW_DATA_DIR")}
+	return &cli.StringFlag{
+		Name: flagDataDir, Usage: "keep what is embedded in this `DIRECTORY` (default: pdeflow in $XDG_DATA_HOME, or in ~/.local/share)",
+		Sources: a.env("PDEFLOW_DATA_DIR"),
+	}
 }
 
 func (a *app) databaseFlag() cli.Flag {

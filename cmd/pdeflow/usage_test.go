@@ -55,6 +55,7 @@ func TestWrongUsageIsNamedWithWhatWouldBeRightAndExitsTwo(t *testing.T) {
 		"import " + report + " --columns testdata":                                  `--columns: testdata is a directory, and a file is needed`,
 		"check --cycle c":                                                           `--cycle and --report go together`,
 		"check all":                                                                 `"all" is one`,
+		"version extra":                                                             `pdeflow version takes flags and no arguments, and "extra" is one`,
 		"rebuild all":                                                               `"all" is one`,
 		"audit tail -n few":                                                         `-n cannot be "few": it is a whole number`,
 		"audit list --origin hearsay":                                               `it is one of event, rows`,
@@ -112,11 +113,19 @@ func TestAGroupWithoutASubcommandShowsItsHelp(t *testing.T) {
 	pdeflow(t.Context(), nil).ends(t, exitDone, "COMMANDS:", "completion")
 }
 
+func TestTheVersionIsACommandAndAFlag(t *testing.T) {
+	t.Parallel()
+	command := pdeflow(t.Context(), nil, "version").ends(t, exitDone, "pdeflow "+version())
+	if flag := pdeflow(t.Context(), nil, "--version").ends(t, exitDone); flag.stdout != command.stdout {
+		t.Errorf("the flag prints %q, the command %q", flag.stdout, command.stdout)
+	}
+}
+
 func TestEveryCommandIsInTheHelp(t *testing.T) {
 	t.Parallel()
 	var replies []said
 	for _, name := range []string{
-		"", "migrate", "import", "regenerate", "jobs", "jobs list", "jobs items", "jobs retry", "mappings", "mappings list", "check", "audit", "audit tail",
+		"", "demo", "serve", "migrate", "import", "regenerate", "jobs", "jobs list", "jobs items", "jobs retry", "mappings", "mappings list", "check", "audit", "audit tail",
 		"rebuild", "rules", "rules explain", "token",
 	} {
 		replies = append(replies, pdeflow(t.Context(), nil, append(strings.Fields(name), "--help")...).ends(t, exitDone))

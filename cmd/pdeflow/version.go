@@ -12,15 +12,28 @@ func (a *app) versionCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "version",
 		Usage: "prints the version",
-		Action: func(context.Context, *cli.Command) error {
-			_, err := fmt.Fprintln(a.stdout, "pdeflow", version())
-			return err
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			if err := noArguments(cmd); err != nil {
+				return err
+			}
+			return a.printVersion()
 		},
 	}
 }
 
-// version is what the build knows of itself: the module's version, or the commit.
+func (a *app) printVersion() error {
+	_, err := fmt.Fprintln(a.stdout, "pdeflow", version())
+	return err
+}
+
+// release is the version of a build that does not know it by itself, because the repository is not there; the linker sets it.
+var release string
+
+// version is what the build was told, or else what it knows of itself: the module's version, or the commit.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
