@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -181,6 +183,40 @@ func TestWordsAreSuggestedThatAreClose(t *testing.T) {
 		hint := didYouMean(word, candidates, func(s string) string { return s })
 		if want == "" && hint != "" || want != "" && hint != "; did you mean "+want+"?" {
 			t.Errorf("of %q is said %q, want %q", word, hint, want)
+		}
+	}
+}
+
+func TestEveryVariableOfTheREADMEHasAFlagOrIsSaidToHaveNone(t *testing.T) {
+	t.Parallel()
+	flags := map[string]bool{"PDEFLOW_PG_BIN": true, "PDEFLOW_PG_USER": true} // the last two, which have none
+	var look func(cmd *cli.Command)
+	look = func(cmd *cli.Command) {
+		for _, flag := range cmd.Flags {
+			if doc, ok := flag.(cli.DocGenerationFlag); ok {
+				for _, name := range doc.GetEnvVars() {
+					flags[name] = true
+				}
+			}
+		}
+		for _, sub := range cmd.Commands {
+			look(sub)
+		}
+	}
+	look((&app{getenv: func(string) string { return "" }}).root())
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(readme), "| variable | meaning |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	variables := regexp.MustCompile("`([A-Z][A-Z_]+)`").FindAllStringSubmatch(table, -1)
+	if len(variables) < 10 || variables[len(variables)-1][1] != "PDEFLOW_PG_USER" {
+		t.Errorf("the table names %v", variables)
+	}
+	for _, variable := range variables {
+		if !flags[variable[1]] {
+			t.Errorf("%s has no flag", variable[1])
 		}
 	}
 }
