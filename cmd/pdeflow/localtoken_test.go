@@ -29,7 +29,7 @@ func TestTheTokenOfThisMachineIsGoodForAsLongAsItsServerRuns(t *testing.T) {
 		ended := make(chan error)
 		go func() { ended <- l.keep(ctx, slog.New(slog.DiscardHandler)) }()
 		for range 4 {
-			time.Sleep(localTokenTTL / 2) // of the bubble's own time
+			<-time.After(localTokenTTL / 2) // of the bubble's own time
 			synctest.Wait()
 			token, err := datadir.Run{TokenFile: path}.Token()
 			if err != nil {
@@ -43,7 +43,7 @@ func TestTheTokenOfThisMachineIsGoodForAsLongAsItsServerRuns(t *testing.T) {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(localTokenEvery)
+		<-time.After(localTokenEvery)
 		synctest.Wait()
 		if _, err := os.Stat(path); err != nil {
 			t.Error(err)

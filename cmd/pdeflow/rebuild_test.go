@@ -94,7 +94,7 @@ func tablesOf(t *testing.T, database string) (names []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // the test's own
+	defer db.Close()
 	if err := db.NewRaw("select table_name from information_schema.tables where table_schema = 'public'").Scan(t.Context(), &names); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/urfave/cli/v3"
+
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
@@ -187,5 +189,26 @@ func TestASecondServeOnTheSameDataDirectoryIsRefused(t *testing.T) {
 	got := pdeflow(ctx, map[string]string{"PATH": "/usr/bin:/bin", "PDEFLOW_DATA_DIR": dir}, "serve")
 	if got.code != exitFailed || !strings.Contains(got.stderr, dir) || !strings.Contains(got.stderr, "in use by process") {
 		t.Errorf("exit %d: %s", got.code, got.stderr)
+	}
+}
+
+func TestADefaultPortThatIsTakenMovesAndEvenADemosLogSaysSo(t *testing.T) {
+	t.Parallel()
+	var said logBuffer
+	log, err := (&app{stderr: &said, getenv: func(string) string { return "" }}).loggerAt(&cli.Command{}, "warn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var at []string
+	for range 2 {
+		listener, err := listen(t.Context(), "", log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		at = append(at, listener.Addr().String())
+	}
+	if at[0] == at[1] || !strings.Contains(said.String(), "the default port is in use") || !strings.Contains(said.String(), at[1]) {
+		t.Errorf("listening at %v, it says:\n%s", at, said.String())
 	}
 }
