@@ -45,6 +45,9 @@ func ErrorCodes() []ErrorCode {
 	return []ErrorCode{CodeConfirmed, CodePanic, CodeClassifier, CodePoison}
 }
 
+// FailureCodes lists the error codes with which an item can fail, and for which a retry may ask.
+func FailureCodes() []ErrorCode { return []ErrorCode{CodePanic, CodeClassifier, CodePoison} }
+
 // Usage is what a model was asked for and what that cost; zero where no model was asked.
 type Usage struct {
 	InputTokens  int64

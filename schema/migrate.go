@@ -24,29 +24,48 @@ type Migration struct {
 }
 
 // Migrate brings the database to the newest structure. It returns the names of what it applied, none where all was applied already.
-// Any number of processes may call it at once. A migration that fails is rolled back and may be tried again.
+// Any number of processes may call it at once. All that is applied is applied and noted in one transaction: what fails or is cut off
+// leaves nothing behind and may be tried again.
 func Migrate(ctx context.Context, db *DB) (applied []string, err error) {
-	err = withMigrator(ctx, db, func(m *migrate.Migrator, _ *migrate.Migrations) error {
+	err = withMigrator(ctx, db, func(tx bun.Tx, m *migrate.Migrator, _ *migrate.Migrations) error {
 		if err := m.Init(ctx); err != nil {
 			return fmt.Errorf("migration tables: %w", err)
 		}
-		group, err := m.Migrate(ctx)
+		steps, err := m.MigrationsWithStatus(ctx)
 		if err != nil {
-			return fmt.Errorf("migration: %w", err)
+			return fmt.Errorf("migration status: %w", err)
 		}
-		for _, step := range group.Migrations {
-			applied = append(applied, step.Name+"_"+step.Comment)
+		for _, step := range steps.Unapplied() {
+			step.GroupID = steps.LastGroupID() + 1
+			if err := applyMigration(ctx, tx, step); err != nil {
+				return fmt.Errorf("migration %s: %w", step, err)
+			}
+			applied = append(applied, step.String())
 		}
 		return nil
 	})
 	return applied, err
 }
 
+// applyMigration is not left to bun's own migrator, which notes a step in a transaction after the one that takes it: a process that dies
+// in between leaves a database that no other can migrate any more.
+func applyMigration(ctx context.Context, tx bun.Tx, step migrate.Migration) error {
+	text, err := migrationFiles.ReadFile("migrations/" + step.String() + ".tx.up.sql")
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, string(text)); err != nil {
+		return err
+	}
+	_, err = tx.NewInsert().Model(&step).ModelTableExpr("bun_migrations").Exec(ctx)
+	return err
+}
+
 // Migrations lists every migration and whether it is applied, in order. It writes nothing, not even the tables in which migrations are
 // noted: the database may be another than its caller believes.
 func Migrations(ctx context.Context, db *DB) ([]Migration, error) {
 	var all []Migration
-	err := withMigrator(ctx, db, func(m *migrate.Migrator, migrations *migrate.Migrations) error {
+	err := withMigrator(ctx, db, func(_ bun.Tx, m *migrate.Migrator, migrations *migrate.Migrations) error {
 		var noted bool
 		if err := db.NewRaw("select to_regclass('bun_migrations') is not null").Scan(ctx, &noted); err != nil {
 			return fmt.Errorf("migration tables: %w", err)
@@ -66,9 +85,9 @@ func Migrations(ctx context.Context, db *DB) ([]Migration, error) {
 	return all, err
 }
 
-// withMigrator runs do while this process holds the migration lock. The lock lives in a transaction of its own connection, so it is
-// free again when the process dies.
-func withMigrator(ctx context.Context, db *DB, do func(*migrate.Migrator, *migrate.Migrations) error) error {
+// withMigrator runs do while this process holds the migration lock. The lock lives in the transaction that do gets, so it is free again
+// when the process dies.
+func withMigrator(ctx context.Context, db *DB, do func(bun.Tx, *migrate.Migrator, *migrate.Migrations) error) error {
 	files, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {
 		return fmt.Errorf("embedded migrations: %w", err)
@@ -85,6 +104,6 @@ func withMigrator(ctx context.Context, db *DB, do func(*migrate.Migrator, *migra
 		if _, err := lock.ExecContext(ctx, "select pg_advisory_xact_lock(?)", int64(migrationLock)); err != nil {
 			return fmt.Errorf("migration lock: %w", err)
 		}
-		return do(migrate.NewMigrator(db.DB, migrations, migrate.WithMarkAppliedOnSuccess(true)), migrations)
+		return do(lock, migrate.NewMigrator(db.DB, migrations), migrations)
 	})
 }

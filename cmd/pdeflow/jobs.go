@@ -225,7 +225,7 @@ func (a *app) jobsRetryCommand() *cli.Command {
 	return &cli.Command{
 		Name: "retry", Usage: "starts a new job of what failed or was cancelled in this one", ArgsUsage: jobID,
 		Flags: []cli.Flag{
-			choice("error-code", "only what failed for this reason", schema.ErrorCodes()),
+			choice("error-code", "only what failed for this reason", schema.FailureCodes()),
 			&cli.BoolFlag{Name: "dry-run", Usage: "start nothing and only count"},
 			&cli.BoolFlag{Name: "watch", Usage: "follow the new job to its end; exits 0 only when it completed"}, jsonFlag(),
 		},

@@ -133,7 +133,7 @@ func newService(name service, w world, s settings) runner {
 	log := w.log.With("service", name)
 	switch name {
 	case dispatcherService:
-		return dispatcher.New(w.db, w.nc, w.js, w.topology, log, dispatcher.Options{})
+		return dispatcher.New(w.db, w.js, w.topology, log, dispatcher.Options{})
 	case classifierService:
 		return classifier.New(w.db, w.js, w.topology, s.policy, log, classifier.Options{})
 	case projectorService:

@@ -45,7 +45,7 @@ func TestWrongUsageIsNamedWithWhatWouldBeRightAndExitsTwo(t *testing.T) {
 		"jobs list x":                                                               `pdeflow jobs list takes flags and no arguments, and "x" is one`,
 		"jobs status":                                                               `pdeflow jobs status needs an argument: pdeflow jobs status ID`,
 		"jobs cancel a b":                                                           `pdeflow jobs cancel takes one argument, ID, and "b" is one more`,
-		"jobs retry x --error-code tired":                                           `it is one of confirmed, panic, classifier_error, poison`,
+		"jobs retry x --error-code tired":                                           `it is one of panic, classifier_error, poison`,
 		"jobs list --server 127.0.0.1:8080":                                         `--server (PDEFLOW_SERVER) is a URL such as http://127.0.0.1:8080`,
 		"regenerate " + report + " --classifier magic":                              `--classifier cannot be "magic": it is one of rules, llm, hybrid`,
 		"regenerate " + report + " --mapping-id a b":                                `"b" is an argument, and regenerate takes only flags; give --mapping-id once for each mapping`,

@@ -51,7 +51,6 @@ func (o Options) withDefaults() Options {
 // Dispatcher is the control loop.
 type Dispatcher struct {
 	db       *schema.DB
-	nc       *nats.Conn
 	js       jetstream.JetStream
 	topology events.Topology
 	publish  *events.Publisher
@@ -64,10 +63,10 @@ type Dispatcher struct {
 	whole atomic.Bool
 }
 
-// New makes a dispatcher that compares db with what the streams of the topology hold; js is a view of nc.
-func New(db *schema.DB, nc *nats.Conn, js jetstream.JetStream, topology events.Topology, log *slog.Logger, options Options) *Dispatcher {
+// New makes a dispatcher that compares db with what the streams of the topology hold.
+func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, log *slog.Logger, options Options) *Dispatcher {
 	return &Dispatcher{
-		db: db, nc: nc, js: js, topology: topology, publish: events.NewPublisher(js, source), log: log,
+		db: db, js: js, topology: topology, publish: events.NewPublisher(js, source), log: log,
 		options: options.withDefaults(), hints: hints{}, bells: bells{rung: map[string]time.Time{}},
 	}
 }
@@ -76,7 +75,7 @@ func New(db *schema.DB, nc *nats.Conn, js jetstream.JetStream, topology events.T
 // shown it; the log has the rest.
 func (d *Dispatcher) Ready() error {
 	switch {
-	case !d.nc.IsConnected():
+	case !d.js.Conn().IsConnected():
 		return events.ErrDisconnected
 	case !d.whole.Load():
 		return errors.New("the loop has had no whole turn lately")
@@ -88,7 +87,7 @@ func (d *Dispatcher) Ready() error {
 // Run turns the loop until ctx ends. What goes wrong in a turn is logged and tried again in the next one.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	wake := make(chan struct{}, 1)
-	sub, err := d.nc.Subscribe(events.TopicRegenerateRequested.Filter(), func(*nats.Msg) {
+	sub, err := d.js.Conn().Subscribe(events.TopicRegenerateRequested.Filter(), func(*nats.Msg) {
 		select {
 		case wake <- struct{}{}:
 		default:
@@ -98,8 +97,8 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		return fmt.Errorf("subscription of the dispatcher: %w", err)
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // the connection may be gone, and the subscription with it
-	connected := d.nc.StatusChanged(nats.CONNECTED)
-	defer d.nc.RemoveStatusListener(connected)
+	connected := d.js.Conn().StatusChanged(nats.CONNECTED)
+	defer d.js.Conn().RemoveStatusListener(connected)
 
 	trouble := ""
 	for {

@@ -37,8 +37,8 @@ func (k *desk) dispatcher(o Options) *Dispatcher {
 	if o.HintLife == 0 {
 		o.HintLife = never
 	}
-	nc, js := k.Connect()
-	return New(k.DB, nc, js, events.Topology{}, k.Logger(), o)
+	_, js := k.Connect()
+	return New(k.DB, js, events.Topology{}, k.Logger(), o)
 }
 
 // turn has the dispatcher turn once, which must go well.
