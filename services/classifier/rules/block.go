@@ -61,7 +61,7 @@ var kinds = map[string]blockKind{
 	"party":   {named: true, keys: []string{"words"}, lists: []string{"words"}},
 	"concept": {named: true, keys: []string{"words"}, lists: []string{"words"}},
 	"filler":  {keys: []string{"words"}, lists: []string{"words"}},
-	"report":  {named: true, keys: []string{"names", "mdrm", "kind", "party", "laws"}, lists: []string{"names", "mdrm", "laws"}},
+	"report":  {named: true, keys: []string{"names", "begins", "mdrm", "kind", "party", "laws"}, lists: []string{"names", "begins", "mdrm", "laws"}},
 	"risk":    {keys: []string{"leak High", "leak Medium", "leak Low", "error High", "error Medium"}},
 	"default": {keys: []string{"tier", "personal", "criticality", "regulatory", "because", "filed"}},
 	"column":  {keys: []string{"raises-from"}},

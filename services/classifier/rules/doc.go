@@ -29,7 +29,7 @@
 //	filler                          words that decide nothing
 //	  words: of, the, current
 //	report FR Y-14M                 what is known of a filing
-//	  names: Y-14M
+//	  names: Y-14M                  words that stand in its name; begins: words that its name begins with
 //	  kind: loan
 //	  laws: FCRA
 //	risk                            what a leak or an error costs, by tier and by facet

@@ -193,24 +193,12 @@ func (b *builder) classes(x *block, key string) classes {
 
 func (b *builder) defineReport(x *block) {
 	r := report{name: x.name, kind: -1, party: -1, laws: b.lawList(x)}
-	for _, it := range x.list("names", b.problems) {
-		var parts []string
-		for part := range strings.SplitSeq(it.text, "*") {
-			if part = squeeze(part); part != "" {
-				parts = append(parts, part)
-			}
-		}
-		if len(parts) == 0 {
-			b.add(it.line, "%s: the name %q has no letter or digit", x.title(), it.text)
-			continue
-		}
-		r.patterns = append(r.patterns, parts)
-	}
+	r.patterns = append(b.patterns(x, "names", false), b.patterns(x, "begins", true)...)
 	for _, it := range x.list("mdrm", b.problems) {
 		r.mdrm = append(r.mdrm, it.text)
 	}
 	if len(r.patterns) == 0 && len(r.mdrm) == 0 {
-		b.add(x.line, "%s has neither names nor mdrm: nothing would ever be this report", x.title())
+		b.add(x.line, "%s has neither names nor begins nor mdrm: nothing would ever be this report", x.title())
 	}
 	if e, ok := x.entry("kind"); ok {
 		r.kind = b.kinds[e.value]
@@ -219,6 +207,24 @@ func (b *builder) defineReport(x *block) {
 		r.party = b.lookup(x, item{e.value, e.line}, "party", b.parties)
 	}
 	b.reports = append(b.reports, r)
+}
+
+func (b *builder) patterns(x *block, key string, leading bool) []pattern {
+	var all []pattern
+	for _, it := range x.list(key, b.problems) {
+		one := pattern{leading: leading}
+		for part := range strings.SplitSeq(it.text, "*") {
+			if part = squeeze(part).text; part != "" {
+				one.parts = append(one.parts, part)
+			}
+		}
+		if len(one.parts) == 0 {
+			b.add(it.line, "%s: the name %q has no letter or digit", x.title(), it.text)
+			continue
+		}
+		all = append(all, one)
+	}
+	return all
 }
 
 func (b *builder) defineRisk(x *block) {

@@ -58,7 +58,7 @@ func TestEveryMistakeInAPolicyIsReportedByItsLine(t *testing.T) {
 		{"risk that forgets a tier", strings.Replace(head, ", Public", "", 1) + rule, "p:9: risk does not say what a leak of Public costs"},
 		{"no risk", strings.Split(head, "risk")[0] + rule, "p:1: the policy has no risk block"},
 		{"no rule", head, "p:1: the policy has no rule"},
-		{"a report that is never met", head + rule + "report X\n  kind: k\n", `p:19: report "X" has neither names nor mdrm`},
+		{"a report that is never met", head + rule + "report X\n  kind: k\n", `p:19: report "X" has neither names nor begins nor mdrm`},
 		{"a law without text", head + rule + "law L\n", `p:19: law "L" has no text`},
 		{"an entry before any headline", "  tier: HRCI\n" + head + rule, "p:1: \"tier: HRCI\" stands before the first headline"},
 		{"entries where none belong", strings.Replace(head, "policy 1\n", "policy 1\n  words: x\n", 1) + rule, `p:2: policy "1" takes no entries`},

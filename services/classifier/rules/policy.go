@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
-	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
@@ -79,18 +78,6 @@ type law struct {
 	name, text string
 }
 
-// report tells what is known of a filing.
-type report struct {
-	name string
-	// patterns are compared with a report's name, letters and digits only; the parts of one pattern must occur in their order.
-	patterns [][]string
-	// mdrm are the mnemonics that the filing's MDRM codes begin with.
-	mdrm  []string
-	kind  int
-	party int
-	laws  []int
-}
-
 // limit is how an answer is to be understood.
 type limit int
 
@@ -163,56 +150,4 @@ type fallback struct {
 	because     string
 	// filed is the law to cite for a line of a filing that no report block knows, or -1.
 	filed int
-}
-
-// matchReport finds the block for a report's name, else for the MDRM code of one of its lines: the one with the longest pattern that fits.
-func (p *Policy) matchReport(name, mdrm string) *report {
-	best, length := -1, 0
-	if name != "" {
-		squeezed := squeeze(name)
-		for i := range p.reports {
-			for _, pattern := range p.reports[i].patterns {
-				if n := matchInOrder(squeezed, pattern); n > length {
-					best, length = i, n
-				}
-			}
-		}
-	}
-	if best < 0 && mdrm != "" {
-		for i := range p.reports {
-			for _, mnemonic := range p.reports[i].mdrm {
-				if len(mdrm) >= len(mnemonic) && strings.EqualFold(mdrm[:len(mnemonic)], mnemonic) && len(mnemonic) > length {
-					best, length = i, len(mnemonic)
-				}
-			}
-		}
-	}
-	if best < 0 {
-		return nil
-	}
-	return &p.reports[best]
-}
-
-// matchInOrder is the length of the pattern where all its parts occur one after the other, else 0.
-func matchInOrder(text string, parts []string) int {
-	length := 0
-	for _, part := range parts {
-		_, after, ok := strings.Cut(text, part)
-		if !ok {
-			return 0
-		}
-		text, length = after, length+len(part)
-	}
-	return length
-}
-
-// squeeze leaves the letters and digits of a name, in lower case: "FR Y-14M, D.2" and "fr_y14m_d2" are the same report.
-func squeeze(name string) string {
-	var b strings.Builder
-	for _, r := range strings.ToLower(cutLong(name, maxName)) {
-		if '0' <= r && r <= '9' || 'a' <= r && r <= 'z' {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }
