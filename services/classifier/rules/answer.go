@@ -110,28 +110,43 @@ func (p *Policy) riskOf(f facts, facet int) risk {
 
 // references are the laws of the filing and then, unless only a filing asks for the attribute, those of the rules, each once.
 func (p *Policy) references(d *derivation) []string {
-	var ids []int
-	switch {
-	case d.reading.report != nil:
-		ids = append(ids, d.reading.report.laws...)
-	case d.reading.filed && p.fallback.filed >= 0:
-		ids = append(ids, p.fallback.filed)
-	}
+	texts := p.filing(d.reading)
 	if d.facts.regulatory.value != onlyFiled {
-		if len(d.fitting) > 0 {
-			ids = append(ids, d.fitting[0].rule.laws...)
-		}
-		for _, c := range d.refined {
-			ids = append(ids, c.rule.laws...)
-		}
-	}
-	texts := make([]string, 0, len(ids))
-	for _, id := range ids {
-		if text := p.laws[id].text; !slices.Contains(texts, text) {
-			texts = append(texts, text)
+		for _, id := range d.laws() {
+			if text := p.laws[id].text; !slices.Contains(texts, text) {
+				texts = append(texts, text)
+			}
 		}
 	}
 	return texts
+}
+
+// filing is what is cited for a line of its filing; nothing where it is no line of any.
+func (p *Policy) filing(r *reading) []string {
+	var ids []int
+	switch {
+	case r.report != nil:
+		ids = r.report.laws
+	case r.filed && p.fallback.filed >= 0:
+		ids = []int{p.fallback.filed}
+	}
+	texts := make([]string, 0, len(ids)+2)
+	for _, id := range ids {
+		texts = append(texts, p.laws[id].text)
+	}
+	return texts
+}
+
+// laws are what the rule that answers and its refinements name.
+func (d *derivation) laws() []int {
+	var ids []int
+	if len(d.fitting) > 0 {
+		ids = append(ids, d.fitting[0].rule.laws...)
+	}
+	for _, c := range d.refined {
+		ids = append(ids, c.rule.laws...)
+	}
+	return ids
 }
 
 // matches are the words that the answer rests on, in the order of the input: all that speak for the rule and for the refinements, so that the

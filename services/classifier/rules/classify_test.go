@@ -118,6 +118,31 @@ func TestAColumnRaisesTheTierAndNeverLowersIt(t *testing.T) {
 	}
 }
 
+func TestAColumnIsNoLineOfTheFilingThatItFeeds(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	for _, tt := range []struct {
+		report, attribute string
+		column            schema.SourceColumn
+		tier              schema.InformationSecurityClassification
+		citing            string
+	}{
+		{"FR Y-9C", "Total Loans", schema.SourceColumn{TableName: "CARD", ColumnName: "PAN_NBR", DataType: "VARCHAR(19)"}, schema.HRCI, "FR Y-9C"},
+		{"FR Y-9C", "Total Loans", schema.SourceColumn{TableName: "BUREAU", ColumnName: "FICO_SCORE", DataType: "SMALLINT"}, schema.HRCI, "FCRA"},
+		{"FR Y-9C", "Total Loans", schema.SourceColumn{TableName: "CUST", ColumnName: "CUST_ID", DataType: "VARCHAR(18)"}, schema.Confidential, "FR Y-9C"},
+		{"FR Y-9C", "Total Loans", schema.SourceColumn{TableName: "LOAN", ColumnName: "CURR_BAL_AMT", DataType: "NUMBER(14,2)"}, schema.Public, "FR Y-9C"},
+		{"FR Y-9C", "Total Loans", schema.SourceColumn{TableName: "CUST", ColumnName: "ANN_INCOME_AMT", DataType: "NUMBER(14,2)"}, schema.Confidential, "ECOA"},
+		{"FR Y-14M D.2", "Average Balance", schema.SourceColumn{TableName: "RISK", ColumnName: "LGD_PCT", DataType: "NUMBER(7,6)"}, schema.HRCI, "FR Y-14M"},
+		{"FR Y-14M", "Load Timestamp", schema.SourceColumn{TableName: "CARD", ColumnName: "PAN_NBR", DataType: "VARCHAR(19)"}, schema.HRCI, "FR Y-14M"},
+	} {
+		a := p.Classify(Input{Attribute: attribute(tt.attribute, ""), Report: tt.report, Column: &tt.column})
+		cited := strings.Join(a.RegulatoryReferences, "; ")
+		if a.InformationSecurityClassification != tt.tier || !a.RegulatoryFlag || !strings.Contains(cited, tt.citing) {
+			t.Errorf("%s, %q from %s is %s, citing %q: %s", tt.report, tt.attribute, tt.column.ColumnName, a.InformationSecurityClassification, cited, a.Rationale)
+		}
+	}
+}
+
 func TestALineOfAFilingIsRegulatedAndCitesIt(t *testing.T) {
 	t.Parallel()
 	p := defaultForTest(t)

@@ -65,6 +65,6 @@
 //     lower what the name's kind of value would get.
 //  4. Risk and the regulatory flag are derived: risk from what a leak of the tier and an error in the facet cost, the flag from the filing
 //     and the laws. A rule states them only where they do not follow.
-//  5. A column is classified like an attribute and can raise the tier; flag, risk and laws then follow it. Below a confidence it raises
-//     nothing: an unknown column is no evidence.
+//  5. A column is classified as what it is, whatever filing it feeds, and can raise the tier; flag, risk and laws then follow it. Below a
+//     confidence it raises nothing: an unknown column is no evidence. Nor does a plain amount where the filing publishes the sum of all.
 package rules
