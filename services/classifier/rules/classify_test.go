@@ -182,6 +182,34 @@ func TestAPublishedFilingIsPublicAndAnAggregateForTheSupervisorIsNot(t *testing.
 	}
 }
 
+func TestWhatAPublishedFilingDoesNotHoldIsNotPublicInIt(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	for _, tt := range []struct {
+		name, dataType string
+		want           schema.InformationSecurityClassification
+	}{
+		{"Credit Card Number", "C16", schema.HRCI},
+		{"Account Number", "C18", schema.Confidential},
+		{"Masked Card Number", "C16", schema.Confidential},
+		{"Customer ID", "C18", schema.Confidential},
+		{"Facility ID", "C18", schema.Confidential},
+		{"Credit Score", "N3", schema.HRCI},
+		{"FICO", "", schema.HRCI},
+		{"Credit Score Band", "C2", schema.Confidential},
+		{"Obligor Risk Rating", "C4", schema.HRCI},
+		{"Zyxwv Qponm", "", schema.Confidential},
+		{"Name of the Chief Financial Officer", "C60", schema.Public},
+		{"E-mail Address of the Contact", "C60", schema.Public},
+		{"Signature Date", "Date", schema.Public},
+	} {
+		a := p.Classify(Input{Attribute: attribute(tt.name, tt.dataType), Report: "FR Y-9C"})
+		if a.InformationSecurityClassification != tt.want {
+			t.Errorf("%q is %s, want %s: %s", tt.name, a.InformationSecurityClassification, tt.want, a.Rationale)
+		}
+	}
+}
+
 func TestEqualInputGivesEqualAnswersFromManyGoroutines(t *testing.T) {
 	t.Parallel()
 	p := defaultForTest(t)

@@ -20,7 +20,14 @@ type fact[T any] struct {
 	by    *rule
 }
 
-// settle takes the best rule's answers, or the policy's default, and refines them. Refinements that change nothing are forgotten.
+// floor keeps what is personal protected, whatever a policy says of it. It does not hold for people whose leaked data costs nobody much, such
+// as officers that a published filing names.
+var floor = &rule{
+	name: "personal data", refinement: true, tier: schema.Confidential, tierLimit: atLeast,
+	because: "personal data of customers is never below Confidential",
+}
+
+// settle takes the best rule's answers, or the policy's default, and refines them. Refinements of which nothing is left are forgotten.
 func (p *Policy) settle(d *derivation) facts {
 	f := facts{
 		tier:        fact[schema.InformationSecurityClassification]{value: p.fallback.tier},
@@ -36,36 +43,42 @@ func (p *Policy) settle(d *derivation) facts {
 		f.personal.set(r.personal, r)
 		f.regulatory.set(r.regulatory, r)
 	}
-	d.refined = slices.DeleteFunc(d.refined, func(c candidate) bool { return !f.refine(c.rule) })
+	for _, c := range d.refined {
+		f.refine(c.rule)
+	}
+	if f.personal.value == yes && f.leak.value != schema.Low {
+		if f.refine(floor); f.tier.by == floor {
+			d.refined = append(d.refined, candidate{rule: floor})
+		}
+	}
+	d.refined = slices.DeleteFunc(d.refined, func(c candidate) bool { return !f.restsOn(c.rule) })
 	return f
+}
+
+// restsOn reports whether something of a refinement is left in the facts, or beside them.
+func (f *facts) restsOn(r *rule) bool {
+	return r == f.tier.by || r == f.criticality.by || r == f.leak.by || r == f.personal.by || r == f.regulatory.by || len(r.laws) > 0 || r.certainty > 0
 }
 
 func (f *fact[T]) set(value T, by *rule) { f.value, f.by = value, by }
 
-// refine applies a refinement and reports whether it had anything to add.
-func (f *facts) refine(r *rule) bool {
-	changed := len(r.laws) > 0 || r.certainty > 0
+// refine applies what a refinement has to change.
+func (f *facts) refine(r *rule) {
 	if r.tier != "" && r.tierLimit.allows(r.tier.Protects(f.tier.value), f.tier.value.Protects(r.tier)) {
 		f.tier.set(r.tier, r)
-		changed = true
 	}
 	if r.criticality != "" && r.criticalityLimit.allows(r.criticality.Above(f.criticality.value), f.criticality.value.Above(r.criticality)) {
 		f.criticality.set(r.criticality, r)
-		changed = true
 	}
 	if r.leak != "" && r.leak != f.leak.value {
 		f.leak.set(r.leak, r)
-		changed = true
 	}
 	if r.personal != unsaid && r.personal != f.personal.value {
 		f.personal.set(r.personal, r)
-		changed = true
 	}
 	if r.regulatory != unsaid && r.regulatory != f.regulatory.value {
 		f.regulatory.set(r.regulatory, r)
-		changed = true
 	}
-	return changed
 }
 
 // allows reports whether a refinement's value replaces the present one, given whether it is above or below it.

@@ -214,6 +214,36 @@ func TestRefinementsKeepToTheirLimits(t *testing.T) {
 	}
 }
 
+func TestARefinementOfWhichNothingIsLeftIsNotCited(t *testing.T) {
+	t.Parallel()
+	const twice = "refine first\n  any: [pear]\n  tier: HRCI\n  because: first\nrefine second\n  any: [pear]\n  tier: Public\n  because: second\n"
+	p, err := Parse("twice", []byte(mechanics+twice))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := p.Classify(Input{Attribute: attribute("Pear", "")})
+	if !slices.Equal(a.Refined, []string{"second"}) || strings.Contains(a.Rationale, "first") {
+		t.Errorf("refined by %v: %s", a.Refined, a.Rationale)
+	}
+}
+
+func TestNoPolicyMakesTheDataOfACustomerLessThanConfidential(t *testing.T) {
+	t.Parallel()
+	const open = "refine open\n  says: name\n  of: person\n  tier: Public\n  because: x\n"
+	for leak, want := range map[string]schema.InformationSecurityClassification{
+		"": schema.Confidential, "  leak: High\n": schema.Confidential, "  leak: Low\n": schema.Public,
+	} {
+		p, err := Parse("open", []byte(mechanics+open+leak))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := p.Classify(Input{Attribute: attribute("Borrower Name", "")})
+		if a.InformationSecurityClassification != want || !a.PIIFlag {
+			t.Errorf("with %q it is %s, personal %v, by %q: %s", leak, a.InformationSecurityClassification, a.PIIFlag, a.Rule, a.Rationale)
+		}
+	}
+}
+
 func TestTheMostPreciseNameOfAReportCounts(t *testing.T) {
 	t.Parallel()
 	p := mechanicsForTest(t)
