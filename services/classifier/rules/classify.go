@@ -82,6 +82,7 @@ func (p *Policy) findRules(d *derivation) {
 	slices.SortFunc(d.fitting, better)
 	slices.SortFunc(d.failed, better)
 	d.preferName()
+	d.preferSafety()
 }
 
 // preferName puts a rule for the kind of value that the name states before a rule that only a description or a table speaks for, where it
@@ -92,6 +93,21 @@ func (d *derivation) preferName() {
 	}
 	for i, c := range d.fitting {
 		if c.footing == wordless && c.rule.says != 0 && c.rule.tier.Protects(d.fitting[0].rule.tier) {
+			copy(d.fitting[1:i+1], d.fitting[:i])
+			d.fitting[0] = c
+			return
+		}
+	}
+}
+
+// preferSafety puts a rule that protects more before one of the same words that a mere guess of the facet has put first.
+func (d *derivation) preferSafety() {
+	if len(d.fitting) == 0 || d.fitting[0].rule.says == 0 || !d.reading.facetGuessed() {
+		return
+	}
+	first := d.fitting[0]
+	for i, c := range d.fitting {
+		if c.rule.tier.Protects(first.rule.tier) && c.footing == first.footing && slices.Equal(c.mentions(), first.mentions()) {
 			copy(d.fitting[1:i+1], d.fitting[:i])
 			d.fitting[0] = c
 			return

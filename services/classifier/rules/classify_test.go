@@ -54,18 +54,32 @@ func TestWhatIsSaidOfAThingDecidesAndNotTheThing(t *testing.T) {
 func TestADataTypeRulesOutWhatItCannotHold(t *testing.T) {
 	t.Parallel()
 	p := defaultForTest(t)
-	number := p.Classify(Input{Attribute: attribute("Bureau Score", "N3")})
-	text := p.Classify(Input{Attribute: attribute("Bureau Score", "C18")})
-	if number.InformationSecurityClassification != schema.HRCI || text.InformationSecurityClassification != schema.Proprietary {
-		t.Errorf("a score of type N3 is %s and of type C18 %s", number.InformationSecurityClassification, text.InformationSecurityClassification)
-	}
-	if !strings.Contains(text.Rationale, "rules out") {
-		t.Errorf("the rationale does not say what the type rules out: %s", text.Rationale)
-	}
 	payment := p.Classify(Input{Attribute: attribute("Balloon Payment", "N12.2")})
 	flagged := p.Classify(Input{Attribute: attribute("Balloon Payment", "N1")})
 	if payment.Rule == flagged.Rule {
 		t.Errorf("an amount and a flag are both answered by %q", payment.Rule)
+	}
+	dated := p.Classify(Input{Attribute: attribute("Bureau Score", "Date")})
+	if dated.InformationSecurityClassification != schema.Confidential || !strings.Contains(dated.Rationale, "rules out that it is: measure") {
+		t.Errorf("a score that is a date is %s: %s", dated.InformationSecurityClassification, dated.Rationale)
+	}
+}
+
+func TestAValueThatIsStoredAsTextIsAsSecret(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	for _, name := range []string{"FICO", "Bureau Score", "Vantage Score of the Applicant", "CREDIT_SCORE", "Loss Given Default", "Internal Risk Rating"} {
+		for _, dataType := range []string{"N3", "C3", "CHAR(4)", "VARCHAR(10)", "C18", "VARCHAR(100)", ""} {
+			a := p.Classify(Input{Attribute: attribute(name, dataType)})
+			if number := p.Classify(Input{Attribute: attribute(name, "N6.3")}); a.InformationSecurityClassification != schema.HRCI || a.PIIFlag != number.PIIFlag {
+				t.Errorf("%q of type %q is %s, personal %v, by %q: %s", name, dataType, a.InformationSecurityClassification, a.PIIFlag, a.Rule, a.Rationale)
+			}
+		}
+	}
+	for _, dataType := range []string{"N1", "C1", "BOOLEAN", "CHAR(1)"} {
+		if a := p.Classify(Input{Attribute: attribute("Bureau Score Flag", dataType)}); a.InformationSecurityClassification != schema.Proprietary {
+			t.Errorf("a flag of type %q is %s: %s", dataType, a.InformationSecurityClassification, a.Rationale)
+		}
 	}
 }
 

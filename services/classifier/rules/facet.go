@@ -18,14 +18,19 @@ const (
 	// codeClass is too short for anything but a code or a flag.
 	codeClass
 	booleanClass
+	// shortTextClass is text that may be a number as well: systems keep scores and rates as text. A policy that says text means both.
+	shortTextClass
 	textClass
 	binaryClass
 )
 
-var classNames = []string{"date", "amount", "rate", "number", "code", "boolean", "text", "binary"}
+var classNames = []string{"date", "amount", "rate", "number", "code", "boolean", "short text", "text", "binary"}
 
 func (c classes) String() string {
 	var names []string
+	if c&textClass != 0 {
+		c &^= shortTextClass
+	}
 	for i, name := range classNames {
 		if c&(1<<i) != 0 {
 			names = append(names, name)
@@ -34,8 +39,9 @@ func (c classes) String() string {
 	return strings.Join(names, " or ")
 }
 
-// From looseText on a text column may hold anything, as in tables that files were loaded into; from freeText on it holds prose.
-const looseText, freeText = 60, 1000
+// Up to shortText a text may be a number, from looseText on it may hold anything, as in tables that files were loaded into; from freeText on
+// it holds prose.
+const shortText, looseText, freeText = 12, 60, 1000
 
 // classOf is the class of a declared data type; 0 where it says nothing.
 func classOf(declared string) classes {
@@ -56,6 +62,8 @@ func classOf(declared string) classes {
 			return 0
 		case t.Length <= 3:
 			return codeClass
+		case t.Length <= shortText:
+			return shortTextClass
 		}
 		return textClass
 	case datatype.Number:
@@ -88,15 +96,16 @@ func numberClassOf(t datatype.Type) classes {
 // allows reports whether data of the class can hold the facet.
 func (f *facet) allows(c classes) bool { return f.types == 0 || c == 0 || f.types&c != 0 }
 
-// findFacet decides what the attribute says of its subject. A word of the name decides, unless the data type rules it out; then the technical
-// name; then the type; then the description.
+// findFacet decides what the attribute says of its subject. A word of the name decides, unless the data type rules it out; then what stands
+// beside the head of the name; then the technical name; then the type; then the description.
 func (p *Policy) findFacet(r *reading) {
 	named := r.namedFacet()
+	beside := r.lastFacet(func(t token) bool { return t.place == inQualifier && t.segment > 0 })
 	technical := r.lastFacet(func(t token) bool { return t.place == inTechnicalName })
 	for _, candidate := range []struct {
 		at   int
 		from evidence
-	}{{named, fromName}, {technical, fromTechnicalName}} {
+	}{{named, fromName}, {beside, fromName}, {technical, fromTechnicalName}} {
 		if candidate.at < 0 {
 			continue
 		}
@@ -255,9 +264,11 @@ func (p *Policy) findParty(r *reading) {
 	}
 }
 
-// facetGuessed reports that nothing but a short data type speaks for the facet: a C2 may be a flag, but a state too. A guess counts for a
-// rule, not against one.
-func (r *reading) facetGuessed() bool { return r.facetFrom == fromType && r.class == codeClass }
+// facetGuessed reports that nothing but the data type speaks for the facet, and says little: a C2 may be a flag, but a state too, and a text
+// may hold anything. A guess counts for a rule, not against one.
+func (r *reading) facetGuessed() bool {
+	return r.facetFrom == fromType && r.class&(codeClass|shortTextClass|textClass) != 0
+}
 
 // partyGuessed reports that only the description names the party: it mentions many whom the attribute is not about.
 func (r *reading) partyGuessed() bool {

@@ -188,6 +188,9 @@ func (b *builder) classes(x *block, key string) classes {
 		}
 		set |= 1 << i
 	}
+	if set&textClass != 0 {
+		set |= shortTextClass
+	}
 	return set
 }
 
