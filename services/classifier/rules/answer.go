@@ -102,8 +102,10 @@ func (p *Policy) riskOf(f facts, facet int) risk {
 	if r.leak == "" || f.tier.value == schema.HRCI {
 		r.leak = p.risk.leak[f.tier.value]
 	}
-	if f.criticality.value == schema.High && facet >= 0 && p.risk.errs&(1<<facet) != 0 {
-		r.err = p.risk.errsLevel
+	for level, facets := range p.risk.errs {
+		if f.criticality.value == schema.High && facet >= 0 && facets&(1<<facet) != 0 && level.Above(r.err) {
+			r.err = level
+		}
 	}
 	return r
 }

@@ -244,6 +244,19 @@ func TestNoPolicyMakesTheDataOfACustomerLessThanConfidential(t *testing.T) {
 	}
 }
 
+func TestAnErrorCostsByTheHighestLevelThatNamesIt(t *testing.T) {
+	t.Parallel()
+	p, err := Parse("errors", []byte(strings.Replace(mechanics, "  error Medium: amount\n", "  error High: amount\n  error Medium: amount, date\n", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]schema.Level{"Apple Balance": schema.High, "Apple Date": schema.Medium, "Apple Name": schema.Medium} {
+		if a := p.Classify(Input{Attribute: attribute(name, "")}); a.RiskLevel != want {
+			t.Errorf("%q has risk %s", name, a.RiskLevel)
+		}
+	}
+}
+
 func TestTheMostPreciseNameOfAReportCounts(t *testing.T) {
 	t.Parallel()
 	p := mechanicsForTest(t)

@@ -16,7 +16,7 @@ func Parse(name string, src []byte) (*Policy, error) {
 	b := &builder{
 		Policy: &Policy{
 			digest: digest(src), lexicon: newLexicon(), raisesFrom: defaultRaisesFrom,
-			risk: riskTable{leak: map[schema.InformationSecurityClassification]schema.Level{}, errsLevel: schema.Low},
+			risk: riskTable{leak: map[schema.InformationSecurityClassification]schema.Level{}, errs: map[schema.Level]uint64{}},
 			fallback: fallback{
 				tier: schema.Confidential, criticality: schema.Medium, personal: no, regulatory: yes, because: "no rule speaks about it", filed: -1,
 			},
@@ -234,8 +234,7 @@ func (b *builder) defineRisk(x *block) {
 	for _, e := range x.entries {
 		kind, level, _ := strings.Cut(e.key, " ")
 		if kind == "error" {
-			b.risk.errs = b.set(x, e.key, "facet", b.facets)
-			b.risk.errsLevel = schema.Level(level)
+			b.risk.errs[schema.Level(level)] = b.set(x, e.key, "facet", b.facets)
 			continue
 		}
 		for part := range strings.SplitSeq(e.value, ",") {

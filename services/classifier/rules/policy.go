@@ -136,9 +136,8 @@ const (
 // riskTable derives the two risks that a rule does not state itself.
 type riskTable struct {
 	leak map[schema.InformationSecurityClassification]schema.Level
-	// errs are the facets whose wrong values hurt the report, where criticality is high.
-	errs      uint64
-	errsLevel schema.Level
+	// errs are the facets whose wrong values hurt the report, where criticality is high, by how much.
+	errs map[schema.Level]uint64
 }
 
 // fallback is the answer where no rule speaks.
