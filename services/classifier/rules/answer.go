@@ -123,12 +123,15 @@ func (p *Policy) references(d *derivation) []string {
 	return texts
 }
 
-// filing is what is cited for a line of its filing; nothing where it is no line of any.
+// filing is what is cited for a line of its filing; nothing where it is no line of any. A filing that the policy does not know is cited by its
+// own name, unless its lines have codes of a dictionary that the policy names.
 func (p *Policy) filing(r *reading) []string {
 	var ids []int
 	switch {
 	case r.report != nil:
 		ids = r.report.laws
+	case r.filed && r.mdrm == "" && r.filing != "":
+		return []string{r.filing}
 	case r.filed && p.fallback.filed >= 0:
 		ids = []int{p.fallback.filed}
 	}

@@ -87,15 +87,15 @@ func (l limit) allows(above, below bool) bool {
 }
 
 // regulated says whether the regulatory flag stands, and why. Every line of a filing is regulated. What the bank keeps beside the lines, such as
-// a load time, is none: it has neither number nor MDRM code.
+// a load time, is none: it has neither number nor MDRM code. Elsewhere a law must be named, or the policy say that there is one.
 func (d *derivation) regulated() (bool, string) {
 	r, said := d.reading, d.facts.regulatory.value
 	switch {
 	case r.numbered || r.mdrm != "":
 		return true, "it is a line of a filed report"
-	case r.report != nil && said != no:
+	case r.filed && said != no:
 		return true, "it stands in a filed report"
-	case said == yes || said == unsaid:
+	case said == yes || said == unsaid && len(d.laws()) > 0:
 		return true, "a regulation asks for it or protects it wherever it stands"
 	case said == onlyFiled:
 		return false, "only a filing would ask for it, and this is no line of one"

@@ -18,7 +18,7 @@ func Parse(name string, src []byte) (*Policy, error) {
 			digest: digest(src), lexicon: newLexicon(), raisesFrom: defaultRaisesFrom,
 			risk: riskTable{leak: map[schema.InformationSecurityClassification]schema.Level{}, errs: map[schema.Level]uint64{}},
 			fallback: fallback{
-				tier: schema.Confidential, criticality: schema.Medium, personal: no, regulatory: yes, because: "no rule speaks about it", filed: -1,
+				tier: schema.Confidential, criticality: schema.Medium, personal: no, regulatory: onlyFiled, because: "no rule speaks about it", filed: -1,
 			},
 		},
 		problems: found, concepts: map[string]int{}, facets: map[string]int{}, parties: map[string]int{}, kinds: map[string]int{}, laws: map[string]int{},
@@ -263,7 +263,7 @@ func (b *builder) defineFallback(x *block) {
 		case "personal":
 			f.personal = b.yesNo(x, e)
 		case "regulatory":
-			f.regulatory = b.yesNo(x, e)
+			f.regulatory = b.regulatory(x, e)
 		case "because":
 			f.because = e.value
 		case "filed":

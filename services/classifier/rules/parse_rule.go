@@ -141,11 +141,7 @@ func (b *builder) answers(x *block, r *rule) {
 		case "personal":
 			r.personal = b.yesNo(x, e)
 		case "regulatory":
-			if e.value == "only filed" {
-				r.regulatory = onlyFiled
-			} else {
-				r.regulatory = b.yesNo(x, e)
-			}
+			r.regulatory = b.regulatory(x, e)
 		case "because":
 			r.because = strings.TrimSuffix(e.value, ".")
 		case "certainty":
@@ -193,6 +189,13 @@ func (b *builder) yesNo(x *block, e entry) answer {
 		b.add(e.line, "%s: %s is %q: it is yes or no", x.title(), e.key, e.value)
 		return unsaid
 	}
+}
+
+func (b *builder) regulatory(x *block, e entry) answer {
+	if e.value == "only filed" {
+		return onlyFiled
+	}
+	return b.yesNo(x, e)
 }
 
 // checkRule refuses rules that say nothing, ask nothing, or contradict themselves.

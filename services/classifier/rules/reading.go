@@ -86,8 +86,10 @@ type reading struct {
 	report    *report
 	marks     marks
 	mdrm      string
-	// numbered attributes are lines of a form; filed ones belong to a filing that the policy knows or has a code of the Federal Reserve's dictionary.
+	// numbered attributes are lines of a form; filed ones belong to a filing, whether the policy knows it or not.
 	numbered, filed bool
+	// filing is what the report calls itself.
+	filing string
 }
 
 // evidence is what a facet was read from.
@@ -117,7 +119,8 @@ func (p *Policy) read(in Input) *reading {
 	}
 	r.report = p.matchReport(in.Report, r.mdrm)
 	r.numbered = strings.TrimSpace(a.LineItemNumber) != ""
-	r.filed = r.report != nil || r.mdrm != "" || r.numbered
+	r.filing = strings.TrimSpace(cutLong(in.Report, maxName))
+	r.filed = r.report != nil || r.mdrm != "" || r.numbered || r.filing != "" && in.Table == ""
 	p.readName(r)
 	p.readText(r, cutLong(a.TechnicalLineItemName, maxName), inTechnicalName)
 	p.readText(r, cutLong(a.Description, maxDescription), inDescription)
