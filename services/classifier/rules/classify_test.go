@@ -43,6 +43,12 @@ func TestWhatIsSaidOfAThingDecidesAndNotTheThing(t *testing.T) {
 		{"LGD Model Name", "C30", schema.Proprietary, false},
 		{"Obligor Tax Identification Number", "C9", schema.HRCI, true},
 		{"Obligor Address", "C60", schema.Confidential, false},
+		{"Country Name", "C40", schema.Public, false},
+		{"STATE_NM", "VARCHAR(40)", schema.Public, false},
+		{"Name of the Issuer's Country", "C40", schema.Public, false},
+		{"Early Warning Signal", "C1", schema.HRCI, false},
+		{"Model Output", "N8.4", schema.HRCI, false},
+		{"Model Output Name", "C30", schema.Proprietary, false},
 	} {
 		a := p.Classify(Input{Attribute: attribute(tt.name, tt.dataType)})
 		if a.InformationSecurityClassification != tt.tier || a.PIIFlag != tt.personal {
@@ -201,6 +207,23 @@ func TestAPublishedFilingIsPublicAndAnAggregateForTheSupervisorIsNot(t *testing.
 		a := p.Classify(Input{Attribute: line, Report: report})
 		if a.InformationSecurityClassification != want || a.Criticality != schema.High || a.RiskLevel != schema.Medium || a.PIIFlag {
 			t.Errorf("in %q it is %+v", report, a.Classification)
+		}
+	}
+}
+
+func TestTheNumberOfASecurityIsAKey(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	for _, tt := range []struct{ name, dataType, rule string }{
+		{"CUSIP", "C9", "published number of a security"},
+		{"CUSIP", "", "published number of a security"},
+		{"ISIN Identifier", "C12", "published number of a security"},
+		{"SEDOL Number", "C7", "published number of a security"},
+		{"CUSIP Description", "C40", "text beside the number of a security"},
+		{"Security Description", "C40", "description of a security"},
+	} {
+		if a := p.Classify(Input{Attribute: attribute(tt.name, tt.dataType)}); a.Rule != tt.rule {
+			t.Errorf("%q is answered by %q", tt.name, a.Rule)
 		}
 	}
 }
