@@ -38,6 +38,8 @@ type Match struct {
 	Place string
 	// Meaning is what the policy takes them for.
 	Meaning string
+	// Again is true for words that only say again what others have said already: no points are counted for them.
+	Again bool
 }
 
 // Alternative is a rule that was considered and did not answer.
@@ -160,30 +162,30 @@ func (p *Policy) matches(d *derivation) []Match {
 	r := d.reading
 	var out []Match
 	for i, m := range r.mentions {
-		if d.restsOn(m) {
-			out = append(out, p.match(r, i))
+		if d.restsOn(i) {
+			out = append(out, Match{r.source(m), m.place.String(), p.termName(m.term), !d.counted(i)})
 		}
 	}
 	if r.facetFrom == fromType && len(d.fitting) > 0 && d.fitting[0].rule.says != 0 {
-		out = append(out, Match{r.declared, "data type", p.facets[r.facet].name})
+		out = append(out, Match{r.declared, "data type", p.facets[r.facet].name, false})
 	}
 	return out
 }
 
 // restsOn reports whether the rule that answers or one of the refinements asks for what is mentioned.
-func (d *derivation) restsOn(m mention) bool {
-	if len(d.fitting) > 0 && d.reading.supports(d.fitting[0].rule, m) {
+func (d *derivation) restsOn(i int) bool {
+	if len(d.fitting) > 0 && d.reading.supports(d.fitting[0].rule, i) {
 		return true
 	}
-	return slices.ContainsFunc(d.refined, func(c candidate) bool { return d.reading.supports(c.rule, m) })
+	return slices.ContainsFunc(d.refined, func(c candidate) bool { return d.reading.supports(c.rule, i) })
 }
 
-func (r *reading) supports(rule *rule, m mention) bool {
-	switch m.term.kind {
+func (r *reading) supports(rule *rule, i int) bool {
+	switch m := r.mentions[i]; m.term.kind {
 	case conceptTerm:
 		return slices.Contains(rule.any, m.term.id) || slices.Contains(rule.all, m.term.id)
 	case facetTerm:
-		return rule.says != 0 && m.term.id == r.facet && m.place <= inTechnicalName
+		return rule.says != 0 && m.term.id == r.facet && (m.place <= inTechnicalName || i == r.facetAt)
 	case partyTerm:
 		return rule.of != 0 && m.term.id == r.party
 	default:
@@ -191,9 +193,15 @@ func (r *reading) supports(rule *rule, m mention) bool {
 	}
 }
 
-func (p *Policy) match(r *reading, i int) Match {
-	m := r.mentions[i]
-	return Match{r.source(m), m.place.String(), p.termName(m.term)}
+// counted reports whether points were given for what is mentioned.
+func (d *derivation) counted(i int) bool {
+	of := append([]candidate(nil), d.refined...)
+	if len(d.fitting) > 0 {
+		of = append(of, d.fitting[0])
+	}
+	return slices.ContainsFunc(of, func(c candidate) bool {
+		return slices.Contains(c.mentions(), i) || c.rule.says != 0 && i == d.reading.facetAt || c.rule.of != 0 && i == d.reading.partyAt
+	})
 }
 
 func (p *Policy) termName(t term) string {
@@ -267,59 +275,4 @@ func (p *Policy) facetNames() []string {
 		names[i] = p.facets[i].name
 	}
 	return names
-}
-
-// rationale is the answer in a few sentences.
-func (p *Policy) rationale(d *derivation, a *Answer) string {
-	var b strings.Builder
-	if a.Rule == "" {
-		fmt.Fprintf(&b, "No rule spoke: %s.", p.fallback.because)
-	} else {
-		fmt.Fprintf(&b, "Rule %q: %s.", a.Rule, d.fitting[0].rule.because)
-	}
-	if len(a.Matched) > 0 {
-		fmt.Fprintf(&b, " It rests on %s.", restsOn(a.Matched))
-	}
-	if d.reading.overruled >= 0 {
-		fmt.Fprintf(&b, " The data type rules out that it is: %s.", p.facets[d.reading.overruled].name)
-	}
-	for _, c := range d.refined {
-		fmt.Fprintf(&b, " Refined by %q: %s.", c.rule.name, c.rule.because)
-	}
-	for i, c := range a.Considered {
-		lead := ", "
-		if i == 0 {
-			lead = " Also considered: "
-		}
-		fmt.Fprintf(&b, "%s%q (%s, %s)", lead, c.Rule, c.Tier, c.Why)
-	}
-	if len(a.Considered) > 0 {
-		b.WriteByte('.')
-	}
-	if r := a.Raised; r != nil {
-		fmt.Fprintf(&b, " The column %s raises the tier from %s to %s by the rule %q, which rests on %s.", r.SourceField, r.From, r.To, r.Rule, restsOn(r.Matched))
-	}
-	return b.String()
-}
-
-// restsOn lists matches by their places, each text once.
-func restsOn(matched []Match) string {
-	var b strings.Builder
-	for i := 0; i < len(matched); {
-		if i > 0 {
-			b.WriteString(" and ")
-		}
-		where, first := matched[i].Place, i
-		for ; i < len(matched) && matched[i].Place == where; i++ {
-			if slices.ContainsFunc(matched[first:i], func(m Match) bool { return m.Text == matched[i].Text }) {
-				continue
-			}
-			if i > first {
-				b.WriteString(", ")
-			}
-			fmt.Fprintf(&b, "%q", matched[i].Text)
-		}
-		fmt.Fprintf(&b, " in the %s", where)
-	}
-	return b.String()
 }

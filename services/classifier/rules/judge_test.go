@@ -323,6 +323,27 @@ func TestAReportThatOnlySoundsPublishedLowersNothing(t *testing.T) {
 	}
 }
 
+func TestAnAnswerSaysWhichWordsItRestsOnAndWhichOnlyRepeatThem(t *testing.T) {
+	t.Parallel()
+	p := mechanicsForTest(t)
+	for _, tt := range []struct {
+		attribute schema.Attribute
+		want      string
+	}{
+		{schema.Attribute{AttributeName: "Apple"}, `It rests on "Apple" in the name.`},
+		{schema.Attribute{AttributeName: "Apple", TechnicalLineItemName: "RedApple", Description: "an apple"},
+			`It rests on "Apple" in the name, also "apple" in the technical name, also "apple" in the description.`},
+		{schema.Attribute{AttributeName: "Apple Apple"}, `It rests on "Apple" in the name.`},
+		{schema.Attribute{AttributeName: "Zyx", Description: "The date of it"}, `It rests on "date" in the description.`},
+		{schema.Attribute{AttributeName: "Borrower Zyx", Description: "The name of a borrower"}, `It rests on "Borrower" in the name and "name" in the description, also "borrower" in the description.`},
+		{schema.Attribute{AttributeName: "Zyx", DataType: "DATE"}, `It rests on "DATE" in the data type.`},
+	} {
+		if a := p.Classify(Input{Attribute: tt.attribute}); !strings.Contains(a.Rationale, tt.want) {
+			t.Errorf("%+v: %s\n\twant %s", tt.attribute.AttributeName, a.Rationale, tt.want)
+		}
+	}
+}
+
 func TestConfidenceFollowsTheEvidence(t *testing.T) {
 	t.Parallel()
 	p := mechanicsForTest(t)
