@@ -1,0 +1,105 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestAWordDoesNotDragInAStoryThatTheNameDoesNotTell asks for names in the style of the filings and of systems whose single words mean
+// something else elsewhere. Each line is a name, a type, a filing, the tiers that can be defended, and whether it is personal.
+func TestAWordDoesNotDragInAStoryThatTheNameDoesNotTell(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	for line := range strings.Lines(`
+		Settlement Amount | N15.2 | FR 2052a | Confidential | no
+		Settlement Mechanism | C10 | FR 2052a | Public | no
+		Settlement Currency | C3 | FR 2052a | Public | no
+		Settlement Offer Flag | C1 || Confidential | no
+		Legal Settlement Expense | N15 | FR Y-9C | Public | no
+		Extensions of credit to executive officers | N15 | Call Report | Public | no
+		Extension Options | C1 | FR Y-14Q Schedule H.2 | Proprietary, Public | no
+		Payment Extension Count | N2 || Confidential | no
+		Minor Unit of Currency | N1 || Public | no
+		Minor Account Flag | C1 || Confidential | yes
+		Recourse | N1 | FR Y-14Q Schedule H.2 | Proprietary, Public | no
+		Loans Sold with Recourse | N15 | FR Y-9C | Public | no
+		Closed-End Loan Flag | C1 || Public, Proprietary | no
+		Closed-end loans secured by junior liens | N15 | FR Y-9C | Public | no
+		Closed Block of Business Flag | C1 || Proprietary, Public | no
+		Account Closed Flag | C1 || Confidential | no
+		Education Loan Flag | C1 || Public, Proprietary | no
+		Student Education Level | C10 || Confidential | yes
+		Collection Channel | C10 || Proprietary | no
+		In Collection Flag | C1 || Confidential | no
+		Customer Satisfaction Score | N3 || Confidential, Proprietary | no
+		Net Promoter Score | N3 || Confidential, Proprietary | no
+		ESG Score | N5.2 || Confidential, Proprietary, Public | no
+		Geocode Match Score | N3 || Confidential, Proprietary | no
+		Risk Score | N3 || HRCI | yes
+		Score | N3 || HRCI | yes
+		Portfolio Manager Comment | C200 || Confidential | no
+		Portfolio Manager Name | C60 || Confidential | yes
+		Credit Default Swap Indicator | C1 || Public, Proprietary | no
+		Default Value | C10 || Proprietary, Public | no
+		Default Fund Contribution | N15.2 || Confidential | no
+		Default Flag | C1 || Confidential | no
+		Lock Box Flag | C1 || Proprietary, Public | no
+		Line Locked Flag | C1 || Confidential | no
+		Medical Office Building Flag | C1 | FR Y-14Q Schedule H.2 | Public, Proprietary | no
+		Medical Equipment Collateral Type | C10 || Public | no
+		Medical History | C200 || HRCI | yes
+		Account Disabled Flag | C1 || Proprietary, Confidential | no
+		Disability Insurance Flag | C1 || Proprietary | no
+		Building Age | N3 | FR Y-14Q Schedule H.2 | Confidential | no
+		Average Age of Receivables | N5 | FR Y-14Q Schedule H.1 | Confidential | no
+		Age of Oldest Trade Line | N4 || Confidential | no, yes
+		Age Restricted Housing Flag | C1 || Proprietary, Public | no
+		Age of the Co-Borrower | N3 || Confidential | yes
+		Age | N3 || Confidential | yes
+		Vehicle Color | C10 || Confidential, Public, Proprietary | no
+		Restricted Cash | N15 | FR Y-9C | Public | no
+		Restructuring Charges | N15 | FR Y-9C | Public | no
+		Capitalized Servicing Assets | N15 | FR Y-9C | Public | no
+		Deferred Tax Assets | N15 | FR Y-9C | Public | no
+		Judgmental Override Flag | C1 || Proprietary, Confidential | no
+		Contract Language | C10 || Confidential, Proprietary, Public | no
+		Trading assets held at fair value | N15 | FR Y-9C | Public | no
+		Loans to depository institutions | N15 | Call Report | Public | no
+		Deposits of individuals, partnerships, and corporations | N15 | Call Report | Public | no
+		Number of full-time equivalent employees | N6 | FR Y-9C | Public | no
+		Name of the external auditing firm | C40 | FR Y-9C | Public | no
+		Printed Name of the Chief Financial Officer | C40 | FR Y-9C | Public | yes
+		Date of Report | Date | FR Y-9C | Public | no
+		Internal Obligor Number | C40 | FR Y-14Q Schedule H.1 | Confidential | no
+		Obligor Country | C2 | FR Y-14Q Schedule H.1 | Public | no
+		Industry Code Type | N1 | FR Y-14Q Schedule H.1 | Public | no
+		Lower of Cost or Market Flag | N1 | FR Y-14Q Schedule H.1 | Public, Proprietary | no
+		Interest Rate Variability | N1 | FR Y-14Q Schedule H.1 | Public, Proprietary | no
+		Committed Exposure Global | N15 | FR Y-14Q Schedule H.1 | Confidential | no
+		Date Financials Last Audited | Date | FR Y-14Q Schedule H.1 | Confidential | no
+		Nonaccrual Date of the Facility | Date | FR Y-14Q Schedule H.1 | Confidential | no
+		Anchor Tenant | C1 | FR Y-14Q Schedule H.2 | Proprietary, Public, Confidential | no
+		Current Occupancy | N6.4 | FR Y-14Q Schedule H.2 | Confidential | no
+		Interest Reserves | N15 | FR Y-14Q Schedule H.2 | Confidential | no
+		Private Placement Flag | C1 | FR Y-14Q Schedule B.1 | Public, Proprietary | no
+		Hedging Instrument at Fair Value | N15 | FR Y-14Q Schedule B.2 | Confidential | no
+		Effective Maturity Bucket | C10 | FR 2052a | Public, Proprietary, Confidential | no
+		Encumbrance Type | C10 | FR 2052a | Public, Proprietary | no
+		Forward Start Amount | N15 | FR 2052a | Confidential | no
+		Treasury Control | C1 | FR 2052a | Proprietary, Public | no
+		Rehypothecated | C1 | FR 2052a | Proprietary, Public, Confidential | no
+	`) {
+		f := strings.Split(line, "|")
+		if len(f) != 5 {
+			continue
+		}
+		for i := range f {
+			f[i] = strings.TrimSpace(f[i])
+		}
+		a := p.Classify(Input{Attribute: attribute(f[0], f[1]), Report: f[2]})
+		if !slices.Contains(strings.Split(f[3], ", "), string(a.InformationSecurityClassification)) || !slices.Contains(strings.Split(f[4], ", "), yesOrNo(a.PIIFlag)) {
+			t.Errorf("%q is %s, personal %v, want %s, %s: %s", f[0], a.InformationSecurityClassification, a.PIIFlag, f[3], f[4], a.Rationale)
+		}
+	}
+}
