@@ -58,12 +58,25 @@ func cut(declared string) (name string, length, scale int) {
 		return strings.ToLower(rest), 0, 0
 	}
 	name, rest = strings.ToLower(rest[:end]), rest[end:]
+	if sized(name) { // int2, uint64, float8: the digits count bytes or bits and belong to the name
+		rest = strings.TrimLeft(rest, "0123456789")
+	}
 	if _, inBrackets, ok := strings.Cut(rest, "("); ok { // varchar2(40), character varying(255)
 		rest = inBrackets
 	}
 	length, rest = number(rest)
 	scale, _ = number(strings.TrimLeft(rest, "., "))
 	return name, length, scale
+}
+
+// sized reports whether digits right behind a type's name tell its size in memory.
+func sized(name string) bool {
+	switch name {
+	case "int", "uint", "float", "serial":
+		return true
+	default:
+		return false
+	}
 }
 
 // number reads the digits at the start of text, after spaces.
@@ -85,7 +98,7 @@ func kind(name string, length int) Kind {
 	case "c", "x", "a", "an", "char", "character", "varchar", "nvarchar", "nchar", "bpchar", "text", "string", "clob",
 		"nclob", "citext", "uuid", "name", "alphanumeric", "alpha", "enum":
 		return Text
-	case "n", "number", "numeric", "decimal", "dec", "int", "integer", "bigint", "smallint", "tinyint", "mediumint", "money", "smallmoney",
+	case "n", "number", "numeric", "decimal", "dec", "int", "uint", "integer", "bigint", "smallint", "tinyint", "mediumint", "money", "smallmoney",
 		"float", "double", "real", "binary_double", "serial", "bigserial", "percent", "amount", "currency":
 		return Number
 	case "date", "d", "yyyymmdd", "mmddyyyy":
@@ -97,12 +110,9 @@ func kind(name string, length int) Kind {
 			return Binary
 		}
 		return Boolean
-	case "blob", "bytea", "binary", "varbinary", "raw", "image", "long":
+	case "blob", "bytea", "binary", "varbinary", "raw", "image":
 		return Binary
 	default:
-		if strings.HasPrefix(name, "int") || strings.HasPrefix(name, "uint") || strings.HasPrefix(name, "float") { // int4, uint64
-			return Number
-		}
 		return Unknown
 	}
 }
