@@ -1,6 +1,7 @@
 package columns
 
 import (
+	"cmp"
 	"encoding/csv"
 	"os"
 	"path/filepath"
@@ -45,6 +46,7 @@ func banks(tb testing.TB) []bank {
 				DataType: row["data_type"], Description: row["description"],
 			})
 		}
+		sortAsStored(b.candidates)
 		for _, row := range readCSV(tb, file) {
 			g := goldRow{
 				attribute: schema.Attribute{AttributeName: row["attribute_name"], Description: row["description"], DataType: row["data_type"]},
@@ -58,6 +60,14 @@ func banks(tb testing.TB) []bank {
 		all = append(all, b)
 	}
 	return all
+}
+
+// sortAsStored puts columns in the order in which the database gives them, which is not that of their tables.
+func sortAsStored(columns []schema.SourceColumn) {
+	slices.SortFunc(columns, func(a, b schema.SourceColumn) int {
+		return cmp.Or(strings.Compare(a.DataSourceID, b.DataSourceID), strings.Compare(a.SchemaName, b.SchemaName),
+			strings.Compare(a.TableName, b.TableName), strings.Compare(a.ColumnName, b.ColumnName))
+	})
 }
 
 func readCSV(tb testing.TB, file string) []map[string]string {

@@ -64,7 +64,7 @@ type column struct {
 	columnName   string
 	role         role
 	tableNumber  int
-	first        bool // in its table
+	key          bool // of its table
 	// size is the size of its table beside the largest one, 0 to 1.
 	size float64
 }
@@ -97,7 +97,7 @@ func (ix *Index) add(c *schema.SourceColumn, t *table) {
 	kind := v.kindOf(said, declared)
 	row := column{
 		field: c.SourceField(), columnName: c.ColumnName, declared: declared, declaredText: c.DataType,
-		kind: kind, head: ix.headOf(said, kind), role: t.role, tableNumber: t.number, first: c.ColumnName == t.first,
+		kind: kind, head: ix.headOf(said, kind), role: t.role, tableNumber: t.number, key: c.ColumnName == t.key,
 		name: ix.idsOf(said), table: ix.idsOf(v.terms(nil, t.says)), description: ix.idsOf(v.terms(nil, c.Description)),
 	}
 	if t.role == lookupTable {

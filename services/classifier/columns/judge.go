@@ -72,7 +72,7 @@ func afterRole(r *request, c *column) float64 {
 		return afterPlumbing
 	case c.role != lookupTable || r.kind == nameKind || r.kind == textKind:
 		return 1
-	case c.first:
+	case c.key:
 		return afterLookup * afterLookup
 	default:
 		return afterLookup

@@ -234,6 +234,37 @@ func TestTheOrderOfCandidatesDecidesOnlyTies(t *testing.T) {
 	}
 }
 
+func TestTheKeyOfALookupTableIsCalledAsTheTable(t *testing.T) {
+	t.Parallel()
+	columns := slices.Concat(
+		columnsOf("REF_STAT", "BLNG_STAT_CD|CHAR(1)", "STAT_CD|CHAR(1)", "STAT_DESC|VARCHAR(40)"),
+		columnsOf("REF_PROD_TYP", "BRND_CD|CHAR(2)", "PROD_TYP_CD|CHAR(1)", "PROD_TYP_DESC|VARCHAR(40)"),
+	)
+	ix, keys := NewIndex(columns), []string(nil)
+	for _, c := range ix.columns {
+		if c.key {
+			keys = append(keys, c.columnName)
+		}
+	}
+	if want := []string{"STAT_CD", "PROD_TYP_CD"}; !slices.Equal(keys, want) {
+		t.Errorf("the keys are %q, want %q", keys, want)
+	}
+	slices.Reverse(columns)
+	turned := NewIndex(columns)
+	for _, name := range []string{"Brand Code", "Product Type", "Status", "Billing Status"} {
+		if a, b := ix.Rank(attribute(name, "C2")), turned.Rank(attribute(name, "C2")); a.SourceField != b.SourceField || a.Confidence != b.Confidence {
+			t.Errorf("%s: %s with %d, and in another order %s with %d", name, a.SourceField, a.Confidence, b.SourceField, b.Confidence)
+		}
+	}
+}
+
+func TestATableMayHaveAnyName(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"ȺȺȺC", "İA", "ȾC_Ⱥ", "C"} {
+		NewIndex(columnsOf(name, "CA_A|DATE", "CA_B|DATE", "CA_C|DATE", "CA_D|DATE", "CA_E|DATE"))
+	}
+}
+
 func TestRankIsPureAndSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	b := banks(t)[0]

@@ -42,7 +42,8 @@ type table struct {
 	says   string
 	role   role
 	number int
-	first  string // of its columns
+	// key is the column of a lookup table whose codes it explains; empty where none is named like the table.
+	key string
 }
 
 // tableKey names a table among all data sources.
@@ -61,7 +62,7 @@ func tablesOf(columns []schema.SourceColumn) map[tableKey]*table {
 	}
 	tables := make(map[tableKey]*table, len(names))
 	for key, of := range names {
-		t := &table{says: key.table, role: roleOf(key.table, of), number: len(tables), first: of[0]}
+		t := &table{says: key.table, role: roleOf(key.table, of), number: len(tables), key: keyOf(key.table, of)}
 		if prefix := commonPrefix(of); isMark(strings.TrimSuffix(prefix, "_"), key.table) {
 			t.prefix = prefix
 		}
@@ -112,22 +113,43 @@ func isMark(prefix, table string) bool {
 	if len(prefix) > 2 {
 		return false
 	}
-	at := strings.IndexByte(strings.ToLower(table), strings.ToLower(prefix)[0])
-	return at >= 0 && strings.IndexByte(strings.ToLower(table[at+1:]), strings.ToLower(prefix)[len(prefix)-1]) >= 0
+	table, prefix = strings.ToLower(table), strings.ToLower(prefix)
+	at := strings.IndexByte(table, prefix[0])
+	return at >= 0 && strings.IndexByte(table[at+1:], prefix[len(prefix)-1]) >= 0
+}
+
+// Words of tables' names that tell what the tables are for.
+var (
+	plumbing = []string{"staging", "stg", "stage", "log", "audit", "batch", "etl", "temporary", "error", "reject"}
+	past     = []string{"archive", "arch", "backup", "bkp", "bak", "old", "history", "purge"}
+	lookups  = []string{"lookup", "lkp", "lkup", "lu", "ref", "reference", "xref", "code", "decode", "dom"}
+)
+
+// keyOf is the column that is called what the table is called, and the code or the number of it: REF_STAT has STAT_CD. The order of columns
+// does not tell: a data source gives them by name.
+func keyOf(table string, columns []string) string {
+	about := slices.DeleteFunc(words.Split(table), func(w string) bool { return slices.Contains(lookups, w) || w == "table" })
+	for _, c := range columns {
+		said := words.Split(c)
+		if n := len(said) - 1; n >= 0 && slices.Equal(said[:n], about) && slices.Contains([]string{"code", "type", "identifier", "number", "key"}, said[n]) {
+			return c
+		}
+	}
+	return ""
 }
 
 // roleOf tells a table's role by the words of its name; a table of few columns that pairs a code with its description is a lookup table too.
 func roleOf(name string, columns []string) role {
 	said := words.Split(name)
-	has := func(some ...string) bool {
+	has := func(some []string) bool {
 		return slices.ContainsFunc(said, func(w string) bool { return slices.Contains(some, w) })
 	}
 	switch {
-	case has("staging", "stg", "stage", "log", "audit", "batch", "etl", "temporary", "error", "reject"):
+	case has(plumbing):
 		return plumbingTable
-	case has("archive", "arch", "backup", "bkp", "bak", "old", "history", "purge"):
+	case has(past):
 		return pastTable
-	case has("lookup", "lkp", "lkup", "lu", "ref", "reference", "xref", "code", "decode", "dom"):
+	case has(lookups):
 		return lookupTable
 	case len(columns) <= 6 && describesCodes(columns):
 		return lookupTable
