@@ -10,7 +10,9 @@ import (
 
 // request is an attribute as it is compared.
 type request struct {
-	asked []ask
+	// name and technical are the attribute's names.
+	name, technical string
+	asked           []ask
 	// specific is true where a word of the name says more than what sort of thing it is.
 	specific bool
 	kind     kind
@@ -47,7 +49,7 @@ const (
 // read turns an attribute into a request and notes in s what its words explain.
 func (ix *Index) read(a *schema.Attribute, s *scratch) request {
 	v := ix.vocabulary
-	r := request{declared: datatype.Parse(a.DataType)}
+	r := request{name: a.AttributeName, technical: a.TechnicalLineItemName, declared: datatype.Parse(a.DataType)}
 	s.text = v.terms(s.text[:0], a.AttributeName)
 	r.kind = v.kindOf(s.text, r.declared)
 	said := v.saidKind(s.text)

@@ -55,7 +55,10 @@ func (ix *Index) sameElement(a, b int) bool {
 	return x.kind == y.kind && x.tableNumber != y.tableNumber && slices.Equal(x.name, y.name)
 }
 
-// percent is a share as a whole number from 0 to 99 and, for certainties that no comparison of names can give, never 100.
+// mostCertain is the most that a comparison of names can be sure of, of what fits as of nothing.
+const mostCertain = 0.95
+
+// percent is a share as a whole number from 0 to 99.
 func percent(share float64) int {
 	return int(min(max(share, 0), 0.99)*100 + 0.5)
 }

@@ -45,9 +45,9 @@ func (ix *Index) collect(r *request, s *scratch, v verdict) evidence {
 		where, as, degree := ix.whereSaid(s, c, i)
 		switch {
 		case degree >= well:
-			e.found[where] = append(e.found[where], quoteAs(a.text, as))
+			e.found[where] = append(e.found[where], quoteAs(ix.asked(r, a), ix.said(c, where, as)))
 		case a.weight >= noteworthy*heaviest && (!r.specific || !a.weak) && r.answeredUnsaid(a, c, &v) == 0 && !ix.partlySaid(r, s, c, i):
-			e.missing = append(e.missing, quote(a.text))
+			e.missing = append(e.missing, quote(ix.asked(r, a)))
 		}
 	}
 	for i, id := range c.name {
@@ -55,12 +55,25 @@ func (ix *Index) collect(r *request, s *scratch, v verdict) evidence {
 		switch {
 		case s.explained[id] >= well || t.announces.kind == c.kind && t.announces.strong:
 		case t.weak || t.assumed || c.shared[i]:
-			e.slight = append(e.slight, quote(t.text))
+			e.slight = append(e.slight, quote(ix.said(c, inName, t.text)))
 		default:
-			e.extra = append(e.extra, quote(t.text))
+			e.extra = append(e.extra, quote(ix.said(c, inName, t.text)))
 		}
 	}
 	return e
+}
+
+// asked is the term in the words of the attribute, which a reviewer looks for there.
+func (ix *Index) asked(r *request, a ask) string {
+	if a.aside {
+		return ix.vocabulary.surface(r.technical, a.text)
+	}
+	return ix.vocabulary.surface(r.name, a.text)
+}
+
+// said is the term in the words of the column, its table or its description.
+func (ix *Index) said(c *column, where field, term string) string {
+	return ix.vocabulary.surface(c.says[where], term)
 }
 
 // whereSaid finds where the column says best what is asked, and in which word.

@@ -62,6 +62,7 @@ type column struct {
 	declared     datatype.Type
 	declaredText string
 	columnName   string
+	says         [inDescription + 1]string // by field: what its terms were read from
 	role         role
 	tableNumber  int
 	key          bool // of its table
@@ -92,11 +93,12 @@ func NewIndex(candidates []schema.SourceColumn) *Index {
 
 func (ix *Index) add(c *schema.SourceColumn, t *table) {
 	v := ix.vocabulary
-	said := v.terms(nil, t.strip(c.ColumnName))
+	says := [...]string{inName: t.strip(c.ColumnName), inTable: t.says, inDescription: c.Description}
+	said := v.terms(nil, says[inName])
 	declared := datatype.Parse(c.DataType)
 	kind := v.kindOf(said, declared)
 	row := column{
-		field: c.SourceField(), columnName: c.ColumnName, declared: declared, declaredText: c.DataType,
+		field: c.SourceField(), columnName: c.ColumnName, declared: declared, declaredText: c.DataType, says: says,
 		kind: kind, head: ix.headOf(said, kind), role: t.role, tableNumber: t.number, key: c.ColumnName == t.key,
 		name: ix.idsOf(said), table: ix.idsOf(v.terms(nil, t.says)), description: ix.idsOf(v.terms(nil, c.Description)),
 	}

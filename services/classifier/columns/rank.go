@@ -13,7 +13,7 @@ type Ranking struct {
 	SourceField string
 	// Column is the position of the chosen column among the candidates, -1 where nothing fits.
 	Column int
-	// Confidence is 0 to 100: how sure the answer is, "nothing fits" included.
+	// Confidence is 0 to 95: how sure the answer is, "nothing fits" included. It is 0 where there are no columns to compare.
 	Confidence int
 	// MappingType says how the chosen column feeds the attribute, empty where nothing fits.
 	MappingType schema.MappingType
@@ -55,13 +55,16 @@ func (ix *Index) Rank(a schema.Attribute) Ranking {
 }
 
 func (ix *Index) nothing(r *request, s *scratch) Ranking {
+	if len(ix.columns) == 0 {
+		return Ranking{Column: -1, Rationale: "Nothing could be compared: the report's data sources have no columns."}
+	}
 	best := 0.0
 	if len(s.judged) > 0 {
 		best = s.judged[0].score
 	}
 	return Ranking{
 		Column:       -1,
-		Confidence:   percent(1 - likelihood(best)),
+		Confidence:   percent(min(mostCertain, 1-likelihood(best))),
 		Rationale:    ix.whyNothing(r, s),
 		Alternatives: ix.alternatives(r, s, s.judged, likelihood),
 	}
@@ -70,7 +73,7 @@ func (ix *Index) nothing(r *request, s *scratch) Ranking {
 func (ix *Index) chosen(r *request, s *scratch) Ranking {
 	best := s.judged[0]
 	lead, copied := ix.lead(s.judged)
-	confidence := likelihood(best.score) * certainty(lead, copied)
+	confidence := min(mostCertain, likelihood(best.score)*certainty(lead, copied))
 	return Ranking{
 		SourceField: ix.columns[best.column].field,
 		Column:      best.column,

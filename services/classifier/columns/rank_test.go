@@ -286,11 +286,40 @@ func TestRankIsPureAndSafeForConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-func TestWithoutCandidatesNothingFits(t *testing.T) {
+func TestWithoutCandidatesNothingIsKnown(t *testing.T) {
 	t.Parallel()
 	got := NewIndex(nil).Rank(attribute("Account Number", "C18"))
-	if got.SourceField != "" || got.Column != -1 || got.Confidence < 90 || len(got.Alternatives) > 0 {
+	if got.SourceField != "" || got.Column != -1 || got.Confidence != 0 || len(got.Alternatives) > 0 || !strings.Contains(got.Rationale, "have no columns") {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestNoAnswerIsSurerThanNamesCanMakeIt(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(columnsOf("CUST", "BRTH_DT|DATE|Date of birth", "EMAIL_ADDR|VARCHAR(80)", "LST_NM|VARCHAR(40)", "FRST_NM|VARCHAR(40)", "ANN_INCM_AMT|NUMBER(12,2)"))
+	for _, name := range []string{"Birth Date", "Email Address", "Last Name", "Collateral Appraisal", "Zyxwv Qponm"} {
+		if got := ix.Rank(attribute(name, "")); got.Confidence > 95 || got.Confidence < 90 {
+			t.Errorf("%s: %s with %d", name, orNothing(got.SourceField), got.Confidence)
+		}
+	}
+}
+
+func TestARationaleQuotesTheWordsThatStandThere(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(slices.Concat(
+		columnsOf("BUREAU", "CO_BORR_FICO|NUMBER(3)", "VNTG_DT|DATE"),
+		columnsOf("ACCT", "ARREARS_AMT|NUMBER(12,2)", "WRITE_OFF_AMT|NUMBER(12,2)", "OPN_DT|DATE"),
+	))
+	for _, tt := range []struct{ name, dataType, want string }{
+		{"Credit Score of the Joint Applicant", "N3", "'credit score' (as 'fico') and 'joint applicant' (as 'co borrower')"},
+		{"Past Due Amount", "N12.2", "'past due' (as 'arrears')"},
+		{"Charged Off Amount", "N12.2", "'charge off' (as 'write off')"},
+		{"Vantage Score of the Guarantor", "N3", "says 'co borrower' where 'guarantor' is asked"},
+		{"Heloc Payment Holiday", "N1", "'payment holiday'"},
+	} {
+		if got := ix.Rank(attribute(tt.name, tt.dataType)); !strings.Contains(got.Rationale, tt.want) {
+			t.Errorf("%s: %q does not say %q", tt.name, got.Rationale, tt.want)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package columns
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -94,7 +95,7 @@ func (ix *Index) whyNothing(r *request, s *scratch) string {
 		var unheard []string
 		for _, a := range r.asked {
 			if a.whole == 0 && !a.aside && (a.id < 0 || len(ix.postings[a.id]) == 0) && !a.weak {
-				unheard = append(unheard, quote(a.text))
+				unheard = append(unheard, quote(ix.asked(r, a)))
 			}
 		}
 		if len(unheard) == 0 {
@@ -116,7 +117,11 @@ func (ix *Index) whyNot(r *request, s *scratch, v verdict) string {
 	e := ix.collect(r, s, v)
 	switch {
 	case v.against >= 0:
-		return "says " + quote(ix.terms[v.against].text) + " where " + quote(r.asked[v.insteadOf].text) + " is asked"
+		where := inName
+		if !slices.Contains(c.name, v.against) {
+			where = inTable
+		}
+		return "says " + quote(ix.said(c, where, ix.terms[v.against].text)) + " where " + quote(ix.asked(r, r.asked[v.insteadOf])) + " is asked"
 	case v.fit < 0.6 && r.kind != c.kind:
 		return "holds " + article(c.kind.String()) + " where " + article(r.kind.String()) + " is asked"
 	case len(e.missing) > 0:

@@ -67,6 +67,19 @@ func (v *vocabulary) terms(dst []string, text string) []string {
 	return dst
 }
 
+// surface gives the words of a text that a term was read from; the term where the text does not say it.
+func (v *vocabulary) surface(text, term string) string {
+	ws := slices.DeleteFunc(words.Split(text), empty)
+	for len(ws) > 0 {
+		said, used := v.longest(ws)
+		if said == term {
+			return strings.Join(ws[:used], " ")
+		}
+		ws = ws[used:]
+	}
+	return term
+}
+
 // longest is the longest phrase that ws starts with, or its first word.
 func (v *vocabulary) longest(ws []string) (term string, used int) {
 	term, used = ws[0], 1
