@@ -1,7 +1,9 @@
 package sample_test
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
@@ -54,6 +56,9 @@ func judge(t *testing.T) []map[string]string {
 			SchemaName: r.SchemaName, TableName: r.TableName, ColumnName: r.ColumnName, DataType: r.DataType, Description: r.Description,
 		}
 	}
+	slices.SortFunc(candidates, func(a, b schema.SourceColumn) int { // as the database gives them
+		return cmp.Or(strings.Compare(a.SchemaName, b.SchemaName), strings.Compare(a.TableName, b.TableName), strings.Compare(a.ColumnName, b.ColumnName))
+	})
 	index := rank.NewIndex(candidates)
 	policy, err := rules.Default()
 	if err != nil {
@@ -62,7 +67,7 @@ func judge(t *testing.T) []map[string]string {
 	said := make([]map[string]string, len(attributes.Rows))
 	for i, attribute := range attributes.Rows {
 		ranking := index.Rank(attribute)
-		input := rules.Input{Attribute: attribute}
+		input := rules.Input{Attribute: attribute, Report: sample.ReportName}
 		if ranking.Column >= 0 {
 			input.Column = &candidates[ranking.Column]
 		}
