@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -23,7 +24,7 @@ func (b *builder) conditions(x *block, r *rule) {
 	r.any, r.all, r.none = b.conceptList(x, "any"), b.conceptList(x, "all"), b.conceptList(x, "none")
 	r.says, r.saysNot = b.set(x, "says", "facet", b.facets), b.set(x, "says-not", "facet", b.facets)
 	r.of, r.ofNot = b.set(x, "of", "party", b.parties), b.set(x, "of-not", "party", b.parties)
-	r.in, r.inNot = b.set(x, "in", "kind of report", b.kinds), b.set(x, "in-not", "kind of report", b.kinds)
+	r.in, r.inNot = b.set(x, "in", kindOfReport, b.kinds), b.set(x, "in-not", kindOfReport, b.kinds)
 	for _, it := range x.list("marked", b.problems) {
 		i := slices.Index(markNames, it.text)
 		if i < 0 {
@@ -85,13 +86,8 @@ func (b *builder) concept(x *block, it item) (int, bool) {
 
 // nearest proposes a name that is like the wrong one. It does not list them all: there may be hundreds.
 func nearest(got string, known map[string]int) string {
-	names := make([]string, 0, len(known))
-	for name := range known {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	if hint := didYouMean(got, names); strings.HasSuffix(hint, "?") {
-		return hint
+	if proposed := didYouMean(got, slices.Sorted(maps.Keys(known))); strings.HasSuffix(proposed, "?") {
+		return proposed
 	}
 	return ": declare it with a headline of its own"
 }
@@ -100,10 +96,23 @@ func nearest(got string, known map[string]int) string {
 func (b *builder) lookup(x *block, it item, what string, known map[string]int) int {
 	i, ok := known[it.text]
 	if !ok {
-		b.add(it.line, "%s names the unknown %s %q%s", x.title(), what, it.text, nearest(it.text, known))
+		b.add(it.line, "%s names the unknown %s %q%s", x.title(), what, it.text, hint(it.text, what, known))
 		return -1
 	}
 	return i
+}
+
+// kindOfReport is what "in" lists. It has no headline of its own: report blocks name the kinds.
+const kindOfReport = "kind of report"
+
+func hint(got, what string, known map[string]int) string {
+	if what != kindOfReport {
+		return nearest(got, known)
+	}
+	if len(known) == 0 {
+		return ": no report has a kind"
+	}
+	return didYouMean(got, slices.Sorted(maps.Keys(known)))
 }
 
 func (b *builder) set(x *block, key, what string, known map[string]int) uint64 {

@@ -47,6 +47,9 @@ func TestEveryMistakeInAPolicyIsReportedByItsLine(t *testing.T) {
 		{"an unknown party", head + strings.Replace(rule, "  tier", "  of: staff\n  tier", 1), `p:15: rule "r" names the unknown party "staff"`},
 		{"an unknown law", head + strings.Replace(rule, "  tier", "  laws: FCRA\n  tier", 1), `p:15: rule "r" names the unknown law "FCRA"`},
 		{"an unknown kind of report", head + strings.Replace(rule, "  tier", "  in: published\n  tier", 1), `unknown kind of report "published"`},
+		{"a kind that no report has", head + strings.Replace(rule, "  tier", "  in: published\n  tier", 1), `"published": no report has a kind`},
+		{"a kind of report that others have", head + "report A\n  names: A\n  kind: wholesale\nreport B\n  names: B\n  kind: loan\n" +
+			strings.Replace(rule, "  tier", "  in: published\n  tier", 1), `names the unknown kind of report "published": allowed are loan, wholesale`},
 		{"an unknown type", head + rule + "facet name\n  words: name\n  types: txt\n", `p:21: facet "name" has the unknown type "txt": did you mean "text"?`},
 		{"an unknown mark", head + strings.Replace(rule, "  tier", "  marked: key\n  tier", 1), `unknown mark "key"`},
 		{"wanting what it refuses", head + strings.Replace(rule, "  tier", "  none: [score]\n  tier", 1), `p:13: rule "r" contradicts itself: it wants "score" and refuses it`},
