@@ -43,6 +43,7 @@ func TestWhatIsSaidOfAThingDecidesAndNotTheThing(t *testing.T) {
 		{"LGD Model Name", "C30", schema.Proprietary, false},
 		{"Obligor Tax Identification Number", "C9", schema.HRCI, true},
 		{"Obligor Address", "C60", schema.Confidential, false},
+		{"Card Number in the Clear", "C16", schema.HRCI, true},
 		{"Country Name", "C40", schema.Public, false},
 		{"STATE_NM", "VARCHAR(40)", schema.Public, false},
 		{"Name of the Issuer's Country", "C40", schema.Public, false},
