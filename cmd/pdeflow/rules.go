@@ -31,12 +31,15 @@ func (a *app) rulesExplainCommand() *cli.Command {
 			&cli.StringFlag{Name: "type", Usage: "its data `TYPE`"},
 			&cli.StringFlag{Name: "description", Usage: "what is said of it, `TEXT`"},
 			&cli.StringFlag{Name: "report", Usage: "the `NAME` of the filing that it is a line of"},
+			&cli.StringFlag{Name: "line-item-number", Usage: "its `NUMBER` in the filing"},
+			&cli.StringFlag{Name: "technical-name", Usage: "its technical `NAME` there"},
 			&cli.StringFlag{Name: "mdrm", Usage: "its MDRM `CODE`"},
 			&cli.BoolFlag{Name: "mandatory", Usage: "the filing asks for it"},
 			&cli.BoolFlag{Name: "cde", Usage: "it is a critical data element"},
 			&cli.BoolFlag{Name: "primary-key", Usage: "it is part of the primary key"},
 			&cli.StringFlag{Name: "column", Usage: "the column that feeds it, `SCHEMA.TABLE.COLUMN`, which may raise the tier"},
 			&cli.StringFlag{Name: "column-type", Usage: "the data `TYPE` of that column"},
+			&cli.StringFlag{Name: "column-description", Usage: "what is said of that column, `TEXT`"},
 			&cli.StringFlag{Name: "rules", Usage: "policy `FILE` (default: the one built in)", Sources: a.env("PDEFLOW_RULES")},
 		},
 		Action: func(_ context.Context, cmd *cli.Command) error {
@@ -62,14 +65,17 @@ func explained(cmd *cli.Command, name string) (rules.Input, error) {
 	input := rules.Input{
 		Attribute: schema.Attribute{
 			AttributeName: name, DataType: cmd.String("type"), Description: cmd.String("description"), MDRM: cmd.String("mdrm"),
+			LineItemNumber: cmd.String("line-item-number"), TechnicalLineItemName: cmd.String("technical-name"),
 			IsMandatory: cmd.Bool("mandatory"), IsCDE: cmd.Bool("cde"), IsPrimaryKey: cmd.Bool("primary-key"),
 		},
 		Report: cmd.String("report"), Table: cmd.String("table"),
 	}
 	column := cmd.String("column")
 	if column == "" {
-		if cmd.String("column-type") != "" {
-			return input, usagef("--column-type is the type of the column that --column names")
+		for _, flag := range []string{"column-type", "column-description"} {
+			if cmd.String(flag) != "" {
+				return input, usagef("--%s is told of the column that --column names", flag)
+			}
 		}
 		return input, nil
 	}
@@ -77,7 +83,9 @@ func explained(cmd *cli.Command, name string) (rules.Input, error) {
 	if len(parts) != 3 {
 		return input, usagef("--column is of the form SCHEMA.TABLE.COLUMN")
 	}
-	input.Column = &schema.SourceColumn{SchemaName: parts[0], TableName: parts[1], ColumnName: parts[2], DataType: cmd.String("column-type")}
+	input.Column = &schema.SourceColumn{
+		SchemaName: parts[0], TableName: parts[1], ColumnName: parts[2], DataType: cmd.String("column-type"), Description: cmd.String("column-description"),
+	}
 	return input, nil
 }
 

@@ -3,11 +3,14 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
 func TestAnAnswerIsExplainedByThePolicyThatIsNamed(t *testing.T) {
 	t.Parallel()
 	mine := file(t, "mine.policy", plainPolicy)
+	raising := file(t, "raising.policy", strings.Replace(string(rules.DefaultSource()), "raises-from: 70", "raises-from: 10", 1))
 	explain := func(environment map[string]string, args ...string) said {
 		return pdeflow(t.Context(), environment, append([]string{"rules", "explain"}, args...)...)
 	}
@@ -20,6 +23,11 @@ func TestAnAnswerIsExplainedByThePolicyThatIsNamed(t *testing.T) {
 		ends(t, exitFailed, wrong+":2: concept", wrong+`:9: rule "loans" names the unknown concept "lend"`, wrong+`:10: rule "loans": tier is "Secret"`)
 	explain(nil, "Borrower Tax Number").ends(t, exitDone, "HRCI", "policy ")
 	explain(nil, "x", "--rules", file(t, "empty.policy", "")).ends(t, exitFailed, "empty.policy:1: the policy is empty")
+	explain(nil, "Zyxwv", "--line-item-number", "7").ends(t, exitDone, "it is a line of a filed report")
+	explain(nil, "Zyxwv", "--technical-name", "BorrowerTaxNumber").ends(t, exitDone, "technical name", "HRCI")
+	explain(nil, "Property State", "--column", "crm.T.ZYX", "--column-description", "Card number in the clear", "--rules", raising).
+		ends(t, exitDone, "Column crm.T.ZYX", "raises the tier from Public to HRCI")
+	explain(nil, "x", "--column-description", "y").ends(t, exitUsage, "--column-description is told of the column that --column names")
 	unreadable := t.TempDir()
 	explain(nil, "x", "--rules", unreadable).ends(t, exitUsage, "--rules (PDEFLOW_RULES)", unreadable)
 }

@@ -64,7 +64,7 @@ func TestWrongUsageIsNamedWithWhatWouldBeRightAndExitsTwo(t *testing.T) {
 		"rules explain":                                                             `pdeflow rules explain needs an argument: pdeflow rules explain NAME`,
 		"rules explain Loan Balance":                                                `takes one argument, NAME, and "Balance" is one more (quotes hold words together)`,
 		"rules explain x --column LN_MSTR":                                          `--column is of the form SCHEMA.TABLE.COLUMN`,
-		"rules explain x --column-type DATE":                                        `--column-type is the type of the column that --column names`,
+		"rules explain x --column-type DATE":                                        `--column-type is told of the column that --column names`,
 		"rules explain x --rules none.policy":                                       `--rules (PDEFLOW_RULES): open none.policy: no such file`,
 		"--log-level loud check --database-url postgres:///x":                       `--log-level (PDEFLOW_LOG_LEVEL) is one of debug, info, warn, error`,
 	}
