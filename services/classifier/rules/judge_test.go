@@ -331,8 +331,10 @@ func TestAnAnswerSaysWhichWordsItRestsOnAndWhichOnlyRepeatThem(t *testing.T) {
 		want      string
 	}{
 		{schema.Attribute{AttributeName: "Apple"}, `It rests on "Apple" in the name.`},
-		{schema.Attribute{AttributeName: "Apple", TechnicalLineItemName: "RedApple", Description: "an apple"},
-			`It rests on "Apple" in the name, also "apple" in the technical name, also "apple" in the description.`},
+		{
+			schema.Attribute{AttributeName: "Apple", TechnicalLineItemName: "RedApple", Description: "an apple"},
+			`It rests on "Apple" in the name, also "apple" in the technical name, also "apple" in the description.`,
+		},
 		{schema.Attribute{AttributeName: "Apple Apple"}, `It rests on "Apple" in the name.`},
 		{schema.Attribute{AttributeName: "Zyx", Description: "The date of it"}, `It rests on "date" in the description.`},
 		{schema.Attribute{AttributeName: "Borrower Zyx", Description: "The name of a borrower"}, `It rests on "Borrower" in the name and "name" in the description, also "borrower" in the description.`},
