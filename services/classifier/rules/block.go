@@ -59,7 +59,7 @@ var kinds = map[string]blockKind{
 	"law":     {named: true, keys: []string{"text"}},
 	"facet":   {named: true, keys: []string{"words", "types", "implied-by"}, lists: []string{"words", "types", "implied-by"}},
 	"party":   {named: true, keys: []string{"words"}, lists: []string{"words"}},
-	"concept": {named: true, keys: []string{"words"}, lists: []string{"words"}},
+	"concept": {named: true, keys: []string{"words", "alone"}, lists: []string{"words", "alone"}},
 	"filler":  {keys: []string{"words"}, lists: []string{"words"}},
 	"report":  {named: true, keys: []string{"names", "begins", "mdrm", "kind", "party", "laws"}, lists: []string{"names", "begins", "mdrm", "laws"}},
 	"risk":    {keys: []string{"leak High", "leak Medium", "leak Low", "error High", "error Medium"}},

@@ -25,7 +25,7 @@
 //	party person                    whom an attribute can be about
 //	  words: borrower, applicant
 //	concept score                   words that mean one thing to the rules
-//	  words: credit score, FICO
+//	  words: credit score, FICO     alone: words that mean it only where a name says nothing else
 //	filler                          words that decide nothing
 //	  words: of, the, current
 //	report FR Y-14M                 what is known of a filing

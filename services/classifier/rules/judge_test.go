@@ -128,6 +128,28 @@ func TestTheRuleThatIsNearestToTheHeadOfTheNameAnswers(t *testing.T) {
 	}
 }
 
+func TestAWordThatMeansAThingAloneMeansNothingInCompany(t *testing.T) {
+	t.Parallel()
+	p, err := Parse("alone", []byte(strings.Replace(mechanics, "concept pear\n  words: pear\n", "filler\n  words: ripe\nconcept pear\n  words: pear\n  alone: quince\n", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, technical, description, want string }{
+		{"Quince", "", "", "pear"},
+		{"Ripe Quinces", "", "", "pear"},
+		{"The Quince (ripe)", "", "", "pear"},
+		{"Quince Zyx", "", "", ""},
+		{"Quince Date", "", "", "some date"},
+		{"Zyx", "Quince", "quince", ""},
+		{"Pear Quince", "", "", "pear"},
+	} {
+		a := p.Classify(Input{Attribute: schema.Attribute{AttributeName: tt.name, TechnicalLineItemName: tt.technical, Description: tt.description}})
+		if a.Rule != tt.want {
+			t.Errorf("%q is answered by %q, want %q", tt.name, a.Rule, tt.want)
+		}
+	}
+}
+
 func TestOfEqualPointsTheRuleThatProtectsMoreAnswers(t *testing.T) {
 	t.Parallel()
 	a := mechanicsForTest(t).Classify(Input{Attribute: attribute("Zyx for Pear, Apple", "")})

@@ -26,10 +26,11 @@ const (
 	fillerTerm
 )
 
-// term is a concept, facet or party by its index.
+// term is a concept, facet or party by its index. An alone one is meant only where a name says nothing else.
 type term struct {
-	kind termKind
-	id   int
+	kind  termKind
+	id    int
+	alone bool
 }
 
 func newLexicon() lexicon {

@@ -124,11 +124,12 @@ func (b *builder) define(x *block) {
 	case "facet":
 		b.defineFacet(x)
 	case "party":
-		b.addWords(x, term{partyTerm, b.parties[x.name]}, true)
+		b.addWords(x, "words", term{kind: partyTerm, id: b.parties[x.name]}, true)
 	case "concept":
-		b.addWords(x, term{conceptTerm, b.concepts[x.name]}, true)
+		b.addWords(x, "words", term{kind: conceptTerm, id: b.concepts[x.name]}, true)
+		b.addWords(x, "alone", term{kind: conceptTerm, id: b.concepts[x.name], alone: true}, false)
 	case "filler":
-		b.addWords(x, term{fillerTerm, 0}, true)
+		b.addWords(x, "words", term{kind: fillerTerm}, true)
 	case "report":
 		b.defineReport(x)
 	case "risk":
@@ -144,10 +145,10 @@ func (b *builder) define(x *block) {
 	}
 }
 
-// addWords makes the block's words stand for a term. Two spellings with one normal form are no mistake: the dictionary of abbreviations decides
+// addWords makes the block's words under a key stand for a term. Two spellings with one normal form are no mistake: the dictionary of abbreviations decides
 // about that, and it grows.
-func (b *builder) addWords(x *block, t term, needed bool) {
-	items := x.list("words", b.problems)
+func (b *builder) addWords(x *block, key string, t term, needed bool) {
+	items := x.list(key, b.problems)
 	if needed && len(items) == 0 {
 		b.add(x.line, "%s has no words", x.title())
 	}
@@ -172,7 +173,7 @@ func (b *builder) defineFacet(x *block) {
 	f := &b.Policy.facets[b.facets[x.name]]
 	f.types = b.classes(x, "types")
 	f.impliedBy = b.classes(x, "implied-by")
-	b.addWords(x, term{facetTerm, b.facets[x.name]}, f.impliedBy == 0)
+	b.addWords(x, "words", term{kind: facetTerm, id: b.facets[x.name]}, f.impliedBy == 0)
 	if f.types != 0 && f.impliedBy&^f.types != 0 {
 		b.add(x.line, "%s is implied by %s, which its types do not have", x.title(), f.impliedBy&^f.types)
 	}

@@ -79,7 +79,7 @@ func (b *builder) concept(x *block, it item) (int, bool) {
 		id = len(b.Policy.concepts)
 		b.phrases[text] = id
 		b.Policy.concepts = append(b.Policy.concepts, concept{name: text, used: true})
-		b.lexicon.add(words, term{conceptTerm, id})
+		b.lexicon.add(words, term{kind: conceptTerm, id: id})
 	}
 	return id, true
 }

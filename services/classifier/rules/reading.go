@@ -125,9 +125,26 @@ func (p *Policy) read(in Input) *reading {
 	p.readText(r, cutLong(a.TechnicalLineItemName, maxName), inTechnicalName)
 	p.readText(r, cutLong(a.Description, maxDescription), inDescription)
 	p.readText(r, cutLong(in.Table, maxName), inTable)
+	r.mentions = slices.DeleteFunc(r.mentions, func(m mention) bool { return m.term.alone && !r.saysNothingElse(m) })
 	p.findFacet(r)
 	p.findParty(r)
 	return r
+}
+
+// saysNothingElse reports whether a mention stands in the name and all other words there are fillers. Words that mean one thing by
+// themselves mean others in company: a default is no default value.
+func (r *reading) saysNothingElse(only mention) bool {
+	if only.place > inQualifier {
+		return false
+	}
+	for i, t := range r.tokens {
+		inside := only.start <= i && i < only.end
+		filled := slices.ContainsFunc(r.mentions, func(m mention) bool { return m.term.kind == fillerTerm && m.start <= i && i < m.end })
+		if t.place <= inQualifier && !inside && !filled && t.says() {
+			return false
+		}
+	}
+	return true
 }
 
 func marksOf(a schema.Attribute) marks {

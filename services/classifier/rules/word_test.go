@@ -64,6 +64,11 @@ func TestAWordDoesNotDragInAStoryThatTheNameDoesNotTell(t *testing.T) {
 		Deferred Tax Assets | N15 | FR Y-9C | Public | no
 		Judgmental Override Flag | C1 || Proprietary, Confidential | no
 		Contract Language | C10 || Confidential, Proprietary, Public | no
+		Settlement | N1 || Confidential | no
+		Account Default | C1 || Confidential | no
+		Collection Code | C2 || Confidential | no
+		Medical | C1 || HRCI | yes
+		Minor | C1 || Confidential | yes
 		Trading assets held at fair value | N15 | FR Y-9C | Public | no
 		Loans to depository institutions | N15 | Call Report | Public | no
 		Deposits of individuals, partnerships, and corporations | N15 | Call Report | Public | no
