@@ -221,9 +221,12 @@ func (p *Policy) termName(t term) string {
 func (p *Policy) considered(d *derivation) []Alternative {
 	var out []Alternative
 	if len(d.fitting) > 0 {
-		points := d.fitting[0].points
 		for _, c := range d.fitting[1:min(len(d.fitting), maxConsidered)] {
-			out = append(out, Alternative{c.rule.name, c.rule.tier, fmt.Sprintf("fits less well: %d points against %d", c.points, points)})
+			why := d.behind(c)
+			if why == fitsLess {
+				why = fmt.Sprintf("%s: %d points against %d", why, c.points, d.fitting[0].points)
+			}
+			out = append(out, Alternative{c.rule.name, c.rule.tier, why})
 		}
 	}
 	for _, c := range d.failed {
@@ -233,6 +236,16 @@ func (p *Policy) considered(d *derivation) []Alternative {
 		out = append(out, Alternative{c.rule.name, c.rule.tier, p.why(d.reading, c)})
 	}
 	return out
+}
+
+const fitsLess = "fits less well"
+
+// behind says why a rule that fits does not answer.
+func (d *derivation) behind(c candidate) string {
+	if better(c, d.fitting[0]) < 0 {
+		return "protects less and has only a guess for it"
+	}
+	return fitsLess
 }
 
 // why says what a failed rule lacked.

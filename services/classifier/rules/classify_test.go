@@ -83,6 +83,9 @@ func TestAValueThatIsStoredAsTextIsAsSecret(t *testing.T) {
 			}
 		}
 	}
+	if a := p.Classify(Input{Attribute: attribute("FICO", "C3")}); !strings.Contains(a.Rationale, `"name or kind of a score" (Proprietary, protects less and has only a guess for it)`) {
+		t.Errorf("the rationale does not say why the guess was not followed: %s", a.Rationale)
+	}
 	for _, dataType := range []string{"N1", "C1", "BOOLEAN", "CHAR(1)"} {
 		if a := p.Classify(Input{Attribute: attribute("Bureau Score Flag", dataType)}); a.InformationSecurityClassification != schema.Proprietary {
 			t.Errorf("a flag of type %q is %s: %s", dataType, a.InformationSecurityClassification, a.Rationale)

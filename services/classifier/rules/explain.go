@@ -108,9 +108,9 @@ func (p *Policy) explainRules(b *strings.Builder, d *derivation) {
 	}
 	w := columns(b)
 	for i, c := range d.fitting[:min(len(d.fitting), maxExplained)] {
-		verdict := "fits less well"
-		if i == 0 {
-			verdict = "answers: " + c.rule.because
+		verdict := "answers: " + c.rule.because
+		if i > 0 {
+			verdict = d.behind(c)
 		}
 		fmt.Fprintf(w, "  %d points\t%q\t%s\t%s\n", c.points, c.rule.name, c.rule.tier, verdict)
 	}
