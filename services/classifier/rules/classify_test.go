@@ -83,6 +83,13 @@ func TestAValueThatIsStoredAsTextIsAsSecret(t *testing.T) {
 			}
 		}
 	}
+	for name, want := range map[string]string{
+		"Credit Limit": "amount", "Purchase APR": "rate", "Balance of the Loan": "amount", "Loan Product": "text", "Sales Region": "text", "Tax District": "text",
+	} {
+		if d := p.derive(Input{Attribute: attribute(name, "C12")}); p.facets[d.reading.facet].name != want {
+			t.Errorf("%q of a short text says: %s", name, p.facets[d.reading.facet].name)
+		}
+	}
 	if a := p.Classify(Input{Attribute: attribute("FICO", "C3")}); !strings.Contains(a.Rationale, `"name or kind of a score" (Proprietary, protects less and has only a guess for it)`) {
 		t.Errorf("the rationale does not say why the guess was not followed: %s", a.Rationale)
 	}

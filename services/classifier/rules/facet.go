@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/pdeflow/pdeflow/services/classifier/datatype"
@@ -110,7 +111,7 @@ func (p *Policy) findFacet(r *reading) {
 			continue
 		}
 		id := r.mentions[candidate.at].term.id
-		if p.facets[id].allows(r.class) {
+		if p.facets[id].allows(r.class) && (r.class != shortTextClass || p.facets[id].types&textClass != 0 || r.endsName(candidate.at)) {
 			r.facet, r.facetAt, r.facetFrom = id, candidate.at, candidate.from
 			return
 		}
@@ -125,6 +126,27 @@ func (p *Policy) findFacet(r *reading) {
 		}
 	}
 	r.describedFacet()
+}
+
+// endsName reports whether nothing but fillers follows a mention up to the end of what is named. Only there a short text may be a number:
+// CREDIT_LIMIT can be one, a loan product not, though loans are amounts elsewhere.
+func (r *reading) endsName(at int) bool {
+	m := r.mentions[at]
+	for i := m.end; i < len(r.tokens); i++ {
+		t := r.tokens[i]
+		switch {
+		case t.place != m.place || t.segment != r.tokens[m.start].segment || t.text == "of":
+			return true
+		case t.says() && !r.filled(i):
+			return false
+		}
+	}
+	return true
+}
+
+// filled reports whether a word is a filler.
+func (r *reading) filled(i int) bool {
+	return slices.ContainsFunc(r.mentions, func(m mention) bool { return m.term.kind == fillerTerm && m.start <= i && i < m.end })
 }
 
 // namedFacet is the mention in the name that says its facet, or -1. What follows a dash says it last ("Status - Closed Date"); else the last

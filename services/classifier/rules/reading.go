@@ -139,8 +139,7 @@ func (r *reading) saysNothingElse(only mention) bool {
 	}
 	for i, t := range r.tokens {
 		inside := only.start <= i && i < only.end
-		filled := slices.ContainsFunc(r.mentions, func(m mention) bool { return m.term.kind == fillerTerm && m.start <= i && i < m.end })
-		if t.place <= inQualifier && !inside && !filled && t.says() {
+		if t.place <= inQualifier && !inside && t.says() && !r.filled(i) {
 			return false
 		}
 	}
