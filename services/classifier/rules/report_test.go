@@ -37,6 +37,7 @@ func TestAReportIsKnownByWholeWordsOfItsName(t *testing.T) {
 		{"Call Report RC-C", "", "Call Report"},
 		{"FFIEC031 Call Report", "", "Call Report"},
 		{"Margin Call Report", "RCON2200", "Call Report"},
+		{"FFIEC 101 Schedule D", "", "FFIEC 101"},
 		{"Delinquency 15 days", "", ""},
 		{"Early 9C", "", ""},
 		{"FR Y-15", "", "FR Y-15"},
@@ -63,7 +64,7 @@ func TestAReportIsKnownByWholeWordsOfItsName(t *testing.T) {
 func TestAReportThatOnlySoundsPublishedLowersNothing(t *testing.T) {
 	t.Parallel()
 	p := defaultForTest(t)
-	for _, report := range []string{"Margin Call Report", "Delinquency 15 days", "FR Y-14M Schedule D 2026", "FR Y-14Q"} {
+	for _, report := range []string{"Margin Call Report", "Delinquency 15 days", "FR Y-14M Schedule D 2026", "FR Y-14Q", "FFIEC 101"} {
 		for name, dataType := range map[string]string{"Credit Card Number": "C16", "Internal Risk Rating": "C4", "Credit Score": "N3"} {
 			if a := p.Classify(Input{Attribute: attribute(name, dataType), Report: report}); a.InformationSecurityClassification != schema.HRCI {
 				t.Errorf("%q in %q is %s: %s", name, report, a.InformationSecurityClassification, a.Rationale)
