@@ -35,14 +35,15 @@
 //     delays and counts nothing. Only a work message that is not understood is published to mapping.rejected, before it is ended; an
 //     event stays in PDE_EVENTS anyhow.
 //  7. Acknowledgements are sent and not waited for. One that is lost brings the message again, and handlers bear that.
-//  8. Messages are fetched in requests for exactly as many as there is room for, never more than MaxAckPending lets out, each request
-//     open for half a second. nats.go's iterators keep a buffer of their own, out of reach: what waits there could neither be kept alive
+//  8. Messages are fetched in requests for exactly as many as there is room for, never more than MaxAckPending lets out or somebody lets
+//     be asked for at once, each request open for half a second. nats.go's iterators keep a buffer of their own, out of reach: what waits there could neither be kept alive
 //     nor given back. They also end for good when a consumer is deleted.
 //  9. From its receipt until it is settled a message gets a sign of life every third of AckWait, whether somebody works on it or not. When
-//     none has reached the server for as long as AckWait, the message is given up: its handler's context ends, it is not settled.
+//     none has reached the server for as long as AckWait, or the consumer is gone, the message is given up: its handler's context ends,
+//     it is not settled.
 //  10. An acknowledgement only names a position in the stream. Sent to a stream that was made anew it would take another message away, so
-//     after every reconnect the consumer must have the creation time that it had; else what was received before is not settled. For the
-//     same reason a connection keeps nothing to send later: what is published while NATS is away fails at once.
+//     after every reconnect the consumer must have the creation time that it had; else what was received before is not settled. A server
+//     that does not answer that question is asked again, until AckWait is over: it may only be looking for a leader. For the same reason a connection keeps nothing to send later: what is published while NATS is away fails at once.
 //  11. Whoever runs a consumer declares everything: a wiped server is whole again as soon as one process comes back to it, and the
 //     projector's consumer is there before anybody says something new. A consumer's beginning cannot be changed after it was made, so it
 //     only counts where the consumer is missing: all work for the classifier, new events for the projector (bells do the rest; thirty

@@ -2,4 +2,15 @@
 //
 // It is the vocabulary of the project and imports nothing else of it. SQL stands in plain functions over [bun.IDB] that are named for
 // the question they answer; the caller owns the transaction.
+//
+//  1. No time in a row comes from a Go clock. A transaction reads clock_timestamp() once, behind the lock of the row that it writes: read
+//     before, it is older than what the holder of the lock writes meanwhile, and updated_at goes backwards.
+//  2. What bun builds goes by the simple protocol, with the arguments in the text. The one statement that runs for every mapping,
+//     [SaveWork], goes to the driver itself, which prepares it once per connection; a tracer at the driver sees them all.
+//  3. A row of the work list is written by its key, in words that keep the planner from the index of all queued items: in tables that
+//     nobody has analyzed yet it takes one for the other, and every mapping then costs as much as its job is long.
+//  4. job_status is a function of the rows. Every write that it depends on makes jobs.version grow, job_status.job_version says from
+//     which one it was computed, and a job ends only as its row was read: what somebody asks of it in between is not passed over.
+//  5. Migrations are applied and noted in one transaction, under an advisory lock. One that has been released is never edited.
+//  6. A statement of a service ends after some time, answered or not ([Options]): a network may fall silent without an error.
 package schema
