@@ -173,7 +173,7 @@ type Job struct {
 	Scope          Scope          `bun:"scope"`
 	MappingIDs     []string       `bun:"mapping_ids,array"`
 	RetryOf        string         `bun:"retry_of,nullzero"`
-	RetryErrorCode string         `bun:"retry_error_code"`
+	RetryErrorCode ErrorCode      `bun:"retry_error_code"`
 	Force          bool           `bun:"force"`
 	// MappingCount is how many mappings the POST counted; the list's length replaces it.
 	MappingCount int64  `bun:"mapping_count"`

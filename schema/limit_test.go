@@ -81,7 +81,7 @@ func newNetwork(t *testing.T) *network {
 
 func (n *network) connect(t *testing.T, client net.Conn, where *pgx.ConnConfig) {
 	kind, address := pgconn.NetworkAddress(where.Host, where.Port)
-	server, err := net.Dial(kind, address)
+	server, err := (&net.Dialer{}).DialContext(context.WithoutCancel(t.Context()), kind, address)
 	if err != nil {
 		t.Error(err)
 		return

@@ -30,6 +30,7 @@ func TestEveryEnumeratedColumnAllowsTheValuesOfItsType(t *testing.T) {
 		"job_status.status":                                texts(schema.Statuses()),
 		"job_items.outcome":                                texts(schema.Outcomes()),
 		"job_items.error_code":                             texts(schema.ErrorCodes()),
+		"jobs.retry_error_code":                            texts(append(schema.ErrorCodes(), "")),
 		"pde_mappings.mapping_type":                        texts(schema.MappingTypes()),
 		"pde_mappings.review_status":                       texts(schema.ReviewStatuses()),
 		"pde_mappings.criticality":                         texts(schema.Levels()),

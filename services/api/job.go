@@ -311,7 +311,7 @@ func (s *Server) retry(ctx context.Context, id, key string, body RetryBody) (*as
 	}
 	out, err := s.ask(ctx, asked{dryRun: body.DryRun, key: key, hash: hash, plan: plan, job: schema.Job{
 		JobType: lost.JobType, CycleID: lost.CycleID, ReportID: lost.ReportID, Classifier: lost.Classifier, Force: lost.Force,
-		Scope: schema.ScopeRetry, RetryOf: lost.ID, RetryErrorCode: string(body.ErrorCode),
+		Scope: schema.ScopeRetry, RetryOf: lost.ID, RetryErrorCode: body.ErrorCode,
 	}})
 	if err == nil && body.DryRun {
 		out.Body = Counted{MappingCount: out.Body.(DryRun).MappingCount}
@@ -338,7 +338,7 @@ func planRetry(ctx context.Context, tx bun.Tx, job schema.Job) (schema.Job, erro
 	if err := needColumns(ctx, tx, job); err != nil {
 		return job, err
 	}
-	job.MappingCount, err = schema.CountLost(ctx, tx, lost.ID, schema.ErrorCode(job.RetryErrorCode))
+	job.MappingCount, err = schema.CountLost(ctx, tx, lost.ID, job.RetryErrorCode)
 	return job, err
 }
 
