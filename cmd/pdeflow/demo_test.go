@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -17,6 +18,16 @@ func beginDemo(ctx context.Context, dir string, args ...string) *watching {
 // demoEnvironment leads a demo to PostgreSQL and, if it heeded it, astray.
 func demoEnvironment() map[string]string {
 	return map[string]string{"PATH": "/usr/bin:/bin", "DATABASE_URL": "postgres://nobody@nowhere/nothing", "NATS_URL": "nats://nowhere"}
+}
+
+// runningJob is the id of the job that is said to run. Other lines may have ids of their own.
+func runningJob(t *testing.T, said string) string {
+	t.Helper()
+	found := regexp.MustCompile(`job (\S+) is running`).FindStringSubmatch(said)
+	if found == nil {
+		t.Fatalf("no job is said to run in:\n%s", said)
+	}
+	return found[1]
 }
 
 func TestDemoDoesTheWholeJobAndPrintsOneObject(t *testing.T) {
@@ -90,7 +101,7 @@ func TestADemoWhoseJobDoesNotCompleteServesAllTheSameAndFailsAtItsEnd(t *testing
 	defer interrupt()
 	demo := beginDemo(ctx, dir, "--mappings", "5000")
 	demo.says(t, "is running")
-	job := someID.FindString(demo.stderr.String())
+	job := runningJob(t, demo.stderr.String())
 	pdeflow(t.Context(), nil, "jobs", "cancel", job, "--data-dir", dir).ends(t, exitDone)
 	demo.shows(t, "the job is cancelled after", 1)
 	demo.shows(t, "The demo goes on serving until you press Ctrl-C.", 1)
@@ -121,7 +132,7 @@ func TestADemoThatWasInterruptedGoesOnWithItsJob(t *testing.T) {
 	if err := json.Unmarshal([]byte(second.stdout.String()), &result); err != nil {
 		t.Fatal(err)
 	}
-	if job := someID.FindString(said); result.Job.JobID != job || result.Job.Status != schema.Completed || result.Job.Succeeded != 5000 {
+	if job := runningJob(t, said); result.Job.JobID != job || result.Job.Status != schema.Completed || result.Job.Succeeded != 5000 {
 		t.Errorf("of job %s it went on with %+v", job, result.Job)
 	}
 }
