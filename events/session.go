@@ -157,6 +157,10 @@ func (r *Runner) open(ctx context.Context) (opened bool, err error) {
 		if ctx.Err() != nil {
 			return true, nil
 		}
+		if missing == 0 {
+			s.question()
+			continue
+		}
 		err = r.take(s, missing)
 		r.setClosed(err)
 		if err == nil {
@@ -173,18 +177,26 @@ func (r *Runner) open(ctx context.Context) (opened bool, err error) {
 	if ctx.Err() == nil {
 		r.held.lose(s)
 	}
-	return true, cmp.Or(s.why, err, nats.ErrConnectionClosed)
+	if s.ended.Load() { // and why is not written any more
+		err = s.why
+	}
+	return true, cmp.Or(err, nats.ErrConnectionClosed)
 }
 
 var errReplaced = errors.New("it is another one than before")
 
-// room waits until enough is missing to ask for more, or the context ends, and says how much.
+// room waits until enough is missing to ask for more, or the context ends, and says how much. While nothing is let go it returns now and
+// then with nothing, so that somebody looks whether the consumer is still there.
 func (r *Runner) room(ctx context.Context) int {
+	look := time.NewTimer(r.held.ackWait / 3)
+	defer look.Stop()
 	missing := r.window - r.held.count()
 	for missing < r.refill && ctx.Err() == nil {
 		select {
 		case <-r.held.freed:
 			missing = r.window - r.held.count()
+		case <-look.C:
+			return 0
 		case <-ctx.Done():
 		}
 	}
@@ -193,9 +205,10 @@ func (r *Runner) room(ctx context.Context) int {
 
 // take asks for so many messages, or as many as may be asked for at once, and takes what comes until the request ends.
 func (r *Runner) take(s *session, missing int) error {
-	// The server refuses a request above a limit that somebody has set, whole.
-	if most := s.consumer.CachedInfo().Config.MaxRequestBatch; most > 0 {
-		missing = min(missing, most)
+	// The server refuses a request above a limit that somebody has set, whole. It may be lifted again, so it is asked for each time.
+	if most := s.consumer.CachedInfo().Config.MaxRequestBatch; most > 0 && most < missing {
+		missing = most
+		s.question()
 	}
 	messages, err := s.consumer.Fetch(missing, jetstream.FetchMaxWait(fetchWait))
 	if err != nil {

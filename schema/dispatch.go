@@ -88,6 +88,17 @@ func MarkIntentAnnounced(ctx context.Context, db bun.IDB, jobID string, version 
 	return nil
 }
 
+// MarkWaitingAnnounced records that the stream has it what the job waits for; empty for nothing.
+func MarkWaitingAnnounced(ctx context.Context, db bun.IDB, jobID, waitingFor string) error {
+	_, err := db.NewUpdate().Model((*Job)(nil)).
+		Set("announced_waiting = nullif(?, ''), updated_at = clock_timestamp(), updated_by = ?", waitingFor, folder).
+		Where("id = ?", jobID).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("announced wait of job %s: %w", jobID, err)
+	}
+	return nil
+}
+
 // ListItems writes the next page of the job's work list, at most limit mappings, and completes the list where there are no more. A job
 // that is to be cancelled gets its items cancelled, so that a retry finds them. It returns the job as it stands after the page; the
 // page lasts or not with the transaction, and a list cut short goes on where it stopped.
@@ -206,6 +217,7 @@ func LaggingJobs(ctx context.Context, db bun.IDB) ([]string, error) {
 	var ids []string
 	err := db.NewRaw(`select j.id from jobs j left join job_status s on s.job_id = j.id
 		where not j.announced_finished and (s.job_id is null or s.job_version < j.version or j.ended_at is not null
+			or s.waiting_for is distinct from j.announced_waiting
 			or exists (select from job_items i where i.job_id = j.id and i.outcome is not null and i.folded_at is null))
 		order by j.id`).Scan(ctx, &ids)
 	if err != nil {

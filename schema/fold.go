@@ -124,6 +124,7 @@ func WriteStatus(ctx context.Context, tx bun.Tx, locked LockedStatus, counts Cou
 		return status, err
 	}
 	if status.Equal(before) && status.Status.Final() == !job.EndedAt.IsZero() {
+		before.WaitingUntil = status.WaitingUntil
 		return before, nil
 	}
 	if before.Status != "" && before.Status != status.Status && !before.Status.CanBecome(status.Status) {
@@ -151,7 +152,7 @@ func WriteStatus(ctx context.Context, tx bun.Tx, locked LockedStatus, counts Cou
 
 func endJob(ctx context.Context, tx bun.Tx, job Job, status JobStatus) error {
 	result, err := tx.NewUpdate().Model((*Job)(nil)).
-		Set("ended_at = ?, updated_at = ?, updated_by = ?", status.CompletedAt, status.UpdatedAt, folder).
+		Set("ended_at = ?, updated_at = clock_timestamp(), updated_by = ?", status.CompletedAt, folder).
 		Where("id = ? and version = ? and ended_at is null", job.ID, job.Version).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("end job %s: %w", job.ID, err)

@@ -199,6 +199,8 @@ type Job struct {
 	AnnouncedListed    bool  `bun:"announced_listed"`
 	AnnouncedIntent    int64 `bun:"announced_intent"`
 	AnnouncedFinished  bool  `bun:"announced_finished"`
+	// AnnouncedWaiting is what was last said of what the job waits for; empty where that was nothing.
+	AnnouncedWaiting string `bun:"announced_waiting,nullzero"`
 
 	EndedAt   time.Time `bun:"ended_at,nullzero"`
 	AuditedAt time.Time `bun:"audited_at,nullzero"`

@@ -21,7 +21,7 @@ import (
 func TestAStatementThatNobodyAnswersEndsAtItsLimit(t *testing.T) {
 	t.Parallel()
 	network := newNetwork(t)
-	db, err := schema.Open(t.Context(), network.url, schema.Options{StatementLimit: 300 * time.Millisecond, MaxConns: 1})
+	db, err := schema.Open(t.Context(), network.url, schema.Options{StatementLimit: time.Second, MaxConns: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,11 +87,13 @@ func (n *network) connect(t *testing.T, client net.Conn, where *pgx.ConnConfig) 
 		return
 	}
 	var answers sync.WaitGroup
-	answers.Go(func() { _, _ = io.Copy(swallower{n, client}, server) })
+	answers.Go(func() {
+		_, _ = io.Copy(swallower{n, client}, server)
+		_ = client.Close() // the database has ended it
+	})
 	_, _ = io.Copy(server, client)
 	_ = server.Close()
 	answers.Wait()
-	_ = client.Close()
 }
 
 // swallower passes on what the network does not swallow.

@@ -60,6 +60,10 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	}
 	params["timezone"] = "UTC"
 	params["idle_in_transaction_session_timeout"] = "30s"
+	if opts.StatementLimit > 0 {
+		// A pool asks connections that have lain idle whether they live, which is no statement to the tracer.
+		config.PingTimeout = min(opts.StatementLimit, 5*time.Second)
+	}
 	if opts.LogSQL != nil || opts.StatementLimit > 0 {
 		config.ConnConfig.Tracer = tracer{log: opts.LogSQL, limit: opts.StatementLimit}
 	}

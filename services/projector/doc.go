@@ -11,8 +11,7 @@
 //  4. The final status frees the report for its next job in the same transaction. Then job.finished is published and remembered, and only
 //     then is the last event acknowledged; a projector that dies in between is followed by a bell. It is the last that is said of a job:
 //     where the dispatcher still owes a word, such as that the list is complete, it waits for the bell as well.
-//  5. When what a job waits for changes, that is said behind the commit, once: it is news of the status, which says it too, so whoever
-//     misses it has lost nothing.
+//  5. When what a job waits for changes, that is said behind the commit, and remembered: until then the job lags, and a bell follows.
 //  6. What is wrong with one job is logged and stays its own: the events of the batch are acknowledged, because they would only bring the
 //     same again and hold up the others, and every bell is another try. Where the database or the stream is away, the events come again.
 package projector

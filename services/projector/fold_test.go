@@ -3,6 +3,7 @@ package projector
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -176,6 +177,39 @@ func TestWhatAJobWaitsForIsShownUntilItIsOver(t *testing.T) {
 	}
 	if len(said) != 2 || *said[0].WaitingFor != want || !said[0].Until.Equal(due) || said[1].WaitingFor != nil || said[1].Until != nil {
 		t.Errorf("said of the wait: %+v", said)
+	}
+}
+
+func TestAWaitThatCouldNotBeSaidIsSaidAtTheBell(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 1)
+	job := h.listed()
+	p := h.projector()
+	h.fold(p, heard(events.JobBell(job.ID)))
+	if _, err := schema.PostponeItem(t.Context(), h.DB, job.ID, h.ids[0], schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	h.Bus.Stop()
+	if err := p.fold(t.Context(), []events.Received[events.JobProgress]{heard(events.JobBell(job.ID))}); err == nil {
+		t.Error("the bell would be acknowledged")
+	}
+	if lagging, err := schema.LaggingJobs(t.Context(), h.DB); err != nil || !slices.Contains(lagging, job.ID) {
+		t.Errorf("no bell would follow: %v, %v", lagging, err)
+	}
+	h.Bus.Restart()
+	next := h.projector()
+	h.Eventually("it is said", func() bool {
+		return next.fold(t.Context(), []events.Received[events.JobProgress]{heard(events.JobBell(job.ID))}) == nil
+	})
+	h.fold(next, heard(events.JobBell(job.ID)))
+	n := 0
+	for _, m := range h.published(events.TopicJobProgress, job.ID) {
+		if strings.HasPrefix(m.Header.Get("ce-id"), "waiting/") {
+			n++
+		}
+	}
+	if lagging, err := schema.LaggingJobs(t.Context(), h.DB); err != nil || len(lagging) != 0 || n != 1 {
+		t.Errorf("it is said %d times, and %v lag, %v", n, lagging, err)
 	}
 }
 

@@ -154,7 +154,7 @@ func (p *Projector) foldJob(ctx context.Context, l look) error {
 			break
 		}
 	}
-	if err := p.tellWaiting(ctx, locked, status); err != nil {
+	if err := p.tellWaiting(ctx, locked.Job, status); err != nil {
 		return err
 	}
 	if more {
@@ -163,16 +163,19 @@ func (p *Projector) foldJob(ctx context.Context, l look) error {
 	return p.finish(ctx, locked.Job, status)
 }
 
-// tellWaiting says what the job waits for where that is something else than before, or that it does not wait any more.
-func (p *Projector) tellWaiting(ctx context.Context, before schema.LockedStatus, after schema.JobStatus) error {
-	if after.WaitingFor == before.Status.WaitingFor {
+// tellWaiting says what the job waits for where that is something else than was said last, or that it does not wait any more.
+func (p *Projector) tellWaiting(ctx context.Context, job schema.Job, status schema.JobStatus) error {
+	if status.WaitingFor == job.AnnouncedWaiting {
 		return nil
 	}
-	waiting := events.Waiting{Since: after.UpdatedAt}
-	if after.WaitingFor != "" {
-		waiting.WaitingFor, waiting.Until = &after.WaitingFor, &after.WaitingUntil
+	waiting := events.Waiting{Since: status.UpdatedAt}
+	if status.WaitingFor != "" {
+		waiting.WaitingFor, waiting.Until = &status.WaitingFor, &status.WaitingUntil
 	}
-	return p.publish.Publish(traced(ctx, before.Job), events.JobWaiting(before.Job.ID, waiting))
+	if err := p.publish.Publish(traced(ctx, job), events.JobWaiting(job.ID, waiting)); err != nil {
+		return err
+	}
+	return schema.MarkWaitingAnnounced(ctx, p.db, job.ID, status.WaitingFor)
 }
 
 // traced joins the trace of the request for the job.
