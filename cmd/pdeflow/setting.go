@@ -56,19 +56,26 @@ func checkAddress(flags, address, such string) error {
 	return nil
 }
 
-// natsServers reads a NATS URL, which may name several servers of a cluster, with commas between and with or without a scheme.
+// natsServers reads a NATS URL, which may name several servers of a cluster, with commas between and with or without a scheme. As in the
+// NATS client, a comma too many names nothing.
 func natsServers(where string) ([]*url.URL, error) {
+	wrong := errors.New("the NATS URL is not of the form nats://host:port or nats://user:password@host:port")
 	var servers []*url.URL
 	for server := range strings.SplitSeq(where, ",") {
-		server = strings.TrimSpace(server)
+		if server = strings.TrimSpace(server); server == "" {
+			continue
+		}
 		if !strings.Contains(server, "://") {
 			server = "nats://" + server
 		}
 		u, err := url.Parse(server)
 		if err != nil || u.Hostname() == "" { // the error would repeat the URL
-			return nil, errors.New("the NATS URL is not of the form nats://host:port or nats://user:password@host:port")
+			return nil, wrong
 		}
 		servers = append(servers, u)
+	}
+	if len(servers) == 0 {
+		return nil, wrong
 	}
 	return servers, nil
 }

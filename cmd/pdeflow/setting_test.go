@@ -18,6 +18,8 @@ func TestOfANATSURLOnlyTheHostsAreSaid(t *testing.T) {
 		"u:hunter2@a,nats://b":                         "nats://a,nats://b",
 		"nats://u:hunter2@a:4222, nats://u:hunter2@b ": "nats://a:4222,nats://b",
 		"nats://b?password=hunter2":                    "nats://b",
+		",nats://a:4222,, nats://b:4222, ":             "nats://a:4222,nats://b:4222",
+		" , ":                                          "a URL that cannot be read",
 		"nats://u:hunter2@host:port":                   "a URL that cannot be read",
 		"nats://u:hunter2%@host":                       "a URL that cannot be read",
 	} {
