@@ -3,9 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/eventstest"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
@@ -80,97 +78,4 @@ func TestCheckNamesAHundredOfAKindAndCountsTheRest(t *testing.T) {
 		strings.Count(got.stdout, "  pde_mappings ") != namedRows || strings.Count(got.stdout, "  attributes ") != namedRows {
 		t.Errorf("it says:\n%s", got.stdout)
 	}
-}
-
-func TestCheckSaysWhyAJobDoesNotMove(t *testing.T) {
-	t.Parallel()
-	const old = "clock_timestamp() - interval '2 minutes'"
-	stands := func(s *stand) string {
-		s.t.Helper()
-		s.change("update job_items set updated_at = "+old, "update job_status set updated_at = "+old, "update jobs set updated_at = "+old)
-		got := s.pdeflow("check").ends(s.t, exitFailed)
-		_, problem, _ := strings.Cut(strings.Join(strings.Fields(got.stdout), " "), "nothing has changed for ")
-		return problem
-	}
-	t.Run("nobody dispatches", func(t *testing.T) {
-		t.Parallel()
-		s := newStand(t, apiService, projectorService)
-		ids := schematest.Report(t, s.db, 3)
-		schematest.ListedJob(t, s.db, 3)
-		if got := stands(s); !strings.Contains(got, "3 mappings are due") || !strings.Contains(got, "mapping "+ids[0]+" has no message in PDE_WORK: no dispatcher sends it") {
-			t.Errorf("it says %q", got)
-		}
-		s.nats.Stop()
-		if got := stands(s); !strings.Contains(got, "NATS does not answer at nats://127.0.0.1") {
-			t.Errorf("without NATS it says %q", got)
-		}
-	})
-	t.Run("nobody classifies", func(t *testing.T) {
-		t.Parallel()
-		s := newStand(t, apiService, dispatcherService, projectorService)
-		ids := schematest.Report(t, s.db, 3)
-		job := s.regenerate()
-		s.becomes(job, schema.Running)
-		if got := stands(s); !strings.Contains(got, "the message of mapping "+ids[0]+" is in PDE_WORK, and nobody reads its consumer classifier-rules: no classifier runs") {
-			t.Errorf("it says %q", got)
-		}
-	})
-	t.Run("nobody counts", func(t *testing.T) {
-		t.Parallel()
-		s := newStand(t, apiService, dispatcherService, classifierService)
-		schematest.Report(t, s.db, 3)
-		s.regenerate()
-		s.eventually("all have an outcome", "select count(*) filter (where outcome is null) = 0 and count(*) = 3 from job_items")
-		if got := stands(s); !strings.Contains(got, "3 mappings have an outcome that its status lacks") ||
-			!strings.Contains(got, "nobody reads its consumer projector: no projector runs") {
-			t.Errorf("it says %q", got)
-		}
-	})
-	t.Run("the classifier is dead", func(t *testing.T) {
-		t.Parallel()
-		s := newStand(t, apiService, dispatcherService, projectorService)
-		schematest.Report(t, s.db, 3)
-		// Their rows are locked, so that the classifier has taken the messages and does not get on.
-		locks, err := s.db.BeginTx(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer locks.Rollback() //nolint:errcheck // done below, unless the test has failed
-		if _, err := locks.NewRaw("select from pde_mappings for no key update").Exec(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		victim := s.start("serve", "--services", "classifier")
-		s.becomes(s.regenerate(), schema.Running)
-		s.eventually("the classifier waits for the rows", `select count(*) = 3 from pg_stat_activity where wait_event_type = 'Lock'
-			and datname = current_database() and query like 'with locked as%'`)
-		if got := stands(s); !strings.Contains(got, "a classifier reads its consumer classifier-rules") {
-			t.Errorf("while it lives it says %q", got)
-		}
-		if err := victim.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		if err := locks.Rollback(); err != nil {
-			t.Fatal(err)
-		}
-		js, err := events.JetStream(s.nats.Conn(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		// As if the thirty seconds of silence were over that its messages are left to it.
-		consumer, err := js.Consumer(t.Context(), events.StreamWork, events.ClassifierRules().Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		config := consumer.CachedInfo().Config
-		config.AckWait = time.Millisecond
-		if consumer, err = js.UpdateConsumer(t.Context(), events.StreamWork, config); err != nil {
-			t.Fatal(err)
-		}
-		if out := consumer.CachedInfo().NumAckPending; out != 3 {
-			t.Fatalf("%d messages are out, not the three that the dead one held", out)
-		}
-		if got := stands(s); !strings.Contains(got, "nobody reads its consumer classifier-rules: no classifier runs") {
-			t.Errorf("when it is dead it says %q", got)
-		}
-	})
 }

@@ -120,7 +120,8 @@ func (w *witness) look(ctx context.Context, c events.Consumer) string {
 }
 
 // isRead says whether somebody asks for messages, or works on some. What a dead reader held counts as out until somebody else asks for it,
-// so it is no sign of life where nothing was delivered or acknowledged for as long as a message may be silent.
+// so it is no sign of life where nothing was delivered or acknowledged for as long as a message may be silent. A reader that lives, even one
+// that hangs, says of what it holds that it is alive, and NATS counts that as delivered.
 func isRead(info *jetstream.ConsumerInfo) bool {
 	lately := func(at *time.Time) bool { return at != nil && info.TimeStamp.Sub(*at) < info.Config.AckWait }
 	return info.NumWaiting > 0 || info.NumAckPending > 0 && (lately(info.Delivered.Last) || lately(info.AckFloor.Last))
