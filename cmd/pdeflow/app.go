@@ -89,6 +89,26 @@ func (a *app) root() *cli.Command {
 	return root
 }
 
+// typedFlag is a flag of which a command asks whether it was typed, and not only what it says: IsSet is true of nothing else. Comparing
+// its value with the environment's would not do, since the same may be typed; nor would it to ask whether the environment was looked at,
+// which is done before the flags behind a subcommand's name are read.
+type typedFlag struct {
+	*cli.StringFlag
+	typed bool
+}
+
+// Set implements [cli.Flag]. Only what is typed comes here: the embedded flag takes the environment's value by itself.
+func (f *typedFlag) Set(name, value string) error {
+	f.typed = true
+	return f.StringFlag.Set(name, value)
+}
+
+// IsSet implements [cli.Flag].
+func (f *typedFlag) IsSet() bool { return f.typed }
+
+// typed reports whether something was typed for a [typedFlag].
+func typed(cmd *cli.Command, flag string) bool { return cmd.IsSet(flag) && cmd.String(flag) != "" }
+
 // env is the source of a flag's value in the environment that run was given.
 func (a *app) env(name string) cli.ValueSourceChain {
 	return cli.NewValueSourceChain(envSource{name: name, getenv: a.getenv})

@@ -44,13 +44,13 @@ const (
 // clientFlags are the flags of a command that speaks to the API.
 func (a *app) clientFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{
+		&typedFlag{StringFlag: &cli.StringFlag{
 			Name: flagServer, Usage: "`URL` of the API (default: of the pdeflow that runs on this machine, else " + defaultServer + ")",
 			Sources: a.env("PDEFLOW_SERVER"),
-		},
-		&cli.StringFlag{
+		}},
+		&typedFlag{StringFlag: &cli.StringFlag{
 			Name: flagToken, Usage: "bearer `TOKEN` (default: of the pdeflow that runs on this machine)", Sources: a.env("PDEFLOW_TOKEN"),
-		},
+		}},
 		findFlag(),
 	}
 }
@@ -89,9 +89,9 @@ func (a *app) client(cmd *cli.Command) (*client, error) {
 	if server != "" && !isHTTP(server) {
 		return nil, usagef("--server (PDEFLOW_SERVER) is a URL such as %s", defaultServer)
 	}
-	if dir != "" && !a.typed(cmd, flagServer, "PDEFLOW_SERVER") {
+	if dir != "" && !typed(cmd, flagServer) {
 		server = ""
-		if !a.typed(cmd, flagToken, "PDEFLOW_TOKEN") {
+		if !typed(cmd, flagToken) {
 			token = ""
 		}
 	}
@@ -110,12 +110,6 @@ func (a *app) client(cmd *cli.Command) (*client, error) {
 		return c, err
 	}
 	return c, nil
-}
-
-// typed reports whether a flag was typed, as opposed to one that the environment speaks for.
-func (a *app) typed(cmd *cli.Command, flag, variable string) bool {
-	value := cmd.String(flag)
-	return value != "" && value != strings.TrimSpace(a.getenv(variable))
 }
 
 // nothingRuns is the error of a directory that was typed and that nothing runs on. Nothing else is looked for then: whoever types a

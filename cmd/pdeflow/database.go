@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,12 +23,12 @@ type located struct{ database, nats, natsCredentials string }
 // that belongs to it. What is typed comes before what the environment says, and is paired with nothing of it.
 func (a *app) locate(cmd *cli.Command) (located, error) {
 	at := located{database: cmd.String(flagDatabase), nats: cmd.String(flagNATS), natsCredentials: cmd.String(flagCredentials)}
-	dir, typedNATS := cmd.String(flagDataDir), a.typed(cmd, flagNATS, "NATS_URL")
-	typedDatabase := a.typed(cmd, flagDatabase, "DATABASE_URL")
-	if typedDatabase && !typedNATS {
+	dir, typedNATS, typedDatabase := cmd.String(flagDataDir), typed(cmd, flagNATS), typed(cmd, flagDatabase)
+	local := at.database == "" || dir != "" && !typedDatabase
+	if (typedDatabase || local) && !typedNATS {
 		at.nats = ""
 	}
-	if at.database == "" || dir != "" && !typedDatabase {
+	if local {
 		run, err := datadir.Find(a.getenv, dir)
 		switch {
 		case err != nil && dir != "":
@@ -35,10 +36,7 @@ func (a *app) locate(cmd *cli.Command) (located, error) {
 		case err != nil:
 			return at, usagef("there is no database: set DATABASE_URL (--database-url), or start pdeflow serve or demo on this machine (%w)", err)
 		}
-		at.database = run.Database
-		if !typedNATS {
-			at.nats = run.NATS
-		}
+		at.database, at.nats = run.Database, cmp.Or(at.nats, run.NATS)
 	}
 	return at, errors.Join(checkDatabase(at.database), checkNATS(at.nats, at.natsCredentials))
 }

@@ -48,13 +48,19 @@ func (a *app) dataDirFlag() cli.Flag {
 }
 
 func (a *app) databaseFlag() cli.Flag {
-	return &cli.StringFlag{Name: flagDatabase, Usage: "Postgres `URL`, such as postgres://user:password@host/database", Sources: a.env("DATABASE_URL")}
+	return &typedFlag{StringFlag: &cli.StringFlag{
+		Name: flagDatabase, Usage: "Postgres `URL`, such as postgres://user:password@host/database", Sources: a.env("DATABASE_URL"),
+	}}
 }
 
 func (a *app) natsFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: flagNATS, Usage: "NATS `URL`, such as nats://user:password@host:4222", Sources: a.env("NATS_URL")},
-		&cli.StringFlag{Name: flagCredentials, Usage: "NATS credentials `FILE`", TakesFile: true, Sources: a.env("NATS_CREDS")},
+		&typedFlag{StringFlag: &cli.StringFlag{
+			Name: flagNATS, Usage: "NATS `URL`, such as nats://user:password@host:4222", Sources: a.env("NATS_URL"),
+		}},
+		&typedFlag{StringFlag: &cli.StringFlag{
+			Name: flagCredentials, Usage: "NATS credentials `FILE`", TakesFile: true, Sources: a.env("NATS_CREDS"),
+		}},
 	}
 }
 
