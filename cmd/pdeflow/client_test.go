@@ -91,6 +91,16 @@ func TestAServerIsFoundByItsRunFileAndTypedWordsComeFirst(t *testing.T) {
 		"a token typed beside a directory": {
 			args: []string{"--data-dir", dir, "--token", "mine"}, environment: map[string]string{"PDEFLOW_TOKEN": "theirs"}, local: []string{"Bearer mine"},
 		},
+		"a token typed that the environment has as well": {
+			args: []string{"--data-dir", dir, "--token", "mine"}, environment: map[string]string{"PDEFLOW_TOKEN": "mine"}, local: []string{"Bearer mine"},
+		},
+		"a server typed that the environment has as well": {
+			args: []string{"--data-dir", dir, "--server", there}, environment: map[string]string{"PDEFLOW_SERVER": there, "PDEFLOW_TOKEN": "theirs"},
+			away: []string{"Bearer theirs"},
+		},
+		"flags before, of which the environment has one as well": {
+			args: []string{"--data-dir", dir, "--token", "mine"}, environment: map[string]string{"PDEFLOW_TOKEN": "mine"}, local: []string{"Bearer mine"},
+		},
 		"flags before the name of the subcommand": {args: []string{"--data-dir", dir}, local: []string{"Bearer local"}},
 	}
 	for name, tt := range tests {
@@ -222,19 +232,28 @@ func TestNATSIsThatOfTheDatabaseOrTheOneThatIsTyped(t *testing.T) {
 	t.Parallel()
 	dir := runningOn(t, nobody(t), "t", "postgres:///local")
 	const theirs, mine = "nats://theirs", "nats://mine"
-	environment := map[string]string{"DATABASE_URL": "postgres:///theirs", "NATS_URL": theirs}
+	creds, other := file(t, "theirs.creds", ""), file(t, "mine.creds", "")
+	environment := map[string]string{"DATABASE_URL": "postgres:///theirs", "NATS_URL": theirs, "NATS_CREDS": creds}
 	for name, tt := range map[string]struct {
 		args        []string
 		environment map[string]string
 		want        located
 	}{
-		"of the environment":           {nil, environment, located{database: "postgres:///theirs", nats: theirs}},
+		"of the environment":           {nil, environment, located{"postgres:///theirs", theirs, creds}},
 		"of the directory":             {[]string{"--data-dir", dir}, environment, located{database: "postgres:///local", nats: "nats://local"}},
 		"of nobody, beside a database": {[]string{"--database-url", "postgres:///mine"}, environment, located{database: "postgres:///mine"}},
 		"typed beside a database": {
 			[]string{"--database-url", "postgres:///mine", "--nats-url", mine}, environment, located{database: "postgres:///mine", nats: mine},
 		},
-		"typed beside a directory": {[]string{"--data-dir", dir, "--nats-url", mine}, environment, located{database: "postgres:///local", nats: mine}},
+		"typed beside the environment's database": {[]string{"--nats-url", mine}, environment, located{database: "postgres:///theirs", nats: mine}},
+		"typed, and the environment's as well": {
+			[]string{"--database-url", "postgres:///theirs", "--nats-url", theirs}, environment, located{database: "postgres:///theirs", nats: theirs},
+		},
+		"typed with its credentials": {
+			[]string{"--nats-url", mine, "--nats-creds", other}, environment, located{"postgres:///theirs", mine, other},
+		},
+		"of the environment, with credentials that are typed": {[]string{"--nats-creds", other}, environment, located{"postgres:///theirs", theirs, other}},
+		"typed beside a directory":                            {[]string{"--data-dir", dir, "--nats-url", mine}, environment, located{database: "postgres:///local", nats: mine}},
 	} {
 		var at located
 		a := &app{stdout: io.Discard, stderr: io.Discard, getenv: func(name string) string { return tt.environment[name] }}

@@ -28,6 +28,9 @@ func (a *app) locate(cmd *cli.Command) (located, error) {
 	if (typedDatabase || local) && !typedNATS {
 		at.nats = ""
 	}
+	if (typedDatabase || local || typedNATS) && !typed(cmd, flagCredentials) {
+		at.natsCredentials = "" // the environment's are for the environment's server
+	}
 	if local {
 		run, err := datadir.Find(a.getenv, dir)
 		switch {
