@@ -142,18 +142,34 @@ func (d *demo) run(ctx context.Context, at address) error {
 // job loads the report and follows its job to the end.
 func (d *demo) job(ctx context.Context, at address) (status events.JobStatus, err error) {
 	c := newClient(at.HTTP, at.token)
-	var jobID string
-	err = d.load(ctx, at.db)
-	if active, ok := errors.AsType[*schema.ActiveJobError](err); ok {
-		// An earlier demo on this directory was stopped before it had ended.
-		jobID, err = active.JobID, nil
-	} else if err == nil {
-		jobID, err = c.regenerate(ctx, sample.CycleID, sample.ReportID)
+	for {
+		err := d.load(ctx, at.db)
+		active, isActive := errors.AsType[*schema.ActiveJobError](err)
+		if err != nil && !isActive {
+			return status, err
+		}
+		if !isActive {
+			jobID, err := c.regenerate(ctx, sample.CycleID, sample.ReportID)
+			if err != nil {
+				return status, err
+			}
+			return d.app.watch(ctx, c, jobID, d.json)
+		}
+		job, err := schema.ReadJob(ctx, at.db, active.JobID)
+		switch {
+		case err != nil:
+			return status, err
+		case job.Intent == schema.IntentPause:
+			return status, fmt.Errorf("job %s of the report is paused; start pdeflow serve%s, and let it go on with: pdeflow jobs resume %s%s",
+				job.ID, d.find(), job.ID, d.find())
+		}
+		// An earlier demo on this directory was stopped before its job had ended, which is this one's as well; or somebody has asked for
+		// another job, and this one's comes after it.
+		status, err = d.app.watch(ctx, c, job.ID, d.json)
+		if err != nil || job.JobType == schema.PDERegeneration && job.Scope == schema.ScopeAll {
+			return status, err
+		}
 	}
-	if err != nil {
-		return status, err
-	}
-	return d.app.watch(ctx, c, jobID, d.json)
 }
 
 // interrupted says what becomes of the job of a demo that was told to end before its job had.
@@ -161,7 +177,11 @@ func (d *demo) interrupted() error {
 	if d.named == "" {
 		return errors.New("the demo stops before its job has ended, and nothing of it is left")
 	}
-	return fmt.Errorf("the demo stops before its job has ended; go on with it with: pdeflow demo%s", d.find())
+	again := "pdeflow demo" + d.find()
+	if d.size > 0 {
+		again += fmt.Sprintf(" --mappings %d", d.size)
+	}
+	return fmt.Errorf("the demo stops before its job has ended; go on with it with: %s", again)
 }
 
 // find is the flag by which commands find the demo. One on a temporary directory is found without.

@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
+	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
 	"github.com/pdeflow/pdeflow/schema"
 )
 
@@ -123,17 +126,76 @@ func TestADemoThatWasInterruptedGoesOnWithItsJob(t *testing.T) {
 	interrupt()
 	first.exits(t, exitFailed)
 	said := first.stderr.String()
-	if !strings.Contains(said, "the demo stops before its job has ended; go on with it with: pdeflow demo --data-dir "+dir) || strings.Contains(said, "jobs watch") {
+	again := printedCommand(t, said, "the demo stops before its job has ended; go on with it with: pdeflow ")
+	if strings.Contains(said, "jobs watch") {
 		t.Errorf("it says:\n%s", said)
 	}
-	second := beginDemo(t.Context(), dir, "--mappings", "5000", "--once", "--json")
+	ctx, interrupt = context.WithCancel(t.Context())
+	defer interrupt()
+	second := begin(ctx, demoEnvironment(), again...)
+	second.shows(t, "(generated, 5000 mappings), cycle 2026-Q3: the job is completed", 1)
+	job := runningJob(t, said)
+	pdeflow(t.Context(), nil, "jobs", "status", job, "--data-dir", dir).ends(t, exitDone, "completed", "5000 of 5000 mappings")
+	second.shows(t, "/jobs/"+job+"/status", 1)
+	interrupt()
 	second.exits(t, exitDone)
-	var result demoResult
-	if err := json.Unmarshal([]byte(second.stdout.String()), &result); err != nil {
+}
+
+// printedCommand is the rest of the line that begins so, as what a shell makes of it.
+func printedCommand(t *testing.T, said, begin string) []string {
+	t.Helper()
+	_, command, found := strings.Cut(said, begin)
+	if !found {
+		t.Fatalf("%q is not said in:\n%s", begin, said)
+	}
+	command, _, _ = strings.Cut(command, "\n")
+	return strings.Fields(command)
+}
+
+func TestADemoOnAPausedJobSaysHowToLetItGoOn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	first := beginDemo(ctx, dir, "--mappings", "5000")
+	first.says(t, "is running")
+	job := runningJob(t, first.stderr.String())
+	pdeflow(t.Context(), nil, "jobs", "pause", job, "--data-dir", dir).ends(t, exitDone)
+	first.says(t, "is paused")
+	interrupt()
+	first.exits(t, exitFailed)
+
+	second := beginDemo(t.Context(), dir, "--once")
+	second.exits(t, exitFailed)
+	said := second.stderr.String()
+	start, _, _ := strings.Cut(strings.Join(printedCommand(t, said, "job "+job+" of the report is paused; start pdeflow "), " "), ",")
+	ctx, interrupt = context.WithCancel(t.Context())
+	defer interrupt()
+	environment := map[string]string{"PATH": "/usr/bin:/bin"}
+	serve := begin(ctx, environment, strings.Fields(start)...)
+	serve.says(t, "pdeflow runs")
+	pdeflow(t.Context(), environment, printedCommand(t, said, "and let it go on with: pdeflow ")...).ends(t, exitDone)
+	pdeflow(t.Context(), environment, "jobs", "watch", job, "--data-dir", dir).ends(t, exitDone, "5000 of 5000 mappings")
+	interrupt()
+	serve.exits(t, exitDone)
+}
+
+func TestADemoDoesTheWholeReportAfterAJobOnAPartOfIt(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, apiService)
+	d := demo{app: &app{stdout: s.log, stderr: s.log, getenv: func(string) string { return "" }}, json: true}
+	if err := d.load(t.Context(), s.db); err != nil {
 		t.Fatal(err)
 	}
-	if job := runningJob(t, said); result.Job.JobID != job || result.Job.Status != schema.Completed || result.Job.Succeeded != 5000 {
-		t.Errorf("of job %s it went on with %+v", job, result.Job)
+	var id string
+	if err := s.db.NewRaw("select min(id) from pde_mappings").Scan(t.Context(), &id); err != nil {
+		t.Fatal(err)
+	}
+	part := s.accepted(s.do(http.MethodPost, mappingsPath(sample.CycleID, sample.ReportID, "/regenerate-all"), map[string][]string{"mapping_ids": {id}}))
+	s.run(dispatcherService, classifierService, projectorService)
+	status, err := d.job(t.Context(), address{Run: datadir.Run{HTTP: strings.TrimSuffix(s.url, "/api/v1")}, token: s.token, db: s.db})
+	if err != nil || status.JobID == part || status.TotalSteps != 118 || status.Status != schema.Completed {
+		t.Errorf("after job %s of one mapping it comes to %+v (%v)", part, status, err)
 	}
 }
 
