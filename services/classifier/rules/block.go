@@ -68,7 +68,7 @@ var kinds = map[string]blockKind{
 	"group":   {named: true},
 	"rule": {
 		named: true,
-		keys:  append(slices.Clone(conditionLists), "tier", "personal", "criticality", "leak", "regulatory", "laws", "because", "certainty"),
+		keys:  append(slices.Clone(conditionLists), "tier", "personal", "criticality", "leak", "regulatory", "laws", "because", "certainty", "yields"),
 		lists: append(slices.Clone(conditionLists), "laws"),
 	},
 	"refine": {

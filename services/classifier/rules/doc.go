@@ -50,6 +50,7 @@
 //	  criticality: High
 //	  laws: FCRA
 //	  because: the value of a score decides about a person's credit
+//	  yields: yes                   its words only say a kind of value: every other rule with words goes before it
 //	refine aggregate                changes single answers of the rule that won
 //	  any: portfolio
 //	  tier: at most Confidential

@@ -145,8 +145,11 @@ func (r *reading) endsName(at int) bool {
 }
 
 // filled reports whether a word is a filler.
-func (r *reading) filled(i int) bool {
-	return slices.ContainsFunc(r.mentions, func(m mention) bool { return m.term.kind == fillerTerm && m.start <= i && i < m.end })
+func (r *reading) filled(i int) bool { return r.means(i, fillerTerm) }
+
+// means reports whether a word belongs to a phrase of one of the kinds.
+func (r *reading) means(i int, kinds ...termKind) bool {
+	return slices.ContainsFunc(r.mentions, func(m mention) bool { return m.start <= i && i < m.end && slices.Contains(kinds, m.term.kind) })
 }
 
 // namedFacet is the mention in the name that says its facet, or -1. What follows a dash says it last ("Status - Closed Date"); else the last

@@ -117,6 +117,8 @@ func (c *candidate) matchWords(rd *reading) (weak place, ok bool) {
 	}
 	c.points = named + min(3, described)
 	switch {
+	case c.rule.yields:
+		// its words stand for a kind of value, as those of facets do
 	case named > 0:
 		c.footing = inNames
 	case described > 0:

@@ -139,7 +139,9 @@ func TestAWordThatMeansAThingAloneMeansNothingInCompany(t *testing.T) {
 		{"Ripe Quinces", "", "", "pear"},
 		{"The Quince (ripe)", "", "", "pear"},
 		{"Quince Zyx", "", "", ""},
-		{"Quince Date", "", "", "some date"},
+		{"Quince Date", "", "", "pear"},
+		{"Borrower Quince", "", "", "pear"},
+		{"Quince Zyx Date", "", "", "some date"},
 		{"Zyx", "Quince", "quince", ""},
 		{"Pear Quince", "", "", "pear"},
 	} {

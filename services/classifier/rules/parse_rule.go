@@ -153,6 +153,8 @@ func (b *builder) answers(x *block, r *rule) {
 			r.regulatory = b.regulatory(x, e)
 		case "because":
 			r.because = strings.TrimSuffix(e.value, ".")
+		case "yields":
+			r.yields = b.yesNo(x, e) == yes
 		case "certainty":
 			r.certainty = b.percent(x, e)
 		}

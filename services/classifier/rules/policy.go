@@ -111,6 +111,8 @@ type rule struct {
 	laws             []int
 	because          string
 	certainty        int
+	// yields is true for a rule whose words say no more than a kind of value: every other rule with words goes before it.
+	yields bool
 }
 
 // answer is yes, no, or nothing said.

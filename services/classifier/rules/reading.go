@@ -131,15 +131,15 @@ func (p *Policy) read(in Input) *reading {
 	return r
 }
 
-// saysNothingElse reports whether a mention stands in the name and all other words there are fillers. Words that mean one thing by
-// themselves mean others in company: a default is no default value.
+// saysNothingElse reports whether a mention stands in the name and all other words there are fillers, or say what kind of value it is or whom
+// it is about. Words that mean one thing by themselves mean others in company: a default is no default value, but a default flag tells of it.
 func (r *reading) saysNothingElse(only mention) bool {
 	if only.place > inQualifier {
 		return false
 	}
 	for i, t := range r.tokens {
 		inside := only.start <= i && i < only.end
-		if t.place <= inQualifier && !inside && t.says() && !r.filled(i) {
+		if t.place <= inQualifier && !inside && t.says() && !r.means(i, fillerTerm, facetTerm, partyTerm) {
 			return false
 		}
 	}

@@ -4,14 +4,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 // TestAWordDoesNotDragInAStoryThatTheNameDoesNotTell asks for names in the style of the filings and of systems whose single words mean
-// something else elsewhere. Each line is a name, a type, a filing, the tiers that can be defended, and whether it is personal.
+// something else elsewhere.
 func TestAWordDoesNotDragInAStoryThatTheNameDoesNotTell(t *testing.T) {
 	t.Parallel()
-	p := defaultForTest(t)
-	for line := range strings.Lines(`
+	answersAs(t, `
 		Settlement Amount | N15.2 | FR 2052a | Confidential | no
 		Settlement Mechanism | C10 | FR 2052a | Public | no
 		Settlement Currency | C3 | FR 2052a | Public | no
@@ -94,10 +95,108 @@ func TestAWordDoesNotDragInAStoryThatTheNameDoesNotTell(t *testing.T) {
 		Forward Start Amount | N15 | FR 2052a | Confidential | no
 		Treasury Control | C1 | FR 2052a | Proprietary, Public | no
 		Rehypothecated | C1 | FR 2052a | Proprietary, Public, Confidential | no
-	`) {
+	`)
+}
+
+// TestAWordThatMeansAThingAloneMeansItBesideTheKindOfValue asks for names of which one word says everything, and the others only what kind of
+// value it is and whose.
+func TestAWordThatMeansAThingAloneMeansItBesideTheKindOfValue(t *testing.T) {
+	t.Parallel()
+	answersAs(t, `
+		Medical Indicator ||| HRCI | yes
+		Disabled Indicator ||| HRCI | yes
+		Borrower Disabled Flag ||| HRCI | yes
+		Account Disabled Flag ||| Confidential | no
+		Online Banking Disabled Flag ||| Confidential | no
+		LOCK_IND ||| Confidential | no
+		Deferred Indicator ||| Confidential | no
+		Extension Flag ||| Confidential | no
+		Settlement Reason ||| Confidential | no
+		Collection Reason ||| Confidential | no
+		Customer Conviction Indicator ||| Confidential | yes
+		Customer Language Code ||| Confidential | yes
+		CUST_LANG_CD ||| Confidential | yes
+		PREF_LANG_CD ||| Confidential | yes
+		Judgment Indicator ||| Confidential | no
+		Levy Indicator ||| Confidential | no
+		Locked Indicator ||| Confidential | no
+		Repurchase Indicator ||| Confidential | no
+		Borrower Restricted Indicator ||| Confidential | no
+		ACCT_RSTRCT_IND ||| Confidential | no
+		Color ||| Confidential | yes
+		Vehicle Color Code ||| Confidential | no
+		Card Color ||| Proprietary | no
+	`)
+}
+
+// TestTheKindOfWhatIsProtectedIsAsProtected asks for the type, category and class of what no public vocabulary may make public.
+func TestTheKindOfWhatIsProtectedIsAsProtected(t *testing.T) {
+	t.Parallel()
+	answersAs(t, `
+		RACE_TYPE_CD ||| Confidential | yes
+		ETHNCTY_TYP_CD ||| Confidential | yes
+		GENDER_TYPE_CD ||| Confidential | yes
+		RELIG_TYPE_CD ||| Confidential | yes
+		Marital Category ||| Confidential | yes
+		Military Category ||| Confidential | yes
+		OCCUPATION_TYPE ||| Confidential | yes
+		DISABILITY_TYPE_CD ||| HRCI | yes
+		Diagnosis Category ||| HRCI | yes
+		Biometric Type ||| HRCI | yes
+		BKRPTCY_TYPE_CD ||| Confidential | yes
+		Hardship Type ||| Confidential | no
+		Forbearance Type ||| Confidential | no
+		Foreclosure Type ||| Confidential | no
+		Modification Type ||| Confidential | no
+		Workout Type ||| Confidential | no
+		Delinquency Category ||| Confidential | no
+		FRAUD_TYPE_CD ||| Confidential | no
+		Nonaccrual Type ||| Confidential | no
+		Default Type ||| Confidential | no
+		Judgment Type ||| Confidential | no
+		MRA Category ||| HRCI | no
+		Password Type ||| HRCI | no
+		Risk Class ||| HRCI | no
+		Obligor Risk Category ||| HRCI | no
+		Zyxwv Type ||| Public | no
+	`)
+	p := defaultForTest(t)
+	asked := 0
+	for _, x := range blocks(DefaultSource(), &problems{}) {
+		if x.kind != "concept" || !slices.Contains([]string{"protected", "relief", "action", "health"}, x.name) {
+			continue
+		}
+		for _, key := range []string{"words", "alone"} {
+			for _, it := range x.list(key, &problems{}) {
+				if slices.Equal(phrase(it.text), []string{"settlement"}) { // a settlement type says how a trade is settled
+					continue
+				}
+				for _, kind := range []string{"Type", "Category", "Class"} {
+					asked++
+					a := p.Classify(Input{Attribute: attribute(it.text+" "+kind, "")})
+					if !slices.Contains([]schema.InformationSecurityClassification{schema.Confidential, schema.HRCI}, a.InformationSecurityClassification) {
+						t.Errorf("%q is %s: %s", it.text+" "+kind, a.InformationSecurityClassification, a.Rationale)
+					}
+				}
+			}
+		}
+	}
+	if asked < 300 {
+		t.Errorf("only %d names were asked for", asked)
+	}
+}
+
+// answersAs holds the default policy to a table. Each line is a name, a type, a filing, the tiers that can be defended, and whether it is personal.
+func answersAs(t *testing.T, table string) {
+	t.Helper()
+	p := defaultForTest(t)
+	for line := range strings.Lines(table) {
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
 		f := strings.Split(line, "|")
 		if len(f) != 5 {
-			continue
+			t.Fatalf("%q has %d parts, not 5", line, len(f))
 		}
 		for i := range f {
 			f[i] = strings.TrimSpace(f[i])
