@@ -21,7 +21,8 @@ type fact[T any] struct {
 }
 
 // floor keeps what is personal protected, whatever a policy says of it. It does not hold for people whose leaked data costs nobody much, such
-// as officers that a published filing names.
+// as officers that a published filing names. What counts is the leak as it was before a refinement lowered the tier: such a refinement mostly
+// says of the lower tier that its leak costs little, and that is what the floor is there to doubt.
 var floor = &rule{
 	name: "personal data", refinement: true, tier: schema.Confidential, tierLimit: atLeast,
 	because: "personal data of customers is never below Confidential",
@@ -43,11 +44,17 @@ func (p *Policy) settle(d *derivation) facts {
 		f.personal.set(r.personal, r)
 		f.regulatory.set(r.regulatory, r)
 	}
+	leak, lowered := f.leak, false
 	for _, c := range d.refined {
+		tier := f.tier.value
 		f.refine(c.rule)
+		if lowered = lowered || tier.Protects(f.tier.value); !lowered {
+			leak = f.leak
+		}
 	}
-	if f.personal.value == yes && f.leak.value != schema.Low {
+	if f.personal.value == yes && leak.value != schema.Low {
 		if f.refine(floor); f.tier.by == floor {
+			f.leak = leak
 			d.refined = append(d.refined, candidate{rule: floor})
 		}
 	}

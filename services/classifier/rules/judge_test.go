@@ -255,7 +255,7 @@ func TestNoPolicyMakesTheDataOfACustomerLessThanConfidential(t *testing.T) {
 	t.Parallel()
 	const open = "refine open\n  says: name\n  of: person\n  tier: Public\n  because: x\n"
 	for leak, want := range map[string]schema.InformationSecurityClassification{
-		"": schema.Confidential, "  leak: High\n": schema.Confidential, "  leak: Low\n": schema.Public,
+		"": schema.Confidential, "  leak: High\n": schema.Confidential, "  leak: Low\n": schema.Confidential,
 	} {
 		p, err := Parse("open", []byte(mechanics+open+leak))
 		if err != nil {

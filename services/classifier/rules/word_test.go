@@ -186,6 +186,30 @@ func TestTheKindOfWhatIsProtectedIsAsProtected(t *testing.T) {
 	}
 }
 
+// TestWhatAThingIsOfIsNoWordOnWhoseItIs asks for names that begin with a kind that a public vocabulary knows and then tell of somebody.
+func TestWhatAThingIsOfIsNoWordOnWhoseItIs(t *testing.T) {
+	t.Parallel()
+	answersAs(t, `
+		Nursing Home Patient Name ||| HRCI | yes
+		Nursing Home Resident Flag ||| HRCI | yes
+		Nursing Home Flag ||| Public | no
+		Multifamily Tenant Name ||| Confidential | yes
+		Hotel Owner Name ||| Confidential | yes
+		Hotel Company Name ||| Confidential | no
+		Auto Loan Owner Name ||| Confidential | yes
+		Education Loan Student Name ||| Confidential | yes
+		Education Loan Standing ||| Confidential | no
+		Student Loan Borrower Surname ||| Confidential | yes
+		Student Loan Decision ||| Confidential | no
+		Student Loan Flag ||| Public | no
+		Section 8 Tenant Name ||| Confidential | yes
+		Product Name | C30 | FR Y-14Q Schedule H.1 | Public | no
+		Vehicle Make Name ||| Public | no
+		Occupancy Status | N1 || Public | no
+		Lien Status | N1 || Public | no
+	`)
+}
+
 // answersAs holds the default policy to a table. Each line is a name, a type, a filing, the tiers that can be defended, and whether it is personal.
 func answersAs(t *testing.T, table string) {
 	t.Helper()
