@@ -210,6 +210,32 @@ func TestWhatAThingIsOfIsNoWordOnWhoseItIs(t *testing.T) {
 	`)
 }
 
+// TestAScoreIsAScoreWhateverSystemsCallItsValue asks for values of scores that are called numbers, codes or texts, and for what is only said of
+// the model that they come from.
+func TestAScoreIsAScoreWhateverSystemsCallItsValue(t *testing.T) {
+	t.Parallel()
+	answersAs(t, `
+		FICO_NBR ||| HRCI | yes
+		FICO_NUM | int || HRCI | yes
+		FICO_CD | char(3) || HRCI | yes
+		CR_SCR_TXT | varchar(5) || HRCI | yes
+		Credit Score Number ||| HRCI | yes
+		Scorecard Value ||| HRCI | yes
+		Scorecard Points ||| HRCI | yes
+		Scoring Model Result ||| HRCI | yes
+		Internal Model Rating ||| HRCI | yes
+		Credit Score Version Number ||| Proprietary | no
+		Credit Score Model Name ||| Proprietary | no
+		Score Card Name ||| Proprietary | no
+		FICO Score Type Code ||| Proprietary | no
+		Score Model Code ||| Proprietary | no
+		Scorecard Number ||| Proprietary | no
+		Internal Credit Score Flag | N1 || Proprietary | no
+		Credit Score Reason Code ||| Confidential | yes
+		Survey Score Number ||| Confidential | no
+	`)
+}
+
 // answersAs holds the default policy to a table. Each line is a name, a type, a filing, the tiers that can be defended, and whether it is personal.
 func answersAs(t *testing.T, table string) {
 	t.Helper()
