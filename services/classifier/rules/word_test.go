@@ -236,6 +236,37 @@ func TestAScoreIsAScoreWhateverSystemsCallItsValue(t *testing.T) {
 	`)
 }
 
+// TestANumberThatTakesMoneyIsFullWhateverItsNameIsShortFor asks for card numbers and secrets in the short names of systems.
+func TestANumberThatTakesMoneyIsFullWhateverItsNameIsShortFor(t *testing.T) {
+	t.Parallel()
+	answersAs(t, `
+		CC_NUM ||| HRCI | yes
+		CC_NBR ||| HRCI | yes
+		CC_NUMBER ||| HRCI | yes
+		CC_ID ||| Confidential | yes
+		GL_CC_NUM ||| Proprietary | no
+		CC_CD ||| Proprietary | no
+		CARD_NUMBER_CD ||| HRCI | yes
+		PAN_CD ||| HRCI | yes
+		IBAN_CD ||| HRCI | yes
+		Masked Card Number Code ||| Confidential | yes
+		Card Number Source Code ||| Proprietary, Confidential | no
+		USR_PSWD ||| HRCI | no
+		PSWD ||| HRCI | no
+		SEC_ANS_1 ||| HRCI | no
+		SEC_QSTN_ANS ||| HRCI | no
+	`)
+	p := defaultForTest(t)
+	for table, want := range map[string]schema.InformationSecurityClassification{"GL_JRNL": schema.Confidential, "GL_ACCT": schema.Confidential, "CARD": schema.HRCI} {
+		if a := p.Classify(Input{Attribute: attribute("CC_NUM", "VARCHAR(16)"), Table: table}); a.InformationSecurityClassification != want {
+			t.Errorf("in the table %s it is %s: %s", table, a.InformationSecurityClassification, a.Rationale)
+		}
+	}
+	if a := p.Classify(Input{Attribute: attribute("CREDIT_CARD_NUMBER", "VARCHAR(16)"), Table: "GL_CARD"}); a.InformationSecurityClassification != schema.HRCI {
+		t.Errorf("a ledger's table lowers what is written out to %s: %s", a.InformationSecurityClassification, a.Rationale)
+	}
+}
+
 // answersAs holds the default policy to a table. Each line is a name, a type, a filing, the tiers that can be defended, and whether it is personal.
 func answersAs(t *testing.T, table string) {
 	t.Helper()

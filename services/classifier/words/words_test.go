@@ -44,6 +44,12 @@ func TestNamesOfAnyMakeGiveTheirWords(t *testing.T) {
 		{"MIN_PYMT_DUE", "minimum payment due"},
 		{"CHGOFF_RSN_CD", "charge off reason code"},
 		{"CUST_ADDR_ZIP_CD", "customer address zip code"},
+		{"CC_NUM", "cc number"}, // of a credit card or a cost center: the table tells
+		{"CC_CD", "cost center code"},
+		{"CC_BAL", "credit card balance"},
+		{"USR_PSWD", "user password"},
+		{"SEC_QSTN_ANS", "security question answer"},
+		{"ACCT_RSTRCT_IND", "account restricted indicator"},
 		// run together
 		{"CURRBAL", "current balance"},
 		{"ACCTNBR", "account number"},
