@@ -267,6 +267,42 @@ func TestANumberThatTakesMoneyIsFullWhateverItsNameIsShortFor(t *testing.T) {
 	}
 }
 
+// TestOneOfManyIsNoAggregate asks for values of one account that a portfolio or a manager has.
+func TestOneOfManyIsNoAggregate(t *testing.T) {
+	t.Parallel()
+	answersAs(t, `
+		Portfolio Account Credit Score ||| HRCI | yes
+		Managed Account Credit Score ||| HRCI | yes
+		Portfolio Loan FICO ||| HRCI | yes
+		Consolidated Loan Credit Score ||| HRCI | yes
+		Portfolio Credit Score ||| Confidential | no
+		Weighted Average Credit Score ||| Confidential | no
+	`)
+}
+
+func TestAClaimOfTheDisabledIsHealthDataAndItsInsuranceIsAFeature(t *testing.T) {
+	t.Parallel()
+	answersAs(t, `
+		Disability Insurance Claim Flag ||| HRCI | yes
+		Disability Insurance Flag | C1 || Proprietary | no
+	`)
+}
+
+func TestAScoreOfSomethingElseIsKnownAsOne(t *testing.T) {
+	t.Parallel()
+	answersAs(t, `
+		Credit Quality Score ||| HRCI | yes
+		Credit Score at Maturity ||| HRCI | yes
+		Quality Score ||| Confidential | no
+	`)
+	p := defaultForTest(t)
+	for _, name := range []string{"Quality Score", "Examination Score", "Maturity Score", "Survey Score"} {
+		if a := p.Classify(Input{Attribute: attribute(name, "N3")}); a.Rule != "score of something else" {
+			t.Errorf("%q is answered by %q", name, a.Rule)
+		}
+	}
+}
+
 // answersAs holds the default policy to a table. Each line is a name, a type, a filing, the tiers that can be defended, and whether it is personal.
 func answersAs(t *testing.T, table string) {
 	t.Helper()
