@@ -64,7 +64,10 @@ var kinds = map[string]blockKind{
 	"report":  {named: true, keys: []string{"names", "begins", "mdrm", "kind", "party", "laws"}, lists: []string{"names", "begins", "mdrm", "laws"}},
 	"risk":    {keys: []string{"leak High", "leak Medium", "leak Low", "error High", "error Medium"}},
 	"default": {keys: []string{"tier", "personal", "criticality", "regulatory", "because", "filed"}},
-	"column":  {keys: []string{"raises-from"}},
+	"column": {
+		keys:  []string{"raises-from", "sums", "signs", "customers"},
+		lists: []string{"sums", "signs", "customers"},
+	},
 	"group":   {named: true},
 	"rule": {
 		named: true,

@@ -174,6 +174,35 @@ func TestAColumnIsNoLineOfTheFilingThatItFeeds(t *testing.T) {
 	}
 }
 
+// TestWhoSignsAFilingIsPublishedAndNoCustomerIs feeds lines of a published filing from columns about those who sign it, about customers, and
+// about what is no figure.
+func TestWhoSignsAFilingIsPublishedAndNoCustomerIs(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	for _, tt := range []struct {
+		attribute, table, column, dataType string
+		tier                               schema.InformationSecurityClassification
+	}{
+		{"Email Address of Contact", "RPT_CONTACT", "CONTACT_EMAIL", "VARCHAR(60)", schema.Public},
+		{"Email Address of Contact", "CUSTOMER", "EMAIL_ADDR", "VARCHAR(60)", schema.Confidential},
+		{"Email Address of Contact", "RPT_CONTACT", "SSN", "CHAR(9)", schema.HRCI},
+		{"Name of Chief Financial Officer", "FILING", "OFFICER_NAME", "VARCHAR(60)", schema.Public},
+		{"Name of Chief Financial Officer", "BORROWER", "LAST_NM", "VARCHAR(60)", schema.Confidential},
+		{"Legal Title of Bank", "ENTITY", "LEGAL_NAME", "VARCHAR(60)", schema.Public},
+		{"Name of the external auditing firm", "FACILITY", "OBLIGOR_NAME", "VARCHAR(60)", schema.Confidential},
+		{"Amendment Flag", "ACCT", "CHARGE_OFF_FLAG", "CHAR(1)", schema.Confidential},
+		{"Total Loans", "LOAN", "CURR_BAL_AMT", "NUMBER(14,2)", schema.Public},
+	} {
+		a := p.Classify(Input{
+			Attribute: attribute(tt.attribute, ""), Report: "FR Y-9C",
+			Column: &schema.SourceColumn{TableName: tt.table, ColumnName: tt.column, DataType: tt.dataType},
+		})
+		if a.InformationSecurityClassification != tt.tier {
+			t.Errorf("%q from %s.%s is %s, want %s: %s", tt.attribute, tt.table, tt.column, a.InformationSecurityClassification, tt.tier, a.Rationale)
+		}
+	}
+}
+
 func TestALineOfAFilingIsRegulatedAndCitesIt(t *testing.T) {
 	t.Parallel()
 	p := defaultForTest(t)

@@ -18,7 +18,7 @@ func (p *Policy) raise(a *Answer, d *derivation, in Input) {
 	})
 	from, to := d.facts.tier.value, c.facts.tier.value
 	confidence, _, _ := p.confidence(c)
-	if len(c.fitting) == 0 || confidence < p.raisesFrom || !to.Protects(from) || d.sums(c) {
+	if len(c.fitting) == 0 || confidence < p.columns.raisesFrom || !to.Protects(from) || p.columns.publishes(d, c) {
 		return
 	}
 	of := p.answer(c)
@@ -42,13 +42,23 @@ func (p *Policy) raise(a *Answer, d *derivation, in Input) {
 	a.Confidence = min(a.Confidence, of.Confidence)
 }
 
-// sums reports whether the attribute is a figure that its filing publishes, and the column one of the many that such a figure is the sum of:
-// unpublished as every row is, and neither personal nor highly restricted.
-func (d *derivation) sums(c *derivation) bool {
-	by := d.facts.tier.by
-	return by != nil && by.refinement && by.in != 0 && by.says != 0 && holds(by.says, by.saysNot, c.reading.facet) &&
-		c.facts.tier.value != schema.HRCI && c.facts.personal.value != yes
+// publishes reports whether the filing publishes what the column holds, so that the column says nothing against the line: the attribute is
+// Public by what is said of its filing, and the column is either one of the many rows that a figure is the sum of, unpublished as every row
+// is and not personal, or tells of who signs the filing and of no customer. What is highly restricted is neither.
+func (t *columnTable) publishes(d, c *derivation) bool {
+	published := slices.ContainsFunc(d.refined, func(r candidate) bool { return r.rule.in != 0 && r.rule.tier == d.facts.tier.value })
+	if !published || c.facts.tier.value == schema.HRCI {
+		return false
+	}
+	line, column := d.reading.facet, c.reading.facet
+	if c.facts.personal.value != yes && in(t.sums, line) && in(t.sums, column) {
+		return true
+	}
+	return in(t.signs, line) && in(t.signs, column) && !in(t.customers, c.reading.party)
 }
+
+// in reports whether an index is in a set.
+func in(set uint64, index int) bool { return index >= 0 && set&(1<<index) != 0 }
 
 // sourceField is the column's name without the parts that are not known.
 func sourceField(c *schema.SourceColumn) string { return strings.TrimLeft(c.SourceField(), ".") }

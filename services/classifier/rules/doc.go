@@ -41,6 +41,8 @@
 //	  tier: Confidential
 //	column
 //	  raises-from: 70               the confidence from which a column may raise a tier
+//	  sums: amount                  facets of which a published figure is a sum, whose rows raise nothing
+//	  signs: name                   facets of those who sign a published filing; customers: parties whose columns raise these all the same
 //	group Scores                    rules belong to the group above them
 //	rule score value
 //	  any: [score], beacon          one of these concepts or words; all: every one; none: not one

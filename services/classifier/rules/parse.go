@@ -15,7 +15,7 @@ func Parse(name string, src []byte) (*Policy, error) {
 	found := &problems{file: name}
 	b := &builder{
 		Policy: &Policy{
-			digest: digest(src), lexicon: newLexicon(), raisesFrom: defaultRaisesFrom,
+			digest: digest(src), lexicon: newLexicon(), columns: columnTable{raisesFrom: defaultRaisesFrom},
 			risk: riskTable{leak: map[schema.InformationSecurityClassification]schema.Level{}, errs: map[schema.Level]uint64{}},
 			fallback: fallback{
 				tier: schema.Confidential, criticality: schema.Medium, personal: no, regulatory: onlyFiled, because: "no rule speaks about it", filed: -1,
@@ -137,12 +137,18 @@ func (b *builder) define(x *block) {
 	case "default":
 		b.defineFallback(x)
 	case "column":
-		if e, ok := x.entry("raises-from"); ok {
-			b.raisesFrom = b.percent(x, e)
-		}
+		b.defineColumn(x)
 	case "rule", "refine":
 		b.defineRule(x)
 	}
+}
+
+func (b *builder) defineColumn(x *block) {
+	if e, ok := x.entry("raises-from"); ok {
+		b.columns.raisesFrom = b.percent(x, e)
+	}
+	b.columns.sums, b.columns.signs = b.set(x, "sums", "facet", b.facets), b.set(x, "signs", "facet", b.facets)
+	b.columns.customers = b.set(x, "customers", "party", b.parties)
 }
 
 // addWords makes the block's words under a key stand for a term. Two spellings with one normal form are no mistake: the dictionary of abbreviations decides

@@ -37,8 +37,17 @@ type Policy struct {
 
 	risk     riskTable
 	fallback fallback
+	columns  columnTable
+}
+
+// columnTable says which columns may raise the tier of an attribute.
+type columnTable struct {
 	// raisesFrom is the confidence from which the answer for a column may raise the answer for its attribute.
 	raisesFrom int
+	// sums are the facets of which a published figure may be the sum of many rows, signs those that tell of who signs a published filing.
+	sums, signs uint64
+	// customers are the parties whose names no filing publishes.
+	customers uint64
 }
 
 // Version is the version that the policy gives itself.
