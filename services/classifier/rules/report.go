@@ -20,7 +20,7 @@ type report struct {
 }
 
 // pattern is a name that a filing goes by: parts, letters and digits only, which must stand in its name one after the other, each from the
-// beginning of a word to the end of one. A leading pattern begins the name.
+// beginning of a word to the end of one; where letters meet digits, a word may begin or end. A leading pattern begins the name, or follows a year.
 type pattern struct {
 	parts   []string
 	leading bool
@@ -91,7 +91,7 @@ func squeeze(name string) squeezed {
 			s.cuts[b.Len()], last = true, ' '
 			continue
 		}
-		if unicode.IsLower(last) && unicode.IsUpper(r) {
+		if unicode.IsLower(last) && unicode.IsUpper(r) || last != ' ' && unicode.IsDigit(last) != unicode.IsDigit(r) {
 			s.cuts[b.Len()] = true
 		}
 		b.WriteRune(lower)
@@ -100,7 +100,24 @@ func squeeze(name string) squeezed {
 	}
 	s.cuts[b.Len()] = true
 	s.text = b.String()
+	s.cutSchedules()
 	return s
+}
+
+// cutSchedules cuts between the letter that ends a filing's number and that of a schedule: 14M D1, where it is written in one.
+func (s squeezed) cutSchedules() {
+	for i := 2; i+1 < len(s.text); i++ {
+		if digit(s.text[i-2]) && !digit(s.text[i-1]) && !digit(s.text[i]) && digit(s.text[i+1]) {
+			s.cuts[i] = true
+		}
+	}
+}
+
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
+// year reports whether a text is a year and nothing else, as it stands before the name of a filing.
+func year(text string) bool {
+	return len(text) == 4 && (text[:2] == "19" || text[:2] == "20") && digit(text[2]) && digit(text[3])
 }
 
 // match is the length of the pattern where the name has all its parts, else 0.
@@ -108,7 +125,7 @@ func (s squeezed) match(one pattern) int {
 	at, length := 0, 0
 	for i, part := range one.parts {
 		at = s.find(part, at)
-		if at < 0 || i == 0 && one.leading && at > 0 {
+		if at < 0 || i == 0 && one.leading && at > 0 && !year(s.text[:at]) {
 			return 0
 		}
 		at += len(part)
