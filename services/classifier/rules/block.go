@@ -68,7 +68,7 @@ var kinds = map[string]blockKind{
 		keys:  []string{"raises-from", "sums", "signs", "customers"},
 		lists: []string{"sums", "signs", "customers"},
 	},
-	"group":   {named: true},
+	"group": {named: true},
 	"rule": {
 		named: true,
 		keys:  append(slices.Clone(conditionLists), "tier", "personal", "criticality", "leak", "regulatory", "laws", "because", "certainty", "yields"),

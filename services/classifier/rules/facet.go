@@ -111,7 +111,8 @@ func (p *Policy) findFacet(r *reading) {
 			continue
 		}
 		id := r.mentions[candidate.at].term.id
-		if p.facets[id].allows(r.class) && (r.class != shortTextClass || p.facets[id].types&textClass != 0 || r.endsName(candidate.at)) {
+		f := &p.facets[id]
+		if f.allows(r.class) && (r.class != shortTextClass || f.types == 0 || f.types&textClass != 0 || r.endsName(candidate.at)) {
 			r.facet, r.facetAt, r.facetFrom = id, candidate.at, candidate.from
 			return
 		}

@@ -173,6 +173,7 @@ func TestTheFacetIsReadFromTheNameThenTheTypeThenTheDescription(t *testing.T) {
 		{"Apple (Date)", "", "", "", "date"},
 		{"Apple since Date", "", "", "", "date"},
 		{"Apple", "AppleDate", "", "", "date"},
+		{"Name Apple", "", "C10", "", "name"},              // a facet without types can be any, a short text too
 		{"Apple Balance", "", "Date", "", "date"},          // the type rules an amount out
 		{"Apple Balance", "AppleName", "Date", "", "name"}, // the technical name says what the type allows
 		{"Apple", "", "N12.2", "the date", "amount"},
@@ -301,6 +302,14 @@ func TestAnAnswerSaysWhichWordsItRestsOnAndWhichOnlyRepeatThem(t *testing.T) {
 		if a := p.Classify(Input{Attribute: tt.attribute}); !strings.Contains(a.Rationale, tt.want) {
 			t.Errorf("%+v: %s\n\twant %s", tt.attribute.AttributeName, a.Rationale, tt.want)
 		}
+	}
+}
+
+func TestAWordThatStandsInAnotherByItsLettersIsStillCited(t *testing.T) {
+	t.Parallel()
+	a := defaultForTest(t).Classify(Input{Attribute: attribute("MORTGAGE_AGE", "N3")})
+	if want := `It rests on "MORTGAGE", "AGE" in the name.`; !strings.Contains(a.Rationale, want) {
+		t.Errorf("%s\n\twant %s", a.Rationale, want)
 	}
 }
 

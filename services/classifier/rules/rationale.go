@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
 // rationale is the answer in a few sentences.
@@ -68,17 +70,29 @@ func restsOn(matched []Match) string {
 	return b.String()
 }
 
-// longest are the texts that stand in none of the others and none of those told before, each once.
+// longest are the texts whose words stand in none of the others and none of those told before, each once.
 func longest(texts, told []string) []string {
 	var out []string
 	for i, text := range texts {
-		within := slices.ContainsFunc(texts, func(other string) bool { return len(other) > len(text) && strings.Contains(other, text) })
-		before := slices.ContainsFunc(told, func(other string) bool { return strings.Contains(other, text) })
+		within := slices.ContainsFunc(texts, func(other string) bool { return len(other) > len(text) && has(other, text) })
+		before := slices.ContainsFunc(told, func(other string) bool { return has(other, text) })
 		if !within && !before && !slices.Contains(texts[:i], text) {
 			out = append(out, text)
 		}
 	}
 	return out
+}
+
+// has reports whether the words of a text stand in another, one after the other. An age stands in no mortgage.
+func has(text, part string) bool {
+	all, some := words.Split(text), words.Split(part)
+	for len(all) >= len(some) {
+		if slices.Equal(all[:len(some)], some) {
+			return true
+		}
+		all = all[1:]
+	}
+	return false
 }
 
 func quoted(texts []string) string {
