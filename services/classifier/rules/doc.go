@@ -39,6 +39,7 @@
 //	  error Medium: date
 //	default                         the answer where no rule speaks
 //	  tier: Confidential
+//	  filed: FCRA                   the law that is cited for a line of a filing that nothing is known of
 //	column
 //	  raises-from: 70               the confidence from which a column may raise a tier
 //	  sums: amount                  facets of which a published figure is a sum, whose rows raise nothing
@@ -62,12 +63,14 @@
 //
 //  1. The best rule decides tier, personal and criticality together, so that an answer can be traced to one sentence of the policy; refinements
 //     exist for what cuts across all rules (published filings, aggregates, companies, keys).
-//  2. Points are counted and not ordered by place in the file, so that a rule can be added without reading all the others. Only ties are
-//     decided by what protects more, then by order.
+//  2. Points are counted and not ordered by place in the file, so that a rule can be added without reading all the others. Ties are
+//     decided by what protects more, then by order; what protects more also goes first where points rest on a description alone or on a
+//     facet that only the data type speaks for.
 //  3. What is told beside the name (description, table) helps where the name says nothing. It does not overrule a name, refine an answer, or
 //     lower what the name's kind of value would get.
 //  4. Risk and the regulatory flag are derived: risk from what a leak of the tier and an error in the facet cost, the flag from the filing
 //     and the laws. A rule states them only where they do not follow.
 //  5. A column is classified as what it is, whatever filing it feeds, and can raise the tier; flag, risk and laws then follow it. Below a
-//     confidence it raises nothing: an unknown column is no evidence. Nor does a plain amount where the filing publishes the sum of all.
+//     confidence it raises nothing: an unknown column is no evidence. Nor, where the filing is published, does a plain figure whose sum it
+//     publishes, or a name or contact that is no customer's, as that of an officer who signs it.
 package rules
