@@ -207,6 +207,8 @@ func TestWhatAThingIsOfIsNoWordOnWhoseItIs(t *testing.T) {
 		Vehicle Make Name ||| Public | no
 		Occupancy Status | N1 || Public | no
 		Lien Status | N1 || Public | no
+		Judgment Lien Status ||| Confidential | no
+		ADDR_TYP_CD ||| Public | no
 	`)
 }
 
