@@ -152,6 +152,23 @@ func TestAWordThatMeansAThingAloneMeansNothingInCompany(t *testing.T) {
 	}
 }
 
+func TestARuleThatYieldsGoesBehindEveryRuleWithWords(t *testing.T) {
+	t.Parallel()
+	for yields, want := range map[string]string{"": "pie", "  yields: yes\n": "apple"} {
+		source := strings.Replace(mechanics, "rule pie\n  any: [apple pie]\n", "rule pie\n  any: [apple pie]\n"+yields, 1)
+		p, err := Parse("yields", []byte(source))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := p.Classify(Input{Attribute: attribute("Apple Pie, Apple", "")}); a.Rule != want {
+			t.Errorf("with %q it is answered by %q, want %q", yields, a.Rule, want)
+		}
+		if a := p.Classify(Input{Attribute: attribute("Apple Pie Date", "")}); a.Rule != "pie" {
+			t.Errorf("with %q it is not answered before a rule without words: %q", yields, a.Rule)
+		}
+	}
+}
+
 func TestOfEqualPointsTheRuleThatProtectsMoreAnswers(t *testing.T) {
 	t.Parallel()
 	a := mechanicsForTest(t).Classify(Input{Attribute: attribute("Zyx for Pear, Apple", "")})

@@ -266,6 +266,9 @@ func (b *builder) checkContradictions(x *block, r *rule) {
 	if r.tier == schema.HRCI && r.tierLimit != atMost && (r.leak == schema.Low || r.leak == schema.Medium) {
 		b.add(x.line, "%s contradicts itself: a leak of HRCI is never %s", x.title(), r.leak)
 	}
+	if r.yields && len(r.any)+len(r.all) == 0 {
+		b.add(x.line, "%s has no words that could yield: leave out \"yields\"", x.title())
+	}
 	if (r.regulatory == no || r.regulatory == onlyFiled) && len(r.laws) > 0 {
 		b.add(x.line, "%s contradicts itself: it names laws and says that none applies", x.title())
 	}
