@@ -191,6 +191,7 @@ func TestWhoSignsAFilingIsPublishedAndNoCustomerIs(t *testing.T) {
 		{"Legal Title of Bank", "ENTITY", "LEGAL_NAME", "VARCHAR(60)", schema.Public},
 		{"Name of the external auditing firm", "FACILITY", "OBLIGOR_NAME", "VARCHAR(60)", schema.Confidential},
 		{"Amendment Flag", "ACCT", "CHARGE_OFF_FLAG", "CHAR(1)", schema.Confidential},
+		{"Amendment Flag", "LOAN", "CURR_BAL_AMT", "NUMBER(14,2)", schema.Confidential},
 		{"Total Loans", "LOAN", "CURR_BAL_AMT", "NUMBER(14,2)", schema.Public},
 	} {
 		a := p.Classify(Input{

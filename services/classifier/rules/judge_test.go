@@ -280,7 +280,7 @@ func TestNoPolicyMakesTheDataOfACustomerLessThanConfidential(t *testing.T) {
 			t.Fatal(err)
 		}
 		a := p.Classify(Input{Attribute: attribute("Borrower Name", "")})
-		if a.InformationSecurityClassification != want || !a.PIIFlag {
+		if a.InformationSecurityClassification != want || !a.PIIFlag || a.RiskLevel != schema.High {
 			t.Errorf("with %q it is %s, personal %v, by %q: %s", leak, a.InformationSecurityClassification, a.PIIFlag, a.Rule, a.Rationale)
 		}
 	}
