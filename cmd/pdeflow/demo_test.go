@@ -23,14 +23,20 @@ func demoEnvironment() map[string]string {
 	return map[string]string{"PATH": "/usr/bin:/bin", "DATABASE_URL": "postgres://nobody@nowhere/nothing", "NATS_URL": "nats://nowhere"}
 }
 
-// runningJob is the id of the job that is said to run. Other lines may have ids of their own.
-func runningJob(t *testing.T, said string) string {
+// runningDemo is a demo in the middle of a long job, until interrupt is called or the test ends.
+func runningDemo(t *testing.T) (demo *watching, dir, job string, interrupt context.CancelFunc) {
 	t.Helper()
-	found := regexp.MustCompile(`job (\S+) is running`).FindStringSubmatch(said)
+	dir = t.TempDir()
+	ctx, interrupt := context.WithCancel(t.Context())
+	t.Cleanup(interrupt)
+	demo = beginDemo(ctx, dir, "--mappings", "5000")
+	demo.says(t, "is running")
+	// Other lines may have ids of their own.
+	found := regexp.MustCompile(`job (\S+) is running`).FindStringSubmatch(demo.stderr.String())
 	if found == nil {
-		t.Fatalf("no job is said to run in:\n%s", said)
+		t.Fatalf("no job is said to run in:\n%s", demo.stderr.String())
 	}
-	return found[1]
+	return demo, dir, found[1], interrupt
 }
 
 func TestDemoDoesTheWholeJobAndPrintsOneObject(t *testing.T) {
@@ -99,12 +105,7 @@ func TestADemoShowsWhatItDidAndGoesOnServing(t *testing.T) {
 
 func TestADemoWhoseJobDoesNotCompleteServesAllTheSameAndFailsAtItsEnd(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	ctx, interrupt := context.WithCancel(t.Context())
-	defer interrupt()
-	demo := beginDemo(ctx, dir, "--mappings", "5000")
-	demo.says(t, "is running")
-	job := runningJob(t, demo.stderr.String())
+	demo, dir, job, interrupt := runningDemo(t)
 	pdeflow(t.Context(), nil, "jobs", "cancel", job, "--data-dir", dir).ends(t, exitDone)
 	demo.shows(t, "the job is cancelled after", 1)
 	demo.shows(t, "The demo goes on serving until you press Ctrl-C.", 1)
@@ -118,11 +119,7 @@ func TestADemoWhoseJobDoesNotCompleteServesAllTheSameAndFailsAtItsEnd(t *testing
 
 func TestADemoThatWasInterruptedGoesOnWithItsJob(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	ctx, interrupt := context.WithCancel(t.Context())
-	defer interrupt()
-	first := beginDemo(ctx, dir, "--mappings", "5000")
-	first.says(t, "is running")
+	first, dir, job, interrupt := runningDemo(t)
 	interrupt()
 	first.exits(t, exitFailed)
 	said := first.stderr.String()
@@ -130,11 +127,10 @@ func TestADemoThatWasInterruptedGoesOnWithItsJob(t *testing.T) {
 	if strings.Contains(said, "jobs watch") {
 		t.Errorf("it says:\n%s", said)
 	}
-	ctx, interrupt = context.WithCancel(t.Context())
+	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	second := begin(ctx, demoEnvironment(), again...)
 	second.shows(t, "(generated, 5000 mappings), cycle 2026-Q3: the job is completed", 1)
-	job := runningJob(t, said)
 	pdeflow(t.Context(), nil, "jobs", "status", job, "--data-dir", dir).ends(t, exitDone, "completed", "5000 of 5000 mappings")
 	second.shows(t, "/jobs/"+job+"/status", 1)
 	interrupt()
@@ -154,12 +150,7 @@ func printedCommand(t *testing.T, said, begin string) []string {
 
 func TestADemoOnAPausedJobSaysHowToLetItGoOn(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	ctx, interrupt := context.WithCancel(t.Context())
-	defer interrupt()
-	first := beginDemo(ctx, dir, "--mappings", "5000")
-	first.says(t, "is running")
-	job := runningJob(t, first.stderr.String())
+	first, dir, job, interrupt := runningDemo(t)
 	pdeflow(t.Context(), nil, "jobs", "pause", job, "--data-dir", dir).ends(t, exitDone)
 	first.says(t, "is paused")
 	interrupt()
@@ -169,7 +160,7 @@ func TestADemoOnAPausedJobSaysHowToLetItGoOn(t *testing.T) {
 	second.exits(t, exitFailed)
 	said := second.stderr.String()
 	start, _, _ := strings.Cut(strings.Join(printedCommand(t, said, "job "+job+" of the report is paused; start pdeflow "), " "), ",")
-	ctx, interrupt = context.WithCancel(t.Context())
+	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	environment := map[string]string{"PATH": "/usr/bin:/bin"}
 	serve := begin(ctx, environment, strings.Fields(start)...)

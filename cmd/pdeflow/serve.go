@@ -185,7 +185,7 @@ type node struct {
 	// token is what the commands of this machine use; there is none without the API.
 	token localToken
 	log   *slog.Logger
-	// ready, if set, is called once everything runs, beside it. When it returns nil the node goes on; stopNode ends it well.
+	// ready, if set, is called once everything runs, beside it. When it returns nil the node goes on; [errStop] ends it well.
 	ready func(ctx context.Context, at address) error
 }
 

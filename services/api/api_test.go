@@ -30,11 +30,7 @@ func TestAServerIsNotMadeOfWhatCannotServe(t *testing.T) {
 func TestAServerEndsWithItsListener(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	var config net.ListenConfig
-	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := listening(t)
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -177,11 +173,7 @@ func (f fragile) Accept() (net.Conn, error) {
 func TestAServerThatLosesItsListenerLeavesNoConnection(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	var config net.ListenConfig
-	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := listening(t)
 	broken := make(chan struct{})
 	stop := w.runOn(context.WithoutCancel(t.Context()), fragile{listener, broken})
 	conn := w.line()
