@@ -28,8 +28,8 @@ const (
 // may be others by then. Name is what the server shows for it. Credentials, a file, may be empty; a user and a password may stand in
 // the URL, which is never logged and never part of an error. More options win over these.
 func Connect(serverURL, name, credentials string, log *slog.Logger, more ...nats.Option) (*nats.Conn, error) {
-	if err := checkURL(serverURL); err != nil {
-		return nil, err
+	if _, err := Servers(serverURL); err != nil {
+		return nil, fmt.Errorf("connect to nats: %w", err)
 	}
 	if credentials != "" {
 		// The client reads it whenever it connects, and would try for ever.
@@ -96,19 +96,31 @@ func (r *refusals) note(err error) {
 	}
 }
 
-// checkURL finds what the client would complain about with the whole URL in its error, password included.
-func checkURL(serverURL string) error {
+// Servers reads a NATS URL, which may name several servers of a cluster, with commas between and with or without a scheme, as the client
+// does. The error does not repeat the URL, in which a password may stand, as the client's would.
+func Servers(serverURL string) ([]*url.URL, error) {
+	var servers []*url.URL
 	for server := range strings.SplitSeq(serverURL, ",") {
 		server = strings.TrimSpace(server)
+		if server == "" {
+			continue
+		}
 		if !strings.Contains(server, "://") {
 			server = "nats://" + server
 		}
-		if u, err := url.Parse(server); err != nil || u.Hostname() == "" {
-			return errors.New("connect to nats: the URL is not of the form nats://host:port or nats://user:password@host:port")
+		u, err := url.Parse(server)
+		if err != nil || u.Hostname() == "" {
+			return nil, errURL
 		}
+		servers = append(servers, u)
 	}
-	return nil
+	if len(servers) == 0 {
+		return nil, errURL
+	}
+	return servers, nil
 }
+
+var errURL = errors.New("the NATS URL is not of the form nats://host:port or nats://user:password@host:port")
 
 // JetStream is the view of a connection that everything else in this package works with.
 func JetStream(nc *nats.Conn) (jetstream.JetStream, error) {

@@ -94,3 +94,20 @@ func TestAConnectionMayBeOpenedBeforeTheServer(t *testing.T) {
 	s.Restart()
 	eventually(t, "the connection is there", nc.IsConnected)
 }
+
+func TestAListOfServersIsReadAsTheClientReadsIt(t *testing.T) {
+	t.Parallel()
+	s := eventstest.Start(t)
+	bare := strings.TrimPrefix(s.URL(), "nats://")
+	for _, list := range []string{s.URL(), bare, s.URL() + ",", ", " + bare + " ,nats://127.0.0.1:1"} {
+		if nc := connect(t, list, slog.New(slog.DiscardHandler)); !nc.IsConnected() {
+			t.Errorf("%q does not lead to the server", list)
+		}
+	}
+	for _, list := range []string{"", ",", "nats://", "nats://u:secret@"} {
+		_, err := events.Connect(list, "test", "", slog.New(slog.DiscardHandler))
+		if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "nats://host:port") {
+			t.Errorf("%q: %v", list, err)
+		}
+	}
+}

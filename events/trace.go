@@ -96,6 +96,15 @@ func WithTraceparent(ctx context.Context, t Traceparent) context.Context {
 	return context.WithValue(ctx, traceKey{}, t)
 }
 
+// Traced joins the trace that a row or a header has; the context as it is where there is none that can be read.
+func Traced(ctx context.Context, traceparent string) context.Context {
+	t, err := ParseTraceparent(traceparent)
+	if err != nil {
+		return ctx
+	}
+	return WithTraceparent(ctx, t)
+}
+
 // TraceparentFrom returns the trace that the context belongs to, the zero value where it belongs to none.
 func TraceparentFrom(ctx context.Context) Traceparent {
 	t, _ := ctx.Value(traceKey{}).(Traceparent)

@@ -1,14 +1,14 @@
 package main
 
 import (
-	"errors"
 	"net"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pdeflow/pdeflow/events"
 )
 
 // What is found wrong here is found before anything is started, and named by flag and variable, with what would be right. The values
@@ -30,7 +30,7 @@ func checkNATS(where, credentials string) error {
 	if where == "" {
 		return nil
 	}
-	if _, err := natsServers(where); err != nil {
+	if _, err := events.Servers(where); err != nil {
 		return usagef("--%s (NATS_URL): %w", flagNATS, err)
 	}
 	if credentials != "" {
@@ -56,33 +56,9 @@ func checkAddress(flags, address, such string) error {
 	return nil
 }
 
-// natsServers reads a NATS URL, which may name several servers of a cluster, with commas between and with or without a scheme. As in the
-// NATS client, a comma too many names nothing.
-func natsServers(where string) ([]*url.URL, error) {
-	wrong := errors.New("the NATS URL is not of the form nats://host:port or nats://user:password@host:port")
-	var servers []*url.URL
-	for server := range strings.SplitSeq(where, ",") {
-		if server = strings.TrimSpace(server); server == "" {
-			continue
-		}
-		if !strings.Contains(server, "://") {
-			server = "nats://" + server
-		}
-		u, err := url.Parse(server)
-		if err != nil || u.Hostname() == "" { // the error would repeat the URL
-			return nil, wrong
-		}
-		servers = append(servers, u)
-	}
-	if len(servers) == 0 {
-		return nil, wrong
-	}
-	return servers, nil
-}
-
 // redacted is a NATS URL without what may be secret in it: the hosts, and how they are spoken to.
 func redacted(where string) string {
-	servers, err := natsServers(where)
+	servers, err := events.Servers(where)
 	if err != nil {
 		return "a URL that cannot be read"
 	}

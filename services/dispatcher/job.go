@@ -23,7 +23,7 @@ func (d *Dispatcher) work(ctx context.Context, jobID string, window int) (more b
 			return false, err
 		}
 	}
-	ctx = traced(ctx, job.Traceparent)
+	ctx = events.Traced(ctx, job.Traceparent)
 	// A job that has ended may owe a word too: it ends with its last item, whoever has said what by then.
 	if err := d.announce(ctx, job); err != nil {
 		return more, err
@@ -39,15 +39,6 @@ func (d *Dispatcher) work(ctx context.Context, jobID string, window int) (more b
 	default:
 		return more, nil
 	}
-}
-
-// traced joins the trace of a row, where it has one that can be read.
-func traced(ctx context.Context, traceparent string) context.Context {
-	trace, err := events.ParseTraceparent(traceparent)
-	if err != nil {
-		return ctx
-	}
-	return events.WithTraceparent(ctx, trace)
 }
 
 // advance does what is next in the rows of a job that has not ended, and returns the job as it stands then.
@@ -120,7 +111,7 @@ func (d *Dispatcher) announce(ctx context.Context, job schema.Job) error {
 	}
 	slices.SortStableFunc(words, func(a, b word) int { return a.happened.Compare(b.happened) })
 	for _, w := range words {
-		if err := d.publish.Publish(traced(ctx, w.trace), w.event); err != nil {
+		if err := d.publish.Publish(events.Traced(ctx, w.trace), w.event); err != nil {
 			return err
 		}
 		if err := w.remember(ctx); err != nil {

@@ -172,19 +172,10 @@ func (p *Projector) tellWaiting(ctx context.Context, job schema.Job, status sche
 	if status.WaitingFor != "" {
 		waiting.WaitingFor, waiting.Until = &status.WaitingFor, &status.WaitingUntil
 	}
-	if err := p.publish.Publish(traced(ctx, job), events.JobWaiting(job.ID, waiting)); err != nil {
+	if err := p.publish.Publish(events.Traced(ctx, job.Traceparent), events.JobWaiting(job.ID, waiting)); err != nil {
 		return err
 	}
 	return schema.MarkWaitingAnnounced(ctx, p.db, job.ID, status.WaitingFor)
-}
-
-// traced joins the trace of the request for the job.
-func traced(ctx context.Context, job schema.Job) context.Context {
-	trace, err := events.ParseTraceparent(job.Traceparent)
-	if err != nil {
-		return ctx
-	}
-	return events.WithTraceparent(ctx, trace)
 }
 
 // count adds what the look finds to the job's status. More says that a sweep has pages left.
@@ -219,7 +210,7 @@ func (p *Projector) finish(ctx context.Context, job schema.Job, status schema.Jo
 	if !status.Status.Final() || job.AnnouncedFinished || owed {
 		return nil
 	}
-	if err := p.publish.Publish(traced(ctx, job), events.JobFinished{JobStatus: events.StatusOf(job, status)}); err != nil {
+	if err := p.publish.Publish(events.Traced(ctx, job.Traceparent), events.JobFinished{JobStatus: events.StatusOf(job, status)}); err != nil {
 		return err
 	}
 	return schema.MarkAnnounced(ctx, p.db, job.ID, schema.AnnouncedFinished, source)
