@@ -73,11 +73,11 @@ func TestADatabaseIsMigratedAndSaysWhereItStands(t *testing.T) {
 	}
 	pdeflow(t.Context(), bare, "migrate", "status").ends(t, exitDone, "init", "no")
 	pdeflow(t.Context(), map[string]string{"DATABASE_URL": where.String(), "NATS_URL": "nats://127.0.0.1:1", "PDEFLOW_DATA_DIR": t.TempDir()}, "serve").
-		ends(t, exitFailed, "the database lacks migration 20261124000001", "pdeflow migrate up")
+		ends(t, exitFailed, "the database lacks migration 20261127000001", "pdeflow migrate up")
 	if tables := tablesOf(t, where.String()); len(tables) > 0 {
 		t.Errorf("looking at it left %v", tables)
 	}
-	pdeflow(t.Context(), bare, "migrate", "up").ends(t, exitDone, "applied 20261124000001_init", "audit")
+	pdeflow(t.Context(), bare, "migrate", "up").ends(t, exitDone, "applied 20261127000001_init")
 	pdeflow(t.Context(), bare, "migrate").ends(t, exitDone, "nothing to apply")
 	status := pdeflow(t.Context(), bare, "migrate", "status").ends(t, exitDone, "yes")
 	if strings.Contains(status.stdout, "no\n") {
