@@ -279,8 +279,12 @@ func TestAJobThatDoesNotMoveIsFoundWithWhoseItIs(t *testing.T) {
 			"every mapping is accounted for and its end is not written, which is for a projector to do",
 		},
 		"paused":    {"update jobs set intent = 'pause'", ""},
-		"only wait": {"update job_items set due_at = now() + interval '1 hour', attempt = 1", ""},
-		"ended":     {"update jobs set ended_at = now()", ""},
+		"only wait": {"update job_items set due_at = now() + interval '1 minute', attempt = 1", ""},
+		"waits longer than any backoff": {
+			"update job_items set due_at = now() + interval '1 hour', attempt = 1",
+			"3 mappings are due, which is for a dispatcher to send and for a classifier to take",
+		},
+		"ended": {"update jobs set ended_at = now()", ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -127,11 +127,11 @@ func ListItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, er
 		Last  string `bun:"last"`
 	}
 	err = tx.NewRaw(`with page as (?), listed as (
-		insert into job_items (job_id, mapping_id, outcome, ended_at, due_at, created_at, created_by, updated_at, updated_by)
-		select ?, mapping_id, ?, ?::timestamptz, ?, ?, ?, ?, ? from page
+		insert into job_items (job_id, mapping_id, outcome, ended_at, created_at, created_by, updated_at, updated_by)
+		select ?, mapping_id, ?, ?::timestamptz, ?, ?, ?, ? from page
 		returning mapping_id)
 		select count(*) as items, coalesce(max(mapping_id), '') as last from listed`,
-		scoped(tx, job, limit), job.ID, outcome, endedAt, now, now, dispatcher, now, dispatcher).Scan(ctx, &page)
+		scoped(tx, job, limit), job.ID, outcome, endedAt, now, dispatcher, now, dispatcher).Scan(ctx, &page)
 	if err != nil {
 		return job, fmt.Errorf("list mappings of job %s: %w", jobID, err)
 	}
@@ -200,11 +200,24 @@ type DueItem struct {
 	Attempt   int    `bun:"attempt"`
 }
 
+// LongestWait is the longest time for which an item is made to wait. A due time further ahead than that was written before the database's
+// clock stepped back, so the item is due.
+const LongestWait = 80 * time.Second
+
+// isDue is the condition under which a queued item may be published, for the item in hand.
+var isDue = fmt.Sprintf("(due_at <= clock_timestamp() or due_at > clock_timestamp() + interval '%d seconds')", int(LongestWait.Seconds()))
+
 // DueItems lists the first items of the job that are queued and due, at most limit.
 func DueItems(ctx context.Context, db bun.IDB, jobID string, limit int) ([]DueItem, error) {
 	var items []DueItem
-	err := db.NewRaw(`select mapping_id, attempt from job_items where job_id = ? and outcome is null and due_at <= clock_timestamp()
-		order by due_at, mapping_id limit ?`, jobID, limit).Scan(ctx, &items)
+	// The clock is read in a subquery, and the two sides of isDue are two queries, so that each reads one range of job_items_queued.
+	err := db.NewRaw(`(select mapping_id, attempt from job_items
+			where job_id = ?0 and outcome is null and due_at <= (select clock_timestamp()) order by due_at, mapping_id limit ?1)
+		union all
+		(select mapping_id, attempt from job_items
+			where job_id = ?0 and outcome is null and due_at > (select clock_timestamp() + ?2 * interval '1 second')
+			order by due_at, mapping_id limit ?1)
+		limit ?1`, jobID, limit, LongestWait.Seconds()).Scan(ctx, &items)
 	if err != nil {
 		return nil, fmt.Errorf("due items of job %s: %w", jobID, err)
 	}

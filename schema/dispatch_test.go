@@ -131,7 +131,7 @@ func TestOnlyWhatIsQueuedAndDueIsSent(t *testing.T) {
 	ids := schematest.Report(t, db, 4)
 	job := schematest.ListedJob(t, db, 4)
 	succeed(t, db, job.ID, ids[0])
-	if _, err := schema.PostponeItem(t.Context(), db, job.ID, ids[1], schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "x"}, time.Hour); err != nil {
+	if _, err := schema.PostponeItem(t.Context(), db, job.ID, ids[1], schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "x"}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	due, err := schema.DueItems(t.Context(), db, job.ID, 10)
@@ -143,6 +143,88 @@ func TestOnlyWhatIsQueuedAndDueIsSent(t *testing.T) {
 	}
 	if due, err = schema.DueItems(t.Context(), db, job.ID, 1); err != nil || len(due) != 1 {
 		t.Errorf("window of one: %v, %v", due, err)
+	}
+}
+
+// The database's clock steps back when a standby whose clock is behind takes over, or a machine is restored. A row written before that
+// then has its times in the future, as if the row had been moved forward.
+func TestADatabaseClockThatStepsBackDelaysNoItemLongerThanItsBackoff(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 3)
+	job := schematest.ListedJob(t, db, 3)
+	postpone(t, db, job.ID, ids[1], schema.LongestWait)
+	postpone(t, db, job.ID, ids[2], time.Second)
+	for step, want := range map[string]int{"0 seconds": 1, "5 minutes": 3, "1 hour": 3} {
+		exec(t, db, `update job_items set due_at = due_at + ?::interval, created_at = created_at + ?::interval,
+			updated_at = updated_at + ?::interval`, step, step, step)
+		due, err := schema.DueItems(t.Context(), db, job.ID, 10)
+		if err != nil || len(due) != want {
+			t.Errorf("clock stepped back by %s: %d of 3 items are due, not %d, %v", step, len(due), want, err)
+		}
+		for _, item := range due {
+			if !read(t, db, job.ID, item.MappingID).Due {
+				t.Errorf("clock stepped back by %s: the classifier does not take item %s, which the dispatcher publishes", step, item.MappingID)
+			}
+		}
+		exec(t, db, "update job_items set due_at = due_at - ?::interval", step)
+	}
+}
+
+func TestAJobStuckSinceTheDatabaseClockSteppedBackIsFound(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	schematest.Report(t, db, 2)
+	job := schematest.ListedJob(t, db, 2)
+	mustFold(t, db, job.ID)
+	for _, table := range []string{"jobs", "job_items", "job_status"} {
+		exec(t, db, "update "+table+" set updated_at = updated_at + interval '5 minutes'")
+	}
+	stuck, err := schema.StuckJobs(t.Context(), db, schema.CheckScope{}, time.Minute)
+	if err != nil || len(stuck) != 1 || stuck[0].Due != 2 {
+		t.Errorf("stuck jobs: %+v, %v", stuck, err)
+	}
+}
+
+func TestDueItemsReadsOnlyWhatItReturns(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 1000)
+	job := schematest.ListedJob(t, db, len(ids))
+	exec(t, db, "update job_items set attempt = 1, due_at = clock_timestamp() + interval '1 minute' where mapping_id > ?", ids[9])
+	for _, command := range []string{"vacuum", "analyze"} { // before the first one, the index holds the entries of the rows as they were listed
+		exec(t, db, command+" job_items")
+		err := in(t.Context(), db, func(tx bun.Tx) error {
+			read := func() (n int, err error) {
+				err = tx.NewRaw(`select pg_stat_get_xact_tuples_returned('job_items_queued'::regclass)
+					+ pg_stat_get_xact_tuples_returned('job_items'::regclass)`).Scan(t.Context(), &n)
+				return n, err
+			}
+			before, err := read()
+			if err != nil {
+				return err
+			}
+			due, err := schema.DueItems(t.Context(), tx, job.ID, 100)
+			if err != nil {
+				return err
+			}
+			after, err := read()
+			if len(due) != 10 || after-before > 20 {
+				t.Errorf("after %s: %d items are due, and %d entries are read", command, len(due), after-before)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func postpone(t *testing.T, db *schema.DB, jobID, mappingID string, wait time.Duration) {
+	t.Helper()
+	failure := schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "x"}
+	if _, err := schema.PostponeItem(t.Context(), db, jobID, mappingID, failure, wait); err != nil {
+		t.Fatal(err)
 	}
 }
 

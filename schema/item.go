@@ -67,7 +67,7 @@ type Item struct {
 	Attempt int `bun:"attempt"`
 	// Starts counts the starts marked from the third delivery on; see [MarkStart].
 	Starts int `bun:"starts"`
-	// DueAt is when the item may be sent at the earliest.
+	// DueAt is when the item may be published at the earliest; the Unix epoch unless it waits for something.
 	DueAt        time.Time `bun:"due_at"`
 	ErrorCode    ErrorCode `bun:"error_code,nullzero"`
 	Error        string    `bun:"error,nullzero"`

@@ -24,22 +24,28 @@ type StuckJob struct {
 	DueMapping string `bun:"due_mapping,scanonly"`
 }
 
-// StuckJobs lists the jobs that are active, and not paused, of which nothing has changed for as long as still, the oldest first. A job
-// whose mappings all wait for their next attempt is not stuck.
+// StuckJobs lists the jobs that are active, and not paused, and have not changed for as long as still, the oldest first. A job is not
+// stuck while all of its mappings wait for their next attempt, which none does for longer than [LongestWait].
+//
+// Times that lie ahead of the database's clock are ignored: they were written before the clock stepped back.
 func StuckJobs(ctx context.Context, db bun.IDB, scope CheckScope, still time.Duration) ([]StuckJob, error) {
 	var jobs []StuckJob
 	err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").
 		ColumnExpr("i.queued, i.due, i.uncounted").
-		ColumnExpr(`coalesce((select mapping_id from job_items where job_id = j.id and outcome is null and due_at <= clock_timestamp()
+		ColumnExpr(`coalesce((select mapping_id from job_items where job_id = j.id and outcome is null and `+isDue+`
 			order by due_at, mapping_id limit 1), '') as due_mapping`).
-		ColumnExpr("(extract(epoch from clock_timestamp() - greatest(j.updated_at, s.updated_at, i.updated_at)) * 1e9)::bigint as still").
+		ColumnExpr("(extract(epoch from clock.now - moved.at) * 1e9)::bigint as still").
+		Join("cross join (select clock_timestamp() as now) clock").
 		Join("left join job_status s on s.job_id = j.id").
-		Join(`cross join lateral (select max(updated_at) as updated_at, count(*) filter (where outcome is null) as queued,
-			count(*) filter (where outcome is null and due_at <= clock_timestamp()) as due,
+		Join(`cross join lateral (select max(updated_at) filter (where updated_at <= clock_timestamp()) as updated_at,
+			count(*) filter (where outcome is null) as queued,
+			count(*) filter (where outcome is null and `+isDue+`) as due,
 			count(*) filter (where outcome is not null and folded_at is null) as uncounted
 			from job_items where job_id = j.id) i`).
+		Join(`cross join lateral (select coalesce(max(at) filter (where at <= clock.now), 'epoch') as at
+			from (values (j.updated_at), (s.updated_at), (i.updated_at)) change (at)) moved`).
 		Where("j.ended_at is null and j.intent <> ? and ?", IntentPause, scope.within("j.cycle_id = ?0 and j.report_id = ?1")).
-		Where("greatest(j.updated_at, s.updated_at, i.updated_at) < clock_timestamp() - ? * interval '1 second'", still.Seconds()).
+		Where("moved.at < clock.now - ? * interval '1 second'", still.Seconds()).
 		Where("not (j.intent = ? and i.queued > 0 and i.due = 0 and i.uncounted = 0)", IntentRun).
 		Order("j.id").Scan(ctx)
 	if err != nil {

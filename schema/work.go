@@ -18,7 +18,7 @@ import (
 // as the rows stand at one moment.
 type Work struct {
 	Item Item `bun:"embed:item__"`
-	// Due says whether the item's time had come.
+	// Due reports whether the item may be worked on: its wait is over, or it waits for nothing.
 	Due       bool           `bun:"due"`
 	JobType   JobType        `bun:"job_type"`
 	Kind      ClassifierKind `bun:"classifier"`
@@ -50,7 +50,7 @@ func ReadWork(ctx context.Context, db *DB, jobID, mappingID string) (Work, error
 }
 
 func readWorkSQL(db *bun.DB) string {
-	columns := []string{"i.due_at <= clock_timestamp() as due", "j.job_type", "j.classifier", "j.intent", "j.cycle_id", "j.report_id"}
+	columns := []string{isDue + " as due", "j.job_type", "j.classifier", "j.intent", "j.cycle_id", "j.report_id"}
 	columns = append(columns, prefixed[Item](db, "i", "item__")...)
 	columns = append(columns, prefixed[Mapping](db, "m", "mapping__")...)
 	columns = append(columns, prefixed[Attribute](db, "a", "attribute__")...)

@@ -192,21 +192,21 @@ func TestAnOldAttemptNeitherPostponesNorFailsAnItemThatHasMovedOn(t *testing.T) 
 	ids := schematest.Report(t, db, 1)
 	job := schematest.ListedJob(t, db, 1)
 	first := schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}
-	due, err := schema.PostponeItem(t.Context(), db, job.ID, ids[0], first, time.Hour)
+	due, err := schema.PostponeItem(t.Context(), db, job.ID, ids[0], first, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if item := read(t, db, job.ID, ids[0]).Item; !item.DueAt.Equal(due) || due.Sub(item.UpdatedAt) != time.Hour {
+	if item := read(t, db, job.ID, ids[0]).Item; !item.DueAt.Equal(due) || due.Sub(item.UpdatedAt) != time.Minute {
 		t.Fatalf("due at %v, as of the row %v, written at %v", due, item.DueAt, item.UpdatedAt)
 	}
-	if _, err := schema.PostponeItem(t.Context(), db, job.ID, ids[0], first, time.Hour); !errors.Is(err, schema.ErrNotFound) {
+	if _, err := schema.PostponeItem(t.Context(), db, job.ID, ids[0], first, time.Minute); !errors.Is(err, schema.ErrNotFound) {
 		t.Errorf("the first attempt again: %v", err)
 	}
 	if item := read(t, db, job.ID, ids[0]).Item; item.Attempt != 1 || item.Outcome != "" || item.ErrorCode != schema.CodePanic {
 		t.Errorf("item %+v", item)
 	}
 	if due, err := schema.DueItems(t.Context(), db, job.ID, 10); err != nil || len(due) != 0 {
-		t.Errorf("due %v, %v: the item waits for an hour", due, err)
+		t.Errorf("due %v, %v: the item waits for a minute", due, err)
 	}
 	before := read(t, db, job.ID, ids[0]).Mapping
 	if saved, err := save(t.Context(), db, job.ID, before, judged(before)); err != nil || !saved {

@@ -204,7 +204,9 @@ create table job_items (
     outcome       text check (outcome in ('succeeded', 'skipped', 'failed', 'cancelled')),
     attempt       integer not null default 0 check (attempt >= 0),
     starts        integer not null default 0 check (starts >= 0),
-    due_at        timestamptz not null,
+    -- When the item may be published at the earliest; 'epoch' unless it waits for something. So no clock decides about an item that
+    -- waits for nothing.
+    due_at        timestamptz not null default 'epoch',
     error_code    text check (error_code in ('confirmed', 'panic', 'classifier_error', 'poison')),
     error         text,
     classifier    text,
@@ -225,7 +227,7 @@ create table job_items (
     check (folded_at is null or outcome is not null),
     check (outcome not in ('failed', 'skipped') or error_code is not null)
 ) with (fillfactor = 50);
--- What is to be sent next.
+-- The queue of a job: first the items that wait for nothing, then the others by the end of their wait.
 create index job_items_queued on job_items (job_id, due_at, mapping_id) where outcome is null;
 -- What is to be tried again.
 create index job_items_waiting on job_items (job_id, due_at) where outcome is null and attempt > 0;

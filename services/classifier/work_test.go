@@ -297,7 +297,7 @@ func TestTheBellRingsForAJobWhoseItemIsPostponed(t *testing.T) {
 	b := newBench(t, 1)
 	c, judged := b.classifier(func(schema.Work) { panic("broken") })
 	b.handle(c, b.ids[0])
-	b.Exec("update job_items set due_at = due_at + interval '1 hour'")
+	b.Exec("update job_items set due_at = due_at + interval '1 minute'")
 	b.handle(c, b.ids[0]) // whose news may have been lost
 	said := b.Messages(events.StreamEvents)
 	if len(said) != 2 || judged.Load() != 1 {
@@ -326,5 +326,8 @@ func TestAnErrorThatIsNobodysFaultIsNotTakenForTheMappings(t *testing.T) {
 	}
 	if wait(1) > 2*time.Second {
 		t.Error("the first wait is long")
+	}
+	if most := firstWait << (2 * (maxAttempts - 2)) * 5 / 4; most > schema.LongestWait {
+		t.Errorf("the last wait may take %v, more than the longest wait, %v", most, schema.LongestWait)
 	}
 }

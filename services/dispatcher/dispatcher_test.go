@@ -117,7 +117,7 @@ func TestANewAttemptIsSentAtOnceWhenItIsDue(t *testing.T) {
 	d := k.dispatcher(Options{})
 	k.turns(d)
 	k.lose()
-	for id, wait := range map[string]time.Duration{"cards-1": 0, "cards-2": never} {
+	for id, wait := range map[string]time.Duration{"cards-1": 0, "cards-2": schema.LongestWait} {
 		saved := schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}
 		if _, err := schema.PostponeItem(t.Context(), k.DB, job.ID, id, saved, wait); err != nil {
 			t.Fatal(err)

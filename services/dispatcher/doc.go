@@ -15,4 +15,6 @@
 //     other, and a bell is rung again only after a pause. A page of cancelled items, of which nobody else tells, is followed by a bell.
 //  6. What is said of a job is said in the order in which it happened, and the projector says that it has finished only after all of it.
 //     So a job that has ended gets its turns until that is said.
+//  7. An item that waits for nothing has the Unix epoch as its due time, so no clock decides when it is published. A due time more than
+//     [schema.LongestWait] ahead of the database's clock was written before that clock stepped back, and counts as passed.
 package dispatcher

@@ -61,8 +61,8 @@ func TestAJobIsSeenRunningBeforeAnythingOfItCounts(t *testing.T) {
 			if err := schema.MarkStarted(t.Context(), h.DB, job.ID); err != nil {
 				t.Fatal(err)
 			}
-			h.Exec(`insert into job_items (job_id, mapping_id, due_at, created_at, created_by, updated_at, updated_by)
-				select ?, id, now(), now(), 'test', now(), 'test' from pde_mappings`, job.ID)
+			h.Exec(`insert into job_items (job_id, mapping_id, created_at, created_by, updated_at, updated_by)
+				select ?, id, now(), 'test', now(), 'test' from pde_mappings`, job.ID)
 			h.Exec("update jobs set listed = 2, listed_at = clock_timestamp(), version = version + 1 where id = ?", job.ID)
 			h.fold(h.projector(), h.end(job, h.ids...)...)
 			var seen []struct {
