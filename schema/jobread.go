@@ -43,6 +43,19 @@ func ListJobs(ctx context.Context, db bun.IDB, filter JobFilter, before string, 
 	return jobs, nil
 }
 
+// ReadJobs reads the jobs with these ids, in no particular order and without the mappings that a caller named. It leaves out the ids of
+// jobs that do not exist.
+func ReadJobs(ctx context.Context, db bun.IDB, ids []string) ([]Job, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var jobs []Job
+	if err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").Where("id in (?)", bun.List(ids)).Scan(ctx); err != nil {
+		return nil, fmt.Errorf("%d jobs: %w", len(ids), err)
+	}
+	return jobs, nil
+}
+
 // ReadStatus reads where the job stands. A job that the projector has not looked at yet is pending.
 func ReadStatus(ctx context.Context, db bun.IDB, job Job) (JobStatus, error) {
 	var status JobStatus

@@ -119,7 +119,7 @@ func makeServices(names []service, w world, s settings) ([]madeService, error) {
 	}
 	if slices.Contains(names, apiService) {
 		server, err := api.New(w.db, events.NewPublisher(w.js, string(apiService)), api.Options{
-			Verify: s.verify, Classifier: s.classifier, Checks: checks, Version: version(), Log: w.log.With("service", apiService),
+			Verify: s.verify, Classifier: s.classifier, Checks: checks, Version: version(), Events: w.nc, Log: w.log.With("service", apiService),
 		})
 		if err != nil {
 			return nil, err

@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
+	"github.com/nats-io/nats.go"
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
@@ -52,6 +53,8 @@ type Options struct {
 	Checks []Check
 	// Version is what /healthz and the OpenAPI document say of this program.
 	Version string
+	// Events delivers the events that wake requests which wait for a job's status; nil leaves them to polling.
+	Events *nats.Conn
 	// Log receives what requests do; nil discards it.
 	Log *slog.Logger
 }
@@ -73,10 +76,12 @@ type Server struct {
 	// bodyTimeout is the constant of that name, except in tests.
 	bodyTimeout time.Duration
 
+	statuses *statusReader
+
 	// imports has an element for each import that is being done.
 	imports  chan struct{}
 	inFlight sync.WaitGroup
-	// stopping is closed when the server is to stop, so that nobody waits for a change that long.
+	// stopping is closed when the server is to stop, which ends every wait for a change.
 	stopping chan struct{}
 	stop     func()
 }
@@ -104,6 +109,10 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 		return nil, fmt.Errorf("api: the classifier %s is not there yet", s.classifier)
 	}
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
+	s.statuses = &statusReader{
+		read: s.readStatuses, conn: opts.Events, log: s.log, start: s.inFlight.Go, stopping: s.stopping,
+		pollEvery: pollEvery, wake: make(chan struct{}, 1), waiters: map[string]map[*waiter]bool{},
+	}
 	s.router.Use(middleware.GetHead)
 	s.router.NotFound(s.notFound)
 	s.router.MethodNotAllowed(s.methodNotAllowed)

@@ -18,8 +18,11 @@
 //  4. A job's intent counts from the moment it is recorded, its status follows. So what a job may be asked is decided by its row, not
 //     by the status, which may lag (job.go, schema/intent.go).
 //
-//  5. Waiting for a change reads the row again, by its primary key, every 100 ms. The row is the truth; a subscription would need NATS
-//     and would have to read the row all the same (status.go).
+//  5. Requests that wait for a job's status share one reader per process: two statements for all of their jobs, ten times a second while
+//     events come and twice a second otherwise, however many requests wait. The row is the truth. An event only makes the next read due,
+//     because it arrives before the projector has written what follows from it; with NATS down, waiting works as well. Nor may the
+//     answers cost the jobs their speed: progress is answered at most 500 times a second over all waiting requests, a change of state
+//     at once (statusreader.go).
 //
 //  6. Planning data changes in one transaction that holds the report's strongest lock, so an import and a job that is being asked for
 //     cannot miss one another. Files are read to their end before it begins: what is wrong with any of them is said at once, and nothing

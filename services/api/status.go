@@ -17,13 +17,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-const (
-	// maxWait is how long a client may wait for a change.
-	maxWait = time.Minute
-	// pollEvery is how often the row is read for a client that waits. One read by primary key takes a fraction of a millisecond, so a
-	// hundred who wait cost less than one who works; and it needs nothing that could be away while the row is there.
-	pollEvery = 100 * time.Millisecond
-)
+// maxWait is how long a client may wait for a change.
+const maxWait = time.Minute
 
 type statusInput struct {
 	JobPath
@@ -39,7 +34,7 @@ type statusOutput struct {
 	Body       events.JobStatus
 }
 
-// registerStatus registers the routes that say where a job stands.
+// registerStatus registers the route of a job's status.
 func (s *Server) registerStatus() {
 	route(s, Viewer, huma.Operation{
 		OperationID: "job-status", Method: http.MethodGet, Path: prefix + "/jobs/{job_id}/status", Tags: []string{"jobs"},
@@ -55,22 +50,18 @@ func (s *Server) status(ctx context.Context, in *statusInput) (*statusOutput, er
 	if err != nil {
 		return nil, err
 	}
-	job, err := s.readJob(ctx, in.JobID)
-	if err != nil {
-		return nil, err
-	}
-	out, err := s.statusNow(ctx, job)
-	if err != nil {
-		return nil, err
-	}
-	known := in.IfNoneMatch
-	if known == "" {
-		known = out.ETag
-	}
+	var reading jobReading
 	if wait > 0 {
-		if out, err = s.waitForChange(ctx, job, out, known, wait); err != nil {
-			return nil, err
-		}
+		reading, err = s.statuses.await(ctx, in.JobID, in.IfNoneMatch, wait)
+	} else {
+		reading, err = s.readStatus(ctx, in.JobID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &statusOutput{Status: http.StatusOK, ETag: reading.etag, Body: reading.status}
+	if !reading.status.Status.Final() {
+		out.RetryAfter = "1"
 	}
 	if in.IfNoneMatch != "" && matches(in.IfNoneMatch, out.ETag) {
 		out.Status = http.StatusNotModified
@@ -78,47 +69,71 @@ func (s *Server) status(ctx context.Context, in *statusInput) (*statusOutput, er
 	return out, nil
 }
 
-// statusNow reads where the job stands.
-func (s *Server) statusNow(ctx context.Context, job schema.Job) (*statusOutput, error) {
-	kept, err := schema.ReadStatus(ctx, s.db, job)
+// jobReading is where a job stood when it was read.
+type jobReading struct {
+	status events.JobStatus
+	etag   string
+}
+
+// readStatus reads where one job stands.
+func (s *Server) readStatus(ctx context.Context, jobID string) (jobReading, error) {
+	readings, err := s.readStatuses(ctx, []string{jobID})
+	if err != nil {
+		return jobReading{}, err
+	}
+	return found(readings, jobID)
+}
+
+// readStatuses reads where each of the jobs stands, by id. Jobs that do not exist are left out.
+func (s *Server) readStatuses(ctx context.Context, jobIDs []string) (map[string]jobReading, error) {
+	jobs, err := schema.ReadJobs(ctx, s.db, jobIDs)
 	if err != nil {
 		return nil, err
 	}
-	out := &statusOutput{Status: http.StatusOK, Body: events.StatusOf(job, kept)}
-	text, err := json.Marshal(out.Body)
+	statuses, err := schema.ReadStatuses(ctx, s.db, jobs)
 	if err != nil {
-		return nil, fmt.Errorf("status of job %s: %w", job.ID, err)
+		return nil, err
 	}
-	sum := sha256.Sum256(text)
-	out.ETag = `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
-	if !out.Body.Status.Final() {
-		out.RetryAfter = "1"
-	}
-	return out, nil
-}
-
-// waitForChange reads the status until it is not the known one, final, or the time is over.
-func (s *Server) waitForChange(ctx context.Context, job schema.Job, out *statusOutput, known string, wait time.Duration) (*statusOutput, error) {
-	over := time.NewTimer(wait)
-	defer over.Stop()
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for matches(known, out.ETag) && !out.Body.Status.Final() {
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-s.stopping:
-			return out, nil
-		case <-over.C:
-			return out, nil
-		case <-tick.C:
-		}
-		var err error
-		if out, err = s.statusNow(ctx, job); err != nil {
+	readings := make(map[string]jobReading, len(jobs))
+	for i, job := range jobs {
+		if readings[job.ID], err = newReading(events.StatusOf(job, statuses[i])); err != nil {
 			return nil, err
 		}
 	}
-	return out, nil
+	return readings, nil
+}
+
+func newReading(status events.JobStatus) (jobReading, error) {
+	tag, err := etagOf(status)
+	return jobReading{status: status, etag: tag}, err
+}
+
+// etagOf is made of two hashes, so that it shows whether two statuses differ in their state or only in how far the job is.
+func etagOf(status events.JobStatus) (string, error) {
+	whole, err := json.Marshal(status)
+	if err != nil {
+		return "", fmt.Errorf("status of job %s: %w", status.JobID, err)
+	}
+	state, err := json.Marshal([]any{status.Status, status.WaitingFor, status.Error})
+	if err != nil {
+		return "", fmt.Errorf("state of job %s: %w", status.JobID, err)
+	}
+	hash := func(text []byte, length int) string {
+		sum := sha256.Sum256(text)
+		return base64.RawURLEncoding.EncodeToString(sum[:length])
+	}
+	return `"` + hash(state, 6) + "." + hash(whole, 15) + `"`, nil
+}
+
+// knowsState tells whether a tag in the list of an If-None-Match header is of the same state as the tag.
+func knowsState(list, tag string) bool {
+	state, _, _ := strings.Cut(tag, ".")
+	for known := range strings.SplitSeq(list, ",") {
+		if strings.HasPrefix(strings.TrimPrefix(strings.TrimSpace(known), "W/"), state+".") {
+			return true
+		}
+	}
+	return false
 }
 
 // matches tells whether the list of an If-None-Match header holds the tag, by the weak comparison that is asked for there.

@@ -3,12 +3,15 @@ package api_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
@@ -158,5 +161,80 @@ func TestAStoppingServerLetsNobodyWait(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Error("the server does not end")
+	}
+}
+
+func TestWaitingRequestsShareTheirStatements(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	id := w.started()
+	tag := w.do(statusCall(id, "", "")).header.Get("ETag")
+	var statements logbook
+	db, err := schema.Open(t.Context(), schematest.URL(t), schema.Options{LogSQL: slog.New(slog.NewJSONHandler(&statements, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	w.db = db
+	verify, err := api.SecretVerifier(secret())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.serve(w.js, api.Options{Verify: verify})
+
+	const requests = 200
+	began := time.Now()
+	var all sync.WaitGroup
+	for range requests {
+		all.Go(func() {
+			if a, err := w.try(statusCall(id, "?wait=2s", tag)); err != nil || a.status != http.StatusNotModified {
+				t.Errorf("a request that waits in vain gets %d (%v)", a.status, err)
+			}
+		})
+	}
+	all.Wait()
+	reads := int(time.Since(began)/(100*time.Millisecond)) + 1
+	if n := len(statements.all()); n > 2*reads {
+		t.Errorf("%d requests that wait made %d statements in %s, want at most two for each tenth of a second", requests, n, time.Since(began))
+	}
+}
+
+func TestAnEventWakesRequestsThatWait(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.imported(1)
+	id := w.started()
+	verify, err := api.SecretVerifier(secret())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.serve(w.js, api.Options{Verify: verify, Events: w.js.Conn()})
+	w.server.SetPollEvery(time.Hour)
+	tag := w.do(statusCall(id, "", "")).header.Get("ETag")
+	done := make(chan answer, 1)
+	go func() {
+		a, err := w.try(statusCall(id, "?wait=60s", tag))
+		if err != nil {
+			t.Error(err)
+		}
+		done <- a
+	}()
+	w.log.await(t, "waiting", 3) // two lines of the first request, and one of this
+	w.succeed(id)
+	w.project(id)
+	// Nothing shows that the request waits already, so the event is repeated.
+	for tick := time.NewTicker(50 * time.Millisecond); ; {
+		if err := w.js.Conn().Publish(events.JobFinishedSubject(id).String(), nil); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case a := <-done:
+			if status := must[events.JobStatus](t, a, http.StatusOK); status.Status != schema.Completed {
+				t.Errorf("status is %+v", status)
+			}
+			return
+		case <-tick.C:
+		}
 	}
 }
