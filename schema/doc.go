@@ -12,5 +12,8 @@
 //  4. job_status is a function of the rows. Every write that it depends on makes jobs.version grow, job_status.job_version says from
 //     which one it was computed, and a job ends only as its row was read: what somebody asks of it in between is not passed over.
 //  5. Migrations are applied and noted in one transaction, under an advisory lock. One that has been released is never edited.
-//  6. A statement of a service ends after some time, answered or not ([Options]): a network may fall silent without an error.
+//  6. A session does not depend on the defaults of its server, database or role: it sets its isolation, time zone and notations after it has
+//     connected, by a statement, because PgBouncer refuses most of them in the startup message. The search path is the operator's.
+//     A pooler must keep one server connection per client, for prepared statements and these settings; [Open] refuses any other mode.
+//  7. A statement of a service ends after some time, answered or not ([Options]): a network may fall silent without an error.
 package schema

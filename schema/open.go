@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,60 +27,92 @@ type DB struct {
 type Options struct {
 	// ApplicationName is how the sessions show in pg_stat_activity; pdeflow if empty.
 	ApplicationName string
-	// MaxConns bounds the pool; 16 if zero.
+	// MaxConns is the size of the pool if the URL has no pool_max_conns; 16 if zero. With both, the smaller one counts.
 	MaxConns int
 	// LogSQL receives every statement, with literals and parameters shown as ?; nil logs none.
 	LogSQL *slog.Logger
+	// StatementTimeout is how long the server works on a statement of this pool before it cancels it; without limit if zero.
+	StatementTimeout time.Duration
 	// StatementLimit is how long one statement may take; for ever if zero. A network that swallows packets, without a word to either
 	// side, would hold whoever waits for an answer for a quarter of an hour otherwise.
 	StatementLimit time.Duration
 }
 
-// Open makes a pool of connections to the database at url and checks that it answers. The error names the database without the
-// password.
-//
-// Statements go by the simple protocol unless they ask for more, because bun writes its arguments into the text, so that each text is
-// prepared for nothing. Sessions speak UTC, and one that sits idle in a transaction for 30 seconds is ended by the server: a process
-// that was stopped there holds locks that others wait for.
-func Open(ctx context.Context, url string, opts Options) (*DB, error) {
+const (
+	defaultMaxConns = 16
+	// minMaxConns is what a process needs to make progress: the migrations hold one connection and work on another.
+	minMaxConns = 2
+)
+
+var errURL = errors.New("the database URL is not of the form postgres://user:password@host:port/database")
+
+// CheckURL reports what is wrong with the URL of a database, without repeating it: it may hold a password.
+func CheckURL(url string) error {
+	_, err := parseURL(url, 0)
+	return err
+}
+
+// parseURL returns the configuration of a pool of at most maxConns connections, or of the default size if that is zero.
+func parseURL(url string, maxConns int) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		// What pgx says of a URL may repeat the password in it.
-		return nil, errors.New("database URL: it is not of the form postgres://user:password@host:port/database?sslmode=verify-full")
+		// The error of pgx may repeat the password.
+		return nil, errURL
 	}
-	config.MaxConns = 16
-	if opts.MaxConns > 0 {
-		config.MaxConns = int32(min(opts.MaxConns, 1000))
+	raw, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, errURL
 	}
-	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
-	config.ConnConfig.ConnectTimeout = 5 * time.Second
-	params := config.ConnConfig.RuntimeParams
-	params["application_name"] = "pdeflow"
-	if opts.ApplicationName != "" {
-		params["application_name"] = opts.ApplicationName
+	maxConns = min(maxConns, 1000)
+	_, inURL := raw.RuntimeParams["pool_max_conns"]
+	switch {
+	case inURL && config.MaxConns < minMaxConns:
+		return nil, fmt.Errorf("the database URL has pool_max_conns=%d, which must be at least %d", config.MaxConns, minMaxConns)
+	case !inURL:
+		config.MaxConns = int32(cmp.Or(maxConns, defaultMaxConns)) //nolint:gosec // at most 1000
+	case maxConns > 0:
+		config.MaxConns = min(config.MaxConns, int32(maxConns))
 	}
-	params["timezone"] = "UTC"
-	params["idle_in_transaction_session_timeout"] = "30s"
+	return config, nil
+}
+
+// Open makes a pool of connections to the database at url and checks that the database can be used. The error names the database without
+// the password.
+//
+// Statements use the simple protocol unless they ask for more: bun writes its arguments into the text, so preparing it would be wasted.
+// Every session has the settings that this package relies on. The server ends a session that is idle in a transaction for 30 seconds,
+// because a stopped process would keep its locks.
+func Open(ctx context.Context, url string, opts Options) (*DB, error) {
+	config, err := parseURL(url, opts.MaxConns)
+	if err != nil {
+		return nil, err
+	}
+	conn := config.ConnConfig
+	conn.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	conn.ConnectTimeout = cmp.Or(conn.ConnectTimeout, 5*time.Second)
+	conn.RuntimeParams["application_name"] = cmp.Or(opts.ApplicationName, "pdeflow")
+	if err := inspect(ctx, conn); err != nil {
+		return nil, fmt.Errorf("database %s on %s: %w", conn.Database, addresses(conn), err)
+	}
+	conn.AfterConnect = setUpSession(opts.StatementTimeout)
 	if opts.StatementLimit > 0 {
 		// A pool asks connections that have lain idle whether they live, which is no statement to the tracer.
 		config.PingTimeout = min(opts.StatementLimit, 5*time.Second)
 	}
 	if opts.LogSQL != nil || opts.StatementLimit > 0 {
-		config.ConnConfig.Tracer = tracer{log: opts.LogSQL, limit: opts.StatementLimit}
+		conn.Tracer = tracer{log: opts.LogSQL, limit: opts.StatementLimit}
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("database pool: %w", err)
 	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
-		where := config.ConnConfig
-		return nil, fmt.Errorf("database %s on %s:%d: %w", where.Database, where.Host, where.Port, err)
-	}
 	sqlDB := stdlib.OpenDBFromPool(pool)
 	db := bun.NewDB(sqlDB, pgdialect.New())
 	return &DB{DB: db, pool: pool, readWork: readWorkSQL(db)}, nil
 }
+
+// MaxConns is the size of the pool.
+func (db *DB) MaxConns() int { return int(db.pool.Config().MaxConns) }
 
 // Close ends every connection.
 func (db *DB) Close() error {

@@ -6,9 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 // What is found wrong here is found before anything is started, and named by flag and variable, with what would be right. The values
@@ -19,8 +18,8 @@ func checkDatabase(where string) error {
 	if where == "" {
 		return nil
 	}
-	if _, err := pgxpool.ParseConfig(where); err != nil {
-		return usagef("--%s (DATABASE_URL): the database URL is not of the form postgres://user:password@host:port/database", flagDatabase)
+	if err := schema.CheckURL(where); err != nil {
+		return usagef("--%s (DATABASE_URL): %w", flagDatabase, err)
 	}
 	return nil
 }
