@@ -197,12 +197,21 @@ func insertAudit(ctx context.Context, tx bun.Tx, rows []AuditRow) error {
 
 // loggedEvents returns which of the events are in the log.
 func loggedEvents(ctx context.Context, db bun.IDB, ids []string) (map[string]bool, error) {
+	return findEvents(ctx, db, "select event_id from audit_log where event_id in (?)", ids)
+}
+
+// verifiedEvents returns which of the events are in the log as verified.
+func verifiedEvents(ctx context.Context, db bun.IDB, ids []string) (map[string]bool, error) {
+	return findEvents(ctx, db, "select event_id from audit_log where event_id in (?) and verified", ids)
+}
+
+func findEvents(ctx context.Context, db bun.IDB, query string, ids []string) (map[string]bool, error) {
 	logged := make(map[string]bool, len(ids))
 	if len(ids) == 0 {
 		return logged, nil
 	}
 	var found []string
-	if err := db.NewRaw("select event_id from audit_log where event_id in (?)", bun.List(ids)).Scan(ctx, &found); err != nil {
+	if err := db.NewRaw(query, bun.List(ids)).Scan(ctx, &found); err != nil {
 		return nil, fmt.Errorf("known events of the audit log: %w", err)
 	}
 	for _, id := range found {

@@ -46,13 +46,16 @@ func UnauditedJobs(ctx context.Context, db bun.IDB) ([]UnauditedJob, error) {
 	return jobs, nil
 }
 
-// JobIsLogged reports whether the audit log has as much of the job as the job's rows say. It only counts, which takes milliseconds.
+// happened is an expression that counts what the rows of the job j report: what the log has to have of it.
+const happened = `(1 + (j.started_at is not null)::int + (j.listed_at is not null)::int + (j.ended_at is not null)::int
+	+ (select count(*) from job_intents where job_id = j.id and version > 1)
+	+ (select count(*) from job_items where job_id = j.id and outcome is not null))`
+
+// JobIsLogged reports whether the audit log has as many rows of the job as its rows require. It only counts, which takes
+// milliseconds.
 func JobIsLogged(ctx context.Context, db bun.IDB, jobID string) (logged bool, err error) {
-	err = db.NewRaw(`select 1 + (started_at is not null)::int + (listed_at is not null)::int + (ended_at is not null)::int
-		+ (select count(*) from job_intents where job_id = j.id and version > 1)
-		+ (select count(*) from job_items where job_id = j.id and outcome is not null)
-		= (select count(*) from audit_log where job_id = j.id and verified)
-		from jobs j where id = ?`, jobID).Scan(ctx, &logged)
+	err = db.NewRaw("select "+happened+" = (select count(*) from audit_log where job_id = j.id and verified)"+
+		" from jobs j where id = ?", jobID).Scan(ctx, &logged)
 	if err != nil {
 		return false, notFound(err, "job "+jobID)
 	}
@@ -71,7 +74,7 @@ func UnloggedFacts(ctx context.Context, db bun.IDB, jobID string) ([]Fact, error
 	for i, fact := range facts {
 		ids[i] = fact.EventID
 	}
-	logged, err := loggedEvents(ctx, db, ids)
+	logged, err := verifiedEvents(ctx, db, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +98,7 @@ func UnloggedItems(ctx context.Context, db bun.IDB, jobID, after string, limit i
 		ids[i] = "item/" + jobID + "/" + id
 	}
 	// Asked by name, because the log may be many times as long as the job.
-	logged, err := loggedEvents(ctx, db, ids)
+	logged, err := verifiedEvents(ctx, db, ids)
 	if err != nil {
 		return nil, "", err
 	}
@@ -119,10 +122,27 @@ func ChangesAreLogged(ctx context.Context, db bun.IDB) (logged bool, err error) 
 	return logged, nil
 }
 
-// UnloggedChanges looks at a page of the changes of mappings that are no job's, at most limit, those with ids behind after, and lists
-// those that are at least as old as age and that the audit log does not have. Last is the id behind which to go on, empty where the page
-// is the last.
+// UnloggedChanges looks at a page of the changes of mappings that are no job's, at most limit, those with ids after this one, and lists
+// those that are at least as old as age and that the audit log does not have. Last is the id after which to go on; it is empty after the
+// last page.
 func UnloggedChanges(ctx context.Context, db bun.IDB, age time.Duration, after string, limit int) (facts []Fact, last string, err error) {
+	page, err := unloggedChanges(ctx, db, age, after, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	facts, err = readInOrder(ctx, db, FactQuery{Changes: page.keys}, page.unlogged)
+	return facts, page.last, err
+}
+
+// changePage is a page of the history: how many rows were read, the ids of the events that the log lacks, and what they are known by.
+type changePage struct {
+	read     int64
+	unlogged []string
+	keys     []VersionKey
+	last     string
+}
+
+func unloggedChanges(ctx context.Context, db bun.IDB, age time.Duration, after string, limit int) (page changePage, err error) {
 	var changes []struct {
 		ID        string `bun:"id"`
 		MappingID string `bun:"mapping_id"`
@@ -130,30 +150,29 @@ func UnloggedChanges(ctx context.Context, db bun.IDB, age time.Duration, after s
 		Due       bool   `bun:"due"`
 	}
 	err = db.NewRaw(`select id, mapping_id, (after->>'version')::bigint as version,
-		changed_at <= clock_timestamp() - ? * interval '1 microsecond' as due
+		changed_at <= now() - ? * interval '1 microsecond' as due
 		from classification_history where job_id is null and id > ? order by id limit ?`, age.Microseconds(), after, limit).Scan(ctx, &changes)
 	if err != nil {
-		return nil, "", fmt.Errorf("changes: %w", err)
+		return page, fmt.Errorf("changes: %w", err)
 	}
-	if len(changes) == limit {
-		last = changes[limit-1].ID
+	if page.read = int64(len(changes)); len(changes) == limit {
+		page.last = changes[limit-1].ID
 	}
 	ids := make([]string, len(changes))
 	for i, change := range changes {
 		ids[i] = fmt.Sprintf("changed/%s/%d", change.MappingID, change.Version)
 	}
-	logged, err := loggedEvents(ctx, db, ids)
+	logged, err := verifiedEvents(ctx, db, ids)
 	if err != nil {
-		return nil, "", err
+		return page, err
 	}
-	var unlogged FactQuery
 	for i, change := range changes {
 		if change.Due && !logged[ids[i]] {
-			unlogged.Changes = append(unlogged.Changes, VersionKey{ID: change.MappingID, Version: change.Version})
+			page.unlogged = append(page.unlogged, ids[i])
+			page.keys = append(page.keys, VersionKey{ID: change.MappingID, Version: change.Version})
 		}
 	}
-	facts, err = readInOrder(ctx, db, unlogged, ids)
-	return facts, last, err
+	return page, nil
 }
 
 // readInOrder reads facts, in the order of these ids.

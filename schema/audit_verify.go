@@ -1,9 +1,11 @@
 package schema
 
 import (
+	"bytes"
 	"context"
-	"database/sql"
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -28,11 +30,12 @@ const (
 	AuditUnfounded AuditProblem = "the log has it, and no row says so"
 	// AuditNoHistory means that a mapping was accounted for, and its history does not have that.
 	AuditNoHistory AuditProblem = "the history does not have it"
-	// AuditLate means that a job has ended a while ago and is not audited.
+	// AuditLate means that a job has ended, and that the auditor has neither audited it nor appended anything that
+	// comes before.
 	AuditLate AuditProblem = "the job has ended and is not audited"
 )
 
-// auditGrace is how long after its end a job may be without its audit, and a change without its entry.
+// auditGrace is how long the auditor may take for the next row of a job that has ended, and for a committed change.
 const auditGrace = time.Minute
 
 // AuditFinding is one thing that is wrong. What does not apply is empty.
@@ -51,137 +54,177 @@ type AuditVerdict struct {
 	Head AuditHead
 }
 
-// VerifyAudit walks the audit log from its first row and then compares it with the rows of every job and with the history, as they stand
-// at one moment. It calls report for each thing that is wrong: what is broken in the chain first, in its order, and then what a chain
-// cannot show, because its end can be cut off and its rows can be written anew. What the log has of a job that is still running has to
-// agree as well; only what is missing is not asked of it.
-func VerifyAudit(ctx context.Context, db *DB, report func(AuditFinding)) (AuditVerdict, error) {
-	var verdict AuditVerdict
-	found := func(f AuditFinding) {
-		verdict.Findings++
-		report(f)
+// VerifyAudit walks the audit log from its first to its last row, compares each verified row with the rows of jobs,
+// items and history, and then looks for what the log lacks: rows of audited jobs and changes of mappings. It calls
+// report for each problem. A chain alone cannot show that its end was cut off, or that all of it was computed again.
+//
+// It reads keyset pages, each in a statement with its own snapshot, for the reason given at [Check]. It remains exact
+// while rows are written: log rows are only appended, what a verified row was built from never changes, and each age
+// is computed by the statement that reads the row, so that age and row belong to the same moment.
+func VerifyAudit(
+	ctx context.Context, db *DB, report func(AuditFinding), progress Progress,
+) (AuditVerdict, error) {
+	v := verifier{db: db, report: report, progress: progress, gone: map[string]bool{}, suspect: map[string]bool{}}
+	for _, verify := range []func(context.Context) error{v.verifyLog, v.verifyJobs, v.verifyLate, v.verifyChanges} {
+		if err := verify(ctx); err != nil {
+			return v.verdict, err
+		}
 	}
-	err := db.RunInTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, func(ctx context.Context, tx bun.Tx) (err error) {
-		if verdict.Head, err = verifyChain(ctx, tx, found); err != nil {
-			return err
-		}
-		verdict.Rows = verdict.Head.Seq
-		if verdict.Jobs, err = verifyJobs(ctx, tx, found); err != nil {
-			return err
-		}
-		return verifyRest(ctx, tx, found)
-	})
-	return verdict, err
+	return v.verdict, nil
 }
 
-// verifyPage is how many rows are read at once.
+// verifyPage is the number of rows per statement.
 const verifyPage = 1000
 
-func verifyChain(ctx context.Context, tx bun.Tx, found func(AuditFinding)) (AuditHead, error) {
+type verifier struct {
+	db       *DB
+	report   func(AuditFinding)
+	progress Progress
+	verdict  AuditVerdict
+	// gone holds the jobs that the log names and that do not exist, each of which is reported once.
+	gone map[string]bool
+	// suspect holds the jobs with rows in the log that disagree with the database, so that counting them proves
+	// nothing.
+	suspect map[string]bool
+}
+
+func (v *verifier) found(f AuditFinding) {
+	v.verdict.Findings++
+	v.report(f)
+}
+
+// verifyLog verifies the rows of the log that exist when it starts: each for itself, as a link of the chain, and
+// against the database.
+func (v *verifier) verifyLog(ctx context.Context) error {
+	end, err := ReadAuditHead(ctx, v.db)
+	if err != nil {
+		return err
+	}
 	head := AuditHead{Hash: noHash}
-	for {
-		rows, err := AuditRows(ctx, tx, AuditFilter{}, head.Seq, verifyPage)
+	for head.Seq < end.Seq {
+		v.progress.report("audit log", head.Seq, end.Seq)
+		page := min(verifyPage, int(end.Seq-head.Seq))
+		rows, err := AuditRows(ctx, v.db, AuditFilter{}, head.Seq, page)
 		if err != nil {
-			return head, err
+			return err
+		}
+		if len(rows) == 0 || rows[0].Seq > end.Seq {
+			v.found(AuditFinding{Problem: AuditGap, Seq: head.Seq + 1}) // the end was removed since it was read
+			break
 		}
 		for _, row := range rows {
-			finding := AuditFinding{Seq: row.Seq, EventID: row.EventID, JobID: row.JobID}
-			switch {
-			case row.Seq != head.Seq+1:
-				found(AuditFinding{Problem: AuditGap, Seq: head.Seq + 1})
-			case row.PrevHash != head.Hash:
-				finding.Problem = AuditUnchained
-				found(finding)
-			}
-			if row.Hash != row.Sum() {
-				finding.Problem = AuditChanged
-				found(finding)
-			}
+			v.verifyLink(head, row)
 			head = AuditHead{Seq: row.Seq, Hash: row.Hash}
 		}
-		if len(rows) < verifyPage {
-			return head, nil
+		if err := v.compareRows(ctx, rows); err != nil {
+			return err
 		}
+	}
+	v.verdict.Head, v.verdict.Rows = head, head.Seq
+	v.progress.report("audit log", head.Seq, end.Seq)
+	return nil
+}
+
+// verifyLink verifies a row of the log for itself and as the one that follows head.
+func (v *verifier) verifyLink(head AuditHead, row AuditRow) {
+	finding := AuditFinding{Seq: row.Seq, EventID: row.EventID, JobID: row.JobID}
+	switch {
+	case row.Seq != head.Seq+1:
+		v.found(AuditFinding{Problem: AuditGap, Seq: head.Seq + 1})
+	case row.PrevHash != head.Hash:
+		finding.Problem = AuditUnchained
+		v.found(finding)
+	}
+	if row.Hash != row.Sum() {
+		finding.Problem = AuditChanged
+		v.found(finding)
 	}
 }
 
-// compared are the columns in which the log and the rows have to agree.
-const compared = "%[1]s.occurred_at, %[1]s.source, %[1]s.type, %[1]s.subject, %[1]s.actor, %[1]s.cycle_id, %[1]s.report_id, %[1]s.job_id, " +
-	"%[1]s.mapping_id, %[1]s.traceparent, %[1]s.data::jsonb"
-
-// compare sets what the rows say against what the log has. Required is a condition on a fact f under which the log must have it.
-func compare(facts, logged, required string) string {
-	return `select * from (select coalesce(l.seq, 0) as seq, coalesce(l.event_id, f.event_id) as event_id, coalesce(l.job_id, f.job_id, '') as job_id,
-		case when l.event_id is null then '` + string(AuditMissing) + `' when f.event_id is null then '` + string(AuditUnfounded) + `'
-			when (` + fmt.Sprintf(compared, "f") + `) is distinct from (` + fmt.Sprintf(compared, "l") + `) then '` + string(AuditDiffers) + `'
-			when f.data->>'kind' = 'item' and f.data->>'outcome' in ('succeeded', 'skipped') and f.data->>'history' is null
-			then '` + string(AuditNoHistory) + `' end as problem
-		from (` + facts + `) f full join (select * from audit_log where verified and ` + logged + `) l on l.event_id = f.event_id
-		where l.event_id is not null or (` + required + `)) c where problem is not null order by seq, event_id`
-}
-
-// verifyJobs compares the log with the rows of every job, one after the other, and returns how many there were.
-func verifyJobs(ctx context.Context, tx bun.Tx, found func(AuditFinding)) (n int64, err error) {
-	query := compare(jobFacts+" and j.id = ?0 union all "+intentFacts+" and n.job_id = ?0 union all "+itemFacts+" and i.job_id = ?0",
-		"job_id = ?0", "?1")
-	last := ""
-	for {
-		var jobs []struct {
-			ID      string `bun:"id"`
-			Audited bool   `bun:"audited"`
-			Late    bool   `bun:"late"`
-		}
-		// The end may be noticed long after it; then the row is written.
-		err := tx.NewRaw(`select id, audited_at is not null as audited,
-			audited_at is null and ended_at is not null and updated_at < clock_timestamp() - ? * interval '1 second' as late
-			from jobs where id > ? order by id limit ?`, auditGrace.Seconds(), last, verifyPage).Scan(ctx, &jobs)
-		if err != nil {
-			return n, fmt.Errorf("jobs: %w", err)
-		}
-		for _, job := range jobs {
-			if job.Late {
-				found(AuditFinding{Problem: AuditLate, JobID: job.ID})
-			}
-			if err := scanFindings(ctx, tx, found, query, job.ID, job.Audited); err != nil {
-				return n, fmt.Errorf("audit of job %s: %w", job.ID, err)
-			}
-			n, last = n+1, job.ID
-		}
-		if len(jobs) < verifyPage {
-			return n, nil
-		}
-	}
-}
-
-// verifyRest compares the log with the changes that are no job's, and finds jobs that the log has and nobody else.
-func verifyRest(ctx context.Context, tx bun.Tx, found func(AuditFinding)) error {
-	err := scanFindings(ctx, tx, found, compare(changeFacts, "type = 'io.pdeflow.mapping.changed.v1'",
-		"f.occurred_at < clock_timestamp() - ? * interval '1 second'"), auditGrace.Seconds())
+// compareRows compares the verified rows among these with the facts of the same events.
+func (v *verifier) compareRows(ctx context.Context, rows []AuditRow) error {
+	facts, err := ReadFacts(ctx, v.db, factsOf(rows))
 	if err != nil {
-		return fmt.Errorf("audit of the history: %w", err)
+		return err
 	}
-	err = scanFindings(ctx, tx, found, `select min(seq), min(event_id), coalesce(job_id, ''), ? from audit_log l
-		where verified and type is distinct from 'io.pdeflow.mapping.changed.v1' and not exists (select from jobs j where j.id = l.job_id)
-		group by job_id order by min(seq)`, AuditUnfounded)
+	var unfounded []AuditRow
+	for _, row := range rows {
+		if !row.Verified {
+			continue
+		}
+		finding := AuditFinding{Seq: row.Seq, EventID: row.EventID, JobID: row.JobID}
+		fact, ok := facts[row.EventID]
+		switch {
+		case !ok:
+			unfounded = append(unfounded, row)
+			continue
+		case !fact.equal(row.Fact):
+			finding.Problem = AuditDiffers
+		case fact.lacksHistory():
+			finding.Problem = AuditNoHistory
+		default:
+			continue
+		}
+		v.suspect[row.JobID], v.suspect[fact.JobID] = true, true
+		v.found(finding)
+	}
+	return v.reportUnfounded(ctx, unfounded)
+}
+
+// reportUnfounded reports rows of the log without a fact: each of them, but only the first of a job that does not
+// exist.
+func (v *verifier) reportUnfounded(ctx context.Context, rows []AuditRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	var existing []string
+	ids := each(rows, func(r AuditRow) string { return r.JobID })
+	err := v.db.NewRaw("select id from jobs where id in (?)", bun.List(ids)).Scan(ctx, &existing)
 	if err != nil {
-		return fmt.Errorf("audit of jobs that are gone: %w", err)
+		return fmt.Errorf("jobs of the audit log: %w", err)
+	}
+	for _, id := range existing {
+		v.suspect[id] = true
+	}
+	for _, row := range rows {
+		if row.JobID != "" && !v.suspect[row.JobID] {
+			if v.gone[row.JobID] {
+				continue
+			}
+			v.gone[row.JobID] = true
+		}
+		v.found(AuditFinding{Problem: AuditUnfounded, Seq: row.Seq, EventID: row.EventID, JobID: row.JobID})
 	}
 	return nil
 }
 
-// scanFindings reports what the query selects: the row of the log, the event, the job, and what is wrong.
-func scanFindings(ctx context.Context, tx bun.Tx, found func(AuditFinding), query string, args ...any) error {
-	rows, err := tx.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
+// equal reports whether the row of the log has the same content as the fact. Whitespace in the data does not count.
+func (f Fact) equal(logged Fact) bool {
+	if !f.OccurredAt.Equal(logged.OccurredAt) || !bytes.Equal(compact(f.Data), compact(logged.Data)) {
+		return false
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var finding AuditFinding
-		if err := rows.Scan(&finding.Seq, &finding.EventID, &finding.JobID, &finding.Problem); err != nil {
-			return err
-		}
-		found(finding)
+	f.OccurredAt, f.Data, logged.OccurredAt, logged.Data = time.Time{}, nil, time.Time{}, nil
+	return reflect.DeepEqual(f, logged)
+}
+
+func compact(data json.RawMessage) []byte {
+	var out bytes.Buffer
+	if err := json.Compact(&out, data); err != nil {
+		return data
 	}
-	return rows.Err()
+	return out.Bytes()
+}
+
+// lacksHistory reports whether the fact is an item that a job has written, without its history row.
+func (f Fact) lacksHistory() bool {
+	var item struct {
+		Kind    string          `json:"kind"`
+		Outcome Outcome         `json:"outcome"`
+		History json.RawMessage `json:"history"`
+	}
+	if err := json.Unmarshal(f.Data, &item); err != nil || item.Kind != "item" {
+		return false
+	}
+	written := item.Outcome == Succeeded || item.Outcome == Skipped
+	return written && (item.History == nil || string(item.History) == "null")
 }

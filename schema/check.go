@@ -1,9 +1,9 @@
 package schema
 
 import (
+	"cmp"
 	"context"
-	"database/sql"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -13,7 +13,8 @@ import (
 // CheckScope bounds what [Check] looks at: one report, or everything where it is zero.
 type CheckScope struct{ CycleID, ReportID string }
 
-// within is a condition of SQL that holds for the scope. Where the scope is one report, ?0 and ?1 in the condition are its ids.
+// within is a condition of SQL that holds for the scope. Where the scope is one report, ?0 and ?1 in the condition
+// are its ids.
 func (s CheckScope) within(condition string) any {
 	if s == (CheckScope{}) {
 		return bun.SafeQuery("true")
@@ -59,8 +60,8 @@ type Checked struct {
 	Findings int64
 }
 
-// SavedFields are the columns of a mapping that hold something once a job has touched it: whatever the job does, and whatever a person
-// has said before.
+// SavedFields are the columns of a mapping that hold something once a job has touched it: whatever the job does, and
+// whatever a person has said before.
 func SavedFields() []string {
 	return []string{
 		"information_security_classification", "criticality", "risk_level", "regulatory_flag", "pii_flag",
@@ -69,257 +70,219 @@ func SavedFields() []string {
 	}
 }
 
-// Check compares what is stored with what has to be stored, as everything stands at one moment, and reports each thing that is wrong. It
-// returns [ErrNotFound] where the scope is a report that is not there.
-func Check(ctx context.Context, db *DB, scope CheckScope, report func(CheckFinding)) (Checked, error) {
-	var checked Checked
-	err := db.RunInTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, func(ctx context.Context, tx bun.Tx) error {
-		c := checker{tx: tx, scope: scope, checked: &checked, report: report}
-		if scope != (CheckScope{}) {
-			if _, err := FindReport(ctx, tx, scope.CycleID, scope.ReportID); err != nil {
-				return err
-			}
+// Progress receives how much of a phase of [Check] or [VerifyAudit] is done. Each phase reports at least once, at its
+// start. Total is an estimate; it is 0 if unknown.
+type Progress func(phase string, done, total int64)
+
+// Check compares the stored rows with what finished jobs must have written, and calls report for each problem. It
+// returns [ErrNotFound] if the scope is a report that does not exist.
+//
+// It reads keyset pages, each in a statement with its own snapshot. A snapshot that lives as long as the whole check
+// would keep vacuum from removing dead rows, which slows down running jobs. Rows that have to agree are read by the
+// same statement.
+func Check(
+	ctx context.Context, db *DB, scope CheckScope, report func(CheckFinding), progress Progress,
+) (Checked, error) {
+	c := checker{db: db, scope: scope, report: report, progress: progress}
+	if scope != (CheckScope{}) {
+		if _, err := FindReport(ctx, db, scope.CycleID, scope.ReportID); err != nil {
+			return c.checked, err
 		}
-		for _, check := range []func(context.Context) error{c.fields, c.signatures, c.counts, c.history} {
-			if err := check(ctx); err != nil {
-				return err
-			}
+	}
+	for _, check := range []func(context.Context) error{c.checkFields, c.checkSignatures, c.checkJobs} {
+		if err := check(ctx); err != nil {
+			return c.checked, err
 		}
-		return nil
-	})
-	return checked, err
+	}
+	return c.checked, nil
 }
+
+// checkPage is the number of rows per statement.
+const checkPage = 2000
 
 type checker struct {
-	tx      bun.Tx
-	scope   CheckScope
-	checked *Checked
-	report  func(CheckFinding)
+	db       *DB
+	scope    CheckScope
+	checked  Checked
+	report   func(CheckFinding)
+	progress Progress
 }
 
-func (c checker) found(kind CheckKind, table, row, problem string) {
+func (c *checker) found(kind CheckKind, table, row, problem string) {
 	c.checked.Findings++
 	c.report(CheckFinding{Kind: kind, Table: table, Row: row, Problem: problem})
 }
 
-// foundRows reports what the query selects: the row's key, and what is wrong with it.
-func (c checker) foundRows(ctx context.Context, kind CheckKind, table, query string, args ...any) error {
-	rows, err := c.tx.QueryContext(ctx, query, args...)
-	if err != nil {
-		return fmt.Errorf("check of %s: %w", table, err)
+// foundRows reports the rows of the query: table, key and problem.
+func (c *checker) foundRows(ctx context.Context, kind CheckKind, query string, args ...any) error {
+	var found []struct {
+		Table   string `bun:"table_name"`
+		Row     string `bun:"key"`
+		Problem string `bun:"problem"`
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var row, problem string
-		if err := rows.Scan(&row, &problem); err != nil {
-			return fmt.Errorf("check of %s: %w", table, err)
-		}
-		c.found(kind, table, row, problem)
+	if err := c.db.NewRaw(query, args...).Scan(ctx, &found); err != nil {
+		return fmt.Errorf("check %s: %w", kind, err)
 	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("check of %s: %w", table, err)
+	for _, f := range found {
+		c.found(kind, f.Table, f.Row, f.Problem)
 	}
 	return nil
 }
 
-// touched are the mappings that a finished job has written. One that failed or was cancelled is as it was before.
-const touched = `from pde_mappings m where ? and exists (
-	select from job_items i join jobs j on j.id = i.job_id
-	where i.mapping_id = m.id and i.outcome in ('succeeded', 'skipped') and j.ended_at is not null)`
+// rowProblems is an aggregate of SQL: a list of keys, each with its problem.
+type rowProblems [][2]string
 
-// fields counts what is set in the mappings that finished jobs have touched, and names those in which something is not.
-func (c checker) fields(ctx context.Context) error {
+// Scan implements [sql.Scanner].
+func (p *rowProblems) Scan(value any) error {
+	switch value := value.(type) {
+	case []byte:
+		return json.Unmarshal(value, p)
+	case string:
+		return json.Unmarshal([]byte(value), p)
+	default:
+		return fmt.Errorf("problems of rows: unexpected %T", value)
+	}
+}
+
+// checkFields counts the set fields of the mappings that finished jobs have written, and reports each mapping that
+// lacks some. A mapping that failed or was cancelled was not written.
+func (c *checker) checkFields(ctx context.Context) error {
 	names := SavedFields()
 	var counts, missing []string
 	for _, name := range names {
-		counts = append(counts, "count(nullif(btrim(m."+name+"::text), ''))")
-		missing = append(missing, "case when nullif(btrim(m."+name+"::text), '') is null then '"+name+"' end")
+		c.checked.Fields = append(c.checked.Fields, FieldCount{Field: name})
+		counts = append(counts, "count(nullif(btrim("+name+"::text), '')) filter (where touched)")
+		missing = append(missing, "case when nullif(btrim("+name+"::text), '') is null then '"+name+"' end")
 	}
-	mine := c.scope.within("m.cycle_id = ?0 and m.report_id = ?1")
-	set := make([]int64, len(names))
-	into := []any{&c.checked.Rows}
-	for i := range set {
-		into = append(into, &set[i])
+	query := `select count(*), coalesce(max(id), ''), count(*) filter (where touched), ` +
+		strings.Join(counts, ", ") + `, coalesce(json_agg(json_build_array(id,
+			'not set, though a finished job has touched the row: ' || fields) order by id)
+			filter (where touched and fields <> ''), '[]')
+		from (select *, array_to_string(array[` + strings.Join(missing, ", ") + `], ', ') as fields,
+			exists (select from job_items i join jobs j on j.id = i.job_id
+				where i.mapping_id = m.id and i.outcome in ('succeeded', 'skipped')
+					and j.ended_at is not null) as touched
+			from pde_mappings m where ?0 and m.id > ?1 order by m.id limit ?2) m`
+	var total int64
+	err := c.db.NewRaw("select coalesce(sum(mapping_count), 0)::bigint from reports where ?",
+		c.scope.within("cycle_id = ?0 and report_id = ?1")).Scan(ctx, &total)
+	if err != nil {
+		return fmt.Errorf("check %s: %w", CheckUnset, err)
 	}
-	if err := c.tx.NewRaw("select count(*), "+strings.Join(counts, ", ")+" "+touched, mine).Scan(ctx, into...); err != nil {
-		return fmt.Errorf("check of pde_mappings: %w", err)
-	}
-	whole := true
-	for i, name := range names {
-		count := FieldCount{Field: name, Set: set[i], Unset: c.checked.Rows - set[i]}
-		c.checked.Fields = append(c.checked.Fields, count)
-		whole = whole && count.Unset == 0
-	}
-	if whole {
-		return nil
-	}
-	return c.foundRows(ctx, CheckUnset, "pde_mappings", `select id, 'not set, though a finished job has touched the row: ' || fields from (
-		select m.id, array_to_string(array[`+strings.Join(missing, ", ")+`], ', ') as fields `+touched+`) m where fields <> '' order by id`, mine)
-}
-
-// signedTable is a table whose rows say when and by whom they were written.
-type signedTable struct {
-	name string
-	// key names a row, and within says which rows are of the report ?0, ?1; both of the table as t.
-	key, within string
-}
-
-// signedTables are all of them. A test compares them with the database.
-func signedTables() []signedTable {
-	const (
-		ofReport  = "t.cycle_id = ?0 and t.report_id = ?1"
-		ofSource  = "t.data_source_id in (select id from data_sources where cycle_id = ?0 and report_id = ?1)"
-		ofMapping = "t.mapping_id in (select id from pde_mappings where cycle_id = ?0 and report_id = ?1)"
-		ofJob     = "t.job_id in (select id from jobs where cycle_id = ?0 and report_id = ?1)"
-	)
-	return []signedTable{
-		{"reports", "t.cycle_id || '/' || t.report_id", ofReport},
-		{"attributes", "t.id", ofReport},
-		{"data_sources", "t.id", ofReport},
-		{"source_columns", "t.id", ofSource},
-		{"pde_mappings", "t.id", ofReport},
-		{"jobs", "t.id", ofReport},
-		{"job_intents", "t.job_id || '/' || t.version", ofJob},
-		{"idempotency_keys", "t.caller || '/' || t.key", ofJob},
-		{"job_items", "t.job_id || '/' || t.mapping_id", ofJob},
-		{"job_status", "t.job_id", ofJob},
-		{"classification_history", "t.id", ofMapping},
-		{"audit_log", "t.seq::text", ofReport},
-	}
-}
-
-// signatures finds rows that do not say when or by whom they were written.
-func (c checker) signatures(ctx context.Context) error {
-	for _, table := range signedTables() {
-		err := c.foundRows(ctx, CheckUnsigned, table.name, `select coalesce(`+table.key+`, ''), case
-			when t.updated_at is not null then 'updated_by is not set'
-			when coalesce(btrim(t.updated_by), '') <> '' then 'updated_at is not set'
-			else 'updated_at and updated_by are not set' end
-			from ? t where ? and (t.updated_at is null or coalesce(btrim(t.updated_by), '') = '') order by 1`,
-			bun.Ident(table.name), c.scope.within(table.within))
+	for done, last := int64(0), ""; ; {
+		c.progress.report("mappings", done, total)
+		var (
+			rows, touched int64
+			unset         rowProblems
+		)
+		set := make([]int64, len(names))
+		into := []any{&rows, &last, &touched}
+		for i := range set {
+			into = append(into, &set[i])
+		}
+		err := c.db.NewRaw(query, c.scope.within("m.cycle_id = ?0 and m.report_id = ?1"), last, checkPage).
+			Scan(ctx, append(into, &unset)...)
 		if err != nil {
-			return err
+			return fmt.Errorf("check %s: %w", CheckUnset, err)
 		}
-	}
-	return nil
-}
-
-// jobPage is how many jobs are read at once.
-const jobPage = 200
-
-// counts compares the status of every job, its row and its items.
-func (c checker) counts(ctx context.Context) error {
-	for before := ""; ; {
-		jobs, err := ListJobs(ctx, c.tx, JobFilter{CycleID: c.scope.CycleID, ReportID: c.scope.ReportID}, before, jobPage)
-		if err != nil {
-			return err
+		c.checked.Rows += touched
+		for i := range set {
+			c.checked.Fields[i].Set += set[i]
+			c.checked.Fields[i].Unset += touched - set[i]
 		}
-		for _, job := range jobs {
-			if err := c.job(ctx, job); err != nil {
-				return err
-			}
-			c.checked.Jobs++
-			before = job.ID
+		for _, row := range unset {
+			c.found(CheckUnset, "pde_mappings", row[0], row[1])
 		}
-		if len(jobs) < jobPage {
+		if done += rows; rows < checkPage {
 			return nil
 		}
 	}
 }
 
-// itemCounts are the items of a job, in all and those that have no outcome.
-type itemCounts struct {
-	Counts
-	Items  int64 `bun:"items"`
-	Queued int64 `bun:"queued"`
+// signedTable is a table with the columns updated_at and updated_by.
+type signedTable struct {
+	name string
+	// key is an expression that names a row of the table t.
+	key string
+	// order is the expression by which pages are read, and first sorts before every value of it. It is empty for the
+	// tables that are read with their job.
+	order, first string
+	// within is the condition for the rows of the report ?0, ?1.
+	within string
+	// only is the condition for the rows that do not belong to a job and are therefore not read with it.
+	only string
 }
 
-func (c checker) job(ctx context.Context, job Job) error {
-	var items itemCounts
-	err := c.tx.NewRaw(countItems+`, count(*) as items, count(*) filter (where outcome is null) as queued from (
-		select outcome, information_security_classification as tier, input_tokens, output_tokens, cost_usd, ended_at
-		from job_items where job_id = ?) items`, job.ID).Scan(ctx, &items)
-	if err != nil {
-		return fmt.Errorf("items of job %s: %w", job.ID, err)
+// signedTables lists them all; a test compares the list with the database.
+func signedTables() []signedTable {
+	const (
+		ofReport  = "t.cycle_id = ?0 and t.report_id = ?1"
+		ofSource  = "t.data_source_id in (select id from data_sources where cycle_id = ?0 and report_id = ?1)"
+		ofMapping = "t.mapping_id in (select id from pde_mappings where cycle_id = ?0 and report_id = ?1)"
+		byReport  = "t.cycle_id || '/' || t.report_id"
+		anywhere  = "true" // the audit log is one chain, whatever the report
+	)
+	return []signedTable{
+		{name: "reports", key: byReport, order: byReport, within: ofReport},
+		{name: "attributes", key: "t.id", order: "t.id", within: ofReport},
+		{name: "data_sources", key: "t.id", order: "t.id", within: ofReport},
+		{name: "source_columns", key: "t.id", order: "t.id", within: ofSource},
+		{name: "pde_mappings", key: "t.id", order: "t.id", within: ofReport},
+		{name: "classification_history", key: "t.id", order: "t.id", within: ofMapping, only: "t.job_id is null"},
+		{name: "audit_log", key: "t.seq::text", order: "t.seq", first: "0", within: anywhere},
+		{name: "jobs", key: "t.id"},
+		{name: "job_intents", key: "t.job_id || '/' || t.version"},
+		{name: "idempotency_keys", key: "t.caller || '/' || t.key"},
+		{name: "job_items", key: "t.job_id || '/' || t.mapping_id"},
+		{name: "job_status", key: "t.job_id"},
 	}
-	folded, err := countFolded(ctx, c.tx, job.ID)
-	if err != nil {
-		return err
-	}
-	if items.Items != job.Listed {
-		c.found(CheckCounts, "jobs", job.ID, fmt.Sprintf("listed is %d, and the job has %d items", job.Listed, items.Items))
-	}
-	var kept JobStatus
-	err = c.tx.NewSelect().Model(&kept).Where("job_id = ?", job.ID).Scan(ctx)
-	switch {
-	case errors.Is(err, sql.ErrNoRows) && !job.EndedAt.IsZero():
-		c.found(CheckCounts, "job_status", job.ID, "the job has ended and has no status; pdeflow rebuild computes it from the items")
-		return nil
-	case errors.Is(err, sql.ErrNoRows):
-		return nil
-	case err != nil:
-		return fmt.Errorf("status of job %s: %w", job.ID, err)
-	}
-	for _, problem := range disagreements(job, kept, items, folded) {
-		c.found(CheckCounts, "job_status", job.ID, problem)
+}
+
+const (
+	unsignedRow = "(t.updated_at is null or coalesce(btrim(t.updated_by), '') = '')"
+	// unsignedProblem describes such a row.
+	unsignedProblem = `case when t.updated_at is not null then 'updated_by is not set'
+		when coalesce(btrim(t.updated_by), '') <> '' then 'updated_at is not set'
+		else 'updated_at and updated_by are not set' end`
+)
+
+// checkSignatures reports rows without updated_at or updated_by, but for the tables that [checker.checkJobs] reads.
+func (c *checker) checkSignatures(ctx context.Context) error {
+	var done int64
+	for _, table := range signedTables() {
+		if table.order == "" {
+			continue
+		}
+		wanted := cmp.Or(table.only, "true")
+		for last := table.first; ; {
+			c.progress.report("signatures", done, 0)
+			var (
+				rows     int64
+				unsigned rowProblems
+			)
+			err := c.db.NewRaw(`select count(*), coalesce(max(place)::text, ''),
+				coalesce(json_agg(json_build_array(key, problem) order by place)
+					filter (where problem is not null), '[]')
+				from (select `+table.order+` as place, coalesce(`+table.key+`, '') as key,
+					case when `+unsignedRow+` then `+unsignedProblem+` end as problem
+					from ?0 t where ?1 and `+wanted+` and `+table.order+` > ?2 order by place limit ?3) t`,
+				bun.Ident(table.name), c.scope.within(table.within), last, checkPage).Scan(ctx, &rows, &last, &unsigned)
+			if err != nil {
+				return fmt.Errorf("check %s of %s: %w", CheckUnsigned, table.name, err)
+			}
+			for _, row := range unsigned {
+				c.found(CheckUnsigned, table.name, row[0], row[1])
+			}
+			if done += rows; rows < checkPage {
+				break
+			}
+		}
 	}
 	return nil
 }
 
-// disagreements says where the status that is kept of a job is not what its items say. While the job is active, its status may lag
-// behind the items, but it has counted those, and only those, that are marked as counted.
-func disagreements(job Job, kept JobStatus, items itemCounts, folded Counts) []string {
-	var problems []string
-	differ := func(what string, said, is int64) {
-		if said != is {
-			problems = append(problems, fmt.Sprintf("%s is %d, and the items say %d", what, said, is))
-		}
+func (p Progress) report(phase string, done, total int64) {
+	if p != nil {
+		p(phase, done, total)
 	}
-	counted := folded
-	if !job.EndedAt.IsZero() {
-		counted = items.Counts
-		differ("total_steps", kept.TotalSteps, items.Items)
-		if want := statusFrom(job, counted); kept.Status != want && items.Queued == 0 && items.Items == job.Listed {
-			problems = append(problems, fmt.Sprintf("status is %s, and the items say %s", kept.Status, want))
-		}
-		if items.Queued > 0 {
-			problems = append(problems, fmt.Sprintf("the job has ended, and %s of it are still queued", mappings(items.Queued)))
-		}
-		if uncounted := items.Completed() - folded.Completed(); uncounted > 0 {
-			problems = append(problems, fmt.Sprintf("the job has ended, and %s of it are not counted", mappings(uncounted)))
-		}
-	} else if kept.Status.Final() {
-		problems = append(problems, fmt.Sprintf("status is %s, and the job has not ended", kept.Status))
-	}
-	differ("completed_steps", kept.CompletedSteps, counted.Completed())
-	differ("succeeded", kept.Succeeded, counted.Succeeded)
-	differ("skipped", kept.Skipped, counted.Skipped)
-	differ("failed", kept.Failed, counted.Failed)
-	differ("cancelled", kept.Cancelled, counted.Cancelled)
-	differ("hrci", kept.HRCI, counted.HRCI)
-	differ("confidential", kept.Confidential, counted.Confidential)
-	differ("proprietary", kept.Proprietary, counted.Proprietary)
-	differ("public", kept.Public, counted.Public)
-	differ("input_tokens", kept.InputTokens, counted.InputTokens)
-	differ("output_tokens", kept.OutputTokens, counted.OutputTokens)
-	return problems
-}
-
-// history finds mappings that a job has written without exactly one entry of it in their history, and entries of jobs that wrote nothing.
-func (c checker) history(ctx context.Context) error {
-	const scope = "j.cycle_id = ?0 and j.report_id = ?1"
-	err := c.foundRows(ctx, CheckHistory, "job_items", `select i.job_id || '/' || i.mapping_id,
-			case h.entries when 0 then 'the item ' || i.outcome || ', and the history of the mapping does not have it'
-				else 'the history of the mapping has it ' || h.entries || ' times' end
-		from job_items i join jobs j on j.id = i.job_id
-			cross join lateral (select count(*) as entries from classification_history h where h.job_id = i.job_id and h.mapping_id = i.mapping_id) h
-		where ? and i.outcome in ('succeeded', 'skipped') and h.entries <> 1 order by 1`, c.scope.within(scope))
-	if err != nil {
-		return err
-	}
-	return c.foundRows(ctx, CheckHistory, "classification_history", `select h.id,
-			'the entry is of a job that has not written the mapping: its item is ' || coalesce(i.outcome, 'queued or not there')
-		from classification_history h left join job_items i on i.job_id = h.job_id and i.mapping_id = h.mapping_id
-			left join jobs j on j.id = h.job_id
-		where ? and h.job_id is not null and coalesce(i.outcome, '') not in ('succeeded', 'skipped') order by 1`, c.scope.within(scope))
 }

@@ -33,7 +33,7 @@ func check(t *testing.T, db *schema.DB, scope schema.CheckScope) (schema.Checked
 	var found []string
 	checked, err := schema.Check(t.Context(), db, scope, func(f schema.CheckFinding) {
 		found = append(found, fmt.Sprintf("%s %s %s: %s", f.Kind, f.Table, f.Row, f.Problem))
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +254,7 @@ func TestACheckOfOneReportLooksAtNoOther(t *testing.T) {
 	if checked.Rows != 0 || checked.Jobs != 0 || len(found) > 0 {
 		t.Errorf("of another report, %+v is looked at and %q found", checked, found)
 	}
-	_, err := schema.Check(t.Context(), db, schema.CheckScope{CycleID: "2026-Q3", ReportID: "none"}, func(schema.CheckFinding) {})
+	_, err := schema.Check(t.Context(), db, schema.CheckScope{CycleID: "2026-Q3", ReportID: "none"}, func(schema.CheckFinding) {}, nil)
 	if !errors.Is(err, schema.ErrNotFound) {
 		t.Errorf("of a report that is not there is said: %v", err)
 	}

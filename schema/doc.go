@@ -16,4 +16,8 @@
 //     connected, by a statement, because PgBouncer refuses most of them in the startup message. The search path is the operator's.
 //     A pooler must keep one server connection per client, for prepared statements and these settings; [Open] refuses any other mode.
 //  7. A statement of a service ends after some time, answered or not ([Options]): a network may fall silent without an error.
+//  8. [Check] and [VerifyAudit] read keyset pages, each in a statement of its own, and send no statement per job. A snapshot that
+//     lives as long as the whole check keeps vacuum from removing dead index entries, and the dispatcher's queries then slow down by
+//     the minute. Rows that have to agree are read by one statement, which also computes their ages with now(): one clock for a row
+//     and its age.
 package schema

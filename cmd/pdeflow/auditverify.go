@@ -22,7 +22,9 @@ func (a *app) auditVerifyCommand() *cli.Command {
 			)
 			err := a.withDatabase(ctx, cmd, func(ctx context.Context, db *schema.DB) (err error) {
 				of := map[schema.CheckKind]int64{}
-				verdict, err = schema.VerifyAudit(ctx, db, func(f schema.AuditFinding) { result.found(auditFinding(f), of) })
+				phases := newPhases(a)
+				defer phases.end()
+				verdict, err = schema.VerifyAudit(ctx, db, func(f schema.AuditFinding) { result.found(auditFinding(f), of) }, phases.show)
 				return err
 			})
 			if err != nil {

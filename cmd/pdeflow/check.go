@@ -57,7 +57,9 @@ func (a *app) check(ctx context.Context, cmd *cli.Command) error {
 	}
 	var result checkResult
 	err = a.withDatabaseAt(ctx, cmd, at, func(ctx context.Context, db *schema.DB) error {
-		result, err = runChecks(ctx, db, scope, &witness{url: at.nats, credentials: at.natsCredentials})
+		phases := newPhases(a)
+		defer phases.end()
+		result, err = runChecks(ctx, db, scope, phases.show, &witness{url: at.nats, credentials: at.natsCredentials})
 		if errors.Is(err, schema.ErrNotFound) {
 			return fmt.Errorf("there is no report %s in cycle %s", scope.ReportID, scope.CycleID)
 		}
@@ -111,11 +113,13 @@ func (r *checkResult) found(f finding, of map[schema.CheckKind]int64) {
 	}
 }
 
-// runChecks does all the checks, one after the other.
-func runChecks(ctx context.Context, db *schema.DB, scope schema.CheckScope, w *witness) (checkResult, error) {
+// runChecks runs all checks, one after the other.
+func runChecks(
+	ctx context.Context, db *schema.DB, scope schema.CheckScope, progress schema.Progress, w *witness,
+) (checkResult, error) {
 	result := checkResult{Findings: []finding{}}
 	of := map[schema.CheckKind]int64{}
-	checked, err := schema.Check(ctx, db, scope, func(f schema.CheckFinding) { result.found(finding(f), of) })
+	checked, err := schema.Check(ctx, db, scope, func(f schema.CheckFinding) { result.found(finding(f), of) }, progress)
 	if err != nil {
 		return result, err
 	}
@@ -123,6 +127,7 @@ func runChecks(ctx context.Context, db *schema.DB, scope schema.CheckScope, w *w
 	for _, count := range checked.Fields {
 		result.Fields = append(result.Fields, fieldCount(count))
 	}
+	progress("jobs that do not move", 0, 0)
 	stuck, err := stuckJobs(ctx, db, scope, w)
 	if err != nil {
 		return result, err
@@ -130,7 +135,7 @@ func runChecks(ctx context.Context, db *schema.DB, scope schema.CheckScope, w *w
 	for _, f := range stuck {
 		result.found(f, of)
 	}
-	verdict, err := schema.VerifyAudit(ctx, db, func(f schema.AuditFinding) { result.found(auditFinding(f), of) })
+	verdict, err := schema.VerifyAudit(ctx, db, func(f schema.AuditFinding) { result.found(auditFinding(f), of) }, progress)
 	if err != nil {
 		return result, err
 	}

@@ -206,7 +206,7 @@ func (h *hall) drained() {
 // verify returns what is wrong with the log.
 func (h *hall) verify() (findings []schema.AuditFinding) {
 	h.T.Helper()
-	verdict, err := schema.VerifyAudit(h.T.Context(), h.DB, func(f schema.AuditFinding) { findings = append(findings, f) })
+	verdict, err := schema.VerifyAudit(h.T.Context(), h.DB, func(f schema.AuditFinding) { findings = append(findings, f) }, nil)
 	if err != nil {
 		h.T.Fatal(err)
 	}

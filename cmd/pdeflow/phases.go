@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"io"
+)
+
+// phases prints the progress of a check: a line for each phase, on a terminal with a count that is updated in place.
+type phases struct {
+	w        io.Writer
+	terminal bool
+	phase    string
+}
+
+func newPhases(a *app) *phases {
+	return &phases{w: a.stderr, terminal: isTerminal(a.stderr) && a.getenv("TERM") != "dumb"}
+}
+
+// show is a [schema.Progress].
+func (p *phases) show(phase string, done, total int64) {
+	text := "checking " + phase
+	switch {
+	case done > 0 && total > 0:
+		text += fmt.Sprintf(": %d of %d", done, total)
+	case done > 0:
+		text += fmt.Sprintf(": %d", done)
+	case total > 0:
+		text += fmt.Sprintf(" (%d)", total)
+	}
+	switch {
+	case p.phase != phase:
+		p.end()
+		p.phase = phase
+		fmt.Fprint(p.w, text)
+		if !p.terminal {
+			fmt.Fprintln(p.w)
+		}
+	case p.terminal:
+		fmt.Fprint(p.w, "\r\x1b[K"+text)
+	}
+}
+
+// end leaves the cursor at the start of a line.
+func (p *phases) end() {
+	if p.terminal && p.phase != "" {
+		fmt.Fprintln(p.w)
+	}
+}

@@ -1,0 +1,231 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/uptrace/bun"
+)
+
+const (
+	// batchJobs and batchItems bound the jobs of one statement. A job with more items is a batch of its own: its
+	// counts have to come from one snapshot, which takes about a second for a million items.
+	batchJobs  = 1000
+	batchItems = 20_000
+)
+
+// eachJobBatch calls do with the ids of all jobs of the scope, in their order, batch by batch.
+func eachJobBatch(ctx context.Context, db bun.IDB, scope CheckScope, do func(ids []string) error) error {
+	for last := ""; ; {
+		var jobs []struct {
+			ID     string `bun:"id"`
+			Listed int64  `bun:"listed"`
+		}
+		err := db.NewRaw("select id, listed from jobs where ? and id > ? order by id limit ?",
+			scope.within("cycle_id = ?0 and report_id = ?1"), last, batchJobs).Scan(ctx, &jobs)
+		if err != nil {
+			return fmt.Errorf("jobs: %w", err)
+		}
+		var (
+			batch []string
+			items int64
+		)
+		for _, job := range jobs {
+			if len(batch) > 0 && items+job.Listed > batchItems {
+				if err := do(batch); err != nil {
+					return err
+				}
+				batch, items = nil, 0
+			}
+			batch, items, last = append(batch, job.ID), items+job.Listed, job.ID
+		}
+		if len(batch) > 0 {
+			if err := do(batch); err != nil {
+				return err
+			}
+		}
+		if len(jobs) < batchJobs {
+			return nil
+		}
+	}
+}
+
+// countJobs counts the jobs of the scope.
+func countJobs(ctx context.Context, db bun.IDB, scope CheckScope) (n int64, err error) {
+	err = db.NewRaw("select count(*) from jobs where ?", scope.within("cycle_id = ?0 and report_id = ?1")).Scan(ctx, &n)
+	if err != nil {
+		return 0, fmt.Errorf("count jobs: %w", err)
+	}
+	return n, nil
+}
+
+// checkJobs checks the counts, the history and the signatures of every job.
+func (c *checker) checkJobs(ctx context.Context) error {
+	total, err := countJobs(ctx, c.db, c.scope)
+	if err != nil {
+		return err
+	}
+	c.progress.report("jobs", 0, total)
+	return eachJobBatch(ctx, c.db, c.scope, func(ids []string) error {
+		if err := c.checkCounts(ctx, ids); err != nil {
+			return err
+		}
+		if err := c.checkHistory(ctx, ids); err != nil {
+			return err
+		}
+		if err := c.checkJobSignatures(ctx, ids); err != nil {
+			return err
+		}
+		c.checked.Jobs += int64(len(ids))
+		c.progress.report("jobs", c.checked.Jobs, max(total, c.checked.Jobs))
+		return nil
+	})
+}
+
+// checkedJob is a job with the counts that have to agree: those of its status, of its items, and of its folded items.
+type checkedJob struct {
+	Job            Job    `bun:"embed:job_"`
+	Status         Status `bun:"status,nullzero"`
+	TotalSteps     int64  `bun:"total_steps"`
+	CompletedSteps int64  `bun:"completed_steps"`
+	Kept           Counts `bun:"embed:kept_"`
+	Items          Counts `bun:"embed:items_"`
+	Folded         Counts `bun:"embed:folded_"`
+	// ItemCount and Queued count the items, and those without an outcome.
+	ItemCount int64 `bun:"item_count"`
+	Queued    int64 `bun:"queued"`
+}
+
+// countsSQL selects the columns of [Counts] with the prefix: of the items that satisfy the condition, or, without
+// one, of the status s.
+func countsSQL(prefix, condition string) string {
+	columns := make([]string, 0, 10)
+	add := func(name, expression string) {
+		if condition == "" {
+			expression = "s." + name
+		}
+		columns = append(columns, "coalesce("+expression+", 0) as "+prefix+name)
+	}
+	for _, outcome := range Outcomes() {
+		add(string(outcome), "count(*) filter (where "+condition+" and outcome = '"+string(outcome)+"')")
+	}
+	for _, tier := range InformationSecurityClassifications() {
+		add(strings.ToLower(string(tier)),
+			"count(*) filter (where "+condition+" and information_security_classification = '"+string(tier)+"')")
+	}
+	for _, tokens := range []string{"input_tokens", "output_tokens"} {
+		add(tokens, "(sum("+tokens+") filter (where "+condition+"))::bigint")
+	}
+	return strings.Join(columns, ", ")
+}
+
+// checkCounts compares the status of each job with its row and its items.
+func (c *checker) checkCounts(ctx context.Context, ids []string) error {
+	var jobs []checkedJob
+	err := c.db.NewRaw(`select j.id as job_id, j.intent as job_intent, j.listed as job_listed,
+			j.listed_at as job_listed_at, j.ended_at as job_ended_at, s.status, s.total_steps, s.completed_steps, `+countsSQL("kept_", "")+`, i.*
+		from jobs j left join job_status s on s.job_id = j.id
+			cross join lateral (select count(*) as item_count, count(*) filter (where outcome is null) as queued,
+				`+countsSQL("items_", "true")+`, `+countsSQL("folded_", "folded_at is not null")+`
+				from job_items where job_id = j.id) i
+		where j.id in (?) order by j.id`, bun.List(ids)).Scan(ctx, &jobs)
+	if err != nil {
+		return fmt.Errorf("check %s: %w", CheckCounts, err)
+	}
+	for _, job := range jobs {
+		if job.ItemCount != job.Job.Listed {
+			c.found(CheckCounts, "jobs", job.Job.ID,
+				fmt.Sprintf("listed is %d, and the job has %d items", job.Job.Listed, job.ItemCount))
+		}
+		for _, problem := range job.disagreements() {
+			c.found(CheckCounts, "job_status", job.Job.ID, problem)
+		}
+	}
+	return nil
+}
+
+// disagreements lists the differences between the job's status and its items. The status of an active job may lag
+// behind the items, but its counts are those of the folded ones.
+func (j checkedJob) disagreements() []string {
+	var problems []string
+	differ := func(what string, kept, counted int64) {
+		if kept != counted {
+			problems = append(problems, fmt.Sprintf("%s is %d, and the items say %d", what, kept, counted))
+		}
+	}
+	ended, counted := !j.Job.EndedAt.IsZero(), j.Folded
+	switch {
+	case j.Status == "" && ended:
+		return []string{"the job has ended and has no status; pdeflow rebuild computes it from the items"}
+	case j.Status == "":
+		return nil
+	case ended:
+		counted = j.Items
+		differ("total_steps", j.TotalSteps, j.ItemCount)
+		if want := statusFrom(j.Job, counted); j.Status != want && j.Queued == 0 && j.ItemCount == j.Job.Listed {
+			problems = append(problems, fmt.Sprintf("status is %s, and the items say %s", j.Status, want))
+		}
+		if j.Queued > 0 {
+			problems = append(problems,
+				fmt.Sprintf("the job has ended, and %s of it are still queued", mappings(j.Queued)))
+		}
+		if uncounted := j.Items.Completed() - j.Folded.Completed(); uncounted > 0 {
+			problems = append(problems,
+				fmt.Sprintf("the job has ended, and %s of it are not counted", mappings(uncounted)))
+		}
+	case j.Status.Final():
+		problems = append(problems, fmt.Sprintf("status is %s, and the job has not ended", j.Status))
+	}
+	differ("completed_steps", j.CompletedSteps, counted.Completed())
+	differ("succeeded", j.Kept.Succeeded, counted.Succeeded)
+	differ("skipped", j.Kept.Skipped, counted.Skipped)
+	differ("failed", j.Kept.Failed, counted.Failed)
+	differ("cancelled", j.Kept.Cancelled, counted.Cancelled)
+	differ("hrci", j.Kept.HRCI, counted.HRCI)
+	differ("confidential", j.Kept.Confidential, counted.Confidential)
+	differ("proprietary", j.Kept.Proprietary, counted.Proprietary)
+	differ("public", j.Kept.Public, counted.Public)
+	differ("input_tokens", j.Kept.InputTokens, counted.InputTokens)
+	differ("output_tokens", j.Kept.OutputTokens, counted.OutputTokens)
+	return problems
+}
+
+// checkHistory reports mappings that a job has written without exactly one history row of the job, and history rows
+// of jobs that did not write the mapping.
+func (c *checker) checkHistory(ctx context.Context, ids []string) error {
+	return c.foundRows(ctx, CheckHistory, `with entries as (
+			select job_id, mapping_id, count(*) as n from classification_history where job_id in (?0)
+			group by job_id, mapping_id
+		)
+		select 'job_items' as table_name, i.job_id || '/' || i.mapping_id as key,
+			case when e.n is null then 'the item ' || i.outcome || ', and the history of the mapping does not have it'
+				else 'the history of the mapping has it ' || e.n || ' times' end as problem
+		from job_items i left join entries e on e.job_id = i.job_id and e.mapping_id = i.mapping_id
+		where i.job_id in (?0) and i.outcome in ('succeeded', 'skipped') and e.n is distinct from 1
+		union all
+		select 'classification_history', h.id,
+			'the entry is of a job that has not written the mapping: its item is '
+				|| coalesce(i.outcome, 'queued or not there')
+		from classification_history h left join job_items i on i.job_id = h.job_id and i.mapping_id = h.mapping_id
+		where h.job_id in (?0) and coalesce(i.outcome, '') not in ('succeeded', 'skipped')
+		order by 1 desc, 2`, bun.List(ids))
+}
+
+// checkJobSignatures reports rows of the jobs without updated_at or updated_by.
+func (c *checker) checkJobSignatures(ctx context.Context, ids []string) error {
+	var selects []string
+	add := func(name, key, jobID string) {
+		selects = append(selects, `select '`+name+`' as table_name, coalesce(`+key+`, '') as key,
+			`+unsignedProblem+` as problem from `+name+` t where t.`+jobID+` in (?0) and `+unsignedRow)
+	}
+	for _, table := range signedTables() {
+		switch {
+		case table.name == "jobs":
+			add(table.name, table.key, "id")
+		case table.order == "", table.name == "classification_history":
+			add(table.name, table.key, "job_id")
+		}
+	}
+	return c.foundRows(ctx, CheckUnsigned, strings.Join(selects, " union all ")+" order by 1, 2", bun.List(ids))
+}
