@@ -45,6 +45,35 @@ func MarkStarted(ctx context.Context, db bun.IDB, jobID string) error {
 	return nil
 }
 
+// SetBlocked records why the dispatcher cannot move the job at the moment, or, with an empty reason, that it can again. It writes only
+// if the reason differs from the recorded one, and increments the job's version so that the projector computes the status again.
+func SetBlocked(ctx context.Context, db bun.IDB, jobID, reason string) error {
+	_, err := db.NewRaw(`with locked as materialized (
+			select id from jobs where id = ? and blocked_by is distinct from nullif(?, '') and ended_at is null for no key update
+		), clock as materialized (
+			select id, clock_timestamp() as now from locked
+		)
+		update jobs j set blocked_by = nullif(?, ''), blocked_since = case when ? <> '' then coalesce(j.blocked_since, clock.now) end,
+			version = j.version + 1, updated_at = clock.now, updated_by = ?
+		from clock where j.id = clock.id`, jobID, reason, reason, reason, dispatcher).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("blocked state of job %s: %w", jobID, err)
+	}
+	return nil
+}
+
+// BlockedJobs lists the jobs that the dispatcher cannot move at the moment, the oldest first.
+func BlockedJobs(ctx context.Context, db bun.IDB, scope CheckScope) ([]Job, error) {
+	var jobs []Job
+	err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").
+		Where("not announced_finished and blocked_by is not null and intent <> ? and ended_at is null", IntentPause).
+		Where("?", scope.within("j.cycle_id = ?0 and j.report_id = ?1")).Order("id").Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("blocked jobs: %w", err)
+	}
+	return jobs, nil
+}
+
 // Announcement is something that is said of a job once.
 type Announcement string
 

@@ -43,9 +43,18 @@ func LockStatus(ctx context.Context, tx bun.Tx, jobID string) (locked LockedStat
 		if locked.Status.Counts, err = countFolded(ctx, tx, jobID); err != nil {
 			return locked, err
 		}
+		if locked.Status.Completed() > 0 || !locked.Job.EndedAt.IsZero() {
+			// There was a status, and it was deleted. Clients have seen where the job stood, so no transition applies.
+			locked.Status = JobStatus{Counts: locked.Status.Counts}
+		}
 	}
 	locked.Job, err = ReadJob(ctx, tx, jobID)
 	return locked, err
+}
+
+// FirstStart reports whether the job has started and its status does not show that yet.
+func (l LockedStatus) FirstStart() bool {
+	return l.Status.Status != "" && l.Status.StartedAt.IsZero() && !l.Status.Status.Final() && !l.Job.StartedAt.IsZero()
 }
 
 // unstarted is the job as it was before anything was done for it. Its version is below every real one, so that a status computed from

@@ -202,6 +202,11 @@ type Job struct {
 	// AnnouncedWaiting is what was last said of what the job waits for; empty where that was nothing.
 	AnnouncedWaiting string `bun:"announced_waiting,nullzero"`
 
+	// BlockedBy is why the dispatcher cannot move the job at the moment, and BlockedSince when that began. Only the dispatcher writes
+	// them; see [SetBlocked].
+	BlockedBy    string    `bun:"blocked_by,nullzero"`
+	BlockedSince time.Time `bun:"blocked_since,nullzero"`
+
 	EndedAt   time.Time `bun:"ended_at,nullzero"`
 	AuditedAt time.Time `bun:"audited_at,nullzero"`
 

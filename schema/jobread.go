@@ -2,8 +2,6 @@ package schema
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 
 	"github.com/uptrace/bun"
@@ -35,7 +33,7 @@ func ListJobs(ctx context.Context, db bun.IDB, filter JobFilter, before string, 
 		query = query.Where("j.ended_at is null")
 	}
 	if filter.Status != "" {
-		query = query.Join("left join job_status s on s.job_id = j.id").Where("coalesce(s.status, ?) = ?", Pending, filter.Status)
+		query = query.Join("left join job_status s on s.job_id = j.id").Where("coalesce(s.status, "+missingStatusSQL+") = ?", filter.Status)
 	}
 	if err := query.Scan(ctx); err != nil {
 		return nil, fmt.Errorf("jobs: %w", err)
@@ -56,20 +54,25 @@ func ReadJobs(ctx context.Context, db bun.IDB, ids []string) ([]Job, error) {
 	return jobs, nil
 }
 
-// ReadStatus reads where the job stands. A job that the projector has not looked at yet is pending.
+// missingStatusSQL is the status of a job j that has no row in job_status, as [ReadStatuses] computes it, for a condition.
+const missingStatusSQL = `case
+	when j.ended_at is null and not exists (select from job_items i where i.job_id = j.id and i.folded_at is not null) then 'pending'
+	when j.ended_at is null and j.intent = 'pause' then 'paused'
+	when j.ended_at is null then 'running'
+	when exists (select from job_items i where i.job_id = j.id and i.outcome = 'cancelled') or j.listed = 0 and j.intent = 'cancel' then 'cancelled'
+	when exists (select from job_items i where i.job_id = j.id and i.outcome = 'failed') then 'failed'
+	else 'completed' end`
+
+// ReadStatus reads the status of the job. If the projector has not written one, or its row was deleted, the status is computed.
 func ReadStatus(ctx context.Context, db bun.IDB, job Job) (JobStatus, error) {
-	var status JobStatus
-	err := db.NewSelect().Model(&status).Where("job_id = ?", job.ID).Scan(ctx)
-	if errors.Is(err, sql.ErrNoRows) {
-		return untouched(job), nil
-	}
+	statuses, err := ReadStatuses(ctx, db, []Job{job})
 	if err != nil {
-		return status, fmt.Errorf("status of job %s: %w", job.ID, err)
+		return JobStatus{}, err
 	}
-	return status, nil
+	return statuses[0], nil
 }
 
-// ReadStatuses reads where each of the jobs stands, in their order.
+// ReadStatuses does the same for several jobs, and returns the statuses in their order.
 func ReadStatuses(ctx context.Context, db bun.IDB, jobs []Job) ([]JobStatus, error) {
 	if len(jobs) == 0 {
 		return nil, nil
@@ -78,30 +81,80 @@ func ReadStatuses(ctx context.Context, db bun.IDB, jobs []Job) ([]JobStatus, err
 	for i, job := range jobs {
 		ids[i] = job.ID
 	}
-	var kept []JobStatus
-	if err := db.NewSelect().Model(&kept).Where("job_id in (?)", bun.List(ids)).Scan(ctx); err != nil {
-		return nil, fmt.Errorf("statuses of %d jobs: %w", len(jobs), err)
-	}
-	byJob := make(map[string]JobStatus, len(kept))
-	for _, status := range kept {
-		byJob[status.JobID] = status
+	stored, err := StoredStatuses(ctx, db, ids)
+	if err != nil {
+		return nil, err
 	}
 	statuses := make([]JobStatus, len(jobs))
 	for i, job := range jobs {
-		status, ok := byJob[job.ID]
+		status, ok := stored[job.ID]
 		if !ok {
-			status = untouched(job)
+			if status, err = missingStatus(ctx, db, job); err != nil {
+				return nil, err
+			}
 		}
 		statuses[i] = status
 	}
 	return statuses, nil
 }
 
-// untouched is the status of a job of which the projector keeps none. It does not change while that is so, whatever the row says.
-func untouched(job Job) JobStatus {
-	status := StatusOf(unstarted(job), Counts{}, Waiting{}, nil)
+// StoredStatuses reads the rows of job_status for the jobs, by job. A job without a row is missing from the result.
+func StoredStatuses(ctx context.Context, db bun.IDB, jobIDs []string) (map[string]JobStatus, error) {
+	var rows []JobStatus
+	if err := db.NewSelect().Model(&rows).Where("job_id in (?)", bun.List(jobIDs)).Scan(ctx); err != nil {
+		return nil, fmt.Errorf("statuses of %d jobs: %w", len(jobIDs), err)
+	}
+	statuses := make(map[string]JobStatus, len(rows))
+	for _, status := range rows {
+		statuses[status.JobID] = status
+	}
+	return statuses, nil
+}
+
+// JobsWithoutStatus lists the jobs that have no row in job_status, among the next limit jobs after the given one in the order of their
+// ids. It also returns the last of the jobs that it looked at, which is empty after the last job of all.
+func JobsWithoutStatus(ctx context.Context, db bun.IDB, after string, limit int) (ids []string, last string, err error) {
+	var page []struct {
+		ID      string `bun:"id"`
+		Missing bool   `bun:"missing"`
+	}
+	err = db.NewRaw(`select j.id, s.job_id is null as missing from (select id from jobs where id > ? order by id limit ?) j
+		left join job_status s on s.job_id = j.id order by j.id`, after, limit).Scan(ctx, &page)
+	if err != nil {
+		return nil, after, fmt.Errorf("jobs without a status: %w", err)
+	}
+	for _, job := range page {
+		if job.Missing {
+			ids = append(ids, job.ID)
+		}
+	}
+	if len(page) == limit {
+		last = page[limit-1].ID
+	}
+	return ids, last, nil
+}
+
+// missingStatus computes the status of a job that has no row in job_status. Only the items that are marked as folded count, so that a
+// client never sees the progress go back once the projector has written the row again. A job without any is pending until the projector
+// has written that it runs.
+func missingStatus(ctx context.Context, db bun.IDB, job Job) (JobStatus, error) {
+	counts, err := countFolded(ctx, db, job.ID)
+	if err != nil {
+		return JobStatus{}, err
+	}
+	if counts.Completed() == 0 && job.EndedAt.IsZero() {
+		job = unstarted(job)
+	}
+	status, err := computeStatus(ctx, db, job, counts)
+	if err != nil {
+		return JobStatus{}, err
+	}
+	// A fixed time, because the ETag of the status may only change with the status.
 	status.UpdatedAt = job.CreatedAt
-	return status
+	if counts.LastEndedAt.After(status.UpdatedAt) {
+		status.UpdatedAt = counts.LastEndedAt
+	}
+	return status, nil
 }
 
 // ItemFilter says which items of a job are asked for; the zero value means all.

@@ -130,7 +130,10 @@ func StatusOf(job Job, counts Counts, waiting Waiting, lost []Lost) JobStatus {
 	case s.Status.Final():
 		s.ProgressPercentage = 100
 	}
-	if job.Intent == IntentRun && !job.ListedAt.IsZero() && waiting.Items > 0 && waiting.Items == total-completed {
+	switch {
+	case job.BlockedBy != "" && job.Intent != IntentPause && !s.Status.Final():
+		s.WaitingFor = job.BlockedBy
+	case job.Intent == IntentRun && !job.ListedAt.IsZero() && waiting.Items > 0 && waiting.Items == total-completed:
 		s.WaitingFor = fmt.Sprintf("%s that failed before will be tried again, the first at %s",
 			mappings(waiting.Items), waiting.DueAt.UTC().Format(time.RFC3339))
 		s.WaitingUntil = waiting.DueAt

@@ -216,4 +216,9 @@ func TestLessonTheWholeFlowFromPostToDatabase(t *testing.T) {
 	job := s.regenerate()
 	seen := s.follow(job, func(status events.JobStatus) bool { return status.Status.Final() })
 	s.exact(seen[len(seen)-1], 20)
+	// The projector finds the outcomes in the rows too, only later; a status that follows at once takes the events.
+	_, projector := s.consumer(events.Projector())
+	if projector.CachedInfo().Delivered.Consumer == 0 {
+		t.Error("the projector has received no event")
+	}
 }

@@ -56,14 +56,16 @@ func (a *app) rebuild(ctx context.Context, db *schema.DB) error {
 	}
 }
 
-// rebuildJob computes the status of one job again. Where there was none, the one before is as of a job that has not begun.
+// rebuildJob computes the status of one job again. The status before is the zero value if there was none.
 func rebuildJob(ctx context.Context, db *schema.DB, job schema.Job) (was, is schema.JobStatus, err error) {
 	ctx = schema.WithSubject(ctx, job.ID, "")
 	for {
 		err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-			if was, err = schema.ReadStatus(ctx, tx, job); err != nil {
+			stored, err := schema.StoredStatuses(ctx, tx, []string{job.ID})
+			if err != nil {
 				return err
 			}
+			was = stored[job.ID]
 			is, err = schema.RebuildStatus(ctx, tx, job.ID)
 			return err
 		})

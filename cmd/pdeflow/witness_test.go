@@ -24,14 +24,14 @@ func (s *stand) stands() string {
 	return problem
 }
 
-// classifiers is the consumer that classifiers read.
-func (s *stand) classifiers() (jetstream.JetStream, jetstream.Consumer) {
+// consumer is one of the declared consumers as the server has it.
+func (s *stand) consumer(c events.Consumer) (jetstream.JetStream, jetstream.Consumer) {
 	s.t.Helper()
 	js, err := events.JetStream(s.nats.Conn(s.t))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	consumer, err := js.Consumer(s.t.Context(), events.StreamWork, events.ClassifierRules().Name)
+	consumer, err := js.Consumer(s.t.Context(), c.Stream, c.Name)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func (s *stand) classifiers() (jetstream.JetStream, jetstream.Consumer) {
 // mayBeSilent sets for how long a message that a classifier holds may be silent.
 func (s *stand) mayBeSilent(ackWait time.Duration) jetstream.Consumer {
 	s.t.Helper()
-	js, consumer := s.classifiers()
+	js, consumer := s.consumer(events.ClassifierRules())
 	config := consumer.CachedInfo().Config
 	config.AckWait = ackWait
 	consumer, err := js.UpdateConsumer(s.t.Context(), events.StreamWork, config)
@@ -130,7 +130,7 @@ func TestCheckDoesNotTakeAClassifierThatHangsForOneThatIsNotThere(t *testing.T) 
 	stop := s.run(dispatcherService)
 	schematest.Report(t, s.db, 3)
 	s.becomes(s.regenerate(), schema.Running)
-	_, consumer := s.classifiers()
+	_, consumer := s.consumer(events.ClassifierRules())
 	batch, err := consumer.Fetch(3, jetstream.FetchMaxWait(deadline))
 	if err != nil {
 		t.Fatal(err)

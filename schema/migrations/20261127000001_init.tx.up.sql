@@ -153,6 +153,9 @@ create table jobs (
     announced_intent    bigint not null default 1,
     -- The last published reason why the job waits; null if the last published event reported that it no longer waits.
     announced_waiting   text,
+    -- Why the dispatcher cannot move the job at the moment, and since when; null if it can.
+    blocked_by          text,
+    blocked_since       timestamptz,
     announced_finished  boolean not null default false,
     ended_at            timestamptz,
     audited_at          timestamptz,
@@ -163,7 +166,8 @@ create table jobs (
     foreign key (cycle_id, report_id) references reports,
     check ((scope = 'retry') = (retry_of is not null)),
     check ((scope = 'selected') = (mapping_ids is not null)),
-    check (ended_at is null or listed_at is not null)
+    check (ended_at is null or listed_at is not null),
+    check ((blocked_by is null) = (blocked_since is null))
 );
 -- One active job a report, of any kind.
 create unique index jobs_one_active_per_report on jobs (cycle_id, report_id) where ended_at is null;

@@ -11,7 +11,13 @@
 //  4. The final status frees the report for its next job in the same transaction. Then job.finished is published and remembered, and only
 //     then is the last event acknowledged; a projector that dies in between is followed by a bell. It is the last that is said of a job:
 //     where the dispatcher still owes a word, such as that the list is complete, it waits for the bell as well.
+//     What the projector has seen in the stream counts as published even if the dispatcher has not marked it in the row yet.
 //  5. When what a job waits for changes, that is said behind the commit, and remembered: until then the job lags, and a bell follows.
 //  6. What is wrong with one job is logged and stays its own: the events of the batch are acknowledged, because they would only bring the
 //     same again and hold up the others, and every bell is another try. Where the database or the stream is away, the events come again.
+//  7. The status follows the rows without any message: every 2 s the projector itself looks for jobs whose status lags and folds them. So
+//     the status is right while NATS is away, or refuses the very events that would report the outcomes. While events come, a job must
+//     have lagged for two looks, since the status of every busy job lags for a moment.
+//  8. A row of job_status that is missing is written again, in pages over all jobs, also for a job that has ended. Until then readers
+//     compute the status from the items that are marked as folded.
 package projector

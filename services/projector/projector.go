@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -33,21 +34,36 @@ type Projector struct {
 	runner  *events.Runner
 	// page is how many items a sweep counts at once.
 	page int
-	// trouble is why the status of a job could not be written when that was last tried.
+	lag  lag
+
+	mu sync.Mutex
+	// trouble is why the status of a job could not be written at the last attempt.
 	trouble map[string]string
+	// folded is when events last brought the status of a job up to its rows, for the jobs of the last seconds.
+	folded map[string]time.Time
 }
 
 // New makes a projector that folds the events of the topology's stream into db.
 func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, log *slog.Logger) *Projector {
-	p := &Projector{db: db, publish: events.NewPublisher(js, source), log: log, page: sweepPage, trouble: map[string]string{}}
+	p := &Projector{
+		db: db, publish: events.NewPublisher(js, source), log: log, page: sweepPage,
+		lag: lag{every: lagEvery, rows: statusPage}, trouble: map[string]string{}, folded: map[string]time.Time{},
+	}
 	p.runner = events.ConsumeBatches(js, events.Projector(), p.fold, events.Options{
 		Batch: batchSize, Linger: linger, Topology: topology, Log: log,
 	})
 	return p
 }
 
-// Run folds until ctx ends.
-func (p *Projector) Run(ctx context.Context) error { return p.runner.Run(ctx) }
+// Run folds events, and follows the rows without any, until ctx ends.
+func (p *Projector) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var following sync.WaitGroup
+	following.Go(func() { p.followRows(ctx) })
+	defer following.Wait()
+	defer stop()
+	return p.runner.Run(ctx)
+}
 
 // Ready reports why no events come at the moment; nil while they do.
 func (p *Projector) Ready() error { return p.runner.Ready() }
@@ -58,6 +74,10 @@ type look struct {
 	mappingIDs []string
 	// sweep asks for everything that is not counted.
 	sweep bool
+	// listed and intent report what the stream has of the job: that its list is complete, and the version of its newest intent. The
+	// dispatcher marks in the job's row what it has published, but only after that.
+	listed bool
+	intent int64
 }
 
 // looks gathers a batch of events by job, in the order of their first events.
@@ -72,11 +92,16 @@ func looks(batch []events.Received[events.JobProgress]) []look {
 			all = append(all, look{jobID: d.Body.JobID})
 		}
 		switch d.Body.Kind {
+		case events.KindListed:
+			all[i].sweep, all[i].listed = true, true
 		case events.KindItem:
 			all[i].mappingIDs = append(all[i].mappingIDs, d.Body.MappingID)
-		case events.KindListed, events.KindCancelled, events.KindBell:
+		case events.KindCancelled, events.KindBell:
 			all[i].sweep = true
 		case events.KindStarted, events.KindWaiting, events.KindPaused, events.KindResumed:
+		}
+		if d.Body.Intended != nil {
+			all[i].intent = max(all[i].intent, d.Body.IntentVersion)
 		}
 	}
 	return all
@@ -111,6 +136,8 @@ func (p *Projector) own(ctx context.Context, jobID string, err error) bool {
 	default:
 		return false
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	// Once for each reason, not at every bell.
 	if text != "" && text != p.trouble[jobID] {
 		p.log.ErrorContext(ctx, "the status of a job cannot be written", "job_id", jobID, "error", err)
@@ -123,44 +150,57 @@ func (p *Projector) own(ctx context.Context, jobID string, err error) bool {
 	return true
 }
 
-// foldJob counts what the look finds, in a transaction of its own after the one in which the job is first seen running. Of a sweep it
-// counts one page. What is left is asked for with a bell, which comes behind what others have said meanwhile.
+// standing is a job and its status after its rows were folded.
+type standing struct {
+	job    schema.Job
+	status schema.JobStatus
+	// more reports that a sweep has pages left.
+	more bool
+}
+
+// foldJob brings the status of a job up to what the look finds, and then publishes what follows from it. A sweep counts one page; the
+// next one is asked for with a bell, which queues up behind the events of other jobs.
 func (p *Projector) foldJob(ctx context.Context, l look) error {
-	var (
-		locked schema.LockedStatus
-		status schema.JobStatus
-		begun  bool
-		more   bool
-	)
+	stands, err := p.foldRows(ctx, l)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.folded[l.jobID] = time.Now()
+	p.mu.Unlock()
+	if err := p.tellWaiting(ctx, stands.job, stands.status); err != nil {
+		return err
+	}
+	if stands.more {
+		return p.publish.Publish(ctx, events.JobBell(l.jobID))
+	}
+	return p.finish(ctx, stands, l)
+}
+
+// foldRows counts what the look finds, in a transaction of its own after the one in which the job is first seen running. It needs no
+// connection to NATS.
+func (p *Projector) foldRows(ctx context.Context, l look) (standing, error) {
+	var stands standing
 	for {
-		err := p.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
-			if locked, err = schema.LockStatus(ctx, tx, l.jobID); err != nil {
+		var begun bool
+		err := p.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+			locked, err := schema.LockStatus(ctx, tx, l.jobID)
+			if err != nil {
 				return err
 			}
-			if begun = locked.Status.StartedAt.IsZero() && !locked.Status.Status.Final() && !locked.Job.StartedAt.IsZero(); begun {
+			stands.job = locked.Job
+			if begun = locked.FirstStart(); begun {
 				p.log.InfoContext(ctx, "job is running", "job_id", l.jobID)
 				return schema.WriteRunning(ctx, tx, locked)
 			}
-			status, more, err = p.count(ctx, tx, locked, l)
+			stands.status, stands.more, err = p.count(ctx, tx, locked, l)
 			return err
 		})
-		if errors.Is(err, schema.ErrJobChanged) {
+		if errors.Is(err, schema.ErrJobChanged) || err == nil && begun {
 			continue
 		}
-		if err != nil {
-			return err
-		}
-		if !begun {
-			break
-		}
+		return stands, err
 	}
-	if err := p.tellWaiting(ctx, locked.Job, status); err != nil {
-		return err
-	}
-	if more {
-		return p.publish.Publish(ctx, events.JobBell(l.jobID))
-	}
-	return p.finish(ctx, locked.Job, status)
 }
 
 // tellWaiting says what the job waits for where that is something else than was said last, or that it does not wait any more.
@@ -170,7 +210,10 @@ func (p *Projector) tellWaiting(ctx context.Context, job schema.Job, status sche
 	}
 	waiting := events.Waiting{Since: status.UpdatedAt}
 	if status.WaitingFor != "" {
-		waiting.WaitingFor, waiting.Until = &status.WaitingFor, &status.WaitingUntil
+		waiting.WaitingFor = &status.WaitingFor
+	}
+	if !status.WaitingUntil.IsZero() {
+		waiting.Until = &status.WaitingUntil
 	}
 	if err := p.publish.Publish(events.Traced(ctx, job.Traceparent), events.JobWaiting(job.ID, waiting)); err != nil {
 		return err
@@ -203,14 +246,16 @@ func (p *Projector) count(ctx context.Context, tx bun.Tx, locked schema.LockedSt
 	return after, swept == int64(p.page) && !after.Status.Final(), nil
 }
 
-// finish says once that the job has ended, as the last that is said of it: what the dispatcher owes comes first. Until then the job lags,
-// and a bell follows.
-func (p *Projector) finish(ctx context.Context, job schema.Job, status schema.JobStatus) error {
-	owed := !job.AnnouncedListed || job.AnnouncedIntent < job.IntentVersion
-	if !status.Status.Final() || job.AnnouncedFinished || owed {
+// finish publishes once that the job has ended, after everything else about it: until the dispatcher has published the rest, the job
+// lags, and a bell follows.
+func (p *Projector) finish(ctx context.Context, stands standing, l look) error {
+	job := stands.job
+	rest := !job.AnnouncedListed && !l.listed || max(job.AnnouncedIntent, l.intent) < job.IntentVersion
+	if !stands.status.Status.Final() || job.AnnouncedFinished || rest {
 		return nil
 	}
-	if err := p.publish.Publish(events.Traced(ctx, job.Traceparent), events.JobFinished{JobStatus: events.StatusOf(job, status)}); err != nil {
+	finished := events.JobFinished{JobStatus: events.StatusOf(job, stands.status)}
+	if err := p.publish.Publish(events.Traced(ctx, job.Traceparent), finished); err != nil {
 		return err
 	}
 	return schema.MarkAnnounced(ctx, p.db, job.ID, schema.AnnouncedFinished, source)

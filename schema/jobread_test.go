@@ -1,0 +1,89 @@
+package schema_test
+
+import (
+	"testing"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+func TestAJobWithoutAStatusRowIsReadAndFilteredByItsItems(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 2)
+	job := schematest.ListedJob(t, db, 2)
+	is := func(want schema.Status) {
+		t.Helper()
+		if _, err := db.ExecContext(t.Context(), "delete from job_status"); err != nil {
+			t.Fatal(err)
+		}
+		job, err := schema.ReadJob(t.Context(), db, job.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, err := schema.ReadStatus(t.Context(), db, job); err != nil || status.Status != want {
+			t.Errorf("the job is %s, not %s (%v)", status.Status, want, err)
+		}
+		for _, status := range schema.Statuses() {
+			found, err := schema.ListJobs(t.Context(), db, schema.JobFilter{Status: status}, "", 10)
+			if err != nil || len(found) > 0 != (status == want) {
+				t.Errorf("%d jobs are %s where the job is %s (%v)", len(found), status, want, err)
+			}
+		}
+	}
+	is(schema.Pending) // the projector has not written that it runs
+	succeed(t, db, job.ID, ids[0])
+	mustFold(t, db, job.ID, ids[0])
+	is(schema.Running)
+	if _, err := db.ExecContext(t.Context(), "update jobs set intent = 'pause'"); err != nil {
+		t.Fatal(err)
+	}
+	is(schema.Paused)
+	succeed(t, db, job.ID, ids[1])
+	mustFold(t, db, job.ID, ids[1])
+	is(schema.Completed)
+	for outcome, want := range map[schema.Outcome]schema.Status{schema.ItemFailed: schema.Failed, schema.ItemCancelled: schema.Cancelled} {
+		_, err := db.NewRaw("update job_items set outcome = ?, error_code = 'panic' where mapping_id = ?", outcome, ids[1]).Exec(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		is(want)
+	}
+}
+
+func TestABlockedJobIsWrittenOnlyWhenTheReasonChanges(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	schematest.Report(t, db, 1)
+	job := schematest.ListedJob(t, db, 1)
+	blocked := func(reason string) schema.Job {
+		t.Helper()
+		if err := schema.SetBlocked(t.Context(), db, job.ID, reason); err != nil {
+			t.Fatal(err)
+		}
+		job, err := schema.ReadJob(t.Context(), db, job.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status := schema.StatusOf(job, schema.Counts{}, schema.Waiting{}, nil)
+		if job.BlockedBy != reason || status.WaitingFor != reason || job.BlockedSince.IsZero() != (reason == "") {
+			t.Errorf("blocked by %q since %v, waiting for %q", job.BlockedBy, job.BlockedSince, status.WaitingFor)
+		}
+		listed, err := schema.BlockedJobs(t.Context(), db, schema.CheckScope{})
+		if err != nil || len(listed) > 0 != (reason != "") {
+			t.Errorf("%d blocked jobs (%v)", len(listed), err)
+		}
+		return job
+	}
+	first := blocked("the stream is full")
+	if again := blocked("the stream is full"); again.Version != first.Version || !again.UpdatedAt.Equal(first.UpdatedAt) {
+		t.Error("the same reason is written again")
+	}
+	if other := blocked("the disk is full"); other.Version == first.Version || !other.BlockedSince.Equal(first.BlockedSince) {
+		t.Errorf("another reason: version %d, blocked since %v", other.Version, other.BlockedSince)
+	}
+	if over := blocked(""); over.Version != first.Version+2 {
+		t.Errorf("version %d", over.Version)
+	}
+	blocked("")
+}
