@@ -17,11 +17,11 @@ const (
 	exitUsage  = 2 // wrong usage
 )
 
-// run is the whole program but for the process around it: what is in the arguments and the environment is done, results go to stdout,
-// logs and progress to stderr. It returns the exit code.
+// run is the whole program without the process around it. Results go to stdout, logs and progress to stderr. It returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, getenv func(string) string) int {
 	a := &app{stdout: stdout, stderr: stderr, getenv: getenv}
-	err := reword(a.root().Run(ctx, args))
+	help := &lineWrapper{w: stdout}
+	err := reword(errors.Join(a.root(help).Run(ctx, args), help.close()))
 	if err != nil && !errors.Is(err, errSaid) {
 		fmt.Fprintf(stderr, "pdeflow: %v\n", err)
 	}
@@ -47,16 +47,16 @@ type app struct {
 	getenv         func(string) string
 }
 
-func (a *app) root() *cli.Command {
+// root is the program's command. Its help is written to w.
+func (a *app) root(w io.Writer) *cli.Command {
 	root := &cli.Command{
-		Name:                  "pdeflow",
-		Usage:                 "maps and classifies the attributes of regulatory reports",
-		Writer:                a.stdout,
-		ErrWriter:             a.stderr,
-		EnableShellCompletion: true,
-		HideVersion:           true, // its own --version prints another line than the command
-		Flags:                 append(a.logFlags(), &cli.BoolFlag{Name: "version", Usage: "print the version", Local: true}),
-		ExitErrHandler:        func(context.Context, *cli.Command, error) {}, // run has the last word
+		Name:           "pdeflow",
+		Usage:          "maps and classifies the attributes of regulatory reports",
+		Writer:         w,
+		ErrWriter:      a.stderr,
+		HideVersion:    true, // its own --version prints another line than the command
+		Flags:          append(a.logFlags(), &cli.BoolFlag{Name: "version", Usage: "print the version", Local: true}),
+		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run has the last word
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if err := unknownCommand(cmd); err != nil {
 				return err
@@ -65,9 +65,6 @@ func (a *app) root() *cli.Command {
 				return a.printVersion()
 			}
 			return cli.ShowAppHelp(cmd)
-		},
-		ConfigureShellCompletionCommand: func(cmd *cli.Command) {
-			cmd.Hidden, cmd.Usage = false, "prints a script that completes commands in bash, zsh, fish or pwsh"
 		},
 		Commands: []*cli.Command{
 			a.demoCommand(),
@@ -82,10 +79,15 @@ func (a *app) root() *cli.Command {
 			a.rebuildCommand(),
 			a.rulesCommand(),
 			a.tokenCommand(),
+			a.contextCommand(),
 			a.versionCommand(),
+			a.helpCommand(),
+			a.completionCommand(),
+			a.completeCommand(),
 		},
 	}
 	markErrors(root)
+	foldDescriptions(root)
 	return root
 }
 

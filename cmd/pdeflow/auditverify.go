@@ -75,7 +75,7 @@ func (a *app) printVerdict(verdict schema.AuditVerdict, findings []finding) {
 	}
 	fmt.Fprintf(a.stdout, "\nWrong in %s, the first of them first:\n", count(verdict.Findings, "place"))
 	for _, f := range findings {
-		fmt.Fprintln(a.stdout, "  "+hanging(fmt.Sprintf("%s %s: %s", f.Table, f.Row, f.Problem), 4))
+		fmt.Fprintln(a.stdout, "  "+hanging(a.stdout, fmt.Sprintf("%s %s: %s", f.Table, f.Row, f.Problem), 4))
 	}
 	if more := verdict.Findings - int64(len(findings)); more > 0 {
 		fmt.Fprintf(a.stdout, "  and %d more\n", more)

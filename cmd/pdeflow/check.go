@@ -196,7 +196,7 @@ func (a *app) printChecks(r checkResult) error {
 	}
 	fmt.Fprintf(a.stdout, "\nWrong in %s:\n", count(r.FindingCount, "place"))
 	for _, f := range r.Findings {
-		fmt.Fprintln(a.stdout, "  "+hanging(fmt.Sprintf("%s %s: %s", f.Table, f.Row, f.Problem), 4))
+		fmt.Fprintln(a.stdout, "  "+hanging(a.stdout, fmt.Sprintf("%s %s: %s", f.Table, f.Row, f.Problem), 4))
 	}
 	if more := r.FindingCount - int64(len(r.Findings)); more > 0 {
 		fmt.Fprintf(a.stdout, "  and %d more of the same kinds\n", more)

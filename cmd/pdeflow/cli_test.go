@@ -81,6 +81,7 @@ func from[T any](t *testing.T, s said) T {
 var (
 	someID    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	someTime  = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
+	someAge   = regexp.MustCompile(`\(\d+[smhd] ago\)`)
 	somePlace = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 	someDir   = regexp.MustCompile(`/[^ "]*/Test[^/ "]*/\d+/`)
 	someHash  = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
@@ -114,6 +115,7 @@ func transcript(replies ...said) string {
 		return ids[id]
 	})
 	same = someTime.ReplaceAllString(same, "2026-01-01T00:00:00Z")
+	same = someAge.ReplaceAllString(same, "(5s ago)")
 	same = someDir.ReplaceAllString(same, "")
 	same = somePlace.ReplaceAllString(same, "http://127.0.0.1:8080")
 	return someHash.ReplaceAllString(same, strings.Repeat("0", 64))

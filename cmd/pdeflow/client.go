@@ -32,6 +32,7 @@ const (
 const (
 	flagServer      = "server"
 	flagToken       = "token"
+	flagContext     = "context"
 	flagDataDir     = "data-dir"
 	flagDatabase    = "database-url"
 	flagNATS        = "nats-url"
@@ -41,15 +42,18 @@ const (
 	flagJSON        = "json"
 )
 
-// clientFlags are the flags of a command that speaks to the API.
+// clientFlags are the flags of a command that calls the API.
 func (a *app) clientFlags() []cli.Flag {
 	return []cli.Flag{
 		&typedFlag{StringFlag: &cli.StringFlag{
-			Name: flagServer, Usage: "`URL` of the API (default: of the pdeflow that runs on this machine, else " + defaultServer + ")",
+			Name: flagServer, Usage: "`URL` of the API (default: of the context, or the pdeflow that runs on this machine, else " + defaultServer + ")",
 			Sources: a.env("PDEFLOW_SERVER"),
 		}},
 		&typedFlag{StringFlag: &cli.StringFlag{
-			Name: flagToken, Usage: "bearer `TOKEN` (default: of the pdeflow that runs on this machine)", Sources: a.env("PDEFLOW_TOKEN"),
+			Name: flagToken, Usage: "bearer `TOKEN` (default: of the context, or the pdeflow that runs on this machine)", Sources: a.env("PDEFLOW_TOKEN"),
+		}},
+		&typedFlag{StringFlag: &cli.StringFlag{
+			Name: flagContext, Usage: "use the server and token of this context, `NAME` (see pdeflow context)", Sources: a.env("PDEFLOW_CONTEXT"),
 		}},
 		findFlag(),
 	}
@@ -59,7 +63,7 @@ func (a *app) clientFlags() []cli.Flag {
 // says are looked for in different ways: the default directory is only the first of two places.
 func findFlag() cli.Flag {
 	return &cli.StringFlag{
-		Name: flagDataDir,
+		Name: flagDataDir, TakesFile: true,
 		Usage: "find the serve or demo that runs on this data `DIRECTORY`" +
 			" (default: $PDEFLOW_DATA_DIR or the user's data directory, and then the newest demo)",
 	}
@@ -70,9 +74,11 @@ func jsonFlag() cli.Flag { return &cli.BoolFlag{Name: flagJSON, Usage: "print JS
 // client speaks to the API of one server.
 type client struct {
 	server, token string
-	// guessed says that the server is the default one, because none was named or found.
+	// origin names what the server was found by, and flags repeats the flags that it was found by in an advised command.
+	origin, flags string
+	// guessed reports that the server is the default one, because none was named or found.
 	guessed bool
-	// answered says that the server has answered once, so that it is worth waiting for.
+	// answered reports that the server has answered once, so that it is worth waiting for.
 	answered bool
 }
 
@@ -81,35 +87,97 @@ func newClient(server, token string) *client {
 	return &client{server: strings.TrimRight(server, "/"), token: token}
 }
 
-// client makes the client that the command's flags, the environment and the running pdeflow of this machine add up to. What is typed
-// comes before what the environment says: beside a directory that is typed, the environment's server is not asked, nor its token shown.
-// The token of a local pdeflow goes to nobody else.
+// connection names a server. What was typed comes before what the environment names.
+type connection struct {
+	server, token, dir, context           string
+	serverTyped, tokenTyped, contextTyped bool
+}
+
+// client returns the client that the command's flags, the environment, the contexts and the running pdeflow of this machine add up to.
 func (a *app) client(cmd *cli.Command) (*client, error) {
-	server, token, dir := cmd.String(flagServer), cmd.String(flagToken), cmd.String(flagDataDir)
-	if server != "" && !isHTTP(server) {
+	c, err := a.connect(connection{
+		server: cmd.String(flagServer), serverTyped: typed(cmd, flagServer), token: cmd.String(flagToken), tokenTyped: typed(cmd, flagToken),
+		context: cmd.String(flagContext), contextTyped: typed(cmd, flagContext), dir: cmd.String(flagDataDir),
+	})
+	if err == nil && !cmd.Bool(flagJSON) && isTerminal(a.stderr) {
+		fmt.Fprintf(a.stderr, "using %s%s\n", c.server, c.origin)
+	}
+	return c, err
+}
+
+// connect finds the server of a connection. What is typed comes before what the environment names: beside a directory or a context that
+// is typed, the environment's server is not called, and its token not sent. The token of a local pdeflow is sent to no other server.
+func (a *app) connect(at connection) (*client, error) {
+	if at.server != "" && !isHTTP(at.server) {
 		return nil, usagef("--server (PDEFLOW_SERVER) is a URL such as %s", defaultServer)
 	}
-	if dir != "" && !typed(cmd, flagServer) {
-		server = ""
-		if !typed(cmd, flagToken) {
-			token = ""
+	if (at.dir != "" || at.contextTyped) && !at.serverTyped {
+		at.server = ""
+		if !at.tokenTyped {
+			at.token = ""
 		}
 	}
-	run, err := datadir.Find(a.getenv, dir)
+	origin := ""
+	if at.server == "" && (at.contextTyped || at.dir == "") {
+		var err error
+		if at, origin, err = a.contextOf(at); err != nil {
+			return nil, err
+		}
+	}
+	run, err := datadir.Find(a.getenv, at.dir)
 	running := err == nil
 	switch {
-	case server == "" && running:
-		server = run.HTTP
-	case server == "" && dir != "":
-		return nil, nothingRuns(err, dir, "the server with --server (PDEFLOW_SERVER)")
+	case at.server == "" && running:
+		at.server, origin = run.HTTP, fmt.Sprintf(", process %d on this machine", run.PID)
+	case at.server == "" && at.dir != "":
+		return nil, nothingRuns(err, at.dir, "the server with --server (PDEFLOW_SERVER)")
 	}
-	c := newClient(cmp.Or(server, defaultServer), token)
-	c.guessed = server == ""
+	c := newClient(cmp.Or(at.server, defaultServer), at.token)
+	c.guessed, c.origin, c.flags = at.server == "", origin, at.flags()
 	if c.token == "" && running && c.server == newClient(run.HTTP, "").server {
 		c.token, err = run.Token()
 		return c, err
 	}
 	return c, nil
+}
+
+// contextOf takes the server and the token of the connection from its context, or from the chosen one. The chosen context is a default,
+// and yields to a data directory that the environment names.
+func (a *app) contextOf(at connection) (_ connection, origin string, err error) {
+	file, err := readContexts(a.getenv)
+	if err != nil {
+		return at, "", err
+	}
+	if at.context == "" && a.getenv("PDEFLOW_DATA_DIR") == "" {
+		at.context = file.Current
+	}
+	if at.context == "" {
+		return at, "", nil
+	}
+	found, err := file.find(at.context)
+	if err != nil {
+		return at, "", err
+	}
+	at.server = found.Server
+	if at.token == "" {
+		at.token, err = found.token()
+	}
+	return at, fmt.Sprintf(" (context %s)", at.context), err
+}
+
+// flags are the flags that were typed to find the server, as an advised command has to repeat them, but for the token.
+func (at connection) flags() string {
+	text := ""
+	if at.serverTyped {
+		text += " --" + flagServer + " " + shellWord(at.server)
+	}
+	if at.contextTyped {
+		text += " --" + flagContext + " " + shellWord(at.context)
+	}
+	if at.dir != "" {
+		text += " --" + flagDataDir + " " + shellWord(at.dir)
+	}
+	return text
 }
 
 // nothingRuns is the error of a directory that was typed and that nothing runs on. Nothing else is looked for then: whoever types a
@@ -118,7 +186,7 @@ func nothingRuns(err error, dir, other string) error {
 	if !errors.Is(err, datadir.ErrNotRunning) {
 		return err
 	}
-	return usagef("%w; pdeflow serve --data-dir %s starts one, or leave --data-dir out and name %s", err, dir, other)
+	return usagef("%w; pdeflow serve --data-dir %s starts one, or leave --data-dir out and name %s", err, shellWord(dir), other)
 }
 
 func isHTTP(server string) bool {

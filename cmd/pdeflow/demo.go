@@ -31,10 +31,10 @@ func (a *app) demoCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "once", Usage: "stop after the job; exit 0 if it completed"},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object on standard output and nothing else there"},
-			&cli.IntFlag{Name: "mappings", Usage: "import a generated report of `N` mappings in place of the sample"},
+			&cli.IntFlag{Name: "mappings", Usage: "import a generated report of `N` mappings in place of the sample", HideDefault: true},
 			&cli.StringFlag{Name: "listen", Usage: "address of the API (default: " + defaultListen + ", or the next free port)"},
 			a.natsListenFlag(),
-			&cli.StringFlag{Name: flagDataDir, Usage: "keep the data in this `DIRECTORY` (default: a temporary one, removed at the end)"},
+			&cli.StringFlag{Name: flagDataDir, TakesFile: true, Usage: "keep the data in this `DIRECTORY` (default: a temporary one, removed at the end)"},
 		},
 		Action: a.demo,
 	}
@@ -72,6 +72,7 @@ func (a *app) demo(ctx context.Context, cmd *cli.Command) (err error) {
 	if cmd.String(flagDataDir) != "" {
 		d.named = dir
 	}
+	d.note("starting PostgreSQL, NATS and the services")
 	err = a.runNode(ctx, node{
 		names: allServices(),
 		backends: backendOptions{
@@ -80,11 +81,17 @@ func (a *app) demo(ctx context.Context, cmd *cli.Command) (err error) {
 		settings: settings{classifier: schema.Rules, policy: policy},
 		listen:   cmd.String("listen"), log: log, ready: d.run,
 	})
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil && !d.ready:
+		return d.interrupted() // whatever was being started says that it was interrupted
+	case err != nil:
 		return err
 	}
 	return d.failed
 }
+
+// note prints a line about the demo's start.
+func (d *demo) note(text string) { fmt.Fprintln(d.app.stderr, text) }
 
 // demoDir owns the directory that was named, or a temporary one.
 func demoDir(named string) (dir string, release func() error, err error) {
@@ -109,14 +116,17 @@ type demo struct {
 	once  bool
 	json  bool
 	began time.Time
-	// named is the data directory, where it was named and outlives the demo.
+	// named is the data directory, if it was named and outlives the demo.
 	named string
-	// failed is what the job came to where it did not complete. The demo serves all the same, and exits with it.
+	// ready reports that everything was started.
+	ready bool
+	// failed is the error of a job that did not complete. The demo goes on serving, and exits with it.
 	failed error
 }
 
 // run does the job and shows it. It returns nil where the demo goes on serving.
 func (d *demo) run(ctx context.Context, at address) error {
+	d.ready = true
 	status, err := d.job(ctx, at)
 	if err != nil && ctx.Err() != nil {
 		return d.interrupted()
@@ -153,7 +163,7 @@ func (d *demo) job(ctx context.Context, at address) (status events.JobStatus, er
 			if err != nil {
 				return status, err
 			}
-			return d.app.watch(ctx, c, jobID, d.json)
+			return d.app.watch(ctx, c, jobID, false)
 		}
 		job, err := schema.ReadJob(ctx, at.db, active.JobID)
 		switch {
@@ -165,7 +175,7 @@ func (d *demo) job(ctx context.Context, at address) (status events.JobStatus, er
 		}
 		// An earlier demo on this directory was stopped before its job had ended, which is this one's as well; or somebody has asked for
 		// another job, and this one's comes after it.
-		status, err = d.app.watch(ctx, c, job.ID, d.json)
+		status, err = d.app.watch(ctx, c, job.ID, false)
 		if err != nil || job.JobType == schema.PDERegeneration && job.Scope == schema.ScopeAll {
 			return status, err
 		}
@@ -202,6 +212,7 @@ func (d *demo) load(ctx context.Context, db *schema.DB) error {
 		CycleID: sample.CycleID, ReportID: sample.ReportID, Name: sample.ReportName, Author: localUser(d.app.getenv),
 		Columns: schema.Rows[schema.ColumnRow]{All: slices.Values(columns.Rows), Fields: columns.Columns},
 	}
+	total := d.size
 	if d.size > 0 {
 		data.Attributes = schema.Rows[schema.Attribute]{All: sample.Generate(d.size)}
 		data.Mappings = iter.Seq[schema.MappingRow](func(func(schema.MappingRow) bool) {})
@@ -215,8 +226,12 @@ func (d *demo) load(ctx context.Context, db *schema.DB) error {
 			return err
 		}
 		data.Attributes = schema.Rows[schema.Attribute]{All: slices.Values(attributes.Rows), Fields: attributes.Columns}
-		data.Mappings = slices.Values(mappings.Rows)
+		data.Mappings, total = slices.Values(mappings.Rows), len(attributes.Rows)
 	}
+	d.note(fmt.Sprintf("importing %s and %s", count(int64(total), "attribute"), count(int64(len(columns.Rows)), "column")))
+	progress := counter{w: d.app.stderr, terminal: d.app.drawsBars(), what: "importing attributes", total: total, drawnAt: time.Now()}
+	defer progress.end()
+	data.Attributes.All = counted(data.Attributes.All, func() { progress.add(time.Now()) })
 	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.Import(ctx, tx, data)
 		return err

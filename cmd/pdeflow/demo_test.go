@@ -60,6 +60,11 @@ func TestDemoDoesTheWholeJobAndPrintsOneObject(t *testing.T) {
 	if min(c.HRCI, c.Confidential, c.Proprietary, c.Public) == 0 {
 		t.Errorf("a tier is empty: %+v", c)
 	}
+	for _, step := range []string{"starting PostgreSQL, NATS and the services\n", "importing 118 attributes and 460 columns\n", "is completed: 118 of 118 mappings"} {
+		if !strings.Contains(got.stderr, step) {
+			t.Errorf("the progress does not show %q:\n%s", step, got.stderr)
+		}
+	}
 	if !strings.Contains(got.stderr, `"msg":"sql"`) {
 		t.Error("statements were to be logged and are not")
 	}
@@ -146,6 +151,19 @@ func printedCommand(t *testing.T, said, begin string) []string {
 	}
 	command, _, _ = strings.Cut(command, "\n")
 	return strings.Fields(command)
+}
+
+func TestADemoThatIsInterruptedWhileItStartsTellsWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	demo := begin(ctx, demoEnvironment(), "demo", "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0")
+	demo.says(t, "starting PostgreSQL")
+	interrupt()
+	demo.exits(t, exitFailed)
+	said := demo.stderr.String()
+	if !strings.Contains(said, "pdeflow: the demo stops before its job has ended, and nothing of it is left\n") || strings.Contains(said, "initdb") {
+		t.Errorf("it prints:\n%s", said)
+	}
 }
 
 func TestADemoOnAPausedJobSaysHowToLetItGoOn(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 // show tells a newcomer what happened, where to look, and what to try next.
 func (d *demo) show(ctx context.Context, at address, status events.JobStatus, took time.Duration) error {
 	w := d.app.stdout
-	fmt.Fprintf(w, "\n%s %s, cycle %s: the job is %s after %.1f s.\n%s.\n\n", sample.ReportName, report(d.size), sample.CycleID,
-		status.Status, took.Seconds(), status.Message)
+	fmt.Fprintf(w, "\n%s\n%s.\n\n", hanging(w, fmt.Sprintf("%s %s, cycle %s: the job is %s after %s.", sample.ReportName, report(d.size),
+		sample.CycleID, status.Status, durationText(took)), 0), hanging(w, status.Message, 0))
 	if status.Result != nil {
 		if err := showTiers(w, status.Result.Classifications); err != nil {
 			return err
@@ -36,7 +36,7 @@ func (d *demo) show(ctx context.Context, at address, status events.JobStatus, to
 
 func report(size int) string {
 	if size > 0 {
-		return fmt.Sprintf("(generated, %d mappings)", size)
+		return fmt.Sprintf("(generated, %s)", count(int64(size), "mapping"))
 	}
 	return "of a card issuer"
 }
@@ -72,10 +72,10 @@ func showMapping(w io.Writer, m schema.ListedMapping) {
 	fmt.Fprintf(w, "\n  %s <- %s\n", m.AttributeName, column)
 	fmt.Fprintf(w, "    %s, criticality %s, risk %s\n", m.InformationSecurityClassification, m.Criticality, m.RiskLevel)
 	if m.ConfidenceScore != nil {
-		fmt.Fprintf(w, "    %s\n", hanging(fmt.Sprintf("column (%d): %s", *m.ConfidenceScore, m.MappingRationale), 6))
+		fmt.Fprintf(w, "    %s\n", hanging(w, fmt.Sprintf("column (%d): %s", *m.ConfidenceScore, m.MappingRationale), 6))
 	}
 	if m.ClassificationConfidence != nil {
-		fmt.Fprintf(w, "    %s\n", hanging(fmt.Sprintf("class (%d): %s", *m.ClassificationConfidence, m.ClassificationRationale), 6))
+		fmt.Fprintf(w, "    %s\n", hanging(w, fmt.Sprintf("class (%d): %s", *m.ClassificationConfidence, m.ClassificationRationale), 6))
 	}
 }
 
@@ -103,7 +103,7 @@ and while that listens:
 		at.NATS, at.NATS, at.NATS, sample.CycleID, sample.ReportID, d.find())
 }
 
-// shellWord is a text as one word of a shell's command line.
+// shellWord is the text as one word of a shell's command line.
 func shellWord(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return !strings.ContainsRune(plainLetters, r) }) || text == "" {
 		return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -18,7 +19,7 @@ import (
 func (a *app) mappingsHistoryCommand() *cli.Command {
 	return &cli.Command{
 		Name: "history", Usage: "lists the changes of a mapping, the newest first", ArgsUsage: "ID",
-		Flags: []cli.Flag{cycleFlag(), reportFlag(), limitFlag(0), jsonFlag()},
+		Flags: []cli.Flag{a.cycleFlag(), a.reportFlag(), limitFlag(0), jsonFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			id, err := argument(cmd, "ID")
 			if err != nil {
@@ -47,7 +48,7 @@ func (a *app) mappingsHistoryCommand() *cli.Command {
 				}
 			}
 			if printed == 0 {
-				fmt.Fprintln(a.stderr, "nothing has changed since the mapping was made")
+				fmt.Fprintln(a.stderr, "the mapping has not changed since it was created")
 			}
 			return nil
 		},
@@ -56,17 +57,17 @@ func (a *app) mappingsHistoryCommand() *cli.Command {
 
 // printChange prints one entry of a history: who, when, and every field that is another after it.
 func printChange(w io.Writer, entry api.HistoryEntry) {
-	fmt.Fprintf(w, "%s by %s", timeText(entry.ChangedAt), entry.ChangedBy)
+	fmt.Fprintf(w, "%s by %s", sinceText(entry.ChangedAt, time.Now()), oneLine(entry.ChangedBy))
 	if entry.Comment != nil {
 		fmt.Fprintf(w, ": %s", cellText(entry.Comment))
 	}
 	fmt.Fprintln(w)
 	changes := differences(entry.Before, entry.After)
 	if len(changes) == 0 {
-		changes = []string{"nothing is another than before"}
+		changes = []string{"no field has changed"}
 	}
 	for _, change := range changes {
-		fmt.Fprintln(w, "  "+hanging(change, 4))
+		fmt.Fprintln(w, "  "+hanging(w, change, 4))
 	}
 }
 

@@ -37,7 +37,7 @@ func (a *app) importCommand() *cli.Command {
 			"nothing, and every mistake is told by file, line and column. What is there already is updated; what a person confirmed is kept.\n\n" +
 			"pdeflow import --cycle 2026-Q3 --report auto-loans --name \"Auto loans\" --attributes attributes.csv --columns columns.xlsx",
 		Flags: append([]cli.Flag{
-			cycleFlag(), reportFlag(),
+			a.cycleFlag(), a.reportFlag(),
 			&cli.StringFlag{Name: "name", Usage: "what the report is called, `TEXT`"},
 			fileFlag("attributes", "the report's attributes; attribute_name is needed"),
 			fileFlag("columns", "its candidate columns; data_source, schema, table and column are needed"),
@@ -82,7 +82,10 @@ func (a *app) importReport(ctx context.Context, cmd *cli.Command) error {
 	case cmd.Bool(flagJSON):
 		return a.printJSON(got.body)
 	}
-	return a.printImported(done)
+	if err := a.printImported(done); err != nil {
+		return err
+	}
+	return a.printNext(ctx, c, done)
 }
 
 // importForm is the body of an import.
@@ -164,19 +167,40 @@ func (a *app) tellMistakes(err error, paths map[string]string) error {
 }
 
 func (a *app) printImported(done api.Imported) error {
-	fmt.Fprintf(a.stdout, "Report %s of cycle %s, %q, has %s.\n\n", done.ReportID, done.CycleID, done.Name, count(done.MappingCount, "mapping"))
+	fmt.Fprintf(a.stdout, "Report %s of cycle %s, %s, has %s.\n\n", done.ReportID, done.CycleID, quoted(done.Name), count(done.MappingCount, "mapping"))
 	w := table(a.stdout)
 	printRow(w, "WHAT", "ADDED", "UPDATED", "UNCHANGED", "KEPT AS CONFIRMED")
 	for _, kind := range []struct {
 		name string
 		api.Tally
 	}{{"attributes", done.Attributes}, {"data sources", done.DataSources}, {"columns", done.Columns}} {
-		printRow(w, kind.name, kind.Added, kind.Updated, kind.Unchanged)
+		printRow(w, kind.name, kind.Added, kind.Updated, kind.Unchanged, "")
 	}
 	printRow(w, "mappings", done.Mappings.Added, done.Mappings.Updated, done.Mappings.Unchanged, done.Mappings.Kept)
-	if err := w.Flush(); err != nil {
+	return w.Flush()
+}
+
+// printNext prints the command that can follow the import. Whether that is regenerate is asked of the server, which refuses a job on a
+// report without attributes or columns.
+func (a *app) printNext(ctx context.Context, c *client, done api.Imported) error {
+	r, err := jsonBody(http.MethodPost, mappingsPath(done.CycleID, done.ReportID, "/regenerate-all"),
+		api.RegenerateBody{JobOptions: api.JobOptions{DryRun: true}})
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "\nNext: pdeflow regenerate --cycle %q --report %q --watch\n", done.CycleID, done.ReportID)
+	next := fmt.Sprintf("%s --cycle %s --report %s", c.flags, shellWord(done.CycleID), shellWord(done.ReportID))
+	_, err = c.do(ctx, r)
+	refused, isRefused := errors.AsType[*refusal](err)
+	switch {
+	case err == nil:
+		next = "regenerate" + next + " --watch"
+	case isRefused && done.MappingCount == 0:
+		next = "import" + next + " --attributes FILE"
+	case isRefused && refused.problem.Status == http.StatusUnprocessableEntity:
+		next = "import" + next + " --columns FILE"
+	default:
+		return nil // the import is done; there is just no advice
+	}
+	fmt.Fprintf(a.stdout, "\nNext: pdeflow %s\n", next)
 	return nil
 }

@@ -80,3 +80,25 @@ func TestMistakesInFilesOfOneNameAreNotMixedUp(t *testing.T) {
 		t.Errorf("one of two files is named for the other, perhaps: %s", got.stderr)
 	}
 }
+
+func TestTheNextCommandIsOneThatWorksAndCanBePasted(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, apiService)
+	attributes, columns := file(t, "attributes.csv", someAttributes), file(t, "columns.csv", someColumns)
+	for report, tt := range map[string]struct {
+		args []string
+		want string
+	}{
+		"only attributes": {[]string{"--attributes", attributes}, "Next: pdeflow import --cycle c --report 'only attributes' --columns FILE\n"},
+		"only columns":    {[]string{"--columns", columns}, "Next: pdeflow import --cycle c --report 'only columns' --attributes FILE\n"},
+		"$(touch x)": {
+			[]string{"--attributes", attributes, "--columns", columns}, "Next: pdeflow regenerate --cycle c --report '$(touch x)' --watch\n",
+		},
+		"it's": {[]string{"--attributes", attributes, "--columns", columns}, `Next: pdeflow regenerate --cycle c --report 'it'\''s' --watch`},
+	} {
+		s.pdeflow(append([]string{"import", "--cycle", "c", "--report", report}, tt.args...)...).ends(t, exitDone, tt.want)
+	}
+	server := strings.TrimSuffix(s.url, "/api/v1")
+	s.pdeflow("import", "--cycle", "c", "--report", "r", "--server", server, "--attributes", attributes, "--columns", columns).
+		ends(t, exitDone, "Next: pdeflow regenerate --server "+server+" --cycle c --report r --watch\n")
+}

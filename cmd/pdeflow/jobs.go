@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -57,6 +58,7 @@ func (a *app) jobsListCommand() *cli.Command {
 			}
 			l := list[events.JobStatus]{path: "/jobs", query: url.Values{}, row: jobRow}
 			l.columns = []any{"JOB", "STATUS", "DONE", "OF", "TYPE", "CYCLE", "REPORT", "BY", "CREATED"}
+			l.optional = []string{"TYPE", "BY", "CYCLE", "CREATED", "OF"}
 			for flag, parameter := range map[string]string{"status": "status", "cycle": "cycle_id", "report": "report_id"} {
 				if value := cmd.String(flag); value != "" {
 					l.query.Set(parameter, value)
@@ -75,7 +77,8 @@ func (a *app) jobsListCommand() *cli.Command {
 
 func jobRow(s events.JobStatus) []any {
 	return []any{
-		s.JobID, s.Status, s.CompletedSteps, s.TotalSteps, s.JobType, s.Metadata.CycleID, s.Metadata.ReportID, s.Metadata.RequestedBy, s.CreatedAt,
+		s.JobID, s.Status, s.CompletedSteps, s.TotalSteps, s.JobType, s.Metadata.CycleID, s.Metadata.ReportID, s.Metadata.RequestedBy,
+		sinceText(s.CreatedAt, time.Now()),
 	}
 }
 
@@ -113,7 +116,7 @@ func printStatus(w io.Writer, s events.JobStatus) {
 		{"what", fmt.Sprintf("%s of report %s, cycle %s, by %s", s.JobType, s.Metadata.ReportID, s.Metadata.CycleID, s.Metadata.Classifier)},
 		{"asked for by", s.Metadata.RequestedBy},
 		{"retry of", s.Metadata.RetryOf},
-		{"progress", fmt.Sprintf("%d of %d mappings, %d %%", s.CompletedSteps, s.TotalSteps, s.ProgressPercentage)},
+		{"progress", fmt.Sprintf("%d of %s, %d %%", s.CompletedSteps, count(s.TotalSteps, "mapping"), s.ProgressPercentage)},
 		{"outcomes", fmt.Sprintf("%d succeeded, %d skipped, %d failed, %d cancelled", s.Succeeded, s.Skipped, s.Failed, s.Cancelled)},
 		{"now", s.CurrentStep},
 		{"waiting for", s.WaitingFor},
@@ -126,9 +129,18 @@ func printStatus(w io.Writer, s events.JobStatus) {
 		})
 	}
 	if s.ETASeconds != nil {
-		fields = append(fields, field{"time left", fmt.Sprintf("about %d s", *s.ETASeconds)})
+		fields = append(fields, field{"time left", "about " + durationText(time.Duration(*s.ETASeconds)*time.Second)})
 	}
-	printFields(w, append(fields, field{"created", s.CreatedAt}, field{"started", s.StartedAt}, field{"ended", s.CompletedAt})...)
+	now := time.Now()
+	for _, moment := range []struct {
+		name string
+		at   *time.Time
+	}{{"created", &s.CreatedAt}, {"started", s.StartedAt}, {"ended", s.CompletedAt}} {
+		if moment.at != nil {
+			fields = append(fields, field{moment.name, sinceText(*moment.at, now)})
+		}
+	}
+	printFields(w, fields...)
 }
 
 func (a *app) jobsWatchCommand() *cli.Command {
@@ -152,7 +164,7 @@ func (a *app) jobsWatchCommand() *cli.Command {
 func (a *app) follow(ctx context.Context, c *client, jobID string, asJSON bool) error {
 	status, err := a.watch(ctx, c, jobID, asJSON)
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("stopped watching, and job %s goes on; follow it again with: pdeflow jobs watch %s", jobID, jobID)
+		return fmt.Errorf("stopped watching, and job %s goes on; follow it again with: pdeflow jobs watch%s %s", jobID, c.flags, shellWord(jobID))
 	}
 	if err != nil {
 		return a.asJSON(asJSON, err)
@@ -172,7 +184,8 @@ func (a *app) jobsItemsCommand() *cli.Command {
 				return err
 			}
 			l := list[api.JobItem]{
-				path: jobPath(id, "/items"), query: url.Values{}, columns: []any{"MAPPING", "OUTCOME", "ATTEMPT", "CODE", "BY", "MS", "ERROR"}, row: itemRow,
+				path: jobPath(id, "/items"), query: url.Values{}, columns: []any{"MAPPING", "OUTCOME", "ATTEMPT", "CODE", "BY", "TOOK", "ERROR"}, row: itemRow,
+				optional: []string{"BY", "ATTEMPT", "TOOK"},
 			}
 			if outcome := cmd.String("outcome"); outcome != "" {
 				l.query.Set("outcome", outcome)
@@ -191,7 +204,7 @@ func itemRow(i api.JobItem) []any {
 	if i.ErrorCode != nil {
 		code = *i.ErrorCode
 	}
-	return []any{i.MappingID, outcome, i.Attempt, code, i.Classifier, i.DurationMS, i.Error}
+	return []any{i.MappingID, outcome, i.Attempt, code, i.Classifier, durationText(time.Duration(i.DurationMS) * time.Millisecond), i.Error}
 }
 
 // steerCommand asks something of a job.

@@ -63,7 +63,9 @@ type list[T any] struct {
 	path    string
 	query   url.Values
 	columns []any
-	row     func(T) []any
+	// optional are the columns to leave out on a narrow terminal, the first one first.
+	optional []string
+	row      func(T) []any
 }
 
 // printList prints the list as the command's flags want it: a table, or an object as the API gives it. However long the list is, only
@@ -79,11 +81,11 @@ func printList[T any](ctx context.Context, a *app, cmd *cli.Command, l list[T]) 
 	}
 	var more bool
 	printed := 0
+	w := table(a.stdout, l.optional...)
 	for p, err := range pages {
 		if err != nil {
 			return err
 		}
-		w := table(a.stdout)
 		if printed == 0 && len(p.Items) > 0 {
 			printRow(w, l.columns...)
 		}
@@ -100,6 +102,7 @@ func printList[T any](ctx context.Context, a *app, cmd *cli.Command, l list[T]) 
 		printed += len(p.Items)
 		more = p.NextCursor != nil
 	}
+	w.noteOmitted(a.stderr)
 	switch {
 	case printed == 0:
 		fmt.Fprintln(a.stderr, "there are none")

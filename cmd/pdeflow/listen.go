@@ -52,6 +52,6 @@ func listenError(address string, err error) error {
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("--listen %s: %w; ports below 1024 may be for root only", address, err)
 	default:
-		return usagef("--listen (PDEFLOW_LISTEN) cannot be %q: %w; it is host:port with a host of this machine, such as %s", address, err, defaultListen)
+		return usagef("--listen (PDEFLOW_LISTEN) cannot be %s: %w; it is host:port with a host of this machine, such as %s", quoted(address), err, defaultListen)
 	}
 }

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"io"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/lmittmann/tint"
 	"github.com/urfave/cli/v3"
-	"golang.org/x/term"
 )
 
 // The log's settings, which every command takes.
@@ -19,13 +16,12 @@ const (
 )
 
 func (a *app) logFlags() []cli.Flag {
+	level := choice(flagLogLevel, "log from this level up", []string{"debug", "info", "warn", "error"})
+	level.Value, level.Sources = "info", a.env("PDEFLOW_LOG_LEVEL")
+	format := choice(flagLogFormat, "format of the log (default: text on a terminal, else json)", []string{"text", "json"})
+	format.Sources = a.env("PDEFLOW_LOG_FORMAT")
 	return []cli.Flag{
-		&cli.StringFlag{
-			Name: flagLogLevel, Value: "info", Usage: "log from this level up: debug, info, warn or error", Sources: a.env("PDEFLOW_LOG_LEVEL"),
-		},
-		&cli.StringFlag{
-			Name: flagLogFormat, Usage: "text or json (default: text on a terminal, else json)", Sources: a.env("PDEFLOW_LOG_FORMAT"),
-		},
+		level, format,
 		&cli.BoolFlag{
 			Name: flagLogSQL, Usage: "log every SQL statement, without its values, with its duration", Sources: a.env("PDEFLOW_LOG_SQL"),
 		},
@@ -48,29 +44,14 @@ func (a *app) demoLogger(cmd *cli.Command) (*slog.Logger, error) {
 
 func (a *app) loggerAt(cmd *cli.Command, name string) (*slog.Logger, error) {
 	var level slog.Level
-	switch name {
-	case "debug", "info", "warn", "error":
-		if err := level.UnmarshalText([]byte(name)); err != nil {
-			return nil, &usageError{err}
-		}
-	default:
-		return nil, usagef("--%s (PDEFLOW_LOG_LEVEL) is one of debug, info, warn, error", flagLogLevel)
+	if err := level.UnmarshalText([]byte(name)); err != nil {
+		return nil, usagef("--%s (PDEFLOW_LOG_LEVEL): %w", flagLogLevel, err)
 	}
 	terminal := isTerminal(a.stderr)
-	switch format := cmd.String(flagLogFormat); {
-	case format == "text", format == "" && terminal:
+	if format := cmd.String(flagLogFormat); format == "text" || format == "" && terminal {
 		return slog.New(tint.NewTextHandler(a.stderr, &tint.Options{
 			Level: level, TimeFormat: time.TimeOnly + ".000", NoColor: !terminal || a.getenv("NO_COLOR") != "",
 		})), nil
-	case format == "json", format == "":
-		return slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level})), nil
-	default:
-		return nil, usagef("--%s (PDEFLOW_LOG_FORMAT) is one of text, json", flagLogFormat)
 	}
-}
-
-// isTerminal reports whether somebody looks at what is written there.
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
+	return slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level})), nil
 }

@@ -7,9 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -37,7 +37,7 @@ func (a *app) mappingsListCommand() *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "lists the mappings of a report",
 		Flags: []cli.Flag{
-			cycleFlag(), reportFlag(),
+			a.cycleFlag(), a.reportFlag(),
 			&cli.StringFlag{Name: "q", Usage: "only those with this `TEXT` in the names of attribute, element or column, or in the line item's codes"},
 			choice("information-security-classification", "only this tier", schema.InformationSecurityClassifications()),
 			choice("criticality", "only this level", schema.Levels()),
@@ -53,7 +53,8 @@ func (a *app) mappingsListCommand() *cli.Command {
 			}
 			return printList(ctx, a, cmd, list[api.Mapping]{
 				path: mappingsPath(cmd.String("cycle"), cmd.String("report"), ""), query: mappingQuery(cmd), row: mappingRow,
-				columns: []any{"MAPPING", "ATTRIBUTE", "COLUMN", "CONF", "TIER", "CONF", "CRITICALITY", "RISK", "REG", "PII", "REVIEW"},
+				columns:  []any{"MAPPING", "ATTRIBUTE", "COLUMN", "COLUMN %", "TIER", "TIER %", "CRITICALITY", "RISK", "REG", "PII", "REVIEW"},
+				optional: []string{"REVIEW", "REG", "CRITICALITY", "RISK", "COLUMN %", "TIER %", "PII", "COLUMN"},
 			})
 		},
 	}
@@ -69,17 +70,9 @@ func confidenceFlag(name, usage string) cli.Flag {
 }
 
 func sortFlag() cli.Flag {
-	var names []string
-	for _, sort := range schema.MappingSorts() {
-		names = append(names, string(sort))
-	}
-	list := strings.Join(names, ", ")
-	return &cli.StringFlag{Name: "sort", Usage: "sort by one of " + list + "; --sort=-NAME goes the other way round", Validator: func(value string) error {
-		if !slices.Contains(names, strings.TrimPrefix(value, "-")) {
-			return errors.New("it is one of " + list + ", or one of these with a minus sign before it")
-		}
-		return nil
-	}}
+	flag := choice("sort", "sort by one of these, or with --sort=-NAME in reverse", schema.MappingSorts())
+	flag.reversible = true
+	return flag
 }
 
 // mappingQuery is what the flags ask for, under the names that the API has for it.
@@ -102,8 +95,12 @@ func mappingQuery(cmd *cli.Command) url.Values {
 }
 
 func mappingRow(m api.Mapping) []any {
+	columnConfidence := m.ConfidenceScore
+	if m.SourceField == nil {
+		columnConfidence = nil // it is the confidence that no column fits, and would read as that in a column
+	}
 	return []any{
-		m.ID, m.AttributeName, m.SourceField, m.ConfidenceScore, orNone(m.InformationSecurityClassification), m.ClassificationConfidence,
+		m.ID, m.AttributeName, m.SourceField, columnConfidence, orNone(m.InformationSecurityClassification), m.ClassificationConfidence,
 		orNone(m.Criticality), orNone(m.RiskLevel), m.RegulatoryFlag, m.PIIFlag, m.ReviewStatus,
 	}
 }
@@ -118,7 +115,7 @@ func orNone[T ~string](value *T) string {
 
 func (a *app) mappingsShowCommand() *cli.Command {
 	return &cli.Command{
-		Name: "show", Usage: "shows one mapping with its reasons", ArgsUsage: "ID", Flags: []cli.Flag{cycleFlag(), reportFlag(), jsonFlag()},
+		Name: "show", Usage: "shows one mapping with its reasons", ArgsUsage: "ID", Flags: []cli.Flag{a.cycleFlag(), a.reportFlag(), jsonFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			id, err := argument(cmd, "ID")
 			if err != nil {
@@ -168,6 +165,10 @@ func printMapping(w io.Writer, m api.Mapping) {
 	for _, other := range m.AlternativeMappings {
 		fields = append(fields, field{"instead of", fmt.Sprintf("%s (%d): %s", other.SourceField, other.Score, other.Reason)})
 	}
+	now, reviewed := time.Now(), ""
+	if m.ReviewedAt != nil {
+		reviewed = sinceText(*m.ReviewedAt, now)
+	}
 	printFields(w, append(fields,
 		field{"tier", orNone(m.InformationSecurityClassification)},
 		field{"criticality", orNone(m.Criticality)},
@@ -181,10 +182,10 @@ func printMapping(w io.Writer, m api.Mapping) {
 		field{"suggested", suggested(m)},
 		field{"review", m.ReviewStatus},
 		field{"reviewed by", m.ReviewedBy},
-		field{"reviewed", m.ReviewedAt},
+		field{"reviewed", reviewed},
 		field{"version", m.Version},
-		field{"created", fmt.Sprintf("%s by %s", timeText(m.CreatedAt), m.CreatedBy)},
-		field{"updated", fmt.Sprintf("%s by %s", timeText(m.UpdatedAt), m.UpdatedBy)},
+		field{"created", fmt.Sprintf("%s by %s", sinceText(m.CreatedAt, now), m.CreatedBy)},
+		field{"updated", fmt.Sprintf("%s by %s", sinceText(m.UpdatedAt, now), m.UpdatedBy)},
 	)...)
 }
 

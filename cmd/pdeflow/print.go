@@ -4,12 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode"
+
+	"github.com/rivo/uniseg"
+	"golang.org/x/term"
 )
 
-// printJSON prints a value, or JSON as it came, for people and programs alike.
+// printJSON prints a value, or JSON as it came, indented.
 func (a *app) printJSON(value any) error {
 	if raw, ok := value.([]byte); ok {
 		value = json.RawMessage(raw)
@@ -20,19 +24,29 @@ func (a *app) printJSON(value any) error {
 	return encoder.Encode(value)
 }
 
-// table aligns rows whose cells end with a tab. What was printed is seen after Flush.
-func table(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
+// plainWidth is where long texts are broken that are not printed on a terminal.
+const plainWidth = 100
 
-// printRow prints the cells of one row of a table.
-func printRow(w io.Writer, cells ...any) {
-	texts := make([]string, len(cells))
-	for i, cell := range cells {
-		texts[i] = cellText(cell)
+// terminalWidth is how many cells a line of the terminal has that w writes to; 0 if w is not a terminal.
+func terminalWidth(w io.Writer) int {
+	file, ok := w.(*os.File)
+	if !ok {
+		return 0
 	}
-	fmt.Fprintln(w, strings.Join(texts, "\t"))
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil || width <= 0 {
+		return 0
+	}
+	return width
 }
 
-// cellText is a value as a table shows it: on one line, and - where it says nothing.
+// isTerminal reports whether w writes to a terminal.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// cellText is a value as a table shows it: on one line, and - if it is empty.
 func cellText(cell any) string {
 	text := ""
 	switch value := cell.(type) {
@@ -60,11 +74,24 @@ func cellText(cell any) string {
 	default:
 		text = fmt.Sprint(value)
 	}
-	if text = strings.Join(strings.Fields(text), " "); text == "" {
+	if text = oneLine(text); text == "" {
 		return "-"
 	}
 	return text
 }
+
+// oneLine is the text on one line. Control characters, with which a name could move the cursor, are replaced.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.Join(strings.Fields(text), " "))
+}
+
+// quoted is a text in quotation marks, as it reads, without the escapes of a programming language.
+func quoted(text string) string { return "“" + oneLine(text) + "”" }
 
 func timeText(at time.Time) string {
 	if at.IsZero() {
@@ -73,7 +100,37 @@ func timeText(at time.Time) string {
 	return at.UTC().Format(time.RFC3339)
 }
 
-// count is how many there are of something that takes an s where there are more.
+// sinceText is a time with how long ago it was; "" for the zero time.
+func sinceText(at, now time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s ago)", timeText(at), ageText(now.Sub(at)))
+}
+
+// ageText is an age in its largest unit, as in 5s, 12m, 3h or 40d.
+func ageText(age time.Duration) string {
+	switch age = max(age, 0); { // the server's clock may be ahead
+	case age < time.Minute:
+		return fmt.Sprintf("%ds", int(age.Seconds()))
+	case age < time.Hour:
+		return fmt.Sprintf("%dm", int(age.Minutes()))
+	case age < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(age.Hours()))
+	default:
+		return fmt.Sprintf("%dd", int(age.Hours()/24))
+	}
+}
+
+// durationText is a duration to the second, or to the millisecond below ten seconds, as in 3h8m2s.
+func durationText(d time.Duration) string {
+	if d < 10*time.Second {
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}
+
+// count is a number with a noun that takes an s in the plural.
 func count(n int64, noun string) string {
 	if n != 1 {
 		noun += "s"
@@ -88,8 +145,7 @@ func yesOrNo(b bool) string {
 	return "no"
 }
 
-// printFields prints what is known of one thing, a line each, without what says nothing. A text of several lines or of more than a line
-// is wrapped.
+// printFields prints the fields of one thing, a line each, without the empty ones. Long texts are wrapped.
 func printFields(w io.Writer, fields ...field) {
 	width := 0
 	for _, f := range fields {
@@ -97,36 +153,73 @@ func printFields(w io.Writer, fields ...field) {
 	}
 	for _, f := range fields {
 		if text := cellText(f.value); text != "-" {
-			fmt.Fprintf(w, "%-*s  %s\n", width, f.name, hanging(text, width+2))
+			fmt.Fprintf(w, "%-*s  %s\n", width, f.name, hanging(w, text, width+2))
 		}
 	}
 }
 
-// field is one thing that is known, with its name.
+// field is a named value.
 type field struct {
 	name  string
 	value any
 }
 
-// lineWidth is where long texts are broken.
-const lineWidth = 110
-
-// hanging breaks a text between words so that its further lines stand under its first one, which begins at the indentation.
-func hanging(text string, indent int) string {
-	var out strings.Builder
-	at := indent
-	for i, word := range strings.Fields(text) {
-		switch {
-		case i == 0:
-		case at+1+len(word) > lineWidth:
-			out.WriteString("\n" + strings.Repeat(" ", indent))
-			at = indent
-		default:
-			out.WriteByte(' ')
-			at++
-		}
-		out.WriteString(word)
-		at += len(word)
+// hanging wraps a text to the width of the terminal that w writes to. The text begins at the indentation, and so do its further lines.
+func hanging(w io.Writer, text string, indent int) string {
+	width := terminalWidth(w)
+	if width == 0 {
+		width = plainWidth
 	}
-	return out.String()
+	return strings.Join(wrap(text, max(width-indent, 20)), "\n"+strings.Repeat(" ", indent))
+}
+
+// wrap breaks a text between words into lines of at most width cells. A word that is longer than a line is broken too.
+func wrap(text string, width int) []string {
+	lines, at := []string{""}, 0
+	for _, word := range strings.Fields(text) {
+		cells := uniseg.StringWidth(word)
+		switch {
+		case at == 0:
+		case at+1+cells <= width, cells > width && at+1 < width:
+			lines[len(lines)-1] += " "
+			at++
+		default:
+			lines, at = append(lines, ""), 0
+		}
+		for at+cells > width {
+			head, rest := splitAt(word, width-at)
+			lines[len(lines)-1] += head
+			lines, at = append(lines, ""), 0
+			word, cells = rest, uniseg.StringWidth(rest)
+		}
+		lines[len(lines)-1] += word
+		at += cells
+	}
+	return lines
+}
+
+// splitAt splits a text after the last character that ends within so many cells, but after one character at least, so that a caller
+// that splits on and on comes to an end.
+func splitAt(text string, cells int) (head, rest string) {
+	rest, state, at := text, -1, 0
+	for rest != "" {
+		_, after, width, next := uniseg.FirstGraphemeClusterInString(rest, state)
+		if at+width > cells && at > 0 {
+			break
+		}
+		rest, state, at = after, next, at+width
+	}
+	return text[:len(text)-len(rest)], rest
+}
+
+// cut is the text, shortened with an ellipsis if it has more cells.
+func cut(text string, cells int) string {
+	if uniseg.StringWidth(text) <= cells {
+		return text
+	}
+	if cells <= 1 {
+		return ""
+	}
+	head, _ := splitAt(text, cells-1)
+	return head + "…"
 }

@@ -3,9 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"iter"
+	"strings"
+	"sync"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
@@ -14,83 +15,243 @@ import (
 const (
 	// paceWindow is how far back the rate looks: long enough to be steady, short enough to forget a pause.
 	paceWindow = 10 * time.Second
-	// lineEvery is how often a line is printed where nobody watches a bar and nothing else happens.
+	// lineEvery is how often a line is printed without a terminal while the status stays the same.
 	lineEvery = 5 * time.Second
+	// redrawEvery is how often something is redrawn on a terminal.
+	redrawEvery = 100 * time.Millisecond
+	// longestSilence is how long at most a job that has not begun its mappings goes without a line. The silences double up to it.
+	longestSilence = time.Minute
 )
 
-// progress shows how a job gets on: as a bar on a terminal, else as lines now and then.
+// barWidth is how many cells the bar has, and fewestCells how few before it is left out.
+const (
+	barWidth    = 30
+	fewestCells = 10
+)
+
+// progress shows the progress of a job: as a bar on a terminal, else as a line now and then.
 type progress struct {
 	w        io.Writer
 	terminal bool
-	pace     pace
-	bar      *progressbar.ProgressBar
-	// shown is what the newest line or bar says, and when that was.
+	// mu guards the rest: refreshing runs beside show.
+	mu   sync.Mutex
+	pace pace
+	// drawn reports that the cursor stands behind a bar.
+	drawn bool
+	// shown is the newest status that was shown, and shownAt when a line was last printed for it.
 	shown   events.JobStatus
 	shownAt time.Time
+	silence time.Duration
+	began   time.Time
 	waiting string
 }
+
+// drawsBars reports whether standard error is a terminal that can redraw a line.
+func (a *app) drawsBars() bool { return isTerminal(a.stderr) && a.getenv("TERM") != "dumb" }
 
 // newProgress shows progress on w.
 func newProgress(w io.Writer, terminal bool) *progress { return &progress{w: w, terminal: terminal} }
 
-// show shows where the job stands now.
+// show shows a status.
 func (p *progress) show(status events.JobStatus, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if status.Status == schema.Running {
 		p.pace.add(now, status.CompletedSteps)
 	} else {
-		p.pace = pace{} // a job that has not begun, or is paused, has none
+		p.pace = pace{} // a pending or paused job has no rate
+	}
+	if p.began.IsZero() {
+		p.began = now
 	}
 	if waiting := orEmpty(status.WaitingFor); waiting != p.waiting {
 		if p.waiting = waiting; waiting != "" {
-			p.note("waiting: " + waiting)
+			p.printLine("waiting: " + oneLine(waiting))
 		}
 	}
-	if p.terminal {
+	changed := status.Status != p.shown.Status
+	p.shown = status
+	switch {
+	case p.terminal:
 		p.drawBar(status)
-		return
-	}
-	if status.Status != p.shown.Status || now.Sub(p.shownAt) >= lineEvery {
-		fmt.Fprintf(p.w, "job %s is %s: %d of %d mappings (%d %%)%s\n", status.JobID, status.Status, status.CompletedSteps, status.TotalSteps,
-			status.ProgressPercentage, p.pace.text(status))
-		p.shown, p.shownAt = status, now
+	case changed || now.Sub(p.shownAt) >= lineEvery:
+		p.silence = lineEvery
+		p.line(now)
 	}
 }
 
-// drawBar draws the bar anew. It is made when the first status with something to do comes, because a bar cannot have no length.
-func (p *progress) drawBar(status events.JobStatus) {
+// line prints the newest status.
+func (p *progress) line(now time.Time) {
+	fmt.Fprintf(p.w, "job %s is %s: %d of %s (%d %%)%s%s\n", p.shown.JobID, phase(p.shown), p.shown.CompletedSteps,
+		count(p.shown.TotalSteps, "mapping"), p.shown.ProgressPercentage, suffix(step(p.shown)), suffix(p.pace.texts(p.shown)[0]))
+	p.shownAt = now
+}
+
+// phase is the status, and cancelling while a job is being cancelled.
+func phase(status events.JobStatus) string {
+	if status.Status == schema.Running && strings.HasPrefix(status.CurrentStep, "Cancelling") {
+		return "cancelling"
+	}
+	return string(status.Status)
+}
+
+// step is what a job is doing that has not begun its mappings.
+func step(status events.JobStatus) string {
+	if status.Status == schema.Running && status.CompletedSteps == 0 && strings.HasPrefix(status.CurrentStep, "Listing") {
+		return strings.ToLower(status.CurrentStep[:1]) + status.CurrentStep[1:]
+	}
+	return ""
+}
+
+// refresh shows the newest status again while the job has not begun its mappings, so that starting and listing do not look like a
+// standstill.
+func (p *progress) refresh(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.began.IsZero() || p.shown.CompletedSteps > 0 || p.shown.Status != schema.Pending && p.shown.Status != schema.Running {
+		return
+	}
+	if p.terminal {
+		p.drawBar(p.shown, now.Sub(p.began).Round(time.Second).String())
+	} else if now.Sub(p.shownAt) >= p.silence {
+		p.silence = min(2*p.silence, longestSilence)
+		p.line(now)
+	}
+}
+
+// refreshing refreshes the progress every second until stop is called.
+func (p *progress) refreshing() (stop func()) {
+	done := make(chan struct{})
+	var ticking sync.WaitGroup
+	ticking.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case now := <-tick.C:
+				p.refresh(now)
+			}
+		}
+	})
+	return func() {
+		close(done)
+		ticking.Wait()
+	}
+}
+
+// drawBar draws the bar over the one before, with remarks behind it. A job of unknown length has none.
+func (p *progress) drawBar(status events.JobStatus, remarks ...string) {
 	if status.TotalSteps == 0 {
 		return
 	}
-	if p.bar == nil {
-		p.bar = progressbar.NewOptions64(status.TotalSteps,
-			progressbar.OptionSetWriter(p.w), progressbar.OptionSetWidth(30), progressbar.OptionShowCount(),
-			progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionShowDescriptionAtLineEnd(),
-			progressbar.OptionOnCompletion(func() { fmt.Fprintln(p.w) }))
+	width := terminalWidth(p.w)
+	if width == 0 {
+		width = plainWidth
 	}
-	// What fails here is the terminal's writer, and there is nobody else to tell.
-	if p.bar.GetMax64() != status.TotalSteps {
-		p.bar.ChangeMax64(status.TotalSteps)
+	fmt.Fprintf(p.w, "\r%s\x1b[K", barText(status, append(remarks, p.pace.texts(status)...), width-1))
+	p.drawn = true
+	if status.Status.Final() {
+		p.endLine()
 	}
-	p.bar.Describe(string(status.Status) + p.pace.text(status))
-	_ = p.bar.Set64(status.CompletedSteps)
 }
 
-// note says something beside the progress.
+// barText is a bar with its numbers in at most width cells. A narrow terminal gets a shorter bar, fewer remarks, and then no bar.
+func barText(status events.JobStatus, paces []string, width int) string {
+	head := fmt.Sprintf("%3d%% ", status.ProgressPercentage)
+	text := ""
+	for _, pace := range paces {
+		text = fmt.Sprintf(" %d/%d %s%s", status.CompletedSteps, status.TotalSteps, phase(status), suffix(pace))
+		cells := min(barWidth, width-len(head)-len(text)-2)
+		if cells >= fewestCells {
+			full := int(int64(cells) * status.CompletedSteps / status.TotalSteps)
+			return head + "|" + strings.Repeat("█", full) + strings.Repeat(" ", cells-full) + "|" + text
+		}
+	}
+	return cut(head+strings.TrimSpace(text), width)
+}
+
+// suffix appends a remark to a sentence.
+func suffix(text string) string {
+	if text == "" {
+		return ""
+	}
+	return ", " + text
+}
+
+// note prints a line beside the progress.
 func (p *progress) note(text string) {
-	if p.bar != nil && !p.bar.IsFinished() {
-		_ = p.bar.Clear()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.printLine(text)
+}
+
+func (p *progress) printLine(text string) {
+	if p.drawn {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.drawn = false
 	}
 	fmt.Fprintln(p.w, text)
 }
 
-// end leaves the terminal with the cursor at the beginning of a line.
+// end leaves the cursor at the beginning of a line.
 func (p *progress) end() {
-	if p.bar != nil && !p.bar.IsFinished() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.endLine()
+}
+
+func (p *progress) endLine() {
+	if p.drawn {
 		fmt.Fprintln(p.w)
+		p.drawn = false
 	}
 }
 
-// pace is how fast a job has been lately, as seen from here.
+// counter shows how many things have been done: as a line that is redrawn on a terminal, else as a line now and then.
+type counter struct {
+	w        io.Writer
+	terminal bool
+	what     string
+	n, total int
+	drawnAt  time.Time
+}
+
+// add counts one more.
+func (c *counter) add(now time.Time) {
+	c.n++
+	switch since := now.Sub(c.drawnAt); {
+	case c.terminal && (since >= redrawEvery || c.n == c.total):
+		fmt.Fprintf(c.w, "\r%s: %d of %d\x1b[K", c.what, c.n, c.total)
+	case !c.terminal && since >= lineEvery:
+		fmt.Fprintf(c.w, "%s: %d of %d\n", c.what, c.n, c.total)
+	default:
+		return
+	}
+	c.drawnAt = now
+}
+
+// end leaves the cursor at the beginning of a line.
+func (c *counter) end() {
+	if c.terminal && c.n > 0 {
+		fmt.Fprintln(c.w)
+	}
+}
+
+// counted calls each for every value that is taken from a sequence.
+func counted[T any](values iter.Seq[T], each func()) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for value := range values {
+			each()
+			if !yield(value) {
+				return
+			}
+		}
+	}
+}
+
+// pace is the rate of a job in the last seconds, as seen by this process.
 type pace struct{ seen []sighting }
 
 type sighting struct {
@@ -98,7 +259,7 @@ type sighting struct {
 	completed int64
 }
 
-// add takes note of how far the job is. The oldest sighting that is kept is the last one from before the window.
+// add records the progress of the job. The oldest sighting that is kept is the last one from before the window.
 func (p *pace) add(at time.Time, completed int64) {
 	p.seen = append(p.seen, sighting{at, completed})
 	for len(p.seen) > 2 && at.Sub(p.seen[1].at) >= paceWindow {
@@ -106,7 +267,7 @@ func (p *pace) add(at time.Time, completed int64) {
 	}
 }
 
-// rate is in mappings a second; 0 where there is no telling.
+// rate is in mappings a second; 0 if it is unknown.
 func (p *pace) rate() float64 {
 	if len(p.seen) < 2 {
 		return 0
@@ -119,14 +280,15 @@ func (p *pace) rate() float64 {
 	return float64(last.completed-first.completed) / took
 }
 
-// text is the rate and, while the job runs, the time that is left at it.
-func (p *pace) text(status events.JobStatus) string {
+// texts describe the rate and, while the job runs, the time that is left at it: in full, shortened, and not at all.
+func (p *pace) texts(status events.JobStatus) []string {
 	rate := p.rate()
 	if rate <= 0 || status.Status.Final() {
-		return ""
+		return []string{""}
 	}
 	left := time.Duration(float64(status.TotalSteps-status.CompletedSteps) / rate * float64(time.Second))
-	return fmt.Sprintf(", %s a second, %s left", rateText(rate), max(left.Round(time.Second), time.Second))
+	remaining := max(left.Round(time.Second), time.Second).String() + " left"
+	return []string{fmt.Sprintf("%s a second, %s", rateText(rate), remaining), remaining, ""}
 }
 
 func rateText(rate float64) string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,7 +64,7 @@ func TestProgressIsABarOnATerminal(t *testing.T) {
 	p.show(standingAt(schema.Running, 0), began.Add(time.Second))
 	p.show(standingAt(schema.Running, 40), began.Add(3*time.Second))
 	drawn := out.String()
-	for _, part := range []string{"40% |", "█", "(40/100)", "running, 20 a second, 3s left"} {
+	for _, part := range []string{"40% |", "█", "40/100", "running, 20 a second, 3s left"} {
 		if !strings.Contains(drawn, part) {
 			t.Errorf("the bar does not show %q: %q", part, drawn)
 		}
@@ -71,7 +72,7 @@ func TestProgressIsABarOnATerminal(t *testing.T) {
 	longer := standingAt(schema.Running, 40)
 	longer.TotalSteps = 400
 	p.show(longer, began.Add(4*time.Second))
-	if !strings.Contains(out.String(), "(40/400)") {
+	if !strings.Contains(out.String(), "40/400") {
 		t.Errorf("a job that turns out longer is drawn %q", out.String())
 	}
 	waiting := "the provider, until noon"
@@ -125,5 +126,50 @@ func TestThePaceIsThatOfTheLastSeconds(t *testing.T) {
 	}
 	if len(p.seen) > 20 {
 		t.Errorf("%d sightings are kept", len(p.seen))
+	}
+}
+
+func TestListingIsShownWhileTheStatusStaysTheSame(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	p := newProgress(&out, false)
+	began := time.Unix(0, 0)
+	listing := standingAt(schema.Running, 0)
+	listing.CurrentStep = "Listing the mappings, 60 so far"
+	p.show(listing, began)
+	for second := range 40 {
+		p.refresh(began.Add(time.Duration(second) * time.Second))
+	}
+	line := "job j is running: 0 of 100 mappings (0 %), listing the mappings, 60 so far\n"
+	if want := strings.Repeat(line, 4); out.String() != want { // after 0, 5, 15 and 35 seconds
+		t.Errorf("the lines are:\n%swant:\n%s", out.String(), want)
+	}
+	cancelling := standingAt(schema.Running, 50)
+	cancelling.CurrentStep = "Cancelling what has not started"
+	p.show(cancelling, began.Add(time.Minute))
+	if !strings.Contains(out.String(), "job j is cancelling: 50 of 100") {
+		t.Errorf("a job that is being cancelled is shown as:\n%s", out.String())
+	}
+}
+
+func TestAnImportIsCountedNowAndThen(t *testing.T) {
+	t.Parallel()
+	var lines, redrawn bytes.Buffer
+	plain := counter{w: &lines, what: "importing", total: 12, drawnAt: time.Unix(0, 0)}
+	terminal := counter{w: &redrawn, terminal: true, what: "importing", total: 12, drawnAt: time.Unix(0, 0)}
+	second := int64(0)
+	for range counted(slices.Values(make([]int, 12)), func() {
+		second++
+		plain.add(time.Unix(second, 0))
+		terminal.add(time.Unix(second, 0))
+	}) {
+		continue
+	}
+	terminal.end()
+	if want := "importing: 5 of 12\nimporting: 10 of 12\n"; lines.String() != want {
+		t.Errorf("the lines are %q, want %q", lines.String(), want)
+	}
+	if got := redrawn.String(); strings.Count(got, "\n") != 1 || !strings.HasSuffix(got, "\rimporting: 12 of 12\x1b[K\n") {
+		t.Errorf("on a terminal it is %q", got)
 	}
 }

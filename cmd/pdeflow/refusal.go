@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pdeflow/pdeflow/services/api"
@@ -15,11 +17,13 @@ type refusal struct {
 	problem api.Problem
 	// body is the problem as it came, for --json.
 	body []byte
+	// flags are those by which an advised command finds the same server.
+	flags string
 }
 
 // refused reads why. What comes from something else than a pdeflow says so.
 func (c *client) refused(got answer) error {
-	r := &refusal{body: got.body}
+	r := &refusal{body: got.body, flags: c.flags}
 	if err := json.Unmarshal(got.body, &r.problem); err != nil || !strings.HasPrefix(r.problem.Type, "urn:pdeflow:") {
 		r.problem = api.Problem{
 			Title:  fmt.Sprintf("%s answers %d %s, and not as a pdeflow does", c.server, got.code, http.StatusText(got.code)),
@@ -36,15 +40,15 @@ func (r *refusal) Error() string {
 	p := r.problem
 	var text strings.Builder
 	text.WriteString(p.Title)
-	if p.Detail != "" {
-		text.WriteString(": " + p.Detail)
+	if detail := r.detail(); detail != "" {
+		text.WriteString(": " + detail)
 	}
 	for _, field := range p.Errors {
 		line := field.Location + ": " + field.Message
 		if len(p.Errors) == 1 && strings.HasPrefix(p.Detail, line) {
-			continue // the detail has just said it
+			continue // the detail is the same
 		}
-		text.WriteString("\n  " + line)
+		text.WriteString("\n  " + typedName(field.Location) + ": " + field.Message)
 	}
 	if hint := r.hint(); hint != "" {
 		text.WriteString("\n" + hint)
@@ -52,7 +56,41 @@ func (r *refusal) Error() string {
 	return text.String()
 }
 
-// hint says what to do about the problem on the command line.
+// detail is the problem's detail without what is only for programs.
+func (r *refusal) detail() string {
+	p := r.problem
+	if p.Status == http.StatusUnauthorized && strings.Contains(p.Detail, "header Authorization") {
+		return "" // the hint names the flag
+	}
+	if len(p.Errors) > 0 {
+		return strings.Replace(p.Detail, p.Errors[0].Location, typedName(p.Errors[0].Location), 1)
+	}
+	return p.Detail
+}
+
+// typedName is the flag that a field of a request comes from, as in --mapping-id for body.mapping_ids[0]. A file's place stays as it is.
+func typedName(location string) string {
+	part, name, found := strings.Cut(location, ".")
+	if !found || !slices.Contains([]string{"path", "query", "body"}, part) {
+		return location
+	}
+	name, index, indexed := strings.Cut(name, "[")
+	switch {
+	case name == "cycle_id" || name == "report_id":
+		name = strings.TrimSuffix(name, "_id")
+	case name == "mapping_ids":
+		name = "mapping-id"
+	case part == "path":
+		return location
+	}
+	name = dashed(strings.ReplaceAll(name, "_", "-"))
+	if n, err := strconv.Atoi(strings.TrimSuffix(index, "]")); indexed && err == nil {
+		return fmt.Sprintf("%s, number %d", name, n+1)
+	}
+	return name
+}
+
+// hint is what to do about the problem on the command line.
 func (r *refusal) hint() string {
 	switch p := r.problem; {
 	case p.Status == http.StatusUnauthorized:
@@ -60,7 +98,7 @@ func (r *refusal) hint() string {
 	case p.Status == http.StatusForbidden:
 		return "give the token of somebody with that role with --token or PDEFLOW_TOKEN"
 	case p.JobID != "":
-		return fmt.Sprintf("it is job %s; follow it with: pdeflow jobs watch %s", p.JobID, p.JobID)
+		return fmt.Sprintf("it is job %s; follow it with: pdeflow jobs watch%s %s", p.JobID, r.flags, shellWord(p.JobID))
 	case p.Status >= http.StatusInternalServerError && p.RequestID != "":
 		return "the request is " + p.RequestID + " in the server's log"
 	default:

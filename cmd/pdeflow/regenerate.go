@@ -20,18 +20,19 @@ func (a *app) regenerateCommand() *cli.Command {
 			"pdeflow regenerate --cycle 2026-Q3 --report auto-loans --watch\n" +
 			"pdeflow regenerate --cycle 2026-Q3 --report auto-loans --mapping-id ID --mapping-id ID --json",
 		Flags: append([]cli.Flag{
-			cycleFlag(), reportFlag(),
+			a.cycleFlag(), a.reportFlag(),
 			choice("classifier", "what judges the mappings (default: the server's)", schema.ClassifierKinds()),
 			&cli.StringSliceFlag{Name: "mapping-id", Usage: "only the mapping with this `ID`; may be given several times"},
 			&cli.BoolFlag{Name: "force", Usage: "judge again what has not changed, too"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "start nothing and only count"},
 			&cli.BoolFlag{Name: "watch", Usage: "follow the job to its end; exits 0 only when it completed"}, jsonFlag(),
 		}, a.clientFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
-				return usagef("%q is an argument, and regenerate takes only flags; give --mapping-id once for each mapping", cmd.Args().First())
+				return usagef("%s is an argument, and regenerate takes only flags; give --mapping-id once for each mapping", quoted(cmd.Args().First()))
 			}
 			body := api.RegenerateBody{
-				JobOptions: api.JobOptions{Classifier: schema.ClassifierKind(cmd.String("classifier")), Force: cmd.Bool("force")},
+				JobOptions: api.JobOptions{Classifier: schema.ClassifierKind(cmd.String("classifier")), Force: cmd.Bool("force"), DryRun: cmd.Bool("dry-run")},
 				MappingIDs: cmd.StringSlice("mapping-id"),
 			}
 			r, err := jsonBody(http.MethodPost, mappingsPath(cmd.String("cycle"), cmd.String("report"), "/regenerate-all"), body)
@@ -43,12 +44,12 @@ func (a *app) regenerateCommand() *cli.Command {
 	}
 }
 
-func cycleFlag() cli.Flag {
-	return &cli.StringFlag{Name: "cycle", Usage: "the `CYCLE` of testing", Required: true, Validator: notEmpty}
+func (a *app) cycleFlag() cli.Flag {
+	return &cli.StringFlag{Name: "cycle", Usage: "the `CYCLE` of testing", Required: true, Validator: notEmpty, Sources: a.env("PDEFLOW_CYCLE")}
 }
 
-func reportFlag() cli.Flag {
-	return &cli.StringFlag{Name: "report", Usage: "the `REPORT` in the cycle", Required: true, Validator: notEmpty}
+func (a *app) reportFlag() cli.Flag {
+	return &cli.StringFlag{Name: "report", Usage: "the `REPORT` in the cycle", Required: true, Validator: notEmpty, Sources: a.env("PDEFLOW_REPORT")}
 }
 
 func reportPath(cycle, report, rest string) string {
@@ -66,7 +67,10 @@ func (a *app) start(ctx context.Context, cmd *cli.Command, r request) error {
 	if err != nil {
 		return err
 	}
-	var accepted api.Accepted
+	var accepted struct {
+		api.Accepted
+		WouldSkip int64 `json:"would_skip"` // of a dry run
+	}
 	got, err := c.call(ctx, r, &accepted)
 	switch {
 	case err != nil:
@@ -74,7 +78,8 @@ func (a *app) start(ctx context.Context, cmd *cli.Command, r request) error {
 	case asJSON && (got.code == http.StatusOK || !cmd.Bool("watch")):
 		return a.printJSON(got.body)
 	case got.code == http.StatusOK: // a dry run
-		fmt.Fprintf(a.stdout, "The job would work on %s. Nothing was started.\n", count(accepted.MappingCount, "mapping"))
+		fmt.Fprintf(a.stdout, "The job would work on %s%s. Nothing was started.\n", count(accepted.MappingCount, "mapping"),
+			skipText(accepted.WouldSkip))
 		return nil
 	}
 	if !asJSON {
@@ -84,9 +89,16 @@ func (a *app) start(ctx context.Context, cmd *cli.Command, r request) error {
 		return a.follow(ctx, c, accepted.JobID, asJSON)
 	}
 	if !asJSON {
-		fmt.Fprintf(a.stdout, "Follow it with: pdeflow jobs watch %s\n", accepted.JobID)
+		fmt.Fprintf(a.stdout, "Follow it with: pdeflow jobs watch%s %s\n", c.flags, shellWord(accepted.JobID))
 	}
 	return nil
+}
+
+func skipText(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and would skip %d that have not changed", n)
 }
 
 // regenerate asks for a job over the whole of a report and returns its id.

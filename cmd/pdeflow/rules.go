@@ -40,7 +40,7 @@ func (a *app) rulesExplainCommand() *cli.Command {
 			&cli.StringFlag{Name: "column", Usage: "the column that feeds it, `SCHEMA.TABLE.COLUMN`, which may raise the tier"},
 			&cli.StringFlag{Name: "column-type", Usage: "the data `TYPE` of that column"},
 			&cli.StringFlag{Name: "column-description", Usage: "what is said of that column, `TEXT`"},
-			&cli.StringFlag{Name: "rules", Usage: "policy `FILE` (default: the one built in)", Sources: a.env("PDEFLOW_RULES")},
+			&cli.StringFlag{Name: "rules", TakesFile: true, Usage: "policy `FILE` (default: the one built in)", Sources: a.env("PDEFLOW_RULES")},
 		},
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			name, err := argument(cmd, "NAME")
@@ -55,7 +55,7 @@ func (a *app) rulesExplainCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprint(a.stdout, policy.Explain(input))
+			_, err = fmt.Fprint(a.stdout, rewrap(a.stdout, policy.Explain(input)))
 			return err
 		},
 	}

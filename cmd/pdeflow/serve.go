@@ -42,7 +42,7 @@ func (a *app) natsListenFlag() cli.Flag {
 
 func (a *app) dataDirFlag() cli.Flag {
 	return &cli.StringFlag{
-		Name: flagDataDir, Usage: "keep what is embedded in this `DIRECTORY` (default: pdeflow in $XDG_DATA_HOME, or in ~/.local/share)",
+		Name: flagDataDir, TakesFile: true, Usage: "keep what is embedded in this `DIRECTORY` (default: pdeflow in $XDG_DATA_HOME, or in ~/.local/share)",
 		Sources: a.env("PDEFLOW_DATA_DIR"),
 	}
 }
@@ -78,7 +78,7 @@ func (a *app) issuerFlag() cli.Flag {
 func (a *app) policyFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "classifier", Value: "rules", Usage: "classifier of jobs that name none", Sources: a.env("PDEFLOW_CLASSIFIER")},
-		&cli.StringFlag{Name: "rules", Usage: "policy `FILE` (default: the one built in)", Sources: a.env("PDEFLOW_RULES")},
+		&cli.StringFlag{Name: "rules", TakesFile: true, Usage: "policy `FILE` (default: the one built in)", Sources: a.env("PDEFLOW_RULES")},
 	}
 }
 
@@ -157,7 +157,7 @@ func (a *app) checkServe(cmd *cli.Command) error {
 func (a *app) policySettings(cmd *cli.Command) (settings, error) {
 	kind := schema.ClassifierKind(cmd.String("classifier"))
 	if err := oneOf(kind, []schema.ClassifierKind{schema.Rules}); err != nil {
-		return settings{}, usagef("--classifier (PDEFLOW_CLASSIFIER) cannot be %q: %w", kind, err)
+		return settings{}, usagef("--classifier (PDEFLOW_CLASSIFIER) cannot be %s: %w", quoted(string(kind)), err)
 	}
 	policy, err := readPolicy(cmd.String("rules"))
 	if err != nil {

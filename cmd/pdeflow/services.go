@@ -44,7 +44,7 @@ func parseServices(list string) ([]service, error) {
 	for name := range strings.SplitSeq(list, ",") {
 		s := service(strings.TrimSpace(name))
 		if err := oneOf(s, allServices()); err != nil {
-			return nil, usagef("--services cannot name %q: %w", s, err)
+			return nil, usagef("--services cannot name %s: %w", quoted(string(s)), err)
 		}
 		if slices.Contains(names, s) {
 			return nil, usagef("--services names %s twice", s)

@@ -50,7 +50,7 @@ func checkAddress(flags, address, such string) error {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return usagef("%s cannot be %q: it is host:port, such as %s", flags, address, such)
+		return usagef("%s cannot be %s: it is host:port, such as %s", flags, quoted(address), such)
 	}
 	return nil
 }

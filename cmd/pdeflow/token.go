@@ -38,7 +38,7 @@ func (a *app) tokenCommand() *cli.Command {
 				return nil
 			}},
 			a.secretFlag(),
-			&cli.StringFlag{Name: flagDataDir, Usage: "take the secret of the serve or demo that keeps its data in this `DIRECTORY` (default: of the one that runs)"},
+			&cli.StringFlag{Name: flagDataDir, TakesFile: true, Usage: "take the secret of the serve or demo that keeps its data in this `DIRECTORY` (default: of the one that runs)"},
 			a.issuerFlag(),
 		},
 		Action: a.printToken,

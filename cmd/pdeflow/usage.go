@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -18,12 +19,15 @@ func (e *workError) Error() string { return e.err.Error() }
 
 func (e *workError) Unwrap() error { return e.err }
 
-// markErrors has every command tell wrong usage from failed work: what goes wrong before an action runs is the work of whoever typed the
-// command or set the environment, and the cli package has no type for most of it.
+// markErrors makes every command check its choices, and distinguish wrong usage from failed work: an error from before the action is one
+// of the command line or the environment, and the cli package has no type for most of them.
 func markErrors(cmd *cli.Command) {
 	cmd.OnUsageError = func(_ context.Context, cmd *cli.Command, err error, _ bool) error { return explainUsage(cmd, err) }
 	if act := cmd.Action; act != nil {
 		cmd.Action = func(ctx context.Context, cmd *cli.Command) error {
+			if err := checkChoices(cmd); err != nil {
+				return err
+			}
 			if err := act(ctx, cmd); err != nil {
 				return &workError{err}
 			}
@@ -62,12 +66,21 @@ func reword(err error) error {
 		return nil
 	}
 	if m := wrongSetting.FindStringSubmatch(err.Error()); m != nil {
-		return usagef("%s (%s) cannot be %s: %s", m[2], dashed(m[3]), m[1], whatInstead(m[4]))
+		return usagef("%s (%s) cannot be %s: %s", m[2], dashed(m[3]), requoted(m[1]), whatInstead(m[4]))
 	}
 	if m := noHelpTopic.FindStringSubmatch(err.Error()); m != nil {
-		return usagef("there is no command %q to help with (see pdeflow --help)", m[1])
+		return usagef("there is no command %s to help with (see pdeflow --help)", quoted(m[1]))
 	}
 	return err
+}
+
+// requoted puts a value that the cli package has quoted as Go does into our quotation marks.
+func requoted(text string) string {
+	value, err := strconv.Unquote(text)
+	if err != nil {
+		return text
+	}
+	return quoted(value)
 }
 
 // whatInstead turns the reason for which a value cannot be read into what it should be.
@@ -98,7 +111,7 @@ func explainUsage(cmd *cli.Command, err error) error {
 		}
 		text = strings.Join(names, " and ") + " must be given"
 	} else if m := wrongValue.FindStringSubmatch(text); m != nil {
-		text = fmt.Sprintf("%s cannot be %s: %s", dashed(m[2]), m[1], whatInstead(m[3]))
+		text = fmt.Sprintf("%s cannot be %s: %s", dashed(m[2]), requoted(m[1]), whatInstead(m[3]))
 	}
 	return usagef("%s (see %s --help)", text, cmd.FullName())
 }
@@ -144,13 +157,13 @@ func unknownCommand(cmd *cli.Command) error {
 	}
 	name := cmd.Args().First()
 	hint := didYouMean(name, names, func(s string) string { return cmd.FullName() + " " + s })
-	return usagef("there is no command %q in %s%s (see %s --help)", name, cmd.FullName(), hint, cmd.FullName())
+	return usagef("there is no command %s in %s%s (see %s --help)", quoted(name), cmd.FullName(), hint, cmd.FullName())
 }
 
 // noArguments refuses arguments beside the flags.
 func noArguments(cmd *cli.Command) error {
 	if cmd.Args().Present() {
-		return usagef("%s takes flags and no arguments, and %q is one (see %s --help)", cmd.FullName(), cmd.Args().First(), cmd.FullName())
+		return usagef("%s takes flags and no arguments, and %s is one (see %s --help)", cmd.FullName(), quoted(cmd.Args().First()), cmd.FullName())
 	}
 	return nil
 }
@@ -161,7 +174,7 @@ func argument(cmd *cli.Command, name string) (string, error) {
 	case args.Len() == 0 || strings.TrimSpace(args.First()) == "":
 		return "", usagef("%s needs an argument: %s %s", cmd.FullName(), cmd.FullName(), name)
 	case args.Len() > 1:
-		return "", usagef("%s takes one argument, %s, and %q is one more (quotes hold words together)", cmd.FullName(), name, args.Get(1))
+		return "", usagef("%s takes one argument, %s, and %s is one more (quotes hold words together)", cmd.FullName(), name, quoted(args.Get(1)))
 	default:
 		return args.First(), nil
 	}
@@ -214,12 +227,46 @@ func notEmpty(value string) error {
 	return nil
 }
 
-// choice is a flag that takes one of a few values.
-func choice[T ~string](name, usage string, values []T) *cli.StringFlag {
-	return &cli.StringFlag{Name: name, Usage: usage + ": " + listed(values), Validator: func(value string) error { return oneOf(T(value), values) }}
+// choiceFlag is a flag that takes one of a few values. They are checked before the command runs, wherever the value came from: the cli
+// package validates only what was typed.
+type choiceFlag struct {
+	*cli.StringFlag
+	values []string
+	// reversible allows a minus sign before the value.
+	reversible bool
 }
 
-// oneOf is the error of a value that is none of those allowed.
+// choice returns a flag that takes one of the values.
+func choice[T ~string](name, usage string, values []T) *choiceFlag {
+	return &choiceFlag{StringFlag: &cli.StringFlag{Name: name, Usage: usage + ": " + listed(values)}, values: texts(values)}
+}
+
+// checkChoices returns an error if a flag of the command has a value that it does not take.
+func checkChoices(cmd *cli.Command) error {
+	for _, ancestor := range cmd.Lineage() {
+		for _, flag := range ancestor.Flags {
+			f, ok := flag.(*choiceFlag)
+			if !ok || cmd.Hidden {
+				continue
+			}
+			value, allowed := cmd.String(f.Name), "it is one of "+listed(f.values)
+			if f.reversible {
+				value, allowed = strings.TrimPrefix(value, "-"), allowed+", or one of these with a minus sign before it"
+			}
+			if slices.Contains(f.values, value) || value == "" && !cmd.IsSet(f.Name) {
+				continue
+			}
+			name := dashed(f.Name)
+			if variables := f.GetEnvVars(); len(variables) > 0 {
+				name += " (" + strings.Join(variables, ", ") + ")"
+			}
+			return usagef("%s cannot be %s: %s (see %s --help)", name, quoted(cmd.String(f.Name)), allowed, cmd.FullName())
+		}
+	}
+	return nil
+}
+
+// oneOf returns an error unless the value is allowed.
 func oneOf[T ~string](value T, allowed []T) error {
 	if slices.Contains(allowed, value) {
 		return nil
@@ -227,10 +274,12 @@ func oneOf[T ~string](value T, allowed []T) error {
 	return errors.New("it is one of " + listed(allowed))
 }
 
-func listed[T ~string](values []T) string {
-	names := make([]string, len(values))
+func listed[T ~string](values []T) string { return strings.Join(texts(values), ", ") }
+
+func texts[T ~string](values []T) []string {
+	all := make([]string, len(values))
 	for i, value := range values {
-		names[i] = string(value)
+		all[i] = string(value)
 	}
-	return strings.Join(names, ", ")
+	return all
 }

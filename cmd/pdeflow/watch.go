@@ -28,8 +28,9 @@ const (
 // watch follows the job to its end and shows its progress on standard error, unless it is to be quiet. It survives restarts of the
 // server. The error is nil whatever the job came to: that stands in the status.
 func (a *app) watch(ctx context.Context, c *client, jobID string, quiet bool) (events.JobStatus, error) {
-	p := newProgress(a.stderr, isTerminal(a.stderr) && a.getenv("TERM") != "dumb")
+	p := newProgress(a.stderr, a.drawsBars())
 	defer p.end()
+	defer p.refreshing()()
 	w := watcher{client: c, jobID: jobID, progress: p}
 	for {
 		status, err := w.next(ctx)

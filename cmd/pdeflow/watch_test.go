@@ -125,12 +125,13 @@ func TestWatchingEndsWhenItIsToldToAndTheJobGoesOn(t *testing.T) {
 	s := newStand(t, apiService, dispatcherService, projectorService)
 	schematest.Report(t, s.db, 3)
 	ctx, interrupt := context.WithCancel(t.Context())
-	w := s.watch(ctx, "regenerate", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "--watch")
+	server := s.environment()["PDEFLOW_SERVER"]
+	w := s.watch(ctx, "regenerate", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "--watch", "--server", server)
 	w.says(t, "is running")
 	interrupt()
 	w.exits(t, exitFailed)
 	job := someID.FindString(w.stdout.String())
-	if want := "stopped watching, and job " + job + " goes on; follow it again with: pdeflow jobs watch " + job; !strings.Contains(w.stderr.String(), want) {
+	if want := "stopped watching, and job " + job + " goes on; follow it again with: pdeflow jobs watch --server " + server + " " + job; !strings.Contains(w.stderr.String(), want) {
 		t.Errorf("it says %q, want %q", w.stderr.String(), want)
 	}
 	if status := s.status(job, ""); status.Status != schema.Running {

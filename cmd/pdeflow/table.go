@@ -1,0 +1,144 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/rivo/uniseg"
+)
+
+const (
+	// gap is the space between two columns of a table.
+	gap = 2
+	// narrowest is the width below which a column is not squeezed.
+	narrowest = 12
+)
+
+// tableWriter aligns the cells of rows by the cells of a terminal, which are two for an East Asian character. Rows are printed by Flush;
+// the columns keep their widths from one Flush to the next. On a terminal the table fits its width: optional columns are left out,
+// and then the widest are squeezed and their cells wrapped. The first column, which holds ids, keeps its width.
+type tableWriter struct {
+	w      io.Writer
+	rows   [][]string
+	widths []int
+	// optional are the headings of the columns to leave out on a narrow terminal, in this order. The first row has the headings.
+	optional []string
+	// omitted are the headings that were left out.
+	omitted []string
+	hidden  map[int]bool
+}
+
+// table returns a table that is printed on w. On a terminal that is too narrow, the optional columns are left out, the first one first.
+func table(w io.Writer, optional ...string) *tableWriter {
+	return &tableWriter{w: w, optional: optional, hidden: map[int]bool{}}
+}
+
+// printRow adds a row to the table.
+func printRow(t *tableWriter, cells ...any) {
+	row := make([]string, len(cells))
+	for i, cell := range cells {
+		row[i] = cellText(cell)
+		if i == len(t.widths) {
+			t.widths = append(t.widths, 0)
+		}
+		t.widths[i] = max(t.widths[i], uniseg.StringWidth(row[i]))
+	}
+	t.rows = append(t.rows, row)
+}
+
+// Flush prints the rows that were added since the last time.
+func (t *tableWriter) Flush() error {
+	widths := t.fit(terminalWidth(t.w))
+	for _, row := range t.rows {
+		if _, err := io.WriteString(t.w, t.rowText(row, widths)); err != nil {
+			return err
+		}
+	}
+	t.rows = nil
+	return nil
+}
+
+// fit returns the widths of the columns in a line of so many cells; 0 has no limit.
+func (t *tableWriter) fit(line int) []int {
+	widths := slices.Clone(t.widths)
+	if line == 0 {
+		return widths
+	}
+	for _, heading := range t.optional {
+		if t.total(widths, true) <= line {
+			break
+		}
+		if len(t.rows) > 0 && !slices.Contains(t.omitted, heading) {
+			if i := slices.Index(t.rows[0], heading); i >= 0 {
+				t.hidden[i], t.omitted = true, append(t.omitted, heading)
+			}
+		}
+	}
+	for t.total(widths, false) > line {
+		widest := -1
+		for i := 1; i < len(widths); i++ {
+			if !t.hidden[i] && widths[i] > narrowest && (widest < 0 || widths[i] > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			break // the terminal wraps what is left
+		}
+		widths[widest]--
+	}
+	return widths
+}
+
+// total is the width of the table, with its columns squeezed as far as possible or not.
+func (t *tableWriter) total(widths []int, squeezed bool) int {
+	total := -gap
+	for i, width := range widths {
+		switch {
+		case t.hidden[i]:
+			continue
+		case squeezed && i > 0:
+			width = min(width, narrowest)
+		}
+		total += width + gap
+	}
+	return total
+}
+
+// rowText is one row, on as many lines as its longest cell needs.
+func (t *tableWriter) rowText(row []string, widths []int) string {
+	var (
+		cells [][]string
+		lines int
+	)
+	for i, cell := range row {
+		cells = append(cells, wrap(cell, max(widths[i], 1)))
+		if !t.hidden[i] {
+			lines = max(lines, len(cells[i]))
+		}
+	}
+	var text strings.Builder
+	for n := range lines {
+		line := ""
+		for i := range row {
+			if t.hidden[i] {
+				continue
+			}
+			part := ""
+			if n < len(cells[i]) {
+				part = cells[i][n]
+			}
+			line += part + strings.Repeat(" ", max(widths[i]-uniseg.StringWidth(part), 0)+gap)
+		}
+		text.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return text.String()
+}
+
+// noteOmitted tells the reader which columns the terminal had no room for.
+func (t *tableWriter) noteOmitted(w io.Writer) {
+	if len(t.omitted) > 0 {
+		fmt.Fprintf(w, "no room for %s; a wider terminal or --json shows them\n", strings.Join(t.omitted, ", "))
+	}
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rivo/uniseg"
+)
+
+func cells(line string) int { return uniseg.StringWidth(line) }
+
+func TestATableIsAlignedByCells(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	w := table(&out)
+	printRow(w, "NAME", "UNIT", "STATE")
+	printRow(w, "日本の残高", "JPY", "ok")
+	printRow(w, "Solde débiteur", "EUR", "ok")
+	printRow(w, "नमस्ते", "INR", "ok")
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	printRow(w, "Loan", "USD", "ok") // of the next page
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	for _, line := range lines {
+		last := strings.LastIndex(line, " ")
+		if got, want := cells(line[:last]), cells(lines[0][:strings.LastIndex(lines[0], " ")]); got != want {
+			t.Errorf("the last column begins at cell %d, not %d: %s", got, want, line)
+		}
+	}
+}
+
+func TestANameCannotMoveTheCursor(t *testing.T) {
+	t.Parallel()
+	if got := cellText("a\x1b[2Jb\nc\x07"); got != "a\uFFFD[2Jb c\uFFFD" {
+		t.Errorf("it is shown as %q", got)
+	}
+}
+
+func TestWordsAreWrappedByCellsAndLongOnesBroken(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"one two three":     "one two|three",
+		"":                  "",
+		"abcdefghijklm":     "abcdefgh|ijklm",
+		"a bcdefghijklmnop": "a bcdefg|hijklmno|p",
+		"日本語の長い名前":          "日本語の|長い名前",
+		"日本語 の 長い":          "日本語|の 長い",
+	} {
+		if got := strings.Join(wrap(text, 8), "|"); got != want {
+			t.Errorf("%q is wrapped as %q, not %q", text, got, want)
+		}
+	}
+}
+
+func TestDurationsAgesAndPluralsReadAsPeopleWriteThem(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		11282 * time.Second: "3h8m2s", 90 * time.Second: "1m30s", 1234567 * time.Microsecond: "1.235s", 0: "0s",
+	} {
+		if got := durationText(d); got != want {
+			t.Errorf("%v reads %q, not %q", d, got, want)
+		}
+	}
+	for age, want := range map[time.Duration]string{
+		-time.Second: "0s", 59 * time.Second: "59s", 61 * time.Second: "1m", 47 * time.Hour: "47h", 49 * time.Hour: "2d",
+	} {
+		if got := ageText(age); got != want {
+			t.Errorf("an age of %v reads %q, not %q", age, got, want)
+		}
+	}
+	if got := count(1, "point") + ", " + count(2, "point"); got != "1 point, 2 points" {
+		t.Errorf("counts read %q", got)
+	}
+	if got := quoted(`Kredite „Auto"`); got != `“Kredite „Auto"”` {
+		t.Errorf("a name with quotes reads %s", got)
+	}
+}

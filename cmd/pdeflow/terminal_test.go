@@ -1,0 +1,129 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// newTerminal opens a pseudo terminal of so many columns, and returns what has been written to it so far.
+func newTerminal(t *testing.T, columns uint16) (terminal *os.File, written func() string) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd := int(master.Fd())
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: columns, Row: 40}); err != nil {
+		t.Fatal(err)
+	}
+	marked := make(chan string, 1)
+	go func() {
+		defer close(marked)
+		var text bytes.Buffer
+		buffer := make([]byte, 4096)
+		for {
+			n, err := master.Read(buffer)
+			if err != nil {
+				return // the other end is closed
+			}
+			for _, b := range buffer[:n] {
+				if b == 0 {
+					marked <- strings.ReplaceAll(text.String(), "\r\n", "\n")
+					continue
+				}
+				text.WriteByte(b)
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		_ = terminal.Close()
+		_ = master.Close()
+		for range marked {
+			continue // until the reader has ended
+		}
+	})
+	return terminal, func() string {
+		fmt.Fprint(terminal, "\x00") // what comes before it was read when it comes
+		return <-marked
+	}
+}
+
+func TestTextFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	for _, columns := range []uint16{40, 80, 132} {
+		terminal, written := newTerminal(t, columns)
+		printFields(terminal, field{"rationale", strings.Repeat("The words of the column stand in its name. ", 8)}, field{"日本", "x"})
+		fmt.Fprint(terminal, rewrap(terminal, "   --flag NAME  "+strings.Repeat("help ", 40)+"\n"))
+		for line := range strings.SplitSeq(strings.TrimSuffix(written(), "\n"), "\n") {
+			if got := cells(line); got > int(columns) {
+				t.Errorf("on %d columns, a line has %d: %s", columns, got, line)
+			}
+		}
+	}
+}
+
+func TestATableFitsTheTerminalOrTellsWhatItLeavesOut(t *testing.T) {
+	t.Parallel()
+	const id = "0198c2f0-8b7e-7cc3-9f4e-0d6a5c1b2a39"
+	for columns, omitted := range map[uint16]string{60: "RISK, TIER", 77: "RISK", 200: ""} {
+		terminal, written := newTerminal(t, columns)
+		w := table(terminal, "RISK", "TIER")
+		printRow(w, "MAPPING", "ATTRIBUTE", "TIER", "RISK")
+		printRow(w, id, "The current balance of the loan at the end of the month", "Confidential", strings.Repeat("m", 20))
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		shown := written()
+		for line := range strings.SplitSeq(shown, "\n") {
+			if cells(line) > int(columns) {
+				t.Errorf("on %d columns, a line has %d: %s", columns, cells(line), line)
+			}
+		}
+		if !strings.Contains(shown, id) || strings.Join(w.omitted, ", ") != omitted {
+			t.Errorf("on %d columns, %q is left out of:\n%s", columns, w.omitted, shown)
+		}
+	}
+}
+
+func TestTheBarStaysOnOneLineOfANarrowTerminal(t *testing.T) {
+	t.Parallel()
+	for _, columns := range []uint16{20, 40, 50, 80} {
+		terminal, written := newTerminal(t, columns)
+		p := newProgress(terminal, true)
+		p.show(standingAt(schema.Running, 0), time.Unix(0, 0))
+		p.show(standingAt(schema.Running, 40), time.Unix(3, 0))
+		p.end()
+		drawn := written()
+		if strings.Count(drawn, "\n") != 1 {
+			t.Errorf("on %d columns, the bar scrolls: %q", columns, drawn)
+		}
+		for line := range strings.SplitSeq(strings.TrimSpace(strings.ReplaceAll(drawn, "\x1b[K", "")), "\r") {
+			if cells(line) >= int(columns) {
+				t.Errorf("on %d columns, the bar has %d: %q", columns, cells(line), line)
+			}
+		}
+		if hasBar := strings.Contains(drawn, "█"); hasBar != (columns >= 40) {
+			t.Errorf("on %d columns, a bar is drawn: %v: %q", columns, hasBar, drawn)
+		}
+	}
+}
