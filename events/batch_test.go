@@ -65,6 +65,40 @@ func TestBatchesAreHandledWhole(t *testing.T) {
 	}
 }
 
+func TestABatchMayDecideForEachMessageByItself(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	got := make(chan []events.Received[events.JobProgress], 10)
+	o := b.options()
+	o.Batch, o.Linger = 3, patience
+	run(t, events.ConsumeBatches(b.js, events.Projector(), func(_ context.Context, batch []events.Received[events.JobProgress]) error {
+		got <- batch
+		verdicts := make(events.Verdicts, len(batch))
+		if len(got) == 1 {
+			verdicts[1] = errors.New("not now")
+		}
+		return verdicts
+	}, o))
+	for i := range 3 {
+		if err := b.pub.Publish(t.Context(), events.JobListed("j", int64(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.pub.Publish(t.Context(), events.JobListed("j", 3)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "all but the failed one are acknowledged", func() bool {
+		c, err := b.js.Consumer(t.Context(), events.StreamEvents, "projector")
+		return err == nil && c.CachedInfo().NumPending == 0 && c.CachedInfo().NumAckPending == 2
+	})
+	b.raw(t, "job.progress.j", "garbled", nil) // completes the batch of the message that failed and the one that came last
+	next(t, got)
+	again := next(t, got)
+	if len(again) != 2 || again[0].Body.TotalSteps+again[1].Body.TotalSteps != 1+3 {
+		t.Errorf("the second batch is %+v", again)
+	}
+}
+
 func TestWhoWantsEverythingGetsItAsItCame(t *testing.T) {
 	t.Parallel()
 	b := declaredBus(t)

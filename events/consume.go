@@ -48,6 +48,8 @@ type Runner struct {
 	handle   handle
 	reject   *Publisher
 	log      *slog.Logger
+	// recurring logs what is wrong with messages.
+	recurring *Recurring
 
 	workers, batch int
 	linger, grace  time.Duration
@@ -97,7 +99,8 @@ func newRunner(js jetstream.JetStream, c Consumer, h handle, o Options) *Runner 
 	r.window = min(slots+prefetch, c.MaxAckPending)
 	// Never so late that a worker has nothing to do while others are still busy.
 	r.refill = max(1, min(prefetch, r.window)/2)
-	r.held = newHeld(cmp.Or(o.Topology.AckWait, defaultAckWait), r.log)
+	r.recurring = NewRecurring(r.log)
+	r.held = newHeld(cmp.Or(o.Topology.AckWait, defaultAckWait), r.recurring)
 	r.queue = make(chan *delivery, r.window)
 	return r
 }
@@ -129,10 +132,13 @@ func (r *Runner) Run(ctx context.Context) error {
 	// Handlers outlive the context by the grace period.
 	work, abort := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer abort(nil)
+	beside, stopBeside := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBeside()
 
 	var aside, workers sync.WaitGroup
 	done := make(chan struct{})
-	aside.Go(func() { r.held.beat(done) })
+	aside.Go(func() { r.held.beat(beside) })
+	aside.Go(func() { r.recurring.Run(beside) })
 	aside.Go(func() { r.limit(ctx, done, abort) })
 	for range r.workers {
 		workers.Go(func() { r.work(ctx, work) })
@@ -146,6 +152,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 	workers.Wait()
 	close(done)
+	stopBeside()
 	aside.Wait()
 	r.flush()
 	return err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,6 +60,54 @@ func TestAMessageWhoseHandlerFailsComesAgain(t *testing.T) {
 	b.workDone(t)
 	if !strings.Contains(b.log.text(), "the database is away") {
 		t.Error("the error is not in the log")
+	}
+}
+
+func TestAMessageThatIsToWaitComesAgainAfterItsDelayAndIsNoProblem(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	const delay = 50 * time.Millisecond
+	got := make(chan time.Time, 2)
+	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
+		got <- time.Now()
+		if d.Deliveries == 1 {
+			return events.RetryAfter(delay, errors.New("another suspect has its turn"))
+		}
+		return nil
+	}, b.options()))
+	b.send(t, work("j", "m"))
+	if first, second := next(t, got), next(t, got); second.Sub(first) < delay {
+		t.Errorf("delivered again after %v, not %v", second.Sub(first), delay)
+	}
+	b.workDone(t)
+	if strings.Contains(b.log.text(), "level=WARN") {
+		t.Error("a wait is logged as a problem")
+	}
+}
+
+func TestAnErrorThatManyMessagesShareIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	const messages = 50
+	o := b.options()
+	o.Workers = 4
+	stop := run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, w events.MappingRequested) error {
+		if d.Deliveries < 3 {
+			return fmt.Errorf("read mapping %s: %w", w.MappingID, syscall.ECONNREFUSED)
+		}
+		return nil
+	}, o))
+	for i := range messages {
+		b.send(t, work("j", fmt.Sprint("m", i)))
+	}
+	b.workDone(t)
+	stop()
+	log := b.log.text()
+	if n := strings.Count(log, `msg="a message will come again"`); n != 1 {
+		t.Errorf("logged %d times", n)
+	}
+	if want := fmt.Sprintf("times=%d", 2*messages); !strings.Contains(log, want) {
+		t.Errorf("the log lacks %s", want)
 	}
 }
 

@@ -31,8 +31,8 @@
 //  4. Events carry a little more than they need for their meaning, so that the ce-id follows from the body: intent_version in paused,
 //     resumed and cancelled, since in waiting, version in mapping.changed. All bells of a job have one id: a bell did not happen.
 //  5. ce-time is when it was said, by the speaker's clock; when it happened is in the rows.
-//  6. The handler returns and the runner settles: nil acknowledges, [Discard] and [Reject] end, anything else comes again with growing
-//     delays and counts nothing. Only a work message that is not understood is published to mapping.rejected, before it is ended; an
+//  6. The handler returns and the runner settles: nil acknowledges, [Discard] and [Reject] end, [RetryAfter] comes again after its delay,
+//     anything else with growing delays; none of them counts anything. A batch may return one result per message, [Verdicts]. Only a work message that is not understood is published to mapping.rejected, before it is ended; an
 //     event stays in PDE_EVENTS anyhow.
 //  7. Acknowledgements are sent and not waited for. One that is lost brings the message again, and handlers bear that.
 //  8. Messages are fetched in requests for exactly as many as there is room for, never more than MaxAckPending lets out or somebody lets
@@ -40,7 +40,8 @@
 //     nor given back. They also end for good when a consumer is deleted.
 //  9. From its receipt until it is settled a message gets a sign of life every third of AckWait, whether somebody works on it or not. When
 //     none has reached the server for as long as AckWait, or the consumer is gone, the message is given up: its handler's context ends,
-//     it is not settled.
+//     it is not settled. AckWait is short, because it is how long the messages of a killed process lie idle; a delivery too many is
+//     harmless, because a row is written under its version.
 //  10. An acknowledgement only names a position in the stream. Sent to a stream that was made anew it would take another message away, so
 //     after every reconnect the consumer must have the creation time that it had; else what was received before is not settled. A server
 //     that does not answer that question is asked again, until AckWait is over: it may only be looking for a leader. For the same reason a connection keeps nothing to send later: what is published while NATS is away fails at once.
@@ -50,4 +51,6 @@
 //     days of old events would hold back the repair), the time of its last row for the auditor.
 //  12. What an operator sets on our streams beside what [Topology] says (placement, replicas, further limits) is left alone. A limit that
 //     PDE_WORK refuses for is then an error, not [Outstanding].
+//  13. A problem that many messages share is logged once for each reason, and once more with a count when it has ended: see [Recurring].
+//     A log with a line per message and delivery hides everything else.
 package events

@@ -21,7 +21,7 @@ type Delivery struct {
 }
 
 // Handler works on one message, and what it returns decides what becomes of the message: nil acknowledges it, [Discard] and [Reject] end
-// it, and any other error, a panic too, has it delivered again later, for ever. It has to bear being called twice for one message. The
+// it, and any other error, a panic too, has it delivered again later, for ever, after a growing delay or that of [RetryAfter]. It has to bear being called twice for one message. The
 // context belongs to the trace of the message; it ends when the message is no longer ours, or when a shutdown has lasted too long.
 type Handler[T Body] func(ctx context.Context, d Delivery, body T) error
 
@@ -31,8 +31,13 @@ type Body interface {
 }
 
 // BatchHandler works on several messages at once, in the order in which they came. What it returns decides for all of them, as with
-// [Handler]; each is acknowledged for itself. The context belongs to no trace: each message has its own.
+// [Handler], unless it returns [Verdicts]. The context belongs to no trace: each message has its own.
 type BatchHandler[T Body] func(ctx context.Context, batch []Received[T]) error
+
+// Verdicts are the results of a batch message by message: each decides for the message at its index, as the error of a [Handler] does.
+type Verdicts []error
+
+func (v Verdicts) Error() string { return errors.Join(v...).Error() }
 
 // Received is a message of a batch.
 type Received[T Body] struct {
@@ -45,6 +50,20 @@ func Discard(err error) error { return &ended{err: err} }
 
 // Reject ends a message that cannot be understood. If it is a work message, it is first published whole to mapping.rejected.<reason>.
 func Reject(reason Reason, err error) error { return &ended{err: err, reason: reason} }
+
+// RetryAfter has the message delivered again after the delay, for the reason in err. It is for what a handler expects to wait for, so it
+// is not logged as a problem. A message that waits this way keeps its place in MaxAckPending; what may take long belongs into a row.
+func RetryAfter(delay time.Duration, err error) error { return &later{err: err, delay: delay} }
+
+// later is the error of a message that is delivered again after a delay.
+type later struct {
+	err   error
+	delay time.Duration
+}
+
+func (l *later) Error() string { return l.err.Error() }
+
+func (l *later) Unwrap() error { return l.err }
 
 // ended is the error of a message that is not delivered again.
 type ended struct {
@@ -112,8 +131,11 @@ func batch[T Body](h BatchHandler[T]) handle {
 			return
 		}
 		err := safely(func() error { return h(ctx, received) })
-		for _, d := range understood {
-			d.verdict = err
+		verdicts, each := err.(Verdicts) //nolint:errorlint // wrapped, it would be an error of the whole batch
+		for i, d := range understood {
+			if d.verdict = err; each {
+				d.verdict = verdicts[i]
+			}
 		}
 	}
 }

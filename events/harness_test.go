@@ -17,9 +17,11 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// patience is how long a test waits for what must happen. It is shorter than AckWait, so that nothing passes because a message came
-// again by itself.
+// patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
+
+// patient is a topology whose AckWait is longer than patience, so that nothing passes because a message was delivered again by itself.
+func patient() events.Topology { return events.Topology{AckWait: 2 * patience} }
 
 // bus is a server with one connection to it.
 type bus struct {
@@ -46,7 +48,7 @@ func newBus(t *testing.T) *bus {
 func declaredBus(t *testing.T) *bus {
 	t.Helper()
 	b := newBus(t)
-	if err := (events.Topology{}).Declare(t.Context(), b.js); err != nil {
+	if err := patient().Declare(t.Context(), b.js); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -131,7 +133,9 @@ func run(t *testing.T, r *events.Runner) (stop func()) {
 }
 
 // options for a runner whose log goes to the test.
-func (b *bus) options() events.Options { return events.Options{Log: b.log.logger()} }
+func (b *bus) options() events.Options {
+	return events.Options{Log: b.log.logger(), Topology: patient()}
+}
 
 // next waits for a value.
 func next[T any](t *testing.T, from <-chan T) T {

@@ -34,8 +34,8 @@ var ErrLost = errors.New("the message is no longer ours: no sign of life has rea
 
 // held is what a runner holds. It tells the server of each message, from its receipt on, that it is alive.
 type held struct {
-	ackWait time.Duration
-	log     *slog.Logger
+	ackWait   time.Duration
+	recurring *Recurring
 
 	mu         sync.Mutex
 	deliveries map[*delivery]struct{}
@@ -43,8 +43,8 @@ type held struct {
 	freed chan struct{}
 }
 
-func newHeld(ackWait time.Duration, log *slog.Logger) *held {
-	return &held{ackWait: ackWait, log: log, deliveries: map[*delivery]struct{}{}, freed: make(chan struct{}, 1)}
+func newHeld(ackWait time.Duration, recurring *Recurring) *held {
+	return &held{ackWait: ackWait, recurring: recurring, deliveries: map[*delivery]struct{}{}, freed: make(chan struct{}, 1)}
 }
 
 func (h *held) add(d *delivery) {
@@ -90,20 +90,20 @@ func (h *held) letGo(d *delivery) {
 }
 
 // beat sends signs of life, three within AckWait, so that one of them may be lost.
-func (h *held) beat(stop <-chan struct{}) {
+func (h *held) beat(ctx context.Context) {
 	tick := time.NewTicker(h.ackWait / 3)
 	defer tick.Stop()
 	for {
 		select {
 		case now := <-tick.C:
-			h.signal(now)
-		case <-stop:
+			h.signal(ctx, now)
+		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (h *held) signal(now time.Time) {
+func (h *held) signal(ctx context.Context, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for d := range h.deliveries {
@@ -116,7 +116,7 @@ func (h *held) signal(now time.Time) {
 			d.alive = now
 		case !d.lost && now.Sub(d.alive) >= h.ackWait:
 			d.lose()
-			h.log.Warn("a message is no longer ours", "subject", d.msg.Subject(), "error", err)
+			h.recurring.Note(ctx, slog.LevelWarn, "a message is no longer ours", err, "subject", d.msg.Subject())
 		}
 	}
 }

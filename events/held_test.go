@@ -19,7 +19,7 @@ func (unheard) Subject() string { return "mapping.requested.rules.j.m" }
 
 func TestAMessageIsGivenUpOnlyAfterAllOfAckWaitInSilence(t *testing.T) {
 	t.Parallel()
-	h := newHeld(30*time.Second, slog.New(slog.DiscardHandler))
+	h := newHeld(30*time.Second, NewRecurring(slog.New(slog.DiscardHandler)))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	d := &delivery{msg: unheard{}, session: &session{}}
 	h.add(d)
@@ -28,11 +28,11 @@ func TestAMessageIsGivenUpOnlyAfterAllOfAckWaitInSilence(t *testing.T) {
 		t.Fatal("lost from the start")
 	}
 	for _, silence := range []time.Duration{10 * time.Second, 20 * time.Second, 29 * time.Second} {
-		if h.signal(received.Add(silence)); d.lost || ctx.Err() != nil {
+		if h.signal(t.Context(), received.Add(silence)); d.lost || ctx.Err() != nil {
 			t.Errorf("given up after %v", silence)
 		}
 	}
-	if h.signal(received.Add(30 * time.Second)); !d.lost || !errors.Is(context.Cause(ctx), ErrLost) {
+	if h.signal(t.Context(), received.Add(30*time.Second)); !d.lost || !errors.Is(context.Cause(ctx), ErrLost) {
 		t.Errorf("kept after 30 s, cause %v", context.Cause(ctx))
 	}
 	if h.release(d) {

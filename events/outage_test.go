@@ -208,7 +208,7 @@ func TestAnOldAcknowledgementTakesNothingFromANewStream(t *testing.T) {
 	b.Stop()
 	b.Wipe()
 	b.Restart()
-	eventually(t, "the streams are there", func() bool { return (events.Topology{}).Declare(t.Context(), b.js) == nil })
+	eventually(t, "the streams are there", func() bool { return patient().Declare(t.Context(), b.js) == nil })
 	b.send(t, work("j", "new"))
 	somebody, err := b.js.Consumer(t.Context(), events.StreamWork, "classifier-rules")
 	if err != nil {

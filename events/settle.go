@@ -3,12 +3,14 @@ package events
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 )
 
 const (
 	retryMin = 250 * time.Millisecond
-	retryMax = 15 * time.Second
+	// retryMax is also how long a message may wait after an outage has ended.
+	retryMax = 5 * time.Second
 )
 
 // settle does with a delivery what its verdict asks for. While the connection is away it waits, because what is done would only be done
@@ -27,9 +29,9 @@ func (r *Runner) settle(stop context.Context, d *delivery) {
 	if !r.held.release(d) || !ours {
 		return
 	}
-	r.logVerdict(d, err)
+	r.logVerdict(stop, d, err)
 	if err := conclude(d, err); err != nil {
-		r.log.Warn("a settled message may come again", "subject", d.msg.Subject(), "error", err)
+		r.recurring.Note(stop, slog.LevelWarn, "a settled message may come again", err, "subject", d.msg.Subject())
 	}
 }
 
@@ -40,23 +42,31 @@ func conclude(d *delivery, verdict error) error {
 	if _, ok := errors.AsType[*ended](verdict); ok {
 		return d.msg.Term()
 	}
+	if later, ok := errors.AsType[*later](verdict); ok {
+		return d.msg.NakWithDelay(later.delay)
+	}
 	return d.msg.NakWithDelay(backoff(int(min(d.deliveries, 100)), retryMin, retryMax))
 }
 
-func (r *Runner) logVerdict(d *delivery, err error) {
+func (r *Runner) logVerdict(ctx context.Context, d *delivery, err error) {
 	if err == nil {
 		return
 	}
-	log := r.log.With("subject", d.msg.Subject(), "deliveries", d.deliveries, "error", err)
+	attrs := []any{"subject", d.msg.Subject(), "deliveries", d.deliveries}
+	if _, ok := errors.AsType[*later](err); ok {
+		r.log.DebugContext(ctx, "a message will come later", append(attrs, "error", err)...)
+		return
+	}
 	if panicked, ok := errors.AsType[*PanicError](err); ok {
-		log.Error("a handler panicked, the message will come again", "stack", string(panicked.Stack))
+		r.recurring.Note(ctx, slog.LevelError, "a handler panicked, the message will come again", err,
+			append(attrs, "stack", string(panicked.Stack))...)
 		return
 	}
+	condition := "a message will come again"
 	if _, ok := errors.AsType[*ended](err); ok {
-		log.Warn("a message is ended")
-		return
+		condition = "a message is ended"
 	}
-	log.Warn("a message will come again")
+	r.recurring.Note(ctx, slog.LevelWarn, condition, err, attrs...)
 }
 
 // sayRejected publishes a message that could not be understood, whole. An event needs no such thing: it stays in its stream for anybody
@@ -82,6 +92,6 @@ func (r *Runner) giveBack(stop context.Context, d *delivery) {
 		return
 	}
 	if err := d.msg.Nak(); err != nil {
-		r.log.Warn("a message that was not started comes again late", "subject", d.msg.Subject(), "error", err)
+		r.recurring.Note(stop, slog.LevelWarn, "a message that was not started comes again late", err, "subject", d.msg.Subject())
 	}
 }

@@ -26,15 +26,16 @@ const (
 	maxWorkMessage = 64 << 10
 	// noDedup is the smallest window that a server takes. No message carries an id for it, so it never looks at anything.
 	noDedup = 100 * time.Millisecond
-	// defaultAckWait is how long the server waits for a sign of life before it delivers a message to somebody else.
-	defaultAckWait = 30 * time.Second
+	// defaultAckWait is how long the server waits for a sign of life before it delivers a message to another process. It is how long the
+	// messages of a killed process lie idle.
+	defaultAckWait = 6 * time.Second
 )
 
 // Topology is what the streams and consumers have in common. The zero value is the one to use on a single server.
 type Topology struct {
 	// Replicas is on how many servers of a cluster each stream is kept; zero leaves it as it is, which is one for a new stream.
 	Replicas int
-	// AckWait is how long a message may be silent before somebody else gets it; thirty seconds if zero.
+	// AckWait is how long a message may go without a sign of life before another process gets it; six seconds if zero.
 	AckWait time.Duration
 }
 

@@ -39,7 +39,10 @@ func TestTheStreamsAreThoseOfTheContract(t *testing.T) {
 
 func TestTheConsumersAreThoseOfTheDesign(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newBus(t)
+	if err := (events.Topology{}).Declare(t.Context(), b.js); err != nil {
+		t.Fatal(err)
+	}
 	for _, want := range []struct {
 		stream, name, filter string
 		start                jetstream.DeliverPolicy
@@ -50,7 +53,7 @@ func TestTheConsumersAreThoseOfTheDesign(t *testing.T) {
 		have := b.consumerConfig(t, want.stream, want.name)
 		if have.Durable != want.name || have.FilterSubject != want.filter || have.DeliverPolicy != want.start ||
 			have.AckPolicy != jetstream.AckExplicitPolicy || have.MaxDeliver != -1 || have.InactiveThreshold != 0 ||
-			have.AckWait != 30*time.Second || have.MaxAckPending < 500 {
+			have.AckWait != 6*time.Second || have.MaxAckPending < 500 {
 			t.Errorf("%s: %+v", want.name, have)
 		}
 	}
@@ -105,7 +108,7 @@ func TestDeclaringAgainChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	created := b.created(t)
-	if err := (events.Topology{}).Declare(t.Context(), b.js); err != nil {
+	if err := patient().Declare(t.Context(), b.js); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.nc.Flush(); err != nil {

@@ -127,6 +127,26 @@ func TestAJobIsAcceptedWhileNATSIsAwayAndRunsWhenItIsBack(t *testing.T) {
 	s.exact(s.finish(job), 100)
 }
 
+// Work resumes within 8 seconds; the rest of the limit is for a busy machine. A message of the killed process that waited 30 seconds, as
+// it once did, breaks it.
+func TestTheLastMessagesOfAKilledClassifierAreTakenOverSoon(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, apiService, dispatcherService, projectorService)
+	victim := s.start("serve", "--services", "classifier")
+	job := s.underWay()
+	s.run(classifierService)
+	s.follow(job, func(status events.JobStatus) bool { return status.CompletedSteps > enough*3/4 })
+	if err := victim.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	killed := time.Now()
+	_ = victim.Wait() // it was killed
+	s.exact(s.finish(job), enough)
+	if took := time.Since(killed); took > 25*time.Second {
+		t.Errorf("the job ended %v after the classifier was killed", took)
+	}
+}
+
 func TestAJobOutlivesAClassifierThatIsKilled(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, apiService, dispatcherService, projectorService)

@@ -113,7 +113,7 @@ func TestCheckSaysWhyAJobDoesNotMove(t *testing.T) {
 		if err := locks.Rollback(); err != nil {
 			t.Fatal(err)
 		}
-		// As if the thirty seconds of silence were over that its messages are left to it.
+		// As if AckWait were over.
 		consumer := s.mayBeSilent(time.Millisecond)
 		if out := consumer.CachedInfo().NumAckPending; out != 3 {
 			t.Fatalf("%d messages are out, not the three that the dead one held", out)

@@ -17,9 +17,12 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// Patience is how long a test waits for what must happen. It is no measure of speed, and it is below AckWait, so that nothing passes
-// because a message came again by itself.
+// Patience is how long a test waits for what must happen. It is no measure of speed.
 const Patience = 25 * time.Second
+
+// Topology is the topology for tests. Its AckWait is longer than [Patience], so that nothing passes because a message was delivered again
+// by itself.
+func Topology() events.Topology { return events.Topology{AckWait: 2 * Patience} }
 
 // Bench is what a test of a service works at: a migrated database, and a server that has the streams and consumers.
 type Bench struct {
@@ -38,7 +41,7 @@ func NewBench(t *testing.T) *Bench {
 	t.Helper()
 	b := &Bench{T: t, DB: schematest.New(t), Bus: Start(t), Log: &Logbook{}}
 	b.NC, b.JS = b.Connect()
-	if err := (events.Topology{}).Declare(t.Context(), b.JS); err != nil {
+	if err := Topology().Declare(t.Context(), b.JS); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

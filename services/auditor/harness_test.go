@@ -37,7 +37,7 @@ func newHall(t *testing.T, mappings int) *hall {
 
 func (h *hall) declare() {
 	h.T.Helper()
-	h.Eventually("the streams are there", func() bool { return (events.Topology{}).Declare(h.T.Context(), h.JS) == nil })
+	h.Eventually("the streams are there", func() bool { return eventstest.Topology().Declare(h.T.Context(), h.JS) == nil })
 }
 
 // eager waits for nothing longer than it must; what no event brings is taken from the rows once the consumer has nothing waiting.
@@ -49,7 +49,7 @@ func eager() auditor.Options {
 func (h *hall) audit(options auditor.Options) (stop func()) {
 	h.T.Helper()
 	_, js := h.Connect()
-	a := auditor.New(h.DB, js, events.Topology{}, h.Logger(), options)
+	a := auditor.New(h.DB, js, eventstest.Topology(), h.Logger(), options)
 	stop = h.Run(a.Run)
 	h.Eventually("the consumer is open", func() bool { return a.Ready() == nil })
 	return stop

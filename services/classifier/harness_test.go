@@ -33,7 +33,7 @@ func newBench(t *testing.T, mappings int) *bench {
 func (b *bench) classifier(during func(schema.Work)) (*Classifier, *atomic.Int64) {
 	b.T.Helper()
 	_, js := b.Connect()
-	c := New(b.DB, js, events.Topology{}, policy(b.T), b.Logger(), Options{})
+	c := New(b.DB, js, eventstest.Topology(), policy(b.T), b.Logger(), Options{})
 	judge, judged := c.evaluate, &atomic.Int64{}
 	c.evaluate = func(from *candidates, work schema.Work) (schema.Mapping, schema.Saved) {
 		judged.Add(1)

@@ -38,7 +38,7 @@ func (k *desk) dispatcher(o Options) *Dispatcher {
 		o.HintLife = never
 	}
 	_, js := k.Connect()
-	return New(k.DB, js, events.Topology{}, k.Logger(), o)
+	return New(k.DB, js, eventstest.Topology(), k.Logger(), o)
 }
 
 // turn has the dispatcher turn once, which must go well.

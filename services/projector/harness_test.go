@@ -31,7 +31,7 @@ func newHall(t *testing.T, mappings int) *hall {
 func (h *hall) projector() *Projector {
 	h.T.Helper()
 	_, js := h.Connect()
-	return New(h.DB, js, events.Topology{}, h.Logger())
+	return New(h.DB, js, eventstest.Topology(), h.Logger())
 }
 
 // run lets the projector run until the test ends or stop is called, which waits for it.
