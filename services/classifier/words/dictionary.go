@@ -15,6 +15,9 @@ var abbreviations string
 // dictionary is the embedded dictionary, read once. A mistake in it is a mistake in this package and its tests read it first.
 var dictionary = sync.OnceValue(func() *lexicon {
 	d, err := parse(abbreviations)
+	if err == nil {
+		err = d.parseTranslations(translationText)
+	}
 	if err != nil {
 		panic(err)
 	}
@@ -25,6 +28,7 @@ var dictionary = sync.OnceValue(func() *lexicon {
 type lexicon struct {
 	entries map[string]*entry
 	pairs   map[pair]*entry
+	foreign translations
 }
 
 type pair struct{ first, second string }
@@ -33,6 +37,9 @@ type pair struct{ first, second string }
 type entry struct {
 	text     string
 	meanings []meaning
+	// language is nil for English. A particle of another language has no meanings.
+	language *language
+	particle bool
 }
 
 // usual is what the entry means without a context.
@@ -111,14 +118,14 @@ func (d *lexicon) lookup(run string) piece {
 	var buffer [32]byte
 	lower := appendLower(buffer[:0], run)
 	if e, ok := d.entries[string(lower)]; ok {
-		return piece{e.text, e}
+		return piece{text: e.text, entry: e}
 	}
 	if stem, plural := singular(lower); plural {
 		if e, ok := d.entries[string(stem)]; ok {
-			return piece{e.text, e}
+			return piece{text: e.text, entry: e}
 		}
 		if e, ok := d.entries[strings.TrimSuffix(string(stem), "e")]; ok { // statuses
-			return piece{e.text, e}
+			return piece{text: e.text, entry: e}
 		}
 		if len(lower) > 3 { // "was" is no plural
 			return piece{text: string(stem)}
@@ -160,7 +167,7 @@ func appendLower(dst []byte, run string) []byte {
 	for i := range len(run) {
 		c := run[i]
 		if c >= 0x80 {
-			return append(dst[:0], strings.ToLower(run)...)
+			return append(dst[:0], fold(run)...)
 		}
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'

@@ -1,6 +1,7 @@
 package words
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -18,14 +19,45 @@ func Split(name string) []string {
 }
 
 // Append appends the words of name to dst and returns the extended slice, as [Split] does with a slice of its own.
-func Append(dst []string, name string) []string {
-	d := dictionary()
+func Append(dst []string, name string) []string { return dictionary().append(dst, name) }
+
+func (d *lexicon) append(dst []string, name string) []string {
 	var buffer [24]piece
-	pieces := d.join(d.cut(buffer[:0], name))
+	pieces := d.pieces(buffer[:0], name)
 	for i := range pieces {
 		dst = d.expand(dst, pieces, i)
 	}
 	return dst
+}
+
+// Located is a word with the part of the name that it was read from: name[Start:End].
+type Located struct {
+	Text       string
+	Start, End int
+}
+
+// Locate appends the words of name to dst, as [Append] does, each with its place in the name. Words of a language that puts the noun first
+// are in the English order, so that places need not ascend.
+func Locate(dst []Located, name string) []Located {
+	d := dictionary()
+	var buffer [24]piece
+	var texts [8]string
+	pieces := d.pieces(buffer[:0], name)
+	for i, p := range pieces {
+		for _, text := range d.expand(texts[:0], pieces, i) {
+			dst = append(dst, Located{text, int(p.start), int(p.end)})
+		}
+	}
+	return dst
+}
+
+// pieces cuts a name and puts its pieces into the order in which they are read.
+func (d *lexicon) pieces(dst []piece, name string) []piece {
+	pieces := joinPairs(d.cut(dst, name), d.pairs)
+	if slices.ContainsFunc(pieces, piece.isForeign) {
+		return d.translate(pieces)
+	}
+	return pieces
 }
 
 // piece is a part of a name between two cuts.
@@ -33,12 +65,15 @@ type piece struct {
 	text string
 	// entry is the dictionary's line for the text, or nil.
 	entry *entry
+	// start and end are the place of the piece in the name, or of the run of letters that it was cut from.
+	start, end int32
 }
 
 // cut cuts a name at separators, changes of case and digits.
 func (d *lexicon) cut(pieces []piece, name string) []piece {
 	for i := 0; i < len(name); {
 		r, size := utf8.DecodeRuneInString(name[i:])
+		first, start := len(pieces), i
 		switch {
 		case unicode.IsDigit(r):
 			end := digitsEnd(name, i)
@@ -58,6 +93,9 @@ func (d *lexicon) cut(pieces []piece, name string) []piece {
 			i += size
 		default:
 			i += size
+		}
+		for j := first; j < len(pieces); j++ {
+			pieces[j].start, pieces[j].end = int32(start), int32(i) //nolint:gosec // no name has gigabytes
 		}
 	}
 	return pieces
@@ -110,7 +148,7 @@ func (d *lexicon) lettersEnd(name string, i int) int {
 	lower := upper
 	for lower < len(name) {
 		r, n := utf8.DecodeRuneInString(name[lower:])
-		if !unicode.IsLetter(r) || unicode.IsUpper(r) {
+		if !unicode.IsLetter(r) && !mark(r) || unicode.IsUpper(r) {
 			break
 		}
 		lower += n
@@ -123,6 +161,11 @@ func (d *lexicon) lettersEnd(name string, i int) int {
 	default:
 		return d.acronymEnd(name, i, upper, lower)
 	}
+}
+
+// mark reports whether a rune belongs to the letter before it: an accent, a vowel sign, a joiner.
+func mark(r rune) bool {
+	return r >= 0x300 && (unicode.Is(unicode.M, r) || r == 0x200c || r == 0x200d)
 }
 
 // acronymEnd decides where capitals that run into small letters end: APRs is one piece, NSFAmount is NSF and Amount, EADid is EAD and id.
@@ -138,14 +181,23 @@ func (d *lexicon) acronymEnd(name string, i, upper, lower int) int {
 	return last
 }
 
-// cutKnown appends a run of letters, cut into the words that it was run together from where it is no word itself: CURRBAL, rssdid.
+// cutKnown appends a run of letters, cut into the words that it was run together from where it is no word itself: CURRBAL, rssdid. Words of
+// other languages come after English ones, and compounds of them last.
 func (d *lexicon) cutKnown(pieces []piece, run string) []piece {
 	p := d.lookup(run)
 	if p.entry != nil {
 		return append(pieces, p)
 	}
+	if foreign, ok := d.cutForeign(pieces, run); ok {
+		return foreign
+	}
+	capitals := strings.ToUpper(run) == run
+	known := func(part string, last bool) bool { return d.isSegment(part, last, capitals) }
 	var ends [maxRun + 1]int
-	if !d.segment(p.text, strings.ToUpper(run) == run, &ends) {
+	if !segment(p.text, known, &ends) {
+		if foreign, ok := d.cutCompound(pieces, run); ok {
+			return foreign
+		}
 		return append(pieces, p)
 	}
 	for from := 0; from < len(p.text); {
@@ -163,7 +215,7 @@ const (
 )
 
 // segment finds the cut of a run into the fewest known words and leaves in ends, for the start of each word, its end.
-func (d *lexicon) segment(run string, capitals bool, ends *[maxRun + 1]int) bool {
+func segment(run string, known func(part string, last bool) bool, ends *[maxRun + 1]int) bool {
 	if len(run) < minRun || len(run) > maxRun {
 		return false
 	}
@@ -171,7 +223,7 @@ func (d *lexicon) segment(run string, capitals bool, ends *[maxRun + 1]int) bool
 	for from := len(run) - 2; from >= 0; from-- {
 		for to := from + 2; to <= len(run); to++ {
 			last := to == len(run)
-			if !last && cost[to] == 0 || !d.isSegment(run[from:to], last, capitals) {
+			if !last && cost[to] == 0 || !known(run[from:to], last) {
 				continue
 			}
 			if need := cost[to] + 1; cost[from] == 0 || need <= cost[from] {
@@ -182,11 +234,11 @@ func (d *lexicon) segment(run string, capitals bool, ends *[maxRun + 1]int) bool
 	return cost[0] > 1
 }
 
-// join makes one piece of two neighbours that the dictionary reads as one: re-age, e-mail.
-func (d *lexicon) join(pieces []piece) []piece {
+// joinPairs makes one piece of two neighbours that a dictionary reads as one: re-age, e-mail.
+func joinPairs(pieces []piece, pairs map[pair]*entry) []piece {
 	for i := 0; i+1 < len(pieces); i++ {
-		if joined, ok := d.pairs[pair{pieces[i].text, pieces[i+1].text}]; ok {
-			pieces[i] = piece{text: pieces[i].text, entry: joined}
+		if joined, ok := pairs[pair{pieces[i].text, pieces[i+1].text}]; ok {
+			pieces[i] = piece{text: pieces[i].text, entry: joined, start: pieces[i].start, end: pieces[i+1].end}
 			pieces = append(pieces[:i+1], pieces[i+2:]...)
 		}
 	}

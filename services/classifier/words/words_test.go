@@ -22,7 +22,7 @@ func TestNamesOfAnyMakeGiveTheirWords(t *testing.T) {
 		{"NSFFee", "nonsufficient fund fee"},
 		{"rssdID", "rssd identifier"},
 		{"EADid", "exposure at default identifier"},
-		{"Prénom", "prénom"},
+		{"Prénom", "first name"},
 		{"", ""},
 		{" _-/ ", ""},
 		// digits
