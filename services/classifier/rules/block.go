@@ -55,9 +55,13 @@ var conditionLists = []string{"any", "all", "none", "says", "says-not", "of", "o
 
 // kinds is the grammar of a policy file, by a block's kind.
 var kinds = map[string]blockKind{
-	"policy":  {named: true},
-	"law":     {named: true, keys: []string{"text"}},
-	"facet":   {named: true, keys: []string{"words", "types", "implied-by"}, lists: []string{"words", "types", "implied-by"}},
+	"policy": {named: true},
+	"law":    {named: true, keys: []string{"text"}},
+	"facet": {
+		named: true,
+		keys:  []string{"words", "begins", "types", "implied-by"},
+		lists: []string{"words", "begins", "types", "implied-by"},
+	},
 	"party":   {named: true, keys: []string{"words"}, lists: []string{"words"}},
 	"concept": {named: true, keys: []string{"words", "alone"}, lists: []string{"words", "alone"}},
 	"filler":  {keys: []string{"words"}, lists: []string{"words"}},

@@ -6,8 +6,8 @@
 // # How a name is read
 //
 // Words come in the normal form of package words. The first segment of a name up to its first preposition is its head, the rest qualifies it.
-// The policy's phrases are found in the words, the longest first. The last facet word of the head tells what the attribute says of its
-// subject (an amount, a date, a name, a flag ...), unless the declared data type cannot hold that; where no word tells, the type does. The
+// Names in other languages have become English there. The policy's phrases are found in the words, the longest first. The last facet word of the head tells what the attribute says of its
+// subject (an amount, a date, a name, a flag ...), or the first word where it is one that begins such names, unless the declared data type cannot hold that; where no word tells, the type does. The
 // last party word tells whom it is about. Then every rule that one of the phrases may speak for is held against this reading and counts
 // points, and the best answers.
 //
@@ -20,6 +20,7 @@
 //	  text: FCRA, Regulation V
 //	facet date                      what can be said of a thing
 //	  words: date, timestamp
+//	  begins: is                    words that decide for it where a name begins with them
 //	  types: date, text             data types that can hold it; others rule it out
 //	  implied-by: date              data types that speak for it by themselves
 //	party person                    whom an attribute can be about
@@ -73,4 +74,8 @@
 //  5. A column is classified as what it is, whatever filing it feeds, and can raise the tier; flag, risk and laws then follow it. Below a
 //     confidence it raises nothing: an unknown column is no evidence. Nor, where the filing is published, does a plain figure whose sum it
 //     publishes, or a name or contact that is no customer's, as that of an officer who signs it.
+//  6. Names in other languages are translated word by word in package words, so that the policy has each rule once. Only the names of
+//     government numbers, which have no English, stand in it as people write them.
+//  7. A kind ("type", "category") that nothing else is known of is public only as a line of a filing, whose instructions list its values.
+//     The types of a system are of its own making.
 package rules

@@ -79,8 +79,8 @@ const wholeAmount = 12
 
 func numberClassOf(t datatype.Type) classes {
 	switch {
-	case t.Floating:
-		return 0
+	case t.Floating: // its decimals are not declared; no code, name or whole number is kept as one
+		return rateClass | amountClass
 	case t.Scale > 2, t.Scale > 0 && t.Length > 0 && t.Length <= 7:
 		return rateClass
 	case t.Scale > 0:
@@ -100,6 +100,10 @@ func (f *facet) allows(c classes) bool { return f.types == 0 || c == 0 || f.type
 // findFacet decides what the attribute says of its subject. A word of the name decides, unless the data type rules it out; then what stands
 // beside the head of the name; then the technical name; then the type; then the description.
 func (p *Policy) findFacet(r *reading) {
+	if at := p.leadingFacet(r); at >= 0 {
+		r.facet, r.facetAt, r.facetFrom = r.mentions[at].term.id, at, fromName
+		return
+	}
 	named := r.namedFacet()
 	beside := r.lastFacet(func(t token) bool { return t.place == inQualifier && t.segment > 0 })
 	technical := r.lastFacet(func(t token) bool { return t.place == inTechnicalName })
@@ -127,6 +131,22 @@ func (p *Policy) findFacet(r *reading) {
 		}
 	}
 	r.describedFacet()
+}
+
+// leadingFacet is the mention at the beginning of the name that decides the facet by itself ("IS_ACTIVE", "FLAG_PHONE"), or -1.
+func (p *Policy) leadingFacet(r *reading) int {
+	for i, m := range r.mentions {
+		if m.start > 0 || m.place > inQualifier {
+			break
+		}
+		if m.term.kind == facetTerm && m.end < len(r.tokens) && r.tokens[m.end].place <= inQualifier {
+			f := &p.facets[m.term.id]
+			if f.allows(r.class) && slices.Contains(f.begins, r.tokens[0].text) {
+				return i
+			}
+		}
+	}
+	return -1
 }
 
 // endsName reports whether nothing but fillers follows a mention up to the end of what is named. Only there a short text may be a number:

@@ -180,6 +180,15 @@ func (b *builder) defineFacet(x *block) {
 	f.types = b.classes(x, "types")
 	f.impliedBy = b.classes(x, "implied-by")
 	b.addWords(x, "words", term{kind: facetTerm, id: b.facets[x.name]}, f.impliedBy == 0)
+	for _, it := range x.list("begins", b.problems) {
+		words := phrase(it.text)
+		if len(words) != 1 {
+			b.add(it.line, "%s: %q under begins is not one word", x.title(), it.text)
+			continue
+		}
+		b.lexicon.add(words, term{kind: facetTerm, id: b.facets[x.name]})
+		f.begins = append(f.begins, words[0])
+	}
 	if f.types != 0 && f.impliedBy&^f.types != 0 {
 		b.add(x.line, "%s is implied by %s, which its types do not have", x.title(), f.impliedBy&^f.types)
 	}

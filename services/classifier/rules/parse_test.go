@@ -19,6 +19,10 @@ func TestEveryMistakeInAPolicyIsReportedByItsLine(t *testing.T) {
 		{"two versions", head + rule + "policy 2\n", "p:19: policy \"2\" stands twice, first in line 1"},
 		{"unknown headline", head + rule + "rul x\n", `p:19: unknown headline "rul": did you mean "rule"?`},
 		{"entry that is not indented", head + rule + "tier: HRCI\n", `p:19: "tier: HRCI" stands at the start of a line: entries are indented`},
+		{
+			"a beginning of two words", strings.Replace(head, "  types: date\n", "  begins: as of\n  types: date\n", 1) + rule,
+			`p:4: facet "date": "as of" under begins is not one word`,
+		},
 		{"unknown key", head + rule + "  teir: HRCI\n", `p:19: rule "r" has the unknown key "teir": did you mean "tier"?`},
 		{"no key", head + rule + "  tier HRCI\n", `p:19: "tier HRCI" is no entry`},
 		{"no value", head + rule + "  leak:\n", `p:19: rule "r" has nothing after "leak:"`},

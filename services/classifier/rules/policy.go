@@ -81,6 +81,8 @@ type facet struct {
 	types classes
 	// impliedBy are the classes that speak for the facet where no word does.
 	impliedBy classes
+	// begins are the words that decide for the facet where a name begins with them.
+	begins []string
 }
 
 type law struct {

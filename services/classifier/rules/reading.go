@@ -1,9 +1,9 @@
 package rules
 
 import (
+	"iter"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/pdeflow/pdeflow/schema"
@@ -41,6 +41,8 @@ type token struct {
 	text  string
 	id    int32
 	place place
+	// start and end are where a word of the name stands in it.
+	start, end int
 	// segment numbers the parts of the input that phrases cannot cross.
 	segment uint8
 }
@@ -73,7 +75,6 @@ type reading struct {
 	name     string
 	tokens   []token
 	mentions []mention
-	chunks   []chunk // see align
 
 	facet     int // index of the facet, or -1
 	facetFrom evidence
@@ -163,9 +164,9 @@ func marksOf(a schema.Attribute) marks {
 // readName reads the name segment by segment: the first is the head up to its first preposition, all else qualifies it.
 func (p *Policy) readName(r *reading) {
 	segment := uint8(0)
-	for part := range segments(r.name) {
+	for start, part := range segments(r.name) {
 		from := len(r.tokens)
-		p.tokenize(r, part, inQualifier, segment)
+		p.tokenizeName(r, part, start, segment)
 		to := len(r.tokens)
 		if from == to {
 			continue
@@ -198,34 +199,45 @@ func (p *Policy) readText(r *reading, text string, where place) {
 func (p *Policy) tokenize(r *reading, text string, where place, segment uint8) {
 	var buffer [24]string
 	for _, word := range words.Append(buffer[:0], text) {
-		r.tokens = append(r.tokens, token{word, p.lexicon.id(word), where, segment})
+		r.tokens = append(r.tokens, token{text: word, id: p.lexicon.id(word), place: where, segment: segment})
 	}
 }
 
-// segments cuts a name at brackets, dashes between words, colons, semicolons and commas.
-func segments(name string) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
+// tokenizeName reads a part of the name that starts at an offset.
+func (p *Policy) tokenizeName(r *reading, part string, offset int, segment uint8) {
+	var buffer [24]words.Located
+	for _, w := range words.Locate(buffer[:0], part) {
+		r.tokens = append(r.tokens, token{
+			text: w.Text, id: p.lexicon.id(w.Text), place: inQualifier, segment: segment, start: offset + w.Start, end: offset + w.End,
+		})
+	}
+}
+
+// segments cuts a name at brackets, dashes between words, colons, semicolons and commas. It yields the parts with their places.
+func segments(name string) iter.Seq2[int, string] {
+	return func(yield func(int, string) bool) {
 		start := 0
 		for i, r := range name {
 			if i < start || !separates(name, i, r) {
 				continue
 			}
-			if !yield(name[start:i]) {
+			if !yield(start, name[start:i]) {
 				return
 			}
 			start = i + utf8.RuneLen(r)
 		}
-		yield(name[start:])
+		yield(start, name[start:])
 	}
 }
 
 func separates(name string, i int, r rune) bool {
 	switch r {
-	case '(', ')', '[', ']', '{', '}', ':', ';', ',', '–', '—':
+	case '(', ')', '[', ']', '{', '}', ':', ';', ',', '—':
 		return true
-	case '-':
+	case '-', '–':
 		before := i == 0 || name[i-1] == ' '
-		after := i+1 == len(name) || name[i+1] == ' '
+		next := i + utf8.RuneLen(r)
+		after := next == len(name) || name[next] == ' '
 		return before || after
 	default:
 		return false
@@ -280,54 +292,16 @@ func cutLong(text string, limit int) string {
 	return text[:limit]
 }
 
-// source gives the text of the name that the words of a mention were read from, as it stands there; where it cannot be told, the words.
+// source returns the text of the name that the words of a mention were read from, as it stands there; the words for other places.
 func (r *reading) source(m mention) string {
 	if m.place > inQualifier {
 		return r.words(m)
 	}
-	from, to := -1, -1
-	for _, c := range r.align() {
-		switch {
-		case c.first < m.end && m.start < c.last:
-			if from < 0 {
-				from = c.start
-			}
-			to = c.end
-		case c.first == c.last && from >= 0 && c.first <= m.end: // the second half of a word written apart: re-age
-			to = c.end
-		}
-	}
-	if from < 0 {
-		return r.words(m)
+	from, to := len(r.name), 0
+	for _, t := range r.tokens[m.start:m.end] {
+		from, to = min(from, t.start), max(to, t.end)
 	}
 	return r.name[from:to]
-}
-
-// chunk is a run of letters or digits of the name with the words that it stands for: tokens[first:last].
-type chunk struct{ start, end, first, last int }
-
-// align tells which piece of the name gave which words, by counting the words of its beginnings.
-func (r *reading) align() []chunk {
-	if r.chunks != nil {
-		return r.chunks
-	}
-	counted := 0
-	for start, end := range chunks(r.name) {
-		next := max(counted, r.countTo(end))
-		r.chunks = append(r.chunks, chunk{start, end, counted, next})
-		counted = next
-	}
-	return r.chunks
-}
-
-// countTo is the number of words in the name's beginning.
-func (r *reading) countTo(end int) int {
-	count := 0
-	var buffer [24]string
-	for part := range segments(r.name[:end]) {
-		count += len(words.Append(buffer[:0], part))
-	}
-	return count
 }
 
 func (r *reading) words(m mention) string {
@@ -336,30 +310,4 @@ func (r *reading) words(m mention) string {
 		texts = append(texts, t.text)
 	}
 	return strings.Join(texts, " ")
-}
-
-// chunks gives the runs of letters or digits of a name, cut also where small letters meet a capital.
-func chunks(name string) func(yield func(start, end int) bool) {
-	return func(yield func(start, end int) bool) {
-		start, last := -1, rune(0)
-		for i, c := range name {
-			in := unicode.IsLetter(c) || unicode.IsDigit(c)
-			turn := unicode.IsLower(last) && unicode.IsUpper(c) || unicode.IsDigit(last) != unicode.IsDigit(c) && last != 0
-			if start >= 0 && (!in || turn) {
-				if !yield(start, i) {
-					return
-				}
-				start = -1
-			}
-			if in && start < 0 {
-				start = i
-			}
-			if last = c; !in {
-				last = 0
-			}
-		}
-		if start >= 0 {
-			yield(start, len(name))
-		}
-	}
 }

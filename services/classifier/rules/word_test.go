@@ -158,7 +158,7 @@ func TestTheKindOfWhatIsProtectedIsAsProtected(t *testing.T) {
 		Password Type ||| HRCI | no
 		Risk Class ||| HRCI | no
 		Obligor Risk Category ||| HRCI | no
-		Zyxwv Type ||| Public | no
+		Zyxwv Type ||| Proprietary | no
 	`)
 	p := defaultForTest(t)
 	asked := 0
