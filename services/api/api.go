@@ -35,8 +35,10 @@ type ReportPath struct {
 }
 
 const (
-	// maxBody bounds the body of a request.
-	maxBody = 32 << 20
+	// maxBody bounds the body of a request, except where its operation names another limit.
+	maxBody = 1 << 20
+	// maxUpload bounds the body of a request that brings files.
+	maxUpload = 32 << 20
 	// bodyTimeout is how long a client may take to send a request.
 	bodyTimeout = time.Minute
 	// grace is how long requests may go on once the server is to stop.
@@ -51,7 +53,7 @@ type Options struct {
 	Classifier schema.ClassifierKind
 	// Checks are what /readyz asks about, besides the database: the other dependencies and the services of this process.
 	Checks []Check
-	// Version is what /healthz and the OpenAPI document say of this program.
+	// Version is what /healthz says of this program.
 	Version string
 	// Events delivers the events that wake requests which wait for a job's status; nil leaves them to polling.
 	Events *nats.Conn
@@ -129,18 +131,19 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	s.registerDataSources()
 	s.registerMappings()
 	s.registerOpenAPI()
+	describeNulls(s.api.OpenAPI().Components.Schemas)
 	return s, nil
 }
 
 // humaConfig leaves out what huma brings of its own accord: documentation pages that load from elsewhere, links to schemas in every
 // body, and a route for each schema.
 func (s *Server) humaConfig() huma.Config {
-	config := huma.DefaultConfig("pdeflow", s.version)
+	config := huma.DefaultConfig("pdeflow", apiVersion)
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.CreateHooks = nil
 	config.Formats = map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}
 	config.Transformers = []huma.Transformer{s.asProblem}
-	config.Info.Description = "Maps the attributes of regulatory reports to the columns that feed them, and classifies them."
+	describeDocument(config.OpenAPI)
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
 	}
@@ -197,23 +200,23 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-// route registers an operation for callers with the role, or for anyone where it is empty. An error of the handler becomes the problem
-// that the table in problem.go has for it. The operation's own middlewares come after the authorisation and before the body is read.
+// route registers an operation for callers with the role, or for anyone where it is empty. The document lists the statuses in op.Errors
+// beside those that every such operation may answer. An error of the handler becomes the problem that the table in problem.go has for
+// it. The operation's own middlewares run after the authorisation and before the body is read.
 func route[I, O any](s *Server, role Role, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
 	// Limits are kept by readBody: huma counts a body of just this size as too long, and its time limit would also end a request that is
 	// here already and takes its time to be understood.
-	op.MaxBodyBytes, op.BodyReadTimeout = maxBody+1, -1
+	op.MaxBodyBytes, op.BodyReadTimeout = cmp.Or(op.MaxBodyBytes, maxBody)+1, -1
 	op.Middlewares = slices.Concat(huma.Middlewares{s.authorised(role)}, op.Middlewares, huma.Middlewares{s.readBody})
+	op.Description = cmp.Or(op.Description, op.Summary+".")
+	op.Security = []map[string][]string{}
 	if role != "" {
-		// Whoever asks for health may add what it likes.
+		// A health check may add parameters of its own.
 		op.RejectUnknownQueryParameters = true
 		op.Security = []map[string][]string{{"bearer": {string(role)}}}
-		op.Description = cmp.Or(op.Description, op.Summary+".") + " Needs the role " + string(role) + "."
+		op.Description += " Needs the role " + string(role) + "."
 	}
-	if op.Responses == nil {
-		op.Responses = map[string]*huma.Response{}
-	}
-	op.Responses["default"] = s.problemResponse()
+	s.describeRefusals(&op, role)
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {

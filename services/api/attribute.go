@@ -85,6 +85,7 @@ func (s *Server) registerAttributes() {
 	})
 	route(s, Tester, huma.Operation{
 		OperationID: "add-attribute", Method: http.MethodPost, Path: path, Tags: []string{"planning"}, DefaultStatus: http.StatusCreated,
+		Errors:  []int{http.StatusConflict},
 		Summary: "Adds an attribute, with its unmapped mapping",
 	}, s.addAttribute)
 }

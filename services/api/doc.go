@@ -28,4 +28,12 @@
 //     cannot miss one another. Files are read to their end before it begins: what is wrong with any of them is said at once, and nothing
 //     is written. Two imports are done at once, and nobody waits for one for more than two seconds: the rest is told to try again, since
 //     who waits holds memory or a connection (import.go, schema/import.go, schema/report.go).
+//
+//  7. The cost of a request is bounded before it is understood: its bytes, the items in its lists, and the problems in its answer. An
+//     upload is received into a file without a name, so a slow one holds neither memory nor a place for imports (body.go). A body that
+//     two parsers could read differently is refused: a field that is given twice or in another case, half a surrogate pair, another
+//     encoding than UTF-8 (json.go).
+//
+//  8. The OpenAPI document declares every status that a route answers, and the tests of this package judge every response by it
+//     (openapi.go, contract_test.go). A new route names its own refusals in Errors of its operation.
 package api

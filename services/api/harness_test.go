@@ -131,7 +131,12 @@ func (w *world) try(c call) (answer, error) {
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	return answer{status: response.StatusCode, header: response.Header, body: string(body)}, err
+	if err != nil {
+		return answer{}, err
+	}
+	a := answer{status: response.StatusCode, header: response.Header, body: string(body)}
+	w.judge(c.method, c.path, a)
+	return a, nil
 }
 
 func (w *world) token(user string, role api.Role) string {

@@ -82,7 +82,7 @@ func (s *Server) registerImport() {
 		Summary: "Imports attributes, candidate columns and mappings, all or nothing",
 		Description: "Makes the report if there is none. What is there already is updated: attributes by line_item_number, or by name where they have none; " +
 			"columns by data source, schema, table and name; mappings by attribute. What a person has confirmed is kept.",
-		Middlewares: huma.Middlewares{s.admitted}, SkipValidateBody: true,
+		Middlewares: huma.Middlewares{s.spooled, s.admitted}, SkipValidateBody: true, MaxBodyBytes: maxUpload, Errors: []int{http.StatusConflict},
 		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: &huma.Schema{
 			Type: "object", AdditionalProperties: false,
 			Properties: map[string]*huma.Schema{
@@ -226,7 +226,7 @@ func (u *upload) take(part *multipart.Part) error {
 		}
 		return nil
 	default:
-		return refuseField("body", "there is a part of another name; the parts are attributes, columns, mappings and name")
+		return refuseField("body", fmt.Sprintf("the part %.60q is unknown; the parts are attributes, columns, mappings and name", part.FormName()))
 	}
 	if part.FileName() == "" && len(content) == 0 {
 		return nil // what a form sends for a file that nobody has chosen

@@ -138,7 +138,7 @@ func (s *Server) registerSteering() {
 func steering(name, summary string) huma.Operation {
 	return huma.Operation{
 		OperationID: name + "-job", Method: http.MethodPost, Path: prefix + "/jobs/{job_id}/" + name, Tags: []string{"jobs"},
-		Summary: summary, DefaultStatus: http.StatusAccepted,
+		Summary: summary, DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusConflict},
 	}
 }
 

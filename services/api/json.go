@@ -5,13 +5,22 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/pdeflow/pdeflow/schema"
 )
 
-// jsonFormat reads and writes JSON as huma does, but says of what it cannot read only where it is wrong, not what stands there.
+// jsonType is the media type of a JSON body.
+const jsonType = "application/json"
+
+// jsonFormat reads and writes JSON as huma does, but its errors name only the place of what cannot be read, not the text there.
 func jsonFormat() huma.Format {
 	return huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal}
 }
@@ -27,27 +36,173 @@ func unmarshal(data []byte, v any) error {
 	if err != nil {
 		return errors.New("it is not JSON")
 	}
-	if bytes.Contains(data, []byte(`\u0000`)) && holdsNUL(v) {
-		return errors.New("a text holds the character NUL, which cannot be kept")
-	}
 	return nil
 }
 
-// holdsNUL looks through what huma decodes first, before it knows the types.
-func holdsNUL(v any) bool {
-	switch v := v.(type) {
-	case *any:
-		return holdsNUL(*v)
+// isJSON reports whether a Content-Type header announces JSON in UTF-8, which is the only encoding that JSON has.
+func isJSON(contentType string) bool {
+	kind, params, err := mime.ParseMediaType(contentType)
+	charset, named := params["charset"]
+	return err == nil && kind == jsonType && (!named || strings.EqualFold(charset, "utf-8"))
+}
+
+// bodyCheck finds what encoding/json accepts in a body although it is wrong: fields that are given twice, of which the last would win,
+// fields in the wrong case, texts that cannot be stored as they were sent, and lists that are too long. It stops after
+// [schema.MaxProblems] problems, so that a small body does not make a large answer.
+type bodyCheck struct {
+	server  *Server
+	decoder *json.Decoder
+	problem *Problem
+}
+
+// checkJSON returns the problem of a body of the operation; nil if there is none, or if the body is not JSON at all, which huma reports
+// with the place.
+func (s *Server) checkJSON(op *huma.Operation, data []byte) *Problem {
+	switch {
+	case !utf8.Valid(data):
+		return malformedBody("it has to be in UTF-8")
+	case hasLoneSurrogate(data):
+		return malformedBody(`a text holds half of a surrogate pair, such as \ud800, which is not a character`)
+	case !json.Valid(data):
+		return nil
+	}
+	c := bodyCheck{server: s, decoder: json.NewDecoder(bytes.NewReader(data)), problem: refuse(invalid, "")}
+	c.decoder.UseNumber()
+	c.value("body", op.RequestBody.Content[jsonType].Schema)
+	if len(c.problem.Errors) == 0 {
+		return nil
+	}
+	first := c.problem.Errors[0]
+	c.problem.Detail = first.Location + ": " + first.Message
+	return c.problem
+}
+
+func malformedBody(message string) *Problem {
+	return refuse(malformed, "body: "+message).at("body", message)
+}
+
+// value checks the next value, which is at this place and described by this schema. It reports whether to go on.
+func (c *bodyCheck) value(at string, described *huma.Schema) (more bool) {
+	described = c.server.resolved(described)
+	token, err := c.decoder.Token()
+	if err != nil {
+		return false // it was valid before
+	}
+	switch token := token.(type) {
 	case string:
-		return strings.ContainsRune(v, 0)
-	case []any:
-		return slices.ContainsFunc(v, holdsNUL)
-	case map[string]any:
-		for key, value := range v {
-			if strings.ContainsRune(key, 0) || holdsNUL(value) {
-				return true
+		if strings.ContainsRune(token, 0) {
+			c.problem = malformedBody("a text holds the character NUL, which cannot be stored")
+			return false
+		}
+		return true
+	case json.Delim:
+		if token == '{' {
+			return c.object(at, described) && c.end()
+		}
+		return c.list(at, described) && c.end()
+	default:
+		return true
+	}
+}
+
+// end reads the end of an object or a list.
+func (c *bodyCheck) end() bool {
+	_, err := c.decoder.Token()
+	return err == nil
+}
+
+func (c *bodyCheck) object(at string, described *huma.Schema) bool {
+	seen := map[string]bool{}
+	for c.decoder.More() {
+		token, err := c.decoder.Token()
+		name, ok := token.(string)
+		if err != nil || !ok {
+			return false
+		}
+		place := at + "." + name
+		field := described.Properties[name]
+		switch {
+		case seen[name]:
+			c.problem.at(place, "it is given twice; give it once")
+		case field == nil && described.Type == huma.TypeObject:
+			c.problem.at(place, unknownField(described, name))
+		}
+		if len(c.problem.Errors) == schema.MaxProblems {
+			return false
+		}
+		seen[name] = true
+		if field == nil {
+			if !c.skip() {
+				return false
 			}
+		} else if !c.value(place, field) {
+			return false
 		}
 	}
-	return false
+	return true
+}
+
+func unknownField(described *huma.Schema, name string) string {
+	for _, known := range fieldsOf(described) {
+		if strings.EqualFold(known, name) {
+			return "the field is called " + known
+		}
+	}
+	return "there is no such field" + list("; the fields are ", fieldsOf(described))
+}
+
+func (c *bodyCheck) list(at string, described *huma.Schema) bool {
+	for i := 0; c.decoder.More(); i++ {
+		if described.MaxItems != nil && i == *described.MaxItems {
+			c.problem.at(at, "it has to be "+valueOf(described))
+			return false
+		}
+		if described.Items == nil { // huma reports that no list belongs here
+			if !c.skip() {
+				return false
+			}
+		} else if !c.value(at+"["+strconv.Itoa(i)+"]", described.Items) {
+			return false
+		}
+	}
+	return true
+}
+
+// skip passes over a value that is refused in any case.
+func (c *bodyCheck) skip() bool {
+	var value json.RawMessage
+	return c.decoder.Decode(&value) == nil
+}
+
+// hasLoneSurrogate reports whether a \u escape stands for half of a character. encoding/json replaces it without an error.
+func hasLoneSurrogate(data []byte) bool {
+	for {
+		i := bytes.IndexByte(data, '\\')
+		if i < 0 || i+1 >= len(data) {
+			return false
+		}
+		data = data[i:]
+		code, ok := escaped(data)
+		switch {
+		case !ok:
+			data = data[2:]
+		case !utf16.IsSurrogate(code):
+			data = data[6:]
+		default:
+			low, ok := escaped(data[6:])
+			if !ok || utf16.DecodeRune(code, low) == utf8.RuneError {
+				return true
+			}
+			data = data[12:]
+		}
+	}
+}
+
+// escaped reads the \u escape with which the data begins, if it does.
+func escaped(data []byte) (rune, bool) {
+	if len(data) < 6 || !slices.Equal(data[:2], []byte(`\u`)) {
+		return 0, false
+	}
+	code, err := strconv.ParseUint(string(data[2:6]), 16, 16)
+	return rune(code), err == nil
 }

@@ -1,11 +1,8 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -15,8 +12,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/google/uuid"
 
@@ -169,43 +164,3 @@ func (s *Server) readable(next http.Handler) http.Handler {
 }
 
 func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
-
-// readBody reads the whole body before huma does, so that what is wrong with it gets its own problem: huma calls a body that breaks off
-// an error of the server.
-func (s *Server) readBody(ctx huma.Context, next func(huma.Context)) {
-	r, w := humachi.Unwrap(ctx)
-	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Body == nil {
-		next(ctx)
-		return
-	}
-	if r.ContentLength > maxBody {
-		// Nothing was read: the rest of the connection is body.
-		w.Header().Set("Connection", "close")
-		s.write(w, r, tooLarge())
-		return
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		s.write(w, r, s.bodyProblem(err))
-		return
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	next(ctx)
-}
-
-func (s *Server) bodyProblem(err error) *Problem {
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return tooLarge()
-	}
-	if timeout, ok := errors.AsType[interface {
-		error
-		Timeout() bool
-	}](err); ok && timeout.Timeout() {
-		return refuse(bodyTimedOut, fmt.Sprintf("A request has to be here within %s.", s.bodyTimeout))
-	}
-	return refuse(malformed, "The body broke off before it was complete.")
-}
-
-func tooLarge() *Problem {
-	return refuse(bodyTooLarge, fmt.Sprintf("A request may have at most %d MiB; send several, such as one for each file of an import.", maxBody>>20))
-}

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -15,6 +18,77 @@ import (
 type documentOutput struct {
 	ContentType string `header:"Content-Type"`
 	Body        []byte
+}
+
+// apiVersion is the version of the API, which is another one than the program's. Its first part is that of [prefix].
+const apiVersion = "1.0.0"
+
+// describeDocument sets what the document says of the API as a whole.
+func describeDocument(document *huma.OpenAPI) {
+	document.Info.Description = "Maps the attributes of regulatory reports to the columns that feed them, and classifies them."
+	document.Info.License = &huma.License{Name: "Proprietary", Identifier: "LicenseRef-Proprietary"}
+	document.Servers = []*huma.Server{{URL: "/", Description: "The server that this document comes from"}}
+	document.Tags = []*huma.Tag{
+		{Name: "planning", Description: "Reports, their attributes, and the data sources whose columns may feed them."},
+		{Name: "mappings", Description: "Which column feeds which attribute, and how the mapping is classified."},
+		{Name: "jobs", Description: "Background work on the mappings of a report."},
+		{Name: "operating", Description: "Health of the process, and this document."},
+	}
+}
+
+// describeRefusals adds the problems that the operation may answer to its responses: those of every operation with its role, method and
+// path, and those in op.Errors.
+func (s *Server) describeRefusals(op *huma.Operation, role Role) {
+	statuses := append([]int{http.StatusBadRequest, http.StatusInternalServerError}, op.Errors...)
+	op.Errors = nil // which huma would describe in its own way
+	if role != "" {
+		statuses = append(statuses, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
+	}
+	if strings.Contains(op.Path, "{") {
+		statuses = append(statuses, http.StatusNotFound)
+	}
+	if op.Method != http.MethodGet {
+		statuses = append(statuses, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{}
+	}
+	for _, status := range statuses {
+		if name := strconv.Itoa(status); op.Responses[name] == nil {
+			op.Responses[name] = s.problemResponse(http.StatusText(status))
+		}
+	}
+	if conflict := op.Responses[strconv.Itoa(http.StatusConflict)]; conflict != nil {
+		conflict.Description += ": where a job is in the way, job_id names it"
+	}
+	op.Responses["default"] = s.problemResponse("Any other problem")
+}
+
+// describeNulls makes the schemas of fields that may be null allow it: huma leaves null out of the values of an enum, and a field that
+// refers to another schema has no type of its own.
+func describeNulls(schemas huma.Registry) {
+	for name, schema := range schemas.Map() {
+		t := schemas.TypeFromRef("#/components/schemas/" + name)
+		if t == nil || t.Kind() != reflect.Struct {
+			continue
+		}
+		for _, field := range reflect.VisibleFields(t) {
+			name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+			property := schema.Properties[name]
+			if property == nil || field.Type.Kind() != reflect.Pointer || strings.Contains(options, "omitempty") {
+				continue
+			}
+			switch {
+			case property.Ref != "":
+				*property = huma.Schema{
+					Description: property.Description,
+					AnyOf:       []*huma.Schema{{Ref: property.Ref}, {Type: "null"}},
+				}
+			case len(property.Enum) > 0 && !slices.Contains(property.Enum, nil):
+				property.Enum = append(slices.Clone(property.Enum), nil)
+			}
+		}
+	}
 }
 
 // registerOpenAPI serves the description of all routes. It is written once, when it is first asked for: then all routes are there.
@@ -37,7 +111,7 @@ func (s *Server) registerOpenAPI() {
 		})
 	}
 	document("json", "application/openapi+json", func() ([]byte, error) { return json.Marshal(s.api.OpenAPI()) })
-	document("yaml", "application/openapi+yaml", func() ([]byte, error) { return s.api.OpenAPI().YAML() })
+	document("yaml", "application/yaml", func() ([]byte, error) { return s.api.OpenAPI().YAML() })
 }
 
 // jsonResponse describes an answer that huma does not find in the handler's type.

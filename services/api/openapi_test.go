@@ -78,7 +78,7 @@ func fetch(t *testing.T, s *Server, path, contentType string) []byte {
 func TestTheDocumentIsOpenAPI31AndWhole(t *testing.T) {
 	t.Parallel()
 	_, text, doc := described(t)
-	if !regexp.MustCompile(`^3\.1\.\d+$`).MatchString(doc.OpenAPI) || doc.Info.Title == "" || doc.Info.Version != "v1" {
+	if !regexp.MustCompile(`^3\.1\.\d+$`).MatchString(doc.OpenAPI) || doc.Info.Title == "" || doc.Info.Version != "1.0.0" {
 		t.Errorf("document begins with %q, %+v", doc.OpenAPI, doc.Info)
 	}
 	for _, ref := range regexp.MustCompile(`"\$ref":"([^"]*)"`).FindAllStringSubmatch(string(text), -1) {
@@ -151,7 +151,7 @@ func TestEveryRouteOfTheAPINeedsARole(t *testing.T) {
 	_, _, doc := described(t)
 	for path, item := range doc.Paths {
 		for method, op := range item {
-			if open := len(op.Security) == 0; open != !strings.HasPrefix(path, prefix) {
+			if open := len(op.Security) == 0; open != !strings.HasPrefix(path, prefix) || op.Security == nil {
 				t.Errorf("%s %s asks for %v", method, path, op.Security)
 			}
 		}
@@ -168,7 +168,7 @@ func TestTheDocumentIsTheSameInYAML(t *testing.T) {
 	if err := yaml.Convert(converted, strings.NewReader(string(text))); err != nil {
 		t.Fatal(err)
 	}
-	if got := string(fetch(t, s, "/openapi.yaml", "application/openapi+yaml")); got != converted.String() {
+	if got := string(fetch(t, s, "/openapi.yaml", "application/yaml")); got != converted.String() {
 		t.Error("the YAML document is another one")
 	}
 }
@@ -191,8 +191,8 @@ func TestTheValuesOfTheDocumentAreThoseOfTheVocabulary(t *testing.T) {
 		"classifier of auto-map":       {field("AutoMapBody", "classifier"), texts(schema.ClassifierKinds())},
 		"classifier of suggest-batch":  {field("SuggestBody", "classifier"), texts(schema.ClassifierKinds())},
 		"error_code of retry":          {field("RetryBody", "error_code"), texts(schema.FailureCodes())},
-		"outcome of an item":           {field("JobItem", "outcome"), texts(schema.Outcomes())},
-		"error_code of an item":        {field("JobItem", "error_code"), texts(schema.ErrorCodes())},
+		"outcome of an item":           {field("JobItem", "outcome"), nullable(schema.Outcomes())},
+		"error_code of an item":        {field("JobItem", "error_code"), nullable(schema.ErrorCodes())},
 		"status of a job":              {field("JobStatus", "status"), texts(schema.Statuses())},
 		"type of a job":                {field("JobStatus", "job_type"), texts(schema.JobTypes())},
 		"classifier of a job":          {field("JobMetadata", "classifier"), texts(schema.ClassifierKinds())},
@@ -211,4 +211,39 @@ func texts[T ~string](values []T) []string {
 		all[i] = string(value)
 	}
 	return all
+}
+
+// nullable is the texts of the values and null, which reads as an empty one.
+func nullable[T ~string](values []T) []string { return append(texts(values), "") }
+
+func TestEveryRouteDeclaresItsRefusals(t *testing.T) {
+	t.Parallel()
+	_, _, doc := described(t)
+	for path, item := range doc.Paths {
+		for method, op := range item {
+			want := []string{"400", "500"}
+			if strings.HasPrefix(path, prefix) {
+				want = append(want, "401", "403", "422", "503")
+			}
+			if strings.Contains(path, "{") {
+				want = append(want, "404")
+			}
+			if method != "get" {
+				want = append(want, "409", "413", "415")
+			}
+			for _, status := range want {
+				if op.Responses[status].Description == "" {
+					t.Errorf("%s %s does not declare %s", method, path, status)
+				}
+			}
+		}
+	}
+}
+
+func TestTheDocumentUsesOnlyKeywordsOfJSONSchema(t *testing.T) {
+	t.Parallel()
+	_, text, _ := described(t)
+	if strings.Contains(string(text), "patternDescription") {
+		t.Error("patternDescription is no keyword of JSON Schema")
+	}
 }

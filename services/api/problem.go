@@ -315,10 +315,10 @@ func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, refuse(methodNotAllowed, "This route takes "+list+".").with("Allow", list))
 }
 
-// problemResponse is how the OpenAPI document describes every refusal.
-func (s *Server) problemResponse() *huma.Response {
+// problemResponse is how the OpenAPI document describes a refusal.
+func (s *Server) problemResponse(description string) *huma.Response {
 	return &huma.Response{
-		Description: "A problem, as RFC 9457 has it",
+		Description: description,
 		Content: map[string]*huma.MediaType{
 			"application/problem+json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(typeOf[Problem](), true, "Problem")},
 		},

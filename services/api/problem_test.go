@@ -104,7 +104,7 @@ func TestARefusalSaysWhatWouldBeRight(t *testing.T) {
 		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"force": "yes"}`:          "body.force: it has to be true or false",
 		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"classifier": 7}`:         "body.classifier: it has to be one of rules, llm, hybrid",
 		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"max_cost_usd": "much"}`:  "body.max_cost_usd: it has to be a number",
-		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"mapping_ids": []}`:       "body.mapping_ids: it has to be a list of at least 1 item",
+		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"mapping_ids": []}`:       "body.mapping_ids: it has to be a list of 1 to 20000 items",
 		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"mapping_ids": ["a", 7]}`: "body.mapping_ids[1]: it has to be a text",
 		"POST " + jobURL("x", "/cancel") + ` {"now": true}`:                                "body.now: there is no such field",
 		"POST " + reportURL("/attributes") + ` {}`:                                         "body: expected required property attribute_name to be present",
@@ -138,7 +138,9 @@ func TestABodyOfAnotherKindIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.imported(1)
-	for _, kind := range []string{"text/csv", "application/x-www-form-urlencoded"} {
+	for _, kind := range []string{
+		"text/csv", "application/x-www-form-urlencoded", "application/json; charset=utf-16", "application/vnd.api+json", "json", "",
+	} {
 		p := refused(t, w.do(call{
 			method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester, body: `{}`, header: map[string]string{"Content-Type": kind},
 		}), http.StatusUnsupportedMediaType, "unknown-content-type")
@@ -202,8 +204,8 @@ func TestHeadIsGetWithoutTheBody(t *testing.T) {
 	}
 }
 
-// limit is what a body may have.
-const limit = 32 << 20
+// limit is what a body of JSON may have.
+const limit = 1 << 20
 
 func TestABodyThatIsTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
@@ -213,7 +215,7 @@ func TestABodyThatIsTooLargeIsRefused(t *testing.T) {
 	padded := func(n int) string { return `{"force":true` + strings.Repeat(" ", n-len(`{"force":true}`)) + `}` }
 
 	p := refused(t, w.post(path, padded(limit+1)), http.StatusRequestEntityTooLarge, "body-too-large")
-	if !strings.Contains(p.Detail, "32 MiB") {
+	if !strings.Contains(p.Detail, "1 MiB") {
 		t.Errorf("it does not say how large it may be: %s", p.Detail)
 	}
 	if status, kind := w.raw(t, path, "Transfer-Encoding: chunked", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", limit+1, padded(limit+1))); status != 413 || kind != "body-too-large" {

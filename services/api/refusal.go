@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 // asProblem gives huma's own refusals the form of all others. It drops the rejected values that huma sends back.
@@ -18,13 +20,16 @@ func (s *Server) asProblem(ctx huma.Context, _ string, v any) (any, error) {
 	}
 	p := refuse(kindOfStatus(refusal.Status), refusal.Detail)
 	p.Status = refusal.Status
-	for _, e := range refusal.Errors {
+	for _, e := range refusal.Errors[:min(len(refusal.Errors), schema.MaxProblems)] {
 		if e != nil {
 			p.at(e.Location, s.rightFor(ctx.Operation(), e))
 		}
 	}
 	if len(p.Errors) > 0 {
 		p.Detail = p.Errors[0].Location + ": " + p.Errors[0].Message
+	}
+	if more := len(refusal.Errors) - schema.MaxProblems; more > 0 {
+		p.Detail += fmt.Sprintf("; the first %d of %d problems are listed", schema.MaxProblems, len(refusal.Errors))
 	}
 	switch refusal.Status {
 	case http.StatusUnsupportedMediaType:
@@ -60,9 +65,6 @@ func (s *Server) rightFor(op *huma.Operation, e *huma.ErrorDetail) string {
 	switch {
 	case e.Message == "unknown query parameter":
 		return "there is no such parameter" + list("; the parameters are ", queryParameters(op))
-	case e.Message == "unexpected property":
-		parent, _ := s.described(op, e.Location)
-		return "there is no such field" + list("; the fields are ", fieldsOf(parent))
 	case strings.HasPrefix(e.Message, "expected required "):
 		return e.Message
 	case strings.HasPrefix(e.Message, "expected "), strings.HasPrefix(e.Message, "invalid "):
@@ -97,8 +99,7 @@ func fieldsOf(schema *huma.Schema) []string {
 	return slices.Sorted(maps.Keys(schema.Properties))
 }
 
-// described looks up how the document describes what is at the location, such as query.limit or body.mapping_ids[3]. Where it describes
-// no such thing, found is false and the schema that of the last thing on the way that it does, if any.
+// described looks up how the document describes the value at a location, such as query.limit or body.mapping_ids[3].
 func (s *Server) described(op *huma.Operation, location string) (schema *huma.Schema, found bool) {
 	in, name, _ := strings.Cut(location, ".")
 	if in != "body" {
@@ -109,17 +110,17 @@ func (s *Server) described(op *huma.Operation, location string) (schema *huma.Sc
 		}
 		return nil, false
 	}
-	if op.RequestBody == nil || op.RequestBody.Content["application/json"] == nil {
+	if op.RequestBody == nil || op.RequestBody.Content[jsonType] == nil {
 		return nil, false
 	}
-	schema = s.resolved(op.RequestBody.Content["application/json"].Schema)
+	schema = s.resolved(op.RequestBody.Content[jsonType].Schema)
 	for _, step := range strings.FieldsFunc(name, func(r rune) bool { return r == '.' || r == '[' }) {
 		next := schema.Properties[step]
 		if strings.HasSuffix(step, "]") {
 			next = schema.Items
 		}
 		if next == nil {
-			return schema, false
+			return nil, false
 		}
 		schema = s.resolved(next)
 	}
@@ -156,8 +157,8 @@ func valueOf(schema *huma.Schema) string {
 		return "an object" + list(" with the fields ", fieldsOf(schema))
 	default:
 		text := "a text" + within(schema.MinLength, schema.MaxLength, " characters")
-		if schema.PatternDescription != "" {
-			text += ", of " + schema.PatternDescription
+		if schema.Pattern == printable {
+			text += ", of printable ASCII"
 		}
 		return text
 	}
@@ -165,9 +166,13 @@ func valueOf(schema *huma.Schema) string {
 
 // within describes the limits that there are.
 func within[N int | float64](low, high *N, unit string) string {
+	from := " from"
+	if unit != "" {
+		from = " of"
+	}
 	switch {
 	case low != nil && high != nil:
-		return fmt.Sprintf(" from %v to %v%s", *low, *high, unit)
+		return fmt.Sprintf("%s %v to %v%s", from, *low, *high, unit)
 	case low != nil:
 		if *low == 1 {
 			unit = strings.TrimSuffix(unit, "s")

@@ -26,7 +26,7 @@ type JobOptions struct {
 // RegenerateBody is the body of regenerate-all.
 type RegenerateBody struct {
 	JobOptions
-	MappingIDs []string `json:"mapping_ids,omitempty" minItems:"1" doc:"Only these mappings; all of the report if absent. What is named twice counts once."`
+	MappingIDs []string `json:"mapping_ids,omitempty" minItems:"1" maxItems:"20000" doc:"Only these mappings; all of the report if absent. What is named twice counts once."`
 }
 
 // AutoMapBody is the body of auto-map.
@@ -35,7 +35,7 @@ type AutoMapBody struct{ JobOptions }
 // SuggestBody is the body of suggest-batch.
 type SuggestBody struct {
 	JobOptions
-	MappingIDs []string `json:"pde_mapping_ids,omitempty" minItems:"1" doc:"Only these mappings; all of the report if absent. What is named twice counts once."`
+	MappingIDs []string `json:"pde_mapping_ids,omitempty" minItems:"1" maxItems:"20000" doc:"Only these mappings; all of the report if absent. What is named twice counts once."`
 }
 
 // Accepted says that a job will be done.
@@ -53,9 +53,12 @@ type DryRun struct {
 	Estimate     events.Usage `json:"estimate" doc:"What a model would be asked, and what that would cost."`
 }
 
+// printable is the pattern of texts of printable ASCII.
+const printable = "^[ -~]+$"
+
 // KeyHeader is what a request that makes something says so that it can be repeated.
 type KeyHeader struct {
-	Key string `header:"Idempotency-Key" maxLength:"255" pattern:"^[ -~]+$" patternDescription:"printable ASCII" doc:"The same key of the same caller gives the same job."`
+	Key string `header:"Idempotency-Key" maxLength:"255" pattern:"^[ -~]+$" doc:"The same key of the same caller gives the same job."`
 }
 
 // Resolve implements [huma.Resolver]. A client that sends an empty key has lost it, and would get another job each time that it asks.
@@ -113,7 +116,7 @@ func (s *Server) registerRegenerate() {
 func (s *Server) asking(name, path, summary string) huma.Operation {
 	return huma.Operation{
 		OperationID: name, Method: http.MethodPost, Path: reportPath + path, Tags: []string{"jobs"}, Summary: summary,
-		DefaultStatus: http.StatusAccepted,
+		DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusConflict},
 		Responses: map[string]*huma.Response{
 			"200": s.jsonResponse("What the job would be; nothing was started (dry_run)", typeOf[DryRun]()),
 			"202": s.jsonResponse("The job will be done", typeOf[Accepted]()),

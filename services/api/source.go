@@ -56,6 +56,7 @@ func (s *Server) registerDataSources() {
 	})
 	route(s, Tester, huma.Operation{
 		OperationID: "add-data-source", Method: http.MethodPost, Path: path, Tags: []string{"planning"}, DefaultStatus: http.StatusCreated,
+		Errors:  []int{http.StatusConflict},
 		Summary: "Adds a data source, without columns",
 	}, s.addDataSource)
 }
