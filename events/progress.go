@@ -110,7 +110,7 @@ func JobItemOf(item schema.Item) JobProgress {
 		Outcome:    item.Outcome,
 		Attempt:    item.Attempt,
 		ErrorCode:  orNull(item.ErrorCode),
-		Error:      orNull(item.Error),
+		Error:      orNull(schema.ErrorText(item.Error)),
 		Classifier: orNull(item.Classifier),
 		Usage:      Usage{InputTokens: item.InputTokens, OutputTokens: item.OutputTokens, CostUSD: item.CostUSD},
 		DurationMS: item.DurationMS,

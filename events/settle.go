@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 const (
@@ -81,7 +83,7 @@ func (r *Runner) sayRejected(stop context.Context, d *delivery, end *ended) erro
 		Headers:         m.Header,
 		Data:            m.Data,
 		Reason:          end.reason,
-		Error:           end.Error(),
+		Error:           schema.ErrorText(end.Error()),
 	})
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -20,11 +22,55 @@ func notFound(err error, what string) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// Refused reports whether the database refused a statement for what was in it: a value out of range, or one that a constraint forbids.
-// The same statement would be refused again.
+// Refused reports whether the database refused a statement for what is in it or in the rows that it reads: a value out of range, a
+// constraint, a limit of the program, a damaged row. The same statement would be refused again. It is false while the database cannot
+// take any statement of this kind, for example because a permission or a table is missing.
 func Refused(err error) bool {
 	pg, ok := asPgError(err)
-	return ok && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23"))
+	if !ok {
+		return errors.Is(err, ErrMalformed)
+	}
+	switch pg.Code {
+	case "42501", // insufficient_privilege
+		"42P01", "42703", "42704", "42883", "3F000": // undefined table, column, object, function, schema
+		return false
+	}
+	switch pg.Code[:2] {
+	case "0A", "20", "21", "22", "23", "27", "2F", "38", "39", "42", "44", "54", "P0", "XX":
+		return true
+	default:
+		return false
+	}
+}
+
+// ErrMalformed is the error of a value that cannot be written to or read from the database.
+var ErrMalformed = errors.New("malformed value")
+
+// MaxErrorText is the largest size in bytes of an error's text in a row or an event.
+const MaxErrorText = 2048
+
+// ErrorText makes the text of an error fit for rows and events, whatever it holds: valid UTF-8 without control characters, of at most
+// [MaxErrorText] bytes.
+func ErrorText(text string) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsControl(r):
+			return ' '
+		case r == utf8.RuneError:
+			return '?'
+		default:
+			return r
+		}
+	}, text)
+	if len(text) <= MaxErrorText {
+		return text
+	}
+	const ellipsis = "…"
+	end := MaxErrorText - len(ellipsis)
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + ellipsis
 }
 
 func asPgError(err error) (*pgconn.PgError, bool) { return errors.AsType[*pgconn.PgError](err) }

@@ -225,7 +225,7 @@ func message(job Job, s JobStatus) string {
 func summary(failed, total int64, lost []Lost) string {
 	parts := make([]string, 0, len(lost))
 	for _, l := range lost {
-		parts = append(parts, fmt.Sprintf("%d × %s, such as: %s", l.Items, l.ErrorCode, l.Error))
+		parts = append(parts, fmt.Sprintf("%d × %s, such as: %s", l.Items, l.ErrorCode, ErrorText(l.Error)))
 	}
 	return fmt.Sprintf("%d of %s failed, the rest is saved (%s)", failed, mappings(total), strings.Join(parts, "; "))
 }

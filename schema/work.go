@@ -197,7 +197,7 @@ func PostponeItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Sa
 	err = tx.NewRaw(lockQueued+`update job_items i set attempt = ?, error_code = ?, error = ?, due_at = clock.now + ? * interval '1 millisecond',
 		starts = 0, duration_ms = ?, updated_at = clock.now, updated_by = ?
 		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id and i.attempt = ? returning i.due_at`,
-		jobID, mappingID, s.Attempt, s.Code, s.Error, wait.Milliseconds(), s.Duration.Milliseconds(), JobAuthor(jobID), s.Attempt-1).
+		jobID, mappingID, s.Attempt, s.Code, ErrorText(s.Error), wait.Milliseconds(), s.Duration.Milliseconds(), JobAuthor(jobID), s.Attempt-1).
 		Scan(ctx, &due)
 	if err != nil {
 		return due, notFound(err, "queued item of mapping "+mappingID)
@@ -210,7 +210,7 @@ func FailItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Saved)
 	_, err := tx.NewRaw(lockQueued+`update job_items i set outcome = ?, attempt = ?, error_code = ?, error = ?, duration_ms = ?,
 		ended_at = clock.now, updated_at = clock.now, updated_by = ?
 		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id`,
-		jobID, mappingID, ItemFailed, s.Attempt, s.Code, s.Error, s.Duration.Milliseconds(), JobAuthor(jobID)).Exec(ctx)
+		jobID, mappingID, ItemFailed, s.Attempt, s.Code, ErrorText(s.Error), s.Duration.Milliseconds(), JobAuthor(jobID)).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("fail item %s: %w", mappingID, err)
 	}

@@ -13,8 +13,10 @@
 //     where the dispatcher still owes a word, such as that the list is complete, it waits for the bell as well.
 //     What the projector has seen in the stream counts as published even if the dispatcher has not marked it in the row yet.
 //  5. When what a job waits for changes, that is said behind the commit, and remembered: until then the job lags, and a bell follows.
-//  6. What is wrong with one job is logged and stays its own: the events of the batch are acknowledged, because they would only bring the
-//     same again and hold up the others, and every bell is another try. Where the database or the stream is away, the events come again.
+//  6. An error that belongs to one job is logged, and its events are acknowledged: they would only bring the error back, and every bell is
+//     another try. Any error belongs to a job in which it has occurred five times in a row. Before that, at most a hundred events of the
+//     job in a batch are delivered again, so that one job never fills the consumer's MaxAckPending; the next look sweeps what the others
+//     named.
 //  7. The status follows the rows without any message: every 2 s the projector itself looks for jobs whose status lags and folds them. So
 //     the status is right while NATS is away, or refuses the very events that would report the outcomes. While events come, a job must
 //     have lagged for two looks, since the status of every busy job lags for a moment.

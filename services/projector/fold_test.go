@@ -239,6 +239,59 @@ func TestAJobWhoseStatusCannotBeWrittenKeepsNoOtherFromItsFold(t *testing.T) {
 	}
 }
 
+// The database is out of order for one job only, with an error that says nothing about the job.
+func TestAnErrorThatKeepsComingBackBelongsToItsJobAndHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 3*maxRetried)
+	bad := h.listed()
+	good := h.beside(bad)
+	h.Exec(`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no space' using errcode = 'disk_full'; end $$`)
+	h.Exec("create trigger refuse before insert or update on job_status for each row when (new.job_id <> 'beside') execute function refuse()")
+	p := h.projector()
+	batch := append(h.end(bad, h.ids...), h.end(good, h.ids[:2]...)...)
+	for try := 1; try < ownAfter; try++ {
+		verdicts, ok := p.fold(t.Context(), batch).(events.Verdicts) //nolint:errorlint // the runner wants it unwrapped too
+		if !ok {
+			t.Fatalf("try %d: the events of both jobs get the same verdict", try)
+		}
+		retried := 0
+		for i, verdict := range verdicts {
+			if verdict == nil {
+				continue
+			}
+			if retried++; batch[i].Body.JobID != bad.ID {
+				t.Errorf("try %d: an event of the good job would be delivered again", try)
+			}
+		}
+		if retried != maxRetried {
+			t.Errorf("try %d: %d events would be delivered again, not %d", try, retried, maxRetried)
+		}
+	}
+	h.fold(p, batch...)
+	h.fold(p, heard(events.JobBell(bad.ID)))
+	if n := h.Log.Count("cannot be written"); n != 1 || h.status(good).CompletedSteps != 2 {
+		t.Errorf("logged %d times, and %d of the good job are counted", n, h.status(good).CompletedSteps)
+	}
+	// The first event after that brings the rest, although it names no item.
+	h.Exec("drop trigger refuse on job_status")
+	h.fold(p, heard(events.JobStarted(bad.ID)))
+	if n := h.status(bad).CompletedSteps; n != int64(len(h.ids)) {
+		t.Errorf("%d are counted when it is over", n)
+	}
+}
+
+func TestTheEndOfAJobIsPublishedWhateverItsErrorsHold(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 2)
+	job := h.listed()
+	said := h.end(job, h.ids...)
+	h.Exec("update job_items set error = repeat(chr(1) || 'x', 1000000)")
+	h.fold(h.projector(), said...)
+	if n := len(h.published(events.TopicJobFinished, job.ID)); n != 1 {
+		t.Errorf("the end is published %d times", n)
+	}
+}
+
 func TestABatchComesAgainWhenTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
 	h := newHall(t, 1)

@@ -58,8 +58,8 @@ func (l *lag) report(ctx context.Context, p *Projector, err error) {
 	}
 }
 
-// followOnce folds the jobs that lag, and then publishes what follows from that. Publishing ends with the first error, because the
-// stream that refuses one event would refuse the next one too, after a timeout each.
+// followOnce folds the jobs that lag, and then publishes what follows from that. Publishing ends with the first error that does not
+// belong to one job, because the stream that refuses one event would refuse the next one too, after a timeout each.
 func (p *Projector) followOnce(ctx context.Context, now time.Time) error {
 	due, err := p.lagging(ctx, now)
 	var announce []standing
@@ -74,11 +74,12 @@ func (p *Projector) followOnce(ctx context.Context, now time.Time) error {
 		err = errors.Join(err, foldErr)
 	}
 	for _, stands := range announce {
-		if tellErr := p.tellWaiting(ctx, stands.job, stands.status); tellErr != nil {
-			return errors.Join(err, tellErr)
+		tellErr := p.tellWaiting(ctx, stands.job, stands.status)
+		if tellErr == nil {
+			tellErr = p.finish(ctx, stands, look{})
 		}
-		if finishErr := p.finish(ctx, stands, look{}); finishErr != nil {
-			return errors.Join(err, finishErr)
+		if !p.own(ctx, stands.job.ID, tellErr) {
+			return errors.Join(err, tellErr)
 		}
 	}
 	return err

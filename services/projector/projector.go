@@ -24,6 +24,11 @@ const (
 	batchSize = 1000
 	// linger is how long a batch that is not full waits for more, and so the delay of a job's progress.
 	linger = 50 * time.Millisecond
+	// ownAfter is the number of errors in a row, whatever they are, after which they belong to the job in which they occur.
+	ownAfter = 5
+	// maxRetried is how many events of one job in a batch are delivered again after an error: a small share of the consumer's
+	// MaxAckPending. A sweep makes up for the others.
+	maxRetried = 100
 )
 
 // Projector keeps the status of every job.
@@ -33,12 +38,13 @@ type Projector struct {
 	log     *slog.Logger
 	runner  *events.Runner
 	// page is how many items a sweep counts at once.
-	page int
-	lag  lag
+	page      int
+	lag       lag
+	recurring *events.Recurring
 
 	mu sync.Mutex
-	// trouble is why the status of a job could not be written at the last attempt.
-	trouble map[string]string
+	// troubles counts the errors in a row of the jobs whose last fold failed.
+	troubles map[string]int
 	// folded is when events last brought the status of a job up to its rows, for the jobs of the last seconds.
 	folded map[string]time.Time
 }
@@ -47,7 +53,8 @@ type Projector struct {
 func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, log *slog.Logger) *Projector {
 	p := &Projector{
 		db: db, publish: events.NewPublisher(js, source), log: log, page: sweepPage,
-		lag: lag{every: lagEvery, rows: statusPage}, trouble: map[string]string{}, folded: map[string]time.Time{},
+		lag: lag{every: lagEvery, rows: statusPage}, recurring: events.NewRecurring(log),
+		troubles: map[string]int{}, folded: map[string]time.Time{},
 	}
 	p.runner = events.ConsumeBatches(js, events.Projector(), p.fold, events.Options{
 		Batch: batchSize, Linger: linger, Topology: topology, Log: log,
@@ -60,6 +67,7 @@ func (p *Projector) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	var following sync.WaitGroup
 	following.Go(func() { p.followRows(ctx) })
+	following.Go(func() { p.recurring.Run(ctx) })
 	defer following.Wait()
 	defer stop()
 	return p.runner.Run(ctx)
@@ -70,7 +78,9 @@ func (p *Projector) Ready() error { return p.runner.Ready() }
 
 // look is what one or more events of a job ask the projector to look at.
 type look struct {
-	jobID      string
+	jobID string
+	// events are the indexes of the job's events in the batch.
+	events     []int
 	mappingIDs []string
 	// sweep asks for everything that is not counted.
 	sweep bool
@@ -84,13 +94,14 @@ type look struct {
 func looks(batch []events.Received[events.JobProgress]) []look {
 	var all []look
 	at := map[string]int{}
-	for _, d := range batch {
+	for n, d := range batch {
 		i, ok := at[d.Body.JobID]
 		if !ok {
 			i = len(all)
 			at[d.Body.JobID] = i
 			all = append(all, look{jobID: d.Body.JobID})
 		}
+		all[i].events = append(all[i].events, n)
 		switch d.Body.Kind {
 		case events.KindListed:
 			all[i].sweep, all[i].listed = true, true
@@ -107,46 +118,51 @@ func looks(batch []events.Received[events.JobProgress]) []look {
 	return all
 }
 
-// fold brings the status of every job that the batch names up to its rows. What goes wrong with one job keeps no other from its fold.
+// fold brings the status of every job that the batch names up to its rows. An error of one job decides only about the events of that job.
 func (p *Projector) fold(ctx context.Context, batch []events.Received[events.JobProgress]) error {
-	var failed error
+	verdicts, failed := make(events.Verdicts, len(batch)), false
 	for _, l := range looks(batch) {
+		l.sweep = l.sweep || p.missedEvents(l.jobID)
 		err := p.foldJob(schema.WithSubject(ctx, l.jobID, ""), l)
 		if p.own(ctx, l.jobID, err) {
 			continue
 		}
-		if failed == nil {
-			failed = err
+		failed = true
+		for _, i := range l.events[:min(len(l.events), maxRetried)] {
+			verdicts[i] = err
 		}
 	}
-	return failed
+	if !failed {
+		return nil
+	}
+	return verdicts
 }
 
-// own reports whether err, if there is one, is the job's own trouble, which would be the same for every event of it. Such an event is not
-// wanted again: it would only hold up the batch that it is in. The status lags, and so the dispatcher's bell brings the next try.
-func (p *Projector) own(ctx context.Context, jobID string, err error) bool {
-	var text string
-	switch {
-	case err == nil:
-	case errors.Is(err, schema.ErrNotFound):
-		p.log.WarnContext(ctx, "event of a job that does not exist", "job_id", jobID)
-		return true
-	case errors.Is(err, schema.ErrTransition), schema.Refused(err):
-		text = err.Error()
-	default:
-		return false
-	}
+// missedEvents reports whether events of the job may have been acknowledged without a fold.
+func (p *Projector) missedEvents(jobID string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	// Once for each reason, not at every bell.
-	if text != "" && text != p.trouble[jobID] {
-		p.log.ErrorContext(ctx, "the status of a job cannot be written", "job_id", jobID, "error", err)
+	return p.troubles[jobID] > 0
+}
+
+// own reports whether the events of the job are to be acknowledged: err is nil, or belongs to this job, so that it would come back with
+// every event and hold up the others. Then the status lags, and the next bell or look at the rows is another try.
+func (p *Projector) own(ctx context.Context, jobID string, err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil {
+		delete(p.troubles, jobID)
+		return true
 	}
-	if text == "" {
-		delete(p.trouble, jobID)
-	} else {
-		p.trouble[jobID] = text
+	if errors.Is(err, schema.ErrNotFound) {
+		p.recurring.Note(ctx, slog.LevelWarn, "event of a job that does not exist", err, "job_id", jobID)
+		return true
 	}
+	p.troubles[jobID]++
+	if !errors.Is(err, schema.ErrTransition) && !schema.Refused(err) && p.troubles[jobID] < ownAfter {
+		return false
+	}
+	p.recurring.Note(ctx, slog.LevelError, "the status of a job cannot be written", err, "job_id", jobID)
 	return true
 }
 
