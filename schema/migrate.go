@@ -97,8 +97,9 @@ func withMigrator(ctx context.Context, db *DB, do func(bun.Tx, *migrate.Migrator
 		return fmt.Errorf("embedded migrations: %w", err)
 	}
 	return db.RunInTx(ctx, nil, func(ctx context.Context, lock bun.Tx) error {
-		// Migrating takes longer than a transaction may otherwise sit idle.
-		if _, err := lock.ExecContext(ctx, "set local idle_in_transaction_session_timeout = 0"); err != nil {
+		// A migration takes as long as it takes, whatever limits the database or the role sets for other work.
+		if _, err := lock.ExecContext(ctx, "set local idle_in_transaction_session_timeout = 0; set local statement_timeout = 0; "+
+			"set local lock_timeout = 0"); err != nil {
 			return fmt.Errorf("migration lock: %w", err)
 		}
 		if _, err := lock.ExecContext(ctx, "select pg_advisory_xact_lock(?)", int64(migrationLock)); err != nil {

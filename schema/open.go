@@ -33,9 +33,6 @@ type Options struct {
 	LogSQL *slog.Logger
 	// StatementTimeout is how long the server works on a statement of this pool before it cancels it; without limit if zero.
 	StatementTimeout time.Duration
-	// StatementLimit is how long one statement may take; for ever if zero. A network that swallows packets, without a word to either
-	// side, would hold whoever waits for an answer for a quarter of an hour otherwise.
-	StatementLimit time.Duration
 }
 
 const (
@@ -89,19 +86,15 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	}
 	conn := config.ConnConfig
 	conn.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	conn.DialFunc = dial
 	conn.ConnectTimeout = cmp.Or(conn.ConnectTimeout, 5*time.Second)
 	conn.RuntimeParams["application_name"] = cmp.Or(opts.ApplicationName, "pdeflow")
 	if err := inspect(ctx, conn); err != nil {
 		return nil, fmt.Errorf("database %s on %s: %w", conn.Database, addresses(conn), err)
 	}
 	conn.AfterConnect = setUpSession(opts.StatementTimeout)
-	if opts.StatementLimit > 0 {
-		// A pool asks connections that have lain idle whether they live, which is no statement to the tracer.
-		config.PingTimeout = min(opts.StatementLimit, 5*time.Second)
-	}
-	if opts.LogSQL != nil || opts.StatementLimit > 0 {
-		conn.Tracer = tracer{log: opts.LogSQL, limit: opts.StatementLimit}
-	}
+	conn.Tracer = tracer{log: opts.LogSQL}
+	config.PingTimeout = cmp.Or(config.PingTimeout, 5*time.Second) // of connections that have been idle
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("database pool: %w", err)

@@ -21,6 +21,9 @@ const sessionSetup = "set default_transaction_isolation = 'read committed'; set 
 	"set client_encoding = 'UTF8'; set datestyle = 'ISO'; set intervalstyle = 'postgres'; set bytea_output = 'hex'; " +
 	"set idle_in_transaction_session_timeout = '30s'"
 
+// sessionPID is the key of a connection's server process id. A pooler makes up the one that the protocol carries.
+const sessionPID = "pdeflow pid"
+
 // setUpSession returns the function that prepares each new connection.
 func setUpSession(statementTimeout time.Duration) func(context.Context, *pgconn.PgConn) error {
 	setup := sessionSetup
@@ -28,9 +31,15 @@ func setUpSession(statementTimeout time.Duration) func(context.Context, *pgconn.
 		setup += "; set statement_timeout = " + strconv.FormatInt(statementTimeout.Milliseconds(), 10)
 	}
 	return func(ctx context.Context, conn *pgconn.PgConn) error {
-		if err := conn.Exec(ctx, setup).Close(); err != nil {
+		results, err := conn.Exec(ctx, setup+"; select pg_backend_pid()").ReadAll()
+		if err != nil {
 			return fmt.Errorf("session parameters: %w", err)
 		}
+		pid, err := strconv.ParseUint(string(results[len(results)-1].Rows[0][0]), 10, 32)
+		if err != nil {
+			return fmt.Errorf("process id of the session: %w", err)
+		}
+		conn.CustomData()[sessionPID] = uint32(pid)
 		return nil
 	}
 }

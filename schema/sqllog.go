@@ -17,9 +17,9 @@ type (
 type subject struct{ jobID, mappingID string }
 
 type start struct {
-	sql    string
-	at     time.Time
-	cancel context.CancelFunc
+	sql   string
+	at    time.Time
+	watch *watch
 }
 
 // WithSubject marks ctx as work on a mapping of a job, either of which may be empty; logged statements carry the ids.
@@ -27,26 +27,19 @@ func WithSubject(ctx context.Context, jobID, mappingID string) context.Context {
 	return context.WithValue(ctx, subjectKey{}, subject{jobID, mappingID})
 }
 
-// tracer sees every statement at the driver, below bun, the prepared ones and begin and commit included. It ends those that take longer
-// than the limit, and logs them.
-type tracer struct {
-	log   *slog.Logger
-	limit time.Duration
-}
+// tracer sees every statement at the driver, below bun, including prepared ones, begin and commit. It has each of them watched, and logs
+// them if it has a logger.
+type tracer struct{ log *slog.Logger }
 
 // TraceQueryStart implements [pgx.QueryTracer].
-func (t tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	began := start{sql: data.SQL, at: time.Now(), cancel: func() {}}
-	if t.limit > 0 {
-		ctx, began.cancel = context.WithTimeout(ctx, t.limit)
-	}
-	return context.WithValue(ctx, startKey{}, began)
+func (t tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	return context.WithValue(ctx, startKey{}, start{sql: data.SQL, at: time.Now(), watch: watchStatement(conn)})
 }
 
 // TraceQueryEnd implements [pgx.QueryTracer].
 func (t tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
 	if began, ok := ctx.Value(startKey{}).(start); ok {
-		began.cancel()
+		began.watch.end()
 		if t.log != nil {
 			t.logStatement(ctx, began, data)
 		}

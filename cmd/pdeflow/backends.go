@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
 	"github.com/pdeflow/pdeflow/events"
@@ -109,12 +108,8 @@ func (b *backends) startNATS(ctx context.Context, o backendOptions) error {
 	return nil
 }
 
-// statementLimit is far above what any statement of the services takes at a million mappings, and far below what a network that has
-// fallen silent would hold them up for.
-const statementLimit = 2 * time.Minute
-
 func (b *backends) openDatabase(ctx context.Context, o backendOptions) error {
-	db, err := schema.Open(ctx, b.databaseURL, schema.Options{ApplicationName: o.name, LogSQL: o.logSQL, StatementLimit: statementLimit})
+	db, err := schema.Open(ctx, b.databaseURL, schema.Options{ApplicationName: o.name, LogSQL: o.logSQL})
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package schema_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/url"
@@ -18,34 +17,52 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-func TestAStatementThatNobodyAnswersEndsAtItsLimit(t *testing.T) {
+func TestAStatementWhoseAnswerIsLostEndsAndTheNextOneWorks(t *testing.T) {
 	t.Parallel()
 	network := newNetwork(t)
-	db, err := schema.Open(t.Context(), network.url, schema.Options{StatementLimit: time.Second, MaxConns: 2})
+	db := open(t, network.url, schema.Options{MaxConns: 2})
+	if _, err := schema.Now(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	// In a transaction: another statement may be repeated on another connection by package sql.
+	tx, err := db.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	network.swallows.Store(true)
-	if _, err := schema.Now(t.Context(), db); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("the statement ended with: %v", err)
+	if _, err := tx.ExecContext(t.Context(), "set local idle_in_transaction_session_timeout = 0"); err != nil {
+		t.Fatal(err)
 	}
-	network.swallows.Store(false)
+	network.forget()
+	began := time.Now()
+	if _, err := schema.Now(t.Context(), tx); err == nil {
+		t.Error("the statement succeeded although its answer was lost")
+	}
+	if took := time.Since(began); took > time.Minute {
+		t.Errorf("it ended after %v, want about 11 s", took)
+	}
+	_ = tx.Rollback() // its connection is gone
 	if _, err := schema.Now(t.Context(), db); err != nil {
 		t.Errorf("the next one, over another connection: %v", err)
 	}
 }
 
-// network stands between a client and the test's database. While it swallows, what the database answers never arrives, and nobody is
-// told: the connections stay.
-type network struct {
-	url      string
-	swallows atomic.Bool
+func TestASlowStatementIsNotEnded(t *testing.T) {
+	t.Parallel()
+	db := open(t, newNetwork(t).url, schema.Options{})
+	if _, err := db.ExecContext(t.Context(), "select pg_sleep(25)"); err != nil {
+		t.Errorf("it ended with: %v", err)
+	}
 }
+
+// network stands between a client and the test's database. After forget, the answers on the connections that exist never arrive, without
+// an error to either side; new connections work.
+type network struct {
+	url       string
+	forgotten atomic.Int64 // the number of connections that are forgotten
+	opened    atomic.Int64
+}
+
+func (n *network) forget() { n.forgotten.Store(n.opened.Load()) }
 
 func newNetwork(t *testing.T) *network {
 	t.Helper()
@@ -88,7 +105,7 @@ func (n *network) connect(t *testing.T, client net.Conn, where *pgx.ConnConfig) 
 	}
 	var answers sync.WaitGroup
 	answers.Go(func() {
-		_, _ = io.Copy(swallower{n, client}, server)
+		_, _ = io.Copy(swallower{n, n.opened.Add(1), client}, server)
 		_ = client.Close() // the database has ended it
 	})
 	_, _ = io.Copy(server, client)
@@ -99,11 +116,12 @@ func (n *network) connect(t *testing.T, client net.Conn, where *pgx.ConnConfig) 
 // swallower passes on what the network does not swallow.
 type swallower struct {
 	network *network
+	number  int64
 	to      io.Writer
 }
 
 func (s swallower) Write(p []byte) (int, error) {
-	if s.network.swallows.Load() {
+	if s.number <= s.network.forgotten.Load() {
 		return len(p), nil
 	}
 	return s.to.Write(p)

@@ -1,0 +1,143 @@
+package schema
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// deadAfter is how long the kernel waits for a sign of the other side before it ends a connection.
+	deadAfter = 20 * time.Second
+	// askAfter is how long an answer may take before the server is asked whether it still works on the statement.
+	askAfter = 10 * time.Second
+	// confirmAfter is when it is asked again before the connection is ended: the answer may have been on its way.
+	confirmAfter = time.Second
+	// askTimeout is how long that question may take.
+	askTimeout = 5 * time.Second
+)
+
+// dial connects to a server. A TCP connection whose other side has vanished ends after [deadAfter], in use or not. On Linux that includes
+// packets that are never acknowledged; elsewhere the system's own limit for those counts.
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := net.Dialer{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: deadAfter / 2, Interval: deadAfter / 4, Count: 2},
+		Control:         limitUnacknowledged,
+	}
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		return &link{TCPConn: tcp}, nil
+	}
+	return conn, nil // a unix socket has no network in it
+}
+
+// link is a TCP connection to the server that knows since when it has been waiting for bytes.
+type link struct {
+	*net.TCPConn
+	// waiting is the time at which the current Read began, in nanoseconds; 0 if there is none.
+	waiting atomic.Int64
+}
+
+// Read implements [net.Conn].
+func (l *link) Read(p []byte) (int, error) {
+	l.waiting.Store(time.Now().UnixNano())
+	defer l.waiting.Store(0)
+	return l.TCPConn.Read(p)
+}
+
+// linkOf returns the link of a connection, nil if it has none.
+func linkOf(conn *pgx.Conn) *link {
+	raw := conn.PgConn().Conn()
+	if encrypted, ok := raw.(*tls.Conn); ok {
+		raw = encrypted.NetConn()
+	}
+	l, _ := raw.(*link)
+	return l
+}
+
+// watch ends the connection of a statement whose answer was lost. The kernel notices a vanished peer by itself; it does not notice a proxy
+// that acknowledges every packet and passes none on. A statement that the server works on may take as long as it takes.
+type watch struct {
+	link   *link
+	config *pgx.ConnConfig
+	pid    uint32
+	timer  *time.Timer
+	ended  atomic.Bool
+	// lost is the Read during which the server was found not to work on the statement.
+	lost int64
+}
+
+// watchStatement begins to watch the statement that conn is about to send.
+func watchStatement(conn *pgx.Conn) *watch {
+	l := linkOf(conn)
+	pid, known := conn.PgConn().CustomData()[sessionPID].(uint32)
+	if l == nil || !known {
+		return nil
+	}
+	w := &watch{link: l, config: conn.Config(), pid: pid}
+	w.timer = time.AfterFunc(time.Hour, w.look)
+	w.timer.Reset(askAfter) // only now: look uses the timer
+	return w
+}
+
+func (w *watch) end() {
+	if w != nil {
+		w.ended.Store(true)
+		w.timer.Stop()
+	}
+}
+
+// look asks the server about the statement if no byte has arrived for a while.
+func (w *watch) look() {
+	began := w.link.waiting.Load()
+	silence := time.Duration(time.Now().UnixNano() - began)
+	switch {
+	case w.ended.Load():
+		return
+	case began == 0 || silence < askAfter: // the caller reads slowly, or bytes arrive
+		w.timer.Reset(askAfter)
+		return
+	}
+	switch works, err := w.ask(); {
+	case err != nil || works: // unreachable is not proof: the kernel decides about the connection
+		w.lost = 0
+		w.timer.Reset(askAfter)
+	case w.lost == began:
+		if w.link.waiting.Load() == began {
+			_ = w.link.Close() // the statement fails, and the pool drops the connection
+		}
+	default:
+		w.lost = began
+		w.timer.Reset(confirmAfter)
+	}
+}
+
+// ask reports whether the server works on a statement of the session. It uses a connection of its own, to the same address.
+func (w *watch) ask() (works bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+	defer cancel()
+	config := w.config.Copy()
+	config.Tracer, config.AfterConnect, config.ValidateConnect = nil, nil, nil
+	address := w.link.RemoteAddr().String()
+	config.DialFunc = func(ctx context.Context, network, _ string) (net.Conn, error) { return dial(ctx, network, address) }
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	query := fmt.Sprintf("select from pg_stat_activity where pid = %d and state not in ('idle', 'idle in transaction', 'idle in transaction (aborted)')", w.pid)
+	results, err := conn.PgConn().Exec(ctx, query).ReadAll()
+	if err != nil {
+		return false, err
+	}
+	return len(results[0].Rows) > 0, nil
+}
