@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/uptrace/bun"
 )
@@ -13,6 +14,8 @@ type JobFilter struct {
 	Status            Status
 	// Active leaves out the jobs that have ended.
 	Active bool
+	// IDPrefix is what the ids begin with.
+	IDPrefix string
 }
 
 // ListJobs lists at most limit jobs, the newest first, older than the job with the id before where it is not empty, without the
@@ -22,6 +25,9 @@ func ListJobs(ctx context.Context, db bun.IDB, filter JobFilter, before string, 
 	query := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").OrderExpr("j.id desc").Limit(int64(limit))
 	if before != "" {
 		query = query.Where("j.id < ?", before)
+	}
+	if filter.IDPrefix != "" {
+		query = query.Where("j.id between ? and ?", filter.IDPrefix, lastWithPrefix(filter.IDPrefix))
 	}
 	if filter.CycleID != "" {
 		query = query.Where("j.cycle_id = ?", filter.CycleID)
@@ -40,6 +46,9 @@ func ListJobs(ctx context.Context, db bun.IDB, filter JobFilter, before string, 
 	}
 	return jobs, nil
 }
+
+// lastWithPrefix is the last text, in the collation of ids, that may begin with the prefix. A range reads the index where a pattern may not.
+func lastWithPrefix(prefix string) string { return prefix + string(utf8.MaxRune) }
 
 // ReadJobs reads the jobs with these ids, in no particular order and without the mappings that a caller named. It leaves out the ids of
 // jobs that do not exist.

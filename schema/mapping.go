@@ -196,6 +196,8 @@ type MappingFilter struct {
 	MinConfidence, MaxConfidence *int
 	Sort                         MappingSort
 	Descending                   bool
+	// IDPrefix is what the ids begin with.
+	IDPrefix string
 }
 
 // ListedMapping is a mapping with what a list needs beside it.
@@ -243,6 +245,9 @@ func selectMappings(db bun.IDB, into any, key string) *bun.SelectQuery {
 }
 
 func (f MappingFilter) where(query *bun.SelectQuery) *bun.SelectQuery {
+	if f.IDPrefix != "" {
+		query = query.Where("m.id between ? and ?", f.IDPrefix, lastWithPrefix(f.IDPrefix))
+	}
 	if f.Search != "" {
 		pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Search) + "%"
 		query = query.Where(`concat_ws(e'\n', a.attribute_name, a.line_item_number, a.technical_line_item_name, a.mdrm, m.pde_name,

@@ -74,6 +74,7 @@ func (a *app) root(w io.Writer) *cli.Command {
 			a.regenerateCommand(),
 			a.jobsCommand(),
 			a.mappingsCommand(),
+			a.reportsCommand(),
 			a.checkCommand(),
 			a.auditCommand(),
 			a.rebuildCommand(),

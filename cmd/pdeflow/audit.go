@@ -39,7 +39,7 @@ func (a *app) auditCommand() *cli.Command {
 
 func auditFilterFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "job", Usage: "only what is said of this job `ID`"},
+		&cli.StringFlag{Name: "job", Usage: "only the rows of this job, an `ID`, the beginning of one, or latest"},
 		&cli.StringFlag{Name: "mapping", Usage: "only what is said of this mapping `ID`"},
 		&cli.StringFlag{Name: "cycle", Usage: "only what is said of this `CYCLE`"},
 		&cli.StringFlag{Name: "report", Usage: "only what is said of this `REPORT`"},
@@ -50,11 +50,13 @@ func auditFilterFlags() []cli.Flag {
 	}
 }
 
-func auditFilter(cmd *cli.Command) schema.AuditFilter {
+// auditFilter reads the flags. Like client commands, it takes the beginning of a job's id, and latest.
+func auditFilter(ctx context.Context, db *schema.DB, cmd *cli.Command) (schema.AuditFilter, error) {
+	job, err := resolveStoredJob(ctx, db, cmd.String("job"))
 	return schema.AuditFilter{
-		JobID: cmd.String("job"), MappingID: cmd.String("mapping"), CycleID: cmd.String("cycle"), ReportID: cmd.String("report"),
+		JobID: job, MappingID: cmd.String("mapping"), CycleID: cmd.String("cycle"), ReportID: cmd.String("report"),
 		Actor: cmd.String("actor"), Origin: schema.AuditOrigin(cmd.String("origin")), Unverified: cmd.Bool("unverified"),
-	}
+	}, err
 }
 
 func (a *app) auditListCommand() *cli.Command {
@@ -68,7 +70,11 @@ func (a *app) auditListCommand() *cli.Command {
 			}
 			return a.withDatabase(ctx, cmd, func(ctx context.Context, db *schema.DB) error {
 				p := auditPrinter{app: a, json: cmd.Bool(flagJSON)}
-				_, err := p.printAfter(ctx, db, auditFilter(cmd), cmd.Int64("after"), cmd.Int(flagLimit))
+				filter, err := auditFilter(ctx, db, cmd)
+				if err != nil {
+					return err
+				}
+				_, err = p.printAfter(ctx, db, filter, cmd.Int64("after"), cmd.Int(flagLimit))
 				if err == nil && p.printed == 0 {
 					fmt.Fprintln(a.stderr, "there are none")
 				}
@@ -94,7 +100,11 @@ func (a *app) auditTailCommand() *cli.Command {
 				return err
 			}
 			return a.withDatabase(ctx, cmd, func(ctx context.Context, db *schema.DB) error {
-				return a.auditTail(ctx, db, auditFilter(cmd), cmd.Int("lines"), cmd.Bool("follow"), cmd.Bool(flagJSON))
+				filter, err := auditFilter(ctx, db, cmd)
+				if err != nil {
+					return err
+				}
+				return a.auditTail(ctx, db, filter, cmd.Int("lines"), cmd.Bool("follow"), cmd.Bool(flagJSON))
 			})
 		},
 	}
@@ -112,6 +122,9 @@ func (a *app) auditTail(ctx context.Context, db *schema.DB, filter schema.AuditF
 		rows, err := schema.LastAuditRows(ctx, db, filter, lines)
 		if err != nil {
 			return err
+		}
+		if len(rows) == 0 && !follow {
+			fmt.Fprintln(a.stderr, "there are none")
 		}
 		if err := p.print(rows); err != nil {
 			return err

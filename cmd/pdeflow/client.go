@@ -197,11 +197,12 @@ func isHTTP(server string) bool {
 // request is one call of the API.
 type request struct {
 	method string
-	// path is under /api/v1.
-	path   string
-	query  url.Values
-	header http.Header
-	body   []byte
+	// path is under /api/v1, unless it is outside of the API.
+	path    string
+	outside bool
+	query   url.Values
+	header  http.Header
+	body    []byte
 	// patience is how long the answer may take beyond the usual.
 	patience time.Duration
 }
@@ -218,6 +219,9 @@ func (c *client) do(ctx context.Context, r request) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout+r.patience)
 	defer cancel()
 	where := c.server + "/api/v1" + r.path
+	if r.outside {
+		where = c.server + r.path
+	}
 	if len(r.query) > 0 {
 		where += "?" + r.query.Encode()
 	}

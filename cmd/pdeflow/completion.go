@@ -3,11 +3,17 @@ package main
 import (
 	"context"
 	"embed"
+	"encoding/json"
 	"fmt"
+	"maps"
+	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/services/api"
 )
 
 // The scripts ask pdeflow itself for candidates, with the words of the command line up to the cursor:
@@ -18,6 +24,13 @@ import (
 //
 //go:embed completions
 var completionScripts embed.FS
+
+const (
+	// completionPatience is how long a shell waits for candidates from the server.
+	completionPatience = 2 * time.Second
+	// completionCandidates is how many ids are offered at most.
+	completionCandidates = 100
+)
 
 // completeFiles stands for the names of files.
 const completeFiles = ":files"
@@ -77,7 +90,7 @@ type candidate struct{ value, description string }
 
 // commandLine is a command line up to the cursor.
 type commandLine struct {
-	// command is the subcommand that is named, with its ancestors before it.
+	// lineage is the subcommand that is named, with its ancestors before it.
 	lineage []*cli.Command
 	// flags are the values of the flags that were given, by name.
 	flags map[string]string
@@ -183,14 +196,14 @@ func (a *app) candidates(ctx context.Context, line commandLine) []candidate {
 	if cmd.Name == "help" {
 		cmd = readLine(line.lineage[0], append(slices.Clone(line.args), "")).command()
 	}
-	if len(cmd.Commands) == 0 {
-		return a.argumentCandidates(ctx, line)
-	}
 	var all []candidate
 	for _, sub := range cmd.Commands {
-		if !sub.Hidden {
+		if !sub.Hidden && (sub.Name != "help" || cmd == line.lineage[0]) { // the cli package gives every command a help of its own
 			all = append(all, candidate{sub.Name, sub.Usage})
 		}
+	}
+	if len(all) == 0 {
+		return a.argumentCandidates(ctx, line)
 	}
 	return all
 }
@@ -218,7 +231,7 @@ func (a *app) flagCandidates(ctx context.Context, line commandLine) []candidate 
 
 // argumentCandidates complete an argument of a command without subcommands.
 func (a *app) argumentCandidates(ctx context.Context, line commandLine) []candidate {
-	if len(line.lineage) < 3 || len(line.args) > 0 {
+	if len(line.lineage) < 3 || len(line.args) > 0 || line.command().ArgsUsage == "" {
 		return nil
 	}
 	switch line.lineage[1].Name {
@@ -226,10 +239,101 @@ func (a *app) argumentCandidates(ctx context.Context, line commandLine) []candid
 		return a.idCandidates(ctx, line, "job")
 	case "mappings":
 		return a.idCandidates(ctx, line, "mapping")
+	case "context":
+		return a.contextCandidates()
 	default:
 		return nil
 	}
 }
 
-// idCandidates complete an id of the kind that a flag or argument of this name takes.
-func (a *app) idCandidates(context.Context, commandLine, string) []candidate { return nil }
+// idCandidates complete an id of the kind that a flag or argument of this name takes, from the running server.
+func (a *app) idCandidates(ctx context.Context, line commandLine, kind string) []candidate {
+	ctx, cancel := context.WithTimeout(ctx, completionPatience)
+	defer cancel()
+	if kind == flagContext {
+		return a.contextCandidates()
+	}
+	c, err := a.connect(line.connection(a.getenv))
+	if err != nil {
+		return nil // a shell shows no errors in the middle of a line
+	}
+	cycle, report := line.value("cycle", a.getenv("PDEFLOW_CYCLE")), line.value("report", a.getenv("PDEFLOW_REPORT"))
+	query := url.Values{}
+	if len(line.current) >= shortestPrefix {
+		query.Set("id_prefix", line.current)
+	}
+	var found []candidate
+	switch kind {
+	case "job":
+		if name := line.command().Name; name == "cancel" || name == "pause" {
+			found, _ = (idKind{path: "/jobs/active", describe: describeJob}).find(ctx, c, url.Values{}, completionCandidates)
+			return found
+		}
+		found, _ = (idKind{path: "/jobs", describe: describeJob}).find(ctx, c, query, completionCandidates)
+	case "mapping", "mapping-id":
+		found, _ = (idKind{path: mappingsPath(cycle, report, ""), describe: describeMapping}).find(ctx, c, query, completionCandidates)
+	case "cycle", "report":
+		return c.reportCandidates(ctx, kind, cycle)
+	default:
+		return nil
+	}
+	return append(found, candidate{latest, "the newest"})
+}
+
+// reportCandidates are the cycles, or the reports of a cycle, or all reports if the cycle is not known.
+func (c *client) reportCandidates(ctx context.Context, kind, cycle string) []candidate {
+	var all []candidate
+	for p, err := range c.pages(ctx, "/planning/reports", url.Values{}, maxPage) {
+		if err != nil {
+			return all
+		}
+		for _, raw := range p.Items {
+			var r api.ReportSummary
+			if err := json.Unmarshal(raw, &r); err != nil {
+				return all
+			}
+			one := candidate{value: r.CycleID}
+			if kind == "report" {
+				if cycle != "" && cycle != r.CycleID {
+					continue
+				}
+				one = candidate{r.ReportID, r.Name}
+			}
+			if !slices.ContainsFunc(all, func(c candidate) bool { return c.value == one.value }) {
+				all = append(all, one)
+			}
+		}
+	}
+	return all
+}
+
+func (a *app) contextCandidates() []candidate {
+	file, err := readContexts(a.getenv)
+	if err != nil {
+		return nil
+	}
+	var all []candidate
+	for _, name := range slices.Sorted(maps.Keys(file.Contexts)) {
+		all = append(all, candidate{name, file.Contexts[name].Server})
+	}
+	return all
+}
+
+// value is that of a flag that was given, or else this one.
+func (l commandLine) value(flag, otherwise string) string {
+	if value, given := l.flags[flag]; given {
+		return value
+	}
+	return otherwise
+}
+
+// connection is how the command will find its server.
+func (l commandLine) connection(getenv func(string) string) connection {
+	given := func(flag string) bool { return l.flags[flag] != "" }
+	return connection{
+		server: l.value(flagServer, getenv("PDEFLOW_SERVER")), serverTyped: given(flagServer),
+		token: l.value(flagToken, getenv("PDEFLOW_TOKEN")), tokenTyped: given(flagToken),
+		context: l.value(flagContext, getenv("PDEFLOW_CONTEXT")), contextTyped: given(flagContext),
+		dir: l.flags[flagDataDir],
+	}
+}

@@ -21,17 +21,13 @@ func (a *app) mappingsHistoryCommand() *cli.Command {
 		Name: "history", Usage: "lists the changes of a mapping, the newest first", ArgsUsage: "ID",
 		Flags: []cli.Flag{a.cycleFlag(), a.reportFlag(), limitFlag(0), jsonFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			id, err := argument(cmd, "ID")
+			c, id, err := a.mappingArgument(ctx, cmd)
 			if err != nil {
 				return err
 			}
 			path := mappingsPath(cmd.String("cycle"), cmd.String("report"), "/"+url.PathEscape(id)+"/history")
 			if cmd.Bool(flagJSON) {
-				return printList(ctx, a, cmd, list[api.HistoryEntry]{path: path, query: url.Values{}})
-			}
-			c, err := a.client(cmd)
-			if err != nil {
-				return err
+				return printList(ctx, a, cmd, c, list[api.HistoryEntry]{path: path, query: url.Values{}})
 			}
 			printed := 0
 			for p, err := range c.pages(ctx, path, url.Values{}, cmd.Int(flagLimit)) {

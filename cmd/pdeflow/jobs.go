@@ -19,15 +19,17 @@ func (a *app) jobsCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "jobs",
 		Usage: "lists, follows and steers jobs",
-		Description: "Speaks to the API.\n\n" +
+		Description: "Speaks to the API. ID is the id of a job, the beginning of one (4 characters or more), or latest.\n\n" +
 			"pdeflow jobs list --status running\n" +
-			"pdeflow jobs watch 0198c2f0-8b7e-7cc3-9f4e-0d6a5c1b2a39\n" +
-			"pdeflow jobs items 0198c2f0-8b7e-7cc3-9f4e-0d6a5c1b2a39 --outcome failed",
+			"pdeflow jobs watch latest\n" +
+			"pdeflow jobs wait latest --timeout 10m\n" +
+			"pdeflow jobs items 0198c2f0-8b --outcome failed",
 		Flags: a.clientFlags(),
 		Commands: []*cli.Command{
 			a.jobsListCommand(),
 			a.jobsStatusCommand(),
 			a.jobsWatchCommand(),
+			a.jobsWaitCommand(),
 			a.jobsItemsCommand(),
 			a.steerCommand("cancel", "ends a job now: what is done stays, nothing more is done"),
 			a.steerCommand("pause", "pauses a job: what is running finishes, nothing new starts"),
@@ -37,6 +39,7 @@ func (a *app) jobsCommand() *cli.Command {
 	})
 }
 
+// jobID stands for the argument that names a job.
 const jobID = "ID"
 
 func jobPath(id, rest string) string { return "/jobs/" + url.PathEscape(id) + rest }
@@ -50,6 +53,7 @@ func (a *app) jobsListCommand() *cli.Command {
 			&cli.StringFlag{Name: "cycle", Usage: "only jobs of this `CYCLE`"},
 			&cli.StringFlag{Name: "report", Usage: "only jobs of this `REPORT`"},
 			&cli.BoolFlag{Name: "active", Usage: "only jobs that have not ended"},
+			&cli.BoolFlag{Name: "watch", Usage: "go on with each job that changes, until interrupted; with --json an object a line"},
 			limitFlag(50), jsonFlag(),
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -70,7 +74,14 @@ func (a *app) jobsListCommand() *cli.Command {
 				}
 				l.path = "/jobs/active"
 			}
-			return printList(ctx, a, cmd, l)
+			c, err := a.client(cmd)
+			if err != nil {
+				return err
+			}
+			if cmd.Bool("watch") {
+				return a.watchList(ctx, cmd, c, l)
+			}
+			return printList(ctx, a, cmd, c, l)
 		},
 	}
 }
@@ -86,11 +97,7 @@ func (a *app) jobsStatusCommand() *cli.Command {
 	return &cli.Command{
 		Name: "status", Usage: "says where a job stands", ArgsUsage: jobID, Flags: []cli.Flag{jsonFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			id, err := argument(cmd, jobID)
-			if err != nil {
-				return err
-			}
-			c, err := a.client(cmd)
+			c, id, err := a.jobArgument(ctx, cmd)
 			if err != nil {
 				return err
 			}
@@ -147,11 +154,7 @@ func (a *app) jobsWatchCommand() *cli.Command {
 	return &cli.Command{
 		Name: "watch", Usage: "follows a job to its end; exits 0 only when it completed", ArgsUsage: jobID, Flags: []cli.Flag{jsonFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			id, err := argument(cmd, jobID)
-			if err != nil {
-				return err
-			}
-			c, err := a.client(cmd)
+			c, id, err := a.jobArgument(ctx, cmd)
 			if err != nil {
 				return err
 			}
@@ -179,7 +182,7 @@ func (a *app) jobsItemsCommand() *cli.Command {
 			choice("outcome", "only mappings with this outcome", append([]schema.Outcome{"queued"}, schema.Outcomes()...)), limitFlag(0), jsonFlag(),
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			id, err := argument(cmd, jobID)
+			c, id, err := a.jobArgument(ctx, cmd)
 			if err != nil {
 				return err
 			}
@@ -190,7 +193,7 @@ func (a *app) jobsItemsCommand() *cli.Command {
 			if outcome := cmd.String("outcome"); outcome != "" {
 				l.query.Set("outcome", outcome)
 			}
-			return printList(ctx, a, cmd, l)
+			return printList(ctx, a, cmd, c, l)
 		},
 	}
 }
@@ -212,11 +215,7 @@ func (a *app) steerCommand(name, usage string) *cli.Command {
 	return &cli.Command{
 		Name: name, Usage: usage, ArgsUsage: jobID, Flags: []cli.Flag{jsonFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			id, err := argument(cmd, jobID)
-			if err != nil {
-				return err
-			}
-			c, err := a.client(cmd)
+			c, id, err := a.jobArgument(ctx, cmd)
 			if err != nil {
 				return err
 			}
@@ -243,7 +242,7 @@ func (a *app) jobsRetryCommand() *cli.Command {
 			&cli.BoolFlag{Name: "watch", Usage: "follow the new job to its end; exits 0 only when it completed"}, jsonFlag(),
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			id, err := argument(cmd, jobID)
+			c, id, err := a.jobArgument(ctx, cmd)
 			if err != nil {
 				return err
 			}
@@ -252,7 +251,7 @@ func (a *app) jobsRetryCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return a.start(ctx, cmd, r)
+			return a.start(ctx, cmd, c, r)
 		},
 	}
 }

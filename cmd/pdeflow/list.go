@@ -70,11 +70,7 @@ type list[T any] struct {
 
 // printList prints the list as the command's flags want it: a table, or an object as the API gives it. However long the list is, only
 // a page of it is held.
-func printList[T any](ctx context.Context, a *app, cmd *cli.Command, l list[T]) error {
-	c, err := a.client(cmd)
-	if err != nil {
-		return err
-	}
+func printList[T any](ctx context.Context, a *app, cmd *cli.Command, c *client, l list[T]) error {
 	pages := c.pages(ctx, l.path, l.query, cmd.Int(flagLimit))
 	if cmd.Bool(flagJSON) {
 		return a.asJSON(true, printPages(a, pages))

@@ -21,7 +21,8 @@ func (a *app) mappingsCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "mappings",
 		Usage: "shows which columns feed a report, and how they are classified",
-		Description: "Speaks to the API.\n\n" +
+		Description: "Speaks to the API. ID is the id of a mapping, the beginning of one (4 characters or more), or latest for the one that" +
+			" changed last.\n\n" +
 			"pdeflow mappings list --cycle 2026-Q3 --report auto-loans --information-security-classification HRCI\n" +
 			"pdeflow mappings show --cycle 2026-Q3 --report auto-loans 0198c2f0-8b7e-7cc3-9f4e-0d6a5c1b2a39",
 		Flags: a.clientFlags(),
@@ -51,7 +52,11 @@ func (a *app) mappingsListCommand() *cli.Command {
 			if err := noArguments(cmd); err != nil {
 				return err
 			}
-			return printList(ctx, a, cmd, list[api.Mapping]{
+			c, err := a.client(cmd)
+			if err != nil {
+				return err
+			}
+			return printList(ctx, a, cmd, c, list[api.Mapping]{
 				path: mappingsPath(cmd.String("cycle"), cmd.String("report"), ""), query: mappingQuery(cmd), row: mappingRow,
 				columns:  []any{"MAPPING", "ATTRIBUTE", "COLUMN", "COLUMN %", "TIER", "TIER %", "CRITICALITY", "RISK", "REG", "PII", "REVIEW"},
 				optional: []string{"REVIEW", "REG", "CRITICALITY", "RISK", "COLUMN %", "TIER %", "PII", "COLUMN"},
@@ -117,11 +122,7 @@ func (a *app) mappingsShowCommand() *cli.Command {
 	return &cli.Command{
 		Name: "show", Usage: "shows one mapping with its reasons", ArgsUsage: "ID", Flags: []cli.Flag{a.cycleFlag(), a.reportFlag(), jsonFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			id, err := argument(cmd, "ID")
-			if err != nil {
-				return err
-			}
-			c, err := a.client(cmd)
+			c, id, err := a.mappingArgument(ctx, cmd)
 			if err != nil {
 				return err
 			}

@@ -22,7 +22,7 @@ func (a *app) regenerateCommand() *cli.Command {
 		Flags: append([]cli.Flag{
 			a.cycleFlag(), a.reportFlag(),
 			choice("classifier", "what judges the mappings (default: the server's)", schema.ClassifierKinds()),
-			&cli.StringSliceFlag{Name: "mapping-id", Usage: "only the mapping with this `ID`; may be given several times"},
+			&cli.StringSliceFlag{Name: "mapping-id", Usage: "only the mapping with this `ID`, or beginning of an id; may be given several times"},
 			&cli.BoolFlag{Name: "force", Usage: "judge again what has not changed, too"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "start nothing and only count"},
 			&cli.BoolFlag{Name: "watch", Usage: "follow the job to its end; exits 0 only when it completed"}, jsonFlag(),
@@ -31,15 +31,25 @@ func (a *app) regenerateCommand() *cli.Command {
 			if cmd.Args().Present() {
 				return usagef("%s is an argument, and regenerate takes only flags; give --mapping-id once for each mapping", quoted(cmd.Args().First()))
 			}
+			c, err := a.client(cmd)
+			if err != nil {
+				return err
+			}
+			ids := cmd.StringSlice("mapping-id")
+			for i, word := range ids {
+				if ids[i], err = c.resolveMapping(ctx, cmd.String("cycle"), cmd.String("report"), word); err != nil {
+					return a.asJSON(cmd.Bool(flagJSON), err)
+				}
+			}
 			body := api.RegenerateBody{
 				JobOptions: api.JobOptions{Classifier: schema.ClassifierKind(cmd.String("classifier")), Force: cmd.Bool("force"), DryRun: cmd.Bool("dry-run")},
-				MappingIDs: cmd.StringSlice("mapping-id"),
+				MappingIDs: ids,
 			}
 			r, err := jsonBody(http.MethodPost, mappingsPath(cmd.String("cycle"), cmd.String("report"), "/regenerate-all"), body)
 			if err != nil {
 				return err
 			}
-			return a.start(ctx, cmd, r)
+			return a.start(ctx, cmd, c, r)
 		},
 	}
 }
@@ -61,12 +71,8 @@ func mappingsPath(cycle, report, rest string) string {
 }
 
 // start makes a request for a job, and follows the job if the command's flags want that.
-func (a *app) start(ctx context.Context, cmd *cli.Command, r request) error {
+func (a *app) start(ctx context.Context, cmd *cli.Command, c *client, r request) error {
 	asJSON := cmd.Bool(flagJSON)
-	c, err := a.client(cmd)
-	if err != nil {
-		return err
-	}
 	var accepted struct {
 		api.Accepted
 		WouldSkip int64 `json:"would_skip"` // of a dry run

@@ -56,13 +56,13 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		},
 		"an address without a host": {
 			environment: map[string]string{"PDEFLOW_LISTEN": "8080"}, args: []string{"serve"}, code: exitUsage,
-			says: []string{`--listen (PDEFLOW_LISTEN) cannot be "8080": it is host:port, such as 127.0.0.1:8080`},
+			says: []string{`--listen (PDEFLOW_LISTEN) cannot be “8080”: it is host:port, such as 127.0.0.1:8080`},
 		},
 		"an address of NATS without a port": {
-			args: []string{"serve", "--nats-listen", "127.0.0.1"}, code: exitUsage, says: []string{`--nats-listen cannot be "127.0.0.1": it is host:port, such as 127.0.0.1:4222`},
+			args: []string{"serve", "--nats-listen", "127.0.0.1"}, code: exitUsage, says: []string{`--nats-listen cannot be “127.0.0.1”: it is host:port, such as 127.0.0.1:4222`},
 		},
 		"a port that there is not, in a demo": {
-			args: []string{"demo", "--listen", "127.0.0.1:70000"}, code: exitUsage, says: []string{`--listen cannot be "127.0.0.1:70000"`},
+			args: []string{"demo", "--listen", "127.0.0.1:70000"}, code: exitUsage, says: []string{`--listen cannot be “127.0.0.1:70000”`},
 		},
 		"a folder without PostgreSQL": {
 			environment: map[string]string{"PDEFLOW_PG_BIN": "/no/such/bin"}, args: []string{"serve"}, code: exitUsage, says: []string{"PDEFLOW_PG_BIN=/no/such/bin", "initdb"},

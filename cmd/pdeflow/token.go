@@ -31,12 +31,7 @@ func (a *app) tokenCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "user", Usage: "the `NAME` under which everything that the user does is kept", Required: true, Validator: notEmpty},
 			role,
-			&cli.DurationFlag{Name: "ttl", Value: tokenTTL, Usage: "how long the token is good for, such as 8h", Validator: func(d time.Duration) error {
-				if d <= 0 {
-					return errors.New("it is longer than 0, such as 8h")
-				}
-				return nil
-			}},
+			&cli.DurationFlag{Name: "ttl", Value: tokenTTL, Usage: "how long the token is good for, such as 8h", Validator: positive},
 			a.secretFlag(),
 			&cli.StringFlag{Name: flagDataDir, TakesFile: true, Usage: "take the secret of the serve or demo that keeps its data in this `DIRECTORY` (default: of the one that runs)"},
 			a.issuerFlag(),

@@ -2,23 +2,69 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"runtime/debug"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/services/api"
 )
 
 func (a *app) versionCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "version",
-		Usage: "prints the version",
-		Action: func(_ context.Context, cmd *cli.Command) error {
+		Usage: "prints the versions of this program and of the server it would use",
+		Flags: append([]cli.Flag{jsonFlag()}, a.clientFlags()...),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := noArguments(cmd); err != nil {
 				return err
 			}
-			return a.printVersion()
+			return a.printVersions(ctx, cmd)
 		},
 	}
+}
+
+// versions is what version --json prints. The server is null if there is none.
+type versions struct {
+	Version string         `json:"version"`
+	Server  *serverVersion `json:"server"`
+}
+
+type serverVersion struct {
+	URL     string `json:"url"`
+	Version string `json:"version"`
+}
+
+// printVersions prints the versions. That no server runs is an error only if one was named.
+func (a *app) printVersions(ctx context.Context, cmd *cli.Command) error {
+	all := versions{Version: version()}
+	c, err := a.client(cmd)
+	if err == nil {
+		var health api.Health
+		if _, err = c.call(ctx, request{method: http.MethodGet, path: "/healthz", outside: true}, &health); err == nil {
+			all.Server = &serverVersion{URL: c.server, Version: health.Version}
+		} else if c.guessed {
+			err = nil
+		}
+	}
+	if cmd.Bool(flagJSON) {
+		return errors.Join(a.printJSON(all), err)
+	}
+	if err := a.printVersion(); err != nil {
+		return err
+	}
+	switch {
+	case all.Server != nil:
+		fmt.Fprintf(a.stdout, "server %s at %s\n", all.Server.Version, all.Server.URL)
+		if all.Server.Version != all.Version {
+			fmt.Fprintln(a.stderr, "the versions differ; this program and the server are from different builds")
+		}
+	case err == nil:
+		fmt.Fprintln(a.stderr, "no server runs on this machine, and none is named")
+	}
+	return err
 }
 
 func (a *app) printVersion() error {
@@ -29,7 +75,7 @@ func (a *app) printVersion() error {
 // release is the version of a build that does not know it by itself, because the repository is not there; the linker sets it.
 var release string
 
-// version is what the build was told, or else what it knows of itself: the module's version, or the commit.
+// version is the release, or else what the build recorded: the module's version, or the commit.
 func version() string {
 	if release != "" {
 		return release

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/pdeflow/pdeflow/events"
-	"github.com/pdeflow/pdeflow/schema"
 )
 
 const (
@@ -138,8 +137,5 @@ func (a *app) printOutcome(status events.JobStatus, asJSON bool) error {
 	} else {
 		printStatus(a.stdout, status)
 	}
-	if status.Status != schema.Completed {
-		return errSaid
-	}
-	return nil
+	return a.outcome(status)
 }

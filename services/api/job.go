@@ -75,9 +75,12 @@ func (s *Server) registerJobs() {
 		CycleID  string        `query:"cycle_id"`
 		ReportID string        `query:"report_id"`
 		Status   schema.Status `query:"status" enum:"pending,running,paused,completed,failed,cancelled"`
+		IDPrefix string        `query:"id_prefix" maxLength:"100" doc:"Only the jobs whose id begins with this."`
 	},
 	) (*pageOutput[events.JobStatus], error) {
-		return s.listJobs(ctx, in.PageQuery, schema.JobFilter{CycleID: in.CycleID, ReportID: in.ReportID, Status: in.Status})
+		return s.listJobs(ctx, in.PageQuery, schema.JobFilter{
+			CycleID: in.CycleID, ReportID: in.ReportID, Status: in.Status, IDPrefix: in.IDPrefix,
+		})
 	})
 	route(s, Viewer, huma.Operation{
 		OperationID: "list-active-jobs", Method: http.MethodGet, Path: prefix + "/jobs/active", Tags: []string{"jobs"},

@@ -107,6 +107,7 @@ type MappingQuery struct {
 	Criticality                       schema.Level                             `query:"criticality" enum:"High,Medium,Low"`
 	ReviewStatus                      schema.ReviewStatus                      `query:"review_status" enum:"pending,approved,rejected,needs_revision"`
 	Unmapped                          Optional[bool]                           `query:"unmapped" doc:"Only those without a column, or with false only those with one."`
+	IDPrefix                          string                                   `query:"id_prefix" maxLength:"100" doc:"Only the mappings whose id begins with this."`
 	MinConfidence                     Optional[int]                            `query:"min_confidence" minimum:"0" maximum:"100" doc:"Leaves out lower confidence scores, and mappings without one."`
 	MaxConfidence                     Optional[int]                            `query:"max_confidence" minimum:"0" maximum:"100" doc:"Leaves out higher confidence scores, and mappings without one."`
 	Sort                              string                                   `query:"sort" maxLength:"60" default:"id" doc:"What to sort by; with a minus sign before it, the other way round. The default is the order in which the attributes came."`
@@ -117,7 +118,7 @@ func (q *MappingQuery) filter(in ReportPath) (schema.MappingFilter, error) {
 	filter := schema.MappingFilter{
 		CycleID: in.CycleID, ReportID: in.ReportID, Search: strings.TrimSpace(q.Search),
 		InformationSecurityClassification: q.InformationSecurityClassification, Criticality: q.Criticality, ReviewStatus: q.ReviewStatus,
-		Unmapped: q.Unmapped.orNil(), MinConfidence: q.MinConfidence.orNil(), MaxConfidence: q.MaxConfidence.orNil(),
+		IDPrefix: q.IDPrefix, Unmapped: q.Unmapped.orNil(), MinConfidence: q.MinConfidence.orNil(), MaxConfidence: q.MaxConfidence.orNil(),
 	}
 	if low, high := filter.MinConfidence, filter.MaxConfidence; low != nil && high != nil && *low > *high {
 		return filter, refuseField("query.min_confidence", "it has to be at most max_confidence")
