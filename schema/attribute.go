@@ -2,6 +2,8 @@ package schema
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -16,7 +18,7 @@ type Attribute struct {
 	ID       string `bun:"id,pk"`
 	CycleID  string `bun:"cycle_id"`
 	ReportID string `bun:"report_id"`
-	// Identity is what an attribute is known by within its report: its line item number where it has one, else its name.
+	// Identity tells the attribute from the others of its report; see [AttributeIdentity].
 	Identity              string `bun:"identity"`
 	AttributeName         string `bun:"attribute_name"`
 	Description           string `bun:"description"`
@@ -36,12 +38,29 @@ type Attribute struct {
 	UpdatedBy       string    `bun:"updated_by"`
 }
 
-// AttributeIdentity is what an attribute is known by within its report: its line item number where it has one, else its name.
-func AttributeIdentity(lineItemNumber, name string) string {
-	if lineItemNumber != "" {
-		return "item:" + lineItemNumber
+// AttributeIdentity returns what an attribute is known by within its report: its line item number, together with its MDRM code where it
+// has both, else its name.
+func AttributeIdentity(lineItemNumber, mdrm, name string) string {
+	switch {
+	case lineItemNumber != "" && mdrm != "":
+		return indexable("item:" + lineItemNumber + "\nmdrm:" + mdrm)
+	case lineItemNumber != "":
+		return indexable("item:" + lineItemNumber)
+	default:
+		return indexable("name:" + name)
 	}
-	return "name:" + name
+}
+
+// maxIndexed bounds a text in an index, in bytes: Postgres takes about 2,700 in all of an index's columns.
+const maxIndexed = 1000
+
+// indexable returns the text, or its digest where it is too long for an index.
+func indexable(text string) string {
+	if len(text) <= maxIndexed {
+		return text
+	}
+	sum := sha256.Sum256([]byte(text))
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // ListAttributes lists at most limit of the report's attributes behind the one with this id, in the order in which they came.

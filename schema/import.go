@@ -37,6 +37,23 @@ type Rows[R any] struct {
 	// Fields names what the rows say, by the names of the contract's columns. What they do not say stays as it is where a row is there
 	// already. Nil means everything.
 	Fields []string
+	// Places has for each row where it is in its file, for an [ImportProblem]. Nil means that nothing is known.
+	Places []Place
+}
+
+// Place is where a row is in its file.
+type Place struct {
+	// Sheet is the name of the workbook's sheet; empty for a CSV file.
+	Sheet string
+	Line  int
+}
+
+// String returns the place as a reason names it.
+func (p Place) String() string {
+	if p.Sheet == "" {
+		return fmt.Sprintf("line %d", p.Line)
+	}
+	return fmt.Sprintf("line %d of sheet %s", p.Line, p.Sheet)
 }
 
 // ColumnRow is a source column as it is imported: with the name of its data source.
@@ -47,9 +64,10 @@ type ColumnRow struct {
 
 // MappingRow is a mapping as it is imported: with what its attribute is known by. What is empty says nothing.
 type MappingRow struct {
-	// Line is where the row stands in its file, for a [MappingProblem].
-	Line                          int
-	AttributeName, LineItemNumber string
+	// Line and Sheet are where the row is in its file, for an [ImportProblem].
+	Line                                int
+	Sheet                               string
+	AttributeName, LineItemNumber, MDRM string
 
 	PDEName, PDECode, PDEDescription            string
 	DataSource, SourceField                     string
@@ -82,7 +100,7 @@ type Tally struct {
 // one mapping. A mapping changes where the import says something else than it does, unless a person has confirmed it, and each change
 // has its history.
 //
-// It returns an [ActiveJobError] where a job works on the report, [MappingProblems] where mappings do not fit, and what the database
+// It returns an [ActiveJobError] where a job works on the report, [ImportProblems] where mappings do not fit, and what the database
 // says, lock_not_available, where another import takes long. After an error the caller rolls the transaction back.
 func Import(ctx context.Context, tx bun.Tx, data ReportData) (Imported, error) {
 	fresh := Report{
@@ -145,8 +163,9 @@ func (im *importer) columns(ctx context.Context, rows Rows[ColumnRow]) error {
 		if err != nil {
 			return err
 		}
-		_, err = im.upsert(ctx, "source_columns", ids, 4, rows.Fields, &im.done.Columns, []field{
+		_, err = im.upsert(ctx, "source_columns", ids, 2, rows.Fields, &im.done.Columns, []field{
 			textField(page, "data_source_id", func(c ColumnRow) string { return im.sources[c.DataSource] }),
+			textField(page, "identity", func(c ColumnRow) string { return ColumnIdentity(c.SchemaName, c.TableName, c.ColumnName) }),
 			textField(page, "schema_name", func(c ColumnRow) string { return c.SchemaName }),
 			textField(page, "table_name", func(c ColumnRow) string { return c.TableName }),
 			textField(page, "column_name", func(c ColumnRow) string { return c.ColumnName }),
@@ -195,14 +214,27 @@ func (im *importer) makeSources(ctx context.Context, page []ColumnRow) error {
 }
 
 func (im *importer) attributes(ctx context.Context, rows Rows[Attribute]) error {
+	var problems ImportProblems
+	read := 0
 	for page := range pages(rows.All) {
 		ids, err := newIDs(len(page))
 		if err != nil {
 			return err
 		}
+		found, err := im.recognise(ctx, page, rows, read)
+		if err != nil {
+			return err
+		}
+		read += len(page)
+		if problems = append(problems, found...); len(problems) > 0 {
+			continue // nothing of it will stay
+		}
 		if err := im.writeAttributes(ctx, ids, page, rows.Fields); err != nil {
 			return err
 		}
+	}
+	if len(problems) > 0 {
+		return problems
 	}
 	return nil
 }
@@ -212,7 +244,7 @@ func (im *importer) writeAttributes(ctx context.Context, ids []string, page []At
 	n := len(page)
 	added, err := im.upsert(ctx, "attributes", ids, 3, fields, &im.done.Attributes, []field{
 		im.cycle(n), im.reportID(n),
-		textField(page, "identity", func(a Attribute) string { return AttributeIdentity(a.LineItemNumber, a.AttributeName) }),
+		textField(page, "identity", func(a Attribute) string { return AttributeIdentity(a.LineItemNumber, a.MDRM, a.AttributeName) }),
 		textField(page, "attribute_name", func(a Attribute) string { return a.AttributeName }),
 		textField(page, "description", func(a Attribute) string { return a.Description }),
 		textField(page, "data_type", func(a Attribute) string { return a.DataType }),

@@ -15,38 +15,37 @@ import (
 // MaxProblems is how many problems of what is to be imported, or of a request, are named at once.
 const MaxProblems = 100
 
-// MappingProblem says why a mapping that is to be imported does not fit the report.
-type MappingProblem struct {
-	// Line and Column say where, by the row's line and the contract's name of the column.
-	Line   int
+// ImportProblem is a row of an import that does not fit the report.
+type ImportProblem struct {
+	// Part is "attributes" or "mappings".
+	Part string
+	Place
+	// Column is the contract's name of the column.
 	Column string
-	// Reason says what would be right and never repeats a value.
+	// Reason explains what would be right and never repeats a value.
 	Reason string
 }
 
-// MappingProblems are in the order of the rows, at most [MaxProblems].
-type MappingProblems []MappingProblem
+// ImportProblems are in the order of the rows.
+type ImportProblems []ImportProblem
 
 // Error implements error with one problem a line.
-func (p MappingProblems) Error() string {
+func (p ImportProblems) Error() string {
 	lines := make([]string, len(p))
 	for i, problem := range p {
-		lines[i] = fmt.Sprintf("line %d: %s: %s", problem.Line, problem.Column, problem.Reason)
+		lines[i] = fmt.Sprintf("%s, %s: %s: %s", problem.Part, problem.Place, problem.Column, problem.Reason)
 	}
 	return strings.Join(lines, "\n")
 }
 
 func (im *importer) mappings(ctx context.Context, rows iter.Seq[MappingRow]) error {
-	merge := merger{importer: im, seen: map[string]int{}}
+	merge := merger{importer: im, seen: map[string]Place{}}
 	for page := range pages(rows) {
 		if err := merge.candidates(ctx); err != nil {
 			return err
 		}
 		if err := merge.page(ctx, page); err != nil {
 			return err
-		}
-		if len(merge.problems) >= MaxProblems {
-			return merge.problems[:MaxProblems]
 		}
 	}
 	if len(merge.problems) > 0 {
@@ -60,14 +59,16 @@ type merger struct {
 	*importer
 	// owners has for each source field of the report the data sources with such a column; nil before it is read.
 	owners map[string][]string
-	// seen has the line in which a mapping was met, by its attribute.
-	seen     map[string]int
-	problems MappingProblems
+	// seen has the place of the first row of each attribute.
+	seen     map[string]Place
+	problems ImportProblems
 }
 
-func (m *merger) wrong(line int, column, reason string) {
-	m.problems = append(m.problems, MappingProblem{Line: line, Column: column, Reason: reason})
+func (m *merger) wrong(row MappingRow, column, reason string) {
+	m.problems = append(m.problems, ImportProblem{Part: "mappings", Place: row.place(), Column: column, Reason: reason})
 }
+
+func (row MappingRow) place() Place { return Place{Sheet: row.Sheet, Line: row.Line} }
 
 // candidates reads which columns there are, once.
 func (m *merger) candidates(ctx context.Context) error {
@@ -103,6 +104,7 @@ func (m *merger) candidates(ctx context.Context) error {
 type change struct{ before, after Mapping }
 
 func (m *merger) page(ctx context.Context, page []MappingRow) error {
+	known := len(m.problems)
 	attributes, err := m.attributesOf(ctx, page)
 	if err != nil {
 		return err
@@ -134,7 +136,7 @@ func (m *merger) page(ctx context.Context, page []MappingRow) error {
 		}
 	}
 	// Some are found when the attributes are looked for, others with the mappings.
-	slices.SortStableFunc(m.problems, func(a, b MappingProblem) int { return cmp.Compare(a.Line, b.Line) })
+	slices.SortStableFunc(m.problems[known:], func(a, b ImportProblem) int { return cmp.Compare(a.Line, b.Line) })
 	if len(m.problems) > 0 || len(changes) == 0 {
 		return nil // nothing of it will stay
 	}
@@ -146,79 +148,6 @@ func (m *merger) tally(before Mapping, count *int64) {
 	if !before.CreatedAt.Equal(m.now) {
 		*count++
 	}
-}
-
-// attributesOf finds the attribute of each row; "" where there is a problem.
-func (m *merger) attributesOf(ctx context.Context, page []MappingRow) ([]string, error) {
-	var identities, names []string
-	for _, row := range page {
-		if row.LineItemNumber != "" {
-			identities = append(identities, AttributeIdentity(row.LineItemNumber, ""))
-		} else {
-			names = append(names, row.AttributeName)
-		}
-	}
-	byIdentity, err := m.findAttributes(ctx, "identity", identities)
-	if err != nil {
-		return nil, err
-	}
-	byName, err := m.findAttributes(ctx, "attribute_name", names)
-	if err != nil {
-		return nil, err
-	}
-	ids := make([]string, len(page))
-	for i, row := range page {
-		found, column := byName[row.AttributeName], "attribute_name"
-		if row.LineItemNumber != "" {
-			found, column = byIdentity[AttributeIdentity(row.LineItemNumber, "")], "line_item_number"
-		}
-		ids[i] = m.only(row, column, found)
-	}
-	return ids, nil
-}
-
-// findAttributes finds the report's attributes with one of these values in the column, which tells them apart in the result.
-func (m *merger) findAttributes(ctx context.Context, column string, values []string) (map[string][]Attribute, error) {
-	found := map[string][]Attribute{}
-	if len(values) == 0 {
-		return found, nil
-	}
-	var attributes []Attribute
-	err := m.tx.NewSelect().Model(&attributes).Column("id", "identity", "attribute_name").
-		Where("cycle_id = ? and report_id = ? and ? in (?)", m.report.CycleID, m.report.ReportID, bun.Ident(column), bun.List(values)).Scan(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("attributes of report %s: %w", m.report.ReportID, err)
-	}
-	for _, a := range attributes {
-		key := a.Identity
-		if column == "attribute_name" {
-			key = a.AttributeName
-		}
-		found[key] = append(found[key], a)
-	}
-	return found, nil
-}
-
-// only is the id of the attribute that the row means by the column, or "" with a problem.
-func (m *merger) only(row MappingRow, column string, found []Attribute) string {
-	switch {
-	case len(found) == 0:
-		m.wrong(row.Line, column, "the report has no such attribute")
-		return ""
-	case len(found) > 1:
-		m.wrong(row.Line, column, "several attributes have this name; give the line_item_number of the one that is meant")
-		return ""
-	case row.LineItemNumber != "" && row.AttributeName != "" && row.AttributeName != found[0].AttributeName:
-		m.wrong(row.Line, "attribute_name", "the attribute with this line_item_number has another name")
-		return ""
-	}
-	id := found[0].ID
-	if first, twice := m.seen[id]; twice {
-		m.wrong(row.Line, column, fmt.Sprintf("the mapping of this attribute is already in line %d", first))
-		return ""
-	}
-	m.seen[id] = row.Line
-	return id
 }
 
 // lock reads the mappings of the attributes, so that nobody else changes them before the import ends.
@@ -240,28 +169,32 @@ func (m *merger) source(row MappingRow, before Mapping) (id string, ok bool) {
 	id = before.DataSourceID
 	if row.DataSource != "" {
 		if id, ok = m.sources[row.DataSource]; !ok {
-			m.wrong(row.Line, "data_source", "the report has no such data source; import its columns first or with the mappings")
+			m.wrong(row, "data_source", "the report has no such data source; import its columns first or with the mappings")
 			return "", false
 		}
 	}
-	owners := m.owners[row.SourceField]
+	named, ok := ParseSourceField(row.SourceField)
+	owners := m.owners[named.SourceField()]
 	switch {
 	case row.SourceField == "":
 		if before.SourceField != "" && id != before.DataSourceID && !before.MappingConfirmedByUser {
-			m.wrong(row.Line, "source_field", "must be given: the column that the mapping has now is in another data source")
+			m.wrong(row, "source_field", "must be given: the column that the mapping has now is in another data source")
 			return "", false
 		}
 		return id, true
+	case !ok:
+		m.wrong(row, "source_field", "must be schema.table.column, with double quotes around a name that contains a dot")
+		return "", false
 	case len(owners) == 0:
-		m.wrong(row.Line, "source_field", "no data source of the report has this column; write schema.table.column as in the columns file")
+		m.wrong(row, "source_field", "no data source of the report has this column; write schema.table.column as in the columns file")
 		return "", false
 	case row.DataSource != "" && !slices.Contains(owners, id):
-		m.wrong(row.Line, "source_field", "the data source has no such column; another one of the report has it")
+		m.wrong(row, "source_field", "the data source has no such column; another one of the report has it")
 		return "", false
-	case row.DataSource == "" && row.SourceField == before.SourceField && slices.Contains(owners, before.DataSourceID):
+	case row.DataSource == "" && named.SourceField() == before.SourceField && slices.Contains(owners, before.DataSourceID):
 		return id, true // what it has already; that another data source has got such a column meanwhile changes nothing
 	case row.DataSource == "" && len(owners) > 1:
-		m.wrong(row.Line, "data_source", "must be given: several data sources of the report have this column")
+		m.wrong(row, "data_source", "must be given: several data sources of the report have this column")
 		return "", false
 	case row.DataSource == "":
 		return owners[0], true
@@ -285,7 +218,7 @@ func (row MappingRow) onto(m Mapping, dataSourceID string) Mapping {
 		{&m.PDEName, row.PDEName},
 		{&m.PDECode, row.PDECode},
 		{&m.PDEDescription, row.PDEDescription},
-		{&m.SourceField, row.SourceField},
+		{&m.SourceField, row.sourceField()},
 		{&m.TransformationRule, row.TransformationRule},
 		{&m.BusinessProcess, row.BusinessProcess},
 		{&m.BusinessOwner, row.BusinessOwner},
@@ -310,6 +243,14 @@ func (row MappingRow) onto(m Mapping, dataSourceID string) Mapping {
 	}
 	m.ReviewStatus, m.ReviewedBy, m.ReviewedAt = ReviewPending, "", time.Time{}
 	return m
+}
+
+// sourceField returns the row's source field as columns have it, whatever is quoted in the file.
+func (row MappingRow) sourceField() string {
+	if c, ok := ParseSourceField(row.SourceField); ok {
+		return c.SourceField()
+	}
+	return ""
 }
 
 // pde is all of a mapping that an import can change by what it says.

@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -27,22 +28,79 @@ type DataSource struct {
 type SourceColumn struct {
 	bun.BaseModel `bun:"table:source_columns,alias:sc"`
 
-	ID           string    `bun:"id,pk"`
-	DataSourceID string    `bun:"data_source_id"`
-	SchemaName   string    `bun:"schema_name"`
-	TableName    string    `bun:"table_name"`
-	ColumnName   string    `bun:"column_name"`
-	DataType     string    `bun:"data_type"`
-	Description  string    `bun:"description"`
-	CreatedAt    time.Time `bun:"created_at"`
-	CreatedBy    string    `bun:"created_by"`
-	UpdatedAt    time.Time `bun:"updated_at"`
-	UpdatedBy    string    `bun:"updated_by"`
+	ID           string `bun:"id,pk"`
+	DataSourceID string `bun:"data_source_id"`
+	// Identity tells the column from the others of its data source; see [ColumnIdentity].
+	Identity    string    `bun:"identity"`
+	SchemaName  string    `bun:"schema_name"`
+	TableName   string    `bun:"table_name"`
+	ColumnName  string    `bun:"column_name"`
+	DataType    string    `bun:"data_type"`
+	Description string    `bun:"description"`
+	CreatedAt   time.Time `bun:"created_at"`
+	CreatedBy   string    `bun:"created_by"`
+	UpdatedAt   time.Time `bun:"updated_at"`
+	UpdatedBy   string    `bun:"updated_by"`
 }
 
-// SourceField is the column's name as mappings carry it: schema.table.column.
+// ColumnIdentity returns what a column is known by within its data source.
+func ColumnIdentity(schemaName, tableName, columnName string) string {
+	return indexable(schemaName + "\n" + tableName + "\n" + columnName)
+}
+
+// SourceField returns the column's name as mappings have it: schema.table.column. A name that contains a dot or a double quote is in
+// double quotes, with each double quote in it doubled, so that no two columns have the same source field.
 func (c SourceColumn) SourceField() string {
-	return c.SchemaName + "." + c.TableName + "." + c.ColumnName
+	return quoteName(c.SchemaName) + "." + quoteName(c.TableName) + "." + quoteName(c.ColumnName)
+}
+
+func quoteName(name string) string {
+	if !strings.ContainsAny(name, `."`) {
+		return name
+	}
+	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+}
+
+// ParseSourceField splits a source field into its names. Any of them may be quoted; ok is false unless there are exactly three.
+func ParseSourceField(text string) (c SourceColumn, ok bool) {
+	var names []string
+	for {
+		name, rest, ok := cutName(text)
+		if !ok {
+			return SourceColumn{}, false
+		}
+		names = append(names, name)
+		if rest == "" {
+			break
+		}
+		text = rest[1:] // behind the dot
+	}
+	if len(names) != 3 {
+		return SourceColumn{}, false
+	}
+	return SourceColumn{SchemaName: names[0], TableName: names[1], ColumnName: names[2]}, true
+}
+
+// cutName cuts the first name off a source field. What is left begins with a dot, or is empty.
+func cutName(text string) (name, rest string, ok bool) {
+	if !strings.HasPrefix(text, `"`) {
+		end := strings.IndexByte(text, '.')
+		if end < 0 {
+			end = len(text)
+		}
+		return text[:end], text[end:], !strings.Contains(text[:end], `"`)
+	}
+	for i := 1; i < len(text); i++ {
+		switch {
+		case text[i] != '"':
+		case strings.HasPrefix(text[i:], `""`):
+			i++
+		default:
+			rest = text[i+1:]
+			return strings.ReplaceAll(text[1:i], `""`, `"`), rest, rest == "" || rest[0] == '.'
+		}
+	}
+	return "", "", false
 }
 
 // SourceColumns lists every column that may feed the report, in a fixed order.

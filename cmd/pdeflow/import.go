@@ -33,7 +33,7 @@ func (a *app) importCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "import",
 		Usage: "loads a report's attributes, candidate columns and existing mappings from files",
-		Description: "Speaks to the API. Files are .csv or .xlsx with a header line. All is loaded or, where anything is wrong with any of the files,\n" +
+		Description: "Speaks to the API. Files are .csv, or .xlsx of which the visible sheets with the right header are read. All is loaded or, where anything is wrong with any of the files,\n" +
 			"nothing, and every mistake is told by file, line and column. What is there already is updated; what a person confirmed is kept.\n\n" +
 			"pdeflow import --cycle 2026-Q3 --report auto-loans --name \"Auto loans\" --attributes attributes.csv --columns columns.xlsx",
 		Flags: append([]cli.Flag{
@@ -162,12 +162,47 @@ func (a *app) tellMistakes(err error, paths map[string]string) error {
 		}
 		fmt.Fprintf(a.stderr, "%s: %s\n", where, mistake.Message)
 	}
+	if more := r.problem.MoreErrors; more > 0 {
+		fmt.Fprintf(a.stderr, "and %s\n", count(int64(more), "more error"))
+	}
 	fmt.Fprintln(a.stderr, "pdeflow: nothing was imported")
 	return errSaid
 }
 
+// printFile names the sheets of a workbook, and where the header of a file is if not in its first line.
+func (a *app) printFile(f api.ImportedFile) {
+	if len(f.Sheets) == 0 && f.HeaderLine == 1 {
+		return
+	}
+	fmt.Fprintf(a.stdout, "%s: %s", f.File, count(int64(f.Rows), "row"))
+	if len(f.Sheets) > 0 {
+		fmt.Fprintf(a.stdout, " of %s", sheetList(f.Sheets))
+	}
+	if f.HeaderLine > 1 {
+		fmt.Fprintf(a.stdout, " under the header in line %d", f.HeaderLine)
+	}
+	if len(f.Unread) > 0 {
+		fmt.Fprintf(a.stdout, "; not read: %s", sheetList(f.Unread))
+	}
+	fmt.Fprint(a.stdout, "\n\n")
+}
+
+func sheetList(names []string) string {
+	all := make([]string, len(names))
+	for i, name := range names {
+		all[i] = quoted(name)
+	}
+	if len(names) == 1 {
+		return "sheet " + all[0]
+	}
+	return "sheets " + strings.Join(all, ", ")
+}
+
 func (a *app) printImported(done api.Imported) error {
 	fmt.Fprintf(a.stdout, "Report %s of cycle %s, %s, has %s.\n\n", done.ReportID, done.CycleID, quoted(done.Name), count(done.MappingCount, "mapping"))
+	for _, f := range done.Files {
+		a.printFile(f)
+	}
 	w := table(a.stdout)
 	printRow(w, "WHAT", "ADDED", "UPDATED", "UNCHANGED", "KEPT AS CONFIRMED")
 	for _, kind := range []struct {

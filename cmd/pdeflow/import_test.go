@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -60,6 +61,36 @@ func TestAWorkbookIsImportedAndToldAsJSON(t *testing.T) {
 	if done.MappingCount != 2 || done.Attributes.Added != 2 || done.Name != "r" {
 		t.Errorf("imported %+v", done)
 	}
+}
+
+func TestImportNamesTheSheetsThatItReads(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, apiService)
+	book := excelize.NewFile()
+	for sheet, rows := range map[string][][]any{
+		"Sheet1": {{"How to fill in this workbook"}}, "Fields": {{"Fields of the schedule"}, {"attribute_name", "line_item_number"}, {"Balance", 1}},
+		"Old": {{"attribute_name"}, {"Balances"}},
+	} {
+		if _, err := book.NewSheet(sheet); err != nil {
+			t.Fatal(err)
+		}
+		for i, row := range rows {
+			if err := book.SetSheetRow(sheet, "A"+strconv.Itoa(i+1), &row); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := book.SetSheetVisible("Old", false); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "attributes.xlsx")
+	if err := book.SaveAs(path); err != nil {
+		t.Fatal(err)
+	}
+	s.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes", path).
+		ends(t, exitDone, `attributes.xlsx: 1 row of sheet “Fields” under the header in line 2; not read: sheets “Sheet1”, “Old”`)
+	s.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes", file(t, "a.csv", "attribute_name,is_cde\n"+strings.Repeat(",?\n", 60))).
+		ends(t, exitFailed, "a.csv:51: attribute_name: must not be empty", "and 20 more errors")
 }
 
 func TestAReportIsNotImportedWhileAJobWorksOnIt(t *testing.T) {

@@ -17,7 +17,7 @@ create table attributes (
     id                       text collate "C" primary key,
     cycle_id                 text collate "C" not null,
     report_id                text collate "C" not null,
-    -- 'item:' and the line item number where there is one, else 'name:' and the attribute's name.
+    -- The line item number, with the MDRM code where the attribute has both, else the name; see schema.AttributeIdentity.
     identity                 text collate "C" not null,
     attribute_name           text not null check (attribute_name <> ''),
     description              text not null default '',
@@ -37,9 +37,10 @@ create table attributes (
     foreign key (cycle_id, report_id) references reports,
     unique (cycle_id, report_id, identity)
 );
--- One page of a report's attributes in their order, and the attributes that an import looks up by name.
+-- One page of a report's attributes in their order, and the attributes that an import looks up by name or line item number.
 create index attributes_report on attributes (cycle_id, report_id, id);
-create index attributes_name on attributes (cycle_id, report_id, attribute_name);
+create index attributes_name on attributes (cycle_id, report_id, left(attribute_name, 200));
+create index attributes_line on attributes (cycle_id, report_id, line_item_number) where line_item_number <> '';
 
 create table data_sources (
     id          text collate "C" primary key,
@@ -58,6 +59,8 @@ create table data_sources (
 create table source_columns (
     id             text collate "C" primary key,
     data_source_id text collate "C" not null references data_sources,
+    -- The names of schema, table and column, as a digest where they are too long for an index; see schema.ColumnIdentity.
+    identity       text collate "C" not null,
     schema_name    text not null,
     table_name     text not null,
     column_name    text not null,
@@ -67,7 +70,7 @@ create table source_columns (
     created_by     text not null,
     updated_at     timestamptz not null,
     updated_by     text not null,
-    unique (data_source_id, schema_name, table_name, column_name)
+    unique (data_source_id, identity)
 );
 
 create table pde_mappings (

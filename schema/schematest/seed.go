@@ -39,7 +39,8 @@ func Report(t testing.TB, db *schema.DB, mappings int) []string {
 		"LN_CURR_BAL_AMT": "NUMBER(14,2)", "LN_ORIG_DT": "DATE", "BORR_SSN": "CHAR(9)", "DLR_CD": "VARCHAR2(6)", "VIN": "CHAR(17)",
 	} {
 		columns = append(columns, schema.SourceColumn{
-			ID: id(t), DataSourceID: source.ID, SchemaName: "svc", TableName: "LN_MSTR", ColumnName: name, DataType: dataType,
+			ID: id(t), DataSourceID: source.ID, Identity: schema.ColumnIdentity("svc", "LN_MSTR", name),
+			SchemaName: "svc", TableName: "LN_MSTR", ColumnName: name, DataType: dataType,
 			CreatedAt: now, CreatedBy: by, UpdatedAt: now, UpdatedBy: by,
 		})
 	}

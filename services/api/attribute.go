@@ -23,10 +23,10 @@ type Attribute struct {
 
 // AttributeBody is what a file of attributes says of one.
 type AttributeBody struct {
-	AttributeName         string `json:"attribute_name" doc:"Its name, of at most 255 characters."`
+	AttributeName         string `json:"attribute_name" doc:"Its name, of at most 1,000 characters."`
 	Description           string `json:"description" required:"false"`
 	DataType              string `json:"data_type" required:"false" doc:"As the form has it, such as C18, N10 or Date YYYYMMDD."`
-	LineItemNumber        string `json:"line_item_number" required:"false" doc:"What the attribute is known by where it has one; else by its name."`
+	LineItemNumber        string `json:"line_item_number" required:"false" doc:"What the attribute is known by where it has one, together with its mdrm where it has both; else by its name."`
 	TechnicalLineItemName string `json:"technical_line_item_name" required:"false"`
 	MDRM                  string `json:"mdrm" required:"false" doc:"The code of the Federal Reserve's micro data reference manual."`
 	IsMandatory           bool   `json:"is_mandatory" required:"false"`
@@ -105,7 +105,7 @@ func (s *Server) addAttribute(ctx context.Context, in *struct {
 		return err
 	})
 	if errors.Is(err, schema.ErrExists) {
-		return nil, refuse(alreadyExists, "The report has an attribute with this line_item_number, or without one and with this attribute_name.")
+		return nil, refuse(alreadyExists, "The report has an attribute with this line_item_number and mdrm, or without a line_item_number and with this attribute_name.")
 	}
 	if err != nil {
 		return nil, planningError(err)
@@ -137,7 +137,7 @@ func bodyProblems(err error) error {
 		return err
 	}
 	refusal := refuse(invalid, "")
-	for _, p := range problems {
+	for _, p := range problems.First {
 		refusal = refusal.at(strings.TrimSuffix("body."+p.Column, "."), p.Reason)
 	}
 	refusal.Detail = refusal.Errors[0].Location + ": " + refusal.Errors[0].Message

@@ -91,6 +91,11 @@ func TestAReportIsImportedAndRead(t *testing.T) {
 	want := api.Imported{
 		CycleID: cycle, ReportID: report, Name: "FR Y-14M Schedule D.1", MappingCount: 4, Attributes: api.Tally{Added: 4},
 		DataSources: api.Tally{Added: 2}, Columns: api.Tally{Added: 3}, Mappings: api.MappingsTally{Added: 4},
+		Files: []api.ImportedFile{
+			{Part: "attributes", File: "a.csv", Rows: 4, HeaderLine: 1},
+			{Part: "columns", File: "c.csv", Rows: 3, HeaderLine: 1},
+			{Part: "mappings", File: "m.csv", Rows: 1, HeaderLine: 1},
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("answer differs (-want +got):\n%s", diff)
@@ -223,6 +228,9 @@ func TestAtMostAHundredProblemsAreNamed(t *testing.T) {
 	problem := refused(t, a, http.StatusUnprocessableEntity, "invalid")
 	if len(problem.Errors) != 100 || problem.Errors[99].File != "m.csv" || problem.Errors[99].Line != 11 {
 		t.Errorf("%d problems, the last of them %+v", len(problem.Errors), problem.Errors[len(problem.Errors)-1])
+	}
+	if problem.MoreErrors != 80 || !strings.Contains(problem.Detail, "there are 80 more") {
+		t.Errorf("%d more errors are reported: %s", problem.MoreErrors, problem.Detail)
 	}
 	if strings.Contains(a.body, "123-45") {
 		t.Error("a cell is sent back")

@@ -24,7 +24,7 @@ type Mapping struct {
 	PDEName                *string              `json:"pde_name"`
 	PDECode                *string              `json:"pde_code"`
 	PDEDescription         *string              `json:"pde_description"`
-	SourceField            *string              `json:"source_field" doc:"The column, as schema.table.column; null where the attribute is unmapped."`
+	SourceField            *string              `json:"source_field" doc:"The column, as schema.table.column, with double quotes around a name that contains a dot; null where the attribute is unmapped."`
 	MappingType            *schema.MappingType  `json:"mapping_type" enum:"direct,calculated,lookup,conditional"`
 	TransformationRule     *string              `json:"transformation_rule"`
 	BusinessProcess        *string              `json:"business_process"`

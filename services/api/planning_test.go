@@ -295,10 +295,10 @@ func TestBadAttributesAndDataSourcesAreRefusedAsInAFile(t *testing.T) {
 	for _, c := range []struct{ path, body, location string }{
 		{"/attributes", `{}`, "body"},
 		{"/attributes", `{"attribute_name": "  "}`, "body.attribute_name"},
-		{"/attributes", `{"attribute_name": "A\nB"}`, "body.attribute_name"},
+		{"/attributes", `{"attribute_name": "A\u0007B"}`, "body.attribute_name"},
 		{"/attributes", `{"attribute_name": "A", "is_cde": "yes"}`, "body.is_cde"},
 		{"/attributes", `{"attribute_name": "A", "name": "123-45-6789"}`, "body.name"},
-		{"/attributes", `{"attribute_name": "A", "mdrm": "` + strings.Repeat("x", 51) + `"}`, "body.mdrm"},
+		{"/attributes", `{"attribute_name": "A", "mdrm": "` + strings.Repeat("x", 101) + `"}`, "body.mdrm"},
 		{"/data-sources", `{"name": ""}`, "body.name"},
 		{"/data-sources", `{"name": "A", "description": "\u0007"}`, "body.description"},
 		{"/data-sources", `{"name": "A", "columns": []}`, "body.columns"},

@@ -129,7 +129,9 @@ type Problem struct {
 	Status int          `json:"status" doc:"The HTTP status."`
 	Detail string       `json:"detail,omitempty" doc:"What is wrong this time, and what would be right."`
 	Errors []FieldError `json:"errors,omitempty" doc:"What is wrong, field by field."`
-	JobID  string       `json:"job_id,omitempty" doc:"The job that is in the way."`
+	// MoreErrors counts the errors that are not listed.
+	MoreErrors int    `json:"more_errors,omitempty" doc:"How many more errors there are than are listed."`
+	JobID      string `json:"job_id,omitempty" doc:"The job that is in the way."`
 	// RequestID names the request in the server's log.
 	RequestID string `json:"request_id,omitempty" doc:"The request, as the server's log names it."`
 
@@ -144,6 +146,7 @@ type FieldError struct {
 
 	// Of an error in a file that was to be imported.
 	File   string `json:"file,omitempty" doc:"The file's name, or that of its part."`
+	Cell   string `json:"cell,omitempty" doc:"The cell of a workbook, such as Sheet1!B3."`
 	Line   int    `json:"line,omitempty" doc:"Counts from 1, the header included; absent where the file as a whole is wrong."`
 	Column string `json:"column,omitempty" doc:"The name of the column; absent where the whole line is wrong."`
 	Reason string `json:"reason,omitempty" doc:"The message once more."`

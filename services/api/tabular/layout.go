@@ -3,29 +3,20 @@ package tabular
 import (
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// The longest that cells may be, in characters: room for what forms and databases have, and an end to what would be a mistake.
+// The longest that cells may be, in characters.
 const (
-	maxCode = 50
-	maxType = 100
-	maxName = 255
-	maxText = 4000
-	// maxField is room for schema.table.column.
-	maxField = 3*maxName + 2
+	maxCode = 100
+	// maxSource bounds the name of a data source, which an index holds.
+	maxSource = 255
+	maxName   = 1000
+	maxType   = 10_000
+	// maxField is room for schema.table.column, with quotes.
+	maxField = 3*maxName + 100
 )
-
-// field is one column of a kind of file.
-type field[R any] struct {
-	name   string
-	needed bool
-	// read puts the cell, which is trimmed and not empty, into the row; it returns what would be right where the cell is wrong.
-	read func(row *R, cell string) (reason string)
-}
 
 // layout is one kind of file.
 type layout[R any] struct {
@@ -34,18 +25,14 @@ type layout[R any] struct {
 	fields []field[R]
 	// oneOf names columns of which one is needed.
 	oneOf []string
-	// place tells the row in which line it stands; nil where it need not know.
-	place func(row *R, line int)
-	// identity is what the row is known by within the file, and the column to blame where it is there twice; key is empty where none of
-	// oneOf is given.
-	identity func(row R) (key, column string)
+	// place notes in the row where it stands; nil where the row has no room for it.
+	place func(row *R, at schema.Place)
+	// identity returns what tells the row from others of the file, the column to blame where two rows have the same, and advice for that
+	// case. The key is empty where none of oneOf is given.
+	identity func(row R) (key, column, advice string)
 }
 
-func (l layout[R]) index(name string) int {
-	return slices.IndexFunc(l.fields, func(f field[R]) bool { return f.name == name })
-}
-
-// wants says which columns the header takes.
+// wants returns which columns the header takes.
 func (l layout[R]) wants() string {
 	var needed, more []string
 	for _, f := range l.fields {
@@ -67,19 +54,29 @@ func attributes() layout[schema.Attribute] {
 	return layout[row]{
 		noun: "the attribute",
 		fields: []field[row]{
-			must(word("attribute_name", maxName, func(r *row) *string { return &r.AttributeName })),
+			must(identity(label("attribute_name", maxName, func(r *row) *string { return &r.AttributeName }))),
 			text("description", func(r *row) *string { return &r.Description }),
-			word("data_type", maxType, func(r *row) *string { return &r.DataType }),
-			word("line_item_number", maxCode, func(r *row) *string { return &r.LineItemNumber }),
-			word("technical_line_item_name", maxName, func(r *row) *string { return &r.TechnicalLineItemName }),
-			word("mdrm", maxCode, func(r *row) *string { return &r.MDRM }),
+			label("data_type", maxType, func(r *row) *string { return &r.DataType }),
+			identity(code("line_item_number", maxCode, func(r *row) *string { return &r.LineItemNumber })),
+			code("technical_line_item_name", maxName, func(r *row) *string { return &r.TechnicalLineItemName }),
+			identity(code("mdrm", maxCode, func(r *row) *string { return &r.MDRM })),
 			flag("is_mandatory", func(r *row) *bool { return &r.IsMandatory }),
 			flag("is_cde", func(r *row) *bool { return &r.IsCDE }),
 			flag("is_primary_key", func(r *row) *bool { return &r.IsPrimaryKey }),
 			flag("has_issues", func(r *row) *bool { return &r.HasIssues }),
 			text("validation_rules", func(r *row) *string { return &r.ValidationRules }),
 		},
-		identity: func(r row) (key, column string) { return known(r.LineItemNumber, r.AttributeName) },
+		identity: func(r row) (key, column, advice string) {
+			switch {
+			case r.LineItemNumber == "":
+				column, advice = "attribute_name", "an attribute without a line_item_number is known by its name: give each a line_item_number, or remove one"
+			case r.MDRM == "":
+				column, advice = "line_item_number", "attributes with one line_item_number need an mdrm each, or remove one"
+			default:
+				column, advice = "mdrm", "an attribute is known by its line_item_number and its mdrm: correct one of the two rows, or remove it"
+			}
+			return schema.AttributeIdentity(r.LineItemNumber, r.MDRM, r.AttributeName), column, advice
+		},
 	}
 }
 
@@ -88,15 +85,15 @@ func columns() layout[schema.ColumnRow] {
 	return layout[row]{
 		noun: "the column",
 		fields: []field[row]{
-			must(word("data_source", maxName, func(r *row) *string { return &r.DataSource })),
-			must(word("schema", maxName, func(r *row) *string { return &r.SchemaName })),
-			must(word("table", maxName, func(r *row) *string { return &r.TableName })),
-			must(word("column", maxName, func(r *row) *string { return &r.ColumnName })),
-			word("data_type", maxType, func(r *row) *string { return &r.DataType }),
+			must(identity(label("data_source", maxSource, func(r *row) *string { return &r.DataSource }))),
+			must(identity(code("schema", maxName, func(r *row) *string { return &r.SchemaName }))),
+			must(identity(code("table", maxName, func(r *row) *string { return &r.TableName }))),
+			must(identity(code("column", maxName, func(r *row) *string { return &r.ColumnName }))),
+			label("data_type", maxType, func(r *row) *string { return &r.DataType }),
 			text("description", func(r *row) *string { return &r.Description }),
 		},
-		identity: func(r row) (key, column string) {
-			return strings.Join([]string{r.DataSource, r.SchemaName, r.TableName, r.ColumnName}, "\x00"), "column"
+		identity: func(r row) (key, column, advice string) {
+			return strings.Join([]string{r.DataSource, r.SchemaName, r.TableName, r.ColumnName}, "\x00"), "column", "remove one of the two rows"
 		},
 	}
 }
@@ -106,10 +103,10 @@ func dataSources() layout[schema.DataSource] {
 	return layout[row]{
 		noun: "the data source",
 		fields: []field[row]{
-			must(word("name", maxName, func(r *row) *string { return &r.Name })),
+			must(identity(label("name", maxSource, func(r *row) *string { return &r.Name }))),
 			text("description", func(r *row) *string { return &r.Description }),
 		},
-		identity: func(r row) (key, column string) { return r.Name, "name" },
+		identity: func(r row) (key, column, advice string) { return r.Name, "name", "remove one of the two" },
 	}
 }
 
@@ -117,111 +114,33 @@ func mappings() layout[schema.MappingRow] {
 	type row = schema.MappingRow
 	return layout[row]{
 		noun:  "the mapping of the attribute",
-		place: func(r *row, line int) { r.Line = line },
+		place: func(r *row, at schema.Place) { r.Line, r.Sheet = at.Line, at.Sheet },
 		oneOf: []string{"attribute_name", "line_item_number"},
 		fields: []field[row]{
-			word("attribute_name", maxName, func(r *row) *string { return &r.AttributeName }),
-			word("line_item_number", maxCode, func(r *row) *string { return &r.LineItemNumber }),
-			word("pde_name", maxName, func(r *row) *string { return &r.PDEName }),
-			word("pde_code", maxType, func(r *row) *string { return &r.PDECode }),
+			identity(label("attribute_name", maxName, func(r *row) *string { return &r.AttributeName })),
+			identity(code("line_item_number", maxCode, func(r *row) *string { return &r.LineItemNumber })),
+			identity(code("mdrm", maxCode, func(r *row) *string { return &r.MDRM })),
+			label("pde_name", maxName, func(r *row) *string { return &r.PDEName }),
+			code("pde_code", maxName, func(r *row) *string { return &r.PDECode }),
 			text("pde_description", func(r *row) *string { return &r.PDEDescription }),
-			word("data_source", maxName, func(r *row) *string { return &r.DataSource }),
-			word("source_field", maxField, func(r *row) *string { return &r.SourceField }),
+			identity(label("data_source", maxSource, func(r *row) *string { return &r.DataSource })),
+			identity(code("source_field", maxField, func(r *row) *string { return &r.SourceField })),
 			choice("mapping_type", schema.MappingTypes(), func(r *row) *schema.MappingType { return &r.MappingType }),
 			text("transformation_rule", func(r *row) *string { return &r.TransformationRule }),
-			word("business_process", maxName, func(r *row) *string { return &r.BusinessProcess }),
-			word("business_owner", maxName, func(r *row) *string { return &r.BusinessOwner }),
-			word("data_steward", maxName, func(r *row) *string { return &r.DataSteward }),
+			label("business_process", maxName, func(r *row) *string { return &r.BusinessProcess }),
+			label("business_owner", maxName, func(r *row) *string { return &r.BusinessOwner }),
+			label("data_steward", maxName, func(r *row) *string { return &r.DataSteward }),
 			flag("mapping_confirmed_by_user", func(r *row) *bool { return &r.Confirmed }),
 		},
-		identity: func(r row) (key, column string) { return known(r.LineItemNumber, r.AttributeName) },
-	}
-}
-
-// known is what an attribute is known by, and in which column that stands.
-func known(lineItemNumber, name string) (key, column string) {
-	switch {
-	case lineItemNumber != "":
-		return schema.AttributeIdentity(lineItemNumber, name), "line_item_number"
-	case name != "":
-		return schema.AttributeIdentity("", name), "attribute_name"
-	default:
-		return "", ""
-	}
-}
-
-// must is the field, needed.
-func must[R any](f field[R]) field[R] {
-	f.needed = true
-	return f
-}
-
-// word is a field of one line.
-func word[R any](name string, most int, into func(*R) *string) field[R] {
-	return field[R]{name: name, read: func(row *R, cell string) string {
-		*into(row) = cell
-		return wrong(cell, most, false)
-	}}
-}
-
-// text is a field that may have several lines.
-func text[R any](name string, into func(*R) *string) field[R] {
-	return field[R]{name: name, read: func(row *R, cell string) string {
-		*into(row) = cell
-		return wrong(cell, maxText, true)
-	}}
-}
-
-// flag is a field that says yes or no; an empty cell says no.
-func flag[R any](name string, into func(*R) *bool) field[R] {
-	return field[R]{name: name, read: func(row *R, cell string) string {
-		switch strings.ToLower(cell) {
-		case "true", "yes", "y", "1":
-			*into(row) = true
-		case "false", "no", "n", "0":
-			*into(row) = false
-		default:
-			return "must be true, yes, y or 1, or else false, no, n or 0"
-		}
-		return ""
-	}}
-}
-
-// choice is a field that takes one of a few values, in any case.
-func choice[R any, V ~string](name string, values []V, into func(*R) *V) field[R] {
-	return field[R]{name: name, read: func(row *R, cell string) string {
-		var names []string
-		for _, v := range values {
-			if strings.EqualFold(string(v), cell) {
-				*into(row) = v
-				return ""
+		identity: func(r row) (key, column, advice string) {
+			column, advice = "line_item_number", "remove one of the two rows"
+			if r.LineItemNumber == "" {
+				column = "attribute_name"
 			}
-			names = append(names, string(v))
-		}
-		return "must be " + list(names, "or")
-	}}
-}
-
-const notUTF8 = "is not UTF-8 text; save the file as CSV UTF-8"
-
-// wrong says what would be right where the text has what none may have.
-func wrong(cell string, most int, lines bool) string {
-	if !utf8.ValidString(cell) {
-		return notUTF8
+			if r.LineItemNumber == "" && r.AttributeName == "" {
+				return "", column, advice
+			}
+			return strings.Join([]string{r.LineItemNumber, r.MDRM, r.AttributeName}, "\x00"), column, advice
+		},
 	}
-	if utf8.RuneCountInString(cell) > most {
-		return atMost(most)
-	}
-	for _, r := range cell {
-		switch {
-		case lines && (r == '\n' || r == '\t' || r == '\r'):
-		case r == '\n' || r == '\r':
-			return "must stand on one line"
-		case unicode.IsControl(r):
-			return "must not have control characters"
-		case !lines && unicode.Is(unicode.Cf, r):
-			return "must not have invisible characters"
-		}
-	}
-	return ""
 }

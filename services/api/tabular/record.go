@@ -1,49 +1,79 @@
 package tabular
 
 import (
-	"bytes"
-	"errors"
-	"iter"
-	"path/filepath"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
-// record is one line of a file.
+// cellKind classifies a cell by how the file stores it. Every cell of a CSV file is plain.
+type cellKind int
+
+const (
+	plain cellKind = iota
+	// date is a number that the workbook displays as a date or a time.
+	date
+	// scientific is a number that the workbook displays with an exponent.
+	scientific
+	// inexact is a number of more than 15 digits; spreadsheets store zeros in place of the others.
+	inexact
+	// errorValue is a formula's error, such as #REF!.
+	errorValue
+	// uncomputed is a formula whose value is not stored.
+	uncomputed
+	// merged is a cell that is merged with others.
+	merged
+)
+
+// cell is one cell of a line. Its text is what a spreadsheet displays.
+type cell struct {
+	text string
+	kind cellKind
+}
+
+// trimmed returns the text without blanks and invisible characters around it.
+func (c cell) trimmed() string { return strings.TrimFunc(c.text, blank) }
+
+// record is one line of a table.
 type record struct {
 	line  int
-	cells []string
-	// exact says that the line has all of its cells, empty ones too; spreadsheets leave out the last ones.
+	cells []cell
+	// exact reports that the line has all of its cells, empty ones too; spreadsheets leave out the last ones.
 	exact bool
-	// formatted says that the cells are as a spreadsheet displays them.
-	formatted bool
 }
 
 func (r record) empty() bool {
-	for _, cell := range r.cells {
-		if strings.TrimSpace(cell) != "" {
+	for _, c := range r.cells {
+		if c.kind != plain || c.trimmed() != "" {
 			return false
 		}
 	}
 	return true
 }
 
-// records yields the lines of a file, the header first; an error ends it, and the record beside it says in which line.
-func records(name string, content []byte) iter.Seq2[record, error] {
-	zip := bytes.HasPrefix(content, []byte("PK\x03\x04"))
-	switch {
-	case zip:
-		return sheetRecords(content)
-	case bytes.HasPrefix(content, []byte("\xd0\xcf\x11\xe0")):
-		return refuse("it is an .xls workbook of old, or one with a password; save it as .xlsx without a password, or as .csv")
-	case len(content) > 0 && strings.EqualFold(filepath.Ext(name), ".xlsx"):
-		return refuse("it is named .xlsx and is no workbook; save it as .xlsx, or name it .csv if it is text")
-	case bytes.HasPrefix(content, []byte("\xff\xfe")), bytes.HasPrefix(content, []byte("\xfe\xff")):
-		return refuse("it is UTF-16 text; save it as CSV UTF-8")
-	default:
-		return csvRecords(content)
+// blank reports whether the rune shows nothing: a space of any kind, or a zero-width character that copying leaves behind.
+func blank(r rune) bool {
+	switch r {
+	case '\u200b', '\u2060', '\ufeff':
+		return true
 	}
+	return unicode.IsSpace(r)
 }
 
-func refuse(reason string) iter.Seq2[record, error] {
-	return func(yield func(record, error) bool) { yield(record{}, errors.New(reason)) }
+// columnLetters returns the letters by which spreadsheets name the column with this index, which counts from 0.
+func columnLetters(index int) string {
+	letters := ""
+	for n := index + 1; n > 0; n = (n - 1) / 26 {
+		letters = string(rune('A'+(n-1)%26)) + letters
+	}
+	return letters
+}
+
+// cellName returns the reference of a cell, such as Sheet1!B3 or 'My sheet'!B3.
+func cellName(sheet string, column, line int) string {
+	plainName := func(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
+	if strings.TrimFunc(sheet, plainName) != "" {
+		sheet = "'" + strings.ReplaceAll(sheet, "'", "''") + "'"
+	}
+	return sheet + "!" + columnLetters(column) + strconv.Itoa(line)
 }

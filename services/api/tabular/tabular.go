@@ -1,54 +1,103 @@
 package tabular
 
 import (
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// Problem is one thing that is wrong with a file.
+// Problem is one mistake in a file.
 type Problem struct {
 	File string
+	// Cell is the reference of the cell in a workbook, such as Sheet1!B3; empty for a CSV file.
+	Cell string
 	// Line counts from 1, the header included; 0 where the file as a whole is wrong.
 	Line int
 	// Column is the name of the column; empty where the whole line is wrong.
 	Column string
-	// Reason says what would be right.
+	// Reason explains what would be right. It never repeats a value of the file.
 	Reason string
 }
 
-// String is the problem as a line of text.
-func (p Problem) String() string {
+// Location returns where the problem is: the file, the line or the cell, and the column.
+func (p Problem) Location() string {
 	text := p.File
-	if p.Line > 0 {
-		text = fmt.Sprintf("%s:%d", text, p.Line)
+	switch {
+	case p.Cell != "":
+		text += ":" + p.Cell
+	case p.Line > 0:
+		text += fmt.Sprintf(":%d", p.Line)
 	}
 	if p.Column != "" {
 		text += ": " + p.Column
 	}
-	return text + ": " + p.Reason
+	return text
 }
 
-// Problems is everything that is wrong with a file, in its order.
-type Problems []Problem
+// String returns the problem as a line of text.
+func (p Problem) String() string { return p.Location() + ": " + p.Reason }
+
+// Problems are the mistakes in one or several files, in their order.
+type Problems struct {
+	// First has at most [schema.MaxProblems] of them.
+	First []Problem
+	// More counts the others.
+	More int
+}
+
+// Add adds a problem, or only counts it if there are many.
+func (p *Problems) Add(problem Problem) {
+	if len(p.First) == schema.MaxProblems {
+		p.More++
+		return
+	}
+	p.First = append(p.First, problem)
+}
 
 // Error implements error with one problem a line.
 func (p Problems) Error() string {
-	lines := make([]string, len(p))
-	for i, problem := range p {
+	lines := make([]string, len(p.First))
+	for i, problem := range p.First {
 		lines[i] = problem.String()
+	}
+	if p.More > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", p.More))
 	}
 	return strings.Join(lines, "\n")
 }
 
+func (p Problems) err() error {
+	if len(p.First) == 0 {
+		return nil
+	}
+	return p
+}
+
 // File is what was read from a file.
 type File[R any] struct {
-	// Columns names the columns that the header has, in the order in which this package knows them.
+	Name string
+	// Columns names the columns that the header has, in the order in which this package lists them.
 	Columns []string
-	// Rows are in the order of the file.
-	Rows []R
+	// Rows are in the order of the file, and Places has for each of them where it stands.
+	Rows   []R
+	Places []schema.Place
+	// Sheets names the sheets of a workbook that were read, and Unread the others that hold anything or are hidden.
+	Sheets, Unread []string
+	// HeaderLine is the line of the header in the first table.
+	HeaderLine int
+	// at has the index of each field's cell in a line of the first table.
+	at map[string]int
+}
+
+// Problem returns a problem with what the file has at a place in a column.
+func (f File[R]) Problem(place schema.Place, column, reason string) Problem {
+	p := Problem{File: f.Name, Line: place.Line, Column: column, Reason: reason}
+	if place.Sheet != "" {
+		p.Cell = cellName(place.Sheet, f.at[column], place.Line)
+	}
+	return p
 }
 
 // Attributes reads a file of attributes. Any error is [Problems].
@@ -66,154 +115,62 @@ func Mappings(name string, content []byte) (File[schema.MappingRow], error) {
 	return read(mappings(), name, content)
 }
 
-// Attribute reads one attribute from its cells by column, and judges them as it does a file's row. Any error is [Problems], of which file
-// and line are empty.
+// Attribute reads one attribute from its cells by column, with the same rules as for a row of a file. Any error is [Problems] without
+// file and line.
 func Attribute(cells map[string]string) (schema.Attribute, error) {
 	return readOne(attributes(), cells)
 }
 
-// DataSource reads one data source from its name and description, which it judges as it does the cells of a file. Any error is
-// [Problems], of which file and line are empty.
+// DataSource reads one data source from its name and description, with the rules for cells of a file. Any error is [Problems] without
+// file and line.
 func DataSource(cells map[string]string) (schema.DataSource, error) {
 	return readOne(dataSources(), cells)
 }
 
 func readOne[R any](l layout[R], cells map[string]string) (R, error) {
-	r := reader[R]{layout: l, seen: map[string]int{}}
-	values := make([]string, len(l.fields))
+	r := reader[R]{layout: l, seen: map[string]schema.Place{}}
+	values := make([]cell, len(l.fields))
 	for i, f := range l.fields {
 		r.at = append(r.at, i)
-		values[i] = cells[f.name]
+		values[i].text = cells[f.name]
 	}
 	row, _ := r.row(record{cells: values})
 	return row, r.problems.err()
 }
 
-func (p Problems) err() error {
-	if len(p) == 0 {
-		return nil
-	}
-	return p
-}
-
 // read reads the file's rows by the layout.
 func read[R any](l layout[R], name string, content []byte) (File[R], error) {
-	r := reader[R]{layout: l, file: name, seen: map[string]int{}}
-	headed := false
-	for rec, err := range records(name, content) {
-		switch {
-		case err != nil:
-			r.add(rec.line, "", err.Error())
-			return File[R]{}, r.problems
-		case rec.empty():
-			continue
-		case !headed:
-			if !r.header(rec) {
-				return File[R]{}, r.problems
-			}
-			headed = true
-			continue
+	r := reader[R]{layout: l, file: name, seen: map[string]schema.Place{}}
+	file := File[R]{Name: name}
+	all, hidden, err := tables(name, content, func(cell string) bool { return l.index(cell) >= 0 })
+	if err != nil {
+		return File[R]{}, r.fail(err)
+	}
+	chosen, others, err := r.headers(all)
+	if err != nil {
+		return File[R]{}, r.fail(err)
+	}
+	file.Unread = append(others, hidden...)
+	for _, h := range chosen {
+		if err := r.table(h); err != nil {
+			return File[R]{}, r.fail(err)
 		}
-		if row, ok := r.row(rec); ok {
-			r.rows = append(r.rows, row)
-		}
-		if len(r.problems) >= schema.MaxProblems {
-			return File[R]{}, r.problems[:schema.MaxProblems]
+		if h.table.sheet != "" {
+			file.Sheets = append(file.Sheets, h.table.sheet)
 		}
 	}
-	switch {
-	case !headed:
-		r.add(0, "", "the file is empty; "+l.wants())
-	case len(r.rows) == 0 && len(r.problems) == 0:
-		r.add(0, "", "there are no rows under the header")
+	if len(r.rows) == 0 && len(r.problems.First) == 0 {
+		return File[R]{}, r.fail(errors.New("there are no rows under the header"))
 	}
-	if len(r.problems) > 0 {
-		return File[R]{}, r.problems
+	if err := r.problems.err(); err != nil {
+		return File[R]{}, err
 	}
-	return File[R]{Columns: r.present(), Rows: r.rows}, nil
-}
-
-// reader is one reading of a file.
-type reader[R any] struct {
-	layout layout[R]
-	file   string
-	// at says for each cell of a line which field of the layout it is; -1 where the header's cell is empty.
-	at       []int
-	seen     map[string]int
-	rows     []R
-	problems Problems
-}
-
-func (r *reader[R]) add(line int, column, reason string) {
-	r.problems = append(r.problems, Problem{File: r.file, Line: line, Column: column, Reason: reason})
-}
-
-// present lists the columns of the header in the layout's order.
-func (r *reader[R]) present() []string {
-	var names []string
-	for i, f := range r.layout.fields {
-		if slices.Contains(r.at, i) {
-			names = append(names, f.name)
+	file.Columns, file.Rows, file.Places, file.HeaderLine = l.present(chosen[0].at), r.rows, r.places, chosen[0].rec.line
+	file.at = map[string]int{}
+	for i, at := range chosen[0].at {
+		if at >= 0 {
+			file.at[l.fields[at].name] = i
 		}
 	}
-	return names
-}
-
-// row reads one line; ok is false where something is wrong with it.
-func (r *reader[R]) row(rec record) (row R, ok bool) {
-	before := len(r.problems)
-	if rec.exact && len(rec.cells) < len(r.at) {
-		r.add(rec.line, "", fmt.Sprintf("the line has %d cells and the header has %d; write every separator, and quotes around a cell with a separator in it",
-			len(rec.cells), len(r.at)))
-		return row, false
-	}
-	if r.layout.place != nil {
-		r.layout.place(&row, rec.line)
-	}
-	given := make([]bool, len(r.layout.fields))
-	for i, cell := range rec.cells {
-		cell = strings.TrimSpace(cell)
-		if cell == "" {
-			continue
-		}
-		if i >= len(r.at) || r.at[i] < 0 {
-			r.add(rec.line, "", "there is a value under no column name; the header names every column, and quotes stand around a cell with a separator in it")
-			return row, false
-		}
-		f := r.layout.fields[r.at[i]]
-		given[r.at[i]] = true
-		if reason := r.cell(f, &row, cell, rec); reason != "" {
-			r.add(rec.line, f.name, reason)
-		}
-	}
-	for i, f := range r.layout.fields {
-		if f.needed && !given[i] {
-			r.add(rec.line, f.name, "must not be empty")
-		}
-	}
-	if len(r.problems) == before {
-		r.identify(row, rec.line)
-	}
-	return row, len(r.problems) == before
-}
-
-func (r *reader[R]) cell(f field[R], row *R, cell string, rec record) string {
-	if rec.formatted && slices.Contains(spreadsheetErrors, cell) {
-		return "the spreadsheet shows an error here instead of a value"
-	}
-	return f.read(row, cell)
-}
-
-// identify adds a problem where the row is known by nothing, or by what an earlier one is known by.
-func (r *reader[R]) identify(row R, line int) {
-	key, column := r.layout.identity(row)
-	if key == "" {
-		r.add(line, "", "one of "+list(r.layout.oneOf, "or")+" must not be empty")
-		return
-	}
-	if first, twice := r.seen[key]; twice {
-		r.add(line, column, fmt.Sprintf("%s is already in line %d; each may stand in a file once", r.layout.noun, first))
-		return
-	}
-	r.seen[key] = line
+	return file, nil
 }

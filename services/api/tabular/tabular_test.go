@@ -23,11 +23,13 @@ func lines(err error) []string {
 		return nil
 	}
 	var texts []string
-	for _, p := range problems {
+	for _, p := range problems.First {
 		texts = append(texts, fmt.Sprintf("%d|%s|%s", p.Line, p.Column, p.Reason))
 	}
 	return texts
 }
+
+const nameTwice = "an attribute without a line_item_number is known by its name: give each a line_item_number, or remove one"
 
 func attributeProblems(content string) []string {
 	_, err := tabular.Attributes("attributes.csv", []byte(content))
@@ -110,21 +112,21 @@ func TestWrongHeadersSayWhatIsThereAndWhatWouldBeRight(t *testing.T) {
 		"only a mark":  {"\xef\xbb\xbf", []string{"0||the file is empty; " + takes}},
 		"only spaces":  {"  \n \n", []string{"0||the file is empty; " + takes}},
 		"only header":  {"attribute_name,mdrm\n", []string{"0||there are no rows under the header"}},
-		"no header":    {"123-45-6789,Jane Doe\n", []string{"1||none of the cells in the first line names a column; " + takes}},
-		"tabs":         {"attribute_name\tmdrm\n", []string{"1||none of the cells in the first line names a column; " + takes + "; the line has tabs: separate the cells by commas"}},
+		"no header":    {"123-45-6789,Jane Doe\n", []string{"1||none of the cells in this line names a column; " + takes}},
+		"tabs":         {"attribute_name\tmdrm\n", []string{"1||none of the cells in this line names a column; " + takes + "; the line has tabs: separate the cells by commas"}},
 		"unknown":      {"attribute_name,mandatory\nA,yes\n", []string{"1|mandatory|there is no such column; " + takes}},
-		"twice":        {"attribute_name,mdrm,MDRM\nA,1,2\n", []string{"1|mdrm|the column stands in the header twice"}},
+		"twice":        {"attribute_name,mdrm,MDRM\nA,1,2\n", []string{"1|mdrm|the header has the column twice"}},
 		"needed":       {"mdrm,is_cde\nM1,yes\n", []string{"1|attribute_name|the column is missing; the header has mdrm and is_cde"}},
-		"all of these": {"mdrm,mdrm,nonsense\nM1,yes\n", []string{"1|mdrm|the column stands in the header twice", "1|nonsense|there is no such column; " + takes, "1|attribute_name|the column is missing; the header has mdrm"}},
+		"all of these": {"mdrm,mdrm,nonsense\nM1,yes\n", []string{"1|mdrm|the header has the column twice", "1|nonsense|there is no such column; " + takes, "1|attribute_name|the column is missing; the header has mdrm"}},
 		"latin 1":      {"attribute_name,pr\xe9nom\n", []string{"1||is not UTF-8 text; save the file as CSV UTF-8"}},
-		"terminal":     {"attribute_name,\"\x1b[31m" + strings.Repeat("x", 60) + "\"\n", []string{"1|[31m" + strings.Repeat("x", 36) + "…|there is no such column; " + takes}},
+		"terminal":     {"attribute_name,\"\x1b[31m" + strings.Repeat("x", 60) + "\"\n", []string{"1|cell B|there is no such column; " + takes}},
 	} {
 		if diff := cmp.Diff(c.want, attributeProblems(c.content)); diff != "" {
 			t.Errorf("%s: problems differ (-want +got):\n%s", name, diff)
 		}
 	}
 	_, err := tabular.Mappings("m.csv", []byte("pde_name,source_field\nA,b\n"))
-	want := []string{"1|attribute_name|one of the columns attribute_name or line_item_number must be there; the header has pde_name and source_field"}
+	want := []string{"1|attribute_name|one of the columns attribute_name or line_item_number is needed; the header has pde_name and source_field"}
 	if diff := cmp.Diff(want, lines(err)); diff != "" {
 		t.Errorf("mappings: problems differ (-want +got):\n%s", diff)
 	}
@@ -153,15 +155,15 @@ func TestWrongCellsAreNamedByLineAndColumn(t *testing.T) {
 		"NUL":                {"A\x00B,1,yes,a\x00\n", []string{"2|attribute_name|must not have control characters", "2|description|must not have control characters"}},
 		"escape":             {"A,1,yes,\x1b[31mred\n", []string{"2|description|must not have control characters"}},
 		"invisible":          {"A\u200bB,1,yes,\n", []string{"2|attribute_name|must not have invisible characters"}},
-		"two lines":          {"\"A\nB\",1,yes,\"a\nb\"\n", []string{"2|attribute_name|must stand on one line"}},
-		"too long":           {strings.Repeat("é", 256) + "," + strings.Repeat("1", 51) + ",,\n", []string{"2|attribute_name|must have at most 255 characters", "2|line_item_number|must have at most 50 characters"}},
-		"long enough":        {strings.Repeat("é", 255) + "," + strings.Repeat("1", 50) + ",," + strings.Repeat("é", 4000) + "\n", nil},
-		"same number":        {"A,1,,\n\nB,1,,\n", []string{"4|line_item_number|the attribute is already in line 2; each may stand in a file once"}},
-		"same name":          {"A,,,\nA,,,\n", []string{"3|attribute_name|the attribute is already in line 2; each may stand in a file once"}},
+		"two lines":          {"\"A\nB\",1,yes,\"a\nb\"\n", nil},
+		"too long":           {strings.Repeat("é", 1001) + "," + strings.Repeat("1", 101) + ",,\n", []string{"2|attribute_name|must have at most 1000 characters", "2|line_item_number|must have at most 100 characters"}},
+		"long enough":        {strings.Repeat("é", 1000) + "," + strings.Repeat("1", 100) + ",," + strings.Repeat("é", 400_000) + "\n", nil},
+		"same number":        {"A,1,,\n\nB,1,,\n", []string{"4|line_item_number|the attribute is already in line 2; attributes with one line_item_number need an mdrm each, or remove one"}},
+		"same name":          {"A,,,\nA,,,\n", []string{"3|attribute_name|the attribute is already in line 2; " + nameTwice}},
 		"equal names":        {"A,1,,\nA,2,,\nA,,,\n", nil},
 		"line of the record": {"A,1,,\"one\ntwo\nthree\"\nB,2,what,\n", []string{"5|is_cde|must be true, yes, y or 1, or else false, no, n or 0"}},
-		"quotes":             {"A,1,,\nB,2,,\"a \"quoted\" word\"\n", []string{"3||the quotes do not match: a cell with quotes in it stands in quotes, and each quote in it is written twice"}},
-		"no end":             {"A,1,,\"\nB,2,,\nC,3,,\n", []string{"2||the quotes do not match: a cell with quotes in it stands in quotes, and each quote in it is written twice"}},
+		"quotes":             {"A,1,,\nB,2,,\"a \"quoted\" word\"\n", []string{"3||the quotes do not match: put quotes around a cell that contains one, and double each quote in it"}},
+		"no end":             {"A,1,,\"\nB,2,,\nC,3,,\n", []string{"2||the quotes do not match: put quotes around a cell that contains one, and double each quote in it"}},
 		"in order":           {",1,x,\nA,2,x,\n", []string{"2|is_cde|must be true, yes, y or 1, or else false, no, n or 0", "2|attribute_name|must not be empty", "3|is_cde|must be true, yes, y or 1, or else false, no, n or 0"}},
 	} {
 		if diff := cmp.Diff(c.want, attributeProblems(header+c.rows)); diff != "" {
@@ -173,14 +175,14 @@ func TestWrongCellsAreNamedByLineAndColumn(t *testing.T) {
 func TestWrongColumnsAndMappingsAreNamedToo(t *testing.T) {
 	t.Parallel()
 	_, err := tabular.Columns("c.csv", []byte("data_source,schema,table,column\nLoans,svc,T,A\nLoans,svc,T,\nLoans,svc,T,A\nCards,svc,T,A\n"))
-	want := []string{"3|column|must not be empty", "4|column|the column is already in line 2; each may stand in a file once"}
+	want := []string{"3|column|must not be empty", "4|column|the column is already in line 2; remove one of the two rows"}
 	if diff := cmp.Diff(want, lines(err)); diff != "" {
 		t.Errorf("columns: problems differ (-want +got):\n%s", diff)
 	}
 	_, err = tabular.Mappings("m.csv", []byte("attribute_name,line_item_number,mapping_type,pde_name\n"+
 		"A,1,direct,x\nA,1,,x\n,,lookup,x\nB,,,x\nB,,secret,x\n"))
 	want = []string{
-		"3|line_item_number|the mapping of the attribute is already in line 2; each may stand in a file once",
+		"3|line_item_number|the mapping of the attribute is already in line 2; remove one of the two rows",
 		"4||one of attribute_name or line_item_number must not be empty",
 		"6|mapping_type|must be direct, calculated, lookup or conditional",
 	}
@@ -189,19 +191,23 @@ func TestWrongColumnsAndMappingsAreNamedToo(t *testing.T) {
 	}
 }
 
-func TestAHundredProblemsOfAFileAreEnough(t *testing.T) {
+func TestAHundredProblemsOfAFileAreListedAndTheOthersCounted(t *testing.T) {
 	t.Parallel()
-	got := attributeProblems("attribute_name,is_cde\n" + strings.Repeat(",what\n", 300))
-	if len(got) != schema.MaxProblems || !strings.HasPrefix(got[99], "51|") {
-		t.Errorf("%d problems, the last of them %v", len(got), got[len(got)-1])
+	_, err := tabular.Attributes("attributes.csv", []byte("attribute_name,is_cde\n"+strings.Repeat(",what\n", 300)))
+	problems, ok := errors.AsType[tabular.Problems](err)
+	if !ok || len(problems.First) != schema.MaxProblems || problems.First[99].Line != 51 || problems.More != 500 {
+		t.Errorf("%d problems and %d more, the last of them %v", len(problems.First), problems.More, problems.First[len(problems.First)-1])
+	}
+	if !strings.HasSuffix(err.Error(), "\nand 500 more") {
+		t.Errorf("the error ends %q", err.Error()[len(err.Error())-60:])
 	}
 }
 
 func TestOtherKindsOfFilesAreRefusedByWhatTheyAre(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ file, content, want string }{
-		"old workbook":  {"a.xls", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "0||it is an .xls workbook of old, or one with a password; save it as .xlsx without a password, or as .csv"},
-		"text as xlsx":  {"a.XLSX", "attribute_name\nA\n", "0||it is named .xlsx and is no workbook; save it as .xlsx, or name it .csv if it is text"},
+		"old workbook":  {"a.xls", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "0||it is an .xls workbook, or one with a password; save it as .xlsx without a password, or as .csv"},
+		"text as xlsx":  {"a.XLSX", "attribute_name\nA\n", "0||it is named .xlsx and is not a workbook; save it as .xlsx, or name it .csv if it is text"},
 		"UTF-16":        {"a.csv", "\xff\xfea\x00", "0||it is UTF-16 text; save it as CSV UTF-8"},
 		"broken zip":    {"a.xlsx", "PK\x03\x04 and nothing else", "0||the workbook cannot be read; open it in a spreadsheet program and save it again as .xlsx"},
 		"zip as csv":    {"a.csv", "PK\x03\x04 and nothing else", "0||the workbook cannot be read; open it in a spreadsheet program and save it again as .xlsx"},
@@ -218,7 +224,7 @@ func TestProblemsAreNamedWithTheFile(t *testing.T) {
 	t.Parallel()
 	_, err := tabular.Attributes("lines.csv", []byte("attribute_name,is_cde\nA,what\n,\nB,\nB,\n"))
 	want := "lines.csv:2: is_cde: must be true, yes, y or 1, or else false, no, n or 0\n" +
-		"lines.csv:5: attribute_name: the attribute is already in line 4; each may stand in a file once"
+		"lines.csv:5: attribute_name: the attribute is already in line 4; " + nameTwice
 	if err == nil || err.Error() != want {
 		t.Errorf("error is %v", err)
 	}
@@ -230,8 +236,8 @@ func TestOneAttributeIsJudgedAsARowIs(t *testing.T) {
 	if err != nil || attribute.AttributeName != "Balance" || !attribute.IsCDE || attribute.Description != "two\nlines" {
 		t.Errorf("read %+v, %v", attribute, err)
 	}
-	_, err = tabular.Attribute(map[string]string{"mdrm": "a\nb"})
-	if diff := cmp.Diff([]string{"0|mdrm|must stand on one line", "0|attribute_name|must not be empty"}, lines(err)); diff != "" {
+	_, err = tabular.Attribute(map[string]string{"mdrm": "a\x07b"})
+	if diff := cmp.Diff([]string{"0|mdrm|must not have control characters", "0|attribute_name|must not be empty"}, lines(err)); diff != "" {
 		t.Errorf("problems differ (-want +got):\n%s", diff)
 	}
 }
@@ -249,7 +255,7 @@ func FuzzNoCellIsRepeated(f *testing.F) {
 			if err != nil && strings.Contains(err.Error(), secret) {
 				t.Errorf("a cell is repeated: %v", err)
 			}
-			if problems, ok := errors.AsType[tabular.Problems](err); err != nil && (!ok || len(problems) > schema.MaxProblems) {
+			if problems, ok := errors.AsType[tabular.Problems](err); err != nil && (!ok || len(problems.First) > schema.MaxProblems) {
 				t.Errorf("error is %v", err)
 			}
 		}

@@ -1,0 +1,174 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/uptrace/bun"
+)
+
+// recognise ties rows of attributes to attributes of the report that have another identity by now:
+//   - A row that adds an mdrm to a line item number is the attribute with this number, no mdrm and the same name.
+//   - A row of a file without the column mdrm is the only attribute with its line item number, or the only one that has its name too. The
+//     row gets the mdrm of that attribute. It returns a problem where several attributes fit.
+//
+// Read counts the rows before the page.
+func (im *importer) recognise(ctx context.Context, page []Attribute, rows Rows[Attribute], read int) (ImportProblems, error) {
+	if rows.Fields == nil || slices.Contains(rows.Fields, "mdrm") {
+		return nil, im.adoptCodes(ctx, page)
+	}
+	var lines []string
+	for _, a := range page {
+		if a.LineItemNumber != "" {
+			lines = append(lines, a.LineItemNumber)
+		}
+	}
+	byLine, err := im.findAttributes(ctx, "line_item_number", lines)
+	if err != nil {
+		return nil, err
+	}
+	var problems ImportProblems
+	for i, a := range page {
+		found := byLine[a.LineItemNumber]
+		if len(found) > 1 {
+			found = slices.DeleteFunc(slices.Clone(found), func(other Attribute) bool { return other.AttributeName != a.AttributeName })
+		}
+		switch {
+		case len(found) == 1:
+			page[i].MDRM = found[0].MDRM
+		case len(byLine[a.LineItemNumber]) > 1:
+			problem := ImportProblem{Part: "attributes", Column: "line_item_number", Reason: ambiguousLine}
+			if read+i < len(rows.Places) {
+				problem.Place = rows.Places[read+i]
+			}
+			problems = append(problems, problem)
+		}
+	}
+	return problems, nil
+}
+
+const ambiguousLine = "several attributes of the report have this line_item_number; give the mdrm of the one that is meant"
+
+// adoptCodes gives attributes that have a line item number and no mdrm the identity with the mdrm of a row of the page.
+func (im *importer) adoptCodes(ctx context.Context, page []Attribute) error {
+	var olds, news, names []string
+	for _, a := range page {
+		if a.LineItemNumber != "" && a.MDRM != "" {
+			olds = append(olds, AttributeIdentity(a.LineItemNumber, "", ""))
+			news = append(news, AttributeIdentity(a.LineItemNumber, a.MDRM, ""))
+			names = append(names, a.AttributeName)
+		}
+	}
+	if len(olds) == 0 {
+		return nil
+	}
+	_, err := im.tx.Tx.ExecContext(ctx, `update attributes t set identity = p.new
+		from (
+			select distinct on (old, name) old, new, name
+			from unnest($1::text[], $2::text[], $3::text[]) with ordinality as p (old, new, name, place)
+			where not exists (select from attributes x where x.cycle_id = $4 and x.report_id = $5 and x.identity = p.new)
+			order by old, name, place
+		) p
+		where t.cycle_id = $4 and t.report_id = $5 and t.identity = p.old and t.attribute_name = p.name`,
+		pgx.QueryExecModeCacheStatement, olds, news, names, im.report.CycleID, im.report.ReportID)
+	if err != nil {
+		return fmt.Errorf("identity of attributes of report %s: %w", im.report.ReportID, err)
+	}
+	return nil // the row's other values, the mdrm among them, are written with the page
+}
+
+// maxSearched is how many characters of a name its index holds.
+const maxSearched = 200
+
+// findAttributes finds the report's attributes with one of these values in the column, by that value.
+func (im *importer) findAttributes(ctx context.Context, column string, values []string) (map[string][]Attribute, error) {
+	found := map[string][]Attribute{}
+	if len(values) == 0 {
+		return found, nil
+	}
+	var attributes []Attribute
+	query := im.tx.NewSelect().Model(&attributes).Column("id", "attribute_name", "line_item_number", "mdrm").
+		Where("cycle_id = ? and report_id = ?", im.report.CycleID, im.report.ReportID)
+	if column == "line_item_number" {
+		query = query.Where("line_item_number <> '' and line_item_number in (?)", bun.List(values))
+	} else {
+		query = query.Where("left(attribute_name, ?) in (?)", maxSearched, bun.List(each(values, func(name string) string {
+			return string([]rune(name)[:min(len([]rune(name)), maxSearched)])
+		})))
+	}
+	if err := query.Scan(ctx); err != nil {
+		return nil, fmt.Errorf("attributes of report %s: %w", im.report.ReportID, err)
+	}
+	for _, a := range attributes {
+		key := a.LineItemNumber
+		if column == "attribute_name" {
+			key = a.AttributeName
+		}
+		found[key] = append(found[key], a)
+	}
+	return found, nil
+}
+
+// attributesOf finds the attribute of each row; "" where there is a problem.
+func (m *merger) attributesOf(ctx context.Context, page []MappingRow) ([]string, error) {
+	var lines, names []string
+	for _, row := range page {
+		if row.LineItemNumber != "" {
+			lines = append(lines, row.LineItemNumber)
+		} else {
+			names = append(names, row.AttributeName)
+		}
+	}
+	byLine, err := m.findAttributes(ctx, "line_item_number", lines)
+	if err != nil {
+		return nil, err
+	}
+	byName, err := m.findAttributes(ctx, "attribute_name", names)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(page))
+	for i, row := range page {
+		found, column := byName[row.AttributeName], "attribute_name"
+		if row.LineItemNumber != "" {
+			found, column = byLine[row.LineItemNumber], "line_item_number"
+		}
+		ids[i] = m.only(row, column, found)
+	}
+	return ids, nil
+}
+
+// only returns the id of the attribute that the row means by the column, or "" with a problem.
+func (m *merger) only(row MappingRow, column string, found []Attribute) string {
+	if len(found) == 0 {
+		m.wrong(row, column, "the report has no such attribute")
+		return ""
+	}
+	fits := slices.DeleteFunc(slices.Clone(found), func(a Attribute) bool { return row.MDRM != "" && a.MDRM != row.MDRM })
+	if len(fits) > 1 && row.LineItemNumber != "" && row.AttributeName != "" {
+		fits = slices.DeleteFunc(fits, func(a Attribute) bool { return a.AttributeName != row.AttributeName })
+	}
+	switch {
+	case len(fits) == 0 && row.MDRM != "":
+		m.wrong(row, "mdrm", "no attribute with this "+column+" has this mdrm")
+		return ""
+	case len(fits) > 1 && column == "attribute_name":
+		m.wrong(row, column, "several attributes have this name; give the line_item_number of the one that is meant")
+		return ""
+	case len(fits) != 1:
+		m.wrong(row, column, ambiguousLine+", or its attribute_name")
+		return ""
+	case row.LineItemNumber != "" && row.AttributeName != "" && row.AttributeName != fits[0].AttributeName:
+		m.wrong(row, "attribute_name", "the attribute with this line_item_number has another name")
+		return ""
+	}
+	id := fits[0].ID
+	if first, twice := m.seen[id]; twice {
+		m.wrong(row, column, "the mapping of this attribute is already in "+first.String())
+		return ""
+	}
+	m.seen[id] = row.place()
+	return id
+}

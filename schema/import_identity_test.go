@@ -1,0 +1,204 @@
+package schema_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+// attributeData brings the attributes, of which the import says these columns.
+func attributeData(fields []string, attributes ...schema.Attribute) schema.ReportData {
+	places := make([]schema.Place, len(attributes))
+	for i := range places {
+		places[i].Line = i + 2
+	}
+	return schema.ReportData{Attributes: schema.Rows[schema.Attribute]{All: slices.Values(attributes), Fields: fields, Places: places}}
+}
+
+// identities lists the attributes of the report as "line item number|mdrm|name|description".
+func identities(t *testing.T, db *schema.DB) []string {
+	t.Helper()
+	attributes, err := schema.ListAttributes(t.Context(), db, "c", "r", "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, a := range attributes {
+		got = append(got, strings.Join([]string{a.LineItemNumber, a.MDRM, a.AttributeName, a.Description}, "|"))
+	}
+	return got
+}
+
+func TestLineItemNumberAndMDRMTogetherAreAnIdentity(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	all := []string{"attribute_name", "line_item_number", "mdrm"}
+	columnA := schema.Attribute{AttributeName: "Retained earnings (column A)", LineItemNumber: "2", MDRM: "RCFAKW00"}
+	columnB := schema.Attribute{AttributeName: "Retained earnings (column B)", LineItemNumber: "2", MDRM: "RCOAKW00"}
+	if done := loaded(t, db, attributeData(all, columnA, columnB)); done.Attributes.Added != 2 {
+		t.Fatalf("imported %+v", done)
+	}
+	columnB.AttributeName = "Retained earnings, B"
+	if done := loaded(t, db, attributeData(all, columnA, columnB)); done.Attributes != (schema.Tally{Updated: 1, Unchanged: 1}) {
+		t.Errorf("imported again: %+v", done.Attributes)
+	}
+	want := []string{"2|RCFAKW00|Retained earnings (column A)|", "2|RCOAKW00|Retained earnings, B|"}
+	if diff := cmp.Diff(want, identities(t, db)); diff != "" {
+		t.Errorf("attributes differ (-want +got):\n%s", diff)
+	}
+
+	// A file without the column mdrm means the attribute whose name it has, and is refused where that does not tell them apart either.
+	data := attributeData([]string{"attribute_name", "line_item_number", "description"},
+		schema.Attribute{AttributeName: "Retained earnings, B", LineItemNumber: "2", Description: "of B"})
+	if done := loaded(t, db, data); done.Attributes != (schema.Tally{Updated: 1}) {
+		t.Errorf("imported without mdrm: %+v", done.Attributes)
+	}
+	_, err := load(t.Context(), db, attributeData([]string{"attribute_name", "line_item_number"}, schema.Attribute{AttributeName: "Earnings", LineItemNumber: "2"}))
+	problems, ok := errors.AsType[schema.ImportProblems](err)
+	if !ok || len(problems) != 1 || problems[0].Line != 2 || problems[0].Part != "attributes" || problems[0].Column != "line_item_number" {
+		t.Errorf("error is %v, want that the line item number does not tell two attributes apart", err)
+	}
+	want[1] += "of B"
+	if diff := cmp.Diff(want, identities(t, db)); diff != "" {
+		t.Errorf("attributes differ (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnAttributeTakesOnTheMDRMOfALaterFile(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	loaded(t, db, attributeData([]string{"attribute_name", "line_item_number"},
+		schema.Attribute{AttributeName: "Balance", LineItemNumber: "1"}, schema.Attribute{AttributeName: "Limit", LineItemNumber: "2"}))
+
+	done := loaded(t, db, attributeData([]string{"attribute_name", "line_item_number", "mdrm"},
+		schema.Attribute{AttributeName: "Balance", LineItemNumber: "1", MDRM: "M001"},
+		schema.Attribute{AttributeName: "Limit", LineItemNumber: "2", MDRM: "M002"},
+		schema.Attribute{AttributeName: "Limit", LineItemNumber: "2", MDRM: "M003"}))
+
+	if done.Attributes != (schema.Tally{Added: 1, Updated: 2}) {
+		t.Errorf("imported %+v", done.Attributes)
+	}
+	if diff := cmp.Diff([]string{"1|M001|Balance|", "2|M002|Limit|", "2|M003|Limit|"}, identities(t, db)); diff != "" {
+		t.Errorf("attributes differ (-want +got):\n%s", diff)
+	}
+	// A file without the column leaves the code as it is.
+	done = loaded(t, db, attributeData([]string{"attribute_name", "line_item_number"}, schema.Attribute{AttributeName: "Balance of the month", LineItemNumber: "1"}))
+	if done.Attributes != (schema.Tally{Updated: 1}) || identities(t, db)[0] != "1|M001|Balance of the month|" {
+		t.Errorf("imported %+v, and the first attribute is %s", done.Attributes, identities(t, db)[0])
+	}
+}
+
+func TestAMappingNeedsWhatTellsItsAttributeApart(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	loaded(t, db, attributeData(nil, schema.Attribute{AttributeName: "A", LineItemNumber: "2", MDRM: "M1"},
+		schema.Attribute{AttributeName: "B", LineItemNumber: "2", MDRM: "M2"}, schema.Attribute{AttributeName: "C", LineItemNumber: "3"}))
+	mapping := func(row schema.MappingRow) string {
+		row.Line, row.PDEName = 2, row.MDRM+row.AttributeName+"x"
+		_, err := load(t.Context(), db, schema.ReportData{Mappings: slices.Values([]schema.MappingRow{row})})
+		if problems, ok := errors.AsType[schema.ImportProblems](err); ok {
+			return problems[0].Column + ": " + problems[0].Reason
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ""
+	}
+	for _, c := range []struct {
+		row  schema.MappingRow
+		want string
+	}{
+		{schema.MappingRow{LineItemNumber: "2"}, "line_item_number: several attributes of the report have this line_item_number; give the mdrm of the one that is meant, or its attribute_name"},
+		{schema.MappingRow{LineItemNumber: "2", MDRM: "M2"}, ""},
+		{schema.MappingRow{LineItemNumber: "2", AttributeName: "A"}, ""},
+		{schema.MappingRow{LineItemNumber: "2", MDRM: "M9"}, "mdrm: no attribute with this line_item_number has this mdrm"},
+		{schema.MappingRow{LineItemNumber: "3"}, ""},
+		{schema.MappingRow{AttributeName: "B"}, ""},
+		{schema.MappingRow{LineItemNumber: "3", AttributeName: "A"}, "attribute_name: the attribute with this line_item_number has another name"},
+	} {
+		if got := mapping(c.row); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.row, got, c.want)
+		}
+	}
+}
+
+func TestLongNamesAreStoredAndFound(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	long := func(c string) string { return strings.Repeat(c, 999) }
+	names := []string{long("語") + "1", long("語") + "2"}
+	data := schema.ReportData{
+		Attributes: schema.Rows[schema.Attribute]{All: slices.Values([]schema.Attribute{
+			{AttributeName: names[0], DataType: strings.Repeat("x", 10_000), Description: strings.Repeat("d", 1<<20)}, {AttributeName: names[1]},
+		})},
+		Columns: schema.Rows[schema.ColumnRow]{All: slices.Values([]schema.ColumnRow{
+			{DataSource: "s", SchemaName: long("a"), TableName: long("b"), ColumnName: names[0]},
+			{DataSource: "s", SchemaName: long("a"), TableName: long("b"), ColumnName: names[1]},
+		})},
+		Mappings: slices.Values([]schema.MappingRow{{Line: 2, AttributeName: names[1], SourceField: long("a") + "." + long("b") + "." + names[0]}}),
+	}
+	if done := loaded(t, db, data); done.Attributes.Added != 2 || done.Columns.Added != 2 {
+		t.Errorf("imported %+v", done)
+	}
+	if done := loaded(t, db, data); done.Attributes.Unchanged != 2 || done.Columns.Unchanged != 2 || done.Mappings.Unchanged != 1 {
+		t.Errorf("imported again: %+v", done)
+	}
+}
+
+func TestASourceFieldIsReadBackAsItIsWritten(t *testing.T) {
+	t.Parallel()
+	seen := map[string]schema.SourceColumn{}
+	names := []string{"a", "a.b", `a"b`, `"`, ".", `a".b`, "a.", `".a"`}
+	for _, s := range names {
+		for _, table := range names {
+			for _, c := range names {
+				want := schema.SourceColumn{SchemaName: s, TableName: table, ColumnName: c}
+				field := want.SourceField()
+				if got, ok := schema.ParseSourceField(field); !ok || got != want {
+					t.Errorf("%s reads as %+v (%v), want %+v", field, got, ok, want)
+				}
+				if other, twice := seen[field]; twice {
+					t.Errorf("%+v and %+v have the source field %s", other, want, field)
+				}
+				seen[field] = want
+			}
+		}
+	}
+	for _, wrong := range []string{"", "a", "a.b", "a.b.c.d", `"a.b.c`, `a."b"x.c`, `a"b.c.d`, `"a"."b"`} {
+		if c, ok := schema.ParseSourceField(wrong); ok {
+			t.Errorf("%s reads as %+v", wrong, c)
+		}
+	}
+	if got, ok := schema.ParseSourceField(`"crm"."t"."c"`); !ok || got.SourceField() != "crm.t.c" {
+		t.Errorf("needless quotes read as %+v (%v)", got, ok)
+	}
+}
+
+func TestAMappingsFileQuotesNamesWithDots(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	columns := schema.Rows[schema.ColumnRow]{All: slices.Values([]schema.ColumnRow{
+		{DataSource: "lake", SchemaName: "crm", TableName: "customer.address", ColumnName: "city"},
+		{DataSource: "lake", SchemaName: "crm", TableName: "customer", ColumnName: "address.city"},
+	})}
+	data := attributeData(nil, schema.Attribute{AttributeName: "City", LineItemNumber: "1"})
+	data.Columns = columns
+	data.Mappings = slices.Values([]schema.MappingRow{{Line: 2, LineItemNumber: "1", SourceField: `"crm".customer."address.city"`}})
+	loaded(t, db, data)
+	mappings, err := schema.ListMappings(t.Context(), db, schema.MappingFilter{CycleID: "c", ReportID: "r"}, "", "", 2)
+	if err != nil || len(mappings) != 1 || mappings[0].SourceField != `crm.customer."address.city"` {
+		t.Errorf("mappings are %+v (%v)", mappings, err)
+	}
+	data.Mappings = slices.Values([]schema.MappingRow{{Line: 2, LineItemNumber: "1", SourceField: "crm.customer.address.city"}})
+	_, err = load(t.Context(), db, data)
+	problems, ok := errors.AsType[schema.ImportProblems](err)
+	if !ok || problems[0].Reason != "must be schema.table.column, with double quotes around a name that contains a dot" {
+		t.Errorf("error is %v", err)
+	}
+}

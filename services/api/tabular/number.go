@@ -1,0 +1,142 @@
+package tabular
+
+import (
+	"encoding/xml"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/xuri/excelize/v2"
+)
+
+// styles are the number formats of a workbook.
+type styles struct {
+	// codes has the workbook's own formats by their ids, and formats the id of each style.
+	codes   map[int]string
+	formats []int
+	// scratch formats numbers: the spreadsheet library formats only cells of a workbook.
+	scratch *excelize.File
+	made    map[int]int
+}
+
+// maxStyles bounds what is kept of a workbook's formats; Excel itself stops at about 64,000.
+const maxStyles = 100_000
+
+// readStyles reads the number formats.
+func (b *workbook) readStyles(part string) error {
+	s := &b.styles
+	s.codes = map[int]string{}
+	inCells := false
+	return b.elements(part, func(_ *xml.Decoder, e xml.StartElement) error {
+		if len(s.codes) > maxStyles || len(s.formats) > maxStyles {
+			return errWorkbook
+		}
+		switch e.Name.Local {
+		case "numFmt":
+			if id, err := strconv.Atoi(attribute(e, "numFmtId")); err == nil && !inCells {
+				s.codes[id] = attribute(e, "formatCode")
+			}
+		case "cellXfs":
+			inCells = true
+		case "cellStyles", "dxfs":
+			inCells = false
+		case "xf":
+			if inCells {
+				id, _ := strconv.Atoi(attribute(e, "numFmtId")) // 0 is General
+				s.formats = append(s.formats, id)
+			}
+		}
+		return nil
+	})
+}
+
+// number returns the cell of a stored number in a style.
+func (s *styles) number(raw, style string) (cell, error) {
+	value, err := strconv.ParseFloat(raw, 64)
+	if err != nil || math.IsInf(value, 0) || math.IsNaN(value) {
+		return cell{}, errWorkbook
+	}
+	format := 0
+	if i, err := strconv.Atoi(style); err == nil && i >= 0 && i < len(s.formats) {
+		format = s.formats[i]
+	}
+	c := cell{text: general(value), kind: s.kind(format)}
+	if c.kind == plain && math.Abs(value) >= 1e15 {
+		c.kind = inexact
+	}
+	if format != 0 && format != 49 && !strings.EqualFold(s.codes[format], "General") {
+		c.text, err = s.displayed(value, format)
+	}
+	return c, err
+}
+
+// general returns a number as the format General has it: 15 digits, because more are noise of the binary form.
+func general(value float64) string {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(value, 'g', 15, 64), 64)
+	if err != nil {
+		rounded = value
+	}
+	if size := math.Abs(rounded); size != 0 && (size < 1e-9 || size >= 1e21) {
+		return strconv.FormatFloat(rounded, 'E', -1, 64)
+	}
+	return strconv.FormatFloat(rounded, 'f', -1, 64)
+}
+
+// displayed returns a number as a spreadsheet displays it in the format.
+func (s *styles) displayed(value float64, format int) (text string, err error) {
+	defer func() {
+		// The library panics on some formats that no spreadsheet program writes.
+		if recover() != nil {
+			text, err = "", errWorkbook
+		}
+	}()
+	if s.scratch == nil {
+		s.scratch, s.made = excelize.NewFile(), map[int]int{}
+	}
+	style, ok := s.made[format]
+	if !ok {
+		made := &excelize.Style{NumFmt: format}
+		if code := s.codes[format]; code != "" {
+			made = &excelize.Style{CustomNumFmt: &code}
+		}
+		if style, err = s.scratch.NewStyle(made); err != nil {
+			return "", errWorkbook
+		}
+		s.made[format] = style
+	}
+	const sheet, at = "Sheet1", "A1"
+	if err := s.scratch.SetCellFloat(sheet, at, value, -1, 64); err != nil {
+		return "", fmt.Errorf("number of a cell: %w", err)
+	}
+	if err := s.scratch.SetCellStyle(sheet, at, at, style); err != nil {
+		return "", fmt.Errorf("number of a cell: %w", err)
+	}
+	return s.scratch.GetCellValue(sheet, at)
+}
+
+// literal is what a format displays as it stands, or what says where and in which colour: quoted and escaped text, padding, brackets.
+// Brackets around elapsed hours, minutes and seconds are left.
+var literal = regexp.MustCompile(`"[^"]*"|\\.|_.|\*.|\[(?:[^hmsHMS\]][^\]]*|[hmsHMS][^\]]*[^hmsHMS\]][^\]]*)\]`)
+
+// kind returns what the format makes of a number.
+func (s *styles) kind(format int) cellKind {
+	switch {
+	case 14 <= format && format <= 22, 27 <= format && format <= 36, 45 <= format && format <= 47, 50 <= format && format <= 58:
+		return date
+	case format == 11, format == 48:
+		return scientific
+	}
+	code := strings.ToLower(literal.ReplaceAllString(s.codes[format], ""))
+	switch {
+	case strings.Contains(code, "e+"), strings.Contains(code, "e-"):
+		return scientific
+	case strings.Contains(code, "general"):
+		return plain
+	case strings.ContainsAny(code, "ymdhs"):
+		return date
+	default:
+		return plain
+	}
+}

@@ -1,0 +1,280 @@
+package tabular
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// maxMerged bounds the merged ranges of a sheet that are looked at.
+const maxMerged = 10_000
+
+// area is a rectangle of cells; rows count from 1 and columns from 0.
+type area struct{ top, left, bottom, right int }
+
+// sheetRecords yields the lines of a sheet. Lines without cells are left out.
+func (b *workbook) sheetRecords(s sheet) iter.Seq2[record, error] {
+	return func(yield func(record, error) bool) {
+		r := sheetReader{book: b}
+		stop := errors.New("no more lines are wanted")
+		err := r.read(s.part, func(rec record) error {
+			if !yield(rec, nil) {
+				return stop
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, stop) {
+			if _, ok := errors.AsType[lineError](err); !ok {
+				err = broken(err)
+			}
+			yield(record{line: r.line}, err)
+		}
+	}
+}
+
+// sheetReader is one reading of a sheet.
+type sheetReader struct {
+	book *workbook
+	// line is the line that is being read, and column counts the cells up to the next one.
+	line, column int
+	merged       []area
+	cells        []cell
+}
+
+// read calls on for each line of the sheet, and requires the sheet to be well-formed up to its end.
+func (r *sheetReader) read(part string, on func(record) error) error {
+	merged, err := r.book.mergedAreas(part)
+	if err != nil {
+		return err
+	}
+	r.merged = merged
+	inRow := false
+	emit := func() error {
+		if !inRow {
+			return nil
+		}
+		inRow = false
+		r.markMerged()
+		return on(record{line: r.line, cells: r.cells})
+	}
+	err = r.book.elements(part, func(d *xml.Decoder, e xml.StartElement) error {
+		switch e.Name.Local {
+		case "row":
+			if err := emit(); err != nil {
+				return err
+			}
+			inRow = true
+			return r.startRow(e)
+		case "c":
+			if !inRow {
+				return errWorkbook
+			}
+			return r.cell(d, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return emit()
+}
+
+func (r *sheetReader) startRow(e xml.StartElement) error {
+	line := r.line + 1
+	if at := attribute(e, "r"); at != "" {
+		n, err := strconv.Atoi(at)
+		if err != nil || n < line || n > 1<<20 {
+			return errWorkbook
+		}
+		line = n
+	}
+	r.line, r.column, r.cells = line, 0, nil
+	return nil
+}
+
+// cell reads a cell into its place.
+func (r *sheetReader) cell(d *xml.Decoder, e xml.StartElement) error {
+	column := r.column
+	if at := attribute(e, "r"); at != "" {
+		c, line, ok := position(at)
+		if !ok || line != r.line || c < column {
+			return errWorkbook
+		}
+		column = c
+	}
+	r.column = column + 1
+	stored, err := storedCell(d)
+	if err != nil {
+		return err
+	}
+	c, err := r.value(stored, attribute(e, "t"), attribute(e, "s"))
+	if err != nil || c == (cell{}) {
+		return err
+	}
+	if column >= maxCells {
+		return lineError{r.line, fmt.Errorf("there is a value in column %s, and only the first %d columns are read", columnLetters(column), maxCells)}
+	}
+	for len(r.cells) <= column {
+		r.cells = append(r.cells, cell{})
+	}
+	r.cells[column] = c
+	return nil
+}
+
+// stored is what a sheet stores of a cell.
+type stored struct {
+	value, text   string
+	formula, rich bool
+}
+
+// storedCell reads the cell that the decoder has just entered.
+func storedCell(d *xml.Decoder) (stored, error) {
+	var s stored
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return s, fmt.Errorf("cell: %w", err)
+		}
+		switch t := token.(type) {
+		case xml.EndElement:
+			return s, nil
+		case xml.StartElement:
+			switch t.Name.Local {
+			case "v":
+				s.value, err = plainText(d)
+			case "is":
+				s.rich = true
+				s.text, err = richText(d)
+			case "f":
+				s.formula = true
+				err = d.Skip()
+			default:
+				err = d.Skip()
+			}
+			if err != nil {
+				return s, fmt.Errorf("cell: %w", err)
+			}
+		}
+	}
+}
+
+// plainText reads the text of the element that the decoder has just entered.
+func plainText(d *xml.Decoder) (string, error) {
+	var text strings.Builder
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return "", err
+		}
+		switch t := token.(type) {
+		case xml.CharData:
+			text.Write(t)
+		case xml.StartElement:
+			if err := d.Skip(); err != nil {
+				return "", err
+			}
+		case xml.EndElement:
+			return text.String(), nil
+		}
+	}
+}
+
+// value returns a stored cell as it is displayed.
+func (r *sheetReader) value(s stored, kind, style string) (cell, error) {
+	if s.formula && r.isUncomputed(s, kind) {
+		return cell{kind: uncomputed}, nil
+	}
+	raw := strings.TrimSpace(s.value)
+	switch kind {
+	case "inlineStr":
+		return cell{text: s.text}, nil
+	case "e":
+		return cell{kind: errorValue}, nil
+	case "str":
+		return cell{text: unescape(s.value)}, nil
+	case "d":
+		return cell{text: raw, kind: date}, nil
+	}
+	if raw == "" {
+		return cell{}, nil
+	}
+	switch kind {
+	case "s":
+		i, err := strconv.Atoi(raw)
+		if err != nil || i < 0 || i >= len(r.book.shared) {
+			return cell{}, errWorkbook
+		}
+		return cell{text: r.book.shared[i]}, nil
+	case "b":
+		return cell{text: strings.ToUpper(strconv.FormatBool(truth(raw)))}, nil
+	case "", "n":
+		return r.book.styles.number(raw, style)
+	default:
+		return cell{}, errWorkbook
+	}
+}
+
+// isUncomputed reports whether no spreadsheet program has computed a formula's value. Libraries store none, or a zero in its place (as
+// 0.0, or in a workbook that asks to be computed when it is opened). A formula that results in an empty text is stored as such.
+func (r *sheetReader) isUncomputed(s stored, kind string) bool {
+	return r.book.stale || s.value == "0.0" || s.value == "" && !s.rich && kind != "str"
+}
+
+// markMerged marks the cells of the line that are merged with others and have a value. Only the first cell of an area can have one.
+func (r *sheetReader) markMerged() {
+	for _, a := range r.merged {
+		if a.top == r.line && a.left < len(r.cells) && r.cells[a.left].trimmed() != "" {
+			r.cells[a.left].kind = merged
+		}
+	}
+}
+
+var mergedRef = regexp.MustCompile(`mergeCell\s[^>]*ref\s*=\s*["']([A-Z]+[0-9]+):([A-Z]+[0-9]+)["']`)
+
+// mergedAreas reads which cells of a sheet are merged. They stand behind the lines, where a reader of the lines would meet them too late.
+func (b *workbook) mergedAreas(part string) ([]area, error) {
+	in, err := b.open(part)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = in.Close() }() // only read
+	before := b.budget.left
+	defer func() { b.budget.left = before }() // the sheet is read again
+	var all []area
+	for tags := bufio.NewReaderSize(in, 64<<10); ; {
+		tag, err := tags.ReadSlice('>')
+		if i := bytes.LastIndex(tag, []byte("mergeCell")); i >= 0 {
+			if found := mergedRef.FindSubmatch(tag[i:]); found != nil && len(all) < maxMerged {
+				left, top, _ := position(string(found[1]))
+				right, bottom, _ := position(string(found[2]))
+				all = append(all, area{top, left, bottom, right})
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		}
+	}
+}
+
+// position parses a reference such as B3 into the column, which counts from 0, and the line.
+func position(ref string) (column, line int, ok bool) {
+	letters := len(ref) - len(strings.TrimLeft(ref, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+	if letters == 0 || letters > 3 {
+		return 0, 0, false
+	}
+	for _, letter := range ref[:letters] {
+		column = column*26 + int(letter-'A') + 1
+	}
+	line, err := strconv.Atoi(ref[letters:])
+	return column - 1, line, err == nil && line > 0
+}
