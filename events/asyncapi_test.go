@@ -88,6 +88,9 @@ func bodies() map[string]reflect.Type {
 		"RegenerateRequested": reflect.TypeFor[events.RegenerateRequested](),
 		"MappingRequested":    reflect.TypeFor[events.MappingRequested](),
 		"MappingChanged":      reflect.TypeFor[events.MappingChanged](),
+		"PlanningChanged":     reflect.TypeFor[events.PlanningChanged](),
+		"PlanningCounts":      reflect.TypeFor[schema.PlanningCounts](),
+		"PlanningCount":       reflect.TypeFor[schema.PlanningCount](),
 		"MappingRejected":     reflect.TypeFor[events.MappingRejected](),
 		"JobStatus":           reflect.TypeFor[events.JobStatus](),
 		"JobResult":           reflect.TypeFor[events.JobResult](),
@@ -118,6 +121,8 @@ func values() map[reflect.Type][]string {
 		reflect.TypeFor[schema.Status]():         texts(schema.Statuses()),
 		reflect.TypeFor[schema.ClassifierKind](): texts(schema.ClassifierKinds()),
 		reflect.TypeFor[events.Reason]():         texts(events.Reasons()),
+		reflect.TypeFor[schema.PlanningAction](): texts(schema.PlanningActions()),
+		reflect.TypeFor[schema.PlanningObject](): texts(schema.PlanningObjects()),
 		// Cancelled items are told by the job's cancelled event.
 		reflect.TypeFor[schema.Outcome](): {"succeeded", "skipped", "failed"},
 	}

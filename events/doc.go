@@ -29,7 +29,7 @@
 //     not known are ignored, so that later versions may say more. A trace context that cannot be read is none: an event is worth more
 //     than its trace.
 //  4. Events carry a little more than they need for their meaning, so that the ce-id follows from the body: intent_version in paused,
-//     resumed and cancelled, since in waiting, version in mapping.changed. All bells of a job have one id: a bell did not happen.
+//     resumed and cancelled, since in waiting, version in mapping.changed, change_id in planning.changed. All bells of a job have one id: a bell did not happen.
 //  5. ce-time is when it was said, by the speaker's clock; when it happened is in the rows.
 //  6. The handler returns and the runner settles: nil acknowledges, [Discard] and [Reject] end, [RetryAfter] comes again after its delay,
 //     anything else with growing delays; none of them counts anything. A batch may return one result per message, [Verdicts]. Only a work message that is not understood is published to mapping.rejected, before it is ended; an

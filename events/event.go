@@ -92,6 +92,8 @@ func DecodeAny(m Message) (Envelope, Event, error) {
 		return decodeAs[MappingRequested](m)
 	case TopicMappingChanged:
 		return decodeAs[MappingChanged](m)
+	case TopicPlanningChanged:
+		return decodeAs[PlanningChanged](m)
 	case TopicMappingRejected:
 		return decodeAs[MappingRejected](m)
 	case TopicJobProgress:

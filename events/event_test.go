@@ -25,6 +25,7 @@ var update = flag.Bool("update", false, "write testdata anew")
 const (
 	jobID     = "0198c5a2-7b1e-7c3d-9a55-0f6f2f1b8a01"
 	mappingID = "0198c5a1-02aa-7e10-8d0f-5f0b9c1d2e3f"
+	changeID  = "0198c5a1-9c3e-7a41-b0d2-6e5f4a3b2c1d"
 )
 
 var moment = time.Date(2026, 11, 24, 9, 30, 15, 250_000_000, time.UTC)
@@ -44,6 +45,11 @@ func samples() map[string]events.Event {
 			After:   json.RawMessage(`{"source_field":"cards.acct_mstr.curr_cr_lmt_amt","mapping_confirmed_by_user":true,"version":4}`),
 			Comment: new("the limit after the increase"),
 		},
+		"planning.changed": events.PlanningChangedOf(schema.PlanningChange{
+			ID: changeID, CycleID: "2026-Q4", ReportID: "fr-y-14m-d1", Action: schema.PlanningAdded, Object: schema.PlanningAttribute,
+			ObjectID: "0198c5a1-0000-7111-8222-333344445555", Name: "Current Credit Limit", ChangedBy: "tess",
+			Counts: schema.PlanningCounts{Attributes: schema.PlanningCount{Added: 1}, Mappings: schema.PlanningCount{Added: 1}},
+		}),
 		"mapping.rejected": events.MappingRejected{
 			RejectedSubject: "mapping.requested.rules.j.m", Headers: map[string][]string{"ce-id": {"work/j/m"}}, Data: []byte("\xffgarbled"),
 			Reason: events.ReasonBody, Error: "body: invalid character 'ÿ' looking for beginning of value",
@@ -104,7 +110,7 @@ func source(e events.Event) string {
 		return "projector"
 	case events.TopicMappingRejected:
 		return "classifier"
-	case events.TopicMappingRequested, events.TopicJobProgress:
+	case events.TopicMappingRequested, events.TopicPlanningChanged, events.TopicJobProgress:
 		if strings.HasPrefix(e.ID(), "item/") {
 			return "classifier"
 		}
@@ -192,6 +198,7 @@ func TestTheIDOfAnEventSaysWhatHappened(t *testing.T) {
 		"regenerate.requested":   "requested/" + jobID,
 		"mapping.requested":      "work/" + jobID + "/" + mappingID,
 		"mapping.changed":        "changed/" + mappingID + "/4",
+		"planning.changed":       "planning/" + changeID,
 		"job.progress.started":   "started/" + jobID,
 		"job.progress.listed":    "listed/" + jobID,
 		"job.progress.item":      "item/" + jobID + "/" + mappingID,

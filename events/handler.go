@@ -27,7 +27,7 @@ type Handler[T Body] func(ctx context.Context, d Delivery, body T) error
 
 // Body is what a handler can ask for: an event, or the [Message] itself, for whoever wants everything as it came, understood or not.
 type Body interface {
-	RegenerateRequested | MappingRequested | MappingChanged | MappingRejected | JobProgress | JobFinished | Message
+	RegenerateRequested | MappingRequested | MappingChanged | PlanningChanged | MappingRejected | JobProgress | JobFinished | Message
 }
 
 // BatchHandler works on several messages at once, in the order in which they came. What it returns decides for all of them, as with

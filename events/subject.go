@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +20,8 @@ const (
 	TopicMappingRequested Topic = "mapping.requested"
 	// TopicMappingChanged says that a person edited or reviewed a mapping.
 	TopicMappingChanged Topic = "mapping.changed"
+	// TopicPlanningChanged reports changes of attributes, data sources and columns.
+	TopicPlanningChanged Topic = "planning.changed"
 	// TopicMappingRejected says that a work message could not be understood.
 	TopicMappingRejected Topic = "mapping.rejected"
 	// TopicJobProgress says what happens in a job.
@@ -30,7 +33,8 @@ const (
 // Topics lists every topic.
 func Topics() []Topic {
 	return []Topic{
-		TopicRegenerateRequested, TopicMappingRequested, TopicMappingChanged, TopicMappingRejected, TopicJobProgress, TopicJobFinished,
+		TopicRegenerateRequested, TopicMappingRequested, TopicMappingChanged, TopicPlanningChanged, TopicMappingRejected,
+		TopicJobProgress, TopicJobFinished,
 	}
 }
 
@@ -46,11 +50,12 @@ func (t Topic) Filter() string {
 }
 
 // Subject is where an event is said. Which fields are set depends on the topic: a job's topics have JobID, mapping.changed has
-// MappingID, mapping.requested has both and Lane, mapping.rejected has Reason.
+// MappingID, mapping.requested has both and Lane, planning.changed has ChangeID, mapping.rejected has Reason.
 type Subject struct {
 	Topic     Topic
 	JobID     string
 	MappingID string
+	ChangeID  string
 	Lane      schema.Lane
 	Reason    Reason
 }
@@ -71,6 +76,11 @@ func MappingChangedSubject(mappingID string) Subject {
 	return Subject{Topic: TopicMappingChanged, MappingID: mappingID}
 }
 
+// PlanningChangedSubject is the subject of one change of planning data.
+func PlanningChangedSubject(changeID string) Subject {
+	return Subject{Topic: TopicPlanningChanged, ChangeID: changeID}
+}
+
 // MappingRejectedSubject is where work messages go that could not be understood for this reason.
 func MappingRejectedSubject(reason Reason) Subject {
 	return Subject{Topic: TopicMappingRejected, Reason: reason}
@@ -89,6 +99,8 @@ func (s Subject) String() string {
 		return strings.Join([]string{string(s.Topic), string(s.Lane), s.JobID, s.MappingID}, ".")
 	case TopicMappingChanged:
 		return string(s.Topic) + "." + s.MappingID
+	case TopicPlanningChanged:
+		return string(s.Topic) + "." + s.ChangeID
 	case TopicMappingRejected:
 		return string(s.Topic) + "." + string(s.Reason)
 	case TopicRegenerateRequested, TopicJobProgress, TopicJobFinished:
@@ -100,10 +112,7 @@ func (s Subject) String() string {
 
 // about is the ce-subject: the id of what the event is about, empty where there is no such thing.
 func (s Subject) about() string {
-	if s.MappingID != "" {
-		return s.MappingID
-	}
-	return s.JobID
+	return cmp.Or(s.MappingID, s.JobID, s.ChangeID)
 }
 
 // check returns a [*SubjectError] unless the subject can be published to and parsed again.
@@ -148,6 +157,8 @@ func ParseSubject(subject string) (Subject, error) {
 		}
 	case TopicMappingChanged:
 		s.MappingID = ids[0]
+	case TopicPlanningChanged:
+		s.ChangeID = ids[0]
 	case TopicMappingRejected:
 		s.Reason = Reason(ids[0])
 	case TopicRegenerateRequested, TopicJobProgress, TopicJobFinished:

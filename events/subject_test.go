@@ -16,6 +16,7 @@ func TestASubjectIsTakenApartTheWayItWasBuilt(t *testing.T) {
 		"mapping.requested.rules.j1.m1": events.MappingRequestedSubject(schema.RulesLane, "j1", "m1"),
 		"mapping.requested.llm.j1.m1":   events.MappingRequestedSubject(schema.LLMLane, "j1", "m1"),
 		"mapping.changed.m1":            events.MappingChangedSubject("m1"),
+		"planning.changed.c1":           events.PlanningChangedSubject("c1"),
 		"mapping.rejected.body":         events.MappingRejectedSubject(events.ReasonBody),
 		"job.progress.j1":               events.JobProgressSubject("j1"),
 		"job.finished.j1":               events.JobFinishedSubject("j1"),

@@ -47,7 +47,7 @@ func (t Topology) Streams() []jetstream.StreamConfig {
 			Description: "pdeflow: what happened",
 			Subjects: []string{
 				TopicRegenerateRequested.Filter(), TopicJobProgress.Filter(), TopicJobFinished.Filter(),
-				TopicMappingChanged.Filter(), TopicMappingRejected.Filter(),
+				TopicMappingChanged.Filter(), TopicPlanningChanged.Filter(), TopicMappingRejected.Filter(),
 			},
 			Retention:  jetstream.LimitsPolicy,
 			Discard:    jetstream.DiscardOld,

@@ -112,5 +112,8 @@ func AddAttribute(ctx context.Context, tx bun.Tx, attribute Attribute) (Attribut
 	if err := tx.NewSelect().Model(&attribute).Where("id = ?", ids[0]).Scan(ctx); err != nil {
 		return attribute, fmt.Errorf("attribute of report %s: %w", report.ReportID, err)
 	}
-	return attribute, nil
+	return attribute, RecordPlanningChange(ctx, tx, PlanningChange{
+		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningAdded, Object: PlanningAttribute, ObjectID: attribute.ID,
+		Name: attribute.AttributeName, Counts: im.counts(), ChangedAt: now, ChangedBy: attribute.CreatedBy,
+	})
 }

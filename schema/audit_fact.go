@@ -94,8 +94,17 @@ const changeFacts = `select 'changed/' || h.mapping_id || '/' || (h.after->>'ver
 	h.changed_by as actor, m.cycle_id, m.report_id, null::text as job_id, h.mapping_id, null::text as traceparent,
 	jsonb_build_object('mapping_id', h.mapping_id, 'version', (h.after->>'version')::bigint, 'changed_by', h.changed_by,
 		'before', h.before, 'after', h.after, 'comment', h.comment) as data
-from classification_history h join pde_mappings m on m.id = h.mapping_id
+from classification_history h left join pde_mappings m on m.id = h.mapping_id
 where h.job_id is null`
+
+// planningFacts are the changes of planning data.
+const planningFacts = `select 'planning/' || p.id as event_id, p.changed_at as occurred_at, '/pdeflow/dispatcher' as source,
+	'io.pdeflow.planning.changed.v1' as type, 'planning.changed.' || p.id as subject, p.changed_by as actor, p.cycle_id, p.report_id,
+	null::text as job_id, null::text as mapping_id, null::text as traceparent,
+	jsonb_build_object('change_id', p.id, 'cycle_id', p.cycle_id, 'report_id', p.report_id, 'action', p.action, 'object', p.object,
+		'object_id', p.object_id, 'name', p.name, 'changed_by', p.changed_by, 'counts', p.counts) as data
+from planning_changes p
+where true`
 
 // FactQuery names what may have happened.
 type FactQuery struct {
@@ -107,6 +116,8 @@ type FactQuery struct {
 	Intents []VersionKey
 	// Changes asks for the changes of mappings that are no job's, by the versions to which they led.
 	Changes []VersionKey
+	// Planning asks for changes of planning data by their ids.
+	Planning []string
 }
 
 // ItemKey names an item of a job's work list.
@@ -144,6 +155,11 @@ func ReadFacts(ctx context.Context, db bun.IDB, q FactQuery) (map[string]Fact, e
 		err := read(itemFacts+" and (i.job_id, i.mapping_id) in (select * from unnest(?::text[], ?::text[]))",
 			pgdialect.Array(jobs), pgdialect.Array(mappings))
 		if err != nil {
+			return nil, err
+		}
+	}
+	if len(q.Planning) > 0 {
+		if err := read(planningFacts+" and p.id in (?)", bun.List(q.Planning)); err != nil {
 			return nil, err
 		}
 	}

@@ -112,69 +112,6 @@ func UnloggedItems(ctx context.Context, db bun.IDB, jobID, after string, limit i
 	return facts, last, err
 }
 
-// ChangesAreLogged reports whether the audit log has as many changes of mappings that are no job's as the history says. It only counts.
-func ChangesAreLogged(ctx context.Context, db bun.IDB) (logged bool, err error) {
-	err = db.NewRaw(`select (select count(*) from classification_history where job_id is null)
-		<= (select count(*) from audit_log where type = 'io.pdeflow.mapping.changed.v1' and verified)`).Scan(ctx, &logged)
-	if err != nil {
-		return false, fmt.Errorf("logged changes: %w", err)
-	}
-	return logged, nil
-}
-
-// UnloggedChanges looks at a page of the changes of mappings that are no job's, at most limit, those with ids after this one, and lists
-// those that are at least as old as age and that the audit log does not have. Last is the id after which to go on; it is empty after the
-// last page.
-func UnloggedChanges(ctx context.Context, db bun.IDB, age time.Duration, after string, limit int) (facts []Fact, last string, err error) {
-	page, err := unloggedChanges(ctx, db, age, after, limit)
-	if err != nil {
-		return nil, "", err
-	}
-	facts, err = readInOrder(ctx, db, FactQuery{Changes: page.keys}, page.unlogged)
-	return facts, page.last, err
-}
-
-// changePage is a page of the history: how many rows were read, the ids of the events that the log lacks, and what they are known by.
-type changePage struct {
-	read     int64
-	unlogged []string
-	keys     []VersionKey
-	last     string
-}
-
-func unloggedChanges(ctx context.Context, db bun.IDB, age time.Duration, after string, limit int) (page changePage, err error) {
-	var changes []struct {
-		ID        string `bun:"id"`
-		MappingID string `bun:"mapping_id"`
-		Version   int64  `bun:"version"`
-		Due       bool   `bun:"due"`
-	}
-	err = db.NewRaw(`select id, mapping_id, (after->>'version')::bigint as version,
-		changed_at <= now() - ? * interval '1 microsecond' as due
-		from classification_history where job_id is null and id > ? order by id limit ?`, age.Microseconds(), after, limit).Scan(ctx, &changes)
-	if err != nil {
-		return page, fmt.Errorf("changes: %w", err)
-	}
-	if page.read = int64(len(changes)); len(changes) == limit {
-		page.last = changes[limit-1].ID
-	}
-	ids := make([]string, len(changes))
-	for i, change := range changes {
-		ids[i] = fmt.Sprintf("changed/%s/%d", change.MappingID, change.Version)
-	}
-	logged, err := verifiedEvents(ctx, db, ids)
-	if err != nil {
-		return page, err
-	}
-	for i, change := range changes {
-		if change.Due && !logged[ids[i]] {
-			page.unlogged = append(page.unlogged, ids[i])
-			page.keys = append(page.keys, VersionKey{ID: change.MappingID, Version: change.Version})
-		}
-	}
-	return page, nil
-}
-
 // readInOrder reads facts, in the order of these ids.
 func readInOrder(ctx context.Context, db bun.IDB, q FactQuery, ids []string) ([]Fact, error) {
 	found, err := ReadFacts(ctx, db, q)

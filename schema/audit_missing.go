@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/uptrace/bun"
 )
 
 // factsOf asks for the facts of these rows of the log, by the ids of their events.
@@ -19,7 +17,9 @@ func factsOf(rows []AuditRow) FactQuery {
 		}
 		parts := strings.Split(row.EventID, "/")
 		if len(parts) == 2 {
-			if !jobs[parts[1]] {
+			if parts[0] == "planning" {
+				q.Planning = append(q.Planning, parts[1])
+			} else if !jobs[parts[1]] {
 				jobs[parts[1]] = true
 				q.Jobs = append(q.Jobs, parts[1])
 			}
@@ -50,7 +50,7 @@ func (v *verifier) verifyJobs(ctx context.Context) error {
 		return err
 	}
 	v.progress.report("audited jobs", 0, total)
-	return eachJobBatch(ctx, v.db, CheckScope{}, func(ids []string) error {
+	return eachJobBatch(ctx, v.db, CheckScope{}, func(batch jobBatch) error {
 		var jobs []struct {
 			ID      string `bun:"id"`
 			Audited bool   `bun:"audited"`
@@ -58,8 +58,8 @@ func (v *verifier) verifyJobs(ctx context.Context) error {
 		}
 		err := v.db.NewRaw(`select j.id, j.audited_at is not null as audited, `+happened+` = coalesce(l.n, 0) as whole
 			from jobs j left join (
-				select job_id, count(*) as n from audit_log where job_id in (?0) and verified group by job_id
-			) l on l.job_id = j.id where j.id in (?0) order by j.id`, bun.List(ids)).Scan(ctx, &jobs)
+				select job_id, count(*) as n from audit_log where ? and verified group by job_id
+			) l on l.job_id = j.id where ? order by j.id`, batch.has("job_id"), batch.has("j.id")).Scan(ctx, &jobs)
 		if err != nil {
 			return fmt.Errorf("audited jobs: %w", err)
 		}
@@ -70,7 +70,7 @@ func (v *verifier) verifyJobs(ctx context.Context) error {
 				}
 			}
 		}
-		v.verdict.Jobs += int64(len(ids))
+		v.verdict.Jobs += int64(len(batch.ids))
 		v.progress.report("audited jobs", v.verdict.Jobs, max(total, v.verdict.Jobs))
 		return nil
 	})
@@ -120,22 +120,4 @@ func (v *verifier) verifyLate(ctx context.Context) error {
 		v.found(AuditFinding{Problem: AuditLate, JobID: id})
 	}
 	return nil
-}
-
-// verifyChanges reports changes of mappings that belong to no job and that the log lacks, although the grace has
-// passed since they were committed.
-func (v *verifier) verifyChanges(ctx context.Context) error {
-	for done, last := int64(0), ""; ; {
-		v.progress.report("changes of mappings", done, 0)
-		changes, err := unloggedChanges(ctx, v.db, auditGrace, last, verifyPage)
-		if err != nil {
-			return err
-		}
-		for _, id := range changes.unlogged {
-			v.found(AuditFinding{Problem: AuditMissing, EventID: id})
-		}
-		if done, last = done+changes.read, changes.last; last == "" {
-			return nil
-		}
-	}
 }

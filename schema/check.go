@@ -159,9 +159,9 @@ func (c *checker) checkFields(ctx context.Context) error {
 			'not set, though a finished job has touched the row: ' || fields) order by id)
 			filter (where touched and fields <> ''), '[]')
 		from (select *, array_to_string(array[` + strings.Join(missing, ", ") + `], ', ') as fields,
-			exists (select from job_items i join jobs j on j.id = i.job_id
+			(select true from job_items i join jobs j on j.id = i.job_id
 				where i.mapping_id = m.id and i.outcome in ('succeeded', 'skipped')
-					and j.ended_at is not null) as touched
+					and j.ended_at is not null limit 1) is true as touched
 			from pde_mappings m where ?0 and m.id > ?1 order by m.id limit ?2) m`
 	var total int64
 	err := c.db.NewRaw("select coalesce(sum(mapping_count), 0)::bigint from reports where ?",
@@ -229,6 +229,7 @@ func signedTables() []signedTable {
 		{name: "source_columns", key: "t.id", order: "t.id", within: ofSource},
 		{name: "pde_mappings", key: "t.id", order: "t.id", within: ofReport},
 		{name: "classification_history", key: "t.id", order: "t.id", within: ofMapping, only: "t.job_id is null"},
+		{name: "planning_changes", key: "t.id", order: "t.id", within: ofReport},
 		{name: "audit_log", key: "t.seq::text", order: "t.seq", first: "0", within: anywhere},
 		{name: "jobs", key: "t.id"},
 		{name: "job_intents", key: "t.job_id || '/' || t.version"},

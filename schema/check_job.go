@@ -15,8 +15,25 @@ const (
 	batchItems = 20_000
 )
 
-// eachJobBatch calls do with the ids of all jobs of the scope, in their order, batch by batch.
-func eachJobBatch(ctx context.Context, db bun.IDB, scope CheckScope, do func(ids []string) error) error {
+// jobBatch is a number of jobs that follow each other.
+type jobBatch struct {
+	ids []string
+	// all is whether there are no other jobs between the first and the last.
+	all bool
+}
+
+// has is the condition that a job id in the column is in the batch. A range is one scan of an index; a list of a
+// thousand ids is a thousand searches, or a scan of the table.
+func (b jobBatch) has(column string) any {
+	if b.all {
+		return bun.SafeQuery("? between ? and ?", bun.SafeQuery(column), b.ids[0], b.ids[len(b.ids)-1])
+	}
+	return bun.SafeQuery("? in (?)", bun.SafeQuery(column), bun.List(b.ids))
+}
+
+// eachJobBatch calls do with all jobs of the scope, in the order of their ids, batch by batch.
+func eachJobBatch(ctx context.Context, db bun.IDB, scope CheckScope, do func(jobBatch) error) error {
+	all := scope == CheckScope{}
 	for last := ""; ; {
 		var jobs []struct {
 			ID     string `bun:"id"`
@@ -33,7 +50,7 @@ func eachJobBatch(ctx context.Context, db bun.IDB, scope CheckScope, do func(ids
 		)
 		for _, job := range jobs {
 			if len(batch) > 0 && items+job.Listed > batchItems {
-				if err := do(batch); err != nil {
+				if err := do(jobBatch{ids: batch, all: all}); err != nil {
 					return err
 				}
 				batch, items = nil, 0
@@ -41,7 +58,7 @@ func eachJobBatch(ctx context.Context, db bun.IDB, scope CheckScope, do func(ids
 			batch, items, last = append(batch, job.ID), items+job.Listed, job.ID
 		}
 		if len(batch) > 0 {
-			if err := do(batch); err != nil {
+			if err := do(jobBatch{ids: batch, all: all}); err != nil {
 				return err
 			}
 		}
@@ -67,17 +84,17 @@ func (c *checker) checkJobs(ctx context.Context) error {
 		return err
 	}
 	c.progress.report("jobs", 0, total)
-	return eachJobBatch(ctx, c.db, c.scope, func(ids []string) error {
-		if err := c.checkCounts(ctx, ids); err != nil {
+	return eachJobBatch(ctx, c.db, c.scope, func(batch jobBatch) error {
+		if err := c.checkCounts(ctx, batch); err != nil {
 			return err
 		}
-		if err := c.checkHistory(ctx, ids); err != nil {
+		if err := c.checkHistory(ctx, batch); err != nil {
 			return err
 		}
-		if err := c.checkJobSignatures(ctx, ids); err != nil {
+		if err := c.checkJobSignatures(ctx, batch); err != nil {
 			return err
 		}
-		c.checked.Jobs += int64(len(ids))
+		c.checked.Jobs += int64(len(batch.ids))
 		c.progress.report("jobs", c.checked.Jobs, max(total, c.checked.Jobs))
 		return nil
 	})
@@ -121,7 +138,7 @@ func countsSQL(prefix, condition string) string {
 }
 
 // checkCounts compares the status of each job with its row and its items.
-func (c *checker) checkCounts(ctx context.Context, ids []string) error {
+func (c *checker) checkCounts(ctx context.Context, batch jobBatch) error {
 	var jobs []checkedJob
 	err := c.db.NewRaw(`select j.id as job_id, j.intent as job_intent, j.listed as job_listed,
 			j.listed_at as job_listed_at, j.ended_at as job_ended_at, s.status, s.total_steps, s.completed_steps, `+countsSQL("kept_", "")+`, i.*
@@ -129,7 +146,7 @@ func (c *checker) checkCounts(ctx context.Context, ids []string) error {
 			cross join lateral (select count(*) as item_count, count(*) filter (where outcome is null) as queued,
 				`+countsSQL("items_", "true")+`, `+countsSQL("folded_", "folded_at is not null")+`
 				from job_items where job_id = j.id) i
-		where j.id in (?) order by j.id`, bun.List(ids)).Scan(ctx, &jobs)
+		where ? order by j.id`, batch.has("j.id")).Scan(ctx, &jobs)
 	if err != nil {
 		return fmt.Errorf("check %s: %w", CheckCounts, err)
 	}
@@ -193,31 +210,35 @@ func (j checkedJob) disagreements() []string {
 
 // checkHistory reports mappings that a job has written without exactly one history row of the job, and history rows
 // of jobs that did not write the mapping.
-func (c *checker) checkHistory(ctx context.Context, ids []string) error {
+func (c *checker) checkHistory(ctx context.Context, batch jobBatch) error {
 	return c.foundRows(ctx, CheckHistory, `with entries as (
-			select job_id, mapping_id, count(*) as n from classification_history where job_id in (?0)
+			select job_id, mapping_id, count(*) as n from classification_history where ?0
 			group by job_id, mapping_id
 		)
 		select 'job_items' as table_name, i.job_id || '/' || i.mapping_id as key,
 			case when e.n is null then 'the item ' || i.outcome || ', and the history of the mapping does not have it'
 				else 'the history of the mapping has it ' || e.n || ' times' end as problem
 		from job_items i left join entries e on e.job_id = i.job_id and e.mapping_id = i.mapping_id
-		where i.job_id in (?0) and i.outcome in ('succeeded', 'skipped') and e.n is distinct from 1
+		where ?1 and i.outcome in ('succeeded', 'skipped') and e.n is distinct from 1
 		union all
 		select 'classification_history', h.id,
 			'the entry is of a job that has not written the mapping: its item is '
 				|| coalesce(i.outcome, 'queued or not there')
 		from classification_history h left join job_items i on i.job_id = h.job_id and i.mapping_id = h.mapping_id
-		where h.job_id in (?0) and coalesce(i.outcome, '') not in ('succeeded', 'skipped')
-		order by 1 desc, 2`, bun.List(ids))
+		where ?2 and coalesce(i.outcome, '') not in ('succeeded', 'skipped')
+		order by 1 desc, 2`, batch.has("job_id"), batch.has("i.job_id"), batch.has("h.job_id"))
 }
 
 // checkJobSignatures reports rows of the jobs without updated_at or updated_by.
-func (c *checker) checkJobSignatures(ctx context.Context, ids []string) error {
-	var selects []string
+func (c *checker) checkJobSignatures(ctx context.Context, batch jobBatch) error {
+	var (
+		selects []string
+		args    []any
+	)
 	add := func(name, key, jobID string) {
 		selects = append(selects, `select '`+name+`' as table_name, coalesce(`+key+`, '') as key,
-			`+unsignedProblem+` as problem from `+name+` t where t.`+jobID+` in (?0) and `+unsignedRow)
+			`+unsignedProblem+` as problem from `+name+` t where ? and `+unsignedRow)
+		args = append(args, batch.has("t."+jobID))
 	}
 	for _, table := range signedTables() {
 		switch {
@@ -227,5 +248,5 @@ func (c *checker) checkJobSignatures(ctx context.Context, ids []string) error {
 			add(table.name, table.key, "job_id")
 		}
 	}
-	return c.foundRows(ctx, CheckUnsigned, strings.Join(selects, " union all ")+" order by 1, 2", bun.List(ids))
+	return c.foundRows(ctx, CheckUnsigned, strings.Join(selects, " union all ")+" order by 1, 2", args...)
 }

@@ -147,7 +147,7 @@ func TestCheckAndVerify_KeepNoSnapshotBetweenPages(t *testing.T) {
 			}
 		})
 	})
-	for _, phase := range []string{"mappings", "signatures", "jobs", "audit log", "audited jobs", "changes of mappings"} {
+	for _, phase := range []string{"mappings", "signatures", "jobs", "audit log", "audited jobs", "changes"} {
 		if reports[phase] == 0 {
 			t.Errorf("phase %q reported no progress, only %v", phase, reports)
 		}

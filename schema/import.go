@@ -126,7 +126,19 @@ func Import(ctx context.Context, tx bun.Tx, data ReportData) (Imported, error) {
 	if data.Name != "" {
 		im.report.Name = data.Name
 	}
-	return im.done, im.finish(ctx, report)
+	if err := im.finish(ctx, report); err != nil {
+		return im.done, err
+	}
+	counts := im.counts()
+	if report.CreatedAt.Equal(now) {
+		counts.Reports.Added = 1
+	} else if im.report.Name != report.Name {
+		counts.Reports.Updated = 1
+	}
+	return im.done, RecordPlanningChange(ctx, tx, PlanningChange{
+		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningImported, Object: PlanningReport,
+		Name: im.report.Name, Counts: counts, ChangedAt: now, ChangedBy: data.Author,
+	})
 }
 
 // importer is one import, which holds the report's lock.
@@ -138,6 +150,15 @@ type importer struct {
 	// sources has the ids of the data sources by name, as far as they are known.
 	sources map[string]string
 	done    Imported
+}
+
+// counts returns what the import has written.
+func (im *importer) counts() PlanningCounts {
+	count := func(t Tally) PlanningCount { return PlanningCount{Added: t.Added, Updated: t.Updated} }
+	return PlanningCounts{
+		Attributes: count(im.done.Attributes), DataSources: count(im.done.DataSources), Columns: count(im.done.Columns),
+		Mappings: count(im.done.Mappings),
+	}
 }
 
 // finish writes the report where the import has changed it.

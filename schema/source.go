@@ -166,8 +166,13 @@ func AddDataSource(ctx context.Context, tx bun.Tx, source DataSource) (DataSourc
 	if err != nil {
 		return source, fmt.Errorf("data source of report %s: %w", report.ReportID, err)
 	}
-	if added, err := result.RowsAffected(); err != nil || added == 1 {
-		return source, err
+	if added, err := result.RowsAffected(); err != nil {
+		return source, fmt.Errorf("data source of report %s: %w", report.ReportID, err)
+	} else if added == 0 {
+		return source, fmt.Errorf("data source of report %s: %w", report.ReportID, ErrExists)
 	}
-	return source, fmt.Errorf("data source of report %s: %w", report.ReportID, ErrExists)
+	return source, RecordPlanningChange(ctx, tx, PlanningChange{
+		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningAdded, Object: PlanningDataSource, ObjectID: source.ID,
+		Name: source.Name, Counts: PlanningCounts{DataSources: PlanningCount{Added: 1}}, ChangedAt: now, ChangedBy: source.CreatedBy,
+	})
 }

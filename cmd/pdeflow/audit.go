@@ -214,6 +214,9 @@ func auditSays(row schema.AuditRow) string {
 		ErrorCode  string `json:"error_code"`
 		TotalSteps *int64 `json:"total_steps"`
 		Mappings   *int64 `json:"mapping_count"`
+		Action     string `json:"action"`
+		Object     string `json:"object"`
+		Name       string `json:"name"`
 	}
 	if json.Unmarshal(row.Data, &data) != nil {
 		return "" // of what nobody bears out, the data may be anything
@@ -225,6 +228,8 @@ func auditSays(row schema.AuditRow) string {
 		return cellText(data.Outcome + " " + data.Tier + " " + data.ErrorCode)
 	case data.TotalSteps != nil:
 		return count(*data.TotalSteps, "mapping")
+	case data.Action != "":
+		return cellText(data.Object + " " + data.Name + " " + data.Action)
 	case data.Mappings != nil:
 		return count(*data.Mappings, "mapping") + " of " + row.ReportID
 	default:

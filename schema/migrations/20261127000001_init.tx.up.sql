@@ -300,6 +300,50 @@ create index classification_history_mapping on classification_history (mapping_i
 -- One row a mapping and job, whatever happens.
 create unique index classification_history_once on classification_history (job_id, mapping_id) where job_id is not null;
 
+-- Who imported, added or removed attributes, data sources and columns, and how many rows that wrote. No foreign keys: the rows outlive
+-- the report and the object.
+create table planning_changes (
+    id          text collate "C" primary key,
+    cycle_id    text collate "C" not null,
+    report_id   text collate "C" not null,
+    action      text not null check (action in ('imported', 'added', 'removed')),
+    object      text not null check (object in ('report', 'attribute', 'data_source', 'column')),
+    object_id   text collate "C",
+    name        text not null check (name <> ''),
+    counts      jsonb not null,
+    changed_at  timestamptz not null,
+    changed_by  text not null,
+    -- When the transaction had written everything else; changed_at is when it began.
+    finished_at timestamptz not null,
+    announced   boolean not null default false,
+    created_at  timestamptz not null,
+    created_by  text not null,
+    updated_at  timestamptz not null,
+    updated_by  text not null,
+    check ((object = 'report') = (object_id is null))
+);
+create index planning_changes_unannounced on planning_changes (id) where not announced;
+-- The import that wrote a history row: both have the time of the transaction.
+create index planning_changes_time on planning_changes (changed_at);
+
+-- The queue of the auditor: the changes that it has not yet compared with the audit log. They are queued by triggers, in the
+-- transaction of the change, so that the auditor need not search a history that only grows.
+create table unaudited_changes (
+    -- Of a row of classification_history or planning_changes.
+    id   text collate "C" primary key,
+    kind text not null check (kind in ('mapping', 'planning'))
+);
+create function unaudited_changes_add() returns trigger language plpgsql as $$
+begin
+    insert into unaudited_changes (id, kind) values (new.id, tg_argv[0]);
+    return null;
+end
+$$;
+create trigger classification_history_unaudited after insert on classification_history
+    for each row when (new.job_id is null) execute function unaudited_changes_add('mapping');
+create trigger planning_changes_unaudited after insert on planning_changes
+    for each row execute function unaudited_changes_add('planning');
+
 -- What happened and who asked for it, each once, in a chain: every row holds the hash of the one before. It names jobs and mappings
 -- without referring to them, because it must be able to say that one is gone, and because an event may name what never was.
 create table audit_log (
@@ -331,8 +375,7 @@ create table audit_log (
 );
 create index audit_log_job on audit_log (job_id, seq) where job_id is not null;
 create index audit_log_mapping on audit_log (mapping_id, seq) where mapping_id is not null;
--- Counted against the changes that are no job's, which have an index of their own for the same reason.
-create index audit_log_changes on audit_log (event_id) where type = 'io.pdeflow.mapping.changed.v1' and verified;
+-- The changes that belong to no job, for verify.
 create index classification_history_people on classification_history (id) where job_id is null;
 
 create function audit_log_refuse() returns trigger language plpgsql as $$

@@ -12,8 +12,6 @@ import (
 const (
 	// page is how many entries are appended from the rows in one transaction. Events wait meanwhile.
 	page = 1000
-	// changesEvery is after how many looks the history is counted too. People's changes are not waited for as the end of a job is.
-	changesEvery = 10
 	// answerWithin is how long NATS has to say what the consumer has waiting.
 	answerWithin = time.Second
 )
@@ -24,13 +22,13 @@ func (a *Auditor) complete(ctx context.Context) {
 	defer tick.Stop()
 	trouble := ""
 	began := time.Now()
-	for look := 0; ; look++ {
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		err := a.look(ctx, time.Since(began), look%changesEvery == 0)
+		err := a.look(ctx, time.Since(began))
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -46,8 +44,12 @@ func (a *Auditor) complete(ctx context.Context) {
 
 // look audits the jobs whose events have had their chance. One job's trouble does not keep the others from their audit; the first error
 // is returned.
-func (a *Auditor) look(ctx context.Context, running time.Duration, changes bool) error {
+func (a *Auditor) look(ctx context.Context, running time.Duration) error {
 	jobs, err := schema.UnauditedJobs(ctx, a.db)
+	if err != nil {
+		return err
+	}
+	changes, err := schema.HasUnauditedChanges(ctx, a.db)
 	if err != nil {
 		return err
 	}
@@ -146,25 +148,25 @@ func (a *Auditor) appendJob(ctx context.Context, jobID string) (appended int, er
 	return appended + n, err
 }
 
-// logChanges appends the changes of mappings that no event has brought: those of an import, which says none, and those whose event was
-// lost.
+// logChanges appends changes of mappings and of planning data that no event has reported: those of an import, which publishes no event per
+// mapping, and those whose event was lost.
 func (a *Auditor) logChanges(ctx context.Context) error {
-	logged, err := schema.ChangesAreLogged(ctx, a.db)
-	if err != nil || logged {
-		return err
-	}
 	for after, more := "", true; more; more = after != "" {
-		var changes []schema.Fact
-		if changes, after, err = schema.UnloggedChanges(ctx, a.db, a.patience, after, page); err != nil {
-			return err
-		}
-		n, err := a.appendFacts(ctx, changes)
+		changes, err := schema.UnauditedChanges(ctx, a.db, a.patience, after, page)
 		if err != nil {
 			return err
 		}
-		if n > 0 {
-			a.log.InfoContext(ctx, "changes of mappings are taken from the history", "changes", n)
+		n, err := a.appendFacts(ctx, changes.Facts)
+		if err != nil {
+			return err
 		}
+		if err := schema.MarkChangesAudited(ctx, a.db, changes.Audited); err != nil {
+			return err
+		}
+		if n > 0 {
+			a.log.InfoContext(ctx, "appended changes without an event", "changes", n)
+		}
+		after = changes.Last
 	}
 	return nil
 }

@@ -22,7 +22,12 @@
 //     is taken: they are final, and what the log has already is only known behind it.
 //  8. A consumer that has to be made anew begins a minute before the last thing that an event brought happened. When it happened and not
 //     when it was recorded, because a backlog may lie between; a minute, because two clocks are involved.
-//  9. A job that has ended is late for its audit when the auditor has neither appended a row of it, or of a job before it, nor audited a
+//  9. Changes that belong to no job wait in a queue (unaudited_changes), which triggers fill in the transaction of the change: the
+//     history only grows, and searching or counting it for what the log lacks would take longer with every import. Imports, and
+//     attributes, data sources and columns that are added or removed, have a row each in planning_changes and an audit row under
+//     planning/<change>: who, when, what, and how many rows that wrote. An import is complete when it commits, minutes after the time in
+//     its rows, so the time until it must be in the log counts from planning_changes.finished_at.
+//  10. A job that has ended is late for its audit when the auditor has neither appended a row of it, or of a job before it, nor audited a
 //     job before it, for a minute. The auditor takes ended jobs in their order, and one of a million cancelled items keeps it busy for
 //     more than a minute; counted from the end of each job, the ones after it would be reported although nothing is wrong.
 //

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -56,6 +57,8 @@ func asked(heard []hearsay) schema.FactQuery {
 			q.Jobs = append(q.Jobs, e.JobID)
 		case events.MappingChanged:
 			q.Changes = append(q.Changes, schema.VersionKey{ID: e.MappingID, Version: e.Version})
+		case events.PlanningChanged:
+			q.Planning = append(q.Planning, e.ChangeID)
 		case events.JobProgress:
 			switch e.Kind {
 			case events.KindStarted, events.KindListed, events.KindWaiting:
@@ -104,6 +107,8 @@ func agrees(event events.Event, fact schema.Fact) bool {
 		return read[events.JobFinished](fact).Status == e.Status
 	case events.MappingChanged:
 		return read[events.MappingChanged](fact).ChangedBy == e.ChangedBy
+	case events.PlanningChanged:
+		return reflect.DeepEqual(read[events.PlanningChanged](fact), e)
 	case events.JobProgress:
 		said := read[events.JobProgress](fact)
 		switch e.Kind {

@@ -162,6 +162,7 @@ func (d *Dispatcher) turn(ctx context.Context) (more bool, err error) {
 		more = more || unfinished
 		note(jobErr)
 	}
+	note(d.publishPlanning(ctx))
 	note(d.ringBells(ctx))
 	if lost {
 		// Somebody deleted it, or the server lost its store: what was sent before is gone too.

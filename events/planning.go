@@ -1,0 +1,48 @@
+package events
+
+import (
+	"errors"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// PlanningChanged reports a change of a report's attributes, data sources or columns: an import, or one object added or removed.
+type PlanningChanged struct {
+	ChangeID string                `json:"change_id"`
+	CycleID  string                `json:"cycle_id"`
+	ReportID string                `json:"report_id"`
+	Action   schema.PlanningAction `json:"action"`
+	Object   schema.PlanningObject `json:"object"`
+	// ObjectID is null for a report.
+	ObjectID  *string `json:"object_id"`
+	Name      string  `json:"name"`
+	ChangedBy string  `json:"changed_by"`
+	// Counts are the rows that the change has added, updated and removed.
+	Counts schema.PlanningCounts `json:"counts"`
+}
+
+// PlanningChangedOf is the event of the row.
+func PlanningChangedOf(change schema.PlanningChange) PlanningChanged {
+	return PlanningChanged{
+		ChangeID: change.ID, CycleID: change.CycleID, ReportID: change.ReportID, Action: change.Action, Object: change.Object,
+		ObjectID: orNull(change.ObjectID), Name: change.Name, ChangedBy: change.ChangedBy, Counts: change.Counts,
+	}
+}
+
+// Subject is planning.changed.<change>.
+func (e PlanningChanged) Subject() Subject { return PlanningChangedSubject(e.ChangeID) }
+
+// ID is planning/<change>.
+func (e PlanningChanged) ID() string { return "planning/" + e.ChangeID }
+
+func (e PlanningChanged) check() error {
+	return errors.Join(
+		checkID("change_id", e.ChangeID),
+		needed("cycle_id", e.CycleID),
+		needed("report_id", e.ReportID),
+		oneOf("action", e.Action, schema.PlanningActions()),
+		oneOf("object", e.Object, schema.PlanningObjects()),
+		needed("name", e.Name),
+		needed("changed_by", e.ChangedBy),
+	)
+}

@@ -1,0 +1,127 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// PlanningAction is what was done to the planning data of a report: to its attributes, data sources and columns.
+type PlanningAction string
+
+// The actions.
+const (
+	// PlanningImported is an import of files. It may add, update and remove rows of every kind.
+	PlanningImported PlanningAction = "imported"
+	// PlanningAdded is a request that added one object.
+	PlanningAdded PlanningAction = "added"
+	// PlanningRemoved is a request that removed one object, with everything that belongs to it.
+	PlanningRemoved PlanningAction = "removed"
+)
+
+// PlanningActions lists every action.
+func PlanningActions() []PlanningAction {
+	return []PlanningAction{PlanningImported, PlanningAdded, PlanningRemoved}
+}
+
+// PlanningObject is the kind of object that a planning change is about.
+type PlanningObject string
+
+// The objects.
+const (
+	PlanningReport     PlanningObject = "report"
+	PlanningAttribute  PlanningObject = "attribute"
+	PlanningDataSource PlanningObject = "data_source"
+	PlanningColumn     PlanningObject = "column"
+)
+
+// PlanningObjects lists every kind of object.
+func PlanningObjects() []PlanningObject {
+	return []PlanningObject{PlanningReport, PlanningAttribute, PlanningDataSource, PlanningColumn}
+}
+
+// PlanningChange is one change of a report's planning data. Rows are only added, and outlive what they are about.
+type PlanningChange struct {
+	bun.BaseModel `bun:"table:planning_changes,alias:pc"`
+
+	ID       string         `bun:"id,pk"`
+	CycleID  string         `bun:"cycle_id"`
+	ReportID string         `bun:"report_id"`
+	Action   PlanningAction `bun:"action"`
+	Object   PlanningObject `bun:"object"`
+	// ObjectID is empty for a report, which is known by CycleID and ReportID.
+	ObjectID string `bun:"object_id,nullzero"`
+	// Name is the name of the object at the time of the change.
+	Name   string         `bun:"name"`
+	Counts PlanningCounts `bun:"counts,type:jsonb"`
+	// ChangedAt is the time of the transaction, as in all rows that it wrote, and ChangedBy the person.
+	ChangedAt time.Time `bun:"changed_at"`
+	ChangedBy string    `bun:"changed_by"`
+	// FinishedAt is when the transaction had written everything else. An import may take minutes, and nobody else
+	// sees any of its rows before it commits.
+	FinishedAt time.Time `bun:"finished_at"`
+	// Announced is whether the event of the change is in the stream.
+	Announced bool      `bun:"announced"`
+	CreatedAt time.Time `bun:"created_at"`
+	CreatedBy string    `bun:"created_by"`
+	UpdatedAt time.Time `bun:"updated_at"`
+	UpdatedBy string    `bun:"updated_by"`
+}
+
+// PlanningCounts counts the rows that a planning change has written or removed.
+type PlanningCounts struct {
+	Reports     PlanningCount `json:"reports"`
+	Attributes  PlanningCount `json:"attributes"`
+	DataSources PlanningCount `json:"data_sources"`
+	Columns     PlanningCount `json:"columns"`
+	Mappings    PlanningCount `json:"mappings"`
+}
+
+// PlanningCount counts rows of one kind.
+type PlanningCount struct {
+	Added   int64 `json:"added"`
+	Updated int64 `json:"updated"`
+	Removed int64 `json:"removed"`
+}
+
+// RecordPlanningChange records the change, as the last thing that its transaction does: the auditor and VerifyAudit
+// count the time until it has to be in the audit log from then. The caller sets everything up to ChangedBy but the
+// id.
+func RecordPlanningChange(ctx context.Context, tx bun.Tx, change PlanningChange) error {
+	ids, err := newIDs(1)
+	if err != nil {
+		return err
+	}
+	now, err := Now(ctx, tx)
+	if err != nil {
+		return err
+	}
+	change.ID, change.FinishedAt = ids[0], now
+	change.CreatedAt, change.CreatedBy, change.UpdatedAt, change.UpdatedBy = now, change.ChangedBy, now, change.ChangedBy
+	if _, err := tx.NewInsert().Model(&change).Exec(ctx); err != nil {
+		return fmt.Errorf("planning change of report %s: %w", change.ReportID, err)
+	}
+	return nil
+}
+
+// UnannouncedPlanningChanges lists at most limit changes whose event is not in the stream, the oldest first.
+func UnannouncedPlanningChanges(ctx context.Context, db bun.IDB, limit int) ([]PlanningChange, error) {
+	var changes []PlanningChange
+	err := db.NewSelect().Model(&changes).Where("not announced").Order("id").Limit(int64(limit)).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("unannounced planning changes: %w", err)
+	}
+	return changes, nil
+}
+
+// MarkPlanningAnnounced records that the event of the change is in the stream.
+func MarkPlanningAnnounced(ctx context.Context, db bun.IDB, id string) error {
+	_, err := db.NewRaw("update planning_changes set announced = true, updated_at = clock_timestamp(), updated_by = ? where id = ?",
+		dispatcher, id).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("announced planning change %s: %w", id, err)
+	}
+	return nil
+}

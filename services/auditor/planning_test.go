@@ -1,0 +1,186 @@
+package auditor_test
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+// planning does the same to the report that the routes of the api do: an import, then one attribute and one data
+// source. It returns the changes by object.
+func (h *hall) planning() map[schema.PlanningObject]schema.PlanningChange {
+	h.T.Helper()
+	const by = "olga"
+	err := h.DB.RunInTx(h.T.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+		_, err := schema.Import(ctx, tx, schema.ReportData{
+			CycleID: schematest.CycleID, ReportID: schematest.ReportID, Author: by,
+			Attributes: schema.Rows[schema.Attribute]{All: slices.Values([]schema.Attribute{{AttributeName: "New", LineItemNumber: "n1"}})},
+			Columns: schema.Rows[schema.ColumnRow]{All: slices.Values([]schema.ColumnRow{
+				{DataSource: "Ledger", SchemaName: "gl", TableName: "acct", ColumnName: "bal"},
+			})},
+			Mappings: slices.Values([]schema.MappingRow{{LineItemNumber: "1", PDEName: "Balance"}}),
+		})
+		if err != nil {
+			return err
+		}
+		attribute := schema.Attribute{
+			CycleID: schematest.CycleID, ReportID: schematest.ReportID, AttributeName: "One", LineItemNumber: "n2", CreatedBy: by,
+		}
+		if _, err := schema.AddAttribute(ctx, tx, attribute); err != nil {
+			return err
+		}
+		_, err = schema.AddDataSource(ctx, tx, schema.DataSource{
+			CycleID: schematest.CycleID, ReportID: schematest.ReportID, Name: "Warehouse", CreatedBy: by,
+		})
+		return err
+	})
+	if err != nil {
+		h.T.Fatal(err)
+	}
+	changes, err := schema.UnannouncedPlanningChanges(h.T.Context(), h.DB, 10)
+	if err != nil {
+		h.T.Fatal(err)
+	}
+	byObject := map[schema.PlanningObject]schema.PlanningChange{}
+	for _, change := range changes {
+		byObject[change.Object] = change
+	}
+	return byObject
+}
+
+// unaudited counts the changes that the auditor has not compared with the log.
+func (h *hall) unaudited() (n int) {
+	h.T.Helper()
+	if err := h.DB.NewRaw("select count(*) from unaudited_changes").Scan(h.T.Context(), &n); err != nil {
+		h.T.Fatal(err)
+	}
+	return n
+}
+
+func TestPlanningChangesAreLoggedWithTheirCounts(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 2)
+	changes := h.planning()
+	options := eager()
+	options.Patience = 300 * time.Millisecond
+	h.audit(options)
+	h.publish(events.PlanningChangedOf(changes[schema.PlanningAttribute]))
+	one := func(added int64) schema.PlanningCount { return schema.PlanningCount{Added: added} }
+	want := map[schema.PlanningObject]schema.PlanningCounts{
+		schema.PlanningReport: {
+			Attributes: one(1), DataSources: one(1), Columns: one(1), Mappings: schema.PlanningCount{Added: 1, Updated: 1},
+		},
+		schema.PlanningAttribute:  {Attributes: one(1), Mappings: one(1)},
+		schema.PlanningDataSource: {DataSources: one(1)},
+	}
+	if got := slices.Sorted(maps.Keys(changes)); len(got) != len(want) {
+		t.Fatalf("recorded changes of %q, want %d", got, len(want))
+	}
+	for object, counts := range want {
+		change := changes[object]
+		row := h.logs("planning/" + change.ID)
+		if row.Actor != "olga" || row.CycleID != schematest.CycleID || row.ReportID != schematest.ReportID || !row.Verified ||
+			!row.OccurredAt.Equal(change.ChangedAt) || row.Type != events.TopicPlanningChanged.Type() ||
+			row.Subject != "planning.changed."+change.ID {
+			t.Errorf("%s: logged as %+v", object, row)
+		}
+		if object != schema.PlanningAttribute && row.Origin != schema.FromRows {
+			t.Errorf("%s: origin is %s, want %s", object, row.Origin, schema.FromRows)
+		}
+		event, err := decode[events.PlanningChanged](row.Data)
+		if err != nil || event.Counts != counts || event.Object != object {
+			t.Errorf("%s: logged %s (%v), want counts %+v", object, row.Data, err, counts)
+		}
+	}
+	h.logs("changed/" + h.ids[0])
+	h.Eventually("the queue is empty", func() bool { return h.unaudited() == 0 })
+	h.sound()
+
+	h.Exec("update planning_changes set counts = '{}' where object = 'report'")
+	id := "planning/" + changes[schema.PlanningReport].ID
+	h.found(schema.AuditFinding{Problem: schema.AuditDiffers, Seq: h.logs(id).Seq, EventID: id})
+	h.Exec("delete from planning_changes where object = 'data_source'")
+	id = "planning/" + changes[schema.PlanningDataSource].ID
+	h.found(schema.AuditFinding{Problem: schema.AuditUnfounded, Seq: h.logs(id).Seq, EventID: id})
+}
+
+func TestAForgedPlanningChangeIsAClaim(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 1)
+	h.audit(eager())
+	forged := events.PlanningChangedOf(h.planning()[schema.PlanningDataSource])
+	forged.ChangedBy = "mallory"
+	h.publish(forged)
+	if row := h.logs("unverified/"); row.Verified || strings.Contains(string(row.Data), "mallory") {
+		t.Errorf("logged as %s, verified %v", row.Data, row.Verified)
+	}
+}
+
+func TestVerify_CountsTheGraceOfAnImportFromItsEnd(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 1)
+	h.planning() // and no auditor
+	missing := func() (ids []string) {
+		for _, f := range h.verify() {
+			ids = append(ids, f.EventID)
+		}
+		return ids
+	}
+	// It began five minutes ago and has just been committed.
+	h.Exec(`update classification_history set changed_at = changed_at - interval '5 minutes'`)
+	h.Exec(`update planning_changes set changed_at = changed_at - interval '5 minutes'`)
+	if got := missing(); len(got) > 0 {
+		t.Errorf("of an import that has just ended %q is missing", got)
+	}
+	h.Exec(`update planning_changes set finished_at = finished_at - interval '2 minutes'`)
+	if got := missing(); len(got) != 4 || !slices.Contains(got, "changed/"+h.ids[0]+"/2") {
+		t.Errorf("of an import that ended two minutes ago %q is missing, want the mapping and three planning changes", got)
+	}
+}
+
+func TestVerify_KnowsTheChangesOfARemovedMapping(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 1)
+	options := eager()
+	options.Patience = time.Millisecond
+	h.audit(options)
+	h.planning()
+	h.logs("changed/" + h.ids[0] + "/2")
+	h.Exec("alter table classification_history drop constraint if exists classification_history_mapping_id_fkey")
+	h.Exec("delete from pde_mappings where id = ?", h.ids[0])
+	h.sound()
+	h.Exec(`update classification_history set changed_by = 'nobody'`)
+	if findings := h.verify(); len(findings) != 1 || findings[0].Problem != schema.AuditDiffers {
+		t.Errorf("found %s", describe(findings...))
+	}
+}
+
+func TestTheAuditorReadsOnlyUnauditedChanges(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 1)
+	h.planning()
+	page, err := schema.UnauditedChanges(t.Context(), h.DB, time.Hour, "", 10)
+	if err != nil || len(page.Facts)+len(page.Audited) > 0 {
+		t.Fatalf("changes younger than an hour are %+v (%v)", page, err)
+	}
+	page, err = schema.UnauditedChanges(t.Context(), h.DB, 0, "", 3)
+	if err != nil || len(page.Facts) != 3 || len(page.Audited) != 3 || page.Last == "" {
+		t.Fatalf("the first page is %+v (%v)", page, err)
+	}
+	if err := schema.MarkChangesAudited(t.Context(), h.DB, page.Audited); err != nil {
+		t.Fatal(err)
+	}
+	page, err = schema.UnauditedChanges(t.Context(), h.DB, 0, "", 3)
+	if err != nil || len(page.Facts) != 1 || page.Last != "" {
+		t.Errorf("the rest is %+v (%v)", page, err)
+	}
+}

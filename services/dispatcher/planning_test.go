@@ -1,0 +1,45 @@
+package dispatcher
+
+import (
+	"context"
+	"testing"
+
+	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+func TestAPlanningChangeIsPublishedOnceItIsCommitted(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t)
+	schematest.Report(t, k.DB, 1)
+	d := k.dispatcher(Options{})
+	k.turns(d)
+	err := k.DB.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+		_, err := schema.AddDataSource(ctx, tx, schema.DataSource{
+			CycleID: schematest.CycleID, ReportID: schematest.ReportID, Name: "Warehouse", CreatedBy: "olga",
+		})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes, err := schema.UnannouncedPlanningChanges(t.Context(), k.DB, 10)
+	if err != nil || len(changes) != 1 {
+		t.Fatalf("unannounced changes are %+v (%v), want one", changes, err)
+	}
+	k.turns(d)
+	k.turns(d)
+	published := 0
+	for _, m := range k.Messages(events.StreamEvents) {
+		if m.Subject == "planning.changed."+changes[0].ID && m.Header.Get("ce-id") == "planning/"+changes[0].ID &&
+			m.Header.Get("ce-source") == "/pdeflow/dispatcher" {
+			published++
+		}
+	}
+	if published != 1 {
+		t.Errorf("the change is published %d times, want once", published)
+	}
+}
