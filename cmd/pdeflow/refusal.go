@@ -29,6 +29,10 @@ func (c *client) refused(got answer) error {
 			Title:  fmt.Sprintf("%s answers %d %s, and not as a pdeflow does", c.server, got.code, http.StatusText(got.code)),
 			Detail: "is --server (PDEFLOW_SERVER) right?",
 		}
+		if got.code >= http.StatusBadGateway && got.code <= http.StatusGatewayTimeout {
+			r.problem.Title = fmt.Sprintf("a gateway at %s answers %d %s", c.server, got.code, http.StatusText(got.code))
+			r.problem.Detail = "the server behind it does not answer, or not in time"
+		}
 		r.body = nil
 	}
 	r.problem.Status = got.code

@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// statusWait is how long the server waits with its answer for a change.
+	// statusWait is how long the server waits with its answer for a change. A gateway in between may allow less.
 	statusWait = 30 * time.Second
+	// shortestWait is the least that the server is asked to wait. What fails sooner does not fail because of the wait.
+	shortestWait = 500 * time.Millisecond
 	// statusEvery is how often the status is asked for at most: a busy job changes with every batch.
 	statusEvery = 200 * time.Millisecond
 	// patience is how long a server may be away before watching it ends. A restart, with a database that recovers, takes less.
@@ -30,7 +32,7 @@ func (a *app) watch(ctx context.Context, c *client, jobID string, quiet bool) (e
 	p := newProgress(a.stderr, a.drawsBars())
 	defer p.end()
 	defer p.refreshing()()
-	w := watcher{client: c, jobID: jobID, progress: p}
+	w := watcher{client: c, jobID: jobID, progress: p, wait: statusWait}
 	for {
 		status, err := w.next(ctx)
 		if err != nil {
@@ -56,46 +58,70 @@ type watcher struct {
 	// etag is that of the newest status; empty before the first.
 	etag   string
 	status events.JobStatus
+	// wait is how long the server may wait for a change.
+	wait time.Duration
 }
 
-// next waits for a status that is another than the newest one, for as long as that takes. A server that is away is waited for as well,
-// and what it says before it can say more is its own affair.
+// next waits for a status that is another than the newest one, for as long as that takes. It also waits for a server that is down, and
+// asks for shorter waits where a gateway or a firewall cuts off long ones.
 func (w *watcher) next(ctx context.Context) (events.JobStatus, error) {
-	var awaySince time.Time
+	var (
+		downSince time.Time
+		noted     bool
+	)
 	for pause := firstRetry; ; {
+		asked := time.Now()
 		changed, err := w.ask(ctx)
-		switch {
-		case err == nil && !awaySince.IsZero():
-			w.progress.note("the server answers again")
-			awaySince, pause = time.Time{}, firstRetry
-		case err == nil:
-		case ctx.Err() != nil || !isAway(err) || !w.client.answered:
+		if err == nil {
+			if noted {
+				w.progress.note("the server answers again")
+			}
+			if changed {
+				return w.status, nil
+			}
+			downSince, noted, pause = time.Time{}, false, firstRetry
+			continue
+		}
+		if ctx.Err() != nil || !isAway(err) || !w.client.answered {
 			return w.status, err
-		case awaySince.IsZero():
-			awaySince = time.Now()
-			w.progress.note(err.Error() + "; trying again")
-		case time.Since(awaySince) > patience:
+		}
+		if downSince.IsZero() {
+			downSince = asked
+		}
+		if time.Since(downSince) > patience {
 			return w.status, fmt.Errorf("gave up after %s: %w", patience, err)
 		}
-		if changed {
-			return w.status, nil
+		if w.shorten(time.Since(asked)) {
+			continue
 		}
-		if err != nil {
-			if err := sleep(ctx, pause); err != nil {
-				return w.status, err
-			}
-			pause = min(2*pause, lastRetry)
+		if !noted {
+			noted = true
+			w.progress.note(err.Error() + "; trying again")
 		}
+		if err := sleep(ctx, pause); err != nil {
+			return w.status, err
+		}
+		pause = min(2*pause, lastRetry)
 	}
+}
+
+// shorten makes the next waits short enough for whatever cut off a request after this time. It reports false where the wait was not the
+// cause, or cannot be shorter.
+func (w *watcher) shorten(after time.Duration) bool {
+	if w.etag == "" || after < shortestWait || w.wait <= shortestWait {
+		return false
+	}
+	w.wait = max(min(w.wait, after)/2, shortestWait)
+	return true
 }
 
 // ask asks once. The first answer comes at once, later ones when there is a change, or with none after a while.
 func (w *watcher) ask(ctx context.Context) (changed bool, err error) {
 	r := request{method: http.MethodGet, path: "/jobs/" + url.PathEscape(w.jobID) + "/status"}
 	if w.etag != "" {
-		r.query = url.Values{"wait": {statusWait.String()}}
+		r.query = url.Values{"wait": {w.wait.String()}}
 		r.header = http.Header{"If-None-Match": {w.etag}}
-		r.patience = statusWait
+		r.patience = w.wait
 	}
 	got, err := w.client.do(ctx, r)
 	if err != nil || got.code == http.StatusNotModified {
