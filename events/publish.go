@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ var (
 	// ErrNoStream says that no stream takes the message: it was deleted, or the server has just lost its store. [Topology.Declare] makes
 	// it again.
 	ErrNoStream = errors.New("no stream takes the message")
+	// ErrNoAnswer reports that the server did not acknowledge the message in time. It may have been stored.
+	ErrNoAnswer = errors.New("the server does not answer in time")
 )
 
 // Publisher says events in the name of one service. It may be used by many goroutines at once.
@@ -42,9 +45,15 @@ func (p *Publisher) Publish(ctx context.Context, e Event) error {
 		return err
 	}
 	if _, err := p.js.PublishMsg(ctx, msg); err != nil {
-		return fmt.Errorf("publish %s: %w", e.ID(), publishError(err))
+		return fmt.Errorf("publish %s: %w", e.ID(), publishError(err, StreamEvents))
 	}
 	return nil
+}
+
+// Probe publishes a bell for a job that exists, to find out whether NATS takes events. A bell is not something that happened, so nothing is
+// recorded of it.
+func (p *Publisher) Probe(ctx context.Context, jobID string) error {
+	return p.Publish(ctx, JobBell(jobID))
 }
 
 func (p *Publisher) message(ctx context.Context, e Event) (*nats.Msg, error) {
@@ -78,19 +87,31 @@ type WorkResult struct {
 // connection leaves in doubt.
 const inFlight = 256
 
-// PublishWork says many work messages, without waiting for one before it says the next, and returns what became of each, in their order.
-// When the connection is lost, all that was on its way counts as not said. It returns when the context ends at the latest.
+// PublishWork publishes many work messages, without waiting for one before it sends the next, and returns the results in their order. When
+// the connection is lost, everything in flight counts as not published. After the first error it sends nothing more, because the stream
+// would refuse that as well: the remaining messages get the same error. It returns when the context ends at the latest.
 func (p *Publisher) PublishWork(ctx context.Context, work []MappingRequested) []WorkResult {
 	results := make([]WorkResult, len(work))
 	futures := make([]jetstream.PubAckFuture, len(work))
-	for i := range work {
-		if i >= inFlight {
-			results[i-inFlight] = await(ctx, futures[i-inFlight], results[i-inFlight])
+	var failed error
+	settle := func(i int) {
+		if results[i] = await(ctx, futures[i], results[i]); failed == nil {
+			failed = results[i].Err
 		}
-		futures[i], results[i].Err = p.send(ctx, work[i])
 	}
-	for i := max(0, len(work)-inFlight); i < len(work); i++ {
-		results[i] = await(ctx, futures[i], results[i])
+	sent := 0
+	for ; sent < len(work) && failed == nil; sent++ {
+		if sent >= inFlight {
+			settle(sent - inFlight)
+		}
+		futures[sent], results[sent].Err = p.send(ctx, work[sent])
+		failed = cmp.Or(failed, results[sent].Err)
+	}
+	for i := max(0, sent-inFlight); i < sent; i++ {
+		settle(i)
+	}
+	for i := sent; i < len(work); i++ {
+		results[i].Err = failed
 	}
 	return results
 }
@@ -105,7 +126,7 @@ func (p *Publisher) send(ctx context.Context, work MappingRequested) (jetstream.
 	}
 	future, err := p.js.PublishMsgAsync(msg)
 	if err != nil {
-		return nil, publishError(err)
+		return nil, publishError(err, StreamWork)
 	}
 	return future, nil
 }
@@ -118,7 +139,7 @@ func await(ctx context.Context, future jetstream.PubAckFuture, result WorkResult
 	case <-future.Ok():
 		return WorkResult{Answer: Accepted}
 	case err := <-future.Err():
-		err = publishError(err)
+		err = publishError(err, StreamWork)
 		if errors.Is(err, ErrOutstanding) {
 			return WorkResult{Answer: Outstanding}
 		}
@@ -128,18 +149,56 @@ func await(ctx context.Context, future jetstream.PubAckFuture, result WorkResult
 	}
 }
 
-// storeFailed is the code with which a stream refuses a message that does not fit its limits; which of them, only the text says.
+// Refusal is the answer of a NATS server that does not take a message.
+type Refusal struct {
+	// Stream is where the message should have gone.
+	Stream string
+	// Reason is the server's own text, and Code its number.
+	Reason string
+	Code   jetstream.ErrorCode
+}
+
+// Error says what is full and what to do about it. It is the same text for every message that is refused for the reason.
+func (r *Refusal) Error() string {
+	return fmt.Sprintf("NATS refuses messages for %s: %s%s", r.Stream, r.Reason, r.remedy())
+}
+
+func (r *Refusal) remedy() string {
+	switch {
+	case r.OfStream():
+		return "; raise the limits of the stream, or remove messages from it"
+	case r.Code == accountFull:
+		return "; raise the JetStream limits of the account, or remove streams or messages from it"
+	case r.Code == serverFull, r.Code == serverStorageFull, r.Code == storeFailed:
+		return "; free disk space or raise max_file_store, and restart nats-server, which refuses after a full disk until then"
+	default:
+		return ""
+	}
+}
+
+// OfStream reports whether the message did not fit the limits of the stream itself, which ends as soon as messages leave it.
+func (r *Refusal) OfStream() bool {
+	return r.Code == storeFailed && strings.HasPrefix(r.Reason, "maximum ")
+}
+
+// The codes with which a server refuses a message that it cannot store. Which limit of the stream it is, only the text says.
 const (
-	storeFailed   = 10077
+	storeFailed       = 10077
+	accountFull       = 10002
+	serverFull        = 10023
+	serverStorageFull = 10047
+
 	maxPerSubject = "maximum messages per subject exceeded"
 )
 
 // publishError gives the errors that a caller can do something about their names.
-func publishError(err error) error {
+func publishError(err error, stream string) error {
 	var api *jetstream.APIError
 	switch {
 	case errors.As(err, &api) && api.ErrorCode == storeFailed && strings.Contains(api.Description, maxPerSubject):
 		return ErrOutstanding
+	case errors.As(err, &api):
+		return &Refusal{Stream: stream, Reason: api.Description, Code: api.ErrorCode}
 	case errors.Is(err, nats.ErrReconnectBufExceeded):
 		// There is no buffer to exceed (see Connect), so this only ever means that there is no connection.
 		return ErrDisconnected
@@ -147,7 +206,26 @@ func publishError(err error) error {
 		return fmt.Errorf("%w: %w", ErrDisconnected, err)
 	case errors.Is(err, jetstream.ErrNoStreamResponse):
 		return fmt.Errorf("%w: %w", ErrNoStream, err)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, jetstream.ErrAsyncPublishTimeout):
+		return fmt.Errorf("%w: %w", ErrNoAnswer, err)
 	default:
 		return err
 	}
+}
+
+// Blocked describes to the user of a job why a message about it could not be published: the same text for the same reason.
+func Blocked(err error) string {
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		return refusal.Error()
+	}
+	for _, known := range []error{ErrDisconnected, ErrNoStream, ErrNoAnswer} {
+		if errors.Is(err, known) {
+			return "NATS takes no messages: " + known.Error()
+		}
+	}
+	// The innermost error alone: the outer ones name the message.
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return "NATS takes no messages: " + err.Error()
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 // The streams.
@@ -80,6 +82,8 @@ type Consumer struct {
 	Stream string
 	// Service is who reads it.
 	Service string
+	// Lane is the lane of a classifier's consumer; empty for the others.
+	Lane schema.Lane
 	// Filter is which subjects it reads; all of the stream if empty.
 	Filter string
 	// MaxAckPending is how many messages may be out at once, over all processes. A [Runner] never asks for more.
@@ -93,10 +97,13 @@ type Consumer struct {
 // ClassifierRules reads the work of the rules lane.
 func ClassifierRules() Consumer {
 	return Consumer{
-		Name: "classifier-rules", Service: "classifier", Stream: StreamWork, Filter: laneFilter("rules") + ".>", MaxAckPending: 1000,
+		Name: "classifier-rules", Service: "classifier", Stream: StreamWork, Lane: schema.RulesLane, Filter: laneFilter("rules") + ".>", MaxAckPending: 1000,
 		Start: jetstream.DeliverAllPolicy,
 	}
 }
+
+// Classifiers lists the consumers of the lanes.
+func Classifiers() []Consumer { return []Consumer{ClassifierRules()} }
 
 // Projector reads what happens in jobs. When somebody deletes it, it goes on with what is new: thirty days of old events would only hold
 // back the bells that bring each job's status up to its rows.

@@ -11,16 +11,6 @@ import (
 // dispatcher signs what the dispatcher writes.
 const dispatcher = "dispatcher"
 
-// UnfinishedJobs lists every job whose end has not been announced, the oldest first, without the mappings that a caller named.
-func UnfinishedJobs(ctx context.Context, db bun.IDB) ([]Job, error) {
-	var jobs []Job
-	err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").Where("not announced_finished").Order("id").Scan(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("unfinished jobs: %w", err)
-	}
-	return jobs, nil
-}
-
 // TakeJob takes the job for as long as the transaction lives, so that several dispatchers share the jobs; taken is false where another
 // has it. The lock is advisory and stands in nobody else's way.
 func TakeJob(ctx context.Context, tx bun.Tx, jobID string) (taken bool, err error) {
@@ -198,72 +188,4 @@ func scoped(tx bun.Tx, job Job, limit int) *bun.RawQuery {
 		return tx.NewRaw("select id as mapping_id from pde_mappings where cycle_id = ? and report_id = ? and id > ? order by id limit ?",
 			job.CycleID, job.ReportID, job.ListCursor, limit)
 	}
-}
-
-// CancelItems cancels at most limit queued items of the job, in the order in which they would be sent, and returns how many it has
-// cancelled. That may be fewer although more are queued, where some of them got their outcomes this moment.
-func CancelItems(ctx context.Context, tx bun.IDB, jobID string, limit int) (int64, error) {
-	// The page is locked once, in a step of its own: as a condition of the update it may be asked for again and again, and finds the next
-	// page each time.
-	result, err := tx.NewRaw(`with page as materialized (
-			select mapping_id from job_items where job_id = ? and outcome is null order by due_at, mapping_id limit ? for update
-		), clock as materialized (
-			select clock_timestamp() as now from (select count(*) from page) locked
-		)
-		update job_items i set outcome = ?, error_code = null, error = null, ended_at = clock.now, updated_at = clock.now, updated_by = ? from page, clock
-		where i.job_id = ? and i.mapping_id = page.mapping_id and `+stillQueued,
-		jobID, limit, ItemCancelled, dispatcher, jobID).Exec(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("cancel items of job %s: %w", jobID, err)
-	}
-	n, err := result.RowsAffected()
-	if err != nil {
-		return 0, fmt.Errorf("cancelled items of job %s: %w", jobID, err)
-	}
-	return n, nil
-}
-
-// DueItem is an item that may be sent.
-type DueItem struct {
-	MappingID string `bun:"mapping_id"`
-	Attempt   int    `bun:"attempt"`
-}
-
-// LongestWait is the longest time for which an item is made to wait. A due time further ahead than that was written before the database's
-// clock stepped back, so the item is due.
-const LongestWait = 80 * time.Second
-
-// isDue is the condition under which a queued item may be published, for the item in hand.
-var isDue = fmt.Sprintf("(due_at <= clock_timestamp() or due_at > clock_timestamp() + interval '%d seconds')", int(LongestWait.Seconds()))
-
-// DueItems lists the first items of the job that are queued and due, at most limit.
-func DueItems(ctx context.Context, db bun.IDB, jobID string, limit int) ([]DueItem, error) {
-	var items []DueItem
-	// The clock is read in a subquery, and the two sides of isDue are two queries, so that each reads one range of job_items_queued.
-	err := db.NewRaw(`(select mapping_id, attempt from job_items
-			where job_id = ?0 and outcome is null and due_at <= (select clock_timestamp()) order by due_at, mapping_id limit ?1)
-		union all
-		(select mapping_id, attempt from job_items
-			where job_id = ?0 and outcome is null and due_at > (select clock_timestamp() + ?2 * interval '1 second')
-			order by due_at, mapping_id limit ?1)
-		limit ?1`, jobID, limit, LongestWait.Seconds()).Scan(ctx, &items)
-	if err != nil {
-		return nil, fmt.Errorf("due items of job %s: %w", jobID, err)
-	}
-	return items, nil
-}
-
-// LaggingJobs lists the jobs whose status lags their rows: it is missing, it was computed from an older version of the job, an outcome
-// is not counted, or the end is not announced.
-func LaggingJobs(ctx context.Context, db bun.IDB) ([]string, error) {
-	var ids []string
-	err := db.NewRaw(`select j.id from jobs j left join job_status s on s.job_id = j.id
-		where not j.announced_finished and (s.job_id is null or s.job_version < j.version or j.ended_at is not null
-			or s.waiting_for is distinct from j.announced_waiting
-			or exists (select from job_items i where i.job_id = j.id and i.outcome is not null and i.folded_at is null))
-		order by j.id`).Scan(ctx, &ids)
-	if err != nil {
-		return nil, fmt.Errorf("lagging jobs: %w", err)
-	}
-	return ids, nil
 }

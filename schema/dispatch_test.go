@@ -78,7 +78,7 @@ func TestARetryTakesWhatWasLost(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n, err := schema.CancelItems(t.Context(), db, first.ID, 10); err != nil || n != 2 {
+	if n, _, err := schema.CancelItems(t.Context(), db, first.ID, "", 10); err != nil || n != 2 {
 		t.Fatalf("cancelled %d, %v", n, err)
 	}
 	exec(t, db, "update jobs set ended_at = listed_at where id = ?", first.ID)
@@ -109,7 +109,7 @@ func TestAListThatIsCancelledIsCompletedWithCancelledItems(t *testing.T) {
 		t.Fatal(err)
 	}
 	exec(t, db, "update jobs set intent = 'cancel', intent_version = 2, version = version + 1 where id = ?", job.ID)
-	if _, err := schema.CancelItems(t.Context(), db, job.ID, 10); err != nil {
+	if _, _, err := schema.CancelItems(t.Context(), db, job.ID, "", 10); err != nil {
 		t.Fatal(err)
 	}
 	if _, got := list(t, db, job.ID, 2); len(got) != len(ids) {
@@ -125,6 +125,12 @@ func TestAListThatIsCancelledIsCompletedWithCancelledItems(t *testing.T) {
 	}
 }
 
+// dueItems lists the due items of one job, from its beginning.
+func dueItems(ctx context.Context, db bun.IDB, jobID string, limit int) ([]schema.DueItem, error) {
+	due, err := schema.DueItems(ctx, db, map[string]int{jobID: limit}, nil)
+	return due[jobID], err
+}
+
 func TestOnlyWhatIsQueuedAndDueIsSent(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
@@ -134,14 +140,14 @@ func TestOnlyWhatIsQueuedAndDueIsSent(t *testing.T) {
 	if _, err := schema.PostponeItem(t.Context(), db, job.ID, ids[1], schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "x"}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	due, err := schema.DueItems(t.Context(), db, job.ID, 10)
+	due, err := dueItems(t.Context(), db, job.ID, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]schema.DueItem{{MappingID: ids[2]}, {MappingID: ids[3]}}, due); diff != "" {
+	if diff := cmp.Diff([]schema.DueItem{{job.ID, ids[2], 0, true}, {job.ID, ids[3], 0, true}}, due); diff != "" {
 		t.Error(diff)
 	}
-	if due, err = schema.DueItems(t.Context(), db, job.ID, 1); err != nil || len(due) != 1 {
+	if due, err = dueItems(t.Context(), db, job.ID, 1); err != nil || len(due) != 1 {
 		t.Errorf("window of one: %v, %v", due, err)
 	}
 }
@@ -158,7 +164,7 @@ func TestADatabaseClockThatStepsBackDelaysNoItemLongerThanItsBackoff(t *testing.
 	for step, want := range map[string]int{"0 seconds": 1, "5 minutes": 3, "1 hour": 3} {
 		exec(t, db, `update job_items set due_at = due_at + ?::interval, created_at = created_at + ?::interval,
 			updated_at = updated_at + ?::interval`, step, step, step)
-		due, err := schema.DueItems(t.Context(), db, job.ID, 10)
+		due, err := dueItems(t.Context(), db, job.ID, 10)
 		if err != nil || len(due) != want {
 			t.Errorf("clock stepped back by %s: %d of 3 items are due, not %d, %v", step, len(due), want, err)
 		}
@@ -204,7 +210,7 @@ func TestDueItemsReadsOnlyWhatItReturns(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			due, err := schema.DueItems(t.Context(), tx, job.ID, 100)
+			due, err := dueItems(t.Context(), tx, job.ID, 100)
 			if err != nil {
 				return err
 			}
@@ -296,7 +302,7 @@ func TestACancellationTakesAPageAndHasOneTime(t *testing.T) {
 	schematest.Report(t, db, 7)
 	job := schematest.ListedJob(t, db, 7)
 	for _, want := range []int64{2, 2, 2, 1, 0} {
-		if n, err := schema.CancelItems(t.Context(), db, job.ID, 2); err != nil || n != want {
+		if n, _, err := schema.CancelItems(t.Context(), db, job.ID, "", 2); err != nil || n != want {
 			t.Errorf("cancelled %d, not %d, %v", n, want, err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -35,7 +36,7 @@ func endOver(t *testing.T, db *schema.DB, jobID string, intent schema.Intent) er
 		if err != nil {
 			return err
 		}
-		counts, _, err := schema.SweepItems(ctx, tx, locked, 10)
+		counts, _, err := schema.SweepItems(ctx, tx, locked, time.Time{}, 10)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
 // folder signs what the projector writes.
@@ -78,17 +79,26 @@ func FoldItems(ctx context.Context, tx bun.Tx, locked LockedStatus, mappingIDs [
 	if len(mappingIDs) == 0 {
 		return Counts{}, nil
 	}
-	return fold(ctx, tx, locked.Now, "job_id = ? and mapping_id in (?) and outcome is not null and folded_at is null",
-		locked.Job.ID, bun.List(mappingIDs))
+	// The list stands in a subquery: Postgres expects ten elements of that, and so looks each of them up in a table of any size.
+	return fold(ctx, tx, locked.Now, "job_id = ? and mapping_id = any (array(select unnest(?::text[]))) and outcome is not null and "+stillUnfolded,
+		locked.Job.ID, pgdialect.Array(mappingIDs))
 }
 
-// SweepItems does the same for any items of the job, at most limit of them. It returns how many there were.
-func SweepItems(ctx context.Context, tx bun.Tx, locked LockedStatus, limit int) (Counts, int64, error) {
-	counts, err := fold(ctx, tx, locked.Now, `job_id = ? and mapping_id in (
-		select mapping_id from job_items where job_id = ? and outcome is not null and folded_at is null order by mapping_id limit ?)
-		and outcome is not null and folded_at is null`, locked.Job.ID, locked.Job.ID, limit)
+// SweepItems does the same for any items of the job that got their outcome since then, at most limit of them, the oldest first. It returns
+// how many there were.
+func SweepItems(ctx context.Context, tx bun.Tx, locked LockedStatus, since time.Time, limit int) (Counts, int64, error) {
+	if err := readInIndexOrder(ctx, tx); err != nil {
+		return Counts{}, 0, err
+	}
+	counts, err := fold(ctx, tx, locked.Now, `job_id = ? and mapping_id = any (array(
+		select mapping_id from job_items where job_id = ? and outcome is not null and folded_at is null and ended_at >= ?
+		order by ended_at, mapping_id limit ?)) and outcome is not null and `+stillUnfolded, locked.Job.ID, locked.Job.ID, since, limit)
 	return counts, counts.Completed(), err
 }
+
+// stillUnfolded is "folded_at is null" for items found by their keys, in a form that the planner cannot match with the index of all
+// unfolded items; see [stillQueued].
+const stillUnfolded = "coalesce(folded_at, 'epoch') = 'epoch'"
 
 func fold(ctx context.Context, tx bun.Tx, now time.Time, where string, args ...any) (Counts, error) {
 	query := `with folded as (

@@ -219,7 +219,7 @@ func TestASweepCountsInPagesWhatNoEventNamed(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, swept, err = schema.SweepItems(ctx, tx, locked, 2)
+			_, swept, err = schema.SweepItems(ctx, tx, locked, time.Time{}, 2)
 			return err
 		})
 		if err != nil {
@@ -240,9 +240,10 @@ func TestWhatLagsIsFound(t *testing.T) {
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 1)
 	job := schematest.ListedJob(t, db, 1)
+	var scan schema.LagScan
 	lags := func(why string, want bool) {
 		t.Helper()
-		lagging, err := schema.LaggingJobs(t.Context(), db)
+		lagging, err := scan.Jobs(t.Context(), db)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -129,7 +129,7 @@ func TestNothingIsSavedForAnItemThatHasAnOutcome(t *testing.T) {
 	ids := schematest.Report(t, db, 1)
 	job := schematest.ListedJob(t, db, 1)
 	before := read(t, db, job.ID, ids[0]).Mapping
-	if n, err := schema.CancelItems(t.Context(), db, job.ID, 10); err != nil || n != 1 {
+	if n, _, err := schema.CancelItems(t.Context(), db, job.ID, "", 10); err != nil || n != 1 {
 		t.Fatalf("cancelled %d, %v", n, err)
 	}
 
@@ -205,7 +205,7 @@ func TestAnOldAttemptNeitherPostponesNorFailsAnItemThatHasMovedOn(t *testing.T) 
 	if item := read(t, db, job.ID, ids[0]).Item; item.Attempt != 1 || item.Outcome != "" || item.ErrorCode != schema.CodePanic {
 		t.Errorf("item %+v", item)
 	}
-	if due, err := schema.DueItems(t.Context(), db, job.ID, 10); err != nil || len(due) != 0 {
+	if due, err := dueItems(t.Context(), db, job.ID, 10); err != nil || len(due) != 0 {
 		t.Errorf("due %v, %v: the item waits for a minute", due, err)
 	}
 	before := read(t, db, job.ID, ids[0]).Mapping

@@ -238,8 +238,8 @@ create table job_items (
 create index job_items_queued on job_items (job_id, due_at, mapping_id) where outcome is null;
 -- What is to be tried again.
 create index job_items_waiting on job_items (job_id, due_at) where outcome is null and attempt > 0;
--- What the projector has not counted.
-create index job_items_unfolded on job_items (job_id, mapping_id) where outcome is not null and folded_at is null;
+-- The outcomes that the projector has not folded, by time: what is folded leaves dead entries on the left.
+create index job_items_unfolded on job_items (job_id, ended_at, mapping_id) where outcome is not null and folded_at is null;
 -- What a retry takes, and the summary of a failed job.
 create index job_items_lost on job_items (job_id, error_code, mapping_id) where outcome in ('failed', 'cancelled');
 create index job_items_mapping on job_items (mapping_id);

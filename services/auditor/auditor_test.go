@@ -69,7 +69,7 @@ func TestTheLogSaysWhoAskedForWhat(t *testing.T) {
 			t.Errorf("%s by %q: %+v", id, row.Actor, row)
 		}
 	}
-	if _, err := schema.CancelItems(t.Context(), h.DB, job.ID, 10); err != nil {
+	if _, _, err := schema.CancelItems(t.Context(), h.DB, job.ID, "", 10); err != nil {
 		t.Fatal(err)
 	}
 	h.publish(h.end(job))

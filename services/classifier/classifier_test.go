@@ -22,7 +22,7 @@ func TestAMessageThatAsksForNoWorkIsAcknowledgedWithoutAny(t *testing.T) {
 		"the job is paused":    {func(b *bench) { b.Intend(b.job.ID, schema.IntentPause) }, 0},
 		"the job is cancelled": {func(b *bench) { b.Intend(b.job.ID, schema.IntentCancel) }, 0},
 		"the items are cancelled": {func(b *bench) {
-			if _, err := schema.CancelItems(b.T.Context(), b.DB, b.job.ID, 10); err != nil {
+			if _, _, err := schema.CancelItems(b.T.Context(), b.DB, b.job.ID, "", 10); err != nil {
 				b.T.Fatal(err)
 			}
 		}, 0},

@@ -78,7 +78,7 @@ func TestACancellationDuringTheJudgementWinsAtTheRow(t *testing.T) {
 	b := newBench(t, 1)
 	c, _ := b.classifier(func(schema.Work) {
 		b.Intend(b.job.ID, schema.IntentCancel)
-		if n, err := schema.CancelItems(t.Context(), b.DB, b.job.ID, 10); err != nil || n != 1 {
+		if n, _, err := schema.CancelItems(t.Context(), b.DB, b.job.ID, "", 10); err != nil || n != 1 {
 			t.Errorf("cancelled %d, %v", n, err)
 		}
 	})

@@ -14,6 +14,7 @@ import (
 
 // bells remembers what the loop saw of jobs whose status lags.
 type bells struct {
+	scan schema.LagScan
 	// looked is when it looked last, lagging are the jobs that lagged then.
 	looked  time.Time
 	lagging map[string]bool
@@ -45,10 +46,10 @@ func (b *bells) due(lagging []string, now time.Time, pause time.Duration) []stri
 // looks may not: what was saved this moment lags until its event has gone its way.
 func (d *Dispatcher) ringBells(ctx context.Context) error {
 	now := time.Now()
-	if now.Sub(d.bells.looked) < d.options.Interval {
+	if now.Sub(d.bells.looked) < d.options.Look {
 		return nil
 	}
-	lagging, err := schema.LaggingJobs(ctx, d.db)
+	lagging, err := d.bells.scan.Jobs(ctx, d.db)
 	if err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (d *Dispatcher) ringBells(ctx context.Context) error {
 		return err
 	}
 	for _, jobID := range due {
-		if err := d.publish.Publish(ctx, events.JobBell(jobID)); err != nil {
+		if err := d.stream.event(ctx, events.JobBell(jobID)); err != nil {
 			return err
 		}
 		d.bells.rung[jobID] = now

@@ -110,7 +110,7 @@ func TestLooksAreAnIntervalApartHoweverFastTheTurns(t *testing.T) {
 	job := k.job("cards", 1)
 	k.turns(k.dispatcher(Options{}))
 	k.heard(true)
-	d := k.dispatcher(Options{Interval: never, BellPause: time.Nanosecond})
+	d := k.dispatcher(Options{Look: never, BellPause: time.Nanosecond})
 	for range 5 {
 		k.turn(d)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,11 +30,22 @@ type Options struct {
 	// Slots is how many mappings a lane's workers handle at once, in all processes; 16 if zero. A job's share of the window is never
 	// less than twice that, because a lane of slow calls starves otherwise.
 	Slots int
-	// Page is how many items are listed or cancelled in one transaction; 2,000 if zero.
+	// Page is how many items are listed in one transaction; 2,000 if zero.
 	Page int
+	// CancelPage is how many items are cancelled in one transaction; 10,000 if zero.
+	CancelPage int
 	// HintLife is how long the loop trusts that a message it sent is still there; 5 s if zero. A stream that loses a message costs that
 	// much delay.
 	HintLife time.Duration
+	// Look is how often the loop looks for jobs whose status lags; 500 ms if zero.
+	Look time.Duration
+	// LaneLook is how often the loop looks at the consumer of a lane that has due items; a second if zero.
+	LaneLook time.Duration
+	// Silence is how long a lane may show no sign of a classifier before that is reported; 5 s if zero.
+	Silence time.Duration
+	// Undelivered is how long the stream may refuse an item although its consumer has nothing to deliver, before the message is replaced;
+	// 20 s, several AckWaits, if zero.
+	Undelivered time.Duration
 	// BellPause is how long a bell is given to bring the status of its job up to the rows before it is rung again; 1 s if zero.
 	BellPause time.Duration
 }
@@ -43,7 +55,12 @@ func (o Options) withDefaults() Options {
 	o.Window = cmp.Or(o.Window, 1000)
 	o.Slots = cmp.Or(o.Slots, 16)
 	o.Page = cmp.Or(o.Page, 2000)
+	o.CancelPage = cmp.Or(o.CancelPage, 10_000)
 	o.HintLife = cmp.Or(o.HintLife, 5*time.Second)
+	o.Look = cmp.Or(o.Look, 500*time.Millisecond)
+	o.LaneLook = cmp.Or(o.LaneLook, time.Second)
+	o.Silence = cmp.Or(o.Silence, 5*time.Second)
+	o.Undelivered = cmp.Or(o.Undelivered, 20*time.Second)
 	o.BellPause = cmp.Or(o.BellPause, time.Second)
 	return o
 }
@@ -53,35 +70,49 @@ type Dispatcher struct {
 	db       *schema.DB
 	js       jetstream.JetStream
 	topology events.Topology
-	publish  *events.Publisher
 	log      *slog.Logger
 	options  Options
 
-	hints hints
-	bells bells
-	// whole says that the last turn went well.
-	whole atomic.Bool
+	hints     hints
+	positions positions
+	lanes     map[schema.Lane]*watch
+	bells     bells
+	stream    stream
+
+	// ready is why the last turn was cut short, for anyone to see.
+	ready atomic.Pointer[string]
 }
 
 // New makes a dispatcher that compares db with what the streams of the topology hold.
 func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, log *slog.Logger, options Options) *Dispatcher {
-	return &Dispatcher{
-		db: db, js: js, topology: topology, publish: events.NewPublisher(js, source), log: log,
-		options: options.withDefaults(), hints: hints{}, bells: bells{rung: map[string]time.Time{}},
+	d := &Dispatcher{
+		db: db, js: js, topology: topology, log: log, options: options.withDefaults(), hints: hints{}, positions: positions{},
+		lanes: map[schema.Lane]*watch{}, bells: bells{rung: map[string]time.Time{}}, stream: stream{publish: events.NewPublisher(js, source), connected: js.Conn().IsConnected},
 	}
+	d.setReady(errors.New("the loop has had no whole turn yet"))
+	return d
 }
 
-// Ready reports why the loop does not do its work at the moment; nil while it does. It says no more than that, because anybody may be
-// shown it; the log has the rest.
+// Ready reports why the loop does not do its work at the moment; nil while it does. Of errors other than those of NATS it reports no
+// details, because anyone may see them; the log has the rest.
 func (d *Dispatcher) Ready() error {
-	switch {
-	case !d.js.Conn().IsConnected():
+	if !d.js.Conn().IsConnected() {
 		return events.ErrDisconnected
-	case !d.whole.Load():
-		return errors.New("the loop has had no whole turn lately")
-	default:
-		return nil
 	}
+	if reason := d.ready.Load(); *reason != "" {
+		return errors.New(*reason)
+	}
+	return nil
+}
+
+func (d *Dispatcher) setReady(err error) {
+	reason := ""
+	if unpublished, ok := errors.AsType[*unpublishedError](err); ok {
+		reason = unpublished.Error()
+	} else if err != nil {
+		reason = "the loop has had no whole turn lately"
+	}
+	d.ready.Store(&reason)
 }
 
 // Run turns the loop until ctx ends. What goes wrong in a turn is logged and tried again in the next one.
@@ -106,7 +137,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		d.whole.Store(err == nil)
+		d.setReady(err)
 		trouble = d.report(ctx, trouble, err)
 		pause := d.options.Interval
 		if more {
@@ -138,10 +169,18 @@ func (d *Dispatcher) report(ctx context.Context, before string, err error) strin
 	}
 }
 
-// turn looks at every unfinished job once. More says that a list or a cancellation has pages left, so that the next turn comes at once.
-// One job's trouble does not keep the others from their turn; the first error is returned.
+// turn looks once at every job that has something to do. More reports that a list or a cancellation has pages left, so that the next turn
+// comes at once. An error of one job does not keep the others from their turn; the first error is returned.
 func (d *Dispatcher) turn(ctx context.Context) (more bool, err error) {
-	jobs, err := schema.UnfinishedJobs(ctx, d.db)
+	now := time.Now()
+	d.hints.forget(now, staleHint)
+	d.stream.begin()
+	jobs, err := schema.JobsWithWork(ctx, d.db, d.positions.known(now))
+	if err != nil {
+		return false, err
+	}
+	shares := d.shares(jobs)
+	due, err := d.dueItems(ctx, jobs, shares, now)
 	if err != nil {
 		return false, err
 	}
@@ -152,24 +191,89 @@ func (d *Dispatcher) turn(ctx context.Context) (more bool, err error) {
 			err = next
 		}
 	}
-	d.hints.forget(time.Now())
-	shares := d.shares(jobs)
+	note(d.watchLanes(ctx, lanesOf(jobs, due), now))
 	for _, job := range jobs {
-		if !wants(job) {
+		t := task{job: job, due: due[job.ID], window: shares[job.Classifier.Lane()]}
+		t.send = d.unsent(job, t.due, now)
+		if !d.wants(t, now) {
 			continue
 		}
-		unfinished, jobErr := d.take(ctx, job.ID, shares[job.Classifier.Lane()])
+		unfinished, jobErr := d.take(ctx, t)
 		more = more || unfinished
 		note(jobErr)
 	}
 	note(d.publishPlanning(ctx))
 	note(d.ringBells(ctx))
+	note(d.probe(ctx, jobs, due))
 	if lost {
-		// Somebody deleted it, or the server lost its store: what was sent before is gone too.
+		// The stream was deleted, or the server lost its store: what was published before is gone too.
 		d.forget()
-		err = errors.Join(err, d.topology.Declare(ctx, d.js))
+		d.stream.undeclared = d.topology.Declare(ctx, d.js)
+		err = errors.Join(err, d.stream.undeclared)
 	}
 	return more && err == nil, err
+}
+
+// task is the turn of one job.
+type task struct {
+	job schema.Job
+	// due are the items that are queued and due, and send those of them that no hint covers.
+	due, send []schema.DueItem
+	window    int
+}
+
+// dueItems lists what is due of the jobs, and remembers from where to look the next time.
+func (d *Dispatcher) dueItems(ctx context.Context, jobs []schema.Job, shares map[schema.Lane]int, now time.Time) (map[string][]schema.DueItem, error) {
+	limits := map[string]int{}
+	for _, job := range jobs {
+		if job.EndedAt.IsZero() && job.Intent == schema.IntentRun && job.Listed > 0 {
+			limits[job.ID] = shares[job.Classifier.Lane()]
+		}
+	}
+	if len(limits) == 0 {
+		return nil, nil
+	}
+	due, err := schema.DueItems(ctx, d.db, limits, d.positions.known(now))
+	if err != nil {
+		return nil, err
+	}
+	for _, job := range jobs {
+		if _, asked := limits[job.ID]; !asked {
+			continue
+		}
+		// Nothing before the first item is queued. Without any, whatever is listed later comes after the list's end.
+		position := job.ListCursor
+		if i := slices.IndexFunc(due[job.ID], func(item schema.DueItem) bool { return item.AtOnce }); i >= 0 {
+			position = due[job.ID][i].MappingID
+		}
+		d.positions.set(job.ID, position, now)
+	}
+	return due, nil
+}
+
+// unsent lists the due items that no hint covers.
+func (d *Dispatcher) unsent(job schema.Job, due []schema.DueItem, now time.Time) (send []schema.DueItem) {
+	for _, item := range due {
+		if !d.hints.fresh(hintOf(job, item), now) {
+			send = append(send, item)
+		}
+	}
+	return send
+}
+
+func hintOf(job schema.Job, item schema.DueItem) hint {
+	return hint{job.ID, item.MappingID, item.Attempt, job.IntentVersion}
+}
+
+// lanesOf returns the lanes of the jobs that have due items.
+func lanesOf(jobs []schema.Job, due map[string][]schema.DueItem) map[schema.Lane]bool {
+	lanes := map[schema.Lane]bool{}
+	for _, job := range jobs {
+		if len(due[job.ID]) > 0 {
+			lanes[job.Classifier.Lane()] = true
+		}
+	}
+	return lanes
 }
 
 // forget drops what the loop believes of the streams.
@@ -193,24 +297,61 @@ func (d *Dispatcher) shares(jobs []schema.Job) map[schema.Lane]int {
 	return shares
 }
 
-// wants reports whether there is anything to do for the job. A transaction for each of a thousand that are paused would hold up the
-// rest.
-func wants(job schema.Job) bool {
-	said := job.AnnouncedRequested && job.AnnouncedIntent == job.IntentVersion &&
+// wants reports whether the job needs its turn, which costs a transaction and a few reads.
+func (d *Dispatcher) wants(t task, now time.Time) bool {
+	job := t.job
+	published := job.AnnouncedRequested && job.AnnouncedIntent == job.IntentVersion &&
 		job.AnnouncedStarted == !job.StartedAt.IsZero() && job.AnnouncedListed == !job.ListedAt.IsZero()
-	return !said || job.EndedAt.IsZero() && job.Intent != schema.IntentPause
+	switch {
+	case !published:
+		return true
+	case !job.EndedAt.IsZero(), job.Intent == schema.IntentPause:
+		return false
+	case job.Intent == schema.IntentCancel, job.StartedAt.IsZero(), job.ListedAt.IsZero(), len(t.send) > 0:
+		return true
+	default:
+		return d.blockedBy(t, nil, now) != job.BlockedBy
+	}
 }
 
-// take gives the job its turn, unless another dispatcher has it.
-func (d *Dispatcher) take(ctx context.Context, jobID string, window int) (more bool, err error) {
-	ctx = schema.WithSubject(ctx, jobID, "")
+// take gives the job its turn, unless another dispatcher has it, and records why it cannot move, if it cannot.
+func (d *Dispatcher) take(ctx context.Context, t task) (more bool, err error) {
+	ctx = schema.WithSubject(ctx, t.job.ID, "")
 	err = d.db.RunInTx(ctx, nil, func(ctx context.Context, lock bun.Tx) error {
-		taken, err := schema.TakeJob(ctx, lock, jobID)
+		taken, err := schema.TakeJob(ctx, lock, t.job.ID)
 		if err != nil || !taken {
 			return err
 		}
-		more, err = d.work(ctx, jobID, window)
+		more, err = d.work(ctx, &t)
+		if _, ok := errors.AsType[*unpublishedError](err); err != nil && !ok {
+			return err
+		}
+		if reason := d.blockedBy(t, err, time.Now()); reason != t.job.BlockedBy {
+			if reason != "" {
+				d.log.WarnContext(ctx, "job is blocked", "job_id", t.job.ID, "reason", reason)
+			}
+			err = errors.Join(err, schema.SetBlocked(ctx, d.db, t.job.ID, reason))
+		}
 		return err
 	})
 	return more, err
+}
+
+// blockedBy returns why the job cannot move: its turn was cut short by err, events are refused, or its lane does not move. Until enough
+// has been seen of the lane, the recorded reason stays.
+func (d *Dispatcher) blockedBy(t task, err error, now time.Time) string {
+	if err != nil {
+		return err.Error()
+	}
+	if len(t.due) == 0 {
+		return ""
+	}
+	if d.stream.refused != "" {
+		return d.stream.refused
+	}
+	reason, known := d.problem(t.job.Classifier.Lane(), now)
+	if !known {
+		return t.job.BlockedBy
+	}
+	return reason
 }

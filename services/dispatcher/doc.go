@@ -17,4 +17,18 @@
 //     So a job that has ended gets its turns until that is said.
 //  7. An item that waits for nothing has the Unix epoch as its due time, so no clock decides when it is published. A due time more than
 //     [schema.LongestWait] ahead of the database's clock was written before that clock stepped back, and counts as passed.
+//  7. One statement finds the jobs that have something to do, and one their due items, however many jobs wait: a turn per job would cost a
+//     core for a thousand jobs that only wait. For each job the loop remembers the mapping before which nothing is queued, for a minute,
+//     because the index entries of finished items remain while any transaction is older than they are, and reading them again at every
+//     turn halved the pipeline.
+//  8. Why a job cannot move is state: the dispatcher records in jobs.blocked_by that NATS refuses messages and why, that no classifier takes
+//     work, or that messages are not delivered, and clears it at the next turn that works. The status shows it. It is written only when it
+//     changes. A dispatcher that has not looked for long enough to tell leaves the recorded reason.
+//  9. A stream that refuses more work while it holds messages of the job itself blocks nothing: there is room when they leave it.
+//  10. Whether classifiers live follows from their consumer: an open request, a delivery, an acknowledgement or a sign of life. Classifiers
+//     acknowledge work only after its event, so if nothing is acknowledged for a while the loop publishes a bell, to find out whether NATS
+//     takes events.
+//  11. A message that is in PDE_WORK and not delivered would block its item for ever, since publishing again is refused. When the consumer
+//     has nothing to deliver and nothing delivered, and the item has been refused for several AckWaits, the message is deleted and
+//     published again. A consumer that is ahead of its stream, which would skip that one too, is made anew.
 package dispatcher

@@ -34,6 +34,12 @@ func (k *desk) dispatcher(o Options) *Dispatcher {
 	if o.Interval == 0 {
 		o.Interval = time.Nanosecond
 	}
+	if o.Look == 0 {
+		o.Look = time.Nanosecond
+	}
+	if o.CancelPage == 0 {
+		o.CancelPage = o.Page
+	}
 	if o.HintLife == 0 {
 		o.HintLife = never
 	}

@@ -2,7 +2,7 @@ package dispatcher
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 	"time"
 
@@ -12,33 +12,47 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// work is a job's turn: whatever of its life is due and not done. More says that pages are left.
-func (d *Dispatcher) work(ctx context.Context, jobID string, window int) (more bool, err error) {
-	job, err := schema.ReadJob(ctx, d.db, jobID)
-	if err != nil {
+// work is a job's turn: whatever is next in its life. More reports that pages are left.
+func (d *Dispatcher) work(ctx context.Context, t *task) (more bool, err error) {
+	listed := t.job.Listed
+	if t.job, err = schema.ReadJob(ctx, d.db, t.job.ID); err != nil {
 		return false, err
 	}
-	if job.EndedAt.IsZero() {
-		if job, more, err = d.advance(ctx, job); err != nil {
+	if t.job.EndedAt.IsZero() {
+		if t.job, more, err = d.advance(ctx, t.job); err != nil {
 			return false, err
 		}
 	}
-	ctx = events.Traced(ctx, job.Traceparent)
-	// A job that has ended may owe a word too: it ends with its last item, whoever has said what by then.
-	if err := d.announce(ctx, job); err != nil {
+	ctx = events.Traced(ctx, t.job.Traceparent)
+	// Events of a job that has ended may be missing too: it ends with its last item, whatever is published by then.
+	if err := d.announce(ctx, t.job); err != nil {
 		return more, err
 	}
 	switch {
-	case !job.EndedAt.IsZero():
+	case !t.job.EndedAt.IsZero():
 		return more, nil
-	case job.Intent == schema.IntentRun:
-		return more, d.dispatch(ctx, job, window)
-	case job.Intent == schema.IntentCancel && more:
-		// Nobody says of each item that it is cancelled.
-		return more, d.publish.Publish(ctx, events.JobBell(jobID))
+	case t.job.Intent == schema.IntentRun:
+		if t.job.Listed > listed {
+			if err := d.lookAgain(ctx, t); err != nil {
+				return more, err
+			}
+		}
+		return more, d.dispatch(ctx, *t)
+	case t.job.Intent == schema.IntentCancel && more:
+		// No other event reports a cancelled item.
+		return more, d.stream.event(ctx, events.JobBell(t.job.ID))
 	default:
 		return more, nil
 	}
+}
+
+// lookAgain lists what is due after a page was listed in this turn.
+func (d *Dispatcher) lookAgain(ctx context.Context, t *task) error {
+	now := time.Now()
+	due, err := schema.DueItems(ctx, d.db, map[string]int{t.job.ID: t.window}, d.positions.known(now))
+	t.due = due[t.job.ID]
+	t.send = d.unsent(t.job, t.due, now)
+	return err
 }
 
 // advance does what is next in the rows of a job that has not ended, and returns the job as it stands then.
@@ -54,7 +68,10 @@ func (d *Dispatcher) advance(ctx context.Context, job schema.Job) (_ schema.Job,
 	if job.Intent != schema.IntentCancel {
 		return job, more, nil
 	}
-	n, err := schema.CancelItems(ctx, d.db, job.ID, d.options.Page)
+	n, next, err := schema.CancelItems(ctx, d.db, job.ID, d.positions[job.ID].mappingID, d.options.CancelPage)
+	if err == nil {
+		d.positions.set(job.ID, next, time.Now())
+	}
 	return job, more || n > 0, err
 }
 
@@ -111,7 +128,7 @@ func (d *Dispatcher) announce(ctx context.Context, job schema.Job) error {
 	}
 	slices.SortStableFunc(words, func(a, b word) int { return a.happened.Compare(b.happened) })
 	for _, w := range words {
-		if err := d.publish.Publish(events.Traced(ctx, w.trace), w.event); err != nil {
+		if err := d.stream.event(events.Traced(ctx, w.trace), w.event); err != nil {
 			return err
 		}
 		if err := w.remember(ctx); err != nil {
@@ -143,38 +160,37 @@ func (d *Dispatcher) milestones(job schema.Job) (words []word) {
 	return words
 }
 
-// dispatch sends the first of what is queued and due, as many as the window, but for what a hint says is still there.
-func (d *Dispatcher) dispatch(ctx context.Context, job schema.Job, window int) error {
-	items, err := schema.DueItems(ctx, d.db, job.ID, window)
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	lane := job.Classifier.Lane()
-	var (
-		work []events.MappingRequested
-		keys []hint
-	)
-	for _, item := range items {
-		key := hint{job.ID, item.MappingID, item.Attempt, job.IntentVersion}
-		if !d.hints.fresh(key, now) {
-			work = append(work, events.MappingRequested{Lane: lane, JobID: job.ID, MappingID: item.MappingID})
-			keys = append(keys, key)
-		}
-	}
-	if len(work) == 0 {
+// dispatch publishes what no hint covers of the items that are due.
+func (d *Dispatcher) dispatch(ctx context.Context, t task) error {
+	if len(t.send) == 0 {
 		return nil
 	}
+	now := time.Now()
+	until := now.Add(d.options.HintLife)
+	work := make([]events.MappingRequested, len(t.send))
+	for i, item := range t.send {
+		work[i] = events.MappingRequested{Lane: t.job.Classifier.Lane(), JobID: t.job.ID, MappingID: item.MappingID}
+	}
 	var failed error
-	for i, result := range d.publish.PublishWork(ctx, work) {
-		if result.Err != nil {
+	outstanding := len(t.due) > len(t.send)
+	for i, result := range d.stream.work(ctx, work) {
+		key := hintOf(t.job, t.send[i])
+		switch {
+		case result.Err != nil:
 			failed = result.Err
 			continue
+		case result.Answer == events.Accepted:
+			d.hints.accepted(key, until)
+		default:
+			d.hints.outstanding(key, now, until)
 		}
-		d.hints[keys[i]] = now.Add(d.options.HintLife)
+		outstanding = true
 	}
-	if failed != nil {
-		return fmt.Errorf("dispatch of job %s: %w", job.ID, failed)
+	if refusal, ok := errors.AsType[*events.Refusal](failed); ok && refusal.OfStream() && outstanding {
+		return nil // the stream has room again when the job's own messages leave it
 	}
-	return nil
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return d.stream.unpublished(failed)
 }

@@ -193,7 +193,7 @@ func TestAWaitThatCouldNotBeSaidIsSaidAtTheBell(t *testing.T) {
 	if err := p.fold(t.Context(), []events.Received[events.JobProgress]{heard(events.JobBell(job.ID))}); err == nil {
 		t.Error("the bell would be acknowledged")
 	}
-	if lagging, err := schema.LaggingJobs(t.Context(), h.DB); err != nil || !slices.Contains(lagging, job.ID) {
+	if lagging, err := new(schema.LagScan).Jobs(t.Context(), h.DB); err != nil || !slices.Contains(lagging, job.ID) {
 		t.Errorf("no bell would follow: %v, %v", lagging, err)
 	}
 	h.Bus.Restart()
@@ -208,7 +208,7 @@ func TestAWaitThatCouldNotBeSaidIsSaidAtTheBell(t *testing.T) {
 			n++
 		}
 	}
-	if lagging, err := schema.LaggingJobs(t.Context(), h.DB); err != nil || len(lagging) != 0 || n != 1 {
+	if lagging, err := new(schema.LagScan).Jobs(t.Context(), h.DB); err != nil || len(lagging) != 0 || n != 1 {
 		t.Errorf("it is said %d times, and %v lag, %v", n, lagging, err)
 	}
 }

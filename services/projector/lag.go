@@ -103,7 +103,7 @@ func (p *Projector) lagging(ctx context.Context, now time.Time) ([]string, error
 		return nil, err
 	}
 	p.lag.after = after
-	jobs, err := schema.LaggingJobs(ctx, p.db)
+	jobs, err := p.scan.Jobs(ctx, p.db)
 	if err != nil {
 		return missing, err
 	}

@@ -41,6 +41,7 @@ type Projector struct {
 	page      int
 	lag       lag
 	recurring *events.Recurring
+	scan      schema.LagScan
 
 	mu sync.Mutex
 	// troubles counts the errors in a row of the jobs whose last fold failed.
@@ -247,7 +248,7 @@ func (p *Projector) count(ctx context.Context, tx bun.Tx, locked schema.LockedSt
 	var swept int64
 	if l.sweep {
 		var more schema.Counts
-		if more, swept, err = schema.SweepItems(ctx, tx, locked, p.page); err != nil {
+		if more, swept, err = schema.SweepItems(ctx, tx, locked, p.scan.Since(l.jobID), p.page); err != nil {
 			return before, false, err
 		}
 		found = found.Plus(more)

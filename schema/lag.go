@@ -1,0 +1,98 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+)
+
+// LagScan finds the jobs whose status lags their rows. It remembers up to what time all outcomes of a job are folded, and does not look at
+// older ones again for a while: their index entries stay for as long as any transaction is older than they are. The zero value is ready
+// to use, by several goroutines.
+type LagScan struct {
+	mu     sync.Mutex
+	folded map[string]foldedUntil
+}
+
+// foldedUntil says that all outcomes of a job before a time are folded. That is believed for a while only, because a long transaction
+// may save an outcome with an earlier time, and because the clock may step back.
+type foldedUntil struct{ at, expires time.Time }
+
+const (
+	// lateCommit is how much later than its time an outcome may become visible and still be found at the next look.
+	lateCommit = 10 * time.Second
+	// believeFolded is how long older outcomes are not looked for.
+	believeFolded = time.Minute
+)
+
+// Since returns the time before which all outcomes of the job are folded; the zero time if that is not known.
+func (s *LagScan) Since(jobID string) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.folded[jobID].at
+}
+
+// Jobs lists the jobs whose status lags their rows, in the order of their ids: there is no status, it was computed from an older version
+// of the job, an outcome is not folded, or an event that follows from the status is not published.
+func (s *LagScan) Jobs(ctx context.Context, db bun.IDB) ([]string, error) {
+	ids, since := s.times()
+	var jobs []struct {
+		ID       string    `bun:"id"`
+		Lags     bool      `bun:"lags"`
+		Unfolded bool      `bun:"unfolded"`
+		Now      time.Time `bun:"now"`
+	}
+	// The newest outcome first: while a job is busy that is the one that is not folded yet. The subquery is not an exists, which would
+	// drop the order.
+	err := db.NewRaw(`with jobs as materialized (
+			select j.id, s.job_id is null or s.job_version < j.version or j.ended_at is not null
+				or s.waiting_for is distinct from j.announced_waiting as lags, clock_timestamp() as now,
+				coalesce((select f.since from unnest(?::text[], ?::timestamptz[]) f (id, since) where f.id = j.id limit 1), '-infinity') as since
+			from jobs j left join job_status s on s.job_id = j.id where not j.announced_finished
+		)
+		select j.id, j.lags, j.now, not j.lags and (select true from job_items i where i.job_id = j.id and i.outcome is not null
+			and i.folded_at is null and i.ended_at >= j.since order by i.ended_at desc, i.mapping_id desc limit 1) is not null as unfolded
+		from jobs j order by j.id`, pgdialect.Array(ids), pgdialect.Array(since)).Scan(ctx, &jobs)
+	if err != nil {
+		return nil, fmt.Errorf("lagging jobs: %w", err)
+	}
+	var lagging []string
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.folded
+	s.folded = make(map[string]foldedUntil, len(jobs))
+	for _, job := range jobs {
+		known, ok := before[job.ID]
+		switch {
+		case job.Lags || job.Unfolded:
+			lagging = append(lagging, job.ID)
+			if ok {
+				s.folded[job.ID] = known
+			}
+		case ok && time.Now().Before(known.expires):
+			s.folded[job.ID] = foldedUntil{job.Now.Add(-lateCommit), known.expires}
+		default:
+			s.folded[job.ID] = foldedUntil{job.Now.Add(-lateCommit), time.Now().Add(believeFolded)}
+		}
+	}
+	return lagging, nil
+}
+
+// times returns what is still believed, as two arrays.
+func (s *LagScan) times() (ids, since []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids, since = make([]string, 0, len(s.folded)), make([]string, 0, len(s.folded))
+	for id, folded := range s.folded {
+		if time.Now().After(folded.expires) {
+			delete(s.folded, id)
+			continue
+		}
+		ids, since = append(ids, id), append(since, folded.at.UTC().Format(time.RFC3339Nano))
+	}
+	return ids, since
+}

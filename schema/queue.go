@@ -1,0 +1,157 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+)
+
+// Positions holds, for jobs by id, a mapping before which no item that waits for nothing is queued. A query that starts there does not
+// read the index entries of the items before, which stay in the index for as long as any transaction is older than their end.
+type Positions map[string]string
+
+// arrays returns the jobs and their positions as two arrays of SQL.
+func (p Positions) arrays() (jobs, mappings any) {
+	ids, after := make([]string, 0, len(p)), make([]string, 0, len(p))
+	for id, position := range p {
+		ids, after = append(ids, id), append(after, position)
+	}
+	return pgdialect.Array(ids), pgdialect.Array(after)
+}
+
+// LongestWait is the longest time for which an item is made to wait. A due time further ahead than that was written before the database's
+// clock stepped back, so the item is due.
+const LongestWait = 80 * time.Second
+
+// isDue is the condition under which a queued item may be published, for the item in hand.
+var isDue = fmt.Sprintf("(due_at <= clock_timestamp() or due_at > clock_timestamp() + interval '%d seconds')", int(LongestWait.Seconds()))
+
+// The conditions of the three ranges of job_items_queued that hold the due items of the job q.id. The clock is read in a subquery, so
+// that each condition is one range of the index.
+const (
+	dueAtOnce  = "job_id = q.id and outcome is null and due_at = 'epoch' and mapping_id >= q.after"
+	dueWaited  = "job_id = q.id and outcome is null and due_at > 'epoch' and due_at <= (select clock_timestamp())"
+	dueStepped = "job_id = q.id and outcome is null and due_at > (select clock_timestamp() + ?longest * interval '1 second')"
+)
+
+// JobsWithWork lists the jobs for which a dispatcher has something to do, the oldest first, without the mappings that a caller named: an
+// event is not published, the list is not complete, the job is being cancelled or was blocked, or an item is due. It is one statement for
+// all jobs, however many of them wait.
+func JobsWithWork(ctx context.Context, db bun.IDB, from Positions) ([]Job, error) {
+	var jobs []Job
+	ids, after := from.arrays()
+	err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").
+		Join("cross join lateral (select j.id, coalesce((select p.after from unnest(?::text[], ?::text[]) p (id, after) where p.id = j.id limit 1), '') as after) q",
+			ids, after).
+		Where("not j.announced_finished").
+		Where(`(not j.announced_requested or j.announced_intent < j.intent_version
+			or j.announced_started <> (j.started_at is not null) or j.announced_listed <> (j.listed_at is not null)
+			or j.ended_at is null and (j.intent = 'cancel' or j.intent = 'run' and (
+				j.started_at is null or j.listed_at is null or j.blocked_by is not null
+				or exists (select from job_items where `+dueAtOnce+`)
+				or exists (select from job_items where `+dueWaited+`)
+				or exists (select from job_items where job_id = q.id and outcome is null
+					and due_at > (select clock_timestamp() + ? * interval '1 second')))))`, LongestWait.Seconds()).
+		Order("j.id").Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("jobs with work: %w", err)
+	}
+	return jobs, nil
+}
+
+// DueItem is an item that may be published.
+type DueItem struct {
+	JobID     string `bun:"job_id"`
+	MappingID string `bun:"mapping_id"`
+	Attempt   int    `bun:"attempt"`
+	// AtOnce reports that the item waits for nothing, so that it belongs to a position; see [Positions].
+	AtOnce bool `bun:"at_once"`
+}
+
+// DueItems lists the first items of each job that are queued and due, at most as many as limits has for the job, by job.
+func DueItems(ctx context.Context, db bun.IDB, limits map[string]int, from Positions) (map[string][]DueItem, error) {
+	var (
+		ids, after []string
+		most       []int
+		items      []DueItem
+	)
+	for id, limit := range limits {
+		ids, after, most = append(ids, id), append(after, from[id]), append(most, limit)
+	}
+	err := db.NewRaw(`select q.id as job_id, due.mapping_id, due.attempt, due.at_once
+		from unnest(?ids::text[], ?after::text[], ?most::int[]) q (id, after, most) cross join lateral (
+			(select mapping_id, attempt, true as at_once from job_items where `+dueAtOnce+` order by mapping_id limit q.most)
+			union all
+			(select mapping_id, attempt, false from job_items where `+dueWaited+` order by due_at, mapping_id limit q.most)
+			union all
+			(select mapping_id, attempt, false from job_items where `+dueStepped+` order by due_at, mapping_id limit q.most)
+			limit q.most) due`, dueArgs{pgdialect.Array(ids), pgdialect.Array(after), pgdialect.Array(most), LongestWait.Seconds()}).Scan(ctx, &items)
+	if err != nil {
+		return nil, fmt.Errorf("due items: %w", err)
+	}
+	due := make(map[string][]DueItem, len(limits))
+	for _, item := range items {
+		due[item.JobID] = append(due[item.JobID], item)
+	}
+	return due, nil
+}
+
+// dueArgs are the named arguments of [DueItems].
+type dueArgs struct {
+	IDs     any     `bun:"ids"`
+	After   any     `bun:"after"`
+	Most    any     `bun:"most"`
+	Longest float64 `bun:"longest"`
+}
+
+// CancelItems cancels at most limit queued items of the job, first those that wait for nothing from the position on, then any others. It
+// returns how many, which may be fewer although more are queued, if some of them got their outcomes at the same time, and the position
+// for the next page.
+func CancelItems(ctx context.Context, db bun.IDB, jobID, from string, limit int) (n int64, next string, err error) {
+	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		if err := readInIndexOrder(ctx, tx); err != nil {
+			return err
+		}
+		n, next, err = cancelPage(ctx, tx, jobID, limit, "due_at = 'epoch' and mapping_id >= ? order by mapping_id", from)
+		if err != nil || n > 0 {
+			return err
+		}
+		n, _, err = cancelPage(ctx, tx, jobID, limit, "true order by due_at, mapping_id")
+		return err
+	})
+	if err != nil {
+		return 0, from, fmt.Errorf("cancel items of job %s: %w", jobID, err)
+	}
+	return n, max(from, next), nil
+}
+
+func cancelPage(ctx context.Context, tx bun.Tx, jobID string, limit int, which string, args ...any) (n int64, last string, err error) {
+	// The page is locked once, in a step of its own: a condition of the update may be evaluated repeatedly, and would find the next page
+	// each time.
+	err = tx.NewRaw(`with page as materialized (
+			select mapping_id from job_items where job_id = ? and outcome is null and ? limit ? for update
+		), clock as materialized (
+			select clock_timestamp() as now from (select count(*) from page) locked
+		), cancelled as (
+			update job_items i set outcome = ?, error_code = null, error = null, ended_at = clock.now, updated_at = clock.now, updated_by = ?
+			from clock where i.job_id = ? and i.mapping_id = any (array(select mapping_id from page)) and `+stillQueued+`
+			returning i.mapping_id
+		)
+		select count(*), coalesce(max(mapping_id), '') from cancelled`,
+		jobID, bun.SafeQuery(which, args...), limit, ItemCancelled, dispatcher, jobID).Scan(ctx, &n, &last)
+	return n, last, err
+}
+
+// readInIndexOrder makes the transaction read pages in the order of an index. In a table that was never analyzed Postgres expects a job
+// to have a handful of items, and so prefers to read all of them and sort: every page then reads the whole queue.
+func readInIndexOrder(ctx context.Context, tx bun.Tx) error {
+	_, err := tx.NewRaw(`select set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true),
+		set_config('enable_bitmapscan', 'off', true)`).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("plan of the transaction: %w", err)
+	}
+	return nil
+}

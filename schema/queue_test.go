@@ -1,0 +1,213 @@
+package schema_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+// itemEntries counts the rows and index entries of job_items that do reads, in a transaction of its own.
+func itemEntries(t *testing.T, db *schema.DB, do func(ctx context.Context, tx bun.Tx) error) (n int) {
+	t.Helper()
+	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+		read := func() (n int, err error) {
+			err = tx.NewRaw(`select sum(pg_stat_get_xact_tuples_returned(oid)) from pg_class
+				where oid = 'job_items'::regclass or oid in (select indexrelid from pg_index where indrelid = 'job_items'::regclass)`).Scan(ctx, &n)
+			return n, err
+		}
+		before, err := read()
+		if err != nil {
+			return err
+		}
+		if err := do(ctx, tx); err != nil {
+			return err
+		}
+		n, err = read()
+		n -= before
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// longJob is a listed job over so many mappings in a database whose tables were never analyzed.
+func longJob(t *testing.T, mappings int) (*schema.DB, schema.Job, []string) {
+	t.Helper()
+	db := schematest.New(t)
+	exec(t, db, "alter table job_items set (autovacuum_enabled = off)")
+	ids := schematest.Report(t, db, mappings)
+	return db, schematest.ListedJob(t, db, mappings), ids
+}
+
+// In a table that was never analyzed Postgres expects a job to have a handful of items. No statement may read more of them than it handles
+// for that, or a job of 100,000 is handled in pages that each read 100,000 entries.
+func TestAPageOfItemsIsHandledWithoutReadingTheJob(t *testing.T) {
+	t.Parallel()
+	const mappings, page = 4000, 100
+	db, job, ids := longJob(t, mappings)
+	mustFold(t, db, job.ID)
+	locked := func(ctx context.Context, tx bun.Tx, do func(schema.LockedStatus) (schema.Counts, error)) error {
+		status, err := schema.LockStatus(ctx, tx, job.ID)
+		if err != nil {
+			return err
+		}
+		counts, err := do(status)
+		if err == nil && counts.Completed() != page {
+			t.Errorf("%d are folded", counts.Completed())
+		}
+		return err
+	}
+	for _, tc := range []struct {
+		name string
+		do   func(ctx context.Context, tx bun.Tx) error
+	}{
+		{"DueItems", func(ctx context.Context, tx bun.Tx) error {
+			due, err := dueItems(ctx, tx, job.ID, page)
+			if len(due) != page {
+				t.Errorf("%d are due", len(due))
+			}
+			return err
+		}},
+		{"JobsWithWork", func(ctx context.Context, tx bun.Tx) error {
+			_, err := schema.JobsWithWork(ctx, tx, nil)
+			return err
+		}},
+		{"CancelItems", func(ctx context.Context, tx bun.Tx) error {
+			var n int64
+			var err error
+			for position := ""; n == page || position == ""; {
+				if n, position, err = schema.CancelItems(ctx, db, job.ID, position, page); err != nil || position >= ids[mappings/2] {
+					break
+				}
+			}
+			if err != nil {
+				return err
+			}
+			n, _, err = schema.CancelItems(ctx, tx, job.ID, ids[mappings/2], page)
+			if n != page {
+				t.Errorf("%d are cancelled", n)
+			}
+			return err
+		}},
+		{"LagScan", func(ctx context.Context, tx bun.Tx) error {
+			_, err := new(schema.LagScan).Jobs(ctx, tx)
+			return err
+		}},
+		{"FoldItems", func(ctx context.Context, tx bun.Tx) error {
+			return locked(ctx, tx, func(status schema.LockedStatus) (schema.Counts, error) {
+				return schema.FoldItems(ctx, tx, status, ids[:page])
+			})
+		}},
+		{"SweepItems", func(ctx context.Context, tx bun.Tx) error {
+			return locked(ctx, tx, func(status schema.LockedStatus) (schema.Counts, error) {
+				counts, _, err := schema.SweepItems(ctx, tx, status, time.Time{}, page)
+				return counts, err
+			})
+		}},
+	} {
+		// One entry to find an item and one to write it, and one each for versions that were updated a moment ago.
+		if n := itemEntries(t, db, tc.do); n > 5*page {
+			t.Errorf("%s reads %d entries for %d items", tc.name, n, page)
+		}
+	}
+}
+
+// A transaction that stays open for minutes, such as that of pg_dump, keeps the index entries of every item that is done meanwhile.
+func TestAnOldSnapshotMakesNoTurnReadWhatIsDone(t *testing.T) {
+	t.Parallel()
+	const mappings, done = 3000, 2900
+	db, job, ids := longJob(t, mappings)
+	mustFold(t, db, job.ID)
+	var scan schema.LagScan
+	if _, err := scan.Jobs(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	old, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Rollback() //nolint:errcheck // nothing was written
+	if _, err := old.ExecContext(t.Context(), "set transaction isolation level repeatable read; select"); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, `update job_items set outcome = 'succeeded', ended_at = clock_timestamp() - interval '1 minute', folded_at = null
+		where mapping_id <= ?`, ids[done-1])
+	exec(t, db, "update job_items set folded_at = ended_at where outcome is not null")
+
+	from := schema.Positions{job.ID: ids[done]}
+	// As after a look at which everything was folded.
+	if _, err := scan.Jobs(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	for name, do := range map[string]func(ctx context.Context, tx bun.Tx) error{
+		"JobsWithWork": func(ctx context.Context, tx bun.Tx) error {
+			jobs, err := schema.JobsWithWork(ctx, tx, from)
+			if len(jobs) != 1 {
+				t.Errorf("%d jobs have work", len(jobs))
+			}
+			return err
+		},
+		"DueItems": func(ctx context.Context, tx bun.Tx) error {
+			due, err := schema.DueItems(ctx, tx, map[string]int{job.ID: 10}, from)
+			if len(due[job.ID]) != 10 || due[job.ID][0].MappingID != ids[done] {
+				t.Errorf("due: %v", due)
+			}
+			return err
+		},
+		"LagScan": func(ctx context.Context, tx bun.Tx) error {
+			lagging, err := scan.Jobs(ctx, tx)
+			if len(lagging) != 0 {
+				t.Errorf("lagging: %v", lagging)
+			}
+			return err
+		},
+		"SweepItems": func(ctx context.Context, tx bun.Tx) error {
+			locked, err := schema.LockStatus(ctx, tx, job.ID)
+			if err != nil {
+				return err
+			}
+			_, _, err = schema.SweepItems(ctx, tx, locked, scan.Since(job.ID), 100)
+			return err
+		},
+	} {
+		if n := itemEntries(t, db, do); n > 30 {
+			t.Errorf("%s reads %d entries of %d that are done", name, n, done)
+		}
+	}
+	if n := itemEntries(t, db, func(ctx context.Context, tx bun.Tx) error {
+		_, err := schema.DueItems(ctx, tx, map[string]int{job.ID: 10}, nil)
+		return err
+	}); n < done {
+		t.Errorf("without a position only %d entries are read: the snapshot keeps nothing, and the test proves nothing", n)
+	}
+}
+
+func TestAnOutcomeIsFoundLaggingHoweverLateItBecomesVisible(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 2)
+	job := schematest.ListedJob(t, db, 2)
+	mustFold(t, db, job.ID)
+	var scan schema.LagScan
+	for range 2 {
+		if lagging, err := scan.Jobs(t.Context(), db); err != nil || len(lagging) != 0 {
+			t.Fatalf("%v lag, %v", lagging, err)
+		}
+	}
+	succeed(t, db, job.ID, ids[0])
+	exec(t, db, "update job_items set ended_at = ended_at - interval '5 seconds' where outcome is not null")
+	if lagging, err := scan.Jobs(t.Context(), db); err != nil || len(lagging) != 1 {
+		t.Errorf("%v lag, %v", lagging, err)
+	}
+	mustFold(t, db, job.ID, ids[0])
+	if lagging, err := scan.Jobs(t.Context(), db); err != nil || len(lagging) != 0 {
+		t.Errorf("when it is folded %v lag, %v", lagging, err)
+	}
+}
