@@ -114,7 +114,7 @@ func TestAJobIsBlockedWhileNoClassifierTakesItsWork(t *testing.T) {
 	t.Parallel()
 	k := newDesk(t)
 	job := k.job("cards", 200)
-	d := k.dispatcher(Options{LaneLook: time.Millisecond, Silence: time.Second})
+	d := k.dispatcher(Options{LaneLook: time.Millisecond, Silence: time.Second, HintLife: 100 * time.Millisecond})
 	none := "no classifier takes work from the rules lane"
 	k.blocked(d, job, none)
 	stop := k.classifierIs()
