@@ -39,8 +39,8 @@ func TestTheJobAnswersTheSampleAsItsLabelsDo(t *testing.T) {
 	}
 }
 
-// judge answers every attribute of the sample as a job does, by the names of the labels' columns.
-func judge(t *testing.T) []map[string]string {
+// sampleIndex returns the sample's attributes and columns, and an index of the columns in the order in which the database returns them.
+func sampleIndex(t *testing.T) ([]schema.Attribute, []schema.SourceColumn, *rank.Index) {
 	t.Helper()
 	attributes, err := tabular.Attributes("attributes.csv", sample.Attributes())
 	if err != nil {
@@ -56,16 +56,22 @@ func judge(t *testing.T) []map[string]string {
 			SchemaName: r.SchemaName, TableName: r.TableName, ColumnName: r.ColumnName, DataType: r.DataType, Description: r.Description,
 		}
 	}
-	slices.SortFunc(candidates, func(a, b schema.SourceColumn) int { // as the database gives them
+	slices.SortFunc(candidates, func(a, b schema.SourceColumn) int {
 		return cmp.Or(strings.Compare(a.SchemaName, b.SchemaName), strings.Compare(a.TableName, b.TableName), strings.Compare(a.ColumnName, b.ColumnName))
 	})
-	index := rank.NewIndex(candidates)
+	return attributes.Rows, candidates, rank.NewIndex(candidates)
+}
+
+// judge answers every attribute of the sample as a job does, by the names of the labels' columns.
+func judge(t *testing.T) []map[string]string {
+	t.Helper()
+	attributes, candidates, index := sampleIndex(t)
 	policy, err := rules.Default()
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := make([]map[string]string, len(attributes.Rows))
-	for i, attribute := range attributes.Rows {
+	said := make([]map[string]string, len(attributes))
+	for i, attribute := range attributes {
 		ranking := index.Rank(attribute)
 		input := rules.Input{Attribute: attribute, Report: sample.ReportName}
 		if ranking.Column >= 0 {
