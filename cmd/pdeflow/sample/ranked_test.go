@@ -9,14 +9,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
 var update = flag.Bool("update", false, "write the golden file of testdata")
 
-// TestTheJobAnswersTheSample_Golden compares every part of the answers with a golden file. A change that is meant to change no answer leaves
-// the file as it is; any other shows there what it changes.
+// TestTheJobAnswersTheSample_Golden compares every part of the answers with a golden file. A change that is meant to
+// change no answer leaves the file as it is; any other shows there what it changes.
 func TestTheJobAnswersTheSample_Golden(t *testing.T) {
 	t.Parallel()
 	policy, err := rules.Default()

@@ -130,8 +130,8 @@ func orNothing(field string) string {
 	return field
 }
 
-// What is said with 85 or more must be right in 95 of 100 cases. The question is asked of harder schemas than the golden ones: from every one
-// in turn each right column is taken away, so that what is left is near twins or nothing.
+// What is said with 85 or more must be right in 95 of 100 cases. The question is asked of harder schemas than the
+// golden ones: from every one in turn each right column is taken away, so that what is left is near twins or nothing.
 func TestHighConfidenceIsDeserved(t *testing.T) {
 	t.Parallel()
 	said, right := 0, 0

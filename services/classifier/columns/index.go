@@ -10,9 +10,11 @@ import (
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/datatype"
+	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
-// Index holds the candidate columns of a report, ready to be ranked. It is not changed after [NewIndex] and safe for concurrent use.
+// Index holds the candidate columns of a report, ready to be ranked. It is not changed after [NewIndex] and safe for
+// concurrent use.
 type Index struct {
 	vocabulary *vocabulary
 	columns    []column
@@ -20,57 +22,12 @@ type Index struct {
 	terms      []term         // by id
 	postings   [][]int        // by term: the columns that have it anywhere, rising
 	lookups    []string       // names of columns in lookup tables, lower-case
-	opaque     [26][]int      // terms that the dictionary does not know, by their first letter
-	scratch    sync.Pool      // of *scratch
+	opaque     [26][]int      // terms that the dictionary does not have, by their first letter
+	workspaces sync.Pool      // of *workspace
 }
 
-// term is what the index knows of a term, whether a column has it or not.
-type term struct {
-	text string
-	// weight is what finding the term says about a column: rare terms say more.
-	weight float64
-	// strong is the weight in an identifier, where some weak terms are not weak.
-	strong  float64
-	related []link
-	groups  []int
-	assumed bool
-	// party is a term beside which something else is assumed: a branch's address where the customer's is meant.
-	party  bool
-	alters bool
-	weak   bool
-	// announces is the sort of value that the term announces.
-	announces announcement
-	// opaque is a word of the columns that the dictionary does not know.
-	opaque bool
-}
-
-// link leads to a term of the index that may stand for another.
-type link struct {
-	id     int
-	degree float64
-}
-
-// column is one candidate as it is compared.
-type column struct {
-	field        string
-	name         []int
-	shared       []bool // by name: most columns of the table say it too
-	head         int    // of an identifier: what it identifies, the last word before "number" and the like; else -1
-	table        []int
-	description  []int
-	kind         kind
-	declared     datatype.Type
-	declaredText string
-	columnName   string
-	says         [inDescription + 1]string // by field: what its terms were read from
-	role         role
-	tableNumber  int
-	key          bool // of its table
-	// size is the size of its table beside the largest one, 0 to 1.
-	size float64
-}
-
-// NewIndex prepares the candidates for ranking. The order of candidates decides between columns that nothing else tells apart.
+// NewIndex prepares the candidates for ranking. The order of candidates decides between columns that nothing else
+// tells apart.
 func NewIndex(candidates []schema.SourceColumn) *Index {
 	ix := &Index{vocabulary: knowledge(), ids: map[string]int{}, columns: make([]column, 0, len(candidates))}
 	tables := tablesOf(candidates)
@@ -87,20 +44,30 @@ func NewIndex(candidates []schema.SourceColumn) *Index {
 	ix.weigh()
 	ix.relate()
 	ix.collectOpaque()
-	ix.scratch.New = func() any { return newScratch(len(ix.columns), len(ix.terms)) }
+	ix.workspaces.New = func() any { return newWorkspace(len(ix.columns), len(ix.terms)) }
 	return ix
+}
+
+// Rank finds the column that feeds an attribute, or reports that nothing fits.
+func (ix *Index) Rank(a schema.Attribute) Ranking {
+	w, _ := ix.workspaces.Get().(*workspace)
+	defer func() {
+		w.reset()
+		ix.workspaces.Put(w)
+	}()
+	return w.rank(ix, &a)
 }
 
 func (ix *Index) add(c *schema.SourceColumn, t *table) {
 	v := ix.vocabulary
-	says := [...]string{inName: t.strip(c.ColumnName), inTable: t.says, inDescription: c.Description}
-	said := v.terms(nil, says[inName])
+	texts := [fields]string{inName: t.strip(c.ColumnName), inTable: t.name, inDescription: c.Description}
+	name := v.terms(nil, texts[inName])
 	declared := datatype.Parse(c.DataType)
-	kind := v.kindOf(said, declared)
+	kind := v.kindOf(name, declared)
 	row := column{
-		field: c.SourceField(), columnName: c.ColumnName, declared: declared, declaredText: c.DataType, says: says,
-		kind: kind, head: ix.headOf(said, kind), role: t.role, tableNumber: t.number, key: c.ColumnName == t.key,
-		name: ix.idsOf(said), table: ix.idsOf(v.terms(nil, t.says)), description: ix.idsOf(v.terms(nil, c.Description)),
+		field: c.SourceField(), columnName: c.ColumnName, declared: declared, declaredText: c.DataType, texts: texts,
+		kind: kind, head: ix.headOf(name, kind), role: t.role, tableNumber: t.number, key: c.ColumnName == t.key,
+		name: ix.idsOf(name), table: ix.idsOf(v.terms(nil, t.name)), description: ix.idsOf(v.terms(nil, c.Description)),
 	}
 	if t.role == lookupTable {
 		ix.lookups = append(ix.lookups, strings.ToLower(c.ColumnName))
@@ -116,12 +83,12 @@ func (ix *Index) add(c *schema.SourceColumn, t *table) {
 	}
 }
 
-// headOf finds what an identifier with these terms identifies; -1 if that is not said.
-func (ix *Index) headOf(said []string, k kind) int {
+// headOf returns the term for what an identifier with these terms identifies, or -1.
+func (ix *Index) headOf(name []string, k kind) int {
 	if k != identifierKind {
 		return -1
 	}
-	for _, text := range slices.Backward(said) {
+	for _, text := range slices.Backward(name) {
 		if a := ix.vocabulary.kinds[text]; !a.strong {
 			return ix.id(text)
 		}
@@ -129,7 +96,7 @@ func (ix *Index) headOf(said []string, k kind) int {
 	return -1
 }
 
-// markShared marks the terms that most columns of a table have in their names: what all say sets none apart.
+// markShared marks the terms that most columns of a table have in their names and that so set none apart.
 func (ix *Index) markShared(candidates []schema.SourceColumn) {
 	type key struct {
 		table tableKey
@@ -173,21 +140,15 @@ func (ix *Index) id(text string) int {
 	ix.ids[strings.Clone(text)] = id
 	v := ix.vocabulary
 	ix.terms = append(ix.terms, term{
-		text: text, groups: v.groups[text], assumed: v.assumed[text], party: v.besidesAssumed(text), alters: v.alters[text], weak: v.weak[text],
-		announces: v.kinds[text],
+		text: text, groups: v.groups[text], assumed: v.assumed[text], party: v.besidesAssumed(text), alters: v.alters[text],
+		weak: v.weak[text], announces: v.kinds[text],
 	})
 	ix.postings = append(ix.postings, nil)
 	return id
 }
 
-const (
-	// weakShare is what a term of the "weak" lines counts beside another that is as rare.
-	weakShare = 0.35
-	// leastWeight keeps a term that nearly every column has from meaning nothing at all.
-	leastWeight = 0.12
-)
-
-// weigh gives every term its weight by how few columns or tables say it in their name. A description is no measure: it is a sentence.
+// weigh gives every term its weight by how few columns or tables have it in their name. A description is no measure:
+// it is a sentence.
 func (ix *Index) weigh() {
 	having := make([]int, len(ix.terms))
 	for i := range ix.columns {
@@ -213,14 +174,6 @@ func (ix *Index) weigh() {
 	}
 }
 
-// weightIn is the term's weight in the name of a column or attribute of the kind.
-func (t *term) weightIn(k kind) float64 {
-	if k == identifierKind {
-		return t.strong
-	}
-	return t.weight
-}
-
 // weightOf is the weight of a term that so many columns have, 0 to 1.
 func (ix *Index) weightOf(having int, weak bool) float64 {
 	n := float64(len(ix.columns) + 1)
@@ -231,7 +184,7 @@ func (ix *Index) weightOf(having int, weak bool) float64 {
 	return weight
 }
 
-// relate resolves what the vocabulary says is near, the term itself first.
+// relate links every term to those that the vocabulary calls near, itself first.
 func (ix *Index) relate() {
 	for i := range ix.terms {
 		t := &ix.terms[i]
@@ -243,4 +196,30 @@ func (ix *Index) relate() {
 		}
 		slices.SortStableFunc(t.related[1:], func(a, b link) int { return cmp.Compare(b.degree, a.degree) })
 	}
+}
+
+// collectOpaque files the terms of the columns that the dictionary does not have by their first letter.
+func (ix *Index) collectOpaque() {
+	for i := range ix.terms {
+		t := &ix.terms[i]
+		first := t.text[0]
+		if len(ix.postings[i]) == 0 || first < 'a' || first > 'z' || strings.Contains(t.text, " ") || words.Known(t.text) {
+			continue
+		}
+		t.opaque = true
+		ix.opaque[first-'a'] = append(ix.opaque[first-'a'], i)
+	}
+}
+
+// opaqueTerms returns the opaque terms with the first letter of a word.
+func (ix *Index) opaqueTerms(word string) []int {
+	if first := word[0]; 'a' <= first && first <= 'z' {
+		return ix.opaque[first-'a']
+	}
+	return nil
+}
+
+// explainsCode reports whether a lookup table has the column as its key.
+func (ix *Index) explainsCode(c *column) bool {
+	return slices.Contains(ix.lookups, strings.ToLower(c.columnName))
 }

@@ -9,109 +9,120 @@ import (
 
 // Ranking is the answer for one attribute.
 type Ranking struct {
-	// SourceField is the chosen column as schema.table.column, empty where nothing fits.
+	// SourceField is the chosen column as schema.table.column, empty if nothing fits.
 	SourceField string
-	// Column is the position of the chosen column among the candidates, -1 where nothing fits.
+	// Column is the position of the chosen column among the candidates, -1 if nothing fits.
 	Column int
-	// Confidence is 0 to 95: how sure the answer is, "nothing fits" included. It is 0 where there are no columns to compare.
+	// Confidence is 0 to 95: how sure the answer is, "nothing fits" included. It is 0 if there are no columns to
+	// compare.
 	Confidence int
-	// MappingType says how the chosen column feeds the attribute, empty where nothing fits.
+	// MappingType is how the chosen column feeds the attribute, empty if nothing fits.
 	MappingType schema.MappingType
-	// Rationale says to a reviewer why.
+	// Rationale explains the answer to a reviewer.
 	Rationale string
-	// Margin is the lead over the next column that means something else, 0 to 100; of copies of the same element in other tables it takes
-	// no notice. It is 0 where nothing fits.
+	// Margin is the lead over the next column of another element, 0 to 100, copies of the same element in other
+	// tables not counted. It is 0 if nothing fits.
 	Margin int
-	// Alternatives are the next best columns, best first, the chosen one not among them.
+	// Alternatives are the next best columns, best first, without the chosen one.
 	Alternatives []schema.Alternative
 }
 
-const (
-	// enough is the least score of a column that is offered.
-	enough = 0.4
-	// mostAlternatives are shown, none of them with a score below leastAlternative.
-	mostAlternatives = 5
-	leastAlternative = 0.05
-)
-
-// Rank finds the column that feeds an attribute, or says that nothing fits.
-func (ix *Index) Rank(a schema.Attribute) Ranking {
-	s, _ := ix.scratch.Get().(*scratch)
-	defer func() {
-		s.reset()
-		ix.scratch.Put(s)
-	}()
-	r := ix.read(&a, s)
-	for _, number := range ix.gather(&r, s) {
-		s.judged = append(s.judged, ix.judge(&r, s, number))
-	}
-	slices.SortFunc(s.judged, func(a, b verdict) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.column, b.column))
-	})
-	if len(s.judged) == 0 || s.judged[0].score < enough {
-		return ix.nothing(&r, s)
-	}
-	return ix.chosen(&r, s)
+// workspace is the memory of one call of Rank, kept for the next.
+type workspace struct {
+	request  request
+	promises promises
+	answered []float64
+	verdicts []verdict
 }
 
-func (ix *Index) nothing(r *request, s *scratch) Ranking {
-	if len(ix.columns) == 0 {
+func newWorkspace(columns, terms int) *workspace {
+	return &workspace{request: newRequest(terms), promises: newPromises(columns)}
+}
+
+func (w *workspace) reset() {
+	w.request.reset()
+	w.promises.reset()
+	w.verdicts = w.verdicts[:0]
+}
+
+// rank reads an attribute, finds the promising columns, scores them and explains the result.
+func (w *workspace) rank(ix *Index, a *schema.Attribute) Ranking {
+	w.request.read(ix, a)
+	s := scorer{ix: ix, request: &w.request, answered: w.answered}
+	for _, number := range w.promises.shortlist(ix, &w.request) {
+		w.verdicts = append(w.verdicts, s.score(number))
+	}
+	w.answered = s.answered
+	slices.SortFunc(w.verdicts, func(a, b verdict) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.column, b.column))
+	})
+	x := explainer{ix: ix, request: &w.request, verdicts: w.verdicts}
+	if len(w.verdicts) == 0 || w.verdicts[0].score < leastScore {
+		return rankNothing(x)
+	}
+	return rankFirst(x)
+}
+
+// rankNothing is the answer if no column scores enough.
+func rankNothing(x explainer) Ranking {
+	if len(x.ix.columns) == 0 {
 		return Ranking{Column: -1, Rationale: "Nothing could be compared: the report's data sources have no columns."}
 	}
 	best := 0.0
-	if len(s.judged) > 0 {
-		best = s.judged[0].score
+	if len(x.verdicts) > 0 {
+		best = x.verdicts[0].score
 	}
 	return Ranking{
 		Column:       -1,
 		Confidence:   percent(min(mostCertain, 1-likelihood(best))),
-		Rationale:    ix.whyNothing(r, s),
-		Alternatives: ix.alternatives(r, s, s.judged, likelihood),
+		Rationale:    x.whyNothing(),
+		Alternatives: alternatives(x, x.verdicts, likelihood),
 	}
 }
 
-func (ix *Index) chosen(r *request, s *scratch) Ranking {
-	best := s.judged[0]
-	lead, copied := ix.lead(s.judged)
+// rankFirst is the answer if the first of the scored columns is chosen.
+func rankFirst(x explainer) Ranking {
+	best := x.verdicts[0]
+	lead, copied := lead(x.ix, x.verdicts)
 	confidence := min(mostCertain, likelihood(best.score)*certainty(lead, copied))
 	return Ranking{
-		SourceField: ix.columns[best.column].field,
+		SourceField: x.ix.columns[best.column].field,
 		Column:      best.column,
 		Confidence:  percent(confidence),
-		MappingType: ix.mappingType(r, best),
-		Rationale:   ix.whyChosen(r, s, lead),
+		MappingType: mappingType(x.ix, x.request, best),
+		Rationale:   x.whyFirst(lead),
 		Margin:      percent(lead),
-		Alternatives: ix.alternatives(r, s, s.judged[1:], func(score float64) float64 {
+		Alternatives: alternatives(x, x.verdicts[1:], func(score float64) float64 {
 			return confidence * (score / best.score) * (score / best.score)
 		}),
 	}
 }
 
-// mappingType says how a column feeds the attribute: by the kinds of value, and through a lookup table where the column stands in one or
-// where one explains the letters that must become the form's number.
-func (ix *Index) mappingType(r *request, v verdict) schema.MappingType {
+// mappingType is how a column feeds the attribute: by the kinds of value, and through a lookup table if the column
+// stands in one or if one explains the letters that must become the form's number.
+func mappingType(ix *Index, r *request, v verdict) schema.MappingType {
 	c := &ix.columns[v.column]
-	if c.role == lookupTable || v.how == schema.Direct && r.wantsNumberFor(c) && ix.explainsCode(c) {
+	if c.role == lookupTable || v.how == schema.Direct && r.isNumberOf(c) && ix.explainsCode(c) {
 		return schema.Lookup
 	}
 	return v.how
 }
 
-func (ix *Index) alternatives(r *request, s *scratch, judged []verdict, worth func(score float64) float64) []schema.Alternative {
+func alternatives(x explainer, verdicts []verdict, worth func(score float64) float64) []schema.Alternative {
 	n := 0
-	for n < len(judged) && n < mostAlternatives && judged[n].score >= leastAlternative {
+	for n < len(verdicts) && n < mostAlternatives && verdicts[n].score >= leastAlternative {
 		n++
 	}
 	if n == 0 {
 		return nil
 	}
-	alternatives := make([]schema.Alternative, n)
-	for i, v := range judged[:n] {
-		alternatives[i] = schema.Alternative{
-			SourceField: ix.columns[v.column].field,
+	all := make([]schema.Alternative, n)
+	for i, v := range verdicts[:n] {
+		all[i] = schema.Alternative{
+			SourceField: x.ix.columns[v.column].field,
 			Score:       percent(worth(v.score)),
-			Reason:      ix.whyNot(r, s, v),
+			Reason:      x.whyNot(v),
 		}
 	}
-	return alternatives
+	return all
 }

@@ -11,13 +11,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/pdeflow/pdeflow/schema"
 )
 
 var update = flag.Bool("update", false, "write the golden files of testdata")
 
-// TestRankings_Golden compares every part of the rankings of known attributes with a golden file, so that a change of the code that is meant
-// to change nothing is seen to change nothing, and a change of the weights is seen whole.
+// TestRankings_Golden compares every part of the rankings of known attributes with a golden file, so that a change of
+// the code that is meant to change nothing is seen to change nothing, and a change of the weights is seen whole.
 func TestRankings_Golden(t *testing.T) {
 	t.Parallel()
 	for _, b := range banks(t) {
@@ -33,8 +34,8 @@ func TestRankings_Golden(t *testing.T) {
 	}
 }
 
-// TestRankings_GoldenOfGeneratedNames ranks names that are put together from parts among the columns of all banks. The golden file has the
-// choice and a digest of the texts.
+// TestRankings_GoldenOfGeneratedNames ranks names that are put together from parts among the columns of all banks.
+// The golden file has the choice and a digest of the texts.
 func TestRankings_GoldenOfGeneratedNames(t *testing.T) {
 	t.Parallel()
 	var candidates []schema.SourceColumn
@@ -48,12 +49,14 @@ func TestRankings_GoldenOfGeneratedNames(t *testing.T) {
 		var text bytes.Buffer
 		writeRanking(&text, a, r)
 		sum := sha256.Sum256(text.Bytes())
-		fmt.Fprintf(&got, "%s, %s: %s %d %d %s\n", a.AttributeName, a.DataType, r.SourceField, r.Confidence, r.Margin, hex.EncodeToString(sum[:4]))
+		digest := hex.EncodeToString(sum[:4])
+		fmt.Fprintf(&got, "%s, %s: %s %d %d %s\n", a.AttributeName, a.DataType, r.SourceField, r.Confidence, r.Margin, digest)
 	}
 	compareGolden(t, "generated", got.Bytes())
 }
 
-// generatedAttributes are names of every combination of a qualifier, a thing and what is asked of it, in the styles of forms and of systems.
+// generatedAttributes are names of every combination of a qualifier, a thing and what is asked of it, in the styles
+// of forms and of systems.
 func generatedAttributes() []schema.Attribute {
 	things := []string{
 		"Account", "Loan", "Borrower", "Co-Borrower", "Collateral", "Property", "Late Fee", "Credit Limit", "Principal", "Interest",
@@ -75,7 +78,8 @@ func generatedAttributes() []schema.Attribute {
 		for _, thing := range things {
 			for _, a := range asked {
 				all = append(all, schema.Attribute{
-					AttributeName: qualifier + thing + " " + a.word, DataType: a.dataType, TechnicalLineItemName: a.technical, Description: a.description,
+					AttributeName: qualifier + thing + " " + a.word, DataType: a.dataType,
+					TechnicalLineItemName: a.technical, Description: a.description,
 				})
 			}
 		}
@@ -85,7 +89,8 @@ func generatedAttributes() []schema.Attribute {
 
 func writeRanking(b *bytes.Buffer, a schema.Attribute, r Ranking) {
 	fmt.Fprintf(b, "%s, %s\n", a.AttributeName, a.DataType)
-	fmt.Fprintf(b, "  %s, column %d, %s, confidence %d, margin %d\n", orNothing(r.SourceField), r.Column, r.MappingType, r.Confidence, r.Margin)
+	fmt.Fprintf(b, "  %s, column %d, %s, confidence %d, margin %d\n",
+		orNothing(r.SourceField), r.Column, r.MappingType, r.Confidence, r.Margin)
 	fmt.Fprintf(b, "  %s\n", r.Rationale)
 	for _, alternative := range r.Alternatives {
 		fmt.Fprintf(b, "  %d %s: %s\n", alternative.Score, alternative.SourceField, alternative.Reason)

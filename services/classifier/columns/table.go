@@ -39,7 +39,7 @@ func (r role) String() string {
 type table struct {
 	// prefix is a system's mark that stands before most columns' names and is no word, such as "CRDM_".
 	prefix string
-	says   string
+	name   string
 	role   role
 	number int
 	// key is the column of a lookup table whose codes it explains; empty where none is named like the table.
@@ -62,7 +62,7 @@ func tablesOf(columns []schema.SourceColumn) map[tableKey]*table {
 	}
 	tables := make(map[tableKey]*table, len(names))
 	for key, of := range names {
-		t := &table{says: key.table, role: roleOf(key.table, of), number: len(tables), key: keyOf(key.table, of)}
+		t := &table{name: key.table, role: roleOf(key.table, of), number: len(tables), key: keyOf(key.table, of)}
 		if prefix := commonPrefix(of); isMark(strings.TrimSuffix(prefix, "_"), key.table) {
 			t.prefix = prefix
 		}
@@ -118,27 +118,31 @@ func isMark(prefix, table string) bool {
 	return at >= 0 && strings.IndexByte(table[at+1:], prefix[len(prefix)-1]) >= 0
 }
 
-// Words of tables' names that tell what the tables are for.
+// Words of tables' names that tell what the tables are for, and of columns' names that end the key of a lookup table.
 var (
 	plumbing = []string{"staging", "stg", "stage", "log", "audit", "batch", "etl", "temporary", "error", "reject"}
 	past     = []string{"archive", "arch", "backup", "bkp", "bak", "old", "history", "purge"}
+	keyWords = []string{"code", "type", "identifier", "number", "key"}
 	lookups  = []string{"lookup", "lkp", "lkup", "lu", "ref", "reference", "xref", "code", "decode", "dom"}
 )
 
-// keyOf is the column that is called what the table is called, and the code or the number of it: REF_STAT has STAT_CD. The order of columns
-// does not tell: a data source gives them by name.
+// keyOf is the column that is called what the table is called, and the code or the number of it: REF_STAT has
+// STAT_CD. The order of columns does not tell: a data source gives them by name.
 func keyOf(table string, columns []string) string {
-	about := slices.DeleteFunc(words.Split(table), func(w string) bool { return slices.Contains(lookups, w) || w == "table" })
+	about := slices.DeleteFunc(words.Split(table), func(w string) bool {
+		return slices.Contains(lookups, w) || w == "table"
+	})
 	for _, c := range columns {
-		said := words.Split(c)
-		if n := len(said) - 1; n >= 0 && slices.Equal(said[:n], about) && slices.Contains([]string{"code", "type", "identifier", "number", "key"}, said[n]) {
+		name := words.Split(c)
+		if n := len(name) - 1; n >= 0 && slices.Equal(name[:n], about) && slices.Contains(keyWords, name[n]) {
 			return c
 		}
 	}
 	return ""
 }
 
-// roleOf tells a table's role by the words of its name; a table of few columns that pairs a code with its description is a lookup table too.
+// roleOf tells a table's role by the words of its name; a table of few columns that pairs a code with its description
+// is a lookup table too.
 func roleOf(name string, columns []string) role {
 	said := words.Split(name)
 	has := func(some []string) bool {

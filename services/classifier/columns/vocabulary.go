@@ -8,13 +8,15 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/pdeflow/pdeflow/services/classifier/datatype"
 	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
 //go:embed concepts.txt
 var concepts string
 
-// knowledge is the embedded vocabulary, read once. A mistake in it is a mistake in this package and its tests read it first.
+// knowledge is the embedded vocabulary, read once. A mistake in it is a mistake in this package and its tests read it
+// first.
 var knowledge = sync.OnceValue(func() *vocabulary {
 	v, err := parseVocabulary(concepts)
 	if err != nil {
@@ -23,7 +25,8 @@ var knowledge = sync.OnceValue(func() *vocabulary {
 	return v
 })
 
-// vocabulary is what is known of words and phrases beyond any schema. A term is a word or the first phrase of a "same" line.
+// vocabulary is what is known of words and phrases beyond any schema. A term is a word or the first phrase of a
+// "same" line.
 type vocabulary struct {
 	next    map[step]int // a trie of phrases: node and word to node
 	phrases map[int]string
@@ -53,7 +56,8 @@ type announcement struct {
 	strong bool
 }
 
-// terms appends the terms of a text to dst: its words, with phrases that say one thing made one and what carries no meaning left out.
+// terms appends the terms of a text to dst: its words, with phrases that say one thing made one and what carries no
+// meaning left out.
 func (v *vocabulary) terms(dst []string, text string) []string {
 	var buffer [48]string
 	ws := slices.DeleteFunc(words.Append(buffer[:0], text), empty)
@@ -100,8 +104,8 @@ func (v *vocabulary) longest(ws []string) (term string, used int) {
 // empty reports whether a word only holds a sentence together.
 func empty(word string) bool {
 	switch word {
-	case "a", "all", "an", "and", "any", "are", "at", "be", "been", "by", "during", "each", "for", "from", "has", "have", "if", "in", "into", "is", "it",
-		"its", "of", "on", "or", "per", "that", "the", "their", "these", "this", "was", "were", "where", "whether", "which", "who",
+	case "a", "all", "an", "and", "any", "are", "at", "be", "been", "by", "during", "each", "for", "from", "has", "have", "if",
+		"in", "into", "is", "it", "its", "of", "on", "or", "per", "that", "the", "their", "these", "this", "was", "were", "where", "whether", "which", "who",
 		"whose", "will", "with", "within", "i", "t", "not", "e", "g", "s":
 		return true
 	default:
@@ -114,11 +118,52 @@ func (v *vocabulary) besidesAssumed(term string) bool {
 	return !v.assumed[term] && slices.ContainsFunc(v.groups[term], func(group int) bool { return v.guarded[group] })
 }
 
+// kindOf returns the sort of value that a name with these terms and this declared type has. The type outranks the
+// words: a thing called a balance that has one digit is no amount.
+func (v *vocabulary) kindOf(terms []string, t datatype.Type) kind {
+	switch t.Kind {
+	case datatype.Date, datatype.Timestamp:
+		return dateKind
+	case datatype.Boolean:
+		return flagKind
+	case datatype.Binary:
+		return binaryKind
+	case datatype.Number:
+		return ofNumber(v.announcedKind(terms), t)
+	case datatype.Text:
+		return ofText(v.announcedKind(terms), t.Length)
+	case datatype.Unknown:
+	}
+	return v.announcedKind(terms)
+}
+
+// announcedKind is the kind that the words announce: the last strong one, else the last one.
+func (v *vocabulary) announcedKind(terms []string) kind {
+	weak, strong := anyKind, anyKind
+	for i, term := range terms {
+		a, ok := v.kinds[term]
+		switch {
+		case !ok:
+		case term == "number" && i == 0 && len(terms) > 1: // number of payments
+			weak = countKind
+		case a.strong:
+			strong = a.kind
+		default:
+			weak = a.kind
+		}
+	}
+	if strong != anyKind {
+		return strong
+	}
+	return weak
+}
+
 // parseVocabulary reads the format that concepts.txt describes.
 func parseVocabulary(text string) (*vocabulary, error) {
 	v := &vocabulary{
 		next: map[step]int{}, phrases: map[int]string{}, related: map[string][]relation{}, groups: map[string][]int{},
-		assumed: map[string]bool{}, guarded: map[int]bool{}, alters: map[string]bool{}, weak: map[string]bool{}, keys: map[string]bool{}, kinds: map[string]announcement{},
+		assumed: map[string]bool{}, guarded: map[int]bool{}, alters: map[string]bool{}, weak: map[string]bool{},
+		keys: map[string]bool{}, kinds: map[string]announcement{},
 	}
 	// Phrases first: every other line is read by them, and what it says in several words is a phrase too.
 	for _, pass := range []func(head, rest string) error{v.addSame, v.addPhrases, v.addLine} {

@@ -1,7 +1,6 @@
 package columns
 
 import (
-	"slices"
 	"strings"
 	"testing"
 )
@@ -126,19 +125,6 @@ func TestTablesHaveRoles(t *testing.T) {
 	} {
 		if got := roleOf(tt.table, tt.columns); got != tt.want {
 			t.Errorf("%s is a %s, want a %s", tt.table, got, tt.want)
-		}
-	}
-}
-
-func TestSelectFirstFindsTheFirst(t *testing.T) {
-	t.Parallel()
-	items := []int{5, 3, 9, 1, 7, 3, 8, 2, 6, 4, 0}
-	sorted := slices.Sorted(slices.Values(items))
-	for n := 1; n < len(items); n++ {
-		mixed := slices.Clone(items)
-		selectFirst(mixed, n, func(a, b int) int { return a - b })
-		if got := slices.Sorted(slices.Values(mixed[:n])); !slices.Equal(got, sorted[:n]) {
-			t.Errorf("the first %d of %v are %v", n, items, got)
 		}
 	}
 }

@@ -17,9 +17,9 @@ var verbose = flag.Bool("names", false, "log the names of the lists other than t
 // tally counts the answers to a list of names.
 type tally struct{ rows, wrong, tooLow, personal int }
 
-// TestNamesOfOtherSchemas compares the answers with labels for names from public schemas. reported.tsv has the names of a bug report.
-// holdout.tsv was labelled before the policy was changed for them and has never been used to change it, so its figures show how the policy
-// does on names that its authors did not look at.
+// TestNamesOfOtherSchemas compares the answers with labels for names from public schemas. reported.tsv has the names
+// of a bug report. holdout.tsv was labelled before the policy was changed for them and has never been used to change
+// it, so its figures show how the policy does on names that its authors did not look at.
 func TestNamesOfOtherSchemas(t *testing.T) {
 	t.Parallel()
 	for list, most := range map[string]tally{
@@ -95,7 +95,8 @@ func readNames(t *testing.T, list string) []map[string]string {
 	return rows
 }
 
-// TestAFlagFollowsWhatItReveals asks for flags about data that is more sensitive than they are, and for flags that are as sensitive.
+// TestAFlagFollowsWhatItReveals asks for flags about data that is more sensitive than they are, and for flags that
+// are as sensitive.
 func TestAFlagFollowsWhatItReveals(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
@@ -120,7 +121,8 @@ func TestAFlagFollowsWhatItReveals(t *testing.T) {
 	`)
 }
 
-// TestCodesOfHealthAreHealthData asks for codes of public vocabularies that tell of a person's health, and for what only sounds like them.
+// TestCodesOfHealthAreHealthData asks for codes of public vocabularies that tell of a person's health, and for what
+// only sounds like them.
 func TestCodesOfHealthAreHealthData(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
@@ -162,7 +164,8 @@ func TestTheEndsOfAScoreBandAreScores(t *testing.T) {
 	`)
 }
 
-// TestGovernmentNumbersOfOtherCountries asks for numbers by their own names, also where these are short and mean something else in company.
+// TestGovernmentNumbersOfOtherCountries asks for numbers by their own names, also where these are short and mean
+// something else in company.
 func TestGovernmentNumbersOfOtherCountries(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `

@@ -12,7 +12,8 @@ import (
 //go:embed abbreviations.txt
 var abbreviations string
 
-// dictionary is the embedded dictionary, read once. A mistake in it is a mistake in this package and its tests read it first.
+// dictionary is the embedded dictionary, read once. A mistake in it is a mistake in this package and its tests read
+// it first.
 var dictionary = sync.OnceValue(func() *lexicon {
 	d, err := parse(abbreviations)
 	if err == nil {
@@ -45,7 +46,8 @@ type entry struct {
 // usual is what the entry means without a context.
 func (e *entry) usual() []string { return e.meanings[len(e.meanings)-1].words }
 
-// meaning is one reading of an entry. It fits where all conditions of one of its contexts hold, or anywhere where it has none.
+// meaning is one reading of an entry. It fits where all conditions of one of its contexts hold, or anywhere where it
+// has none.
 type meaning struct {
 	words    []string
 	contexts [][]condition
@@ -112,8 +114,8 @@ func (p piece) trail() string {
 	return words[len(words)-1]
 }
 
-// lookup gives the piece for a run of letters or digits in any case. It allocates only for a word that the dictionary does not have and
-// that is not lower-case already.
+// lookup gives the piece for a run of letters or digits in any case. It allocates only for a word that the dictionary
+// does not have and that is not lower-case already.
 func (d *lexicon) lookup(run string) piece {
 	var buffer [32]byte
 	lower := appendLower(buffer[:0], run)
@@ -142,9 +144,9 @@ func Known(word string) bool { return dictionary().knows(word) }
 
 func (d *lexicon) knows(run string) bool { return d.lookup(run).entry != nil }
 
-// isSegment reports whether part may be one of the words that a run was put together from. Words of two letters may stand only at the end
-// and only where they say what a value is (CUSTID, OPENDT). Some longer ones are syllables of English words (intent, contact, resident)
-// and may stand only in capitals, which hardly anybody writes English in.
+// isSegment reports whether part may be one of the words that a run was put together from. Words of two letters may
+// stand only at the end and only where they say what a value is (CUSTID, OPENDT). Some longer ones are syllables of
+// English words (intent, contact, resident) and may stand only in capitals, which hardly anybody writes English in.
 func (d *lexicon) isSegment(part string, last, capitals bool) bool {
 	switch part {
 	case "id", "dt", "cd", "nm", "no", "ts":
@@ -177,7 +179,8 @@ func appendLower(dst []byte, run string) []byte {
 	return dst
 }
 
-// singular takes the plural's ending from a lower-case word. Words whose s is no plural stand in the dictionary, or end as such words do.
+// singular takes the plural's ending from a lower-case word. Words whose s is no plural stand in the dictionary, or
+// end as such words do.
 func singular(word []byte) (stem []byte, plural bool) {
 	n := len(word)
 	if n < 3 || word[n-1] != 's' {

@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Split returns the words of a technical or human name in their order: lower-case, singular, with abbreviations expanded by their context
-// and spellings unified. Words stand as often as the name says them. A name without a letter or digit has no words.
+// Split returns the words of a technical or human name in their order: lower-case, singular, with abbreviations
+// expanded by their context and spellings unified. Words stand as often as the name says them. A name without a
+// letter or digit has no words.
 //
 // Split is pure and safe for concurrent use.
 func Split(name string) []string {
@@ -36,8 +37,8 @@ type Located struct {
 	Start, End int
 }
 
-// Locate appends the words of name to dst, as [Append] does, each with its place in the name. Words of a language that puts the noun first
-// are in the English order, so that places need not ascend.
+// Locate appends the words of name to dst, as [Append] does, each with its place in the name. Words of a language
+// that puts the noun first are in the English order, so that places need not ascend.
 func Locate(dst []Located, name string) []Located {
 	d := dictionary()
 	var buffer [24]piece
@@ -168,7 +169,8 @@ func mark(r rune) bool {
 	return r >= 0x300 && (unicode.Is(unicode.M, r) || r == 0x200c || r == 0x200d)
 }
 
-// acronymEnd decides where capitals that run into small letters end: APRs is one piece, NSFAmount is NSF and Amount, EADid is EAD and id.
+// acronymEnd decides where capitals that run into small letters end: APRs is one piece, NSFAmount is NSF and Amount,
+// EADid is EAD and id.
 func (d *lexicon) acronymEnd(name string, i, upper, lower int) int {
 	if name[upper:lower] == "s" {
 		return lower
@@ -181,8 +183,8 @@ func (d *lexicon) acronymEnd(name string, i, upper, lower int) int {
 	return last
 }
 
-// cutKnown appends a run of letters, cut into the words that it was run together from where it is no word itself: CURRBAL, rssdid. Words of
-// other languages come after English ones, and compounds of them last.
+// cutKnown appends a run of letters, cut into the words that it was run together from where it is no word itself:
+// CURRBAL, rssdid. Words of other languages come after English ones, and compounds of them last.
 func (d *lexicon) cutKnown(pieces []piece, run string) []piece {
 	p := d.lookup(run)
 	if p.entry != nil {

@@ -42,7 +42,10 @@ func (d *lexicon) parseTranslations(text string) error {
 		case line == "" || line[0] == '#':
 			continue
 		case strings.HasPrefix(line, "language "):
-			current = &language{headFirst: strings.Contains(line, ", head first"), compound: strings.Contains(line, ", compounds")}
+			current = &language{
+				headFirst: strings.Contains(line, ", head first"),
+				compound:  strings.Contains(line, ", compounds"),
+			}
 			continue
 		case current == nil:
 			return fmt.Errorf("translations line %d: %q is above the first language", number, line)
@@ -109,11 +112,12 @@ func (t translations) lookup(word string) (*entry, bool) {
 // isForeign reports whether only the translations know the piece.
 func (p piece) isForeign() bool { return p.entry != nil && p.entry.language != nil }
 
-// needsCompany reports whether a word alone is no evidence of another language: it is an English word too, or so short that it is more often
-// an abbreviation.
+// needsCompany reports whether a word alone is no evidence of another language: it is an English word too, or so
+// short that it is more often an abbreviation.
 func (t translations) needsCompany(word, run string) bool {
 	const shortest = 4
-	return t.ambiguous[word] || t.ambiguous[strings.TrimSuffix(word, "s")] || len(run) < shortest && word == strings.ToLower(run)
+	short := len(run) < shortest && word == strings.ToLower(run)
+	return short || t.ambiguous[word] || t.ambiguous[strings.TrimSuffix(word, "s")]
 }
 
 // cutForeign appends the words of a run that the English dictionary does not know, if the translations know them.
@@ -149,7 +153,8 @@ func (d *lexicon) cutCompound(pieces []piece, run string) ([]piece, bool) {
 // longestWord is the number of bytes of the longest word that cutLongest looks for.
 const longestWord = 48
 
-// cutLongest cuts a run of a script without spaces at the longest known words. Letters between them stay together as a word.
+// cutLongest cuts a run of a script without spaces at the longest known words. Letters between them stay together as
+// a word.
 func (t translations) cutLongest(pieces []piece, run string) ([]piece, bool) {
 	first, unknown := len(pieces), 0
 	for from := 0; from < len(run); {
@@ -190,8 +195,8 @@ func withoutSpaces(r rune) bool {
 	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai)
 }
 
-// translate rewrites the pieces of a name that has a word of another language: its other words are looked up there first, particles are
-// dropped, and the words of a language that puts the noun first are put into the English order.
+// translate rewrites the pieces of a name that has a word of another language: its other words are looked up there
+// first, particles are dropped, and the words of a language that puts the noun first are put into the English order.
 func (d *lexicon) translate(pieces []piece) []piece {
 	headFirst := false
 	kept := pieces[:0]

@@ -105,7 +105,9 @@ func TestLocate(t *testing.T) {
 
 func TestLocate_GivesTheWordsOfSplit(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"CURR_CR_LMT_AMT", "Total payment due at cycle end", "Numéro de sécurité sociale", "客户姓名", "ACCTNBR", "1st-2"} {
+	for _, name := range []string{
+		"CURR_CR_LMT_AMT", "Total payment due at cycle end", "Numéro de sécurité sociale", "客户姓名", "ACCTNBR", "1st-2",
+	} {
 		var got []string
 		for _, w := range Locate(nil, name) {
 			got = append(got, w.Text)

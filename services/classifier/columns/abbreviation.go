@@ -1,0 +1,59 @@
+package columns
+
+import "strings"
+
+const shortestAbbreviation, longestInitials = 3, 6
+
+// initials returns how many of the words the letters are the initials of, words that only hold a sentence together
+// counted or left out; 0 if they are not.
+func initials(letters string, of []string) int {
+	if len(letters) < 2 || len(letters) > longestInitials {
+		return 0
+	}
+	at := 0
+	for i, w := range of {
+		switch {
+		case w[0] == letters[at]:
+			at++
+		case !empty(w):
+			return 0
+		}
+		if at == len(letters) {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// abbreviates reports whether short looks like an abbreviation of word: its start, or its first letter with others of
+// its letters in their order, up to one near its end.
+func abbreviates(short, word string) bool {
+	if len(short) < shortestAbbreviation || len(short) >= len(word) || short[0] != word[0] {
+		return false
+	}
+	if strings.HasPrefix(word, short) {
+		return true
+	}
+	at := 1
+	for i := 1; i < len(word); i++ {
+		if word[i] == short[at] {
+			at++
+			if at == len(short) {
+				// What is left of the word may hold one more consonant sound, no more: "cvrg" is coverage, "cov" with
+				// a tail is not covenant.
+				return consonants(word[i+1:]) <= 1+len(short)/4 && consonants(word) <= 2*len(short)
+			}
+		}
+	}
+	return false
+}
+
+func consonants(text string) int {
+	n := 0
+	for i := range len(text) {
+		if !strings.ContainsRune("aeiouy", rune(text[i])) {
+			n++
+		}
+	}
+	return n
+}
