@@ -22,4 +22,7 @@
 //     lives as long as the whole check keeps vacuum from removing dead index entries, and the dispatcher's queries then slow down by
 //     the minute. Rows that have to agree are read by one statement, which also computes their ages with now(): one clock for a row
 //     and its age.
+//  9. A database may become read-only while connections to it stay. The first refused write renews the whole pool, so that the services
+//     follow a failover, and [DB.Writable] gives the reason for the status of jobs and /readyz. With several hosts in the URL only one that accepts
+//     writes is used.
 package schema

@@ -27,6 +27,9 @@ type Migration struct {
 // Any number of processes may call it at once. All that is applied is applied and noted in one transaction: what fails or is cut off
 // leaves nothing behind and may be tried again.
 func Migrate(ctx context.Context, db *DB) (applied []string, err error) {
+	if err := db.Writable(ctx); err != nil {
+		return nil, err
+	}
 	err = withMigrator(ctx, db, func(tx bun.Tx, m *migrate.Migrator, _ *migrate.Migrations) error {
 		if err := m.Init(ctx); err != nil {
 			return fmt.Errorf("migration tables: %w", err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,7 +19,9 @@ import (
 // DB is a pool of connections to Postgres with bun on top of it.
 type DB struct {
 	*bun.DB
-	pool *pgxpool.Pool
+	pool *pool
+	// writable is the last answer of [DB.Writable].
+	writable atomic.Pointer[writability]
 	// readWork is the statement of [ReadWork], written once from the columns of the rows that it reads.
 	readWork string
 }
@@ -89,19 +92,19 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	conn.DialFunc = dial
 	conn.ConnectTimeout = cmp.Or(conn.ConnectTimeout, 5*time.Second)
 	conn.RuntimeParams["application_name"] = cmp.Or(opts.ApplicationName, "pdeflow")
+	preferWritable(conn)
 	if err := inspect(ctx, conn); err != nil {
 		return nil, fmt.Errorf("database %s on %s: %w", conn.Database, addresses(conn), err)
 	}
+	p := &pool{}
 	conn.AfterConnect = setUpSession(opts.StatementTimeout)
-	conn.Tracer = tracer{log: opts.LogSQL}
+	conn.Tracer = tracer{log: opts.LogSQL, readOnly: p.renew}
 	config.PingTimeout = cmp.Or(config.PingTimeout, 5*time.Second) // of connections that have been idle
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
+	if p.Pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fmt.Errorf("database pool: %w", err)
 	}
-	sqlDB := stdlib.OpenDBFromPool(pool)
-	db := bun.NewDB(sqlDB, pgdialect.New())
-	return &DB{DB: db, pool: pool, readWork: readWorkSQL(db)}, nil
+	db := bun.NewDB(stdlib.OpenDBFromPool(p.Pool), pgdialect.New())
+	return &DB{DB: db, pool: p, readWork: readWorkSQL(db)}, nil
 }
 
 // MaxConns is the size of the pool.

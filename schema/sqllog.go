@@ -28,8 +28,11 @@ func WithSubject(ctx context.Context, jobID, mappingID string) context.Context {
 }
 
 // tracer sees every statement at the driver, below bun, including prepared ones, begin and commit. It has each of them watched, and logs
-// them if it has a logger.
-type tracer struct{ log *slog.Logger }
+// them if it has a logger. It calls readOnly if the database refused a write because it accepts none.
+type tracer struct {
+	log      *slog.Logger
+	readOnly func()
+}
 
 // TraceQueryStart implements [pgx.QueryTracer].
 func (t tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
@@ -40,6 +43,9 @@ func (t tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.Tr
 func (t tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
 	if began, ok := ctx.Value(startKey{}).(start); ok {
 		began.watch.end()
+		if IsReadOnly(data.Err) {
+			t.readOnly()
+		}
 		if t.log != nil {
 			t.logStatement(ctx, began, data)
 		}

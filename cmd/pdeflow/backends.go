@@ -119,6 +119,9 @@ func (b *backends) openDatabase(ctx context.Context, o backendOptions) error {
 		_, err := schema.Migrate(ctx, db)
 		return err
 	}
+	if err := db.Writable(ctx); schema.IsReadOnly(err) {
+		b.log.WarnContext(ctx, "no job can move and nothing can be changed until the database accepts writes", "error", err)
+	}
 	steps, err := schema.Migrations(ctx, db)
 	if err != nil {
 		return err

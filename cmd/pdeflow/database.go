@@ -64,6 +64,9 @@ func (a *app) withDatabaseAt(ctx context.Context, cmd *cli.Command, at located, 
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	err = do(ctx, db)
+	if schema.IsReadOnly(err) {
+		return cmp.Or(db.Writable(ctx), err) // which names the reason
+	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (pg.Code == undefinedTable || pg.Code == undefinedColumn) {
 		return fmt.Errorf("the database does not have the tables of this version; bring it up to date with: pdeflow migrate up (%w)", err)
 	}

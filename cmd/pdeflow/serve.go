@@ -268,10 +268,10 @@ func (a *app) openAPI(ctx context.Context, n *node, at *address) (unpublish func
 	return published.Remove, nil
 }
 
-// localUser is whom the token in the data directory belongs to.
+// localUser is the user of the token in the data directory: the one who runs this process, if a token may carry that name.
 func localUser(getenv func(string) string) string {
 	for _, name := range []string{"USER", "LOGNAME"} {
-		if user := getenv(name); user != "" {
+		if user := getenv(name); api.ValidUser(user) {
 			return user
 		}
 	}

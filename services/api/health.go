@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 // checkTimeout is how long a check may take before what it asks counts as down.
@@ -100,12 +102,13 @@ func (c Check) state(ctx context.Context) CheckedState {
 	return CheckedState{Name: c.Name, State: Up}
 }
 
-// askDatabase keeps to itself what the driver says, which names hosts and users.
+// askDatabase leaves out what the driver reports, which names hosts and users.
 func (s *Server) askDatabase(ctx context.Context) error {
-	if err := s.db.PingContext(ctx); err != nil {
+	err := s.db.Writable(ctx)
+	if err != nil && !schema.IsReadOnly(err) {
 		return errors.New("it does not answer")
 	}
-	return nil
+	return err
 }
 
 func (s *Server) askSelf(context.Context) error {

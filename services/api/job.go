@@ -165,6 +165,7 @@ func (s *Server) listJobs(ctx context.Context, page PageQuery, filter schema.Job
 	views := make([]events.JobStatus, len(jobs))
 	for i, job := range jobs {
 		views[i] = events.StatusOf(job, statuses[i])
+		s.addReadOnly(ctx, &views[i])
 	}
 	body, err := pageOf(page, views, func(v events.JobStatus) events.JobStatus { return v }, func(v events.JobStatus) []string { return []string{v.JobID} })
 	return &pageOutput[events.JobStatus]{Body: body}, err

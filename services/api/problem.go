@@ -53,6 +53,7 @@ const (
 	busy               problemKind = "busy"
 	internal           problemKind = "internal"
 	unavailable        problemKind = "database-unavailable"
+	readOnly           problemKind = "database-read-only"
 )
 
 // meaning is the row of the error table for a kind: its HTTP status, and its title, which never changes.
@@ -112,6 +113,8 @@ func (k problemKind) meaning() (status int, title string) {
 		return http.StatusServiceUnavailable, "Something else has to end first"
 	case unavailable:
 		return http.StatusServiceUnavailable, "The database is not available"
+	case readOnly:
+		return http.StatusServiceUnavailable, "The database accepts no writes"
 	case internal:
 		return http.StatusInternalServerError, "Something went wrong in the server"
 	default:
@@ -223,6 +226,8 @@ func (k problemKind) advice(reads bool) string {
 			return "Try again."
 		}
 		return "It is not known whether anything was changed. Look first, or repeat the request with the same Idempotency-Key if it had one."
+	case readOnly:
+		return "The database is read-only: it is a standby, or was set read-only, for example because its disk is full. Nothing was changed; try again later."
 	case internal:
 		return "The server's log says more, under this request's id."
 	default:
@@ -246,6 +251,8 @@ func kindOf(ctx context.Context, err error) problemKind {
 		return notFound
 	case errors.Is(err, errAgain), lockNotAvailable(err):
 		return busy
+	case schema.IsReadOnly(err):
+		return readOnly
 	case databaseAway(err):
 		return unavailable
 	default:

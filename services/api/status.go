@@ -96,11 +96,24 @@ func (s *Server) readStatuses(ctx context.Context, jobIDs []string) (map[string]
 	}
 	readings := make(map[string]jobReading, len(jobs))
 	for i, job := range jobs {
-		if readings[job.ID], err = newReading(events.StatusOf(job, statuses[i])); err != nil {
+		status := events.StatusOf(job, statuses[i])
+		s.addReadOnly(ctx, &status)
+		if readings[job.ID], err = newReading(status); err != nil {
 			return nil, err
 		}
 	}
 	return readings, nil
+}
+
+// addReadOnly shows that the database accepts no writes in the status of an active job. Such a database cannot store its own state.
+func (s *Server) addReadOnly(ctx context.Context, status *events.JobStatus) {
+	if status.Status.Final() {
+		return
+	}
+	if err := s.db.Writable(ctx); schema.IsReadOnly(err) {
+		reason := err.Error()
+		status.WaitingFor = &reason
+	}
 }
 
 func newReading(status events.JobStatus) (jobReading, error) {
