@@ -29,7 +29,10 @@ func endJobs(t *testing.T, db *schema.DB, n int) {
 		`insert into job_items (job_id, mapping_id, outcome, attempt, due_at, information_security_classification, ended_at, folded_at,
 			created_at, created_by, updated_at, updated_by)
 			select j.id, m.id, 'succeeded', 1, now(), 'Public', now(), now(), ` + signed + `
-			from jobs j, (select id from pde_mappings order by id limit 1) m where not exists (select from job_items where job_id = j.id)`,
+			from (select id, row_number() over (order by id) as n from jobs) j
+				join (select id, row_number() over (order by id) - 1 as n, count(*) over () as total from pde_mappings) m
+				on m.n = j.n % m.total
+			where not exists (select from job_items where job_id = j.id)`,
 		`insert into classification_history select 'h-' || job_id, mapping_id, job_id, now(), 'job:' || job_id, '{}', '{}', null, ` + signed + `
 			from job_items i where not exists (select from classification_history where job_id = i.job_id)`,
 		`insert into job_status (job_id, status, progress_percentage, current_step, total_steps, completed_steps, succeeded, public, message,
