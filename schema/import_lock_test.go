@@ -260,3 +260,32 @@ func TestImportsOfOneReportTakeTurns(t *testing.T) {
 		t.Errorf("the report counts %d mappings and has %d (%v)", report.MappingCount, mappings, err)
 	}
 }
+
+func TestAnImportHasNoTimeLimitInAPoolThatHasOne(t *testing.T) {
+	t.Parallel()
+	schematest.New(t)
+	db, err := schema.Open(t.Context(), schematest.URL(t), schema.Options{StatementTimeout: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	timeout := func(tx bun.Tx) (text string) {
+		if err := tx.NewRaw("show statement_timeout").Scan(t.Context(), &text); err != nil {
+			t.Error(err)
+		}
+		return text
+	}
+	for range 2 { // a new report, and one that is there
+		err := in(t.Context(), db, func(tx bun.Tx) error {
+			before := timeout(tx)
+			_, err := schema.Import(t.Context(), tx, schema.ReportData{CycleID: "c", ReportID: "r", Author: "alice"})
+			if after := timeout(tx); before != "10s" || after != "0" {
+				t.Errorf("the time limit is %s before the import and %s in it, want 10s and 0", before, after)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -52,6 +52,15 @@ func CheckURL(url string) error {
 	return err
 }
 
+// PoolSize is the size of a pool of the database at url if [Options] names none.
+func PoolSize(url string) (int, error) {
+	config, err := parseURL(url, 0)
+	if err != nil {
+		return 0, err
+	}
+	return int(config.MaxConns), nil
+}
+
 // parseURL returns the configuration of a pool of at most maxConns connections, or of the default size if that is zero.
 func parseURL(url string, maxConns int) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)

@@ -47,6 +47,10 @@ func FindReport(ctx context.Context, db bun.IDB, cycleID, reportID string) (Repo
 // The lock is the strongest one, so that it conflicts with the lock that a job's foreign key takes on the report: a job that is being
 // asked for at this moment is either committed and seen here, or waits until this transaction has ended.
 func lockReport(ctx context.Context, tx bun.Tx, cycleID, reportID string) (Report, time.Time, error) {
+	// A change of a large report takes longer than the requests for which the pool may have a limit.
+	if _, err := tx.ExecContext(ctx, "set local statement_timeout = 0"); err != nil {
+		return Report{}, time.Time{}, fmt.Errorf("statement timeout: %w", err)
+	}
 	report, err := selectReport(ctx, tx, cycleID, reportID, "update")
 	if err != nil {
 		return report, time.Time{}, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
 	"github.com/pdeflow/pdeflow/events"
@@ -26,6 +27,8 @@ type backendOptions struct {
 	logSQL *slog.Logger
 	// name is how connections show on both servers.
 	name string
+	// hasAPI reports that the process runs the api.
+	hasAPI bool
 }
 
 // backends are the database and the message server, and a connection to each.
@@ -108,13 +111,43 @@ func (b *backends) startNATS(ctx context.Context, o backendOptions) error {
 	return nil
 }
 
+const (
+	// apiStatementTimeout is what the server may work on one statement of the api. Clients do not wait longer, and ask again.
+	apiStatementTimeout = 10 * time.Second
+	// smallestSplit is the smallest pool of which the api gets a part of its own.
+	smallestSplit = 6
+)
+
+// openDatabase opens the pools. Where the process has the api, a third of the connections are the api's alone, so that requests cannot
+// take those that jobs need.
 func (b *backends) openDatabase(ctx context.Context, o backendOptions) error {
-	db, err := schema.Open(ctx, b.databaseURL, schema.Options{ApplicationName: o.name, LogSQL: o.logSQL})
+	size, err := schema.PoolSize(b.databaseURL)
 	if err != nil {
 		return err
 	}
-	b.db = db
-	b.closers = append(b.closers, db.Close)
+	forAPI := 0
+	if o.hasAPI && size >= smallestSplit {
+		forAPI = size / 3
+	}
+	open := func(name string, conns int, timeout time.Duration) (*schema.DB, error) {
+		db, err := schema.Open(ctx, b.databaseURL, schema.Options{
+			ApplicationName: name, LogSQL: o.logSQL, MaxConns: conns, StatementTimeout: timeout,
+		})
+		if err == nil {
+			b.closers = append(b.closers, db.Close)
+		}
+		return db, err
+	}
+	db, err := open(o.name, size-forAPI, 0)
+	if err != nil {
+		return err
+	}
+	b.db, b.apiDB = db, db
+	if forAPI > 0 {
+		if b.apiDB, err = open(o.name+"-api", forAPI, apiStatementTimeout); err != nil {
+			return err
+		}
+	}
 	if o.databaseURL == "" {
 		_, err := schema.Migrate(ctx, db)
 		return err

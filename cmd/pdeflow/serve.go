@@ -201,6 +201,7 @@ var errStop = errors.New("done")
 
 // runNode runs until ctx ends, and returns when everything that it started has ended.
 func (a *app) runNode(ctx context.Context, n node) (err error) {
+	n.backends.hasAPI = slices.Contains(n.names, apiService)
 	b, err := openBackends(ctx, a.getenv, n.backends, n.log)
 	if err != nil {
 		return err

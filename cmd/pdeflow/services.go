@@ -56,7 +56,9 @@ func parseServices(list string) ([]service, error) {
 
 // world is what the services have in common.
 type world struct {
-	db       *schema.DB
+	db *schema.DB
+	// apiDB is the api's own pool, or the common one where that is too small to be split.
+	apiDB    *schema.DB
 	nc       *nats.Conn
 	js       jetstream.JetStream
 	topology events.Topology
@@ -118,7 +120,7 @@ func makeServices(names []service, w world, s settings) ([]madeService, error) {
 		all = append(all, madeService{name, made.Run})
 	}
 	if slices.Contains(names, apiService) {
-		server, err := api.New(w.db, events.NewPublisher(w.js, string(apiService)), api.Options{
+		server, err := api.New(w.apiDB, events.NewPublisher(w.js, string(apiService)), api.Options{
 			Verify: s.verify, Classifier: s.classifier, Checks: checks, Version: version(), Events: w.nc, Log: w.log.With("service", apiService),
 		})
 		if err != nil {

@@ -272,8 +272,8 @@ func databaseAway(err error) bool {
 		return true
 	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		// Connection exceptions, too many of them, shutdown or start, and a session that was ended.
-		return slices.ContainsFunc([]string{"08", "53", "57P", "25P03"}, func(class string) bool { return strings.HasPrefix(pg.Code, class) })
+		// Connection exceptions, too many of them, shutdown or start, a session that was ended, and a statement that took too long.
+		return slices.ContainsFunc([]string{"08", "53", "57P", "25P03", "57014"}, func(class string) bool { return strings.HasPrefix(pg.Code, class) })
 	}
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return true

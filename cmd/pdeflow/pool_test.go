@@ -1,0 +1,40 @@
+package main
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/pdeflow/pdeflow/events/eventstest"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+func TestTheAPIHasItsOwnPartOfTheConnections(t *testing.T) {
+	t.Parallel()
+	database, server := schematest.URL(t), eventstest.Start(t)
+	schematest.New(t)
+	for _, tt := range []struct {
+		url           string
+		hasAPI        bool
+		services, api int
+	}{
+		{database, true, 11, 5},
+		{database, false, 16, 16},
+		{database + "&pool_max_conns=6", true, 4, 2},
+		{database + "&pool_max_conns=5", true, 5, 5},
+	} {
+		b, err := openBackends(t.Context(), func(string) string { return "" },
+			backendOptions{databaseURL: tt.url, natsURL: server.URL(), name: "test", hasAPI: tt.hasAPI}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.db.MaxConns() != tt.services || b.apiDB.MaxConns() != tt.api {
+			t.Errorf("%+v: the services have %d connections and the api %d", tt, b.db.MaxConns(), b.apiDB.MaxConns())
+		}
+		if shared := b.db == b.apiDB; shared != (tt.services == tt.api) {
+			t.Errorf("%+v: the api shares the pool: %v", tt, shared)
+		}
+		if err := b.close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
