@@ -18,7 +18,7 @@ func (d *Dispatcher) publishPlanning(ctx context.Context) error {
 		return err
 	}
 	for _, change := range changes {
-		if err := d.publish.Publish(ctx, events.PlanningChangedOf(change)); err != nil {
+		if err := d.stream.event(ctx, events.PlanningChangedOf(change)); err != nil {
 			return err
 		}
 		if err := schema.MarkPlanningAnnounced(ctx, d.db, change.ID); err != nil {
