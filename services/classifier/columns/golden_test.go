@@ -110,15 +110,19 @@ func TestKnownAttributesFindTheirColumns(t *testing.T) {
 				}
 				switch {
 				case g.how == missed && right:
-					t.Errorf("%s is found now in %s: say so in the gold file", g.attribute.AttributeName, got.SourceField)
+					t.Errorf("%s is found now in %s: say so in the gold file",
+						g.attribute.AttributeName, got.SourceField)
 				case g.how == missed && got.SourceField == "":
 				case !right:
-					t.Errorf("%s: got %s, want %s\n\t%s", g.attribute.AttributeName, orNothing(got.SourceField), orNothing(strings.Join(g.want, " or ")), got.Rationale)
+					t.Errorf("%s: got %s, want %s\n\t%s",
+						g.attribute.AttributeName, orNothing(got.SourceField), orNothing(strings.Join(g.want, " or ")), got.Rationale)
 				case got.MappingType != g.how:
-					t.Errorf("%s from %s is %q, want %q", g.attribute.AttributeName, got.SourceField, got.MappingType, g.how)
+					t.Errorf("%s from %s is %q, want %q",
+						g.attribute.AttributeName, got.SourceField, got.MappingType, g.how)
 				}
 			}
-			t.Logf("%d of %d attributes right, %d with the best column, among %d columns", defensible, len(b.gold), best, len(b.candidates))
+			t.Logf("%d of %d attributes right, %d with the best column, among %d columns",
+				defensible, len(b.gold), best, len(b.candidates))
 		})
 	}
 }

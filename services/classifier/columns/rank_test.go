@@ -94,7 +94,8 @@ func TestASystemsPrefixIsNoise(t *testing.T) {
 			want, got := plain.Rank(g.attribute), prefixed.Rank(g.attribute)
 			copied := want.Column >= 0 && got.Column >= 0 && isCopy([]string{want.SourceField}, b.candidates[got.Column])
 			if want.Column != got.Column && !copied && b.name != "commercial" { // whose columns have a prefix of their own already
-				t.Errorf("%s: %s with a prefix: got %s, want %s", b.name, g.attribute.AttributeName, orNothing(got.SourceField), orNothing(want.SourceField))
+				t.Errorf("%s: %s with a prefix: got %s, want %s",
+					b.name, g.attribute.AttributeName, orNothing(got.SourceField), orNothing(want.SourceField))
 			}
 		}
 	}
@@ -156,7 +157,10 @@ func TestARationaleNamesWhatDecided(t *testing.T) {
 			"Account Origination Date", "Date YYYYMMDD", schema.Direct,
 			[]string{"OPN_DT says 'origination' (as 'open') and 'date'", "its table's name says 'account'", "DATE fits the date"},
 		},
-		{"Current Limit", "N9.2", schema.Direct, []string{"ORIG_LMT_AMT, which says 'original' where 'current' is asked"}},
+		{
+			"Current Limit", "N9.2", schema.Direct,
+			[]string{"ORIG_LMT_AMT, which says 'original' where 'current' is asked"},
+		},
 		{"Accrued Interest", "N9.2", schema.Direct, []string{"its description says 'accrued' and 'interest'"}},
 		{"Unbilled Interest", "N9.2", schema.Direct, []string{"UNBLD_AMT says 'unbilled' (as 'unbld')"}},
 		{"Current Revolving Limit", "N9.2", schema.Direct, []string{"it does not say 'revolving'"}},
@@ -203,12 +207,14 @@ func TestAlternativesAreInOrderAndWithoutTheChosen(t *testing.T) {
 					t.Errorf("%s: the chosen %s is an alternative", g.attribute.AttributeName, a.SourceField)
 				}
 				if a.Score > least || a.Reason == "" {
-					t.Errorf("%s: alternative %s has %d after %d, reason %q", g.attribute.AttributeName, a.SourceField, a.Score, least, a.Reason)
+					t.Errorf("%s: alternative %s has %d after %d, reason %q",
+						g.attribute.AttributeName, a.SourceField, a.Score, least, a.Reason)
 				}
 				least = a.Score
 			}
 			if got.Confidence < 0 || got.Confidence > 100 || got.Rationale == "" || (got.SourceField == "") != (got.Column < 0) {
-				t.Errorf("%s: confidence %d, column %d (%s), rationale %q", g.attribute.AttributeName, got.Confidence, got.Column, got.SourceField, got.Rationale)
+				t.Errorf("%s: confidence %d, column %d (%s), rationale %q",
+					g.attribute.AttributeName, got.Confidence, got.Column, got.SourceField, got.Rationale)
 			}
 			if got.Column >= 0 && b.candidates[got.Column].SourceField() != got.SourceField {
 				t.Errorf("%s: column %d is not %s", g.attribute.AttributeName, got.Column, got.SourceField)
@@ -228,7 +234,8 @@ func TestTheOrderOfCandidatesDecidesOnlyTies(t *testing.T) {
 		for _, g := range b.gold {
 			want, got := ix.Rank(g.attribute), again.Rank(g.attribute)
 			if want.SourceField != got.SourceField && want.Margin > 0 && len(g.want) < 2 {
-				t.Errorf("%s: %s, and in another order %s", g.attribute.AttributeName, orNothing(want.SourceField), orNothing(got.SourceField))
+				t.Errorf("%s: %s, and in another order %s",
+					g.attribute.AttributeName, orNothing(want.SourceField), orNothing(got.SourceField))
 			}
 		}
 	}
@@ -253,7 +260,8 @@ func TestTheKeyOfALookupTableIsCalledAsTheTable(t *testing.T) {
 	turned := NewIndex(columns)
 	for _, name := range []string{"Brand Code", "Product Type", "Status", "Billing Status"} {
 		if a, b := ix.Rank(attribute(name, "C2")), turned.Rank(attribute(name, "C2")); a.SourceField != b.SourceField || a.Confidence != b.Confidence {
-			t.Errorf("%s: %s with %d, and in another order %s with %d", name, a.SourceField, a.Confidence, b.SourceField, b.Confidence)
+			t.Errorf("%s: %s with %d, and in another order %s with %d",
+				name, a.SourceField, a.Confidence, b.SourceField, b.Confidence)
 		}
 	}
 }
@@ -311,7 +319,10 @@ func TestARationaleQuotesTheWordsThatStandThere(t *testing.T) {
 		columnsOf("ACCT", "ARREARS_AMT|NUMBER(12,2)", "WRITE_OFF_AMT|NUMBER(12,2)", "OPN_DT|DATE"),
 	))
 	for _, tt := range []struct{ name, dataType, want string }{
-		{"Credit Score of the Joint Applicant", "N3", "'credit score' (as 'fico') and 'joint applicant' (as 'co borrower')"},
+		{
+			"Credit Score of the Joint Applicant", "N3",
+			"'credit score' (as 'fico') and 'joint applicant' (as 'co borrower')",
+		},
 		{"Past Due Amount", "N12.2", "'past due' (as 'arrears')"},
 		{"Charged Off Amount", "N12.2", "'charge off' (as 'write off')"},
 		{"Vantage Score of the Guarantor", "N3", "says 'co borrower' where 'guarantor' is asked"},

@@ -1,6 +1,7 @@
 package columns
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -33,7 +34,10 @@ func TestPhrasesBecomeOneTerm(t *testing.T) {
 func TestAMistakeInTheVocabularyNamesItsLine(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ text, want string }{
-		{"\nsame: zip = postal code\nsame: post = postal code", `line 3: "postal code" is the same as both "zip" and "post"`},
+		{
+			"\nsame: zip = postal code\nsame: post = postal code",
+			`line 3: "postal code" is the same as both "zip" and "post"`,
+		},
 		{"same: zip = of the", `line 1: "of the" says nothing`},
 		{"near 2: a1 = b1", `degree "2" is not between 0 and 1`},
 		{"near: rate = ratio", "near needs a degree"},
@@ -49,82 +53,102 @@ func TestAMistakeInTheVocabularyNamesItsLine(t *testing.T) {
 	}
 }
 
-func TestShortFormsOfWhatIsAskedAreGuessed(t *testing.T) {
+func TestVocabulary_AnnouncedKind(t *testing.T) {
 	t.Parallel()
+	v := knowledge()
 	for _, tt := range []struct {
-		short, word string
-		want        bool
+		terms []string
+		want  kind
 	}{
-		{"rnwl", "renewal", true},
-		{"cvrg", "coverage", true},
-		{"chptr", "chapter", true},
-		{"rsdn", "residence", true},
-		{"cum", "cumulative", true},
-		{"partcp", "participation", true},
-		{"renewal", "renewal", false},
-		{"rl", "renewal", false},
-		{"wnr", "renewal", false},
-		{"cst", "construction", false},
-		{"mbr", "market", false},
+		{nil, anyKind},
+		{[]string{"zyxwv"}, anyKind},
+		{[]string{"date"}, dateKind},
+		{[]string{"status", "date"}, dateKind},
+		{[]string{"number", "zyxwv"}, countKind},
+		{[]string{"zyxwv", "number"}, identifierKind},
+		{[]string{"number"}, identifierKind},
 	} {
-		if got := abbreviates(tt.short, tt.word); got != tt.want {
-			t.Errorf("%s for %s: %v, want %v", tt.short, tt.word, got, tt.want)
-		}
-	}
-	for _, tt := range []struct {
-		letters, words string
-		want           int
-	}{
-		{"lob", "line of business", 3},
-		{"pti", "payment to income ratio", 3},
-		{"upb", "unpaid principal balance", 3},
-		{"upb", "unpaid balance", 0},
-		{"u", "unpaid", 0},
-	} {
-		if got := initials(tt.letters, strings.Fields(tt.words)); got != tt.want {
-			t.Errorf("%s for %q: %d words, want %d", tt.letters, tt.words, got, tt.want)
+		if got := v.announcedKind(tt.terms); got != tt.want {
+			t.Errorf("announcedKind(%q) = %s, want %s", tt.terms, got, tt.want)
 		}
 	}
 }
 
-func TestAPrefixIsAMarkOnlyWhereMostColumnsHaveIt(t *testing.T) {
+func TestVocabulary_Surface(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
-		table string
-		names []string
-		want  string
-	}{
-		{"LOAN", []string{"XYZ_A", "XYZ_B", "XYZ_C", "XYZ_D", "LOAD_TS"}, "XYZ_"},
-		{"LOAN", []string{"XYZ_A", "XYZ_B", "C", "D", "E"}, ""},
-		{"LOAN", []string{"XYZ_A", "XYZ_B"}, ""},
-		{"WRKOUT_PLN", []string{"WO_A", "WO_B", "WO_C", "WO_D", "WO_E"}, "WO_"},
-		{"CUST", []string{"CUST_A", "CUST_B", "CUST_C", "CUST_D", "CUST_E"}, ""},
+	v := knowledge()
+	for _, tt := range []struct{ text, term, want string }{
+		{"FICO_SCR", "bureau score", "fico score"},
+		{"Score of the credit bureau", "bureau score", "bureau score"}, // the text has no such phrase
+		{"Delinquent", "past due", "delinquency"},
+		{"Account Open Date", "open", "open"},
+		{"", "open", "open"},
 	} {
-		prefix := commonPrefix(tt.names)
-		if !isMark(strings.TrimSuffix(prefix, "_"), tt.table) {
-			prefix = ""
-		}
-		if prefix != tt.want {
-			t.Errorf("%s of %q: prefix %q, want %q", tt.table, tt.names, prefix, tt.want)
+		if got := v.surface(tt.text, tt.term); got != tt.want {
+			t.Errorf("surface(%q, %q) = %q, want %q", tt.text, tt.term, got, tt.want)
 		}
 	}
 }
 
-func TestTablesHaveRoles(t *testing.T) {
+// small is a vocabulary with one line of each sort.
+const small = `
+same: zip = postal code
+near 0.8: open = origination
+against: original | (current)
+against: purchase | [cash]
+alters: waived
+weak: amount, date, number
+key: number
+kind date strong: date
+kind amount: amount
+`
+
+func TestParseVocabulary(t *testing.T) {
 	t.Parallel()
+	v, err := parseVocabulary(small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := v.terms(nil, "postal code of the origination"); !slices.Equal(got, []string{"zip", "origination"}) {
+		t.Errorf("terms are %q", got)
+	}
+	if got := v.related["open"]; len(got) != 1 || got[0] != (relation{"origination", 0.8}) {
+		t.Errorf("open is related to %v", got)
+	}
+	if len(v.groups["original"]) != 1 || !slices.Equal(v.groups["original"], v.groups["current"]) {
+		t.Errorf("original is in the groups %v, current in %v", v.groups["original"], v.groups["current"])
+	}
+	if slices.Equal(v.groups["original"], v.groups["purchase"]) {
+		t.Error("two lines are one group")
+	}
 	for _, tt := range []struct {
-		table   string
-		columns []string
-		want    role
+		term                    string
+		assumed, beside, alters bool
 	}{
-		{"ACCT_MSTR", []string{"ACCT_NBR", "OPN_DT"}, recordTable},
-		{"REF_PROD", []string{"PROD_CD", "PROD_NM"}, lookupTable},
-		{"ChargeOffReason", []string{"ReasonId", "ReasonDescription"}, lookupTable},
-		{"ACCT_HIST", []string{"ACCT_NBR"}, pastTable},
-		{"STG_ACCT", []string{"ACCT_NBR"}, plumbingTable},
+		{"current", true, false, false},
+		{"original", false, true, false},  // where current is meant
+		{"cash", true, false, false},      // may be left unsaid
+		{"purchase", false, false, false}, // silence does not mean cash
+		{"waived", false, false, true},
 	} {
-		if got := roleOf(tt.table, tt.columns); got != tt.want {
-			t.Errorf("%s is a %s, want a %s", tt.table, got, tt.want)
+		if v.assumed[tt.term] != tt.assumed || v.besidesAssumed(tt.term) != tt.beside || v.alters[tt.term] != tt.alters {
+			t.Errorf("%s: assumed %t, beside an assumed term %t, alters %t",
+				tt.term, v.assumed[tt.term], v.besidesAssumed(tt.term), v.alters[tt.term])
+		}
+	}
+	if !v.weak["amount"] || !v.weak["number"] || v.weak["open"] || !v.keys["number"] || v.keys["amount"] {
+		t.Errorf("weak are %v, keys %v", v.weak, v.keys)
+	}
+	if v.kinds["date"] != (announcement{dateKind, true}) || v.kinds["amount"] != (announcement{amountKind, false}) {
+		t.Errorf("kinds are %v", v.kinds)
+	}
+}
+
+func TestEmpty(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string]bool{"of": true, "the": true, "as": false, "to": false, "balance": false, "": false} {
+		if got := empty(word); got != want {
+			t.Errorf("empty(%q) = %t, want %t", word, got, want)
 		}
 	}
 }

@@ -1,0 +1,44 @@
+package columns
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestShortFormsOfWhatIsAskedAreGuessed(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		short, word string
+		want        bool
+	}{
+		{"rnwl", "renewal", true},
+		{"cvrg", "coverage", true},
+		{"chptr", "chapter", true},
+		{"rsdn", "residence", true},
+		{"cum", "cumulative", true},
+		{"partcp", "participation", true},
+		{"renewal", "renewal", false},
+		{"rl", "renewal", false},
+		{"wnr", "renewal", false},
+		{"cst", "construction", false},
+		{"mbr", "market", false},
+	} {
+		if got := abbreviates(tt.short, tt.word); got != tt.want {
+			t.Errorf("%s for %s: %v, want %v", tt.short, tt.word, got, tt.want)
+		}
+	}
+	for _, tt := range []struct {
+		letters, words string
+		want           int
+	}{
+		{"lob", "line of business", 3},
+		{"pti", "payment to income ratio", 3},
+		{"upb", "unpaid principal balance", 3},
+		{"upb", "unpaid balance", 0},
+		{"u", "unpaid", 0},
+	} {
+		if got := initials(tt.letters, strings.Fields(tt.words)); got != tt.want {
+			t.Errorf("%s for %q: %d words, want %d", tt.letters, tt.words, got, tt.want)
+		}
+	}
+}

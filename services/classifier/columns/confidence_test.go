@@ -1,0 +1,74 @@
+package columns
+
+import "testing"
+
+func TestLikelihood_GrowsWithTheScore(t *testing.T) {
+	t.Parallel()
+	last := 0.0
+	for score := 0.0; score <= 1.05; score += 0.05 {
+		got := likelihood(score)
+		if got <= last || got >= 1 {
+			t.Errorf("likelihood(%.2f) = %g after %g", score, got, last)
+		}
+		last = got
+	}
+	if got := likelihood(evenScore); got != 0.5 {
+		t.Errorf("likelihood(%g) = %g, want 0.5", evenScore, got)
+	}
+}
+
+func TestCertainty(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		lead   float64
+		copied bool
+		want   float64
+	}{
+		{0, false, withoutLead},
+		{clearLead, false, 1},
+		{1, false, 1},
+		{1, true, withCopy},
+		{0, true, withoutLead},
+	} {
+		if got := certainty(tt.lead, tt.copied); got != tt.want {
+			t.Errorf("certainty(%g, %t) = %g, want %g", tt.lead, tt.copied, got, tt.want)
+		}
+	}
+}
+
+func TestLead(t *testing.T) {
+	t.Parallel()
+	ix := &Index{columns: []column{
+		{kind: dateKind, tableNumber: 1, name: []int{1, 2}},
+		{kind: dateKind, tableNumber: 2, name: []int{1, 2}}, // a copy of the first
+		{kind: dateKind, tableNumber: 1, name: []int{1, 3}},
+	}}
+	for _, tt := range []struct {
+		name     string
+		verdicts []verdict
+		lead     float64
+		copied   bool
+	}{
+		{"alone", []verdict{{column: 0, score: 0.75}}, 0.75, false},
+		{"a near twin", []verdict{{column: 0, score: 0.75}, {column: 2, score: 0.6875}}, 0.0625, false},
+		{
+			"a copy, then a near twin",
+			[]verdict{{column: 0, score: 0.75}, {column: 1, score: 0.75}, {column: 2, score: 0.6875}}, 0.0625, true,
+		},
+		{"only a copy", []verdict{{column: 0, score: 0.75}, {column: 1, score: 0.75}}, 0.75, true},
+		{"a copy far behind", []verdict{{column: 0, score: 0.75}, {column: 1, score: 0.5}}, 0.25, false},
+	} {
+		if got, copied := lead(ix, tt.verdicts); got != tt.lead || copied != tt.copied {
+			t.Errorf("%s: lead %g, %t, want %g, %t", tt.name, got, copied, tt.lead, tt.copied)
+		}
+	}
+}
+
+func TestPercent(t *testing.T) {
+	t.Parallel()
+	for share, want := range map[float64]int{-1: 0, 0: 0, 0.004: 0, 0.005: 1, 0.5: 50, 0.95: 95, 1: 99, 7: 99} {
+		if got := percent(share); got != want {
+			t.Errorf("percent(%g) = %d, want %d", share, got, want)
+		}
+	}
+}

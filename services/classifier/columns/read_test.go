@@ -1,0 +1,193 @@
+package columns
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// readForTest reads an attribute into a new request.
+func readForTest(ix *Index, a schema.Attribute) *request {
+	r := newRequest(len(ix.terms))
+	r.read(ix, &a)
+	return &r
+}
+
+// asks lists what a request asks for: (t) is from the technical name, (p) a word of a phrase.
+func (r *request) asks() string {
+	var all []string
+	for _, a := range r.asked {
+		text := a.text
+		switch {
+		case a.technical:
+			text += "(t)"
+		case a.phrase > 0:
+			text += "(p)"
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, ", ")
+}
+
+func TestRequest_Asks(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(columnsOf("LOAN", "CURR_BAL_AMT|NUMBER(12,2)", "CYC_END_DT|DATE", "ORIG_DT|DATE"))
+	for _, tt := range []struct{ name, technical, want string }{
+		{"Current Balance", "", "current, balance"},
+		{"Current Balance, current", "", "current, balance"},
+		{"Date of the Cycle End", "", "date, cycle end, cycle(p), end(p)"},
+		{"Balance", "CurrBalAmt", "balance, current(t)"}, // an amount is another word for a balance
+		{"Cycle Date", "CycleEndDate", "cycle, date"},
+		{"of the", "", ""},
+		{"", "CurrBal", "current(t), balance(t)"},
+	} {
+		r := readForTest(ix, schema.Attribute{AttributeName: tt.name, TechnicalLineItemName: tt.technical})
+		if got := r.asks(); got != tt.want {
+			t.Errorf("%q, %q asks for %q, want %q", tt.name, tt.technical, got, tt.want)
+		}
+	}
+}
+
+func TestRequest_Kind(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(columnsOf("LOAN", "CURR_BAL_AMT|NUMBER(12,2)"))
+	for _, tt := range []struct {
+		name, technical, dataType string
+		want                      kind
+	}{
+		{"Current Balance", "", "", amountKind},
+		{"Zyxwv", "ZyxwvDate", "", dateKind},           // the technical name announces it if the name does not
+		{"Current Balance", "BalDate", "", amountKind}, // and only then
+		{"Current Balance", "", "C1", flagKind},
+		{"Zyxwv", "", "", anyKind},
+	} {
+		r := readForTest(ix, schema.Attribute{AttributeName: tt.name, TechnicalLineItemName: tt.technical, DataType: tt.dataType})
+		if r.kind != tt.want {
+			t.Errorf("%q, %q, %q is a %s, want a %s", tt.name, tt.technical, tt.dataType, r.kind, tt.want)
+		}
+	}
+}
+
+func TestRequest_Weights(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(columnsOf("LOAN", "CURR_BAL_AMT|NUMBER(12,2)", "CURR_DT|DATE", "CURR_STAT_CD|CHAR(1)", "CURR_RT|NUMBER(6,3)"))
+	weight := func(a schema.Attribute, text string) float64 {
+		r := readForTest(ix, a)
+		i := slices.IndexFunc(r.asked, func(a ask) bool { return a.text == text })
+		if i < 0 {
+			t.Fatalf("%q does not ask for %q but %q", a.AttributeName, text, r.asks())
+		}
+		return r.asked[i].weight
+	}
+	rare := weight(schema.Attribute{AttributeName: "Current Balance"}, "balance")
+	common := weight(schema.Attribute{AttributeName: "Current Balance"}, "current")
+	technical := weight(schema.Attribute{AttributeName: "Rate", TechnicalLineItemName: "BalanceRate"}, "balance")
+	unknown := weight(schema.Attribute{AttributeName: "Zyxwv"}, "zyxwv")
+	if rare <= common {
+		t.Errorf("a rare term weighs %g, a common one %g", rare, common)
+	}
+	if want := rare * technicalShare; technical != want {
+		t.Errorf("a term of the technical name weighs %g, want %g", technical, want)
+	}
+	if unknown != unknownWeight {
+		t.Errorf("an unknown term weighs %g, want %g", unknown, unknownWeight)
+	}
+	r := readForTest(ix, schema.Attribute{AttributeName: "End of the Cycle End"})
+	if i := slices.IndexFunc(r.asked, func(a ask) bool { return a.text == "end" && a.phrase == 0 }); i >= 0 && r.asked[i].weight != 0 {
+		t.Errorf("a word that a phrase has too weighs %g, want 0", r.asked[i].weight)
+	}
+}
+
+func TestRequest_Specific(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(columnsOf("LOAN", "CURR_BAL_AMT|NUMBER(12,2)"))
+	for name, want := range map[string]bool{"Status Code": false, "Balance": true, "": false} {
+		if got := readForTest(ix, attribute(name, "")).specific; got != want {
+			t.Errorf("%q is specific: %t, want %t", name, got, want)
+		}
+	}
+}
+
+func TestRequest_Guesses(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(columnsOf("HOUSE", "RNWL_DT|DATE", "QZM_AMT|NUMBER(9,2)", "BAL_AMT|NUMBER(9,2)"))
+	for _, tt := range []struct{ name, want string }{
+		{"Renewal Date", ""}, // the dictionary has rnwl
+		{"Quarterly Zoning Mandate", "qzm for quarterly, qzm for zoning, qzm for mandate"},
+		{"Quarterly Balance", ""},
+	} {
+		r := readForTest(ix, attribute(tt.name, ""))
+		var got []string
+		for _, g := range r.guesses {
+			got = append(got, ix.terms[g.term].text+" for "+r.asked[g.ask].text)
+		}
+		if text := strings.Join(got, ", "); text != tt.want {
+			t.Errorf("%q guesses %q, want %q", tt.name, text, tt.want)
+		}
+	}
+}
+
+func TestRequest_ExplainsAndAnswers(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(columnsOf("LOAN", "OPN_DT|DATE", "CURR_BAL_AMT|NUMBER(12,2)", "CURR_LMT_AMT|NUMBER(12,2)"))
+	r := readForTest(ix, schema.Attribute{AttributeName: "Origination Date", Description: "Date of the limit"})
+	for _, tt := range []struct {
+		term      string
+		explained float64
+		answers   bool
+	}{
+		{"date", inNameDegree, true},
+		{"origination", inNameDegree, true},
+		{"limit", inDescriptionDegree, false},
+		{"balance", 0, false},
+	} {
+		id, ok := ix.ids[tt.term]
+		if !ok {
+			t.Errorf("the index has no term %q", tt.term)
+			continue
+		}
+		if r.explained[id] != tt.explained || len(r.answers[id]) > 0 != tt.answers {
+			t.Errorf("%q is explained with %g and answers %v, want %g, %t",
+				tt.term, r.explained[id], r.answers[id], tt.explained, tt.answers)
+		}
+	}
+	open := ix.ids["open"]
+	if degree := r.explained[open]; degree <= 0 || degree >= 1 {
+		t.Errorf("a related term is explained with %g", degree)
+	}
+	best, degree := r.answeredBy([]int{ix.ids["balance"], open, ix.ids["date"]}, 0)
+	if best != open || degree <= 0 || degree >= 1 {
+		t.Errorf("answeredBy = %d, %g, want %d and less than 1", best, degree, open)
+	}
+	if best, degree := r.answeredBy([]int{ix.ids["balance"]}, 0); best != -1 || degree != 0 {
+		t.Errorf("answeredBy of another term = %d, %g, want -1, 0", best, degree)
+	}
+}
+
+func TestRequest_Reset(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(columnsOf("LOAN", "OPN_DT|DATE", "CURR_BAL_AMT|NUMBER(12,2)"))
+	used := newRequest(len(ix.terms))
+	for _, name := range []string{"Current Balance", "Origination Date", "Quarterly Zoning Mandate", ""} {
+		a := schema.Attribute{AttributeName: name, TechnicalLineItemName: "CycleEnd", Description: "The balance"}
+		used.read(ix, &a)
+		fresh := readForTest(ix, a)
+		if used.asks() != fresh.asks() || used.kind != fresh.kind || used.specific != fresh.specific {
+			t.Errorf("%q: a used request asks %q, a new one %q", name, used.asks(), fresh.asks())
+		}
+		if !slices.Equal(used.explained, fresh.explained) || !slices.Equal(used.guesses, fresh.guesses) {
+			t.Errorf("%q: a used request explains other terms than a new one", name)
+		}
+		for id := range used.answers {
+			if !slices.Equal(used.answers[id], fresh.answers[id]) {
+				t.Errorf("%q: %q answers %v, want %v", name, ix.terms[id].text, used.answers[id], fresh.answers[id])
+			}
+		}
+		used.reset()
+		if slices.Max(used.explained) > 0 || slices.ContainsFunc(used.answers, func(a []answer) bool { return len(a) > 0 }) {
+			t.Errorf("%q: marks are left after a reset", name)
+		}
+	}
+}

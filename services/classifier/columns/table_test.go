@@ -1,0 +1,140 @@
+package columns
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestAPrefixIsAMarkOnlyWhereMostColumnsHaveIt(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		table string
+		names []string
+		want  string
+	}{
+		{"LOAN", []string{"XYZ_A", "XYZ_B", "XYZ_C", "XYZ_D", "LOAD_TS"}, "XYZ_"},
+		{"LOAN", []string{"XYZ_A", "XYZ_B", "C", "D", "E"}, ""},
+		{"LOAN", []string{"XYZ_A", "XYZ_B"}, ""},
+		{"WRKOUT_PLN", []string{"WO_A", "WO_B", "WO_C", "WO_D", "WO_E"}, "WO_"},
+		{"CUST", []string{"CUST_A", "CUST_B", "CUST_C", "CUST_D", "CUST_E"}, ""},
+	} {
+		prefix := commonPrefix(tt.names)
+		if !isMark(strings.TrimSuffix(prefix, "_"), tt.table) {
+			prefix = ""
+		}
+		if prefix != tt.want {
+			t.Errorf("%s of %q: prefix %q, want %q", tt.table, tt.names, prefix, tt.want)
+		}
+	}
+}
+
+func TestTablesHaveRoles(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		table   string
+		columns []string
+		want    role
+	}{
+		{"ACCT_MSTR", []string{"ACCT_NBR", "OPN_DT"}, recordTable},
+		{"REF_PROD", []string{"PROD_CD", "PROD_NM"}, lookupTable},
+		{"ChargeOffReason", []string{"ReasonId", "ReasonDescription"}, lookupTable},
+		{"ACCT_HIST", []string{"ACCT_NBR"}, pastTable},
+		{"STG_ACCT", []string{"ACCT_NBR"}, plumbingTable},
+	} {
+		if got := roleOf(tt.table, tt.columns); got != tt.want {
+			t.Errorf("%s is a %s, want a %s", tt.table, got, tt.want)
+		}
+	}
+}
+
+func TestRoleOf_EveryWordOfATablesPurpose(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		words []string
+		want  role
+	}{
+		{plumbing, plumbingTable},
+		{past, pastTable},
+		{lookups, lookupTable},
+	} {
+		for _, w := range tt.words {
+			if got := roleOf("ACCT_"+strings.ToUpper(w), []string{"A", "B"}); got != tt.want {
+				t.Errorf("ACCT_%s is a %s, want a %s", strings.ToUpper(w), got, tt.want)
+			}
+		}
+	}
+}
+
+func TestKeyOf(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		table   string
+		columns []string
+		want    string
+	}{
+		{"REF_STAT", []string{"STAT_DESC", "STAT_CD"}, "STAT_CD"},
+		{"REF_STAT", []string{"BLNG_STAT_CD", "STAT_ID"}, "STAT_ID"},
+		{"STAT_LOOKUP", []string{"STATUS_TYPE"}, "STATUS_TYPE"},
+		{"STAT_TABLE", []string{"STAT_NBR"}, "STAT_NBR"},
+		{"REF_STAT", []string{"STAT_DESC"}, ""},
+		{"REF_STAT", nil, ""},
+	} {
+		if got := keyOf(tt.table, tt.columns); got != tt.want {
+			t.Errorf("keyOf(%s, %q) = %q, want %q", tt.table, tt.columns, got, tt.want)
+		}
+	}
+}
+
+func TestDescribesCodes(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		columns []string
+		want    bool
+	}{
+		{[]string{"STAT_CD", "STAT_DESC"}, true},
+		{[]string{"STAT_TYPE", "DESCRIPTION"}, true},
+		{[]string{"STAT_CD", "STAT_NM"}, false},
+		{[]string{"STAT_DESC"}, false},
+		{[]string{"_", ""}, false},
+		{nil, false},
+	} {
+		if got := describesCodes(tt.columns); got != tt.want {
+			t.Errorf("describesCodes(%q) = %t, want %t", tt.columns, got, tt.want)
+		}
+	}
+}
+
+func TestTable_Strip(t *testing.T) {
+	t.Parallel()
+	marked := &table{prefix: "XYZ_"}
+	for name, want := range map[string]string{"XYZ_BAL": "BAL", "BAL": "BAL", "XYZ_": "XYZ_", "": ""} {
+		if got := marked.strip(name); got != want {
+			t.Errorf("strip(%q) = %q, want %q", name, got, want)
+		}
+	}
+	if got := (&table{}).strip("BAL"); got != "BAL" {
+		t.Errorf("without a prefix strip(BAL) = %q", got)
+	}
+}
+
+func TestTablesOf(t *testing.T) {
+	t.Parallel()
+	tables := tablesOf(slices.Concat(
+		columnsOf("LOAN", "XQZ_A|DATE", "XQZ_B|DATE", "XQZ_C|DATE", "XQZ_D|DATE", "LOAD_TS|DATE"),
+		columnsOf("REF_STAT", "STAT_CD|CHAR(1)", "STAT_DESC|VARCHAR(40)"),
+	))
+	loan, stat := tables[tableKey{"1", "S", "LOAN"}], tables[tableKey{"1", "S", "REF_STAT"}]
+	if len(tables) != 2 || loan == nil || stat == nil {
+		t.Fatalf("tables are %v", tables)
+	}
+	if loan.prefix != "XQZ_" || loan.role != recordTable || loan.key != "" {
+		t.Errorf("LOAN is %+v", *loan)
+	}
+	if stat.prefix != "" || stat.role != lookupTable || stat.key != "STAT_CD" {
+		t.Errorf("REF_STAT is %+v", *stat)
+	}
+	if loan.number == stat.number {
+		t.Errorf("both tables have the number %d", loan.number)
+	}
+}
