@@ -76,6 +76,7 @@ func (a *app) root(w io.Writer) *cli.Command {
 			a.mappingsCommand(),
 			a.reportsCommand(),
 			a.checkCommand(),
+			a.doctorCommand(),
 			a.auditCommand(),
 			a.rebuildCommand(),
 			a.rulesCommand(),

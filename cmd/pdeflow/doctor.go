@@ -1,0 +1,310 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v3"
+	"golang.org/x/sys/unix"
+
+	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/localpg"
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+const (
+	// examination is how long the doctor waits for one answer.
+	examination = 10 * time.Second
+	// smallSkew is a difference of clocks worth a warning, and largeSkew the leeway of tokens.
+	smallSkew = 2 * time.Second
+	largeSkew = time.Minute
+	// oldestPostgres is the first version that the statements work on.
+	oldestPostgres = 140000
+	// littleRoom is the free space of a disk below which a warning is due, and noRoom that below which servers begin to fail.
+	littleRoom = 2 << 30
+	noRoom     = 200 << 20
+)
+
+// severity is how bad a finding of the doctor is.
+type severity string
+
+// The severities.
+const (
+	fine    severity = "ok"
+	skipped severity = "skipped"
+	warned  severity = "warning"
+	wrong   severity = "wrong"
+)
+
+// diagnosis is one finding of the doctor.
+type diagnosis struct {
+	Check  string   `json:"check"`
+	State  severity `json:"state"`
+	Detail string   `json:"detail"`
+	// Advice is what to do; empty if there is nothing to do.
+	Advice string `json:"advice"`
+}
+
+// doctor examines an installation.
+type doctor struct {
+	app      *app
+	findings []diagnosis
+}
+
+func (d *doctor) found(check string, state severity, advice, format string, args ...any) {
+	d.findings = append(d.findings, diagnosis{Check: check, State: state, Detail: oneLine(fmt.Sprintf(format, args...)), Advice: advice})
+}
+
+func (a *app) doctorCommand() *cli.Command {
+	flags := a.clientFlags()
+	flags = slices.Concat([]cli.Flag{jsonFlag()}, flags, []cli.Flag{a.databaseFlag()}, a.natsFlags())
+	return &cli.Command{
+		Name:  "doctor",
+		Usage: "checks the database, NATS, the server, clocks, disk and versions, and what to do about each",
+		Description: "Looks at the servers that the other commands would use, and changes nothing. What is neither named nor running is skipped." +
+			" It exits 1 if anything is wrong; warnings alone exit 0.\n\n" +
+			"pdeflow doctor\n" +
+			"DATABASE_URL=postgres://... NATS_URL=nats://... pdeflow doctor --json",
+		Flags: flags,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := noArguments(cmd); err != nil {
+				return err
+			}
+			return a.diagnose(ctx, cmd)
+		},
+	}
+}
+
+// diagnose examines everything, one thing after another: one that is wrong does not hide the next.
+func (a *app) diagnose(ctx context.Context, cmd *cli.Command) error {
+	d := &doctor{app: a}
+	at, err := a.locate(cmd)
+	if err != nil && cmd.String(flagDataDir) != "" {
+		return err
+	}
+	d.found("program", fine, "", "pdeflow %s", version())
+	d.examineServer(ctx, cmd)
+	switch {
+	case at.database != "" && err == nil:
+		d.examineDatabase(ctx, at.database)
+	case at.database != "":
+		d.found("database", wrong, "correct the setting", "%v", err)
+	default:
+		d.examineBinaries()
+	}
+	if at.nats != "" && err == nil {
+		d.examineNATS(ctx, at)
+	} else {
+		d.found("nats", skipped, "", "no server runs on this machine, and NATS_URL is not set: serve embeds one")
+	}
+	d.examineDisk(cmd)
+	return d.print(cmd.Bool(flagJSON))
+}
+
+// examineServer asks the API whether it is ready, and what time it has.
+func (d *doctor) examineServer(ctx context.Context, cmd *cli.Command) {
+	c, err := d.app.client(cmd)
+	if err != nil {
+		d.found("server", wrong, "correct the setting", "%v", err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, examination)
+	defer cancel()
+	var health api.Health
+	before := time.Now()
+	got, err := c.call(ctx, request{method: http.MethodGet, path: "/healthz", outside: true}, &health)
+	switch {
+	case err != nil && c.guessed:
+		d.found("server", skipped, "", "no server runs on this machine, and none is named: pdeflow serve starts one")
+		return
+	case err != nil:
+		d.found("server", wrong, "start it, or name another with --server (PDEFLOW_SERVER)", "%v", err)
+		return
+	case health.Version != version():
+		d.found("server", warned, "use the same version on both sides", "%s has version %s, this program %s", c.server, health.Version, version())
+	default:
+		d.found("server", fine, "", "%s answers, version %s", c.server, health.Version)
+	}
+	if date, err := http.ParseTime(got.header.Get("Date")); err == nil {
+		// The header has whole seconds.
+		d.compareClocks("server clock", date.Add(500*time.Millisecond).Sub(before.Add(time.Since(before)/2)).Truncate(time.Second))
+	}
+	d.examineReadiness(ctx, c)
+}
+
+func (d *doctor) examineReadiness(ctx context.Context, c *client) {
+	var ready api.Readiness
+	if _, err := c.call(ctx, request{method: http.MethodGet, path: "/readyz", outside: true}, &ready); err != nil && ready.Status == "" {
+		d.found("readiness", wrong, "read the server's log", "%v", err)
+		return
+	}
+	down := 0
+	for _, check := range ready.Checks {
+		if check.State == api.Down {
+			down++
+			d.found("readiness", wrong, "read the server's log for "+check.Name, "%s is down: %s", check.Name, check.Reason)
+		}
+	}
+	if down == 0 {
+		d.found("readiness", fine, "", "the server is %s, and so is everything that it depends on", ready.Status)
+	}
+}
+
+// compareClocks judges how far a clock is ahead of this machine's.
+func (d *doctor) compareClocks(check string, skew time.Duration) {
+	const advice = "keep the clocks of all machines in step with NTP (chrony, systemd-timesyncd)"
+	switch off := skew.Abs(); {
+	case off >= largeSkew:
+		d.found(check, wrong, advice, "it differs by %s from this machine's: tokens may be refused", durationText(off))
+	case off >= smallSkew:
+		d.found(check, warned, advice, "it differs by %s from this machine's", durationText(off))
+	default:
+		d.found(check, fine, "", "it agrees with this machine's")
+	}
+}
+
+// examineBinaries looks for the PostgreSQL that serve and demo would embed.
+func (d *doctor) examineBinaries() {
+	binaries, err := localpg.Find(d.app.getenv)
+	if err != nil {
+		d.found("database", wrong, "install PostgreSQL, or set DATABASE_URL (--database-url)", "%v", err)
+		return
+	}
+	d.found("database", skipped, "", "none runs on this machine, and DATABASE_URL is not set: serve embeds the PostgreSQL of %s", binaries.Dir)
+}
+
+func (d *doctor) examineDatabase(ctx context.Context, url string) {
+	ctx, cancel := context.WithTimeout(ctx, examination)
+	defer cancel()
+	db, err := schema.Open(ctx, url, schema.Options{ApplicationName: "pdeflow-doctor", MaxConns: 2})
+	if err != nil {
+		d.found("database", wrong, "check that it runs, and the host, user, password and name in DATABASE_URL (--database-url)", "%v", err)
+		return
+	}
+	defer func() { _ = db.Close() }() // everything was read
+	facts, err := schema.ReadInstallation(ctx, db)
+	if err != nil {
+		d.found("database", wrong, "read the server's log", "%v", err)
+		return
+	}
+	d.judgeDatabase(facts)
+	d.compareClocks("database clock", facts.Skew)
+	d.examineMigrations(ctx, db)
+}
+
+func (d *doctor) judgeDatabase(facts schema.Installation) {
+	if facts.VersionNumber < oldestPostgres {
+		d.found("database", wrong, "use PostgreSQL 14 or newer", "it is PostgreSQL %s", facts.Version)
+	} else {
+		d.found("database", fine, "", "PostgreSQL %s answers, encoding %s", facts.Version, facts.Encoding)
+	}
+	switch {
+	case facts.Standby:
+		d.found("database writes", wrong, "connect to the primary: name all hosts in DATABASE_URL and add target_session_attrs=read-write",
+			"the server is a standby, which is read-only")
+	case facts.ReadOnly:
+		d.found("database writes", wrong, "find out why default_transaction_read_only is on: a provider sets it when the disk is full",
+			"sessions are read-only")
+	case len(facts.Denied) > 0:
+		d.found("database writes", wrong, "grant select, insert and update on them to "+facts.User, "user %s may not read and write in %v", facts.User, facts.Denied)
+	case facts.Schema == "":
+		d.found("database writes", wrong, "create the schema, or set the search_path of "+facts.User, "the search path names no schema that exists")
+	case !facts.MayCreate:
+		d.found("database writes", warned, "run pdeflow migrate up as another user, or grant create on schema "+facts.Schema+" to "+facts.User,
+			"user %s may not create tables in schema %s, which migrations need", facts.User, facts.Schema)
+	default:
+		d.found("database writes", fine, "", "user %s may write in schema %s", facts.User, facts.Schema)
+	}
+	if free := facts.MaxConnections - facts.Connections; free < 10 {
+		d.found("database connections", warned, "raise max_connections, or set pool_max_conns in DATABASE_URL", "%d of %d are in use",
+			facts.Connections, facts.MaxConnections)
+	} else {
+		d.found("database connections", fine, "", "%d of %d are in use", facts.Connections, facts.MaxConnections)
+	}
+}
+
+func (d *doctor) examineMigrations(ctx context.Context, db *schema.DB) {
+	steps, err := schema.Migrations(ctx, db)
+	if err != nil {
+		d.found("migrations", wrong, "", "%v", err)
+		return
+	}
+	if i := slices.IndexFunc(steps, func(m schema.Migration) bool { return !m.Applied }); i >= 0 {
+		d.found("migrations", wrong, "run: pdeflow migrate up", "the database lacks migration %s and those after it", steps[i].Name)
+		return
+	}
+	d.found("migrations", fine, "", "all %d are applied", len(steps))
+}
+
+// examineDisk looks at the disk of the data directory.
+func (d *doctor) examineDisk(cmd *cli.Command) {
+	dir := cmd.String(flagDataDir)
+	if run, err := datadir.Find(d.app.getenv, dir); err == nil && run.TokenFile != "" {
+		dir = filepath.Dir(run.TokenFile)
+	}
+	if dir == "" {
+		dir, _ = datadir.Default(d.app.getenv)
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); dir == "" || errors.Is(err, os.ErrNotExist) {
+		d.found("disk", skipped, "", "there is no data directory yet")
+		return
+	} else if err != nil {
+		d.found("disk", wrong, "check the data directory", "%s: %v", dir, err)
+		return
+	}
+	const advice = "free space on the disk, or use another data directory with --data-dir (PDEFLOW_DATA_DIR)"
+	switch free := disk.Bavail * uint64(disk.Bsize); { //nolint:gosec // a block has a positive size
+	case free < noRoom:
+		d.found("disk", wrong, advice, "%s has %d MiB left", dir, free>>20)
+	case free < littleRoom:
+		d.found("disk", warned, advice, "%s has %d MiB left", dir, free>>20)
+	default:
+		d.found("disk", fine, "", "%s has %d GiB left", dir, free>>30)
+	}
+}
+
+// doctorResult is what doctor --json prints.
+type doctorResult struct {
+	OK       bool        `json:"ok"`
+	Findings []diagnosis `json:"findings"`
+}
+
+func (d *doctor) print(asJSON bool) error {
+	counts := map[severity]int64{}
+	for _, f := range d.findings {
+		counts[f.State]++
+	}
+	if asJSON {
+		if err := d.app.printJSON(doctorResult{OK: counts[wrong] == 0, Findings: d.findings}); err != nil {
+			return err
+		}
+	} else {
+		w := d.app.stdout
+		for _, f := range d.findings {
+			fmt.Fprintf(w, "%-7s  %-20s  %s\n", f.State, f.Check, hanging(w, f.Detail, 31))
+			if f.Advice != "" {
+				fmt.Fprintf(w, "%31s%s\n", "", hanging(w, "-> "+f.Advice, 31))
+			}
+		}
+		fmt.Fprintf(w, "\n%s, %s.\n", problemText(counts[wrong]), count(counts[warned], "warning"))
+	}
+	if counts[wrong] > 0 {
+		return errSaid
+	}
+	return nil
+}
+
+func problemText(n int64) string {
+	if n == 0 {
+		return "Nothing is wrong"
+	}
+	return count(n, "problem")
+}

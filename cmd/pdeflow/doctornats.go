@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/pdeflow/pdeflow/events"
+)
+
+// fullStore is the share of a limit, in percent, above which a warning is due.
+const fullStore = 80
+
+// examineNATS looks at the message server: whether it answers, has JetStream, holds what is declared, and has room.
+func (d *doctor) examineNATS(ctx context.Context, at located) {
+	ctx, cancel := context.WithTimeout(ctx, examination)
+	defer cancel()
+	nc, err := events.Connect(at.nats, "pdeflow-doctor", at.natsCredentials, slog.New(slog.DiscardHandler),
+		nats.Timeout(answerWithin), nats.RetryOnFailedConnect(false))
+	if err != nil {
+		d.found("nats", wrong, "check that it runs, and the host, user and password in NATS_URL (--nats-url, --nats-creds)",
+			"%s: %v", redacted(at.nats), err)
+		return
+	}
+	defer nc.Close()
+	d.found("nats", fine, "", "nats-server %s answers at %s", nc.ConnectedServerVersion(), redacted(at.nats))
+	js, err := events.JetStream(nc)
+	if err != nil {
+		d.found("jetstream", wrong, "", "%v", err)
+		return
+	}
+	account, err := js.AccountInfo(ctx)
+	switch {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
+		d.found("jetstream", wrong, "enable JetStream in the server's configuration (jetstream {}), and for this account", "the account has no JetStream")
+		return
+	case err != nil:
+		d.found("jetstream", wrong, "allow this user to publish to $JS.API.> and to subscribe to _INBOX.>", "it does not answer: %v%s", err, violation(nc))
+		return
+	}
+	d.judgeRoom("jetstream", int64(account.Store), account.Limits.MaxStore) //nolint:gosec // far below 2^63
+	streams, consumers, err := events.Topology{}.Compare(ctx, js)
+	if err != nil {
+		d.found("streams", wrong, "allow this user to publish to $JS.API.STREAM.INFO.> and $JS.API.CONSUMER.INFO.>", "%v%s", err, violation(nc))
+		return
+	}
+	d.judgeStreams(streams)
+	d.judgeConsumers(consumers)
+}
+
+// violation is what the server refused on the connection, if anything.
+func violation(nc *nats.Conn) string {
+	if err := nc.LastError(); err != nil {
+		return fmt.Sprintf(" (%v)", err)
+	}
+	return ""
+}
+
+func (d *doctor) judgeRoom(check string, used, limit int64) {
+	switch {
+	case limit <= 0:
+		d.found(check, fine, "", "it holds %d MiB, and has no limit but the disk", used>>20)
+	case used*100 >= limit*fullStore:
+		d.found(check, warned, "raise the limit, or lower the age of PDE_EVENTS: a full store stops publishing", "it holds %d of %d MiB", used>>20, limit>>20)
+	default:
+		d.found(check, fine, "", "it holds %d of %d MiB", used>>20, limit>>20)
+	}
+}
+
+func (d *doctor) judgeStreams(streams []events.StreamState) {
+	for _, s := range streams {
+		check := "stream " + s.Name
+		switch {
+		case s.Missing:
+			d.found(check, warned, "start pdeflow serve, which declares it", "it does not exist")
+			continue
+		case len(s.Differences) > 0:
+			d.found(check, wrong, "start pdeflow serve, which restores it, or delete it: no job is lost", "it is not as declared: %s", strings.Join(s.Differences, ", "))
+		default:
+			d.judgeRoom(check, s.Bytes, s.MaxBytes)
+		}
+		if s.Name == events.StreamEvents && !s.Clock.IsZero() {
+			d.compareClocks("nats clock", s.Skew)
+		}
+	}
+}
+
+func (d *doctor) judgeConsumers(consumers []events.ConsumerState) {
+	for _, c := range consumers {
+		check := "consumer " + c.Name
+		switch {
+		case c.Missing:
+			d.found(check, warned, "start the service that reads it, which declares it", "it does not exist in %s", c.Stream)
+		case len(c.Differences) > 0:
+			d.found(check, wrong, "restart the service that reads it, which restores it", "it is not as declared: %s", strings.Join(c.Differences, ", "))
+		case c.Waiting == 0 && c.Pending > 0:
+			d.found(check, warned, "start the service that reads it, unless it runs", "%s wait, and no service asks for them at this moment", count(int64(c.Pending), "message")) //nolint:gosec // far below 2^63
+		default:
+			d.found(check, fine, "", "it is as declared, %s not delivered", count(int64(c.Pending), "message")) //nolint:gosec // far below 2^63
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package events
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// StreamState is a stream as it is found, for the diagnosis of an installation.
+type StreamState struct {
+	Name string
+	// Missing reports that it does not exist.
+	Missing bool
+	// Differences name the settings that are not as they are declared.
+	Differences []string
+	// Bytes and Messages are what it holds. MaxBytes is its limit; 0 or less is none.
+	Bytes, MaxBytes int64
+	Messages        uint64
+	// Clock is the server's, and Skew how far it is ahead of this process's.
+	Clock time.Time
+	Skew  time.Duration
+}
+
+// ConsumerState is a consumer as it is found.
+type ConsumerState struct {
+	Name, Stream string
+	Missing      bool
+	Differences  []string
+	// Pending is how many messages it has not delivered, and Waiting how many requests for messages it has: none without a reader.
+	Pending uint64
+	Waiting int
+}
+
+// Compare reads the streams and the consumers and compares them with what is declared. It changes nothing.
+func (t Topology) Compare(ctx context.Context, js jetstream.JetStream) ([]StreamState, []ConsumerState, error) {
+	var streams []StreamState
+	for _, want := range t.Streams() {
+		state, err := compareStream(ctx, js, want)
+		if err != nil {
+			return nil, nil, fmt.Errorf("stream %s: %w", want.Name, err)
+		}
+		streams = append(streams, state)
+	}
+	var consumers []ConsumerState
+	for _, want := range []Consumer{ClassifierRules(), Projector(), Auditor(nil)} {
+		state, err := t.compareConsumer(ctx, js, want)
+		if err != nil {
+			return nil, nil, fmt.Errorf("consumer %s: %w", want.Name, err)
+		}
+		consumers = append(consumers, state)
+	}
+	return streams, consumers, nil
+}
+
+func compareStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (StreamState, error) {
+	state := StreamState{Name: want.Name}
+	before := time.Now()
+	stream, err := js.Stream(ctx, want.Name)
+	after := time.Now()
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		state.Missing = true
+		return state, nil
+	}
+	if err != nil {
+		return state, err
+	}
+	info := stream.CachedInfo()
+	have := info.Config
+	state.Bytes, state.Messages, state.MaxBytes = int64(info.State.Bytes), info.State.Msgs, have.MaxBytes //nolint:gosec // far below 2^63
+	if state.Clock = info.TimeStamp; !state.Clock.IsZero() {
+		state.Skew = state.Clock.Sub(before.Add(after.Sub(before) / 2))
+	}
+	sorted := func(subjects []string) []string { return slices.Sorted(slices.Values(subjects)) }
+	for _, setting := range []struct {
+		name string
+		same bool
+	}{
+		{"subjects", slices.Equal(sorted(have.Subjects), sorted(want.Subjects))},
+		{"retention", have.Retention == want.Retention},
+		{"storage", have.Storage == want.Storage},
+		{"discard", have.Discard == want.Discard && have.DiscardNewPerSubject == want.DiscardNewPerSubject},
+		{"messages per subject", have.MaxMsgsPerSubject == cmp.Or(want.MaxMsgsPerSubject, -1)},
+		{"age", have.MaxAge == want.MaxAge},
+	} {
+		if !setting.same {
+			state.Differences = append(state.Differences, setting.name)
+		}
+	}
+	return state, nil
+}
+
+func (t Topology) compareConsumer(ctx context.Context, js jetstream.JetStream, want Consumer) (ConsumerState, error) {
+	state := ConsumerState{Name: want.Name, Stream: want.Stream}
+	consumer, err := js.Consumer(ctx, want.Stream, want.Name)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		state.Missing = true
+		return state, nil
+	}
+	if err != nil {
+		return state, err
+	}
+	info := consumer.CachedInfo()
+	state.Pending, state.Waiting = info.NumPending, info.NumWaiting
+	have, declared := reflect.ValueOf(info.Config), reflect.ValueOf(t.owned(want, info.Config))
+	for i := range have.NumField() {
+		if !reflect.DeepEqual(have.Field(i).Interface(), declared.Field(i).Interface()) {
+			state.Differences = append(state.Differences, have.Type().Field(i).Name)
+		}
+	}
+	return state, nil
+}
