@@ -126,7 +126,7 @@ func (s *stand) runOn(natsURL string, services ...service) (stop func()) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		w := world{db: s.db, nc: nc, js: js, log: log}
+		w := world{db: s.db, apiDB: s.db, nc: nc, js: js, log: log}
 		if err := runServices(ctx, services, w, settings{listener: listener, verify: verify, policy: policy}); err != nil {
 			s.t.Errorf("services ended: %v", err)
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/eventstest"
 	"github.com/pdeflow/pdeflow/services/api"
 )
@@ -67,7 +68,11 @@ func TestReadinessListsEveryServiceAndWhatItNeeds(t *testing.T) {
 func TestNoServiceRunsWhereOneCannotBeMade(t *testing.T) {
 	t.Parallel()
 	s := newIdleStand(t, eventstest.Start(t))
-	makeable, err := makeServices([]service{dispatcherService, apiService}, world{db: s.db, log: slog.New(slog.DiscardHandler)}, settings{})
+	js, err := events.JetStream(s.nats.Conn(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	makeable, err := makeServices([]service{dispatcherService, apiService}, world{db: s.db, js: js, log: slog.New(slog.DiscardHandler)}, settings{})
 	if err == nil || len(makeable) > 0 || !strings.Contains(err.Error(), "verify tokens") {
 		t.Errorf("without anything to verify tokens with, %d services would run (%v)", len(makeable), err)
 	}
