@@ -53,7 +53,8 @@ func TestLead(t *testing.T) {
 		{"a near twin", []verdict{{column: 0, score: 0.75}, {column: 2, score: 0.6875}}, 0.0625, false},
 		{
 			"a copy, then a near twin",
-			[]verdict{{column: 0, score: 0.75}, {column: 1, score: 0.75}, {column: 2, score: 0.6875}}, 0.0625, true,
+			[]verdict{{column: 0, score: 0.75}, {column: 1, score: 0.75}, {column: 2, score: 0.6875}},
+			0.0625, true,
 		},
 		{"only a copy", []verdict{{column: 0, score: 0.75}, {column: 1, score: 0.75}}, 0.75, true},
 		{"a copy far behind", []verdict{{column: 0, score: 0.75}, {column: 1, score: 0.5}}, 0.25, false},

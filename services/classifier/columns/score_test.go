@@ -196,12 +196,16 @@ func TestAnsweredUnsaid(t *testing.T) {
 		{"a date column for a date", date, dateKind, schema.Direct, answeredByKind},
 		{"a code for a date", date, codeKind, schema.Direct, 0},
 		{
-			"a column to derive it from", ask{announces: announcement{dateKind, true}}, codeKind,
+			"a column to derive it from",
+			ask{announces: announcement{dateKind, true}},
+			codeKind,
 			schema.Conditional, answeredByKind,
 		},
 		{"a term that is assumed", ask{assumed: true}, codeKind, schema.Direct, answeredByDefault},
 		{
-			"a term that announces weakly", ask{weak: true, announces: announcement{dateKind, false}}, dateKind,
+			"a term that announces weakly",
+			ask{weak: true, announces: announcement{dateKind, false}},
+			dateKind,
 			schema.Direct, 0,
 		},
 	} {
