@@ -53,6 +53,8 @@ type blockKind struct {
 
 var conditionLists = []string{"any", "all", "none", "says", "says-not", "of", "of-not", "in", "in-not", "marked"}
 
+var answerKeys = []string{"tier", "personal", "criticality", "leak", "regulatory", "laws", "because", "certainty"}
+
 // kinds is the grammar of a policy file, by a block's kind.
 var kinds = map[string]blockKind{
 	"policy": {named: true},
@@ -65,7 +67,11 @@ var kinds = map[string]blockKind{
 	"party":   {named: true, keys: []string{"words"}, lists: []string{"words"}},
 	"concept": {named: true, keys: []string{"words", "alone"}, lists: []string{"words", "alone"}},
 	"filler":  {keys: []string{"words"}, lists: []string{"words"}},
-	"report":  {named: true, keys: []string{"names", "begins", "mdrm", "kind", "party", "laws"}, lists: []string{"names", "begins", "mdrm", "laws"}},
+	"report": {
+		named: true,
+		keys:  []string{"names", "begins", "mdrm", "kind", "party", "laws"},
+		lists: []string{"names", "begins", "mdrm", "laws"},
+	},
 	"risk":    {keys: []string{"leak High", "leak Medium", "leak Low", "error High", "error Medium"}},
 	"default": {keys: []string{"tier", "personal", "criticality", "regulatory", "because", "filed"}},
 	"column": {
@@ -75,12 +81,12 @@ var kinds = map[string]blockKind{
 	"group": {named: true},
 	"rule": {
 		named: true,
-		keys:  append(slices.Clone(conditionLists), "tier", "personal", "criticality", "leak", "regulatory", "laws", "because", "certainty", "yields"),
+		keys:  slices.Concat(conditionLists, answerKeys, []string{"yields"}),
 		lists: append(slices.Clone(conditionLists), "laws"),
 	},
 	"refine": {
 		named: true,
-		keys:  append(slices.Clone(conditionLists), "tier", "personal", "criticality", "leak", "regulatory", "laws", "because", "certainty"),
+		keys:  slices.Concat(conditionLists, answerKeys),
 		lists: append(slices.Clone(conditionLists), "laws"),
 	},
 }
@@ -178,7 +184,8 @@ func (b *block) addEntry(text string, line int, report *problems) {
 			if first.value == e.value {
 				report.add(line, "%s says %q twice, first in line %d", b.title(), e.key, first.line)
 			} else {
-				report.add(line, "%s contradicts itself: %s is %q here and %q in line %d", b.title(), e.key, e.value, first.value, first.line)
+				report.add(line, "%s contradicts itself: %s is %q here and %q in line %d",
+					b.title(), e.key, e.value, first.value, first.line)
 			}
 			return
 		}
@@ -227,7 +234,8 @@ func (b *block) list(key string, report *problems) []item {
 	return items
 }
 
-// checkNames refuses two blocks of a kind with one name. Rules and refinements share their names: an explanation cites both.
+// checkNames refuses two blocks of a kind with one name. Rules and refinements share their names: an explanation
+// cites both.
 func checkNames(all []block, report *problems) {
 	first := map[string]int{}
 	for i, b := range all {

@@ -86,7 +86,7 @@ func TestAValueThatIsStoredAsTextIsAsSecret(t *testing.T) {
 	for name, want := range map[string]string{
 		"Credit Limit": "amount", "Purchase APR": "rate", "Balance of the Loan": "amount", "Loan Product": "text", "Sales Region": "text", "Tax District": "text",
 	} {
-		if d := p.derive(Input{Attribute: attribute(name, "C12")}); p.facets[d.reading.facet].name != want {
+		if d := derive(p, Input{Attribute: attribute(name, "C12")}); p.facets[d.reading.facet].name != want {
 			t.Errorf("%q of a short text says: %s", name, p.facets[d.reading.facet].name)
 		}
 	}

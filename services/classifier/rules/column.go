@@ -7,32 +7,33 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// raise classifies the chosen column and lets it raise the tier: what feeds a harmless line may be more than the line says. The column is
-// judged as what it is and not as a line of the filing, whose refinements speak of totals and signatures and not of the rows that these are
-// made of. A column that the policy does not know well raises nothing, and no column lowers anything.
-func (p *Policy) raise(a *Answer, d *derivation, in Input) {
+// raise classifies the chosen column and lets it raise the tier: what feeds a harmless line may be more than the line
+// says. The column is judged as what it is and not as a line of the filing, whose refinements speak of totals and
+// signatures and not of the rows that these are made of. A column that the policy does not know well raises nothing,
+// and no column lowers anything.
+func raise(p *Policy, a *Answer, d *derivation, in Input) {
 	column := in.Column
-	c := p.derive(Input{
+	c := derive(p, Input{
 		Attribute: schema.Attribute{AttributeName: column.ColumnName, Description: column.Description, DataType: column.DataType},
 		Table:     column.TableName,
 	})
 	from, to := d.facts.tier.value, c.facts.tier.value
-	confidence, _, _ := p.confidence(c)
-	if len(c.fitting) == 0 || confidence < p.columns.raisesFrom || !to.Protects(from) || p.columns.publishes(d, c) {
+	confidence, _, _ := confidence(p, c)
+	if len(c.fitting) == 0 || confidence < p.columns.raisesFrom || !to.Protects(from) || publishes(&p.columns, d, c) {
 		return
 	}
-	of := p.answer(c)
+	of := answerOf(p, c)
 	a.Raised = &Raise{SourceField: sourceField(column), From: from, To: to, Rule: of.Rule, Matched: of.Matched}
 	a.InformationSecurityClassification = to
 	a.PIIFlag = a.PIIFlag || of.PIIFlag
 	f := d.facts
 	f.tier, f.leak = c.facts.tier, c.facts.leak
-	if level := p.riskOf(f, d.reading.facet).level(); level.Above(a.RiskLevel) {
+	if level := riskOf(p, f, d.reading.facet).level(); level.Above(a.RiskLevel) {
 		a.RiskLevel = level
 	}
 	if of.RegulatoryFlag && !a.RegulatoryFlag {
 		a.RegulatoryFlag = true
-		a.RegulatoryReferences = p.filing(d.reading)
+		a.RegulatoryReferences = citedFiling(p, d.reading)
 	}
 	for _, reference := range of.RegulatoryReferences {
 		if !slices.Contains(a.RegulatoryReferences, reference) {
@@ -42,10 +43,11 @@ func (p *Policy) raise(a *Answer, d *derivation, in Input) {
 	a.Confidence = min(a.Confidence, of.Confidence)
 }
 
-// publishes reports whether the filing publishes what the column holds, so that the column says nothing against the line: the attribute is
-// Public by what is said of its filing, and the column is either one of the many rows that a figure is the sum of, unpublished as every row
-// is and not personal, or tells of who signs the filing and of no customer. What is highly restricted is neither.
-func (t *columnTable) publishes(d, c *derivation) bool {
+// publishes reports whether the filing publishes what the column holds, so that the column says nothing against the
+// line: the attribute is Public by what is said of its filing, and the column is either one of the many rows that a
+// figure is the sum of, unpublished as every row is and not personal, or tells of who signs the filing and of no
+// customer. What is highly restricted is neither.
+func publishes(t *columnTable, d, c *derivation) bool {
 	published := slices.ContainsFunc(d.refined, func(r candidate) bool { return r.rule.in != 0 && r.rule.tier == d.facts.tier.value })
 	if !published || c.facts.tier.value == schema.HRCI {
 		return false

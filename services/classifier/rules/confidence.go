@@ -1,9 +1,8 @@
 package rules
 
-import "slices"
-
-// Confidence is counted, not learned: every number here is a judgement, held against the labelled rows in testdata by the tests. An answer on
-// which nothing speaks starts at silent; a rule starts at the base of the weakest place that its words stand in.
+// Confidence is counted, not learned: every number here is a judgement, held against the labelled rows in testdata by
+// the tests. An answer on which nothing speaks starts at silent; a rule starts at the base of the weakest place that
+// its words stand in.
 const (
 	silent         = 10
 	wordlessBase   = 22
@@ -30,9 +29,9 @@ type part struct {
 	why    string
 }
 
-// confidence counts the evidence for the best rule. The parts go to an explanation; certainty is the percentage that the policy itself puts
-// on the rule and the refinements.
-func (p *Policy) confidence(d *derivation) (total int, parts []part, certainty int) {
+// confidence counts the evidence for the best rule. The parts go to an explanation; certainty is the percentage that
+// the policy itself puts on the rule and the refinements.
+func confidence(p *Policy, d *derivation) (total int, parts []part, certainty int) {
 	if len(d.fitting) == 0 {
 		return silent, []part{{silent, "no rule speaks"}}, 100
 	}
@@ -61,20 +60,6 @@ func (p *Policy) confidence(d *derivation) (total int, parts []part, certainty i
 	total = max(leastOfARule, min(mostEver, total))
 	certainty = d.certainty()
 	return total * certainty / 100, parts, certainty
-}
-
-func (d *derivation) certainty() int {
-	certainty := 100
-	weigh := func(r *rule) {
-		if r.certainty > 0 {
-			certainty = certainty * r.certainty / 100
-		}
-	}
-	weigh(d.fitting[0].rule)
-	for _, c := range d.refined {
-		weigh(c.rule)
-	}
-	return certainty
 }
 
 func base(r *reading, c candidate) part {
@@ -126,35 +111,4 @@ func doubt(d *derivation) int {
 		}
 	}
 	return 0
-}
-
-// coverage is the part of the name's words that stand in a phrase of the policy, in percent. Numbers and words that only join others do not
-// count.
-func (r *reading) coverage() int {
-	total, known := 0, 0
-	for i, t := range r.tokens {
-		switch {
-		case t.place > inQualifier:
-		case r.covers(i):
-			total++
-			known++
-		case !t.says():
-		default:
-			total++
-		}
-	}
-	if total == 0 {
-		return 0
-	}
-	return 100 * known / total
-}
-
-// says reports whether a word can mean anything to a policy.
-func (t token) says() bool { return !grammatical(t.text) && (t.text[0] < '0' || t.text[0] > '9') }
-
-// covers reports whether a word stands in a phrase of the policy, other than a facet that the data type rules out.
-func (r *reading) covers(i int) bool {
-	return slices.ContainsFunc(r.mentions, func(m mention) bool {
-		return m.start <= i && i < m.end && (m.term.kind != facetTerm || m.term.id != r.overruled)
-	})
 }

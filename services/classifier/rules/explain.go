@@ -4,30 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
-
-	"github.com/pdeflow/pdeflow/schema"
 )
 
 // maxExplained is how many rules of each kind an explanation lists.
 const maxExplained = 6
 
-// Explain renders how the answer for an input comes about: what was recognised, which rules spoke and which failed, and what each of the five
-// fields rests on. It is meant to be read in a terminal.
-func (p *Policy) Explain(in Input) string {
-	d := p.derive(in)
-	var b strings.Builder
-	p.explainInput(&b, d, in)
-	p.explainReading(&b, d)
-	p.explainRules(&b, d)
-	p.explainFields(&b, d)
-	p.explainConfidence(&b, d)
-	if in.Column != nil {
-		p.explainColumn(&b, in)
-	}
-	return b.String()
-}
-
-func (p *Policy) explainInput(b *strings.Builder, d *derivation, in Input) {
+func explainInput(p *Policy, b *strings.Builder, d *derivation, in Input) {
 	fmt.Fprintf(b, "%s", orUnnamed(in.Attribute.AttributeName))
 	if in.Attribute.DataType != "" {
 		fmt.Fprintf(b, ", %s", in.Attribute.DataType)
@@ -51,7 +33,7 @@ func orUnnamed(name string) string {
 	return cutLong(name, maxName)
 }
 
-func (p *Policy) explainReading(b *strings.Builder, d *derivation) {
+func explainReading(p *Policy, b *strings.Builder, d *derivation) {
 	r := d.reading
 	b.WriteString("\nRecognised\n")
 	w := columns(b)
@@ -78,30 +60,7 @@ func (p *Policy) explainReading(b *strings.Builder, d *derivation) {
 
 var kindNamesOfTerms = [...]string{conceptTerm: "concept", facetTerm: "facet", partyTerm: "party", fillerTerm: "filler"}
 
-// uses reports whether one of the rules that fit rests on the mention.
-func (d *derivation) uses(i int) bool {
-	for _, c := range d.fitting {
-		for _, m := range c.mentions() {
-			if m == i {
-				return true
-			}
-		}
-	}
-	return i == d.reading.facetAt || i == d.reading.partyAt
-}
-
-// unknown are the words of the name that no phrase has.
-func (r *reading) unknown() []string {
-	var out []string
-	for i, t := range r.tokens {
-		if t.place <= inQualifier && !r.covers(i) && t.says() {
-			out = append(out, t.text)
-		}
-	}
-	return out
-}
-
-func (p *Policy) explainRules(b *strings.Builder, d *derivation) {
+func explainRules(p *Policy, b *strings.Builder, d *derivation) {
 	b.WriteString("\nRules that fit\n")
 	if len(d.fitting) == 0 {
 		fmt.Fprintf(b, "  none: %s\n", p.fallback.because)
@@ -126,37 +85,26 @@ func (p *Policy) explainRules(b *strings.Builder, d *derivation) {
 	}
 	w = columns(b)
 	for _, c := range d.failed[:min(len(d.failed), maxExplained)] {
-		fmt.Fprintf(w, "  %q\t%s\t%s\n", c.rule.name, c.rule.tier, p.why(d.reading, c))
+		fmt.Fprintf(w, "  %q\t%s\t%s\n", c.rule.name, c.rule.tier, why(p, d.reading, c))
 	}
 	flush(w)
 }
 
-func (p *Policy) explainFields(b *strings.Builder, d *derivation) {
+func explainFields(p *Policy, b *strings.Builder, d *derivation) {
 	f := d.facts
 	b.WriteString("\nAnswer\n")
 	w := columns(b)
 	fmt.Fprintf(w, "  information_security_classification\t%s\t%s\n", f.tier.value, source(f.tier.by))
 	fmt.Fprintf(w, "  criticality\t%s\t%s\n", f.criticality.value, source(f.criticality.by))
-	r := p.riskOf(f, d.reading.facet)
+	r := riskOf(p, f, d.reading.facet)
 	fmt.Fprintf(w, "  risk_level\t%s\t%s\n", r.level(), r.because(f))
 	regulated, why := d.regulated()
 	if regulated {
-		why += ": " + strings.Join(p.references(d), "; ")
+		why += ": " + strings.Join(references(p, d), "; ")
 	}
 	fmt.Fprintf(w, "  regulatory_flag\t%s\t%s\n", yesOrNo(regulated), strings.TrimSuffix(why, ": "))
 	fmt.Fprintf(w, "  pii_flag\t%s\t%s\n", yesOrNo(f.personal.value == yes), source(f.personal.by))
 	flush(w)
-}
-
-// because says which of the two risks decides, and why it is what it is.
-func (r risk) because(f facts) string {
-	if r.err.Above(r.leak) {
-		return fmt.Sprintf("an error in it costs %s, because its criticality is %s; a leak %s", r.err, f.criticality.value, r.leak)
-	}
-	if f.leak.value != "" && f.tier.value != schema.HRCI {
-		return fmt.Sprintf("a leak costs %s: %s", r.leak, source(f.leak.by))
-	}
-	return fmt.Sprintf("a leak of what is %s costs %s", f.tier.value, r.leak)
 }
 
 func source(r *rule) string {
@@ -177,8 +125,8 @@ func yesOrNo(b bool) string {
 	return "no"
 }
 
-func (p *Policy) explainConfidence(b *strings.Builder, d *derivation) {
-	total, parts, certainty := p.confidence(d)
+func explainConfidence(p *Policy, b *strings.Builder, d *derivation) {
+	total, parts, certainty := confidence(p, d)
 	fmt.Fprintf(b, "\nConfidence %d\n", total)
 	for _, one := range parts {
 		fmt.Fprintf(b, "  %+3d %s\n", one.points, one.why)
@@ -188,7 +136,7 @@ func (p *Policy) explainConfidence(b *strings.Builder, d *derivation) {
 	}
 }
 
-func (p *Policy) explainColumn(b *strings.Builder, in Input) {
+func explainColumn(p *Policy, b *strings.Builder, in Input) {
 	a := p.Classify(in)
 	fmt.Fprintf(b, "\nColumn %s\n", sourceField(in.Column))
 	if r := a.Raised; r != nil {

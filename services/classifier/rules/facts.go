@@ -6,7 +6,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// facts are the answers before risk is computed of them, each with the rule or refinement that gave it; nil is the policy's default.
+// facts are the answers before risk is computed of them, each with the rule or refinement that gave it; nil is the
+// policy's default.
 type facts struct {
 	tier        fact[schema.InformationSecurityClassification]
 	criticality fact[schema.Level]
@@ -20,16 +21,18 @@ type fact[T any] struct {
 	by    *rule
 }
 
-// floor keeps what is personal protected, whatever a policy says of it. It does not hold for people whose leaked data costs nobody much, such
-// as officers that a published filing names. What counts is the leak as it was before a refinement lowered the tier: such a refinement mostly
-// says of the lower tier that its leak costs little, and that is what the floor is there to doubt.
+// floor keeps what is personal protected, whatever a policy says of it. It does not hold for people whose leaked data
+// costs nobody much, such as officers that a published filing names. What counts is the leak as it was before a
+// refinement lowered the tier: such a refinement mostly says of the lower tier that its leak costs little, and that
+// is what the floor is there to doubt.
 var floor = &rule{
 	name: "personal data", refinement: true, tier: schema.Confidential, tierLimit: atLeast,
 	because: "personal data of customers is never below Confidential",
 }
 
-// settle takes the best rule's answers, or the policy's default, and refines them. Refinements of which nothing is left are forgotten.
-func (p *Policy) settle(d *derivation) facts {
+// settle takes the best rule's answers, or the policy's default, and refines them. Refinements of which nothing is
+// left are forgotten.
+func settle(p *Policy, d *derivation) facts {
 	f := facts{
 		tier:        fact[schema.InformationSecurityClassification]{value: p.fallback.tier},
 		criticality: fact[schema.Level]{value: p.fallback.criticality},
@@ -64,7 +67,8 @@ func (p *Policy) settle(d *derivation) facts {
 
 // restsOn reports whether something of a refinement is left in the facts, or beside them.
 func (f *facts) restsOn(r *rule) bool {
-	return r == f.tier.by || r == f.criticality.by || r == f.leak.by || r == f.personal.by || r == f.regulatory.by || len(r.laws) > 0 || r.certainty > 0
+	inFacts := r == f.tier.by || r == f.criticality.by || r == f.leak.by || r == f.personal.by || r == f.regulatory.by
+	return inFacts || len(r.laws) > 0 || r.certainty > 0
 }
 
 func (f *fact[T]) set(value T, by *rule) { f.value, f.by = value, by }
@@ -74,7 +78,8 @@ func (f *facts) refine(r *rule) {
 	if r.tier != "" && r.tierLimit.allows(r.tier.Protects(f.tier.value), f.tier.value.Protects(r.tier)) {
 		f.tier.set(r.tier, r)
 	}
-	if r.criticality != "" && r.criticalityLimit.allows(r.criticality.Above(f.criticality.value), f.criticality.value.Above(r.criticality)) {
+	above, below := r.criticality.Above(f.criticality.value), f.criticality.value.Above(r.criticality)
+	if r.criticality != "" && r.criticalityLimit.allows(above, below) {
 		f.criticality.set(r.criticality, r)
 	}
 	if r.leak != "" && r.leak != f.leak.value {
@@ -85,28 +90,5 @@ func (f *facts) refine(r *rule) {
 	}
 	if r.regulatory != unsaid && r.regulatory != f.regulatory.value {
 		f.regulatory.set(r.regulatory, r)
-	}
-}
-
-// allows reports whether a refinement's value replaces the present one, given whether it is above or below it.
-func (l limit) allows(above, below bool) bool {
-	return l == exactly && (above || below) || l == atLeast && above || l == atMost && below
-}
-
-// regulated says whether the regulatory flag stands, and why. Every line of a filing is regulated. What the bank keeps beside the lines, such as
-// a load time, is none: it has neither number nor MDRM code. Elsewhere a law must be named, or the policy say that there is one.
-func (d *derivation) regulated() (bool, string) {
-	r, said := d.reading, d.facts.regulatory.value
-	switch {
-	case r.numbered || r.mdrm != "":
-		return true, "it is a line of a filed report"
-	case r.filed && said != no:
-		return true, "it stands in a filed report"
-	case said == yes || said == unsaid && len(d.laws()) > 0:
-		return true, "a regulation asks for it or protects it wherever it stands"
-	case said == onlyFiled:
-		return false, "only a filing would ask for it, and this is no line of one"
-	default:
-		return false, "no regulation asks for it or protects it"
 	}
 }

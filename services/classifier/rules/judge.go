@@ -44,8 +44,9 @@ const (
 	wrongMark
 )
 
-// better orders candidates: those with words in the names before those with words beside them, and rules without words last; then more points
-// first; of equals the one that protects more, then the one that stands first in the file.
+// better orders candidates: those with words in the names before those with words beside them, and rules without
+// words last; then more points first; of equals the one that protects more, then the one that stands first in the
+// file.
 func better(a, b candidate) int {
 	switch {
 	case a.footing != b.footing:
@@ -61,7 +62,8 @@ func better(a, b candidate) int {
 	}
 }
 
-// guessed reports that a description speaks for the candidate, or a table for its words. That is too little to change what a name has decided.
+// guessed reports that a description speaks for the candidate, or a table for its words. That is too little to change
+// what a name has decided.
 func (c *candidate) guessed(r *reading) bool {
 	if c.rule.of != 0 && r.partyGuessed() {
 		return true
@@ -70,7 +72,7 @@ func (c *candidate) guessed(r *reading) bool {
 }
 
 // judge holds a rule beside a reading and counts its points.
-func (p *Policy) judge(r *rule, rd *reading) candidate {
+func judge(r *rule, rd *reading) candidate {
 	c := candidate{rule: r}
 	weak, ok := c.matchWords(rd)
 	if !ok {
@@ -125,52 +127,6 @@ func (c *candidate) matchWords(rd *reading) (weak place, ok bool) {
 		c.footing = besideNames
 	}
 	return weak, true
-}
-
-// best is the mention of one of the concepts that stands in the best place and there counts most, or -1.
-func (r *reading) best(concepts []int) int {
-	best, source, points := -1, inTable, 0
-	for i, m := range r.mentions {
-		if m.term.kind != conceptTerm || !slices.Contains(concepts, m.term.id) {
-			continue
-		}
-		from, counts := max(m.place, inQualifier), m.weight()+r.headBonus(i) // head and qualifiers are one name
-		if best < 0 || from < source || from == source && counts > points {
-			best, source, points = i, from, counts
-		}
-	}
-	return best
-}
-
-// headPoints are for what the head of the name ends with, before or with the word that says the facet: in "Interest Rate Swap Notional" the
-// notional is nearer to what is meant than the rate.
-const headPoints = 3
-
-func (r *reading) headBonus(i int) int {
-	m := r.mentions[i]
-	if m.place != inHead {
-		return 0
-	}
-	atEnd := m.end == len(r.tokens) || r.tokens[m.end].place != inHead || r.tokens[m.end].segment != 0
-	beforeFacet := r.facetAt >= 0 && r.mentions[r.facetAt].place == inHead && m.end == r.mentions[r.facetAt].start
-	if atEnd || beforeFacet {
-		return headPoints
-	}
-	return 0
-}
-
-// refused is a mention that the rule wants not to be there, or -1. A word in a weaker place than the rule's own does not count against it.
-func (r *reading) refused(rule *rule, weak place) int {
-	if len(rule.none) == 0 {
-		return -1
-	}
-	weak = max(weak, inTechnicalName)
-	for i, m := range r.mentions {
-		if m.term.kind == conceptTerm && m.place <= weak && slices.Contains(rule.none, m.term.id) {
-			return i
-		}
-	}
-	return -1
 }
 
 // matchRest holds the conditions that are not about words, and counts their points.

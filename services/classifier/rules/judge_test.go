@@ -197,7 +197,7 @@ func TestTheFacetIsReadFromTheNameThenTheTypeThenTheDescription(t *testing.T) {
 		{"Apple", "", "", "The date on which it fell", "date"},
 		{"Apple", "", "", "It fell from the tree on this very day or on the date before", ""},
 	} {
-		d := p.derive(Input{Attribute: schema.Attribute{
+		d := derive(p, Input{Attribute: schema.Attribute{
 			AttributeName: tt.name, TechnicalLineItemName: tt.technical, DataType: tt.dataType, Description: tt.description,
 		}})
 		got := ""
@@ -333,7 +333,7 @@ func TestAWordThatStandsInAnotherByItsLettersIsStillCited(t *testing.T) {
 func TestConfidenceFollowsTheEvidence(t *testing.T) {
 	t.Parallel()
 	p := mechanicsForTest(t)
-	confidence := func(a schema.Attribute) int { return p.Classify(Input{Attribute: a}).Confidence }
+	confidenceIn := func(a schema.Attribute) int { return p.Classify(Input{Attribute: a}).Confidence }
 	for _, tt := range []struct {
 		why           string
 		more, less    schema.Attribute
@@ -348,7 +348,7 @@ func TestConfidenceFollowsTheEvidence(t *testing.T) {
 		{why: "another answer that comes near costs", more: attribute("Apple", ""), less: attribute("Zyx for Apple, Pear", "")},
 		{why: "any rule beats none", more: attribute("Zyx Date", ""), less: attribute("Zyx", "")},
 	} {
-		more, less := confidence(tt.more), confidence(tt.less)
+		more, less := confidenceIn(tt.more), confidenceIn(tt.less)
 		if more <= less {
 			t.Errorf("%s: %d against %d", tt.why, more, less)
 		}
@@ -361,16 +361,16 @@ func TestConfidenceFollowsTheEvidence(t *testing.T) {
 	if halved.Confidence != plain.Confidence/2 {
 		t.Errorf("a certainty of 50%% makes %d of %d", halved.Confidence, plain.Confidence)
 	}
-	near, alone := p.derive(Input{Attribute: attribute("Zyx for Apple, Pear", "")}), p.derive(Input{Attribute: attribute("Zyx for Apple, Zyx", "")})
-	if _, parts, _ := p.confidence(near); !slices.ContainsFunc(parts, func(one part) bool { return one.points == -nearTwinCosts }) {
+	near, alone := derive(p, Input{Attribute: attribute("Zyx for Apple, Pear", "")}), derive(p, Input{Attribute: attribute("Zyx for Apple, Zyx", "")})
+	if _, parts, _ := confidence(p, near); !slices.ContainsFunc(parts, func(one part) bool { return one.points == -nearTwinCosts }) {
 		t.Errorf("a twin costs nothing: %v", parts)
 	}
-	if _, parts, _ := p.confidence(alone); slices.ContainsFunc(parts, func(one part) bool { return one.points < 0 }) {
+	if _, parts, _ := confidence(p, alone); slices.ContainsFunc(parts, func(one part) bool { return one.points < 0 }) {
 		t.Errorf("something costs where nothing is near: %v", parts)
 	}
 	var bases []int
 	for _, a := range []schema.Attribute{{AttributeName: "Apple"}, {TechnicalLineItemName: "Apple"}, {Description: "apple"}, {AttributeName: "Date"}} {
-		d := p.derive(Input{Attribute: a})
+		d := derive(p, Input{Attribute: a})
 		bases = append(bases, base(d.reading, d.fitting[0]).points)
 	}
 	if want := []int{namedBase, technicalBase, describedBase, wordlessBase}; !slices.Equal(bases, want) || !slices.IsSortedFunc(bases, func(a, b int) int { return b - a }) {

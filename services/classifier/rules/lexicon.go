@@ -69,8 +69,8 @@ func (l *lexicon) id(word string) int32 {
 	return unknownWord
 }
 
-// find appends to dst the phrases in tokens[from:to], without those that stand inside a longer one of their kind: where an attribute
-// speaks of a "balance transfer", it does not speak of a balance.
+// find appends to dst the phrases in tokens[from:to], without those that stand inside a longer one of their kind:
+// where an attribute speaks of a "balance transfer", it does not speak of a balance.
 func (l *lexicon) find(dst []mention, tokens []token, from, to int) []mention {
 	first := len(dst)
 	for start := from; start < to; start++ {
@@ -91,16 +91,6 @@ func (l *lexicon) find(dst []mention, tokens []token, from, to int) []mention {
 		found[i].hidden = found[i].insideAnother(found)
 	}
 	return append(dst[:first], slices.DeleteFunc(found, func(m mention) bool { return m.hidden })...)
-}
-
-// insideAnother reports whether a longer phrase of the same kind covers the mention.
-func (m mention) insideAnother(all []mention) bool {
-	for _, other := range all {
-		if other.term.kind == m.term.kind && other.start <= m.start && m.end <= other.end && other.words() > m.words() {
-			return true
-		}
-	}
-	return false
 }
 
 // phrase gives the words of a phrase in their normal form.

@@ -9,8 +9,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// Parse reads a policy. The name stands in the messages: every mistake in the text is reported, by line, joined into one error whose parts
-// are [*Problem].
+// Parse reads a policy. The name stands in the messages: every mistake in the text is reported, by line, joined into
+// one error whose parts are [*Problem].
 func Parse(name string, src []byte) (*Policy, error) {
 	found := &problems{file: name}
 	b := &builder{
@@ -18,11 +18,12 @@ func Parse(name string, src []byte) (*Policy, error) {
 			digest: digest(src), lexicon: newLexicon(), columns: columnTable{raisesFrom: defaultRaisesFrom},
 			risk: riskTable{leak: map[schema.InformationSecurityClassification]schema.Level{}, errs: map[schema.Level]uint64{}},
 			fallback: fallback{
-				tier: schema.Confidential, criticality: schema.Medium, personal: no, regulatory: onlyFiled, because: "no rule speaks about it", filed: -1,
+				tier: schema.Confidential, criticality: schema.Medium, personal: no, regulatory: onlyFiled,
+				because: "no rule speaks about it", filed: -1,
 			},
 		},
-		problems: found, concepts: map[string]int{}, facets: map[string]int{}, parties: map[string]int{}, kinds: map[string]int{}, laws: map[string]int{},
-		phrases: map[string]int{},
+		problems: found, concepts: map[string]int{}, facets: map[string]int{}, parties: map[string]int{}, kinds: map[string]int{},
+		laws: map[string]int{}, phrases: map[string]int{},
 	}
 	b.build(blocks(src, found))
 	if len(found.all) == 0 {
@@ -151,8 +152,8 @@ func (b *builder) defineColumn(x *block) {
 	b.columns.customers = b.set(x, "customers", "party", b.parties)
 }
 
-// addWords makes the block's words under a key stand for a term. Two spellings with one normal form are no mistake: the dictionary of abbreviations decides
-// about that, and it grows.
+// addWords makes the block's words under a key stand for a term. Two spellings with one normal form are no mistake:
+// the dictionary of abbreviations decides about that, and it grows.
 func (b *builder) addWords(x *block, key string, t term, needed bool) {
 	items := x.list(key, b.problems)
 	if needed && len(items) == 0 {

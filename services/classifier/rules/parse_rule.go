@@ -273,6 +273,7 @@ func (b *builder) checkContradictions(x *block, r *rule) {
 		b.add(x.line, "%s contradicts itself: it names laws and says that none applies", x.title())
 	}
 	if r.personal == yes && r.tier == schema.Public && r.leak != schema.Low {
-		b.add(x.line, "%s contradicts itself: what is personal is Public only for people who are not customers, so say \"leak: Low\"", x.title())
+		b.add(x.line, "%s contradicts itself: what is personal is Public only for people who are not customers, "+
+			"so say \"leak: Low\"", x.title())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
+	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
@@ -40,31 +41,77 @@ type Policy struct {
 	columns  columnTable
 }
 
-// columnTable says which columns may raise the tier of an attribute.
-type columnTable struct {
-	// raisesFrom is the confidence from which the answer for a column may raise the answer for its attribute.
-	raisesFrom int
-	// sums are the facets of which a published figure may be the sum of many rows, signs those that tell of who signs a published filing.
-	sums, signs uint64
-	// customers are the parties whose names no filing publishes.
-	customers uint64
-}
-
 // Version is the version that the policy gives itself.
 func (p *Policy) Version() string { return p.version }
 
 // ClassifiedBy is how mappings name the policy that classified them: rules@VERSION.
 func (p *Policy) ClassifiedBy() string { return "rules@" + p.version }
 
-// Digest is a fingerprint of the policy's text: it changes with every change of the file, whether or not the version does.
+// Digest is a fingerprint of the policy's text: it changes with every change of the file, whether or not the version
+// does.
 func (p *Policy) Digest() string { return p.digest }
 
 // Rules is the number of rules and refinements.
 func (p *Policy) Rules() int { return len(p.rules) + len(p.refinements) }
 
-func digest(src []byte) string {
-	sum := sha256.Sum256(src)
-	return hex.EncodeToString(sum[:6])
+// Classify answers the five questions for an attribute. It is a pure function of the policy and the input and never
+// fails: where no rule speaks, the answer is the policy's default with a low confidence.
+func (p *Policy) Classify(in Input) Answer {
+	d := derive(p, in)
+	a := answerOf(p, d)
+	if in.Column != nil {
+		raise(p, &a, d, in)
+	}
+	a.Rationale = rationale(p, d, &a)
+	return a
+}
+
+// Explain renders how the answer for an input comes about: what was recognised, which rules spoke and which failed,
+// and what each of the five fields rests on. It is meant to be read in a terminal.
+func (p *Policy) Explain(in Input) string {
+	d := derive(p, in)
+	var b strings.Builder
+	explainInput(p, &b, d, in)
+	explainReading(p, &b, d)
+	explainRules(p, &b, d)
+	explainFields(p, &b, d)
+	explainConfidence(p, &b, d)
+	if in.Column != nil {
+		explainColumn(p, &b, in)
+	}
+	return b.String()
+}
+
+func (p *Policy) termName(t term) string {
+	switch t.kind {
+	case conceptTerm:
+		return p.concepts[t.id].name
+	case facetTerm:
+		return p.facets[t.id].name
+	case partyTerm:
+		return p.parties[t.id]
+	default:
+		return "filler"
+	}
+}
+
+func (p *Policy) facetNames() []string {
+	names := make([]string, len(p.facets))
+	for i := range p.facets {
+		names[i] = p.facets[i].name
+	}
+	return names
+}
+
+// columnTable says which columns may raise the tier of an attribute.
+type columnTable struct {
+	// raisesFrom is the confidence from which the answer for a column may raise the answer for its attribute.
+	raisesFrom int
+	// sums are the facets of which a published figure may be the sum of many rows, signs those that tell of who signs
+	// a published filing.
+	sums, signs uint64
+	// customers are the parties whose names no filing publishes.
+	customers uint64
 }
 
 // concept is a group of words that mean one thing to the rules.
@@ -85,6 +132,9 @@ type facet struct {
 	begins []string
 }
 
+// allows reports whether data of the class can hold the facet.
+func (f *facet) allows(c classes) bool { return f.types == 0 || c == 0 || f.types&c != 0 }
+
 type law struct {
 	name, text string
 }
@@ -97,6 +147,11 @@ const (
 	atLeast
 	atMost
 )
+
+// allows reports whether a refinement's value replaces the present one, given whether it is above or below it.
+func (l limit) allows(above, below bool) bool {
+	return l == exactly && (above || below) || l == atLeast && above || l == atMost && below
+}
 
 // rule is a rule or a refinement. Sets are bits by the index of facet, party or report kind; 0 asks nothing.
 type rule struct {
@@ -122,11 +177,12 @@ type rule struct {
 	laws             []int
 	because          string
 	certainty        int
-	// yields is true for a rule whose words say no more than a kind of value: every other rule with words goes before it.
+	// yields is true for a rule whose words say no more than a kind of value: every other rule with words goes before
+	// it.
 	yields bool
 }
 
-// answer is yes, no, or nothing said.
+// answerOf is yes, no, or nothing said.
 type answer int8
 
 const (
@@ -162,4 +218,9 @@ type fallback struct {
 	because     string
 	// filed is the law to cite for a line of a filing that no report block knows, or -1.
 	filed int
+}
+
+func digest(src []byte) string {
+	sum := sha256.Sum256(src)
+	return hex.EncodeToString(sum[:6])
 }

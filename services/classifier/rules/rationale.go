@@ -9,7 +9,7 @@ import (
 )
 
 // rationale is the answer in a few sentences.
-func (p *Policy) rationale(d *derivation, a *Answer) string {
+func rationale(p *Policy, d *derivation, a *Answer) string {
 	var b strings.Builder
 	if a.Rule == "" {
 		fmt.Fprintf(&b, "No rule spoke: %s.", p.fallback.because)
@@ -36,7 +36,8 @@ func (p *Policy) rationale(d *derivation, a *Answer) string {
 		b.WriteByte('.')
 	}
 	if r := a.Raised; r != nil {
-		fmt.Fprintf(&b, " The column %s raises the tier from %s to %s by the rule %q, which rests on %s.", r.SourceField, r.From, r.To, r.Rule, restsOn(r.Matched))
+		fmt.Fprintf(&b, " The column %s raises the tier from %s to %s by the rule %q, which rests on %s.",
+			r.SourceField, r.From, r.To, r.Rule, restsOn(r.Matched))
 	}
 	return b.String()
 }

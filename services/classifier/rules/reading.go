@@ -1,20 +1,16 @@
 package rules
 
 import (
-	"iter"
 	"slices"
 	"strings"
-	"unicode/utf8"
-
-	"github.com/pdeflow/pdeflow/schema"
-	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
 // place is where in the input a word stands. Earlier places are better evidence.
 type place uint8
 
 const (
-	// inHead is the part of the name that says what the attribute is: "Origination Credit Score" in "Origination Credit Score of the Borrower".
+	// inHead is the part of the name that says what the attribute is: "Origination Credit Score" in "Origination
+	// Credit Score of the Borrower".
 	inHead place = iota
 	// inQualifier is the rest of the name: after a dash, in brackets, after a preposition.
 	inQualifier
@@ -30,12 +26,6 @@ func (p place) String() string {
 // weight is what a matching word counts for.
 func (p place) weight() int { return [...]int{4, 3, 2, 1, 1}[p] }
 
-// What a person or a file can make longer than any real name is cut, so that no input is slow.
-const (
-	maxName        = 300
-	maxDescription = 400
-)
-
 // token is a word of the input in its normal form.
 type token struct {
 	text  string
@@ -47,6 +37,9 @@ type token struct {
 	segment uint8
 }
 
+// says reports whether a word can mean anything to a policy.
+func (t token) says() bool { return !grammatical(t.text) && (t.text[0] < '0' || t.text[0] > '9') }
+
 // mention is a phrase of the policy found in the input: tokens[start:end].
 type mention struct {
 	term       term
@@ -55,9 +48,20 @@ type mention struct {
 	hidden     bool
 }
 
+// insideAnother reports whether a longer phrase of the same kind covers the mention.
+func (m mention) insideAnother(all []mention) bool {
+	for _, other := range all {
+		if other.term.kind == m.term.kind && other.start <= m.start && m.end <= other.end && other.words() > m.words() {
+			return true
+		}
+	}
+	return false
+}
+
 func (m mention) words() int { return m.end - m.start }
 
-// weight is what the mention counts for. Only names are trusted by the word: a description mentions much that an attribute is not.
+// weight is what the mention counts for. Only names are trusted by the word: a description mentions much that an
+// attribute is not.
 func (m mention) weight() int {
 	switch m.place {
 	case inDescription:
@@ -93,6 +97,182 @@ type reading struct {
 	filing string
 }
 
+func (r *reading) supports(rule *rule, i int) bool {
+	switch m := r.mentions[i]; m.term.kind {
+	case conceptTerm:
+		return slices.Contains(rule.any, m.term.id) || slices.Contains(rule.all, m.term.id)
+	case facetTerm:
+		return rule.says != 0 && m.term.id == r.facet && (m.place <= inTechnicalName || i == r.facetAt)
+	case partyTerm:
+		return rule.of != 0 && m.term.id == r.party
+	default:
+		return false
+	}
+}
+
+// coverage is the part of the name's words that stand in a phrase of the policy, in percent. Numbers and words that
+// only join others do not count.
+func (r *reading) coverage() int {
+	total, known := 0, 0
+	for i, t := range r.tokens {
+		switch {
+		case t.place > inQualifier:
+		case r.covers(i):
+			total++
+			known++
+		case !t.says():
+		default:
+			total++
+		}
+	}
+	if total == 0 {
+		return 0
+	}
+	return 100 * known / total
+}
+
+// covers reports whether a word stands in a phrase of the policy, other than a facet that the data type rules out.
+func (r *reading) covers(i int) bool {
+	return slices.ContainsFunc(r.mentions, func(m mention) bool {
+		return m.start <= i && i < m.end && (m.term.kind != facetTerm || m.term.id != r.overruled)
+	})
+}
+
+// unknown are the words of the name that no phrase has.
+func (r *reading) unknown() []string {
+	var out []string
+	for i, t := range r.tokens {
+		if t.place <= inQualifier && !r.covers(i) && t.says() {
+			out = append(out, t.text)
+		}
+	}
+	return out
+}
+
+// endsName reports whether nothing but fillers follows a mention up to the end of what is named. Only there a short
+// text may be a number: CREDIT_LIMIT can be one, a loan product not, though loans are amounts elsewhere.
+func (r *reading) endsName(at int) bool {
+	m := r.mentions[at]
+	for i := m.end; i < len(r.tokens); i++ {
+		t := r.tokens[i]
+		switch {
+		case t.place != m.place || t.segment != r.tokens[m.start].segment || t.text == "of":
+			return true
+		case t.says() && !r.filled(i):
+			return false
+		}
+	}
+	return true
+}
+
+// filled reports whether a word is a filler.
+func (r *reading) filled(i int) bool { return r.means(i, fillerTerm) }
+
+// means reports whether a word belongs to a phrase of one of the kinds.
+func (r *reading) means(i int, kinds ...termKind) bool {
+	return slices.ContainsFunc(r.mentions, func(m mention) bool { return m.start <= i && i < m.end && slices.Contains(kinds, m.term.kind) })
+}
+
+func (r *reading) firstOf(where place) int {
+	for i, t := range r.tokens {
+		if t.place == where {
+			return i
+		}
+	}
+	return -1
+}
+
+// facetGuessed reports that nothing but the data type speaks for the facet, and says little: a C2 may be a flag, but
+// a state too, and a text may hold anything. A guess counts for a rule, not against one.
+func (r *reading) facetGuessed() bool {
+	return r.facetFrom == fromType && r.class&(codeClass|shortTextClass|textClass) != 0
+}
+
+// partyGuessed reports that only the description names the party: it mentions many whom the attribute is not about.
+func (r *reading) partyGuessed() bool {
+	return r.partyAt >= 0 && r.mentions[r.partyAt].place == inDescription
+}
+
+// best is the mention of one of the concepts that stands in the best place and there counts most, or -1.
+func (r *reading) best(concepts []int) int {
+	best, source, points := -1, inTable, 0
+	for i, m := range r.mentions {
+		if m.term.kind != conceptTerm || !slices.Contains(concepts, m.term.id) {
+			continue
+		}
+		from, counts := max(m.place, inQualifier), m.weight()+r.headBonus(i) // head and qualifiers are one name
+		if best < 0 || from < source || from == source && counts > points {
+			best, source, points = i, from, counts
+		}
+	}
+	return best
+}
+
+func (r *reading) headBonus(i int) int {
+	m := r.mentions[i]
+	if m.place != inHead {
+		return 0
+	}
+	atEnd := m.end == len(r.tokens) || r.tokens[m.end].place != inHead || r.tokens[m.end].segment != 0
+	beforeFacet := r.facetAt >= 0 && r.mentions[r.facetAt].place == inHead && m.end == r.mentions[r.facetAt].start
+	if atEnd || beforeFacet {
+		return headPoints
+	}
+	return 0
+}
+
+// refused is a mention that the rule wants not to be there, or -1. A word in a weaker place than the rule's own does
+// not count against it.
+func (r *reading) refused(rule *rule, weak place) int {
+	if len(rule.none) == 0 {
+		return -1
+	}
+	weak = max(weak, inTechnicalName)
+	for i, m := range r.mentions {
+		if m.term.kind == conceptTerm && m.place <= weak && slices.Contains(rule.none, m.term.id) {
+			return i
+		}
+	}
+	return -1
+}
+
+// saysNothingElse reports whether a mention stands in the name and all other words there are fillers, or say what
+// kind of value it is or whom it is about. Words that mean one thing by themselves mean others in company: a default
+// is no default value, but a default flag tells of it.
+func (r *reading) saysNothingElse(only mention) bool {
+	if only.place > inQualifier {
+		return false
+	}
+	for i, t := range r.tokens {
+		inside := only.start <= i && i < only.end
+		if t.place <= inQualifier && !inside && t.says() && !r.means(i, fillerTerm, facetTerm, partyTerm) {
+			return false
+		}
+	}
+	return true
+}
+
+// source returns the text of the name that the words of a mention were read from, as it stands there; the words for
+// other places.
+func (r *reading) source(m mention) string {
+	if m.place > inQualifier {
+		return r.words(m)
+	}
+	from, to := len(r.name), 0
+	for _, t := range r.tokens[m.start:m.end] {
+		from, to = min(from, t.start), max(to, t.end)
+	}
+	return r.name[from:to]
+}
+
+func (r *reading) words(m mention) string {
+	texts := make([]string, 0, 4)
+	for _, t := range r.tokens[m.start:m.end] {
+		texts = append(texts, t.text)
+	}
+	return strings.Join(texts, " ")
+}
+
 // evidence is what a facet was read from.
 type evidence uint8
 
@@ -111,150 +291,9 @@ func (e evidence) String() string {
 // points are what the facet counts for where a rule asks for it.
 func (e evidence) points() int { return [...]int{0, 1, 2, 2, 3}[e] }
 
-func (p *Policy) read(in Input) *reading {
-	a := in.Attribute
-	r := &reading{
-		name: cutLong(a.AttributeName, maxName), facet: -1, facetAt: -1, overruled: -1, party: -1, partyAt: -1,
-		declared: strings.TrimSpace(a.DataType), class: classOf(a.DataType), mdrm: strings.TrimSpace(a.MDRM), marks: marksOf(a),
-		tokens: make([]token, 0, 32), mentions: make([]mention, 0, 32),
-	}
-	r.report = p.matchReport(in.Report, r.mdrm)
-	r.numbered = strings.TrimSpace(a.LineItemNumber) != ""
-	r.filing = strings.TrimSpace(cutLong(in.Report, maxName))
-	r.filed = r.report != nil || r.mdrm != "" || r.numbered || r.filing != "" && in.Table == ""
-	p.readName(r)
-	p.readText(r, cutLong(a.TechnicalLineItemName, maxName), inTechnicalName)
-	p.readText(r, cutLong(a.Description, maxDescription), inDescription)
-	p.readText(r, cutLong(in.Table, maxName), inTable)
-	r.mentions = slices.DeleteFunc(r.mentions, func(m mention) bool { return m.term.alone && !r.saysNothingElse(m) })
-	p.findFacet(r)
-	p.findParty(r)
-	return r
-}
-
-// saysNothingElse reports whether a mention stands in the name and all other words there are fillers, or say what kind of value it is or whom
-// it is about. Words that mean one thing by themselves mean others in company: a default is no default value, but a default flag tells of it.
-func (r *reading) saysNothingElse(only mention) bool {
-	if only.place > inQualifier {
-		return false
-	}
-	for i, t := range r.tokens {
-		inside := only.start <= i && i < only.end
-		if t.place <= inQualifier && !inside && t.says() && !r.means(i, fillerTerm, facetTerm, partyTerm) {
-			return false
-		}
-	}
-	return true
-}
-
-func marksOf(a schema.Attribute) marks {
-	var m marks
-	if a.IsPrimaryKey {
-		m |= primaryKey
-	}
-	if a.IsCDE {
-		m |= criticalElement
-	}
-	if a.IsMandatory {
-		m |= mandatory
-	}
-	return m
-}
-
-// readName reads the name segment by segment: the first is the head up to its first preposition, all else qualifies it.
-func (p *Policy) readName(r *reading) {
-	segment := uint8(0)
-	for start, part := range segments(r.name) {
-		from := len(r.tokens)
-		p.tokenizeName(r, part, start, segment)
-		to := len(r.tokens)
-		if from == to {
-			continue
-		}
-		first := len(r.mentions)
-		r.mentions = p.lexicon.find(r.mentions, r.tokens, from, to)
-		if segment == 0 {
-			end := headEnd(r.tokens[from:to], r.mentions[first:], from)
-			for i := from; i < from+end; i++ {
-				r.tokens[i].place = inHead
-			}
-		}
-		for i := first; i < len(r.mentions); i++ {
-			r.mentions[i].place = r.tokens[r.mentions[i].start].place
-		}
-		segment++
-	}
-}
-
-// readText reads a text that is one segment.
-func (p *Policy) readText(r *reading, text string, where place) {
-	from, first := len(r.tokens), len(r.mentions)
-	p.tokenize(r, text, where, 0)
-	r.mentions = p.lexicon.find(r.mentions, r.tokens, from, len(r.tokens))
-	for i := first; i < len(r.mentions); i++ {
-		r.mentions[i].place = where
-	}
-}
-
-func (p *Policy) tokenize(r *reading, text string, where place, segment uint8) {
-	var buffer [24]string
-	for _, word := range words.Append(buffer[:0], text) {
-		r.tokens = append(r.tokens, token{text: word, id: p.lexicon.id(word), place: where, segment: segment})
-	}
-}
-
-// tokenizeName reads a part of the name that starts at an offset.
-func (p *Policy) tokenizeName(r *reading, part string, offset int, segment uint8) {
-	var buffer [24]words.Located
-	for _, w := range words.Locate(buffer[:0], part) {
-		r.tokens = append(r.tokens, token{
-			text: w.Text, id: p.lexicon.id(w.Text), place: inQualifier, segment: segment, start: offset + w.Start, end: offset + w.End,
-		})
-	}
-}
-
-// segments cuts a name at brackets, dashes between words, colons, semicolons and commas. It yields the parts with their places.
-func segments(name string) iter.Seq2[int, string] {
-	return func(yield func(int, string) bool) {
-		start := 0
-		for i, r := range name {
-			if i < start || !separates(name, i, r) {
-				continue
-			}
-			if !yield(start, name[start:i]) {
-				return
-			}
-			start = i + utf8.RuneLen(r)
-		}
-		yield(start, name[start:])
-	}
-}
-
-func separates(name string, i int, r rune) bool {
-	switch r {
-	case '(', ')', '[', ']', '{', '}', ':', ';', ',', '—':
-		return true
-	case '-', '–':
-		before := i == 0 || name[i-1] == ' '
-		next := i + utf8.RuneLen(r)
-		after := next == len(name) || name[next] == ' '
-		return before || after
-	default:
-		return false
-	}
-}
-
-// preposition reports whether a word ends the head of a name: what follows tells more about the thing named. "of" does not: a number of
-// accounts is about accounts.
-func preposition(word string) bool {
-	switch word {
-	case "for", "at", "in", "on", "by", "from", "to", "with", "under", "as", "during", "per", "since", "after", "before", "when", "if", "whether",
-		"that", "which", "who", "through", "until", "between", "within", "against", "upon", "where", "over":
-		return true
-	default:
-		return false
-	}
-}
+// headPoints are for what the head of the name ends with, before or with the word that says the facet: in "Interest
+// Rate Swap Notional" the notional is nearer to what is meant than the rate.
+const headPoints = 3
 
 // grammatical reports whether a word only joins others, so that it is neither known nor unknown.
 func grammatical(word string) bool {
@@ -264,50 +303,4 @@ func grammatical(word string) bool {
 	default:
 		return preposition(word)
 	}
-}
-
-// headEnd is the number of words of the first segment that are its head. A preposition inside a phrase of the policy ("loan to value") ends
-// nothing, nor does one that the name begins with.
-func headEnd(tokens []token, mentions []mention, offset int) int {
-	for i, t := range tokens {
-		if i == 0 || !preposition(t.text) {
-			continue
-		}
-		inside := slices.ContainsFunc(mentions, func(m mention) bool { return m.start <= offset+i && offset+i < m.end && m.words() > 1 })
-		if !inside {
-			return i
-		}
-	}
-	return len(tokens)
-}
-
-// cutLong cuts a text that is longer than any real one, between two runes.
-func cutLong(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	for limit > 0 && !utf8.RuneStart(text[limit]) {
-		limit--
-	}
-	return text[:limit]
-}
-
-// source returns the text of the name that the words of a mention were read from, as it stands there; the words for other places.
-func (r *reading) source(m mention) string {
-	if m.place > inQualifier {
-		return r.words(m)
-	}
-	from, to := len(r.name), 0
-	for _, t := range r.tokens[m.start:m.end] {
-		from, to = min(from, t.start), max(to, t.end)
-	}
-	return r.name[from:to]
-}
-
-func (r *reading) words(m mention) string {
-	texts := make([]string, 0, 4)
-	for _, t := range r.tokens[m.start:m.end] {
-		texts = append(texts, t.text)
-	}
-	return strings.Join(texts, " ")
 }

@@ -19,18 +19,19 @@ type report struct {
 	laws  []int
 }
 
-// pattern is a name that a filing goes by: parts, letters and digits only, which must stand in its name one after the other, each from the
-// beginning of a word to the end of one; where letters meet digits, a word may begin or end. A leading pattern begins the name, or follows a year.
+// pattern is a name that a filing goes by: parts, letters and digits only, which must stand in its name one after the
+// other, each from the beginning of a word to the end of one; where letters meet digits, a word may begin or end. A
+// leading pattern begins the name, or follows a year.
 type pattern struct {
 	parts   []string
 	leading bool
 }
 
-// matchReport finds the block for a report's name, the one with the longest pattern that fits. The MDRM code of one of its lines decides where
-// no name fits, or tells which schedule of the filing it is where the name does not say.
-func (p *Policy) matchReport(name, mdrm string) *report {
-	named, by := p.reportByName(name)
-	coded := p.reportByCode(mdrm)
+// matchReport finds the block for a report's name, the one with the longest pattern that fits. The MDRM code of one
+// of its lines decides where no name fits, or tells which schedule of the filing it is where the name does not say.
+func matchReport(p *Policy, name, mdrm string) *report {
+	named, by := reportByName(p, name)
+	coded := reportByCode(p, mdrm)
 	switch {
 	case named == nil:
 		return coded
@@ -41,7 +42,7 @@ func (p *Policy) matchReport(name, mdrm string) *report {
 	}
 }
 
-func (p *Policy) reportByName(name string) (best *report, by pattern) {
+func reportByName(p *Policy, name string) (best *report, by pattern) {
 	s, length := squeeze(name), 0
 	for i := range p.reports {
 		for _, one := range p.reports[i].patterns {
@@ -53,7 +54,7 @@ func (p *Policy) reportByName(name string) (best *report, by pattern) {
 	return best, by
 }
 
-func (p *Policy) reportByCode(mdrm string) *report {
+func reportByCode(p *Policy, mdrm string) *report {
 	var best *report
 	length := 0
 	for i := range p.reports {
@@ -66,7 +67,8 @@ func (p *Policy) reportByCode(mdrm string) *report {
 	return best
 }
 
-// refines reports whether one of the report's names goes on where another name ends, as that of a schedule goes on behind its filing's.
+// refines reports whether one of the report's names goes on where another name ends, as that of a schedule goes on
+// behind its filing's.
 func (r *report) refines(general pattern) bool {
 	return slices.ContainsFunc(r.patterns, func(one pattern) bool {
 		n := len(general.parts)
@@ -74,7 +76,8 @@ func (r *report) refines(general pattern) bool {
 	})
 }
 
-// squeezed is a name without what is neither letter nor digit, in lower case, so that "FR Y-14M, D.2" and "fr_y14m_d2" are the same report.
+// squeezed is a name without what is neither letter nor digit, in lower case, so that "FR Y-14M, D.2" and
+// "fr_y14m_d2" are the same report.
 type squeezed struct {
 	text string
 	// cuts has the places where a word of the name begins or ends, by the byte of text before which they lie.
@@ -104,7 +107,8 @@ func squeeze(name string) squeezed {
 	return s
 }
 
-// cutSchedules cuts between the letter that ends a filing's number and that of a schedule: 14M D1, where it is written in one.
+// cutSchedules cuts between the letter that ends a filing's number and that of a schedule: 14M D1, where it is
+// written in one.
 func (s squeezed) cutSchedules() {
 	for i := 2; i+1 < len(s.text); i++ {
 		if digit(s.text[i-2]) && !digit(s.text[i-1]) && !digit(s.text[i]) && digit(s.text[i+1]) {
@@ -134,7 +138,8 @@ func (s squeezed) match(one pattern) int {
 	return length
 }
 
-// find is where a part stands first as words of their own, from a place on, or -1. "Delinquency 15" has no Y 15, and "D 2026" no D 2.
+// find is where a part stands first as words of their own, from a place on, or -1. "Delinquency 15" has no Y 15, and
+// "D 2026" no D 2.
 func (s squeezed) find(part string, from int) int {
 	for at := from; ; at++ {
 		i := strings.Index(s.text[at:], part)

@@ -11,7 +11,7 @@ func TestTheMostPreciseNameOfAReportCounts(t *testing.T) {
 	p := mechanicsForTest(t)
 	for report, want := range map[string]string{"Form 7": "general", "form-7 schedule S.2 (all)": "special", "form_7_s2": "special", "Form 8 S.2": "", "S.2 of Form 7": "general"} {
 		got := ""
-		if r := p.matchReport(report, ""); r != nil {
+		if r := matchReport(p, report, ""); r != nil {
 			got = r.name
 		}
 		if got != want {
@@ -60,7 +60,7 @@ func TestAReportIsKnownByWholeWordsOfItsName(t *testing.T) {
 		{"FR Y-14M", "CLCOM300", "FR Y-14M"},
 	} {
 		got := ""
-		if r := p.matchReport(tt.name, tt.mdrm); r != nil {
+		if r := matchReport(p, tt.name, tt.mdrm); r != nil {
 			got = r.name
 		}
 		if got != tt.want {

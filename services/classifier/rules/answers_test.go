@@ -1,0 +1,82 @@
+package rules
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// TestAnswers_Golden compares the answers and explanations for the labelled attributes and for generated names with a golden file, so that a
+// change of the code that is meant to change no answer is seen to change none. The file has the answer and a digest of the texts.
+func TestAnswers_Golden(t *testing.T) {
+	t.Parallel()
+	p := defaultForTest(t)
+	inputs := generatedInputs()
+	for _, row := range goldRows(t) {
+		inputs = append(inputs, row.input)
+	}
+	var got bytes.Buffer
+	for _, in := range inputs {
+		a := p.Classify(in)
+		sum := sha256.Sum256([]byte(a.Rationale + fmt.Sprint(a.RegulatoryReferences, a.Matched, a.Considered) + withoutPolicyLine(p.Explain(in))))
+		fmt.Fprintf(&got, "%s, %s, %s: %s %s %s %t %t %d %s\n", in.Attribute.AttributeName, in.Attribute.DataType, in.Report,
+			a.InformationSecurityClassification, a.Criticality, a.RiskLevel, a.RegulatoryFlag, a.PIIFlag, a.Confidence, hex.EncodeToString(sum[:4]))
+	}
+	const file = "testdata/answers.golden"
+	if *update {
+		if err := os.WriteFile(file, got.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("answers differ from %s (run with -update to accept):\n%s", file, diff)
+	}
+}
+
+// withoutPolicyLine drops the line that changes with every change of the policy.
+func withoutPolicyLine(explanation string) string {
+	before, rest, _ := strings.Cut(explanation, "\npolicy ")
+	_, after, _ := strings.Cut(rest, "\n")
+	return before + after
+}
+
+// generatedInputs are names of every combination of a thing and what is asked of it, as lines of filings and as columns of tables.
+func generatedInputs() []Input {
+	var all []Input
+	for _, thing := range []string{
+		"Account", "Borrower", "CO_BORR", "Credit Score", "Tax Identifier", "Collateral", "Property", "Late Fee", "Delinquency", "Password",
+		"Obligor", "Diagnosis", "Employee", "Zyxwv", "Kunde", "Income", "PD", "Card", "Email", "Portfolio",
+	} {
+		for _, asked := range []struct{ word, dataType, description string }{
+			{"Balance", "N12.2", ""},
+			{"Date", "Date", "Date on which it happened"},
+			{"Type", "C2", ""},
+			{"Number", "C18", "Number of the account"},
+			{"Rate", "N6.3", ""},
+			{"Flag", "N1", ""},
+			{"Name", "C40", ""},
+			{"", "", "The balance of the borrower"},
+		} {
+			a := schema.Attribute{AttributeName: thing + " " + asked.word, DataType: asked.dataType, Description: asked.description}
+			column := &schema.SourceColumn{TableName: "CUST", ColumnName: "SSN_NBR", DataType: "CHAR(9)"}
+			all = append(all,
+				Input{Attribute: a, Table: "CUSTOMER_MASTER"},
+				Input{Attribute: a, Report: "FR Y-14M Schedule A.1", Column: column},
+				Input{Attribute: a, Report: "FR Y-9C"},
+			)
+		}
+	}
+	return all
+}
