@@ -96,7 +96,7 @@ func newRunner(js jetstream.JetStream, c Consumer, h handle, o Options) *Runner 
 	slots := r.workers * r.batch
 	prefetch := cmp.Or(o.Prefetch, slots)
 	// Asking for more than the server lets out would only leave the request sitting there until it expires.
-	r.window = min(slots+prefetch, c.MaxAckPending)
+	r.window = min(slots+prefetch, o.Topology.maxAckPending(c))
 	// Never so late that a worker has nothing to do while others are still busy.
 	r.refill = max(1, min(prefetch, r.window)/2)
 	r.recurring = NewRecurring(r.log)

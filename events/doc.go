@@ -53,4 +53,14 @@
 //     PDE_WORK refuses for is then an error, not [Outstanding].
 //  13. A problem that many messages share is logged once for each reason, and once more with a count when it has ended: see [Recurring].
 //     A log with a line per message and delivery hides everything else.
+//  14. Both streams have limits by default, because a stream that fills the store or the account stops every job. PDE_EVENTS discards its
+//     oldest events; 8 GiB, or three quarters of what the server or the account offers. PDE_WORK refuses, at a third of that or 64 MiB, so
+//     that no job's window takes the room of its events. What there is to offer is found by trying, since NATS reserves the room when a
+//     stream is created and shows clients no limits of the server. The limits that pdeflow has set are noted in the stream's metadata. A
+//     limit that differs from the note is an operator's and stays, also none at all; [Topology.MaxBytes], which is explicit, wins over it.
+//  15. Every third of AckWait a runner compares its consumer with what is declared and restores what differs, since an edit such as a
+//     MaxAckPending of one slows every job down without an error. To change it intentionally, set [Topology.MaxAckPending]. A consumer that
+//     is ahead of its stream, after a reset or after a stream lost its end, would skip messages; it is made anew.
+//  16. A message stays in PDE_WORK for a day at most: what no consumer takes, such as a forged message on the llm lane, is not kept for
+//     ever, and what is still needed is published again.
 package events

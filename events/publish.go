@@ -223,9 +223,5 @@ func Blocked(err error) string {
 			return "NATS takes no messages: " + known.Error()
 		}
 	}
-	// The innermost error alone: the outer ones name the message.
-	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
-		err = inner
-	}
-	return "NATS takes no messages: " + err.Error()
+	return "NATS takes no messages: " + rootCause(err)
 }

@@ -153,9 +153,14 @@ func (r *Runner) open(ctx context.Context) (opened bool, err error) {
 	r.setClosed(nil)
 	r.log.Info("the consumer is open")
 	logged := ""
+	inspected := time.Now()
 	for missing := r.room(ctx); s.lasts(ctx); missing = r.room(ctx) {
 		if ctx.Err() != nil {
 			return true, nil
+		}
+		if now := time.Now(); now.Sub(inspected) >= r.held.ackWait/3 {
+			inspected = now
+			r.inspect(ctx, s)
 		}
 		if missing == 0 {
 			s.question()

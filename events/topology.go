@@ -24,6 +24,9 @@ const (
 
 const (
 	keepEvents = 30 * 24 * time.Hour
+	// keepWork bounds how long a message stays that no consumer takes, such as a forged one on a lane without a classifier. A message that
+	// is still needed after that is published again.
+	keepWork = 24 * time.Hour
 	// maxWorkMessage is many times what a work message needs, and little enough for a rejected one to fit into another message whole.
 	maxWorkMessage = 64 << 10
 	// noDedup is the smallest window that a server takes. No message carries an id for it, so it never looks at anything.
@@ -39,6 +42,13 @@ type Topology struct {
 	Replicas int
 	// AckWait is how long a message may go without a sign of life before another process gets it; six seconds if zero.
 	AckWait time.Duration
+	// MaxBytes is how much PDE_EVENTS may hold before it discards its oldest events; zero leaves that to pdeflow, which takes 8 GiB or,
+	// where the server or the account has less, what there is.
+	MaxBytes int64
+	// MaxAckPending, if not zero, is a lower limit for how many messages of each consumer may be out at once, for accounts that have one.
+	MaxAckPending int
+	// Domain is the JetStream domain of the streams; empty for the server's own.
+	Domain string
 }
 
 // Streams are the two streams as they must be. What is not said here is the operator's to set: placement, further limits.
@@ -54,6 +64,7 @@ func (t Topology) Streams() []jetstream.StreamConfig {
 			Retention:  jetstream.LimitsPolicy,
 			Discard:    jetstream.DiscardOld,
 			MaxAge:     keepEvents,
+			MaxBytes:   cmp.Or(t.MaxBytes, defaultEventsBytes),
 			Storage:    jetstream.FileStorage,
 			Duplicates: noDedup,
 			Replicas:   t.Replicas,
@@ -68,6 +79,9 @@ func (t Topology) Streams() []jetstream.StreamConfig {
 			DiscardNewPerSubject: true,
 			MaxMsgsPerSubject:    1,
 			MaxMsgSize:           maxWorkMessage,
+			MaxAge:               keepWork,
+			MaxBytes:             workBytes(cmp.Or(t.MaxBytes, defaultEventsBytes)),
+			MaxMsgs:              maxWorkMessages,
 			Storage:              jetstream.FileStorage,
 			Duplicates:           noDedup,
 			Replicas:             t.Replicas,
@@ -126,7 +140,7 @@ func laneFilter(lane string) string { return string(TopicMappingRequested) + "."
 // time, by any number of processes at once. The auditor's consumer is declared by whoever runs it.
 func (t Topology) Declare(ctx context.Context, js jetstream.JetStream) error {
 	for _, stream := range t.Streams() {
-		if err := declareStream(ctx, js, stream); err != nil {
+		if err := t.declareStream(ctx, js, stream); err != nil {
 			return fmt.Errorf("stream %s: %w", stream.Name, err)
 		}
 	}
@@ -138,12 +152,10 @@ func (t Topology) Declare(ctx context.Context, js jetstream.JetStream) error {
 	return nil
 }
 
-func declareStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
+func (t Topology) declareStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
 	stream, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		want.Replicas = max(want.Replicas, 1)
-		_, err = js.CreateStream(ctx, want)
-		return err
+		return t.createStream(ctx, js, want)
 	}
 	if err != nil {
 		return err
@@ -156,10 +168,11 @@ func declareStream(ctx context.Context, js jetstream.JetStream, want jetstream.S
 	merged.MaxAge, merged.Duplicates = want.MaxAge, want.Duplicates
 	merged.MaxMsgSize = cmp.Or(want.MaxMsgSize, have.MaxMsgSize)
 	merged.Replicas = cmp.Or(want.Replicas, have.Replicas)
+	t.limits(&have, &merged, want)
 	if sameStream(have, merged) {
 		return nil
 	}
-	if _, err := js.UpdateStream(ctx, merged); err != nil {
+	if err := updateStream(ctx, js, have, merged); err != nil {
 		return fmt.Errorf("change what is there: %w", err)
 	}
 	return nil
@@ -220,10 +233,17 @@ func (t Topology) owned(c Consumer, cfg jetstream.ConsumerConfig) jetstream.Cons
 	cfg.BackOff = nil
 	// A server that gives up on a message leaves it in the stream, undelivered, for ever.
 	cfg.MaxDeliver = -1
-	cfg.MaxAckPending = c.MaxAckPending
+	cfg.MaxAckPending = t.maxAckPending(c)
 	// A consumer must not vanish because its service was down for a while.
 	cfg.InactiveThreshold = 0
 	return cfg
+}
+
+func (t Topology) maxAckPending(c Consumer) int {
+	if t.MaxAckPending > 0 {
+		return min(t.MaxAckPending, c.MaxAckPending)
+	}
+	return c.MaxAckPending
 }
 
 func (t Topology) freshConsumer(ctx context.Context, c Consumer) (jetstream.ConsumerConfig, error) {

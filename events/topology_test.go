@@ -32,7 +32,7 @@ func TestTheStreamsAreThoseOfTheContract(t *testing.T) {
 		t.Errorf("subjects of the work: %q", queue.Subjects)
 	}
 	if queue.Retention != jetstream.WorkQueuePolicy || queue.Discard != jetstream.DiscardNew || !queue.DiscardNewPerSubject ||
-		queue.MaxMsgsPerSubject != 1 || queue.MaxAge != 0 || queue.Storage != jetstream.FileStorage {
+		queue.MaxMsgsPerSubject != 1 || queue.MaxAge != 24*time.Hour || queue.Storage != jetstream.FileStorage {
 		t.Errorf("work: %+v", queue)
 	}
 }

@@ -1,0 +1,87 @@
+package events_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/pdeflow/pdeflow/events"
+)
+
+// inspecting is a runner of the classifiers' consumer that looks at it several times a second.
+func (b *bus) inspecting(t *testing.T) (received chan string) {
+	t.Helper()
+	received = make(chan string, 100)
+	o := b.options()
+	o.Topology.AckWait = 600 * time.Millisecond
+	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, work events.MappingRequested) error {
+		received <- work.MappingID
+		return nil
+	}, o))
+	b.send(t, work("j", "first"))
+	next(t, received)
+	return received
+}
+
+func TestAConsumerThatAnOperatorChangedIsChangedBack(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	b.inspecting(t)
+	declared := b.consumerConfig(t, events.StreamWork, events.ClassifierRules().Name)
+	edited := declared
+	edited.MaxAckPending, edited.MaxDeliver = 1, 3
+	if _, err := b.js.UpdateConsumer(t.Context(), events.StreamWork, edited); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is changed back", func() bool {
+		now := b.consumerConfig(t, events.StreamWork, events.ClassifierRules().Name)
+		return now.MaxAckPending == declared.MaxAckPending && now.MaxDeliver == declared.MaxDeliver
+	})
+	eventually(t, "it is logged", func() bool { return strings.Count(b.log.text(), "has been changed back") == 1 })
+	if n := strings.Count(b.log.text(), "MaxAckPending"); n != 1 {
+		t.Errorf("the log names what was changed %d times", n)
+	}
+}
+
+func TestALimitThatIsDeclaredIsKept(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	topology := events.Topology{MaxAckPending: 7}
+	if err := topology.Declare(t.Context(), b.js); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []events.Consumer{events.ClassifierRules(), events.Projector()} {
+		if now := b.consumerConfig(t, c.Stream, c.Name); now.MaxAckPending != 7 {
+			t.Errorf("%s lets %d messages out", c.Name, now.MaxAckPending)
+		}
+	}
+}
+
+func TestAConsumerThatIsAheadOfItsStreamIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	b := declaredBus(t)
+	received := b.inspecting(t)
+	name := events.ClassifierRules().Name
+	answer, err := b.nc.Request("$JS.API.CONSUMER.RESET."+events.StreamWork+"."+name, fmt.Append(nil, `{"seq": 1000000}`), patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.send(t, work("j", "second"))
+	if mapping := next(t, received); mapping != "second" {
+		t.Errorf("received %s (%s)", mapping, answer.Data)
+	}
+	consumer, err := b.js.Consumer(t.Context(), events.StreamWork, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info := consumer.CachedInfo(); info.Delivered.Stream >= 1000 || info.Config.DeliverPolicy != jetstream.DeliverAllPolicy {
+		t.Errorf("the consumer stands at %d", info.Delivered.Stream)
+	}
+	if strings.Count(b.log.text(), "is ahead of its stream") == 0 {
+		t.Error("nothing is logged")
+	}
+}

@@ -1,0 +1,137 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// defaultEventsBytes holds the events of about ten million mappings.
+	defaultEventsBytes = 8 << 30
+	// leastEventsBytes is the smallest limit that is tried on a server without much room.
+	leastEventsBytes = 64 << 10
+	// maxWorkBytes and maxWorkMessages hold the windows of all jobs many times over.
+	maxWorkBytes    = 64 << 20
+	maxWorkMessages = 100_000
+	leastWorkBytes  = 16 << 10
+)
+
+// The keys under which a stream's metadata has the limits that pdeflow has set. A limit that differs from that is an operator's.
+const (
+	metadataMaxBytes = "pdeflow.max_bytes"
+	metadataMaxMsgs  = "pdeflow.max_msgs"
+)
+
+// workBytes is the limit of PDE_WORK beside events of so many bytes: never so much that a job's window takes the room of its events.
+func workBytes(eventsBytes int64) int64 { return min(maxWorkBytes, eventsBytes/3) }
+
+// createStream creates a missing stream with the limits of its configuration. If the server or the account has less room than that, it
+// takes what there is.
+func (t Topology) createStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
+	want.Replicas = max(want.Replicas, 1)
+	least := int64(leastWorkBytes)
+	if want.Name == StreamEvents {
+		least = leastEventsBytes
+	}
+	size := want.MaxBytes
+	if want.Name == StreamWork {
+		// Beside the events that are there: an account may have had room for fewer than wanted.
+		if events, err := js.Stream(ctx, StreamEvents); err == nil && events.CachedInfo().Config.MaxBytes > 0 {
+			size = min(size, max(workBytes(events.CachedInfo().Config.MaxBytes), leastWorkBytes))
+		}
+	}
+	for ; ; size = size / 4 * 3 {
+		reserve := size
+		if want.Name == StreamEvents {
+			// NATS reserves the room of a stream when it is created. So the room of PDE_WORK is found here.
+			reserve += workBytes(size)
+		}
+		_, err := js.CreateStream(ctx, limited(want, reserve))
+		if noRoom(err) && size/4*3 >= least {
+			continue
+		}
+		if err != nil || reserve == size {
+			return err
+		}
+		if _, err := js.UpdateStream(ctx, limited(want, size)); err != nil {
+			return fmt.Errorf("set max_bytes: %w", err)
+		}
+		return nil
+	}
+}
+
+// limited returns the configuration with this limit, and with the limits noted in its metadata as pdeflow's.
+func limited(config jetstream.StreamConfig, maxBytes int64) jetstream.StreamConfig {
+	config.MaxBytes = maxBytes
+	config.Metadata = noted(config.Metadata, metadataMaxBytes, maxBytes)
+	if config.MaxMsgs > 0 {
+		config.Metadata = noted(config.Metadata, metadataMaxMsgs, config.MaxMsgs)
+	}
+	return config
+}
+
+func noted(metadata map[string]string, key string, value int64) map[string]string {
+	all := make(map[string]string, len(metadata)+1)
+	for k, v := range metadata {
+		all[k] = v
+	}
+	all[key] = strconv.FormatInt(value, 10)
+	return all
+}
+
+// noRoom reports whether a stream was refused because its limit is more than the server or the account has left.
+func noRoom(err error) bool {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	if !ok {
+		return false
+	}
+	switch api.ErrorCode {
+	case serverStorageFull, serverFull, accountFull, streamBytesExceedAccount:
+		return true
+	case noPeers:
+		return strings.Contains(api.Description, "storage")
+	default:
+		return false
+	}
+}
+
+// The codes with which a server refuses the limit of a stream, beside those of a message that it refuses.
+const (
+	streamBytesExceedAccount = 10122
+	noPeers                  = 10005
+)
+
+// limits sets in the configuration of a stream that exists the limits that are pdeflow's to set: those that it has noted as its own, if the
+// wanted ones have changed, and those of a stream that has none and no note. An operator's limit, also none at all, stays.
+func (t Topology) limits(have, merged *jetstream.StreamConfig, want jetstream.StreamConfig) {
+	own := func(key string, is int64) bool {
+		note, ok := have.Metadata[key]
+		return ok && note == strconv.FormatInt(is, 10) || !ok && is <= 0
+	}
+	unset := func(key string, is int64) bool { _, ok := have.Metadata[key]; return !ok && is <= 0 }
+	explicit := t.MaxBytes > 0 && want.Name == StreamEvents
+	if unset(metadataMaxBytes, have.MaxBytes) || explicit && (own(metadataMaxBytes, have.MaxBytes) || have.MaxBytes != want.MaxBytes) {
+		merged.MaxBytes = want.MaxBytes
+		merged.Metadata = noted(merged.Metadata, metadataMaxBytes, want.MaxBytes)
+	}
+	if want.MaxMsgs > 0 && own(metadataMaxMsgs, have.MaxMsgs) {
+		merged.MaxMsgs = want.MaxMsgs
+		merged.Metadata = noted(merged.Metadata, metadataMaxMsgs, want.MaxMsgs)
+	}
+}
+
+// updateStream changes a stream that exists. If its new limit is refused for want of room, it is made smaller.
+func updateStream(ctx context.Context, js jetstream.JetStream, have, merged jetstream.StreamConfig) error {
+	for {
+		_, err := js.UpdateStream(ctx, merged)
+		if !noRoom(err) || merged.MaxBytes == have.MaxBytes || merged.MaxBytes/4*3 < leastWorkBytes {
+			return err
+		}
+		merged = limited(merged, merged.MaxBytes/4*3)
+	}
+}
