@@ -181,23 +181,18 @@ func endJob(ctx context.Context, tx bun.Tx, job Job, status JobStatus) error {
 	} else if ended == 0 {
 		return fmt.Errorf("end job %s: %w", job.ID, ErrJobChanged)
 	}
+	if _, err := tx.NewRaw("delete from job_item_locks where job_id = ?", job.ID).Exec(ctx); err != nil {
+		return fmt.Errorf("locked items of job %s: %w", job.ID, err)
+	}
 	return nil
 }
 
 // computeStatus reads what [StatusOf] needs beside the counts.
 func computeStatus(ctx context.Context, tx bun.IDB, job Job, counts Counts) (JobStatus, error) {
-	var (
-		waiting Waiting
-		lost    []Lost
-		due     *time.Time
-	)
-	err := tx.NewRaw("select count(*), min(due_at) from job_items where job_id = ? and outcome is null and attempt > 0", job.ID).
-		Scan(ctx, &waiting.Items, &due)
+	var lost []Lost
+	waiting, err := readWaiting(ctx, tx, job, counts)
 	if err != nil {
-		return JobStatus{}, fmt.Errorf("waiting items of job %s: %w", job.ID, err)
-	}
-	if due != nil {
-		waiting.DueAt = *due
+		return JobStatus{}, err
 	}
 	if waiting.Paused, err = pausedFor(ctx, tx, job, counts.LastEndedAt); err != nil {
 		return JobStatus{}, err

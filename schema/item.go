@@ -65,17 +65,19 @@ type Item struct {
 	Outcome   Outcome `bun:"outcome,nullzero"`
 	// Attempt counts the attempts whose errors count, the one that gave the outcome included.
 	Attempt int `bun:"attempt"`
-	// Starts counts the starts marked from the third delivery on; see [MarkStart].
+	// Starts counts the times when a process died while it judged the mapping; see [MarkStart].
 	Starts int `bun:"starts"`
 	// DueAt is when the item may be published at the earliest; the Unix epoch unless it waits for something.
-	DueAt        time.Time `bun:"due_at"`
-	ErrorCode    ErrorCode `bun:"error_code,nullzero"`
-	Error        string    `bun:"error,nullzero"`
-	Classifier   string    `bun:"classifier,nullzero"`
-	InputTokens  int64     `bun:"input_tokens"`
-	OutputTokens int64     `bun:"output_tokens"`
-	CostUSD      float64   `bun:"cost_usd"`
-	DurationMS   int64     `bun:"duration_ms"`
+	DueAt     time.Time `bun:"due_at"`
+	ErrorCode ErrorCode `bun:"error_code,nullzero"`
+	Error     string    `bun:"error,nullzero"`
+	// WaitingFor is the lock that the item waits for until DueAt; empty if it waits for its next attempt or for nothing.
+	WaitingFor   string  `bun:"waiting_for,nullzero"`
+	Classifier   string  `bun:"classifier,nullzero"`
+	InputTokens  int64   `bun:"input_tokens"`
+	OutputTokens int64   `bun:"output_tokens"`
+	CostUSD      float64 `bun:"cost_usd"`
+	DurationMS   int64   `bun:"duration_ms"`
 	// InformationSecurityClassification is the tier with which the job left the mapping; empty where it has nothing to do with it.
 	InformationSecurityClassification InformationSecurityClassification `bun:"information_security_classification,nullzero"`
 	// EndedAt is when the item got its outcome.

@@ -36,12 +36,13 @@ func TestOneItemIsWrittenWithoutReadingTheQueue(t *testing.T) {
 			_, err := schema.MarkStart(ctx, tx, job.ID, ids[3])
 			return err
 		},
-		"TakeBackStart": func(ctx context.Context, tx bun.Tx) error {
-			_, err := schema.MarkStart(ctx, tx, job.ID, ids[4])
-			if err != nil {
-				return err
-			}
-			return schema.TakeBackStart(ctx, tx, job.ID, ids[4])
+		"ClearStarts": func(ctx context.Context, tx bun.Tx) error { return schema.ClearStarts(ctx, tx, job.ID, ids[4]) },
+		"WaitForLock": func(ctx context.Context, tx bun.Tx) error {
+			return schema.WaitForLock(ctx, tx, job.ID, ids[5], "waits for a lock", time.Second)
+		},
+		"DescribeLock": func(ctx context.Context, tx bun.Tx) error {
+			_, err := schema.DescribeLock(ctx, tx, job.ID, ids[6])
+			return err
 		},
 	} {
 		err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {

@@ -93,11 +93,15 @@ func (s JobStatus) Equal(other JobStatus) bool {
 	return reflect.DeepEqual(s, other)
 }
 
-// Waiting is what a job's queued items wait for: how many of them have failed before and are tried again, and when the first of them is
-// due; and how long the job has stood still because somebody paused it.
+// Waiting describes what a job waits for.
 type Waiting struct {
-	Items  int64
-	DueAt  time.Time
+	// Items counts the items that are not accounted for, if all of them wait; otherwise it is zero.
+	Items int64
+	// DueAt is when the first of them is due.
+	DueAt time.Time
+	// Lock describes the lock that one of them waits for; if it is empty, all of them have failed before and wait for their next attempt.
+	Lock string
+	// Paused is for how long the job has been paused so far.
 	Paused time.Duration
 }
 
@@ -133,7 +137,13 @@ func StatusOf(job Job, counts Counts, waiting Waiting, lost []Lost) JobStatus {
 	switch {
 	case job.BlockedBy != "" && job.Intent != IntentPause && !s.Status.Final():
 		s.WaitingFor = job.BlockedBy
-	case job.Intent == IntentRun && !job.ListedAt.IsZero() && waiting.Items > 0 && waiting.Items == total-completed:
+	case job.Intent != IntentRun || job.ListedAt.IsZero() || waiting.Items == 0 || waiting.Items != total-completed:
+	case waiting.Lock != "":
+		s.WaitingFor = waiting.Lock
+		if waiting.Items > 1 {
+			s.WaitingFor += fmt.Sprintf("; %s wait in all", mappings(waiting.Items))
+		}
+	default:
 		s.WaitingFor = fmt.Sprintf("%s that failed before will be tried again, the first at %s",
 			mappings(waiting.Items), waiting.DueAt.UTC().Format(time.RFC3339))
 		s.WaitingUntil = waiting.DueAt

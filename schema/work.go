@@ -19,7 +19,9 @@ import (
 type Work struct {
 	Item Item `bun:"embed:item__"`
 	// Due reports whether the item may be worked on: its wait is over, or it waits for nothing.
-	Due       bool           `bun:"due"`
+	Due bool `bun:"due"`
+	// Breaks reports that judging this job's mappings ends the process: [PoisonLimit] items are poison, and none has succeeded.
+	Breaks    bool           `bun:"breaks"`
 	JobType   JobType        `bun:"job_type"`
 	Kind      ClassifierKind `bun:"classifier"`
 	Intent    Intent         `bun:"intent"`
@@ -29,7 +31,16 @@ type Work struct {
 	Attribute Attribute      `bun:"embed:attribute__"`
 }
 
-// ReadWork reads the work that a message names. It returns [ErrNotFound] where the job has no such item.
+// PoisonLimit is how many poison items show that the cause is their job, and not each of them.
+const PoisonLimit = 3
+
+// jobBreaks is the condition of Work.Breaks. Its first part reads no more than a few entries of job_items_lost.
+var jobBreaks = fmt.Sprintf(`(select count(*) = %d from (select from job_items p where p.job_id = i.job_id and p.outcome in ('failed', 'cancelled')
+	and p.error_code = 'poison' limit %d) poison)
+	and not exists (select from job_status s where s.job_id = i.job_id and s.succeeded + s.skipped > 0) as breaks`, PoisonLimit, PoisonLimit)
+
+// ReadWork reads the work that a message names. It returns [ErrNotFound] where the job has no such item, and
+// [ErrMalformed] if a row of it cannot be read.
 func ReadWork(ctx context.Context, db *DB, jobID, mappingID string) (Work, error) {
 	var work Work
 	rows, err := db.DB.DB.QueryContext(ctx, db.readWork, pgx.QueryExecModeCacheStatement, jobID, mappingID)
@@ -38,6 +49,9 @@ func ReadWork(ctx context.Context, db *DB, jobID, mappingID string) (Work, error
 	}
 	defer rows.Close()
 	if err := db.ScanRows(ctx, rows, &work); err != nil {
+		if rows.Err() == nil && ctx.Err() == nil {
+			err = fmt.Errorf("%w: %w", ErrMalformed, err) // the row is there, and does not fit
+		}
 		return work, fmt.Errorf("read work: %w", err)
 	}
 	if err := rows.Err(); err != nil {
@@ -50,7 +64,7 @@ func ReadWork(ctx context.Context, db *DB, jobID, mappingID string) (Work, error
 }
 
 func readWorkSQL(db *bun.DB) string {
-	columns := []string{isDue + " as due", "j.job_type", "j.classifier", "j.intent", "j.cycle_id", "j.report_id"}
+	columns := []string{isDue + " as due", jobBreaks, "j.job_type", "j.classifier", "j.intent", "j.cycle_id", "j.report_id"}
 	columns = append(columns, prefixed[Item](db, "i", "item__")...)
 	columns = append(columns, prefixed[Mapping](db, "m", "mapping__")...)
 	columns = append(columns, prefixed[Attribute](db, "a", "attribute__")...)
@@ -91,8 +105,8 @@ const stillQueued = "coalesce(outcome, '') = ''"
 // saveWork is the transaction of one mapping in one statement. Each step hangs on the one before: without the row at the version that
 // was read there is no lock, without the lock no clock and no write, without that no outcome, without that no history. The clock is
 // read behind the lock, so that two writers of one row never write time backwards.
-const saveWork = `with locked as materialized (
-  select id from pde_mappings where id = $1 and version = $2 for no key update
+const saveWork = `with ` + patience + `, locked as materialized (
+  select m.id from patience, pde_mappings m where patience.is_set <> '' and m.id = $1 and m.version = $2 for no key update of m
 ), clock as materialized (
   select clock_timestamp() as now from locked
 ), mapping as (
@@ -110,7 +124,7 @@ const saveWork = `with locked as materialized (
 ), item as (
   update job_items i set
     outcome = $34, attempt = $35, error_code = $36, classifier = $37, input_tokens = $38, output_tokens = $39, cost_usd = $40,
-    duration_ms = $41, information_security_classification = $16, error = null,
+    duration_ms = $41, information_security_classification = $16, error = null, waiting_for = null, starts = 0,
     ended_at = mapping.now, updated_at = mapping.now, updated_by = $4
   from mapping where i.job_id = $3 and i.mapping_id = mapping.id and ` + stillQueued + `
   returning i.mapping_id, mapping.now
@@ -134,7 +148,7 @@ func SaveWork(ctx context.Context, tx bun.Tx, jobID string, before, after Mappin
 	images := [2][]byte{}
 	for i, m := range []Mapping{before, after} {
 		if images[i], err = json.Marshal(m.Image()); err != nil {
-			return false, fmt.Errorf("image of mapping %s: %w", before.ID, err)
+			return false, fmt.Errorf("image of mapping %s: %w: %w", before.ID, ErrMalformed, err)
 		}
 	}
 	lists, err := jsonLists(after)
@@ -164,14 +178,14 @@ func jsonLists(m Mapping) (lists [2]sql.NullString, err error) {
 	if m.AlternativeMappings != nil {
 		text, err := json.Marshal(m.AlternativeMappings)
 		if err != nil {
-			return lists, fmt.Errorf("alternatives of mapping %s: %w", m.ID, err)
+			return lists, fmt.Errorf("alternatives of mapping %s: %w: %w", m.ID, ErrMalformed, err)
 		}
 		lists[0] = sql.NullString{String: string(text), Valid: true}
 	}
 	if m.RegulatoryReferences != nil {
 		text, err := json.Marshal(m.RegulatoryReferences)
 		if err != nil {
-			return lists, fmt.Errorf("references of mapping %s: %w", m.ID, err)
+			return lists, fmt.Errorf("references of mapping %s: %w: %w", m.ID, ErrMalformed, err)
 		}
 		lists[1] = sql.NullString{String: string(text), Valid: true}
 	}
@@ -184,19 +198,20 @@ func null[T ~string](text T) sql.NullString {
 }
 
 // lockQueued locks an item that is still queued, and reads the clock behind the lock.
-const lockQueued = `with locked as materialized (
-		select job_id, mapping_id from job_items where job_id = ? and mapping_id = ? and ` + stillQueued + ` for no key update
+const lockQueued = `with ` + patience + `, locked as materialized (
+		select q.job_id, q.mapping_id from patience, job_items q
+		where patience.is_set <> '' and q.job_id = ? and q.mapping_id = ? and ` + stillQueued + ` for no key update of q
 	), clock as materialized (
 		select job_id, mapping_id, clock_timestamp() as now from locked
 	)
 	`
 
 // PostponeItem records an attempt whose error counts: the item stays queued and is due again after wait. It returns when that is, or
-// [ErrNotFound] where the item is no longer queued or the attempt no longer its next.
+// [ErrNotFound] where the item is no longer queued, not due, or the attempt no longer its next.
 func PostponeItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Saved, wait time.Duration) (due time.Time, err error) {
 	err = tx.NewRaw(lockQueued+`update job_items i set attempt = ?, error_code = ?, error = ?, due_at = clock.now + ? * interval '1 millisecond',
-		starts = 0, duration_ms = ?, updated_at = clock.now, updated_by = ?
-		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id and i.attempt = ? returning i.due_at`,
+		waiting_for = null, starts = 0, duration_ms = ?, updated_at = clock.now, updated_by = ?
+		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id and i.attempt = ? and `+isDue+` returning i.due_at`,
 		jobID, mappingID, s.Attempt, s.Code, ErrorText(s.Error), wait.Milliseconds(), s.Duration.Milliseconds(), JobAuthor(jobID), s.Attempt-1).
 		Scan(ctx, &due)
 	if err != nil {
@@ -207,7 +222,7 @@ func PostponeItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Sa
 
 // FailItem ends an item whose mapping stays as it is. It does nothing where the item is no longer queued.
 func FailItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Saved) error {
-	_, err := tx.NewRaw(lockQueued+`update job_items i set outcome = ?, attempt = ?, error_code = ?, error = ?, duration_ms = ?,
+	_, err := tx.NewRaw(lockQueued+`update job_items i set outcome = ?, attempt = ?, error_code = ?, error = ?, waiting_for = null, duration_ms = ?,
 		ended_at = clock.now, updated_at = clock.now, updated_by = ?
 		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id`,
 		jobID, mappingID, ItemFailed, s.Attempt, s.Code, ErrorText(s.Error), s.Duration.Milliseconds(), JobAuthor(jobID)).Exec(ctx)
@@ -217,24 +232,24 @@ func FailItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Saved)
 	return nil
 }
 
-// MarkStart counts a start of a queued item before the work on it begins, and returns how many there have been. The count stands even
-// where the process dies of the work.
+// MarkStart counts a start of judging a queued item before it begins, and returns how many are counted. A start that [ClearStarts] has not
+// cleared is evidence that the process died while it judged the item.
 func MarkStart(ctx context.Context, tx bun.IDB, jobID, mappingID string) (starts int, err error) {
-	err = tx.NewRaw(`update job_items set starts = starts + 1, updated_at = clock_timestamp(), updated_by = ?
-		where job_id = ? and mapping_id = ? and `+stillQueued+` returning starts`, JobAuthor(jobID), jobID, mappingID).Scan(ctx, &starts)
+	err = tx.NewRaw(lockQueued+`update job_items i set starts = starts + 1, updated_at = clock.now, updated_by = ?
+		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id returning i.starts`,
+		jobID, mappingID, JobAuthor(jobID)).Scan(ctx, &starts)
 	if err != nil {
 		return 0, notFound(err, "queued item of mapping "+mappingID)
 	}
 	return starts, nil
 }
 
-// TakeBackStart takes back a start that [MarkStart] has counted: whoever worked on the item has outlived the work, so the start is no
-// evidence against the item. It does nothing where the item has an outcome, or the start was forgotten with an attempt.
-func TakeBackStart(ctx context.Context, tx bun.IDB, jobID, mappingID string) error {
-	_, err := tx.NewRaw(`update job_items set starts = starts - 1, updated_at = clock_timestamp(), updated_by = ?
-		where job_id = ? and mapping_id = ? and `+stillQueued+` and starts > 0`, JobAuthor(jobID), jobID, mappingID).Exec(ctx)
+// ClearStarts clears what [MarkStart] has counted: the process has survived judging the item. It does nothing if the item has an outcome.
+func ClearStarts(ctx context.Context, tx bun.IDB, jobID, mappingID string) error {
+	_, err := tx.NewRaw(lockQueued+`update job_items i set starts = 0, updated_at = clock.now, updated_by = ?
+		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id`, jobID, mappingID, JobAuthor(jobID)).Exec(ctx)
 	if err != nil {
-		return fmt.Errorf("take back the start of mapping %s: %w", mappingID, err)
+		return fmt.Errorf("clear the starts of mapping %s: %w", mappingID, err)
 	}
 	return nil
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
@@ -160,4 +162,59 @@ func TestAJobOutlivesAClassifierThatIsKilled(t *testing.T) {
 	}
 	s.start("serve", "--services", "classifier")
 	s.exact(s.finish(job), enough)
+}
+
+// More rows are locked than a classifier has workers, in the report of one job. The job of the other report completes, and the status of
+// the first names the lock.
+func TestRowsLockedByAUserHoldUpNoOtherReport(t *testing.T) {
+	t.Parallel()
+	const locked, mappings = 30, 100
+	s := newStand(t)
+	ids := schematest.Report(t, s.db, mappings)
+	s.copyReport("beside")
+	user, err := s.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer user.Rollback() //nolint:errcheck // done below, unless the test has failed
+	job := s.regenerate()
+	s.eventually("the job is listed", "select exists (select from jobs where listed_at is not null)")
+	if _, err := user.NewRaw("set local idle_in_transaction_session_timeout = 0").Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := user.NewRaw(`select id from pde_mappings m where id in (?)
+		and exists (select from job_items i where i.mapping_id = m.id and i.outcome is null) for update`, bun.List(ids[mappings-locked:])).Exec(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := rows.RowsAffected(); err != nil || n < locked/2 {
+		t.Fatalf("%d rows are locked, %v", n, err)
+	}
+	other := s.accepted(s.do(http.MethodPost, "/planning/cycles/"+schematest.CycleID+"/reports/beside/pde-mappings/regenerate-all", nil))
+	s.exact(s.finish(other), mappings)
+	s.follow(job, func(status events.JobStatus) bool {
+		return status.WaitingFor != nil && strings.Contains(*status.WaitingFor, "waits for a lock on mapping ") && strings.Contains(*status.WaitingFor, "held by ")
+	})
+	if err := user.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	s.exact(s.finish(job), mappings)
+}
+
+// copyReport makes a report with copies of the mappings of the small one.
+func (s *stand) copyReport(id string) {
+	s.t.Helper()
+	for _, statement := range []string{
+		"insert into reports select (jsonb_populate_record(r, jsonb_build_object('report_id', ?::text))).* from reports r",
+		"insert into attributes select (jsonb_populate_record(a, jsonb_build_object('report_id', ?0::text, 'id', ?0 || a.id))).* from attributes a",
+		`insert into pde_mappings select (jsonb_populate_record(m, jsonb_build_object('report_id', ?0::text, 'id', ?0 || m.id,
+			'attribute_id', ?0 || m.attribute_id))).* from pde_mappings m`,
+		"insert into data_sources select (jsonb_populate_record(d, jsonb_build_object('report_id', ?0::text, 'id', ?0 || d.id))).* from data_sources d",
+		`insert into source_columns select (jsonb_populate_record(c, jsonb_build_object('id', ?0 || c.id, 'data_source_id', ?0 || c.data_source_id))).*
+			from source_columns c`,
+	} {
+		if _, err := s.db.NewRaw(statement, id).Exec(s.t.Context()); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 }

@@ -57,17 +57,14 @@ func TestLessonAStaleRowIsNeverWrittenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer person.Rollback() //nolint:errcheck // committed below, unless the test has failed
-	if _, err := person.NewRaw("select from pde_mappings where id = ? for no key update", ids[0]).Exec(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	job := s.regenerate()
-	// The classifier has read the row and waits for its lock: between its read and its write, a person says something else.
-	s.eventually("the classifier to wait for the row", `select exists (select from pg_stat_activity where wait_event_type = 'Lock'
-		and datname = current_database() and query like 'with locked as%')`)
 	if _, err := person.NewRaw(`update pde_mappings set source_field = 'svc.LN_MSTR.VIN', mapping_type = 'direct', mapping_confirmed_by_user = true,
 		version = version + 1, updated_at = clock_timestamp(), updated_by = 'olga' where id = ?`, ids[0]).Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	job := s.regenerate()
+	// The classifier has read the row and waits for its lock: between its read and its write, the person's change is committed.
+	s.eventually("the classifier to wait for the row", `select exists (select from pg_stat_activity where wait_event_type = 'Lock'
+		and datname = current_database() and query like 'with patience as%')`)
 	if err := person.Commit(); err != nil {
 		t.Fatal(err)
 	}

@@ -216,6 +216,8 @@ create table job_items (
     due_at        timestamptz not null default 'epoch',
     error_code    text check (error_code in ('confirmed', 'panic', 'classifier_error', 'poison')),
     error         text,
+    -- What the item waits for until due_at, beside its next attempt: a lock that another transaction holds.
+    waiting_for   text,
     classifier    text,
     input_tokens  bigint not null default 0,
     output_tokens bigint not null default 0,
@@ -236,13 +238,23 @@ create table job_items (
 ) with (fillfactor = 50);
 -- The queue of a job: first the items that wait for nothing, then the others by the end of their wait.
 create index job_items_queued on job_items (job_id, due_at, mapping_id) where outcome is null;
--- What is to be tried again.
-create index job_items_waiting on job_items (job_id, due_at) where outcome is null and attempt > 0;
+-- What waits for a lock.
+create index job_items_waiting on job_items (job_id, mapping_id) where outcome is null and waiting_for is not null;
 -- The outcomes that the projector has not folded, by time: what is folded leaves dead entries on the left.
 create index job_items_unfolded on job_items (job_id, ended_at, mapping_id) where outcome is not null and folded_at is null;
 -- What a retry takes, and the summary of a failed job.
 create index job_items_lost on job_items (job_id, error_code, mapping_id) where outcome in ('failed', 'cancelled');
 create index job_items_mapping on job_items (mapping_id);
+
+-- The items whose own rows another transaction has locked, so that nothing can be written in them. It does not reference job_items, because
+-- checking the reference would wait for that lock. A row counts while its item is queued, and is deleted when the job ends.
+create table job_item_locks (
+    job_id      text collate "C" not null,
+    mapping_id  text collate "C" not null,
+    waiting_for text not null,
+    noted_at    timestamptz not null,
+    primary key (job_id, mapping_id)
+);
 
 create table job_status (
     job_id              text collate "C" primary key references jobs,

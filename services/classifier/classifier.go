@@ -1,11 +1,11 @@
 package classifier
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -19,12 +19,12 @@ import (
 const source = "classifier"
 
 const (
-	// suspectDelivery is the delivery from which an item is suspected of ending its process.
-	suspectDelivery = 3
-	// maxStarts is how many marked starts without an outcome make an item poison.
+	// markedDelivery is the delivery from which the start of judging an item is marked in its row.
+	markedDelivery = 3
+	// maxStarts is how many starts that the process did not survive make an item poison.
 	maxStarts = 5
-	// takeBackWithin is how long the database has to take a start back.
-	takeBackWithin = 5 * time.Second
+	// turnWait is the pause after which a suspect asks for its turn again.
+	turnWait = 500 * time.Millisecond
 )
 
 // Options for [New]; the zero value works.
@@ -41,17 +41,22 @@ type Classifier struct {
 	publish *events.Publisher
 	indexes *indexes
 	log     *slog.Logger
-	runner  *events.Runner
+	// recurring logs what may happen to thousands of items at a time.
+	recurring *events.Recurring
+	runner    *events.Runner
 	// evaluate judges a mapping.
 	evaluate func(*candidates, schema.Work) (schema.Mapping, schema.Saved)
-	// alone has an element while a suspect is worked on.
+	// alone has an element while a suspect is judged.
 	alone chan struct{}
+	// survived are the items whose starts this process has survived, and could not clear yet.
+	survived survived
 }
 
 // New makes a classifier that judges by the policy, and takes its work from the topology's stream.
 func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, policy *rules.Policy, log *slog.Logger, options Options) *Classifier {
 	c := &Classifier{
 		db: db, publish: events.NewPublisher(js, source), indexes: newIndexes(db), log: log, alone: make(chan struct{}, 1),
+		recurring: events.NewRecurring(log),
 		evaluate: func(from *candidates, work schema.Work) (schema.Mapping, schema.Saved) {
 			return evaluate(policy, from, work)
 		},
@@ -67,32 +72,37 @@ func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, policy
 }
 
 // Run works until ctx ends.
-func (c *Classifier) Run(ctx context.Context) error { return c.runner.Run(ctx) }
+func (c *Classifier) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { c.recurring.Run(ctx) })
+	beside.Go(func() { c.keepClear(ctx) })
+	defer beside.Wait()
+	defer stop()
+	return c.runner.Run(ctx)
+}
 
 // Ready reports why no work comes at the moment; nil while it does.
 func (c *Classifier) Ready() error { return c.runner.Ready() }
 
-// handle does the work of one message.
+// handle does the work of one message. A lock that another transaction holds is something to wait for, wherever it is met.
 func (c *Classifier) handle(ctx context.Context, d events.Delivery, m events.MappingRequested) error {
 	ctx = schema.WithSubject(ctx, m.JobID, m.MappingID)
-	if d.Deliveries < suspectDelivery {
-		return c.take(ctx, m, c.work)
+	err := c.take(ctx, d, m)
+	if schema.LockTimedOut(err) {
+		return c.waitForLock(ctx, m, err)
 	}
-	select {
-	case c.alone <- struct{}{}:
-		defer func() { <-c.alone }()
-		return c.take(ctx, m, c.workOnSuspect)
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return err
 }
 
-// take reads what the message names, and does the work where there is any.
-func (c *Classifier) take(ctx context.Context, m events.MappingRequested, do func(context.Context, schema.Work) error) error {
+// take reads what the message names, and does the work if there is any.
+func (c *Classifier) take(ctx context.Context, d events.Delivery, m events.MappingRequested) error {
 	work, err := schema.ReadWork(ctx, c.db, m.JobID, m.MappingID)
 	switch {
 	case errors.Is(err, schema.ErrNotFound):
 		return events.Reject(events.ReasonUnknown, err)
+	case schema.Refused(err):
+		return c.countUnreadable(ctx, m, err)
 	case err != nil:
 		return err
 	case work.Kind.Lane() != m.Lane:
@@ -101,29 +111,30 @@ func (c *Classifier) take(ctx context.Context, m events.MappingRequested, do fun
 		return c.tell(ctx, work.Item)
 	case work.Intent != schema.IntentRun:
 		return nil
-	case !work.Due && work.Item.Attempt > 0:
-		return c.tellPostponed(ctx, m.JobID) // again, since it may have been lost
 	case !work.Due:
-		return nil
+		return c.tellWaiting(ctx, m.JobID) // again, since it may have been lost
+	case work.Breaks:
+		return c.fail(ctx, work, schema.CodePoison, errBreaks, 0)
+	case d.Deliveries < markedDelivery && work.Item.Starts == 0:
+		return c.work(ctx, work, c.judge)
+	case work.Item.Starts == 0:
+		return c.work(ctx, work, c.judgeMarked)
+	default:
+		return c.takeSuspect(ctx, work)
 	}
-	return do(ctx, work)
 }
 
-// workOnSuspect is work on an item that may end the process. Its start is marked before, and taken back by whoever lives to do so.
-func (c *Classifier) workOnSuspect(ctx context.Context, work schema.Work) error {
-	starts, err := schema.MarkStart(ctx, c.db, work.Item.JobID, work.Item.MappingID)
-	if errors.Is(err, schema.ErrNotFound) {
-		return nil // it got its outcome this moment, from who says so
+// errBreaks fails the items of a job whose items end the process one after the other.
+var errBreaks = fmt.Errorf("%d mappings of this job ended the process that worked on them, and none succeeded", schema.PoisonLimit)
+
+// takeSuspect works on an item that a process did not survive judging. One suspect is judged at a time, so that no other is blamed when
+// it ends this process too. The others wait in the stream and not here, where they would take the place of items that can be judged.
+func (c *Classifier) takeSuspect(ctx context.Context, work schema.Work) error {
+	select {
+	case c.alone <- struct{}{}:
+		defer func() { <-c.alone }()
+		return c.work(ctx, work, c.judgeMarked)
+	default:
+		return events.RetryAfter(turnWait, errors.New("another suspect is being judged"))
 	}
-	if err != nil {
-		return err
-	}
-	if starts > maxStarts {
-		return c.fail(ctx, work, schema.CodePoison, fmt.Errorf("%d starts ended without an outcome", maxStarts), 0)
-	}
-	err = c.work(ctx, work)
-	// A shutdown that does not wait for the work any more is no evidence against it either.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackWithin)
-	defer cancel()
-	return cmp.Or(err, schema.TakeBackStart(ctx, c.db, work.Item.JobID, work.Item.MappingID))
 }

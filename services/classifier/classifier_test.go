@@ -1,15 +1,15 @@
 package classifier
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"slices"
 	"sync/atomic"
 	"testing"
 
+	"github.com/uptrace/bun"
+
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
 func TestAMessageThatAsksForNoWorkIsAcknowledgedWithoutAny(t *testing.T) {
@@ -26,7 +26,7 @@ func TestAMessageThatAsksForNoWorkIsAcknowledgedWithoutAny(t *testing.T) {
 				b.T.Fatal(err)
 			}
 		}, 0},
-		"nothing is due": {func(b *bench) { b.Exec("update job_items set due_at = now() + interval '1 minute'") }, 0},
+		"nothing is due": {func(b *bench) { b.Exec("update job_items set due_at = now() + interval '1 minute'") }, 1}, // a bell
 		"all is done": {func(b *bench) {
 			for _, id := range b.ids {
 				saved := schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "broke"}
@@ -95,7 +95,7 @@ func TestFiveStartsWithoutAnOutcomeArePoison(t *testing.T) {
 			}
 		}
 	}
-	suspect := events.Delivery{Deliveries: suspectDelivery}
+	suspect := events.Delivery{Deliveries: markedDelivery}
 	if err := c.handle(t.Context(), suspect, b.message(b.ids[0])); err != nil {
 		t.Fatal(err)
 	}
@@ -106,10 +106,47 @@ func TestFiveStartsWithoutAnOutcomeArePoison(t *testing.T) {
 	if said := b.Messages(events.StreamEvents); len(said) != 1 {
 		t.Errorf("%d events", len(said))
 	}
-	// Redelivery alone is no suspicion, and a message that comes for the first time is none at all.
+	// The row is the evidence, and not how often its message has been delivered.
 	b.handle(c, b.ids[1])
-	if item := b.work(b.ids[1]).Item; item.Outcome != schema.Succeeded {
-		t.Errorf("%s at its first delivery", item.Outcome)
+	if item := b.work(b.ids[1]).Item; item.ErrorCode != schema.CodePoison || judged.Load() != 0 {
+		t.Errorf("%s with code %q at its first delivery, judged %d times", item.Outcome, item.ErrorCode, judged.Load())
+	}
+}
+
+func TestAJobThatEndsItsProcessAgainAndAgainFailsWithoutATryForEachItem(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		poison int
+		before string
+		judged int64
+	}{
+		"poison only":          {schema.PoisonLimit, "", 0},
+		"one that succeeded":   {schema.PoisonLimit, "update job_status set succeeded = 1, completed_steps = 1, total_steps = 9", 2},
+		"not enough of poison": {schema.PoisonLimit - 1, "", 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, schema.PoisonLimit+2)
+			c, judged := b.classifier(nil)
+			b.status()
+			b.Exec("update job_items set starts = 5 where mapping_id in (?)", bun.List(b.ids[:test.poison]))
+			for _, id := range b.ids[:test.poison] {
+				b.handle(c, id)
+			}
+			if test.before != "" {
+				b.Exec(test.before)
+			}
+			for _, id := range b.ids[test.poison:] {
+				b.handle(c, id)
+			}
+			if judged.Load() != test.judged {
+				t.Errorf("%d mappings are judged, not %d", judged.Load(), test.judged)
+			}
+			last := b.work(b.ids[len(b.ids)-1]).Item
+			if failed := last.ErrorCode == schema.CodePoison; failed != (test.judged == 0) {
+				t.Errorf("the last item is %s with code %q: %s", last.Outcome, last.ErrorCode, last.Error)
+			}
+		})
 	}
 }
 
@@ -118,7 +155,7 @@ func TestTheStartOfASuspectIsMarkedBeforeTheWork(t *testing.T) {
 	b := newBench(t, 1)
 	starts := 0
 	c, _ := b.classifier(func(work schema.Work) { starts = b.work(work.Item.MappingID).Item.Starts })
-	for deliveries, want := range map[uint64]int{suspectDelivery - 1: 0, suspectDelivery: 1} {
+	for deliveries, want := range map[uint64]int{markedDelivery - 1: 0, markedDelivery: 1} {
 		b.Exec("delete from classification_history")
 		b.Exec("update job_items set outcome = null, ended_at = null, starts = 0")
 		if err := c.handle(t.Context(), events.Delivery{Deliveries: deliveries}, b.message(b.ids[0])); err != nil {
@@ -145,7 +182,7 @@ func TestAStartThatTheProcessOutlivesIsNotHeldAgainstTheItem(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			c, judged := b.classifier(func(schema.Work) { during(b, cancel) })
-			_ = c.handle(ctx, events.Delivery{Deliveries: suspectDelivery}, b.message(b.ids[0])) // comes again in one case
+			_ = c.handle(ctx, events.Delivery{Deliveries: markedDelivery}, b.message(b.ids[0])) // comes again in one case
 			if item := b.work(b.ids[0]).Item; item.Outcome != "" || item.Starts != 0 || judged.Load() != 1 {
 				t.Errorf("item %q with %d starts, judged %d times", item.Outcome, item.Starts, judged.Load())
 			}
@@ -153,84 +190,96 @@ func TestAStartThatTheProcessOutlivesIsNotHeldAgainstTheItem(t *testing.T) {
 	}
 }
 
-func TestSuspectsAreWorkedOnOneAtATimeAndOthersBesideThem(t *testing.T) {
+func TestOneSuspectIsJudgedAtATimeAndTheOthersTakeNoWorkersPlace(t *testing.T) {
 	t.Parallel()
-	const suspects, innocents = 4, 4
-	b := newBench(t, suspects+innocents)
-	var (
-		now, most        atomic.Int64
-		started, release = make(chan struct{}, suspects), make(chan struct{})
-		done, beside     = make(chan error, suspects), make(chan error, innocents)
-	)
-	c, _ := b.classifier(func(work schema.Work) {
-		if slices.Contains(b.ids[suspects:], work.Item.MappingID) {
-			return
+	b := newBench(t, 3)
+	first, second, innocent := b.ids[0], b.ids[1], b.ids[2]
+	b.Exec("update job_items set starts = 1 where mapping_id <> ?", innocent)
+	started, release, done := make(chan struct{}, 1), make(chan struct{}), make(chan error, 1)
+	c, judged := b.classifier(func(work schema.Work) {
+		if work.Item.MappingID == first {
+			started <- struct{}{}
+			hold(t, release)
 		}
-		if n := now.Add(1); n > 1 {
-			most.Store(n)
-		}
-		started <- struct{}{}
-		hold(t, release)
-		now.Add(-1)
 	})
-	for _, id := range b.ids[:suspects] {
-		go func() { done <- c.handle(t.Context(), events.Delivery{Deliveries: suspectDelivery}, b.message(id)) }()
-	}
+	go func() { done <- c.handle(t.Context(), events.Delivery{Deliveries: 4}, b.message(first)) }()
 	next(t, started)
-	for _, id := range b.ids[suspects:] {
-		go func() {
-			var err error
-			for range 20 { // time enough for the other suspects to begin, if they could
-				err = cmp.Or(err, c.handle(t.Context(), events.Delivery{Deliveries: 1}, b.message(id)))
-			}
-			beside <- err
-		}()
+	if err := c.handle(t.Context(), events.Delivery{Deliveries: 4}, b.message(second)); err == nil || judged.Load() != 1 {
+		t.Errorf("the second suspect: error %v, %d judged", err, judged.Load())
 	}
-	for range innocents {
-		if err := next(t, beside); err != nil {
-			t.Error(err)
-		}
-	}
-	for _, id := range b.ids[suspects:] {
-		if item := b.work(id).Item; item.Outcome != schema.Succeeded {
-			t.Errorf("an item beside the suspects is %q", item.Outcome)
-		}
-	}
+	b.handle(c, innocent)
 	close(release)
-	for range suspects {
+	if err := next(t, done); err != nil {
+		t.Error(err)
+	}
+	b.handle(c, second)
+	for _, id := range b.ids {
+		if item := b.work(id).Item; item.Outcome != schema.Succeeded || item.Starts != 0 {
+			t.Errorf("item %s is %q with %d starts", id, item.Outcome, item.Starts)
+		}
+	}
+}
+
+// After an outage the whole window has been delivered many times.
+func TestItemsThatWereDeliveredManyTimesAreJudgedAtOnce(t *testing.T) {
+	t.Parallel()
+	const items = 4
+	b := newBench(t, items)
+	together, done := make(chan struct{}), make(chan error, items)
+	var judging atomic.Int64
+	c, _ := b.classifier(func(schema.Work) {
+		if judging.Add(1) == items {
+			close(together)
+		}
+		hold(t, together)
+	})
+	for _, id := range b.ids {
+		go func() { done <- c.handle(t.Context(), events.Delivery{Deliveries: 20}, b.message(id)) }()
+	}
+	for range b.ids {
 		if err := next(t, done); err != nil {
 			t.Error(err)
 		}
 	}
-	if n := most.Load(); n != 0 {
-		t.Errorf("%d suspects were worked on at once", n)
+}
+
+func TestNoStartIsMarkedWhileTheResultIsSaved(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1)
+	b.Exec(`create function no_start() returns trigger language plpgsql as $$ begin
+		if exists (select from job_items where starts > 0) then raise exception 'a start is marked'; end if; return new; end $$`)
+	b.Exec("create trigger no_start before update on pde_mappings for each row execute function no_start()")
+	c, _ := b.classifier(func(schema.Work) {
+		if n := b.Count("select starts from job_items"); n != 1 {
+			t.Errorf("%d starts are marked during the judgement", n)
+		}
+	})
+	if err := c.handle(t.Context(), events.Delivery{Deliveries: markedDelivery}, b.message(b.ids[0])); err != nil {
+		t.Fatal(err)
+	}
+	if item := b.work(b.ids[0]).Item; item.Outcome != schema.Succeeded {
+		t.Errorf("item %q: %s", item.Outcome, item.Error)
 	}
 }
 
-func TestASuspectThatWaitsForItsTurnGoesWhenItIsNoLongerOurs(t *testing.T) {
+func TestAStartThatCouldNotBeClearedIsClearedWhenTheDatabaseIsBack(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 2)
-	started, release, first := make(chan struct{}, 2), make(chan struct{}), make(chan error, 1)
-	c, judged := b.classifier(func(schema.Work) {
-		started <- struct{}{}
-		hold(t, release)
-	})
-	go func() {
-		first <- c.handle(t.Context(), events.Delivery{Deliveries: suspectDelivery}, b.message(b.ids[0]))
-	}()
-	next(t, started)
-	ctx, cancel := context.WithCancelCause(t.Context())
-	second := make(chan error, 1)
-	go func() { second <- c.handle(ctx, events.Delivery{Deliveries: suspectDelivery}, b.message(b.ids[1])) }()
-	lost := errors.New("lost")
-	cancel(lost)
-	if err := next(t, second); !errors.Is(err, lost) {
-		t.Errorf("it goes with %v", err)
+	b := newBench(t, 1)
+	away, err := schema.Open(t.Context(), schematest.URL(t), schema.Options{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	close(release)
-	if err := next(t, first); err != nil || judged.Load() != 1 {
-		t.Errorf("judged %d times, %v", judged.Load(), err)
+	c, _ := b.classifier(func(schema.Work) { _ = away.Close() })
+	c.db = away
+	if err := c.handle(t.Context(), events.Delivery{Deliveries: markedDelivery}, b.message(b.ids[0])); err == nil {
+		t.Error("the message is acknowledged")
 	}
+	if item := b.work(b.ids[0]).Item; item.Starts != 1 {
+		t.Fatalf("%d starts, the database was there for one", item.Starts)
+	}
+	c.db = b.DB
+	b.run(c)
+	b.Eventually("the start is cleared", func() bool { return b.work(b.ids[0]).Item.Starts == 0 })
 }
 
 func TestAShutdownFinishesWhatIsJudged(t *testing.T) {

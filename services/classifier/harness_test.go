@@ -1,9 +1,13 @@
 package classifier
 
 import (
+	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/eventstest"
@@ -102,6 +106,34 @@ func (b *bench) untouched(id string) {
 	if work.Mapping.Version != 1 || work.Mapping.ClassifiedBy != "" || histories != 0 {
 		b.T.Errorf("version %d, classified by %q, %d history rows", work.Mapping.Version, work.Mapping.ClassifiedBy, histories)
 	}
+}
+
+// status computes the status of the job from its rows, and writes it.
+func (b *bench) status() (status schema.JobStatus) {
+	b.T.Helper()
+	err := b.DB.RunInTx(b.T.Context(), nil, func(ctx context.Context, tx bun.Tx) (err error) {
+		status, err = schema.RebuildStatus(ctx, tx, b.job.ID)
+		return err
+	})
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	return status
+}
+
+// lock runs a statement that locks rows, and returns what releases them.
+func (b *bench) lock(statement string, args ...any) (release func()) {
+	b.T.Helper()
+	tx, err := b.DB.BeginTx(b.T.Context(), nil)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	release = sync.OnceFunc(func() { _ = tx.Rollback() })
+	b.T.Cleanup(release)
+	if _, err := tx.NewRaw(statement, args...).Exec(b.T.Context()); err != nil {
+		b.T.Fatal(err)
+	}
+	return release
 }
 
 // dueNow makes what waits due.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
 	"time"
@@ -19,16 +20,21 @@ const (
 	maxAttempts = 5
 	// firstWait is the pause after the first counted error; each further one is four times as long.
 	firstWait = time.Second
+	// lockWait is the pause before an item is tried again that met a lock.
+	lockWait = 5 * time.Second
 )
 
 // errChanged says that a row is not what it was when it was read.
 var errChanged = errors.New("the row has changed since it was read")
 
+// judgement computes the mapping as it should be, and what to record of that.
+type judgement func(context.Context, schema.Work) (schema.Mapping, schema.Saved, error)
+
 // work judges the mapping and saves the outcome, as often as the row changes in between.
-func (c *Classifier) work(ctx context.Context, work schema.Work) error {
+func (c *Classifier) work(ctx context.Context, work schema.Work, judge judgement) error {
 	for {
 		began := time.Now()
-		after, saved, err := c.judge(ctx, work)
+		after, saved, err := judge(ctx, work)
 		saved.Duration = time.Since(began)
 		if err == nil {
 			err = c.save(ctx, work, after, saved)
@@ -58,9 +64,9 @@ func (c *Classifier) work(ctx context.Context, work schema.Work) error {
 func (c *Classifier) judge(ctx context.Context, work schema.Work) (after schema.Mapping, saved schema.Saved, err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			c.log.ErrorContext(ctx, "classifier panicked", "job_id", work.Item.JobID, "mapping_id", work.Item.MappingID,
-				"panic", value, "stack", string(debug.Stack()))
-			err = &judgeError{code: schema.CodePanic, err: fmt.Errorf("panic: %v", value)}
+			err = &judgeError{code: schema.CodePanic, err: errors.New(schema.ErrorText(fmt.Sprintf("panic: %v", value)))}
+			c.recurring.Note(ctx, slog.LevelError, "classifier panicked", err, "job_id", work.Item.JobID, "mapping_id", work.Item.MappingID,
+				"stack", string(debug.Stack()))
 		}
 	}()
 	from, err := c.indexes.of(ctx, work)
@@ -90,7 +96,9 @@ func (c *Classifier) save(ctx context.Context, work schema.Work, after schema.Ma
 // judgeError is an error that counts: trying again at once would bring it again.
 type judgeError struct {
 	code schema.ErrorCode
-	err  error
+	// final fails the item without another attempt.
+	final bool
+	err   error
 }
 
 func (e *judgeError) Error() string { return e.err.Error() }
@@ -104,33 +112,77 @@ func counts(err error) bool {
 
 // count records an error that counts: the item is tried again later, or has failed.
 func (c *Classifier) count(ctx context.Context, work schema.Work, cause error, took time.Duration) error {
-	code := schema.CodeClassifier
+	code, final := schema.CodeClassifier, false
 	if judge, ok := errors.AsType[*judgeError](cause); ok {
-		code = judge.code
+		code, final = judge.code, judge.final
 	}
 	attempt := work.Item.Attempt + 1
-	if attempt >= maxAttempts {
+	if final || attempt >= maxAttempts {
 		return c.fail(ctx, work, code, cause, took)
 	}
 	saved := schema.Saved{Code: code, Error: cause.Error(), Attempt: attempt, Duration: took}
 	due, err := schema.PostponeItem(ctx, c.db, work.Item.JobID, work.Item.MappingID, saved, wait(attempt))
 	if errors.Is(err, schema.ErrNotFound) {
-		return nil // somebody else has dealt with the item
+		return nil // the item has moved on
 	}
 	if err != nil {
 		return err
 	}
-	c.log.WarnContext(ctx, "mapping will be tried again", "job_id", work.Item.JobID, "mapping_id", work.Item.MappingID,
-		"attempt", attempt, "due_at", due, "error_code", code, "error", cause)
-	return c.tellPostponed(ctx, work.Item.JobID)
+	c.recurring.Note(ctx, slog.LevelWarn, "mapping will be tried again", cause, "job_id", work.Item.JobID, "mapping_id", work.Item.MappingID,
+		"attempt", attempt, "due_at", due, "error_code", code)
+	return c.tellWaiting(ctx, work.Item.JobID)
 }
 
-// wait is the pause after the attempt, with a quarter of jitter either way.
+// countUnreadable records an attempt for an item whose rows cannot be read together: one of them is damaged, or holds what fits no field.
+func (c *Classifier) countUnreadable(ctx context.Context, m events.MappingRequested, cause error) error {
+	item, err := schema.ReadItem(ctx, c.db, m.JobID, m.MappingID)
+	if err != nil {
+		return err
+	}
+	if item.Outcome != "" {
+		return c.tell(ctx, item)
+	}
+	return c.count(ctx, schema.Work{Item: item}, &judgeError{code: schema.CodeClassifier, err: cause}, 0)
+}
+
+// waitForLock makes the item wait for a lock that another transaction holds. Where the lock is on the item's own row, nothing can be
+// written there, so the message waits instead.
+func (c *Classifier) waitForLock(ctx context.Context, m events.MappingRequested, cause error) error {
+	c.recurring.Note(ctx, slog.LevelWarn, "mapping waits for a lock", cause, "job_id", m.JobID, "mapping_id", m.MappingID)
+	waitingFor, err := schema.DescribeLock(ctx, c.db, m.JobID, m.MappingID)
+	if err != nil {
+		return err
+	}
+	err = schema.WaitForLock(ctx, c.db, m.JobID, m.MappingID, waitingFor, jitter(lockWait))
+	switch {
+	case errors.Is(err, schema.ErrNotFound):
+		return nil // the item has moved on
+	case err == nil:
+		return c.tellWaiting(ctx, m.JobID)
+	case !schema.LockTimedOut(err):
+		return err
+	}
+	changed, err := schema.NoteLockedItem(ctx, c.db, m.JobID, m.MappingID, waitingFor)
+	if err == nil && changed {
+		err = c.tellWaiting(ctx, m.JobID)
+	}
+	if err != nil {
+		return err
+	}
+	return events.RetryAfter(jitter(lockWait), cause)
+}
+
+// wait is the pause after the attempt.
 func wait(attempt int) time.Duration {
 	pause := firstWait
 	for range attempt - 1 {
 		pause *= 4
 	}
+	return jitter(pause)
+}
+
+// jitter lengthens or shortens the pause by up to a quarter.
+func jitter(pause time.Duration) time.Duration {
 	return pause*3/4 + rand.N(pause/2) //nolint:gosec // jitter is no secret
 }
 
@@ -167,8 +219,7 @@ func (c *Classifier) tell(ctx context.Context, item schema.Item) error {
 	return c.publish.Publish(ctx, events.JobItemOf(item))
 }
 
-// tellPostponed rings the bell of the job whose item will be tried again. Whether the job waits for that, or goes on with other items
-// meanwhile, its status says.
-func (c *Classifier) tellPostponed(ctx context.Context, jobID string) error {
+// tellWaiting publishes the bell of the job whose item waits. Its status tells whether the whole job waits.
+func (c *Classifier) tellWaiting(ctx context.Context, jobID string) error {
 	return c.publish.Publish(ctx, events.JobBell(jobID))
 }

@@ -214,6 +214,58 @@ func TestAPanicOfTheIndexCountsToo(t *testing.T) {
 	}
 }
 
+func TestAPanicWhoseTextCannotBeStoredEndsTheItemToo(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{"NUL": "a\x00b", "invalid UTF-8": "a\xffb", "long": strings.Repeat("x", 2<<20)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, 1)
+			c, _ := b.classifier(func(schema.Work) { panic(text) })
+			for range maxAttempts {
+				b.dueNow()
+				b.handle(c, b.ids[0])
+			}
+			if item := b.work(b.ids[0]).Item; item.Outcome != schema.ItemFailed || item.ErrorCode != schema.CodePanic || len(item.Error) > schema.MaxErrorText {
+				t.Errorf("item %q with code %q and an error of %d bytes", item.Outcome, item.ErrorCode, len(item.Error))
+			}
+			if n := b.Log.Count("classifier panicked"); n != 1 {
+				t.Errorf("logged %d times", n)
+			}
+		})
+	}
+}
+
+func TestAnErrorOfTheDatabaseThatWouldComeBackCounts(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 3)
+	b.Exec(`create function damaged() returns trigger language plpgsql as $$ begin
+		raise exception 'broken' using errcode = (array['XX001', '54000', '42601'])[(select count(*) from pde_mappings where id <= old.id)]; end $$`)
+	b.Exec("create trigger damaged before update on pde_mappings for each row execute function damaged()")
+	c, _ := b.classifier(nil)
+	for _, id := range b.ids {
+		b.handle(c, id)
+		if item := b.work(id).Item; item.Attempt != 1 || item.ErrorCode != schema.CodeClassifier {
+			t.Errorf("attempt %d, code %q", item.Attempt, item.ErrorCode)
+		}
+	}
+}
+
+func TestAnItemThatCannotBeReadEndsFailed(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 2)
+	b.Exec(`update pde_mappings set alternative_mappings = '"no list"' where id = ?`, b.ids[0])
+	c, _ := b.classifier(nil)
+	for attempt := 1; attempt <= maxAttempts; attempt++ {
+		b.dueNow()
+		b.handle(c, b.ids[0])
+	}
+	item, err := schema.ReadItem(t.Context(), b.DB, b.job.ID, b.ids[0])
+	if err != nil || item.Outcome != schema.ItemFailed || item.ErrorCode != schema.CodeClassifier || item.Attempt != maxAttempts {
+		t.Errorf("item %q with code %q at attempt %d: %s, %v", item.Outcome, item.ErrorCode, item.Attempt, item.Error, err)
+	}
+	b.handle(c, b.ids[1])
+}
+
 func TestWhatTheDatabaseRefusesCounts(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(*schema.Mapping){
@@ -260,7 +312,7 @@ func TestADatabaseThatIsAwayCountsNothing(t *testing.T) {
 			case "before":
 				goAway()
 			case "in a suspect":
-				delivery.Deliveries = suspectDelivery
+				delivery.Deliveries = markedDelivery
 			}
 			err = c.handle(t.Context(), delivery, b.message(b.ids[0]))
 			if err == nil {
@@ -281,7 +333,7 @@ func TestADatabaseThatCannotWriteAtTheMomentCountsNothing(t *testing.T) {
 	b.Exec("create trigger full_disk before update on pde_mappings for each row execute function full_disk()")
 	c, _ := b.classifier(nil)
 	for range maxStarts + 2 {
-		if err := c.handle(t.Context(), events.Delivery{Deliveries: suspectDelivery}, b.message(b.ids[0])); err == nil {
+		if err := c.handle(t.Context(), events.Delivery{Deliveries: markedDelivery}, b.message(b.ids[0])); err == nil {
 			t.Error("the message is acknowledged")
 		}
 	}
@@ -315,13 +367,13 @@ func TestAnErrorThatIsNobodysFaultIsNotTakenForTheMappings(t *testing.T) {
 	for err, want := range map[error]bool{
 		errChanged:       false,
 		context.Canceled: false,
-		&judgeError{schema.CodePanic, errChanged}: true,
+		&judgeError{code: schema.CodePanic, err: errChanged}: true,
 	} {
 		if counts(err) != want {
 			t.Errorf("%v counts: %v", err, !want)
 		}
 	}
-	if !errors.Is(&judgeError{schema.CodePanic, errChanged}, errChanged) {
+	if !errors.Is(&judgeError{code: schema.CodePanic, err: errChanged}, errChanged) {
 		t.Error("the cause of what counts is lost")
 	}
 	if wait(1) > 2*time.Second {
