@@ -68,7 +68,7 @@ func (a *app) demo(ctx context.Context, cmd *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	d := demo{app: a, size: size, once: cmd.Bool("once"), json: cmd.Bool(flagJSON), began: time.Now()}
+	d := demo{app: a, size: size, once: cmd.Bool("once"), json: cmd.Bool(flagJSON), began: time.Now(), dir: dir}
 	if cmd.String(flagDataDir) != "" {
 		d.named = dir
 	}
@@ -116,8 +116,8 @@ type demo struct {
 	once  bool
 	json  bool
 	began time.Time
-	// named is the data directory, if it was named and outlives the demo.
-	named string
+	// dir is the data directory, and named the same if it was named and outlives the demo.
+	dir, named string
 	// ready reports that everything was started.
 	ready bool
 	// failed is the error of a job that did not complete. The demo goes on serving, and exits with it.
@@ -194,12 +194,28 @@ func (d *demo) interrupted() error {
 	return fmt.Errorf("the demo stops before its job has ended; go on with it with: %s", again)
 }
 
-// find is the flag by which commands find the demo. One on a temporary directory is found without.
+// find is the flag by which commands find the demo. One on a temporary directory is found without, unless the user's commands would
+// find another server first.
 func (d *demo) find() string {
-	if d.named == "" {
+	dir := d.named
+	if dir == "" && d.app.namesServer() {
+		dir = d.dir
+	}
+	if dir == "" {
 		return ""
 	}
-	return " --data-dir " + shellWord(d.named)
+	return " --data-dir " + shellWord(dir)
+}
+
+// namesServer reports whether the environment or the contexts name a server.
+func (a *app) namesServer() bool {
+	for _, name := range []string{"PDEFLOW_SERVER", "PDEFLOW_CONTEXT", "PDEFLOW_DATA_DIR", "DATABASE_URL"} {
+		if a.getenv(name) != "" {
+			return true
+		}
+	}
+	file, err := readContexts(a.getenv)
+	return err == nil && file.Current != ""
 }
 
 // load writes the report into the database: the sample, or one of the size asked for.

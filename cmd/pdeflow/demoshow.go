@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -97,10 +98,19 @@ Try next, in another terminal:
   nats -s %s sub 'job.progress.>'
 and while that listens:
   pdeflow regenerate --cycle %s --report %s --watch%s
-("pdeflow" is: go run ./cmd/pdeflow; "nats" is NATS's own command: go install github.com/nats-io/natscli/nats@latest)
+%s
 `, at.HTTP, at.HTTP, at.token, at.TokenFile, at.NATS, shellWord(at.TokenFile), statusURL(at, status),
 		sample.CycleID, sample.ReportID, d.find(), d.find(), d.find(),
-		at.NATS, at.NATS, at.NATS, sample.CycleID, sample.ReportID, d.find())
+		at.NATS, at.NATS, at.NATS, sample.CycleID, sample.ReportID, d.find(), d.commands())
+}
+
+// commands tells how to call pdeflow and nats, of which the first may be installed, or run from the source.
+func (d *demo) commands() string {
+	text := "(“nats” is NATS's own command: go install github.com/nats-io/natscli/nats@latest"
+	if _, err := exec.LookPath("pdeflow"); err != nil {
+		text += "; “pdeflow” is not on PATH: use go run ./cmd/pdeflow in its place, or go install ./cmd/pdeflow"
+	}
+	return hanging(d.app.stdout, text+")", 0)
 }
 
 // shellWord is the text as one word of a shell's command line.

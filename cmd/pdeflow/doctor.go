@@ -287,11 +287,15 @@ func (d *doctor) print(asJSON bool) error {
 			return err
 		}
 	} else {
-		w := d.app.stdout
+		w, width := d.app.stdout, 0
 		for _, f := range d.findings {
-			fmt.Fprintf(w, "%-7s  %-20s  %s\n", f.State, f.Check, hanging(w, f.Detail, 31))
+			width = max(width, len(f.Check))
+		}
+		indent := len(skipped) + gap + width + gap
+		for _, f := range d.findings {
+			fmt.Fprintf(w, "%-*s%-*s%s\n", len(skipped)+gap, f.State, width+gap, f.Check, hanging(w, f.Detail, indent))
 			if f.Advice != "" {
-				fmt.Fprintf(w, "%31s%s\n", "", hanging(w, "-> "+f.Advice, 31))
+				fmt.Fprintf(w, "%*s%s\n", indent, "", hanging(w, "-> "+f.Advice, indent))
 			}
 		}
 		fmt.Fprintf(w, "\n%s, %s.\n", problemText(counts[wrong]), count(counts[warned], "warning"))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/eventstest"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
@@ -138,5 +139,14 @@ func TestTheDoctorJudgesFactsAndClocks(t *testing.T) {
 		if i < 0 || d.findings[i].State != tt.state {
 			t.Errorf("%s: %+v", name, d.findings)
 		}
+	}
+}
+
+func TestMigrationsAreListedAsJSON(t *testing.T) {
+	t.Parallel()
+	s := newIdleStand(t, eventstest.Start(t))
+	list := from[struct{ Items []migration }](t, s.pdeflow("migrate", "status", "--json").ends(t, exitDone))
+	if len(list.Items) == 0 || !list.Items[0].Applied || list.Items[0].Name == "" {
+		t.Errorf("the list is %+v", list)
 	}
 }

@@ -71,22 +71,30 @@ func (l *lineWrapper) close() error {
 	return err
 }
 
-// rewrap wraps those lines of a text that are longer than a line of the terminal that w writes to.
+// rewrap wraps those lines of a text that are longer than a line of the terminal that w writes to. What is before the last column of a
+// line stays as it is.
 func rewrap(w io.Writer, text string) string {
-	width := terminalWidth(w)
-	if width == 0 {
-		width = plainWidth
-	}
+	width := lineWidth(w)
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		if uniseg.StringWidth(line) <= width {
 			continue
 		}
-		indent := len(line) - len(strings.TrimLeft(line, " "))
-		if column := strings.LastIndex(line, "  "); column > indent && column+2 <= width/2 {
-			indent = column + 2
+		begin := len(line) - len(strings.TrimLeft(line, " "))
+		indent := begin
+		if column := strings.LastIndex(line, "  "); column > begin {
+			begin = column + 2
+			if indent = uniseg.StringWidth(line[:begin]); indent > width/2 {
+				indent = 4 // a column far to the right would leave its further lines little room
+			}
 		}
-		lines[i] = line[:indent] + hanging(w, line[indent:], indent)
+		head := line[:begin]
+		rest := wrap(line[begin:], max(width-uniseg.StringWidth(head), 10))
+		lines[i] = head + rest[0]
+		if len(rest) > 1 {
+			more := strings.Join(rest[1:], " ")
+			lines[i] += "\n" + strings.Repeat(" ", indent) + hanging(w, more, indent)
+		}
 	}
 	return strings.Join(lines, "\n")
 }

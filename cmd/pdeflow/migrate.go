@@ -26,12 +26,17 @@ func (a *app) migrateCommand() *cli.Command {
 		Action: up,
 		Commands: []*cli.Command{
 			{Name: "up", Usage: "applies what is not applied yet", Action: up},
-			{Name: "status", Usage: "lists the migrations and whether they are applied", Action: func(ctx context.Context, cmd *cli.Command) error {
-				if err := noArguments(cmd); err != nil {
-					return err
-				}
-				return a.withDatabase(ctx, cmd, a.migrateStatus)
-			}},
+			{
+				Name: "status", Usage: "lists the migrations and whether they are applied", Flags: []cli.Flag{jsonFlag()},
+				Action: func(ctx context.Context, cmd *cli.Command) error {
+					if err := noArguments(cmd); err != nil {
+						return err
+					}
+					return a.withDatabase(ctx, cmd, func(ctx context.Context, db *schema.DB) error {
+						return a.migrateStatus(ctx, db, cmd.Bool(flagJSON))
+					})
+				},
+			},
 		},
 	}
 }
@@ -50,10 +55,24 @@ func (a *app) migrateUp(ctx context.Context, db *schema.DB) error {
 	return nil
 }
 
-func (a *app) migrateStatus(ctx context.Context, db *schema.DB) error {
+// migration is one migration as migrate status --json prints it.
+type migration struct {
+	Name    string `json:"name"`
+	Comment string `json:"comment"`
+	Applied bool   `json:"applied"`
+}
+
+func (a *app) migrateStatus(ctx context.Context, db *schema.DB, asJSON bool) error {
 	steps, err := schema.Migrations(ctx, db)
 	if err != nil {
 		return err
+	}
+	if asJSON {
+		all := make([]migration, len(steps))
+		for i, step := range steps {
+			all[i] = migration(step)
+		}
+		return a.printJSON(map[string][]migration{"items": all})
 	}
 	w := table(a.stdout)
 	printRow(w, "MIGRATION", "WHAT", "APPLIED")

@@ -164,13 +164,17 @@ type field struct {
 	value any
 }
 
+// lineWidth is how many cells a line of text may have that is written to w.
+func lineWidth(w io.Writer) int {
+	if width := terminalWidth(w); width > 0 {
+		return width
+	}
+	return plainWidth
+}
+
 // hanging wraps a text to the width of the terminal that w writes to. The text begins at the indentation, and so do its further lines.
 func hanging(w io.Writer, text string, indent int) string {
-	width := terminalWidth(w)
-	if width == 0 {
-		width = plainWidth
-	}
-	return strings.Join(wrap(text, max(width-indent, 20)), "\n"+strings.Repeat(" ", indent))
+	return strings.Join(wrap(text, max(lineWidth(w)-indent, 20)), "\n"+strings.Repeat(" ", indent))
 }
 
 // wrap breaks a text between words into lines of at most width cells. A word that is longer than a line is broken too.

@@ -146,11 +146,7 @@ func (p *progress) drawBar(status events.JobStatus, remarks ...string) {
 	if status.TotalSteps == 0 {
 		return
 	}
-	width := terminalWidth(p.w)
-	if width == 0 {
-		width = plainWidth
-	}
-	fmt.Fprintf(p.w, "\r%s\x1b[K", barText(status, append(remarks, p.pace.texts(status)...), width-1))
+	fmt.Fprintf(p.w, "\r%s\x1b[K", barText(status, append(remarks, p.pace.texts(status)...), lineWidth(p.w)-1))
 	p.drawn = true
 	if status.Status.Final() {
 		p.endLine()

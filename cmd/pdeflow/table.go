@@ -139,6 +139,6 @@ func (t *tableWriter) rowText(row []string, widths []int) string {
 // noteOmitted tells the reader which columns the terminal had no room for.
 func (t *tableWriter) noteOmitted(w io.Writer) {
 	if len(t.omitted) > 0 {
-		fmt.Fprintf(w, "no room for %s; a wider terminal or --json shows them\n", strings.Join(t.omitted, ", "))
+		fmt.Fprintln(w, hanging(w, "no room for "+strings.Join(t.omitted, ", ")+"; a wider terminal or --json shows them", 0))
 	}
 }

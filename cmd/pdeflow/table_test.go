@@ -81,3 +81,18 @@ func TestDurationsAgesAndPluralsReadAsPeopleWriteThem(t *testing.T) {
 		t.Errorf("a name with quotes reads %s", got)
 	}
 }
+
+func TestLongLinesAreWrappedUnderTheirLastColumn(t *testing.T) {
+	t.Parallel()
+	words := strings.TrimSuffix(strings.Repeat("word ", 20), " ")
+	got := strings.Split(rewrap(&bytes.Buffer{}, "short  line\n  tier   HRCI  "+words+"\nprose "+words), "\n")
+	if len(got) != 5 || got[0] != "short  line" || !strings.HasPrefix(got[1], "  tier   HRCI  word") || !strings.HasPrefix(got[2], strings.Repeat(" ", 15)+"word") ||
+		!strings.HasPrefix(got[4], "word") {
+		t.Errorf("it is wrapped as %q", got)
+	}
+	for _, line := range got {
+		if cells(line) > plainWidth {
+			t.Errorf("a line has %d cells: %s", cells(line), line)
+		}
+	}
+}

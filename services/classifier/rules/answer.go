@@ -146,7 +146,7 @@ func considered(p *Policy, d *derivation) []Alternative {
 		for _, c := range d.fitting[1:min(len(d.fitting), maxConsidered)] {
 			why := d.behind(c)
 			if why == fitsLess {
-				why = fmt.Sprintf("%s: %d points against %d", why, c.points, d.fitting[0].points)
+				why = fmt.Sprintf("%s: %s against %d", why, pointsText(c.points), d.fitting[0].points)
 			}
 			out = append(out, Alternative{c.rule.name, c.rule.tier, why})
 		}

@@ -71,7 +71,7 @@ func explainRules(p *Policy, b *strings.Builder, d *derivation) {
 		if i > 0 {
 			verdict = d.behind(c)
 		}
-		fmt.Fprintf(w, "  %d points\t%q\t%s\t%s\n", c.points, c.rule.name, c.rule.tier, verdict)
+		fmt.Fprintf(w, "  %s\t%q\t%s\t%s\n", pointsText(c.points), c.rule.name, c.rule.tier, verdict)
 	}
 	flush(w)
 	if len(d.refined) > 0 {
@@ -152,3 +152,10 @@ func columns(b *strings.Builder) *tabwriter.Writer { return tabwriter.NewWriter(
 
 // flush ends a table. A strings.Builder takes everything.
 func flush(w *tabwriter.Writer) { _ = w.Flush() }
+
+func pointsText(n int) string {
+	if n == 1 {
+		return "1 point"
+	}
+	return fmt.Sprintf("%d points", n)
+}
