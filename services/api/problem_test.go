@@ -93,7 +93,7 @@ func TestARefusalSaysWhatWouldBeRight(t *testing.T) {
 	for request, want := range map[string]string{
 		"GET /api/v1/jobs?limit=many":                                                      "query.limit: it has to be a whole number from 1 to 500",
 		"GET /api/v1/jobs?limit=501":                                                       "query.limit: it has to be a whole number from 1 to 500",
-		"GET /api/v1/jobs?page=2":                                                          "query.page: there is no such parameter; the parameters are limit, cursor, cycle_id, report_id, status",
+		"GET /api/v1/jobs?page=2":                                                          "query.page: there is no such parameter; the parameters are limit, cursor, cycle_id, report_id, status, id_prefix",
 		"GET /api/v1/jobs?status=lost":                                                     "query.status: it has to be one of pending, running, paused, completed, failed, cancelled",
 		"GET " + reportURL("/pde-mappings?unmapped=perhaps"):                               "query.unmapped: it has to be true or false",
 		"GET " + reportURL("/pde-mappings?q=") + strings.Repeat("x", 201):                  "query.q: it has to be a text of at most 200 characters",

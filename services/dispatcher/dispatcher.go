@@ -87,7 +87,11 @@ type Dispatcher struct {
 func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, log *slog.Logger, options Options) *Dispatcher {
 	d := &Dispatcher{
 		db: db, js: js, topology: topology, log: log, options: options.withDefaults(), hints: hints{}, positions: positions{},
-		lanes: map[schema.Lane]*watch{}, bells: bells{rung: map[string]time.Time{}}, stream: stream{publish: events.NewPublisher(js, source), connected: js.Conn().IsConnected},
+		lanes: map[schema.Lane]*watch{}, bells: bells{rung: map[string]time.Time{}},
+		stream: stream{
+			publish:   events.NewPublisher(js, source),
+			connected: func() bool { return js.Conn().IsConnected() },
+		},
 	}
 	d.setReady(errors.New("the loop has had no whole turn yet"))
 	return d
