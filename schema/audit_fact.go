@@ -94,7 +94,9 @@ const changeFacts = `select 'changed/' || h.mapping_id || '/' || (h.after->>'ver
 	h.changed_by as actor, m.cycle_id, m.report_id, null::text as job_id, h.mapping_id, null::text as traceparent,
 	jsonb_build_object('mapping_id', h.mapping_id, 'version', (h.after->>'version')::bigint, 'changed_by', h.changed_by,
 		'before', h.before, 'after', h.after, 'comment', h.comment) as data
-from classification_history h left join pde_mappings m on m.id = h.mapping_id
+from classification_history h left join (
+	select id, cycle_id, report_id from pde_mappings union all select mapping_id, cycle_id, report_id from removed_mappings
+) m on m.id = h.mapping_id
 where h.job_id is null`
 
 // planningFacts are the changes of planning data.

@@ -218,9 +218,10 @@ func signedTables() []signedTable {
 	const (
 		ofReport  = "t.cycle_id = ?0 and t.report_id = ?1"
 		ofSource  = "t.data_source_id in (select id from data_sources where cycle_id = ?0 and report_id = ?1)"
-		ofMapping = "t.mapping_id in (select id from pde_mappings where cycle_id = ?0 and report_id = ?1)"
-		byReport  = "t.cycle_id || '/' || t.report_id"
-		anywhere  = "true" // the audit log is one chain, whatever the report
+		ofMapping = "t.mapping_id in (select id from pde_mappings where cycle_id = ?0 and report_id = ?1" +
+			" union all select mapping_id from removed_mappings where cycle_id = ?0 and report_id = ?1)"
+		byReport = "t.cycle_id || '/' || t.report_id"
+		anywhere = "true" // the audit log is one chain, whatever the report
 	)
 	return []signedTable{
 		{name: "reports", key: byReport, order: byReport, within: ofReport},
@@ -228,6 +229,7 @@ func signedTables() []signedTable {
 		{name: "data_sources", key: "t.id", order: "t.id", within: ofReport},
 		{name: "source_columns", key: "t.id", order: "t.id", within: ofSource},
 		{name: "pde_mappings", key: "t.id", order: "t.id", within: ofReport},
+		{name: "removed_mappings", key: "t.mapping_id", order: "t.mapping_id", within: ofReport},
 		{name: "classification_history", key: "t.id", order: "t.id", within: ofMapping, only: "t.job_id is null"},
 		{name: "planning_changes", key: "t.id", order: "t.id", within: ofReport},
 		{name: "audit_log", key: "t.seq::text", order: "t.seq", first: "0", within: anywhere},

@@ -116,6 +116,7 @@ func TestARowWithoutWhenOrByWhomIsFoundInEveryTable(t *testing.T) {
 	t.Parallel()
 	db, jobID, _ := finished(t, 1)
 	exec(t, db, `insert into idempotency_keys values ('tina', 'k', 'h', ?, now(), 'tina', now(), 'tina')`, jobID)
+	exec(t, db, `insert into removed_mappings values ('m', ?, ?, 'a', 'Balance', now(), 'tina', now(), 'tina')`, schematest.CycleID, schematest.ReportID)
 	exec(t, db, `insert into planning_changes values ('p', ?, ?, 'imported', 'report', null, 'Auto loans', '{}', now(), 'tina', now(), true,
 		now(), 'tina', now(), 'tina')`, schematest.CycleID, schematest.ReportID)
 	exec(t, db, `insert into audit_log values (1, 'requested/x', now(), now(), 's', 't', 'u', 'tina', ?, ?, ?, null, '{}', 'rows', true, null,

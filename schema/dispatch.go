@@ -182,7 +182,8 @@ func scoped(tx bun.Tx, job Job, limit int) *bun.RawQuery {
 			job.CycleID, job.ReportID, job.ListCursor, job.ID, limit)
 	case ScopeRetry:
 		return tx.NewRaw(`select mapping_id from job_items where job_id = ? and outcome in ('failed', 'cancelled')
-			and (? = '' or error_code = ?) and mapping_id > ? order by mapping_id limit ?`,
+			and (? = '' or error_code = ?) and mapping_id > ? and exists (select from pde_mappings where id = mapping_id)
+			order by mapping_id limit ?`,
 			job.RetryOf, job.RetryErrorCode, job.RetryErrorCode, job.ListCursor, limit)
 	default: // ScopeAll
 		return tx.NewRaw("select id as mapping_id from pde_mappings where cycle_id = ? and report_id = ? and id > ? order by id limit ?",

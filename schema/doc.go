@@ -25,4 +25,11 @@
 //  9. A database may become read-only while connections to it stay. The first refused write renews the whole pool, so that the services
 //     follow a failover, and [DB.Writable] gives the reason for the status of jobs and /readyz. With several hosts in the URL only one that accepts
 //     writes is used.
+//  10. Removing an attribute, a column, a data source or a report deletes its rows, so that no list, count, job or suggestion has to leave
+//     them out. What names them stays without foreign keys: jobs, items, history and the audit log. removed_mappings has whose history it
+//     is, planning_changes who removed what. A removal takes the report's lock and waits for no job: it is refused while one is active.
+//     Mappings to a removed column become unmapped, and lose the confirmation and the review that were about that column.
+//  11. An import without Prune removes nothing. It lists the attributes that its file of attributes does not contain, and the columns that
+//     its file of columns does not contain of the data sources it names: another data source may be imported from another file.
+//  12. A text that identifies a row can be longer than an index takes, so identities over 1,000 bytes are stored as digests.
 package schema

@@ -29,6 +29,8 @@ type ReportData struct {
 	Columns Rows[ColumnRow]
 	// Mappings is what is known already of which column feeds which attribute.
 	Mappings iter.Seq[MappingRow]
+	// Prune decides what becomes of attributes and columns that the data no longer contains.
+	Prune Prune
 }
 
 // Rows is one kind of thing to import.
@@ -86,6 +88,9 @@ type Imported struct {
 	// Mappings counts as added the rows that the new attributes got, whether or not the import says anything of them; as updated,
 	// unchanged and kept the mappings of older attributes of which it does.
 	Mappings Tally
+	// Gone is what the report has and the data no longer contains: attributes, if it has any, and columns of the data sources that it names.
+	// With [PruneNothing] it stays.
+	Gone Gone
 }
 
 // Tally counts rows by what became of them.
@@ -93,15 +98,17 @@ type Tally struct {
 	Added, Updated, Unchanged int64
 	// Kept counts what the import would have changed if a person had not confirmed it.
 	Kept int64
+	// Removed counts what was no longer in the data, and Unmapped the mappings that have lost their column with it.
+	Removed, Unmapped int64
 }
 
 // Import brings the data into the report, which it makes where there is none. Attributes are known by their identity, data sources by
-// name, columns by source, schema, table and name; what is there already is updated, and nothing is removed. Each attribute has exactly
-// one mapping. A mapping changes where the import says something else than it does, unless a person has confirmed it, and each change
+// name, columns by source, schema, table and name; what is there already is updated. What is no longer in the data is removed only if
+// Prune asks for it. Each attribute has exactly one mapping. A mapping changes where the import says something else than it does, unless a person has confirmed it, and each change
 // has its history.
 //
-// It returns an [ActiveJobError] where a job works on the report, [ImportProblems] where mappings do not fit, and what the database
-// says, lock_not_available, where another import takes long. After an error the caller rolls the transaction back.
+// It returns an [ActiveJobError] where a job works on the report, [ImportProblems] where rows do not fit, a [ConfirmedError] where Prune
+// would remove what a person has confirmed, and lock_not_available of the database where another import takes long. After an error the caller rolls the transaction back.
 func Import(ctx context.Context, tx bun.Tx, data ReportData) (Imported, error) {
 	fresh := Report{
 		CycleID: data.CycleID, ReportID: data.ReportID, Name: data.Name, CreatedBy: data.Author, UpdatedBy: data.Author,
@@ -114,11 +121,17 @@ func Import(ctx context.Context, tx bun.Tx, data ReportData) (Imported, error) {
 		return Imported{}, err
 	}
 	im := importer{tx: tx, report: report, now: now, author: data.Author, sources: map[string]string{}}
+	if !report.CreatedAt.Equal(now) {
+		im.kept = &kept{}
+	}
 	if err := im.columns(ctx, data.Columns); err != nil {
 		return Imported{}, err
 	}
 	if err := im.attributes(ctx, data.Attributes); err != nil {
 		return Imported{}, err
+	}
+	if err := im.prune(ctx, data.Prune); err != nil {
+		return im.done, err
 	}
 	if err := im.mappings(ctx, data.Mappings); err != nil {
 		return Imported{}, err
@@ -149,12 +162,16 @@ type importer struct {
 	author string
 	// sources has the ids of the data sources by name, as far as they are known.
 	sources map[string]string
-	done    Imported
+	// kept is what the import brings; nil for a new report, which has nothing else.
+	kept *kept
+	done Imported
 }
 
 // counts returns what the import has written.
 func (im *importer) counts() PlanningCounts {
-	count := func(t Tally) PlanningCount { return PlanningCount{Added: t.Added, Updated: t.Updated} }
+	count := func(t Tally) PlanningCount {
+		return PlanningCount{Added: t.Added, Updated: t.Updated + t.Unmapped, Removed: t.Removed}
+	}
 	return PlanningCounts{
 		Attributes: count(im.done.Attributes), DataSources: count(im.done.DataSources), Columns: count(im.done.Columns),
 		Mappings: count(im.done.Mappings),
@@ -163,7 +180,7 @@ func (im *importer) counts() PlanningCounts {
 
 // finish writes the report where the import has changed it.
 func (im *importer) finish(ctx context.Context, before Report) error {
-	im.report.MappingCount += im.done.Mappings.Added
+	im.report.MappingCount += im.done.Mappings.Added - im.done.Mappings.Removed
 	if im.report.MappingCount == before.MappingCount && im.report.Name == before.Name {
 		return nil
 	}
@@ -180,6 +197,7 @@ func (im *importer) columns(ctx context.Context, rows Rows[ColumnRow]) error {
 		if err := im.makeSources(ctx, page); err != nil {
 			return err
 		}
+		im.kept.columns(page, im.sources)
 		ids, err := newIDs(len(page))
 		if err != nil {
 			return err
@@ -250,6 +268,7 @@ func (im *importer) attributes(ctx context.Context, rows Rows[Attribute]) error 
 		if problems = append(problems, found...); len(problems) > 0 {
 			continue // nothing of it will stay
 		}
+		im.kept.attributes(page)
 		if err := im.writeAttributes(ctx, ids, page, rows.Fields); err != nil {
 			return err
 		}

@@ -140,7 +140,7 @@ func (m *merger) page(ctx context.Context, page []MappingRow) error {
 	if len(m.problems) > 0 || len(changes) == 0 {
 		return nil // nothing of it will stay
 	}
-	return m.save(ctx, changes)
+	return m.save(ctx, changes, "imported")
 }
 
 // tally counts a mapping, unless it was added by this import and is counted so.

@@ -17,30 +17,32 @@ const saveChanges = `with changed as (
 		business_process = nullif(c.business_process, ''), business_owner = nullif(c.business_owner, ''),
 		data_steward = nullif(c.data_steward, ''), mapping_confirmed_by_user = c.confirmed,
 		confidence_score = c.confidence_score, mapping_rationale = nullif(c.mapping_rationale, ''),
-		alternative_mappings = case when c.alternatives_gone then null else m.alternative_mappings end,
+		alternative_mappings = nullif(c.alternatives, 'null')::jsonb,
 		suggested_source_field = nullif(c.suggested_source_field, ''),
-		review_status = 'pending', reviewed_by = null, reviewed_at = null,
+		review_status = c.review_status,
+		reviewed_by = case when c.review_status <> 'pending' then m.reviewed_by end,
+		reviewed_at = case when c.review_status <> 'pending' then m.reviewed_at end,
 		version = m.version + 1, updated_at = $1, updated_by = $2
 	from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
-		$13::text[], $14::text[], $15::boolean[], $16::smallint[], $17::text[], $18::boolean[], $19::text[], $20::bigint[], $21::text[], $22::text[])
+		$13::text[], $14::text[], $15::boolean[], $16::smallint[], $17::text[], $18::text[], $19::text[], $20::bigint[], $21::text[], $22::text[], $24::text[])
 		as c (id, history_id, data_source_id, pde_name, pde_code, pde_description, source_field, mapping_type, transformation_rule,
-			business_process, business_owner, data_steward, confirmed, confidence_score, mapping_rationale, alternatives_gone,
-			suggested_source_field, version, before, after)
+			business_process, business_owner, data_steward, confirmed, confidence_score, mapping_rationale, alternatives,
+			suggested_source_field, version, before, after, review_status)
 	where m.id = c.id and m.version = c.version
 	returning m.id, c.history_id, c.before, c.after
 )
 insert into classification_history
 	(id, mapping_id, changed_at, changed_by, before, after, comment, created_at, created_by, updated_at, updated_by)
-select history_id, id, $1::timestamptz, $2::text, before::jsonb, after::jsonb, 'imported', $1, $2, $1, $2 from changed
+select history_id, id, $1::timestamptz, $2::text, before::jsonb, after::jsonb, $23::text, $1, $2, $1, $2 from changed
 returning mapping_id`
 
-// save writes the changes, all of them or, with an error, none that may stay.
-func (m *merger) save(ctx context.Context, changes []change) error {
+// save writes the changes with this comment in their history. After an error the caller rolls the transaction back.
+func (im *importer) save(ctx context.Context, changes []change, comment string) error {
 	historyIDs, err := newIDs(len(changes))
 	if err != nil {
 		return err
 	}
-	before, after := make([]string, len(changes)), make([]string, len(changes))
+	before, after, alternatives := make([]string, len(changes)), make([]string, len(changes)), make([]string, len(changes))
 	for i, c := range changes {
 		if before[i], err = imageText(c.before); err != nil {
 			return err
@@ -48,11 +50,16 @@ func (m *merger) save(ctx context.Context, changes []change) error {
 		if after[i], err = imageText(c.after); err != nil {
 			return err
 		}
+		list, err := json.Marshal(c.after.AlternativeMappings)
+		if err != nil {
+			return fmt.Errorf("alternatives of mapping %s: %w", c.after.ID, err)
+		}
+		alternatives[i] = string(list)
 	}
 	text := func(of func(Mapping) string) []string {
 		return each(changes, func(c change) string { return of(c.after) })
 	}
-	written, err := m.queryIDs(ctx, saveChanges, pgx.QueryExecModeCacheStatement, m.now, m.author,
+	written, err := im.queryIDs(ctx, saveChanges, pgx.QueryExecModeCacheStatement, im.now, im.author,
 		text(func(a Mapping) string { return a.ID }), historyIDs,
 		text(func(a Mapping) string { return a.DataSourceID }),
 		text(func(a Mapping) string { return a.PDEName }),
@@ -67,10 +74,11 @@ func (m *merger) save(ctx context.Context, changes []change) error {
 		each(changes, func(c change) bool { return c.after.MappingConfirmedByUser }),
 		each(changes, func(c change) *int { return c.after.ConfidenceScore }),
 		text(func(a Mapping) string { return a.MappingRationale }),
-		each(changes, func(c change) bool { return c.after.AlternativeMappings == nil }),
+		alternatives,
 		text(func(a Mapping) string { return a.SuggestedSourceField }),
 		each(changes, func(c change) int64 { return c.before.Version }),
-		before, after)
+		before, after, comment,
+		text(func(a Mapping) string { return string(a.ReviewStatus) }))
 	if err != nil {
 		return fmt.Errorf("import mappings: %w", err)
 	}

@@ -44,8 +44,8 @@ func FindReport(ctx context.Context, db bun.IDB, cycleID, reportID string) (Repo
 // lockReport locks the report for a change of its planning data and reads the clock behind the lock. It returns [ErrNotFound] where
 // there is no such report and an [ActiveJobError] where a job works on it.
 //
-// The lock is the strongest one, so that it conflicts with the lock that a job's foreign key takes on the report: a job that is being
-// asked for at this moment is either committed and seen here, or waits until this transaction has ended.
+// The lock is the strongest one, so that it conflicts with that of [HoldReport]: a job that is being requested at this moment is either
+// committed and seen here, or waits until this transaction has ended.
 func lockReport(ctx context.Context, tx bun.Tx, cycleID, reportID string) (Report, time.Time, error) {
 	// A change of a large report takes longer than the requests for which the pool may have a limit.
 	if _, err := tx.ExecContext(ctx, "set local statement_timeout = 0"); err != nil {

@@ -12,7 +12,7 @@ import (
 // HoldReport reads the report and keeps imports from changing it until the transaction ends; other jobs may be asked for meanwhile. It
 // returns [ErrNotFound] where there is no such report, and what the database says, lock_not_available, where an import takes long.
 func HoldReport(ctx context.Context, tx bun.Tx, cycleID, reportID string) (Report, error) {
-	// The lock that the job's foreign key takes as well, taken before anything is counted.
+	// Taken before anything is counted. It conflicts with the lock of an import or a removal, and not with that of another request.
 	return selectReport(ctx, tx, cycleID, reportID, "key share")
 }
 
@@ -50,7 +50,8 @@ func UnknownMappings(ctx context.Context, db bun.IDB, cycleID, reportID string, 
 // CountLost counts the items of the job that failed or were cancelled, those with this error code where it is not empty: what a retry
 // would take.
 func CountLost(ctx context.Context, db bun.IDB, jobID string, code ErrorCode) (n int64, err error) {
-	err = db.NewRaw(`select count(*) from job_items where job_id = ? and outcome in ('failed', 'cancelled') and (? = '' or error_code = ?)`,
+	err = db.NewRaw(`select count(*) from job_items where job_id = ? and outcome in ('failed', 'cancelled') and (? = '' or error_code = ?)
+		and exists (select from pde_mappings where id = mapping_id)`,
 		jobID, code, code).Scan(ctx, &n)
 	if err != nil {
 		return 0, fmt.Errorf("lost items of job %s: %w", jobID, err)
@@ -59,8 +60,15 @@ func CountLost(ctx context.Context, db bun.IDB, jobID string, code ErrorCode) (n
 }
 
 // InsertJob writes a job that is asked for, with its first intent, which is to run. It sets what follows from that in the job that it
-// returns. It writes nothing, and inserted is false, where another job of the report is active.
+// returns. It writes nothing, and inserted is false, where another job of the report is active. It returns [ErrNotFound] if there is no such
+// report.
 func InsertJob(ctx context.Context, tx bun.Tx, job Job) (written Job, inserted bool, err error) {
+	// The report must neither change nor go. A caller of [HoldReport] has this lock already.
+	var held int
+	err = tx.NewRaw("select 1 from reports where cycle_id = ? and report_id = ? for key share", job.CycleID, job.ReportID).Scan(ctx, &held)
+	if err != nil {
+		return job, false, notFound(err, fmt.Sprintf("report %s of cycle %s", job.ReportID, job.CycleID))
+	}
 	now, err := Now(ctx, tx)
 	if err != nil {
 		return job, false, err

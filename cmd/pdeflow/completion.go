@@ -175,6 +175,10 @@ func (l commandLine) find(name string) cli.Flag {
 }
 
 func isSwitch(flag cli.Flag) bool {
+	// Such as --prune, whose value is optional and stands behind an equals sign.
+	if f, ok := flag.(interface{ IsBoolFlag() bool }); ok && f.IsBoolFlag() {
+		return true
+	}
 	doc, ok := flag.(cli.DocGenerationFlag)
 	return ok && !doc.TakesValue()
 }

@@ -9,8 +9,10 @@ import (
 	"io/fs"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,11 +32,13 @@ const (
 func importParts() []string { return []string{"attributes", "columns", "mappings"} }
 
 func (a *app) importCommand() *cli.Command {
+	var prune pruneValue
 	return &cli.Command{
 		Name:  "import",
 		Usage: "loads a report's attributes, candidate columns and existing mappings from files",
-		Description: "Speaks to the API. Files are .csv, or .xlsx of which the visible sheets with the right header are read. All is loaded or, where anything is wrong with any of the files,\n" +
-			"nothing, and every mistake is told by file, line and column. What is there already is updated; what a person confirmed is kept.\n\n" +
+		Description: "Speaks to the API. Files are .csv, or .xlsx of which every visible sheet with the right header is read. Either everything is loaded\n" +
+			"or, if anything is wrong with any file, nothing, and each error is listed by file, line and column. What is there already is updated,\n" +
+			"and what a person confirmed is kept. What the report has and the files do not is listed, and removed with --prune.\n\n" +
 			"pdeflow import --cycle 2026-Q3 --report auto-loans --name \"Auto loans\" --attributes attributes.csv --columns columns.xlsx",
 		Flags: append([]cli.Flag{
 			a.cycleFlag(), a.reportFlag(),
@@ -42,17 +46,42 @@ func (a *app) importCommand() *cli.Command {
 			fileFlag("attributes", "the report's attributes; attribute_name is needed"),
 			fileFlag("columns", "its candidate columns; data_source, schema, table and column are needed"),
 			fileFlag("mappings", "what is known of its mappings; attribute_name or line_item_number is needed"),
+			&cli.GenericFlag{
+				Name: "prune", Value: &prune,
+				Usage: "remove attributes and columns that are no longer in the files; with `[=confirmed]` also those that a person confirmed",
+			},
 			jsonFlag(),
 		}, a.clientFlags()...),
-		Action: a.importReport,
+		Action: func(ctx context.Context, cmd *cli.Command) error { return a.importReport(ctx, cmd, prune) },
 	}
 }
+
+// pruneValue is the value of --prune: empty, "true" for the flag alone, or "confirmed". It implements [cli.Value].
+type pruneValue string
+
+// Set implements [cli.Value].
+func (p *pruneValue) Set(text string) error {
+	if text != "true" && text != "confirmed" {
+		return errors.New("give --prune, or --prune=confirmed")
+	}
+	*p = pruneValue(text)
+	return nil
+}
+
+// Get implements [cli.Value].
+func (p *pruneValue) Get() any { return p }
+
+// String implements [cli.Value].
+func (p *pruneValue) String() string { return string(*p) }
+
+// IsBoolFlag reports that the flag needs no value.
+func (p *pruneValue) IsBoolFlag() bool { return true }
 
 func fileFlag(name, usage string) cli.Flag {
 	return &cli.StringFlag{Name: name, Usage: "`FILE` with " + usage, TakesFile: true}
 }
 
-func (a *app) importReport(ctx context.Context, cmd *cli.Command) error {
+func (a *app) importReport(ctx context.Context, cmd *cli.Command, prune pruneValue) error {
 	if err := noArguments(cmd); err != nil {
 		return err
 	}
@@ -70,9 +99,13 @@ func (a *app) importReport(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	query := url.Values{}
+	if prune != "" {
+		query.Set("prune", string(prune))
+	}
 	var done api.Imported
 	got, err := c.call(ctx, request{
-		method: http.MethodPost, path: reportPath(cmd.String("cycle"), cmd.String("report"), "/import"), body: body, patience: importPatience,
+		method: http.MethodPost, path: reportPath(cmd.String("cycle"), cmd.String("report"), "/import"), query: query, body: body, patience: importPatience,
 		// The server may refuse without reading, and is asked first, because an answer beside a body that is still on its way can be lost.
 		header: http.Header{"Content-Type": {contentType}, "Expect": {"100-continue"}},
 	}, &done)
@@ -212,7 +245,56 @@ func (a *app) printImported(done api.Imported) error {
 		printRow(w, kind.name, kind.Added, kind.Updated, kind.Unchanged, "")
 	}
 	printRow(w, "mappings", done.Mappings.Added, done.Mappings.Updated, done.Mappings.Unchanged, done.Mappings.Kept)
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	a.printGone(done)
+	return nil
+}
+
+// maxGone is how many names of what is gone are printed.
+const maxGone = 10
+
+// printGone reports what the report has and the files do not, and whether it was removed.
+func (a *app) printGone(done api.Imported) {
+	columns, attributes := done.Gone.Columns, done.Gone.Attributes
+	total := columns.Count + attributes.Count
+	if total == 0 {
+		return
+	}
+	var what []string
+	if columns.Count > 0 {
+		what = append(what, count(columns.Count, "column"))
+	}
+	if attributes.Count > 0 {
+		what = append(what, count(attributes.Count, "attribute"))
+	}
+	gone, removed := strings.Join(what, " and "), done.Columns.Removed+done.Attributes.Removed > 0
+	switch {
+	case removed:
+		fmt.Fprintf(a.stdout, "\nRemoved %s no longer in the files:\n", gone)
+	case total == 1:
+		fmt.Fprintf(a.stdout, "\n%s is no longer in the files:\n", gone)
+	default:
+		fmt.Fprintf(a.stdout, "\n%s are no longer in the files:\n", gone)
+	}
+	rows := slices.Concat(columns.Items, attributes.Items)
+	for _, row := range rows[:min(len(rows), maxGone)] {
+		fmt.Fprintf(a.stdout, "  %s\n", oneLine(row.Name))
+	}
+	if total > maxGone {
+		fmt.Fprintf(a.stdout, "  and %d more\n", total-maxGone)
+	}
+	if unmapped := done.Mappings.Unmapped; unmapped > 0 {
+		fmt.Fprintf(a.stdout, "%s lost a column and became unmapped.\n", count(unmapped, "mapping"))
+	}
+	switch confirmed := columns.Confirmed + attributes.Confirmed; {
+	case removed:
+	case confirmed > 0:
+		fmt.Fprintf(a.stdout, "A person has confirmed %d of them: only a manager can remove them, with --prune=confirmed.\n", confirmed)
+	default:
+		fmt.Fprintln(a.stdout, "To remove what is no longer there, import again with --prune.")
+	}
 }
 
 // printNext prints the command that can follow the import. Whether that is regenerate is asked of the server, which refuses a job on a

@@ -63,6 +63,28 @@ func TestAWorkbookIsImportedAndToldAsJSON(t *testing.T) {
 	}
 }
 
+func TestImportPrunesOnlyWhenAskedTo(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, apiService)
+	load := func(args ...string) said {
+		return s.pdeflow(append([]string{"import", "--cycle", "c", "--report", "r"}, args...)...)
+	}
+	load("--attributes", file(t, "a.csv", someAttributes), "--columns", file(t, "c.csv", someColumns),
+		"--mappings", file(t, "m.csv", "line_item_number,source_field\n2,CRD.ACCT.LMT_AMT\n")).ends(t, exitDone)
+	attributes, columns := file(t, "a.csv", "attribute_name,line_item_number\nLimit,2\n"),
+		file(t, "c.csv", "data_source,schema,table,column\nCards,CRD,ACCT,BAL_AMT\n")
+	load("--attributes", attributes, "--columns", columns).
+		ends(t, exitDone, "1 column and 1 attribute are no longer in the files:\n  CRD.ACCT.LMT_AMT\n  Balance\n", "import again with --prune")
+	load("--attributes", attributes, "--columns", columns, "--prune").
+		ends(t, exitDone, "Removed 1 column and 1 attribute no longer in the files", "1 mapping lost a column and became unmapped", "has 1 mapping")
+	load("--attributes", attributes, "--prune=all").ends(t, exitUsage, "give --prune, or --prune=confirmed")
+
+	load("--mappings", file(t, "m.csv", "line_item_number,pde_name,mapping_confirmed_by_user\n2,Limit,yes\n")).ends(t, exitDone)
+	renamed := file(t, "a.csv", "attribute_name,line_item_number\nAnother,9\n")
+	load("--attributes", renamed, "--prune").ends(t, exitFailed, "A person has confirmed some of it", "prune=confirmed")
+	load("--attributes", renamed).ends(t, exitDone, "A person has confirmed 1 of them: only a manager can remove them, with --prune=confirmed.")
+}
+
 func TestImportNamesTheSheetsThatItReads(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, apiService)

@@ -127,6 +127,8 @@ create index pde_mappings_report on pde_mappings (cycle_id, report_id, id);
 -- later ones mostly find the same column and stay so.
 create index pde_mappings_unmapped on pde_mappings (cycle_id, report_id, id) where source_field is null;
 
+-- Jobs, items and history name the report and the mappings without referring to them, because they stay when those are removed. A request
+-- for a job locks the report's row, and so does a removal; see schema.HoldReport.
 create table jobs (
     id                  text collate "C" primary key,
     job_type            text not null check (job_type in ('pde_regeneration', 'pde_classification', 'pde_auto_mapping')),
@@ -166,7 +168,6 @@ create table jobs (
     created_by          text not null,
     updated_at          timestamptz not null,
     updated_by          text not null,
-    foreign key (cycle_id, report_id) references reports,
     check ((scope = 'retry') = (retry_of is not null)),
     check ((scope = 'selected') = (mapping_ids is not null)),
     check (ended_at is null or listed_at is not null),
@@ -206,7 +207,7 @@ create table idempotency_keys (
 
 create table job_items (
     job_id        text collate "C" not null references jobs,
-    mapping_id    text collate "C" not null references pde_mappings,
+    mapping_id    text collate "C" not null,
     -- null: queued
     outcome       text check (outcome in ('succeeded', 'skipped', 'failed', 'cancelled')),
     attempt       integer not null default 0 check (attempt >= 0),
@@ -293,7 +294,7 @@ create table job_status (
 
 create table classification_history (
     id         text collate "C" primary key,
-    mapping_id text collate "C" not null references pde_mappings,
+    mapping_id text collate "C" not null,
     -- null where a person made the change
     job_id     text collate "C",
     changed_at timestamptz not null,
@@ -311,6 +312,19 @@ create table classification_history (
 create index classification_history_mapping on classification_history (mapping_id, changed_at);
 -- One row a mapping and job, whatever happens.
 create unique index classification_history_once on classification_history (job_id, mapping_id) where job_id is not null;
+
+-- The mappings that were removed with their attributes: whose history it is that stays.
+create table removed_mappings (
+    mapping_id     text collate "C" primary key,
+    cycle_id       text collate "C" not null,
+    report_id      text collate "C" not null,
+    attribute_id   text collate "C" not null,
+    attribute_name text not null,
+    created_at     timestamptz not null,
+    created_by     text not null,
+    updated_at     timestamptz not null,
+    updated_by     text not null
+);
 
 -- Who imported, added or removed attributes, data sources and columns, and how many rows that wrote. No foreign keys: the rows outlive
 -- the report and the object.

@@ -129,6 +129,7 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	s.registerImport()
 	s.registerAttributes()
 	s.registerDataSources()
+	s.registerRemovals()
 	s.registerMappings()
 	s.registerOpenAPI()
 	describeNulls(s.api.OpenAPI().Components.Schemas)

@@ -253,13 +253,15 @@ func TestEachRoleMayWhatTheContractSays(t *testing.T) {
 		"post " + planned + "/import":    api.Tester,
 		"get " + planned + "/attributes": api.Viewer, "get " + planned + "/attributes/{id}": api.Viewer, "post " + planned + "/attributes": api.Tester,
 		"get " + planned + "/data-sources": api.Viewer, "get " + planned + "/data-sources/{id}": api.Viewer, "post " + planned + "/data-sources": api.Tester,
+		"delete " + planned + "/attributes/{id}": api.Tester, "delete " + planned + "/data-sources/{id}": api.Tester,
+		"delete " + planned + "/data-sources/{id}/columns/{column_id}": api.Tester, "delete " + planned: api.Manager,
 		"get " + planned + "/pde-mappings": api.Viewer, "get " + planned + "/pde-mappings/{id}": api.Viewer,
 		"get " + planned + "/pde-mappings/{id}/history":          api.Viewer,
 		"post " + planned + "/pde-mappings/regenerate-all":       api.Tester,
 		"post " + planned + "/pde-mappings/auto-map":             api.Tester,
 		"post " + planned + "/pde-classifications/suggest-batch": api.Tester,
 	}
-	place := strings.NewReplacer("{cycle_id}", cycle, "{report_id}", report, "{job_id}", job, "{id}", mapping)
+	place := strings.NewReplacer("{cycle_id}", cycle, "{report_id}", report, "{job_id}", job, "{id}", mapping, "{column_id}", mapping)
 	document := must[struct{ Paths map[string]map[string]any }](t, w.get("/openapi.json"), http.StatusOK)
 	for path, item := range document.Paths {
 		for method := range item {

@@ -36,6 +36,7 @@ type Imported struct {
 	DataSources  Tally         `json:"data_sources"`
 	Columns      Tally         `json:"columns"`
 	Mappings     MappingsTally `json:"mappings"`
+	Gone         Gone          `json:"no_longer_in_files" doc:"What the report has and the files do not; removed if the request has prune."`
 	// Files are in the order of the parts.
 	Files []ImportedFile `json:"files" doc:"What was read of each file."`
 }
@@ -63,6 +64,7 @@ type Tally struct {
 	Added     int64 `json:"added"`
 	Updated   int64 `json:"updated"`
 	Unchanged int64 `json:"unchanged"`
+	Removed   int64 `json:"removed"`
 }
 
 // MappingsTally counts mappings by what became of them.
@@ -71,6 +73,37 @@ type MappingsTally struct {
 	Updated   int64 `json:"updated"`
 	Unchanged int64 `json:"unchanged"`
 	Kept      int64 `json:"kept" doc:"Those that stay as they are because a person has confirmed them."`
+	Removed   int64 `json:"removed" doc:"Those of removed attributes."`
+	Unmapped  int64 `json:"unmapped" doc:"Those whose column was removed."`
+}
+
+// Gone is what a report has and the files of an import do not.
+type Gone struct {
+	Attributes GoneRows `json:"attributes" doc:"Attributes, if there is a file of attributes."`
+	Columns    GoneRows `json:"columns" doc:"Columns of the data sources that the file of columns names."`
+}
+
+// GoneRows are rows of one kind.
+type GoneRows struct {
+	Count     int64     `json:"count"`
+	Confirmed int64     `json:"confirmed" doc:"How many of them a person has confirmed."`
+	Items     []GoneRow `json:"items" doc:"At most 100 of them."`
+}
+
+// GoneRow is an attribute or a column.
+type GoneRow struct {
+	ID           string  `json:"id"`
+	DataSourceID *string `json:"data_source_id" doc:"The data source of a column; null for an attribute."`
+	Name         string  `json:"name" doc:"The name of an attribute, or the source field of a column."`
+	Confirmed    bool    `json:"confirmed"`
+}
+
+func showGone(gone schema.GoneRows) GoneRows {
+	rows := GoneRows{Count: gone.Count, Confirmed: gone.Confirmed, Items: make([]GoneRow, len(gone.First))}
+	for i, row := range gone.First {
+		rows.Items[i] = GoneRow{ID: row.ID, DataSourceID: orNull(row.DataSourceID), Name: row.Name, Confirmed: row.Confirmed}
+	}
+	return rows
 }
 
 // registerImport registers the import of a report.
@@ -85,7 +118,7 @@ func (s *Server) registerImport() {
 		OperationID: "import", Method: http.MethodPost, Path: reportPath + "/import", Tags: []string{"planning"},
 		Summary: "Imports attributes, candidate columns and mappings, all or nothing",
 		Description: "Makes the report if there is none. What is there already is updated: attributes by line_item_number (with mdrm where both are there), or by name where they have none; " +
-			"columns by data source, schema, table and name; mappings by attribute. What a person has confirmed is kept.",
+			"columns by data source, schema, table and name; mappings by attribute. What a person has confirmed is kept. What the report has and the files do not is listed, and removed with prune.",
 		Middlewares: huma.Middlewares{s.spooled, s.admitted}, SkipValidateBody: true, MaxBodyBytes: maxUpload, Errors: []int{http.StatusConflict},
 		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: &huma.Schema{
 			Type: "object", AdditionalProperties: false,
@@ -114,6 +147,7 @@ func (s *Server) admitted(ctx huma.Context, next func(huma.Context)) {
 
 func (s *Server) importReport(ctx context.Context, in *struct {
 	ReportPath
+	Prune       string `query:"prune" enum:"true,confirmed" doc:"Removes attributes and columns that are no longer in the files: true refuses if a person has confirmed any of them, confirmed removes those too and needs the role manager for it."`
 	ContentType string `header:"Content-Type" hidden:"true"`
 	RawBody     []byte `contentType:"multipart/form-data"`
 },
@@ -131,6 +165,12 @@ func (s *Server) importReport(ctx context.Context, in *struct {
 	}
 	data := read.data(sent.name)
 	data.CycleID, data.ReportID, data.Author = in.CycleID, in.ReportID, callerOf(ctx).User
+	switch {
+	case in.Prune == "confirmed" && callerOf(ctx).Role.Includes(Manager):
+		data.Prune = schema.PruneConfirmed
+	case in.Prune != "":
+		data.Prune = schema.PruneUnconfirmed
+	}
 	var (
 		done   schema.Imported
 		report schema.Report
@@ -145,17 +185,31 @@ func (s *Server) importReport(ctx context.Context, in *struct {
 	if problems, ok := errors.AsType[schema.ImportProblems](err); ok {
 		return nil, refuseFiles(read.placed(problems))
 	}
+	if held, ok := errors.AsType[*schema.ConfirmedError](err); ok {
+		return nil, refusePrune(held, in.Prune)
+	}
 	if err != nil {
 		return nil, planningError(err)
 	}
-	tally := func(t schema.Tally) Tally { return Tally{Added: t.Added, Updated: t.Updated, Unchanged: t.Unchanged} }
+	tally := func(t schema.Tally) Tally {
+		return Tally{Added: t.Added, Updated: t.Updated, Unchanged: t.Unchanged, Removed: t.Removed}
+	}
 	return &oneOutput[Imported]{Body: Imported{
 		CycleID: report.CycleID, ReportID: report.ReportID, Name: report.Name, MappingCount: report.MappingCount,
 		Attributes: tally(done.Attributes), DataSources: tally(done.DataSources), Columns: tally(done.Columns),
-		Mappings: MappingsTally(done.Mappings),
+		Mappings: MappingsTally(done.Mappings), Gone: Gone{Attributes: showGone(done.Gone.Attributes), Columns: showGone(done.Gone.Columns)},
 		Files: slices.Concat(importedFile("attributes", read.attributes), importedFile("columns", read.columns),
 			importedFile("mappings", read.mappings)),
 	}}, nil
+}
+
+// refusePrune refuses to remove what a person has confirmed.
+func refusePrune(held *schema.ConfirmedError, prune string) error {
+	what := fmt.Sprintf("%d of the attributes and columns that would be removed were confirmed by a person. Nothing was imported; ", held.Count)
+	if prune == "confirmed" {
+		return refuse(roleTooLow, what+"removing them needs the role manager.")
+	}
+	return refuse(confirmed, what+"a manager can remove them with prune=confirmed.")
 }
 
 // refuseKeys refuses what no report should be known by, since it stands in paths, in logs and on the screen.

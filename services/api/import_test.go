@@ -91,6 +91,7 @@ func TestAReportIsImportedAndRead(t *testing.T) {
 	want := api.Imported{
 		CycleID: cycle, ReportID: report, Name: "FR Y-14M Schedule D.1", MappingCount: 4, Attributes: api.Tally{Added: 4},
 		DataSources: api.Tally{Added: 2}, Columns: api.Tally{Added: 3}, Mappings: api.MappingsTally{Added: 4},
+		Gone: api.Gone{Attributes: api.GoneRows{Items: []api.GoneRow{}}, Columns: api.GoneRows{Items: []api.GoneRow{}}},
 		Files: []api.ImportedFile{
 			{Part: "attributes", File: "a.csv", Rows: 4, HeaderLine: 1},
 			{Part: "columns", File: "c.csv", Rows: 3, HeaderLine: 1},

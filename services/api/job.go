@@ -326,7 +326,7 @@ func (s *Server) retry(ctx context.Context, id, key string, body RetryBody) (*as
 // planRetry checks that the job that is to be tried again has ended with a loss, and counts the loss.
 func planRetry(ctx context.Context, tx bun.Tx, job schema.Job) (schema.Job, error) {
 	if _, err := schema.HoldReport(ctx, tx, job.CycleID, job.ReportID); err != nil {
-		return job, err
+		return job, planningError(err)
 	}
 	lost, err := schema.ReadJob(ctx, tx, job.RetryOf)
 	if err != nil {

@@ -218,8 +218,8 @@ func (s *Server) listHistory(ctx context.Context, in *struct {
 			return nil, refuseField("query.cursor", "it has to be the next_cursor of a page of this list")
 		}
 	}
-	if _, err := schema.FindMapping(ctx, s.db, in.CycleID, in.ReportID, in.ID); err != nil {
-		return nil, s.refuseMissing(ctx, in.ReportPath, "mapping", err)
+	if err := s.needHistory(ctx, in.MappingPath); err != nil {
+		return nil, err
 	}
 	changes, err := schema.ListHistory(ctx, s.db, in.ID, before, beforeID, in.ask())
 	if err != nil {
@@ -234,6 +234,18 @@ func (s *Server) listHistory(ctx context.Context, in *struct {
 	body, err := pageOf(in.PageQuery, entries, func(e HistoryEntry) HistoryEntry { return e },
 		func(e HistoryEntry) []string { return []string{e.ChangedAt.Format(time.RFC3339Nano), e.ID} })
 	return &pageOutput[HistoryEntry]{Body: body}, err
+}
+
+// needHistory refuses unless the report has the mapping, or had it before it was removed: the history of a mapping stays.
+func (s *Server) needHistory(ctx context.Context, in MappingPath) error {
+	_, err := schema.FindMapping(ctx, s.db, in.CycleID, in.ReportID, in.ID)
+	if err == nil {
+		return nil
+	}
+	if removed, err := schema.WasRemoved(ctx, s.db, in.CycleID, in.ReportID, in.ID); err != nil || removed {
+		return err
+	}
+	return s.refuseMissing(ctx, in.ReportPath, "mapping", err)
 }
 
 func showChange(h schema.History) (HistoryEntry, error) {

@@ -54,6 +54,7 @@ const (
 	internal           problemKind = "internal"
 	unavailable        problemKind = "database-unavailable"
 	readOnly           problemKind = "database-read-only"
+	confirmed          problemKind = "confirmed"
 )
 
 // meaning is the row of the error table for a kind: its HTTP status, and its title, which never changes.
@@ -95,6 +96,8 @@ func (k problemKind) meaning() (status int, title string) {
 		return http.StatusConflict, "There is such a thing already"
 	case stateConflict:
 		return http.StatusConflict, "The job's state does not allow it"
+	case confirmed:
+		return http.StatusConflict, "A person has confirmed some of it"
 	case nothingToRetry:
 		return http.StatusConflict, "There is nothing to try again"
 	case bodyTooLarge:

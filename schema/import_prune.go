@@ -1,0 +1,170 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Prune decides what an import does with attributes and columns that it no longer contains.
+type Prune int
+
+// The decisions.
+const (
+	// PruneNothing only lists them.
+	PruneNothing Prune = iota
+	// PruneUnconfirmed removes them, unless a person has confirmed any of them.
+	PruneUnconfirmed
+	// PruneConfirmed removes them all.
+	PruneConfirmed
+)
+
+// Gone is what an import no longer contains.
+type Gone struct{ Attributes, Columns GoneRows }
+
+// GoneRows are rows of one kind that an import no longer contains.
+type GoneRows struct {
+	// Count counts them, and Confirmed those that a person has confirmed, or whose mapping is confirmed or approved.
+	Count, Confirmed int64
+	// First has at most [MaxProblems] of them.
+	First []GoneRow
+}
+
+// GoneRow is an attribute or a column that an import no longer contains.
+type GoneRow struct {
+	ID string
+	// DataSourceID is that of a column.
+	DataSourceID string
+	// Name is that of the attribute, or the column's source field.
+	Name      string
+	Confirmed bool
+}
+
+func (g *GoneRows) add(row GoneRow) {
+	g.Count++
+	if row.Confirmed {
+		g.Confirmed++
+	}
+	if len(g.First) < MaxProblems {
+		g.First = append(g.First, row)
+	}
+}
+
+// ConfirmedError reports that a removal would take away what a person has confirmed.
+type ConfirmedError struct {
+	// Count is how many attributes or columns these are.
+	Count int64
+}
+
+// Error implements error.
+func (e *ConfirmedError) Error() string {
+	return fmt.Sprintf("a person has confirmed %d of what would be removed", e.Count)
+}
+
+// kept lists what an import contains, by identity.
+type kept struct {
+	attributeIdentities []string
+	// sourceIDs and columnIdentities belong together.
+	sourceIDs, columnIdentities []string
+}
+
+func (k *kept) attributes(page []Attribute) {
+	if k == nil {
+		return
+	}
+	for _, a := range page {
+		k.attributeIdentities = append(k.attributeIdentities, AttributeIdentity(a.LineItemNumber, a.MDRM, a.AttributeName))
+	}
+}
+
+func (k *kept) columns(page []ColumnRow, sources map[string]string) {
+	if k == nil {
+		return
+	}
+	for _, c := range page {
+		k.sourceIDs = append(k.sourceIDs, sources[c.DataSource])
+		k.columnIdentities = append(k.columnIdentities, ColumnIdentity(c.SchemaName, c.TableName, c.ColumnName))
+	}
+}
+
+// prune lists the attributes and columns that the import no longer contains, and removes them if it is asked to.
+func (im *importer) prune(ctx context.Context, prune Prune) error {
+	if im.kept == nil {
+		return nil
+	}
+	attributes, err := im.goneAttributes(ctx)
+	if err != nil {
+		return err
+	}
+	columns, err := im.goneColumns(ctx)
+	if err != nil {
+		return err
+	}
+	gone := im.done.Gone
+	if confirmed := gone.Attributes.Confirmed + gone.Columns.Confirmed; prune == PruneUnconfirmed && confirmed > 0 {
+		return &ConfirmedError{Count: confirmed}
+	}
+	if prune == PruneNothing {
+		return nil
+	}
+	if err := im.removeAttributes(ctx, attributes); err != nil {
+		return err
+	}
+	return im.removeColumns(ctx, columns)
+}
+
+// goneAttributes lists the attributes that the import no longer contains, by id.
+func (im *importer) goneAttributes(ctx context.Context) ([]string, error) {
+	if len(im.kept.attributeIdentities) == 0 {
+		return nil, nil
+	}
+	rows, err := im.tx.Tx.QueryContext(ctx, `select a.id, a.attribute_name, `+confirmedMapping+`
+		from attributes a join pde_mappings m on m.attribute_id = a.id
+		where a.cycle_id = $1 and a.report_id = $2
+			and not exists (select from unnest($3::text[]) as kept (identity) where kept.identity = a.identity)
+		order by a.id`, pgx.QueryExecModeCacheStatement, im.report.CycleID, im.report.ReportID, im.kept.attributeIdentities)
+	if err != nil {
+		return nil, fmt.Errorf("attributes that are gone: %w", err)
+	}
+	defer rows.Close()
+	var ids []string
+	for rows.Next() {
+		var row GoneRow
+		if err := rows.Scan(&row.ID, &row.Name, &row.Confirmed); err != nil {
+			return nil, fmt.Errorf("attributes that are gone: %w", err)
+		}
+		ids = append(ids, row.ID)
+		im.done.Gone.Attributes.add(row)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("attributes that are gone: %w", err)
+	}
+	return ids, nil
+}
+
+// goneColumns lists the columns that the import no longer contains, of the data sources that it names.
+func (im *importer) goneColumns(ctx context.Context) ([]SourceColumn, error) {
+	if len(im.kept.sourceIDs) == 0 {
+		return nil, nil
+	}
+	named := slices.Compact(slices.Sorted(slices.Values(im.kept.sourceIDs)))
+	columns, err := im.selectColumns(ctx, `where c.data_source_id = any($1) and not exists (
+			select from unnest($2::text[], $3::text[]) as kept (source, identity)
+			where kept.source = c.data_source_id and kept.identity = c.identity
+		)`, named, im.kept.sourceIDs, im.kept.columnIdentities)
+	if err != nil || len(columns) == 0 {
+		return nil, err
+	}
+	confirmed, err := im.confirmedColumns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range columns {
+		im.done.Gone.Columns.add(GoneRow{
+			ID: c.ID, DataSourceID: c.DataSourceID, Name: c.SourceField(), Confirmed: confirmed[columnOf{c.DataSourceID, c.SourceField()}],
+		})
+	}
+	return columns, nil
+}

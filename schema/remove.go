@@ -1,0 +1,381 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/uptrace/bun"
+)
+
+// Removal is a request to remove planning data of a report.
+type Removal struct {
+	CycleID, ReportID string
+	// Author is who asks for it.
+	Author string
+	// Confirmed allows removing what a person has confirmed.
+	Confirmed bool
+}
+
+// confirmedMapping is a condition of SQL that holds for mappings that a person has confirmed or approved.
+const confirmedMapping = "(m.mapping_confirmed_by_user or m.review_status = 'approved')"
+
+// RemoveAttribute removes an attribute with its mapping. Jobs, items and history stay. It returns [ErrNotFound] if the report has no such
+// attribute, an [ActiveJobError] while a job works on the report, and a [ConfirmedError] if a person has confirmed the mapping and the
+// removal does not allow that. After an error the caller rolls the transaction back.
+func RemoveAttribute(ctx context.Context, tx bun.Tx, r Removal, id string) error {
+	return r.in(ctx, tx, func(im *importer) (PlanningChange, error) {
+		attribute, err := FindAttribute(ctx, tx, r.CycleID, r.ReportID, id)
+		if err != nil {
+			return PlanningChange{}, err
+		}
+		confirmed, err := im.countConfirmed(ctx, "m.attribute_id = $1", id)
+		if err != nil {
+			return PlanningChange{}, err
+		}
+		if confirmed > 0 && !r.Confirmed {
+			return PlanningChange{}, &ConfirmedError{Count: confirmed}
+		}
+		change := PlanningChange{Object: PlanningAttribute, ObjectID: id, Name: attribute.AttributeName}
+		return change, im.removeAttributes(ctx, []string{id})
+	})
+}
+
+// RemoveColumn removes a column of a data source. Mappings to the column become unmapped, and no suggestion names it any more. Its errors
+// are those of [RemoveAttribute].
+func RemoveColumn(ctx context.Context, tx bun.Tx, r Removal, sourceID, id string) error {
+	return r.in(ctx, tx, func(im *importer) (PlanningChange, error) {
+		if _, err := FindDataSource(ctx, tx, r.CycleID, r.ReportID, sourceID); err != nil {
+			return PlanningChange{}, err
+		}
+		columns, err := im.selectColumns(ctx, "where c.data_source_id = $1 and c.id = $2", sourceID, id)
+		if err != nil {
+			return PlanningChange{}, err
+		}
+		if len(columns) == 0 {
+			return PlanningChange{}, fmt.Errorf("column %s: %w", id, ErrNotFound)
+		}
+		if err := im.mayRemove(ctx, columns, r.Confirmed); err != nil {
+			return PlanningChange{}, err
+		}
+		return PlanningChange{Object: PlanningColumn, ObjectID: id, Name: columns[0].SourceField()}, im.removeColumns(ctx, columns)
+	})
+}
+
+// RemoveDataSource removes a data source with its columns, as [RemoveColumn] does.
+func RemoveDataSource(ctx context.Context, tx bun.Tx, r Removal, id string) error {
+	return r.in(ctx, tx, func(im *importer) (PlanningChange, error) {
+		source, err := FindDataSource(ctx, tx, r.CycleID, r.ReportID, id)
+		if err != nil {
+			return PlanningChange{}, err
+		}
+		confirmed, err := im.countConfirmed(ctx, "m.data_source_id = $1", id)
+		if err != nil {
+			return PlanningChange{}, err
+		}
+		if confirmed > 0 && !r.Confirmed {
+			return PlanningChange{}, &ConfirmedError{Count: confirmed}
+		}
+		columns, err := im.selectColumns(ctx, "where c.data_source_id = $1", id)
+		if err != nil {
+			return PlanningChange{}, err
+		}
+		if err := im.removeColumns(ctx, columns, id); err != nil {
+			return PlanningChange{}, err
+		}
+		im.done.DataSources.Removed, err = im.delete(ctx, "data_sources", "id = $1", id)
+		return PlanningChange{Object: PlanningDataSource, ObjectID: id, Name: source.Name}, err
+	})
+}
+
+// RemoveReport removes a report with everything that it consists of. Its jobs, their items and the history stay.
+func RemoveReport(ctx context.Context, tx bun.Tx, r Removal) error {
+	return r.in(ctx, tx, func(im *importer) (PlanningChange, error) {
+		const ofReport = "cycle_id = $1 and report_id = $2"
+		if err := im.noteRemoved(ctx, "a.cycle_id = $3 and a.report_id = $4", r.CycleID, r.ReportID); err != nil {
+			return PlanningChange{}, err
+		}
+		for _, step := range []struct {
+			table, where string
+			count        *int64
+		}{
+			{"pde_mappings", ofReport, &im.done.Mappings.Removed},
+			{"attributes", ofReport, &im.done.Attributes.Removed},
+			{"source_columns", "data_source_id in (select id from data_sources where " + ofReport + ")", &im.done.Columns.Removed},
+			{"data_sources", ofReport, &im.done.DataSources.Removed},
+		} {
+			n, err := im.delete(ctx, step.table, step.where, r.CycleID, r.ReportID)
+			if err != nil {
+				return PlanningChange{}, err
+			}
+			*step.count = n
+		}
+		_, err := im.delete(ctx, "reports", ofReport, r.CycleID, r.ReportID)
+		return PlanningChange{Object: PlanningReport, Name: im.report.Name}, err
+	})
+}
+
+// in removes something of a report under the report's lock, and records the change.
+func (r Removal) in(ctx context.Context, tx bun.Tx, remove func(*importer) (PlanningChange, error)) error {
+	report, now, err := lockReport(ctx, tx, r.CycleID, r.ReportID)
+	if err != nil {
+		return err
+	}
+	im := importer{tx: tx, report: report, now: now, author: r.Author}
+	change, err := remove(&im)
+	if err != nil {
+		return err
+	}
+	change.Counts = im.counts()
+	if change.Object == PlanningReport {
+		change.Counts.Reports.Removed = 1
+	} else if err := im.finish(ctx, report); err != nil {
+		return err
+	}
+	change.CycleID, change.ReportID, change.Action = r.CycleID, r.ReportID, PlanningRemoved
+	change.ChangedAt, change.ChangedBy = now, r.Author
+	return RecordPlanningChange(ctx, tx, change)
+}
+
+// removeAttributes removes attributes with their mappings.
+func (im *importer) removeAttributes(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	if err := im.noteRemoved(ctx, "a.id = any($3)", ids); err != nil {
+		return err
+	}
+	mappings, err := im.delete(ctx, "pde_mappings", "attribute_id = any($1)", ids)
+	if err != nil {
+		return err
+	}
+	attributes, err := im.delete(ctx, "attributes", "id = any($1)", ids)
+	if err != nil {
+		return err
+	}
+	im.done.Mappings.Removed += mappings
+	im.done.Attributes.Removed += attributes
+	return nil
+}
+
+// noteRemoved keeps whose mappings they were of the attributes a for which the condition holds. Its parameters begin with $3.
+func (im *importer) noteRemoved(ctx context.Context, condition string, args ...any) error {
+	args = append([]any{pgx.QueryExecModeCacheStatement, im.now, im.author}, args...)
+	_, err := im.tx.Tx.ExecContext(ctx, `insert into removed_mappings
+			(mapping_id, cycle_id, report_id, attribute_id, attribute_name, created_at, created_by, updated_at, updated_by)
+		select m.id, m.cycle_id, m.report_id, a.id, a.attribute_name, $1::timestamptz, $2::text, $1, $2
+		from attributes a join pde_mappings m on m.attribute_id = a.id where `+condition, args...)
+	if err != nil {
+		return fmt.Errorf("removed mappings of report %s: %w", im.report.ReportID, err)
+	}
+	return nil
+}
+
+// delete deletes the rows for which the condition holds, and counts them.
+func (im *importer) delete(ctx context.Context, table, condition string, args ...any) (int64, error) {
+	args = append([]any{pgx.QueryExecModeCacheStatement}, args...)
+	result, err := im.tx.Tx.ExecContext(ctx, "delete from "+table+" where "+condition, args...)
+	if err != nil {
+		return 0, fmt.Errorf("remove from %s: %w", table, err)
+	}
+	return result.RowsAffected()
+}
+
+// selectColumns reads columns c, in the order of their ids.
+func (im *importer) selectColumns(ctx context.Context, where string, args ...any) ([]SourceColumn, error) {
+	args = append([]any{pgx.QueryExecModeCacheStatement}, args...)
+	rows, err := im.tx.Tx.QueryContext(ctx, `select c.id, c.data_source_id, c.identity, c.schema_name, c.table_name, c.column_name
+		from source_columns c `+where+" order by c.id", args...)
+	if err != nil {
+		return nil, fmt.Errorf("source columns of report %s: %w", im.report.ReportID, err)
+	}
+	defer rows.Close()
+	var columns []SourceColumn
+	for rows.Next() {
+		var c SourceColumn
+		if err := rows.Scan(&c.ID, &c.DataSourceID, &c.Identity, &c.SchemaName, &c.TableName, &c.ColumnName); err != nil {
+			return nil, fmt.Errorf("source columns of report %s: %w", im.report.ReportID, err)
+		}
+		columns = append(columns, c)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("source columns of report %s: %w", im.report.ReportID, err)
+	}
+	return columns, nil
+}
+
+// columnOf names a column by its data source and its source field, as mappings do.
+type columnOf struct{ sourceID, field string }
+
+// mayRemove returns a [ConfirmedError] if a person has confirmed mappings to the columns and that is not allowed.
+func (im *importer) mayRemove(ctx context.Context, columns []SourceColumn, allowed bool) error {
+	if allowed {
+		return nil
+	}
+	confirmed, err := im.confirmedColumns(ctx)
+	if err != nil {
+		return err
+	}
+	var n int64
+	for _, c := range columns {
+		if confirmed[columnOf{c.DataSourceID, c.SourceField()}] {
+			n++
+		}
+	}
+	if n > 0 {
+		return &ConfirmedError{Count: n}
+	}
+	return nil
+}
+
+// confirmedColumns reads the columns of the report's confirmed mappings.
+func (im *importer) confirmedColumns(ctx context.Context) (map[columnOf]bool, error) {
+	var mappings []Mapping
+	err := im.tx.NewSelect().Model(&mappings).Column("data_source_id", "source_field").
+		Where("cycle_id = ? and report_id = ? and source_field is not null and "+confirmedMapping, im.report.CycleID, im.report.ReportID).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("confirmed mappings of report %s: %w", im.report.ReportID, err)
+	}
+	confirmed := make(map[columnOf]bool, len(mappings))
+	for _, m := range mappings {
+		confirmed[columnOf{m.DataSourceID, m.SourceField}] = true
+	}
+	return confirmed, nil
+}
+
+// countConfirmed counts the confirmed mappings m for which the condition holds.
+func (im *importer) countConfirmed(ctx context.Context, condition, id string) (n int64, err error) {
+	err = im.tx.Tx.QueryRowContext(ctx, "select count(*) from pde_mappings m where "+condition+" and "+confirmedMapping,
+		pgx.QueryExecModeCacheStatement, id).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("confirmed mappings of report %s: %w", im.report.ReportID, err)
+	}
+	return n, nil
+}
+
+// removeColumns removes columns, and whatever mappings say of them: mappings to one of them become unmapped. Sources are the data sources
+// that will be removed too.
+func (im *importer) removeColumns(ctx context.Context, columns []SourceColumn, sources ...string) error {
+	if len(columns) == 0 && len(sources) == 0 {
+		return nil
+	}
+	n, err := im.delete(ctx, "source_columns", "id = any($1)", each(columns, func(c SourceColumn) string { return c.ID }))
+	if err != nil {
+		return err
+	}
+	im.done.Columns.Removed += n
+	gone, err := im.goneFields(ctx, columns, sources)
+	if err != nil {
+		return err
+	}
+	ids, err := gone.mappings(ctx, im)
+	if err != nil {
+		return err
+	}
+	for page := range slices.Chunk(ids, importPage) {
+		var mappings []Mapping
+		err := im.tx.NewSelect().Model(&mappings).Where("id in (?)", bun.List(page)).Order("id").For("update").Scan(ctx)
+		if err != nil {
+			return fmt.Errorf("lock mappings of report %s: %w", im.report.ReportID, err)
+		}
+		changes := make([]change, len(mappings))
+		for i, m := range mappings {
+			changes[i] = change{before: m, after: gone.from(m)}
+			changes[i].after.Version++
+			if m.SourceField != changes[i].after.SourceField {
+				im.done.Mappings.Unmapped++
+			}
+		}
+		if err := im.save(ctx, changes, "the column was removed from the data source"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goneFields are the columns that a removal takes from a report.
+type goneFields struct {
+	columns map[columnOf]bool
+	sources []string
+	// fields are the source fields that no data source of the report has any more.
+	fields map[string]bool
+}
+
+// goneFields returns what is gone after these columns were deleted.
+func (im *importer) goneFields(ctx context.Context, columns []SourceColumn, sources []string) (goneFields, error) {
+	gone := goneFields{columns: map[columnOf]bool{}, sources: sources, fields: map[string]bool{}}
+	left, err := im.selectColumns(ctx, `where c.data_source_id in (select id from data_sources where cycle_id = $1 and report_id = $2)
+		and c.identity = any($3)`, im.report.CycleID, im.report.ReportID, each(columns, func(c SourceColumn) string { return c.Identity }))
+	if err != nil {
+		return gone, err
+	}
+	for _, c := range columns {
+		gone.columns[columnOf{c.DataSourceID, c.SourceField()}] = true
+		gone.fields[c.SourceField()] = true
+	}
+	for _, c := range left {
+		delete(gone.fields, c.SourceField())
+	}
+	return gone, nil
+}
+
+// mappings lists the ids of the mappings that name something that is gone.
+func (g goneFields) mappings(ctx context.Context, im *importer) ([]string, error) {
+	var sourceIDs, named, fields []string
+	for c := range g.columns {
+		sourceIDs, named = append(sourceIDs, c.sourceID), append(named, c.field)
+	}
+	for field := range g.fields {
+		fields = append(fields, field)
+	}
+	ids, err := im.queryIDs(ctx, `select m.id from pde_mappings m where m.cycle_id = $1 and m.report_id = $2 and (
+			m.data_source_id = any($6::text[])
+			or (m.data_source_id, m.source_field) in (select * from unnest($3::text[], $4::text[]))
+			or m.suggested_source_field = any($5::text[])
+			or exists (
+				select from jsonb_array_elements(case jsonb_typeof(m.alternative_mappings) when 'array' then m.alternative_mappings end) a
+				where a->>'source_field' = any($5::text[])
+			)
+		)`, pgx.QueryExecModeCacheStatement, im.report.CycleID, im.report.ReportID, sourceIDs, named, fields, slices.Clip(g.sources))
+	if err != nil {
+		return nil, fmt.Errorf("mappings to removed columns: %w", err)
+	}
+	list := make([]string, 0, len(ids))
+	for id := range ids {
+		list = append(list, id)
+	}
+	slices.Sort(list)
+	return list, nil
+}
+
+// removedRationale explains a mapping that has lost its column.
+const removedRationale = "The column was removed from its data source."
+
+// from returns the mapping without what is gone. A confirmation or a review of a column that is gone goes with it.
+func (g goneFields) from(m Mapping) Mapping {
+	if g.fields[m.SuggestedSourceField] {
+		m.SuggestedSourceField = ""
+	}
+	m.AlternativeMappings = slices.DeleteFunc(slices.Clone(m.AlternativeMappings), func(a Alternative) bool { return g.fields[a.SourceField] })
+	if !g.columns[columnOf{m.DataSourceID, m.SourceField}] && !slices.Contains(g.sources, m.DataSourceID) {
+		return m
+	}
+	m.SourceField, m.DataSourceID, m.MappingType, m.MappingConfirmedByUser = "", "", "", false
+	m.ReviewStatus, m.ReviewedBy, m.ReviewedAt = ReviewPending, "", time.Time{}
+	if m.ConfidenceScore != nil {
+		m.ConfidenceScore, m.MappingRationale = new(int), removedRationale
+	}
+	return m
+}
+
+// WasRemoved reports whether the report had a mapping with this id that was removed.
+func WasRemoved(ctx context.Context, db bun.IDB, cycleID, reportID, mappingID string) (removed bool, err error) {
+	err = db.NewRaw("select exists (select from removed_mappings where mapping_id = ? and cycle_id = ? and report_id = ?)",
+		mappingID, cycleID, reportID).Scan(ctx, &removed)
+	if err != nil {
+		return false, fmt.Errorf("removed mapping %s: %w", mappingID, err)
+	}
+	return removed, nil
+}

@@ -1,0 +1,330 @@
+package schema_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+func line(number, name string) schema.Attribute {
+	return schema.Attribute{LineItemNumber: number, AttributeName: name}
+}
+
+// planned is a report with three attributes, of which the second is mapped and the third mapped and confirmed.
+func planned() schema.ReportData {
+	return schema.ReportData{
+		Attributes: attributes(line("1", "Balance"), line("2", "Limit"), line("3", "Rate")),
+		Columns:    columns(column("Loans", "BAL"), column("Loans", "LMT"), column("Loans", "RT"), column("Cards", "BAL")),
+		Mappings: slices.Values([]schema.MappingRow{
+			{Line: 2, LineItemNumber: "2", SourceField: "svc.LOANS.LMT"}, {Line: 3, LineItemNumber: "3", SourceField: "svc.LOANS.RT", Confirmed: true},
+		}),
+	}
+}
+
+// mappingsOf returns the mappings of the report by attribute name.
+func mappingsOf(t *testing.T, db *schema.DB) map[string]schema.ListedMapping {
+	t.Helper()
+	list, err := schema.ListMappings(t.Context(), db, schema.MappingFilter{CycleID: "c", ReportID: "r"}, "", "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mappings := map[string]schema.ListedMapping{}
+	for _, m := range list {
+		mappings[m.AttributeName] = m
+	}
+	return mappings
+}
+
+func names(rows schema.GoneRows) []string {
+	var all []string
+	for _, row := range rows.First {
+		name := row.Name
+		if row.Confirmed {
+			name += " (confirmed)"
+		}
+		all = append(all, name)
+	}
+	return all
+}
+
+func TestAnImportListsWhatItNoLongerContains(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	if done := loaded(t, db, planned()); done.Gone.Attributes.Count+done.Gone.Columns.Count != 0 {
+		t.Errorf("of a new report something is gone: %+v", done.Gone)
+	}
+	next := schema.ReportData{Attributes: attributes(line("1", "Balance")), Columns: columns(column("Loans", "BAL"))}
+	for range 2 { // nothing is removed unless the import asks for it
+		done := loaded(t, db, next)
+		got := [][]string{names(done.Gone.Attributes), names(done.Gone.Columns)}
+		want := [][]string{{"Limit", "Rate (confirmed)"}, {"svc.LOANS.LMT", "svc.LOANS.RT (confirmed)"}}
+		if diff := cmp.Diff(want, got); diff != "" || done.Attributes.Removed != 0 {
+			t.Errorf("what is gone differs (-want +got):\n%s", diff)
+		}
+	}
+	// A file of columns says nothing of attributes.
+	if done := loaded(t, db, schema.ReportData{Columns: next.Columns}); done.Gone.Attributes.Count != 0 || done.Gone.Columns.Count != 2 {
+		t.Errorf("without attributes, what is gone is %+v", done.Gone)
+	}
+}
+
+func TestPruningRemovesEverythingOrNothing(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	loaded(t, db, planned())
+	next := schema.ReportData{
+		Attributes: attributes(line("1", "Balance"), line("4", "New")), Columns: columns(column("Loans", "BAL")), Prune: schema.PruneUnconfirmed,
+	}
+	_, err := load(t.Context(), db, next)
+	if held, ok := errors.AsType[*schema.ConfirmedError](err); !ok || held.Count != 2 {
+		t.Fatalf("error is %v, want that a person has confirmed two", err)
+	}
+	if got := mappingsOf(t, db); len(got) != 3 || got["Limit"].SourceField == "" {
+		t.Errorf("something was removed or added: %+v", got)
+	}
+	next.Prune = schema.PruneConfirmed
+	done := loaded(t, db, next)
+	if done.Attributes != (schema.Tally{Added: 1, Unchanged: 1, Removed: 2}) || done.Columns.Removed != 2 || done.Mappings.Removed != 2 {
+		t.Errorf("imported %+v", done)
+	}
+	if got := mappingsOf(t, db); len(got) != 2 {
+		t.Errorf("mappings are %+v", got)
+	}
+	report, err := schema.FindReport(t.Context(), db, "c", "r")
+	if err != nil || report.MappingCount != 2 {
+		t.Errorf("the report counts %d mappings (%v)", report.MappingCount, err)
+	}
+	changes, err := schema.UnannouncedPlanningChanges(t.Context(), db, 10)
+	if err != nil || len(changes) != 2 || changes[1].Counts.Attributes.Removed != 2 || changes[1].Counts.Columns.Removed != 2 {
+		t.Errorf("recorded changes are %+v (%v)", changes, err)
+	}
+	// The same identity later is another attribute, unmapped.
+	loaded(t, db, schema.ReportData{Attributes: attributes(line("3", "Rate"))})
+	if m := mappingsOf(t, db)["Rate"]; m.SourceField != "" || m.MappingConfirmedByUser {
+		t.Errorf("the attribute that came back has the mapping %+v", m)
+	}
+}
+
+func TestARemovedColumnIsNeitherMappedNorSuggested(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	loaded(t, db, planned())
+	before := mappingsOf(t, db)
+	for name, set := range map[string]string{
+		"Balance": `source_field = 'svc.LOANS.BAL', data_source_id = (select id from data_sources where name = 'Cards'),
+			suggested_source_field = 'svc.LOANS.LMT', confidence_score = 80,
+			alternative_mappings = '[{"source_field": "svc.LOANS.LMT", "score": 3, "reason": ""}, {"source_field": "svc.LOANS.RT", "score": 2, "reason": ""}]'`,
+		"Limit": "confidence_score = 90, mapping_rationale = 'the words fit', review_status = 'rejected', reviewed_by = 'mia', reviewed_at = now()",
+	} {
+		if _, err := db.NewRaw("update pde_mappings set "+set+" where id = ?", before[name].ID).Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove := func(name string, confirmed bool) error {
+		var c schema.SourceColumn
+		err := db.NewSelect().Model(&c).Where("column_name = ? and data_source_id = (select id from data_sources where name = 'Loans')", name).Scan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in(t.Context(), db, func(tx bun.Tx) error {
+			return schema.RemoveColumn(t.Context(), tx, removal(confirmed), c.DataSourceID, c.ID)
+		})
+	}
+	for _, name := range []string{"LMT", "BAL"} {
+		if err := remove(name, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, held := errors.AsType[*schema.ConfirmedError](remove("RT", false)); !held {
+		t.Error("the column of a confirmed mapping was removed")
+	}
+
+	got := mappingsOf(t, db)
+	if m := got["Limit"]; m.SourceField != "" || m.DataSourceID != "" || *m.ConfidenceScore != 0 || m.MappingRationale == "the words fit" || m.ReviewStatus != schema.ReviewPending {
+		t.Errorf("the mapping to the removed column is %+v", m.Mapping)
+	}
+	balance := got["Balance"]
+	if balance.SourceField != "svc.LOANS.BAL" {
+		t.Error("the mapping to a column of the same name in another data source has lost it")
+	}
+	if balance.SuggestedSourceField != "" || len(balance.AlternativeMappings) != 1 || balance.AlternativeMappings[0].SourceField != "svc.LOANS.RT" {
+		t.Errorf("the removed column is still suggested: %q, %+v", balance.SuggestedSourceField, balance.AlternativeMappings)
+	}
+	history, err := schema.ListHistory(t.Context(), db, got["Limit"].ID, time.Time{}, "", 10)
+	if err != nil || history[0].ChangedBy != "mia" || history[0].Comment != "the column was removed from the data source" {
+		t.Errorf("the history is %+v (%v)", history, err)
+	}
+	if err := remove("RT", true); err != nil {
+		t.Fatal(err)
+	}
+	if m := mappingsOf(t, db)["Rate"]; m.SourceField != "" || m.MappingConfirmedByUser {
+		t.Errorf("the confirmed mapping is %+v", m.Mapping)
+	}
+}
+
+// removal is a removal from the tests' report, by mia.
+func removal(confirmed bool) schema.Removal {
+	return schema.Removal{CycleID: "c", ReportID: "r", Author: "mia", Confirmed: confirmed}
+}
+
+func TestADataSourceIsRemovedWithItsColumns(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	data := planned()
+	data.Mappings = slices.Values(append(slices.Collect(data.Mappings), schema.MappingRow{Line: 4, LineItemNumber: "1", DataSource: "Cards"}))
+	loaded(t, db, data)
+	sources, err := schema.ListDataSources(t.Context(), db, "c", "r", "", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range sources {
+		remove := func(confirmed bool) error {
+			return in(t.Context(), db, func(tx bun.Tx) error {
+				return schema.RemoveDataSource(t.Context(), tx, removal(confirmed), source.ID)
+			})
+		}
+		err := remove(false)
+		if _, held := errors.AsType[*schema.ConfirmedError](err); held != (source.Name == "Loans") {
+			t.Errorf("%s: error is %v", source.Name, err)
+		}
+		if err != nil {
+			err = remove(true)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := remove(true); !errors.Is(err, schema.ErrNotFound) {
+			t.Errorf("removed again: %v", err)
+		}
+	}
+	for name, m := range mappingsOf(t, db) {
+		if m.SourceField != "" || m.DataSourceID != "" || m.MappingConfirmedByUser {
+			t.Errorf("the mapping of %s is %+v", name, m.Mapping)
+		}
+	}
+	if has, err := schema.HasColumns(t.Context(), db, "c", "r"); err != nil || has {
+		t.Errorf("the report has columns: %v (%v)", has, err)
+	}
+}
+
+// TestWhatIsRemovedLeavesJobsHistoryAndAuditInOrder removes an attribute and then the report of a job that has ended.
+func TestWhatIsRemovedLeavesJobsHistoryAndAuditInOrder(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 3)
+	job := schematest.ListedJob(t, db, 3)
+	r := schema.Removal{CycleID: job.CycleID, ReportID: job.ReportID, Author: "mia"}
+	attribute := read(t, db, job.ID, ids[0]).Attribute
+	removeFirst := func() error {
+		return in(t.Context(), db, func(tx bun.Tx) error { return schema.RemoveAttribute(t.Context(), tx, r, attribute.ID) })
+	}
+	if active, ok := errors.AsType[*schema.ActiveJobError](removeFirst()); !ok || active.JobID != job.ID {
+		t.Fatal("an attribute is removed while a job works on it")
+	}
+	before := read(t, db, job.ID, ids[0]).Mapping
+	if saved, err := save(t.Context(), db, job.ID, before, judged(before)); err != nil || !saved {
+		t.Fatalf("saved %v, %v", saved, err)
+	}
+	cancelAll(t, db, job.ID)
+
+	second := read(t, db, job.ID, ids[1]).Attribute
+	for _, id := range []string{attribute.ID, second.ID} {
+		err := in(t.Context(), db, func(tx bun.Tx) error { return schema.RemoveAttribute(t.Context(), tx, r, id) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	lost, err := schema.CountLost(t.Context(), db, job.ID, "")
+	if err != nil || lost != 1 {
+		t.Errorf("a retry takes %d mappings (%v), want the one that is left", lost, err)
+	}
+	history, err := schema.ListHistory(t.Context(), db, ids[0], time.Time{}, "", 10)
+	if removed, errRemoved := schema.WasRemoved(t.Context(), db, job.CycleID, job.ReportID, ids[0]); err != nil || errRemoved != nil || !removed || len(history) != 1 {
+		t.Errorf("the history of the removed mapping has %d entries (%v), removed %v (%v)", len(history), err, removed, errRemoved)
+	}
+	wantClean(t, db)
+
+	if err := in(t.Context(), db, func(tx bun.Tx) error { return schema.RemoveReport(t.Context(), tx, r) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"reports", "attributes", "data_sources", "source_columns", "pde_mappings"} {
+		var n int
+		if err := db.NewRaw("select count(*) from ?", bun.Ident(table)).Scan(t.Context(), &n); err != nil || n != 0 {
+			t.Errorf("%s has %d rows (%v)", table, n, err)
+		}
+	}
+	if kept, err := schema.ReadJob(t.Context(), db, job.ID); err != nil || kept.Listed != 3 {
+		t.Errorf("the job is %+v (%v)", kept, err)
+	}
+	wantClean(t, db)
+	changes, err := schema.UnannouncedPlanningChanges(t.Context(), db, 10)
+	if err != nil || len(changes) != 3 || changes[2].Action != schema.PlanningRemoved || changes[2].Object != schema.PlanningReport || changes[2].Counts.Mappings.Removed != 1 {
+		t.Errorf("recorded changes are %+v (%v)", changes, err)
+	}
+}
+
+// cancelAll ends the job by cancelling what is queued of it.
+func cancelAll(t *testing.T, db *schema.DB, jobID string) {
+	t.Helper()
+	intend(t, db, jobID, schema.IntentCancel)
+	err := in(t.Context(), db, func(tx bun.Tx) error {
+		if _, _, err := schema.CancelItems(t.Context(), tx, jobID, "", 100); err != nil {
+			return err
+		}
+		_, err := schema.RebuildStatus(t.Context(), tx, jobID)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantClean checks everything that is stored.
+func wantClean(t *testing.T, db *schema.DB) {
+	t.Helper()
+	if _, found := check(t, db, schema.CheckScope{}); len(found) > 0 {
+		t.Errorf("check finds %q", found)
+	}
+}
+
+func TestTheAuditLogAgreesWithTheHistoryOfRemovedMappings(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	loaded(t, db, planned())
+	audit := func() {
+		t.Helper()
+		page, err := schema.UnauditedChanges(t.Context(), db, 0, "", 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var entries []schema.AuditEntry
+		for _, fact := range page.Facts {
+			entries = append(entries, schema.AuditEntry{Fact: fact, Origin: schema.FromRows, Verified: true})
+		}
+		err = in(t.Context(), db, func(tx bun.Tx) error {
+			if _, err := schema.AppendAudit(t.Context(), tx, entries); err != nil {
+				return err
+			}
+			return schema.MarkChangesAudited(t.Context(), tx, page.Audited)
+		})
+		if err != nil || len(entries) == 0 {
+			t.Fatalf("%d entries (%v)", len(entries), err)
+		}
+	}
+	audit()
+	if err := in(t.Context(), db, func(tx bun.Tx) error { return schema.RemoveReport(t.Context(), tx, removal(true)) }); err != nil {
+		t.Fatal(err)
+	}
+	audit()
+	verdict, err := schema.VerifyAudit(t.Context(), db, func(f schema.AuditFinding) { t.Errorf("found %+v", f) }, nil)
+	if err != nil || verdict.Rows != 4 {
+		t.Errorf("the verdict is %+v (%v), want 4 rows: two mappings, the import and the removal", verdict, err)
+	}
+}
