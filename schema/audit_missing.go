@@ -45,7 +45,7 @@ func factsOf(rows []AuditRow) FactQuery {
 // verifyJobs reports what the log lacks of audited jobs. It counts, and compares event by event only the jobs whose
 // counts differ or whose rows in the log disagree with the database.
 func (v *verifier) verifyJobs(ctx context.Context) error {
-	total, err := countJobs(ctx, v.db, CheckScope{})
+	total, err := CountJobs(ctx, v.db, CheckScope{})
 	if err != nil {
 		return err
 	}

@@ -68,8 +68,8 @@ func eachJobBatch(ctx context.Context, db bun.IDB, scope CheckScope, do func(job
 	}
 }
 
-// countJobs counts the jobs of the scope.
-func countJobs(ctx context.Context, db bun.IDB, scope CheckScope) (n int64, err error) {
+// CountJobs counts the jobs of the scope.
+func CountJobs(ctx context.Context, db bun.IDB, scope CheckScope) (n int64, err error) {
 	err = db.NewRaw("select count(*) from jobs where ?", scope.within("cycle_id = ?0 and report_id = ?1")).Scan(ctx, &n)
 	if err != nil {
 		return 0, fmt.Errorf("count jobs: %w", err)
@@ -79,7 +79,7 @@ func countJobs(ctx context.Context, db bun.IDB, scope CheckScope) (n int64, err 
 
 // checkJobs checks the counts, the history and the signatures of every job.
 func (c *checker) checkJobs(ctx context.Context) error {
-	total, err := countJobs(ctx, c.db, c.scope)
+	total, err := CountJobs(ctx, c.db, c.scope)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (a *app) auditVerifyCommand() *cli.Command {
 			)
 			err := a.withDatabase(ctx, cmd, func(ctx context.Context, db *schema.DB) (err error) {
 				of := map[schema.CheckKind]int64{}
-				phases := newPhases(a)
+				phases := newPhases(a, "checking")
 				defer phases.end()
 				verdict, err = schema.VerifyAudit(ctx, db, func(f schema.AuditFinding) { result.found(auditFinding(f), of) }, phases.show)
 				return err

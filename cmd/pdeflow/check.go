@@ -57,7 +57,7 @@ func (a *app) check(ctx context.Context, cmd *cli.Command) error {
 	}
 	var result checkResult
 	err = a.withDatabaseAt(ctx, cmd, at, func(ctx context.Context, db *schema.DB) error {
-		phases := newPhases(a)
+		phases := newPhases(a, "checking")
 		defer phases.end()
 		result, err = runChecks(ctx, db, scope, phases.show, &witness{url: at.nats, credentials: at.natsCredentials})
 		if errors.Is(err, schema.ErrNotFound) {

@@ -5,20 +5,22 @@ import (
 	"io"
 )
 
-// phases prints the progress of a check: a line for each phase, on a terminal with a count that is updated in place.
+// phases prints the progress of a command that reads the whole database: a line for each phase, on a terminal with a count that is updated in place.
 type phases struct {
 	w        io.Writer
+	doing    string
 	terminal bool
 	phase    string
 }
 
-func newPhases(a *app) *phases {
-	return &phases{w: a.stderr, terminal: isTerminal(a.stderr) && a.getenv("TERM") != "dumb"}
+// newPhases prints to standard error what the command is doing, such as checking.
+func newPhases(a *app, doing string) *phases {
+	return &phases{w: a.stderr, doing: doing, terminal: isTerminal(a.stderr) && a.getenv("TERM") != "dumb"}
 }
 
 // show is a [schema.Progress].
 func (p *phases) show(phase string, done, total int64) {
-	text := "checking " + phase
+	text := p.doing + " " + phase
 	switch {
 	case done > 0 && total > 0:
 		text += fmt.Sprintf(": %d of %d", done, total)

@@ -32,8 +32,15 @@ func (a *app) rebuildCommand() *cli.Command {
 }
 
 func (a *app) rebuild(ctx context.Context, db *schema.DB) error {
+	total, err := schema.CountJobs(ctx, db, schema.CheckScope{})
+	if err != nil {
+		return err
+	}
+	progress := newPhases(a, "rebuilding")
+	defer progress.end()
 	var rebuilt, differed int64
 	for before := ""; ; {
+		progress.show("job status", rebuilt, total)
 		jobs, err := schema.ListJobs(ctx, db, schema.JobFilter{}, before, jobPage)
 		if err != nil {
 			return err

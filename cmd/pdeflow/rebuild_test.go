@@ -41,6 +41,9 @@ func TestRebuildMakesEveryStatusAgainFromTheRowsAlone(t *testing.T) {
 	s.change("delete from job_status")
 	got := s.pdeflow("rebuild").ends(t, exitDone, "job "+completed+" is completed with 4 succeeded", "job "+cancelled+" is cancelled with", "4 cancelled of 4",
 		"The status of 3 jobs is computed again; 3 of them said something else before.")
+	if want := "rebuilding job status (3)\n"; got.stderr != want {
+		t.Errorf("standard error is %q, want %q", got.stderr, want)
+	}
 	if strings.Contains(got.stdout, "pending") {
 		t.Errorf("a job is pending that was not: %s", got.stdout)
 	}
