@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -20,8 +21,9 @@ const (
 
 // The kinds of findings beside those of [schema.Check].
 const (
-	checkStuck schema.CheckKind = "stuck"
-	checkAudit schema.CheckKind = "audit"
+	checkStuck   schema.CheckKind = "stuck"
+	checkRefused schema.CheckKind = "refused"
+	checkAudit   schema.CheckKind = "audit"
 )
 
 func (a *app) checkCommand() *cli.Command {
@@ -144,22 +146,26 @@ func runChecks(
 	return result, nil
 }
 
-// stuckJobs finds the jobs that do not move, and has the witness say why of those that will be named.
+// stuckJobs finds the jobs that do not move, and has the witness report why, for those that will be named.
 func stuckJobs(ctx context.Context, db *schema.DB, scope schema.CheckScope, w *witness) ([]finding, error) {
-	jobs, err := schema.StuckJobs(ctx, db, scope, stillAfter)
-	if err != nil || len(jobs) == 0 {
+	defer w.open()()
+	findings, err := blockedFindings(ctx, db, scope, w)
+	if err != nil {
 		return nil, err
 	}
-	defer w.open()()
-	findings := make([]finding, len(jobs))
+	jobs, err := schema.StuckJobs(ctx, db, scope, stillAfter)
+	if err != nil {
+		return nil, err
+	}
 	for i, job := range jobs {
 		problem := fmt.Sprintf("nothing has changed for %s: %s", job.Still.Round(time.Second), job.Why())
-		if i < namedRows {
+		// The witness would blame the dispatcher for messages that NATS refuses.
+		if i < namedRows && !strings.HasPrefix(job.BlockedBy, "NATS ") {
 			if saw := w.sees(ctx, job); saw != "" {
 				problem += "; " + saw
 			}
 		}
-		findings[i] = finding{checkStuck, "jobs", job.ID, problem}
+		findings = append(findings, finding{checkStuck, "jobs", job.ID, problem})
 	}
 	return findings, nil
 }

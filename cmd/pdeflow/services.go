@@ -105,12 +105,7 @@ type madeService struct {
 // makeServices makes the named services, all or none.
 func makeServices(names []service, w world, s settings) ([]madeService, error) {
 	var all []madeService
-	checks := []api.Check{{Name: "nats", Ask: func(context.Context) error {
-		if !w.nc.IsConnected() {
-			return events.ErrDisconnected
-		}
-		return nil
-	}}}
+	checks := natsChecks(w)
 	for _, name := range names {
 		if name == apiService {
 			continue
