@@ -77,6 +77,7 @@ func (c *Classifier) Run(ctx context.Context) error {
 	var beside sync.WaitGroup
 	beside.Go(func() { c.recurring.Run(ctx) })
 	beside.Go(func() { c.keepClear(ctx) })
+	beside.Go(func() { c.indexes.forgetEnded(ctx) })
 	defer beside.Wait()
 	defer stop()
 	return c.runner.Run(ctx)

@@ -44,23 +44,47 @@ func TestTheColumnsOfAJobAreReadOnceHoweverManyAsk(t *testing.T) {
 	}
 }
 
-func TestTheJobThatWasNotAskedForForTheLongestTimeIsForgotten(t *testing.T) {
+func TestTheIndexesOfAllJobsTakeNoMoreThanTheLimit(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	schematest.Report(t, db, 1)
 	x := newIndexes(db)
 	busy, idle := x.must(t, "busy"), x.must(t, "idle")
-	for i := range keptIndexes - 1 {
+	const kept = 4
+	x.limit = kept * busy.bytes()
+	for i := range kept {
 		x.must(t, fmt.Sprint("job", i))
 		if x.must(t, "busy") != busy {
-			t.Fatalf("the busy job is forgotten after %d others", i+1)
+			t.Fatalf("the index of the busy job is dropped after %d others", i+1)
 		}
 	}
-	if len(x.byJob) != keptIndexes {
-		t.Errorf("%d are kept", len(x.byJob))
+	if len(x.byJob) != kept {
+		t.Errorf("%d are kept, not %d", len(x.byJob), kept)
 	}
 	if x.must(t, "idle") == idle {
-		t.Error("the idle job is kept beyond the limit")
+		t.Error("the index that was used longest ago is kept beyond the limit")
+	}
+	x.limit = 1
+	if large := x.must(t, "large"); x.must(t, "large") != large || len(x.byJob) != 1 {
+		t.Errorf("an index above the limit is kept while it is in use: %d are kept", len(x.byJob))
+	}
+}
+
+func TestTheIndexOfAJobThatHasEndedIsDropped(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	schematest.Report(t, db, 1)
+	job := schematest.ListedJob(t, db, 1)
+	x := newIndexes(db)
+	first := x.must(t, job.ID)
+	if err := x.dropEnded(t.Context()); err != nil || x.must(t, job.ID) != first {
+		t.Errorf("the index of an active job is dropped, %v", err)
+	}
+	if _, err := db.NewRaw("update jobs set ended_at = now() where id = ?", job.ID).Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.dropEnded(t.Context()); err != nil || len(x.byJob) != 0 {
+		t.Errorf("%d indexes are kept, %v", len(x.byJob), err)
 	}
 }
 
