@@ -22,8 +22,8 @@ func TakeJob(ctx context.Context, tx bun.Tx, jobID string) (taken bool, err erro
 
 // MarkStarted records that the work on the job begins, unless somebody has paused or cancelled it meanwhile.
 func MarkStarted(ctx context.Context, db bun.IDB, jobID string) error {
-	_, err := db.NewRaw(`with locked as materialized (
-			select id from jobs where id = ? and started_at is null and intent = ? for no key update
+	_, err := db.NewRaw(`with `+patience+`, locked as materialized (
+			select j.id from patience, jobs j where patience.is_set <> '' and id = ? and started_at is null and intent = ? for no key update of j
 		), clock as materialized (
 			select id, clock_timestamp() as now from locked
 		)
@@ -38,8 +38,8 @@ func MarkStarted(ctx context.Context, db bun.IDB, jobID string) error {
 // SetBlocked records why the dispatcher cannot move the job at the moment, or, with an empty reason, that it can again. It writes only
 // if the reason differs from the recorded one, and increments the job's version so that the projector computes the status again.
 func SetBlocked(ctx context.Context, db bun.IDB, jobID, reason string) error {
-	_, err := db.NewRaw(`with locked as materialized (
-			select id from jobs where id = ? and blocked_by is distinct from nullif(?, '') and ended_at is null for no key update
+	_, err := db.NewRaw(`with `+patience+`, locked as materialized (
+			select j.id from patience, jobs j where patience.is_set <> '' and id = ? and blocked_by is distinct from nullif(?, '') and ended_at is null for no key update of j
 		), clock as materialized (
 			select id, clock_timestamp() as now from locked
 		)
@@ -122,6 +122,10 @@ func MarkWaitingAnnounced(ctx context.Context, db bun.IDB, jobID, waitingFor str
 // that is to be cancelled gets its items cancelled, so that a retry finds them. It returns the job as it stands after the page; the
 // page lasts or not with the transaction, and a list cut short goes on where it stopped.
 func ListItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, error) {
+	// Listing a mapping locks its row against deletion, for which it would wait while a user has locked the row.
+	if err := limitLockWait(ctx, tx); err != nil {
+		return Job{ID: jobID}, err
+	}
 	job, err := LockJob(ctx, tx, jobID)
 	if err != nil {
 		return job, err

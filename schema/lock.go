@@ -13,6 +13,14 @@ import (
 // whole tables are not limited: they are taken before the statement begins, and hold up every item of every job alike.
 const patience = "patience as materialized (select set_config('lock_timeout', '200ms', true) as is_set)"
 
+// limitLockWait does the same for the statements of a transaction that follow.
+func limitLockWait(ctx context.Context, tx bun.Tx) error {
+	if _, err := tx.NewRaw("with " + patience + " select is_set from patience").Exec(ctx); err != nil {
+		return fmt.Errorf("lock timeout: %w", err)
+	}
+	return nil
+}
+
 // LockTimedOut reports whether a statement failed because another transaction held a lock for too long.
 func LockTimedOut(err error) bool {
 	pg, ok := asPgError(err)

@@ -132,7 +132,7 @@ func cancelPage(ctx context.Context, tx bun.Tx, jobID string, limit int, which s
 	// The page is locked once, in a step of its own: a condition of the update may be evaluated repeatedly, and would find the next page
 	// each time.
 	err = tx.NewRaw(`with page as materialized (
-			select mapping_id from job_items where job_id = ? and outcome is null and ? limit ? for update
+			select mapping_id from job_items where job_id = ? and outcome is null and ? limit ? for update skip locked
 		), clock as materialized (
 			select clock_timestamp() as now from (select count(*) from page) locked
 		), cancelled as (

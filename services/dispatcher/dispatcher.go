@@ -327,7 +327,7 @@ func (d *Dispatcher) take(ctx context.Context, t task) (more bool, err error) {
 			return err
 		}
 		more, err = d.work(ctx, &t)
-		if _, ok := errors.AsType[*unpublishedError](err); err != nil && !ok {
+		if _, ok := errors.AsType[*unpublishedError](err); err != nil && !ok && !schema.LockTimedOut(err) {
 			return err
 		}
 		if reason := d.blockedBy(t, err, time.Now()); reason != t.job.BlockedBy {
@@ -341,9 +341,15 @@ func (d *Dispatcher) take(ctx context.Context, t task) (more bool, err error) {
 	return more, err
 }
 
+// blockedByLock is the reason of a job whose turn was cut short by a lock.
+const blockedByLock = "the dispatcher waits for a lock that another session holds on the job or on a mapping of its report"
+
 // blockedBy returns why the job cannot move: its turn was cut short by err, events are refused, or its lane does not move. Until enough
 // has been seen of the lane, the recorded reason stays.
 func (d *Dispatcher) blockedBy(t task, err error, now time.Time) string {
+	if schema.LockTimedOut(err) {
+		return blockedByLock
+	}
 	if err != nil {
 		return err.Error()
 	}
@@ -354,7 +360,7 @@ func (d *Dispatcher) blockedBy(t task, err error, now time.Time) string {
 		return d.stream.refused
 	}
 	reason, known := d.problem(t.job.Classifier.Lane(), now)
-	if !known {
+	if !known && t.job.BlockedBy != blockedByLock {
 		return t.job.BlockedBy
 	}
 	return reason

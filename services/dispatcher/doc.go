@@ -31,4 +31,6 @@
 //  11. A message that is in PDE_WORK and not delivered would block its item for ever, since publishing again is refused. When the consumer
 //     has nothing to deliver and nothing delivered, and the item has been refused for several AckWaits, the message is deleted and
 //     published again. A consumer that is ahead of its stream, which would skip that one too, is made anew.
+//  12. A row that a user has locked ends the turn of its job after 200 ms, and not the turns of the others: the wait for it is recorded as
+//     why the job is blocked. Locked items are left out of a page that is cancelled, and follow when their lock is gone.
 package dispatcher
