@@ -163,10 +163,12 @@ func (im *importer) removeAttributes(ctx context.Context, ids []string) error {
 // noteRemoved keeps whose mappings they were of the attributes a for which the condition holds. Its parameters begin with $3.
 func (im *importer) noteRemoved(ctx context.Context, condition string, args ...any) error {
 	args = append([]any{pgx.QueryExecModeCacheStatement, im.now, im.author}, args...)
-	_, err := im.tx.Tx.ExecContext(ctx, `insert into removed_mappings
+	//nolint:gosec // the condition is text of this package
+	query := fmt.Sprintf(`insert into removed_mappings
 			(mapping_id, cycle_id, report_id, attribute_id, attribute_name, created_at, created_by, updated_at, updated_by)
 		select m.id, m.cycle_id, m.report_id, a.id, a.attribute_name, $1::timestamptz, $2::text, $1, $2
-		from attributes a join pde_mappings m on m.attribute_id = a.id where `+condition, args...)
+		from attributes a join pde_mappings m on m.attribute_id = a.id where %s`, condition)
+	_, err := im.tx.Tx.ExecContext(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("removed mappings of report %s: %w", im.report.ReportID, err)
 	}
@@ -176,7 +178,8 @@ func (im *importer) noteRemoved(ctx context.Context, condition string, args ...a
 // delete deletes the rows for which the condition holds, and counts them.
 func (im *importer) delete(ctx context.Context, table, condition string, args ...any) (int64, error) {
 	args = append([]any{pgx.QueryExecModeCacheStatement}, args...)
-	result, err := im.tx.Tx.ExecContext(ctx, "delete from "+table+" where "+condition, args...)
+	query := fmt.Sprintf("delete from %s where %s", table, condition) //nolint:gosec // both are text of this package
+	result, err := im.tx.Tx.ExecContext(ctx, query, args...)
 	if err != nil {
 		return 0, fmt.Errorf("remove from %s: %w", table, err)
 	}
@@ -186,8 +189,10 @@ func (im *importer) delete(ctx context.Context, table, condition string, args ..
 // selectColumns reads columns c, in the order of their ids.
 func (im *importer) selectColumns(ctx context.Context, where string, args ...any) ([]SourceColumn, error) {
 	args = append([]any{pgx.QueryExecModeCacheStatement}, args...)
-	rows, err := im.tx.Tx.QueryContext(ctx, `select c.id, c.data_source_id, c.identity, c.schema_name, c.table_name, c.column_name
-		from source_columns c `+where+" order by c.id", args...)
+	//nolint:gosec // the condition is text of this package
+	query := fmt.Sprintf(`select c.id, c.data_source_id, c.identity, c.schema_name, c.table_name, c.column_name
+		from source_columns c %s order by c.id`, where)
+	rows, err := im.tx.Tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("source columns of report %s: %w", im.report.ReportID, err)
 	}
