@@ -236,3 +236,30 @@ func TestATurnAsksOnceWhichOfAThousandJobsHaveWork(t *testing.T) {
 		}
 	}
 }
+
+func TestAStreamThatIsNearlyFullIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t)
+	k.job("cards", 3)
+	d := k.dispatcher(Options{})
+	look := func() {
+		d.stream.measured = time.Time{}
+		k.turns(d)
+	}
+	k.limit(events.StreamEvents, 1<<20, jetstream.DiscardOld)
+	look()
+	if n := k.Log.Count("80 % full"); n != 0 {
+		t.Errorf("a stream with room is logged %d times", n)
+	}
+	news, err := k.JS.Stream(t.Context(), events.StreamEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.limit(events.StreamEvents, int64(news.CachedInfo().State.Bytes)+1, jetstream.DiscardOld) //nolint:gosec // a few kilobytes
+	for range 3 {
+		look()
+	}
+	if n := k.Log.Count("80 % full"); n != 1 {
+		t.Errorf("a stream that is nearly full is logged %d times", n)
+	}
+}

@@ -90,7 +90,7 @@ func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, log *s
 		lanes: map[schema.Lane]*watch{}, bells: bells{rung: map[string]time.Time{}},
 		stream: stream{
 			publish:   events.NewPublisher(js, source),
-			connected: func() bool { return js.Conn().IsConnected() },
+			connected: func() bool { return js.Conn().IsConnected() }, full: map[string]bool{},
 		},
 	}
 	d.setReady(errors.New("the loop has had no whole turn yet"))
@@ -209,6 +209,7 @@ func (d *Dispatcher) turn(ctx context.Context) (more bool, err error) {
 	note(d.publishPlanning(ctx))
 	note(d.ringBells(ctx))
 	note(d.probe(ctx, jobs, due))
+	d.watchRoom(ctx, now)
 	if lost {
 		// The stream was deleted, or the server lost its store: what was published before is gone too.
 		d.forget()

@@ -24,6 +24,9 @@ type stream struct {
 	undeclared error
 	// published and probed are when an event was published last, and when one was to find out whether that works.
 	published, probed time.Time
+	// measured is when the streams were last measured, and full are those that were nearly full then.
+	measured time.Time
+	full     map[string]bool
 }
 
 // unpublishedError is an error of NATS. Its text is for users, and the same for the same reason.

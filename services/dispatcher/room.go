@@ -1,0 +1,39 @@
+package dispatcher
+
+import (
+	"context"
+	"time"
+
+	"github.com/pdeflow/pdeflow/events"
+)
+
+// roomEvery is how often the loop looks how full the streams are.
+const roomEvery = 10 * time.Second
+
+// watchRoom logs once that a stream holds more than four fifths of what it may hold, and once that it no longer does. An error is left to
+// the next publish.
+func (d *Dispatcher) watchRoom(ctx context.Context, now time.Time) {
+	if now.Sub(d.stream.measured) < roomEvery || !d.stream.connected() {
+		return
+	}
+	d.stream.measured = now
+	for _, name := range []string{events.StreamEvents, events.StreamWork} {
+		found, err := d.js.Stream(ctx, name)
+		if err != nil {
+			return
+		}
+		info := found.CachedInfo()
+		limit, held := info.Config.MaxBytes, info.State.Bytes
+		full := limit > 0 && held > uint64(limit)/5*4 //nolint:gosec // positive
+		if full == d.stream.full[name] {
+			continue
+		}
+		d.stream.full[name] = full
+		if full {
+			d.log.WarnContext(ctx, "stream is more than 80 % full; raise its max_bytes, or PDE_EVENTS discards events that are younger than 30 days",
+				"stream", name, "bytes", held, "max_bytes", limit)
+		} else {
+			d.log.InfoContext(ctx, "stream has room again", "stream", name, "bytes", held, "max_bytes", limit)
+		}
+	}
+}
