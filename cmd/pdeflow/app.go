@@ -82,6 +82,7 @@ func (a *app) root(w io.Writer) *cli.Command {
 			a.rulesCommand(),
 			a.tokenCommand(),
 			a.contextCommand(),
+			a.readyCommand(),
 			a.versionCommand(),
 			a.helpCommand(),
 			a.completionCommand(),

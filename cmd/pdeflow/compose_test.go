@@ -141,9 +141,9 @@ func environment(container types.ServiceConfig, name string) string {
 // The command lines that the containers may have, as the contract of the program has them.
 func TestComposeGivesCommandLinesThatPdeflowUnderstands(t *testing.T) {
 	t.Parallel()
-	understood := regexp.MustCompile(`^(serve( --(services|listen) [a-z0-9.:]+)+|migrate up|check)$`)
+	understood := regexp.MustCompile(`^(serve( --(services|listen|health-listen) [a-z0-9.:]+)+|migrate up|check)$`)
 	for name, container := range mustLoadCompose(t).Services {
-		if line := strings.Join(container.Command, " "); container.Build != nil && !understood.MatchString(line) {
+		if line := strings.Join(container.Command, " "); container.Image == programImage && !understood.MatchString(line) {
 			t.Errorf("%s runs pdeflow %s", name, line)
 		}
 		if len(container.Entrypoint) > 0 {
@@ -168,6 +168,65 @@ func TestComposeStartsServicesAfterWhatTheyNeed(t *testing.T) {
 	for _, name := range []string{"postgres", "nats"} {
 		if check := project.Services[name].HealthCheck; check == nil || len(check.Test) == 0 {
 			t.Errorf("%s is waited for and has no health check", name)
+		}
+	}
+}
+
+// programImage is the image that the repository's Dockerfile makes.
+const programImage = "pdeflow:local"
+
+// Builders that export the same tag at once fail with "already exists" on a machine that does not have the image yet.
+func TestComposeBuildsTheImageOnceBeforeAnyServiceUsesIt(t *testing.T) {
+	t.Parallel()
+	project := mustLoadCompose(t)
+	builders := 0
+	for name, container := range project.Services {
+		if container.Image != programImage {
+			continue
+		}
+		if container.Build != nil {
+			builders++
+			if name != "migrate" || container.PullPolicy != types.PullPolicyBuild {
+				t.Errorf("%s builds the image with pull policy %q; want migrate to build it, always", name, container.PullPolicy)
+			}
+			continue
+		}
+		if container.PullPolicy != types.PullPolicyNever {
+			t.Errorf("%s has pull policy %q: it would look for %s in a registry", name, container.PullPolicy, programImage)
+		}
+		if _, waits := container.DependsOn["migrate"]; !waits {
+			t.Errorf("%s does not wait for migrate, which builds its image", name)
+		}
+	}
+	if builders != 1 {
+		t.Errorf("%d services build %s, want one", builders, programImage)
+	}
+}
+
+func TestComposeAsksEachServiceAboutItsOwnHealth(t *testing.T) {
+	t.Parallel()
+	project := mustLoadCompose(t)
+	for _, name := range services() {
+		container := project.Services[name]
+		flag := "--health-listen"
+		if name == "api" {
+			flag = "--listen"
+		}
+		i := slices.Index(container.Command, flag)
+		if i < 0 || container.HealthCheck == nil {
+			t.Errorf("%s has no %s or no health check", name, flag)
+			continue
+		}
+		_, port, err := net.SplitHostPort(container.Command[i+1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"CMD", "/usr/local/bin/pdeflow", "ready", "--server", "http://127.0.0.1:" + port}
+		if got := []string(container.HealthCheck.Test); !slices.Equal(got, want) {
+			t.Errorf("%s is asked by %v, want %v", name, got, want)
+		}
+		if !strings.Contains(readFile(t, "cmd/pdeflow/Dockerfile"), `ENTRYPOINT ["`+want[1]+`"]`) {
+			t.Errorf("the image has no %s", want[1])
 		}
 	}
 }
@@ -246,10 +305,10 @@ func TestComposeStartsNATSWithTheRepositorysConfiguration(t *testing.T) {
 func TestComposePinsItsImages(t *testing.T) {
 	t.Parallel()
 	for name, container := range mustLoadCompose(t).Services {
+		if container.Image != programImage && !pinned(container.Image) {
+			t.Errorf("%s runs %s, want a version to the patch", name, container.Image)
+		}
 		if container.Build == nil {
-			if !pinned(container.Image) {
-				t.Errorf("%s runs %s, want a version to the patch", name, container.Image)
-			}
 			continue
 		}
 		dockerfile := filepath.Join(container.Build.Context, container.Build.Dockerfile)

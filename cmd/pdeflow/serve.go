@@ -30,7 +30,7 @@ func (a *app) serveCommand() *cli.Command {
 				Name: "services", Value: "api,dispatcher,classifier,projector,auditor", Usage: "which services to run, separated by commas",
 			},
 			&cli.StringFlag{Name: "listen", Usage: "address of the API (default: " + defaultListen + ", or the next free port)", Sources: a.env("PDEFLOW_LISTEN")},
-			a.natsListenFlag(), a.dataDirFlag(), a.databaseFlag(),
+			a.healthListenFlag(), a.natsListenFlag(), a.dataDirFlag(), a.databaseFlag(),
 		}, a.natsFlags(), a.policyFlags(), []cli.Flag{a.secretFlag(), a.issuerFlag()}),
 		Action: a.serve,
 	}
@@ -131,7 +131,10 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 	if err := datadir.Sweep(ctx); err != nil {
 		log.WarnContext(ctx, "leftovers of earlier runs", "error", err)
 	}
-	return a.runNode(ctx, node{names: names, backends: o, settings: s, listen: cmd.String("listen"), secret: cmd.String(flagSecret), log: log})
+	return a.runNode(ctx, node{
+		names: names, backends: o, settings: s, listen: cmd.String("listen"),
+		healthListen: cmd.String("health-listen"), secret: cmd.String(flagSecret), log: log,
+	})
 }
 
 // checkServe finds what is wrong with the settings before anything is started.
@@ -139,6 +142,7 @@ func (a *app) checkServe(cmd *cli.Command) error {
 	errs := []error{
 		checkDatabase(cmd.String(flagDatabase)), checkNATS(cmd.String(flagNATS), cmd.String(flagCredentials)),
 		checkAddress("--listen (PDEFLOW_LISTEN)", cmd.String("listen"), defaultListen),
+		checkAddress("--health-listen (PDEFLOW_HEALTH_LISTEN)", cmd.String("health-listen"), exampleHealthListen),
 		checkAddress("--nats-listen", cmd.String("nats-listen"), localnats.DefaultListen),
 	}
 	if secret := cmd.String(flagSecret); secret != "" {
@@ -180,6 +184,8 @@ type node struct {
 	settings settings
 	// listen is the API's address; empty means the default one or the next that is free.
 	listen string
+	// healthListen is the address of --health-listen; empty means none.
+	healthListen string
 	// secret signs tokens; empty means the data directory's.
 	secret string
 	// token is what the commands of this machine use; there is none without the API.
@@ -207,6 +213,12 @@ func (a *app) runNode(ctx context.Context, n node) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
+	if n.settings.health, err = listenHealth(ctx, n.healthListen); err != nil {
+		return err
+	}
+	if n.settings.health != nil {
+		defer n.settings.health.Close() //nolint:errcheck // serving it has closed it already, unless that was never reached
+	}
 	at := address{Run: datadir.Run{NATS: b.natsURL, Database: b.databaseURL}, db: b.db}
 	if slices.Contains(n.names, apiService) {
 		unpublish, err := a.openAPI(ctx, &n, &at)

@@ -67,6 +67,8 @@ type world struct {
 
 // settings are what single services need besides.
 type settings struct {
+	// health is where a process answers about its health besides the api; nil if nowhere.
+	health net.Listener
 	// listener, verify and classifier are for the api.
 	listener   net.Listener
 	verify     api.Verify
@@ -85,11 +87,15 @@ type runner interface {
 
 // runServices runs the named services until ctx ends or one of them fails, which ends the others.
 func runServices(ctx context.Context, names []service, w world, s settings) error {
-	made, err := makeServices(names, w, s)
+	made, checks, err := makeServices(names, w, s)
 	if err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	if s.health != nil {
+		handler := api.HealthHandler(version(), append([]api.Check{api.DatabaseCheck(w.db)}, checks...))
+		group.Go(func() error { return serveHealth(ctx, s.health, handler) })
+	}
 	for _, m := range made {
 		group.Go(func() error { return named(m.name, m.run(ctx)) })
 	}
@@ -102,16 +108,17 @@ type madeService struct {
 	run  func(context.Context) error
 }
 
-// makeServices makes the named services, all or none.
-func makeServices(names []service, w world, s settings) ([]madeService, error) {
-	var all []madeService
-	checks := natsChecks(w)
+// makeServices makes the named services, all or none, and the checks of what they need besides the database. The api accepts jobs while
+// NATS or another service is down; a process without the api can do nothing then.
+func makeServices(names []service, w world, s settings) (all []madeService, checks []api.Check, err error) {
+	required := !slices.Contains(names, apiService)
+	checks = natsChecks(w)
 	for _, name := range names {
 		if name == apiService {
 			continue
 		}
 		made := newService(name, w, s)
-		checks = append(checks, api.Check{Name: string(name), Ask: func(context.Context) error { return made.Ready() }})
+		checks = append(checks, api.Check{Name: string(name), Required: required, Ask: func(context.Context) error { return made.Ready() }})
 		all = append(all, madeService{name, made.Run})
 	}
 	if slices.Contains(names, apiService) {
@@ -119,11 +126,12 @@ func makeServices(names []service, w world, s settings) ([]madeService, error) {
 			Verify: s.verify, Classifier: s.classifier, Checks: checks, Version: version(), Events: w.nc, Log: w.log.With("service", apiService),
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		checks = append(checks, server.Check())
 		all = append(all, madeService{apiService, func(ctx context.Context) error { return server.Run(ctx, s.listener) }})
 	}
-	return all, nil
+	return all, checks, nil
 }
 
 func newService(name service, w world, s settings) runner {

@@ -72,7 +72,7 @@ func TestNoServiceRunsWhereOneCannotBeMade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	makeable, err := makeServices([]service{dispatcherService, apiService}, world{db: s.db, js: js, log: slog.New(slog.DiscardHandler)}, settings{})
+	makeable, _, err := makeServices([]service{dispatcherService, apiService}, world{db: s.db, apiDB: s.db, js: js, log: slog.New(slog.DiscardHandler)}, settings{})
 	if err == nil || len(makeable) > 0 || !strings.Contains(err.Error(), "verify tokens") {
 		t.Errorf("without anything to verify tokens with, %d services would run (%v)", len(makeable), err)
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"sync"
@@ -55,6 +56,12 @@ type CheckedState struct {
 	Reason string `json:"reason,omitempty" doc:"Why it is down."`
 }
 
+// The values of [Readiness.Status].
+const (
+	Ready    = "ready"
+	notReady = "not ready"
+)
+
 func (s *Server) registerHealth() {
 	route(s, "", huma.Operation{
 		OperationID: "healthz", Method: http.MethodGet, Path: "/healthz", Tags: []string{"operating"},
@@ -78,19 +85,43 @@ type readinessOutput struct {
 }
 
 func (s *Server) readyz(ctx context.Context, _ *struct{}) (*readinessOutput, error) {
-	checks := append([]Check{{Name: "postgres", Required: true, Ask: s.askDatabase}, {Name: "api", Required: true, Ask: s.askSelf}}, s.checks...)
-	out := &readinessOutput{Status: http.StatusOK, Body: Readiness{Status: "ready", Checks: make([]CheckedState, len(checks))}}
+	status, readiness := readinessOf(ctx, append([]Check{DatabaseCheck(s.db), s.Check()}, s.checks...))
+	return &readinessOutput{Status: status, Body: readiness}, nil
+}
+
+// readinessOf asks every check at once.
+func readinessOf(ctx context.Context, checks []Check) (status int, readiness Readiness) {
+	readiness = Readiness{Status: Ready, Checks: make([]CheckedState, len(checks))}
 	var asked sync.WaitGroup
 	for i, check := range checks {
-		asked.Go(func() { out.Body.Checks[i] = check.state(ctx) })
+		asked.Go(func() { readiness.Checks[i] = check.state(ctx) })
 	}
 	asked.Wait()
+	status = http.StatusOK
 	for i, check := range checks {
-		if check.Required && out.Body.Checks[i].State == Down {
-			out.Status, out.Body.Status = http.StatusServiceUnavailable, "not ready"
+		if check.Required && readiness.Checks[i].State == Down {
+			status, readiness.Status = http.StatusServiceUnavailable, notReady
 		}
 	}
-	return out, nil
+	return status, readiness
+}
+
+// HealthHandler answers /healthz and /readyz as a [Server] does, for a process that has none.
+func HealthHandler(version string, checks []Check) http.Handler {
+	mux := http.NewServeMux()
+	answer := func(w http.ResponseWriter, status int, body any) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(body) // the client may be gone
+	}
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, Health{Status: "ok", Version: version})
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		status, readiness := readinessOf(r.Context(), checks)
+		answer(w, status, readiness)
+	})
+	return mux
 }
 
 func (c Check) state(ctx context.Context) CheckedState {
@@ -102,14 +133,19 @@ func (c Check) state(ctx context.Context) CheckedState {
 	return CheckedState{Name: c.Name, State: Up}
 }
 
-// askDatabase leaves out what the driver reports, which names hosts and users.
-func (s *Server) askDatabase(ctx context.Context) error {
-	err := s.db.Writable(ctx)
-	if err != nil && !schema.IsReadOnly(err) {
-		return errors.New("it does not answer")
-	}
-	return err
+// DatabaseCheck checks that the database answers and accepts writes. It leaves out what the driver reports, which names hosts and users.
+func DatabaseCheck(db *schema.DB) Check {
+	return Check{Name: "postgres", Required: true, Ask: func(ctx context.Context) error {
+		err := db.Writable(ctx)
+		if err != nil && !schema.IsReadOnly(err) {
+			return errors.New("it does not answer")
+		}
+		return err
+	}}
 }
+
+// Check checks that the server is not stopping.
+func (s *Server) Check() Check { return Check{Name: "api", Required: true, Ask: s.askSelf} }
 
 func (s *Server) askSelf(context.Context) error {
 	select {

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pdeflow/pdeflow/events/eventstest"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+// Each service runs in a process of its own, as docker-compose.yml runs it.
+func TestEveryServiceAnswersAboutItsOwnHealth(t *testing.T) {
+	t.Parallel()
+	nats := eventstest.Start(t)
+	database := schematest.URL(t)
+	if _, err := schema.Migrate(t.Context(), schematest.New(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range allServices() {
+		address := freeAddress(t)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan said)
+		go func() {
+			ended <- pdeflow(ctx, nil, "serve", "--services", string(name), "--health-listen", address, "--listen", freeAddress(t),
+				"--database-url", database, "--nats-url", nats.URL(), "--data-dir", t.TempDir())
+		}()
+		server := "http://" + address
+		awaitReady(t, server)
+		pdeflow(t.Context(), nil, "ready", "--server", server).ends(t, exitDone, "ready\n  postgres     up\n", "  nats         up\n", "  "+string(name))
+		response, err := http.Get(server + "/healthz") //nolint:noctx // a process on this machine
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.Body.Close(); response.StatusCode != http.StatusOK {
+			t.Errorf("%s: /healthz answers %s", name, response.Status)
+		}
+		stop()
+		(<-ended).ends(t, exitDone)
+	}
+}
+
+func TestReadyFailsIfTheProcessCannotWorkOrDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	nats := eventstest.Start(t)
+	address := freeAddress(t)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan said)
+	go func() {
+		ended <- pdeflow(ctx, nil, "serve", "--services", "dispatcher", "--health-listen", address, "--database-url", schematest.URL(t), "--nats-url", nats.URL())
+	}()
+	server := "http://" + address
+	awaitReady(t, server)
+	nats.Stop()
+	var reply said
+	for deadline := time.Now().Add(time.Minute); reply.code != exitFailed; {
+		reply = pdeflow(t.Context(), nil, "ready", "--server", server)
+		if time.Now().After(deadline) {
+			t.Fatalf("without NATS the dispatcher is %+v", reply)
+		}
+	}
+	if !strings.HasPrefix(reply.stdout, "not ready\n") || !strings.Contains(reply.stdout, "nats         down") {
+		t.Errorf("without NATS it prints %q", reply.stdout)
+	}
+	stop()
+	(<-ended).ends(t, exitDone)
+	pdeflow(t.Context(), nil, "ready", "--server", server).ends(t, exitFailed, "connection refused")
+}
+
+func awaitReady(t *testing.T, server string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; {
+		readiness, err := askReadiness(t.Context(), server)
+		if err == nil && readiness.Status == "ready" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is not ready: %+v, %v", server, readiness, err)
+		}
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
