@@ -32,4 +32,11 @@
 //  11. An import without Prune removes nothing. It lists the attributes that its file of attributes does not contain, and the columns that
 //     its file of columns does not contain of the data sources it names: another data source may be imported from another file.
 //  12. A text that identifies a row can be longer than an index takes, so identities over 1,000 bytes are stored as digests.
+//  13. Every order of the list of mappings has an index that ends in the id, and the filters are written with the indexed expressions,
+//     so that a page, or no match, is found without reading the report. That is the price of six index entries when a mapping first gets
+//     its column; a later job mostly finds the same values and writes none. Two things stay linear in the report: the order by
+//     updated_at, whose index every write would have to change, and the search for a text, which would need an index of all parts of
+//     words.
+//  14. The counts of a report are the sum of rows that triggers add and no writer updates, so that workers do not wait for each other;
+//     the projector sums them up every two seconds ([SumMappingCounts]).
 package schema

@@ -181,6 +181,14 @@ func (s MappingSort) key() (expr, as string) {
 	}
 }
 
+// id orders what is equal in the sort. Names are indexed with the attributes, whose ids are in the order of those of their mappings.
+func (s MappingSort) id() string {
+	if s == SortByAttributeName {
+		return "a.id"
+	}
+	return "m.id"
+}
+
 // MappingFilter says which mappings of a report are asked for; what is empty or nil does not matter.
 type MappingFilter struct {
 	CycleID, ReportID string
@@ -206,22 +214,27 @@ type ListedMapping struct {
 
 	Mapping
 	AttributeName string `bun:"attribute_name,scanonly"`
-	// SortKey is what the mapping was sorted by; a page continues behind it and the id.
+	// SortKey is what the mapping was sorted by, and SortID the order of mappings that are equal in it. A page continues behind them.
 	SortKey string `bun:"sort_key,scanonly"`
+	SortID  string `bun:"sort_id,scanonly"`
 }
 
-// ListMappings lists at most limit mappings behind the one with this sort key and id, from the start where the id is empty.
+// ListMappings lists at most limit mappings behind the one with this sort key and sort id, from the start where the id is empty.
 func ListMappings(ctx context.Context, db bun.IDB, filter MappingFilter, afterKey, afterID string, limit int) ([]ListedMapping, error) {
 	expr, as := filter.Sort.key()
+	id := filter.Sort.id()
 	direction, behind := "asc", ">"
 	if filter.Descending {
 		direction, behind = "desc", "<"
 	}
 	var mappings []ListedMapping
-	query := selectMappings(db, &mappings, expr).Where("m.cycle_id = ? and m.report_id = ?", filter.CycleID, filter.ReportID)
-	query = filter.where(query).OrderExpr(expr + " " + direction + ", m.id " + direction).Limit(int64(limit))
+	query := selectMappings(db, &mappings, expr, id).Where("m.cycle_id = ? and m.report_id = ?", filter.CycleID, filter.ReportID)
+	if filter.Sort == SortByAttributeName {
+		query = query.Where("a.cycle_id = ? and a.report_id = ?", filter.CycleID, filter.ReportID)
+	}
+	query = filter.where(query).OrderExpr(expr + " " + direction + ", " + id + " " + direction).Limit(int64(limit))
 	if afterID != "" {
-		query = query.Where("("+expr+", m.id) "+behind+" (?::"+as+", ?)", afterKey, afterID)
+		query = query.Where("("+expr+", "+id+") "+behind+" (?::"+as+", ?)", afterKey, afterID)
 	}
 	if err := query.Scan(ctx); err != nil {
 		return nil, fmt.Errorf("mappings of report %s: %w", filter.ReportID, err)
@@ -232,16 +245,24 @@ func ListMappings(ctx context.Context, db bun.IDB, filter MappingFilter, afterKe
 // FindMapping reads one mapping of the report. It returns [ErrNotFound] where the report has no such mapping.
 func FindMapping(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (ListedMapping, error) {
 	var mapping ListedMapping
-	err := selectMappings(db, &mapping, "m.id").Where("m.id = ? and m.cycle_id = ? and m.report_id = ?", id, cycleID, reportID).Scan(ctx)
+	err := selectMappings(db, &mapping, "m.id", "m.id").
+		Where("m.id = ? and m.cycle_id = ? and m.report_id = ?", id, cycleID, reportID).Scan(ctx)
 	if err != nil {
 		return mapping, notFound(err, "mapping "+id)
 	}
 	return mapping, nil
 }
 
-func selectMappings(db bun.IDB, into any, key string) *bun.SelectQuery {
-	return db.NewSelect().Model(into).ColumnExpr("m.*, a.attribute_name").ColumnExpr("(" + key + ")::text as sort_key").
+func selectMappings(db bun.IDB, into any, key, id string) *bun.SelectQuery {
+	return db.NewSelect().Model(into).ColumnExpr("m.*, a.attribute_name").ColumnExpr("(" + key + ")::text as sort_key, " + id + " as sort_id").
 		Join("join attributes a on a.id = m.attribute_id")
+}
+
+// equals asks for the mappings with this value, in terms of the expression that is indexed.
+func (s MappingSort) equals(query *bun.SelectQuery, value string) *bun.SelectQuery {
+	expr, _ := s.key()
+	column := "m." + string(s)
+	return query.Where(expr+" = "+strings.Replace(expr, column, "?", 1), value)
 }
 
 func (f MappingFilter) where(query *bun.SelectQuery) *bun.SelectQuery {
@@ -254,22 +275,31 @@ func (f MappingFilter) where(query *bun.SelectQuery) *bun.SelectQuery {
 			m.source_field) ilike ?`, pattern)
 	}
 	if f.InformationSecurityClassification != "" {
-		query = query.Where("m.information_security_classification = ?", f.InformationSecurityClassification)
+		query = SortByClassification.equals(query, string(f.InformationSecurityClassification))
 	}
 	if f.Criticality != "" {
-		query = query.Where("m.criticality = ?", f.Criticality)
+		query = SortByCriticality.equals(query, string(f.Criticality))
 	}
 	if f.ReviewStatus != "" {
-		query = query.Where("m.review_status = ?", f.ReviewStatus)
+		query = SortByReviewStatus.equals(query, string(f.ReviewStatus))
 	}
-	if f.Unmapped != nil {
-		query = query.Where("(m.source_field is null) = ?", *f.Unmapped)
+	if f.Unmapped != nil && *f.Unmapped {
+		query = query.Where("m.source_field is null")
 	}
-	if f.MinConfidence != nil {
-		query = query.Where("m.confidence_score >= ?", *f.MinConfidence)
+	if f.Unmapped != nil && !*f.Unmapped {
+		field, _ := SortBySourceField.key()
+		query = query.Where(field + " > ''")
 	}
-	if f.MaxConfidence != nil {
-		query = query.Where("m.confidence_score <= ?", *f.MaxConfidence)
+	if f.MinConfidence != nil || f.MaxConfidence != nil {
+		confidence, _ := SortByConfidence.key()
+		low, high := 0, 100
+		if f.MinConfidence != nil {
+			low = *f.MinConfidence
+		}
+		if f.MaxConfidence != nil {
+			high = *f.MaxConfidence
+		}
+		query = query.Where(confidence+" between ? and ?", low, high)
 	}
 	return query
 }

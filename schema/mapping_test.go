@@ -83,7 +83,7 @@ func TestPagesOfMappingsMakeUpTheWholeList(t *testing.T) {
 					}
 					got = append(got, idsOf(page)...)
 					last := page[len(page)-1]
-					key, id = last.SortKey, last.ID
+					key, id = last.SortKey, last.SortID
 				}
 				if diff := cmp.Diff(idsOf(whole), got); diff != "" {
 					t.Errorf("%s, descending %v: pages of %d differ from the list (-list +pages):\n%s", sort, descending, limit, diff)
@@ -232,8 +232,8 @@ func TestReportsCountTheirMappings(t *testing.T) {
 		t.Errorf("behind the first is %+v (%v)", behind, err)
 	}
 	page, err := schema.ListReports(t.Context(), db, "", "", 1)
-	if err != nil || len(page) != 2 || page[0].Pending != 3 || page[1].ReportID != "r" || page[1].Pending+page[1].HRCI+page[1].Unclassified != 0 {
-		t.Errorf("a page of one is %+v (%v), want the next one too, without its counts", page, err)
+	if err != nil || len(page) != 1 || page[0].Pending != 3 {
+		t.Errorf("a page of one is %+v (%v)", page, err)
 	}
 }
 

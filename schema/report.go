@@ -148,28 +148,44 @@ type ReportSummary struct {
 	NeedsRevision int64 `bun:"needs_revision"`
 }
 
-// ListReports lists at most limit reports behind this one, in the order of cycle and report, and where there are more the next one too,
-// of which nothing is counted. Counting reads every mapping of a report, and that one only shows that there is another page.
+// ListReports lists at most limit reports behind this one, in the order of cycle and report.
 func ListReports(ctx context.Context, db bun.IDB, afterCycle, afterReport string, limit int) ([]ReportSummary, error) {
 	var reports []ReportSummary
-	err := db.NewRaw(`select r.cycle_id, r.report_id, r.name, r.mapping_count, r.created_at, r.created_by, r.updated_at, r.updated_by, c.*
-		from (
-			select *, row_number() over (order by cycle_id, report_id) <= ? as counts
-			from reports where (cycle_id, report_id) > (?, ?) order by cycle_id, report_id limit ?
-		) r cross join lateral (
-			select count(*) filter (where information_security_classification = 'HRCI') as hrci,
-				count(*) filter (where information_security_classification = 'Confidential') as confidential,
-				count(*) filter (where information_security_classification = 'Proprietary') as proprietary,
-				count(*) filter (where information_security_classification = 'Public') as public,
-				count(*) filter (where information_security_classification is null) as unclassified,
-				count(*) filter (where review_status = 'pending') as pending,
-				count(*) filter (where review_status = 'approved') as approved,
-				count(*) filter (where review_status = 'rejected') as rejected,
-				count(*) filter (where review_status = 'needs_revision') as needs_revision
-			from pde_mappings m where r.counts and m.cycle_id = r.cycle_id and m.report_id = r.report_id
-		) c order by r.cycle_id, r.report_id`, limit, afterCycle, afterReport, limit+1).Scan(ctx, &reports)
+	err := db.NewRaw(`select r.*, coalesce(c.hrci, 0) as hrci, coalesce(c.confidential, 0) as confidential,
+			coalesce(c.proprietary, 0) as proprietary, coalesce(c.public, 0) as public, coalesce(c.unclassified, 0) as unclassified,
+			coalesce(c.pending, 0) as pending, coalesce(c.approved, 0) as approved, coalesce(c.rejected, 0) as rejected,
+			coalesce(c.needs_revision, 0) as needs_revision
+		from reports r left join (
+			select cycle_id, report_id, sum(mappings) filter (where information_security_classification = 'HRCI') as hrci,
+				sum(mappings) filter (where information_security_classification = 'Confidential') as confidential,
+				sum(mappings) filter (where information_security_classification = 'Proprietary') as proprietary,
+				sum(mappings) filter (where information_security_classification = 'Public') as public,
+				sum(mappings) filter (where information_security_classification is null) as unclassified,
+				sum(mappings) filter (where review_status = 'pending') as pending,
+				sum(mappings) filter (where review_status = 'approved') as approved,
+				sum(mappings) filter (where review_status = 'rejected') as rejected,
+				sum(mappings) filter (where review_status = 'needs_revision') as needs_revision
+			from mapping_counts group by 1, 2
+		) c on c.cycle_id = r.cycle_id and c.report_id = r.report_id
+		where (r.cycle_id, r.report_id) > (?, ?) order by r.cycle_id, r.report_id limit ?`, afterCycle, afterReport, limit).Scan(ctx, &reports)
 	if err != nil {
 		return nil, fmt.Errorf("reports: %w", err)
 	}
 	return reports, nil
+}
+
+// SumMappingCounts replaces the rows of mapping_counts that were added since the last call by sums. Any number of processes may call it
+// at once: each row is deleted, and so counted, by one of them.
+func SumMappingCounts(ctx context.Context, db bun.IDB) error {
+	_, err := db.NewRaw(`with recent as (delete from mapping_counts where not summed returning *),
+		sums as (
+			delete from mapping_counts m using (select distinct cycle_id, report_id from recent) r
+			where m.summed and m.cycle_id = r.cycle_id and m.report_id = r.report_id returning m.*)
+		insert into mapping_counts
+		select cycle_id, report_id, information_security_classification, review_status, sum(mappings), true
+		from (select * from recent union all select * from sums) all_rows group by 1, 2, 3, 4 having sum(mappings) <> 0`).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("sum of mapping counts: %w", err)
+	}
+	return nil
 }

@@ -41,6 +41,8 @@ create table attributes (
 create index attributes_report on attributes (cycle_id, report_id, id);
 create index attributes_name on attributes (cycle_id, report_id, left(attribute_name, 200));
 create index attributes_line on attributes (cycle_id, report_id, line_item_number) where line_item_number <> '';
+-- The list of mappings by name. Only an import writes here, so it costs a job nothing.
+create index attributes_sorted on attributes (cycle_id, report_id, (left(lower(attribute_name), 200) collate "C"), id);
 
 create table data_sources (
     id          text collate "C" primary key,
@@ -126,6 +128,63 @@ create index pde_mappings_report on pde_mappings (cycle_id, report_id, id);
 -- The price is that a row's first mapping to a column is no heap-only update any more, 3 to 8 % of the rate of a first regeneration;
 -- later ones mostly find the same column and stay so.
 create index pde_mappings_unmapped on pde_mappings (cycle_id, report_id, id) where source_field is null;
+-- The list of mappings in its other orders, and its filters by tier, criticality, review and confidence. The expressions are those of
+-- MappingSort. There is none for updated_at: every write of a row would be a write of all of these indexes.
+create index pde_mappings_source_field on pde_mappings (cycle_id, report_id, (left(coalesce(source_field, ''), 200) collate "C"), id);
+create index pde_mappings_confidence on pde_mappings (cycle_id, report_id, (coalesce(confidence_score, -1)::integer), id);
+create index pde_mappings_classification_confidence
+    on pde_mappings (cycle_id, report_id, (coalesce(classification_confidence, -1)::integer), id);
+create index pde_mappings_tier on pde_mappings (cycle_id, report_id,
+    (coalesce(array_position('{Public,Proprietary,Confidential,HRCI}', information_security_classification), 0)), id);
+create index pde_mappings_criticality
+    on pde_mappings (cycle_id, report_id, (coalesce(array_position('{Low,Medium,High}', criticality), 0)), id);
+create index pde_mappings_review
+    on pde_mappings (cycle_id, report_id, (array_position('{pending,approved,rejected,needs_revision}', review_status)), id);
+
+-- How many mappings of a report have which tier and review status: the sum over the rows. Every writer of pde_mappings adds rows for what
+-- it changes and updates none, so that no writer waits for another; the projector adds them up. Without an index, because after that the
+-- table has a few rows for each report.
+create table mapping_counts (
+    cycle_id      text collate "C" not null,
+    report_id     text collate "C" not null,
+    information_security_classification text,
+    review_status text not null,
+    mappings      bigint not null,
+    -- Whether the row is a sum of others.
+    summed        boolean not null default false
+);
+
+create function mapping_counts_added() returns trigger language plpgsql as $$
+begin
+    insert into mapping_counts (cycle_id, report_id, information_security_classification, review_status, mappings)
+    select cycle_id, report_id, information_security_classification, review_status, count(*) from added group by 1, 2, 3, 4;
+    return null;
+end
+$$;
+create function mapping_counts_removed() returns trigger language plpgsql as $$
+begin
+    insert into mapping_counts (cycle_id, report_id, information_security_classification, review_status, mappings)
+    select cycle_id, report_id, information_security_classification, review_status, -count(*) from removed group by 1, 2, 3, 4;
+    return null;
+end
+$$;
+create function mapping_counts_changed() returns trigger language plpgsql as $$
+begin
+    insert into mapping_counts (cycle_id, report_id, information_security_classification, review_status, mappings)
+    values (old.cycle_id, old.report_id, old.information_security_classification, old.review_status, -1),
+           (new.cycle_id, new.report_id, new.information_security_classification, new.review_status, 1);
+    return null;
+end
+$$;
+create trigger mapping_counts_added after insert on pde_mappings referencing new table as added
+    for each statement execute function mapping_counts_added();
+create trigger mapping_counts_removed after delete on pde_mappings referencing old table as removed
+    for each statement execute function mapping_counts_removed();
+-- For each row and only where it matters: a later job seldom changes a tier.
+create trigger mapping_counts_changed after update on pde_mappings for each row
+    when (old.information_security_classification is distinct from new.information_security_classification
+        or old.review_status is distinct from new.review_status)
+    execute function mapping_counts_changed();
 
 -- Jobs, items and history name the report and the mappings without referring to them, because they stay when those are removed. A request
 -- for a job locks the report's row, and so does a removal; see schema.HoldReport.

@@ -21,7 +21,7 @@
 //  5. Requests that wait for a job's status share one reader per process: two statements for all of their jobs, ten times a second while
 //     events come and twice a second otherwise, however many requests wait. The row is the truth. An event only makes the next read due,
 //     because it arrives before the projector has written what follows from it; with NATS down, waiting works as well. Nor may the
-//     answers cost the jobs their speed: progress is answered at most 500 times a second over all waiting requests, a change of state
+//     answers cost the jobs their speed: progress is answered at most 250 times a second over all waiting requests, a change of state
 //     at once (statusreader.go).
 //
 //  6. Planning data changes in one transaction that holds the report's strongest lock, so an import and a job that is being asked for

@@ -195,7 +195,7 @@ func (s *Server) listMappings(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	body, err := pageOf(in.PageQuery, mappings, showMapping, func(m schema.ListedMapping) []string { return []string{in.Sort, m.SortKey, m.ID} })
+	body, err := pageOf(in.PageQuery, mappings, showMapping, func(m schema.ListedMapping) []string { return []string{in.Sort, m.SortKey, m.SortID} })
 	return &pageOutput[Mapping]{Body: body}, err
 }
 

@@ -49,7 +49,7 @@ func (s *Server) registerReports() {
 		if key == nil {
 			key = []string{"", ""}
 		}
-		reports, err := schema.ListReports(ctx, s.db, key[0], key[1], in.Limit)
+		reports, err := schema.ListReports(ctx, s.db, key[0], key[1], in.ask())
 		if err != nil {
 			return nil, err
 		}

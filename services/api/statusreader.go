@@ -23,7 +23,7 @@ const (
 	// progressRate is how many waiting requests a second are answered because a job has made progress. An answer costs about as much
 	// as a mapping, so with many clients each of them sees progress less often, and the jobs keep their speed. A change of state is
 	// not held back.
-	progressRate = 500
+	progressRate = 250
 )
 
 // statusReader reads the statuses of the jobs that requests wait for. It reads all of them with the same statements, at most once every

@@ -92,7 +92,7 @@ func TestAChangeOfStateIsNotHeldBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.mu.Lock()
-		r.waiting += 5000 // as many as let progress wait for ten seconds
+		r.waiting += 2500 // as many as let progress wait for ten seconds
 		r.mu.Unlock()
 		job.status.Store(schema.Paused)
 		began := time.Now()

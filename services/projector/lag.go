@@ -38,7 +38,7 @@ func (p *Projector) followRows(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			err := p.followOnce(ctx, now)
+			err := errors.Join(p.followOnce(ctx, now), schema.SumMappingCounts(ctx, p.db))
 			if ctx.Err() == nil {
 				p.lag.report(ctx, p, err)
 			}

@@ -1,0 +1,158 @@
+package schema_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+// counted is what the list of reports says of the one report of the database.
+func counted(t *testing.T, db *schema.DB) map[string]int64 {
+	t.Helper()
+	reports, err := schema.ListReports(t.Context(), db, "", "", 10)
+	if err != nil || len(reports) != 1 {
+		t.Fatalf("there are %d reports (%v)", len(reports), err)
+	}
+	r := reports[0]
+	return map[string]int64{
+		"HRCI": r.HRCI, "Public": r.Public, "none": r.Unclassified, "pending": r.Pending, "approved": r.Approved, "all": r.Pending + r.Approved,
+	}
+}
+
+func TestTheCountsOfAReportFollowEveryWriteOfItsMappings(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 10)
+	rows := func() int64 {
+		var n int64
+		if err := db.NewRaw("select count(*) from mapping_counts").Scan(t.Context(), &n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for i, step := range []struct {
+		sql  string
+		args []any
+		want map[string]int64
+	}{
+		{"select 1", nil, map[string]int64{"HRCI": 0, "Public": 0, "none": 10, "pending": 10, "approved": 0, "all": 10}},
+		{
+			"update pde_mappings set information_security_classification = 'HRCI' where id = ?", []any{ids[0]},
+			map[string]int64{"HRCI": 1, "Public": 0, "none": 9, "pending": 10, "approved": 0, "all": 10},
+		},
+		{
+			"update pde_mappings set information_security_classification = 'Public', review_status = 'approved' where id in (?)", []any{bun.List(ids[:4])},
+			map[string]int64{"HRCI": 0, "Public": 4, "none": 6, "pending": 6, "approved": 4, "all": 10},
+		},
+		{"delete from pde_mappings where id = ?", []any{ids[0]}, map[string]int64{"HRCI": 0, "Public": 3, "none": 6, "pending": 6, "approved": 3, "all": 9}},
+	} {
+		if _, err := db.ExecContext(t.Context(), step.sql, step.args...); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(step.want, counted(t, db)); diff != "" {
+			t.Errorf("step %d, before the sums (-want +got):\n%s", i, diff)
+		}
+		var all sync.WaitGroup
+		for range 4 { // as several projectors do
+			all.Go(func() {
+				if err := schema.SumMappingCounts(t.Context(), db); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if diff := cmp.Diff(step.want, counted(t, db)); diff != "" {
+			t.Errorf("step %d, after the sums (-want +got):\n%s", i, diff)
+		}
+	}
+	if n := rows(); n != 2 {
+		t.Errorf("mapping_counts has %d rows, want one for each tier and review status that there is", n)
+	}
+	before := rows()
+	if _, err := db.ExecContext(t.Context(), "update pde_mappings set pde_name = 'x', version = version + 1"); err != nil {
+		t.Fatal(err)
+	}
+	if after := rows(); after != before {
+		t.Errorf("a write that changes no tier adds %d rows", after-before)
+	}
+}
+
+// Of a large report, a page of its mappings reads little more than the page, whatever the order, and a filter without a match reads
+// nothing, once Postgres has vacuumed and analyzed the tables, which it does within a minute.
+func TestAPageOfMappingsIsFoundWithoutReadingTheReport(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	schematest.Report(t, db, 5000)
+	_, err := db.ExecContext(t.Context(), `update pde_mappings set source_field = 'a.b.' || right(id, 6), confidence_score = 50 + length(id) % 7,
+		classification_confidence = 60, information_security_classification = 'Public', criticality = 'Low'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	yes, no, low, high := true, false, 10, 99
+	if _, err := db.ExecContext(t.Context(), "vacuum (analyze) pde_mappings, attributes"); err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string]schema.MappingFilter{
+		"tier":           {InformationSecurityClassification: schema.HRCI},
+		"criticality":    {Criticality: schema.High},
+		"review":         {ReviewStatus: schema.Approved},
+		"unmapped":       {Unmapped: &yes},
+		"min_confidence": {MinConfidence: &high},
+		"max_confidence": {MaxConfidence: &low},
+		"two that match": {Unmapped: &no, InformationSecurityClassification: schema.Public},
+	}
+	for _, sort := range schema.MappingSorts() {
+		if sort == schema.SortByUpdatedAt {
+			continue // which has no index, see the migration
+		}
+		cases["up by "+string(sort)] = schema.MappingFilter{Sort: sort}
+		cases["down by "+string(sort)] = schema.MappingFilter{Sort: sort, Descending: true}
+		cases["tier by "+string(sort)] = schema.MappingFilter{Sort: sort, InformationSecurityClassification: schema.HRCI}
+	}
+	for name, filter := range cases {
+		filter.CycleID, filter.ReportID = schematest.CycleID, schematest.ReportID
+		var page []schema.ListedMapping
+		n, err := rowsRead(t.Context(), db, func(ctx context.Context, tx bun.Tx) (err error) {
+			if page, err = schema.ListMappings(ctx, tx, filter, "", "", 50); err == nil && len(page) == 50 {
+				page, err = schema.ListMappings(ctx, tx, filter, page[49].SortKey, page[49].SortID, 50)
+			}
+			return err
+		})
+		if err != nil || n > 1000 {
+			t.Errorf("%s: two pages read %d rows and entries (%v)", name, n, err)
+		}
+	}
+}
+
+// rowsRead counts the rows and index entries of mappings and attributes that are read.
+func rowsRead(ctx context.Context, db *schema.DB, do func(context.Context, bun.Tx) error) (n int64, err error) {
+	count := func(tx bun.Tx) (n int64, err error) {
+		err = tx.NewRaw(`select sum(pg_stat_get_xact_tuples_returned(oid)) from pg_class
+			where oid in ('attributes'::regclass, 'pde_mappings'::regclass) or oid in (
+				select indexrelid from pg_index where indrelid in ('attributes'::regclass, 'pde_mappings'::regclass))`).Scan(ctx, &n)
+		return n, err
+	}
+	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		before, err := count(tx)
+		if err != nil {
+			return err
+		}
+		if err := do(ctx, tx); err != nil {
+			return err
+		}
+		n, err = count(tx)
+		n -= before
+		return err
+	})
+	if err != nil {
+		return n, fmt.Errorf("rows read: %w", err)
+	}
+	return n, nil
+}
