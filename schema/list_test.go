@@ -44,11 +44,13 @@ func TestTheCountsOfAReportFollowEveryWriteOfItsMappings(t *testing.T) {
 	}{
 		{"select 1", nil, map[string]int64{"HRCI": 0, "Public": 0, "none": 10, "pending": 10, "approved": 0, "all": 10}},
 		{
-			"update pde_mappings set information_security_classification = 'HRCI' where id = ?", []any{ids[0]},
+			"update pde_mappings set information_security_classification = 'HRCI' where id = ?",
+			[]any{ids[0]},
 			map[string]int64{"HRCI": 1, "Public": 0, "none": 9, "pending": 10, "approved": 0, "all": 10},
 		},
 		{
-			"update pde_mappings set information_security_classification = 'Public', review_status = 'approved' where id in (?)", []any{bun.List(ids[:4])},
+			"update pde_mappings set information_security_classification = 'Public', review_status = 'approved' where id in (?)",
+			[]any{bun.List(ids[:4])},
 			map[string]int64{"HRCI": 0, "Public": 4, "none": 6, "pending": 6, "approved": 4, "all": 10},
 		},
 		{"delete from pde_mappings where id = ?", []any{ids[0]}, map[string]int64{"HRCI": 0, "Public": 3, "none": 6, "pending": 6, "approved": 3, "all": 9}},
