@@ -23,6 +23,10 @@ type LockedStatus struct {
 // LockStatus locks the job's status for this transaction, and reads the job's row and the clock behind the lock. Where there is no
 // status it makes one from what is counted already. It returns [ErrNotFound] where there is no such job.
 func LockStatus(ctx context.Context, tx bun.Tx, jobID string) (locked LockedStatus, err error) {
+	// Another projector holds the row for a moment, a user for as long as they like, and all other jobs wait for this transaction.
+	if _, err := tx.NewRaw("select set_config('lock_timeout', '5s', true)").Exec(ctx); err != nil {
+		return locked, fmt.Errorf("lock timeout: %w", err)
+	}
 	if locked.Job, err = ReadJob(ctx, tx, jobID); err != nil {
 		return locked, err
 	}

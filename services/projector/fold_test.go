@@ -280,6 +280,34 @@ func TestAnErrorThatKeepsComingBackBelongsToItsJobAndHoldsUpNoOther(t *testing.T
 	}
 }
 
+func TestAStatusThatAUserLocksHoldsUpNoOtherForLong(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 2)
+	bad := h.listed()
+	good := h.beside(bad)
+	p := h.projector()
+	h.fold(p, heard(events.JobStarted(bad.ID)), heard(events.JobStarted(good.ID)))
+	user, err := h.DB.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer user.Rollback() //nolint:errcheck // done below, unless the test has failed
+	if _, err := user.NewRaw("select from job_status where job_id = ? for update", bad.ID).Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.fold(p, append(h.end(bad, h.ids...), h.end(good, h.ids...)...)...)
+	if n := h.status(good).CompletedSteps; n != 2 {
+		t.Errorf("%d of the other job are counted", n)
+	}
+	if err := user.Rollback(); err != nil {
+		t.Fatalf("the lock was gone before the other job was counted: %v", err)
+	}
+	h.fold(p, heard(events.JobBell(bad.ID)))
+	if n := h.status(bad).CompletedSteps; n != 2 {
+		t.Errorf("%d are counted when the lock is gone", n)
+	}
+}
+
 func TestTheEndOfAJobIsPublishedWhateverItsErrorsHold(t *testing.T) {
 	t.Parallel()
 	h := newHall(t, 2)

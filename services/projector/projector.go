@@ -160,7 +160,7 @@ func (p *Projector) own(ctx context.Context, jobID string, err error) bool {
 		return true
 	}
 	p.troubles[jobID]++
-	if !errors.Is(err, schema.ErrTransition) && !schema.Refused(err) && p.troubles[jobID] < ownAfter {
+	if !errors.Is(err, schema.ErrTransition) && !schema.Refused(err) && !schema.LockTimedOut(err) && p.troubles[jobID] < ownAfter {
 		return false
 	}
 	p.recurring.Note(ctx, slog.LevelError, "the status of a job cannot be written", err, "job_id", jobID)
