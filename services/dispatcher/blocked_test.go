@@ -255,7 +255,7 @@ func TestAStreamThatIsNearlyFullIsLoggedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.limit(events.StreamEvents, int64(news.CachedInfo().State.Bytes)+1, jetstream.DiscardOld) //nolint:gosec // a few kilobytes
+	k.limit(events.StreamEvents, int64(news.CachedInfo().State.Bytes)+1, jetstream.DiscardOld)
 	for range 3 {
 		look()
 	}

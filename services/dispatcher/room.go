@@ -24,7 +24,7 @@ func (d *Dispatcher) watchRoom(ctx context.Context, now time.Time) {
 		}
 		info := found.CachedInfo()
 		limit, held := info.Config.MaxBytes, info.State.Bytes
-		full := limit > 0 && held > uint64(limit)/5*4 //nolint:gosec // positive
+		full := limit > 0 && held > uint64(limit)/5*4
 		if full == d.stream.full[name] {
 			continue
 		}
