@@ -26,7 +26,7 @@ const apiVersion = "1.0.0"
 // describeDocument sets what the document says of the API as a whole.
 func describeDocument(document *huma.OpenAPI) {
 	document.Info.Description = "Maps the attributes of regulatory reports to the columns that feed them, and classifies them."
-	document.Info.License = &huma.License{Name: "Proprietary", Identifier: "LicenseRef-Proprietary"}
+	document.Info.License = &huma.License{Name: "Apache License 2.0", Identifier: "Apache-2.0"}
 	document.Servers = []*huma.Server{{URL: "/", Description: "The server that this document comes from"}}
 	document.Tags = []*huma.Tag{
 		{Name: "planning", Description: "Reports, their attributes, and the data sources whose columns may feed them."},
