@@ -31,8 +31,26 @@ func (a *app) serveCommand() *cli.Command {
 			},
 			&cli.StringFlag{Name: "listen", Usage: "address of the API (default: " + defaultListen + ", or the next free port)", Sources: a.env("PDEFLOW_LISTEN")},
 			a.healthListenFlag(), a.natsListenFlag(), a.dataDirFlag(), a.databaseFlag(),
+			&cli.IntFlag{
+				Name: "workers", Value: 8, Validator: between(1, 256),
+				Usage: "how many mappings the classifier of this process works on at once", Sources: a.env("PDEFLOW_WORKERS"),
+			},
+			&cli.IntFlag{
+				Name: "window", Value: 1000, Validator: between(32, 100_000),
+				Usage: "how many work messages the dispatcher keeps outstanding in a lane", Sources: a.env("PDEFLOW_WINDOW"),
+			},
 		}, a.natsFlags(), a.policyFlags(), []cli.Flag{a.secretFlag(), a.issuerFlag()}),
 		Action: a.serve,
+	}
+}
+
+// between returns the check of a flag that takes a whole number from low to high.
+func between(low, high int) func(int) error {
+	return func(n int) error {
+		if n < low || n > high {
+			return fmt.Errorf("%d is not between %d and %d", n, low, high)
+		}
+		return nil
 	}
 }
 
@@ -109,6 +127,7 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	s.workers, s.window = cmd.Int("workers"), cmd.Int("window")
 	if err := a.checkServe(cmd); err != nil {
 		return err
 	}

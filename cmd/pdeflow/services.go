@@ -73,8 +73,9 @@ type settings struct {
 	listener   net.Listener
 	verify     api.Verify
 	classifier schema.ClassifierKind
-	// policy is for the classifier.
-	policy *rules.Policy
+	// policy and workers are for the classifier, window is for the dispatcher; the services' defaults if zero.
+	policy          *rules.Policy
+	workers, window int
 }
 
 // runner is a service that has been made.
@@ -138,9 +139,9 @@ func newService(name service, w world, s settings) runner {
 	log := w.log.With("service", name)
 	switch name {
 	case dispatcherService:
-		return dispatcher.New(w.db, w.js, w.topology, log, dispatcher.Options{})
+		return dispatcher.New(w.db, w.js, w.topology, log, dispatcher.Options{Window: s.window})
 	case classifierService:
-		return classifier.New(w.db, w.js, w.topology, s.policy, log, classifier.Options{})
+		return classifier.New(w.db, w.js, w.topology, s.policy, log, classifier.Options{Workers: s.workers})
 	case projectorService:
 		return projector.New(w.db, w.js, w.topology, log)
 	case auditorService:

@@ -127,6 +127,8 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		"PDEFLOW_LOG_FORMAT":  {"xml", "check --database-url postgres:///x", "--log-format (PDEFLOW_LOG_FORMAT) cannot be “xml”: it is one of text, json"},
 		"PDEFLOW_SERVER":      {"localhost", "jobs list", "--server (PDEFLOW_SERVER) is a URL such as http://127.0.0.1:8080"},
 		"PDEFLOW_AUTH_ISSUER": {"https://login", "token --user x --role tester", "PDEFLOW_AUTH_ISSUER (--auth-issuer) is set"},
+		"PDEFLOW_WORKERS":     {"1000", "serve", "PDEFLOW_WORKERS (--workers) cannot be “1000”: 1000 is not between 1 and 256"},
+		"PDEFLOW_WINDOW":      {"5", "serve", "PDEFLOW_WINDOW (--window) cannot be “5”: 5 is not between 32 and 100000"},
 		"PDEFLOW_RULES":       {"/no/such.policy", "rules explain x", "--rules (PDEFLOW_RULES): open /no/such.policy"},
 	} {
 		pdeflow(t.Context(), map[string]string{name: tt.value}, strings.Fields(tt.command)...).ends(t, exitUsage, tt.want)
