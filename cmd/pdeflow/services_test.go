@@ -58,11 +58,11 @@ func TestReadinessListsEveryServiceAndWhatItNeeds(t *testing.T) {
 	t.Parallel()
 	s := newIdleStand(t, eventstest.Start(t))
 	s.run(allServices()...)
-	s.isReady("postgres up", "api up", "nats up", "dispatcher up", "classifier up", "projector up", "auditor up")
+	s.isReady("postgres up", "api up", "nats up", "jobs up", "dispatcher up", "classifier up", "projector up", "auditor up")
 	s.nats.Stop()
-	s.isReady("postgres up", "api up", "nats down", "dispatcher down", "classifier down", "projector down", "auditor down")
+	s.isReady("postgres up", "api up", "nats down", "jobs up", "dispatcher down", "classifier down", "projector down", "auditor down")
 	s.nats.Restart()
-	s.isReady("postgres up", "api up", "nats up", "dispatcher up", "classifier up", "projector up", "auditor up")
+	s.isReady("postgres up", "api up", "nats up", "jobs up", "dispatcher up", "classifier up", "projector up", "auditor up")
 }
 
 func TestNoServiceRunsWhereOneCannotBeMade(t *testing.T) {
