@@ -79,8 +79,25 @@ func (a *Auditor) lastRow(ctx context.Context) (time.Time, error) {
 	return at.Add(-skew), nil
 }
 
-// record appends a batch of events, each as the rows say it.
+// record appends a batch of events. If the database refuses the batch for its content, the events are appended one by one, so that the one
+// that it refuses holds up no other. That one is discarded: it would be refused again. If a row confirms it, the job stays unaudited
+// until it is appended from the rows.
 func (a *Auditor) record(ctx context.Context, batch []events.Received[events.Message]) error {
+	err := a.recordAll(ctx, batch)
+	if !schema.Refused(err) {
+		return err
+	}
+	verdicts := make(events.Verdicts, len(batch))
+	for i := range batch {
+		if verdicts[i] = a.recordAll(ctx, batch[i:i+1]); schema.Refused(verdicts[i]) {
+			verdicts[i] = events.Discard(verdicts[i])
+		}
+	}
+	return verdicts
+}
+
+// recordAll appends events in one transaction, each with the content of its row.
+func (a *Auditor) recordAll(ctx context.Context, batch []events.Received[events.Message]) error {
 	heard := make([]hearsay, len(batch))
 	for i, message := range batch {
 		heard[i] = hear(message)

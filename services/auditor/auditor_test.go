@@ -176,6 +176,28 @@ func TestWhatComesAgainIsAppendedOnce(t *testing.T) {
 	h.sound()
 }
 
+func TestAnEventThatTheDatabaseRefusesHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 5)
+	h.Exec(`create function refuse_entry() returns trigger language plpgsql as $$
+		begin
+			if new.subject = 'job.progress.refused' then
+				raise exception 'refused' using errcode = 'check_violation';
+			end if;
+			return new;
+		end $$`)
+	h.Exec("create trigger refuse_entry before insert on audit_log for each row execute function refuse_entry()")
+	job, said := h.story()
+	h.raw(events.Message{Subject: "job.progress.refused", Data: []byte("{}")}) // in one batch with the others
+	h.publish(said...)
+	h.audit(eager())
+	h.announced(job)
+	h.audited(job)
+	h.drained()
+	h.once(said)
+	h.sound()
+}
+
 func TestALostStreamLeavesTheLogComplete(t *testing.T) {
 	t.Parallel()
 	h := newHall(t, 9)
