@@ -97,8 +97,12 @@ func (b *backends) watchPostgres(ctx context.Context) error {
 }
 
 func (b *backends) startNATS(ctx context.Context, o backendOptions) error {
+	user, err := datadir.NATSUser(o.dir)
+	if err != nil {
+		return err
+	}
 	server, err := localnats.Start(ctx, localnats.Options{
-		StoreDir: datadir.NATS(o.dir), Listen: o.natsListen, NextFreePort: o.natsNext, Logger: b.log.With("server", "nats"),
+		StoreDir: datadir.NATS(o.dir), Listen: o.natsListen, NextFreePort: o.natsNext, User: user, Logger: b.log.With("server", "nats"),
 	})
 	if err != nil {
 		return err

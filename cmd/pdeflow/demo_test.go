@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -65,6 +66,13 @@ func TestDemoDoesTheWholeJobAndPrintsOneObject(t *testing.T) {
 			t.Errorf("the progress does not show %q:\n%s", step, got.stderr)
 		}
 	}
+	u, err := url.Parse(result.URLs["nats"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if password, _ := u.User.Password(); password == "" || strings.Contains(got.stderr, password) {
+		t.Errorf("the URL of NATS has no password, or a log line has it: %s", u.Redacted())
+	}
 	if !strings.Contains(got.stderr, `"msg":"sql"`) {
 		t.Error("statements were to be logged and are not")
 	}
@@ -80,7 +88,7 @@ func TestADemoShowsWhatItDidAndGoesOnServing(t *testing.T) {
 	shown := demo.stdout.String()
 	for _, text := range []string{
 		"the job is completed after", "TIER          MAPPINGS  WHAT IT IS", "HRCI  ", "Confidential  ", "Proprietary  ", "Public  ",
-		"Some of them, and why:", " <- nothing fits", "    column (", "    class (", "/api/v1   (described at http://127.0.0.1:", "NATS        nats://127.0.0.1:",
+		"Some of them, and why:", " <- nothing fits", "    column (", "    class (", "/api/v1   (described at http://127.0.0.1:", "NATS        nats://",
 		"pdeflow mappings list --cycle 2026-Q3 --report fr-y-14m-d1 --data-dir " + dir, "pdeflow check --data-dir " + dir,
 		"pdeflow audit verify --data-dir " + dir, "--watch --data-dir " + dir,
 	} {
@@ -91,6 +99,7 @@ func TestADemoShowsWhatItDidAndGoesOnServing(t *testing.T) {
 	if n := strings.Count(shown, " <- "); n != 3 {
 		t.Errorf("%d mappings are explained", n)
 	}
+	demoConnects(t, shown)
 	_, token, _ := strings.Cut(shown, "The token   ")
 	token, _, _ = strings.Cut(token, "\n")
 	_, server, _ := strings.Cut(shown, "The API     ")

@@ -93,9 +93,9 @@ Try next, in another terminal:
   pdeflow rules explain "Customer Date of Birth"
   pdeflow check%s
   pdeflow audit verify%s
-  nats -s %s stream ls
-  nats -s %s stream view PDE_EVENTS
-  nats -s %s sub 'job.progress.>'
+  NATS_URL=%s nats stream ls
+  NATS_URL=%s nats stream view PDE_EVENTS
+  NATS_URL=%s nats sub 'job.progress.>'
 and while that listens:
   pdeflow regenerate --cycle %s --report %s --watch%s
 %s

@@ -150,10 +150,20 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 	if err := datadir.Sweep(ctx); err != nil {
 		log.WarnContext(ctx, "leftovers of earlier runs", "error", err)
 	}
-	return a.runNode(ctx, node{
+	n := node{
 		names: names, backends: o, settings: s, listen: cmd.String("listen"),
 		healthListen: cmd.String("health-listen"), secret: cmd.String(flagSecret), log: log,
-	})
+	}
+	if o.natsURL == "" && isTerminal(a.stdout) {
+		n.ready = a.showNATS
+	}
+	return a.runNode(ctx, n)
+}
+
+// showNATS shows where subscribers connect. The URL holds a password, so it is shown on a terminal only; logs have it without.
+func (a *app) showNATS(_ context.Context, at address) error {
+	_, err := fmt.Fprintf(a.stdout, "To listen to the events:\n  NATS_URL=%s nats sub 'job.progress.>'\n", at.NATS)
+	return err
 }
 
 // checkServe finds what is wrong with the settings before anything is started.

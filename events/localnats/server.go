@@ -4,6 +4,8 @@
 //     opens JetStream before it listens, so the address is tried first: what loses the race between the two is tried again.
 //  2. The server's log goes to our logger, warnings and errors as such and the rest at debug. It takes no signals and prints nothing.
 //  3. What makes it end at start is returned and not logged; the server itself has no error to return.
+//  4. Loopback is open to every user of the machine, so an embedded server takes a user and a password. [Server.URL] carries both. Log
+//     lines carry [Server.Address].
 package localnats
 
 import (
@@ -12,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -35,14 +38,18 @@ type Options struct {
 	// Config is a configuration file of nats-server. Where Listen is given beside it, the monitoring port of the file is not opened:
 	// the server that the file was written for may run on this machine too.
 	Config string
+	// User, with a password, is required of every client. Nil leaves access to Config, which without users admits every local user. Both
+	// together are an error.
+	User *url.Userinfo
 	// Logger gets the server's log. Nil discards it.
 	Logger *slog.Logger
 }
 
 // Server is a nats-server in this process.
 type Server struct {
-	server *server.Server
-	url    string
+	server  *server.Server
+	address string
+	user    *url.Userinfo
 }
 
 // Start runs a server and returns when it takes connections. The context bounds the start only: the server runs until [Server.Stop].
@@ -91,6 +98,13 @@ func (o Options) serverOptions() (*server.Options, error) {
 	if err := os.MkdirAll(options.StoreDir, 0o700); err != nil {
 		return nil, fmt.Errorf("directory for JetStream's files: %w", err)
 	}
+	if o.User != nil {
+		options.Username = o.User.Username()
+		options.Password, _ = o.User.Password()
+		if options.Username == "" || options.Password == "" || o.Config != "" {
+			return nil, errors.New("a user needs a name and a password, and no configuration file beside it")
+		}
+	}
 	options.JetStream = true
 	options.NoSigs = true
 	if options.ServerName == "" {
@@ -117,9 +131,10 @@ func startFree(ctx context.Context, options *server.Options, o Options) (*Server
 	for {
 		s, err := startOn(ctx, options.Clone(), o.Logger)
 		if err == nil {
+			s.user = o.User
 			if asked > 0 && options.Port != asked {
 				o.Logger.LogAttrs(ctx, slog.LevelWarn, "nats-server moved to the next free port",
-					slog.Int("taken", asked), slog.String("url", s.url))
+					slog.Int("taken", asked), slog.String("url", s.address))
 			}
 			return s, nil
 		}
@@ -161,7 +176,7 @@ func startOn(ctx context.Context, options *server.Options, log *slog.Logger) (*S
 		ns.WaitForShutdown()
 		return nil, err
 	}
-	return &Server{server: ns, url: clientURL(ns)}, nil
+	return &Server{server: ns, address: clientURL(ns)}, nil
 }
 
 func tryAddress(ctx context.Context, options *server.Options) error {
@@ -196,8 +211,17 @@ func clientURL(ns *server.Server) string {
 	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
-// URL is where clients on this machine connect. It holds no user or password.
-func (s *Server) URL() string { return s.url }
+// URL is where clients on this machine connect, with the user and password of [Options]. It is a secret if there are any.
+func (s *Server) URL() string {
+	if s.user == nil {
+		return s.address
+	}
+	scheme, host, _ := strings.Cut(s.address, "://")
+	return scheme + "://" + s.user.String() + "@" + host
+}
+
+// Address is the URL without the user and the password, for log lines.
+func (s *Server) Address() string { return s.address }
 
 // Stop ends the server and waits until its files are closed. Calling it again is harmless.
 func (s *Server) Stop() {

@@ -2,6 +2,7 @@ package localnats_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -156,6 +157,24 @@ func TestAConfigurationFileCountsExceptForItsPortsWhereAnAddressIsGiven(t *testi
 	connect(t, s.URL(), nats.UserInfo("api", "secret"))
 }
 
+func TestOnlyTheUserOfTheURLIsAccepted(t *testing.T) {
+	t.Parallel()
+	taken := take(t).Addr().String()
+	var log safeBuffer
+	s := start(t, localnats.Options{
+		Listen: taken, NextFreePort: true, User: url.UserPassword("u", "hunter2"),
+		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	connect(t, s.URL())
+	if nc, err := nats.Connect(s.Address()); !errors.Is(err, nats.ErrAuthorization) {
+		nc.Close()
+		t.Errorf("without a user a connection ends in %v, not in an authorization violation", err)
+	}
+	if !strings.Contains(log.String(), s.Address()) || strings.Contains(log.String(), "hunter2") {
+		t.Errorf("the log does not name the address, or has the password: %q", log.String())
+	}
+}
+
 func TestAWrongConfigurationIsNamed(t *testing.T) {
 	t.Parallel()
 	config := filepath.Join(t.TempDir(), "nats.conf")
@@ -167,6 +186,7 @@ func TestAWrongConfigurationIsNamed(t *testing.T) {
 		`"4222"`:                {Listen: "4222", StoreDir: t.TempDir()},
 		"from 0 to 65535":       {Listen: "127.0.0.1:http", StoreDir: t.TempDir()},
 		"no directory":          {Listen: "127.0.0.1:0"},
+		"a user needs":          {Listen: "127.0.0.1:0", StoreDir: t.TempDir(), User: url.User("u")},
 		"JetStream":             {Listen: "127.0.0.1:0", StoreDir: config},
 		"Can't start JetStream": {Listen: "127.0.0.1:0", StoreDir: notADirectory(t)},
 	} {

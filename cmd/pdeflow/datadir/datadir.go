@@ -5,6 +5,7 @@
 //		pdeflow.json   where the process with the api is to be reached (Run), 0600, there while that process lives
 //		token          a token that this user's commands use, 0600
 //		secret         what tokens are signed with in development, 0600
+//		nats-user      user and password of the embedded nats-server, 0600
 //		postgres/      the private PostgreSQL
 //		nats/          the JetStream store of the embedded nats-server
 //		pid            who owns the directory
@@ -14,7 +15,9 @@
 //	 2. The directory of a demo is temporary and lies under /tmp. Whoever starts a demo next removes those whose owners are gone.
 //	 3. A run file is believed while its writer holds a lock on it, which the kernel drops with the process: a process id in a file that
 //	    a killed process left behind may be somebody else's by now.
-//	 4. Root's directory can be passed through by others, because PostgreSQL runs as one of them. Every file with a secret is closed by
+//	 4. The embedded nats-server takes one random user, who is part of the run file's URL. It belongs to the directory and not to one
+//	    start, so that subscribers need not be configured again after each start.
+//	 5. Root's directory can be passed through by others, because PostgreSQL runs as one of them. Every file with a secret is closed by
 //	    its own mode.
 package datadir
 

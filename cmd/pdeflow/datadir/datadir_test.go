@@ -342,3 +342,19 @@ func TestATokenIsWrittenForTheUserOnlyAndReadBack(t *testing.T) {
 		t.Errorf("its mode is %v (%v)", info.Mode(), err)
 	}
 }
+
+func TestTheUserOfNATSStaysWithTheDirectory(t *testing.T) {
+	t.Parallel()
+	one, other := t.TempDir(), t.TempDir()
+	first, err := NATSUser(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := NATSUser(one)
+	if err != nil || again.String() != first.String() {
+		t.Errorf("a second start has another user (%v)", err)
+	}
+	if another, err := NATSUser(other); err != nil || another.String() == first.String() {
+		t.Errorf("another directory has the same user (%v)", err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,41 +26,67 @@ func WriteToken(dir, token string) (string, error) {
 	return path, nil
 }
 
-// Secret returns what tokens are signed with in development. The first process that asks makes it; it stays as long as the directory.
+// Secret returns the secret that signs tokens in development. The first process that asks for it creates it; it stays as long as the
+// directory.
 func Secret(dir string) (string, error) {
-	secret, err := ReadSecret(dir)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return secret, err
-	}
-	written, err := writePrivate(dir, rand.Text()+rand.Text())
+	secret, err := keep(filepath.Join(dir, "secret"), rand.Text()+rand.Text())
 	if err != nil {
 		return "", fmt.Errorf("development secret: %w", err)
 	}
-	// A link fails where another process was faster; then its secret is the one.
-	err = os.Link(written, secretPath(dir))
+	return secret, nil
+}
+
+// ReadSecret returns the secret that the directory has. If it has none the error is [fs.ErrNotExist].
+func ReadSecret(dir string) (string, error) {
+	secret, err := readLine(filepath.Join(dir, "secret"))
+	if err != nil {
+		return "", fmt.Errorf("development secret: %w", err)
+	}
+	return secret, nil
+}
+
+// NATSUser returns the user and password of the embedded nats-server. Both are random, and stay as long as the directory, so that the
+// URL of a restarted server is still the same for its subscribers.
+func NATSUser(dir string) (*url.Userinfo, error) {
+	line, err := keep(filepath.Join(dir, "nats-user"), strings.ToLower(rand.Text()[:8])+":"+rand.Text())
+	if err != nil {
+		return nil, fmt.Errorf("user of the embedded nats-server: %w", err)
+	}
+	name, password, _ := strings.Cut(line, ":")
+	return url.UserPassword(name, password), nil
+}
+
+// keep returns the line in the file at path, and creates it from the value if there is none.
+func keep(path, value string) (string, error) {
+	line, err := readLine(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return line, err
+	}
+	written, err := writePrivate(filepath.Dir(path), value)
+	if err != nil {
+		return "", err
+	}
+	// A link fails if another process was faster; then the value of that process counts.
+	err = os.Link(written, path)
 	if errors.Is(err, fs.ErrExist) {
 		err = nil
 	}
 	if err := errors.Join(err, os.Remove(written)); err != nil {
-		return "", fmt.Errorf("development secret: %w", err)
+		return "", err
 	}
-	return ReadSecret(dir)
+	return readLine(path)
 }
 
-func secretPath(dir string) string { return filepath.Join(dir, "secret") }
-
-// ReadSecret returns the secret that the directory has. Where it has none the error is [fs.ErrNotExist].
-func ReadSecret(dir string) (string, error) {
-	path := secretPath(dir)
+func readLine(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("development secret: %w", err)
+		return "", err
 	}
-	secret := strings.TrimSpace(string(text))
-	if secret == "" {
-		return "", fmt.Errorf("development secret: %s is empty; remove it to have a new one made", path)
+	line := strings.TrimSpace(string(text))
+	if line == "" {
+		return "", fmt.Errorf("%s is empty; remove it to have a new one made", path)
 	}
-	return secret, nil
+	return line, nil
 }
 
 // writePrivate writes a line to a new file that only this user can read, and returns its path.

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
+	"github.com/pdeflow/pdeflow/events"
+)
+
+// readsEvents checks that a client connects with the URL and finds the stream of events, and that it is refused without the password
+// in the URL. It returns the password.
+func readsEvents(t *testing.T, natsURL string) (password string) {
+	t.Helper()
+	u, err := url.Parse(natsURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ = u.User.Password()
+	if len(password) < 20 {
+		t.Fatalf("the password of the embedded nats-server has %d characters", len(password))
+	}
+	for name, user := range map[string]*url.Userinfo{
+		"no user": nil, "a wrong password": url.UserPassword(u.User.Username(), "x"), "a wrong user": url.UserPassword("x", password),
+	} {
+		wrong := *u
+		wrong.User = user
+		nc, err := nats.Connect(wrong.String())
+		if err == nil {
+			nc.Close()
+		}
+		if !errors.Is(err, nats.ErrAuthorization) {
+			t.Errorf("with %s a connection ends in %v, not in an authorization violation", name, err)
+		}
+	}
+	nc, err := nats.Connect(natsURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Stream(t.Context(), events.StreamEvents); err != nil {
+		t.Errorf("stream of events: %v", err)
+	}
+	return password
+}
+
+func TestServeEmbedsANATSServerForTheUserOfItsRunFileOnly(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	serve := begin(ctx, map[string]string{"PATH": "/usr/bin:/bin", "PDEFLOW_DATA_DIR": dir, "PDEFLOW_LOG_LEVEL": "debug", "PDEFLOW_LOG_SQL": "1"},
+		"serve", "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0")
+	serve.says(t, "pdeflow runs")
+	at, err := datadir.Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	password := readsEvents(t, at.NATS)
+	for _, name := range []string{"pdeflow.json", "nats-user"} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %o, not 600", name, info.Mode().Perm())
+		}
+	}
+	shown := ""
+	for _, command := range [][]string{{"check"}, {"doctor"}, {"doctor", "--json"}, {"rebuild"}} {
+		got := pdeflow(t.Context(), map[string]string{"PDEFLOW_LOG_LEVEL": "debug"}, append(command, "--data-dir", dir)...).ends(t, exitDone)
+		shown += got.stdout + got.stderr
+	}
+	interrupt()
+	serve.exits(t, exitDone)
+	shown += serve.stdout.String() + serve.stderr.String()
+	if strings.Contains(shown, password) {
+		t.Errorf("logs and output contain the password:\n%s", shown)
+	}
+}
+
+func TestServeOnATerminalShowsHowToListen(t *testing.T) {
+	t.Parallel()
+	var stdout bytes.Buffer
+	a := &app{stdout: &stdout}
+	if err := a.showNATS(t.Context(), address{Run: datadir.Run{NATS: "nats://u:p@127.0.0.1:4222"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := stdout.String(); !strings.Contains(got, "NATS_URL=nats://u:p@127.0.0.1:4222 nats sub 'job.progress.>'") {
+		t.Errorf("it shows %q", got)
+	}
+}
+
+var natsCommand = regexp.MustCompile(`(?m)^  NATS_URL=(\S+) nats (.*)$`)
+
+// demoConnects checks that the commands for nats that a demo shows connect.
+func demoConnects(t *testing.T, shown string) {
+	t.Helper()
+	commands := natsCommand.FindAllStringSubmatch(shown, -1)
+	if len(commands) != 3 {
+		t.Errorf("it shows %d commands for nats", len(commands))
+	}
+	for _, command := range commands {
+		readsEvents(t, command[1])
+	}
+}
