@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/user"
@@ -23,6 +24,8 @@ import (
 type account struct {
 	name     string
 	uid, gid uint32
+	// nameless reports that the system has no user with this uid.
+	nameless bool
 	// foreign says that it is not the user of this process, which then is root.
 	foreign bool
 }
@@ -40,28 +43,75 @@ func accountFor(named, data string) (account, error) {
 		return account{name: userName(uint32(us)), uid: uint32(us), gid: uint32(os.Getegid())}, nil //nolint:gosec // ids are not negative
 	}
 	if exists && owner == 0 {
-		return account{}, fmt.Errorf("the database in %s belongs to root, as whom PostgreSQL does not run: give it to another user, for instance with chown -R nobody", data)
+		return account{}, fmt.Errorf("the database in %s belongs to root, as whom PostgreSQL does not run: give it to another user, for instance with chown -R postgres", data)
 	}
 	if exists {
-		if named != "" && named != userName(owner) {
+		if named != "" && named != userName(owner) && named != number(owner) {
 			return account{}, fmt.Errorf("the database in %s belongs to %s, and PDEFLOW_PG_USER names %s", data, userName(owner), named)
 		}
-		return accountOf(strconv.FormatUint(uint64(owner), 10), user.LookupId)
+		return accountOfID(owner)
 	}
 	return accountToMake(named)
 }
 
-// accountToMake is the user who will own a new cluster made by root.
+// accountToMake returns the account that will own a new cluster made by root: the one named, by name or number, or a default.
 func accountToMake(named string) (account, error) {
-	if named != "" {
-		return accountOf(named, user.Lookup)
+	if named == "" {
+		return defaultAccount(user.Lookup)
 	}
-	for _, name := range []string{"postgres", "nobody"} {
-		if found, err := accountOf(name, user.Lookup); err == nil {
+	if uid, err := strconv.ParseUint(named, 10, 32); err == nil {
+		return accountOfID(uint32(uid))
+	}
+	return accountOf(named, user.Lookup)
+}
+
+// defaultAccount returns postgres, or a uid of its own if there is no such user.
+func defaultAccount(lookup func(string) (*user.User, error)) (account, error) {
+	if found, err := accountOf("postgres", lookup); err == nil {
+		return found, nil
+	}
+	busy, err := busyUsers()
+	if err != nil {
+		return account{}, fmt.Errorf("find a user to run PostgreSQL as; name one in PDEFLOW_PG_USER: %w", err)
+	}
+	return unusedAccount(busy)
+}
+
+// These uids belong to no system's users or services, and exist in the user namespaces of containers, which often end at 65535.
+const firstUnused, unused = 60578, 606
+
+// unusedAccount returns a uid that no user has and no process runs as. It is chosen at random, so that two clusters have different ones.
+func unusedAccount(busy map[uint32]bool) (account, error) {
+	for _, i := range rand.Perm(unused) { //nolint:gosec // no secret
+		uid := uint32(firstUnused + i) //nolint:gosec // a small number
+		_, groupErr := user.LookupGroupId(number(uid))
+		if found, err := accountOfID(uid); err == nil && found.nameless && groupErr != nil && !busy[uid] {
 			return found, nil
 		}
 	}
-	return account{}, errors.New("PostgreSQL does not run as root, and this system has neither a user postgres nor a user nobody: name another in PDEFLOW_PG_USER")
+	return account{}, fmt.Errorf("PostgreSQL does not run as root, and there is no unused uid from %d to %d: name a user in PDEFLOW_PG_USER",
+		firstUnused, firstUnused+unused-1)
+}
+
+// initAccount returns the account that makes a cluster for a nameless one, because initdb refuses to run without a user name. No process
+// may run as it, since such a process could change the cluster before it is handed over.
+func initAccount(busy map[uint32]bool) (account, error) {
+	for _, name := range []string{"nobody", "daemon", "bin"} {
+		if found, err := accountOf(name, user.Lookup); err == nil && !busy[found.uid] {
+			return found, nil
+		}
+	}
+	return account{}, errors.New("a new database is made by nobody, daemon or bin, and each of them is missing or runs other processes: " +
+		"name a user for PostgreSQL in PDEFLOW_PG_USER")
+}
+
+// accountOfID returns the account with this uid, which need not have a name.
+func accountOfID(uid uint32) (account, error) {
+	found, err := accountOf(number(uid), user.LookupId)
+	if _, unknown := errors.AsType[user.UnknownUserIdError](err); unknown {
+		return account{name: userName(uid), uid: uid, gid: uid, nameless: true, foreign: true}, nil
+	}
+	return found, err
 }
 
 func accountOf(key string, lookup func(string) (*user.User, error)) (account, error) {
@@ -81,12 +131,13 @@ func accountOf(key string, lookup func(string) (*user.User, error)) (account, er
 }
 
 func userName(uid uint32) string {
-	id := strconv.FormatUint(uint64(uid), 10)
-	if found, err := user.LookupId(id); err == nil {
+	if found, err := user.LookupId(number(uid)); err == nil {
 		return found.Username
 	}
-	return "user " + id
+	return "user " + number(uid)
 }
+
+func number(uid uint32) string { return strconv.FormatUint(uint64(uid), 10) }
 
 func ownerOf(path string) (uid uint32, exists bool, err error) {
 	info, err := os.Stat(path)
@@ -112,6 +163,21 @@ func (a account) makeDir(path string) error {
 		return nil
 	}
 	return os.Chown(path, int(a.uid), int(a.gid))
+}
+
+// own makes the account the owner of a directory and everything in it.
+func (a account) own(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	err = fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return root.Lchown(path, int(a.uid), int(a.gid))
+	})
+	return errors.Join(err, root.Close())
 }
 
 // command is a program to be run as the account. Its death signal holds for as long as the thread that starts it lives.

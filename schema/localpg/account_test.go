@@ -3,8 +3,13 @@
 package localpg
 
 import (
+	"errors"
+	"io/fs"
+	"maps"
 	"os"
+	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -71,6 +76,89 @@ func TestTheOwnerOfAClusterRunsIt(t *testing.T) {
 	_, err = accountFor("daemon", ran)
 	if err == nil || !strings.Contains(err.Error(), "belongs to nobody") || !strings.Contains(err.Error(), "PDEFLOW_PG_USER names daemon") {
 		t.Errorf("another name gives %v", err)
+	}
+}
+
+// A process of nobody, of which a system may have many, cannot read or change the data.
+func TestWithoutAUserPostgresTheServerRunsAsAUIDThatNothingElseUses(t *testing.T) {
+	t.Parallel()
+	chosen, err := defaultAccount(func(name string) (*user.User, error) { return nil, user.UnknownUserError(name) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := user.LookupId(number(chosen.uid)); err == nil || !chosen.nameless {
+		t.Errorf("%+v is a user of this system", chosen)
+	}
+	busy, err := busyUsers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if busy[chosen.uid] || !busy[uint32(os.Geteuid())] {
+		t.Errorf("chosen is %d; the processes of this machine run as %v", chosen.uid, slices.Collect(maps.Keys(busy)))
+	}
+	dir := passableDir(t)
+	s := start(t, Options{Dir: dir, Durable: true, User: number(chosen.uid)})
+	conn := connect(t, s.URL())
+	run(t, conn, "create table kept as select 42 as n")
+	data := one[string](t, conn, "select current_setting('data_directory')")
+	if os.Geteuid() == 0 {
+		belongsTo(t, data, chosen.uid)
+		if busy, err := busyUsers(); err != nil || !busy[chosen.uid] {
+			t.Errorf("the server does not run as %d (%v)", chosen.uid, err)
+		}
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	again := start(t, Options{Dir: dir, Durable: true})
+	if n := one[int](t, connect(t, again.URL()), "select n from kept"); n != 42 {
+		t.Errorf("kept %d", n)
+	}
+}
+
+// belongsTo checks that everything in a directory belongs to a user, and that the directory is closed to others.
+func belongsTo(t *testing.T, dir string, uid uint32) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a temporary file of the server
+		}
+		if err != nil {
+			return err
+		}
+		if owner, exists, err := ownerOf(path); err != nil || exists && owner != uid {
+			t.Errorf("%s belongs to %d, not to %d (%v)", path, owner, uid, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%s is %v (%v)", dir, info.Mode(), err)
+	}
+}
+
+func TestAnAccountThatRunsOtherProcessesMakesNoDatabase(t *testing.T) {
+	t.Parallel()
+	busy := map[uint32]bool{}
+	for _, name := range []string{"nobody", "daemon", "bin"} {
+		if found, err := accountOf(name, user.Lookup); err == nil {
+			if chosen, err := initAccount(busy); err != nil || chosen.uid != found.uid {
+				t.Errorf("%s is idle, and %s makes the database (%v)", name, chosen.name, err)
+			}
+			busy[found.uid] = true
+		}
+	}
+	if chosen, err := initAccount(busy); err == nil || !strings.Contains(err.Error(), "PDEFLOW_PG_USER") {
+		t.Errorf("every account runs processes, and %q makes the database (%v)", chosen.name, err)
+	}
+	all := map[uint32]bool{}
+	for uid := range uint32(unused) {
+		all[firstUnused+uid] = true
+	}
+	if chosen, err := unusedAccount(all); err == nil || !strings.Contains(err.Error(), "PDEFLOW_PG_USER") {
+		t.Errorf("every uid runs processes, and %d is chosen (%v)", chosen.uid, err)
 	}
 }
 

@@ -202,7 +202,11 @@ func (c cluster) initialise(ctx context.Context, data string, durable bool) erro
 	if err := os.RemoveAll(data); err != nil {
 		return fmt.Errorf("new database: %w", err)
 	}
-	if err := c.account.makeDir(data); err != nil {
+	maker, err := c.maker()
+	if err != nil {
+		return err
+	}
+	if err := maker.makeDir(data); err != nil {
 		return fmt.Errorf("new database: %w", err)
 	}
 	args := []string{"-D", data, "-U", superuser, "--auth=trust", "-E", "UTF8", "--locale=C", "--no-instructions"}
@@ -211,13 +215,31 @@ func (c cluster) initialise(ctx context.Context, data string, durable bool) erro
 		args = append(args, "--no-sync")
 		single = append(single, "-c", "fsync=off")
 	}
-	if _, err := c.account.run(ctx, "/", "", c.binaries.program("initdb"), args...); err != nil {
+	if _, err := maker.run(ctx, "/", "", c.binaries.program("initdb"), args...); err != nil {
 		return fmt.Errorf("new database: %w", err)
 	}
-	if _, err := c.account.run(ctx, "/", "create database "+database+"\n", c.binaries.program("postgres"), append(single, "postgres")...); err != nil {
+	if _, err := maker.run(ctx, "/", "create database "+database+"\n", c.binaries.program("postgres"), append(single, "postgres")...); err != nil {
+		return fmt.Errorf("new database: %w", err)
+	}
+	if !c.account.nameless {
+		return nil
+	}
+	if err := c.account.own(data); err != nil {
 		return fmt.Errorf("new database: %w", err)
 	}
 	return nil
+}
+
+// maker returns the account that runs initdb.
+func (c cluster) maker() (account, error) {
+	if !c.account.nameless {
+		return c.account, nil
+	}
+	busy, err := busyUsers()
+	if err != nil {
+		return account{}, fmt.Errorf("find a user to make the database as; name one with a user name in PDEFLOW_PG_USER: %w", err)
+	}
+	return initAccount(busy)
 }
 
 func syncDir(path string) error {

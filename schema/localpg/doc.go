@@ -11,7 +11,9 @@
 //     started the child, so this thread belongs to the child until it has ended.
 //  2. It has a process group of its own: Ctrl-C in a terminal is for us, and the database goes when we have drained.
 //  3. PostgreSQL refuses root. Root has it run as the owner of the cluster where there is one already, else as [Options.User], else as
-//     postgres, else as nobody.
+//     postgres, else as a uid that no user has and no process runs as: what else runs as nobody could read and change the data. The
+//     server needs no user name, but initdb and single-user mode do. They run as nobody, daemon or bin, whichever runs no other process
+//     at that time, and the new cluster is handed over before the server starts.
 //  4. Whether that user can enter a directory is tried, not computed from mode bits. Where it cannot, as below /root, the cluster is
 //     made in /var/lib/pdeflow, and "data" in the directory asked for is a symbolic link to it. Everything that follows links sees one
 //     cluster in one place; moving the directory moves the link; deleting the directory never deletes a database by inference.

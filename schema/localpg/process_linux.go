@@ -1,6 +1,7 @@
 package localpg
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -34,4 +35,30 @@ func running(data string, _ int) (pids []int, all bool) {
 		}
 	}
 	return pids, true
+}
+
+// busyUsers returns the uids that processes run as, each with its real, effective, saved and file system uid.
+func busyUsers() (map[uint32]bool, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	busy := map[uint32]bool{}
+	for _, entry := range entries {
+		text, err := os.ReadFile(filepath.Join("/proc", entry.Name(), "status"))
+		if err != nil {
+			continue // not a process, or it has ended
+		}
+		_, uids, _ := strings.Cut(string(text), "\nUid:")
+		uids, _, _ = strings.Cut(uids, "\n")
+		for field := range strings.FieldsSeq(uids) {
+			if uid, err := strconv.ParseUint(field, 10, 32); err == nil {
+				busy[uint32(uid)] = true
+			}
+		}
+	}
+	if len(busy) == 0 {
+		return nil, errors.New("/proc shows no processes")
+	}
+	return busy, nil
 }

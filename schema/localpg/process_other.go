@@ -3,6 +3,7 @@
 package localpg
 
 import (
+	"fmt"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -23,4 +24,20 @@ func running(data string, pid int) (pids []int, all bool) {
 		return nil, false
 	}
 	return []int{pid}, false
+}
+
+// busyUsers returns the uids that processes run as.
+func busyUsers() (map[uint32]bool, error) {
+	out, err := exec.Command("ps", "-A", "-o", "uid=").Output()
+	if err != nil {
+		return nil, fmt.Errorf("list of processes: %w", err)
+	}
+	busy := map[uint32]bool{}
+	for field := range strings.FieldsSeq(string(out)) {
+		// Some systems print the uid of nobody as -2.
+		if uid, err := strconv.ParseInt(field, 10, 64); err == nil {
+			busy[uint32(uid)] = true //nolint:gosec // as the system has it
+		}
+	}
+	return busy, nil
 }

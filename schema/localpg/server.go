@@ -41,7 +41,8 @@ type Options struct {
 	Dir string
 	// Durable keeps what was committed through a crash of the machine. Without it the server is faster and fit for tests only.
 	Durable bool
-	// User is whom root runs the server as (PDEFLOW_PG_USER); postgres or else nobody if empty. For other users it means nothing.
+	// User is the user that root runs the server as (PDEFLOW_PG_USER), by name or number. If it is empty that is postgres, or an unused
+	// uid where there is no such user. For other users it means nothing.
 	User string
 	// Logger gets the server's log: its complaints as warnings, the rest at debug. Nil discards it.
 	Logger *slog.Logger
