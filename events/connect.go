@@ -123,8 +123,15 @@ func Servers(serverURL string) ([]*url.URL, error) {
 var errURL = errors.New("the NATS URL is not of the form nats://host:port or nats://user:password@host:port")
 
 // JetStream is the view of a connection that everything else in this package works with.
-func JetStream(nc *nats.Conn) (jetstream.JetStream, error) {
-	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(publishTimeout))
+func JetStream(nc *nats.Conn) (jetstream.JetStream, error) { return Topology{}.JetStream(nc) }
+
+// JetStream is [JetStream] in the topology's domain.
+func (t Topology) JetStream(nc *nats.Conn) (js jetstream.JetStream, err error) {
+	if t.Domain == "" {
+		js, err = jetstream.New(nc, jetstream.WithPublishAsyncTimeout(publishTimeout))
+	} else {
+		js, err = jetstream.NewWithDomain(nc, t.Domain, jetstream.WithPublishAsyncTimeout(publishTimeout))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: %w", err)
 	}

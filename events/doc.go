@@ -63,4 +63,7 @@
 //     is ahead of its stream, after a reset or after a stream lost its end, would skip messages; it is made anew.
 //  16. A message stays in PDE_WORK for a day at most: what no consumer takes, such as a forged message on the llm lane, is not kept for
 //     ever, and what is still needed is published again.
+//  17. A stream or consumer that the server does not create is a [NotDeclared], which names the setting to correct ([Explain]). Another
+//     stream may have our subjects; the acknowledgement of a publish names the stream, and one that is not ours counts as [ErrNoStream].
+//     A header with the expected stream would be stored and delivered with every event.
 package events

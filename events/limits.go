@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,8 +28,10 @@ const (
 	metadataMaxMsgs  = "pdeflow.max_msgs"
 )
 
-// workBytes is the limit of PDE_WORK beside events of so many bytes: never so much that a job's window takes the room of its events.
-func workBytes(eventsBytes int64) int64 { return min(maxWorkBytes, eventsBytes/3) }
+// workBytes is the limit of PDE_WORK beside events of so many bytes. Unless it is set, a job's window never takes the room of its events.
+func (t Topology) workBytes(eventsBytes int64) int64 {
+	return cmp.Or(t.MaxWorkBytes, min(maxWorkBytes, eventsBytes/3))
+}
 
 // createStream creates a missing stream with the limits of its configuration. If the server or the account has less room than that, it
 // takes what there is.
@@ -42,14 +45,14 @@ func (t Topology) createStream(ctx context.Context, js jetstream.JetStream, want
 	if want.Name == StreamWork {
 		// Beside the events that are there: an account may have had room for fewer than wanted.
 		if events, err := js.Stream(ctx, StreamEvents); err == nil && events.CachedInfo().Config.MaxBytes > 0 {
-			size = min(size, max(workBytes(events.CachedInfo().Config.MaxBytes), leastWorkBytes))
+			size = min(size, max(t.workBytes(events.CachedInfo().Config.MaxBytes), leastWorkBytes))
 		}
 	}
 	for ; ; size = size / 4 * 3 {
 		reserve := size
 		if want.Name == StreamEvents {
 			// NATS reserves the room of a stream when it is created. So the room of PDE_WORK is found here.
-			reserve += workBytes(size)
+			reserve += t.workBytes(size)
 		}
 		_, err := js.CreateStream(ctx, limited(want, reserve))
 		if noRoom(err) && size/4*3 >= least {
@@ -100,12 +103,6 @@ func noRoom(err error) bool {
 	}
 }
 
-// The codes with which a server refuses the limit of a stream, beside those of a message that it refuses.
-const (
-	streamBytesExceedAccount = 10122
-	noPeers                  = 10005
-)
-
 // limits sets in the configuration of a stream that exists the limits that are pdeflow's to set: those that it has noted as its own, if the
 // wanted ones have changed, and those of a stream that has none and no note. An operator's limit, also none at all, stays.
 func (t Topology) limits(have, merged *jetstream.StreamConfig, want jetstream.StreamConfig) {
@@ -114,7 +111,7 @@ func (t Topology) limits(have, merged *jetstream.StreamConfig, want jetstream.St
 		return ok && note == strconv.FormatInt(is, 10) || !ok && is <= 0
 	}
 	unset := func(key string, is int64) bool { _, ok := have.Metadata[key]; return !ok && is <= 0 }
-	explicit := t.MaxBytes > 0 && want.Name == StreamEvents
+	explicit := t.MaxBytes > 0 && want.Name == StreamEvents || t.MaxWorkBytes > 0 && want.Name == StreamWork
 	if unset(metadataMaxBytes, have.MaxBytes) || explicit && (own(metadataMaxBytes, have.MaxBytes) || have.MaxBytes != want.MaxBytes) {
 		merged.MaxBytes = want.MaxBytes
 		merged.Metadata = noted(merged.Metadata, metadataMaxBytes, want.MaxBytes)

@@ -44,8 +44,20 @@ func (p *Publisher) Publish(ctx context.Context, e Event) error {
 	if err != nil {
 		return err
 	}
-	if _, err := p.js.PublishMsg(ctx, msg); err != nil {
+	ack, err := p.js.PublishMsg(ctx, msg)
+	if err == nil {
+		err = storedIn(ack, StreamEvents)
+	}
+	if err != nil {
 		return fmt.Errorf("publish %s: %w", e.ID(), publishError(err, StreamEvents))
+	}
+	return nil
+}
+
+// storedIn reports a message that a stream of another name has stored, which has its subject instead of ours.
+func storedIn(ack *jetstream.PubAck, stream string) error {
+	if ack.Stream != stream {
+		return fmt.Errorf("%w: stream %s has its subject", ErrNoStream, ack.Stream)
 	}
 	return nil
 }
@@ -136,7 +148,10 @@ func await(ctx context.Context, future jetstream.PubAckFuture, result WorkResult
 		return result
 	}
 	select {
-	case <-future.Ok():
+	case ack := <-future.Ok():
+		if err := storedIn(ack, StreamWork); err != nil {
+			return WorkResult{Err: err}
+		}
 		return WorkResult{Answer: Accepted}
 	case err := <-future.Err():
 		err = publishError(err, StreamWork)

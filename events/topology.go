@@ -45,6 +45,8 @@ type Topology struct {
 	// MaxBytes is how much PDE_EVENTS may hold before it discards its oldest events; zero leaves that to pdeflow, which takes 8 GiB or,
 	// where the server or the account has less, what there is.
 	MaxBytes int64
+	// MaxWorkBytes is how much PDE_WORK may hold before it refuses messages; zero is 64 MiB, or a third of PDE_EVENTS if that is less.
+	MaxWorkBytes int64
 	// MaxAckPending, if not zero, is a lower limit for how many messages of each consumer may be out at once, for accounts that have one.
 	MaxAckPending int
 	// Domain is the JetStream domain of the streams; empty for the server's own.
@@ -80,7 +82,7 @@ func (t Topology) Streams() []jetstream.StreamConfig {
 			MaxMsgsPerSubject:    1,
 			MaxMsgSize:           maxWorkMessage,
 			MaxAge:               keepWork,
-			MaxBytes:             workBytes(cmp.Or(t.MaxBytes, defaultEventsBytes)),
+			MaxBytes:             t.workBytes(cmp.Or(t.MaxBytes, defaultEventsBytes)),
 			MaxMsgs:              maxWorkMessages,
 			Storage:              jetstream.FileStorage,
 			Duplicates:           noDedup,
@@ -141,7 +143,7 @@ func laneFilter(lane string) string { return string(TopicMappingRequested) + "."
 func (t Topology) Declare(ctx context.Context, js jetstream.JetStream) error {
 	for _, stream := range t.Streams() {
 		if err := t.declareStream(ctx, js, stream); err != nil {
-			return fmt.Errorf("stream %s: %w", stream.Name, err)
+			return err
 		}
 	}
 	for _, consumer := range []Consumer{ClassifierRules(), Projector()} {
@@ -152,7 +154,20 @@ func (t Topology) Declare(ctx context.Context, js jetstream.JetStream) error {
 	return nil
 }
 
+// declareStream declares one stream. Its error is a [NotDeclared].
 func (t Topology) declareStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
+	err := t.setStream(ctx, js, want)
+	if err == nil {
+		return nil
+	}
+	refused := &NotDeclared{Name: "stream " + want.Name, Domain: t.Domain, Err: err}
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == subjectsOverlap {
+		refused.Other = overlapping(ctx, js, want)
+	}
+	return refused
+}
+
+func (t Topology) setStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
 	stream, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return t.createStream(ctx, js, want)
@@ -184,12 +199,12 @@ func sameStream(a, b jetstream.StreamConfig) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// DeclareConsumer makes one consumer what it must be, and returns it. Where it begins is fixed when it is made; the rest is changed where
-// it differs.
+// DeclareConsumer creates one consumer, or changes it where it differs from what it must be, and returns it. Its start is fixed when it is
+// created. The error is a [NotDeclared].
 func (t Topology) DeclareConsumer(ctx context.Context, js jetstream.JetStream, c Consumer) (jetstream.Consumer, error) {
 	consumer, err := t.declareConsumer(ctx, js, c)
 	if err != nil {
-		return nil, fmt.Errorf("consumer %s: %w", c.Name, err)
+		return nil, t.notDeclared("consumer "+c.Name, err)
 	}
 	return consumer, nil
 }

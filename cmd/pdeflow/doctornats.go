@@ -37,7 +37,8 @@ func (d *doctor) examineNATS(ctx context.Context, at located) {
 	account, err := js.AccountInfo(ctx)
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
-		d.found("jetstream", wrong, "enable JetStream in the server's configuration (jetstream {}), and for this account", "the account has no JetStream")
+		problem, remedy := events.Explain(err, "")
+		d.found("jetstream", wrong, remedy, "%s", problem)
 		return
 	case err != nil:
 		d.found("jetstream", wrong, "allow this user to publish to $JS.API.> and to subscribe to _INBOX.>", "it does not answer: %v%s", err, violation(nc))

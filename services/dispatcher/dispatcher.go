@@ -113,6 +113,8 @@ func (d *Dispatcher) setReady(err error) {
 	reason := ""
 	if unpublished, ok := errors.AsType[*unpublishedError](err); ok {
 		reason = unpublished.Error()
+	} else if refused, ok := errors.AsType[*events.NotDeclared](err); ok {
+		reason = refused.Error()
 	} else if err != nil {
 		reason = "the loop has had no whole turn lately"
 	}

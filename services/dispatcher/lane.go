@@ -26,6 +26,8 @@ type watch struct {
 	alive, acked time.Time
 	// empty is since when the consumer has nothing to deliver and nothing delivered; zero if it has.
 	empty time.Time
+	// undeclared is why the consumer cannot be created; empty if it was at the last look.
+	undeclared string
 }
 
 // observe takes in the state of the consumer.
@@ -53,6 +55,9 @@ func (w *watch) observe(info *jetstream.ConsumerInfo, now time.Time, gap time.Du
 // problem returns why a lane that has due items does not move; known is false while it has not been looked at for long enough to tell.
 func (d *Dispatcher) problem(lane schema.Lane, now time.Time) (reason string, known bool) {
 	w := d.lanes[lane]
+	if w != nil && w.undeclared != "" {
+		return w.undeclared, true
+	}
 	if w == nil || w.info == nil || now.Sub(w.looked) > d.gap() {
 		return "", false
 	}
@@ -92,9 +97,13 @@ func (d *Dispatcher) watchLanes(ctx context.Context, lanes map[schema.Lane]bool,
 			continue
 		}
 		info, err := d.lookAt(ctx, consumer)
+		if refused, ok := errors.AsType[*events.NotDeclared](err); ok {
+			w.undeclared = refused.Error()
+		}
 		if err != nil {
 			return err
 		}
+		w.undeclared = ""
 		w.observe(info, now, d.gap())
 		if reason, _ := d.problem(consumer.Lane, now); reason == undelivered {
 			if err := d.replace(ctx, consumer, info, now); err != nil {
@@ -113,6 +122,9 @@ func (d *Dispatcher) lookAt(ctx context.Context, c events.Consumer) (*jetstream.
 	}
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, fmt.Errorf("consumer %s: %w", c.Name, events.ErrNoStream)
+	}
+	if _, ok := errors.AsType[*events.NotDeclared](err); ok {
+		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("consumer %s: %w", c.Name, err)

@@ -20,7 +20,7 @@ type stream struct {
 	silent error
 	// refused is why the last event was not published; empty if it was.
 	refused string
-	// undeclared is why the streams cannot be made.
+	// undeclared is why the streams cannot be declared.
 	undeclared error
 	// published and probed are when an event was published last, and when one was to find out whether that works.
 	published, probed time.Time
@@ -84,7 +84,7 @@ func (s *stream) unpublished(err error) error {
 	}
 	reason := events.Blocked(err)
 	if errors.Is(err, events.ErrNoStream) && s.undeclared != nil {
-		reason += ", and it cannot be made: " + s.undeclared.Error()
+		reason += ", and the streams cannot be declared: " + s.undeclared.Error()
 	}
 	return &unpublishedError{reason, err}
 }
