@@ -39,4 +39,9 @@
 //     words.
 //  14. The counts of a report are the sum of rows that triggers add and no writer updates, so that workers do not wait for each other;
 //     the projector sums them up every two seconds ([SumMappingCounts]).
+//  15. pde_mappings.data_source_id is no foreign key, whose check would lock the same few rows in the transaction of every mapping and so
+//     fill the database with multixacts. A mapping cannot name a data source that is gone: only a job, an import and a removal write
+//     the field. The last two take the report's lock FOR UPDATE and are refused while a job is active. A job takes it FOR KEY SHARE when
+//     it is inserted, saves only items without an outcome, of which a job that has ended has none, and never becomes active again. A
+//     removal clears the field of the mappings to the data source that it deletes.
 package schema

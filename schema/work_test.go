@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -102,6 +103,36 @@ func TestEveryFieldOfAJudgementIsSavedWithItemAndHistory(t *testing.T) {
 	}
 	if history.JobID != job.ID || history.ChangedBy != "job:"+job.ID {
 		t.Errorf("history by %s of job %s", history.ChangedBy, history.JobID)
+	}
+}
+
+// Rows that all workers of a job lock, if only for a foreign key, make each of their transactions write multixacts.
+func TestASaveLocksNoRowThatOtherSavesLock(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 1)
+	job := schematest.ListedJob(t, db, 1)
+	before := read(t, db, job.ID, ids[0]).Mapping
+	after := judged(before)
+	sources, err := schema.ListDataSources(t.Context(), db, before.CycleID, before.ReportID, "", 1)
+	if err != nil || len(sources) != 1 {
+		t.Fatalf("data sources %v, %v", sources, err)
+	}
+	after.DataSourceID = sources[0].ID
+	err = db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+		saved, err := schema.SaveWork(ctx, tx, job.ID, before, after, schema.Saved{Outcome: schema.Succeeded, Attempt: 1})
+		if err != nil || !saved {
+			return fmt.Errorf("saved %v: %w", saved, err)
+		}
+		for _, table := range []string{"reports", "data_sources", "source_columns", "attributes", "jobs", "job_status"} {
+			if _, err := db.ExecContext(ctx, "select from ? for update nowait", bun.Ident(table)); err != nil {
+				t.Errorf("rows of %s: %v", table, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -80,7 +80,8 @@ create table pde_mappings (
     cycle_id                  text collate "C" not null,
     report_id                 text collate "C" not null,
     attribute_id              text collate "C" not null unique references attributes,
-    data_source_id            text collate "C" references data_sources,
+    -- Without a foreign key: all workers of a job would lock the few rows of data_sources. See decision 15 of package schema.
+    data_source_id            text collate "C",
     pde_name                  text,
     pde_code                  text,
     pde_description           text,
