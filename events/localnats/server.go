@@ -22,6 +22,7 @@ import (
 	"syscall"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // DefaultListen is where a server listens that was not told otherwise.
@@ -99,10 +100,8 @@ func (o Options) serverOptions() (*server.Options, error) {
 		return nil, fmt.Errorf("directory for JetStream's files: %w", err)
 	}
 	if o.User != nil {
-		options.Username = o.User.Username()
-		options.Password, _ = o.User.Password()
-		if options.Username == "" || options.Password == "" || o.Config != "" {
-			return nil, errors.New("a user needs a name and a password, and no configuration file beside it")
+		if err := o.requireUser(options); err != nil {
+			return nil, err
 		}
 	}
 	options.JetStream = true
@@ -111,6 +110,20 @@ func (o Options) serverOptions() (*server.Options, error) {
 		options.ServerName = "pdeflow"
 	}
 	return options, nil
+}
+
+func (o Options) requireUser(options *server.Options) error {
+	password, _ := o.User.Password()
+	if o.User.Username() == "" || password == "" || o.Config != "" {
+		return errors.New("a user needs a name and a password, and no configuration file beside it")
+	}
+	// The server warns about a password in plain text. The hash never leaves this process, so a higher cost would only slow down clients.
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		return fmt.Errorf("password of the user: %w", err)
+	}
+	options.Username, options.Password = o.User.Username(), string(hash)
+	return nil
 }
 
 func splitAddress(address string) (host string, port int, err error) {

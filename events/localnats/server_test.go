@@ -170,6 +170,9 @@ func TestOnlyTheUserOfTheURLIsAccepted(t *testing.T) {
 		nc.Close()
 		t.Errorf("without a user a connection ends in %v, not in an authorization violation", err)
 	}
+	if strings.Contains(log.String(), "Plaintext") {
+		t.Errorf("the server warns about its password: %q", log.String())
+	}
 	if !strings.Contains(log.String(), s.Address()) || strings.Contains(log.String(), "hunter2") {
 		t.Errorf("the log does not name the address, or has the password: %q", log.String())
 	}
