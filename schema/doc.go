@@ -33,10 +33,8 @@
 //     its file of columns does not contain of the data sources it names: another data source may be imported from another file.
 //  12. A text that identifies a row can be longer than an index takes, so identities over 1,000 bytes are stored as digests.
 //  13. Every order of the list of mappings has an index that ends in the id, and the filters are written with the indexed expressions,
-//     so that a page, or no match, is found without reading the report. That is the price of six index entries when a mapping first gets
-//     its column; a later job mostly finds the same values and writes none. Two things stay linear in the report: the order by
-//     updated_at, whose index every write would have to change, and the search for a text, which would need an index of all parts of
-//     words.
+//     so that a page, or no match, is found without reading the report. Because updated_at is indexed, no write of a mapping is a heap-only
+//     update: each adds an entry to every index. That is accepted, because a job that finds the same values need not write the row at all.
 //  14. The counts of a report are the sum of rows that triggers add and no writer updates, so that workers do not wait for each other;
 //     the projector sums them up every two seconds ([SumMappingCounts]).
 //  15. pde_mappings.data_source_id is no foreign key, whose check would lock the same few rows in the transaction of every mapping and so
@@ -44,4 +42,9 @@
 //     the field. The last two take the report's lock FOR UPDATE and are refused while a job is active. A job takes it FOR KEY SHARE when
 //     it is inserted, saves only items without an outcome, of which a job that has ended has none, and never becomes active again. A
 //     removal clears the field of the mappings to the data source that it deletes.
+//  16. A search first reads the next 2,000 mappings in the order of the list, which is enough for a text that many of them have. Otherwise
+//     it finds candidates by their parts of one to three characters, in GIN indexes of arrays: pg_trgm is an extension that an operator may
+//     not be allowed to create. Candidates are compared with the text itself, so the indexes never decide what matches. Mappings are found
+//     by their columns through mapped_elements, which has each pair of element and column once, instead of an index of parts over
+//     pde_mappings, to which every job would write.
 package schema

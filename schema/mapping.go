@@ -173,12 +173,22 @@ func (s MappingSort) key() (expr, as string) {
 	case SortByReviewStatus:
 		return "array_position('{pending,approved,rejected,needs_revision}', m.review_status)", "integer"
 	case SortByUpdatedAt:
-		return "(extract(epoch from m.updated_at) * 1000000)::bigint", "bigint"
+		return "m.updated_at", "timestamptz"
 	case SortByID:
 		return "m.id", "text"
 	default:
 		return "m.id", "text"
 	}
+}
+
+// shown is the key as a list returns it, and bound the expression for a key that a list has returned. A time is a number of microseconds,
+// which does not depend on the notation of the session.
+func (s MappingSort) shown() (key, bound string) {
+	expr, as := s.key()
+	if s == SortByUpdatedAt {
+		return "(extract(epoch from " + expr + ") * 1000000)::bigint::text", "timestamptz 'epoch' + ?::bigint * interval '1 microsecond'"
+	}
+	return "(" + expr + ")::text", "?::" + as
 }
 
 // id orders what is equal in the sort. Names are indexed with the attributes, whose ids are in the order of those of their mappings.
@@ -221,31 +231,61 @@ type ListedMapping struct {
 
 // ListMappings lists at most limit mappings behind the one with this sort key and sort id, from the start where the id is empty.
 func ListMappings(ctx context.Context, db bun.IDB, filter MappingFilter, afterKey, afterID string, limit int) ([]ListedMapping, error) {
-	expr, as := filter.Sort.key()
-	id := filter.Sort.id()
-	direction, behind := "asc", ">"
-	if filter.Descending {
-		direction, behind = "desc", "<"
-	}
-	var mappings []ListedMapping
-	query := selectMappings(db, &mappings, expr, id).Where("m.cycle_id = ? and m.report_id = ?", filter.CycleID, filter.ReportID)
-	if filter.Sort == SortByAttributeName {
-		query = query.Where("a.cycle_id = ? and a.report_id = ?", filter.CycleID, filter.ReportID)
-	}
-	query = filter.where(query).OrderExpr(expr + " " + direction + ", " + id + " " + direction).Limit(int64(limit))
-	if afterID != "" {
-		query = query.Where("("+expr+", "+id+") "+behind+" (?::"+as+", ?)", afterKey, afterID)
-	}
-	if err := query.Scan(ctx); err != nil {
+	mappings, err := listMappings(ctx, db, filter, afterKey, afterID, limit)
+	if err != nil {
 		return nil, fmt.Errorf("mappings of report %s: %w", filter.ReportID, err)
 	}
 	return mappings, nil
 }
 
+func listMappings(ctx context.Context, db bun.IDB, f MappingFilter, afterKey, afterID string, limit int) (page []ListedMapping, err error) {
+	if f.Search == "" {
+		err = f.page(selectMappings(db, &page, f.Sort, joinAttributes), afterKey, afterID, limit).Scan(ctx)
+		return page, err
+	}
+	// A text that many mappings have is found among the next ones in this order.
+	query := selectMappings(db, &page, f.Sort, "cross join lateral (select * from attributes where id = m.attribute_id offset 0) as a")
+	query = f.matching(query.ModelTableExpr("(?) as m", f.window(db, afterKey, afterID)))
+	if err := f.order(query).Limit(int64(limit)).Scan(ctx); err != nil || len(page) == limit {
+		return page, err
+	}
+	page = nil
+	query = f.matching(f.candidates(f.page(selectMappings(db, &page, f.Sort, joinAttributes), afterKey, afterID, limit)))
+	err = query.Scan(ctx)
+	return page, err
+}
+
+// page narrows the query to the mappings that pass the filter, apart from the search, and that follow the one with this key and id.
+func (f MappingFilter) page(query *bun.SelectQuery, afterKey, afterID string, limit int) *bun.SelectQuery {
+	query = query.Where("m.cycle_id = ? and m.report_id = ?", f.CycleID, f.ReportID)
+	if f.Sort == SortByAttributeName {
+		query = query.Where("a.cycle_id = ? and a.report_id = ?", f.CycleID, f.ReportID)
+	}
+	if afterID != "" {
+		expr, _ := f.Sort.key()
+		_, bound := f.Sort.shown()
+		behind := ">"
+		if f.Descending {
+			behind = "<"
+		}
+		query = query.Where("("+expr+", "+f.Sort.id()+") "+behind+" ("+bound+", ?)", afterKey, afterID)
+	}
+	return f.order(f.where(query)).Limit(int64(limit))
+}
+
+func (f MappingFilter) order(query *bun.SelectQuery) *bun.SelectQuery {
+	expr, _ := f.Sort.key()
+	direction := " asc"
+	if f.Descending {
+		direction = " desc"
+	}
+	return query.OrderExpr(expr + direction + ", " + f.Sort.id() + direction)
+}
+
 // FindMapping reads one mapping of the report. It returns [ErrNotFound] where the report has no such mapping.
 func FindMapping(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (ListedMapping, error) {
 	var mapping ListedMapping
-	err := selectMappings(db, &mapping, "m.id", "m.id").
+	err := selectMappings(db, &mapping, SortByID, joinAttributes).
 		Where("m.id = ? and m.cycle_id = ? and m.report_id = ?", id, cycleID, reportID).Scan(ctx)
 	if err != nil {
 		return mapping, notFound(err, "mapping "+id)
@@ -253,9 +293,12 @@ func FindMapping(ctx context.Context, db bun.IDB, cycleID, reportID, id string) 
 	return mapping, nil
 }
 
-func selectMappings(db bun.IDB, into any, key, id string) *bun.SelectQuery {
-	return db.NewSelect().Model(into).ColumnExpr("m.*, a.attribute_name").ColumnExpr("(" + key + ")::text as sort_key, " + id + " as sort_id").
-		Join("join attributes a on a.id = m.attribute_id")
+const joinAttributes = "join attributes a on a.id = m.attribute_id"
+
+func selectMappings(db bun.IDB, into any, sort MappingSort, join string) *bun.SelectQuery {
+	key, _ := sort.shown()
+	return db.NewSelect().Model(into).ColumnExpr("m.*, a.attribute_name").ColumnExpr(key + " as sort_key, " + sort.id() + " as sort_id").
+		Join(join)
 }
 
 // equals asks for the mappings with this value, in terms of the expression that is indexed.
@@ -268,11 +311,6 @@ func (s MappingSort) equals(query *bun.SelectQuery, value string) *bun.SelectQue
 func (f MappingFilter) where(query *bun.SelectQuery) *bun.SelectQuery {
 	if f.IDPrefix != "" {
 		query = query.Where("m.id between ? and ?", f.IDPrefix, lastWithPrefix(f.IDPrefix))
-	}
-	if f.Search != "" {
-		pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Search) + "%"
-		query = query.Where(`concat_ws(e'\n', a.attribute_name, a.line_item_number, a.technical_line_item_name, a.mdrm, m.pde_name,
-			m.source_field) ilike ?`, pattern)
 	}
 	if f.InformationSecurityClassification != "" {
 		query = SortByClassification.equals(query, string(f.InformationSecurityClassification))

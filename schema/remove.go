@@ -105,6 +105,7 @@ func RemoveReport(ctx context.Context, tx bun.Tx, r Removal) error {
 			{"attributes", ofReport, &im.done.Attributes.Removed},
 			{"source_columns", "data_source_id in (select id from data_sources where " + ofReport + ")", &im.done.Columns.Removed},
 			{"data_sources", ofReport, &im.done.DataSources.Removed},
+			{"mapped_elements", ofReport, new(int64)},
 		} {
 			n, err := im.delete(ctx, step.table, step.where, r.CycleID, r.ReportID)
 			if err != nil {

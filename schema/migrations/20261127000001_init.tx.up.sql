@@ -1,5 +1,14 @@
 -- Ids are opaque text; collation "C" compares them byte by byte, which is what the keyset reads need and what costs least.
 
+-- The parts of a text that a search looks up: all runs of this length, if shorter than three, to three characters, each with its report,
+-- so that a search reads no entries of other reports. The caller lowers the text with its own collation. The cost
+-- makes the planner prefer an index to calling it for each row.
+create function search_parts(cycle_id text, report_id text, lowered text, shortest integer) returns text[]
+language sql immutable parallel safe cost 1000 as $$
+    select array_agg(cycle_id || '/' || report_id || '/' || substr(lowered, first, size))
+    from generate_series(shortest, 3) size, generate_series(1, length(lowered) - size + 1) first
+$$;
+
 create table reports (
     cycle_id      text collate "C" not null,
     report_id     text collate "C" not null,
@@ -43,6 +52,9 @@ create index attributes_name on attributes (cycle_id, report_id, left(attribute_
 create index attributes_line on attributes (cycle_id, report_id, line_item_number) where line_item_number <> '';
 -- The list of mappings by name. Only an import writes here, so it costs a job nothing.
 create index attributes_sorted on attributes (cycle_id, report_id, (left(lower(attribute_name), 200) collate "C"), id);
+-- The search for a text. It adds 0.15 to 0.3 ms to the import of an attribute; jobs do not write here.
+create index attributes_search on attributes using gin (search_parts(cycle_id, report_id,
+    lower(attribute_name || e'\n' || line_item_number || e'\n' || technical_line_item_name || e'\n' || mdrm), 1));
 
 create table data_sources (
     id          text collate "C" primary key,
@@ -130,7 +142,8 @@ create index pde_mappings_report on pde_mappings (cycle_id, report_id, id);
 -- later ones mostly find the same column and stay so.
 create index pde_mappings_unmapped on pde_mappings (cycle_id, report_id, id) where source_field is null;
 -- The list of mappings in its other orders, and its filters by tier, criticality, review and confidence. The expressions are those of
--- MappingSort. There is none for updated_at: every write of a row would be a write of all of these indexes.
+-- MappingSort. Every write changes updated_at, so no write of a row is a heap-only update: it adds an entry to each of these indexes.
+create index pde_mappings_updated on pde_mappings (cycle_id, report_id, updated_at, id);
 create index pde_mappings_source_field on pde_mappings (cycle_id, report_id, (left(coalesce(source_field, ''), 200) collate "C"), id);
 create index pde_mappings_confidence on pde_mappings (cycle_id, report_id, (coalesce(confidence_score, -1)::integer), id);
 create index pde_mappings_classification_confidence
@@ -141,6 +154,43 @@ create index pde_mappings_criticality
     on pde_mappings (cycle_id, report_id, (coalesce(array_position('{Low,Medium,High}', criticality), 0)), id);
 create index pde_mappings_review
     on pde_mappings (cycle_id, report_id, (array_position('{pending,approved,rejected,needs_revision}', review_status)), id);
+
+-- The search for a text among the mappings that name an element and no column. Jobs do not write such rows.
+create index pde_mappings_search on pde_mappings using gin (search_parts(cycle_id, report_id, lower(pde_name), 1))
+    where source_field is null and pde_name is not null;
+
+-- The elements and columns that mappings name or once named, for the search for a text: thousands of mappings name the same column, so a
+-- job seldom adds a row. A row may be here twice, because writers do not wait for each other.
+create table mapped_elements (
+    cycle_id     text collate "C" not null,
+    report_id    text collate "C" not null,
+    pde_name     text,
+    source_field text not null
+);
+create index mapped_elements_pair on mapped_elements
+    (cycle_id, report_id, hashtextextended(coalesce(pde_name, '') || e'\n' || source_field, 0));
+create index mapped_elements_search on mapped_elements using gin
+    (search_parts(cycle_id, report_id, lower(coalesce(pde_name, '') || e'\n' || source_field), 1));
+
+create function mapped_elements_add() returns trigger language plpgsql as $$
+begin
+    insert into mapped_elements (cycle_id, report_id, pde_name, source_field)
+    select new.cycle_id, new.report_id, new.pde_name, new.source_field
+    where not exists (
+        select from mapped_elements e
+        where e.cycle_id = new.cycle_id and e.report_id = new.report_id
+            and hashtextextended(coalesce(e.pde_name, '') || e'\n' || e.source_field, 0)
+                = hashtextextended(coalesce(new.pde_name, '') || e'\n' || new.source_field, 0)
+            and e.pde_name is not distinct from new.pde_name and e.source_field = new.source_field);
+    return null;
+end
+$$;
+create trigger mapped_elements_inserted after insert on pde_mappings for each row
+    when (new.source_field is not null) execute function mapped_elements_add();
+create trigger mapped_elements_updated after update on pde_mappings for each row
+    when (new.source_field is not null
+        and (old.source_field is distinct from new.source_field or old.pde_name is distinct from new.pde_name))
+    execute function mapped_elements_add();
 
 -- How many mappings of a report have which tier and review status: the sum over the rows. Every writer of pde_mappings adds rows for what
 -- it changes and updates none, so that no writer waits for another; the projector adds them up. Without an index, because after that the

@@ -1,0 +1,57 @@
+package schema
+
+import (
+	"strings"
+
+	"github.com/uptrace/bun"
+)
+
+// searchWindow is the number of mappings that a search reads in the order of the list before it asks the indexes of the parts of texts.
+// A text that one in forty mappings has fills a page of 50 from them; asking for all mappings with such a text would take longer.
+const searchWindow = 2000
+
+// window selects the next mappings that pass the filter, apart from the search, in their order. Whatever the statistics, each
+// attribute or mapping is read by its key: a subquery with an offset is not turned into a join.
+func (f MappingFilter) window(db bun.IDB, afterKey, afterID string) *bun.SelectQuery {
+	query := db.NewSelect().TableExpr("pde_mappings as m")
+	if f.Sort == SortByAttributeName {
+		query = db.NewSelect().TableExpr("attributes as a").
+			Join("cross join lateral (select * from pde_mappings where attribute_id = a.id offset 0) as m")
+	}
+	return f.page(query.ColumnExpr("m.*"), afterKey, afterID, searchWindow)
+}
+
+// matching narrows the query to the mappings that have the text.
+func (f MappingFilter) matching(query *bun.SelectQuery) *bun.SelectQuery {
+	pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Search) + "%"
+	return query.Where(`concat_ws(e'\n', a.attribute_name, a.line_item_number, a.technical_line_item_name, a.mdrm, m.pde_name,
+		m.source_field) ilike ?`, pattern)
+}
+
+// candidates narrows the query to the mappings whose attribute, or whose element and column, have all parts of the text, read from the
+// indexes. The arrays and "between" keep the planner from reading the whole report instead: it expects few rows of either. A text with a line break
+// could match across attribute and element, so it is not looked up.
+func (f MappingFilter) candidates(query *bun.SelectQuery) *bun.SelectQuery {
+	if strings.Contains(f.Search, "\n") {
+		return query
+	}
+	// ilike lowers the pattern with its percent signs, and in some locales the form of a letter depends on its neighbours.
+	const parts = `search_parts(?0, ?1, substr(lower('%' || ?2 || '%'), 2, length(lower('%' || ?2 || '%')) - 2), least(length(lower(?2)), 3))`
+	return query.Where(`m.id = any(array(
+		select c.id from pde_mappings c where c.attribute_id = any(array(
+			select s.id from attributes s where s.cycle_id = ?0 and s.report_id = ?1 and search_parts(s.cycle_id, s.report_id,
+				lower(s.attribute_name || e'\n' || s.line_item_number || e'\n' || s.technical_line_item_name || e'\n' || s.mdrm), 1) @> `+parts+`))
+		union all
+		select c.id from (
+			select distinct left(e.source_field, 200) collate "C" as field from mapped_elements e
+			where e.cycle_id = ?0 and e.report_id = ?1 and
+				search_parts(e.cycle_id, e.report_id, lower(coalesce(e.pde_name, '') || e'\n' || e.source_field), 1) @> `+parts+`
+		) e cross join lateral (
+			select c.id from pde_mappings c
+			where c.cycle_id = ?0 and c.report_id = ?1 and
+				left(coalesce(c.source_field, ''), 200) collate "C" between e.field and e.field offset 0
+		) c
+		union all
+		select c.id from pde_mappings c where c.cycle_id = ?0 and c.report_id = ?1 and c.source_field is null and c.pde_name is not null
+			and search_parts(c.cycle_id, c.report_id, lower(c.pde_name), 1) @> `+parts+`))`, f.CycleID, f.ReportID, f.Search)
+}

@@ -1,0 +1,108 @@
+package schema_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+// searchAlphabet has the characters that patterns, literals, letter case and word forms treat in their own way.
+var searchAlphabet = []rune("aAbB1 %_\\'\"?/.-ßẞİıIiKΣσςÉée\u0301名中😀\u200d\t")
+
+func randomText(r *rand.Rand, length int) string {
+	var b strings.Builder
+	for range length {
+		b.WriteRune(searchAlphabet[r.IntN(len(searchAlphabet))])
+	}
+	return b.String()
+}
+
+func TestASearchFindsWhatTheWholeReportContains(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 60)
+	r := rand.New(rand.NewPCG(1, 2))
+	texts := []string{"Loan", "loan balance", "DEALER", "zzz", "z", "\\", "%", "_", "a%b", "?0", "'", "''", "x\ny", "\n", "σ", "ΟΔΟΣ", "İ"}
+	for i, id := range ids {
+		name, item := "ΟΔΟΣ "+randomText(r, 20), randomText(r, 5)
+		if _, err := db.ExecContext(t.Context(), `update attributes set attribute_name = ?, technical_line_item_name = ?, mdrm = ?
+			where id = (select attribute_id from pde_mappings where id = ?)`, name, item, randomText(r, 2), id); err != nil {
+			t.Fatal(err)
+		}
+		element, field := randomText(r, 8), strings.Repeat("long.", i%3*50)+randomText(r, 8)
+		if _, err := db.ExecContext(t.Context(), `update pde_mappings set pde_name = nullif(?, ''), source_field = nullif(?, '') where id = ?`,
+			element[:len(element)*min(i%4, 1)], field[:len(field)*min(i%3, 1)], id); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{name, []string{item, element, field}[i%3]} {
+			runes := []rune(text)
+			first := r.IntN(len(runes))
+			texts = append(texts, string(runes[first:min(len(runes), first+1+r.IntN(5))]))
+		}
+		texts = append(texts, randomText(r, 1+r.IntN(3)))
+	}
+	for _, text := range texts {
+		if text == "" {
+			continue
+		}
+		var want, got []string
+		pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
+		if err := db.NewRaw(`select m.id from pde_mappings m join attributes a on a.id = m.attribute_id
+			where concat_ws(e'\n', a.attribute_name, a.line_item_number, a.technical_line_item_name, a.mdrm, m.pde_name, m.source_field) ilike ?
+			order by m.id`, pattern).Scan(t.Context(), &want); err != nil {
+			t.Fatal(err)
+		}
+		filter := schema.MappingFilter{CycleID: schematest.CycleID, ReportID: schematest.ReportID, Search: text, Sort: schema.SortByID}
+		page, err := schema.ListMappings(t.Context(), db, filter, "", "", len(ids)+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range page {
+			got = append(got, m.ID)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("search for %q (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+// A search reads a number of mappings that does not depend on the size of the report, and those that match.
+func TestASearchIsAnsweredWithoutReadingTheReport(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 10000)
+	for i, change := range []string{
+		"update attributes set attribute_name = 'Zebra ~ count' where id = (select attribute_id from pde_mappings where id = ?)",
+		"update pde_mappings set source_field = 'a.b.LONG_FIELD' where id = ?",
+		"update pde_mappings set pde_name = 'Bare element' where id = ?",
+	} {
+		if _, err := db.ExecContext(t.Context(), change, ids[len(ids)-i-1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := db.ExecContext(t.Context(), "vacuum (analyze) pde_mappings, attributes, mapped_elements"); err != nil {
+		t.Fatal(err)
+	}
+	for text, found := range map[string]int{
+		"no such text": 0, "zebra": 1, "~": 1, "long_field": 1, "bare element": 1, "#": 0, "zq": 0, "borrower": 50,
+	} {
+		for _, sort := range []schema.MappingSort{schema.SortByID, schema.SortByAttributeName, schema.SortByUpdatedAt} {
+			filter := schema.MappingFilter{CycleID: schematest.CycleID, ReportID: schematest.ReportID, Search: text, Sort: sort}
+			var page []schema.ListedMapping
+			n, err := rowsRead(t.Context(), db, func(ctx context.Context, tx bun.Tx) (err error) {
+				page, err = schema.ListMappings(ctx, tx, filter, "", "", 50)
+				return err
+			})
+			if err != nil || len(page) != found || n > 12000 {
+				t.Errorf("%q by %s: found %d mappings, want %d, and read %d rows and entries (%v)", text, sort, len(page), found, n, err)
+			}
+		}
+	}
+}
