@@ -19,7 +19,7 @@ import (
 // It is a statement because PgBouncer refuses most of these names in the startup message.
 const sessionSetup = "set default_transaction_isolation = 'read committed'; set timezone = 'UTC'; set standard_conforming_strings = on; " +
 	"set client_encoding = 'UTF8'; set datestyle = 'ISO'; set intervalstyle = 'postgres'; set bytea_output = 'hex'; " +
-	"set idle_in_transaction_session_timeout = '30s'"
+	"set idle_in_transaction_session_timeout = '30s'; set jit = off"
 
 // sessionPID is the key of a connection's server process id. A pooler makes up the one that the protocol carries.
 const sessionPID = "pdeflow pid"

@@ -4,7 +4,7 @@
 -- so that a search reads no entries of other reports. The caller lowers the text with its own collation. The cost
 -- makes the planner prefer an index to calling it for each row.
 create function search_parts(cycle_id text, report_id text, lowered text, shortest integer) returns text[]
-language sql immutable parallel safe cost 1000 as $$
+language sql immutable cost 1000 as $$
     select array_agg(cycle_id || '/' || report_id || '/' || substr(lowered, first, size))
     from generate_series(shortest, 3) size, generate_series(1, length(lowered) - size + 1) first
 $$;
