@@ -29,8 +29,8 @@ func (f MappingFilter) matching(query *bun.SelectQuery) *bun.SelectQuery {
 }
 
 // candidates narrows the query to the mappings whose attribute, or whose element and column, have all parts of the text, read from the
-// indexes. The arrays and "between" keep the planner from reading the whole report instead: it expects few rows of either. A text with a line break
-// could match across attribute and element, so it is not looked up.
+// indexes. The arrays and "between" keep the planner from reading the whole report instead: it expects few rows of either. A text with a
+// line break could match across attribute and element, so it is not looked up.
 func (f MappingFilter) candidates(query *bun.SelectQuery) *bun.SelectQuery {
 	if strings.Contains(f.Search, "\n") {
 		return query

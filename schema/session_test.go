@@ -15,12 +15,12 @@ import (
 )
 
 type sessionSettings struct {
-	Isolation, Zone, Strings, Encoding, Dates, Intervals, Bytes, IdleTimeout, SearchPath string
+	Isolation, Zone, Strings, Encoding, Dates, Intervals, Bytes, IdleTimeout, SearchPath, JIT string
 }
 
 var wantSettings = sessionSettings{
 	Isolation: "read committed", Zone: "UTC", Strings: "on", Encoding: "UTF8", Dates: "ISO, MDY", Intervals: "postgres", Bytes: "hex",
-	IdleTimeout: "30s", SearchPath: `"$user", public`,
+	IdleTimeout: "30s", SearchPath: `"$user", public`, JIT: "off",
 }
 
 func settings(t *testing.T, db *schema.DB) sessionSettings {
@@ -28,8 +28,8 @@ func settings(t *testing.T, db *schema.DB) sessionSettings {
 	var got sessionSettings
 	err := db.NewRaw("select current_setting('transaction_isolation'), current_setting('timezone'), current_setting('standard_conforming_strings'), "+
 		"current_setting('client_encoding'), current_setting('datestyle'), current_setting('intervalstyle'), current_setting('bytea_output'), "+
-		"current_setting('idle_in_transaction_session_timeout'), current_setting('search_path')").Scan(t.Context(), &got.Isolation, &got.Zone,
-		&got.Strings, &got.Encoding, &got.Dates, &got.Intervals, &got.Bytes, &got.IdleTimeout, &got.SearchPath)
+		"current_setting('idle_in_transaction_session_timeout'), current_setting('search_path'), current_setting('jit')").Scan(t.Context(), &got.Isolation, &got.Zone,
+		&got.Strings, &got.Encoding, &got.Dates, &got.Intervals, &got.Bytes, &got.IdleTimeout, &got.SearchPath, &got.JIT)
 	if err != nil {
 		t.Fatal(err)
 	}
