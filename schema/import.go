@@ -164,7 +164,9 @@ type importer struct {
 	sources map[string]string
 	// kept is what the import brings; nil for a new report, which has nothing else.
 	kept *kept
-	done Imported
+	// uncoded has the ids of the attributes with a line item number and no mdrm; nil until it is needed.
+	uncoded map[uncodedKey]string
+	done    Imported
 }
 
 // counts returns what the import has written.

@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -53,30 +54,61 @@ const ambiguousLine = "several attributes of the report have this line_item_numb
 
 // adoptCodes gives attributes that have a line item number and no mdrm the identity with the mdrm of a row of the page.
 func (im *importer) adoptCodes(ctx context.Context, page []Attribute) error {
-	var olds, news, names []string
+	if err := im.readUncoded(ctx); err != nil || len(im.uncoded) == 0 {
+		return err
+	}
+	ids := map[string]string{} // by new identity
 	for _, a := range page {
-		if a.LineItemNumber != "" && a.MDRM != "" {
-			olds = append(olds, AttributeIdentity(a.LineItemNumber, "", ""))
-			news = append(news, AttributeIdentity(a.LineItemNumber, a.MDRM, ""))
-			names = append(names, a.AttributeName)
+		if a.LineItemNumber == "" || a.MDRM == "" {
+			continue
+		}
+		key := uncodedKey{identity: AttributeIdentity(a.LineItemNumber, "", ""), name: a.AttributeName}
+		if id, ok := im.uncoded[key]; ok {
+			ids[AttributeIdentity(a.LineItemNumber, a.MDRM, "")] = id
+			delete(im.uncoded, key)
 		}
 	}
-	if len(olds) == 0 {
+	return im.setIdentities(ctx, ids)
+}
+
+// uncodedKey is what a row needs to have in common with an attribute without mdrm to give it its mdrm.
+type uncodedKey struct{ identity, name string }
+
+// readUncoded reads, once for each import, the attributes that the report has with a line item number and without mdrm.
+func (im *importer) readUncoded(ctx context.Context) error {
+	if im.uncoded != nil {
 		return nil
 	}
-	_, err := im.tx.Tx.ExecContext(ctx, `update attributes t set identity = p.new
-		from (
-			select distinct on (old, name) old, new, name
-			from unnest($1::text[], $2::text[], $3::text[]) with ordinality as p (old, new, name, place)
-			where not exists (select from attributes x where x.cycle_id = $4 and x.report_id = $5 and x.identity = p.new)
-			order by old, name, place
-		) p
-		where t.cycle_id = $4 and t.report_id = $5 and t.identity = p.old and t.attribute_name = p.name`,
-		pgx.QueryExecModeCacheStatement, olds, news, names, im.report.CycleID, im.report.ReportID)
+	var attributes []Attribute
+	err := im.tx.NewSelect().Model(&attributes).Column("id", "identity", "attribute_name").
+		Where("cycle_id = ? and report_id = ? and line_item_number <> '' and mdrm = ''", im.report.CycleID, im.report.ReportID).
+		Scan(ctx)
+	if err != nil {
+		return fmt.Errorf("attributes without mdrm of report %s: %w", im.report.ReportID, err)
+	}
+	im.uncoded = make(map[uncodedKey]string, len(attributes))
+	for _, a := range attributes {
+		im.uncoded[uncodedKey{identity: a.Identity, name: a.AttributeName}] = a.ID
+	}
+	return nil
+}
+
+// setIdentities gives attributes, by their new identity, that identity, unless another attribute has it. Their other values, the mdrm
+// among them, are written with the page.
+func (im *importer) setIdentities(ctx context.Context, ids map[string]string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	identities := slices.Sorted(maps.Keys(ids))
+	values := each(identities, func(identity string) string { return ids[identity] })
+	_, err := im.tx.Tx.ExecContext(ctx, `update attributes t set identity = ($2::text[])[array_position($1::text[], t.id)]
+		where t.id = any ($1::text[]) and not exists (select from attributes x where x.cycle_id = $3 and x.report_id = $4
+			and x.identity = ($2::text[])[array_position($1::text[], t.id)])`,
+		pgx.QueryExecModeCacheStatement, values, identities, im.report.CycleID, im.report.ReportID)
 	if err != nil {
 		return fmt.Errorf("identity of attributes of report %s: %w", im.report.ReportID, err)
 	}
-	return nil // the row's other values, the mdrm among them, are written with the page
+	return nil
 }
 
 // maxSearched is how many characters of a name its index holds.
