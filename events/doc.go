@@ -57,7 +57,8 @@
 //     oldest events; 8 GiB, or three quarters of what the server or the account offers. PDE_WORK refuses, at a third of that or 64 MiB, so
 //     that no job's window takes the room of its events. What there is to offer is found by trying, since NATS reserves the room when a
 //     stream is created and shows clients no limits of the server. The limits that pdeflow has set are noted in the stream's metadata. A
-//     limit that differs from the note is an operator's and stays, also none at all; [Topology.MaxBytes], which is explicit, wins over it.
+//     limit that differs from the note is an operator's and stays, also none at all; [Topology.MaxBytes] and [Topology.MaxWorkBytes], which are
+//     explicit, win over it.
 //  15. Every third of AckWait a runner compares its consumer with what is declared and restores what differs, since an edit such as a
 //     MaxAckPending of one slows every job down without an error. To change it intentionally, set [Topology.MaxAckPending]. A consumer that
 //     is ahead of its stream, after a reset or after a stream lost its end, would skip messages; it is made anew.

@@ -17,7 +17,10 @@ import (
 
 // backendOptions say where the database and the message server are. One that has no URL is embedded.
 type backendOptions struct {
-	databaseURL, natsURL, natsCredentials string
+	databaseURL string
+	nats        natsServer
+	// topology is how the streams are declared.
+	topology events.Topology
 	// dir is where what is embedded is kept; it belongs to this process then.
 	dir string
 	// natsListen is where an embedded nats-server listens; the next free port if natsNext is set and it is taken.
@@ -44,8 +47,8 @@ type backends struct {
 // openBackends starts what is embedded, opens the connections, and brings an embedded database to the newest structure. What it
 // opened it closes where it fails.
 func openBackends(ctx context.Context, getenv func(string) string, o backendOptions, log *slog.Logger) (b *backends, err error) {
-	b = &backends{databaseURL: o.databaseURL, natsURL: o.natsURL}
-	b.log = log
+	b = &backends{databaseURL: o.databaseURL, natsURL: o.nats.url}
+	b.log, b.topology = log, o.topology
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.close())
@@ -56,7 +59,7 @@ func openBackends(ctx context.Context, getenv func(string) string, o backendOpti
 			return b, err
 		}
 	}
-	if o.natsURL == "" {
+	if o.nats.url == "" {
 		if err := b.startNATS(ctx, o); err != nil {
 			return b, err
 		}
@@ -172,7 +175,12 @@ func (b *backends) openDatabase(ctx context.Context, o backendOptions) error {
 // connectNATS opens the connection and declares the streams. A server that is away is no reason not to start: the services declare what
 // they need when it is back.
 func (b *backends) connectNATS(ctx context.Context, o backendOptions) error {
-	nc, err := events.Connect(b.natsURL, o.name, o.natsCredentials, b.log)
+	server := o.nats
+	if server.url == "" {
+		server = natsServer{url: b.natsURL} // the embedded one
+		b.topology.Domain = ""
+	}
+	nc, err := server.connect(o.name, b.log)
 	if err != nil {
 		return err
 	}
@@ -181,14 +189,14 @@ func (b *backends) connectNATS(ctx context.Context, o backendOptions) error {
 		nc.Close()
 		return nil
 	})
-	if b.js, err = events.JetStream(nc); err != nil {
+	if b.js, err = b.topology.JetStream(nc); err != nil {
 		return err
 	}
 	if !nc.IsConnected() {
 		return nil
 	}
 	if err := b.topology.Declare(ctx, b.js); err != nil {
-		if o.natsURL == "" {
+		if o.nats.url == "" {
 			return err
 		}
 		b.log.WarnContext(ctx, "streams are not declared yet", "error", err)

@@ -61,7 +61,7 @@ func (a *app) check(ctx context.Context, cmd *cli.Command) error {
 	err = a.withDatabaseAt(ctx, cmd, at, func(ctx context.Context, db *schema.DB) error {
 		phases := newPhases(a, "checking")
 		defer phases.end()
-		result, err = runChecks(ctx, db, scope, phases.show, &witness{url: at.nats, credentials: at.natsCredentials})
+		result, err = runChecks(ctx, db, scope, phases.show, &witness{server: at.nats})
 		if errors.Is(err, schema.ErrNotFound) {
 			return fmt.Errorf("there is no report %s in cycle %s", scope.ReportID, scope.CycleID)
 		}

@@ -30,16 +30,14 @@ const (
 
 // The flags by which commands find the API, or the servers, of a running pdeflow, and others that several commands have.
 const (
-	flagServer      = "server"
-	flagToken       = "token"
-	flagContext     = "context"
-	flagDataDir     = "data-dir"
-	flagDatabase    = "database-url"
-	flagNATS        = "nats-url"
-	flagCredentials = "nats-creds"
-	flagSecret      = "auth-secret"
-	flagIssuer      = "auth-issuer"
-	flagJSON        = "json"
+	flagServer   = "server"
+	flagToken    = "token"
+	flagContext  = "context"
+	flagDataDir  = "data-dir"
+	flagDatabase = "database-url"
+	flagSecret   = "auth-secret"
+	flagIssuer   = "auth-issuer"
+	flagJSON     = "json"
 )
 
 // clientFlags are the flags of a command that calls the API.

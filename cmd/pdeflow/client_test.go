@@ -233,27 +233,27 @@ func TestNATSIsThatOfTheDatabaseOrTheOneThatIsTyped(t *testing.T) {
 	dir := runningOn(t, nobody(t), "t", "postgres:///local")
 	const theirs, mine = "nats://theirs", "nats://mine"
 	creds, other := file(t, "theirs.creds", ""), file(t, "mine.creds", "")
-	environment := map[string]string{"DATABASE_URL": "postgres:///theirs", "NATS_URL": theirs, "NATS_CREDS": creds}
+	environment := map[string]string{"DATABASE_URL": "postgres:///theirs", "NATS_URL": theirs, "NATS_CREDS": creds, "NATS_DOMAIN": "hub"}
 	for name, tt := range map[string]struct {
 		args        []string
 		environment map[string]string
 		want        located
 	}{
-		"of the environment":           {nil, environment, located{"postgres:///theirs", theirs, creds}},
-		"of the directory":             {[]string{"--data-dir", dir}, environment, located{database: "postgres:///local", nats: "nats://local"}},
+		"of the environment":           {nil, environment, located{"postgres:///theirs", natsServer{url: theirs, credentials: creds, domain: "hub"}}},
+		"of the directory":             {[]string{"--data-dir", dir}, environment, located{database: "postgres:///local", nats: natsServer{url: "nats://local"}}},
 		"of nobody, beside a database": {[]string{"--database-url", "postgres:///mine"}, environment, located{database: "postgres:///mine"}},
 		"typed beside a database": {
-			[]string{"--database-url", "postgres:///mine", "--nats-url", mine}, environment, located{database: "postgres:///mine", nats: mine},
+			[]string{"--database-url", "postgres:///mine", "--nats-url", mine}, environment, located{database: "postgres:///mine", nats: natsServer{url: mine}},
 		},
-		"typed beside the environment's database": {[]string{"--nats-url", mine}, environment, located{database: "postgres:///theirs", nats: mine}},
+		"typed beside the environment's database": {[]string{"--nats-url", mine}, environment, located{database: "postgres:///theirs", nats: natsServer{url: mine}}},
 		"typed, and the environment's as well": {
-			[]string{"--database-url", "postgres:///theirs", "--nats-url", theirs}, environment, located{database: "postgres:///theirs", nats: theirs},
+			[]string{"--database-url", "postgres:///theirs", "--nats-url", theirs}, environment, located{database: "postgres:///theirs", nats: natsServer{url: theirs}},
 		},
 		"typed with its credentials": {
-			[]string{"--nats-url", mine, "--nats-creds", other}, environment, located{"postgres:///theirs", mine, other},
+			[]string{"--nats-url", mine, "--nats-creds", other}, environment, located{"postgres:///theirs", natsServer{url: mine, credentials: other}},
 		},
-		"of the environment, with credentials that are typed": {[]string{"--nats-creds", other}, environment, located{"postgres:///theirs", theirs, other}},
-		"typed beside a directory":                            {[]string{"--data-dir", dir, "--nats-url", mine}, environment, located{database: "postgres:///local", nats: mine}},
+		"of the environment, with credentials that are typed": {[]string{"--nats-creds", other}, environment, located{"postgres:///theirs", natsServer{url: theirs, credentials: other, domain: "hub"}}},
+		"typed beside a directory":                            {[]string{"--data-dir", dir, "--nats-url", mine}, environment, located{database: "postgres:///local", nats: natsServer{url: mine}}},
 	} {
 		var at located
 		a := &app{stdout: io.Discard, stderr: io.Discard, getenv: func(name string) string { return tt.environment[name] }}

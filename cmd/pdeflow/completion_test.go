@@ -30,6 +30,7 @@ func TestCommandsFlagsChoicesAndFilesAreCompleted(t *testing.T) {
 		"mappings list --sort attr":        "attribute_name",
 		"import --attributes ":             completeFiles,
 		"serve --nats-creds ":              completeFiles,
+		"check --nats-ca ":                 completeFiles,
 		"check --log-level wa":             "warn",
 		"completion fi":                    "fish",
 		"jobs list --report=x --status ru": "running",

@@ -16,20 +16,23 @@ import (
 // operatorFlags are the flags of a command that works on the database.
 func (a *app) operatorFlags() []cli.Flag { return []cli.Flag{a.databaseFlag(), findFlag()} }
 
-// located says where the database and the message server of a command are. NATS may be empty.
-type located struct{ database, nats, natsCredentials string }
+// located says where the database and the message server of a command are. The message server may be none.
+type located struct {
+	database string
+	nats     natsServer
+}
 
 // locate finds the database that the command's flags, the environment and the running pdeflow of this machine name, and the message server
 // that belongs to it. What is typed comes before what the environment says, and is paired with nothing of it.
 func (a *app) locate(cmd *cli.Command) (located, error) {
-	at := located{database: cmd.String(flagDatabase), nats: cmd.String(flagNATS), natsCredentials: cmd.String(flagCredentials)}
+	at := located{database: cmd.String(flagDatabase), nats: natsServerOf(cmd)}
 	dir, typedNATS, typedDatabase := cmd.String(flagDataDir), typed(cmd, flagNATS), typed(cmd, flagDatabase)
 	local := at.database == "" || dir != "" && !typedDatabase
 	if (typedDatabase || local) && !typedNATS {
-		at.nats = ""
+		at.nats.url = ""
 	}
-	if (typedDatabase || local || typedNATS) && !typed(cmd, flagCredentials) {
-		at.natsCredentials = "" // the environment's are for the environment's server
+	if typedDatabase || local || typedNATS {
+		at.nats.onlyTyped(cmd) // the environment's settings are for the environment's server
 	}
 	if local {
 		run, err := datadir.Find(a.getenv, dir)
@@ -39,9 +42,9 @@ func (a *app) locate(cmd *cli.Command) (located, error) {
 		case err != nil:
 			return at, usagef("there is no database: set DATABASE_URL (--database-url), or start pdeflow serve or demo on this machine (%w)", err)
 		}
-		at.database, at.nats = run.Database, cmp.Or(at.nats, run.NATS)
+		at.database, at.nats.url = run.Database, cmp.Or(at.nats.url, run.NATS)
 	}
-	return at, errors.Join(checkDatabase(at.database), checkNATS(at.nats, at.natsCredentials))
+	return at, errors.Join(checkDatabase(at.database), at.nats.check())
 }
 
 // withDatabase opens the database of a command and does something with it. It is an error if it lacks the tables of this program.

@@ -64,7 +64,7 @@ func (d *doctor) found(check string, state severity, advice, format string, args
 
 func (a *app) doctorCommand() *cli.Command {
 	flags := a.clientFlags()
-	flags = slices.Concat([]cli.Flag{jsonFlag()}, flags, []cli.Flag{a.databaseFlag()}, a.natsFlags())
+	flags = slices.Concat([]cli.Flag{jsonFlag()}, flags, []cli.Flag{a.databaseFlag()}, a.natsFlags(), a.topologyFlags())
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "checks the database, NATS, the server, clocks, disk and versions, and what to do about each",
@@ -89,19 +89,26 @@ func (a *app) diagnose(ctx context.Context, cmd *cli.Command) error {
 	if err != nil && cmd.String(flagDataDir) != "" {
 		return err
 	}
+	topology, err := topologyOf(cmd, at.nats)
+	if err != nil {
+		return err
+	}
 	d.found("program", fine, "", "pdeflow %s", version())
 	d.examineServer(ctx, cmd)
-	switch {
-	case at.database != "" && err == nil:
-		d.examineDatabase(ctx, at.database)
-	case at.database != "":
+	switch err := checkDatabase(at.database); {
+	case err != nil:
 		d.found("database", wrong, "correct the setting", "%v", err)
+	case at.database != "":
+		d.examineDatabase(ctx, at.database)
 	default:
 		d.examineBinaries()
 	}
-	if at.nats != "" && err == nil {
-		d.examineNATS(ctx, at)
-	} else {
+	switch err := at.nats.check(); {
+	case err != nil:
+		d.found("nats", wrong, "correct the setting", "%v", err)
+	case at.nats.url != "":
+		d.examineNATS(ctx, at.nats, topology)
+	default:
 		d.found("nats", skipped, "", "no server runs on this machine, and NATS_URL is not set: serve embeds one")
 	}
 	d.examineDisk(cmd)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,19 +18,19 @@ import (
 const fullStore = 80
 
 // examineNATS looks at the message server: whether it answers, has JetStream, holds what is declared, and has room.
-func (d *doctor) examineNATS(ctx context.Context, at located) {
+func (d *doctor) examineNATS(ctx context.Context, server natsServer, topology events.Topology) {
 	ctx, cancel := context.WithTimeout(ctx, examination)
 	defer cancel()
-	nc, err := events.Connect(at.nats, "pdeflow-doctor", at.natsCredentials, slog.New(slog.DiscardHandler),
+	nc, err := server.connect("pdeflow-doctor", slog.New(slog.DiscardHandler),
 		nats.Timeout(answerWithin), nats.RetryOnFailedConnect(false))
 	if err != nil {
-		d.found("nats", wrong, "check that it runs, and the host, user and password in NATS_URL (--nats-url, --nats-creds)",
-			"%s: %v", redacted(at.nats), err)
+		d.found("nats", wrong, connectionAdvice(err),
+			"%s: %v", redacted(server.url), err)
 		return
 	}
 	defer nc.Close()
-	d.found("nats", fine, "", "nats-server %s answers at %s", nc.ConnectedServerVersion(), redacted(at.nats))
-	js, err := events.JetStream(nc)
+	d.found("nats", fine, "", "nats-server %s answers at %s", nc.ConnectedServerVersion(), redacted(server.url))
+	js, err := topology.JetStream(nc)
 	if err != nil {
 		d.found("jetstream", wrong, "", "%v", err)
 		return
@@ -37,7 +38,7 @@ func (d *doctor) examineNATS(ctx context.Context, at located) {
 	account, err := js.AccountInfo(ctx)
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
-		problem, remedy := events.Explain(err, "")
+		problem, remedy := events.Explain(err, server.domain)
 		d.found("jetstream", wrong, remedy, "%s", problem)
 		return
 	case err != nil:
@@ -45,13 +46,31 @@ func (d *doctor) examineNATS(ctx context.Context, at located) {
 		return
 	}
 	d.judgeRoom("jetstream", int64(account.Store), account.Limits.MaxStore) //nolint:gosec // far below 2^63
-	streams, consumers, err := events.Topology{}.Compare(ctx, js)
+	streams, consumers, err := topology.Compare(ctx, js)
 	if err != nil {
 		d.found("streams", wrong, "allow this user to publish to $JS.API.STREAM.INFO.> and $JS.API.CONSUMER.INFO.>", "%v%s", err, violation(nc))
 		return
 	}
 	d.judgeStreams(streams)
 	d.judgeConsumers(consumers)
+}
+
+// connectionAdvice returns what to correct if there is no connection.
+func connectionAdvice(err error) string {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	switch {
+	case errors.As(err, &authority):
+		return "set NATS_CA (--nats-ca) to the certificate of the authority that signed the server's"
+	case errors.As(err, &host):
+		return "use a host name in NATS_URL (--nats-url) that the server's certificate has"
+	case errors.Is(err, nats.ErrSecureConnWanted):
+		return "unset NATS_CA, NATS_CERT and NATS_KEY, or set tls in the server's configuration: it does not use TLS"
+	case strings.Contains(err.Error(), "remote error: tls"), strings.Contains(err.Error(), "closed by remote after TLS handshake"):
+		return "set NATS_CERT and NATS_KEY (--nats-cert, --nats-key) to a client certificate that the server accepts"
+	default:
+		return "check that it runs, and the host, user and password in NATS_URL (--nats-url, --nats-creds)"
+	}
 }
 
 // violation is what the server refused on the connection, if anything.

@@ -39,7 +39,7 @@ func (a *app) serveCommand() *cli.Command {
 				Name: "window", Value: 1000, Validator: between(32, 100_000),
 				Usage: "how many work messages the dispatcher keeps outstanding in a lane", Sources: a.env("PDEFLOW_WINDOW"),
 			},
-		}, a.natsFlags(), a.policyFlags(), []cli.Flag{a.secretFlag(), a.issuerFlag()}),
+		}, a.natsFlags(), a.topologyFlags(), a.policyFlags(), []cli.Flag{a.secretFlag(), a.issuerFlag()}),
 		Action: a.serve,
 	}
 }
@@ -69,17 +69,6 @@ func (a *app) databaseFlag() cli.Flag {
 	return &typedFlag{StringFlag: &cli.StringFlag{
 		Name: flagDatabase, Usage: "Postgres `URL`, such as postgres://user:password@host/database", Sources: a.env("DATABASE_URL"),
 	}}
-}
-
-func (a *app) natsFlags() []cli.Flag {
-	return []cli.Flag{
-		&typedFlag{StringFlag: &cli.StringFlag{
-			Name: flagNATS, Usage: "NATS `URL`, such as nats://user:password@host:4222", Sources: a.env("NATS_URL"),
-		}},
-		&typedFlag{StringFlag: &cli.StringFlag{
-			Name: flagCredentials, Usage: "NATS credentials `FILE`", TakesFile: true, Sources: a.env("NATS_CREDS"),
-		}},
-	}
 }
 
 func (a *app) secretFlag() cli.Flag {
@@ -113,10 +102,10 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 		return err
 	}
 	o := backendOptions{
-		databaseURL: cmd.String(flagDatabase), natsURL: cmd.String(flagNATS), natsCredentials: cmd.String(flagCredentials),
+		databaseURL: cmd.String(flagDatabase), nats: natsServerOf(cmd),
 		natsListen: cmd.String("nats-listen"), natsNext: !cmd.IsSet("nats-listen"), name: "pdeflow", logSQL: sqlLog(cmd, log),
 	}
-	embeds := o.databaseURL == "" || o.natsURL == ""
+	embeds := o.databaseURL == "" || o.nats.url == ""
 	if len(names) < len(allServices()) {
 		if embeds {
 			return usagef("serve with some of the services needs both DATABASE_URL and NATS_URL, because an embedded server is nobody else's")
@@ -128,6 +117,9 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 		return err
 	}
 	s.workers, s.window = cmd.Int("workers"), cmd.Int("window")
+	if o.topology, err = topologyOf(cmd, o.nats); err != nil {
+		return err
+	}
 	if err := a.checkServe(cmd); err != nil {
 		return err
 	}
@@ -154,7 +146,7 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 		names: names, backends: o, settings: s, listen: cmd.String("listen"),
 		healthListen: cmd.String("health-listen"), secret: cmd.String(flagSecret), log: log,
 	}
-	if o.natsURL == "" && isTerminal(a.stdout) {
+	if o.nats.url == "" && isTerminal(a.stdout) {
 		n.ready = a.showNATS
 	}
 	return a.runNode(ctx, n)
@@ -169,7 +161,7 @@ func (a *app) showNATS(_ context.Context, at address) error {
 // checkServe finds what is wrong with the settings before anything is started.
 func (a *app) checkServe(cmd *cli.Command) error {
 	errs := []error{
-		checkDatabase(cmd.String(flagDatabase)), checkNATS(cmd.String(flagNATS), cmd.String(flagCredentials)),
+		checkDatabase(cmd.String(flagDatabase)), natsServerOf(cmd).check(),
 		checkAddress("--listen (PDEFLOW_LISTEN)", cmd.String("listen"), defaultListen),
 		checkAddress("--health-listen (PDEFLOW_HEALTH_LISTEN)", cmd.String("health-listen"), exampleHealthListen),
 		checkAddress("--nats-listen", cmd.String("nats-listen"), localnats.DefaultListen),

@@ -2,7 +2,6 @@ package main
 
 import (
 	"net"
-	"os"
 	"strconv"
 	"strings"
 
@@ -20,22 +19,6 @@ func checkDatabase(where string) error {
 	}
 	if err := schema.CheckURL(where); err != nil {
 		return usagef("--%s (DATABASE_URL): %w", flagDatabase, err)
-	}
-	return nil
-}
-
-// checkNATS looks at the form of a NATS URL and for the file of credentials; empty is none.
-func checkNATS(where, credentials string) error {
-	if where == "" {
-		return nil
-	}
-	if _, err := events.Servers(where); err != nil {
-		return usagef("--%s (NATS_URL): %w", flagNATS, err)
-	}
-	if credentials != "" {
-		if _, err := os.ReadFile(credentials); err != nil {
-			return usagef("--%s (NATS_CREDS): %w; it is a file of NATS credentials", flagCredentials, err)
-		}
 	}
 	return nil
 }

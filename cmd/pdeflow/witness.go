@@ -22,9 +22,9 @@ const (
 	lookEvery = 100 * time.Millisecond
 )
 
-// witness tells from NATS why jobs do not move, where the rows only say which step is not done. Without a URL it has seen nothing.
+// witness tells from NATS why jobs do not move, where the rows only say which step is not done. Without a server it has seen nothing.
 type witness struct {
-	url, credentials string
+	server natsServer
 
 	js jetstream.JetStream
 	// trouble is why it cannot see anything.
@@ -36,20 +36,20 @@ type witness struct {
 // open connects, once for all that is to be looked at. What keeps it from seeing it says of every job.
 func (w *witness) open() (end func()) {
 	end = func() {}
-	if w.url == "" {
+	if w.server.url == "" {
 		return end
 	}
 	w.readers = map[string]string{}
-	nc, err := events.Connect(w.url, "pdeflow-check", w.credentials, slog.New(slog.DiscardHandler), nats.Timeout(answerWithin))
+	nc, err := w.server.connect("pdeflow-check", slog.New(slog.DiscardHandler), nats.Timeout(answerWithin))
 	if err != nil {
 		w.trouble = err.Error()
 		return end
 	}
 	if !nc.IsConnected() {
-		w.trouble = "NATS does not answer at " + redacted(w.url)
+		w.trouble = "NATS does not answer at " + redacted(w.server.url)
 		return nc.Close
 	}
-	if w.js, err = events.JetStream(nc); err != nil {
+	if w.js, err = (events.Topology{Domain: w.server.domain}).JetStream(nc); err != nil {
 		w.trouble = err.Error()
 	}
 	return nc.Close
