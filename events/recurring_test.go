@@ -32,6 +32,7 @@ func TestARecurringConditionIsLoggedOnceForEachReasonAndWhenItHasEnded(t *testin
 		}
 		note("a message is ended", syscall.EPIPE)
 		time.Sleep(2 * recurringQuiet) //nolint:forbidigo // in synctest, whose clock jumps
+		synctest.Wait()
 		if n := strings.Count(log.String(), `level=WARN msg="a message will come again"`); n != 2 {
 			t.Errorf("logged %d times for two reasons", n)
 		}

@@ -28,7 +28,10 @@ type said struct {
 
 // pdeflow runs the program in the test's process, with the environment given and nothing else of the machine's.
 func pdeflow(ctx context.Context, environment map[string]string, args ...string) said {
-	var stdout, stderr bytes.Buffer
+	var (
+		stdout bytes.Buffer
+		stderr logBuffer // the log and the progress of services share it
+	)
 	code := run(ctx, append([]string{"pdeflow"}, args...), &stdout, &stderr, func(name string) string { return environment[name] })
 	return said{args, code, stdout.String(), stderr.String()}
 }

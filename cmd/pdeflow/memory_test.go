@@ -1,4 +1,6 @@
-//go:build linux
+//go:build linux && !race
+
+// The race detector multiplies the memory that a process uses.
 
 package main
 
