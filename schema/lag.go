@@ -2,12 +2,12 @@ package schema
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
 // LagScan finds the jobs whose status lags their rows. It remembers up to what time all outcomes of a job are folded, and does not look at
@@ -39,7 +39,10 @@ func (s *LagScan) Since(jobID string) time.Time {
 // Jobs lists the jobs whose status lags their rows, in the order of their ids: there is no status, it was computed from an older version
 // of the job, an outcome is not folded, or an event that follows from the status is not published.
 func (s *LagScan) Jobs(ctx context.Context, db bun.IDB) ([]string, error) {
-	ids, since := s.times()
+	since, err := json.Marshal(s.times())
+	if err != nil {
+		return nil, fmt.Errorf("folded jobs: %w", err)
+	}
 	var jobs []struct {
 		ID       string    `bun:"id"`
 		Lags     bool      `bun:"lags"`
@@ -48,15 +51,15 @@ func (s *LagScan) Jobs(ctx context.Context, db bun.IDB) ([]string, error) {
 	}
 	// The newest outcome first: while a job is busy that is the one that is not folded yet. The subquery is not an exists, which would
 	// drop the order.
-	err := db.NewRaw(`with jobs as materialized (
+	err = db.NewRaw(`with jobs as materialized (
 			select j.id, s.job_id is null or s.job_version < j.version or j.ended_at is not null
 				or s.waiting_for is distinct from j.announced_waiting as lags, clock_timestamp() as now,
-				coalesce((select f.since from unnest(?::text[], ?::timestamptz[]) f (id, since) where f.id = j.id limit 1), '-infinity') as since
+				coalesce((?::jsonb->>j.id)::timestamptz, '-infinity') as since
 			from jobs j left join job_status s on s.job_id = j.id where not j.announced_finished
 		)
 		select j.id, j.lags, j.now, not j.lags and (select true from job_items i where i.job_id = j.id and i.outcome is not null
 			and i.folded_at is null and i.ended_at >= j.since order by i.ended_at desc, i.mapping_id desc limit 1) is not null as unfolded
-		from jobs j order by j.id`, pgdialect.Array(ids), pgdialect.Array(since)).Scan(ctx, &jobs)
+		from jobs j order by j.id`, string(since)).Scan(ctx, &jobs)
 	if err != nil {
 		return nil, fmt.Errorf("lagging jobs: %w", err)
 	}
@@ -82,17 +85,17 @@ func (s *LagScan) Jobs(ctx context.Context, db bun.IDB) ([]string, error) {
 	return lagging, nil
 }
 
-// times returns what is still believed, as two arrays.
-func (s *LagScan) times() (ids, since []string) {
+// times returns, by job, the time that is still believed. It is looked up as one JSON object: as a list, it would be searched for each job.
+func (s *LagScan) times() map[string]time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ids, since = make([]string, 0, len(s.folded)), make([]string, 0, len(s.folded))
+	times := make(map[string]time.Time, len(s.folded))
 	for id, folded := range s.folded {
 		if time.Now().After(folded.expires) {
 			delete(s.folded, id)
 			continue
 		}
-		ids, since = append(ids, id), append(since, folded.at.UTC().Format(time.RFC3339Nano))
+		times[id] = folded.at.UTC()
 	}
-	return ids, since
+	return times
 }

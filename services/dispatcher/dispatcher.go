@@ -65,6 +65,10 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// idlePause is how many times longer the pause is after a turn in which no job had work. A thousand jobs that only wait would cost more
+// than they need to otherwise; a new job wakes the loop.
+const idlePause = 3
+
 // Dispatcher is the control loop.
 type Dispatcher struct {
 	db       *schema.DB
@@ -79,6 +83,8 @@ type Dispatcher struct {
 	bells     bells
 	stream    stream
 
+	// idle reports that no job had work in the last turn.
+	idle bool
 	// ready is why the last turn was cut short, for anyone to see.
 	ready atomic.Pointer[string]
 }
@@ -146,8 +152,11 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		d.setReady(err)
 		trouble = d.report(ctx, trouble, err)
 		pause := d.options.Interval
-		if more {
+		switch {
+		case more:
 			pause = 0
+		case d.idle:
+			pause *= idlePause
 		}
 		select {
 		case <-ctx.Done():
@@ -185,6 +194,7 @@ func (d *Dispatcher) turn(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	d.idle = len(jobs) == 0
 	shares := d.shares(jobs)
 	due, err := d.dueItems(ctx, jobs, shares, now)
 	if err != nil {
