@@ -355,7 +355,8 @@ create index job_items_waiting on job_items (job_id, mapping_id) where outcome i
 create index job_items_unfolded on job_items (job_id, ended_at, mapping_id) where outcome is not null and folded_at is null;
 -- What a retry takes, and the summary of a failed job.
 create index job_items_lost on job_items (job_id, error_code, mapping_id) where outcome in ('failed', 'cancelled');
-create index job_items_mapping on job_items (mapping_id);
+-- What check looks up: whether a job has written the mapping. Listing and cancelling need not keep it up to date.
+create index job_items_mapping on job_items (mapping_id) where outcome in ('succeeded', 'skipped');
 
 -- The items whose own rows another transaction has locked, so that nothing can be written in them. It does not reference job_items, because
 -- checking the reference would wait for that lock. A row counts while its item is queued, and is deleted when the job ends.
