@@ -173,7 +173,7 @@ type Refusal struct {
 	Code   jetstream.ErrorCode
 }
 
-// Error says what is full and what to do about it. It is the same text for every message that is refused for the reason.
+// Error returns what is full and what to do about it. The text is the same for every message that is refused for this reason.
 func (r *Refusal) Error() string {
 	return fmt.Sprintf("NATS refuses messages for %s: %s%s", r.Stream, r.Reason, r.remedy())
 }
@@ -196,7 +196,7 @@ func (r *Refusal) OfStream() bool {
 	return r.Code == storeFailed && strings.HasPrefix(r.Reason, "maximum ")
 }
 
-// The codes with which a server refuses a message that it cannot store. Which limit of the stream it is, only the text says.
+// The codes with which a server refuses a message that it cannot store. Only the text names the limit that was reached.
 const (
 	storeFailed       = 10077
 	accountFull       = 10002

@@ -61,7 +61,7 @@ type Checked struct {
 }
 
 // SavedFields are the columns of a mapping that hold something once a job has touched it: whatever the job does, and
-// whatever a person has said before.
+// whether or not a person has confirmed it.
 func SavedFields() []string {
 	return []string{
 		"information_security_classification", "criticality", "risk_level", "regulatory_flag", "pii_flag",

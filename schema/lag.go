@@ -18,7 +18,7 @@ type LagScan struct {
 	folded map[string]foldedUntil
 }
 
-// foldedUntil says that all outcomes of a job before a time are folded. That is believed for a while only, because a long transaction
+// foldedUntil is the time before which all outcomes of a job are folded. That is believed for a while only, because a long transaction
 // may save an outcome with an earlier time, and because the clock may step back.
 type foldedUntil struct{ at, expires time.Time }
 

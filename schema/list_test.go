@@ -13,7 +13,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// counted is what the list of reports says of the one report of the database.
+// counted returns the counts of the database's only report, as the list of reports has them.
 func counted(t *testing.T, db *schema.DB) map[string]int64 {
 	t.Helper()
 	reports, err := schema.ListReports(t.Context(), db, "", "", 10)

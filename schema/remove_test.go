@@ -69,7 +69,7 @@ func TestAnImportListsWhatItNoLongerContains(t *testing.T) {
 			t.Errorf("what is gone differs (-want +got):\n%s", diff)
 		}
 	}
-	// A file of columns says nothing of attributes.
+	// A file of columns has no attributes.
 	if done := loaded(t, db, schema.ReportData{Columns: next.Columns}); done.Gone.Attributes.Count != 0 || done.Gone.Columns.Count != 2 {
 		t.Errorf("without attributes, what is gone is %+v", done.Gone)
 	}

@@ -16,7 +16,7 @@ import (
 // operatorFlags are the flags of a command that works on the database.
 func (a *app) operatorFlags() []cli.Flag { return []cli.Flag{a.databaseFlag(), findFlag()} }
 
-// located says where the database and the message server of a command are. The message server may be none.
+// located holds the addresses of a command's database and message server. There may be no message server.
 type located struct {
 	database string
 	nats     natsServer

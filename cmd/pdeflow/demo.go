@@ -83,7 +83,7 @@ func (a *app) demo(ctx context.Context, cmd *cli.Command) (err error) {
 	})
 	switch {
 	case err != nil && ctx.Err() != nil && !d.ready:
-		return d.interrupted() // whatever was being started says that it was interrupted
+		return d.interrupted() // the error is only that of the interrupted step
 	case err != nil:
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 )
 
-// natsServer says how to reach a message server. The zero value is none.
+// natsServer holds the settings of a connection to a message server. The zero value is no server.
 type natsServer struct {
 	url, credentials     string
 	ca, certificate, key string

@@ -136,7 +136,7 @@ func (t *tableWriter) rowText(row []string, widths []int) string {
 	return text.String()
 }
 
-// noteOmitted tells the reader which columns the terminal had no room for.
+// noteOmitted prints which columns did not fit the terminal.
 func (t *tableWriter) noteOmitted(w io.Writer) {
 	if len(t.omitted) > 0 {
 		fmt.Fprintln(w, hanging(w, "no room for "+strings.Join(t.omitted, ", ")+"; a wider terminal or --json shows them", 0))

@@ -53,7 +53,7 @@ type Options struct {
 	Classifier schema.ClassifierKind
 	// Checks are what /readyz asks about, besides the database: the other dependencies and the services of this process.
 	Checks []Check
-	// Version is what /healthz says of this program.
+	// Version is the version of this program that /healthz reports.
 	Version string
 	// Events delivers the events that wake requests which wait for a job's status; nil leaves them to polling.
 	Events *nats.Conn

@@ -145,7 +145,7 @@ func (c *contract) validate(pointer, body string) error {
 	return schema.Validate(value)
 }
 
-// judge fails the test where the answer is not what the OpenAPI document says.
+// judge fails the test if the response does not match the OpenAPI document.
 func (w *world) judge(method, path string, a answer) {
 	w.t.Helper()
 	doc, err := served.of(w.server)

@@ -5,5 +5,5 @@ import "time"
 // SetBodyTimeout gives clients another time than a minute to send a request. It is for servers that do not run yet.
 func (s *Server) SetBodyTimeout(timeout time.Duration) { s.bodyTimeout = timeout }
 
-// SetPollEvery changes how often statuses are read while no event comes. It is for servers that nobody has asked yet.
+// SetPollEvery changes how often statuses are read while no event comes. Call it before the first request.
 func (s *Server) SetPollEvery(interval time.Duration) { s.statuses.pollEvery = interval }

@@ -23,7 +23,7 @@ type documentOutput struct {
 // apiVersion is the version of the API, which is another one than the program's. Its first part is that of [prefix].
 const apiVersion = "1.0.0"
 
-// describeDocument sets what the document says of the API as a whole.
+// describeDocument sets the parts of the document that describe the API as a whole.
 func describeDocument(document *huma.OpenAPI) {
 	document.Info.Description = "Maps the attributes of regulatory reports to the columns that feed them, and classifies them."
 	document.Info.License = &huma.License{Name: "Apache License 2.0", Identifier: "Apache-2.0"}

@@ -138,7 +138,7 @@ func etagOf(status events.JobStatus) (string, error) {
 	return `"` + hash(state, 6) + "." + hash(whole, 15) + `"`, nil
 }
 
-// knowsState tells whether a tag in the list of an If-None-Match header is of the same state as the tag.
+// knowsState reports whether the list of an If-None-Match header has a tag of the same state.
 func knowsState(list, tag string) bool {
 	state, _, _ := strings.Cut(tag, ".")
 	for known := range strings.SplitSeq(list, ",") {

@@ -94,7 +94,7 @@ func (u *upload) take(part *multipart.Part) error {
 		return refuseField("body", fmt.Sprintf("the part %.60q is unknown; the parts are attributes, columns, mappings and name", part.FormName()))
 	}
 	if part.FileName() == "" && len(content) == 0 {
-		return nil // what a form sends for a file that nobody has chosen
+		return nil // a form sends this if no file was chosen
 	}
 	*into = &sentFile{name: fileName(part), content: content}
 	return nil

@@ -121,7 +121,7 @@ func (a *Auditor) recordAll(ctx context.Context, batch []events.Received[events.
 		return err
 	}
 	if len(doubtful) > 0 {
-		// One line, because whoever forges may forge a lot.
+		// One line for the batch, because forged events may come in large numbers.
 		a.log.WarnContext(ctx, "events that no row bears out", "events", len(doubtful), "first_event_id", doubtful[0].EventID,
 			"first_subject", doubtful[0].Subject)
 	}

@@ -13,7 +13,7 @@ import (
 
 var (
 	byteOrderMark = []byte("\xef\xbb\xbf")
-	// separatorLine is the first line by which a file tells Excel its separator.
+	// separatorLine is a first line that names the file's separator for Excel.
 	separatorLine = regexp.MustCompile(`^"?sep=(.)"?[ \t]*\r?(?:\n|$)`)
 )
 

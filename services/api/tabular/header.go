@@ -194,7 +194,7 @@ func normal(cell string) string {
 	return strings.Join(strings.FieldsFunc(cell, func(r rune) bool { return blank(r) || r == '-' || r == '_' }), "_")
 }
 
-// digits tells a value from a name.
+// digits distinguishes a value from a name.
 var digits = regexp.MustCompile(`[0-9].*[0-9].*[0-9].*[0-9]`)
 
 // shown returns how a problem names a cell of the header that names no column: by its text where that looks like a name, else by its
