@@ -170,7 +170,11 @@ func (t Topology) declareStream(ctx context.Context, js jetstream.JetStream, wan
 func (t Topology) setStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
 	stream, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return t.createStream(ctx, js, want)
+		if err := t.createStream(ctx, js, want); !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return err
+		}
+		// Another process created it first, with a limit that differs while it finds out how much room there is.
+		stream, err = js.Stream(ctx, want.Name)
 	}
 	if err != nil {
 		return err

@@ -70,33 +70,44 @@ func TestDeclaringIsSafeForSeveralProcessesAtOnce(t *testing.T) {
 	t.Parallel()
 	b := newBus(t)
 	const processes = 8
-	errs := make([]error, processes)
-	var start, finders, all sync.WaitGroup
-	start.Add(1)
-	finders.Add(processes)
-	for i := range processes {
+	connections := make([]jetstream.JetStream, processes)
+	for i := range connections {
 		js, err := events.JetStream(connect(t, b.URL(), b.log.logger()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Each finds that there is no consumer before any makes one.
-		auditor := events.Auditor(func(context.Context) (time.Time, error) {
-			finders.Done()
-			finders.Wait()
+		connections[i] = js
+	}
+	atOnce := func(declare func(i int, js jetstream.JetStream) error) {
+		t.Helper()
+		errs := make([]error, processes)
+		var all sync.WaitGroup
+		start := make(chan struct{})
+		for i, js := range connections {
+			all.Go(func() {
+				<-start
+				errs[i] = declare(i, js)
+			})
+		}
+		close(start)
+		all.Wait()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	atOnce(func(_ int, js jetstream.JetStream) error { return events.Topology{}.Declare(t.Context(), js) })
+
+	// Every process finds that the consumer is missing before any of them creates it.
+	var missing sync.WaitGroup
+	missing.Add(processes)
+	atOnce(func(i int, js jetstream.JetStream) error {
+		_, err := events.Topology{}.DeclareConsumer(t.Context(), js, events.Auditor(func(context.Context) (time.Time, error) {
+			missing.Done()
+			missing.Wait()
 			return time.Now().Add(time.Duration(i) * time.Second), nil
-		})
-		all.Go(func() {
-			start.Wait()
-			if errs[i] = (events.Topology{}).Declare(t.Context(), js); errs[i] == nil {
-				_, errs[i] = (events.Topology{}).DeclareConsumer(t.Context(), js, auditor)
-			}
-		})
-	}
-	start.Done()
-	all.Wait()
-	if err := errors.Join(errs...); err != nil {
-		t.Error(err)
-	}
+		}))
+		return err
+	})
 }
 
 func TestDeclaringAgainChangesNothing(t *testing.T) {
