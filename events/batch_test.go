@@ -15,7 +15,7 @@ import (
 
 func TestBatchesAreHandledWhole(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	batches := make(chan []events.Received[events.JobProgress], 100)
 	o := b.options()
 	o.Batch, o.Linger = 10, patience
@@ -60,14 +60,14 @@ func TestBatchesAreHandledWhole(t *testing.T) {
 	if b.holds(t, events.StreamEvents, "mapping.rejected.*") {
 		t.Error("an event was rejected as if it were work")
 	}
-	if !strings.Contains(b.log.text(), "header ce-id is missing") {
+	if !strings.Contains(b.log.String(), "header ce-id is missing") {
 		t.Error("the log does not say why an event was ended")
 	}
 }
 
 func TestABatchMayDecideForEachMessageByItself(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	got := make(chan []events.Received[events.JobProgress], 10)
 	o := b.options()
 	o.Batch, o.Linger = 3, patience
@@ -101,7 +101,7 @@ func TestABatchMayDecideForEachMessageByItself(t *testing.T) {
 
 func TestWhoWantsEverythingGetsItAsItCame(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	got := make(chan events.Received[events.Message], 10)
 	auditor := events.Auditor(func(context.Context) (time.Time, error) { return time.Time{}, nil })
 	run(t, events.ConsumeBatches(b.js, auditor, func(_ context.Context, batch []events.Received[events.Message]) error {

@@ -20,26 +20,26 @@ import (
 func TestThePasswordIsInNoErrorAndNoLog(t *testing.T) {
 	t.Parallel()
 	const password = "s3cr3t"
-	log := &logbook{t: t}
+	log := eventstest.NewLog(t)
 	for _, bad := range []string{
 		"nats://u:" + password + "@ho st:4222", "nats://u:" + password + "@:4222", "://u:" + password, "nats://u:" + password + "%zz@h:1",
 	} {
-		_, err := events.Connect(bad, "test", "", log.logger())
+		_, err := events.Connect(bad, "test", "", log.Logger())
 		if err == nil || strings.Contains(err.Error(), password) {
 			t.Errorf("error %v", err)
 		}
 	}
 	s := eventstest.Start(t)
 	with := strings.Replace(s.URL(), "://", "://u:"+password+"@", 1)
-	nc := connect(t, with, log.logger())
+	nc := connect(t, with, log.Logger())
 	if !nc.IsConnected() {
 		t.Error("not connected")
 	}
 	s.Stop()
-	eventually(t, "the loss is logged", func() bool { return strings.Contains(log.text(), "nats is away") || !nc.IsConnected() })
+	eventually(t, "the loss is logged", func() bool { return strings.Contains(log.String(), "nats is away") || !nc.IsConnected() })
 	s.Restart()
-	eventually(t, "the return is logged", func() bool { return strings.Contains(log.text(), "nats is back") })
-	if strings.Contains(log.text(), password) {
+	eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "nats is back") })
+	if strings.Contains(log.String(), password) {
 		t.Error("the password is in the log")
 	}
 }
@@ -51,17 +51,17 @@ func TestAWrongPasswordIsNamedAndTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := eventstest.StartConfig(t, config)
-	log := &logbook{t: t}
+	log := eventstest.NewLog(t)
 	var attempts atomic.Int32
-	wrong := connect(t, strings.Replace(s.URL(), "://", "://u:wr0ng@", 1), log.logger(), nats.CustomReconnectDelay(func(int) time.Duration {
+	wrong := connect(t, strings.Replace(s.URL(), "://", "://u:wr0ng@", 1), log.Logger(), nats.CustomReconnectDelay(func(int) time.Duration {
 		attempts.Add(1)
 		return 10 * time.Millisecond
 	}))
-	eventually(t, "the reason is logged", func() bool { return strings.Contains(log.text(), "Authorization Violation") })
-	if strings.Contains(log.text(), "wr0ng") {
+	eventually(t, "the reason is logged", func() bool { return strings.Contains(log.String(), "Authorization Violation") })
+	if strings.Contains(log.String(), "wr0ng") {
 		t.Error("the password is in the log")
 	}
-	if right := connect(t, strings.Replace(s.URL(), "://", "://u:right@", 1), log.logger()); !right.IsConnected() {
+	if right := connect(t, strings.Replace(s.URL(), "://", "://u:right@", 1), log.Logger()); !right.IsConnected() {
 		t.Error("the right password does not connect")
 	}
 	// By itself the client gives up for good when it is refused twice.

@@ -19,7 +19,7 @@ import (
 
 func TestAHandledMessageIsAcknowledged(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	got := make(chan events.Delivery, 1)
 	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, w events.MappingRequested) error {
 		if w != work("j", "m") {
@@ -42,7 +42,7 @@ func TestAHandledMessageIsAcknowledged(t *testing.T) {
 
 func TestAMessageWhoseHandlerFailsComesAgain(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	got := make(chan uint64, 3)
 	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
 		got <- d.Deliveries
@@ -58,14 +58,14 @@ func TestAMessageWhoseHandlerFailsComesAgain(t *testing.T) {
 		}
 	}
 	b.workDone(t)
-	if !strings.Contains(b.log.text(), "the database is away") {
+	if !strings.Contains(b.log.String(), "the database is away") {
 		t.Error("the error is not in the log")
 	}
 }
 
 func TestAMessageThatIsToWaitComesAgainAfterItsDelayAndIsNoProblem(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	const delay = 50 * time.Millisecond
 	got := make(chan time.Time, 2)
 	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
@@ -80,14 +80,14 @@ func TestAMessageThatIsToWaitComesAgainAfterItsDelayAndIsNoProblem(t *testing.T)
 		t.Errorf("delivered again after %v, not %v", second.Sub(first), delay)
 	}
 	b.workDone(t)
-	if strings.Contains(b.log.text(), "level=WARN") {
+	if strings.Contains(b.log.String(), "level=WARN") {
 		t.Error("a wait is logged as a problem")
 	}
 }
 
 func TestAnErrorThatManyMessagesShareIsLoggedOnce(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	const messages = 50
 	o := b.options()
 	o.Workers = 4
@@ -102,7 +102,7 @@ func TestAnErrorThatManyMessagesShareIsLoggedOnce(t *testing.T) {
 	}
 	b.workDone(t)
 	stop()
-	log := b.log.text()
+	log := b.log.String()
 	if n := strings.Count(log, `msg="a message will come again"`); n != 1 {
 		t.Errorf("logged %d times", n)
 	}
@@ -113,7 +113,7 @@ func TestAnErrorThatManyMessagesShareIsLoggedOnce(t *testing.T) {
 
 func TestAPanicInAHandlerIsAnErrorWithItsStackInTheLog(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	got := make(chan uint64, 2)
 	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
 		got <- d.Deliveries
@@ -126,14 +126,14 @@ func TestAPanicInAHandlerIsAnErrorWithItsStackInTheLog(t *testing.T) {
 	next(t, got)
 	next(t, got)
 	b.workDone(t)
-	if log := b.log.text(); !strings.Contains(log, "nil policy") || !strings.Contains(log, "consume_test.go") {
+	if log := b.log.String(); !strings.Contains(log, "nil policy") || !strings.Contains(log, "consume_test.go") {
 		t.Error("the panic and its stack are not in the log")
 	}
 }
 
 func TestADiscardedMessageIsEnded(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	var calls atomic.Int32
 	settled, err := b.nc.SubscribeSync("$JS.ACK.PDE_WORK.classifier-rules.>")
 	if err != nil {
@@ -155,7 +155,7 @@ func TestADiscardedMessageIsEnded(t *testing.T) {
 
 func TestAWorkMessageThatIsNotUnderstoodIsPublishedWhole(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	rejected := make(chan events.MappingRejected, 10)
 	auditor := events.Consumer{Name: "spy", Stream: events.StreamEvents, Filter: "mapping.rejected.*", MaxAckPending: 10}
 	run(t, events.Consume(b.js, auditor, func(_ context.Context, d events.Delivery, e events.MappingRejected) error {
@@ -205,7 +205,7 @@ func TestAWorkMessageThatIsNotUnderstoodIsPublishedWhole(t *testing.T) {
 
 func TestTheTraceGoesOnFromThePublisherToTheHandler(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	got := make(chan events.Traceparent, 1)
 	run(t, events.Consume(b.js, events.ClassifierRules(), func(ctx context.Context, d events.Delivery, _ events.MappingRequested) error {
 		if events.TraceparentFrom(ctx) != d.Traceparent {
@@ -227,7 +227,7 @@ func TestTheTraceGoesOnFromThePublisherToTheHandler(t *testing.T) {
 
 func TestHandlersRunAtOnceAsManyAsThereAreWorkers(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	const workers = 3
 	started, release := make(chan string, 2*workers), make(chan struct{})
 	o := b.options()
@@ -252,7 +252,7 @@ func TestHandlersRunAtOnceAsManyAsThereAreWorkers(t *testing.T) {
 	stop()
 }
 
-func (b *bus) pending(t *testing.T, consumer string) int {
+func (b *fixture) pending(t *testing.T, consumer string) int {
 	t.Helper()
 	c, err := b.js.Consumer(t.Context(), events.StreamWork, consumer)
 	if err != nil {
@@ -262,7 +262,7 @@ func (b *bus) pending(t *testing.T, consumer string) int {
 }
 
 func TestARunnerThatHasStoppedLeavesNothingBehind(t *testing.T) {
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	b.send(t, work("j", "m")) // the publisher has goroutines of its own
 	before := goleak.IgnoreCurrent()
 	got := make(chan struct{}, 1)
@@ -277,7 +277,7 @@ func TestARunnerThatHasStoppedLeavesNothingBehind(t *testing.T) {
 
 func TestAShutdownGivesBackWhatWasNotStartedAndFinishesWhatWas(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	const messages = 6
 	started, release := make(chan string, messages), make(chan struct{})
 	o := b.options()
@@ -328,7 +328,7 @@ func TestAShutdownGivesBackWhatWasNotStartedAndFinishesWhatWas(t *testing.T) {
 
 func TestTheContextOfAHandlerEndsWithTheGracePeriod(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	started := make(chan struct{}, 1)
 	o := b.options()
 	o.Grace = 50 * time.Millisecond
@@ -343,7 +343,7 @@ func TestTheContextOfAHandlerEndsWithTheGracePeriod(t *testing.T) {
 	if !b.holds(t, events.StreamWork, "mapping.requested.rules.j.m") {
 		t.Error("the message of an aborted handler is gone")
 	}
-	if !strings.Contains(b.log.text(), "shutting down") {
+	if !strings.Contains(b.log.String(), "shutting down") {
 		t.Error("the log does not say why the handler ended")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/eventstest"
 )
 
 // inAccount is the configuration of a server with one account that has these JetStream limits.
@@ -61,7 +62,7 @@ func TestAServerWithoutJetStreamIsNamed(t *testing.T) {
 	}
 	plain.Start()
 	t.Cleanup(plain.Shutdown)
-	js, err := events.JetStream(connect(t, plain.ClientURL(), (&logbook{t: t}).logger()))
+	js, err := events.JetStream(connect(t, plain.ClientURL(), eventstest.NewLog(t).Logger()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func TestAServerWithoutJetStreamIsNamed(t *testing.T) {
 
 func TestAStreamThatHasOurSubjectsIsNamed(t *testing.T) {
 	t.Parallel()
-	b := newBus(t)
+	b := newFixture(t)
 	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "EVERYTHING", Subjects: []string{"job.>"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +145,7 @@ func TestSettingsForAnAccountWithLimits(t *testing.T) {
 
 func TestLimitsThatAreSetApplyToStreamsThatExist(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	const mib = 1 << 20
 	if err := (events.Topology{MaxBytes: 40 * mib, MaxWorkBytes: 30 * mib}).Declare(t.Context(), b.js); err != nil {
 		t.Fatal(err)

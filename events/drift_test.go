@@ -3,7 +3,6 @@ package events_test
 import (
 	"context"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 )
 
 // inspecting is a runner of the classifiers' consumer that looks at it several times a second.
-func (b *bus) inspecting(t *testing.T) (received chan string) {
+func (b *fixture) inspecting(t *testing.T) (received chan string) {
 	t.Helper()
 	received = make(chan string, 100)
 	o := b.options()
@@ -29,7 +28,7 @@ func (b *bus) inspecting(t *testing.T) (received chan string) {
 
 func TestAConsumerThatAnOperatorChangedIsChangedBack(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	b.inspecting(t)
 	declared := b.consumerConfig(t, events.StreamWork, events.ClassifierRules().Name)
 	edited := declared
@@ -41,15 +40,15 @@ func TestAConsumerThatAnOperatorChangedIsChangedBack(t *testing.T) {
 		now := b.consumerConfig(t, events.StreamWork, events.ClassifierRules().Name)
 		return now.MaxAckPending == declared.MaxAckPending && now.MaxDeliver == declared.MaxDeliver
 	})
-	eventually(t, "it is logged", func() bool { return strings.Count(b.log.text(), "has been changed back") == 1 })
-	if n := strings.Count(b.log.text(), "MaxAckPending"); n != 1 {
+	eventually(t, "it is logged", func() bool { return b.log.Count("has been changed back") == 1 })
+	if n := b.log.Count("MaxAckPending"); n != 1 {
 		t.Errorf("the log names what was changed %d times", n)
 	}
 }
 
 func TestALimitThatIsDeclaredIsKept(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	topology := events.Topology{MaxAckPending: 7}
 	if err := topology.Declare(t.Context(), b.js); err != nil {
 		t.Fatal(err)
@@ -63,7 +62,7 @@ func TestALimitThatIsDeclaredIsKept(t *testing.T) {
 
 func TestAConsumerThatIsAheadOfItsStreamIsMadeAnew(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	received := b.inspecting(t)
 	name := events.ClassifierRules().Name
 	answer, err := b.nc.Request("$JS.API.CONSUMER.RESET."+events.StreamWork+"."+name, fmt.Append(nil, `{"seq": 1000000}`), patience)
@@ -81,7 +80,7 @@ func TestAConsumerThatIsAheadOfItsStreamIsMadeAnew(t *testing.T) {
 	if info := consumer.CachedInfo(); info.Delivered.Stream >= 1000 || info.Config.DeliverPolicy != jetstream.DeliverAllPolicy {
 		t.Errorf("the consumer stands at %d", info.Delivered.Stream)
 	}
-	if strings.Count(b.log.text(), "is ahead of its stream") == 0 {
+	if b.log.Count("is ahead of its stream") == 0 {
 		t.Error("nothing is logged")
 	}
 }

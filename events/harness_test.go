@@ -2,9 +2,7 @@ package events_test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,19 +21,19 @@ const patience = 20 * time.Second
 // patient is a topology whose AckWait is longer than patience, so that nothing passes because a message was delivered again by itself.
 func patient() events.Topology { return events.Topology{AckWait: 2 * patience} }
 
-// bus is a server with one connection to it.
-type bus struct {
+// fixture is a server with one connection to it.
+type fixture struct {
 	*eventstest.Server
 	nc  *nats.Conn
 	js  jetstream.JetStream
 	pub *events.Publisher
-	log *logbook
+	log *eventstest.Log
 }
 
-func newBus(t *testing.T) *bus {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	b := &bus{Server: eventstest.Start(t), log: &logbook{t: t}}
-	b.nc = connect(t, b.URL(), b.log.logger())
+	b := &fixture{Server: eventstest.Start(t), log: eventstest.NewLog(t)}
+	b.nc = connect(t, b.URL(), b.log.Logger())
 	js, err := events.JetStream(b.nc)
 	if err != nil {
 		t.Fatal(err)
@@ -44,10 +42,10 @@ func newBus(t *testing.T) *bus {
 	return b
 }
 
-// declaredBus is a bus with its streams and consumers.
-func declaredBus(t *testing.T) *bus {
+// newDeclaredFixture is a bus with its streams and consumers.
+func newDeclaredFixture(t *testing.T) *fixture {
 	t.Helper()
-	b := newBus(t)
+	b := newFixture(t)
 	if err := patient().Declare(t.Context(), b.js); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +67,7 @@ func work(jobID, mappingID string) events.MappingRequested {
 }
 
 // send publishes work that must be accepted.
-func (b *bus) send(t *testing.T, messages ...events.MappingRequested) {
+func (b *fixture) send(t *testing.T, messages ...events.MappingRequested) {
 	t.Helper()
 	for i, result := range b.pub.PublishWork(t.Context(), messages) {
 		if result.Answer != events.Accepted {
@@ -79,7 +77,7 @@ func (b *bus) send(t *testing.T, messages ...events.MappingRequested) {
 }
 
 // sendUntilAccepted publishes work again and again, as the dispatcher does while the server or its streams are away.
-func (b *bus) sendUntilAccepted(t *testing.T, message events.MappingRequested) {
+func (b *fixture) sendUntilAccepted(t *testing.T, message events.MappingRequested) {
 	t.Helper()
 	eventually(t, message.ID()+" is accepted", func() bool {
 		return b.pub.PublishWork(t.Context(), []events.MappingRequested{message})[0].Answer == events.Accepted
@@ -87,7 +85,7 @@ func (b *bus) sendUntilAccepted(t *testing.T, message events.MappingRequested) {
 }
 
 // raw publishes bytes to a stream.
-func (b *bus) raw(t *testing.T, subject, data string, header nats.Header) {
+func (b *fixture) raw(t *testing.T, subject, data string, header nats.Header) {
 	t.Helper()
 	if _, err := b.js.PublishMsg(t.Context(), &nats.Msg{Subject: subject, Data: []byte(data), Header: header}); err != nil {
 		t.Fatal(err)
@@ -95,7 +93,7 @@ func (b *bus) raw(t *testing.T, subject, data string, header nats.Header) {
 }
 
 // holds reports whether the stream has a message on the subject.
-func (b *bus) holds(t *testing.T, stream, subject string) bool {
+func (b *fixture) holds(t *testing.T, stream, subject string) bool {
 	t.Helper()
 	s, err := b.js.Stream(t.Context(), stream)
 	if err != nil {
@@ -105,7 +103,7 @@ func (b *bus) holds(t *testing.T, stream, subject string) bool {
 	return err == nil
 }
 
-func (b *bus) workDone(t *testing.T) {
+func (b *fixture) workDone(t *testing.T) {
 	t.Helper()
 	eventually(t, "no work is left", func() bool {
 		s, err := b.js.Stream(t.Context(), events.StreamWork)
@@ -133,8 +131,8 @@ func run(t *testing.T, r *events.Runner) (stop func()) {
 }
 
 // options for a runner whose log goes to the test.
-func (b *bus) options() events.Options {
-	return events.Options{Log: b.log.logger(), Topology: patient()}
+func (b *fixture) options() events.Options {
+	return events.Options{Log: b.log.Logger(), Topology: patient()}
 }
 
 // next waits for a value.
@@ -170,28 +168,4 @@ func eventually(t *testing.T, what string, condition func() bool) {
 			t.Fatalf("%v have passed and not yet: %s", patience, what)
 		}
 	}
-}
-
-// logbook keeps what is logged, beside showing it.
-type logbook struct {
-	t  testing.TB
-	mu sync.Mutex
-	strings.Builder
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	fmt.Fprint(l.t.Output(), string(p))
-	return l.Builder.Write(p)
-}
-
-func (l *logbook) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.String()
-}
-
-func (l *logbook) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

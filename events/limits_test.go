@@ -80,7 +80,7 @@ func TestTheStreamsShareTheRoomOfAnAccount(t *testing.T) {
 
 func TestAnOperatorsLimitStays(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	set := func(bytes int64, metadata map[string]string) {
 		t.Helper()
 		config := b.streamConfig(t, events.StreamEvents)

@@ -16,7 +16,7 @@ import (
 )
 
 // echo runs a runner of the rules lane that reports what it handled.
-func (b *bus) echo(t *testing.T) (handled <-chan string, r *events.Runner) {
+func (b *fixture) echo(t *testing.T) (handled <-chan string, r *events.Runner) {
 	t.Helper()
 	got := make(chan string, 1000)
 	r = events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
@@ -27,7 +27,7 @@ func (b *bus) echo(t *testing.T) (handled <-chan string, r *events.Runner) {
 	return got, r
 }
 
-func (b *bus) handles(t *testing.T, handled <-chan string, mappingID string) {
+func (b *fixture) handles(t *testing.T, handled <-chan string, mappingID string) {
 	t.Helper()
 	b.sendUntilAccepted(t, work("j", mappingID))
 	for next(t, handled) != mappingID {
@@ -36,7 +36,7 @@ func (b *bus) handles(t *testing.T, handled <-chan string, mappingID string) {
 
 func TestMessagesComeAgainAfterSomebodyDeletedTheConsumer(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	handled, r := b.echo(t)
 	b.handles(t, handled, "before")
 	if err := b.js.DeleteConsumer(t.Context(), events.StreamWork, "classifier-rules"); err != nil {
@@ -44,14 +44,14 @@ func TestMessagesComeAgainAfterSomebodyDeletedTheConsumer(t *testing.T) {
 	}
 	b.handles(t, handled, "after")
 	eventually(t, "the runner is ready", func() bool { return r.Ready() == nil })
-	if n := strings.Count(b.log.text(), "the consumer is lost"); n != 1 {
+	if n := b.log.Count("the consumer is lost"); n != 1 {
 		t.Errorf("the loss is logged %d times", n)
 	}
 }
 
 func TestMessagesComeAgainAfterSomebodyDeletedTheStreams(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	handled, _ := b.echo(t)
 	b.handles(t, handled, "before")
 	for _, stream := range []string{events.StreamWork, events.StreamEvents} {
@@ -68,7 +68,7 @@ func TestMessagesComeAgainAfterSomebodyDeletedTheStreams(t *testing.T) {
 
 func TestALimitOfRequestsThatSomebodySetStopsNothing(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	handled, r := b.echo(t)
 	b.handles(t, handled, "before")
 	limit(t, b, func(c *jetstream.ConsumerConfig) { c.MaxRequestBatch = 1 })
@@ -82,13 +82,13 @@ func TestALimitOfRequestsThatSomebodySetStopsNothing(t *testing.T) {
 	limit(t, b, func(c *jetstream.ConsumerConfig) { c.MaxRequestExpires = 0 })
 	b.handles(t, handled, "last")
 	eventually(t, "the runner is ready", func() bool { return r.Ready() == nil })
-	if n := strings.Count(b.log.text(), "MaxRequestExpires"); n != 1 {
+	if n := b.log.Count("MaxRequestExpires"); n != 1 {
 		t.Errorf("why nothing can be asked for is logged %d times", n)
 	}
 }
 
 // limit changes the consumer of the rules lane.
-func limit(t *testing.T, b *bus, change func(*jetstream.ConsumerConfig)) {
+func limit(t *testing.T, b *fixture, change func(*jetstream.ConsumerConfig)) {
 	t.Helper()
 	consumer, err := b.js.Consumer(t.Context(), events.StreamWork, "classifier-rules")
 	if err != nil {
@@ -103,7 +103,7 @@ func limit(t *testing.T, b *bus, change func(*jetstream.ConsumerConfig)) {
 
 func TestMessagesComeAgainAfterTheServerWasAway(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	handled, r := b.echo(t)
 	b.handles(t, handled, "before")
 	b.Stop()
@@ -115,7 +115,7 @@ func TestMessagesComeAgainAfterTheServerWasAway(t *testing.T) {
 
 func TestMessagesComeAgainAfterTheStoreWasWiped(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	handled, _ := b.echo(t)
 	b.handles(t, handled, "before")
 	b.Stop()
@@ -126,9 +126,9 @@ func TestMessagesComeAgainAfterTheStoreWasWiped(t *testing.T) {
 
 func TestARunnerMayBeStartedBeforeTheServer(t *testing.T) {
 	t.Parallel()
-	b := newBus(t)
+	b := newFixture(t)
 	b.Stop()
-	nc := connect(t, b.URL(), b.log.logger())
+	nc := connect(t, b.URL(), b.log.Logger())
 	js, err := events.JetStream(nc)
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func TestARunnerMayBeStartedBeforeTheServer(t *testing.T) {
 
 func TestARunnerStopsWhileTheServerIsAway(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	started := make(chan struct{})
 	stop := run(t, events.Consume(b.js, events.ClassifierRules(), func(context.Context, events.Delivery, events.MappingRequested) error {
 		started <- struct{}{}
@@ -168,7 +168,7 @@ func TestARunnerStopsWhileTheServerIsAway(t *testing.T) {
 
 func TestARunnerWhoseConnectionIsClosedSaysSo(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	ended := make(chan error, 1)
 	r := events.Consume(b.js, events.ClassifierRules(), func(context.Context, events.Delivery, events.MappingRequested) error {
 		return nil
@@ -184,9 +184,9 @@ func TestARunnerWhoseConnectionIsClosedSaysSo(t *testing.T) {
 // What is acknowledged is a position in a stream, and after a wiped store the same position is another message.
 func TestAnOldAcknowledgementTakesNothingFromANewStream(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	gate := &gate{}
-	js, err := events.JetStream(connect(t, b.URL(), b.log.logger(), nats.SetCustomDialer(gate)))
+	js, err := events.JetStream(connect(t, b.URL(), b.log.Logger(), nats.SetCustomDialer(gate)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func (g *gate) shut() (open func()) {
 
 func TestWhatWasHandledWhileTheServerWasAwayIsAcknowledgedWhenItIsBack(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	started, release := make(chan uint64, 10), make(chan struct{})
 	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
 		started <- d.Deliveries
@@ -273,7 +273,7 @@ func short() events.Topology { return events.Topology{AckWait: 400 * time.Millis
 
 func TestSignsOfLifeKeepMessagesThatAreWorkedOnAndThoseThatWait(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	got, release := make(chan events.Delivery, 10), make(chan struct{})
 	o := b.options()
 	o.Workers, o.Topology = 1, short()
@@ -313,7 +313,7 @@ func TestSignsOfLifeKeepMessagesThatAreWorkedOnAndThoseThatWait(t *testing.T) {
 
 func TestAHandlerIsToldWhenItsConsumerIsGone(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	causes := make(chan error, 10)
 	started := make(chan string, 10)
 	run(t, events.Consume(b.js, events.ClassifierRules(), func(ctx context.Context, _ events.Delivery, w events.MappingRequested) error {
@@ -336,7 +336,7 @@ func TestAHandlerIsToldWhenItsConsumerIsGone(t *testing.T) {
 
 func TestAHandlerIsToldWhenItsMessageIsNoLongerItsOwn(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	causes := make(chan error, 10)
 	started := make(chan string, 10)
 	o := b.options()

@@ -18,7 +18,7 @@ import (
 
 func TestAWorkMessageIsRefusedWhileTheFirstIsOutstanding(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	got := b.pub.PublishWork(t.Context(), []events.MappingRequested{
 		work("j", "a"), work("j", "b"), work("j", "a"), work("k", "a"), {Lane: schema.LLMLane, JobID: "j", MappingID: "a"}, work("no.job", "a"),
 	})
@@ -50,7 +50,7 @@ func TestAWorkMessageIsRefusedWhileTheFirstIsOutstanding(t *testing.T) {
 
 func TestALimitThatAnOperatorSetIsNotTakenForOutstanding(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	config := b.streamConfig(t, events.StreamWork)
 	config.MaxMsgs = 1
 	if _, err := b.js.UpdateStream(t.Context(), config); err != nil {
@@ -64,7 +64,7 @@ func TestALimitThatAnOperatorSetIsNotTakenForOutstanding(t *testing.T) {
 
 func TestManyWorkMessagesAreAnsweredInTheirOrder(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	var messages []events.MappingRequested
 	for i := range 1000 {
 		messages = append(messages, work("j", fmt.Sprint("m", i)))
@@ -87,7 +87,7 @@ func TestManyWorkMessagesAreAnsweredInTheirOrder(t *testing.T) {
 
 func TestNoMessageAsksForDeduplication(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	for range 2 {
 		if err := b.pub.Publish(t.Context(), events.JobStarted("j")); err != nil {
 			t.Fatal(err)
@@ -111,7 +111,7 @@ func TestNoMessageAsksForDeduplication(t *testing.T) {
 
 func TestNothingIsPublishedThatCouldNotBeRead(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	for _, e := range []events.Event{
 		events.JobStarted(""), events.JobStarted("a.b"), events.JobStarted("*"), events.JobStarted("a b"),
 		events.JobProgress{JobID: "j", Kind: "dancing"},
@@ -135,10 +135,10 @@ func TestAPublishDoesNotOutlastItsContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = silent.Close() })
-	log := (&logbook{t: t}).logger()
+	log := eventstest.NewLog(t).Logger()
 	for name, b := range map[string]struct{ setUp func(t *testing.T) *nats.Conn }{
 		"the server has gone": {func(t *testing.T) *nats.Conn {
-			b := declaredBus(t)
+			b := newDeclaredFixture(t)
 			b.Stop()
 			return b.nc
 		}},
@@ -150,9 +150,9 @@ func TestAPublishDoesNotOutlastItsContext(t *testing.T) {
 		"something that says nothing is there": {func(t *testing.T) *nats.Conn {
 			return connect(t, "nats://"+silent.Addr().String(), log, nats.Timeout(100*time.Millisecond))
 		}},
-		"no stream takes it": {func(t *testing.T) *nats.Conn { return newBus(t).nc }},
+		"no stream takes it": {func(t *testing.T) *nats.Conn { return newFixture(t).nc }},
 		"nobody answers": {func(t *testing.T) *nats.Conn {
-			b := newBus(t)
+			b := newFixture(t)
 			if _, err := b.nc.SubscribeSync("job.progress.*"); err != nil {
 				t.Fatal(err)
 			}
@@ -192,7 +192,7 @@ func deadline(ctx context.Context) time.Time {
 
 func TestErrorsOfAPublishHaveNames(t *testing.T) {
 	t.Parallel()
-	b := newBus(t)
+	b := newFixture(t)
 	if err := b.pub.Publish(t.Context(), events.JobStarted("j")); !errors.Is(err, events.ErrNoStream) {
 		t.Errorf("without a stream: %v", err)
 	}
@@ -211,7 +211,7 @@ func TestErrorsOfAPublishHaveNames(t *testing.T) {
 
 func TestWhatIsOnItsWayWhenTheConnectionBreaksIsNotSaid(t *testing.T) {
 	t.Parallel()
-	b := newBus(t)
+	b := newFixture(t)
 	// Somebody who hears the work and acknowledges nothing.
 	heard, err := b.nc.SubscribeSync("mapping.requested.>")
 	if err != nil {
@@ -236,7 +236,7 @@ func TestWhatIsOnItsWayWhenTheConnectionBreaksIsNotSaid(t *testing.T) {
 
 func TestNothingSaidWhileTheServerIsAwayIsSentLater(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	b.Stop()
 	eventually(t, "the loss is noticed", func() bool { return !b.nc.IsConnected() })
 	if err := b.pub.Publish(t.Context(), events.JobStarted("stale")); err == nil {

@@ -45,9 +45,9 @@ func TestAServerThatVerifiesClientsTakesTheirCertificate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		log := &logbook{t: t}
-		connect(t, address, log.logger(), options...)
-		eventually(t, name+": the log has "+tc.want, func() bool { return regexp.MustCompile(tc.want).MatchString(log.text()) })
+		log := eventstest.NewLog(t)
+		connect(t, address, log.Logger(), options...)
+		eventually(t, name+": the log has "+tc.want, func() bool { return regexp.MustCompile(tc.want).MatchString(log.String()) })
 	}
 }
 
@@ -102,12 +102,12 @@ func TestStreamsOfAnotherDomainAreUsedThroughALeafNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the streams are declared", func() bool { return topology.Declare(t.Context(), js) == nil })
-	b := &bus{nc: nc, js: js, pub: events.NewPublisher(js, "dispatcher"), log: &logbook{t: t}}
+	b := &fixture{nc: nc, js: js, pub: events.NewPublisher(js, "dispatcher"), log: eventstest.NewLog(t)}
 	got := make(chan events.MappingRequested, 1)
 	run(t, events.Consume(js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
 		got <- w
 		return nil
-	}, events.Options{Log: b.log.logger(), Topology: topology}))
+	}, events.Options{Log: b.log.Logger(), Topology: topology}))
 	b.sendUntilAccepted(t, work("j", "m"))
 	if w := next(t, got); w != work("j", "m") {
 		t.Errorf("got %+v", w)

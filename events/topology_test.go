@@ -16,7 +16,7 @@ import (
 
 func TestTheStreamsAreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	news := b.streamConfig(t, events.StreamEvents)
 	if want := []string{
 		"job.finished.*", "job.progress.*", "mapping.changed.*", "mapping.rejected.*", "planning.changed.*", "regenerate.requested.*",
@@ -39,7 +39,7 @@ func TestTheStreamsAreThoseOfTheContract(t *testing.T) {
 
 func TestTheConsumersAreThoseOfTheDesign(t *testing.T) {
 	t.Parallel()
-	b := newBus(t)
+	b := newFixture(t)
 	if err := (events.Topology{}).Declare(t.Context(), b.js); err != nil {
 		t.Fatal(err)
 	}
@@ -68,11 +68,11 @@ func TestTheConsumersAreThoseOfTheDesign(t *testing.T) {
 
 func TestDeclaringIsSafeForSeveralProcessesAtOnce(t *testing.T) {
 	t.Parallel()
-	b := newBus(t)
+	b := newFixture(t)
 	const processes = 8
 	connections := make([]jetstream.JetStream, processes)
 	for i := range connections {
-		js, err := events.JetStream(connect(t, b.URL(), b.log.logger()))
+		js, err := events.JetStream(connect(t, b.URL(), b.log.Logger()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func TestDeclaringIsSafeForSeveralProcessesAtOnce(t *testing.T) {
 
 func TestDeclaringAgainChangesNothing(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	b.send(t, work("j", "m"))
 	changes, err := b.nc.SubscribeSync("$JS.API.*.UPDATE.>")
 	if err != nil {
@@ -136,7 +136,7 @@ func TestDeclaringAgainChangesNothing(t *testing.T) {
 	}
 }
 
-func (b *bus) created(t *testing.T) []time.Time {
+func (b *fixture) created(t *testing.T) []time.Time {
 	t.Helper()
 	var at []time.Time
 	for _, name := range []string{events.StreamWork, events.StreamEvents} {
@@ -154,7 +154,7 @@ func (b *bus) created(t *testing.T) []time.Time {
 
 func TestWhatDiffersIsChangedAndWhatAnOperatorAddedIsLeft(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	news := b.streamConfig(t, events.StreamEvents)
 	news.MaxAge, news.MaxBytes, news.Metadata = time.Hour, 1<<30, map[string]string{"owner": "ops"}
 	news.Subjects = []string{"job.progress.*"}
@@ -183,7 +183,7 @@ func TestWhatDiffersIsChangedAndWhatAnOperatorAddedIsLeft(t *testing.T) {
 
 func TestWhatCannotBeChangedIsAnErrorThatSaysWhatIsInTheWay(t *testing.T) {
 	t.Parallel()
-	b := newBus(t)
+	b := newFixture(t)
 	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: events.StreamWork, Subjects: []string{"mapping.requested.rules.*.*"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestWhatCannotBeChangedIsAnErrorThatSaysWhatIsInTheWay(t *testing.T) {
 
 func TestTheAuditorBeginsAtItsLastRow(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	for _, job := range []string{"early", "late"} {
 		if err := b.pub.Publish(t.Context(), events.JobStarted(job)); err != nil {
 			t.Fatal(err)
@@ -251,7 +251,7 @@ func TestTheAuditorBeginsAtItsLastRow(t *testing.T) {
 
 func TestAProjectorThatWasDeletedHearsOnlyWhatIsNew(t *testing.T) {
 	t.Parallel()
-	b := declaredBus(t)
+	b := newDeclaredFixture(t)
 	heard := make(chan string, 10)
 	run(t, events.Consume(b.js, events.Projector(), func(_ context.Context, _ events.Delivery, p events.JobProgress) error {
 		heard <- p.JobID
@@ -276,7 +276,7 @@ func TestAProjectorThatWasDeletedHearsOnlyWhatIsNew(t *testing.T) {
 }
 
 // made is when the consumer of the events was made; the zero time where there is none.
-func (b *bus) made(t *testing.T, consumer string) time.Time {
+func (b *fixture) made(t *testing.T, consumer string) time.Time {
 	t.Helper()
 	c, err := b.js.Consumer(t.Context(), events.StreamEvents, consumer)
 	if err != nil {
@@ -285,7 +285,7 @@ func (b *bus) made(t *testing.T, consumer string) time.Time {
 	return c.CachedInfo().Created
 }
 
-func (b *bus) streamConfig(t *testing.T, name string) jetstream.StreamConfig {
+func (b *fixture) streamConfig(t *testing.T, name string) jetstream.StreamConfig {
 	t.Helper()
 	s, err := b.js.Stream(t.Context(), name)
 	if err != nil {
@@ -294,7 +294,7 @@ func (b *bus) streamConfig(t *testing.T, name string) jetstream.StreamConfig {
 	return s.CachedInfo().Config
 }
 
-func (b *bus) consumerConfig(t *testing.T, stream, name string) jetstream.ConsumerConfig {
+func (b *fixture) consumerConfig(t *testing.T, stream, name string) jetstream.ConsumerConfig {
 	t.Helper()
 	c, err := b.js.Consumer(t.Context(), stream, name)
 	if err != nil {

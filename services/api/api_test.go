@@ -29,7 +29,7 @@ func TestAServerIsNotMadeOfWhatCannotServe(t *testing.T) {
 
 func TestAServerEndsWithItsListener(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	listener := listening(t)
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func TestAServerEndsWithItsListener(t *testing.T) {
 }
 
 // run has the server listen, as a process does. What it returns stops it, and waits for its end.
-func (w *world) run() (stop func() error) {
+func (w *fixture) run() (stop func() error) {
 	w.t.Helper()
 	var config net.ListenConfig
 	listener, err := config.Listen(w.t.Context(), "tcp", "127.0.0.1:0")
@@ -50,7 +50,7 @@ func (w *world) run() (stop func() error) {
 	return w.runOn(w.t.Context(), listener)
 }
 
-func (w *world) runOn(ctx context.Context, listener net.Listener) (stop func() error) {
+func (w *fixture) runOn(ctx context.Context, listener net.Listener) (stop func() error) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
@@ -63,7 +63,7 @@ func (w *world) runOn(ctx context.Context, listener net.Listener) (stop func() e
 }
 
 // line is a connection on which a test says what no client would.
-func (w *world) line() net.Conn {
+func (w *fixture) line() net.Conn {
 	w.t.Helper()
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(w.t.Context(), "tcp", strings.TrimPrefix(w.url, "http://"))
@@ -97,7 +97,7 @@ func say(t *testing.T, conn net.Conn, text string) answer {
 
 func TestARequestWhoseBodyDoesNotComeIsAnswered(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.server.SetBodyTimeout(200 * time.Millisecond)
 	stop := w.run()
 	head := "POST " + reportURL("/pde-mappings/regenerate-all") + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20\r\n"
@@ -114,7 +114,7 @@ func TestARequestWhoseBodyDoesNotComeIsAnswered(t *testing.T) {
 
 func TestARequestThatIsHereMayTakeLongerThanItsBody(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	w.importReport(schema.ReportData{
 		CycleID: cycle, ReportID: "second", Author: "test", Attributes: schema.Rows[schema.Attribute]{All: attributes(1)},
@@ -172,7 +172,7 @@ func (f fragile) Accept() (net.Conn, error) {
 
 func TestAServerThatLosesItsListenerLeavesNoConnection(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	listener := listening(t)
 	broken := make(chan struct{})
 	stop := w.runOn(context.WithoutCancel(t.Context()), fragile{listener, broken})
@@ -191,7 +191,7 @@ func TestAServerThatLosesItsListenerLeavesNoConnection(t *testing.T) {
 
 func TestOptionsOfTheServerAreLoggedAsAnyRequest(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	stop := w.run()
 	a := say(t, w.line(), "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
 	p := refused(t, a, http.StatusNotFound, "route-not-found")

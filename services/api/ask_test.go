@@ -21,7 +21,7 @@ import (
 
 func TestAJobThatIsAskedForIsAnnouncedInItsTrace(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	const trace = "0af7651916cd43dd8448eb211c80319c"
 
@@ -54,7 +54,7 @@ func TestAJobThatIsAskedForIsAnnouncedInItsTrace(t *testing.T) {
 
 func TestWithNATSAwayAJobIsAcceptedAndLeftForTheDispatcherToAnnounce(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	w.nats.Stop()
 
@@ -80,7 +80,7 @@ func (m mute) PublishMsg(ctx context.Context, _ *nats.Msg, _ ...jetstream.Publis
 
 func TestAnnouncingIsGivenUpWhereNATSDoesNotAnswer(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	verify, err := api.SecretVerifier(secret())
 	if err != nil {
@@ -99,7 +99,7 @@ func TestAnnouncingIsGivenUpWhereNATSDoesNotAnswer(t *testing.T) {
 
 func TestTwentyRequestsAtOnceGiveOneJob(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 
 	answers := atOnce(t, 20, func(i int) (answer, error) {
@@ -156,7 +156,7 @@ func begin(t *testing.T, n int, do func(i int) (answer, error)) (wait func() []a
 
 func TestAReportIsFreeAgainWhenItsJobHasEnded(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	first := w.started()
 	refused(t, w.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusConflict, "job-active")
@@ -169,7 +169,7 @@ func TestAReportIsFreeAgainWhenItsJobHasEnded(t *testing.T) {
 
 func TestARequestThatWaitsForAnotherGetsTheReportWhenThatFails(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	tx, err := w.db.BeginTx(t.Context(), nil)
 	if err != nil {
@@ -196,7 +196,7 @@ func TestARequestThatWaitsForAnotherGetsTheReportWhenThatFails(t *testing.T) {
 }
 
 // awaitLockWaiters returns when so many sessions of the database wait for another.
-func (w *world) awaitLockWaiters(n int) {
+func (w *fixture) awaitLockWaiters(n int) {
 	w.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -214,7 +214,7 @@ func (w *world) awaitLockWaiters(n int) {
 
 func TestWhoIsAlwaysTooLateForAReportIsToldToTryAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	// Each job that is in the way has ended when it is looked for.
 	w.exec("create function nothing() returns trigger language plpgsql as 'begin return null; end'")
@@ -227,7 +227,7 @@ func TestWhoIsAlwaysTooLateForAReportIsToldToTryAgain(t *testing.T) {
 
 func TestWhoWaitsForAnImportGivesUpSoon(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	lost := w.started()
 	w.fail(lost, schema.CodePanic, must[api.Page[api.JobItem]](t, w.get(jobURL(lost, "/items?limit=1")), http.StatusOK).Items[0].MappingID)

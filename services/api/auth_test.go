@@ -181,7 +181,7 @@ func TestATokenIsNotSignedForWhatCannotBe(t *testing.T) {
 
 func TestWhoMayNotIsToldWhy(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	expired := forged(t, secret(), jose.HS256, map[string]any{
 		"iss": "pdeflow", "sub": "tina", "roles": []string{"manager"}, "exp": time.Now().Add(-time.Minute).Unix(),
@@ -239,7 +239,7 @@ func TestWhoMayNotIsToldWhy(t *testing.T) {
 // The routes are taken from the document, so that none is forgotten here.
 func TestEachRoleMayWhatTheContractSays(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	mapping := w.imported(1)[0]
 	job := w.finished()
 	const planned = "/api/v1/planning/cycles/{cycle_id}/reports/{report_id}"

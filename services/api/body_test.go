@@ -11,7 +11,7 @@ import (
 
 func TestSlowUploadsDoNotKeepOthersFromImporting(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	contentType, body := form(t, piece{"attributes", "a.csv", someAttributes})
 	for i := range 4 { // more than there are imports at once
 		id := fmt.Sprint("slow-", i)
@@ -27,7 +27,7 @@ func TestSlowUploadsDoNotKeepOthersFromImporting(t *testing.T) {
 
 func TestABodyThatCouldBeReadInTwoWaysIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	regenerate := reportURL("/pde-mappings/regenerate-all")
 	for body, want := range map[string]string{
@@ -57,7 +57,7 @@ func TestABodyThatCouldBeReadInTwoWaysIsRefused(t *testing.T) {
 
 func TestAnAnswerListsAHundredProblemsAtMost(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	many := func(n int, text string) string { return strings.TrimSuffix(strings.Repeat(text+",", n), ",") }
 	fields := new(strings.Builder)

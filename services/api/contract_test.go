@@ -146,7 +146,7 @@ func (c *contract) validate(pointer, body string) error {
 }
 
 // judge fails the test if the response does not match the OpenAPI document.
-func (w *world) judge(method, path string, a answer) {
+func (w *fixture) judge(method, path string, a answer) {
 	w.t.Helper()
 	doc, err := served.of(w.server)
 	if err == nil {
@@ -159,7 +159,7 @@ func (w *world) judge(method, path string, a answer) {
 
 func TestTheContractFindsWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	doc, err := served.of(w.server)
 	if err != nil {
 		t.Fatal(err)

@@ -39,8 +39,8 @@ const (
 
 func secret() []byte { return []byte("a secret of the tests that is long enough") }
 
-// world is an API on a real database and a real nats-server, asked over real connections.
-type world struct {
+// fixture is an API on a real database and a real nats-server, asked over real connections.
+type fixture struct {
 	t      *testing.T
 	db     *schema.DB
 	nats   *eventstest.Server
@@ -50,9 +50,9 @@ type world struct {
 	log    *logbook
 }
 
-func newWorld(t *testing.T) *world {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	w := &world{t: t, db: schematest.New(t), nats: eventstest.Start(t), log: &logbook{}}
+	w := &fixture{t: t, db: schematest.New(t), nats: eventstest.Start(t), log: &logbook{}}
 	nc, err := events.Connect(w.nats.URL(), t.Name(), "", slog.New(slog.DiscardHandler), nats.ReconnectWait(20*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // serve starts another server on the same database, as a restart does.
-func (w *world) serve(js jetstream.Publisher, opts api.Options) {
+func (w *fixture) serve(js jetstream.Publisher, opts api.Options) {
 	w.t.Helper()
 	opts.Log = slog.New(slog.NewJSONHandler(w.log, nil))
 	server, err := api.New(w.db, events.NewPublisher(js, "api"), opts)
@@ -99,7 +99,7 @@ type call struct {
 	header             map[string]string
 }
 
-func (w *world) do(c call) answer {
+func (w *fixture) do(c call) answer {
 	w.t.Helper()
 	a, err := w.try(c)
 	if err != nil {
@@ -109,7 +109,7 @@ func (w *world) do(c call) answer {
 }
 
 // try is for goroutines, where a test cannot end.
-func (w *world) try(c call) (answer, error) {
+func (w *fixture) try(c call) (answer, error) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, c.method, w.url+c.path, strings.NewReader(c.body))
@@ -139,7 +139,7 @@ func (w *world) try(c call) (answer, error) {
 	return a, nil
 }
 
-func (w *world) token(user string, role api.Role) string {
+func (w *fixture) token(user string, role api.Role) string {
 	w.t.Helper()
 	token, err := api.SignToken(secret(), user, role, time.Hour)
 	if err != nil {
@@ -148,12 +148,12 @@ func (w *world) token(user string, role api.Role) string {
 	return token
 }
 
-func (w *world) post(path, body string) answer {
+func (w *fixture) post(path, body string) answer {
 	w.t.Helper()
 	return w.do(call{method: http.MethodPost, path: path, body: body, role: api.Tester})
 }
 
-func (w *world) get(path string) answer {
+func (w *fixture) get(path string) answer {
 	w.t.Helper()
 	return w.do(call{method: http.MethodGet, path: path, role: api.Viewer})
 }
@@ -194,7 +194,7 @@ func refused(t *testing.T, a answer, status int, kind string) api.Problem {
 }
 
 // imported gives the test's report so many mappings, and a data source with one column.
-func (w *world) imported(mappings int) (ids []string) {
+func (w *fixture) imported(mappings int) (ids []string) {
 	w.t.Helper()
 	w.importReport(schema.ReportData{
 		CycleID: cycle, ReportID: report, Author: "test",
@@ -209,7 +209,7 @@ func (w *world) imported(mappings int) (ids []string) {
 	return ids
 }
 
-func (w *world) importReport(data schema.ReportData) {
+func (w *fixture) importReport(data schema.ReportData) {
 	w.t.Helper()
 	nothing := func(func(schema.MappingRow) bool) {}
 	if data.Mappings == nil {
@@ -237,14 +237,14 @@ func attributes(n int) iter.Seq[schema.Attribute] {
 	}
 }
 
-func (w *world) inTx(do func(context.Context, bun.Tx) error) {
+func (w *fixture) inTx(do func(context.Context, bun.Tx) error) {
 	w.t.Helper()
 	if err := w.db.RunInTx(w.t.Context(), nil, do); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-func (w *world) exec(query string, args ...any) {
+func (w *fixture) exec(query string, args ...any) {
 	w.t.Helper()
 	if _, err := w.db.ExecContext(w.t.Context(), query, args...); err != nil {
 		w.t.Fatal(err)
@@ -252,14 +252,14 @@ func (w *world) exec(query string, args ...any) {
 }
 
 // started asks for a job and does what the dispatcher does with it until all of it is listed.
-func (w *world) started() (jobID string) {
+func (w *fixture) started() (jobID string) {
 	w.t.Helper()
 	jobID = must[api.Accepted](w.t, w.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
 	w.list(jobID)
 	return jobID
 }
 
-func (w *world) list(jobID string) {
+func (w *fixture) list(jobID string) {
 	w.t.Helper()
 	if err := schema.MarkStarted(w.t.Context(), w.db, jobID); err != nil {
 		w.t.Fatal(err)
@@ -272,7 +272,7 @@ func (w *world) list(jobID string) {
 }
 
 // fail ends items as the classifier does when it gives up on them.
-func (w *world) fail(jobID string, code schema.ErrorCode, mappings ...string) {
+func (w *fixture) fail(jobID string, code schema.ErrorCode, mappings ...string) {
 	w.t.Helper()
 	for _, id := range mappings {
 		saved := schema.Saved{Attempt: 5, Code: code, Error: "it does not work"}
@@ -283,14 +283,14 @@ func (w *world) fail(jobID string, code schema.ErrorCode, mappings ...string) {
 }
 
 // succeed gives the rest of the job's items their outcome.
-func (w *world) succeed(jobID string) {
+func (w *fixture) succeed(jobID string) {
 	w.t.Helper()
 	w.exec(`update job_items set outcome = 'succeeded', attempt = 1, ended_at = clock_timestamp(), updated_at = clock_timestamp()
 		where job_id = ? and outcome is null`, jobID)
 }
 
 // project brings the job's status up to its rows, as the projector does.
-func (w *world) project(jobID string) {
+func (w *fixture) project(jobID string) {
 	w.t.Helper()
 	w.inTx(func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.RebuildStatus(ctx, tx, jobID)
@@ -299,7 +299,7 @@ func (w *world) project(jobID string) {
 }
 
 // finished is a job that has completed.
-func (w *world) finished() (jobID string) {
+func (w *fixture) finished() (jobID string) {
 	w.t.Helper()
 	jobID = w.started()
 	w.succeed(jobID)
@@ -307,7 +307,7 @@ func (w *world) finished() (jobID string) {
 	return jobID
 }
 
-func (w *world) job(id string) schema.Job {
+func (w *fixture) job(id string) schema.Job {
 	w.t.Helper()
 	job, err := schema.ReadJob(w.t.Context(), w.db, id)
 	if err != nil {
@@ -316,7 +316,7 @@ func (w *world) job(id string) schema.Job {
 	return job
 }
 
-func (w *world) count(query string, args ...any) (n int) {
+func (w *fixture) count(query string, args ...any) (n int) {
 	w.t.Helper()
 	if err := w.db.NewRaw(query, args...).Scan(w.t.Context(), &n); err != nil {
 		w.t.Fatal(err)

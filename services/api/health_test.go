@@ -12,7 +12,7 @@ import (
 
 func TestReadinessListsWhatIsUpAndWhatIsDown(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	up := func(context.Context) error { return nil }
 	down := func(context.Context) error { return errors.New("it is away") }
 	asleep := func(ctx context.Context) error { <-ctx.Done(); return errors.New("it does not answer") }
@@ -52,7 +52,7 @@ func TestReadinessListsWhatIsUpAndWhatIsDown(t *testing.T) {
 
 func TestHealthSaysTheVersion(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.serve(w.js, api.Options{Verify: verifier(t), Version: "v1.2.3"})
 	if got := must[api.Health](t, w.do(call{method: "GET", path: "/healthz?probe=1"}), http.StatusOK); got != (api.Health{Status: "ok", Version: "v1.2.3"}) {
 		t.Errorf("health is %+v", got)

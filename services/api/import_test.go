@@ -46,12 +46,12 @@ func form(t *testing.T, pieces ...piece) (contentType, body string) {
 }
 
 // upload imports the pieces into the test's report.
-func (w *world) upload(pieces ...piece) answer {
+func (w *fixture) upload(pieces ...piece) answer {
 	w.t.Helper()
 	return w.uploadTo(reportURL("/import"), pieces...)
 }
 
-func (w *world) uploadTo(path string, pieces ...piece) answer {
+func (w *fixture) uploadTo(path string, pieces ...piece) answer {
 	w.t.Helper()
 	contentType, body := form(w.t, pieces...)
 	return w.do(call{
@@ -66,7 +66,7 @@ const (
 )
 
 // planned is everything that the planning tables hold, as text.
-func (w *world) planned() []string {
+func (w *fixture) planned() []string {
 	w.t.Helper()
 	var all []string
 	for _, table := range []string{"reports", "attributes", "data_sources", "source_columns", "pde_mappings", "classification_history"} {
@@ -81,7 +81,7 @@ func (w *world) planned() []string {
 
 func TestAReportIsImportedAndRead(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 
 	got := must[api.Imported](t, w.upload(
 		piece{"name", "", "FR Y-14M Schedule D.1"}, piece{"attributes", "a.csv", someAttributes}, piece{"columns", "c.csv", someColumns},
@@ -116,7 +116,7 @@ func TestAReportIsImportedAndRead(t *testing.T) {
 
 func TestImportingAgainCountsWhatChangesAndKeepsWhatIsConfirmed(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	files := []piece{{"attributes", "a.csv", someAttributes}, {"columns", "c.csv", someColumns}, {"mappings", "m.csv", someMappings}}
 	must[api.Imported](t, w.upload(files...), http.StatusOK)
 	before := w.planned()
@@ -166,7 +166,7 @@ func TestAWorkbookImportsAsTheSameCSV(t *testing.T) {
 	if err := book.Write(&workbook); err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t)
+	w := newFixture(t)
 	must[api.Imported](t, w.upload(piece{"attributes", "a.csv", someAttributes}), http.StatusOK)
 
 	got := must[api.Imported](t, w.upload(piece{"attributes", "a.xlsx", workbook.String()}), http.StatusOK)
@@ -178,7 +178,7 @@ func TestAWorkbookImportsAsTheSameCSV(t *testing.T) {
 
 func TestBadFilesAreRefusedWithEveryProblemAndNothingIsWritten(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	must[api.Imported](t, w.upload(piece{"attributes", "a.csv", someAttributes}, piece{"columns", "c.csv", someColumns}), http.StatusOK)
 	before := w.planned()
 	good := piece{"attributes", "new.csv", "attribute_name\nBrand new\n"}
@@ -223,7 +223,7 @@ func TestBadFilesAreRefusedWithEveryProblemAndNothingIsWritten(t *testing.T) {
 
 func TestAtMostAHundredProblemsAreNamed(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	bad := "attribute_name,is_cde\n" + strings.Repeat("123-45-6789,what\n", 90)
 	a := w.upload(piece{"mappings", "m.csv", "attribute_name,mapping_type\n" + strings.Repeat("123-45-6789,what\n", 90)}, piece{"attributes", "a.csv", bad})
 	problem := refused(t, a, http.StatusUnprocessableEntity, "invalid")
@@ -240,7 +240,7 @@ func TestAtMostAHundredProblemsAreNamed(t *testing.T) {
 
 func TestBadFormsAreRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	good := piece{"attributes", "a.csv", someAttributes}
 	for name, pieces := range map[string][]piece{
 		"nothing":      {},
@@ -274,7 +274,7 @@ func TestBadFormsAreRefused(t *testing.T) {
 
 func TestAFormThatBreaksOffAnywhereIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	contentType, body := form(t, piece{"attributes", "a.csv", "attribute_name\nA\n"}, piece{"name", "", "Cards"})
 	for end := range len(body) - len("--\r\n") + 1 {
 		a := w.do(call{
@@ -295,7 +295,7 @@ func TestAFormThatBreaksOffAnywhereIsRefused(t *testing.T) {
 
 func TestFiftyMegabytesAreTooMuch(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	refused(t, w.upload(piece{"attributes", "a.csv", strings.Repeat("x", 50<<20)}), http.StatusRequestEntityTooLarge, "body-too-large")
 
 	// What is not too much is read.
@@ -307,7 +307,7 @@ func TestFiftyMegabytesAreTooMuch(t *testing.T) {
 
 func TestOfThreeImportsAtOnceOneIsRefusedBeforeItsBodyIsRead(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	hold, err := w.db.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -341,7 +341,7 @@ func TestOfThreeImportsAtOnceOneIsRefusedBeforeItsBodyIsRead(t *testing.T) {
 
 func TestAnImportDuringAJobIsRefusedAndNamesIt(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	must[api.Imported](t, w.upload(piece{"attributes", "a.csv", someAttributes}, piece{"columns", "c.csv", someColumns}), http.StatusOK)
 	jobID := w.started()
 	before := w.planned()
@@ -367,7 +367,7 @@ func TestAnImportDuringAJobIsRefusedAndNamesIt(t *testing.T) {
 // Imports and requests for a job come at once, again and again: whatever wins, no job has mappings that its count does not know.
 func TestImportsAndJobsAtOnceDoNotMix(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	must[api.Imported](t, w.upload(piece{"attributes", "a.csv", someAttributes}, piece{"columns", "c.csv", someColumns}), http.StatusOK)
 	for round := range 10 {
 		contentType, body := form(t, piece{"attributes", "a.csv", fmt.Sprintf("attribute_name\nNew in round %d\n", round)})

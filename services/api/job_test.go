@@ -12,11 +12,11 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-func (w *world) steer(id, action string) answer { return w.post(jobURL(id, "/"+action), "") }
+func (w *fixture) steer(id, action string) answer { return w.post(jobURL(id, "/"+action), "") }
 
 func TestAJobIsSteeredByItsRowThoughItsStatusLags(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	id := w.started()
 
@@ -60,7 +60,7 @@ func TestAJobIsSteeredByItsRowThoughItsStatusLags(t *testing.T) {
 
 func TestAJobThatHasNotStartedIsPausedResumedAndCancelled(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	id := must[api.Accepted](t, w.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
 	if got := must[api.Steered](t, w.steer(id, "pause"), http.StatusAccepted).Status; got != schema.Paused {
@@ -78,7 +78,7 @@ func TestAJobThatHasNotStartedIsPausedResumedAndCancelled(t *testing.T) {
 
 func TestAJobThatHasEndedTakesNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	id := w.finished()
 	for _, action := range []string{"cancel", "pause", "resume", "retry"} {
@@ -94,7 +94,7 @@ func TestAJobThatHasEndedTakesNothing(t *testing.T) {
 
 func TestAJobWhoseItemsAreAllDoneHasEndedBeforeTheProjectorSaysSo(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	id := w.started()
 	w.succeed(id)
@@ -105,7 +105,7 @@ func TestAJobWhoseItemsAreAllDoneHasEndedBeforeTheProjectorSaysSo(t *testing.T) 
 
 func TestOfManyWhoPauseAtOnceOneDoes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	id := w.started()
 	answers := atOnce(t, 8, func(int) (answer, error) {
@@ -125,7 +125,7 @@ func TestOfManyWhoPauseAtOnceOneDoes(t *testing.T) {
 
 func TestRetryTakesWhatFailedOrWasCancelled(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	ids := w.imported(5)
 	lost := w.started()
 	w.fail(lost, schema.CodePanic, ids[0], ids[3])
@@ -173,7 +173,7 @@ func TestRetryTakesWhatFailedOrWasCancelled(t *testing.T) {
 
 func TestRetryOfAJobWithoutALossSaysSo(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	ids := w.imported(1)
 	lost := w.started()
 	w.fail(lost, schema.CodePanic, ids...)
@@ -187,7 +187,7 @@ func TestRetryOfAJobWithoutALossSaysSo(t *testing.T) {
 
 func TestARetryIsRepeatedUnderItsKey(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	ids := w.imported(2)
 	lost := w.started()
 	w.fail(lost, schema.CodePanic, ids...)
@@ -201,7 +201,7 @@ func TestARetryIsRepeatedUnderItsKey(t *testing.T) {
 
 func TestResumeAndRegenerateRefuseABudgetByName(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	id := w.started()
 	must[api.Steered](t, w.steer(id, "pause"), http.StatusAccepted)
@@ -216,7 +216,7 @@ func TestResumeAndRegenerateRefuseABudgetByName(t *testing.T) {
 
 func TestAJobThatIsNotThereIsNotFound(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	for _, path := range []string{"/status", "/items", "/status?wait=1s"} {
 		refused(t, w.get(jobURL("no-such-job", path)), http.StatusNotFound, "job-not-found")
 	}
@@ -230,7 +230,7 @@ func TestAJobThatIsNotThereIsNotFound(t *testing.T) {
 
 func TestJobsAreListedNewestFirstPageByPage(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	var want []string
 	for range 5 {
@@ -259,7 +259,7 @@ func TestJobsAreListedNewestFirstPageByPage(t *testing.T) {
 
 func TestJobsAreFiltered(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	ids := w.imported(1)
 	failed := w.started()
 	w.fail(failed, schema.CodePoison, ids...)
@@ -296,7 +296,7 @@ func TestJobsAreFiltered(t *testing.T) {
 
 func TestItemsAreListedByOutcome(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	ids := w.imported(4)
 	id := w.started()
 	w.fail(id, schema.CodeClassifier, ids[1])
@@ -334,7 +334,7 @@ func TestItemsAreListedByOutcome(t *testing.T) {
 
 func TestAPageIsAskedForProperly(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	for _, query := range []string{"limit=0", "limit=501", "limit=many", "cursor=%21", "cursor=WzFd", "cursor=WyIxIiwiMiJd", "cursor=WyJcdTAwMDAiXQ", "status=lost", "page=2"} {
 		p := refused(t, w.get("/api/v1/jobs?"+query), http.StatusUnprocessableEntity, "invalid")
 		field, _, _ := strings.Cut(query, "=")

@@ -10,7 +10,7 @@ import (
 
 // meeting makes requests that all look up their key before any of them inserts a job: it keeps jobs from being inserted until all wait
 // for that.
-func (w *world) meeting(n int, do func(i int) (answer, error)) []answer {
+func (w *fixture) meeting(n int, do func(i int) (answer, error)) []answer {
 	w.t.Helper()
 	tx, err := w.db.BeginTx(w.t.Context(), nil)
 	if err != nil {
@@ -30,7 +30,7 @@ func (w *world) meeting(n int, do func(i int) (answer, error)) []answer {
 
 func TestTheSameKeyGivesTheSameJobAcrossRestarts(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	ask := call{
 		method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester,
@@ -66,7 +66,7 @@ func TestTheSameKeyGivesTheSameJobAcrossRestarts(t *testing.T) {
 
 func TestAKeyIsForOneRequestOnly(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	ask := call{
 		method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester,
@@ -90,7 +90,7 @@ func TestAKeyIsForOneRequestOnly(t *testing.T) {
 
 func TestRequestsAtOnceWithTheSameKeyGetTheSameJob(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	answers := w.meeting(10, func(int) (answer, error) {
 		return w.try(call{
@@ -107,7 +107,7 @@ func TestRequestsAtOnceWithTheSameKeyGetTheSameJob(t *testing.T) {
 
 func TestOfTwoBodiesSentAtOnceWithOneKeyOneIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	answers := w.meeting(8, func(i int) (answer, error) {
 		return w.try(call{
@@ -126,7 +126,7 @@ func TestOfTwoBodiesSentAtOnceWithOneKeyOneIsRefused(t *testing.T) {
 
 func TestOfTwoReportsAskedForAtOnceWithOneKeyOneIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	w.importReport(schema.ReportData{
 		CycleID: cycle, ReportID: "second", Author: "test", Attributes: schema.Rows[schema.Attribute]{All: attributes(1)},

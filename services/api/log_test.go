@@ -15,7 +15,7 @@ import (
 
 func TestARequestIsLoggedBeforeItFails(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	job := w.finished()
 	regenerate := reportURL("/pde-mappings/regenerate-all")
@@ -70,7 +70,7 @@ func TestARequestIsLoggedBeforeItFails(t *testing.T) {
 
 func TestARequestThatPanicsIsLoggedAndAnswered(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.serve(w.js, api.Options{Verify: func(context.Context, string) (api.Caller, error) { panic("the key is in the other coat") }})
 
 	a := w.get("/api/v1/jobs")
@@ -99,7 +99,7 @@ func (broken) Write([]byte) (int, error) { panic("the line is cut") }
 
 func TestAPanicInTheMiddleOfAnAnswerIsTheRequestsLastLine(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthz", nil)
 	r.Header.Set("X-Request-Id", "cut")
 	func() {
@@ -119,7 +119,7 @@ func TestAPanicInTheMiddleOfAnAnswerIsTheRequestsLastLine(t *testing.T) {
 
 func TestAnErrorOfTheServerStandsInTheLogAndNotInTheAnswer(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.exec("alter table jobs rename to stolen")
 	a := w.get("/api/v1/jobs")
 	p := refused(t, a, http.StatusInternalServerError, "internal")
@@ -134,7 +134,7 @@ func TestAnErrorOfTheServerStandsInTheLogAndNotInTheAnswer(t *testing.T) {
 
 func TestARequestKeepsItsIDWhereItCanBeWrittenDown(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	fresh := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4`)
 	for given, kept := range map[string]bool{
 		"a1-B2_c3.d4:5": true, "": false, "two words": false, "slash/y": false, `quo"te`: false, strings.Repeat("x", 128): true, strings.Repeat("x", 129): false,
@@ -148,7 +148,7 @@ func TestARequestKeepsItsIDWhereItCanBeWrittenDown(t *testing.T) {
 
 func TestTheLastLineNamesTheUser(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	a := w.get("/api/v1/jobs")
 	lines := w.log.await(t, a.header.Get("X-Request-Id"), 2)
 	if lines[1]["user"] != "tina" {

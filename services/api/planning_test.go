@@ -19,7 +19,7 @@ import (
 )
 
 // pages follows the list's cursors and returns all of its items.
-func pages[T any](t *testing.T, w *world, path string, query url.Values) (items []T) {
+func pages[T any](t *testing.T, w *fixture, path string, query url.Values) (items []T) {
 	t.Helper()
 	for range 1000 {
 		page := must[api.Page[T]](t, w.get(path+"?"+query.Encode()), http.StatusOK)
@@ -37,7 +37,7 @@ func pages[T any](t *testing.T, w *world, path string, query url.Values) (items 
 }
 
 // mixed imports n attributes and judges their mappings in different ways.
-func (w *world) mixed(n int) {
+func (w *fixture) mixed(n int) {
 	w.t.Helper()
 	w.imported(n)
 	w.exec(`update pde_mappings m set
@@ -52,7 +52,7 @@ func (w *world) mixed(n int) {
 
 func TestPagesOfMappingsMakeUpTheListInEverySort(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.mixed(23)
 	for _, sort := range schema.MappingSorts() {
 		var up []api.Mapping
@@ -77,7 +77,7 @@ func TestPagesOfMappingsMakeUpTheListInEverySort(t *testing.T) {
 
 func TestCursorsHaveRoomForTheLongestNames(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(3)
 	w.exec("update attributes set attribute_name = repeat('<', 254) || line_item_number")
 	w.exec("update pde_mappings set source_field = repeat('\U00010348', 767)")
@@ -90,7 +90,7 @@ func TestCursorsHaveRoomForTheLongestNames(t *testing.T) {
 
 func TestMappingsAreFiltered(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.mixed(60)
 	all := pages[api.Mapping](t, w, reportURL("/pde-mappings"), url.Values{"limit": {"500"}})
 	is := func(got *string, want string) bool { return got != nil && *got == want }
@@ -129,7 +129,7 @@ func TestMappingsAreFiltered(t *testing.T) {
 
 func TestBadFiltersSayWhatWouldBeRight(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(3)
 	page := must[api.Page[api.Mapping]](t, w.get(reportURL("/pde-mappings?limit=1&sort=confidence_score")), http.StatusOK)
 	forged := base64.RawURLEncoding.EncodeToString([]byte(`["confidence_score","1;drop table jobs","x"]`))
@@ -151,7 +151,7 @@ func TestBadFiltersSayWhatWouldBeRight(t *testing.T) {
 
 func TestAMappingHasEveryFieldOfTheContract(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	id := w.imported(1)[0]
 	fields := strings.Fields(`id attribute_id attribute_name data_source_id pde_name pde_code pde_description source_field mapping_type
 		transformation_rule business_process business_owner data_steward mapping_confirmed_by_user confidence_score mapping_rationale
@@ -200,7 +200,7 @@ func TestAMappingHasEveryFieldOfTheContract(t *testing.T) {
 
 func TestWhatIsNotOfTheReportIsNotFound(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	id := w.imported(1)[0]
 	attribute := must[api.Page[api.Attribute]](t, w.get(reportURL("/attributes")), http.StatusOK).Items[0].ID
 	source := must[api.Page[api.DataSource]](t, w.get(reportURL("/data-sources")), http.StatusOK).Items[0].ID
@@ -222,7 +222,7 @@ func TestWhatIsNotOfTheReportIsNotFound(t *testing.T) {
 
 func TestHistoryShowsWhoChangedWhat(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	id := w.imported(1)[0]
 	for _, steward := range []string{"Ann", "Ben", "Cy"} {
 		must[api.Imported](t, w.upload(piece{"mappings", "m.csv", "line_item_number,data_steward,pde_name\n0," + steward + "," + steward + "\n"}), http.StatusOK)
@@ -245,7 +245,7 @@ func TestHistoryShowsWhoChangedWhat(t *testing.T) {
 
 func TestAnAttributeIsAddedWithItsMapping(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 
 	a := w.post(reportURL("/attributes"), `{"attribute_name": " Fee ", "line_item_number": "7a", "is_cde": true, "description": "What\nit costs"}`)
@@ -271,7 +271,7 @@ func TestAnAttributeIsAddedWithItsMapping(t *testing.T) {
 
 func TestADataSourceIsAdded(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	a := w.post(reportURL("/data-sources"), `{"name": " Bureau & Co ", "description": "Scores"}`)
 	added := must[api.DataSource](t, a, http.StatusCreated)
@@ -289,7 +289,7 @@ func TestADataSourceIsAdded(t *testing.T) {
 
 func TestBadAttributesAndDataSourcesAreRefusedAsInAFile(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	before := w.planned()
 	for _, c := range []struct{ path, body, location string }{
@@ -321,7 +321,7 @@ func TestBadAttributesAndDataSourcesAreRefusedAsInAFile(t *testing.T) {
 
 func TestReportsAreListedWithTheirCounts(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	if page := must[api.Page[api.ReportSummary]](t, w.get("/api/v1/planning/reports"), http.StatusOK); len(page.Items) != 0 {
 		t.Errorf("reports are %+v", page.Items)
 	}

@@ -21,7 +21,7 @@ import (
 
 func TestABadRequestIsToldWhatIsWrongAndChangesNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	ids := w.imported(1)
 	id := w.finished()
 	regenerate, suggest := reportURL("/pde-mappings/regenerate-all"), reportURL("/pde-classifications/suggest-batch")
@@ -87,7 +87,7 @@ func TestABadRequestIsToldWhatIsWrongAndChangesNothing(t *testing.T) {
 
 func TestARefusalSaysWhatWouldBeRight(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	id := w.imported(1)[0]
 	fields := "the fields are classifier, dry_run, force, mapping_ids, max_cost_usd"
 	for request, want := range map[string]string{
@@ -120,7 +120,7 @@ func TestARefusalSaysWhatWouldBeRight(t *testing.T) {
 
 func TestAKeyThatCannotBeKeptIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	id := w.finished()
 	paths := []string{reportURL("/pde-mappings/regenerate-all"), jobURL(id, "/retry")}
@@ -136,7 +136,7 @@ func TestAKeyThatCannotBeKeptIsRefused(t *testing.T) {
 
 func TestABodyOfAnotherKindIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	for _, kind := range []string{
 		"text/csv", "application/x-www-form-urlencoded", "application/json; charset=utf-16", "application/vnd.api+json", "json", "",
@@ -152,7 +152,7 @@ func TestABodyOfAnotherKindIsRefused(t *testing.T) {
 
 func TestWhatIsNotThereIsNotFound(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	for _, path := range []string{"/", "/metrics", "/docs", "/signin", "/schemas/Problem.json", "/openapi-3.0.json", "/api/v1", "/api/v1/jobs/x", "/api/v1/jobs/x/events"} {
 		refused(t, w.get(path), http.StatusNotFound, "route-not-found")
 	}
@@ -160,7 +160,7 @@ func TestWhatIsNotThereIsNotFound(t *testing.T) {
 
 func TestAMethodThatARouteDoesNotTakeIsNamedWithThoseThatItDoes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	for route, want := range map[string]string{
 		"DELETE /api/v1/jobs":           "GET, HEAD",
 		"GET " + jobURL("x", "/cancel"): "POST",
@@ -179,7 +179,7 @@ func TestAMethodThatARouteDoesNotTakeIsNamedWithThoseThatItDoes(t *testing.T) {
 
 func TestAMethodThatNobodyKnowsDoesNotMakeAPathARoute(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	for path, want := range map[string]int{"/nothing": http.StatusNotFound, "/api/v1/jobs": http.StatusMethodNotAllowed} {
 		if a := w.do(call{method: "BREW", path: path}); a.status != want || (a.header.Get("Allow") != "") != (want == http.StatusMethodNotAllowed) {
 			t.Errorf("%s: it is %d with Allow %q", path, a.status, a.header.Get("Allow"))
@@ -189,7 +189,7 @@ func TestAMethodThatNobodyKnowsDoesNotMakeAPathARoute(t *testing.T) {
 
 func TestHeadIsGetWithoutTheBody(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	id := w.finished()
 	for _, path := range []string{"/healthz", jobURL(id, "/status"), "/openapi.json"} {
@@ -209,7 +209,7 @@ const limit = 1 << 20
 
 func TestABodyThatIsTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	path := reportURL("/pde-mappings/regenerate-all")
 	padded := func(n int) string { return `{"force":true` + strings.Repeat(" ", n-len(`{"force":true}`)) + `}` }
@@ -229,7 +229,7 @@ func TestABodyThatIsTooLargeIsRefused(t *testing.T) {
 
 func TestALengthThatIsNotTrueIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	path := reportURL("/pde-mappings/regenerate-all")
 	tests := map[string]struct {
@@ -255,7 +255,7 @@ func TestALengthThatIsNotTrueIsRefused(t *testing.T) {
 }
 
 // raw posts a body as it stands, says no more, and reads the answer.
-func (w *world) raw(t *testing.T, path, header, body string) (status int, kind string) {
+func (w *fixture) raw(t *testing.T, path, header, body string) (status int, kind string) {
 	t.Helper()
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(w.url, "http://"))
@@ -288,7 +288,7 @@ func (w *world) raw(t *testing.T, path, header, body string) (status int, kind s
 
 func TestWithTheDatabaseAwayTheAnswerIsToTryAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	id := w.finished()
 	where, err := url.Parse(schematest.URL(t))

@@ -16,7 +16,7 @@ import (
 
 func TestAReadOnlyDatabaseIsReportedAndLeftBehindWhenItAcceptsWritesAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	schematest.Report(t, w.db, 3)
 	job := schematest.ListedJob(t, w.db, 3)
 	setReadOnly(t, "on", true)

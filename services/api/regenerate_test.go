@@ -17,7 +17,7 @@ import (
 
 func TestRegenerateAllAcceptsAJobOfAllMappings(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(3)
 
 	a := w.post(reportURL("/pde-mappings/regenerate-all"), "")
@@ -47,7 +47,7 @@ func TestRegenerateAllAcceptsAJobOfAllMappings(t *testing.T) {
 
 func TestADryRunCountsAndStartsNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	ids := w.imported(3)
 	for path, want := range map[string]int64{
 		"/pde-mappings/regenerate-all": 3, "/pde-mappings/auto-map": 3, "/pde-classifications/suggest-batch": 3,
@@ -70,7 +70,7 @@ func TestADryRunCountsAndStartsNothing(t *testing.T) {
 
 func TestNamedMappingsAreTheJobsAndEachOnce(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	ids := w.imported(4)
 	a := w.post(reportURL("/pde-classifications/suggest-batch"), fmt.Sprintf(`{"pde_mapping_ids": [%q, %q, %q]}`, ids[3], ids[1], ids[3]))
 	id := must[api.Accepted](t, a, http.StatusAccepted).JobID
@@ -89,7 +89,7 @@ func TestNamedMappingsAreTheJobsAndEachOnce(t *testing.T) {
 
 func TestMappingsThatTheReportDoesNotHaveAreNamedByPlace(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	ids := w.imported(2)
 	p := refused(t, w.post(reportURL("/pde-mappings/regenerate-all"), fmt.Sprintf(`{"mapping_ids": [%q, "123-45-6789", %q, "x' or 1=1"]}`, ids[0], ids[1])),
 		http.StatusUnprocessableEntity, "invalid")
@@ -107,7 +107,7 @@ func TestMappingsThatTheReportDoesNotHaveAreNamedByPlace(t *testing.T) {
 
 func TestAutoMapWithNothingLeftIsAcceptedAndCompletesAtOnce(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	w.exec("update pde_mappings set source_field = 'core.accounts.acct_nbr'")
 	got := must[api.Accepted](t, w.post(reportURL("/pde-mappings/auto-map"), ""), http.StatusAccepted)
@@ -122,7 +122,7 @@ func TestAutoMapWithNothingLeftIsAcceptedAndCompletesAtOnce(t *testing.T) {
 
 func TestAutoMapCountsWhatHasNoColumn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	ids := w.imported(3)
 	w.exec("update pde_mappings set source_field = 'core.accounts.acct_nbr' where id = ?", ids[1])
 	if got := must[api.Accepted](t, w.post(reportURL("/pde-mappings/auto-map"), ""), http.StatusAccepted); got.MappingCount != 2 {
@@ -132,7 +132,7 @@ func TestAutoMapCountsWhatHasNoColumn(t *testing.T) {
 
 func TestWhatTheReportLacksIsSaid(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	regenerate := reportURL("/pde-mappings/regenerate-all")
 	refused(t, w.post(regenerate, ""), http.StatusNotFound, "report-not-found")
 
@@ -150,7 +150,7 @@ func TestWhatTheReportLacksIsSaid(t *testing.T) {
 
 func TestAnImportAndAJobExcludeEachOther(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	tx, err := w.db.BeginTx(t.Context(), nil)
 	if err != nil {

@@ -11,12 +11,12 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-func (w *world) remove(path string, role api.Role) answer {
+func (w *fixture) remove(path string, role api.Role) answer {
 	w.t.Helper()
 	return w.do(call{method: http.MethodDelete, path: reportURL(path), role: role})
 }
 
-func (w *world) gone(path string, role api.Role) {
+func (w *fixture) gone(path string, role api.Role) {
 	w.t.Helper()
 	if a := w.remove(path, role); a.status != http.StatusNoContent || a.body != "" {
 		w.t.Errorf("DELETE %s: %d %s", path, a.status, a.body)
@@ -25,7 +25,7 @@ func (w *world) gone(path string, role api.Role) {
 
 func TestPlanningDataIsRemovedByWhoMay(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	files := []piece{{"attributes", "a.csv", someAttributes}, {"columns", "c.csv", someColumns}, {"mappings", "m.csv", someMappings}}
 	must[api.Imported](t, w.upload(files...), http.StatusOK)
 	attributes := must[api.Page[api.Attribute]](t, w.get(reportURL("/attributes")), http.StatusOK).Items
@@ -108,7 +108,7 @@ func TestPlanningDataIsRemovedByWhoMay(t *testing.T) {
 
 func TestAnImportPrunesWhatItsFilesNoLongerContain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	must[api.Imported](t, w.upload(piece{"attributes", "a.csv", someAttributes}, piece{"columns", "c.csv", someColumns}, piece{"mappings", "m.csv", someMappings}),
 		http.StatusOK)
 	before := w.planned()

@@ -26,7 +26,7 @@ func statusCall(id, query, tag string) call {
 
 func TestAStatusIsNotSentAgainToWhoHasIt(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	id := w.started()
 
@@ -62,7 +62,7 @@ func TestWhoWaitsGetsTheChange(t *testing.T) {
 	for _, knows := range []bool{true, false} {
 		t.Run(fmt.Sprintf("knowing the status %v", knows), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newFixture(t)
 			w.imported(2)
 			id := w.started()
 			tag := ""
@@ -92,7 +92,7 @@ func TestWhoWaitsGetsTheChange(t *testing.T) {
 
 func TestAWaitThatRunsOut(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(2)
 	id := w.started()
 	tag := w.do(statusCall(id, "", "")).header.Get("ETag")
@@ -109,7 +109,7 @@ func TestAWaitThatRunsOut(t *testing.T) {
 
 func TestNobodyWaitsForAJobThatHasEnded(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	id := w.finished()
 	a := w.do(statusCall(id, "?wait=60s", ""))
@@ -121,7 +121,7 @@ func TestNobodyWaitsForAJobThatHasEnded(t *testing.T) {
 
 func TestAWaitIsAskedForProperly(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	id := w.started()
 	for _, wait := range []string{"61", "61s", "2m", "-1s", "-1", "soon", "1e3", "30S", "70000"} {
@@ -134,7 +134,7 @@ func TestAWaitIsAskedForProperly(t *testing.T) {
 
 func TestAStoppingServerLetsNobodyWait(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	id := w.started()
 	listener := listening(t)
@@ -166,7 +166,7 @@ func TestAStoppingServerLetsNobodyWait(t *testing.T) {
 
 func TestWaitingRequestsShareTheirStatements(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	id := w.started()
 	tag := w.do(statusCall(id, "", "")).header.Get("ETag")
@@ -202,7 +202,7 @@ func TestWaitingRequestsShareTheirStatements(t *testing.T) {
 
 func TestAnEventWakesRequestsThatWait(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.imported(1)
 	id := w.started()
 	verify, err := api.SecretVerifier(secret())

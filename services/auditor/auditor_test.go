@@ -21,7 +21,7 @@ import (
 
 func TestEveryEventOfAJobIsInTheLogOnce(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 7)
+	h := newFixture(t, 7)
 	h.audit(eager())
 	job, said := h.story()
 	h.publish(said...)
@@ -38,7 +38,7 @@ func TestEveryEventOfAJobIsInTheLogOnce(t *testing.T) {
 
 func TestTheLogSaysWhoAskedForWhat(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 3)
+	h := newFixture(t, 3)
 	h.audit(eager())
 	job := schematest.ListedJob(t, h.DB, 3)
 	var said []events.Event
@@ -85,7 +85,7 @@ func TestTheLogSaysWhoAskedForWhat(t *testing.T) {
 
 func TestAJobThatIsCancelledBeforeItHasAnyMappingIsLoggedAsCancelled(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 0)
+	h := newFixture(t, 0)
 	h.audit(eager())
 	job := schematest.ListedJob(t, h.DB, 0)
 	err := h.DB.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
@@ -108,7 +108,7 @@ func TestAJobThatIsCancelledBeforeItHasAnyMappingIsLoggedAsCancelled(t *testing.
 
 func TestWhatIsLoggedIsTheEventAsTheRowsSayIt(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 4)
+	h := newFixture(t, 4)
 	h.audit(eager())
 	job, said := h.story()
 	h.publish(said...)
@@ -163,7 +163,7 @@ func decode[T any](data []byte) (event T, err error) {
 
 func TestWhatComesAgainIsAppendedOnce(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 5)
+	h := newFixture(t, 5)
 	job, said := h.story()
 	h.publish(said...)
 	h.publish(said...) // before there is an auditor, so within one batch
@@ -178,7 +178,7 @@ func TestWhatComesAgainIsAppendedOnce(t *testing.T) {
 
 func TestAnEventThatTheDatabaseRefusesHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 5)
+	h := newFixture(t, 5)
 	h.Exec(`create function refuse_entry() returns trigger language plpgsql as $$
 		begin
 			if new.subject = 'job.progress.refused' then
@@ -200,7 +200,7 @@ func TestAnEventThatTheDatabaseRefusesHoldsUpNoOther(t *testing.T) {
 
 func TestALostStreamLeavesTheLogComplete(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 9)
+	h := newFixture(t, 9)
 	h.audit(eager())
 	job := schematest.ListedJob(t, h.DB, 9)
 	said := []events.Event{events.RequestOf(job), events.JobStarted(job.ID), events.JobListed(job.ID, job.Listed)}
@@ -237,7 +237,7 @@ func TestALostStreamLeavesTheLogComplete(t *testing.T) {
 
 func TestAJobIsAuditedWhileNATSIsAway(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 3)
+	h := newFixture(t, 3)
 	options := eager()
 	options.Patience = 50 * time.Millisecond
 	h.audit(options)
@@ -258,7 +258,7 @@ func TestAJobIsAuditedWhileNATSIsAway(t *testing.T) {
 
 func TestOnlyWhatNoEventSaysIsTakenFromTheRows(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 3)
+	h := newFixture(t, 3)
 	h.audit(eager())
 	job, said := h.story()
 	lost := said[5]
@@ -276,7 +276,7 @@ func TestOnlyWhatNoEventSaysIsTakenFromTheRows(t *testing.T) {
 
 func TestTwoAuditorsAppendEachEventOnce(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 60)
+	h := newFixture(t, 60)
 	options := eager()
 	options.Batch, options.Linger = 3, time.Millisecond
 	h.audit(options)
@@ -296,7 +296,7 @@ func TestTwoAuditorsAppendEachEventOnce(t *testing.T) {
 
 func TestADeletedConsumerGoesOnWhereTheLogEnds(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 6)
+	h := newFixture(t, 6)
 	h.audit(eager())
 	job := schematest.ListedJob(t, h.DB, 6)
 	h.publish(events.RequestOf(job))
@@ -333,7 +333,7 @@ func TestADeletedConsumerGoesOnWhereTheLogEnds(t *testing.T) {
 
 func TestAnAuditorGoesOnWhereOneWasStopped(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 4)
+	h := newFixture(t, 4)
 	stop := h.audit(eager())
 	job, said := h.story()
 	h.publish(said[:4]...)
@@ -353,7 +353,7 @@ func TestAnAuditorGoesOnWhereOneWasStopped(t *testing.T) {
 
 func TestChangesThatAreNoJobsAreLogged(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 3)
+	h := newFixture(t, 3)
 	options := eager()
 	options.Patience = 300 * time.Millisecond
 	h.audit(options)

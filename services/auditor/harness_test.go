@@ -20,22 +20,22 @@ import (
 
 func TestMain(m *testing.M) { schematest.Main(m) }
 
-// hall is a real Postgres with a report and a real nats-server, in which a test says what happened.
-type hall struct {
-	*eventstest.Bench
+// fixture is a real Postgres with a report and a real nats-server, in which a test says what happened.
+type fixture struct {
+	*eventstest.Fixture
 	say *events.Publisher
 	ids []string
 }
 
-func newHall(t *testing.T, mappings int) *hall {
+func newFixture(t *testing.T, mappings int) *fixture {
 	t.Helper()
-	h := &hall{Bench: eventstest.NewBench(t)}
+	h := &fixture{Fixture: eventstest.NewFixture(t)}
 	h.ids = schematest.Report(t, h.DB, mappings)
 	h.say = events.NewPublisher(h.JS, "test")
 	return h
 }
 
-func (h *hall) declare() {
+func (h *fixture) declare() {
 	h.T.Helper()
 	h.Eventually("the streams are there", func() bool { return eventstest.Topology().Declare(h.T.Context(), h.JS) == nil })
 }
@@ -46,7 +46,7 @@ func eager() auditor.Options {
 }
 
 // audit runs an auditor on a connection of its own until the test ends or stop is called, which waits for it.
-func (h *hall) audit(options auditor.Options) (stop func()) {
+func (h *fixture) audit(options auditor.Options) (stop func()) {
 	h.T.Helper()
 	_, js := h.Connect()
 	a := auditor.New(h.DB, js, eventstest.Topology(), h.Logger(), options)
@@ -56,7 +56,7 @@ func (h *hall) audit(options auditor.Options) (stop func()) {
 }
 
 // publish says events that the stream must take.
-func (h *hall) publish(said ...events.Event) {
+func (h *fixture) publish(said ...events.Event) {
 	h.T.Helper()
 	for _, event := range said {
 		h.Eventually(event.ID()+" is said", func() bool { return h.say.Publish(h.T.Context(), event) == nil })
@@ -64,7 +64,7 @@ func (h *hall) publish(said ...events.Event) {
 }
 
 // raw publishes a message as it is.
-func (h *hall) raw(m events.Message) {
+func (h *fixture) raw(m events.Message) {
 	h.T.Helper()
 	if _, err := h.JS.PublishMsg(h.T.Context(), &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data}); err != nil {
 		h.T.Fatal(err)
@@ -72,7 +72,7 @@ func (h *hall) raw(m events.Message) {
 }
 
 // finish saves an outcome for each of the mappings, every third of them failed, and returns the events of that.
-func (h *hall) finish(job schema.Job, ids ...string) (said []events.Event) {
+func (h *fixture) finish(job schema.Job, ids ...string) (said []events.Event) {
 	h.T.Helper()
 	for i, id := range ids {
 		if i%3 == 2 {
@@ -89,7 +89,7 @@ func (h *hall) finish(job schema.Job, ids ...string) (said []events.Event) {
 }
 
 // succeed saves a judgement of the mapping.
-func (h *hall) succeed(job schema.Job, id string) {
+func (h *fixture) succeed(job schema.Job, id string) {
 	h.T.Helper()
 	work, err := schema.ReadWork(h.T.Context(), h.DB, job.ID, id)
 	if err != nil {
@@ -114,7 +114,7 @@ func (h *hall) succeed(job schema.Job, id string) {
 }
 
 // item is the event of an item that has an outcome.
-func (h *hall) item(jobID, mappingID string) events.Event {
+func (h *fixture) item(jobID, mappingID string) events.Event {
 	h.T.Helper()
 	item, err := schema.ReadItem(h.T.Context(), h.DB, jobID, mappingID)
 	if err != nil {
@@ -124,7 +124,7 @@ func (h *hall) item(jobID, mappingID string) events.Event {
 }
 
 // end does what the projector does when everything is accounted for, and returns the event of that.
-func (h *hall) end(job schema.Job) events.Event {
+func (h *fixture) end(job schema.Job) events.Event {
 	h.T.Helper()
 	var status schema.JobStatus
 	err := h.DB.RunInTx(h.T.Context(), nil, func(ctx context.Context, tx bun.Tx) (err error) {
@@ -142,7 +142,7 @@ func (h *hall) end(job schema.Job) events.Event {
 
 // announced records that the job's end was said. It waits until the auditor has heard what was said before, because what it takes from
 // the rows after this is part of what the tests are about.
-func (h *hall) announced(job schema.Job) {
+func (h *fixture) announced(job schema.Job) {
 	h.T.Helper()
 	h.drained()
 	if err := schema.MarkAnnounced(h.T.Context(), h.DB, job.ID, schema.AnnouncedFinished, "test"); err != nil {
@@ -151,7 +151,7 @@ func (h *hall) announced(job schema.Job) {
 }
 
 // story is a job from its request to its end, all of it in the rows, and its events in the order in which they are said.
-func (h *hall) story() (schema.Job, []events.Event) {
+func (h *fixture) story() (schema.Job, []events.Event) {
 	h.T.Helper()
 	job := schematest.ListedJob(h.T, h.DB, len(h.ids))
 	said := []events.Event{events.RequestOf(job), events.JobStarted(job.ID), events.JobListed(job.ID, job.Listed)}
@@ -160,13 +160,13 @@ func (h *hall) story() (schema.Job, []events.Event) {
 }
 
 // audited waits until the job is marked as audited.
-func (h *hall) audited(job schema.Job) {
+func (h *fixture) audited(job schema.Job) {
 	h.T.Helper()
 	h.Eventually("the job is audited", func() bool { return !h.ReadJob(job.ID).AuditedAt.IsZero() })
 }
 
 // log is the audit log.
-func (h *hall) log() []schema.AuditRow {
+func (h *fixture) log() []schema.AuditRow {
 	h.T.Helper()
 	rows, err := schema.AuditRows(h.T.Context(), h.DB, schema.AuditFilter{}, 0, 100_000)
 	if err != nil {
@@ -176,7 +176,7 @@ func (h *hall) log() []schema.AuditRow {
 }
 
 // logs waits until the log has an event with this id, or with this beginning of an id, and returns its row.
-func (h *hall) logs(id string) (row schema.AuditRow) {
+func (h *fixture) logs(id string) (row schema.AuditRow) {
 	h.T.Helper()
 	h.Eventually("the log has "+id, func() bool {
 		for _, r := range h.log() {
@@ -191,7 +191,7 @@ func (h *hall) logs(id string) (row schema.AuditRow) {
 }
 
 // drained waits until the auditor has settled all that the stream has.
-func (h *hall) drained() {
+func (h *fixture) drained() {
 	h.T.Helper()
 	h.Eventually("the auditor has settled everything", func() bool {
 		stream, err := h.JS.Stream(h.T.Context(), events.StreamEvents)
@@ -204,7 +204,7 @@ func (h *hall) drained() {
 }
 
 // verify returns what is wrong with the log.
-func (h *hall) verify() (findings []schema.AuditFinding) {
+func (h *fixture) verify() (findings []schema.AuditFinding) {
 	h.T.Helper()
 	verdict, err := schema.VerifyAudit(h.T.Context(), h.DB, func(f schema.AuditFinding) { findings = append(findings, f) }, nil)
 	if err != nil {
@@ -217,7 +217,7 @@ func (h *hall) verify() (findings []schema.AuditFinding) {
 }
 
 // sound demands that nothing is wrong with the log.
-func (h *hall) sound() {
+func (h *fixture) sound() {
 	h.T.Helper()
 	for _, f := range h.verify() {
 		h.T.Errorf("row %d, %s: %s", f.Seq, f.EventID, f.Problem)
@@ -225,7 +225,7 @@ func (h *hall) sound() {
 }
 
 // once demands that the log holds exactly these events, each once and verified, and returns their origins.
-func (h *hall) once(want []events.Event) map[string]schema.AuditOrigin {
+func (h *fixture) once(want []events.Event) map[string]schema.AuditOrigin {
 	h.T.Helper()
 	origins := map[string]schema.AuditOrigin{}
 	rows := h.log()
@@ -247,7 +247,7 @@ func (h *hall) once(want []events.Event) map[string]schema.AuditOrigin {
 }
 
 // tamper changes the log as somebody who owns the table can.
-func (h *hall) tamper(statement string, args ...any) {
+func (h *fixture) tamper(statement string, args ...any) {
 	h.T.Helper()
 	for _, s := range []string{"alter table audit_log disable trigger all", statement, "alter table audit_log enable always trigger audit_log_append_only"} {
 		query := h.DB.NewRaw(s)
@@ -261,7 +261,7 @@ func (h *hall) tamper(statement string, args ...any) {
 }
 
 // rechain does what a forger does who computes everything anew.
-func (h *hall) rechain() {
+func (h *fixture) rechain() {
 	h.T.Helper()
 	prev := ""
 	for i, row := range h.log() {
@@ -279,7 +279,7 @@ func (h *hall) rechain() {
 }
 
 // found demands this one finding among all.
-func (h *hall) found(want schema.AuditFinding) {
+func (h *fixture) found(want schema.AuditFinding) {
 	h.T.Helper()
 	findings := h.verify()
 	if !slices.Contains(findings, want) {

@@ -13,7 +13,7 @@ import (
 
 func TestAForgedEventIsLoggedForWhatItIs(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 4)
+	h := newFixture(t, 4)
 	h.audit(eager())
 	job := schematest.ListedJob(t, h.DB, 4)
 	h.finish(job, h.ids[0])
@@ -76,7 +76,7 @@ func TestAForgedEventIsLoggedForWhatItIs(t *testing.T) {
 
 func TestAGarbledMessageIsLoggedWithoutItsContent(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 1)
+	h := newFixture(t, 1)
 	h.audit(eager())
 	const secret = "123-45-6789"
 	garbled := []events.Message{
@@ -109,7 +109,7 @@ func TestAGarbledMessageIsLoggedWithoutItsContent(t *testing.T) {
 
 func TestClaimsThatNoRowKeepsAreLoggedAsClaims(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 1)
+	h := newFixture(t, 1)
 	h.audit(eager())
 	job := schematest.ListedJob(t, h.DB, 1)
 	why, until := "the limit of customer 4711", time.Now().Add(time.Minute)

@@ -17,7 +17,7 @@ import (
 
 // planning does the same to the report that the routes of the api do: an import, then one attribute and one data
 // source. It returns the changes by object.
-func (h *hall) planning() map[schema.PlanningObject]schema.PlanningChange {
+func (h *fixture) planning() map[schema.PlanningObject]schema.PlanningChange {
 	h.T.Helper()
 	const by = "olga"
 	err := h.DB.RunInTx(h.T.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
@@ -58,7 +58,7 @@ func (h *hall) planning() map[schema.PlanningObject]schema.PlanningChange {
 }
 
 // unaudited counts the changes that the auditor has not compared with the log.
-func (h *hall) unaudited() (n int) {
+func (h *fixture) unaudited() (n int) {
 	h.T.Helper()
 	if err := h.DB.NewRaw("select count(*) from unaudited_changes").Scan(h.T.Context(), &n); err != nil {
 		h.T.Fatal(err)
@@ -68,7 +68,7 @@ func (h *hall) unaudited() (n int) {
 
 func TestPlanningChangesAreLoggedWithTheirCounts(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 2)
+	h := newFixture(t, 2)
 	changes := h.planning()
 	options := eager()
 	options.Patience = 300 * time.Millisecond
@@ -115,7 +115,7 @@ func TestPlanningChangesAreLoggedWithTheirCounts(t *testing.T) {
 
 func TestAForgedPlanningChangeIsAClaim(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 1)
+	h := newFixture(t, 1)
 	h.audit(eager())
 	forged := events.PlanningChangedOf(h.planning()[schema.PlanningDataSource])
 	forged.ChangedBy = "mallory"
@@ -127,7 +127,7 @@ func TestAForgedPlanningChangeIsAClaim(t *testing.T) {
 
 func TestVerify_CountsTheGraceOfAnImportFromItsEnd(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 1)
+	h := newFixture(t, 1)
 	h.planning() // and no auditor
 	missing := func() (ids []string) {
 		for _, f := range h.verify() {
@@ -149,7 +149,7 @@ func TestVerify_CountsTheGraceOfAnImportFromItsEnd(t *testing.T) {
 
 func TestVerify_KnowsTheChangesOfARemovedMapping(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 1)
+	h := newFixture(t, 1)
 	options := eager()
 	options.Patience = time.Millisecond
 	h.audit(options)
@@ -166,7 +166,7 @@ func TestVerify_KnowsTheChangesOfARemovedMapping(t *testing.T) {
 
 func TestTheAuditorReadsOnlyUnauditedChanges(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 1)
+	h := newFixture(t, 1)
 	h.planning()
 	page, err := schema.UnauditedChanges(t.Context(), h.DB, time.Hour, "", 10)
 	if err != nil || len(page.Facts)+len(page.Audited) > 0 {

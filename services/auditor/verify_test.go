@@ -13,10 +13,10 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// told is a hall with a job that has ended and is audited, and with a claim between its events.
-func told(t *testing.T) (*hall, schema.Job) {
+// told is a fixture with a job that has ended and is audited, and with a claim between its events.
+func told(t *testing.T) (*fixture, schema.Job) {
 	t.Helper()
-	h := newHall(t, 6)
+	h := newFixture(t, 6)
 	h.audit(eager())
 	job, said := h.story()
 	h.publish(said[:5]...)
@@ -32,7 +32,7 @@ func told(t *testing.T) (*hall, schema.Job) {
 var verifySQL string
 
 // bySQL returns the rows that verify.sql lists.
-func (h *hall) bySQL() (broken []int64) {
+func (h *fixture) bySQL() (broken []int64) {
 	h.T.Helper()
 	rows, err := h.DB.DB.DB.QueryContext(h.T.Context(), verifySQL)
 	if err != nil {
@@ -84,7 +84,7 @@ func TestTheLogRefusesToBeChanged(t *testing.T) {
 }
 
 // item is the event of the mapping's item and the row that has it.
-func (h *hall) row(job schema.Job, mapping int) schema.AuditRow {
+func (h *fixture) row(job schema.Job, mapping int) schema.AuditRow {
 	h.T.Helper()
 	return h.logs("item/" + job.ID + "/" + h.ids[mapping])
 }
@@ -229,7 +229,7 @@ func TestVerifyFindsAJobThatIsGone(t *testing.T) {
 
 func TestVerifyFindsAnOutcomeWithoutHistory(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 2)
+	h := newFixture(t, 2)
 	job, said := h.story()
 	h.Exec("delete from classification_history where mapping_id = ?", h.ids[0])
 	h.audit(eager())
@@ -245,7 +245,7 @@ func TestVerifyFindsAnOutcomeWithoutHistory(t *testing.T) {
 
 func TestVerifyFindsAJobThatIsNotAuditedInTime(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 1)
+	h := newFixture(t, 1)
 	running := schematest.ListedJob(t, h.DB, 1)
 	h.sound()
 	h.finish(running, h.ids...)
@@ -303,7 +303,7 @@ func TestAReaderOfTheLogGetsWhatItAsksForInOrder(t *testing.T) {
 
 func TestEveryOriginIsOneThatTheTableTakes(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 0)
+	h := newFixture(t, 0)
 	var check string
 	err := h.DB.NewRaw(`select pg_get_constraintdef(oid) from pg_constraint where conrelid = 'audit_log'::regclass and conname = 'audit_log_origin_check'`).
 		Scan(t.Context(), &check)

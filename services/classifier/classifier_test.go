@@ -15,19 +15,19 @@ import (
 func TestAMessageThatAsksForNoWorkIsAcknowledgedWithoutAny(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		before func(*bench)
+		before func(*fixture)
 		// events is how many are said of each mapping.
 		events int
 	}{
-		"the job is paused":    {func(b *bench) { b.Intend(b.job.ID, schema.IntentPause) }, 0},
-		"the job is cancelled": {func(b *bench) { b.Intend(b.job.ID, schema.IntentCancel) }, 0},
-		"the items are cancelled": {func(b *bench) {
+		"the job is paused":    {func(b *fixture) { b.Intend(b.job.ID, schema.IntentPause) }, 0},
+		"the job is cancelled": {func(b *fixture) { b.Intend(b.job.ID, schema.IntentCancel) }, 0},
+		"the items are cancelled": {func(b *fixture) {
 			if _, _, err := schema.CancelItems(b.T.Context(), b.DB, b.job.ID, "", 10); err != nil {
 				b.T.Fatal(err)
 			}
 		}, 0},
-		"nothing is due": {func(b *bench) { b.Exec("update job_items set due_at = now() + interval '1 minute'") }, 1}, // a bell
-		"all is done": {func(b *bench) {
+		"nothing is due": {func(b *fixture) { b.Exec("update job_items set due_at = now() + interval '1 minute'") }, 1}, // a bell
+		"all is done": {func(b *fixture) {
 			for _, id := range b.ids {
 				saved := schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "broke"}
 				if err := schema.FailItem(b.T.Context(), b.DB, b.job.ID, id, saved); err != nil {
@@ -38,7 +38,7 @@ func TestAMessageThatAsksForNoWorkIsAcknowledgedWithoutAny(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, 4)
+			b := newFixture(t, 4)
 			for _, id := range b.ids {
 				b.send(b.message(id)) // which were outstanding when it happened
 			}
@@ -58,19 +58,19 @@ func TestAMessageThatAsksForNoWorkIsAcknowledgedWithoutAny(t *testing.T) {
 
 func TestAMessageThatNoRowBearsOutIsRejected(t *testing.T) {
 	t.Parallel()
-	for name, message := range map[string]func(*bench) events.MappingRequested{
-		"no such item": func(b *bench) events.MappingRequested { return b.message("no-such-mapping") },
-		"no such job": func(b *bench) events.MappingRequested {
+	for name, message := range map[string]func(*fixture) events.MappingRequested{
+		"no such item": func(b *fixture) events.MappingRequested { return b.message("no-such-mapping") },
+		"no such job": func(b *fixture) events.MappingRequested {
 			return events.MappingRequested{Lane: schema.RulesLane, JobID: "no-such-job", MappingID: b.ids[0]}
 		},
-		"another lane": func(b *bench) events.MappingRequested {
+		"another lane": func(b *fixture) events.MappingRequested {
 			b.Exec("update jobs set classifier = 'llm'")
 			return b.message(b.ids[0])
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, 1)
+			b := newFixture(t, 1)
 			b.send(message(b))
 			c, judged := b.classifier(nil)
 			b.run(c)
@@ -86,7 +86,7 @@ func TestAMessageThatNoRowBearsOutIsRejected(t *testing.T) {
 
 func TestFiveStartsWithoutAnOutcomeArePoison(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 2)
+	b := newFixture(t, 2)
 	c, judged := b.classifier(nil)
 	for range maxStarts { // by processes that died of it
 		for _, id := range b.ids {
@@ -126,7 +126,7 @@ func TestAJobThatEndsItsProcessAgainAndAgainFailsWithoutATryForEachItem(t *testi
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, schema.PoisonLimit+2)
+			b := newFixture(t, schema.PoisonLimit+2)
 			c, judged := b.classifier(nil)
 			b.status()
 			b.Exec("update job_items set starts = 5 where mapping_id in (?)", bun.List(b.ids[:test.poison]))
@@ -152,7 +152,7 @@ func TestAJobThatEndsItsProcessAgainAndAgainFailsWithoutATryForEachItem(t *testi
 
 func TestTheStartOfASuspectIsMarkedBeforeTheWork(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
+	b := newFixture(t, 1)
 	starts := 0
 	c, _ := b.classifier(func(work schema.Work) { starts = b.work(work.Item.MappingID).Item.Starts })
 	for deliveries, want := range map[uint64]int{markedDelivery - 1: 0, markedDelivery: 1} {
@@ -169,16 +169,16 @@ func TestTheStartOfASuspectIsMarkedBeforeTheWork(t *testing.T) {
 
 func TestAStartThatTheProcessOutlivesIsNotHeldAgainstTheItem(t *testing.T) {
 	t.Parallel()
-	for name, during := range map[string]func(*bench, context.CancelFunc){
-		"a shutdown that does not wait": func(_ *bench, cancel context.CancelFunc) { cancel() },
-		"a row that changes, of a job that is paused": func(b *bench, _ context.CancelFunc) {
+	for name, during := range map[string]func(*fixture, context.CancelFunc){
+		"a shutdown that does not wait": func(_ *fixture, cancel context.CancelFunc) { cancel() },
+		"a row that changes, of a job that is paused": func(b *fixture, _ context.CancelFunc) {
 			b.Exec("update pde_mappings set version = version + 1")
 			b.Intend(b.job.ID, schema.IntentPause)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, 1)
+			b := newFixture(t, 1)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			c, judged := b.classifier(func(schema.Work) { during(b, cancel) })
@@ -192,7 +192,7 @@ func TestAStartThatTheProcessOutlivesIsNotHeldAgainstTheItem(t *testing.T) {
 
 func TestOneSuspectIsJudgedAtATimeAndTheOthersTakeNoWorkersPlace(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 3)
+	b := newFixture(t, 3)
 	first, second, innocent := b.ids[0], b.ids[1], b.ids[2]
 	b.Exec("update job_items set starts = 1 where mapping_id <> ?", innocent)
 	started, release, done := make(chan struct{}, 1), make(chan struct{}), make(chan error, 1)
@@ -224,7 +224,7 @@ func TestOneSuspectIsJudgedAtATimeAndTheOthersTakeNoWorkersPlace(t *testing.T) {
 func TestItemsThatWereDeliveredManyTimesAreJudgedAtOnce(t *testing.T) {
 	t.Parallel()
 	const items = 4
-	b := newBench(t, items)
+	b := newFixture(t, items)
 	together, done := make(chan struct{}), make(chan error, items)
 	var judging atomic.Int64
 	c, _ := b.classifier(func(schema.Work) {
@@ -245,7 +245,7 @@ func TestItemsThatWereDeliveredManyTimesAreJudgedAtOnce(t *testing.T) {
 
 func TestNoStartIsMarkedWhileTheResultIsSaved(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
+	b := newFixture(t, 1)
 	b.Exec(`create function no_start() returns trigger language plpgsql as $$ begin
 		if exists (select from job_items where starts > 0) then raise exception 'a start is marked'; end if; return new; end $$`)
 	b.Exec("create trigger no_start before update on pde_mappings for each row execute function no_start()")
@@ -264,7 +264,7 @@ func TestNoStartIsMarkedWhileTheResultIsSaved(t *testing.T) {
 
 func TestAStartThatCouldNotBeClearedIsClearedWhenTheDatabaseIsBack(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
+	b := newFixture(t, 1)
 	away, err := schema.Open(t.Context(), schematest.URL(t), schema.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -284,7 +284,7 @@ func TestAStartThatCouldNotBeClearedIsClearedWhenTheDatabaseIsBack(t *testing.T)
 
 func TestAShutdownFinishesWhatIsJudged(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
+	b := newFixture(t, 1)
 	started, release := make(chan struct{}, 1), make(chan struct{})
 	c, _ := b.classifier(func(schema.Work) {
 		started <- struct{}{}

@@ -17,24 +17,24 @@ import (
 
 func TestMain(m *testing.M) { schematest.Main(m) }
 
-// bench is a real Postgres with a report and a listed job, and a real nats-server, at which a test has a classifier handle single
+// fixture is a real Postgres with a report and a listed job, and a real nats-server, at which a test has a classifier handle single
 // messages, or lets it run.
-type bench struct {
-	*eventstest.Bench
+type fixture struct {
+	*eventstest.Fixture
 	job schema.Job
 	ids []string
 }
 
-func newBench(t *testing.T, mappings int) *bench {
+func newFixture(t *testing.T, mappings int) *fixture {
 	t.Helper()
-	b := &bench{Bench: eventstest.NewBench(t)}
+	b := &fixture{Fixture: eventstest.NewFixture(t)}
 	b.ids = schematest.Report(t, b.DB, mappings)
 	b.job = schematest.ListedJob(t, b.DB, mappings)
 	return b
 }
 
 // classifier is one that calls during, which may be nil, while it judges. It counts how often it judges.
-func (b *bench) classifier(during func(schema.Work)) (*Classifier, *atomic.Int64) {
+func (b *fixture) classifier(during func(schema.Work)) (*Classifier, *atomic.Int64) {
 	b.T.Helper()
 	_, js := b.Connect()
 	c := New(b.DB, js, eventstest.Topology(), policy(b.T), b.Logger(), Options{})
@@ -50,19 +50,19 @@ func (b *bench) classifier(during func(schema.Work)) (*Classifier, *atomic.Int64
 }
 
 // run lets the classifier run until the test ends or stop is called, which waits for it.
-func (b *bench) run(c *Classifier) (stop func()) {
+func (b *fixture) run(c *Classifier) (stop func()) {
 	b.T.Helper()
 	stop = b.Run(c.Run)
 	b.Eventually("the consumer is open", func() bool { return c.Ready() == nil })
 	return stop
 }
 
-func (b *bench) message(id string) events.MappingRequested {
+func (b *fixture) message(id string) events.MappingRequested {
 	return events.MappingRequested{Lane: schema.RulesLane, JobID: b.job.ID, MappingID: id}
 }
 
 // handle has the classifier handle the first delivery of the mapping's message, after which it must be acknowledged.
-func (b *bench) handle(c *Classifier, id string) {
+func (b *fixture) handle(c *Classifier, id string) {
 	b.T.Helper()
 	if err := c.handle(b.T.Context(), events.Delivery{Deliveries: 1}, b.message(id)); err != nil {
 		b.T.Fatalf("the message comes again: %v", err)
@@ -70,7 +70,7 @@ func (b *bench) handle(c *Classifier, id string) {
 }
 
 // send publishes work messages.
-func (b *bench) send(work ...events.MappingRequested) {
+func (b *fixture) send(work ...events.MappingRequested) {
 	b.T.Helper()
 	for _, result := range events.NewPublisher(b.JS, "dispatcher").PublishWork(b.T.Context(), work) {
 		if result.Answer != events.Accepted {
@@ -80,7 +80,7 @@ func (b *bench) send(work ...events.MappingRequested) {
 }
 
 // workDone waits until no message is left.
-func (b *bench) workDone() {
+func (b *fixture) workDone() {
 	b.T.Helper()
 	b.Eventually("no message is left", func() bool {
 		s, err := b.JS.Stream(b.T.Context(), events.StreamWork)
@@ -89,7 +89,7 @@ func (b *bench) workDone() {
 }
 
 // work reads the rows of the mapping.
-func (b *bench) work(id string) schema.Work {
+func (b *fixture) work(id string) schema.Work {
 	b.T.Helper()
 	work, err := schema.ReadWork(b.T.Context(), b.DB, b.job.ID, id)
 	if err != nil {
@@ -99,7 +99,7 @@ func (b *bench) work(id string) schema.Work {
 }
 
 // untouched checks that nothing was written for the mapping.
-func (b *bench) untouched(id string) {
+func (b *fixture) untouched(id string) {
 	b.T.Helper()
 	work := b.work(id)
 	histories := b.Count("select count(*) from classification_history where mapping_id = ?", id)
@@ -109,7 +109,7 @@ func (b *bench) untouched(id string) {
 }
 
 // status computes the status of the job from its rows, and writes it.
-func (b *bench) status() (status schema.JobStatus) {
+func (b *fixture) status() (status schema.JobStatus) {
 	b.T.Helper()
 	err := b.DB.RunInTx(b.T.Context(), nil, func(ctx context.Context, tx bun.Tx) (err error) {
 		status, err = schema.RebuildStatus(ctx, tx, b.job.ID)
@@ -122,7 +122,7 @@ func (b *bench) status() (status schema.JobStatus) {
 }
 
 // lock runs a statement that locks rows, and returns what releases them.
-func (b *bench) lock(statement string, args ...any) (release func()) {
+func (b *fixture) lock(statement string, args ...any) (release func()) {
 	b.T.Helper()
 	tx, err := b.DB.BeginTx(b.T.Context(), nil)
 	if err != nil {
@@ -137,7 +137,7 @@ func (b *bench) lock(statement string, args ...any) (release func()) {
 }
 
 // dueNow makes what waits due.
-func (b *bench) dueNow() {
+func (b *fixture) dueNow() {
 	b.T.Helper()
 	b.Exec("update job_items set due_at = created_at where outcome is null")
 }

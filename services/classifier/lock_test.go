@@ -14,7 +14,7 @@ func TestAnItemWhoseMappingIsLockedWaitsAndItsWorkerDoesNot(t *testing.T) {
 	for name, deliveries := range map[string]uint64{"first delivery": 1, "marked delivery": markedDelivery} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, 2)
+			b := newFixture(t, 2)
 			id := b.ids[0]
 			c, _ := b.classifier(nil)
 			b.handle(c, b.ids[1])
@@ -47,7 +47,7 @@ func TestAnItemWhoseOwnRowIsLockedWaitsInTheStream(t *testing.T) {
 	for name, deliveries := range map[string]uint64{"first delivery": 1, "marked delivery": markedDelivery} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, 1)
+			b := newFixture(t, 1)
 			c, _ := b.classifier(nil)
 			b.status()
 			release := b.lock("select from job_items for update")
@@ -77,7 +77,7 @@ func TestAnItemWhoseOwnRowIsLockedWaitsInTheStream(t *testing.T) {
 func TestRowsLockedByAUserHoldUpNoOtherMapping(t *testing.T) {
 	t.Parallel()
 	const locked = 30 // more than there are workers
-	b := newBench(t, locked+20)
+	b := newFixture(t, locked+20)
 	b.lock("select from (select id from pde_mappings order by id limit ?) first join pde_mappings m using (id) for update of m", locked)
 	c, _ := b.classifier(nil)
 	b.run(c)

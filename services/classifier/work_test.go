@@ -16,7 +16,7 @@ import (
 
 func TestAMappingIsSavedSaidAndAcknowledged(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 5)
+	b := newFixture(t, 5)
 	c, _ := b.classifier(nil)
 	b.run(c)
 	for _, id := range b.ids {
@@ -36,7 +36,7 @@ func TestAMappingIsSavedSaidAndAcknowledged(t *testing.T) {
 
 func TestNoTransactionIsOpenWhileAMappingIsJudged(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
+	b := newFixture(t, 1)
 	c, judged := b.classifier(func(schema.Work) {
 		// The one that asks is in a transaction, of this statement.
 		if n := b.Count(`select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
@@ -52,7 +52,7 @@ func TestNoTransactionIsOpenWhileAMappingIsJudged(t *testing.T) {
 
 func TestARowThatChangesWhileItIsJudgedIsReadAndJudgedAgain(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
+	b := newFixture(t, 1)
 	first := true
 	c, judged := b.classifier(func(work schema.Work) {
 		if first {
@@ -75,7 +75,7 @@ func TestARowThatChangesWhileItIsJudgedIsReadAndJudgedAgain(t *testing.T) {
 
 func TestACancellationDuringTheJudgementWinsAtTheRow(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
+	b := newFixture(t, 1)
 	c, _ := b.classifier(func(schema.Work) {
 		b.Intend(b.job.ID, schema.IntentCancel)
 		if n, _, err := schema.CancelItems(t.Context(), b.DB, b.job.ID, "", 10); err != nil || n != 1 {
@@ -94,7 +94,7 @@ func TestACancellationDuringTheJudgementWinsAtTheRow(t *testing.T) {
 
 func TestAPauseLetsFinishWhatIsJudged(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
+	b := newFixture(t, 1)
 	c, _ := b.classifier(func(schema.Work) { b.Intend(b.job.ID, schema.IntentPause) })
 	b.handle(c, b.ids[0])
 	if item := b.work(b.ids[0]).Item; item.Outcome != schema.Succeeded {
@@ -104,7 +104,7 @@ func TestAPauseLetsFinishWhatIsJudged(t *testing.T) {
 
 func TestASavedMappingThatCouldNotBeSaidIsSaidWhenItsMessageComesAgain(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
+	b := newFixture(t, 1)
 	c, judged := b.classifier(func(schema.Work) { b.Bus.Stop() })
 	if err := c.handle(t.Context(), events.Delivery{Deliveries: 1}, b.message(b.ids[0])); err == nil {
 		t.Fatal("the message is acknowledged although nobody has heard of it")
@@ -127,7 +127,7 @@ func TestASavedMappingThatCouldNotBeSaidIsSaidWhenItsMessageComesAgain(t *testin
 
 func TestWhatIsSaidOfAnItemIsTheSameEveryTime(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 3)
+	b := newFixture(t, 3)
 	c, judged := b.classifier(nil)
 	broken, _ := b.classifier(func(schema.Work) { panic("broken") })
 	// One that succeeds after it has failed, one that is skipped, and one that has failed.
@@ -166,7 +166,7 @@ func TestWhatIsSaidOfAnItemIsTheSameEveryTime(t *testing.T) {
 
 func TestASuccessForgetsTheErrorsBefore(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
+	b := newFixture(t, 1)
 	broken, _ := b.classifier(func(schema.Work) { panic("broken") })
 	b.handle(broken, b.ids[0])
 	b.dueNow()
@@ -179,7 +179,7 @@ func TestASuccessForgetsTheErrorsBefore(t *testing.T) {
 
 func TestAPanicCountsAndTheFifthFails(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
+	b := newFixture(t, 1)
 	c, judged := b.classifier(func(schema.Work) { panic("broken beyond repair") })
 	for attempt := 1; attempt <= maxAttempts; attempt++ {
 		b.dueNow()
@@ -205,7 +205,7 @@ func TestAPanicCountsAndTheFifthFails(t *testing.T) {
 
 func TestAPanicOfTheIndexCountsToo(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
+	b := newFixture(t, 1)
 	c, _ := b.classifier(nil)
 	c.indexes = newIndexes(nil)
 	b.handle(c, b.ids[0])
@@ -219,7 +219,7 @@ func TestAPanicWhoseTextCannotBeStoredEndsTheItemToo(t *testing.T) {
 	for name, text := range map[string]string{"NUL": "a\x00b", "invalid UTF-8": "a\xffb", "long": strings.Repeat("x", 2<<20)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, 1)
+			b := newFixture(t, 1)
 			c, _ := b.classifier(func(schema.Work) { panic(text) })
 			for range maxAttempts {
 				b.dueNow()
@@ -237,7 +237,7 @@ func TestAPanicWhoseTextCannotBeStoredEndsTheItemToo(t *testing.T) {
 
 func TestAnErrorOfTheDatabaseThatWouldComeBackCounts(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 3)
+	b := newFixture(t, 3)
 	b.Exec(`create function damaged() returns trigger language plpgsql as $$ begin
 		raise exception 'broken' using errcode = (array['XX001', '54000', '42601'])[(select count(*) from pde_mappings where id <= old.id)]; end $$`)
 	b.Exec("create trigger damaged before update on pde_mappings for each row execute function damaged()")
@@ -252,7 +252,7 @@ func TestAnErrorOfTheDatabaseThatWouldComeBackCounts(t *testing.T) {
 
 func TestAnItemThatCannotBeReadEndsFailed(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 2)
+	b := newFixture(t, 2)
 	b.Exec(`update pde_mappings set alternative_mappings = '"no list"' where id = ?`, b.ids[0])
 	c, _ := b.classifier(nil)
 	for attempt := 1; attempt <= maxAttempts; attempt++ {
@@ -277,7 +277,7 @@ func TestWhatTheDatabaseRefusesCounts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, 1)
+			b := newFixture(t, 1)
 			c, _ := b.classifier(nil)
 			judge := c.evaluate
 			c.evaluate = func(from *candidates, work schema.Work) (schema.Mapping, schema.Saved) {
@@ -299,7 +299,7 @@ func TestADatabaseThatIsAwayCountsNothing(t *testing.T) {
 	for _, when := range []string{"before", "during", "in a suspect"} {
 		t.Run(when, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, 1)
+			b := newFixture(t, 1)
 			away, err := schema.Open(t.Context(), schematest.URL(t), schema.Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -328,7 +328,7 @@ func TestADatabaseThatIsAwayCountsNothing(t *testing.T) {
 
 func TestADatabaseThatCannotWriteAtTheMomentCountsNothing(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
+	b := newFixture(t, 1)
 	b.Exec(`create function full_disk() returns trigger language plpgsql as $$ begin raise exception 'no space' using errcode = 'disk_full'; end $$`)
 	b.Exec("create trigger full_disk before update on pde_mappings for each row execute function full_disk()")
 	c, _ := b.classifier(nil)
@@ -346,7 +346,7 @@ func TestADatabaseThatCannotWriteAtTheMomentCountsNothing(t *testing.T) {
 
 func TestTheBellRingsForAJobWhoseItemIsPostponed(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
+	b := newFixture(t, 1)
 	c, judged := b.classifier(func(schema.Work) { panic("broken") })
 	b.handle(c, b.ids[0])
 	b.Exec("update job_items set due_at = due_at + interval '1 minute'")

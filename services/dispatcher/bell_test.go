@@ -13,7 +13,7 @@ import (
 )
 
 // heard has the projector's consumer deliver everything that it has, and acknowledges it unless that is left to the caller.
-func (k *desk) heard(acknowledge bool) (messages []jetstream.Msg) {
+func (k *fixture) heard(acknowledge bool) (messages []jetstream.Msg) {
 	k.T.Helper()
 	consumer, err := k.JS.Consumer(k.T.Context(), events.StreamEvents, events.Projector().Name)
 	if err != nil {
@@ -35,13 +35,13 @@ func (k *desk) heard(acknowledge bool) (messages []jetstream.Msg) {
 }
 
 // bellRinger looks in every turn and rings again at once.
-func (k *desk) bellRinger() *Dispatcher {
+func (k *fixture) bellRinger() *Dispatcher {
 	return k.dispatcher(Options{BellPause: time.Nanosecond})
 }
 
 func TestABellRingsAtTheSecondLookForAJobThatStillLags(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 1)
 	k.turns(k.dispatcher(Options{}))
 	k.heard(true)
@@ -58,7 +58,7 @@ func TestABellRingsAtTheSecondLookForAJobThatStillLags(t *testing.T) {
 
 func TestABellRingsOnlyWhileNothingWaitsForTheProjectorWhateverItHasInHand(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 1)
 	d := k.bellRinger()
 	look := func(why string, want int) {
@@ -92,7 +92,7 @@ func TestABellRingsOnlyWhileNothingWaitsForTheProjectorWhateverItHasInHand(t *te
 
 func TestABellIsGivenTimeBeforeItRingsAgain(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 1)
 	d := k.dispatcher(Options{BellPause: never})
 	for range 3 {
@@ -106,7 +106,7 @@ func TestABellIsGivenTimeBeforeItRingsAgain(t *testing.T) {
 
 func TestLooksAreAnIntervalApartHoweverFastTheTurns(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 1)
 	k.turns(k.dispatcher(Options{}))
 	k.heard(true)
@@ -121,7 +121,7 @@ func TestLooksAreAnIntervalApartHoweverFastTheTurns(t *testing.T) {
 
 func TestADeletedConsumerIsDeclaredAndHearsTheBell(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 1)
 	k.turns(k.dispatcher(Options{}))
 	if err := k.JS.DeleteConsumer(t.Context(), events.StreamEvents, events.Projector().Name); err != nil {
@@ -141,7 +141,7 @@ func TestADeletedConsumerIsDeclaredAndHearsTheBell(t *testing.T) {
 
 func TestADeletedStreamOfEventsIsDeclaredByTheBell(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 1)
 	k.turns(k.dispatcher(Options{}))
 	if err := k.JS.DeleteStream(t.Context(), events.StreamEvents); err != nil {

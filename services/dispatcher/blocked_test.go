@@ -20,7 +20,7 @@ import (
 )
 
 // blocked turns d until the job is blocked by a reason that has the text, or by nothing if that is empty.
-func (k *desk) blocked(d *Dispatcher, job schema.Job, text string) {
+func (k *fixture) blocked(d *Dispatcher, job schema.Job, text string) {
 	k.T.Helper()
 	k.Eventually("the job is blocked by "+text, func() bool {
 		_, _ = d.turn(k.T.Context()) // the error is in the row
@@ -30,7 +30,7 @@ func (k *desk) blocked(d *Dispatcher, job schema.Job, text string) {
 }
 
 // limit sets how many bytes a stream may hold, and whether it refuses more than that.
-func (k *desk) limit(stream string, bytes int64, discard jetstream.DiscardPolicy) {
+func (k *fixture) limit(stream string, bytes int64, discard jetstream.DiscardPolicy) {
 	k.T.Helper()
 	s, err := k.JS.Stream(k.T.Context(), stream)
 	if err != nil {
@@ -44,7 +44,7 @@ func (k *desk) limit(stream string, bytes int64, discard jetstream.DiscardPolicy
 }
 
 // classifierIs has somebody ask for messages of the rules lane, as a classifier does, until stop is called.
-func (k *desk) classifierIs() (stop func()) {
+func (k *fixture) classifierIs() (stop func()) {
 	k.T.Helper()
 	consumer, err := k.JS.Consumer(k.T.Context(), events.StreamWork, events.ClassifierRules().Name)
 	if err != nil {
@@ -71,7 +71,7 @@ func TestAJobWhosePublishesAreRefusedIsBlockedUntilThereIsRoom(t *testing.T) {
 	for _, stream := range []string{events.StreamWork, events.StreamEvents} {
 		t.Run(stream, func(t *testing.T) {
 			t.Parallel()
-			k := newDesk(t)
+			k := newFixture(t)
 			job := k.job("cards", 3)
 			k.limit(stream, 1, jetstream.DiscardNew)
 			d := k.dispatcher(Options{Silence: time.Hour})
@@ -98,7 +98,7 @@ func TestAJobWhosePublishesAreRefusedIsBlockedUntilThereIsRoom(t *testing.T) {
 // The window of one job may be larger than the room of the stream. That is no reason to wait for anything else.
 func TestAStreamThatIsFullOfTheJobsOwnMessagesBlocksNothing(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 50)
 	k.limit(events.StreamWork, 3000, jetstream.DiscardNew)
 	d := k.dispatcher(Options{})
@@ -112,7 +112,7 @@ func TestAStreamThatIsFullOfTheJobsOwnMessagesBlocksNothing(t *testing.T) {
 
 func TestAJobIsBlockedWhileNoClassifierTakesItsWork(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 200)
 	d := k.dispatcher(Options{LaneLook: time.Millisecond, Silence: time.Second, HintLife: 100 * time.Millisecond})
 	none := "no classifier takes work from the rules lane"
@@ -130,7 +130,7 @@ func TestAJobIsBlockedWhileNoClassifierTakesItsWork(t *testing.T) {
 }
 
 // reset sets the position of the classifiers' consumer, as an operator may, and as a cluster does that lost the end of a stream.
-func (k *desk) reset(seq uint64) {
+func (k *fixture) reset(seq uint64) {
 	k.T.Helper()
 	answer, err := k.NC.Request("$JS.API.CONSUMER.RESET."+events.StreamWork+"."+events.ClassifierRules().Name,
 		fmt.Appendf(nil, `{"seq": %d}`, seq), eventstest.Patience)
@@ -156,7 +156,7 @@ func TestMessagesThatAreNeverDeliveredAreReplaced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			k := newDesk(t)
+			k := newFixture(t)
 			job := k.job("cards", 10)
 			d := k.dispatcher(Options{LaneLook: time.Millisecond, Silence: 300 * time.Millisecond, Undelivered: time.Second, HintLife: time.Millisecond})
 			k.turns(d)
@@ -199,7 +199,7 @@ func (s *statements) WithGroup(string) slog.Handler { return s }
 
 func TestATurnAsksOnceWhichOfAThousandJobsHaveWork(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 1)
 	k.turns(k.dispatcher(Options{}))
 	saved := schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}
@@ -239,7 +239,7 @@ func TestATurnAsksOnceWhichOfAThousandJobsHaveWork(t *testing.T) {
 
 func TestAStreamThatIsNearlyFullIsLoggedOnce(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	k.job("cards", 3)
 	d := k.dispatcher(Options{})
 	look := func() {

@@ -16,7 +16,7 @@ import (
 )
 
 // on is a dispatcher of the desk's jobs that uses another NATS server.
-func (k *desk) on(serverURL string) *Dispatcher {
+func (k *fixture) on(serverURL string) *Dispatcher {
 	k.T.Helper()
 	nc, err := events.Connect(serverURL, k.T.Name(), "", slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -31,7 +31,7 @@ func (k *desk) on(serverURL string) *Dispatcher {
 }
 
 // blockedAndNotReady wants the job and the dispatcher to name the reason.
-func (k *desk) blockedAndNotReady(d *Dispatcher, report, reason string) {
+func (k *fixture) blockedAndNotReady(d *Dispatcher, report, reason string) {
 	k.T.Helper()
 	k.blocked(d, k.job(report, 3), reason)
 	_, err := d.turn(k.T.Context())
@@ -43,7 +43,7 @@ func (k *desk) blockedAndNotReady(d *Dispatcher, report, reason string) {
 
 func TestAJobWaitsForAStreamThatCannotBeCreated(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	if err := k.JS.DeleteStream(t.Context(), events.StreamEvents); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestAJobWaitsForAStreamThatCannotBeCreated(t *testing.T) {
 
 func TestAJobWaitsForAServerWithoutJetStream(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	plain, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true})
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestAJobWaitsForAServerWithoutJetStream(t *testing.T) {
 
 func TestAJobWaitsForAnAccountWithoutJetStreamOrWithoutRoom(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	for name, tc := range map[string]struct{ config, reason string }{
 		"account": {"accounts { A { users: [{user: a, password: a}] } }\nno_auth_user: a", "jetstream: enabled"},
 		"streams": {

@@ -15,7 +15,7 @@ import (
 
 func TestAJobHasItsWindowOutstandingAndNoMore(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 30)
 	d := k.dispatcher(Options{Window: 10, Slots: 1})
 	k.turns(d)
@@ -34,7 +34,7 @@ func TestAJobHasItsWindowOutstandingAndNoMore(t *testing.T) {
 
 func TestASmallJobHasItsShareBesideALargeOne(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	large, small := k.job("large", 100), k.job("small", 10)
 	d := k.dispatcher(Options{Window: 20, Slots: 1})
 	k.turns(d)
@@ -94,7 +94,7 @@ func TestAHintIsTrustedForItsLife(t *testing.T) {
 
 func TestALostMessageIsSentAgainWhenItsHintIsOld(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 3)
 	trusting, doubting := k.dispatcher(Options{}), k.dispatcher(Options{HintLife: time.Nanosecond})
 	for _, d := range []*Dispatcher{trusting, doubting} {
@@ -113,7 +113,7 @@ func TestALostMessageIsSentAgainWhenItsHintIsOld(t *testing.T) {
 
 func TestANewAttemptIsSentAtOnceWhenItIsDue(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 3)
 	d := k.dispatcher(Options{})
 	k.turns(d)
@@ -132,7 +132,7 @@ func TestANewAttemptIsSentAtOnceWhenItIsDue(t *testing.T) {
 
 func TestWhatWasSentBeforeAReconnectIsSentAgain(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 3)
 	k.Run(k.dispatcher(Options{Interval: 10 * time.Millisecond}).Run)
 	k.Eventually("all are sent", func() bool { return len(k.outstanding(job)) == 3 })
@@ -148,7 +148,7 @@ func TestWhatWasSentBeforeAReconnectIsSentAgain(t *testing.T) {
 
 func TestADeletedStreamIsDeclaredAgainAndFilledAtOnce(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	// The first job of every turn has a trouble of its own, which is what the turn reports.
 	odd, job := k.job("odd", 1), k.job("cards", 3)
 	k.Exec("update jobs set requested_by = '' where id = ?", odd.ID)
@@ -178,7 +178,7 @@ func TestADeletedStreamIsDeclaredAgainAndFilledAtOnce(t *testing.T) {
 
 func TestWhileNATSIsAwayTheListGoesOnAndEachReasonIsLoggedOnce(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	k.Bus.Stop()
 	job := k.job("cards", 9)
 	k.Run(k.dispatcher(Options{Page: 2, Interval: time.Millisecond}).Run)
@@ -207,7 +207,7 @@ func TestWhileNATSIsAwayTheListGoesOnAndEachReasonIsLoggedOnce(t *testing.T) {
 
 func TestTwoDispatchersShareTheJobsAndSayNothingTwice(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	var jobs []schema.Job
 	for _, name := range []string{"a", "b", "c", "d"} {
 		jobs = append(jobs, k.job(name, 20))
@@ -228,7 +228,7 @@ func TestTwoDispatchersShareTheJobsAndSayNothingTwice(t *testing.T) {
 
 func TestAJobIsFreeWhenTheDispatcherThatHasItDies(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 1)
 	other, err := schema.Open(t.Context(), schematest.URL(t), schema.Options{ApplicationName: "victim"})
 	if err != nil {
@@ -257,7 +257,7 @@ func TestAJobIsFreeWhenTheDispatcherThatHasItDies(t *testing.T) {
 
 func TestARequestWakesTheLoop(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	// The first turn is over when its news is out, and the next one is an hour away.
 	first := k.job("first", 1)
 	d := k.dispatcher(Options{Interval: never})
@@ -272,7 +272,7 @@ func TestARequestWakesTheLoop(t *testing.T) {
 
 func TestAJobThatNobodyWantsAnythingOfTakesNoTurn(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	quiet, owing := k.job("quiet", 3), k.job("owing", 3)
 	d := k.dispatcher(Options{})
 	k.turns(d)

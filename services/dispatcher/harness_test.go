@@ -20,16 +20,16 @@ func TestMain(m *testing.M) { schematest.Main(m) }
 // never is a time that does not come in a test.
 const never = time.Hour
 
-// desk is a real Postgres and a real nats-server, at which a test has a dispatcher turn by hand, or lets it run.
-type desk struct{ *eventstest.Bench }
+// fixture is a real Postgres and a real nats-server, at which a test has a dispatcher turn by hand, or lets it run.
+type fixture struct{ *eventstest.Fixture }
 
-func newDesk(t *testing.T) *desk {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return &desk{eventstest.NewBench(t)}
+	return &fixture{eventstest.NewFixture(t)}
 }
 
 // dispatcher looks for what lags in every turn, and believes its hints for ever, unless the options say otherwise.
-func (k *desk) dispatcher(o Options) *Dispatcher {
+func (k *fixture) dispatcher(o Options) *Dispatcher {
 	k.T.Helper()
 	if o.Interval == 0 {
 		o.Interval = time.Nanosecond
@@ -48,7 +48,7 @@ func (k *desk) dispatcher(o Options) *Dispatcher {
 }
 
 // turn has the dispatcher turn once, which must go well.
-func (k *desk) turn(d *Dispatcher) (more bool) {
+func (k *fixture) turn(d *Dispatcher) (more bool) {
 	k.T.Helper()
 	more, err := d.turn(k.T.Context())
 	if err != nil {
@@ -58,7 +58,7 @@ func (k *desk) turn(d *Dispatcher) (more bool) {
 }
 
 // turns has it turn until no pages are left, and returns how often it turned.
-func (k *desk) turns(d *Dispatcher) (n int) {
+func (k *fixture) turns(d *Dispatcher) (n int) {
 	k.T.Helper()
 	for n = 1; k.turn(d); n++ {
 		if n > 100 {
@@ -69,7 +69,7 @@ func (k *desk) turns(d *Dispatcher) (n int) {
 }
 
 // job asks for a job over a report of its own, with this name and so many mappings, NAME-1 and so on.
-func (k *desk) job(report string, mappings int) schema.Job {
+func (k *fixture) job(report string, mappings int) schema.Job {
 	k.T.Helper()
 	k.Exec(`insert into reports (cycle_id, report_id, name, mapping_count, created_at, created_by, updated_at, updated_by)
 		values (?, ?, ?, ?, now(), 'test', now(), 'test')`, schematest.CycleID, report, report, mappings)
@@ -82,7 +82,7 @@ func (k *desk) job(report string, mappings int) schema.Job {
 }
 
 // jobOf asks for another job over the report.
-func (k *desk) jobOf(report string, mappings int) schema.Job {
+func (k *fixture) jobOf(report string, mappings int) schema.Job {
 	k.T.Helper()
 	var job schema.Job
 	// The seed's report need not be there: the job is moved before anybody looks.
@@ -94,7 +94,7 @@ func (k *desk) jobOf(report string, mappings int) schema.Job {
 }
 
 // said lists the ids of what was said of the job, in order, bells left out.
-func (k *desk) said(job schema.Job) (ids []string) {
+func (k *fixture) said(job schema.Job) (ids []string) {
 	k.T.Helper()
 	for _, m := range k.Messages(events.StreamEvents) {
 		id := m.Header.Get("ce-id")
@@ -106,7 +106,7 @@ func (k *desk) said(job schema.Job) (ids []string) {
 }
 
 // bells counts the bells of the job.
-func (k *desk) bells(job schema.Job) (n int) {
+func (k *fixture) bells(job schema.Job) (n int) {
 	k.T.Helper()
 	for _, m := range k.Messages(events.StreamEvents) {
 		if m.Header.Get("ce-id") == "bell/"+job.ID {
@@ -117,7 +117,7 @@ func (k *desk) bells(job schema.Job) (n int) {
 }
 
 // outstanding lists the mappings of the job that have a message, in the order of the numbers in their ids.
-func (k *desk) outstanding(job schema.Job) (ids []string) {
+func (k *fixture) outstanding(job schema.Job) (ids []string) {
 	k.T.Helper()
 	for _, m := range k.Messages(events.StreamWork) {
 		if subject, err := events.ParseSubject(m.Subject); err == nil && subject.JobID == job.ID {
@@ -129,7 +129,7 @@ func (k *desk) outstanding(job schema.Job) (ids []string) {
 }
 
 // lose removes every message of the work stream, as a server may.
-func (k *desk) lose() {
+func (k *fixture) lose() {
 	k.T.Helper()
 	s, err := k.JS.Stream(k.T.Context(), events.StreamWork)
 	if err != nil {
@@ -141,7 +141,7 @@ func (k *desk) lose() {
 }
 
 // finish gives the mappings their outcomes and takes their messages away, as the classifier does.
-func (k *desk) finish(job schema.Job, ids ...string) {
+func (k *fixture) finish(job schema.Job, ids ...string) {
 	k.T.Helper()
 	for _, id := range ids {
 		saved := schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "broke"}

@@ -14,7 +14,7 @@ import (
 
 func TestAJobIsStartedListedAndAnnouncedInOrderAndOnce(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 5)
 	d := k.dispatcher(Options{Page: 2})
 	if n := k.turns(d); n != 3 {
@@ -39,7 +39,7 @@ func TestAJobIsStartedListedAndAnnouncedInOrderAndOnce(t *testing.T) {
 
 func TestMappingsAreSentWhileTheListIsStillWritten(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 5)
 	if more := k.turn(k.dispatcher(Options{Page: 2})); !more {
 		t.Error("a list of three pages is written in one turn")
@@ -51,7 +51,7 @@ func TestMappingsAreSentWhileTheListIsStillWritten(t *testing.T) {
 
 func TestWhatTheAPIHasSaidIsNotSaidAgain(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 1)
 	if err := schema.MarkAnnounced(t.Context(), k.DB, job.ID, schema.AnnouncedRequested, "api"); err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func TestWhatTheAPIHasSaidIsNotSaidAgain(t *testing.T) {
 
 func TestAJobThatIsPausedBeforeItsStartIsNeitherStartedNorListed(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 3)
 	k.Intend(job.ID, schema.IntentPause)
 	d := k.dispatcher(Options{})
@@ -85,7 +85,7 @@ func TestAJobThatIsPausedBeforeItsStartIsNeitherStartedNorListed(t *testing.T) {
 
 func TestWhatIsSaidLateIsSaidInTheOrderInWhichItHappened(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 3)
 	k.Intend(job.ID, schema.IntentPause, schema.IntentRun) // between two turns
 	k.turns(k.dispatcher(Options{}))
@@ -103,7 +103,7 @@ func TestWhatIsSaidLateIsSaidInTheOrderInWhichItHappened(t *testing.T) {
 
 func TestWhatAJobThatHasEndedOwesIsSaid(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 1)
 	k.turns(k.dispatcher(Options{}))
 	// A dispatcher died between the last page and its news, and the job ended meanwhile.
@@ -120,7 +120,7 @@ func TestWhatAJobThatHasEndedOwesIsSaid(t *testing.T) {
 
 func TestAPausedJobSendsNothingFromItsNextTurnOnAndAllAgainWhenItIsResumed(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 4)
 	k.job("running", 1) // so that the lane has a window to share
 	d := k.dispatcher(Options{})
@@ -141,7 +141,7 @@ func TestAPausedJobSendsNothingFromItsNextTurnOnAndAllAgainWhenItIsResumed(t *te
 
 func TestAPauseStopsTheListAndAResumptionCompletesIt(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 5)
 	d := k.dispatcher(Options{Page: 2})
 	k.turn(d)
@@ -162,7 +162,7 @@ func TestACancelledJobHasAllItsRowsCancelledInPages(t *testing.T) {
 	for name, before := range map[string]int{"before its start": 0, "during its listing": 2, "after its listing": 5} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			k := newDesk(t)
+			k := newFixture(t)
 			const mappings, page = 7, 2
 			job := k.job("cards", mappings)
 			d := k.dispatcher(Options{Page: page, Interval: never})
@@ -209,7 +209,7 @@ func TestACancelledJobHasAllItsRowsCancelledInPages(t *testing.T) {
 
 func TestACancellationIsSaidInItsFirstTurnAtAnySize(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 50)
 	k.Intend(job.ID, schema.IntentCancel)
 	if more := k.turn(k.dispatcher(Options{Page: 2})); !more {
@@ -222,7 +222,7 @@ func TestACancellationIsSaidInItsFirstTurnAtAnySize(t *testing.T) {
 
 func TestARetryListsAndSendsWhatWasLost(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	first := k.job("cards", 6)
 	d := k.dispatcher(Options{})
 	k.turns(d)
@@ -245,7 +245,7 @@ func TestARetryListsAndSendsWhatWasLost(t *testing.T) {
 
 func TestAJobWithNothingToDoIsListedAtOnce(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 0)
 	if n := k.turns(k.dispatcher(Options{})); n != 1 {
 		t.Errorf("it took %d turns", n)

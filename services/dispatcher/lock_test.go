@@ -8,7 +8,7 @@ import (
 
 func TestAMappingThatAUserLocksHoldsUpNoList(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 3)
 	k.locked("select from pde_mappings where report_id = 'cards' for update", func() {
 		k.turns(k.dispatcher(Options{}))
@@ -20,7 +20,7 @@ func TestAMappingThatAUserLocksHoldsUpNoList(t *testing.T) {
 
 func TestAJobThatAUserLocksHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	locked, other := k.job("cards", 3), k.job("loans", 3)
 	d := k.dispatcher(Options{})
 	k.locked("select from jobs where report_id = 'cards' for update", func() {
@@ -39,7 +39,7 @@ func TestAJobThatAUserLocksHoldsUpNoOther(t *testing.T) {
 
 func TestAJobWhoseListWaitsForALockReportsIt(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	job := k.job("cards", 3)
 	d := k.dispatcher(Options{})
 	k.locked("lock table job_items in share mode", func() {
@@ -54,7 +54,7 @@ func TestAJobWhoseListWaitsForALockReportsIt(t *testing.T) {
 }
 
 // locked runs do while a user's transaction holds what the statement locks.
-func (k *desk) locked(lock string, do func()) {
+func (k *fixture) locked(lock string, do func()) {
 	k.T.Helper()
 	user, err := k.DB.BeginTx(k.T.Context(), nil)
 	if err != nil {

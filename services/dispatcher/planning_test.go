@@ -13,7 +13,7 @@ import (
 
 func TestAPlanningChangeIsPublishedOnceItIsCommitted(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	schematest.Report(t, k.DB, 1)
 	d := k.dispatcher(Options{})
 	k.turns(d)

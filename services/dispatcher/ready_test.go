@@ -9,7 +9,7 @@ import (
 
 func TestADispatcherIsReadyWhileItsTurnsAreWholeAndNATSIsThere(t *testing.T) {
 	t.Parallel()
-	k := newDesk(t)
+	k := newFixture(t)
 	d := k.dispatcher(Options{})
 	if d.Ready() == nil {
 		t.Error("it is ready before its first turn")

@@ -14,7 +14,7 @@ import (
 
 func TestABatchIsFoldedJobByJob(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 6)
+	h := newFixture(t, 6)
 	one := h.listed()
 	two := h.beside(one)
 	first, second := h.end(one, h.ids[:2]...), h.end(two, h.ids[:3]...)
@@ -26,7 +26,7 @@ func TestABatchIsFoldedJobByJob(t *testing.T) {
 
 func TestAnEventThatComesTwiceLateOrForgedAddsNothing(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 4)
+	h := newFixture(t, 4)
 	job := h.listed()
 	said := h.end(job, h.ids[:2]...)
 	p := h.projector()
@@ -44,7 +44,7 @@ func TestAJobIsSeenRunningBeforeAnythingOfItCounts(t *testing.T) {
 	for name, paused := range map[string]bool{"from pending": false, "paused before its start": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHall(t, 2)
+			h := newFixture(t, 2)
 			h.Exec(`create table seen (at bigserial, tx bigint, status text, completed_steps bigint)`)
 			h.Exec(`create function see() returns trigger language plpgsql as $$ begin
 				insert into seen (tx, status, completed_steps) values (txid_current(), new.status, new.completed_steps); return new; end $$`)
@@ -88,7 +88,7 @@ func TestAJobIsSeenRunningBeforeAnythingOfItCounts(t *testing.T) {
 
 func TestASweepCountsAPageAndAsksForTheNextOne(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 5)
+	h := newFixture(t, 5)
 	job := h.listed()
 	other := h.beside(job)
 	h.end(job, h.ids...) // and nobody says so
@@ -114,7 +114,7 @@ func TestASweepCountsAPageAndAsksForTheNextOne(t *testing.T) {
 
 func TestListedCancelledAndABellSweepWhatNoEventNamed(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 8)
+	h := newFixture(t, 8)
 	job := h.listed()
 	intent := schema.JobIntent{JobID: job.ID, Version: 1, Intent: schema.IntentCancel}
 	counted := 0
@@ -134,7 +134,7 @@ func TestListedCancelledAndABellSweepWhatNoEventNamed(t *testing.T) {
 
 func TestAJobWithNothingToDoCompletesWhenItIsListed(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 0)
+	h := newFixture(t, 0)
 	job := h.listed()
 	h.fold(h.projector(), heard(events.JobStarted(job.ID)), heard(events.JobListed(job.ID, 0)))
 	if status := h.status(job); status.Status != schema.Completed || status.ProgressPercentage != 100 {
@@ -144,7 +144,7 @@ func TestAJobWithNothingToDoCompletesWhenItIsListed(t *testing.T) {
 
 func TestWhatAJobWaitsForIsShownUntilItIsOver(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 2)
+	h := newFixture(t, 2)
 	job := h.listed()
 	p := h.projector()
 	h.fold(p, h.end(job, h.ids[0])...)
@@ -182,7 +182,7 @@ func TestWhatAJobWaitsForIsShownUntilItIsOver(t *testing.T) {
 
 func TestAWaitThatCouldNotBeSaidIsSaidAtTheBell(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 1)
+	h := newFixture(t, 1)
 	job := h.listed()
 	p := h.projector()
 	h.fold(p, heard(events.JobBell(job.ID)))
@@ -215,7 +215,7 @@ func TestAWaitThatCouldNotBeSaidIsSaidAtTheBell(t *testing.T) {
 
 func TestAJobWhoseStatusCannotBeWrittenKeepsNoOtherFromItsFold(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 3)
+	h := newFixture(t, 3)
 	bad := h.listed()
 	good := h.beside(bad)
 	h.Exec(`create function refuse() returns trigger language plpgsql as $$ begin
@@ -242,7 +242,7 @@ func TestAJobWhoseStatusCannotBeWrittenKeepsNoOtherFromItsFold(t *testing.T) {
 // The database is out of order for one job only, with an error that says nothing about the job.
 func TestAnErrorThatKeepsComingBackBelongsToItsJobAndHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 3*maxRetried)
+	h := newFixture(t, 3*maxRetried)
 	bad := h.listed()
 	good := h.beside(bad)
 	h.Exec(`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no space' using errcode = 'disk_full'; end $$`)
@@ -282,7 +282,7 @@ func TestAnErrorThatKeepsComingBackBelongsToItsJobAndHoldsUpNoOther(t *testing.T
 
 func TestAStatusThatAUserLocksHoldsUpNoOtherForLong(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 2)
+	h := newFixture(t, 2)
 	bad := h.listed()
 	good := h.beside(bad)
 	p := h.projector()
@@ -310,7 +310,7 @@ func TestAStatusThatAUserLocksHoldsUpNoOtherForLong(t *testing.T) {
 
 func TestTheEndOfAJobIsPublishedWhateverItsErrorsHold(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 2)
+	h := newFixture(t, 2)
 	job := h.listed()
 	said := h.end(job, h.ids...)
 	h.Exec("update job_items set error = repeat(chr(1) || 'x', 1000000)")
@@ -322,7 +322,7 @@ func TestTheEndOfAJobIsPublishedWhateverItsErrorsHold(t *testing.T) {
 
 func TestABatchComesAgainWhenTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 1)
+	h := newFixture(t, 1)
 	job := h.listed()
 	said := h.end(job, h.ids[0])
 	away, err := schema.Open(t.Context(), schematest.URL(t), schema.Options{})

@@ -15,35 +15,35 @@ import (
 
 func TestMain(m *testing.M) { schematest.Main(m) }
 
-// hall is a real Postgres with a report and a real nats-server, in which a test folds batches by hand, or lets projectors run.
-type hall struct {
-	*eventstest.Bench
+// fixture is a real Postgres with a report and a real nats-server, in which a test folds batches by hand, or lets projectors run.
+type fixture struct {
+	*eventstest.Fixture
 	ids []string
 }
 
-func newHall(t *testing.T, mappings int) *hall {
+func newFixture(t *testing.T, mappings int) *fixture {
 	t.Helper()
-	h := &hall{Bench: eventstest.NewBench(t)}
+	h := &fixture{Fixture: eventstest.NewFixture(t)}
 	h.ids = schematest.Report(t, h.DB, mappings)
 	return h
 }
 
-func (h *hall) projector() *Projector {
+func (h *fixture) projector() *Projector {
 	h.T.Helper()
 	_, js := h.Connect()
 	return New(h.DB, js, eventstest.Topology(), h.Logger())
 }
 
 // run lets the projector run until the test ends or stop is called, which waits for it.
-func (h *hall) run(p *Projector) (stop func()) {
+func (h *fixture) run(p *Projector) (stop func()) {
 	h.T.Helper()
 	stop = h.Run(p.Run)
 	h.Eventually("the consumer is open", func() bool { return p.Ready() == nil })
 	return stop
 }
 
-// listed is a job over the hall's report that is started, listed and announced so far.
-func (h *hall) listed() schema.Job {
+// listed is a job over the fixture's report that is started, listed and announced so far.
+func (h *fixture) listed() schema.Job {
 	h.T.Helper()
 	job := schematest.ListedJob(h.T, h.DB, len(h.ids))
 	h.Exec("update jobs set announced_requested = true, announced_started = true, announced_listed = true where id = ?", job.ID)
@@ -51,7 +51,7 @@ func (h *hall) listed() schema.Job {
 }
 
 // beside is a job like job over a copy of the report, so that both are active.
-func (h *hall) beside(job schema.Job) schema.Job {
+func (h *fixture) beside(job schema.Job) schema.Job {
 	h.T.Helper()
 	h.Exec(`insert into reports (cycle_id, report_id, name, created_at, created_by, updated_at, updated_by)
 		values (?, 'beside', '', now(), 'test', now(), 'test')`, schematest.CycleID)
@@ -61,7 +61,7 @@ func (h *hall) beside(job schema.Job) schema.Job {
 }
 
 // end gives the mappings an outcome in the rows, and returns the events of that.
-func (h *hall) end(job schema.Job, ids ...string) (said []events.Received[events.JobProgress]) {
+func (h *fixture) end(job schema.Job, ids ...string) (said []events.Received[events.JobProgress]) {
 	h.T.Helper()
 	for _, id := range ids {
 		saved := schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "broke"}
@@ -74,7 +74,7 @@ func (h *hall) end(job schema.Job, ids ...string) (said []events.Received[events
 }
 
 // item is the event of the item's row.
-func (h *hall) item(job schema.Job, id string) events.Received[events.JobProgress] {
+func (h *fixture) item(job schema.Job, id string) events.Received[events.JobProgress] {
 	h.T.Helper()
 	item, err := schema.ReadItem(h.T.Context(), h.DB, job.ID, id)
 	if err != nil {
@@ -88,7 +88,7 @@ func heard(said events.JobProgress) events.Received[events.JobProgress] {
 }
 
 // fold has the projector fold a batch, which must go well.
-func (h *hall) fold(p *Projector, batch ...events.Received[events.JobProgress]) {
+func (h *fixture) fold(p *Projector, batch ...events.Received[events.JobProgress]) {
 	h.T.Helper()
 	if err := p.fold(h.T.Context(), batch); err != nil {
 		h.T.Fatal(err)
@@ -96,7 +96,7 @@ func (h *hall) fold(p *Projector, batch ...events.Received[events.JobProgress]) 
 }
 
 // say publishes the events of a batch.
-func (h *hall) say(batch ...events.Received[events.JobProgress]) {
+func (h *fixture) say(batch ...events.Received[events.JobProgress]) {
 	h.T.Helper()
 	publisher := events.NewPublisher(h.JS, "test")
 	for _, r := range batch {
@@ -106,7 +106,7 @@ func (h *hall) say(batch ...events.Received[events.JobProgress]) {
 	}
 }
 
-func (h *hall) status(job schema.Job) schema.JobStatus {
+func (h *fixture) status(job schema.Job) schema.JobStatus {
 	h.T.Helper()
 	status, err := schema.ReadStatus(h.T.Context(), h.DB, job)
 	if err != nil {
@@ -116,7 +116,7 @@ func (h *hall) status(job schema.Job) schema.JobStatus {
 }
 
 // published reads the events of a topic about the job that the stream has, in order.
-func (h *hall) published(topic events.Topic, jobID string) (all []*jetstream.RawStreamMsg) {
+func (h *fixture) published(topic events.Topic, jobID string) (all []*jetstream.RawStreamMsg) {
 	h.T.Helper()
 	for _, m := range h.Messages(events.StreamEvents) {
 		if m.Subject == string(topic)+"."+jobID {
@@ -127,7 +127,7 @@ func (h *hall) published(topic events.Topic, jobID string) (all []*jetstream.Raw
 }
 
 // bells counts the bells of the job.
-func (h *hall) bells(jobID string) (n int) {
+func (h *fixture) bells(jobID string) (n int) {
 	h.T.Helper()
 	for _, m := range h.published(events.TopicJobProgress, jobID) {
 		if strings.HasPrefix(m.Header.Get("ce-id"), "bell/") {
@@ -138,7 +138,7 @@ func (h *hall) bells(jobID string) (n int) {
 }
 
 // settled waits until the projector's consumer has nothing waiting and nothing in hand.
-func (h *hall) settled() {
+func (h *fixture) settled() {
 	h.T.Helper()
 	h.Eventually("every event is acknowledged", func() bool {
 		consumer, err := h.JS.Consumer(h.T.Context(), events.StreamEvents, events.Projector().Name)

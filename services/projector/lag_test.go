@@ -9,14 +9,14 @@ import (
 )
 
 // follow lets the projector look at the rows often, so that a test need not wait.
-func (h *hall) follow(p *Projector) {
+func (h *fixture) follow(p *Projector) {
 	p.lag.every = 10 * time.Millisecond
 	h.Run(p.Run)
 }
 
 func TestTheStatusFollowsTheRowsWithoutNATS(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 30)
+	h := newFixture(t, 30)
 	job := h.listed()
 	p := h.projector()
 	p.page = 7
@@ -35,7 +35,7 @@ func TestTheStatusFollowsTheRowsWithoutNATS(t *testing.T) {
 
 func TestTheReasonOfABlockedJobReachesItsStatusWithoutNATS(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 2)
+	h := newFixture(t, 2)
 	job := h.listed()
 	h.Bus.Stop()
 	h.follow(h.projector())
@@ -49,7 +49,7 @@ func TestTheReasonOfABlockedJobReachesItsStatusWithoutNATS(t *testing.T) {
 
 func TestADeletedStatusIsWrittenAgain(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 3)
+	h := newFixture(t, 3)
 	job := h.listed()
 	p := h.projector()
 	h.fold(p, h.end(job, h.ids[0])...)
@@ -82,7 +82,7 @@ func TestADeletedStatusIsWrittenAgain(t *testing.T) {
 
 func TestTheEndOfASmallJobIsPublishedWithTheEventThatItsListIsComplete(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 1)
+	h := newFixture(t, 1)
 	job := h.listed()
 	// The dispatcher has published that the list is complete, and how the job was resumed, and has not marked either in the row yet.
 	h.Exec("update jobs set announced_listed = false, intent_version = 3 where id = ?", job.ID)

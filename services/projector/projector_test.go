@@ -12,7 +12,7 @@ import (
 
 func TestAnEventOfAnUnknownJobIsAcknowledged(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 2)
+	h := newFixture(t, 2)
 	job := h.listed()
 	h.run(h.projector())
 	h.say(heard(events.JobStarted("no-such-job")), h.end(job, h.ids[0])[0], heard(events.JobBell("no-such-job")))
@@ -24,7 +24,7 @@ func TestAnEventOfAnUnknownJobIsAcknowledged(t *testing.T) {
 
 func TestTheEndIsSaidAsOverHTTPInTheTraceOfTheRequest(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 3)
+	h := newFixture(t, 3)
 	job := h.listed()
 	h.fold(h.projector(), h.end(job, h.ids...)...)
 	finished := h.published(events.TopicJobFinished, job.ID)
@@ -49,7 +49,7 @@ func TestTheEndIsSaidAsOverHTTPInTheTraceOfTheRequest(t *testing.T) {
 
 func TestTheEndIsSaidBehindItsCommitAndAcknowledgedBehindThat(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 1)
+	h := newFixture(t, 1)
 	job := h.listed()
 	h.run(h.projector())
 	// The commit of a final status waits for the test.
@@ -80,7 +80,7 @@ func TestTheEndIsSaidBehindItsCommitAndAcknowledgedBehindThat(t *testing.T) {
 
 func TestAnEndThatCouldNotBeSaidIsSaidAtTheBell(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 1)
+	h := newFixture(t, 1)
 	job := h.listed()
 	p := h.projector()
 	h.Bus.Stop()
@@ -110,7 +110,7 @@ func TestTheEndIsTheLastThatIsSaid(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHall(t, 1)
+			h := newFixture(t, 1)
 			job := h.listed()
 			h.Exec(owed, job.ID)
 			p := h.projector()
@@ -130,7 +130,7 @@ func TestTheEndIsTheLastThatIsSaid(t *testing.T) {
 func TestTwoProjectorsCountEachItemOnce(t *testing.T) {
 	t.Parallel()
 	const mappings = 120
-	h := newHall(t, mappings)
+	h := newFixture(t, mappings)
 	one := h.listed()
 	two := h.beside(one)
 	for range 2 {
@@ -158,7 +158,7 @@ func TestTwoProjectorsCountEachItemOnce(t *testing.T) {
 
 func TestAPauseThatComesWhileTheLastItemIsCountedIsSaidBeforeTheEnd(t *testing.T) {
 	t.Parallel()
-	h := newHall(t, 1)
+	h := newFixture(t, 1)
 	job := h.listed()
 	p := h.projector()
 	said := h.end(job, h.ids[0])
