@@ -17,7 +17,7 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/localnats"
 	"github.com/pdeflow/pdeflow/schema"
-	"github.com/pdeflow/pdeflow/services/api/tabular"
+	"github.com/pdeflow/pdeflow/schema/tabular"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 

@@ -14,7 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pdeflow/pdeflow/schema"
-	"github.com/pdeflow/pdeflow/services/api/tabular"
+	"github.com/pdeflow/pdeflow/schema/tabular"
 )
 
 // upload is what a request brings to import. A file that is not there has no content.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
 	"github.com/pdeflow/pdeflow/schema"
-	"github.com/pdeflow/pdeflow/services/api/tabular"
+	"github.com/pdeflow/pdeflow/schema/tabular"
 	rank "github.com/pdeflow/pdeflow/services/classifier/columns"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )

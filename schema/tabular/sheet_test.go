@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/pdeflow/pdeflow/services/api/tabular"
+	"github.com/pdeflow/pdeflow/schema/tabular"
 )
 
 // rawSheet is a sheet of a raw workbook: its attributes in the list of the sheets, its rows, and what comes behind them.

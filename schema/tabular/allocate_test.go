@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pdeflow/pdeflow/services/api/tabular"
+	"github.com/pdeflow/pdeflow/schema/tabular"
 )
 
 // TestSmallFilesDoNotAllocateMuch is not parallel, because it counts what the process allocates.

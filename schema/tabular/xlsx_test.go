@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/xuri/excelize/v2"
 
-	"github.com/pdeflow/pdeflow/services/api/tabular"
+	"github.com/pdeflow/pdeflow/schema/tabular"
 )
 
 // workbook makes a workbook with these rows in its first sheet and something else in the second.
