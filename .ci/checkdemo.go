@@ -1,5 +1,5 @@
-// Command checkdemo reads what `pdeflow demo --once --json` printed from standard input and exits 1 unless it is one JSON object that
-// says that the whole sample was done: job completed, 118 of 118, and every mapping in a tier.
+// Command checkdemo reads what `pdeflow demo --once --json` printed from standard input and exits 1 unless it is one
+// JSON object that says that the whole sample was done: job completed, 118 of 118, and every mapping in a tier.
 package main
 
 import (
@@ -49,7 +49,8 @@ func check(r io.Reader) (seconds float64, err error) {
 	if job.Status != "completed" || job.Error != nil {
 		return 0, fmt.Errorf("job %q, error %v; want completed", job.Status, job.Error)
 	}
-	if job.Total != attributes || job.Completed != attributes || job.Succeeded != attributes || job.Skipped+job.Failed != 0 || job.Progress != 100 {
+	if job.Total != attributes || job.Completed != attributes || job.Succeeded != attributes ||
+		job.Skipped+job.Failed != 0 || job.Progress != 100 {
 		return 0, fmt.Errorf("counts %+v; want %d succeeded of %d and nothing else", job, attributes, attributes)
 	}
 	sum := 0

@@ -17,7 +17,8 @@ const (
 	exitUsage  = 2 // wrong usage
 )
 
-// run is the whole program without the process around it. Results go to stdout, logs and progress to stderr. It returns the exit code.
+// run is the whole program without the process around it. Results go to stdout, logs and progress to stderr. It returns
+// the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, getenv func(string) string) int {
 	a := &app{stdout: stdout, stderr: stderr, getenv: getenv}
 	help := &lineWrapper{w: stdout}
@@ -94,9 +95,9 @@ func (a *app) root(w io.Writer) *cli.Command {
 	return root
 }
 
-// typedFlag is a flag of which a command asks whether it was typed, and not only what it says: IsSet is true of nothing else. Comparing
-// its value with the environment's would not do, since the same may be typed; nor would it to ask whether the environment was looked at,
-// which is done before the flags behind a subcommand's name are read.
+// typedFlag is a flag of which a command asks whether it was typed, and not only what it says: IsSet is true of nothing
+// else. Comparing its value with the environment's would not do, since the same may be typed; nor would it to ask
+// whether the environment was looked at, which is done before the flags behind a subcommand's name are read.
 type typedFlag struct {
 	*cli.StringFlag
 	typed bool

@@ -23,7 +23,8 @@ func (a *app) auditCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "audit",
 		Usage: "shows and verifies the audit log",
-		Description: "Works on the database. verify walks the chain of hashes, and compares the log with jobs, items, history and reviews, so that a\n" +
+		Description: "Works on the database. verify walks the chain of hashes, and compares the log with jobs, " +
+			"items, history and reviews, so that a\n" +
 			"changed row, a removed row and a cut tail show; it exits 1 then.\n\n" +
 			"pdeflow audit list --job 0198c2f0-8b7e-7cc3-9f4e-0d6a5c1b2a39\n" +
 			"pdeflow audit tail --follow\n" +
@@ -55,7 +56,8 @@ func auditFilter(ctx context.Context, db *schema.DB, cmd *cli.Command) (schema.A
 	job, err := resolveStoredJob(ctx, db, cmd.String("job"))
 	return schema.AuditFilter{
 		JobID: job, MappingID: cmd.String("mapping"), CycleID: cmd.String("cycle"), ReportID: cmd.String("report"),
-		Actor: cmd.String("actor"), Origin: schema.AuditOrigin(cmd.String("origin")), Unverified: cmd.Bool("unverified"),
+		Actor: cmd.String("actor"), Origin: schema.AuditOrigin(cmd.String("origin")),
+		Unverified: cmd.Bool("unverified"),
 	}, err
 }
 
@@ -88,13 +90,19 @@ func (a *app) auditTailCommand() *cli.Command {
 	return &cli.Command{
 		Name: "tail", Usage: "shows the end of the audit log, and with --follow what is added to it",
 		Flags: append(auditFilterFlags(),
-			&cli.IntFlag{Name: "lines", Aliases: []string{"n"}, Value: 10, Usage: "show the last `N` rows", Validator: func(n int) error {
-				if n < 0 {
-					return errors.New("it is a whole number from 0 up")
-				}
-				return nil
-			}},
-			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on with what is added, until interrupted"}),
+			&cli.IntFlag{
+				Name: "lines", Aliases: []string{"n"}, Value: 10, Usage: "show the last `N` rows",
+				Validator: func(n int) error {
+					if n < 0 {
+						return errors.New("it is a whole number from 0 up")
+					}
+					return nil
+				},
+			},
+			&cli.BoolFlag{
+				Name: "follow", Aliases: []string{"f"},
+				Usage: "go on with what is added, until interrupted",
+			}),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := noArguments(cmd); err != nil {
 				return err
@@ -153,9 +161,11 @@ type auditPrinter struct {
 	printed int
 }
 
-// printAfter prints the rows behind the one with the number, at most limit where it is not 0, and returns the number behind which to go
-// on.
-func (p *auditPrinter) printAfter(ctx context.Context, db *schema.DB, filter schema.AuditFilter, after int64, limit int) (int64, error) {
+// printAfter prints the rows behind the one with the number, at most limit where it is not 0, and returns the number
+// behind which to go on.
+func (p *auditPrinter) printAfter(
+	ctx context.Context, db *schema.DB, filter schema.AuditFilter, after int64, limit int,
+) (int64, error) {
 	for left := limit; ; {
 		size := auditPage
 		if limit > 0 {
@@ -261,8 +271,10 @@ type auditRow struct {
 
 func auditRowOf(r schema.AuditRow) auditRow {
 	row := auditRow{
-		Seq: r.Seq, EventID: r.EventID, RecordedAt: r.RecordedAt.UTC(), Source: r.Source, Type: r.Type, Subject: r.Subject, Actor: r.Actor,
-		CycleID: r.CycleID, ReportID: r.ReportID, JobID: r.JobID, MappingID: r.MappingID, Origin: r.Origin, Verified: r.Verified,
+		Seq: r.Seq, EventID: r.EventID, RecordedAt: r.RecordedAt.UTC(), Source: r.Source, Type: r.Type,
+		Subject: r.Subject, Actor: r.Actor,
+		CycleID: r.CycleID, ReportID: r.ReportID, JobID: r.JobID, MappingID: r.MappingID, Origin: r.Origin,
+		Verified:    r.Verified,
 		Traceparent: r.Traceparent, Data: r.Data, PrevHash: r.PrevHash, Hash: r.Hash,
 	}
 	if !r.OccurredAt.IsZero() {

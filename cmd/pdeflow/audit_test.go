@@ -12,7 +12,8 @@ import (
 func TestTheAuditLogIsListedAndVerified(t *testing.T) {
 	t.Parallel()
 	s, jobID, ids := auditedJob(t, 3)
-	list := s.pdeflow("audit", "list").ends(t, exitDone, "SEQ", "requested/"+jobID, "3 mappings of auto-loans", "finished/"+jobID, "completed")
+	list := s.pdeflow("audit", "list").ends(t, exitDone, "SEQ", "requested/"+jobID, "3 mappings of auto-loans",
+		"finished/"+jobID, "completed")
 	if lines := strings.Count(list.stdout, "\n"); lines != 8 {
 		t.Errorf("the list of 7 rows has %d lines:\n%s", lines, list.stdout)
 	}
@@ -35,21 +36,28 @@ func TestTheAuditLogIsListedAndVerified(t *testing.T) {
 	}
 	var row auditRow
 	first := s.pdeflow("audit", "list", "--json", "--limit", "1").ends(t, exitDone)
-	if err := json.Unmarshal([]byte(first.stdout), &row); err != nil || row.Seq != 1 || row.EventID != "requested/"+jobID || row.Actor != "tina" || len(row.Hash) != 64 {
+	if err := json.Unmarshal([]byte(first.stdout), &row); err != nil || row.Seq != 1 ||
+		row.EventID != "requested/"+jobID || row.Actor != "tina" || len(row.Hash) != 64 {
 		t.Errorf("the first row is %+v (%v)", row, err)
 	}
 	tail := s.pdeflow("audit", "tail", "-n", "2", "--json").ends(t, exitDone)
-	if lines := strings.Split(strings.TrimSpace(tail.stdout), "\n"); len(lines) != 2 || !strings.Contains(lines[1], `{"seq":7,`) {
+	if lines := strings.Split(strings.TrimSpace(tail.stdout), "\n"); len(lines) != 2 ||
+		!strings.Contains(lines[1], `{"seq":7,`) {
 		t.Errorf("the tail is %q", tail.stdout)
 	}
 
-	s.pdeflow("audit", "verify").ends(t, exitDone, "The audit log has 7 rows, which were compared with 1 job and the history. It ends with row 7, hash\n", "Nothing is wrong.")
-	s.change("alter table audit_log disable trigger all", "update audit_log set actor = 'nobody' where seq = 2", "delete from audit_log where seq = 7")
+	s.pdeflow("audit", "verify").ends(t, exitDone,
+		"The audit log has 7 rows, which were compared with 1 job and the history. It ends with row 7, hash\n",
+		"Nothing is wrong.")
+	s.change("alter table audit_log disable trigger all", "update audit_log set actor = 'nobody' where seq = 2",
+		"delete from audit_log where seq = 7")
 	got := s.pdeflow("audit", "verify").ends(t, exitFailed)
 	words := strings.Join(strings.Fields(got.stdout), " ") // lines are as long as the terminal is wide
 	for _, want := range []string{
-		"It ends with row 6", "Wrong in 3 places, the first of them first: audit_log 2: the row is not as it was written (started/" + jobID + ")",
-		": it happened, and the log does not have it", "audit_log 2: the log and the rows disagree (started/" + jobID + ")",
+		"It ends with row 6", "Wrong in 3 places, the first of them first: audit_log 2: the row is not as it was " +
+			"written (started/" + jobID + ")",
+		": it happened, and the log does not have it",
+		"audit_log 2: the log and the rows disagree (started/" + jobID + ")",
 	} {
 		if !strings.Contains(words, want) {
 			t.Errorf("it does not say %q:\n%s", want, got.stdout)
@@ -72,7 +80,8 @@ func TestTheAuditLogIsFollowed(t *testing.T) {
 	w.shows(t, "/"+job, 6)
 	interrupt()
 	w.exits(t, exitDone)
-	if rows := strings.Count(w.stdout.String(), "\n"); rows != 8 || !strings.Contains(w.stdout.String(), "finished/"+job) {
+	if rows := strings.Count(w.stdout.String(), "\n"); rows != 8 ||
+		!strings.Contains(w.stdout.String(), "finished/"+job) {
 		t.Errorf("of a header, a row from before and six rows %d lines came up:\n%s", rows, w.stdout.String())
 	}
 }

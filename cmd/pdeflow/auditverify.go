@@ -11,7 +11,8 @@ import (
 
 func (a *app) auditVerifyCommand() *cli.Command {
 	return &cli.Command{
-		Name: "verify", Usage: "verifies the audit log against itself and against the rows; exits 1 if anything is wrong", Flags: []cli.Flag{jsonFlag()},
+		Name: "verify", Usage: "verifies the audit log against itself and against the rows; exits 1 if anything is " +
+			"wrong", Flags: []cli.Flag{jsonFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := noArguments(cmd); err != nil {
 				return err
@@ -24,14 +25,18 @@ func (a *app) auditVerifyCommand() *cli.Command {
 				of := map[schema.CheckKind]int64{}
 				phases := newPhases(a, "checking")
 				defer phases.end()
-				verdict, err = schema.VerifyAudit(ctx, db, func(f schema.AuditFinding) { result.found(auditFinding(f), of) }, phases.show)
+				verdict, err = schema.VerifyAudit(ctx, db,
+					func(f schema.AuditFinding) { result.found(auditFinding(f), of) }, phases.show)
 				return err
 			})
 			if err != nil {
 				return err
 			}
 			if cmd.Bool(flagJSON) {
-				verified := auditVerified{OK: verdict.Findings == 0, auditResult: auditResultOf(verdict), FindingCount: verdict.Findings, Findings: []finding{}}
+				verified := auditVerified{
+					OK: verdict.Findings == 0, auditResult: auditResultOf(verdict), FindingCount: verdict.Findings,
+					Findings: []finding{},
+				}
 				verified.Findings = append(verified.Findings, result.Findings...)
 				err = a.printJSON(verified)
 			} else {
@@ -49,7 +54,8 @@ func (a *app) auditVerifyCommand() *cli.Command {
 type auditResult struct {
 	Rows int64 `json:"rows"`
 	Jobs int64 `json:"jobs"`
-	// HeadSeq and HeadHash are the end of the log: noted elsewhere, they tell later whether what was there is there still.
+	// HeadSeq and HeadHash are the end of the log: noted elsewhere, they tell later whether what was there is there
+	// still.
 	HeadSeq  int64  `json:"head_seq"`
 	HeadHash string `json:"head_hash"`
 }
@@ -67,7 +73,8 @@ type auditVerified struct {
 }
 
 func (a *app) printVerdict(verdict schema.AuditVerdict, findings []finding) {
-	fmt.Fprintf(a.stdout, "The audit log has %s, which were compared with %s and the history. It ends with row %d, hash\n%s\n",
+	fmt.Fprintf(a.stdout, "The audit log has %s, which were compared with %s and the history. It ends with row %d, "+
+		"hash\n%s\n",
 		count(verdict.Rows, "row"), count(verdict.Jobs, "job"), verdict.Head.Seq, verdict.Head.Hash)
 	if verdict.Findings == 0 {
 		fmt.Fprintln(a.stdout, "Nothing is wrong.")

@@ -44,8 +44,8 @@ type backends struct {
 	closers []func() error
 }
 
-// openBackends starts what is embedded, opens the connections, and brings an embedded database to the newest structure. What it
-// opened it closes where it fails.
+// openBackends starts what is embedded, opens the connections, and brings an embedded database to the newest structure.
+// What it opened it closes where it fails.
 func openBackends(ctx context.Context, getenv func(string) string, o backendOptions, log *slog.Logger) (b *backends, err error) {
 	b = &backends{databaseURL: o.databaseURL, natsURL: o.nats.url}
 	b.log, b.topology = log, o.topology
@@ -79,7 +79,8 @@ func (b *backends) startPostgres(ctx context.Context, getenv func(string) string
 		return err
 	}
 	server, err := localpg.Start(ctx, localpg.Options{
-		Binaries: binaries, Dir: datadir.Postgres(o.dir), Durable: true, User: getenv("PDEFLOW_PG_USER"), Logger: b.log.With("server", "postgres"),
+		Binaries: binaries, Dir: datadir.Postgres(o.dir), Durable: true, User: getenv("PDEFLOW_PG_USER"),
+		Logger: b.log.With("server", "postgres"),
 	})
 	if err != nil {
 		return err
@@ -105,7 +106,8 @@ func (b *backends) startNATS(ctx context.Context, o backendOptions) error {
 		return err
 	}
 	server, err := localnats.Start(ctx, localnats.Options{
-		StoreDir: datadir.NATS(o.dir), Listen: o.natsListen, NextFreePort: o.natsNext, User: user, Logger: b.log.With("server", "nats"),
+		StoreDir: datadir.NATS(o.dir), Listen: o.natsListen, NextFreePort: o.natsNext, User: user,
+		Logger: b.log.With("server", "nats"),
 	})
 	if err != nil {
 		return err
@@ -119,14 +121,15 @@ func (b *backends) startNATS(ctx context.Context, o backendOptions) error {
 }
 
 const (
-	// apiStatementTimeout is what the server may work on one statement of the api. Clients do not wait longer, and ask again.
+	// apiStatementTimeout is what the server may work on one statement of the api. Clients do not wait longer, and ask
+	// again.
 	apiStatementTimeout = 10 * time.Second
 	// smallestSplit is the smallest pool of which the api gets a part of its own.
 	smallestSplit = 6
 )
 
-// openDatabase opens the pools. Where the process has the api, a third of the connections are the api's alone, so that requests cannot
-// take those that jobs need.
+// openDatabase opens the pools. Where the process has the api, a third of the connections are the api's alone, so that
+// requests cannot take those that jobs need.
 func (b *backends) openDatabase(ctx context.Context, o backendOptions) error {
 	size, err := schema.PoolSize(b.databaseURL)
 	if err != nil {
@@ -160,7 +163,8 @@ func (b *backends) openDatabase(ctx context.Context, o backendOptions) error {
 		return err
 	}
 	if err := db.Writable(ctx); schema.IsReadOnly(err) {
-		b.log.WarnContext(ctx, "no job can move and nothing can be changed until the database accepts writes", "error", err)
+		b.log.WarnContext(ctx, "no job can move and nothing can be changed until the database accepts writes", "error",
+			err)
 	}
 	steps, err := schema.Migrations(ctx, db)
 	if err != nil {
@@ -172,8 +176,8 @@ func (b *backends) openDatabase(ctx context.Context, o backendOptions) error {
 	return nil
 }
 
-// connectNATS opens the connection and declares the streams. A server that is away is no reason not to start: the services declare what
-// they need when it is back.
+// connectNATS opens the connection and declares the streams. A server that is away is no reason not to start: the
+// services declare what they need when it is back.
 func (b *backends) connectNATS(ctx context.Context, o backendOptions) error {
 	server := o.nats
 	if server.url == "" {

@@ -12,8 +12,8 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-// natsChecks are what every process reports of NATS and of jobs that wait for it. What the dispatcher has found out stands in the rows, so
-// that a process without a dispatcher reports it too.
+// natsChecks are what every process reports of NATS and of jobs that wait for it. What the dispatcher has found out
+// stands in the rows, so that a process without a dispatcher reports it too.
 func natsChecks(w world) []api.Check {
 	return []api.Check{
 		{Name: "nats", Ask: func(ctx context.Context) error {
@@ -58,7 +58,8 @@ func blockedFindings(ctx context.Context, db *schema.DB, scope schema.CheckScope
 	}
 	var findings []finding
 	for _, job := range jobs {
-		problem := fmt.Sprintf("it cannot move since %s: %s", now.Sub(job.BlockedSince).Round(time.Second), job.BlockedBy)
+		problem := fmt.Sprintf("it cannot move since %s: %s", now.Sub(job.BlockedSince).Round(time.Second),
+			job.BlockedBy)
 		findings = append(findings, finding{checkStuck, "jobs", job.ID, problem})
 	}
 	newest, err := schema.ListJobs(ctx, db, schema.JobFilter{}, "", 1)

@@ -27,7 +27,8 @@ func (s *stand) waitsFor(job, text string) {
 // readyz is what the process reports at /readyz.
 func (s *stand) readyz() string {
 	s.t.Helper()
-	_, body := (&stand{t: s.t, url: strings.TrimSuffix(s.url, "/api/v1"), token: s.token}).do(http.MethodGet, "/readyz", nil)
+	_, body := (&stand{t: s.t, url: strings.TrimSuffix(s.url, "/api/v1"), token: s.token}).do(http.MethodGet, "/readyz",
+		nil)
 	return string(body)
 }
 
@@ -54,12 +55,14 @@ func TestAStreamThatRefusesIsNamedAndTheStatusFollowsTheRows(t *testing.T) {
 	limit(1, jetstream.DiscardNew)
 	const reason = "NATS refuses messages for PDE_EVENTS: maximum messages exceeded"
 	s.waitsFor(job, reason)
-	s.eventually("the status has every outcome of the rows", `select s.completed_steps = (select count(*) from job_items where outcome is not null)
+	s.eventually("the status has every outcome of the rows",
+		`select s.completed_steps = (select count(*) from job_items where outcome is not null)
 		and s.completed_steps > 0 from job_status s`)
 	if ready := s.readyz(); strings.Count(ready, reason) < 2 {
 		t.Errorf("/readyz answers %s", ready)
 	}
-	if got := strings.Join(strings.Fields(s.pdeflow("check").ends(t, exitFailed).stdout), " "); !strings.Contains(got, "it cannot move since") ||
+	if got := strings.Join(strings.Fields(s.pdeflow("check").ends(t, exitFailed).stdout), " "); !strings.Contains(got,
+		"it cannot move since") ||
 		!strings.Contains(got, "streams PDE_EVENTS: "+reason) {
 		t.Errorf("check reports %s", got)
 	}

@@ -30,15 +30,21 @@ func (a *app) checkCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "check",
 		Usage: "verifies in the database that classifications were really saved",
-		Description: "Works on the database. It looks at the mappings that finished jobs have touched, field by field, at rows that do not say when and\n" +
-			"by whom they were written, at counts and histories that disagree with the items of jobs, at jobs that do not move, and at the\n" +
-			"audit log. It changes nothing, names the rows, and exits 1 if anything is wrong. Where it knows the NATS server it says more\n" +
+		Description: "Works on the database. It looks at the mappings that finished jobs have touched, field by " +
+			"field, at rows that do not say when and\n" +
+			"by whom they were written, at counts and histories that disagree with the items of jobs, at jobs that " +
+			"do not move, and at the\n" +
+			"audit log. It changes nothing, names the rows, and exits 1 if anything is wrong. Where it knows the " +
+			"NATS server it says more\n" +
 			"of jobs that do not move; beside --database-url it asks only the one of --nats-url.\n\n" +
 			"pdeflow check\n" +
 			"DATABASE_URL=postgres://... pdeflow check --cycle 2026-Q3 --report auto-loans --json",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "cycle", Usage: "only the report of this `CYCLE`, with --report"},
-			&cli.StringFlag{Name: "report", Usage: "only this `REPORT`, with --cycle; the audit log is one and looked at as a whole"},
+			&cli.StringFlag{
+				Name:  "report",
+				Usage: "only this `REPORT`, with --cycle; the audit log is one and looked at as a whole",
+			},
 			jsonFlag(),
 		}, append(a.operatorFlags(), a.natsFlags()...)...),
 		Action: a.check,
@@ -137,7 +143,8 @@ func runChecks(
 	for _, f := range stuck {
 		result.found(f, of)
 	}
-	verdict, err := schema.VerifyAudit(ctx, db, func(f schema.AuditFinding) { result.found(auditFinding(f), of) }, progress)
+	verdict, err := schema.VerifyAudit(ctx, db, func(f schema.AuditFinding) { result.found(auditFinding(f), of) },
+		progress)
 	if err != nil {
 		return result, err
 	}
@@ -195,7 +202,8 @@ func (a *app) printChecks(r checkResult) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "\nCompared with the rows: %s, and %s of the audit log.\n", count(r.Jobs, "job"), count(r.Audit.Rows, "row"))
+	fmt.Fprintf(a.stdout, "\nCompared with the rows: %s, and %s of the audit log.\n", count(r.Jobs, "job"),
+		count(r.Audit.Rows, "row"))
 	if r.OK {
 		fmt.Fprintln(a.stdout, "Nothing is wrong.")
 		return nil

@@ -34,12 +34,15 @@ func TestCheckFindsWhatIsWrongAndNamesTheRows(t *testing.T) {
 	t.Parallel()
 	s, jobID, ids := auditedJob(t, 5)
 	of := []string{"--cycle", schematest.CycleID, "--report", schematest.ReportID}
-	session := []said{s.pdeflow("check").ends(t, exitDone), s.pdeflow(append([]string{"check"}, of...)...).ends(t, exitDone)}
+	session := []said{
+		s.pdeflow("check").ends(t, exitDone), s.pdeflow(append([]string{"check"}, of...)...).ends(t, exitDone),
+	}
 	s.change(
 		"update pde_mappings set criticality = null, pii_flag = null where id = '"+ids[0]+"'",
 		"update pde_mappings set updated_by = '' where id = '"+ids[1]+"'",
 		"update job_status set succeeded = 4, failed = 1",
-		"alter table audit_log disable trigger all", "update audit_log set actor = 'nobody' where event_id = 'requested/"+jobID+"'",
+		"alter table audit_log disable trigger all",
+		"update audit_log set actor = 'nobody' where event_id = 'requested/"+jobID+"'",
 	)
 	session = append(session, s.pdeflow("check").ends(t, exitFailed))
 	golden(t, "check", transcript(session...))
@@ -50,11 +53,14 @@ func TestCheckFindsWhatIsWrongAndNamesTheRows(t *testing.T) {
 	for _, f := range result.Findings {
 		kinds[f.Kind]++
 	}
-	if result.OK || result.FindingCount != int64(len(result.Findings)) || result.Rows != 5 || result.Jobs != 1 || len(result.Fields) != 12 ||
-		kinds[schema.CheckUnset] != 2 || kinds[schema.CheckUnsigned] != 1 || kinds[schema.CheckCounts] != 2 || kinds[schema.CheckHistory] != 1 || kinds[checkAudit] == 0 {
+	if result.OK || result.FindingCount != int64(len(result.Findings)) || result.Rows != 5 || result.Jobs != 1 ||
+		len(result.Fields) != 12 ||
+		kinds[schema.CheckUnset] != 2 || kinds[schema.CheckUnsigned] != 1 || kinds[schema.CheckCounts] != 2 ||
+		kinds[schema.CheckHistory] != 1 || kinds[checkAudit] == 0 {
 		t.Errorf("as JSON it is %+v", result)
 	}
-	s.pdeflow("check", "--cycle", "none", "--report", "none").ends(t, exitFailed, "there is no report none in cycle none")
+	s.pdeflow("check", "--cycle", "none", "--report", "none").ends(t, exitFailed,
+		"there is no report none in cycle none")
 }
 
 func TestCheckOfADatabaseThatIsWholeIsContentAsJSONToo(t *testing.T) {
@@ -74,8 +80,10 @@ func TestCheckNamesAHundredOfAKindAndCountsTheRest(t *testing.T) {
 	s.exact(s.finish(s.regenerate()), many)
 	s.change("update pde_mappings set criticality = null", "update attributes set updated_by = ''")
 	got := s.pdeflow("check").ends(t, exitFailed)
-	if !strings.Contains(got.stdout, "Wrong in 500 places:") || !strings.Contains(got.stdout, "and 300 more of the same kinds") ||
-		strings.Count(got.stdout, "  pde_mappings ") != namedRows || strings.Count(got.stdout, "  attributes ") != namedRows {
+	if !strings.Contains(got.stdout, "Wrong in 500 places:") ||
+		!strings.Contains(got.stdout, "and 300 more of the same kinds") ||
+		strings.Count(got.stdout, "  pde_mappings ") != namedRows ||
+		strings.Count(got.stdout, "  attributes ") != namedRows {
 		t.Errorf("it says:\n%s", got.stdout)
 	}
 }

@@ -32,7 +32,8 @@ func pdeflow(ctx context.Context, environment map[string]string, args ...string)
 		stdout bytes.Buffer
 		stderr logBuffer // the log and the progress of services share it
 	)
-	code := run(ctx, append([]string{"pdeflow"}, args...), &stdout, &stderr, func(name string) string { return environment[name] })
+	code := run(ctx, append([]string{"pdeflow"}, args...), &stdout, &stderr,
+		func(name string) string { return environment[name] })
 	return said{args, code, stdout.String(), stderr.String()}
 }
 
@@ -40,7 +41,8 @@ func pdeflow(ctx context.Context, environment map[string]string, args ...string)
 func (s *stand) environment() map[string]string {
 	s.t.Helper()
 	return map[string]string{
-		"PDEFLOW_SERVER": strings.TrimSuffix(s.url, "/api/v1"), "PDEFLOW_TOKEN": s.token, "DATABASE_URL": schematest.URL(s.t), "NATS_URL": s.nats.URL(),
+		"PDEFLOW_SERVER": strings.TrimSuffix(s.url, "/api/v1"), "PDEFLOW_TOKEN": s.token,
+		"DATABASE_URL": schematest.URL(s.t), "NATS_URL": s.nats.URL(),
 	}
 }
 
@@ -50,7 +52,8 @@ func (s *stand) pdeflow(args ...string) said {
 	return pdeflow(s.t.Context(), s.environment(), args...)
 }
 
-// ends checks the exit code, and that standard error, or standard output where the program is content, holds each of the texts.
+// ends checks the exit code, and that standard error, or standard output where the program is content, holds each of
+// the texts.
 func (s said) ends(t *testing.T, code int, texts ...string) said {
 	t.Helper()
 	where := s.stderr
@@ -90,8 +93,8 @@ var (
 	someHash  = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
 )
 
-// transcript is a session with the program as a golden file holds it: what was typed, what was said, and the exit code, with numbers in
-// place of ids, in the order in which they come up, and nothing that is another on each run.
+// transcript is a session with the program as a golden file holds it: what was typed, what was said, and the exit code,
+// with numbers in place of ids, in the order in which they come up, and nothing that is another on each run.
 func transcript(replies ...said) string {
 	var text strings.Builder
 	for _, s := range replies {

@@ -28,7 +28,8 @@ const (
 	maxAnswer = 64 << 20
 )
 
-// The flags by which commands find the API, or the servers, of a running pdeflow, and others that several commands have.
+// The flags by which commands find the API, or the servers, of a running pdeflow, and others that several commands
+// have.
 const (
 	flagServer   = "server"
 	flagToken    = "token"
@@ -44,21 +45,25 @@ const (
 func (a *app) clientFlags() []cli.Flag {
 	return []cli.Flag{
 		&typedFlag{StringFlag: &cli.StringFlag{
-			Name: flagServer, Usage: "`URL` of the API (default: of the context, or the pdeflow that runs on this machine, else " + defaultServer + ")",
+			Name: flagServer, Usage: "`URL` of the API (default: of the context, or the pdeflow that runs on this " +
+				"machine, else " + defaultServer + ")",
 			Sources: a.env("PDEFLOW_SERVER"),
 		}},
 		&typedFlag{StringFlag: &cli.StringFlag{
-			Name: flagToken, Usage: "bearer `TOKEN` (default: of the context, or the pdeflow that runs on this machine)", Sources: a.env("PDEFLOW_TOKEN"),
+			Name:    flagToken,
+			Usage:   "bearer `TOKEN` (default: of the context, or the pdeflow that runs on this machine)",
+			Sources: a.env("PDEFLOW_TOKEN"),
 		}},
 		&typedFlag{StringFlag: &cli.StringFlag{
-			Name: flagContext, Usage: "use the server and token of this context, `NAME` (see pdeflow context)", Sources: a.env("PDEFLOW_CONTEXT"),
+			Name: flagContext, Usage: "use the server and token of this context, `NAME` (see pdeflow context)",
+			Sources: a.env("PDEFLOW_CONTEXT"),
 		}},
 		findFlag(),
 	}
 }
 
-// findFlag names the directory of a running pdeflow. It has no source in the environment, because what is typed and what the environment
-// says are looked for in different ways: the default directory is only the first of two places.
+// findFlag names the directory of a running pdeflow. It has no source in the environment, because what is typed and
+// what the environment says are looked for in different ways: the default directory is only the first of two places.
 func findFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name: flagDataDir, TakesFile: true,
@@ -72,7 +77,8 @@ func jsonFlag() cli.Flag { return &cli.BoolFlag{Name: flagJSON, Usage: "print JS
 // client speaks to the API of one server.
 type client struct {
 	server, token string
-	// origin names what the server was found by, and flags repeats the flags that it was found by in an advised command.
+	// origin names what the server was found by, and flags repeats the flags that it was found by in an advised
+	// command.
 	origin, flags string
 	// guessed reports that the server is the default one, because none was named or found.
 	guessed bool
@@ -91,11 +97,13 @@ type connection struct {
 	serverTyped, tokenTyped, contextTyped bool
 }
 
-// client returns the client that the command's flags, the environment, the contexts and the running pdeflow of this machine add up to.
+// client returns the client that the command's flags, the environment, the contexts and the running pdeflow of this
+// machine add up to.
 func (a *app) client(cmd *cli.Command) (*client, error) {
 	c, err := a.connect(connection{
-		server: cmd.String(flagServer), serverTyped: typed(cmd, flagServer), token: cmd.String(flagToken), tokenTyped: typed(cmd, flagToken),
-		context: cmd.String(flagContext), contextTyped: typed(cmd, flagContext), dir: cmd.String(flagDataDir),
+		server: cmd.String(flagServer), serverTyped: typed(cmd, flagServer), token: cmd.String(flagToken),
+		tokenTyped: typed(cmd, flagToken),
+		context:    cmd.String(flagContext), contextTyped: typed(cmd, flagContext), dir: cmd.String(flagDataDir),
 	})
 	if err == nil && !cmd.Bool(flagJSON) && isTerminal(a.stderr) {
 		fmt.Fprintf(a.stderr, "using %s%s\n", c.server, c.origin)
@@ -103,8 +111,9 @@ func (a *app) client(cmd *cli.Command) (*client, error) {
 	return c, err
 }
 
-// connect finds the server of a connection. What is typed comes before what the environment names: beside a directory or a context that
-// is typed, the environment's server is not called, and its token not sent. The token of a local pdeflow is sent to no other server.
+// connect finds the server of a connection. What is typed comes before what the environment names: beside a directory
+// or a context that is typed, the environment's server is not called, and its token not sent. The token of a local
+// pdeflow is sent to no other server.
 func (a *app) connect(at connection) (*client, error) {
 	if at.server != "" && !isHTTP(at.server) {
 		return nil, usagef("--server (PDEFLOW_SERVER) is a URL such as %s", defaultServer)
@@ -139,8 +148,8 @@ func (a *app) connect(at connection) (*client, error) {
 	return c, nil
 }
 
-// contextOf takes the server and the token of the connection from its context, or from the chosen one. The chosen context is a default,
-// and yields to a data directory that the environment names.
+// contextOf takes the server and the token of the connection from its context, or from the chosen one. The chosen
+// context is a default, and yields to a data directory that the environment names.
 func (a *app) contextOf(at connection) (_ connection, origin string, err error) {
 	file, err := readContexts(a.getenv)
 	if err != nil {
@@ -178,13 +187,14 @@ func (at connection) flags() string {
 	return text
 }
 
-// nothingRuns is the error of a directory that was typed and that nothing runs on. Nothing else is looked for then: whoever types a
-// directory does not mean what the environment names.
+// nothingRuns is the error of a directory that was typed and that nothing runs on. Nothing else is looked for then:
+// whoever types a directory does not mean what the environment names.
 func nothingRuns(err error, dir, other string) error {
 	if !errors.Is(err, datadir.ErrNotRunning) {
 		return err
 	}
-	return usagef("%w; pdeflow serve --data-dir %s starts one, or leave --data-dir out and name %s", err, shellWord(dir), other)
+	return usagef("%w; pdeflow serve --data-dir %s starts one, or leave --data-dir out and name %s", err,
+		shellWord(dir), other)
 }
 
 func isHTTP(server string) bool {
@@ -212,7 +222,8 @@ type answer struct {
 	body   []byte
 }
 
-// do makes the request. The error of a request that was refused is a [*refusal], of a server that does not answer an [*unreachableError].
+// do makes the request. The error of a request that was refused is a [*refusal], of a server that does not answer an
+// [*unreachableError].
 func (c *client) do(ctx context.Context, r request) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout+r.patience)
 	defer cancel()
@@ -257,7 +268,8 @@ func (c *client) call(ctx context.Context, r request, into any) (answer, error) 
 		return got, err
 	}
 	if err := json.Unmarshal(got.body, into); err != nil {
-		return got, fmt.Errorf("%s does not answer as a pdeflow does; is --server (PDEFLOW_SERVER) right? (%w)", c.server, err)
+		return got,
+			fmt.Errorf("%s does not answer as a pdeflow does; is --server (PDEFLOW_SERVER) right? (%w)", c.server, err)
 	}
 	return got, nil
 }
@@ -268,7 +280,8 @@ func jsonBody(method, path string, body any) (request, error) {
 	if err != nil {
 		return request{}, fmt.Errorf("body of the request: %w", err)
 	}
-	return request{method: method, path: path, body: text, header: http.Header{"Content-Type": {"application/json"}}}, nil
+	return request{method: method, path: path, body: text, header: http.Header{"Content-Type": {"application/json"}}},
+		nil
 }
 
 // unreachableError says that the server did not answer.

@@ -43,7 +43,9 @@ func runningOn(t *testing.T, server, token, database string) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	published, err := datadir.Publish(dir, datadir.Run{HTTP: server, NATS: "nats://local", Database: database, TokenFile: path})
+	published, err := datadir.Publish(dir, datadir.Run{
+		HTTP: server, NATS: "nats://local", Database: database, TokenFile: path,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,29 +79,49 @@ func TestAServerIsFoundByItsRunFileAndTypedWordsComeFirst(t *testing.T) {
 		environment map[string]string
 		local, away []string
 	}{
-		"the directory that is typed":      {args: []string{"--data-dir", dir}, local: []string{"Bearer local"}},
-		"the directory of the environment": {environment: map[string]string{"PDEFLOW_DATA_DIR": dir}, local: []string{"Bearer local"}},
-		"the server that is typed":         {args: []string{"--server", there, "--data-dir", dir}, away: []string{""}},
-		"the server of the environment":    {environment: map[string]string{"PDEFLOW_SERVER": there, "PDEFLOW_DATA_DIR": dir}, away: []string{""}},
-		"typed before the environment":     {args: []string{"--data-dir", dir}, environment: map[string]string{"PDEFLOW_SERVER": there}, local: []string{"Bearer local"}},
-		"the same server, named":           {args: []string{"--server", here + "/", "--data-dir", dir}, local: []string{"Bearer local"}},
-		"a token that is typed":            {args: []string{"--data-dir", dir, "--token", "mine"}, local: []string{"Bearer mine"}},
-		"a token of the environment":       {args: []string{"--server", there}, environment: map[string]string{"PDEFLOW_TOKEN": "mine"}, away: []string{"Bearer mine"}},
+		"the directory that is typed": {args: []string{"--data-dir", dir}, local: []string{"Bearer local"}},
+		"the directory of the environment": {
+			environment: map[string]string{"PDEFLOW_DATA_DIR": dir}, local: []string{"Bearer local"},
+		},
+		"the server that is typed": {args: []string{"--server", there, "--data-dir", dir}, away: []string{""}},
+		"the server of the environment": {
+			environment: map[string]string{"PDEFLOW_SERVER": there, "PDEFLOW_DATA_DIR": dir}, away: []string{""},
+		},
+		"typed before the environment": {
+			args: []string{"--data-dir", dir}, environment: map[string]string{"PDEFLOW_SERVER": there},
+			local: []string{"Bearer local"},
+		},
+		"the same server, named": {
+			args: []string{"--server", here + "/", "--data-dir", dir}, local: []string{"Bearer local"},
+		},
+		"a token that is typed": {
+			args: []string{"--data-dir", dir, "--token", "mine"}, local: []string{"Bearer mine"},
+		},
+		"a token of the environment": {
+			args: []string{"--server", there}, environment: map[string]string{"PDEFLOW_TOKEN": "mine"},
+			away: []string{"Bearer mine"},
+		},
 		"typed before the environment's token": {
-			args: []string{"--data-dir", dir}, environment: map[string]string{"PDEFLOW_SERVER": there, "PDEFLOW_TOKEN": "theirs"}, local: []string{"Bearer local"},
+			args: []string{"--data-dir", dir}, environment: map[string]string{
+				"PDEFLOW_SERVER": there, "PDEFLOW_TOKEN": "theirs",
+			}, local: []string{"Bearer local"},
 		},
 		"a token typed beside a directory": {
-			args: []string{"--data-dir", dir, "--token", "mine"}, environment: map[string]string{"PDEFLOW_TOKEN": "theirs"}, local: []string{"Bearer mine"},
+			args:        []string{"--data-dir", dir, "--token", "mine"},
+			environment: map[string]string{"PDEFLOW_TOKEN": "theirs"}, local: []string{"Bearer mine"},
 		},
 		"a token typed that the environment has as well": {
-			args: []string{"--data-dir", dir, "--token", "mine"}, environment: map[string]string{"PDEFLOW_TOKEN": "mine"}, local: []string{"Bearer mine"},
+			args:        []string{"--data-dir", dir, "--token", "mine"},
+			environment: map[string]string{"PDEFLOW_TOKEN": "mine"}, local: []string{"Bearer mine"},
 		},
 		"a server typed that the environment has as well": {
-			args: []string{"--data-dir", dir, "--server", there}, environment: map[string]string{"PDEFLOW_SERVER": there, "PDEFLOW_TOKEN": "theirs"},
-			away: []string{"Bearer theirs"},
+			args:        []string{"--data-dir", dir, "--server", there},
+			environment: map[string]string{"PDEFLOW_SERVER": there, "PDEFLOW_TOKEN": "theirs"},
+			away:        []string{"Bearer theirs"},
 		},
 		"flags before, of which the environment has one as well": {
-			args: []string{"--data-dir", dir, "--token", "mine"}, environment: map[string]string{"PDEFLOW_TOKEN": "mine"}, local: []string{"Bearer mine"},
+			args:        []string{"--data-dir", dir, "--token", "mine"},
+			environment: map[string]string{"PDEFLOW_TOKEN": "mine"}, local: []string{"Bearer mine"},
 		},
 		"flags before the name of the subcommand": {args: []string{"--data-dir", dir}, local: []string{"Bearer local"}},
 	}
@@ -113,7 +135,8 @@ func TestAServerIsFoundByItsRunFileAndTypedWordsComeFirst(t *testing.T) {
 		if got.code != exitDone {
 			t.Errorf("%s: exit %d: %s", name, got.code, got.stderr)
 		}
-		if strings.Join(*hereTokens, "|") != strings.Join(tt.local, "|") || strings.Join(*thereTokens, "|") != strings.Join(tt.away, "|") {
+		if strings.Join(*hereTokens, "|") != strings.Join(tt.local, "|") ||
+			strings.Join(*thereTokens, "|") != strings.Join(tt.away, "|") {
 			t.Errorf("%s: the local server was shown %q and the other one %q", name, *hereTokens, *thereTokens)
 		}
 	}
@@ -125,25 +148,31 @@ func TestAServerThatIsNotThereIsNamedWithWhatToDo(t *testing.T) {
 	pdeflow(t.Context(), nil, "jobs", "list", "--server", where).
 		ends(t, exitFailed, "no server listens at "+where, "pdeflow serve", "--server (PDEFLOW_SERVER)")
 	began := time.Now()
-	pdeflow(t.Context(), nil, "jobs", "watch", "x", "--server", where).ends(t, exitFailed, "no server listens at "+where)
+	pdeflow(t.Context(), nil, "jobs", "watch", "x", "--server", where).ends(t, exitFailed,
+		"no server listens at "+where)
 	if took := time.Since(began); took > patience/2 {
 		t.Errorf("a server that has never answered was waited for, for %v", took)
 	}
-	pdeflow(t.Context(), nil, "jobs", "list", "--server", "http://no-such-host.invalid").ends(t, exitFailed, "http://no-such-host.invalid does not answer")
+	pdeflow(t.Context(), nil, "jobs", "list", "--server", "http://no-such-host.invalid").ends(t, exitFailed,
+		"http://no-such-host.invalid does not answer")
 }
 
 func TestATypedDirectoryWhereNothingRunsIsWrongUsageWhateverTheEnvironmentNames(t *testing.T) {
 	t.Parallel()
 	production, tokens := remembering(t)
 	empty := t.TempDir()
-	environment := map[string]string{"PDEFLOW_SERVER": production, "PDEFLOW_TOKEN": "theirs", "DATABASE_URL": "postgres://nobody@127.0.0.1:1/production"}
+	environment := map[string]string{
+		"PDEFLOW_SERVER": production, "PDEFLOW_TOKEN": "theirs",
+		"DATABASE_URL": "postgres://nobody@127.0.0.1:1/production",
+	}
 	for _, command := range []string{
 		"jobs list", "jobs cancel x", "regenerate --cycle c --report r", "mappings list --cycle c --report r",
 		"migrate", "migrate status", "check", "rebuild", "audit list", "audit tail", "audit verify",
 	} {
 		for _, environment := range []map[string]string{nil, environment} {
 			pdeflow(t.Context(), environment, append(strings.Fields(command), "--data-dir", empty)...).
-				ends(t, exitUsage, "no pdeflow is running on data directory "+empty, "pdeflow serve --data-dir "+empty+" starts one", "leave --data-dir out")
+				ends(t, exitUsage, "no pdeflow is running on data directory "+empty,
+					"pdeflow serve --data-dir "+empty+" starts one", "leave --data-dir out")
 		}
 	}
 	if len(*tokens) > 0 {
@@ -153,12 +182,16 @@ func TestATypedDirectoryWhereNothingRunsIsWrongUsageWhateverTheEnvironmentNames(
 
 func TestSomethingElseThanAPdeflowIsRecognised(t *testing.T) {
 	t.Parallel()
-	for body, code := range map[string]int{"<html>not here</html>": http.StatusNotFound, "<html>welcome</html>": http.StatusOK, `{"title":"no"}`: http.StatusForbidden} {
+	for body, code := range map[string]int{
+		"<html>not here</html>": http.StatusNotFound, "<html>welcome</html>": http.StatusOK,
+		`{"title":"no"}`: http.StatusForbidden,
+	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(code)
 			_, _ = w.Write([]byte(body))
 		}))
-		got := pdeflow(t.Context(), nil, "jobs", "list", "--json", "--server", server.URL).ends(t, exitFailed, server.URL, "as a pdeflow does", "--server")
+		got := pdeflow(t.Context(), nil, "jobs", "list", "--json", "--server", server.URL).ends(t, exitFailed,
+			server.URL, "as a pdeflow does", "--server")
 		if strings.Contains(got.stdout+got.stderr, "html") {
 			t.Errorf("a page is printed: %s", got.stdout+got.stderr)
 		}
@@ -189,7 +222,8 @@ func TestAProblemIsToldInSentencesOrAsItCame(t *testing.T) {
 		s.pdeflow("regenerate", "--cycle", "none", "--report", "none"),
 		s.pdeflow(append(regenerate, "--classifier", "llm")...),
 		s.pdeflow(append(regenerate, "--mapping-id", "x,y", "--mapping-id", ids[0])...),
-		s.pdeflow("mappings", "list", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "--min-confidence", "9", "--max-confidence", "3"),
+		s.pdeflow("mappings", "list", "--cycle", schematest.CycleID, "--report", schematest.ReportID,
+			"--min-confidence", "9", "--max-confidence", "3"),
 		s.pdeflow("mappings", "show", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "none"),
 		s.pdeflow("jobs", "watch", "no-such-job"),
 		s.pdeflow("jobs", "status", "no-such-job", "--json"),
@@ -209,20 +243,26 @@ func TestADatabaseIsFoundAsTheServerIs(t *testing.T) {
 		args        []string
 		environment map[string]string
 	}{
-		"typed":                         {args: []string{"--database-url", database}, environment: map[string]string{"DATABASE_URL": wrong}},
-		"of the environment":            {environment: map[string]string{"DATABASE_URL": database}},
-		"of the directory":              {args: []string{"--data-dir", dir}},
-		"of the environment's":          {environment: map[string]string{"PDEFLOW_DATA_DIR": dir}},
-		"typed before the environment":  {args: []string{"--data-dir", dir}, environment: map[string]string{"DATABASE_URL": wrong}},
+		"typed": {
+			args: []string{"--database-url", database}, environment: map[string]string{"DATABASE_URL": wrong},
+		},
+		"of the environment":   {environment: map[string]string{"DATABASE_URL": database}},
+		"of the directory":     {args: []string{"--data-dir", dir}},
+		"of the environment's": {environment: map[string]string{"PDEFLOW_DATA_DIR": dir}},
+		"typed before the environment": {
+			args: []string{"--data-dir", dir}, environment: map[string]string{"DATABASE_URL": wrong},
+		},
 		"typed, and a directory beside": {args: []string{"--database-url", database, "--data-dir", t.TempDir()}},
 	} {
-		if got := pdeflow(t.Context(), tt.environment, append([]string{"migrate", "status"}, tt.args...)...); got.code != exitDone {
+		if got := pdeflow(t.Context(), tt.environment,
+			append([]string{"migrate", "status"}, tt.args...)...); got.code != exitDone {
 			t.Errorf("%s: exit %d: %s", name, got.code, got.stderr)
 		}
 	}
 	pdeflow(t.Context(), nil, "check", "--database-url", wrong).ends(t, exitFailed, "database none on 127.0.0.1:1")
 	secret := "postgres://u:hunter2@host:notaport/d"
-	got := pdeflow(t.Context(), map[string]string{"DATABASE_URL": secret}, "check").ends(t, exitUsage, "database URL", "--database-url (DATABASE_URL)")
+	got := pdeflow(t.Context(), map[string]string{"DATABASE_URL": secret}, "check").ends(t, exitUsage, "database URL",
+		"--database-url (DATABASE_URL)")
 	if strings.Contains(got.stderr, "hunter2") {
 		t.Errorf("the password is said: %s", got.stderr)
 	}
@@ -233,30 +273,60 @@ func TestNATSIsThatOfTheDatabaseOrTheOneThatIsTyped(t *testing.T) {
 	dir := runningOn(t, nobody(t), "t", "postgres:///local")
 	const theirs, mine = "nats://theirs", "nats://mine"
 	creds, other := file(t, "theirs.creds", ""), file(t, "mine.creds", "")
-	environment := map[string]string{"DATABASE_URL": "postgres:///theirs", "NATS_URL": theirs, "NATS_CREDS": creds, "NATS_DOMAIN": "hub"}
+	environment := map[string]string{
+		"DATABASE_URL": "postgres:///theirs", "NATS_URL": theirs, "NATS_CREDS": creds, "NATS_DOMAIN": "hub",
+	}
 	for name, tt := range map[string]struct {
 		args        []string
 		environment map[string]string
 		want        located
 	}{
-		"of the environment":           {nil, environment, located{"postgres:///theirs", natsServer{url: theirs, credentials: creds, domain: "hub"}}},
-		"of the directory":             {[]string{"--data-dir", dir}, environment, located{database: "postgres:///local", nats: natsServer{url: "nats://local"}}},
-		"of nobody, beside a database": {[]string{"--database-url", "postgres:///mine"}, environment, located{database: "postgres:///mine"}},
-		"typed beside a database": {
-			[]string{"--database-url", "postgres:///mine", "--nats-url", mine}, environment, located{database: "postgres:///mine", nats: natsServer{url: mine}},
+		"of the environment": {
+			nil, environment, located{"postgres:///theirs", natsServer{url: theirs, credentials: creds, domain: "hub"}},
 		},
-		"typed beside the environment's database": {[]string{"--nats-url", mine}, environment, located{database: "postgres:///theirs", nats: natsServer{url: mine}}},
+		"of the directory": {
+			[]string{"--data-dir", dir},
+			environment,
+			located{database: "postgres:///local", nats: natsServer{url: "nats://local"}},
+		},
+		"of nobody, beside a database": {
+			[]string{"--database-url", "postgres:///mine"}, environment, located{database: "postgres:///mine"},
+		},
+		"typed beside a database": {
+			[]string{"--database-url", "postgres:///mine", "--nats-url", mine},
+			environment,
+			located{database: "postgres:///mine", nats: natsServer{url: mine}},
+		},
+		"typed beside the environment's database": {
+			[]string{"--nats-url", mine},
+			environment,
+			located{database: "postgres:///theirs", nats: natsServer{url: mine}},
+		},
 		"typed, and the environment's as well": {
-			[]string{"--database-url", "postgres:///theirs", "--nats-url", theirs}, environment, located{database: "postgres:///theirs", nats: natsServer{url: theirs}},
+			[]string{"--database-url", "postgres:///theirs", "--nats-url", theirs},
+			environment,
+			located{database: "postgres:///theirs", nats: natsServer{url: theirs}},
 		},
 		"typed with its credentials": {
-			[]string{"--nats-url", mine, "--nats-creds", other}, environment, located{"postgres:///theirs", natsServer{url: mine, credentials: other}},
+			[]string{"--nats-url", mine, "--nats-creds", other},
+			environment,
+			located{"postgres:///theirs", natsServer{url: mine, credentials: other}},
 		},
-		"of the environment, with credentials that are typed": {[]string{"--nats-creds", other}, environment, located{"postgres:///theirs", natsServer{url: theirs, credentials: other, domain: "hub"}}},
-		"typed beside a directory":                            {[]string{"--data-dir", dir, "--nats-url", mine}, environment, located{database: "postgres:///local", nats: natsServer{url: mine}}},
+		"of the environment, with credentials that are typed": {
+			[]string{"--nats-creds", other},
+			environment,
+			located{"postgres:///theirs", natsServer{url: theirs, credentials: other, domain: "hub"}},
+		},
+		"typed beside a directory": {
+			[]string{"--data-dir", dir, "--nats-url", mine},
+			environment,
+			located{database: "postgres:///local", nats: natsServer{url: mine}},
+		},
 	} {
 		var at located
-		a := &app{stdout: io.Discard, stderr: io.Discard, getenv: func(name string) string { return tt.environment[name] }}
+		a := &app{
+			stdout: io.Discard, stderr: io.Discard, getenv: func(name string) string { return tt.environment[name] },
+		}
 		command := a.checkCommand()
 		command.Action = func(_ context.Context, cmd *cli.Command) (err error) {
 			at, err = a.locate(cmd)
@@ -280,12 +350,20 @@ func TestATokenIsSignedWithTheSecretOfTheServer(t *testing.T) {
 		environment map[string]string
 		args        []string
 	}{
-		"that is named":               {string(testSecret), map[string]string{"PDEFLOW_AUTH_SECRET": string(testSecret)}, []string{"--data-dir", dir}},
-		"of the directory":            {secret, nil, []string{"--data-dir", dir}},
-		"of the one that runs":        {secret, map[string]string{"PDEFLOW_DATA_DIR": dir}, nil},
-		"of the directory by default": {secret, map[string]string{"XDG_DATA_HOME": filepath.Dir(dir), "PDEFLOW_DATA_DIR": dir}, nil},
+		"that is named": {
+			string(testSecret),
+			map[string]string{"PDEFLOW_AUTH_SECRET": string(testSecret)},
+			[]string{"--data-dir", dir},
+		},
+		"of the directory":     {secret, nil, []string{"--data-dir", dir}},
+		"of the one that runs": {secret, map[string]string{"PDEFLOW_DATA_DIR": dir}, nil},
+		"of the directory by default": {
+			secret, map[string]string{"XDG_DATA_HOME": filepath.Dir(dir), "PDEFLOW_DATA_DIR": dir}, nil,
+		},
 	} {
-		got := pdeflow(t.Context(), tt.environment, append([]string{"token", "--user", "tina", "--role", "tester", "--ttl", "1h"}, tt.args...)...).ends(t, exitDone)
+		got := pdeflow(t.Context(), tt.environment,
+			append([]string{"token", "--user", "tina", "--role", "tester", "--ttl", "1h"}, tt.args...)...).ends(t,
+			exitDone)
 		verify, err := api.SecretVerifier([]byte(tt.secret))
 		if err != nil {
 			t.Fatal(err)

@@ -54,7 +54,8 @@ func (a *app) completionCommand() *cli.Command {
 		})
 	}
 	return group(&cli.Command{
-		Name: "completion", Usage: "prints a script that completes commands, flags, ids and files in bash, zsh, fish or pwsh",
+		Name: "completion", Usage: "prints a script that completes commands, flags, ids and files in bash, zsh, " +
+			"fish or pwsh",
 		Description: "Ids, cycles and reports come from the running server.\n\n" +
 			"source <(pdeflow completion bash)\n" +
 			"source <(pdeflow completion zsh)\n" +
@@ -67,7 +68,8 @@ func (a *app) completionCommand() *cli.Command {
 // completeCommand prints the candidates for the last of its arguments.
 func (a *app) completeCommand() *cli.Command {
 	return &cli.Command{
-		Name: "__complete", Usage: "prints what completes a command line", Hidden: true, SkipFlagParsing: true, HideHelp: true,
+		Name: "__complete", Usage: "prints what completes a command line", Hidden: true, SkipFlagParsing: true,
+		HideHelp: true,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			line := readLine(cmd.Root(), cmd.Args().Slice())
 			for _, c := range a.candidates(ctx, line) {
@@ -100,7 +102,8 @@ type commandLine struct {
 	flag    cli.Flag
 }
 
-// readLine reads the words after the program's name. It takes what it does not know for arguments: the line is not complete yet.
+// readLine reads the words after the program's name. It takes what it does not know for arguments: the line is not
+// complete yet.
 func readLine(root *cli.Command, words []string) commandLine {
 	line := commandLine{lineage: []*cli.Command{root}, flags: map[string]string{}}
 	words = joinAssignments(words)
@@ -129,7 +132,8 @@ func readLine(root *cli.Command, words []string) commandLine {
 			line.args = append(line.args, word)
 		}
 	}
-	if name, value, assigned := strings.Cut(strings.TrimLeft(line.current, "-"), "="); assigned && strings.HasPrefix(line.current, "-") {
+	if name, value, assigned := strings.Cut(strings.TrimLeft(line.current, "-"), "="); assigned &&
+		strings.HasPrefix(line.current, "-") {
 		if flag := line.find(name); flag != nil {
 			valueOf, line.current = flag, value
 		}
@@ -270,12 +274,14 @@ func (a *app) idCandidates(ctx context.Context, line commandLine, kind string) [
 	switch kind {
 	case "job":
 		if name := line.command().Name; name == "cancel" || name == "pause" {
-			found, _ = (idKind{path: "/jobs/active", describe: describeJob}).find(ctx, c, url.Values{}, completionCandidates)
+			found, _ = (idKind{path: "/jobs/active", describe: describeJob}).find(ctx, c, url.Values{},
+				completionCandidates)
 			return found
 		}
 		found, _ = (idKind{path: "/jobs", describe: describeJob}).find(ctx, c, query, completionCandidates)
 	case "mapping", "mapping-id":
-		found, _ = (idKind{path: mappingsPath(cycle, report, ""), describe: describeMapping}).find(ctx, c, query, completionCandidates)
+		found, _ = (idKind{path: mappingsPath(cycle, report, ""), describe: describeMapping}).find(ctx, c, query,
+			completionCandidates)
 	case "cycle", "report":
 		return c.reportCandidates(ctx, kind, cycle)
 	default:

@@ -45,7 +45,8 @@ func TestCommandsFlagsChoicesAndFilesAreCompleted(t *testing.T) {
 		}
 	}
 	for _, typed := range [][]string{{"-"}, {"import", "-"}, {"jobs", "list", "-"}, {"mappings", ""}, {""}} {
-		if all := strings.Join(completed(t, nil, typed...), "\n"); strings.Contains(all, "`") || strings.Contains(all, "__complete") {
+		if all := strings.Join(completed(t, nil, typed...), "\n"); strings.Contains(all, "`") ||
+			strings.Contains(all, "__complete") {
 			t.Errorf("%q is completed by:\n%s", typed, all)
 		}
 	}
@@ -62,12 +63,15 @@ func TestBashCompletesWithTheScript(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "pdeflow")
-	if err := os.WriteFile(program, []byte("#!/bin/sh\n"+asProgram+"=1 exec "+shellWord(os.Args[0])+" \"$@\"\n"), 0o700); err != nil {
+	if err := os.WriteFile(program, []byte("#!/bin/sh\n"+asProgram+"=1 exec "+shellWord(os.Args[0])+" \"$@\"\n"),
+		0o700); err != nil {
 		t.Fatal(err)
 	}
 	script := pdeflow(t.Context(), nil, "completion", "bash").ends(t, exitDone).stdout
-	script += "\nCOMP_WORDS=(" + program + ` jobs list --status can); COMP_CWORD=4; _pdeflow; printf '%s\n' "${COMPREPLY[@]}"` + "\n"
-	script += "COMP_WORDS=(" + program + ` mappings show --cycle ''); COMP_CWORD=4; _pdeflow; printf '<%s>\n' "${COMPREPLY[@]}"` + "\n"
+	script += "\nCOMP_WORDS=(" + program +
+		` jobs list --status can); COMP_CWORD=4; _pdeflow; printf '%s\n' "${COMPREPLY[@]}"` + "\n"
+	script += "COMP_WORDS=(" + program +
+		` mappings show --cycle ''); COMP_CWORD=4; _pdeflow; printf '<%s>\n' "${COMPREPLY[@]}"` + "\n"
 	cmd := exec.CommandContext(t.Context(), "bash", "--norc", "-c", script)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	out, err := cmd.CombinedOutput()

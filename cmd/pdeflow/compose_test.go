@@ -28,7 +28,8 @@ func composeSecrets() types.Mapping {
 	return env
 }
 
-// loadCompose reads docker-compose.yml as docker compose does, with every profile, and with these variables and no others.
+// loadCompose reads docker-compose.yml as docker compose does, with every profile, and with these variables and no
+// others.
 func loadCompose(t *testing.T, env types.Mapping) (*types.Project, error) {
 	t.Helper()
 	root, err := filepath.Abs(repository)
@@ -98,7 +99,8 @@ func TestComposeRunsEachServiceOnceAsItsOwnUser(t *testing.T) {
 			continue
 		}
 		ran = append(ran, name)
-		if i := slices.Index(service.Command, "--services"); i < 0 || i+1 >= len(service.Command) || service.Command[i+1] != name {
+		if i := slices.Index(service.Command, "--services"); i < 0 || i+1 >= len(service.Command) ||
+			service.Command[i+1] != name {
 			t.Errorf("container %s runs %v, want exactly its own service", name, service.Command)
 		}
 		checkNATSUser(t, service, name)
@@ -143,7 +145,8 @@ func TestComposeGivesCommandLinesThatPdeflowUnderstands(t *testing.T) {
 	t.Parallel()
 	understood := regexp.MustCompile(`^(serve( --(services|listen|health-listen) [a-z0-9.:]+)+|migrate up|check)$`)
 	for name, container := range mustLoadCompose(t).Services {
-		if line := strings.Join(container.Command, " "); container.Image == programImage && !understood.MatchString(line) {
+		if line := strings.Join(container.Command, " "); container.Image == programImage &&
+			!understood.MatchString(line) {
 			t.Errorf("%s runs pdeflow %s", name, line)
 		}
 		if len(container.Entrypoint) > 0 {
@@ -187,12 +190,14 @@ func TestComposeBuildsTheImageOnceBeforeAnyServiceUsesIt(t *testing.T) {
 		if container.Build != nil {
 			builders++
 			if name != "migrate" || container.PullPolicy != types.PullPolicyBuild {
-				t.Errorf("%s builds the image with pull policy %q; want migrate to build it, always", name, container.PullPolicy)
+				t.Errorf("%s builds the image with pull policy %q; want migrate to build it, always", name,
+					container.PullPolicy)
 			}
 			continue
 		}
 		if container.PullPolicy != types.PullPolicyNever {
-			t.Errorf("%s has pull policy %q: it would look for %s in a registry", name, container.PullPolicy, programImage)
+			t.Errorf("%s has pull policy %q: it would look for %s in a registry", name, container.PullPolicy,
+				programImage)
 		}
 		if _, waits := container.DependsOn["migrate"]; !waits {
 			t.Errorf("%s does not wait for migrate, which builds its image", name)
@@ -295,7 +300,8 @@ func TestComposeStartsNATSWithTheRepositorysConfiguration(t *testing.T) {
 		t.Fatalf("nats-server refuses %v: %v", args, err)
 	}
 	if opts.Host != "0.0.0.0" || opts.HTTPHost != "127.0.0.1" {
-		t.Errorf("clients at %s, monitoring at %s; want clients from the other containers, monitoring from its own", opts.Host, opts.HTTPHost)
+		t.Errorf("clients at %s, monitoring at %s; want clients from the other containers, monitoring from its own",
+			opts.Host, opts.HTTPHost)
 	}
 	if want := "nats:" + moduleVersion(t, "github.com/nats-io/nats-server/v2") + "-alpine"; container.Image != want {
 		t.Errorf("image %s, want %s: the version that the tests embed", container.Image, want)
@@ -318,8 +324,8 @@ func TestComposePinsItsImages(t *testing.T) {
 	}
 }
 
-// pinned tells whether an image stays the same when it is pulled again: by digest, or by a version to the patch (the minor one for
-// PostgreSQL, which has two numbers) with the system under it.
+// pinned tells whether an image stays the same when it is pulled again: by digest, or by a version to the patch (the
+// minor one for PostgreSQL, which has two numbers) with the system under it.
 func pinned(image string) bool {
 	return regexp.MustCompile(`@sha256:[0-9a-f]{64}$|:\d+\.\d+(\.\d+)?-alpine[0-9.]*$`).MatchString(image)
 }
@@ -339,14 +345,17 @@ func TestDockerfileBuildsAStaticProgramForAUserThatIsNotRoot(t *testing.T) {
 	if last := froms[1][1]; !strings.Contains(last, "/static-") || !strings.Contains(last, ":nonroot@") {
 		t.Errorf("the program runs in %s, want a static image with a user that is not root", last)
 	}
-	for _, want := range []string{"CGO_ENABLED=0 ", " -trimpath ", "\nARG VERSION=", " -X main.release=${VERSION}\"", " ./cmd/pdeflow\n"} {
+	for _, want := range []string{
+		"CGO_ENABLED=0 ", " -trimpath ", "\nARG VERSION=", " -X main.release=${VERSION}\"", " ./cmd/pdeflow\n",
+	} {
 		if !strings.Contains(dockerfile, want) {
 			t.Errorf("the build has no %q", want)
 		}
 	}
 }
 
-// A directory that .dockerignore does not let through is missing from the image, and only the build of the image would say so.
+// A directory that .dockerignore does not let through is missing from the image, and only the build of the image would
+// say so.
 func TestDockerignoreLetsEveryPackageThroughAndNoSecret(t *testing.T) {
 	t.Parallel()
 	var passes []string

@@ -85,7 +85,9 @@ func (f contextFile) save(getenv func(string) string) error {
 func (f contextFile) find(name string) (namedContext, error) {
 	found, ok := f.Contexts[name]
 	if !ok {
-		return found, usagef("there is no context %s; pdeflow context list shows them, and pdeflow context set creates one", quoted(name))
+		return found,
+			usagef("there is no context %s; pdeflow context list shows them, and pdeflow context set creates one",
+				quoted(name))
 	}
 	return found, nil
 }
@@ -106,12 +108,16 @@ func (a *app) contextCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "context",
 		Usage: "names servers, so that client commands need no --server and --token",
-		Description: "A context is a server and the file that holds a token for it. Client commands use the context of --context, else that of" +
-			" PDEFLOW_CONTEXT, else the one that was chosen with use; --server and --data-dir, and PDEFLOW_SERVER before the chosen one, win.\n\n" +
+		Description: "A context is a server and the file that holds a token for it. Client commands use the context " +
+			"of --context, else that of" +
+			" PDEFLOW_CONTEXT, else the one that was chosen with use; --server and --data-dir, and PDEFLOW_SERVER " +
+			"before the chosen one, win.\n\n" +
 			"pdeflow context set test --server https://pdeflow.test.example --token-file ~/.pdeflow-test-token\n" +
 			"pdeflow context use test\n" +
 			"pdeflow jobs list --context production",
-		Commands: []*cli.Command{a.contextListCommand(), a.contextSetCommand(), a.contextUseCommand(), a.contextRemoveCommand()},
+		Commands: []*cli.Command{
+			a.contextListCommand(), a.contextSetCommand(), a.contextUseCommand(), a.contextRemoveCommand(),
+		},
 	})
 }
 

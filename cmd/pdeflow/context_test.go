@@ -24,7 +24,8 @@ func TestAContextNamesAServerAndItsToken(t *testing.T) {
 	typed(exitDone, "context", "set", "other", "--server", other)
 	typed(exitUsage, "context", "set", "wrong", "--server", "nowhere")
 	typed(exitUsage, "context", "set", "wrong", "--server", test, "--token-file", filepath.Join(home, "none"))
-	typed(exitUsage, "context", "use", "nothing").ends(t, exitUsage, "there is no context “nothing”", "pdeflow context list")
+	typed(exitUsage, "context", "use", "nothing").ends(t, exitUsage, "there is no context “nothing”",
+		"pdeflow context list")
 	typed(exitDone, "context", "use", "test")
 	typed(exitDone, "context", "list").ends(t, exitDone, "test     yes     "+test, "other    no")
 	local := runningOn(t, other, "local", "")
@@ -33,29 +34,41 @@ func TestAContextNamesAServerAndItsToken(t *testing.T) {
 		args        []string
 		test, other string
 	}{
-		"the chosen one":                 {environment: environment(), test: "Bearer of-test"},
-		"the one that is typed":          {environment: environment("PDEFLOW_CONTEXT", "test"), args: []string{"--context", "other"}},
-		"the one of the environment":     {environment: environment("PDEFLOW_CONTEXT", "other")},
-		"a server before the chosen one": {environment: environment("PDEFLOW_SERVER", other, "PDEFLOW_TOKEN", "mine"), other: "Bearer mine"},
-		"a directory before it":          {environment: environment(), args: []string{"--data-dir", local}, other: "Bearer local"},
-		"the environment's directory":    {environment: environment("PDEFLOW_DATA_DIR", local), other: "Bearer local"},
-		"a token that is typed":          {environment: environment(), args: []string{"--token", "mine"}, test: "Bearer mine"},
+		"the chosen one": {environment: environment(), test: "Bearer of-test"},
+		"the one that is typed": {
+			environment: environment("PDEFLOW_CONTEXT", "test"), args: []string{"--context", "other"},
+		},
+		"the one of the environment": {environment: environment("PDEFLOW_CONTEXT", "other")},
+		"a server before the chosen one": {
+			environment: environment("PDEFLOW_SERVER", other, "PDEFLOW_TOKEN", "mine"), other: "Bearer mine",
+		},
+		"a directory before it": {
+			environment: environment(), args: []string{"--data-dir", local}, other: "Bearer local",
+		},
+		"the environment's directory": {environment: environment("PDEFLOW_DATA_DIR", local), other: "Bearer local"},
+		"a token that is typed": {
+			environment: environment(), args: []string{"--token", "mine"}, test: "Bearer mine",
+		},
 		"typed, beside another token": {
-			environment: environment("PDEFLOW_SERVER", other, "PDEFLOW_TOKEN", "theirs"), args: []string{"--context", "test"}, test: "Bearer of-test",
+			environment: environment("PDEFLOW_SERVER", other, "PDEFLOW_TOKEN", "theirs"),
+			args:        []string{"--context", "test"}, test: "Bearer of-test",
 		},
 	} {
 		*testTokens, *otherTokens = nil, nil
 		pdeflow(t.Context(), tt.environment, append([]string{"jobs", "list"}, tt.args...)...).ends(t, exitDone)
-		if got := strings.Join(*testTokens, "|") + " / " + strings.Join(*otherTokens, "|"); got != tt.test+" / "+tt.other {
+		if got := strings.Join(*testTokens, "|") + " / " + strings.Join(*otherTokens, "|"); got != tt.test+" / "+
+			tt.other {
 			t.Errorf("%s: the tokens are %q, want %q", name, got, tt.test+" / "+tt.other)
 		}
 	}
 	typed(exitUsage, "jobs", "list", "--context", "nothing")
 	typed(exitDone, "context", "remove", "test")
-	if info, err := os.Stat(filepath.Join(home, ".config", "pdeflow", "contexts.json")); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(filepath.Join(home, ".config", "pdeflow", "contexts.json")); err != nil ||
+		info.Mode().Perm() != 0o600 {
 		t.Errorf("the contexts are kept as %v (%v)", info, err)
 	}
-	if left := typed(exitDone, "context", "list").stdout; strings.Contains(left, "test ") || strings.Contains(left, "yes") {
+	if left := typed(exitDone, "context", "list").stdout; strings.Contains(left, "test ") ||
+		strings.Contains(left, "yes") {
 		t.Errorf("after the chosen one was removed:\n%s", left)
 	}
 }

@@ -38,8 +38,10 @@ func TestACancelledJobIsRetriedWithWhatWasLost(t *testing.T) {
 	job := s.underWay()
 	s.steer(job, "cancel")
 	cancelled := s.finish(job)
-	if cancelled.Status != schema.Cancelled || cancelled.Cancelled == 0 || cancelled.Succeeded+cancelled.Cancelled != enough {
-		t.Fatalf("the job ended %s with %d succeeded and %d cancelled", cancelled.Status, cancelled.Succeeded, cancelled.Cancelled)
+	if cancelled.Status != schema.Cancelled || cancelled.Cancelled == 0 ||
+		cancelled.Succeeded+cancelled.Cancelled != enough {
+		t.Fatalf("the job ended %s with %d succeeded and %d cancelled", cancelled.Status, cancelled.Succeeded,
+			cancelled.Cancelled)
 	}
 	retry := s.accepted(s.do(http.MethodPost, "/jobs/"+job+"/retry", nil))
 	if again := s.finish(retry); again.Status != schema.Completed || again.Succeeded != cancelled.Cancelled {

@@ -22,8 +22,9 @@ type located struct {
 	nats     natsServer
 }
 
-// locate finds the database that the command's flags, the environment and the running pdeflow of this machine name, and the message server
-// that belongs to it. What is typed comes before what the environment says, and is paired with nothing of it.
+// locate finds the database that the command's flags, the environment and the running pdeflow of this machine name, and
+// the message server that belongs to it. What is typed comes before what the environment says, and is paired with
+// nothing of it.
 func (a *app) locate(cmd *cli.Command) (located, error) {
 	at := located{database: cmd.String(flagDatabase), nats: natsServerOf(cmd)}
 	dir, typedNATS, typedDatabase := cmd.String(flagDataDir), typed(cmd, flagNATS), typed(cmd, flagDatabase)
@@ -40,14 +41,17 @@ func (a *app) locate(cmd *cli.Command) (located, error) {
 		case err != nil && dir != "":
 			return at, nothingRuns(err, dir, "the database with --database-url (DATABASE_URL)")
 		case err != nil:
-			return at, usagef("there is no database: set DATABASE_URL (--database-url), or start pdeflow serve or demo on this machine (%w)", err)
+			return at,
+				usagef("there is no database: set DATABASE_URL (--database-url), or start pdeflow serve or demo on "+
+					"this machine (%w)", err)
 		}
 		at.database, at.nats.url = run.Database, cmp.Or(at.nats.url, run.NATS)
 	}
 	return at, errors.Join(checkDatabase(at.database), at.nats.check())
 }
 
-// withDatabase opens the database of a command and does something with it. It is an error if it lacks the tables of this program.
+// withDatabase opens the database of a command and does something with it. It is an error if it lacks the tables of
+// this program.
 func (a *app) withDatabase(ctx context.Context, cmd *cli.Command, do func(context.Context, *schema.DB) error) error {
 	at, err := a.locate(cmd)
 	if err != nil {
@@ -56,12 +60,16 @@ func (a *app) withDatabase(ctx context.Context, cmd *cli.Command, do func(contex
 	return a.withDatabaseAt(ctx, cmd, at, do)
 }
 
-func (a *app) withDatabaseAt(ctx context.Context, cmd *cli.Command, at located, do func(context.Context, *schema.DB) error) (err error) {
+func (a *app) withDatabaseAt(
+	ctx context.Context, cmd *cli.Command, at located, do func(context.Context, *schema.DB) error,
+) (err error) {
 	log, err := a.logger(cmd)
 	if err != nil {
 		return err
 	}
-	db, err := schema.Open(ctx, at.database, schema.Options{ApplicationName: "pdeflow-" + cmd.Name, MaxConns: 4, LogSQL: sqlLog(cmd, log)})
+	db, err := schema.Open(ctx, at.database, schema.Options{
+		ApplicationName: "pdeflow-" + cmd.Name, MaxConns: 4, LogSQL: sqlLog(cmd, log),
+	})
 	if err != nil {
 		return err
 	}
@@ -71,7 +79,8 @@ func (a *app) withDatabaseAt(ctx context.Context, cmd *cli.Command, at located, 
 		return cmp.Or(db.Writable(ctx), err) // which names the reason
 	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (pg.Code == undefinedTable || pg.Code == undefinedColumn) {
-		return fmt.Errorf("the database does not have the tables of this version; bring it up to date with: pdeflow migrate up (%w)", err)
+		return fmt.Errorf("the database does not have the tables of this version; bring it up to date with: pdeflow "+
+			"migrate up (%w)", err)
 	}
 	return err
 }

@@ -25,16 +25,26 @@ func (a *app) demoCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "demo",
 		Usage: "does a whole job on a sample report, with everything in this process",
-		Description: "Starts a database, a NATS server and all services, imports the sample (" + sample.ReportName + " of a card issuer), runs\n" +
-			"regenerate-all, shows what came of it, and keeps serving. It needs no configuration, and always uses servers of its own: of the\n" +
+		Description: "Starts a database, a NATS server and all services, imports the sample (" + sample.ReportName +
+			" of a card issuer), runs\n" +
+			"regenerate-all, shows what came of it, and keeps serving. It needs no configuration, and always uses " +
+			"servers of its own: of the\n" +
 			"environment it takes the log's settings and which PostgreSQL to run (PDEFLOW_PG_BIN, PDEFLOW_PG_USER).",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "once", Usage: "stop after the job; exit 0 if it completed"},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object on standard output and nothing else there"},
-			&cli.IntFlag{Name: "mappings", Usage: "import a generated report of `N` mappings in place of the sample", HideDefault: true},
-			&cli.StringFlag{Name: "listen", Usage: "address of the API (default: " + defaultListen + ", or the next free port)"},
+			&cli.IntFlag{
+				Name: "mappings", Usage: "import a generated report of `N` mappings in place of the sample",
+				HideDefault: true,
+			},
+			&cli.StringFlag{
+				Name: "listen", Usage: "address of the API (default: " + defaultListen + ", or the next free port)",
+			},
 			a.natsListenFlag(),
-			&cli.StringFlag{Name: flagDataDir, TakesFile: true, Usage: "keep the data in this `DIRECTORY` (default: a temporary one, removed at the end)"},
+			&cli.StringFlag{
+				Name: flagDataDir, TakesFile: true,
+				Usage: "keep the data in this `DIRECTORY` (default: a temporary one, removed at the end)",
+			},
 		},
 		Action: a.demo,
 	}
@@ -76,7 +86,8 @@ func (a *app) demo(ctx context.Context, cmd *cli.Command) (err error) {
 	err = a.runNode(ctx, node{
 		names: allServices(),
 		backends: backendOptions{
-			dir: dir, natsListen: cmd.String("nats-listen"), natsNext: !cmd.IsSet("nats-listen"), name: "pdeflow-demo", logSQL: sqlLog(cmd, log),
+			dir: dir, natsListen: cmd.String("nats-listen"), natsNext: !cmd.IsSet("nats-listen"), name: "pdeflow-demo",
+			logSQL: sqlLog(cmd, log),
 		},
 		settings: settings{classifier: schema.Rules, policy: policy},
 		listen:   cmd.String("listen"), log: log, ready: d.run,
@@ -170,11 +181,13 @@ func (d *demo) job(ctx context.Context, at address) (status events.JobStatus, er
 		case err != nil:
 			return status, err
 		case job.Intent == schema.IntentPause:
-			return status, fmt.Errorf("job %s of the report is paused; start pdeflow serve%s, and let it go on with: pdeflow jobs resume %s%s",
-				job.ID, d.find(), job.ID, d.find())
+			return status,
+				fmt.Errorf("job %s of the report is paused; start pdeflow serve%s, and let it go on with: pdeflow "+
+					"jobs resume %s%s",
+					job.ID, d.find(), job.ID, d.find())
 		}
-		// An earlier demo on this directory was stopped before its job had ended, which is this one's as well; or somebody has asked for
-		// another job, and this one's comes after it.
+		// An earlier demo on this directory was stopped before its job had ended, which is this one's as well; or
+		// somebody has asked for another job, and this one's comes after it.
 		status, err = d.app.watch(ctx, c, job.ID, false)
 		if err != nil || job.JobType == schema.PDERegeneration && job.Scope == schema.ScopeAll {
 			return status, err
@@ -194,8 +207,8 @@ func (d *demo) interrupted() error {
 	return fmt.Errorf("the demo stops before its job has ended; go on with it with: %s", again)
 }
 
-// find is the flag by which commands find the demo. One on a temporary directory is found without, unless the user's commands would
-// find another server first.
+// find is the flag by which commands find the demo. One on a temporary directory is found without, unless the user's
+// commands would find another server first.
 func (d *demo) find() string {
 	dir := d.named
 	if dir == "" && d.app.namesServer() {
@@ -244,8 +257,11 @@ func (d *demo) load(ctx context.Context, db *schema.DB) error {
 		data.Attributes = schema.Rows[schema.Attribute]{All: slices.Values(attributes.Rows), Fields: attributes.Columns}
 		data.Mappings, total = slices.Values(mappings.Rows), len(attributes.Rows)
 	}
-	d.note(fmt.Sprintf("importing %s and %s", count(int64(total), "attribute"), count(int64(len(columns.Rows)), "column")))
-	progress := counter{w: d.app.stderr, terminal: d.app.drawsBars(), what: "importing attributes", total: total, drawnAt: time.Now()}
+	d.note(fmt.Sprintf("importing %s and %s", count(int64(total), "attribute"),
+		count(int64(len(columns.Rows)), "column")))
+	progress := counter{
+		w: d.app.stderr, terminal: d.app.drawsBars(), what: "importing attributes", total: total, drawnAt: time.Now(),
+	}
 	defer progress.end()
 	data.Attributes.All = counted(data.Attributes.All, func() { progress.add(time.Now()) })
 	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
@@ -266,7 +282,10 @@ type demoResult struct {
 func (d *demo) printJSON(at address, status events.JobStatus, took time.Duration) error {
 	result := demoResult{
 		Job: status, Seconds: took.Round(time.Millisecond).Seconds(),
-		URLs: map[string]string{"api": at.HTTP + "/api/v1", "openapi": at.HTTP + "/openapi.json", "nats": at.NATS, "status": statusURL(at, status)},
+		URLs: map[string]string{
+			"api": at.HTTP + "/api/v1", "openapi": at.HTTP + "/openapi.json", "nats": at.NATS,
+			"status": statusURL(at, status),
+		},
 	}
 	if status.Result != nil {
 		result.Classifications = status.Result.Classifications

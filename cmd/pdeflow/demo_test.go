@@ -16,12 +16,16 @@ import (
 
 // beginDemo begins a demo on the directory, at free ports.
 func beginDemo(ctx context.Context, dir string, args ...string) *watching {
-	return begin(ctx, demoEnvironment(), append([]string{"demo", "--data-dir", dir, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"}, args...)...)
+	return begin(ctx, demoEnvironment(),
+		append([]string{"demo", "--data-dir", dir, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"},
+			args...)...)
 }
 
 // demoEnvironment leads a demo to PostgreSQL and, if it heeded it, astray.
 func demoEnvironment() map[string]string {
-	return map[string]string{"PATH": "/usr/bin:/bin", "DATABASE_URL": "postgres://nobody@nowhere/nothing", "NATS_URL": "nats://nowhere"}
+	return map[string]string{
+		"PATH": "/usr/bin:/bin", "DATABASE_URL": "postgres://nobody@nowhere/nothing", "NATS_URL": "nats://nowhere",
+	}
 }
 
 // runningDemo is a demo in the middle of a long job, until interrupt is called or the test ends.
@@ -44,7 +48,8 @@ func TestDemoDoesTheWholeJobAndPrintsOneObject(t *testing.T) {
 	t.Parallel()
 	environment := demoEnvironment()
 	environment["PDEFLOW_LOG_SQL"] = "1"
-	got := pdeflow(t.Context(), environment, "demo", "--once", "--json", "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0")
+	got := pdeflow(t.Context(), environment, "demo", "--once", "--json", "--listen", "127.0.0.1:0", "--nats-listen",
+		"127.0.0.1:0")
 	if got.code != exitDone {
 		t.Fatalf("exit %d: %s", got.code, got.stderr)
 	}
@@ -55,13 +60,17 @@ func TestDemoDoesTheWholeJobAndPrintsOneObject(t *testing.T) {
 		t.Fatalf("standard output is not one object: %v\n%s", err, got.stdout)
 	}
 	c := result.Classifications
-	if result.Job.Status != schema.Completed || result.Job.Succeeded != 118 || c.HRCI+c.Confidential+c.Proprietary+c.Public != 118 {
+	if result.Job.Status != schema.Completed || result.Job.Succeeded != 118 ||
+		c.HRCI+c.Confidential+c.Proprietary+c.Public != 118 {
 		t.Errorf("job %+v, classifications %+v", result.Job, c)
 	}
 	if min(c.HRCI, c.Confidential, c.Proprietary, c.Public) == 0 {
 		t.Errorf("a tier is empty: %+v", c)
 	}
-	for _, step := range []string{"starting PostgreSQL, NATS and the services\n", "importing 118 attributes and 460 columns\n", "is completed: 118 of 118 mappings"} {
+	for _, step := range []string{
+		"starting PostgreSQL, NATS and the services\n", "importing 118 attributes and 460 columns\n",
+		"is completed: 118 of 118 mappings",
+	} {
 		if !strings.Contains(got.stderr, step) {
 			t.Errorf("the progress does not show %q:\n%s", step, got.stderr)
 		}
@@ -87,9 +96,12 @@ func TestADemoShowsWhatItDidAndGoesOnServing(t *testing.T) {
 	demo.shows(t, "The demo goes on serving until you press Ctrl-C.", 1)
 	shown := demo.stdout.String()
 	for _, text := range []string{
-		"the job is completed after", "TIER          MAPPINGS  WHAT IT IS", "HRCI  ", "Confidential  ", "Proprietary  ", "Public  ",
-		"Some of them, and why:", " <- nothing fits", "    column (", "    class (", "/api/v1   (described at http://127.0.0.1:", "NATS        nats://",
-		"pdeflow mappings list --cycle 2026-Q3 --report fr-y-14m-d1 --data-dir " + dir, "pdeflow check --data-dir " + dir,
+		"the job is completed after", "TIER          MAPPINGS  WHAT IT IS", "HRCI  ", "Confidential  ", "Proprietary  ",
+		"Public  ",
+		"Some of them, and why:", " <- nothing fits", "    column (", "    class (",
+		"/api/v1   (described at http://127.0.0.1:", "NATS        nats://",
+		"pdeflow mappings list --cycle 2026-Q3 --report fr-y-14m-d1 --data-dir " + dir,
+		"pdeflow check --data-dir " + dir,
 		"pdeflow audit verify --data-dir " + dir, "--watch --data-dir " + dir,
 	} {
 		if !strings.Contains(shown, text) {
@@ -104,7 +116,8 @@ func TestADemoShowsWhatItDidAndGoesOnServing(t *testing.T) {
 	token, _, _ = strings.Cut(token, "\n")
 	_, server, _ := strings.Cut(shown, "The API     ")
 	server, _, _ = strings.Cut(server, "/api/v1")
-	list := pdeflow(t.Context(), nil, "mappings", "list", "--cycle", "2026-Q3", "--report", "fr-y-14m-d1", "--limit", "3", "--server", server, "--token", token)
+	list := pdeflow(t.Context(), nil, "mappings", "list", "--cycle", "2026-Q3", "--report", "fr-y-14m-d1", "--limit",
+		"3", "--server", server, "--token", token)
 	if list.ends(t, exitDone); strings.Count(list.stdout, "\n") != 4 {
 		t.Errorf("with the token that it shows, its mappings are:\n%s", list.stdout)
 	}
@@ -114,7 +127,8 @@ func TestADemoShowsWhatItDidAndGoesOnServing(t *testing.T) {
 	}
 	interrupt()
 	demo.exits(t, exitDone)
-	pdeflow(t.Context(), nil, "check", "--data-dir", dir).ends(t, exitUsage, "no pdeflow is running on data directory "+dir)
+	pdeflow(t.Context(), nil, "check", "--data-dir", dir).ends(t, exitUsage,
+		"no pdeflow is running on data directory "+dir)
 }
 
 func TestADemoWhoseJobDoesNotCompleteServesAllTheSameAndFailsAtItsEnd(t *testing.T) {
@@ -145,7 +159,8 @@ func TestADemoThatWasInterruptedGoesOnWithItsJob(t *testing.T) {
 	defer interrupt()
 	second := begin(ctx, demoEnvironment(), again...)
 	second.shows(t, "(generated, 5000 mappings), cycle 2026-Q3: the job is completed", 1)
-	pdeflow(t.Context(), nil, "jobs", "status", job, "--data-dir", dir).ends(t, exitDone, "completed", "5000 of 5000 mappings")
+	pdeflow(t.Context(), nil, "jobs", "status", job, "--data-dir", dir).ends(t, exitDone, "completed",
+		"5000 of 5000 mappings")
 	second.shows(t, "/jobs/"+job+"/status", 1)
 	interrupt()
 	second.exits(t, exitDone)
@@ -170,7 +185,8 @@ func TestADemoThatIsInterruptedWhileItStartsTellsWhatIsLeft(t *testing.T) {
 	interrupt()
 	demo.exits(t, exitFailed)
 	said := demo.stderr.String()
-	if !strings.Contains(said, "pdeflow: the demo stops before its job has ended, and nothing of it is left\n") || strings.Contains(said, "initdb") {
+	if !strings.Contains(said, "pdeflow: the demo stops before its job has ended, and nothing of it is left\n") ||
+		strings.Contains(said, "initdb") {
 		t.Errorf("it prints:\n%s", said)
 	}
 }
@@ -186,14 +202,16 @@ func TestADemoOnAPausedJobSaysHowToLetItGoOn(t *testing.T) {
 	second := beginDemo(t.Context(), dir, "--once")
 	second.exits(t, exitFailed)
 	said := second.stderr.String()
-	start, _, _ := strings.Cut(strings.Join(printedCommand(t, said, "job "+job+" of the report is paused; start pdeflow "), " "), ",")
+	start, _, _ := strings.Cut(strings.Join(printedCommand(t, said,
+		"job "+job+" of the report is paused; start pdeflow "), " "), ",")
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	environment := map[string]string{"PATH": "/usr/bin:/bin"}
 	serve := begin(ctx, environment, strings.Fields(start)...)
 	serve.says(t, "pdeflow runs")
 	pdeflow(t.Context(), environment, printedCommand(t, said, "and let it go on with: pdeflow ")...).ends(t, exitDone)
-	pdeflow(t.Context(), environment, "jobs", "watch", job, "--data-dir", dir).ends(t, exitDone, "5000 of 5000 mappings")
+	pdeflow(t.Context(), environment, "jobs", "watch", job, "--data-dir", dir).ends(t, exitDone,
+		"5000 of 5000 mappings")
 	interrupt()
 	serve.exits(t, exitDone)
 }
@@ -209,9 +227,12 @@ func TestADemoDoesTheWholeReportAfterAJobOnAPartOfIt(t *testing.T) {
 	if err := s.db.NewRaw("select min(id) from pde_mappings").Scan(t.Context(), &id); err != nil {
 		t.Fatal(err)
 	}
-	part := s.accepted(s.do(http.MethodPost, mappingsPath(sample.CycleID, sample.ReportID, "/regenerate-all"), map[string][]string{"mapping_ids": {id}}))
+	part := s.accepted(s.do(http.MethodPost, mappingsPath(sample.CycleID, sample.ReportID, "/regenerate-all"),
+		map[string][]string{"mapping_ids": {id}}))
 	s.run(dispatcherService, classifierService, projectorService)
-	status, err := d.job(t.Context(), address{Run: datadir.Run{HTTP: strings.TrimSuffix(s.url, "/api/v1")}, token: s.token, db: s.db})
+	status, err := d.job(t.Context(), address{
+		Run: datadir.Run{HTTP: strings.TrimSuffix(s.url, "/api/v1")}, token: s.token, db: s.db,
+	})
 	if err != nil || status.JobID == part || status.TotalSteps != 118 || status.Status != schema.Completed {
 		t.Errorf("after job %s of one mapping it comes to %+v (%v)", part, status, err)
 	}
@@ -219,7 +240,9 @@ func TestADemoDoesTheWholeReportAfterAJobOnAPartOfIt(t *testing.T) {
 
 func TestAPathIsOneWordToAShell(t *testing.T) {
 	t.Parallel()
-	for path, want := range map[string]string{"/srv/pde-flow_1.2": "/srv/pde-flow_1.2", "/srv/o'my data": `'/srv/o'\''my data'`, "": "''", "~/x": "'~/x'"} {
+	for path, want := range map[string]string{
+		"/srv/pde-flow_1.2": "/srv/pde-flow_1.2", "/srv/o'my data": `'/srv/o'\''my data'`, "": "''", "~/x": "'~/x'",
+	} {
 		if got := shellWord(path); got != want {
 			t.Errorf("%s becomes %s, not %s", path, got, want)
 		}

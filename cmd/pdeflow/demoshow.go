@@ -16,8 +16,9 @@ import (
 // show tells a newcomer what happened, where to look, and what to try next.
 func (d *demo) show(ctx context.Context, at address, status events.JobStatus, took time.Duration) error {
 	w := d.app.stdout
-	fmt.Fprintf(w, "\n%s\n%s.\n\n", hanging(w, fmt.Sprintf("%s %s, cycle %s: the job is %s after %s.", sample.ReportName, report(d.size),
-		sample.CycleID, status.Status, durationText(took)), 0), hanging(w, status.Message, 0))
+	fmt.Fprintf(w, "\n%s\n%s.\n\n",
+		hanging(w, fmt.Sprintf("%s %s, cycle %s: the job is %s after %s.", sample.ReportName, report(d.size),
+			sample.CycleID, status.Status, durationText(took)), 0), hanging(w, status.Message, 0))
 	if status.Result != nil {
 		if err := showTiers(w, status.Result.Classifications); err != nil {
 			return err
@@ -46,7 +47,8 @@ func showTiers(w io.Writer, c events.Classifications) error {
 	tiers := table(w)
 	printRow(tiers, "TIER", "MAPPINGS", "WHAT IT IS")
 	printRow(tiers, schema.HRCI, c.HRCI, "scores, risk parameters, government and full account numbers, secrets")
-	printRow(tiers, schema.Confidential, c.Confidential, "what belongs to a customer: balances, payments, dates, identifiers")
+	printRow(tiers, schema.Confidential, c.Confidential,
+		"what belongs to a customer: balances, payments, dates, identifiers")
 	printRow(tiers, schema.Proprietary, c.Proprietary, "the bank's own codes, names and set-up")
 	printRow(tiers, schema.Public, c.Public, "as-of dates, published identifiers, states, public codes")
 	return tiers.Flush()
@@ -73,10 +75,12 @@ func showMapping(w io.Writer, m schema.ListedMapping) {
 	fmt.Fprintf(w, "\n  %s <- %s\n", m.AttributeName, column)
 	fmt.Fprintf(w, "    %s, criticality %s, risk %s\n", m.InformationSecurityClassification, m.Criticality, m.RiskLevel)
 	if m.ConfidenceScore != nil {
-		fmt.Fprintf(w, "    %s\n", hanging(w, fmt.Sprintf("column (%d): %s", *m.ConfidenceScore, m.MappingRationale), 6))
+		fmt.Fprintf(w, "    %s\n",
+			hanging(w, fmt.Sprintf("column (%d): %s", *m.ConfidenceScore, m.MappingRationale), 6))
 	}
 	if m.ClassificationConfidence != nil {
-		fmt.Fprintf(w, "    %s\n", hanging(w, fmt.Sprintf("class (%d): %s", *m.ClassificationConfidence, m.ClassificationRationale), 6))
+		fmt.Fprintf(w, "    %s\n",
+			hanging(w, fmt.Sprintf("class (%d): %s", *m.ClassificationConfidence, m.ClassificationRationale), 6))
 	}
 }
 

@@ -41,8 +41,8 @@ func setNATSEnvironment(t *testing.T) {
 	}
 }
 
-// startConfiguredNATS runs a nats-server on the repository's nats.conf, at free ports, until the test ends. The URLs of its users come
-// from [natsURL].
+// startConfiguredNATS runs a nats-server on the repository's nats.conf, at free ports, until the test ends. The URLs of
+// its users come from [natsURL].
 func startConfiguredNATS(t *testing.T) *server.Server {
 	t.Helper()
 	setNATSEnvironment(t)
@@ -159,7 +159,8 @@ func readFile(t *testing.T, name string) string {
 // moduleVersion is what go.mod requires of a module, without the v.
 func moduleVersion(t *testing.T, module string) string {
 	t.Helper()
-	match := regexp.MustCompile(`(?m)^\s*(?:require\s+)?` + regexp.QuoteMeta(module) + ` v(\S+)`).FindStringSubmatch(readFile(t, "go.mod"))
+	match := regexp.MustCompile(`(?m)^\s*(?:require\s+)?` + regexp.QuoteMeta(module) +
+		` v(\S+)`).FindStringSubmatch(readFile(t, "go.mod"))
 	if match == nil {
 		t.Fatalf("go.mod does not require %s", module)
 	}

@@ -27,7 +27,8 @@ const (
 	largeSkew = time.Minute
 	// oldestPostgres is the first version that the statements work on.
 	oldestPostgres = 140000
-	// littleRoom is the free space of a disk below which a warning is due, and noRoom that below which servers begin to fail.
+	// littleRoom is the free space of a disk below which a warning is due, and noRoom that below which servers begin to
+	// fail.
 	littleRoom = 2 << 30
 	noRoom     = 200 << 20
 )
@@ -59,7 +60,9 @@ type doctor struct {
 }
 
 func (d *doctor) found(check string, state severity, advice, format string, args ...any) {
-	d.findings = append(d.findings, diagnosis{Check: check, State: state, Detail: oneLine(fmt.Sprintf(format, args...)), Advice: advice})
+	d.findings = append(d.findings, diagnosis{
+		Check: check, State: state, Detail: oneLine(fmt.Sprintf(format, args...)), Advice: advice,
+	})
 }
 
 func (a *app) doctorCommand() *cli.Command {
@@ -68,7 +71,8 @@ func (a *app) doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "checks the database, NATS, the server, clocks, disk and versions, and what to do about each",
-		Description: "Looks at the servers that the other commands would use, and changes nothing. What is neither named nor running is skipped." +
+		Description: "Looks at the servers that the other commands would use, and changes nothing. What is neither " +
+			"named nor running is skipped." +
 			" It exits 1 if anything is wrong; warnings alone exit 0.\n\n" +
 			"pdeflow doctor\n" +
 			"DATABASE_URL=postgres://... NATS_URL=nats://... pdeflow doctor --json",
@@ -135,20 +139,23 @@ func (d *doctor) examineServer(ctx context.Context, cmd *cli.Command) {
 		d.found("server", wrong, "start it, or name another with --server (PDEFLOW_SERVER)", "%v", err)
 		return
 	case health.Version != version():
-		d.found("server", warned, "use the same version on both sides", "%s has version %s, this program %s", c.server, health.Version, version())
+		d.found("server", warned, "use the same version on both sides", "%s has version %s, this program %s", c.server,
+			health.Version, version())
 	default:
 		d.found("server", fine, "", "%s answers, version %s", c.server, health.Version)
 	}
 	if date, err := http.ParseTime(got.header.Get("Date")); err == nil {
 		// The header has whole seconds.
-		d.compareClocks("server clock", date.Add(500*time.Millisecond).Sub(before.Add(time.Since(before)/2)).Truncate(time.Second))
+		d.compareClocks("server clock",
+			date.Add(500*time.Millisecond).Sub(before.Add(time.Since(before)/2)).Truncate(time.Second))
 	}
 	d.examineReadiness(ctx, c)
 }
 
 func (d *doctor) examineReadiness(ctx context.Context, c *client) {
 	var ready api.Readiness
-	if _, err := c.call(ctx, request{method: http.MethodGet, path: "/readyz", outside: true}, &ready); err != nil && ready.Status == "" {
+	if _, err := c.call(ctx, request{method: http.MethodGet, path: "/readyz", outside: true}, &ready); err != nil &&
+		ready.Status == "" {
 		d.found("readiness", wrong, "read the server's log", "%v", err)
 		return
 	}
@@ -156,7 +163,8 @@ func (d *doctor) examineReadiness(ctx context.Context, c *client) {
 	for _, check := range ready.Checks {
 		if check.State == api.Down {
 			down++
-			d.found("readiness", wrong, "read the server's log for "+check.Name, "%s is down: %s", check.Name, check.Reason)
+			d.found("readiness", wrong, "read the server's log for "+check.Name, "%s is down: %s", check.Name,
+				check.Reason)
 		}
 	}
 	if down == 0 {
@@ -184,7 +192,8 @@ func (d *doctor) examineBinaries() {
 		d.found("database", wrong, "install PostgreSQL, or set DATABASE_URL (--database-url)", "%v", err)
 		return
 	}
-	d.found("database", skipped, "", "none runs on this machine, and DATABASE_URL is not set: serve embeds the PostgreSQL of %s", binaries.Dir)
+	d.found("database", skipped, "",
+		"none runs on this machine, and DATABASE_URL is not set: serve embeds the PostgreSQL of %s", binaries.Dir)
 }
 
 func (d *doctor) examineDatabase(ctx context.Context, url string) {
@@ -192,7 +201,8 @@ func (d *doctor) examineDatabase(ctx context.Context, url string) {
 	defer cancel()
 	db, err := schema.Open(ctx, url, schema.Options{ApplicationName: "pdeflow-doctor", MaxConns: 2})
 	if err != nil {
-		d.found("database", wrong, "check that it runs, and the host, user, password and name in DATABASE_URL (--database-url)", "%v", err)
+		d.found("database", wrong,
+			"check that it runs, and the host, user, password and name in DATABASE_URL (--database-url)", "%v", err)
 		return
 	}
 	defer func() { _ = db.Close() }() // everything was read
@@ -214,23 +224,29 @@ func (d *doctor) judgeDatabase(facts schema.Installation) {
 	}
 	switch {
 	case facts.Standby:
-		d.found("database writes", wrong, "connect to the primary: name all hosts in DATABASE_URL and add target_session_attrs=read-write",
+		d.found("database writes", wrong,
+			"connect to the primary: name all hosts in DATABASE_URL and add target_session_attrs=read-write",
 			"the server is a standby, which is read-only")
 	case facts.ReadOnly:
-		d.found("database writes", wrong, "find out why default_transaction_read_only is on: a provider sets it when the disk is full",
+		d.found("database writes", wrong,
+			"find out why default_transaction_read_only is on: a provider sets it when the disk is full",
 			"sessions are read-only")
 	case len(facts.Denied) > 0:
-		d.found("database writes", wrong, "grant select, insert and update on them to "+facts.User, "user %s may not read and write in %v", facts.User, facts.Denied)
+		d.found("database writes", wrong, "grant select, insert and update on them to "+facts.User,
+			"user %s may not read and write in %v", facts.User, facts.Denied)
 	case facts.Schema == "":
-		d.found("database writes", wrong, "create the schema, or set the search_path of "+facts.User, "the search path names no schema that exists")
+		d.found("database writes", wrong, "create the schema, or set the search_path of "+facts.User,
+			"the search path names no schema that exists")
 	case !facts.MayCreate:
-		d.found("database writes", warned, "run pdeflow migrate up as another user, or grant create on schema "+facts.Schema+" to "+facts.User,
+		d.found("database writes", warned, "run pdeflow migrate up as another user, or grant create on schema "+
+			facts.Schema+" to "+facts.User,
 			"user %s may not create tables in schema %s, which migrations need", facts.User, facts.Schema)
 	default:
 		d.found("database writes", fine, "", "user %s may write in schema %s", facts.User, facts.Schema)
 	}
 	if free := facts.MaxConnections - facts.Connections; free < 10 {
-		d.found("database connections", warned, "raise max_connections, or set pool_max_conns in DATABASE_URL", "%d of %d are in use",
+		d.found("database connections", warned, "raise max_connections, or set pool_max_conns in DATABASE_URL",
+			"%d of %d are in use",
 			facts.Connections, facts.MaxConnections)
 	} else {
 		d.found("database connections", fine, "", "%d of %d are in use", facts.Connections, facts.MaxConnections)
@@ -244,7 +260,8 @@ func (d *doctor) examineMigrations(ctx context.Context, db *schema.DB) {
 		return
 	}
 	if i := slices.IndexFunc(steps, func(m schema.Migration) bool { return !m.Applied }); i >= 0 {
-		d.found("migrations", wrong, "run: pdeflow migrate up", "the database lacks migration %s and those after it", steps[i].Name)
+		d.found("migrations", wrong, "run: pdeflow migrate up", "the database lacks migration %s and those after it",
+			steps[i].Name)
 		return
 	}
 	d.found("migrations", fine, "", "all %d are applied", len(steps))

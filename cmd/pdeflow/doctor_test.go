@@ -40,8 +40,10 @@ func TestTheDoctorFindsNothingWrongWithAWorkingInstallation(t *testing.T) {
 	got.ends(t, exitDone, "ok       database ", "ok       nats ", "Nothing is wrong, ")
 	all := examined(t, exitDone, pdeflow(t.Context(), environment, "doctor", "--json"))
 	for _, check := range []string{
-		"program", "server", "server clock", "readiness", "database", "database writes", "database connections", "database clock", "migrations", "nats",
-		"nats clock", "jetstream", "stream PDE_EVENTS", "stream PDE_WORK", "consumer classifier-rules", "consumer projector", "consumer auditor",
+		"program", "server", "server clock", "readiness", "database", "database writes", "database connections",
+		"database clock", "migrations", "nats",
+		"nats clock", "jetstream", "stream PDE_EVENTS", "stream PDE_WORK", "consumer classifier-rules",
+		"consumer projector", "consumer auditor",
 	} {
 		if all[check].State != fine {
 			t.Errorf("%s is %+v", check, all[check])
@@ -61,7 +63,8 @@ func TestTheDoctorNamesWhatIsWrongAndWhatToDo(t *testing.T) {
 	}
 	wants := func(all map[string]diagnosis, check, detail, advice string) {
 		t.Helper()
-		if f := all[check]; f.State != wrong || !strings.Contains(f.Detail, detail) || !strings.Contains(f.Advice, advice) {
+		if f := all[check]; f.State != wrong || !strings.Contains(f.Detail, detail) ||
+			!strings.Contains(f.Advice, advice) {
 			t.Errorf("%s is %+v", check, f)
 		}
 	}
@@ -104,7 +107,9 @@ func TestTheDoctorNamesWhatIsWrongAndWhatToDo(t *testing.T) {
 
 func TestTheDoctorSkipsWhatIsNotThere(t *testing.T) {
 	t.Parallel()
-	environment := map[string]string{"PATH": "/usr/bin:/bin", "PDEFLOW_DATA_DIR": t.TempDir() + "/none", "PDEFLOW_SERVER": ""}
+	environment := map[string]string{
+		"PATH": "/usr/bin:/bin", "PDEFLOW_DATA_DIR": t.TempDir() + "/none", "PDEFLOW_SERVER": "",
+	}
 	got := pdeflow(t.Context(), environment, "doctor", "--json")
 	result := from[doctorResult](t, got)
 	for _, check := range []string{"nats", "database"} {
@@ -123,14 +128,24 @@ func TestTheDoctorJudgesFactsAndClocks(t *testing.T) {
 		check string
 		state severity
 	}{
-		"an old PostgreSQL":      {facts: schema.Installation{VersionNumber: 130000, Version: "13.1"}, check: "database", state: wrong},
-		"a standby":              {facts: schema.Installation{Standby: true, ReadOnly: true}, check: "database writes", state: wrong},
-		"a table without rights": {facts: schema.Installation{Schema: "public", Denied: []string{"jobs"}, User: "api"}, check: "database writes", state: wrong},
-		"no right to create":     {facts: schema.Installation{Schema: "public"}, check: "database writes", state: warned},
-		"few connections left":   {facts: schema.Installation{MaxConnections: 20, Connections: 15}, check: "database connections", state: warned},
-		"a clock a little off":   {skew: -3 * time.Second, check: "clock", state: warned},
-		"a clock far off":        {skew: 5 * time.Minute, check: "clock", state: wrong},
-		"a clock in step":        {skew: 300 * time.Millisecond, check: "clock", state: fine},
+		"an old PostgreSQL": {
+			facts: schema.Installation{VersionNumber: 130000, Version: "13.1"}, check: "database", state: wrong,
+		},
+		"a standby": {
+			facts: schema.Installation{Standby: true, ReadOnly: true}, check: "database writes", state: wrong,
+		},
+		"a table without rights": {
+			facts: schema.Installation{Schema: "public", Denied: []string{"jobs"}, User: "api"},
+			check: "database writes", state: wrong,
+		},
+		"no right to create": {facts: schema.Installation{Schema: "public"}, check: "database writes", state: warned},
+		"few connections left": {
+			facts: schema.Installation{MaxConnections: 20, Connections: 15}, check: "database connections",
+			state: warned,
+		},
+		"a clock a little off": {skew: -3 * time.Second, check: "clock", state: warned},
+		"a clock far off":      {skew: 5 * time.Minute, check: "clock", state: wrong},
+		"a clock in step":      {skew: 300 * time.Millisecond, check: "clock", state: fine},
 	} {
 		d := &doctor{}
 		d.judgeDatabase(tt.facts)

@@ -37,18 +37,21 @@ func (d *doctor) examineNATS(ctx context.Context, server natsServer, topology ev
 	}
 	account, err := js.AccountInfo(ctx)
 	switch {
-	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount),
+		errors.Is(err, nats.ErrNoResponders):
 		problem, remedy := events.Explain(err, server.domain)
 		d.found("jetstream", wrong, remedy, "%s", problem)
 		return
 	case err != nil:
-		d.found("jetstream", wrong, "allow this user to publish to $JS.API.> and to subscribe to _INBOX.>", "it does not answer: %v%s", err, violation(nc))
+		d.found("jetstream", wrong, "allow this user to publish to $JS.API.> and to subscribe to _INBOX.>",
+			"it does not answer: %v%s", err, violation(nc))
 		return
 	}
 	d.judgeRoom("jetstream", int64(account.Store), account.Limits.MaxStore) //nolint:gosec // far below 2^63
 	streams, consumers, err := topology.Compare(ctx, js)
 	if err != nil {
-		d.found("streams", wrong, "allow this user to publish to $JS.API.STREAM.INFO.> and $JS.API.CONSUMER.INFO.>", "%v%s", err, violation(nc))
+		d.found("streams", wrong, "allow this user to publish to $JS.API.STREAM.INFO.> and $JS.API.CONSUMER.INFO.>",
+			"%v%s", err, violation(nc))
 		return
 	}
 	d.judgeStreams(streams)
@@ -66,7 +69,8 @@ func connectionAdvice(err error) string {
 		return "use a host name in NATS_URL (--nats-url) that the server's certificate has"
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return "unset NATS_CA, NATS_CERT and NATS_KEY, or set tls in the server's configuration: it does not use TLS"
-	case strings.Contains(err.Error(), "remote error: tls"), strings.Contains(err.Error(), "closed by remote after TLS handshake"):
+	case strings.Contains(err.Error(), "remote error: tls"),
+		strings.Contains(err.Error(), "closed by remote after TLS handshake"):
 		return "set NATS_CERT and NATS_KEY (--nats-cert, --nats-key) to a client certificate that the server accepts"
 	default:
 		return "check that it runs, and the host, user and password in NATS_URL (--nats-url, --nats-creds)"
@@ -86,7 +90,8 @@ func (d *doctor) judgeRoom(check string, used, limit int64) {
 	case limit <= 0:
 		d.found(check, fine, "", "it holds %d MiB, and has no limit but the disk", used>>20)
 	case used*100 >= limit*fullStore:
-		d.found(check, warned, "raise the limit, or lower the age of PDE_EVENTS: a full store stops publishing", "it holds %d of %d MiB", used>>20, limit>>20)
+		d.found(check, warned, "raise the limit, or lower the age of PDE_EVENTS: a full store stops publishing",
+			"it holds %d of %d MiB", used>>20, limit>>20)
 	default:
 		d.found(check, fine, "", "it holds %d of %d MiB", used>>20, limit>>20)
 	}
@@ -100,7 +105,8 @@ func (d *doctor) judgeStreams(streams []events.StreamState) {
 			d.found(check, warned, "start pdeflow serve, which declares it", "it does not exist")
 			continue
 		case len(s.Differences) > 0:
-			d.found(check, wrong, "start pdeflow serve, which restores it, or delete it: no job is lost", "it is not as declared: %s", strings.Join(s.Differences, ", "))
+			d.found(check, wrong, "start pdeflow serve, which restores it, or delete it: no job is lost",
+				"it is not as declared: %s", strings.Join(s.Differences, ", "))
 		default:
 			d.judgeRoom(check, s.Bytes, s.MaxBytes)
 		}
@@ -115,11 +121,14 @@ func (d *doctor) judgeConsumers(consumers []events.ConsumerState) {
 		check := "consumer " + c.Name
 		switch {
 		case c.Missing:
-			d.found(check, warned, "start the service that reads it, which declares it", "it does not exist in %s", c.Stream)
+			d.found(check, warned, "start the service that reads it, which declares it", "it does not exist in %s",
+				c.Stream)
 		case len(c.Differences) > 0:
-			d.found(check, wrong, "restart the service that reads it, which restores it", "it is not as declared: %s", strings.Join(c.Differences, ", "))
+			d.found(check, wrong, "restart the service that reads it, which restores it", "it is not as declared: %s",
+				strings.Join(c.Differences, ", "))
 		case c.Waiting == 0 && c.Pending > 0:
-			d.found(check, warned, "start the service that reads it, unless it runs", "%s wait, and no service asks for them at this moment", count(int64(c.Pending), "message")) //nolint:gosec // far below 2^63
+			d.found(check, warned, "start the service that reads it, unless it runs",
+				"%s wait, and no service asks for them at this moment", count(int64(c.Pending), "message")) //nolint:gosec // far below 2^63
 		default:
 			d.found(check, fine, "", "it is as declared, %s not delivered", count(int64(c.Pending), "message")) //nolint:gosec // far below 2^63
 		}

@@ -81,7 +81,8 @@ func TestForgedAndGarbledEventsCountNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	var queued []string
-	if err := s.db.NewRaw("select mapping_id from job_items where job_id = ? and outcome is null order by mapping_id desc limit 50", job).
+	if err := s.db.NewRaw("select mapping_id from job_items where job_id = ? and outcome is null order by "+
+		"mapping_id desc limit 50", job).
 		Scan(t.Context(), &queued); err != nil {
 		t.Fatal(err)
 	}
@@ -90,11 +91,16 @@ func TestForgedAndGarbledEventsCountNothing(t *testing.T) {
 	}
 	forger := events.NewPublisher(js, "classifier")
 	for _, mapping := range queued {
-		if err := forger.Publish(t.Context(), events.JobItem(job, events.Item{MappingID: mapping, Outcome: "failed", Attempt: 5})); err != nil {
+		if err := forger.Publish(t.Context(),
+			events.JobItem(job, events.Item{MappingID: mapping, Outcome: "failed", Attempt: 5})); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, forged := range []events.Event{events.JobListed(job, 3), events.JobIntended(schema.JobIntent{JobID: job, Version: 9, Intent: schema.IntentCancel}), events.JobStarted("no-such-job")} {
+	for _, forged := range []events.Event{
+		events.JobListed(job, 3),
+		events.JobIntended(schema.JobIntent{JobID: job, Version: 9, Intent: schema.IntentCancel}),
+		events.JobStarted("no-such-job"),
+	} {
 		if err := forger.Publish(t.Context(), forged); err != nil {
 			t.Fatal(err)
 		}
@@ -129,8 +135,8 @@ func TestAJobIsAcceptedWhileNATSIsAwayAndRunsWhenItIsBack(t *testing.T) {
 	s.exact(s.finish(job), 100)
 }
 
-// Work resumes within 8 seconds; the rest of the limit is for a busy machine. A message of the killed process that waited 30 seconds, as
-// it once did, breaks it.
+// Work resumes within 8 seconds; the rest of the limit is for a busy machine. A message of the killed process that
+// waited 30 seconds, as it once did, breaks it.
 func TestTheLastMessagesOfAKilledClassifierAreTakenOverSoon(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, apiService, dispatcherService, projectorService)
@@ -164,8 +170,8 @@ func TestAJobOutlivesAClassifierThatIsKilled(t *testing.T) {
 	s.exact(s.finish(job), enough)
 }
 
-// More rows are locked than a classifier has workers, in the report of one job. The job of the other report completes, and the status of
-// the first names the lock.
+// More rows are locked than a classifier has workers, in the report of one job. The job of the other report completes,
+// and the status of the first names the lock.
 func TestRowsLockedByAUserHoldUpNoOtherReport(t *testing.T) {
 	t.Parallel()
 	const locked, mappings = 30, 100
@@ -183,17 +189,20 @@ func TestRowsLockedByAUserHoldUpNoOtherReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows, err := user.NewRaw(`select id from pde_mappings m where id in (?)
-		and exists (select from job_items i where i.mapping_id = m.id and i.outcome is null) for update`, bun.List(ids[mappings-locked:])).Exec(t.Context())
+		and exists (select from job_items i where i.mapping_id = m.id and i.outcome is null) for update`,
+		bun.List(ids[mappings-locked:])).Exec(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n, err := rows.RowsAffected(); err != nil || n < locked/2 {
 		t.Fatalf("%d rows are locked, %v", n, err)
 	}
-	other := s.accepted(s.do(http.MethodPost, "/planning/cycles/"+schematest.CycleID+"/reports/beside/pde-mappings/regenerate-all", nil))
+	other := s.accepted(s.do(http.MethodPost, "/planning/cycles/"+schematest.CycleID+
+		"/reports/beside/pde-mappings/regenerate-all", nil))
 	s.exact(s.finish(other), mappings)
 	s.follow(job, func(status events.JobStatus) bool {
-		return status.WaitingFor != nil && strings.Contains(*status.WaitingFor, "waits for a lock on mapping ") && strings.Contains(*status.WaitingFor, "held by ")
+		return status.WaitingFor != nil && strings.Contains(*status.WaitingFor, "waits for a lock on mapping ") &&
+			strings.Contains(*status.WaitingFor, "held by ")
 	})
 	if err := user.Rollback(); err != nil {
 		t.Fatal(err)
@@ -205,11 +214,14 @@ func TestRowsLockedByAUserHoldUpNoOtherReport(t *testing.T) {
 func (s *stand) copyReport(id string) {
 	s.t.Helper()
 	for _, statement := range []string{
-		"insert into reports select (jsonb_populate_record(r, jsonb_build_object('report_id', ?::text))).* from reports r",
-		"insert into attributes select (jsonb_populate_record(a, jsonb_build_object('report_id', ?0::text, 'id', ?0 || a.id))).* from attributes a",
+		"insert into reports select (jsonb_populate_record(r, jsonb_build_object('report_id', ?::text))).* from " +
+			"reports r",
+		"insert into attributes select (jsonb_populate_record(a, jsonb_build_object('report_id', ?0::text, 'id', ?0 " +
+			"|| a.id))).* from attributes a",
 		`insert into pde_mappings select (jsonb_populate_record(m, jsonb_build_object('report_id', ?0::text, 'id', ?0 || m.id,
 			'attribute_id', ?0 || m.attribute_id))).* from pde_mappings m`,
-		"insert into data_sources select (jsonb_populate_record(d, jsonb_build_object('report_id', ?0::text, 'id', ?0 || d.id))).* from data_sources d",
+		"insert into data_sources select (jsonb_populate_record(d, jsonb_build_object('report_id', ?0::text, 'id', " +
+			"?0 || d.id))).* from data_sources d",
 		`insert into source_columns select (jsonb_populate_record(c, jsonb_build_object('id', ?0 || c.id, 'data_source_id', ?0 || c.data_source_id))).*
 			from source_columns c`,
 	} {

@@ -14,8 +14,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// gateway is a proxy that gives up on an answer after some time, and reports the status of every answer; 0 where it drops the
-// connection.
+// gateway is a proxy that gives up on an answer after some time, and reports the status of every answer; 0 where it
+// drops the connection.
 func gateway(t *testing.T, server string, timeout time.Duration, drops bool) (address string, statuses chan int) {
 	t.Helper()
 	target, err := url.Parse(server)
@@ -69,7 +69,8 @@ func TestWatchingBehindAGatewayAsksForShorterWaits(t *testing.T) {
 						cutOff++
 					}
 				case <-late:
-					t.Fatalf("%d requests were cut off and %d answered that nothing has changed, want three: %s", cutOff, unchanged, w.stderr.String())
+					t.Fatalf("%d requests were cut off and %d answered that nothing has changed, want three: %s",
+						cutOff, unchanged, w.stderr.String())
 				}
 			}
 			// net/http itself repeats a request whose connection was dropped.

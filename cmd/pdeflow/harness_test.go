@@ -40,7 +40,8 @@ func TestMain(m *testing.M) {
 func (s *stand) start(args ...string) *exec.Cmd {
 	s.t.Helper()
 	cmd := exec.CommandContext(s.t.Context(), os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1", "DATABASE_URL="+schematest.URL(s.t), "NATS_URL="+s.nats.URL(), "PDEFLOW_LOG_FORMAT=json",
+	cmd.Env = append(os.Environ(), asProgram+"=1", "DATABASE_URL="+schematest.URL(s.t), "NATS_URL="+s.nats.URL(),
+		"PDEFLOW_LOG_FORMAT=json",
 		"PDEFLOW_DATA_DIR="+s.t.TempDir())
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	if err := cmd.Start(); err != nil {
@@ -127,7 +128,8 @@ func (s *stand) runOn(natsURL string, services ...service) (stop func()) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		w := world{db: s.db, apiDB: s.db, nc: nc, js: js, log: log}
-		if err := runServices(ctx, services, w, settings{listener: listener, verify: verify, policy: policy}); err != nil {
+		if err := runServices(ctx, services, w,
+			settings{listener: listener, verify: verify, policy: policy}); err != nil {
 			s.t.Errorf("services ended: %v", err)
 		}
 	})
@@ -184,7 +186,8 @@ func (s *stand) do(method, path string, body any) (int, []byte) {
 // regenerate asks for a job over the whole of the small report and returns its id.
 func (s *stand) regenerate() string {
 	s.t.Helper()
-	return s.accepted(s.do(http.MethodPost, "/planning/cycles/"+schematest.CycleID+"/reports/"+schematest.ReportID+"/pde-mappings/regenerate-all", nil))
+	return s.accepted(s.do(http.MethodPost, "/planning/cycles/"+schematest.CycleID+"/reports/"+schematest.ReportID+
+		"/pde-mappings/regenerate-all", nil))
 }
 
 // accepted wants the answer to be a new job's, and returns its id.
@@ -254,12 +257,15 @@ func (s *stand) finish(jobID string) events.JobStatus {
 // exact checks a completed job of n mappings against the rows, read through the test's own connection.
 func (s *stand) exact(status events.JobStatus, n int64) {
 	s.t.Helper()
-	if status.Status != schema.Completed || status.TotalSteps != n || status.Succeeded != n || status.Failed+status.Cancelled+status.Skipped != 0 {
-		s.t.Errorf("job ended %s: total %d, succeeded %d, skipped %d, failed %d, cancelled %d (%v)", status.Status, status.TotalSteps,
+	if status.Status != schema.Completed || status.TotalSteps != n || status.Succeeded != n ||
+		status.Failed+status.Cancelled+status.Skipped != 0 {
+		s.t.Errorf("job ended %s: total %d, succeeded %d, skipped %d, failed %d, cancelled %d (%v)", status.Status,
+			status.TotalSteps,
 			status.Succeeded, status.Skipped, status.Failed, status.Cancelled, errors.New(deref(status.Error)))
 	}
 	for what, query := range map[string]string{
-		"items that succeeded":    "select count(*) from job_items where job_id = ? and outcome = 'succeeded' and folded_at is not null",
+		"items that succeeded": "select count(*) from job_items where job_id = ? and outcome = 'succeeded' and " +
+			"folded_at is not null",
 		"history rows":            "select count(*) from classification_history where job_id = ?",
 		"mappings with a history": "select count(distinct mapping_id) from classification_history where job_id = ?",
 		"mappings saved": `select count(*) from pde_mappings where updated_by = 'job:' || ? and information_security_classification is not null

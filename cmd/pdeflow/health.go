@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	// exampleHealthListen is an address for --health-listen. Without the flag only a process with the api answers about its health.
+	// exampleHealthListen is an address for --health-listen. Without the flag only a process with the api answers about
+	// its health.
 	exampleHealthListen = "127.0.0.1:8081"
 	// readyTimeout is how long a process may take to answer about its readiness. Its checks take a second at most.
 	readyTimeout = 5 * time.Second
@@ -24,7 +25,8 @@ const (
 
 func (a *app) healthListenFlag() cli.Flag {
 	return &cli.StringFlag{
-		Name: "health-listen", Usage: "also answer /healthz and /readyz at this `ADDRESS`, such as " + exampleHealthListen + ", for a process without the api",
+		Name: "health-listen", Usage: "also answer /healthz and /readyz at this `ADDRESS`, such as " +
+			exampleHealthListen + ", for a process without the api",
 		Sources: a.env("PDEFLOW_HEALTH_LISTEN"),
 	}
 }
@@ -55,8 +57,10 @@ func (a *app) readyCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "ready",
 		Usage: "asks a running process whether it can do its work",
-		Description: "Asks /readyz of the process and prints its checks; exit 1 if the process cannot do its work or does not answer.\n" +
-			"The health checks of containers use it. --server is the API, or the --health-listen of a process without it.\n\n" +
+		Description: "Asks /readyz of the process and prints its checks; exit 1 if the process cannot do its work " +
+			"or does not answer.\n" +
+			"The health checks of containers use it. --server is the API, or the --health-listen of a process " +
+			"without it.\n\n" +
 			"   pdeflow ready\n" +
 			"   pdeflow ready --server http://" + exampleHealthListen,
 		Flags:  append([]cli.Flag{jsonFlag()}, a.clientFlags()...),
@@ -83,7 +87,8 @@ func (a *app) ready(ctx context.Context, cmd *cli.Command) error {
 	} else {
 		fmt.Fprintln(a.stdout, readiness.Status)
 		for _, check := range readiness.Checks {
-			fmt.Fprintln(a.stdout, strings.TrimRight(fmt.Sprintf("  %-12s %-5s %s", check.Name, check.State, check.Reason), " "))
+			fmt.Fprintln(a.stdout,
+				strings.TrimRight(fmt.Sprintf("  %-12s %-5s %s", check.Name, check.State, check.Reason), " "))
 		}
 	}
 	if readiness.Status != api.Ready {

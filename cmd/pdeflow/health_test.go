@@ -26,12 +26,14 @@ func TestEveryServiceAnswersAboutItsOwnHealth(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan said)
 		go func() {
-			ended <- pdeflow(ctx, nil, "serve", "--services", string(name), "--health-listen", address, "--listen", freeAddress(t),
+			ended <- pdeflow(ctx, nil, "serve", "--services", string(name), "--health-listen", address, "--listen",
+				freeAddress(t),
 				"--database-url", database, "--nats-url", nats.URL(), "--data-dir", t.TempDir())
 		}()
 		server := "http://" + address
 		awaitReady(t, server)
-		pdeflow(t.Context(), nil, "ready", "--server", server).ends(t, exitDone, "ready\n  postgres     up\n", "  nats         up\n", "  "+string(name))
+		pdeflow(t.Context(), nil, "ready", "--server", server).ends(t, exitDone, "ready\n  postgres     up\n",
+			"  nats         up\n", "  "+string(name))
 		response, err := http.Get(server + "/healthz") //nolint:noctx // a process on this machine
 		if err != nil {
 			t.Fatal(err)
@@ -51,7 +53,8 @@ func TestReadyFailsIfTheProcessCannotWorkOrDoesNotAnswer(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan said)
 	go func() {
-		ended <- pdeflow(ctx, nil, "serve", "--services", "dispatcher", "--health-listen", address, "--database-url", schematest.URL(t), "--nats-url", nats.URL())
+		ended <- pdeflow(ctx, nil, "serve", "--services", "dispatcher", "--health-listen", address, "--database-url",
+			schematest.URL(t), "--nats-url", nats.URL())
 	}()
 	server := "http://" + address
 	awaitReady(t, server)

@@ -10,18 +10,20 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// helpCommand prints the help of the command that its arguments name, of which there may be several, as in help jobs watch. The command
-// of this name in the cli package looks at the first only.
+// helpCommand prints the help of the command that its arguments name, of which there may be several, as in help jobs
+// watch. The command of this name in the cli package looks at the first only.
 func (a *app) helpCommand() *cli.Command {
 	return &cli.Command{
-		Name: "help", Aliases: []string{"h"}, Usage: "shows the help of a command", ArgsUsage: "[COMMAND...]", HideHelp: true,
+		Name: "help", Aliases: []string{"h"}, Usage: "shows the help of a command", ArgsUsage: "[COMMAND...]",
+		HideHelp:    true,
 		Description: "pdeflow help jobs watch",
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			of, parent := cmd.Root(), cmd.Root()
 			for i, name := range cmd.Args().Slice() {
 				sub := of.Command(name)
 				if sub == nil {
-					return usagef("there is no command %s to help with (see pdeflow --help)", quoted(strings.Join(cmd.Args().Slice()[:i+1], " ")))
+					return usagef("there is no command %s to help with (see pdeflow --help)",
+						quoted(strings.Join(cmd.Args().Slice()[:i+1], " ")))
 				}
 				of, parent = sub, of
 			}
@@ -33,7 +35,8 @@ func (a *app) helpCommand() *cli.Command {
 	}
 }
 
-// foldDescriptions makes the first paragraph of every description one line, which is wrapped where it is printed. The rest are examples.
+// foldDescriptions makes the first paragraph of every description one line, which is wrapped where it is printed. The
+// rest are examples.
 func foldDescriptions(cmd *cli.Command) {
 	prose, examples, found := strings.Cut(cmd.Description, "\n\n")
 	if cmd.Description = strings.ReplaceAll(prose, "\n", " "); found {
@@ -44,8 +47,8 @@ func foldDescriptions(cmd *cli.Command) {
 	}
 }
 
-// lineWrapper wraps the lines that are written to it to the width of the terminal behind it. Further lines of a line with columns begin
-// below its last column, others below its first word.
+// lineWrapper wraps the lines that are written to it to the width of the terminal behind it. Further lines of a line
+// with columns begin below its last column, others below its first word.
 type lineWrapper struct {
 	w       io.Writer
 	pending []byte
@@ -71,8 +74,8 @@ func (l *lineWrapper) close() error {
 	return err
 }
 
-// rewrap wraps those lines of a text that are longer than a line of the terminal that w writes to. What is before the last column of a
-// line stays as it is.
+// rewrap wraps those lines of a text that are longer than a line of the terminal that w writes to. What is before the
+// last column of a line stays as it is.
 func rewrap(w io.Writer, text string) string {
 	width := lineWidth(w)
 	lines := strings.Split(text, "\n")

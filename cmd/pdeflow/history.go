@@ -73,7 +73,8 @@ func differences(before, after schema.Image) []string {
 	b, a := reflect.ValueOf(before), reflect.ValueOf(after)
 	for i := range b.NumField() {
 		name, _, _ := strings.Cut(b.Type().Field(i).Tag.Get("json"), ",")
-		if from, to := valueText(b.Field(i).Interface()), valueText(a.Field(i).Interface()); from != to && name != "version" {
+		if from, to := valueText(b.Field(i).Interface()),
+			valueText(a.Field(i).Interface()); from != to && name != "version" {
 			changes = append(changes, fmt.Sprintf("%s: %s -> %s", name, from, to))
 		}
 	}

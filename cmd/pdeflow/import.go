@@ -36,10 +36,14 @@ func (a *app) importCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "import",
 		Usage: "loads a report's attributes, candidate columns and existing mappings from files",
-		Description: "Speaks to the API. Files are .csv, or .xlsx of which every visible sheet with the right header is read. Either everything is loaded\n" +
-			"or, if anything is wrong with any file, nothing, and each error is listed by file, line and column. What is there already is updated,\n" +
-			"and what a person confirmed is kept. What the report has and the files do not is listed, and removed with --prune.\n\n" +
-			"pdeflow import --cycle 2026-Q3 --report auto-loans --name \"Auto loans\" --attributes attributes.csv --columns columns.xlsx",
+		Description: "Speaks to the API. Files are .csv, or .xlsx of which every visible sheet with the right " +
+			"header is read. Either everything is loaded\n" +
+			"or, if anything is wrong with any file, nothing, and each error is listed by file, line and column. " +
+			"What is there already is updated,\n" +
+			"and what a person confirmed is kept. What the report has and the files do not is listed, and removed " +
+			"with --prune.\n\n" +
+			"pdeflow import --cycle 2026-Q3 --report auto-loans --name \"Auto loans\" --attributes attributes.csv " +
+			"--columns columns.xlsx",
 		Flags: append([]cli.Flag{
 			a.cycleFlag(), a.reportFlag(),
 			&cli.StringFlag{Name: "name", Usage: "what the report is called, `TEXT`"},
@@ -48,7 +52,8 @@ func (a *app) importCommand() *cli.Command {
 			fileFlag("mappings", "what is known of its mappings; attribute_name or line_item_number is needed"),
 			&cli.GenericFlag{
 				Name: "prune", Value: &prune,
-				Usage: "remove attributes and columns that are no longer in the files; with `[=confirmed]` also those that a person confirmed",
+				Usage: "remove attributes and columns that are no longer in the files; with `[=confirmed]` also " +
+					"those that a person confirmed",
 			},
 			jsonFlag(),
 		}, a.clientFlags()...),
@@ -105,8 +110,10 @@ func (a *app) importReport(ctx context.Context, cmd *cli.Command, prune pruneVal
 	}
 	var done api.Imported
 	got, err := c.call(ctx, request{
-		method: http.MethodPost, path: reportPath(cmd.String("cycle"), cmd.String("report"), "/import"), query: query, body: body, patience: importPatience,
-		// The server may refuse without reading, and is asked first, because an answer beside a body that is still on its way can be lost.
+		method: http.MethodPost, path: reportPath(cmd.String("cycle"), cmd.String("report"), "/import"), query: query,
+		body: body, patience: importPatience,
+		// The server may refuse without reading, and is asked first, because an answer beside a body that is still on
+		// its way can be lost.
 		header: http.Header{"Content-Type": {contentType}, "Expect": {"100-continue"}},
 	}, &done)
 	switch {
@@ -124,7 +131,8 @@ func (a *app) importReport(ctx context.Context, cmd *cli.Command, prune pruneVal
 // importForm is the body of an import.
 func importForm(name string, paths map[string]string) (contentType string, body []byte, err error) {
 	if len(paths) == 0 {
-		return "", nil, usagef("there is nothing to import: give at least one of --%s", strings.Join(importParts(), ", --"))
+		return "", nil,
+			usagef("there is nothing to import: give at least one of --%s", strings.Join(importParts(), ", --"))
 	}
 	var (
 		form  bytes.Buffer
@@ -173,7 +181,8 @@ func addFile(to *multipart.Writer, part, path string, total *int64) error {
 		return fmt.Errorf("file %s: %w", path, err)
 	}
 	if *total += n; *total > maxImport {
-		return fmt.Errorf("the files are too large: an import takes %d MiB at once; nothing was imported", maxImport>>20)
+		return fmt.Errorf("the files are too large: an import takes %d MiB at once; nothing was imported",
+			maxImport>>20)
 	}
 	return nil
 }
@@ -232,7 +241,8 @@ func sheetList(names []string) string {
 }
 
 func (a *app) printImported(done api.Imported) error {
-	fmt.Fprintf(a.stdout, "Report %s of cycle %s, %s, has %s.\n\n", done.ReportID, done.CycleID, quoted(done.Name), count(done.MappingCount, "mapping"))
+	fmt.Fprintf(a.stdout, "Report %s of cycle %s, %s, has %s.\n\n", done.ReportID, done.CycleID, quoted(done.Name),
+		count(done.MappingCount, "mapping"))
 	for _, f := range done.Files {
 		a.printFile(f)
 	}
@@ -291,14 +301,15 @@ func (a *app) printGone(done api.Imported) {
 	switch confirmed := columns.Confirmed + attributes.Confirmed; {
 	case removed:
 	case confirmed > 0:
-		fmt.Fprintf(a.stdout, "A person has confirmed %d of them: only a manager can remove them, with --prune=confirmed.\n", confirmed)
+		fmt.Fprintf(a.stdout, "A person has confirmed %d of them: only a manager can remove them, with "+
+			"--prune=confirmed.\n", confirmed)
 	default:
 		fmt.Fprintln(a.stdout, "To remove what is no longer there, import again with --prune.")
 	}
 }
 
-// printNext prints the command that can follow the import. Whether that is regenerate is asked of the server, which refuses a job on a
-// report without attributes or columns.
+// printNext prints the command that can follow the import. Whether that is regenerate is asked of the server, which
+// refuses a job on a report without attributes or columns.
 func (a *app) printNext(ctx context.Context, c *client, done api.Imported) error {
 	r, err := jsonBody(http.MethodPost, mappingsPath(done.CycleID, done.ReportID, "/regenerate-all"),
 		api.RegenerateBody{JobOptions: api.JobOptions{DryRun: true}})

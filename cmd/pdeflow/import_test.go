@@ -26,20 +26,29 @@ func TestAReportIsImportedOrEveryMistakeIsTold(t *testing.T) {
 	attributes, columns := file(t, "attributes.csv", someAttributes), file(t, "columns.csv", someColumns)
 	golden(t, "import", transcript(
 		load("--name", "Cards & loans", "--attributes", attributes, "--columns", columns,
-			"--mappings", file(t, "mappings.csv", "line_item_number,source_field,mapping_confirmed_by_user\n1,CRD.ACCT.BAL_AMT,yes\n")).ends(t, exitDone),
-		load("--attributes", file(t, "attributes.csv", strings.ReplaceAll(someAttributes, "yes", "no")), "--columns", columns).ends(t, exitDone),
-		load("--mappings", file(t, "mappings.csv", "line_item_number,source_field\n1,CRD.ACCT.LMT_AMT\n")).ends(t, exitDone),
-		load("--attributes", file(t, "wrong.csv", "attribute_name,line_item_number,is_cde\nBalance,1,maybe\n,2,\nLimit,1,\n"),
+			"--mappings",
+			file(t, "mappings.csv",
+				"line_item_number,source_field,mapping_confirmed_by_user\n1,CRD.ACCT.BAL_AMT,yes\n")).ends(t, exitDone),
+		load("--attributes", file(t, "attributes.csv", strings.ReplaceAll(someAttributes, "yes", "no")), "--columns",
+			columns).ends(t, exitDone),
+		load("--mappings", file(t, "mappings.csv", "line_item_number,source_field\n1,CRD.ACCT.LMT_AMT\n")).ends(t,
+			exitDone),
+		load("--attributes",
+			file(t, "wrong.csv", "attribute_name,line_item_number,is_cde\nBalance,1,maybe\n,2,\nLimit,1,\n"),
 			"--columns", file(t, "empty.csv", "")).ends(t, exitFailed),
 		load("--attributes", file(t, "header.csv", "name,number\nBalance,1\n")).ends(t, exitFailed),
 		load("--attributes", file(t, "latin1.csv", "attribute_name\nSald\xf3\n")).ends(t, exitFailed),
-		load("--mappings", file(t, "mappings.csv", "line_item_number,data_source,source_field\n1,Loans,CRD.ACCT.LMT_AMT\n9,,CRD.ACCT.LMT_AMT\n2,,CRD.ACCT.NONE\n")).ends(t, exitFailed),
+		load("--mappings",
+			file(t, "mappings.csv",
+				"line_item_number,data_source,source_field\n1,Loans,CRD.ACCT.LMT_AMT\n9,,CRD.ACCT.LMT_AMT\n2,,CRD.ACCT.NONE\n")).ends(t, exitFailed),
 		load("--attributes", file(t, "large.csv", strings.Repeat("x", 50<<20))).ends(t, exitFailed),
-		load("--attributes", file(t, "wrong.csv", "attribute_name,is_cde\nBalance,maybe\n"), "--json").ends(t, exitFailed),
+		load("--attributes", file(t, "wrong.csv", "attribute_name,is_cde\nBalance,maybe\n"), "--json").ends(t,
+			exitFailed),
 		s.pdeflow("import", "--cycle", "a/b", "--report", "cards", "--attributes", attributes).ends(t, exitFailed),
 	))
 	var rows int
-	if err := s.db.NewRaw("select count(*) from attributes where report_id = 'cards'").Scan(t.Context(), &rows); err != nil || rows != 2 {
+	if err := s.db.NewRaw("select count(*) from attributes where report_id = 'cards'").Scan(t.Context(),
+		&rows); err != nil || rows != 2 {
 		t.Errorf("the report has %d attributes (%v), want the 2 of the imports that were right", rows, err)
 	}
 }
@@ -48,7 +57,9 @@ func TestAWorkbookIsImportedAndToldAsJSON(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, apiService)
 	book := excelize.NewFile()
-	for cell, value := range map[string]any{"A1": "Attribute Name", "B1": "line_item_number", "A2": "Balance", "B2": 1, "A3": "Limit", "B3": 2} {
+	for cell, value := range map[string]any{
+		"A1": "Attribute Name", "B1": "line_item_number", "A2": "Balance", "B2": 1, "A3": "Limit", "B3": 2,
+	} {
 		if err := book.SetCellValue("Sheet1", cell, value); err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +68,8 @@ func TestAWorkbookIsImportedAndToldAsJSON(t *testing.T) {
 	if err := book.SaveAs(path); err != nil {
 		t.Fatal(err)
 	}
-	done := from[api.Imported](t, s.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes", path, "--json").ends(t, exitDone))
+	done := from[api.Imported](t,
+		s.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes", path, "--json").ends(t, exitDone))
 	if done.MappingCount != 2 || done.Attributes.Added != 2 || done.Name != "r" {
 		t.Errorf("imported %+v", done)
 	}
@@ -74,15 +86,19 @@ func TestImportPrunesOnlyWhenAskedTo(t *testing.T) {
 	attributes, columns := file(t, "a.csv", "attribute_name,line_item_number\nLimit,2\n"),
 		file(t, "c.csv", "data_source,schema,table,column\nCards,CRD,ACCT,BAL_AMT\n")
 	load("--attributes", attributes, "--columns", columns).
-		ends(t, exitDone, "1 column and 1 attribute are no longer in the files:\n  CRD.ACCT.LMT_AMT\n  Balance\n", "import again with --prune")
+		ends(t, exitDone, "1 column and 1 attribute are no longer in the files:\n  CRD.ACCT.LMT_AMT\n  Balance\n",
+			"import again with --prune")
 	load("--attributes", attributes, "--columns", columns, "--prune").
-		ends(t, exitDone, "Removed 1 column and 1 attribute no longer in the files", "1 mapping lost a column and became unmapped", "has 1 mapping")
+		ends(t, exitDone, "Removed 1 column and 1 attribute no longer in the files",
+			"1 mapping lost a column and became unmapped", "has 1 mapping")
 	load("--attributes", attributes, "--prune=all").ends(t, exitUsage, "give --prune, or --prune=confirmed")
 
-	load("--mappings", file(t, "m.csv", "line_item_number,pde_name,mapping_confirmed_by_user\n2,Limit,yes\n")).ends(t, exitDone)
+	load("--mappings", file(t, "m.csv", "line_item_number,pde_name,mapping_confirmed_by_user\n2,Limit,yes\n")).ends(t,
+		exitDone)
 	renamed := file(t, "a.csv", "attribute_name,line_item_number\nAnother,9\n")
 	load("--attributes", renamed, "--prune").ends(t, exitFailed, "A person has confirmed some of it", "prune=confirmed")
-	load("--attributes", renamed).ends(t, exitDone, "A person has confirmed 1 of them: only a manager can remove them, with --prune=confirmed.")
+	load("--attributes", renamed).ends(t, exitDone,
+		"A person has confirmed 1 of them: only a manager can remove them, with --prune=confirmed.")
 }
 
 func TestImportNamesTheSheetsThatItReads(t *testing.T) {
@@ -90,8 +106,9 @@ func TestImportNamesTheSheetsThatItReads(t *testing.T) {
 	s := newStand(t, apiService)
 	book := excelize.NewFile()
 	for sheet, rows := range map[string][][]any{
-		"Sheet1": {{"How to fill in this workbook"}}, "Fields": {{"Fields of the schedule"}, {"attribute_name", "line_item_number"}, {"Balance", 1}},
-		"Old": {{"attribute_name"}, {"Balances"}},
+		"Sheet1": {{"How to fill in this workbook"}},
+		"Fields": {{"Fields of the schedule"}, {"attribute_name", "line_item_number"}, {"Balance", 1}},
+		"Old":    {{"attribute_name"}, {"Balances"}},
 	} {
 		if _, err := book.NewSheet(sheet); err != nil {
 			t.Fatal(err)
@@ -110,8 +127,10 @@ func TestImportNamesTheSheetsThatItReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes", path).
-		ends(t, exitDone, `attributes.xlsx: 1 row of sheet “Fields” under the header in line 2; not read: sheets “Sheet1”, “Old”`)
-	s.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes", file(t, "a.csv", "attribute_name,is_cde\n"+strings.Repeat(",?\n", 60))).
+		ends(t, exitDone,
+			`attributes.xlsx: 1 row of sheet “Fields” under the header in line 2; not read: sheets “Sheet1”, “Old”`)
+	s.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes",
+		file(t, "a.csv", "attribute_name,is_cde\n"+strings.Repeat(",?\n", 60))).
 		ends(t, exitFailed, "a.csv:51: attribute_name: must not be empty", "and 20 more errors")
 }
 
@@ -120,14 +139,16 @@ func TestAReportIsNotImportedWhileAJobWorksOnIt(t *testing.T) {
 	s := newStand(t, apiService)
 	schematest.Report(t, s.db, 1)
 	job := s.regenerate()
-	s.pdeflow("import", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "--attributes", file(t, "a.csv", someAttributes)).
+	s.pdeflow("import", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "--attributes",
+		file(t, "a.csv", someAttributes)).
 		ends(t, exitFailed, "A job of the report is active", "pdeflow jobs watch "+job)
 }
 
 func TestMistakesInFilesOfOneNameAreNotMixedUp(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, apiService)
-	got := s.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes", file(t, "x.csv", "attribute_name,is_cde\nA,maybe\n"),
+	got := s.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes",
+		file(t, "x.csv", "attribute_name,is_cde\nA,maybe\n"),
 		"--columns", file(t, "x.csv", someColumns)).ends(t, exitFailed, "x.csv:2: is_cde: must be")
 	if strings.Contains(got.stderr, "/x.csv") {
 		t.Errorf("one of two files is named for the other, perhaps: %s", got.stderr)
@@ -142,16 +163,28 @@ func TestTheNextCommandIsOneThatWorksAndCanBePasted(t *testing.T) {
 		args []string
 		want string
 	}{
-		"only attributes": {[]string{"--attributes", attributes}, "Next: pdeflow import --cycle c --report 'only attributes' --columns FILE\n"},
-		"only columns":    {[]string{"--columns", columns}, "Next: pdeflow import --cycle c --report 'only columns' --attributes FILE\n"},
-		"$(touch x)": {
-			[]string{"--attributes", attributes, "--columns", columns}, "Next: pdeflow regenerate --cycle c --report '$(touch x)' --watch\n",
+		"only attributes": {
+			[]string{"--attributes", attributes},
+			"Next: pdeflow import --cycle c --report 'only attributes' --columns FILE\n",
 		},
-		"it's": {[]string{"--attributes", attributes, "--columns", columns}, `Next: pdeflow regenerate --cycle c --report 'it'\''s' --watch`},
+		"only columns": {
+			[]string{"--columns", columns},
+			"Next: pdeflow import --cycle c --report 'only columns' --attributes FILE\n",
+		},
+		"$(touch x)": {
+			[]string{"--attributes", attributes, "--columns", columns},
+			"Next: pdeflow regenerate --cycle c --report '$(touch x)' --watch\n",
+		},
+		"it's": {
+			[]string{"--attributes", attributes, "--columns", columns},
+			`Next: pdeflow regenerate --cycle c --report 'it'\''s' --watch`,
+		},
 	} {
-		s.pdeflow(append([]string{"import", "--cycle", "c", "--report", report}, tt.args...)...).ends(t, exitDone, tt.want)
+		s.pdeflow(append([]string{"import", "--cycle", "c", "--report", report}, tt.args...)...).ends(t, exitDone,
+			tt.want)
 	}
 	server := strings.TrimSuffix(s.url, "/api/v1")
-	s.pdeflow("import", "--cycle", "c", "--report", "r", "--server", server, "--attributes", attributes, "--columns", columns).
+	s.pdeflow("import", "--cycle", "c", "--report", "r", "--server", server, "--attributes", attributes, "--columns",
+		columns).
 		ends(t, exitDone, "Next: pdeflow regenerate --server "+server+" --cycle c --report r --watch\n")
 }

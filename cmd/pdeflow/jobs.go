@@ -19,7 +19,8 @@ func (a *app) jobsCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "jobs",
 		Usage: "lists, follows and steers jobs",
-		Description: "Speaks to the API. ID is the id of a job, the beginning of one (4 characters or more), or latest.\n\n" +
+		Description: "Speaks to the API. ID is the id of a job, the beginning of one (4 characters or more), or " +
+			"latest.\n\n" +
 			"pdeflow jobs list --status running\n" +
 			"pdeflow jobs watch latest\n" +
 			"pdeflow jobs wait latest --timeout 10m\n" +
@@ -53,7 +54,10 @@ func (a *app) jobsListCommand() *cli.Command {
 			&cli.StringFlag{Name: "cycle", Usage: "only jobs of this `CYCLE`"},
 			&cli.StringFlag{Name: "report", Usage: "only jobs of this `REPORT`"},
 			&cli.BoolFlag{Name: "active", Usage: "only jobs that have not ended"},
-			&cli.BoolFlag{Name: "watch", Usage: "go on with each job that changes, until interrupted; with --json an object a line"},
+			&cli.BoolFlag{
+				Name:  "watch",
+				Usage: "go on with each job that changes, until interrupted; with --json an object a line",
+			},
 			limitFlag(50), jsonFlag(),
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -63,7 +67,9 @@ func (a *app) jobsListCommand() *cli.Command {
 			l := list[events.JobStatus]{path: "/jobs", query: url.Values{}, row: jobRow}
 			l.columns = []any{"JOB", "STATUS", "DONE", "OF", "TYPE", "CYCLE", "REPORT", "BY", "CREATED"}
 			l.optional = []string{"TYPE", "BY", "CYCLE", "CREATED", "OF"}
-			for flag, parameter := range map[string]string{"status": "status", "cycle": "cycle_id", "report": "report_id"} {
+			for flag, parameter := range map[string]string{
+				"status": "status", "cycle": "cycle_id", "report": "report_id",
+			} {
 				if value := cmd.String(flag); value != "" {
 					l.query.Set(parameter, value)
 				}
@@ -88,7 +94,8 @@ func (a *app) jobsListCommand() *cli.Command {
 
 func jobRow(s events.JobStatus) []any {
 	return []any{
-		s.JobID, s.Status, s.CompletedSteps, s.TotalSteps, s.JobType, s.Metadata.CycleID, s.Metadata.ReportID, s.Metadata.RequestedBy,
+		s.JobID, s.Status, s.CompletedSteps, s.TotalSteps, s.JobType, s.Metadata.CycleID, s.Metadata.ReportID,
+		s.Metadata.RequestedBy,
 		sinceText(s.CreatedAt, time.Now()),
 	}
 }
@@ -120,11 +127,22 @@ func printStatus(w io.Writer, s events.JobStatus) {
 	fields := []field{
 		{"job", s.JobID},
 		{"status", s.Status},
-		{"what", fmt.Sprintf("%s of report %s, cycle %s, by %s", s.JobType, s.Metadata.ReportID, s.Metadata.CycleID, s.Metadata.Classifier)},
+		{
+			"what",
+			fmt.Sprintf("%s of report %s, cycle %s, by %s", s.JobType, s.Metadata.ReportID, s.Metadata.CycleID,
+				s.Metadata.Classifier),
+		},
 		{"asked for by", s.Metadata.RequestedBy},
 		{"retry of", s.Metadata.RetryOf},
-		{"progress", fmt.Sprintf("%d of %s, %d %%", s.CompletedSteps, count(s.TotalSteps, "mapping"), s.ProgressPercentage)},
-		{"outcomes", fmt.Sprintf("%d succeeded, %d skipped, %d failed, %d cancelled", s.Succeeded, s.Skipped, s.Failed, s.Cancelled)},
+		{
+			"progress",
+			fmt.Sprintf("%d of %s, %d %%", s.CompletedSteps, count(s.TotalSteps, "mapping"), s.ProgressPercentage),
+		},
+		{
+			"outcomes",
+			fmt.Sprintf("%d succeeded, %d skipped, %d failed, %d cancelled", s.Succeeded, s.Skipped, s.Failed,
+				s.Cancelled),
+		},
 		{"now", s.CurrentStep},
 		{"waiting for", s.WaitingFor},
 		{"error", s.Error},
@@ -132,7 +150,9 @@ func printStatus(w io.Writer, s events.JobStatus) {
 	if r := s.Result; r != nil {
 		c := r.Classifications
 		fields = append(fields, field{
-			"tiers", fmt.Sprintf("%d HRCI, %d Confidential, %d Proprietary, %d Public", c.HRCI, c.Confidential, c.Proprietary, c.Public),
+			"tiers",
+			fmt.Sprintf("%d HRCI, %d Confidential, %d Proprietary, %d Public", c.HRCI, c.Confidential, c.Proprietary,
+				c.Public),
 		})
 	}
 	if s.ETASeconds != nil {
@@ -152,7 +172,8 @@ func printStatus(w io.Writer, s events.JobStatus) {
 
 func (a *app) jobsWatchCommand() *cli.Command {
 	return &cli.Command{
-		Name: "watch", Usage: "follows a job to its end; exits 0 only when it completed", ArgsUsage: jobID, Flags: []cli.Flag{jsonFlag()},
+		Name: "watch", Usage: "follows a job to its end; exits 0 only when it completed", ArgsUsage: jobID,
+		Flags: []cli.Flag{jsonFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			c, id, err := a.jobArgument(ctx, cmd)
 			if err != nil {
@@ -167,7 +188,8 @@ func (a *app) jobsWatchCommand() *cli.Command {
 func (a *app) follow(ctx context.Context, c *client, jobID string, asJSON bool) error {
 	status, err := a.watch(ctx, c, jobID, asJSON)
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("stopped watching, and job %s goes on; follow it again with: pdeflow jobs watch%s %s", jobID, c.flags, shellWord(jobID))
+		return fmt.Errorf("stopped watching, and job %s goes on; follow it again with: pdeflow jobs watch%s %s", jobID,
+			c.flags, shellWord(jobID))
 	}
 	if err != nil {
 		return a.asJSON(asJSON, err)
@@ -179,7 +201,8 @@ func (a *app) jobsItemsCommand() *cli.Command {
 	return &cli.Command{
 		Name: "items", Usage: "lists the mappings of a job and what happened to each", ArgsUsage: jobID,
 		Flags: []cli.Flag{
-			choice("outcome", "only mappings with this outcome", append([]schema.Outcome{"queued"}, schema.Outcomes()...)), limitFlag(0), jsonFlag(),
+			choice("outcome", "only mappings with this outcome",
+				append([]schema.Outcome{"queued"}, schema.Outcomes()...)), limitFlag(0), jsonFlag(),
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			c, id, err := a.jobArgument(ctx, cmd)
@@ -187,7 +210,8 @@ func (a *app) jobsItemsCommand() *cli.Command {
 				return err
 			}
 			l := list[api.JobItem]{
-				path: jobPath(id, "/items"), query: url.Values{}, columns: []any{"MAPPING", "OUTCOME", "ATTEMPT", "CODE", "BY", "TOOK", "ERROR"}, row: itemRow,
+				path: jobPath(id, "/items"), query: url.Values{},
+				columns: []any{"MAPPING", "OUTCOME", "ATTEMPT", "CODE", "BY", "TOOK", "ERROR"}, row: itemRow,
 				optional: []string{"BY", "ATTEMPT", "TOOK"},
 			}
 			if outcome := cmd.String("outcome"); outcome != "" {
@@ -207,7 +231,10 @@ func itemRow(i api.JobItem) []any {
 	if i.ErrorCode != nil {
 		code = *i.ErrorCode
 	}
-	return []any{i.MappingID, outcome, i.Attempt, code, i.Classifier, durationText(time.Duration(i.DurationMS) * time.Millisecond), i.Error}
+	return []any{
+		i.MappingID, outcome, i.Attempt, code, i.Classifier,
+		durationText(time.Duration(i.DurationMS) * time.Millisecond), i.Error,
+	}
 }
 
 // steerCommand asks something of a job.
@@ -239,7 +266,8 @@ func (a *app) jobsRetryCommand() *cli.Command {
 		Flags: []cli.Flag{
 			choice("error-code", "only what failed for this reason", schema.FailureCodes()),
 			&cli.BoolFlag{Name: "dry-run", Usage: "start nothing and only count"},
-			&cli.BoolFlag{Name: "watch", Usage: "follow the new job to its end; exits 0 only when it completed"}, jsonFlag(),
+			&cli.BoolFlag{Name: "watch", Usage: "follow the new job to its end; exits 0 only when it completed"},
+			jsonFlag(),
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			c, id, err := a.jobArgument(ctx, cmd)

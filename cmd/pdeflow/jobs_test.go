@@ -46,7 +46,8 @@ func plainStand(t *testing.T, services ...service) *stand {
 // ask types regenerate for the small report.
 func (s *stand) ask(args ...string) said {
 	s.t.Helper()
-	return s.pdeflow(append([]string{"regenerate", "--cycle", schematest.CycleID, "--report", schematest.ReportID}, args...)...)
+	return s.pdeflow(append([]string{"regenerate", "--cycle", schematest.CycleID, "--report", schematest.ReportID},
+		args...)...)
 }
 
 // becomes waits until the job has the status.
@@ -89,7 +90,8 @@ func TestAJobIsAskedForFollowedAndSteered(t *testing.T) {
 	s.run(classifierService)
 	s.finish(again)
 	typed(exitDone, "jobs", "watch", again)
-	typed(exitDone, "jobs", "list", "--status", "completed", "--cycle", schematest.CycleID, "--report", schematest.ReportID)
+	typed(exitDone, "jobs", "list", "--status", "completed", "--cycle", schematest.CycleID, "--report",
+		schematest.ReportID)
 	golden(t, "jobs", transcript(session...))
 }
 
@@ -103,11 +105,13 @@ func TestAnswersArePrintedAsTheAPIGivesThem(t *testing.T) {
 	}
 	job := accepted.JobID
 	s.becomes(job, schema.Running)
-	problem := from[api.Problem](t, s.ask("--json", "--watch").ends(t, exitFailed, "A job of the report is active", job))
+	problem := from[api.Problem](t,
+		s.ask("--json", "--watch").ends(t, exitFailed, "A job of the report is active", job))
 	if problem.JobID != job || problem.Status != 409 {
 		t.Errorf("the problem is %+v", problem)
 	}
-	if status := from[events.JobStatus](t, s.pdeflow("jobs", "status", job, "--json")); status.JobID != job || status.TotalSteps != 3 {
+	if status := from[events.JobStatus](t, s.pdeflow("jobs", "status", job, "--json")); status.JobID != job ||
+		status.TotalSteps != 3 {
 		t.Errorf("the status is %+v", status)
 	}
 	type listed[T any] struct {
@@ -122,14 +126,17 @@ func TestAnswersArePrintedAsTheAPIGivesThem(t *testing.T) {
 	if len(items.Items) != 2 || items.NextCursor == nil {
 		t.Errorf("two items are %+v", items)
 	}
-	items = from[listed[api.JobItem]](t, s.pdeflow("jobs", "items", job, "--json", "--outcome", "failed").ends(t, exitDone))
+	items = from[listed[api.JobItem]](t,
+		s.pdeflow("jobs", "items", job, "--json", "--outcome", "failed").ends(t, exitDone))
 	if items.Items == nil || len(items.Items) != 0 {
 		t.Errorf("no items are %+v", items)
 	}
-	if jobs := from[listed[events.JobStatus]](t, s.pdeflow("jobs", "list", "--json")); len(jobs.Items) != 1 || jobs.Items[0].JobID != job {
+	if jobs := from[listed[events.JobStatus]](t, s.pdeflow("jobs", "list", "--json")); len(jobs.Items) != 1 ||
+		jobs.Items[0].JobID != job {
 		t.Errorf("the jobs are %+v", jobs)
 	}
-	if steered := from[api.Steered](t, s.pdeflow("jobs", "cancel", job, "--json").ends(t, exitDone)); steered.JobID != job || steered.Message == "" {
+	if steered := from[api.Steered](t,
+		s.pdeflow("jobs", "cancel", job, "--json").ends(t, exitDone)); steered.JobID != job || steered.Message == "" {
 		t.Errorf("steered %+v", steered)
 	}
 	s.finish(job)
@@ -137,7 +144,9 @@ func TestAnswersArePrintedAsTheAPIGivesThem(t *testing.T) {
 	if status := from[events.JobStatus](t, final); status.Status != schema.Cancelled || final.stderr != "" {
 		t.Errorf("watching says %+v, and beside it %q", status, final.stderr)
 	}
-	if counted := from[api.Counted](t, s.pdeflow("jobs", "retry", job, "--dry-run", "--watch", "--json").ends(t, exitDone)); counted.MappingCount != 3 {
+	if counted := from[api.Counted](t,
+		s.pdeflow("jobs", "retry", job, "--dry-run", "--watch", "--json").ends(t,
+			exitDone)); counted.MappingCount != 3 {
 		t.Errorf("a retry would take %+v", counted)
 	}
 }
@@ -162,7 +171,8 @@ func TestAListIsReadPageByPage(t *testing.T) {
 	if err := json.Unmarshal([]byte(all.stdout), &list); err != nil || len(list.Items) != many {
 		t.Errorf("%d items as JSON (%v)", len(list.Items), err)
 	}
-	if !slices.IsSortedFunc(ids, strings.Compare) || strings.Index(all.stdout, ids[0]) > strings.Index(all.stdout, ids[many-1]) {
+	if !slices.IsSortedFunc(ids, strings.Compare) ||
+		strings.Index(all.stdout, ids[0]) > strings.Index(all.stdout, ids[many-1]) {
 		t.Error("the items are not in their order")
 	}
 }

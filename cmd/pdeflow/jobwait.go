@@ -21,7 +21,10 @@ func (a *app) jobsWaitCommand() *cli.Command {
 	return &cli.Command{
 		Name: "wait", Usage: "waits until a job ends; exits 0 if it completed, else 1", ArgsUsage: jobID,
 		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "timeout", Usage: "wait no longer than this, such as 10m (default: without limit)", HideDefault: true, Validator: positive},
+			&cli.DurationFlag{
+				Name: "timeout", Usage: "wait no longer than this, such as 10m (default: without limit)",
+				HideDefault: true, Validator: positive,
+			},
 			jsonFlag(),
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -51,8 +54,9 @@ func (a *app) jobsWaitCommand() *cli.Command {
 			default:
 				err = nil
 			}
-			return errors.Join(err, fmt.Errorf("job %s is still %s after %s: %d of %s", id, status.Status, durationText(timeout),
-				status.CompletedSteps, count(status.TotalSteps, "mapping")))
+			return errors.Join(err,
+				fmt.Errorf("job %s is still %s after %s: %d of %s", id, status.Status, durationText(timeout),
+					status.CompletedSteps, count(status.TotalSteps, "mapping")))
 		},
 	}
 }

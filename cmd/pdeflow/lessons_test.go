@@ -36,8 +36,10 @@ func TestLessonClassificationFieldsAreSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, m := range mappings {
-		if m.InformationSecurityClassification == "" || m.Criticality == "" || m.RiskLevel == "" || m.RegulatoryFlag == nil ||
-			m.PIIFlag == nil || m.ClassificationConfidence == nil || m.ClassificationRationale == "" || m.ClassifiedBy == "" {
+		if m.InformationSecurityClassification == "" || m.Criticality == "" || m.RiskLevel == "" ||
+			m.RegulatoryFlag == nil ||
+			m.PIIFlag == nil || m.ClassificationConfidence == nil || m.ClassificationRationale == "" ||
+			m.ClassifiedBy == "" {
 			t.Errorf("mapping %s is saved without its classification: %+v", m.ID, m.Image())
 		}
 	}
@@ -58,12 +60,15 @@ func TestLessonAStaleRowIsNeverWrittenBack(t *testing.T) {
 	}
 	defer person.Rollback() //nolint:errcheck // committed below, unless the test has failed
 	if _, err := person.NewRaw(`update pde_mappings set source_field = 'svc.LN_MSTR.VIN', mapping_type = 'direct', mapping_confirmed_by_user = true,
-		version = version + 1, updated_at = clock_timestamp(), updated_by = 'olga' where id = ?`, ids[0]).Exec(t.Context()); err != nil {
+		version = version + 1, updated_at = clock_timestamp(), updated_by = 'olga' where id = ?`,
+		ids[0]).Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	job := s.regenerate()
-	// The classifier has read the row and waits for its lock: between its read and its write, the person's change is committed.
-	s.eventually("the classifier to wait for the row", `select exists (select from pg_stat_activity where wait_event_type = 'Lock'
+	// The classifier has read the row and waits for its lock: between its read and its write, the person's change is
+	// committed.
+	s.eventually("the classifier to wait for the row",
+		`select exists (select from pg_stat_activity where wait_event_type = 'Lock'
 		and datname = current_database() and query like 'with patience as%')`)
 	if err := person.Commit(); err != nil {
 		t.Fatal(err)
@@ -84,7 +89,8 @@ func TestLessonRunningComesFirst(t *testing.T) {
 	s := newStand(t, apiService, dispatcherService, classifierService)
 	s.patience = lessonPatience
 	schematest.Report(t, s.db, 40)
-	if _, err := s.db.ExecContext(t.Context(), `create table seen (at bigserial, tx bigint, status text, completed_steps bigint);
+	if _, err := s.db.ExecContext(t.Context(),
+		`create table seen (at bigserial, tx bigint, status text, completed_steps bigint);
 		create function see() returns trigger language plpgsql as $$ begin
 			insert into seen (tx, status, completed_steps) values (txid_current(), new.status, new.completed_steps); return new; end $$;
 		create trigger see after insert or update on job_status for each row execute function see()`); err != nil {
@@ -100,7 +106,8 @@ func TestLessonRunningComesFirst(t *testing.T) {
 		Status         string `bun:"status"`
 		CompletedSteps int64  `bun:"completed_steps"`
 	}
-	if err := s.db.NewRaw("select tx, status, completed_steps from seen order by at").Scan(t.Context(), &seen); err != nil {
+	if err := s.db.NewRaw("select tx, status, completed_steps from seen order by at").Scan(t.Context(),
+		&seen); err != nil {
 		t.Fatal(err)
 	}
 	running := -1
@@ -134,7 +141,8 @@ func TestLessonAJobWhoseWorkPanicsEndsFailedWithTheError(t *testing.T) {
 	stop := s.hurry()
 	defer stop()
 	status := s.finish(s.regenerate())
-	if status.Status != schema.Failed || status.Failed != 3 || !strings.Contains(deref(status.Error), string(schema.CodePanic)) {
+	if status.Status != schema.Failed || status.Failed != 3 ||
+		!strings.Contains(deref(status.Error), string(schema.CodePanic)) {
 		t.Errorf("the job is %s with %d failed: %s", status.Status, status.Failed, deref(status.Error))
 	}
 }
@@ -162,7 +170,8 @@ func TestLessonUpdatedAtMovesOnEveryWrite(t *testing.T) {
 	job := s.regenerate()
 	s.finish(job)
 	for i, second := range rows() {
-		if second.Version <= first[i].Version || !second.UpdatedAt.After(first[i].UpdatedAt) || second.UpdatedBy != "job:"+job {
+		if second.Version <= first[i].Version || !second.UpdatedAt.After(first[i].UpdatedAt) ||
+			second.UpdatedBy != "job:"+job {
 			t.Errorf("mapping %s was written again: %+v, then %+v", second.ID, first[i], second)
 		}
 	}
@@ -180,7 +189,8 @@ func TestLessonTheEndpointLogsBeforeItFails(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, apiService)
 	const path = "/planning/cycles/2026-Q3/reports/no-such-report/pde-mappings/regenerate-all"
-	if code, body := s.do(http.MethodPost, path, map[string]any{"no_such_field": 1}); code != http.StatusUnprocessableEntity {
+	if code, body := s.do(http.MethodPost, path,
+		map[string]any{"no_such_field": 1}); code != http.StatusUnprocessableEntity {
 		t.Errorf("answers %d: %s", code, body)
 	}
 	var lines []string

@@ -50,12 +50,15 @@ func (c *client) pages(ctx context.Context, path string, query url.Values, limit
 const flagLimit = "limit"
 
 func limitFlag(usual int) cli.Flag {
-	return &cli.IntFlag{Name: flagLimit, Value: usual, Usage: "show at most `N`; 0 shows all", Validator: func(n int) error {
-		if n < 0 {
-			return errors.New("it is a whole number from 0 up")
-		}
-		return nil
-	}}
+	return &cli.IntFlag{
+		Name: flagLimit, Value: usual, Usage: "show at most `N`; 0 shows all",
+		Validator: func(n int) error {
+			if n < 0 {
+				return errors.New("it is a whole number from 0 up")
+			}
+			return nil
+		},
+	}
 }
 
 // list is a list of the API and how it looks as a table.
@@ -68,8 +71,8 @@ type list[T any] struct {
 	row      func(T) []any
 }
 
-// printList prints the list as the command's flags want it: a table, or an object as the API gives it. However long the list is, only
-// a page of it is held.
+// printList prints the list as the command's flags want it: a table, or an object as the API gives it. However long the
+// list is, only a page of it is held.
 func printList[T any](ctx context.Context, a *app, cmd *cli.Command, c *client, l list[T]) error {
 	pages := c.pages(ctx, l.path, l.query, cmd.Int(flagLimit))
 	if cmd.Bool(flagJSON) {

@@ -13,7 +13,8 @@ import (
 // defaultListen is where the API listens that was not told otherwise.
 const defaultListen = "127.0.0.1:8080"
 
-// listen opens the API's port. An address that somebody named and that is taken is an error; the default moves to the next free port.
+// listen opens the API's port. An address that somebody named and that is taken is an error; the default moves to the
+// next free port.
 func listen(ctx context.Context, address string, log *slog.Logger) (net.Listener, error) {
 	var config net.ListenConfig
 	if address != "" {
@@ -37,21 +38,25 @@ func listen(ctx context.Context, address string, log *slog.Logger) (net.Listener
 			continue
 		}
 		if err == nil && next != port {
-			log.WarnContext(ctx, "the default port is in use, taking the next free one", "default", defaultListen, "address", listener.Addr().String())
+			log.WarnContext(ctx, "the default port is in use, taking the next free one", "default", defaultListen,
+				"address", listener.Addr().String())
 		}
 		return listener, err
 	}
 	return nil, fmt.Errorf("no free port from %s on; name one with --listen", defaultListen)
 }
 
-// listenError says why an address that was named cannot be listened on. It was the wrong one to name unless it is only not to be had.
+// listenError says why an address that was named cannot be listened on. It was the wrong one to name unless it is only
+// not to be had.
 func listenError(address string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("--listen %s: the port is in use; name another, or leave the flag out and the next free one is taken", address)
+		return fmt.Errorf("--listen %s: the port is in use; name another, or leave the flag out and the next free "+
+			"one is taken", address)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("--listen %s: %w; ports below 1024 may be for root only", address, err)
 	default:
-		return usagef("--listen (PDEFLOW_LISTEN) cannot be %s: %w; it is host:port with a host of this machine, such as %s", quoted(address), err, defaultListen)
+		return usagef("--listen (PDEFLOW_LISTEN) cannot be %s: %w; it is host:port with a host of this machine, "+
+			"such as %s", quoted(address), err, defaultListen)
 	}
 }

@@ -10,9 +10,11 @@ import (
 )
 
 const (
-	// localTokenTTL is how long the token in the data directory is good for, so long after its server has ended at most.
+	// localTokenTTL is how long the token in the data directory is good for, so long after its server has ended at
+	// most.
 	localTokenTTL = 30 * 24 * time.Hour
-	// localTokenEvery is how often it is written anew, so that the commands of a server that runs for months find a good one.
+	// localTokenEvery is how often it is written anew, so that the commands of a server that runs for months find a
+	// good one.
 	localTokenEvery = 24 * time.Hour
 )
 
@@ -31,7 +33,8 @@ func (l localToken) write() (token, path string, err error) {
 	return token, path, err
 }
 
-// keep writes it again and again until ctx ends. The old one is good for weeks more, so what goes wrong is tried again next time.
+// keep writes it again and again until ctx ends. The old one is good for weeks more, so what goes wrong is tried again
+// next time.
 func (l localToken) keep(ctx context.Context, log *slog.Logger) error {
 	tick := time.NewTicker(localTokenEvery)
 	defer tick.Stop()

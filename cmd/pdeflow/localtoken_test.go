@@ -35,7 +35,8 @@ func TestTheTokenOfThisMachineIsGoodForAsLongAsItsServerRuns(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if caller, err := verify(ctx, token); err != nil || caller != (api.Caller{User: "local", Role: api.Manager}) {
+			if caller, err := verify(ctx, token); err != nil ||
+				caller != (api.Caller{User: "local", Role: api.Manager}) {
 				t.Fatalf("it is of %+v (%v)", caller, err)
 			}
 		}

@@ -18,12 +18,14 @@ const (
 func (a *app) logFlags() []cli.Flag {
 	level := choice(flagLogLevel, "log from this level up", []string{"debug", "info", "warn", "error"})
 	level.Value, level.Sources = "info", a.env("PDEFLOW_LOG_LEVEL")
-	format := choice(flagLogFormat, "format of the log (default: text on a terminal, else json)", []string{"text", "json"})
+	format := choice(flagLogFormat, "format of the log (default: text on a terminal, else json)",
+		[]string{"text", "json"})
 	format.Sources = a.env("PDEFLOW_LOG_FORMAT")
 	return []cli.Flag{
 		level, format,
 		&cli.BoolFlag{
-			Name: flagLogSQL, Usage: "log every SQL statement, without its values, with its duration", Sources: a.env("PDEFLOW_LOG_SQL"),
+			Name: flagLogSQL, Usage: "log every SQL statement, without its values, with its duration",
+			Sources: a.env("PDEFLOW_LOG_SQL"),
 		},
 	}
 }
@@ -33,8 +35,8 @@ func (a *app) logger(cmd *cli.Command) (*slog.Logger, error) {
 	return a.loggerAt(cmd, cmd.String(flagLogLevel))
 }
 
-// demoLogger is the log of a demo: what goes wrong, unless more is asked for, because the demo itself tells what happens. Statements are
-// logged as information.
+// demoLogger is the log of a demo: what goes wrong, unless more is asked for, because the demo itself tells what
+// happens. Statements are logged as information.
 func (a *app) demoLogger(cmd *cli.Command) (*slog.Logger, error) {
 	if cmd.IsSet(flagLogLevel) || cmd.Bool(flagLogSQL) {
 		return a.logger(cmd)

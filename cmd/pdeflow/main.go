@@ -1,5 +1,5 @@
-// Command pdeflow maps the attributes of regulatory reports to the columns that feed them and classifies them, as background jobs over
-// whole reports. Each subcommand is a file of its name; pdeflow help lists them.
+// Command pdeflow maps the attributes of regulatory reports to the columns that feed them and classifies them, as
+// background jobs over whole reports. Each subcommand is a file of its name; pdeflow help lists them.
 package main
 
 import (

@@ -21,7 +21,8 @@ func (a *app) mappingsCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "mappings",
 		Usage: "shows which columns feed a report, and how they are classified",
-		Description: "Speaks to the API. ID is the id of a mapping, the beginning of one (4 characters or more), or latest for the one that" +
+		Description: "Speaks to the API. ID is the id of a mapping, the beginning of one (4 characters or more), or " +
+			"latest for the one that" +
 			" changed last.\n\n" +
 			"pdeflow mappings list --cycle 2026-Q3 --report auto-loans --information-security-classification HRCI\n" +
 			"pdeflow mappings show --cycle 2026-Q3 --report auto-loans 0198c2f0-8b7e-7cc3-9f4e-0d6a5c1b2a39",
@@ -39,8 +40,12 @@ func (a *app) mappingsListCommand() *cli.Command {
 		Name: "list", Usage: "lists the mappings of a report",
 		Flags: []cli.Flag{
 			a.cycleFlag(), a.reportFlag(),
-			&cli.StringFlag{Name: "q", Usage: "only those with this `TEXT` in the names of attribute, element or column, or in the line item's codes"},
-			choice("information-security-classification", "only this tier", schema.InformationSecurityClassifications()),
+			&cli.StringFlag{
+				Name: "q", Usage: "only those with this `TEXT` in the names of attribute, element or column, or in " +
+					"the line item's codes",
+			},
+			choice("information-security-classification", "only this tier",
+				schema.InformationSecurityClassifications()),
 			choice("criticality", "only this level", schema.Levels()),
 			choice("review-status", "only what is in this state of review", schema.ReviewStatuses()),
 			&cli.BoolFlag{Name: "unmapped", Usage: "only those without a column, or with =false only those with one"},
@@ -57,8 +62,12 @@ func (a *app) mappingsListCommand() *cli.Command {
 				return err
 			}
 			return printList(ctx, a, cmd, c, list[api.Mapping]{
-				path: mappingsPath(cmd.String("cycle"), cmd.String("report"), ""), query: mappingQuery(cmd), row: mappingRow,
-				columns:  []any{"MAPPING", "ATTRIBUTE", "COLUMN", "COLUMN %", "TIER", "TIER %", "CRITICALITY", "RISK", "REG", "PII", "REVIEW"},
+				path: mappingsPath(cmd.String("cycle"), cmd.String("report"), ""), query: mappingQuery(cmd),
+				row: mappingRow,
+				columns: []any{
+					"MAPPING", "ATTRIBUTE", "COLUMN", "COLUMN %", "TIER", "TIER %", "CRITICALITY", "RISK", "REG", "PII",
+					"REVIEW",
+				},
 				optional: []string{"REVIEW", "REG", "CRITICALITY", "RISK", "COLUMN %", "TIER %", "PII", "COLUMN"},
 			})
 		},
@@ -105,7 +114,8 @@ func mappingRow(m api.Mapping) []any {
 		columnConfidence = nil // it is the confidence that no column fits, and would read as that in a column
 	}
 	return []any{
-		m.ID, m.AttributeName, m.SourceField, columnConfidence, orNone(m.InformationSecurityClassification), m.ClassificationConfidence,
+		m.ID, m.AttributeName, m.SourceField, columnConfidence, orNone(m.InformationSecurityClassification),
+		m.ClassificationConfidence,
 		orNone(m.Criticality), orNone(m.RiskLevel), m.RegulatoryFlag, m.PIIFlag, m.ReviewStatus,
 	}
 }
@@ -120,7 +130,8 @@ func orNone[T ~string](value *T) string {
 
 func (a *app) mappingsShowCommand() *cli.Command {
 	return &cli.Command{
-		Name: "show", Usage: "shows one mapping with its reasons", ArgsUsage: "ID", Flags: []cli.Flag{a.cycleFlag(), a.reportFlag(), jsonFlag()},
+		Name: "show", Usage: "shows one mapping with its reasons", ArgsUsage: "ID",
+		Flags: []cli.Flag{a.cycleFlag(), a.reportFlag(), jsonFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			c, id, err := a.mappingArgument(ctx, cmd)
 			if err != nil {
@@ -164,7 +175,9 @@ func printMapping(w io.Writer, m api.Mapping) {
 		{"column rationale", m.MappingRationale},
 	}
 	for _, other := range m.AlternativeMappings {
-		fields = append(fields, field{"instead of", fmt.Sprintf("%s (%d): %s", other.SourceField, other.Score, other.Reason)})
+		fields = append(fields, field{
+			"instead of", fmt.Sprintf("%s (%d): %s", other.SourceField, other.Score, other.Reason),
+		})
 	}
 	now, reviewed := time.Now(), ""
 	if m.ReviewedAt != nil {

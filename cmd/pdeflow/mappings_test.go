@@ -20,8 +20,11 @@ func judged(t *testing.T, db *schema.DB, jobID, mappingID string, change func(*s
 	}
 	m, sure, yes, no := work.Mapping, 91, true, false
 	m.PDEName, m.SourceField, m.MappingType = "LN_CURR_BAL_AMT", "svc.LN_MSTR.LN_CURR_BAL_AMT", schema.Direct
-	m.ConfidenceScore, m.MappingRationale = &sure, "The words current, loan and balance stand in the column's name, and its type can hold an amount of money."
-	m.AlternativeMappings = []schema.Alternative{{SourceField: "svc.LN_MSTR.VIN", Score: 3, Reason: "It is in the same table."}}
+	m.ConfidenceScore, m.MappingRationale = &sure,
+		"The words current, loan and balance stand in the column's name, and its type can hold an amount of money."
+	m.AlternativeMappings = []schema.Alternative{
+		{SourceField: "svc.LN_MSTR.VIN", Score: 3, Reason: "It is in the same table."},
+	}
 	m.InformationSecurityClassification, m.Criticality, m.RiskLevel = schema.Confidential, schema.High, schema.Medium
 	m.RegulatoryFlag, m.PIIFlag = &yes, &no
 	m.ClassificationConfidence, m.ClassificationRationale = &sure, "A balance belongs to the customer."
@@ -30,7 +33,8 @@ func judged(t *testing.T, db *schema.DB, jobID, mappingID string, change func(*s
 		change(&m)
 	}
 	err = db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
-		saved, err := schema.SaveWork(ctx, tx, jobID, work.Mapping, m, schema.Saved{Outcome: schema.Succeeded, Attempt: 1, Classifier: m.ClassifiedBy})
+		saved, err := schema.SaveWork(ctx, tx, jobID, work.Mapping, m,
+			schema.Saved{Outcome: schema.Succeeded, Attempt: 1, Classifier: m.ClassifiedBy})
 		if err == nil && !saved {
 			t.Error("the mapping is not saved")
 		}
@@ -64,7 +68,8 @@ func TestMappingsAreListedShownAndFollowedBack(t *testing.T) {
 	judged(t, s.db, again.ID, ids[1], func(m *schema.Mapping) { *m = mappingOf(t, s.db, ids[1]) })
 
 	of := func(command string, args ...string) said {
-		typed := append([]string{"mappings", command, "--cycle", schematest.CycleID, "--report", schematest.ReportID}, args...)
+		typed := append([]string{"mappings", command, "--cycle", schematest.CycleID, "--report", schematest.ReportID},
+			args...)
 		return s.pdeflow(typed...).ends(t, exitDone)
 	}
 	golden(t, "mappings", transcript(
@@ -83,7 +88,8 @@ func TestMappingsAreListedShownAndFollowedBack(t *testing.T) {
 		of("history", ids[1], "--limit", "1"),
 		of("history", ids[3]),
 	))
-	if mapping := from[api.Mapping](t, of("show", ids[0], "--json")); mapping.ID != ids[0] || *mapping.Criticality != schema.Low {
+	if mapping := from[api.Mapping](t, of("show", ids[0], "--json")); mapping.ID != ids[0] ||
+		*mapping.Criticality != schema.Low {
 		t.Errorf("as JSON it is %+v", mapping)
 	}
 	history := from[struct{ Items []api.HistoryEntry }](t, of("history", ids[0], "--json"))

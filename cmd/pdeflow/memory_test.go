@@ -53,13 +53,15 @@ func TestSmallRequestsDoNotTakeMuchMemory(t *testing.T) {
 		"too many wrong ids":           jsonOf(report, strings.Repeat("1,", 950_000), http.StatusRequestEntityTooLarge),
 		"as many wrong ids as fit":     jsonOf(report, strings.Repeat("1,", 500_000), http.StatusUnprocessableEntity),
 		"as many wrong ids as allowed": jsonOf(report, strings.Repeat("1,", 19_999), http.StatusUnprocessableEntity),
-		"a header of a million cells":  fileOf(t, report, "a.csv", []byte("attribute_name"+strings.Repeat(",x", 1<<20)+"\nA\n")),
-		"two million shared strings":   fileOf(t, report, "a.xlsx", sharedStrings(t, 2_000_000)),
+		"a header of a million cells": fileOf(t, report, "a.csv",
+			[]byte("attribute_name"+strings.Repeat(",x", 1<<20)+"\nA\n")),
+		"two million shared strings": fileOf(t, report, "a.xlsx", sharedStrings(t, 2_000_000)),
 	} {
 		var all sync.WaitGroup
 		for range 2 { // as many as there are imports at once
 			all.Go(func() {
-				request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.path, bytes.NewReader(r.body))
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.path,
+					bytes.NewReader(r.body))
 				if err != nil {
 					t.Error(err)
 					return
@@ -74,13 +76,15 @@ func TestSmallRequestsDoNotTakeMuchMemory(t *testing.T) {
 				defer response.Body.Close()
 				body, err := io.ReadAll(response.Body)
 				if err != nil || response.StatusCode != r.status || len(body) > 128<<10 {
-					t.Errorf("%s of %d bytes: the answer is %d with %d bytes (%v), want %d: %.300s", name, len(r.body), response.StatusCode, len(body), err, r.status, body)
+					t.Errorf("%s of %d bytes: the answer is %d with %d bytes (%v), want %d: %.300s", name, len(r.body),
+						response.StatusCode, len(body), err, r.status, body)
 				}
 			})
 		}
 		all.Wait()
 		if peak := peakMemory(t, server.Process.Pid); peak > memoryLimit {
-			t.Errorf("%s of %d bytes: the process has used %d MiB, want at most %d", name, len(r.body), peak>>20, memoryLimit>>20)
+			t.Errorf("%s of %d bytes: the process has used %d MiB, want at most %d", name, len(r.body), peak>>20,
+				memoryLimit>>20)
 		}
 	}
 }
@@ -92,7 +96,9 @@ type memoryRequest = struct {
 }
 
 func jsonOf(report, ids string, status int) memoryRequest {
-	return memoryRequest{report + "/pde-mappings/regenerate-all", "application/json", []byte(`{"mapping_ids": [` + ids + `1]}`), status}
+	return memoryRequest{
+		report + "/pde-mappings/regenerate-all", "application/json", []byte(`{"mapping_ids": [` + ids + `1]}`), status,
+	}
 }
 
 func fileOf(t *testing.T, report, name string, content []byte) memoryRequest {
@@ -124,15 +130,23 @@ func sharedStrings(t *testing.T, n int) []byte {
 	var book bytes.Buffer
 	archive := zip.NewWriter(&book)
 	for name, content := range map[string]string{
-		"[Content_Types].xml": `<Types xmlns="` + packages + `/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>` +
-			`<Override PartName="/xl/workbook.xml" ContentType="` + types + `sheet.main+xml"/><Override PartName="/xl/worksheets/sheet1.xml" ContentType="` + types + `worksheet+xml"/>` +
+		"[Content_Types].xml": `<Types xmlns="` + packages +
+			`/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>` +
+			`<Override PartName="/xl/workbook.xml" ContentType="` + types +
+			`sheet.main+xml"/><Override PartName="/xl/worksheets/sheet1.xml" ContentType="` + types +
+			`worksheet+xml"/>` +
 			`<Override PartName="/xl/sharedStrings.xml" ContentType="` + types + `sharedStrings+xml"/></Types>`,
-		"_rels/.rels":     `<Relationships xmlns="` + packages + `/relationships"><Relationship Id="r1" Type="` + relations + `/officeDocument" Target="xl/workbook.xml"/></Relationships>`,
-		"xl/workbook.xml": `<workbook xmlns="` + sheets + `" xmlns:r="` + relations + `"><sheets><sheet name="A" sheetId="1" r:id="r1"/></sheets></workbook>`,
-		"xl/_rels/workbook.xml.rels": `<Relationships xmlns="` + packages + `/relationships"><Relationship Id="r1" Type="` + relations + `/worksheet" Target="worksheets/sheet1.xml"/>` +
+		"_rels/.rels": `<Relationships xmlns="` + packages + `/relationships"><Relationship Id="r1" Type="` +
+			relations + `/officeDocument" Target="xl/workbook.xml"/></Relationships>`,
+		"xl/workbook.xml": `<workbook xmlns="` + sheets + `" xmlns:r="` + relations +
+			`"><sheets><sheet name="A" sheetId="1" r:id="r1"/></sheets></workbook>`,
+		"xl/_rels/workbook.xml.rels": `<Relationships xmlns="` + packages +
+			`/relationships"><Relationship Id="r1" Type="` + relations +
+			`/worksheet" Target="worksheets/sheet1.xml"/>` +
 			`<Relationship Id="r2" Type="` + relations + `/sharedStrings" Target="sharedStrings.xml"/></Relationships>`,
-		"xl/worksheets/sheet1.xml": `<worksheet xmlns="` + sheets + `"><sheetData><row r="1"><c r="A1" t="s"><v>0</v></c></row></sheetData></worksheet>`,
-		"xl/sharedStrings.xml":     `<sst xmlns="` + sheets + `">` + strings.Repeat("<si><t>a</t></si>", n) + `</sst>`,
+		"xl/worksheets/sheet1.xml": `<worksheet xmlns="` + sheets +
+			`"><sheetData><row r="1"><c r="A1" t="s"><v>0</v></c></row></sheetData></worksheet>`,
+		"xl/sharedStrings.xml": `<sst xmlns="` + sheets + `">` + strings.Repeat("<si><t>a</t></si>", n) + `</sst>`,
 	} {
 		file, err := archive.Create(name)
 		if err != nil {

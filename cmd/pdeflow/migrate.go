@@ -19,7 +19,8 @@ func (a *app) migrateCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "migrate",
 		Usage: "brings the database to the newest structure, or says where it stands",
-		Description: "Works on the database. serve and demo do it themselves where the database is embedded in them. Without a subcommand it is up.\n\n" +
+		Description: "Works on the database. serve and demo do it themselves where the database is embedded in " +
+			"them. Without a subcommand it is up.\n\n" +
 			"DATABASE_URL=postgres://user:password@host/pdeflow pdeflow migrate up\n" +
 			"pdeflow migrate status",
 		Flags:  a.operatorFlags(),
@@ -27,7 +28,8 @@ func (a *app) migrateCommand() *cli.Command {
 		Commands: []*cli.Command{
 			{Name: "up", Usage: "applies what is not applied yet", Action: up},
 			{
-				Name: "status", Usage: "lists the migrations and whether they are applied", Flags: []cli.Flag{jsonFlag()},
+				Name: "status", Usage: "lists the migrations and whether they are applied",
+				Flags: []cli.Flag{jsonFlag()},
 				Action: func(ctx context.Context, cmd *cli.Command) error {
 					if err := noArguments(cmd); err != nil {
 						return err

@@ -40,12 +40,15 @@ const (
 // natsFlags are the flags of a command that connects to the message server.
 func (a *app) natsFlags() []cli.Flag {
 	flag := func(name, usage, variable string, isFile bool) cli.Flag {
-		return &typedFlag{StringFlag: &cli.StringFlag{Name: name, Usage: usage, TakesFile: isFile, Sources: a.env(variable)}}
+		return &typedFlag{
+			StringFlag: &cli.StringFlag{Name: name, Usage: usage, TakesFile: isFile, Sources: a.env(variable)},
+		}
 	}
 	return []cli.Flag{
 		flag(flagNATS, "NATS `URL`, such as nats://user:password@host:4222", "NATS_URL", false),
 		flag(flagCredentials, "NATS credentials `FILE`", "NATS_CREDS", true),
-		flag(flagCA, "PEM `FILE` of the authorities that NATS's certificate is checked against (default: the system's)", "NATS_CA", true),
+		flag(flagCA, "PEM `FILE` of the authorities that NATS's certificate is checked against (default: the system's)",
+			"NATS_CA", true),
 		flag(flagCertificate, "PEM `FILE` of the client certificate for NATS", "NATS_CERT", true),
 		flag(flagKey, "PEM `FILE` of the key of the client certificate for NATS", "NATS_KEY", true),
 		flag(flagDomain, "JetStream domain of the streams, `NAME` (default: the server's own)", "NATS_DOMAIN", false),
@@ -56,18 +59,22 @@ func (a *app) natsFlags() []cli.Flag {
 func (a *app) topologyFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
-			Name: flagEventsBytes, Usage: "what PDE_EVENTS may hold, in `BYTES`, such as 2GB (default: 8GB, or what there is)",
+			Name:    flagEventsBytes,
+			Usage:   "what PDE_EVENTS may hold, in `BYTES`, such as 2GB (default: 8GB, or what there is)",
 			Sources: a.env("PDEFLOW_NATS_EVENTS_BYTES"),
 		},
 		&cli.StringFlag{
-			Name: flagWorkBytes, Usage: "what PDE_WORK may hold, in `BYTES` (default: 64MB, or a third of PDE_EVENTS)", Sources: a.env("PDEFLOW_NATS_WORK_BYTES"),
+			Name: flagWorkBytes, Usage: "what PDE_WORK may hold, in `BYTES` (default: 64MB, or a third of PDE_EVENTS)",
+			Sources: a.env("PDEFLOW_NATS_WORK_BYTES"),
 		},
 		&cli.IntFlag{
-			Name: flagReplicas, Usage: "keep each stream on `N` servers of a cluster (default: as it is, and 1 for a new one)",
+			Name:        flagReplicas,
+			Usage:       "keep each stream on `N` servers of a cluster (default: as it is, and 1 for a new one)",
 			HideDefault: true, Sources: a.env("PDEFLOW_NATS_REPLICAS"),
 		},
 		&cli.IntFlag{
-			Name: flagMaxAckPending, Usage: "at most `N` messages of a consumer may be unacknowledged (default: 1000 and 4000)",
+			Name:        flagMaxAckPending,
+			Usage:       "at most `N` messages of a consumer may be unacknowledged (default: 1000 and 4000)",
 			HideDefault: true, Sources: a.env("PDEFLOW_NATS_MAX_ACK_PENDING"),
 		},
 	}
@@ -77,14 +84,16 @@ func (a *app) topologyFlags() []cli.Flag {
 func natsServerOf(cmd *cli.Command) natsServer {
 	return natsServer{
 		url: cmd.String(flagNATS), credentials: cmd.String(flagCredentials),
-		ca: cmd.String(flagCA), certificate: cmd.String(flagCertificate), key: cmd.String(flagKey), domain: cmd.String(flagDomain),
+		ca: cmd.String(flagCA), certificate: cmd.String(flagCertificate), key: cmd.String(flagKey),
+		domain: cmd.String(flagDomain),
 	}
 }
 
 // onlyTyped drops the settings, other than the URL, that come from the environment.
 func (n *natsServer) onlyTyped(cmd *cli.Command) {
 	for flag, value := range map[string]*string{
-		flagCredentials: &n.credentials, flagCA: &n.ca, flagCertificate: &n.certificate, flagKey: &n.key, flagDomain: &n.domain,
+		flagCredentials: &n.credentials, flagCA: &n.ca, flagCertificate: &n.certificate, flagKey: &n.key,
+		flagDomain: &n.domain,
 	} {
 		if !typed(cmd, flag) {
 			*value = ""
@@ -109,10 +118,12 @@ func (n natsServer) check() error {
 		return usagef("--%s (NATS_CA): %w; it is a file of PEM certificates", flagCA, err)
 	}
 	if _, err := (events.TLS{Certificate: n.certificate, Key: n.key}).Options(); err != nil {
-		return usagef("--%s (NATS_CERT) and --%s (NATS_KEY): %w; both are PEM files, of a client certificate and its key", flagCertificate, flagKey, err)
+		return usagef("--%s (NATS_CERT) and --%s (NATS_KEY): %w; both are PEM files, of a client certificate and "+
+			"its key", flagCertificate, flagKey, err)
 	}
 	if strings.ContainsAny(n.domain, " \t.*>") {
-		return usagef("--%s (NATS_DOMAIN) cannot be %s: it is one word, as in the server's jetstream { domain: ... }", flagDomain, quoted(n.domain))
+		return usagef("--%s (NATS_DOMAIN) cannot be %s: it is one word, as in the server's jetstream { domain: ... }",
+			flagDomain, quoted(n.domain))
 	}
 	return nil
 }
@@ -128,16 +139,22 @@ func (n natsServer) connect(name string, log *slog.Logger, more ...nats.Option) 
 
 // topologyOf reads the flags of the streams on this server.
 func topologyOf(cmd *cli.Command, server natsServer) (events.Topology, error) {
-	t := events.Topology{Domain: server.domain, Replicas: cmd.Int(flagReplicas), MaxAckPending: cmd.Int(flagMaxAckPending)}
+	t := events.Topology{
+		Domain: server.domain, Replicas: cmd.Int(flagReplicas), MaxAckPending: cmd.Int(flagMaxAckPending),
+	}
 	var errs [2]error
 	t.MaxBytes, errs[0] = streamBytes(cmd, flagEventsBytes, "PDEFLOW_NATS_EVENTS_BYTES")
 	t.MaxWorkBytes, errs[1] = streamBytes(cmd, flagWorkBytes, "PDEFLOW_NATS_WORK_BYTES")
 	err := errors.Join(errs[:]...)
 	if cmd.IsSet(flagReplicas) && (t.Replicas < 1 || t.Replicas > mostReplicas) {
-		err = errors.Join(err, usagef("--%s (PDEFLOW_NATS_REPLICAS) cannot be %d: it is a number from 1 to %d", flagReplicas, t.Replicas, mostReplicas))
+		err = errors.Join(err,
+			usagef("--%s (PDEFLOW_NATS_REPLICAS) cannot be %d: it is a number from 1 to %d", flagReplicas, t.Replicas,
+				mostReplicas))
 	}
 	if cmd.IsSet(flagMaxAckPending) && t.MaxAckPending < 1 {
-		err = errors.Join(err, usagef("--%s (PDEFLOW_NATS_MAX_ACK_PENDING) cannot be %d: it is a number from 1", flagMaxAckPending, t.MaxAckPending))
+		err = errors.Join(err,
+			usagef("--%s (PDEFLOW_NATS_MAX_ACK_PENDING) cannot be %d: it is a number from 1", flagMaxAckPending,
+				t.MaxAckPending))
 	}
 	return t, err
 }
@@ -156,7 +173,9 @@ func streamBytes(cmd *cli.Command, flag, variable string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
 	if err != nil || n<<shift>>shift != n || n<<shift < smallestStreamBytes {
-		return 0, usagef("--%s (%s) cannot be %s: it is a number of bytes from 64KB, such as 500MB or 2GB", flag, variable, quoted(text))
+		return 0,
+			usagef("--%s (%s) cannot be %s: it is a number of bytes from 64KB, such as 500MB or 2GB", flag, variable,
+				quoted(text))
 	}
 	return n << shift, nil
 }

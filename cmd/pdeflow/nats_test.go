@@ -29,21 +29,28 @@ func TestTheMainJobRunsOnAServerWithTLSADomainAndLimits(t *testing.T) {
 	db := schematest.New(t)
 	schematest.Report(t, db, 20)
 	environment := map[string]string{
-		"PATH": "/usr/bin:/bin", "DATABASE_URL": schematest.URL(t), "NATS_URL": server.URL(), "PDEFLOW_DATA_DIR": t.TempDir(),
-		"NATS_CA": files.CA, "NATS_CERT": files.Client, "NATS_KEY": files.ClientKey, "NATS_DOMAIN": "hub",
-		"PDEFLOW_NATS_EVENTS_BYTES": "100MB", "PDEFLOW_NATS_WORK_BYTES": "10MB", "PDEFLOW_NATS_REPLICAS": "1", "PDEFLOW_NATS_MAX_ACK_PENDING": "200",
+		"PATH": "/usr/bin:/bin", "DATABASE_URL": schematest.URL(t), "NATS_URL": server.URL(),
+		"PDEFLOW_DATA_DIR": t.TempDir(),
+		"NATS_CA":          files.CA, "NATS_CERT": files.Client, "NATS_KEY": files.ClientKey, "NATS_DOMAIN": "hub",
+		"PDEFLOW_NATS_EVENTS_BYTES": "100MB", "PDEFLOW_NATS_WORK_BYTES": "10MB", "PDEFLOW_NATS_REPLICAS": "1",
+		"PDEFLOW_NATS_MAX_ACK_PENDING": "200",
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	serve := begin(ctx, environment, "serve", "--listen", "127.0.0.1:0")
 	serve.says(t, "pdeflow runs")
-	pdeflow(ctx, environment, "regenerate", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "--watch").ends(t, exitDone, "20 of 20")
-	pdeflow(ctx, map[string]string{}, "check", "--database-url", schematest.URL(t), "--nats-url", server.URL(), "--nats-ca", files.CA,
+	pdeflow(ctx, environment, "regenerate", "--cycle", schematest.CycleID, "--report", schematest.ReportID,
+		"--watch").ends(t, exitDone, "20 of 20")
+	pdeflow(ctx, map[string]string{}, "check", "--database-url", schematest.URL(t), "--nats-url", server.URL(),
+		"--nats-ca", files.CA,
 		"--nats-cert", files.Client, "--nats-key", files.ClientKey, "--nats-domain", "hub").ends(t, exitDone)
 	delete(environment, "PDEFLOW_DATA_DIR")
 	environment["PDEFLOW_SERVER"] = nobody(t)
 	all := examined(t, exitFailed, pdeflow(ctx, environment, "doctor", "--json")) // the API is nobody's
-	for _, check := range []string{"nats", "jetstream", "stream " + events.StreamEvents, "stream " + events.StreamWork, "consumer classifier-rules", "consumer projector"} {
+	for _, check := range []string{
+		"nats", "jetstream", "stream " + events.StreamEvents, "stream " + events.StreamWork,
+		"consumer classifier-rules", "consumer projector",
+	} {
 		if all[check].State != fine {
 			t.Errorf("%s is %+v", check, all[check])
 		}
@@ -52,13 +59,15 @@ func TestTheMainJobRunsOnAServerWithTLSADomainAndLimits(t *testing.T) {
 		t.Errorf("the stream of events: %s", detail)
 	}
 	for drop, advice := range map[string]string{
-		"NATS_CA": "set NATS_CA (--nats-ca)", "NATS_CERT NATS_KEY": "set NATS_CERT and NATS_KEY", "NATS_CERT": "correct the setting",
+		"NATS_CA": "set NATS_CA (--nats-ca)", "NATS_CERT NATS_KEY": "set NATS_CERT and NATS_KEY",
+		"NATS_CERT": "correct the setting",
 	} {
 		without := maps.Clone(environment)
 		for name := range strings.FieldsSeq(drop) {
 			delete(without, name)
 		}
-		if f := examined(t, exitFailed, pdeflow(ctx, without, "doctor", "--json"))["nats"]; f.State != wrong || !strings.Contains(f.Advice, advice) {
+		if f := examined(t, exitFailed, pdeflow(ctx, without, "doctor", "--json"))["nats"]; f.State != wrong ||
+			!strings.Contains(f.Advice, advice) {
 			t.Errorf("without %s, nats is %+v", drop, f)
 		}
 	}
@@ -73,23 +82,48 @@ func TestAWrongSettingOfNATSIsNamedAtStart(t *testing.T) {
 		setting, value string
 		says           []string
 	}{
-		"no authority":           {"NATS_CA", "/no/such.pem", []string{"--nats-ca (NATS_CA)", "/no/such.pem"}},
-		"a key as an authority":  {"NATS_CA", files.ClientKey, []string{"--nats-ca (NATS_CA)", "has no PEM certificate"}},
-		"a certificate alone":    {"NATS_CERT", files.Client, []string{"--nats-cert (NATS_CERT) and --nats-key (NATS_KEY)", "go together"}},
-		"a key alone":            {"NATS_KEY", files.ClientKey, []string{"--nats-cert (NATS_CERT) and --nats-key (NATS_KEY)", "go together"}},
-		"a domain with a dot":    {"NATS_DOMAIN", "a.b", []string{"--nats-domain (NATS_DOMAIN) cannot be “a.b”"}},
-		"bytes without a number": {"PDEFLOW_NATS_EVENTS_BYTES", "much", []string{"--nats-events-bytes (PDEFLOW_NATS_EVENTS_BYTES) cannot be “much”", "2GB"}},
-		"too few bytes":          {"PDEFLOW_NATS_WORK_BYTES", "63KB", []string{"--nats-work-bytes (PDEFLOW_NATS_WORK_BYTES) cannot be “63KB”", "from 64KB"}},
-		"too many bytes":         {"PDEFLOW_NATS_WORK_BYTES", "99999999TB", []string{"--nats-work-bytes"}},
-		"too many replicas":      {"PDEFLOW_NATS_REPLICAS", "6", []string{"--nats-replicas (PDEFLOW_NATS_REPLICAS) cannot be 6", "from 1 to 5"}},
-		"no replicas":            {"PDEFLOW_NATS_REPLICAS", "0", []string{"--nats-replicas (PDEFLOW_NATS_REPLICAS) cannot be 0"}},
-		"nothing pending":        {"PDEFLOW_NATS_MAX_ACK_PENDING", "0", []string{"--nats-max-ack-pending (PDEFLOW_NATS_MAX_ACK_PENDING) cannot be 0"}},
+		"no authority": {"NATS_CA", "/no/such.pem", []string{"--nats-ca (NATS_CA)", "/no/such.pem"}},
+		"a key as an authority": {
+			"NATS_CA", files.ClientKey, []string{"--nats-ca (NATS_CA)", "has no PEM certificate"},
+		},
+		"a certificate alone": {
+			"NATS_CERT", files.Client, []string{"--nats-cert (NATS_CERT) and --nats-key (NATS_KEY)", "go together"},
+		},
+		"a key alone": {
+			"NATS_KEY", files.ClientKey, []string{"--nats-cert (NATS_CERT) and --nats-key (NATS_KEY)", "go together"},
+		},
+		"a domain with a dot": {"NATS_DOMAIN", "a.b", []string{"--nats-domain (NATS_DOMAIN) cannot be “a.b”"}},
+		"bytes without a number": {
+			"PDEFLOW_NATS_EVENTS_BYTES", "much", []string{
+				"--nats-events-bytes (PDEFLOW_NATS_EVENTS_BYTES) cannot be “much”", "2GB",
+			},
+		},
+		"too few bytes": {
+			"PDEFLOW_NATS_WORK_BYTES", "63KB", []string{
+				"--nats-work-bytes (PDEFLOW_NATS_WORK_BYTES) cannot be “63KB”", "from 64KB",
+			},
+		},
+		"too many bytes": {"PDEFLOW_NATS_WORK_BYTES", "99999999TB", []string{"--nats-work-bytes"}},
+		"too many replicas": {
+			"PDEFLOW_NATS_REPLICAS", "6", []string{
+				"--nats-replicas (PDEFLOW_NATS_REPLICAS) cannot be 6", "from 1 to 5",
+			},
+		},
+		"no replicas": {
+			"PDEFLOW_NATS_REPLICAS", "0", []string{"--nats-replicas (PDEFLOW_NATS_REPLICAS) cannot be 0"},
+		},
+		"nothing pending": {
+			"PDEFLOW_NATS_MAX_ACK_PENDING", "0", []string{
+				"--nats-max-ack-pending (PDEFLOW_NATS_MAX_ACK_PENDING) cannot be 0",
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			pdeflow(t.Context(), map[string]string{
-				"PATH": "/usr/bin:/bin", "DATABASE_URL": "postgres://127.0.0.1:1/d", "NATS_URL": "nats://127.0.0.1:1", "PDEFLOW_DATA_DIR": t.TempDir(),
-				tc.setting: tc.value,
+				"PATH": "/usr/bin:/bin", "DATABASE_URL": "postgres://127.0.0.1:1/d", "NATS_URL": "nats://127.0.0.1:1",
+				"PDEFLOW_DATA_DIR": t.TempDir(),
+				tc.setting:         tc.value,
 			}, "serve").ends(t, exitUsage, tc.says...)
 		})
 	}

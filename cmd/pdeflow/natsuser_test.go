@@ -18,8 +18,8 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 )
 
-// readsEvents checks that a client connects with the URL and finds the stream of events, and that it is refused without the password
-// in the URL. It returns the password.
+// readsEvents checks that a client connects with the URL and finds the stream of events, and that it is refused without
+// the password in the URL. It returns the password.
 func readsEvents(t *testing.T, natsURL string) (password string) {
 	t.Helper()
 	u, err := url.Parse(natsURL)
@@ -31,7 +31,8 @@ func readsEvents(t *testing.T, natsURL string) (password string) {
 		t.Fatalf("the password of the embedded nats-server has %d characters", len(password))
 	}
 	for name, user := range map[string]*url.Userinfo{
-		"no user": nil, "a wrong password": url.UserPassword(u.User.Username(), "x"), "a wrong user": url.UserPassword("x", password),
+		"no user": nil, "a wrong password": url.UserPassword(u.User.Username(), "x"),
+		"a wrong user": url.UserPassword("x", password),
 	} {
 		wrong := *u
 		wrong.User = user
@@ -63,7 +64,9 @@ func TestServeEmbedsANATSServerForTheUserOfItsRunFileOnly(t *testing.T) {
 	dir := t.TempDir()
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
-	serve := begin(ctx, map[string]string{"PATH": "/usr/bin:/bin", "PDEFLOW_DATA_DIR": dir, "PDEFLOW_LOG_LEVEL": "debug", "PDEFLOW_LOG_SQL": "1"},
+	serve := begin(ctx, map[string]string{
+		"PATH": "/usr/bin:/bin", "PDEFLOW_DATA_DIR": dir, "PDEFLOW_LOG_LEVEL": "debug", "PDEFLOW_LOG_SQL": "1",
+	},
 		"serve", "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0")
 	serve.says(t, "pdeflow runs")
 	at, err := datadir.Read(dir)
@@ -82,7 +85,8 @@ func TestServeEmbedsANATSServerForTheUserOfItsRunFileOnly(t *testing.T) {
 	}
 	shown := ""
 	for _, command := range [][]string{{"check"}, {"doctor"}, {"doctor", "--json"}, {"rebuild"}} {
-		got := pdeflow(t.Context(), map[string]string{"PDEFLOW_LOG_LEVEL": "debug"}, append(command, "--data-dir", dir)...).ends(t, exitDone)
+		got := pdeflow(t.Context(), map[string]string{"PDEFLOW_LOG_LEVEL": "debug"},
+			append(command, "--data-dir", dir)...).ends(t, exitDone)
 		shown += got.stdout + got.stderr
 	}
 	interrupt()

@@ -5,7 +5,8 @@ import (
 	"io"
 )
 
-// phases prints the progress of a command that reads the whole database: a line for each phase, on a terminal with a count that is updated in place.
+// phases prints the progress of a command that reads the whole database: a line for each phase, on a terminal with a
+// count that is updated in place.
 type phases struct {
 	w        io.Writer
 	doing    string

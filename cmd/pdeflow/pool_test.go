@@ -23,7 +23,8 @@ func TestTheAPIHasItsOwnPartOfTheConnections(t *testing.T) {
 		{database + "&pool_max_conns=5", true, 5, 5},
 	} {
 		b, err := openBackends(t.Context(), func(string) string { return "" },
-			backendOptions{databaseURL: tt.url, nats: natsServer{url: server.URL()}, name: "test", hasAPI: tt.hasAPI}, slog.New(slog.DiscardHandler))
+			backendOptions{databaseURL: tt.url, nats: natsServer{url: server.URL()}, name: "test", hasAPI: tt.hasAPI},
+			slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

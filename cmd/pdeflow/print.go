@@ -172,7 +172,8 @@ func lineWidth(w io.Writer) int {
 	return plainWidth
 }
 
-// hanging wraps a text to the width of the terminal that w writes to. The text begins at the indentation, and so do its further lines.
+// hanging wraps a text to the width of the terminal that w writes to. The text begins at the indentation, and so do its
+// further lines.
 func hanging(w io.Writer, text string, indent int) string {
 	return strings.Join(wrap(text, max(lineWidth(w)-indent, 20)), "\n"+strings.Repeat(" ", indent))
 }
@@ -202,8 +203,8 @@ func wrap(text string, width int) []string {
 	return lines
 }
 
-// splitAt splits a text after the last character that ends within so many cells, but after one character at least, so that a caller
-// that splits on and on comes to an end.
+// splitAt splits a text after the last character that ends within so many cells, but after one character at least, so
+// that a caller that splits on and on comes to an end.
 func splitAt(text string, cells int) (head, rest string) {
 	rest, state, at := text, -1, 0
 	for rest != "" {

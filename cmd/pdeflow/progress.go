@@ -19,7 +19,8 @@ const (
 	lineEvery = 5 * time.Second
 	// redrawEvery is how often something is redrawn on a terminal.
 	redrawEvery = 100 * time.Millisecond
-	// longestSilence is how long at most a job that has not begun its mappings goes without a line. The silences double up to it.
+	// longestSilence is how long at most a job that has not begun its mappings goes without a line. The silences double
+	// up to it.
 	longestSilence = time.Minute
 )
 
@@ -83,7 +84,8 @@ func (p *progress) show(status events.JobStatus, now time.Time) {
 // line prints the newest status.
 func (p *progress) line(now time.Time) {
 	fmt.Fprintf(p.w, "job %s is %s: %d of %s (%d %%)%s%s\n", p.shown.JobID, phase(p.shown), p.shown.CompletedSteps,
-		count(p.shown.TotalSteps, "mapping"), p.shown.ProgressPercentage, suffix(step(p.shown)), suffix(p.pace.texts(p.shown)[0]))
+		count(p.shown.TotalSteps, "mapping"), p.shown.ProgressPercentage, suffix(step(p.shown)),
+		suffix(p.pace.texts(p.shown)[0]))
 	p.shownAt = now
 }
 
@@ -97,18 +99,20 @@ func phase(status events.JobStatus) string {
 
 // step is what a job is doing that has not begun its mappings.
 func step(status events.JobStatus) string {
-	if status.Status == schema.Running && status.CompletedSteps == 0 && strings.HasPrefix(status.CurrentStep, "Listing") {
+	if status.Status == schema.Running && status.CompletedSteps == 0 &&
+		strings.HasPrefix(status.CurrentStep, "Listing") {
 		return strings.ToLower(status.CurrentStep[:1]) + status.CurrentStep[1:]
 	}
 	return ""
 }
 
-// refresh shows the newest status again while the job has not begun its mappings, so that starting and listing do not look like a
-// standstill.
+// refresh shows the newest status again while the job has not begun its mappings, so that starting and listing do not
+// look like a standstill.
 func (p *progress) refresh(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.began.IsZero() || p.shown.CompletedSteps > 0 || p.shown.Status != schema.Pending && p.shown.Status != schema.Running {
+	if p.began.IsZero() || p.shown.CompletedSteps > 0 || p.shown.Status != schema.Pending &&
+		p.shown.Status != schema.Running {
 		return
 	}
 	if p.terminal {
@@ -153,7 +157,8 @@ func (p *progress) drawBar(status events.JobStatus, remarks ...string) {
 	}
 }
 
-// barText is a bar with its numbers in at most width cells. A narrow terminal gets a shorter bar, fewer remarks, and then no bar.
+// barText is a bar with its numbers in at most width cells. A narrow terminal gets a shorter bar, fewer remarks, and
+// then no bar.
 func barText(status events.JobStatus, paces []string, width int) string {
 	head := fmt.Sprintf("%3d%% ", status.ProgressPercentage)
 	text := ""

@@ -13,7 +13,9 @@ import (
 
 // standingAt is where a job of 100 mappings stands.
 func standingAt(status schema.Status, completed int64) events.JobStatus {
-	return events.JobStatus{JobID: "j", Status: status, TotalSteps: 100, CompletedSteps: completed, ProgressPercentage: int(completed)}
+	return events.JobStatus{
+		JobID: "j", Status: status, TotalSteps: 100, CompletedSteps: completed, ProgressPercentage: int(completed),
+	}
 }
 
 func TestProgressIsLinesNowAndThenWhereNobodyWatches(t *testing.T) {
@@ -98,7 +100,8 @@ func TestABarEndsWithItsLineWhenTheJobDoes(t *testing.T) {
 	p.show(standingAt(schema.Running, 10), time.Unix(0, 0))
 	p.show(standingAt(schema.Completed, 100), time.Unix(1, 0))
 	p.end()
-	if !strings.Contains(out.String(), "100% |") || !strings.HasSuffix(out.String(), "\n") || strings.HasSuffix(out.String(), "\n\n") {
+	if !strings.Contains(out.String(), "100% |") || !strings.HasSuffix(out.String(), "\n") ||
+		strings.HasSuffix(out.String(), "\n\n") {
 		t.Errorf("the bar ends as %q", out.String())
 	}
 }
@@ -169,7 +172,8 @@ func TestAnImportIsCountedNowAndThen(t *testing.T) {
 	if want := "importing: 5 of 12\nimporting: 10 of 12\n"; lines.String() != want {
 		t.Errorf("the lines are %q, want %q", lines.String(), want)
 	}
-	if got := redrawn.String(); strings.Count(got, "\n") != 1 || !strings.HasSuffix(got, "\rimporting: 12 of 12\x1b[K\n") {
+	if got := redrawn.String(); strings.Count(got, "\n") != 1 ||
+		!strings.HasSuffix(got, "\rimporting: 12 of 12\x1b[K\n") {
 		t.Errorf("on a terminal it is %q", got)
 	}
 }

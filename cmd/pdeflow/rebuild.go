@@ -18,7 +18,8 @@ func (a *app) rebuildCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "rebuild",
 		Usage: "throws the status of every job away and computes it again from the rows",
-		Description: "Works on the database alone, whatever is left of the streams, and job by job, while the services go on. A job whose status\n" +
+		Description: "Works on the database alone, whatever is left of the streams, and job by job, while the " +
+			"services go on. A job whose status\n" +
 			"lagged behind its rows, or was missing, is named.\n\n" +
 			"DATABASE_URL=postgres://user:password@host/pdeflow pdeflow rebuild",
 		Flags: a.operatorFlags(),
@@ -57,7 +58,8 @@ func (a *app) rebuild(ctx context.Context, db *schema.DB) error {
 			}
 		}
 		if len(jobs) < jobPage {
-			fmt.Fprintf(a.stdout, "The status of %s is computed again; %d of them said something else before.\n", count(rebuilt, "job"), differed)
+			fmt.Fprintf(a.stdout, "The status of %s is computed again; %d of them said something else before.\n",
+				count(rebuilt, "job"), differed)
 			return nil
 		}
 	}
@@ -83,5 +85,6 @@ func rebuildJob(ctx context.Context, db *schema.DB, job schema.Job) (was, is sch
 }
 
 func standing(s schema.JobStatus) string {
-	return fmt.Sprintf("%s with %d succeeded, %d skipped, %d failed, %d cancelled of %d", s.Status, s.Succeeded, s.Skipped, s.Failed, s.Cancelled, s.TotalSteps)
+	return fmt.Sprintf("%s with %d succeeded, %d skipped, %d failed, %d cancelled of %d", s.Status, s.Succeeded,
+		s.Skipped, s.Failed, s.Cancelled, s.TotalSteps)
 }

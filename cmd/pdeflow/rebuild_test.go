@@ -36,10 +36,12 @@ func TestRebuildMakesEveryStatusAgainFromTheRowsAlone(t *testing.T) {
 	stopProjector() // which would write the deleted rows again
 	s.nats.Stop()
 	s.nats.Wipe()
-	s.pdeflow("rebuild").ends(t, exitDone, "The status of 3 jobs is computed again; 0 of them said something else before.")
+	s.pdeflow("rebuild").ends(t, exitDone,
+		"The status of 3 jobs is computed again; 0 of them said something else before.")
 
 	s.change("delete from job_status")
-	got := s.pdeflow("rebuild").ends(t, exitDone, "job "+completed+" is completed with 4 succeeded", "job "+cancelled+" is cancelled with", "4 cancelled of 4",
+	got := s.pdeflow("rebuild").ends(t, exitDone, "job "+completed+" is completed with 4 succeeded",
+		"job "+cancelled+" is cancelled with", "4 cancelled of 4",
 		"The status of 3 jobs is computed again; 3 of them said something else before.")
 	if want := "rebuilding job status (3)\n"; got.stderr != want {
 		t.Errorf("standard error is %q, want %q", got.stderr, want)
@@ -53,7 +55,8 @@ func TestRebuildMakesEveryStatusAgainFromTheRowsAlone(t *testing.T) {
 		}
 	}
 	s.change("update job_status set succeeded = 3, failed = 1, status = 'failed' where job_id = '" + completed + "'")
-	s.pdeflow("rebuild").ends(t, exitDone, "job "+completed+" is completed with 4 succeeded", "1 of them said something else before")
+	s.pdeflow("rebuild").ends(t, exitDone, "job "+completed+" is completed with 4 succeeded",
+		"1 of them said something else before")
 	s.pdeflow("check").ends(t, exitDone)
 }
 
@@ -67,17 +70,21 @@ func TestADatabaseIsMigratedAndSaysWhereItStands(t *testing.T) {
 	name := strings.TrimPrefix(where.Path, "/") + "_bare"
 	s.change("create database " + name)
 	t.Cleanup(func() { // by when the test's own context has ended
-		if _, err := s.db.ExecContext(context.WithoutCancel(t.Context()), "drop database "+name+" with (force)"); err != nil {
+		if _, err := s.db.ExecContext(context.WithoutCancel(t.Context()),
+			"drop database "+name+" with (force)"); err != nil {
 			t.Error(err)
 		}
 	})
 	where.Path = "/" + name
 	bare := map[string]string{"DATABASE_URL": where.String()}
 	for _, command := range []string{"check", "rebuild", "audit list", "audit verify"} {
-		pdeflow(t.Context(), bare, strings.Fields(command)...).ends(t, exitFailed, "bring it up to date with: pdeflow migrate up")
+		pdeflow(t.Context(), bare, strings.Fields(command)...).ends(t, exitFailed,
+			"bring it up to date with: pdeflow migrate up")
 	}
 	pdeflow(t.Context(), bare, "migrate", "status").ends(t, exitDone, "init", "no")
-	pdeflow(t.Context(), map[string]string{"DATABASE_URL": where.String(), "NATS_URL": "nats://127.0.0.1:1", "PDEFLOW_DATA_DIR": t.TempDir()}, "serve").
+	pdeflow(t.Context(), map[string]string{
+		"DATABASE_URL": where.String(), "NATS_URL": "nats://127.0.0.1:1", "PDEFLOW_DATA_DIR": t.TempDir(),
+	}, "serve").
 		ends(t, exitFailed, "the database lacks migration 20261127000001", "pdeflow migrate up")
 	if tables := tablesOf(t, where.String()); len(tables) > 0 {
 		t.Errorf("looking at it left %v", tables)

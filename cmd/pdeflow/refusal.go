@@ -26,11 +26,13 @@ func (c *client) refused(got answer) error {
 	r := &refusal{body: got.body, flags: c.flags}
 	if err := json.Unmarshal(got.body, &r.problem); err != nil || !strings.HasPrefix(r.problem.Type, "urn:pdeflow:") {
 		r.problem = api.Problem{
-			Title:  fmt.Sprintf("%s answers %d %s, and not as a pdeflow does", c.server, got.code, http.StatusText(got.code)),
+			Title: fmt.Sprintf("%s answers %d %s, and not as a pdeflow does", c.server, got.code,
+				http.StatusText(got.code)),
 			Detail: "is --server (PDEFLOW_SERVER) right?",
 		}
 		if got.code >= http.StatusBadGateway && got.code <= http.StatusGatewayTimeout {
-			r.problem.Title = fmt.Sprintf("a gateway at %s answers %d %s", c.server, got.code, http.StatusText(got.code))
+			r.problem.Title = fmt.Sprintf("a gateway at %s answers %d %s", c.server, got.code,
+				http.StatusText(got.code))
 			r.problem.Detail = "the server behind it does not answer, or not in time"
 		}
 		r.body = nil
@@ -72,7 +74,8 @@ func (r *refusal) detail() string {
 	return p.Detail
 }
 
-// typedName is the flag that a field of a request comes from, as in --mapping-id for body.mapping_ids[0]. A file's place stays as it is.
+// typedName is the flag that a field of a request comes from, as in --mapping-id for body.mapping_ids[0]. A file's
+// place stays as it is.
 func typedName(location string) string {
 	part, name, found := strings.Cut(location, ".")
 	if !found || !slices.Contains([]string{"path", "query", "body"}, part) {
@@ -98,11 +101,13 @@ func typedName(location string) string {
 func (r *refusal) hint() string {
 	switch p := r.problem; {
 	case p.Status == http.StatusUnauthorized:
-		return "pdeflow token --user NAME --role tester prints a token on the server's machine; give it with --token or PDEFLOW_TOKEN"
+		return "pdeflow token --user NAME --role tester prints a token on the server's machine; give it with " +
+			"--token or PDEFLOW_TOKEN"
 	case p.Status == http.StatusForbidden:
 		return "give the token of somebody with that role with --token or PDEFLOW_TOKEN"
 	case p.JobID != "":
-		return fmt.Sprintf("it is job %s; follow it with: pdeflow jobs watch%s %s", p.JobID, r.flags, shellWord(p.JobID))
+		return fmt.Sprintf("it is job %s; follow it with: pdeflow jobs watch%s %s", p.JobID, r.flags,
+			shellWord(p.JobID))
 	case p.Status >= http.StatusInternalServerError && p.RequestID != "":
 		return "the request is " + p.RequestID + " in the server's log"
 	default:

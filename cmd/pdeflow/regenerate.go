@@ -22,14 +22,19 @@ func (a *app) regenerateCommand() *cli.Command {
 		Flags: append([]cli.Flag{
 			a.cycleFlag(), a.reportFlag(),
 			choice("classifier", "what judges the mappings (default: the server's)", schema.ClassifierKinds()),
-			&cli.StringSliceFlag{Name: "mapping-id", Usage: "only the mapping with this `ID`, or beginning of an id; may be given several times"},
+			&cli.StringSliceFlag{
+				Name:  "mapping-id",
+				Usage: "only the mapping with this `ID`, or beginning of an id; may be given several times",
+			},
 			&cli.BoolFlag{Name: "force", Usage: "judge again what has not changed, too"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "start nothing and only count"},
-			&cli.BoolFlag{Name: "watch", Usage: "follow the job to its end; exits 0 only when it completed"}, jsonFlag(),
+			&cli.BoolFlag{Name: "watch", Usage: "follow the job to its end; exits 0 only when it completed"},
+			jsonFlag(),
 		}, a.clientFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
-				return usagef("%s is an argument, and regenerate takes only flags; give --mapping-id once for each mapping", quoted(cmd.Args().First()))
+				return usagef("%s is an argument, and regenerate takes only flags; give --mapping-id once for each "+
+					"mapping", quoted(cmd.Args().First()))
 			}
 			c, err := a.client(cmd)
 			if err != nil {
@@ -42,10 +47,14 @@ func (a *app) regenerateCommand() *cli.Command {
 				}
 			}
 			body := api.RegenerateBody{
-				JobOptions: api.JobOptions{Classifier: schema.ClassifierKind(cmd.String("classifier")), Force: cmd.Bool("force"), DryRun: cmd.Bool("dry-run")},
+				JobOptions: api.JobOptions{
+					Classifier: schema.ClassifierKind(cmd.String("classifier")), Force: cmd.Bool("force"),
+					DryRun: cmd.Bool("dry-run"),
+				},
 				MappingIDs: ids,
 			}
-			r, err := jsonBody(http.MethodPost, mappingsPath(cmd.String("cycle"), cmd.String("report"), "/regenerate-all"), body)
+			r, err := jsonBody(http.MethodPost,
+				mappingsPath(cmd.String("cycle"), cmd.String("report"), "/regenerate-all"), body)
 			if err != nil {
 				return err
 			}
@@ -55,11 +64,17 @@ func (a *app) regenerateCommand() *cli.Command {
 }
 
 func (a *app) cycleFlag() cli.Flag {
-	return &cli.StringFlag{Name: "cycle", Usage: "the `CYCLE` of testing", Required: true, Validator: notEmpty, Sources: a.env("PDEFLOW_CYCLE")}
+	return &cli.StringFlag{
+		Name: "cycle", Usage: "the `CYCLE` of testing", Required: true, Validator: notEmpty,
+		Sources: a.env("PDEFLOW_CYCLE"),
+	}
 }
 
 func (a *app) reportFlag() cli.Flag {
-	return &cli.StringFlag{Name: "report", Usage: "the `REPORT` in the cycle", Required: true, Validator: notEmpty, Sources: a.env("PDEFLOW_REPORT")}
+	return &cli.StringFlag{
+		Name: "report", Usage: "the `REPORT` in the cycle", Required: true, Validator: notEmpty,
+		Sources: a.env("PDEFLOW_REPORT"),
+	}
 }
 
 func reportPath(cycle, report, rest string) string {
@@ -84,7 +99,8 @@ func (a *app) start(ctx context.Context, cmd *cli.Command, c *client, r request)
 	case asJSON && (got.code == http.StatusOK || !cmd.Bool("watch")):
 		return a.printJSON(got.body)
 	case got.code == http.StatusOK: // a dry run
-		fmt.Fprintf(a.stdout, "The job would work on %s%s. Nothing was started.\n", count(accepted.MappingCount, "mapping"),
+		fmt.Fprintf(a.stdout, "The job would work on %s%s. Nothing was started.\n",
+			count(accepted.MappingCount, "mapping"),
 			skipText(accepted.WouldSkip))
 		return nil
 	}
@@ -110,6 +126,7 @@ func skipText(n int64) string {
 // regenerate asks for a job over the whole of a report and returns its id.
 func (c *client) regenerate(ctx context.Context, cycle, report string) (jobID string, err error) {
 	var accepted api.Accepted
-	_, err = c.call(ctx, request{method: http.MethodPost, path: mappingsPath(cycle, report, "/regenerate-all")}, &accepted)
+	_, err = c.call(ctx, request{method: http.MethodPost, path: mappingsPath(cycle, report, "/regenerate-all")},
+		&accepted)
 	return accepted.JobID, err
 }

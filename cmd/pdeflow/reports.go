@@ -30,7 +30,8 @@ func (a *app) reportsCommand() *cli.Command {
 				return printList(ctx, a, cmd, c, list[api.ReportSummary]{
 					path: "/planning/reports", query: url.Values{}, row: reportRow,
 					columns: []any{
-						"CYCLE", "REPORT", "NAME", "MAPPINGS", "HRCI", "CONFIDENTIAL", "PROPRIETARY", "PUBLIC", "NO TIER", "APPROVED", "UPDATED",
+						"CYCLE", "REPORT", "NAME", "MAPPINGS", "HRCI", "CONFIDENTIAL", "PROPRIETARY", "PUBLIC",
+						"NO TIER", "APPROVED", "UPDATED",
 					},
 					optional: []string{"UPDATED", "APPROVED", "NAME", "PUBLIC", "PROPRIETARY", "CONFIDENTIAL", "HRCI"},
 				})
@@ -42,7 +43,8 @@ func (a *app) reportsCommand() *cli.Command {
 func reportRow(r api.ReportSummary) []any {
 	tiers := r.Classifications
 	return []any{
-		r.CycleID, r.ReportID, r.Name, r.MappingCount, tiers.HRCI, tiers.Confidential, tiers.Proprietary, tiers.Public, r.Unclassified,
+		r.CycleID, r.ReportID, r.Name, r.MappingCount, tiers.HRCI, tiers.Confidential, tiers.Proprietary, tiers.Public,
+		r.Unclassified,
 		r.Reviews.Approved, sinceText(r.UpdatedAt, time.Now()),
 	}
 }

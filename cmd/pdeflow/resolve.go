@@ -21,7 +21,8 @@ import (
 const (
 	// latest stands for the id of the newest job, or of the mapping that changed last.
 	latest = "latest"
-	// shortestPrefix is how many characters a prefix of an id needs. Fewer would be a slip of the finger, and cancel a job.
+	// shortestPrefix is how many characters a prefix of an id needs. Fewer would be a slip of the finger, and cancel a
+	// job.
 	shortestPrefix = 4
 	// mostCandidates is how many ids the error of an ambiguous prefix names.
 	mostCandidates = 5
@@ -64,7 +65,9 @@ func describeJob(raw json.RawMessage) (candidate, error) {
 	var s events.JobStatus
 	err := json.Unmarshal(raw, &s)
 	return candidate{
-		s.JobID, fmt.Sprintf("%s, %s %s, %s ago", s.Status, s.Metadata.CycleID, s.Metadata.ReportID, ageText(time.Since(s.CreatedAt))),
+		s.JobID,
+		fmt.Sprintf("%s, %s %s, %s ago", s.Status, s.Metadata.CycleID, s.Metadata.ReportID,
+			ageText(time.Since(s.CreatedAt))),
 	}, err
 }
 
@@ -106,7 +109,8 @@ func (k idKind) find(ctx context.Context, c *client, query url.Values, limit int
 	return found, nil
 }
 
-// resolve returns the id that a word names. A word that begins no id is taken for an id itself: ids are opaque, and the server knows them.
+// resolve returns the id that a word names. A word that begins no id is taken for an id itself: ids are opaque, and the
+// server knows them.
 func resolve(ctx context.Context, c *client, word string, kind idKind) (string, error) {
 	if word == latest {
 		query := url.Values{}
@@ -169,7 +173,9 @@ func resolveStoredJob(ctx context.Context, db *schema.DB, word string) (string, 
 	}
 	found := make([]candidate, len(jobs))
 	for i, job := range jobs {
-		found[i] = candidate{job.ID, job.CycleID + " " + job.ReportID + ", " + ageText(time.Since(job.CreatedAt)) + " ago"}
+		found[i] = candidate{
+			job.ID, job.CycleID + " " + job.ReportID + ", " + ageText(time.Since(job.CreatedAt)) + " ago",
+		}
 	}
 	return "", ambiguous("job", word, found)
 }

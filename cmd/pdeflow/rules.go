@@ -37,10 +37,15 @@ func (a *app) rulesExplainCommand() *cli.Command {
 			&cli.BoolFlag{Name: "mandatory", Usage: "the filing asks for it"},
 			&cli.BoolFlag{Name: "cde", Usage: "it is a critical data element"},
 			&cli.BoolFlag{Name: "primary-key", Usage: "it is part of the primary key"},
-			&cli.StringFlag{Name: "column", Usage: "the column that feeds it, `SCHEMA.TABLE.COLUMN`, which may raise the tier"},
+			&cli.StringFlag{
+				Name: "column", Usage: "the column that feeds it, `SCHEMA.TABLE.COLUMN`, which may raise the tier",
+			},
 			&cli.StringFlag{Name: "column-type", Usage: "the data `TYPE` of that column"},
 			&cli.StringFlag{Name: "column-description", Usage: "what is said of that column, `TEXT`"},
-			&cli.StringFlag{Name: "rules", TakesFile: true, Usage: "policy `FILE` (default: the one built in)", Sources: a.env("PDEFLOW_RULES")},
+			&cli.StringFlag{
+				Name: "rules", TakesFile: true, Usage: "policy `FILE` (default: the one built in)",
+				Sources: a.env("PDEFLOW_RULES"),
+			},
 		},
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			name, err := argument(cmd, "NAME")
@@ -64,7 +69,8 @@ func (a *app) rulesExplainCommand() *cli.Command {
 func explained(cmd *cli.Command, name string) (rules.Input, error) {
 	input := rules.Input{
 		Attribute: schema.Attribute{
-			AttributeName: name, DataType: cmd.String("type"), Description: cmd.String("description"), MDRM: cmd.String("mdrm"),
+			AttributeName: name, DataType: cmd.String("type"), Description: cmd.String("description"),
+			MDRM:           cmd.String("mdrm"),
 			LineItemNumber: cmd.String("line-item-number"), TechnicalLineItemName: cmd.String("technical-name"),
 			IsMandatory: cmd.Bool("mandatory"), IsCDE: cmd.Bool("cde"), IsPrimaryKey: cmd.Bool("primary-key"),
 		},
@@ -84,13 +90,14 @@ func explained(cmd *cli.Command, name string) (rules.Input, error) {
 		return input, usagef("--column is of the form SCHEMA.TABLE.COLUMN")
 	}
 	input.Column = &schema.SourceColumn{
-		SchemaName: parts[0], TableName: parts[1], ColumnName: parts[2], DataType: cmd.String("column-type"), Description: cmd.String("column-description"),
+		SchemaName: parts[0], TableName: parts[1], ColumnName: parts[2], DataType: cmd.String("column-type"),
+		Description: cmd.String("column-description"),
 	}
 	return input, nil
 }
 
-// readPolicy reads the policy file, or the one that is built in. A file that cannot be read is the caller's mistake, as anywhere; mistakes
-// in it are what the command was to find.
+// readPolicy reads the policy file, or the one that is built in. A file that cannot be read is the caller's mistake, as
+// anywhere; mistakes in it are what the command was to find.
 func readPolicy(path string) (*rules.Policy, error) {
 	if path == "" {
 		return rules.Default()

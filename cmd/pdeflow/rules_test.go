@@ -10,24 +10,31 @@ import (
 func TestAnAnswerIsExplainedByThePolicyThatIsNamed(t *testing.T) {
 	t.Parallel()
 	mine := file(t, "mine.policy", plainPolicy)
-	raising := file(t, "raising.policy", strings.Replace(string(rules.DefaultSource()), "raises-from: 70", "raises-from: 10", 1))
+	raising := file(t, "raising.policy",
+		strings.Replace(string(rules.DefaultSource()), "raises-from: 70", "raises-from: 10", 1))
 	explain := func(environment map[string]string, args ...string) said {
 		return pdeflow(t.Context(), environment, append([]string{"rules", "explain"}, args...)...)
 	}
 	explain(nil, "Loan Balance", "--rules", mine, "--type", "NUMBER(14,2)").
 		ends(t, exitDone, "Loan Balance, NUMBER(14,2)", "policy 1", `rule "loans"`, "it is about a loan", "Proprietary")
-	explain(map[string]string{"PDEFLOW_RULES": mine}, "LN_BAL", "--table", "T_LOAN").ends(t, exitDone, "in the table T_LOAN", `rule "loans"`)
-	explain(nil, "Color", "--rules", mine, "--column", "svc.LOAN.COLOR").ends(t, exitDone, "Column svc.LOAN.COLOR", "the policy's default")
-	wrong := file(t, "wrong.policy", strings.NewReplacer("tier: Proprietary", "tier: Secret", "loan]", "lend]").Replace(plainPolicy))
+	explain(map[string]string{"PDEFLOW_RULES": mine}, "LN_BAL", "--table", "T_LOAN").ends(t, exitDone,
+		"in the table T_LOAN", `rule "loans"`)
+	explain(nil, "Color", "--rules", mine, "--column", "svc.LOAN.COLOR").ends(t, exitDone, "Column svc.LOAN.COLOR",
+		"the policy's default")
+	wrong := file(t, "wrong.policy",
+		strings.NewReplacer("tier: Proprietary", "tier: Secret", "loan]", "lend]").Replace(plainPolicy))
 	explain(nil, "x", "--rules", wrong).
-		ends(t, exitFailed, wrong+":2: concept", wrong+`:9: rule "loans" names the unknown concept "lend"`, wrong+`:10: rule "loans": tier is "Secret"`)
+		ends(t, exitFailed, wrong+":2: concept", wrong+`:9: rule "loans" names the unknown concept "lend"`,
+			wrong+`:10: rule "loans": tier is "Secret"`)
 	explain(nil, "Borrower Tax Number").ends(t, exitDone, "HRCI", "policy ")
 	explain(nil, "x", "--rules", file(t, "empty.policy", "")).ends(t, exitFailed, "empty.policy:1: the policy is empty")
 	explain(nil, "Zyxwv", "--line-item-number", "7").ends(t, exitDone, "it is a line of a filed report")
 	explain(nil, "Zyxwv", "--technical-name", "BorrowerTaxNumber").ends(t, exitDone, "technical name", "HRCI")
-	explain(nil, "Property State", "--column", "crm.T.ZYX", "--column-description", "Card number in the clear", "--rules", raising).
+	explain(nil, "Property State", "--column", "crm.T.ZYX", "--column-description", "Card number in the clear",
+		"--rules", raising).
 		ends(t, exitDone, "Column crm.T.ZYX", "raises the tier from Public to HRCI")
-	explain(nil, "x", "--column-description", "y").ends(t, exitUsage, "--column-description is told of the column that --column names")
+	explain(nil, "x", "--column-description", "y").ends(t, exitUsage,
+		"--column-description is told of the column that --column names")
 	unreadable := t.TempDir()
 	explain(nil, "x", "--rules", unreadable).ends(t, exitUsage, "--rules (PDEFLOW_RULES)", unreadable)
 }

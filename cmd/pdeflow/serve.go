@@ -21,23 +21,30 @@ func (a *app) serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "runs the services",
-		Description: "Runs all services, or those named, against DATABASE_URL and NATS_URL. Whichever of the two is not set is embedded in this\n" +
+		Description: "Runs all services, or those named, against DATABASE_URL and NATS_URL. Whichever of the two is " +
+			"not set is embedded in this\n" +
 			"process and kept in the data directory, which belongs to it then. Fewer services than all need both.\n\n" +
 			"   pdeflow serve\n" +
 			"   DATABASE_URL=postgres://... NATS_URL=nats://... pdeflow serve --services classifier",
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{
-				Name: "services", Value: "api,dispatcher,classifier,projector,auditor", Usage: "which services to run, separated by commas",
+				Name: "services", Value: "api,dispatcher,classifier,projector,auditor",
+				Usage: "which services to run, separated by commas",
 			},
-			&cli.StringFlag{Name: "listen", Usage: "address of the API (default: " + defaultListen + ", or the next free port)", Sources: a.env("PDEFLOW_LISTEN")},
+			&cli.StringFlag{
+				Name: "listen", Usage: "address of the API (default: " + defaultListen + ", or the next free port)",
+				Sources: a.env("PDEFLOW_LISTEN"),
+			},
 			a.healthListenFlag(), a.natsListenFlag(), a.dataDirFlag(), a.databaseFlag(),
 			&cli.IntFlag{
 				Name: "workers", Value: 8, Validator: between(1, 256),
-				Usage: "how many mappings the classifier of this process works on at once", Sources: a.env("PDEFLOW_WORKERS"),
+				Usage:   "how many mappings the classifier of this process works on at once",
+				Sources: a.env("PDEFLOW_WORKERS"),
 			},
 			&cli.IntFlag{
 				Name: "window", Value: 1000, Validator: between(32, 100_000),
-				Usage: "how many work messages the dispatcher keeps outstanding in a lane", Sources: a.env("PDEFLOW_WINDOW"),
+				Usage:   "how many work messages the dispatcher keeps outstanding in a lane",
+				Sources: a.env("PDEFLOW_WINDOW"),
 			},
 		}, a.natsFlags(), a.topologyFlags(), a.policyFlags(), []cli.Flag{a.secretFlag(), a.issuerFlag()}),
 		Action: a.serve,
@@ -55,37 +62,52 @@ func between(low, high int) func(int) error {
 }
 
 func (a *app) natsListenFlag() cli.Flag {
-	return &cli.StringFlag{Name: "nats-listen", Usage: "address of the embedded nats-server (default: 127.0.0.1:4222, or the next free port)"}
+	return &cli.StringFlag{
+		Name: "nats-listen", Usage: "address of the embedded nats-server (default: 127.0.0.1:4222, or the next free " +
+			"port)",
+	}
 }
 
 func (a *app) dataDirFlag() cli.Flag {
 	return &cli.StringFlag{
-		Name: flagDataDir, TakesFile: true, Usage: "keep what is embedded in this `DIRECTORY` (default: pdeflow in $XDG_DATA_HOME, or in ~/.local/share)",
+		Name: flagDataDir, TakesFile: true,
+		Usage:   "keep what is embedded in this `DIRECTORY` (default: pdeflow in $XDG_DATA_HOME, or in ~/.local/share)",
 		Sources: a.env("PDEFLOW_DATA_DIR"),
 	}
 }
 
 func (a *app) databaseFlag() cli.Flag {
 	return &typedFlag{StringFlag: &cli.StringFlag{
-		Name: flagDatabase, Usage: "Postgres `URL`, such as postgres://user:password@host/database", Sources: a.env("DATABASE_URL"),
+		Name: flagDatabase, Usage: "Postgres `URL`, such as postgres://user:password@host/database",
+		Sources: a.env("DATABASE_URL"),
 	}}
 }
 
 func (a *app) secretFlag() cli.Flag {
 	return &cli.StringFlag{
-		Name: flagSecret, Usage: "`SECRET` that tokens are signed with in development (default: one made in the data directory)",
+		Name: flagSecret, Usage: "`SECRET` that tokens are signed with in development (default: one made in the " +
+			"data directory)",
 		Sources: a.env("PDEFLOW_AUTH_SECRET"),
 	}
 }
 
 func (a *app) issuerFlag() cli.Flag {
-	return &cli.StringFlag{Name: flagIssuer, Usage: "`URL` of the OpenID Connect issuer, if there is one", Sources: a.env("PDEFLOW_AUTH_ISSUER")}
+	return &cli.StringFlag{
+		Name: flagIssuer, Usage: "`URL` of the OpenID Connect issuer, if there is one",
+		Sources: a.env("PDEFLOW_AUTH_ISSUER"),
+	}
 }
 
 func (a *app) policyFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "classifier", Value: "rules", Usage: "classifier of jobs that name none", Sources: a.env("PDEFLOW_CLASSIFIER")},
-		&cli.StringFlag{Name: "rules", TakesFile: true, Usage: "policy `FILE` (default: the one built in)", Sources: a.env("PDEFLOW_RULES")},
+		&cli.StringFlag{
+			Name: "classifier", Value: "rules", Usage: "classifier of jobs that name none",
+			Sources: a.env("PDEFLOW_CLASSIFIER"),
+		},
+		&cli.StringFlag{
+			Name: "rules", TakesFile: true, Usage: "policy `FILE` (default: the one built in)",
+			Sources: a.env("PDEFLOW_RULES"),
+		},
 	}
 }
 
@@ -103,12 +125,14 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 	}
 	o := backendOptions{
 		databaseURL: cmd.String(flagDatabase), nats: natsServerOf(cmd),
-		natsListen: cmd.String("nats-listen"), natsNext: !cmd.IsSet("nats-listen"), name: "pdeflow", logSQL: sqlLog(cmd, log),
+		natsListen: cmd.String("nats-listen"), natsNext: !cmd.IsSet("nats-listen"), name: "pdeflow",
+		logSQL: sqlLog(cmd, log),
 	}
 	embeds := o.databaseURL == "" || o.nats.url == ""
 	if len(names) < len(allServices()) {
 		if embeds {
-			return usagef("serve with some of the services needs both DATABASE_URL and NATS_URL, because an embedded server is nobody else's")
+			return usagef("serve with some of the services needs both DATABASE_URL and NATS_URL, because an " +
+				"embedded server is nobody else's")
 		}
 		o.name = "pdeflow-" + cmd.String("services")
 	}
@@ -152,7 +176,8 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 	return a.runNode(ctx, n)
 }
 
-// showNATS shows where subscribers connect. The URL holds a password, so it is shown on a terminal only; logs have it without.
+// showNATS shows where subscribers connect. The URL holds a password, so it is shown on a terminal only; logs have it
+// without.
 func (a *app) showNATS(_ context.Context, at address) error {
 	_, err := fmt.Fprintf(a.stdout, "To listen to the events:\n  NATS_URL=%s nats sub 'job.progress.>'\n", at.NATS)
 	return err
@@ -172,8 +197,10 @@ func (a *app) checkServe(cmd *cli.Command) error {
 		}
 	}
 	if cmd.String(flagIssuer) != "" {
-		errs = append(errs, usagef("--%s (PDEFLOW_AUTH_ISSUER): this version takes no tokens of an OpenID Connect issuer, only those that are signed"+
-			" with PDEFLOW_AUTH_SECRET (--%s)", flagIssuer, flagSecret))
+		errs = append(errs,
+			usagef("--%s (PDEFLOW_AUTH_ISSUER): this version takes no tokens of an OpenID Connect issuer, only "+
+				"those that are signed"+
+				" with PDEFLOW_AUTH_SECRET (--%s)", flagIssuer, flagSecret))
 	}
 	return errors.Join(errs...)
 }
@@ -212,7 +239,8 @@ type node struct {
 	// token is what the commands of this machine use; there is none without the API.
 	token localToken
 	log   *slog.Logger
-	// ready, if set, is called once everything runs, beside it. When it returns nil the node goes on; [errStop] ends it well.
+	// ready, if set, is called once everything runs, beside it. When it returns nil the node goes on; [errStop] ends it
+	// well.
 	ready func(ctx context.Context, at address) error
 }
 
@@ -248,7 +276,8 @@ func (a *app) runNode(ctx context.Context, n node) (err error) {
 		}
 		defer func() { err = errors.Join(err, unpublish()) }()
 	}
-	n.log.InfoContext(ctx, "pdeflow runs", "version", version(), "services", n.names, "http", at.HTTP, "nats", redacted(at.NATS))
+	n.log.InfoContext(ctx, "pdeflow runs", "version", version(), "services", n.names, "http", at.HTTP, "nats",
+		redacted(at.NATS))
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return runServices(ctx, n.names, b.world, n.settings) })
@@ -302,7 +331,8 @@ func (a *app) openAPI(ctx context.Context, n *node, at *address) (unpublish func
 	return published.Remove, nil
 }
 
-// localUser is the user of the token in the data directory: the one who runs this process, if a token may carry that name.
+// localUser is the user of the token in the data directory: the one who runs this process, if a token may carry that
+// name.
 func localUser(getenv func(string) string) string {
 	for _, name := range []string{"USER", "LOGNAME"} {
 		if user := getenv(name); api.ValidUser(user) {

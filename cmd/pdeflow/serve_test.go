@@ -29,29 +29,36 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 			args: []string{"serve", "--services", "api"}, code: exitUsage, says: []string{"DATABASE_URL", "NATS_URL"},
 		},
 		"a service that does not exist": {
-			args: []string{"serve", "--services", "api,web"}, code: exitUsage, says: []string{"--services", "api, dispatcher, classifier, projector, auditor"},
+			args: []string{"serve", "--services", "api,web"}, code: exitUsage,
+			says: []string{"--services", "api, dispatcher, classifier, projector, auditor"},
 		},
 		"a log level that does not exist": {
-			environment: map[string]string{"PDEFLOW_LOG_LEVEL": "loud"}, args: []string{"serve"}, code: exitUsage, says: []string{"PDEFLOW_LOG_LEVEL", "debug, info, warn, error"},
+			environment: map[string]string{"PDEFLOW_LOG_LEVEL": "loud"}, args: []string{"serve"}, code: exitUsage,
+			says: []string{"PDEFLOW_LOG_LEVEL", "debug, info, warn, error"},
 		},
 		"a classifier that is not there yet": {
-			environment: map[string]string{"PDEFLOW_CLASSIFIER": "llm"}, args: []string{"serve"}, code: exitUsage, says: []string{"PDEFLOW_CLASSIFIER", "rules"},
+			environment: map[string]string{"PDEFLOW_CLASSIFIER": "llm"}, args: []string{"serve"}, code: exitUsage,
+			says: []string{"PDEFLOW_CLASSIFIER", "rules"},
 		},
 		"a policy that does not exist": {
-			environment: map[string]string{"PDEFLOW_RULES": "/no/such/file"}, args: []string{"serve"}, code: exitUsage, says: []string{"PDEFLOW_RULES", "/no/such/file"},
+			environment: map[string]string{"PDEFLOW_RULES": "/no/such/file"}, args: []string{"serve"}, code: exitUsage,
+			says: []string{"PDEFLOW_RULES", "/no/such/file"},
 		},
 		"a report of no size": {
 			args: []string{"demo", "--mappings", "0"}, code: exitUsage, says: []string{"--mappings", "from 1"},
 		},
 		"a NATS URL of no form": {
-			environment: map[string]string{"NATS_URL": "nats://u:hunter2@host:port"}, args: []string{"serve"}, code: exitUsage, says: []string{"--nats-url (NATS_URL)", "nats://host:port"},
+			environment: map[string]string{"NATS_URL": "nats://u:hunter2@host:port"}, args: []string{"serve"},
+			code: exitUsage, says: []string{"--nats-url (NATS_URL)", "nats://host:port"},
 		},
 		"a database URL of no form": {
-			environment: map[string]string{"DATABASE_URL": "postgres://u:hunter2@host:port/d"}, args: []string{"serve"}, code: exitUsage,
+			environment: map[string]string{"DATABASE_URL": "postgres://u:hunter2@host:port/d"}, args: []string{"serve"},
+			code: exitUsage,
 			says: []string{"--database-url (DATABASE_URL)", "postgres://user:password@host:port/database"},
 		},
 		"NATS credentials that are not there": {
-			environment: map[string]string{"NATS_URL": "nats://127.0.0.1:1", "NATS_CREDS": "/no/such.creds"}, args: []string{"serve"}, code: exitUsage,
+			environment: map[string]string{"NATS_URL": "nats://127.0.0.1:1", "NATS_CREDS": "/no/such.creds"},
+			args:        []string{"serve"}, code: exitUsage,
 			says: []string{"--nats-creds (NATS_CREDS)", "/no/such.creds"},
 		},
 		"an address without a host": {
@@ -59,36 +66,51 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 			says: []string{`--listen (PDEFLOW_LISTEN) cannot be “8080”: it is host:port, such as 127.0.0.1:8080`},
 		},
 		"an address of NATS without a port": {
-			args: []string{"serve", "--nats-listen", "127.0.0.1"}, code: exitUsage, says: []string{`--nats-listen cannot be “127.0.0.1”: it is host:port, such as 127.0.0.1:4222`},
+			args: []string{"serve", "--nats-listen", "127.0.0.1"}, code: exitUsage,
+			says: []string{`--nats-listen cannot be “127.0.0.1”: it is host:port, such as 127.0.0.1:4222`},
 		},
 		"a port that there is not, in a demo": {
-			args: []string{"demo", "--listen", "127.0.0.1:70000"}, code: exitUsage, says: []string{`--listen cannot be “127.0.0.1:70000”`},
+			args: []string{"demo", "--listen", "127.0.0.1:70000"}, code: exitUsage,
+			says: []string{`--listen cannot be “127.0.0.1:70000”`},
 		},
 		"a folder without PostgreSQL": {
-			environment: map[string]string{"PDEFLOW_PG_BIN": "/no/such/bin"}, args: []string{"serve"}, code: exitUsage, says: []string{"PDEFLOW_PG_BIN=/no/such/bin", "initdb"},
+			environment: map[string]string{"PDEFLOW_PG_BIN": "/no/such/bin"}, args: []string{"serve"}, code: exitUsage,
+			says: []string{"PDEFLOW_PG_BIN=/no/such/bin", "initdb"},
 		},
 		"a short secret": {
-			environment: map[string]string{"PDEFLOW_AUTH_SECRET": "hunter2"}, args: []string{"serve"}, code: exitUsage, says: []string{"--auth-secret (PDEFLOW_AUTH_SECRET)", "32 bytes"},
+			environment: map[string]string{"PDEFLOW_AUTH_SECRET": "hunter2"}, args: []string{"serve"}, code: exitUsage,
+			says: []string{"--auth-secret (PDEFLOW_AUTH_SECRET)", "32 bytes"},
 		},
 		"an issuer": {
-			environment: map[string]string{"PDEFLOW_AUTH_ISSUER": "https://login"}, args: []string{"serve"}, code: exitUsage,
+			environment: map[string]string{"PDEFLOW_AUTH_ISSUER": "https://login"}, args: []string{"serve"},
+			code: exitUsage,
 			says: []string{"--auth-issuer (PDEFLOW_AUTH_ISSUER)", "PDEFLOW_AUTH_SECRET"},
 		},
 		"no home for what is embedded": {
-			environment: map[string]string{"PDEFLOW_DATA_DIR": "", "NATS_URL": "", "DATABASE_URL": "postgres://127.0.0.1:1/d"}, args: []string{"serve"}, code: exitUsage,
+			environment: map[string]string{
+				"PDEFLOW_DATA_DIR": "", "NATS_URL": "", "DATABASE_URL": "postgres://127.0.0.1:1/d",
+			}, args: []string{"serve"}, code: exitUsage,
 			says: []string{"HOME is not set", "--data-dir", "PDEFLOW_DATA_DIR"},
 		},
 		"no home for the secret of the api": {
-			environment: map[string]string{"PDEFLOW_DATA_DIR": "", "NATS_URL": "nats://127.0.0.1:1", "DATABASE_URL": "postgres://127.0.0.1:1/d"},
-			args:        []string{"serve", "--services", "api"}, code: exitUsage, says: []string{"HOME is not set", "--data-dir"},
+			environment: map[string]string{
+				"PDEFLOW_DATA_DIR": "", "NATS_URL": "nats://127.0.0.1:1", "DATABASE_URL": "postgres://127.0.0.1:1/d",
+			},
+			args: []string{"serve", "--services", "api"}, code: exitUsage,
+			says: []string{"HOME is not set", "--data-dir"},
 		},
 		"no home for a service that keeps nothing": {
-			environment: map[string]string{"PDEFLOW_DATA_DIR": "", "NATS_URL": "nats://127.0.0.1:1", "DATABASE_URL": "postgres://127.0.0.1:1/d"},
-			args:        []string{"serve", "--services", "projector"}, code: exitFailed, says: []string{"database d on 127.0.0.1:1"},
+			environment: map[string]string{
+				"PDEFLOW_DATA_DIR": "", "NATS_URL": "nats://127.0.0.1:1", "DATABASE_URL": "postgres://127.0.0.1:1/d",
+			},
+			args: []string{"serve", "--services", "projector"}, code: exitFailed,
+			says: []string{"database d on 127.0.0.1:1"},
 		},
 		"a database that is not there": {
-			environment: map[string]string{"DATABASE_URL": "postgres://pdeflow:hunter2@127.0.0.1:1/pdeflow", "NATS_URL": "nats://127.0.0.1:1"},
-			args:        []string{"serve"}, code: exitFailed, says: []string{"127.0.0.1:1"},
+			environment: map[string]string{
+				"DATABASE_URL": "postgres://pdeflow:hunter2@127.0.0.1:1/pdeflow", "NATS_URL": "nats://127.0.0.1:1",
+			},
+			args: []string{"serve"}, code: exitFailed, says: []string{"127.0.0.1:1"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,9 +144,11 @@ func TestAPortThatWasNamedAndIsInUseIsAnError(t *testing.T) {
 	defer taken.Close()
 	dir := t.TempDir()
 	got := pdeflow(t.Context(), map[string]string{
-		"PATH": "/usr/bin:/bin", "DATABASE_URL": schematest.URL(t), "NATS_URL": "nats://127.0.0.1:1", "PDEFLOW_DATA_DIR": dir,
+		"PATH": "/usr/bin:/bin", "DATABASE_URL": schematest.URL(t), "NATS_URL": "nats://127.0.0.1:1",
+		"PDEFLOW_DATA_DIR": dir,
 	}, "serve", "--listen", taken.Addr().String())
-	if got.code != exitFailed || !strings.Contains(got.stderr, taken.Addr().String()) || !strings.Contains(got.stderr, "in use") {
+	if got.code != exitFailed || !strings.Contains(got.stderr, taken.Addr().String()) ||
+		!strings.Contains(got.stderr, "in use") {
 		t.Errorf("exit %d: %s", got.code, got.stderr)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "token")); err == nil {
@@ -134,9 +158,12 @@ func TestAPortThatWasNamedAndIsInUseIsAnError(t *testing.T) {
 
 func TestAPortThatIsNotToBeHadIsNoWrongUsage(t *testing.T) {
 	t.Parallel()
-	for reason, want := range map[syscall.Errno]int{syscall.EACCES: exitFailed, syscall.EADDRINUSE: exitFailed, syscall.EADDRNOTAVAIL: exitUsage} {
+	for reason, want := range map[syscall.Errno]int{
+		syscall.EACCES: exitFailed, syscall.EADDRINUSE: exitFailed, syscall.EADDRNOTAVAIL: exitUsage,
+	} {
 		err := listenError("10.0.0.1:80", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", reason)})
-		if code := exitCode(&workError{err}); code != want || !strings.Contains(err.Error(), "--listen") || !strings.Contains(err.Error(), "10.0.0.1:80") {
+		if code := exitCode(&workError{err}); code != want || !strings.Contains(err.Error(), "--listen") ||
+			!strings.Contains(err.Error(), "10.0.0.1:80") {
 			t.Errorf("%v exits %d, not %d: %v", reason, code, want, err)
 		}
 	}
@@ -164,14 +191,16 @@ func postmaster(t *testing.T, dir string) *os.Process {
 func TestTheReasonWhyAnEmbeddedDatabaseEndedIsSaid(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	serve := begin(t.Context(), map[string]string{"PATH": "/usr/bin:/bin", "PDEFLOW_DATA_DIR": dir}, "serve", "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0")
+	serve := begin(t.Context(), map[string]string{"PATH": "/usr/bin:/bin", "PDEFLOW_DATA_DIR": dir}, "serve",
+		"--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0")
 	serve.says(t, "pdeflow runs")
 	server := postmaster(t, dir)
 	if err := server.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	serve.exits(t, exitFailed)
-	if said := serve.stderr.String(); !strings.Contains(said, "pdeflow: embedded database: PostgreSQL ended by itself (signal: killed)") {
+	if said := serve.stderr.String(); !strings.Contains(said,
+		"pdeflow: embedded database: PostgreSQL ended by itself (signal: killed)") {
 		t.Errorf("it says:\n%s", said)
 	}
 }
@@ -187,7 +216,8 @@ func TestASecondServeOnTheSameDataDirectoryIsRefused(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	got := pdeflow(ctx, map[string]string{"PATH": "/usr/bin:/bin", "PDEFLOW_DATA_DIR": dir}, "serve")
-	if got.code != exitFailed || !strings.Contains(got.stderr, dir) || !strings.Contains(got.stderr, "in use by process") {
+	if got.code != exitFailed || !strings.Contains(got.stderr, dir) ||
+		!strings.Contains(got.stderr, "in use by process") {
 		t.Errorf("exit %d: %s", got.code, got.stderr)
 	}
 }
@@ -208,7 +238,8 @@ func TestADefaultPortThatIsTakenMovesAndEvenADemosLogSaysSo(t *testing.T) {
 		defer listener.Close()
 		at = append(at, listener.Addr().String())
 	}
-	if at[0] == at[1] || !strings.Contains(said.String(), "the default port is in use") || !strings.Contains(said.String(), at[1]) {
+	if at[0] == at[1] || !strings.Contains(said.String(), "the default port is in use") ||
+		!strings.Contains(said.String(), at[1]) {
 		t.Errorf("listening at %v, it says:\n%s", at, said.String())
 	}
 }

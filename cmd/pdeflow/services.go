@@ -109,8 +109,8 @@ type madeService struct {
 	run  func(context.Context) error
 }
 
-// makeServices makes the named services, all or none, and the checks of what they need besides the database. The api accepts jobs while
-// NATS or another service is down; a process without the api can do nothing then.
+// makeServices makes the named services, all or none, and the checks of what they need besides the database. The api
+// accepts jobs while NATS or another service is down; a process without the api can do nothing then.
 func makeServices(names []service, w world, s settings) (all []madeService, checks []api.Check, err error) {
 	required := !slices.Contains(names, apiService)
 	checks = natsChecks(w)
@@ -119,18 +119,23 @@ func makeServices(names []service, w world, s settings) (all []madeService, chec
 			continue
 		}
 		made := newService(name, w, s)
-		checks = append(checks, api.Check{Name: string(name), Required: required, Ask: func(context.Context) error { return made.Ready() }})
+		checks = append(checks, api.Check{
+			Name: string(name), Required: required, Ask: func(context.Context) error { return made.Ready() },
+		})
 		all = append(all, madeService{name, made.Run})
 	}
 	if slices.Contains(names, apiService) {
 		server, err := api.New(w.apiDB, events.NewPublisher(w.js, string(apiService)), api.Options{
-			Verify: s.verify, Classifier: s.classifier, Checks: checks, Version: version(), Events: w.nc, Log: w.log.With("service", apiService),
+			Verify: s.verify, Classifier: s.classifier, Checks: checks, Version: version(), Events: w.nc,
+			Log: w.log.With("service", apiService),
 		})
 		if err != nil {
 			return nil, nil, err
 		}
 		checks = append(checks, server.Check())
-		all = append(all, madeService{apiService, func(ctx context.Context) error { return server.Run(ctx, s.listener) }})
+		all = append(all, madeService{
+			apiService, func(ctx context.Context) error { return server.Run(ctx, s.listener) },
+		})
 	}
 	return all, checks, nil
 }

@@ -17,7 +17,8 @@ import (
 // readiness is what /readyz says now.
 func (s *stand) readiness() (code int, states []string) {
 	s.t.Helper()
-	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, strings.TrimSuffix(s.url, "/api/v1")+"/readyz", nil)
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet,
+		strings.TrimSuffix(s.url, "/api/v1")+"/readyz", nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -58,11 +59,14 @@ func TestReadinessListsEveryServiceAndWhatItNeeds(t *testing.T) {
 	t.Parallel()
 	s := newIdleStand(t, eventstest.Start(t))
 	s.run(allServices()...)
-	s.isReady("postgres up", "api up", "nats up", "jobs up", "dispatcher up", "classifier up", "projector up", "auditor up")
+	s.isReady("postgres up", "api up", "nats up", "jobs up", "dispatcher up", "classifier up", "projector up",
+		"auditor up")
 	s.nats.Stop()
-	s.isReady("postgres up", "api up", "nats down", "jobs up", "dispatcher down", "classifier down", "projector down", "auditor down")
+	s.isReady("postgres up", "api up", "nats down", "jobs up", "dispatcher down", "classifier down", "projector down",
+		"auditor down")
 	s.nats.Restart()
-	s.isReady("postgres up", "api up", "nats up", "jobs up", "dispatcher up", "classifier up", "projector up", "auditor up")
+	s.isReady("postgres up", "api up", "nats up", "jobs up", "dispatcher up", "classifier up", "projector up",
+		"auditor up")
 }
 
 func TestNoServiceRunsWhereOneCannotBeMade(t *testing.T) {
@@ -72,7 +76,8 @@ func TestNoServiceRunsWhereOneCannotBeMade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	makeable, _, err := makeServices([]service{dispatcherService, apiService}, world{db: s.db, apiDB: s.db, js: js, log: slog.New(slog.DiscardHandler)}, settings{})
+	makeable, _, err := makeServices([]service{dispatcherService, apiService},
+		world{db: s.db, apiDB: s.db, js: js, log: slog.New(slog.DiscardHandler)}, settings{})
 	if err == nil || len(makeable) > 0 || !strings.Contains(err.Error(), "verify tokens") {
 		t.Errorf("without anything to verify tokens with, %d services would run (%v)", len(makeable), err)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// What is found wrong here is found before anything is started, and named by flag and variable, with what would be right. The values
-// themselves are not repeated where a password may stand in them.
+// What is found wrong here is found before anything is started, and named by flag and variable, with what would be
+// right. The values themselves are not repeated where a password may stand in them.
 
 // checkDatabase looks at the form of a database's URL; empty is none.
 func checkDatabase(where string) error {

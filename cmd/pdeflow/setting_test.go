@@ -35,12 +35,14 @@ func TestASecretOfTheNATSURLIsNeitherLoggedNorSaid(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	serve := begin(ctx, map[string]string{
-		"DATABASE_URL": schematest.URL(t), "NATS_URL": "pdeflow:hunter2@127.0.0.1:1", "PDEFLOW_DATA_DIR": t.TempDir(), "PDEFLOW_LOG_LEVEL": "debug",
+		"DATABASE_URL": schematest.URL(t), "NATS_URL": "pdeflow:hunter2@127.0.0.1:1", "PDEFLOW_DATA_DIR": t.TempDir(),
+		"PDEFLOW_LOG_LEVEL": "debug",
 	}, "serve", "--listen", "127.0.0.1:0")
 	serve.says(t, "pdeflow runs")
 	interrupt()
 	serve.exits(t, exitDone)
-	if said := serve.stdout.String() + serve.stderr.String(); strings.Contains(said, "hunter2") || !strings.Contains(said, `"nats":"nats://127.0.0.1:1"`) {
+	if said := serve.stdout.String() + serve.stderr.String(); strings.Contains(said, "hunter2") ||
+		!strings.Contains(said, `"nats":"nats://127.0.0.1:1"`) {
 		t.Errorf("the password is said, or the server is not:\n%s", said)
 	}
 }

@@ -16,40 +16,52 @@ import (
 
 const module = "github.com/pdeflow/pdeflow"
 
-// edge says that one package imports another. Paths of this module are relative to its root; "/..." means everything below as well, and
-// "*" any one name, a different one on either side where both have it.
+// edge says that one package imports another. Paths of this module are relative to its root; "/..." means everything
+// below as well, and "*" any one name, a different one on either side where both have it.
 type edge struct{ from, to string }
 
-// forbiddenImports is the direction of imports, schema <- events <- services/* <- cmd/pdeflow, by what would break it and why not.
+// forbiddenImports is the direction of imports, schema <- events <- services/* <- cmd/pdeflow, by what would break it
+// and why not.
 func forbiddenImports() map[edge]string {
 	return map[edge]string{
-		{"schema/...", "events/..."}:                "what is stored knows nothing of what is said: events are made from rows",
-		{"schema/...", "services/..."}:              "the vocabulary lies below everything that speaks it",
-		{"schema/...", "cmd/..."}:                   "the vocabulary lies below everything that speaks it",
-		{"schema/...", "github.com/nats-io/..."}:    "SQL publishes nothing: the handler commits, then publishes, then acknowledges",
-		{"events/...", "services/..."}:              "the runner knows no handler, each service brings its own",
-		{"events/...", "cmd/..."}:                   "what is said is the same whichever command says it",
-		{"services/*/...", "services/*/..."}:        "services meet in rows and events, so that each can run, fail and start again alone",
-		{"services/...", "cmd/..."}:                 "flags and environment are read in one place and reach a service as parameters",
-		{"services/classifier/columns/...", bunAll}: "ranking columns is a pure function: what it may look at is in its arguments",
-		{"services/classifier/rules/...", bunAll}:   "applying a policy is a pure function: what it may look at is in its arguments",
+		{"schema/...", "events/..."}: "what is stored knows nothing of what is said: events are made " +
+			"from rows",
+		{"schema/...", "services/..."}: "the vocabulary lies below everything that speaks it",
+		{"schema/...", "cmd/..."}:      "the vocabulary lies below everything that speaks it",
+		{"schema/...", "github.com/nats-io/..."}: "SQL publishes nothing: the handler commits, then publishes, " +
+			"then acknowledges",
+		{"events/...", "services/..."}: "the runner knows no handler, each service brings its own",
+		{"events/...", "cmd/..."}:      "what is said is the same whichever command says it",
+		{"services/*/...", "services/*/..."}: "services meet in rows and events, so that each can run, fail " +
+			"and start again alone",
+		{"services/...", "cmd/..."}: "flags and environment are read in one place and reach a " +
+			"service as parameters",
+		{"services/classifier/columns/...", bunAll}: "ranking columns is a pure function: what it may look at is in " +
+			"its arguments",
+		{"services/classifier/rules/...", bunAll}: "applying a policy is a pure function: what it may look at is in " +
+			"its arguments",
 	}
 }
 
 // forbiddenInProgram holds for what is shipped; tests may.
 func forbiddenInProgram() map[edge]string {
 	return map[edge]string{
-		{"schema", "schema/*/..."}:                        "the vocabulary imports nothing of ours: what starts servers is built on it",
-		{"schema/tabular/...", bunAll}:                    "reading a file needs no database",
-		{"events", "schema/*/..."}:                        "events needs the vocabulary and no database",
-		{"events", "events/*/..."}:                        "events is told where a server is; what starts one is built on it",
-		{"services/...", "schema/localpg/..."}:            "a service is given its connections; only a command starts servers",
-		{"services/...", "events/localnats/..."}:          "a service is given its connections; only a command starts servers",
-		{"services/...", "schema/schematest"}:             "it serves tests and imports testing",
-		{"services/...", "events/eventstest"}:             "it serves tests and imports testing",
-		{"cmd/...", "schema/schematest"}:                  "it serves tests and imports testing",
-		{"cmd/...", "events/eventstest"}:                  "it serves tests and imports testing",
-		{"...", "github.com/compose-spec/compose-go/..."}: "the program reads no compose file; it would carry ten modules for nothing",
+		{"schema", "schema/*/..."}: "the vocabulary imports nothing of ours: what starts " +
+			"servers is built on it",
+		{"schema/tabular/...", bunAll}: "reading a file needs no database",
+		{"events", "schema/*/..."}:     "events needs the vocabulary and no database",
+		{"events", "events/*/..."}: "events is told where a server is; what starts one is " +
+			"built on it",
+		{"services/...", "schema/localpg/..."}: "a service is given its connections; only a command " +
+			"starts servers",
+		{"services/...", "events/localnats/..."}: "a service is given its connections; only a command " +
+			"starts servers",
+		{"services/...", "schema/schematest"}: "it serves tests and imports testing",
+		{"services/...", "events/eventstest"}: "it serves tests and imports testing",
+		{"cmd/...", "schema/schematest"}:      "it serves tests and imports testing",
+		{"cmd/...", "events/eventstest"}:      "it serves tests and imports testing",
+		{"...", "github.com/compose-spec/compose-go/..."}: "the program reads no compose file; it would carry ten " +
+			"modules for nothing",
 	}
 }
 
@@ -160,7 +172,8 @@ func TestEveryPackageHasAPlace(t *testing.T) {
 		case layer == "schema", layer == "events", layer == "cmd":
 		case layer == "services" && slices.Contains(services(), service):
 		default:
-			t.Errorf("%s is in none of schema, events, services/{%s} and cmd: no rule says what it may import", dir, strings.Join(services(), ","))
+			t.Errorf("%s is in none of schema, events, services/{%s} and cmd: no rule says what it may import", dir,
+				strings.Join(services(), ","))
 		}
 	}
 }
@@ -168,7 +181,8 @@ func TestEveryPackageHasAPlace(t *testing.T) {
 func TestEveryPackageIsNamedForWhatItHolds(t *testing.T) {
 	t.Parallel()
 	empty := []string{
-		"util", "utils", "common", "helper", "helpers", "manager", "managers", "model", "models", "misc", "base", "internal", "pkg",
+		"util", "utils", "common", "helper", "helpers", "manager", "managers", "model", "models", "misc", "base",
+		"internal", "pkg",
 	}
 	for _, file := range sources(t) {
 		for _, name := range append(strings.Split(file.dir, "/"), strings.TrimSuffix(file.syntax.Name.Name, "_test")) {
@@ -195,7 +209,8 @@ func TestEveryPackageIsDocumented(t *testing.T) {
 	}
 }
 
-// introduces tells whether the file's package comment is one: "Package x ...", of a command "Pdeflow ..." or "Command pdeflow ...".
+// introduces tells whether the file's package comment is one: "Package x ...", of a command "Pdeflow ..." or "Command
+// pdeflow ...".
 func introduces(file *ast.File) bool {
 	text := file.Doc.Text()
 	if file.Name.Name == "main" {
@@ -220,7 +235,8 @@ func TestRowsStayInSchemaAndNeverCrossAWire(t *testing.T) {
 			}
 			if at := file.position(structure); stored && sent {
 				t.Errorf("%s: a struct with bun tags and json tags", at)
-			} else if in, _, _ := strings.Cut(file.dir, "/"); stored && in != "schema" && !strings.Contains(at, "_test.go:") {
+			} else if in, _, _ := strings.Cut(file.dir, "/"); stored && in != "schema" &&
+				!strings.Contains(at, "_test.go:") {
 				// A test may look at the tables for itself.
 				t.Errorf("%s: a struct with bun tags outside schema", at)
 			}
@@ -260,8 +276,8 @@ func (s source) position(n ast.Node) string {
 	return s.path + ":" + strconv.Itoa(s.set.Position(n.Pos()).Line)
 }
 
-// sources parses every Go file of the module. It reads the files themselves, since the go command's own listing is not among the things
-// that a cached test result depends on.
+// sources parses every Go file of the module. It reads the files themselves, since the go command's own listing is not
+// among the things that a cached test result depends on.
 func sources(t *testing.T) []source {
 	t.Helper()
 	set := token.NewFileSet()

@@ -16,21 +16,24 @@ const (
 	narrowest = 12
 )
 
-// tableWriter aligns the cells of rows by the cells of a terminal, which are two for an East Asian character. Rows are printed by Flush;
-// the columns keep their widths from one Flush to the next. On a terminal the table fits its width: optional columns are left out,
-// and then the widest are squeezed and their cells wrapped. The first column, which holds ids, keeps its width.
+// tableWriter aligns the cells of rows by the cells of a terminal, which are two for an East Asian character. Rows are
+// printed by Flush; the columns keep their widths from one Flush to the next. On a terminal the table fits its width:
+// optional columns are left out, and then the widest are squeezed and their cells wrapped. The first column, which
+// holds ids, keeps its width.
 type tableWriter struct {
 	w      io.Writer
 	rows   [][]string
 	widths []int
-	// optional are the headings of the columns to leave out on a narrow terminal, in this order. The first row has the headings.
+	// optional are the headings of the columns to leave out on a narrow terminal, in this order. The first row has the
+	// headings.
 	optional []string
 	// omitted are the headings that were left out.
 	omitted []string
 	hidden  map[int]bool
 }
 
-// table returns a table that is printed on w. On a terminal that is too narrow, the optional columns are left out, the first one first.
+// table returns a table that is printed on w. On a terminal that is too narrow, the optional columns are left out, the
+// first one first.
 func table(w io.Writer, optional ...string) *tableWriter {
 	return &tableWriter{w: w, optional: optional, hidden: map[int]bool{}}
 }
@@ -139,6 +142,7 @@ func (t *tableWriter) rowText(row []string, widths []int) string {
 // noteOmitted prints which columns did not fit the terminal.
 func (t *tableWriter) noteOmitted(w io.Writer) {
 	if len(t.omitted) > 0 {
-		fmt.Fprintln(w, hanging(w, "no room for "+strings.Join(t.omitted, ", ")+"; a wider terminal or --json shows them", 0))
+		fmt.Fprintln(w,
+			hanging(w, "no room for "+strings.Join(t.omitted, ", ")+"; a wider terminal or --json shows them", 0))
 	}
 }

@@ -68,7 +68,8 @@ func TestDurationsAgesAndPluralsReadAsPeopleWriteThem(t *testing.T) {
 		}
 	}
 	for age, want := range map[time.Duration]string{
-		-time.Second: "0s", 59 * time.Second: "59s", 61 * time.Second: "1m", 47 * time.Hour: "47h", 49 * time.Hour: "2d",
+		-time.Second: "0s", 59 * time.Second: "59s", 61 * time.Second: "1m", 47 * time.Hour: "47h",
+		49 * time.Hour: "2d",
 	} {
 		if got := ageText(age); got != want {
 			t.Errorf("an age of %v reads %q, not %q", age, got, want)
@@ -86,7 +87,8 @@ func TestLongLinesAreWrappedUnderTheirLastColumn(t *testing.T) {
 	t.Parallel()
 	words := strings.TrimSuffix(strings.Repeat("word ", 20), " ")
 	got := strings.Split(rewrap(&bytes.Buffer{}, "short  line\n  tier   HRCI  "+words+"\nprose "+words), "\n")
-	if len(got) != 5 || got[0] != "short  line" || !strings.HasPrefix(got[1], "  tier   HRCI  word") || !strings.HasPrefix(got[2], strings.Repeat(" ", 15)+"word") ||
+	if len(got) != 5 || got[0] != "short  line" || !strings.HasPrefix(got[1], "  tier   HRCI  word") ||
+		!strings.HasPrefix(got[2], strings.Repeat(" ", 15)+"word") ||
 		!strings.HasPrefix(got[4], "word") {
 		t.Errorf("it is wrapped as %q", got)
 	}

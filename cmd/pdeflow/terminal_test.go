@@ -72,7 +72,8 @@ func TestTextFitsTheTerminal(t *testing.T) {
 	t.Parallel()
 	for _, columns := range []uint16{40, 80, 132} {
 		terminal, written := newTerminal(t, columns)
-		printFields(terminal, field{"rationale", strings.Repeat("The words of the column stand in its name. ", 8)}, field{"日本", "x"})
+		printFields(terminal, field{"rationale", strings.Repeat("The words of the column stand in its name. ", 8)},
+			field{"日本", "x"})
 		fmt.Fprint(terminal, rewrap(terminal, "   --flag NAME  "+strings.Repeat("help ", 40)+"\n"))
 		for line := range strings.SplitSeq(strings.TrimSuffix(written(), "\n"), "\n") {
 			if got := cells(line); got > int(columns) {
@@ -89,7 +90,8 @@ func TestATableFitsTheTerminalOrTellsWhatItLeavesOut(t *testing.T) {
 		terminal, written := newTerminal(t, columns)
 		w := table(terminal, "RISK", "TIER")
 		printRow(w, "MAPPING", "ATTRIBUTE", "TIER", "RISK")
-		printRow(w, id, "The current balance of the loan at the end of the month", "Confidential", strings.Repeat("m", 20))
+		printRow(w, id, "The current balance of the loan at the end of the month", "Confidential",
+			strings.Repeat("m", 20))
 		if err := w.Flush(); err != nil {
 			t.Fatal(err)
 		}

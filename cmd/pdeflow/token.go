@@ -24,16 +24,26 @@ func (a *app) tokenCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "token",
 		Usage: "prints a token signed with the development secret",
-		Description: "The secret is PDEFLOW_AUTH_SECRET, or else the one in the data directory of the server. Where an issuer is configured, tokens\n" +
+		Description: "The secret is PDEFLOW_AUTH_SECRET, or else the one in the data directory of the server. Where " +
+			"an issuer is configured, tokens\n" +
 			"come from the issuer, and this command refuses.\n\n" +
 			"pdeflow token --user tina --role tester\n" +
 			"export PDEFLOW_TOKEN=$(pdeflow token --user max --role manager --ttl 8h)",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "user", Usage: "the `NAME` under which everything that the user does is kept", Required: true, Validator: notEmpty},
+			&cli.StringFlag{
+				Name: "user", Usage: "the `NAME` under which everything that the user does is kept", Required: true,
+				Validator: notEmpty,
+			},
 			role,
-			&cli.DurationFlag{Name: "ttl", Value: tokenTTL, Usage: "how long the token is good for, such as 8h", Validator: positive},
+			&cli.DurationFlag{
+				Name: "ttl", Value: tokenTTL, Usage: "how long the token is good for, such as 8h", Validator: positive,
+			},
 			a.secretFlag(),
-			&cli.StringFlag{Name: flagDataDir, TakesFile: true, Usage: "take the secret of the serve or demo that keeps its data in this `DIRECTORY` (default: of the one that runs)"},
+			&cli.StringFlag{
+				Name: flagDataDir, TakesFile: true,
+				Usage: "take the secret of the serve or demo that keeps its data in this `DIRECTORY` (default: of " +
+					"the one that runs)",
+			},
 			a.issuerFlag(),
 		},
 		Action: a.printToken,
@@ -45,7 +55,8 @@ func (a *app) printToken(_ context.Context, cmd *cli.Command) error {
 		return err
 	}
 	if cmd.String(flagIssuer) != "" {
-		return usagef("PDEFLOW_AUTH_ISSUER (--auth-issuer) is set: the server takes tokens of that issuer only, and this command has no part in them")
+		return usagef("PDEFLOW_AUTH_ISSUER (--auth-issuer) is set: the server takes tokens of that issuer only, and " +
+			"this command has no part in them")
 	}
 	secret, err := a.developmentSecret(cmd)
 	if err != nil {
@@ -59,8 +70,8 @@ func (a *app) printToken(_ context.Context, cmd *cli.Command) error {
 	return err
 }
 
-// developmentSecret is the one that is named, or that of the data directory: the one that is named, that of a running pdeflow, or the
-// default one. Where there is none, none is made, because no server would know it.
+// developmentSecret is the one that is named, or that of the data directory: the one that is named, that of a running
+// pdeflow, or the default one. Where there is none, none is made, because no server would know it.
 func (a *app) developmentSecret(cmd *cli.Command) (string, error) {
 	if secret := cmd.String(flagSecret); secret != "" {
 		return secret, nil
@@ -79,8 +90,10 @@ func (a *app) developmentSecret(cmd *cli.Command) (string, error) {
 	}
 	secret, err := datadir.ReadSecret(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", usagef("there is no secret to sign with: set PDEFLOW_AUTH_SECRET (--auth-secret) to that of the server, or name its data directory"+
-			" with --data-dir (%s has none)", dir)
+		return "",
+			usagef("there is no secret to sign with: set PDEFLOW_AUTH_SECRET (--auth-secret) to that of the server, "+
+				"or name its data directory"+
+				" with --data-dir (%s has none)", dir)
 	}
 	return secret, err
 }

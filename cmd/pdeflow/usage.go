@@ -19,10 +19,12 @@ func (e *workError) Error() string { return e.err.Error() }
 
 func (e *workError) Unwrap() error { return e.err }
 
-// markErrors makes every command check its choices, and distinguish wrong usage from failed work: an error from before the action is one
-// of the command line or the environment, and the cli package has no type for most of them.
+// markErrors makes every command check its choices, and distinguish wrong usage from failed work: an error from before
+// the action is one of the command line or the environment, and the cli package has no type for most of them.
 func markErrors(cmd *cli.Command) {
-	cmd.OnUsageError = func(_ context.Context, cmd *cli.Command, err error, _ bool) error { return explainUsage(cmd, err) }
+	cmd.OnUsageError = func(_ context.Context, cmd *cli.Command, err error, _ bool) error {
+		return explainUsage(cmd, err)
+	}
 	if act := cmd.Action; act != nil {
 		cmd.Action = func(ctx context.Context, cmd *cli.Command) error {
 			if err := checkChoices(cmd); err != nil {
@@ -163,7 +165,8 @@ func unknownCommand(cmd *cli.Command) error {
 // noArguments refuses arguments beside the flags.
 func noArguments(cmd *cli.Command) error {
 	if cmd.Args().Present() {
-		return usagef("%s takes flags and no arguments, and %s is one (see %s --help)", cmd.FullName(), quoted(cmd.Args().First()), cmd.FullName())
+		return usagef("%s takes flags and no arguments, and %s is one (see %s --help)", cmd.FullName(),
+			quoted(cmd.Args().First()), cmd.FullName())
 	}
 	return nil
 }
@@ -174,7 +177,9 @@ func argument(cmd *cli.Command, name string) (string, error) {
 	case args.Len() == 0 || strings.TrimSpace(args.First()) == "":
 		return "", usagef("%s needs an argument: %s %s", cmd.FullName(), cmd.FullName(), name)
 	case args.Len() > 1:
-		return "", usagef("%s takes one argument, %s, and %s is one more (quotes hold words together)", cmd.FullName(), name, quoted(args.Get(1)))
+		return "",
+			usagef("%s takes one argument, %s, and %s is one more (quotes hold words together)", cmd.FullName(), name,
+				quoted(args.Get(1)))
 	default:
 		return args.First(), nil
 	}
@@ -227,8 +232,8 @@ func notEmpty(value string) error {
 	return nil
 }
 
-// choiceFlag is a flag that takes one of a few values. They are checked before the command runs, wherever the value came from: the cli
-// package validates only what was typed.
+// choiceFlag is a flag that takes one of a few values. They are checked before the command runs, wherever the value
+// came from: the cli package validates only what was typed.
 type choiceFlag struct {
 	*cli.StringFlag
 	values []string
@@ -238,7 +243,9 @@ type choiceFlag struct {
 
 // choice returns a flag that takes one of the values.
 func choice[T ~string](name, usage string, values []T) *choiceFlag {
-	return &choiceFlag{StringFlag: &cli.StringFlag{Name: name, Usage: usage + ": " + listed(values)}, values: texts(values)}
+	return &choiceFlag{
+		StringFlag: &cli.StringFlag{Name: name, Usage: usage + ": " + listed(values)}, values: texts(values),
+	}
 }
 
 // checkChoices returns an error if a flag of the command has a value that it does not take.
@@ -260,7 +267,8 @@ func checkChoices(cmd *cli.Command) error {
 			if variables := f.GetEnvVars(); len(variables) > 0 {
 				name += " (" + strings.Join(variables, ", ") + ")"
 			}
-			return usagef("%s cannot be %s: %s (see %s --help)", name, quoted(cmd.String(f.Name)), allowed, cmd.FullName())
+			return usagef("%s cannot be %s: %s (see %s --help)", name, quoted(cmd.String(f.Name)), allowed,
+				cmd.FullName())
 		}
 	}
 	return nil

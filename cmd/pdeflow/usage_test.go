@@ -47,26 +47,28 @@ func TestWrongUsageIsNamedWithWhatWouldBeRightAndExitsTwo(t *testing.T) {
 		"jobs cancel a b":                                                           `pdeflow jobs cancel takes one argument, ID, and “b” is one more`,
 		"jobs retry x --error-code tired":                                           `it is one of panic, classifier_error, poison`,
 		"jobs list --server 127.0.0.1:8080":                                         `--server (PDEFLOW_SERVER) is a URL such as http://127.0.0.1:8080`,
-		"regenerate " + report + " --classifier magic":                              `--classifier cannot be “magic”: it is one of rules, llm, hybrid`,
-		"regenerate " + report + " --mapping-id a b":                                `“b” is an argument, and regenerate takes only flags; give --mapping-id once for each mapping`,
-		"mappings list " + report + " --sort name":                                  `it is one of id, attribute_name`,
-		"mappings list " + report + " --criticality big":                            `it is one of High, Medium, Low`,
-		"mappings list " + report + " --min-confidence 101":                         `it is a whole number from 0 to 100`,
-		"import " + report:                                                          `give at least one of --attributes, --columns, --mappings`,
-		"import " + report + " --attributes none.csv":                               `--attributes: there is no file none.csv`,
-		"import " + report + " --columns testdata":                                  `--columns: testdata is a directory, and a file is needed`,
-		"check --cycle c":                                                           `--cycle and --report go together`,
-		"check all":                                                                 `“all” is one`,
-		"version extra":                                                             `pdeflow version takes flags and no arguments, and “extra” is one`,
-		"rebuild all":                                                               `“all” is one`,
-		"audit tail -n few":                                                         `-n cannot be “few”: it is a whole number`,
-		"audit list --origin hearsay":                                               `it is one of event, rows`,
-		"rules explain":                                                             `pdeflow rules explain needs an argument: pdeflow rules explain NAME`,
-		"rules explain Loan Balance":                                                `takes one argument, NAME, and “Balance” is one more (quotes hold words together)`,
-		"rules explain x --column LN_MSTR":                                          `--column is of the form SCHEMA.TABLE.COLUMN`,
-		"rules explain x --column-type DATE":                                        `--column-type is told of the column that --column names`,
-		"rules explain x --rules none.policy":                                       `--rules (PDEFLOW_RULES): open none.policy: no such file`,
-		"--log-level loud check --database-url postgres:///x":                       `--log-level (PDEFLOW_LOG_LEVEL) cannot be “loud”: it is one of debug, info, warn, error`,
+		"regenerate " + report +
+			" --classifier magic": `--classifier cannot be “magic”: it is one of rules, llm, hybrid`,
+		"regenerate " + report +
+			" --mapping-id a b": `“b” is an argument, and regenerate takes only flags; give --mapping-id once for each mapping`,
+		"mappings list " + report + " --sort name":          `it is one of id, attribute_name`,
+		"mappings list " + report + " --criticality big":    `it is one of High, Medium, Low`,
+		"mappings list " + report + " --min-confidence 101": `it is a whole number from 0 to 100`,
+		"import " + report: `give at least one of --attributes, --columns, --mappings`,
+		"import " + report + " --attributes none.csv": `--attributes: there is no file none.csv`,
+		"import " + report + " --columns testdata":    `--columns: testdata is a directory, and a file is needed`,
+		"check --cycle c":                     `--cycle and --report go together`,
+		"check all":                           `“all” is one`,
+		"version extra":                       `pdeflow version takes flags and no arguments, and “extra” is one`,
+		"rebuild all":                         `“all” is one`,
+		"audit tail -n few":                   `-n cannot be “few”: it is a whole number`,
+		"audit list --origin hearsay":         `it is one of event, rows`,
+		"rules explain":                       `pdeflow rules explain needs an argument: pdeflow rules explain NAME`,
+		"rules explain Loan Balance":          `takes one argument, NAME, and “Balance” is one more (quotes hold words together)`,
+		"rules explain x --column LN_MSTR":    `--column is of the form SCHEMA.TABLE.COLUMN`,
+		"rules explain x --column-type DATE":  `--column-type is told of the column that --column names`,
+		"rules explain x --rules none.policy": `--rules (PDEFLOW_RULES): open none.policy: no such file`,
+		"--log-level loud check --database-url postgres:///x": `--log-level (PDEFLOW_LOG_LEVEL) cannot be “loud”: it is one of debug, info, warn, error`,
 	}
 	for typed, want := range tests {
 		t.Run(typed, func(t *testing.T) {
@@ -83,13 +85,16 @@ func TestEveryCommandChecksItsChoicesAtStart(t *testing.T) {
 	t.Parallel()
 	const where = " --server http://127.0.0.1:1"
 	for _, command := range []string{
-		"version", "help", "completion bash", "context list", "rules explain x", "token --user u --role tester", "jobs", "jobs list" + where,
-		"jobs watch x" + where, "mappings list --cycle c --report r" + where, "regenerate --cycle c --report r" + where, "migrate status", "check",
+		"version", "help", "completion bash", "context list", "rules explain x", "token --user u --role tester", "jobs",
+		"jobs list" + where,
+		"jobs watch x" + where, "mappings list --cycle c --report r" + where, "regenerate --cycle c --report r" + where,
+		"migrate status", "check",
 		"audit tail", "rebuild", "demo --once", "serve",
 	} {
 		words := strings.Fields(command)
 		pdeflow(t.Context(), nil, append(words, "--log-level", "loud")...).
-			ends(t, exitUsage, "--log-level (PDEFLOW_LOG_LEVEL) cannot be “loud”: it is one of debug, info, warn, error")
+			ends(t, exitUsage,
+				"--log-level (PDEFLOW_LOG_LEVEL) cannot be “loud”: it is one of debug, info, warn, error")
 		pdeflow(t.Context(), map[string]string{"PDEFLOW_LOG_FORMAT": "xml"}, words...).
 			ends(t, exitUsage, "--log-format (PDEFLOW_LOG_FORMAT) cannot be “xml”: it is one of text, json")
 	}
@@ -98,7 +103,8 @@ func TestEveryCommandChecksItsChoicesAtStart(t *testing.T) {
 func TestHelpFollowsSeveralWords(t *testing.T) {
 	t.Parallel()
 	for words, want := range map[string]string{
-		"help jobs watch": "pdeflow jobs watch - ", "help mappings list": "--min-confidence", "help jobs": "pdeflow jobs - ", "jobs help watch": "pdeflow jobs watch - ",
+		"help jobs watch": "pdeflow jobs watch - ", "help mappings list": "--min-confidence",
+		"help jobs": "pdeflow jobs - ", "jobs help watch": "pdeflow jobs watch - ",
 	} {
 		pdeflow(t.Context(), nil, strings.Fields(words)...).ends(t, exitDone, want)
 	}
@@ -109,7 +115,8 @@ func TestHelpFollowsSeveralWords(t *testing.T) {
 func TestWhatGoesWrongBeforeAnActionRunsIsWrongUsage(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[int]error{
-		exitDone: nil, exitUsage: errors.New("said by the cli package"), exitFailed: &workError{errors.New("said by an action")},
+		exitDone: nil, exitUsage: errors.New("said by the cli package"),
+		exitFailed: &workError{errors.New("said by an action")},
 	} {
 		if code := exitCode(err); code != want {
 			t.Errorf("%v exits %d, want %d", err, code, want)
@@ -123,21 +130,35 @@ func TestWhatGoesWrongBeforeAnActionRunsIsWrongUsage(t *testing.T) {
 func TestAWrongSettingIsNamed(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ value, command, want string }{
-		"PDEFLOW_LOG_SQL":     {"perhaps", "version", `PDEFLOW_LOG_SQL (--log-sql) cannot be “perhaps”: it is true or false`},
-		"PDEFLOW_LOG_FORMAT":  {"xml", "check --database-url postgres:///x", "--log-format (PDEFLOW_LOG_FORMAT) cannot be “xml”: it is one of text, json"},
-		"PDEFLOW_SERVER":      {"localhost", "jobs list", "--server (PDEFLOW_SERVER) is a URL such as http://127.0.0.1:8080"},
-		"PDEFLOW_AUTH_ISSUER": {"https://login", "token --user x --role tester", "PDEFLOW_AUTH_ISSUER (--auth-issuer) is set"},
-		"PDEFLOW_WORKERS":     {"1000", "serve", "PDEFLOW_WORKERS (--workers) cannot be “1000”: 1000 is not between 1 and 256"},
-		"PDEFLOW_WINDOW":      {"5", "serve", "PDEFLOW_WINDOW (--window) cannot be “5”: 5 is not between 32 and 100000"},
-		"PDEFLOW_RULES":       {"/no/such.policy", "rules explain x", "--rules (PDEFLOW_RULES): open /no/such.policy"},
+		"PDEFLOW_LOG_SQL": {
+			"perhaps", "version", `PDEFLOW_LOG_SQL (--log-sql) cannot be “perhaps”: it is true or false`,
+		},
+		"PDEFLOW_LOG_FORMAT": {
+			"xml", "check --database-url postgres:///x",
+			"--log-format (PDEFLOW_LOG_FORMAT) cannot be “xml”: it is one of text, json",
+		},
+		"PDEFLOW_SERVER": {
+			"localhost", "jobs list", "--server (PDEFLOW_SERVER) is a URL such as http://127.0.0.1:8080",
+		},
+		"PDEFLOW_AUTH_ISSUER": {
+			"https://login", "token --user x --role tester", "PDEFLOW_AUTH_ISSUER (--auth-issuer) is set",
+		},
+		"PDEFLOW_WORKERS": {
+			"1000", "serve", "PDEFLOW_WORKERS (--workers) cannot be “1000”: 1000 is not between 1 and 256",
+		},
+		"PDEFLOW_WINDOW": {"5", "serve", "PDEFLOW_WINDOW (--window) cannot be “5”: 5 is not between 32 and 100000"},
+		"PDEFLOW_RULES":  {"/no/such.policy", "rules explain x", "--rules (PDEFLOW_RULES): open /no/such.policy"},
 	} {
-		pdeflow(t.Context(), map[string]string{name: tt.value}, strings.Fields(tt.command)...).ends(t, exitUsage, tt.want)
+		pdeflow(t.Context(), map[string]string{name: tt.value}, strings.Fields(tt.command)...).ends(t, exitUsage,
+			tt.want)
 	}
 }
 
 func TestAGroupWithoutASubcommandShowsItsHelp(t *testing.T) {
 	t.Parallel()
-	for group, sub := range map[string]string{"jobs": "watch", "mappings": "history", "audit": "verify", "rules": "explain"} {
+	for group, sub := range map[string]string{
+		"jobs": "watch", "mappings": "history", "audit": "verify", "rules": "explain",
+	} {
 		pdeflow(t.Context(), nil, group).ends(t, exitDone, "pdeflow "+group+" - ", "COMMANDS:", sub)
 	}
 	pdeflow(t.Context(), nil).ends(t, exitDone, "COMMANDS:", "completion")
@@ -146,7 +167,8 @@ func TestAGroupWithoutASubcommandShowsItsHelp(t *testing.T) {
 func TestTheVersionIsACommandAndAFlag(t *testing.T) {
 	t.Parallel()
 	// The command may add the version of a server that this user runs at the same time.
-	command, _, _ := strings.Cut(pdeflow(t.Context(), nil, "version").ends(t, exitDone, "pdeflow "+version()).stdout, "\n")
+	command, _, _ := strings.Cut(pdeflow(t.Context(), nil, "version").ends(t, exitDone, "pdeflow "+version()).stdout,
+		"\n")
 	if flag := pdeflow(t.Context(), nil, "--version").ends(t, exitDone).stdout; flag != command+"\n" {
 		t.Errorf("the flag prints %q, the command %q", flag, command)
 	}
@@ -156,15 +178,18 @@ func TestEveryCommandIsInTheHelp(t *testing.T) {
 	t.Parallel()
 	var replies []said
 	for _, name := range []string{
-		"", "demo", "serve", "migrate", "import", "regenerate", "jobs", "jobs list", "jobs wait", "jobs items", "jobs retry", "mappings", "mappings list", "check", "audit", "audit tail",
+		"", "demo", "serve", "migrate", "import", "regenerate", "jobs", "jobs list", "jobs wait", "jobs items",
+		"jobs retry", "mappings", "mappings list", "check", "audit", "audit tail",
 		"rebuild", "rules", "rules explain", "token", "reports", "context", "context set", "version", "doctor",
 	} {
-		replies = append(replies, pdeflow(t.Context(), nil, append(strings.Fields(name), "--help")...).ends(t, exitDone))
+		replies = append(replies,
+			pdeflow(t.Context(), nil, append(strings.Fields(name), "--help")...).ends(t, exitDone))
 	}
 	golden(t, "help", transcript(replies...))
 }
 
-// A command without an example leaves its reader with the flags alone, and one without usage is a blank line in the help.
+// A command without an example leaves its reader with the flags alone, and one without usage is a blank line in the
+// help.
 func TestEveryCommandIsExplainedAndEveryGroupHasExamples(t *testing.T) {
 	t.Parallel()
 	root := (&app{getenv: func(string) string { return "" }}).root(io.Discard)
@@ -177,7 +202,8 @@ func TestEveryCommandIsExplainedAndEveryGroupHasExamples(t *testing.T) {
 			if sub.Usage == "" {
 				t.Errorf("%s has no usage", sub.Name)
 			}
-			if depth == 0 && sub.Name != "version" && !strings.Contains(sub.Description, "pdeflow "+sub.Name) && sub.Name != "demo" {
+			if depth == 0 && sub.Name != "version" && !strings.Contains(sub.Description, "pdeflow "+sub.Name) &&
+				sub.Name != "demo" {
 				t.Errorf("%s has no example", sub.Name)
 			}
 			for _, flag := range sub.Flags {

@@ -72,7 +72,8 @@ func (a *app) printVersion() error {
 	return err
 }
 
-// release is the version of a build that does not know it by itself, because the repository is not there; the linker sets it.
+// release is the version of a build that does not know it by itself, because the repository is not there; the linker
+// sets it.
 var release string
 
 // version is the release, or else what the build recorded: the module's version, or the commit.

@@ -19,15 +19,16 @@ const (
 	shortestWait = 500 * time.Millisecond
 	// statusEvery is how often the status is asked for at most: a busy job changes with every batch.
 	statusEvery = 200 * time.Millisecond
-	// patience is how long a server may be away before watching it ends. A restart, with a database that recovers, takes less.
+	// patience is how long a server may be away before watching it ends. A restart, with a database that recovers,
+	// takes less.
 	patience = 2 * time.Minute
 	// firstRetry and lastRetry are the pauses between attempts to reach a server that is away.
 	firstRetry = 250 * time.Millisecond
 	lastRetry  = 5 * time.Second
 )
 
-// watch follows the job to its end and shows its progress on standard error, unless it is to be quiet. It survives restarts of the
-// server. The error is nil whatever the job came to: that stands in the status.
+// watch follows the job to its end and shows its progress on standard error, unless it is to be quiet. It survives
+// restarts of the server. The error is nil whatever the job came to: that stands in the status.
 func (a *app) watch(ctx context.Context, c *client, jobID string, quiet bool) (events.JobStatus, error) {
 	p := newProgress(a.stderr, a.drawsBars())
 	defer p.end()
@@ -62,8 +63,8 @@ type watcher struct {
 	wait time.Duration
 }
 
-// next waits for a status that is another than the newest one, for as long as that takes. It also waits for a server that is down, and
-// asks for shorter waits where a gateway or a firewall cuts off long ones.
+// next waits for a status that is another than the newest one, for as long as that takes. It also waits for a server
+// that is down, and asks for shorter waits where a gateway or a firewall cuts off long ones.
 func (w *watcher) next(ctx context.Context) (events.JobStatus, error) {
 	var (
 		downSince time.Time
@@ -105,8 +106,8 @@ func (w *watcher) next(ctx context.Context) (events.JobStatus, error) {
 	}
 }
 
-// shorten makes the next waits short enough for whatever cut off a request after this time. It reports false where the wait was not the
-// cause, or cannot be shorter.
+// shorten makes the next waits short enough for whatever cut off a request after this time. It reports false where the
+// wait was not the cause, or cannot be shorter.
 func (w *watcher) shorten(after time.Duration) bool {
 	if w.etag == "" || after < shortestWait || w.wait <= shortestWait {
 		return false
@@ -154,7 +155,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// printOutcome prints what a watched job came to. Its error ends the program with exit code 1 where that is not completed.
+// printOutcome prints what a watched job came to. Its error ends the program with exit code 1 where that is not
+// completed.
 func (a *app) printOutcome(status events.JobStatus, asJSON bool) error {
 	if asJSON {
 		if err := a.printJSON(status); err != nil {

@@ -26,11 +26,13 @@ func (s *stand) watch(ctx context.Context, args ...string) *watching {
 	return begin(ctx, s.environment(), args...)
 }
 
-// begin runs the program in the test's process, with the environment given and nothing else of the machine's, until ctx ends at most.
+// begin runs the program in the test's process, with the environment given and nothing else of the machine's, until ctx
+// ends at most.
 func begin(ctx context.Context, environment map[string]string, args ...string) *watching {
 	w := &watching{code: make(chan int, 1)}
 	go func() {
-		w.code <- run(ctx, append([]string{"pdeflow"}, args...), &w.stdout, &w.stderr, func(name string) string { return environment[name] })
+		w.code <- run(ctx, append([]string{"pdeflow"}, args...), &w.stdout, &w.stderr,
+			func(name string) string { return environment[name] })
 	}()
 	return w
 }
@@ -126,12 +128,14 @@ func TestWatchingEndsWhenItIsToldToAndTheJobGoesOn(t *testing.T) {
 	schematest.Report(t, s.db, 3)
 	ctx, interrupt := context.WithCancel(t.Context())
 	server := s.environment()["PDEFLOW_SERVER"]
-	w := s.watch(ctx, "regenerate", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "--watch", "--server", server)
+	w := s.watch(ctx, "regenerate", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "--watch",
+		"--server", server)
 	w.says(t, "is running")
 	interrupt()
 	w.exits(t, exitFailed)
 	job := someID.FindString(w.stdout.String())
-	if want := "stopped watching, and job " + job + " goes on; follow it again with: pdeflow jobs watch --server " + server + " " + job; !strings.Contains(w.stderr.String(), want) {
+	if want := "stopped watching, and job " + job + " goes on; follow it again with: pdeflow jobs watch --server " +
+		server + " " + job; !strings.Contains(w.stderr.String(), want) {
 		t.Errorf("it says %q, want %q", w.stderr.String(), want)
 	}
 	if status := s.status(job, ""); status.Status != schema.Running {
@@ -143,12 +147,14 @@ func TestRegenerateFollowsTheJobAndExitsByWhatItCameTo(t *testing.T) {
 	t.Parallel()
 	s := plainStand(t)
 	schematest.Report(t, s.db, 5)
-	got := s.ask("--watch").ends(t, exitDone, "The job is accepted and works on 5 mappings", "completed", "5 of 5 mappings, 100 %", "5 succeeded")
+	got := s.ask("--watch").ends(t, exitDone, "The job is accepted and works on 5 mappings", "completed",
+		"5 of 5 mappings, 100 %", "5 succeeded")
 	if !strings.Contains(got.stderr, "is completed: 5 of 5 mappings (100 %)") {
 		t.Errorf("no progress is shown: %s", got.stderr)
 	}
 	final := s.ask("--watch", "--json").ends(t, exitDone)
-	if status := from[events.JobStatus](t, final); status.Status != schema.Completed || status.Result == nil || status.Succeeded != 5 {
+	if status := from[events.JobStatus](t, final); status.Status != schema.Completed || status.Result == nil ||
+		status.Succeeded != 5 {
 		t.Errorf("as JSON it came to %+v", status)
 	}
 }
@@ -162,7 +168,8 @@ func TestAJobThatFailsIsToldWithItsErrorAndExitsOne(t *testing.T) {
 	stop := s.hurry()
 	defer stop()
 	got := s.ask("--watch")
-	if got.code != exitFailed || !strings.Contains(got.stdout, "status        failed") || !strings.Contains(got.stdout, "2 of 2 mappings failed, the rest is saved") {
+	if got.code != exitFailed || !strings.Contains(got.stdout, "status        failed") ||
+		!strings.Contains(got.stdout, "2 of 2 mappings failed, the rest is saved") {
 		t.Errorf("exit %d:\n%s%s", got.code, got.stdout, got.stderr)
 	}
 	if !strings.Contains(got.stderr, "is failed: 2 of 2") {
@@ -170,5 +177,6 @@ func TestAJobThatFailsIsToldWithItsErrorAndExitsOne(t *testing.T) {
 	}
 	job := someID.FindString(got.stdout)
 	s.pdeflow("jobs", "items", job, "--outcome", "failed").ends(t, exitDone, "panic", "nil pointer")
-	s.pdeflow("jobs", "retry", job, "--error-code", "panic", "--dry-run").ends(t, exitDone, "The job would work on 2 mappings.")
+	s.pdeflow("jobs", "retry", job, "--error-code", "panic", "--dry-run").ends(t, exitDone,
+		"The job would work on 2 mappings.")
 }

@@ -17,12 +17,14 @@ import (
 const (
 	// answerWithin is how long NATS may take to tell what it has.
 	answerWithin = 2 * time.Second
-	// looks is how often it is looked whether anybody asks for messages, lookEvery apart, since between two requests nobody does.
+	// looks is how often it is looked whether anybody asks for messages, lookEvery apart, since between two requests
+	// nobody does.
 	looks     = 10
 	lookEvery = 100 * time.Millisecond
 )
 
-// witness tells from NATS why jobs do not move, where the rows only say which step is not done. Without a server it has seen nothing.
+// witness tells from NATS why jobs do not move, where the rows only say which step is not done. Without a server it has
+// seen nothing.
 type witness struct {
 	server natsServer
 
@@ -89,7 +91,8 @@ func (w *witness) message(ctx context.Context, job schema.StuckJob) string {
 	case err != nil:
 		return "NATS does not tell: " + err.Error()
 	}
-	return fmt.Sprintf("the message of mapping %s is in %s, and %s", job.DueMapping, events.StreamWork, w.reader(ctx, events.ClassifierRules()))
+	return fmt.Sprintf("the message of mapping %s is in %s, and %s", job.DueMapping, events.StreamWork,
+		w.reader(ctx, events.ClassifierRules()))
 }
 
 // reader says whether anybody reads what the consumer has.
@@ -119,9 +122,10 @@ func (w *witness) look(ctx context.Context, c events.Consumer) string {
 	return fmt.Sprintf("nobody reads its consumer %s: no %s runs", c.Name, c.Service)
 }
 
-// isRead says whether somebody asks for messages, or works on some. What a dead reader held counts as out until somebody else asks for it,
-// so it is no sign of life where nothing was delivered or acknowledged for as long as a message may be silent. A reader that lives, even one
-// that hangs, says of what it holds that it is alive, and NATS counts that as delivered.
+// isRead says whether somebody asks for messages, or works on some. What a dead reader held counts as out until
+// somebody else asks for it, so it is no sign of life where nothing was delivered or acknowledged for as long as a
+// message may be silent. A reader that lives, even one that hangs, says of what it holds that it is alive, and NATS
+// counts that as delivered.
 func isRead(info *jetstream.ConsumerInfo) bool {
 	lately := func(at *time.Time) bool { return at != nil && info.TimeStamp.Sub(*at) < info.Config.AckWait }
 	return info.NumWaiting > 0 || info.NumAckPending > 0 && (lately(info.Delivered.Last) || lately(info.AckFloor.Last))

@@ -18,7 +18,8 @@ import (
 func (s *stand) stands() string {
 	s.t.Helper()
 	const old = "clock_timestamp() - interval '2 minutes'"
-	s.change("update job_items set updated_at = "+old, "update job_status set updated_at = "+old, "update jobs set updated_at = "+old)
+	s.change("update job_items set updated_at = "+old, "update job_status set updated_at = "+old,
+		"update jobs set updated_at = "+old)
 	got := s.pdeflow("check").ends(s.t, exitFailed)
 	_, problem, _ := strings.Cut(strings.Join(strings.Fields(got.stdout), " "), "nothing has changed for ")
 	return problem
@@ -58,7 +59,8 @@ func TestCheckSaysWhyAJobDoesNotMove(t *testing.T) {
 		s := newStand(t, apiService, projectorService)
 		ids := schematest.Report(t, s.db, 3)
 		schematest.ListedJob(t, s.db, 3)
-		if got := s.stands(); !strings.Contains(got, "3 mappings are due") || !strings.Contains(got, "mapping "+ids[0]+" has no message in PDE_WORK: no dispatcher sends it") {
+		if got := s.stands(); !strings.Contains(got, "3 mappings are due") ||
+			!strings.Contains(got, "mapping "+ids[0]+" has no message in PDE_WORK: no dispatcher sends it") {
 			t.Errorf("it says %q", got)
 		}
 		s.nats.Stop()
@@ -72,7 +74,9 @@ func TestCheckSaysWhyAJobDoesNotMove(t *testing.T) {
 		ids := schematest.Report(t, s.db, 3)
 		job := s.regenerate()
 		s.becomes(job, schema.Running)
-		if got := s.stands(); !strings.Contains(got, "the message of mapping "+ids[0]+" is in PDE_WORK, and nobody reads its consumer classifier-rules: no classifier runs") {
+		if got := s.stands(); !strings.Contains(got,
+			"the message of mapping "+ids[0]+" is in PDE_WORK, and nobody reads its consumer classifier-rules: no "+
+				"classifier runs") {
 			t.Errorf("it says %q", got)
 		}
 	})
@@ -81,7 +85,8 @@ func TestCheckSaysWhyAJobDoesNotMove(t *testing.T) {
 		s := newStand(t, apiService, dispatcherService, classifierService)
 		schematest.Report(t, s.db, 3)
 		s.regenerate()
-		s.eventually("all have an outcome", "select count(*) filter (where outcome is null) = 0 and count(*) = 3 from job_items")
+		s.eventually("all have an outcome",
+			"select count(*) filter (where outcome is null) = 0 and count(*) = 3 from job_items")
 		if got := s.stands(); !strings.Contains(got, "3 mappings have an outcome that its status lacks") ||
 			!strings.Contains(got, "nobody reads its consumer projector: no projector runs") {
 			t.Errorf("it says %q", got)
@@ -92,11 +97,13 @@ func TestCheckSaysWhyAJobDoesNotMove(t *testing.T) {
 		s := newStand(t, apiService, dispatcherService, projectorService)
 		schematest.Report(t, s.db, 3)
 		// Each save takes a minute, so that the classifier has taken the messages and does not get on.
-		s.change("create function sleep() returns trigger language plpgsql as $$ begin perform pg_sleep(60); return new; end $$",
+		s.change("create function sleep() returns trigger language plpgsql as $$ begin perform pg_sleep(60); return "+
+			"new; end $$",
 			"create trigger sleep before update on pde_mappings for each row execute function sleep()")
 		victim := s.start("serve", "--services", "classifier")
 		s.becomes(s.regenerate(), schema.Running)
-		s.eventually("the classifier saves", `select count(*) = 3 from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`)
+		s.eventually("the classifier saves",
+			`select count(*) = 3 from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`)
 		if got := s.stands(); !strings.Contains(got, "a classifier reads its consumer classifier-rules") {
 			t.Errorf("while it lives it says %q", got)
 		}
@@ -156,7 +163,9 @@ func TestCheckDoesNotTakeAClassifierThatHangsForOneThatIsNotThere(t *testing.T) 
 	}
 	cancel()
 	beats.Wait()
-	s.until(consumer, func(info *jetstream.ConsumerInfo) bool { return info.TimeStamp.Sub(*info.Delivered.Last) > ackWait })
+	s.until(consumer, func(info *jetstream.ConsumerInfo) bool {
+		return info.TimeStamp.Sub(*info.Delivered.Last) > ackWait
+	})
 	if got := s.stands(); !strings.Contains(got, "nobody reads its consumer classifier-rules: no classifier runs") {
 		t.Errorf("of one that has fallen silent it says %q", got)
 	}

@@ -1,6 +1,7 @@
 //go:build unix
 
-// Package datadir is the directory in which pdeflow keeps what it embeds, and by which its commands find each other on one machine.
+// Package datadir is the directory in which pdeflow keeps what it embeds, and by which its commands find each other on
+// one machine.
 //
 //		pdeflow.json   where the process with the api is to be reached (Run), 0600, there while that process lives
 //		token          a token that this user's commands use, 0600
@@ -37,8 +38,8 @@ const (
 	tempPrefix = "pdeflow-demo-"
 )
 
-// Default is where serve keeps its data and where commands look first: PDEFLOW_DATA_DIR, else pdeflow in $XDG_DATA_HOME, else
-// ~/.local/share/pdeflow.
+// Default is where serve keeps its data and where commands look first: PDEFLOW_DATA_DIR, else pdeflow in
+// $XDG_DATA_HOME, else ~/.local/share/pdeflow.
 func Default(getenv func(string) string) (string, error) {
 	if dir := getenv("PDEFLOW_DATA_DIR"); dir != "" {
 		return dir, nil
@@ -72,8 +73,8 @@ func Make(dir string) (string, error) {
 	return dir, nil
 }
 
-// Lock makes the data directory if need be and owns it until the lock is released or this process ends. Where another process owns it
-// the error names that process, and is a [*dirlock.HeldError].
+// Lock makes the data directory if need be and owns it until the lock is released or this process ends. Where another
+// process owns it the error names that process, and is a [*dirlock.HeldError].
 func Lock(dir string) (*dirlock.Lock, error) {
 	dir, err := Make(dir)
 	if err != nil {
@@ -89,8 +90,8 @@ func Lock(dir string) (*dirlock.Lock, error) {
 	return lock, nil
 }
 
-// Temp makes a data directory for a demo and owns it. Its Remove takes it away with all that is in it; where that does not happen, the
-// next [Sweep] does it.
+// Temp makes a data directory for a demo and owns it. Its Remove takes it away with all that is in it; where that does
+// not happen, the next [Sweep] does it.
 func Temp() (*dirlock.Lock, error) { return temp(tempParent) }
 
 func temp(parent string) (*dirlock.Lock, error) {
@@ -107,8 +108,8 @@ func temp(parent string) (*dirlock.Lock, error) {
 	return lock, nil
 }
 
-// Sweep removes the data directories of this user's demos that were killed, and ends what still runs in them. An error tells what it
-// could not remove, which hinders nobody.
+// Sweep removes the data directories of this user's demos that were killed, and ends what still runs in them. An error
+// tells what it could not remove, which hinders nobody.
 func Sweep(ctx context.Context) error {
 	return errors.Join(localpg.Sweep(ctx), sweep(ctx, tempParent))
 }

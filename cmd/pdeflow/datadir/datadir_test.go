@@ -79,7 +79,8 @@ func environment(pairs ...string) func(string) string {
 func TestTheDefaultIsTheVariableThenXDGThenTheHomeDirectory(t *testing.T) {
 	t.Parallel()
 	for want, getenv := range map[string]func(string) string{
-		"/srv/pdeflow":                 environment("PDEFLOW_DATA_DIR", "/srv/pdeflow", "XDG_DATA_HOME", "/share", "HOME", "/home/u"),
+		"/srv/pdeflow": environment("PDEFLOW_DATA_DIR", "/srv/pdeflow", "XDG_DATA_HOME", "/share",
+			"HOME", "/home/u"),
 		"/share/pdeflow":               environment("XDG_DATA_HOME", "/share", "HOME", "/home/u"),
 		"/home/u/.local/share/pdeflow": environment("XDG_DATA_HOME", "relative", "HOME", "/home/u"),
 	} {
@@ -100,7 +101,8 @@ func TestASecondOwnerIsRefusedByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Lock(dir)
-	if _, held := errors.AsType[*dirlock.HeldError](err); !held || !strings.Contains(err.Error(), fmt.Sprintf("in use by process %d", os.Getpid())) {
+	if _, held := errors.AsType[*dirlock.HeldError](err); !held ||
+		!strings.Contains(err.Error(), fmt.Sprintf("in use by process %d", os.Getpid())) {
 		t.Errorf("the second is told %v", err)
 	}
 	if err := lock.Release(); err != nil {
@@ -187,7 +189,9 @@ func TestTheDefaultDirectoryIsFoundBeforeADemo(t *testing.T) {
 	if _, err := Make(dir); err != nil {
 		t.Fatal(err)
 	}
-	published, err := Publish(dir, Run{HTTP: "http://serve", NATS: "nats://n", Database: "postgres:///d", TokenFile: "/t"})
+	published, err := Publish(dir, Run{
+		HTTP: "http://serve", NATS: "nats://n", Database: "postgres:///d", TokenFile: "/t",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +222,8 @@ func TestTheRunFileIsPrivateAndNamesWhatTheContractNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf("{\n  \"http\": \"h\",\n  \"nats\": \"n\",\n  \"database\": \"d\",\n  \"token_file\": \"t\",\n  \"pid\": %d\n}\n", os.Getpid())
+	want := fmt.Sprintf("{\n  \"http\": \"h\",\n  \"nats\": \"n\",\n  \"database\": \"d\",\n  \"token_file\": "+
+		"\"t\",\n  \"pid\": %d\n}\n", os.Getpid())
 	if string(text) != want {
 		t.Errorf("the file is %s, want %s", text, want)
 	}

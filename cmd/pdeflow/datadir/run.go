@@ -45,7 +45,8 @@ type Published struct {
 	file *os.File
 }
 
-// Publish writes the run file of this process, whose id it fills in. It takes the place of another's, where several share the directory.
+// Publish writes the run file of this process, whose id it fills in. It takes the place of another's, where several
+// share the directory.
 func Publish(dir string, run Run) (*Published, error) {
 	run.PID = os.Getpid()
 	text, err := json.MarshalIndent(run, "", "  ")
@@ -116,8 +117,8 @@ func read(dir string) (Run, time.Time, error) {
 	return run, info.ModTime(), nil
 }
 
-// Find returns the run file of a pdeflow that is alive: on the directory named, or where none is named on the default one, or else that
-// of this user's newest demo. Where there is none, the error is [ErrNotRunning].
+// Find returns the run file of a pdeflow that is alive: on the directory named, or where none is named on the default
+// one, or else that of this user's newest demo. Where there is none, the error is [ErrNotRunning].
 func Find(getenv func(string) string, named string) (Run, error) {
 	return find(getenv, named, tempParent)
 }
@@ -137,7 +138,8 @@ func find(getenv func(string) string, named, demos string) (Run, error) {
 	return newestDemo(demos, err)
 }
 
-// newestDemo returns the demo of this user in parent that was started last, and otherwise what was found before it was looked for.
+// newestDemo returns the demo of this user in parent that was started last, and otherwise what was found before it was
+// looked for.
 func newestDemo(parent string, otherwise error) (Run, error) {
 	dirs, err := dirlock.Find(parent, tempPrefix)
 	if err != nil {
@@ -157,5 +159,6 @@ func newestDemo(parent string, otherwise error) (Run, error) {
 	if len(demos) == 0 {
 		return Run{}, fmt.Errorf("%w, and no demo of this user either", otherwise)
 	}
-	return slices.MaxFunc(demos, func(a, b demo) int { return cmp.Compare(a.started.UnixNano(), b.started.UnixNano()) }).run, nil
+	return slices.MaxFunc(demos,
+		func(a, b demo) int { return cmp.Compare(a.started.UnixNano(), b.started.UnixNano()) }).run, nil
 }

@@ -13,7 +13,8 @@ import (
 	"strings"
 )
 
-// WriteToken puts the token that this user's commands use into the data directory and returns the file's path, for [Run].
+// WriteToken puts the token that this user's commands use into the data directory and returns the file's path, for
+// [Run].
 func WriteToken(dir, token string) (string, error) {
 	path := filepath.Join(dir, "token")
 	written, err := writePrivate(dir, token)
@@ -26,8 +27,8 @@ func WriteToken(dir, token string) (string, error) {
 	return path, nil
 }
 
-// Secret returns the secret that signs tokens in development. The first process that asks for it creates it; it stays as long as the
-// directory.
+// Secret returns the secret that signs tokens in development. The first process that asks for it creates it; it stays
+// as long as the directory.
 func Secret(dir string) (string, error) {
 	secret, err := keep(filepath.Join(dir, "secret"), rand.Text()+rand.Text())
 	if err != nil {
@@ -45,8 +46,8 @@ func ReadSecret(dir string) (string, error) {
 	return secret, nil
 }
 
-// NATSUser returns the user and password of the embedded nats-server. Both are random, and stay as long as the directory, so that the
-// URL of a restarted server is still the same for its subscribers.
+// NATSUser returns the user and password of the embedded nats-server. Both are random, and stay as long as the
+// directory, so that the URL of a restarted server is still the same for its subscribers.
 func NATSUser(dir string) (*url.Userinfo, error) {
 	line, err := keep(filepath.Join(dir, "nats-user"), strings.ToLower(rand.Text()[:8])+":"+rand.Text())
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package sample is a report to try pdeflow on: FR Y-14M schedule D.1, domestic credit cards, one row per account, with the schema of an
-// issuer's source systems to choose columns from. All of it is invented except the public facts of the form.
+// Package sample is a report to try pdeflow on: FR Y-14M schedule D.1, domestic credit cards, one row per account, with
+// the schema of an issuer's source systems to choose columns from. All of it is invented except the public facts of the
+// form.
 //
 //  1. The texts are files as a user would import them, so that the demo goes the way that everybody's report goes.
 //  2. Descriptions of columns are as in life: terse, some empty, a few slightly misleading. Near twins are listed in testdata/twins.csv.

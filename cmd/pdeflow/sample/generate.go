@@ -11,13 +11,15 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// Generate yields the n attributes of a report of that size: the sample's, again and again for other parts of the card business. Every
-// run of 118 holds each of the sample's attributes once, in an order that mixes them, so that a report of any size is about as varied and
-// as difficult as the sample. The candidates to map them to are the sample's [Columns].
+// Generate yields the n attributes of a report of that size: the sample's, again and again for other parts of the card
+// business. Every run of 118 holds each of the sample's attributes once, in an order that mixes them, so that a report
+// of any size is about as varied and as difficult as the sample. The candidates to map them to are the sample's
+// [Columns].
 //
-// An attribute depends on its place only, so that a report of a hundred begins as one of a million does. Identity, line item number and
-// description are unique; the names are the form's, as where a bank files the same lines for each of its portfolios, and the description
-// says which portfolio. Qualified names were tried: words that no column has made the mapping of most attributes harder than in the sample.
+// An attribute depends on its place only, so that a report of a hundred begins as one of a million does. Identity, line
+// item number and description are unique; the names are the form's, as where a bank files the same lines for each of
+// its portfolios, and the description says which portfolio. Qualified names were tried: words that no column has made
+// the mapping of most attributes harder than in the sample.
 //
 // Ids, the report and the audit fields are the caller's to set. Nothing is kept of what has been yielded.
 func Generate(n int) iter.Seq[schema.Attribute] {
@@ -35,11 +37,12 @@ func Generate(n int) iter.Seq[schema.Attribute] {
 	}
 }
 
-// stride has no divisor in common with the 118 attributes, so that its multiples visit each once before any again. It brings neighbours
-// on the form, which resemble one another, far apart.
+// stride has no divisor in common with the 118 attributes, so that its multiples visit each once before any again. It
+// brings neighbours on the form, which resemble one another, far apart.
 const stride = 47
 
-// part is a part of the card business, reported by itself: a programme's accounts in a region, of one clientele, of one vintage.
+// part is a part of the card business, reported by itself: a programme's accounts in a region, of one clientele, of one
+// vintage.
 type part struct {
 	programme int
 	// line is the number of the part within its programme.
@@ -48,19 +51,23 @@ type part struct {
 	words string
 }
 
-// The words in the lists below say nothing about an attribute's sensitivity or source: no channels, no kinds of product, no names of
-// scores (which rules out many a card's name), and no places of which an address is made. The first of each list stands for all.
+// The words in the lists below say nothing about an attribute's sensitivity or source: no channels, no kinds of
+// product, no names of scores (which rules out many a card's name), and no places of which an address is made. The
+// first of each list stands for all.
 
 func programmes() []string {
 	return []string{
-		"", "Maple", "Aurora", "Cedar", "Compass", "Copper", "Crescent", "Evergreen", "Everyday", "Gold", "Harbor", "Heritage", "Indigo",
-		"Infinite", "Journey", "Lantern", "Meridian", "Northstar", "Orchard", "Platinum", "Signature", "Skyline", "Summit", "Titanium", "Voyager",
+		"", "Maple", "Aurora", "Cedar", "Compass", "Copper", "Crescent", "Evergreen", "Everyday", "Gold", "Harbor",
+		"Heritage", "Indigo",
+		"Infinite", "Journey", "Lantern", "Meridian", "Northstar", "Orchard", "Platinum", "Signature", "Skyline",
+		"Summit", "Titanium", "Voyager",
 	}
 }
 
 func regions() []string {
 	return []string{
-		"", "New England", "Middle Atlantic", "East North Central", "West North Central", "South Atlantic", "East South Central",
+		"", "New England", "Middle Atlantic", "East North Central", "West North Central", "South Atlantic",
+		"East South Central",
 		"West South Central", "Mountain", "Pacific",
 	}
 }
@@ -78,8 +85,8 @@ func vintage(back int) string {
 	return strconv.Itoa(latest+1-back) + " Vintage"
 }
 
-// partAt is the part at a place in the order in which a report goes through them. The programme changes fastest: a small report covers
-// many programmes.
+// partAt is the part at a place in the order in which a report goes through them. The programme changes fastest: a
+// small report covers many programmes.
 func partAt(place int) part {
 	programmes, regions, clienteles := programmes(), regions(), clienteles()
 	programme, line := place%len(programmes), place/len(programmes)
@@ -117,7 +124,8 @@ func scatter(i int) uint64 {
 	return z ^ z>>31
 }
 
-// attributes reads the embedded file. It panics on a mistake in it: the file is part of the program and its tests read all of it.
+// attributes reads the embedded file. It panics on a mistake in it: the file is part of the program and its tests read
+// all of it.
 func attributes() []schema.Attribute {
 	rows, err := csv.NewReader(strings.NewReader(attributesCSV)).ReadAll()
 	if err != nil {

@@ -20,10 +20,10 @@ func ExampleGenerate() {
 		}
 		place++
 	}
-	// Output:
-	// 1.52.001 Total Past Due: Minimum payments of earlier cycles that were still unpaid when this cycle closed.
-	// 14.77.014 Variable Rate Index: Published benchmark to which the purchase rate is tied, or zero for a fixed rate. Infinite, East North Central, Mass Market only.
-	// 3.101.028 Skip-a-payment: Shows that the cardholder took up an offer this month to leave out one payment. Aurora, West South Central, Affluent only.
+	// Output: 1.52.001 Total Past Due: Minimum payments of earlier cycles that were still unpaid when this cycle
+	// closed. 14.77.014 Variable Rate Index: Published benchmark to which the purchase rate is tied, or zero for a
+	// fixed rate. Infinite, East North Central, Mass Market only. 3.101.028 Skip-a-payment: Shows that the cardholder
+	// took up an offer this month to leave out one payment. Aurora, West South Central, Affluent only.
 }
 
 func TestGeneratedReportHasTheSizeAskedFor(t *testing.T) {
@@ -74,9 +74,11 @@ func TestGeneratedReportIsAsVariedAsTheSample(t *testing.T) {
 	originals := make(map[string]schema.Attribute)
 	for _, r := range table(t, sample.Attributes()) {
 		originals[r["line_item_number"]] = schema.Attribute{
-			AttributeName: r["attribute_name"], Description: r["description"], DataType: r["data_type"], MDRM: r["mdrm"],
+			AttributeName: r["attribute_name"], Description: r["description"], DataType: r["data_type"],
+			MDRM:            r["mdrm"],
 			ValidationRules: r["validation_rules"], TechnicalLineItemName: r["technical_line_item_name"],
-			IsMandatory: r["is_mandatory"] == "true", IsCDE: r["is_cde"] == "true", IsPrimaryKey: r["is_primary_key"] == "true",
+			IsMandatory: r["is_mandatory"] == "true", IsCDE: r["is_cde"] == "true",
+			IsPrimaryKey: r["is_primary_key"] == "true",
 		}
 	}
 	uses := make(map[string]int)

@@ -69,7 +69,9 @@ func TestNothingMapsToManyColumns(t *testing.T) {
 			unused++
 			continue
 		}
-		if slices.Contains([]string{"CMPGN_RSPN", "DSPT_CASE", "DVC_REG", "COLL_CNTCT", "CUST_CNTCT", "AUTH_CRDNTL", "CARD_PLSTC"}, column["table"]) {
+		if slices.Contains([]string{
+			"CMPGN_RSPN", "DSPT_CASE", "DVC_REG", "COLL_CNTCT", "CUST_CNTCT", "AUTH_CRDNTL", "CARD_PLSTC",
+		}, column["table"]) {
 			t.Errorf("%s feeds the report", field)
 		}
 	}
@@ -100,7 +102,8 @@ func TestLabelsUseTheVocabulary(t *testing.T) {
 	for _, label := range gold(t) {
 		tiers := answers(t, label, "information_security_classification")
 		for _, tier := range tiers {
-			if !slices.Contains(schema.InformationSecurityClassifications(), schema.InformationSecurityClassification(tier)) {
+			if !slices.Contains(schema.InformationSecurityClassifications(),
+				schema.InformationSecurityClassification(tier)) {
 				t.Errorf("line %s: tier %q", label["line_item_number"], tier)
 			}
 		}
@@ -172,7 +175,8 @@ func TestLabelsCoverEveryAnswer(t *testing.T) {
 
 func gold(t *testing.T) []row {
 	t.Helper()
-	return table(t, read(t, "testdata/gold.csv"), "line_item_number", "attribute_name", "source_field", "information_security_classification",
+	return table(t, read(t, "testdata/gold.csv"), "line_item_number", "attribute_name", "source_field",
+		"information_security_classification",
 		"criticality", "risk_level", "regulatory_flag", "pii_flag")
 }
 

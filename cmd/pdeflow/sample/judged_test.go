@@ -13,12 +13,13 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
-// TestTheJobAnswersTheSampleAsItsLabelsDo holds the rules and the ranking of columns to the labels: of each hundred answers at least so
-// many must be the best one or a defensible one. The labels were made without a look at either.
+// TestTheJobAnswersTheSampleAsItsLabelsDo holds the rules and the ranking of columns to the labels: of each hundred
+// answers at least so many must be the best one or a defensible one. The labels were made without a look at either.
 func TestTheJobAnswersTheSampleAsItsLabelsDo(t *testing.T) {
 	t.Parallel()
 	least := map[string]int{
-		"source_field": 95, "information_security_classification": 95, "criticality": 90, "risk_level": 95, "regulatory_flag": 100, "pii_flag": 97,
+		"source_field": 95, "information_security_classification": 95, "criticality": 90, "risk_level": 95,
+		"regulatory_flag": 100, "pii_flag": 97,
 	}
 	right := map[string]int{}
 	labels := gold(t)
@@ -39,7 +40,8 @@ func TestTheJobAnswersTheSampleAsItsLabelsDo(t *testing.T) {
 	}
 }
 
-// sampleIndex returns the sample's attributes and columns, and an index of the columns in the order in which the database returns them.
+// sampleIndex returns the sample's attributes and columns, and an index of the columns in the order in which the
+// database returns them.
 func sampleIndex(t *testing.T) ([]schema.Attribute, []schema.SourceColumn, *rank.Index) {
 	t.Helper()
 	attributes, err := tabular.Attributes("attributes.csv", sample.Attributes())
@@ -53,11 +55,13 @@ func sampleIndex(t *testing.T) ([]schema.Attribute, []schema.SourceColumn, *rank
 	candidates := make([]schema.SourceColumn, len(rows.Rows))
 	for i, r := range rows.Rows {
 		candidates[i] = schema.SourceColumn{
-			SchemaName: r.SchemaName, TableName: r.TableName, ColumnName: r.ColumnName, DataType: r.DataType, Description: r.Description,
+			SchemaName: r.SchemaName, TableName: r.TableName, ColumnName: r.ColumnName, DataType: r.DataType,
+			Description: r.Description,
 		}
 	}
 	slices.SortFunc(candidates, func(a, b schema.SourceColumn) int {
-		return cmp.Or(strings.Compare(a.SchemaName, b.SchemaName), strings.Compare(a.TableName, b.TableName), strings.Compare(a.ColumnName, b.ColumnName))
+		return cmp.Or(strings.Compare(a.SchemaName, b.SchemaName), strings.Compare(a.TableName, b.TableName),
+			strings.Compare(a.ColumnName, b.ColumnName))
 	})
 	return attributes.Rows, candidates, rank.NewIndex(candidates)
 }

@@ -71,8 +71,8 @@ func TestNamesOfTheSampleAreFoundWhereTheyStand(t *testing.T) {
 type sampleNames struct {
 	// phrases are the full names of four words or more, as plain writes them.
 	phrases []string
-	// technical are the technical names. All consist of two parts or more, so even the short ones are compared as they are written:
-	// in prose none occurs.
+	// technical are the technical names. All consist of two parts or more, so even the short ones are compared as they
+	// are written: in prose none occurs.
 	technical map[string]bool
 }
 
@@ -132,7 +132,8 @@ var lineBreak = regexp.MustCompile(`\s*\n\s*(//|--|[#>*|])?`)
 // plain writes a text so that case, the kind of dash, and where lines break make no difference.
 func plain(text string) string {
 	text = lineBreak.ReplaceAllString(strings.ToLower(text), " ")
-	text = strings.NewReplacer("\u2010", "-", "\u2011", "-", "\u2012", "-", "\u2013", "-", "\u2014", "-", "\u2019", "'").Replace(text)
+	text = strings.NewReplacer("\u2010", "-", "\u2011", "-", "\u2012", "-", "\u2013", "-", "\u2014", "-", "\u2019",
+		"'").Replace(text)
 	return strings.Join(strings.Fields(text), " ")
 }
 

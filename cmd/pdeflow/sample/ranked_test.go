@@ -40,7 +40,8 @@ func TestTheJobAnswersTheSample_Golden(t *testing.T) {
 			input.Column = &candidates[ranking.Column]
 		}
 		answer := policy.Classify(input)
-		fmt.Fprintf(&got, "  %s, criticality %s, risk %s, regulated %t, personal %t, confidence %d\n", answer.InformationSecurityClassification,
+		fmt.Fprintf(&got, "  %s, criticality %s, risk %s, regulated %t, personal %t, confidence %d\n",
+			answer.InformationSecurityClassification,
 			answer.Criticality, answer.RiskLevel, answer.RegulatoryFlag, answer.PIIFlag, answer.Confidence)
 		fmt.Fprintf(&got, "  %s\n", answer.Rationale)
 	}

@@ -26,5 +26,6 @@ func Attributes() []byte { return []byte(attributesCSV) }
 // Columns is the file of the columns of the issuer's three data sources, to be imported.
 func Columns() []byte { return []byte(columnsCSV) }
 
-// Mappings is a file of mappings from before: two that people have confirmed, and four that nobody has, two of which are wrong.
+// Mappings is a file of mappings from before: two that people have confirmed, and four that nobody has, two of which
+// are wrong.
 func Mappings() []byte { return []byte(mappingsCSV) }

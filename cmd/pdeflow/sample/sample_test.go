@@ -14,16 +14,21 @@ import (
 
 func TestReportHasEveryAttributeOfTheFormDescribed(t *testing.T) {
 	t.Parallel()
-	rows := table(t, sample.Attributes(), "attribute_name", "description", "data_type", "line_item_number", "technical_line_item_name",
+	rows := table(t, sample.Attributes(), "attribute_name", "description", "data_type", "line_item_number",
+		"technical_line_item_name",
 		"mdrm", "is_mandatory", "is_cde", "is_primary_key", "has_issues", "validation_rules")
 	if len(rows) != 118 {
 		t.Fatalf("%d attributes, want 118", len(rows))
 	}
-	for _, name := range []string{"attribute_name", "description", "line_item_number", "technical_line_item_name", "mdrm"} {
+	for _, name := range []string{
+		"attribute_name", "description", "line_item_number", "technical_line_item_name", "mdrm",
+	} {
 		unique(t, rows, name)
 	}
 	for _, row := range rows {
-		for _, name := range []string{"attribute_name", "description", "data_type", "technical_line_item_name", "mdrm", "validation_rules"} {
+		for _, name := range []string{
+			"attribute_name", "description", "data_type", "technical_line_item_name", "mdrm", "validation_rules",
+		} {
 			if row[name] == "" {
 				t.Errorf("line %s has no %s", row["line_item_number"], name)
 			}
@@ -149,9 +154,12 @@ func TestCustomersArePeople(t *testing.T) {
 	t.Parallel()
 	known := fields(t)
 	for _, field := range []string{
-		"CUSTHUB.CUST_PRTY.FRST_NM", "CUSTHUB.CUST_PRTY.LST_NM", "CUSTHUB.CUST_PRTY.BRTH_DT", "CUSTHUB.CUST_PRTY.SSN_NBR",
-		"CUSTHUB.CUST_PRTY.DRVR_LIC_NBR", "CUSTHUB.CUST_PRTY.PSPRT_NBR", "CUSTHUB.CUST_PRTY.ETHN_CD", "CUSTHUB.CUST_ADDR.RES_ADDR_LN_TXT",
-		"CUSTHUB.CUST_CNTCT.CELL_PHN_NBR", "CUSTHUB.CUST_CNTCT.EML_ADDR_TXT", "CUSTHUB.COMM_CUST.EIN_NBR", "CRDPROC.CARD_PLSTC.PAN_NBR",
+		"CUSTHUB.CUST_PRTY.FRST_NM", "CUSTHUB.CUST_PRTY.LST_NM", "CUSTHUB.CUST_PRTY.BRTH_DT",
+		"CUSTHUB.CUST_PRTY.SSN_NBR",
+		"CUSTHUB.CUST_PRTY.DRVR_LIC_NBR", "CUSTHUB.CUST_PRTY.PSPRT_NBR", "CUSTHUB.CUST_PRTY.ETHN_CD",
+		"CUSTHUB.CUST_ADDR.RES_ADDR_LN_TXT",
+		"CUSTHUB.CUST_CNTCT.CELL_PHN_NBR", "CUSTHUB.CUST_CNTCT.EML_ADDR_TXT", "CUSTHUB.COMM_CUST.EIN_NBR",
+		"CRDPROC.CARD_PLSTC.PAN_NBR",
 		"CRDPROC.CARD_PLSTC.EMBSD_NM",
 	} {
 		if known[field] == nil {
@@ -204,8 +212,10 @@ func TestMappingsFromBeforeAreOfThisReport(t *testing.T) {
 	for _, row := range table(t, sample.Attributes()) {
 		names[row["line_item_number"]] = row["attribute_name"]
 	}
-	rows := table(t, sample.Mappings(), "line_item_number", "attribute_name", "pde_name", "pde_code", "pde_description", "data_source",
-		"source_field", "mapping_type", "transformation_rule", "business_process", "business_owner", "data_steward", "mapping_confirmed_by_user")
+	rows := table(t, sample.Mappings(), "line_item_number", "attribute_name", "pde_name", "pde_code", "pde_description",
+		"data_source",
+		"source_field", "mapping_type", "transformation_rule", "business_process", "business_owner", "data_steward",
+		"mapping_confirmed_by_user")
 	unique(t, rows, "line_item_number")
 	for _, row := range rows {
 		line := row["line_item_number"]
