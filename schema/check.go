@@ -70,7 +70,7 @@ func SavedFields() []string {
 	}
 }
 
-// Progress receives how much of a phase of [Check] or [VerifyAudit] is done. Each phase reports at least once, at its
+// Progress receives how much of a phase of [Check] or of the verification of the audit log is done. Each phase reports at least once, at its
 // start. Total is an estimate; it is 0 if unknown.
 type Progress func(phase string, done, total int64)
 

@@ -15,24 +15,24 @@ const (
 	batchItems = 20_000
 )
 
-// jobBatch is a number of jobs that follow each other.
-type jobBatch struct {
-	ids []string
+// JobBatch is a page of jobs in the order of their ids, small enough for one statement.
+type JobBatch struct {
+	IDs []string
 	// all is whether there are no other jobs between the first and the last.
 	all bool
 }
 
-// has is the condition that a job id in the column is in the batch. A range is one scan of an index; a list of a
+// Contains is an SQL condition: the job id in the column is in the batch. A range is one scan of an index; a list of a
 // thousand ids is a thousand searches, or a scan of the table.
-func (b jobBatch) has(column string) any {
+func (b JobBatch) Contains(column string) any {
 	if b.all {
-		return bun.SafeQuery("? between ? and ?", bun.SafeQuery(column), b.ids[0], b.ids[len(b.ids)-1])
+		return bun.SafeQuery("? between ? and ?", bun.SafeQuery(column), b.IDs[0], b.IDs[len(b.IDs)-1])
 	}
-	return bun.SafeQuery("? in (?)", bun.SafeQuery(column), bun.List(b.ids))
+	return bun.SafeQuery("? in (?)", bun.SafeQuery(column), bun.List(b.IDs))
 }
 
-// eachJobBatch calls do with all jobs of the scope, in the order of their ids, batch by batch.
-func eachJobBatch(ctx context.Context, db bun.IDB, scope CheckScope, do func(jobBatch) error) error {
+// EachJobBatch calls do with all jobs of the scope, in the order of their ids, batch by batch.
+func EachJobBatch(ctx context.Context, db bun.IDB, scope CheckScope, do func(JobBatch) error) error {
 	all := scope == CheckScope{}
 	for last := ""; ; {
 		var jobs []struct {
@@ -50,7 +50,7 @@ func eachJobBatch(ctx context.Context, db bun.IDB, scope CheckScope, do func(job
 		)
 		for _, job := range jobs {
 			if len(batch) > 0 && items+job.Listed > batchItems {
-				if err := do(jobBatch{ids: batch, all: all}); err != nil {
+				if err := do(JobBatch{IDs: batch, all: all}); err != nil {
 					return err
 				}
 				batch, items = nil, 0
@@ -58,7 +58,7 @@ func eachJobBatch(ctx context.Context, db bun.IDB, scope CheckScope, do func(job
 			batch, items, last = append(batch, job.ID), items+job.Listed, job.ID
 		}
 		if len(batch) > 0 {
-			if err := do(jobBatch{ids: batch, all: all}); err != nil {
+			if err := do(JobBatch{IDs: batch, all: all}); err != nil {
 				return err
 			}
 		}
@@ -84,7 +84,7 @@ func (c *checker) checkJobs(ctx context.Context) error {
 		return err
 	}
 	c.progress.report("jobs", 0, total)
-	return eachJobBatch(ctx, c.db, c.scope, func(batch jobBatch) error {
+	return EachJobBatch(ctx, c.db, c.scope, func(batch JobBatch) error {
 		if err := c.checkCounts(ctx, batch); err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func (c *checker) checkJobs(ctx context.Context) error {
 		if err := c.checkJobSignatures(ctx, batch); err != nil {
 			return err
 		}
-		c.checked.Jobs += int64(len(batch.ids))
+		c.checked.Jobs += int64(len(batch.IDs))
 		c.progress.report("jobs", c.checked.Jobs, max(total, c.checked.Jobs))
 		return nil
 	})
@@ -138,7 +138,7 @@ func countsSQL(prefix, condition string) string {
 }
 
 // checkCounts compares the status of each job with its row and its items.
-func (c *checker) checkCounts(ctx context.Context, batch jobBatch) error {
+func (c *checker) checkCounts(ctx context.Context, batch JobBatch) error {
 	var jobs []checkedJob
 	err := c.db.NewRaw(`select j.id as job_id, j.intent as job_intent, j.listed as job_listed,
 			j.listed_at as job_listed_at, j.ended_at as job_ended_at, s.status, s.total_steps, s.completed_steps, `+countsSQL("kept_", "")+`, i.*
@@ -146,7 +146,7 @@ func (c *checker) checkCounts(ctx context.Context, batch jobBatch) error {
 			cross join lateral (select count(*) as item_count, count(*) filter (where outcome is null) as queued,
 				`+countsSQL("items_", "true")+`, `+countsSQL("folded_", "folded_at is not null")+`
 				from job_items where job_id = j.id) i
-		where ? order by j.id`, batch.has("j.id")).Scan(ctx, &jobs)
+		where ? order by j.id`, batch.Contains("j.id")).Scan(ctx, &jobs)
 	if err != nil {
 		return fmt.Errorf("check %s: %w", CheckCounts, err)
 	}
@@ -210,7 +210,7 @@ func (j checkedJob) disagreements() []string {
 
 // checkHistory reports mappings that a job has written without exactly one history row of the job, and history rows
 // of jobs that did not write the mapping.
-func (c *checker) checkHistory(ctx context.Context, batch jobBatch) error {
+func (c *checker) checkHistory(ctx context.Context, batch JobBatch) error {
 	return c.foundRows(ctx, CheckHistory, `with entries as (
 			select job_id, mapping_id, count(*) as n from classification_history where ?0
 			group by job_id, mapping_id
@@ -226,11 +226,11 @@ func (c *checker) checkHistory(ctx context.Context, batch jobBatch) error {
 				|| coalesce(i.outcome, 'queued or not there')
 		from classification_history h left join job_items i on i.job_id = h.job_id and i.mapping_id = h.mapping_id
 		where ?2 and coalesce(i.outcome, '') not in ('succeeded', 'skipped')
-		order by 1 desc, 2`, batch.has("job_id"), batch.has("i.job_id"), batch.has("h.job_id"))
+		order by 1 desc, 2`, batch.Contains("job_id"), batch.Contains("i.job_id"), batch.Contains("h.job_id"))
 }
 
 // checkJobSignatures reports rows of the jobs without updated_at or updated_by.
-func (c *checker) checkJobSignatures(ctx context.Context, batch jobBatch) error {
+func (c *checker) checkJobSignatures(ctx context.Context, batch JobBatch) error {
 	var (
 		selects []string
 		args    []any
@@ -238,7 +238,7 @@ func (c *checker) checkJobSignatures(ctx context.Context, batch jobBatch) error 
 	add := func(name, key, jobID string) {
 		selects = append(selects, `select '`+name+`' as table_name, coalesce(`+key+`, '') as key,
 			`+unsignedProblem+` as problem from `+name+` t where ? and `+unsignedRow)
-		args = append(args, batch.has("t."+jobID))
+		args = append(args, batch.Contains("t."+jobID))
 	}
 	for _, table := range signedTables() {
 		switch {

@@ -18,7 +18,7 @@
 //  7. No statement has a time limit: what is slow and alive goes on. A connection ends when its peer has been silent for 20 seconds
 //     (keepalive and, on Linux, TCP_USER_TIMEOUT). A proxy can acknowledge packets and lose what is in them, which the kernel cannot see, so
 //     after ten seconds without an answer the server is asked, on another connection, whether it still works on the statement.
-//  8. [Check] and [VerifyAudit] read keyset pages, each in a statement of its own, and send no statement per job. A snapshot that
+//  8. [Check] and the verification of the audit log read keyset pages, each in a statement of its own, and send no statement per job. A snapshot that
 //     lives as long as the whole check keeps vacuum from removing dead index entries, and the dispatcher's queries then slow down by
 //     the minute. Rows that have to agree are read by one statement, which also computes their ages with now(): one clock for a row
 //     and its age.

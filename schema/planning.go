@@ -86,7 +86,7 @@ type PlanningCount struct {
 	Removed int64 `json:"removed"`
 }
 
-// RecordPlanningChange records the change, as the last thing that its transaction does: the auditor and VerifyAudit
+// RecordPlanningChange records the change, as the last thing that its transaction does: the auditor and audit.Verify
 // count the time until it has to be in the audit log from then. The caller sets everything up to ChangedBy but the
 // id.
 func RecordPlanningChange(ctx context.Context, tx bun.Tx, change PlanningChange) error {

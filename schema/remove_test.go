@@ -293,38 +293,3 @@ func wantClean(t *testing.T, db *schema.DB) {
 		t.Errorf("check finds %q", found)
 	}
 }
-
-func TestTheAuditLogAgreesWithTheHistoryOfRemovedMappings(t *testing.T) {
-	t.Parallel()
-	db := schematest.New(t)
-	loaded(t, db, planned())
-	audit := func() {
-		t.Helper()
-		page, err := schema.UnauditedChanges(t.Context(), db, 0, "", 100)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var entries []schema.AuditEntry
-		for _, fact := range page.Facts {
-			entries = append(entries, schema.AuditEntry{Fact: fact, Origin: schema.FromRows, Verified: true})
-		}
-		err = in(t.Context(), db, func(tx bun.Tx) error {
-			if _, err := schema.AppendAudit(t.Context(), tx, entries); err != nil {
-				return err
-			}
-			return schema.MarkChangesAudited(t.Context(), tx, page.Audited)
-		})
-		if err != nil || len(entries) == 0 {
-			t.Fatalf("%d entries (%v)", len(entries), err)
-		}
-	}
-	audit()
-	if err := in(t.Context(), db, func(tx bun.Tx) error { return schema.RemoveReport(t.Context(), tx, removal(true)) }); err != nil {
-		t.Fatal(err)
-	}
-	audit()
-	verdict, err := schema.VerifyAudit(t.Context(), db, func(f schema.AuditFinding) { t.Errorf("found %+v", f) }, nil)
-	if err != nil || verdict.Rows != 4 {
-		t.Errorf("the verdict is %+v (%v), want 4 rows: two mappings, the import and the removal", verdict, err)
-	}
-}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/pdeflow/pdeflow/events/audit"
 	"github.com/pdeflow/pdeflow/schema"
 )
 
@@ -45,18 +46,18 @@ func auditFilterFlags() []cli.Flag {
 		&cli.StringFlag{Name: "cycle", Usage: "only what is said of this `CYCLE`"},
 		&cli.StringFlag{Name: "report", Usage: "only what is said of this `REPORT`"},
 		&cli.StringFlag{Name: "actor", Usage: "only what this person, job:ID or service did, `NAME`"},
-		choice("origin", "only what was brought by", schema.AuditOrigins()),
+		choice("origin", "only what was brought by", audit.Origins()),
 		&cli.BoolFlag{Name: "unverified", Usage: "only what no row bears out"},
 		jsonFlag(),
 	}
 }
 
 // auditFilter reads the flags. Like client commands, it takes the beginning of a job's id, and latest.
-func auditFilter(ctx context.Context, db *schema.DB, cmd *cli.Command) (schema.AuditFilter, error) {
+func auditFilter(ctx context.Context, db *schema.DB, cmd *cli.Command) (audit.Filter, error) {
 	job, err := resolveStoredJob(ctx, db, cmd.String("job"))
-	return schema.AuditFilter{
+	return audit.Filter{
 		JobID: job, MappingID: cmd.String("mapping"), CycleID: cmd.String("cycle"), ReportID: cmd.String("report"),
-		Actor: cmd.String("actor"), Origin: schema.AuditOrigin(cmd.String("origin")),
+		Actor: cmd.String("actor"), Origin: audit.Origin(cmd.String("origin")),
 		Unverified: cmd.Bool("unverified"),
 	}, err
 }
@@ -118,16 +119,16 @@ func (a *app) auditTailCommand() *cli.Command {
 	}
 }
 
-func (a *app) auditTail(ctx context.Context, db *schema.DB, filter schema.AuditFilter, lines int, follow, asJSON bool) error {
+func (a *app) auditTail(ctx context.Context, db *schema.DB, filter audit.Filter, lines int, follow, asJSON bool) error {
 	p := auditPrinter{app: a, json: asJSON}
 	// Read first, so that what is added meanwhile is behind it.
-	head, err := schema.ReadAuditHead(ctx, db)
+	head, err := audit.GetHead(ctx, db)
 	if err != nil {
 		return err
 	}
 	last := head.Seq
 	if lines > 0 {
-		rows, err := schema.LastAuditRows(ctx, db, filter, lines)
+		rows, err := audit.ListLast(ctx, db, filter, lines)
 		if err != nil {
 			return err
 		}
@@ -164,14 +165,14 @@ type auditPrinter struct {
 // printAfter prints the rows behind the one with the number, at most limit where it is not 0, and returns the number
 // behind which to go on.
 func (p *auditPrinter) printAfter(
-	ctx context.Context, db *schema.DB, filter schema.AuditFilter, after int64, limit int,
+	ctx context.Context, db *schema.DB, filter audit.Filter, after int64, limit int,
 ) (int64, error) {
 	for left := limit; ; {
 		size := auditPage
 		if limit > 0 {
 			size = min(size, left)
 		}
-		rows, err := schema.AuditRows(ctx, db, filter, after, size)
+		rows, err := audit.List(ctx, db, filter, after, size)
 		if err != nil {
 			return after, err
 		}
@@ -188,7 +189,7 @@ func (p *auditPrinter) printAfter(
 	}
 }
 
-func (p *auditPrinter) print(rows []schema.AuditRow) error {
+func (p *auditPrinter) print(rows []audit.Row) error {
 	if p.json {
 		encoder := json.NewEncoder(p.app.stdout)
 		encoder.SetEscapeHTML(false)
@@ -216,7 +217,7 @@ func (p *auditPrinter) print(rows []schema.AuditRow) error {
 }
 
 // auditSays is what a row is about that its event's id does not tell.
-func auditSays(row schema.AuditRow) string {
+func auditSays(row audit.Row) string {
 	var data struct {
 		Status     string `json:"status"`
 		Outcome    string `json:"outcome"`
@@ -249,27 +250,27 @@ func auditSays(row schema.AuditRow) string {
 
 // auditRow is a row of the log as JSON.
 type auditRow struct {
-	Seq         int64              `json:"seq"`
-	EventID     string             `json:"event_id"`
-	RecordedAt  time.Time          `json:"recorded_at"`
-	OccurredAt  *time.Time         `json:"occurred_at"`
-	Source      string             `json:"source,omitempty"`
-	Type        string             `json:"type,omitempty"`
-	Subject     string             `json:"subject"`
-	Actor       string             `json:"actor,omitempty"`
-	CycleID     string             `json:"cycle_id,omitempty"`
-	ReportID    string             `json:"report_id,omitempty"`
-	JobID       string             `json:"job_id,omitempty"`
-	MappingID   string             `json:"mapping_id,omitempty"`
-	Origin      schema.AuditOrigin `json:"origin"`
-	Verified    bool               `json:"verified"`
-	Traceparent string             `json:"traceparent,omitempty"`
-	Data        json.RawMessage    `json:"data"`
-	PrevHash    string             `json:"prev_hash"`
-	Hash        string             `json:"hash"`
+	Seq         int64           `json:"seq"`
+	EventID     string          `json:"event_id"`
+	RecordedAt  time.Time       `json:"recorded_at"`
+	OccurredAt  *time.Time      `json:"occurred_at"`
+	Source      string          `json:"source,omitempty"`
+	Type        string          `json:"type,omitempty"`
+	Subject     string          `json:"subject"`
+	Actor       string          `json:"actor,omitempty"`
+	CycleID     string          `json:"cycle_id,omitempty"`
+	ReportID    string          `json:"report_id,omitempty"`
+	JobID       string          `json:"job_id,omitempty"`
+	MappingID   string          `json:"mapping_id,omitempty"`
+	Origin      audit.Origin    `json:"origin"`
+	Verified    bool            `json:"verified"`
+	Traceparent string          `json:"traceparent,omitempty"`
+	Data        json.RawMessage `json:"data"`
+	PrevHash    string          `json:"prev_hash"`
+	Hash        string          `json:"hash"`
 }
 
-func auditRowOf(r schema.AuditRow) auditRow {
+func auditRowOf(r audit.Row) auditRow {
 	row := auditRow{
 		Seq: r.Seq, EventID: r.EventID, RecordedAt: r.RecordedAt.UTC(), Source: r.Source, Type: r.Type,
 		Subject: r.Subject, Actor: r.Actor,

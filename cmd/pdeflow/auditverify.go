@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/pdeflow/pdeflow/events/audit"
 	"github.com/pdeflow/pdeflow/schema"
 )
 
@@ -18,15 +19,15 @@ func (a *app) auditVerifyCommand() *cli.Command {
 				return err
 			}
 			var (
-				verdict schema.AuditVerdict
+				verdict audit.Verdict
 				result  checkResult
 			)
 			err := a.withDatabase(ctx, cmd, func(ctx context.Context, db *schema.DB) (err error) {
 				of := map[schema.CheckKind]int64{}
 				phases := newPhases(a, "checking")
 				defer phases.end()
-				verdict, err = schema.VerifyAudit(ctx, db,
-					func(f schema.AuditFinding) { result.found(auditFinding(f), of) }, phases.show)
+				verdict, err = audit.Verify(ctx, db,
+					func(f audit.Finding) { result.found(auditFinding(f), of) }, phases.show)
 				return err
 			})
 			if err != nil {
@@ -60,7 +61,7 @@ type auditResult struct {
 	HeadHash string `json:"head_hash"`
 }
 
-func auditResultOf(v schema.AuditVerdict) auditResult {
+func auditResultOf(v audit.Verdict) auditResult {
 	return auditResult{Rows: v.Rows, Jobs: v.Jobs, HeadSeq: v.Head.Seq, HeadHash: v.Head.Hash}
 }
 
@@ -72,7 +73,7 @@ type auditVerified struct {
 	Findings     []finding `json:"findings"`
 }
 
-func (a *app) printVerdict(verdict schema.AuditVerdict, findings []finding) {
+func (a *app) printVerdict(verdict audit.Verdict, findings []finding) {
 	fmt.Fprintf(a.stdout, "The audit log has %s, which were compared with %s and the history. It ends with row %d, "+
 		"hash\n%s\n",
 		count(verdict.Rows, "row"), count(verdict.Jobs, "job"), verdict.Head.Seq, verdict.Head.Hash)

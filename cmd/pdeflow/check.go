@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/pdeflow/pdeflow/events/audit"
 	"github.com/pdeflow/pdeflow/schema"
 )
 
@@ -143,7 +144,7 @@ func runChecks(
 	for _, f := range stuck {
 		result.found(f, of)
 	}
-	verdict, err := schema.VerifyAudit(ctx, db, func(f schema.AuditFinding) { result.found(auditFinding(f), of) },
+	verdict, err := audit.Verify(ctx, db, func(f audit.Finding) { result.found(auditFinding(f), of) },
 		progress)
 	if err != nil {
 		return result, err
@@ -178,7 +179,7 @@ func stuckJobs(ctx context.Context, db *schema.DB, scope schema.CheckScope, w *w
 }
 
 // auditFinding names the row of the log, or else the event that it should have, or the job.
-func auditFinding(f schema.AuditFinding) finding {
+func auditFinding(f audit.Finding) finding {
 	named := finding{Kind: checkAudit, Table: "audit_log", Row: f.EventID, Problem: string(f.Problem)}
 	switch {
 	case f.Seq > 0:

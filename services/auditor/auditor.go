@@ -12,6 +12,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/audit"
 	"github.com/pdeflow/pdeflow/schema"
 )
 
@@ -72,7 +73,7 @@ func (a *Auditor) Ready() error { return a.runner.Ready() }
 
 // lastRow is where a consumer begins that has to be made anew.
 func (a *Auditor) lastRow(ctx context.Context) (time.Time, error) {
-	at, err := schema.LastAuditedEvent(ctx, a.db)
+	at, err := audit.GetLastEventTime(ctx, a.db)
 	if err != nil || at.IsZero() {
 		return at, err
 	}
@@ -102,11 +103,11 @@ func (a *Auditor) recordAll(ctx context.Context, batch []events.Received[events.
 	for i, message := range batch {
 		heard[i] = hear(message)
 	}
-	facts, err := schema.ReadFacts(ctx, a.db, asked(heard))
+	facts, err := audit.ListFacts(ctx, a.db, asked(heard))
 	if err != nil {
 		return err
 	}
-	var entries, doubtful []schema.AuditEntry
+	var entries, doubtful []audit.Entry
 	for _, h := range heard {
 		entry, ok := h.entry(facts)
 		if !ok {
@@ -128,12 +129,12 @@ func (a *Auditor) recordAll(ctx context.Context, batch []events.Received[events.
 	return nil
 }
 
-func (a *Auditor) append(ctx context.Context, entries []schema.AuditEntry) (n int, err error) {
+func (a *Auditor) append(ctx context.Context, entries []audit.Entry) (n int, err error) {
 	if len(entries) == 0 {
 		return 0, nil
 	}
 	err = a.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
-		n, err = schema.AppendAudit(ctx, tx, entries)
+		n, err = audit.Append(ctx, tx, entries)
 		return err
 	})
 	return n, err

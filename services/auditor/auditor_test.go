@@ -15,6 +15,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/audit"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
@@ -29,7 +30,7 @@ func TestEveryEventOfAJobIsInTheLogOnce(t *testing.T) {
 	h.announced(job)
 	h.audited(job)
 	for id, origin := range h.once(said) {
-		if origin != schema.FromEvent {
+		if origin != audit.OriginEvent {
 			t.Errorf("%s came from the %s", id, origin)
 		}
 	}
@@ -76,7 +77,7 @@ func TestTheLogSaysWhoAskedForWhat(t *testing.T) {
 	h.announced(job)
 	h.audited(job)
 	for _, id := range h.ids { // no event says that an item was cancelled
-		if row := h.logs("item/" + job.ID + "/" + id); row.Origin != schema.FromRows || row.Actor != "dispatcher" {
+		if row := h.logs("item/" + job.ID + "/" + id); row.Origin != audit.OriginRows || row.Actor != "dispatcher" {
 			t.Errorf("cancelled item by %s from the %s", row.Actor, row.Origin)
 		}
 	}
@@ -114,7 +115,7 @@ func TestWhatIsLoggedIsTheEventAsTheRowsSayIt(t *testing.T) {
 	h.publish(said...)
 	h.announced(job)
 	h.audited(job)
-	rows := map[string]schema.AuditRow{}
+	rows := map[string]audit.Row{}
 	for _, row := range h.log() {
 		rows[row.EventID] = row
 	}
@@ -223,12 +224,12 @@ func TestALostStreamLeavesTheLogComplete(t *testing.T) {
 	all := append(append(append(append(said, first...), unsaid...), last...), end)
 	origins := h.once(all)
 	for _, event := range unsaid {
-		if origins[event.ID()] != schema.FromRows {
+		if origins[event.ID()] != audit.OriginRows {
 			t.Errorf("%s came from the %s", event.ID(), origins[event.ID()])
 		}
 	}
 	for _, event := range first {
-		if origins[event.ID()] != schema.FromEvent {
+		if origins[event.ID()] != audit.OriginEvent {
 			t.Errorf("%s came from the %s", event.ID(), origins[event.ID()])
 		}
 	}
@@ -245,7 +246,7 @@ func TestAJobIsAuditedWhileNATSIsAway(t *testing.T) {
 	job, said := h.story()
 	h.audited(job)
 	for id, origin := range h.once(said) {
-		if origin != schema.FromRows {
+		if origin != audit.OriginRows {
 			t.Errorf("%s came from the %s", id, origin)
 		}
 	}
@@ -268,7 +269,7 @@ func TestOnlyWhatNoEventSaysIsTakenFromTheRows(t *testing.T) {
 	h.audited(job)
 	origins := h.once(said)
 	for id, got := range origins {
-		if want := map[bool]schema.AuditOrigin{true: schema.FromRows, false: schema.FromEvent}[id == lost.ID()]; got != want {
+		if want := map[bool]audit.Origin{true: audit.OriginRows, false: audit.OriginEvent}[id == lost.ID()]; got != want {
 			t.Errorf("%s came from the %s", id, got)
 		}
 	}
@@ -308,7 +309,7 @@ func TestADeletedConsumerGoesOnWhereTheLogEnds(t *testing.T) {
 	}
 	h.publish(h.finish(job, h.ids[3:]...)...)
 	for _, id := range h.ids[3:] {
-		if row := h.logs("item/" + job.ID + "/" + id); row.Origin != schema.FromEvent {
+		if row := h.logs("item/" + job.ID + "/" + id); row.Origin != audit.OriginEvent {
 			t.Errorf("%s came from the %s", row.EventID, row.Origin)
 		}
 	}
@@ -344,7 +345,7 @@ func TestAnAuditorGoesOnWhereOneWasStopped(t *testing.T) {
 	h.announced(job)
 	h.audited(job)
 	for id, origin := range h.once(said) {
-		if origin != schema.FromEvent {
+		if origin != audit.OriginEvent {
 			t.Errorf("%s came from the %s", id, origin)
 		}
 	}
@@ -371,7 +372,7 @@ func TestChangesThatAreNoJobsAreLogged(t *testing.T) {
 		if row.Actor != "olga" || row.MappingID != id || row.ReportID != schematest.ReportID || !row.Verified {
 			t.Errorf("%+v", row)
 		}
-		if want := schema.FromRows; i > 0 && row.Origin != want {
+		if want := audit.OriginRows; i > 0 && row.Origin != want {
 			t.Errorf("what no event said came from the %s", row.Origin)
 		}
 		change, err := decode[events.MappingChanged](row.Data)
@@ -381,5 +382,5 @@ func TestChangesThatAreNoJobsAreLogged(t *testing.T) {
 	}
 	h.sound()
 	h.Exec("update classification_history set changed_by = 'nobody' where id = 'h1'")
-	h.found(schema.AuditFinding{Problem: schema.AuditDiffers, Seq: h.logs("changed/" + h.ids[1]).Seq, EventID: "changed/" + h.ids[1] + "/2"})
+	h.found(audit.Finding{Problem: audit.ProblemDiffers, Seq: h.logs("changed/" + h.ids[1]).Seq, EventID: "changed/" + h.ids[1] + "/2"})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/audit"
 	"github.com/pdeflow/pdeflow/schema"
 )
 
@@ -45,11 +46,11 @@ func (a *Auditor) complete(ctx context.Context) {
 // look audits the jobs whose events have had their chance. One job's trouble does not keep the others from their audit; the first error
 // is returned.
 func (a *Auditor) look(ctx context.Context, running time.Duration) error {
-	jobs, err := schema.UnauditedJobs(ctx, a.db)
+	jobs, err := audit.ListUnauditedJobs(ctx, a.db)
 	if err != nil {
 		return err
 	}
-	changes, err := schema.HasUnauditedChanges(ctx, a.db)
+	changes, err := audit.HasUnauditedChanges(ctx, a.db)
 	if err != nil {
 		return err
 	}
@@ -89,11 +90,11 @@ func (a *Auditor) idle(ctx context.Context) bool {
 }
 
 // audit marks the job as audited when the log has all that its rows say. Over says that what is missing is not waited for any more.
-func (a *Auditor) audit(ctx context.Context, job schema.UnauditedJob, over bool) error {
+func (a *Auditor) audit(ctx context.Context, job audit.UnauditedJob, over bool) error {
 	if !over && !job.Finished {
 		return nil
 	}
-	logged, err := schema.JobIsLogged(ctx, a.db, job.ID)
+	logged, err := audit.IsJobComplete(ctx, a.db, job.ID)
 	if err != nil || !logged && !over {
 		return err
 	}
@@ -103,10 +104,10 @@ func (a *Auditor) audit(ctx context.Context, job schema.UnauditedJob, over bool)
 			return err
 		}
 	}
-	if err := schema.MarkAudited(ctx, a.db, job.ID); err != nil {
+	if err := audit.MarkJobAudited(ctx, a.db, job.ID); err != nil {
 		return err
 	}
-	head, err := schema.ReadAuditHead(ctx, a.db)
+	head, err := audit.GetHead(ctx, a.db)
 	if err != nil {
 		return err
 	}
@@ -118,11 +119,11 @@ func (a *Auditor) audit(ctx context.Context, job schema.UnauditedJob, over bool)
 // appendJob appends what the job's rows say and the log does not have, in about the order in which it happened, and returns how much
 // that was.
 func (a *Auditor) appendJob(ctx context.Context, jobID string) (appended int, err error) {
-	facts, err := schema.UnloggedFacts(ctx, a.db, jobID)
+	facts, err := audit.ListMissingFacts(ctx, a.db, jobID)
 	if err != nil {
 		return 0, err
 	}
-	var before, end []schema.Fact
+	var before, end []audit.Fact
 	for _, fact := range facts {
 		if fact.Type == events.TopicJobFinished.Type() {
 			end = append(end, fact)
@@ -134,8 +135,8 @@ func (a *Auditor) appendJob(ctx context.Context, jobID string) (appended int, er
 		return appended, err
 	}
 	for after, more := "", true; more; more = after != "" {
-		var items []schema.Fact
-		if items, after, err = schema.UnloggedItems(ctx, a.db, jobID, after, page); err != nil {
+		var items []audit.Fact
+		if items, after, err = audit.ListMissingItems(ctx, a.db, jobID, after, page); err != nil {
 			return appended, err
 		}
 		n, err := a.appendFacts(ctx, items)
@@ -152,7 +153,7 @@ func (a *Auditor) appendJob(ctx context.Context, jobID string) (appended int, er
 // mapping, and those whose event was lost.
 func (a *Auditor) logChanges(ctx context.Context) error {
 	for after, more := "", true; more; more = after != "" {
-		changes, err := schema.UnauditedChanges(ctx, a.db, a.patience, after, page)
+		changes, err := audit.ListUnauditedChanges(ctx, a.db, a.patience, after, page)
 		if err != nil {
 			return err
 		}
@@ -160,7 +161,7 @@ func (a *Auditor) logChanges(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := schema.MarkChangesAudited(ctx, a.db, changes.Audited); err != nil {
+		if err := audit.MarkChangesAudited(ctx, a.db, changes.Audited); err != nil {
 			return err
 		}
 		if n > 0 {
@@ -171,10 +172,10 @@ func (a *Auditor) logChanges(ctx context.Context) error {
 	return nil
 }
 
-func (a *Auditor) appendFacts(ctx context.Context, facts []schema.Fact) (int, error) {
-	entries := make([]schema.AuditEntry, len(facts))
+func (a *Auditor) appendFacts(ctx context.Context, facts []audit.Fact) (int, error) {
+	entries := make([]audit.Entry, len(facts))
 	for i, fact := range facts {
-		entries[i] = schema.AuditEntry{Fact: fact, Origin: schema.FromRows, Verified: true}
+		entries[i] = audit.Entry{Fact: fact, Origin: audit.OriginRows, Verified: true}
 	}
 	n, err := a.append(ctx, entries)
 	if err != nil {

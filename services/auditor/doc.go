@@ -47,10 +47,10 @@
 // # What it proves
 //
 // The chain shows that a row was changed, removed or put in, as long as not everything behind it was computed anew. A trigger refuses
-// changes, but whoever owns the table can drop that, and whoever can write can compute hashes. Therefore [schema.VerifyAudit] also holds
+// changes, but whoever owns the table can drop that, and whoever can write can compute hashes. Therefore [audit.Verify] also holds
 // the log against jobs, intents, items and history: a tail that was cut off, a row that was changed and chained again, and a job whose
 // rows were changed or removed show there. Three things remain. Who changes log and rows alike and computes everything behind it anew is
 // only found by somebody who knows an earlier end of the log: it is logged with each audited job (audit_seq, audit_hash) and returned
-// by [schema.VerifyAudit], to be kept where others cannot write. A claim (3, 4) that was at the end and cut off leaves no trace, because
+// by [audit.Verify], to be kept where others cannot write. A claim (3, 4) that was at the end and cut off leaves no trace, because
 // no row knew of it. And what the rows say of a job that is not audited yet is not missed in the log until it is.
 package auditor

@@ -12,6 +12,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/audit"
 	"github.com/pdeflow/pdeflow/events/eventstest"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
@@ -166,9 +167,9 @@ func (h *fixture) audited(job schema.Job) {
 }
 
 // log is the audit log.
-func (h *fixture) log() []schema.AuditRow {
+func (h *fixture) log() []audit.Row {
 	h.T.Helper()
-	rows, err := schema.AuditRows(h.T.Context(), h.DB, schema.AuditFilter{}, 0, 100_000)
+	rows, err := audit.List(h.T.Context(), h.DB, audit.Filter{}, 0, 100_000)
 	if err != nil {
 		h.T.Fatal(err)
 	}
@@ -176,7 +177,7 @@ func (h *fixture) log() []schema.AuditRow {
 }
 
 // logs waits until the log has an event with this id, or with this beginning of an id, and returns its row.
-func (h *fixture) logs(id string) (row schema.AuditRow) {
+func (h *fixture) logs(id string) (row audit.Row) {
 	h.T.Helper()
 	h.Eventually("the log has "+id, func() bool {
 		for _, r := range h.log() {
@@ -204,9 +205,9 @@ func (h *fixture) drained() {
 }
 
 // verify returns what is wrong with the log.
-func (h *fixture) verify() (findings []schema.AuditFinding) {
+func (h *fixture) verify() (findings []audit.Finding) {
 	h.T.Helper()
-	verdict, err := schema.VerifyAudit(h.T.Context(), h.DB, func(f schema.AuditFinding) { findings = append(findings, f) }, nil)
+	verdict, err := audit.Verify(h.T.Context(), h.DB, func(f audit.Finding) { findings = append(findings, f) }, nil)
 	if err != nil {
 		h.T.Fatal(err)
 	}
@@ -225,9 +226,9 @@ func (h *fixture) sound() {
 }
 
 // once demands that the log holds exactly these events, each once and verified, and returns their origins.
-func (h *fixture) once(want []events.Event) map[string]schema.AuditOrigin {
+func (h *fixture) once(want []events.Event) map[string]audit.Origin {
 	h.T.Helper()
-	origins := map[string]schema.AuditOrigin{}
+	origins := map[string]audit.Origin{}
 	rows := h.log()
 	for _, row := range rows {
 		origins[row.EventID] = row.Origin
@@ -279,7 +280,7 @@ func (h *fixture) rechain() {
 }
 
 // found demands this one finding among all.
-func (h *fixture) found(want schema.AuditFinding) {
+func (h *fixture) found(want audit.Finding) {
 	h.T.Helper()
 	findings := h.verify()
 	if !slices.Contains(findings, want) {
@@ -287,7 +288,7 @@ func (h *fixture) found(want schema.AuditFinding) {
 	}
 }
 
-func describe(findings ...schema.AuditFinding) (text string) {
+func describe(findings ...audit.Finding) (text string) {
 	for _, f := range findings {
 		text += fmt.Sprintf("[row %d, %s, job %s: %s]", f.Seq, f.EventID, f.JobID, f.Problem)
 	}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/pdeflow/pdeflow/events"
-	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/events/audit"
 )
 
 // unverified begins the id of an event that no row bears out. The message's hash follows.
@@ -47,8 +47,8 @@ func (h hearsay) claim() string {
 }
 
 // asked is what has to be read to judge the messages.
-func asked(heard []hearsay) schema.FactQuery {
-	var q schema.FactQuery
+func asked(heard []hearsay) audit.Query {
+	var q audit.Query
 	for _, h := range heard {
 		switch e := h.event.(type) {
 		case events.RegenerateRequested:
@@ -56,7 +56,7 @@ func asked(heard []hearsay) schema.FactQuery {
 		case events.JobFinished:
 			q.Jobs = append(q.Jobs, e.JobID)
 		case events.MappingChanged:
-			q.Changes = append(q.Changes, schema.VersionKey{ID: e.MappingID, Version: e.Version})
+			q.Changes = append(q.Changes, audit.VersionKey{ID: e.MappingID, Version: e.Version})
 		case events.PlanningChanged:
 			q.Planning = append(q.Planning, e.ChangeID)
 		case events.JobProgress:
@@ -64,9 +64,9 @@ func asked(heard []hearsay) schema.FactQuery {
 			case events.KindStarted, events.KindListed, events.KindWaiting:
 				q.Jobs = append(q.Jobs, e.JobID)
 			case events.KindItem:
-				q.Items = append(q.Items, schema.ItemKey{JobID: e.JobID, MappingID: e.MappingID})
+				q.Items = append(q.Items, audit.ItemKey{JobID: e.JobID, MappingID: e.MappingID})
 			case events.KindPaused, events.KindResumed, events.KindCancelled:
-				q.Intents = append(q.Intents, schema.VersionKey{ID: e.JobID, Version: e.IntentVersion})
+				q.Intents = append(q.Intents, audit.VersionKey{ID: e.JobID, Version: e.IntentVersion})
 			case events.KindBell:
 			}
 		}
@@ -75,12 +75,12 @@ func asked(heard []hearsay) schema.FactQuery {
 }
 
 // entry is what goes into the log for the message; none for a bell, which did not happen.
-func (h hearsay) entry(facts map[string]schema.Fact) (schema.AuditEntry, bool) {
+func (h hearsay) entry(facts map[string]audit.Fact) (audit.Entry, bool) {
 	if progress, ok := h.event.(events.JobProgress); ok && progress.Kind == events.KindBell {
-		return schema.AuditEntry{}, false
+		return audit.Entry{}, false
 	}
 	if fact, ok := facts[h.claim()]; ok && agrees(h.event, fact) {
-		return schema.AuditEntry{Fact: fact, Origin: schema.FromEvent, Verified: true}, true
+		return audit.Entry{Fact: fact, Origin: audit.OriginEvent, Verified: true}, true
 	}
 	switch e := h.event.(type) {
 	case events.MappingRejected:
@@ -98,7 +98,7 @@ func (h hearsay) entry(facts map[string]schema.Fact) (schema.AuditEntry, bool) {
 }
 
 // agrees reports whether what the event claims is what the rows say.
-func agrees(event events.Event, fact schema.Fact) bool {
+func agrees(event events.Event, fact audit.Fact) bool {
 	switch e := event.(type) {
 	case events.RegenerateRequested:
 		said := read[events.RegenerateRequested](fact)
@@ -125,7 +125,7 @@ func agrees(event events.Event, fact schema.Fact) bool {
 }
 
 // read is what the rows say, as an event; the zero value where they say something else.
-func read[T events.Event](fact schema.Fact) T {
+func read[T events.Event](fact audit.Fact) T {
 	var said T
 	if err := json.Unmarshal(fact.Data, &said); err != nil {
 		var nothing T
@@ -178,9 +178,9 @@ func (h hearsay) doubtful() string {
 }
 
 // unkept makes an entry of what the rows do not keep.
-func (h hearsay) unkept(id string, data any) schema.AuditEntry {
+func (h hearsay) unkept(id string, data any) audit.Entry {
 	text, _ := json.Marshal(data) // texts and numbers, which are never refused
-	fact := schema.Fact{
+	fact := audit.Fact{
 		EventID: id, Source: bounded(h.message.Source), Type: bounded(h.message.Type), Subject: bounded(h.message.Subject),
 		Traceparent: h.message.Traceparent.String(), Data: text,
 	}
@@ -195,7 +195,7 @@ func (h hearsay) unkept(id string, data any) schema.AuditEntry {
 	if progress, ok := h.event.(events.JobProgress); ok && progress.Item != nil {
 		fact.MappingID = progress.MappingID
 	}
-	return schema.AuditEntry{Fact: fact, Origin: schema.FromEvent}
+	return audit.Entry{Fact: fact, Origin: audit.OriginEvent}
 }
 
 // sum identifies the whole message, however often it is delivered.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/audit"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
@@ -55,7 +56,7 @@ func TestAForgedEventIsLoggedForWhatItIs(t *testing.T) {
 		if err := json.Unmarshal(row.Data, &doubt); err != nil {
 			t.Fatal(err)
 		}
-		if row.Verified || !strings.HasPrefix(row.EventID, "unverified/") || claims[doubt.Claims] == "" || row.Actor != "" || row.Origin != schema.FromEvent {
+		if row.Verified || !strings.HasPrefix(row.EventID, "unverified/") || claims[doubt.Claims] == "" || row.Actor != "" || row.Origin != audit.OriginEvent {
 			t.Errorf("%s is logged as %s, claiming %s, by %q", claims[doubt.Claims], row.EventID, doubt.Claims, row.Actor)
 		}
 		if strings.Contains(string(row.Data), "mallory") {

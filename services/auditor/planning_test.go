@@ -11,6 +11,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/audit"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
@@ -93,8 +94,8 @@ func TestPlanningChangesAreLoggedWithTheirCounts(t *testing.T) {
 			row.Subject != "planning.changed."+change.ID {
 			t.Errorf("%s: logged as %+v", object, row)
 		}
-		if object != schema.PlanningAttribute && row.Origin != schema.FromRows {
-			t.Errorf("%s: origin is %s, want %s", object, row.Origin, schema.FromRows)
+		if object != schema.PlanningAttribute && row.Origin != audit.OriginRows {
+			t.Errorf("%s: origin is %s, want %s", object, row.Origin, audit.OriginRows)
 		}
 		event, err := decode[events.PlanningChanged](row.Data)
 		if err != nil || event.Counts != counts || event.Object != object {
@@ -107,10 +108,10 @@ func TestPlanningChangesAreLoggedWithTheirCounts(t *testing.T) {
 
 	h.Exec("update planning_changes set counts = '{}' where object = 'report'")
 	id := "planning/" + changes[schema.PlanningReport].ID
-	h.found(schema.AuditFinding{Problem: schema.AuditDiffers, Seq: h.logs(id).Seq, EventID: id})
+	h.found(audit.Finding{Problem: audit.ProblemDiffers, Seq: h.logs(id).Seq, EventID: id})
 	h.Exec("delete from planning_changes where object = 'data_source'")
 	id = "planning/" + changes[schema.PlanningDataSource].ID
-	h.found(schema.AuditFinding{Problem: schema.AuditUnfounded, Seq: h.logs(id).Seq, EventID: id})
+	h.found(audit.Finding{Problem: audit.ProblemUnfounded, Seq: h.logs(id).Seq, EventID: id})
 }
 
 func TestAForgedPlanningChangeIsAClaim(t *testing.T) {
@@ -159,7 +160,7 @@ func TestVerify_KnowsTheChangesOfARemovedMapping(t *testing.T) {
 	h.Exec("delete from pde_mappings where id = ?", h.ids[0])
 	h.sound()
 	h.Exec(`update classification_history set changed_by = 'nobody'`)
-	if findings := h.verify(); len(findings) != 1 || findings[0].Problem != schema.AuditDiffers {
+	if findings := h.verify(); len(findings) != 1 || findings[0].Problem != audit.ProblemDiffers {
 		t.Errorf("found %s", describe(findings...))
 	}
 }
@@ -168,18 +169,18 @@ func TestTheAuditorReadsOnlyUnauditedChanges(t *testing.T) {
 	t.Parallel()
 	h := newFixture(t, 1)
 	h.planning()
-	page, err := schema.UnauditedChanges(t.Context(), h.DB, time.Hour, "", 10)
+	page, err := audit.ListUnauditedChanges(t.Context(), h.DB, time.Hour, "", 10)
 	if err != nil || len(page.Facts)+len(page.Audited) > 0 {
 		t.Fatalf("changes younger than an hour are %+v (%v)", page, err)
 	}
-	page, err = schema.UnauditedChanges(t.Context(), h.DB, 0, "", 3)
+	page, err = audit.ListUnauditedChanges(t.Context(), h.DB, 0, "", 3)
 	if err != nil || len(page.Facts) != 3 || len(page.Audited) != 3 || page.Last == "" {
 		t.Fatalf("the first page is %+v (%v)", page, err)
 	}
-	if err := schema.MarkChangesAudited(t.Context(), h.DB, page.Audited); err != nil {
+	if err := audit.MarkChangesAudited(t.Context(), h.DB, page.Audited); err != nil {
 		t.Fatal(err)
 	}
-	page, err = schema.UnauditedChanges(t.Context(), h.DB, 0, "", 3)
+	page, err = audit.ListUnauditedChanges(t.Context(), h.DB, 0, "", 3)
 	if err != nil || len(page.Facts) != 1 || page.Last != "" {
 		t.Errorf("the rest is %+v (%v)", page, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/audit"
 	"github.com/pdeflow/pdeflow/events/eventstest"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
@@ -84,7 +85,7 @@ func TestTheLogRefusesToBeChanged(t *testing.T) {
 }
 
 // item is the event of the mapping's item and the row that has it.
-func (h *fixture) row(job schema.Job, mapping int) schema.AuditRow {
+func (h *fixture) row(job schema.Job, mapping int) audit.Row {
 	h.T.Helper()
 	return h.logs("item/" + job.ID + "/" + h.ids[mapping])
 }
@@ -129,7 +130,7 @@ func TestVerifyFindsARowWhoseHashWasComputedAnew(t *testing.T) {
 	changed.Actor = "nobody"
 	h.tamper("update audit_log set actor = 'nobody', hash = ? where seq = ?", changed.Sum(), row.Seq)
 	findings := h.verify()
-	if len(findings) == 0 || findings[0].Problem != schema.AuditUnchained || findings[0].Seq != row.Seq+1 {
+	if len(findings) == 0 || findings[0].Problem != audit.ProblemUnchained || findings[0].Seq != row.Seq+1 {
 		t.Errorf("found %s", describe(findings...))
 	}
 	if broken := h.bySQL(); len(broken) != 1 || broken[0] != row.Seq+1 {
@@ -143,15 +144,15 @@ func TestVerifyNamesWhereARowWasRemoved(t *testing.T) {
 	row := h.row(job, 2)
 	h.tamper("delete from audit_log where seq = ?", row.Seq)
 	findings := h.verify()
-	if len(findings) == 0 || findings[0] != (schema.AuditFinding{Problem: schema.AuditGap, Seq: row.Seq}) {
+	if len(findings) == 0 || findings[0] != (audit.Finding{Problem: audit.ProblemGap, Seq: row.Seq}) {
 		t.Errorf("found %s", describe(findings...))
 	}
-	h.found(schema.AuditFinding{Problem: schema.AuditMissing, EventID: row.EventID, JobID: job.ID})
+	h.found(audit.Finding{Problem: audit.ProblemMissing, EventID: row.EventID, JobID: job.ID})
 	if broken := h.bySQL(); len(broken) != 1 || broken[0] != row.Seq+1 {
 		t.Errorf("verify.sql lists rows %v", broken)
 	}
 	h.tamper("delete from audit_log where seq = 1")
-	h.found(schema.AuditFinding{Problem: schema.AuditGap, Seq: 1})
+	h.found(audit.Finding{Problem: audit.ProblemGap, Seq: 1})
 }
 
 func TestVerifyFindsATailThatWasCutOff(t *testing.T) {
@@ -162,7 +163,7 @@ func TestVerifyFindsATailThatWasCutOff(t *testing.T) {
 	if broken := h.bySQL(); len(broken) > 0 {
 		t.Errorf("a chain cannot show that its tail was cut off, and verify.sql lists %v", broken)
 	}
-	want := schema.AuditFinding{Problem: schema.AuditMissing, EventID: last.EventID, JobID: job.ID}
+	want := audit.Finding{Problem: audit.ProblemMissing, EventID: last.EventID, JobID: job.ID}
 	if findings := h.verify(); len(findings) != 1 || findings[0] != want {
 		t.Errorf("found %s", describe(findings...))
 	}
@@ -188,16 +189,16 @@ func TestVerifyFindsAChainThatWasComputedAnew(t *testing.T) {
 	if n := len(h.verify()); n != 3 {
 		t.Errorf("%d findings", n)
 	}
-	h.found(schema.AuditFinding{Problem: schema.AuditMissing, EventID: removed.EventID, JobID: job.ID})
-	h.found(schema.AuditFinding{Problem: schema.AuditDiffers, Seq: changed.Seq - 1, EventID: changed.EventID, JobID: job.ID})
-	h.found(schema.AuditFinding{Problem: schema.AuditUnfounded, Seq: int64(len(h.log())), EventID: "item/" + job.ID + "/x", JobID: job.ID})
+	h.found(audit.Finding{Problem: audit.ProblemMissing, EventID: removed.EventID, JobID: job.ID})
+	h.found(audit.Finding{Problem: audit.ProblemDiffers, Seq: changed.Seq - 1, EventID: changed.EventID, JobID: job.ID})
+	h.found(audit.Finding{Problem: audit.ProblemUnfounded, Seq: int64(len(h.log())), EventID: "item/" + job.ID + "/x", JobID: job.ID})
 }
 
 func TestVerifyFindsRowsThatWereChangedUnderTheLog(t *testing.T) {
 	t.Parallel()
 	h, job := told(t)
-	differs := func(id string) schema.AuditFinding {
-		return schema.AuditFinding{Problem: schema.AuditDiffers, Seq: h.logs(id).Seq, EventID: id, JobID: job.ID}
+	differs := func(id string) audit.Finding {
+		return audit.Finding{Problem: audit.ProblemDiffers, Seq: h.logs(id).Seq, EventID: id, JobID: job.ID}
 	}
 	h.Exec("update jobs set requested_by = 'nobody', started_at = started_at - interval '1 hour' where id = ?", job.ID)
 	h.found(differs("requested/" + job.ID))
@@ -211,7 +212,7 @@ func TestVerifyFindsRowsThatWereChangedUnderTheLog(t *testing.T) {
 	h.found(differs("item/" + job.ID + "/" + h.ids[1]))
 	h.Exec("delete from classification_history where mapping_id = ?; delete from job_items where mapping_id = ?", h.ids[3], h.ids[3])
 	id := "item/" + job.ID + "/" + h.ids[3]
-	h.found(schema.AuditFinding{Problem: schema.AuditUnfounded, Seq: h.logs(id).Seq, EventID: id, JobID: job.ID})
+	h.found(audit.Finding{Problem: audit.ProblemUnfounded, Seq: h.logs(id).Seq, EventID: id, JobID: job.ID})
 }
 
 func TestVerifyFindsAJobThatIsGone(t *testing.T) {
@@ -222,7 +223,7 @@ func TestVerifyFindsAJobThatIsGone(t *testing.T) {
 	}
 	h.Exec("delete from jobs")
 	findings := h.verify()
-	if len(findings) != 1 || findings[0].Problem != schema.AuditUnfounded || findings[0].JobID != job.ID || findings[0].Seq != 1 {
+	if len(findings) != 1 || findings[0].Problem != audit.ProblemUnfounded || findings[0].JobID != job.ID || findings[0].Seq != 1 {
 		t.Errorf("found %s", describe(findings...))
 	}
 }
@@ -237,7 +238,7 @@ func TestVerifyFindsAnOutcomeWithoutHistory(t *testing.T) {
 	h.announced(job)
 	h.audited(job)
 	id := said[3].ID()
-	want := schema.AuditFinding{Problem: schema.AuditNoHistory, Seq: h.logs(id).Seq, EventID: id, JobID: job.ID}
+	want := audit.Finding{Problem: audit.ProblemNoHistory, Seq: h.logs(id).Seq, EventID: id, JobID: job.ID}
 	if findings := h.verify(); len(findings) != 1 || findings[0] != want {
 		t.Errorf("found %s", describe(findings...))
 	}
@@ -252,7 +253,7 @@ func TestVerifyFindsAJobThatIsNotAuditedInTime(t *testing.T) {
 	h.end(running)
 	h.sound() // it has just ended
 	h.Exec("update jobs set updated_at = updated_at - interval '61 seconds'")
-	if findings := h.verify(); len(findings) != 1 || findings[0] != (schema.AuditFinding{Problem: schema.AuditLate, JobID: running.ID}) {
+	if findings := h.verify(); len(findings) != 1 || findings[0] != (audit.Finding{Problem: audit.ProblemLate, JobID: running.ID}) {
 		t.Errorf("found %s", describe(findings...))
 	}
 }
@@ -261,7 +262,7 @@ func TestAReaderOfTheLogGetsWhatItAsksForInOrder(t *testing.T) {
 	t.Parallel()
 	h, job := told(t)
 	all := h.log()
-	seqs := func(rows []schema.AuditRow, err error) (text string) {
+	seqs := func(rows []audit.Row, err error) (text string) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -271,31 +272,31 @@ func TestAReaderOfTheLogGetsWhatItAsksForInOrder(t *testing.T) {
 		}
 		return text
 	}
-	ask := func(filter schema.AuditFilter, after int64, limit int) string {
+	ask := func(filter audit.Filter, after int64, limit int) string {
 		t.Helper()
-		return seqs(schema.AuditRows(t.Context(), h.DB, filter, after, limit))
+		return seqs(audit.List(t.Context(), h.DB, filter, after, limit))
 	}
 	n := len(all)
-	if got, want := ask(schema.AuditFilter{}, 3, 2), "4 5 "; got != want {
+	if got, want := ask(audit.Filter{}, 3, 2), "4 5 "; got != want {
 		t.Errorf("page: %s, not %s", got, want)
 	}
-	last := seqs(schema.LastAuditRows(t.Context(), h.DB, schema.AuditFilter{}, 2))
+	last := seqs(audit.ListLast(t.Context(), h.DB, audit.Filter{}, 2))
 	if want := fmt.Sprint(n-1, " ", n, " "); last != want {
 		t.Errorf("last: %s, not %s", last, want)
 	}
-	if got, want := ask(schema.AuditFilter{Unverified: true}, 0, 10), fmt.Sprint(h.logs("unverified/").Seq, " "); got != want {
+	if got, want := ask(audit.Filter{Unverified: true}, 0, 10), fmt.Sprint(h.logs("unverified/").Seq, " "); got != want {
 		t.Errorf("unverified: %s, not %s", got, want)
 	}
-	if got, want := ask(schema.AuditFilter{JobID: job.ID, MappingID: h.ids[1]}, 0, 10), fmt.Sprint(h.row(job, 1).Seq, " "); got != want {
+	if got, want := ask(audit.Filter{JobID: job.ID, MappingID: h.ids[1]}, 0, 10), fmt.Sprint(h.row(job, 1).Seq, " "); got != want {
 		t.Errorf("mapping: %s, not %s", got, want)
 	}
-	if got := ask(schema.AuditFilter{Actor: "tina", Origin: schema.FromEvent, CycleID: schematest.CycleID, ReportID: schematest.ReportID}, 0, 10); got != "1 " {
+	if got := ask(audit.Filter{Actor: "tina", Origin: audit.OriginEvent, CycleID: schematest.CycleID, ReportID: schematest.ReportID}, 0, 10); got != "1 " {
 		t.Errorf("by tina: %s", got)
 	}
-	if got := ask(schema.AuditFilter{Origin: schema.FromRows}, 0, 10); got != "" {
+	if got := ask(audit.Filter{Origin: audit.OriginRows}, 0, 10); got != "" {
 		t.Errorf("from the rows: %s", got)
 	}
-	head, err := schema.ReadAuditHead(t.Context(), h.DB)
+	head, err := audit.GetHead(t.Context(), h.DB)
 	if err != nil || head.Seq != int64(n) || head.Hash != all[n-1].Hash {
 		t.Errorf("head %+v, %v", head, err)
 	}
@@ -310,10 +311,10 @@ func TestEveryOriginIsOneThatTheTableTakes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, origin := range schema.AuditOrigins() {
+	for _, origin := range audit.Origins() {
 		check = strings.Replace(check, "'"+string(origin)+"'::text", "", 1)
 	}
-	if strings.Contains(check, "'") || len(schema.AuditOrigins()) != 2 {
+	if strings.Contains(check, "'") || len(audit.Origins()) != 2 {
 		t.Errorf("left over: %s", check)
 	}
 }

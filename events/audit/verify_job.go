@@ -1,15 +1,17 @@
-package schema
+package audit
 
 import (
 	"context"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 // factsOf asks for the facts of these rows of the log, by the ids of their events.
-func factsOf(rows []AuditRow) FactQuery {
-	var q FactQuery
+func factsOf(rows []Row) Query {
+	var q Query
 	jobs := map[string]bool{}
 	for _, row := range rows {
 		if !row.Verified {
@@ -45,12 +47,12 @@ func factsOf(rows []AuditRow) FactQuery {
 // verifyJobs reports what the log lacks of audited jobs. It counts, and compares event by event only the jobs whose
 // counts differ or whose rows in the log disagree with the database.
 func (v *verifier) verifyJobs(ctx context.Context) error {
-	total, err := CountJobs(ctx, v.db, CheckScope{})
+	total, err := schema.CountJobs(ctx, v.db, schema.CheckScope{})
 	if err != nil {
 		return err
 	}
-	v.progress.report("audited jobs", 0, total)
-	return eachJobBatch(ctx, v.db, CheckScope{}, func(batch jobBatch) error {
+	v.progress("audited jobs", 0, total)
+	return schema.EachJobBatch(ctx, v.db, schema.CheckScope{}, func(batch schema.JobBatch) error {
 		var jobs []struct {
 			ID      string `bun:"id"`
 			Audited bool   `bun:"audited"`
@@ -59,7 +61,7 @@ func (v *verifier) verifyJobs(ctx context.Context) error {
 		err := v.db.NewRaw(`select j.id, j.audited_at is not null as audited, `+happened+` = coalesce(l.n, 0) as whole
 			from jobs j left join (
 				select job_id, count(*) as n from audit_log where ? and verified group by job_id
-			) l on l.job_id = j.id where ? order by j.id`, batch.has("job_id"), batch.has("j.id")).Scan(ctx, &jobs)
+			) l on l.job_id = j.id where ? order by j.id`, batch.Contains("job_id"), batch.Contains("j.id")).Scan(ctx, &jobs)
 		if err != nil {
 			return fmt.Errorf("audited jobs: %w", err)
 		}
@@ -70,8 +72,8 @@ func (v *verifier) verifyJobs(ctx context.Context) error {
 				}
 			}
 		}
-		v.verdict.Jobs += int64(len(batch.ids))
-		v.progress.report("audited jobs", v.verdict.Jobs, max(total, v.verdict.Jobs))
+		v.verdict.Jobs += int64(len(batch.IDs))
+		v.progress("audited jobs", v.verdict.Jobs, max(total, v.verdict.Jobs))
 		return nil
 	})
 }
@@ -80,16 +82,16 @@ func (v *verifier) verifyJobs(ctx context.Context) error {
 func (v *verifier) verifyJob(ctx context.Context, jobID string) error {
 	missing := func(facts []Fact) {
 		for _, fact := range facts {
-			v.found(AuditFinding{Problem: AuditMissing, EventID: fact.EventID, JobID: jobID})
+			v.found(Finding{Problem: ProblemMissing, EventID: fact.EventID, JobID: jobID})
 		}
 	}
-	facts, err := UnloggedFacts(ctx, v.db, jobID)
+	facts, err := ListMissingFacts(ctx, v.db, jobID)
 	if err != nil {
 		return err
 	}
 	missing(facts)
 	for after, more := "", true; more; more = after != "" {
-		if facts, after, err = UnloggedItems(ctx, v.db, jobID, after, verifyPage); err != nil {
+		if facts, after, err = ListMissingItems(ctx, v.db, jobID, after, verifyPage); err != nil {
 			return err
 		}
 		missing(facts)
@@ -117,7 +119,7 @@ func (v *verifier) verifyLate(ctx context.Context) error {
 		return fmt.Errorf("late jobs: %w", err)
 	}
 	for _, id := range late {
-		v.found(AuditFinding{Problem: AuditLate, JobID: id})
+		v.found(Finding{Problem: ProblemLate, JobID: id})
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package schema
+package audit
 
 import (
 	"context"
@@ -11,11 +11,11 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// LastAuditedEvent is when that happened which an event brought last into the audit log, or when it was recorded where the rows do not
+// GetLastEventTime is when that happened which an event brought last into the audit log, or when it was recorded where the rows do not
 // say. It is the zero time where no event has brought anything.
-func LastAuditedEvent(ctx context.Context, db bun.IDB) (time.Time, error) {
+func GetLastEventTime(ctx context.Context, db bun.IDB) (time.Time, error) {
 	var at time.Time
-	err := db.NewRaw("select coalesce(occurred_at, recorded_at) from audit_log where origin = ? order by seq desc limit 1", FromEvent).Scan(ctx, &at)
+	err := db.NewRaw("select coalesce(occurred_at, recorded_at) from audit_log where origin = ? order by seq desc limit 1", OriginEvent).Scan(ctx, &at)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return at, fmt.Errorf("last event of the audit log: %w", err)
 	}
@@ -33,8 +33,8 @@ type UnauditedJob struct {
 	Settled time.Duration `bun:"settled"`
 }
 
-// UnauditedJobs lists the jobs that have ended and are not audited, the oldest first.
-func UnauditedJobs(ctx context.Context, db bun.IDB) ([]UnauditedJob, error) {
+// ListUnauditedJobs lists the jobs that have ended and are not audited, the oldest first.
+func ListUnauditedJobs(ctx context.Context, db bun.IDB) ([]UnauditedJob, error) {
 	var jobs []UnauditedJob
 	err := db.NewRaw(`select id, announced_finished as announced,
 		exists (select from audit_log where event_id = 'finished/' || j.id) as finished,
@@ -51,20 +51,20 @@ const happened = `(1 + (j.started_at is not null)::int + (j.listed_at is not nul
 	+ (select count(*) from job_intents where job_id = j.id and version > 1)
 	+ (select count(*) from job_items where job_id = j.id and outcome is not null))`
 
-// JobIsLogged reports whether the audit log has as many rows of the job as its rows require. It only counts, which takes
+// IsJobComplete reports whether the audit log has as many rows of the job as its rows require. It only counts, which takes
 // milliseconds.
-func JobIsLogged(ctx context.Context, db bun.IDB, jobID string) (logged bool, err error) {
+func IsJobComplete(ctx context.Context, db bun.IDB, jobID string) (logged bool, err error) {
 	err = db.NewRaw("select "+happened+" = (select count(*) from audit_log where job_id = j.id and verified)"+
 		" from jobs j where id = ?", jobID).Scan(ctx, &logged)
 	if err != nil {
-		return false, notFound(err, "job "+jobID)
+		return false, fmt.Errorf("audit of job %s: %w", jobID, err)
 	}
 	return logged, nil
 }
 
-// UnloggedFacts lists what the row of the job and those of its intents say and the audit log does not have, in the order in which it
+// ListMissingFacts lists what the row of the job and those of its intents say and the audit log does not have, in the order in which it
 // happened.
-func UnloggedFacts(ctx context.Context, db bun.IDB, jobID string) ([]Fact, error) {
+func ListMissingFacts(ctx context.Context, db bun.IDB, jobID string) ([]Fact, error) {
 	var facts []Fact
 	err := db.NewRaw(jobFacts+" and j.id = ?0 union all "+intentFacts+" and n.job_id = ?0 order by occurred_at", jobID).Scan(ctx, &facts)
 	if err != nil {
@@ -81,9 +81,9 @@ func UnloggedFacts(ctx context.Context, db bun.IDB, jobID string) ([]Fact, error
 	return slices.DeleteFunc(facts, func(fact Fact) bool { return logged[fact.EventID] }), nil
 }
 
-// UnloggedItems looks at a page of the job's items, at most limit, those of the mappings behind the one with the id after, and lists
+// ListMissingItems looks at a page of the job's items, at most limit, those of the mappings behind the one with the id after, and lists
 // what they say and the audit log does not have. Last is the mapping behind which to go on, empty where the page is the last.
-func UnloggedItems(ctx context.Context, db bun.IDB, jobID, after string, limit int) (facts []Fact, last string, err error) {
+func ListMissingItems(ctx context.Context, db bun.IDB, jobID, after string, limit int) (facts []Fact, last string, err error) {
 	var mappings []string
 	err = db.NewRaw("select mapping_id from job_items where job_id = ? and outcome is not null and mapping_id > ? order by mapping_id limit ?",
 		jobID, after, limit).Scan(ctx, &mappings)
@@ -102,7 +102,7 @@ func UnloggedItems(ctx context.Context, db bun.IDB, jobID, after string, limit i
 	if err != nil {
 		return nil, "", err
 	}
-	var unlogged FactQuery
+	var unlogged Query
 	for i, id := range mappings {
 		if !logged[ids[i]] {
 			unlogged.Items = append(unlogged.Items, ItemKey{JobID: jobID, MappingID: id})
@@ -113,8 +113,8 @@ func UnloggedItems(ctx context.Context, db bun.IDB, jobID, after string, limit i
 }
 
 // readInOrder reads facts, in the order of these ids.
-func readInOrder(ctx context.Context, db bun.IDB, q FactQuery, ids []string) ([]Fact, error) {
-	found, err := ReadFacts(ctx, db, q)
+func readInOrder(ctx context.Context, db bun.IDB, q Query, ids []string) ([]Fact, error) {
+	found, err := ListFacts(ctx, db, q)
 	if err != nil {
 		return nil, err
 	}
@@ -127,8 +127,8 @@ func readInOrder(ctx context.Context, db bun.IDB, q FactQuery, ids []string) ([]
 	return facts, nil
 }
 
-// MarkAudited records that the audit log has all that the job's rows say.
-func MarkAudited(ctx context.Context, db bun.IDB, jobID string) error {
+// MarkJobAudited records that the audit log has all that the job's rows say.
+func MarkJobAudited(ctx context.Context, db bun.IDB, jobID string) error {
 	_, err := db.NewRaw(`with locked as materialized (
 			select id from jobs where id = ? and audited_at is null and ended_at is not null for no key update
 		), clock as materialized (

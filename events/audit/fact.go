@@ -1,4 +1,4 @@
-package schema
+package audit
 
 import (
 	"context"
@@ -61,6 +61,14 @@ from jobs j cross join lateral (values
 	) fact (kind, at, service, topic, actor, data)
 where fact.at is not null`
 
+// countItems counts items; rows to count must have the tier under that name.
+const countItems = `select count(*) filter (where outcome = 'succeeded') as succeeded, count(*) filter (where outcome = 'skipped') as skipped,
+	count(*) filter (where outcome = 'failed') as failed, count(*) filter (where outcome = 'cancelled') as cancelled,
+	count(*) filter (where tier = 'HRCI') as hrci, count(*) filter (where tier = 'Confidential') as confidential,
+	count(*) filter (where tier = 'Proprietary') as proprietary, count(*) filter (where tier = 'Public') as public,
+	coalesce(sum(input_tokens), 0)::bigint as input_tokens, coalesce(sum(output_tokens), 0)::bigint as output_tokens,
+	coalesce(sum(cost_usd), 0) as cost_usd, max(ended_at) as last_ended_at`
+
 // intentFacts is what the row of an intent says: that somebody paused, resumed or cancelled the job. The first intent is the request.
 const intentFacts = `select fact.kind || '/' || n.job_id || '/' || n.version as event_id, n.created_at as occurred_at,
 	'/pdeflow/dispatcher' as source, 'io.pdeflow.job.progress.v1' as type, 'job.progress.' || n.job_id as subject,
@@ -108,8 +116,8 @@ const planningFacts = `select 'planning/' || p.id as event_id, p.changed_at as o
 from planning_changes p
 where true`
 
-// FactQuery names what may have happened.
-type FactQuery struct {
+// Query names what may have happened.
+type Query struct {
 	// Jobs asks for what the rows of these jobs say.
 	Jobs []string
 	// Items asks for the outcomes of mappings in jobs.
@@ -131,8 +139,8 @@ type VersionKey struct {
 	Version int64
 }
 
-// ReadFacts reads which of what the query names has happened, by the ids of the events.
-func ReadFacts(ctx context.Context, db bun.IDB, q FactQuery) (map[string]Fact, error) {
+// ListFacts reads which of what the query names has happened, by the ids of the events.
+func ListFacts(ctx context.Context, db bun.IDB, q Query) (map[string]Fact, error) {
 	facts := map[string]Fact{}
 	read := func(query string, args ...any) error {
 		var found []Fact

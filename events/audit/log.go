@@ -1,4 +1,4 @@
-package schema
+package audit
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 // auditor signs what the auditor writes.
@@ -25,39 +27,39 @@ const auditLock = 0x7064656175646974 // "pdeaudit"
 // noHash stands where the first row of the log has the hash of the row before.
 var noHash = strings.Repeat("0", 2*sha256.Size)
 
-// AuditOrigin says what brought something into the audit log.
-type AuditOrigin string
+// Origin says what brought something into the audit log.
+type Origin string
 
 // The origins.
 const (
-	// FromEvent means that an event said it.
-	FromEvent AuditOrigin = "event"
-	// FromRows means that it was found in the rows, and no event had said it until then.
-	FromRows AuditOrigin = "rows"
+	// OriginEvent means that an event said it.
+	OriginEvent Origin = "event"
+	// OriginRows means that it was found in the rows, and no event had said it until then.
+	OriginRows Origin = "rows"
 )
 
-// AuditOrigins lists every origin.
-func AuditOrigins() []AuditOrigin { return []AuditOrigin{FromEvent, FromRows} }
+// Origins lists every origin.
+func Origins() []Origin { return []Origin{OriginEvent, OriginRows} }
 
-// AuditEntry is what is to be written into the audit log, unless it has an entry with this id already.
-type AuditEntry struct {
+// Entry is what is to be written into the audit log, unless it has an entry with this id already.
+type Entry struct {
 	Fact   `bun:"embed:"`
-	Origin AuditOrigin `bun:"origin"`
+	Origin Origin `bun:"origin"`
 	// Verified says that the rows bear the entry out: then it tells what they say. Otherwise it tells what somebody claims.
 	Verified bool `bun:"verified"`
 }
 
-// AuditRow is a row of the audit log. Rows are only ever added, each with the hash of the one before.
-type AuditRow struct {
+// Row is a row of the audit log. Rows are only ever added, each with the hash of the one before.
+type Row struct {
 	bun.BaseModel `bun:"table:audit_log,alias:al"`
 
 	// Seq counts the rows from 1 without a gap.
-	Seq        int64 `bun:"seq,pk"`
-	AuditEntry `bun:"embed:"`
+	Seq   int64 `bun:"seq,pk"`
+	Entry `bun:"embed:"`
 	// RecordedAt is when the row was added.
 	RecordedAt time.Time `bun:"recorded_at"`
 	PrevHash   string    `bun:"prev_hash"`
-	// Hash is the SHA-256, in hexadecimal, of everything else in the row; see [AuditRow.Sum].
+	// Hash is the SHA-256, in hexadecimal, of everything else in the row; see [Row.Sum].
 	Hash      string    `bun:"hash"`
 	CreatedAt time.Time `bun:"created_at"`
 	CreatedBy string    `bun:"created_by"`
@@ -68,7 +70,7 @@ type AuditRow struct {
 // Sum computes the row's hash from everything else in it. It is the SHA-256 of the columns as netstrings, one behind the other in this
 // order: each is the length of its text in bytes, in decimal, a colon, the text in UTF-8, and a comma. Times are in UTC with six digits
 // of the second, 2006-01-02T15:04:05.000000Z; a truth value is true or false; data is its text as it is stored; null is the empty text.
-func (r AuditRow) Sum() string {
+func (r Row) Sum() string {
 	var s []byte
 	add := func(column string) {
 		s = strconv.AppendInt(s, int64(len(column)), 10)
@@ -93,16 +95,16 @@ func (r AuditRow) Sum() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// AuditHead is the end of the audit log: whoever notes it elsewhere can tell later whether what was there then is there still. The zero
+// Head is the end of the audit log: whoever notes it elsewhere can tell later whether what was there then is there still. The zero
 // value but for the hash is that of an empty log.
-type AuditHead struct {
+type Head struct {
 	Seq  int64  `bun:"seq"`
 	Hash string `bun:"hash"`
 }
 
-// ReadAuditHead reads the end of the audit log.
-func ReadAuditHead(ctx context.Context, db bun.IDB) (AuditHead, error) {
-	head := AuditHead{Hash: noHash}
+// GetHead reads the end of the audit log.
+func GetHead(ctx context.Context, db bun.IDB) (Head, error) {
+	head := Head{Hash: noHash}
 	err := db.NewRaw("select seq, hash from audit_log order by seq desc limit 1").Scan(ctx, &head)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return head, fmt.Errorf("end of the audit log: %w", err)
@@ -110,9 +112,9 @@ func ReadAuditHead(ctx context.Context, db bun.IDB) (AuditHead, error) {
 	return head, nil
 }
 
-// AppendAudit adds those of the entries to the audit log that it does not have yet, in their order, and returns how many these were.
+// Append adds those of the entries to the audit log that it does not have yet, in their order, and returns how many these were.
 // Others who append wait until the transaction ends.
-func AppendAudit(ctx context.Context, tx bun.Tx, entries []AuditEntry) (int, error) {
+func Append(ctx context.Context, tx bun.Tx, entries []Entry) (int, error) {
 	if len(entries) == 0 {
 		return 0, nil
 	}
@@ -127,26 +129,26 @@ func AppendAudit(ctx context.Context, tx bun.Tx, entries []AuditEntry) (int, err
 	if err != nil {
 		return 0, err
 	}
-	head, err := ReadAuditHead(ctx, tx)
+	head, err := GetHead(ctx, tx)
 	if err != nil {
 		return 0, err
 	}
-	now, err := Now(ctx, tx)
+	now, err := schema.Now(ctx, tx)
 	if err != nil {
 		return 0, err
 	}
-	rows := make([]AuditRow, 0, len(entries))
+	rows := make([]Row, 0, len(entries))
 	for _, entry := range entries {
 		if logged[entry.EventID] {
 			continue
 		}
 		logged[entry.EventID] = true
-		row := AuditRow{
-			Seq: head.Seq + 1, AuditEntry: entry, RecordedAt: now, PrevHash: head.Hash,
+		row := Row{
+			Seq: head.Seq + 1, Entry: entry, RecordedAt: now, PrevHash: head.Hash,
 			CreatedAt: now, CreatedBy: auditor, UpdatedAt: now, UpdatedBy: auditor,
 		}
 		row.Hash = row.Sum()
-		head = AuditHead{Seq: row.Seq, Hash: row.Hash}
+		head = Head{Seq: row.Seq, Hash: row.Hash}
 		rows = append(rows, row)
 	}
 	if len(rows) == 0 {
@@ -157,8 +159,8 @@ func AppendAudit(ctx context.Context, tx bun.Tx, entries []AuditEntry) (int, err
 
 // insertAudit writes rows of the log in one statement that is prepared once: written out, their values take the server three times as
 // long to parse as to store.
-func insertAudit(ctx context.Context, tx bun.Tx, rows []AuditRow) error {
-	text := func(of func(AuditRow) string) []string { return each(rows, of) }
+func insertAudit(ctx context.Context, tx bun.Tx, rows []Row) error {
+	text := func(of func(Row) string) []string { return each(rows, of) }
 	_, err := tx.Tx.ExecContext(ctx, `insert into audit_log
 		(seq, event_id, recorded_at, occurred_at, source, type, subject, actor, cycle_id, report_id, job_id, mapping_id, data, origin, verified,
 			traceparent, prev_hash, hash, created_at, created_by, updated_at, updated_by)
@@ -170,24 +172,24 @@ func insertAudit(ctx context.Context, tx bun.Tx, rows []AuditRow) error {
 			as r (seq, event_id, recorded_at, occurred_at, source, type, subject, actor, cycle_id, report_id, job_id, mapping_id, data, origin,
 				verified, traceparent, prev_hash, hash)`,
 		pgx.QueryExecModeCacheStatement, auditor,
-		each(rows, func(r AuditRow) int64 { return r.Seq }),
-		text(func(r AuditRow) string { return r.EventID }),
-		each(rows, func(r AuditRow) time.Time { return r.RecordedAt }),
-		each(rows, func(r AuditRow) sql.NullTime { return sql.NullTime{Time: r.OccurredAt, Valid: !r.OccurredAt.IsZero()} }),
-		text(func(r AuditRow) string { return r.Source }),
-		text(func(r AuditRow) string { return r.Type }),
-		text(func(r AuditRow) string { return r.Subject }),
-		text(func(r AuditRow) string { return r.Actor }),
-		text(func(r AuditRow) string { return r.CycleID }),
-		text(func(r AuditRow) string { return r.ReportID }),
-		text(func(r AuditRow) string { return r.JobID }),
-		text(func(r AuditRow) string { return r.MappingID }),
-		text(func(r AuditRow) string { return string(r.Data) }),
-		text(func(r AuditRow) string { return string(r.Origin) }),
-		each(rows, func(r AuditRow) bool { return r.Verified }),
-		text(func(r AuditRow) string { return r.Traceparent }),
-		text(func(r AuditRow) string { return r.PrevHash }),
-		text(func(r AuditRow) string { return r.Hash }),
+		each(rows, func(r Row) int64 { return r.Seq }),
+		text(func(r Row) string { return r.EventID }),
+		each(rows, func(r Row) time.Time { return r.RecordedAt }),
+		each(rows, func(r Row) sql.NullTime { return sql.NullTime{Time: r.OccurredAt, Valid: !r.OccurredAt.IsZero()} }),
+		text(func(r Row) string { return r.Source }),
+		text(func(r Row) string { return r.Type }),
+		text(func(r Row) string { return r.Subject }),
+		text(func(r Row) string { return r.Actor }),
+		text(func(r Row) string { return r.CycleID }),
+		text(func(r Row) string { return r.ReportID }),
+		text(func(r Row) string { return r.JobID }),
+		text(func(r Row) string { return r.MappingID }),
+		text(func(r Row) string { return string(r.Data) }),
+		text(func(r Row) string { return string(r.Origin) }),
+		each(rows, func(r Row) bool { return r.Verified }),
+		text(func(r Row) string { return r.Traceparent }),
+		text(func(r Row) string { return r.PrevHash }),
+		text(func(r Row) string { return r.Hash }),
 	)
 	if err != nil {
 		return fmt.Errorf("append to the audit log: %w", err)
@@ -220,19 +222,19 @@ func findEvents(ctx context.Context, db bun.IDB, query string, ids []string) (ma
 	return logged, nil
 }
 
-// AuditFilter says which rows of the audit log are asked for; what is empty does not matter.
-type AuditFilter struct {
+// Filter says which rows of the audit log are asked for; what is empty does not matter.
+type Filter struct {
 	JobID, MappingID  string
 	CycleID, ReportID string
 	Actor             string
-	Origin            AuditOrigin
+	Origin            Origin
 	// Unverified leaves only what no row bears out.
 	Unverified bool
 }
 
-// AuditRows lists at most limit rows of the audit log behind the one with the number after, the oldest first.
-func AuditRows(ctx context.Context, db bun.IDB, filter AuditFilter, after int64, limit int) ([]AuditRow, error) {
-	var rows []AuditRow
+// List lists at most limit rows of the audit log behind the one with the number after, the oldest first.
+func List(ctx context.Context, db bun.IDB, filter Filter, after int64, limit int) ([]Row, error) {
+	var rows []Row
 	query := db.NewSelect().Model(&rows).Where("seq > ?", after).Order("seq").Limit(int64(limit))
 	if err := filter.apply(query).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
@@ -240,9 +242,9 @@ func AuditRows(ctx context.Context, db bun.IDB, filter AuditFilter, after int64,
 	return rows, nil
 }
 
-// LastAuditRows lists the last rows of the audit log, at most limit, the oldest of them first.
-func LastAuditRows(ctx context.Context, db bun.IDB, filter AuditFilter, limit int) ([]AuditRow, error) {
-	var rows []AuditRow
+// ListLast lists the last rows of the audit log, at most limit, the oldest of them first.
+func ListLast(ctx context.Context, db bun.IDB, filter Filter, limit int) ([]Row, error) {
+	var rows []Row
 	query := db.NewSelect().Model(&rows).OrderExpr("seq desc").Limit(int64(limit))
 	if err := filter.apply(query).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
@@ -251,7 +253,7 @@ func LastAuditRows(ctx context.Context, db bun.IDB, filter AuditFilter, limit in
 	return rows, nil
 }
 
-func (f AuditFilter) apply(query *bun.SelectQuery) *bun.SelectQuery {
+func (f Filter) apply(query *bun.SelectQuery) *bun.SelectQuery {
 	for _, wanted := range []struct{ column, value string }{
 		{"job_id", f.JobID},
 		{"mapping_id", f.MappingID},
@@ -268,4 +270,12 @@ func (f AuditFilter) apply(query *bun.SelectQuery) *bun.SelectQuery {
 		query = query.Where("not verified")
 	}
 	return query
+}
+
+func each[R, V any](rows []R, of func(R) V) []V {
+	values := make([]V, len(rows))
+	for i, row := range rows {
+		values[i] = of(row)
+	}
+	return values
 }

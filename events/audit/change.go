@@ -1,4 +1,4 @@
-package schema
+package audit
 
 import (
 	"context"
@@ -50,8 +50,8 @@ type ChangePage struct {
 	Last string
 }
 
-// UnauditedChanges reads a page of at most limit unaudited changes with ids after this one.
-func UnauditedChanges(ctx context.Context, db bun.IDB, age time.Duration, after string, limit int) (page ChangePage, err error) {
+// ListUnauditedChanges reads a page of at most limit unaudited changes with ids after this one.
+func ListUnauditedChanges(ctx context.Context, db bun.IDB, age time.Duration, after string, limit int) (page ChangePage, err error) {
 	var changes []auditChange
 	err = db.NewRaw(`select u.id, coalesce(h.mapping_id, '') as mapping_id, coalesce((h.after->>'version')::bigint, 0) as version,
 			coalesce(coalesce(h.changed_at, p.changed_at) <= now() - ? * interval '1 microsecond', true) as due
@@ -67,7 +67,7 @@ func UnauditedChanges(ctx context.Context, db bun.IDB, age time.Duration, after 
 	if err != nil {
 		return page, err
 	}
-	var unlogged FactQuery
+	var unlogged Query
 	for i, c := range changes {
 		switch {
 		case logged[ids[i]]:
@@ -110,7 +110,7 @@ func (v *verifier) verifyChanges(ctx context.Context) error {
 		`select id, finished_at < now() - ? * interval '1 second' as due from planning_changes where id > ? order by id limit ?`,
 	} {
 		for last := ""; ; {
-			v.progress.report("changes", done, 0)
+			v.progress("changes", done, 0)
 			var changes []auditChange
 			if err := v.db.NewRaw(query, auditGrace.Seconds(), last, verifyPage).Scan(ctx, &changes); err != nil {
 				return fmt.Errorf("changes: %w", err)
@@ -122,7 +122,7 @@ func (v *verifier) verifyChanges(ctx context.Context) error {
 			}
 			for i, c := range changes {
 				if c.Due && !logged[ids[i]] {
-					v.found(AuditFinding{Problem: AuditMissing, EventID: ids[i]})
+					v.found(Finding{Problem: ProblemMissing, EventID: ids[i]})
 				}
 				last = c.ID
 			}
