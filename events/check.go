@@ -24,8 +24,8 @@ func optionalID(field string, id *string) error {
 	return checkID(field, *id)
 }
 
-// needed reports a text that is missing.
-func needed(field, value string) error {
+// required reports a text that is missing.
+func required(field, value string) error {
 	if value == "" {
 		return errors.New(field + " is missing")
 	}
@@ -56,8 +56,8 @@ func positive(field string, value int64) error {
 	return nil
 }
 
-// object reports a field that is no JSON object.
-func object(field string, value json.RawMessage) error {
+// isObject reports a field that is no JSON isObject.
+func isObject(field string, value json.RawMessage) error {
 	if !bytes.HasPrefix(bytes.TrimSpace(value), []byte("{")) {
 		return errors.New(field + " is not an object")
 	}

@@ -107,7 +107,7 @@ func (t Topology) compareConsumer(ctx context.Context, js jetstream.JetStream, w
 	}
 	info := consumer.CachedInfo()
 	state.Pending, state.Waiting = info.NumPending, info.NumWaiting
-	have, declared := reflect.ValueOf(info.Config), reflect.ValueOf(t.owned(want, info.Config))
+	have, declared := reflect.ValueOf(info.Config), reflect.ValueOf(t.declared(want, info.Config))
 	for i := range have.NumField() {
 		if !reflect.DeepEqual(have.Field(i).Interface(), declared.Field(i).Interface()) {
 			state.Differences = append(state.Differences, have.Type().Field(i).Name)

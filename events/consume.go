@@ -56,8 +56,8 @@ type Runner struct {
 	// window is how many messages the runner holds at most, refill how many must be missing before it asks for more.
 	window, refill int
 
-	held  *held
-	queue chan *delivery
+	tracker *tracker
+	queue   chan *delivery
 
 	mu sync.Mutex
 	// closed is why no messages can come; nil while the consumer is open.
@@ -67,12 +67,12 @@ type Runner struct {
 // Consume returns a runner that calls the handler for each message of the consumer.
 func Consume[T Body](js jetstream.JetStream, c Consumer, h Handler[T], o Options) *Runner {
 	o.Batch, o.Linger = 1, 0
-	return newRunner(js, c, one(h), o)
+	return newRunner(js, c, perMessage(h), o)
 }
 
 // ConsumeBatches returns a runner that calls the handler for as many messages of the consumer as have come.
 func ConsumeBatches[T Body](js jetstream.JetStream, c Consumer, h BatchHandler[T], o Options) *Runner {
-	return newRunner(js, c, batch(h), o)
+	return newRunner(js, c, perBatch(h), o)
 }
 
 func newRunner(js jetstream.JetStream, c Consumer, h handle, o Options) *Runner {
@@ -100,7 +100,7 @@ func newRunner(js jetstream.JetStream, c Consumer, h handle, o Options) *Runner 
 	// Never so late that a worker has nothing to do while others are still busy.
 	r.refill = max(1, min(prefetch, r.window)/2)
 	r.recurring = NewRecurring(r.log)
-	r.held = newHeld(cmp.Or(o.Topology.AckWait, defaultAckWait), r.recurring)
+	r.tracker = newTracker(cmp.Or(o.Topology.AckWait, defaultAckWait), r.recurring)
 	r.queue = make(chan *delivery, r.window)
 	return r
 }
@@ -137,18 +137,18 @@ func (r *Runner) Run(ctx context.Context) error {
 
 	var aside, workers sync.WaitGroup
 	done := make(chan struct{})
-	aside.Go(func() { r.held.beat(beside) })
+	aside.Go(func() { r.tracker.beat(beside) })
 	aside.Go(func() { r.recurring.Run(beside) })
-	aside.Go(func() { r.limit(ctx, done, abort) })
+	aside.Go(func() { r.endGrace(ctx, done, abort) })
 	for range r.workers {
-		workers.Go(func() { r.work(ctx, work) })
+		workers.Go(func() { r.loop(ctx, work) })
 	}
 	err := r.fetch(ctx)
 	r.setClosed(errShutdown)
 	close(r.queue)
 	// All workers may be busy for as long as the grace period, so what waits for them is given back from here too.
 	for d := range r.queue {
-		r.giveBack(ctx, d)
+		r.returnUnstarted(ctx, d)
 	}
 	workers.Wait()
 	close(done)
@@ -158,8 +158,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	return err
 }
 
-// limit ends the handlers' context when the grace period after the end of the runner's is over.
-func (r *Runner) limit(ctx context.Context, done <-chan struct{}, abort context.CancelCauseFunc) {
+// endGrace ends the handlers' context when the grace period after the end of the runner's is over.
+func (r *Runner) endGrace(ctx context.Context, done <-chan struct{}, abort context.CancelCauseFunc) {
 	select {
 	case <-ctx.Done():
 	case <-done:
@@ -186,8 +186,8 @@ func (r *Runner) flush() {
 	}
 }
 
-// work takes deliveries from the queue, in groups, until it is closed. Once the runner has been told to stop, it gives them back.
-func (r *Runner) work(stop, work context.Context) {
+// loop takes deliveries from the queue, in groups, until it is closed. Once the runner has been told to stop, it gives them back.
+func (r *Runner) loop(stop, work context.Context) {
 	for {
 		group := r.gather(stop)
 		if group == nil {
@@ -195,7 +195,7 @@ func (r *Runner) work(stop, work context.Context) {
 		}
 		if stop.Err() != nil {
 			for _, d := range group {
-				r.giveBack(stop, d)
+				r.returnUnstarted(stop, d)
 			}
 			continue
 		}
@@ -237,7 +237,7 @@ func (r *Runner) run(stop, work context.Context, group []*delivery) {
 	defer cancel(nil)
 	ours := group[:0]
 	for _, d := range group {
-		if r.held.start(d, cancel) {
+		if r.tracker.start(d, cancel) {
 			ours = append(ours, d)
 		}
 	}

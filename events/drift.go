@@ -6,17 +6,17 @@ import (
 	"reflect"
 )
 
-// inspect compares the consumer with what is declared, and restores what differs: an operator's edit, such as a MaxAckPending of one, would
+// restoreConsumer compares the consumer with what is declared, and restores what differs: an operator's edit, such as a MaxAckPending of one, would
 // slow every job down for good. A consumer that is ahead of its stream, after a reset or after the stream lost its end, would skip messages
 // until the stream has caught up; it is deleted, which ends the session, and made anew. An error is left to the session, which asks for
 // the consumer itself.
-func (r *Runner) inspect(ctx context.Context, s *session) {
+func (r *Runner) restoreConsumer(ctx context.Context, s *session) {
 	info, err := s.consumer.Info(ctx)
 	if err != nil || !info.Created.Equal(s.created) {
-		s.question()
+		s.invalidate()
 		return
 	}
-	declared := r.topology.owned(r.consumer, info.Config)
+	declared := r.topology.declared(r.consumer, info.Config)
 	if !reflect.DeepEqual(info.Config, declared) {
 		if _, err := r.js.UpdateConsumer(ctx, r.consumer.Stream, declared); err != nil {
 			r.recurring.Note(ctx, slog.LevelWarn, "the consumer differs from what is declared and cannot be changed back", err)
@@ -36,7 +36,7 @@ func (r *Runner) inspect(ctx context.Context, s *session) {
 		if err := r.js.DeleteConsumer(ctx, r.consumer.Stream, r.consumer.Name); err != nil {
 			r.recurring.Note(ctx, slog.LevelWarn, "the consumer that is ahead of its stream cannot be deleted", err)
 		}
-		s.question()
+		s.invalidate()
 	}
 }
 

@@ -67,9 +67,9 @@ func samples() map[string]events.Event {
 			WaitingFor: new("the provider's limit of requests per minute"), Until: new(moment.Add(time.Minute)), Since: moment,
 		}),
 		"job.progress.waiting.over": events.JobWaiting(jobID, events.Waiting{Since: moment.Add(time.Minute)}),
-		"job.progress.paused":       events.JobIntended(schema.JobIntent{JobID: jobID, Version: 2, Intent: schema.IntentPause}),
-		"job.progress.resumed":      events.JobIntended(schema.JobIntent{JobID: jobID, Version: 3, Intent: schema.IntentRun}),
-		"job.progress.cancelled":    events.JobIntended(schema.JobIntent{JobID: jobID, Version: 4, Intent: schema.IntentCancel}),
+		"job.progress.paused":       events.JobIntentOf(schema.JobIntent{JobID: jobID, Version: 2, Intent: schema.IntentPause}),
+		"job.progress.resumed":      events.JobIntentOf(schema.JobIntent{JobID: jobID, Version: 3, Intent: schema.IntentRun}),
+		"job.progress.cancelled":    events.JobIntentOf(schema.JobIntent{JobID: jobID, Version: 4, Intent: schema.IntentCancel}),
 		"job.progress.bell":         events.JobBell(jobID),
 		"job.finished": events.JobFinished{JobStatus: events.StatusOf(
 			schema.Job{

@@ -46,34 +46,34 @@ type Received[T Body] struct {
 }
 
 // Discard ends a message that can never be worked on, for the reason in err: it is not delivered again.
-func Discard(err error) error { return &ended{err: err} }
+func Discard(err error) error { return &terminate{err: err} }
 
 // Reject ends a message that cannot be understood. If it is a work message, it is first published whole to mapping.rejected.<reason>.
-func Reject(reason Reason, err error) error { return &ended{err: err, reason: reason} }
+func Reject(reason Reason, err error) error { return &terminate{err: err, reason: reason} }
 
 // RetryAfter has the message delivered again after the delay, for the reason in err. It is for what a handler expects to wait for, so it
 // is not logged as a problem. A message that waits this way keeps its place in MaxAckPending; what may take long belongs into a row.
-func RetryAfter(delay time.Duration, err error) error { return &later{err: err, delay: delay} }
+func RetryAfter(delay time.Duration, err error) error { return &retryLater{err: err, delay: delay} }
 
-// later is the error of a message that is delivered again after a delay.
-type later struct {
+// retryLater is the error of a message that is delivered again after a delay.
+type retryLater struct {
 	err   error
 	delay time.Duration
 }
 
-func (l *later) Error() string { return l.err.Error() }
+func (l *retryLater) Error() string { return l.err.Error() }
 
-func (l *later) Unwrap() error { return l.err }
+func (l *retryLater) Unwrap() error { return l.err }
 
-// ended is the error of a message that is not delivered again.
-type ended struct {
+// terminate is the error of a message that is not delivered again.
+type terminate struct {
 	err    error
 	reason Reason
 }
 
-func (e *ended) Error() string { return e.err.Error() }
+func (e *terminate) Error() string { return e.err.Error() }
 
-func (e *ended) Unwrap() error { return e.err }
+func (e *terminate) Unwrap() error { return e.err }
 
 // PanicError is what a handler's panic becomes.
 type PanicError struct {
@@ -96,12 +96,12 @@ func safely(f func() error) (err error) {
 // handle works on the deliveries of one group and sets what becomes of each.
 type handle func(ctx context.Context, group []*delivery)
 
-// one calls the handler with the only delivery of the group.
-func one[T Body](h Handler[T]) handle {
+// perMessage calls the handler with the only delivery of the group.
+func perMessage[T Body](h Handler[T]) handle {
 	return func(ctx context.Context, group []*delivery) {
 		for _, d := range group {
 			d.verdict = safely(func() error {
-				info, body, err := understand[T](d)
+				info, body, err := decodeDelivery[T](d)
 				if err != nil {
 					return err
 				}
@@ -111,8 +111,8 @@ func one[T Body](h Handler[T]) handle {
 	}
 }
 
-// batch calls the handler once, with those deliveries of the group that are understood.
-func batch[T Body](h BatchHandler[T]) handle {
+// perBatch calls the handler once, with those deliveries of the group that are understood.
+func perBatch[T Body](h BatchHandler[T]) handle {
 	return func(ctx context.Context, group []*delivery) {
 		var (
 			received   []Received[T]
@@ -120,7 +120,7 @@ func batch[T Body](h BatchHandler[T]) handle {
 		)
 		for _, d := range group {
 			d.verdict = safely(func() error {
-				info, body, err := understand[T](d)
+				info, body, err := decodeDelivery[T](d)
 				if err == nil {
 					received, understood = append(received, Received[T]{Delivery: info, Body: body}), append(understood, d)
 				}
@@ -140,8 +140,8 @@ func batch[T Body](h BatchHandler[T]) handle {
 	}
 }
 
-// understand decodes a delivery as T. The error ends it.
-func understand[T Body](d *delivery) (Delivery, T, error) {
+// decodeDelivery decodes a delivery as T. The error ends it.
+func decodeDelivery[T Body](d *delivery) (Delivery, T, error) {
 	var (
 		body     T
 		envelope Envelope

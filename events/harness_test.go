@@ -70,8 +70,8 @@ func work(jobID, mappingID string) events.MappingRequested {
 func (b *fixture) send(t *testing.T, messages ...events.MappingRequested) {
 	t.Helper()
 	for i, result := range b.pub.PublishWork(t.Context(), messages) {
-		if result.Answer != events.Accepted {
-			t.Fatalf("%s: answer %v, error %v", messages[i].ID(), result.Answer, result.Err)
+		if result.State != events.Published {
+			t.Fatalf("%s: answer %v, error %v", messages[i].ID(), result.State, result.Err)
 		}
 	}
 }
@@ -80,7 +80,7 @@ func (b *fixture) send(t *testing.T, messages ...events.MappingRequested) {
 func (b *fixture) sendUntilAccepted(t *testing.T, message events.MappingRequested) {
 	t.Helper()
 	eventually(t, message.ID()+" is accepted", func() bool {
-		return b.pub.PublishWork(t.Context(), []events.MappingRequested{message})[0].Answer == events.Accepted
+		return b.pub.PublishWork(t.Context(), []events.MappingRequested{message})[0].State == events.Published
 	})
 }
 

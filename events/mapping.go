@@ -61,9 +61,9 @@ func (e MappingChanged) check() error {
 	return errors.Join(
 		checkID("mapping_id", e.MappingID),
 		positive("version", e.Version),
-		needed("changed_by", e.ChangedBy),
-		object("before", e.Before),
-		object("after", e.After),
+		required("changed_by", e.ChangedBy),
+		isObject("before", e.Before),
+		isObject("after", e.After),
 	)
 }
 
@@ -98,8 +98,8 @@ func (e MappingRejected) ID() string {
 
 func (e MappingRejected) check() error {
 	return errors.Join(
-		needed("subject", e.RejectedSubject),
+		required("subject", e.RejectedSubject),
 		checkID("reason", string(e.Reason)),
-		needed("error", e.Error),
+		required("error", e.Error),
 	)
 }

@@ -38,11 +38,11 @@ func (e PlanningChanged) ID() string { return "planning/" + e.ChangeID }
 func (e PlanningChanged) check() error {
 	return errors.Join(
 		checkID("change_id", e.ChangeID),
-		needed("cycle_id", e.CycleID),
-		needed("report_id", e.ReportID),
+		required("cycle_id", e.CycleID),
+		required("report_id", e.ReportID),
 		oneOf("action", e.Action, schema.PlanningActions()),
 		oneOf("object", e.Object, schema.PlanningObjects()),
-		needed("name", e.Name),
-		needed("changed_by", e.ChangedBy),
+		required("name", e.Name),
+		required("changed_by", e.ChangedBy),
 	)
 }

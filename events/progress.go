@@ -122,9 +122,9 @@ func JobWaiting(jobID string, waiting Waiting) JobProgress {
 	return JobProgress{JobID: jobID, Kind: KindWaiting, Waiting: &waiting}
 }
 
-// JobIntended says that somebody paused, resumed or cancelled the job, as the intent's row has it. The first intent of a job is not
+// JobIntentOf says that somebody paused, resumed or cancelled the job, as the intent's row has it. The first intent of a job is not
 // said this way: the request says it.
-func JobIntended(intent schema.JobIntent) JobProgress {
+func JobIntentOf(intent schema.JobIntent) JobProgress {
 	kind := KindResumed
 	switch intent.Intent {
 	case schema.IntentPause:

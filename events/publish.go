@@ -76,23 +76,23 @@ func (p *Publisher) message(ctx context.Context, e Event) (*nats.Msg, error) {
 	return &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data}, nil
 }
 
-// Answer is what became of a work message.
-type Answer int
+// PublishState is what became of a work message.
+type PublishState int
 
 // The answers.
 const (
-	// NotSaid means that it failed, or that nobody knows. It has to be sent again.
-	NotSaid Answer = iota
-	// Accepted means that the stream has it.
-	Accepted
+	// NotPublished means that it failed, or that nobody knows. It has to be sent again.
+	NotPublished PublishState = iota
+	// Published means that the stream has it.
+	Published
 	// Outstanding means that the stream refused it, because the mapping's message is still there.
 	Outstanding
 )
 
 // WorkResult is what became of one work message; Err says why it was not said.
 type WorkResult struct {
-	Answer Answer
-	Err    error
+	State PublishState
+	Err   error
 }
 
 // inFlight is how many work messages are on their way at once. It hides the way to the server and back, and bounds what a lost
@@ -152,11 +152,11 @@ func await(ctx context.Context, future jetstream.PubAckFuture, result WorkResult
 		if err := storedIn(ack, StreamWork); err != nil {
 			return WorkResult{Err: err}
 		}
-		return WorkResult{Answer: Accepted}
+		return WorkResult{State: Published}
 	case err := <-future.Err():
 		err = publishError(err, StreamWork)
 		if errors.Is(err, ErrOutstanding) {
-			return WorkResult{Answer: Outstanding}
+			return WorkResult{State: Outstanding}
 		}
 		return WorkResult{Err: err}
 	case <-ctx.Done():

@@ -22,10 +22,10 @@ func TestAWorkMessageIsRefusedWhileTheFirstIsOutstanding(t *testing.T) {
 	got := b.pub.PublishWork(t.Context(), []events.MappingRequested{
 		work("j", "a"), work("j", "b"), work("j", "a"), work("k", "a"), {Lane: schema.LLMLane, JobID: "j", MappingID: "a"}, work("no.job", "a"),
 	})
-	want := []events.Answer{events.Accepted, events.Accepted, events.Outstanding, events.Accepted, events.Accepted, events.NotSaid}
+	want := []events.PublishState{events.Published, events.Published, events.Outstanding, events.Published, events.Published, events.NotPublished}
 	for i, result := range got {
-		if result.Answer != want[i] || (result.Err != nil) != (want[i] == events.NotSaid) {
-			t.Errorf("message %d: answer %d, error %v", i, result.Answer, result.Err)
+		if result.State != want[i] || (result.Err != nil) != (want[i] == events.NotPublished) {
+			t.Errorf("message %d: answer %d, error %v", i, result.State, result.Err)
 		}
 	}
 	if _, ok := errors.AsType[*events.SubjectError](got[5].Err); !ok {
@@ -39,8 +39,8 @@ func TestAWorkMessageIsRefusedWhileTheFirstIsOutstanding(t *testing.T) {
 		return nil
 	}, b.options()))
 	next(t, started)
-	if again := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "a")})[0]; again.Answer != events.Outstanding {
-		t.Errorf("answer %d, error %v", again.Answer, again.Err)
+	if again := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "a")})[0]; again.State != events.Outstanding {
+		t.Errorf("answer %d, error %v", again.State, again.Err)
 	}
 	if err := b.pub.Publish(t.Context(), work("j", "b")); !errors.Is(err, events.ErrOutstanding) {
 		t.Errorf("error %v", err)
@@ -57,7 +57,7 @@ func TestALimitThatAnOperatorSetIsNotTakenForOutstanding(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "a"), work("j", "b")})
-	if got[0].Answer != events.Accepted || got[1].Answer != events.NotSaid || got[1].Err == nil {
+	if got[0].State != events.Published || got[1].State != events.NotPublished || got[1].Err == nil {
 		t.Errorf("results %+v", got)
 	}
 }
@@ -74,13 +74,13 @@ func TestManyWorkMessagesAreAnsweredInTheirOrder(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for i, result := range b.pub.PublishWork(t.Context(), messages) {
-		want := events.Accepted
+		want := events.Published
 		if seen[messages[i].MappingID] {
 			want = events.Outstanding
 		}
 		seen[messages[i].MappingID] = true
-		if result.Answer != want {
-			t.Fatalf("message %d: answer %d, error %v, want %d", i, result.Answer, result.Err, want)
+		if result.State != want {
+			t.Fatalf("message %d: answer %d, error %v, want %d", i, result.State, result.Err, want)
 		}
 	}
 }
@@ -177,7 +177,7 @@ func TestAPublishDoesNotOutlastItsContext(t *testing.T) {
 			}
 			results := pub.PublishWork(ctx, []events.MappingRequested{work("j", "a"), work("j", "b")})
 			for _, result := range results {
-				if result.Answer != events.NotSaid || result.Err == nil {
+				if result.State != events.NotPublished || result.Err == nil {
 					t.Errorf("result %+v", result)
 				}
 			}
@@ -228,7 +228,7 @@ func TestWhatIsOnItsWayWhenTheConnectionBreaksIsNotSaid(t *testing.T) {
 	}
 	b.Stop()
 	for _, result := range next(t, results) {
-		if result.Answer != events.NotSaid || !errors.Is(result.Err, events.ErrDisconnected) {
+		if result.State != events.NotPublished || !errors.Is(result.Err, events.ErrDisconnected) {
 			t.Errorf("result %+v", result)
 		}
 	}

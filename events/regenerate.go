@@ -20,8 +20,8 @@ type RegenerateRequested struct {
 	RetryOf *string `json:"retry_of"`
 }
 
-// RequestOf says that the job of this row was asked for.
-func RequestOf(job schema.Job) RegenerateRequested {
+// RegenerateRequestedOf says that the job of this row was asked for.
+func RegenerateRequestedOf(job schema.Job) RegenerateRequested {
 	return RegenerateRequested{
 		JobID:        job.ID,
 		JobType:      job.JobType,
@@ -44,10 +44,10 @@ func (e RegenerateRequested) check() error {
 	return errors.Join(
 		checkID("job_id", e.JobID),
 		oneOf("job_type", e.JobType, schema.JobTypes()),
-		needed("cycle_id", e.CycleID),
-		needed("report_id", e.ReportID),
+		required("cycle_id", e.CycleID),
+		required("report_id", e.ReportID),
 		oneOf("classifier", e.Classifier, schema.ClassifierKinds()),
-		needed("requested_by", e.RequestedBy),
+		required("requested_by", e.RequestedBy),
 		notNegative("mapping_count", e.MappingCount),
 		optionalID("retry_of", e.RetryOf),
 	)

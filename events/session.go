@@ -25,49 +25,49 @@ type session struct {
 	ended    atomic.Bool
 
 	mu sync.Mutex
-	// proven is the count of reconnects at which the consumer was known to be the one that it was.
-	proven uint64
-	doubt  bool
-	// why is why it ended.
-	why error
+	// verified is the count of reconnects at which the consumer was known to be the one that it was.
+	verified   uint64
+	unverified bool
+	// err is err it ended.
+	err error
 }
 
 func newSession(nc *nats.Conn, consumer jetstream.Consumer, ackWait time.Duration, reconnects uint64) *session {
-	return &session{consumer: consumer, nc: nc, created: consumer.CachedInfo().Created, ackWait: ackWait, proven: reconnects}
+	return &session{consumer: consumer, nc: nc, created: consumer.CachedInfo().Created, ackWait: ackWait, verified: reconnects}
 }
 
-// question makes the consumer prove itself before anything else is settled.
-func (s *session) question() {
+// invalidate makes the consumer prove itself before anything else is settled.
+func (s *session) invalidate() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.doubt = true
+	s.unverified = true
 }
 
-// lasts reports whether what was received in the session can be settled now. It waits for the connection, while the context lasts.
-func (s *session) lasts(ctx context.Context) bool {
+// valid reports whether what was received in the session can be settled now. It waits for the connection, while the context valid.
+func (s *session) valid(ctx context.Context) bool {
 	if s.ended.Load() || awaitConnection(ctx, s.nc) != nil {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.doubt || s.nc.Stats().Reconnects != s.proven {
-		if s.why = s.prove(ctx); s.why != nil {
+	if s.unverified || s.nc.Stats().Reconnects != s.verified {
+		if s.err = s.verify(ctx); s.err != nil {
 			s.ended.Store(true)
 		}
-		s.doubt = false
+		s.unverified = false
 	}
 	return !s.ended.Load()
 }
 
-// prove asks whether the consumer is the one that it was. Where nobody answers, as while a cluster elects a leader, it asks again until
+// verify asks whether the consumer is the one that it was. Where nobody answers, as while a cluster elects a leader, it asks again until
 // what was received cannot be ours any more, or the context ends.
-func (s *session) prove(ctx context.Context) error {
+func (s *session) verify(ctx context.Context) error {
 	for late := time.Now().Add(s.ackWait); ; pause(ctx, reopenMin) {
 		if err := awaitConnection(ctx, s.nc); err != nil {
 			return err
 		}
 		// Read first: if the connection is lost in between, the consumer only has to prove itself once more than needed.
-		s.proven = s.nc.Stats().Reconnects
+		s.verified = s.nc.Stats().Reconnects
 		info, err := s.consumer.Info(context.WithoutCancel(ctx))
 		switch {
 		case err == nil && info.Created.Equal(s.created):
@@ -149,24 +149,24 @@ func (r *Runner) open(ctx context.Context) (opened bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s := newSession(r.nc, consumer, r.held.ackWait, reconnects)
+	s := newSession(r.nc, consumer, r.tracker.ackWait, reconnects)
 	r.setClosed(nil)
 	r.log.Info("the consumer is open")
 	logged := ""
 	inspected := time.Now()
-	for missing := r.room(ctx); s.lasts(ctx); missing = r.room(ctx) {
+	for missing := r.waitForCapacity(ctx); s.valid(ctx); missing = r.waitForCapacity(ctx) {
 		if ctx.Err() != nil {
 			return true, nil
 		}
-		if now := time.Now(); now.Sub(inspected) >= r.held.ackWait/3 {
+		if now := time.Now(); now.Sub(inspected) >= r.tracker.ackWait/3 {
 			inspected = now
-			r.inspect(ctx, s)
+			r.restoreConsumer(ctx, s)
 		}
 		if missing == 0 {
-			s.question()
+			s.invalidate()
 			continue
 		}
-		err = r.take(s, missing)
+		err = r.request(s, missing)
 		r.setClosed(err)
 		if err == nil {
 			logged = ""
@@ -176,30 +176,30 @@ func (r *Runner) open(ctx context.Context) (opened bool, err error) {
 			r.log.Warn("no messages can be asked for at the moment", "error", err)
 			logged = text
 		}
-		s.question()
+		s.invalidate()
 		pause(ctx, reopenMin)
 	}
 	if ctx.Err() == nil {
-		r.held.lose(s)
+		r.tracker.abandon(s)
 	}
 	if s.ended.Load() { // and why is not written any more
-		err = s.why
+		err = s.err
 	}
 	return true, cmp.Or(err, nats.ErrConnectionClosed)
 }
 
 var errReplaced = errors.New("it is another one than before")
 
-// room waits until enough is missing to ask for more, or the context ends, and says how much. While nothing is let go it returns now and
+// waitForCapacity waits until enough is missing to ask for more, or the context ends, and says how much. While nothing is let go it returns now and
 // then with nothing, so that somebody looks whether the consumer is still there.
-func (r *Runner) room(ctx context.Context) int {
-	look := time.NewTimer(r.held.ackWait / 3)
+func (r *Runner) waitForCapacity(ctx context.Context) int {
+	look := time.NewTimer(r.tracker.ackWait / 3)
 	defer look.Stop()
-	missing := r.window - r.held.count()
+	missing := r.window - r.tracker.count()
 	for missing < r.refill && ctx.Err() == nil {
 		select {
-		case <-r.held.freed:
-			missing = r.window - r.held.count()
+		case <-r.tracker.freed:
+			missing = r.window - r.tracker.count()
 		case <-look.C:
 			return 0
 		case <-ctx.Done():
@@ -208,12 +208,12 @@ func (r *Runner) room(ctx context.Context) int {
 	return missing
 }
 
-// take asks for so many messages, or as many as may be asked for at once, and takes what comes until the request ends.
-func (r *Runner) take(s *session, missing int) error {
+// request asks for so many messages, or as many as may be asked for at once, and takes what comes until the request ends.
+func (r *Runner) request(s *session, missing int) error {
 	// The server refuses a request above a limit that somebody has set, whole. It may be lifted again, so it is asked for each time.
 	if most := s.consumer.CachedInfo().Config.MaxRequestBatch; most > 0 && most < missing {
 		missing = most
-		s.question()
+		s.invalidate()
 	}
 	messages, err := s.consumer.Fetch(missing, jetstream.FetchMaxWait(fetchWait))
 	if err != nil {
@@ -230,7 +230,7 @@ func (r *Runner) receive(s *session, msg jetstream.Msg) {
 	if meta, err := msg.Metadata(); err == nil {
 		d.deliveries, d.stored = meta.NumDelivered, meta.Timestamp
 	}
-	r.held.add(d)
+	r.tracker.add(d)
 	r.queue <- d
 }
 

@@ -21,30 +21,30 @@ const (
 // An acknowledgement is sent and not waited for: one that is lost brings the message again, to a handler that bears that, and waiting
 // for each would cost a way to the server and back per message.
 func (r *Runner) settle(stop context.Context, d *delivery) {
-	ours := d.session.lasts(stop)
+	ours := d.session.valid(stop)
 	err := d.verdict
-	if end, ok := errors.AsType[*ended](err); ok && ours && end.reason != "" && r.consumer.Stream == StreamWork {
-		if publishErr := r.sayRejected(stop, d, end); publishErr != nil {
+	if end, ok := errors.AsType[*terminate](err); ok && ours && end.reason != "" && r.consumer.Stream == StreamWork {
+		if publishErr := r.publishRejected(stop, d, end); publishErr != nil {
 			err = publishErr
 		}
 	}
-	if !r.held.release(d) || !ours {
+	if !r.tracker.release(d) || !ours {
 		return
 	}
 	r.logVerdict(stop, d, err)
-	if err := conclude(d, err); err != nil {
+	if err := acknowledge(d, err); err != nil {
 		r.recurring.Note(stop, slog.LevelWarn, "a settled message may come again", err, "subject", d.msg.Subject())
 	}
 }
 
-func conclude(d *delivery, verdict error) error {
+func acknowledge(d *delivery, verdict error) error {
 	if verdict == nil {
 		return d.msg.Ack()
 	}
-	if _, ok := errors.AsType[*ended](verdict); ok {
+	if _, ok := errors.AsType[*terminate](verdict); ok {
 		return d.msg.Term()
 	}
-	if later, ok := errors.AsType[*later](verdict); ok {
+	if later, ok := errors.AsType[*retryLater](verdict); ok {
 		return d.msg.NakWithDelay(later.delay)
 	}
 	return d.msg.NakWithDelay(backoff(int(min(d.deliveries, 100)), retryMin, retryMax))
@@ -55,7 +55,7 @@ func (r *Runner) logVerdict(ctx context.Context, d *delivery, err error) {
 		return
 	}
 	attrs := []any{"subject", d.msg.Subject(), "deliveries", d.deliveries}
-	if _, ok := errors.AsType[*later](err); ok {
+	if _, ok := errors.AsType[*retryLater](err); ok {
 		r.log.DebugContext(ctx, "a message will come later", append(attrs, "error", err)...)
 		return
 	}
@@ -65,15 +65,15 @@ func (r *Runner) logVerdict(ctx context.Context, d *delivery, err error) {
 		return
 	}
 	condition := "a message will come again"
-	if _, ok := errors.AsType[*ended](err); ok {
+	if _, ok := errors.AsType[*terminate](err); ok {
 		condition = "a message is ended"
 	}
 	r.recurring.Note(ctx, slog.LevelWarn, condition, err, attrs...)
 }
 
-// sayRejected publishes a message that could not be understood, whole. An event needs no such thing: it stays in its stream for anybody
+// publishRejected publishes a message that could not be understood, whole. An event needs no such thing: it stays in its stream for anybody
 // to look at.
-func (r *Runner) sayRejected(stop context.Context, d *delivery, end *ended) error {
+func (r *Runner) publishRejected(stop context.Context, d *delivery, end *terminate) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), publishTimeout)
 	defer cancel()
 	m := d.message()
@@ -87,10 +87,10 @@ func (r *Runner) sayRejected(stop context.Context, d *delivery, end *ended) erro
 	})
 }
 
-// giveBack returns a delivery that nobody has begun with, for somebody else to get at once.
-func (r *Runner) giveBack(stop context.Context, d *delivery) {
-	ours := d.session.lasts(stop)
-	if !r.held.release(d) || !ours {
+// returnUnstarted returns a delivery that nobody has begun with, for somebody else to get at once.
+func (r *Runner) returnUnstarted(stop context.Context, d *delivery) {
+	ours := d.session.valid(stop)
+	if !r.tracker.release(d) || !ours {
 		return
 	}
 	if err := d.msg.Nak(); err != nil {

@@ -134,8 +134,8 @@ func (s JobStatus) check() error {
 		checkID("job_id", s.JobID),
 		oneOf("job_type", s.JobType, schema.JobTypes()),
 		oneOf("status", s.Status, schema.Statuses()),
-		needed("metadata.cycle_id", s.Metadata.CycleID),
-		needed("metadata.report_id", s.Metadata.ReportID),
+		required("metadata.cycle_id", s.Metadata.CycleID),
+		required("metadata.report_id", s.Metadata.ReportID),
 		oneOf("metadata.classifier", s.Metadata.Classifier, schema.ClassifierKinds()),
 		optionalID("metadata.retry_of", s.Metadata.RetryOf),
 	}

@@ -233,7 +233,7 @@ func (t Topology) declareConsumer(ctx context.Context, js jetstream.JetStream, c
 		return nil, err
 	}
 	have := consumer.CachedInfo().Config
-	merged := t.owned(c, have)
+	merged := t.declared(c, have)
 	if reflect.DeepEqual(have, merged) {
 		return consumer, nil
 	}
@@ -244,8 +244,8 @@ func (t Topology) declareConsumer(ctx context.Context, js jetstream.JetStream, c
 	return consumer, nil
 }
 
-// owned sets what is ours to set in the configuration of a consumer.
-func (t Topology) owned(c Consumer, cfg jetstream.ConsumerConfig) jetstream.ConsumerConfig {
+// declared sets what is ours to set in the configuration of a consumer.
+func (t Topology) declared(c Consumer, cfg jetstream.ConsumerConfig) jetstream.ConsumerConfig {
 	cfg.FilterSubject, cfg.FilterSubjects = c.Filter, nil
 	cfg.AckPolicy = jetstream.AckExplicitPolicy
 	cfg.AckWait = cmp.Or(t.AckWait, defaultAckWait)
@@ -266,7 +266,7 @@ func (t Topology) maxAckPending(c Consumer) int {
 }
 
 func (t Topology) freshConsumer(ctx context.Context, c Consumer) (jetstream.ConsumerConfig, error) {
-	cfg := t.owned(c, jetstream.ConsumerConfig{Durable: c.Name, DeliverPolicy: c.Start})
+	cfg := t.declared(c, jetstream.ConsumerConfig{Durable: c.Name, DeliverPolicy: c.Start})
 	if c.StartTime == nil {
 		return cfg, nil
 	}

@@ -96,8 +96,8 @@ func WithTraceparent(ctx context.Context, t Traceparent) context.Context {
 	return context.WithValue(ctx, traceKey{}, t)
 }
 
-// Traced joins the trace that a row or a header has; the context as it is where there is none that can be read.
-func Traced(ctx context.Context, traceparent string) context.Context {
+// WithTrace joins the trace that a row or a header has; the context as it is where there is none that can be read.
+func WithTrace(ctx context.Context, traceparent string) context.Context {
 	t, err := ParseTraceparent(traceparent)
 	if err != nil {
 		return ctx

@@ -98,7 +98,7 @@ func TestForgedAndGarbledEventsCountNothing(t *testing.T) {
 	}
 	for _, forged := range []events.Event{
 		events.JobListed(job, 3),
-		events.JobIntended(schema.JobIntent{JobID: job, Version: 9, Intent: schema.IntentCancel}),
+		events.JobIntentOf(schema.JobIntent{JobID: job, Version: 9, Intent: schema.IntentCancel}),
 		events.JobStarted("no-such-job"),
 	} {
 		if err := forger.Publish(t.Context(), forged); err != nil {

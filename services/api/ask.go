@@ -143,7 +143,7 @@ func (s *Server) announce(ctx context.Context, job schema.Job) {
 	ctx = context.WithoutCancel(ctx) // the job is there, whether or not the client waits for the answer
 	publishing, cancel := context.WithTimeout(ctx, announceTimeout)
 	defer cancel()
-	err := s.publisher.Publish(publishing, events.RequestOf(job))
+	err := s.publisher.Publish(publishing, events.RegenerateRequestedOf(job))
 	if err == nil {
 		marking, cancel := context.WithTimeout(ctx, markTimeout)
 		defer cancel()

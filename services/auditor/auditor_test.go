@@ -58,9 +58,9 @@ func TestTheLogSaysWhoAskedForWhat(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		said = append(said, events.JobIntended(schema.JobIntent{JobID: job.ID, Version: job.IntentVersion, Intent: asked.intent}))
+		said = append(said, events.JobIntentOf(schema.JobIntent{JobID: job.ID, Version: job.IntentVersion, Intent: asked.intent}))
 	}
-	h.publish(append(said, events.RequestOf(job))...)
+	h.publish(append(said, events.RegenerateRequestedOf(job))...)
 	for id, actor := range map[string]string{
 		"requested/" + job.ID: "tina", "paused/" + job.ID + "/2": "paul", "resumed/" + job.ID + "/3": "rita", "cancelled/" + job.ID + "/4": "carl",
 	} {
@@ -204,7 +204,7 @@ func TestALostStreamLeavesTheLogComplete(t *testing.T) {
 	h := newFixture(t, 9)
 	h.audit(eager())
 	job := schematest.ListedJob(t, h.DB, 9)
-	said := []events.Event{events.RequestOf(job), events.JobStarted(job.ID), events.JobListed(job.ID, job.Listed)}
+	said := []events.Event{events.RegenerateRequestedOf(job), events.JobStarted(job.ID), events.JobListed(job.ID, job.Listed)}
 	h.publish(said...)
 	first := h.finish(job, h.ids[:3]...)
 	h.publish(first...)
@@ -300,7 +300,7 @@ func TestADeletedConsumerGoesOnWhereTheLogEnds(t *testing.T) {
 	h := newFixture(t, 6)
 	h.audit(eager())
 	job := schematest.ListedJob(t, h.DB, 6)
-	h.publish(events.RequestOf(job))
+	h.publish(events.RegenerateRequestedOf(job))
 	h.logs("requested/" + job.ID)
 	h.publish(h.finish(job, h.ids[:3]...)...)
 	h.logs("item/" + job.ID + "/" + h.ids[2])

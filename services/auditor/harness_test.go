@@ -155,7 +155,7 @@ func (h *fixture) announced(job schema.Job) {
 func (h *fixture) story() (schema.Job, []events.Event) {
 	h.T.Helper()
 	job := schematest.ListedJob(h.T, h.DB, len(h.ids))
-	said := []events.Event{events.RequestOf(job), events.JobStarted(job.ID), events.JobListed(job.ID, job.Listed)}
+	said := []events.Event{events.RegenerateRequestedOf(job), events.JobStarted(job.ID), events.JobListed(job.ID, job.Listed)}
 	said = append(said, h.finish(job, h.ids...)...)
 	return job, append(said, h.end(job))
 }

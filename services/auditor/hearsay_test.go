@@ -24,10 +24,10 @@ func TestAForgedEventIsLoggedForWhatItIs(t *testing.T) {
 		"an outcome of no item":            events.JobItem(job.ID, events.Item{MappingID: "nobodys", Outcome: schema.Succeeded}),
 		"a start of no job":                events.JobStarted("nobodys"),
 		"a list of another length":         events.JobListed(job.ID, 5),
-		"a pause that nobody asked for":    events.JobIntended(schema.JobIntent{JobID: job.ID, Version: 2, Intent: schema.IntentPause}),
-		"the first intent as a resumption": events.JobIntended(schema.JobIntent{JobID: job.ID, Version: 1, Intent: schema.IntentRun}),
+		"a pause that nobody asked for":    events.JobIntentOf(schema.JobIntent{JobID: job.ID, Version: 2, Intent: schema.IntentPause}),
+		"the first intent as a resumption": events.JobIntentOf(schema.JobIntent{JobID: job.ID, Version: 1, Intent: schema.IntentRun}),
 		"a request in another's name": func() events.Event {
-			request := events.RequestOf(job)
+			request := events.RegenerateRequestedOf(job)
 			request.RequestedBy = "mallory"
 			return request
 		}(),

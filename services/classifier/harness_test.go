@@ -73,8 +73,8 @@ func (b *fixture) handle(c *Classifier, id string) {
 func (b *fixture) send(work ...events.MappingRequested) {
 	b.T.Helper()
 	for _, result := range events.NewPublisher(b.JS, "dispatcher").PublishWork(b.T.Context(), work) {
-		if result.Answer != events.Accepted {
-			b.T.Fatalf("answer %v, %v", result.Answer, result.Err)
+		if result.State != events.Published {
+			b.T.Fatalf("answer %v, %v", result.State, result.Err)
 		}
 	}
 }

@@ -264,7 +264,7 @@ func TestARequestWakesTheLoop(t *testing.T) {
 	k.Run(d.Run)
 	k.Eventually("the first job is sent", func() bool { return len(k.outstanding(first)) == 1 })
 	job := k.job("cards", 1)
-	if err := events.NewPublisher(k.JS, "api").Publish(t.Context(), events.RequestOf(job)); err != nil {
+	if err := events.NewPublisher(k.JS, "api").Publish(t.Context(), events.RegenerateRequestedOf(job)); err != nil {
 		t.Fatal(err)
 	}
 	k.Eventually("the job is sent", func() bool { return len(k.outstanding(job)) == 1 })

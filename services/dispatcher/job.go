@@ -23,7 +23,7 @@ func (d *Dispatcher) work(ctx context.Context, t *task) (more bool, err error) {
 			return false, err
 		}
 	}
-	ctx = events.Traced(ctx, t.job.Traceparent)
+	ctx = events.WithTrace(ctx, t.job.Traceparent)
 	// Events of a job that has ended may be missing too: it ends with its last item, whatever is published by then.
 	if err := d.announce(ctx, t.job); err != nil {
 		return more, err
@@ -121,14 +121,14 @@ func (d *Dispatcher) announce(ctx context.Context, job schema.Job) error {
 			return err
 		}
 		for _, intent := range intents {
-			words = append(words, word{intent.CreatedAt, events.JobIntended(intent), intent.Traceparent, func(ctx context.Context) error {
+			words = append(words, word{intent.CreatedAt, events.JobIntentOf(intent), intent.Traceparent, func(ctx context.Context) error {
 				return schema.MarkIntentAnnounced(ctx, d.db, job.ID, intent.Version)
 			}})
 		}
 	}
 	slices.SortStableFunc(words, func(a, b word) int { return a.happened.Compare(b.happened) })
 	for _, w := range words {
-		if err := d.stream.event(events.Traced(ctx, w.trace), w.event); err != nil {
+		if err := d.stream.event(events.WithTrace(ctx, w.trace), w.event); err != nil {
 			return err
 		}
 		if err := w.remember(ctx); err != nil {
@@ -147,7 +147,7 @@ func (d *Dispatcher) milestones(job schema.Job) (words []word) {
 		happened time.Time
 		event    events.Event
 	}{
-		{schema.AnnouncedRequested, job.AnnouncedRequested, job.CreatedAt, events.RequestOf(job)},
+		{schema.AnnouncedRequested, job.AnnouncedRequested, job.CreatedAt, events.RegenerateRequestedOf(job)},
 		{schema.AnnouncedStarted, job.AnnouncedStarted, job.StartedAt, events.JobStarted(job.ID)},
 		{schema.AnnouncedListed, job.AnnouncedListed, job.ListedAt, events.JobListed(job.ID, job.Listed)},
 	} {
@@ -179,7 +179,7 @@ func (d *Dispatcher) dispatch(ctx context.Context, t task) error {
 		case result.Err != nil:
 			failed = result.Err
 			continue
-		case result.Answer == events.Accepted:
+		case result.State == events.Published:
 			d.hints.accepted(key, until)
 		default:
 			d.hints.outstanding(key, now, until)

@@ -53,7 +53,7 @@ func TestAJobIsSeenRunningBeforeAnythingOfItCounts(t *testing.T) {
 			want := []string{"pending 0", "running 0", "failed 2"}
 			if paused {
 				intent := h.Intend(job.ID, schema.IntentPause)
-				h.fold(h.projector(), heard(events.JobIntended(intent)))
+				h.fold(h.projector(), heard(events.JobIntentOf(intent)))
 				h.Intend(job.ID, schema.IntentRun)
 				want = []string{"pending 0", "paused 0", "running 0", "failed 2"}
 			}
@@ -119,7 +119,7 @@ func TestListedCancelledAndABellSweepWhatNoEventNamed(t *testing.T) {
 	intent := schema.JobIntent{JobID: job.ID, Version: 1, Intent: schema.IntentCancel}
 	counted := 0
 	for _, said := range []events.JobProgress{
-		events.JobListed(job.ID, 8), events.JobIntended(intent), events.JobBell(job.ID), events.JobStarted(job.ID),
+		events.JobListed(job.ID, 8), events.JobIntentOf(intent), events.JobBell(job.ID), events.JobStarted(job.ID),
 	} {
 		h.end(job, h.ids[counted])
 		h.fold(h.projector(), heard(said))

@@ -87,7 +87,7 @@ func TestTheEndOfASmallJobIsPublishedWithTheEventThatItsListIsComplete(t *testin
 	// The dispatcher has published that the list is complete, and how the job was resumed, and has not marked either in the row yet.
 	h.Exec("update jobs set announced_listed = false, intent_version = 3 where id = ?", job.ID)
 	batch := append(h.end(job, h.ids[0]), heard(events.JobListed(job.ID, 1)),
-		heard(events.JobIntended(schema.JobIntent{JobID: job.ID, Version: 3, Intent: schema.IntentRun})))
+		heard(events.JobIntentOf(schema.JobIntent{JobID: job.ID, Version: 3, Intent: schema.IntentRun})))
 	h.fold(h.projector(), batch...)
 	if n := len(h.published(events.TopicJobFinished, job.ID)); n != 1 {
 		t.Errorf("the end is published %d times", n)

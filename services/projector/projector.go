@@ -232,7 +232,7 @@ func (p *Projector) tellWaiting(ctx context.Context, job schema.Job, status sche
 	if !status.WaitingUntil.IsZero() {
 		waiting.Until = &status.WaitingUntil
 	}
-	if err := p.publish.Publish(events.Traced(ctx, job.Traceparent), events.JobWaiting(job.ID, waiting)); err != nil {
+	if err := p.publish.Publish(events.WithTrace(ctx, job.Traceparent), events.JobWaiting(job.ID, waiting)); err != nil {
 		return err
 	}
 	return schema.MarkWaitingAnnounced(ctx, p.db, job.ID, status.WaitingFor)
@@ -272,7 +272,7 @@ func (p *Projector) finish(ctx context.Context, stands standing, l look) error {
 		return nil
 	}
 	finished := events.JobFinished{JobStatus: events.StatusOf(job, stands.status)}
-	if err := p.publish.Publish(events.Traced(ctx, job.Traceparent), finished); err != nil {
+	if err := p.publish.Publish(events.WithTrace(ctx, job.Traceparent), finished); err != nil {
 		return err
 	}
 	return schema.MarkAnnounced(ctx, p.db, job.ID, schema.AnnouncedFinished, source)

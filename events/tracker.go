@@ -20,9 +20,9 @@ type delivery struct {
 	verdict error
 
 	// The rest belongs to held, under its lock.
-	alive  time.Time
-	lost   bool
-	cancel context.CancelCauseFunc
+	lastBeat time.Time
+	lost     bool
+	cancel   context.CancelCauseFunc
 }
 
 func (d *delivery) message() Message {
@@ -32,8 +32,8 @@ func (d *delivery) message() Message {
 // ErrLost is why the context of a handler ends whose message may be somebody else's by now.
 var ErrLost = errors.New("the message is no longer ours: no sign of life has reached the server in time, or its consumer is gone")
 
-// held is what a runner holds. It tells the server of each message, from its receipt on, that it is alive.
-type held struct {
+// tracker is what a runner holds. It tells the server of each message, from its receipt on, that it is alive.
+type tracker struct {
 	ackWait   time.Duration
 	recurring *Recurring
 
@@ -43,18 +43,18 @@ type held struct {
 	freed chan struct{}
 }
 
-func newHeld(ackWait time.Duration, recurring *Recurring) *held {
-	return &held{ackWait: ackWait, recurring: recurring, deliveries: map[*delivery]struct{}{}, freed: make(chan struct{}, 1)}
+func newTracker(ackWait time.Duration, recurring *Recurring) *tracker {
+	return &tracker{ackWait: ackWait, recurring: recurring, deliveries: map[*delivery]struct{}{}, freed: make(chan struct{}, 1)}
 }
 
-func (h *held) add(d *delivery) {
+func (h *tracker) add(d *delivery) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	d.alive = time.Now()
+	d.lastBeat = time.Now()
 	h.deliveries[d] = struct{}{}
 }
 
-func (h *held) count() int {
+func (h *tracker) count() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.deliveries)
@@ -62,11 +62,11 @@ func (h *held) count() int {
 
 // start says that a handler begins with the delivery, and what to call when it is lost. It reports whether the delivery is still ours;
 // if not, it is let go.
-func (h *held) start(d *delivery, cancel context.CancelCauseFunc) bool {
+func (h *tracker) start(d *delivery, cancel context.CancelCauseFunc) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if d.lost || d.session.ended.Load() {
-		h.letGo(d)
+		h.remove(d)
 		return false
 	}
 	d.cancel = cancel
@@ -74,14 +74,14 @@ func (h *held) start(d *delivery, cancel context.CancelCauseFunc) bool {
 }
 
 // release ends our part in the delivery. It reports whether it was ours until now.
-func (h *held) release(d *delivery) bool {
+func (h *tracker) release(d *delivery) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.letGo(d)
+	h.remove(d)
 	return !d.lost
 }
 
-func (h *held) letGo(d *delivery) {
+func (h *tracker) remove(d *delivery) {
 	delete(h.deliveries, d)
 	select {
 	case h.freed <- struct{}{}:
@@ -90,7 +90,7 @@ func (h *held) letGo(d *delivery) {
 }
 
 // beat sends signs of life, three within AckWait, so that one of them may be lost.
-func (h *held) beat(ctx context.Context) {
+func (h *tracker) beat(ctx context.Context) {
 	tick := time.NewTicker(h.ackWait / 3)
 	defer tick.Stop()
 	for {
@@ -103,7 +103,7 @@ func (h *held) beat(ctx context.Context) {
 	}
 }
 
-func (h *held) signal(ctx context.Context, now time.Time) {
+func (h *tracker) signal(ctx context.Context, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for d := range h.deliveries {
@@ -113,27 +113,27 @@ func (h *held) signal(ctx context.Context, now time.Time) {
 		err := d.msg.InProgress()
 		switch {
 		case err == nil:
-			d.alive = now
-		case !d.lost && now.Sub(d.alive) >= h.ackWait:
-			d.lose()
+			d.lastBeat = now
+		case !d.lost && now.Sub(d.lastBeat) >= h.ackWait:
+			d.abandon()
 			h.recurring.Note(ctx, slog.LevelWarn, "a message is no longer ours", err, "subject", d.msg.Subject())
 		}
 	}
 }
 
-// lose ends the handlers whose messages were received in the session, which is over.
-func (h *held) lose(s *session) {
+// abandon ends the handlers whose messages were received in the session, which is over.
+func (h *tracker) abandon(s *session) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for d := range h.deliveries {
 		if d.session == s {
-			d.lose()
+			d.abandon()
 		}
 	}
 }
 
-// lose is called under the lock of held.
-func (d *delivery) lose() {
+// abandon is called under the lock of held.
+func (d *delivery) abandon() {
 	d.lost = true
 	if d.cancel != nil {
 		d.cancel(ErrLost)

@@ -19,11 +19,11 @@ func (unheard) Subject() string { return "mapping.requested.rules.j.m" }
 
 func TestAMessageIsGivenUpOnlyAfterAllOfAckWaitInSilence(t *testing.T) {
 	t.Parallel()
-	h := newHeld(30*time.Second, NewRecurring(slog.New(slog.DiscardHandler)))
+	h := newTracker(30*time.Second, NewRecurring(slog.New(slog.DiscardHandler)))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	d := &delivery{msg: unheard{}, session: &session{}}
 	h.add(d)
-	received := d.alive
+	received := d.lastBeat
 	if !h.start(d, cancel) {
 		t.Fatal("lost from the start")
 	}
