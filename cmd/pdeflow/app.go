@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/urfave/cli/v3"
 )
@@ -23,14 +22,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, getenv fu
 	a := &app{stdout: stdout, stderr: stderr, getenv: getenv}
 	help := &lineWrapper{w: stdout}
 	err := reword(errors.Join(a.root(help).Run(ctx, args), help.close()))
-	if err != nil && !errors.Is(err, errSaid) {
+	if err != nil && !errors.Is(err, errReported) {
 		fmt.Fprintf(stderr, "pdeflow: %v\n", err)
 	}
 	return exitCode(err)
 }
 
-// errSaid ends the program with exit code 1 where everything there is to say has been printed.
-var errSaid = errors.New("said already")
+// errReported ends the program with exit code 1 where everything there is to say has been printed.
+var errReported = errors.New("said already")
 
 // usageError is an error of whoever typed the command.
 type usageError struct{ err error }
@@ -94,45 +93,3 @@ func (a *app) root(w io.Writer) *cli.Command {
 	foldDescriptions(root)
 	return root
 }
-
-// typedFlag is a flag of which a command asks whether it was typed, and not only what it says: IsSet is true of nothing
-// else. Comparing its value with the environment's would not do, since the same may be typed; nor would it to ask
-// whether the environment was looked at, which is done before the flags behind a subcommand's name are read.
-type typedFlag struct {
-	*cli.StringFlag
-	typed bool
-}
-
-// Set implements [cli.Flag]. Only what is typed comes here: the embedded flag takes the environment's value by itself.
-func (f *typedFlag) Set(name, value string) error {
-	f.typed = true
-	return f.StringFlag.Set(name, value)
-}
-
-// IsSet implements [cli.Flag].
-func (f *typedFlag) IsSet() bool { return f.typed }
-
-// typed reports whether something was typed for a [typedFlag].
-func typed(cmd *cli.Command, flag string) bool { return cmd.IsSet(flag) && cmd.String(flag) != "" }
-
-// env is the source of a flag's value in the environment that run was given.
-func (a *app) env(name string) cli.ValueSourceChain {
-	return cli.NewValueSourceChain(envSource{name: name, getenv: a.getenv})
-}
-
-type envSource struct {
-	name   string
-	getenv func(string) string
-}
-
-// Lookup implements [cli.ValueSource]. An empty variable is none.
-func (s envSource) Lookup() (string, bool) {
-	value := strings.TrimSpace(s.getenv(s.name))
-	return value, value != ""
-}
-
-// IsFromEnv and Key have the help name the variable beside its flag.
-func (s envSource) IsFromEnv() bool  { return true }
-func (s envSource) Key() string      { return s.name }
-func (s envSource) String() string   { return "environment variable " + s.name }
-func (s envSource) GoString() string { return "envSource{" + s.name + "}" }

@@ -36,7 +36,7 @@ type backendOptions struct {
 
 // backends are the database and the message server, and a connection to each.
 type backends struct {
-	world
+	deps
 	databaseURL, natsURL string
 	// postgres is the embedded database; nil where none is embedded.
 	postgres *localpg.Server
@@ -125,7 +125,7 @@ const (
 	// again.
 	apiStatementTimeout = 10 * time.Second
 	// smallestSplit is the smallest pool of which the api gets a part of its own.
-	smallestSplit = 6
+	minSplitPool = 6
 )
 
 // openDatabase opens the pools. Where the process has the api, a third of the connections are the api's alone, so that
@@ -136,7 +136,7 @@ func (b *backends) openDatabase(ctx context.Context, o backendOptions) error {
 		return err
 	}
 	forAPI := 0
-	if o.hasAPI && size >= smallestSplit {
+	if o.hasAPI && size >= minSplitPool {
 		forAPI = size / 3
 	}
 	open := func(name string, conns int, timeout time.Duration) (*schema.DB, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -15,9 +14,9 @@ import (
 
 const (
 	// stillAfter is for how long nothing may change of a job that should get on.
-	stillAfter = time.Minute
+	stuckAfter = time.Minute
 	// namedRows is how many findings of a kind are named; the rest is counted.
-	namedRows = 100
+	maxNamed = 100
 )
 
 // The kinds of findings beside those of [schema.Check].
@@ -68,7 +67,7 @@ func (a *app) check(ctx context.Context, cmd *cli.Command) error {
 	err = a.withDatabaseAt(ctx, cmd, at, func(ctx context.Context, db *schema.DB) error {
 		phases := newPhases(a, "checking")
 		defer phases.end()
-		result, err = runChecks(ctx, db, scope, phases.show, &witness{server: at.nats})
+		result, err = runChecks(ctx, db, scope, phases.show, &natsProbe{server: at.nats})
 		if errors.Is(err, schema.ErrNotFound) {
 			return fmt.Errorf("there is no report %s in cycle %s", scope.ReportID, scope.CycleID)
 		}
@@ -83,7 +82,7 @@ func (a *app) check(ctx context.Context, cmd *cli.Command) error {
 		err = a.printChecks(result)
 	}
 	if err == nil && result.FindingCount > 0 {
-		err = errSaid
+		err = errReported
 	}
 	return err
 }
@@ -117,14 +116,14 @@ type finding struct {
 // found counts a finding, and names it if there are not too many of its kind.
 func (r *checkResult) found(f finding, of map[schema.CheckKind]int64) {
 	r.FindingCount++
-	if of[f.Kind]++; of[f.Kind] <= namedRows {
+	if of[f.Kind]++; of[f.Kind] <= maxNamed {
 		r.Findings = append(r.Findings, f)
 	}
 }
 
 // runChecks runs all checks, one after the other.
 func runChecks(
-	ctx context.Context, db *schema.DB, scope schema.CheckScope, progress schema.Progress, w *witness,
+	ctx context.Context, db *schema.DB, scope schema.CheckScope, progress schema.Progress, w *natsProbe,
 ) (checkResult, error) {
 	result := checkResult{Findings: []finding{}}
 	of := map[schema.CheckKind]int64{}
@@ -152,30 +151,6 @@ func runChecks(
 	result.Audit = auditResultOf(verdict)
 	result.OK = result.FindingCount == 0
 	return result, nil
-}
-
-// stuckJobs finds the jobs that do not move, and has the witness report why, for those that will be named.
-func stuckJobs(ctx context.Context, db *schema.DB, scope schema.CheckScope, w *witness) ([]finding, error) {
-	defer w.open()()
-	findings, err := blockedFindings(ctx, db, scope, w)
-	if err != nil {
-		return nil, err
-	}
-	jobs, err := schema.StuckJobs(ctx, db, scope, stillAfter)
-	if err != nil {
-		return nil, err
-	}
-	for i, job := range jobs {
-		problem := fmt.Sprintf("nothing has changed for %s: %s", job.Still.Round(time.Second), job.Why())
-		// The witness would blame the dispatcher for messages that NATS refuses.
-		if i < namedRows && !strings.HasPrefix(job.BlockedBy, "NATS ") {
-			if saw := w.sees(ctx, job); saw != "" {
-				problem += "; " + saw
-			}
-		}
-		findings = append(findings, finding{checkStuck, "jobs", job.ID, problem})
-	}
-	return findings, nil
 }
 
 // auditFinding names the row of the log, or else the event that it should have, or the job.
@@ -211,7 +186,7 @@ func (a *app) printChecks(r checkResult) error {
 	}
 	fmt.Fprintf(a.stdout, "\nWrong in %s:\n", count(r.FindingCount, "place"))
 	for _, f := range r.Findings {
-		fmt.Fprintln(a.stdout, "  "+hanging(a.stdout, fmt.Sprintf("%s %s: %s", f.Table, f.Row, f.Problem), 4))
+		fmt.Fprintln(a.stdout, "  "+indented(a.stdout, fmt.Sprintf("%s %s: %s", f.Table, f.Row, f.Problem), 4))
 	}
 	if more := r.FindingCount - int64(len(r.Findings)); more > 0 {
 		fmt.Fprintf(a.stdout, "  and %d more of the same kinds\n", more)

@@ -54,13 +54,13 @@ func (s *stand) pdeflow(args ...string) said {
 
 // ends checks the exit code, and that standard error, or standard output where the program is content, holds each of
 // the texts.
-func (s said) ends(t *testing.T, code int, texts ...string) said {
+func (s said) ends(t *testing.T, code int, want ...string) said {
 	t.Helper()
 	where := s.stderr
 	if code == exitDone {
 		where = s.stdout
 	}
-	for _, text := range texts {
+	for _, text := range want {
 		if !strings.Contains(where, text) {
 			t.Errorf("pdeflow %s does not say %q", strings.Join(s.args, " "), text)
 		}

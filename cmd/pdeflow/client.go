@@ -28,19 +28,6 @@ const (
 	maxAnswer = 64 << 20
 )
 
-// The flags by which commands find the API, or the servers, of a running pdeflow, and others that several commands
-// have.
-const (
-	flagServer   = "server"
-	flagToken    = "token"
-	flagContext  = "context"
-	flagDataDir  = "data-dir"
-	flagDatabase = "database-url"
-	flagSecret   = "auth-secret"
-	flagIssuer   = "auth-issuer"
-	flagJSON     = "json"
-)
-
 // clientFlags are the flags of a command that calls the API.
 func (a *app) clientFlags() []cli.Flag {
 	return []cli.Flag{
@@ -72,8 +59,6 @@ func findFlag() cli.Flag {
 	}
 }
 
-func jsonFlag() cli.Flag { return &cli.BoolFlag{Name: flagJSON, Usage: "print JSON"} }
-
 // client speaks to the API of one server.
 type client struct {
 	server, token string
@@ -81,7 +66,7 @@ type client struct {
 	// command.
 	origin, flags string
 	// guessed reports that the server is the default one, because none was named or found.
-	guessed bool
+	isDefault bool
 	// answered reports that the server has answered once, so that it is worth waiting for.
 	answered bool
 }
@@ -137,10 +122,10 @@ func (a *app) connect(at connection) (*client, error) {
 	case at.server == "" && running:
 		at.server, origin = run.HTTP, fmt.Sprintf(", process %d on this machine", run.PID)
 	case at.server == "" && at.dir != "":
-		return nil, nothingRuns(err, at.dir, "the server with --server (PDEFLOW_SERVER)")
+		return nil, notRunningError(err, at.dir, "the server with --server (PDEFLOW_SERVER)")
 	}
 	c := newClient(cmp.Or(at.server, defaultServer), at.token)
-	c.guessed, c.origin, c.flags = at.server == "", origin, at.flags()
+	c.isDefault, c.origin, c.flags = at.server == "", origin, at.flags()
 	if c.token == "" && running && c.server == newClient(run.HTTP, "").server {
 		c.token, err = run.Token()
 		return c, err
@@ -176,25 +161,25 @@ func (a *app) contextOf(at connection) (_ connection, origin string, err error) 
 func (at connection) flags() string {
 	text := ""
 	if at.serverTyped {
-		text += " --" + flagServer + " " + shellWord(at.server)
+		text += " --" + flagServer + " " + shellQuote(at.server)
 	}
 	if at.contextTyped {
-		text += " --" + flagContext + " " + shellWord(at.context)
+		text += " --" + flagContext + " " + shellQuote(at.context)
 	}
 	if at.dir != "" {
-		text += " --" + flagDataDir + " " + shellWord(at.dir)
+		text += " --" + flagDataDir + " " + shellQuote(at.dir)
 	}
 	return text
 }
 
 // nothingRuns is the error of a directory that was typed and that nothing runs on. Nothing else is looked for then:
 // whoever types a directory does not mean what the environment names.
-func nothingRuns(err error, dir, other string) error {
+func notRunningError(err error, dir, other string) error {
 	if !errors.Is(err, datadir.ErrNotRunning) {
 		return err
 	}
 	return usagef("%w; pdeflow serve --data-dir %s starts one, or leave --data-dir out and name %s", err,
-		shellWord(dir), other)
+		shellQuote(dir), other)
 }
 
 func isHTTP(server string) bool {
@@ -307,7 +292,7 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.text = "no server listens at " + c.server
-		if c.guessed {
+		if c.isDefault {
 			e.text += ", and no other pdeflow was found on this machine"
 		}
 		e.text += "; start one with pdeflow serve, or pdeflow demo, or name another with --server (PDEFLOW_SERVER)"

@@ -279,51 +279,51 @@ func TestNATSIsThatOfTheDatabaseOrTheOneThatIsTyped(t *testing.T) {
 	for name, tt := range map[string]struct {
 		args        []string
 		environment map[string]string
-		want        located
+		want        servers
 	}{
 		"of the environment": {
-			nil, environment, located{"postgres:///theirs", natsServer{url: theirs, credentials: creds, domain: "hub"}},
+			nil, environment, servers{"postgres:///theirs", natsServer{url: theirs, credentials: creds, domain: "hub"}},
 		},
 		"of the directory": {
 			[]string{"--data-dir", dir},
 			environment,
-			located{database: "postgres:///local", nats: natsServer{url: "nats://local"}},
+			servers{database: "postgres:///local", nats: natsServer{url: "nats://local"}},
 		},
 		"of nobody, beside a database": {
-			[]string{"--database-url", "postgres:///mine"}, environment, located{database: "postgres:///mine"},
+			[]string{"--database-url", "postgres:///mine"}, environment, servers{database: "postgres:///mine"},
 		},
 		"typed beside a database": {
 			[]string{"--database-url", "postgres:///mine", "--nats-url", mine},
 			environment,
-			located{database: "postgres:///mine", nats: natsServer{url: mine}},
+			servers{database: "postgres:///mine", nats: natsServer{url: mine}},
 		},
 		"typed beside the environment's database": {
 			[]string{"--nats-url", mine},
 			environment,
-			located{database: "postgres:///theirs", nats: natsServer{url: mine}},
+			servers{database: "postgres:///theirs", nats: natsServer{url: mine}},
 		},
 		"typed, and the environment's as well": {
 			[]string{"--database-url", "postgres:///theirs", "--nats-url", theirs},
 			environment,
-			located{database: "postgres:///theirs", nats: natsServer{url: theirs}},
+			servers{database: "postgres:///theirs", nats: natsServer{url: theirs}},
 		},
 		"typed with its credentials": {
 			[]string{"--nats-url", mine, "--nats-creds", other},
 			environment,
-			located{"postgres:///theirs", natsServer{url: mine, credentials: other}},
+			servers{"postgres:///theirs", natsServer{url: mine, credentials: other}},
 		},
 		"of the environment, with credentials that are typed": {
 			[]string{"--nats-creds", other},
 			environment,
-			located{"postgres:///theirs", natsServer{url: theirs, credentials: other, domain: "hub"}},
+			servers{"postgres:///theirs", natsServer{url: theirs, credentials: other, domain: "hub"}},
 		},
 		"typed beside a directory": {
 			[]string{"--data-dir", dir, "--nats-url", mine},
 			environment,
-			located{database: "postgres:///local", nats: natsServer{url: mine}},
+			servers{database: "postgres:///local", nats: natsServer{url: mine}},
 		},
 	} {
-		var at located
+		var at servers
 		a := &app{
 			stdout: io.Discard, stderr: io.Discard, getenv: func(name string) string { return tt.environment[name] },
 		}

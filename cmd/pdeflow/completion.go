@@ -267,7 +267,7 @@ func (a *app) idCandidates(ctx context.Context, line commandLine, kind string) [
 	}
 	cycle, report := line.value("cycle", a.getenv("PDEFLOW_CYCLE")), line.value("report", a.getenv("PDEFLOW_REPORT"))
 	query := url.Values{}
-	if len(line.current) >= shortestPrefix {
+	if len(line.current) >= minPrefix {
 		query.Set("id_prefix", line.current)
 	}
 	var found []candidate

@@ -63,7 +63,7 @@ func TestBashCompletesWithTheScript(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "pdeflow")
-	if err := os.WriteFile(program, []byte("#!/bin/sh\n"+asProgram+"=1 exec "+shellWord(os.Args[0])+" \"$@\"\n"),
+	if err := os.WriteFile(program, []byte("#!/bin/sh\n"+asProgram+"=1 exec "+shellQuote(os.Args[0])+" \"$@\"\n"),
 		0o700); err != nil {
 		t.Fatal(err)
 	}

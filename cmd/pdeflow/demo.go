@@ -5,11 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
-	"slices"
 	"time"
 
-	"github.com/uptrace/bun"
 	"github.com/urfave/cli/v3"
 
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
@@ -17,7 +14,6 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/localnats"
 	"github.com/pdeflow/pdeflow/schema"
-	"github.com/pdeflow/pdeflow/schema/tabular"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
@@ -211,17 +207,17 @@ func (d *demo) interrupted() error {
 // commands would find another server first.
 func (d *demo) find() string {
 	dir := d.named
-	if dir == "" && d.app.namesServer() {
+	if dir == "" && d.app.hasNamedServer() {
 		dir = d.dir
 	}
 	if dir == "" {
 		return ""
 	}
-	return " --data-dir " + shellWord(dir)
+	return " --data-dir " + shellQuote(dir)
 }
 
 // namesServer reports whether the environment or the contexts name a server.
-func (a *app) namesServer() bool {
+func (a *app) hasNamedServer() bool {
 	for _, name := range []string{"PDEFLOW_SERVER", "PDEFLOW_CONTEXT", "PDEFLOW_DATA_DIR", "DATABASE_URL"} {
 		if a.getenv(name) != "" {
 			return true
@@ -229,45 +225,6 @@ func (a *app) namesServer() bool {
 	}
 	file, err := readContexts(a.getenv)
 	return err == nil && file.Current != ""
-}
-
-// load writes the report into the database: the sample, or one of the size asked for.
-func (d *demo) load(ctx context.Context, db *schema.DB) error {
-	columns, err := tabular.Columns("columns.csv", sample.Columns())
-	if err != nil {
-		return err
-	}
-	data := schema.ReportData{
-		CycleID: sample.CycleID, ReportID: sample.ReportID, Name: sample.ReportName, Author: localUser(d.app.getenv),
-		Columns: schema.Rows[schema.ColumnRow]{All: slices.Values(columns.Rows), Fields: columns.Columns},
-	}
-	total := d.size
-	if d.size > 0 {
-		data.Attributes = schema.Rows[schema.Attribute]{All: sample.Generate(d.size)}
-		data.Mappings = iter.Seq[schema.MappingRow](func(func(schema.MappingRow) bool) {})
-	} else {
-		attributes, err := tabular.Attributes("attributes.csv", sample.Attributes())
-		if err != nil {
-			return err
-		}
-		mappings, err := tabular.Mappings("mappings.csv", sample.Mappings())
-		if err != nil {
-			return err
-		}
-		data.Attributes = schema.Rows[schema.Attribute]{All: slices.Values(attributes.Rows), Fields: attributes.Columns}
-		data.Mappings, total = slices.Values(mappings.Rows), len(attributes.Rows)
-	}
-	d.note(fmt.Sprintf("importing %s and %s", count(int64(total), "attribute"),
-		count(int64(len(columns.Rows)), "column")))
-	progress := counter{
-		w: d.app.stderr, terminal: d.app.drawsBars(), what: "importing attributes", total: total, drawnAt: time.Now(),
-	}
-	defer progress.end()
-	data.Attributes.All = counted(data.Attributes.All, func() { progress.add(time.Now()) })
-	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		_, err := schema.Import(ctx, tx, data)
-		return err
-	})
 }
 
 // demoResult is what demo --json prints.

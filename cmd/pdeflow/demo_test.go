@@ -243,7 +243,7 @@ func TestAPathIsOneWordToAShell(t *testing.T) {
 	for path, want := range map[string]string{
 		"/srv/pde-flow_1.2": "/srv/pde-flow_1.2", "/srv/o'my data": `'/srv/o'\''my data'`, "": "''", "~/x": "'~/x'",
 	} {
-		if got := shellWord(path); got != want {
+		if got := shellQuote(path); got != want {
 			t.Errorf("%s becomes %s, not %s", path, got, want)
 		}
 	}

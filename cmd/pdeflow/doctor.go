@@ -21,16 +21,16 @@ import (
 
 const (
 	// examination is how long the doctor waits for one answer.
-	examination = 10 * time.Second
+	doctorTimeout = 10 * time.Second
 	// smallSkew is a difference of clocks worth a warning, and largeSkew the leeway of tokens.
 	smallSkew = 2 * time.Second
 	largeSkew = time.Minute
 	// oldestPostgres is the first version that the statements work on.
-	oldestPostgres = 140000
+	minPostgres = 140000
 	// littleRoom is the free space of a disk below which a warning is due, and noRoom that below which servers begin to
 	// fail.
-	littleRoom = 2 << 30
-	noRoom     = 200 << 20
+	lowSpace      = 2 << 30
+	criticalSpace = 200 << 20
 )
 
 // severity is how bad a finding of the doctor is.
@@ -126,13 +126,13 @@ func (d *doctor) examineServer(ctx context.Context, cmd *cli.Command) {
 		d.found("server", wrong, "correct the setting", "%v", err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, examination)
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	var health api.Health
 	before := time.Now()
 	got, err := c.call(ctx, request{method: http.MethodGet, path: "/healthz", outside: true}, &health)
 	switch {
-	case err != nil && c.guessed:
+	case err != nil && c.isDefault:
 		d.found("server", skipped, "", "no server runs on this machine, and none is named: pdeflow serve starts one")
 		return
 	case err != nil:
@@ -197,7 +197,7 @@ func (d *doctor) examineBinaries() {
 }
 
 func (d *doctor) examineDatabase(ctx context.Context, url string) {
-	ctx, cancel := context.WithTimeout(ctx, examination)
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	db, err := schema.Open(ctx, url, schema.Options{ApplicationName: "pdeflow-doctor", MaxConns: 2})
 	if err != nil {
@@ -217,7 +217,7 @@ func (d *doctor) examineDatabase(ctx context.Context, url string) {
 }
 
 func (d *doctor) judgeDatabase(facts schema.Installation) {
-	if facts.VersionNumber < oldestPostgres {
+	if facts.VersionNumber < minPostgres {
 		d.found("database", wrong, "use PostgreSQL 14 or newer", "it is PostgreSQL %s", facts.Version)
 	} else {
 		d.found("database", fine, "", "PostgreSQL %s answers, encoding %s", facts.Version, facts.Encoding)
@@ -286,9 +286,9 @@ func (d *doctor) examineDisk(cmd *cli.Command) {
 	}
 	const advice = "free space on the disk, or use another data directory with --data-dir (PDEFLOW_DATA_DIR)"
 	switch free := disk.Bavail * uint64(disk.Bsize); { //nolint:gosec // a block has a positive size
-	case free < noRoom:
+	case free < criticalSpace:
 		d.found("disk", wrong, advice, "%s has %d MiB left", dir, free>>20)
-	case free < littleRoom:
+	case free < lowSpace:
 		d.found("disk", warned, advice, "%s has %d MiB left", dir, free>>20)
 	default:
 		d.found("disk", fine, "", "%s has %d GiB left", dir, free>>30)
@@ -315,17 +315,18 @@ func (d *doctor) print(asJSON bool) error {
 		for _, f := range d.findings {
 			width = max(width, len(f.Check))
 		}
-		indent := len(skipped) + gap + width + gap
+		indent := len(skipped) + columnGap + width + columnGap
 		for _, f := range d.findings {
-			fmt.Fprintf(w, "%-*s%-*s%s\n", len(skipped)+gap, f.State, width+gap, f.Check, hanging(w, f.Detail, indent))
+			fmt.Fprintf(w, "%-*s%-*s%s\n", len(skipped)+columnGap, f.State, width+columnGap, f.Check,
+				indented(w, f.Detail, indent))
 			if f.Advice != "" {
-				fmt.Fprintf(w, "%*s%s\n", indent, "", hanging(w, "-> "+f.Advice, indent))
+				fmt.Fprintf(w, "%*s%s\n", indent, "", indented(w, "-> "+f.Advice, indent))
 			}
 		}
 		fmt.Fprintf(w, "\n%s, %s.\n", problemText(counts[wrong]), count(counts[warned], "warning"))
 	}
 	if counts[wrong] > 0 {
-		return errSaid
+		return errReported
 	}
 	return nil
 }

@@ -140,7 +140,7 @@ func TestAJobIsAcceptedWhileNATSIsAwayAndRunsWhenItIsBack(t *testing.T) {
 func TestTheLastMessagesOfAKilledClassifierAreTakenOverSoon(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, apiService, dispatcherService, projectorService)
-	victim := s.start("serve", "--services", "classifier")
+	victim := s.startProcess("serve", "--services", "classifier")
 	job := s.underWay()
 	s.run(classifierService)
 	s.follow(job, func(status events.JobStatus) bool { return status.CompletedSteps > enough*3/4 })
@@ -158,7 +158,7 @@ func TestTheLastMessagesOfAKilledClassifierAreTakenOverSoon(t *testing.T) {
 func TestAJobOutlivesAClassifierThatIsKilled(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, apiService, dispatcherService, projectorService)
-	victim := s.start("serve", "--services", "classifier")
+	victim := s.startProcess("serve", "--services", "classifier")
 	job := s.underWay()
 	if err := victim.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -166,7 +166,7 @@ func TestAJobOutlivesAClassifierThatIsKilled(t *testing.T) {
 	if err := victim.Wait(); err == nil {
 		t.Fatal("the classifier ended by itself, not by the signal")
 	}
-	s.start("serve", "--services", "classifier")
+	s.startProcess("serve", "--services", "classifier")
 	s.exact(s.finish(job), enough)
 }
 

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 }
 
 // start starts pdeflow as a process of its own, with these arguments, against the stand's servers.
-func (s *stand) start(args ...string) *exec.Cmd {
+func (s *stand) startProcess(args ...string) *exec.Cmd {
 	s.t.Helper()
 	cmd := exec.CommandContext(s.t.Context(), os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asProgram+"=1", "DATABASE_URL="+schematest.URL(s.t), "NATS_URL="+s.nats.URL(),
@@ -127,7 +127,7 @@ func (s *stand) runOn(natsURL string, services ...service) (stop func()) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		w := world{db: s.db, apiDB: s.db, nc: nc, js: js, log: log}
+		w := deps{db: s.db, apiDB: s.db, nc: nc, js: js, log: log}
 		if err := runServices(ctx, services, w,
 			settings{listener: listener, verify: verify, policy: policy}); err != nil {
 			s.t.Errorf("services ended: %v", err)

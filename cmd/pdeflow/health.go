@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +11,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
@@ -53,69 +54,36 @@ func serveHealth(ctx context.Context, listener net.Listener, handler http.Handle
 	return nil
 }
 
-func (a *app) readyCommand() *cli.Command {
-	return &cli.Command{
-		Name:  "ready",
-		Usage: "asks a running process whether it can do its work",
-		Description: "Asks /readyz of the process and prints its checks; exit 1 if the process cannot do its work " +
-			"or does not answer.\n" +
-			"The health checks of containers use it. --server is the API, or the --health-listen of a process " +
-			"without it.\n\n" +
-			"   pdeflow ready\n" +
-			"   pdeflow ready --server http://" + exampleHealthListen,
-		Flags:  append([]cli.Flag{jsonFlag()}, a.clientFlags()...),
-		Action: a.ready,
+// natsChecks are what every process reports of NATS and of jobs that wait for it. What the dispatcher has found out
+// stands in the rows, so that a process without a dispatcher reports it too.
+func natsChecks(w deps) []api.Check {
+	return []api.Check{
+		{Name: "nats", Ask: func(ctx context.Context) error {
+			if !w.nc.IsConnected() {
+				return events.ErrDisconnected
+			}
+			return blockedJobs(ctx, w.db, func(reason string) bool { return strings.HasPrefix(reason, "NATS ") })
+		}},
+		{Name: "jobs", Ask: func(ctx context.Context) error {
+			return blockedJobs(ctx, w.db, func(string) bool { return true })
+		}},
 	}
 }
 
-func (a *app) ready(ctx context.Context, cmd *cli.Command) error {
-	if err := noArguments(cmd); err != nil {
-		return err
-	}
-	c, err := a.client(cmd)
+// blockedJobs reports the reason of the oldest job that is blocked by one of these, and how many are.
+func blockedJobs(ctx context.Context, db *schema.DB, by func(reason string) bool) error {
+	jobs, err := schema.BlockedJobs(ctx, db, schema.CheckScope{})
 	if err != nil {
-		return err
+		return errors.New("the jobs cannot be read")
 	}
-	readiness, err := askReadiness(ctx, c.server)
-	if err != nil {
-		return err
-	}
-	if cmd.Bool(flagJSON) {
-		if err := a.printJSON(readiness); err != nil {
-			return err
-		}
-	} else {
-		fmt.Fprintln(a.stdout, readiness.Status)
-		for _, check := range readiness.Checks {
-			fmt.Fprintln(a.stdout,
-				strings.TrimRight(fmt.Sprintf("  %-12s %-5s %s", check.Name, check.State, check.Reason), " "))
+	var blocked []schema.Job
+	for _, job := range jobs {
+		if by(job.BlockedBy) {
+			blocked = append(blocked, job)
 		}
 	}
-	if readiness.Status != api.Ready {
-		return errSaid
+	if len(blocked) == 0 {
+		return nil
 	}
-	return nil
-}
-
-// askReadiness asks once: a health check is repeated by its caller.
-func askReadiness(ctx context.Context, server string) (api.Readiness, error) {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	var readiness api.Readiness
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server+"/readyz", nil)
-	if err != nil {
-		return readiness, &usageError{err}
-	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return readiness, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusServiceUnavailable {
-		return readiness, fmt.Errorf("%s/readyz answers %s", server, response.Status)
-	}
-	if err := json.NewDecoder(response.Body).Decode(&readiness); err != nil || readiness.Status == "" {
-		return readiness, fmt.Errorf("%s/readyz is not that of pdeflow", server)
-	}
-	return readiness, nil
+	return fmt.Errorf("%s cannot move: %s", count(int64(len(blocked)), "job"), blocked[0].BlockedBy)
 }

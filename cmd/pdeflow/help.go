@@ -96,7 +96,7 @@ func rewrap(w io.Writer, text string) string {
 		lines[i] = head + rest[0]
 		if len(rest) > 1 {
 			more := strings.Join(rest[1:], " ")
-			lines[i] += "\n" + strings.Repeat(" ", indent) + hanging(w, more, indent)
+			lines[i] += "\n" + strings.Repeat(" ", indent) + indented(w, more, indent)
 		}
 	}
 	return strings.Join(lines, "\n")

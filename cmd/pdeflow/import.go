@@ -118,7 +118,7 @@ func (a *app) importReport(ctx context.Context, cmd *cli.Command, prune pruneVal
 	}, &done)
 	switch {
 	case err != nil:
-		return a.tellMistakes(a.asJSON(cmd.Bool(flagJSON), err), paths)
+		return a.printFileErrors(a.problemJSON(cmd.Bool(flagJSON), err), paths)
 	case cmd.Bool(flagJSON):
 		return a.printJSON(got.body)
 	}
@@ -188,8 +188,8 @@ func addFile(to *multipart.Writer, part, path string, total *int64) error {
 }
 
 // tellMistakes prints what is wrong with the files, a line each, with the paths as they were given.
-func (a *app) tellMistakes(err error, paths map[string]string) error {
-	r, ok := errors.AsType[*refusal](err)
+func (a *app) printFileErrors(err error, paths map[string]string) error {
+	r, ok := errors.AsType[*apiError](err)
 	if !ok || len(r.problem.Errors) == 0 || r.problem.Errors[0].File == "" {
 		return err
 	}
@@ -208,7 +208,7 @@ func (a *app) tellMistakes(err error, paths map[string]string) error {
 		fmt.Fprintf(a.stderr, "and %s\n", count(int64(more), "more error"))
 	}
 	fmt.Fprintln(a.stderr, "pdeflow: nothing was imported")
-	return errSaid
+	return errReported
 }
 
 // printFile names the sheets of a workbook, and where the header of a file is if not in its first line.
@@ -316,9 +316,9 @@ func (a *app) printNext(ctx context.Context, c *client, done api.Imported) error
 	if err != nil {
 		return err
 	}
-	next := fmt.Sprintf("%s --cycle %s --report %s", c.flags, shellWord(done.CycleID), shellWord(done.ReportID))
+	next := fmt.Sprintf("%s --cycle %s --report %s", c.flags, shellQuote(done.CycleID), shellQuote(done.ReportID))
 	_, err = c.do(ctx, r)
-	refused, isRefused := errors.AsType[*refusal](err)
+	refused, isRefused := errors.AsType[*apiError](err)
 	switch {
 	case err == nil:
 		next = "regenerate" + next + " --watch"

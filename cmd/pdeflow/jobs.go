@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api"
 )
@@ -32,9 +30,9 @@ func (a *app) jobsCommand() *cli.Command {
 			a.jobsWatchCommand(),
 			a.jobsWaitCommand(),
 			a.jobsItemsCommand(),
-			a.steerCommand("cancel", "ends a job now: what is done stays, nothing more is done"),
-			a.steerCommand("pause", "pauses a job: what is running finishes, nothing new starts"),
-			a.steerCommand("resume", "lets a paused job go on"),
+			a.controlCommand("cancel", "ends a job now: what is done stays, nothing more is done"),
+			a.controlCommand("pause", "pauses a job: what is running finishes, nothing new starts"),
+			a.controlCommand("resume", "lets a paused job go on"),
 			a.jobsRetryCommand(),
 		},
 	})
@@ -42,133 +40,6 @@ func (a *app) jobsCommand() *cli.Command {
 
 // jobID stands for the argument that names a job.
 const jobID = "ID"
-
-func jobPath(id, rest string) string { return "/jobs/" + url.PathEscape(id) + rest }
-
-func (a *app) jobsListCommand() *cli.Command {
-	return &cli.Command{
-		Name:  "list",
-		Usage: "lists jobs, the newest first",
-		Flags: []cli.Flag{
-			choice("status", "only jobs with this status", schema.Statuses()),
-			&cli.StringFlag{Name: "cycle", Usage: "only jobs of this `CYCLE`"},
-			&cli.StringFlag{Name: "report", Usage: "only jobs of this `REPORT`"},
-			&cli.BoolFlag{Name: "active", Usage: "only jobs that have not ended"},
-			&cli.BoolFlag{
-				Name:  "watch",
-				Usage: "go on with each job that changes, until interrupted; with --json an object a line",
-			},
-			limitFlag(50), jsonFlag(),
-		},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
-			l := list[events.JobStatus]{path: "/jobs", query: url.Values{}, row: jobRow}
-			l.columns = []any{"JOB", "STATUS", "DONE", "OF", "TYPE", "CYCLE", "REPORT", "BY", "CREATED"}
-			l.optional = []string{"TYPE", "BY", "CYCLE", "CREATED", "OF"}
-			for flag, parameter := range map[string]string{
-				"status": "status", "cycle": "cycle_id", "report": "report_id",
-			} {
-				if value := cmd.String(flag); value != "" {
-					l.query.Set(parameter, value)
-				}
-			}
-			if cmd.Bool("active") {
-				if len(l.query) > 0 {
-					return usagef("--active goes with none of --status, --cycle and --report")
-				}
-				l.path = "/jobs/active"
-			}
-			c, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			if cmd.Bool("watch") {
-				return a.watchList(ctx, cmd, c, l)
-			}
-			return printList(ctx, a, cmd, c, l)
-		},
-	}
-}
-
-func jobRow(s events.JobStatus) []any {
-	return []any{
-		s.JobID, s.Status, s.CompletedSteps, s.TotalSteps, s.JobType, s.Metadata.CycleID, s.Metadata.ReportID,
-		s.Metadata.RequestedBy,
-		sinceText(s.CreatedAt, time.Now()),
-	}
-}
-
-func (a *app) jobsStatusCommand() *cli.Command {
-	return &cli.Command{
-		Name: "status", Usage: "says where a job stands", ArgsUsage: jobID, Flags: []cli.Flag{jsonFlag()},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, id, err := a.jobArgument(ctx, cmd)
-			if err != nil {
-				return err
-			}
-			var status events.JobStatus
-			got, err := c.call(ctx, request{method: http.MethodGet, path: jobPath(id, "/status")}, &status)
-			switch {
-			case err != nil:
-				return a.asJSON(cmd.Bool(flagJSON), err)
-			case cmd.Bool(flagJSON):
-				return a.printJSON(got.body)
-			}
-			printStatus(a.stdout, status)
-			return nil
-		},
-	}
-}
-
-// printStatus tells people where a job stands.
-func printStatus(w io.Writer, s events.JobStatus) {
-	fields := []field{
-		{"job", s.JobID},
-		{"status", s.Status},
-		{
-			"what",
-			fmt.Sprintf("%s of report %s, cycle %s, by %s", s.JobType, s.Metadata.ReportID, s.Metadata.CycleID,
-				s.Metadata.Classifier),
-		},
-		{"asked for by", s.Metadata.RequestedBy},
-		{"retry of", s.Metadata.RetryOf},
-		{
-			"progress",
-			fmt.Sprintf("%d of %s, %d %%", s.CompletedSteps, count(s.TotalSteps, "mapping"), s.ProgressPercentage),
-		},
-		{
-			"outcomes",
-			fmt.Sprintf("%d succeeded, %d skipped, %d failed, %d cancelled", s.Succeeded, s.Skipped, s.Failed,
-				s.Cancelled),
-		},
-		{"now", s.CurrentStep},
-		{"waiting for", s.WaitingFor},
-		{"error", s.Error},
-	}
-	if r := s.Result; r != nil {
-		c := r.Classifications
-		fields = append(fields, field{
-			"tiers",
-			fmt.Sprintf("%d HRCI, %d Confidential, %d Proprietary, %d Public", c.HRCI, c.Confidential, c.Proprietary,
-				c.Public),
-		})
-	}
-	if s.ETASeconds != nil {
-		fields = append(fields, field{"time left", "about " + durationText(time.Duration(*s.ETASeconds)*time.Second)})
-	}
-	now := time.Now()
-	for _, moment := range []struct {
-		name string
-		at   *time.Time
-	}{{"created", &s.CreatedAt}, {"started", s.StartedAt}, {"ended", s.CompletedAt}} {
-		if moment.at != nil {
-			fields = append(fields, field{moment.name, sinceText(*moment.at, now)})
-		}
-	}
-	printFields(w, fields...)
-}
 
 func (a *app) jobsWatchCommand() *cli.Command {
 	return &cli.Command{
@@ -179,22 +50,9 @@ func (a *app) jobsWatchCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return a.follow(ctx, c, id, cmd.Bool(flagJSON))
+			return a.followJob(ctx, c, id, cmd.Bool(flagJSON))
 		},
 	}
-}
-
-// follow watches a job and prints what it came to.
-func (a *app) follow(ctx context.Context, c *client, jobID string, asJSON bool) error {
-	status, err := a.watch(ctx, c, jobID, asJSON)
-	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("stopped watching, and job %s goes on; follow it again with: pdeflow jobs watch%s %s", jobID,
-			c.flags, shellWord(jobID))
-	}
-	if err != nil {
-		return a.asJSON(asJSON, err)
-	}
-	return a.printOutcome(status, asJSON)
 }
 
 func (a *app) jobsItemsCommand() *cli.Command {
@@ -238,7 +96,7 @@ func itemRow(i api.JobItem) []any {
 }
 
 // steerCommand asks something of a job.
-func (a *app) steerCommand(name, usage string) *cli.Command {
+func (a *app) controlCommand(name, usage string) *cli.Command {
 	return &cli.Command{
 		Name: name, Usage: usage, ArgsUsage: jobID, Flags: []cli.Flag{jsonFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -250,7 +108,7 @@ func (a *app) steerCommand(name, usage string) *cli.Command {
 			got, err := c.call(ctx, request{method: http.MethodPost, path: jobPath(id, "/"+name)}, &steered)
 			switch {
 			case err != nil:
-				return a.asJSON(cmd.Bool(flagJSON), err)
+				return a.problemJSON(cmd.Bool(flagJSON), err)
 			case cmd.Bool(flagJSON):
 				return a.printJSON(got.body)
 			}
@@ -279,7 +137,7 @@ func (a *app) jobsRetryCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return a.start(ctx, cmd, c, r)
+			return a.startJob(ctx, cmd, c, r)
 		},
 	}
 }

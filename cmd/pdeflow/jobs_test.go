@@ -162,7 +162,7 @@ func TestAListIsReadPageByPage(t *testing.T) {
 		if lines := strings.Count(got.stdout, "queued"); lines != want {
 			t.Errorf("with --limit %s, %d lines are printed, want %d", limit, lines, want)
 		}
-		if cut := strings.Contains(got.stderr, "--limit 0 shows all"); cut != (want < many) {
+		if shortened := strings.Contains(got.stderr, "--limit 0 shows all"); shortened != (want < many) {
 			t.Errorf("with --limit %s, %q is said", limit, got.stderr)
 		}
 	}

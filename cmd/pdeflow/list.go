@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -47,20 +46,6 @@ func (c *client) pages(ctx context.Context, path string, query url.Values, limit
 	}
 }
 
-const flagLimit = "limit"
-
-func limitFlag(usual int) cli.Flag {
-	return &cli.IntFlag{
-		Name: flagLimit, Value: usual, Usage: "show at most `N`; 0 shows all",
-		Validator: func(n int) error {
-			if n < 0 {
-				return errors.New("it is a whole number from 0 up")
-			}
-			return nil
-		},
-	}
-}
-
 // list is a list of the API and how it looks as a table.
 type list[T any] struct {
 	path    string
@@ -76,7 +61,7 @@ type list[T any] struct {
 func printList[T any](ctx context.Context, a *app, cmd *cli.Command, c *client, l list[T]) error {
 	pages := c.pages(ctx, l.path, l.query, cmd.Int(flagLimit))
 	if cmd.Bool(flagJSON) {
-		return a.asJSON(true, printPages(a, pages))
+		return a.problemJSON(true, printPages(a, pages))
 	}
 	var more bool
 	printed := 0

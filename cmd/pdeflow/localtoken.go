@@ -49,3 +49,14 @@ func (l localToken) keep(ctx context.Context, log *slog.Logger) error {
 		}
 	}
 }
+
+// localUser is the user of the token in the data directory: the one who runs this process, if a token may carry that
+// name.
+func localUser(getenv func(string) string) string {
+	for _, name := range []string{"USER", "LOGNAME"} {
+		if user := getenv(name); api.ValidUser(user) {
+			return user
+		}
+	}
+	return "local"
+}

@@ -57,3 +57,10 @@ func (a *app) loggerAt(cmd *cli.Command, name string) (*slog.Logger, error) {
 	}
 	return slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level})), nil
 }
+
+func sqlLog(cmd *cli.Command, log *slog.Logger) *slog.Logger {
+	if cmd.Bool(flagLogSQL) {
+		return log
+	}
+	return nil
+}

@@ -142,7 +142,7 @@ func (a *app) mappingsShowCommand() *cli.Command {
 			got, err := c.call(ctx, request{method: http.MethodGet, path: path}, &mapping)
 			switch {
 			case err != nil:
-				return a.asJSON(cmd.Bool(flagJSON), err)
+				return a.problemJSON(cmd.Bool(flagJSON), err)
 			case cmd.Bool(flagJSON):
 				return a.printJSON(got.body)
 			}

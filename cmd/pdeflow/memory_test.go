@@ -41,7 +41,7 @@ func TestSmallRequestsDoNotTakeMuchMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.url = "http://" + address + "/api/v1"
-	server := s.start("serve", "--services", "api", "--listen", address, "--auth-secret", string(testSecret))
+	server := s.startProcess("serve", "--services", "api", "--listen", address, "--auth-secret", string(testSecret))
 	s.answers()
 
 	report := s.url + "/planning/cycles/" + schematest.CycleID + "/reports/" + schematest.ReportID

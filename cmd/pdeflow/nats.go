@@ -23,18 +23,18 @@ type natsServer struct {
 
 // The flags of the message server.
 const (
-	flagNATS            = "nats-url"
-	flagCredentials     = "nats-creds"
-	flagCA              = "nats-ca"
-	flagCertificate     = "nats-cert"
-	flagKey             = "nats-key"
-	flagDomain          = "nats-domain"
-	flagEventsBytes     = "nats-events-bytes"
-	flagWorkBytes       = "nats-work-bytes"
-	flagReplicas        = "nats-replicas"
-	flagMaxAckPending   = "nats-max-ack-pending"
-	smallestStreamBytes = 64 << 10
-	mostReplicas        = 5
+	flagNATS          = "nats-url"
+	flagCredentials   = "nats-creds"
+	flagCA            = "nats-ca"
+	flagCertificate   = "nats-cert"
+	flagKey           = "nats-key"
+	flagDomain        = "nats-domain"
+	flagEventsBytes   = "nats-events-bytes"
+	flagWorkBytes     = "nats-work-bytes"
+	flagReplicas      = "nats-replicas"
+	flagMaxAckPending = "nats-max-ack-pending"
+	minStreamBytes    = 64 << 10
+	maxReplicas       = 5
 )
 
 // natsFlags are the flags of a command that connects to the message server.
@@ -90,7 +90,7 @@ func natsServerOf(cmd *cli.Command) natsServer {
 }
 
 // onlyTyped drops the settings, other than the URL, that come from the environment.
-func (n *natsServer) onlyTyped(cmd *cli.Command) {
+func (n *natsServer) dropUntyped(cmd *cli.Command) {
 	for flag, value := range map[string]*string{
 		flagCredentials: &n.credentials, flagCA: &n.ca, flagCertificate: &n.certificate, flagKey: &n.key,
 		flagDomain: &n.domain,
@@ -146,10 +146,10 @@ func topologyOf(cmd *cli.Command, server natsServer) (events.Topology, error) {
 	t.MaxBytes, errs[0] = streamBytes(cmd, flagEventsBytes, "PDEFLOW_NATS_EVENTS_BYTES")
 	t.MaxWorkBytes, errs[1] = streamBytes(cmd, flagWorkBytes, "PDEFLOW_NATS_WORK_BYTES")
 	err := errors.Join(errs[:]...)
-	if cmd.IsSet(flagReplicas) && (t.Replicas < 1 || t.Replicas > mostReplicas) {
+	if cmd.IsSet(flagReplicas) && (t.Replicas < 1 || t.Replicas > maxReplicas) {
 		err = errors.Join(err,
 			usagef("--%s (PDEFLOW_NATS_REPLICAS) cannot be %d: it is a number from 1 to %d", flagReplicas, t.Replicas,
-				mostReplicas))
+				maxReplicas))
 	}
 	if cmd.IsSet(flagMaxAckPending) && t.MaxAckPending < 1 {
 		err = errors.Join(err,
@@ -172,7 +172,7 @@ func streamBytes(cmd *cli.Command, flag, variable string) (int64, error) {
 		}
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
-	if err != nil || n<<shift>>shift != n || n<<shift < smallestStreamBytes {
+	if err != nil || n<<shift>>shift != n || n<<shift < minStreamBytes {
 		return 0,
 			usagef("--%s (%s) cannot be %s: it is a number of bytes from 64KB, such as 500MB or 2GB", flag, variable,
 				quoted(text))

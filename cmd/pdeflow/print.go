@@ -25,7 +25,7 @@ func (a *app) printJSON(value any) error {
 }
 
 // plainWidth is where long texts are broken that are not printed on a terminal.
-const plainWidth = 100
+const defaultWidth = 100
 
 // terminalWidth is how many cells a line of the terminal has that w writes to; 0 if w is not a terminal.
 func terminalWidth(w io.Writer) int {
@@ -153,7 +153,7 @@ func printFields(w io.Writer, fields ...field) {
 	}
 	for _, f := range fields {
 		if text := cellText(f.value); text != "-" {
-			fmt.Fprintf(w, "%-*s  %s\n", width, f.name, hanging(w, text, width+2))
+			fmt.Fprintf(w, "%-*s  %s\n", width, f.name, indented(w, text, width+2))
 		}
 	}
 }
@@ -169,12 +169,12 @@ func lineWidth(w io.Writer) int {
 	if width := terminalWidth(w); width > 0 {
 		return width
 	}
-	return plainWidth
+	return defaultWidth
 }
 
 // hanging wraps a text to the width of the terminal that w writes to. The text begins at the indentation, and so do its
 // further lines.
-func hanging(w io.Writer, text string, indent int) string {
+func indented(w io.Writer, text string, indent int) string {
 	return strings.Join(wrap(text, max(lineWidth(w)-indent, 20)), "\n"+strings.Repeat(" ", indent))
 }
 
@@ -218,7 +218,7 @@ func splitAt(text string, cells int) (head, rest string) {
 }
 
 // cut is the text, shortened with an ellipsis if it has more cells.
-func cut(text string, cells int) string {
+func truncate(text string, cells int) string {
 	if uniseg.StringWidth(text) <= cells {
 		return text
 	}

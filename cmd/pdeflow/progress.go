@@ -21,13 +21,13 @@ const (
 	redrawEvery = 100 * time.Millisecond
 	// longestSilence is how long at most a job that has not begun its mappings goes without a line. The silences double
 	// up to it.
-	longestSilence = time.Minute
+	maxSilence = time.Minute
 )
 
 // barWidth is how many cells the bar has, and fewestCells how few before it is left out.
 const (
 	barWidth    = 30
-	fewestCells = 10
+	minBarWidth = 10
 )
 
 // progress shows the progress of a job: as a bar on a terminal, else as a line now and then.
@@ -118,7 +118,7 @@ func (p *progress) refresh(now time.Time) {
 	if p.terminal {
 		p.drawBar(p.shown, now.Sub(p.began).Round(time.Second).String())
 	} else if now.Sub(p.shownAt) >= p.silence {
-		p.silence = min(2*p.silence, longestSilence)
+		p.silence = min(2*p.silence, maxSilence)
 		p.line(now)
 	}
 }
@@ -165,12 +165,12 @@ func barText(status events.JobStatus, paces []string, width int) string {
 	for _, pace := range paces {
 		text = fmt.Sprintf(" %d/%d %s%s", status.CompletedSteps, status.TotalSteps, phase(status), suffix(pace))
 		cells := min(barWidth, width-len(head)-len(text)-2)
-		if cells >= fewestCells {
+		if cells >= minBarWidth {
 			full := int(int64(cells) * status.CompletedSteps / status.TotalSteps)
 			return head + "|" + strings.Repeat("█", full) + strings.Repeat(" ", cells-full) + "|" + text
 		}
 	}
-	return cut(head+strings.TrimSpace(text), width)
+	return truncate(head+strings.TrimSpace(text), width)
 }
 
 // suffix appends a remark to a sentence.
@@ -253,16 +253,16 @@ func counted[T any](values iter.Seq[T], each func()) iter.Seq[T] {
 }
 
 // pace is the rate of a job in the last seconds, as seen by this process.
-type pace struct{ seen []sighting }
+type pace struct{ seen []rateSample }
 
-type sighting struct {
+type rateSample struct {
 	at        time.Time
 	completed int64
 }
 
 // add records the progress of the job. The oldest sighting that is kept is the last one from before the window.
 func (p *pace) add(at time.Time, completed int64) {
-	p.seen = append(p.seen, sighting{at, completed})
+	p.seen = append(p.seen, rateSample{at, completed})
 	for len(p.seen) > 2 && at.Sub(p.seen[1].at) >= paceWindow {
 		p.seen = p.seen[1:]
 	}

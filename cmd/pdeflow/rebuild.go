@@ -54,7 +54,7 @@ func (a *app) rebuild(ctx context.Context, db *schema.DB) error {
 			rebuilt, before = rebuilt+1, job.ID
 			if !was.Equal(is) {
 				differed++
-				fmt.Fprintf(a.stdout, "job %s is %s; its status did not say so\n", job.ID, standing(is))
+				fmt.Fprintf(a.stdout, "job %s is %s; its status did not say so\n", job.ID, counts(is))
 			}
 		}
 		if len(jobs) < jobPage {
@@ -84,7 +84,7 @@ func rebuildJob(ctx context.Context, db *schema.DB, job schema.Job) (was, is sch
 	}
 }
 
-func standing(s schema.JobStatus) string {
+func counts(s schema.JobStatus) string {
 	return fmt.Sprintf("%s with %d succeeded, %d skipped, %d failed, %d cancelled of %d", s.Status, s.Succeeded,
 		s.Skipped, s.Failed, s.Cancelled, s.TotalSteps)
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"net/url"
 
 	"github.com/urfave/cli/v3"
 
@@ -43,7 +41,7 @@ func (a *app) regenerateCommand() *cli.Command {
 			ids := cmd.StringSlice("mapping-id")
 			for i, word := range ids {
 				if ids[i], err = c.resolveMapping(ctx, cmd.String("cycle"), cmd.String("report"), word); err != nil {
-					return a.asJSON(cmd.Bool(flagJSON), err)
+					return a.problemJSON(cmd.Bool(flagJSON), err)
 				}
 			}
 			body := api.RegenerateBody{
@@ -58,75 +56,7 @@ func (a *app) regenerateCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return a.start(ctx, cmd, c, r)
+			return a.startJob(ctx, cmd, c, r)
 		},
 	}
-}
-
-func (a *app) cycleFlag() cli.Flag {
-	return &cli.StringFlag{
-		Name: "cycle", Usage: "the `CYCLE` of testing", Required: true, Validator: notEmpty,
-		Sources: a.env("PDEFLOW_CYCLE"),
-	}
-}
-
-func (a *app) reportFlag() cli.Flag {
-	return &cli.StringFlag{
-		Name: "report", Usage: "the `REPORT` in the cycle", Required: true, Validator: notEmpty,
-		Sources: a.env("PDEFLOW_REPORT"),
-	}
-}
-
-func reportPath(cycle, report, rest string) string {
-	return "/planning/cycles/" + url.PathEscape(cycle) + "/reports/" + url.PathEscape(report) + rest
-}
-
-func mappingsPath(cycle, report, rest string) string {
-	return reportPath(cycle, report, "/pde-mappings"+rest)
-}
-
-// start makes a request for a job, and follows the job if the command's flags want that.
-func (a *app) start(ctx context.Context, cmd *cli.Command, c *client, r request) error {
-	asJSON := cmd.Bool(flagJSON)
-	var accepted struct {
-		api.Accepted
-		WouldSkip int64 `json:"would_skip"` // of a dry run
-	}
-	got, err := c.call(ctx, r, &accepted)
-	switch {
-	case err != nil:
-		return a.asJSON(asJSON, err)
-	case asJSON && (got.code == http.StatusOK || !cmd.Bool("watch")):
-		return a.printJSON(got.body)
-	case got.code == http.StatusOK: // a dry run
-		fmt.Fprintf(a.stdout, "The job would work on %s%s. Nothing was started.\n",
-			count(accepted.MappingCount, "mapping"),
-			skipText(accepted.WouldSkip))
-		return nil
-	}
-	if !asJSON {
-		fmt.Fprintf(a.stdout, "Job %s: %s\n", accepted.JobID, accepted.Message)
-	}
-	if cmd.Bool("watch") {
-		return a.follow(ctx, c, accepted.JobID, asJSON)
-	}
-	if !asJSON {
-		fmt.Fprintf(a.stdout, "Follow it with: pdeflow jobs watch%s %s\n", c.flags, shellWord(accepted.JobID))
-	}
-	return nil
-}
-
-func skipText(n int64) string {
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf(", and would skip %d that have not changed", n)
-}
-
-// regenerate asks for a job over the whole of a report and returns its id.
-func (c *client) regenerate(ctx context.Context, cycle, report string) (jobID string, err error) {
-	var accepted api.Accepted
-	_, err = c.call(ctx, request{method: http.MethodPost, path: mappingsPath(cycle, report, "/regenerate-all")},
-		&accepted)
-	return accepted.JobID, err
 }

@@ -23,9 +23,9 @@ const (
 	latest = "latest"
 	// shortestPrefix is how many characters a prefix of an id needs. Fewer would be a slip of the finger, and cancel a
 	// job.
-	shortestPrefix = 4
+	minPrefix = 4
 	// mostCandidates is how many ids the error of an ambiguous prefix names.
-	mostCandidates = 5
+	maxCandidates = 5
 )
 
 // jobArgument returns a client, and the id of the job that the command's argument names.
@@ -39,7 +39,7 @@ func (a *app) jobArgument(ctx context.Context, cmd *cli.Command) (*client, strin
 		return nil, "", err
 	}
 	id, err := c.resolveJob(ctx, word)
-	return c, id, a.asJSON(cmd.Bool(flagJSON), err)
+	return c, id, a.problemJSON(cmd.Bool(flagJSON), err)
 }
 
 // mappingArgument returns a client, and the id of the mapping that the command's argument names.
@@ -53,7 +53,7 @@ func (a *app) mappingArgument(ctx context.Context, cmd *cli.Command) (*client, s
 		return nil, "", err
 	}
 	id, err := c.resolveMapping(ctx, cmd.String("cycle"), cmd.String("report"), word)
-	return c, id, a.asJSON(cmd.Bool(flagJSON), err)
+	return c, id, a.problemJSON(cmd.Bool(flagJSON), err)
 }
 
 // resolveJob returns the id of the job that a word names: an id, the beginning of one, or latest.
@@ -126,10 +126,10 @@ func resolve(ctx context.Context, c *client, word string, kind idKind) (string, 
 		}
 		return found[0].value, nil
 	}
-	if _, err := uuid.Parse(word); err == nil || len(word) < shortestPrefix {
+	if _, err := uuid.Parse(word); err == nil || len(word) < minPrefix {
 		return word, nil
 	}
-	found, err := kind.find(ctx, c, url.Values{"id_prefix": {word}}, mostCandidates+1)
+	found, err := kind.find(ctx, c, url.Values{"id_prefix": {word}}, maxCandidates+1)
 	switch {
 	case err != nil:
 		return "", err
@@ -144,10 +144,10 @@ func resolve(ctx context.Context, c *client, word string, kind idKind) (string, 
 // ambiguous is the error of a word that begins the ids of several things.
 func ambiguous(noun, word string, found []candidate) error {
 	var lines strings.Builder
-	for _, c := range found[:min(len(found), mostCandidates)] {
+	for _, c := range found[:min(len(found), maxCandidates)] {
 		fmt.Fprintf(&lines, "\n  %s  %s", c.value, oneLine(c.description))
 	}
-	if len(found) > mostCandidates {
+	if len(found) > maxCandidates {
 		lines.WriteString("\n  and more")
 	}
 	return usagef("the ids of several %ss begin with %s:%s", noun, quoted(word), lines.String())
@@ -155,8 +155,8 @@ func ambiguous(noun, word string, found []candidate) error {
 
 // resolveStoredJob is [client.resolveJob] for a command that works on the database.
 func resolveStoredJob(ctx context.Context, db *schema.DB, word string) (string, error) {
-	filter, limit := schema.JobFilter{IDPrefix: word}, mostCandidates+1
-	if _, err := uuid.Parse(word); word != latest && (err == nil || len(word) < shortestPrefix) {
+	filter, limit := schema.JobFilter{IDPrefix: word}, maxCandidates+1
+	if _, err := uuid.Parse(word); word != latest && (err == nil || len(word) < minPrefix) {
 		return word, nil
 	}
 	if word == latest {

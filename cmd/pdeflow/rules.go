@@ -52,7 +52,7 @@ func (a *app) rulesExplainCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			input, err := explained(cmd, name)
+			input, err := explainInput(cmd, name)
 			if err != nil {
 				return err
 			}
@@ -66,7 +66,7 @@ func (a *app) rulesExplainCommand() *cli.Command {
 	}
 }
 
-func explained(cmd *cli.Command, name string) (rules.Input, error) {
+func explainInput(cmd *cli.Command, name string) (rules.Input, error) {
 	input := rules.Input{
 		Attribute: schema.Attribute{
 			AttributeName: name, DataType: cmd.String("type"), Description: cmd.String("description"),

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v3"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
 	"github.com/pdeflow/pdeflow/events/localnats"
@@ -51,16 +48,6 @@ func (a *app) serveCommand() *cli.Command {
 	}
 }
 
-// between returns the check of a flag that takes a whole number from low to high.
-func between(low, high int) func(int) error {
-	return func(n int) error {
-		if n < low || n > high {
-			return fmt.Errorf("%d is not between %d and %d", n, low, high)
-		}
-		return nil
-	}
-}
-
 func (a *app) natsListenFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name: "nats-listen", Usage: "address of the embedded nats-server (default: 127.0.0.1:4222, or the next free " +
@@ -73,28 +60,6 @@ func (a *app) dataDirFlag() cli.Flag {
 		Name: flagDataDir, TakesFile: true,
 		Usage:   "keep what is embedded in this `DIRECTORY` (default: pdeflow in $XDG_DATA_HOME, or in ~/.local/share)",
 		Sources: a.env("PDEFLOW_DATA_DIR"),
-	}
-}
-
-func (a *app) databaseFlag() cli.Flag {
-	return &typedFlag{StringFlag: &cli.StringFlag{
-		Name: flagDatabase, Usage: "Postgres `URL`, such as postgres://user:password@host/database",
-		Sources: a.env("DATABASE_URL"),
-	}}
-}
-
-func (a *app) secretFlag() cli.Flag {
-	return &cli.StringFlag{
-		Name: flagSecret, Usage: "`SECRET` that tokens are signed with in development (default: one made in the " +
-			"data directory)",
-		Sources: a.env("PDEFLOW_AUTH_SECRET"),
-	}
-}
-
-func (a *app) issuerFlag() cli.Flag {
-	return &cli.StringFlag{
-		Name: flagIssuer, Usage: "`URL` of the OpenID Connect issuer, if there is one",
-		Sources: a.env("PDEFLOW_AUTH_ISSUER"),
 	}
 }
 
@@ -216,138 +181,4 @@ func (a *app) policySettings(cmd *cli.Command) (settings, error) {
 		return settings{}, &usageError{err}
 	}
 	return settings{classifier: kind, policy: policy}, nil
-}
-
-func sqlLog(cmd *cli.Command, log *slog.Logger) *slog.Logger {
-	if cmd.Bool(flagLogSQL) {
-		return log
-	}
-	return nil
-}
-
-// node is what one process is to run.
-type node struct {
-	names    []service
-	backends backendOptions
-	settings settings
-	// listen is the API's address; empty means the default one or the next that is free.
-	listen string
-	// healthListen is the address of --health-listen; empty means none.
-	healthListen string
-	// secret signs tokens; empty means the data directory's.
-	secret string
-	// token is what the commands of this machine use; there is none without the API.
-	token localToken
-	log   *slog.Logger
-	// ready, if set, is called once everything runs, beside it. When it returns nil the node goes on; [errStop] ends it
-	// well.
-	ready func(ctx context.Context, at address) error
-}
-
-// address is where a running node is to be reached.
-type address struct {
-	datadir.Run
-	token string
-	db    *schema.DB
-}
-
-// errStop ends a node that has done what it was started for.
-var errStop = errors.New("done")
-
-// runNode runs until ctx ends, and returns when everything that it started has ended.
-func (a *app) runNode(ctx context.Context, n node) (err error) {
-	n.backends.hasAPI = slices.Contains(n.names, apiService)
-	b, err := openBackends(ctx, a.getenv, n.backends, n.log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.close()) }()
-	if n.settings.health, err = listenHealth(ctx, n.healthListen); err != nil {
-		return err
-	}
-	if n.settings.health != nil {
-		defer n.settings.health.Close() //nolint:errcheck // serving it has closed it already, unless that was never reached
-	}
-	at := address{Run: datadir.Run{NATS: b.natsURL, Database: b.databaseURL}, db: b.db}
-	if slices.Contains(n.names, apiService) {
-		unpublish, err := a.openAPI(ctx, &n, &at)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, unpublish()) }()
-	}
-	n.log.InfoContext(ctx, "pdeflow runs", "version", version(), "services", n.names, "http", at.HTTP, "nats",
-		redacted(at.NATS))
-
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return runServices(ctx, n.names, b.world, n.settings) })
-	if b.postgres != nil {
-		group.Go(func() error { return b.watchPostgres(ctx) })
-	}
-	if at.token != "" {
-		group.Go(func() error { return n.token.keep(ctx, n.log) })
-	}
-	if n.ready != nil {
-		group.Go(func() error { return n.ready(ctx, at) })
-	}
-	if err := group.Wait(); !errors.Is(err, errStop) {
-		return err
-	}
-	return nil
-}
-
-// openAPI opens the API's port, and makes the node known to the commands of this machine.
-func (a *app) openAPI(ctx context.Context, n *node, at *address) (unpublish func() error, err error) {
-	dir, err := datadir.Make(n.backends.dir)
-	if err != nil {
-		return nil, err
-	}
-	if n.secret == "" {
-		if n.secret, err = datadir.Secret(dir); err != nil {
-			return nil, err
-		}
-	}
-	if n.settings.verify, err = api.SecretVerifier([]byte(n.secret)); err != nil {
-		return nil, fmt.Errorf("development secret: %w", err)
-	}
-	if n.settings.listener, err = listen(ctx, n.listen, n.log); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, n.settings.listener.Close())
-		}
-	}()
-	at.HTTP = "http://" + reachable(n.settings.listener.Addr().String())
-	// Only now: where the port was taken, another's token stays.
-	n.token = localToken{dir: dir, user: localUser(a.getenv), secret: []byte(n.secret)}
-	if at.token, at.TokenFile, err = n.token.write(); err != nil {
-		return nil, err
-	}
-	published, err := datadir.Publish(dir, at.Run)
-	if err != nil {
-		return nil, err
-	}
-	return published.Remove, nil
-}
-
-// localUser is the user of the token in the data directory: the one who runs this process, if a token may carry that
-// name.
-func localUser(getenv func(string) string) string {
-	for _, name := range []string{"USER", "LOGNAME"} {
-		if user := getenv(name); api.ValidUser(user) {
-			return user
-		}
-	}
-	return "local"
-}
-
-// reachable turns the address of a listener into one to connect to.
-func reachable(address string) string {
-	for _, any := range []string{"[::]:", "0.0.0.0:"} {
-		if port, ok := strings.CutPrefix(address, any); ok {
-			return "127.0.0.1:" + port
-		}
-	}
-	return address
 }

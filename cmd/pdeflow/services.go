@@ -55,7 +55,7 @@ func parseServices(list string) ([]service, error) {
 }
 
 // world is what the services have in common.
-type world struct {
+type deps struct {
 	db *schema.DB
 	// apiDB is the api's own pool, or the common one where that is too small to be split.
 	apiDB    *schema.DB
@@ -87,7 +87,7 @@ type runner interface {
 }
 
 // runServices runs the named services until ctx ends or one of them fails, which ends the others.
-func runServices(ctx context.Context, names []service, w world, s settings) error {
+func runServices(ctx context.Context, names []service, w deps, s settings) error {
 	made, checks, err := makeServices(names, w, s)
 	if err != nil {
 		return err
@@ -98,20 +98,20 @@ func runServices(ctx context.Context, names []service, w world, s settings) erro
 		group.Go(func() error { return serveHealth(ctx, s.health, handler) })
 	}
 	for _, m := range made {
-		group.Go(func() error { return named(m.name, m.run(ctx)) })
+		group.Go(func() error { return serviceError(m.name, m.run(ctx)) })
 	}
 	return group.Wait()
 }
 
 // madeService is a service that runs when it is told to.
-type madeService struct {
+type serviceRun struct {
 	name service
 	run  func(context.Context) error
 }
 
 // makeServices makes the named services, all or none, and the checks of what they need besides the database. The api
 // accepts jobs while NATS or another service is down; a process without the api can do nothing then.
-func makeServices(names []service, w world, s settings) (all []madeService, checks []api.Check, err error) {
+func makeServices(names []service, w deps, s settings) (all []serviceRun, checks []api.Check, err error) {
 	required := !slices.Contains(names, apiService)
 	checks = natsChecks(w)
 	for _, name := range names {
@@ -122,7 +122,7 @@ func makeServices(names []service, w world, s settings) (all []madeService, chec
 		checks = append(checks, api.Check{
 			Name: string(name), Required: required, Ask: func(context.Context) error { return made.Ready() },
 		})
-		all = append(all, madeService{name, made.Run})
+		all = append(all, serviceRun{name, made.Run})
 	}
 	if slices.Contains(names, apiService) {
 		server, err := api.New(w.apiDB, events.NewPublisher(w.js, string(apiService)), api.Options{
@@ -133,14 +133,14 @@ func makeServices(names []service, w world, s settings) (all []madeService, chec
 			return nil, nil, err
 		}
 		checks = append(checks, server.Check())
-		all = append(all, madeService{
+		all = append(all, serviceRun{
 			apiService, func(ctx context.Context) error { return server.Run(ctx, s.listener) },
 		})
 	}
 	return all, checks, nil
 }
 
-func newService(name service, w world, s settings) runner {
+func newService(name service, w deps, s settings) runner {
 	log := w.log.With("service", name)
 	switch name {
 	case dispatcherService:
@@ -156,7 +156,7 @@ func newService(name service, w world, s settings) runner {
 	}
 }
 
-func named(name service, err error) error {
+func serviceError(name service, err error) error {
 	if err != nil {
 		return fmt.Errorf("service %s: %w", name, err)
 	}

@@ -77,7 +77,7 @@ func TestNoServiceRunsWhereOneCannotBeMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	makeable, _, err := makeServices([]service{dispatcherService, apiService},
-		world{db: s.db, apiDB: s.db, js: js, log: slog.New(slog.DiscardHandler)}, settings{})
+		deps{db: s.db, apiDB: s.db, js: js, log: slog.New(slog.DiscardHandler)}, settings{})
 	if err == nil || len(makeable) > 0 || !strings.Contains(err.Error(), "verify tokens") {
 		t.Errorf("without anything to verify tokens with, %d services would run (%v)", len(makeable), err)
 	}

@@ -11,9 +11,9 @@ import (
 
 const (
 	// gap is the space between two columns of a table.
-	gap = 2
+	columnGap = 2
 	// narrowest is the width below which a column is not squeezed.
-	narrowest = 12
+	minColumnWidth = 12
 )
 
 // tableWriter aligns the cells of rows by the cells of a terminal, which are two for an East Asian character. Rows are
@@ -82,7 +82,7 @@ func (t *tableWriter) fit(line int) []int {
 	for t.total(widths, false) > line {
 		widest := -1
 		for i := 1; i < len(widths); i++ {
-			if !t.hidden[i] && widths[i] > narrowest && (widest < 0 || widths[i] > widths[widest]) {
+			if !t.hidden[i] && widths[i] > minColumnWidth && (widest < 0 || widths[i] > widths[widest]) {
 				widest = i
 			}
 		}
@@ -96,15 +96,15 @@ func (t *tableWriter) fit(line int) []int {
 
 // total is the width of the table, with its columns squeezed as far as possible or not.
 func (t *tableWriter) total(widths []int, squeezed bool) int {
-	total := -gap
+	total := -columnGap
 	for i, width := range widths {
 		switch {
 		case t.hidden[i]:
 			continue
 		case squeezed && i > 0:
-			width = min(width, narrowest)
+			width = min(width, minColumnWidth)
 		}
-		total += width + gap
+		total += width + columnGap
 	}
 	return total
 }
@@ -132,7 +132,7 @@ func (t *tableWriter) rowText(row []string, widths []int) string {
 			if n < len(cells[i]) {
 				part = cells[i][n]
 			}
-			line += part + strings.Repeat(" ", max(widths[i]-uniseg.StringWidth(part), 0)+gap)
+			line += part + strings.Repeat(" ", max(widths[i]-uniseg.StringWidth(part), 0)+columnGap)
 		}
 		text.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
@@ -143,6 +143,6 @@ func (t *tableWriter) rowText(row []string, widths []int) string {
 func (t *tableWriter) noteOmitted(w io.Writer) {
 	if len(t.omitted) > 0 {
 		fmt.Fprintln(w,
-			hanging(w, "no room for "+strings.Join(t.omitted, ", ")+"; a wider terminal or --json shows them", 0))
+			indented(w, "no room for "+strings.Join(t.omitted, ", ")+"; a wider terminal or --json shows them", 0))
 	}
 }

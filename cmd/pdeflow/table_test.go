@@ -93,7 +93,7 @@ func TestLongLinesAreWrappedUnderTheirLastColumn(t *testing.T) {
 		t.Errorf("it is wrapped as %q", got)
 	}
 	for _, line := range got {
-		if cells(line) > plainWidth {
+		if cells(line) > defaultWidth {
 			t.Errorf("a line has %d cells: %s", cells(line), line)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -68,7 +67,7 @@ func reword(err error) error {
 		return nil
 	}
 	if m := wrongSetting.FindStringSubmatch(err.Error()); m != nil {
-		return usagef("%s (%s) cannot be %s: %s", m[2], dashed(m[3]), requoted(m[1]), whatInstead(m[4]))
+		return usagef("%s (%s) cannot be %s: %s", m[2], dashed(m[3]), requote(m[1]), expectation(m[4]))
 	}
 	if m := noHelpTopic.FindStringSubmatch(err.Error()); m != nil {
 		return usagef("there is no command %s to help with (see pdeflow --help)", quoted(m[1]))
@@ -77,7 +76,7 @@ func reword(err error) error {
 }
 
 // requoted puts a value that the cli package has quoted as Go does into our quotation marks.
-func requoted(text string) string {
+func requote(text string) string {
 	value, err := strconv.Unquote(text)
 	if err != nil {
 		return text
@@ -86,7 +85,7 @@ func requoted(text string) string {
 }
 
 // whatInstead turns the reason for which a value cannot be read into what it should be.
-func whatInstead(reason string) string {
+func expectation(reason string) string {
 	switch {
 	case strings.HasPrefix(reason, "strconv.ParseInt"):
 		return "it is a whole number"
@@ -113,7 +112,7 @@ func explainUsage(cmd *cli.Command, err error) error {
 		}
 		text = strings.Join(names, " and ") + " must be given"
 	} else if m := wrongValue.FindStringSubmatch(text); m != nil {
-		text = fmt.Sprintf("%s cannot be %s: %s", dashed(m[2]), requoted(m[1]), whatInstead(m[3]))
+		text = fmt.Sprintf("%s cannot be %s: %s", dashed(m[2]), requote(m[1]), expectation(m[3]))
 	}
 	return usagef("%s (see %s --help)", text, cmd.FullName())
 }
@@ -222,72 +221,4 @@ func editDistance(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-// notEmpty is the validator of a flag that has to say something.
-func notEmpty(value string) error {
-	if strings.TrimSpace(value) == "" {
-		return errors.New("it is empty")
-	}
-	return nil
-}
-
-// choiceFlag is a flag that takes one of a few values. They are checked before the command runs, wherever the value
-// came from: the cli package validates only what was typed.
-type choiceFlag struct {
-	*cli.StringFlag
-	values []string
-	// reversible allows a minus sign before the value.
-	reversible bool
-}
-
-// choice returns a flag that takes one of the values.
-func choice[T ~string](name, usage string, values []T) *choiceFlag {
-	return &choiceFlag{
-		StringFlag: &cli.StringFlag{Name: name, Usage: usage + ": " + listed(values)}, values: texts(values),
-	}
-}
-
-// checkChoices returns an error if a flag of the command has a value that it does not take.
-func checkChoices(cmd *cli.Command) error {
-	for _, ancestor := range cmd.Lineage() {
-		for _, flag := range ancestor.Flags {
-			f, ok := flag.(*choiceFlag)
-			if !ok || cmd.Hidden {
-				continue
-			}
-			value, allowed := cmd.String(f.Name), "it is one of "+listed(f.values)
-			if f.reversible {
-				value, allowed = strings.TrimPrefix(value, "-"), allowed+", or one of these with a minus sign before it"
-			}
-			if slices.Contains(f.values, value) || value == "" && !cmd.IsSet(f.Name) {
-				continue
-			}
-			name := dashed(f.Name)
-			if variables := f.GetEnvVars(); len(variables) > 0 {
-				name += " (" + strings.Join(variables, ", ") + ")"
-			}
-			return usagef("%s cannot be %s: %s (see %s --help)", name, quoted(cmd.String(f.Name)), allowed,
-				cmd.FullName())
-		}
-	}
-	return nil
-}
-
-// oneOf returns an error unless the value is allowed.
-func oneOf[T ~string](value T, allowed []T) error {
-	if slices.Contains(allowed, value) {
-		return nil
-	}
-	return errors.New("it is one of " + listed(allowed))
-}
-
-func listed[T ~string](values []T) string { return strings.Join(texts(values), ", ") }
-
-func texts[T ~string](values []T) []string {
-	all := make([]string, len(values))
-	for i, value := range values {
-		all[i] = string(value)
-	}
-	return all
 }

@@ -45,7 +45,7 @@ func (a *app) printVersions(ctx context.Context, cmd *cli.Command) error {
 		var health api.Health
 		if _, err = c.call(ctx, request{method: http.MethodGet, path: "/healthz", outside: true}, &health); err == nil {
 			all.Server = &serverVersion{URL: c.server, Version: health.Version}
-		} else if c.guessed {
+		} else if c.isDefault {
 			err = nil
 		}
 	}

@@ -10,15 +10,16 @@ import (
 	"time"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 const (
 	// statusWait is how long the server waits with its answer for a change. A gateway in between may allow less.
 	statusWait = 30 * time.Second
 	// shortestWait is the least that the server is asked to wait. What fails sooner does not fail because of the wait.
-	shortestWait = 500 * time.Millisecond
+	minWait = 500 * time.Millisecond
 	// statusEvery is how often the status is asked for at most: a busy job changes with every batch.
-	statusEvery = 200 * time.Millisecond
+	pollEvery = 200 * time.Millisecond
 	// patience is how long a server may be away before watching it ends. A restart, with a database that recovers,
 	// takes less.
 	patience = 2 * time.Minute
@@ -45,7 +46,7 @@ func (a *app) watch(ctx context.Context, c *client, jobID string, quiet bool) (e
 		if status.Status.Final() {
 			return status, nil
 		}
-		if err := sleep(ctx, statusEvery); err != nil {
+		if err := sleep(ctx, pollEvery); err != nil {
 			continue // and the next request says why it ends
 		}
 	}
@@ -83,7 +84,7 @@ func (w *watcher) next(ctx context.Context) (events.JobStatus, error) {
 			downSince, noted, pause = time.Time{}, false, firstRetry
 			continue
 		}
-		if ctx.Err() != nil || !isAway(err) || !w.client.answered {
+		if ctx.Err() != nil || !isTemporary(err) || !w.client.answered {
 			return w.status, err
 		}
 		if downSince.IsZero() {
@@ -92,7 +93,7 @@ func (w *watcher) next(ctx context.Context) (events.JobStatus, error) {
 		if time.Since(downSince) > patience {
 			return w.status, fmt.Errorf("gave up after %s: %w", patience, err)
 		}
-		if w.shorten(time.Since(asked)) {
+		if w.shortenWait(time.Since(asked)) {
 			continue
 		}
 		if !noted {
@@ -108,11 +109,11 @@ func (w *watcher) next(ctx context.Context) (events.JobStatus, error) {
 
 // shorten makes the next waits short enough for whatever cut off a request after this time. It reports false where the
 // wait was not the cause, or cannot be shorter.
-func (w *watcher) shorten(after time.Duration) bool {
-	if w.etag == "" || after < shortestWait || w.wait <= shortestWait {
+func (w *watcher) shortenWait(after time.Duration) bool {
+	if w.etag == "" || after < minWait || w.wait <= minWait {
 		return false
 	}
-	w.wait = max(min(w.wait, after)/2, shortestWait)
+	w.wait = max(min(w.wait, after)/2, minWait)
 	return true
 }
 
@@ -136,11 +137,11 @@ func (w *watcher) ask(ctx context.Context) (changed bool, err error) {
 }
 
 // isAway tells whether the server may answer later what it does not answer now.
-func isAway(err error) bool {
+func isTemporary(err error) bool {
 	if _, ok := errors.AsType[*unreachableError](err); ok {
 		return true
 	}
-	r, ok := errors.AsType[*refusal](err)
+	r, ok := errors.AsType[*apiError](err)
 	return ok && (r.problem.Status >= http.StatusInternalServerError || r.problem.Status == http.StatusTooManyRequests)
 }
 
@@ -165,5 +166,26 @@ func (a *app) printOutcome(status events.JobStatus, asJSON bool) error {
 	} else {
 		printStatus(a.stdout, status)
 	}
-	return a.outcome(status)
+	return a.outcomeError(status)
+}
+
+// outcome is the error of a job that has ended without completing.
+func (a *app) outcomeError(status events.JobStatus) error {
+	if status.Status != schema.Completed {
+		return errReported
+	}
+	return nil
+}
+
+// follow watches a job and prints what it came to.
+func (a *app) followJob(ctx context.Context, c *client, jobID string, asJSON bool) error {
+	status, err := a.watch(ctx, c, jobID, asJSON)
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("stopped watching, and job %s goes on; follow it again with: pdeflow jobs watch%s %s", jobID,
+			c.flags, shellQuote(jobID))
+	}
+	if err != nil {
+		return a.problemJSON(asJSON, err)
+	}
+	return a.printOutcome(status, asJSON)
 }

@@ -88,7 +88,7 @@ func TestWatchingOutlivesAServerThatIsKilled(t *testing.T) {
 	}
 	s.url = "http://" + address + "/api/v1"
 	start := func() *exec.Cmd {
-		return s.start("serve", "--services", "api", "--listen", address, "--auth-secret", string(testSecret))
+		return s.startProcess("serve", "--services", "api", "--listen", address, "--auth-secret", string(testSecret))
 	}
 	server := start()
 	job := schematest.Job(t, s.db, 5)

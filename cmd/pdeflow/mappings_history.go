@@ -63,7 +63,7 @@ func printChange(w io.Writer, entry api.HistoryEntry) {
 		changes = []string{"no field has changed"}
 	}
 	for _, change := range changes {
-		fmt.Fprintln(w, "  "+hanging(w, change, 4))
+		fmt.Fprintln(w, "  "+indented(w, change, 4))
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // refusal is a request that the API refused, or failed to do.
-type refusal struct {
+type apiError struct {
 	problem api.Problem
 	// body is the problem as it came, for --json.
 	body []byte
@@ -23,7 +23,7 @@ type refusal struct {
 
 // refused reads why. What comes from something else than a pdeflow says so.
 func (c *client) refused(got answer) error {
-	r := &refusal{body: got.body, flags: c.flags}
+	r := &apiError{body: got.body, flags: c.flags}
 	if err := json.Unmarshal(got.body, &r.problem); err != nil || !strings.HasPrefix(r.problem.Type, "urn:pdeflow:") {
 		r.problem = api.Problem{
 			Title: fmt.Sprintf("%s answers %d %s, and not as a pdeflow does", c.server, got.code,
@@ -42,7 +42,7 @@ func (c *client) refused(got answer) error {
 }
 
 // Error is the problem in sentences: what it is, what is wrong this time, each field that is, and what to do about it.
-func (r *refusal) Error() string {
+func (r *apiError) Error() string {
 	p := r.problem
 	var text strings.Builder
 	text.WriteString(p.Title)
@@ -63,7 +63,7 @@ func (r *refusal) Error() string {
 }
 
 // detail is the problem's detail without what is only for programs.
-func (r *refusal) detail() string {
+func (r *apiError) detail() string {
 	p := r.problem
 	if p.Status == http.StatusUnauthorized && strings.Contains(p.Detail, "header Authorization") {
 		return "" // the hint names the flag
@@ -98,7 +98,7 @@ func typedName(location string) string {
 }
 
 // hint is what to do about the problem on the command line.
-func (r *refusal) hint() string {
+func (r *apiError) hint() string {
 	switch p := r.problem; {
 	case p.Status == http.StatusUnauthorized:
 		return "pdeflow token --user NAME --role tester prints a token on the server's machine; give it with " +
@@ -107,7 +107,7 @@ func (r *refusal) hint() string {
 		return "give the token of somebody with that role with --token or PDEFLOW_TOKEN"
 	case p.JobID != "":
 		return fmt.Sprintf("it is job %s; follow it with: pdeflow jobs watch%s %s", p.JobID, r.flags,
-			shellWord(p.JobID))
+			shellQuote(p.JobID))
 	case p.Status >= http.StatusInternalServerError && p.RequestID != "":
 		return "the request is " + p.RequestID + " in the server's log"
 	default:
@@ -116,8 +116,8 @@ func (r *refusal) hint() string {
 }
 
 // asJSON prints a refusal as it came, where JSON is wanted, beside the sentences that follow on standard error.
-func (a *app) asJSON(wanted bool, err error) error {
-	if r, ok := errors.AsType[*refusal](err); ok && wanted && len(r.body) > 0 {
+func (a *app) problemJSON(wanted bool, err error) error {
+	if r, ok := errors.AsType[*apiError](err); ok && wanted && len(r.body) > 0 {
 		if err := a.printJSON(r.body); err != nil {
 			return err
 		}

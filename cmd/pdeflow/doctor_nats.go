@@ -19,10 +19,10 @@ const fullStore = 80
 
 // examineNATS looks at the message server: whether it answers, has JetStream, holds what is declared, and has room.
 func (d *doctor) examineNATS(ctx context.Context, server natsServer, topology events.Topology) {
-	ctx, cancel := context.WithTimeout(ctx, examination)
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	nc, err := server.connect("pdeflow-doctor", slog.New(slog.DiscardHandler),
-		nats.Timeout(answerWithin), nats.RetryOnFailedConnect(false))
+		nats.Timeout(natsTimeout), nats.RetryOnFailedConnect(false))
 	if err != nil {
 		d.found("nats", wrong, connectionAdvice(err),
 			"%s: %v", redacted(server.url), err)
@@ -44,14 +44,14 @@ func (d *doctor) examineNATS(ctx context.Context, server natsServer, topology ev
 		return
 	case err != nil:
 		d.found("jetstream", wrong, "allow this user to publish to $JS.API.> and to subscribe to _INBOX.>",
-			"it does not answer: %v%s", err, violation(nc))
+			"it does not answer: %v%s", err, serverError(nc))
 		return
 	}
-	d.judgeRoom("jetstream", int64(account.Store), account.Limits.MaxStore) //nolint:gosec // far below 2^63
+	d.judgeSpace("jetstream", int64(account.Store), account.Limits.MaxStore) //nolint:gosec // far below 2^63
 	streams, consumers, err := topology.Compare(ctx, js)
 	if err != nil {
 		d.found("streams", wrong, "allow this user to publish to $JS.API.STREAM.INFO.> and $JS.API.CONSUMER.INFO.>",
-			"%v%s", err, violation(nc))
+			"%v%s", err, serverError(nc))
 		return
 	}
 	d.judgeStreams(streams)
@@ -78,14 +78,14 @@ func connectionAdvice(err error) string {
 }
 
 // violation is what the server refused on the connection, if anything.
-func violation(nc *nats.Conn) string {
+func serverError(nc *nats.Conn) string {
 	if err := nc.LastError(); err != nil {
 		return fmt.Sprintf(" (%v)", err)
 	}
 	return ""
 }
 
-func (d *doctor) judgeRoom(check string, used, limit int64) {
+func (d *doctor) judgeSpace(check string, used, limit int64) {
 	switch {
 	case limit <= 0:
 		d.found(check, fine, "", "it holds %d MiB, and has no limit but the disk", used>>20)
@@ -108,7 +108,7 @@ func (d *doctor) judgeStreams(streams []events.StreamState) {
 			d.found(check, wrong, "start pdeflow serve, which restores it, or delete it: no job is lost",
 				"it is not as declared: %s", strings.Join(s.Differences, ", "))
 		default:
-			d.judgeRoom(check, s.Bytes, s.MaxBytes)
+			d.judgeSpace(check, s.Bytes, s.MaxBytes)
 		}
 		if s.Name == events.StreamEvents && !s.Clock.IsZero() {
 			d.compareClocks("nats clock", s.Skew)

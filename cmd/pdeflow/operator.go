@@ -17,7 +17,7 @@ import (
 func (a *app) operatorFlags() []cli.Flag { return []cli.Flag{a.databaseFlag(), findFlag()} }
 
 // located holds the addresses of a command's database and message server. There may be no message server.
-type located struct {
+type servers struct {
 	database string
 	nats     natsServer
 }
@@ -25,21 +25,21 @@ type located struct {
 // locate finds the database that the command's flags, the environment and the running pdeflow of this machine name, and
 // the message server that belongs to it. What is typed comes before what the environment says, and is paired with
 // nothing of it.
-func (a *app) locate(cmd *cli.Command) (located, error) {
-	at := located{database: cmd.String(flagDatabase), nats: natsServerOf(cmd)}
+func (a *app) locate(cmd *cli.Command) (servers, error) {
+	at := servers{database: cmd.String(flagDatabase), nats: natsServerOf(cmd)}
 	dir, typedNATS, typedDatabase := cmd.String(flagDataDir), typed(cmd, flagNATS), typed(cmd, flagDatabase)
 	local := at.database == "" || dir != "" && !typedDatabase
 	if (typedDatabase || local) && !typedNATS {
 		at.nats.url = ""
 	}
 	if typedDatabase || local || typedNATS {
-		at.nats.onlyTyped(cmd) // the environment's settings are for the environment's server
+		at.nats.dropUntyped(cmd) // the environment's settings are for the environment's server
 	}
 	if local {
 		run, err := datadir.Find(a.getenv, dir)
 		switch {
 		case err != nil && dir != "":
-			return at, nothingRuns(err, dir, "the database with --database-url (DATABASE_URL)")
+			return at, notRunningError(err, dir, "the database with --database-url (DATABASE_URL)")
 		case err != nil:
 			return at,
 				usagef("there is no database: set DATABASE_URL (--database-url), or start pdeflow serve or demo on "+
@@ -61,7 +61,7 @@ func (a *app) withDatabase(ctx context.Context, cmd *cli.Command, do func(contex
 }
 
 func (a *app) withDatabaseAt(
-	ctx context.Context, cmd *cli.Command, at located, do func(context.Context, *schema.DB) error,
+	ctx context.Context, cmd *cli.Command, at servers, do func(context.Context, *schema.DB) error,
 ) (err error) {
 	log, err := a.logger(cmd)
 	if err != nil {

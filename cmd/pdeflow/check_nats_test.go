@@ -100,7 +100,7 @@ func TestCheckSaysWhyAJobDoesNotMove(t *testing.T) {
 		s.change("create function sleep() returns trigger language plpgsql as $$ begin perform pg_sleep(60); return "+
 			"new; end $$",
 			"create trigger sleep before update on pde_mappings for each row execute function sleep()")
-		victim := s.start("serve", "--services", "classifier")
+		victim := s.startProcess("serve", "--services", "classifier")
 		s.becomes(s.regenerate(), schema.Running)
 		s.eventually("the classifier saves",
 			`select count(*) = 3 from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`)

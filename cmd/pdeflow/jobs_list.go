@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -16,48 +16,58 @@ import (
 // listEvery is how often jobs list --watch reads the list.
 const listEvery = time.Second
 
-// jobsWaitCommand waits for the end of a job without showing its progress, as scripts do.
-func (a *app) jobsWaitCommand() *cli.Command {
+func (a *app) jobsListCommand() *cli.Command {
 	return &cli.Command{
-		Name: "wait", Usage: "waits until a job ends; exits 0 if it completed, else 1", ArgsUsage: jobID,
+		Name:  "list",
+		Usage: "lists jobs, the newest first",
 		Flags: []cli.Flag{
-			&cli.DurationFlag{
-				Name: "timeout", Usage: "wait no longer than this, such as 10m (default: without limit)",
-				HideDefault: true, Validator: positive,
+			choice("status", "only jobs with this status", schema.Statuses()),
+			&cli.StringFlag{Name: "cycle", Usage: "only jobs of this `CYCLE`"},
+			&cli.StringFlag{Name: "report", Usage: "only jobs of this `REPORT`"},
+			&cli.BoolFlag{Name: "active", Usage: "only jobs that have not ended"},
+			&cli.BoolFlag{
+				Name:  "watch",
+				Usage: "go on with each job that changes, until interrupted; with --json an object a line",
 			},
-			jsonFlag(),
+			limitFlag(50), jsonFlag(),
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, id, err := a.jobArgument(ctx, cmd)
+			if err := noArguments(cmd); err != nil {
+				return err
+			}
+			l := list[events.JobStatus]{path: "/jobs", query: url.Values{}, row: jobRow}
+			l.columns = []any{"JOB", "STATUS", "DONE", "OF", "TYPE", "CYCLE", "REPORT", "BY", "CREATED"}
+			l.optional = []string{"TYPE", "BY", "CYCLE", "CREATED", "OF"}
+			for flag, parameter := range map[string]string{
+				"status": "status", "cycle": "cycle_id", "report": "report_id",
+			} {
+				if value := cmd.String(flag); value != "" {
+					l.query.Set(parameter, value)
+				}
+			}
+			if cmd.Bool("active") {
+				if len(l.query) > 0 {
+					return usagef("--active goes with none of --status, --cycle and --report")
+				}
+				l.path = "/jobs/active"
+			}
+			c, err := a.client(cmd)
 			if err != nil {
 				return err
 			}
-			waiting := ctx
-			timeout := cmd.Duration("timeout")
-			if timeout > 0 {
-				var cancel context.CancelFunc
-				waiting, cancel = context.WithTimeout(ctx, timeout)
-				defer cancel()
+			if cmd.Bool("watch") {
+				return a.watchList(ctx, cmd, c, l)
 			}
-			asJSON := cmd.Bool(flagJSON)
-			status, err := a.watch(waiting, c, id, true)
-			switch {
-			case err == nil && asJSON:
-				return a.printOutcome(status, true)
-			case err == nil:
-				fmt.Fprintf(a.stdout, "Job %s is %s. %s.\n", id, status.Status, status.Message)
-				return a.outcome(status)
-			case ctx.Err() != nil || waiting.Err() == nil || status.JobID == "":
-				return a.asJSON(asJSON, err)
-			case asJSON:
-				err = a.printJSON(status)
-			default:
-				err = nil
-			}
-			return errors.Join(err,
-				fmt.Errorf("job %s is still %s after %s: %d of %s", id, status.Status, durationText(timeout),
-					status.CompletedSteps, count(status.TotalSteps, "mapping")))
+			return printList(ctx, a, cmd, c, l)
 		},
+	}
+}
+
+func jobRow(s events.JobStatus) []any {
+	return []any{
+		s.JobID, s.Status, s.CompletedSteps, s.TotalSteps, s.JobType, s.Metadata.CycleID, s.Metadata.ReportID,
+		s.Metadata.RequestedBy,
+		sinceText(s.CreatedAt, time.Now()),
 	}
 }
 
@@ -74,8 +84,8 @@ func (a *app) watchList(ctx context.Context, cmd *cli.Command, c *client, l list
 		switch {
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // an interrupt is how it ends
-		case err != nil && (!isAway(err) || !c.answered):
-			return a.asJSON(cmd.Bool(flagJSON), err)
+		case err != nil && (!isTemporary(err) || !c.answered):
+			return a.problemJSON(cmd.Bool(flagJSON), err)
 		case err != nil && !away:
 			fmt.Fprintln(a.stderr, err.Error()+"; trying again")
 		case err == nil && away:
@@ -123,20 +133,4 @@ func changedJobs(ctx context.Context, c *client, cmd *cli.Command, l list[events
 		}
 	}
 	return changed, nil
-}
-
-// outcome is the error of a job that has ended without completing.
-func (a *app) outcome(status events.JobStatus) error {
-	if status.Status != schema.Completed {
-		return errSaid
-	}
-	return nil
-}
-
-// positive is the validator of a duration.
-func positive(d time.Duration) error {
-	if d <= 0 {
-		return errors.New("it is longer than 0, such as 8h")
-	}
-	return nil
 }

@@ -44,7 +44,7 @@ func (a *app) auditVerifyCommand() *cli.Command {
 				a.printVerdict(verdict, result.Findings)
 			}
 			if err == nil && verdict.Findings > 0 {
-				err = errSaid
+				err = errReported
 			}
 			return err
 		},
@@ -83,7 +83,7 @@ func (a *app) printVerdict(verdict audit.Verdict, findings []finding) {
 	}
 	fmt.Fprintf(a.stdout, "\nWrong in %s, the first of them first:\n", count(verdict.Findings, "place"))
 	for _, f := range findings {
-		fmt.Fprintln(a.stdout, "  "+hanging(a.stdout, fmt.Sprintf("%s %s: %s", f.Table, f.Row, f.Problem), 4))
+		fmt.Fprintln(a.stdout, "  "+indented(a.stdout, fmt.Sprintf("%s %s: %s", f.Table, f.Row, f.Problem), 4))
 	}
 	if more := verdict.Findings - int64(len(findings)); more > 0 {
 		fmt.Fprintf(a.stdout, "  and %d more\n", more)

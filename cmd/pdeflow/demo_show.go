@@ -17,8 +17,8 @@ import (
 func (d *demo) show(ctx context.Context, at address, status events.JobStatus, took time.Duration) error {
 	w := d.app.stdout
 	fmt.Fprintf(w, "\n%s\n%s.\n\n",
-		hanging(w, fmt.Sprintf("%s %s, cycle %s: the job is %s after %s.", sample.ReportName, report(d.size),
-			sample.CycleID, status.Status, durationText(took)), 0), hanging(w, status.Message, 0))
+		indented(w, fmt.Sprintf("%s %s, cycle %s: the job is %s after %s.", sample.ReportName, reportText(d.size),
+			sample.CycleID, status.Status, durationText(took)), 0), indented(w, status.Message, 0))
 	if status.Result != nil {
 		if err := showTiers(w, status.Result.Classifications); err != nil {
 			return err
@@ -36,7 +36,7 @@ func (d *demo) show(ctx context.Context, at address, status events.JobStatus, to
 	return nil
 }
 
-func report(size int) string {
+func reportText(size int) string {
 	if size > 0 {
 		return fmt.Sprintf("(generated, %s)", count(int64(size), "mapping"))
 	}
@@ -76,11 +76,11 @@ func showMapping(w io.Writer, m schema.ListedMapping) {
 	fmt.Fprintf(w, "    %s, criticality %s, risk %s\n", m.InformationSecurityClassification, m.Criticality, m.RiskLevel)
 	if m.ConfidenceScore != nil {
 		fmt.Fprintf(w, "    %s\n",
-			hanging(w, fmt.Sprintf("column (%d): %s", *m.ConfidenceScore, m.MappingRationale), 6))
+			indented(w, fmt.Sprintf("column (%d): %s", *m.ConfidenceScore, m.MappingRationale), 6))
 	}
 	if m.ClassificationConfidence != nil {
 		fmt.Fprintf(w, "    %s\n",
-			hanging(w, fmt.Sprintf("class (%d): %s", *m.ClassificationConfidence, m.ClassificationRationale), 6))
+			indented(w, fmt.Sprintf("class (%d): %s", *m.ClassificationConfidence, m.ClassificationRationale), 6))
 	}
 }
 
@@ -103,7 +103,7 @@ Try next, in another terminal:
 and while that listens:
   pdeflow regenerate --cycle %s --report %s --watch%s
 %s
-`, at.HTTP, at.HTTP, at.token, at.TokenFile, at.NATS, shellWord(at.TokenFile), statusURL(at, status),
+`, at.HTTP, at.HTTP, at.token, at.TokenFile, at.NATS, shellQuote(at.TokenFile), statusURL(at, status),
 		sample.CycleID, sample.ReportID, d.find(), d.find(), d.find(),
 		at.NATS, at.NATS, at.NATS, sample.CycleID, sample.ReportID, d.find(), d.commands())
 }
@@ -114,16 +114,16 @@ func (d *demo) commands() string {
 	if _, err := exec.LookPath("pdeflow"); err != nil {
 		text += "; “pdeflow” is not on PATH: use go run ./cmd/pdeflow in its place, or go install ./cmd/pdeflow"
 	}
-	return hanging(d.app.stdout, text+")", 0)
+	return indented(d.app.stdout, text+")", 0)
 }
 
 // shellWord is the text as one word of a shell's command line.
-func shellWord(text string) string {
-	if strings.ContainsFunc(text, func(r rune) bool { return !strings.ContainsRune(plainLetters, r) }) || text == "" {
+func shellQuote(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !strings.ContainsRune(shellSafe, r) }) || text == "" {
 		return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 	}
 	return text
 }
 
 // plainLetters mean nothing to a shell but themselves.
-const plainLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:,@%="
+const shellSafe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:,@%="

@@ -16,16 +16,16 @@ import (
 
 const (
 	// answerWithin is how long NATS may take to tell what it has.
-	answerWithin = 2 * time.Second
+	natsTimeout = 2 * time.Second
 	// looks is how often it is looked whether anybody asks for messages, lookEvery apart, since between two requests
 	// nobody does.
-	looks     = 10
-	lookEvery = 100 * time.Millisecond
+	consumerProbes = 10
+	probeEvery     = 100 * time.Millisecond
 )
 
 // witness tells from NATS why jobs do not move, where the rows only say which step is not done. Without a server it has
 // seen nothing.
-type witness struct {
+type natsProbe struct {
 	server natsServer
 
 	js jetstream.JetStream
@@ -36,13 +36,13 @@ type witness struct {
 }
 
 // open connects, once for all that is to be looked at. What keeps it from seeing it says of every job.
-func (w *witness) open() (end func()) {
+func (w *natsProbe) open() (end func()) {
 	end = func() {}
 	if w.server.url == "" {
 		return end
 	}
 	w.readers = map[string]string{}
-	nc, err := w.server.connect("pdeflow-check", slog.New(slog.DiscardHandler), nats.Timeout(answerWithin))
+	nc, err := w.server.connect("pdeflow-check", slog.New(slog.DiscardHandler), nats.Timeout(natsTimeout))
 	if err != nil {
 		w.trouble = err.Error()
 		return end
@@ -58,11 +58,11 @@ func (w *witness) open() (end func()) {
 }
 
 // sees says what there is to see of the job.
-func (w *witness) sees(ctx context.Context, job schema.StuckJob) string {
+func (w *natsProbe) explain(ctx context.Context, job schema.StuckJob) string {
 	if w.js == nil {
 		return w.trouble
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*answerWithin)
+	ctx, cancel := context.WithTimeout(ctx, 2*natsTimeout)
 	defer cancel()
 	switch {
 	case job.DueMapping != "" && job.Intent == schema.IntentRun:
@@ -75,7 +75,7 @@ func (w *witness) sees(ctx context.Context, job schema.StuckJob) string {
 }
 
 // message says whether the mapping that is due has a message, and if it has, whether anybody takes it.
-func (w *witness) message(ctx context.Context, job schema.StuckJob) string {
+func (w *natsProbe) message(ctx context.Context, job schema.StuckJob) string {
 	stream, err := w.js.Stream(ctx, events.StreamWork)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return "the stream " + events.StreamWork + " is not there, and no dispatcher makes it"
@@ -96,15 +96,15 @@ func (w *witness) message(ctx context.Context, job schema.StuckJob) string {
 }
 
 // reader says whether anybody reads what the consumer has.
-func (w *witness) reader(ctx context.Context, c events.Consumer) string {
+func (w *natsProbe) reader(ctx context.Context, c events.Consumer) string {
 	if _, looked := w.readers[c.Name]; !looked {
 		w.readers[c.Name] = w.look(ctx, c)
 	}
 	return w.readers[c.Name]
 }
 
-func (w *witness) look(ctx context.Context, c events.Consumer) string {
-	for range looks {
+func (w *natsProbe) look(ctx context.Context, c events.Consumer) string {
+	for range consumerProbes {
 		consumer, err := w.js.Consumer(ctx, c.Stream, c.Name)
 		if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 			return fmt.Sprintf("its consumer %s is not there: no %s runs", c.Name, c.Service)
@@ -115,7 +115,7 @@ func (w *witness) look(ctx context.Context, c events.Consumer) string {
 		if isRead(consumer.CachedInfo()) {
 			return fmt.Sprintf("a %s reads its consumer %s", c.Service, c.Name)
 		}
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err := sleep(ctx, probeEvery); err != nil {
 			break
 		}
 	}
@@ -129,4 +129,18 @@ func (w *witness) look(ctx context.Context, c events.Consumer) string {
 func isRead(info *jetstream.ConsumerInfo) bool {
 	lately := func(at *time.Time) bool { return at != nil && info.TimeStamp.Sub(*at) < info.Config.AckWait }
 	return info.NumWaiting > 0 || info.NumAckPending > 0 && (lately(info.Delivered.Last) || lately(info.AckFloor.Last))
+}
+
+// refused publishes a bell, and returns why NATS does not take it. A server that cannot be reached refuses nothing.
+func (w *natsProbe) refused(ctx context.Context, jobID string) string {
+	if w.js == nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, natsTimeout)
+	defer cancel()
+	err := events.NewPublisher(w.js, "check").Probe(ctx, jobID)
+	if apiError, ok := errors.AsType[*events.Refusal](err); ok {
+		return apiError.Error()
+	}
+	return ""
 }

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+// start makes a request for a job, and follows the job if the command's flags want that.
+func (a *app) startJob(ctx context.Context, cmd *cli.Command, c *client, r request) error {
+	asJSON := cmd.Bool(flagJSON)
+	var accepted struct {
+		api.Accepted
+		WouldSkip int64 `json:"would_skip"` // of a dry run
+	}
+	got, err := c.call(ctx, r, &accepted)
+	switch {
+	case err != nil:
+		return a.problemJSON(asJSON, err)
+	case asJSON && (got.code == http.StatusOK || !cmd.Bool("watch")):
+		return a.printJSON(got.body)
+	case got.code == http.StatusOK: // a dry run
+		fmt.Fprintf(a.stdout, "The job would work on %s%s. Nothing was started.\n",
+			count(accepted.MappingCount, "mapping"),
+			skipText(accepted.WouldSkip))
+		return nil
+	}
+	if !asJSON {
+		fmt.Fprintf(a.stdout, "Job %s: %s\n", accepted.JobID, accepted.Message)
+	}
+	if cmd.Bool("watch") {
+		return a.followJob(ctx, c, accepted.JobID, asJSON)
+	}
+	if !asJSON {
+		fmt.Fprintf(a.stdout, "Follow it with: pdeflow jobs watch%s %s\n", c.flags, shellQuote(accepted.JobID))
+	}
+	return nil
+}
+
+func skipText(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and would skip %d that have not changed", n)
+}
+
+// regenerate asks for a job over the whole of a report and returns its id.
+func (c *client) regenerate(ctx context.Context, cycle, report string) (jobID string, err error) {
+	var accepted api.Accepted
+	_, err = c.call(ctx, request{method: http.MethodPost, path: mappingsPath(cycle, report, "/regenerate-all")},
+		&accepted)
+	return accepted.JobID, err
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+func (a *app) readyCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "ready",
+		Usage: "asks a running process whether it can do its work",
+		Description: "Asks /readyz of the process and prints its checks; exit 1 if the process cannot do its work " +
+			"or does not answer.\n" +
+			"The health checks of containers use it. --server is the API, or the --health-listen of a process " +
+			"without it.\n\n" +
+			"   pdeflow ready\n" +
+			"   pdeflow ready --server http://" + exampleHealthListen,
+		Flags:  append([]cli.Flag{jsonFlag()}, a.clientFlags()...),
+		Action: a.ready,
+	}
+}
+
+func (a *app) ready(ctx context.Context, cmd *cli.Command) error {
+	if err := noArguments(cmd); err != nil {
+		return err
+	}
+	c, err := a.client(cmd)
+	if err != nil {
+		return err
+	}
+	readiness, err := askReadiness(ctx, c.server)
+	if err != nil {
+		return err
+	}
+	if cmd.Bool(flagJSON) {
+		if err := a.printJSON(readiness); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintln(a.stdout, readiness.Status)
+		for _, check := range readiness.Checks {
+			fmt.Fprintln(a.stdout,
+				strings.TrimRight(fmt.Sprintf("  %-12s %-5s %s", check.Name, check.State, check.Reason), " "))
+		}
+	}
+	if readiness.Status != api.Ready {
+		return errReported
+	}
+	return nil
+}
+
+// askReadiness asks once: a health check is repeated by its caller.
+func askReadiness(ctx context.Context, server string) (api.Readiness, error) {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	var readiness api.Readiness
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server+"/readyz", nil)
+	if err != nil {
+		return readiness, &usageError{err}
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return readiness, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusServiceUnavailable {
+		return readiness, fmt.Errorf("%s/readyz answers %s", server, response.Status)
+	}
+	if err := json.NewDecoder(response.Body).Decode(&readiness); err != nil || readiness.Status == "" {
+		return readiness, fmt.Errorf("%s/readyz is not that of pdeflow", server)
+	}
+	return readiness, nil
+}
