@@ -1,27 +1,44 @@
-// Package classifier does the work of one mapping: it takes a message, judges the mapping that the message names, saves everything it
-// found out in one transaction, says so, and only then acknowledges.
+// Package classifier processes one mapping per work message: it ranks the columns of the report, classifies the
+// mapping, saves the result and publishes it.
 //
-//  1. No transaction is open while a mapping is judged: judging may take seconds, and a connection and its locks are not held for that.
-//     The rows are read before, and every write is guarded by the version that was read. Where the row has changed meanwhile, everything
-//     is read and judged again; so there is no stale object that could be saved.
-//  2. What is saved is whole: the mapping's fields, the item's outcome and the history row are one statement in a fresh transaction.
-//  3. An error that counts is state. It is written into the item with the attempt and a due time, the message is acknowledged, and the
-//     dispatcher publishes it again when it is due; after five attempts the item has failed. A panic counts wherever judging breaks, and so
-//     does what the database refuses and what cannot be read. A database or a stream that is away counts nothing: the message stays, and
-//     is delivered again.
-//  4. Redelivery proves nothing, since restarts and outages redeliver too. From the third delivery on, the start of judging is marked in the
-//     item's row and cleared before the result is saved, so a mark that stays is evidence that a process died while it judged the item.
-//     Waiting for a lock or for the database is never under the mark. Only an item with such evidence is a suspect: one suspect is judged
-//     at a time, so that it is not blamed on others, and five marks make it poison. Suspects wait for their turn in the stream. When three
-//     items of a job are poison and none has succeeded, the cause is the job, and its other items fail without a try.
-//  5. A lock that another transaction holds is waited for by the item and not by its worker: each statement waits 200 ms, then the item is due
-//     again some seconds later, with the lock and its holder in its row, which the status shows when all that is left waits. It counts no
-//     attempt. If the item's own row is locked, nothing can be written there; its message waits in the stream, and the lock is noted in
-//     job_item_locks. Locks on whole tables are waited for: they hold up every item alike.
-//  6. A message is acknowledged without work when its item is not queued any more, when its job is paused or cancelled, and when the item
-//     is not due. The item's row is all that counts; the dispatcher sends what is still to be done. What the row has to tell is said again,
-//     because it may not have been heard: an outcome, or until when the item waits.
-//  7. A review stands while the decision stands: the column, how it feeds the attribute, and the five answers. How sure the classifier is
-//     of it, and in which words it says why, may change beside it. What a person has said is never changed, and what another job has
-//     suggested about the column is left alone by a job that only classifies.
+// The path of one mapping, in the order of the calls:
+//
+//	mapping.go    handle   one work message
+//	              take     read the rows, gate, attempt; start again if a row has changed
+//	              gate     decide whether the item is judged now
+//	              attempt  judge, then save and publish the result, or count the error
+//	judge.go      judge    get the candidate columns (cache.go) and evaluate; a panic becomes an error
+//	evaluate.go   evaluate choose a column (package columns) and classify (package rules); a pure function
+//	mapping.go    save     write mapping, item and history in one transaction
+//
+// failure.go decides whether an item is retried, has failed or waits for a lock. suspect.go handles items that may
+// have crashed a process.
+//
+// Decisions:
+//
+//  1. No transaction is open while a mapping is judged, because a judgement may take seconds. The rows are read
+//     before, and every write is guarded by the version that was read. If a row has changed, everything is read,
+//     gated and judged again.
+//  2. A result is saved completely or not at all: the mapping's fields, the item's outcome and the history row are
+//     one statement in a fresh transaction.
+//  3. An error that counts is state. The item's row records the attempt and a due time, the message is acknowledged,
+//     and the dispatcher publishes it again when it is due. After five attempts the item has failed. Panics count,
+//     and so do values that the database refuses and rows that cannot be read. An unreachable database or stream does
+//     not count: the message stays and is delivered again.
+//  4. Redelivery proves nothing, because restarts and outages cause it too. From the third delivery on, a start is
+//     marked in the item's row during the judgement and cleared before the save. A mark that remains is evidence that
+//     a process died while it judged the item. Such an item is a suspect. One suspect is judged at a time; the others
+//     wait in the stream. An item with five marks is poison. If three items of a job are poison and none has
+//     succeeded, the cause is the job, and its other items fail without an attempt.
+//  5. If another transaction holds a lock, the item waits and not the worker. Each statement waits 200 ms. Then the
+//     item is due again some seconds later, and its row names the lock and the holder, which the job's status shows
+//     if all remaining items wait. No attempt is counted. If the item's own row is locked, the message waits in the
+//     stream and the lock is recorded in job_item_locks. A lock on a whole table is waited for, because it blocks all
+//     items alike.
+//  6. A message is acknowledged without work if its item has an outcome, if the job is paused or cancelled, or if the
+//     item is not due. Only the item's row counts; the dispatcher publishes what remains to be done. An outcome or a
+//     bell is published again, because the first event may have been lost.
+//  7. A review remains valid as long as the decision is the same: the column, how it feeds the attribute, and the
+//     five classification fields. Confidences and rationales may change. What a person has confirmed is never
+//     changed. A job that only classifies keeps the column that another job has suggested.
 package classifier

@@ -10,11 +10,11 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
-// confirmedConfidence is the confidence of what a person has said.
+// confirmedConfidence is the confidence of a mapping that a person has confirmed.
 const confirmedConfidence = 100
 
-// evaluate judges a mapping: it returns the mapping as it should be, and what to record of the judgement. It is a pure function of its
-// arguments.
+// evaluate chooses a column for the mapping, if the job maps, and classifies it. It returns the mapping to save, and
+// the outcome. It is a pure function of its arguments.
 func evaluate(policy *rules.Policy, from *candidates, work schema.Work) (schema.Mapping, schema.Saved) {
 	after := work.Mapping
 	clearSuggestions(&after)
@@ -24,27 +24,28 @@ func evaluate(policy *rules.Policy, from *candidates, work schema.Work) (schema.
 	case work.JobType.Maps():
 		mapColumn(&after, from, work.Attribute)
 	case after.MappingConfirmedByUser:
-		// Another job has said that; nothing was asked about columns this time.
+		// The suggestion is from a mapping job; a classification job has no opinion on columns.
 		after.SuggestedSourceField = work.Mapping.SuggestedSourceField
 	}
 	explainMapping(&after)
-	answer := policy.Classify(rules.Input{Attribute: work.Attribute, Column: from.of(after), Report: from.report})
+	answer := policy.Classify(rules.Input{Attribute: work.Attribute, Column: from.columnOf(after), Report: from.report})
 	if after.MappingConfirmedByUser {
-		keepWord(&after, answer, policy)
+		keepConfirmed(&after, answer, policy)
 	} else {
 		classify(&after, answer, policy)
 	}
-	if after.MappingConfirmedByUser && sameButForSuggestions(work.Mapping, after) {
+	if after.MappingConfirmedByUser && equalExceptSuggestions(work.Mapping, after) {
 		saved.Outcome, saved.Code = schema.Skipped, schema.CodeConfirmed
 	}
 	if decisionOf(work.Mapping) != decisionOf(after) {
-		// What a manager approved is not what stands there now.
+		// The review was of another decision.
 		after.ReviewStatus, after.ReviewedBy, after.ReviewedAt = schema.ReviewPending, "", time.Time{}
 	}
 	return after, saved
 }
 
-// mapColumn chooses the column, or suggests one where a person has chosen.
+// mapColumn sets the column to the best candidate. If a person has confirmed the mapping, it suggests that candidate
+// instead.
 func mapColumn(m *schema.Mapping, from *candidates, attribute schema.Attribute) {
 	ranking := from.index.Rank(attribute)
 	if m.MappingConfirmedByUser {
@@ -55,21 +56,21 @@ func mapColumn(m *schema.Mapping, from *candidates, attribute schema.Attribute) 
 	}
 	m.DataSourceID, m.PDEName, m.PDEDescription = "", "", ""
 	if ranking.SourceField != m.SourceField {
-		m.PDECode = "" // it named the element that stood there
+		m.PDECode = "" // it belongs to the previous column
 	}
 	m.SourceField, m.MappingType, m.TransformationRule = ranking.SourceField, ranking.MappingType, ""
 	if ranking.SourceField != "" {
 		column := from.columns[ranking.Column]
 		m.DataSourceID, m.PDEName, m.PDEDescription = column.DataSourceID, column.ColumnName, column.Description
 	}
-	m.ConfidenceScore, m.MappingRationale = ptr(ranking.Confidence), ranking.Rationale
+	m.ConfidenceScore, m.MappingRationale = new(ranking.Confidence), ranking.Rationale
 	m.AlternativeMappings = ranking.Alternatives
 	if m.AlternativeMappings == nil {
 		m.AlternativeMappings = []schema.Alternative{}
 	}
 }
 
-// explainMapping says of a mapping that nobody has judged yet why it stands there.
+// explainMapping fills the confidence and rationale of a mapping that no job has mapped yet.
 func explainMapping(m *schema.Mapping) {
 	confidence, why := 0, "No column has been looked for yet."
 	switch {
@@ -82,24 +83,26 @@ func explainMapping(m *schema.Mapping) {
 	m.MappingRationale = cmp.Or(m.MappingRationale, why)
 }
 
-// classify writes the answer over whatever stood there.
+// classify replaces the classification with the answer.
 func classify(m *schema.Mapping, answer rules.Answer, policy *rules.Policy) {
 	m.InformationSecurityClassification = answer.InformationSecurityClassification
 	m.Criticality, m.RiskLevel = answer.Criticality, answer.RiskLevel
-	m.RegulatoryFlag, m.PIIFlag = ptr(answer.RegulatoryFlag), ptr(answer.PIIFlag)
-	m.ClassificationConfidence, m.ClassificationRationale = ptr(answer.Confidence), answer.Rationale
+	m.RegulatoryFlag, m.PIIFlag = new(answer.RegulatoryFlag), new(answer.PIIFlag)
+	m.ClassificationConfidence, m.ClassificationRationale = new(answer.Confidence), answer.Rationale
 	m.RegulatoryReferences = references(answer)
 	m.ClassifiedBy = policy.ClassifiedBy()
 }
 
-// keepWord fills what a person has left open, and suggests where the answer differs from what stands.
-func keepWord(m *schema.Mapping, answer rules.Answer, policy *rules.Policy) {
-	fill(&m.InformationSecurityClassification, &m.SuggestedInformationSecurityClassification, answer.InformationSecurityClassification)
+// keepConfirmed keeps the classification of a mapping that a person has confirmed. It fills the empty fields, and
+// suggests the answer for those that differ from it.
+func keepConfirmed(m *schema.Mapping, answer rules.Answer, policy *rules.Policy) {
+	fill(&m.InformationSecurityClassification, &m.SuggestedInformationSecurityClassification,
+		answer.InformationSecurityClassification)
 	fill(&m.Criticality, &m.SuggestedCriticality, answer.Criticality)
 	fill(&m.RiskLevel, &m.SuggestedRiskLevel, answer.RiskLevel)
 	fillFlag(&m.RegulatoryFlag, &m.SuggestedRegulatoryFlag, answer.RegulatoryFlag)
 	fillFlag(&m.PIIFlag, &m.SuggestedPIIFlag, answer.PIIFlag)
-	m.ClassificationConfidence = cmp.Or(m.ClassificationConfidence, ptr(answer.Confidence))
+	m.ClassificationConfidence = cmp.Or(m.ClassificationConfidence, new(answer.Confidence))
 	m.ClassificationRationale = cmp.Or(m.ClassificationRationale, answer.Rationale)
 	if m.RegulatoryReferences == nil {
 		m.RegulatoryReferences = references(answer)
@@ -107,25 +110,28 @@ func keepWord(m *schema.Mapping, answer rules.Answer, policy *rules.Policy) {
 	m.ClassifiedBy = cmp.Or(m.ClassifiedBy, policy.ClassifiedBy())
 }
 
-func fill[T ~string](stands, suggested *T, answer T) {
-	switch *stands {
+// fill sets an empty value to the answer, and the suggestion if a value differs from the answer.
+func fill[T ~string](value, suggested *T, answer T) {
+	switch *value {
 	case "":
-		*stands = answer
+		*value = answer
 	case answer:
 	default:
 		*suggested = answer
 	}
 }
 
-func fillFlag(stands, suggested **bool, answer bool) {
+func fillFlag(value, suggested **bool, answer bool) {
 	switch {
-	case *stands == nil:
-		*stands = &answer
-	case **stands != answer:
+	case *value == nil:
+		*value = &answer
+	case **value != answer:
 		*suggested = &answer
 	}
 }
 
+// references returns the references of an answer, never nil: null in the database means that no job has classified
+// yet.
 func references(answer rules.Answer) []string {
 	if answer.RegulatoryReferences == nil {
 		return []string{}
@@ -139,7 +145,7 @@ func clearSuggestions(m *schema.Mapping) {
 	m.SuggestedRegulatoryFlag, m.SuggestedPIIFlag = nil, nil
 }
 
-// decision is what a manager approves of a mapping. How sure the classifier is of it, and why, may change beside it.
+// decision is the part of a mapping that a manager reviews. Confidences and rationales are not part of it.
 type decision struct {
 	dataSourceID, sourceField, transformationRule string
 	mappingType                                   schema.MappingType
@@ -156,18 +162,16 @@ func decisionOf(m schema.Mapping) decision {
 		return strconv.FormatBool(*f)
 	}
 	return decision{
-		dataSourceID: m.DataSourceID, sourceField: m.SourceField, transformationRule: m.TransformationRule, mappingType: m.MappingType,
-		tier: m.InformationSecurityClassification, criticality: m.Criticality, risk: m.RiskLevel,
+		dataSourceID: m.DataSourceID, sourceField: m.SourceField, transformationRule: m.TransformationRule,
+		mappingType: m.MappingType, tier: m.InformationSecurityClassification,
+		criticality: m.Criticality, risk: m.RiskLevel,
 		regulatory: flag(m.RegulatoryFlag), pii: flag(m.PIIFlag),
 	}
 }
 
-// sameButForSuggestions reports whether everything but the suggestions is the same in both.
-func sameButForSuggestions(before, after schema.Mapping) bool {
-	clearSuggestions(&before)
-	clearSuggestions(&after)
-	a, b := before.Image(), after.Image()
-	return reflect.DeepEqual(a, b)
+// equalExceptSuggestions reports whether the mappings differ in nothing but their suggestions.
+func equalExceptSuggestions(a, b schema.Mapping) bool {
+	clearSuggestions(&a)
+	clearSuggestions(&b)
+	return reflect.DeepEqual(a.Image(), b.Image())
 }
-
-func ptr[T any](value T) *T { return &value }

@@ -14,15 +14,16 @@ import (
 
 const balanceField = "svc.LN_MSTR.LN_CURR_BAL_AMT"
 
-// loans are the candidates of a small report. The second data source has a column of the same name as the first.
+// loans returns the candidates of a small report. Its second data source has a column of the same name as the first.
 func loans() *candidates {
 	column := func(source, name, dataType, description string) schema.SourceColumn {
 		return schema.SourceColumn{
-			DataSourceID: source, SchemaName: "svc", TableName: "LN_MSTR", ColumnName: name, DataType: dataType, Description: description,
+			DataSourceID: source, SchemaName: "svc", TableName: "LN_MSTR", ColumnName: name, DataType: dataType,
+			Description: description,
 		}
 	}
 	return newCandidates("FR Y-14M Schedule A.1", []schema.SourceColumn{
-		column("servicing", "LN_CURR_BAL_AMT", "NUMBER(14,2)", "what is owed today"),
+		column("servicing", "LN_CURR_BAL_AMT", "NUMBER(14,2)", "outstanding balance"),
 		column("servicing", "LN_ORIG_DT", "DATE", ""),
 		column("servicing", "VIN", "CHAR(17)", ""),
 		column("copy", "LN_CURR_BAL_AMT", "NUMBER(14,2)", "a copy"),
@@ -38,65 +39,79 @@ func policy(t *testing.T) *rules.Policy {
 	return p
 }
 
-// workOn is a message's work on a mapping of the attribute.
+// workOn returns the work of a job on a mapping of the attribute.
 func workOn(job schema.JobType, attribute string, m schema.Mapping) schema.Work {
 	return schema.Work{JobType: job, Mapping: m, Attribute: schema.Attribute{AttributeName: attribute}}
 }
 
-// classified sets the classification of the mapping to an answer.
+// inputOf returns the input of the policy for a mapping whose column does not change.
+func inputOf(work schema.Work) rules.Input {
+	from := loans()
+	return rules.Input{Attribute: work.Attribute, Column: from.columnOf(work.Mapping), Report: from.report}
+}
+
+// classified returns the mapping with the classification of the answer.
 func classified(m schema.Mapping, answer rules.Answer, by string) schema.Mapping {
-	m.InformationSecurityClassification, m.Criticality, m.RiskLevel = answer.InformationSecurityClassification, answer.Criticality, answer.RiskLevel
-	m.RegulatoryFlag, m.PIIFlag = ptr(answer.RegulatoryFlag), ptr(answer.PIIFlag)
-	m.ClassificationConfidence, m.ClassificationRationale = ptr(answer.Confidence), answer.Rationale
+	m.InformationSecurityClassification = answer.InformationSecurityClassification
+	m.Criticality, m.RiskLevel = answer.Criticality, answer.RiskLevel
+	m.RegulatoryFlag, m.PIIFlag = new(answer.RegulatoryFlag), new(answer.PIIFlag)
+	m.ClassificationConfidence, m.ClassificationRationale = new(answer.Confidence), answer.Rationale
 	m.RegulatoryReferences, m.ClassifiedBy = answer.RegulatoryReferences, by
 	return m
 }
 
-func differ(want, got schema.Mapping) string {
+func diffMappings(want, got schema.Mapping) string {
 	return cmp.Diff(want, got, cmpopts.IgnoreUnexported(bun.BaseModel{}))
 }
 
-// worn is a mapping in which every field says something, and nothing of it is right.
-func worn() schema.Mapping {
+// outdated returns a mapping in which every field has a value and every value is wrong.
+func outdated() schema.Mapping {
 	return schema.Mapping{
-		ID: "m", DataSourceID: "gone", PDEName: "OLD", PDECode: "P-1", PDEDescription: "old", SourceField: "svc.OLD.OLD",
-		MappingType: schema.Lookup, TransformationRule: "sum", BusinessProcess: "servicing", BusinessOwner: "Olga", DataSteward: "Stan",
-		ConfidenceScore: ptr(1), MappingRationale: "old", AlternativeMappings: []schema.Alternative{{SourceField: "svc.OLD.X"}},
+		ID: "m", DataSourceID: "gone", PDEName: "OLD", PDECode: "P-1", PDEDescription: "old",
+		SourceField: "svc.OLD.OLD",
+		MappingType: schema.Lookup, TransformationRule: "sum",
+		BusinessProcess: "servicing", BusinessOwner: "Olga", DataSteward: "Stan",
+		ConfidenceScore: new(1), MappingRationale: "old",
+		AlternativeMappings:               []schema.Alternative{{SourceField: "svc.OLD.X"}},
 		InformationSecurityClassification: schema.Public, Criticality: schema.Low, RiskLevel: schema.Low,
-		RegulatoryFlag: ptr(false), PIIFlag: ptr(true), ClassificationConfidence: ptr(1), ClassificationRationale: "old",
+		RegulatoryFlag: new(false), PIIFlag: new(true),
+		ClassificationConfidence: new(1), ClassificationRationale: "old",
 		RegulatoryReferences: []string{"old"}, ClassifiedBy: "rules@0",
-		SuggestedSourceField: "svc.OLD.Y", SuggestedInformationSecurityClassification: schema.HRCI, SuggestedCriticality: schema.High,
-		SuggestedRiskLevel: schema.High, SuggestedRegulatoryFlag: ptr(true), SuggestedPIIFlag: ptr(false),
+		SuggestedSourceField: "svc.OLD.Y", SuggestedInformationSecurityClassification: schema.HRCI,
+		SuggestedCriticality: schema.High, SuggestedRiskLevel: schema.High,
+		SuggestedRegulatoryFlag: new(true), SuggestedPIIFlag: new(false),
 		ReviewStatus: schema.Approved, ReviewedBy: "mona", ReviewedAt: time.Now(), Version: 7,
 	}
 }
 
-func TestARegenerationOverwritesWhatNobodyHasConfirmed(t *testing.T) {
+func TestEvaluate_ReplacesAnUnconfirmedMapping(t *testing.T) {
 	t.Parallel()
 	p, from := policy(t), loans()
-	work := workOn(schema.PDERegeneration, "Current Loan Balance", worn())
+	work := workOn(schema.PDERegeneration, "Current Loan Balance", outdated())
 	after, saved := evaluate(p, from, work)
 
 	ranking := from.index.Rank(work.Attribute)
 	if ranking.SourceField != balanceField || ranking.Column != 0 {
-		t.Fatalf("the ranking is %+v", ranking)
+		t.Fatalf("ranking: got %+v, want the first column, %s", ranking, balanceField)
 	}
-	answer := p.Classify(rules.Input{Attribute: work.Attribute, Column: &from.columns[0], Report: "FR Y-14M Schedule A.1"})
+	answer := p.Classify(rules.Input{Attribute: work.Attribute, Column: &from.columns[0], Report: from.report})
 	want := classified(schema.Mapping{
-		ID: "m", DataSourceID: "servicing", PDEName: "LN_CURR_BAL_AMT", PDEDescription: "what is owed today", SourceField: balanceField,
-		MappingType: ranking.MappingType, BusinessProcess: "servicing", BusinessOwner: "Olga", DataSteward: "Stan",
-		ConfidenceScore: ptr(ranking.Confidence), MappingRationale: ranking.Rationale, AlternativeMappings: ranking.Alternatives,
-		ReviewStatus: schema.ReviewPending, Version: 7,
+		ID: "m", DataSourceID: "servicing", PDEName: "LN_CURR_BAL_AMT", PDEDescription: "outstanding balance",
+		SourceField: balanceField, MappingType: ranking.MappingType,
+		BusinessProcess: "servicing", BusinessOwner: "Olga", DataSteward: "Stan",
+		ConfidenceScore: new(ranking.Confidence), MappingRationale: ranking.Rationale,
+		AlternativeMappings: ranking.Alternatives,
+		ReviewStatus:        schema.ReviewPending, Version: 7,
 	}, answer, p.ClassifiedBy())
-	if diff := differ(want, after); diff != "" {
-		t.Errorf("the mapping (-want +got):\n%s", diff)
+	if diff := diffMappings(want, after); diff != "" {
+		t.Errorf("mapping (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(schema.Saved{Outcome: schema.Succeeded, Classifier: p.ClassifiedBy()}, saved); diff != "" {
-		t.Errorf("what is recorded (-want +got):\n%s", diff)
+		t.Errorf("saved (-want +got):\n%s", diff)
 	}
 }
 
-func TestTheReportDecidesWithTheAttribute(t *testing.T) {
+func TestEvaluate_PassesTheReportToThePolicy(t *testing.T) {
 	t.Parallel()
 	p := policy(t)
 	tier := func(report string) schema.InformationSecurityClassification {
@@ -104,211 +119,281 @@ func TestTheReportDecidesWithTheAttribute(t *testing.T) {
 		after, _ := evaluate(p, newCandidates(report, nil), work)
 		return after.InformationSecurityClassification
 	}
-	if published, own := tier("FR Y-9C"), tier("Internal"); published != schema.Public || own == schema.Public {
-		t.Errorf("total assets are %s in a published filing, and %s elsewhere", published, own)
+	if got := tier("FR Y-9C"); got != schema.Public {
+		t.Errorf("total assets in a published filing: got %s, want %s", got, schema.Public)
+	}
+	if got := tier("Internal"); got == schema.Public {
+		t.Errorf("total assets in an internal report: got %s, want another tier", got)
 	}
 }
 
-func TestNothingFitsIsASuccessWithoutAColumn(t *testing.T) {
+func TestEvaluate_SucceedsWithoutAColumnIfNothingFits(t *testing.T) {
 	t.Parallel()
-	after, saved := evaluate(policy(t), loans(), workOn(schema.PDEAutoMapping, "Vehicle Color", worn()))
-	if after.SourceField != "" || after.DataSourceID != "" || after.PDEName != "" || after.PDECode != "" || after.PDEDescription != "" ||
-		after.MappingType != "" || after.TransformationRule != "" {
-		t.Errorf("something of a column is left: %+v", after.Image())
+	after, saved := evaluate(policy(t), loans(), workOn(schema.PDEAutoMapping, "Vehicle Color", outdated()))
+	column := []string{
+		after.SourceField, after.DataSourceID, after.PDEName, after.PDECode, after.PDEDescription,
+		string(after.MappingType), after.TransformationRule,
 	}
-	if saved.Outcome != schema.Succeeded || saved.Code != "" || after.ConfidenceScore == nil || after.MappingRationale == "" ||
-		after.AlternativeMappings == nil || after.InformationSecurityClassification == "" || after.RegulatoryReferences == nil {
-		t.Errorf("%s, %+v", saved.Outcome, after.Image())
+	if diff := cmp.Diff(make([]string, len(column)), column); diff != "" {
+		t.Errorf("fields of the column (-want +got):\n%s", diff)
+	}
+	if saved.Outcome != schema.Succeeded || saved.Code != "" {
+		t.Errorf("outcome: got %s with code %q, want a success", saved.Outcome, saved.Code)
+	}
+	if after.ConfidenceScore == nil || after.MappingRationale == "" || after.AlternativeMappings == nil ||
+		after.InformationSecurityClassification == "" || after.RegulatoryReferences == nil {
+		t.Errorf("mapping: got %+v, want it explained and classified", after)
 	}
 }
 
-func TestAMappingCarriesTheColumnThatWasChosenAmongThoseOfOneName(t *testing.T) {
+func TestColumnOf_PrefersTheDataSourceOfTheMapping(t *testing.T) {
 	t.Parallel()
 	from := loans()
-	for source, want := range map[string]string{"servicing": "what is owed today", "copy": "a copy", "gone": "what is owed today"} {
-		column := from.of(schema.Mapping{SourceField: balanceField, DataSourceID: source})
-		if column == nil || column.Description != want {
-			t.Errorf("of data source %s it is %+v", source, column)
+	for source, want := range map[string]string{
+		"servicing": "outstanding balance", "copy": "a copy", "gone": "outstanding balance",
+	} {
+		t.Run(source, func(t *testing.T) {
+			t.Parallel()
+			got := from.columnOf(schema.Mapping{SourceField: balanceField, DataSourceID: source})
+			if got == nil || got.Description != want {
+				t.Errorf("columnOf: got %+v, want the column with the description %q", got, want)
+			}
+		})
+	}
+	t.Run("no such column", func(t *testing.T) {
+		t.Parallel()
+		got := from.columnOf(schema.Mapping{SourceField: "svc.LN_MSTR.NONE", DataSourceID: "servicing"})
+		if got != nil {
+			t.Errorf("columnOf: got %+v, want nil", got)
 		}
-	}
-	if column := from.of(schema.Mapping{SourceField: "svc.LN_MSTR.NONE", DataSourceID: "servicing"}); column != nil {
-		t.Errorf("a name that no column has is that of %+v", column)
-	}
-	after, _ := evaluate(policy(t), from, workOn(schema.PDERegeneration, "Current Loan Balance", schema.Mapping{}))
+	})
+}
+
+func TestEvaluate_SetsTheDataSourceOfTheChosenColumn(t *testing.T) {
+	t.Parallel()
+	after, _ := evaluate(policy(t), loans(), workOn(schema.PDERegeneration, "Current Loan Balance", schema.Mapping{}))
 	if after.DataSourceID != "servicing" {
-		t.Errorf("the ranking chose the first, the mapping has that of %s", after.DataSourceID)
+		t.Errorf("data source: got %q, want that of the first of two equal columns", after.DataSourceID)
 	}
 }
 
-func TestAColumnThatStaysKeepsItsCode(t *testing.T) {
+func TestEvaluate_KeepsTheCodeOfAnUnchangedColumn(t *testing.T) {
 	t.Parallel()
 	before := schema.Mapping{SourceField: balanceField, PDECode: "P-17", PDEName: "typed by hand"}
 	after, _ := evaluate(policy(t), loans(), workOn(schema.PDERegeneration, "Current Loan Balance", before))
 	if after.PDECode != "P-17" || after.PDEName != "LN_CURR_BAL_AMT" {
-		t.Errorf("code %q, name %q", after.PDECode, after.PDEName)
+		t.Errorf("element: got code %q, name %q, want P-17, LN_CURR_BAL_AMT", after.PDECode, after.PDEName)
 	}
 }
 
-func TestAClassificationLeavesTheColumnAlone(t *testing.T) {
+func TestEvaluate_OfAClassificationJobLeavesTheColumn(t *testing.T) {
 	t.Parallel()
 	p := policy(t)
 	for name, test := range map[string]struct {
-		before schema.Mapping
-		why    string
-		score  int
+		before    schema.Mapping
+		rationale string
+		score     int
 	}{
-		"mapped":          {schema.Mapping{SourceField: "svc.LN_MSTR.VIN", DataSourceID: "servicing", PDEName: "VIN", ConfidenceScore: ptr(40), MappingRationale: "the words fit"}, "the words fit", 40},
-		"given":           {schema.Mapping{SourceField: "svc.LN_MSTR.VIN"}, "The column was given and has not been looked into yet.", 0},
-		"not mapped":      {schema.Mapping{}, "No column has been looked for yet.", 0},
-		"nothing fits":    {schema.Mapping{ConfidenceScore: ptr(80), MappingRationale: "nothing fits"}, "nothing fits", 80},
-		"person's word":   {schema.Mapping{MappingConfirmedByUser: true, SourceField: "svc.LN_MSTR.VIN", SuggestedSourceField: balanceField}, "A person has confirmed this mapping.", 100},
-		"without a score": {schema.Mapping{SourceField: "svc.LN_MSTR.VIN", MappingRationale: "said so"}, "said so", 0},
+		"mapped": {
+			schema.Mapping{
+				SourceField: "svc.LN_MSTR.VIN", DataSourceID: "servicing", PDEName: "VIN",
+				ConfidenceScore: new(40), MappingRationale: "the words fit",
+			},
+			"the words fit", 40,
+		},
+		"given": {
+			schema.Mapping{SourceField: "svc.LN_MSTR.VIN"},
+			"The column was given and has not been looked into yet.", 0,
+		},
+		"not mapped": {schema.Mapping{}, "No column has been looked for yet.", 0},
+		"nothing fits": {
+			schema.Mapping{ConfidenceScore: new(80), MappingRationale: "nothing fits"}, "nothing fits", 80,
+		},
+		"confirmed": {
+			schema.Mapping{
+				MappingConfirmedByUser: true, SourceField: "svc.LN_MSTR.VIN", SuggestedSourceField: balanceField,
+			},
+			"A person has confirmed this mapping.", 100,
+		},
+		"without a score": {
+			schema.Mapping{SourceField: "svc.LN_MSTR.VIN", MappingRationale: "by hand"}, "by hand", 0,
+		},
 	} {
-		work := workOn(schema.PDEClassification, "Current Loan Balance", test.before)
-		after, saved := evaluate(p, loans(), work)
-		want := test.before
-		want.ConfidenceScore, want.MappingRationale, want.ReviewStatus = ptr(test.score), test.why, schema.ReviewPending
-		want = classified(want, p.Classify(rules.Input{Attribute: work.Attribute, Column: loans().of(test.before), Report: "FR Y-14M Schedule A.1"}), p.ClassifiedBy())
-		if diff := differ(want, after); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-		if saved.Outcome != schema.Succeeded {
-			t.Errorf("%s: %s", name, saved.Outcome)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			work := workOn(schema.PDEClassification, "Current Loan Balance", test.before)
+			after, saved := evaluate(p, loans(), work)
+			want := test.before
+			want.ConfidenceScore, want.MappingRationale = new(test.score), test.rationale
+			want.ReviewStatus = schema.ReviewPending
+			want = classified(want, p.Classify(inputOf(work)), p.ClassifiedBy())
+			if diff := diffMappings(want, after); diff != "" {
+				t.Errorf("mapping (-want +got):\n%s", diff)
+			}
+			if saved.Outcome != schema.Succeeded {
+				t.Errorf("outcome: got %s, want %s", saved.Outcome, schema.Succeeded)
+			}
+		})
 	}
 }
 
-// spoken is a mapping of which a person has said everything, all of it other than what the policy says of a balance.
-func spoken() schema.Mapping {
+// confirmed returns a mapping that a person has confirmed, with values that differ from the policy's for a balance.
+func confirmed() schema.Mapping {
 	return schema.Mapping{
-		ID: "m", MappingConfirmedByUser: true, SourceField: "svc.LN_MSTR.VIN", DataSourceID: "servicing", PDEName: "VIN", PDECode: "P-3",
-		MappingType: schema.Conditional, TransformationRule: "if set", ConfidenceScore: ptr(90), MappingRationale: "I know",
+		ID: "m", MappingConfirmedByUser: true, SourceField: "svc.LN_MSTR.VIN", DataSourceID: "servicing",
+		PDEName: "VIN", PDECode: "P-3", MappingType: schema.Conditional, TransformationRule: "if set",
+		ConfidenceScore: new(90), MappingRationale: "I know",
 		InformationSecurityClassification: schema.HRCI, Criticality: schema.Low, RiskLevel: schema.Low,
-		RegulatoryFlag: ptr(false), PIIFlag: ptr(true), ClassificationConfidence: ptr(90), ClassificationRationale: "I know",
-		RegulatoryReferences: []string{}, ClassifiedBy: "olga", ReviewStatus: schema.Approved, ReviewedBy: "mona", ReviewedAt: time.Unix(1, 0),
+		RegulatoryFlag: new(false), PIIFlag: new(true),
+		ClassificationConfidence: new(90), ClassificationRationale: "I know",
+		RegulatoryReferences: []string{}, ClassifiedBy: "olga",
+		ReviewStatus: schema.Approved, ReviewedBy: "mona", ReviewedAt: time.Unix(1, 0),
 	}
 }
 
-func TestAPersonsWordStandsAndADifferentOpinionIsSuggested(t *testing.T) {
+func TestEvaluate_SuggestsForAConfirmedMapping(t *testing.T) {
 	t.Parallel()
 	p := policy(t)
-	before := spoken()
+	before := confirmed()
 	work := workOn(schema.PDERegeneration, "Current Loan Balance", before)
 	after, saved := evaluate(p, loans(), work)
-	answer := p.Classify(rules.Input{Attribute: work.Attribute, Column: loans().of(before), Report: "FR Y-14M Schedule A.1"})
+	answer := p.Classify(inputOf(work))
 	want := before
 	want.SuggestedSourceField = balanceField
-	want.SuggestedInformationSecurityClassification, want.SuggestedCriticality = answer.InformationSecurityClassification, answer.Criticality
-	want.SuggestedRiskLevel, want.SuggestedRegulatoryFlag, want.SuggestedPIIFlag = answer.RiskLevel, ptr(answer.RegulatoryFlag), ptr(answer.PIIFlag)
-	if diff := differ(want, after); diff != "" {
-		t.Errorf("the mapping (-want +got):\n%s", diff)
+	want.SuggestedInformationSecurityClassification = answer.InformationSecurityClassification
+	want.SuggestedCriticality, want.SuggestedRiskLevel = answer.Criticality, answer.RiskLevel
+	want.SuggestedRegulatoryFlag, want.SuggestedPIIFlag = new(answer.RegulatoryFlag), new(answer.PIIFlag)
+	if diff := diffMappings(want, after); diff != "" {
+		t.Errorf("mapping (-want +got):\n%s", diff)
 	}
 	if saved.Outcome != schema.Skipped || saved.Code != schema.CodeConfirmed {
-		t.Errorf("outcome %s with code %q", saved.Outcome, saved.Code)
+		t.Errorf("outcome: got %s with code %q, want skipped with confirmed", saved.Outcome, saved.Code)
 	}
 }
 
-func TestWhatAPersonHasLeftOpenIsFilled(t *testing.T) {
+func TestEvaluate_FillsTheEmptyFieldsOfAConfirmedMapping(t *testing.T) {
 	t.Parallel()
 	p := policy(t)
-	full := spoken()
-	full.SourceField = balanceField // on which all agree
+	full := confirmed()
+	full.SourceField = balanceField // as the classifier chooses
 	work := workOn(schema.PDERegeneration, "Current Loan Balance", full)
-	answer := p.Classify(rules.Input{Attribute: work.Attribute, Column: loans().of(full), Report: "FR Y-14M Schedule A.1"})
+	answer := p.Classify(inputOf(work))
 	full = classified(full, answer, "olga")
-	for name, open := range map[string]struct {
-		of   func(*schema.Mapping)
+	for name, test := range map[string]struct {
+		empty func(*schema.Mapping)
+		// fill sets the value that is expected, if it is not that of the full mapping.
 		fill func(*schema.Mapping)
 	}{
-		"tier":                 {of: func(m *schema.Mapping) { m.InformationSecurityClassification = "" }},
-		"criticality":          {of: func(m *schema.Mapping) { m.Criticality = "" }},
-		"risk":                 {of: func(m *schema.Mapping) { m.RiskLevel = "" }},
-		"regulatory":           {of: func(m *schema.Mapping) { m.RegulatoryFlag = nil }},
-		"personal":             {of: func(m *schema.Mapping) { m.PIIFlag = nil }},
-		"references":           {of: func(m *schema.Mapping) { m.RegulatoryReferences = nil }},
-		"rationale":            {of: func(m *schema.Mapping) { m.ClassificationRationale = "" }},
-		"confidence":           {of: func(m *schema.Mapping) { m.ClassificationConfidence = nil }},
-		"classified by":        {func(m *schema.Mapping) { m.ClassifiedBy = "" }, func(m *schema.Mapping) { m.ClassifiedBy = p.ClassifiedBy() }},
-		"mapping's confidence": {func(m *schema.Mapping) { m.ConfidenceScore = nil }, func(m *schema.Mapping) { m.ConfidenceScore = ptr(100) }},
+		"tier":        {empty: func(m *schema.Mapping) { m.InformationSecurityClassification = "" }},
+		"criticality": {empty: func(m *schema.Mapping) { m.Criticality = "" }},
+		"risk":        {empty: func(m *schema.Mapping) { m.RiskLevel = "" }},
+		"regulatory":  {empty: func(m *schema.Mapping) { m.RegulatoryFlag = nil }},
+		"personal":    {empty: func(m *schema.Mapping) { m.PIIFlag = nil }},
+		"references":  {empty: func(m *schema.Mapping) { m.RegulatoryReferences = nil }},
+		"rationale":   {empty: func(m *schema.Mapping) { m.ClassificationRationale = "" }},
+		"confidence":  {empty: func(m *schema.Mapping) { m.ClassificationConfidence = nil }},
+		"classified by": {
+			func(m *schema.Mapping) { m.ClassifiedBy = "" },
+			func(m *schema.Mapping) { m.ClassifiedBy = p.ClassifiedBy() },
+		},
+		"mapping's confidence": {
+			func(m *schema.Mapping) { m.ConfidenceScore = nil },
+			func(m *schema.Mapping) { m.ConfidenceScore = new(100) },
+		},
 	} {
-		work.Mapping = full
-		open.of(&work.Mapping)
-		after, saved := evaluate(p, loans(), work)
-		want := full
-		if open.fill != nil {
-			open.fill(&want)
-		}
-		if decisionOf(work.Mapping) != decisionOf(full) {
-			want.ReviewStatus, want.ReviewedBy, want.ReviewedAt = schema.ReviewPending, "", time.Time{}
-		}
-		if diff := differ(want, after); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-		if saved.Outcome != schema.Succeeded || saved.Code != "" {
-			t.Errorf("%s: outcome %s with code %q", name, saved.Outcome, saved.Code)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			work, want := work, full
+			work.Mapping = full
+			test.empty(&work.Mapping)
+			if test.fill != nil {
+				test.fill(&want)
+			}
+			if decisionOf(work.Mapping) != decisionOf(full) {
+				want.ReviewStatus, want.ReviewedBy, want.ReviewedAt = schema.ReviewPending, "", time.Time{}
+			}
+			after, saved := evaluate(p, loans(), work)
+			if diff := diffMappings(want, after); diff != "" {
+				t.Errorf("mapping (-want +got):\n%s", diff)
+			}
+			if saved.Outcome != schema.Succeeded || saved.Code != "" {
+				t.Errorf("outcome: got %s with code %q, want a success", saved.Outcome, saved.Code)
+			}
+		})
 	}
 }
 
-func TestAPersonWithWhomTheClassifierAgreesGetsNoSuggestions(t *testing.T) {
+func TestEvaluate_ClearsSuggestionsThatEqualTheConfirmedValues(t *testing.T) {
 	t.Parallel()
 	p := policy(t)
 	first, _ := evaluate(p, loans(), workOn(schema.PDERegeneration, "Current Loan Balance", schema.Mapping{}))
 	first.MappingConfirmedByUser = true
 	work := workOn(schema.PDERegeneration, "Current Loan Balance", first)
-	work.Mapping.SuggestedSourceField, work.Mapping.SuggestedRiskLevel = "svc.LN_MSTR.VIN", schema.Low // of an earlier policy
+	// Suggestions of an earlier policy.
+	work.Mapping.SuggestedSourceField, work.Mapping.SuggestedRiskLevel = "svc.LN_MSTR.VIN", schema.Low
 	after, saved := evaluate(p, loans(), work)
-	if diff := differ(first, after); diff != "" || saved.Outcome != schema.Skipped {
-		t.Errorf("%s (-want +got):\n%s", saved.Outcome, diff)
+	if diff := diffMappings(first, after); diff != "" {
+		t.Errorf("mapping (-want +got):\n%s", diff)
+	}
+	if saved.Outcome != schema.Skipped {
+		t.Errorf("outcome: got %s, want %s", saved.Outcome, schema.Skipped)
 	}
 }
 
-func TestAReviewStandsUntilTheDecisionIsAnother(t *testing.T) {
+func TestEvaluate_ResetsTheReviewIfTheDecisionChanges(t *testing.T) {
 	t.Parallel()
 	p := policy(t)
 	approved, _ := evaluate(p, loans(), workOn(schema.PDERegeneration, "Current Loan Balance", schema.Mapping{}))
 	approved.ReviewStatus, approved.ReviewedBy, approved.ReviewedAt = schema.Approved, "mona", time.Unix(1, 0)
 	for name, test := range map[string]struct {
 		change func(*schema.Mapping)
-		stands bool
+		kept   bool
 	}{
-		"nothing":           {func(*schema.Mapping) {}, true},
-		"another version":   {func(m *schema.Mapping) { m.ClassifiedBy = "rules@0" }, true},
-		"another wording":   {func(m *schema.Mapping) { m.ClassificationRationale, m.MappingRationale = "x", "y" }, true},
-		"a surer answer":    {func(m *schema.Mapping) { m.ClassificationConfidence, m.ConfidenceScore = ptr(3), ptr(4) }, true},
-		"another column":    {func(m *schema.Mapping) { m.SourceField = "svc.LN_MSTR.VIN" }, false},
-		"another source":    {func(m *schema.Mapping) { m.DataSourceID = "copy" }, false},
-		"another type":      {func(m *schema.Mapping) { m.MappingType = schema.Lookup }, false},
-		"another rule":      {func(m *schema.Mapping) { m.TransformationRule = "sum" }, false},
-		"another tier":      {func(m *schema.Mapping) { m.InformationSecurityClassification = schema.Public }, false},
-		"other criticality": {func(m *schema.Mapping) { m.Criticality = "" }, false},
-		"another risk":      {func(m *schema.Mapping) { m.RiskLevel = "" }, false},
-		"not regulated":     {func(m *schema.Mapping) { m.RegulatoryFlag = nil }, false},
-		"personal":          {func(m *schema.Mapping) { m.PIIFlag = ptr(!*m.PIIFlag) }, false},
+		"nothing": {func(*schema.Mapping) {}, true},
+		"policy":  {func(m *schema.Mapping) { m.ClassifiedBy = "rules@0" }, true},
+		"rationale": {func(m *schema.Mapping) {
+			m.ClassificationRationale, m.MappingRationale = "x", "y"
+		}, true},
+		"confidence": {func(m *schema.Mapping) {
+			m.ClassificationConfidence, m.ConfidenceScore = new(3), new(4)
+		}, true},
+		"column":      {func(m *schema.Mapping) { m.SourceField = "svc.LN_MSTR.VIN" }, false},
+		"data source": {func(m *schema.Mapping) { m.DataSourceID = "copy" }, false},
+		"type":        {func(m *schema.Mapping) { m.MappingType = schema.Lookup }, false},
+		"rule":        {func(m *schema.Mapping) { m.TransformationRule = "sum" }, false},
+		"tier":        {func(m *schema.Mapping) { m.InformationSecurityClassification = schema.Public }, false},
+		"criticality": {func(m *schema.Mapping) { m.Criticality = "" }, false},
+		"risk":        {func(m *schema.Mapping) { m.RiskLevel = "" }, false},
+		"regulatory":  {func(m *schema.Mapping) { m.RegulatoryFlag = nil }, false},
+		"personal":    {func(m *schema.Mapping) { m.PIIFlag = new(!*m.PIIFlag) }, false},
 	} {
-		before := approved
-		test.change(&before)
-		after, _ := evaluate(p, loans(), workOn(schema.PDERegeneration, "Current Loan Balance", before))
-		stands := after.ReviewStatus == schema.Approved && after.ReviewedBy == "mona" && after.ReviewedAt.Equal(time.Unix(1, 0))
-		fell := after.ReviewStatus == schema.ReviewPending && after.ReviewedBy == "" && after.ReviewedAt.IsZero()
-		if stands != test.stands || fell == test.stands {
-			t.Errorf("%s: %s by %q at %v", name, after.ReviewStatus, after.ReviewedBy, after.ReviewedAt)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			before, want := approved, approved
+			test.change(&before)
+			if !test.kept {
+				want.ReviewStatus, want.ReviewedBy, want.ReviewedAt = schema.ReviewPending, "", time.Time{}
+			}
+			got, _ := evaluate(p, loans(), workOn(schema.PDERegeneration, "Current Loan Balance", before))
+			if diff := diffMappings(want, got); diff != "" {
+				t.Errorf("mapping (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
-func TestAnEvaluationChangesNothingOfWhatItIsGiven(t *testing.T) {
+func TestEvaluate_IsPure(t *testing.T) {
 	t.Parallel()
 	p, from := policy(t), loans()
-	work := workOn(schema.PDERegeneration, "Current Loan Balance", worn())
-	want := worn()
+	work := workOn(schema.PDERegeneration, "Current Loan Balance", outdated())
+	want := outdated()
 	want.ReviewedAt = work.Mapping.ReviewedAt
 	first, _ := evaluate(p, from, work)
 	second, _ := evaluate(p, from, work)
-	if diff := differ(want, work.Mapping); diff != "" {
-		t.Errorf("it changes its argument:\n%s", diff)
+	if diff := diffMappings(want, work.Mapping); diff != "" {
+		t.Errorf("argument after the call (-want +got):\n%s", diff)
 	}
-	if diff := differ(first, second); diff != "" {
-		t.Errorf("it says something else the second time:\n%s", diff)
+	if diff := diffMappings(first, second); diff != "" {
+		t.Errorf("second call (-first +second):\n%s", diff)
 	}
 }

@@ -4,85 +4,108 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
 )
 
 const (
-	// clearWithin is how long the database has to clear a start after the judgement.
-	clearWithin = 5 * time.Second
-	// clearEvery is how often the starts are cleared for which the database was not there.
-	clearEvery = time.Second
+	// markedDelivery is the delivery from which the start of judging is marked in the item's row.
+	markedDelivery = 3
+	// maxStarts is the number of starts without an outcome after which an item is poison.
+	maxStarts = 5
+	// suspectRetry is the wait before a suspect asks for its turn again.
+	suspectRetry = 500 * time.Millisecond
+	// clearTimeout bounds the statement that clears a start after the judgement.
+	clearTimeout = 5 * time.Second
+	// clearInterval is the time between retries for starts that could not be cleared.
+	clearInterval = time.Second
 )
 
-// judgeMarked is judge with a start marked in the item's row for as long as it takes, so that the mark remains only if the process dies
-// of it. Neither the save nor any lock is waited for under the mark.
+// acquireSuspectTurn lets one suspect at a time be judged, so that a crash is not blamed on another one. A suspect
+// that gets no turn waits in the stream and does not occupy a worker.
+func (c *Classifier) acquireSuspectTurn() (release func(), err error) {
+	select {
+	case c.suspectTurn <- struct{}{}:
+		return func() { <-c.suspectTurn }, nil
+	default:
+		return nil, events.RetryAfter(suspectRetry, errors.New("another suspect is being judged"))
+	}
+}
+
+// judgeMarked is judge with a start marked in the item's row while it runs, so that the mark remains only if the
+// process dies during the judgement. No lock is awaited under the mark: MarkStart sets it after it has locked the
+// row, and it is cleared before the result is saved.
 func (c *Classifier) judgeMarked(ctx context.Context, work schema.Work) (schema.Mapping, schema.Saved, error) {
 	item := itemKey{work.Item.JobID, work.Item.MappingID}
-	c.clearSurvived(ctx)
+	c.clearAll(ctx)
 	starts, err := schema.MarkStart(ctx, c.db, item.jobID, item.mappingID)
 	if errors.Is(err, schema.ErrNotFound) {
-		err = errChanged // it got its outcome at this moment
+		err = errChanged // the item got its outcome just now
 	}
 	if err != nil {
 		return work.Mapping, schema.Saved{}, err
 	}
 	if starts > maxStarts {
 		return work.Mapping, schema.Saved{}, &judgeError{
-			code: schema.CodePoison, final: true, err: fmt.Errorf("the process ended each of the %d times when it judged this mapping", maxStarts),
+			code: schema.CodePoison, final: true,
+			err: fmt.Errorf("the process crashed %d times while judging this mapping", maxStarts),
 		}
 	}
 	after, saved, err := c.judge(ctx, work)
-	c.survived.add(item)
-	// A shutdown that does not wait for the work any more is no evidence against the item either.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearWithin)
+	c.uncleared.add(item)
+	// The mark is cleared even if a shutdown has cancelled ctx: a shutdown is not evidence against the item.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearTimeout)
 	defer cancel()
 	return after, saved, errors.Join(err, c.clear(ctx, item))
 }
 
+// clear sets the starts of an item that this process has survived to zero.
 func (c *Classifier) clear(ctx context.Context, item itemKey) error {
 	err := schema.ClearStarts(ctx, c.db, item.jobID, item.mappingID)
 	if err == nil {
-		c.survived.remove(item)
+		c.uncleared.remove(item)
 	}
 	return err
 }
 
-// clearSurvived clears the starts that are left over, until one cannot be cleared.
-func (c *Classifier) clearSurvived(ctx context.Context) {
-	for _, item := range c.survived.items() {
+// clearAll clears the starts that could not be cleared before. It stops at the first error.
+func (c *Classifier) clearAll(ctx context.Context) {
+	for _, item := range c.uncleared.items() {
 		if err := c.clear(ctx, item); err != nil {
 			return // the next call tries again
 		}
 	}
 }
 
-// keepClear clears the starts for which the database was not there, until ctx ends.
-func (c *Classifier) keepClear(ctx context.Context) {
-	tick := time.NewTicker(clearEvery)
+// clearPeriodically retries to clear starts until ctx ends.
+func (c *Classifier) clearPeriodically(ctx context.Context) {
+	tick := time.NewTicker(clearInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			c.clearSurvived(ctx)
+			c.clearAll(ctx)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// itemKey names an item.
+// itemKey identifies an item.
 type itemKey struct{ jobID, mappingID string }
 
-// survived is a set of items. The zero value is ready to use.
-type survived struct {
+// itemSet is a set of items, safe for concurrent use. The zero value is empty.
+type itemSet struct {
 	mu  sync.Mutex
 	all map[itemKey]struct{}
 }
 
-func (s *survived) add(item itemKey) {
+func (s *itemSet) add(item itemKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all == nil {
@@ -91,18 +114,14 @@ func (s *survived) add(item itemKey) {
 	s.all[item] = struct{}{}
 }
 
-func (s *survived) remove(item itemKey) {
+func (s *itemSet) remove(item itemKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.all, item)
 }
 
-func (s *survived) items() []itemKey {
+func (s *itemSet) items() []itemKey {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	items := make([]itemKey, 0, len(s.all))
-	for item := range s.all {
-		items = append(items, item)
-	}
-	return items
+	return slices.Collect(maps.Keys(s.all))
 }

@@ -1,0 +1,117 @@
+package classifier
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+// workOf returns work of the job with this id on the report of schematest.
+func workOf(jobID string) schema.Work {
+	return schema.Work{Item: schema.Item{JobID: jobID}, CycleID: schematest.CycleID, ReportID: schematest.ReportID}
+}
+
+// mustGet is get for a job that has candidates.
+func (x *candidateCache) mustGet(t *testing.T, jobID string) *candidates {
+	t.Helper()
+	c, err := x.get(t.Context(), workOf(jobID))
+	if err != nil {
+		t.Error(err)
+	}
+	return c
+}
+
+func TestCandidateCache_ReadsTheColumnsOfAJobOnce(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	schematest.Report(t, db, 1)
+	x := newCandidateCache(db)
+	got := make([]*candidates, 16)
+	var wg sync.WaitGroup
+	for i := range got {
+		wg.Go(func() { got[i] = x.mustGet(t, fmt.Sprint("job", i%2)) })
+	}
+	wg.Wait()
+	for i := range got {
+		if got[i] != got[i%2] {
+			t.Errorf("call %d: got other candidates than the first call of the job", i)
+		}
+	}
+	if got[0] == got[1] {
+		t.Error("two jobs share their candidates")
+	}
+	if len(got[0].columns) != 5 || got[0].report != "Auto loans" {
+		t.Errorf("candidates: got %d columns of %q, want 5 of \"Auto loans\"", len(got[0].columns), got[0].report)
+	}
+}
+
+func TestCandidateCache_EvictsTheLeastRecentlyUsed(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	schematest.Report(t, db, 1)
+	x := newCandidateCache(db)
+	busy, idle := x.mustGet(t, "busy"), x.mustGet(t, "idle")
+	const kept = 4
+	x.limit = kept * busy.bytes()
+	for i := range kept {
+		x.mustGet(t, fmt.Sprint("job", i))
+		if x.mustGet(t, "busy") != busy {
+			t.Fatalf("the candidates of the busy job are evicted after %d others", i+1)
+		}
+	}
+	if len(x.byJob) != kept {
+		t.Errorf("entries: got %d, want %d", len(x.byJob), kept)
+	}
+	if x.mustGet(t, "idle") == idle {
+		t.Error("the least recently used candidates are kept beyond the limit")
+	}
+}
+
+func TestCandidateCache_KeepsTheEntryInUseBeyondTheLimit(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	schematest.Report(t, db, 1)
+	x := newCandidateCache(db)
+	x.limit = 1
+	x.mustGet(t, "other")
+	if large := x.mustGet(t, "large"); x.mustGet(t, "large") != large {
+		t.Error("the candidates in use are evicted")
+	}
+	if len(x.byJob) != 1 {
+		t.Errorf("entries: got %d, want 1", len(x.byJob))
+	}
+}
+
+func TestCandidateCache_DropsEndedJobs(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	schematest.Report(t, db, 1)
+	job := schematest.ListedJob(t, db, 1)
+	x := newCandidateCache(db)
+	first := x.mustGet(t, job.ID)
+	if err := x.dropEnded(t.Context()); err != nil || x.mustGet(t, job.ID) != first {
+		t.Errorf("dropEnded: got %v, want the candidates of an active job kept", err)
+	}
+	if _, err := db.NewRaw("update jobs set ended_at = now() where id = ?", job.ID).Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.dropEnded(t.Context()); err != nil || len(x.byJob) != 0 {
+		t.Errorf("dropEnded: got %v and %d entries, want none", err, len(x.byJob))
+	}
+}
+
+func TestCandidateCache_ReadsAgainAfterAnError(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	x := newCandidateCache(db)
+	if _, err := x.get(t.Context(), workOf("job")); err == nil {
+		t.Fatal("get: got nil for a report that does not exist")
+	}
+	schematest.Report(t, db, 1)
+	if got := len(x.mustGet(t, "job").columns); got != 5 {
+		t.Errorf("columns: got %d, want 5", got)
+	}
+}
