@@ -40,7 +40,7 @@ func TestBatchesAreHandledWhole(t *testing.T) {
 		batch := next(t, batches)
 		steps := map[int64]bool{}
 		for _, received := range batch {
-			steps[received.Body.TotalSteps] = true
+			steps[received.Body.Listed.TotalSteps] = true
 			if received.Deliveries != want || received.ID != "listed/j" || received.Traceparent.IsZero() {
 				t.Errorf("delivery %+v", received.Delivery)
 			}
@@ -94,7 +94,7 @@ func TestABatchMayDecideForEachMessageByItself(t *testing.T) {
 	b.raw(t, "job.progress.j", "garbled", nil) // completes the batch of the message that failed and the one that came last
 	next(t, got)
 	again := next(t, got)
-	if len(again) != 2 || again[0].Body.TotalSteps+again[1].Body.TotalSteps != 1+3 {
+	if len(again) != 2 || again[0].Body.Listed.TotalSteps+again[1].Body.Listed.TotalSteps != 1+3 {
 		t.Errorf("the second batch is %+v", again)
 	}
 }

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -8,37 +9,50 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// ProgressKind says which step of a job is told.
+// ProgressKind is the kind of a job.progress event.
 type ProgressKind string
 
-// The kinds of progress.
 const (
-	// KindStarted says that the job has begun.
+	// KindStarted is published when a job begins.
 	KindStarted ProgressKind = "started"
-	// KindListed says that the job's work list is complete, and how long it is.
+	// KindListed is published when every item of a job is inserted. It carries their number.
 	KindListed ProgressKind = "listed"
-	// KindItem says that a mapping is accounted for.
+	// KindItem is published when a mapping has an outcome.
 	KindItem ProgressKind = "item"
-	// KindWaiting says what the job waits for, or that it no longer does.
+	// KindWaiting is published when a job begins to wait, and with nulls when the wait is over.
 	KindWaiting ProgressKind = "waiting"
-	// KindPaused says that somebody paused the job.
+	// KindPaused is published when a user pauses a job.
 	KindPaused ProgressKind = "paused"
-	// KindResumed says that somebody resumed it.
+	// KindResumed is published when a user resumes a job.
 	KindResumed ProgressKind = "resumed"
-	// KindCancelled says that somebody cancelled it.
+	// KindCancelled is published when a user cancels a job.
 	KindCancelled ProgressKind = "cancelled"
-	// KindBell says nothing of its own but: look at the rows.
+	// KindBell makes the projector read the rows of a job again. It reports no change.
 	KindBell ProgressKind = "bell"
 )
 
 // ProgressKinds lists every kind of progress.
 func ProgressKinds() []ProgressKind {
-	return []ProgressKind{KindStarted, KindListed, KindItem, KindWaiting, KindPaused, KindResumed, KindCancelled, KindBell}
+	return []ProgressKind{
+		KindStarted, KindListed, KindItem, KindWaiting, KindPaused, KindResumed, KindCancelled, KindBell,
+	}
 }
 
-// JobProgress says that something happened in a job. It says where to look; the rows say what is true. At most one of the embedded
-// parts is set, by kind, and its fields stand in the body beside job_id and kind.
+// JobProgress reports a step of a job. The part that belongs to its kind is set and the others are nil. On the wire the fields of the
+// part are members of the body, next to job_id and kind.
 type JobProgress struct {
+	JobID string
+	Kind  ProgressKind
+
+	Listed   *Listed
+	Item     *Item
+	Waiting  *Waiting
+	Intended *Intended
+}
+
+// progressBody is the wire format of [JobProgress]. Embedding puts the fields of each part into the body itself. It is private because an
+// embedded pointer lets code read the fields of a part that is nil.
+type progressBody struct {
 	JobID string       `json:"job_id"`
 	Kind  ProgressKind `json:"kind"`
 
@@ -48,62 +62,90 @@ type JobProgress struct {
 	*Intended
 }
 
-// Listed is what a listed event tells.
+// MarshalJSON writes the body of the event.
+func (e JobProgress) MarshalJSON() ([]byte, error) {
+	return json.Marshal(progressBody{
+		JobID: e.JobID, Kind: e.Kind, Listed: e.Listed, Item: e.Item, Waiting: e.Waiting, Intended: e.Intended,
+	})
+}
+
+// UnmarshalJSON reads a body and drops the fields of other kinds.
+func (e *JobProgress) UnmarshalJSON(data []byte) error {
+	var body progressBody
+	if err := json.Unmarshal(data, &body); err != nil {
+		return err
+	}
+	*e = JobProgress{JobID: body.JobID, Kind: body.Kind}
+	switch body.Kind {
+	case KindListed:
+		e.Listed = body.Listed
+	case KindItem:
+		e.Item = body.Item
+	case KindWaiting:
+		e.Waiting = body.Waiting
+	case KindPaused, KindResumed, KindCancelled:
+		e.Intended = body.Intended
+	case KindStarted, KindBell:
+	}
+	return nil
+}
+
+// Listed is the part of a listed event.
 type Listed struct {
 	TotalSteps int64 `json:"total_steps"`
 }
 
-// Item is what an item event tells.
+// Item is the part of an item event.
 type Item struct {
 	MappingID string         `json:"mapping_id"`
 	Outcome   schema.Outcome `json:"outcome"`
-	// Attempt counts the attempts whose errors count, the one that gave the outcome included.
+	// Attempt is the number of counted attempts, including the one that led to the outcome.
 	Attempt int `json:"attempt"`
-	// ErrorCode and Error say why the mapping was skipped or failed; null where it succeeded.
+	// ErrorCode and Error give the reason of a skipped or failed mapping; null if it succeeded.
 	ErrorCode *schema.ErrorCode `json:"error_code"`
 	Error     *string           `json:"error"`
-	// Classifier is who judged, as in classified_by; null where nobody did.
+	// Classifier is the classifier with its version, as in classified_by; null if none ran.
 	Classifier *string `json:"classifier"`
 	Usage      Usage   `json:"usage"`
 	DurationMS int64   `json:"duration_ms"`
 }
 
-// Usage is what a model was asked for and what that cost, in US dollars.
+// Usage is the use of a model in tokens, and its cost in US dollars.
 type Usage struct {
 	InputTokens  int64   `json:"input_tokens"`
 	OutputTokens int64   `json:"output_tokens"`
 	CostUSD      float64 `json:"cost_usd"`
 }
 
-// Waiting is what a waiting event tells.
+// Waiting is the part of a waiting event.
 type Waiting struct {
-	// WaitingFor is null when the wait is over; Until is null then, and where nobody knows.
+	// WaitingFor is the reason, null when the wait is over. Until is null then, and if the end is not known.
 	WaitingFor *string    `json:"waiting_for"`
 	Until      *time.Time `json:"until"`
-	// Since is when that began to be so. It tells one wait from the next.
+	// Since is when this wait began or ended. It tells one wait from the next.
 	Since time.Time `json:"since"`
 }
 
-// Intended is what a paused, resumed or cancelled event tells.
+// Intended is the part of a paused, resumed or cancelled event.
 type Intended struct {
-	// IntentVersion is the version of the intent, the job's own count of what was asked of it.
+	// IntentVersion is the version of the intent in the job's row.
 	IntentVersion int64 `json:"intent_version"`
 }
 
-// JobStarted says that the job has begun.
+// JobStarted returns the event that the job has begun.
 func JobStarted(jobID string) JobProgress { return JobProgress{JobID: jobID, Kind: KindStarted} }
 
-// JobListed says that the job's work list is complete.
+// JobListed returns the event that all items of the job are inserted.
 func JobListed(jobID string, totalSteps int64) JobProgress {
 	return JobProgress{JobID: jobID, Kind: KindListed, Listed: &Listed{TotalSteps: totalSteps}}
 }
 
-// JobItem says that a mapping of the job is accounted for.
+// JobItem returns the event that a mapping of the job has an outcome.
 func JobItem(jobID string, item Item) JobProgress {
 	return JobProgress{JobID: jobID, Kind: KindItem, Item: &item}
 }
 
-// JobItemOf says that the mapping of this row is accounted for.
+// JobItemOf returns the event of an item that has an outcome.
 func JobItemOf(item schema.Item) JobProgress {
 	return JobItem(item.JobID, Item{
 		MappingID:  item.MappingID,
@@ -117,13 +159,12 @@ func JobItemOf(item schema.Item) JobProgress {
 	})
 }
 
-// JobWaiting says what the job waits for, or that it no longer does.
+// JobWaiting returns the event that the job begins or ceases to wait.
 func JobWaiting(jobID string, waiting Waiting) JobProgress {
 	return JobProgress{JobID: jobID, Kind: KindWaiting, Waiting: &waiting}
 }
 
-// JobIntentOf says that somebody paused, resumed or cancelled the job, as the intent's row has it. The first intent of a job is not
-// said this way: the request says it.
+// JobIntentOf returns the event of a pause, resume or cancel. The first intent of a job has none; [RegenerateRequested] reports it.
 func JobIntentOf(intent schema.JobIntent) JobProgress {
 	kind := KindResumed
 	switch intent.Intent {
@@ -136,45 +177,25 @@ func JobIntentOf(intent schema.JobIntent) JobProgress {
 	return JobProgress{JobID: intent.JobID, Kind: kind, Intended: &Intended{IntentVersion: intent.Version}}
 }
 
-// JobBell asks everybody who keeps something about the job to look at its rows.
+// JobBell returns the event that makes the projector read the rows of the job.
 func JobBell(jobID string) JobProgress { return JobProgress{JobID: jobID, Kind: KindBell} }
 
-// Subject is where it is said.
+// Subject is job.progress.<job>.
 func (e JobProgress) Subject() Subject { return JobProgressSubject(e.JobID) }
 
-// ID is <kind>/<job>, followed by the mapping of an item, by the version of an intent, or by the moment at which a wait began or ended.
-// All bells of a job are one event, because a bell is not something that happened.
+// ID is <kind>/<job>, followed by the mapping of an item, the version of an intent, or the time at which a wait began or ended. All bells
+// of a job have the same id, because a bell reports no change.
 func (e JobProgress) ID() string {
 	id := string(e.Kind) + "/" + e.JobID
 	switch {
-	case e.Kind == KindItem && e.Item != nil:
-		return id + "/" + e.MappingID
-	case e.Kind == KindWaiting && e.Waiting != nil:
-		return id + "/" + e.Since.UTC().Format(time.RFC3339Nano)
-	case e.intended() && e.Intended != nil:
-		return fmt.Sprintf("%s/%d", id, e.IntentVersion)
+	case e.Item != nil:
+		return id + "/" + e.Item.MappingID
+	case e.Waiting != nil:
+		return id + "/" + e.Waiting.Since.UTC().Format(time.RFC3339Nano)
+	case e.Intended != nil:
+		return fmt.Sprintf("%s/%d", id, e.Intended.IntentVersion)
 	default:
 		return id
-	}
-}
-
-func (e JobProgress) intended() bool {
-	return e.Kind == KindPaused || e.Kind == KindResumed || e.Kind == KindCancelled
-}
-
-// complete drops what belongs to other kinds: a body may say more than its kind needs.
-func (e *JobProgress) complete(Subject) {
-	if e.Kind != KindListed {
-		e.Listed = nil
-	}
-	if e.Kind != KindItem {
-		e.Item = nil
-	}
-	if e.Kind != KindWaiting {
-		e.Waiting = nil
-	}
-	if !e.intended() {
-		e.Intended = nil
 	}
 }
 
@@ -185,19 +206,19 @@ func (e JobProgress) check() error {
 		if e.Listed == nil {
 			errs = append(errs, errors.New("total_steps is missing"))
 		} else {
-			errs = append(errs, notNegative("total_steps", e.TotalSteps))
+			errs = append(errs, notNegative("total_steps", e.Listed.TotalSteps))
 		}
 	case KindItem:
 		errs = append(errs, e.Item.check())
 	case KindWaiting:
-		if e.Waiting == nil || e.Since.IsZero() {
+		if e.Waiting == nil || e.Waiting.Since.IsZero() {
 			errs = append(errs, errors.New("since is missing"))
 		}
 	case KindPaused, KindResumed, KindCancelled:
 		if e.Intended == nil {
 			errs = append(errs, errors.New("intent_version is missing"))
 		} else {
-			errs = append(errs, positive("intent_version", e.IntentVersion))
+			errs = append(errs, positive("intent_version", e.Intended.IntentVersion))
 		}
 	case KindStarted, KindBell:
 	}

@@ -64,9 +64,9 @@ func asked(heard []hearsay) audit.Query {
 			case events.KindStarted, events.KindListed, events.KindWaiting:
 				q.Jobs = append(q.Jobs, e.JobID)
 			case events.KindItem:
-				q.Items = append(q.Items, audit.ItemKey{JobID: e.JobID, MappingID: e.MappingID})
+				q.Items = append(q.Items, audit.ItemKey{JobID: e.JobID, MappingID: e.Item.MappingID})
 			case events.KindPaused, events.KindResumed, events.KindCancelled:
-				q.Intents = append(q.Intents, audit.VersionKey{ID: e.JobID, Version: e.IntentVersion})
+				q.Intents = append(q.Intents, audit.VersionKey{ID: e.JobID, Version: e.Intended.IntentVersion})
 			case events.KindBell:
 			}
 		}
@@ -113,9 +113,9 @@ func agrees(event events.Event, fact audit.Fact) bool {
 		said := read[events.JobProgress](fact)
 		switch e.Kind {
 		case events.KindListed:
-			return said.Listed != nil && said.TotalSteps == e.TotalSteps
+			return said.Listed != nil && said.Listed.TotalSteps == e.Listed.TotalSteps
 		case events.KindItem:
-			return said.Item != nil && said.Outcome == e.Outcome
+			return said.Item != nil && said.Item.Outcome == e.Item.Outcome
 		default:
 			return true // all that it claims is in its id
 		}
@@ -152,9 +152,9 @@ type wait struct {
 }
 
 func waitOf(e events.JobProgress) wait {
-	w := wait{JobID: e.JobID, Kind: e.Kind, Since: e.Since.UTC().Format(time.RFC3339Nano)}
-	if e.Until != nil {
-		w.Until = e.Until.UTC().Format(time.RFC3339Nano)
+	w := wait{JobID: e.JobID, Kind: e.Kind, Since: e.Waiting.Since.UTC().Format(time.RFC3339Nano)}
+	if e.Waiting.Until != nil {
+		w.Until = e.Waiting.Until.UTC().Format(time.RFC3339Nano)
 	}
 	return w
 }
@@ -193,7 +193,7 @@ func (h hearsay) unkept(id string, data any) audit.Entry {
 		}
 	}
 	if progress, ok := h.event.(events.JobProgress); ok && progress.Item != nil {
-		fact.MappingID = progress.MappingID
+		fact.MappingID = progress.Item.MappingID
 	}
 	return audit.Entry{Fact: fact, Origin: audit.OriginEvent}
 }

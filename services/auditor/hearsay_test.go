@@ -69,7 +69,7 @@ func TestAForgedEventIsLoggedForWhatItIs(t *testing.T) {
 	h.publish(events.JobItem(job.ID, events.Item{MappingID: h.ids[0], Outcome: schema.Succeeded, Attempt: 77}))
 	row := h.logs("item/" + job.ID + "/" + h.ids[0])
 	said, err := decode[events.JobProgress](row.Data)
-	if err != nil || said.Item == nil || said.Attempt != 1 || !row.Verified {
+	if err != nil || said.Item == nil || said.Item.Attempt != 1 || !row.Verified {
 		t.Errorf("logged as %s", row.Data)
 	}
 	h.sound()

@@ -107,13 +107,13 @@ func looks(batch []events.Received[events.JobProgress]) []look {
 		case events.KindListed:
 			all[i].sweep, all[i].listed = true, true
 		case events.KindItem:
-			all[i].mappingIDs = append(all[i].mappingIDs, d.Body.MappingID)
+			all[i].mappingIDs = append(all[i].mappingIDs, d.Body.Item.MappingID)
 		case events.KindCancelled, events.KindBell:
 			all[i].sweep = true
 		case events.KindStarted, events.KindWaiting, events.KindPaused, events.KindResumed:
 		}
 		if d.Body.Intended != nil {
-			all[i].intent = max(all[i].intent, d.Body.IntentVersion)
+			all[i].intent = max(all[i].intent, d.Body.Intended.IntentVersion)
 		}
 	}
 	return all
