@@ -159,8 +159,10 @@ func (c *checker) checkFields(ctx context.Context) error {
 			'not set, though a finished job has touched the row: ' || fields) order by id)
 			filter (where touched and fields <> ''), '[]')
 		from (select *, array_to_string(array[` + strings.Join(missing, ", ") + `], ', ') as fields,
-			(select true from job_items i join jobs j on j.id = i.job_id
-				where i.mapping_id = m.id and i.outcome in ('succeeded', 'skipped')
+			(select true from classification_history h
+				join job_items i on i.job_id = h.job_id and i.mapping_id = h.mapping_id
+				join jobs j on j.id = i.job_id
+				where h.mapping_id = m.id and i.outcome in ('succeeded', 'skipped')
 					and j.ended_at is not null limit 1) is true as touched
 			from pde_mappings m where ?0 and m.id > ?1 order by m.id limit ?2) m`
 	var total int64

@@ -176,15 +176,33 @@ type ItemFilter struct {
 // ReadItems lists at most limit items of the job behind the mapping with the id after, in the order of the mappings' ids.
 func ReadItems(ctx context.Context, db bun.IDB, jobID string, filter ItemFilter, after string, limit int) ([]Item, error) {
 	var items []Item
-	query := db.NewSelect().Model(&items).Where("job_id = ? and mapping_id > ?", jobID, after).Order("mapping_id").Limit(int64(limit))
-	if filter.Outcome != "" {
-		query = query.Where("outcome = ?", filter.Outcome)
-	}
-	if filter.Queued {
-		query = query.Where("outcome is null")
-	}
-	if err := query.Scan(ctx); err != nil {
+	err := db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		if err := readInIndexOrder(ctx, tx); err != nil {
+			return err
+		}
+		return selectItems(tx, &items, jobID, filter, after, limit).Scan(ctx)
+	})
+	if err != nil {
 		return nil, fmt.Errorf("items of job %s: %w", jobID, err)
 	}
 	return items, nil
+}
+
+func selectItems(tx bun.Tx, into *[]Item, jobID string, filter ItemFilter, after string, limit int) *bun.SelectQuery {
+	items := func() *bun.SelectQuery {
+		return tx.NewSelect().Model(into).Where("job_id = ? and mapping_id > ?", jobID, after)
+	}
+	page := func(query *bun.SelectQuery) *bun.SelectQuery { return query.Order("mapping_id").Limit(int64(limit)) }
+	switch {
+	case filter.Outcome != "":
+		return page(items().Where("outcome = ?", filter.Outcome))
+	case filter.Queued:
+		// Most queued items wait for nothing. They are read in the order of job_items_queued, which has no items with an outcome.
+		// Those that wait are few, and all of them are read: without a limit of their own, which would read the job in its order.
+		return page(tx.NewSelect().Model(into).ModelTableExpr("((?) union all (?)) as i",
+			page(items().Where("outcome is null and due_at = 'epoch'")),
+			items().Where("outcome is null and due_at > 'epoch'")))
+	default:
+		return page(items())
+	}
 }

@@ -1,7 +1,10 @@
 package schema_test
 
 import (
+	"context"
 	"testing"
+
+	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
@@ -86,4 +89,50 @@ func TestABlockedJobIsWrittenOnlyWhenTheReasonChanges(t *testing.T) {
 		t.Errorf("version %d", over.Version)
 	}
 	blocked("")
+}
+
+func TestItemsOfAnOutcomeAreListedWithoutReadingTheJob(t *testing.T) {
+	t.Parallel()
+	// The last items have an outcome that no other item has.
+	others := map[string]string{"queued": "succeeded", "succeeded": "queued", "skipped": "succeeded", "failed": "cancelled"}
+	for outcome, other := range others {
+		t.Run(outcome, func(t *testing.T) {
+			t.Parallel()
+			const mappings = 1500
+			db, job, ids := longJob(t, mappings)
+			// The items of another job are inserted as they are, so that no index has entries of older versions.
+			exec(t, db, "update jobs set ended_at = now() where id = ?", job.ID)
+			exec(t, db, "insert into jobs select (jsonb_populate_record(j, '{\"id\": \"second\", \"ended_at\": null}')).* from jobs j")
+			add := func(outcome string, ids []string) {
+				exec(t, db, `insert into job_items (job_id, mapping_id, outcome, error_code, ended_at, due_at,
+						created_at, created_by, updated_at, updated_by)
+					select 'second', id, nullif(?0, 'queued'), 'panic', case when ?0 <> 'queued' then now() end,
+						case when id = ?1 and ?0 = 'queued' then now() else 'epoch' end, now(), 'x', now(), 'x'
+					from unnest(array[?2]) id`, outcome, ids[len(ids)-1], bun.List(ids))
+			}
+			add(other, ids[:mappings-3])
+			add(outcome, ids[mappings-3:])
+			filter := schema.ItemFilter{Queued: outcome == "queued"}
+			if !filter.Queued {
+				filter.Outcome = schema.Outcome(outcome)
+			}
+			for _, analyzed := range []bool{false, true} {
+				if analyzed {
+					exec(t, db, "analyze job_items")
+				}
+				for after, want := range map[string]int{"": 3, ids[mappings-2]: 1} {
+					n := itemEntries(t, db, func(ctx context.Context, tx bun.Tx) error {
+						items, err := schema.ReadItems(ctx, tx, "second", filter, after, 10)
+						if len(items) != want || want == 3 && items[0].MappingID != ids[mappings-3] {
+							t.Errorf("items after %q: got %d, want %d", after, len(items), want)
+						}
+						return err
+					})
+					if n > 100 {
+						t.Errorf("items after %q: read %d rows and entries; analyzed: %v", after, n, analyzed)
+					}
+				}
+			}
+		})
+	}
 }

@@ -252,6 +252,11 @@ func TestDataSourcesCountTheirColumns(t *testing.T) {
 	if err != nil || len(behind) != 1 || behind[0].ID != sources[1].ID {
 		t.Errorf("behind the first is %+v (%v)", behind, err)
 	}
+	exec(t, db, "delete from source_columns where column_name = (select min(column_name) from source_columns where data_source_id = ?)",
+		sources[0].ID)
+	if source, err := schema.FindDataSource(t.Context(), db, "c", "r", sources[0].ID); err != nil || source.ColumnCount != 1 {
+		t.Errorf("after one of two columns was removed: got %d columns, want 1 (%v)", source.ColumnCount, err)
+	}
 }
 
 func TestHistoryIsNewestFirstAndPaged(t *testing.T) {

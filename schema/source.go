@@ -18,6 +18,8 @@ type DataSource struct {
 	ReportID    string    `bun:"report_id"`
 	Name        string    `bun:"name"`
 	Description string    `bun:"description"`
+	// ColumnCount is the number of the data source's columns. Triggers maintain it.
+	ColumnCount int64     `bun:"column_count"`
 	CreatedAt   time.Time `bun:"created_at"`
 	CreatedBy   string    `bun:"created_by"`
 	UpdatedAt   time.Time `bun:"updated_at"`
@@ -115,18 +117,10 @@ func SourceColumns(ctx context.Context, db bun.IDB, cycleID, reportID string) ([
 	return columns, nil
 }
 
-// SourceSummary is a data source with its columns counted.
-type SourceSummary struct {
-	bun.BaseModel `bun:"table:data_sources,alias:ds"`
-
-	DataSource
-	ColumnCount int64 `bun:"column_count,scanonly"`
-}
-
 // ListDataSources lists at most limit of the report's data sources behind the one with this id, in the order in which they came.
-func ListDataSources(ctx context.Context, db bun.IDB, cycleID, reportID, after string, limit int) ([]SourceSummary, error) {
-	var sources []SourceSummary
-	err := selectSources(db, &sources).Where("cycle_id = ? and report_id = ? and id > ?", cycleID, reportID, after).
+func ListDataSources(ctx context.Context, db bun.IDB, cycleID, reportID, after string, limit int) ([]DataSource, error) {
+	var sources []DataSource
+	err := db.NewSelect().Model(&sources).Where("cycle_id = ? and report_id = ? and id > ?", cycleID, reportID, after).
 		Order("id").Limit(int64(limit)).Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("data sources of report %s: %w", reportID, err)
@@ -135,18 +129,13 @@ func ListDataSources(ctx context.Context, db bun.IDB, cycleID, reportID, after s
 }
 
 // FindDataSource reads one data source of the report. It returns [ErrNotFound] where the report has no such data source.
-func FindDataSource(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (SourceSummary, error) {
-	var source SourceSummary
-	err := selectSources(db, &source).Where("id = ? and cycle_id = ? and report_id = ?", id, cycleID, reportID).Scan(ctx)
+func FindDataSource(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (DataSource, error) {
+	var source DataSource
+	err := db.NewSelect().Model(&source).Where("id = ? and cycle_id = ? and report_id = ?", id, cycleID, reportID).Scan(ctx)
 	if err != nil {
 		return source, notFound(err, "data source "+id)
 	}
 	return source, nil
-}
-
-func selectSources(db bun.IDB, into any) *bun.SelectQuery {
-	return db.NewSelect().Model(into).ColumnExpr("ds.*").
-		ColumnExpr("(select count(*) from source_columns sc where sc.data_source_id = ds.id) as column_count")
 }
 
 // AddDataSource adds a data source without columns to the report that it names, as the author in CreatedBy. It returns [ErrNotFound]

@@ -34,7 +34,7 @@ type Work struct {
 // PoisonLimit is how many poison items show that the cause is their job, and not each of them.
 const PoisonLimit = 3
 
-// jobBreaks is the condition of Work.Breaks. Its first part reads no more than a few entries of job_items_lost.
+// jobBreaks is the condition of Work.Breaks. Its first part reads a few entries of job_items_poison, which is mostly empty.
 var jobBreaks = fmt.Sprintf(`(select count(*) = %d from (select from job_items p where p.job_id = i.job_id and p.outcome in ('failed', 'cancelled')
 	and p.error_code = 'poison' limit %d) poison)
 	and not exists (select from job_status s where s.job_id = i.job_id and s.succeeded + s.skipped > 0) as breaks`, PoisonLimit, PoisonLimit)

@@ -62,6 +62,8 @@ create table data_sources (
     report_id   text collate "C" not null,
     name        text not null check (name <> ''),
     description text not null default '',
+    -- Maintained by triggers on source_columns, so that the list of data sources does not count the columns.
+    column_count bigint not null default 0 check (column_count >= 0),
     created_at  timestamptz not null,
     created_by  text not null,
     updated_at  timestamptz not null,
@@ -86,6 +88,20 @@ create table source_columns (
     updated_by     text not null,
     unique (data_source_id, identity)
 );
+
+-- Only transactions that hold the lock of the report add or remove columns, so these updates wait for nobody.
+create function column_counts_change() returns trigger language plpgsql as $$
+begin
+    update data_sources d set column_count = d.column_count + changed.columns * tg_argv[0]::bigint
+    from (select data_source_id, count(*) as columns from changed_rows group by 1) changed
+    where d.id = changed.data_source_id;
+    return null;
+end
+$$;
+create trigger column_counts_added after insert on source_columns referencing new table as changed_rows
+    for each statement execute function column_counts_change('1');
+create trigger column_counts_removed after delete on source_columns referencing old table as changed_rows
+    for each statement execute function column_counts_change('-1');
 
 create table pde_mappings (
     id                        text collate "C" primary key,
@@ -353,10 +369,10 @@ create index job_items_queued on job_items (job_id, due_at, mapping_id) where ou
 create index job_items_waiting on job_items (job_id, mapping_id) where outcome is null and waiting_for is not null;
 -- The outcomes that the projector has not folded, by time: what is folded leaves dead entries on the left.
 create index job_items_unfolded on job_items (job_id, ended_at, mapping_id) where outcome is not null and folded_at is null;
--- What a retry takes, and the summary of a failed job.
-create index job_items_lost on job_items (job_id, error_code, mapping_id) where outcome in ('failed', 'cancelled');
--- What check looks up: whether a job has written the mapping. Listing and cancelling need not keep it up to date.
-create index job_items_mapping on job_items (mapping_id) where outcome in ('succeeded', 'skipped');
+-- The items of a job by outcome. An item that is queued has no entry, so listing the job need not write to it.
+create index job_items_outcome on job_items (job_id, outcome, mapping_id) where outcome is not null;
+-- The few items that show that the cause is their job; see Work.Breaks of package schema.
+create index job_items_poison on job_items (job_id) where error_code = 'poison' and outcome in ('failed', 'cancelled');
 
 -- The items whose own rows another transaction has locked, so that nothing can be written in them. It does not reference job_items, because
 -- checking the reference would wait for that lock. A row counts while its item is queued, and is deleted when the job ends.

@@ -36,8 +36,8 @@ func (s *Server) registerDataSources() {
 		PageQuery
 	},
 	) (*pageOutput[DataSource], error) {
-		return listOfReport(ctx, s, in.ReportPath, in.PageQuery, showDataSource, func(d schema.SourceSummary) string { return d.ID },
-			func(after string, limit int) ([]schema.SourceSummary, error) {
+		return listOfReport(ctx, s, in.ReportPath, in.PageQuery, showDataSource, func(d schema.DataSource) string { return d.ID },
+			func(after string, limit int) ([]schema.DataSource, error) {
 				return schema.ListDataSources(ctx, s.db, in.CycleID, in.ReportID, after, limit)
 			})
 	})
@@ -82,10 +82,10 @@ func (s *Server) addDataSource(ctx context.Context, in *struct {
 		return nil, planningError(err)
 	}
 	return &createdOutput[DataSource]{
-		Location: in.at("data-sources", source.ID), Body: showDataSource(schema.SourceSummary{DataSource: source}),
+		Location: in.at("data-sources", source.ID), Body: showDataSource(source),
 	}, nil
 }
 
-func showDataSource(d schema.SourceSummary) DataSource {
+func showDataSource(d schema.DataSource) DataSource {
 	return DataSource{ID: d.ID, DataSourceBody: DataSourceBody{Name: d.Name, Description: d.Description}, ColumnCount: d.ColumnCount}
 }
