@@ -13,11 +13,11 @@ import (
 type DataSource struct {
 	bun.BaseModel `bun:"table:data_sources,alias:ds"`
 
-	ID          string    `bun:"id,pk"`
-	CycleID     string    `bun:"cycle_id"`
-	ReportID    string    `bun:"report_id"`
-	Name        string    `bun:"name"`
-	Description string    `bun:"description"`
+	ID          string `bun:"id,pk"`
+	CycleID     string `bun:"cycle_id"`
+	ReportID    string `bun:"report_id"`
+	Name        string `bun:"name"`
+	Description string `bun:"description"`
 	// ColumnCount is the number of the data source's columns. Triggers maintain it.
 	ColumnCount int64     `bun:"column_count"`
 	CreatedAt   time.Time `bun:"created_at"`
