@@ -4,8 +4,8 @@ import "strings"
 
 const shortestAbbreviation, longestInitials = 3, 6
 
-// initials returns how many of the words the letters are the initials of, words that only hold a sentence together
-// counted or left out; 0 if they are not.
+// initials returns the number of leading words whose initials the letters are, or 0 if they are not. Stop words may
+// be skipped.
 func initials(letters string, of []string) int {
 	if len(letters) < 2 || len(letters) > longestInitials {
 		return 0
@@ -15,7 +15,7 @@ func initials(letters string, of []string) int {
 		switch {
 		case w[0] == letters[at]:
 			at++
-		case !empty(w):
+		case !isStopWord(w):
 			return 0
 		}
 		if at == len(letters) {
@@ -39,8 +39,8 @@ func abbreviates(short, word string) bool {
 		if word[i] == short[at] {
 			at++
 			if at == len(short) {
-				// What is left of the word may hold one more consonant sound, no more: "cvrg" is coverage, "cov" with
-				// a tail is not covenant.
+				// The rest of the word may have only a few consonants more: "cvrg" is coverage, and "cst" is not
+				// construction.
 				return consonants(word[i+1:]) <= 1+len(short)/4 && consonants(word) <= 2*len(short)
 			}
 		}

@@ -6,33 +6,35 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/datatype"
 )
 
-// term is a term of the index, whether a column has it or not.
+// term is a term of the columns or of the vocabulary.
 type term struct {
 	text string
-	// weight is how much the term sets a column apart: rare terms do more.
+	// weight is 0 to 1 and grows with the rarity of the term.
 	weight float64
-	// strong is the weight in an identifier, where some weak terms are not weak.
-	strong  float64
+	// strong is the weight in the name of an identifier, in which some weak terms are not weak.
+	strong float64
+	// related has the term itself and those that may stand for it, by falling degree.
 	related []link
+	// groups, assumed, alters and weak are from the lines of the vocabulary that have the term.
 	groups  []int
 	assumed bool
-	// party is a term beside which something else is assumed: a branch's address where the customer's is meant.
-	party  bool
-	alters bool
-	weak   bool
-	// announces is the sort of value that the term announces.
+	alters  bool
+	weak    bool
+	// party is true if the term opposes one that is assumed: a branch's address if the customer's is meant.
+	party bool
+	// announces is the kind of value that the term announces.
 	announces announcement
-	// opaque is a word of the columns that the dictionary does not have.
+	// opaque is true for a word of the columns that is in no dictionary.
 	opaque bool
 }
 
-// link leads to a term of the index that may stand for another.
+// link is a term that may stand for another, to a degree of 0 to 1.
 type link struct {
 	id     int
 	degree float64
 }
 
-// weightIn is the term's weight in the name of a column or attribute of the kind.
+// weightIn returns the weight of the term in the name of a column or attribute of the kind.
 func (t *term) weightIn(k kind) float64 {
 	if k == identifierKind {
 		return t.strong
@@ -40,7 +42,7 @@ func (t *term) weightIn(k kind) float64 {
 	return t.weight
 }
 
-// field is a text of a column.
+// field is one of the texts of a column.
 type field int
 
 const (
@@ -50,29 +52,29 @@ const (
 	fields
 )
 
-// column is one candidate as it is compared.
+// column is a candidate, prepared for comparisons.
 type column struct {
 	field        string // schema.table.column
 	columnName   string
 	declared     datatype.Type
 	declaredText string
 	kind         kind
-	texts        [fields]string // what its terms were read from
+	texts        [fields]string // the texts of the terms below
 
 	name        []int
-	shared      []bool // by name: most columns of the table have it too
-	head        int    // of an identifier: what it identifies, the last word before "number" and the like; else -1
+	shared      []bool // by position in name: most columns of the table have the term
+	head        int    // the term that an identifier identifies, the last one before "number" and the like; else -1
 	table       []int
 	description []int
 
 	role        role
 	tableNumber int
 	key         bool // of its table
-	// size is the size of its table beside the largest one, 0 to 1.
+	// size is the number of columns of its table, relative to the largest table.
 	size float64
 }
 
-// terms returns the terms of one of the column's texts.
+// terms returns the ids of the terms of one of the column's texts.
 func (c *column) terms(in field) []int {
 	return [fields][]int{inName: c.name, inTable: c.table, inDescription: c.description}[in]
 }

@@ -12,31 +12,31 @@ func TestLikelihood_GrowsWithTheScore(t *testing.T) {
 		}
 		last = got
 	}
-	if got := likelihood(evenScore); got != 0.5 {
-		t.Errorf("likelihood(%g) = %g, want 0.5", evenScore, got)
+	if got := likelihood(midScore); got != 0.5 {
+		t.Errorf("likelihood(%g) = %g, want 0.5", midScore, got)
 	}
 }
 
 func TestCertainty(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		lead   float64
+		margin float64
 		copied bool
 		want   float64
 	}{
-		{0, false, withoutLead},
-		{clearLead, false, 1},
+		{0, false, withoutMargin},
+		{clearMargin, false, 1},
 		{1, false, 1},
 		{1, true, withCopy},
-		{0, true, withoutLead},
+		{0, true, withoutMargin},
 	} {
-		if got := certainty(tt.lead, tt.copied); got != tt.want {
-			t.Errorf("certainty(%g, %t) = %g, want %g", tt.lead, tt.copied, got, tt.want)
+		if got := certainty(tt.margin, tt.copied); got != tt.want {
+			t.Errorf("certainty(%g, %t) = %g, want %g", tt.margin, tt.copied, got, tt.want)
 		}
 	}
 }
 
-func TestLead(t *testing.T) {
+func TestMarginOf(t *testing.T) {
 	t.Parallel()
 	ix := &Index{columns: []column{
 		{kind: dateKind, tableNumber: 1, name: []int{1, 2}},
@@ -46,7 +46,7 @@ func TestLead(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		verdicts []verdict
-		lead     float64
+		margin   float64
 		copied   bool
 	}{
 		{"alone", []verdict{{column: 0, score: 0.75}}, 0.75, false},
@@ -59,8 +59,8 @@ func TestLead(t *testing.T) {
 		{"only a copy", []verdict{{column: 0, score: 0.75}, {column: 1, score: 0.75}}, 0.75, true},
 		{"a copy far behind", []verdict{{column: 0, score: 0.75}, {column: 1, score: 0.5}}, 0.25, false},
 	} {
-		if got, copied := lead(ix, tt.verdicts); got != tt.lead || copied != tt.copied {
-			t.Errorf("%s: lead %g, %t, want %g, %t", tt.name, got, copied, tt.lead, tt.copied)
+		if got, copied := marginOf(ix, tt.verdicts); got != tt.margin || copied != tt.copied {
+			t.Errorf("%s: got %g, %t, want %g, %t", tt.name, got, copied, tt.margin, tt.copied)
 		}
 	}
 }

@@ -8,30 +8,31 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// explainer writes the reasons for verdicts, which are sorted by score.
+// explainer writes rationales for verdicts, which are sorted by score, the highest first.
 type explainer struct {
 	ix       *Index
 	request  *request
 	verdicts []verdict
 }
 
-// evidence is what a comparison found, quoted for a reviewer.
+// evidence has the quoted terms that a rationale refers to.
 type evidence struct {
+	// found has the requirements that the column answers, by the text that answers them.
 	found [fields][]string
-	// missing is what is asked and not found, extra what the column's name has and is not asked, slight what of that
-	// matters little.
+	// missing has the requirements that it does not answer, extra the words of its name that the attribute does not
+	// have, and slight those of them that matter little.
 	missing, extra, slight []string
 }
 
-// collect finds the evidence for a verdict.
+// collect returns the evidence for a verdict.
 func (x explainer) collect(v verdict) evidence {
 	c := &x.ix.columns[v.column]
 	var e evidence
-	x.collectAsked(&e, c, v)
+	x.collectRequirements(&e, c, v)
 	for i, id := range c.name {
 		t := &x.ix.terms[id]
 		switch {
-		case x.request.explained[id] >= answeredWell || t.announces.kind == c.kind && t.announces.strong:
+		case x.request.explained[id] >= minFound || t.announces.kind == c.kind && t.announces.strong:
 		case t.weak || t.assumed || c.shared[i]:
 			e.slight = append(e.slight, quote(x.wordsOfColumn(c, inName, t.text)))
 		default:
@@ -41,42 +42,44 @@ func (x explainer) collect(v verdict) evidence {
 	return e
 }
 
-// collectAsked finds which asks the column answers, and which it lacks.
-func (x explainer) collectAsked(e *evidence, c *column, v verdict) {
+// collectRequirements adds the requirements that the column answers, and those that it lacks.
+func (x explainer) collectRequirements(e *evidence, c *column, v verdict) {
 	r, heaviest := x.request, 0.0
-	for _, a := range r.asked {
+	for _, a := range r.requirements {
 		heaviest = max(heaviest, a.weight)
 	}
-	for i, a := range r.asked {
+	for i, a := range r.requirements {
 		if a.phrase > 0 || a.weight == 0 || a.technical {
 			continue
 		}
 		where, id, degree := x.find(c, i)
 		switch {
-		case degree >= answeredWell:
-			e.found[where] = append(e.found[where], quoteAs(x.wordsAsked(a), x.wordsOfColumn(c, where, x.ix.terms[id].text)))
-		case a.weight < noteworthy*heaviest || r.specific && a.weak:
-		case answeredUnsaid(r, a, c, &v) == 0 && !x.findsPart(c, i):
-			e.missing = append(e.missing, quote(x.wordsAsked(a)))
+		case degree >= minFound:
+			words := x.wordsOfColumn(c, where, x.ix.terms[id].text)
+			e.found[where] = append(e.found[where], quoteAs(x.wordsOfAttribute(a), words))
+		case a.weight < minMentioned*heaviest || r.specific && a.weak:
+		case impliedDegree(r, a, c, &v) == 0 && !x.findsPart(c, i):
+			e.missing = append(e.missing, quote(x.wordsOfAttribute(a)))
 		}
 	}
 }
 
-// find returns the first text of the column that answers an ask, with the term that answers it best there.
-func (x explainer) find(c *column, ask int) (where field, id int, degree float64) {
+// find returns the first text of the column that answers a requirement, and the term that answers it best there. The
+// degree is 0 if none does.
+func (x explainer) find(c *column, requirement int) (where field, id int, degree float64) {
 	for in := inName; in < fields; in++ {
-		if id, degree := x.request.answeredBy(c.terms(in), ask); degree > 0 {
+		if id, degree := x.request.answeredBy(c.terms(in), requirement); degree > 0 {
 			return in, id, degree
 		}
 	}
 	return inName, -1, 0
 }
 
-// findsPart reports whether the column has some of the words of a phrase.
-func (x explainer) findsPart(c *column, ask int) bool {
-	for i, a := range x.request.asked {
-		if a.phrase == ask+1 {
-			if _, _, degree := x.find(c, i); degree >= answeredWell {
+// findsPart reports whether the column has at least one of the words of a phrase.
+func (x explainer) findsPart(c *column, requirement int) bool {
+	for i, a := range x.request.requirements {
+		if a.phrase == requirement+1 {
+			if _, _, degree := x.find(c, i); degree >= minFound {
 				return true
 			}
 		}
@@ -84,21 +87,21 @@ func (x explainer) findsPart(c *column, ask int) bool {
 	return false
 }
 
-// wordsAsked returns an ask in the words of the attribute, which a reviewer looks for there.
-func (x explainer) wordsAsked(a ask) string {
+// wordsOfAttribute returns a requirement in the attribute's own words, so that a reviewer finds them there.
+func (x explainer) wordsOfAttribute(a requirement) string {
 	if a.technical {
-		return x.ix.vocabulary.surface(x.request.technical, a.text)
+		return x.ix.vocabulary.originalWords(x.request.technical, a.text)
 	}
-	return x.ix.vocabulary.surface(x.request.name, a.text)
+	return x.ix.vocabulary.originalWords(x.request.name, a.text)
 }
 
-// wordsOfColumn returns a term in the words of the column, its table or its description.
+// wordsOfColumn returns a term in the own words of the column's name, table or description.
 func (x explainer) wordsOfColumn(c *column, in field, term string) string {
-	return x.ix.vocabulary.surface(c.texts[in], term)
+	return x.ix.vocabulary.originalWords(c.texts[in], term)
 }
 
-// whyFirst explains the choice of the first verdict.
-func (x explainer) whyFirst(lead float64) string {
+// whyFirst returns the rationale for the choice of the first verdict.
+func (x explainer) whyFirst(margin float64) string {
 	c := &x.ix.columns[x.verdicts[0].column]
 	e := x.collect(x.verdicts[0])
 	var b strings.Builder
@@ -129,11 +132,11 @@ func (x explainer) whyFirst(lead float64) string {
 	}
 	b.WriteString(". ")
 	x.writeType(&b, x.verdicts[0])
-	x.writeNext(&b, lead)
+	x.writeNext(&b, margin)
 	return b.String()
 }
 
-// writeType explains how the column's values fit.
+// writeType writes the sentence about the column's type.
 func (x explainer) writeType(b *strings.Builder, v verdict) {
 	r, c := x.request, &x.ix.columns[v.column]
 	declared := c.declaredText
@@ -143,7 +146,7 @@ func (x explainer) writeType(b *strings.Builder, v verdict) {
 	b.WriteString(declared)
 	switch {
 	case r.kind == c.kind || r.kind == anyKind || c.kind == anyKind:
-		if v.fit >= fitsWell {
+		if v.fit >= goodFit {
 			b.WriteString(" fits")
 		} else {
 			b.WriteString(" fits not quite")
@@ -159,14 +162,14 @@ func (x explainer) writeType(b *strings.Builder, v verdict) {
 	b.WriteByte('.')
 }
 
-// writeNext names the next best column.
-func (x explainer) writeNext(b *strings.Builder, lead float64) {
-	if len(x.verdicts) < 2 || x.verdicts[1].score < leastAlternative {
+// writeNext writes the sentence about the second best column.
+func (x explainer) writeNext(b *strings.Builder, margin float64) {
+	if len(x.verdicts) < 2 || x.verdicts[1].score < minAlternative {
 		b.WriteString(" No other column comes near.")
 		return
 	}
 	next := &x.ix.columns[x.verdicts[1].column]
-	if lead < clearLead && !x.ix.columns[x.verdicts[0].column].copies(next) {
+	if margin < clearMargin && !x.ix.columns[x.verdicts[0].column].copies(next) {
 		b.WriteString(" Near twin ")
 	} else {
 		b.WriteString(" Next is ")
@@ -177,16 +180,16 @@ func (x explainer) writeNext(b *strings.Builder, lead float64) {
 	b.WriteByte('.')
 }
 
-// whyNothing explains why no column is chosen.
+// whyNothing returns the rationale if no column is chosen.
 func (x explainer) whyNothing() string {
-	if len(x.verdicts) > 0 && x.verdicts[0].score >= leastAlternative {
+	if len(x.verdicts) > 0 && x.verdicts[0].score >= minAlternative {
 		best := x.verdicts[0]
 		return "Nothing fits. The nearest, " + x.ix.columns[best.column].field + ", " + x.whyNot(best) + "."
 	}
 	var unknown []string
-	for _, a := range x.request.asked {
+	for _, a := range x.request.requirements {
 		if a.phrase == 0 && !a.technical && (a.id < 0 || len(x.ix.postings[a.id]) == 0) && !a.weak {
-			unknown = append(unknown, quote(x.wordsAsked(a)))
+			unknown = append(unknown, quote(x.wordsOfAttribute(a)))
 		}
 	}
 	if len(unknown) == 0 {
@@ -195,14 +198,14 @@ func (x explainer) whyNothing() string {
 	return "Nothing fits: no column says " + list(unknown) + "."
 }
 
-// whyNot explains in half a sentence what speaks against a column.
+// whyNot returns the main reason against a column, as the predicate of a sentence.
 func (x explainer) whyNot(v verdict) string {
 	r, c := x.request, &x.ix.columns[v.column]
 	e := x.collect(v)
 	switch {
 	case v.against >= 0:
 		return x.contradiction(c, v)
-	case v.fit < fitsBarely && r.kind != c.kind:
+	case v.fit < poorFit && r.kind != c.kind:
 		return "holds " + article(c.kind.String()) + " where " + article(r.kind.String()) + " is asked"
 	case len(e.missing) > 0:
 		return "does not say " + list(e.missing)
@@ -212,30 +215,30 @@ func (x explainer) whyNot(v verdict) string {
 		return "stands in " + article(c.role.String())
 	case len(x.verdicts) > 0 && v.column != x.verdicts[0].column && c.copies(&x.ix.columns[x.verdicts[0].column]):
 		return "is the same element in another table"
-	case v.fit < fitsLess && r.kind != c.kind:
+	case v.fit < closeFit && r.kind != c.kind:
 		return "holds " + article(c.kind.String()) + " where " + article(r.kind.String()) + " is asked"
 	case len(e.slight) > 0:
 		return "says " + list(e.slight) + ", which is not asked"
-	case v.fit < fitsLess:
+	case v.fit < closeFit:
 		return "has a type that fits less, " + c.declaredText
 	default:
 		return "matches less exactly"
 	}
 }
 
-// contradiction names the term of the column, or of its table, that contradicts what is asked.
+// contradiction returns the reason against a column whose name or table contradicts a requirement.
 func (x explainer) contradiction(c *column, v verdict) string {
 	in := inName
 	if !slices.Contains(c.name, v.against) {
 		in = inTable
 	}
 	return "says " + quote(x.wordsOfColumn(c, in, x.ix.terms[v.against].text)) + " where " +
-		quote(x.wordsAsked(x.request.asked[v.insteadOf])) + " is asked"
+		quote(x.wordsOfAttribute(x.request.requirements[v.insteadOf])) + " is asked"
 }
 
 func quote(term string) string { return "'" + term + "'" }
 
-// quoteAs quotes what is asked with the word that the column has for it.
+// quoteAs quotes a requirement, with the column's word for it if that differs.
 func quoteAs(asked, as string) string {
 	if asked == as {
 		return quote(asked)
@@ -250,7 +253,7 @@ func list(items []string) string {
 }
 
 func writeList(b *strings.Builder, items []string) {
-	shown := items[:min(mostListed, len(items))]
+	shown := items[:min(maxListed, len(items))]
 	for i, item := range shown {
 		switch {
 		case i == 0:

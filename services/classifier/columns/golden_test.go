@@ -164,7 +164,8 @@ func TestHighConfidenceIsDeserved(t *testing.T) {
 	}
 }
 
-// isCopy reports whether a column is one of those wanted, or has the name of one, or is the same key in another table.
+// isCopy reports whether a column is one of those wanted, or has the name of one, or is the same key in another
+// table.
 func isCopy(wanted []string, c schema.SourceColumn) bool {
 	is := words.Split(c.ColumnName)
 	return slices.ContainsFunc(wanted, func(field string) bool {

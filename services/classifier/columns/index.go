@@ -13,21 +13,20 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
-// Index holds the candidate columns of a report, ready to be ranked. It is not changed after [NewIndex] and safe for
-// concurrent use.
+// Index holds the candidate columns of a report, prepared for ranking. It is immutable and safe for concurrent use.
 type Index struct {
 	vocabulary *vocabulary
 	columns    []column
-	ids        map[string]int // every term of the columns and of the vocabulary
+	ids        map[string]int // by text: every term of the columns and of the vocabulary
 	terms      []term         // by id
-	postings   [][]int        // by term: the columns that have it anywhere, rising
-	lookups    []string       // names of columns in lookup tables, lower-case
-	opaque     [26][]int      // terms that the dictionary does not have, by their first letter
+	postings   [][]int        // by term: the columns that have it in any text, in rising order
+	lookups    []string       // the names of the columns of lookup tables, in lower case
+	opaque     [26][]int      // by first letter: the terms that are in no dictionary
 	workspaces sync.Pool      // of *workspace
 }
 
-// NewIndex prepares the candidates for ranking. The order of candidates decides between columns that nothing else
-// tells apart.
+// NewIndex prepares the candidates for ranking. Of columns with equal scores, the first one wins. The candidates are
+// not modified and may be modified afterwards.
 func NewIndex(candidates []schema.SourceColumn) *Index {
 	ix := &Index{vocabulary: knowledge(), ids: map[string]int{}, columns: make([]column, 0, len(candidates))}
 	tables := tablesOf(candidates)
@@ -48,7 +47,8 @@ func NewIndex(candidates []schema.SourceColumn) *Index {
 	return ix
 }
 
-// Rank finds the column that feeds an attribute, or reports that nothing fits.
+// Rank returns the column that feeds an attribute best, or that none does. It reads the names, description and data
+// type of the attribute.
 func (ix *Index) Rank(a schema.Attribute) Ranking {
 	w, _ := ix.workspaces.Get().(*workspace)
 	defer func() {
@@ -83,7 +83,7 @@ func (ix *Index) add(c *schema.SourceColumn, t *table) {
 	}
 }
 
-// headOf returns the term for what an identifier with these terms identifies, or -1.
+// headOf returns the term that an identifier with this name identifies, or -1.
 func (ix *Index) headOf(name []string, k kind) int {
 	if k != identifierKind {
 		return -1
@@ -96,7 +96,7 @@ func (ix *Index) headOf(name []string, k kind) int {
 	return -1
 }
 
-// markShared marks the terms that most columns of a table have in their names and that so set none apart.
+// markShared marks the terms that most columns of a table have in their names.
 func (ix *Index) markShared(candidates []schema.SourceColumn) {
 	type key struct {
 		table tableKey
@@ -116,12 +116,13 @@ func (ix *Index) markShared(candidates []schema.SourceColumn) {
 		c.size = float64(size[table]) / float64(largest)
 		c.shared = make([]bool, len(c.name))
 		for j, id := range c.name {
-			c.shared[j] = size[table] >= fewColumns && float64(having[key{table, id}]) >= prefixShare*float64(size[table])
+			common := float64(having[key{table, id}]) >= prefixShare*float64(size[table])
+			c.shared[j] = size[table] >= fewColumns && common
 		}
 	}
 }
 
-// idsOf gives the ids of terms, each once.
+// idsOf returns the ids of the terms, without repetitions.
 func (ix *Index) idsOf(terms []string) []int {
 	ids := make([]int, 0, len(terms))
 	for _, text := range terms {
@@ -140,15 +141,15 @@ func (ix *Index) id(text string) int {
 	ix.ids[strings.Clone(text)] = id
 	v := ix.vocabulary
 	ix.terms = append(ix.terms, term{
-		text: text, groups: v.groups[text], assumed: v.assumed[text], party: v.besidesAssumed(text), alters: v.alters[text],
-		weak: v.weak[text], announces: v.kinds[text],
+		text: text, groups: v.groups[text], assumed: v.assumed[text], party: v.opposesAssumed(text),
+		alters: v.alters[text], weak: v.weak[text], announces: v.kinds[text],
 	})
 	ix.postings = append(ix.postings, nil)
 	return id
 }
 
-// weigh gives every term its weight by how few columns or tables have it in their name. A description is no measure:
-// it is a sentence.
+// weigh sets the weight of every term by the number of columns and tables that have it in their names. Descriptions
+// do not count, because they are sentences.
 func (ix *Index) weigh() {
 	having := make([]int, len(ix.terms))
 	for i := range ix.columns {
@@ -158,7 +159,7 @@ func (ix *Index) weigh() {
 				having[id]++
 			}
 		}
-		if i == 0 || !slices.Equal(c.table, ix.columns[i-1].table) { // once for the table
+		if i == 0 || !slices.Equal(c.table, ix.columns[i-1].table) { // once per table
 			for _, id := range c.table {
 				having[id]++
 			}
@@ -174,17 +175,17 @@ func (ix *Index) weigh() {
 	}
 }
 
-// weightOf is the weight of a term that so many columns have, 0 to 1.
+// weightOf returns the weight of a term that this number of columns and tables has, 0 to 1.
 func (ix *Index) weightOf(having int, weak bool) float64 {
 	n := float64(len(ix.columns) + 1)
-	weight := max(math.Log(n/(float64(having)+0.5))/math.Log(n/0.5), leastWeight)
+	weight := max(math.Log(n/(float64(having)+0.5))/math.Log(n/0.5), minWeight)
 	if weak {
 		weight *= weakShare
 	}
 	return weight
 }
 
-// relate links every term to those that the vocabulary calls near, itself first.
+// relate links every term to itself and to the terms that the vocabulary lists as near.
 func (ix *Index) relate() {
 	for i := range ix.terms {
 		t := &ix.terms[i]
@@ -198,12 +199,13 @@ func (ix *Index) relate() {
 	}
 }
 
-// collectOpaque files the terms of the columns that the dictionary does not have by their first letter.
+// collectOpaque indexes the terms of the columns that are in no dictionary by their first letter.
 func (ix *Index) collectOpaque() {
 	for i := range ix.terms {
 		t := &ix.terms[i]
 		first := t.text[0]
-		if len(ix.postings[i]) == 0 || first < 'a' || first > 'z' || strings.Contains(t.text, " ") || words.Known(t.text) {
+		word := 'a' <= first && first <= 'z' && !strings.Contains(t.text, " ")
+		if !word || len(ix.postings[i]) == 0 || words.Known(t.text) {
 			continue
 		}
 		t.opaque = true
@@ -211,7 +213,7 @@ func (ix *Index) collectOpaque() {
 	}
 }
 
-// opaqueTerms returns the opaque terms with the first letter of a word.
+// opaqueTerms returns the opaque terms that begin with the first letter of a word.
 func (ix *Index) opaqueTerms(word string) []int {
 	if first := word[0]; 'a' <= first && first <= 'z' {
 		return ix.opaque[first-'a']
@@ -219,7 +221,7 @@ func (ix *Index) opaqueTerms(word string) []int {
 	return nil
 }
 
-// explainsCode reports whether a lookup table has the column as its key.
+// explainsCode reports whether a lookup table has a column of the same name.
 func (ix *Index) explainsCode(c *column) bool {
 	return slices.Contains(ix.lookups, strings.ToLower(c.columnName))
 }

@@ -78,7 +78,7 @@ func TestNewIndex_Weights(t *testing.T) {
 		t.Errorf("a weak term of one column weighs %g, want %g", weak.weight, want)
 	}
 	for _, text := range []string{"balance", "current", "amount"} {
-		if one := termOf(t, ix, text); one.weight < leastWeight*weakShare || one.weight > 1 {
+		if one := termOf(t, ix, text); one.weight < minWeight*weakShare || one.weight > 1 {
 			t.Errorf("%q weighs %g", text, one.weight)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/datatype"
 )
 
-// kind is the sort of value that an attribute asks for or a column holds.
+// kind is the kind of value of an attribute or a column.
 type kind int
 
 const (
@@ -20,7 +20,7 @@ const (
 	rateKind
 	scoreKind
 	countKind
-	// binaryKind is what no report asks for.
+	// binaryKind is the kind of a BLOB, which no report has.
 	binaryKind
 )
 
@@ -62,37 +62,36 @@ func (k kind) String() string {
 	}
 }
 
-// ofNumber is what a number is whose words announce a kind, by its digits.
-func ofNumber(said kind, t datatype.Type) kind {
+// ofNumber returns the kind of a number whose words announce a kind. The number of digits may overrule the words.
+func ofNumber(announced kind, t datatype.Type) kind {
 	switch {
 	case t.Floating:
 	case t.Length > 0 && t.Length <= 2 && t.Scale == 0:
-		if said != flagKind && said != countKind {
+		if announced != flagKind && announced != countKind {
 			return codeKind
 		}
 	case t.Scale >= 2 && t.Length-t.Scale >= 6:
-		if said != scoreKind {
+		if announced != scoreKind {
 			return amountKind
 		}
-	case t.Scale >= 2 && said != scoreKind && said != amountKind:
+	case t.Scale >= 2 && announced != scoreKind && announced != amountKind:
 		return rateKind
 	}
-	return said
+	return announced
 }
 
-// longestCode is the longest text that is taken for a code.
+// longestCode is the maximum length of a code.
 const longestCode = 20
 
-// ofText is what a text is whose words announce a kind, by its length: a text holds no amounts, and a long one no
-// codes.
-func ofText(said kind, length int) kind {
-	coded := said == codeKind || said == flagKind
-	numeric := said == amountKind || said == rateKind || said == countKind || said == scoreKind
+// ofText returns the kind of a text whose words announce a kind. A text is no amount, and a long one is no code.
+func ofText(announced kind, length int) kind {
+	coded := announced == codeKind || announced == flagKind
+	numeric := announced == amountKind || announced == rateKind || announced == countKind || announced == scoreKind
 	switch {
 	case coded && length > longestCode:
 		return textKind
-	case !numeric && said != anyKind:
-		return said
+	case !numeric && announced != anyKind:
+		return announced
 	case length == 0:
 		return anyKind
 	case length == 1:
@@ -106,7 +105,7 @@ func ofText(said kind, length int) kind {
 	}
 }
 
-// fit returns how well a column of kind column can feed an attribute of kind wanted, 0 to 1, and how it would.
+// fit returns how well a column of one kind can feed an attribute of another, 0 to 1, and in which way.
 func fit(wanted, column kind) (degree float64, how schema.MappingType) {
 	if wanted == column {
 		return 1, schema.Direct
@@ -125,27 +124,28 @@ func fit(wanted, column kind) (degree float64, how schema.MappingType) {
 	return unlistedFit, schema.Direct
 }
 
-// room returns how well the values of the wanted type go into the column's, 0 to 1, beyond their kind: a form's one
-// digit is not taken from an amount with cents.
-func room(wanted, column datatype.Type) float64 {
+// capacityFit compares the lengths of the declared types, 0 to 1: a form's one-digit number is not taken from an
+// amount with cents.
+func capacityFit(wanted, column datatype.Type) float64 {
 	switch {
 	case wanted.Kind == datatype.Date && (column.Kind == datatype.Text || column.Kind == datatype.Number):
 		return dateInOtherType
 	case wanted.Length == 0 || column.Length == 0:
 		return 1
 	case wanted.Kind == datatype.Number && column.Kind == datatype.Number:
-		return numbersRoom(wanted, column)
+		return numberCapacityFit(wanted, column)
 	case wanted.Kind == datatype.Number && column.Kind == datatype.Text:
-		return textRoom(wanted, column.Length)
+		return textCapacityFit(wanted, column.Length)
 	case wanted.Kind == datatype.Text && column.Kind == datatype.Text && wanted.Length <= 3 && column.Length > 10,
-		wanted.Kind == datatype.Text && column.Kind == datatype.Text && column.Length*2 < wanted.Length && column.Length <= 3:
+		wanted.Kind == datatype.Text && column.Kind == datatype.Text && column.Length*2 < wanted.Length &&
+			column.Length <= 3:
 		return otherTextLength
 	default:
 		return 1
 	}
 }
 
-func numbersRoom(wanted, column datatype.Type) float64 {
+func numberCapacityFit(wanted, column datatype.Type) float64 {
 	switch {
 	case wanted.Scale == 0 && column.Scale > 0 && wanted.Length <= 3:
 		return digitFromAmount
@@ -156,8 +156,8 @@ func numbersRoom(wanted, column datatype.Type) float64 {
 	}
 }
 
-// textRoom is for a number that is to come from a text.
-func textRoom(wanted datatype.Type, length int) float64 {
+// textCapacityFit compares a number with a text column.
+func textCapacityFit(wanted datatype.Type, length int) float64 {
 	switch {
 	case wanted.Scale > 0:
 		return decimalsFromText

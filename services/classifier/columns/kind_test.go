@@ -109,7 +109,7 @@ func TestFits_AreListedOnceAndFitLessThanTheSameKind(t *testing.T) {
 	}
 }
 
-func TestRoom(t *testing.T) {
+func TestCapacityFit(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		wanted, column string
@@ -131,8 +131,8 @@ func TestRoom(t *testing.T) {
 		{"C2", "", 1},
 		{"", "VARCHAR(40)", 1},
 	} {
-		if got := room(datatype.Parse(tt.wanted), datatype.Parse(tt.column)); got != tt.want {
-			t.Errorf("room(%q, %q) = %g, want %g", tt.wanted, tt.column, got, tt.want)
+		if got := capacityFit(datatype.Parse(tt.wanted), datatype.Parse(tt.column)); got != tt.want {
+			t.Errorf("capacityFit(%q, %q) = %g, want %g", tt.wanted, tt.column, got, tt.want)
 		}
 	}
 }

@@ -7,27 +7,27 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// Ranking is the answer for one attribute.
+// Ranking is the result for one attribute.
 type Ranking struct {
 	// SourceField is the chosen column as schema.table.column, empty if nothing fits.
 	SourceField string
 	// Column is the position of the chosen column among the candidates, -1 if nothing fits.
 	Column int
-	// Confidence is 0 to 95: how sure the answer is, "nothing fits" included. It is 0 if there are no columns to
-	// compare.
+	// Confidence, 0 to 95, is the probability in percent that the result is right, be it a column or that nothing
+	// fits. It is 0 if there are no candidates.
 	Confidence int
 	// MappingType is how the chosen column feeds the attribute, empty if nothing fits.
 	MappingType schema.MappingType
-	// Rationale explains the answer to a reviewer.
+	// Rationale explains the result to a reviewer, in whole sentences.
 	Rationale string
-	// Margin is the lead over the next column of another element, 0 to 100, copies of the same element in other
-	// tables not counted. It is 0 if nothing fits.
+	// Margin is the difference to the score of the next column, 0 to 100. Copies of the same element in other tables
+	// do not count. It is 0 if nothing fits.
 	Margin int
-	// Alternatives are the next best columns, best first, without the chosen one.
+	// Alternatives are at most five columns that were not chosen, the best first.
 	Alternatives []schema.Alternative
 }
 
-// workspace is the memory of one call of Rank, kept for the next.
+// workspace is the memory of one call of Rank, reused by later calls.
 type workspace struct {
 	request  request
 	promises promises
@@ -45,7 +45,7 @@ func (w *workspace) reset() {
 	w.verdicts = w.verdicts[:0]
 }
 
-// rank reads an attribute, finds the promising columns, scores them and explains the result.
+// rank reads an attribute, shortlists columns, scores them and explains the result.
 func (w *workspace) rank(ix *Index, a *schema.Attribute) Ranking {
 	w.request.read(ix, a)
 	s := scorer{ix: ix, request: &w.request, answered: w.answered}
@@ -57,13 +57,13 @@ func (w *workspace) rank(ix *Index, a *schema.Attribute) Ranking {
 		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.column, b.column))
 	})
 	x := explainer{ix: ix, request: &w.request, verdicts: w.verdicts}
-	if len(w.verdicts) == 0 || w.verdicts[0].score < leastScore {
+	if len(w.verdicts) == 0 || w.verdicts[0].score < minScore {
 		return rankNothing(x)
 	}
 	return rankFirst(x)
 }
 
-// rankNothing is the answer if no column scores enough.
+// rankNothing returns the result if no column scores enough.
 func rankNothing(x explainer) Ranking {
 	if len(x.ix.columns) == 0 {
 		return Ranking{Column: -1, Rationale: "Nothing could be compared: the report's data sources have no columns."}
@@ -74,32 +74,32 @@ func rankNothing(x explainer) Ranking {
 	}
 	return Ranking{
 		Column:       -1,
-		Confidence:   percent(min(mostCertain, 1-likelihood(best))),
+		Confidence:   percent(min(maxCertainty, 1-likelihood(best))),
 		Rationale:    x.whyNothing(),
 		Alternatives: alternatives(x, x.verdicts, likelihood),
 	}
 }
 
-// rankFirst is the answer if the first of the scored columns is chosen.
+// rankFirst returns the result if the first of the scored columns is chosen.
 func rankFirst(x explainer) Ranking {
 	best := x.verdicts[0]
-	lead, copied := lead(x.ix, x.verdicts)
-	confidence := min(mostCertain, likelihood(best.score)*certainty(lead, copied))
+	margin, copied := marginOf(x.ix, x.verdicts)
+	confidence := min(maxCertainty, likelihood(best.score)*certainty(margin, copied))
 	return Ranking{
 		SourceField: x.ix.columns[best.column].field,
 		Column:      best.column,
 		Confidence:  percent(confidence),
 		MappingType: mappingType(x.ix, x.request, best),
-		Rationale:   x.whyFirst(lead),
-		Margin:      percent(lead),
+		Rationale:   x.whyFirst(margin),
+		Margin:      percent(margin),
 		Alternatives: alternatives(x, x.verdicts[1:], func(score float64) float64 {
 			return confidence * (score / best.score) * (score / best.score)
 		}),
 	}
 }
 
-// mappingType is how a column feeds the attribute: by the kinds of value, and through a lookup table if the column
-// stands in one or if one explains the letters that must become the form's number.
+// mappingType returns how a column feeds the attribute: by the kinds of value, or through a lookup table if the
+// column is in one, or if one has the letters that become the form's number.
 func mappingType(ix *Index, r *request, v verdict) schema.MappingType {
 	c := &ix.columns[v.column]
 	if c.role == lookupTable || v.how == schema.Direct && r.isNumberOf(c) && ix.explainsCode(c) {
@@ -110,7 +110,7 @@ func mappingType(ix *Index, r *request, v verdict) schema.MappingType {
 
 func alternatives(x explainer, verdicts []verdict, worth func(score float64) float64) []schema.Alternative {
 	n := 0
-	for n < len(verdicts) && n < mostAlternatives && verdicts[n].score >= leastAlternative {
+	for n < len(verdicts) && n < maxAlternatives && verdicts[n].score >= minAlternative {
 		n++
 	}
 	if n == 0 {

@@ -195,7 +195,7 @@ func TestAlternativesAreInOrderAndWithoutTheChosen(t *testing.T) {
 		ix := NewIndex(b.candidates)
 		for _, g := range b.gold {
 			got := ix.Rank(g.attribute)
-			if len(got.Alternatives) > mostAlternatives {
+			if len(got.Alternatives) > maxAlternatives {
 				t.Errorf("%s: %d alternatives", g.attribute.AttributeName, len(got.Alternatives))
 			}
 			least := 100

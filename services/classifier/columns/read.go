@@ -9,52 +9,52 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
-// request is an attribute as it is compared with columns. Its memory is used again for the next attribute.
+// request is an attribute, prepared for the comparison with columns. Its memory is reused for the next attribute.
 type request struct {
 	// name and technical are the attribute's names.
 	name, technical string
 	kind            kind
 	declared        datatype.Type
-	asked           []ask
-	// specific is true if a word of the name means more than a sort of value.
+	requirements    []requirement
+	// specific is true if the name has a word that is more than the name of a kind of value.
 	specific bool
 
-	// explained is, by term, how well the attribute explains that a column has it.
+	// explained has, by term, the degree to which the attribute explains that a column has the term.
 	explained []float64
-	// answers are, by term, the asks that it answers.
+	// answers has, by term, the requirements that the term answers.
 	answers [][]answer
-	// marked are the terms that have an entry in explained or answers.
+	// marked has the terms with an entry in explained or answers.
 	marked  []int
 	guesses []guess
 
 	terms, words []string // buffers
 }
 
-// ask is one term that the attribute's names have.
-type ask struct {
+// requirement is a term of the attribute's names, which a column should have.
+type requirement struct {
 	text string
-	// id is -1 for a term that no column and no line of the vocabulary has.
+	// id is -1 if neither a column nor the vocabulary has the term.
 	id     int
 	weight float64
-	// weak, assumed and announces are as in a term.
+	// weak, assumed and announces are those of the term.
 	weak, assumed bool
 	announces     announcement
-	// technical marks a term that only the technical name has.
+	// technical is true if only the technical name has the term.
 	technical bool
-	// phrase is 1 + the position of the phrase that this is a word of, for an ask that is no more than that.
+	// phrase is 1 + the position of a phrase if this is one of its words and no requirement of its own, else 0.
 	phrase int
 }
 
-// answer is an ask that a term answers, and how well.
+// answer is a requirement, by position, that a term answers to a degree of 0 to 1.
 type answer struct {
-	ask    int
-	degree float64
+	requirement int
+	degree      float64
 }
 
-// guess is an unknown term of the columns that looks like a short form of something that is asked.
+// guess is a term of the columns that is in no dictionary and looks like a short form of a requirement.
 type guess struct {
-	ask, term int
-	degree    float64
+	requirement, term int
+	degree            float64
 }
 
 func newRequest(terms int) request {
@@ -65,29 +65,30 @@ func (r *request) reset() {
 	for _, id := range r.marked {
 		r.explained[id], r.answers[id] = 0, r.answers[id][:0]
 	}
-	r.marked, r.asked, r.guesses, r.terms, r.words = r.marked[:0], r.asked[:0], r.guesses[:0], r.terms[:0], r.words[:0]
+	r.marked, r.requirements, r.guesses = r.marked[:0], r.requirements[:0], r.guesses[:0]
+	r.terms, r.words = r.terms[:0], r.words[:0]
 	r.name, r.technical, r.specific = "", "", false
 }
 
-// read fills an empty request with an attribute: what it asks for, which terms of the columns answer that, and which
-// it explains.
+// read fills an empty request from an attribute: its requirements, the terms of the columns that answer them, and the
+// terms that the attribute explains.
 func (r *request) read(ix *Index, a *schema.Attribute) {
 	v := ix.vocabulary
 	r.name, r.technical, r.declared = a.AttributeName, a.TechnicalLineItemName, datatype.Parse(a.DataType)
 	r.terms = v.terms(r.terms[:0], a.AttributeName)
 	r.kind = v.kindOf(r.terms, r.declared)
 	announced := v.announcedKind(r.terms)
-	r.askName(ix)
+	r.requireName(ix)
 
 	r.terms = v.terms(r.terms[:0], a.TechnicalLineItemName)
 	if announced == anyKind && len(r.terms) > 0 {
 		r.kind = v.kindOf(r.terms, r.declared)
 	}
-	r.specific = slices.ContainsFunc(r.asked, func(a ask) bool { return !a.weak })
-	r.askTechnical(ix)
-	r.askPhraseWords(ix)
+	r.specific = slices.ContainsFunc(r.requirements, func(a requirement) bool { return !a.weak })
+	r.requireTechnical(ix)
+	r.requirePhraseWords(ix)
 	r.guess(ix)
-	r.explainAsked(ix)
+	r.explainRequirements(ix)
 
 	r.terms = v.terms(r.terms[:0], a.Description)
 	for _, text := range r.terms {
@@ -95,40 +96,40 @@ func (r *request) read(ix *Index, a *schema.Attribute) {
 			r.explainRelated(ix, id, inDescriptionDegree)
 		}
 	}
-	r.answerAsked(ix)
+	r.answerRequirements(ix)
 }
 
-// askName asks for the terms of the name.
-func (r *request) askName(ix *Index) {
+// requireName requires the terms of the name.
+func (r *request) requireName(ix *Index) {
 	for _, text := range r.terms {
-		if !r.asksFor(text) {
-			r.asked = append(r.asked, newAsk(ix, text, r.kind))
+		if !r.requires(text) {
+			r.requirements = append(r.requirements, newRequirement(ix, text, r.kind))
 		}
 	}
 }
 
-// askTechnical asks, with little weight, for what only the technical name has. If that is a narrower term for what
-// the name has (cycle end for cycle), it answers for it.
-func (r *request) askTechnical(ix *Index) {
-	named := len(r.asked)
+// requireTechnical requires, with a low weight, the terms that only the technical name has. A term that is related to
+// one of the name (cycle end to cycle) becomes an answer to that instead.
+func (r *request) requireTechnical(ix *Index) {
+	named := len(r.requirements)
 	for _, text := range r.terms {
-		if r.asksFor(text) {
+		if r.requires(text) {
 			continue
 		}
-		one := newAsk(ix, text, anyKind)
-		if i := nearestAsk(ix, r.asked[:named], one.id); i >= 0 {
+		one := newRequirement(ix, text, anyKind)
+		if i := nearestRequirement(ix, r.requirements[:named], one.id); i >= 0 {
 			r.guesses = append(r.guesses, guess{i, one.id, inTechnicalDegree})
 			continue
 		}
 		one.technical = true
 		one.weight *= technicalShare
-		r.asked = append(r.asked, one)
+		r.requirements = append(r.requirements, one)
 	}
 }
 
-func newAsk(ix *Index, text string, k kind) ask {
+func newRequirement(ix *Index, text string, k kind) requirement {
 	v := ix.vocabulary
-	one := ask{text: text, id: -1, weight: unknownWeight}
+	one := requirement{text: text, id: -1, weight: unknownWeight}
 	one.weak, one.assumed, one.announces = v.weak[text], v.assumed[text], v.kinds[text]
 	if id, ok := ix.ids[text]; ok {
 		one.id, one.weight = id, min(ix.terms[id].weightIn(k), unknownWeight)
@@ -138,51 +139,51 @@ func newAsk(ix *Index, text string, k kind) ask {
 	return one
 }
 
-func (r *request) asksFor(text string) bool {
-	return slices.ContainsFunc(r.asked, func(a ask) bool { return a.text == text })
+func (r *request) requires(text string) bool {
+	return slices.ContainsFunc(r.requirements, func(a requirement) bool { return a.text == text })
 }
 
-// nearestAsk returns the position of the ask that a term is a synonym of, or -1.
-func nearestAsk(ix *Index, asked []ask, term int) int {
+// nearestRequirement returns the position of the requirement that a term is related to, or -1.
+func nearestRequirement(ix *Index, among []requirement, term int) int {
 	if term < 0 {
 		return -1
 	}
 	for _, l := range ix.terms[term].related {
-		if i := slices.IndexFunc(asked, func(a ask) bool { return a.id == l.id }); i >= 0 {
+		if i := slices.IndexFunc(among, func(a requirement) bool { return a.id == l.id }); i >= 0 {
 			return i
 		}
 	}
 	return -1
 }
 
-// askPhraseWords asks for the words of phrases, so that a column that has only some of them is not taken to have
-// none, and takes the weight from an ask that is a word of a phrase as well.
-func (r *request) askPhraseWords(ix *Index) {
-	n := len(r.asked)
+// requirePhraseWords adds the words of phrases, so that a column with some of the words answers a part of the phrase.
+// A requirement that is also a word of a phrase loses its weight.
+func (r *request) requirePhraseWords(ix *Index) {
+	n := len(r.requirements)
 	for i := range n {
-		if r.asked[i].technical || !strings.Contains(r.asked[i].text, " ") {
+		if r.requirements[i].technical || !strings.Contains(r.requirements[i].text, " ") {
 			continue
 		}
-		for w := range strings.SplitSeq(r.asked[i].text, " ") {
-			if empty(w) {
+		for w := range strings.SplitSeq(r.requirements[i].text, " ") {
+			if isStopWord(w) {
 				continue
 			}
-			if j := slices.IndexFunc(r.asked[:n], func(a ask) bool { return a.text == w }); j >= 0 {
-				r.asked[j].weight = 0
+			if j := slices.IndexFunc(r.requirements[:n], func(a requirement) bool { return a.text == w }); j >= 0 {
+				r.requirements[j].weight = 0
 			}
-			one := ask{text: w, id: -1, phrase: i + 1}
+			one := requirement{text: w, id: -1, phrase: i + 1}
 			if id, ok := ix.ids[w]; ok {
 				one.id = id
 			}
-			r.asked = append(r.asked, one)
+			r.requirements = append(r.requirements, one)
 		}
 	}
 }
 
-// guess finds unknown terms of the columns that may be abbreviations of what is asked, or the initials of several
-// words of the name.
+// guess finds terms of the columns that the dictionary does not have and that may abbreviate a requirement, or be the
+// initials of several words of the name.
 func (r *request) guess(ix *Index) {
-	for i, a := range r.asked {
+	for i, a := range r.requirements {
 		for _, id := range ix.opaqueTerms(a.text) {
 			if abbreviates(ix.terms[id].text, a.text) {
 				r.guesses = append(r.guesses, guess{i, id, guessedShort})
@@ -199,9 +200,9 @@ func (r *request) guess(ix *Index) {
 	}
 }
 
-// guessInitials notes that a term stands for these words of the name.
+// guessInitials records that a term may be the initials of these words of the name.
 func (r *request) guessInitials(id int, of []string) {
-	for i, a := range r.asked {
+	for i, a := range r.requirements {
 		within := true
 		for w := range strings.SplitSeq(a.text, " ") {
 			within = within && slices.Contains(of, w)
@@ -212,9 +213,9 @@ func (r *request) guessInitials(id int, of []string) {
 	}
 }
 
-// explainAsked notes that what is asked explains its terms and, less so, those that may stand for them.
-func (r *request) explainAsked(ix *Index) {
-	for _, a := range r.asked {
+// explainRequirements marks the terms of the requirements and, to a lower degree, the related ones as explained.
+func (r *request) explainRequirements(ix *Index) {
+	for _, a := range r.requirements {
 		switch {
 		case a.id < 0:
 		case a.technical:
@@ -241,9 +242,9 @@ func (r *request) explain(id int, degree float64) {
 	r.explained[id] = max(r.explained[id], degree)
 }
 
-// answerAsked notes which terms answer what is asked.
-func (r *request) answerAsked(ix *Index) {
-	for i, a := range r.asked {
+// answerRequirements records the terms that answer each requirement.
+func (r *request) answerRequirements(ix *Index) {
+	for i, a := range r.requirements {
 		if a.id < 0 {
 			continue
 		}
@@ -252,13 +253,13 @@ func (r *request) answerAsked(ix *Index) {
 		}
 	}
 	for _, g := range r.guesses {
-		r.answer(g.term, g.ask, g.degree)
+		r.answer(g.term, g.requirement, g.degree)
 	}
 }
 
-func (r *request) answer(id, ask int, degree float64) {
+func (r *request) answer(id, number int, degree float64) {
 	r.mark(id)
-	r.answers[id] = append(r.answers[id], answer{ask, degree})
+	r.answers[id] = append(r.answers[id], answer{number, degree})
 }
 
 func (r *request) mark(id int) {
@@ -267,12 +268,12 @@ func (r *request) mark(id int) {
 	}
 }
 
-// answeredBy returns how well one of the terms answers an ask, and which does best.
-func (r *request) answeredBy(terms []int, ask int) (best int, degree float64) {
+// answeredBy returns the term that answers a requirement best and the degree, or -1 and 0 if none does.
+func (r *request) answeredBy(terms []int, requirement int) (best int, degree float64) {
 	best = -1
 	for _, id := range terms {
 		for _, a := range r.answers[id] {
-			if a.ask == ask && a.degree > degree {
+			if a.requirement == requirement && a.degree > degree {
 				best, degree = id, a.degree
 			}
 		}
@@ -280,7 +281,7 @@ func (r *request) answeredBy(terms []int, ask int) (best int, degree float64) {
 	return best, degree
 }
 
-// isNumberOf reports whether the attribute is a number that the column has in letters.
+// isNumberOf reports whether the attribute is a numeric code and the column a code in letters.
 func (r *request) isNumberOf(c *column) bool {
 	return r.kind == codeKind && r.declared.Kind == datatype.Number && c.declared.Kind == datatype.Text
 }

@@ -16,9 +16,9 @@ func readForTest(ix *Index, a schema.Attribute) *request {
 }
 
 // asks lists what a request asks for: (t) is from the technical name, (p) a word of a phrase.
-func (r *request) asks() string {
+func (r *request) summary() string {
 	var all []string
-	for _, a := range r.asked {
+	for _, a := range r.requirements {
 		text := a.text
 		switch {
 		case a.technical:
@@ -44,7 +44,7 @@ func TestRequest_Asks(t *testing.T) {
 		{"", "CurrBal", "current(t), balance(t)"},
 	} {
 		r := readForTest(ix, schema.Attribute{AttributeName: tt.name, TechnicalLineItemName: tt.technical})
-		if got := r.asks(); got != tt.want {
+		if got := r.summary(); got != tt.want {
 			t.Errorf("%q, %q asks for %q, want %q", tt.name, tt.technical, got, tt.want)
 		}
 	}
@@ -75,11 +75,11 @@ func TestRequest_Weights(t *testing.T) {
 	ix := NewIndex(columnsOf("LOAN", "CURR_BAL_AMT|NUMBER(12,2)", "CURR_DT|DATE", "CURR_STAT_CD|CHAR(1)", "CURR_RT|NUMBER(6,3)"))
 	weight := func(a schema.Attribute, text string) float64 {
 		r := readForTest(ix, a)
-		i := slices.IndexFunc(r.asked, func(a ask) bool { return a.text == text })
+		i := slices.IndexFunc(r.requirements, func(a requirement) bool { return a.text == text })
 		if i < 0 {
-			t.Fatalf("%q does not ask for %q but %q", a.AttributeName, text, r.asks())
+			t.Fatalf("%q does not ask for %q but %q", a.AttributeName, text, r.summary())
 		}
-		return r.asked[i].weight
+		return r.requirements[i].weight
 	}
 	rare := weight(schema.Attribute{AttributeName: "Current Balance"}, "balance")
 	common := weight(schema.Attribute{AttributeName: "Current Balance"}, "current")
@@ -95,8 +95,8 @@ func TestRequest_Weights(t *testing.T) {
 		t.Errorf("an unknown term weighs %g, want %g", unknown, unknownWeight)
 	}
 	r := readForTest(ix, schema.Attribute{AttributeName: "End of the Cycle End"})
-	if i := slices.IndexFunc(r.asked, func(a ask) bool { return a.text == "end" && a.phrase == 0 }); i >= 0 && r.asked[i].weight != 0 {
-		t.Errorf("a word that a phrase has too weighs %g, want 0", r.asked[i].weight)
+	if i := slices.IndexFunc(r.requirements, func(a requirement) bool { return a.text == "end" && a.phrase == 0 }); i >= 0 && r.requirements[i].weight != 0 {
+		t.Errorf("a word that a phrase has too weighs %g, want 0", r.requirements[i].weight)
 	}
 }
 
@@ -121,7 +121,7 @@ func TestRequest_Guesses(t *testing.T) {
 		r := readForTest(ix, attribute(tt.name, ""))
 		var got []string
 		for _, g := range r.guesses {
-			got = append(got, ix.terms[g.term].text+" for "+r.asked[g.ask].text)
+			got = append(got, ix.terms[g.term].text+" for "+r.requirements[g.requirement].text)
 		}
 		if text := strings.Join(got, ", "); text != tt.want {
 			t.Errorf("%q guesses %q, want %q", tt.name, text, tt.want)
@@ -174,8 +174,8 @@ func TestRequest_Reset(t *testing.T) {
 		a := schema.Attribute{AttributeName: name, TechnicalLineItemName: "CycleEnd", Description: "The balance"}
 		used.read(ix, &a)
 		fresh := readForTest(ix, a)
-		if used.asks() != fresh.asks() || used.kind != fresh.kind || used.specific != fresh.specific {
-			t.Errorf("%q: a used request asks %q, a new one %q", name, used.asks(), fresh.asks())
+		if used.summary() != fresh.summary() || used.kind != fresh.kind || used.specific != fresh.specific {
+			t.Errorf("%q: a used request asks %q, a new one %q", name, used.summary(), fresh.summary())
 		}
 		if !slices.Equal(used.explained, fresh.explained) || !slices.Equal(used.guesses, fresh.guesses) {
 			t.Errorf("%q: a used request explains other terms than a new one", name)

@@ -10,53 +10,55 @@ import (
 type verdict struct {
 	column int
 	score  float64
-	// fit is how well the column's values fit, 0 to 1, and how in which way they become what is asked.
+	// fit is how well the column's values fit the attribute, 0 to 1, and how is the way in which they feed it.
 	fit float64
 	how schema.MappingType
-	// against is the column's term that contradicts what is asked, or -1; insteadOf is the ask that it contradicts.
+	// against is the column's term that contradicts the attribute, or -1. insteadOf is the requirement that it
+	// contradicts.
 	against, insteadOf int
 }
 
-// isDerived reports whether what is asked must be made from the column's values.
+// isDerived reports whether the attribute's values must be computed from the column's.
 func (v *verdict) isDerived() bool { return v.how == schema.Conditional || v.how == schema.Calculated }
 
 // scorer compares columns with a request.
 type scorer struct {
 	ix      *Index
 	request *request
-	// answered is, by ask, how well the present column answers it.
+	// answered has, by requirement, the degree to which the present column answers it.
 	answered []float64
 }
 
-// score compares a column with the request. The score is the product of what the column answers (recall), of what it
-// has besides (precision), of its table, its kind and type, and of what qualifiers leave of it.
+// score compares a column with the request. The score is the product of five factors: the share of the requirements
+// that the column answers (recall), the share of its name that the attribute explains (precision), the table, the
+// kind and type, and the qualifiers.
 func (s *scorer) score(number int) verdict {
 	c := &s.ix.columns[number]
 	v := verdict{column: number, against: -1}
 	v.fit, v.how = fit(s.request.kind, c.kind)
-	v.fit *= room(s.request.declared, c.declared)
+	v.fit *= capacityFit(s.request.declared, c.declared)
 	recall := s.recall(c, &v)
 	precision := s.limitPrecision(c, recall, s.precision(c, &v))
 
 	table := (1 - tableShare - sizeShare) + tableShare*s.tableShare(c) + sizeShare*c.size
 	v.score = recall * ((1 - precisionShare) + precisionShare*precision) * table * v.fit
 	v.score += descriptionBonus * s.explainedShare(c.description) * v.fit * recall
-	v.score *= s.qualifierFactor(c, &v) * s.silenceFactor(c) * roleFactor(s.request, c)
+	v.score *= s.qualifierFactor(c, &v) * s.omissionFactor(c) * roleFactor(s.request, c)
 	return v
 }
 
-// recall is the share, by weight, of what is asked that the column answers.
+// recall returns the weighted share of the requirements that the column answers, 0 to 1.
 func (s *scorer) recall(c *column, v *verdict) float64 {
 	r := s.request
-	s.answered = append(s.answered[:0], make([]float64, len(r.asked))...)
+	s.answered = append(s.answered[:0], make([]float64, len(r.requirements))...)
 	s.answer(c.name, answeredInName)
 	s.answer(c.table, answeredInTable)
 	s.answer(c.description, answeredInDescription)
 	s.answerPhrases()
 	var got, all float64
-	for i, a := range r.asked {
+	for i, a := range r.requirements {
 		all += a.weight
-		got += a.weight * max(s.answered[i], answeredUnsaid(r, a, c, v))
+		got += a.weight * max(s.answered[i], impliedDegree(r, a, c, v))
 	}
 	if all == 0 {
 		return 0
@@ -64,28 +66,28 @@ func (s *scorer) recall(c *column, v *verdict) float64 {
 	return got / all
 }
 
-// answer notes what the terms of one of the column's texts answer.
+// answer records what the terms of one of the column's texts answer, times the degree of that text.
 func (s *scorer) answer(terms []int, degree float64) {
 	for _, id := range terms {
 		answers := s.request.answers[id]
 		exact := slices.ContainsFunc(answers, func(a answer) bool {
-			return a.degree == 1 && s.request.asked[a.ask].phrase == 0
+			return a.degree == 1 && s.request.requirements[a.requirement].phrase == 0
 		})
 		for _, a := range answers {
 			if exact && a.degree < 1 {
-				a.degree *= besidesExact
+				a.degree *= inexactShare
 			}
-			s.answered[a.ask] = max(s.answered[a.ask], a.degree*degree)
+			s.answered[a.requirement] = max(s.answered[a.requirement], a.degree*degree)
 		}
 	}
 }
 
-// answerPhrases lets the words of a phrase answer for it, each for its part.
+// answerPhrases counts the words of a phrase as partial answers to it.
 func (s *scorer) answerPhrases() {
-	asked := s.request.asked
-	for i := 0; i < len(asked); {
-		phrase, sum, n := asked[i].phrase, 0.0, 0
-		for ; i < len(asked) && asked[i].phrase == phrase; i++ {
+	all := s.request.requirements
+	for i := 0; i < len(all); {
+		phrase, sum, n := all[i].phrase, 0.0, 0
+		for ; i < len(all) && all[i].phrase == phrase; i++ {
 			sum += s.answered[i]
 			n++
 		}
@@ -95,9 +97,9 @@ func (s *scorer) answerPhrases() {
 	}
 }
 
-// answeredUnsaid is how well the column answers an ask without a word for it: a date column need not be called one,
-// nor a current one current, and a column from which the value is to be derived cannot have its name.
-func answeredUnsaid(r *request, a ask, c *column, v *verdict) float64 {
+// impliedDegree returns how well the column answers a requirement without a word for it. A date column need not have
+// "date" in its name, nor a current one "current"; a column from which the value is computed has another name.
+func impliedDegree(r *request, a requirement, c *column, v *verdict) float64 {
 	if a.announces.strong && a.announces.kind == r.kind {
 		if v.isDerived() || a.weak && c.kind == r.kind {
 			return answeredByKind * v.fit
@@ -109,7 +111,7 @@ func answeredUnsaid(r *request, a ask, c *column, v *verdict) float64 {
 	return 0
 }
 
-// precision is the share, by weight, of the words of the column's name that the attribute explains.
+// precision returns the weighted share of the column's name that the attribute explains, 0 to 1.
 func (s *scorer) precision(c *column, v *verdict) float64 {
 	var got, all float64
 	for i, id := range c.name {
@@ -125,7 +127,7 @@ func (s *scorer) precision(c *column, v *verdict) float64 {
 		case t.opaque:
 			weight *= opaqueShare
 		}
-		if goesWithoutSaying(s.request, c, v, t) {
+		if isImplied(s.request, c, v, t) {
 			explained = 1
 		}
 		all += weight
@@ -137,9 +139,9 @@ func (s *scorer) precision(c *column, v *verdict) float64 {
 	return got / all
 }
 
-// goesWithoutSaying reports whether a word of the column's name only names the sort of value that it holds, if that
-// is the sort that is asked or from which it is to be derived.
-func goesWithoutSaying(r *request, c *column, v *verdict, t *term) bool {
+// isImplied reports whether a word of the column's name only names the column's kind of value, and the attribute is
+// of that kind or computed from it.
+func isImplied(r *request, c *column, v *verdict, t *term) bool {
 	a := t.announces
 	switch {
 	case a.kind == anyKind || a.kind != c.kind:
@@ -151,7 +153,7 @@ func goesWithoutSaying(r *request, c *column, v *verdict, t *term) bool {
 	}
 }
 
-// limitPrecision lowers the precision of a name that has no word of its own, or only other ones than the attribute.
+// limitPrecision lowers the precision of a name that has no distinctive word in common with the attribute.
 func (s *scorer) limitPrecision(c *column, recall, precision float64) float64 {
 	switch own, explained := s.ownWords(c); {
 	case own > 0 && explained == 0 && recall >= describedRecall && len(c.description) > 0:
@@ -165,8 +167,7 @@ func (s *scorer) limitPrecision(c *column, recall, precision float64) float64 {
 	}
 }
 
-// ownWords counts the words of the column's name that could set it apart, and those of them that the attribute
-// explains.
+// ownWords counts the distinctive words of the column's name, and those of them that the attribute explains.
 func (s *scorer) ownWords(c *column) (own, explained int) {
 	for i, id := range c.name {
 		switch t := &s.ix.terms[id]; {
@@ -181,7 +182,7 @@ func (s *scorer) ownWords(c *column) (own, explained int) {
 	return own, explained
 }
 
-// tableShare is the share of the words of the table's name that the attribute explains.
+// tableShare returns the share of the table's name that the attribute explains.
 func (s *scorer) tableShare(c *column) float64 {
 	if !slices.ContainsFunc(c.table, func(id int) bool { return !s.ix.terms[id].opaque }) {
 		return unreadableTable
@@ -189,8 +190,8 @@ func (s *scorer) tableShare(c *column) float64 {
 	return s.explainedShare(c.table)
 }
 
-// explainedShare is the share of terms, by weight, that the attribute explains, words that the dictionary does not
-// have left out.
+// explainedShare returns the weighted share of the terms that the attribute explains, without words that are in no
+// dictionary.
 func (s *scorer) explainedShare(terms []int) float64 {
 	got, all := 0.0, 0.0
 	for _, id := range terms {
@@ -205,16 +206,16 @@ func (s *scorer) explainedShare(terms []int) float64 {
 	return got / all
 }
 
-// qualifierFactor is what contradictions and unasked qualifiers leave of a score.
+// qualifierFactor lowers the score for qualifiers that contradict the attribute or that it does not have.
 func (s *scorer) qualifierFactor(c *column, v *verdict) float64 {
 	left := 1.0
 	for _, id := range c.name {
 		t := &s.ix.terms[id]
-		asked, contradicted := s.compareGroups(c, id, false, v)
+		required, contradicted := s.compareGroups(c, id, false, v)
 		switch {
 		case contradicted:
 			left *= afterContradiction
-		case asked || s.request.explained[id] > 0 || t.assumed:
+		case required || s.request.explained[id] > 0 || t.assumed:
 		case t.alters:
 			left *= afterAlteration
 		case t.party:
@@ -227,27 +228,27 @@ func (s *scorer) qualifierFactor(c *column, v *verdict) float64 {
 		if v.against >= 0 || slices.Contains(c.name, id) {
 			continue
 		}
-		asked, contradicted := s.compareGroups(c, id, true, v)
+		required, contradicted := s.compareGroups(c, id, true, v)
 		switch {
 		case contradicted:
 			left *= afterTableContradiction
-		case !asked && s.request.explained[id] == 0 && s.ix.terms[id].party:
+		case !required && s.request.explained[id] == 0 && s.ix.terms[id].party:
 			left *= afterUnaskedQualifier
 		}
 	}
 	return left
 }
 
-// compareGroups looks at the "against" lines that a term of the column stands in: whether the attribute asks for any
-// term of a line, and whether it asks for another than the column has, which it notes in v.
-func (s *scorer) compareGroups(c *column, id int, inTable bool, v *verdict) (asked, contradicted bool) {
+// compareGroups compares a term of the column with the requirements of the same "against" lines of the vocabulary. It
+// reports whether there is one, and whether it contradicts the term; the contradiction is recorded in v.
+func (s *scorer) compareGroups(c *column, id int, inTable bool, v *verdict) (required, contradicted bool) {
 	for _, group := range s.ix.terms[id].groups {
 		insteadOf := -1
-		for i, a := range s.request.asked {
+		for i, a := range s.request.requirements {
 			if a.id < 0 || a.phrase > 0 || !slices.Contains(s.ix.terms[a.id].groups, group) {
 				continue
 			}
-			asked = true
+			required = true
 			if s.agrees(c.name, i) || inTable && s.agrees(c.table, i) {
 				insteadOf = -1
 				break
@@ -259,37 +260,37 @@ func (s *scorer) compareGroups(c *column, id int, inTable bool, v *verdict) (ask
 			return true, true
 		}
 	}
-	return asked, false
+	return required, false
 }
 
-// agrees reports whether one of the terms answers the ask as well as no contradiction would.
-func (s *scorer) agrees(terms []int, ask int) bool {
-	_, degree := s.request.answeredBy(terms, ask)
+// agrees reports whether one of the terms answers the requirement well enough to be no contradiction.
+func (s *scorer) agrees(terms []int, requirement int) bool {
+	_, degree := s.request.answeredBy(terms, requirement)
 	return degree >= noContradiction
 }
 
-// silenceFactor is what is left of a score if the column lacks a qualifier, or is the identifier of something else.
-func (s *scorer) silenceFactor(c *column) float64 {
+// omissionFactor lowers the score of a column that lacks a required qualifier or identifies something else.
+func (s *scorer) omissionFactor(c *column) float64 {
 	left := 1.0
-	for i, a := range s.request.asked {
-		if a.id >= 0 && a.phrase == 0 && !a.technical && s.ix.terms[a.id].party && s.answered[i] < answeredWell {
-			left *= afterSilence
+	for i, a := range s.request.requirements {
+		if a.id >= 0 && a.phrase == 0 && !a.technical && s.ix.terms[a.id].party && s.answered[i] < minFound {
+			left *= afterOmission
 		}
 	}
-	if c.head >= 0 && s.request.explained[c.head] < answeredWell && s.request.kind == identifierKind {
+	if c.head >= 0 && s.request.explained[c.head] < minFound && s.request.kind == identifierKind {
 		left *= afterOtherKey
 	}
 	return left
 }
 
-// roleFactor is what the table's purpose leaves of a score. A key of a lookup table stands in the records too, where
-// it belongs.
+// roleFactor lowers the score of a column by the purpose of its table. The key of a lookup table is lowered twice,
+// because the records have the same column.
 func roleFactor(r *request, c *column) float64 {
 	switch {
 	case c.role == pastTable:
 		return afterPast
-	case c.role == plumbingTable:
-		return afterPlumbing
+	case c.role == systemTable:
+		return afterSystem
 	case c.role != lookupTable || r.kind == nameKind || r.kind == textKind:
 		return 1
 	case c.key:

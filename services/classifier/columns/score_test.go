@@ -105,7 +105,7 @@ func TestScore_Contradiction(t *testing.T) {
 	for number, want := range map[int]string{0: "", 1: "current for original", 2: ""} {
 		v, got := s.score(number), ""
 		if v.against >= 0 {
-			got = ix.terms[v.against].text + " for " + r.asked[v.insteadOf].text
+			got = ix.terms[v.against].text + " for " + r.requirements[v.insteadOf].text
 		}
 		if got != want {
 			t.Errorf("%s: contradiction %q, want %q", ix.columns[number].columnName, got, want)
@@ -183,33 +183,33 @@ func TestScorer_LimitPrecision(t *testing.T) {
 	}
 }
 
-func TestAnsweredUnsaid(t *testing.T) {
+func TestImpliedDegree(t *testing.T) {
 	t.Parallel()
-	date := ask{weak: true, announces: announcement{dateKind, true}}
+	date := requirement{weak: true, announces: announcement{dateKind, true}}
 	for _, tt := range []struct {
-		name string
-		ask  ask
-		kind kind
-		how  schema.MappingType
-		want float64
+		name        string
+		requirement requirement
+		kind        kind
+		how         schema.MappingType
+		want        float64
 	}{
 		{"a date column for a date", date, dateKind, schema.Direct, answeredByKind},
 		{"a code for a date", date, codeKind, schema.Direct, 0},
 		{
 			"a column to derive it from",
-			ask{announces: announcement{dateKind, true}},
+			requirement{announces: announcement{dateKind, true}},
 			codeKind,
 			schema.Conditional, answeredByKind,
 		},
-		{"a term that is assumed", ask{assumed: true}, codeKind, schema.Direct, answeredByDefault},
+		{"a term that is assumed", requirement{assumed: true}, codeKind, schema.Direct, answeredByDefault},
 		{
 			"a term that announces weakly",
-			ask{weak: true, announces: announcement{dateKind, false}},
+			requirement{weak: true, announces: announcement{dateKind, false}},
 			dateKind,
 			schema.Direct, 0,
 		},
 	} {
-		got := answeredUnsaid(&request{kind: dateKind}, tt.ask, &column{kind: tt.kind}, &verdict{fit: 1, how: tt.how})
+		got := impliedDegree(&request{kind: dateKind}, tt.requirement, &column{kind: tt.kind}, &verdict{fit: 1, how: tt.how})
 		if got != tt.want {
 			t.Errorf("%s: %g, want %g", tt.name, got, tt.want)
 		}
@@ -225,7 +225,7 @@ func TestRoleFactor(t *testing.T) {
 	}{
 		{codeKind, column{role: recordTable}, 1},
 		{codeKind, column{role: pastTable}, afterPast},
-		{codeKind, column{role: plumbingTable}, afterPlumbing},
+		{codeKind, column{role: systemTable}, afterSystem},
 		{codeKind, column{role: lookupTable}, afterLookup},
 		{codeKind, column{role: lookupTable, key: true}, afterLookup * afterLookup},
 		{nameKind, column{role: lookupTable, key: true}, 1},

@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// promises adds up, by column, how much of a request its terms answer. It is a cheap bound for choosing the columns
-// to score.
+// promises sums up, by column, the weights of the requirements that its terms answer. It is a cheap estimate that
+// selects the columns to score.
 type promises struct {
 	byColumn []float64
-	// touched are the columns with a promise, first those found first.
+	// touched has the columns with a promise, in the order in which they were found.
 	touched []int
 	best    []int // buffer
 }
@@ -23,13 +23,13 @@ func (p *promises) reset() {
 	p.touched = p.touched[:0]
 }
 
-// shortlist returns the most promising columns. It looks for columns through the rarer terms, and through commoner
-// ones as long as it finds none.
+// shortlist returns the most promising columns. It uses the rare terms, and more common ones only if no column has a
+// rare one.
 func (p *promises) shortlist(ix *Index, r *request) []int {
-	limit := max(len(ix.columns)/commonShare, commonLeast)
+	limit := max(len(ix.columns)/commonShare, minCommon)
 	for again := true; again && len(p.touched) == 0; limit *= widening {
 		again = limit < len(ix.columns)
-		for i, a := range r.asked {
+		for i, a := range r.requirements {
 			if a.id < 0 {
 				continue
 			}
@@ -38,21 +38,21 @@ func (p *promises) shortlist(ix *Index, r *request) []int {
 			}
 		}
 		for _, g := range r.guesses {
-			p.add(ix.postings[g.term], promising(r, g.ask)*g.degree, limit)
+			p.add(ix.postings[g.term], promising(r, g.requirement)*g.degree, limit)
 		}
 	}
 	return p.first(shortlistSize)
 }
 
-// promising is what an answer to an ask promises: its weight, and of a word of a phrase a share of the phrase's.
-func promising(r *request, ask int) float64 {
-	if phrase := r.asked[ask].phrase; phrase > 0 {
-		return r.asked[phrase-1].weight * phraseWordShare
+// promising returns the promise of an answer to a requirement: its weight, or a share of its phrase's weight.
+func promising(r *request, requirement int) float64 {
+	if phrase := r.requirements[requirement].phrase; phrase > 0 {
+		return r.requirements[phrase-1].weight * phraseWordShare
 	}
-	return max(r.asked[ask].weight, leastWeight)
+	return max(r.requirements[requirement].weight, minWeight)
 }
 
-// add raises the promise of columns that share a term, unless they are more than the limit.
+// add adds to the promises of columns that share a term, unless there are more of them than the limit.
 func (p *promises) add(columns []int, much float64, limit int) {
 	if len(columns) > limit {
 		return
@@ -65,7 +65,7 @@ func (p *promises) add(columns []int, much float64, limit int) {
 	}
 }
 
-// first returns the n columns that promise most, best first; of equals the first candidates.
+// first returns the n most promising columns, the best first. Of equal ones, the earlier candidate comes first.
 func (p *promises) first(n int) []int {
 	order := func(a, b int) int { return cmp.Or(cmp.Compare(p.byColumn[b], p.byColumn[a]), cmp.Compare(a, b)) }
 	best := p.best[:0]

@@ -8,18 +8,18 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
-// role is what a table is for, as far as its name tells.
+// role is the purpose of a table, by its name and columns.
 type role int
 
 const (
-	// recordTable holds the business's own records.
+	// recordTable holds business records.
 	recordTable role = iota
 	// lookupTable explains codes.
 	lookupTable
-	// pastTable holds copies: history, archive, backup.
+	// pastTable holds old copies: history, archive, backup.
 	pastTable
-	// plumbingTable serves the system itself: staging, logs, jobs.
-	plumbingTable
+	// systemTable is internal to the system: staging, logs, jobs.
+	systemTable
 )
 
 func (r role) String() string {
@@ -28,32 +28,32 @@ func (r role) String() string {
 		return "lookup table"
 	case pastTable:
 		return "table of past records"
-	case plumbingTable:
+	case systemTable:
 		return "table of the system itself"
 	default:
 		return "table of records"
 	}
 }
 
-// table is what the columns of one table have in common.
+// table has the properties that the columns of one table share.
 type table struct {
-	// prefix is a system's mark that stands before most columns' names and is no word, such as "CRDM_".
+	// prefix is the system's mark, such as "CRDM_", that begins the names of most columns and is no word.
 	prefix string
 	name   string
 	role   role
 	number int
-	// key is the column of a lookup table whose codes it explains; empty where none is named like the table.
+	// key is the column with the codes of a lookup table, or empty if none is named like the table.
 	key string
 }
 
-// tableKey names a table among all data sources.
+// tableKey identifies a table among those of all data sources.
 type tableKey struct{ source, schema, table string }
 
 func tableOf(c *schema.SourceColumn) tableKey {
 	return tableKey{c.DataSourceID, c.SchemaName, c.TableName}
 }
 
-// tablesOf looks at the tables that the columns stand in.
+// tablesOf returns the tables of the columns.
 func tablesOf(columns []schema.SourceColumn) map[tableKey]*table {
 	names := map[tableKey][]string{}
 	for i := range columns {
@@ -71,7 +71,7 @@ func tablesOf(columns []schema.SourceColumn) map[tableKey]*table {
 	return tables
 }
 
-// strip takes the table's prefix from a column's name, unless nothing would be left.
+// strip removes the table's prefix from a column's name, unless nothing would be left.
 func (t *table) strip(name string) string {
 	if rest, ok := strings.CutPrefix(name, t.prefix); ok && rest != "" {
 		return rest
@@ -80,13 +80,13 @@ func (t *table) strip(name string) string {
 }
 
 const (
-	// fewColumns are too few to tell a prefix from a coincidence.
+	// fewColumns is the minimum number of columns from which a prefix is no coincidence.
 	fewColumns = 5
-	// prefixShare of a table's columns must have a prefix: row metadata often has none.
+	// prefixShare is the minimum share of the columns that have a prefix; row metadata often has none.
 	prefixShare = 0.7
 )
 
-// commonPrefix is the part up to the first underscore that most of the names share, or nothing.
+// commonPrefix returns the part up to the first underscore that most of the names share, or "".
 func commonPrefix(names []string) string {
 	if len(names) < fewColumns {
 		return ""
@@ -105,7 +105,7 @@ func commonPrefix(names []string) string {
 	return ""
 }
 
-// isMark reports whether a prefix is no word but a system's mark, or two letters that stand for the table's own name.
+// isMark reports whether a prefix is no word, or is two letters that abbreviate the table's name.
 func isMark(prefix, table string) bool {
 	if !words.Known(prefix) {
 		return true
@@ -118,19 +118,19 @@ func isMark(prefix, table string) bool {
 	return at >= 0 && strings.IndexByte(table[at+1:], prefix[len(prefix)-1]) >= 0
 }
 
-// Words of tables' names that tell what the tables are for, and of columns' names that end the key of a lookup table.
+// Words of table names that show the purpose of a table, and the last words of the names of keys.
 var (
-	plumbing = []string{"staging", "stg", "stage", "log", "audit", "batch", "etl", "temporary", "error", "reject"}
-	past     = []string{"archive", "arch", "backup", "bkp", "bak", "old", "history", "purge"}
-	keyWords = []string{"code", "type", "identifier", "number", "key"}
-	lookups  = []string{"lookup", "lkp", "lkup", "lu", "ref", "reference", "xref", "code", "decode", "dom"}
+	systemWords = []string{"staging", "stg", "stage", "log", "audit", "batch", "etl", "temporary", "error", "reject"}
+	pastWords   = []string{"archive", "arch", "backup", "bkp", "bak", "old", "history", "purge"}
+	keyWords    = []string{"code", "type", "identifier", "number", "key"}
+	lookupWords = []string{"lookup", "lkp", "lkup", "lu", "ref", "reference", "xref", "code", "decode", "dom"}
 )
 
-// keyOf is the column that is called what the table is called, and the code or the number of it: REF_STAT has
-// STAT_CD. The order of columns does not tell: a data source gives them by name.
+// keyOf returns the column that has the name of the table with "code", "number" or the like: STAT_CD of REF_STAT. The
+// order of the columns is no evidence, because a data source lists them by name.
 func keyOf(table string, columns []string) string {
 	about := slices.DeleteFunc(words.Split(table), func(w string) bool {
-		return slices.Contains(lookups, w) || w == "table"
+		return slices.Contains(lookupWords, w) || w == "table"
 	})
 	for _, c := range columns {
 		name := words.Split(c)
@@ -141,19 +141,19 @@ func keyOf(table string, columns []string) string {
 	return ""
 }
 
-// roleOf tells a table's role by the words of its name; a table of few columns that pairs a code with its description
-// is a lookup table too.
+// roleOf returns the role of a table by the words of its name. A table of few columns that has a code and a
+// description is a lookup table, too.
 func roleOf(name string, columns []string) role {
-	said := words.Split(name)
+	split := words.Split(name)
 	has := func(some []string) bool {
-		return slices.ContainsFunc(said, func(w string) bool { return slices.Contains(some, w) })
+		return slices.ContainsFunc(split, func(w string) bool { return slices.Contains(some, w) })
 	}
 	switch {
-	case has(plumbing):
-		return plumbingTable
-	case has(past):
+	case has(systemWords):
+		return systemTable
+	case has(pastWords):
 		return pastTable
-	case has(lookups):
+	case has(lookupWords):
 		return lookupTable
 	case len(columns) <= 6 && describesCodes(columns):
 		return lookupTable
@@ -162,14 +162,15 @@ func roleOf(name string, columns []string) role {
 	}
 }
 
+// describesCodes reports whether the columns include a code and a description.
 func describesCodes(columns []string) bool {
 	code, description := false, false
 	for _, c := range columns {
-		said := words.Split(c)
-		if len(said) == 0 {
+		split := words.Split(c)
+		if len(split) == 0 {
 			continue
 		}
-		switch said[len(said)-1] {
+		switch split[len(split)-1] {
 		case "code", "type", "identifier":
 			code = true
 		case "description":

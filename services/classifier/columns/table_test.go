@@ -40,7 +40,7 @@ func TestTablesHaveRoles(t *testing.T) {
 		{"REF_PROD", []string{"PROD_CD", "PROD_NM"}, lookupTable},
 		{"ChargeOffReason", []string{"ReasonId", "ReasonDescription"}, lookupTable},
 		{"ACCT_HIST", []string{"ACCT_NBR"}, pastTable},
-		{"STG_ACCT", []string{"ACCT_NBR"}, plumbingTable},
+		{"STG_ACCT", []string{"ACCT_NBR"}, systemTable},
 	} {
 		if got := roleOf(tt.table, tt.columns); got != tt.want {
 			t.Errorf("%s is a %s, want a %s", tt.table, got, tt.want)
@@ -54,9 +54,9 @@ func TestRoleOf_EveryWordOfATablesPurpose(t *testing.T) {
 		words []string
 		want  role
 	}{
-		{plumbing, plumbingTable},
-		{past, pastTable},
-		{lookups, lookupTable},
+		{systemWords, systemTable},
+		{pastWords, pastTable},
+		{lookupWords, lookupTable},
 	} {
 		for _, w := range tt.words {
 			if got := roleOf("ACCT_"+strings.ToUpper(w), []string{"A", "B"}); got != tt.want {

@@ -15,8 +15,7 @@ import (
 //go:embed concepts.txt
 var concepts string
 
-// knowledge is the embedded vocabulary, read once. A mistake in it is a mistake in this package and its tests read it
-// first.
+// knowledge returns the embedded vocabulary, which is parsed once. It panics on an error, which the tests would find.
 var knowledge = sync.OnceValue(func() *vocabulary {
 	v, err := parseVocabulary(concepts)
 	if err != nil {
@@ -25,16 +24,15 @@ var knowledge = sync.OnceValue(func() *vocabulary {
 	return v
 })
 
-// vocabulary is what is known of words and phrases beyond any schema. A term is a word or the first phrase of a
-// "same" line.
+// vocabulary is the parsed concepts.txt. A term is a word, or the first phrase of a "same" line for all its phrases.
 type vocabulary struct {
 	next    map[step]int // a trie of phrases: node and word to node
 	phrases map[int]string
 
 	related map[string][]relation
-	groups  map[string][]int // the "against" lines that a term stands in
-	assumed map[string]bool  // what may be left unsaid
-	guarded map[int]bool     // the "against" lines where silence means one of them
+	groups  map[string][]int // the "against" lines with the term
+	assumed map[string]bool  // terms that a name may omit
+	guarded map[int]bool     // the "against" lines with a term that is meant if a name has none of them
 	alters  map[string]bool
 	weak    map[string]bool
 	keys    map[string]bool
@@ -56,11 +54,10 @@ type announcement struct {
 	strong bool
 }
 
-// terms appends the terms of a text to dst: its words, with phrases that say one thing made one and what carries no
-// meaning left out.
+// terms appends the terms of a text to dst: its words without stop words, with each known phrase as one term.
 func (v *vocabulary) terms(dst []string, text string) []string {
 	var buffer [48]string
-	ws := slices.DeleteFunc(words.Append(buffer[:0], text), empty)
+	ws := slices.DeleteFunc(words.Append(buffer[:0], text), isStopWord)
 	for len(ws) > 0 {
 		term, used := v.longest(ws)
 		if term != "as" && term != "to" { // which mean something only in a phrase
@@ -71,12 +68,12 @@ func (v *vocabulary) terms(dst []string, text string) []string {
 	return dst
 }
 
-// surface gives the words of a text that a term was read from; the term where the text does not say it.
-func (v *vocabulary) surface(text, term string) string {
-	ws := slices.DeleteFunc(words.Split(text), empty)
+// originalWords returns the words of a text that were read as a term, or the term if the text does not have it.
+func (v *vocabulary) originalWords(text, term string) string {
+	ws := slices.DeleteFunc(words.Split(text), isStopWord)
 	for len(ws) > 0 {
-		said, used := v.longest(ws)
-		if said == term {
+		read, used := v.longest(ws)
+		if read == term {
 			return strings.Join(ws[:used], " ")
 		}
 		ws = ws[used:]
@@ -84,7 +81,7 @@ func (v *vocabulary) surface(text, term string) string {
 	return term
 }
 
-// longest is the longest phrase that ws starts with, or its first word.
+// longest returns the term of the longest phrase that ws begins with, or its first word, and the number of words.
 func (v *vocabulary) longest(ws []string) (term string, used int) {
 	term, used = ws[0], 1
 	node := 0
@@ -101,25 +98,26 @@ func (v *vocabulary) longest(ws []string) (term string, used int) {
 	return term, used
 }
 
-// empty reports whether a word only holds a sentence together.
-func empty(word string) bool {
+// isStopWord reports whether a word has no meaning of its own.
+func isStopWord(word string) bool {
 	switch word {
-	case "a", "all", "an", "and", "any", "are", "at", "be", "been", "by", "during", "each", "for", "from", "has", "have", "if",
-		"in", "into", "is", "it", "its", "of", "on", "or", "per", "that", "the", "their", "these", "this", "was", "were", "where", "whether", "which", "who",
-		"whose", "will", "with", "within", "i", "t", "not", "e", "g", "s":
+	case "a", "all", "an", "and", "any", "are", "at", "be", "been", "by", "during", "each", "for", "from",
+		"has", "have", "if", "in", "into", "is", "it", "its", "of", "on", "or", "per", "that", "the",
+		"their", "these", "this", "was", "were", "where", "whether", "which", "who", "whose", "will",
+		"with", "within", "i", "t", "not", "e", "g", "s":
 		return true
 	default:
 		return false
 	}
 }
 
-// besidesAssumed reports whether a term stands beside another that is meant where a name says nothing.
-func (v *vocabulary) besidesAssumed(term string) bool {
+// opposesAssumed reports whether a term is in a line with another one that is meant if a name has neither.
+func (v *vocabulary) opposesAssumed(term string) bool {
 	return !v.assumed[term] && slices.ContainsFunc(v.groups[term], func(group int) bool { return v.guarded[group] })
 }
 
-// kindOf returns the sort of value that a name with these terms and this declared type has. The type outranks the
-// words: a thing called a balance that has one digit is no amount.
+// kindOf returns the kind of value of a name with these terms and this declared type. The type takes precedence over
+// the words: a "balance" of one digit is no amount.
 func (v *vocabulary) kindOf(terms []string, t datatype.Type) kind {
 	switch t.Kind {
 	case datatype.Date, datatype.Timestamp:
@@ -137,7 +135,7 @@ func (v *vocabulary) kindOf(terms []string, t datatype.Type) kind {
 	return v.announcedKind(terms)
 }
 
-// announcedKind is the kind that the words announce: the last strong one, else the last one.
+// announcedKind returns the kind that the terms announce: the last strong one, or else the last one.
 func (v *vocabulary) announcedKind(terms []string) kind {
 	weak, strong := anyKind, anyKind
 	for i, term := range terms {
@@ -165,7 +163,7 @@ func parseVocabulary(text string) (*vocabulary, error) {
 		assumed: map[string]bool{}, guarded: map[int]bool{}, alters: map[string]bool{}, weak: map[string]bool{},
 		keys: map[string]bool{}, kinds: map[string]announcement{},
 	}
-	// Phrases first: every other line is read by them, and what it says in several words is a phrase too.
+	// All phrases are added first, because the other lines are split into terms by them.
 	for _, pass := range []func(head, rest string) error{v.addSame, v.addPhrases, v.addLine} {
 		number := 0
 		for line := range strings.Lines(text) {
@@ -201,7 +199,7 @@ func (v *vocabulary) addSame(head, rest string) error {
 	return nil
 }
 
-// addPhrases makes terms of what the other lines say in several words.
+// addPhrases adds the phrases of the other lines as terms.
 func (v *vocabulary) addPhrases(head, rest string) error {
 	if head == "same" {
 		return nil
@@ -216,11 +214,12 @@ func (v *vocabulary) addPhrases(head, rest string) error {
 	return nil
 }
 
-// addPhrase makes a phrase stand for a term and returns the term, which is another one where the phrase was known.
+// addPhrase adds a phrase for a term. It returns the term, or the previous one if the phrase was known.
 func (v *vocabulary) addPhrase(phrase, term string) (string, error) {
-	ws := slices.DeleteFunc(words.Split(phrase), empty)
-	if len(ws) == 0 || len(ws) == 1 && strings.Contains(strings.TrimSpace(phrase), " ") && len(words.Split(phrase)) > 1 {
-		return "", fmt.Errorf("%q says nothing, or one word only", strings.TrimSpace(phrase))
+	ws := slices.DeleteFunc(words.Split(phrase), isStopWord)
+	written := strings.TrimSpace(phrase)
+	if len(ws) == 0 || len(ws) == 1 && strings.Contains(written, " ") && len(words.Split(phrase)) > 1 {
+		return "", fmt.Errorf("%q has too few words apart from stop words", written)
 	}
 	node := 0
 	for _, w := range ws {
@@ -260,7 +259,7 @@ func (v *vocabulary) addLine(head, rest string) error {
 	}
 }
 
-// each calls add with the term of every part of list.
+// each calls add with the term of every part of the list. It returns an error if a part is not one term.
 func (v *vocabulary) each(list, separator string, add func(term string)) error {
 	for part := range strings.SplitSeq(list, separator) {
 		terms := v.terms(nil, part)

@@ -38,7 +38,7 @@ func TestAMistakeInTheVocabularyNamesItsLine(t *testing.T) {
 			"\nsame: zip = postal code\nsame: post = postal code",
 			`line 3: "postal code" is the same as both "zip" and "post"`,
 		},
-		{"same: zip = of the", `line 1: "of the" says nothing`},
+		{"same: zip = of the", `line 1: "of the" has too few words`},
 		{"near 2: a1 = b1", `degree "2" is not between 0 and 1`},
 		{"near: rate = ratio", "near needs a degree"},
 		{"kind number: rate", `unknown kind "number"`},
@@ -84,8 +84,8 @@ func TestVocabulary_Surface(t *testing.T) {
 		{"Account Open Date", "open", "open"},
 		{"", "open", "open"},
 	} {
-		if got := v.surface(tt.text, tt.term); got != tt.want {
-			t.Errorf("surface(%q, %q) = %q, want %q", tt.text, tt.term, got, tt.want)
+		if got := v.originalWords(tt.text, tt.term); got != tt.want {
+			t.Errorf("originalWords(%q, %q) = %q, want %q", tt.text, tt.term, got, tt.want)
 		}
 	}
 }
@@ -131,9 +131,9 @@ func TestParseVocabulary(t *testing.T) {
 		{"purchase", false, false, false}, // silence does not mean cash
 		{"waived", false, false, true},
 	} {
-		if v.assumed[tt.term] != tt.assumed || v.besidesAssumed(tt.term) != tt.beside || v.alters[tt.term] != tt.alters {
+		if v.assumed[tt.term] != tt.assumed || v.opposesAssumed(tt.term) != tt.beside || v.alters[tt.term] != tt.alters {
 			t.Errorf("%s: assumed %t, beside an assumed term %t, alters %t",
-				tt.term, v.assumed[tt.term], v.besidesAssumed(tt.term), v.alters[tt.term])
+				tt.term, v.assumed[tt.term], v.opposesAssumed(tt.term), v.alters[tt.term])
 		}
 	}
 	if !v.weak["amount"] || !v.weak["number"] || v.weak["open"] || !v.keys["number"] || v.keys["amount"] {
@@ -147,8 +147,8 @@ func TestParseVocabulary(t *testing.T) {
 func TestEmpty(t *testing.T) {
 	t.Parallel()
 	for word, want := range map[string]bool{"of": true, "the": true, "as": false, "to": false, "balance": false, "": false} {
-		if got := empty(word); got != want {
-			t.Errorf("empty(%q) = %t, want %t", word, got, want)
+		if got := isStopWord(word); got != want {
+			t.Errorf("isStopWord(%q) = %t, want %t", word, got, want)
 		}
 	}
 }

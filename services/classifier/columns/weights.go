@@ -2,33 +2,34 @@ package columns
 
 import "github.com/pdeflow/pdeflow/schema"
 
-// This file has every number that decides a ranking. They are judgements, held to the labelled schemas of testdata by
-// the tests: a change shows in the golden files. A factor "after" something is what it leaves of a score.
+// This file has every number that influences a ranking. They were chosen by hand. The tests check them against the
+// labelled schemas of testdata, and a change is visible in the golden files. A constant "after..." is a factor by
+// which a score is multiplied.
 
-// What reading an attribute gives a term, by where it stands.
+// Degrees to which an attribute explains a term, by the text that has it.
 const (
 	inNameDegree        = 1.0
 	inTechnicalDegree   = 0.95
 	inPhraseDegree      = 0.85
 	inDescriptionDegree = 0.6
-	// technicalShare is the weight of a term of the technical name, which often repeats the name in other words.
+	// technicalShare reduces the weight of a term of the technical name, which often repeats the name in other words.
 	technicalShare = 0.3
-	// unknownWeight is the weight of a term that no candidate has, and the most that any term asked for weighs.
+	// unknownWeight is the weight of a term that no candidate has, and the maximum weight of a requirement.
 	unknownWeight = 0.8
-	// guessedInitials and guessedShort are for a term that is taken for the initials or the short form of what is
-	// asked.
+	// guessedInitials and guessedShort are the degrees of a term that may be the initials or the short form of a
+	// requirement.
 	guessedInitials = 0.9
 	guessedShort    = 0.85
 )
 
-// How well one kind of value serves for another, where that is not listed in fits.
+// Degrees of fit between kinds of value that are not listed in fits.
 const (
 	binaryFit      = 0.05
 	unknownKindFit = 0.92
 	unlistedFit    = 0.2
 )
 
-// fits are the ways from one kind of value to another; what is not listed does not go.
+// fits lists how a column of one kind can feed an attribute of another, and how well.
 var fits = [...]struct {
 	wanted, column kind
 	degree         float64
@@ -72,7 +73,7 @@ var fits = [...]struct {
 	{countKind, scoreKind, 0.5, schema.Direct},
 }
 
-// What a declared type leaves of the fit.
+// Factors of the fit by the declared types.
 const (
 	dateInOtherType    = 0.9
 	otherTextLength    = 0.75
@@ -82,121 +83,118 @@ const (
 	numberFromLongText = 0.7
 )
 
-// What a term weighs by how many columns have it.
+// Weights of terms, which depend on the number of columns that have the term.
 const (
-	// weakShare is what a term of the "weak" lines counts beside another that is as rare.
+	// weakShare reduces the weight of a term of the "weak" lines.
 	weakShare = 0.35
-	// leastWeight keeps a term that nearly every column has from meaning nothing at all.
-	leastWeight = 0.12
-	// opaqueShare is what a word that the dictionary does not have counts among those that the attribute does not
-	// explain.
+	// minWeight is the weight of a term that nearly every column has.
+	minWeight = 0.12
+	// opaqueShare reduces the weight of a word that is in no dictionary and that the attribute does not explain.
 	opaqueShare = 0.5
 )
 
-// Which columns are compared.
+// Selection of the columns to compare.
 const (
-	// shortlistSize is how many columns are scored.
+	// shortlistSize is the number of columns that are scored.
 	shortlistSize = 48
-	// One in commonShare columns, and at least commonLeast, may have a term before it no longer helps to find
-	// candidates.
+	// A term that more than one in commonShare columns has, and more than minCommon, is not used to find candidates.
 	commonShare = 8
-	commonLeast = 512
-	// widening is the factor by which that limit grows as long as no column is found.
+	minCommon   = 512
+	// widening multiplies that limit until a column is found.
 	widening = 64
-	// phraseWordShare is what a word of a phrase promises beside the phrase.
+	// phraseWordShare is the share of a phrase's weight that one of its words promises.
 	phraseWordShare = 0.5
 )
 
-// How much an answer counts by where the column gives it.
+// Degrees of an answer by the text of the column that has it.
 const (
 	answeredInName        = 1.0
 	answeredInTable       = 0.8
 	answeredInDescription = 0.8
-	// answeredByKind is for a word such as "date" that the column's kind makes superfluous.
+	// answeredByKind is for a word such as "date" that the column's kind implies.
 	answeredByKind = 0.9
-	// answeredByDefault is for a qualifier such as "current" that goes without saying.
+	// answeredByDefault is for a qualifier such as "current" that is assumed if a name has none.
 	answeredByDefault = 0.75
-	// besidesExact is for a term that is asked for itself, and so already has its answer.
-	besidesExact = 0.5
-	// answeredWell is how well a term must be answered or explained to count as found.
-	answeredWell = 0.3
+	// inexactShare reduces the inexact answers of a term that also answers a requirement exactly.
+	inexactShare = 0.5
+	// minFound is the minimum degree at which a term counts as answered or explained.
+	minFound = 0.3
 )
 
-// How the parts of a score add up. What the shares of precision, table and size leave counts in full.
+// Shares of a score that depend on precision, table and size. The rest does not.
 const (
 	precisionShare = 0.55
 	tableShare     = 0.12
 	sizeShare      = 0.02
-	// unreadableTable is the share that is assumed of a table whose name the dictionary does not know.
+	// unreadableTable is the explained share of a table whose name is in no dictionary.
 	unreadableTable = 0.5
-	// descriptionBonus is what a column's description adds that has only what the attribute asks for.
+	// descriptionBonus is added for a description that the attribute explains completely.
 	descriptionBonus = 0.03
 )
 
-// What is left of the precision of a name that has no word of its own in common with the attribute.
+// Limits of precision for a name that has no distinctive word in common with the attribute.
 const (
-	// afterOtherWords is for a name whose own words are all about something else: only its table or its kind speak
-	// for it. afterDescription is for such a name where the description speaks for it, to a recall of describedRecall
-	// at least.
+	// afterOtherWords is for a name whose distinctive words are all other ones, so that only its table or kind match.
+	// afterDescription is for such a name if the description matches, with a recall of at least describedRecall.
 	afterOtherWords  = 0.3
 	afterDescription = 0.65
 	describedRecall  = 0.6
-	// commonWordsLimit is the most that a name of common words comes to where the attribute has others.
+	// commonWordsLimit is the maximum precision of a name of common words if the attribute has distinctive ones.
 	commonWordsLimit = 0.7
 )
 
-// What is left of a score.
+// Factors of a score.
 const (
 	afterContradiction      = 0.35
 	afterTableContradiction = 0.6
-	// afterUnaskedQualifier is for a qualifier that makes more special what is asked in general; a party or the like
-	// where another is meant, and a word that makes something else of the thing, weigh heavier.
+	// afterUnaskedQualifier is for a qualifier that the attribute does not have. A party other than the usual one,
+	// and a word that turns the thing into something else, have stronger factors.
 	afterUnaskedQualifier = 0.85
 	afterUnaskedParty     = 0.75
 	afterAlteration       = 0.7
-	// afterSilence is for a column without the qualifier that is asked, where silence means another: the primary
-	// borrower's score where the co-borrower's is asked.
-	afterSilence = 0.7
+	// afterOmission is for a column without the required qualifier if its absence implies another one: the attribute
+	// is the co-borrower's score, and a column without a party is the primary borrower's.
+	afterOmission = 0.7
 	// afterOtherKey is for an identifier of something else.
 	afterOtherKey = 0.6
-	// noContradiction is how near a term must be to one that is asked to be no contradiction to it: "code" answers
-	// "type", and "status code" does not.
+	// noContradiction is the minimum degree of an answer that is no contradiction: "code" answers "type", and "status
+	// code" does not.
 	noContradiction = 0.75
 	afterLookup     = 0.85
 	afterPast       = 0.85
-	afterPlumbing   = 0.7
+	afterSystem     = 0.7
 )
 
-// How a score becomes a confidence.
+// Conversion of a score to a confidence.
 const (
-	// The curve from scores to shares of right answers, fitted to the schemas in testdata and left a little below
-	// what they show, because other banks' schemas hold surprises that these do not.
-	evenScore = 0.4
+	// The logistic curve from a score to the probability that the column is right. It was fitted to the schemas in
+	// testdata and lowered slightly, because the schemas of other banks are less familiar.
+	midScore  = 0.4
 	steepness = 10.5
-	// clearLead is a lead at which the next column no longer casts doubt.
-	clearLead = 0.12
-	// withoutLead and withCopy are what is left of the confidence beside an equal column, and beside a copy of the
-	// same element.
-	withoutLead = 0.7
-	withCopy    = 0.93
-	// mostCertain is the most that a comparison of names can be sure of, of what fits as of nothing.
-	mostCertain = 0.95
+	// clearMargin is the margin from which the next column does not lower the confidence.
+	clearMargin = 0.12
+	// withoutMargin and withCopy are the factors of the confidence if another column scores the same, and if another
+	// table has a copy of the column.
+	withoutMargin = 0.7
+	withCopy      = 0.93
+	// maxCertainty is the maximum confidence of an answer, because names alone prove nothing.
+	maxCertainty = 0.95
 )
 
-// What is offered and explained.
+// Thresholds for the result and its rationale.
 const (
-	// leastScore is the least score of a column that is offered.
-	leastScore = 0.4
-	// mostAlternatives are shown, none of them with a score below leastAlternative.
-	mostAlternatives = 5
-	leastAlternative = 0.05
-	// noteworthy is the weight, as a share of the heaviest, from which a missing term is mentioned.
-	noteworthy = 0.3
-	// fitsWell, fitsBarely and fitsLess are the degrees of fit from which, or below which, a rationale mentions the
-	// type.
-	fitsWell   = 0.9
-	fitsBarely = 0.6
-	fitsLess   = 0.95
-	// mostListed is how many terms of a list a rationale has.
-	mostListed = 4
+	// minScore is the minimum score of a column that is chosen.
+	minScore = 0.4
+	// At most maxAlternatives are listed, each with a score of at least minAlternative.
+	maxAlternatives = 5
+	minAlternative  = 0.05
+	// minMentioned is the weight, as a share of the heaviest, from which a rationale mentions a missing term.
+	minMentioned = 0.3
+	// goodFit is the fit from which a type "fits". Below poorFit a wrong kind is the first reason against a column,
+	// below closeFit the last.
+	goodFit  = 0.9
+	poorFit  = 0.6
+	closeFit = 0.95
+	// maxListed is the number of terms that a list in a rationale shows.
+	maxListed = 4
 )
