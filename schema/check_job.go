@@ -140,7 +140,7 @@ func countsSQL(prefix, condition string) string {
 // checkCounts compares the status of each job with its row and its items.
 func (c *checker) checkCounts(ctx context.Context, batch JobBatch) error {
 	var jobs []checkedJob
-	err := c.db.NewRaw(`select j.id as job_id, j.intent as job_intent, j.listed as job_listed,
+	err := c.db.NewRaw(`select j.id as job_id, j.intent as job_intent, j.listed as job_listed, j.cancelled as job_cancelled,
 			j.listed_at as job_listed_at, j.ended_at as job_ended_at, s.status, s.total_steps, s.completed_steps, `+countsSQL("kept_", "")+`, i.*
 		from jobs j left join job_status s on s.job_id = j.id
 			cross join lateral (select count(*) as item_count, count(*) filter (where outcome is null) as queued,
@@ -154,6 +154,10 @@ func (c *checker) checkCounts(ctx context.Context, batch JobBatch) error {
 		if job.ItemCount != job.Job.Listed {
 			c.found(CheckCounts, "jobs", job.Job.ID,
 				fmt.Sprintf("listed is %d, and the job has %d items", job.Job.Listed, job.ItemCount))
+		}
+		if job.Items.Cancelled != job.Job.Cancelled {
+			c.found(CheckCounts, "jobs", job.Job.ID,
+				fmt.Sprintf("cancelled is %d, and the job has %d cancelled items", job.Job.Cancelled, job.Items.Cancelled))
 		}
 		for _, problem := range job.disagreements() {
 			c.found(CheckCounts, "job_status", job.Job.ID, problem)

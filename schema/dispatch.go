@@ -150,11 +150,11 @@ func ListItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, er
 		Last  string `bun:"last"`
 	}
 	err = tx.NewRaw(`with page as (?), listed as (
-		insert into job_items (job_id, mapping_id, outcome, ended_at, created_at, created_by, updated_at, updated_by)
-		select ?, mapping_id, ?, ?::timestamptz, ?, ?, ?, ? from page
+		insert into job_items (job_id, mapping_id, outcome, ended_at, folded_at, created_at, created_by, updated_at, updated_by)
+		select ?, mapping_id, ?, ?::timestamptz, ?::timestamptz, ?, ?, ?, ? from page
 		returning mapping_id)
 		select count(*) as items, coalesce(max(mapping_id), '') as last from listed`,
-		scoped(tx, job, limit), job.ID, outcome, endedAt, now, dispatcher, now, dispatcher).Scan(ctx, &page)
+		scoped(tx, job, limit), job.ID, outcome, endedAt, endedAt, now, dispatcher, now, dispatcher).Scan(ctx, &page)
 	if err != nil {
 		return job, fmt.Errorf("list mappings of job %s: %w", jobID, err)
 	}
@@ -162,12 +162,17 @@ func ListItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, er
 	if page.Items > 0 {
 		job.ListCursor = page.Last
 	}
+	if page.Items > 0 && outcome != nil {
+		job.Cancelled += page.Items
+		job.CancelledAt = now
+	}
 	if page.Items < int64(limit) {
 		job.ListedAt = now
 	}
 	job.Version++
 	job.UpdatedAt, job.UpdatedBy = now, dispatcher
-	_, err = tx.NewUpdate().Model(&job).Column("listed", "list_cursor", "listed_at", "version", "updated_at", "updated_by").WherePK().Exec(ctx)
+	_, err = tx.NewUpdate().Model(&job).WherePK().
+		Column("listed", "list_cursor", "listed_at", "cancelled", "cancelled_at", "version", "updated_at", "updated_by").Exec(ctx)
 	if err != nil {
 		return job, fmt.Errorf("list of job %s: %w", jobID, err)
 	}

@@ -74,6 +74,7 @@ func WriteRunning(ctx context.Context, tx bun.Tx, locked LockedStatus) error {
 	job := &locked.Job
 	job.Version, job.Intent = 0, IntentRun
 	job.MappingCount, job.ListedAt = job.Total(), time.Time{}
+	job.Cancelled, job.CancelledAt = locked.Status.Cancelled, time.Time{}
 	_, err := WriteStatus(ctx, tx, locked, locked.Status.Counts)
 	return err
 }
@@ -191,8 +192,13 @@ func endJob(ctx context.Context, tx bun.Tx, job Job, status JobStatus) error {
 	return nil
 }
 
-// computeStatus reads what [StatusOf] needs beside the counts.
+// computeStatus reads what [StatusOf] needs in addition to the counts. The cancelled items are those that the job's row counts, so that
+// a page of them is counted exactly once.
 func computeStatus(ctx context.Context, tx bun.IDB, job Job, counts Counts) (JobStatus, error) {
+	counts.Cancelled = job.Cancelled
+	if job.CancelledAt.After(counts.LastEndedAt) {
+		counts.LastEndedAt = job.CancelledAt
+	}
 	var lost []Lost
 	waiting, err := readWaiting(ctx, tx, job, counts)
 	if err != nil {
@@ -228,7 +234,8 @@ func pausedFor(ctx context.Context, tx bun.IDB, job Job, until time.Time) (time.
 	return time.Duration(microseconds) * time.Microsecond, nil
 }
 
-// RebuildStatus throws the job's status away and computes it again from all of its items.
+// RebuildStatus throws the job's status away and computes it again from all of its items. It also counts the cancelled items in the
+// job's row again.
 func RebuildStatus(ctx context.Context, tx bun.Tx, jobID string) (JobStatus, error) {
 	locked, err := LockStatus(ctx, tx, jobID)
 	if err != nil {
@@ -239,12 +246,35 @@ func RebuildStatus(ctx context.Context, tx bun.Tx, jobID string) (JobStatus, err
 	if err != nil {
 		return JobStatus{}, fmt.Errorf("fold items of job %s: %w", jobID, err)
 	}
+	// The lock makes a page that is being cancelled wait, so that it is in the count or added to it, and not both.
+	if _, err := LockJob(ctx, tx, jobID); err != nil {
+		return JobStatus{}, err
+	}
 	counts, err := countFolded(ctx, tx, jobID)
 	if err != nil {
 		return JobStatus{}, err
 	}
+	if err := recountCancelled(ctx, tx, jobID); err != nil {
+		return JobStatus{}, err
+	}
+	if locked.Job, err = ReadJob(ctx, tx, jobID); err != nil {
+		return JobStatus{}, err
+	}
 	locked.Status = JobStatus{} // which says nothing, so that whatever the rows say may be written
 	return WriteStatus(ctx, tx, locked, counts)
+}
+
+// recountCancelled counts the job's cancelled items in its row, which the transaction has locked.
+func recountCancelled(ctx context.Context, tx bun.Tx, jobID string) error {
+	_, err := tx.NewRaw(`update jobs j set cancelled = i.cancelled, cancelled_at = i.cancelled_at, version = j.version + 1,
+			updated_at = clock_timestamp(), updated_by = ?
+		from (select count(*) as cancelled, max(ended_at) as cancelled_at from job_items where job_id = ? and outcome = ?) i
+		where j.id = ? and (j.cancelled, j.cancelled_at) is distinct from (i.cancelled, i.cancelled_at)`,
+		folder, jobID, ItemCancelled, jobID).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("cancelled items of job %s: %w", jobID, err)
+	}
+	return nil
 }
 
 // countFolded counts the items of the job that are marked as counted.

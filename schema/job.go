@@ -193,6 +193,9 @@ type Job struct {
 	// Listed counts the work list so far; once ListedAt is set it is the job's length.
 	Listed   int64     `bun:"listed"`
 	ListedAt time.Time `bun:"listed_at,nullzero"`
+	// Cancelled is how many items are cancelled, and CancelledAt when the last of them was.
+	Cancelled   int64     `bun:"cancelled"`
+	CancelledAt time.Time `bun:"cancelled_at,nullzero"`
 
 	AnnouncedRequested bool  `bun:"announced_requested"`
 	AnnouncedStarted   bool  `bun:"announced_started"`

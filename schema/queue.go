@@ -107,9 +107,9 @@ type dueArgs struct {
 	Longest float64 `bun:"longest"`
 }
 
-// CancelItems cancels at most limit queued items of the job, first those that wait for nothing from the position on, then any others. It
-// returns how many, which may be fewer although more are queued, if some of them got their outcomes at the same time, and the position
-// for the next page.
+// CancelItems cancels at most limit queued items of the job, first those that wait for nothing from the position on, then any others.
+// The same transaction marks them as folded and counts them in the job's row. It returns their number and the position for the next
+// page. The number may be less than limit although more items are queued, if another transaction writes some of them.
 func CancelItems(ctx context.Context, db bun.IDB, jobID, from string, limit int) (n int64, next string, err error) {
 	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		if err := readInIndexOrder(ctx, tx); err != nil {
@@ -130,18 +130,24 @@ func CancelItems(ctx context.Context, db bun.IDB, jobID, from string, limit int)
 
 func cancelPage(ctx context.Context, tx bun.Tx, jobID string, limit int, which string, args ...any) (n int64, last string, err error) {
 	// The page is locked once, in a step of its own: a condition of the update may be evaluated repeatedly, and would find the next page
-	// each time.
+	// each time. The update finds the rows by their place in the table, which saves a search of the primary key for each. If another
+	// transaction has written a row since the statement began, its new version is elsewhere, and the item is left to a later page.
 	err = tx.NewRaw(`with page as materialized (
-			select mapping_id from job_items where job_id = ? and outcome is null and ? limit ? for update skip locked
+			select ctid as place from job_items where job_id = ? and outcome is null and ? limit ? for update skip locked
 		), clock as materialized (
 			select clock_timestamp() as now from (select count(*) from page) locked
 		), cancelled as (
-			update job_items i set outcome = ?, error_code = null, error = null, ended_at = clock.now, updated_at = clock.now, updated_by = ?
-			from clock where i.job_id = ? and i.mapping_id = any (array(select mapping_id from page)) and `+stillQueued+`
+			update job_items i set outcome = ?, error_code = null, error = null, ended_at = clock.now, folded_at = clock.now,
+				updated_at = clock.now, updated_by = ?
+			from clock where i.ctid = any (array(select place from page))
 			returning i.mapping_id
+		), counted as (
+			update jobs j set cancelled = j.cancelled + page.items, cancelled_at = clock.now, version = j.version + 1,
+				updated_at = clock.now, updated_by = ?
+			from clock, (select count(*) as items from cancelled) page where j.id = ? and page.items > 0
 		)
 		select count(*), coalesce(max(mapping_id), '') from cancelled`,
-		jobID, bun.SafeQuery(which, args...), limit, ItemCancelled, dispatcher, jobID).Scan(ctx, &n, &last)
+		jobID, bun.SafeQuery(which, args...), limit, ItemCancelled, dispatcher, dispatcher, jobID).Scan(ctx, &n, &last)
 	return n, last, err
 }
 

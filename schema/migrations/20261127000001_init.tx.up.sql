@@ -278,6 +278,9 @@ create table jobs (
     list_cursor         text collate "C" not null default '',
     listed              bigint not null default 0 check (listed >= 0),
     listed_at           timestamptz,
+    -- How many items are cancelled, and when the last of them was. They are counted in the transaction that cancels them.
+    cancelled           bigint not null default 0,
+    cancelled_at        timestamptz,
     announced_requested boolean not null default false,
     announced_started   boolean not null default false,
     announced_listed    boolean not null default false,
@@ -297,6 +300,8 @@ create table jobs (
     check ((scope = 'retry') = (retry_of is not null)),
     check ((scope = 'selected') = (mapping_ids is not null)),
     check (ended_at is null or listed_at is not null),
+    check (cancelled between 0 and listed),
+    check ((cancelled = 0) = (cancelled_at is null)),
     check ((blocked_by is null) = (blocked_since is null))
 );
 -- One active job a report, of any kind.
@@ -358,9 +363,12 @@ create table job_items (
     created_by    text not null,
     updated_at    timestamptz not null,
     updated_by    text not null,
-    primary key (job_id, mapping_id),
+    -- Every update of an item adds an entry. Without room for it in the same page, Postgres searches full pages for duplicates again and
+    -- again, which doubles the time of an update.
+    primary key (job_id, mapping_id) with (fillfactor = 50),
     check ((outcome is null) = (ended_at is null)),
     check (folded_at is null or outcome is not null),
+    check (folded_at is not null or outcome <> 'cancelled'),
     check (outcome not in ('failed', 'skipped') or error_code is not null)
 ) with (fillfactor = 50);
 -- The queue of a job: first the items that wait for nothing, then the others by the end of their wait.

@@ -19,7 +19,7 @@ const source = "projector"
 
 const (
 	// sweepPage is how many items a sweep counts at once, before other jobs have their turn.
-	sweepPage = 20_000
+	sweepPage = 5000
 	// batchSize is how many events are folded together at most: a transaction each would cost more than the classifiers do.
 	batchSize = 1000
 	// linger is how long a batch that is not full waits for more, and so the delay of a job's progress.
