@@ -174,7 +174,10 @@ func TestCountsThatDisagreeWithTheItemsAreFound(t *testing.T) {
 			[]string{"the job has ended, and 1 mapping of it are not counted"},
 		},
 		"a list of another length": {"update jobs set listed = 6", []string{"listed is 6, and the job has 5 items"}},
-		"no status at all":         {"delete from job_status", []string{"the job has ended and has no status"}},
+		"a cancelled item that does not exist": {
+			"update jobs set cancelled = 1, cancelled_at = now()", []string{"cancelled is 1, and the job has 0 cancelled items"},
+		},
+		"no status at all": {"delete from job_status", []string{"the job has ended and has no status"}},
 		"an end that is not written": {
 			"update jobs set ended_at = null", []string{"status is completed, and the job has not ended"},
 		},

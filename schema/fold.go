@@ -95,9 +95,9 @@ func SweepItems(ctx context.Context, tx bun.Tx, locked LockedStatus, since time.
 	if err := readInIndexOrder(ctx, tx); err != nil {
 		return Counts{}, 0, err
 	}
-	counts, err := fold(ctx, tx, locked.Now, `job_id = ? and mapping_id = any (array(
-		select mapping_id from job_items where job_id = ? and outcome is not null and folded_at is null and ended_at >= ?
-		order by ended_at, mapping_id limit ?)) and outcome is not null and `+stillUnfolded, locked.Job.ID, locked.Job.ID, since, limit)
+	counts, err := fold(ctx, tx, locked.Now, `ctid = any (array(
+		select ctid from job_items where job_id = ? and outcome is not null and folded_at is null and ended_at >= ?
+		order by ended_at, mapping_id limit ?)) and outcome is not null and `+stillUnfolded, locked.Job.ID, since, limit)
 	return counts, counts.Completed(), err
 }
 

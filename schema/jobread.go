@@ -68,7 +68,7 @@ const missingStatusSQL = `case
 	when j.ended_at is null and not exists (select from job_items i where i.job_id = j.id and i.folded_at is not null) then 'pending'
 	when j.ended_at is null and j.intent = 'pause' then 'paused'
 	when j.ended_at is null then 'running'
-	when exists (select from job_items i where i.job_id = j.id and i.outcome = 'cancelled') or j.listed = 0 and j.intent = 'cancel' then 'cancelled'
+	when j.cancelled > 0 or j.listed = 0 and j.intent = 'cancel' then 'cancelled'
 	when exists (select from job_items i where i.job_id = j.id and i.outcome = 'failed') then 'failed'
 	else 'completed' end`
 

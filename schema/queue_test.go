@@ -100,6 +100,10 @@ func TestAPageOfItemsIsHandledWithoutReadingTheJob(t *testing.T) {
 			_, err := new(schema.LagScan).Jobs(ctx, tx)
 			return err
 		}},
+		{"an outcome for each item", func(ctx context.Context, tx bun.Tx) error {
+			exec(t, db, `update job_items set outcome = 'succeeded', ended_at = now(), error_code = null, folded_at = null where job_id = ?`, job.ID)
+			return nil
+		}},
 		{"FoldItems", func(ctx context.Context, tx bun.Tx) error {
 			return locked(ctx, tx, func(status schema.LockedStatus) (schema.Counts, error) {
 				return schema.FoldItems(ctx, tx, status, ids[:page])
