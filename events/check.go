@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// checkID reports a field that cannot be the id of a job or a mapping.
+// checkID reports a field that is not the id of a job or a mapping.
 func checkID(field, id string) error {
 	if err := CheckID(id); err != nil {
 		return fmt.Errorf("%s: %w", field, err)
@@ -16,7 +16,7 @@ func checkID(field, id string) error {
 	return nil
 }
 
-// optionalID reports a field that is there and cannot be an id.
+// optionalID reports a field that is set and is not an id.
 func optionalID(field string, id *string) error {
 	if id == nil {
 		return nil
@@ -24,7 +24,7 @@ func optionalID(field string, id *string) error {
 	return checkID(field, *id)
 }
 
-// required reports a text that is missing.
+// required reports an empty field.
 func required(field, value string) error {
 	if value == "" {
 		return errors.New(field + " is missing")
@@ -32,7 +32,8 @@ func required(field, value string) error {
 	return nil
 }
 
-// oneOf reports a value that does not exist, without saying it: nobody knows what it is, and the report goes to logs.
+// oneOf reports a value that is not in the list. The error does not repeat the value, which may be anything
+// and would reach the logs.
 func oneOf[T ~string](field string, value T, values []T) error {
 	if !slices.Contains(values, value) {
 		return fmt.Errorf("%s is not one of %q", field, values)
@@ -40,7 +41,7 @@ func oneOf[T ~string](field string, value T, values []T) error {
 	return nil
 }
 
-// notNegative reports a number below zero where none can be.
+// notNegative reports a number below zero.
 func notNegative[T int | int64 | float64](field string, value T) error {
 	if value < 0 {
 		return fmt.Errorf("%s is negative", field)
@@ -48,7 +49,7 @@ func notNegative[T int | int64 | float64](field string, value T) error {
 	return nil
 }
 
-// positive reports a number that is not there or cannot be.
+// positive reports a number that is missing or not above zero.
 func positive(field string, value int64) error {
 	if value <= 0 {
 		return errors.New(field + " is missing")
@@ -56,7 +57,7 @@ func positive(field string, value int64) error {
 	return nil
 }
 
-// isObject reports a field that is no JSON isObject.
+// isObject reports a field that is not a JSON object.
 func isObject(field string, value json.RawMessage) error {
 	if !bytes.HasPrefix(bytes.TrimSpace(value), []byte("{")) {
 		return errors.New(field + " is not an object")

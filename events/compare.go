@@ -12,32 +12,33 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// StreamState is a stream as it is found, for the diagnosis of an installation.
+// StreamState is a stream as the server has it, for the diagnosis of an installation.
 type StreamState struct {
 	Name string
-	// Missing reports that it does not exist.
+	// Missing reports that the stream does not exist.
 	Missing bool
-	// Differences name the settings that are not as they are declared.
+	// Differences are the names of the settings that differ from the topology.
 	Differences []string
-	// Bytes and Messages are what it holds. MaxBytes is its limit; 0 or less is none.
+	// Bytes and Messages are the size of its contents. MaxBytes is its limit; 0 or less means none.
 	Bytes, MaxBytes int64
 	Messages        uint64
-	// Clock is the server's, and Skew how far it is ahead of this process's.
+	// Clock is the server's time. Skew is how far it is ahead of this process's.
 	Clock time.Time
 	Skew  time.Duration
 }
 
-// ConsumerState is a consumer as it is found.
+// ConsumerState is a consumer as the server has it.
 type ConsumerState struct {
 	Name, Stream string
 	Missing      bool
 	Differences  []string
-	// Pending is how many messages it has not delivered, and Waiting how many requests for messages it has: none without a reader.
+	// Pending is the number of messages that are not delivered yet. Waiting is the number of open pull
+	// requests: 0 if no service reads.
 	Pending uint64
 	Waiting int
 }
 
-// Compare reads the streams and the consumers and compares them with what is declared. It changes nothing.
+// Compare reads the streams and consumers and compares them with the topology. It changes nothing.
 func (t Topology) Compare(ctx context.Context, js jetstream.JetStream) ([]StreamState, []ConsumerState, error) {
 	var streams []StreamState
 	for _, want := range t.Streams() {

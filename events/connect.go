@@ -15,24 +15,25 @@ import (
 )
 
 const (
-	// reconnectWait is the pause between attempts to connect, to each server.
+	// reconnectWait is the pause between attempts to connect to the same server.
 	reconnectWait = 250 * time.Millisecond
-	// pingInterval, twice, is how long a connection may be dead without anybody noticing.
+	// pingInterval: a dead connection is noticed after two of these.
 	pingInterval = 10 * time.Second
-	// publishTimeout is how long the acknowledgement of a pipelined message is waited for.
+	// publishTimeout bounds the wait for the acknowledgement of a pipelined message.
 	publishTimeout = 5 * time.Second
 )
 
-// Connect opens a connection that never gives up: it succeeds while the server is away, and comes back for as long as it is not closed.
-// What is published while it is away fails at once with [ErrDisconnected]: a message kept for later would reach a server whose streams
-// may be others by then. Name is what the server shows for it. Credentials, a file, may be empty; a user and a password may stand in
-// the URL, which is never logged and never part of an error. More options win over these.
+// Connect opens a connection that reconnects until it is closed. It succeeds even if the server is down. While
+// there is no connection, publishing fails at once with [ErrDisconnected]: a buffered message would later
+// reach a server whose streams may have been replaced. Name is the connection name that the server shows.
+// Credentials is the path of a credentials file, or empty; the URL may contain a user and password and is
+// neither logged nor part of an error. The options in more override those of Connect.
 func Connect(serverURL, name, credentials string, log *slog.Logger, more ...nats.Option) (*nats.Conn, error) {
 	if _, err := Servers(serverURL); err != nil {
 		return nil, fmt.Errorf("connect to nats: %w", err)
 	}
 	if credentials != "" {
-		// The client reads it whenever it connects, and would try for ever.
+		// The client reads the file at every attempt to connect and would retry a missing one for ever.
 		if _, err := os.ReadFile(credentials); err != nil {
 			return nil, fmt.Errorf("nats credentials: %w", err)
 		}
@@ -51,20 +52,20 @@ func Connect(serverURL, name, credentials string, log *slog.Logger, more ...nats
 		nats.PingInterval(pingInterval),
 		nats.MaxPingsOutstanding(1),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			// Without an error somebody closed the connection on purpose.
+			// A connection that is closed on purpose has no error.
 			if err != nil {
-				log.Warn("nats is away", "error", err)
+				log.Warn("nats disconnected", "error", err)
 			}
 		}),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { refused.note(err) }),
-		nats.ConnectHandler(func(nc *nats.Conn) { log.Info("nats is connected", "server", nc.ConnectedUrlRedacted()) }),
-		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("nats is back", "server", nc.ConnectedUrlRedacted()) }),
+		nats.ConnectHandler(func(nc *nats.Conn) { log.Info("nats connected", "server", nc.ConnectedUrlRedacted()) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("nats reconnected", "server", nc.ConnectedUrlRedacted()) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			subject := ""
 			if sub != nil {
 				subject = sub.Subject
 			}
-			log.Error("nats reports an error", "subject", subject, "error", err)
+			log.Error("nats error", "subject", subject, "error", err)
 		}),
 	}
 	nc, err := nats.Connect(serverURL, append(options, more...)...)
@@ -72,12 +73,12 @@ func Connect(serverURL, name, credentials string, log *slog.Logger, more ...nats
 		return nil, fmt.Errorf("connect to nats: %w", err)
 	}
 	if !nc.IsConnected() {
-		log.Warn("nats is not there yet, trying on")
+		log.Warn("nats is not reachable yet, retrying")
 	}
 	return nc, nil
 }
 
-// refusals logs why attempts to connect fail, each reason when it is another than the last.
+// refusals logs why attempts to connect fail, once until the reason changes.
 type refusals struct {
 	log  *slog.Logger
 	mu   sync.Mutex
@@ -91,13 +92,13 @@ func (r *refusals) note(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if text := err.Error(); text != r.last {
-		r.log.Warn("nats does not take the connection", "error", err)
+		r.log.Warn("nats connection failed", "error", err)
 		r.last = text
 	}
 }
 
-// Servers reads a NATS URL, which may name several servers of a cluster, with commas between and with or without a scheme, as the client
-// does. The error does not repeat the URL, in which a password may stand, as the client's would.
+// Servers parses a NATS URL as the client does: one or more servers separated by commas, with or without a
+// scheme. Unlike the client, it does not repeat the URL in its error, since the URL may contain a password.
 func Servers(serverURL string) ([]*url.URL, error) {
 	var servers []*url.URL
 	for server := range strings.SplitSeq(serverURL, ",") {
@@ -122,10 +123,10 @@ func Servers(serverURL string) ([]*url.URL, error) {
 
 var errURL = errors.New("the NATS URL is not of the form nats://host:port or nats://user:password@host:port")
 
-// JetStream is the view of a connection that everything else in this package works with.
+// JetStream returns the JetStream context of a connection.
 func JetStream(nc *nats.Conn) (jetstream.JetStream, error) { return Topology{}.JetStream(nc) }
 
-// JetStream is [JetStream] in the topology's domain.
+// JetStream returns the JetStream context of a connection in the topology's domain.
 func (t Topology) JetStream(nc *nats.Conn) (js jetstream.JetStream, err error) {
 	if t.Domain == "" {
 		js, err = jetstream.New(nc, jetstream.WithPublishAsyncTimeout(publishTimeout))

@@ -36,9 +36,9 @@ func TestThePasswordIsInNoErrorAndNoLog(t *testing.T) {
 		t.Error("not connected")
 	}
 	s.Stop()
-	eventually(t, "the loss is logged", func() bool { return strings.Contains(log.String(), "nats is away") || !nc.IsConnected() })
+	eventually(t, "the loss is logged", func() bool { return strings.Contains(log.String(), "nats disconnected") || !nc.IsConnected() })
 	s.Restart()
-	eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "nats is back") })
+	eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "nats reconnected") })
 	if strings.Contains(log.String(), password) {
 		t.Error("the password is in the log")
 	}

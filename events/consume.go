@@ -13,33 +13,35 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Options say how a [Runner] runs. The zero value works on one message at a time.
+// Options configures a [Runner]. The zero value handles one message at a time.
 type Options struct {
-	// Workers is how many handlers run at once; one if zero.
+	// Workers is the number of concurrent handlers; 0 means 1.
 	Workers int
-	// Batch is how many messages a [BatchHandler] gets at most; one if zero.
+	// Batch is the maximum number of messages for one call of a [BatchHandler]; 0 means 1.
 	Batch int
-	// Linger is how long a batch that is not full waits for more; twenty milliseconds if zero.
+	// Linger is how long an incomplete batch waits for more messages; 0 means 20 ms.
 	Linger time.Duration
-	// Prefetch is how many messages are kept ready beside those that are worked on; as many as those if zero.
+	// Prefetch is the number of messages kept ready in addition to those being handled; 0 means as many as
+	// those.
 	Prefetch int
-	// Grace is how long handlers may go on after the runner was told to stop; ten seconds if zero. Then their context ends.
+	// Grace is how long handlers may continue after the runner is told to stop, before their context ends; 0
+	// means 10 s.
 	Grace time.Duration
-	// Topology is what is declared again when somebody deleted it.
+	// Topology is declared whenever the consumer is opened, which restores what was deleted.
 	Topology Topology
-	// Log gets a line for what went wrong; nothing is logged if nil.
+	// Log receives problems and state changes; nil discards them.
 	Log *slog.Logger
 }
 
 const (
 	defaultGrace  = 10 * time.Second
 	defaultLinger = 20 * time.Millisecond
-	// fetchWait is how long a request for messages stays open. A shutdown waits for it, because the messages that are on their way would
-	// otherwise be nobody's until AckWait has passed. The client gives a request that is lost a second more.
+	// fetchWait is how long a pull request stays open. Shutdown waits for it, because messages that arrive
+	// after it would stay idle until AckWait has passed. The client allows a lost request one more second.
 	fetchWait = 500 * time.Millisecond
 )
 
-// Runner hands the messages of a consumer to a handler, and settles each by what the handler returns.
+// Runner passes the messages of a consumer to a handler and settles each message by the result of the handler.
 type Runner struct {
 	js       jetstream.JetStream
 	nc       *nats.Conn
@@ -48,29 +50,30 @@ type Runner struct {
 	handle   handle
 	reject   *Publisher
 	log      *slog.Logger
-	// recurring logs what is wrong with messages.
+	// recurring logs problems of messages.
 	recurring *Recurring
 
 	workers, batch int
 	linger, grace  time.Duration
-	// window is how many messages the runner holds at most, refill how many must be missing before it asks for more.
+	// window is the maximum number of unsettled messages. The runner requests more when at least refill of
+	// them are free.
 	window, refill int
 
 	tracker *tracker
 	queue   chan *delivery
 
 	mu sync.Mutex
-	// closed is why no messages can come; nil while the consumer is open.
+	// closed is the reason why no messages arrive; nil while the consumer is open.
 	closed error
 }
 
-// Consume returns a runner that calls the handler for each message of the consumer.
+// Consume returns a runner that calls the handler once for each message of the consumer.
 func Consume[T Body](js jetstream.JetStream, c Consumer, h Handler[T], o Options) *Runner {
 	o.Batch, o.Linger = 1, 0
 	return newRunner(js, c, perMessage(h), o)
 }
 
-// ConsumeBatches returns a runner that calls the handler for as many messages of the consumer as have come.
+// ConsumeBatches returns a runner that calls the handler with up to Options.Batch messages at a time.
 func ConsumeBatches[T Body](js jetstream.JetStream, c Consumer, h BatchHandler[T], o Options) *Runner {
 	return newRunner(js, c, perBatch(h), o)
 }
@@ -95,9 +98,9 @@ func newRunner(js jetstream.JetStream, c Consumer, h handle, o Options) *Runner 
 	r.log = o.Log.With("consumer", c.Name)
 	slots := r.workers * r.batch
 	prefetch := cmp.Or(o.Prefetch, slots)
-	// Asking for more than the server lets out would only leave the request sitting there until it expires.
+	// A request for more than MaxAckPending would stay unfilled until it expires.
 	r.window = min(slots+prefetch, o.Topology.maxAckPending(c))
-	// Never so late that a worker has nothing to do while others are still busy.
+	// Early enough that no worker is idle while the request is on its way.
 	r.refill = max(1, min(prefetch, r.window)/2)
 	r.recurring = NewRecurring(r.log)
 	r.tracker = newTracker(cmp.Or(o.Topology.AckWait, defaultAckWait), r.recurring)
@@ -105,7 +108,7 @@ func newRunner(js jetstream.JetStream, c Consumer, h handle, o Options) *Runner 
 	return r
 }
 
-// Ready reports why no messages can come at the moment; nil while they can.
+// Ready returns the reason why no messages arrive at the moment, or nil.
 func (r *Runner) Ready() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -125,40 +128,41 @@ func (r *Runner) setClosed(why error) {
 	r.closed = why
 }
 
-// Run works until the context ends, whatever happens to the connection, the server, the stream or the consumer meanwhile. Then it asks
-// for nothing more, gives back what was not started, lets the handlers finish within the grace period, and returns nil when all that it
-// started has ended. It returns an error only if the connection was closed under it. A runner runs once.
+// Run handles messages until ctx ends. It survives the loss of the connection, the server, the stream and the
+// consumer. Then it requests no more, returns unstarted messages to the server, gives the handlers the grace
+// period, and returns nil once everything that it started has ended. It returns an error only if the
+// connection is closed. Run may be called once.
 func (r *Runner) Run(ctx context.Context) error {
-	// Handlers outlive the context by the grace period.
-	work, abort := context.WithCancelCause(context.WithoutCancel(ctx))
+	// The context of the handlers ends later than ctx, by the grace period.
+	handling, abort := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer abort(nil)
-	beside, stopBeside := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopBeside()
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBackground()
 
-	var aside, workers sync.WaitGroup
+	var tasks, workers sync.WaitGroup
 	done := make(chan struct{})
-	aside.Go(func() { r.tracker.beat(beside) })
-	aside.Go(func() { r.recurring.Run(beside) })
-	aside.Go(func() { r.endGrace(ctx, done, abort) })
+	tasks.Go(func() { r.tracker.beat(background) })
+	tasks.Go(func() { r.recurring.Run(background) })
+	tasks.Go(func() { r.endGrace(ctx, done, abort) })
 	for range r.workers {
-		workers.Go(func() { r.loop(ctx, work) })
+		workers.Go(func() { r.work(ctx, handling) })
 	}
 	err := r.fetch(ctx)
 	r.setClosed(errShutdown)
 	close(r.queue)
-	// All workers may be busy for as long as the grace period, so what waits for them is given back from here too.
+	// The workers may be busy for the whole grace period, so the queue is returned from here.
 	for d := range r.queue {
 		r.returnUnstarted(ctx, d)
 	}
 	workers.Wait()
 	close(done)
-	stopBeside()
-	aside.Wait()
+	stopBackground()
+	tasks.Wait()
 	r.flush()
 	return err
 }
 
-// endGrace ends the handlers' context when the grace period after the end of the runner's is over.
+// endGrace ends the handlers' context when the grace period after the end of ctx is over.
 func (r *Runner) endGrace(ctx context.Context, done <-chan struct{}, abort context.CancelCauseFunc) {
 	select {
 	case <-ctx.Done():
@@ -174,37 +178,39 @@ func (r *Runner) endGrace(ctx context.Context, done <-chan struct{}, abort conte
 	}
 }
 
-// errShutdown is why the context of a handler ends that did not finish within the grace period.
+// errShutdown is the cause of a handler context that ended with the grace period.
 var errShutdown = errors.New("shutting down")
 
-// flush brings what was settled to the server before the connection may be closed.
+// flush sends pending acknowledgements before the caller closes the connection.
 func (r *Runner) flush() {
 	if r.nc.IsConnected() {
 		if err := r.nc.FlushTimeout(fetchWait); err != nil {
-			r.log.Warn("settled messages may come again", "error", err)
+			r.log.Warn("acknowledgements may be lost, messages will be redelivered", "error", err)
 		}
 	}
 }
 
-// loop takes deliveries from the queue, in groups, until it is closed. Once the runner has been told to stop, it gives them back.
-func (r *Runner) loop(stop, work context.Context) {
+// work handles groups of deliveries until the queue is closed. Once stopping has ended, it returns them to the
+// server instead.
+func (r *Runner) work(stopping, handling context.Context) {
 	for {
-		group := r.gather(stop)
+		group := r.gather(stopping)
 		if group == nil {
 			return
 		}
-		if stop.Err() != nil {
+		if stopping.Err() != nil {
 			for _, d := range group {
-				r.returnUnstarted(stop, d)
+				r.returnUnstarted(stopping, d)
 			}
 			continue
 		}
-		r.run(stop, work, group)
+		r.handleGroup(stopping, handling, group)
 	}
 }
 
-// gather waits for a delivery, and for those that come soon enough after it; nil when the queue is closed.
-func (r *Runner) gather(stop context.Context) []*delivery {
+// gather waits for a delivery and for those that follow within the linger time. It returns nil when the queue
+// is closed.
+func (r *Runner) gather(stopping context.Context) []*delivery {
 	first, ok := <-r.queue
 	if !ok {
 		return nil
@@ -224,28 +230,28 @@ func (r *Runner) gather(stop context.Context) []*delivery {
 			group = append(group, d)
 		case <-linger.C:
 			return group
-		case <-stop.Done():
+		case <-stopping.Done():
 			return group
 		}
 	}
 	return group
 }
 
-// run has the handler work on the deliveries that are still ours, and settles them.
-func (r *Runner) run(stop, work context.Context, group []*delivery) {
-	ctx, cancel := context.WithCancelCause(work)
+// handleGroup calls the handler with the deliveries that are still valid and settles them.
+func (r *Runner) handleGroup(stopping, handling context.Context, group []*delivery) {
+	ctx, cancel := context.WithCancelCause(handling)
 	defer cancel(nil)
-	ours := group[:0]
+	valid := group[:0]
 	for _, d := range group {
 		if r.tracker.start(d, cancel) {
-			ours = append(ours, d)
+			valid = append(valid, d)
 		}
 	}
-	if len(ours) == 0 {
+	if len(valid) == 0 {
 		return
 	}
-	r.handle(ctx, ours)
-	for _, d := range ours {
-		r.settle(stop, d)
+	r.handle(ctx, valid)
+	for _, d := range valid {
+		r.settle(stopping, d)
 	}
 }

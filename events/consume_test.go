@@ -103,7 +103,7 @@ func TestAnErrorThatManyMessagesShareIsLoggedOnce(t *testing.T) {
 	b.workDone(t)
 	stop()
 	log := b.log.String()
-	if n := strings.Count(log, `msg="a message will come again"`); n != 1 {
+	if n := strings.Count(log, `msg="handler failed, message will be redelivered"`); n != 1 {
 		t.Errorf("logged %d times", n)
 	}
 	if want := fmt.Sprintf("times=%d", 2*messages); !strings.Contains(log, want) {

@@ -10,16 +10,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// NotDeclared is the error of a stream or a consumer that the server does not create or change. Its text is for operators and names the
-// setting to correct. It is the same for the same cause.
+// NotDeclared is the error of a stream or consumer that the server does not create or update. Its text is for
+// operators, names the setting to correct, and is the same for the same cause.
 type NotDeclared struct {
-	// Name is the stream or the consumer, such as "stream PDE_EVENTS".
+	// Name is the stream or consumer, such as "stream PDE_EVENTS".
 	Name string
-	// Domain is the JetStream domain that was asked; empty for the server's own.
+	// Domain is the JetStream domain; empty for the server's own.
 	Domain string
-	// Other is the stream that has subjects of this one, if that is the cause.
+	// Other is the stream that already has some of the subjects, if that is the cause.
 	Other string
-	// Err is the server's answer.
+	// Err is the server's error.
 	Err error
 }
 
@@ -40,7 +40,7 @@ func (t Topology) notDeclared(name string, err error) error {
 	return &NotDeclared{Name: name, Domain: t.Domain, Err: err}
 }
 
-// The codes with which a server refuses a stream or a consumer, beside those of a message that it refuses.
+// Error codes for streams and consumers that the client does not define.
 const (
 	noPeers                  jetstream.ErrorCode = 10005
 	tooManyStreams           jetstream.ErrorCode = 10027
@@ -52,7 +52,8 @@ const (
 	streamBytesExceedAccount jetstream.ErrorCode = 10122
 )
 
-// Explain describes an error of the JetStream API of this domain, and which setting corrects it; remedy is empty if that is not known.
+// Explain describes an error of the JetStream API and names the setting that corrects it. Remedy is empty if
+// that is unknown.
 func Explain(err error, domain string) (problem, remedy string) {
 	var api *jetstream.APIError
 	if answer, ok := errors.AsType[jetstream.JetStreamError](err); ok {
@@ -73,7 +74,7 @@ func Explain(err error, domain string) (problem, remedy string) {
 	}
 }
 
-// remedies are the settings that correct an error of the JetStream API.
+// remedies returns the settings that correct errors of the JetStream API, by code.
 func remedies() map[jetstream.ErrorCode]string {
 	const serverRoom = "raise max_file of the account or max_file_store of the server, free disk space, or remove other streams"
 	return map[jetstream.ErrorCode]string{
@@ -95,7 +96,7 @@ func remedies() map[jetstream.ErrorCode]string {
 	}
 }
 
-// overlapping returns the name of the stream that has one of these subjects; empty if none is found.
+// overlapping returns the name of the stream that has one of the subjects; empty if none is found.
 func overlapping(ctx context.Context, js jetstream.JetStream, config jetstream.StreamConfig) string {
 	for _, subject := range config.Subjects {
 		if name, err := js.StreamNameBySubject(ctx, subject); err == nil && name != config.Name {

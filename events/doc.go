@@ -1,70 +1,70 @@
-// Package events is what is said: the subjects, the streams and consumers, one struct per event, and the two ends of the wire.
+// Package events defines the events of pdeflow, their subjects and streams, and publishes and consumes them.
 //
-// Saying something:
+// To publish:
 //
 //	nc, err := events.Connect(url, "pdeflow classifier", "", log)
 //	js, err := events.JetStream(nc)
-//	say := events.NewPublisher(js, "classifier")
-//	err = say.Publish(ctx, events.JobStarted(jobID))
+//	publisher := events.NewPublisher(js, "classifier")
+//	err = publisher.Publish(ctx, events.JobStarted(jobID))
 //
-// Hearing it:
+// To consume:
 //
 //	runner := events.Consume(js, events.ClassifierRules(), classify, events.Options{Workers: 8, Log: log})
 //	err = runner.Run(ctx) // until ctx ends
 //
 //	func classify(ctx context.Context, d events.Delivery, work events.MappingRequested) error
 //
-// asyncapi.yaml describes all of it for those who do not read Go, and testdata has a sample of each event as it travels.
+// [Consume] has a complete example. asyncapi.yaml describes the events for other languages, and testdata has an encoded sample of each.
 //
 // # Decisions
 //
-//  1. An event says where to look; the rows say what is true. So any event may be lost, repeated, late or forged, and nothing here tries
-//     to deliver exactly once. No message carries Nats-Msg-Id: a repeat within the window would be acknowledged and dropped. No sequence
-//     of a stream is kept anywhere: after a wiped store sequences start again.
-//  2. PDE_WORK has room for one message per mapping and job, because both stand in the subject and the stream refuses a second message
-//     on a subject. The refusal is an answer, [Outstanding], and no error. It is told from other refusals by its text, because the server
-//     has one code, 10077, for all of them.
-//  3. The envelope is CloudEvents 1.0 in binary mode, its headers percent-encoded, and read strictly: an event whose type is not its
-//     subject's, whose ids are not those of its subject, or whose ce-id does not follow from its body is not understood. Fields that are
-//     not known are ignored, so that later versions may say more. A trace context that cannot be read is none: an event is worth more
-//     than its trace.
-//  4. Events carry a little more than they need for their meaning, so that the ce-id follows from the body: intent_version in paused,
-//     resumed and cancelled, since in waiting, version in mapping.changed, change_id in planning.changed. All bells of a job have one id: a bell did not happen.
-//  5. ce-time is when it was said, by the speaker's clock; when it happened is in the rows.
-//  6. The handler returns and the runner settles: nil acknowledges, [Discard] and [Reject] end, [RetryAfter] comes again after its delay,
-//     anything else with growing delays; none of them counts anything. A batch may return one result per message, [Verdicts]. Only a work message that is not understood is published to mapping.rejected, before it is ended; an
-//     event stays in PDE_EVENTS anyhow.
-//  7. Acknowledgements are sent and not waited for. One that is lost brings the message again, and handlers bear that.
-//  8. Messages are fetched in requests for exactly as many as there is room for, never more than MaxAckPending lets out or somebody lets
-//     be asked for at once, each request open for half a second. nats.go's iterators keep a buffer of their own, out of reach: what waits there could neither be kept alive
-//     nor given back. They also end for good when a consumer is deleted.
-//  9. From its receipt until it is settled a message gets a sign of life every third of AckWait, whether somebody works on it or not. When
-//     none has reached the server for as long as AckWait, or the consumer is gone, the message is given up: its handler's context ends,
-//     it is not settled. AckWait is short, because it is how long the messages of a killed process lie idle; a delivery too many is
-//     harmless, because a row is written under its version.
-//  10. An acknowledgement only names a position in the stream. Sent to a stream that was made anew it would take another message away, so
-//     after every reconnect the consumer must have the creation time that it had; else what was received before is not settled. A server
-//     that does not answer that question is asked again, until AckWait is over: it may only be looking for a leader. For the same reason a connection keeps nothing to send later: what is published while NATS is away fails at once.
-//  11. Whoever runs a consumer declares everything: a wiped server is whole again as soon as one process comes back to it, and the
-//     projector's consumer is there before anybody says something new. A consumer's beginning cannot be changed after it was made, so it
-//     only counts where the consumer is missing: all work for the classifier, new events for the projector (bells do the rest; thirty
-//     days of old events would hold back the repair), the time of its last row for the auditor.
-//  12. What an operator sets on our streams beside what [Topology] says (placement, replicas, further limits) is left alone. A limit that
-//     PDE_WORK refuses for is then an error, not [Outstanding].
-//  13. A problem that many messages share is logged once for each reason, and once more with a count when it has ended: see [Recurring].
-//     A log with a line per message and delivery hides everything else.
+//  1. An event names a row, and the row is the truth. So any event may be lost, repeated, late or forged, and nothing here attempts
+//     exactly-once delivery. Messages have no Nats-Msg-Id, because a repeat within the deduplication window would be acknowledged and
+//     dropped. No stream sequence is stored anywhere, because sequences start again after a wiped store.
+//  2. PDE_WORK stores one message per mapping and job: both are in the subject, and the stream refuses a second message on a subject. That
+//     refusal is a result, [Outstanding], not an error. The server uses code 10077 for all refusals, so its text has to be compared.
+//  3. The envelope is CloudEvents 1.0 in binary mode with percent-encoded headers. It is decoded strictly: the type must be that of the
+//     subject, the ids must be those of the subject, and the ce-id must follow from the body. Unknown fields are ignored, so that later
+//     versions can add some. An unreadable trace context is ignored, since losing a trace is better than losing an event.
+//  4. The body contains what the ce-id is derived from: intent_version in paused, resumed and cancelled, since in waiting, version in
+//     mapping.changed, change_id in planning.changed. All bells of a job have one id, because a bell reports no change.
+//  5. ce-time is the publisher's clock at publication. The rows have the time of the change.
+//  6. The handler returns and the runner settles: nil acknowledges, [Discard] and [Reject] terminate, [RetryAfter] redelivers after its
+//     delay, any other error after a growing delay. None of them counts an attempt. A batch may return one result per message
+//     ([Verdicts]). Only a work message that cannot be decoded is published to mapping.rejected before it is terminated; an event stays in
+//     PDE_EVENTS anyway.
+//  7. Acknowledgements are not confirmed. A lost one has the message redelivered, which handlers accept.
+//  8. The runner pulls exactly as many messages as it has room for, at most MaxAckPending and the operator's MaxRequestBatch, in requests
+//     of half a second. The iterators of nats.go have a buffer of their own, whose messages could neither be kept alive nor returned, and
+//     they end when the consumer is deleted.
+//  9. From receipt to settlement a message gets an in-progress acknowledgement every third of AckWait, also while it is queued. If none
+//     reached the server for AckWait, or the consumer is gone, the message is lost: the context of its handler ends and it is not settled.
+//     AckWait is short, because it is how long the messages of a killed process stay idle. An unnecessary redelivery is harmless, because
+//     a row is saved under its version.
+//  10. An acknowledgement only names a stream position. Sent to a stream that was created again, it would remove another message. So after
+//     every reconnect the consumer must have its old creation time, or earlier messages are not settled. If the server does not answer,
+//     which may be an election, the question is repeated until AckWait is over. For the same reason the connection has no buffer: what is
+//     published while NATS is unreachable fails at once.
+//  11. Every consuming process declares the streams and consumers, so the first one that reconnects to a wiped server restores them, and
+//     the projector's consumer exists before new events are published. The start of a consumer cannot be changed later, so it only matters
+//     for a missing one: all work for the classifier, new events for the projector (bells repair the rest; 30 days of old events would
+//     delay that), the time of the last row for the auditor.
+//  12. Settings that [Topology] does not have, such as placement and other limits, belong to the operator. If PDE_WORK refuses a message
+//     because of one, that is an error, not [Outstanding].
+//  13. A problem of many messages is logged once per reason, and once more with a count when it has ended: see [Recurring]. A log line per
+//     message and delivery hides everything else.
 //  14. Both streams have limits by default, because a stream that fills the store or the account stops every job. PDE_EVENTS discards its
-//     oldest events; 8 GiB, or three quarters of what the server or the account offers. PDE_WORK refuses, at a third of that or 64 MiB, so
-//     that no job's window takes the room of its events. What there is to offer is found by trying, since NATS reserves the room when a
-//     stream is created and shows clients no limits of the server. The limits that pdeflow has set are noted in the stream's metadata. A
-//     limit that differs from the note is an operator's and stays, also none at all; [Topology.MaxBytes] and [Topology.MaxWorkBytes], which are
-//     explicit, win over it.
-//  15. Every third of AckWait a runner compares its consumer with what is declared and restores what differs, since an edit such as a
-//     MaxAckPending of one slows every job down without an error. To change it intentionally, set [Topology.MaxAckPending]. A consumer that
-//     is ahead of its stream, after a reset or after a stream lost its end, would skip messages; it is made anew.
-//  16. A message stays in PDE_WORK for a day at most: what no consumer takes, such as a forged message on the llm lane, is not kept for
-//     ever, and what is still needed is published again.
-//  17. A stream or consumer that the server does not create is a [NotDeclared], which names the setting to correct ([Explain]). Another
-//     stream may have our subjects; the acknowledgement of a publish names the stream, and one that is not ours counts as [ErrNoStream].
-//     A header with the expected stream would be stored and delivered with every event.
+//     oldest events at 8 GiB, or at three quarters of the room of the server or account. PDE_WORK refuses messages at a third of that, at
+//     most 64 MiB, so that the window of a job leaves room for its events. The room is found by trying, since NATS reserves it when a
+//     stream is created and does not show server limits to clients. The stream's metadata records the limits that pdeflow has set. A limit
+//     that differs from the record is an operator's and stays, including none; an explicit [Topology.MaxBytes] or [Topology.MaxWorkBytes]
+//     overrides it.
+//  15. Every third of AckWait a runner compares its consumer with the declaration and restores differences, because an edit such as a
+//     MaxAckPending of 1 slows down every job without an error. To change it on purpose, set [Topology.MaxAckPending]. A consumer that is
+//     ahead of its stream, after a reset or after the stream lost its tail, would skip messages; it is deleted and created again.
+//  16. PDE_WORK keeps a message for at most a day, so that a message that no consumer takes, such as a forged one on the llm lane, does not
+//     stay for ever. A message that is still needed is published again.
+//  17. A stream or consumer that the server does not create is a [NotDeclared] error, which names the setting to correct ([Explain]). If
+//     another stream has our subjects, the acknowledgement of a publish names that stream, and the result is [ErrNoStream]. The header
+//     with the expected stream is not used, because it would be stored and delivered with every event.
 package events

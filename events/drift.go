@@ -6,10 +6,11 @@ import (
 	"reflect"
 )
 
-// restoreConsumer compares the consumer with what is declared, and restores what differs: an operator's edit, such as a MaxAckPending of one, would
-// slow every job down for good. A consumer that is ahead of its stream, after a reset or after the stream lost its end, would skip messages
-// until the stream has caught up; it is deleted, which ends the session, and made anew. An error is left to the session, which asks for
-// the consumer itself.
+// restoreConsumer compares the consumer with its declaration and restores the differences: an edit by an
+// operator, such as a MaxAckPending of 1, would slow down every job without an error. A consumer that is ahead
+// of its stream, after a reset or after the stream lost its tail, would skip messages; it is deleted, which
+// ends the session, and created again. Errors are ignored here, because the session checks the consumer
+// itself.
 func (r *Runner) restoreConsumer(ctx context.Context, s *session) {
 	info, err := s.consumer.Info(ctx)
 	if err != nil || !info.Created.Equal(s.created) {
@@ -19,10 +20,10 @@ func (r *Runner) restoreConsumer(ctx context.Context, s *session) {
 	declared := r.topology.declared(r.consumer, info.Config)
 	if !reflect.DeepEqual(info.Config, declared) {
 		if _, err := r.js.UpdateConsumer(ctx, r.consumer.Stream, declared); err != nil {
-			r.recurring.Note(ctx, slog.LevelWarn, "the consumer differs from what is declared and cannot be changed back", err)
+			r.recurring.Note(ctx, slog.LevelWarn, "consumer differs from its declaration and cannot be restored", err)
 			return
 		}
-		r.log.Warn("the consumer was changed and has been changed back", "differences", differences(info.Config, declared))
+		r.log.Warn("consumer was edited, restored", "differences", differences(info.Config, declared))
 	}
 	if info.NumPending > 0 || info.NumAckPending > 0 {
 		return
@@ -32,15 +33,15 @@ func (r *Runner) restoreConsumer(ctx context.Context, s *session) {
 		return
 	}
 	if last := stream.CachedInfo().State.LastSeq; info.Delivered.Stream > last {
-		r.log.Warn("the consumer is ahead of its stream and is made anew", "delivered", info.Delivered.Stream, "last", last)
+		r.log.Warn("consumer is ahead of its stream, creating it again", "delivered", info.Delivered.Stream, "last", last)
 		if err := r.js.DeleteConsumer(ctx, r.consumer.Stream, r.consumer.Name); err != nil {
-			r.recurring.Note(ctx, slog.LevelWarn, "the consumer that is ahead of its stream cannot be deleted", err)
+			r.recurring.Note(ctx, slog.LevelWarn, "consumer ahead of its stream cannot be deleted", err)
 		}
 		s.invalidate()
 	}
 }
 
-// differences names the fields in which two configurations differ.
+// differences returns the names of the fields in which two configurations differ.
 func differences(a, b any) (names []string) {
 	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range va.NumField() {

@@ -40,7 +40,7 @@ func TestAConsumerThatAnOperatorChangedIsChangedBack(t *testing.T) {
 		now := b.consumerConfig(t, events.StreamWork, events.ClassifierRules().Name)
 		return now.MaxAckPending == declared.MaxAckPending && now.MaxDeliver == declared.MaxDeliver
 	})
-	eventually(t, "it is logged", func() bool { return b.log.Count("has been changed back") == 1 })
+	eventually(t, "it is logged", func() bool { return b.log.Count("consumer was edited, restored") == 1 })
 	if n := b.log.Count("MaxAckPending"); n != 1 {
 		t.Errorf("the log names what was changed %d times", n)
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The headers of the envelope: CloudEvents 1.0, binary mode, and the W3C trace context. Their case matters to NATS.
+// Headers of CloudEvents 1.0 in binary mode and of W3C Trace Context. NATS headers are case-sensitive.
 const (
 	headerSpecVersion = "ce-specversion"
 	headerID          = "ce-id"
@@ -25,19 +25,21 @@ const (
 	contentType = "application/json"
 )
 
-// Envelope is what every event tells about itself.
+// Envelope contains the context attributes of an event.
 type Envelope struct {
-	// ID says what happened: the same happening has the same id however often it is said, so count by it.
+	// ID identifies the change that the event reports. An event that is published twice has the same ID, so
+	// consumers deduplicate by it.
 	ID string
-	// Source is who says it, such as /pdeflow/classifier.
+	// Source is the publishing service, such as /pdeflow/classifier.
 	Source string
-	// Type is what kind of event it is, such as io.pdeflow.job.progress.v1.
+	// Type is the event type, such as io.pdeflow.job.progress.v1.
 	Type string
-	// Time is when it was said, by the speaker's clock. Rows hold when it happened.
+	// Time is when the event was published, by the publisher's clock. The rows have the time of the change.
 	Time time.Time
-	// About is the id of the job or mapping that the event is about; empty where there is none.
+	// About is the id of the job, mapping or change that the event is about (ce-subject); empty if there is
+	// none.
 	About string
-	// Traceparent is the step that said it. What does not carry a readable one belongs to no trace.
+	// Traceparent is the trace context of the publisher; the zero value if it is missing or unreadable.
 	Traceparent Traceparent
 }
 
@@ -59,8 +61,8 @@ func (e Envelope) header() map[string][]string {
 	return h
 }
 
-// parseEnvelope reads the headers. What CloudEvents requires must be there; a trace context that cannot be read is as good as none,
-// because losing a trace is no reason to lose an event.
+// parseEnvelope reads the headers. The attributes that CloudEvents requires must be present. An unreadable
+// trace context is ignored, since losing a trace is better than losing an event.
 func parseEnvelope(header map[string][]string) (Envelope, error) {
 	var (
 		e    Envelope
@@ -101,8 +103,8 @@ func parseEnvelope(header map[string][]string) (Envelope, error) {
 	return e, errors.Join(errs...)
 }
 
-// percentEncode writes a value the way the CloudEvents bindings ask for: visible ASCII stands for itself, but for the quotation mark and
-// the percent sign.
+// percentEncode encodes a header value as the CloudEvents bindings require: all but visible ASCII, and the
+// quotation mark and the percent sign.
 func percentEncode(value string) string {
 	plain := func(b byte) bool { return b > ' ' && b < 0x7f && b != '"' && b != '%' }
 	var s strings.Builder

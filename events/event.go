@@ -7,24 +7,26 @@ import (
 	"time"
 )
 
-// Event is something that is said: one of the structs of this package. Its JSON is the body of the message.
+// Event is one of the event structs of this package. Its JSON is the body of the message.
 type Event interface {
-	// Subject is where it is said.
+	// Subject is the subject to publish the event on.
 	Subject() Subject
-	// ID is the ce-id. It follows from what happened, so that saying it again says the same.
+	// ID is the ce-id. It is derived from the reported change, so that publishing the event again gives the
+	// same ID.
 	ID() string
-	// check reports what is wrong with the body.
+	// check reports the errors of the body.
 	check() error
 }
 
-// Message is an event as it travels.
+// Message is an encoded event.
 type Message struct {
 	Subject string
 	Header  map[string][]string
 	Data    []byte
 }
 
-// Encode writes an event the way it travels. Source is the service that says it, without the path: classifier.
+// Encode encodes an event. Source is the publishing service without the path, such as classifier. The error
+// names the invalid fields.
 func Encode(e Event, source string, at time.Time, trace Traceparent) (Message, error) {
 	subject := e.Subject()
 	if err := errors.Join(subject.check(), e.check()); err != nil {
@@ -45,16 +47,16 @@ func Encode(e Event, source string, at time.Time, trace Traceparent) (Message, e
 	return Message{Subject: subject.String(), Header: envelope.header(), Data: data}, nil
 }
 
-// Decode understands a message as an event of type T, or says why not in a [*DecodeError]. Fields that T does not have are ignored, so
-// that later versions may say more; a field of the wrong type, a missing id, a value that does not exist, an id that does not follow
-// from the body, and a body that disagrees with its subject are errors.
+// Decode decodes a message as an event of type T. Unknown fields are ignored, so that later versions can add
+// some. A field of the wrong type, an invalid value, an id that does not match the body, and a body that does
+// not match the subject are errors, of type [*DecodeError].
 func Decode[T Event](m Message) (Envelope, T, error) {
 	var event T
 	envelope, err := decode(m, any(&event).(Event))
 	return envelope, event, err
 }
 
-// decode understands a message as the event that into points to.
+// decode decodes a message into the event that into points to.
 func decode(m Message, into Event) (Envelope, error) {
 	subject, envelope, err := decodeEnvelope(m)
 	if err != nil {
@@ -70,8 +72,8 @@ func decode(m Message, into Event) (Envelope, error) {
 	if err := into.check(); err != nil {
 		return wrong(err)
 	}
-	if said := into.Subject(); said != subject {
-		return wrong(fmt.Errorf("body belongs to subject %s, not %s", said, subject))
+	if want := into.Subject(); want != subject {
+		return wrong(fmt.Errorf("body belongs to subject %s, not %s", want, subject))
 	}
 	if id := into.ID(); id != envelope.ID {
 		return wrong(fmt.Errorf("header %s is %q, but the body is %q", headerID, envelope.ID, id))
@@ -79,7 +81,7 @@ func decode(m Message, into Event) (Envelope, error) {
 	return envelope, nil
 }
 
-// DecodeAny understands a message as whatever event its subject promises. It is for those who read all of a stream.
+// DecodeAny decodes a message as the event type of its subject, for consumers of a whole stream.
 func DecodeAny(m Message) (Envelope, Event, error) {
 	subject, err := ParseSubject(m.Subject)
 	if err != nil {
@@ -105,7 +107,7 @@ func DecodeAny(m Message) (Envelope, Event, error) {
 	}
 }
 
-// decodeAs hides a half-read event from the caller, who could not tell it from a whole one.
+// decodeAs returns nil instead of a partly decoded event.
 func decodeAs[T Event](m Message) (Envelope, Event, error) {
 	envelope, event, err := Decode[T](m)
 	if err != nil {
@@ -129,25 +131,25 @@ func decodeEnvelope(m Message) (Subject, Envelope, error) {
 	return subject, envelope, nil
 }
 
-// Reason says why a message could not be understood: the last word of mapping.rejected.
+// Reason is the kind of error of a message that cannot be decoded. It is the last token of the subject
+// mapping.rejected.<reason>.
 type Reason string
 
-// The reasons.
 const (
-	// ReasonSubject is a subject that is not one of ours, or names ids that cannot be.
+	// ReasonSubject is an unknown subject, or one with invalid ids.
 	ReasonSubject Reason = "subject"
-	// ReasonEnvelope is headers that are not those of a CloudEvent, or of one of another type.
+	// ReasonEnvelope is a missing or invalid CloudEvents header, or the wrong type.
 	ReasonEnvelope Reason = "envelope"
-	// ReasonBody is a body that is not the event it should be.
+	// ReasonBody is an invalid body.
 	ReasonBody Reason = "body"
-	// ReasonUnknown is a message that names something that does not exist. Only who reads the rows can tell.
+	// ReasonUnknown is a job or mapping without a row. Only handlers use it.
 	ReasonUnknown Reason = "unknown"
 )
 
 // Reasons lists every reason.
 func Reasons() []Reason { return []Reason{ReasonSubject, ReasonEnvelope, ReasonBody, ReasonUnknown} }
 
-// DecodeError says why a message is not the event it should be.
+// DecodeError is the error of a message that cannot be decoded.
 type DecodeError struct {
 	Reason Reason
 	Err    error

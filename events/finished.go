@@ -5,12 +5,12 @@ import (
 	"fmt"
 )
 
-// JobFinished says how a job ended: its final status, as over HTTP.
+// JobFinished reports the end of a job with its final status, in the format of the API.
 type JobFinished struct {
 	JobStatus
 }
 
-// Subject is where it is said.
+// Subject is job.finished.<job>.
 func (e JobFinished) Subject() Subject { return JobFinishedSubject(e.JobID) }
 
 // ID is finished/<job>.

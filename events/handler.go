@@ -8,33 +8,37 @@ import (
 	"time"
 )
 
-// Delivery tells a handler about the message that it got.
+// Delivery describes the message that a handler receives.
 type Delivery struct {
 	Envelope
 	// Subject is where the message was published.
 	Subject string
-	// Deliveries counts how often it has been delivered, this time included. Restarts, outages and errors count too, so it proves
-	// nothing about the message.
+	// Deliveries is the number of deliveries so far, including this one. Restarts and outages count too, so it
+	// is no evidence against the message.
 	Deliveries uint64
-	// Stored is when the stream took it, by the server's clock.
+	// Stored is when the stream stored it, by the server's clock.
 	Stored time.Time
 }
 
-// Handler works on one message, and what it returns decides what becomes of the message: nil acknowledges it, [Discard] and [Reject] end
-// it, and any other error, a panic too, has it delivered again later, for ever, after a growing delay or that of [RetryAfter]. It has to bear being called twice for one message. The
-// context belongs to the trace of the message; it ends when the message is no longer ours, or when a shutdown has lasted too long.
+// Handler handles one message, and its result settles the message: nil acknowledges it; [Discard] and [Reject]
+// terminate it; any other error, and a panic, has it redelivered after a growing delay or after that of
+// [RetryAfter], without a limit. A handler must be safe to call twice for one message. Its context carries the
+// trace of the message, and ends when another process may have the message or when the grace period of a
+// shutdown is over.
 type Handler[T Body] func(ctx context.Context, d Delivery, body T) error
 
-// Body is what a handler can ask for: an event, or the [Message] itself, for whoever wants everything as it came, understood or not.
+// Body is the type of a handler's message: an event, or [Message] for a handler that takes every message,
+// decodable or not.
 type Body interface {
 	RegenerateRequested | MappingRequested | MappingChanged | PlanningChanged | MappingRejected | JobProgress | JobFinished | Message
 }
 
-// BatchHandler works on several messages at once, in the order in which they came. What it returns decides for all of them, as with
-// [Handler], unless it returns [Verdicts]. The context belongs to no trace: each message has its own.
+// BatchHandler handles several messages at once, in stream order. Its error settles all of them as with
+// [Handler], unless it is [Verdicts]. Its context carries no trace, because each message has its own.
 type BatchHandler[T Body] func(ctx context.Context, batch []Received[T]) error
 
-// Verdicts are the results of a batch message by message: each decides for the message at its index, as the error of a [Handler] does.
+// Verdicts are the results for the messages of a batch, by index; each settles its message as the error of a
+// [Handler] does.
 type Verdicts []error
 
 func (v Verdicts) Error() string { return errors.Join(v...).Error() }
@@ -45,17 +49,19 @@ type Received[T Body] struct {
 	Body T
 }
 
-// Discard ends a message that can never be worked on, for the reason in err: it is not delivered again.
-func Discard(err error) error { return &terminate{err: err} }
+// Discard terminates a message that can never be handled, for the reason err.
+func Discard(err error) error { return &terminated{err: err} }
 
-// Reject ends a message that cannot be understood. If it is a work message, it is first published whole to mapping.rejected.<reason>.
-func Reject(reason Reason, err error) error { return &terminate{err: err, reason: reason} }
+// Reject terminates a message that cannot be decoded, for the reason err. A work message is first published to
+// mapping.rejected.<reason>.
+func Reject(reason Reason, err error) error { return &terminated{err: err, reason: reason} }
 
-// RetryAfter has the message delivered again after the delay, for the reason in err. It is for what a handler expects to wait for, so it
-// is not logged as a problem. A message that waits this way keeps its place in MaxAckPending; what may take long belongs into a row.
+// RetryAfter has the message redelivered after the delay, for the reason err. It is for an expected wait and
+// is not logged as a problem. The message counts against MaxAckPending while it waits, so long waits belong in
+// a row.
 func RetryAfter(delay time.Duration, err error) error { return &retryLater{err: err, delay: delay} }
 
-// retryLater is the error of a message that is delivered again after a delay.
+// retryLater is the error of a message that is redelivered after a delay.
 type retryLater struct {
 	err   error
 	delay time.Duration
@@ -65,17 +71,17 @@ func (l *retryLater) Error() string { return l.err.Error() }
 
 func (l *retryLater) Unwrap() error { return l.err }
 
-// terminate is the error of a message that is not delivered again.
-type terminate struct {
+// terminate is the error of a message that is not redelivered.
+type terminated struct {
 	err    error
 	reason Reason
 }
 
-func (e *terminate) Error() string { return e.err.Error() }
+func (e *terminated) Error() string { return e.err.Error() }
 
-func (e *terminate) Unwrap() error { return e.err }
+func (e *terminated) Unwrap() error { return e.err }
 
-// PanicError is what a handler's panic becomes.
+// PanicError is the panic of a handler as an error.
 type PanicError struct {
 	Value any
 	Stack []byte
@@ -83,7 +89,7 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
-// safely turns a panic of f into an error.
+// safely calls f and returns its panic as an error.
 func safely(f func() error) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -93,10 +99,10 @@ func safely(f func() error) (err error) {
 	return f()
 }
 
-// handle works on the deliveries of one group and sets what becomes of each.
+// handle calls a handler with the deliveries of one group and sets their verdicts.
 type handle func(ctx context.Context, group []*delivery)
 
-// perMessage calls the handler with the only delivery of the group.
+// perMessage calls the handler once for each delivery of the group.
 func perMessage[T Body](h Handler[T]) handle {
 	return func(ctx context.Context, group []*delivery) {
 		for _, d := range group {
@@ -111,7 +117,7 @@ func perMessage[T Body](h Handler[T]) handle {
 	}
 }
 
-// perBatch calls the handler once, with those deliveries of the group that are understood.
+// perBatch calls the handler once, with the deliveries of the group that can be decoded.
 func perBatch[T Body](h BatchHandler[T]) handle {
 	return func(ctx context.Context, group []*delivery) {
 		var (
@@ -140,7 +146,7 @@ func perBatch[T Body](h BatchHandler[T]) handle {
 	}
 }
 
-// decodeDelivery decodes a delivery as T. The error ends it.
+// decodeDelivery decodes a delivery as T. Its error terminates the message.
 func decodeDelivery[T Body](d *delivery) (Delivery, T, error) {
 	var (
 		body     T
@@ -150,7 +156,7 @@ func decodeDelivery[T Body](d *delivery) (Delivery, T, error) {
 	switch into := any(&body).(type) {
 	case *Message:
 		*into = d.message()
-		// What is wrong with it is for the handler to judge, who has the message itself.
+		// The handler has the whole message, so it decides about a wrong envelope.
 		envelope, _ = parseEnvelope(into.Header)
 	case Event:
 		envelope, err = decode(d.message(), into)

@@ -12,29 +12,30 @@ import (
 )
 
 const (
-	// defaultEventsBytes holds the events of about ten million mappings.
+	// defaultEventsBytes is room for the events of about ten million mappings.
 	defaultEventsBytes = 8 << 30
-	// leastEventsBytes is the smallest limit that is tried on a server without much room.
+	// leastEventsBytes is the smallest limit that is tried on a server with little room.
 	leastEventsBytes = 64 << 10
-	// maxWorkBytes and maxWorkMessages hold the windows of all jobs many times over.
+	// maxWorkBytes and maxWorkMessages are many times the windows of all jobs.
 	maxWorkBytes    = 64 << 20
 	maxWorkMessages = 100_000
 	leastWorkBytes  = 16 << 10
 )
 
-// The keys under which a stream's metadata has the limits that pdeflow has set. A limit that differs from that is an operator's.
+// Keys of the stream metadata that record the limits that pdeflow has set. A limit that differs from the record was set by an operator.
 const (
 	metadataMaxBytes = "pdeflow.max_bytes"
 	metadataMaxMsgs  = "pdeflow.max_msgs"
 )
 
-// workBytes is the limit of PDE_WORK beside events of so many bytes. Unless it is set, a job's window never takes the room of its events.
+// workBytes is the limit of PDE_WORK for a limit of PDE_EVENTS. Unless it is set explicitly, it leaves most of
+// the room to events.
 func (t Topology) workBytes(eventsBytes int64) int64 {
 	return cmp.Or(t.MaxWorkBytes, min(maxWorkBytes, eventsBytes/3))
 }
 
-// createStream creates a missing stream with the limits of its configuration. If the server or the account has less room than that, it
-// takes what there is.
+// createStream creates a stream. If the server or the account has less room than the configured limit, the
+// limit becomes smaller.
 func (t Topology) createStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
 	want.Replicas = max(want.Replicas, 1)
 	least := int64(leastWorkBytes)
@@ -43,7 +44,7 @@ func (t Topology) createStream(ctx context.Context, js jetstream.JetStream, want
 	}
 	size := want.MaxBytes
 	if want.Name == StreamWork {
-		// Beside the events that are there: an account may have had room for fewer than wanted.
+		// The account may have had less room for PDE_EVENTS than configured.
 		if events, err := js.Stream(ctx, StreamEvents); err == nil && events.CachedInfo().Config.MaxBytes > 0 {
 			size = min(size, max(t.workBytes(events.CachedInfo().Config.MaxBytes), leastWorkBytes))
 		}
@@ -51,7 +52,7 @@ func (t Topology) createStream(ctx context.Context, js jetstream.JetStream, want
 	for ; ; size = size / 4 * 3 {
 		reserve := size
 		if want.Name == StreamEvents {
-			// NATS reserves the room of a stream when it is created. So the room of PDE_WORK is found here.
+			// NATS reserves the room of a stream when it is created, so this also finds the room for PDE_WORK.
 			reserve += t.workBytes(size)
 		}
 		_, err := js.CreateStream(ctx, limited(want, reserve))
@@ -68,7 +69,7 @@ func (t Topology) createStream(ctx context.Context, js jetstream.JetStream, want
 	}
 }
 
-// limited returns the configuration with this limit, and with the limits noted in its metadata as pdeflow's.
+// limited returns the configuration with this limit, and with its limits recorded in the metadata.
 func limited(config jetstream.StreamConfig, maxBytes int64) jetstream.StreamConfig {
 	config.MaxBytes = maxBytes
 	config.Metadata = noted(config.Metadata, metadataMaxBytes, maxBytes)
@@ -87,7 +88,7 @@ func noted(metadata map[string]string, key string, value int64) map[string]strin
 	return all
 }
 
-// noRoom reports whether a stream was refused because its limit is more than the server or the account has left.
+// noRoom reports whether a stream was refused because its limit exceeds the room of the server or the account.
 func noRoom(err error) bool {
 	api, ok := errors.AsType[*jetstream.APIError](err)
 	if !ok {
@@ -103,8 +104,8 @@ func noRoom(err error) bool {
 	}
 }
 
-// limits sets in the configuration of a stream that exists the limits that are pdeflow's to set: those that it has noted as its own, if the
-// wanted ones have changed, and those of a stream that has none and no note. An operator's limit, also none at all, stays.
+// limits sets the limits of an existing stream that pdeflow may change: recorded ones if the configuration has
+// changed, and missing ones without a record. A limit of an operator, including none, stays.
 func (t Topology) limits(have, merged *jetstream.StreamConfig, want jetstream.StreamConfig) {
 	own := func(key string, is int64) bool {
 		note, ok := have.Metadata[key]
@@ -122,7 +123,8 @@ func (t Topology) limits(have, merged *jetstream.StreamConfig, want jetstream.St
 	}
 }
 
-// updateStream changes a stream that exists. If its new limit is refused for want of room, it is made smaller.
+// updateStream updates an existing stream. If the server has no room for its new limit, the limit becomes
+// smaller.
 func updateStream(ctx context.Context, js jetstream.JetStream, have, merged jetstream.StreamConfig) error {
 	for {
 		_, err := js.UpdateStream(ctx, merged)

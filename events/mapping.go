@@ -12,20 +12,21 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// MappingRequested is a work message: classify this mapping. It carries ids only, because whoever works on it reads the current rows.
+// MappingRequested is a work message: a classifier should process this mapping for this job. It carries only
+// ids, because the classifier reads the current rows.
 type MappingRequested struct {
-	// Lane stands in the subject, not in the body.
+	// Lane is part of the subject, not of the body.
 	Lane      schema.Lane `json:"-"`
 	JobID     string      `json:"job_id"`
 	MappingID string      `json:"mapping_id"`
 }
 
-// Subject is where it waits.
+// Subject is mapping.requested.<lane>.<job>.<mapping>.
 func (e MappingRequested) Subject() Subject {
 	return MappingRequestedSubject(e.Lane, e.JobID, e.MappingID)
 }
 
-// ID is work/<job>/<mapping>. Every attempt at the mapping has the same: it is one piece of work.
+// ID is work/<job>/<mapping>, the same for every attempt.
 func (e MappingRequested) ID() string { return "work/" + e.JobID + "/" + e.MappingID }
 
 func (e *MappingRequested) complete(subject Subject) { e.Lane = subject.Lane }
@@ -38,20 +39,20 @@ func (e MappingRequested) check() error {
 	)
 }
 
-// MappingChanged says that a person edited or reviewed a mapping.
+// MappingChanged reports that a person edited or reviewed a mapping.
 type MappingChanged struct {
 	MappingID string `json:"mapping_id"`
 	// Version is the mapping's version after the change.
 	Version   int64  `json:"version"`
 	ChangedBy string `json:"changed_by"`
-	// Before and After are what the history keeps of the mapping, as over HTTP.
+	// Before and After are the images of the mapping in its history, in the format of the API.
 	Before json.RawMessage `json:"before"`
 	After  json.RawMessage `json:"after"`
-	// Comment is what the person said about it; null where nothing.
+	// Comment is the comment of the person; null if there is none.
 	Comment *string `json:"comment"`
 }
 
-// Subject is where it is said.
+// Subject is mapping.changed.<mapping>.
 func (e MappingChanged) Subject() Subject { return MappingChangedSubject(e.MappingID) }
 
 // ID is changed/<mapping>/<version>.
@@ -67,21 +68,21 @@ func (e MappingChanged) check() error {
 	)
 }
 
-// MappingRejected holds a work message that could not be understood, whole, so that somebody can look into it.
+// MappingRejected is a copy of a work message that could not be decoded.
 type MappingRejected struct {
-	// RejectedSubject, Headers and Data are the message; Data travels as base64.
+	// RejectedSubject, Headers and Data are those of the message. Data is base64 in JSON.
 	RejectedSubject string              `json:"subject"`
 	Headers         map[string][]string `json:"headers"`
 	Data            []byte              `json:"data"`
 	Reason          Reason              `json:"reason"`
-	// Error says in words what is wrong with it.
+	// Error describes the problem.
 	Error string `json:"error"`
 }
 
-// Subject is where it is said.
+// Subject is mapping.rejected.<reason>.
 func (e MappingRejected) Subject() Subject { return MappingRejectedSubject(e.Reason) }
 
-// ID is rejected/<digest of the message>: the same message rejected twice is the same event.
+// ID is rejected/<digest of the message>, so that a message that is rejected twice gives one event.
 func (e MappingRejected) ID() string {
 	digest := sha256.New()
 	part := func(p []byte) { fmt.Fprintf(digest, "%d:%s", len(p), p) }

@@ -44,7 +44,7 @@ func TestMessagesComeAgainAfterSomebodyDeletedTheConsumer(t *testing.T) {
 	}
 	b.handles(t, handled, "after")
 	eventually(t, "the runner is ready", func() bool { return r.Ready() == nil })
-	if n := b.log.Count("the consumer is lost"); n != 1 {
+	if n := b.log.Count("consumer lost"); n != 1 {
 		t.Errorf("the loss is logged %d times", n)
 	}
 }

@@ -17,11 +17,11 @@ type PlanningChanged struct {
 	ObjectID  *string `json:"object_id"`
 	Name      string  `json:"name"`
 	ChangedBy string  `json:"changed_by"`
-	// Counts are the rows that the change has added, updated and removed.
+	// Counts are the numbers of rows that the change added, updated and removed.
 	Counts schema.PlanningCounts `json:"counts"`
 }
 
-// PlanningChangedOf is the event of the row.
+// PlanningChangedOf returns the event of a change.
 func PlanningChangedOf(change schema.PlanningChange) PlanningChanged {
 	return PlanningChanged{
 		ChangeID: change.ID, CycleID: change.CycleID, ReportID: change.ReportID, Action: change.Action, Object: change.Object,

@@ -13,32 +13,34 @@ import (
 )
 
 var (
-	// ErrOutstanding says that the stream refused a work message because the mapping's first one is still outstanding. That is as it
-	// should be.
+	// ErrOutstanding reports that the stream refused a work message because one for the same mapping and job
+	// is still in it. That is the normal case for a message that is published again.
 	ErrOutstanding = errors.New("outstanding already")
-	// ErrDisconnected says that there was no connection. What was being said may have been heard or not.
+	// ErrDisconnected reports that there is no connection. A message that was being published may or may not
+	// be stored.
 	ErrDisconnected = errors.New("nats is not connected")
-	// ErrNoStream says that no stream takes the message: it was deleted, or the server has just lost its store. [Topology.Declare] makes
-	// it again.
+	// ErrNoStream reports that no stream has the subject: it was deleted, or the server lost its store.
+	// [Topology.Declare] creates it again.
 	ErrNoStream = errors.New("no stream takes the message")
 	// ErrNoAnswer reports that the server did not acknowledge the message in time. It may have been stored.
 	ErrNoAnswer = errors.New("the server does not answer in time")
 )
 
-// Publisher says events in the name of one service. It may be used by many goroutines at once.
+// Publisher publishes events for one service. It is safe for concurrent use.
 type Publisher struct {
 	js      jetstream.Publisher
 	service string
 	now     func() time.Time
 }
 
-// NewPublisher returns a publisher for the service of this name.
+// NewPublisher returns a publisher for the service of this name, such as classifier.
 func NewPublisher(js jetstream.Publisher, service string) *Publisher {
 	return &Publisher{js: js, service: service, now: time.Now}
 }
 
-// Publish says the event and waits until the stream has it, at most until the context ends, and five seconds where it has no end. The
-// event joins the trace of the context, or begins one. After an error it may have been heard or not; say it again.
+// Publish publishes the event and waits until the stream has stored it, until ctx ends, or for five seconds if
+// ctx has no deadline. The event continues the trace of ctx or begins one. After an error the event may or may
+// not be stored; publishing it again is safe.
 func (p *Publisher) Publish(ctx context.Context, e Event) error {
 	msg, err := p.message(ctx, e)
 	if err != nil {
@@ -54,7 +56,7 @@ func (p *Publisher) Publish(ctx context.Context, e Event) error {
 	return nil
 }
 
-// storedIn reports a message that a stream of another name has stored, which has its subject instead of ours.
+// storedIn returns an error if another stream stored the message, which means that it has our subject.
 func storedIn(ack *jetstream.PubAck, stream string) error {
 	if ack.Stream != stream {
 		return fmt.Errorf("%w: stream %s has its subject", ErrNoStream, ack.Stream)
@@ -62,8 +64,8 @@ func storedIn(ack *jetstream.PubAck, stream string) error {
 	return nil
 }
 
-// Probe publishes a bell for a job that exists, to find out whether NATS takes events. A bell is not something that happened, so nothing is
-// recorded of it.
+// Probe publishes a bell for an existing job, to find out whether NATS stores events. A bell reports no
+// change, so it is not audited.
 func (p *Publisher) Probe(ctx context.Context, jobID string) error {
 	return p.Publish(ctx, JobBell(jobID))
 }
@@ -76,32 +78,32 @@ func (p *Publisher) message(ctx context.Context, e Event) (*nats.Msg, error) {
 	return &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data}, nil
 }
 
-// PublishState is what became of a work message.
+// PublishState is the result of publishing a work message.
 type PublishState int
 
-// The answers.
 const (
-	// NotPublished means that it failed, or that nobody knows. It has to be sent again.
+	// NotPublished means an error, or that the result is unknown. The message has to be published again.
 	NotPublished PublishState = iota
-	// Published means that the stream has it.
+	// Published means that the stream stored the message.
 	Published
-	// Outstanding means that the stream refused it, because the mapping's message is still there.
+	// Outstanding means that the stream still has the message for this mapping and job.
 	Outstanding
 )
 
-// WorkResult is what became of one work message; Err says why it was not said.
+// WorkResult is the result of publishing one work message. Err is set if State is NotPublished.
 type WorkResult struct {
 	State PublishState
 	Err   error
 }
 
-// inFlight is how many work messages are on their way at once. It hides the way to the server and back, and bounds what a lost
-// connection leaves in doubt.
+// inFlight is the number of unacknowledged work messages. It hides the round trip to the server and bounds how
+// many results a lost connection leaves unknown.
 const inFlight = 256
 
-// PublishWork publishes many work messages, without waiting for one before it sends the next, and returns the results in their order. When
-// the connection is lost, everything in flight counts as not published. After the first error it sends nothing more, because the stream
-// would refuse that as well: the remaining messages get the same error. It returns when the context ends at the latest.
+// PublishWork publishes work messages in a pipeline and returns their results in the same order. If the
+// connection is lost, all unacknowledged messages count as not published. After the first error it sends no
+// more, since the stream would refuse the rest too; they get the same error. It returns at the latest when ctx
+// ends.
 func (p *Publisher) PublishWork(ctx context.Context, work []MappingRequested) []WorkResult {
 	results := make([]WorkResult, len(work))
 	futures := make([]jetstream.PubAckFuture, len(work))
@@ -164,16 +166,17 @@ func await(ctx context.Context, future jetstream.PubAckFuture, result WorkResult
 	}
 }
 
-// Refusal is the answer of a NATS server that does not take a message.
+// Refusal is the error of a server that does not store a message.
 type Refusal struct {
-	// Stream is where the message should have gone.
+	// Stream is the stream that should have stored it.
 	Stream string
-	// Reason is the server's own text, and Code its number.
+	// Reason is the server's text and Code its error code.
 	Reason string
 	Code   jetstream.ErrorCode
 }
 
-// Error returns what is full and what to do about it. The text is the same for every message that is refused for this reason.
+// Error names the limit that was reached and the remedy. The text is the same for every message that is
+// refused for this reason.
 func (r *Refusal) Error() string {
 	return fmt.Sprintf("NATS refuses messages for %s: %s%s", r.Stream, r.Reason, r.remedy())
 }
@@ -191,12 +194,12 @@ func (r *Refusal) remedy() string {
 	}
 }
 
-// OfStream reports whether the message did not fit the limits of the stream itself, which ends as soon as messages leave it.
+// OfStream reports whether a limit of the stream itself was reached, which ends when messages leave it.
 func (r *Refusal) OfStream() bool {
 	return r.Code == storeFailed && strings.HasPrefix(r.Reason, "maximum ")
 }
 
-// The codes with which a server refuses a message that it cannot store. Only the text names the limit that was reached.
+// Error codes of a server that cannot store a message. Only the text of storeFailed names the limit.
 const (
 	storeFailed       = 10077
 	accountFull       = 10002
@@ -206,7 +209,7 @@ const (
 	maxPerSubject = "maximum messages per subject exceeded"
 )
 
-// publishError gives the errors that a caller can do something about their names.
+// publishError maps errors to those that a caller can act on.
 func publishError(err error, stream string) error {
 	var api *jetstream.APIError
 	switch {
@@ -215,7 +218,7 @@ func publishError(err error, stream string) error {
 	case errors.As(err, &api):
 		return &Refusal{Stream: stream, Reason: api.Description, Code: api.ErrorCode}
 	case errors.Is(err, nats.ErrReconnectBufExceeded):
-		// There is no buffer to exceed (see Connect), so this only ever means that there is no connection.
+		// Connect disables the buffer, so this error only means that there is no connection.
 		return ErrDisconnected
 	case errors.Is(err, nats.ErrDisconnected):
 		return fmt.Errorf("%w: %w", ErrDisconnected, err)
@@ -228,7 +231,8 @@ func publishError(err error, stream string) error {
 	}
 }
 
-// Blocked describes to the user of a job why a message about it could not be published: the same text for the same reason.
+// Blocked describes to the user of a job why its messages could not be published. The text is the same for the
+// same reason.
 func Blocked(err error) string {
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		return refusal.Error()

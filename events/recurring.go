@@ -8,15 +8,16 @@ import (
 )
 
 const (
-	// recurringQuiet is how long a condition must not have come up before it has ended: longer than the longest pause between two
-	// deliveries of a message.
+	// recurringQuiet is how long a condition must not recur before it has ended. It is longer than the longest
+	// pause between two deliveries of a message.
 	recurringQuiet = 2 * retryMax
-	// recurringReasons is how many reasons of one condition are logged apart at once. An error text may hold an id.
+	// recurringReasons is the number of reasons of one condition that are logged separately at a time, because
+	// an error text may contain an id.
 	recurringReasons = 20
 )
 
-// Recurring logs conditions that may come up for thousands of messages at a time: once for each reason, and once more when a condition
-// has ended, with how often it came up.
+// Recurring logs conditions that may affect thousands of messages at a time: once for each reason, and once
+// more with a count when the condition has ended.
 type Recurring struct {
 	log *slog.Logger
 
@@ -29,19 +30,19 @@ type Recurring struct {
 // recurrence is a condition with one of its reasons.
 type recurrence struct{ condition, reason string }
 
-// spell is the time during which a condition keeps coming up.
+// spell is the time during which a condition recurs.
 type spell struct {
 	times       int
 	first, last time.Time
 }
 
-// NewRecurring returns a logger of recurring conditions. It needs [Recurring.Run] to report their ends.
+// NewRecurring returns a logger of recurring conditions. [Recurring.Run] must run for it to report their ends.
 func NewRecurring(log *slog.Logger) *Recurring {
 	return &Recurring{log: log, seen: map[recurrence]*spell{}, reasons: map[string]int{}}
 }
 
-// Note logs the condition with the error and the attributes, unless it has been logged for that reason and not ended since. The reason is
-// the innermost error, because those around it name rows and messages.
+// Note logs the condition with the error and the attributes, unless it is logged for this reason already and
+// has not ended. The reason is the innermost error, because the outer ones contain ids of rows and messages.
 func (r *Recurring) Note(ctx context.Context, level slog.Level, condition string, err error, attrs ...any) {
 	if r.first(recurrence{condition, rootCause(err)}, time.Now()) {
 		r.log.Log(ctx, level, condition, append(attrs, "error", err)...) //nolint:sloglint // callers pass constants
@@ -66,7 +67,7 @@ func (r *Recurring) first(key recurrence, now time.Time) bool {
 	return !known
 }
 
-// Run reports which conditions have ended until ctx ends, and then the rest.
+// Run reports the ends of conditions until ctx ends, and then those of the rest.
 func (r *Recurring) Run(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -81,7 +82,8 @@ func (r *Recurring) Run(ctx context.Context) {
 	}
 }
 
-// end reports the conditions that have not come up since then. One that came up only once has its line already.
+// end reports the conditions that have not recurred since the given time. One that occurred once has its line
+// already.
 func (r *Recurring) end(since time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -92,7 +94,7 @@ func (r *Recurring) end(since time.Time) {
 		delete(r.seen, key)
 		r.reasons[key.condition]--
 		if s.times > 1 {
-			r.log.Info("a condition has ended", "condition", key.condition, "error", key.reason,
+			r.log.Info("condition ended", "condition", key.condition, "error", key.reason,
 				"times", s.times, "lasted", s.last.Sub(s.first).Round(time.Millisecond))
 		}
 	}

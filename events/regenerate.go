@@ -6,7 +6,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// RegenerateRequested says that a job of any kind was asked for.
+// RegenerateRequested reports a new job of any type.
 type RegenerateRequested struct {
 	JobID       string                `json:"job_id"`
 	JobType     schema.JobType        `json:"job_type"`
@@ -14,13 +14,13 @@ type RegenerateRequested struct {
 	ReportID    string                `json:"report_id"`
 	Classifier  schema.ClassifierKind `json:"classifier"`
 	RequestedBy string                `json:"requested_by"`
-	// MappingCount is how many mappings were counted when the job was asked for.
+	// MappingCount is the number of mappings of the job when it was requested.
 	MappingCount int64 `json:"mapping_count"`
-	// RetryOf is the job whose lost mappings this one tries again; null where there is none.
+	// RetryOf is the job whose failed and skipped mappings this job retries; null if there is none.
 	RetryOf *string `json:"retry_of"`
 }
 
-// RegenerateRequestedOf says that the job of this row was asked for.
+// RegenerateRequestedOf returns the event of a job.
 func RegenerateRequestedOf(job schema.Job) RegenerateRequested {
 	return RegenerateRequested{
 		JobID:        job.ID,
@@ -34,7 +34,7 @@ func RegenerateRequestedOf(job schema.Job) RegenerateRequested {
 	}
 }
 
-// Subject is where it is said.
+// Subject is regenerate.requested.<job>.
 func (e RegenerateRequested) Subject() Subject { return RegenerateRequestedSubject(e.JobID) }
 
 // ID is requested/<job>.

@@ -14,9 +14,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// session is the time between opening a consumer and losing it. An acknowledgement only names a position in the stream: sent to a
-// stream that was made anew, it would take another message away. So what was received in a session is settled in it or not at all, and
-// whenever there is a doubt, as after a lost connection, the consumer must prove to be the one that it was.
+// session is the time for which a runner has one incarnation of its consumer. An acknowledgement only names a
+// stream position: sent to a stream that was created again, it would remove another message. So a message is
+// settled in the session that received it or not at all, and after a reconnect or a missing answer the session
+// first verifies that the consumer is still the same.
 type session struct {
 	consumer jetstream.Consumer
 	nc       *nats.Conn
@@ -25,10 +26,10 @@ type session struct {
 	ended    atomic.Bool
 
 	mu sync.Mutex
-	// verified is the count of reconnects at which the consumer was known to be the one that it was.
+	// verified is the reconnect count of the connection at the last verification.
 	verified   uint64
 	unverified bool
-	// err is err it ended.
+	// err is the reason why the session ended.
 	err error
 }
 
@@ -36,14 +37,15 @@ func newSession(nc *nats.Conn, consumer jetstream.Consumer, ackWait time.Duratio
 	return &session{consumer: consumer, nc: nc, created: consumer.CachedInfo().Created, ackWait: ackWait, verified: reconnects}
 }
 
-// invalidate makes the consumer prove itself before anything else is settled.
+// invalidate requires a verification before the next acknowledgement.
 func (s *session) invalidate() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unverified = true
 }
 
-// valid reports whether what was received in the session can be settled now. It waits for the connection, while the context valid.
+// valid reports whether deliveries of the session may be settled now. It waits for the connection until ctx
+// ends.
 func (s *session) valid(ctx context.Context) bool {
 	if s.ended.Load() || awaitConnection(ctx, s.nc) != nil {
 		return false
@@ -59,14 +61,15 @@ func (s *session) valid(ctx context.Context) bool {
 	return !s.ended.Load()
 }
 
-// verify asks whether the consumer is the one that it was. Where nobody answers, as while a cluster elects a leader, it asks again until
-// what was received cannot be ours any more, or the context ends.
+// verify returns nil if the consumer is the one that the session opened. If the server does not answer, as
+// during the election of a leader, it retries until AckWait has passed, when other processes may have the
+// messages, or ctx ends.
 func (s *session) verify(ctx context.Context) error {
 	for late := time.Now().Add(s.ackWait); ; pause(ctx, reopenMin) {
 		if err := awaitConnection(ctx, s.nc); err != nil {
 			return err
 		}
-		// Read first: if the connection is lost in between, the consumer only has to prove itself once more than needed.
+		// Read before the request: a reconnect in between then only costs another verification.
 		s.verified = s.nc.Stats().Reconnects
 		info, err := s.consumer.Info(context.WithoutCancel(ctx))
 		switch {
@@ -80,7 +83,7 @@ func (s *session) verify(ctx context.Context) error {
 	}
 }
 
-// awaitConnection waits until there is a connection, or the context ends.
+// awaitConnection waits for the connection until ctx ends.
 func awaitConnection(ctx context.Context, nc *nats.Conn) error {
 	if nc.IsConnected() {
 		return nil
@@ -105,7 +108,7 @@ const (
 	reopenMax = 5 * time.Second
 )
 
-// fetch keeps the queue filled until the context ends, through as many sessions as that takes.
+// fetch keeps the queue filled until ctx ends, over any number of sessions.
 func (r *Runner) fetch(ctx context.Context) error {
 	var (
 		failures int
@@ -128,19 +131,19 @@ func (r *Runner) fetch(ctx context.Context) error {
 			failures, logged = 0, ""
 		}
 		failures++
-		// Once for each reason, not at every attempt.
+		// Log a reason once, not at every attempt.
 		if text := err.Error(); text != logged {
-			r.log.Warn("the consumer is lost and will be opened again", "error", err)
+			r.log.Warn("consumer lost, opening it again", "error", err)
 			logged = text
 		}
 		pause(ctx, backoff(failures, reopenMin, reopenMax))
 	}
 }
 
-// open declares everything and holds one session, until the consumer is lost, which is the error, or the context ends. It reports
-// whether there was a session at all.
+// open declares the streams and the consumer and runs one session until the consumer is lost, which is the
+// error, or ctx ends. It reports whether a session was opened.
 func (r *Runner) open(ctx context.Context) (opened bool, err error) {
-	// Read first: if the connection is lost in between, the consumer only has to prove itself once more than needed.
+	// Read before the declaration: a reconnect in between then only costs another verification.
 	reconnects := r.nc.Stats().Reconnects
 	if err := r.topology.Declare(ctx, r.js); err != nil {
 		return false, err
@@ -151,10 +154,10 @@ func (r *Runner) open(ctx context.Context) (opened bool, err error) {
 	}
 	s := newSession(r.nc, consumer, r.tracker.ackWait, reconnects)
 	r.setClosed(nil)
-	r.log.Info("the consumer is open")
+	r.log.Info("consumer open")
 	logged := ""
 	inspected := time.Now()
-	for missing := r.waitForCapacity(ctx); s.valid(ctx); missing = r.waitForCapacity(ctx) {
+	for free := r.waitForCapacity(ctx); s.valid(ctx); free = r.waitForCapacity(ctx) {
 		if ctx.Err() != nil {
 			return true, nil
 		}
@@ -162,18 +165,18 @@ func (r *Runner) open(ctx context.Context) (opened bool, err error) {
 			inspected = now
 			r.restoreConsumer(ctx, s)
 		}
-		if missing == 0 {
+		if free == 0 {
 			s.invalidate()
 			continue
 		}
-		err = r.request(s, missing)
+		err = r.request(s, free)
 		r.setClosed(err)
 		if err == nil {
 			logged = ""
 			continue
 		}
 		if text := err.Error(); text != logged {
-			r.log.Warn("no messages can be asked for at the moment", "error", err)
+			r.log.Warn("pull request failed", "error", err)
 			logged = text
 		}
 		s.invalidate()
@@ -182,40 +185,40 @@ func (r *Runner) open(ctx context.Context) (opened bool, err error) {
 	if ctx.Err() == nil {
 		r.tracker.abandon(s)
 	}
-	if s.ended.Load() { // and why is not written any more
+	if s.ended.Load() { // s.err is final
 		err = s.err
 	}
 	return true, cmp.Or(err, nats.ErrConnectionClosed)
 }
 
-var errReplaced = errors.New("it is another one than before")
+var errReplaced = errors.New("consumer was deleted and created again")
 
-// waitForCapacity waits until enough is missing to ask for more, or the context ends, and says how much. While nothing is let go it returns now and
-// then with nothing, so that somebody looks whether the consumer is still there.
+// waitForCapacity waits until at least refill more messages fit, or ctx ends, and returns how many fit. It
+// returns 0 after a third of AckWait, so that the caller checks the consumer.
 func (r *Runner) waitForCapacity(ctx context.Context) int {
-	look := time.NewTimer(r.tracker.ackWait / 3)
-	defer look.Stop()
-	missing := r.window - r.tracker.count()
-	for missing < r.refill && ctx.Err() == nil {
+	check := time.NewTimer(r.tracker.ackWait / 3)
+	defer check.Stop()
+	free := r.window - r.tracker.count()
+	for free < r.refill && ctx.Err() == nil {
 		select {
 		case <-r.tracker.freed:
-			missing = r.window - r.tracker.count()
-		case <-look.C:
+			free = r.window - r.tracker.count()
+		case <-check.C:
 			return 0
 		case <-ctx.Done():
 		}
 	}
-	return missing
+	return free
 }
 
-// request asks for so many messages, or as many as may be asked for at once, and takes what comes until the request ends.
-func (r *Runner) request(s *session, missing int) error {
-	// The server refuses a request above a limit that somebody has set, whole. It may be lifted again, so it is asked for each time.
-	if most := s.consumer.CachedInfo().Config.MaxRequestBatch; most > 0 && most < missing {
-		missing = most
+// request pulls up to this many messages and queues them until the request ends.
+func (r *Runner) request(s *session, limit int) error {
+	// The server refuses a whole request above an operator's MaxRequestBatch. The limit may be lifted, so it is read again each time.
+	if most := s.consumer.CachedInfo().Config.MaxRequestBatch; most > 0 && most < limit {
+		limit = most
 		s.invalidate()
 	}
-	messages, err := s.consumer.Fetch(missing, jetstream.FetchMaxWait(fetchWait))
+	messages, err := s.consumer.Fetch(limit, jetstream.FetchMaxWait(fetchWait))
 	if err != nil {
 		return err
 	}
@@ -234,7 +237,7 @@ func (r *Runner) receive(s *session, msg jetstream.Msg) {
 	r.queue <- d
 }
 
-// pause waits, or until the context ends.
+// pause waits for d or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -244,8 +247,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// backoff is how long to wait after so many failures: twice as long each time, up to the most, with jitter so that not all come back at
-// once.
+// backoff returns the wait after so many failures: least, doubled by each further failure up to most, with a
+// jitter of half so that processes do not retry at the same time.
 func backoff(failures int, least, most time.Duration) time.Duration {
 	wait := most
 	if shift := max(failures-1, 0); shift < 20 {

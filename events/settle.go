@@ -11,29 +11,29 @@ import (
 
 const (
 	retryMin = 250 * time.Millisecond
-	// retryMax is also how long a message may wait after an outage has ended.
+	// retryMax is also the longest wait of a message after an outage has ended.
 	retryMax = 5 * time.Second
 )
 
-// settle does with a delivery what its verdict asks for. While the connection is away it waits, because what is done would only be done
-// again; once the runner has been told to stop it does not.
+// settle acknowledges, terminates or returns a delivery according to its verdict. It waits for a lost
+// connection, since the message would otherwise be handled again, unless the runner is stopping.
 //
-// An acknowledgement is sent and not waited for: one that is lost brings the message again, to a handler that bears that, and waiting
-// for each would cost a way to the server and back per message.
-func (r *Runner) settle(stop context.Context, d *delivery) {
-	ours := d.session.valid(stop)
+// Acknowledgements are not confirmed: a lost one has the message redelivered, which handlers accept, and a
+// confirmation would cost a round trip for each message.
+func (r *Runner) settle(stopping context.Context, d *delivery) {
+	valid := d.session.valid(stopping)
 	err := d.verdict
-	if end, ok := errors.AsType[*terminate](err); ok && ours && end.reason != "" && r.consumer.Stream == StreamWork {
-		if publishErr := r.publishRejected(stop, d, end); publishErr != nil {
+	if end, ok := errors.AsType[*terminated](err); ok && valid && end.reason != "" && r.consumer.Stream == StreamWork {
+		if publishErr := r.publishRejected(stopping, d, end); publishErr != nil {
 			err = publishErr
 		}
 	}
-	if !r.tracker.release(d) || !ours {
+	if !r.tracker.release(d) || !valid {
 		return
 	}
-	r.logVerdict(stop, d, err)
+	r.logVerdict(stopping, d, err)
 	if err := acknowledge(d, err); err != nil {
-		r.recurring.Note(stop, slog.LevelWarn, "a settled message may come again", err, "subject", d.msg.Subject())
+		r.recurring.Note(stopping, slog.LevelWarn, "acknowledgement failed, message may be redelivered", err, "subject", d.msg.Subject())
 	}
 }
 
@@ -41,7 +41,7 @@ func acknowledge(d *delivery, verdict error) error {
 	if verdict == nil {
 		return d.msg.Ack()
 	}
-	if _, ok := errors.AsType[*terminate](verdict); ok {
+	if _, ok := errors.AsType[*terminated](verdict); ok {
 		return d.msg.Term()
 	}
 	if later, ok := errors.AsType[*retryLater](verdict); ok {
@@ -56,25 +56,25 @@ func (r *Runner) logVerdict(ctx context.Context, d *delivery, err error) {
 	}
 	attrs := []any{"subject", d.msg.Subject(), "deliveries", d.deliveries}
 	if _, ok := errors.AsType[*retryLater](err); ok {
-		r.log.DebugContext(ctx, "a message will come later", append(attrs, "error", err)...)
+		r.log.DebugContext(ctx, "message will be retried later", append(attrs, "error", err)...)
 		return
 	}
 	if panicked, ok := errors.AsType[*PanicError](err); ok {
-		r.recurring.Note(ctx, slog.LevelError, "a handler panicked, the message will come again", err,
+		r.recurring.Note(ctx, slog.LevelError, "handler panicked, message will be redelivered", err,
 			append(attrs, "stack", string(panicked.Stack))...)
 		return
 	}
-	condition := "a message will come again"
-	if _, ok := errors.AsType[*terminate](err); ok {
-		condition = "a message is ended"
+	condition := "handler failed, message will be redelivered"
+	if _, ok := errors.AsType[*terminated](err); ok {
+		condition = "message terminated"
 	}
 	r.recurring.Note(ctx, slog.LevelWarn, condition, err, attrs...)
 }
 
-// publishRejected publishes a message that could not be understood, whole. An event needs no such thing: it stays in its stream for anybody
-// to look at.
-func (r *Runner) publishRejected(stop context.Context, d *delivery, end *terminate) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), publishTimeout)
+// publishRejected publishes a work message that cannot be decoded. An event that cannot be decoded stays in
+// its stream.
+func (r *Runner) publishRejected(stopping context.Context, d *delivery, end *terminated) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(stopping), publishTimeout)
 	defer cancel()
 	m := d.message()
 	trace, _ := ParseTraceparent(d.msg.Headers().Get(headerTraceparent))
@@ -87,13 +87,13 @@ func (r *Runner) publishRejected(stop context.Context, d *delivery, end *termina
 	})
 }
 
-// returnUnstarted returns a delivery that nobody has begun with, for somebody else to get at once.
-func (r *Runner) returnUnstarted(stop context.Context, d *delivery) {
-	ours := d.session.valid(stop)
-	if !r.tracker.release(d) || !ours {
+// returnUnstarted has a delivery that no handler has started redelivered at once.
+func (r *Runner) returnUnstarted(stopping context.Context, d *delivery) {
+	valid := d.session.valid(stopping)
+	if !r.tracker.release(d) || !valid {
 		return
 	}
 	if err := d.msg.Nak(); err != nil {
-		r.recurring.Note(stop, slog.LevelWarn, "a message that was not started comes again late", err, "subject", d.msg.Subject())
+		r.recurring.Note(stopping, slog.LevelWarn, "returning an unstarted message failed, it is redelivered after AckWait", err, "subject", d.msg.Subject())
 	}
 }

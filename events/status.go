@@ -7,14 +7,14 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// JobStatus is where a job stands, as the API answers it and as job.finished says it.
+// JobStatus is the status of a job, as the API returns it and job.finished carries it.
 type JobStatus struct {
 	JobID   string         `json:"job_id"`
 	JobType schema.JobType `json:"job_type" enum:"pde_regeneration,pde_classification,pde_auto_mapping"`
 	Status  schema.Status  `json:"status" enum:"pending,running,paused,completed,failed,cancelled"`
 	// ProgressPercentage is a whole number, rounded down.
 	ProgressPercentage int `json:"progress_percentage"`
-	// CurrentStep is a sentence.
+	// CurrentStep is a sentence for the user.
 	CurrentStep    string `json:"current_step"`
 	TotalSteps     int64  `json:"total_steps"`
 	CompletedSteps int64  `json:"completed_steps"`
@@ -23,13 +23,13 @@ type JobStatus struct {
 	Failed         int64  `json:"failed"`
 	Cancelled      int64  `json:"cancelled"`
 	Message        string `json:"message"`
-	// WaitingFor says why the job is not moving; null where it is.
+	// WaitingFor is the reason why the job makes no progress; null if it does.
 	WaitingFor *string `json:"waiting_for"`
-	// Error sums up what failed; null where nothing did.
+	// Error summarises the failures; null if there are none.
 	Error *string `json:"error"`
-	// Result is null until the job has ended.
+	// Result is null until the status is final.
 	Result *JobResult `json:"result"`
-	// ETASeconds is null where there is no telling.
+	// ETASeconds is null if there is no estimate.
 	ETASeconds  *int64      `json:"eta_seconds"`
 	CreatedAt   time.Time   `json:"created_at"`
 	StartedAt   *time.Time  `json:"started_at"`
@@ -39,7 +39,7 @@ type JobStatus struct {
 	Usage       Usage       `json:"usage"`
 }
 
-// JobResult is what a job came to.
+// JobResult is the result of a job that has ended.
 type JobResult struct {
 	Succeeded       int64           `json:"succeeded"`
 	Skipped         int64           `json:"skipped"`
@@ -48,7 +48,7 @@ type JobResult struct {
 	Classifications Classifications `json:"classifications"`
 }
 
-// Classifications counts mappings by the tier with which the job left them.
+// Classifications counts the mappings of a job by the tier that it saved.
 type Classifications struct {
 	HRCI         int64 `json:"HRCI"`
 	Confidential int64 `json:"Confidential"`
@@ -56,17 +56,17 @@ type Classifications struct {
 	Public       int64 `json:"Public"`
 }
 
-// JobMetadata is what a job was asked to do, and by whom.
+// JobMetadata describes the request for a job.
 type JobMetadata struct {
 	CycleID     string                `json:"cycle_id"`
 	ReportID    string                `json:"report_id"`
 	RequestedBy string                `json:"requested_by"`
 	Classifier  schema.ClassifierKind `json:"classifier" enum:"rules,llm,hybrid"`
-	// RetryOf is the job whose lost mappings this one tries again; null where there is none.
+	// RetryOf is the job whose failed and skipped mappings this job retries; null if there is none.
 	RetryOf *string `json:"retry_of"`
 }
 
-// StatusOf is the status of a job as the world sees it, from its row and from what the projector keeps.
+// StatusOf returns the public status of a job from its rows in jobs and job_status.
 func StatusOf(job schema.Job, s schema.JobStatus) JobStatus {
 	status := JobStatus{
 		JobID:              job.ID,

@@ -9,24 +9,23 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// Topic is the first two words of a subject: the kind of thing that is said there.
+// Topic is the first two tokens of a subject.
 type Topic string
 
-// The topics.
 const (
-	// TopicRegenerateRequested says that a job was asked for.
+	// TopicRegenerateRequested is the topic of [RegenerateRequested].
 	TopicRegenerateRequested Topic = "regenerate.requested"
-	// TopicMappingRequested asks for one mapping to be classified.
+	// TopicMappingRequested is the topic of [MappingRequested].
 	TopicMappingRequested Topic = "mapping.requested"
-	// TopicMappingChanged says that a person edited or reviewed a mapping.
+	// TopicMappingChanged is the topic of [MappingChanged].
 	TopicMappingChanged Topic = "mapping.changed"
-	// TopicPlanningChanged reports changes of attributes, data sources and columns.
+	// TopicPlanningChanged is the topic of [PlanningChanged].
 	TopicPlanningChanged Topic = "planning.changed"
-	// TopicMappingRejected says that a work message could not be understood.
+	// TopicMappingRejected is the topic of [MappingRejected].
 	TopicMappingRejected Topic = "mapping.rejected"
-	// TopicJobProgress says what happens in a job.
+	// TopicJobProgress is the topic of [JobProgress].
 	TopicJobProgress Topic = "job.progress"
-	// TopicJobFinished says how a job ended.
+	// TopicJobFinished is the topic of [JobFinished].
 	TopicJobFinished Topic = "job.finished"
 )
 
@@ -49,8 +48,8 @@ func (t Topic) Filter() string {
 	return string(t) + ".*"
 }
 
-// Subject is where an event is said. Which fields are set depends on the topic: a job's topics have JobID, mapping.changed has
-// MappingID, mapping.requested has both and Lane, planning.changed has ChangeID, mapping.rejected has Reason.
+// Subject is a parsed subject. A job's topics set JobID, mapping.changed sets MappingID, mapping.requested
+// sets both and Lane, planning.changed sets ChangeID, mapping.rejected sets Reason.
 type Subject struct {
 	Topic     Topic
 	JobID     string
@@ -60,39 +59,39 @@ type Subject struct {
 	Reason    Reason
 }
 
-// RegenerateRequestedSubject is where it is said that the job was asked for.
+// RegenerateRequestedSubject is regenerate.requested.<job>.
 func RegenerateRequestedSubject(jobID string) Subject {
 	return Subject{Topic: TopicRegenerateRequested, JobID: jobID}
 }
 
-// MappingRequestedSubject is where the work on one mapping of a job waits. There is room for one message: the stream refuses a second
-// until the first is acknowledged.
+// MappingRequestedSubject is mapping.requested.<lane>.<job>.<mapping>. The stream stores one message per
+// subject and refuses a second one until the first is acknowledged.
 func MappingRequestedSubject(lane schema.Lane, jobID, mappingID string) Subject {
 	return Subject{Topic: TopicMappingRequested, Lane: lane, JobID: jobID, MappingID: mappingID}
 }
 
-// MappingChangedSubject is where people's changes of the mapping are said.
+// MappingChangedSubject is mapping.changed.<mapping>.
 func MappingChangedSubject(mappingID string) Subject {
 	return Subject{Topic: TopicMappingChanged, MappingID: mappingID}
 }
 
-// PlanningChangedSubject is the subject of one change of planning data.
+// PlanningChangedSubject is planning.changed.<change>.
 func PlanningChangedSubject(changeID string) Subject {
 	return Subject{Topic: TopicPlanningChanged, ChangeID: changeID}
 }
 
-// MappingRejectedSubject is where work messages go that could not be understood for this reason.
+// MappingRejectedSubject is mapping.rejected.<reason>.
 func MappingRejectedSubject(reason Reason) Subject {
 	return Subject{Topic: TopicMappingRejected, Reason: reason}
 }
 
-// JobProgressSubject is where it is said what happens in the job.
+// JobProgressSubject is job.progress.<job>.
 func JobProgressSubject(jobID string) Subject { return Subject{Topic: TopicJobProgress, JobID: jobID} }
 
-// JobFinishedSubject is where it is said how the job ended.
+// JobFinishedSubject is job.finished.<job>.
 func JobFinishedSubject(jobID string) Subject { return Subject{Topic: TopicJobFinished, JobID: jobID} }
 
-// String is the subject as NATS knows it.
+// String returns the subject with its tokens separated by dots.
 func (s Subject) String() string {
 	switch s.Topic {
 	case TopicMappingRequested:
@@ -110,12 +109,12 @@ func (s Subject) String() string {
 	}
 }
 
-// about is the ce-subject: the id of what the event is about, empty where there is no such thing.
+// about is the ce-subject.
 func (s Subject) about() string {
 	return cmp.Or(s.MappingID, s.JobID, s.ChangeID)
 }
 
-// check returns a [*SubjectError] unless the subject can be published to and parsed again.
+// check returns a [*SubjectError] unless String parses to the same Subject.
 func (s Subject) check() error {
 	parsed, err := ParseSubject(s.String())
 	if err != nil {
@@ -127,22 +126,22 @@ func (s Subject) check() error {
 	return nil
 }
 
-// ParseSubject takes a subject apart. The error is a [*SubjectError].
+// ParseSubject parses a subject of pdeflow. The error is a [*SubjectError].
 func ParseSubject(subject string) (Subject, error) {
 	words := strings.Split(subject, ".")
 	wrong := func(problem string) (Subject, error) {
 		return Subject{}, &SubjectError{Subject: subject, Problem: problem}
 	}
 	if len(words) < 3 {
-		return wrong("has fewer than three words")
+		return wrong("has fewer than three tokens")
 	}
 	s := Subject{Topic: Topic(words[0] + "." + words[1])}
 	if !slices.Contains(Topics(), s.Topic) {
-		return wrong("is of no topic of ours")
+		return wrong("has an unknown topic")
 	}
 	ids := words[2:]
 	if want := strings.Count(s.Topic.Filter(), "*"); len(ids) != want {
-		return wrong(fmt.Sprintf("has %d words after its topic, not %d", len(ids), want))
+		return wrong(fmt.Sprintf("has %d tokens after its topic, want %d", len(ids), want))
 	}
 	for _, id := range ids {
 		if err := CheckID(id); err != nil {
@@ -153,7 +152,7 @@ func ParseSubject(subject string) (Subject, error) {
 	case TopicMappingRequested:
 		s.Lane, s.JobID, s.MappingID = schema.Lane(ids[0]), ids[1], ids[2]
 		if !slices.Contains(schema.Lanes(), s.Lane) {
-			return wrong("names no lane")
+			return wrong("has an unknown lane")
 		}
 	case TopicMappingChanged:
 		s.MappingID = ids[0]
@@ -167,7 +166,7 @@ func ParseSubject(subject string) (Subject, error) {
 	return s, nil
 }
 
-// SubjectError says why a text is not one of the project's subjects.
+// SubjectError is the error of a text that is not a subject of pdeflow.
 type SubjectError struct {
 	Subject string
 	Problem string
@@ -175,11 +174,11 @@ type SubjectError struct {
 
 func (e *SubjectError) Error() string { return fmt.Sprintf("subject %q %s", e.Subject, e.Problem) }
 
-// maxID is longer than any id that we make, and short enough for a subject of four words.
+// maxID is more than pdeflow needs for its ids and little enough for a subject of four tokens.
 const maxID = 128
 
-// CheckID reports whether the id of a job or a mapping can stand in a subject and in an event's id: it is not empty, at most 128
-// characters long, and made of visible ASCII without the characters that mean something there: . * > and /. The error is an [*IDError].
+// CheckID reports whether a text may be the id of a job or a mapping, which becomes a token of a subject and a
+// part of a ce-id: 1 to 128 characters of visible ASCII except . * > and /. The error is an [*IDError].
 func CheckID(id string) error {
 	switch {
 	case id == "":
@@ -195,7 +194,7 @@ func CheckID(id string) error {
 	return nil
 }
 
-// IDError says why a text cannot be the id of a job or a mapping.
+// IDError is the error of a text that is not a valid id.
 type IDError struct {
 	ID      string
 	Problem string

@@ -10,16 +10,18 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// TLS names the PEM files of a connection over TLS. Each may be empty.
+// TLS has the PEM files for a TLS connection. Each may be empty.
 type TLS struct {
-	// CA has the certificates of the authorities that the server's is checked against, instead of those of the system.
+	// CA has the certificates of the authorities that the server's certificate is verified against, instead of
+	// those of the system.
 	CA string
-	// Certificate and Key are the client's, for a server that asks for one.
+	// Certificate and Key are the client certificate, for servers that require one.
 	Certificate, Key string
 }
 
-// Options returns the options for [Connect]. If a file is named, the connection uses TLS whatever the scheme of the URL is. The files are
-// read now, to find what is wrong with them, and again at every attempt to connect, so that they may be renewed.
+// Options returns the options for [Connect]. A connection uses TLS if any file is set, whatever the scheme of
+// the URL. The files are read here, to report errors early, and again at every attempt to connect, so that
+// they can be renewed.
 func (t TLS) Options() (options []nats.Option, err error) {
 	if t.CA != "" {
 		pem, err := os.ReadFile(t.CA)

@@ -35,7 +35,7 @@ func TestAServerThatVerifiesClientsTakesTheirCertificate(t *testing.T) {
 		tls  events.TLS
 		want string
 	}{
-		"all files":              {events.TLS{CA: files.CA, Certificate: files.Client, Key: files.ClientKey}, "nats is connected"},
+		"all files":              {events.TLS{CA: files.CA, Certificate: files.Client, Key: files.ClientKey}, "nats connected"},
 		"no certificate":         {events.TLS{CA: files.CA}, refused},
 		"another's certificate":  {events.TLS{CA: files.CA, Certificate: other.Client, Key: other.ClientKey}, refused},
 		"another's authority":    {events.TLS{CA: other.CA, Certificate: files.Client, Key: files.ClientKey}, "certificate signed by unknown authority"},

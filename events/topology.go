@@ -14,38 +14,41 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// The streams.
 const (
-	// StreamEvents keeps the news for thirty days.
+	// StreamEvents stores events for 30 days.
 	StreamEvents = "PDE_EVENTS"
-	// StreamWork holds the work messages that are outstanding.
+	// StreamWork stores work messages until they are acknowledged.
 	StreamWork = "PDE_WORK"
 )
 
 const (
 	keepEvents = 30 * 24 * time.Hour
-	// keepWork bounds how long a message stays that no consumer takes, such as a forged one on a lane without a classifier. A message that
-	// is still needed after that is published again.
+	// keepWork bounds the life of a message that no consumer takes, such as a forged one on a lane without a
+	// classifier. A message that is still needed is published again.
 	keepWork = 24 * time.Hour
-	// maxWorkMessage is many times what a work message needs, and little enough for a rejected one to fit into another message whole.
+	// maxWorkMessage is many times the size of a work message, and small enough for a rejected one to fit into
+	// an event.
 	maxWorkMessage = 64 << 10
-	// noDedup is the smallest window that a server takes. No message carries an id for it, so it never looks at anything.
+	// noDedup is the smallest deduplication window that a server accepts. No message has a Nats-Msg-Id, so
+	// none is ever dropped.
 	noDedup = 100 * time.Millisecond
-	// defaultAckWait is how long the server waits for a sign of life before it delivers a message to another process. It is how long the
-	// messages of a killed process lie idle.
+	// defaultAckWait is how long the messages of a killed process stay idle.
 	defaultAckWait = 6 * time.Second
 )
 
-// Topology is what the streams and consumers have in common. The zero value is the one to use on a single server.
+// Topology configures the streams and consumers. The zero value is right for a single server.
 type Topology struct {
-	// Replicas is on how many servers of a cluster each stream is kept; zero leaves it as it is, which is one for a new stream.
+	// Replicas is the number of servers that store each stream; 0 leaves it unchanged, which is 1 for a new
+	// stream.
 	Replicas int
-	// AckWait is how long a message may go without a sign of life before another process gets it; six seconds if zero.
+	// AckWait is the time without an in-progress acknowledgement after which a message is redelivered; 0 means
+	// 6 s.
 	AckWait time.Duration
-	// MaxBytes is how much PDE_EVENTS may hold before it discards its oldest events; zero leaves that to pdeflow, which takes 8 GiB or,
-	// where the server or the account has less, what there is.
+	// MaxBytes is the size at which PDE_EVENTS discards its oldest events; 0 means 8 GiB, or less if the
+	// server or the account has less room.
 	MaxBytes int64
-	// MaxWorkBytes is how much PDE_WORK may hold before it refuses messages; zero is 64 MiB, or a third of PDE_EVENTS if that is less.
+	// MaxWorkBytes is the size at which PDE_WORK refuses messages; 0 means 64 MiB, or a third of PDE_EVENTS if
+	// that is less.
 	MaxWorkBytes int64
 	// MaxAckPending, if not zero, is a lower limit for how many messages of each consumer may be out at once, for accounts that have one.
 	MaxAckPending int
@@ -53,7 +56,8 @@ type Topology struct {
 	Domain string
 }
 
-// Streams are the two streams as they must be. What is not said here is the operator's to set: placement, further limits.
+// Streams returns the declared configuration of the two streams. Settings that are not in it, such as
+// placement, belong to the operator.
 func (t Topology) Streams() []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{
 		{
@@ -74,7 +78,7 @@ func (t Topology) Streams() []jetstream.StreamConfig {
 		{
 			Name:        StreamWork,
 			Description: "pdeflow: mappings to classify, at most one message each",
-			// Not the topic's own filter: nothing but the two lanes' subjects may get in.
+			// Narrower than the filter of the topic: only subjects of the two lanes.
 			Subjects:             []string{laneFilter("rules") + ".*.*", laneFilter("llm") + ".*.*"},
 			Retention:            jetstream.WorkQueuePolicy,
 			Discard:              jetstream.DiscardNew,
@@ -91,26 +95,26 @@ func (t Topology) Streams() []jetstream.StreamConfig {
 	}
 }
 
-// Consumer is a durable consumer: a reader of a stream of whom the server remembers what it has acknowledged. Any number of processes
-// share one.
+// Consumer is a durable consumer, shared by all processes of a service.
 type Consumer struct {
 	Name   string
 	Stream string
-	// Service is who reads it.
+	// Service is the service that reads it.
 	Service string
 	// Lane is the lane of a classifier's consumer; empty for the others.
 	Lane schema.Lane
-	// Filter is which subjects it reads; all of the stream if empty.
+	// Filter is the subject filter; empty for the whole stream.
 	Filter string
 	// MaxAckPending is how many messages may be out at once, over all processes. A [Runner] never asks for more.
 	MaxAckPending int
-	// Start is where it begins when it does not exist, or no longer: [jetstream.DeliverAllPolicy] or [jetstream.DeliverNewPolicy].
+	// Start is where a new consumer begins: [jetstream.DeliverAllPolicy] or [jetstream.DeliverNewPolicy].
 	Start jetstream.DeliverPolicy
-	// StartTime, if set, is asked instead, each time the consumer has to be made: the oldest message to read. The zero time is all.
+	// StartTime overrides Start. It is called whenever the consumer is created and returns the time of the
+	// oldest message to read; the zero time means all.
 	StartTime func(context.Context) (time.Time, error)
 }
 
-// ClassifierRules reads the work of the rules lane.
+// ClassifierRules is the consumer of the rules lane.
 func ClassifierRules() Consumer {
 	return Consumer{
 		Name: "classifier-rules", Service: "classifier", Stream: StreamWork, Lane: schema.RulesLane, Filter: laneFilter("rules") + ".>", MaxAckPending: 1000,
@@ -118,11 +122,11 @@ func ClassifierRules() Consumer {
 	}
 }
 
-// Classifiers lists the consumers of the lanes.
+// Classifiers returns the consumers of all lanes that have a classifier.
 func Classifiers() []Consumer { return []Consumer{ClassifierRules()} }
 
-// Projector reads what happens in jobs. When somebody deletes it, it goes on with what is new: thirty days of old events would only hold
-// back the bells that bring each job's status up to its rows.
+// Projector is the consumer of job.progress. If it is deleted, it continues with new events: 30 days of old
+// ones would only delay the bells, which repair every status.
 func Projector() Consumer {
 	return Consumer{
 		Name: "projector", Service: "projector", Stream: StreamEvents, Filter: TopicJobProgress.Filter(), MaxAckPending: 4000,
@@ -130,16 +134,16 @@ func Projector() Consumer {
 	}
 }
 
-// Auditor reads every event. When somebody deletes it, it goes on at the time of its last row, which the caller knows.
+// Auditor is the consumer of every event. If it is deleted, it continues from the time that lastRow returns.
 func Auditor(lastRow func(context.Context) (time.Time, error)) Consumer {
 	return Consumer{Name: "auditor", Service: "auditor", Stream: StreamEvents, MaxAckPending: 4000, StartTime: lastRow}
 }
 
 func laneFilter(lane string) string { return string(TopicMappingRequested) + "." + lane }
 
-// Declare makes the streams and the consumers of the classifier and the projector what they must be: those that are missing are made,
-// those that differ are changed where NATS allows it, and where it does not the error says what is in the way. It may be called at any
-// time, by any number of processes at once. The auditor's consumer is declared by whoever runs it.
+// Declare creates the streams and the consumers of the classifier and the projector, or updates those that
+// differ. The error names the setting that prevents it. Declare is safe to call at any time and from several
+// processes at once. The auditor's consumer is declared by the auditor.
 func (t Topology) Declare(ctx context.Context, js jetstream.JetStream) error {
 	for _, stream := range t.Streams() {
 		if err := t.declareStream(ctx, js, stream); err != nil {
@@ -154,7 +158,7 @@ func (t Topology) Declare(ctx context.Context, js jetstream.JetStream) error {
 	return nil
 }
 
-// declareStream declares one stream. Its error is a [NotDeclared].
+// declareStream declares one stream. The error is a [NotDeclared].
 func (t Topology) declareStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
 	err := t.setStream(ctx, js, want)
 	if err == nil {
@@ -192,19 +196,19 @@ func (t Topology) setStream(ctx context.Context, js jetstream.JetStream, want je
 		return nil
 	}
 	if err := updateStream(ctx, js, have, merged); err != nil {
-		return fmt.Errorf("change what is there: %w", err)
+		return fmt.Errorf("update: %w", err)
 	}
 	return nil
 }
 
-// sameStream compares without regard to the order of the subjects.
+// sameStream compares two configurations and ignores the order of subjects.
 func sameStream(a, b jetstream.StreamConfig) bool {
 	a.Subjects, b.Subjects = slices.Sorted(slices.Values(a.Subjects)), slices.Sorted(slices.Values(b.Subjects))
 	return reflect.DeepEqual(a, b)
 }
 
-// DeclareConsumer creates one consumer, or changes it where it differs from what it must be, and returns it. Its start is fixed when it is
-// created. The error is a [NotDeclared].
+// DeclareConsumer creates a consumer or updates it, and returns it. Its start is fixed when it is created. The
+// error is a [NotDeclared].
 func (t Topology) DeclareConsumer(ctx context.Context, js jetstream.JetStream, c Consumer) (jetstream.Consumer, error) {
 	consumer, err := t.declareConsumer(ctx, js, c)
 	if err != nil {
@@ -224,7 +228,7 @@ func (t Topology) declareConsumer(ctx context.Context, js jetstream.JetStream, c
 		if !isConsumerExists(err) {
 			return consumer, err
 		}
-		// Another process was faster, and made it to begin elsewhere.
+		// Another process created it first, with another start.
 		consumer, err = js.Consumer(ctx, c.Stream, c.Name)
 		if err != nil {
 			return nil, err
@@ -239,21 +243,21 @@ func (t Topology) declareConsumer(ctx context.Context, js jetstream.JetStream, c
 	}
 	consumer, err = js.UpdateConsumer(ctx, c.Stream, merged)
 	if err != nil {
-		return nil, fmt.Errorf("change what is there: %w", err)
+		return nil, fmt.Errorf("update: %w", err)
 	}
 	return consumer, nil
 }
 
-// declared sets what is ours to set in the configuration of a consumer.
+// declared returns the configuration with the settings that pdeflow declares.
 func (t Topology) declared(c Consumer, cfg jetstream.ConsumerConfig) jetstream.ConsumerConfig {
 	cfg.FilterSubject, cfg.FilterSubjects = c.Filter, nil
 	cfg.AckPolicy = jetstream.AckExplicitPolicy
 	cfg.AckWait = cmp.Or(t.AckWait, defaultAckWait)
 	cfg.BackOff = nil
-	// A server that gives up on a message leaves it in the stream, undelivered, for ever.
+	// With a limit, the server would leave a message in the stream for ever without delivering it.
 	cfg.MaxDeliver = -1
 	cfg.MaxAckPending = t.maxAckPending(c)
-	// A consumer must not vanish because its service was down for a while.
+	// With a threshold, the server would delete the consumer while its service is down.
 	cfg.InactiveThreshold = 0
 	return cfg
 }
@@ -282,9 +286,9 @@ func (t Topology) freshConsumer(ctx context.Context, c Consumer) (jetstream.Cons
 	return cfg, nil
 }
 
-// isConsumerExists reports whether a consumer could not be made because there is one of that name with another configuration.
+// isConsumerExists reports whether a consumer of this name exists with another configuration.
 func isConsumerExists(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) &&
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok &&
 		(api.ErrorCode == jetstream.JSErrCodeConsumerExists || api.ErrorCode == jetstream.JSErrCodeConsumerAlreadyExists)
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Traceparent is a W3C trace context: which trace a step belongs to, and which step it is. The zero value belongs to none.
+// Traceparent is a W3C Trace Context: a trace and a span. The zero value belongs to no trace.
 type Traceparent struct {
 	trace [16]byte
 	span  [8]byte
@@ -26,8 +26,8 @@ func NewTraceparent() Traceparent {
 	return t
 }
 
-// ParseTraceparent reads the value of a traceparent header. It takes later versions of the format as far as they agree with the first,
-// as the format asks for.
+// ParseTraceparent parses a traceparent header. It accepts later versions as far as they agree with version
+// 00, as the specification requires.
 func ParseTraceparent(value string) (Traceparent, error) {
 	var t Traceparent
 	wrong := func(problem string) (Traceparent, error) {
@@ -61,7 +61,7 @@ func ParseTraceparent(value string) (Traceparent, error) {
 	return t, nil
 }
 
-// Next is another step of the same trace. Next of the zero value begins a trace.
+// Next returns a new span of the same trace, or a new trace for the zero value.
 func (t Traceparent) Next() Traceparent {
 	if t.IsZero() {
 		return NewTraceparent()
@@ -73,7 +73,7 @@ func (t Traceparent) Next() Traceparent {
 // IsZero reports whether t belongs to no trace.
 func (t Traceparent) IsZero() bool { return t == Traceparent{} }
 
-// TraceID names the trace, as logs and headers write it; empty where there is none.
+// TraceID is the trace id in hexadecimal; empty for the zero value.
 func (t Traceparent) TraceID() string {
 	if t.IsZero() {
 		return ""
@@ -81,7 +81,7 @@ func (t Traceparent) TraceID() string {
 	return hex.EncodeToString(t.trace[:])
 }
 
-// String is the value of the header; empty for the zero value.
+// String is the header value; empty for the zero value.
 func (t Traceparent) String() string {
 	if t.IsZero() {
 		return ""
@@ -91,12 +91,12 @@ func (t Traceparent) String() string {
 
 type traceKey struct{}
 
-// WithTraceparent returns a context in which what is published belongs to the trace.
+// WithTraceparent returns a context whose published events belong to the trace.
 func WithTraceparent(ctx context.Context, t Traceparent) context.Context {
 	return context.WithValue(ctx, traceKey{}, t)
 }
 
-// WithTrace joins the trace that a row or a header has; the context as it is where there is none that can be read.
+// WithTrace is [WithTraceparent] for a stored traceparent. It returns ctx if that cannot be parsed.
 func WithTrace(ctx context.Context, traceparent string) context.Context {
 	t, err := ParseTraceparent(traceparent)
 	if err != nil {
@@ -105,7 +105,7 @@ func WithTrace(ctx context.Context, traceparent string) context.Context {
 	return WithTraceparent(ctx, t)
 }
 
-// TraceparentFrom returns the trace that the context belongs to, the zero value where it belongs to none.
+// TraceparentFrom returns the trace of the context, or the zero value.
 func TraceparentFrom(ctx context.Context) Traceparent {
 	t, _ := ctx.Value(traceKey{}).(Traceparent)
 	return t

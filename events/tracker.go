@@ -10,16 +10,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// delivery is a message that the runner holds, from its receipt until it is settled.
+// delivery is a message that the runner has received and not settled.
 type delivery struct {
 	msg        jetstream.Msg
 	session    *session
 	deliveries uint64
 	stored     time.Time
-	// verdict is what the handler returned.
+	// verdict is the result of the handler.
 	verdict error
 
-	// The rest belongs to held, under its lock.
+	// The fields below are protected by tracker.mu.
 	lastBeat time.Time
 	lost     bool
 	cancel   context.CancelCauseFunc
@@ -29,17 +29,17 @@ func (d *delivery) message() Message {
 	return Message{Subject: d.msg.Subject(), Header: d.msg.Headers(), Data: d.msg.Data()}
 }
 
-// ErrLost is why the context of a handler ends whose message may be somebody else's by now.
-var ErrLost = errors.New("the message is no longer ours: no sign of life has reached the server in time, or its consumer is gone")
+// ErrLost is the cause of a handler context that ended because another process may have the message.
+var ErrLost = errors.New("another process may have the message: no in-progress acknowledgement reached the server in time, or the consumer is gone")
 
-// tracker is what a runner holds. It tells the server of each message, from its receipt on, that it is alive.
+// tracker keeps the unsettled deliveries and sends in-progress acknowledgements for them.
 type tracker struct {
 	ackWait   time.Duration
 	recurring *Recurring
 
 	mu         sync.Mutex
 	deliveries map[*delivery]struct{}
-	// freed has an element when something was let go since it was last looked at.
+	// freed has an element if a delivery was removed since the last receive from it.
 	freed chan struct{}
 }
 
@@ -47,92 +47,92 @@ func newTracker(ackWait time.Duration, recurring *Recurring) *tracker {
 	return &tracker{ackWait: ackWait, recurring: recurring, deliveries: map[*delivery]struct{}{}, freed: make(chan struct{}, 1)}
 }
 
-func (h *tracker) add(d *delivery) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+func (t *tracker) add(d *delivery) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	d.lastBeat = time.Now()
-	h.deliveries[d] = struct{}{}
+	t.deliveries[d] = struct{}{}
 }
 
-func (h *tracker) count() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.deliveries)
+func (t *tracker) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.deliveries)
 }
 
-// start says that a handler begins with the delivery, and what to call when it is lost. It reports whether the delivery is still ours;
-// if not, it is let go.
-func (h *tracker) start(d *delivery, cancel context.CancelCauseFunc) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// start registers the function that cancels the handler of the delivery if the delivery is lost. It returns
+// false, and removes the delivery, if it is lost already.
+func (t *tracker) start(d *delivery, cancel context.CancelCauseFunc) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if d.lost || d.session.ended.Load() {
-		h.remove(d)
+		t.remove(d)
 		return false
 	}
 	d.cancel = cancel
 	return true
 }
 
-// release ends our part in the delivery. It reports whether it was ours until now.
-func (h *tracker) release(d *delivery) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.remove(d)
+// release removes the delivery. It returns false if the delivery was lost and must not be settled.
+func (t *tracker) release(d *delivery) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.remove(d)
 	return !d.lost
 }
 
-func (h *tracker) remove(d *delivery) {
-	delete(h.deliveries, d)
+func (t *tracker) remove(d *delivery) {
+	delete(t.deliveries, d)
 	select {
-	case h.freed <- struct{}{}:
+	case t.freed <- struct{}{}:
 	default:
 	}
 }
 
-// beat sends signs of life, three within AckWait, so that one of them may be lost.
-func (h *tracker) beat(ctx context.Context) {
-	tick := time.NewTicker(h.ackWait / 3)
+// beat sends three in-progress acknowledgements per AckWait, so that one or two may get lost.
+func (t *tracker) beat(ctx context.Context) {
+	tick := time.NewTicker(t.ackWait / 3)
 	defer tick.Stop()
 	for {
 		select {
 		case now := <-tick.C:
-			h.signal(ctx, now)
+			t.signal(ctx, now)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (h *tracker) signal(ctx context.Context, now time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for d := range h.deliveries {
+func (t *tracker) signal(ctx context.Context, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for d := range t.deliveries {
 		if d.session.ended.Load() {
-			continue // told already, or about to be
+			continue // its handler is cancelled, or about to be
 		}
 		err := d.msg.InProgress()
 		switch {
 		case err == nil:
 			d.lastBeat = now
-		case !d.lost && now.Sub(d.lastBeat) >= h.ackWait:
+		case !d.lost && now.Sub(d.lastBeat) >= t.ackWait:
 			d.abandon()
-			h.recurring.Note(ctx, slog.LevelWarn, "a message is no longer ours", err, "subject", d.msg.Subject())
+			t.recurring.Note(ctx, slog.LevelWarn, "message lost, no in-progress acknowledgement reached the server", err, "subject", d.msg.Subject())
 		}
 	}
 }
 
-// abandon ends the handlers whose messages were received in the session, which is over.
-func (h *tracker) abandon(s *session) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for d := range h.deliveries {
+// abandon cancels the handlers of the deliveries of a session that has ended.
+func (t *tracker) abandon(s *session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for d := range t.deliveries {
 		if d.session == s {
 			d.abandon()
 		}
 	}
 }
 
-// abandon is called under the lock of held.
+// abandon requires tracker.mu.
 func (d *delivery) abandon() {
 	d.lost = true
 	if d.cancel != nil {
