@@ -15,6 +15,7 @@ import (
 	"github.com/pdeflow/pdeflow/events/localnats"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
 func (a *app) demoCommand() *cli.Command {
@@ -70,10 +71,6 @@ func (a *app) demo(ctx context.Context, cmd *cli.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	policy, err := rules.Default()
-	if err != nil {
-		return err
-	}
 	d := demo{app: a, size: size, once: cmd.Bool("once"), json: cmd.Bool(flagJSON), began: time.Now(), dir: dir}
 	if cmd.String(flagDataDir) != "" {
 		d.named = dir
@@ -85,7 +82,7 @@ func (a *app) demo(ctx context.Context, cmd *cli.Command) (err error) {
 			dir: dir, natsListen: cmd.String("nats-listen"), natsNext: !cmd.IsSet("nats-listen"), name: "pdeflow-demo",
 			logSQL: sqlLog(cmd, log),
 		},
-		settings: settings{classifier: schema.Rules, policy: policy},
+		settings: settings{classifier: schema.Rules, engine: rules.New(policy.Default())},
 		listen:   cmd.String("listen"), log: log, ready: d.run,
 	})
 	switch {

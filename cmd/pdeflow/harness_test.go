@@ -24,6 +24,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 	"github.com/pdeflow/pdeflow/services/api"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
 // asProgram has the test binary be pdeflow itself, so that a test can start it as a process and kill that.
@@ -67,8 +68,8 @@ type stand struct {
 	url   string
 	token string
 	log   *logBuffer
-	// policy is what a classifier that is started judges by.
-	policy *rules.Policy
+	// engine is the rules of the classifiers that run starts.
+	engine *rules.Engine
 	// patience is how long a job may take.
 	patience time.Duration
 }
@@ -84,11 +85,10 @@ func newStand(t *testing.T, services ...service) *stand {
 // newIdleStand runs no service yet.
 func newIdleStand(t *testing.T, server *eventstest.Server) *stand {
 	t.Helper()
-	policy, err := rules.Default()
-	if err != nil {
-		t.Fatal(err)
+	return &stand{
+		t: t, db: schematest.New(t), nats: server, log: &logBuffer{}, engine: rules.New(policy.Default()),
+		patience: deadline,
 	}
-	return &stand{t: t, db: schematest.New(t), nats: server, log: &logBuffer{}, policy: policy, patience: deadline}
 }
 
 // run starts services in the test's process; they end with the test, or when stop is called.
@@ -115,7 +115,7 @@ func (s *stand) runOn(natsURL string, services ...service) (stop func()) {
 	if s.token, err = api.SignToken(testSecret, "tina", api.Manager, time.Hour); err != nil {
 		s.t.Fatal(err)
 	}
-	policy := s.policy
+	engine := s.engine
 	nc, err := events.Connect(natsURL, "test", "", log)
 	if err != nil {
 		s.t.Fatal(err)
@@ -129,7 +129,7 @@ func (s *stand) runOn(natsURL string, services ...service) (stop func()) {
 	wg.Go(func() {
 		w := deps{db: s.db, apiDB: s.db, nc: nc, js: js, log: log}
 		if err := runServices(ctx, services, w,
-			settings{listener: listener, verify: verify, policy: policy}); err != nil {
+			settings{listener: listener, verify: verify, engine: engine}); err != nil {
 			s.t.Errorf("services ended: %v", err)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 	"github.com/pdeflow/pdeflow/services/api"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
 // plainPolicy has one answer for everything, so that what a job comes to does not hang on the policy that is built in.
@@ -34,11 +35,11 @@ rule loans
 func plainStand(t *testing.T, services ...service) *stand {
 	t.Helper()
 	s := newIdleStand(t, eventstest.Start(t))
-	policy, err := rules.Parse("plain.policy", []byte(plainPolicy))
+	plain, err := policy.Parse("plain.policy", []byte(plainPolicy))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.policy = policy
+	s.engine = rules.New(plain)
 	s.run(services...)
 	return s
 }

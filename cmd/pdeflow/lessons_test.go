@@ -135,7 +135,7 @@ func TestLessonAJobWhoseWorkPanicsEndsFailedWithTheError(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, apiService, dispatcherService, projectorService)
 	s.patience = lessonPatience
-	s.policy = nil // which every call on it stumbles over
+	s.engine = nil // which every call on it stumbles over
 	s.run(classifierService)
 	schematest.Report(t, s.db, 3)
 	stop := s.hurry()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
 func (a *app) rulesCommand() *cli.Command {
@@ -56,11 +57,11 @@ func (a *app) rulesExplainCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			policy, err := readPolicy(cmd.String("rules"))
+			p, err := readPolicy(cmd.String("rules"))
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprint(a.stdout, rewrap(a.stdout, policy.Explain(input)))
+			_, err = fmt.Fprint(a.stdout, rewrap(a.stdout, rules.New(p).Explain(input)))
 			return err
 		},
 	}
@@ -98,13 +99,13 @@ func explainInput(cmd *cli.Command, name string) (rules.Input, error) {
 
 // readPolicy reads the policy file, or the one that is built in. A file that cannot be read is the caller's mistake, as
 // anywhere; mistakes in it are what the command was to find.
-func readPolicy(path string) (*rules.Policy, error) {
+func readPolicy(path string) (*policy.Policy, error) {
 	if path == "" {
-		return rules.Default()
+		return policy.Default(), nil
 	}
-	src, err := os.ReadFile(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, usagef("--rules (PDEFLOW_RULES): %w", err)
 	}
-	return rules.Parse(path, src)
+	return policy.Parse(path, text)
 }

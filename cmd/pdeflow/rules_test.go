@@ -4,14 +4,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pdeflow/pdeflow/services/classifier/rules"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
 func TestAnAnswerIsExplainedByThePolicyThatIsNamed(t *testing.T) {
 	t.Parallel()
 	mine := file(t, "mine.policy", plainPolicy)
 	raising := file(t, "raising.policy",
-		strings.Replace(string(rules.DefaultSource()), "raises-from: 70", "raises-from: 10", 1))
+		strings.Replace(string(policy.DefaultText()), "raises-from: 70", "raises-from: 10", 1))
 	explain := func(environment map[string]string, args ...string) said {
 		return pdeflow(t.Context(), environment, append([]string{"rules", "explain"}, args...)...)
 	}

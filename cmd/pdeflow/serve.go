@@ -12,6 +12,7 @@ import (
 	"github.com/pdeflow/pdeflow/events/localnats"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api"
+	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
 func (a *app) serveCommand() *cli.Command {
@@ -176,9 +177,9 @@ func (a *app) policySettings(cmd *cli.Command) (settings, error) {
 	if err := oneOf(kind, []schema.ClassifierKind{schema.Rules}); err != nil {
 		return settings{}, usagef("--classifier (PDEFLOW_CLASSIFIER) cannot be %s: %w", quoted(string(kind)), err)
 	}
-	policy, err := readPolicy(cmd.String("rules"))
+	p, err := readPolicy(cmd.String("rules"))
 	if err != nil {
 		return settings{}, &usageError{err}
 	}
-	return settings{classifier: kind, policy: policy}, nil
+	return settings{classifier: kind, engine: rules.New(p)}, nil
 }

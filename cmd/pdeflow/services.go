@@ -73,8 +73,8 @@ type settings struct {
 	listener   net.Listener
 	verify     api.Verify
 	classifier schema.ClassifierKind
-	// policy and workers are for the classifier, window is for the dispatcher; the services' defaults if zero.
-	policy          *rules.Policy
+	// engine and workers are for the classifier, window is for the dispatcher; the services' defaults if zero.
+	engine          *rules.Engine
 	workers, window int
 }
 
@@ -146,7 +146,7 @@ func newService(name service, w deps, s settings) runner {
 	case dispatcherService:
 		return dispatcher.New(w.db, w.js, w.topology, log, dispatcher.Options{Window: s.window})
 	case classifierService:
-		return classifier.New(w.db, w.js, w.topology, s.policy, log, classifier.Options{Workers: s.workers})
+		return classifier.New(w.db, w.js, w.topology, s.engine, log, classifier.Options{Workers: s.workers})
 	case projectorService:
 		return projector.New(w.db, w.js, w.topology, log)
 	case auditorService:

@@ -162,7 +162,7 @@ func TestRegenerateFollowsTheJobAndExitsByWhatItCameTo(t *testing.T) {
 func TestAJobThatFailsIsToldWithItsErrorAndExitsOne(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, apiService, dispatcherService, projectorService)
-	s.policy = nil // which every call on it stumbles over
+	s.engine = nil // which every call on it stumbles over
 	s.run(classifierService)
 	schematest.Report(t, s.db, 2)
 	stop := s.hurry()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -35,12 +36,13 @@ type AttributeBody struct {
 	ValidationRules       string `json:"validation_rules" required:"false"`
 }
 
-// attribute returns the row of the attribute.
-func (b AttributeBody) attribute() schema.Attribute {
-	return schema.Attribute{
-		AttributeName: b.AttributeName, Description: b.Description, DataType: b.DataType, LineItemNumber: b.LineItemNumber,
-		TechnicalLineItemName: b.TechnicalLineItemName, MDRM: b.MDRM, IsMandatory: b.IsMandatory, IsCDE: b.IsCDE,
-		IsPrimaryKey: b.IsPrimaryKey, HasIssues: b.HasIssues, ValidationRules: b.ValidationRules,
+// cells is the body as a line of a file.
+func (b AttributeBody) cells() map[string]string {
+	return map[string]string{
+		"attribute_name": b.AttributeName, "description": b.Description, "data_type": b.DataType, "line_item_number": b.LineItemNumber,
+		"technical_line_item_name": b.TechnicalLineItemName, "mdrm": b.MDRM, "is_mandatory": strconv.FormatBool(b.IsMandatory),
+		"is_cde": strconv.FormatBool(b.IsCDE), "is_primary_key": strconv.FormatBool(b.IsPrimaryKey),
+		"has_issues": strconv.FormatBool(b.HasIssues), "validation_rules": b.ValidationRules,
 	}
 }
 
@@ -93,7 +95,7 @@ func (s *Server) addAttribute(ctx context.Context, in *struct {
 	Body AttributeBody
 },
 ) (*createdOutput[Attribute], error) {
-	attribute, err := tabular.CheckAttribute(in.Body.attribute())
+	attribute, err := tabular.Attribute(in.Body.cells())
 	if err != nil {
 		return nil, bodyProblems(err)
 	}

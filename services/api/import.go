@@ -159,15 +159,12 @@ func (s *Server) importReport(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	read, err := tabular.ReadReport(sent.Sources)
-	if problems, ok := errors.AsType[tabular.Problems](err); ok {
-		return nil, refuseFiles(problems)
-	}
+	read, err := sent.read()
 	if err != nil {
 		return nil, err
 	}
-	data := read.Data()
-	data.CycleID, data.ReportID, data.Name, data.Author = in.CycleID, in.ReportID, sent.name, callerOf(ctx).User
+	data := read.data(sent.name)
+	data.CycleID, data.ReportID, data.Author = in.CycleID, in.ReportID, callerOf(ctx).User
 	switch {
 	case in.Prune == "confirmed" && callerOf(ctx).Role.Includes(Manager):
 		data.Prune = schema.PruneConfirmed
@@ -186,7 +183,7 @@ func (s *Server) importReport(ctx context.Context, in *struct {
 		return err
 	})
 	if problems, ok := errors.AsType[schema.ImportProblems](err); ok {
-		return nil, refuseFiles(read.Locate(problems))
+		return nil, refuseFiles(read.placed(problems))
 	}
 	if held, ok := errors.AsType[*schema.ConfirmedError](err); ok {
 		return nil, refusePrune(held, in.Prune)
@@ -201,8 +198,8 @@ func (s *Server) importReport(ctx context.Context, in *struct {
 		CycleID: report.CycleID, ReportID: report.ReportID, Name: report.Name, MappingCount: report.MappingCount,
 		Attributes: tally(done.Attributes), DataSources: tally(done.DataSources), Columns: tally(done.Columns),
 		Mappings: MappingsTally(done.Mappings), Gone: Gone{Attributes: showGone(done.Gone.Attributes), Columns: showGone(done.Gone.Columns)},
-		Files: slices.Concat(importedFile("attributes", read.Attributes), importedFile("columns", read.Columns),
-			importedFile("mappings", read.Mappings)),
+		Files: slices.Concat(importedFile("attributes", read.attributes), importedFile("columns", read.columns),
+			importedFile("mappings", read.mappings)),
 	}}, nil
 }
 

@@ -66,7 +66,7 @@ func (s *Server) addDataSource(ctx context.Context, in *struct {
 	Body DataSourceBody
 },
 ) (*createdOutput[DataSource], error) {
-	source, err := tabular.CheckDataSource(schema.DataSource{Name: in.Body.Name, Description: in.Body.Description})
+	source, err := tabular.DataSource(map[string]string{"name": in.Body.Name, "description": in.Body.Description})
 	if err != nil {
 		return nil, bodyProblems(err)
 	}

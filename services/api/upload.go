@@ -13,13 +13,19 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/tabular"
 )
 
 // upload is what a request brings to import. A file that is not there has no content.
 type upload struct {
-	name string
-	tabular.Sources
+	name                          string
+	attributes, columns, mappings *sentFile
+}
+
+type sentFile struct {
+	name    string
+	content []byte
 }
 
 // parts takes the body apart.
@@ -47,7 +53,7 @@ func parts(contentType string, body []byte) (upload, error) {
 			return sent, err
 		}
 	}
-	if sent.Sources == (tabular.Sources{}) {
+	if sent.attributes == nil && sent.columns == nil && sent.mappings == nil {
 		return sent, refuseField("body", "there is nothing to import: send attributes, columns or mappings")
 	}
 	return sent, nil
@@ -69,14 +75,14 @@ func (u *upload) take(part *multipart.Part) error {
 	if err != nil {
 		return malformedForm()
 	}
-	var into **tabular.Source
+	var into **sentFile
 	switch part.FormName() {
 	case "attributes":
-		into = &u.Attributes
+		into = &u.attributes
 	case "columns":
-		into = &u.Columns
+		into = &u.columns
 	case "mappings":
-		into = &u.Mappings
+		into = &u.mappings
 	case "name":
 		u.name = strings.TrimSpace(string(content))
 		unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
@@ -90,7 +96,7 @@ func (u *upload) take(part *multipart.Part) error {
 	if part.FileName() == "" && len(content) == 0 {
 		return nil // a form sends this if no file was chosen
 	}
-	*into = &tabular.Source{Name: fileName(part), Content: content}
+	*into = &sentFile{name: fileName(part), content: content}
 	return nil
 }
 
@@ -110,6 +116,70 @@ func fileName(part *multipart.Part) string {
 		return part.FormName()
 	}
 	return name
+}
+
+// files are the files of an upload as they were read.
+type files struct {
+	attributes tabular.File[schema.Attribute]
+	columns    tabular.File[schema.ColumnRow]
+	mappings   tabular.File[schema.MappingRow]
+}
+
+// read reads every file, and refuses with what is wrong with any of them.
+func (u upload) read() (files, error) {
+	var (
+		read     files
+		problems tabular.Problems
+		err      error
+	)
+	if f := u.attributes; f != nil {
+		read.attributes, err = tabular.Attributes(f.name, f.content)
+		collect(&problems, err)
+	}
+	if f := u.columns; f != nil {
+		read.columns, err = tabular.Columns(f.name, f.content)
+		collect(&problems, err)
+	}
+	if f := u.mappings; f != nil {
+		read.mappings, err = tabular.Mappings(f.name, f.content)
+		collect(&problems, err)
+	}
+	if len(problems.First) > 0 {
+		return read, refuseFiles(problems)
+	}
+	return read, nil
+}
+
+// collect adds the problems of one file.
+func collect(all *tabular.Problems, err error) {
+	problems, _ := errors.AsType[tabular.Problems](err) // reading bytes has no other errors
+	for _, p := range problems.First {
+		all.Add(p)
+	}
+	all.More += problems.More
+}
+
+// data returns what the files bring into a report.
+func (f files) data(name string) schema.ReportData {
+	return schema.ReportData{
+		Name:       name,
+		Attributes: schema.Rows[schema.Attribute]{All: slices.Values(f.attributes.Rows), Fields: f.attributes.Columns, Places: f.attributes.Places},
+		Columns:    schema.Rows[schema.ColumnRow]{All: slices.Values(f.columns.Rows), Fields: f.columns.Columns, Places: f.columns.Places},
+		Mappings:   slices.Values(f.mappings.Rows),
+	}
+}
+
+// placed returns what does not fit the report with its place in the files.
+func (f files) placed(misfits schema.ImportProblems) tabular.Problems {
+	var problems tabular.Problems
+	for _, p := range misfits {
+		problem := f.mappings.Problem
+		if p.Part == "attributes" {
+			problem = f.attributes.Problem
+		}
+		problems.Add(problem(p.Place, p.Column, p.Reason))
+	}
+	return problems
 }
 
 // refuseFiles makes a problem of what is wrong with the files.

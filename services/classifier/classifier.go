@@ -37,7 +37,7 @@ type Classifier struct {
 	// recurring logs errors that may affect thousands of items at once.
 	recurring *events.Recurring
 	runner    *events.Runner
-	// evaluate is the function evaluate with the policy bound; tests replace it.
+	// evaluate is the function evaluate with the rules bound; tests replace it.
 	evaluate func(*candidates, schema.Work) (schema.Mapping, schema.Saved)
 	// suspectTurn holds an element while a suspect is judged.
 	suspectTurn chan struct{}
@@ -45,16 +45,16 @@ type Classifier struct {
 	uncleared itemSet
 }
 
-// New returns a classifier that judges by the policy and consumes the topology's work stream.
+// New returns a classifier that classifies by the rules and consumes the topology's work stream.
 func New(
-	db *schema.DB, js jetstream.JetStream, topology events.Topology, policy *rules.Policy,
+	db *schema.DB, js jetstream.JetStream, topology events.Topology, engine *rules.Engine,
 	log *slog.Logger, options Options,
 ) *Classifier {
 	c := &Classifier{
 		db: db, publish: events.NewPublisher(js, source), columns: newCandidateCache(db), log: log,
 		recurring: events.NewRecurring(log), suspectTurn: make(chan struct{}, 1),
 		evaluate: func(from *candidates, work schema.Work) (schema.Mapping, schema.Saved) {
-			return evaluate(policy, from, work)
+			return evaluate(engine, from, work)
 		},
 	}
 	workers := options.Workers

@@ -15,10 +15,10 @@ const confirmedConfidence = 100
 
 // evaluate chooses a column for the mapping, if the job maps, and classifies it. It returns the mapping to save, and
 // the outcome. It is a pure function of its arguments.
-func evaluate(policy *rules.Policy, from *candidates, work schema.Work) (schema.Mapping, schema.Saved) {
+func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.Mapping, schema.Saved) {
 	after := work.Mapping
 	clearSuggestions(&after)
-	saved := schema.Saved{Outcome: schema.Succeeded, Classifier: policy.ClassifiedBy()}
+	saved := schema.Saved{Outcome: schema.Succeeded, Classifier: engine.ClassifiedBy()}
 
 	switch {
 	case work.JobType.Maps():
@@ -28,11 +28,11 @@ func evaluate(policy *rules.Policy, from *candidates, work schema.Work) (schema.
 		after.SuggestedSourceField = work.Mapping.SuggestedSourceField
 	}
 	explainMapping(&after)
-	answer := policy.Classify(rules.Input{Attribute: work.Attribute, Column: from.columnOf(after), Report: from.report})
+	answer := engine.Classify(rules.Input{Attribute: work.Attribute, Column: from.columnOf(after), Report: from.report})
 	if after.MappingConfirmedByUser {
-		keepConfirmed(&after, answer, policy)
+		keepConfirmed(&after, answer, engine)
 	} else {
-		classify(&after, answer, policy)
+		classify(&after, answer, engine)
 	}
 	if after.MappingConfirmedByUser && equalExceptSuggestions(work.Mapping, after) {
 		saved.Outcome, saved.Code = schema.Skipped, schema.CodeConfirmed
@@ -84,18 +84,18 @@ func explainMapping(m *schema.Mapping) {
 }
 
 // classify replaces the classification with the answer.
-func classify(m *schema.Mapping, answer rules.Answer, policy *rules.Policy) {
+func classify(m *schema.Mapping, answer rules.Answer, engine *rules.Engine) {
 	m.InformationSecurityClassification = answer.InformationSecurityClassification
 	m.Criticality, m.RiskLevel = answer.Criticality, answer.RiskLevel
 	m.RegulatoryFlag, m.PIIFlag = new(answer.RegulatoryFlag), new(answer.PIIFlag)
 	m.ClassificationConfidence, m.ClassificationRationale = new(answer.Confidence), answer.Rationale
 	m.RegulatoryReferences = references(answer)
-	m.ClassifiedBy = policy.ClassifiedBy()
+	m.ClassifiedBy = engine.ClassifiedBy()
 }
 
 // keepConfirmed keeps the classification of a mapping that a person has confirmed. It fills the empty fields, and
 // suggests the answer for those that differ from it.
-func keepConfirmed(m *schema.Mapping, answer rules.Answer, policy *rules.Policy) {
+func keepConfirmed(m *schema.Mapping, answer rules.Answer, engine *rules.Engine) {
 	fill(&m.InformationSecurityClassification, &m.SuggestedInformationSecurityClassification,
 		answer.InformationSecurityClassification)
 	fill(&m.Criticality, &m.SuggestedCriticality, answer.Criticality)
@@ -107,7 +107,7 @@ func keepConfirmed(m *schema.Mapping, answer rules.Answer, policy *rules.Policy)
 	if m.RegulatoryReferences == nil {
 		m.RegulatoryReferences = references(answer)
 	}
-	m.ClassifiedBy = cmp.Or(m.ClassifiedBy, policy.ClassifiedBy())
+	m.ClassifiedBy = cmp.Or(m.ClassifiedBy, engine.ClassifiedBy())
 }
 
 // fill sets an empty value to the answer, and the suggestion if a value differs from the answer.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
 const balanceField = "svc.LN_MSTR.LN_CURR_BAL_AMT"
@@ -30,14 +31,7 @@ func loans() *candidates {
 	})
 }
 
-func policy(t *testing.T) *rules.Policy {
-	t.Helper()
-	p, err := rules.Default()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
+func defaultEngine() *rules.Engine { return rules.New(policy.Default()) }
 
 // workOn returns the work of a job on a mapping of the attribute.
 func workOn(job schema.JobType, attribute string, m schema.Mapping) schema.Work {
@@ -86,7 +80,7 @@ func outdated() schema.Mapping {
 
 func TestEvaluate_ReplacesAnUnconfirmedMapping(t *testing.T) {
 	t.Parallel()
-	p, from := policy(t), loans()
+	p, from := defaultEngine(), loans()
 	work := workOn(schema.PDERegeneration, "Current Loan Balance", outdated())
 	after, saved := evaluate(p, from, work)
 
@@ -113,7 +107,7 @@ func TestEvaluate_ReplacesAnUnconfirmedMapping(t *testing.T) {
 
 func TestEvaluate_PassesTheReportToThePolicy(t *testing.T) {
 	t.Parallel()
-	p := policy(t)
+	p := defaultEngine()
 	tier := func(report string) schema.InformationSecurityClassification {
 		work := workOn(schema.PDEClassification, "Total Assets", schema.Mapping{})
 		after, _ := evaluate(p, newCandidates(report, nil), work)
@@ -129,7 +123,7 @@ func TestEvaluate_PassesTheReportToThePolicy(t *testing.T) {
 
 func TestEvaluate_SucceedsWithoutAColumnIfNothingFits(t *testing.T) {
 	t.Parallel()
-	after, saved := evaluate(policy(t), loans(), workOn(schema.PDEAutoMapping, "Vehicle Color", outdated()))
+	after, saved := evaluate(defaultEngine(), loans(), workOn(schema.PDEAutoMapping, "Vehicle Color", outdated()))
 	column := []string{
 		after.SourceField, after.DataSourceID, after.PDEName, after.PDECode, after.PDEDescription,
 		string(after.MappingType), after.TransformationRule,
@@ -171,7 +165,7 @@ func TestColumnOf_PrefersTheDataSourceOfTheMapping(t *testing.T) {
 
 func TestEvaluate_SetsTheDataSourceOfTheChosenColumn(t *testing.T) {
 	t.Parallel()
-	after, _ := evaluate(policy(t), loans(), workOn(schema.PDERegeneration, "Current Loan Balance", schema.Mapping{}))
+	after, _ := evaluate(defaultEngine(), loans(), workOn(schema.PDERegeneration, "Current Loan Balance", schema.Mapping{}))
 	if after.DataSourceID != "servicing" {
 		t.Errorf("data source: got %q, want that of the first of two equal columns", after.DataSourceID)
 	}
@@ -180,7 +174,7 @@ func TestEvaluate_SetsTheDataSourceOfTheChosenColumn(t *testing.T) {
 func TestEvaluate_KeepsTheCodeOfAnUnchangedColumn(t *testing.T) {
 	t.Parallel()
 	before := schema.Mapping{SourceField: balanceField, PDECode: "P-17", PDEName: "typed by hand"}
-	after, _ := evaluate(policy(t), loans(), workOn(schema.PDERegeneration, "Current Loan Balance", before))
+	after, _ := evaluate(defaultEngine(), loans(), workOn(schema.PDERegeneration, "Current Loan Balance", before))
 	if after.PDECode != "P-17" || after.PDEName != "LN_CURR_BAL_AMT" {
 		t.Errorf("element: got code %q, name %q, want P-17, LN_CURR_BAL_AMT", after.PDECode, after.PDEName)
 	}
@@ -188,7 +182,7 @@ func TestEvaluate_KeepsTheCodeOfAnUnchangedColumn(t *testing.T) {
 
 func TestEvaluate_OfAClassificationJobLeavesTheColumn(t *testing.T) {
 	t.Parallel()
-	p := policy(t)
+	p := defaultEngine()
 	for name, test := range map[string]struct {
 		before    schema.Mapping
 		rationale string
@@ -253,7 +247,7 @@ func confirmed() schema.Mapping {
 
 func TestEvaluate_SuggestsForAConfirmedMapping(t *testing.T) {
 	t.Parallel()
-	p := policy(t)
+	p := defaultEngine()
 	before := confirmed()
 	work := workOn(schema.PDERegeneration, "Current Loan Balance", before)
 	after, saved := evaluate(p, loans(), work)
@@ -273,7 +267,7 @@ func TestEvaluate_SuggestsForAConfirmedMapping(t *testing.T) {
 
 func TestEvaluate_FillsTheEmptyFieldsOfAConfirmedMapping(t *testing.T) {
 	t.Parallel()
-	p := policy(t)
+	p := defaultEngine()
 	full := confirmed()
 	full.SourceField = balanceField // as the classifier chooses
 	work := workOn(schema.PDERegeneration, "Current Loan Balance", full)
@@ -325,7 +319,7 @@ func TestEvaluate_FillsTheEmptyFieldsOfAConfirmedMapping(t *testing.T) {
 
 func TestEvaluate_ClearsSuggestionsThatEqualTheConfirmedValues(t *testing.T) {
 	t.Parallel()
-	p := policy(t)
+	p := defaultEngine()
 	first, _ := evaluate(p, loans(), workOn(schema.PDERegeneration, "Current Loan Balance", schema.Mapping{}))
 	first.MappingConfirmedByUser = true
 	work := workOn(schema.PDERegeneration, "Current Loan Balance", first)
@@ -342,7 +336,7 @@ func TestEvaluate_ClearsSuggestionsThatEqualTheConfirmedValues(t *testing.T) {
 
 func TestEvaluate_ResetsTheReviewIfTheDecisionChanges(t *testing.T) {
 	t.Parallel()
-	p := policy(t)
+	p := defaultEngine()
 	approved, _ := evaluate(p, loans(), workOn(schema.PDERegeneration, "Current Loan Balance", schema.Mapping{}))
 	approved.ReviewStatus, approved.ReviewedBy, approved.ReviewedAt = schema.Approved, "mona", time.Unix(1, 0)
 	for name, test := range map[string]struct {
@@ -384,7 +378,7 @@ func TestEvaluate_ResetsTheReviewIfTheDecisionChanges(t *testing.T) {
 
 func TestEvaluate_IsPure(t *testing.T) {
 	t.Parallel()
-	p, from := policy(t), loans()
+	p, from := defaultEngine(), loans()
 	work := workOn(schema.PDERegeneration, "Current Loan Balance", outdated())
 	want := outdated()
 	want.ReviewedAt = work.Mapping.ReviewedAt

@@ -38,7 +38,7 @@ func newFixture(t *testing.T, mappings int) *fixture {
 func (f *fixture) classifier(during func(schema.Work)) (c *Classifier, judged *atomic.Int64) {
 	f.T.Helper()
 	_, js := f.Connect()
-	c = New(f.DB, js, eventstest.Topology(), policy(f.T), f.Logger(), Options{})
+	c = New(f.DB, js, eventstest.Topology(), defaultEngine(), f.Logger(), Options{})
 	judge, judged := c.evaluate, &atomic.Int64{}
 	c.evaluate = func(from *candidates, work schema.Work) (schema.Mapping, schema.Saved) {
 		judged.Add(1)

@@ -11,6 +11,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema/tabular"
 	rank "github.com/pdeflow/pdeflow/services/classifier/columns"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
 // TestTheJobAnswersTheSampleAsItsLabelsDo holds the rules and the ranking of columns to the labels: of each hundred
@@ -70,10 +71,7 @@ func sampleIndex(t *testing.T) ([]schema.Attribute, []schema.SourceColumn, *rank
 func judge(t *testing.T) []map[string]string {
 	t.Helper()
 	attributes, candidates, index := sampleIndex(t)
-	policy, err := rules.Default()
-	if err != nil {
-		t.Fatal(err)
-	}
+	engine := rules.New(policy.Default())
 	said := make([]map[string]string, len(attributes))
 	for i, attribute := range attributes {
 		ranking := index.Rank(attribute)
@@ -81,7 +79,7 @@ func judge(t *testing.T) []map[string]string {
 		if ranking.Column >= 0 {
 			input.Column = &candidates[ranking.Column]
 		}
-		answer := policy.Classify(input)
+		answer := engine.Classify(input)
 		said[i] = map[string]string{
 			"source_field":                        ranking.SourceField,
 			"information_security_classification": string(answer.InformationSecurityClassification),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
 var update = flag.Bool("update", false, "write the golden file of testdata")
@@ -20,10 +21,7 @@ var update = flag.Bool("update", false, "write the golden file of testdata")
 // change no answer leaves the file as it is; any other shows there what it changes.
 func TestTheJobAnswersTheSample_Golden(t *testing.T) {
 	t.Parallel()
-	policy, err := rules.Default()
-	if err != nil {
-		t.Fatal(err)
-	}
+	engine := rules.New(policy.Default())
 	attributes, candidates, index := sampleIndex(t)
 	var got bytes.Buffer
 	for _, attribute := range attributes {
@@ -39,7 +37,7 @@ func TestTheJobAnswersTheSample_Golden(t *testing.T) {
 		if ranking.Column >= 0 {
 			input.Column = &candidates[ranking.Column]
 		}
-		answer := policy.Classify(input)
+		answer := engine.Classify(input)
 		fmt.Fprintf(&got, "  %s, criticality %s, risk %s, regulated %t, personal %t, confidence %d\n",
 			answer.InformationSecurityClassification,
 			answer.Criticality, answer.RiskLevel, answer.RegulatoryFlag, answer.PIIFlag, answer.Confidence)

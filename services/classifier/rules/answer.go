@@ -3,207 +3,365 @@ package rules
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/reading"
 )
 
-// Answer is a classification with everything a reviewer needs to judge it.
-type Answer struct {
-	schema.Classification
-	// Confidence is from 0 to 100. It counts the evidence: how much of the name matched and where, how much of it no
-	// rule knows, whether the data type agrees, and how near another answer came.
-	Confidence int
-	// Rationale says in a few sentences which rule answered, on which words, and what else was considered.
-	Rationale            string
-	RegulatoryReferences []string
-
-	// Rule is the name of the rule that answered, Group where it stands in the policy. Both are empty where no rule
-	// spoke.
-	Rule, Group string
-	// Matched are the words that the answer rests on. Without them it would be another, or less certain.
-	Matched []Match
-	// Refined are the names of the refinements that changed the rule's answer.
-	Refined []string
-	// Considered are the rules that came nearest, the best first.
-	Considered []Alternative
-	// Raised tells that the column raised the tier, and is nil where it did not.
-	Raised *Raise
+// values are the answers that the winning rule, the refinements and the policy's default determine. Risk and the
+// regulatory flag are derived from them.
+type values struct {
+	tier        assigned[schema.InformationSecurityClassification]
+	criticality assigned[schema.Level]
+	leak        assigned[schema.Level]
+	personal    assigned[policy.Flag]
+	regulatory  assigned[policy.Flag]
 }
 
-// Match is a piece of the input that a rule recognised.
-type Match struct {
-	// Text is the words as they stand in the name; words of other places are in their normal form.
-	Text string
-	// Place is where they stand: name, technical name, description, table or data type.
-	Place string
-	// Meaning is what the policy takes them for.
-	Meaning string
-	// Again is true for words that only say again what others have said already: no points are counted for them.
-	Again bool
+// assigned is a value and the rule or refinement that assigned it, or nil for the policy's default.
+type assigned[T any] struct {
+	value T
+	by    *policy.Rule
 }
 
-// Alternative is a rule that was considered and did not answer.
-type Alternative struct {
-	Rule string
-	Tier schema.InformationSecurityClassification
-	// Why says what it lacked.
-	Why string
+// decide determines the values and the confidence. It drops refinements that have no effect.
+func (d *derivation) decide() {
+	d.values = d.startingValues()
+	leak, lowered := d.values.leak, false
+	for _, m := range d.refined {
+		tier := d.values.tier.value
+		d.values.refine(m.rule)
+		if lowered = lowered || tier.Protects(d.values.tier.value); !lowered {
+			leak = d.values.leak
+		}
+	}
+	d.protectPersonalData(leak)
+	d.refined = slices.DeleteFunc(d.refined, func(m ruleMatch) bool { return !d.values.dependOn(m.rule) })
+	d.confidence = d.countConfidence()
 }
 
-// Raise tells how a column raised the tier.
-type Raise struct {
-	SourceField string
-	From, To    schema.InformationSecurityClassification
-	// Rule is the rule that answered for the column, Matched what it rests on.
-	Rule    string
-	Matched []Match
+// startingValues returns the answers of the winning rule, or of the policy's default if no rule fits.
+func (d *derivation) startingValues() values {
+	var v values
+	f := &d.policy.Fallback
+	v.tier.value, v.criticality.value = f.Tier, f.Criticality
+	v.personal.value, v.regulatory.value = f.Personal, f.Regulatory
+	if len(d.fitting) > 0 {
+		r := d.fitting[0].rule
+		v.tier.assign(r.Tier, r)
+		v.criticality.assign(r.Criticality, r)
+		v.leak.assign(r.Leak, r)
+		v.personal.assign(r.Personal, r)
+		v.regulatory.assign(r.Regulatory, r)
+	}
+	return v
 }
 
-// maxConsidered is how many other rules an answer names.
-const maxConsidered = 3
+func (a *assigned[T]) assign(value T, by *policy.Rule) { a.value, a.by = value, by }
 
-func answerOf(p *Policy, d *derivation) Answer {
+// refine applies a refinement.
+func (v *values) refine(r *policy.Rule) {
+	if r.Tier != "" && r.TierLimit.Replaces(r.Tier.Protects(v.tier.value), v.tier.value.Protects(r.Tier)) {
+		v.tier.assign(r.Tier, r)
+	}
+	above, below := r.Criticality.Above(v.criticality.value), v.criticality.value.Above(r.Criticality)
+	if r.Criticality != "" && r.CriticalityLimit.Replaces(above, below) {
+		v.criticality.assign(r.Criticality, r)
+	}
+	if r.Leak != "" && r.Leak != v.leak.value {
+		v.leak.assign(r.Leak, r)
+	}
+	if r.Personal != policy.FlagUnset && r.Personal != v.personal.value {
+		v.personal.assign(r.Personal, r)
+	}
+	if r.Regulatory != policy.FlagUnset && r.Regulatory != v.regulatory.value {
+		v.regulatory.assign(r.Regulatory, r)
+	}
+}
+
+// protectPersonalData keeps personal data at least Confidential, whatever the policy answers. Data whose leak has a low
+// risk is exempt, such as the officers that a published filing names. The leak that counts is the one before a
+// refinement lowered the tier: such a refinement usually lowers the leak too, and it is what this rule must not trust.
+func (d *derivation) protectPersonalData(leak assigned[schema.Level]) {
+	v := &d.values
+	if v.personal.value != policy.FlagYes || leak.value == schema.Low || !schema.Confidential.Protects(v.tier.value) {
+		return
+	}
+	floor := &policy.Rule{
+		Name: "personal data", Refinement: true, Tier: schema.Confidential, TierLimit: policy.LimitAtLeast,
+		Because: "personal data of customers is never below Confidential",
+	}
+	v.tier.assign(floor.Tier, floor)
+	v.leak = leak
+	d.refined = append(d.refined, ruleMatch{rule: floor})
+}
+
+// dependOn reports whether a refinement has an effect on the answer.
+func (v *values) dependOn(r *policy.Rule) bool {
+	assigns := r == v.tier.by || r == v.criticality.by || r == v.leak.by || r == v.personal.by || r == v.regulatory.by
+	return assigns || len(r.Laws) > 0 || r.Certainty > 0
+}
+
+// answer returns the answer without its rationale.
+func (d *derivation) answer() Answer {
 	regulated, _ := d.regulated()
 	a := Answer{
 		Classification: schema.Classification{
-			InformationSecurityClassification: d.facts.tier.value,
-			Criticality:                       d.facts.criticality.value,
-			RiskLevel:                         riskOf(p, d.facts, d.reading.facet).level(),
+			InformationSecurityClassification: d.values.tier.value,
+			Criticality:                       d.values.criticality.value,
+			RiskLevel:                         riskOf(d.policy, d.values, d.reading.Facet).level(),
 			RegulatoryFlag:                    regulated,
-			PIIFlag:                           d.facts.personal.value == yes,
+			PIIFlag:                           d.values.personal.value == policy.FlagYes,
 		},
-		Matched:    matches(p, d),
-		Considered: considered(p, d),
+		Confidence: d.confidence.percent,
+		Matched:    d.matches(),
+		Considered: d.considered(),
 	}
-	a.Confidence, _, _ = confidence(p, d)
 	if len(d.fitting) > 0 {
-		a.Rule, a.Group = d.fitting[0].rule.name, d.fitting[0].rule.group
+		a.Rule, a.Group = d.fitting[0].rule.Name, d.fitting[0].rule.Group
 	}
-	for _, c := range d.refined {
-		a.Refined = append(a.Refined, c.rule.name)
+	for _, m := range d.refined {
+		a.Refined = append(a.Refined, m.rule.Name)
 	}
-	if a.RegulatoryFlag {
-		a.RegulatoryReferences = references(p, d)
+	if regulated {
+		a.RegulatoryReferences = d.references()
 	}
 	return a
 }
 
-// references are the laws of the filing and then, unless only a filing asks for the attribute, those of the rules,
-// each once.
-func references(p *Policy, d *derivation) []string {
-	texts := citedFiling(p, d.reading)
-	if d.facts.regulatory.value != onlyFiled {
-		for _, id := range d.laws() {
-			if text := p.laws[id].text; !slices.Contains(texts, text) {
-				texts = append(texts, text)
-			}
+// risk is the risk of a leak and of an error. The empty level is no risk.
+type risk struct{ leak, err schema.Level }
+
+func riskOf(p *policy.Policy, v values, facet int) risk {
+	r := risk{leak: v.leak.value}
+	if r.leak == "" || v.tier.value == schema.HRCI {
+		r.leak = p.Risk.Leak[v.tier.value]
+	}
+	for level, facets := range p.Risk.Errors {
+		if v.criticality.value == schema.High && facets.Has(facet) && level.Above(r.err) {
+			r.err = level
+		}
+	}
+	return r
+}
+
+// level returns the higher of the two risks.
+func (r risk) level() schema.Level {
+	if r.err.Above(r.leak) {
+		return r.err
+	}
+	return r.leak
+}
+
+// reason returns which of the two risks decides, and its cause.
+func (r risk) reason(v values) string {
+	if r.err.Above(r.leak) {
+		return fmt.Sprintf("an error in it costs %s, because its criticality is %s; a leak %s",
+			r.err, v.criticality.value, r.leak)
+	}
+	if v.leak.value != "" && v.tier.value != schema.HRCI {
+		return fmt.Sprintf("a leak costs %s: %s", r.leak, ruleTitle(v.leak.by))
+	}
+	return fmt.Sprintf("a leak of what is %s costs %s", v.tier.value, r.leak)
+}
+
+// regulated returns the regulatory flag and its reason. Every line of a filing is regulated. A column that the bank
+// keeps in addition to the lines, such as a load time, has neither number nor MDRM code and is not. Outside of filings,
+// a law must be named or the policy must set the flag.
+func (d *derivation) regulated() (flag bool, why string) {
+	r, flagged := d.reading, d.values.regulatory.value
+	switch {
+	case r.Numbered || r.MDRM != "":
+		return true, "it is a line of a filed report"
+	case r.Filed && flagged != policy.FlagNo:
+		return true, "it stands in a filed report"
+	case flagged == policy.FlagYes || flagged == policy.FlagUnset && len(d.laws()) > 0:
+		return true, "a regulation asks for it or protects it wherever it stands"
+	case flagged == policy.FlagOnlyFiled:
+		return false, "only a filing would ask for it, and this is no line of one"
+	default:
+		return false, "no regulation asks for it or protects it"
+	}
+}
+
+// laws returns the laws that the winning rule and the refinements name.
+func (d *derivation) laws() []int {
+	var ids []int
+	if len(d.fitting) > 0 {
+		ids = append(ids, d.fitting[0].rule.Laws...)
+	}
+	for _, m := range d.refined {
+		ids = append(ids, m.rule.Laws...)
+	}
+	return ids
+}
+
+// references returns the laws of the filing and then those of the rules, unless only a filing requires the attribute.
+func (d *derivation) references() []string {
+	texts := d.filingReferences()
+	if d.values.regulatory.value == policy.FlagOnlyFiled {
+		return texts
+	}
+	for _, id := range d.laws() {
+		if text := d.policy.Laws[id].Text; !slices.Contains(texts, text) {
+			texts = append(texts, text)
 		}
 	}
 	return texts
 }
 
-// citedFiling is what is cited for a line of its filing; nothing where it is no line of any. A filing that the policy
-// does not know is cited by its own name, unless its lines have codes of a dictionary that the policy names.
-func citedFiling(p *Policy, r *reading) []string {
-	var ids []int
+// filingReferences returns the citations for a line of its filing, and none for other attributes. A filing that the
+// policy does not describe is cited by its own name, unless its lines have MDRM codes.
+func (d *derivation) filingReferences() []string {
+	r, ids := d.reading, []int(nil)
 	switch {
-	case r.report != nil:
-		ids = r.report.laws
-	case r.filed && r.mdrm == "" && r.filing != "":
-		return []string{r.filing}
-	case r.filed && p.fallback.filed >= 0:
-		ids = []int{p.fallback.filed}
+	case r.Report != nil:
+		ids = r.Report.Laws
+	case r.Filed && r.MDRM == "" && r.ReportName != "":
+		return []string{r.ReportName}
+	case r.Filed && d.policy.Fallback.Filed >= 0:
+		ids = []int{d.policy.Fallback.Filed}
 	}
 	texts := make([]string, 0, len(ids)+2)
 	for _, id := range ids {
-		texts = append(texts, p.laws[id].text)
+		texts = append(texts, d.policy.Laws[id].Text)
 	}
 	return texts
 }
 
-// matches are the words that the answer rests on, in the order of the input: all that speak for the rule and for the
-// refinements, so that the answer does not stand as firmly without them.
-func matches(p *Policy, d *derivation) []Match {
-	r := d.reading
-	var out []Match
-	for i, m := range r.mentions {
-		if d.restsOn(i) {
-			out = append(out, Match{r.source(m), m.place.String(), p.termName(m.term), !d.counted(i)})
-		}
-	}
-	if r.facetFrom == fromType && len(d.fitting) > 0 && d.fitting[0].rule.says != 0 {
-		out = append(out, Match{r.declared, "data type", p.facets[r.facet].name, false})
-	}
-	return out
+// The points that make up the confidence. They are estimates, which the tests compare with the labelled rows in
+// testdata.
+const (
+	noRuleConfidence = 10
+	minConfidence    = 12
+	maxConfidence    = 97
+
+	// The starting points of a rule depend on the weakest place of its words.
+	namedBase     = 50
+	technicalBase = 40
+	describedBase = 28
+	wordlessBase  = 22
+
+	wordConfidence     = 3 // for each word of the name that the rule requires
+	maxWordConfidence  = 12
+	facetConfidence    = 3 // for each point of a facet that the rule requires or excludes
+	typeConfidence     = 4
+	coverageConfidence = 24 // for a name of which all words are known
+	excludedPenalty    = 10
+
+	// Another rule is near if it has almost as many points, and gives another tier or personal flag.
+	twinMargin, twinPenalty = 2, 14
+	nearMargin, nearPenalty = 5, 6
+)
+
+// confidence is a percentage and its parts.
+type confidence struct {
+	percent int
+	parts   []confidencePart
+	// certainty is the percentage that the policy gives the rule and the refinements.
+	certainty int
 }
 
-// considered are the next best rules that fit, and those that failed on one condition though their words counted more
-// than the winner's.
-func considered(p *Policy, d *derivation) []Alternative {
-	var out []Alternative
-	if len(d.fitting) > 0 {
-		for _, c := range d.fitting[1:min(len(d.fitting), maxConsidered)] {
-			why := d.behind(c)
-			if why == fitsLess {
-				why = fmt.Sprintf("%s: %s against %d", why, pointsText(c.points), d.fitting[0].points)
-			}
-			out = append(out, Alternative{c.rule.name, c.rule.tier, why})
-		}
-	}
-	for _, c := range d.failed {
-		if len(out) == maxConsidered {
-			break
-		}
-		out = append(out, Alternative{c.rule.name, c.rule.tier, why(p, d.reading, c)})
-	}
-	return out
+type confidencePart struct {
+	points int
+	why    string
 }
 
-const fitsLess = "fits less well"
+// countConfidence adds up the evidence for the winning rule.
+func (d *derivation) countConfidence() confidence {
+	if len(d.fitting) == 0 {
+		return confidence{noRuleConfidence, []confidencePart{{noRuleConfidence, "no rule speaks"}}, 100}
+	}
+	r, best := d.reading, &d.fitting[0]
+	c := confidence{parts: make([]confidencePart, 0, 8), certainty: d.certainty()}
+	add := func(points int, why string) {
+		c.parts = append(c.parts, confidencePart{points, why})
+		c.percent += points
+	}
+	add(best.base(r))
+	if words := best.namedWords(r); words > 0 {
+		add(min(maxWordConfidence, wordConfidence*words), "for the words of the name that it names")
+	}
+	if r.FacetPoints > 0 && (best.rule.Says != 0 || best.rule.SaysNot != 0) {
+		add(facetConfidence*r.FacetPoints, "for "+r.FacetFrom.String()+" that says what the value is")
+	}
+	if r.Class != 0 && r.FacetFrom == reading.FromName {
+		add(typeConfidence, "for a data type that agrees with it")
+	}
+	add(coverageConfidence*r.Coverage/100, "for the share of the name's words that the policy knows")
+	if r.Excluded >= 0 {
+		add(-excludedPenalty, "for a word that the data type rules out")
+	}
+	if penalty := d.nearPenalty(); penalty > 0 {
+		add(-penalty, "for another answer that comes near")
+	}
+	c.percent = max(minConfidence, min(maxConfidence, c.percent)) * c.certainty / 100
+	return c
+}
 
-// why says what a failed rule lacked.
-func why(p *Policy, r *reading, c candidate) string {
-	switch c.miss.kind {
-	case refusesWord:
-		return fmt.Sprintf("does not hold beside %q", r.source(r.mentions[c.miss.mention]))
-	case wrongFacet:
-		return mismatch(p.facetNames(), c.rule.says, r.facet)
-	case wrongParty:
-		return mismatch(p.parties, c.rule.of, r.party)
-	case wrongReport:
-		return "is for other reports"
+// base returns the starting points of a match and their reason.
+func (m *ruleMatch) base(r *reading.Reading) (points int, why string) {
+	if m.words == noWords {
+		return wordlessBase, "for a rule that knows only the kind of value"
+	}
+	weakest := reading.InHead
+	for _, i := range m.occurrences() {
+		weakest = max(weakest, r.Occurrences[i].Place)
+	}
+	if m.rule.Of != 0 && r.PartyGuessed {
+		weakest = reading.InDescription
+	}
+	switch weakest {
+	case reading.InHead, reading.InQualifier:
+		return namedBase, "for words in the name"
+	case reading.InTechnicalName:
+		return technicalBase, "for words in the technical name"
 	default:
-		return "is for attributes with another mark"
+		return describedBase, "for words outside the names"
 	}
 }
 
-// mismatch says what a rule wants to be about and what the attribute is about.
-func mismatch(names []string, want uint64, got int) string {
-	is := "nothing says what this is"
-	if got >= 0 {
-		is = "this is: " + names[got]
-	}
-	if want == 0 {
-		return "does not hold where " + is
-	}
-	var wanted []string
-	for i, name := range names {
-		if want&(1<<i) != 0 {
-			wanted = append(wanted, name)
+// namedWords returns the number of words of the name that the rule requires.
+func (m *ruleMatch) namedWords(r *reading.Reading) int {
+	n := 0
+	for _, i := range m.occurrences() {
+		if o := &r.Occurrences[i]; o.Place <= reading.InQualifier {
+			n += o.Len()
 		}
 	}
-	return "is for: " + strings.Join(wanted, ", ") + "; " + is
+	return n
 }
 
-// Input is what is to be classified. Everything but the attribute's name is optional, and so is that.
-type Input struct {
-	Attribute schema.Attribute
-	// Column is the source column that was chosen for the attribute. It can only raise the tier.
-	Column *schema.SourceColumn
-	// Report is the name or id of the filing that the attribute is a line of.
-	Report string
-	// Table is the table that the attribute's name stands in, where a bare column is classified rather than a line of
-	// a report.
-	Table string
+// nearPenalty returns the points that the best rule with another answer costs.
+func (d *derivation) nearPenalty() int {
+	best := d.fitting[0]
+	for _, m := range d.fitting[1:] {
+		if m.rule.Tier == best.rule.Tier && m.rule.Personal == best.rule.Personal {
+			continue
+		}
+		switch margin := best.points - m.points; {
+		case margin <= twinMargin:
+			return twinPenalty
+		case margin <= nearMargin:
+			return nearPenalty
+		default:
+			return 0
+		}
+	}
+	return 0
+}
+
+// certainty multiplies the certainties of the winning rule and the refinements.
+func (d *derivation) certainty() int {
+	percent := 100
+	if c := d.fitting[0].rule.Certainty; c > 0 {
+		percent = percent * c / 100
+	}
+	for _, m := range d.refined {
+		if m.rule.Certainty > 0 {
+			percent = percent * m.rule.Certainty / 100
+		}
+	}
+	return percent
 }

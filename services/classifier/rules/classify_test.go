@@ -8,15 +8,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
-func attribute(name, dataType string) schema.Attribute {
-	return schema.Attribute{AttributeName: name, DataType: dataType}
-}
-
-func TestWhatIsSaidOfAThingDecidesAndNotTheThing(t *testing.T) {
+func TestTheKindOfValueDecidesTheTier(t *testing.T) {
 	t.Parallel()
-	p := defaultForTest(t)
+	e := New(policy.Default())
 	for _, tt := range []struct {
 		name, dataType string
 		tier           schema.InformationSecurityClassification
@@ -51,69 +48,86 @@ func TestWhatIsSaidOfAThingDecidesAndNotTheThing(t *testing.T) {
 		{"Model Output", "N8.4", schema.HRCI, false},
 		{"Model Output Name", "C30", schema.Proprietary, false},
 	} {
-		a := p.Classify(Input{Attribute: attribute(tt.name, tt.dataType)})
-		if a.InformationSecurityClassification != tt.tier || a.PIIFlag != tt.personal {
-			t.Errorf("%q is %s, personal %v, want %s, %v\n\t%s", tt.name, a.InformationSecurityClassification, a.PIIFlag, tt.tier, tt.personal, a.Rationale)
-		}
-	}
-}
-
-func TestADataTypeRulesOutWhatItCannotHold(t *testing.T) {
-	t.Parallel()
-	p := defaultForTest(t)
-	payment := p.Classify(Input{Attribute: attribute("Balloon Payment", "N12.2")})
-	flagged := p.Classify(Input{Attribute: attribute("Balloon Payment", "N1")})
-	if payment.Rule == flagged.Rule {
-		t.Errorf("an amount and a flag are both answered by %q", payment.Rule)
-	}
-	dated := p.Classify(Input{Attribute: attribute("Bureau Score", "Date")})
-	if dated.InformationSecurityClassification != schema.Confidential || !strings.Contains(dated.Rationale, "rules out that it is: measure") {
-		t.Errorf("a score that is a date is %s: %s", dated.InformationSecurityClassification, dated.Rationale)
-	}
-}
-
-func TestAValueThatIsStoredAsTextIsAsSecret(t *testing.T) {
-	t.Parallel()
-	p := defaultForTest(t)
-	for _, name := range []string{"FICO", "Bureau Score", "Vantage Score of the Applicant", "CREDIT_SCORE", "Loss Given Default", "Internal Risk Rating"} {
-		for _, dataType := range []string{"N3", "C3", "CHAR(4)", "VARCHAR(10)", "C18", "VARCHAR(100)", ""} {
-			a := p.Classify(Input{Attribute: attribute(name, dataType)})
-			if number := p.Classify(Input{Attribute: attribute(name, "N6.3")}); a.InformationSecurityClassification != schema.HRCI || a.PIIFlag != number.PIIFlag {
-				t.Errorf("%q of type %q is %s, personal %v, by %q: %s", name, dataType, a.InformationSecurityClassification, a.PIIFlag, a.Rule, a.Rationale)
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := e.Classify(Input{Attribute: attribute(tt.name, tt.dataType)})
+			if a.InformationSecurityClassification != tt.tier || a.PIIFlag != tt.personal {
+				t.Errorf("got %s, personal %t, want %s, %t: %s",
+					a.InformationSecurityClassification, a.PIIFlag, tt.tier, tt.personal, a.Rationale)
 			}
-		}
+		})
 	}
-	for name, want := range map[string]string{
-		"Credit Limit": "amount", "Purchase APR": "rate", "Balance of the Loan": "amount", "Loan Product": "text", "Sales Region": "text", "Tax District": "text",
+}
+
+func TestADataTypeExcludesFacets(t *testing.T) {
+	t.Parallel()
+	e := New(policy.Default())
+	payment := e.Classify(Input{Attribute: attribute("Balloon Payment", "N12.2")})
+	flagged := e.Classify(Input{Attribute: attribute("Balloon Payment", "N1")})
+	if payment.Rule == flagged.Rule {
+		t.Errorf("rule of an amount and of a flag: got %q for both", payment.Rule)
+	}
+	dated := e.Classify(Input{Attribute: attribute("Bureau Score", "Date")})
+	if dated.InformationSecurityClassification != schema.Confidential ||
+		!strings.Contains(dated.Rationale, "rules out that it is: measure") {
+		t.Errorf("a score that is a date: got %s: %s", dated.InformationSecurityClassification, dated.Rationale)
+	}
+}
+
+func TestAScoreStoredAsTextIsAScore(t *testing.T) {
+	t.Parallel()
+	e := New(policy.Default())
+	for _, name := range []string{
+		"FICO", "Bureau Score", "Vantage Score of the Applicant", "CREDIT_SCORE", "Loss Given Default",
+		"Internal Risk Rating",
 	} {
-		if d := derive(p, Input{Attribute: attribute(name, "C12")}); p.facets[d.reading.facet].name != want {
-			t.Errorf("%q of a short text says: %s", name, p.facets[d.reading.facet].name)
+		want := e.Classify(Input{Attribute: attribute(name, "N6.3")}).PIIFlag
+		for _, dataType := range []string{"N3", "C3", "CHAR(4)", "VARCHAR(10)", "C18", "VARCHAR(100)", ""} {
+			t.Run(name+" "+dataType, func(t *testing.T) {
+				t.Parallel()
+				a := e.Classify(Input{Attribute: attribute(name, dataType)})
+				if a.InformationSecurityClassification != schema.HRCI || a.PIIFlag != want {
+					t.Errorf("got %s, personal %t, want HRCI, %t: %s",
+						a.InformationSecurityClassification, a.PIIFlag, want, a.Rationale)
+				}
+			})
 		}
 	}
-	if a := p.Classify(Input{Attribute: attribute("FICO", "C3")}); !strings.Contains(a.Rationale, `"name or kind of a score" (Proprietary, protects less and has only a guess for it)`) {
-		t.Errorf("the rationale does not say why the guess was not followed: %s", a.Rationale)
+	const why = `"name or kind of a score" (Proprietary, protects less and has only a guess for it)`
+	if a := e.Classify(Input{Attribute: attribute("FICO", "C3")}); !strings.Contains(a.Rationale, why) {
+		t.Errorf("rationale: got %s, want %s", a.Rationale, why)
 	}
 	for _, dataType := range []string{"N1", "C1", "BOOLEAN", "CHAR(1)"} {
-		if a := p.Classify(Input{Attribute: attribute("Bureau Score Flag", dataType)}); a.InformationSecurityClassification != schema.Proprietary {
-			t.Errorf("a flag of type %q is %s: %s", dataType, a.InformationSecurityClassification, a.Rationale)
-		}
+		t.Run("flag "+dataType, func(t *testing.T) {
+			t.Parallel()
+			a := e.Classify(Input{Attribute: attribute("Bureau Score Flag", dataType)})
+			if got := a.InformationSecurityClassification; got != schema.Proprietary {
+				t.Errorf("got %s, want Proprietary: %s", got, a.Rationale)
+			}
+		})
 	}
 }
 
-func TestWhatNoRuleKnowsIsConfidentialAndSaysSo(t *testing.T) {
+func TestUnknownNamesAreConfidential(t *testing.T) {
 	t.Parallel()
-	p := defaultForTest(t)
+	e := New(policy.Default())
 	for _, name := range []string{"", "   ", "???", "Zyxwv Qponm", "数据元素", "\xff\xfe", strings.Repeat("Zyxwv ", 5000)} {
-		a := p.Classify(Input{Attribute: attribute(name, "")})
-		if a.InformationSecurityClassification != schema.Confidential || a.Confidence > 20 || a.Rule != "" || !strings.HasPrefix(a.Rationale, "No rule spoke") {
-			t.Errorf("%.20q: %s with %d by %q: %s", name, a.InformationSecurityClassification, a.Confidence, a.Rule, a.Rationale)
-		}
+		t.Run(fmt.Sprintf("%.20q", name), func(t *testing.T) {
+			t.Parallel()
+			a := e.Classify(Input{Attribute: attribute(name, "")})
+			if got := a.InformationSecurityClassification; got != schema.Confidential || a.Confidence > 20 {
+				t.Errorf("got %s with confidence %d, want Confidential with at most 20", got, a.Confidence)
+			}
+			if a.Rule != "" || !strings.HasPrefix(a.Rationale, "No rule spoke") {
+				t.Errorf("got rule %q: %s", a.Rule, a.Rationale)
+			}
+		})
 	}
 }
 
 func TestAColumnRaisesTheTierAndNeverLowersIt(t *testing.T) {
 	t.Parallel()
-	p := defaultForTest(t)
+	e := New(policy.Default())
 	column := func(table, name, dataType string) *schema.SourceColumn {
 		return &schema.SourceColumn{SchemaName: "dw", TableName: table, ColumnName: name, DataType: dataType}
 	}
@@ -124,61 +138,97 @@ func TestAColumnRaisesTheTierAndNeverLowersIt(t *testing.T) {
 		tier      schema.InformationSecurityClassification
 		raised    bool
 	}{
-		{"a public state fed from a ZIP code", attribute("Property State", "C2"), column("CUST_ADDR", "ZIP_CD", "CHAR(9)"), schema.Confidential, true},
-		{"a score's version fed from the score", attribute("FICO Version", "C10"), column("BUREAU", "FICO_SCORE", "SMALLINT"), schema.HRCI, true},
-		{"a loan number fed from a card number", attribute("Loan Number", "C18"), column("CARD", "PAN", "VARCHAR(19)"), schema.HRCI, true},
-		{"a score fed from a harmless code", attribute("Vantage Score", "N3"), column("PROD", "PROD_TYP_CD", "CHAR(2)"), schema.HRCI, false},
-		{"a state fed from a state", attribute("Property State", "C2"), column("PROP", "STATE_CD", "CHAR(2)"), schema.Public, false},
-		{"a state fed from what nobody knows", attribute("Property State", "C2"), column("X", "ZZQ_7", ""), schema.Public, false},
-		{"a state fed from some amount", attribute("Property State", "C2"), column("X", "ZZQ_AMT", "DECIMAL(12,2)"), schema.Public, false},
+		{
+			"a public state fed from a ZIP code", attribute("Property State", "C2"),
+			column("CUST_ADDR", "ZIP_CD", "CHAR(9)"), schema.Confidential, true,
+		},
+		{
+			"a score's version fed from the score", attribute("FICO Version", "C10"),
+			column("BUREAU", "FICO_SCORE", "SMALLINT"), schema.HRCI, true,
+		},
+		{
+			"a loan number fed from a card number", attribute("Loan Number", "C18"),
+			column("CARD", "PAN", "VARCHAR(19)"), schema.HRCI, true,
+		},
+		{
+			"a score fed from a harmless code", attribute("Vantage Score", "N3"),
+			column("PROD", "PROD_TYP_CD", "CHAR(2)"), schema.HRCI, false,
+		},
+		{
+			"a state fed from a state", attribute("Property State", "C2"), column("PROP", "STATE_CD", "CHAR(2)"),
+			schema.Public, false,
+		},
+		{
+			"a state fed from an unknown column", attribute("Property State", "C2"), column("X", "ZZQ_7", ""),
+			schema.Public, false,
+		},
+		{
+			"a state fed from some amount", attribute("Property State", "C2"),
+			column("X", "ZZQ_AMT", "DECIMAL(12,2)"), schema.Public, false,
+		},
 	} {
-		a := p.Classify(Input{Attribute: tt.attribute, Column: tt.column})
-		alone := p.Classify(Input{Attribute: tt.attribute})
-		if a.InformationSecurityClassification != tt.tier || (a.Raised != nil) != tt.raised {
-			t.Errorf("%s: %s, raised %v, want %s: %s", tt.name, a.InformationSecurityClassification, a.Raised, tt.tier, a.Rationale)
-		}
-		if alone.RiskLevel.Above(a.RiskLevel) || alone.PIIFlag && !a.PIIFlag || alone.RegulatoryFlag && !a.RegulatoryFlag || a.Criticality != alone.Criticality {
-			t.Errorf("%s: the column lowers %+v to %+v", tt.name, alone.Classification, a.Classification)
-		}
-		if tt.raised && (a.RiskLevel != schema.High || !a.PIIFlag || !strings.Contains(a.Rationale, tt.column.SourceField()+" raises the tier")) {
-			t.Errorf("%s: %+v: %s", tt.name, a.Classification, a.Rationale)
-		}
-		if !tt.raised && !cmp.Equal(a, alone) {
-			t.Errorf("%s: the column changes the answer:\n%s", tt.name, cmp.Diff(alone, a))
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := e.Classify(Input{Attribute: tt.attribute, Column: tt.column})
+			alone := e.Classify(Input{Attribute: tt.attribute})
+			if a.InformationSecurityClassification != tt.tier || (a.Raised != nil) != tt.raised {
+				t.Errorf("got %s, raised %v, want %s: %s",
+					a.InformationSecurityClassification, a.Raised, tt.tier, a.Rationale)
+			}
+			if alone.RiskLevel.Above(a.RiskLevel) || alone.PIIFlag && !a.PIIFlag ||
+				alone.RegulatoryFlag && !a.RegulatoryFlag || a.Criticality != alone.Criticality {
+				t.Errorf("the column lowers %+v to %+v", alone.Classification, a.Classification)
+			}
+			cited := strings.Contains(a.Rationale, tt.column.SourceField()+" raises the tier")
+			if tt.raised && (a.RiskLevel != schema.High || !a.PIIFlag || !cited) {
+				t.Errorf("got %+v: %s", a.Classification, a.Rationale)
+			}
+			if !tt.raised && !cmp.Equal(a, alone) {
+				t.Errorf("the column changes the answer:\n%s", cmp.Diff(alone, a))
+			}
+		})
 	}
 }
 
-func TestAColumnIsNoLineOfTheFilingThatItFeeds(t *testing.T) {
+func TestAColumnIsNotClassifiedAsALineOfItsFiling(t *testing.T) {
 	t.Parallel()
-	p := defaultForTest(t)
+	e := New(policy.Default())
 	for _, tt := range []struct {
-		report, attribute string
-		column            schema.SourceColumn
-		tier              schema.InformationSecurityClassification
-		citing            string
+		report, attribute       string
+		table, column, dataType string
+		tier                    schema.InformationSecurityClassification
+		citing                  string
 	}{
-		{"FR Y-9C", "Total Loans", schema.SourceColumn{TableName: "CARD", ColumnName: "PAN_NBR", DataType: "VARCHAR(19)"}, schema.HRCI, "FR Y-9C"},
-		{"FR Y-9C", "Total Loans", schema.SourceColumn{TableName: "BUREAU", ColumnName: "FICO_SCORE", DataType: "SMALLINT"}, schema.HRCI, "FCRA"},
-		{"FR Y-9C", "Total Loans", schema.SourceColumn{TableName: "CUST", ColumnName: "CUST_ID", DataType: "VARCHAR(18)"}, schema.Confidential, "FR Y-9C"},
-		{"FR Y-9C", "Total Loans", schema.SourceColumn{TableName: "LOAN", ColumnName: "CURR_BAL_AMT", DataType: "NUMBER(14,2)"}, schema.Public, "FR Y-9C"},
-		{"FR Y-9C", "Total Loans", schema.SourceColumn{TableName: "CUST", ColumnName: "ANN_INCOME_AMT", DataType: "NUMBER(14,2)"}, schema.Confidential, "ECOA"},
-		{"FR Y-14M D.2", "Average Balance", schema.SourceColumn{TableName: "RISK", ColumnName: "LGD_PCT", DataType: "NUMBER(7,6)"}, schema.HRCI, "FR Y-14M"},
-		{"FR Y-14M", "Load Timestamp", schema.SourceColumn{TableName: "CARD", ColumnName: "PAN_NBR", DataType: "VARCHAR(19)"}, schema.HRCI, "FR Y-14M"},
+		{"FR Y-9C", "Total Loans", "CARD", "PAN_NBR", "VARCHAR(19)", schema.HRCI, "FR Y-9C"},
+		{"FR Y-9C", "Total Loans", "BUREAU", "FICO_SCORE", "SMALLINT", schema.HRCI, "FCRA"},
+		{"FR Y-9C", "Total Loans", "CUST", "CUST_ID", "VARCHAR(18)", schema.Confidential, "FR Y-9C"},
+		{"FR Y-9C", "Total Loans", "LOAN", "CURR_BAL_AMT", "NUMBER(14,2)", schema.Public, "FR Y-9C"},
+		{"FR Y-9C", "Total Loans", "CUST", "ANN_INCOME_AMT", "NUMBER(14,2)", schema.Confidential, "ECOA"},
+		{"FR Y-14M D.2", "Average Balance", "RISK", "LGD_PCT", "NUMBER(7,6)", schema.HRCI, "FR Y-14M"},
+		{"FR Y-14M", "Load Timestamp", "CARD", "PAN_NBR", "VARCHAR(19)", schema.HRCI, "FR Y-14M"},
 	} {
-		a := p.Classify(Input{Attribute: attribute(tt.attribute, ""), Report: tt.report, Column: &tt.column})
-		cited := strings.Join(a.RegulatoryReferences, "; ")
-		if a.InformationSecurityClassification != tt.tier || !a.RegulatoryFlag || !strings.Contains(cited, tt.citing) {
-			t.Errorf("%s, %q from %s is %s, citing %q: %s", tt.report, tt.attribute, tt.column.ColumnName, a.InformationSecurityClassification, cited, a.Rationale)
-		}
+		t.Run(tt.report+", "+tt.attribute+" from "+tt.column, func(t *testing.T) {
+			t.Parallel()
+			a := e.Classify(Input{
+				Attribute: attribute(tt.attribute, ""), Report: tt.report,
+				Column: &schema.SourceColumn{TableName: tt.table, ColumnName: tt.column, DataType: tt.dataType},
+			})
+			cited := strings.Join(a.RegulatoryReferences, "; ")
+			if got := a.InformationSecurityClassification; got != tt.tier || !a.RegulatoryFlag {
+				t.Errorf("got %s, regulated %t, want %s, true: %s", got, a.RegulatoryFlag, tt.tier, a.Rationale)
+			}
+			if !strings.Contains(cited, tt.citing) {
+				t.Errorf("references: got %q, want %q", cited, tt.citing)
+			}
+		})
 	}
 }
 
-// TestWhoSignsAFilingIsPublishedAndNoCustomerIs feeds lines of a published filing from columns about those who sign it, about customers, and
-// about what is no figure.
-func TestWhoSignsAFilingIsPublishedAndNoCustomerIs(t *testing.T) {
+// TestPublishedFilingsNameSignatoriesButNoCustomers feeds lines of a published filing from columns about signatories,
+// about customers, and about flags.
+func TestPublishedFilingsNameSignatoriesButNoCustomers(t *testing.T) {
 	t.Parallel()
-	p := defaultForTest(t)
+	e := New(policy.Default())
 	for _, tt := range []struct {
 		attribute, table, column, dataType string
 		tier                               schema.InformationSecurityClassification
@@ -194,19 +244,22 @@ func TestWhoSignsAFilingIsPublishedAndNoCustomerIs(t *testing.T) {
 		{"Amendment Flag", "LOAN", "CURR_BAL_AMT", "NUMBER(14,2)", schema.Confidential},
 		{"Total Loans", "LOAN", "CURR_BAL_AMT", "NUMBER(14,2)", schema.Public},
 	} {
-		a := p.Classify(Input{
-			Attribute: attribute(tt.attribute, ""), Report: "FR Y-9C",
-			Column: &schema.SourceColumn{TableName: tt.table, ColumnName: tt.column, DataType: tt.dataType},
+		t.Run(tt.attribute+" from "+tt.table+"."+tt.column, func(t *testing.T) {
+			t.Parallel()
+			a := e.Classify(Input{
+				Attribute: attribute(tt.attribute, ""), Report: "FR Y-9C",
+				Column: &schema.SourceColumn{TableName: tt.table, ColumnName: tt.column, DataType: tt.dataType},
+			})
+			if got := a.InformationSecurityClassification; got != tt.tier {
+				t.Errorf("got %s, want %s: %s", got, tt.tier, a.Rationale)
+			}
 		})
-		if a.InformationSecurityClassification != tt.tier {
-			t.Errorf("%q from %s.%s is %s, want %s: %s", tt.attribute, tt.table, tt.column, a.InformationSecurityClassification, tt.tier, a.Rationale)
-		}
 	}
 }
 
-func TestALineOfAFilingIsRegulatedAndCitesIt(t *testing.T) {
+func TestLinesOfFilingsAreRegulated(t *testing.T) {
 	t.Parallel()
-	p := defaultForTest(t)
+	e := New(policy.Default())
 	for _, tt := range []struct {
 		name   string
 		input  Input
@@ -215,46 +268,96 @@ func TestALineOfAFilingIsRegulatedAndCitesIt(t *testing.T) {
 	}{
 		{"a channel in a filing", Input{Attribute: attribute("Channel", "N1"), Report: "fr_y14m_b1"}, true, "CCAR"},
 		{"a channel in a table", Input{Attribute: attribute("Channel", "N1")}, false, ""},
-		{"a load time beside a filing", Input{Attribute: attribute("Load Timestamp", "TIMESTAMP"), Report: "FR Y-14M"}, false, ""},
-		{"a numbered line of an unknown form", Input{Attribute: schema.Attribute{AttributeName: "Channel", LineItemNumber: "7"}, Report: "XY 12"}, true, "XY 12"},
-		{"a numbered line of a form without a name", Input{Attribute: schema.Attribute{AttributeName: "Channel", LineItemNumber: "7"}}, true, "Federal Reserve"},
-		{"a line of an unknown form with a code", Input{Attribute: schema.Attribute{AttributeName: "Channel", MDRM: "ZZZZ1234"}, Report: "XY 12"}, true, "Federal Reserve"},
+		{
+			"a load time in a filing",
+			Input{Attribute: attribute("Load Timestamp", "TIMESTAMP"), Report: "FR Y-14M"},
+			false, "",
+		},
+		{
+			"a numbered line of an unknown form",
+			Input{Attribute: schema.Attribute{AttributeName: "Channel", LineItemNumber: "7"}, Report: "XY 12"},
+			true,
+			"XY 12",
+		},
+		{
+			"a numbered line of a form without a name",
+			Input{Attribute: schema.Attribute{AttributeName: "Channel", LineItemNumber: "7"}},
+			true,
+			"Federal Reserve",
+		},
+		{
+			"a line of an unknown form with a code",
+			Input{Attribute: schema.Attribute{AttributeName: "Channel", MDRM: "ZZZZ1234"}, Report: "XY 12"},
+			true,
+			"Federal Reserve",
+		},
 		{"a line of an unknown form", Input{Attribute: attribute("Channel", "N1"), Report: "XY 12"}, true, "XY 12"},
-		{"a column beside an unknown form", Input{Attribute: attribute("CHNL_CD", "CHAR(1)"), Report: "XY 12", Table: "LOAN"}, false, ""},
-		{"what no rule knows", Input{Attribute: attribute("Zyxwv Qponm", "")}, false, ""},
-		{"what is only known to be a date", Input{Attribute: attribute("Zyxwv Date", "")}, false, ""},
-		{"what no rule knows, in an unknown form", Input{Attribute: attribute("Zyxwv Qponm", ""), Report: "XY 12"}, true, "XY 12"},
+		{
+			"a column for an unknown form",
+			Input{Attribute: attribute("CHNL_CD", "CHAR(1)"), Report: "XY 12", Table: "LOAN"},
+			false, "",
+		},
+		{"an unknown name", Input{Attribute: attribute("Zyxwv Qponm", "")}, false, ""},
+		{"an unknown date", Input{Attribute: attribute("Zyxwv Date", "")}, false, ""},
+		{
+			"an unknown name in an unknown form",
+			Input{Attribute: attribute("Zyxwv Qponm", ""), Report: "XY 12"},
+			true, "XY 12",
+		},
 		{"a product type in a table", Input{Attribute: attribute("Product Type", "C2")}, false, ""},
 		{"a credit limit in a table", Input{Attribute: attribute("Credit Limit", "N12.2")}, true, "Regulation P"},
-		{"an MDRM code of the Call Report", Input{Attribute: schema.Attribute{AttributeName: "Total deposits", MDRM: "RCON2200"}}, true, "Call Report"},
+		{
+			"an MDRM code of the Call Report",
+			Input{Attribute: schema.Attribute{AttributeName: "Total deposits", MDRM: "RCON2200"}},
+			true,
+			"Call Report",
+		},
 		{"a phone number in a table", Input{Attribute: attribute("Home Phone", "C15")}, true, "Regulation P"},
-		{"an aggregate", Input{Attribute: attribute("Ending Balance", "N12.2"), Report: "FR Y-14M D.2"}, true, "FR Y-14M"},
+		{
+			"an aggregate",
+			Input{Attribute: attribute("Ending Balance", "N12.2"), Report: "FR Y-14M D.2"},
+			true,
+			"FR Y-14M",
+		},
 	} {
-		a := p.Classify(tt.input)
-		cited := strings.Join(a.RegulatoryReferences, "; ")
-		if a.RegulatoryFlag != tt.want || !strings.Contains(cited, tt.citing) || (len(a.RegulatoryReferences) > 0) != tt.want {
-			t.Errorf("%s: %v, citing %q", tt.name, a.RegulatoryFlag, cited)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := e.Classify(tt.input)
+			cited := strings.Join(a.RegulatoryReferences, "; ")
+			if a.RegulatoryFlag != tt.want || (len(a.RegulatoryReferences) > 0) != tt.want {
+				t.Errorf("regulated: got %t, citing %q, want %t", a.RegulatoryFlag, cited, tt.want)
+			}
+			if !strings.Contains(cited, tt.citing) {
+				t.Errorf("references: got %q, want %q", cited, tt.citing)
+			}
+		})
 	}
 }
 
-func TestAPublishedFilingIsPublicAndAnAggregateForTheSupervisorIsNot(t *testing.T) {
+func TestAggregatesArePublicOnlyInPublishedFilings(t *testing.T) {
 	t.Parallel()
-	p := defaultForTest(t)
+	e := New(policy.Default())
 	line := attribute("Net Charge-offs on Installment Loans", "N15")
-	for report, want := range map[string]schema.InformationSecurityClassification{
-		"FR Y-9C": schema.Public, "FR Y-14M Schedule D.2": schema.Confidential, "FR Y-14A": schema.Confidential, "": schema.Confidential,
+	for report, tier := range map[string]schema.InformationSecurityClassification{
+		"FR Y-9C": schema.Public, "FR Y-14M Schedule D.2": schema.Confidential, "FR Y-14A": schema.Confidential,
+		"": schema.Confidential,
 	} {
-		a := p.Classify(Input{Attribute: line, Report: report})
-		if a.InformationSecurityClassification != want || a.Criticality != schema.High || a.RiskLevel != schema.Medium || a.PIIFlag {
-			t.Errorf("in %q it is %+v", report, a.Classification)
-		}
+		t.Run(report, func(t *testing.T) {
+			t.Parallel()
+			want := schema.Classification{
+				InformationSecurityClassification: tier, Criticality: schema.High, RiskLevel: schema.Medium,
+				RegulatoryFlag: true,
+			}
+			if got := e.Classify(Input{Attribute: line, Report: report}).Classification; got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		})
 	}
 }
 
-func TestTheNumberOfASecurityIsAKey(t *testing.T) {
+func TestNumbersOfSecurities(t *testing.T) {
 	t.Parallel()
-	p := defaultForTest(t)
+	e := New(policy.Default())
 	for _, tt := range []struct{ name, dataType, rule string }{
 		{"CUSIP", "C9", "published number of a security"},
 		{"CUSIP", "", "published number of a security"},
@@ -263,15 +366,18 @@ func TestTheNumberOfASecurityIsAKey(t *testing.T) {
 		{"CUSIP Description", "C40", "text beside the number of a security"},
 		{"Security Description", "C40", "description of a security"},
 	} {
-		if a := p.Classify(Input{Attribute: attribute(tt.name, tt.dataType)}); a.Rule != tt.rule {
-			t.Errorf("%q is answered by %q", tt.name, a.Rule)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if a := e.Classify(Input{Attribute: attribute(tt.name, tt.dataType)}); a.Rule != tt.rule {
+				t.Errorf("rule: got %q, want %q", a.Rule, tt.rule)
+			}
+		})
 	}
 }
 
-func TestWhatAPublishedFilingDoesNotHoldIsNotPublicInIt(t *testing.T) {
+func TestDataAboutCustomersIsNotPublicInAPublishedFiling(t *testing.T) {
 	t.Parallel()
-	p := defaultForTest(t)
+	e := New(policy.Default())
 	for _, tt := range []struct {
 		name, dataType string
 		want           schema.InformationSecurityClassification
@@ -295,42 +401,32 @@ func TestWhatAPublishedFilingDoesNotHoldIsNotPublicInIt(t *testing.T) {
 		{"E-mail Address of the Contact", "C60", schema.Public},
 		{"Signature Date", "Date", schema.Public},
 	} {
-		a := p.Classify(Input{Attribute: attribute(tt.name, tt.dataType), Report: "FR Y-9C"})
-		if a.InformationSecurityClassification != tt.want {
-			t.Errorf("%q is %s, want %s: %s", tt.name, a.InformationSecurityClassification, tt.want, a.Rationale)
-		}
-	}
-}
-
-func TestEqualInputGivesEqualAnswersFromManyGoroutines(t *testing.T) {
-	t.Parallel()
-	p := defaultForTest(t)
-	rows := goldRows(t)
-	want := make([]Answer, len(rows))
-	for i, row := range rows {
-		want[i] = p.Classify(row.input)
-	}
-	for worker := range 4 {
-		t.Run(fmt.Sprint(worker), func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			for i, row := range rows {
-				if got := p.Classify(row.input); !cmp.Equal(got, want[i]) {
-					t.Errorf("%q: %s", row.input.Attribute.AttributeName, cmp.Diff(want[i], got))
-				}
+			a := e.Classify(Input{Attribute: attribute(tt.name, tt.dataType), Report: "FR Y-9C"})
+			if got := a.InformationSecurityClassification; got != tt.want {
+				t.Errorf("got %s, want %s: %s", got, tt.want, a.Rationale)
 			}
 		})
 	}
 }
 
-func TestAChangedPolicyHasAnotherDigest(t *testing.T) {
+func TestClassify_IsPureAndSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
-	source := DefaultSource()
-	p, again := defaultForTest(t), defaultForTest(t)
-	if p.Digest() != again.Digest() || p.ClassifiedBy() != "rules@"+p.Version() {
-		t.Errorf("digests %s and %s, classified by %s", p.Digest(), again.Digest(), p.ClassifiedBy())
+	e := New(policy.Default())
+	rows := goldRows(t)
+	want := make([]Answer, len(rows))
+	for i, row := range rows {
+		want[i] = e.Classify(row.input)
 	}
-	changed, err := Parse("changed", append(source, "# a remark\n"...))
-	if err != nil || changed.Digest() == p.Digest() {
-		t.Errorf("the digest is still %s: %v", p.Digest(), err)
+	for worker := range 4 {
+		t.Run(fmt.Sprint(worker), func(t *testing.T) {
+			t.Parallel()
+			for i, row := range rows {
+				if got := e.Classify(row.input); !cmp.Equal(got, want[i]) {
+					t.Errorf("%q, want and got:\n%s", row.input.Attribute.AttributeName, cmp.Diff(want[i], got))
+				}
+			}
+		})
 	}
 }

@@ -1,15 +1,17 @@
-package rules
+package rules_test
 
 import (
 	"fmt"
 	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/rules"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
 const small = `policy 7
 law FCRA
-  text: FCRA, Regulation V
+  text: FCRA
 facet date
   words: date
   types: date
@@ -37,13 +39,17 @@ rule date of a score
   because: it is not the score
 `
 
-func ExamplePolicy_Classify() {
-	policy, err := Default()
+// smallEngine classifies by the policy above.
+func smallEngine() *rules.Engine {
+	p, err := policy.Parse("small.policy", []byte(small))
 	if err != nil {
-		fmt.Println(err)
-		return
+		panic(err)
 	}
-	answer := policy.Classify(Input{
+	return rules.New(p)
+}
+
+func ExampleEngine_Classify() {
+	answer := rules.New(policy.Default()).Classify(rules.Input{
 		Attribute: schema.Attribute{AttributeName: "FICO Score of the Guarantor", DataType: "N3"},
 		Report:    "FR Y-14M Schedule A.1",
 	})
@@ -58,43 +64,40 @@ func ExamplePolicy_Classify() {
 	// FICO Score in the name: score
 }
 
-func ExampleParse() {
-	policy, err := Parse("mine.policy", []byte(small))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+func ExampleEngine_Classify_policy() {
+	engine := smallEngine()
 	for _, name := range []string{"FICO at closing", "FICO date"} {
-		answer := policy.Classify(Input{Attribute: schema.Attribute{AttributeName: name}})
-		fmt.Println(policy.ClassifiedBy(), answer.InformationSecurityClassification, answer.RiskLevel, answer.Rule)
+		answer := engine.Classify(rules.Input{Attribute: schema.Attribute{AttributeName: name}})
+		fmt.Println(engine.ClassifiedBy(), answer.InformationSecurityClassification, answer.RiskLevel, answer.Rule)
 	}
 	// Output:
 	// rules@7 HRCI High score value
 	// rules@7 Confidential Medium date of a score
 }
 
-func ExampleParse_mistakes() {
-	_, err := Parse("mine.policy", []byte("policy 7\nrule score\n  any: [scroe]\n  teir: HRCI\nconcept score\n  words: FICO\n"))
-	fmt.Println(err)
-	// Output:
-	// mine.policy:1: the policy has no risk block: say what a leak of each tier costs
-	// mine.policy:2: rule "score" does not say why: add a line "because: ..."
-	// mine.policy:2: rule "score" does not answer "tier"
-	// mine.policy:2: rule "score" does not answer "personal"
-	// mine.policy:2: rule "score" does not answer "criticality"
-	// mine.policy:3: rule "score" names the unknown concept "scroe": did you mean "score"?
-	// mine.policy:4: rule "score" has the unknown key "teir": did you mean "tier"?
-	// mine.policy:5: concept "score" is used by no rule: name it in one, or make its words a filler
+func ExampleEngine_Classify_column() {
+	answer := rules.New(policy.Default()).Classify(rules.Input{
+		Attribute: schema.Attribute{AttributeName: "Property State", DataType: "C2"},
+		Column:    &schema.SourceColumn{TableName: "CUST_ADDR", ColumnName: "ZIP_CD", DataType: "CHAR(9)"},
+	})
+	fmt.Println(answer.Raised.SourceField, "raises", answer.Raised.From, "to", answer.Raised.To)
+	// Output: CUST_ADDR.ZIP_CD raises Public to Confidential
 }
 
-func ExamplePolicy_Explain() {
-	policy, err := Parse("mine.policy", []byte(small))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	explained := policy.Explain(Input{Attribute: schema.Attribute{AttributeName: "FICO at closing", DataType: "N3"}})
-	for line := range strings.Lines(explained) {
+func ExampleEngine_Classify_unknown() {
+	answer := smallEngine().Classify(rules.Input{Attribute: schema.Attribute{AttributeName: "Zyxwv"}})
+	fmt.Println(answer.InformationSecurityClassification, answer.Confidence)
+	fmt.Println(answer.Rationale)
+	// Output:
+	// Confidential 10
+	// No rule spoke: no rule speaks about it.
+}
+
+func ExampleEngine_Explain() {
+	explanation := smallEngine().Explain(rules.Input{
+		Attribute: schema.Attribute{AttributeName: "FICO at closing", DataType: "N3"},
+	})
+	for line := range strings.Lines(explanation) {
 		if !strings.Contains(line, "digest") {
 			fmt.Print(line)
 		}
@@ -116,7 +119,7 @@ func ExamplePolicy_Explain() {
 	//   information_security_classification  HRCI  rule "score value"
 	//   criticality                          High  rule "score value"
 	//   risk_level                           High  a leak of what is HRCI costs High
-	//   regulatory_flag                      yes   a regulation asks for it or protects it wherever it stands: FCRA, Regulation V
+	//   regulatory_flag                      yes   a regulation asks for it or protects it wherever it stands: FCRA
 	//   pii_flag                             yes   rule "score value"
 	//
 	// Confidence 65

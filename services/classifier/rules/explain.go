@@ -2,119 +2,137 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/reading"
 )
 
-// maxExplained is how many rules of each kind an explanation lists.
+// maxExplained is the number of rules of each kind that an explanation lists.
 const maxExplained = 6
 
-func explainInput(p *Policy, b *strings.Builder, d *derivation, in Input) {
-	fmt.Fprintf(b, "%s", orUnnamed(in.Attribute.AttributeName))
+// explain writes the derivation of the answer for an input, without its column.
+func (d *derivation) explain(b *strings.Builder, in Input) {
+	d.explainInput(b, in)
+	d.explainReading(b)
+	d.explainRules(b)
+	d.explainFields(b)
+	d.explainConfidence(b)
+}
+
+func (d *derivation) explainInput(b *strings.Builder, in Input) {
+	name := d.reading.Name
+	if strings.TrimSpace(name) == "" {
+		name = "(no name)"
+	}
+	b.WriteString(name)
 	if in.Attribute.DataType != "" {
 		fmt.Fprintf(b, ", %s", in.Attribute.DataType)
-		if d.reading.class != 0 {
-			fmt.Fprintf(b, " (%s)", d.reading.class)
+		if d.reading.Class != 0 {
+			fmt.Fprintf(b, " (%s)", d.reading.Class)
 		}
 	}
 	if in.Table != "" {
 		fmt.Fprintf(b, ", in the table %s", in.Table)
 	}
-	if d.reading.report != nil {
-		fmt.Fprintf(b, ", of the filing %s", d.reading.report.name)
+	if d.reading.Report != nil {
+		fmt.Fprintf(b, ", of the filing %s", d.reading.Report.Name)
 	}
-	fmt.Fprintf(b, "\npolicy %s, %d rules, digest %s\n", p.version, p.Rules(), p.digest)
+	p := d.policy
+	fmt.Fprintf(b, "\npolicy %s, %d rules, digest %s\n", p.Version, len(p.Rules)+len(p.Refinements), p.Digest)
 }
 
-func orUnnamed(name string) string {
-	if strings.TrimSpace(name) == "" {
-		return "(no name)"
-	}
-	return cutLong(name, maxName)
-}
-
-func explainReading(p *Policy, b *strings.Builder, d *derivation) {
+func (d *derivation) explainReading(b *strings.Builder) {
 	r := d.reading
 	b.WriteString("\nRecognised\n")
-	w := columns(b)
-	for i, m := range r.mentions {
-		if m.term.kind == fillerTerm || m.place > inTechnicalName && !d.uses(i) {
+	w := newTable(b)
+	for i, o := range r.Occurrences {
+		if o.Term.Kind == policy.TermFiller || o.Place > reading.InTechnicalName && !d.uses(i) {
 			continue
 		}
-		fmt.Fprintf(w, "  %q\t%s\t%s\t%s\n", r.source(m), m.place, kindNamesOfTerms[m.term.kind], p.termName(m.term))
+		fmt.Fprintf(w, "  %q\t%s\t%s\t%s\n", r.Text(o), o.Place, o.Term.Kind, d.policy.TermName(o.Term))
 	}
 	flush(w)
-	if r.facet >= 0 {
-		fmt.Fprintf(b, "  it says: %s (from %s)\n", p.facets[r.facet].name, r.facetFrom)
+	if r.Facet >= 0 {
+		fmt.Fprintf(b, "  it says: %s (from %s)\n", d.policy.Facets[r.Facet].Name, r.FacetFrom)
 	}
-	if r.overruled >= 0 {
-		fmt.Fprintf(b, "  the data type rules out: %s\n", p.facets[r.overruled].name)
+	if r.Excluded >= 0 {
+		fmt.Fprintf(b, "  the data type rules out: %s\n", d.policy.Facets[r.Excluded].Name)
 	}
-	if r.party >= 0 {
-		fmt.Fprintf(b, "  it is about: %s\n", p.parties[r.party])
+	if r.Party >= 0 {
+		fmt.Fprintf(b, "  it is about: %s\n", d.policy.Parties[r.Party])
 	}
-	if unknown := r.unknown(); len(unknown) > 0 {
+	if unknown := r.Unknown(); len(unknown) > 0 {
 		fmt.Fprintf(b, "  unknown words: %s\n", strings.Join(unknown, ", "))
 	}
 }
 
-var kindNamesOfTerms = [...]string{conceptTerm: "concept", facetTerm: "facet", partyTerm: "party", fillerTerm: "filler"}
+// uses reports whether one of the rules that fit, the facet or the party depends on an occurrence.
+func (d *derivation) uses(at int) bool {
+	return at == d.reading.FacetAt || at == d.reading.PartyAt ||
+		slices.ContainsFunc(d.fitting, func(m ruleMatch) bool { return slices.Contains(m.occurrences(), at) })
+}
 
-func explainRules(p *Policy, b *strings.Builder, d *derivation) {
+func (d *derivation) explainRules(b *strings.Builder) {
 	b.WriteString("\nRules that fit\n")
 	if len(d.fitting) == 0 {
-		fmt.Fprintf(b, "  none: %s\n", p.fallback.because)
+		fmt.Fprintf(b, "  none: %s\n", d.policy.Fallback.Because)
 	}
-	w := columns(b)
-	for i, c := range d.fitting[:min(len(d.fitting), maxExplained)] {
-		verdict := "answers: " + c.rule.because
+	w := newTable(b)
+	for i, m := range d.fitting[:min(len(d.fitting), maxExplained)] {
+		result := "answers: " + m.rule.Because
 		if i > 0 {
-			verdict = d.behind(c)
+			result = d.whyNotFirst(m)
 		}
-		fmt.Fprintf(w, "  %s\t%q\t%s\t%s\n", pointsText(c.points), c.rule.name, c.rule.tier, verdict)
+		fmt.Fprintf(w, "  %s\t%q\t%s\t%s\n", pointsText(m.points), m.rule.Name, m.rule.Tier, result)
 	}
 	flush(w)
 	if len(d.refined) > 0 {
 		b.WriteString("\nRefined by\n")
 	}
-	for _, c := range d.refined {
-		fmt.Fprintf(b, "  %q: %s\n", c.rule.name, c.rule.because)
+	for _, m := range d.refined {
+		fmt.Fprintf(b, "  %q: %s\n", m.rule.Name, m.rule.Because)
 	}
 	if len(d.failed) > 0 {
 		b.WriteString("\nRules whose words occur, but which do not fit\n")
 	}
-	w = columns(b)
-	for _, c := range d.failed[:min(len(d.failed), maxExplained)] {
-		fmt.Fprintf(w, "  %q\t%s\t%s\n", c.rule.name, c.rule.tier, why(p, d.reading, c))
+	w = newTable(b)
+	for _, m := range d.failed[:min(len(d.failed), maxExplained)] {
+		fmt.Fprintf(w, "  %q\t%s\t%s\n", m.rule.Name, m.rule.Tier, d.whyFailed(m))
 	}
 	flush(w)
 }
 
-func explainFields(p *Policy, b *strings.Builder, d *derivation) {
-	f := d.facts
+func (d *derivation) explainFields(b *strings.Builder) {
+	v := d.values
 	b.WriteString("\nAnswer\n")
-	w := columns(b)
-	fmt.Fprintf(w, "  information_security_classification\t%s\t%s\n", f.tier.value, source(f.tier.by))
-	fmt.Fprintf(w, "  criticality\t%s\t%s\n", f.criticality.value, source(f.criticality.by))
-	r := riskOf(p, f, d.reading.facet)
-	fmt.Fprintf(w, "  risk_level\t%s\t%s\n", r.level(), r.because(f))
+	w := newTable(b)
+	fmt.Fprintf(w, "  information_security_classification\t%s\t%s\n", v.tier.value, ruleTitle(v.tier.by))
+	fmt.Fprintf(w, "  criticality\t%s\t%s\n", v.criticality.value, ruleTitle(v.criticality.by))
+	r := riskOf(d.policy, v, d.reading.Facet)
+	fmt.Fprintf(w, "  risk_level\t%s\t%s\n", r.level(), r.reason(v))
 	regulated, why := d.regulated()
 	if regulated {
-		why += ": " + strings.Join(references(p, d), "; ")
+		why += ": " + strings.Join(d.references(), "; ")
 	}
 	fmt.Fprintf(w, "  regulatory_flag\t%s\t%s\n", yesOrNo(regulated), strings.TrimSuffix(why, ": "))
-	fmt.Fprintf(w, "  pii_flag\t%s\t%s\n", yesOrNo(f.personal.value == yes), source(f.personal.by))
+	personal := v.personal.value == policy.FlagYes
+	fmt.Fprintf(w, "  pii_flag\t%s\t%s\n", yesOrNo(personal), ruleTitle(v.personal.by))
 	flush(w)
 }
 
-func source(r *rule) string {
+// ruleTitle returns the name of the rule or refinement that assigned a value.
+func ruleTitle(r *policy.Rule) string {
 	switch {
 	case r == nil:
 		return "the policy's default"
-	case r.refinement:
-		return fmt.Sprintf("refinement %q", r.name)
+	case r.Refinement:
+		return fmt.Sprintf("refinement %q", r.Name)
 	default:
-		return fmt.Sprintf("rule %q", r.name)
+		return fmt.Sprintf("rule %q", r.Name)
 	}
 }
 
@@ -125,22 +143,29 @@ func yesOrNo(b bool) string {
 	return "no"
 }
 
-func explainConfidence(p *Policy, b *strings.Builder, d *derivation) {
-	total, parts, certainty := confidence(p, d)
-	fmt.Fprintf(b, "\nConfidence %d\n", total)
-	for _, one := range parts {
+func (d *derivation) explainConfidence(b *strings.Builder) {
+	c := d.confidence
+	fmt.Fprintf(b, "\nConfidence %d\n", c.percent)
+	for _, one := range c.parts {
 		fmt.Fprintf(b, "  %+3d %s\n", one.points, one.why)
 	}
-	if certainty < 100 {
-		fmt.Fprintf(b, "  of which %d%%, because the answer of the rule can be argued about\n", certainty)
+	if c.certainty < 100 {
+		fmt.Fprintf(b, "  of which %d%%, because the answer of the rule can be argued about\n", c.certainty)
 	}
 }
 
-func explainColumn(p *Policy, b *strings.Builder, in Input) {
-	a := p.Classify(in)
-	fmt.Fprintf(b, "\nColumn %s\n", sourceField(in.Column))
+// explainColumn writes how the column that feeds an attribute changes its answer a.
+func explainColumn(b *strings.Builder, column *schema.SourceColumn, a Answer) {
+	fmt.Fprintf(b, "\nColumn %s\n", sourceField(column))
 	if r := a.Raised; r != nil {
-		fmt.Fprintf(b, "  raises the tier from %s to %s: rule %q, on %s\n", r.From, r.To, r.Rule, restsOn(r.Matched))
+		fmt.Fprintf(
+			b,
+			"  raises the tier from %s to %s: rule %q, on %s\n",
+			r.From,
+			r.To,
+			r.Rule,
+			describeMatches(r.Matched),
+		)
 		fmt.Fprintf(b, "  with it: risk_level %s, regulatory_flag %s, pii_flag %s, confidence %d\n",
 			a.RiskLevel, yesOrNo(a.RegulatoryFlag), yesOrNo(a.PIIFlag), a.Confidence)
 		return
@@ -148,14 +173,7 @@ func explainColumn(p *Policy, b *strings.Builder, in Input) {
 	b.WriteString("  does not raise the tier\n")
 }
 
-func columns(b *strings.Builder) *tabwriter.Writer { return tabwriter.NewWriter(b, 0, 0, 2, ' ', 0) }
+func newTable(b *strings.Builder) *tabwriter.Writer { return tabwriter.NewWriter(b, 0, 0, 2, ' ', 0) }
 
-// flush ends a table. A strings.Builder takes everything.
+// flush ends a table. A strings.Builder returns no errors.
 func flush(w *tabwriter.Writer) { _ = w.Flush() }
-
-func pointsText(n int) string {
-	if n == 1 {
-		return "1 point"
-	}
-	return fmt.Sprintf("%d points", n)
-}

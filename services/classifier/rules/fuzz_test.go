@@ -4,36 +4,43 @@ import (
 	"testing"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
-func FuzzClassifyAnswersAnything(f *testing.F) {
-	p := defaultForTest(f)
+func FuzzClassify_AnswersAnything(f *testing.F) {
+	e := New(policy.Default())
 	f.Add("Date of Birth", "CUST_DOB", "birth date of the applicant", "N12.2", "HMDA", "CUST")
 	f.Add("- ( of ) –", "of", "of of", "(", "*", "")
 	f.Fuzz(func(t *testing.T, name, technical, description, dataType, report, table string) {
 		in := Input{
-			Attribute: schema.Attribute{AttributeName: name, TechnicalLineItemName: technical, Description: description, DataType: dataType},
-			Report:    report, Table: table, Column: &schema.SourceColumn{TableName: table, ColumnName: technical, DataType: dataType},
+			Attribute: schema.Attribute{
+				AttributeName: name, TechnicalLineItemName: technical, Description: description, DataType: dataType,
+			},
+			Report: report, Table: table,
+			Column: &schema.SourceColumn{TableName: table, ColumnName: technical, DataType: dataType},
 		}
-		a := p.Classify(in)
+		a := e.Classify(in)
 		c := a.Classification
-		if c.InformationSecurityClassification == "" || c.Criticality == "" || c.RiskLevel == "" || a.Rationale == "" || a.Confidence < 1 || a.Confidence > 100 {
-			t.Errorf("%+v", a)
+		if c.InformationSecurityClassification == "" || c.Criticality == "" || c.RiskLevel == "" || a.Rationale == "" ||
+			a.Confidence < 1 || a.Confidence > 100 {
+			t.Errorf("got an incomplete answer: %+v", a)
 		}
-		if p.Explain(in) == "" {
+		if e.Explain(in) == "" {
 			t.Error("no explanation")
 		}
 	})
 }
 
 func BenchmarkClassify(b *testing.B) {
-	p := defaultForTest(b)
+	e := New(policy.Default())
 	rows := goldRows(b)
 	for i := range rows {
-		rows[i].input.Column = &schema.SourceColumn{SchemaName: "dw", TableName: "LOAN_MASTER", ColumnName: "CURR_PRIN_BAL_AMT", DataType: "DECIMAL(12,2)"}
+		rows[i].input.Column = &schema.SourceColumn{
+			SchemaName: "dw", TableName: "LOAN_MASTER", ColumnName: "CURR_PRIN_BAL_AMT", DataType: "DECIMAL(12,2)",
+		}
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		p.Classify(rows[i%len(rows)].input)
+		e.Classify(rows[i%len(rows)].input)
 	}
 }

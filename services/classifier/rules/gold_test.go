@@ -10,10 +10,11 @@ import (
 	"testing"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
-// reportsOfForms names the filing of each pair of files in testdata. The others are tables of systems.
+// reportsOfForms are the filings of the pairs of files in testdata. The other pairs are tables of systems.
 var reportsOfForms = map[string]string{
 	"first-lien":             "FR Y-14M Schedule A.1",
 	"home-equity":            "fr_y_14m_b1",
@@ -30,7 +31,7 @@ var reportsOfForms = map[string]string{
 	"liquidity":              "FR 2052a",
 }
 
-// labelled is an attribute with the answers that a data officer gives: the best first, then those that can be defended.
+// labelled is an attribute with the answers of a data officer: the best first, then others that are acceptable.
 type labelled struct {
 	form  string
 	input Input
@@ -57,10 +58,12 @@ func goldRows(t testing.TB) []labelled {
 			if row["attribute_name"] != gold[i]["attribute_name"] {
 				t.Fatalf("%s row %d: %q is labelled as %q", form, i+2, row["attribute_name"], gold[i]["attribute_name"])
 			}
-			l := labelled{form: form, want: map[string][]string{}, input: Input{Report: reportsOfForms[form], Attribute: schema.Attribute{
+			l := labelled{form: form, want: map[string][]string{}}
+			l.input = Input{Report: reportsOfForms[form], Attribute: schema.Attribute{
 				AttributeName: row["attribute_name"], Description: row["description"], DataType: row["data_type"],
-				LineItemNumber: row["line_item_number"], MDRM: row["mdrm"], IsPrimaryKey: row["is_primary_key"] == "true",
-			}}}
+				LineItemNumber: row["line_item_number"], MDRM: row["mdrm"],
+				IsPrimaryKey: row["is_primary_key"] == "true",
+			}}
 			for _, field := range judged {
 				if cell := gold[i][field]; cell != "" {
 					l.want[field] = strings.Split(cell, "|")
@@ -104,25 +107,16 @@ func fieldsOf(c schema.Classification) map[string]string {
 	}
 }
 
-func defaultForTest(t testing.TB) *Policy {
-	t.Helper()
-	p, err := Default()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func TestAttributesOfOtherFormsAreAnsweredAsLabelled(t *testing.T) {
+func TestLabelledAttributes(t *testing.T) {
 	t.Parallel()
-	p := defaultForTest(t)
+	e := New(policy.Default())
 	rows := goldRows(t)
 	if len(rows) < 400 {
 		t.Fatalf("only %d labelled attributes", len(rows))
 	}
 	strict, lenient, total := map[string]int{}, map[string]int{}, map[string]int{}
 	for _, row := range rows {
-		a := p.Classify(row.input)
+		a := e.Classify(row.input)
 		for field, got := range fieldsOf(a.Classification) {
 			want, ok := row.want[field]
 			if !ok {
@@ -136,27 +130,32 @@ func TestAttributesOfOtherFormsAreAnsweredAsLabelled(t *testing.T) {
 				lenient[field]++
 				continue
 			}
-			t.Errorf("%s, %q: %s is %s, want %s\n\t%s", row.form, row.input.Attribute.AttributeName, field, got, strings.Join(want, " or "), a.Rationale)
+			t.Errorf("%s, %q: %s: got %s, want %s: %s", row.form, row.input.Attribute.AttributeName, field, got,
+				strings.Join(want, " or "), a.Rationale)
 		}
 	}
 	for _, field := range judged {
-		t.Logf("%-36s %d attributes, best answer %.1f%%, defensible answer %.1f%%", field, total[field],
+		t.Logf("%-36s %d attributes, best answer %.1f%%, acceptable answer %.1f%%", field, total[field],
 			percentOf(strict[field], total[field]), percentOf(lenient[field], total[field]))
 		if percentOf(strict[field], total[field]) < 85 {
-			t.Errorf("%s: the best answer is given for less than 85%%", field)
+			t.Errorf(
+				"%s: got the best answer for %.1f%%, want at least 85%%",
+				field,
+				percentOf(strict[field], total[field]),
+			)
 		}
 	}
 }
 
 func percentOf(n, of int) float64 { return 100 * float64(n) / float64(max(of, 1)) }
 
-func TestConfidentAnswersAreRightMoreOftenThanDoubtfulOnes(t *testing.T) {
+func TestConfidenceSeparatesGoodAnswersFromDoubtfulOnes(t *testing.T) {
 	t.Parallel()
-	p := defaultForTest(t)
+	e := New(policy.Default())
 	type bin struct{ n, best int }
 	var sure, doubtful bin
 	for _, row := range goldRows(t) {
-		a := p.Classify(row.input)
+		a := e.Classify(row.input)
 		b := &doubtful
 		if a.Confidence >= 85 {
 			b = &sure
@@ -170,30 +169,32 @@ func TestConfidentAnswersAreRightMoreOftenThanDoubtfulOnes(t *testing.T) {
 		}
 		b.best++
 	}
-	t.Logf("85 or more: %d of %d are the best answer in every field; below: %d of %d", sure.best, sure.n, doubtful.best, doubtful.n)
+	t.Logf("85 or more: %d of %d are the best answer in every field; below: %d of %d",
+		sure.best, sure.n, doubtful.best, doubtful.n)
 	if sure.n < 100 || doubtful.n < 50 || percentOf(sure.best, sure.n) <= percentOf(doubtful.best, doubtful.n) {
-		t.Error("the confidence does not tell good answers from doubtful ones")
+		t.Error("confident answers are not better than doubtful ones")
 	}
 }
 
-// TestWithoutTheWordsThatMatchedTheAnswerIsAnotherOrLessCertain takes from every labelled attribute the words that its answer claims to rest on.
-func TestWithoutTheWordsThatMatchedTheAnswerIsAnotherOrLessCertain(t *testing.T) {
+// TestAnswersDependOnTheirMatches removes from each labelled attribute the words that its answer depends on.
+func TestAnswersDependOnTheirMatches(t *testing.T) {
 	t.Parallel()
-	p := defaultForTest(t)
+	e := New(policy.Default())
 	for _, row := range goldRows(t) {
-		a := p.Classify(row.input)
+		a := e.Classify(row.input)
 		if a.Rule == "" {
 			continue
 		}
 		bare := without(row.input, a.Matched)
-		if b := p.Classify(bare); b.Classification == a.Classification && b.Confidence >= a.Confidence {
-			t.Errorf("%s, %q (%d): without %v it is %q and the same is said with %d\n\t%s\n\t%s", row.form, row.input.Attribute.AttributeName, a.Confidence,
-				a.Matched, bare.Attribute.AttributeName, b.Confidence, a.Rationale, b.Rationale)
+		if b := e.Classify(bare); b.Classification == a.Classification && b.Confidence >= a.Confidence {
+			t.Errorf("%s, %q with confidence %d: without %v the answer for %q is the same with %d\n\t%s\n\t%s",
+				row.form, row.input.Attribute.AttributeName, a.Confidence, a.Matched, bare.Attribute.AttributeName,
+				b.Confidence, a.Rationale, b.Rationale)
 		}
 	}
 }
 
-// without takes matched words out of an attribute and leaves all others. A word of the data type takes the data type along.
+// without removes matched words from an input. A match of the data type removes the data type.
 func without(in Input, matched []Match) Input {
 	out := in
 	byLength := slices.Clone(matched)
@@ -215,19 +216,19 @@ func without(in Input, matched []Match) Input {
 	return out
 }
 
-// withoutWords takes words, in their normal form, out of a text.
+// withoutWords removes words, in their normal form, from a text.
 func withoutWords(text, matched string) string {
-	said := " " + strings.Join(words.Split(text), " ") + " "
-	return strings.ReplaceAll(said, " "+matched+" ", " ")
+	normal := " " + strings.Join(words.Split(text), " ") + " "
+	return strings.ReplaceAll(normal, " "+matched+" ", " ")
 }
 
-func TestEveryMatchedWordOfANameStandsInIt(t *testing.T) {
+func TestMatchesQuoteTheName(t *testing.T) {
 	t.Parallel()
-	p := defaultForTest(t)
+	e := New(policy.Default())
 	for _, row := range goldRows(t) {
-		for _, m := range p.Classify(row.input).Matched {
+		for _, m := range e.Classify(row.input).Matched {
 			if m.Place == "name" && !strings.Contains(row.input.Attribute.AttributeName, m.Text) {
-				t.Errorf("%q does not have the words %q", row.input.Attribute.AttributeName, m.Text)
+				t.Errorf("matched %q in the name %q", m.Text, row.input.Attribute.AttributeName)
 			}
 		}
 	}

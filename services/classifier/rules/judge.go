@@ -1,172 +1,303 @@
 package rules
 
-import "slices"
+import (
+	"slices"
 
-// candidate is a rule beside a reading.
-type candidate struct {
-	rule    *rule
-	footing footing
-	points  int
-	// hits are the mentions that the rule's words matched.
-	hits [4]int
-	n    int
-	// miss is the condition that does not hold.
-	miss miss
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/reading"
+)
+
+// derivation is how an answer is derived from a reading.
+type derivation struct {
+	policy  *policy.Policy
+	reading *reading.Reading
+	// fitting are the rules that fit, the best first.
+	fitting []ruleMatch
+	// failed are the rules whose words occur but whose other conditions fail, the best first.
+	failed []ruleMatch
+	// refined are the refinements that apply, in the order of the file.
+	refined []ruleMatch
+
+	values     values
+	confidence confidence
 }
 
-// footing is where a rule's words stand.
-type footing uint8
+// ruleMatch is the result of comparing a rule with a reading.
+type ruleMatch struct {
+	rule   *policy.Rule
+	words  wordSource
+	points int
+	// matched are the occurrences of the rule's words. A rule with more than four conditions on words records four.
+	matched [4]int
+	n       int
+	failure failure
+}
+
+// wordSource is the part of the input that has the words of a rule.
+type wordSource uint8
 
 const (
-	wordless footing = iota
-	besideNames
+	// noWords is for rules that require no words, or only words for a kind of value.
+	noWords wordSource = iota
+	outsideNames
 	inNames
 )
 
-func (c *candidate) mentions() []int { return c.hits[:c.n] }
-
-// miss says why a rule does not fit.
-type miss struct {
-	kind missKind
-	// mention is the word that the rule refuses.
-	mention int
+// failure is the condition of a rule that a reading does not meet.
+type failure struct {
+	reason failureReason
+	// at is the occurrence that the rule excludes.
+	at int
 }
 
-type missKind uint8
+type failureReason uint8
 
 const (
-	fits missKind = iota
+	noFailure failureReason = iota
 	lacksWords
-	refusesWord
+	hasExcludedWord
 	wrongFacet
 	wrongParty
 	wrongReport
 	wrongMark
 )
 
-// better orders candidates: those with words in the names before those with words beside them, and rules without
-// words last; then more points first; of equals the one that protects more, then the one that stands first in the
-// file.
-func better(a, b candidate) int {
+// match compares the rules and refinements of the policy with a reading. It looks only at rules of which a concept
+// occurs and at those that need no concept.
+func (e *Engine) match(r *reading.Reading) *derivation {
+	d := &derivation{policy: e.policy, reading: r}
+	var buffer [16]uint64 // a bit for each rule that has been compared
+	seen := buffer[:]
+	if need := len(e.policy.Rules)/64 + 1; need > len(seen) {
+		seen = make([]uint64, need)
+	}
+	consider := func(i int) {
+		if seen[i/64]&(1<<(i%64)) == 0 {
+			seen[i/64] |= 1 << (i % 64)
+			d.consider(&e.policy.Rules[i])
+		}
+	}
+	for i := range r.Occurrences {
+		if t := r.Occurrences[i].Term; t.Kind == policy.TermConcept {
+			for _, rule := range e.byConcept[t.ID] {
+				consider(rule)
+			}
+		}
+	}
+	for _, rule := range e.wordless {
+		consider(rule)
+	}
+	slices.SortFunc(d.fitting, compare)
+	slices.SortFunc(d.failed, compare)
+	d.preferName()
+	d.preferSafety()
+	for i := range e.policy.Refinements {
+		m := matchRule(&e.policy.Refinements[i], r)
+		if m.failure.reason == noFailure && !m.isGuess(r) {
+			d.refined = append(d.refined, m)
+		}
+	}
+	return d
+}
+
+func (d *derivation) consider(rule *policy.Rule) {
+	switch m := matchRule(rule, d.reading); {
+	case m.failure.reason == noFailure:
+		d.fitting = append(d.fitting, m)
+	case m.words != noWords && m.failure.reason != lacksWords:
+		d.failed = append(d.failed, m)
+	}
+}
+
+// compare orders matches, the best first: rules with words in the names, then those with words outside the names, then
+// those without words. Of these the rule with more points is better; of equal points the one that protects more, and
+// then the first in the file.
+func compare(a, b ruleMatch) int {
 	switch {
-	case a.footing != b.footing:
-		return int(b.footing) - int(a.footing)
+	case a.words != b.words:
+		return int(b.words) - int(a.words)
 	case a.points != b.points:
 		return b.points - a.points
-	case a.rule.tier != b.rule.tier && a.rule.tier.Protects(b.rule.tier):
+	case a.rule.Tier != b.rule.Tier && a.rule.Tier.Protects(b.rule.Tier):
 		return -1
-	case a.rule.tier != b.rule.tier:
+	case a.rule.Tier != b.rule.Tier:
 		return 1
 	default:
-		return a.rule.line - b.rule.line
+		return a.rule.Line - b.rule.Line
 	}
 }
 
-// guessed reports that a description speaks for the candidate, or a table for its words. That is too little to change
-// what a name has decided.
-func (c *candidate) guessed(r *reading) bool {
-	if c.rule.of != 0 && r.partyGuessed() {
+// preferName moves a rule for the kind of value that the name states before the winner, if the winner depends on a
+// description or a table and protects less: text outside the name may raise the protection, not lower it.
+func (d *derivation) preferName() {
+	if len(d.fitting) == 0 || d.reading.FacetFrom != reading.FromName || !d.fitting[0].isGuess(d.reading) {
+		return
+	}
+	d.moveFirst(func(m *ruleMatch) bool { return m.words == noWords && m.rule.Says != 0 })
+}
+
+// preferSafety moves a rule with the same words before the winner, if the winner depends on a guess of the facet and
+// protects less.
+func (d *derivation) preferSafety() {
+	if len(d.fitting) == 0 || d.fitting[0].rule.Says == 0 || !d.reading.FacetGuessed {
+		return
+	}
+	first := d.fitting[0]
+	d.moveFirst(func(m *ruleMatch) bool {
+		return m.words == first.words && slices.Equal(m.occurrences(), first.occurrences())
+	})
+}
+
+// moveFirst moves the first match that satisfies a condition, and protects more than the winner, to the front.
+func (d *derivation) moveFirst(where func(*ruleMatch) bool) {
+	for i := range d.fitting {
+		m := d.fitting[i]
+		if m.rule.Tier.Protects(d.fitting[0].rule.Tier) && where(&d.fitting[i]) {
+			copy(d.fitting[1:i+1], d.fitting[:i])
+			d.fitting[0] = m
+			return
+		}
+	}
+}
+
+// occurrences returns the occurrences of the rule's words.
+func (m *ruleMatch) occurrences() []int { return m.matched[:m.n] }
+
+// isGuess reports whether the match depends on a description, or on a table for its words. That is not enough to change
+// what a name decides.
+func (m *ruleMatch) isGuess(r *reading.Reading) bool {
+	if m.rule.Of != 0 && r.PartyGuessed {
 		return true
 	}
-	return slices.ContainsFunc(c.mentions(), func(i int) bool { return r.mentions[i].place >= inDescription })
+	return slices.ContainsFunc(
+		m.occurrences(),
+		func(i int) bool { return r.Occurrences[i].Place >= reading.InDescription },
+	)
 }
 
-// judge holds a rule beside a reading and counts its points.
-func judge(r *rule, rd *reading) candidate {
-	c := candidate{rule: r}
-	weak, ok := c.matchWords(rd)
+// matchRule compares a rule with a reading and counts its points.
+func matchRule(rule *policy.Rule, r *reading.Reading) ruleMatch {
+	m := ruleMatch{rule: rule}
+	weakest, ok := m.matchWords(r)
 	if !ok {
-		c.miss.kind = lacksWords
-		return c
+		m.failure.reason = lacksWords
+		return m
 	}
-	if m := rd.refused(r, weak); m >= 0 {
-		c.miss = miss{refusesWord, m}
-		return c
+	if at := excludedWord(r, rule.None, weakest); at >= 0 {
+		m.failure = failure{hasExcludedWord, at}
+		return m
 	}
-	c.matchRest(rd)
-	return c
+	m.failure.reason = m.matchRest(r)
+	return m
 }
 
-// matchWords finds the best mention for each condition on words. weak is the place of the weakest.
-func (c *candidate) matchWords(rd *reading) (weak place, ok bool) {
+// maxDescribedPoints is the most points for words outside the names.
+const maxDescribedPoints = 3
+
+// matchWords finds the best occurrence for each condition on words. It returns the place of the weakest of them, and
+// whether all conditions are met.
+func (m *ruleMatch) matchWords(r *reading.Reading) (weakest reading.Place, ok bool) {
 	named, described := 0, 0
-	take := func(m int) {
-		if c.n < len(c.hits) {
-			c.hits[c.n] = m
-			c.n++
+	require := func(concepts []int) bool {
+		at := bestOccurrence(r, concepts)
+		if at < 0 {
+			return false
 		}
-		points := rd.mentions[m].weight()
-		if rd.mentions[m].place >= inDescription {
-			described += points
+		if m.n < len(m.matched) {
+			m.matched[m.n] = at
+			m.n++
+		}
+		o := &r.Occurrences[at]
+		if o.Place >= reading.InDescription {
+			described += o.Points
 		} else {
-			named += points + rd.headBonus(m)
+			named += o.Points + o.HeadPoints
 		}
-		weak = max(weak, rd.mentions[m].place)
+		weakest = max(weakest, o.Place)
+		return true
 	}
-	if len(c.rule.any) > 0 {
-		m := rd.best(c.rule.any)
-		if m < 0 {
+	if len(m.rule.Any) > 0 && !require(m.rule.Any) {
+		return 0, false
+	}
+	for i := range m.rule.All {
+		if !require(m.rule.All[i : i+1]) {
 			return 0, false
 		}
-		take(m)
 	}
-	for i := range c.rule.all {
-		m := rd.best(c.rule.all[i : i+1])
-		if m < 0 {
-			return 0, false
-		}
-		take(m)
-	}
-	c.points = named + min(3, described)
+	m.points = named + min(maxDescribedPoints, described)
 	switch {
-	case c.rule.yields:
-		// its words stand for a kind of value, as those of facets do
+	case m.rule.Yields: // its words name a kind of value, as the words of facets do
 	case named > 0:
-		c.footing = inNames
+		m.words = inNames
 	case described > 0:
-		c.footing = besideNames
+		m.words = outsideNames
 	}
-	return weak, true
+	return weakest, true
 }
 
-// matchRest holds the conditions that are not about words, and counts their points.
-func (c *candidate) matchRest(rd *reading) {
-	r := c.rule
-	if !holds(r.says, 0, rd.facet) || !rd.facetGuessed() && !holds(0, r.saysNot, rd.facet) {
-		c.miss.kind = wrongFacet
-		return
-	}
-	if !holds(r.of, 0, rd.party) || !rd.partyGuessed() && !holds(0, r.ofNot, rd.party) {
-		c.miss.kind = wrongParty
-		return
-	}
-	kind := -1
-	if rd.report != nil {
-		kind = rd.report.kind
-	}
-	if !holds(r.in, r.inNot, kind) {
-		c.miss.kind = wrongReport
-		return
-	}
-	if rd.marks&r.marked != r.marked {
-		c.miss.kind = wrongMark
-		return
-	}
-	if r.says != 0 {
-		c.points += rd.facetFrom.points()
-	}
-	for _, asked := range []bool{r.of != 0, r.in != 0, r.marked != 0} {
-		if asked {
-			c.points += 2
+// bestOccurrence returns the occurrence of one of the concepts that is in the best place and has the most points there,
+// or -1. Head and qualifiers are the same place.
+func bestOccurrence(r *reading.Reading, concepts []int) int {
+	best, place, points := -1, reading.InTable, 0
+	for i := range r.Occurrences {
+		o := &r.Occurrences[i]
+		if o.Term.Kind != policy.TermConcept || !slices.Contains(concepts, o.Term.ID) {
+			continue
+		}
+		p, n := max(o.Place, reading.InQualifier), o.Points+o.HeadPoints
+		if best < 0 || p < place || p == place && n > points {
+			best, place, points = i, p, n
 		}
 	}
+	return best
 }
 
-// holds reports whether an index is in the wanted set, if there is one, and not in the unwanted one.
-func holds(want, not uint64, index int) bool {
-	if index < 0 {
-		return want == 0
+// excludedWord returns the first occurrence of an excluded concept, or -1. An occurrence does not count if it is in a
+// weaker place than the weakest of the rule's own words, unless that is in the names.
+func excludedWord(r *reading.Reading, excluded []int, weakest reading.Place) int {
+	if len(excluded) == 0 {
+		return -1
 	}
-	bit := uint64(1) << index
-	return (want == 0 || want&bit != 0) && not&bit == 0
+	weakest = max(weakest, reading.InTechnicalName)
+	for i := range r.Occurrences {
+		o := &r.Occurrences[i]
+		if o.Term.Kind == policy.TermConcept && o.Place <= weakest && slices.Contains(excluded, o.Term.ID) {
+			return i
+		}
+	}
+	return -1
 }
+
+// conditionPoints are the points for a required party, kind of report or mark.
+const conditionPoints = 2
+
+// matchRest checks the conditions that are not about words, and adds their points. A guessed facet or party can meet a
+// condition, but it does not violate one.
+func (m *ruleMatch) matchRest(r *reading.Reading) failureReason {
+	rule, kind := m.rule, -1
+	if r.Report != nil {
+		kind = r.Report.Kind
+	}
+	switch {
+	case !isMet(rule.Says, r.Facet) || !r.FacetGuessed && rule.SaysNot.Has(r.Facet):
+		return wrongFacet
+	case !isMet(rule.Of, r.Party) || !r.PartyGuessed && rule.OfNot.Has(r.Party):
+		return wrongParty
+	case !isMet(rule.In, kind) || rule.InNot.Has(kind):
+		return wrongReport
+	case r.Marks&rule.Marked != rule.Marked:
+		return wrongMark
+	}
+	if rule.Says != 0 {
+		m.points += r.FacetPoints
+	}
+	for _, required := range []bool{rule.Of != 0, rule.In != 0, rule.Marked != 0} {
+		if required {
+			m.points += conditionPoints
+		}
+	}
+	return noFailure
+}
+
+// isMet reports whether a required set is empty or has the index.
+func isMet(required policy.Set, index int) bool { return required == 0 || required.Has(index) }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
 var verbose = flag.Bool("names", false, "log the names of the lists other than the hold-out that are answered wrongly")
@@ -30,23 +31,29 @@ func TestNamesOfOtherSchemas(t *testing.T) {
 	} {
 		t.Run(list, func(t *testing.T) {
 			t.Parallel()
-			got := judgeNames(t, list)
-			t.Logf("%d names: %d wrong tiers, %d of them too low, %d wrong personal flags", got.rows, got.wrong, got.tooLow, got.personal)
+			got := countWrong(t, list)
+			t.Logf(
+				"%d names: %d wrong tiers, %d of them too low, %d wrong personal flags",
+				got.rows,
+				got.wrong,
+				got.tooLow,
+				got.personal,
+			)
 			if got.wrong > most.wrong || got.tooLow > most.tooLow || got.personal > most.personal {
-				t.Errorf("wrong %d, too low %d, personal %d; want at most %d, %d, %d",
+				t.Errorf("wrong, too low, personal: got %d, %d, %d, want at most %d, %d, %d",
 					got.wrong, got.tooLow, got.personal, most.wrong, most.tooLow, most.personal)
 			}
 		})
 	}
 }
 
-// judgeNames classifies each name of a list as the column of a table outside of any filing.
-func judgeNames(t *testing.T, list string) tally {
+// countWrong classifies each name of a list as the column of a table outside of any filing.
+func countWrong(t *testing.T, list string) tally {
 	t.Helper()
-	p := defaultForTest(t)
+	e := New(policy.Default())
 	var n tally
 	for _, row := range readNames(t, list) {
-		a := p.Classify(Input{Attribute: attribute(row["name"], row["type"]), Table: row["table"]})
+		a := e.Classify(Input{Attribute: attribute(row["name"], row["type"]), Table: row["table"]})
 		tiers := strings.Split(row["tiers"], ",")
 		personal := map[bool]string{true: "y", false: "n"}[a.PIIFlag]
 		n.rows++
@@ -95,9 +102,8 @@ func readNames(t *testing.T, list string) []map[string]string {
 	return rows
 }
 
-// TestAFlagFollowsWhatItReveals asks for flags about data that is more sensitive than they are, and for flags that
-// are as sensitive.
-func TestAFlagFollowsWhatItReveals(t *testing.T) {
+// TestFlags classifies flags that are less sensitive than the data they are about, and flags that are as sensitive.
+func TestFlags(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
 		email_confirmed | integer || Proprietary | no
@@ -121,9 +127,8 @@ func TestAFlagFollowsWhatItReveals(t *testing.T) {
 	`)
 }
 
-// TestCodesOfHealthAreHealthData asks for codes of public vocabularies that tell of a person's health, and for what
-// only sounds like them.
-func TestCodesOfHealthAreHealthData(t *testing.T) {
+// TestHealthData classifies codes of public vocabularies about health, and names that only sound like them.
+func TestHealthData(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
 		ICD_10_CM_CODE | VARCHAR(8) || HRCI | yes
@@ -141,15 +146,16 @@ func TestCodesOfHealthAreHealthData(t *testing.T) {
 		Measurement Unit | C10 || Confidential, Proprietary, Public | no
 		Procedure Manual Version | C10 || Proprietary, Confidential | no
 	`)
-	p := defaultForTest(t)
-	a := p.Classify(Input{Attribute: attribute("result_flag", "varchar(10)"), Table: "LAB_RESULT"})
+	e := New(policy.Default())
+	a := e.Classify(Input{Attribute: attribute("result_flag", "varchar(10)"), Table: "LAB_RESULT"})
 	if a.InformationSecurityClassification != schema.HRCI || !a.PIIFlag {
-		t.Errorf("the flag of a laboratory result is %s, personal %v: %s", a.InformationSecurityClassification, a.PIIFlag, a.Rationale)
+		t.Errorf("got %s, personal %t, want HRCI, true: %s",
+			a.InformationSecurityClassification, a.PIIFlag, a.Rationale)
 	}
 }
 
-// TestTheEndsOfAScoreBandAreScores asks for ranges that give a score within a few points.
-func TestTheEndsOfAScoreBandAreScores(t *testing.T) {
+// TestScoreRanges classifies ranges that give a score within a few points.
+func TestScoreRanges(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
 		credit_score_range_upper | integer || HRCI | yes
@@ -164,8 +170,8 @@ func TestTheEndsOfAScoreBandAreScores(t *testing.T) {
 	`)
 }
 
-// TestGovernmentNumbersOfOtherCountries asks for numbers by their own names, also where these are short and mean
-// something else in company.
+// TestGovernmentNumbersOfOtherCountries classifies numbers by their own names, some of which have other meanings next
+// to other words.
 func TestGovernmentNumbersOfOtherCountries(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
@@ -190,7 +196,7 @@ func TestGovernmentNumbersOfOtherCountries(t *testing.T) {
 	`)
 }
 
-// TestNamesInOtherLanguages asks for names that are not English.
+// TestNamesInOtherLanguages classifies names that are not English.
 func TestNamesInOtherLanguages(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
@@ -212,8 +218,8 @@ func TestNamesInOtherLanguages(t *testing.T) {
 	`)
 }
 
-// TestAKindIsPublicOnlyByAPublicList asks for types and categories that nothing else is known of.
-func TestAKindIsPublicOnlyByAPublicList(t *testing.T) {
+// TestUnknownTypesAreNotPublic classifies types and categories of which nothing else is known.
+func TestUnknownTypesAreNotPublic(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
 		Zyxwv Type ||| Proprietary | no
@@ -225,7 +231,7 @@ func TestAKindIsPublicOnlyByAPublicList(t *testing.T) {
 	`)
 }
 
-func TestANameIsReadOnWhereDashesJoinItsWords(t *testing.T) {
+func TestDashesBetweenWords(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
 		Social–Security–Number | VARCHAR(9) || HRCI | yes
@@ -235,7 +241,7 @@ func TestANameIsReadOnWhereDashesJoinItsWords(t *testing.T) {
 	`)
 }
 
-func TestAFloatingNumberIsNoCodeOrName(t *testing.T) {
+func TestFloatingNumbers(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
 		EXTERNAL_SOURCE | double || Confidential | no

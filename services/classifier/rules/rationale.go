@@ -5,25 +5,30 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/reading"
 	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
-// rationale is the answer in a few sentences.
-func rationale(p *Policy, d *derivation, a *Answer) string {
+// dataTypePlace is the [Match.Place] of a data type that implies the facet.
+const dataTypePlace = "data type"
+
+// rationale returns the reasons for an answer in a few sentences. Mappings store it.
+func (d *derivation) rationale(a *Answer) string {
 	var b strings.Builder
 	if a.Rule == "" {
-		fmt.Fprintf(&b, "No rule spoke: %s.", p.fallback.because)
+		fmt.Fprintf(&b, "No rule spoke: %s.", d.policy.Fallback.Because)
 	} else {
-		fmt.Fprintf(&b, "Rule %q: %s.", a.Rule, d.fitting[0].rule.because)
+		fmt.Fprintf(&b, "Rule %q: %s.", a.Rule, d.fitting[0].rule.Because)
 	}
 	if len(a.Matched) > 0 {
-		fmt.Fprintf(&b, " It rests on %s.", restsOn(a.Matched))
+		fmt.Fprintf(&b, " It rests on %s.", describeMatches(a.Matched))
 	}
-	if d.reading.overruled >= 0 {
-		fmt.Fprintf(&b, " The data type rules out that it is: %s.", p.facets[d.reading.overruled].name)
+	if d.reading.Excluded >= 0 {
+		fmt.Fprintf(&b, " The data type rules out that it is: %s.", d.policy.Facets[d.reading.Excluded].Name)
 	}
-	for _, c := range d.refined {
-		fmt.Fprintf(&b, " Refined by %q: %s.", c.rule.name, c.rule.because)
+	for _, m := range d.refined {
+		fmt.Fprintf(&b, " Refined by %q: %s.", m.rule.Name, m.rule.Because)
 	}
 	for i, c := range a.Considered {
 		lead := ", "
@@ -37,46 +42,52 @@ func rationale(p *Policy, d *derivation, a *Answer) string {
 	}
 	if r := a.Raised; r != nil {
 		fmt.Fprintf(&b, " The column %s raises the tier from %s to %s by the rule %q, which rests on %s.",
-			r.SourceField, r.From, r.To, r.Rule, restsOn(r.Matched))
+			r.SourceField, r.From, r.To, r.Rule, describeMatches(r.Matched))
 	}
 	return b.String()
 }
 
-// restsOn lists matches by their places, those that count before those that only say it again.
-func restsOn(matched []Match) string {
+// describeMatches lists matches by place: first those that earned points, then those that only repeat them.
+func describeMatches(matched []Match) string {
+	places := []string{
+		reading.InHead.String(), reading.InTechnicalName.String(), reading.InDescription.String(),
+		reading.InTable.String(), dataTypePlace,
+	}
 	var b strings.Builder
-	told := map[string][]string{}
+	listed := map[string][]string{}
 	for _, again := range []bool{false, true} {
-		said := map[string][]string{}
+		byPlace := map[string][]string{}
 		for _, m := range matched {
 			if m.Again == again {
-				said[m.Place] = append(said[m.Place], m.Text)
+				byPlace[m.Place] = append(byPlace[m.Place], m.Text)
 			}
 		}
-		for _, where := range []string{inHead.String(), inTechnicalName.String(), inDescription.String(), inTable.String(), "data type"} {
-			texts := longest(said[where], told[where])
+		for _, place := range places {
+			texts := longest(byPlace[place], listed[place])
 			if len(texts) == 0 {
 				continue
 			}
-			told[where] = texts
+			listed[place] = texts
 			switch {
 			case b.Len() > 0 && again:
 				b.WriteString(", also ")
 			case b.Len() > 0:
 				b.WriteString(" and ")
 			}
-			fmt.Fprintf(&b, "%s in the %s", quoted(texts), where)
+			fmt.Fprintf(&b, "%s in the %s", quoted(texts), place)
 		}
 	}
 	return b.String()
 }
 
-// longest are the texts whose words stand in none of the others and none of those told before, each once.
-func longest(texts, told []string) []string {
+// longest returns the texts whose words are in none of the others and in none that are listed already, each once.
+func longest(texts, listed []string) []string {
 	var out []string
 	for i, text := range texts {
-		within := slices.ContainsFunc(texts, func(other string) bool { return len(other) > len(text) && has(other, text) })
-		before := slices.ContainsFunc(told, func(other string) bool { return has(other, text) })
+		within := slices.ContainsFunc(texts, func(other string) bool {
+			return len(other) > len(text) && containsWords(other, text)
+		})
+		before := slices.ContainsFunc(listed, func(other string) bool { return containsWords(other, text) })
 		if !within && !before && !slices.Contains(texts[:i], text) {
 			out = append(out, text)
 		}
@@ -84,8 +95,8 @@ func longest(texts, told []string) []string {
 	return out
 }
 
-// has reports whether the words of a text stand in another, one after the other. An age stands in no mortgage.
-func has(text, part string) bool {
+// containsWords reports whether a text contains the words of another in a row. "mortgage" does not contain "age".
+func containsWords(text, part string) bool {
 	all, some := words.Split(text), words.Split(part)
 	for len(all) >= len(some) {
 		if slices.Equal(all[:len(some)], some) {
@@ -102,4 +113,132 @@ func quoted(texts []string) string {
 		all[i] = fmt.Sprintf("%q", text)
 	}
 	return strings.Join(all, ", ")
+}
+
+// matches returns the parts of the input that the winning rule or a refinement requires, in the order of the input.
+// They include repeated words, so that the answer would be less certain without them.
+func (d *derivation) matches() []Match {
+	r := d.reading
+	var out []Match
+	for i := range r.Occurrences {
+		if d.requires(i) {
+			o := r.Occurrences[i]
+			out = append(out, Match{r.Text(o), o.Place.String(), d.policy.TermName(o.Term), !d.earnsPoints(i)})
+		}
+	}
+	if r.FacetFrom == reading.FromType && len(d.fitting) > 0 && d.fitting[0].rule.Says != 0 {
+		out = append(out, Match{r.DataType, dataTypePlace, d.policy.Facets[r.Facet].Name, false})
+	}
+	return out
+}
+
+// requires reports whether the winning rule or a refinement requires the term of an occurrence.
+func (d *derivation) requires(at int) bool {
+	if len(d.fitting) > 0 && requires(d.fitting[0].rule, d.reading, at) {
+		return true
+	}
+	return slices.ContainsFunc(d.refined, func(m ruleMatch) bool { return requires(m.rule, d.reading, at) })
+}
+
+// requires reports whether a rule requires the term of an occurrence.
+func requires(rule *policy.Rule, r *reading.Reading, at int) bool {
+	switch o := &r.Occurrences[at]; o.Term.Kind {
+	case policy.TermConcept:
+		return slices.Contains(rule.Any, o.Term.ID) || slices.Contains(rule.All, o.Term.ID)
+	case policy.TermFacet:
+		named := o.Place <= reading.InTechnicalName || at == r.FacetAt
+		return rule.Says != 0 && o.Term.ID == r.Facet && named
+	case policy.TermParty:
+		return rule.Of != 0 && o.Term.ID == r.Party
+	default:
+		return false
+	}
+}
+
+// earnsPoints reports whether an occurrence earned the winning rule or a refinement points.
+func (d *derivation) earnsPoints(at int) bool {
+	earns := func(m ruleMatch) bool {
+		return slices.Contains(m.occurrences(), at) ||
+			m.rule.Says != 0 && at == d.reading.FacetAt || m.rule.Of != 0 && at == d.reading.PartyAt
+	}
+	return len(d.fitting) > 0 && earns(d.fitting[0]) || slices.ContainsFunc(d.refined, earns)
+}
+
+const (
+	// maxConsidered is the number of other rules that an answer lists.
+	maxConsidered = 3
+	fitsLess      = "fits less well"
+)
+
+// considered returns the rules that fit less well, and then the rules that fail although their words occur.
+func (d *derivation) considered() []Alternative {
+	var out []Alternative
+	if len(d.fitting) > 0 {
+		for _, m := range d.fitting[1:min(len(d.fitting), maxConsidered)] {
+			why := d.whyNotFirst(m)
+			if why == fitsLess {
+				why = fmt.Sprintf("%s: %s against %d", why, pointsText(m.points), d.fitting[0].points)
+			}
+			out = append(out, Alternative{m.rule.Name, m.rule.Tier, why})
+		}
+	}
+	for _, m := range d.failed {
+		if len(out) == maxConsidered {
+			break
+		}
+		out = append(out, Alternative{m.rule.Name, m.rule.Tier, d.whyFailed(m)})
+	}
+	return out
+}
+
+// whyNotFirst returns the reason why a rule that fits does not win.
+func (d *derivation) whyNotFirst(m ruleMatch) string {
+	if compare(m, d.fitting[0]) < 0 {
+		return "protects less and has only a guess for it"
+	}
+	return fitsLess
+}
+
+// whyFailed returns the condition that a rule fails.
+func (d *derivation) whyFailed(m ruleMatch) string {
+	switch m.failure.reason {
+	case hasExcludedWord:
+		return fmt.Sprintf("does not hold beside %q", d.reading.Text(d.reading.Occurrences[m.failure.at]))
+	case wrongFacet:
+		facet := func(i int) string { return d.policy.Facets[i].Name }
+		return describeMismatch(facet, len(d.policy.Facets), m.rule.Says, d.reading.Facet)
+	case wrongParty:
+		party := func(i int) string { return d.policy.Parties[i] }
+		return describeMismatch(party, len(d.policy.Parties), m.rule.Of, d.reading.Party)
+	case wrongReport:
+		return "is for other reports"
+	default:
+		return "is for attributes with another mark"
+	}
+}
+
+// describeMismatch compares the facets or parties that a rule requires with the one that the attribute has. name
+// returns the name of one of the n facets or parties.
+func describeMismatch(name func(int) string, n int, required policy.Set, got int) string {
+	is := "nothing says what this is"
+	if got >= 0 {
+		is = "this is: " + name(got)
+	}
+	if required == 0 {
+		return "does not hold where " + is
+	}
+	var names []string
+	for i := range n {
+		if required.Has(i) {
+			names = append(names, name(i))
+		}
+	}
+	return "is for: " + strings.Join(names, ", ") + "; " + is
+}
+
+func pointsText(n int) string {
+	if n == 1 {
+		return "1 point"
+	}
+	return fmt.Sprintf("%d points", n)
 }

@@ -2,10 +2,14 @@ package rules
 
 import (
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
-func TestRestsOn(t *testing.T) {
+func TestDescribeMatches(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		matched []Match
@@ -15,49 +19,134 @@ func TestRestsOn(t *testing.T) {
 		{[]Match{{Text: "FICO", Place: "name"}}, `"FICO" in the name`},
 		{[]Match{{Text: "FICO", Place: "name"}, {Text: "Score", Place: "name"}}, `"FICO", "Score" in the name`},
 		{[]Match{{Text: "FICO Score", Place: "name"}, {Text: "Score", Place: "name"}}, `"FICO Score" in the name`},
-		{[]Match{{Text: "FICO", Place: "name"}, {Text: "N3", Place: "data type"}}, `"FICO" in the name and "N3" in the data type`},
+		{
+			[]Match{{Text: "FICO", Place: "name"}, {Text: "N3", Place: "data type"}},
+			`"FICO" in the name and "N3" in the data type`,
+		},
 		{
 			[]Match{{Text: "FICO", Place: "name"}, {Text: "score", Place: "description", Again: true}},
 			`"FICO" in the name, also "score" in the description`,
 		},
-		{[]Match{{Text: "score", Place: "table"}, {Text: "FICO", Place: "technical name"}}, `"FICO" in the technical name and "score" in the table`},
+		{
+			[]Match{{Text: "score", Place: "table"}, {Text: "FICO", Place: "technical name"}},
+			`"FICO" in the technical name and "score" in the table`,
+		},
 	} {
-		if got := restsOn(tt.matched); got != tt.want {
-			t.Errorf("restsOn(%v) = %q, want %q", tt.matched, got, tt.want)
-		}
+		t.Run(tt.want, func(t *testing.T) {
+			t.Parallel()
+			if got := describeMatches(tt.matched); got != tt.want {
+				t.Errorf("describeMatches(%v): got %q, want %q", tt.matched, got, tt.want)
+			}
+		})
 	}
 }
 
 func TestLongest(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ texts, told, want []string }{
+	for _, tt := range []struct{ texts, listed, want []string }{
 		{nil, nil, nil},
 		{[]string{"Score", "FICO Score"}, nil, []string{"FICO Score"}},
 		{[]string{"Score", "Score"}, nil, []string{"Score"}},
 		{[]string{"Score"}, []string{"FICO Score"}, nil},
-		{[]string{"age"}, []string{"mortgage"}, []string{"age"}}, // its letters, but not its word
+		{[]string{"age"}, []string{"mortgage"}, []string{"age"}}, // the letters, but not the word
 	} {
-		if got := longest(tt.texts, tt.told); !slices.Equal(got, tt.want) {
-			t.Errorf("longest(%q, %q) = %q, want %q", tt.texts, tt.told, got, tt.want)
-		}
+		t.Run(strings.Join(tt.texts, "+"), func(t *testing.T) {
+			t.Parallel()
+			if got := longest(tt.texts, tt.listed); !slices.Equal(got, tt.want) {
+				t.Errorf("longest(%q, %q): got %q, want %q", tt.texts, tt.listed, got, tt.want)
+			}
+		})
 	}
 }
 
-func TestMismatch(t *testing.T) {
+func TestDescribeMismatch(t *testing.T) {
 	t.Parallel()
 	names := []string{"date", "amount", "name"}
 	for _, tt := range []struct {
-		want   uint64
-		got    int
-		reason string
+		required policy.Set
+		got      int
+		want     string
 	}{
 		{1 << 1, 0, "is for: amount; this is: date"},
 		{1<<0 | 1<<2, 1, "is for: date, name; this is: amount"},
 		{1 << 1, -1, "is for: amount; nothing says what this is"},
 		{0, 2, "does not hold where this is: name"},
 	} {
-		if got := mismatch(names, tt.want, tt.got); got != tt.reason {
-			t.Errorf("mismatch(%b, %d) = %q, want %q", tt.want, tt.got, got, tt.reason)
-		}
+		t.Run(tt.want, func(t *testing.T) {
+			t.Parallel()
+			name := func(i int) string { return names[i] }
+			if got := describeMismatch(name, len(names), tt.required, tt.got); got != tt.want {
+				t.Errorf("describeMismatch(%b, %d): got %q, want %q", tt.required, tt.got, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestPointsText(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{0: "0 points", 1: "1 point", 2: "2 points"} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			if got := pointsText(n); got != want {
+				t.Errorf("pointsText(%d): got %q, want %q", n, got, want)
+			}
+		})
+	}
+}
+
+func TestConsidered_GivesTheReasonsOfOtherRules(t *testing.T) {
+	t.Parallel()
+	e := New(mechanicsForTest(t))
+	for _, tt := range []struct{ name, want string }{
+		{"Zyx for Pear, Apple", `"pear" (Proprietary, fits less well: 3 points against 3)`},
+		{"Apple Date", `"some date" (Confidential, fits less well: 3 points against 7)`},
+		{"Apple Whole", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := e.Classify(Input{Attribute: attribute(tt.name, "")}).Rationale; !strings.Contains(got, tt.want) {
+				t.Errorf("rationale: got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestRationale_QuotesTheWordsThatCount(t *testing.T) {
+	t.Parallel()
+	e := New(mechanicsForTest(t))
+	for _, tt := range []struct {
+		attribute schema.Attribute
+		want      string
+	}{
+		{schema.Attribute{AttributeName: "Apple"}, `It rests on "Apple" in the name.`},
+		{
+			schema.Attribute{AttributeName: "Apple", TechnicalLineItemName: "RedApple", Description: "an apple"},
+			`It rests on "Apple" in the name, also "apple" in the technical name, also "apple" in the description.`,
+		},
+		{schema.Attribute{AttributeName: "Apple Apple"}, `It rests on "Apple" in the name.`},
+		{
+			schema.Attribute{AttributeName: "Zyx", Description: "The date of it"},
+			`It rests on "date" in the description.`,
+		},
+		{
+			schema.Attribute{AttributeName: "Borrower Zyx", Description: "The name of a borrower"},
+			`It rests on "Borrower" in the name and "name" in the description, also "borrower" in the description.`,
+		},
+		{schema.Attribute{AttributeName: "Zyx", DataType: "DATE"}, `It rests on "DATE" in the data type.`},
+	} {
+		t.Run(tt.want, func(t *testing.T) {
+			t.Parallel()
+			if a := e.Classify(Input{Attribute: tt.attribute}); !strings.Contains(a.Rationale, tt.want) {
+				t.Errorf("rationale: got %s, want %s", a.Rationale, tt.want)
+			}
+		})
+	}
+}
+
+func TestRationale_QuotesAWordWhoseLettersAreInAnother(t *testing.T) {
+	t.Parallel()
+	a := New(policy.Default()).Classify(Input{Attribute: attribute("MORTGAGE_AGE", "N3")})
+	if want := `It rests on "MORTGAGE", "AGE" in the name.`; !strings.Contains(a.Rationale, want) {
+		t.Errorf("rationale: got %s, want %s", a.Rationale, want)
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"testing"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
-// TestAWordDoesNotDragInAStoryThatTheNameDoesNotTell asks for names in the style of the filings and of systems whose single words mean
-// something else elsewhere.
-func TestAWordDoesNotDragInAStoryThatTheNameDoesNotTell(t *testing.T) {
+// TestAmbiguousWords classifies names in the style of filings and systems whose words have other meanings elsewhere.
+func TestAmbiguousWords(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
 		Settlement Amount | N15.2 | FR 2052a | Confidential | no
@@ -98,9 +98,8 @@ func TestAWordDoesNotDragInAStoryThatTheNameDoesNotTell(t *testing.T) {
 	`)
 }
 
-// TestAWordThatMeansAThingAloneMeansItBesideTheKindOfValue asks for names of which one word says everything, and the others only what kind of
-// value it is and whose.
-func TestAWordThatMeansAThingAloneMeansItBesideTheKindOfValue(t *testing.T) {
+// TestWordsThatDecideAlone classifies names in which one word decides, and the others only name a facet or a party.
+func TestWordsThatDecideAlone(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
 		Medical Indicator ||| HRCI | yes
@@ -129,8 +128,8 @@ func TestAWordThatMeansAThingAloneMeansItBesideTheKindOfValue(t *testing.T) {
 	`)
 }
 
-// TestTheKindOfWhatIsProtectedIsAsProtected asks for the type, category and class of what no public vocabulary may make public.
-func TestTheKindOfWhatIsProtectedIsAsProtected(t *testing.T) {
+// TestTypesOfProtectedData classifies the type, category and class of data that no public vocabulary makes public.
+func TestTypesOfProtectedData(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
 		RACE_TYPE_CD ||| Confidential | yes
@@ -160,34 +159,42 @@ func TestTheKindOfWhatIsProtectedIsAsProtected(t *testing.T) {
 		Obligor Risk Category ||| HRCI | no
 		Zyxwv Type ||| Proprietary | no
 	`)
-	p := defaultForTest(t)
-	asked := 0
-	for _, x := range blocks(DefaultSource(), &problems{}) {
-		if x.kind != "concept" || !slices.Contains([]string{"protected", "relief", "action", "health"}, x.name) {
+}
+
+// TestAnyKindOfProtectedDataIsProtected adds type, category and class to each phrase of the concepts for protected
+// data.
+func TestAnyKindOfProtectedDataIsProtected(t *testing.T) {
+	t.Parallel()
+	p := policy.Default()
+	e := New(p)
+	names := 0
+	for _, phrase := range p.Phrases {
+		protected := slices.Contains([]string{"protected", "relief", "action", "health"}, p.TermName(phrase.Term))
+		if phrase.Term.Kind != policy.TermConcept || !protected {
 			continue
 		}
-		for _, key := range []string{"words", "alone"} {
-			for _, it := range x.list(key, &problems{}) {
-				if slices.Equal(phrase(it.text), []string{"settlement"}) { // a settlement type says how a trade is settled
-					continue
-				}
-				for _, kind := range []string{"Type", "Category", "Class"} {
-					asked++
-					a := p.Classify(Input{Attribute: attribute(it.text+" "+kind, "")})
-					if !slices.Contains([]schema.InformationSecurityClassification{schema.Confidential, schema.HRCI}, a.InformationSecurityClassification) {
-						t.Errorf("%q is %s: %s", it.text+" "+kind, a.InformationSecurityClassification, a.Rationale)
-					}
-				}
+		text := strings.Join(phrase.Words, " ")
+		if text == "settlement" { // a settlement type is how a trade is settled
+			continue
+		}
+		for _, kind := range []string{"Type", "Category", "Class"} {
+			names++
+			a := e.Classify(Input{Attribute: attribute(text+" "+kind, "")})
+			switch got := a.InformationSecurityClassification; got {
+			case schema.Confidential, schema.HRCI:
+			default:
+				t.Errorf("%s %s: got %s, want Confidential or HRCI: %s", text, kind, got, a.Rationale)
 			}
 		}
 	}
-	if asked < 300 {
-		t.Errorf("only %d names were asked for", asked)
+	if names < 300 {
+		t.Errorf("names: got %d, want at least 300", names)
 	}
 }
 
-// TestWhatAThingIsOfIsNoWordOnWhoseItIs asks for names that begin with a kind that a public vocabulary knows and then tell of somebody.
-func TestWhatAThingIsOfIsNoWordOnWhoseItIs(t *testing.T) {
+// TestNamesOfPeopleInPublicPlaces classifies names that begin with a word of a public vocabulary and continue with a
+// person.
+func TestNamesOfPeopleInPublicPlaces(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
 		Nursing Home Patient Name ||| HRCI | yes
@@ -212,9 +219,8 @@ func TestWhatAThingIsOfIsNoWordOnWhoseItIs(t *testing.T) {
 	`)
 }
 
-// TestAScoreIsAScoreWhateverSystemsCallItsValue asks for values of scores that are called numbers, codes or texts, and for what is only said of
-// the model that they come from.
-func TestAScoreIsAScoreWhateverSystemsCallItsValue(t *testing.T) {
+// TestScoresInSystems classifies scores that systems call numbers, codes or texts, and attributes of scoring models.
+func TestScoresInSystems(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
 		FICO_NBR ||| HRCI | yes
@@ -238,8 +244,8 @@ func TestAScoreIsAScoreWhateverSystemsCallItsValue(t *testing.T) {
 	`)
 }
 
-// TestANumberThatTakesMoneyIsFullWhateverItsNameIsShortFor asks for card numbers and secrets in the short names of systems.
-func TestANumberThatTakesMoneyIsFullWhateverItsNameIsShortFor(t *testing.T) {
+// TestAbbreviatedCardNumbersAndSecrets classifies card numbers and secrets in the short names of systems.
+func TestAbbreviatedCardNumbersAndSecrets(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
 		CC_NUM ||| HRCI | yes
@@ -258,19 +264,28 @@ func TestANumberThatTakesMoneyIsFullWhateverItsNameIsShortFor(t *testing.T) {
 		SEC_ANS_1 ||| HRCI | no
 		SEC_QSTN_ANS ||| HRCI | no
 	`)
-	p := defaultForTest(t)
-	for table, want := range map[string]schema.InformationSecurityClassification{"GL_JRNL": schema.Confidential, "GL_ACCT": schema.Confidential, "CARD": schema.HRCI} {
-		if a := p.Classify(Input{Attribute: attribute("CC_NUM", "VARCHAR(16)"), Table: table}); a.InformationSecurityClassification != want {
-			t.Errorf("in the table %s it is %s: %s", table, a.InformationSecurityClassification, a.Rationale)
-		}
-	}
-	if a := p.Classify(Input{Attribute: attribute("CREDIT_CARD_NUMBER", "VARCHAR(16)"), Table: "GL_CARD"}); a.InformationSecurityClassification != schema.HRCI {
-		t.Errorf("a ledger's table lowers what is written out to %s: %s", a.InformationSecurityClassification, a.Rationale)
+	e := New(policy.Default())
+	for _, tt := range []struct {
+		table, name string
+		want        schema.InformationSecurityClassification
+	}{
+		{"GL_JRNL", "CC_NUM", schema.Confidential},
+		{"GL_ACCT", "CC_NUM", schema.Confidential},
+		{"CARD", "CC_NUM", schema.HRCI},
+		{"GL_CARD", "CREDIT_CARD_NUMBER", schema.HRCI},
+	} {
+		t.Run(tt.table+"."+tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := e.Classify(Input{Attribute: attribute(tt.name, "VARCHAR(16)"), Table: tt.table})
+			if got := a.InformationSecurityClassification; got != tt.want {
+				t.Errorf("got %s, want %s: %s", got, tt.want, a.Rationale)
+			}
+		})
 	}
 }
 
-// TestOneOfManyIsNoAggregate asks for values of one account that a portfolio or a manager has.
-func TestOneOfManyIsNoAggregate(t *testing.T) {
+// TestValuesOfOneAccountAreNotAggregates classifies values of one account of a portfolio or a manager.
+func TestValuesOfOneAccountAreNotAggregates(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
 		Portfolio Account Credit Score ||| HRCI | yes
@@ -282,7 +297,7 @@ func TestOneOfManyIsNoAggregate(t *testing.T) {
 	`)
 }
 
-func TestAClaimOfTheDisabledIsHealthDataAndItsInsuranceIsAFeature(t *testing.T) {
+func TestDisabilityClaimsAreHealthData(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
 		Disability Insurance Claim Flag ||| HRCI | yes
@@ -290,39 +305,48 @@ func TestAClaimOfTheDisabledIsHealthDataAndItsInsuranceIsAFeature(t *testing.T) 
 	`)
 }
 
-func TestAScoreOfSomethingElseIsKnownAsOne(t *testing.T) {
+func TestOtherScores(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
 		Credit Quality Score ||| HRCI | yes
 		Credit Score at Maturity ||| HRCI | yes
 		Quality Score ||| Confidential | no
 	`)
-	p := defaultForTest(t)
+	e := New(policy.Default())
 	for _, name := range []string{"Quality Score", "Examination Score", "Maturity Score", "Survey Score"} {
-		if a := p.Classify(Input{Attribute: attribute(name, "N3")}); a.Rule != "score of something else" {
-			t.Errorf("%q is answered by %q", name, a.Rule)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := e.Classify(Input{Attribute: attribute(name, "N3")}).Rule; got != "score of something else" {
+				t.Errorf("rule: got %q", got)
+			}
+		})
 	}
 }
 
-// answersAs holds the default policy to a table. Each line is a name, a type, a filing, the tiers that can be defended, and whether it is personal.
+// answersAs classifies the names of a table by the default policy. Each line has a name, a type, a filing, the
+// acceptable tiers, and whether the name is personal.
 func answersAs(t *testing.T, table string) {
 	t.Helper()
-	p := defaultForTest(t)
+	e := New(policy.Default())
 	for line := range strings.Lines(table) {
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
 		f := strings.Split(line, "|")
 		if len(f) != 5 {
-			t.Fatalf("%q has %d parts, not 5", line, len(f))
+			t.Fatalf("%q has %d parts, want 5", line, len(f))
 		}
 		for i := range f {
 			f[i] = strings.TrimSpace(f[i])
 		}
-		a := p.Classify(Input{Attribute: attribute(f[0], f[1]), Report: f[2]})
-		if !slices.Contains(strings.Split(f[3], ", "), string(a.InformationSecurityClassification)) || !slices.Contains(strings.Split(f[4], ", "), yesOrNo(a.PIIFlag)) {
-			t.Errorf("%q is %s, personal %v, want %s, %s: %s", f[0], a.InformationSecurityClassification, a.PIIFlag, f[3], f[4], a.Rationale)
-		}
+		t.Run(strings.TrimSpace(f[0]+" "+f[1]), func(t *testing.T) {
+			t.Parallel()
+			a := e.Classify(Input{Attribute: attribute(f[0], f[1]), Report: f[2]})
+			tier, personal := string(a.InformationSecurityClassification), yesOrNo(a.PIIFlag)
+			if !slices.Contains(strings.Split(f[3], ", "), tier) ||
+				!slices.Contains(strings.Split(f[4], ", "), personal) {
+				t.Errorf("got %s, personal %s, want %s, %s: %s", tier, personal, f[3], f[4], a.Rationale)
+			}
+		})
 	}
 }

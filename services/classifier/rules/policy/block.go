@@ -1,4 +1,4 @@
-package rules
+package policy
 
 import (
 	"fmt"
@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// block is a headline of a policy file with the entries below it.
+// block is a headline of a policy file and the entries below it.
 type block struct {
 	// kind is the headline's first word and name the rest of it.
 	kind, name string
 	line       int
-	// group is the name of the group that the block stands in.
+	// group is the name of the group that the block is in.
 	group   string
 	entries []entry
 }
@@ -23,7 +23,7 @@ type entry struct {
 	line       int
 }
 
-// Problem is one mistake in a policy file: where it stands, what is wrong, and what would be right.
+// Problem is one mistake in a policy file, with its line. The text proposes a correction if there is an obvious one.
 type Problem struct {
 	File string
 	Line int
@@ -42,12 +42,12 @@ func (p *problems) add(line int, format string, args ...any) {
 	p.all = append(p.all, &Problem{File: p.file, Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
-// blockKind says what may stand in a block.
+// blockKind is the grammar of a kind of block.
 type blockKind struct {
-	// named blocks need a name that no other block of their kind has.
+	// named is true if the block needs a name, which no other block of its kind may have.
 	named bool
 	keys  []string
-	// lists are the keys that may stand on several lines, which then count as one.
+	// lists are the keys that may be on several lines. Their values are joined.
 	lists []string
 }
 
@@ -55,7 +55,7 @@ var conditionLists = []string{"any", "all", "none", "says", "says-not", "of", "o
 
 var answerKeys = []string{"tier", "personal", "criticality", "leak", "regulatory", "laws", "because", "certainty"}
 
-// kinds is the grammar of a policy file, by a block's kind.
+// kinds is the grammar of a policy file.
 var kinds = map[string]blockKind{
 	"policy": {named: true},
 	"law":    {named: true, keys: []string{"text"}},
@@ -91,8 +91,8 @@ var kinds = map[string]blockKind{
 	},
 }
 
-// blocks reads the lines of a policy file. Lines that it cannot use are reported and left out.
-func blocks(src []byte, report *problems) []block {
+// readBlocks splits a policy file into blocks. It reports lines that it cannot use and leaves them out.
+func readBlocks(src []byte, report *problems) []block {
 	var all []block
 	group := ""
 	number := 0
@@ -108,7 +108,8 @@ func blocks(src []byte, report *problems) []block {
 		}
 		if line[0] == ' ' || line[0] == '\t' {
 			if len(all) == 0 {
-				report.add(number, "%q stands before the first headline: a policy begins with the line \"policy VERSION\"", text)
+				report.add(number, "%q comes before the first headline: "+
+					"a policy begins with the line \"policy VERSION\"", text)
 				continue
 			}
 			all[len(all)-1].addEntry(text, number, report)
@@ -120,7 +121,7 @@ func blocks(src []byte, report *problems) []block {
 		}
 		b.group = group
 		if !ok {
-			b.kind = "" // its entries have a place to go, and nobody reads them
+			b.kind = "" // its entries are ignored
 		}
 		all = append(all, b)
 	}
@@ -134,7 +135,7 @@ func headline(text string, line int, report *problems) (block, bool) {
 	known, ok := kinds[kind]
 	switch {
 	case !ok && strings.HasSuffix(kind, ":"):
-		report.add(line, "%q stands at the start of a line: entries are indented, only headlines are not", text)
+		report.add(line, "%q is not indented: only headlines begin at the start of a line", text)
 	case !ok:
 		report.add(line, "unknown headline %q%s", kind, didYouMean(kind, kindNames()))
 	case known.named && b.name == "":
@@ -158,7 +159,7 @@ func kindNames() []string {
 	return names
 }
 
-// addEntry adds a "key: value" line, or the value to a list that has begun.
+// addEntry adds a "key: value" line to the block, or reports why it cannot.
 func (b *block) addEntry(text string, line int, report *problems) {
 	key, value, ok := strings.Cut(text, ":")
 	e := entry{strings.TrimSpace(key), strings.TrimSpace(value), line}
@@ -167,7 +168,7 @@ func (b *block) addEntry(text string, line int, report *problems) {
 	case b.kind == "":
 		return
 	case !ok:
-		report.add(line, "%q is no entry: write \"key: value\"", text)
+		report.add(line, "%q is not an entry: write \"key: value\"", text)
 		return
 	case len(known.keys) == 0:
 		report.add(line, "%s %q takes no entries: did you forget a headline?", b.kind, b.name)
@@ -182,7 +183,7 @@ func (b *block) addEntry(text string, line int, report *problems) {
 	if !slices.Contains(known.lists, e.key) {
 		if first, ok := b.entry(e.key); ok {
 			if first.value == e.value {
-				report.add(line, "%s says %q twice, first in line %d", b.title(), e.key, first.line)
+				report.add(line, "%s has %q twice, first in line %d", b.title(), e.key, first.line)
 			} else {
 				report.add(line, "%s contradicts itself: %s is %q here and %q in line %d",
 					b.title(), e.key, e.value, first.value, first.line)
@@ -193,7 +194,7 @@ func (b *block) addEntry(text string, line int, report *problems) {
 	b.entries = append(b.entries, e)
 }
 
-// title names the block in a message.
+// title returns the name of the block for a message.
 func (b *block) title() string {
 	if b.name == "" {
 		return b.kind
@@ -201,7 +202,7 @@ func (b *block) title() string {
 	return fmt.Sprintf("%s %q", b.kind, b.name)
 }
 
-// entry is the only line with the key.
+// entry returns the first entry with the key.
 func (b *block) entry(key string) (entry, bool) {
 	i := slices.IndexFunc(b.entries, func(e entry) bool { return e.key == key })
 	if i < 0 {
@@ -210,13 +211,13 @@ func (b *block) entry(key string) (entry, bool) {
 	return b.entries[i], true
 }
 
-// item is one element of a list, with the line that it stands in.
+// item is an element of a list and its line.
 type item struct {
 	text string
 	line int
 }
 
-// list is the elements of all lines with the key, which commas separate.
+// list returns the elements of all entries with the key. Commas separate elements.
 func (b *block) list(key string, report *problems) []item {
 	var items []item
 	for _, e := range b.entries {
@@ -234,8 +235,8 @@ func (b *block) list(key string, report *problems) []item {
 	return items
 }
 
-// checkNames refuses two blocks of a kind with one name. Rules and refinements share their names: an explanation
-// cites both.
+// checkNames reports blocks that have the kind and name of an earlier block. Rules and refinements share their names
+// because an explanation cites both.
 func checkNames(all []block, report *problems) {
 	first := map[string]int{}
 	for i, b := range all {
@@ -250,7 +251,7 @@ func checkNames(all []block, report *problems) {
 			key = b.kind
 		}
 		if line, ok := first[key]; ok {
-			report.add(b.line, "%s stands twice, first in line %d%s", b.title(), line, renameHint(b))
+			report.add(b.line, "%s appears twice, first in line %d%s", b.title(), line, renameHint(b))
 			all[i].kind = ""
 			continue
 		}
@@ -260,12 +261,12 @@ func checkNames(all []block, report *problems) {
 
 func renameHint(b block) string {
 	if b.name == "" || b.kind == "policy" {
-		return ": put them together"
+		return ": combine them"
 	}
 	return ": give one of them another name"
 }
 
-// didYouMean proposes the nearest of the allowed words, and lists them all where none is near.
+// didYouMean proposes the most similar of the allowed words, or lists them all if none is similar.
 func didYouMean(got string, allowed []string) string {
 	best, distance := "", 3
 	for _, a := range allowed {
@@ -279,7 +280,7 @@ func didYouMean(got string, allowed []string) string {
 	return ": allowed are " + strings.Join(allowed, ", ")
 }
 
-// editDistance is the number of letters to change, add or leave out to make b of a.
+// editDistance is the number of letters to change, add or remove to turn a into b.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

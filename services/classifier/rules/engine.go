@@ -1,0 +1,191 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
+	"github.com/pdeflow/pdeflow/services/classifier/rules/reading"
+)
+
+// Engine classifies attributes by a policy. It is safe for concurrent use.
+type Engine struct {
+	policy *policy.Policy
+	reader *reading.Reader
+	// byConcept are the rules that an occurrence of a concept may make fit, by the index of the concept.
+	byConcept [][]int
+	// wordless are the rules that may fit without a concept.
+	wordless []int
+}
+
+// New returns an engine for a policy.
+func New(p *policy.Policy) *Engine {
+	e := &Engine{policy: p, reader: reading.NewReader(p), byConcept: make([][]int, len(p.Concepts))}
+	for i := range p.Rules {
+		required := p.Rules[i].Any
+		if len(required) == 0 && len(p.Rules[i].All) > 0 {
+			required = p.Rules[i].All[:1]
+		}
+		for _, concept := range required {
+			e.byConcept[concept] = append(e.byConcept[concept], i)
+		}
+		if len(required) == 0 {
+			e.wordless = append(e.wordless, i)
+		}
+	}
+	return e
+}
+
+// ClassifiedBy returns the name of the policy that mappings record: rules@VERSION.
+func (e *Engine) ClassifiedBy() string { return "rules@" + e.policy.Version }
+
+// Input is an attribute to classify. All parts are optional.
+type Input struct {
+	Attribute schema.Attribute
+	// Column is the source column that feeds the attribute. It can only raise the tier.
+	Column *schema.SourceColumn
+	// Report is the name or id of the filing that the attribute is a line of.
+	Report string
+	// Table is the table of a column that is classified by itself, not as a line of a report.
+	Table string
+}
+
+// Answer is a classification and its reasons.
+type Answer struct {
+	schema.Classification
+	// Confidence is a percentage that depends on the evidence: how many words of the name the rule requires, how many
+	// the policy does not know, whether the data type agrees, and whether another rule fits almost as well.
+	Confidence int
+	// Rationale explains in a few sentences which rule won, by which words, and which other rules were considered.
+	Rationale            string
+	RegulatoryReferences []string
+
+	// Rule is the name of the rule that won, and Group its group. Both are empty if no rule fits.
+	Rule, Group string
+	// Matched are the words that the answer depends on. Without them it would be another, or less confident.
+	Matched []Match
+	// Refined are the names of the refinements that changed the rule's answer.
+	Refined []string
+	// Considered are the rules that came nearest, the best first.
+	Considered []Alternative
+	// Raised describes how the column raised the tier. It is nil if it did not.
+	Raised *Raise
+}
+
+// Match is a part of the input that a rule requires.
+type Match struct {
+	// Text is the text as it is written in the name, or the normal form of words in other places.
+	Text string
+	// Place is name, technical name, description, table or data type.
+	Place string
+	// Meaning is the concept, facet or party.
+	Meaning string
+	// Again is true for words that repeat others and earn no points.
+	Again bool
+}
+
+// Alternative is a rule that was considered and did not win.
+type Alternative struct {
+	Rule string
+	Tier schema.InformationSecurityClassification
+	// Why is the reason that it did not win.
+	Why string
+}
+
+// Raise describes how a column raised the tier.
+type Raise struct {
+	SourceField string
+	From, To    schema.InformationSecurityClassification
+	// Rule is the rule that won for the column, and Matched the words that it depends on.
+	Rule    string
+	Matched []Match
+}
+
+// Classify answers the five questions for an attribute. It is a pure function of the policy and the input. If no rule
+// fits, the answer is the policy's default with a low confidence.
+func (e *Engine) Classify(in Input) Answer {
+	d := e.derive(reading.Input{Attribute: in.Attribute, Report: in.Report, Table: in.Table})
+	a := d.answer()
+	if in.Column != nil {
+		e.raiseTier(&a, d, in.Column)
+	}
+	a.Rationale = d.rationale(&a)
+	return a
+}
+
+// Explain renders for a terminal how the answer for an input is derived: the phrases that were recognised, the rules
+// that fit or failed, and the reason for each of the five fields.
+func (e *Engine) Explain(in Input) string {
+	d := e.derive(reading.Input{Attribute: in.Attribute, Report: in.Report, Table: in.Table})
+	var b strings.Builder
+	d.explain(&b, in)
+	if in.Column != nil {
+		explainColumn(&b, in.Column, e.Classify(in))
+	}
+	return b.String()
+}
+
+// derive reads an input, matches the rules with it, and decides the answer.
+func (e *Engine) derive(in reading.Input) *derivation {
+	d := e.match(e.reader.Read(in))
+	d.decide()
+	return d
+}
+
+// raiseTier classifies the column and lets it raise the tier, because a column may hold more than the line that it
+// feeds. The column is classified by itself and not as a line of the filing, whose refinements are about totals and
+// signatures, not about the rows behind a total. A column that the policy does not know well raises nothing, and no
+// column lowers anything.
+func (e *Engine) raiseTier(a *Answer, d *derivation, column *schema.SourceColumn) {
+	c := e.derive(reading.Input{
+		Attribute: schema.Attribute{
+			AttributeName: column.ColumnName, Description: column.Description, DataType: column.DataType,
+		},
+		Table: column.TableName,
+	})
+	from, to := d.values.tier.value, c.values.tier.value
+	if len(c.fitting) == 0 || c.confidence.percent < e.policy.Columns.RaisesFrom || !to.Protects(from) ||
+		d.publishes(c) {
+		return
+	}
+	of := c.answer()
+	a.Raised = &Raise{SourceField: sourceField(column), From: from, To: to, Rule: of.Rule, Matched: of.Matched}
+	a.InformationSecurityClassification = to
+	a.PIIFlag = a.PIIFlag || of.PIIFlag
+	raised := d.values
+	raised.tier, raised.leak = c.values.tier, c.values.leak
+	if level := riskOf(e.policy, raised, d.reading.Facet).level(); level.Above(a.RiskLevel) {
+		a.RiskLevel = level
+	}
+	if of.RegulatoryFlag && !a.RegulatoryFlag {
+		a.RegulatoryFlag = true
+		a.RegulatoryReferences = d.filingReferences()
+	}
+	for _, reference := range of.RegulatoryReferences {
+		if !slices.Contains(a.RegulatoryReferences, reference) {
+			a.RegulatoryReferences = append(a.RegulatoryReferences, reference)
+		}
+	}
+	a.Confidence = min(a.Confidence, of.Confidence)
+}
+
+// publishes reports whether the filing of line d publishes the data of column c, so that the column does not raise the
+// tier. The tier of the line must come from a refinement for its filing. The column must be a figure of which the line
+// is the sum, and not personal, or it must describe who signs the filing, and no customer. HRCI is never published.
+func (d *derivation) publishes(c *derivation) bool {
+	published := slices.ContainsFunc(d.refined, func(m ruleMatch) bool {
+		return m.rule.In != 0 && m.rule.Tier == d.values.tier.value
+	})
+	if !published || c.values.tier.value == schema.HRCI {
+		return false
+	}
+	limits, line, column := &d.policy.Columns, d.reading.Facet, c.reading.Facet
+	if c.values.personal.value != policy.FlagYes && limits.Sums.Has(line) && limits.Sums.Has(column) {
+		return true
+	}
+	return limits.Signs.Has(line) && limits.Signs.Has(column) && !limits.Customers.Has(c.reading.Party)
+}
+
+// sourceField returns the name of a column without its missing parts.
+func sourceField(c *schema.SourceColumn) string { return strings.TrimLeft(c.SourceField(), ".") }
