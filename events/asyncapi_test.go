@@ -136,7 +136,7 @@ func texts[T ~string](list []T) []string {
 	return s
 }
 
-func TestTheDescriptionNamesEverySubjectAndType(t *testing.T) {
+func TestAsyncAPIDescribesEverySubjectAndType(t *testing.T) {
 	t.Parallel()
 	api := readAsyncAPI(t)
 	if api.Version != "3.0.0" {
@@ -191,7 +191,7 @@ func TestTheDescriptionNamesEverySubjectAndType(t *testing.T) {
 
 func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
 
-func TestTheDescriptionNamesEveryHeader(t *testing.T) {
+func TestAsyncAPIDescribesEveryHeader(t *testing.T) {
 	t.Parallel()
 	headers := readAsyncAPI(t).Components.MessageTraits["CloudEvent"].Headers
 	m := encode(t, events.JobBell("j"))
@@ -206,7 +206,7 @@ func TestTheDescriptionNamesEveryHeader(t *testing.T) {
 	}
 }
 
-func TestTheDescriptionNamesEveryField(t *testing.T) {
+func TestAsyncAPIDescribesEveryField(t *testing.T) {
 	t.Parallel()
 	schemas := readAsyncAPI(t).Components.Schemas
 	described := map[string]bool{}

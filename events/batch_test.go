@@ -13,21 +13,29 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 )
 
-func TestBatchesAreHandledWhole(t *testing.T) {
+func TestConsumeBatches_OneResultSettlesTheBatch(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	batches := make(chan []events.Received[events.JobProgress], 100)
 	o := b.options()
 	o.Batch, o.Linger = 10, patience
 	fail := true
-	run(t, events.ConsumeBatches(b.js, events.Projector(), func(_ context.Context, batch []events.Received[events.JobProgress]) error {
-		batches <- batch
-		if fail {
-			fail = false
-			return errors.New("the database is away")
-		}
-		return nil
-	}, o))
+	run(
+		t,
+		events.ConsumeBatches(
+			b.js,
+			events.Projector(),
+			func(_ context.Context, batch []events.Received[events.JobProgress]) error {
+				batches <- batch
+				if fail {
+					fail = false
+					return errors.New("the database is away")
+				}
+				return nil
+			},
+			o,
+		),
+	)
 	for i := range 9 {
 		if err := b.pub.Publish(t.Context(), events.JobListed("j", int64(i))); err != nil {
 			t.Fatal(err)
@@ -65,20 +73,28 @@ func TestBatchesAreHandledWhole(t *testing.T) {
 	}
 }
 
-func TestABatchMayDecideForEachMessageByItself(t *testing.T) {
+func TestConsumeBatches_VerdictsSettleEachMessage(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	got := make(chan []events.Received[events.JobProgress], 10)
 	o := b.options()
 	o.Batch, o.Linger = 3, patience
-	run(t, events.ConsumeBatches(b.js, events.Projector(), func(_ context.Context, batch []events.Received[events.JobProgress]) error {
-		got <- batch
-		verdicts := make(events.Verdicts, len(batch))
-		if len(got) == 1 {
-			verdicts[1] = errors.New("not now")
-		}
-		return verdicts
-	}, o))
+	run(
+		t,
+		events.ConsumeBatches(
+			b.js,
+			events.Projector(),
+			func(_ context.Context, batch []events.Received[events.JobProgress]) error {
+				got <- batch
+				verdicts := make(events.Verdicts, len(batch))
+				if len(got) == 1 {
+					verdicts[1] = errors.New("not now")
+				}
+				return verdicts
+			},
+			o,
+		),
+	)
 	for i := range 3 {
 		if err := b.pub.Publish(t.Context(), events.JobListed("j", int64(i))); err != nil {
 			t.Fatal(err)
@@ -91,7 +107,12 @@ func TestABatchMayDecideForEachMessageByItself(t *testing.T) {
 		c, err := b.js.Consumer(t.Context(), events.StreamEvents, "projector")
 		return err == nil && c.CachedInfo().NumPending == 0 && c.CachedInfo().NumAckPending == 2
 	})
-	b.raw(t, "job.progress.j", "garbled", nil) // completes the batch of the message that failed and the one that came last
+	b.raw(
+		t,
+		"job.progress.j",
+		"garbled",
+		nil,
+	) // completes the batch of the message that failed and the one that came last
 	next(t, got)
 	again := next(t, got)
 	if len(again) != 2 || again[0].Body.Listed.TotalSteps+again[1].Body.Listed.TotalSteps != 1+3 {
@@ -99,7 +120,7 @@ func TestABatchMayDecideForEachMessageByItself(t *testing.T) {
 	}
 }
 
-func TestWhoWantsEverythingGetsItAsItCame(t *testing.T) {
+func TestConsumeBatches_DeliversUndecodedMessages(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	got := make(chan events.Received[events.Message], 10)

@@ -59,7 +59,9 @@ func Connect(serverURL, name, credentials string, log *slog.Logger, more ...nats
 		}),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { refused.note(err) }),
 		nats.ConnectHandler(func(nc *nats.Conn) { log.Info("nats connected", "server", nc.ConnectedUrlRedacted()) }),
-		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("nats reconnected", "server", nc.ConnectedUrlRedacted()) }),
+		nats.ReconnectHandler(
+			func(nc *nats.Conn) { log.Info("nats reconnected", "server", nc.ConnectedUrlRedacted()) },
+		),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			subject := ""
 			if sub != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/pdeflow/pdeflow/events/eventstest"
 )
 
-func TestThePasswordIsInNoErrorAndNoLog(t *testing.T) {
+func TestConnect_KeepsThePasswordOutOfErrorsAndLogs(t *testing.T) {
 	t.Parallel()
 	const password = "s3cr3t"
 	log := eventstest.NewLog(t)
@@ -36,7 +36,11 @@ func TestThePasswordIsInNoErrorAndNoLog(t *testing.T) {
 		t.Error("not connected")
 	}
 	s.Stop()
-	eventually(t, "the loss is logged", func() bool { return strings.Contains(log.String(), "nats disconnected") || !nc.IsConnected() })
+	eventually(
+		t,
+		"the loss is logged",
+		func() bool { return strings.Contains(log.String(), "nats disconnected") || !nc.IsConnected() },
+	)
 	s.Restart()
 	eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "nats reconnected") })
 	if strings.Contains(log.String(), password) {
@@ -44,7 +48,7 @@ func TestThePasswordIsInNoErrorAndNoLog(t *testing.T) {
 	}
 }
 
-func TestAWrongPasswordIsNamedAndTriedAgain(t *testing.T) {
+func TestConnect_LogsAWrongPasswordAndRetries(t *testing.T) {
 	t.Parallel()
 	config := filepath.Join(t.TempDir(), "nats.conf")
 	if err := os.WriteFile(config, []byte(`authorization { user: u, password: "right" }`), 0o600); err != nil {
@@ -53,11 +57,20 @@ func TestAWrongPasswordIsNamedAndTriedAgain(t *testing.T) {
 	s := eventstest.StartConfig(t, config)
 	log := eventstest.NewLog(t)
 	var attempts atomic.Int32
-	wrong := connect(t, strings.Replace(s.URL(), "://", "://u:wr0ng@", 1), log.Logger(), nats.CustomReconnectDelay(func(int) time.Duration {
-		attempts.Add(1)
-		return 10 * time.Millisecond
-	}))
-	eventually(t, "the reason is logged", func() bool { return strings.Contains(log.String(), "Authorization Violation") })
+	wrong := connect(
+		t,
+		strings.Replace(s.URL(), "://", "://u:wr0ng@", 1),
+		log.Logger(),
+		nats.CustomReconnectDelay(func(int) time.Duration {
+			attempts.Add(1)
+			return 10 * time.Millisecond
+		}),
+	)
+	eventually(
+		t,
+		"the reason is logged",
+		func() bool { return strings.Contains(log.String(), "Authorization Violation") },
+	)
 	if strings.Contains(log.String(), "wr0ng") {
 		t.Error("the password is in the log")
 	}
@@ -74,7 +87,7 @@ func TestAWrongPasswordIsNamedAndTriedAgain(t *testing.T) {
 	eventually(t, "the connection is taken", wrong.IsConnected)
 }
 
-func TestCredentialsThatCannotBeReadAreAnError(t *testing.T) {
+func TestConnect_RefusesUnreadableCredentials(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "none.creds")
 	_, err := events.Connect("nats://127.0.0.1:1", "test", file, slog.New(slog.DiscardHandler))
@@ -83,7 +96,7 @@ func TestCredentialsThatCannotBeReadAreAnError(t *testing.T) {
 	}
 }
 
-func TestAConnectionMayBeOpenedBeforeTheServer(t *testing.T) {
+func TestConnect_BeforeTheServerStarts(t *testing.T) {
 	t.Parallel()
 	s := eventstest.Start(t)
 	s.Stop()
@@ -95,7 +108,7 @@ func TestAConnectionMayBeOpenedBeforeTheServer(t *testing.T) {
 	eventually(t, "the connection is there", nc.IsConnected)
 }
 
-func TestAListOfServersIsReadAsTheClientReadsIt(t *testing.T) {
+func TestServers_ParsesAsTheClientDoes(t *testing.T) {
 	t.Parallel()
 	s := eventstest.Start(t)
 	bare := strings.TrimPrefix(s.URL(), "nats://")

@@ -17,22 +17,32 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 )
 
-func TestAHandledMessageIsAcknowledged(t *testing.T) {
+func TestConsume_AcknowledgesAHandledMessage(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	got := make(chan events.Delivery, 1)
-	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, w events.MappingRequested) error {
-		if w != work("j", "m") {
-			t.Errorf("got %+v", w)
-		}
-		got <- d
-		return nil
-	}, b.options()))
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(_ context.Context, d events.Delivery, w events.MappingRequested) error {
+				if w != work("j", "m") {
+					t.Errorf("got %+v", w)
+				}
+				got <- d
+				return nil
+			},
+			b.options(),
+		),
+	)
 	b.send(t, work("j", "m"))
 
 	d := next(t, got)
 	if d.ID != "work/j/m" || d.Source != "/pdeflow/dispatcher" || d.Subject != "mapping.requested.rules.j.m" || d.About != "m" ||
-		d.Deliveries != 1 || d.Time.IsZero() || d.Stored.IsZero() {
+		d.Deliveries != 1 ||
+		d.Time.IsZero() ||
+		d.Stored.IsZero() {
 		t.Errorf("delivery %+v", d)
 	}
 	b.workDone(t)
@@ -40,17 +50,25 @@ func TestAHandledMessageIsAcknowledged(t *testing.T) {
 	b.send(t, work("j", "m"))
 }
 
-func TestAMessageWhoseHandlerFailsComesAgain(t *testing.T) {
+func TestConsume_RedeliversAfterAnError(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	got := make(chan uint64, 3)
-	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
-		got <- d.Deliveries
-		if d.Deliveries < 3 {
-			return errors.New("the database is away")
-		}
-		return nil
-	}, b.options()))
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
+				got <- d.Deliveries
+				if d.Deliveries < 3 {
+					return errors.New("the database is away")
+				}
+				return nil
+			},
+			b.options(),
+		),
+	)
 	b.send(t, work("j", "m"))
 	for want := uint64(1); want <= 3; want++ {
 		if n := next(t, got); n != want {
@@ -63,18 +81,26 @@ func TestAMessageWhoseHandlerFailsComesAgain(t *testing.T) {
 	}
 }
 
-func TestAMessageThatIsToWaitComesAgainAfterItsDelayAndIsNoProblem(t *testing.T) {
+func TestRetryAfter_RedeliversAfterTheDelayWithoutAWarning(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	const delay = 50 * time.Millisecond
 	got := make(chan time.Time, 2)
-	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
-		got <- time.Now()
-		if d.Deliveries == 1 {
-			return events.RetryAfter(delay, errors.New("another suspect has its turn"))
-		}
-		return nil
-	}, b.options()))
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
+				got <- time.Now()
+				if d.Deliveries == 1 {
+					return events.RetryAfter(delay, errors.New("another suspect has its turn"))
+				}
+				return nil
+			},
+			b.options(),
+		),
+	)
 	b.send(t, work("j", "m"))
 	if first, second := next(t, got), next(t, got); second.Sub(first) < delay {
 		t.Errorf("delivered again after %v, not %v", second.Sub(first), delay)
@@ -85,18 +111,26 @@ func TestAMessageThatIsToWaitComesAgainAfterItsDelayAndIsNoProblem(t *testing.T)
 	}
 }
 
-func TestAnErrorThatManyMessagesShareIsLoggedOnce(t *testing.T) {
+func TestConsume_LogsASharedErrorOnce(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	const messages = 50
 	o := b.options()
 	o.Workers = 4
-	stop := run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, w events.MappingRequested) error {
-		if d.Deliveries < 3 {
-			return fmt.Errorf("read mapping %s: %w", w.MappingID, syscall.ECONNREFUSED)
-		}
-		return nil
-	}, o))
+	stop := run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(_ context.Context, d events.Delivery, w events.MappingRequested) error {
+				if d.Deliveries < 3 {
+					return fmt.Errorf("read mapping %s: %w", w.MappingID, syscall.ECONNREFUSED)
+				}
+				return nil
+			},
+			o,
+		),
+	)
 	for i := range messages {
 		b.send(t, work("j", fmt.Sprint("m", i)))
 	}
@@ -111,17 +145,25 @@ func TestAnErrorThatManyMessagesShareIsLoggedOnce(t *testing.T) {
 	}
 }
 
-func TestAPanicInAHandlerIsAnErrorWithItsStackInTheLog(t *testing.T) {
+func TestConsume_LogsAPanicWithItsStack(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	got := make(chan uint64, 2)
-	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
-		got <- d.Deliveries
-		if d.Deliveries == 1 {
-			panic("nil policy")
-		}
-		return nil
-	}, b.options()))
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
+				got <- d.Deliveries
+				if d.Deliveries == 1 {
+					panic("nil policy")
+				}
+				return nil
+			},
+			b.options(),
+		),
+	)
 	b.send(t, work("j", "m"))
 	next(t, got)
 	next(t, got)
@@ -131,7 +173,7 @@ func TestAPanicInAHandlerIsAnErrorWithItsStackInTheLog(t *testing.T) {
 	}
 }
 
-func TestADiscardedMessageIsEnded(t *testing.T) {
+func TestDiscard_TerminatesTheMessage(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	var calls atomic.Int32
@@ -139,10 +181,18 @@ func TestADiscardedMessageIsEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, events.Consume(b.js, events.ClassifierRules(), func(context.Context, events.Delivery, events.MappingRequested) error {
-		calls.Add(1)
-		return events.Discard(errors.New("the job has ended"))
-	}, b.options()))
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(context.Context, events.Delivery, events.MappingRequested) error {
+				calls.Add(1)
+				return events.Discard(errors.New("the job has ended"))
+			},
+			b.options(),
+		),
+	)
 	b.send(t, work("j", "m"))
 	if m, err := settled.NextMsg(patience); err != nil || string(m.Data) != "+TERM" {
 		t.Errorf("settled with %v, error %v", m, err)
@@ -153,11 +203,16 @@ func TestADiscardedMessageIsEnded(t *testing.T) {
 	}
 }
 
-func TestAWorkMessageThatIsNotUnderstoodIsPublishedWhole(t *testing.T) {
+func TestReject_PublishesAnUndecodableWorkMessage(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	rejected := make(chan events.MappingRejected, 10)
-	auditor := events.Consumer{Name: "spy", Stream: events.StreamEvents, Filter: "mapping.rejected.*", MaxAckPending: 10}
+	auditor := events.Consumer{
+		Name:          "spy",
+		Stream:        events.StreamEvents,
+		Filter:        "mapping.rejected.*",
+		MaxAckPending: 10,
+	}
 	run(t, events.Consume(b.js, auditor, func(_ context.Context, d events.Delivery, e events.MappingRejected) error {
 		if d.Source != "/pdeflow/classifier" {
 			t.Errorf("source %s", d.Source)
@@ -165,16 +220,26 @@ func TestAWorkMessageThatIsNotUnderstoodIsPublishedWhole(t *testing.T) {
 		rejected <- e
 		return nil
 	}, b.options()))
-	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
-		if w.MappingID == "gone" {
-			return events.Reject(events.ReasonUnknown, errors.New("no such mapping"))
-		}
-		t.Errorf("the handler got %+v", w)
-		return nil
-	}, b.options()))
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
+				if w.MappingID == "gone" {
+					return events.Reject(events.ReasonUnknown, errors.New("no such mapping"))
+				}
+				t.Errorf("the handler got %+v", w)
+				return nil
+			},
+			b.options(),
+		),
+	)
 
 	good := nats.Header{
-		"ce-specversion": {"1.0"}, "ce-id": {"work/j/m"}, "ce-source": {"/x"}, "ce-type": {"io.pdeflow.mapping.requested.v1"}, "X": {"1", "2"},
+		"ce-specversion": {
+			"1.0",
+		}, "ce-id": {"work/j/m"}, "ce-source": {"/x"}, "ce-type": {"io.pdeflow.mapping.requested.v1"}, "X": {"1", "2"},
 	}
 	for _, c := range []struct {
 		subject, data string
@@ -203,17 +268,25 @@ func TestAWorkMessageThatIsNotUnderstoodIsPublishedWhole(t *testing.T) {
 	b.workDone(t)
 }
 
-func TestTheTraceGoesOnFromThePublisherToTheHandler(t *testing.T) {
+func TestTheTraceContinuesFromPublisherToHandler(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	got := make(chan events.Traceparent, 1)
-	run(t, events.Consume(b.js, events.ClassifierRules(), func(ctx context.Context, d events.Delivery, _ events.MappingRequested) error {
-		if events.TraceparentFrom(ctx) != d.Traceparent {
-			t.Error("the context is not in the trace of the message")
-		}
-		got <- d.Traceparent
-		return nil
-	}, b.options()))
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(ctx context.Context, d events.Delivery, _ events.MappingRequested) error {
+				if events.TraceparentFrom(ctx) != d.Traceparent {
+					t.Error("the context is not in the trace of the message")
+				}
+				got <- d.Traceparent
+				return nil
+			},
+			b.options(),
+		),
+	)
 	post := events.NewTraceparent()
 	b.pub.PublishWork(events.WithTraceparent(t.Context(), post), []events.MappingRequested{work("j", "m")})
 	if hop := next(t, got); hop.TraceID() != post.TraceID() || hop == post {
@@ -225,18 +298,26 @@ func TestTheTraceGoesOnFromThePublisherToTheHandler(t *testing.T) {
 	}
 }
 
-func TestHandlersRunAtOnceAsManyAsThereAreWorkers(t *testing.T) {
+func TestConsume_RunsAsManyHandlersAsWorkers(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	const workers = 3
 	started, release := make(chan string, 2*workers), make(chan struct{})
 	o := b.options()
 	o.Workers = workers
-	stop := run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
-		started <- w.MappingID
-		hold(t, release)
-		return nil
-	}, o))
+	stop := run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
+				started <- w.MappingID
+				hold(t, release)
+				return nil
+			},
+			o,
+		),
+	)
 	for i := range 2 * workers {
 		b.send(t, work("j", fmt.Sprint("m", i)))
 	}
@@ -261,32 +342,45 @@ func (b *fixture) pending(t *testing.T, consumer string) int {
 	return c.CachedInfo().NumAckPending
 }
 
-func TestARunnerThatHasStoppedLeavesNothingBehind(t *testing.T) {
+func TestRunner_StopsAllGoroutines(t *testing.T) {
 	b := newDeclaredFixture(t)
 	b.send(t, work("j", "m")) // the publisher has goroutines of its own
 	before := goleak.IgnoreCurrent()
 	got := make(chan struct{}, 1)
-	stop := run(t, events.Consume(b.js, events.ClassifierRules(), func(context.Context, events.Delivery, events.MappingRequested) error {
-		got <- struct{}{}
-		return nil
-	}, b.options()))
+	stop := run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(context.Context, events.Delivery, events.MappingRequested) error {
+				got <- struct{}{}
+				return nil
+			},
+			b.options(),
+		),
+	)
 	next(t, got)
 	stop()
 	goleak.VerifyNone(t, before)
 }
 
-func TestAShutdownGivesBackWhatWasNotStartedAndFinishesWhatWas(t *testing.T) {
+func TestRunner_ShutdownFinishesStartedMessagesAndReturnsTheRest(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	const messages = 6
 	started, release := make(chan string, messages), make(chan struct{})
 	o := b.options()
 	o.Workers, o.Prefetch = 1, messages
-	first := events.Consume(b.js, events.ClassifierRules(), func(ctx context.Context, _ events.Delivery, w events.MappingRequested) error {
-		started <- w.MappingID
-		hold(t, release)
-		return ctx.Err()
-	}, o)
+	first := events.Consume(
+		b.js,
+		events.ClassifierRules(),
+		func(ctx context.Context, _ events.Delivery, w events.MappingRequested) error {
+			started <- w.MappingID
+			hold(t, release)
+			return ctx.Err()
+		},
+		o,
+	)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- first.Run(ctx) }()
@@ -299,10 +393,18 @@ func TestAShutdownGivesBackWhatWasNotStartedAndFinishesWhatWas(t *testing.T) {
 
 	// The others are there for somebody else before AckWait ends, and while the first still runs.
 	others := make(chan string, messages)
-	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
-		others <- w.MappingID
-		return nil
-	}, b.options()))
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
+				others <- w.MappingID
+				return nil
+			},
+			b.options(),
+		),
+	)
 	for range messages - 1 {
 		if other := next(t, others); other == one {
 			t.Errorf("%s is handled twice", other)
@@ -326,17 +428,25 @@ func TestAShutdownGivesBackWhatWasNotStartedAndFinishesWhatWas(t *testing.T) {
 	}
 }
 
-func TestTheContextOfAHandlerEndsWithTheGracePeriod(t *testing.T) {
+func TestRunner_CancelsHandlersAfterTheGracePeriod(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	started := make(chan struct{}, 1)
 	o := b.options()
 	o.Grace = 50 * time.Millisecond
-	stop := run(t, events.Consume(b.js, events.ClassifierRules(), func(ctx context.Context, _ events.Delivery, _ events.MappingRequested) error {
-		started <- struct{}{}
-		hold(t, ctx.Done())
-		return context.Cause(ctx)
-	}, o))
+	stop := run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(ctx context.Context, _ events.Delivery, _ events.MappingRequested) error {
+				started <- struct{}{}
+				hold(t, ctx.Done())
+				return context.Cause(ctx)
+			},
+			o,
+		),
+	)
 	b.send(t, work("j", "m"))
 	next(t, started)
 	stop()

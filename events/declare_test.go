@@ -20,7 +20,7 @@ func inAccount(limits string) string {
 		no_auth_user: a`
 }
 
-func TestAStreamOrConsumerThatCannotBeDeclaredNamesTheSettingToCorrect(t *testing.T) {
+func TestDeclare_NamesTheSettingToCorrect(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		config   string
@@ -47,16 +47,19 @@ func TestAStreamOrConsumerThatCannotBeDeclaredNamesTheSettingToCorrect(t *testin
 			if err == nil {
 				_, err = tc.topology.DeclareConsumer(t.Context(), js, events.Auditor(nil))
 			}
-			if err == nil || slices.ContainsFunc(tc.want, func(text string) bool { return !strings.Contains(err.Error(), text) }) {
+			if err == nil ||
+				slices.ContainsFunc(tc.want, func(text string) bool { return !strings.Contains(err.Error(), text) }) {
 				t.Errorf("the error is %v, without one of %q", err, tc.want)
 			}
 		})
 	}
 }
 
-func TestAServerWithoutJetStreamIsNamed(t *testing.T) {
+func TestDeclare_ServerWithoutJetStream(t *testing.T) {
 	t.Parallel()
-	plain, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true})
+	plain, err := server.NewServer(
+		&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +75,7 @@ func TestAServerWithoutJetStreamIsNamed(t *testing.T) {
 	}
 }
 
-func TestAStreamThatHasOurSubjectsIsNamed(t *testing.T) {
+func TestDeclare_NamesAStreamWithTheSameSubjects(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "EVERYTHING", Subjects: []string{"job.>"}}); err != nil {
@@ -84,12 +87,14 @@ func TestAStreamThatHasOurSubjectsIsNamed(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 	// It takes the events. They are not published: nothing of ours reads them there.
-	if err := b.pub.Publish(t.Context(), events.JobStarted("j1")); events.Blocked(err) != "NATS takes no messages: no stream takes the message" {
+	if err := b.pub.Publish(t.Context(), events.JobStarted("j1")); events.Blocked(
+		err,
+	) != "NATS takes no messages: no stream takes the message" {
 		t.Errorf("publish: %v", err)
 	}
 }
 
-func TestSettingsForAnAccountWithLimits(t *testing.T) {
+func TestDeclare_AccountWithLimits(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20
 	for name, tc := range map[string]struct {
@@ -143,7 +148,7 @@ func TestSettingsForAnAccountWithLimits(t *testing.T) {
 	}
 }
 
-func TestLimitsThatAreSetApplyToStreamsThatExist(t *testing.T) {
+func TestDeclare_AppliesExplicitLimitsToExistingStreams(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	const mib = 1 << 20

@@ -33,7 +33,13 @@ func (r *Runner) restoreConsumer(ctx context.Context, s *session) {
 		return
 	}
 	if last := stream.CachedInfo().State.LastSeq; info.Delivered.Stream > last {
-		r.log.Warn("consumer is ahead of its stream, creating it again", "delivered", info.Delivered.Stream, "last", last)
+		r.log.Warn(
+			"consumer is ahead of its stream, creating it again",
+			"delivered",
+			info.Delivered.Stream,
+			"last",
+			last,
+		)
 		if err := r.js.DeleteConsumer(ctx, r.consumer.Stream, r.consumer.Name); err != nil {
 			r.recurring.Note(ctx, slog.LevelWarn, "consumer ahead of its stream cannot be deleted", err)
 		}

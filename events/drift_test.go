@@ -17,16 +17,24 @@ func (b *fixture) inspecting(t *testing.T) (received chan string) {
 	received = make(chan string, 100)
 	o := b.options()
 	o.Topology.AckWait = 600 * time.Millisecond
-	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, work events.MappingRequested) error {
-		received <- work.MappingID
-		return nil
-	}, o))
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(_ context.Context, _ events.Delivery, work events.MappingRequested) error {
+				received <- work.MappingID
+				return nil
+			},
+			o,
+		),
+	)
 	b.send(t, work("j", "first"))
 	next(t, received)
 	return received
 }
 
-func TestAConsumerThatAnOperatorChangedIsChangedBack(t *testing.T) {
+func TestRunner_RestoresAnEditedConsumer(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	b.inspecting(t)
@@ -46,7 +54,7 @@ func TestAConsumerThatAnOperatorChangedIsChangedBack(t *testing.T) {
 	}
 }
 
-func TestALimitThatIsDeclaredIsKept(t *testing.T) {
+func TestRunner_KeepsADeclaredMaxAckPending(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	topology := events.Topology{MaxAckPending: 7}
@@ -60,12 +68,16 @@ func TestALimitThatIsDeclaredIsKept(t *testing.T) {
 	}
 }
 
-func TestAConsumerThatIsAheadOfItsStreamIsMadeAnew(t *testing.T) {
+func TestRunner_RecreatesAConsumerAheadOfItsStream(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	received := b.inspecting(t)
 	name := events.ClassifierRules().Name
-	answer, err := b.nc.Request("$JS.API.CONSUMER.RESET."+events.StreamWork+"."+name, fmt.Append(nil, `{"seq": 1000000}`), patience)
+	answer, err := b.nc.Request(
+		"$JS.API.CONSUMER.RESET."+events.StreamWork+"."+name,
+		fmt.Append(nil, `{"seq": 1000000}`),
+		patience,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +89,8 @@ func TestAConsumerThatIsAheadOfItsStreamIsMadeAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info := consumer.CachedInfo(); info.Delivered.Stream >= 1000 || info.Config.DeliverPolicy != jetstream.DeliverAllPolicy {
+	if info := consumer.CachedInfo(); info.Delivered.Stream >= 1000 ||
+		info.Config.DeliverPolicy != jetstream.DeliverAllPolicy {
 		t.Errorf("the consumer stands at %d", info.Delivered.Stream)
 	}
 	if b.log.Count("is ahead of its stream") == 0 {

@@ -103,7 +103,10 @@ func DecodeAny(m Message) (Envelope, Event, error) {
 	case TopicJobFinished:
 		return decodeAs[JobFinished](m)
 	default:
-		return Envelope{}, nil, &DecodeError{Reason: ReasonSubject, Err: fmt.Errorf("topic %s has no event", subject.Topic)}
+		return Envelope{}, nil, &DecodeError{
+			Reason: ReasonSubject,
+			Err:    fmt.Errorf("topic %s has no event", subject.Topic),
+		}
 	}
 }
 
@@ -123,7 +126,13 @@ func decodeEnvelope(m Message) (Subject, Envelope, error) {
 	}
 	envelope, err := parseEnvelope(m.Header)
 	if err == nil && envelope.Type != subject.Topic.Type() {
-		err = fmt.Errorf("header %s is %q, but %s carries %s", headerType, envelope.Type, m.Subject, subject.Topic.Type())
+		err = fmt.Errorf(
+			"header %s is %q, but %s carries %s",
+			headerType,
+			envelope.Type,
+			m.Subject,
+			subject.Topic.Type(),
+		)
 	}
 	if err != nil {
 		return subject, envelope, &DecodeError{Reason: ReasonEnvelope, Err: err}

@@ -41,14 +41,19 @@ func samples() map[string]events.Event {
 		"mapping.requested": events.MappingRequested{Lane: schema.RulesLane, JobID: jobID, MappingID: mappingID},
 		"mapping.changed": events.MappingChanged{
 			MappingID: mappingID, Version: 4, ChangedBy: "tess",
-			Before:  json.RawMessage(`{"source_field":null,"mapping_confirmed_by_user":false,"version":3}`),
-			After:   json.RawMessage(`{"source_field":"cards.acct_mstr.curr_cr_lmt_amt","mapping_confirmed_by_user":true,"version":4}`),
+			Before: json.RawMessage(`{"source_field":null,"mapping_confirmed_by_user":false,"version":3}`),
+			After: json.RawMessage(
+				`{"source_field":"cards.acct_mstr.curr_cr_lmt_amt","mapping_confirmed_by_user":true,"version":4}`,
+			),
 			Comment: new("the limit after the increase"),
 		},
 		"planning.changed": events.PlanningChangedOf(schema.PlanningChange{
 			ID: changeID, CycleID: "2026-Q4", ReportID: "fr-y-14m-d1", Action: schema.PlanningAdded, Object: schema.PlanningAttribute,
 			ObjectID: "0198c5a1-0000-7111-8222-333344445555", Name: "Current Credit Limit", ChangedBy: "tess",
-			Counts: schema.PlanningCounts{Attributes: schema.PlanningCount{Added: 1}, Mappings: schema.PlanningCount{Added: 1}},
+			Counts: schema.PlanningCounts{
+				Attributes: schema.PlanningCount{Added: 1},
+				Mappings:   schema.PlanningCount{Added: 1},
+			},
 		}),
 		"mapping.rejected": events.MappingRejected{
 			RejectedSubject: "mapping.requested.rules.j.m", Headers: map[string][]string{"ce-id": {"work/j/m"}}, Data: []byte("\xffgarbled"),
@@ -64,13 +69,21 @@ func samples() map[string]events.Event {
 			Error: "the answer names the tier \"Secret\"", Classifier: "llm:m@2", InputTokens: 900, OutputTokens: 60, CostUSD: 0.0036, DurationMS: 2100,
 		}),
 		"job.progress.waiting": events.JobWaiting(jobID, events.Waiting{
-			WaitingFor: new("the provider's limit of requests per minute"), Until: new(moment.Add(time.Minute)), Since: moment,
+			WaitingFor: new(
+				"the provider's limit of requests per minute",
+			), Until: new(moment.Add(time.Minute)), Since: moment,
 		}),
 		"job.progress.waiting.over": events.JobWaiting(jobID, events.Waiting{Since: moment.Add(time.Minute)}),
-		"job.progress.paused":       events.JobIntentOf(schema.JobIntent{JobID: jobID, Version: 2, Intent: schema.IntentPause}),
-		"job.progress.resumed":      events.JobIntentOf(schema.JobIntent{JobID: jobID, Version: 3, Intent: schema.IntentRun}),
-		"job.progress.cancelled":    events.JobIntentOf(schema.JobIntent{JobID: jobID, Version: 4, Intent: schema.IntentCancel}),
-		"job.progress.bell":         events.JobBell(jobID),
+		"job.progress.paused": events.JobIntentOf(
+			schema.JobIntent{JobID: jobID, Version: 2, Intent: schema.IntentPause},
+		),
+		"job.progress.resumed": events.JobIntentOf(
+			schema.JobIntent{JobID: jobID, Version: 3, Intent: schema.IntentRun},
+		),
+		"job.progress.cancelled": events.JobIntentOf(
+			schema.JobIntent{JobID: jobID, Version: 4, Intent: schema.IntentCancel},
+		),
+		"job.progress.bell": events.JobBell(jobID),
 		"job.finished": events.JobFinished{JobStatus: events.StatusOf(
 			schema.Job{
 				ID: jobID, JobType: schema.PDERegeneration, CycleID: "2026-Q4", ReportID: "fr-y-14m-d1", Classifier: schema.Rules,
@@ -79,7 +92,15 @@ func samples() map[string]events.Event {
 			schema.JobStatus{
 				JobID: jobID, Status: schema.Failed, ProgressPercentage: 100, CurrentStep: "All mappings are accounted for",
 				TotalSteps: 118, CompletedSteps: 118,
-				Counts:    schema.Counts{Succeeded: 115, Skipped: 2, Failed: 1, HRCI: 9, Confidential: 70, Proprietary: 24, Public: 14},
+				Counts: schema.Counts{
+					Succeeded:    115,
+					Skipped:      2,
+					Failed:       1,
+					HRCI:         9,
+					Confidential: 70,
+					Proprietary:  24,
+					Public:       14,
+				},
 				Message:   "118 mappings: 115 succeeded, 2 skipped, 1 failed, 0 cancelled",
 				Error:     "1 of 118 mappings failed, the rest is saved",
 				CreatedAt: moment, StartedAt: moment.Add(time.Second), UpdatedAt: finished, CompletedAt: finished,
@@ -147,7 +168,7 @@ func unwire(t testing.TB, sample []byte) events.Message {
 	return m
 }
 
-func TestEventsTravelAsTheirSamplesShow(t *testing.T) {
+func TestEncode_Golden(t *testing.T) {
 	t.Parallel()
 	for name, e := range samples() {
 		file := filepath.Join("testdata", name+".golden")
@@ -170,7 +191,7 @@ func TestEventsTravelAsTheirSamplesShow(t *testing.T) {
 	}
 }
 
-func TestEverySampleIsReadAsTheEventThatItIs(t *testing.T) {
+func TestDecodeAny_Golden(t *testing.T) {
 	t.Parallel()
 	for name, want := range samples() {
 		sample, err := os.ReadFile(filepath.Join("testdata", name+".golden"))
@@ -185,13 +206,14 @@ func TestEverySampleIsReadAsTheEventThatItIs(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-written +read):\n%s", name, diff)
 		}
-		if envelope.ID != want.ID() || envelope.Source != "/pdeflow/"+source(want) || !envelope.Time.Equal(moment) || envelope.Traceparent.String() != exampleTrace {
+		if envelope.ID != want.ID() || envelope.Source != "/pdeflow/"+source(want) || !envelope.Time.Equal(moment) ||
+			envelope.Traceparent.String() != exampleTrace {
 			t.Errorf("%s: envelope %+v", name, envelope)
 		}
 	}
 }
 
-func TestTheIDOfAnEventSaysWhatHappened(t *testing.T) {
+func TestEvent_ID(t *testing.T) {
 	t.Parallel()
 	all := samples()
 	for name, want := range map[string]string{
@@ -221,7 +243,7 @@ func TestTheIDOfAnEventSaysWhatHappened(t *testing.T) {
 	}
 }
 
-func TestAnEventThatSaysMoreThanWeKnowIsRead(t *testing.T) {
+func TestDecode_IgnoresUnknownFields(t *testing.T) {
 	t.Parallel()
 	m := encode(t, events.JobListed(jobID, 7))
 	m.Data = []byte(`{"job_id":"` + jobID + `","kind":"listed","total_steps":7,"mapping_id":"m","pages":{"n":1}}`)
@@ -232,7 +254,7 @@ func TestAnEventThatSaysMoreThanWeKnowIsRead(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotTheEventItShouldBeIsNotUnderstood(t *testing.T) {
+func TestDecode_RefusesInvalidMessages(t *testing.T) {
 	t.Parallel()
 	item := events.JobItem("j", events.Item{MappingID: "m", Outcome: schema.Succeeded})
 	for name, c := range map[string]struct {
@@ -282,7 +304,7 @@ func body(text string) func(m *events.Message) {
 	return func(m *events.Message) { m.Data = []byte(text) }
 }
 
-func TestAJobThatHasNotEndedIsNotSaidToHave(t *testing.T) {
+func TestEncode_RefusesJobFinishedWithoutAFinalStatus(t *testing.T) {
 	t.Parallel()
 	finished := samples()["job.finished"].(events.JobFinished)
 	for name, change := range map[string]func(s *events.JobStatus){
@@ -302,7 +324,7 @@ func TestAJobThatHasNotEndedIsNotSaidToHave(t *testing.T) {
 	}
 }
 
-func TestHeadersArePercentEncoded(t *testing.T) {
+func TestEncode_PercentEncodesHeaders(t *testing.T) {
 	t.Parallel()
 	m, err := events.Encode(events.JobStarted("a\"%b"), "my \"clässifier\"\n100%", moment, events.Traceparent{})
 	if err != nil {
@@ -323,7 +345,7 @@ func TestHeadersArePercentEncoded(t *testing.T) {
 	}
 }
 
-func TestATraceThatCannotBeReadIsNone(t *testing.T) {
+func TestDecode_IgnoresAnUnreadableTrace(t *testing.T) {
 	t.Parallel()
 	m := encode(t, events.JobBell("j"))
 	m.Header["traceparent"] = []string{"00-garbled"}
@@ -333,7 +355,7 @@ func TestATraceThatCannotBeReadIsNone(t *testing.T) {
 	}
 }
 
-func TestAStatusWithoutARowOfItsOwnHasNullsWhereNothingIsKnown(t *testing.T) {
+func TestStatusOf_HasNullsForUnknownValues(t *testing.T) {
 	t.Parallel()
 	s := events.StatusOf(schema.Job{ID: "j"}, schema.JobStatus{Status: schema.Pending})
 	data, err := json.Marshal(s)

@@ -128,7 +128,13 @@ func perBatch[T Body](h BatchHandler[T]) handle {
 			d.verdict = safely(func() error {
 				info, body, err := decodeDelivery[T](d)
 				if err == nil {
-					received, understood = append(received, Received[T]{Delivery: info, Body: body}), append(understood, d)
+					received, understood = append(
+						received,
+						Received[T]{Delivery: info, Body: body},
+					), append(
+						understood,
+						d,
+					)
 				}
 				return err
 			})

@@ -18,7 +18,8 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
 
-// patient is a topology whose AckWait is longer than patience, so that nothing passes because a message was delivered again by itself.
+// patient is a topology whose AckWait is longer than patience, so that nothing passes because a message was
+// delivered again by itself.
 func patient() events.Topology { return events.Topology{AckWait: 2 * patience} }
 
 // fixture is a server with one connection to it.
@@ -54,7 +55,12 @@ func newDeclaredFixture(t *testing.T) *fixture {
 
 func connect(t *testing.T, url string, log *slog.Logger, options ...nats.Option) *nats.Conn {
 	t.Helper()
-	nc, err := events.Connect(url, t.Name(), "", log, append([]nats.Option{nats.ReconnectWait(20 * time.Millisecond)}, options...)...)
+	nc, err := events.Connect(
+		url,
+		t.Name(),
+		"",
+		log,
+		append([]nats.Option{nats.ReconnectWait(20 * time.Millisecond)}, options...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,8 @@ const (
 	leastWorkBytes  = 16 << 10
 )
 
-// Keys of the stream metadata that record the limits that pdeflow has set. A limit that differs from the record was set by an operator.
+// Keys of the stream metadata that record the limits that pdeflow has set. A limit that differs from the record
+// was set by an operator.
 const (
 	metadataMaxBytes = "pdeflow.max_bytes"
 	metadataMaxMsgs  = "pdeflow.max_msgs"
@@ -113,7 +114,8 @@ func (t Topology) limits(have, merged *jetstream.StreamConfig, want jetstream.St
 	}
 	unset := func(key string, is int64) bool { _, ok := have.Metadata[key]; return !ok && is <= 0 }
 	explicit := t.MaxBytes > 0 && want.Name == StreamEvents || t.MaxWorkBytes > 0 && want.Name == StreamWork
-	if unset(metadataMaxBytes, have.MaxBytes) || explicit && (own(metadataMaxBytes, have.MaxBytes) || have.MaxBytes != want.MaxBytes) {
+	if unset(metadataMaxBytes, have.MaxBytes) ||
+		explicit && (own(metadataMaxBytes, have.MaxBytes) || have.MaxBytes != want.MaxBytes) {
 		merged.MaxBytes = want.MaxBytes
 		merged.Metadata = noted(merged.Metadata, metadataMaxBytes, want.MaxBytes)
 	}

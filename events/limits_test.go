@@ -39,7 +39,7 @@ func limitsOf(t *testing.T, js jetstream.JetStream) (news, work int64) {
 	return news, work
 }
 
-func TestTheStreamsShareTheRoomOfTheServer(t *testing.T) {
+func TestDeclare_SharesTheRoomOfTheServer(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		store      int64
@@ -65,7 +65,7 @@ func TestTheStreamsShareTheRoomOfTheServer(t *testing.T) {
 	}
 }
 
-func TestTheStreamsShareTheRoomOfAnAccount(t *testing.T) {
+func TestDeclare_SharesTheRoomOfAnAccount(t *testing.T) {
 	t.Parallel()
 	js := serverWith(t, `jetstream { max_file_store: 1GB }
 		accounts { A { jetstream { max_file: 900KB, max_streams: 5 }, users: [{user: a, password: a}] } }
@@ -78,7 +78,7 @@ func TestTheStreamsShareTheRoomOfAnAccount(t *testing.T) {
 	}
 }
 
-func TestAnOperatorsLimitStays(t *testing.T) {
+func TestDeclare_KeepsLimitsOfAnOperator(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	set := func(bytes int64, metadata map[string]string) {

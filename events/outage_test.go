@@ -19,10 +19,15 @@ import (
 func (b *fixture) echo(t *testing.T) (handled <-chan string, r *events.Runner) {
 	t.Helper()
 	got := make(chan string, 1000)
-	r = events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
-		got <- w.MappingID
-		return nil
-	}, b.options())
+	r = events.Consume(
+		b.js,
+		events.ClassifierRules(),
+		func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
+			got <- w.MappingID
+			return nil
+		},
+		b.options(),
+	)
 	run(t, r)
 	return got, r
 }
@@ -34,7 +39,7 @@ func (b *fixture) handles(t *testing.T, handled <-chan string, mappingID string)
 	}
 }
 
-func TestMessagesComeAgainAfterSomebodyDeletedTheConsumer(t *testing.T) {
+func TestRunner_SurvivesADeletedConsumer(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	handled, r := b.echo(t)
@@ -49,7 +54,7 @@ func TestMessagesComeAgainAfterSomebodyDeletedTheConsumer(t *testing.T) {
 	}
 }
 
-func TestMessagesComeAgainAfterSomebodyDeletedTheStreams(t *testing.T) {
+func TestRunner_SurvivesDeletedStreams(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	handled, _ := b.echo(t)
@@ -66,7 +71,7 @@ func TestMessagesComeAgainAfterSomebodyDeletedTheStreams(t *testing.T) {
 	}
 }
 
-func TestALimitOfRequestsThatSomebodySetStopsNothing(t *testing.T) {
+func TestRunner_SurvivesRequestLimitsOfAnOperator(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	handled, r := b.echo(t)
@@ -101,7 +106,7 @@ func limit(t *testing.T, b *fixture, change func(*jetstream.ConsumerConfig)) {
 	}
 }
 
-func TestMessagesComeAgainAfterTheServerWasAway(t *testing.T) {
+func TestRunner_SurvivesARestartOfTheServer(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	handled, r := b.echo(t)
@@ -109,11 +114,12 @@ func TestMessagesComeAgainAfterTheServerWasAway(t *testing.T) {
 	b.Stop()
 	eventually(t, "the runner is not ready", func() bool { return errors.Is(r.Ready(), events.ErrDisconnected) })
 	b.Restart()
-	// Whether the consumer proves itself in time or is opened anew depends on how fast the server is back; the messages come either way.
+	// Whether the consumer proves itself in time or is opened anew depends on how fast the server is back; the
+	// messages come either way.
 	b.handles(t, handled, "after")
 }
 
-func TestMessagesComeAgainAfterTheStoreWasWiped(t *testing.T) {
+func TestRunner_SurvivesAWipedStore(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	handled, _ := b.echo(t)
@@ -124,7 +130,7 @@ func TestMessagesComeAgainAfterTheStoreWasWiped(t *testing.T) {
 	b.handles(t, handled, "after")
 }
 
-func TestARunnerMayBeStartedBeforeTheServer(t *testing.T) {
+func TestRunner_StartsBeforeTheServer(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	b.Stop()
@@ -134,10 +140,15 @@ func TestARunnerMayBeStartedBeforeTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := make(chan string, 1)
-	r := events.Consume(js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
-		got <- w.MappingID
-		return nil
-	}, b.options())
+	r := events.Consume(
+		js,
+		events.ClassifierRules(),
+		func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
+			got <- w.MappingID
+			return nil
+		},
+		b.options(),
+	)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
@@ -149,15 +160,23 @@ func TestARunnerMayBeStartedBeforeTheServer(t *testing.T) {
 	}
 }
 
-func TestARunnerStopsWhileTheServerIsAway(t *testing.T) {
+func TestRunner_StopsWhileTheServerIsDown(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	started := make(chan struct{})
-	stop := run(t, events.Consume(b.js, events.ClassifierRules(), func(context.Context, events.Delivery, events.MappingRequested) error {
-		started <- struct{}{}
-		hold(t, started)
-		return nil
-	}, b.options()))
+	stop := run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(context.Context, events.Delivery, events.MappingRequested) error {
+				started <- struct{}{}
+				hold(t, started)
+				return nil
+			},
+			b.options(),
+		),
+	)
 	b.send(t, work("j", "m"))
 	next(t, started)
 	b.Stop()
@@ -166,13 +185,18 @@ func TestARunnerStopsWhileTheServerIsAway(t *testing.T) {
 	stop()
 }
 
-func TestARunnerWhoseConnectionIsClosedSaysSo(t *testing.T) {
+func TestRunner_ReturnsAnErrorForAClosedConnection(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	ended := make(chan error, 1)
-	r := events.Consume(b.js, events.ClassifierRules(), func(context.Context, events.Delivery, events.MappingRequested) error {
-		return nil
-	}, b.options())
+	r := events.Consume(
+		b.js,
+		events.ClassifierRules(),
+		func(context.Context, events.Delivery, events.MappingRequested) error {
+			return nil
+		},
+		b.options(),
+	)
 	go func() { ended <- r.Run(t.Context()) }()
 	eventually(t, "the consumer is open", func() bool { return r.Ready() == nil })
 	b.nc.Close()
@@ -182,7 +206,7 @@ func TestARunnerWhoseConnectionIsClosedSaysSo(t *testing.T) {
 }
 
 // What is acknowledged is a position in a stream, and after a wiped store the same position is another message.
-func TestAnOldAcknowledgementTakesNothingFromANewStream(t *testing.T) {
+func TestAnOldAcknowledgementRemovesNoMessageOfANewStream(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	gate := &gate{}
@@ -193,11 +217,19 @@ func TestAnOldAcknowledgementTakesNothingFromANewStream(t *testing.T) {
 	started, release := make(chan string, 10), make(chan struct{})
 	o := b.options()
 	o.Workers, o.Prefetch = 1, 1
-	run(t, events.Consume(js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
-		started <- w.MappingID
-		hold(t, release)
-		return nil
-	}, o))
+	run(
+		t,
+		events.Consume(
+			js,
+			events.ClassifierRules(),
+			func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
+				started <- w.MappingID
+				hold(t, release)
+				return nil
+			},
+			o,
+		),
+	)
 	// With two the runner is full and asks for nothing, so that nothing tells it that the server goes.
 	b.send(t, work("j", "old"), work("j", "old-too"))
 	next(t, started)
@@ -246,15 +278,23 @@ func (g *gate) shut() (open func()) {
 	return g.Unlock
 }
 
-func TestWhatWasHandledWhileTheServerWasAwayIsAcknowledgedWhenItIsBack(t *testing.T) {
+func TestRunner_AcknowledgesAfterAReconnect(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	started, release := make(chan uint64, 10), make(chan struct{})
-	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
-		started <- d.Deliveries
-		hold(t, release)
-		return nil
-	}, b.options()))
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
+				started <- d.Deliveries
+				hold(t, release)
+				return nil
+			},
+			b.options(),
+		),
+	)
 	b.send(t, work("j", "m"))
 	next(t, started)
 	b.Stop()
@@ -271,7 +311,7 @@ func TestWhatWasHandledWhileTheServerWasAwayIsAcknowledgedWhenItIsBack(t *testin
 // short is a topology with which messages come again soon.
 func short() events.Topology { return events.Topology{AckWait: 400 * time.Millisecond} }
 
-func TestSignsOfLifeKeepMessagesThatAreWorkedOnAndThoseThatWait(t *testing.T) {
+func TestRunner_KeepsHandledAndQueuedMessagesInProgress(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	got, release := make(chan events.Delivery, 10), make(chan struct{})
@@ -281,11 +321,19 @@ func TestSignsOfLifeKeepMessagesThatAreWorkedOnAndThoseThatWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, events.Consume(b.js, events.ClassifierRules(), func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
-		got <- d
-		hold(t, release)
-		return nil
-	}, o))
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
+				got <- d
+				hold(t, release)
+				return nil
+			},
+			o,
+		),
+	)
 	b.send(t, work("j", "worked-on"), work("j", "waiting"))
 	// Three signs are one AckWait: after seven for each message both would have come again.
 	seen := map[string]int{}
@@ -311,18 +359,26 @@ func TestSignsOfLifeKeepMessagesThatAreWorkedOnAndThoseThatWait(t *testing.T) {
 	}
 }
 
-func TestAHandlerIsToldWhenItsConsumerIsGone(t *testing.T) {
+func TestRunner_CancelsHandlersOfADeletedConsumer(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	causes := make(chan error, 10)
 	started := make(chan string, 10)
-	run(t, events.Consume(b.js, events.ClassifierRules(), func(ctx context.Context, _ events.Delivery, w events.MappingRequested) error {
-		if started <- w.MappingID; len(started) == 1 {
-			hold(t, ctx.Done())
-			causes <- context.Cause(ctx)
-		}
-		return ctx.Err()
-	}, b.options()))
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(ctx context.Context, _ events.Delivery, w events.MappingRequested) error {
+				if started <- w.MappingID; len(started) == 1 {
+					hold(t, ctx.Done())
+					causes <- context.Cause(ctx)
+				}
+				return ctx.Err()
+			},
+			b.options(),
+		),
+	)
 	b.send(t, work("j", "worked-on"))
 	eventually(t, "it is worked on", func() bool { return len(started) == 1 })
 	if err := b.js.DeleteConsumer(t.Context(), events.StreamWork, "classifier-rules"); err != nil {
@@ -334,22 +390,30 @@ func TestAHandlerIsToldWhenItsConsumerIsGone(t *testing.T) {
 	b.workDone(t)
 }
 
-func TestAHandlerIsToldWhenItsMessageIsNoLongerItsOwn(t *testing.T) {
+func TestRunner_CancelsHandlersOfLostMessages(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	causes := make(chan error, 10)
 	started := make(chan string, 10)
 	o := b.options()
 	o.Workers, o.Topology = 1, short()
-	run(t, events.Consume(b.js, events.ClassifierRules(), func(ctx context.Context, d events.Delivery, w events.MappingRequested) error {
-		if d.Deliveries > 1 {
-			return nil
-		}
-		started <- w.MappingID
-		hold(t, ctx.Done())
-		causes <- context.Cause(ctx)
-		return ctx.Err()
-	}, o))
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(ctx context.Context, d events.Delivery, w events.MappingRequested) error {
+				if d.Deliveries > 1 {
+					return nil
+				}
+				started <- w.MappingID
+				hold(t, ctx.Done())
+				causes <- context.Cause(ctx)
+				return ctx.Err()
+			},
+			o,
+		),
+	)
 	b.send(t, work("j", "worked-on"), work("j", "waiting"))
 	next(t, started)
 	eventually(t, "both are fetched", func() bool { return b.pending(t, "classifier-rules") == 2 })

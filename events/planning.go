@@ -6,7 +6,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// PlanningChanged reports a change of a report's attributes, data sources or columns: an import, or one object added or removed.
+// PlanningChanged reports a change of a report's attributes, data sources or columns: an import, or one object
+// added or removed.
 type PlanningChanged struct {
 	ChangeID string                `json:"change_id"`
 	CycleID  string                `json:"cycle_id"`

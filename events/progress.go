@@ -38,8 +38,8 @@ func ProgressKinds() []ProgressKind {
 	}
 }
 
-// JobProgress reports a step of a job. The part that belongs to its kind is set and the others are nil. On the wire the fields of the
-// part are members of the body, next to job_id and kind.
+// JobProgress reports a step of a job. The part that belongs to its kind is set and the others are nil. On the
+// wire the fields of the part are members of the body, next to job_id and kind.
 type JobProgress struct {
 	JobID string
 	Kind  ProgressKind
@@ -50,8 +50,8 @@ type JobProgress struct {
 	Intended *Intended
 }
 
-// progressBody is the wire format of [JobProgress]. Embedding puts the fields of each part into the body itself. It is private because an
-// embedded pointer lets code read the fields of a part that is nil.
+// progressBody is the wire format of [JobProgress]. Embedding puts the fields of each part into the body itself.
+// It is private because an embedded pointer lets code read the fields of a part that is nil.
 type progressBody struct {
 	JobID string       `json:"job_id"`
 	Kind  ProgressKind `json:"kind"`
@@ -164,7 +164,8 @@ func JobWaiting(jobID string, waiting Waiting) JobProgress {
 	return JobProgress{JobID: jobID, Kind: KindWaiting, Waiting: &waiting}
 }
 
-// JobIntentOf returns the event of a pause, resume or cancel. The first intent of a job has none; [RegenerateRequested] reports it.
+// JobIntentOf returns the event of a pause, resume or cancel. The first intent of a job has none;
+// [RegenerateRequested] reports it.
 func JobIntentOf(intent schema.JobIntent) JobProgress {
 	kind := KindResumed
 	switch intent.Intent {
@@ -183,8 +184,8 @@ func JobBell(jobID string) JobProgress { return JobProgress{JobID: jobID, Kind: 
 // Subject is job.progress.<job>.
 func (e JobProgress) Subject() Subject { return JobProgressSubject(e.JobID) }
 
-// ID is <kind>/<job>, followed by the mapping of an item, the version of an intent, or the time at which a wait began or ended. All bells
-// of a job have the same id, because a bell reports no change.
+// ID is <kind>/<job>, followed by the mapping of an item, the version of an intent, or the time at which a wait
+// began or ended. All bells of a job have the same id, because a bell reports no change.
 func (e JobProgress) ID() string {
 	id := string(e.Kind) + "/" + e.JobID
 	switch {

@@ -224,7 +224,9 @@ func publishError(err error, stream string) error {
 		return fmt.Errorf("%w: %w", ErrDisconnected, err)
 	case errors.Is(err, jetstream.ErrNoStreamResponse):
 		return fmt.Errorf("%w: %w", ErrNoStream, err)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, jetstream.ErrAsyncPublishTimeout):
+	case errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, nats.ErrTimeout),
+		errors.Is(err, jetstream.ErrAsyncPublishTimeout):
 		return fmt.Errorf("%w: %w", ErrNoAnswer, err)
 	default:
 		return err

@@ -16,13 +16,23 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-func TestAWorkMessageIsRefusedWhileTheFirstIsOutstanding(t *testing.T) {
+func TestPublishWork_OutstandingMessage(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	got := b.pub.PublishWork(t.Context(), []events.MappingRequested{
-		work("j", "a"), work("j", "b"), work("j", "a"), work("k", "a"), {Lane: schema.LLMLane, JobID: "j", MappingID: "a"}, work("no.job", "a"),
+		work(
+			"j",
+			"a",
+		), work("j", "b"), work("j", "a"), work("k", "a"), {Lane: schema.LLMLane, JobID: "j", MappingID: "a"}, work("no.job", "a"),
 	})
-	want := []events.PublishState{events.Published, events.Published, events.Outstanding, events.Published, events.Published, events.NotPublished}
+	want := []events.PublishState{
+		events.Published,
+		events.Published,
+		events.Outstanding,
+		events.Published,
+		events.Published,
+		events.NotPublished,
+	}
 	for i, result := range got {
 		if result.State != want[i] || (result.Err != nil) != (want[i] == events.NotPublished) {
 			t.Errorf("message %d: answer %d, error %v", i, result.State, result.Err)
@@ -33,11 +43,19 @@ func TestAWorkMessageIsRefusedWhileTheFirstIsOutstanding(t *testing.T) {
 	}
 	// It is refused while it is worked on, too.
 	release, started := make(chan struct{}), make(chan struct{}, 10)
-	run(t, events.Consume(b.js, events.ClassifierRules(), func(context.Context, events.Delivery, events.MappingRequested) error {
-		started <- struct{}{}
-		hold(t, release)
-		return nil
-	}, b.options()))
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(context.Context, events.Delivery, events.MappingRequested) error {
+				started <- struct{}{}
+				hold(t, release)
+				return nil
+			},
+			b.options(),
+		),
+	)
 	next(t, started)
 	if again := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "a")})[0]; again.State != events.Outstanding {
 		t.Errorf("answer %d, error %v", again.State, again.Err)
@@ -48,7 +66,7 @@ func TestAWorkMessageIsRefusedWhileTheFirstIsOutstanding(t *testing.T) {
 	close(release)
 }
 
-func TestALimitThatAnOperatorSetIsNotTakenForOutstanding(t *testing.T) {
+func TestPublishWork_OtherLimitsAreErrors(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	config := b.streamConfig(t, events.StreamWork)
@@ -62,7 +80,7 @@ func TestALimitThatAnOperatorSetIsNotTakenForOutstanding(t *testing.T) {
 	}
 }
 
-func TestManyWorkMessagesAreAnsweredInTheirOrder(t *testing.T) {
+func TestPublishWork_ReturnsResultsInOrder(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	var messages []events.MappingRequested
@@ -85,7 +103,7 @@ func TestManyWorkMessagesAreAnsweredInTheirOrder(t *testing.T) {
 	}
 }
 
-func TestNoMessageAsksForDeduplication(t *testing.T) {
+func TestPublish_SetsNoMessageID(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	for range 2 {
@@ -109,7 +127,7 @@ func TestNoMessageAsksForDeduplication(t *testing.T) {
 	}
 }
 
-func TestNothingIsPublishedThatCouldNotBeRead(t *testing.T) {
+func TestPublish_RefusesInvalidEvents(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	for _, e := range []events.Event{
@@ -128,7 +146,7 @@ func TestNothingIsPublishedThatCouldNotBeRead(t *testing.T) {
 	}
 }
 
-func TestAPublishDoesNotOutlastItsContext(t *testing.T) {
+func TestPublish_EndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -190,13 +208,16 @@ func deadline(ctx context.Context) time.Time {
 	return at
 }
 
-func TestErrorsOfAPublishHaveNames(t *testing.T) {
+func TestPublish_NamesItsErrors(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	if err := b.pub.Publish(t.Context(), events.JobStarted("j")); !errors.Is(err, events.ErrNoStream) {
 		t.Errorf("without a stream: %v", err)
 	}
-	if got := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "m")}); !errors.Is(got[0].Err, events.ErrNoStream) {
+	if got := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "m")}); !errors.Is(
+		got[0].Err,
+		events.ErrNoStream,
+	) {
 		t.Errorf("without a stream: %v", got[0].Err)
 	}
 	b.Stop()
@@ -204,12 +225,15 @@ func TestErrorsOfAPublishHaveNames(t *testing.T) {
 	if err := b.pub.Publish(t.Context(), events.JobStarted("j")); !errors.Is(err, events.ErrDisconnected) {
 		t.Errorf("without a connection: %v", err)
 	}
-	if got := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "m")}); !errors.Is(got[0].Err, events.ErrDisconnected) {
+	if got := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "m")}); !errors.Is(
+		got[0].Err,
+		events.ErrDisconnected,
+	) {
 		t.Errorf("without a connection: %v", got[0].Err)
 	}
 }
 
-func TestWhatIsOnItsWayWhenTheConnectionBreaksIsNotSaid(t *testing.T) {
+func TestPublishWork_CountsUnacknowledgedMessagesAsNotPublished(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	// Somebody who hears the work and acknowledges nothing.
@@ -234,7 +258,7 @@ func TestWhatIsOnItsWayWhenTheConnectionBreaksIsNotSaid(t *testing.T) {
 	}
 }
 
-func TestNothingSaidWhileTheServerIsAwayIsSentLater(t *testing.T) {
+func TestPublish_SendsNothingAfterAReconnect(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	b.Stop()
@@ -243,7 +267,11 @@ func TestNothingSaidWhileTheServerIsAwayIsSentLater(t *testing.T) {
 		t.Fatal("no error")
 	}
 	b.Restart()
-	eventually(t, "the next one is said", func() bool { return b.pub.Publish(t.Context(), events.JobStarted("fresh")) == nil })
+	eventually(
+		t,
+		"the next one is said",
+		func() bool { return b.pub.Publish(t.Context(), events.JobStarted("fresh")) == nil },
+	)
 	if b.holds(t, events.StreamEvents, "job.progress.stale") {
 		t.Error("what was said to nobody came later")
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-func TestARecurringConditionIsLoggedOnceForEachReasonAndWhenItHasEnded(t *testing.T) {
+func TestRecurring_LogsEachReasonOnceAndItsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
@@ -27,7 +27,10 @@ func TestARecurringConditionIsLoggedOnceForEachReasonAndWhenItHasEnded(t *testin
 
 		for i := range 1000 {
 			note("a message will come again", fmt.Errorf("save mapping %d: %w", i, syscall.ECONNREFUSED))
-			note("a message will come again", errors.Join(fmt.Errorf("read mapping %d: %w", i, syscall.EPIPE), errors.New("other")))
+			note(
+				"a message will come again",
+				errors.Join(fmt.Errorf("read mapping %d: %w", i, syscall.EPIPE), errors.New("other")),
+			)
 			time.Sleep(recurringQuiet / 10) //nolint:forbidigo // in synctest, whose clock jumps
 		}
 		note("a message is ended", syscall.EPIPE)
@@ -61,7 +64,7 @@ func TestARecurringConditionIsLoggedOnceForEachReasonAndWhenItHasEnded(t *testin
 	})
 }
 
-func TestReasonsThatAreAllDifferentDoNotFloodTheLog(t *testing.T) {
+func TestRecurring_LimitsTheNumberOfReasons(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
 	r := NewRecurring(slog.New(slog.NewTextHandler(&log, nil)))

@@ -34,7 +34,13 @@ type session struct {
 }
 
 func newSession(nc *nats.Conn, consumer jetstream.Consumer, ackWait time.Duration, reconnects uint64) *session {
-	return &session{consumer: consumer, nc: nc, created: consumer.CachedInfo().Created, ackWait: ackWait, verified: reconnects}
+	return &session{
+		consumer: consumer,
+		nc:       nc,
+		created:  consumer.CachedInfo().Created,
+		ackWait:  ackWait,
+		verified: reconnects,
+	}
 }
 
 // invalidate requires a verification before the next acknowledgement.
@@ -77,7 +83,10 @@ func (s *session) verify(ctx context.Context) error {
 			return nil
 		case err == nil:
 			return errReplaced
-		case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrStreamNotFound), ctx.Err() != nil, time.Now().After(late):
+		case errors.Is(err, jetstream.ErrConsumerNotFound),
+			errors.Is(err, jetstream.ErrStreamNotFound),
+			ctx.Err() != nil,
+			time.Now().After(late):
 			return err
 		}
 	}
@@ -213,7 +222,8 @@ func (r *Runner) waitForCapacity(ctx context.Context) int {
 
 // request pulls up to this many messages and queues them until the request ends.
 func (r *Runner) request(s *session, limit int) error {
-	// The server refuses a whole request above an operator's MaxRequestBatch. The limit may be lifted, so it is read again each time.
+	// The server refuses a whole request above an operator's MaxRequestBatch. The limit may be lifted, so it is
+	// read again each time.
 	if most := s.consumer.CachedInfo().Config.MaxRequestBatch; most > 0 && most < limit {
 		limit = most
 		s.invalidate()

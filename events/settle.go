@@ -33,7 +33,14 @@ func (r *Runner) settle(stopping context.Context, d *delivery) {
 	}
 	r.logVerdict(stopping, d, err)
 	if err := acknowledge(d, err); err != nil {
-		r.recurring.Note(stopping, slog.LevelWarn, "acknowledgement failed, message may be redelivered", err, "subject", d.msg.Subject())
+		r.recurring.Note(
+			stopping,
+			slog.LevelWarn,
+			"acknowledgement failed, message may be redelivered",
+			err,
+			"subject",
+			d.msg.Subject(),
+		)
 	}
 }
 
@@ -94,6 +101,13 @@ func (r *Runner) returnUnstarted(stopping context.Context, d *delivery) {
 		return
 	}
 	if err := d.msg.Nak(); err != nil {
-		r.recurring.Note(stopping, slog.LevelWarn, "returning an unstarted message failed, it is redelivered after AckWait", err, "subject", d.msg.Subject())
+		r.recurring.Note(
+			stopping,
+			slog.LevelWarn,
+			"returning an unstarted message failed, it is redelivered after AckWait",
+			err,
+			"subject",
+			d.msg.Subject(),
+		)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-func TestASubjectIsTakenApartTheWayItWasBuilt(t *testing.T) {
+func TestParseSubject_InvertsString(t *testing.T) {
 	t.Parallel()
 	for want, s := range map[string]events.Subject{
 		"regenerate.requested.j1":       events.RegenerateRequestedSubject("j1"),
@@ -31,7 +31,7 @@ func TestASubjectIsTakenApartTheWayItWasBuilt(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoSubjectOfOursIsNotTakenApart(t *testing.T) {
+func TestParseSubject_RefusesOtherSubjects(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{
 		"", "job", "job.progress", "job.progress.", "job.progress.a.b", "job.progress.*", "job.progress.>", "job.progress.a b",
@@ -45,7 +45,7 @@ func TestWhatIsNoSubjectOfOursIsNotTakenApart(t *testing.T) {
 	}
 }
 
-func TestAnIDThatCannotStandInASubjectIsAnError(t *testing.T) {
+func TestCheckID(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"0198c5a2-7b1e-7c3d-9a55-0f6f2f1b8a01", "a", "A_b-1:2@3", strings.Repeat("a", 128)} {
 		if err := events.CheckID(id); err != nil {
@@ -59,7 +59,7 @@ func TestAnIDThatCannotStandInASubjectIsAnError(t *testing.T) {
 	}
 }
 
-func TestTheTypeOfAnEventFollowsFromItsTopic(t *testing.T) {
+func TestTopic_Type(t *testing.T) {
 	t.Parallel()
 	if got := events.TopicJobProgress.Type(); got != "io.pdeflow.job.progress.v1" {
 		t.Error(got)

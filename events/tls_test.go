@@ -19,7 +19,7 @@ import (
 	"github.com/pdeflow/pdeflow/events/eventstest"
 )
 
-func TestAServerThatVerifiesClientsTakesTheirCertificate(t *testing.T) {
+func TestTLS_ClientCertificate(t *testing.T) {
 	t.Parallel()
 	files := eventstest.NewCertificates(t)
 	other := eventstest.NewCertificates(t)
@@ -47,11 +47,15 @@ func TestAServerThatVerifiesClientsTakesTheirCertificate(t *testing.T) {
 		}
 		log := eventstest.NewLog(t)
 		connect(t, address, log.Logger(), options...)
-		eventually(t, name+": the log has "+tc.want, func() bool { return regexp.MustCompile(tc.want).MatchString(log.String()) })
+		eventually(
+			t,
+			name+": the log has "+tc.want,
+			func() bool { return regexp.MustCompile(tc.want).MatchString(log.String()) },
+		)
 	}
 }
 
-func TestAWrongFileOfTLSIsNamed(t *testing.T) {
+func TestTLS_NamesAWrongFile(t *testing.T) {
 	t.Parallel()
 	files, other := eventstest.NewCertificates(t), eventstest.NewCertificates(t)
 	for want, tls := range map[string]events.TLS{
@@ -70,7 +74,7 @@ func TestAWrongFileOfTLSIsNamed(t *testing.T) {
 }
 
 // The client is at a leaf node without JetStream; the streams are at its hub, which has a domain.
-func TestStreamsOfAnotherDomainAreUsedThroughALeafNode(t *testing.T) {
+func TestTopology_DomainThroughALeafNode(t *testing.T) {
 	t.Parallel()
 	begin := func(o *server.Options) *server.Server {
 		t.Helper()
@@ -104,10 +108,18 @@ func TestStreamsOfAnotherDomainAreUsedThroughALeafNode(t *testing.T) {
 	eventually(t, "the streams are declared", func() bool { return topology.Declare(t.Context(), js) == nil })
 	b := &fixture{nc: nc, js: js, pub: events.NewPublisher(js, "dispatcher"), log: eventstest.NewLog(t)}
 	got := make(chan events.MappingRequested, 1)
-	run(t, events.Consume(js, events.ClassifierRules(), func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
-		got <- w
-		return nil
-	}, events.Options{Log: b.log.Logger(), Topology: topology}))
+	run(
+		t,
+		events.Consume(
+			js,
+			events.ClassifierRules(),
+			func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
+				got <- w
+				return nil
+			},
+			events.Options{Log: b.log.Logger(), Topology: topology},
+		),
+	)
 	b.sendUntilAccepted(t, work("j", "m"))
 	if w := next(t, got); w != work("j", "m") {
 		t.Errorf("got %+v", w)

@@ -50,7 +50,8 @@ type Topology struct {
 	// MaxWorkBytes is the size at which PDE_WORK refuses messages; 0 means 64 MiB, or a third of PDE_EVENTS if
 	// that is less.
 	MaxWorkBytes int64
-	// MaxAckPending, if not zero, is a lower limit for how many messages of each consumer may be out at once, for accounts that have one.
+	// MaxAckPending, if not zero, is a lower limit for how many messages of each consumer may be out at once, for
+	// accounts that have one.
 	MaxAckPending int
 	// Domain is the JetStream domain of the streams; empty for the server's own.
 	Domain string

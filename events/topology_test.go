@@ -14,7 +14,7 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 )
 
-func TestTheStreamsAreThoseOfTheContract(t *testing.T) {
+func TestTopology_Streams(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	news := b.streamConfig(t, events.StreamEvents)
@@ -24,20 +24,27 @@ func TestTheStreamsAreThoseOfTheContract(t *testing.T) {
 		t.Errorf("subjects of the events: %q", news.Subjects)
 	}
 	if news.Retention != jetstream.LimitsPolicy || news.Discard != jetstream.DiscardOld || news.MaxAge != 30*24*time.Hour ||
-		news.Storage != jetstream.FileStorage || news.MaxMsgs != -1 || news.MaxMsgsPerSubject != -1 || news.Replicas != 1 {
+		news.Storage != jetstream.FileStorage || news.MaxMsgs != -1 ||
+		news.MaxMsgsPerSubject != -1 ||
+		news.Replicas != 1 {
 		t.Errorf("events: %+v", news)
 	}
 	queue := b.streamConfig(t, events.StreamWork)
-	if want := []string{"mapping.requested.llm.*.*", "mapping.requested.rules.*.*"}; !slices.Equal(slices.Sorted(slices.Values(queue.Subjects)), want) {
+	if want := []string{"mapping.requested.llm.*.*", "mapping.requested.rules.*.*"}; !slices.Equal(
+		slices.Sorted(slices.Values(queue.Subjects)),
+		want,
+	) {
 		t.Errorf("subjects of the work: %q", queue.Subjects)
 	}
 	if queue.Retention != jetstream.WorkQueuePolicy || queue.Discard != jetstream.DiscardNew || !queue.DiscardNewPerSubject ||
-		queue.MaxMsgsPerSubject != 1 || queue.MaxAge != 24*time.Hour || queue.Storage != jetstream.FileStorage {
+		queue.MaxMsgsPerSubject != 1 ||
+		queue.MaxAge != 24*time.Hour ||
+		queue.Storage != jetstream.FileStorage {
 		t.Errorf("work: %+v", queue)
 	}
 }
 
-func TestTheConsumersAreThoseOfTheDesign(t *testing.T) {
+func TestTopology_Consumers(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	if err := (events.Topology{}).Declare(t.Context(), b.js); err != nil {
@@ -66,7 +73,7 @@ func TestTheConsumersAreThoseOfTheDesign(t *testing.T) {
 	}
 }
 
-func TestDeclaringIsSafeForSeveralProcessesAtOnce(t *testing.T) {
+func TestDeclare_SeveralProcessesAtOnce(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	const processes = 8
@@ -101,16 +108,20 @@ func TestDeclaringIsSafeForSeveralProcessesAtOnce(t *testing.T) {
 	var missing sync.WaitGroup
 	missing.Add(processes)
 	atOnce(func(i int, js jetstream.JetStream) error {
-		_, err := events.Topology{}.DeclareConsumer(t.Context(), js, events.Auditor(func(context.Context) (time.Time, error) {
-			missing.Done()
-			missing.Wait()
-			return time.Now().Add(time.Duration(i) * time.Second), nil
-		}))
+		_, err := events.Topology{}.DeclareConsumer(
+			t.Context(),
+			js,
+			events.Auditor(func(context.Context) (time.Time, error) {
+				missing.Done()
+				missing.Wait()
+				return time.Now().Add(time.Duration(i) * time.Second), nil
+			}),
+		)
 		return err
 	})
 }
 
-func TestDeclaringAgainChangesNothing(t *testing.T) {
+func TestDeclare_AgainChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	b.send(t, work("j", "m"))
@@ -152,7 +163,7 @@ func (b *fixture) created(t *testing.T) []time.Time {
 	return at
 }
 
-func TestWhatDiffersIsChangedAndWhatAnOperatorAddedIsLeft(t *testing.T) {
+func TestDeclare_UpdatesDifferencesAndKeepsOtherSettings(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	news := b.streamConfig(t, events.StreamEvents)
@@ -181,7 +192,7 @@ func TestWhatDiffersIsChangedAndWhatAnOperatorAddedIsLeft(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeChangedIsAnErrorThatSaysWhatIsInTheWay(t *testing.T) {
+func TestDeclare_NamesASettingThatCannotChange(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: events.StreamWork, Subjects: []string{"mapping.requested.rules.*.*"}}); err != nil {
@@ -193,7 +204,7 @@ func TestWhatCannotBeChangedIsAnErrorThatSaysWhatIsInTheWay(t *testing.T) {
 	}
 }
 
-func TestTheAuditorBeginsAtItsLastRow(t *testing.T) {
+func TestDeclareConsumer_AuditorBeginsAtItsLastRow(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	for _, job := range []string{"early", "late"} {
@@ -244,19 +255,28 @@ func TestTheAuditorBeginsAtItsLastRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	auditor = events.Auditor(func(context.Context) (time.Time, error) { return time.Time{}, errors.New("no database") })
-	if _, err := (events.Topology{}).DeclareConsumer(t.Context(), b.js, auditor); err == nil || !strings.Contains(err.Error(), "no database") {
+	if _, err := (events.Topology{}).DeclareConsumer(t.Context(), b.js, auditor); err == nil ||
+		!strings.Contains(err.Error(), "no database") {
 		t.Errorf("error %v", err)
 	}
 }
 
-func TestAProjectorThatWasDeletedHearsOnlyWhatIsNew(t *testing.T) {
+func TestDeclareConsumer_DeletedProjectorReadsNewEventsOnly(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	heard := make(chan string, 10)
-	run(t, events.Consume(b.js, events.Projector(), func(_ context.Context, _ events.Delivery, p events.JobProgress) error {
-		heard <- p.JobID
-		return nil
-	}, b.options()))
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.Projector(),
+			func(_ context.Context, _ events.Delivery, p events.JobProgress) error {
+				heard <- p.JobID
+				return nil
+			},
+			b.options(),
+		),
+	)
 	say := func(job string) {
 		if err := b.pub.Publish(t.Context(), events.JobStarted(job)); err != nil {
 			t.Fatal(err)
@@ -268,7 +288,11 @@ func TestAProjectorThatWasDeletedHearsOnlyWhatIsNew(t *testing.T) {
 	if err := b.js.DeleteConsumer(t.Context(), events.StreamEvents, "projector"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the consumer is made anew", func() bool { at := b.made(t, "projector"); return !at.IsZero() && at.After(made) })
+	eventually(
+		t,
+		"the consumer is made anew",
+		func() bool { at := b.made(t, "projector"); return !at.IsZero() && at.After(made) },
+	)
 	say("new")
 	if job := next(t, heard); job != "new" {
 		t.Errorf("heard of job %s", job)

@@ -8,7 +8,7 @@ import (
 
 const exampleTrace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
-func TestATraceparentIsReadAndWritten(t *testing.T) {
+func TestParseTraceparent_InvertsString(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{
 		exampleTrace: exampleTrace,
@@ -22,7 +22,7 @@ func TestATraceparentIsReadAndWritten(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoTraceparentIsRefused(t *testing.T) {
+func TestParseTraceparent_RefusesOtherTexts(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{
 		"", "00", exampleTrace[:54], exampleTrace + "0", exampleTrace + "-later", "ff" + exampleTrace[2:],
@@ -39,7 +39,7 @@ func TestWhatIsNoTraceparentIsRefused(t *testing.T) {
 	}
 }
 
-func TestEachHopIsAnotherStepOfTheSameTrace(t *testing.T) {
+func TestTraceparent_Next(t *testing.T) {
 	t.Parallel()
 	post, err := events.ParseTraceparent(exampleTrace)
 	if err != nil {

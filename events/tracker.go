@@ -30,7 +30,9 @@ func (d *delivery) message() Message {
 }
 
 // ErrLost is the cause of a handler context that ended because another process may have the message.
-var ErrLost = errors.New("another process may have the message: no in-progress acknowledgement reached the server in time, or the consumer is gone")
+var ErrLost = errors.New(
+	"another process may have the message: no in-progress acknowledgement reached the server in time, or the consumer is gone",
+)
 
 // tracker keeps the unsettled deliveries and sends in-progress acknowledgements for them.
 type tracker struct {
@@ -44,7 +46,12 @@ type tracker struct {
 }
 
 func newTracker(ackWait time.Duration, recurring *Recurring) *tracker {
-	return &tracker{ackWait: ackWait, recurring: recurring, deliveries: map[*delivery]struct{}{}, freed: make(chan struct{}, 1)}
+	return &tracker{
+		ackWait:    ackWait,
+		recurring:  recurring,
+		deliveries: map[*delivery]struct{}{},
+		freed:      make(chan struct{}, 1),
+	}
 }
 
 func (t *tracker) add(d *delivery) {
@@ -116,7 +123,14 @@ func (t *tracker) signal(ctx context.Context, now time.Time) {
 			d.lastBeat = now
 		case !d.lost && now.Sub(d.lastBeat) >= t.ackWait:
 			d.abandon()
-			t.recurring.Note(ctx, slog.LevelWarn, "message lost, no in-progress acknowledgement reached the server", err, "subject", d.msg.Subject())
+			t.recurring.Note(
+				ctx,
+				slog.LevelWarn,
+				"message lost, no in-progress acknowledgement reached the server",
+				err,
+				"subject",
+				d.msg.Subject(),
+			)
 		}
 	}
 }

@@ -17,7 +17,7 @@ func (unheard) InProgress() error { return errors.New("nobody listens") }
 
 func (unheard) Subject() string { return "mapping.requested.rules.j.m" }
 
-func TestAMessageIsGivenUpOnlyAfterAllOfAckWaitInSilence(t *testing.T) {
+func TestTracker_AbandonsAMessageAfterAckWait(t *testing.T) {
 	t.Parallel()
 	h := newTracker(30*time.Second, NewRecurring(slog.New(slog.DiscardHandler)))
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -43,7 +43,7 @@ func TestAMessageIsGivenUpOnlyAfterAllOfAckWaitInSilence(t *testing.T) {
 	}
 }
 
-func TestTheDelayBeforeAMessageComesAgainGrowsUpToALimit(t *testing.T) {
+func TestBackoff_GrowsToALimit(t *testing.T) {
 	t.Parallel()
 	for failures, most := range map[int]time.Duration{
 		0: 250 * time.Millisecond, 1: 250 * time.Millisecond, 2: 500 * time.Millisecond, 3: time.Second, 7: 15 * time.Second,

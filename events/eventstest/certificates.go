@@ -24,7 +24,9 @@ func NewCertificates(t testing.TB) Certificates {
 	t.Helper()
 	dir := t.TempDir()
 	authority := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(
+			1,
+		), Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageCertSign, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 	}
 	ca, _, key := issue(t, dir, authority, authority, nil)
@@ -42,7 +44,12 @@ func NewCertificates(t testing.TB) Certificates {
 }
 
 // issue writes a certificate, signed with the key of its authority or with its own, and its key.
-func issue(t testing.TB, dir string, template, authority *x509.Certificate, signer *ecdsa.PrivateKey) (certificate, keyFile string, key *ecdsa.PrivateKey) {
+func issue(
+	t testing.TB,
+	dir string,
+	template, authority *x509.Certificate,
+	signer *ecdsa.PrivateKey,
+) (certificate, keyFile string, key *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -70,7 +77,8 @@ func issue(t testing.TB, dir string, template, authority *x509.Certificate, sign
 	return write(name+".pem", "CERTIFICATE", der), write(name+".key", "PRIVATE KEY", private), key
 }
 
-// Config is the part of a server's configuration with which it accepts only clients with a certificate of the authority.
+// Config is the part of a server's configuration with which it accepts only clients with a certificate of the
+// authority.
 func (c Certificates) Config() string {
 	return fmt.Sprintf("tls { cert_file: %q, key_file: %q, ca_file: %q, verify: true }\n", c.Server, c.ServerKey, c.CA)
 }

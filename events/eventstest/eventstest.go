@@ -16,7 +16,8 @@ import (
 	"github.com/pdeflow/pdeflow/events/localnats"
 )
 
-// Server is a nats-server with JetStream on a loopback port that no other test uses, with a temporary store. It ends with the test.
+// Server is a nats-server with JetStream on a loopback port that no other test uses, with a temporary store. It
+// ends with the test.
 type Server struct {
 	t       testing.TB
 	options localnats.Options
@@ -30,8 +31,8 @@ func Start(t testing.TB) *Server {
 	return StartConfig(t, "")
 }
 
-// StartConfig runs a server for this test with a configuration file, of which it leaves the client port, the monitoring port and the
-// store aside.
+// StartConfig runs a server for this test with a configuration file, of which it leaves the client port, the
+// monitoring port and the store aside.
 func StartConfig(t testing.TB, config string) *Server {
 	t.Helper()
 	// Below the ports that the kernel hands out by itself, so that nobody gets this one while the server is stopped.
@@ -86,8 +87,8 @@ func (s *Server) Restart() {
 	s.running = running
 }
 
-// Conn opens a connection that comes back whenever the server does, and that may be opened while the server is stopped. It is closed
-// when the test ends. The options given win over its own.
+// Conn opens a connection that comes back whenever the server does, and that may be opened while the server is
+// stopped. It is closed when the test ends. The options given win over its own.
 func (s *Server) Conn(t testing.TB, options ...nats.Option) *nats.Conn {
 	t.Helper()
 	all := append([]nats.Option{

@@ -10,7 +10,7 @@ import (
 	"github.com/pdeflow/pdeflow/events/eventstest"
 )
 
-func TestAStreamOutlivesARestartAndNotAWipe(t *testing.T) {
+func TestServer_KeepsStreamsOverARestartButNotAWipe(t *testing.T) {
 	t.Parallel()
 	server := eventstest.Start(t)
 	back := make(chan struct{}, 1)

@@ -19,8 +19,8 @@ import (
 // Patience is the time after which a test fails if the expected condition has not been met.
 const Patience = 25 * time.Second
 
-// Topology returns the topology for tests. Its AckWait is longer than [Patience], so that no test passes only because the server
-// redelivered a message.
+// Topology returns the topology for tests. Its AckWait is longer than [Patience], so that no test passes only
+// because the server redelivered a message.
 func Topology() events.Topology { return events.Topology{AckWait: 2 * Patience} }
 
 // Fixture is what a test of a service works at: a migrated database, and a server that has the streams and consumers.
@@ -49,7 +49,13 @@ func NewFixture(t *testing.T) *Fixture {
 // Connect opens a connection as a service does, and closes it when the test ends.
 func (f *Fixture) Connect() (*nats.Conn, jetstream.JetStream) {
 	f.T.Helper()
-	nc, err := events.Connect(f.Bus.URL(), f.T.Name(), "", slog.New(slog.DiscardHandler), nats.ReconnectWait(20*time.Millisecond))
+	nc, err := events.Connect(
+		f.Bus.URL(),
+		f.T.Name(),
+		"",
+		slog.New(slog.DiscardHandler),
+		nats.ReconnectWait(20*time.Millisecond),
+	)
 	if err != nil {
 		f.T.Fatal(err)
 	}
@@ -64,7 +70,8 @@ func (f *Fixture) Connect() (*nats.Conn, jetstream.JetStream) {
 // Logger returns a logger that writes every level to Log.
 func (f *Fixture) Logger() *slog.Logger { return f.Log.Logger() }
 
-// Run starts a service and stops it when the test ends. The returned function stops it earlier and waits until it has returned.
+// Run starts a service and stops it when the test ends. The returned function stops it earlier and waits until it
+// has returned.
 func (f *Fixture) Run(service func(context.Context) error) (stop func()) {
 	f.T.Helper()
 	ctx, cancel := context.WithCancel(f.T.Context())
@@ -109,8 +116,8 @@ func (f *Fixture) ReadJob(id string) schema.Job {
 	return job
 }
 
-// Intend records the intents for a job in this order, by the user olga and with the trace [IntentTrace], each in its own transaction. It
-// returns the last one.
+// Intend records the intents for a job in this order, by the user olga and with the trace [IntentTrace], each in
+// its own transaction. It returns the last one.
 func (f *Fixture) Intend(jobID string, intents ...schema.Intent) (last schema.JobIntent) {
 	f.T.Helper()
 	for _, intent := range intents {
@@ -170,6 +177,8 @@ func (f *Fixture) Eventually(what string, condition func() bool) {
 func (f *Fixture) Waiting() {
 	f.T.Helper()
 	f.Eventually("a session waits for the lock", func() bool {
-		return f.Count("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0
+		return f.Count(
+			"select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+		) > 0
 	})
 }

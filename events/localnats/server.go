@@ -1,11 +1,14 @@
-// Package localnats runs a nats-server with JetStream inside this process: for demo, for serve where no NATS is named, and for tests.
+// Package localnats runs a nats-server with JetStream inside this process: for demo, for serve where no NATS is
+// named, and for tests.
 //
-//  1. An address that somebody named and that is taken is an error; a default moves to the next free port and says so. The server
-//     opens JetStream before it listens, so the address is tried first: what loses the race between the two is tried again.
-//  2. The server's log goes to our logger, warnings and errors as such and the rest at debug. It takes no signals and prints nothing.
+//  1. An address that somebody named and that is taken is an error; a default moves to the next free port and
+//     says so. The server opens JetStream before it listens, so the address is tried first: what loses the race
+//     between the two is tried again.
+//  2. The server's log goes to our logger, warnings and errors as such and the rest at debug. It takes no signals
+//     and prints nothing.
 //  3. What makes it end at start is returned and not logged; the server itself has no error to return.
-//  4. Loopback is open to every user of the machine, so an embedded server takes a user and a password. [Server.URL] carries both. Log
-//     lines carry [Server.Address].
+//  4. Loopback is open to every user of the machine, so an embedded server takes a user and a password.
+//     [Server.URL] carries both. Log lines carry [Server.Address].
 package localnats
 
 import (
@@ -30,17 +33,19 @@ const DefaultListen = "127.0.0.1:4222"
 
 // Options for [Start].
 type Options struct {
-	// StoreDir is where JetStream keeps its files, made if need be. It is needed unless Config names one, and wins over that.
+	// StoreDir is where JetStream keeps its files, made if need be. It is needed unless Config names one, and wins
+	// over that.
 	StoreDir string
-	// Listen is the address for clients, host:port, where port 0 means any free one. Empty means Config's, else [DefaultListen].
+	// Listen is the address for clients, host:port, where port 0 means any free one. Empty means Config's, else
+	// [DefaultListen].
 	Listen string
 	// NextFreePort moves on from a port that is taken to the next that is free. Without it a taken port is an error.
 	NextFreePort bool
-	// Config is a configuration file of nats-server. Where Listen is given beside it, the monitoring port of the file is not opened:
-	// the server that the file was written for may run on this machine too.
+	// Config is a configuration file of nats-server. Where Listen is given beside it, the monitoring port of the
+	// file is not opened: the server that the file was written for may run on this machine too.
 	Config string
-	// User, with a password, is required of every client. Nil leaves access to Config, which without users admits every local user. Both
-	// together are an error.
+	// User, with a password, is required of every client. Nil leaves access to Config, which without users admits
+	// every local user. Both together are an error.
 	User *url.Userinfo
 	// Logger gets the server's log. Nil discards it.
 	Logger *slog.Logger
@@ -53,8 +58,8 @@ type Server struct {
 	user    *url.Userinfo
 }
 
-// Start runs a server and returns when it takes connections. The context bounds the start only: the server runs until [Server.Stop].
-// After that one may be started again on the same directory and address.
+// Start runs a server and returns when it takes connections. The context bounds the start only: the server runs
+// until [Server.Stop]. After that one may be started again on the same directory and address.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -117,7 +122,8 @@ func (o Options) requireUser(options *server.Options) error {
 	if o.User.Username() == "" || password == "" || o.Config != "" {
 		return errors.New("a user needs a name and a password, and no configuration file beside it")
 	}
-	// The server warns about a password in plain text. The hash never leaves this process, so a higher cost would only slow down clients.
+	// The server warns about a password in plain text. The hash never leaves this process, so a higher cost would
+	// only slow down clients.
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
 	if err != nil {
 		return fmt.Errorf("password of the user: %w", err)
@@ -224,7 +230,8 @@ func clientURL(ns *server.Server) string {
 	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
-// URL is where clients on this machine connect, with the user and password of [Options]. It is a secret if there are any.
+// URL is where clients on this machine connect, with the user and password of [Options]. It is a secret if there
+// are any.
 func (s *Server) URL() string {
 	if s.user == nil {
 		return s.address

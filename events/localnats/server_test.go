@@ -67,7 +67,10 @@ func TestADefaultAddressMovesToTheNextFreePortAndSaysSo(t *testing.T) {
 	t.Parallel()
 	taken := take(t).Addr().String()
 	var log safeBuffer
-	s := start(t, localnats.Options{Listen: taken, NextFreePort: true, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	s := start(
+		t,
+		localnats.Options{Listen: taken, NextFreePort: true, Logger: slog.New(slog.NewTextHandler(&log, nil))},
+	)
 	at, err := url.Parse(s.URL())
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +79,8 @@ func TestADefaultAddressMovesToTheNextFreePortAndSaysSo(t *testing.T) {
 		t.Fatalf("the server says that it is at %s, which is taken", taken)
 	}
 	connect(t, s.URL())
-	if said := log.String(); !strings.Contains(said, "moved to the next free port") || !strings.Contains(said, s.URL()) {
+	if said := log.String(); !strings.Contains(said, "moved to the next free port") ||
+		!strings.Contains(said, s.URL()) {
 		t.Errorf("the log does not say where the server moved: %q", said)
 	}
 }
@@ -89,7 +93,10 @@ func TestServersThatStartAtOnceGetDifferentPorts(t *testing.T) {
 	for i := range urls {
 		store := t.TempDir()
 		wg.Go(func() {
-			s, err := localnats.Start(t.Context(), localnats.Options{StoreDir: store, Listen: first, NextFreePort: true})
+			s, err := localnats.Start(
+				t.Context(),
+				localnats.Options{StoreDir: store, Listen: first, NextFreePort: true},
+			)
 			if err != nil {
 				t.Error(err)
 				return
