@@ -22,7 +22,8 @@ func TestConnect_KeepsThePasswordOutOfErrorsAndLogs(t *testing.T) {
 	const password = "s3cr3t"
 	log := eventstest.NewLog(t)
 	for _, bad := range []string{
-		"nats://u:" + password + "@ho st:4222", "nats://u:" + password + "@:4222", "://u:" + password, "nats://u:" + password + "%zz@h:1",
+		"nats://u:" + password + "@ho st:4222", "nats://u:" + password + "@:4222", "://u:" + password, "nats://u:" +
+			password + "%zz@h:1",
 	} {
 		_, err := events.Connect(bad, "test", "", log.Logger())
 		if err == nil || strings.Contains(err.Error(), password) {

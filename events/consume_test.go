@@ -39,7 +39,8 @@ func TestConsume_AcknowledgesAHandledMessage(t *testing.T) {
 	b.send(t, work("j", "m"))
 
 	d := next(t, got)
-	if d.ID != "work/j/m" || d.Source != "/pdeflow/dispatcher" || d.Subject != "mapping.requested.rules.j.m" || d.About != "m" ||
+	if d.ID != "work/j/m" || d.Source != "/pdeflow/dispatcher" || d.Subject != "mapping.requested.rules.j.m" ||
+		d.About != "m" ||
 		d.Deliveries != 1 ||
 		d.Time.IsZero() ||
 		d.Stored.IsZero() {

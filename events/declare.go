@@ -62,7 +62,8 @@ func Explain(err error, domain string) (problem, remedy string) {
 	switch {
 	case errors.Is(err, nats.ErrNoResponders) && domain != "":
 		return fmt.Sprintf("no JetStream answers in the domain %q", domain),
-			"set NATS_DOMAIN (--nats-domain) to the domain in the server's jetstream { domain: ... }, and enable JetStream for the account"
+			"set NATS_DOMAIN (--nats-domain) to the domain in the server's jetstream { domain: ... }, and " +
+				"enable JetStream for the account"
 	case errors.Is(err, nats.ErrNoResponders):
 		return "JetStream does not answer",
 			"set jetstream { store_dir: ... } in the server's configuration and jetstream: enabled in the account," +
@@ -76,22 +77,33 @@ func Explain(err error, domain string) (problem, remedy string) {
 
 // remedies returns the settings that correct errors of the JetStream API, by code.
 func remedies() map[jetstream.ErrorCode]string {
-	const serverRoom = "raise max_file of the account or max_file_store of the server, free disk space, or remove other streams"
+	const serverRoom = "raise max_file of the account or max_file_store of the server, free disk space, or " +
+		"remove other streams"
 	return map[jetstream.ErrorCode]string{
-		jetstream.JSErrCodeJetStreamNotEnabled:           "set jetstream { store_dir: ... } in the server's configuration",
-		jetstream.JSErrCodeJetStreamNotEnabledForAccount: "set jetstream: enabled for the account in the server's configuration",
-		jetstream.JSErrCodeMaximumConsumersLimit:         "raise max_consumers of the account; PDE_EVENTS needs 2",
-		tooManyStreams:                                   "raise max_streams of the account, which needs 2 for pdeflow, or remove other streams",
-		accountFull:                                      "raise max_file of the account, or remove other streams",
-		serverFull:                                       serverRoom,
-		serverStorageFull:                                serverRoom,
-		subjectsOverlap:                                  "remove these subjects from the other stream, or use an account that has no such stream",
-		noPeers:                                          "set PDEFLOW_NATS_REPLICAS (--nats-replicas) to no more than the servers that have JetStream and room",
-		replicasNotSupported:                             "set PDEFLOW_NATS_REPLICAS (--nats-replicas) to 1; only a cluster keeps more",
-		noLimitsForReplicas:                              "set a JetStream limit of the account for this number of replicas, or change PDEFLOW_NATS_REPLICAS (--nats-replicas)",
-		maxBytesRequired:                                 "set PDEFLOW_NATS_EVENTS_BYTES and PDEFLOW_NATS_WORK_BYTES (--nats-events-bytes, --nats-work-bytes)",
-		maxAckPendingExceeded:                            "set PDEFLOW_NATS_MAX_ACK_PENDING (--nats-max-ack-pending) to at most that",
-		streamBytesExceedAccount: "raise max_stream_bytes of the account, or lower PDEFLOW_NATS_EVENTS_BYTES and PDEFLOW_NATS_WORK_BYTES" +
+		jetstream.JSErrCodeJetStreamNotEnabled: "set jetstream { store_dir: ... } in the server's " +
+			"configuration",
+		jetstream.JSErrCodeJetStreamNotEnabledForAccount: "set jetstream: enabled for the account in the " +
+			"server's configuration",
+		jetstream.JSErrCodeMaximumConsumersLimit: "raise max_consumers of the account; PDE_EVENTS needs 2",
+		tooManyStreams: "raise max_streams of the account, which needs 2 for " +
+			"pdeflow, or remove other streams",
+		accountFull:       "raise max_file of the account, or remove other streams",
+		serverFull:        serverRoom,
+		serverStorageFull: serverRoom,
+		subjectsOverlap: "remove these subjects from the other stream, or use " +
+			"an account that has no such stream",
+		noPeers: "set PDEFLOW_NATS_REPLICAS (--nats-replicas) to no " +
+			"more than the servers that have JetStream and room",
+		replicasNotSupported: "set PDEFLOW_NATS_REPLICAS (--nats-replicas) to 1; " +
+			"only a cluster keeps more",
+		noLimitsForReplicas: "set a JetStream limit of the account for this number " +
+			"of replicas, or change PDEFLOW_NATS_REPLICAS (--nats-replicas)",
+		maxBytesRequired: "set PDEFLOW_NATS_EVENTS_BYTES and " +
+			"PDEFLOW_NATS_WORK_BYTES (--nats-events-bytes, --nats-work-bytes)",
+		maxAckPendingExceeded: "set PDEFLOW_NATS_MAX_ACK_PENDING " +
+			"(--nats-max-ack-pending) to at most that",
+		streamBytesExceedAccount: "raise max_stream_bytes of the account, or lower PDEFLOW_NATS_EVENTS_BYTES " +
+			"and PDEFLOW_NATS_WORK_BYTES" +
 			" (--nats-events-bytes, --nats-work-bytes)",
 	}
 }

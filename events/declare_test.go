@@ -27,15 +27,43 @@ func TestDeclare_NamesTheSettingToCorrect(t *testing.T) {
 		topology events.Topology
 		want     []string
 	}{
-		"no JetStream in the account":         {inAccount(""), events.Topology{}, []string{"stream PDE_EVENTS: ", "jetstream: enabled"}},
-		"too few streams":                     {inAccount("jetstream { max_streams: 1 }"), events.Topology{}, []string{"stream PDE_WORK: maximum number of streams", "max_streams"}},
-		"too few consumers":                   {inAccount("jetstream { max_consumers: 1 }"), events.Topology{}, []string{"consumer auditor: ", "maximum consumers limit reached", "max_consumers"}},
-		"too little room in the account":      {inAccount("jetstream { max_file: 10KB }"), events.Topology{}, []string{"stream PDE_EVENTS: ", "raise max_file of the account or"}},
-		"too little room on the server":       {"jetstream { max_file_store: 10KB }", events.Topology{}, []string{"stream PDE_EVENTS: ", "max_file_store of the server"}},
-		"fewer messages than may be out":      {"jetstream { limits: { max_ack_pending: 10 } }", events.Topology{}, []string{"consumer classifier-rules: ", "limit of 10", "PDEFLOW_NATS_MAX_ACK_PENDING"}},
-		"replicas without a cluster":          {"", events.Topology{Replicas: 3}, []string{"stream PDE_EVENTS: ", "PDEFLOW_NATS_REPLICAS (--nats-replicas) to 1"}},
-		"a domain that does not exist":        {"", events.Topology{Domain: "none"}, []string{`no JetStream answers in the domain "none"`, "NATS_DOMAIN (--nats-domain)"}},
-		"a domain, and the server's is other": {"jetstream { domain: hub }", events.Topology{Domain: "leaf"}, []string{`in the domain "leaf"`, "NATS_DOMAIN"}},
+		"no JetStream in the account": {
+			inAccount(""), events.Topology{}, []string{"stream PDE_EVENTS: ", "jetstream: enabled"},
+		},
+		"too few streams": {
+			inAccount("jetstream { max_streams: 1 }"),
+			events.Topology{},
+			[]string{"stream PDE_WORK: maximum number of streams", "max_streams"},
+		},
+		"too few consumers": {
+			inAccount("jetstream { max_consumers: 1 }"),
+			events.Topology{},
+			[]string{"consumer auditor: ", "maximum consumers limit reached", "max_consumers"},
+		},
+		"too little room in the account": {
+			inAccount("jetstream { max_file: 10KB }"),
+			events.Topology{},
+			[]string{"stream PDE_EVENTS: ", "raise max_file of the account or"},
+		},
+		"too little room on the server": {
+			"jetstream { max_file_store: 10KB }",
+			events.Topology{},
+			[]string{"stream PDE_EVENTS: ", "max_file_store of the server"},
+		},
+		"fewer messages than may be out": {
+			"jetstream { limits: { max_ack_pending: 10 } }",
+			events.Topology{},
+			[]string{"consumer classifier-rules: ", "limit of 10", "PDEFLOW_NATS_MAX_ACK_PENDING"},
+		},
+		"replicas without a cluster": {
+			"",
+			events.Topology{Replicas: 3},
+			[]string{"stream PDE_EVENTS: ", "PDEFLOW_NATS_REPLICAS (--nats-replicas) to 1"},
+		},
+		"a domain that does not exist": {"", events.Topology{Domain: "none"},
+			[]string{`no JetStream answers in the domain "none"`, "NATS_DOMAIN (--nats-domain)"}},
+		"a domain, and the server's is other": {"jetstream { domain: hub }", events.Topology{Domain: "leaf"},
+			[]string{`in the domain "leaf"`, "NATS_DOMAIN"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,11 +106,14 @@ func TestDeclare_ServerWithoutJetStream(t *testing.T) {
 func TestDeclare_NamesAStreamWithTheSameSubjects(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "EVERYTHING", Subjects: []string{"job.>"}}); err != nil {
+	if _, err := b.js.CreateStream(
+		t.Context(), jetstream.StreamConfig{Name: "EVERYTHING", Subjects: []string{"job.>"}},
+	); err != nil {
 		t.Fatal(err)
 	}
 	err := events.Topology{}.Declare(t.Context(), b.js)
-	const want = "stream PDE_EVENTS: subjects overlap with an existing stream EVERYTHING; remove these subjects from the other stream"
+	const want = "stream PDE_EVENTS: subjects overlap with an existing stream EVERYTHING; remove these subjects " +
+		"from the other stream"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("the error is %v", err)
 	}
@@ -104,13 +135,19 @@ func TestDeclare_AccountWithLimits(t *testing.T) {
 		pending    int
 	}{
 		"maximum bytes are required": {
-			inAccount("jetstream { max_bytes_required: true }"), events.Topology{MaxBytes: 30 * mib, MaxWorkBytes: 20 * mib}, 30 * mib, 20 * mib, 1000,
+			inAccount("jetstream { max_bytes_required: true }"), events.Topology{
+				MaxBytes: 30 * mib, MaxWorkBytes: 20 * mib,
+			}, 30 * mib, 20 * mib, 1000,
 		},
 		"maximum bytes are required, and none are set": {
-			inAccount("jetstream { max_bytes_required: true, max_file: 90MB }"), events.Topology{MaxWorkBytes: mib}, 0, mib, 1000,
+			inAccount(
+				"jetstream { max_bytes_required: true, max_file: 90MB }",
+			), events.Topology{MaxWorkBytes: mib}, 0, mib, 1000,
 		},
 		"few messages may be out": {
-			"jetstream { limits: { max_ack_pending: 10 } }", events.Topology{MaxAckPending: 10, MaxBytes: 30 * mib, Replicas: 1}, 30 * mib, 10 * mib, 10,
+			"jetstream { limits: { max_ack_pending: 10 } }", events.Topology{
+				MaxAckPending: 10, MaxBytes: 30 * mib, Replicas: 1,
+			}, 30 * mib, 10 * mib, 10,
 		},
 		"a domain": {
 			"jetstream { domain: hub }", events.Topology{Domain: "hub", MaxBytes: 30 * mib}, 30 * mib, 10 * mib, 1000,

@@ -35,7 +35,8 @@ func samples() map[string]events.Event {
 	finished := moment.Add(9 * time.Second)
 	return map[string]events.Event{
 		"regenerate.requested": events.RegenerateRequested{
-			JobID: jobID, JobType: schema.PDERegeneration, CycleID: "2026-Q4", ReportID: "fr-y-14m-d1", Classifier: schema.Rules,
+			JobID: jobID, JobType: schema.PDERegeneration, CycleID: "2026-Q4", ReportID: "fr-y-14m-d1",
+			Classifier:  schema.Rules,
 			RequestedBy: "tess", MappingCount: 118,
 		},
 		"mapping.requested": events.MappingRequested{Lane: schema.RulesLane, JobID: jobID, MappingID: mappingID},
@@ -48,7 +49,8 @@ func samples() map[string]events.Event {
 			Comment: new("the limit after the increase"),
 		},
 		"planning.changed": events.PlanningChangedOf(schema.PlanningChange{
-			ID: changeID, CycleID: "2026-Q4", ReportID: "fr-y-14m-d1", Action: schema.PlanningAdded, Object: schema.PlanningAttribute,
+			ID: changeID, CycleID: "2026-Q4", ReportID: "fr-y-14m-d1", Action: schema.PlanningAdded,
+			Object:   schema.PlanningAttribute,
 			ObjectID: "0198c5a1-0000-7111-8222-333344445555", Name: "Current Credit Limit", ChangedBy: "tess",
 			Counts: schema.PlanningCounts{
 				Attributes: schema.PlanningCount{Added: 1},
@@ -56,17 +58,23 @@ func samples() map[string]events.Event {
 			},
 		}),
 		"mapping.rejected": events.MappingRejected{
-			RejectedSubject: "mapping.requested.rules.j.m", Headers: map[string][]string{"ce-id": {"work/j/m"}}, Data: []byte("\xffgarbled"),
+			RejectedSubject: "mapping.requested.rules.j.m", Headers: map[string][]string{
+				"ce-id": {"work/j/m"},
+			}, Data: []byte("\xffgarbled"),
 			Reason: events.ReasonBody, Error: "body: invalid character 'ÿ' looking for beginning of value",
 		},
 		"job.progress.started": events.JobStarted(jobID),
 		"job.progress.listed":  events.JobListed(jobID, 118),
 		"job.progress.item": events.JobItemOf(schema.Item{
-			JobID: jobID, MappingID: mappingID, Outcome: schema.Succeeded, Attempt: 1, Classifier: "rules@1", DurationMS: 12,
+			JobID: jobID, MappingID: mappingID, Outcome: schema.Succeeded, Attempt: 1, Classifier: "rules@1",
+			DurationMS: 12,
 		}),
 		"job.progress.item.failed": events.JobItemOf(schema.Item{
-			JobID: jobID, MappingID: mappingID, Outcome: schema.ItemFailed, Attempt: 5, ErrorCode: schema.CodeClassifier,
-			Error: "the answer names the tier \"Secret\"", Classifier: "llm:m@2", InputTokens: 900, OutputTokens: 60, CostUSD: 0.0036, DurationMS: 2100,
+			JobID: jobID, MappingID: mappingID, Outcome: schema.ItemFailed, Attempt: 5,
+			ErrorCode: schema.CodeClassifier,
+			Error:     "the answer names the tier \"Secret\"", Classifier: "llm:m@2", InputTokens: 900,
+			OutputTokens: 60,
+			CostUSD:      0.0036, DurationMS: 2100,
 		}),
 		"job.progress.waiting": events.JobWaiting(jobID, events.Waiting{
 			WaitingFor: new(
@@ -86,12 +94,14 @@ func samples() map[string]events.Event {
 		"job.progress.bell": events.JobBell(jobID),
 		"job.finished": events.JobFinished{JobStatus: events.StatusOf(
 			schema.Job{
-				ID: jobID, JobType: schema.PDERegeneration, CycleID: "2026-Q4", ReportID: "fr-y-14m-d1", Classifier: schema.Rules,
+				ID: jobID, JobType: schema.PDERegeneration, CycleID: "2026-Q4", ReportID: "fr-y-14m-d1",
+				Classifier:  schema.Rules,
 				RequestedBy: "tess", RetryOf: "0198c59f-1111-7222-8333-944455566677",
 			},
 			schema.JobStatus{
-				JobID: jobID, Status: schema.Failed, ProgressPercentage: 100, CurrentStep: "All mappings are accounted for",
-				TotalSteps: 118, CompletedSteps: 118,
+				JobID: jobID, Status: schema.Failed, ProgressPercentage: 100,
+				CurrentStep: "All mappings are accounted for",
+				TotalSteps:  118, CompletedSteps: 118,
 				Counts: schema.Counts{
 					Succeeded:    115,
 					Skipped:      2,
@@ -261,15 +271,28 @@ func TestDecode_RefusesInvalidMessages(t *testing.T) {
 		change func(m *events.Message)
 		reason events.Reason
 	}{
-		"no headers":              {func(m *events.Message) { m.Header = nil }, events.ReasonEnvelope},
-		"no id":                   {func(m *events.Message) { delete(m.Header, "ce-id") }, events.ReasonEnvelope},
-		"no source":               {func(m *events.Message) { delete(m.Header, "ce-source") }, events.ReasonEnvelope},
-		"another version":         {func(m *events.Message) { m.Header["ce-specversion"] = []string{"0.3"} }, events.ReasonEnvelope},
-		"another type":            {func(m *events.Message) { m.Header["ce-type"] = []string{"io.pdeflow.job.finished.v1"} }, events.ReasonEnvelope},
-		"another content type":    {func(m *events.Message) { m.Header["ce-datacontenttype"] = []string{"text/xml"} }, events.ReasonEnvelope},
-		"no time":                 {func(m *events.Message) { m.Header["ce-time"] = []string{"yesterday"} }, events.ReasonEnvelope},
-		"a broken escape":         {func(m *events.Message) { m.Header["ce-source"] = []string{"/a%2"} }, events.ReasonEnvelope},
-		"another event's id":      {func(m *events.Message) { m.Header["ce-id"] = []string{"item/j/n"} }, events.ReasonBody},
+		"no headers": {func(m *events.Message) { m.Header = nil }, events.ReasonEnvelope},
+		"no id":      {func(m *events.Message) { delete(m.Header, "ce-id") }, events.ReasonEnvelope},
+		"no source":  {func(m *events.Message) { delete(m.Header, "ce-source") }, events.ReasonEnvelope},
+		"another version": {
+			func(m *events.Message) { m.Header["ce-specversion"] = []string{"0.3"} }, events.ReasonEnvelope,
+		},
+		"another type": {
+			func(m *events.Message) { m.Header["ce-type"] = []string{"io.pdeflow.job.finished.v1"} },
+			events.ReasonEnvelope,
+		},
+		"another content type": {
+			func(m *events.Message) { m.Header["ce-datacontenttype"] = []string{"text/xml"} }, events.ReasonEnvelope,
+		},
+		"no time": {
+			func(m *events.Message) { m.Header["ce-time"] = []string{"yesterday"} }, events.ReasonEnvelope,
+		},
+		"a broken escape": {
+			func(m *events.Message) { m.Header["ce-source"] = []string{"/a%2"} }, events.ReasonEnvelope,
+		},
+		"another event's id": {
+			func(m *events.Message) { m.Header["ce-id"] = []string{"item/j/n"} }, events.ReasonBody,
+		},
 		"another job's subject":   {func(m *events.Message) { m.Subject = "job.progress.k" }, events.ReasonBody},
 		"no subject of ours":      {func(m *events.Message) { m.Subject = "job.progress.j.k" }, events.ReasonSubject},
 		"no body":                 {func(m *events.Message) { m.Data = nil }, events.ReasonBody},
@@ -281,9 +304,12 @@ func TestDecode_RefusesInvalidMessages(t *testing.T) {
 		"an unknown kind":         {body(`{"job_id":"j","kind":"dancing"}`), events.ReasonBody},
 		"an item without mapping": {body(`{"job_id":"j","kind":"item","outcome":"succeeded"}`), events.ReasonBody},
 		"an item without outcome": {body(`{"job_id":"j","kind":"item","mapping_id":"m"}`), events.ReasonBody},
-		"an unknown outcome":      {body(`{"job_id":"j","kind":"item","mapping_id":"m","outcome":"lost"}`), events.ReasonBody},
-		"an item that cancels":    {body(`{"job_id":"j","kind":"item","mapping_id":"m","outcome":"cancelled"}`), events.ReasonBody},
-		"a negative duration":     {body(`{"job_id":"j","kind":"item","mapping_id":"m","outcome":"failed","duration_ms":-1}`), events.ReasonBody},
+		"an unknown outcome": {body(`{"job_id":"j","kind":"item","mapping_id":"m","outcome":"lost"}`),
+			events.ReasonBody},
+		"an item that cancels": {body(`{"job_id":"j","kind":"item","mapping_id":"m","outcome":"cancelled"}`),
+			events.ReasonBody},
+		"a negative duration": {body(`{"job_id":"j","kind":"item","mapping_id":"m","outcome":"failed","duration_ms":-1}`),
+			events.ReasonBody},
 		"listed without a length": {body(`{"job_id":"j","kind":"listed"}`), events.ReasonBody},
 		"paused without version":  {body(`{"job_id":"j","kind":"paused"}`), events.ReasonBody},
 		"waiting since never":     {body(`{"job_id":"j","kind":"waiting","waiting_for":"x"}`), events.ReasonBody},

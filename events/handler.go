@@ -30,7 +30,8 @@ type Handler[T Body] func(ctx context.Context, d Delivery, body T) error
 // Body is the type of a handler's message: an event, or [Message] for a handler that takes every message,
 // decodable or not.
 type Body interface {
-	RegenerateRequested | MappingRequested | MappingChanged | PlanningChanged | MappingRejected | JobProgress | JobFinished | Message
+	RegenerateRequested | MappingRequested | MappingChanged | PlanningChanged | MappingRejected | JobProgress |
+		JobFinished | Message
 }
 
 // BatchHandler handles several messages at once, in stream order. Its error settles all of them as with

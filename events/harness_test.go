@@ -93,7 +93,9 @@ func (b *fixture) sendUntilAccepted(t *testing.T, message events.MappingRequeste
 // raw publishes bytes to a stream.
 func (b *fixture) raw(t *testing.T, subject, data string, header nats.Header) {
 	t.Helper()
-	if _, err := b.js.PublishMsg(t.Context(), &nats.Msg{Subject: subject, Data: []byte(data), Header: header}); err != nil {
+	if _, err := b.js.PublishMsg(
+		t.Context(), &nats.Msg{Subject: subject, Data: []byte(data), Header: header},
+	); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -25,7 +25,8 @@ type PlanningChanged struct {
 // PlanningChangedOf returns the event of a change.
 func PlanningChangedOf(change schema.PlanningChange) PlanningChanged {
 	return PlanningChanged{
-		ChangeID: change.ID, CycleID: change.CycleID, ReportID: change.ReportID, Action: change.Action, Object: change.Object,
+		ChangeID: change.ID, CycleID: change.CycleID, ReportID: change.ReportID, Action: change.Action,
+		Object:   change.Object,
 		ObjectID: orNull(change.ObjectID), Name: change.Name, ChangedBy: change.ChangedBy, Counts: change.Counts,
 	}
 }

@@ -188,7 +188,8 @@ func (r *Refusal) remedy() string {
 	case r.Code == accountFull:
 		return "; raise the JetStream limits of the account, or remove streams or messages from it"
 	case r.Code == serverFull, r.Code == serverStorageFull, r.Code == storeFailed:
-		return "; free disk space or raise max_file_store, and restart nats-server, which refuses after a full disk until then"
+		return "; free disk space or raise max_file_store, and restart nats-server, which refuses after a full " +
+			"disk until then"
 	default:
 		return ""
 	}

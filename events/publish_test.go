@@ -23,7 +23,9 @@ func TestPublishWork_OutstandingMessage(t *testing.T) {
 		work(
 			"j",
 			"a",
-		), work("j", "b"), work("j", "a"), work("k", "a"), {Lane: schema.LLMLane, JobID: "j", MappingID: "a"}, work("no.job", "a"),
+		), work("j", "b"), work("j", "a"), work("k", "a"), {
+			Lane: schema.LLMLane, JobID: "j", MappingID: "a",
+		}, work("no.job", "a"),
 	})
 	want := []events.PublishState{
 		events.Published,
@@ -57,7 +59,9 @@ func TestPublishWork_OutstandingMessage(t *testing.T) {
 		),
 	)
 	next(t, started)
-	if again := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "a")})[0]; again.State != events.Outstanding {
+	if again := b.pub.PublishWork(
+		t.Context(), []events.MappingRequested{work("j", "a")},
+	)[0]; again.State != events.Outstanding {
 		t.Errorf("answer %d, error %v", again.State, again.Err)
 	}
 	if err := b.pub.Publish(t.Context(), work("j", "b")); !errors.Is(err, events.ErrOutstanding) {

@@ -32,7 +32,8 @@ const (
 // Topics lists every topic.
 func Topics() []Topic {
 	return []Topic{
-		TopicRegenerateRequested, TopicMappingRequested, TopicMappingChanged, TopicPlanningChanged, TopicMappingRejected,
+		TopicRegenerateRequested, TopicMappingRequested, TopicMappingChanged, TopicPlanningChanged,
+		TopicMappingRejected,
 		TopicJobProgress, TopicJobFinished,
 	}
 }

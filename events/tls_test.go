@@ -35,11 +35,18 @@ func TestTLS_ClientCertificate(t *testing.T) {
 		tls  events.TLS
 		want string
 	}{
-		"all files":              {events.TLS{CA: files.CA, Certificate: files.Client, Key: files.ClientKey}, "nats connected"},
-		"no certificate":         {events.TLS{CA: files.CA}, refused},
-		"another's certificate":  {events.TLS{CA: files.CA, Certificate: other.Client, Key: other.ClientKey}, refused},
-		"another's authority":    {events.TLS{CA: other.CA, Certificate: files.Client, Key: files.ClientKey}, "certificate signed by unknown authority"},
-		"the system's authority": {events.TLS{Certificate: files.Client, Key: files.ClientKey}, "certificate signed by unknown authority"},
+		"all files": {
+			events.TLS{CA: files.CA, Certificate: files.Client, Key: files.ClientKey}, "nats connected",
+		},
+		"no certificate":        {events.TLS{CA: files.CA}, refused},
+		"another's certificate": {events.TLS{CA: files.CA, Certificate: other.Client, Key: other.ClientKey}, refused},
+		"another's authority": {
+			events.TLS{CA: other.CA, Certificate: files.Client, Key: files.ClientKey},
+			"certificate signed by unknown authority",
+		},
+		"the system's authority": {
+			events.TLS{Certificate: files.Client, Key: files.ClientKey}, "certificate signed by unknown authority",
+		},
 	} {
 		options, err := tc.tls.Options()
 		if err != nil {

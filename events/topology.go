@@ -118,7 +118,8 @@ type Consumer struct {
 // ClassifierRules is the consumer of the rules lane.
 func ClassifierRules() Consumer {
 	return Consumer{
-		Name: "classifier-rules", Service: "classifier", Stream: StreamWork, Lane: schema.RulesLane, Filter: laneFilter("rules") + ".>", MaxAckPending: 1000,
+		Name: "classifier-rules", Service: "classifier", Stream: StreamWork, Lane: schema.RulesLane,
+		Filter: laneFilter("rules") + ".>", MaxAckPending: 1000,
 		Start: jetstream.DeliverAllPolicy,
 	}
 }
@@ -130,8 +131,9 @@ func Classifiers() []Consumer { return []Consumer{ClassifierRules()} }
 // ones would only delay the bells, which repair every status.
 func Projector() Consumer {
 	return Consumer{
-		Name: "projector", Service: "projector", Stream: StreamEvents, Filter: TopicJobProgress.Filter(), MaxAckPending: 4000,
-		Start: jetstream.DeliverNewPolicy,
+		Name: "projector", Service: "projector", Stream: StreamEvents, Filter: TopicJobProgress.Filter(),
+		MaxAckPending: 4000,
+		Start:         jetstream.DeliverNewPolicy,
 	}
 }
 
@@ -186,7 +188,8 @@ func (t Topology) setStream(ctx context.Context, js jetstream.JetStream, want je
 	}
 	have := stream.CachedInfo().Config
 	merged := have
-	merged.Description, merged.Subjects, merged.Retention, merged.Storage = want.Description, want.Subjects, want.Retention, want.Storage
+	merged.Description, merged.Subjects, merged.Retention, merged.Storage = want.Description, want.Subjects,
+		want.Retention, want.Storage
 	merged.Discard, merged.DiscardNewPerSubject = want.Discard, want.DiscardNewPerSubject
 	merged.MaxMsgsPerSubject = cmp.Or(want.MaxMsgsPerSubject, -1)
 	merged.MaxAge, merged.Duplicates = want.MaxAge, want.Duplicates
@@ -290,6 +293,7 @@ func (t Topology) freshConsumer(ctx context.Context, c Consumer) (jetstream.Cons
 // isConsumerExists reports whether a consumer of this name exists with another configuration.
 func isConsumerExists(err error) bool {
 	api, ok := errors.AsType[*jetstream.APIError](err)
-	return ok &&
-		(api.ErrorCode == jetstream.JSErrCodeConsumerExists || api.ErrorCode == jetstream.JSErrCodeConsumerAlreadyExists)
+	return ok && slices.Contains([]jetstream.ErrorCode{
+		jetstream.JSErrCodeConsumerExists, jetstream.JSErrCodeConsumerAlreadyExists,
+	}, api.ErrorCode)
 }

@@ -19,11 +19,13 @@ func TestTopology_Streams(t *testing.T) {
 	b := newDeclaredFixture(t)
 	news := b.streamConfig(t, events.StreamEvents)
 	if want := []string{
-		"job.finished.*", "job.progress.*", "mapping.changed.*", "mapping.rejected.*", "planning.changed.*", "regenerate.requested.*",
+		"job.finished.*", "job.progress.*", "mapping.changed.*", "mapping.rejected.*", "planning.changed.*",
+		"regenerate.requested.*",
 	}; !slices.Equal(slices.Sorted(slices.Values(news.Subjects)), want) {
 		t.Errorf("subjects of the events: %q", news.Subjects)
 	}
-	if news.Retention != jetstream.LimitsPolicy || news.Discard != jetstream.DiscardOld || news.MaxAge != 30*24*time.Hour ||
+	if news.Retention != jetstream.LimitsPolicy || news.Discard != jetstream.DiscardOld ||
+		news.MaxAge != 30*24*time.Hour ||
 		news.Storage != jetstream.FileStorage || news.MaxMsgs != -1 ||
 		news.MaxMsgsPerSubject != -1 ||
 		news.Replicas != 1 {
@@ -36,7 +38,8 @@ func TestTopology_Streams(t *testing.T) {
 	) {
 		t.Errorf("subjects of the work: %q", queue.Subjects)
 	}
-	if queue.Retention != jetstream.WorkQueuePolicy || queue.Discard != jetstream.DiscardNew || !queue.DiscardNewPerSubject ||
+	if queue.Retention != jetstream.WorkQueuePolicy || queue.Discard != jetstream.DiscardNew ||
+		!queue.DiscardNewPerSubject ||
 		queue.MaxMsgsPerSubject != 1 ||
 		queue.MaxAge != 24*time.Hour ||
 		queue.Storage != jetstream.FileStorage {
@@ -195,7 +198,9 @@ func TestDeclare_UpdatesDifferencesAndKeepsOtherSettings(t *testing.T) {
 func TestDeclare_NamesASettingThatCannotChange(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: events.StreamWork, Subjects: []string{"mapping.requested.rules.*.*"}}); err != nil {
+	if _, err := b.js.CreateStream(
+		t.Context(), jetstream.StreamConfig{Name: events.StreamWork, Subjects: []string{"mapping.requested.rules.*.*"}},
+	); err != nil {
 		t.Fatal(err)
 	}
 	err := (events.Topology{}).Declare(t.Context(), b.js)

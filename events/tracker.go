@@ -31,7 +31,8 @@ func (d *delivery) message() Message {
 
 // ErrLost is the cause of a handler context that ended because another process may have the message.
 var ErrLost = errors.New(
-	"another process may have the message: no in-progress acknowledgement reached the server in time, or the consumer is gone",
+	"another process may have the message: no in-progress acknowledgement reached the server in time, or the " +
+		"consumer is gone",
 )
 
 // tracker keeps the unsettled deliveries and sends in-progress acknowledgements for them.

@@ -46,7 +46,8 @@ func TestTracker_AbandonsAMessageAfterAckWait(t *testing.T) {
 func TestBackoff_GrowsToALimit(t *testing.T) {
 	t.Parallel()
 	for failures, most := range map[int]time.Duration{
-		0: 250 * time.Millisecond, 1: 250 * time.Millisecond, 2: 500 * time.Millisecond, 3: time.Second, 7: 15 * time.Second,
+		0: 250 * time.Millisecond, 1: 250 * time.Millisecond, 2: 500 * time.Millisecond, 3: time.Second,
+		7:  15 * time.Second,
 		60: 15 * time.Second, 1 << 40: 15 * time.Second,
 	} {
 		for range 100 {

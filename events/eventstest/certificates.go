@@ -27,7 +27,8 @@ func NewCertificates(t testing.TB) Certificates {
 		SerialNumber: big.NewInt(
 			1,
 		), Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		KeyUsage: x509.KeyUsageCertSign, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(24 * time.Hour),
 	}
 	ca, _, key := issue(t, dir, authority, authority, nil)
 	leaf := func(name string, usage x509.ExtKeyUsage) (certificate, keyFile string) {

@@ -152,7 +152,8 @@ func TestAConfigurationFileCountsExceptForItsPortsWhereAnAddressIsGiven(t *testi
 	t.Parallel()
 	monitoring := take(t).Addr().String()
 	config := filepath.Join(t.TempDir(), "nats.conf")
-	text := "listen: \"127.0.0.1:1\"\nhttp: \"" + monitoring + "\"\nauthorization { users: [ { user: api, password: secret } ] }\n"
+	text := "listen: \"127.0.0.1:1\"\nhttp: \"" + monitoring +
+		"\"\nauthorization { users: [ { user: api, password: secret } ] }\n"
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
