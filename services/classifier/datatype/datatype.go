@@ -1,8 +1,8 @@
-// Package datatype reads the data types that reports and databases declare, so that an N12.2 of a form and a NUMERIC(12,2) of a table
-// can be told to hold the same kind of value.
+// Package datatype parses the data types that reports and databases declare, so that the N12.2 of a form and the
+// NUMERIC(12,2) of a table are the same kind of value.
 //
-// It reads the forms' shorthand (C18, N12.2, Date YYYYMMDD) and the usual SQL names in any case, with or without a length. What it does
-// not know is [Unknown], which rules nothing out.
+// [Parse] accepts the shorthand of forms (C18, N12.2, Date YYYYMMDD) and the usual SQL names, in any case, with or
+// without a length. Other types are [Unknown], which callers treat as a type that can hold anything.
 package datatype
 
 import (
@@ -11,12 +11,11 @@ import (
 	"unicode"
 )
 
-// Kind is what sort of value a type holds.
+// Kind is the kind of value that a type holds.
 type Kind int
 
-// The kinds.
+// The kinds. Unknown is the kind of a type that is missing or not recognised.
 const (
-	// Unknown is a type that is missing or that nobody here has heard of.
 	Unknown Kind = iota
 	Text
 	Number
@@ -29,7 +28,7 @@ const (
 // Type is a declared data type.
 type Type struct {
 	Kind Kind
-	// Length is the number of characters or digits, 0 where none is declared.
+	// Length is the number of characters or digits, or 0 if none is declared.
 	Length int
 	// Scale is the number of digits after the decimal point.
 	Scale int
@@ -37,7 +36,7 @@ type Type struct {
 	Floating bool
 }
 
-// Parse reads a declared data type. It never fails: see [Unknown].
+// Parse parses a declared data type. The kind of a type that it does not recognise is [Unknown].
 func Parse(declared string) Type {
 	name, length, scale := cut(declared)
 	t := Type{Kind: kind(name, length), Length: length, Scale: scale}
@@ -50,7 +49,7 @@ func Parse(declared string) Type {
 	return t
 }
 
-// cut takes "NUMBER(12, 2)", "N12.2" and "Date YYYYMMDD" apart into the lower-case leading word and the two numbers after it.
+// cut splits "NUMBER(12, 2)" or "N12.2" into the first word, in lower case, and the two numbers after it.
 func cut(declared string) (name string, length, scale int) {
 	rest := strings.TrimSpace(declared)
 	end := strings.IndexFunc(rest, func(r rune) bool { return !unicode.IsLetter(r) && r != '_' })
@@ -58,7 +57,7 @@ func cut(declared string) (name string, length, scale int) {
 		return strings.ToLower(rest), 0, 0
 	}
 	name, rest = strings.ToLower(rest[:end]), rest[end:]
-	if sized(name) { // int2, uint64, float8: the digits count bytes or bits and belong to the name
+	if isSized(name) { // int2, uint64, float8: the digits count bytes or bits
 		rest = strings.TrimLeft(rest, "0123456789")
 	}
 	if _, inBrackets, ok := strings.Cut(rest, "("); ok { // varchar2(40), character varying(255)
@@ -69,8 +68,8 @@ func cut(declared string) (name string, length, scale int) {
 	return name, length, scale
 }
 
-// sized reports whether digits right behind a type's name tell its size in memory.
-func sized(name string) bool {
+// isSized reports whether the digits after the name of a type are its size in memory.
+func isSized(name string) bool {
 	switch name {
 	case "int", "uint", "float", "serial":
 		return true
@@ -79,7 +78,7 @@ func sized(name string) bool {
 	}
 }
 
-// number reads the digits at the start of text, after spaces.
+// number parses the digits at the start of text, after spaces.
 func number(text string) (n int, rest string) {
 	text = strings.TrimLeft(text, " ")
 	end := 0
@@ -93,13 +92,15 @@ func number(text string) (n int, rest string) {
 	return n, text[end:]
 }
 
+// kind returns the kind of a type by its name. A bit is a boolean, several bits are binary.
 func kind(name string, length int) Kind {
 	switch name {
 	case "c", "x", "a", "an", "char", "character", "varchar", "nvarchar", "nchar", "bpchar", "text", "string", "clob",
 		"nclob", "citext", "uuid", "name", "alphanumeric", "alpha", "enum":
 		return Text
-	case "n", "number", "numeric", "decimal", "dec", "int", "uint", "integer", "bigint", "smallint", "tinyint", "mediumint", "money", "smallmoney",
-		"float", "double", "real", "binary_double", "serial", "bigserial", "percent", "amount", "currency":
+	case "n", "number", "numeric", "decimal", "dec", "int", "uint", "integer", "bigint", "smallint", "tinyint",
+		"mediumint", "money", "smallmoney", "float", "double", "real", "binary_double", "serial", "bigserial",
+		"percent", "amount", "currency":
 		return Number
 	case "date", "d", "yyyymmdd", "mmddyyyy":
 		return Date

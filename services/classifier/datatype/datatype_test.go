@@ -2,7 +2,7 @@ package datatype
 
 import "testing"
 
-func TestTypesOfFormsAndDatabasesAreRead(t *testing.T) {
+func TestParse(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		declared string
@@ -39,18 +39,46 @@ func TestTypesOfFormsAndDatabasesAreRead(t *testing.T) {
 		{"N99999999999999999999", Type{Kind: Number}},
 		{"数字(3)", Type{Length: 3}},
 	} {
-		if got := Parse(tt.declared); got != tt.want {
-			t.Errorf("Parse(%q) = %+v, want %+v", tt.declared, got, tt.want)
-		}
+		t.Run(tt.declared, func(t *testing.T) {
+			t.Parallel()
+			if got := Parse(tt.declared); got != tt.want {
+				t.Errorf("Parse(%q): got %+v, want %+v", tt.declared, got, tt.want)
+			}
+		})
 	}
 }
 
-func FuzzParseTakesAnything(f *testing.F) {
+func TestCut(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		declared, name string
+		length, scale  int
+	}{
+		{"  Number ( 12 , 2 ) ", "number", 12, 2},
+		{"N12.2", "n", 12, 2},
+		{"int8", "int", 0, 0},
+		{"int8(3)", "int", 3, 0},
+		{"double precision", "double", 0, 0},
+		{"character varying(255)", "character", 255, 0},
+		{"", "", 0, 0},
+		{"(7)", "", 7, 0},
+	} {
+		t.Run(tt.declared, func(t *testing.T) {
+			t.Parallel()
+			name, length, scale := cut(tt.declared)
+			if name != tt.name || length != tt.length || scale != tt.scale {
+				t.Errorf("cut: got %q, %d, %d, want %q, %d, %d", name, length, scale, tt.name, tt.length, tt.scale)
+			}
+		})
+	}
+}
+
+func FuzzParse_AcceptsAnything(f *testing.F) {
 	f.Add("N12.2")
 	f.Add("VARCHAR2(40 CHAR)")
 	f.Fuzz(func(t *testing.T, declared string) {
 		if got := Parse(declared); got.Length < 0 || got.Scale < 0 {
-			t.Errorf("Parse(%q) = %+v", declared, got)
+			t.Errorf("Parse(%q): got %+v, want no negative number", declared, got)
 		}
 	})
 }

@@ -135,7 +135,7 @@ func (e *Engine) derive(in reading.Input) *derivation {
 
 // raiseTier classifies the column and lets it raise the tier, because a column may hold more than the line that it
 // feeds. The column is classified by itself and not as a line of the filing, whose refinements are about totals and
-// signatures, not about the rows behind a total. A column that the policy does not know well raises nothing, and no
+// signatures, not about the rows of a total. A column that the policy does not know well raises nothing, and no
 // column lowers anything.
 func (e *Engine) raiseTier(a *Answer, d *derivation, column *schema.SourceColumn) {
 	c := e.derive(reading.Input{

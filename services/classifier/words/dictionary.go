@@ -12,9 +12,8 @@ import (
 //go:embed abbreviations.txt
 var abbreviations string
 
-// dictionary is the embedded dictionary, read once. A mistake in it is a mistake in this package and its tests read
-// it first.
-var dictionary = sync.OnceValue(func() *lexicon {
+// embedded returns the embedded dictionary, which is parsed once. It panics if the files have a mistake.
+var embedded = sync.OnceValue(func() *dictionary {
 	d, err := parse(abbreviations)
 	if err == nil {
 		err = d.parseTranslations(translationText)
@@ -25,8 +24,8 @@ var dictionary = sync.OnceValue(func() *lexicon {
 	return d
 })
 
-// lexicon is a dictionary ready for look-up; it is not changed after parse.
-type lexicon struct {
+// dictionary has the entries of abbreviations.txt and translations.txt. It does not change after it was parsed.
+type dictionary struct {
 	entries map[string]*entry
 	pairs   map[pair]*entry
 	foreign translations
@@ -34,20 +33,21 @@ type lexicon struct {
 
 type pair struct{ first, second string }
 
-// entry is one line of the dictionary. The last meaning has no conditions.
+// entry is a line of a dictionary. Its last meaning has no conditions.
 type entry struct {
 	text     string
 	meanings []meaning
-	// language is nil for English. A particle of another language has no meanings.
+	// language is nil for English.
 	language *language
+	// particle is true for a word of another language that is dropped. It has no meanings.
 	particle bool
 }
 
-// usual is what the entry means without a context.
+// usual returns the meaning without conditions.
 func (e *entry) usual() []string { return e.meanings[len(e.meanings)-1].words }
 
-// meaning is one reading of an entry. It fits where all conditions of one of its contexts hold, or anywhere where it
-// has none.
+// meaning is a meaning of an entry. It applies if all conditions of one of its contexts are met, or if it has no
+// contexts.
 type meaning struct {
 	words    []string
 	contexts [][]condition
@@ -58,17 +58,18 @@ type condition struct {
 	words []string
 }
 
-// holds reports whether the meaning fits piece i among its neighbours.
-func (m meaning) holds(pieces []piece, i int) bool {
+// applies reports whether the meaning applies to piece i.
+func (m meaning) applies(pieces []piece, i int) bool {
 	for _, context := range m.contexts {
-		if !slices.ContainsFunc(context, func(c condition) bool { return !c.holds(pieces, i) }) {
+		if !slices.ContainsFunc(context, func(c condition) bool { return !c.isMet(pieces, i) }) {
 			return true
 		}
 	}
 	return len(m.contexts) == 0
 }
 
-func (c condition) holds(pieces []piece, i int) bool {
+// isMet reports whether the neighbours of piece i meet the condition.
+func (c condition) isMet(pieces []piece, i int) bool {
 	switch c.kind {
 	case "first":
 		return i == 0 && len(pieces) > 1
@@ -77,12 +78,12 @@ func (c condition) holds(pieces []piece, i int) bool {
 	case "alone":
 		return len(pieces) == 1
 	case "before":
-		return i+1 < len(pieces) && c.names(pieces[i+1].text, pieces[i+1].lead())
+		return i+1 < len(pieces) && c.lists(pieces[i+1].text, pieces[i+1].lead())
 	case "after":
-		return i > 0 && c.names(pieces[i-1].text, pieces[i-1].trail())
+		return i > 0 && c.lists(pieces[i-1].text, pieces[i-1].trail())
 	default: // with
 		for j := range pieces {
-			if j != i && (c.names(pieces[j].text, pieces[j].lead()) || c.names(pieces[j].text, pieces[j].trail())) {
+			if j != i && (c.lists(pieces[j].text, pieces[j].lead()) || c.lists(pieces[j].text, pieces[j].trail())) {
 				return true
 			}
 		}
@@ -90,15 +91,15 @@ func (c condition) holds(pieces []piece, i int) bool {
 	}
 }
 
-// names reports whether the condition lists a neighbour by its text or by the word that it usually stands for.
-func (c condition) names(text, word string) bool {
+// lists reports whether the condition lists a neighbour, by its text or by a word of its usual meaning.
+func (c condition) lists(text, word string) bool {
 	if slices.Contains(c.words, word) || slices.Contains(c.words, text) {
 		return true
 	}
 	return '0' <= text[0] && text[0] <= '9' && slices.Contains(c.words, "#")
 }
 
-// lead is the first word that the piece usually stands for, trail the last.
+// lead returns the first word of the piece's usual meaning.
 func (p piece) lead() string {
 	if p.entry == nil {
 		return p.text
@@ -106,6 +107,7 @@ func (p piece) lead() string {
 	return p.entry.usual()[0]
 }
 
+// trail returns the last word of the piece's usual meaning.
 func (p piece) trail() string {
 	if p.entry == nil {
 		return p.text
@@ -114,9 +116,9 @@ func (p piece) trail() string {
 	return words[len(words)-1]
 }
 
-// lookup gives the piece for a run of letters or digits in any case. It allocates only for a word that the dictionary
-// does not have and that is not lower-case already.
-func (d *lexicon) lookup(run string) piece {
+// lookup returns the piece for a run of letters or digits in any case. It allocates only for words that are not in the
+// dictionary and not lower-case.
+func (d *dictionary) lookup(run string) piece {
 	var buffer [32]byte
 	lower := appendLower(buffer[:0], run)
 	if e, ok := d.entries[string(lower)]; ok {
@@ -129,7 +131,7 @@ func (d *lexicon) lookup(run string) piece {
 		if e, ok := d.entries[strings.TrimSuffix(string(stem), "e")]; ok { // statuses
 			return piece{text: e.text, entry: e}
 		}
-		if len(lower) > 3 { // "was" is no plural
+		if len(lower) > 3 { // "was" is not a plural
 			return piece{text: string(stem)}
 		}
 	}
@@ -139,23 +141,24 @@ func (d *lexicon) lookup(run string) piece {
 	return piece{text: string(lower)}
 }
 
-// Known reports whether the dictionary knows a word or abbreviation, in any case and number.
-func Known(word string) bool { return dictionary().knows(word) }
+// Known reports whether the English dictionary has a word or abbreviation, in any case, singular or plural.
+func Known(word string) bool { return embedded().knows(word) }
 
-func (d *lexicon) knows(run string) bool { return d.lookup(run).entry != nil }
+func (d *dictionary) knows(run string) bool { return d.lookup(run).entry != nil }
 
-// isSegment reports whether part may be one of the words that a run was put together from. Words of two letters may
-// stand only at the end and only where they say what a value is (CUSTID, OPENDT). Some longer ones are syllables of
-// English words (intent, contact, resident) and may stand only in capitals, which hardly anybody writes English in.
-func (d *lexicon) isSegment(part string, last, capitals bool) bool {
+// isSegment reports whether part may be a word in a run of several. Words of two letters may only end the run, and only
+// if they name a kind of value (CUSTID, OPENDT). Some longer words are syllables of English words (intent, contact,
+// resident): they are words only in capitals, which English text rarely uses, or never.
+func (d *dictionary) isSegment(part string, last, capitals bool) bool {
 	switch part {
 	case "id", "dt", "cd", "nm", "no", "ts":
 		return last
-	case "od", "pd", "wd", "ln", "cr", "dr", "yr", "int", "own", "emp", "app", "ins", "sec", "ext", "cap", "new", "late", "table", "age":
+	case "od", "pd", "wd", "ln", "cr", "dr", "yr", "int", "own", "emp", "app", "ins", "sec", "ext", "cap", "new",
+		"late", "table", "age":
 		return capitals
-	case "able", "act", "add", "and", "ast", "ave", "cof", "con", "det", "dim", "dis", "div", "ead", "end", "ending", "ent", "est", "ever", "form",
-		"imp", "ind", "ing", "iss", "len", "lic", "long", "low", "mid", "now", "one", "only", "ord", "per", "port", "pre", "rank", "rest", "ser",
-		"sic", "sim", "sub", "ten":
+	case "able", "act", "add", "and", "ast", "ave", "cof", "con", "det", "dim", "dis", "div", "ead", "end", "ending",
+		"ent", "est", "ever", "form", "imp", "ind", "ing", "iss", "len", "lic", "long", "low", "mid", "now", "one",
+		"only", "ord", "per", "port", "pre", "rank", "rest", "ser", "sic", "sim", "sub", "ten":
 		return false
 	}
 	if len(part) < minWord {
@@ -179,8 +182,8 @@ func appendLower(dst []byte, run string) []byte {
 	return dst
 }
 
-// singular takes the plural's ending from a lower-case word. Words whose s is no plural stand in the dictionary, or
-// end as such words do.
+// singular removes the ending of the plural from a lower-case word. Other words that end with s are in the dictionary,
+// or end with ss, us or is.
 func singular(word []byte) (stem []byte, plural bool) {
 	n := len(word)
 	if n < 3 || word[n-1] != 's' {
@@ -191,7 +194,8 @@ func singular(word []byte) (stem []byte, plural bool) {
 		return word, false
 	case n > 4 && end == "es" && word[n-3] == 'i':
 		return append(word[:n-3], 'y'), true
-	case n > 4 && end == "es" && (word[n-3] == 'x' || word[n-3] == 'z'), hasSuffix(word, "sses"), hasSuffix(word, "shes"), hasSuffix(word, "ches"):
+	case n > 4 && end == "es" && (word[n-3] == 'x' || word[n-3] == 'z'),
+		hasSuffix(word, "sses"), hasSuffix(word, "shes"), hasSuffix(word, "ches"):
 		return word[:n-2], true
 	default:
 		return word[:n-1], true
@@ -200,9 +204,9 @@ func singular(word []byte) (stem []byte, plural bool) {
 
 func hasSuffix(word []byte, suffix string) bool { return strings.HasSuffix(string(word), suffix) }
 
-// parse reads a dictionary in the format that abbreviations.txt describes.
-func parse(text string) (*lexicon, error) {
-	d := &lexicon{entries: map[string]*entry{}, pairs: map[pair]*entry{}}
+// parse parses a dictionary. abbreviations.txt describes the format.
+func parse(text string) (*dictionary, error) {
+	d := &dictionary{entries: map[string]*entry{}, pairs: map[pair]*entry{}}
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
@@ -217,7 +221,7 @@ func parse(text string) (*lexicon, error) {
 	return d, nil
 }
 
-func (d *lexicon) add(line string) error {
+func (d *dictionary) add(line string) error {
 	key, rest, found := strings.Cut(line, ":")
 	if !found {
 		rest = key
@@ -235,20 +239,20 @@ func (d *lexicon) add(line string) error {
 	}
 	if first, second, ok := strings.Cut(key, "-"); ok {
 		if _, exists := d.pairs[pair{first, second}]; exists {
-			return fmt.Errorf("%q stands twice", key)
+			return fmt.Errorf("%q appears twice", key)
 		}
 		d.pairs[pair{first, second}] = e
 		return nil
 	}
 	if _, exists := d.entries[key]; exists {
-		return fmt.Errorf("%q stands twice", key)
+		return fmt.Errorf("%q appears twice", key)
 	}
 	d.entries[key] = e
 	return nil
 }
 
-// addExpansions makes every word that something stands for a known word, so that it is not cut at syllables.
-func (d *lexicon) addExpansions() {
+// addExpansions adds an entry for each word of a meaning, so that the word is not cut at syllables.
+func (d *dictionary) addExpansions() {
 	for _, e := range slices.Collect(maps.Values(d.entries)) {
 		for _, m := range e.meanings {
 			for _, w := range m.words {
@@ -260,7 +264,7 @@ func (d *lexicon) addExpansions() {
 	}
 }
 
-// parseMeaning reads "charge off [before amount date; with net]".
+// parseMeaning parses "charge off [before amount date; with net]".
 func parseMeaning(text string) (meaning, error) {
 	expansion, rest, bracket := strings.Cut(text, "[")
 	m := meaning{words: strings.Fields(expansion)}

@@ -1,17 +1,22 @@
-// Package words reads the names that people and systems give to things: it turns "ACCT_OPN_DT", "acctOpenDate" and
-// "Account Open Date" into the same words.
+// Package words splits the names of attributes, tables and columns into words in a normal form: "ACCT_OPN_DT",
+// "acctOpenDate" and "Account Open Date" are all [account open date].
 //
-// A name is cut at separators, at changes of case and at digits; each piece is looked up in a dictionary of
-// abbreviations (abbreviations.txt, a readable file with the rule for choosing where a piece has several meanings), a
-// run-together piece is cut at words that the dictionary knows, and what is left is made lower-case and singular.
+// # The steps
 //
-// A name in another language becomes English (translations.txt, with the English of a word in each language): accents
-// are dropped, compounds and scripts without spaces are cut at known words, and where the noun comes first ("fecha de
-// nacimiento") the order is turned round. So phrases that compare with these words are written once, in English. An
-// English reading comes first: a name is translated only if it has a word that English does not know and no
-// abbreviation is likely to be.
+//  1. split.go cuts a name at separators, at changes of case and at digits.
+//  2. dictionary.go looks up each piece in abbreviations.txt. An entry can have several meanings with conditions on
+//     the neighbours: "CR_LMT" is a credit limit, "CR_MTH" the current month.
+//  3. A piece that is in no dictionary is cut into words that are ("CURRBAL"), or made lower-case and singular.
+//  4. translation.go translates names in other languages by translations.txt. It drops accents, cuts compounds and
+//     scripts without spaces at known words, and reverses the order of languages in which the noun comes first ("fecha
+//     de nacimiento").
 //
-// The words are a normal form, not English: "days past due" and "DPD" are both [day past due], "percentage" is
-// [percent], "two" is [2], "delinquent" is [delinquency]. Whoever compares with these words passes both sides through
-// [Split].
+// # Decisions
+//
+//  1. The result is a normal form and not English: "percentage" is [percent], "two" is [2], "DPD" and "days past due"
+//     are [day past due]. To compare a text with it, pass the text through [Split] too.
+//  2. English comes first. A name is translated only if it has a word that is in no English dictionary and is not
+//     likely to be an abbreviation.
+//  3. Both dictionaries are text files that a data steward can edit. They are embedded and read once. A mistake in
+//     them is a mistake in the program: the first use panics, and the tests of this package use them.
 package words

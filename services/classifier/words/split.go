@@ -7,11 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Split returns the words of a technical or human name in their order: lower-case, singular, with abbreviations
-// expanded by their context and spellings unified. Words stand as often as the name says them. A name without a
-// letter or digit has no words.
-//
-// Split is pure and safe for concurrent use.
+// Split returns the words of a name in their order and normal form: lower-case, singular, with abbreviations expanded
+// by their context. Repeated words are repeated. A name without a letter or digit has no words. Split is safe for
+// concurrent use.
 func Split(name string) []string {
 	if name == "" {
 		return nil
@@ -19,10 +17,10 @@ func Split(name string) []string {
 	return Append(make([]string, 0, 8), name)
 }
 
-// Append appends the words of name to dst and returns the extended slice, as [Split] does with a slice of its own.
-func Append(dst []string, name string) []string { return dictionary().append(dst, name) }
+// Append appends the words of [Split] to dst and returns the extended slice.
+func Append(dst []string, name string) []string { return embedded().append(dst, name) }
 
-func (d *lexicon) append(dst []string, name string) []string {
+func (d *dictionary) append(dst []string, name string) []string {
 	var buffer [24]piece
 	pieces := d.pieces(buffer[:0], name)
 	for i := range pieces {
@@ -31,16 +29,16 @@ func (d *lexicon) append(dst []string, name string) []string {
 	return dst
 }
 
-// Located is a word with the part of the name that it was read from: name[Start:End].
+// Located is a word and the part of the name that it was read from, name[Start:End].
 type Located struct {
 	Text       string
 	Start, End int
 }
 
-// Locate appends the words of name to dst, as [Append] does, each with its place in the name. Words of a language
-// that puts the noun first are in the English order, so that places need not ascend.
+// Locate appends the words of [Split] to dst with their offsets in the name. The offsets of a translated name need not
+// ascend, because its words are in the English order.
 func Locate(dst []Located, name string) []Located {
-	d := dictionary()
+	d := embedded()
 	var buffer [24]piece
 	var texts [8]string
 	pieces := d.pieces(buffer[:0], name)
@@ -52,8 +50,8 @@ func Locate(dst []Located, name string) []Located {
 	return dst
 }
 
-// pieces cuts a name and puts its pieces into the order in which they are read.
-func (d *lexicon) pieces(dst []piece, name string) []piece {
+// pieces cuts a name into pieces, in the English order.
+func (d *dictionary) pieces(dst []piece, name string) []piece {
 	pieces := joinPairs(d.cut(dst, name), d.pairs)
 	if slices.ContainsFunc(pieces, piece.isForeign) {
 		return d.translate(pieces)
@@ -64,14 +62,14 @@ func (d *lexicon) pieces(dst []piece, name string) []piece {
 // piece is a part of a name between two cuts.
 type piece struct {
 	text string
-	// entry is the dictionary's line for the text, or nil.
+	// entry is the entry for the text, or nil.
 	entry *entry
-	// start and end are the place of the piece in the name, or of the run of letters that it was cut from.
+	// start and end are the offsets in the name of the piece, or of the run of letters that it was cut from.
 	start, end int32
 }
 
 // cut cuts a name at separators, changes of case and digits.
-func (d *lexicon) cut(pieces []piece, name string) []piece {
+func (d *dictionary) cut(pieces []piece, name string) []piece {
 	for i := 0; i < len(name); {
 		r, size := utf8.DecodeRuneInString(name[i:])
 		first, start := len(pieces), i
@@ -102,7 +100,7 @@ func (d *lexicon) cut(pieces []piece, name string) []piece {
 	return pieces
 }
 
-// possessive is the length of the s in "borrower's", which is no word.
+// possessive returns the length of the s in "borrower's", which is dropped.
 func possessive(rest string) int {
 	if rest == "" || rest[0] != 's' && rest[0] != 'S' {
 		return 0
@@ -113,7 +111,7 @@ func possessive(rest string) int {
 	return 1
 }
 
-// digitsEnd is the end of the number that starts at i, with the letters of an ordinal (1st, 22nd).
+// digitsEnd returns the end of the number that starts at i, including the letters of an ordinal (1st, 22nd).
 func digitsEnd(name string, i int) int {
 	end := i
 	for end < len(name) && '0' <= name[end] && name[end] <= '9' {
@@ -134,8 +132,8 @@ func digitsEnd(name string, i int) int {
 	return end
 }
 
-// lettersEnd is the end of the run of letters that starts at i and has one case: "open", "Open" or "APR".
-func (d *lexicon) lettersEnd(name string, i int) int {
+// lettersEnd returns the end of the run of letters that starts at i and has one case: "open", "Open" or "APR".
+func (d *dictionary) lettersEnd(name string, i int) int {
 	first, size := utf8.DecodeRuneInString(name[i:])
 	upper := i
 	for end := i; end < len(name); {
@@ -149,7 +147,7 @@ func (d *lexicon) lettersEnd(name string, i int) int {
 	lower := upper
 	for lower < len(name) {
 		r, n := utf8.DecodeRuneInString(name[lower:])
-		if !unicode.IsLetter(r) && !mark(r) || unicode.IsUpper(r) {
+		if !unicode.IsLetter(r) && !isMark(r) || unicode.IsUpper(r) {
 			break
 		}
 		lower += n
@@ -164,14 +162,14 @@ func (d *lexicon) lettersEnd(name string, i int) int {
 	}
 }
 
-// mark reports whether a rune belongs to the letter before it: an accent, a vowel sign, a joiner.
-func mark(r rune) bool {
+// isMark reports whether a rune belongs to the letter before it: an accent, a vowel sign, a joiner.
+func isMark(r rune) bool {
 	return r >= 0x300 && (unicode.Is(unicode.M, r) || r == 0x200c || r == 0x200d)
 }
 
-// acronymEnd decides where capitals that run into small letters end: APRs is one piece, NSFAmount is NSF and Amount,
-// EADid is EAD and id.
-func (d *lexicon) acronymEnd(name string, i, upper, lower int) int {
+// acronymEnd returns the end of capitals that are followed by small letters: APRs is one piece, NSFAmount is NSF and
+// Amount, EADid is EAD and id.
+func (d *dictionary) acronymEnd(name string, i, upper, lower int) int {
 	if name[upper:lower] == "s" {
 		return lower
 	}
@@ -183,9 +181,9 @@ func (d *lexicon) acronymEnd(name string, i, upper, lower int) int {
 	return last
 }
 
-// cutKnown appends a run of letters, cut into the words that it was run together from where it is no word itself:
-// CURRBAL, rssdid. Words of other languages come after English ones, and compounds of them last.
-func (d *lexicon) cutKnown(pieces []piece, run string) []piece {
+// cutKnown appends the words of a run of letters. A run that is in no dictionary is cut into words that are: CURRBAL,
+// rssdid. English words are tried first, then words of other languages, then compounds of them.
+func (d *dictionary) cutKnown(pieces []piece, run string) []piece {
 	p := d.lookup(run)
 	if p.entry != nil {
 		return append(pieces, p)
@@ -211,17 +209,18 @@ func (d *lexicon) cutKnown(pieces []piece, run string) []piece {
 }
 
 const (
-	// minRun is also what keeps short English words whole.
+	// Runs of fewer than minRun letters are not cut, which keeps short English words whole.
 	minRun, maxRun = 5, 28
 	minWord        = 3
 )
 
-// segment finds the cut of a run into the fewest known words and leaves in ends, for the start of each word, its end.
+// segment cuts a run into the fewest known words. It sets ends[start] to the end of each word, and reports whether
+// there is such a cut of two words or more.
 func segment(run string, known func(part string, last bool) bool, ends *[maxRun + 1]int) bool {
 	if len(run) < minRun || len(run) > maxRun {
 		return false
 	}
-	var cost [maxRun + 1]int // words needed from here to the end, 0 where it cannot be done
+	var cost [maxRun + 1]int // the words needed from here to the end, or 0 if there is no cut
 	for from := len(run) - 2; from >= 0; from-- {
 		for to := from + 2; to <= len(run); to++ {
 			last := to == len(run)
@@ -236,7 +235,7 @@ func segment(run string, known func(part string, last bool) bool, ends *[maxRun 
 	return cost[0] > 1
 }
 
-// joinPairs makes one piece of two neighbours that a dictionary reads as one: re-age, e-mail.
+// joinPairs joins neighbours that a dictionary has as one entry: re-age, e-mail.
 func joinPairs(pieces []piece, pairs map[pair]*entry) []piece {
 	for i := 0; i+1 < len(pieces); i++ {
 		if joined, ok := pairs[pair{pieces[i].text, pieces[i+1].text}]; ok {
@@ -247,13 +246,13 @@ func joinPairs(pieces []piece, pairs map[pair]*entry) []piece {
 	return pieces
 }
 
-// expand appends what piece i stands for among its neighbours.
-func (d *lexicon) expand(dst []string, pieces []piece, i int) []string {
+// expand appends the words of the meaning of piece i.
+func (d *dictionary) expand(dst []string, pieces []piece, i int) []string {
 	if pieces[i].entry == nil {
 		return append(dst, pieces[i].text)
 	}
 	for _, m := range pieces[i].entry.meanings {
-		if m.holds(pieces, i) {
+		if m.applies(pieces, i) {
 			return append(dst, m.words...)
 		}
 	}

@@ -14,11 +14,11 @@ import (
 //go:embed translations.txt
 var translationText string
 
-// translations holds the words of other languages with their English. It is not changed after parseTranslations.
+// translations has the entries of translations.txt.
 type translations struct {
 	entries map[string]*entry
 	pairs   map[pair]*entry
-	// ambiguous are the entries that are English words too.
+	// ambiguous are the words that are also English.
 	ambiguous map[string]bool
 }
 
@@ -30,8 +30,8 @@ type language struct {
 	compound bool
 }
 
-// parseTranslations reads translations.txt, whose header describes the format.
-func (d *lexicon) parseTranslations(text string) error {
+// parseTranslations parses translations and adds them to the dictionary. translations.txt describes the format.
+func (d *dictionary) parseTranslations(text string) error {
 	d.foreign = translations{entries: map[string]*entry{}, pairs: map[pair]*entry{}, ambiguous: map[string]bool{}}
 	var current *language
 	number := 0
@@ -48,7 +48,7 @@ func (d *lexicon) parseTranslations(text string) error {
 			}
 			continue
 		case current == nil:
-			return fmt.Errorf("translations line %d: %q is above the first language", number, line)
+			return fmt.Errorf("translations line %d: %q comes before the first language", number, line)
 		}
 		if err := d.addTranslation(line, current); err != nil {
 			return fmt.Errorf("translations line %d: %w", number, err)
@@ -58,7 +58,7 @@ func (d *lexicon) parseTranslations(text string) error {
 }
 
 // addTranslation adds a line such as "nachname, familienname: last name".
-func (d *lexicon) addTranslation(line string, l *language) error {
+func (d *dictionary) addTranslation(line string, l *language) error {
 	foreign, english, found := strings.Cut(line, ":")
 	if !found {
 		return fmt.Errorf("%q has no colon", line)
@@ -90,13 +90,13 @@ func (d *lexicon) addTranslation(line string, l *language) error {
 			}
 			d.foreign.pairs[pair{parts[0], parts[1]}] = e
 		default:
-			return fmt.Errorf("%q is neither one word nor two", spelling)
+			return fmt.Errorf("%q has more than two words", spelling)
 		}
 	}
 	return nil
 }
 
-// lookup finds a word in its dictionary form or in the plural.
+// lookup returns the entry of a word in the singular or plural.
 func (t translations) lookup(word string) (*entry, bool) {
 	if e, ok := t.entries[word]; ok {
 		return e, true
@@ -109,31 +109,31 @@ func (t translations) lookup(word string) (*entry, bool) {
 	return e, ok
 }
 
-// isForeign reports whether only the translations know the piece.
+// isForeign reports whether the piece is a word of another language.
 func (p piece) isForeign() bool { return p.entry != nil && p.entry.language != nil }
 
-// needsCompany reports whether a word alone is no evidence of another language: it is an English word too, or so
-// short that it is more often an abbreviation.
-func (t translations) needsCompany(word, run string) bool {
-	const shortest = 4
-	short := len(run) < shortest && word == strings.ToLower(run)
+// isDoubtful reports whether a word is not enough evidence of another language: it is also English, or so short that it
+// is more often an abbreviation.
+func (t translations) isDoubtful(word, run string) bool {
+	const minLength = 4
+	short := len(run) < minLength && word == strings.ToLower(run)
 	return short || t.ambiguous[word] || t.ambiguous[strings.TrimSuffix(word, "s")]
 }
 
-// cutForeign appends the words of a run that the English dictionary does not know, if the translations know them.
-func (d *lexicon) cutForeign(pieces []piece, run string) ([]piece, bool) {
+// cutForeign appends the words of a run that is not English, if the translations have them.
+func (d *dictionary) cutForeign(pieces []piece, run string) ([]piece, bool) {
 	word := fold(run)
-	if e, ok := d.foreign.lookup(word); ok && !e.particle && !d.foreign.needsCompany(word, run) {
+	if e, ok := d.foreign.lookup(word); ok && !e.particle && !d.foreign.isDoubtful(word, run) {
 		return append(pieces, piece{text: word, entry: e}), true
 	}
-	if first, _ := utf8.DecodeRuneInString(word); withoutSpaces(first) {
+	if first, _ := utf8.DecodeRuneInString(word); hasNoSpaces(first) {
 		return d.foreign.cutLongest(pieces, word)
 	}
 	return pieces, false
 }
 
-// cutCompound appends the words that a run of letters is a compound of, if the translations know them all.
-func (d *lexicon) cutCompound(pieces []piece, run string) ([]piece, bool) {
+// cutCompound appends the words of a compound, if the translations have all of them.
+func (d *dictionary) cutCompound(pieces []piece, run string) ([]piece, bool) {
 	word := fold(run)
 	var ends [maxRun + 1]int
 	known := func(part string, _ bool) bool {
@@ -150,11 +150,11 @@ func (d *lexicon) cutCompound(pieces []piece, run string) ([]piece, bool) {
 	return pieces, true
 }
 
-// longestWord is the number of bytes of the longest word that cutLongest looks for.
-const longestWord = 48
+// maxWord is the number of bytes of the longest word that cutLongest looks for.
+const maxWord = 48
 
-// cutLongest cuts a run of a script without spaces at the longest known words. Letters between them stay together as
-// a word.
+// cutLongest cuts a run of a script without spaces at the longest known words. The letters between two of them are a
+// word.
 func (t translations) cutLongest(pieces []piece, run string) ([]piece, bool) {
 	first, unknown := len(pieces), 0
 	for from := 0; from < len(run); {
@@ -180,9 +180,9 @@ func (t translations) cutLongest(pieces []piece, run string) ([]piece, bool) {
 	return pieces, true
 }
 
-// longest is the length of the longest word that the run begins with, or 0.
+// longest returns the length of the longest known word at the beginning of a run, or 0.
 func (t translations) longest(run string) int {
-	for end := min(len(run), longestWord); end > 0; end-- {
+	for end := min(len(run), maxWord); end > 0; end-- {
 		if _, ok := t.entries[run[:end]]; ok {
 			return end
 		}
@@ -190,14 +190,14 @@ func (t translations) longest(run string) int {
 	return 0
 }
 
-// withoutSpaces reports whether a script writes words without spaces between them.
-func withoutSpaces(r rune) bool {
+// hasNoSpaces reports whether a script has no spaces between words.
+func hasNoSpaces(r rune) bool {
 	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai)
 }
 
-// translate rewrites the pieces of a name that has a word of another language: its other words are looked up there
-// first, particles are dropped, and the words of a language that puts the noun first are put into the English order.
-func (d *lexicon) translate(pieces []piece) []piece {
+// translate rewrites the pieces of a name that has a word of another language. Its other words are looked up in the
+// translations first, particles are dropped, and the order is reversed if the noun comes first in the language.
+func (d *dictionary) translate(pieces []piece) []piece {
 	headFirst := false
 	kept := pieces[:0]
 	for _, p := range pieces {
@@ -219,7 +219,7 @@ func (d *lexicon) translate(pieces []piece) []piece {
 	return kept
 }
 
-// fold writes a text in lower case without accents, so that "Número", "NUMERO" and a decomposed "número" are the same.
+// fold returns a text in lower case without accents, so that "Número", "NUMERO" and a decomposed "número" are the same.
 func fold(text string) string {
 	ascii := true
 	for i := range len(text) {
@@ -238,5 +238,7 @@ func fold(text string) string {
 	return letters.Replace(strings.ToLower(norm.NFKC.String(plain)))
 }
 
-// letters are those that have no accent to drop but a usual spelling without them.
-var letters = strings.NewReplacer("ß", "ss", "ø", "o", "æ", "ae", "œ", "oe", "ł", "l", "đ", "d", "ı", "i", "ð", "d", "þ", "th")
+// letters are letters that do not decompose, and their usual spelling.
+var letters = strings.NewReplacer(
+	"ß", "ss", "ø", "o", "æ", "ae", "œ", "oe", "ł", "l", "đ", "d", "ı", "i", "ð", "d", "þ", "th",
+)

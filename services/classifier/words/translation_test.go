@@ -46,20 +46,20 @@ func TestSplit_OtherLanguages(t *testing.T) {
 		{"Prénom", "first name"},
 		{"Pre\u0301nom", "first name"},
 		{"ＰＨＯＮＥ", "phone"},
-		// An unknown word stays between known ones.
+		// Unknown words are kept.
 		{"客户类型", "customer 类型"},
 		{"cuenta vista", "vista account"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			if got := strings.Join(Split(tt.name), " "); got != tt.want {
-				t.Errorf("Split(%q) = %q, want %q", tt.name, got, tt.want)
+				t.Errorf("Split(%q): got %q, want %q", tt.name, got, tt.want)
 			}
 		})
 	}
 }
 
-// TestSplit_EnglishStaysEnglish has names with words that other languages have too.
+// TestSplit_EnglishStaysEnglish splits names with words that other languages have too.
 func TestSplit_EnglishStaysEnglish(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, want string }{
@@ -76,9 +76,12 @@ func TestSplit_EnglishStaysEnglish(t *testing.T) {
 		{"vehicle make", "vehicle make"},
 		{"diagnostic", "diagnostic"},
 	} {
-		if got := strings.Join(Split(tt.name), " "); got != tt.want {
-			t.Errorf("Split(%q) = %q, want %q", tt.name, got, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := strings.Join(Split(tt.name), " "); got != tt.want {
+				t.Errorf("Split(%q): got %q, want %q", tt.name, got, tt.want)
+			}
+		})
 	}
 }
 
@@ -93,13 +96,16 @@ func TestLocate(t *testing.T) {
 		{"60+ DPD", "60=60 plus=60 day=DPD past=DPD due=DPD"},
 		{"", ""},
 	} {
-		var got []string
-		for _, w := range Locate(nil, tt.name) {
-			got = append(got, w.Text+"="+tt.name[w.Start:w.End])
-		}
-		if text := strings.Join(got, " "); text != tt.want {
-			t.Errorf("Locate(%q) = %q, want %q", tt.name, text, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, w := range Locate(nil, tt.name) {
+				got = append(got, w.Text+"="+tt.name[w.Start:w.End])
+			}
+			if text := strings.Join(got, " "); text != tt.want {
+				t.Errorf("Locate(%q): got %q, want %q", tt.name, text, tt.want)
+			}
+		})
 	}
 }
 
@@ -108,41 +114,47 @@ func TestLocate_GivesTheWordsOfSplit(t *testing.T) {
 	for _, name := range []string{
 		"CURR_CR_LMT_AMT", "Total payment due at cycle end", "Numéro de sécurité sociale", "客户姓名", "ACCTNBR", "1st-2",
 	} {
-		var got []string
-		for _, w := range Locate(nil, name) {
-			got = append(got, w.Text)
-		}
-		if want := Split(name); !slices.Equal(got, want) {
-			t.Errorf("Locate(%q) = %q, want %q", name, got, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, w := range Locate(nil, name) {
+				got = append(got, w.Text)
+			}
+			if want := Split(name); !slices.Equal(got, want) {
+				t.Errorf("Locate(%q): got %q, want %q", name, got, want)
+			}
+		})
 	}
 }
 
 func TestParseTranslations_ReportsTheLine(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ text, want string }{
-		{"nachname: last name", "translations line 1: \"nachname: last name\" is above the first language"},
+		{"nachname: last name", "translations line 1: \"nachname: last name\" comes before the first language"},
 		{"language X\nnachname", "translations line 2: \"nachname\" has no colon"},
 		{"language X\n# remark\nnachname: _", "translations line 3: \"nachname: _\" has no English words"},
 		{"language X\nname one, nachname: a\nnachname: b", "translations line 3: \"nachname\" is translated twice"},
 		{"language X\nmot passe: a\nmot passe: b", "translations line 3: \"mot passe\" is translated twice"},
-		{"language X\nmot de passe: a", "translations line 2: \"mot de passe\" is neither one word nor two"},
+		{"language X\nmot de passe: a", "translations line 2: \"mot de passe\" has more than two words"},
 	} {
-		d, err := parse("card")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := d.parseTranslations(tt.text); err == nil || err.Error() != tt.want {
-			t.Errorf("%q: error %v, want %q", tt.text, err, tt.want)
-		}
+		t.Run(tt.want, func(t *testing.T) {
+			t.Parallel()
+			d, err := parse("card")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.parseTranslations(tt.text); err == nil || err.Error() != tt.want {
+				t.Errorf("parseTranslations: got error %v, want %s", err, tt.want)
+			}
+		})
 	}
 }
 
-func TestTranslationsGiveWordsOfTheDictionary(t *testing.T) {
+func TestTranslations_AreInNormalForm(t *testing.T) {
 	t.Parallel()
-	d := dictionary()
+	d := embedded()
 	if len(d.foreign.entries) < 900 {
-		t.Errorf("only %d words are translated", len(d.foreign.entries))
+		t.Errorf("translated words: got %d, want at least 900", len(d.foreign.entries))
 	}
 	for foreign, e := range d.foreign.entries {
 		if e.particle {
@@ -150,7 +162,29 @@ func TestTranslationsGiveWordsOfTheDictionary(t *testing.T) {
 		}
 		text := strings.Join(e.usual(), " ")
 		if again := strings.Join(Split(text), " "); again != text {
-			t.Errorf("%q is translated as %q, which is read as %q", foreign, text, again)
+			t.Errorf("Split of the English for %q: got %q, want %q", foreign, again, text)
 		}
+	}
+}
+
+func TestFold(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ text, want string }{
+		{"", ""},
+		{"ABC", "abc"},
+		{"Número", "numero"},
+		{"Nu\u0301mero", "numero"}, // decomposed
+		{"Straße", "strasse"},
+		{"Œuvre", "oeuvre"},
+		{"ＰＨＯＮＥ", "phone"}, // full width
+		{"客户", "客户"},
+		{"고객", "고객"}, // composed again
+	} {
+		t.Run(tt.text, func(t *testing.T) {
+			t.Parallel()
+			if got := fold(tt.text); got != tt.want {
+				t.Errorf("fold(%q): got %q, want %q", tt.text, got, tt.want)
+			}
+		})
 	}
 }

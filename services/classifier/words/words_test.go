@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestNamesOfAnyMakeGiveTheirWords(t *testing.T) {
+func TestSplit(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, want string }{
 		// separators and case
@@ -44,7 +44,7 @@ func TestNamesOfAnyMakeGiveTheirWords(t *testing.T) {
 		{"MIN_PYMT_DUE", "minimum payment due"},
 		{"CHGOFF_RSN_CD", "charge off reason code"},
 		{"CUST_ADDR_ZIP_CD", "customer address zip code"},
-		{"CC_NUM", "cc number"}, // of a credit card or a cost center: the table tells
+		{"CC_NUM", "cc number"}, // of a credit card or a cost center, depending on the table
 		{"CC_CD", "cost center code"},
 		{"CC_BAL", "credit card balance"},
 		{"USR_PSWD", "user password"},
@@ -78,13 +78,16 @@ func TestNamesOfAnyMakeGiveTheirWords(t *testing.T) {
 		{"gross losses basis", "gross loss basis"},
 		{"overlimit fees", "over limit fee"},
 	} {
-		if got := strings.Join(Split(tt.name), " "); got != tt.want {
-			t.Errorf("Split(%q) = %q, want %q", tt.name, got, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := strings.Join(Split(tt.name), " "); got != tt.want {
+				t.Errorf("Split(%q): got %q, want %q", tt.name, got, tt.want)
+			}
+		})
 	}
 }
 
-func TestTheContextChoosesBetweenMeanings(t *testing.T) {
+func TestSplit_ChoosesMeaningsByContext(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, want string }{
 		{"CR_LMT_AMT", "credit limit amount"},
@@ -116,13 +119,16 @@ func TestTheContextChoosesBetweenMeanings(t *testing.T) {
 		{"DL_NBR", "driver license number"},
 		{"RE_TAX_AMT", "real estate tax amount"},
 	} {
-		if got := strings.Join(Split(tt.name), " "); got != tt.want {
-			t.Errorf("Split(%q) = %q, want %q", tt.name, got, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := strings.Join(Split(tt.name), " "); got != tt.want {
+				t.Errorf("Split(%q): got %q, want %q", tt.name, got, tt.want)
+			}
+		})
 	}
 }
 
-func TestAppendKeepsWhatWasThere(t *testing.T) {
+func TestAppend_KeepsTheSlice(t *testing.T) {
 	t.Parallel()
 	got := Append([]string{"before"}, "CUST_NM")
 	if want := []string{"before", "customer", "name"}; !slices.Equal(got, want) {
@@ -130,31 +136,31 @@ func TestAppendKeepsWhatWasThere(t *testing.T) {
 	}
 }
 
-func TestWhatWasSplitSplitsTheSameAgain(t *testing.T) {
+func TestSplit_IsIdempotent(t *testing.T) {
 	t.Parallel()
-	for key, e := range dictionary().entries {
+	for key, e := range embedded().entries {
 		for _, m := range e.meanings {
 			phrase := strings.Join(m.words, " ")
 			if phrase == key { // a short word that means this only in its context
 				continue
 			}
 			if again := strings.Join(Split(phrase), " "); again != phrase {
-				t.Errorf("%s: %q is not in normal form, it reads as %q", key, phrase, again)
+				t.Errorf("Split of a meaning of %s: got %q, want %q", key, again, phrase)
 			}
 		}
 	}
 }
 
-func TestConditionsNameKnownWords(t *testing.T) {
+func TestDictionary_ConditionsListKnownWords(t *testing.T) {
 	t.Parallel()
-	d := dictionary()
+	d := embedded()
 	for key, e := range d.entries {
 		for _, m := range e.meanings {
 			for _, context := range m.contexts {
 				for _, c := range context {
 					for _, w := range c.words {
 						if w != "#" && !d.knows(w) {
-							t.Errorf("%s: condition %q is no word that the dictionary knows", key, w)
+							t.Errorf("%s: a condition lists the unknown word %q", key, w)
 						}
 					}
 				}
@@ -163,40 +169,165 @@ func TestConditionsNameKnownWords(t *testing.T) {
 	}
 }
 
-func TestTheDictionaryCoversABank(t *testing.T) {
+func TestDictionary_IsComplete(t *testing.T) {
 	t.Parallel()
-	if n := len(dictionary().entries); n < 1000 {
-		t.Errorf("%d entries, want at least 1000", n)
+	if n := len(embedded().entries); n < 1000 {
+		t.Errorf("entries: got %d, want at least 1000", n)
 	}
 }
 
-func TestAMistakeInTheDictionaryNamesItsLine(t *testing.T) {
+func TestParse_ReportsTheLine(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ text, want string }{
-		{"# fine\nacct: account\nacct: action\n", `line 3: "acct" stands twice`},
-		{"re-age: reage\nre-age: reage", `line 2: "re-age" stands twice`},
+		{"# fine\nacct: account\nacct: action\n", `line 3: "acct" appears twice`},
+		{"re-age: reage\nre-age: reage", `line 2: "re-age" appears twice`},
 		{"cr: credit [before limit]", `line 1: "cr": the last meaning must have no condition`},
 		{"cr: credit [before limit", "no closing bracket"},
-		{"cr: credit [beside limit] / cr", `unknown condition "beside"`},
+		{"cr: credit [near limit] / cr", `unknown condition "near"`},
 		{"cr: credit [before] / cr", `"before" needs words`},
 		{"cr: credit [last limit] / cr", `"last" takes no words`},
 		{"cr: credit [] / cr", "empty condition"},
 		{"cr:", "no words"},
 	} {
-		_, err := parse(tt.text)
-		if err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("parse(%q) = %v, want %q", tt.text, err, tt.want)
-		}
+		t.Run(tt.want, func(t *testing.T) {
+			t.Parallel()
+			_, err := parse(tt.text)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("parse: got error %v, want %s", err, tt.want)
+			}
+		})
 	}
 }
 
-func FuzzSplitTakesAnything(f *testing.F) {
+func TestKnown(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		word string
+		want bool
+	}{
+		{"account", true},
+		{"ACCT", true},
+		{"Accts", true},
+		{"statuses", true},
+		{"zyxwv", false},
+		{"kunde", false}, // only in the translations
+		{"", false},
+	} {
+		t.Run(tt.word, func(t *testing.T) {
+			t.Parallel()
+			if got := Known(tt.word); got != tt.want {
+				t.Errorf("Known(%q): got %t, want %t", tt.word, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestSplit_UsesEveryCondition(t *testing.T) {
+	t.Parallel()
+	d, err := parse(`limit
+month
+bal: balance
+cr: alone [alone] / first [first] / last [last] / current [before month] / credit [after bal] / with [with limit] / a
+x: both [before month, after limit] / either [before balance; after month] / plain
+n: number [before #] / none
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, want string }{
+		{"cr", "alone"},
+		{"cr month", "first month"},
+		{"bal cr", "balance last"},
+		{"zyx cr month", "zyx current month"},
+		{"zyx cr months", "zyx current month"}, // a neighbour counts in the singular
+		{"bal cr zyx", "balance credit zyx"},
+		{"zyx cr qwu limit", "zyx with qwu limit"},
+		{"zyx cr qwu", "zyx a qwu"},
+		{"limit x month", "limit both month"},
+		{"zyx x month", "zyx plain month"},
+		{"zyx x bal", "zyx either balance"}, // the meaning of a neighbour counts
+		{"month x", "month either"},
+		{"n 7", "number 7"},
+		{"n zyx", "none zyx"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := strings.Join(d.append(nil, tt.name), " "); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestSegment(t *testing.T) {
+	t.Parallel()
+	known := func(part string, last bool) bool {
+		return slices.Contains([]string{"open", "date", "opendate", "dat", "ab"}, part) || part == "dt" && last
+	}
+	for _, tt := range []struct {
+		run  string
+		want []string
+	}{
+		{"opendate", nil}, // a known word is not cut
+		{"dateopen", []string{"date", "open"}},
+		{"opendt", []string{"open", "dt"}},
+		{"dtopen", nil}, // dt only ends a run
+		{"openzyx", nil},
+		{"abab", nil}, // too short to be cut
+		{"opendateopendate", []string{"opendate", "opendate"}},
+		{strings.Repeat("open", 8), nil}, // too long
+	} {
+		t.Run(tt.run, func(t *testing.T) {
+			t.Parallel()
+			var ends [maxRun + 1]int
+			var got []string
+			if segment(tt.run, known, &ends) {
+				for from := 0; from < len(tt.run); from = ends[from] {
+					got = append(got, tt.run[from:ends[from]])
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("segment(%q): got %q, want %q", tt.run, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestSingular(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		word, want string
+		plural     bool
+	}{
+		{"accounts", "account", true},
+		{"properties", "property", true},
+		{"taxes", "tax", true},
+		{"losses", "loss", true},
+		{"branches", "branch", true},
+		{"days", "day", true},
+		{"loss", "loss", false},
+		{"status", "status", false},
+		{"basis", "basis", false},
+		{"is", "is", false},
+		{"date", "date", false},
+	} {
+		t.Run(tt.word, func(t *testing.T) {
+			t.Parallel()
+			stem, plural := singular([]byte(tt.word))
+			if string(stem) != tt.want || plural != tt.plural {
+				t.Errorf("singular(%q): got %q, %t, want %q, %t", tt.word, stem, plural, tt.want, tt.plural)
+			}
+		})
+	}
+}
+
+func FuzzSplit_NormalizesAnything(f *testing.F) {
 	f.Add("ACCT_OPN_DT")
 	f.Add("EADid ’s \xff 60+%")
 	f.Fuzz(func(t *testing.T, name string) {
 		for _, w := range Split(name) {
 			if w == "" || strings.ToLower(w) != w {
-				t.Errorf("Split(%q) has the word %q", name, w)
+				t.Errorf("Split(%q): got %q, which is not in normal form", name, w)
 			}
 		}
 	})

@@ -59,7 +59,7 @@
 //	refine aggregate                changes single answers of the rule that won
 //	  any: portfolio
 //	  tier: at most Confidential    "at least" only raises a value, "at most" only lowers it
-//	  because: an aggregate tells of no single person
+//	  because: an aggregate is about no single person
 //
 // A rule needs a condition, a tier, personal, a criticality and a reason. A refinement needs a condition, an answer
 // and a reason.
