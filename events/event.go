@@ -32,13 +32,13 @@ func Encode(e Event, source string, at time.Time, trace Traceparent) (Message, e
 	if err := errors.Join(subject.check(), e.check()); err != nil {
 		return Message{}, fmt.Errorf("event %s: %w", e.ID(), err)
 	}
-	data, err := json.Marshal(e)
+	data, err := EncodeBody(e)
 	if err != nil {
-		return Message{}, fmt.Errorf("event %s: %w", e.ID(), err)
+		return Message{}, err
 	}
 	envelope := Envelope{
 		ID:          e.ID(),
-		Source:      "/pdeflow/" + source,
+		Source:      Source(source),
 		Type:        subject.Topic.Type(),
 		Time:        at,
 		About:       subject.about(),
@@ -46,6 +46,18 @@ func Encode(e Event, source string, at time.Time, trace Traceparent) (Message, e
 	}
 	return Message{Subject: subject.String(), Header: envelope.header(), Data: data}, nil
 }
+
+// EncodeBody returns the JSON of an event: the data of its message.
+func EncodeBody(e Event) ([]byte, error) {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("event %s: %w", e.ID(), err)
+	}
+	return data, nil
+}
+
+// Source returns the ce-source of the events that a service publishes.
+func Source(service string) string { return "/pdeflow/" + service }
 
 // Decode decodes a message as an event of type T. Unknown fields are ignored, so that later versions can add
 // some. A field of the wrong type, an invalid value, an id that does not match the body, and a body that does

@@ -199,7 +199,6 @@ func computeStatus(ctx context.Context, tx bun.IDB, job Job, counts Counts) (Job
 	if job.CancelledAt.After(counts.LastEndedAt) {
 		counts.LastEndedAt = job.CancelledAt
 	}
-	var lost []Lost
 	waiting, err := readWaiting(ctx, tx, job, counts)
 	if err != nil {
 		return JobStatus{}, err
@@ -207,14 +206,15 @@ func computeStatus(ctx context.Context, tx bun.IDB, job Job, counts Counts) (Job
 	if waiting.Paused, err = pausedFor(ctx, tx, job, counts.LastEndedAt); err != nil {
 		return JobStatus{}, err
 	}
+	var failed []string
 	if counts.Failed > 0 && statusFrom(job, counts) == Failed {
-		err := tx.NewRaw(`select error_code, count(*) as items, coalesce(min(error), '') as error
-			from job_items where job_id = ? and outcome = 'failed' group by error_code order by items desc, error_code`, job.ID).Scan(ctx, &lost)
-		if err != nil {
-			return JobStatus{}, fmt.Errorf("failed items of job %s: %w", job.ID, err)
-		}
+		failed = append(failed, job.ID)
 	}
-	return StatusOf(job, counts, waiting, lost), nil
+	failures, err := listFailures(ctx, tx, failed)
+	if err != nil {
+		return JobStatus{}, err
+	}
+	return StatusOf(job, counts, waiting, failures[job.ID]), nil
 }
 
 // pausedFor is how long the job was paused between its start and the end of the newest item that is counted. A pause that goes on, or

@@ -2,14 +2,10 @@ package audit
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,93 +14,15 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// auditor signs what the auditor writes.
+// auditor is written to created_by and updated_by.
 const auditor = "auditor"
 
-// auditLock is the advisory lock behind which the chain grows, because each link needs the hash of the one before.
-const auditLock = 0x7064656175646974 // "pdeaudit"
+// lockKey is the advisory lock that serializes appends, since each row needs the hash of the one before it.
+const lockKey = 0x7064656175646974 // "pdeaudit"
 
-// noHash stands where the first row of the log has the hash of the row before.
-var noHash = strings.Repeat("0", 2*sha256.Size)
-
-// Origin says what brought something into the audit log.
-type Origin string
-
-// The origins.
-const (
-	// OriginEvent means that an event said it.
-	OriginEvent Origin = "event"
-	// OriginRows means that it was found in the rows, and no event had said it until then.
-	OriginRows Origin = "rows"
-)
-
-// Origins lists every origin.
-func Origins() []Origin { return []Origin{OriginEvent, OriginRows} }
-
-// Entry is what is to be written into the audit log, unless it has an entry with this id already.
-type Entry struct {
-	Fact   `bun:"embed:"`
-	Origin Origin `bun:"origin"`
-	// Verified says that the rows bear the entry out: then it tells what they say. Otherwise it tells what somebody claims.
-	Verified bool `bun:"verified"`
-}
-
-// Row is a row of the audit log. Rows are only ever added, each with the hash of the one before.
-type Row struct {
-	bun.BaseModel `bun:"table:audit_log,alias:al"`
-
-	// Seq counts the rows from 1 without a gap.
-	Seq   int64 `bun:"seq,pk"`
-	Entry `bun:"embed:"`
-	// RecordedAt is when the row was added.
-	RecordedAt time.Time `bun:"recorded_at"`
-	PrevHash   string    `bun:"prev_hash"`
-	// Hash is the SHA-256, in hexadecimal, of everything else in the row; see [Row.Sum].
-	Hash      string    `bun:"hash"`
-	CreatedAt time.Time `bun:"created_at"`
-	CreatedBy string    `bun:"created_by"`
-	UpdatedAt time.Time `bun:"updated_at"`
-	UpdatedBy string    `bun:"updated_by"`
-}
-
-// Sum computes the row's hash from everything else in it. It is the SHA-256 of the columns as netstrings, one behind the other in this
-// order: each is the length of its text in bytes, in decimal, a colon, the text in UTF-8, and a comma. Times are in UTC with six digits
-// of the second, 2006-01-02T15:04:05.000000Z; a truth value is true or false; data is its text as it is stored; null is the empty text.
-func (r Row) Sum() string {
-	var s []byte
-	add := func(column string) {
-		s = strconv.AppendInt(s, int64(len(column)), 10)
-		s = append(s, ':')
-		s = append(s, column...)
-		s = append(s, ',')
-	}
-	at := func(t time.Time) string {
-		if t.IsZero() {
-			return ""
-		}
-		return t.UTC().Format("2006-01-02T15:04:05.000000Z")
-	}
-	for _, column := range []string{
-		strconv.FormatInt(r.Seq, 10), r.EventID, at(r.RecordedAt), at(r.OccurredAt), r.Source, r.Type, r.Subject, r.Actor,
-		r.CycleID, r.ReportID, r.JobID, r.MappingID, string(r.Data), string(r.Origin), strconv.FormatBool(r.Verified), r.Traceparent,
-		at(r.CreatedAt), r.CreatedBy, at(r.UpdatedAt), r.UpdatedBy, r.PrevHash,
-	} {
-		add(column)
-	}
-	sum := sha256.Sum256(s)
-	return hex.EncodeToString(sum[:])
-}
-
-// Head is the end of the audit log: whoever notes it elsewhere can tell later whether what was there then is there still. The zero
-// value but for the hash is that of an empty log.
-type Head struct {
-	Seq  int64  `bun:"seq"`
-	Hash string `bun:"hash"`
-}
-
-// GetHead reads the end of the audit log.
+// GetHead returns the end of the log.
 func GetHead(ctx context.Context, db bun.IDB) (Head, error) {
-	head := Head{Hash: noHash}
+	head := emptyHead()
 	err := db.NewRaw("select seq, hash from audit_log order by seq desc limit 1").Scan(ctx, &head)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return head, fmt.Errorf("end of the audit log: %w", err)
@@ -112,20 +30,28 @@ func GetHead(ctx context.Context, db bun.IDB) (Head, error) {
 	return head, nil
 }
 
-// Append adds those of the entries to the audit log that it does not have yet, in their order, and returns how many these were.
-// Others who append wait until the transaction ends.
+// GetLastEventTime returns when the last entry with the origin event happened, or was recorded if no row has that time. It returns the
+// zero time if there is no such entry.
+func GetLastEventTime(ctx context.Context, db bun.IDB) (time.Time, error) {
+	var at time.Time
+	err := db.NewRaw("select coalesce(occurred_at, recorded_at) from audit_log where origin = ? order by seq desc limit 1",
+		OriginEvent).Scan(ctx, &at)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return at, fmt.Errorf("last event of the audit log: %w", err)
+	}
+	return at, nil
+}
+
+// Append appends the entries whose events the log does not have, in their order, and returns how many it appended. Other transactions
+// that append wait until this one ends.
 func Append(ctx context.Context, tx bun.Tx, entries []Entry) (int, error) {
 	if len(entries) == 0 {
 		return 0, nil
 	}
-	if _, err := tx.ExecContext(ctx, "select pg_advisory_xact_lock(?)", int64(auditLock)); err != nil {
-		return 0, fmt.Errorf("audit log: %w", err)
+	if _, err := tx.ExecContext(ctx, "select pg_advisory_xact_lock(?)", int64(lockKey)); err != nil {
+		return 0, fmt.Errorf("lock the audit log: %w", err)
 	}
-	ids := make([]string, len(entries))
-	for i, entry := range entries {
-		ids[i] = entry.EventID
-	}
-	logged, err := loggedEvents(ctx, tx, ids)
+	logged, err := listLogged(ctx, tx, each(entries, func(e Entry) string { return e.EventID }))
 	if err != nil {
 		return 0, err
 	}
@@ -154,23 +80,24 @@ func Append(ctx context.Context, tx bun.Tx, entries []Entry) (int, error) {
 	if len(rows) == 0 {
 		return 0, nil
 	}
-	return len(rows), insertAudit(ctx, tx, rows)
+	return len(rows), insertRows(ctx, tx, rows)
 }
 
-// insertAudit writes rows of the log in one statement that is prepared once: written out, their values take the server three times as
-// long to parse as to store.
-func insertAudit(ctx context.Context, tx bun.Tx, rows []Row) error {
-	text := func(of func(Row) string) []string { return each(rows, of) }
+// insertRows inserts rows with one prepared statement. If the values were part of the statement's text, parsing them would take the
+// server three times as long as storing them.
+func insertRows(ctx context.Context, tx bun.Tx, rows []Row) error {
+	text := func(column func(Row) string) []string { return each(rows, column) }
 	_, err := tx.Tx.ExecContext(ctx, `insert into audit_log
-		(seq, event_id, recorded_at, occurred_at, source, type, subject, actor, cycle_id, report_id, job_id, mapping_id, data, origin, verified,
-			traceparent, prev_hash, hash, created_at, created_by, updated_at, updated_by)
-		select seq, event_id, recorded_at, occurred_at, nullif(source, ''), nullif(type, ''), subject, nullif(actor, ''), nullif(cycle_id, ''),
-			nullif(report_id, ''), nullif(job_id, ''), nullif(mapping_id, ''), data::json, origin, verified, nullif(traceparent, ''),
-			prev_hash, hash, recorded_at, $1::text, recorded_at, $1
-		from unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[],
-			$10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::boolean[], $17::text[], $18::text[], $19::text[])
-			as r (seq, event_id, recorded_at, occurred_at, source, type, subject, actor, cycle_id, report_id, job_id, mapping_id, data, origin,
-				verified, traceparent, prev_hash, hash)`,
+		(seq, event_id, recorded_at, occurred_at, source, type, subject, actor, cycle_id, report_id, job_id, mapping_id,
+			data, origin, verified, traceparent, prev_hash, hash, created_at, created_by, updated_at, updated_by)
+		select seq, event_id, recorded_at, occurred_at, nullif(source, ''), nullif(type, ''), subject, nullif(actor, ''),
+			nullif(cycle_id, ''), nullif(report_id, ''), nullif(job_id, ''), nullif(mapping_id, ''), data::json, origin, verified,
+			nullif(traceparent, ''), prev_hash, hash, recorded_at, $1::text, recorded_at, $1
+		from unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],
+			$9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::boolean[],
+			$17::text[], $18::text[], $19::text[])
+			as r (seq, event_id, recorded_at, occurred_at, source, type, subject, actor, cycle_id, report_id, job_id, mapping_id,
+				data, origin, verified, traceparent, prev_hash, hash)`,
 		pgx.QueryExecModeCacheStatement, auditor,
 		each(rows, func(r Row) int64 { return r.Seq }),
 		text(func(r Row) string { return r.EventID }),
@@ -197,42 +124,42 @@ func insertAudit(ctx context.Context, tx bun.Tx, rows []Row) error {
 	return nil
 }
 
-// loggedEvents returns which of the events are in the log.
-func loggedEvents(ctx context.Context, db bun.IDB, ids []string) (map[string]bool, error) {
-	return findEvents(ctx, db, "select event_id from audit_log where event_id in (?)", ids)
+// listLogged returns which of the events are in the log.
+func listLogged(ctx context.Context, db bun.IDB, eventIDs []string) (map[string]bool, error) {
+	return listEvents(ctx, db, "select event_id from audit_log where event_id in (?)", eventIDs)
 }
 
-// verifiedEvents returns which of the events are in the log as verified.
-func verifiedEvents(ctx context.Context, db bun.IDB, ids []string) (map[string]bool, error) {
-	return findEvents(ctx, db, "select event_id from audit_log where event_id in (?) and verified", ids)
+// listVerified returns which of the events are in the log as verified.
+func listVerified(ctx context.Context, db bun.IDB, eventIDs []string) (map[string]bool, error) {
+	return listEvents(ctx, db, "select event_id from audit_log where event_id in (?) and verified", eventIDs)
 }
 
-func findEvents(ctx context.Context, db bun.IDB, query string, ids []string) (map[string]bool, error) {
-	logged := make(map[string]bool, len(ids))
-	if len(ids) == 0 {
-		return logged, nil
+func listEvents(ctx context.Context, db bun.IDB, query string, eventIDs []string) (map[string]bool, error) {
+	found := make(map[string]bool, len(eventIDs))
+	if len(eventIDs) == 0 {
+		return found, nil
 	}
-	var found []string
-	if err := db.NewRaw(query, bun.List(ids)).Scan(ctx, &found); err != nil {
-		return nil, fmt.Errorf("known events of the audit log: %w", err)
+	var ids []string
+	if err := db.NewRaw(query, bun.List(eventIDs)).Scan(ctx, &ids); err != nil {
+		return nil, fmt.Errorf("events of the audit log: %w", err)
 	}
-	for _, id := range found {
-		logged[id] = true
+	for _, id := range ids {
+		found[id] = true
 	}
-	return logged, nil
+	return found, nil
 }
 
-// Filter says which rows of the audit log are asked for; what is empty does not matter.
+// Filter selects rows of the log. An empty field selects every row.
 type Filter struct {
 	JobID, MappingID  string
 	CycleID, ReportID string
 	Actor             string
 	Origin            Origin
-	// Unverified leaves only what no row bears out.
+	// Unverified selects only the rows that are not verified.
 	Unverified bool
 }
 
-// List lists at most limit rows of the audit log behind the one with the number after, the oldest first.
+// List returns at most limit rows with a Seq greater than after, the oldest first.
 func List(ctx context.Context, db bun.IDB, filter Filter, after int64, limit int) ([]Row, error) {
 	var rows []Row
 	query := db.NewSelect().Model(&rows).Where("seq > ?", after).Order("seq").Limit(int64(limit))
@@ -242,7 +169,7 @@ func List(ctx context.Context, db bun.IDB, filter Filter, after int64, limit int
 	return rows, nil
 }
 
-// ListLast lists the last rows of the audit log, at most limit, the oldest of them first.
+// ListLast returns the last rows, at most limit, the oldest of them first.
 func ListLast(ctx context.Context, db bun.IDB, filter Filter, limit int) ([]Row, error) {
 	var rows []Row
 	query := db.NewSelect().Model(&rows).OrderExpr("seq desc").Limit(int64(limit))
@@ -254,7 +181,7 @@ func ListLast(ctx context.Context, db bun.IDB, filter Filter, limit int) ([]Row,
 }
 
 func (f Filter) apply(query *bun.SelectQuery) *bun.SelectQuery {
-	for _, wanted := range []struct{ column, value string }{
+	for _, condition := range []struct{ column, value string }{
 		{"job_id", f.JobID},
 		{"mapping_id", f.MappingID},
 		{"cycle_id", f.CycleID},
@@ -262,8 +189,8 @@ func (f Filter) apply(query *bun.SelectQuery) *bun.SelectQuery {
 		{"actor", f.Actor},
 		{"origin", string(f.Origin)},
 	} {
-		if wanted.value != "" {
-			query = query.Where("? = ?", bun.Ident(wanted.column), wanted.value)
+		if condition.value != "" {
+			query = query.Where("? = ?", bun.Ident(condition.column), condition.value)
 		}
 	}
 	if f.Unverified {
@@ -272,10 +199,10 @@ func (f Filter) apply(query *bun.SelectQuery) *bun.SelectQuery {
 	return query
 }
 
-func each[R, V any](rows []R, of func(R) V) []V {
+func each[R, V any](rows []R, value func(R) V) []V {
 	values := make([]V, len(rows))
 	for i, row := range rows {
-		values[i] = of(row)
+		values[i] = value(row)
 	}
 	return values
 }

@@ -1,11 +1,8 @@
 package audit
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"reflect"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -13,56 +10,53 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// Problem says what is wrong with the audit log at one place.
+// Problem describes what is wrong at one place of the log.
 type Problem string
 
-// The problems.
 const (
-	// ProblemGap means that rows are missing: the numbers leave some out.
+	// ProblemGap means that rows are missing: numbers are left out.
 	ProblemGap Problem = "rows are missing before this one"
-	// ProblemUnchained means that the row does not hold the hash of the one before it.
+	// ProblemUnchained means that the row does not have the hash of the row before it.
 	ProblemUnchained Problem = "the row does not follow from the one before it"
-	// ProblemChanged means that the row's hash is not that of its content.
+	// ProblemChanged means that the hash of the row is not that of its content.
 	ProblemChanged Problem = "the row is not as it was written"
-	// ProblemMissing means that the rows of an audited job, or the history, say what the log does not have.
+	// ProblemMissing means that the rows of an audited job, or the history, prove a fact that the log lacks.
 	ProblemMissing Problem = "it happened, and the log does not have it"
 	// ProblemDiffers means that the log and the rows disagree: one of them was changed.
 	ProblemDiffers Problem = "the log and the rows disagree"
-	// ProblemUnfounded means that the log has as verified what no row says.
-	ProblemUnfounded Problem = "the log has it, and no row says so"
-	// ProblemNoHistory means that a mapping was accounted for, and its history does not have that.
+	// ProblemUnfounded means that no row proves what the log has as verified.
+	ProblemUnfounded Problem = "no row proves the verified event"
+	// ProblemNoHistory means that a job has written a mapping without a row in the history.
 	ProblemNoHistory Problem = "the history does not have it"
-	// ProblemLate means that a job has ended, and that the auditor has neither audited it nor appended anything that
-	// comes before.
+	// ProblemLate means that a job has ended, and that the auditor has neither audited it nor appended anything that comes before.
 	ProblemLate Problem = "the job has ended and is not audited"
 )
 
-// auditGrace is how long the auditor may take for the next row of a job that has ended, and for a committed change.
-const auditGrace = time.Minute
+// grace is how long the auditor may take for the next row of a job that has ended, and for a committed change.
+const grace = time.Minute
 
-// Finding is one thing that is wrong. What does not apply is empty.
+// Finding is one problem. Fields that do not apply are zero.
 type Finding struct {
 	Problem Problem
-	// Seq is the row of the log that is wrong, the first where several are missing.
+	// Seq is the row of the log, or the first of the missing rows.
 	Seq     int64
 	EventID string
 	JobID   string
 }
 
-// Verdict is what was looked at, and how much of it is wrong.
+// Verdict counts what [Verify] compared and found.
 type Verdict struct {
 	Rows, Jobs, Findings int64
 	// Head is the end of the log.
 	Head Head
 }
 
-// Verify walks the audit log from its first to its last row, compares each verified row with the rows of jobs,
-// items and history, and then looks for what the log lacks: rows of audited jobs and changes of mappings. It calls
-// report for each problem. A chain alone cannot show that its end was cut off, or that all of it was computed again.
+// Verify verifies the chain of the log, compares each verified row with the fact of its event, and then looks for facts that the log
+// lacks: those of audited jobs, and changes. It calls report for each problem. Progress may be nil.
 //
-// It reads keyset pages, each in a statement with its own snapshot, for the reason given at [schema.Check]. It remains exact
-// while rows are written: log rows are only appended, what a verified row was built from never changes, and each age
-// is computed by the statement that reads the row, so that age and row belong to the same moment.
+// It reads keyset pages, each in a statement with its own snapshot, for the reason given at [schema.Check]. It remains exact while rows
+// are written: rows of the log are only appended, the rows that prove a fact are final, and each age is computed by the statement that
+// reads the row, so that age and row belong to the same moment.
 func Verify(
 	ctx context.Context, db *schema.DB, report func(Finding), progress schema.Progress,
 ) (Verdict, error) {
@@ -86,10 +80,9 @@ type verifier struct {
 	report   func(Finding)
 	progress schema.Progress
 	verdict  Verdict
-	// gone holds the jobs that the log names and that do not exist, each of which is reported once.
+	// gone contains the jobs that the log names and that do not exist. Each is reported once.
 	gone map[string]bool
-	// suspect holds the jobs with rows in the log that disagree with the database, so that counting them proves
-	// nothing.
+	// suspect contains the jobs with rows in the log that disagree with the database, so that counts prove nothing.
 	suspect map[string]bool
 }
 
@@ -98,14 +91,13 @@ func (v *verifier) found(f Finding) {
 	v.report(f)
 }
 
-// verifyLog verifies the rows of the log that exist when it starts: each for itself, as a link of the chain, and
-// against the database.
+// verifyLog verifies the rows of the log that exist when it starts: their hashes, the chain, and the facts.
 func (v *verifier) verifyLog(ctx context.Context) error {
 	end, err := GetHead(ctx, v.db)
 	if err != nil {
 		return err
 	}
-	head := Head{Hash: noHash}
+	head := emptyHead()
 	for head.Seq < end.Seq {
 		v.progress("audit log", head.Seq, end.Seq)
 		page := min(verifyPage, int(end.Seq-head.Seq))
@@ -130,7 +122,7 @@ func (v *verifier) verifyLog(ctx context.Context) error {
 	return nil
 }
 
-// verifyLink verifies a row of the log for itself and as the one that follows head.
+// verifyLink verifies the hash of a row, and that it follows head.
 func (v *verifier) verifyLink(head Head, row Row) {
 	finding := Finding{Seq: row.Seq, EventID: row.EventID, JobID: row.JobID}
 	switch {
@@ -146,9 +138,15 @@ func (v *verifier) verifyLink(head Head, row Row) {
 	}
 }
 
-// compareRows compares the verified rows among these with the facts of the same events.
+// compareRows compares the verified rows with the facts of their events.
 func (v *verifier) compareRows(ctx context.Context, rows []Row) error {
-	facts, err := ListFacts(ctx, v.db, factsOf(rows))
+	var query Query
+	for _, row := range rows {
+		if row.Verified {
+			query.addRow(row)
+		}
+	}
+	facts, err := ListFacts(ctx, v.db, query)
 	if err != nil {
 		return err
 	}
@@ -157,13 +155,18 @@ func (v *verifier) compareRows(ctx context.Context, rows []Row) error {
 		if !row.Verified {
 			continue
 		}
-		finding := Finding{Seq: row.Seq, EventID: row.EventID, JobID: row.JobID}
 		fact, ok := facts[row.EventID]
-		switch {
-		case !ok:
+		if !ok {
 			unfounded = append(unfounded, row)
 			continue
-		case !fact.equal(row.Fact):
+		}
+		recorded, err := fact.isRecordedBy(row)
+		if err != nil {
+			return err
+		}
+		finding := Finding{Seq: row.Seq, EventID: row.EventID, JobID: row.JobID}
+		switch {
+		case !recorded:
 			finding.Problem = ProblemDiffers
 		case fact.lacksHistory():
 			finding.Problem = ProblemNoHistory
@@ -176,8 +179,7 @@ func (v *verifier) compareRows(ctx context.Context, rows []Row) error {
 	return v.reportUnfounded(ctx, unfounded)
 }
 
-// reportUnfounded reports rows of the log without a fact: each of them, but only the first of a job that does not
-// exist.
+// reportUnfounded reports verified rows without a fact: each of them, but only the first of a job that does not exist.
 func (v *verifier) reportUnfounded(ctx context.Context, rows []Row) error {
 	if len(rows) == 0 {
 		return nil
@@ -201,41 +203,4 @@ func (v *verifier) reportUnfounded(ctx context.Context, rows []Row) error {
 		v.found(Finding{Problem: ProblemUnfounded, Seq: row.Seq, EventID: row.EventID, JobID: row.JobID})
 	}
 	return nil
-}
-
-// equal reports whether the row of the log has the same content as the fact. Whitespace in the data does not count.
-func (f Fact) equal(logged Fact) bool {
-	if !f.OccurredAt.Equal(logged.OccurredAt) {
-		return false
-	}
-	if !bytes.Equal(f.Data, logged.Data) && !bytes.Equal(compact(f.Data), compact(logged.Data)) {
-		return false
-	}
-	if f.MappingID != "" && f.CycleID == "" {
-		f.CycleID, f.ReportID = logged.CycleID, logged.ReportID // the mapping was removed, and the history does not keep its report
-	}
-	f.OccurredAt, f.Data, logged.OccurredAt, logged.Data = time.Time{}, nil, time.Time{}, nil
-	return reflect.DeepEqual(f, logged)
-}
-
-func compact(data json.RawMessage) []byte {
-	var out bytes.Buffer
-	if err := json.Compact(&out, data); err != nil {
-		return data
-	}
-	return out.Bytes()
-}
-
-// lacksHistory reports whether the fact is an item that a job has written, without its history row.
-func (f Fact) lacksHistory() bool {
-	var item struct {
-		Kind    string          `json:"kind"`
-		Outcome schema.Outcome  `json:"outcome"`
-		History json.RawMessage `json:"history"`
-	}
-	if err := json.Unmarshal(f.Data, &item); err != nil || item.Kind != "item" {
-		return false
-	}
-	written := item.Outcome == schema.Succeeded || item.Outcome == schema.Skipped
-	return written && (item.History == nil || string(item.History) == "null")
 }

@@ -2,6 +2,8 @@ package audit_test
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/uptrace/bun"
@@ -32,9 +34,18 @@ func auditedJobs(t *testing.T, db *schema.DB, n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var entries []audit.Entry
-	for _, fact := range facts {
-		entries = append(entries, audit.Entry{Fact: fact, Origin: audit.OriginRows, Verified: true})
+	appendFacts(t, db, slices.Collect(maps.Values(facts))...)
+}
+
+func appendFacts(t *testing.T, db *schema.DB, facts ...audit.Fact) {
+	t.Helper()
+	entries := make([]audit.Entry, len(facts))
+	for i, fact := range facts {
+		entry, err := fact.Entry(audit.OriginRows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries[i] = entry
 	}
 	appendEntries(t, db, entries...)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,16 +15,16 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// Options for [New]; the zero value works.
+// Options are the settings of an auditor. Zero values mean the defaults.
 type Options struct {
-	// Batch is how many events are appended in one transaction at most; 1,000 if zero.
+	// Batch is the largest number of events per transaction; by default 1,000.
 	Batch int
-	// Linger is how long a batch that is not full waits for more; 200 ms if zero.
+	// Linger is how long an incomplete batch waits for more events; by default 200 ms.
 	Linger time.Duration
-	// Interval is how often jobs that have ended are looked for; a second if zero.
+	// Interval is the time between two searches for facts that the log lacks; by default a second.
 	Interval time.Duration
-	// Patience is how long after the end of a job its events may be on their way, before what they have not brought is taken from the
-	// rows; 20 s if zero.
+	// Patience is how long after the end of a job the auditor waits for its events, before it takes from the rows what they have not
+	// reported; by default 20 s.
 	Patience time.Duration
 }
 
@@ -40,24 +39,21 @@ type Auditor struct {
 	patience time.Duration
 }
 
-// skew is by how much the clocks of the database and of NATS may differ. What is read twice for it is appended once.
-const skew = time.Minute
-
-// New makes an auditor that writes the events of the topology's stream into db.
+// New returns an auditor that records the events of the topology's stream in db.
 func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, log *slog.Logger, options Options) *Auditor {
 	a := &Auditor{
 		db: db, js: js, log: log,
 		interval: cmp.Or(options.Interval, time.Second),
 		patience: cmp.Or(options.Patience, 20*time.Second),
 	}
-	a.consumer = events.Auditor(a.lastRow)
+	a.consumer = events.Auditor(a.startTime)
 	a.runner = events.ConsumeBatches(js, a.consumer, a.record, events.Options{
 		Batch: cmp.Or(options.Batch, 1000), Linger: cmp.Or(options.Linger, 200*time.Millisecond), Topology: topology, Log: log,
 	})
 	return a
 }
 
-// Run records events, and compares the log with the rows of jobs that have ended, until ctx ends.
+// Run records events and completes the log from the rows, until ctx ends.
 func (a *Auditor) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var completing sync.WaitGroup
@@ -68,21 +64,25 @@ func (a *Auditor) Run(ctx context.Context) error {
 	return err
 }
 
-// Ready reports why no events come at the moment; nil while they do.
+// Ready returns nil while the auditor receives events, and otherwise the reason why it does not.
 func (a *Auditor) Ready() error { return a.runner.Ready() }
 
-// lastRow is where a consumer begins that has to be made anew.
-func (a *Auditor) lastRow(ctx context.Context) (time.Time, error) {
+// clockSkew is the largest expected difference between the clocks of the database and of NATS. Events that are delivered again because
+// of it are appended once.
+const clockSkew = time.Minute
+
+// startTime is where a consumer that has to be created again starts; see decision 5.
+func (a *Auditor) startTime(ctx context.Context) (time.Time, error) {
 	at, err := audit.GetLastEventTime(ctx, a.db)
 	if err != nil || at.IsZero() {
 		return at, err
 	}
-	return at.Add(-skew), nil
+	return at.Add(-clockSkew), nil
 }
 
-// record appends a batch of events. If the database refuses the batch for its content, the events are appended one by one, so that the one
-// that it refuses holds up no other. That one is discarded: it would be refused again. If a row confirms it, the job stays unaudited
-// until it is appended from the rows.
+// record appends a batch of events. If the database refuses the batch for its content, it appends the events one by one, and discards
+// the one that is refused, because it would be refused again. If a row proves that event, its job stays unaudited until the event is
+// appended from the row.
 func (a *Auditor) record(ctx context.Context, batch []events.Received[events.Message]) error {
 	err := a.recordAll(ctx, batch)
 	if !schema.Refused(err) {
@@ -97,38 +97,44 @@ func (a *Auditor) record(ctx context.Context, batch []events.Received[events.Mes
 	return verdicts
 }
 
-// recordAll appends events in one transaction, each with the content of its row.
+// recordAll appends an entry for each event in one transaction: the fact that the rows prove, or a claim.
 func (a *Auditor) recordAll(ctx context.Context, batch []events.Received[events.Message]) error {
-	heard := make([]hearsay, len(batch))
+	received := make([]receivedEvent, len(batch))
+	var query audit.Query
 	for i, message := range batch {
-		heard[i] = hear(message)
+		received[i] = decode(message)
+		query.Add(received[i].event)
 	}
-	facts, err := audit.ListFacts(ctx, a.db, asked(heard))
+	facts, err := audit.ListFacts(ctx, a.db, query)
 	if err != nil {
 		return err
 	}
-	var entries, doubtful []audit.Entry
-	for _, h := range heard {
-		entry, ok := h.entry(facts)
-		if !ok {
+	var entries, unconfirmed []audit.Entry
+	for _, r := range received {
+		if r.isBell() {
 			continue
 		}
+		entry, err := r.entry(facts)
+		if err != nil {
+			return err
+		}
 		entries = append(entries, entry)
-		if strings.HasPrefix(entry.EventID, unverified) {
-			doubtful = append(doubtful, entry)
+		if isUnconfirmed(entry) {
+			unconfirmed = append(unconfirmed, entry)
 		}
 	}
 	if _, err := a.append(ctx, entries); err != nil {
 		return err
 	}
-	if len(doubtful) > 0 {
+	if len(unconfirmed) > 0 {
 		// One line for the batch, because forged events may come in large numbers.
-		a.log.WarnContext(ctx, "events that no row bears out", "events", len(doubtful), "first_event_id", doubtful[0].EventID,
-			"first_subject", doubtful[0].Subject)
+		a.log.WarnContext(ctx, "events that no row confirms", "events", len(unconfirmed),
+			"first_event_id", unconfirmed[0].EventID, "first_subject", unconfirmed[0].Subject)
 	}
 	return nil
 }
 
+// append appends entries in one transaction and returns how many the log did not have.
 func (a *Auditor) append(ctx context.Context, entries []audit.Entry) (n int, err error) {
 	if len(entries) == 0 {
 		return 0, nil

@@ -11,41 +11,41 @@ import (
 )
 
 const (
-	// page is how many entries are appended from the rows in one transaction. Events wait meanwhile.
-	page = 1000
-	// answerWithin is how long NATS has to say what the consumer has waiting.
-	answerWithin = time.Second
+	// pageSize is the number of entries that are appended from the rows in one transaction. Events wait for it.
+	pageSize = 1000
+	// natsTimeout limits the question how many messages the consumer has not delivered.
+	natsTimeout = time.Second
 )
 
-// complete looks, again and again until ctx ends, for what the rows say and no event brought.
+// complete appends, every interval until ctx ends, the facts that no event has reported.
 func (a *Auditor) complete(ctx context.Context) {
 	tick := time.NewTicker(a.interval)
 	defer tick.Stop()
-	trouble := ""
-	began := time.Now()
+	lastError := ""
+	started := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		err := a.look(ctx, time.Since(began))
+		err := a.completeOnce(ctx, time.Since(started))
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil && err.Error() != trouble:
-			trouble = err.Error()
-			a.log.WarnContext(ctx, "audit of jobs cut short, trying again", "error", err)
-		case err == nil && trouble != "":
-			trouble = ""
-			a.log.InfoContext(ctx, "audit of jobs is whole again")
+		case err != nil && err.Error() != lastError:
+			lastError = err.Error()
+			a.log.WarnContext(ctx, "completing the audit log failed, will retry", "error", err)
+		case err == nil && lastError != "":
+			lastError = ""
+			a.log.InfoContext(ctx, "completing the audit log works again")
 		}
 	}
 }
 
-// look audits the jobs whose events have had their chance. One job's trouble does not keep the others from their audit; the first error
-// is returned.
-func (a *Auditor) look(ctx context.Context, running time.Duration) error {
+// completeOnce audits the ended jobs and appends the changes whose events are not expected any more. An error of one job does not stop
+// the others; the first error is returned.
+func (a *Auditor) completeOnce(ctx context.Context, running time.Duration) error {
 	jobs, err := audit.ListUnauditedJobs(ctx, a.db)
 	if err != nil {
 		return err
@@ -57,29 +57,38 @@ func (a *Auditor) look(ctx context.Context, running time.Duration) error {
 	if len(jobs) == 0 && !changes {
 		return nil
 	}
-	idle := a.idle(ctx)
+	caughtUp := a.caughtUp(ctx)
 	for _, job := range jobs {
-		// After a start there may be a day of events to read first.
-		over := idle && job.Announced || min(job.Settled, running) > a.patience
-		if jobErr := a.audit(schema.WithSubject(ctx, job.ID, ""), job, over); err == nil {
+		eventsExpected := a.expectsEvents(job, caughtUp, running)
+		jobErr := a.auditJob(schema.WithSubject(ctx, job.ID, ""), job, eventsExpected)
+		if err == nil {
 			err = jobErr
 		}
 	}
-	if !changes || !idle && running <= a.patience {
-		return err
-	}
-	if changesErr := a.logChanges(ctx); err == nil {
-		err = changesErr
+	if changes && (caughtUp || running > a.patience) {
+		changesErr := a.appendChanges(ctx)
+		if err == nil {
+			err = changesErr
+		}
 	}
 	return err
 }
 
-// idle reports whether the consumer has nothing waiting and nothing in hand. One that cannot be asked is not idle.
-func (a *Auditor) idle(ctx context.Context) bool {
+// expectsEvents reports whether events of the job may still be delivered. They may until its last event is published and the consumer
+// has caught up, but no longer than the patience after the end of the job and after the start of this process, which may have a backlog.
+func (a *Auditor) expectsEvents(job audit.UnauditedJob, caughtUp bool, running time.Duration) bool {
+	if caughtUp && job.Announced {
+		return false
+	}
+	return job.Unchanged <= a.patience || running <= a.patience
+}
+
+// caughtUp reports whether the consumer has delivered every message and each is acknowledged. It is false if NATS does not answer.
+func (a *Auditor) caughtUp(ctx context.Context) bool {
 	if a.Ready() != nil {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	ctx, cancel := context.WithTimeout(ctx, natsTimeout)
 	defer cancel()
 	consumer, err := a.js.Consumer(ctx, a.consumer.Stream, a.consumer.Name)
 	if err != nil {
@@ -89,17 +98,18 @@ func (a *Auditor) idle(ctx context.Context) bool {
 	return info.NumPending == 0 && info.NumAckPending == 0
 }
 
-// audit marks the job as audited when the log has all that its rows say. Over says that what is missing is not waited for any more.
-func (a *Auditor) audit(ctx context.Context, job audit.UnauditedJob, over bool) error {
-	if !over && !job.Finished {
+// auditJob marks the job as audited when the log has every fact of it. It appends the missing facts from the rows once no more events
+// are expected.
+func (a *Auditor) auditJob(ctx context.Context, job audit.UnauditedJob, eventsExpected bool) error {
+	if eventsExpected && !job.Finished {
 		return nil
 	}
-	logged, err := audit.IsJobComplete(ctx, a.db, job.ID)
-	if err != nil || !logged && !over {
+	complete, err := audit.IsJobComplete(ctx, a.db, job.ID)
+	if err != nil || !complete && eventsExpected {
 		return err
 	}
 	appended := 0
-	if !logged {
+	if !complete {
 		if appended, err = a.appendJob(ctx, job.ID); err != nil {
 			return err
 		}
@@ -111,32 +121,32 @@ func (a *Auditor) audit(ctx context.Context, job audit.UnauditedJob, over bool) 
 	if err != nil {
 		return err
 	}
-	// Whoever keeps the log of this program can hold it against the end of the audit log later.
-	a.log.InfoContext(ctx, "job is audited", "job_id", job.ID, "from_rows", appended, "audit_seq", head.Seq, "audit_hash", head.Hash)
+	// The program's log can later be compared with the audit log: it has an earlier end of the chain.
+	a.log.InfoContext(ctx, "job is audited", "job_id", job.ID, "from_rows", appended,
+		"audit_seq", head.Seq, "audit_hash", head.Hash)
 	return nil
 }
 
-// appendJob appends what the job's rows say and the log does not have, in about the order in which it happened, and returns how much
-// that was.
+// appendJob appends the facts of the job that the log lacks, its end last, and returns how many these were.
 func (a *Auditor) appendJob(ctx context.Context, jobID string) (appended int, err error) {
 	facts, err := audit.ListMissingFacts(ctx, a.db, jobID)
 	if err != nil {
 		return 0, err
 	}
-	var before, end []audit.Fact
+	var first, last []audit.Fact
 	for _, fact := range facts {
-		if fact.Type == events.TopicJobFinished.Type() {
-			end = append(end, fact)
+		if _, ok := fact.Event.(events.JobFinished); ok {
+			last = append(last, fact)
 		} else {
-			before = append(before, fact)
+			first = append(first, fact)
 		}
 	}
-	if appended, err = a.appendFacts(ctx, before); err != nil {
+	if appended, err = a.appendFacts(ctx, first); err != nil {
 		return appended, err
 	}
 	for after, more := "", true; more; more = after != "" {
 		var items []audit.Fact
-		if items, after, err = audit.ListMissingItems(ctx, a.db, jobID, after, page); err != nil {
+		if items, after, err = audit.ListMissingItems(ctx, a.db, jobID, after, pageSize); err != nil {
 			return appended, err
 		}
 		n, err := a.appendFacts(ctx, items)
@@ -145,15 +155,15 @@ func (a *Auditor) appendJob(ctx context.Context, jobID string) (appended int, er
 		}
 		appended += n
 	}
-	n, err := a.appendFacts(ctx, end)
+	n, err := a.appendFacts(ctx, last)
 	return appended + n, err
 }
 
-// logChanges appends changes of mappings and of planning data that no event has reported: those of an import, which publishes no event per
-// mapping, and those whose event was lost.
-func (a *Auditor) logChanges(ctx context.Context) error {
+// appendChanges appends the changes of mappings and of planning data that no event has reported: those of an import, which publishes no
+// event per mapping, and those whose event was lost.
+func (a *Auditor) appendChanges(ctx context.Context) error {
 	for after, more := "", true; more; more = after != "" {
-		changes, err := audit.ListUnauditedChanges(ctx, a.db, a.patience, after, page)
+		changes, err := audit.ListUnauditedChanges(ctx, a.db, a.patience, after, pageSize)
 		if err != nil {
 			return err
 		}
@@ -172,10 +182,15 @@ func (a *Auditor) logChanges(ctx context.Context) error {
 	return nil
 }
 
+// appendFacts appends the facts in one transaction and returns how many the log did not have.
 func (a *Auditor) appendFacts(ctx context.Context, facts []audit.Fact) (int, error) {
 	entries := make([]audit.Entry, len(facts))
 	for i, fact := range facts {
-		entries[i] = audit.Entry{Fact: fact, Origin: audit.OriginRows, Verified: true}
+		entry, err := fact.Entry(audit.OriginRows)
+		if err != nil {
+			return 0, err
+		}
+		entries[i] = entry
 	}
 	n, err := a.append(ctx, entries)
 	if err != nil {

@@ -1,9 +1,9 @@
 -- Verifies the chain of pdeflow's audit log without pdeflow: psql "$DATABASE_URL" -f verify.sql
--- It lists the rows that are not as they were written, do not follow from the one before, or have none before them where there should be
--- one. No row means that the chain is whole; what a chain cannot show is said in doc.go.
+-- It lists each row that was changed, does not follow from the row before it, or has no row before it although it should. If it lists
+-- none, the chain is intact. doc.go explains what a chain cannot show.
 --
--- A row's hash is the SHA-256 of its columns as netstrings, one behind the other: the length of the column's text in bytes, a colon, the
--- text in UTF-8, a comma. Null counts as the empty text, times are in UTC with six digits of the second, and data is the text as stored.
+-- The hash of a row is the SHA-256 of its columns as netstrings, one after the other: the length of the column's text in bytes, a colon,
+-- the text in UTF-8, a comma. Null counts as the empty text, times are in UTC with six digits of the second, and data is the stored text.
 with links as (
     select l.*, lag(seq, 1, 0::bigint) over w as seq_before, lag(hash, 1, repeat('0', 64)) over w as hash_before
     from audit_log l
