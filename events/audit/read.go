@@ -112,7 +112,7 @@ func (r reader) listJobs(ctx context.Context) ([]Fact, error) {
 		if !ok {
 			continue
 		}
-		requested := jobFact(job, events.RequestOf(job), api, job.CreatedAt, job.RequestedBy)
+		requested := jobFact(job, events.RegenerateRequestedOf(job), api, job.CreatedAt, job.RequestedBy)
 		requested.details = requestDetails{Scope: job.Scope, RetryErrorCode: job.RetryErrorCode, Force: job.Force}
 		facts = append(facts, requested)
 		if !job.StartedAt.IsZero() {
@@ -150,7 +150,7 @@ func (r reader) listIntents(ctx context.Context) ([]Fact, error) {
 	facts := make([]Fact, 0, len(intents))
 	for _, intent := range intents {
 		job := r.jobs[intent.JobID]
-		fact := jobFact(job, events.JobIntended(intent), dispatcher, intent.CreatedAt, intent.RequestedBy)
+		fact := jobFact(job, events.JobIntentOf(intent), dispatcher, intent.CreatedAt, intent.RequestedBy)
 		fact.Traceparent = intent.Traceparent
 		facts = append(facts, fact)
 	}
