@@ -101,9 +101,9 @@ func (f Fact) Confirms(event events.Event) bool {
 func confirmsProgress(e, claimed events.JobProgress) bool {
 	switch claimed.Kind {
 	case events.KindListed:
-		return e.Listed != nil && e.TotalSteps == claimed.TotalSteps
+		return e.Listed != nil && claimed.Listed != nil && e.Listed.TotalSteps == claimed.Listed.TotalSteps
 	case events.KindItem:
-		return e.Item != nil && e.Outcome == claimed.Outcome
+		return e.Item != nil && claimed.Item != nil && e.Item.Outcome == claimed.Item.Outcome
 	default:
 		return true // the id contains everything that the event claims
 	}
@@ -116,7 +116,7 @@ func (f Fact) lacksHistory() bool {
 		return false
 	}
 	progress, ok := f.Event.(events.JobProgress)
-	return ok && progress.Item != nil && (progress.Outcome == schema.Succeeded || progress.Outcome == schema.Skipped)
+	return ok && progress.Item != nil && (progress.Item.Outcome == schema.Succeeded || progress.Item.Outcome == schema.Skipped)
 }
 
 // isRecordedBy reports whether the row of the log is the entry of the fact.

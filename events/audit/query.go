@@ -41,7 +41,7 @@ func (q *Query) Add(event events.Event) {
 	case events.JobProgress:
 		switch {
 		case e.Kind == events.KindItem && e.Item != nil:
-			q.Items = append(q.Items, ItemKey{JobID: e.JobID, MappingID: e.MappingID})
+			q.Items = append(q.Items, ItemKey{JobID: e.JobID, MappingID: e.Item.MappingID})
 		case e.Kind != events.KindBell:
 			q.Jobs = append(q.Jobs, e.JobID)
 		}

@@ -42,9 +42,9 @@ type waitClaim struct {
 }
 
 func (r receivedEvent) wait(e events.JobProgress) (audit.Entry, error) {
-	claim := waitClaim{JobID: e.JobID, Kind: e.Kind, Since: e.Since.UTC().Format(time.RFC3339Nano)}
-	if e.Until != nil {
-		claim.Until = e.Until.UTC().Format(time.RFC3339Nano)
+	claim := waitClaim{JobID: e.JobID, Kind: e.Kind, Since: e.Waiting.Since.UTC().Format(time.RFC3339Nano)}
+	if e.Waiting.Until != nil {
+		claim.Until = e.Waiting.Until.UTC().Format(time.RFC3339Nano)
 	}
 	return r.claim(e.ID(), claim)
 }
@@ -75,7 +75,7 @@ func (r receivedEvent) unconfirmed() (audit.Entry, error) {
 		Claims: r.id(), Reason: reason, Size: len(data), SHA256: digest(data),
 	})
 	if progress, ok := r.event.(events.JobProgress); ok && progress.Item != nil {
-		entry.MappingID = progress.MappingID
+		entry.MappingID = progress.Item.MappingID
 	}
 	return entry, err
 }
