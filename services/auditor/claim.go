@@ -52,7 +52,9 @@ func (r receivedEvent) wait(e events.JobProgress) (audit.Entry, error) {
 // unconfirmedPrefix begins the id of an event that no row confirms. The digest of the message follows.
 const unconfirmedPrefix = "unverified/"
 
-func isUnconfirmed(entry audit.Entry) bool { return strings.HasPrefix(entry.EventID, unconfirmedPrefix) }
+func isUnconfirmed(entry audit.Entry) bool {
+	return strings.HasPrefix(entry.EventID, unconfirmedPrefix)
+}
 
 // unconfirmedClaim is what the log keeps of an event that no row confirms: which event it claims to be, but nothing of its content,
 // because anyone may have published it.
