@@ -8,7 +8,7 @@ import (
 )
 
 // ListFinalStatuses computes the status of jobs that have ended, by their ids, from their rows and all of their items. It does not read
-// job_status, which may be deleted and rebuilt. UpdatedAt is when the job ended.
+// job_status, which may be deleted and rebuilt. CompletedAt and UpdatedAt are the time at which the job ended.
 func ListFinalStatuses(ctx context.Context, db bun.IDB, jobs []Job) (map[string]JobStatus, error) {
 	statuses := make(map[string]JobStatus, len(jobs))
 	if len(jobs) == 0 {
@@ -39,7 +39,7 @@ func ListFinalStatuses(ctx context.Context, db bun.IDB, jobs []Job) (map[string]
 	}
 	for _, job := range jobs {
 		status := StatusOf(job, counts[job.ID], Waiting{}, failures[job.ID])
-		status.UpdatedAt = job.EndedAt
+		status.CompletedAt, status.UpdatedAt = job.EndedAt, job.EndedAt
 		statuses[job.ID] = status
 	}
 	return statuses, nil
