@@ -77,15 +77,3 @@ func ExamplePolicy_FindReport() {
 	// 2025 Call Report: Call Report
 	// Margin Call Report: unknown
 }
-
-func ExampleClassOf() {
-	for _, declared := range []string{"N12.2", "NUMBER(5,4)", "CHAR(2)", "TIMESTAMP(6)", "VARCHAR(100)"} {
-		fmt.Printf("%s: %s\n", declared, policy.ClassOf(declared))
-	}
-	// Output:
-	// N12.2: amount
-	// NUMBER(5,4): rate
-	// CHAR(2): code
-	// TIMESTAMP(6): date
-	// VARCHAR(100):
-}

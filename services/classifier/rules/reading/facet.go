@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pdeflow/pdeflow/services/classifier/datatype"
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
@@ -212,4 +213,68 @@ func (r *Reading) findParty() {
 		r.Party = r.Report.Party
 	}
 	r.PartyGuessed = r.PartyAt >= 0 && r.Occurrences[r.PartyAt].Place == InDescription
+}
+
+const (
+	// maxCode is the length up to which a text is a code or a flag.
+	maxCode = 3
+	// maxShortText is the length up to which a text may be a number.
+	maxShortText = 12
+	// From minLooseText on, a column may hold anything, as in tables that were loaded from files. From minFreeText on,
+	// it holds prose.
+	minLooseText, minFreeText = 60, 1000
+	// minWholeAmount is the number of digits from which a number without decimals is an amount in whole units.
+	minWholeAmount = 12
+)
+
+// classOf returns the class of a declared data type, or the empty set if the type is missing or rules nothing out.
+func classOf(declared string) policy.Classes {
+	if declared == "" {
+		return 0
+	}
+	t := datatype.Parse(declared)
+	switch t.Kind {
+	case datatype.Date, datatype.Timestamp:
+		return policy.ClassDate
+	case datatype.Boolean:
+		return policy.ClassBoolean
+	case datatype.Binary:
+		return policy.ClassBinary
+	case datatype.Text:
+		return textClass(t.Length)
+	case datatype.Number:
+		return numberClass(t)
+	default:
+		return 0
+	}
+}
+
+func textClass(length int) policy.Classes {
+	switch {
+	case length == 0, minLooseText <= length && length < minFreeText:
+		return 0
+	case length <= maxCode:
+		return policy.ClassCode
+	case length <= maxShortText:
+		return policy.ClassShortText
+	default:
+		return policy.ClassText
+	}
+}
+
+func numberClass(t datatype.Type) policy.Classes {
+	switch {
+	case t.Floating: // the decimals are not declared; no code, name or whole number is stored in such a type
+		return policy.ClassRate | policy.ClassAmount
+	case t.Scale > 2, t.Scale > 0 && t.Length > 0 && t.Length <= 7:
+		return policy.ClassRate
+	case t.Scale > 0:
+		return policy.ClassAmount
+	case t.Length == 1 || t.Length == 2:
+		return policy.ClassCode
+	case t.Length >= minWholeAmount:
+		return policy.ClassAmount
+	default:
+		return policy.ClassNumber
+	}
 }

@@ -170,3 +170,43 @@ func TestFindParty(t *testing.T) {
 		})
 	}
 }
+
+func TestClassOf(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		declared string
+		want     policy.Classes
+	}{
+		{"", 0},
+		{"DATE", policy.ClassDate},
+		{"TIMESTAMP(6)", policy.ClassDate},
+		{"BOOLEAN", policy.ClassBoolean},
+		{"BLOB", policy.ClassBinary},
+		{"CHAR(1)", policy.ClassCode},
+		{"CHAR(3)", policy.ClassCode},
+		{"CHAR(4)", policy.ClassShortText},
+		{"VARCHAR(12)", policy.ClassShortText},
+		{"VARCHAR(13)", policy.ClassText},
+		{"VARCHAR(60)", 0}, // as in tables that files were loaded into
+		{"VARCHAR(999)", 0},
+		{"VARCHAR(1000)", policy.ClassText},
+		{"TEXT", 0},
+		{"NUMBER(1)", policy.ClassCode},
+		{"NUMBER(2)", policy.ClassCode},
+		{"NUMBER(3)", policy.ClassNumber},
+		{"NUMBER(12)", policy.ClassAmount},
+		{"NUMBER(12,2)", policy.ClassAmount},
+		{"NUMBER(7,2)", policy.ClassRate},
+		{"NUMBER(12,4)", policy.ClassRate},
+		{"DOUBLE", policy.ClassRate | policy.ClassAmount},
+		{"FLOAT", policy.ClassRate | policy.ClassAmount},
+		{"GEOMETRY", 0},
+	} {
+		t.Run(tt.declared, func(t *testing.T) {
+			t.Parallel()
+			if got := classOf(tt.declared); got != tt.want {
+				t.Errorf("classOf(%q): got %q, want %q", tt.declared, got, tt.want)
+			}
+		})
+	}
+}

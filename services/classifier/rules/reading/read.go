@@ -39,7 +39,7 @@ func (rd *Reader) Read(in Input) *Reading {
 	r := &Reading{
 		Name: truncate(a.AttributeName, maxName), Words: make([]Word, 0, 32), Occurrences: make([]Occurrence, 0, 32),
 		Facet: -1, FacetAt: -1, Excluded: -1, Party: -1, PartyAt: -1,
-		DataType: strings.TrimSpace(a.DataType), Class: policy.ClassOf(a.DataType), Marks: marksOf(a),
+		DataType: strings.TrimSpace(a.DataType), Class: classOf(a.DataType), Marks: marksOf(a),
 		ReportName: strings.TrimSpace(truncate(in.Report, maxName)), MDRM: strings.TrimSpace(a.MDRM),
 		Numbered: strings.TrimSpace(a.LineItemNumber) != "",
 	}
