@@ -2,8 +2,12 @@ package schema
 
 import (
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -74,3 +78,27 @@ func ErrorText(text string) string {
 }
 
 func asPgError(err error) (*pgconn.PgError, bool) { return errors.AsType[*pgconn.PgError](err) }
+
+// IsLockTimeout reports whether the database has stopped waiting for a lock that another transaction holds.
+func IsLockTimeout(err error) bool {
+	pg, ok := asPgError(err)
+	return ok && pg.Code == "55P03" // lock_not_available
+}
+
+// IsUnavailable reports whether the database could not be reached, has ended the session, or took too long. It is not
+// known whether the statement, or a commit, has been executed.
+func IsUnavailable(err error) bool {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	if pg, ok := asPgError(err); ok {
+		// Connection exceptions, insufficient resources, shutdown or start, idle_in_transaction_session_timeout, and
+		// query_canceled.
+		unavailable := []string{"08", "53", "57P", "25P03", "57014"}
+		return slices.ContainsFunc(unavailable, func(class string) bool { return strings.HasPrefix(pg.Code, class) })
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
+}

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"iter"
-	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -16,32 +14,25 @@ import (
 
 // load writes the report into the database: the sample, or one of the size asked for.
 func (d *demo) load(ctx context.Context, db *schema.DB) error {
-	columns, err := tabular.Columns("columns.csv", sample.Columns())
+	files := tabular.Sources{Columns: &tabular.Source{Name: "columns.csv", Content: sample.Columns()}}
+	if d.size == 0 {
+		files.Attributes = &tabular.Source{Name: "attributes.csv", Content: sample.Attributes()}
+		files.Mappings = &tabular.Source{Name: "mappings.csv", Content: sample.Mappings()}
+	}
+	report, err := tabular.ReadReport(files)
 	if err != nil {
 		return err
 	}
-	data := schema.ReportData{
-		CycleID: sample.CycleID, ReportID: sample.ReportID, Name: sample.ReportName, Author: localUser(d.app.getenv),
-		Columns: schema.Rows[schema.ColumnRow]{All: slices.Values(columns.Rows), Fields: columns.Columns},
-	}
-	total := d.size
+	data := report.Data()
+	data.CycleID, data.ReportID, data.Name = sample.CycleID, sample.ReportID, sample.ReportName
+	data.Author = localUser(d.app.getenv)
+	total := len(report.Attributes.Rows)
 	if d.size > 0 {
 		data.Attributes = schema.Rows[schema.Attribute]{All: sample.Generate(d.size)}
-		data.Mappings = iter.Seq[schema.MappingRow](func(func(schema.MappingRow) bool) {})
-	} else {
-		attributes, err := tabular.Attributes("attributes.csv", sample.Attributes())
-		if err != nil {
-			return err
-		}
-		mappings, err := tabular.Mappings("mappings.csv", sample.Mappings())
-		if err != nil {
-			return err
-		}
-		data.Attributes = schema.Rows[schema.Attribute]{All: slices.Values(attributes.Rows), Fields: attributes.Columns}
-		data.Mappings, total = slices.Values(mappings.Rows), len(attributes.Rows)
+		total = d.size
 	}
 	d.note(fmt.Sprintf("importing %s and %s", count(int64(total), "attribute"),
-		count(int64(len(columns.Rows)), "column")))
+		count(int64(len(report.Columns.Rows)), "column")))
 	progress := counter{
 		w: d.app.stderr, terminal: d.app.drawsBars(), what: "importing attributes", total: total, drawnAt: time.Now(),
 	}

@@ -58,13 +58,13 @@ func serveHealth(ctx context.Context, listener net.Listener, handler http.Handle
 // stands in the rows, so that a process without a dispatcher reports it too.
 func natsChecks(w deps) []api.Check {
 	return []api.Check{
-		{Name: "nats", Ask: func(ctx context.Context) error {
+		{Name: "nats", Run: func(ctx context.Context) error {
 			if !w.nc.IsConnected() {
 				return events.ErrDisconnected
 			}
 			return blockedJobs(ctx, w.db, func(reason string) bool { return strings.HasPrefix(reason, "NATS ") })
 		}},
-		{Name: "jobs", Ask: func(ctx context.Context) error {
+		{Name: "jobs", Run: func(ctx context.Context) error {
 			return blockedJobs(ctx, w.db, func(string) bool { return true })
 		}},
 	}

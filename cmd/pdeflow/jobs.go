@@ -104,7 +104,7 @@ func (a *app) controlCommand(name, usage string) *cli.Command {
 			if err != nil {
 				return err
 			}
-			var steered api.Steered
+			var steered api.IntentAccepted
 			got, err := c.call(ctx, request{method: http.MethodPost, path: jobPath(id, "/"+name)}, &steered)
 			switch {
 			case err != nil:

@@ -136,7 +136,7 @@ func TestAnswersArePrintedAsTheAPIGivesThem(t *testing.T) {
 		jobs.Items[0].JobID != job {
 		t.Errorf("the jobs are %+v", jobs)
 	}
-	if steered := from[api.Steered](t,
+	if steered := from[api.IntentAccepted](t,
 		s.pdeflow("jobs", "cancel", job, "--json").ends(t, exitDone)); steered.JobID != job || steered.Message == "" {
 		t.Errorf("steered %+v", steered)
 	}

@@ -209,7 +209,7 @@ func TestLessonTheEndpointLogsBeforeItFails(t *testing.T) {
 			lines = append(lines, entry.Msg)
 		}
 	}
-	if len(lines) < 2 || lines[0] != "request" || lines[len(lines)-1] != "answer" {
+	if len(lines) < 2 || lines[0] != "request" || lines[len(lines)-1] != "response" {
 		t.Errorf("logged %v, not the request first and the answer last", lines)
 	}
 }

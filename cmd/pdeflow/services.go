@@ -120,7 +120,7 @@ func makeServices(names []service, w deps, s settings) (all []serviceRun, checks
 		}
 		made := newService(name, w, s)
 		checks = append(checks, api.Check{
-			Name: string(name), Required: required, Ask: func(context.Context) error { return made.Ready() },
+			Name: string(name), Required: required, Run: func(context.Context) error { return made.Ready() },
 		})
 		all = append(all, serviceRun{name, made.Run})
 	}

@@ -13,22 +13,23 @@ import (
 
 var (
 	byteOrderMark = []byte("\xef\xbb\xbf")
-	// separatorLine is a first line that names the file's separator for Excel.
+	// separatorLine is a first line that names the separator of the file for Excel.
 	separatorLine = regexp.MustCompile(`^"?sep=(.)"?[ \t]*\r?(?:\n|$)`)
 )
 
-// separatorSample is how much of a file is read to recognise its separator.
+// separatorSample is the number of bytes that are read to recognise the separator.
 const separatorSample = 64 << 10
 
-var errQuotes = errors.New("the quotes do not match: put quotes around a cell that contains one, and double each quote in it")
+var errQuotes = errors.New(
+	"the quotes do not match: put quotes around a cell that contains one, and double each quote in it")
 
-// csvTable returns the only table of a CSV file. Known reports whether a header's cell names a column.
+// csvTable returns the table of a CSV file. Known reports whether a cell of the header names a column.
 func csvTable(content []byte, known func(string) bool) (table, error) {
 	for bytes.HasPrefix(content, byteOrderMark) {
 		content = content[len(byteOrderMark):]
 	}
 	if cut := bytes.TrimRight(content, "\x1a\x00\r\n"); bytes.IndexByte(content[len(cut):], 0x1a) >= 0 {
-		content = cut // the end of a file in DOS
+		content = cut // Ctrl-Z ends a file of DOS
 	}
 	if bytes.IndexByte(content, '\n') < 0 {
 		content = bytes.ReplaceAll(content, []byte("\r"), []byte("\n"))
@@ -39,7 +40,7 @@ func csvTable(content []byte, known func(string) bool) (table, error) {
 		if !slices.Contains([]rune{',', ';', '\t', '|'}, comma) {
 			return table{}, errors.New("the separator of the sep= line must be a comma, a semicolon, a tab or |")
 		}
-		// An empty line takes its place, so that the lines keep their numbers.
+		// An empty line replaces it, so that the lines keep their numbers.
 		content = append([]byte("\n"), content[len(found[0]):]...)
 	}
 	if comma == 0 {
@@ -51,7 +52,7 @@ func csvTable(content []byte, known func(string) bool) (table, error) {
 	return table{records: func() iter.Seq2[record, error] { return csvRecords(content, comma) }}, nil
 }
 
-// csvRecords yields the lines of a CSV file. Empty lines are left out.
+// csvRecords yields the lines of a CSV file, without empty lines.
 func csvRecords(content []byte, comma rune) iter.Seq2[record, error] {
 	r := csv.NewReader(bytes.NewReader(content))
 	r.FieldsPerRecord, r.Comma, r.TrimLeadingSpace, r.ReuseRecord = -1, comma, comma != '\t', true
@@ -65,7 +66,7 @@ func csvRecords(content []byte, comma rune) iter.Seq2[record, error] {
 				yield(record{line: parsedTo(err)}, errQuotes)
 				return
 			}
-			rec := record{cells: make([]cell, len(texts)), exact: true}
+			rec := record{cells: make([]cell, len(texts)), csv: true}
 			rec.line, _ = r.FieldPos(0)
 			for i, text := range texts {
 				rec.cells[i].text = text
@@ -77,7 +78,7 @@ func csvRecords(content []byte, comma rune) iter.Seq2[record, error] {
 	}
 }
 
-// separator returns the comma or the semicolon, whichever splits a line near the top into more known column names.
+// separator returns the comma or the semicolon, whichever splits one of the top lines into more known column names.
 func separator(content []byte, known func(string) bool) rune {
 	sample := content[:min(len(content), separatorSample)]
 	best, most := ',', 0
@@ -87,12 +88,12 @@ func separator(content []byte, known func(string) bool) rune {
 		}
 		lines := 0
 		for rec, err := range csvRecords(sample, comma) {
-			if lines++; err != nil || lines > titleLines {
+			if lines++; err != nil || lines > maxHeaderLine {
 				break
 			}
 			names := 0
 			for _, c := range rec.cells {
-				if known(normal(c.text)) {
+				if known(normalName(c.text)) {
 					names++
 				}
 			}
@@ -104,8 +105,8 @@ func separator(content []byte, known func(string) bool) rune {
 	return best
 }
 
-// tooWide returns the first line with more cells than are read. It counts separators outside of quotes, before anything is allocated
-// for the cells.
+// tooWide returns the first line with more than [maxCells] cells. It counts separators outside of quotes, before cells
+// are allocated.
 func tooWide(content []byte, comma rune) (line int, wide bool) {
 	line = 1
 	cells, quoted := 1, false
@@ -127,7 +128,7 @@ func tooWide(content []byte, comma rune) (line int, wide bool) {
 	return 0, false
 }
 
-// parsedTo returns the line in which the broken record begins.
+// parsedTo returns the line in which the malformed record begins.
 func parsedTo(err error) int {
 	if parse, ok := errors.AsType[*csv.ParseError](err); ok {
 		return parse.StartLine

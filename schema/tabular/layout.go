@@ -7,76 +7,124 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// The longest that cells may be, in characters.
+// Maximum lengths of values, in characters.
 const (
 	maxCode = 100
-	// maxSource bounds the name of a data source, which an index holds.
+	// maxSource is small because the name of a data source is part of an index.
 	maxSource = 255
 	maxName   = 1000
 	maxType   = 10_000
-	// maxField is room for schema.table.column, with quotes.
+	// maxField allows for schema.table.column, with quotes.
 	maxField = 3*maxName + 100
 )
 
 // layout is one kind of file.
 type layout[R any] struct {
-	// noun is one row, as a reason begins with it.
+	// noun is the subject of a reason about a row.
 	noun   string
 	fields []field[R]
-	// oneOf names columns of which one is needed.
+	// oneOf names the columns of which at least one is required.
 	oneOf []string
-	// place notes in the row where it stands; nil where the row has no room for it.
-	place func(row *R, at schema.Place)
-	// identity returns what tells the row from others of the file, the column to blame where two rows have the same, and advice for that
-	// case. The key is empty where none of oneOf is given.
+	// setPlace stores the place of the row in the row; nil if the row does not have one.
+	setPlace func(row *R, place schema.Place)
+	// identity returns the key that must be unique in the file, the column to report for a duplicate, and advice for
+	// that case. The key is empty if the row has none of the columns in oneOf.
 	identity func(row R) (key, column, advice string)
 }
 
-// wants returns which columns the header takes.
-func (l layout[R]) wants() string {
-	var needed, more []string
+// accepted describes the columns that the header takes.
+func (l layout[R]) accepted() string {
+	var required, optional []string
 	for _, f := range l.fields {
 		switch {
-		case f.needed:
-			needed = append(needed, f.name)
+		case f.required:
+			required = append(required, f.name)
 		case !slices.Contains(l.oneOf, f.name):
-			more = append(more, f.name)
+			optional = append(optional, f.name)
 		}
 	}
-	if len(needed) == 0 {
-		return "the header needs " + list(l.oneOf, "or") + ", and takes " + list(more, "and")
+	needs := list(required, "and")
+	if len(required) == 0 {
+		needs = list(l.oneOf, "or")
 	}
-	return "the header needs " + list(needed, "and") + ", and takes " + list(more, "and")
+	return "the header needs " + needs + ", and takes " + list(optional, "and")
+}
+
+// hasRequired reports whether a header with these fields has every required column.
+func (l layout[R]) hasRequired(fields []int) bool {
+	for i, f := range l.fields {
+		if f.required && !slices.Contains(fields, i) {
+			return false
+		}
+	}
+	return len(l.oneOf) == 0 || l.hasOneOf(fields)
+}
+
+func (l layout[R]) hasOneOf(fields []int) bool {
+	return slices.ContainsFunc(l.oneOf, func(name string) bool { return slices.Contains(fields, l.index(name)) })
+}
+
+// present returns the names of the columns of a header, in the order of the layout.
+func (l layout[R]) present(fields []int) []string {
+	var names []string
+	for i, f := range l.fields {
+		if slices.Contains(fields, i) {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+// index returns the index of the field that a cell of the header names, or -1. It ignores a remark in parentheses
+// after the name: "is_cde (Y,N)".
+func (l layout[R]) index(cell string) int {
+	name := normalName(cell)
+	named := func(f field[R]) bool { return f.name == name }
+	i := slices.IndexFunc(l.fields, named)
+	if remark := strings.IndexByte(name, '('); i < 0 && remark > 0 && strings.HasSuffix(name, ")") {
+		name = strings.TrimRight(name[:remark], "_")
+		i = slices.IndexFunc(l.fields, named)
+	}
+	return i
 }
 
 func attributes() layout[schema.Attribute] {
-	type row = schema.Attribute
-	return layout[row]{
-		noun: "the attribute",
-		fields: []field[row]{
-			must(identity(label("attribute_name", maxName, func(r *row) *string { return &r.AttributeName }))),
-			text("description", func(r *row) *string { return &r.Description }),
-			label("data_type", maxType, func(r *row) *string { return &r.DataType }),
-			identity(code("line_item_number", maxCode, func(r *row) *string { return &r.LineItemNumber })),
-			code("technical_line_item_name", maxName, func(r *row) *string { return &r.TechnicalLineItemName }),
-			identity(code("mdrm", maxCode, func(r *row) *string { return &r.MDRM })),
-			flag("is_mandatory", func(r *row) *bool { return &r.IsMandatory }),
-			flag("is_cde", func(r *row) *bool { return &r.IsCDE }),
-			flag("is_primary_key", func(r *row) *bool { return &r.IsPrimaryKey }),
-			flag("has_issues", func(r *row) *bool { return &r.HasIssues }),
-			text("validation_rules", func(r *row) *string { return &r.ValidationRules }),
-		},
-		identity: func(r row) (key, column, advice string) {
+	return layout[schema.Attribute]{
+		noun:   "the attribute",
+		fields: attributeFields(),
+		identity: func(r schema.Attribute) (key, column, advice string) {
 			switch {
 			case r.LineItemNumber == "":
-				column, advice = "attribute_name", "an attribute without a line_item_number is known by its name: give each a line_item_number, or remove one"
+				column = "attribute_name"
+				advice = "an attribute without a line_item_number is identified by its name: " +
+					"give each a line_item_number, or remove one"
 			case r.MDRM == "":
-				column, advice = "line_item_number", "attributes with one line_item_number need an mdrm each, or remove one"
+				column = "line_item_number"
+				advice = "attributes with one line_item_number need an mdrm each, or remove one"
 			default:
-				column, advice = "mdrm", "an attribute is known by its line_item_number and its mdrm: correct one of the two rows, or remove it"
+				column = "mdrm"
+				advice = "an attribute is identified by its line_item_number and its mdrm: " +
+					"correct one of the two rows, or remove it"
 			}
 			return schema.AttributeIdentity(r.LineItemNumber, r.MDRM, r.AttributeName), column, advice
 		},
+	}
+}
+
+func attributeFields() []field[schema.Attribute] {
+	type row = schema.Attribute
+	return []field[row]{
+		required(identifying(title("attribute_name", maxName, func(r *row) *string { return &r.AttributeName }))),
+		prose("description", func(r *row) *string { return &r.Description }),
+		title("data_type", maxType, func(r *row) *string { return &r.DataType }),
+		identifying(code("line_item_number", maxCode, func(r *row) *string { return &r.LineItemNumber })),
+		code("technical_line_item_name", maxName, func(r *row) *string { return &r.TechnicalLineItemName }),
+		identifying(code("mdrm", maxCode, func(r *row) *string { return &r.MDRM })),
+		flag("is_mandatory", func(r *row) *bool { return &r.IsMandatory }),
+		flag("is_cde", func(r *row) *bool { return &r.IsCDE }),
+		flag("is_primary_key", func(r *row) *bool { return &r.IsPrimaryKey }),
+		flag("has_issues", func(r *row) *bool { return &r.HasIssues }),
+		prose("validation_rules", func(r *row) *string { return &r.ValidationRules }),
 	}
 }
 
@@ -85,51 +133,49 @@ func columns() layout[schema.ColumnRow] {
 	return layout[row]{
 		noun: "the column",
 		fields: []field[row]{
-			must(identity(label("data_source", maxSource, func(r *row) *string { return &r.DataSource }))),
-			must(identity(code("schema", maxName, func(r *row) *string { return &r.SchemaName }))),
-			must(identity(code("table", maxName, func(r *row) *string { return &r.TableName }))),
-			must(identity(code("column", maxName, func(r *row) *string { return &r.ColumnName }))),
-			label("data_type", maxType, func(r *row) *string { return &r.DataType }),
-			text("description", func(r *row) *string { return &r.Description }),
+			required(identifying(title("data_source", maxSource, func(r *row) *string { return &r.DataSource }))),
+			required(identifying(code("schema", maxName, func(r *row) *string { return &r.SchemaName }))),
+			required(identifying(code("table", maxName, func(r *row) *string { return &r.TableName }))),
+			required(identifying(code("column", maxName, func(r *row) *string { return &r.ColumnName }))),
+			title("data_type", maxType, func(r *row) *string { return &r.DataType }),
+			prose("description", func(r *row) *string { return &r.Description }),
 		},
 		identity: func(r row) (key, column, advice string) {
-			return strings.Join([]string{r.DataSource, r.SchemaName, r.TableName, r.ColumnName}, "\x00"), "column", "remove one of the two rows"
+			key = strings.Join([]string{r.DataSource, r.SchemaName, r.TableName, r.ColumnName}, "\x00")
+			return key, "column", "remove one of the two rows"
 		},
 	}
 }
 
-func dataSources() layout[schema.DataSource] {
+// dataSourceFields returns the fields of a data source. No file has data sources as rows.
+func dataSourceFields() []field[schema.DataSource] {
 	type row = schema.DataSource
-	return layout[row]{
-		noun: "the data source",
-		fields: []field[row]{
-			must(identity(label("name", maxSource, func(r *row) *string { return &r.Name }))),
-			text("description", func(r *row) *string { return &r.Description }),
-		},
-		identity: func(r row) (key, column, advice string) { return r.Name, "name", "remove one of the two" },
+	return []field[row]{
+		required(identifying(title("name", maxSource, func(r *row) *string { return &r.Name }))),
+		prose("description", func(r *row) *string { return &r.Description }),
 	}
 }
 
 func mappings() layout[schema.MappingRow] {
 	type row = schema.MappingRow
 	return layout[row]{
-		noun:  "the mapping of the attribute",
-		place: func(r *row, at schema.Place) { r.Line, r.Sheet = at.Line, at.Sheet },
-		oneOf: []string{"attribute_name", "line_item_number"},
+		noun:     "the mapping of the attribute",
+		setPlace: func(r *row, place schema.Place) { r.Line, r.Sheet = place.Line, place.Sheet },
+		oneOf:    []string{"attribute_name", "line_item_number"},
 		fields: []field[row]{
-			identity(label("attribute_name", maxName, func(r *row) *string { return &r.AttributeName })),
-			identity(code("line_item_number", maxCode, func(r *row) *string { return &r.LineItemNumber })),
-			identity(code("mdrm", maxCode, func(r *row) *string { return &r.MDRM })),
-			label("pde_name", maxName, func(r *row) *string { return &r.PDEName }),
+			identifying(title("attribute_name", maxName, func(r *row) *string { return &r.AttributeName })),
+			identifying(code("line_item_number", maxCode, func(r *row) *string { return &r.LineItemNumber })),
+			identifying(code("mdrm", maxCode, func(r *row) *string { return &r.MDRM })),
+			title("pde_name", maxName, func(r *row) *string { return &r.PDEName }),
 			code("pde_code", maxName, func(r *row) *string { return &r.PDECode }),
-			text("pde_description", func(r *row) *string { return &r.PDEDescription }),
-			identity(label("data_source", maxSource, func(r *row) *string { return &r.DataSource })),
-			identity(code("source_field", maxField, func(r *row) *string { return &r.SourceField })),
+			prose("pde_description", func(r *row) *string { return &r.PDEDescription }),
+			identifying(title("data_source", maxSource, func(r *row) *string { return &r.DataSource })),
+			identifying(code("source_field", maxField, func(r *row) *string { return &r.SourceField })),
 			choice("mapping_type", schema.MappingTypes(), func(r *row) *schema.MappingType { return &r.MappingType }),
-			text("transformation_rule", func(r *row) *string { return &r.TransformationRule }),
-			label("business_process", maxName, func(r *row) *string { return &r.BusinessProcess }),
-			label("business_owner", maxName, func(r *row) *string { return &r.BusinessOwner }),
-			label("data_steward", maxName, func(r *row) *string { return &r.DataSteward }),
+			prose("transformation_rule", func(r *row) *string { return &r.TransformationRule }),
+			title("business_process", maxName, func(r *row) *string { return &r.BusinessProcess }),
+			title("business_owner", maxName, func(r *row) *string { return &r.BusinessOwner }),
+			title("data_steward", maxName, func(r *row) *string { return &r.DataSteward }),
 			flag("mapping_confirmed_by_user", func(r *row) *bool { return &r.Confirmed }),
 		},
 		identity: func(r row) (key, column, advice string) {

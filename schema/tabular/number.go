@@ -13,15 +13,16 @@ import (
 
 // styles are the number formats of a workbook.
 type styles struct {
-	// codes has the workbook's own formats by their ids, and formats the id of each style.
+	// codes has the custom formats of the workbook by id, and formats the format id of each style.
 	codes   map[int]string
 	formats []int
-	// scratch formats numbers: the spreadsheet library formats only cells of a workbook.
+	// scratch is a workbook for formatting numbers, because the library formats only cells of a workbook. made has its
+	// style for each format.
 	scratch *excelize.File
 	made    map[int]int
 }
 
-// maxStyles bounds what is kept of a workbook's formats; Excel itself stops at about 64,000.
+// maxStyles bounds the formats and styles of a workbook; the limit of Excel is about 64,000.
 const maxStyles = 100_000
 
 // readStyles reads the number formats.
@@ -52,7 +53,7 @@ func (b *workbook) readStyles(part string) error {
 	})
 }
 
-// number returns the cell of a stored number in a style.
+// number returns the cell of a stored number with a style.
 func (s *styles) number(raw, style string) (cell, error) {
 	value, err := strconv.ParseFloat(raw, 64)
 	if err != nil || math.IsInf(value, 0) || math.IsNaN(value) {
@@ -63,8 +64,8 @@ func (s *styles) number(raw, style string) (cell, error) {
 		format = s.formats[i]
 	}
 	c := cell{text: general(value), kind: s.kind(format)}
-	if c.kind == plain && math.Abs(value) >= 1e15 {
-		c.kind = inexact
+	if c.kind == cellPlain && math.Abs(value) >= 1e15 {
+		c.kind = cellInexact
 	}
 	if format != 0 && format != 49 && !strings.EqualFold(s.codes[format], "General") {
 		c.text, err = s.displayed(value, format)
@@ -72,7 +73,7 @@ func (s *styles) number(raw, style string) (cell, error) {
 	return c, err
 }
 
-// general returns a number as the format General has it: 15 digits, because more are noise of the binary form.
+// general formats a number as the format General does: 15 digits, because more are noise of the binary form.
 func general(value float64) string {
 	rounded, err := strconv.ParseFloat(strconv.FormatFloat(value, 'g', 15, 64), 64)
 	if err != nil {
@@ -84,7 +85,7 @@ func general(value float64) string {
 	return strconv.FormatFloat(rounded, 'f', -1, 64)
 }
 
-// displayed returns a number as a spreadsheet displays it in the format.
+// displayed returns a number as a spreadsheet displays it with the format.
 func (s *styles) displayed(value float64, format int) (text string, err error) {
 	defer func() {
 		// The library panics on some formats that no spreadsheet program writes.
@@ -116,27 +117,29 @@ func (s *styles) displayed(value float64, format int) (text string, err error) {
 	return s.scratch.GetCellValue(sheet, at)
 }
 
-// literal is what a format displays as it stands, or what says where and in which colour: quoted and escaped text, padding, brackets.
-// Brackets around elapsed hours, minutes and seconds are left.
-var literal = regexp.MustCompile(`"[^"]*"|\\.|_.|\*.|\[(?:[^hmsHMS\]][^\]]*|[hmsHMS][^\]]*[^hmsHMS\]][^\]]*)\]`)
+// literal matches the parts of a format that are no placeholders of the number: quoted and escaped text, padding, and
+// brackets with a colour or a condition. It does not match brackets around elapsed hours, minutes and seconds.
+var literal = regexp.MustCompile(
+	`"[^"]*"|\\.|_.|\*.|\[(?:[^hmsHMS\]][^\]]*|[hmsHMS][^\]]*[^hmsHMS\]][^\]]*)\]`)
 
-// kind returns what the format makes of a number.
+// kind classifies the cells with the format.
 func (s *styles) kind(format int) cellKind {
 	switch {
-	case 14 <= format && format <= 22, 27 <= format && format <= 36, 45 <= format && format <= 47, 50 <= format && format <= 58:
-		return date
+	case 14 <= format && format <= 22, 27 <= format && format <= 36,
+		45 <= format && format <= 47, 50 <= format && format <= 58:
+		return cellDate
 	case format == 11, format == 48:
-		return scientific
+		return cellExponent
 	}
 	code := strings.ToLower(literal.ReplaceAllString(s.codes[format], ""))
 	switch {
 	case strings.Contains(code, "e+"), strings.Contains(code, "e-"):
-		return scientific
+		return cellExponent
 	case strings.Contains(code, "general"):
-		return plain
+		return cellPlain
 	case strings.ContainsAny(code, "ymdhs"):
-		return date
+		return cellDate
 	default:
-		return plain
+		return cellPlain
 	}
 }

@@ -10,49 +10,51 @@ import (
 type cellKind int
 
 const (
-	plain cellKind = iota
-	// date is a number that the workbook displays as a date or a time.
-	date
-	// scientific is a number that the workbook displays with an exponent.
-	scientific
-	// inexact is a number of more than 15 digits; spreadsheets store zeros in place of the others.
-	inexact
-	// errorValue is a formula's error, such as #REF!.
-	errorValue
-	// uncomputed is a formula whose value is not stored.
-	uncomputed
-	// merged is a cell that is merged with others.
-	merged
+	cellPlain cellKind = iota
+	// cellDate is a number that the workbook displays as a date or a time.
+	cellDate
+	// cellExponent is a number that the workbook displays with an exponent.
+	cellExponent
+	// cellInexact is a number of more than 15 digits; spreadsheets store zeros in place of the others.
+	cellInexact
+	// cellError is the error of a formula, such as #REF!.
+	cellError
+	// cellUncomputed is a formula whose value is not stored.
+	cellUncomputed
+	// cellMerged is a cell that is merged with others.
+	cellMerged
 )
 
-// cell is one cell of a line. Its text is what a spreadsheet displays.
+// cell is one cell of a line. The text is the text that a spreadsheet displays.
 type cell struct {
 	text string
 	kind cellKind
 }
 
-// trimmed returns the text without blanks and invisible characters around it.
-func (c cell) trimmed() string { return strings.TrimFunc(c.text, blank) }
+func (c cell) isEmpty() bool { return c.kind == cellPlain && trimmed(c.text) == "" }
 
 // record is one line of a table.
 type record struct {
 	line  int
 	cells []cell
-	// exact reports that the line has all of its cells, empty ones too; spreadsheets leave out the last ones.
-	exact bool
+	// csv reports that the line has all of its cells, empty ones too; workbooks omit empty cells at the end.
+	csv bool
 }
 
-func (r record) empty() bool {
+func (r record) isEmpty() bool {
 	for _, c := range r.cells {
-		if c.kind != plain || c.trimmed() != "" {
+		if !c.isEmpty() {
 			return false
 		}
 	}
 	return true
 }
 
-// blank reports whether the rune shows nothing: a space of any kind, or a zero-width character that copying leaves behind.
-func blank(r rune) bool {
+// trimmed returns the text without blanks around it.
+func trimmed(text string) string { return strings.TrimFunc(text, isBlank) }
+
+// isBlank reports whether the rune is a space of any kind, or a zero-width character that often remains after copying.
+func isBlank(r rune) bool {
 	switch r {
 	case '\u200b', '\u2060', '\ufeff':
 		return true

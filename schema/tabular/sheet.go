@@ -13,17 +13,17 @@ import (
 	"strings"
 )
 
-// maxMerged bounds the merged ranges of a sheet that are looked at.
+// maxMerged bounds the merged ranges of a sheet that are checked.
 const maxMerged = 10_000
 
 // area is a rectangle of cells; rows count from 1 and columns from 0.
 type area struct{ top, left, bottom, right int }
 
-// sheetRecords yields the lines of a sheet. Lines without cells are left out.
+// sheetRecords yields the lines of a sheet. It omits lines without cells.
 func (b *workbook) sheetRecords(s sheet) iter.Seq2[record, error] {
 	return func(yield func(record, error) bool) {
 		r := sheetReader{book: b}
-		stop := errors.New("no more lines are wanted")
+		stop := errors.New("the caller has stopped")
 		err := r.read(s.part, func(rec record) error {
 			if !yield(rec, nil) {
 				return stop
@@ -39,16 +39,16 @@ func (b *workbook) sheetRecords(s sheet) iter.Seq2[record, error] {
 	}
 }
 
-// sheetReader is one reading of a sheet.
+// sheetReader reads one sheet.
 type sheetReader struct {
 	book *workbook
-	// line is the line that is being read, and column counts the cells up to the next one.
+	// line is the line that is being read, and column the index of the next cell.
 	line, column int
 	merged       []area
 	cells        []cell
 }
 
-// read calls on for each line of the sheet, and requires the sheet to be well-formed up to its end.
+// read calls on for each line of the sheet. It returns an error if any part of the sheet is not well-formed.
 func (r *sheetReader) read(part string, on func(record) error) error {
 	merged, err := r.book.mergedAreas(part)
 	if err != nil {
@@ -99,7 +99,7 @@ func (r *sheetReader) startRow(e xml.StartElement) error {
 	return nil
 }
 
-// cell reads a cell into its place.
+// cell reads a cell and stores it at its index.
 func (r *sheetReader) cell(d *xml.Decoder, e xml.StartElement) error {
 	column := r.column
 	if at := attribute(e, "r"); at != "" {
@@ -119,7 +119,8 @@ func (r *sheetReader) cell(d *xml.Decoder, e xml.StartElement) error {
 		return err
 	}
 	if column >= maxCells {
-		return lineError{r.line, fmt.Errorf("there is a value in column %s, and only the first %d columns are read", columnLetters(column), maxCells)}
+		return lineError{r.line, fmt.Errorf("there is a value in column %s, and only the first %d columns are read",
+			columnLetters(column), maxCells)}
 	}
 	for len(r.cells) <= column {
 		r.cells = append(r.cells, cell{})
@@ -128,7 +129,7 @@ func (r *sheetReader) cell(d *xml.Decoder, e xml.StartElement) error {
 	return nil
 }
 
-// stored is what a sheet stores of a cell.
+// stored is the content of a cell as it is stored.
 type stored struct {
 	value, text   string
 	formula, rich bool
@@ -186,21 +187,21 @@ func plainText(d *xml.Decoder) (string, error) {
 	}
 }
 
-// value returns a stored cell as it is displayed.
+// value returns the cell with its text as it is displayed.
 func (r *sheetReader) value(s stored, kind, style string) (cell, error) {
 	if s.formula && r.isUncomputed(s, kind) {
-		return cell{kind: uncomputed}, nil
+		return cell{kind: cellUncomputed}, nil
 	}
 	raw := strings.TrimSpace(s.value)
 	switch kind {
 	case "inlineStr":
 		return cell{text: s.text}, nil
 	case "e":
-		return cell{kind: errorValue}, nil
+		return cell{kind: cellError}, nil
 	case "str":
 		return cell{text: unescape(s.value)}, nil
 	case "d":
-		return cell{text: raw, kind: date}, nil
+		return cell{text: raw, kind: cellDate}, nil
 	}
 	if raw == "" {
 		return cell{}, nil
@@ -213,7 +214,7 @@ func (r *sheetReader) value(s stored, kind, style string) (cell, error) {
 		}
 		return cell{text: r.book.shared[i]}, nil
 	case "b":
-		return cell{text: strings.ToUpper(strconv.FormatBool(truth(raw)))}, nil
+		return cell{text: strings.ToUpper(strconv.FormatBool(isTrue(raw)))}, nil
 	case "", "n":
 		return r.book.styles.number(raw, style)
 	default:
@@ -221,24 +222,26 @@ func (r *sheetReader) value(s stored, kind, style string) (cell, error) {
 	}
 }
 
-// isUncomputed reports whether no spreadsheet program has computed a formula's value. Libraries store none, or a zero in its place (as
-// 0.0, or in a workbook that asks to be computed when it is opened). A formula that results in an empty text is stored as such.
+// isUncomputed reports whether no spreadsheet program has computed the value of a formula. Libraries store no value, or
+// a zero (as 0.0, or in a workbook that asks to be calculated when it is opened). A formula with an empty text as its
+// result is stored as a text.
 func (r *sheetReader) isUncomputed(s stored, kind string) bool {
 	return r.book.stale || s.value == "0.0" || s.value == "" && !s.rich && kind != "str"
 }
 
-// markMerged marks the cells of the line that are merged with others and have a value. Only the first cell of an area can have one.
+// markMerged marks the cells of the line that are merged with others and have a value. Only the first cell of an area
+// can have a value.
 func (r *sheetReader) markMerged() {
 	for _, a := range r.merged {
-		if a.top == r.line && a.left < len(r.cells) && r.cells[a.left].trimmed() != "" {
-			r.cells[a.left].kind = merged
+		if a.top == r.line && a.left < len(r.cells) && trimmed(r.cells[a.left].text) != "" {
+			r.cells[a.left].kind = cellMerged
 		}
 	}
 }
 
 var mergedRef = regexp.MustCompile(`mergeCell\s[^>]*ref\s*=\s*["']([A-Z]+[0-9]+):([A-Z]+[0-9]+)["']`)
 
-// mergedAreas reads which cells of a sheet are merged. They stand behind the lines, where a reader of the lines would meet them too late.
+// mergedAreas returns the merged areas of a sheet. It is a pass of its own, because a sheet lists them after its lines.
 func (b *workbook) mergedAreas(part string) ([]area, error) {
 	in, err := b.open(part)
 	if err != nil {
@@ -246,7 +249,7 @@ func (b *workbook) mergedAreas(part string) ([]area, error) {
 	}
 	defer func() { _ = in.Close() }() // only read
 	before := b.budget.left
-	defer func() { b.budget.left = before }() // the sheet is read again
+	defer func() { b.budget.left = before }() // the sheet will be read again
 	var all []area
 	for tags := bufio.NewReaderSize(in, 64<<10); ; {
 		tag, err := tags.ReadSlice('>')
@@ -266,7 +269,7 @@ func (b *workbook) mergedAreas(part string) ([]area, error) {
 	}
 }
 
-// position parses a reference such as B3 into the column, which counts from 0, and the line.
+// position parses a reference such as B3 into the column, which counts from 0, and the line, which counts from 1.
 func position(ref string) (column, line int, ok bool) {
 	letters := len(ref) - len(strings.TrimLeft(ref, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
 	if letters == 0 || letters > 3 {

@@ -12,7 +12,7 @@ import (
 type table struct {
 	// sheet is the name of the sheet; empty for a CSV file.
 	sheet string
-	// records yields the lines from the top, each time it is called; an error ends it, and the record beside it has the line.
+	// records returns a new iterator over the lines. An error ends it; the record that comes with it has the line.
 	records func() iter.Seq2[record, error]
 }
 
@@ -22,18 +22,22 @@ type lineError struct {
 	error
 }
 
-// tables returns what a file may be read from, and the names of its hidden sheets. Known reports whether a header's cell names a column.
+// tables returns the tables of a file and the names of its hidden sheets. Known reports whether a cell of the header
+// names a column.
 func tables(name string, content []byte, known func(string) bool) (visible []table, hidden []string, err error) {
 	zip := bytes.HasPrefix(content, []byte("PK\x03\x04"))
 	switch base := filepath.Base(name); {
 	case strings.HasPrefix(base, "~$"), strings.HasPrefix(base, ".~lock."):
-		return nil, nil, errors.New("it is the lock file beside a workbook that is open in another program; import the workbook itself")
+		return nil, nil, errors.New(
+			"it is the lock file of a workbook that is open in another program; import the workbook itself")
 	case zip:
 		return sheets(content)
 	case bytes.HasPrefix(content, []byte("\xd0\xcf\x11\xe0")):
-		return nil, nil, errors.New("it is an .xls workbook, or one with a password; save it as .xlsx without a password, or as .csv")
+		return nil, nil, errors.New(
+			"it is an .xls workbook, or one with a password; save it as .xlsx without a password, or as .csv")
 	case len(content) > 0 && strings.EqualFold(filepath.Ext(name), ".xlsx"):
-		return nil, nil, errors.New("it is named .xlsx and is not a workbook; save it as .xlsx, or name it .csv if it is text")
+		return nil, nil, errors.New(
+			"it is named .xlsx and is not a workbook; save it as .xlsx, or name it .csv if it is text")
 	case bytes.HasPrefix(content, []byte("\xff\xfe")), bytes.HasPrefix(content, []byte("\xfe\xff")):
 		return nil, nil, errors.New("it is UTF-16 text; save it as CSV UTF-8")
 	}
@@ -52,7 +56,8 @@ func sheets(content []byte) (visible []table, hidden []string, err error) {
 			hidden = append(hidden, s.name)
 			continue
 		}
-		visible = append(visible, table{sheet: s.name, records: func() iter.Seq2[record, error] { return book.sheetRecords(s) }})
+		records := func() iter.Seq2[record, error] { return book.sheetRecords(s) }
+		visible = append(visible, table{sheet: s.name, records: records})
 	}
 	if len(visible) == 0 {
 		return nil, hidden, errors.New("every sheet of the workbook is hidden; unhide the one to import")

@@ -2,100 +2,31 @@ package tabular
 
 import (
 	"errors"
-	"fmt"
-	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// Problem is one mistake in a file.
-type Problem struct {
-	File string
-	// Cell is the reference of the cell in a workbook, such as Sheet1!B3; empty for a CSV file.
-	Cell string
-	// Line counts from 1, the header included; 0 where the file as a whole is wrong.
-	Line int
-	// Column is the name of the column; empty where the whole line is wrong.
-	Column string
-	// Reason explains what would be right. It never repeats a value of the file.
-	Reason string
-}
-
-// Location returns where the problem is: the file, the line or the cell, and the column.
-func (p Problem) Location() string {
-	text := p.File
-	switch {
-	case p.Cell != "":
-		text += ":" + p.Cell
-	case p.Line > 0:
-		text += fmt.Sprintf(":%d", p.Line)
-	}
-	if p.Column != "" {
-		text += ": " + p.Column
-	}
-	return text
-}
-
-// String returns the problem as a line of text.
-func (p Problem) String() string { return p.Location() + ": " + p.Reason }
-
-// Problems are the mistakes in one or several files, in their order.
-type Problems struct {
-	// First has at most [schema.MaxProblems] of them.
-	First []Problem
-	// More counts the others.
-	More int
-}
-
-// Add adds a problem, or only counts it if there are many.
-func (p *Problems) Add(problem Problem) {
-	if len(p.First) == schema.MaxProblems {
-		p.More++
-		return
-	}
-	p.First = append(p.First, problem)
-}
-
-// Error implements error with one problem a line.
-func (p Problems) Error() string {
-	lines := make([]string, len(p.First))
-	for i, problem := range p.First {
-		lines[i] = problem.String()
-	}
-	if p.More > 0 {
-		lines = append(lines, fmt.Sprintf("and %d more", p.More))
-	}
-	return strings.Join(lines, "\n")
-}
-
-func (p Problems) err() error {
-	if len(p.First) == 0 {
-		return nil
-	}
-	return p
-}
-
-// File is what was read from a file.
+// File is the content of a file that was read.
 type File[R any] struct {
 	Name string
-	// Columns names the columns that the header has, in the order in which this package lists them.
+	// Columns names the columns of the header, in the order in which this package lists them.
 	Columns []string
-	// Rows are in the order of the file, and Places has for each of them where it stands.
+	// Rows are in the order of the file. Places has the place of each row in the file.
 	Rows   []R
 	Places []schema.Place
-	// Sheets names the sheets of a workbook that were read, and Unread the others that hold anything or are hidden.
+	// Sheets names the sheets of a workbook that were read; Unread names the other sheets, unless they are empty.
 	Sheets, Unread []string
-	// HeaderLine is the line of the header in the first table.
+	// HeaderLine is the line of the header in the first table that was read.
 	HeaderLine int
-	// at has the index of each field's cell in a line of the first table.
-	at map[string]int
+	// cellOf has, by column, the index of the cell in a line of the first table.
+	cellOf map[string]int
 }
 
-// Problem returns a problem with what the file has at a place in a column.
+// Problem returns a problem with the value at a place of the file in a column.
 func (f File[R]) Problem(place schema.Place, column, reason string) Problem {
 	p := Problem{File: f.Name, Line: place.Line, Column: column, Reason: reason}
 	if place.Sheet != "" {
-		p.Cell = cellName(place.Sheet, f.at[column], place.Line)
+		p.Cell = cellName(place.Sheet, f.cellOf[column], place.Line)
 	}
 	return p
 }
@@ -115,30 +46,41 @@ func Mappings(name string, content []byte) (File[schema.MappingRow], error) {
 	return read(mappings(), name, content)
 }
 
-// Attribute reads one attribute from its cells by column, with the same rules as for a row of a file. Any error is [Problems] without
-// file and line.
-func Attribute(cells map[string]string) (schema.Attribute, error) {
-	return readOne(attributes(), cells)
+// CheckAttribute applies the rules for the values of an attribute in a file to an attribute from another source. It
+// returns the attribute with normalized texts. Any error is [Problems] without file and line.
+func CheckAttribute(attribute schema.Attribute) (schema.Attribute, error) {
+	return check(attributeFields(), attribute)
 }
 
-// DataSource reads one data source from its name and description, with the rules for cells of a file. Any error is [Problems] without
-// file and line.
-func DataSource(cells map[string]string) (schema.DataSource, error) {
-	return readOne(dataSources(), cells)
+// CheckDataSource does for a data source what [CheckAttribute] does for an attribute.
+func CheckDataSource(source schema.DataSource) (schema.DataSource, error) {
+	return check(dataSourceFields(), source)
 }
 
-func readOne[R any](l layout[R], cells map[string]string) (R, error) {
-	r := reader[R]{layout: l, seen: map[string]schema.Place{}}
-	values := make([]cell, len(l.fields))
-	for i, f := range l.fields {
-		r.at = append(r.at, i)
-		values[i].text = cells[f.name]
+// check normalizes the text fields of a row.
+func check[R any](fields []field[R], row R) (R, error) {
+	var problems Problems
+	for _, f := range fields {
+		if f.text == nil {
+			continue // a flag or a choice already has its type
+		}
+		text := *f.text(&row)
+		value, reason := f.normalize(text)
+		if reason == "" && value == "" && f.required {
+			reason = reasonEmpty
+			if trimmed(text) != "" {
+				reason += advicePlaceholder
+			}
+		}
+		if reason != "" {
+			problems.Add(Problem{Column: f.name, Reason: reason})
+		}
+		*f.text(&row) = value
 	}
-	row, _ := r.row(record{cells: values})
-	return row, r.problems.err()
+	return row, problems.err()
 }
 
-// read reads the file's rows by the layout.
+// read reads the rows of a file with this layout.
 func read[R any](l layout[R], name string, content []byte) (File[R], error) {
 	r := reader[R]{layout: l, file: name, seen: map[string]schema.Place{}}
 	file := File[R]{Name: name}
@@ -165,11 +107,12 @@ func read[R any](l layout[R], name string, content []byte) (File[R], error) {
 	if err := r.problems.err(); err != nil {
 		return File[R]{}, err
 	}
-	file.Columns, file.Rows, file.Places, file.HeaderLine = l.present(chosen[0].at), r.rows, r.places, chosen[0].rec.line
-	file.at = map[string]int{}
-	for i, at := range chosen[0].at {
-		if at >= 0 {
-			file.at[l.fields[at].name] = i
+	file.Columns, file.HeaderLine = l.present(chosen[0].fields), chosen[0].record.line
+	file.Rows, file.Places = r.rows, r.places
+	file.cellOf = map[string]int{}
+	for cell, field := range chosen[0].fields {
+		if field >= 0 {
+			file.cellOf[l.fields[field].name] = cell
 		}
 	}
 	return file, nil

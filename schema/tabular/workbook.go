@@ -14,18 +14,20 @@ import (
 )
 
 const (
-	// maxUnpacked bounds how much of a workbook is unpacked. No temporary file is written.
+	// maxUnpacked bounds the unpacked bytes of a workbook. No temporary file is written.
 	maxUnpacked = 128 << 20
-	// maxShared bounds the texts that the cells of a workbook share, which stay in memory.
+	// maxShared bounds the shared strings of a workbook, which are held in memory.
 	maxShared = 1_000_000
-	// maxCells bounds a line.
+	// maxCells bounds the cells of a line.
 	maxCells = 200
 )
 
 var (
-	errWorkbook = errors.New("the workbook cannot be read; open it in a spreadsheet program and save it again as .xlsx")
-	errUnpacked = fmt.Errorf("unpacked, the workbook is larger than %d MiB; split it, or save the sheet as .csv", maxUnpacked>>20)
-	errShared   = fmt.Errorf("the workbook has more than %d texts; split it, or save the sheet as .csv", maxShared)
+	errWorkbook = errors.New(
+		"the workbook cannot be read; open it in a spreadsheet program and save it again as .xlsx")
+	errUnpacked = fmt.Errorf(
+		"unpacked, the workbook is larger than %d MiB; split it, or save the sheet as .csv", maxUnpacked>>20)
+	errShared = fmt.Errorf("the workbook has more than %d texts; split it, or save the sheet as .csv", maxShared)
 )
 
 // workbook is an open .xlsx file.
@@ -45,7 +47,7 @@ type sheet struct {
 	hidden     bool
 }
 
-// openWorkbook reads everything of a workbook but its sheets.
+// openWorkbook reads all parts of a workbook except its sheets.
 func openWorkbook(content []byte) (*workbook, error) {
 	archive, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
 	if err != nil {
@@ -93,7 +95,7 @@ func openWorkbook(content []byte) (*workbook, error) {
 	return b, nil
 }
 
-// broken returns the error that a user is shown for an error of reading a workbook.
+// broken returns the error to show to the user for an error in reading a workbook.
 func broken(err error) error {
 	for _, known := range []error{errUnpacked, errShared} {
 		if errors.Is(err, known) {
@@ -103,15 +105,15 @@ func broken(err error) error {
 	return errWorkbook
 }
 
-// partName returns the key of a part: relationships and archives may differ in case and in the slashes.
+// partName returns the key of a part. Relationships and archives may differ in case and in slashes.
 func partName(name string) string {
 	return strings.ToLower(strings.TrimPrefix(strings.ReplaceAll(name, `\`, "/"), "/"))
 }
 
-// relation is what a part of a workbook refers to.
+// relation is a reference from one part of a workbook to another.
 type relation struct{ id, kind, target string }
 
-// relations reads the relationships of a part, or of the archive for "". It returns none for a part without them.
+// relations returns the relationships of a part, or of the archive for "". It returns none if they cannot be read.
 func (b *workbook) relations(part string) []relation {
 	dir, base := path.Split(part)
 	var all []relation
@@ -129,17 +131,18 @@ func (b *workbook) relations(part string) []relation {
 	return all
 }
 
-// readMain reads the list of the sheets.
+// readMain reads the list of sheets.
 func (b *workbook) readMain(main string, rels []relation) error {
 	err := b.elements(main, func(_ *xml.Decoder, e xml.StartElement) error {
 		switch e.Name.Local {
 		case "calcPr":
-			b.stale = truth(attribute(e, "fullCalcOnLoad"))
+			b.stale = isTrue(attribute(e, "fullCalcOnLoad"))
 		case "sheet":
 			for _, rel := range rels {
 				if rel.id == relationID(e) && rel.kind == "worksheet" {
 					state := attribute(e, "state")
-					b.sheets = append(b.sheets, sheet{name: attribute(e, "name"), part: rel.target, hidden: state != "" && state != "visible"})
+					hidden := state != "" && state != "visible"
+					b.sheets = append(b.sheets, sheet{name: attribute(e, "name"), part: rel.target, hidden: hidden})
 				}
 			}
 		}
@@ -151,7 +154,7 @@ func (b *workbook) readMain(main string, rels []relation) error {
 	return err
 }
 
-// readShared reads the texts that cells share.
+// readShared reads the shared strings.
 func (b *workbook) readShared(part string) error {
 	return b.elements(part, func(d *xml.Decoder, e xml.StartElement) error {
 		if e.Name.Local != "si" {
@@ -166,7 +169,8 @@ func (b *workbook) readShared(part string) error {
 	})
 }
 
-// elements calls on for each element of a part until it returns an error. It requires the part to be well-formed up to its end.
+// elements calls on for each element of a part until on returns an error. It returns an error if any part is not
+// well-formed.
 func (b *workbook) elements(part string, on func(*xml.Decoder, xml.StartElement) error) error {
 	in, err := b.open(part)
 	if err != nil {
@@ -190,7 +194,7 @@ func (b *workbook) elements(part string, on func(*xml.Decoder, xml.StartElement)
 	}
 }
 
-// open unpacks a part, up to what is left of the workbook's budget.
+// open unpacks a part, up to the budget of the workbook.
 func (b *workbook) open(part string) (io.ReadCloser, error) {
 	file := b.parts[part]
 	if file == nil {
@@ -206,7 +210,7 @@ func (b *workbook) open(part string) (io.ReadCloser, error) {
 	}{&budgetReader{in, b.budget}, in}, nil
 }
 
-// budget is how many bytes may still be unpacked.
+// budget is the number of bytes that may still be unpacked.
 type budget struct{ left int64 }
 
 type budgetReader struct {
@@ -214,7 +218,6 @@ type budgetReader struct {
 	budget *budget
 }
 
-// Read implements [io.Reader].
 func (r *budgetReader) Read(p []byte) (int, error) {
 	n, err := r.in.Read(p)
 	if r.budget.left -= int64(n); r.budget.left < 0 {
@@ -223,7 +226,7 @@ func (r *budgetReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// escaped is a character that XML does not allow as such.
+// escaped matches the escape of a character that XML does not allow.
 var escaped = regexp.MustCompile(`_x[0-9A-Fa-f]{4}_`)
 
 // richText reads the text of the element that the decoder has just entered, without its phonetic guides.
@@ -270,7 +273,7 @@ func unescape(text string) string {
 	})
 }
 
-// attribute returns the value of an element's attribute that has no namespace, "" where it is absent.
+// attribute returns the value of an attribute without a namespace, or "".
 func attribute(e xml.StartElement, name string) string {
 	for _, a := range e.Attr {
 		if a.Name.Local == name && a.Name.Space == "" {
@@ -280,7 +283,7 @@ func attribute(e xml.StartElement, name string) string {
 	return ""
 }
 
-// relationID returns the id of the relationship that the element refers to.
+// relationID returns the id of the relationship to which the element refers.
 func relationID(e xml.StartElement) string {
 	for _, a := range e.Attr {
 		if a.Name.Local == "id" && a.Name.Space != "" {
@@ -290,4 +293,4 @@ func relationID(e xml.StartElement) string {
 	return ""
 }
 
-func truth(value string) bool { return value == "1" || value == "true" }
+func isTrue(value string) bool { return value == "1" || value == "true" }

@@ -14,7 +14,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema/tabular"
 )
 
-// workbook makes a workbook with these rows in its first sheet and something else in the second.
+// workbook returns a workbook with these rows in its first sheet and a note in the second.
 func workbook(t *testing.T, rows ...[]any) []byte {
 	t.Helper()
 	book := excelize.NewFile()
@@ -26,7 +26,7 @@ func workbook(t *testing.T, rows ...[]any) []byte {
 	if _, err := book.NewSheet("Notes"); err != nil {
 		t.Fatal(err)
 	}
-	if err := book.SetCellStr("Notes", "A1", "not to be read"); err != nil {
+	if err := book.SetCellStr("Notes", "A1", "ignored"); err != nil {
 		t.Fatal(err)
 	}
 	book.SetActiveSheet(1)
@@ -80,12 +80,14 @@ func changed(t *testing.T, archive []byte, part string, change func(string) stri
 	return out.Bytes()
 }
 
-// bomb is an archive that is small and says of itself that it would be large.
+// bomb returns a small archive with a large declared size.
 func bomb(t *testing.T) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	archive := zip.NewWriter(&out)
-	_, err := archive.CreateRaw(&zip.FileHeader{Name: "xl/workbook.xml", Method: zip.Deflate, UncompressedSize64: 257 << 20})
+	_, err := archive.CreateRaw(
+		&zip.FileHeader{Name: "xl/workbook.xml", Method: zip.Deflate, UncompressedSize64: 257 << 20},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +97,7 @@ func bomb(t *testing.T) []byte {
 	return out.Bytes()
 }
 
-func TestAWorkbookReadsAsTheSameCSV(t *testing.T) {
+func TestAttributes_ReadsAWorkbookLikeTheSameCSV(t *testing.T) {
 	t.Parallel()
 	content := workbook(t,
 		[]any{"attribute_name", "line_item_number", "mdrm", "is_cde", "is_mandatory", "description"},
@@ -103,19 +105,24 @@ func TestAWorkbookReadsAsTheSameCSV(t *testing.T) {
 		[]any{},
 		[]any{" Rate ", 1.5, 9999, 0, 1, nil},
 		[]any{"Last"})
-	want, err := tabular.Attributes("a.csv", []byte("attribute_name,line_item_number,mdrm,is_cde,is_mandatory,description\n"+
-		"Balance,1,0042,true,no,\"two\nlines\"\n\nRate,1.5,9999,0,1,\nLast,,,,,\n"))
+	want, err := tabular.Attributes(
+		"a.csv",
+		[]byte("attribute_name,line_item_number,mdrm,is_cde,is_mandatory,description\n"+
+			"Balance,1,0042,true,no,\"two\nlines\"\n\nRate,1.5,9999,0,1,\nLast,,,,,\n"),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"a.xlsx", "a.csv", "a", ""} {
-		got, err := tabular.Attributes(name, content)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want.Rows, got.Rows, rowsOnly); diff != "" {
-			t.Errorf("%q: workbook differs from CSV (-csv +xlsx):\n%s", name, diff)
-		}
+		t.Run(name, func(t *testing.T) {
+			got, err := tabular.Attributes(name, content)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want.Rows, got.Rows, rowsOnly); diff != "" {
+				t.Errorf("the workbook differs from the CSV (-csv +xlsx):\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -126,7 +133,10 @@ func TestNumbersOfAWorkbookAreReadAsDisplayed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for cell, value := range map[string]any{"A1": "attribute_name", "B1": "line_item_number", "A2": "A", "B2": 1.0, "A3": "B", "B3": 2.0, "A4": "C", "B4": 12345678901.0} {
+	for cell, value := range map[string]any{
+		"A1": "attribute_name", "B1": "line_item_number", "A2": "A", "B2": 1.0, "A3": "B", "B3": 2.0,
+		"A4": "C", "B4": 12345678901.0,
+	} {
 		if err := book.SetCellValue("Sheet1", cell, value); err != nil {
 			t.Fatal(err)
 		}
@@ -140,15 +150,17 @@ func TestNumbersOfAWorkbookAreReadAsDisplayed(t *testing.T) {
 	}
 	for i, want := range []string{"1", "2.00", "12345678901"} {
 		if got := file.Rows[i].LineItemNumber; got != want {
-			t.Errorf("row %d: line item is %q, want %q", i+2, got, want)
+			t.Errorf("row %d: got line item %q, want %q", i+2, got, want)
 		}
 	}
 }
 
-func TestProblemsOfAWorkbookHaveItsRowNumbers(t *testing.T) {
+func TestProblemsOfAWorkbookHaveItsLineNumbers(t *testing.T) {
 	t.Parallel()
 	book := excelize.NewFile()
-	for cell, value := range map[string]any{"A3": "attribute_name", "B3": "is_cde", "A5": "A", "B5": "what", "A9": "#N/A", "A10": "B", "D10": "x"} {
+	for cell, value := range map[string]any{
+		"A3": "attribute_name", "B3": "is_cde", "A5": "A", "B5": "what", "A9": "#N/A", "A10": "B", "D10": "x",
+	} {
 		if err := book.SetCellValue("Sheet1", cell, value); err != nil {
 			t.Fatal(err)
 		}
@@ -157,14 +169,15 @@ func TestProblemsOfAWorkbookHaveItsRowNumbers(t *testing.T) {
 	want := []string{
 		"5|is_cde|must be true, yes, y or 1, or else false, no, n or 0",
 		"9|attribute_name|the spreadsheet shows an error here instead of a value",
-		"10||there is a value under no column name; the header names every column, and quotes stand around a cell with a separator in it",
+		"10||there is a value under no column name; the header names every column, " +
+			"and quotes stand around a cell with a separator in it",
 	}
 	if diff := cmp.Diff(want, lines(err)); diff != "" {
 		t.Errorf("problems differ (-want +got):\n%s", diff)
 	}
 }
 
-func TestBrokenWorkbooksAreRefusedAndNotReadInPart(t *testing.T) {
+func TestABrokenWorkbookIsRefusedAsAWhole(t *testing.T) {
 	t.Parallel()
 	good := workbook(t, []any{"attribute_name"}, []any{"A"}, []any{"B"})
 	const sheet = "xl/worksheets/sheet1.xml"
@@ -177,19 +190,23 @@ func TestBrokenWorkbooksAreRefusedAndNotReadInPart(t *testing.T) {
 		"sheet cut off": {changed(t, good, sheet, func(xml string) string {
 			return xml[:strings.Index(xml, `<row r="3"`)]
 		}), "2||" + broken},
-		"another kind of archive": {changed(t, good, "xl/workbook.xml", func(string) string { return "hello" }), "0||" + broken},
+		"another kind of archive": {
+			changed(t, good, "xl/workbook.xml", func(string) string { return "hello" }), "0||" + broken,
+		},
 		"a cell far to the right": {changed(t, good, sheet, func(xml string) string {
 			return strings.Replace(xml, `<c r="A3"`, `<c r="XFD3"`, 1)
 		}), "3||there is a value in column XFD, and only the first 200 columns are read"},
 		"a bomb": {bomb(t), "0||unpacked, the workbook is larger than 128 MiB; split it, or save the sheet as .csv"},
 	} {
-		_, err := tabular.Attributes("a.xlsx", c.content)
-		if diff := cmp.Diff([]string{c.want}, lines(err)); diff != "" {
-			t.Errorf("%s: problems differ (-want +got):\n%s", name, diff)
-		}
+		t.Run(name, func(t *testing.T) {
+			_, err := tabular.Attributes("a.xlsx", c.content)
+			if diff := cmp.Diff([]string{c.want}, lines(err)); diff != "" {
+				t.Errorf("problems differ (-want +got):\n%s", diff)
+			}
+		})
 	}
 	if file, err := tabular.Attributes("a.xlsx", good); err != nil || len(file.Rows) != 2 {
-		t.Errorf("the workbook that the broken ones were made of reads as %+v, %v", file.Rows, err)
+		t.Errorf("the intact workbook: got %+v, %v, want two rows", file.Rows, err)
 	}
 }
 
@@ -206,18 +223,18 @@ func FuzzAWorkbookIsReadOrRefused(f *testing.F) {
 	f.Add(40, byte('P'), `<row><c><v>1</v></c></row>`)
 	f.Add(1000, byte(7), `<row r="-1"><c r="A2" s="77"><v>1e400</v></c></row>`)
 	f.Fuzz(func(t *testing.T, at int, with byte, rows string) {
-		content := changedAnyway(out.Bytes(), rows)
+		content := withRows(out.Bytes(), rows)
 		if len(content) > 0 && at > 0 {
 			content[at%len(content)] ^= with
 		}
 		if _, err := tabular.Attributes("f.xlsx", content); err != nil && len(lines(err)) == 0 {
-			t.Errorf("error is %v, want problems", err)
+			t.Errorf("got error %v, want problems", err)
 		}
 	})
 }
 
-// changedAnyway puts the rows into the first sheet, whatever they are.
-func changedAnyway(archive []byte, rows string) []byte {
+// withRows adds the rows to the first sheet, even if they are not XML.
+func withRows(archive []byte, rows string) []byte {
 	in, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
 	if err != nil {
 		return nil

@@ -22,46 +22,47 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// prefix begins the path of every route of the API proper.
+// prefix is the prefix of the paths of the API.
 const prefix = "/api/v1"
 
-// reportPath is where everything of one report lies.
+// reportPath is the path of a report.
 const reportPath = prefix + "/planning/cycles/{cycle_id}/reports/{report_id}"
 
-// ReportPath is what the path says under [reportPath]. What is embedded in an input is exported, because huma passes over the rest.
+// ReportPath has the parameters of the path of a report. It is exported because huma ignores unexported embedded types.
 type ReportPath struct {
 	CycleID  string `path:"cycle_id"`
 	ReportID string `path:"report_id"`
 }
 
 const (
-	// maxBody bounds the body of a request, except where its operation names another limit.
+	// maxBody bounds the body of a request, unless its operation has another limit.
 	maxBody = 1 << 20
-	// maxUpload bounds the body of a request that brings files.
+	// maxUpload bounds the body of a request with files.
 	maxUpload = 32 << 20
-	// bodyTimeout is how long a client may take to send a request.
+	// bodyTimeout is the time within which a client must send a request.
 	bodyTimeout = time.Minute
-	// grace is how long requests may go on once the server is to stop.
+	// grace is the time that running requests have after the server begins to stop.
 	grace = 10 * time.Second
 )
 
 // Options for [New].
 type Options struct {
-	// Verify tells who a bearer token belongs to. It is needed; see [SecretVerifier].
+	// Verify returns the caller of a bearer token. It is required; see [SecretVerifier].
 	Verify Verify
-	// Classifier judges the mappings of a job that names none; the rules if empty.
+	// Classifier is the default classifier of a job; if it is empty, the rules.
 	Classifier schema.ClassifierKind
-	// Checks are what /readyz asks about, besides the database: the other dependencies and the services of this process.
+	// Checks are the checks of /readyz in addition to that of the database: the other dependencies and the services of
+	// the process.
 	Checks []Check
-	// Version is the version of this program that /healthz reports.
+	// Version is the version of the program for /healthz.
 	Version string
-	// Events delivers the events that wake requests which wait for a job's status; nil leaves them to polling.
+	// Events delivers the events that wake requests that wait for the status of a job; if it is nil, they poll.
 	Events *nats.Conn
-	// Log receives what requests do; nil discards it.
+	// Log receives the log lines; nil discards them.
 	Log *slog.Logger
 }
 
-// Server answers HTTP requests.
+// Server serves the HTTP API.
 type Server struct {
 	db         *schema.DB
 	publisher  *events.Publisher
@@ -75,23 +76,24 @@ type Server struct {
 	api     huma.API
 	handler http.Handler
 
-	// bodyTimeout is the constant of that name, except in tests.
+	// bodyTimeout is the constant with the same name, except in tests.
 	bodyTimeout time.Duration
 
 	statuses *statusReader
 
-	// imports has an element for each import that is being done.
+	// imports has an element for each running import.
 	imports  chan struct{}
 	inFlight sync.WaitGroup
-	// stopping is closed when the server is to stop, which ends every wait for a change.
+	// stopping is closed when the server begins to stop, which ends every wait for a change.
 	stopping chan struct{}
 	stop     func()
 }
 
-// New returns a server that keeps everything in the database and announces jobs with the publisher.
+// New returns a server that uses the database and publishes requested jobs with the publisher. It returns an error for
+// options without Verify, or with a classifier that is not available.
 func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, error) {
 	if opts.Verify == nil {
-		return nil, errors.New("api: there is nothing to verify tokens with")
+		return nil, errors.New("api: Options.Verify is required")
 	}
 	s := &Server{
 		db:         db,
@@ -108,7 +110,7 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 		bodyTimeout: bodyTimeout,
 	}
 	if !available(s.classifier) {
-		return nil, fmt.Errorf("api: the classifier %s is not there yet", s.classifier)
+		return nil, fmt.Errorf("api: the classifier %s is not available yet", s.classifier)
 	}
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.statuses = &statusReader{
@@ -124,6 +126,8 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	s.registerHealth()
 	s.registerRegenerate()
 	s.registerJobs()
+	s.registerIntents()
+	s.registerRetry()
 	s.registerStatus()
 	s.registerReports()
 	s.registerImport()
@@ -136,14 +140,14 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	return s, nil
 }
 
-// humaConfig leaves out what huma brings of its own accord: documentation pages that load from elsewhere, links to schemas in every
-// body, and a route for each schema.
+// humaConfig disables defaults of huma: a documentation page that loads scripts from another server, links to schemas
+// in every body, and a route for each schema.
 func (s *Server) humaConfig() huma.Config {
 	config := huma.DefaultConfig("pdeflow", apiVersion)
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.CreateHooks = nil
 	config.Formats = map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}
-	config.Transformers = []huma.Transformer{s.asProblem}
+	config.Transformers = []huma.Transformer{s.problemOfHuma}
 	describeDocument(config.OpenAPI)
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
@@ -151,34 +155,34 @@ func (s *Server) humaConfig() huma.Config {
 	return config
 }
 
-// Handler answers one request.
+// Handler returns the handler of all routes.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// Run serves the listener until the context ends, then lets what is being answered finish, for ten seconds, and returns when nothing of
-// it runs any more. It closes the listener. A server runs once.
+// Run serves the listener until the context ends. It then gives running requests ten seconds to finish, closes the
+// listener, and returns when no goroutine of the server runs. Call it once.
 func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: 10 * time.Second,
-		// The deadline is the connection's and not the handler's, because net/http reads what a handler has left of a body before it sends
-		// the answer. It ends with the body: waiting and importing are not cut off by it.
+		// This is a timeout of the connection, because net/http reads the rest of a body before it sends the response.
+		// It ends with the body, so it does not affect waiting and importing.
 		ReadTimeout: s.bodyTimeout,
-		// Longer than anybody may wait for a change and longer than an import takes.
+		// Longer than the longest wait for a change, and than an import.
 		WriteTimeout:   5 * time.Minute,
 		IdleTimeout:    2 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
-		// Every request has its lines in the log, OPTIONS * too.
+		// Every request is logged, including OPTIONS *.
 		DisableGeneralOptionsHandler: true,
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	s.log.Info("api listens", "address", listener.Addr().String())
+	s.log.Info("listening", "address", listener.Addr().String())
 	select {
 	case err := <-served:
 		s.stop()
-		if closing := server.Close(); closing != nil { // the connections that are there already live on without the listener
-			s.log.Warn("connections do not close", "error", closing)
+		if closing := server.Close(); closing != nil { // open connections outlive the listener
+			s.log.Warn("close connections", "error", closing)
 		}
 		s.inFlight.Wait()
 		return fmt.Errorf("serve http: %w", err)
@@ -188,36 +192,36 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if err := server.Shutdown(last); err != nil {
-		s.log.Warn("requests are cut off", "error", err)
-		err = server.Close() // which cancels the requests' contexts
+		s.log.Warn("running requests aborted", "error", err)
+		err = server.Close() // cancels the contexts of the requests
 		if err != nil {
-			s.log.Warn("connections do not close", "error", err)
+			s.log.Warn("close connections", "error", err)
 		}
 	}
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		s.log.Warn("the listener ended", "error", err)
+		s.log.Warn("serve http", "error", err)
 	}
 	s.inFlight.Wait()
 	return nil
 }
 
-// route registers an operation for callers with the role, or for anyone where it is empty. The document lists the statuses in op.Errors
-// beside those that every such operation may answer. An error of the handler becomes the problem that the table in problem.go has for
-// it. The operation's own middlewares run after the authorisation and before the body is read.
+// route registers an operation for callers with the role, or for anyone if it is empty. The document lists the statuses
+// in op.Errors in addition to those of every operation. problemOf turns an error of the handler into a problem. The
+// middlewares of the operation run after the authorisation and before the body is read.
 func route[I, O any](s *Server, role Role, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
-	// Limits are kept by readBody: huma counts a body of just this size as too long, and its time limit would also end a request that is
-	// here already and takes its time to be understood.
+	// readBody enforces the limits: huma refuses a body of exactly the maximum size, and its time limit would also
+	// apply to the handling of the request.
 	op.MaxBodyBytes, op.BodyReadTimeout = cmp.Or(op.MaxBodyBytes, maxBody)+1, -1
 	op.Middlewares = slices.Concat(huma.Middlewares{s.authorised(role)}, op.Middlewares, huma.Middlewares{s.readBody})
 	op.Description = cmp.Or(op.Description, op.Summary+".")
 	op.Security = []map[string][]string{}
 	if role != "" {
-		// A health check may add parameters of its own.
+		// Health checkers may add query parameters.
 		op.RejectUnknownQueryParameters = true
 		op.Security = []map[string][]string{{"bearer": {string(role)}}}
 		op.Description += " Needs the role " + string(role) + "."
 	}
-	s.describeRefusals(&op, role)
+	s.describeProblems(&op, role)
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -21,14 +20,14 @@ type Attribute struct {
 	AttributeBody
 }
 
-// AttributeBody is what a file of attributes says of one.
+// AttributeBody has the columns of a file of attributes.
 type AttributeBody struct {
-	AttributeName         string `json:"attribute_name" doc:"Its name, of at most 1,000 characters."`
+	AttributeName         string `json:"attribute_name" doc:"The name, of at most 1,000 characters."`
 	Description           string `json:"description" required:"false"`
-	DataType              string `json:"data_type" required:"false" doc:"As the form has it, such as C18, N10 or Date YYYYMMDD."`
-	LineItemNumber        string `json:"line_item_number" required:"false" doc:"What the attribute is known by where it has one, together with its mdrm where it has both; else by its name."`
+	DataType              string `json:"data_type" required:"false" doc:"Such as C18, N10 or Date YYYYMMDD."`
+	LineItemNumber        string `json:"line_item_number" required:"false" doc:"Part of the identity, see the import."`
 	TechnicalLineItemName string `json:"technical_line_item_name" required:"false"`
-	MDRM                  string `json:"mdrm" required:"false" doc:"The code of the Federal Reserve's micro data reference manual."`
+	MDRM                  string `json:"mdrm" required:"false" doc:"The MDRM code of the Federal Reserve."`
 	IsMandatory           bool   `json:"is_mandatory" required:"false"`
 	IsCDE                 bool   `json:"is_cde" required:"false" doc:"Whether it is a critical data element."`
 	IsPrimaryKey          bool   `json:"is_primary_key" required:"false"`
@@ -36,17 +35,17 @@ type AttributeBody struct {
 	ValidationRules       string `json:"validation_rules" required:"false"`
 }
 
-// cells is the body as a line of a file.
-func (b AttributeBody) cells() map[string]string {
-	return map[string]string{
-		"attribute_name": b.AttributeName, "description": b.Description, "data_type": b.DataType, "line_item_number": b.LineItemNumber,
-		"technical_line_item_name": b.TechnicalLineItemName, "mdrm": b.MDRM, "is_mandatory": strconv.FormatBool(b.IsMandatory),
-		"is_cde": strconv.FormatBool(b.IsCDE), "is_primary_key": strconv.FormatBool(b.IsPrimaryKey),
-		"has_issues": strconv.FormatBool(b.HasIssues), "validation_rules": b.ValidationRules,
+// attribute returns the row of the attribute.
+func (b AttributeBody) attribute() schema.Attribute {
+	return schema.Attribute{
+		AttributeName: b.AttributeName, Description: b.Description, DataType: b.DataType,
+		LineItemNumber:        b.LineItemNumber,
+		TechnicalLineItemName: b.TechnicalLineItemName, MDRM: b.MDRM, IsMandatory: b.IsMandatory, IsCDE: b.IsCDE,
+		IsPrimaryKey: b.IsPrimaryKey, HasIssues: b.HasIssues, ValidationRules: b.ValidationRules,
 	}
 }
 
-// createdOutput is the answer to a request that made something.
+// createdOutput is the response to a request that has created something.
 type createdOutput[T any] struct {
 	Location string `header:"Location"`
 	Body     T
@@ -60,18 +59,10 @@ func (s *Server) registerAttributes() {
 	route(s, Viewer, huma.Operation{
 		OperationID: "list-attributes", Method: http.MethodGet, Path: path, Tags: []string{"planning"},
 		Summary: "Lists the attributes of a report in the order in which they came",
-	}, func(ctx context.Context, in *struct {
-		ReportPath
-		PageQuery
-	},
-	) (*pageOutput[Attribute], error) {
-		return listOfReport(ctx, s, in.ReportPath, in.PageQuery, showAttribute, func(a schema.Attribute) string { return a.ID },
-			func(after string, limit int) ([]schema.Attribute, error) {
-				return schema.ListAttributes(ctx, s.db, in.CycleID, in.ReportID, after, limit)
-			})
-	})
+	}, s.listAttributes)
 	route(s, Viewer, huma.Operation{
-		OperationID: "get-attribute", Method: http.MethodGet, Path: path + "/{id}", Tags: []string{"planning"}, Summary: "Reads one attribute",
+		OperationID: "get-attribute", Method: http.MethodGet, Path: path + "/{id}", Tags: []string{"planning"},
+		Summary: "Reads one attribute",
 	}, func(ctx context.Context, in *struct {
 		ReportPath
 		ID string `path:"id"`
@@ -79,15 +70,36 @@ func (s *Server) registerAttributes() {
 	) (*oneOutput[Attribute], error) {
 		attribute, err := schema.FindAttribute(ctx, s.db, in.CycleID, in.ReportID, in.ID)
 		if err != nil {
-			return nil, s.refuseMissing(ctx, in.ReportPath, "attribute", err)
+			return nil, s.missingError(ctx, in.ReportPath, "attribute", err)
 		}
-		return &oneOutput[Attribute]{Body: showAttribute(attribute)}, nil
+		return &oneOutput[Attribute]{Body: newAttribute(attribute)}, nil
 	})
 	route(s, Tester, huma.Operation{
-		OperationID: "add-attribute", Method: http.MethodPost, Path: path, Tags: []string{"planning"}, DefaultStatus: http.StatusCreated,
-		Errors:  []int{http.StatusConflict},
-		Summary: "Adds an attribute, with its unmapped mapping",
+		OperationID: "add-attribute", Method: http.MethodPost, Path: path, Tags: []string{"planning"},
+		DefaultStatus: http.StatusCreated,
+		Errors:        []int{http.StatusConflict},
+		Summary:       "Adds an attribute, with its unmapped mapping",
 	}, s.addAttribute)
+}
+
+func (s *Server) listAttributes(ctx context.Context, in *struct {
+	ReportPath
+	PageQuery
+},
+) (*pageOutput[Attribute], error) {
+	after, err := in.afterID()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.requireReport(ctx, in.ReportPath); err != nil {
+		return nil, err
+	}
+	rows, err := schema.ListAttributes(ctx, s.db, in.CycleID, in.ReportID, after, in.rows())
+	if err != nil {
+		return nil, err
+	}
+	body, err := pageOf(in.PageQuery, rows, newAttribute, func(a schema.Attribute) []string { return []string{a.ID} })
+	return &pageOutput[Attribute]{Body: body}, err
 }
 
 func (s *Server) addAttribute(ctx context.Context, in *struct {
@@ -95,7 +107,7 @@ func (s *Server) addAttribute(ctx context.Context, in *struct {
 	Body AttributeBody
 },
 ) (*createdOutput[Attribute], error) {
-	attribute, err := tabular.Attribute(in.Body.cells())
+	attribute, err := tabular.CheckAttribute(in.Body.attribute())
 	if err != nil {
 		return nil, bodyProblems(err)
 	}
@@ -105,24 +117,27 @@ func (s *Server) addAttribute(ctx context.Context, in *struct {
 		return err
 	})
 	if errors.Is(err, schema.ErrExists) {
-		return nil, refuse(alreadyExists, "The report has an attribute with this line_item_number and mdrm, or without a line_item_number and with this attribute_name.")
+		return nil, newProblem(alreadyExists, "The report has an attribute with this line_item_number and mdrm, or "+
+			"without a "+
+			"line_item_number and with this attribute_name.")
 	}
 	if err != nil {
 		return nil, planningError(err)
 	}
-	return &createdOutput[Attribute]{Location: in.at("attributes", attribute.ID), Body: showAttribute(attribute)}, nil
+	return &createdOutput[Attribute]{Location: in.url("attributes", attribute.ID), Body: newAttribute(attribute)}, nil
 }
 
-func showAttribute(a schema.Attribute) Attribute {
+func newAttribute(a schema.Attribute) Attribute {
 	return Attribute{ID: a.ID, AttributeBody: AttributeBody{
-		AttributeName: a.AttributeName, Description: a.Description, DataType: a.DataType, LineItemNumber: a.LineItemNumber,
+		AttributeName: a.AttributeName, Description: a.Description, DataType: a.DataType,
+		LineItemNumber:        a.LineItemNumber,
 		TechnicalLineItemName: a.TechnicalLineItemName, MDRM: a.MDRM, IsMandatory: a.IsMandatory, IsCDE: a.IsCDE,
 		IsPrimaryKey: a.IsPrimaryKey, HasIssues: a.HasIssues, ValidationRules: a.ValidationRules,
 	}}
 }
 
-// at is where something of the report lies.
-func (p ReportPath) at(parts ...string) string {
+// url returns the path of a resource of the report.
+func (p ReportPath) url(parts ...string) string {
 	path := prefix + "/planning/cycles/" + url.PathEscape(p.CycleID) + "/reports/" + url.PathEscape(p.ReportID)
 	for _, part := range parts {
 		path += "/" + url.PathEscape(part)
@@ -130,16 +145,16 @@ func (p ReportPath) at(parts ...string) string {
 	return path
 }
 
-// bodyProblems is what is wrong with the cells of a body.
+// bodyProblems returns the problem for the mistakes in a body; err is [tabular.Problems].
 func bodyProblems(err error) error {
 	problems, ok := errors.AsType[tabular.Problems](err)
 	if !ok {
 		return err
 	}
-	refusal := refuse(invalid, "")
+	problem := newProblem(invalid, "")
 	for _, p := range problems.First {
-		refusal = refusal.at(strings.TrimSuffix("body."+p.Column, "."), p.Reason)
+		problem = problem.addError(strings.TrimSuffix("body."+p.Column, "."), p.Reason)
 	}
-	refusal.Detail = refusal.Errors[0].Location + ": " + refusal.Errors[0].Message
-	return refusal
+	problem.Detail = problem.Errors[0].Location + ": " + problem.Errors[0].Message
+	return problem
 }

@@ -16,23 +16,22 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// Role says what a caller may do. Each role includes the ones before it.
+// Role decides what a caller can do. Each role includes the previous ones.
 type Role string
 
-// The roles.
 const (
-	// Viewer reads.
+	// Viewer can read.
 	Viewer Role = "viewer"
-	// Tester runs jobs and edits, too.
+	// Tester can also start jobs and edit.
 	Tester Role = "tester"
-	// Manager reviews, too.
+	// Manager can also review, and remove confirmed data.
 	Manager Role = "manager"
 )
 
-// Roles lists every role, the least first.
+// Roles returns the roles from the lowest to the highest.
 func Roles() []Role { return []Role{Viewer, Tester, Manager} }
 
-// Includes reports whether who has the role r may do what other may.
+// Includes reports whether r allows everything that other allows.
 func (r Role) Includes(other Role) bool { return r.rank() >= other.rank() }
 
 func (r Role) rank() int {
@@ -48,36 +47,36 @@ func (r Role) rank() int {
 	}
 }
 
-// Caller is who makes a request.
+// Caller is the user of a request.
 type Caller struct {
-	// User is the name under which the caller's doings are kept.
+	// User is the name that is stored with the changes of the user.
 	User string
 	Role Role
 }
 
-// Verify tells who a bearer token belongs to. Of a token that does not hold it returns one of the errors below, wrapped or not.
+// Verify returns the caller of a bearer token. For an invalid token, it returns one of the errors below, possibly
+// wrapped.
 type Verify func(ctx context.Context, token string) (Caller, error)
 
-// What may be wrong with a token.
 var (
-	// ErrTokenMalformed says that it is no token of ours.
-	ErrTokenMalformed = errors.New("the token is not a JSON Web Token that this server understands")
-	// ErrTokenSignature says that somebody else signed it, or changed it.
-	ErrTokenSignature = errors.New("the token's signature does not fit")
-	// ErrTokenExpired says that its time is over.
+	// ErrTokenMalformed means that the token is not a token of this server.
+	ErrTokenMalformed = errors.New("the token is not a JSON Web Token of this server")
+	// ErrTokenSignature means that the token was signed with another secret or was changed.
+	ErrTokenSignature = errors.New("the signature of the token is invalid")
+	// ErrTokenExpired means that the token has expired.
 	ErrTokenExpired = errors.New("the token has expired")
-	// ErrTokenNotYet says that its time has not come.
+	// ErrTokenNotYet means that the token is not valid yet.
 	ErrTokenNotYet = errors.New("the token is not valid yet")
 )
 
 const (
-	// issuer is in every token that is signed with the development secret.
+	// issuer is the issuer of tokens that are signed with the development secret.
 	issuer = "pdeflow"
-	// minSecret is what the algorithm needs: a key as long as its hash.
+	// minSecret is the minimum length of the secret: that of the hash.
 	minSecret = 32
-	// maxUser bounds a user's name, which is kept in every row that the user writes.
+	// maxUser bounds the name of a user, which is stored in every row that the user changes.
 	maxUser = 200
-	// leeway is how far the clocks of two machines may differ.
+	// leeway is the tolerated difference between the clocks of two machines.
 	leeway = time.Minute
 )
 
@@ -92,21 +91,25 @@ func SignToken(secret []byte, user string, role Role, ttl time.Duration) (string
 	case len(secret) < minSecret:
 		return "", secretTooShort()
 	case !ValidUser(user):
-		return "", fmt.Errorf("sign token: the user's name is empty, longer than %d bytes, begins with job:, has characters that cannot be printed, "+
-			"or is the name of a service (%s)", maxUser, strings.Join(serviceNames(), ", "))
+		return "", fmt.Errorf("sign token: the name of the user is empty, longer than %d bytes, begins with job:, "+
+			"has unprintable characters, or is the name of a service (%s)", maxUser, strings.Join(serviceNames(), ", "))
 	case role.rank() == 0:
-		return "", fmt.Errorf("sign token: there is no role %q, there are %q", role, Roles())
+		return "", fmt.Errorf("sign token: unknown role %q, the roles are %q", role, Roles())
 	case ttl <= 0:
-		return "", errors.New("sign token: it would have expired already")
+		return "", errors.New("sign token: the lifetime must be positive")
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: secret}, (&jose.SignerOptions{}).WithType("JWT"))
+	options := (&jose.SignerOptions{}).WithType("JWT")
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: secret}, options)
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
 	}
 	now := time.Now()
 	token, err := jwt.Signed(signer).Claims(claims{
-		Claims: jwt.Claims{Issuer: issuer, Subject: user, IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(ttl))},
-		Roles:  []string{string(role)},
+		Claims: jwt.Claims{
+			Issuer: issuer, Subject: user,
+			IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(ttl)),
+		},
+		Roles: []string{string(role)},
 	}).Serialize()
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
@@ -114,7 +117,7 @@ func SignToken(secret []byte, user string, role Role, ttl time.Duration) (string
 	return token, nil
 }
 
-// SecretVerifier verifies tokens that [SignToken] signed with the same secret.
+// SecretVerifier verifies tokens that [SignToken] has signed with the same secret, of at least 32 bytes.
 func SecretVerifier(secret []byte) (Verify, error) {
 	if len(secret) < minSecret {
 		return nil, secretTooShort()
@@ -127,10 +130,10 @@ func secretTooShort() error {
 }
 
 func verifySigned(secret []byte, token string) (Caller, error) {
-	// The one algorithm is named here and not read from the token.
+	// The algorithm is fixed, and never taken from the token.
 	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.HS256})
 	if err != nil {
-		return Caller{}, ErrTokenMalformed // what the parser says may repeat the token
+		return Caller{}, ErrTokenMalformed // the error of the parser may contain the token
 	}
 	var c claims
 	if err := parsed.Claims(secret, &c); err != nil {
@@ -151,7 +154,7 @@ func verifySigned(secret []byte, token string) (Caller, error) {
 	return Caller{User: c.Subject, Role: highest(c.Roles)}, nil
 }
 
-// highest returns the highest of the roles that exist, none where none does.
+// highest returns the highest role among the names, or "".
 func highest(names []string) Role {
 	var best Role
 	for _, name := range names {
@@ -162,20 +165,21 @@ func highest(names []string) Role {
 	return best
 }
 
-// ValidUser reports whether a token may carry the name. It refuses names that cannot be stored, and those with which jobs and services
-// sign the rows that they write: an edit by a user called auditor would look like one by the auditor.
+// ValidUser reports whether the name is allowed in a token. It refuses names that cannot be stored, and the names under
+// which jobs and services change rows: an edit by a user called auditor would look like one by the auditor.
 func ValidUser(name string) bool {
 	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
 	return name != "" && len(name) <= maxUser && utf8.ValidString(name) && !strings.HasPrefix(name, "job:") &&
-		!slices.Contains(serviceNames(), strings.ToLower(strings.TrimSpace(name))) && !strings.ContainsFunc(name, unprintable)
+		!slices.Contains(serviceNames(), strings.ToLower(strings.TrimSpace(name))) &&
+		!strings.ContainsFunc(name, unprintable)
 }
 
-// serviceNames are the names with which the services sign.
+// serviceNames returns the names under which the services change rows.
 func serviceNames() []string {
 	return []string{"api", "dispatcher", "classifier", "projector", "auditor"}
 }
 
-// authorised lets callers pass who have the role.
+// authorised requires a token with the role; none if the role is empty.
 func (s *Server) authorised(role Role) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if role == "" {
@@ -183,25 +187,26 @@ func (s *Server) authorised(role Role) func(huma.Context, func(huma.Context)) {
 			return
 		}
 		r, w := humachi.Unwrap(ctx)
-		caller, refusal := s.identify(r.Context(), r.Header.Values("Authorization"))
-		if refusal != nil {
-			s.write(w, r, refusal)
+		caller, problem := s.identify(r.Context(), r.Header.Values("Authorization"))
+		if problem != nil {
+			s.write(w, r, problem)
 			return
 		}
 		exchangeFrom(r.Context()).caller = caller
 		if !caller.Role.Includes(role) {
-			s.write(w, r, refuse(roleTooLow, fmt.Sprintf("This needs the role %s, and %s.", role, roleOf(caller))))
+			s.write(w, r, newProblem(roleTooLow, fmt.Sprintf("This needs the role %s, and "+
+				"%s.", role, tokenRole(caller))))
 			return
 		}
 		next(ctx)
 	}
 }
 
-func roleOf(c Caller) string {
+func tokenRole(c Caller) string {
 	if c.Role == "" {
-		return "the token has none"
+		return "the token has no role"
 	}
-	return "the token has " + string(c.Role)
+	return "the token has the role " + string(c.Role)
 }
 
 func (s *Server) identify(ctx context.Context, header []string) (Caller, *Problem) {
@@ -211,16 +216,20 @@ func (s *Server) identify(ctx context.Context, header []string) (Caller, *Proble
 	scheme, token, found := strings.Cut(header[0], " ")
 	token = strings.TrimSpace(token)
 	if len(header) > 1 || !strings.EqualFold(scheme, "Bearer") || !found || token == "" {
-		return Caller{}, unauthorised(tokenMalformed, "The header has to read Authorization: Bearer TOKEN, once.", "invalid_request")
+		return Caller{}, unauthorised(tokenMalformed, "Send the header once, as Authorization: Bearer "+
+			"TOKEN.", "invalid_request")
 	}
 	caller, err := s.verify(ctx, token)
 	switch {
 	case err == nil:
 		return caller, nil
 	case errors.Is(err, ErrTokenMalformed):
-		return Caller{}, unauthorised(tokenMalformed, "The token is none that this server understands; pdeflow token makes one.", "invalid_token")
+		return Caller{}, unauthorised(tokenMalformed, "This server does not accept such tokens; create one with "+
+			"pdeflow token.",
+			"invalid_token")
 	case errors.Is(err, ErrTokenSignature):
-		return Caller{}, unauthorised(tokenSignature, "The token was signed with another secret, or changed.", "invalid_token")
+		return Caller{}, unauthorised(tokenSignature, "The token was signed with another secret, or was changed.",
+			"invalid_token")
 	case errors.Is(err, ErrTokenExpired):
 		return Caller{}, unauthorised(tokenExpired, "The token has expired; get a new one.", "invalid_token")
 	case errors.Is(err, ErrTokenNotYet):
@@ -235,8 +244,8 @@ func unauthorised(kind problemKind, detail, code string) *Problem {
 	if code != "" {
 		challenge += `, error="` + code + `", error_description="` + detail + `"`
 	}
-	return refuse(kind, detail).with("WWW-Authenticate", challenge)
+	return newProblem(kind, detail).addHeader("WWW-Authenticate", challenge)
 }
 
-// callerOf is who makes the request of this context.
+// callerOf returns the caller of the request of the context.
 func callerOf(ctx context.Context) Caller { return exchangeFrom(ctx).caller }

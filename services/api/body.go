@@ -13,17 +13,17 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 )
 
-// readBody reads and checks the whole body before huma does, so that each thing that can be wrong with it gets its own problem: huma calls
-// a body that breaks off an error of the server.
+// readBody reads and checks the whole body before huma does, so that each mistake gets its own problem: huma reports a
+// truncated body as an internal error.
 func (s *Server) readBody(ctx huma.Context, next func(huma.Context)) {
 	r, w := humachi.Unwrap(ctx)
 	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Body == nil {
 		next(ctx)
 		return
 	}
-	body, refusal := s.body(ctx.Operation(), w, r)
-	if refusal != nil {
-		s.write(w, r, refusal)
+	body, problem := s.body(ctx.Operation(), w, r)
+	if problem != nil {
+		s.write(w, r, problem)
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
@@ -33,7 +33,7 @@ func (s *Server) readBody(ctx huma.Context, next func(huma.Context)) {
 func (s *Server) body(op *huma.Operation, w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 	limit := op.MaxBodyBytes - 1
 	if r.ContentLength > limit {
-		// Nothing was read: the rest of the connection is body.
+		// The body was not read, so the connection cannot be used again.
 		w.Header().Set("Connection", "close")
 		return nil, tooLarge(limit)
 	}
@@ -41,22 +41,28 @@ func (s *Server) body(op *huma.Operation, w http.ResponseWriter, r *http.Request
 	if err != nil {
 		return nil, s.bodyProblem(err)
 	}
-	if len(body) == 0 || op.RequestBody == nil || op.RequestBody.Content[jsonType] == nil {
+	if op.RequestBody == nil || op.RequestBody.Content[jsonType] == nil {
+		return body, nil
+	}
+	if len(body) == 0 {
+		if op.RequestBody.Required {
+			return nil, malformedBody("is required; send JSON")
+		}
 		return body, nil
 	}
 	if kinds := r.Header.Values("Content-Type"); len(kinds) != 1 || !isJSON(kinds[0]) {
-		return nil, refuse(unknownContentType, "Send the body with Content-Type: application/json.")
+		return nil, newProblem(unknownContentType, "Send the body with Content-Type: application/json.")
 	}
 	return body, s.checkJSON(op, body)
 }
 
-// spooled receives the body into a file, so that a slow upload holds neither memory nor one of the places for imports. A client that asks
-// before it sends the body learns at once that there is no place.
+// spooled receives the body into a file, so that a slow upload uses neither memory nor one of the slots for imports. A
+// client that sends Expect: 100-continue learns that there is no free slot before it sends the body.
 func (s *Server) spooled(ctx huma.Context, next func(huma.Context)) {
 	r, w := humachi.Unwrap(ctx)
 	limit := ctx.Operation().MaxBodyBytes - 1
 	if r.ContentLength > limit || len(s.imports) == cap(s.imports) {
-		next(ctx) // which refuses it before the body is sent
+		next(ctx) // the next middleware refuses the request
 		return
 	}
 	file, err := os.CreateTemp("", "pdeflow-upload-*")
@@ -64,8 +70,8 @@ func (s *Server) spooled(ctx huma.Context, next func(huma.Context)) {
 		s.write(w, r, problemOf(r.Context(), fmt.Errorf("file for the upload: %w", err)))
 		return
 	}
-	defer func() { _ = file.Close() }() // it was only read, and goes with the request
-	// It has no name any more, so nothing is left of it, however the process ends.
+	defer func() { _ = file.Close() }() // the content is no longer needed
+	// The file is removed now, so that nothing remains if the process is killed.
 	err = os.Remove(file.Name())
 	if err == nil {
 		_, err = io.Copy(file, http.MaxBytesReader(w, r.Body, limit))
@@ -73,7 +79,7 @@ func (s *Server) spooled(ctx huma.Context, next func(huma.Context)) {
 	if err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}
-	if _, ours := errors.AsType[*fs.PathError](err); ours {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		s.write(w, r, problemOf(r.Context(), fmt.Errorf("file for the upload: %w", err)))
 		return
 	}
@@ -93,15 +99,15 @@ func (s *Server) bodyProblem(err error) *Problem {
 		error
 		Timeout() bool
 	}](err); ok && timeout.Timeout() {
-		return refuse(bodyTimedOut, fmt.Sprintf("A request has to be here within %s.", s.bodyTimeout))
+		return newProblem(bodyTimedOut, fmt.Sprintf("A request must be complete within %s.", s.bodyTimeout))
 	}
-	return refuse(malformed, "The body broke off before it was complete.")
+	return newProblem(malformed, "The body is incomplete.")
 }
 
 func tooLarge(limit int64) *Problem {
 	detail := fmt.Sprintf("A request to this route may have at most %d MiB.", limit>>20)
 	if limit == maxUpload {
-		detail += " Send several, such as one for each file of an import."
+		detail += " Send several requests, such as one for each file of an import."
 	}
-	return refuse(bodyTooLarge, detail)
+	return newProblem(bodyTooLarge, detail)
 }

@@ -31,14 +31,14 @@ func TestABodyThatCouldBeReadInTwoWaysIsRefused(t *testing.T) {
 	w.imported(1)
 	regenerate := reportURL("/pde-mappings/regenerate-all")
 	for body, want := range map[string]string{
-		`{"DRY_RUN": true}`:                       "422 body.DRY_RUN: the field is called dry_run",
-		`{"dry_run": false, "dry_run": true}`:     "422 body.dry_run: it is given twice; give it once",
-		`{"Dry_Run": false, "dry_run": true}`:     "422 body.Dry_Run: the field is called dry_run",
+		`{"DRY_RUN": true}`:                       "422 body.DRY_RUN: the name of the field is dry_run",
+		`{"dry_run": false, "dry_run": true}`:     "422 body.dry_run: is given twice; give it once",
+		`{"Dry_Run": false, "dry_run": true}`:     "422 body.Dry_Run: the name of the field is dry_run",
 		`{"colour": {"a": 1, "a": 2}}`:            "422 body.colour: there is no such field; the fields are classifier, dry_run, force, mapping_ids, max_cost_usd",
-		`{"mapping_ids": ["\ud800"]}`:             `400 body: a text holds half of a surrogate pair, such as \ud800, which is not a character`,
-		`{"mapping_ids": ["\\ud800\udc00x"]}`:     `400 body: a text holds half of a surrogate pair, such as \ud800, which is not a character`,
-		`{"mapping_ids": ["\ud83d\ud83d\ude00"]}`: `400 body: a text holds half of a surrogate pair, such as \ud800, which is not a character`,
-		"{\"mapping_ids\": [\"\xff\"]}":           "400 body: it has to be in UTF-8",
+		`{"mapping_ids": ["\ud800"]}`:             `400 body: a text has half of a surrogate pair, such as \ud800, which is not a character`,
+		`{"mapping_ids": ["\\ud800\udc00x"]}`:     `400 body: a text has half of a surrogate pair, such as \ud800, which is not a character`,
+		`{"mapping_ids": ["\ud83d\ud83d\ude00"]}`: `400 body: a text has half of a surrogate pair, such as \ud800, which is not a character`,
+		"{\"mapping_ids\": [\"\xff\"]}":           "400 body: must be UTF-8",
 	} {
 		a := w.post(regenerate, body)
 		p := must[api.Problem](t, a, a.status)

@@ -22,7 +22,7 @@ func TestReadinessListsWhatIsUpAndWhatIsDown(t *testing.T) {
 		want   api.Readiness
 	}{
 		"nats is down and jobs are accepted all the same": {
-			[]api.Check{{Name: "nats", Ask: down}, {Name: "dispatcher", Ask: up}},
+			[]api.Check{{Name: "nats", Run: down}, {Name: "dispatcher", Run: up}},
 			http.StatusOK,
 			api.Readiness{Status: "ready", Checks: []api.CheckedState{
 				{Name: "postgres", State: api.Up},
@@ -32,7 +32,7 @@ func TestReadinessListsWhatIsUpAndWhatIsDown(t *testing.T) {
 			}},
 		},
 		"what is required does not answer": {
-			[]api.Check{{Name: "classifier", Required: true, Ask: asleep}},
+			[]api.Check{{Name: "classifier", Required: true, Run: asleep}},
 			http.StatusServiceUnavailable,
 			api.Readiness{Status: "not ready", Checks: []api.CheckedState{
 				{Name: "postgres", State: api.Up}, {Name: "api", State: api.Up}, {Name: "classifier", State: api.Down, Reason: "it does not answer"},

@@ -19,47 +19,51 @@ import (
 )
 
 const (
-	// maxImports is how many imports are done at once. Each holds its files and all of their rows, which can be many times as much.
+	// maxImports is the number of imports that run at once. Each holds its files and all their rows in memory.
 	maxImports = 2
-	// maxReportName and maxReportKey bound, in characters, what a report is called and what it is known by.
+	// maxReportName and maxReportKey bound the name and the ids of a report, in characters.
 	maxReportName = 200
 	maxReportKey  = 100
 )
 
-// Imported is what an import did.
+// Imported is the response to an import.
 type Imported struct {
 	CycleID      string        `json:"cycle_id"`
 	ReportID     string        `json:"report_id"`
 	Name         string        `json:"name"`
-	MappingCount int64         `json:"mapping_count" doc:"How many mappings the report has now."`
+	MappingCount int64         `json:"mapping_count" doc:"The number of mappings of the report after the import."`
 	Attributes   Tally         `json:"attributes"`
 	DataSources  Tally         `json:"data_sources"`
 	Columns      Tally         `json:"columns"`
 	Mappings     MappingsTally `json:"mappings"`
-	Gone         Gone          `json:"no_longer_in_files" doc:"What the report has and the files do not; removed if the request has prune."`
+	Gone         Gone          `json:"no_longer_in_files" doc:"Rows that are not in the files; see prune."`
 	// Files are in the order of the parts.
-	Files []ImportedFile `json:"files" doc:"What was read of each file."`
+	Files []ImportedFile `json:"files" doc:"The files that were read."`
 }
 
-// ImportedFile is what was read of a file.
+// ImportedFile is a file that was read.
 type ImportedFile struct {
-	Part       string   `json:"part" enum:"attributes,columns,mappings"`
-	File       string   `json:"file"`
-	Rows       int      `json:"rows"`
-	HeaderLine int      `json:"header_line" doc:"The line of the header in the file, or in the first sheet that was read."`
-	Sheets     []string `json:"sheets,omitempty" doc:"The sheets of a workbook that were read: the first one with the columns of the part, and the others with the same columns."`
-	Unread     []string `json:"unread_sheets,omitempty" doc:"The other sheets: hidden ones, and those with other columns."`
+	Part       string `json:"part" enum:"attributes,columns,mappings"`
+	File       string `json:"file"`
+	Rows       int    `json:"rows"`
+	HeaderLine int    `json:"header_line" doc:"The line of the header, in the first sheet that was read."`
+	// Sheets are the first sheet with the columns of the part, and the others with the same columns.
+	Sheets []string `json:"sheets,omitempty" doc:"The sheets of a workbook that were read."`
+	// Unread are hidden sheets, and those with other columns.
+	Unread []string `json:"unread_sheets,omitempty" doc:"The other sheets, hidden or with other columns."`
 }
 
-// importedFile describes what was read of a file, if there is one.
+// importedFile describes a file that was read; nothing if the file is absent.
 func importedFile[R any](part string, f tabular.File[R]) []ImportedFile {
 	if f.Name == "" {
 		return nil
 	}
-	return []ImportedFile{{Part: part, File: f.Name, Rows: len(f.Rows), HeaderLine: f.HeaderLine, Sheets: f.Sheets, Unread: f.Unread}}
+	return []ImportedFile{{
+		Part: part, File: f.Name, Rows: len(f.Rows), HeaderLine: f.HeaderLine, Sheets: f.Sheets, Unread: f.Unread,
+	}}
 }
 
-// Tally counts rows by what became of them.
+// Tally counts rows by the effect of the import.
 type Tally struct {
 	Added     int64 `json:"added"`
 	Updated   int64 `json:"updated"`
@@ -67,27 +71,27 @@ type Tally struct {
 	Removed   int64 `json:"removed"`
 }
 
-// MappingsTally counts mappings by what became of them.
+// MappingsTally counts mappings by the effect of the import.
 type MappingsTally struct {
-	Added     int64 `json:"added" doc:"Those of new attributes, whether or not a file says anything of them."`
+	Added     int64 `json:"added" doc:"Mappings of new attributes."`
 	Updated   int64 `json:"updated"`
 	Unchanged int64 `json:"unchanged"`
-	Kept      int64 `json:"kept" doc:"Those that stay as they are because a person has confirmed them."`
-	Removed   int64 `json:"removed" doc:"Those of removed attributes."`
-	Unmapped  int64 `json:"unmapped" doc:"Those whose column was removed."`
+	Kept      int64 `json:"kept" doc:"Mappings that are unchanged because a person has confirmed them."`
+	Removed   int64 `json:"removed" doc:"Mappings of removed attributes."`
+	Unmapped  int64 `json:"unmapped" doc:"Mappings whose column was removed."`
 }
 
-// Gone is what a report has and the files of an import do not.
+// Gone has the rows of a report that are not in the files of an import.
 type Gone struct {
-	Attributes GoneRows `json:"attributes" doc:"Attributes, if there is a file of attributes."`
+	Attributes GoneRows `json:"attributes" doc:"Attributes, if the request has a file of attributes."`
 	Columns    GoneRows `json:"columns" doc:"Columns of the data sources that the file of columns names."`
 }
 
 // GoneRows are rows of one kind.
 type GoneRows struct {
 	Count     int64     `json:"count"`
-	Confirmed int64     `json:"confirmed" doc:"How many of them a person has confirmed."`
-	Items     []GoneRow `json:"items" doc:"At most 100 of them."`
+	Confirmed int64     `json:"confirmed" doc:"The number of them that a person has confirmed."`
+	Items     []GoneRow `json:"items" doc:"The first 100 of them."`
 }
 
 // GoneRow is an attribute or a column.
@@ -98,10 +102,12 @@ type GoneRow struct {
 	Confirmed    bool    `json:"confirmed"`
 }
 
-func showGone(gone schema.GoneRows) GoneRows {
+func newGoneRows(gone schema.GoneRows) GoneRows {
 	rows := GoneRows{Count: gone.Count, Confirmed: gone.Confirmed, Items: make([]GoneRow, len(gone.First))}
 	for i, row := range gone.First {
-		rows.Items[i] = GoneRow{ID: row.ID, DataSourceID: orNull(row.DataSourceID), Name: row.Name, Confirmed: row.Confirmed}
+		rows.Items[i] = GoneRow{
+			ID: row.ID, DataSourceID: orNull(row.DataSourceID), Name: row.Name, Confirmed: row.Confirmed,
+		}
 	}
 	return rows
 }
@@ -117,22 +123,29 @@ func (s *Server) registerImport() {
 	route(s, Tester, huma.Operation{
 		OperationID: "import", Method: http.MethodPost, Path: reportPath + "/import", Tags: []string{"planning"},
 		Summary: "Imports attributes, candidate columns and mappings, all or nothing",
-		Description: "Makes the report if there is none. What is there already is updated: attributes by line_item_number (with mdrm where both are there), or by name where they have none; " +
-			"columns by data source, schema, table and name; mappings by attribute. What a person has confirmed is kept. What the report has and the files do not is listed, and removed with prune.",
-		Middlewares: huma.Middlewares{s.spooled, s.admitted}, SkipValidateBody: true, MaxBodyBytes: maxUpload, Errors: []int{http.StatusConflict},
+		Description: "Creates the report if it does not exist. Existing rows are updated: attributes are identified " +
+			"by line_item_number " +
+			"(with mdrm if both are given), or by name if they have none; columns by data source, schema, table and " +
+			"name; " +
+			"mappings by attribute. Mappings that a person has confirmed are kept. Rows of the report that are not " +
+			"in the " +
+			"files are listed, and removed with prune. With prune=true the import is refused if a person has confirmed " +
+			"any of them; prune=confirmed removes those too, and needs the role manager.",
+		Middlewares: huma.Middlewares{s.spooled, s.admitted}, SkipValidateBody: true, MaxBodyBytes: maxUpload,
+		Errors: []int{http.StatusConflict},
 		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: &huma.Schema{
 			Type: "object", AdditionalProperties: false,
 			Properties: map[string]*huma.Schema{
 				"attributes": file("attributes", "attribute_name is needed"),
 				"columns":    file("candidate columns", "data_source, schema, table and column are needed"),
 				"mappings":   file("mappings", "attribute_name or line_item_number is needed"),
-				"name":       {Type: "string", Description: "What the report is called, of at most 200 characters."},
+				"name":       {Type: "string", Description: "The name of the report, of at most 200 characters."},
 			},
 		}}}},
 	}, s.importReport)
 }
 
-// admitted lets a request pass while there is room for one more import.
+// admitted limits the number of imports that run at once.
 func (s *Server) admitted(ctx huma.Context, next func(huma.Context)) {
 	select {
 	case s.imports <- struct{}{}:
@@ -140,14 +153,16 @@ func (s *Server) admitted(ctx huma.Context, next func(huma.Context)) {
 		next(ctx)
 	default:
 		r, w := humachi.Unwrap(ctx)
-		s.write(w, r, refuse(busy, fmt.Sprintf("The server does %d imports at once. Nothing was imported; try again.", maxImports)).
-			with("Retry-After", "5"))
+		s.write(w, r, newProblem(busy,
+			fmt.Sprintf("The server runs at most %d imports at once. Nothing was imported; try again.", maxImports)).
+			addHeader("Retry-After", "5"))
 	}
 }
 
 func (s *Server) importReport(ctx context.Context, in *struct {
 	ReportPath
-	Prune       string `query:"prune" enum:"true,confirmed" doc:"Removes attributes and columns that are no longer in the files: true refuses if a person has confirmed any of them, confirmed removes those too and needs the role manager for it."`
+	Prune string `query:"prune" enum:"true,confirmed" doc:"Removes rows that are not in the files."`
+
 	ContentType string `header:"Content-Type" hidden:"true"`
 	RawBody     []byte `contentType:"multipart/form-data"`
 },
@@ -159,12 +174,15 @@ func (s *Server) importReport(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	read, err := sent.read()
+	read, err := tabular.ReadReport(sent.Sources)
+	if problems, ok := errors.AsType[tabular.Problems](err); ok {
+		return nil, refuseFiles(problems)
+	}
 	if err != nil {
 		return nil, err
 	}
-	data := read.data(sent.name)
-	data.CycleID, data.ReportID, data.Author = in.CycleID, in.ReportID, callerOf(ctx).User
+	data := read.Data()
+	data.CycleID, data.ReportID, data.Name, data.Author = in.CycleID, in.ReportID, sent.name, callerOf(ctx).User
 	switch {
 	case in.Prune == "confirmed" && callerOf(ctx).Role.Includes(Manager):
 		data.Prune = schema.PruneConfirmed
@@ -183,10 +201,10 @@ func (s *Server) importReport(ctx context.Context, in *struct {
 		return err
 	})
 	if problems, ok := errors.AsType[schema.ImportProblems](err); ok {
-		return nil, refuseFiles(read.placed(problems))
+		return nil, refuseFiles(read.Locate(problems))
 	}
-	if held, ok := errors.AsType[*schema.ConfirmedError](err); ok {
-		return nil, refusePrune(held, in.Prune)
+	if confirmed, ok := errors.AsType[*schema.ConfirmedError](err); ok {
+		return nil, refusePrune(confirmed, in.Prune)
 	}
 	if err != nil {
 		return nil, planningError(err)
@@ -197,28 +215,33 @@ func (s *Server) importReport(ctx context.Context, in *struct {
 	return &oneOutput[Imported]{Body: Imported{
 		CycleID: report.CycleID, ReportID: report.ReportID, Name: report.Name, MappingCount: report.MappingCount,
 		Attributes: tally(done.Attributes), DataSources: tally(done.DataSources), Columns: tally(done.Columns),
-		Mappings: MappingsTally(done.Mappings), Gone: Gone{Attributes: showGone(done.Gone.Attributes), Columns: showGone(done.Gone.Columns)},
-		Files: slices.Concat(importedFile("attributes", read.attributes), importedFile("columns", read.columns),
-			importedFile("mappings", read.mappings)),
+		Mappings: MappingsTally(done.Mappings),
+		Gone:     Gone{Attributes: newGoneRows(done.Gone.Attributes), Columns: newGoneRows(done.Gone.Columns)},
+		Files: slices.Concat(importedFile("attributes", read.Attributes), importedFile("columns", read.Columns),
+			importedFile("mappings", read.Mappings)),
 	}}, nil
 }
 
-// refusePrune refuses to remove what a person has confirmed.
-func refusePrune(held *schema.ConfirmedError, prune string) error {
-	what := fmt.Sprintf("%d of the attributes and columns that would be removed were confirmed by a person. Nothing was imported; ", held.Count)
+// refusePrune refuses to remove rows that a person has confirmed.
+func refusePrune(err *schema.ConfirmedError, prune string) error {
+	what := fmt.Sprintf("A person has confirmed %d of the attributes and columns that would be removed. "+
+		"Nothing was imported; ", err.Count)
 	if prune == "confirmed" {
-		return refuse(roleTooLow, what+"removing them needs the role manager.")
+		return newProblem(roleTooLow, what+"removing them needs the role manager.")
 	}
-	return refuse(confirmed, what+"a manager can remove them with prune=confirmed.")
+	return newProblem(confirmed, what+"a manager can remove them with prune=confirmed.")
 }
 
-// refuseKeys refuses what no report should be known by, since it stands in paths, in logs and on the screen.
+// refuseKeys refuses ids that are not suitable for paths, logs and screens.
 func refuseKeys(in ReportPath) error {
-	for _, key := range []struct{ location, text string }{{"path.cycle_id", in.CycleID}, {"path.report_id", in.ReportID}} {
-		strange := func(r rune) bool { return !unicode.IsPrint(r) || r == '/' || r == '\\' }
+	for _, key := range []struct{ location, text string }{
+		{"path.cycle_id", in.CycleID}, {"path.report_id", in.ReportID},
+	} {
+		unsuitable := func(r rune) bool { return !unicode.IsPrint(r) || r == '/' || r == '\\' }
 		if strings.TrimSpace(key.text) != key.text || key.text == "" || strings.Trim(key.text, ".") == "" ||
-			utf8.RuneCountInString(key.text) > maxReportKey || strings.ContainsFunc(key.text, strange) {
-			return refuseField(key.location, fmt.Sprintf("it has to have 1 to %d printable characters, without slashes and without spaces around it", maxReportKey))
+			utf8.RuneCountInString(key.text) > maxReportKey || strings.ContainsFunc(key.text, unsuitable) {
+			return newFieldProblem(key.location, fmt.Sprintf(
+				"must have 1 to %d printable characters, without slashes and without spaces around it", maxReportKey))
 		}
 	}
 	return nil

@@ -21,7 +21,7 @@ func TestAJobIsSteeredByItsRowThoughItsStatusLags(t *testing.T) {
 	id := w.started()
 
 	// The projector does not run: the status stays running all the time.
-	paused := must[api.Steered](t, w.steer(id, "pause"), http.StatusAccepted)
+	paused := must[api.IntentAccepted](t, w.steer(id, "pause"), http.StatusAccepted)
 	if paused.Status != schema.Paused || paused.JobID != id || paused.Message == "" {
 		t.Errorf("pause answers %+v", paused)
 	}
@@ -29,19 +29,19 @@ func TestAJobIsSteeredByItsRowThoughItsStatusLags(t *testing.T) {
 	if !strings.Contains(p.Detail, "is paused") || !strings.Contains(p.Detail, "pending or running") {
 		t.Errorf("the conflict does not say what the job is and what it would have to be: %s", p.Detail)
 	}
-	if got := must[api.Steered](t, w.steer(id, "resume"), http.StatusAccepted).Status; got != schema.Running {
+	if got := must[api.IntentAccepted](t, w.steer(id, "resume"), http.StatusAccepted).Status; got != schema.Running {
 		t.Errorf("a started job is %s when it is resumed", got)
 	}
 	refused(t, w.steer(id, "resume"), http.StatusConflict, "state-conflict")
-	must[api.Steered](t, w.steer(id, "pause"), http.StatusAccepted)
-	must[api.Steered](t, w.steer(id, "cancel"), http.StatusAccepted)
+	must[api.IntentAccepted](t, w.steer(id, "pause"), http.StatusAccepted)
+	must[api.IntentAccepted](t, w.steer(id, "cancel"), http.StatusAccepted)
 	for action, allowed := range map[string]string{"pause": "pending or running", "resume": "paused"} {
 		p := refused(t, w.steer(id, action), http.StatusConflict, "state-conflict")
 		if !strings.Contains(p.Detail, "is running and is being cancelled") || !strings.HasSuffix(p.Detail, action+" is for jobs that are "+allowed+".") {
 			t.Errorf("%s of a job that is being cancelled: %s", action, p.Detail)
 		}
 	}
-	if again := must[api.Steered](t, w.steer(id, "cancel"), http.StatusAccepted); again.Status != schema.Running || again.JobID != id {
+	if again := must[api.IntentAccepted](t, w.steer(id, "cancel"), http.StatusAccepted); again.Status != schema.Running || again.JobID != id {
 		t.Errorf("cancelled once more the job answers %+v", again)
 	}
 
@@ -63,13 +63,13 @@ func TestAJobThatHasNotStartedIsPausedResumedAndCancelled(t *testing.T) {
 	w := newFixture(t)
 	w.imported(2)
 	id := must[api.Accepted](t, w.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
-	if got := must[api.Steered](t, w.steer(id, "pause"), http.StatusAccepted).Status; got != schema.Paused {
+	if got := must[api.IntentAccepted](t, w.steer(id, "pause"), http.StatusAccepted).Status; got != schema.Paused {
 		t.Errorf("paused it is %s", got)
 	}
-	if got := must[api.Steered](t, w.steer(id, "resume"), http.StatusAccepted).Status; got != schema.Pending {
+	if got := must[api.IntentAccepted](t, w.steer(id, "resume"), http.StatusAccepted).Status; got != schema.Pending {
 		t.Errorf("resumed it is %s", got)
 	}
-	must[api.Steered](t, w.steer(id, "cancel"), http.StatusAccepted)
+	must[api.IntentAccepted](t, w.steer(id, "cancel"), http.StatusAccepted)
 	w.list(id)
 	if status := must[events.JobStatus](t, w.get(jobURL(id, "/status")), http.StatusOK); status.Status != schema.Cancelled || status.Cancelled != 2 {
 		t.Errorf("cancelled it is %+v", status)
@@ -204,14 +204,14 @@ func TestResumeAndRegenerateRefuseABudgetByName(t *testing.T) {
 	w := newFixture(t)
 	w.imported(1)
 	id := w.started()
-	must[api.Steered](t, w.steer(id, "pause"), http.StatusAccepted)
+	must[api.IntentAccepted](t, w.steer(id, "pause"), http.StatusAccepted)
 	for _, path := range []string{jobURL(id, "/resume"), reportURL("/pde-mappings/regenerate-all"), reportURL("/pde-mappings/auto-map")} {
 		p := refused(t, w.post(path, `{"max_cost_usd": 5}`), http.StatusUnprocessableEntity, "invalid")
 		if len(p.Errors) != 1 || p.Errors[0].Location != "body.max_cost_usd" {
 			t.Errorf("%s: errors are %v", path, p.Errors)
 		}
 	}
-	must[api.Steered](t, w.post(jobURL(id, "/resume"), `{"max_cost_usd": null}`), http.StatusAccepted)
+	must[api.IntentAccepted](t, w.post(jobURL(id, "/resume"), `{"max_cost_usd": null}`), http.StatusAccepted)
 }
 
 func TestAJobThatIsNotThereIsNotFound(t *testing.T) {

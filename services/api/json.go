@@ -20,7 +20,7 @@ import (
 // jsonType is the media type of a JSON body.
 const jsonType = "application/json"
 
-// jsonFormat reads and writes JSON as huma does, but its errors name only the place of what cannot be read, not the text there.
+// jsonFormat reads and writes JSON as huma does. Its errors have the position of the mistake but not the text there.
 func jsonFormat() huma.Format {
 	return huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal}
 }
@@ -28,45 +28,47 @@ func jsonFormat() huma.Format {
 func unmarshal(data []byte, v any) error {
 	err := json.Unmarshal(data, v)
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Errorf("it is not JSON from byte %d on", syntax.Offset)
+		return fmt.Errorf("must be JSON; the mistake is at byte %d", syntax.Offset)
 	}
 	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("at byte %d stands what cannot be a %s", kind.Offset, kind.Type)
+		return fmt.Errorf("the value at byte %d cannot be a %s", kind.Offset, kind.Type)
 	}
 	if err != nil {
-		return errors.New("it is not JSON")
+		return errors.New("must be JSON")
 	}
 	return nil
 }
 
-// isJSON reports whether a Content-Type header announces JSON in UTF-8, which is the only encoding that JSON has.
+// isJSON reports whether a Content-Type header means JSON in UTF-8, which is the only encoding of JSON.
 func isJSON(contentType string) bool {
 	kind, params, err := mime.ParseMediaType(contentType)
 	charset, named := params["charset"]
 	return err == nil && kind == jsonType && (!named || strings.EqualFold(charset, "utf-8"))
 }
 
-// bodyCheck finds what encoding/json accepts in a body although it is wrong: fields that are given twice, of which the last would win,
-// fields in the wrong case, texts that cannot be stored as they were sent, and lists that are too long. It stops after
-// [schema.MaxProblems] problems, so that a small body does not make a large answer.
+// bodyCheck checks a body against its schema and finds mistakes that encoding/json accepts: duplicate fields, of which
+// the last one would win, fields in the wrong case, unknown and missing fields, texts that cannot be stored unchanged,
+// and lists that are too long. Huma checks the types and limits of the values. The check stops after
+// [schema.MaxProblems] problems, so that a small body cannot cause a large response.
 type bodyCheck struct {
 	server  *Server
 	decoder *json.Decoder
 	problem *Problem
 }
 
-// checkJSON returns the problem of a body of the operation; nil if there is none, or if the body is not JSON at all, which huma reports
-// with the place.
+// checkJSON returns the problem of a body of the operation, or nil.
 func (s *Server) checkJSON(op *huma.Operation, data []byte) *Problem {
 	switch {
 	case !utf8.Valid(data):
-		return malformedBody("it has to be in UTF-8")
+		return malformedBody("must be UTF-8")
 	case hasLoneSurrogate(data):
-		return malformedBody(`a text holds half of a surrogate pair, such as \ud800, which is not a character`)
-	case !json.Valid(data):
-		return nil
+		return malformedBody(`a text has half of a surrogate pair, such as \ud800, which is not a character`)
 	}
-	c := bodyCheck{server: s, decoder: json.NewDecoder(bytes.NewReader(data)), problem: refuse(invalid, "")}
+	var body any
+	if err := unmarshal(data, &body); err != nil {
+		return malformedBody(err.Error())
+	}
+	c := bodyCheck{server: s, decoder: json.NewDecoder(bytes.NewReader(data)), problem: newProblem(invalid, "")}
 	c.decoder.UseNumber()
 	c.value("body", op.RequestBody.Content[jsonType].Schema)
 	if len(c.problem.Errors) == 0 {
@@ -78,20 +80,20 @@ func (s *Server) checkJSON(op *huma.Operation, data []byte) *Problem {
 }
 
 func malformedBody(message string) *Problem {
-	return refuse(malformed, "body: "+message).at("body", message)
+	return newProblem(malformed, "body: "+message).addError("body", message)
 }
 
-// value checks the next value, which is at this place and described by this schema. It reports whether to go on.
+// value checks the next value against its schema. It reports whether to continue.
 func (c *bodyCheck) value(at string, described *huma.Schema) (more bool) {
 	described = c.server.resolved(described)
 	token, err := c.decoder.Token()
 	if err != nil {
-		return false // it was valid before
+		return false // not possible: checkJSON has parsed the body
 	}
 	switch token := token.(type) {
 	case string:
 		if strings.ContainsRune(token, 0) {
-			c.problem = malformedBody("a text holds the character NUL, which cannot be stored")
+			c.problem = malformedBody("a text has the character NUL, which cannot be stored")
 			return false
 		}
 		return true
@@ -123,9 +125,9 @@ func (c *bodyCheck) object(at string, described *huma.Schema) bool {
 		field := described.Properties[name]
 		switch {
 		case seen[name]:
-			c.problem.at(place, "it is given twice; give it once")
+			c.problem.addError(place, "is given twice; give it once")
 		case field == nil && described.Type == huma.TypeObject:
-			c.problem.at(place, unknownField(described, name))
+			c.problem.addError(place, unknownField(described, name))
 		}
 		if len(c.problem.Errors) == schema.MaxProblems {
 			return false
@@ -139,25 +141,30 @@ func (c *bodyCheck) object(at string, described *huma.Schema) bool {
 			return false
 		}
 	}
+	for _, name := range described.Required {
+		if !seen[name] {
+			c.problem.addError(at, "needs the field "+name)
+		}
+	}
 	return true
 }
 
 func unknownField(described *huma.Schema, name string) string {
 	for _, known := range fieldsOf(described) {
 		if strings.EqualFold(known, name) {
-			return "the field is called " + known
+			return "the name of the field is " + known
 		}
 	}
-	return "there is no such field" + list("; the fields are ", fieldsOf(described))
+	return "there is no such field" + withNames("; the fields are ", fieldsOf(described))
 }
 
 func (c *bodyCheck) list(at string, described *huma.Schema) bool {
 	for i := 0; c.decoder.More(); i++ {
 		if described.MaxItems != nil && i == *described.MaxItems {
-			c.problem.at(at, "it has to be "+valueOf(described))
+			c.problem.addError(at, "must be "+valueOf(described))
 			return false
 		}
-		if described.Items == nil { // huma reports that no list belongs here
+		if described.Items == nil { // huma reports that the value must not be a list
 			if !c.skip() {
 				return false
 			}
@@ -168,13 +175,14 @@ func (c *bodyCheck) list(at string, described *huma.Schema) bool {
 	return true
 }
 
-// skip passes over a value that is refused in any case.
+// skip skips a value that is refused anyway.
 func (c *bodyCheck) skip() bool {
 	var value json.RawMessage
 	return c.decoder.Decode(&value) == nil
 }
 
-// hasLoneSurrogate reports whether a \u escape stands for half of a character. encoding/json replaces it without an error.
+// hasLoneSurrogate reports whether a \u escape encodes half of a surrogate pair. encoding/json replaces it without an
+// error.
 func hasLoneSurrogate(data []byte) bool {
 	for {
 		i := bytes.IndexByte(data, '\\')
@@ -198,11 +206,11 @@ func hasLoneSurrogate(data []byte) bool {
 	}
 }
 
-// escaped reads the \u escape with which the data begins, if it does.
-func escaped(data []byte) (rune, bool) {
+// escaped decodes a \u escape at the beginning of the data; ok is false if there is none.
+func escaped(data []byte) (code rune, ok bool) {
 	if len(data) < 6 || !slices.Equal(data[:2], []byte(`\u`)) {
 		return 0, false
 	}
-	code, err := strconv.ParseUint(string(data[2:6]), 16, 16)
-	return rune(code), err == nil
+	n, err := strconv.ParseUint(string(data[2:6]), 16, 16)
+	return rune(n), err == nil
 }

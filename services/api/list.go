@@ -7,20 +7,20 @@ import (
 	"slices"
 )
 
-// Page is a part of a list.
+// Page is one page of a list.
 type Page[T any] struct {
-	Items []T `json:"items" nullable:"false"`
-	// NextCursor is null at the end of the list.
-	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to get what follows; null at the end."`
+	Items      []T     `json:"items" nullable:"false"`
+	NextCursor *string `json:"next_cursor" doc:"The cursor of the next page; null on the last page."`
 }
 
-// PageQuery is what a request for a part of a list says.
+// PageQuery selects a page of a list.
 type PageQuery struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many items at most."`
-	Cursor string `query:"cursor" maxLength:"2000" doc:"The next_cursor of the page before."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"The maximum number of items."`
+	Cursor string `query:"cursor" maxLength:"2000" doc:"The next_cursor of the previous page."`
 }
 
-// after returns the key of the last item of the page before, which has so many parts; none on the first page.
+// after returns the key of the last item of the previous page, which must have this number of parts; nil for the first
+// page.
 func (p PageQuery) after(parts int) ([]string, error) {
 	if p.Cursor == "" {
 		return nil, nil
@@ -31,15 +31,25 @@ func (p PageQuery) after(parts int) ([]string, error) {
 		err = json.Unmarshal(text, &key)
 	}
 	if err != nil || len(key) != parts || !areTexts(key) {
-		return nil, refuseField("query.cursor", "it has to be the next_cursor of a page of this list")
+		return nil, newFieldProblem("query.cursor", "must be the next_cursor of a page of this list")
 	}
 	return key, nil
 }
 
-// ask is how many rows to read for the page: one more than it holds shows whether there is a next one.
-func (p PageQuery) ask() int { return p.Limit + 1 }
+// afterID is after for a list with the id as its key. It returns "" for the first page.
+func (p PageQuery) afterID() (string, error) {
+	key, err := p.after(1)
+	if err != nil || key == nil {
+		return "", err
+	}
+	return key[0], nil
+}
 
-// pageOf makes a page of the rows that were read for it. Key is what a row is sorted by, its id last.
+// rows returns the number of rows to read: one more than the page shows, to find out whether there is a next page.
+func (p PageQuery) rows() int { return p.Limit + 1 }
+
+// pageOf returns the page of the rows that were read for it. The key of a row has the values by which the list is
+// sorted, and its id last.
 func pageOf[Row, T any](p PageQuery, rows []Row, show func(Row) T, key func(Row) []string) (Page[T], error) {
 	page := Page[T]{Items: make([]T, 0, min(len(rows), p.Limit))}
 	for _, row := range rows[:min(len(rows), p.Limit)] {

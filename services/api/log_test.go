@@ -44,7 +44,7 @@ func TestARequestIsLoggedBeforeItFails(t *testing.T) {
 			}
 			lines := w.log.await(t, a.header.Get("X-Request-Id"), 2)
 			first, last := lines[0], lines[len(lines)-1]
-			if first["msg"] != "request" || last["msg"] != "answer" {
+			if first["msg"] != "request" || last["msg"] != "response" {
 				t.Fatalf("the first and the last line are %v and %v", first, last)
 			}
 			for _, line := range []map[string]any{first, last} {
@@ -79,7 +79,7 @@ func TestARequestThatPanicsIsLoggedAndAnswered(t *testing.T) {
 		t.Errorf("the answer says too much: %s", a.body)
 	}
 	lines := w.log.await(t, p.RequestID, 3)
-	if len(lines) != 3 || lines[0]["msg"] != "request" || lines[1]["msg"] != "panic" || lines[2]["msg"] != "answer" {
+	if len(lines) != 3 || lines[0]["msg"] != "request" || lines[1]["msg"] != "panic" || lines[2]["msg"] != "response" {
 		t.Fatalf("lines are %v", lines)
 	}
 	stack, _ := lines[1]["stack"].(string)
@@ -112,7 +112,7 @@ func TestAPanicInTheMiddleOfAnAnswerIsTheRequestsLastLine(t *testing.T) {
 	}()
 	lines := w.log.of("cut")
 	last := lines[len(lines)-1]
-	if duration, _ := last["duration"].(float64); last["msg"] != "answer" || last["status"] != float64(http.StatusInternalServerError) || duration <= 0 {
+	if duration, _ := last["duration"].(float64); last["msg"] != "response" || last["status"] != float64(http.StatusInternalServerError) || duration <= 0 {
 		t.Errorf("the last line is %v", last)
 	}
 }

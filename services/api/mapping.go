@@ -15,49 +15,57 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// Mapping is which physical data element feeds an attribute, and what kind of information it is. What nobody has said yet is null.
+// Mapping assigns a physical data element to an attribute and classifies it. Values that are not set yet are null.
 type Mapping struct {
-	ID                     string               `json:"id"`
-	AttributeID            string               `json:"attribute_id"`
-	AttributeName          string               `json:"attribute_name"`
-	DataSourceID           *string              `json:"data_source_id"`
-	PDEName                *string              `json:"pde_name"`
-	PDECode                *string              `json:"pde_code"`
-	PDEDescription         *string              `json:"pde_description"`
-	SourceField            *string              `json:"source_field" doc:"The column, as schema.table.column, with double quotes around a name that contains a dot; null where the attribute is unmapped."`
-	MappingType            *schema.MappingType  `json:"mapping_type" enum:"direct,calculated,lookup,conditional"`
-	TransformationRule     *string              `json:"transformation_rule"`
-	BusinessProcess        *string              `json:"business_process"`
-	BusinessOwner          *string              `json:"business_owner"`
-	DataSteward            *string              `json:"data_steward"`
-	MappingConfirmedByUser bool                 `json:"mapping_confirmed_by_user"`
-	ConfidenceScore        *int                 `json:"confidence_score" minimum:"0" maximum:"100"`
-	MappingRationale       *string              `json:"mapping_rationale"`
-	AlternativeMappings    []schema.Alternative `json:"alternative_mappings" nullable:"false" doc:"What else was considered, the best first."`
+	ID             string  `json:"id"`
+	AttributeID    string  `json:"attribute_id"`
+	AttributeName  string  `json:"attribute_name"`
+	DataSourceID   *string `json:"data_source_id"`
+	PDEName        *string `json:"pde_name"`
+	PDECode        *string `json:"pde_code"`
+	PDEDescription *string `json:"pde_description"`
+	// SourceField has double quotes around a name that contains a dot.
+	SourceField *string `json:"source_field" doc:"The column as schema.table.column; null if unmapped."`
+
+	MappingType            *schema.MappingType `json:"mapping_type" enum:"direct,calculated,lookup,conditional"`
+	TransformationRule     *string             `json:"transformation_rule"`
+	BusinessProcess        *string             `json:"business_process"`
+	BusinessOwner          *string             `json:"business_owner"`
+	DataSteward            *string             `json:"data_steward"`
+	MappingConfirmedByUser bool                `json:"mapping_confirmed_by_user"`
+	ConfidenceScore        *int                `json:"confidence_score" minimum:"0" maximum:"100"`
+	MappingRationale       *string             `json:"mapping_rationale"`
+
+	AlternativeMappings []schema.Alternative `json:"alternative_mappings" nullable:"false" doc:"The best one first."`
 
 	InformationSecurityClassification *schema.InformationSecurityClassification `json:"information_security_classification" enum:"HRCI,Confidential,Proprietary,Public"`
-	Criticality                       *schema.Level                             `json:"criticality" enum:"High,Medium,Low"`
-	RiskLevel                         *schema.Level                             `json:"risk_level" enum:"High,Medium,Low"`
-	RegulatoryFlag                    *bool                                     `json:"regulatory_flag"`
-	PIIFlag                           *bool                                     `json:"pii_flag"`
-	ClassificationConfidence          *int                                      `json:"classification_confidence" minimum:"0" maximum:"100"`
-	ClassificationRationale           *string                                   `json:"classification_rationale"`
-	RegulatoryReferences              []string                                  `json:"regulatory_references" nullable:"false"`
-	ClassifiedBy                      *string                                   `json:"classified_by" doc:"rules@VERSION, llm:MODEL@VERSION, or a person."`
 
-	// What the classifier would say where a person's word stands.
+	Criticality    *schema.Level `json:"criticality" enum:"High,Medium,Low"`
+	RiskLevel      *schema.Level `json:"risk_level" enum:"High,Medium,Low"`
+	RegulatoryFlag *bool         `json:"regulatory_flag"`
+	PIIFlag        *bool         `json:"pii_flag"`
+
+	ClassificationConfidence *int     `json:"classification_confidence" minimum:"0" maximum:"100"`
+	ClassificationRationale  *string  `json:"classification_rationale"`
+	RegulatoryReferences     []string `json:"regulatory_references" nullable:"false"`
+	ClassifiedBy             *string  `json:"classified_by" doc:"rules@VERSION, llm:MODEL@VERSION, or a person."`
+
+	// The suggestions of the classifier for values that a person has confirmed.
 	SuggestedSourceField                       *string                                   `json:"suggested_source_field"`
 	SuggestedInformationSecurityClassification *schema.InformationSecurityClassification `json:"suggested_information_security_classification" enum:"HRCI,Confidential,Proprietary,Public"`
-	SuggestedCriticality                       *schema.Level                             `json:"suggested_criticality" enum:"High,Medium,Low"`
-	SuggestedRiskLevel                         *schema.Level                             `json:"suggested_risk_level" enum:"High,Medium,Low"`
-	SuggestedRegulatoryFlag                    *bool                                     `json:"suggested_regulatory_flag"`
-	SuggestedPIIFlag                           *bool                                     `json:"suggested_pii_flag"`
 
+	SuggestedCriticality *schema.Level `json:"suggested_criticality" enum:"High,Medium,Low"`
+	SuggestedRiskLevel   *schema.Level `json:"suggested_risk_level" enum:"High,Medium,Low"`
+
+	SuggestedRegulatoryFlag *bool `json:"suggested_regulatory_flag"`
+	SuggestedPIIFlag        *bool `json:"suggested_pii_flag"`
+
+	// Not yet: there is no route for reviews, so the status is always pending.
 	ReviewStatus schema.ReviewStatus `json:"review_status" enum:"pending,approved,rejected,needs_revision"`
-	ReviewedBy   *string             `json:"reviewed_by"`
-	ReviewedAt   *time.Time          `json:"reviewed_at"`
+	ReviewedBy   *string             `json:"reviewed_by" doc:"Not yet: always null."`
+	ReviewedAt   *time.Time          `json:"reviewed_at" doc:"Not yet: always null."`
 
-	Version   int64     `json:"version" doc:"Grows with every change."`
+	Version   int64     `json:"version" doc:"Increases with every change."`
 	CreatedAt time.Time `json:"created_at"`
 	CreatedBy string    `json:"created_by"`
 	UpdatedAt time.Time `json:"updated_at"`
@@ -68,7 +76,7 @@ type Mapping struct {
 type HistoryEntry struct {
 	ID        string       `json:"id"`
 	MappingID string       `json:"mapping_id"`
-	JobID     *string      `json:"job_id" doc:"Null where a person made the change."`
+	JobID     *string      `json:"job_id" doc:"Null for a change by a person."`
 	ChangedAt time.Time    `json:"changed_at"`
 	ChangedBy string       `json:"changed_by"`
 	Before    schema.Image `json:"before"`
@@ -76,7 +84,7 @@ type HistoryEntry struct {
 	Comment   *string      `json:"comment"`
 }
 
-// Optional is a query parameter that may be absent, which is something else than its zero value.
+// Optional is a query parameter whose absence differs from its zero value.
 type Optional[T any] struct {
 	value T
 	set   bool
@@ -93,35 +101,46 @@ func (o Optional[T]) Schema(r huma.Registry) *huma.Schema {
 	return huma.SchemaFromType(r, reflect.TypeFor[T]())
 }
 
-func (o *Optional[T]) orNil() *T {
+// pointer returns the value, or nil if the parameter is absent.
+func (o *Optional[T]) pointer() *T {
 	if !o.set {
 		return nil
 	}
 	return &o.value
 }
 
-// MappingQuery says which mappings of a report are asked for.
+// MappingQuery selects mappings of a report.
 type MappingQuery struct {
-	Search                            string                                   `query:"q" maxLength:"200" doc:"Looked for in the names of attribute and element, the column, and the line item's number, technical name and MDRM code."`
+	// Search looks in the names of the attribute and the data element, the column, and the line item.
+	Search string `query:"q" maxLength:"200" doc:"A text in the names, the column or the line item."`
+
 	InformationSecurityClassification schema.InformationSecurityClassification `query:"information_security_classification" enum:"HRCI,Confidential,Proprietary,Public"`
-	Criticality                       schema.Level                             `query:"criticality" enum:"High,Medium,Low"`
-	ReviewStatus                      schema.ReviewStatus                      `query:"review_status" enum:"pending,approved,rejected,needs_revision"`
-	Unmapped                          Optional[bool]                           `query:"unmapped" doc:"Only those without a column, or with false only those with one."`
-	IDPrefix                          string                                   `query:"id_prefix" maxLength:"100" doc:"Only the mappings whose id begins with this."`
-	MinConfidence                     Optional[int]                            `query:"min_confidence" minimum:"0" maximum:"100" doc:"Leaves out lower confidence scores, and mappings without one."`
-	MaxConfidence                     Optional[int]                            `query:"max_confidence" minimum:"0" maximum:"100" doc:"Leaves out higher confidence scores, and mappings without one."`
-	Sort                              string                                   `query:"sort" maxLength:"60" default:"id" doc:"What to sort by; with a minus sign before it, the other way round. The default is the order in which the attributes came."`
+
+	Criticality  schema.Level        `query:"criticality" enum:"High,Medium,Low"`
+	ReviewStatus schema.ReviewStatus `query:"review_status" enum:"pending,approved,rejected,needs_revision"`
+
+	Unmapped Optional[bool] `query:"unmapped" doc:"True: only mappings without a column; false: only with one."`
+
+	IDPrefix string `query:"id_prefix" maxLength:"100" doc:"Only mappings whose id begins with this."`
+
+	MinConfidence Optional[int] `query:"min_confidence" minimum:"0" maximum:"100" doc:"The minimum confidence score."`
+	MaxConfidence Optional[int] `query:"max_confidence" minimum:"0" maximum:"100" doc:"The maximum confidence score."`
+
+	// Sort is the name of a field, with a minus sign before it for the reverse order.
+	Sort string `query:"sort" maxLength:"60" default:"id" doc:"The field to sort by; -FIELD reverses the order."`
 }
 
-// filter reads the query; a problem says what would be right.
+// filter returns the filter of the query. An error is a [Problem].
 func (q *MappingQuery) filter(in ReportPath) (schema.MappingFilter, error) {
 	filter := schema.MappingFilter{
 		CycleID: in.CycleID, ReportID: in.ReportID, Search: strings.TrimSpace(q.Search),
-		InformationSecurityClassification: q.InformationSecurityClassification, Criticality: q.Criticality, ReviewStatus: q.ReviewStatus,
-		IDPrefix: q.IDPrefix, Unmapped: q.Unmapped.orNil(), MinConfidence: q.MinConfidence.orNil(), MaxConfidence: q.MaxConfidence.orNil(),
+		InformationSecurityClassification: q.InformationSecurityClassification, Criticality: q.Criticality,
+		ReviewStatus: q.ReviewStatus,
+		IDPrefix:     q.IDPrefix, Unmapped: q.Unmapped.pointer(), MinConfidence: q.MinConfidence.pointer(),
+		MaxConfidence: q.MaxConfidence.pointer(),
 	}
 	if low, high := filter.MinConfidence, filter.MaxConfidence; low != nil && high != nil && *low > *high {
-		return filter, refuseField("query.min_confidence", "it has to be at most max_confidence")
+		return filter, newFieldProblem("query.min_confidence", "must be at most max_confidence")
 	}
 	name, descending := strings.CutPrefix(q.Sort, "-")
 	filter.Descending = descending
@@ -133,16 +152,17 @@ func (q *MappingQuery) filter(in ReportPath) (schema.MappingFilter, error) {
 		}
 		names = append(names, string(sort))
 	}
-	return filter, refuseField("query.sort", "it has to be one of "+strings.Join(names, ", ")+", or one of these with a minus sign before it")
+	return filter, newFieldProblem("query.sort",
+		"must be one of "+strings.Join(names, ", ")+", or one of these with a minus sign before it")
 }
 
-// mappingOutput is one mapping with its version.
+// mappingOutput is a mapping with its version as the ETag.
 type mappingOutput struct {
-	ETag string `header:"ETag" doc:"The version, to be sent with If-Match by who wants to change the mapping."`
+	ETag string `header:"ETag" doc:"The version of the mapping, for If-Match."`
 	Body Mapping
 }
 
-// MappingPath is where one mapping of a report lies.
+// MappingPath is the path of a mapping of a report.
 type MappingPath struct {
 	ReportPath
 	ID string `path:"id"`
@@ -152,19 +172,23 @@ type MappingPath struct {
 func (s *Server) registerMappings() {
 	path := reportPath + "/pde-mappings"
 	route(s, Viewer, huma.Operation{
-		OperationID: "list-mappings", Method: http.MethodGet, Path: path, Tags: []string{"mappings"}, Summary: "Lists the mappings of a report",
+		OperationID: "list-mappings", Method: http.MethodGet, Path: path, Tags: []string{"mappings"},
+		Summary: "Lists the mappings of a report",
 	}, s.listMappings)
 	route(s, Viewer, huma.Operation{
-		OperationID: "get-mapping", Method: http.MethodGet, Path: path + "/{id}", Tags: []string{"mappings"}, Summary: "Reads one mapping",
+		OperationID: "get-mapping", Method: http.MethodGet, Path: path + "/{id}", Tags: []string{"mappings"},
+		Summary: "Reads one mapping",
 	}, func(ctx context.Context, in *MappingPath) (*mappingOutput, error) {
 		mapping, err := schema.FindMapping(ctx, s.db, in.CycleID, in.ReportID, in.ID)
 		if err != nil {
-			return nil, s.refuseMissing(ctx, in.ReportPath, "mapping", err)
+			return nil, s.missingError(ctx, in.ReportPath, "mapping", err)
 		}
-		return &mappingOutput{ETag: strconv.Quote(strconv.FormatInt(mapping.Version, 10)), Body: showMapping(mapping)}, nil
+		version := strconv.FormatInt(mapping.Version, 10)
+		return &mappingOutput{ETag: strconv.Quote(version), Body: newMapping(mapping)}, nil
 	})
 	route(s, Viewer, huma.Operation{
-		OperationID: "list-mapping-history", Method: http.MethodGet, Path: path + "/{id}/history", Tags: []string{"mappings"},
+		OperationID: "list-mapping-history", Method: http.MethodGet, Path: path + "/{id}/history",
+		Tags:    []string{"mappings"},
 		Summary: "Lists the changes of a mapping, the newest first",
 	}, s.listHistory)
 }
@@ -186,16 +210,19 @@ func (s *Server) listMappings(ctx context.Context, in *struct {
 	if key == nil {
 		key = []string{in.Sort, "", ""}
 	} else if key[0] != in.Sort || !filter.Sort.Accepts(key[1]) {
-		return nil, refuseField("query.cursor", "it has to be the next_cursor of a page of this list, sorted the same way")
+		return nil, newFieldProblem("query.cursor",
+			"must be the next_cursor of a page of this list, sorted the same way")
 	}
-	if err := s.needReport(ctx, in.ReportPath); err != nil {
+	if err := s.requireReport(ctx, in.ReportPath); err != nil {
 		return nil, err
 	}
-	mappings, err := schema.ListMappings(ctx, s.db, filter, key[1], key[2], in.ask())
+	mappings, err := schema.ListMappings(ctx, s.db, filter, key[1], key[2], in.rows())
 	if err != nil {
 		return nil, err
 	}
-	body, err := pageOf(in.PageQuery, mappings, showMapping, func(m schema.ListedMapping) []string { return []string{in.Sort, m.SortKey, m.SortID} })
+	body, err := pageOf(in.PageQuery, mappings, newMapping, func(m schema.ListedMapping) []string {
+		return []string{in.Sort, m.SortKey, m.SortID}
+	})
 	return &pageOutput[Mapping]{Body: body}, err
 }
 
@@ -215,19 +242,19 @@ func (s *Server) listHistory(ctx context.Context, in *struct {
 	if key != nil {
 		beforeID = key[1]
 		if before, err = time.Parse(time.RFC3339Nano, key[0]); err != nil || beforeID == "" {
-			return nil, refuseField("query.cursor", "it has to be the next_cursor of a page of this list")
+			return nil, newFieldProblem("query.cursor", "must be the next_cursor of a page of this list")
 		}
 	}
-	if err := s.needHistory(ctx, in.MappingPath); err != nil {
+	if err := s.requireHistory(ctx, in.MappingPath); err != nil {
 		return nil, err
 	}
-	changes, err := schema.ListHistory(ctx, s.db, in.ID, before, beforeID, in.ask())
+	changes, err := schema.ListHistory(ctx, s.db, in.ID, before, beforeID, in.rows())
 	if err != nil {
 		return nil, err
 	}
 	entries := make([]HistoryEntry, len(changes))
 	for i, change := range changes {
-		if entries[i], err = showChange(change); err != nil {
+		if entries[i], err = newHistoryEntry(change); err != nil {
 			return nil, err
 		}
 	}
@@ -236,8 +263,9 @@ func (s *Server) listHistory(ctx context.Context, in *struct {
 	return &pageOutput[HistoryEntry]{Body: body}, err
 }
 
-// needHistory refuses unless the report has the mapping, or had it before it was removed: the history of a mapping stays.
-func (s *Server) needHistory(ctx context.Context, in MappingPath) error {
+// requireHistory returns a [Problem] unless the report has the mapping, or had it: the history of a removed mapping
+// stays.
+func (s *Server) requireHistory(ctx context.Context, in MappingPath) error {
 	_, err := schema.FindMapping(ctx, s.db, in.CycleID, in.ReportID, in.ID)
 	if err == nil {
 		return nil
@@ -245,12 +273,13 @@ func (s *Server) needHistory(ctx context.Context, in MappingPath) error {
 	if removed, err := schema.WasRemoved(ctx, s.db, in.CycleID, in.ReportID, in.ID); err != nil || removed {
 		return err
 	}
-	return s.refuseMissing(ctx, in.ReportPath, "mapping", err)
+	return s.missingError(ctx, in.ReportPath, "mapping", err)
 }
 
-func showChange(h schema.History) (HistoryEntry, error) {
+func newHistoryEntry(h schema.History) (HistoryEntry, error) {
 	entry := HistoryEntry{
-		ID: h.ID, MappingID: h.MappingID, JobID: orNull(h.JobID), ChangedAt: h.ChangedAt.UTC(), ChangedBy: h.ChangedBy, Comment: orNull(h.Comment),
+		ID: h.ID, MappingID: h.MappingID, JobID: orNull(h.JobID), ChangedAt: h.ChangedAt.UTC(), ChangedBy: h.ChangedBy,
+		Comment: orNull(h.Comment),
 	}
 	if err := json.Unmarshal(h.Before, &entry.Before); err != nil {
 		return entry, fmt.Errorf("history %s: %w", h.ID, err)
@@ -261,40 +290,33 @@ func showChange(h schema.History) (HistoryEntry, error) {
 	return entry, nil
 }
 
-func showMapping(m schema.ListedMapping) Mapping {
+func newMapping(m schema.ListedMapping) Mapping {
 	return Mapping{
 		ID: m.ID, AttributeID: m.AttributeID, AttributeName: m.AttributeName, DataSourceID: orNull(m.DataSourceID),
-		PDEName: orNull(m.PDEName), PDECode: orNull(m.PDECode), PDEDescription: orNull(m.PDEDescription), SourceField: orNull(m.SourceField),
-		MappingType: orNull(m.MappingType), TransformationRule: orNull(m.TransformationRule), BusinessProcess: orNull(m.BusinessProcess),
-		BusinessOwner: orNull(m.BusinessOwner), DataSteward: orNull(m.DataSteward), MappingConfirmedByUser: m.MappingConfirmedByUser,
-		ConfidenceScore: m.ConfidenceScore, MappingRationale: orNull(m.MappingRationale), AlternativeMappings: orEmpty(m.AlternativeMappings),
+		PDEName: orNull(m.PDEName), PDECode: orNull(m.PDECode), PDEDescription: orNull(m.PDEDescription),
+		SourceField: orNull(m.SourceField),
+		MappingType: orNull(m.MappingType), TransformationRule: orNull(m.TransformationRule),
+		BusinessProcess: orNull(m.BusinessProcess),
+		BusinessOwner:   orNull(m.BusinessOwner), DataSteward: orNull(m.DataSteward),
+		MappingConfirmedByUser: m.MappingConfirmedByUser,
+		ConfidenceScore:        m.ConfidenceScore, MappingRationale: orNull(m.MappingRationale),
+		AlternativeMappings: orEmpty(m.AlternativeMappings),
 
-		InformationSecurityClassification: orNull(m.InformationSecurityClassification), Criticality: orNull(m.Criticality),
-		RiskLevel: orNull(m.RiskLevel), RegulatoryFlag: m.RegulatoryFlag, PIIFlag: m.PIIFlag,
-		ClassificationConfidence: m.ClassificationConfidence, ClassificationRationale: orNull(m.ClassificationRationale),
-		RegulatoryReferences: orEmpty(m.RegulatoryReferences), ClassifiedBy: orNull(m.ClassifiedBy),
+		InformationSecurityClassification: orNull(m.InformationSecurityClassification),
+		Criticality:                       orNull(m.Criticality),
+		RiskLevel:                         orNull(m.RiskLevel), RegulatoryFlag: m.RegulatoryFlag, PIIFlag: m.PIIFlag,
+		ClassificationConfidence: m.ClassificationConfidence,
+		ClassificationRationale:  orNull(m.ClassificationRationale),
+		RegulatoryReferences:     orEmpty(m.RegulatoryReferences), ClassifiedBy: orNull(m.ClassifiedBy),
 
 		SuggestedSourceField:                       orNull(m.SuggestedSourceField),
 		SuggestedInformationSecurityClassification: orNull(m.SuggestedInformationSecurityClassification),
-		SuggestedCriticality:                       orNull(m.SuggestedCriticality), SuggestedRiskLevel: orNull(m.SuggestedRiskLevel),
-		SuggestedRegulatoryFlag: m.SuggestedRegulatoryFlag, SuggestedPIIFlag: m.SuggestedPIIFlag,
+		SuggestedCriticality:                       orNull(m.SuggestedCriticality),
+		SuggestedRiskLevel:                         orNull(m.SuggestedRiskLevel),
+		SuggestedRegulatoryFlag:                    m.SuggestedRegulatoryFlag, SuggestedPIIFlag: m.SuggestedPIIFlag,
 
-		ReviewStatus: m.ReviewStatus, ReviewedBy: orNull(m.ReviewedBy), ReviewedAt: timeOrNull(m.ReviewedAt), Version: m.Version,
+		ReviewStatus: m.ReviewStatus, ReviewedBy: orNull(m.ReviewedBy), ReviewedAt: timeOrNull(m.ReviewedAt),
+		Version:   m.Version,
 		CreatedAt: m.CreatedAt.UTC(), CreatedBy: m.CreatedBy, UpdatedAt: m.UpdatedAt.UTC(), UpdatedBy: m.UpdatedBy,
 	}
-}
-
-func orEmpty[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
-}
-
-func timeOrNull(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC()
-	return &t
 }

@@ -14,41 +14,44 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// documentOutput is the document itself, in one of its forms.
+// documentOutput is the OpenAPI document as JSON or YAML.
 type documentOutput struct {
 	ContentType string `header:"Content-Type"`
 	Body        []byte
 }
 
-// apiVersion is the version of the API, which is another one than the program's. Its first part is that of [prefix].
+// apiVersion is the version of the API, not of the program. Its first number is that of [prefix].
 const apiVersion = "1.0.0"
 
 // describeDocument sets the parts of the document that describe the API as a whole.
 func describeDocument(document *huma.OpenAPI) {
-	document.Info.Description = "Maps the attributes of regulatory reports to the columns that feed them, and classifies them."
+	document.Info.Description = "Maps the attributes of regulatory reports to the columns that feed them, and " +
+		"classifies them."
 	document.Info.License = &huma.License{Name: "Apache License 2.0", Identifier: "Apache-2.0"}
-	document.Servers = []*huma.Server{{URL: "/", Description: "The server that this document comes from"}}
+	document.Servers = []*huma.Server{{URL: "/", Description: "The server of this document"}}
 	document.Tags = []*huma.Tag{
 		{Name: "planning", Description: "Reports, their attributes, and the data sources whose columns may feed them."},
 		{Name: "mappings", Description: "Which column feeds which attribute, and how the mapping is classified."},
-		{Name: "jobs", Description: "Background work on the mappings of a report."},
+		{Name: "jobs", Description: "Background jobs that classify the mappings of a report."},
 		{Name: "operating", Description: "Health of the process, and this document."},
 	}
 }
 
-// describeRefusals adds the problems that the operation may answer to its responses: those of every operation with its role, method and
-// path, and those in op.Errors.
-func (s *Server) describeRefusals(op *huma.Operation, role Role) {
+// describeProblems adds the problems of the operation to its responses: those of every operation with its role, method
+// and path, and those in op.Errors.
+func (s *Server) describeProblems(op *huma.Operation, role Role) {
 	statuses := append([]int{http.StatusBadRequest, http.StatusInternalServerError}, op.Errors...)
-	op.Errors = nil // which huma would describe in its own way
+	op.Errors = nil // huma would describe them with its own model
 	if role != "" {
-		statuses = append(statuses, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
+		statuses = append(statuses, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity,
+			http.StatusServiceUnavailable)
 	}
 	if strings.Contains(op.Path, "{") {
 		statuses = append(statuses, http.StatusNotFound)
 	}
 	if op.Method != http.MethodGet {
-		statuses = append(statuses, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+		statuses = append(statuses, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge,
+			http.StatusUnsupportedMediaType)
 	}
 	if op.Responses == nil {
 		op.Responses = map[string]*huma.Response{}
@@ -59,13 +62,13 @@ func (s *Server) describeRefusals(op *huma.Operation, role Role) {
 		}
 	}
 	if conflict := op.Responses[strconv.Itoa(http.StatusConflict)]; conflict != nil {
-		conflict.Description += ": where a job is in the way, job_id names it"
+		conflict.Description += "; job_id is the active job of the report, if that is the reason"
 	}
 	op.Responses["default"] = s.problemResponse("Any other problem")
 }
 
-// describeNulls makes the schemas of fields that may be null allow it: huma leaves null out of the values of an enum, and a field that
-// refers to another schema has no type of its own.
+// describeNulls makes the schemas of nullable fields accept null: huma omits null from the values of an enum, and a
+// field that refers to another schema has no type of its own.
 func describeNulls(schemas huma.Registry) {
 	for name, schema := range schemas.Map() {
 		t := schemas.TypeFromRef("#/components/schemas/" + name)
@@ -91,13 +94,14 @@ func describeNulls(schemas huma.Registry) {
 	}
 }
 
-// registerOpenAPI serves the description of all routes. It is written once, when it is first asked for: then all routes are there.
+// registerOpenAPI serves the OpenAPI document. It is rendered on the first request, when all routes are registered.
 func (s *Server) registerOpenAPI() {
 	document := func(name, contentType string, render func() ([]byte, error)) {
 		once := sync.OnceValues(render)
 		route(s, "", huma.Operation{
-			OperationID: "openapi-" + name, Method: http.MethodGet, Path: "/openapi." + name, Tags: []string{"operating"},
-			Summary: "Describes all routes, as OpenAPI 3.1",
+			OperationID: "openapi-" + name, Method: http.MethodGet, Path: "/openapi." + name,
+			Tags:    []string{"operating"},
+			Summary: "Describes all routes as OpenAPI 3.1",
 			Responses: map[string]*huma.Response{"200": {
 				Description: "The document",
 				Content:     map[string]*huma.MediaType{contentType: {Schema: &huma.Schema{Type: "object"}}},
@@ -114,7 +118,7 @@ func (s *Server) registerOpenAPI() {
 	document("yaml", "application/yaml", func() ([]byte, error) { return s.api.OpenAPI().YAML() })
 }
 
-// jsonResponse describes an answer that huma does not find in the handler's type.
+// jsonResponse describes a response that is not in the type of the handler.
 func (s *Server) jsonResponse(description string, t reflect.Type) *huma.Response {
 	return &huma.Response{
 		Description: description,

@@ -2,12 +2,9 @@ package api
 
 import (
 	"context"
-	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -15,15 +12,13 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// problemKind is the stable name of a kind of problem.
+// problemKind is the stable name of a kind of problem. The type of a problem is urn:pdeflow:problem: and this name.
 type problemKind string
 
-// The kinds of problems. What programs may rely on is the type, urn:pdeflow:problem: and the name.
 const (
 	malformed          problemKind = "malformed"
 	tokenMissing       problemKind = "token-missing"
@@ -57,17 +52,17 @@ const (
 	confirmed          problemKind = "confirmed"
 )
 
-// meaning is the row of the error table for a kind: its HTTP status, and its title, which never changes.
+// meaning returns the HTTP status and the title of a kind.
 func (k problemKind) meaning() (status int, title string) {
 	switch k {
 	case malformed:
-		return http.StatusBadRequest, "The request cannot be understood"
+		return http.StatusBadRequest, "The request is malformed"
 	case tokenMissing:
-		return http.StatusUnauthorized, "A token is needed"
+		return http.StatusUnauthorized, "A token is required"
 	case tokenMalformed:
-		return http.StatusUnauthorized, "The token cannot be understood"
+		return http.StatusUnauthorized, "The token is malformed"
 	case tokenSignature:
-		return http.StatusUnauthorized, "The token's signature does not fit"
+		return http.StatusUnauthorized, "The signature of the token is invalid"
 	case tokenExpired:
 		return http.StatusUnauthorized, "The token has expired"
 	case tokenNotYet:
@@ -75,7 +70,7 @@ func (k problemKind) meaning() (status int, title string) {
 	case roleTooLow:
 		return http.StatusForbidden, "The role is too low"
 	case routeNotFound:
-		return http.StatusNotFound, "There is nothing here"
+		return http.StatusNotFound, "There is no such route"
 	case reportNotFound:
 		return http.StatusNotFound, "There is no such report"
 	case noMappings:
@@ -83,100 +78,96 @@ func (k problemKind) meaning() (status int, title string) {
 	case jobNotFound:
 		return http.StatusNotFound, "There is no such job"
 	case notFound:
-		return http.StatusNotFound, "There is no such thing"
+		return http.StatusNotFound, "Not found"
 	case methodNotAllowed:
-		return http.StatusMethodNotAllowed, "The method is not for this route"
+		return http.StatusMethodNotAllowed, "The route does not support this method"
 	case notAcceptable:
-		return http.StatusNotAcceptable, "There is no answer of the kind that is accepted"
+		return http.StatusNotAcceptable, "There is no acceptable content type"
 	case bodyTimedOut:
-		return http.StatusRequestTimeout, "The body did not come in time"
+		return http.StatusRequestTimeout, "The body was not received in time"
 	case jobActive:
-		return http.StatusConflict, "A job of the report is active"
+		return http.StatusConflict, "The report has an active job"
 	case alreadyExists:
-		return http.StatusConflict, "There is such a thing already"
+		return http.StatusConflict, "It already exists"
 	case stateConflict:
-		return http.StatusConflict, "The job's state does not allow it"
+		return http.StatusConflict, "The state of the job does not allow this"
 	case confirmed:
 		return http.StatusConflict, "A person has confirmed some of it"
 	case nothingToRetry:
-		return http.StatusConflict, "There is nothing to try again"
+		return http.StatusConflict, "There is nothing to retry"
 	case bodyTooLarge:
 		return http.StatusRequestEntityTooLarge, "The body is too large"
 	case unknownContentType:
-		return http.StatusUnsupportedMediaType, "The body is of a kind that is not understood"
+		return http.StatusUnsupportedMediaType, "The content type is not supported"
 	case invalid:
-		return http.StatusUnprocessableEntity, "Something in the request is not right"
+		return http.StatusUnprocessableEntity, "The request is invalid"
 	case noDataSources:
 		return http.StatusUnprocessableEntity, "The report has no data source with columns"
 	case keyReused:
-		return http.StatusUnprocessableEntity, "The idempotency key belongs to another request"
+		return http.StatusUnprocessableEntity, "The idempotency key was used for another request"
 	case cancelled:
-		return statusClientClosed, "The client went away"
+		return statusClientClosed, "The client closed the request"
 	case busy:
-		return http.StatusServiceUnavailable, "Something else has to end first"
+		return http.StatusServiceUnavailable, "The server is busy"
 	case unavailable:
-		return http.StatusServiceUnavailable, "The database is not available"
+		return http.StatusServiceUnavailable, "The database is unavailable"
 	case readOnly:
-		return http.StatusServiceUnavailable, "The database accepts no writes"
-	case internal:
-		return http.StatusInternalServerError, "Something went wrong in the server"
+		return http.StatusServiceUnavailable, "The database is read-only"
 	default:
-		return http.StatusInternalServerError, "Something went wrong in the server"
+		return http.StatusInternalServerError, "Internal server error"
 	}
 }
 
-// statusClientClosed is what the log says where there is nobody left to answer.
+// statusClientClosed is the status in the log if the client has closed the request.
 const statusClientClosed = 499
 
-// Problem is why a request was refused or failed, as RFC 9457 has it.
+// Problem is the response to a request that was refused or failed, as in RFC 9457.
 type Problem struct {
-	Type   string       `json:"type" format:"uri" doc:"The kind of problem, urn:pdeflow:problem: and a stable name." example:"urn:pdeflow:problem:job-active"`
-	Title  string       `json:"title" doc:"What the kind means, always in the same words."`
-	Status int          `json:"status" doc:"The HTTP status."`
-	Detail string       `json:"detail,omitempty" doc:"What is wrong this time, and what would be right."`
-	Errors []FieldError `json:"errors,omitempty" doc:"What is wrong, field by field."`
-	// MoreErrors counts the errors that are not listed.
-	MoreErrors int    `json:"more_errors,omitempty" doc:"How many more errors there are than are listed."`
-	JobID      string `json:"job_id,omitempty" doc:"The job that is in the way."`
-	// RequestID names the request in the server's log.
-	RequestID string `json:"request_id,omitempty" doc:"The request, as the server's log names it."`
+	Type       string       `json:"type" format:"uri" doc:"A stable name." example:"urn:pdeflow:problem:job-active"`
+	Title      string       `json:"title" doc:"The meaning of the kind."`
+	Status     int          `json:"status" doc:"The HTTP status."`
+	Detail     string       `json:"detail,omitempty" doc:"The mistake and how to correct it."`
+	Errors     []FieldError `json:"errors,omitempty" doc:"The mistakes by field."`
+	MoreErrors int          `json:"more_errors,omitempty" doc:"The number of errors that are not listed."`
+	JobID      string       `json:"job_id,omitempty" doc:"The active job of the report."`
+	RequestID  string       `json:"request_id,omitempty" doc:"The id of the request in the log of the server."`
 
 	header http.Header
 	cause  error
 }
 
-// FieldError is what is wrong with one field, or in one place of a file. The value that stood there is not repeated.
+// FieldError is a mistake in one field, or in one place of a file. It never repeats the value.
 type FieldError struct {
-	Location string `json:"location,omitempty" doc:"Which field, such as body.mapping_ids[3], query.limit or attributes.csv:7: is_cde."`
-	Message  string `json:"message" doc:"What would be right."`
+	Location string `json:"location,omitempty" doc:"Such as body.mapping_ids[3] or attributes.csv:7: is_cde."`
+	Message  string `json:"message" doc:"The mistake, or the requirement."`
 
-	// Of an error in a file that was to be imported.
-	File   string `json:"file,omitempty" doc:"The file's name, or that of its part."`
+	// The fields below are set for a mistake in a file.
+	File   string `json:"file,omitempty" doc:"The name of the file, or of its part."`
 	Cell   string `json:"cell,omitempty" doc:"The cell of a workbook, such as Sheet1!B3."`
-	Line   int    `json:"line,omitempty" doc:"Counts from 1, the header included; absent where the file as a whole is wrong."`
-	Column string `json:"column,omitempty" doc:"The name of the column; absent where the whole line is wrong."`
-	Reason string `json:"reason,omitempty" doc:"The message once more."`
+	Line   int    `json:"line,omitempty" doc:"Counts from 1; absent if it is the whole file."`
+	Column string `json:"column,omitempty" doc:"The name of the column; absent if the mistake concerns the whole line."`
+	Reason string `json:"reason,omitempty" doc:"The same as message."`
 }
 
-// refuse makes a problem of the kind.
-func refuse(kind problemKind, detail string) *Problem {
+// newProblem returns a problem of the kind.
+func newProblem(kind problemKind, detail string) *Problem {
 	status, title := kind.meaning()
 	return &Problem{Type: "urn:pdeflow:problem:" + string(kind), Title: title, Status: status, Detail: detail}
 }
 
-// refuseField makes a problem with one field.
-func refuseField(location, message string) *Problem {
-	return refuse(invalid, location+": "+message).at(location, message)
+// newFieldProblem returns a problem with one field.
+func newFieldProblem(location, message string) *Problem {
+	return newProblem(invalid, location+": "+message).addError(location, message)
 }
 
-// at adds what is wrong with one field.
-func (p *Problem) at(location, message string) *Problem {
+// addError adds a mistake in one field.
+func (p *Problem) addError(location, message string) *Problem {
 	p.Errors = append(p.Errors, FieldError{Location: location, Message: message})
 	return p
 }
 
-// with adds a header to the answer.
-func (p *Problem) with(name, value string) *Problem {
+// addHeader adds a header to the response.
+func (p *Problem) addHeader(name, value string) *Problem {
 	if p.header == nil {
 		p.header = http.Header{}
 	}
@@ -184,7 +175,7 @@ func (p *Problem) with(name, value string) *Problem {
 	return p
 }
 
-// Error implements error.
+// Error returns the cause of the problem, or its title and detail.
 func (p *Problem) Error() string {
 	if p.cause != nil {
 		return p.cause.Error()
@@ -192,7 +183,7 @@ func (p *Problem) Error() string {
 	return p.Title + ": " + p.Detail
 }
 
-// Unwrap is the error that the problem was made of, nil where the server itself refused.
+// Unwrap returns the cause of the problem; nil if the server has refused the request.
 func (p *Problem) Unwrap() error { return p.cause }
 
 // GetStatus implements [huma.StatusError].
@@ -204,42 +195,43 @@ func (p *Problem) GetHeaders() http.Header { return p.header }
 // ContentType implements [huma.ContentTypeFilter].
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
-// problemOf is the error table: what an error of a handler is to the caller. The request's last log line says which problem it was, and
-// what it was made of where that is the server's affair.
+// problemOf returns the problem for an error of a handler. The last log line of the request has its type and its cause.
 func problemOf(ctx context.Context, err error) *Problem {
-	p, ours := errors.AsType[*Problem](err)
-	if !ours {
+	p, ok := errors.AsType[*Problem](err)
+	if !ok {
 		kind := kindOf(ctx, err)
-		p = refuse(kind, kind.advice(exchangeFrom(ctx).reads))
+		p = newProblem(kind, kind.advice(exchangeFrom(ctx).reads))
 		p.cause = err
 		if p.Status == http.StatusServiceUnavailable {
-			p.with("Retry-After", "1")
+			p.addHeader("Retry-After", "1")
 		}
 	}
-	return p.of(ctx)
+	return p.bind(ctx)
 }
 
-// advice is the detail where the kind is all that the caller may know of an error. Reads says that the request changes nothing.
+// advice returns the detail for an error that the client must not see. Reads means that the request changes nothing.
 func (k problemKind) advice(reads bool) string {
 	switch k {
 	case busy:
-		return "The report is being imported, or others ask for the same at this moment. Nothing was changed; try again."
+		return "The report is being imported, or is used by concurrent requests. Nothing was changed; try again."
 	case unavailable:
 		if reads {
 			return "Try again."
 		}
-		return "It is not known whether anything was changed. Look first, or repeat the request with the same Idempotency-Key if it had one."
+		return "The request may have changed something. Check first, or repeat it with the same Idempotency-Key if " +
+			"it had one."
 	case readOnly:
-		return "The database is read-only: it is a standby, or was set read-only, for example because its disk is full. Nothing was changed; try again later."
+		return "It is a standby, or was set read-only, for example because its disk is full. Nothing was changed; " +
+			"try again later."
 	case internal:
-		return "The server's log says more, under this request's id."
+		return "The log of the server has the cause, with the id of this request."
 	default:
 		return ""
 	}
 }
 
-// of ties the problem to the request of the context.
-func (p *Problem) of(ctx context.Context) *Problem {
+// bind sets the request of the context as the request of the problem.
+func (p *Problem) bind(ctx context.Context) *Problem {
 	x := exchangeFrom(ctx)
 	x.problem = p
 	p.RequestID = x.id
@@ -252,44 +244,23 @@ func kindOf(ctx context.Context, err error) problemKind {
 		return cancelled
 	case errors.Is(err, schema.ErrNotFound):
 		return notFound
-	case errors.Is(err, errAgain), lockNotAvailable(err):
+	case errors.Is(err, errConcurrent), schema.IsLockTimeout(err):
 		return busy
 	case schema.IsReadOnly(err):
 		return readOnly
-	case databaseAway(err):
+	case schema.IsUnavailable(err):
 		return unavailable
 	default:
 		return internal
 	}
 }
 
-// lockNotAvailable tells whether the database gave up waiting for what somebody else holds.
-func lockNotAvailable(err error) bool {
-	pg, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && pg.Code == "55P03"
-}
-
-// databaseAway tells whether the database could not be asked, or ended the session.
-func databaseAway(err error) bool {
-	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		return true
-	}
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		// Connection exceptions, too many of them, shutdown or start, a session that was ended, and a statement that took too long.
-		return slices.ContainsFunc([]string{"08", "53", "57P", "25P03", "57014"}, func(class string) bool { return strings.HasPrefix(pg.Code, class) })
-	}
-	if _, ok := errors.AsType[net.Error](err); ok {
-		return true
-	}
-	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
-}
-
-// write answers with the problem, outside of huma.
+// write writes the problem as the response, outside of huma.
 func (s *Server) write(w http.ResponseWriter, r *http.Request, p *Problem) {
-	p.of(r.Context())
+	p.bind(r.Context())
 	body, err := json.Marshal(p)
 	if err != nil {
-		panic(fmt.Sprintf("problem %s: %v", p.Type, err)) // it holds nothing that JSON could not
+		panic(fmt.Sprintf("problem %s: %v", p.Type, err)) // not possible: every field can be encoded
 	}
 	for name, values := range p.header {
 		for _, value := range values {
@@ -303,7 +274,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, p *Problem) {
 }
 
 func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
-	s.write(w, r, refuse(routeNotFound, "/openapi.json lists every route."))
+	s.write(w, r, newProblem(routeNotFound, "/openapi.json lists every route."))
 }
 
 func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
@@ -312,12 +283,14 @@ func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 		path = r.URL.RawPath
 	}
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+	for _, method := range []string{
+		http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+	} {
 		if s.router.Match(chi.NewRouteContext(), method, path) {
 			allowed = append(allowed, method)
 		}
 	}
-	if len(allowed) == 0 { // the router asks for the method first where it does not know it
+	if len(allowed) == 0 { // for an unknown method, the router does not look at the path
 		s.notFound(w, r)
 		return
 	}
@@ -325,15 +298,17 @@ func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 		allowed = append(allowed, http.MethodHead)
 	}
 	list := strings.Join(allowed, ", ")
-	s.write(w, r, refuse(methodNotAllowed, "This route takes "+list+".").with("Allow", list))
+	s.write(w, r, newProblem(methodNotAllowed, "This route supports "+list+".").addHeader("Allow", list))
 }
 
-// problemResponse is how the OpenAPI document describes a refusal.
+// problemResponse describes a problem in the OpenAPI document.
 func (s *Server) problemResponse(description string) *huma.Response {
 	return &huma.Response{
 		Description: description,
 		Content: map[string]*huma.MediaType{
-			"application/problem+json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(typeOf[Problem](), true, "Problem")},
+			"application/problem+json": {
+				Schema: s.api.OpenAPI().Components.Schemas.Schema(typeOf[Problem](), true, "Problem"),
+			},
 		},
 	}
 }

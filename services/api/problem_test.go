@@ -91,23 +91,23 @@ func TestARefusalSaysWhatWouldBeRight(t *testing.T) {
 	id := w.imported(1)[0]
 	fields := "the fields are classifier, dry_run, force, mapping_ids, max_cost_usd"
 	for request, want := range map[string]string{
-		"GET /api/v1/jobs?limit=many":                                                      "query.limit: it has to be a whole number from 1 to 500",
-		"GET /api/v1/jobs?limit=501":                                                       "query.limit: it has to be a whole number from 1 to 500",
+		"GET /api/v1/jobs?limit=many":                                                      "query.limit: must be a whole number from 1 to 500",
+		"GET /api/v1/jobs?limit=501":                                                       "query.limit: must be a whole number from 1 to 500",
 		"GET /api/v1/jobs?page=2":                                                          "query.page: there is no such parameter; the parameters are limit, cursor, cycle_id, report_id, status, id_prefix",
-		"GET /api/v1/jobs?status=lost":                                                     "query.status: it has to be one of pending, running, paused, completed, failed, cancelled",
-		"GET " + reportURL("/pde-mappings?unmapped=perhaps"):                               "query.unmapped: it has to be true or false",
-		"GET " + reportURL("/pde-mappings?q=") + strings.Repeat("x", 201):                  "query.q: it has to be a text of at most 200 characters",
+		"GET /api/v1/jobs?status=lost":                                                     "query.status: must be one of pending, running, paused, completed, failed, cancelled",
+		"GET " + reportURL("/pde-mappings?unmapped=perhaps"):                               "query.unmapped: must be true or false",
+		"GET " + reportURL("/pde-mappings?q=") + strings.Repeat("x", 201):                  "query.q: must be a text of at most 200 characters",
 		"GET " + reportURL("/pde-mappings/") + id + "?limit=1":                             "query.limit: there is no such parameter",
 		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"colour": 1}`:             "body.colour: there is no such field; " + fields,
 		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"a.b[1]": 1}`:             "body.a.b[1]: there is no such field; " + fields,
-		"POST " + reportURL("/pde-mappings/regenerate-all") + ` []`:                        "body: it has to be an object with " + strings.Replace(fields, "the fields are", "the fields", 1),
-		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"force": "yes"}`:          "body.force: it has to be true or false",
-		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"classifier": 7}`:         "body.classifier: it has to be one of rules, llm, hybrid",
-		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"max_cost_usd": "much"}`:  "body.max_cost_usd: it has to be a number",
-		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"mapping_ids": []}`:       "body.mapping_ids: it has to be a list of 1 to 20000 items",
-		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"mapping_ids": ["a", 7]}`: "body.mapping_ids[1]: it has to be a text",
+		"POST " + reportURL("/pde-mappings/regenerate-all") + ` []`:                        "body: must be an object with " + strings.Replace(fields, "the fields are", "the fields", 1),
+		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"force": "yes"}`:          "body.force: must be true or false",
+		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"classifier": 7}`:         "body.classifier: must be one of rules, llm, hybrid",
+		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"max_cost_usd": "much"}`:  "body.max_cost_usd: must be a number",
+		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"mapping_ids": []}`:       "body.mapping_ids: must be a list of 1 to 20000 items",
+		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"mapping_ids": ["a", 7]}`: "body.mapping_ids[1]: must be a text",
 		"POST " + jobURL("x", "/cancel") + ` {"now": true}`:                                "body.now: there is no such field",
-		"POST " + reportURL("/attributes") + ` {}`:                                         "body: expected required property attribute_name to be present",
+		"POST " + reportURL("/attributes") + ` {}`:                                         "body: needs the field attribute_name",
 	} {
 		method, rest, _ := strings.Cut(request, " ")
 		path, body, _ := strings.Cut(rest, " ")

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,25 +9,27 @@ import (
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// JobOptions is how the mappings of a job are to be judged.
+// JobOptions are the options of every request that starts a job for a report.
 type JobOptions struct {
-	Classifier schema.ClassifierKind `json:"classifier,omitempty" enum:"rules,llm,hybrid" doc:"What judges the mappings; the server's default if absent."`
-	Force      bool                  `json:"force,omitempty" doc:"Judges again what has not changed, too."`
-	MaxCostUSD *float64              `json:"max_cost_usd,omitempty" doc:"What a model may cost before the job pauses."`
-	DryRun     bool                  `json:"dry_run,omitempty" doc:"Starts nothing and only counts."`
+	Classifier schema.ClassifierKind `json:"classifier,omitempty" enum:"rules,llm,hybrid" doc:"Not yet: llm, hybrid."`
+
+	Force bool `json:"force,omitempty" doc:"Not yet: no effect, because every mapping is classified."`
+
+	MaxCostUSD *float64 `json:"max_cost_usd,omitempty" doc:"Not yet: no classifier has a cost. Refused."`
+
+	DryRun bool `json:"dry_run,omitempty" doc:"Start nothing, and only count the mappings."`
 }
 
 // RegenerateBody is the body of regenerate-all.
 type RegenerateBody struct {
 	JobOptions
-	MappingIDs []string `json:"mapping_ids,omitempty" minItems:"1" maxItems:"20000" doc:"Only these mappings; all of the report if absent. What is named twice counts once."`
+	MappingIDs []string `json:"mapping_ids,omitempty" minItems:"1" maxItems:"20000" doc:"All mappings if absent."`
 }
 
 // AutoMapBody is the body of auto-map.
@@ -35,10 +38,10 @@ type AutoMapBody struct{ JobOptions }
 // SuggestBody is the body of suggest-batch.
 type SuggestBody struct {
 	JobOptions
-	MappingIDs []string `json:"pde_mapping_ids,omitempty" minItems:"1" maxItems:"20000" doc:"Only these mappings; all of the report if absent. What is named twice counts once."`
+	MappingIDs []string `json:"pde_mapping_ids,omitempty" minItems:"1" maxItems:"20000" doc:"All mappings if absent."`
 }
 
-// Accepted says that a job will be done.
+// Accepted is the response for a job that was started.
 type Accepted struct {
 	JobID        string        `json:"job_id"`
 	Status       schema.Status `json:"status" enum:"pending"`
@@ -46,185 +49,201 @@ type Accepted struct {
 	MappingCount int64         `json:"mapping_count"`
 }
 
-// DryRun says what a job would be.
+// DryRun describes the job that the same request without dry_run would start.
 type DryRun struct {
 	MappingCount int64        `json:"mapping_count"`
-	WouldSkip    int64        `json:"would_skip" doc:"How many mappings have not changed since they were judged."`
-	Estimate     events.Usage `json:"estimate" doc:"What a model would be asked, and what that would cost."`
+	WouldSkip    int64        `json:"would_skip" doc:"Not yet: always 0. Unchanged mappings."`
+	Estimate     events.Usage `json:"estimate" doc:"Not yet: the estimated tokens and cost of a model. Always 0."`
 }
 
-// printable is the pattern of texts of printable ASCII.
-const printable = "^[ -~]+$"
-
-// KeyHeader is what a request that makes something says so that it can be repeated.
-type KeyHeader struct {
-	Key string `header:"Idempotency-Key" maxLength:"255" pattern:"^[ -~]+$" doc:"The same key of the same caller gives the same job."`
-}
-
-// Resolve implements [huma.Resolver]. A client that sends an empty key has lost it, and would get another job each time that it asks.
-func (h *KeyHeader) Resolve(ctx huma.Context) []error {
-	r, _ := humachi.Unwrap(ctx)
-	if keys := r.Header.Values("Idempotency-Key"); len(keys) > 1 || len(keys) == 1 && h.Key == "" {
-		return []error{&huma.ErrorDetail{Location: "header.Idempotency-Key", Message: "it has to be there once and have 1 to 255 characters, or not to be there"}}
-	}
-	return nil
-}
-
-// AskInput is what every request for a job of a report says.
-type AskInput struct {
+// ReportJobInput is the path and the header of a request that starts a job for a report.
+type ReportJobInput struct {
 	ReportPath
 	KeyHeader
 }
 
-type askOutput struct {
-	Status   int
-	Location string `header:"Location"`
-	Body     any
-}
-
-// registerRegenerate registers the routes that ask for a job.
+// registerRegenerate registers the routes that start a job for a report.
 func (s *Server) registerRegenerate() {
-	route(s, Tester, s.asking("regenerate-all", "/pde-mappings/regenerate-all", "Suggests the columns of all mappings again and classifies them again"),
+	route(s, Tester, s.reportJobOperation("regenerate-all", "/pde-mappings/regenerate-all",
+		"Suggests the columns of all mappings again and classifies them again"),
 		func(ctx context.Context, in *struct {
-			AskInput
+			ReportJobInput
 			Body *RegenerateBody
 		},
-		) (*askOutput, error) {
+		) (*jobOutput, error) {
 			body := orZero(in.Body)
-			return s.askReport(ctx, "regenerate-all", in.AskInput, schema.PDERegeneration, body.JobOptions, body.MappingIDs, "body.mapping_ids")
+			return s.startReportJob(ctx, in.ReportJobInput, schema.PDERegeneration, body.JobOptions, body.MappingIDs)
 		})
-	route(s, Tester, s.asking("auto-map", "/pde-mappings/auto-map", "Maps and classifies the mappings that have no source column yet"),
+	route(s, Tester, s.reportJobOperation("auto-map", "/pde-mappings/auto-map",
+		"Maps and classifies the mappings that have no source column"),
 		func(ctx context.Context, in *struct {
-			AskInput
+			ReportJobInput
 			Body *AutoMapBody
 		},
-		) (*askOutput, error) {
-			return s.askReport(ctx, "auto-map", in.AskInput, schema.PDEAutoMapping, orZero(in.Body).JobOptions, nil, "")
+		) (*jobOutput, error) {
+			return s.startReportJob(ctx, in.ReportJobInput, schema.PDEAutoMapping, orZero(in.Body).JobOptions, nil)
 		})
-	route(s, Tester, s.asking("suggest-batch", "/pde-classifications/suggest-batch", "Classifies mappings and leaves their columns alone"),
+	route(s, Tester, s.reportJobOperation("suggest-batch", "/pde-classifications/suggest-batch",
+		"Classifies mappings without changing their columns"),
 		func(ctx context.Context, in *struct {
-			AskInput
+			ReportJobInput
 			Body *SuggestBody
 		},
-		) (*askOutput, error) {
+		) (*jobOutput, error) {
 			body := orZero(in.Body)
-			return s.askReport(ctx, "suggest-batch", in.AskInput, schema.PDEClassification, body.JobOptions, body.MappingIDs, "body.pde_mapping_ids")
+			return s.startReportJob(ctx, in.ReportJobInput, schema.PDEClassification, body.JobOptions, body.MappingIDs)
 		})
 }
 
-// asking describes an operation that asks for a job of a report.
-func (s *Server) asking(name, path, summary string) huma.Operation {
+// reportJobOperation describes an operation that starts a job for a report.
+func (s *Server) reportJobOperation(name, path, summary string) huma.Operation {
 	return huma.Operation{
 		OperationID: name, Method: http.MethodPost, Path: reportPath + path, Tags: []string{"jobs"}, Summary: summary,
 		DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusConflict},
+		Middlewares: huma.Middlewares{s.requireOneKey},
 		Responses: map[string]*huma.Response{
-			"200": s.jsonResponse("What the job would be; nothing was started (dry_run)", typeOf[DryRun]()),
-			"202": s.jsonResponse("The job will be done", typeOf[Accepted]()),
+			"200": s.jsonResponse("The job that would be started (dry_run)", typeOf[DryRun]()),
+			"202": s.jsonResponse("The job was started", typeOf[Accepted]()),
 		},
 	}
 }
 
-// askReport asks for a job of a report. IDs are the mappings that the caller names, in the field that is given.
-func (s *Server) askReport(ctx context.Context, operation string, in AskInput, kind schema.JobType, opts JobOptions, ids []string, field string) (*askOutput, error) {
-	if err := s.refuseOptions(opts); err != nil {
+// startReportJob starts a job for the mappings of a report, or for those with the ids if there are any. A dry run only
+// counts the mappings.
+func (s *Server) startReportJob(ctx context.Context, in ReportJobInput, jobType schema.JobType, opts JobOptions,
+	mappingIDs []string,
+) (*jobOutput, error) {
+	if err := refuseOptions(opts); err != nil {
 		return nil, err
 	}
-	job := schema.Job{
-		JobType: kind, CycleID: in.CycleID, ReportID: in.ReportID, Classifier: opts.Classifier, Scope: schema.ScopeAll, Force: opts.Force,
-	}
-	if job.Classifier == "" {
-		job.Classifier = s.classifier
-	}
-	switch {
-	case ids != nil:
-		job.Scope, job.MappingIDs = schema.ScopeSelected, unique(ids)
-	case kind == schema.PDEAutoMapping:
-		job.Scope = schema.ScopeUnmapped
-	}
-	hash, err := hashOf(operation, in.CycleID, in.ReportID, opts, ids)
+	key, err := newRequestKey(ctx, in.Key, jobType, in.ReportPath, opts, mappingIDs)
 	if err != nil {
 		return nil, err
 	}
-	return s.ask(ctx, asked{
-		job: job, dryRun: opts.DryRun, key: in.Key, hash: hash,
-		plan: func(ctx context.Context, tx bun.Tx, job schema.Job) (schema.Job, error) {
-			return planReport(ctx, tx, job, ids, field)
-		},
+	request, err := newJob(ctx, schema.Job{
+		JobType: jobType, CycleID: in.CycleID, ReportID: in.ReportID, Classifier: cmp.Or(opts.Classifier, s.classifier),
+		Scope: scopeOf(jobType, mappingIDs), MappingIDs: mappingIDs, Force: opts.Force,
 	})
+	if err != nil {
+		return nil, err
+	}
+	ctx = schema.WithSubject(ctx, request.ID, "")
+	var job schema.Job
+	for range maxAttempts {
+		err = s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
+			if !opts.DryRun {
+				if job, err = key.findJob(ctx, tx); !errors.Is(err, schema.ErrNotFound) {
+					return err
+				}
+			}
+			if job, err = planReportJob(ctx, tx, request); err != nil || opts.DryRun {
+				return err
+			}
+			job, err = insertJob(ctx, tx, job, key)
+			return err
+		})
+		if !errors.Is(err, errConcurrent) {
+			break
+		}
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case opts.DryRun:
+		return &jobOutput{Status: http.StatusOK, Body: DryRun{MappingCount: job.MappingCount}}, nil
+	case job.ID == request.ID: // not the job of an earlier request with this key
+		s.publishRequested(ctx, job)
+	}
+	return accepted(job), nil
 }
 
-// refuseOptions refuses what exists and is not there yet, by name.
-func (s *Server) refuseOptions(opts JobOptions) error {
+func scopeOf(jobType schema.JobType, mappingIDs []string) schema.Scope {
+	switch {
+	case mappingIDs != nil:
+		return schema.ScopeSelected
+	case jobType == schema.PDEAutoMapping:
+		return schema.ScopeUnmapped
+	default:
+		return schema.ScopeAll
+	}
+}
+
+// refuseOptions refuses the options that are part of the contract but not implemented yet.
+func refuseOptions(opts JobOptions) error {
 	if opts.Classifier != "" && !available(opts.Classifier) {
-		return refuseField("body.classifier", fmt.Sprintf("%s is not there yet; rules is", opts.Classifier))
+		return newFieldProblem("body.classifier", fmt.Sprintf("%s is not available yet; use rules", opts.Classifier))
 	}
 	return refuseCost(opts.MaxCostUSD)
 }
 
 func refuseCost(limit *float64) error {
 	if limit != nil {
-		return refuseField("body.max_cost_usd", "there is no model yet that costs anything; leave it out")
+		return newFieldProblem("body.max_cost_usd", "is not available yet, because no classifier has a cost; omit it")
 	}
 	return nil
 }
 
-// available tells whether there is something that does the classifier's work.
+// available reports whether the classifier is implemented.
 func available(kind schema.ClassifierKind) bool { return kind == schema.Rules }
 
-// planReport checks that the report has what the job needs, and counts what the job will work on. It counts in a time that does not
-// grow with the report, except for the mappings without a column.
-func planReport(ctx context.Context, tx bun.Tx, job schema.Job, ids []string, field string) (schema.Job, error) {
+// planReportJob checks that the report has what the job needs, and sets the number of mappings and their ids. The time
+// does not grow with the report, except for the mappings without a column.
+func planReportJob(ctx context.Context, tx bun.Tx, job schema.Job) (schema.Job, error) {
 	report, err := schema.HoldReport(ctx, tx, job.CycleID, job.ReportID)
-	if errors.Is(err, schema.ErrNotFound) {
-		return job, refuse(reportNotFound, "There is no report with this id in a cycle with this id.")
-	}
 	if err != nil {
-		return job, err
+		return job, planningError(err)
 	}
 	if report.MappingCount == 0 {
-		return job, refuse(noMappings, "Import attributes first: each gets a mapping.")
+		return job, newProblem(noMappings, "Import attributes first: each gets a mapping.")
 	}
-	if err := needColumns(ctx, tx, job); err != nil {
+	if err := requireColumns(ctx, tx, job); err != nil {
 		return job, err
 	}
 	switch job.Scope {
 	case schema.ScopeUnmapped:
 		job.MappingCount, err = schema.CountUnmapped(ctx, tx, job.CycleID, job.ReportID)
 	case schema.ScopeSelected:
+		err = refuseUnknownMappings(ctx, tx, job)
+		job.MappingIDs = unique(job.MappingIDs)
 		job.MappingCount = int64(len(job.MappingIDs))
-		err = refuseUnknown(ctx, tx, job, ids, field)
 	default:
 		job.MappingCount = report.MappingCount
 	}
 	return job, err
 }
 
-// needColumns refuses a job that is to suggest columns where there are none.
-func needColumns(ctx context.Context, tx bun.Tx, job schema.Job) error {
+// requireColumns refuses a job that maps attributes if the report has no columns.
+func requireColumns(ctx context.Context, tx bun.Tx, job schema.Job) error {
 	if !job.JobType.Maps() {
 		return nil
 	}
 	has, err := schema.HasColumns(ctx, tx, job.CycleID, job.ReportID)
 	if err == nil && !has {
-		return refuse(noDataSources, "Import the columns of a data source first: without one there is nothing to map to.")
+		return newProblem(noDataSources,
+			"Import the columns of a data source first: without columns there is nothing to map to.")
 	}
 	return err
 }
 
-// refuseUnknown refuses ids that are no mappings of the report.
-func refuseUnknown(ctx context.Context, tx bun.Tx, job schema.Job, ids []string, field string) error {
-	places, err := schema.UnknownMappings(ctx, tx, job.CycleID, job.ReportID, ids, schema.MaxProblems)
-	if err != nil || len(places) == 0 {
+// refuseUnknownMappings refuses ids of mappings that the report does not have.
+func refuseUnknownMappings(ctx context.Context, tx bun.Tx, job schema.Job) error {
+	indexes, err := schema.UnknownMappings(ctx, tx, job.CycleID, job.ReportID, job.MappingIDs, schema.MaxProblems)
+	if err != nil || len(indexes) == 0 {
 		return err
 	}
-	problem := refuse(invalid, fmt.Sprintf("%s names what is no mapping of this report, first at place %d (from 0).", field, places[0]))
-	for _, place := range places {
-		problem.at(fmt.Sprintf("%s[%d]", field, place), "it has to be the id of a mapping of this report")
+	field := "body.mapping_ids"
+	if job.JobType == schema.PDEClassification {
+		field = "body.pde_mapping_ids"
+	}
+	problem := newProblem(invalid,
+		fmt.Sprintf("%s has ids of mappings that the report does not have, the first at index %d.", field, indexes[0]))
+	for _, i := range indexes {
+		problem.addError(fmt.Sprintf("%s[%d]", field, i), "must be the id of a mapping of this report")
 	}
 	return problem
 }
 
-// unique keeps the first of equal ids.
+// unique returns the ids without duplicates, in the order of their first occurrence.
 func unique(ids []string) []string {
 	seen := make(map[string]bool, len(ids))
 	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
@@ -236,7 +255,7 @@ func unique(ids []string) []string {
 	})
 }
 
-// orZero is the body, or what an absent body means.
+// orZero returns the body of a request, or the zero value if it is absent.
 func orZero[T any](body *T) T {
 	if body == nil {
 		var zero T

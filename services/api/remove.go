@@ -13,64 +13,84 @@ import (
 
 // registerRemovals registers the removal of planning data. Jobs, items, history and audit log stay.
 func (s *Server) registerRemovals() {
-	remove := func(id, path, summary string) huma.Operation {
+	remove := func(id, path, summary, note string) huma.Operation {
 		return huma.Operation{
 			OperationID: id, Method: http.MethodDelete, Path: reportPath + path, Tags: []string{"planning"},
 			DefaultStatus: http.StatusNoContent, Errors: []int{http.StatusConflict}, Summary: summary,
-			Description: summary + ". Jobs, history and audit log stay. Refused while a job works on the report.",
+			Description: summary + ". Jobs, history and audit log stay. Refused if the report has an active " +
+				"job." + note,
 		}
 	}
-	const ofManagers = " What a person has confirmed can only be removed by a manager."
-	attribute := remove("remove-attribute", "/attributes/{id}", "Removes an attribute with its mapping")
-	attribute.Description += ofManagers
-	route(s, Tester, attribute, func(ctx context.Context, in *struct {
-		ReportPath
-		ID string `path:"id"`
-	},
-	) (*struct{}, error) {
-		return s.remove(ctx, in.ReportPath, "attribute", func(ctx context.Context, tx bun.Tx, r schema.Removal) error {
-			return schema.RemoveAttribute(ctx, tx, r, in.ID)
-		})
-	})
-	source := remove("remove-data-source", "/data-sources/{id}", "Removes a data source with its columns; mappings to them become unmapped")
-	source.Description += ofManagers
-	route(s, Tester, source, func(ctx context.Context, in *struct {
-		ReportPath
-		ID string `path:"id"`
-	},
-	) (*struct{}, error) {
-		return s.remove(ctx, in.ReportPath, "data source", func(ctx context.Context, tx bun.Tx, r schema.Removal) error {
-			return schema.RemoveDataSource(ctx, tx, r, in.ID)
-		})
-	})
-	column := remove("remove-column", "/data-sources/{id}/columns/{column_id}", "Removes a column of a data source; mappings to it become unmapped")
-	column.Description += ofManagers
-	route(s, Tester, column, func(ctx context.Context, in *struct {
-		ReportPath
-		ID       string `path:"id"`
-		ColumnID string `path:"column_id"`
-	},
-	) (*struct{}, error) {
-		return s.remove(ctx, in.ReportPath, "column in such a data source", func(ctx context.Context, tx bun.Tx, r schema.Removal) error {
-			return schema.RemoveColumn(ctx, tx, r, in.ID, in.ColumnID)
-		})
-	})
-	route(s, Manager, remove("remove-report", "", "Removes a report with its attributes, mappings, data sources and columns"),
-		func(ctx context.Context, in *ReportPath) (*struct{}, error) {
-			return s.remove(ctx, *in, "report", schema.RemoveReport)
-		})
+	const confirmedNote = " Only a manager can remove what a person has confirmed."
+	route(s, Tester, remove("remove-attribute", "/attributes/{id}", "Removes an attribute with its "+
+		"mapping", confirmedNote),
+		s.removeAttribute)
+	route(s, Tester, remove("remove-data-source", "/data-sources/{id}",
+		"Removes a data source with its columns; mappings to them become unmapped", confirmedNote), s.removeDataSource)
+	route(s, Tester, remove("remove-column", "/data-sources/{id}/columns/{column_id}",
+		"Removes a column of a data source; mappings to it become unmapped", confirmedNote), s.removeColumn)
+	route(s, Manager, remove("remove-report", "", "Removes a report with its attributes, mappings, data sources and "+
+		"columns",
+		""), s.removeReport)
 }
 
-// remove removes something of the report, which is named as in "no such attribute".
-func (s *Server) remove(ctx context.Context, in ReportPath, what string, remove func(context.Context, bun.Tx, schema.Removal) error) (*struct{}, error) {
+func (s *Server) removeAttribute(ctx context.Context, in *struct {
+	ReportPath
+	ID string `path:"id"`
+},
+) (*struct{}, error) {
+	err := s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		return schema.RemoveAttribute(ctx, tx, removalBy(ctx, in.ReportPath), in.ID)
+	})
+	return nil, s.removalError(ctx, in.ReportPath, "attribute", err)
+}
+
+func (s *Server) removeDataSource(ctx context.Context, in *struct {
+	ReportPath
+	ID string `path:"id"`
+},
+) (*struct{}, error) {
+	err := s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		return schema.RemoveDataSource(ctx, tx, removalBy(ctx, in.ReportPath), in.ID)
+	})
+	return nil, s.removalError(ctx, in.ReportPath, "data source", err)
+}
+
+func (s *Server) removeColumn(ctx context.Context, in *struct {
+	ReportPath
+	ID       string `path:"id"`
+	ColumnID string `path:"column_id"`
+},
+) (*struct{}, error) {
+	err := s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		return schema.RemoveColumn(ctx, tx, removalBy(ctx, in.ReportPath), in.ID, in.ColumnID)
+	})
+	return nil, s.removalError(ctx, in.ReportPath, "column in such a data source", err)
+}
+
+func (s *Server) removeReport(ctx context.Context, in *ReportPath) (*struct{}, error) {
+	err := s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		return schema.RemoveReport(ctx, tx, removalBy(ctx, *in))
+	})
+	return nil, s.removalError(ctx, *in, "report", err)
+}
+
+// removalBy returns the removal of planning data of the report by the caller.
+func removalBy(ctx context.Context, in ReportPath) schema.Removal {
 	caller := callerOf(ctx)
-	removal := schema.Removal{CycleID: in.CycleID, ReportID: in.ReportID, Author: caller.User, Confirmed: caller.Role.Includes(Manager)}
-	err := s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error { return remove(ctx, tx, removal) })
-	if _, held := errors.AsType[*schema.ConfirmedError](err); held {
-		return nil, refuse(roleTooLow, "A person has confirmed it, or a mapping that needs it. Removing it needs the role manager.")
+	return schema.Removal{
+		CycleID: in.CycleID, ReportID: in.ReportID, Author: caller.User, Confirmed: caller.Role.Includes(Manager),
+	}
+}
+
+// removalError returns the problem for an error of a removal. The noun completes "The report has no ... with this id".
+func (s *Server) removalError(ctx context.Context, in ReportPath, noun string, err error) error {
+	if _, ok := errors.AsType[*schema.ConfirmedError](err); ok {
+		return newProblem(roleTooLow,
+			"A person has confirmed it, or a mapping that depends on it. Removing it needs the role manager.")
 	}
 	if errors.Is(err, schema.ErrNotFound) {
-		return nil, s.refuseMissing(ctx, in, what, err)
+		return s.missingError(ctx, in, noun, err)
 	}
-	return nil, planningError(err)
+	return planningError(err)
 }

@@ -16,12 +16,12 @@ import (
 type DataSource struct {
 	ID string `json:"id"`
 	DataSourceBody
-	ColumnCount int64 `json:"column_count" doc:"How many candidate columns it has; an import brings them."`
+	ColumnCount int64 `json:"column_count" doc:"The number of candidate columns, which are imported."`
 }
 
-// DataSourceBody is what somebody says of a data source.
+// DataSourceBody has the fields of a data source that a request can set.
 type DataSourceBody struct {
-	Name        string `json:"name" doc:"Its name in the files of columns and mappings, of at most 255 characters."`
+	Name        string `json:"name" doc:"The name in the files of columns and mappings, of at most 255 characters."`
 	Description string `json:"description" required:"false"`
 }
 
@@ -30,19 +30,11 @@ func (s *Server) registerDataSources() {
 	path := reportPath + "/data-sources"
 	route(s, Viewer, huma.Operation{
 		OperationID: "list-data-sources", Method: http.MethodGet, Path: path, Tags: []string{"planning"},
-		Summary: "Lists the data sources of a report in the order in which they came",
-	}, func(ctx context.Context, in *struct {
-		ReportPath
-		PageQuery
-	},
-	) (*pageOutput[DataSource], error) {
-		return listOfReport(ctx, s, in.ReportPath, in.PageQuery, showDataSource, func(d schema.DataSource) string { return d.ID },
-			func(after string, limit int) ([]schema.DataSource, error) {
-				return schema.ListDataSources(ctx, s.db, in.CycleID, in.ReportID, after, limit)
-			})
-	})
+		Summary: "Lists the data sources of a report, the oldest first",
+	}, s.listDataSources)
 	route(s, Viewer, huma.Operation{
-		OperationID: "get-data-source", Method: http.MethodGet, Path: path + "/{id}", Tags: []string{"planning"}, Summary: "Reads one data source",
+		OperationID: "get-data-source", Method: http.MethodGet, Path: path + "/{id}", Tags: []string{"planning"},
+		Summary: "Reads one data source",
 	}, func(ctx context.Context, in *struct {
 		ReportPath
 		ID string `path:"id"`
@@ -50,15 +42,36 @@ func (s *Server) registerDataSources() {
 	) (*oneOutput[DataSource], error) {
 		source, err := schema.FindDataSource(ctx, s.db, in.CycleID, in.ReportID, in.ID)
 		if err != nil {
-			return nil, s.refuseMissing(ctx, in.ReportPath, "data source", err)
+			return nil, s.missingError(ctx, in.ReportPath, "data source", err)
 		}
-		return &oneOutput[DataSource]{Body: showDataSource(source)}, nil
+		return &oneOutput[DataSource]{Body: newDataSource(source)}, nil
 	})
 	route(s, Tester, huma.Operation{
-		OperationID: "add-data-source", Method: http.MethodPost, Path: path, Tags: []string{"planning"}, DefaultStatus: http.StatusCreated,
-		Errors:  []int{http.StatusConflict},
-		Summary: "Adds a data source, without columns",
+		OperationID: "add-data-source", Method: http.MethodPost, Path: path, Tags: []string{"planning"},
+		DefaultStatus: http.StatusCreated,
+		Errors:        []int{http.StatusConflict},
+		Summary:       "Adds a data source, without columns",
 	}, s.addDataSource)
+}
+
+func (s *Server) listDataSources(ctx context.Context, in *struct {
+	ReportPath
+	PageQuery
+},
+) (*pageOutput[DataSource], error) {
+	after, err := in.afterID()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.requireReport(ctx, in.ReportPath); err != nil {
+		return nil, err
+	}
+	rows, err := schema.ListDataSources(ctx, s.db, in.CycleID, in.ReportID, after, in.rows())
+	if err != nil {
+		return nil, err
+	}
+	body, err := pageOf(in.PageQuery, rows, newDataSource, func(d schema.DataSource) []string { return []string{d.ID} })
+	return &pageOutput[DataSource]{Body: body}, err
 }
 
 func (s *Server) addDataSource(ctx context.Context, in *struct {
@@ -66,7 +79,7 @@ func (s *Server) addDataSource(ctx context.Context, in *struct {
 	Body DataSourceBody
 },
 ) (*createdOutput[DataSource], error) {
-	source, err := tabular.DataSource(map[string]string{"name": in.Body.Name, "description": in.Body.Description})
+	source, err := tabular.CheckDataSource(schema.DataSource{Name: in.Body.Name, Description: in.Body.Description})
 	if err != nil {
 		return nil, bodyProblems(err)
 	}
@@ -76,16 +89,18 @@ func (s *Server) addDataSource(ctx context.Context, in *struct {
 		return err
 	})
 	if errors.Is(err, schema.ErrExists) {
-		return nil, refuse(alreadyExists, "The report has a data source with this name.")
+		return nil, newProblem(alreadyExists, "The report has a data source with this name.")
 	}
 	if err != nil {
 		return nil, planningError(err)
 	}
 	return &createdOutput[DataSource]{
-		Location: in.at("data-sources", source.ID), Body: showDataSource(source),
+		Location: in.url("data-sources", source.ID), Body: newDataSource(source),
 	}, nil
 }
 
-func showDataSource(d schema.DataSource) DataSource {
-	return DataSource{ID: d.ID, DataSourceBody: DataSourceBody{Name: d.Name, Description: d.Description}, ColumnCount: d.ColumnCount}
+func newDataSource(d schema.DataSource) DataSource {
+	return DataSource{
+		ID: d.ID, DataSourceBody: DataSourceBody{Name: d.Name, Description: d.Description}, ColumnCount: d.ColumnCount,
+	}
 }

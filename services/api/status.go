@@ -17,19 +17,19 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// maxWait is how long a client may wait for a change.
+// maxWait is the longest time for which a request can wait for a change.
 const maxWait = time.Minute
 
 type statusInput struct {
 	JobPath
-	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of the status that the client has."`
-	Wait        string `query:"wait" doc:"How long to wait for a change, such as 30s or 30; 60s at most."`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of the last known status."`
+	Wait        string `query:"wait" doc:"The time to wait for a change, such as 30s or 30; at most 60s."`
 }
 
 type statusOutput struct {
 	Status int
 	ETag   string `header:"ETag"`
-	// RetryAfter is empty once the job has ended.
+	// RetryAfter is empty if the job has ended.
 	RetryAfter string `header:"Retry-After"`
 	Body       events.JobStatus
 }
@@ -37,11 +37,13 @@ type statusOutput struct {
 // registerStatus registers the route of a job's status.
 func (s *Server) registerStatus() {
 	route(s, Viewer, huma.Operation{
-		OperationID: "job-status", Method: http.MethodGet, Path: prefix + "/jobs/{job_id}/status", Tags: []string{"jobs"},
-		Summary: "Says where a job stands",
-		Description: "With wait the answer comes as soon as the status differs from If-None-Match, or without that from what it was when " +
-			"asked; at once where the job has ended, since nothing more will come.",
-		Responses: map[string]*huma.Response{"304": {Description: "The status is what If-None-Match says"}},
+		OperationID: "job-status", Method: http.MethodGet, Path: prefix + "/jobs/{job_id}/status",
+		Tags:    []string{"jobs"},
+		Summary: "Reads the status of a job",
+		Description: "With wait, the response is sent as soon as the status differs from If-None-Match or, without " +
+			"that, from the status " +
+			"at the time of the request. If the job has ended, the response is sent immediately.",
+		Responses: map[string]*huma.Response{"304": {Description: "The status has the ETag in If-None-Match"}},
 	}, s.status)
 }
 
@@ -69,13 +71,13 @@ func (s *Server) status(ctx context.Context, in *statusInput) (*statusOutput, er
 	return out, nil
 }
 
-// jobReading is where a job stood when it was read.
+// jobReading is the status of a job at the time of a read.
 type jobReading struct {
 	status events.JobStatus
 	etag   string
 }
 
-// readStatus reads where one job stands.
+// readStatus reads the status of one job.
 func (s *Server) readStatus(ctx context.Context, jobID string) (jobReading, error) {
 	readings, err := s.readStatuses(ctx, []string{jobID})
 	if err != nil {
@@ -84,7 +86,7 @@ func (s *Server) readStatus(ctx context.Context, jobID string) (jobReading, erro
 	return found(readings, jobID)
 }
 
-// readStatuses reads where each of the jobs stands, by id. Jobs that do not exist are left out.
+// readStatuses reads the statuses of the jobs, by id. It omits jobs that do not exist.
 func (s *Server) readStatuses(ctx context.Context, jobIDs []string) (map[string]jobReading, error) {
 	jobs, err := schema.ReadJobs(ctx, s.db, jobIDs)
 	if err != nil {
@@ -105,7 +107,7 @@ func (s *Server) readStatuses(ctx context.Context, jobIDs []string) (map[string]
 	return readings, nil
 }
 
-// addReadOnly shows that the database accepts no writes in the status of an active job. Such a database cannot store its own state.
+// addReadOnly adds to the status of an active job that the database is read-only. No row can record this.
 func (s *Server) addReadOnly(ctx context.Context, status *events.JobStatus) {
 	if status.Status.Final() {
 		return
@@ -121,7 +123,8 @@ func newReading(status events.JobStatus) (jobReading, error) {
 	return jobReading{status: status, etag: tag}, err
 }
 
-// etagOf is made of two hashes, so that it shows whether two statuses differ in their state or only in how far the job is.
+// etagOf returns an ETag of two hashes. The first one covers only the state, so that a comparison shows whether two
+// statuses differ in their state or only in their progress.
 func etagOf(status events.JobStatus) (string, error) {
 	whole, err := json.Marshal(status)
 	if err != nil {
@@ -149,7 +152,7 @@ func knowsState(list, tag string) bool {
 	return false
 }
 
-// matches tells whether the list of an If-None-Match header holds the tag, by the weak comparison that is asked for there.
+// matches reports whether the list of an If-None-Match header contains the tag, by weak comparison.
 func matches(list, tag string) bool {
 	for known := range strings.SplitSeq(list, ",") {
 		known = strings.TrimSpace(known)
@@ -160,7 +163,7 @@ func matches(list, tag string) bool {
 	return false
 }
 
-// parseWait reads a duration as Go writes it, or a number of seconds.
+// parseWait parses a duration in the format of Go, or a number of seconds.
 func parseWait(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
@@ -170,7 +173,8 @@ func parseWait(text string) (time.Duration, error) {
 		wait, err = time.Duration(seconds)*time.Second, nil
 	}
 	if err != nil || wait < 0 || wait > maxWait {
-		return 0, refuseField("query.wait", "it has to be a duration of at most 60s, such as 30s, or a number of seconds")
+		return 0, newFieldProblem("query.wait", "must be a duration of at most 60s, such as 30s, or a number of "+
+			"seconds")
 	}
 	return wait, nil
 }

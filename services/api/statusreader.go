@@ -14,32 +14,32 @@ import (
 )
 
 const (
-	// pollEvery is how often the statuses are read while requests wait and no event comes.
+	// pollEvery is the interval between two reads if requests wait and no event arrives.
 	pollEvery = 500 * time.Millisecond
-	// readGap is the shortest time between two reads, however many events and requests come.
+	// readGap is the minimum interval between two reads.
 	readGap = 100 * time.Millisecond
-	// readLimit is how long one read may take before the waiting requests get an error.
+	// readLimit is the timeout of a read. After it, the waiting requests fail.
 	readLimit = 5 * time.Second
-	// progressRate is how many waiting requests a second are answered because a job has made progress. An answer costs about as much
-	// as a mapping, so with many clients each of them sees progress less often, and the jobs keep their speed. A change of state is
-	// not held back.
+	// progressRate is the number of waiting requests a second that are answered because of progress. A response costs
+	// about as much as a mapping, so with many clients each sees progress less often, and the jobs keep their speed. A
+	// change of state is not delayed.
 	progressRate = 250
 )
 
-// statusReader reads the statuses of the jobs that requests wait for. It reads all of them with the same statements, at most once every
-// [readGap], however many requests wait.
+// statusReader reads the statuses of the jobs for which requests wait. It reads all of them with the same statements,
+// at most once in [readGap], for any number of requests.
 type statusReader struct {
 	// read returns the statuses of the jobs with these ids. It leaves out the jobs that do not exist.
 	read func(ctx context.Context, jobIDs []string) (map[string]jobReading, error)
-	// conn delivers the events of jobs; nil leaves it to polling.
+	// conn delivers the events of jobs; if it is nil, the reader only polls.
 	conn *nats.Conn
 	log  *slog.Logger
 	// start runs a function in a goroutine of the server.
 	start    func(func())
 	stopping <-chan struct{}
-	// pollEvery is the constant of that name, except in tests.
+	// pollEvery is the constant with the same name, except in tests.
 	pollEvery time.Duration
-	// wake makes the next read due.
+	// wake triggers the next read.
 	wake chan struct{}
 
 	mu      sync.Mutex
@@ -50,26 +50,27 @@ type statusReader struct {
 	waiting int
 }
 
-// waiter is a request that waits for another status than the one that its client knows.
+// waiter is a request that waits for a status that its client does not know.
 type waiter struct {
 	jobID string
-	// known is the If-None-Match of the client; without one, the ETag of the first status that is read.
+	// known is the If-None-Match of the client, or else the ETag of the first status that is read.
 	known string
 	since time.Time
-	// round is that of the newest read which began before the request. What was read then may be older than what the client knows.
+	// round is the last read that began before the request. Its result may be older than the status that the client
+	// knows.
 	round  int
 	newest *jobReading
 	answer chan waited
 }
 
-// waited is what a waiting request gets.
+// waited is the result for a waiting request.
 type waited struct {
 	reading jobReading
 	err     error
 }
 
-// await returns the status of the job as soon as it is final or differs from what known says; otherwise, the newest one when the wait
-// is over or the server stops.
+// await returns the status of the job as soon as it is final or its ETag is not in known. If the wait ends or the
+// server stops before that, it returns the latest status.
 func (r *statusReader) await(ctx context.Context, jobID, known string, wait time.Duration) (jobReading, error) {
 	w := &waiter{jobID: jobID, known: known, since: time.Now(), answer: make(chan waited, 1)}
 	r.add(w)
@@ -100,12 +101,12 @@ func (r *statusReader) await(ctx context.Context, jobID, known string, wait time
 func found(readings map[string]jobReading, jobID string) (jobReading, error) {
 	reading, ok := readings[jobID]
 	if !ok {
-		return reading, refuseJob()
+		return reading, newJobNotFound()
 	}
 	return reading, nil
 }
 
-// add makes the request one that the reads serve, and starts reading where nothing was read.
+// add registers the request and starts the loop if it does not run.
 func (r *statusReader) add(w *waiter) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -139,7 +140,7 @@ func (r *statusReader) wakeUp() {
 	}
 }
 
-// loop reads until no request waits any more.
+// loop reads until no request waits.
 func (r *statusReader) loop() {
 	unsubscribe := r.subscribe()
 	defer unsubscribe()
@@ -166,7 +167,7 @@ func (r *statusReader) loop() {
 	}
 }
 
-// next begins a read. There is no more to read once a whole interval has passed without a waiting request, or the server stops.
+// next begins a read. More is false if no request waits, or the server stops.
 func (r *statusReader) next() (jobIDs []string, round int, more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -187,7 +188,7 @@ func (r *statusReader) next() (jobIDs []string, round int, more bool) {
 	return jobIDs, r.round, true
 }
 
-// deliver answers the waiting requests for which the read brought something.
+// deliver passes the readings to the requests that are due.
 func (r *statusReader) deliver(readings map[string]jobReading, round int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -196,7 +197,7 @@ func (r *statusReader) deliver(readings map[string]jobReading, round int, err er
 		reading, missing := found(readings, id)
 		for w := range waiters {
 			switch {
-			case w.round >= round: // which came during the read
+			case w.round >= round: // the request arrived during the read
 			case err != nil:
 				w.get(waited{err: err})
 			case missing != nil:
@@ -211,11 +212,12 @@ func (r *statusReader) deliver(readings map[string]jobReading, round int, err er
 func (w *waiter) get(answer waited) {
 	select {
 	case w.answer <- answer:
-	default: // it has an answer
+	default: // it already has a result
 	}
 }
 
-// due reports whether the request is to be answered with the status. Mere progress is only due when the request has waited for the pace.
+// due reports whether to answer the request with the status. Progress without a change of state is due if the request
+// has waited at least for the pace.
 func (w *waiter) due(reading jobReading, pace time.Duration) bool {
 	w.newest = &reading
 	if w.known == "" {
@@ -231,8 +233,8 @@ func (w *waiter) due(reading jobReading, pace time.Duration) bool {
 	}
 }
 
-// subscribe has the events of waited-for jobs make the next read due. An event comes before the status that follows from it is written,
-// and some come not at all: it saves time and decides nothing.
+// subscribe triggers a read for each event of a job for which a request waits. An event only reduces the delay: it
+// arrives before the projector has written the status, and can be missed.
 func (r *statusReader) subscribe() (unsubscribe func()) {
 	var all []*nats.Subscription
 	for _, topic := range []events.Topic{events.TopicJobProgress, events.TopicJobFinished} {
@@ -248,7 +250,7 @@ func (r *statusReader) subscribe() (unsubscribe func()) {
 			}
 		})
 		if err != nil {
-			r.log.Warn("waiting requests are not woken by events", "error", err)
+			r.log.Warn("subscribe to job events failed, polling instead", "error", err)
 			continue
 		}
 		all = append(all, subscription)
@@ -256,7 +258,7 @@ func (r *statusReader) subscribe() (unsubscribe func()) {
 	return func() {
 		for _, subscription := range all {
 			if err := subscription.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
-				r.log.Warn("events of jobs: unsubscribe", "error", err)
+				r.log.Warn("unsubscribe from job events failed", "error", err)
 			}
 		}
 	}

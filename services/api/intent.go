@@ -1,0 +1,141 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// IntentAccepted is the response to a request that cancels, pauses or resumes a job.
+type IntentAccepted struct {
+	JobID   string        `json:"job_id"`
+	Status  schema.Status `json:"status" enum:"pending,running,paused" doc:"The final status follows."`
+	Message string        `json:"message"`
+}
+
+// NoBody is an empty body.
+type NoBody struct{}
+
+// ResumeBody is the body of resume.
+type ResumeBody struct {
+	MaxCostUSD *float64 `json:"max_cost_usd,omitempty" doc:"Not yet: no classifier has a cost. Refused."`
+}
+
+type intentOutput struct {
+	Location string `header:"Location"`
+	Body     IntentAccepted
+}
+
+// registerIntents registers the routes that cancel, pause and resume a job.
+func (s *Server) registerIntents() {
+	for _, op := range []struct {
+		name, summary string
+		intent        schema.Intent
+	}{
+		{"cancel", "Ends the job: running work is aborted, saved results stay", schema.IntentCancel},
+		{"pause", "Pauses the job: running work finishes, nothing new starts", schema.IntentPause},
+	} {
+		route(s, Tester, jobOperation(op.name, op.summary), func(ctx context.Context, in *struct {
+			JobPath
+			Body *NoBody
+		},
+		) (*intentOutput, error) {
+			return s.recordIntent(ctx, in.JobID, op.intent)
+		})
+	}
+	route(s, Tester, jobOperation("resume", "Resumes a paused job"), func(ctx context.Context, in *struct {
+		JobPath
+		Body *ResumeBody
+	},
+	) (*intentOutput, error) {
+		if err := refuseCost(orZero(in.Body).MaxCostUSD); err != nil {
+			return nil, err
+		}
+		return s.recordIntent(ctx, in.JobID, schema.IntentRun)
+	})
+}
+
+// jobOperation describes an operation on one job.
+func jobOperation(name, summary string) huma.Operation {
+	return huma.Operation{
+		OperationID: name + "-job", Method: http.MethodPost, Path: prefix + "/jobs/{job_id}/" + name,
+		Tags: []string{"jobs"}, Summary: summary, DefaultStatus: http.StatusAccepted,
+		Errors: []int{http.StatusConflict},
+	}
+}
+
+// recordIntent records the intent in the row of the job, if the state of the job allows it.
+func (s *Server) recordIntent(ctx context.Context, id string, intent schema.Intent) (*intentOutput, error) {
+	var (
+		job     schema.Job
+		current schema.Status
+	)
+	err := s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
+		if job, err = schema.LockJob(ctx, tx, id); errors.Is(err, schema.ErrNotFound) {
+			return newJobNotFound()
+		} else if err != nil {
+			return err
+		}
+		kept, err := schema.ReadStatus(ctx, tx, job)
+		if err != nil {
+			return err
+		}
+		current = schema.CurrentStatus(job, kept)
+		if job.Intent == schema.IntentCancel && intent == schema.IntentCancel && !current.Final() {
+			return nil // it is already being cancelled
+		}
+		if !job.Takes(intent, current) {
+			return refuseIntent(job, current, intent)
+		}
+		job, err = schema.RecordIntent(ctx, tx, job, intent, callerOf(ctx).User, events.TraceparentFrom(ctx).String())
+		current = schema.CurrentStatus(job, kept)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &intentOutput{
+		Location: prefix + "/jobs/" + job.ID + "/status",
+		Body:     IntentAccepted{JobID: job.ID, Status: current, Message: intentMessage(intent)},
+	}, nil
+}
+
+func intentMessage(intent schema.Intent) string {
+	switch intent {
+	case schema.IntentCancel:
+		return "The job is being cancelled: nothing new starts, saved results stay."
+	case schema.IntentPause:
+		return "The job is paused: running work finishes, nothing new starts until it is resumed."
+	default:
+		return "The job is resumed."
+	}
+}
+
+// refuseIntent returns the problem of an intent that the state of the job does not allow.
+func refuseIntent(job schema.Job, current schema.Status, intent schema.Intent) error {
+	state, name := string(current), string(intent)
+	if job.Intent == schema.IntentCancel && !current.Final() {
+		state += " and is being cancelled"
+	}
+	if intent == schema.IntentRun {
+		name = "resume"
+	}
+	return refuseState(state, name, intent.From())
+}
+
+func refuseState(state, action string, allowed []schema.Status) error {
+	names := make([]string, len(allowed))
+	for i, status := range allowed {
+		names[i] = string(status)
+	}
+	return newProblem(stateConflict,
+		fmt.Sprintf("The job is %s; %s is for jobs that are %s.", state, action, strings.Join(names, " or ")))
+}
