@@ -144,7 +144,7 @@ func TestRetryTakesWhatFailedOrWasCancelled(t *testing.T) {
 	if none := count(`{"dry_run": true, "error_code": "poison"}`); none != 0 {
 		t.Errorf("a dry run for a reason that nothing failed for counts %d", none)
 	}
-	if p := refused(t, w.post(jobURL(lost, "/retry"), `{"error_code": "poison"}`), http.StatusConflict, "nothing-to-retry"); !strings.Contains(p.Detail, "for this reason") {
+	if p := refused(t, w.post(jobURL(lost, "/retry"), `{"error_code": "poison"}`), http.StatusConflict, "nothing-to-retry"); !strings.Contains(p.Detail, "with this code") {
 		t.Errorf("it does not say that there are other reasons: %s", p.Detail)
 	}
 	if n := w.count("select count(*) from jobs"); n != 1 {
