@@ -141,7 +141,7 @@ func TestAReportIsNotImportedWhileAJobWorksOnIt(t *testing.T) {
 	job := s.regenerate()
 	s.pdeflow("import", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "--attributes",
 		file(t, "a.csv", someAttributes)).
-		ends(t, exitFailed, "A job of the report is active", "pdeflow jobs watch "+job)
+		ends(t, exitFailed, "The report has an active job", "pdeflow jobs watch "+job)
 }
 
 func TestMistakesInFilesOfOneNameAreNotMixedUp(t *testing.T) {

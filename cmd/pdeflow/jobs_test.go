@@ -107,7 +107,7 @@ func TestAnswersArePrintedAsTheAPIGivesThem(t *testing.T) {
 	job := accepted.JobID
 	s.becomes(job, schema.Running)
 	problem := from[api.Problem](t,
-		s.ask("--json", "--watch").ends(t, exitFailed, "A job of the report is active", job))
+		s.ask("--json", "--watch").ends(t, exitFailed, "The report has an active job", job))
 	if problem.JobID != job || problem.Status != 409 {
 		t.Errorf("the problem is %+v", problem)
 	}
