@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { schematest.Main(m) }
 
-// fixture is a real Postgres with a report and a real nats-server, in which a test folds batches by hand, or lets projectors run.
+// fixture is a database with a report and a nats-server. A test folds batches itself, or runs projectors.
 type fixture struct {
 	*eventstest.Fixture
 	ids []string
@@ -23,102 +23,105 @@ type fixture struct {
 
 func newFixture(t *testing.T, mappings int) *fixture {
 	t.Helper()
-	h := &fixture{Fixture: eventstest.NewFixture(t)}
-	h.ids = schematest.Report(t, h.DB, mappings)
-	return h
+	f := &fixture{Fixture: eventstest.NewFixture(t)}
+	f.ids = schematest.Report(t, f.DB, mappings)
+	return f
 }
 
-func (h *fixture) projector() *Projector {
-	h.T.Helper()
-	_, js := h.Connect()
-	return New(h.DB, js, eventstest.Topology(), h.Logger())
+func (f *fixture) projector() *Projector {
+	f.T.Helper()
+	_, js := f.Connect()
+	return New(f.DB, js, eventstest.Topology(), f.Logger())
 }
 
-// run lets the projector run until the test ends or stop is called, which waits for it.
-func (h *fixture) run(p *Projector) (stop func()) {
-	h.T.Helper()
-	stop = h.Run(p.Run)
-	h.Eventually("the consumer is open", func() bool { return p.Ready() == nil })
+// run runs the projector until the test ends or stop is called, which waits for it.
+func (f *fixture) run(p *Projector) (stop func()) {
+	f.T.Helper()
+	stop = f.Run(p.Run)
+	f.Eventually("the consumer is open", func() bool { return p.Ready() == nil })
 	return stop
 }
 
-// listed is a job over the fixture's report that is started, listed and announced so far.
-func (h *fixture) listed() schema.Job {
-	h.T.Helper()
-	job := schematest.ListedJob(h.T, h.DB, len(h.ids))
-	h.Exec("update jobs set announced_requested = true, announced_started = true, announced_listed = true where id = ?", job.ID)
+// listed inserts a started and listed job for the fixture's report. Its events so far count as published.
+func (f *fixture) listed() schema.Job {
+	f.T.Helper()
+	job := schematest.ListedJob(f.T, f.DB, len(f.ids))
+	f.Exec(`update jobs set announced_requested = true, announced_started = true, announced_listed = true
+		where id = ?`, job.ID)
 	return job
 }
 
-// beside is a job like job over a copy of the report, so that both are active.
-func (h *fixture) beside(job schema.Job) schema.Job {
-	h.T.Helper()
-	h.Exec(`insert into reports (cycle_id, report_id, name, created_at, created_by, updated_at, updated_by)
-		values (?, 'beside', '', now(), 'test', now(), 'test')`, schematest.CycleID)
-	h.Exec(`insert into jobs select (jsonb_populate_record(j, '{"id": "beside", "report_id": "beside"}')).* from jobs j where id = ?`, job.ID)
-	h.Exec(`insert into job_items select (jsonb_populate_record(i, '{"job_id": "beside"}')).* from job_items i where job_id = ?`, job.ID)
-	return h.ReadJob("beside")
+// sibling inserts a copy of the job for another report, so that both are active.
+func (f *fixture) sibling(job schema.Job) schema.Job {
+	f.T.Helper()
+	f.Exec(`insert into reports (cycle_id, report_id, name, created_at, created_by, updated_at, updated_by)
+		values (?, 'sibling', '', now(), 'test', now(), 'test')`, schematest.CycleID)
+	f.Exec(`insert into jobs select (jsonb_populate_record(j, '{"id": "sibling", "report_id": "sibling"}')).*
+		from jobs j where id = ?`, job.ID)
+	f.Exec(`insert into job_items select (jsonb_populate_record(i, '{"job_id": "sibling"}')).*
+		from job_items i where job_id = ?`, job.ID)
+	return f.ReadJob("sibling")
 }
 
-// end gives the mappings an outcome in the rows, and returns the events of that.
-func (h *fixture) end(job schema.Job, ids ...string) (said []events.Received[events.JobProgress]) {
-	h.T.Helper()
+// end writes an outcome for the mappings and returns the events that a classifier would publish.
+func (f *fixture) end(job schema.Job, ids ...string) (batch []events.Received[events.JobProgress]) {
+	f.T.Helper()
 	for _, id := range ids {
 		saved := schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "broke"}
-		if err := schema.FailItem(h.T.Context(), h.DB, job.ID, id, saved); err != nil {
-			h.T.Fatal(err)
+		if err := schema.FailItem(f.T.Context(), f.DB, job.ID, id, saved); err != nil {
+			f.T.Fatal(err)
 		}
-		said = append(said, h.item(job, id))
+		batch = append(batch, f.item(job, id))
 	}
-	return said
+	return batch
 }
 
-// item is the event of the item's row.
-func (h *fixture) item(job schema.Job, id string) events.Received[events.JobProgress] {
-	h.T.Helper()
-	item, err := schema.ReadItem(h.T.Context(), h.DB, job.ID, id)
+// item returns the event for the item's row.
+func (f *fixture) item(job schema.Job, id string) events.Received[events.JobProgress] {
+	f.T.Helper()
+	item, err := schema.ReadItem(f.T.Context(), f.DB, job.ID, id)
 	if err != nil {
-		h.T.Fatal(err)
+		f.T.Fatal(err)
 	}
-	return heard(events.JobItemOf(item))
+	return received(events.JobItemOf(item))
 }
 
-func heard(said events.JobProgress) events.Received[events.JobProgress] {
-	return events.Received[events.JobProgress]{Body: said}
+func received(event events.JobProgress) events.Received[events.JobProgress] {
+	return events.Received[events.JobProgress]{Body: event}
 }
 
-// fold has the projector fold a batch, which must go well.
-func (h *fixture) fold(p *Projector, batch ...events.Received[events.JobProgress]) {
-	h.T.Helper()
-	if err := p.fold(h.T.Context(), batch); err != nil {
-		h.T.Fatal(err)
+// fold folds a batch, and fails the test on an error.
+func (f *fixture) fold(p *Projector, batch ...events.Received[events.JobProgress]) {
+	f.T.Helper()
+	if err := p.fold(f.T.Context(), batch); err != nil {
+		f.T.Fatal(err)
 	}
 }
 
-// say publishes the events of a batch.
-func (h *fixture) say(batch ...events.Received[events.JobProgress]) {
-	h.T.Helper()
-	publisher := events.NewPublisher(h.JS, "test")
+// publish publishes the events of a batch.
+func (f *fixture) publish(batch ...events.Received[events.JobProgress]) {
+	f.T.Helper()
+	publisher := events.NewPublisher(f.JS, "test")
 	for _, r := range batch {
-		if err := publisher.Publish(h.T.Context(), r.Body); err != nil {
-			h.T.Fatal(err)
+		if err := publisher.Publish(f.T.Context(), r.Body); err != nil {
+			f.T.Fatal(err)
 		}
 	}
 }
 
-func (h *fixture) status(job schema.Job) schema.JobStatus {
-	h.T.Helper()
-	status, err := schema.ReadStatus(h.T.Context(), h.DB, job)
+func (f *fixture) status(job schema.Job) schema.JobStatus {
+	f.T.Helper()
+	status, err := schema.ReadStatus(f.T.Context(), f.DB, job)
 	if err != nil {
-		h.T.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return status
 }
 
-// published reads the events of a topic about the job that the stream has, in order.
-func (h *fixture) published(topic events.Topic, jobID string) (all []*jetstream.RawStreamMsg) {
-	h.T.Helper()
-	for _, m := range h.Messages(events.StreamEvents) {
+// published returns the events of a topic and job in the stream, in order.
+func (f *fixture) published(topic events.Topic, jobID string) (all []*jetstream.RawStreamMsg) {
+	f.T.Helper()
+	for _, m := range f.Messages(events.StreamEvents) {
 		if m.Subject == string(topic)+"."+jobID {
 			all = append(all, m)
 		}
@@ -127,9 +130,9 @@ func (h *fixture) published(topic events.Topic, jobID string) (all []*jetstream.
 }
 
 // bells counts the bells of the job.
-func (h *fixture) bells(jobID string) (n int) {
-	h.T.Helper()
-	for _, m := range h.published(events.TopicJobProgress, jobID) {
+func (f *fixture) bells(jobID string) (n int) {
+	f.T.Helper()
+	for _, m := range f.published(events.TopicJobProgress, jobID) {
 		if strings.HasPrefix(m.Header.Get("ce-id"), "bell/") {
 			n++
 		}
@@ -137,11 +140,11 @@ func (h *fixture) bells(jobID string) (n int) {
 	return n
 }
 
-// settled waits until the projector's consumer has nothing waiting and nothing in hand.
-func (h *fixture) settled() {
-	h.T.Helper()
-	h.Eventually("every event is acknowledged", func() bool {
-		consumer, err := h.JS.Consumer(h.T.Context(), events.StreamEvents, events.Projector().Name)
+// settled waits until the projector has acknowledged every event.
+func (f *fixture) settled() {
+	f.T.Helper()
+	f.Eventually("every event is acknowledged", func() bool {
+		consumer, err := f.JS.Consumer(f.T.Context(), events.StreamEvents, events.Projector().Name)
 		if err != nil {
 			return false
 		}

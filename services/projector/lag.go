@@ -10,27 +10,27 @@ import (
 )
 
 const (
-	// lagEvery is how often the projector itself looks for jobs whose status lags.
+	// lagEvery is the interval at which the projector looks for jobs whose status lags.
 	lagEvery = 2 * time.Second
-	// statusPage is how many jobs it checks for a missing row in job_status at each look.
+	// statusPage is the number of jobs that it checks for a missing row in job_status each time.
 	statusPage = 5000
 )
 
-// lag is the state of the search for jobs whose status lags their rows, which needs no events. It belongs to one goroutine.
-type lag struct {
+// lagWatch is the state of the search for jobs whose status lags their rows. It belongs to one goroutine.
+type lagWatch struct {
 	every time.Duration
-	rows  int
-	// before are the jobs that lagged at the look before.
-	before map[string]bool
-	// after is the job behind which the search for missing rows continues.
-	after string
-	// trouble is the error that was logged last.
-	trouble string
+	page  int
+	// lagged are the jobs that lagged last time.
+	lagged map[string]bool
+	// cursor is the job after which the search for missing rows continues.
+	cursor string
+	// logged is the text of the last error that was logged.
+	logged string
 }
 
-// followRows looks for jobs whose status lags their rows, and folds them, until ctx ends. Events are faster; this works while NATS is
-// away or refuses them.
-func (p *Projector) followRows(ctx context.Context) {
+// watchLag folds the jobs whose status lags, periodically until ctx ends. Events are faster; this works while NATS is
+// down or rejects them.
+func (p *Projector) watchLag(ctx context.Context) {
 	tick := time.NewTicker(p.lag.every)
 	defer tick.Stop()
 	for {
@@ -38,7 +38,7 @@ func (p *Projector) followRows(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			err := errors.Join(p.followOnce(ctx, now), schema.SumMappingCounts(ctx, p.db))
+			err := errors.Join(p.foldLagging(ctx, now), schema.SumMappingCounts(ctx, p.db))
 			if ctx.Err() == nil {
 				p.lag.report(ctx, p, err)
 			}
@@ -46,73 +46,71 @@ func (p *Projector) followRows(ctx context.Context) {
 	}
 }
 
-// report logs an error once for each reason, and once that it is over.
-func (l *lag) report(ctx context.Context, p *Projector, err error) {
+// report logs an error once for each reason, and once when it is over.
+func (l *lagWatch) report(ctx context.Context, p *Projector, err error) {
 	switch {
-	case err != nil && err.Error() != l.trouble:
-		l.trouble = err.Error()
-		p.log.WarnContext(ctx, "cannot bring every job status up to its rows, trying again", "error", err)
-	case err == nil && l.trouble != "":
-		l.trouble = ""
-		p.log.InfoContext(ctx, "every job status follows its rows again")
+	case err != nil && err.Error() != l.logged:
+		l.logged = err.Error()
+		p.log.WarnContext(ctx, "cannot update lagging job statuses, retrying", "error", err)
+	case err == nil && l.logged != "":
+		l.logged = ""
+		p.log.InfoContext(ctx, "lagging job statuses are updated again")
 	}
 }
 
-// followOnce folds the jobs that lag, and then publishes what follows from that. Publishing ends with the first error that does not
-// belong to one job, because the stream that refuses one event would refuse the next one too, after a timeout each.
-func (p *Projector) followOnce(ctx context.Context, now time.Time) error {
+// foldLagging folds the jobs that lag, and then publishes the events that follow from that. It stops publishing at the
+// first error that does not belong to one job: a stream that rejects one event would reject the next one too, after a
+// timeout each.
+func (p *Projector) foldLagging(ctx context.Context, now time.Time) error {
 	due, err := p.lagging(ctx, now)
-	var announce []standing
+	var results []foldResult
 	for _, jobID := range due {
-		stands, foldErr := p.foldAll(schema.WithSubject(ctx, jobID, ""), jobID)
-		if p.own(ctx, jobID, foldErr) {
-			if foldErr == nil {
-				announce = append(announce, stands)
-			}
-			continue
+		result, foldErr := p.sweepAll(schema.WithSubject(ctx, jobID, ""), jobID)
+		if foldErr == nil {
+			results = append(results, result)
 		}
-		err = errors.Join(err, foldErr)
+		err = errors.Join(err, p.absorb(ctx, jobID, foldErr))
 	}
-	for _, stands := range announce {
-		tellErr := p.tellWaiting(ctx, stands.job, stands.status)
-		if tellErr == nil {
-			tellErr = p.finish(ctx, stands, look{})
+	for _, result := range results {
+		publishErr := p.publishWaiting(ctx, result)
+		if publishErr == nil {
+			publishErr = p.publishFinished(ctx, result, jobEvents{})
 		}
-		if !p.own(ctx, stands.job.ID, tellErr) {
-			return errors.Join(err, tellErr)
+		if publishErr = p.absorb(ctx, result.job.ID, publishErr); publishErr != nil {
+			return errors.Join(err, publishErr)
 		}
 	}
 	return err
 }
 
-// foldAll sweeps all pages of the job.
-func (p *Projector) foldAll(ctx context.Context, jobID string) (standing, error) {
+// sweepAll sweeps all pages of the job.
+func (p *Projector) sweepAll(ctx context.Context, jobID string) (foldResult, error) {
 	for {
-		stands, err := p.foldRows(ctx, look{jobID: jobID, sweep: true})
-		if err != nil || !stands.more {
-			return stands, err
+		result, err := p.foldRows(ctx, jobEvents{jobID: jobID, sweep: true})
+		if err != nil || !result.more {
+			return result, err
 		}
 	}
 }
 
-// lagging returns the jobs to fold: those without a row in job_status, and those that lag. While events come, a job must have lagged at
-// the look before as well, because the status of every busy job lags for a moment.
+// lagging returns the jobs to fold: those without a row in job_status, and those that lag. While events arrive, a job
+// must have lagged last time as well, because the status of every busy job lags briefly.
 func (p *Projector) lagging(ctx context.Context, now time.Time) ([]string, error) {
-	missing, after, err := schema.JobsWithoutStatus(ctx, p.db, p.lag.after, p.lag.rows)
+	missing, cursor, err := schema.JobsWithoutStatus(ctx, p.db, p.lag.cursor, p.lag.page)
 	if err != nil {
 		return nil, err
 	}
-	p.lag.after = after
+	p.lag.cursor = cursor
 	jobs, err := p.scan.Jobs(ctx, p.db)
 	if err != nil {
 		return missing, err
 	}
 	due := missing
-	busy, idle := p.recent(now)
-	before := p.lag.before
-	p.lag.before = make(map[string]bool, len(jobs))
+	busy, idle := p.recentlyFolded(now)
+	before := p.lag.lagged
+	p.lag.lagged = make(map[string]bool, len(jobs))
 	for _, jobID := range jobs {
-		p.lag.before[jobID] = true
+		p.lag.lagged[jobID] = true
 		if !busy[jobID] && (idle || before[jobID]) && !slices.Contains(missing, jobID) {
 			due = append(due, jobID)
 		}
@@ -120,8 +118,8 @@ func (p *Projector) lagging(ctx context.Context, now time.Time) ([]string, error
 	return due, nil
 }
 
-// recent returns the jobs that events have folded since the last look, and whether there were none.
-func (p *Projector) recent(now time.Time) (busy map[string]bool, idle bool) {
+// recentlyFolded returns the jobs that events have updated within the last interval, and whether there were none.
+func (p *Projector) recentlyFolded(now time.Time) (busy map[string]bool, idle bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	busy = map[string]bool{}

@@ -14,48 +14,49 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// source is how the projector signs its events.
+// source is the source of the projector's events.
 const source = "projector"
 
 const (
-	// sweepPage is how many items a sweep counts at once, before other jobs have their turn.
+	// sweepPage is the number of items that a sweep counts before the projector turns to other jobs.
 	sweepPage = 5000
-	// batchSize is how many events are folded together at most: a transaction each would cost more than the classifiers do.
+	// batchSize is the maximum number of events in a batch. A transaction for each event would cost more than the
+	// classifiers do.
 	batchSize = 1000
-	// linger is how long a batch that is not full waits for more, and so the delay of a job's progress.
+	// linger is how long an incomplete batch waits for more events, and so the delay of a job's progress.
 	linger = 50 * time.Millisecond
-	// ownAfter is the number of errors in a row, whatever they are, after which they belong to the job in which they occur.
-	ownAfter = 5
-	// maxRetried is how many events of one job in a batch are delivered again after an error: a small share of the consumer's
-	// MaxAckPending. A sweep makes up for the others.
+	// absorbAfter is the number of errors of one job in a row after which any error is absorbed.
+	absorbAfter = 5
+	// maxRetried is the number of events of one job in a batch that are delivered again after an error: a small share
+	// of the consumer's MaxAckPending. A sweep counts the items of the others.
 	maxRetried = 100
 )
 
-// Projector keeps the status of every job.
+// Projector keeps the status of every job up to date.
 type Projector struct {
 	db      *schema.DB
 	publish *events.Publisher
 	log     *slog.Logger
 	runner  *events.Runner
-	// page is how many items a sweep counts at once.
+	// page is the number of items in one page of a sweep.
 	page      int
-	lag       lag
+	lag       lagWatch
 	recurring *events.Recurring
 	scan      schema.LagScan
 
 	mu sync.Mutex
-	// troubles counts the errors in a row of the jobs whose last fold failed.
-	troubles map[string]int
-	// folded is when events last brought the status of a job up to its rows, for the jobs of the last seconds.
+	// failures counts the errors in a row of each job whose last fold failed.
+	failures map[string]int
+	// folded is the time at which events last updated the status of a job, for recently updated jobs only.
 	folded map[string]time.Time
 }
 
-// New makes a projector that folds the events of the topology's stream into db.
+// New returns a projector that folds the events of the topology's stream into db.
 func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, log *slog.Logger) *Projector {
 	p := &Projector{
 		db: db, publish: events.NewPublisher(js, source), log: log, page: sweepPage,
-		lag: lag{every: lagEvery, rows: statusPage}, recurring: events.NewRecurring(log),
-		troubles: map[string]int{}, folded: map[string]time.Time{},
+		lag: lagWatch{every: lagEvery, page: statusPage}, recurring: events.NewRecurring(log),
+		failures: map[string]int{}, folded: map[string]time.Time{},
 	}
 	p.runner = events.ConsumeBatches(js, events.Projector(), p.fold, events.Options{
 		Batch: batchSize, Linger: linger, Topology: topology, Log: log,
@@ -63,73 +64,75 @@ func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, log *s
 	return p
 }
 
-// Run folds events, and follows the rows without any, until ctx ends.
+// Run folds events, and periodically also jobs whose status lags without an event, until ctx ends.
 func (p *Projector) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
-	var following sync.WaitGroup
-	following.Go(func() { p.followRows(ctx) })
-	following.Go(func() { p.recurring.Run(ctx) })
-	defer following.Wait()
+	var background sync.WaitGroup
+	background.Go(func() { p.watchLag(ctx) })
+	background.Go(func() { p.recurring.Run(ctx) })
+	defer background.Wait()
 	defer stop()
 	return p.runner.Run(ctx)
 }
 
-// Ready reports why no events come at the moment; nil while they do.
+// Ready returns nil while the projector receives events, and otherwise the reason why it does not.
 func (p *Projector) Ready() error { return p.runner.Ready() }
 
-// look is what one or more events of a job ask the projector to look at.
-type look struct {
+// jobEvents are the events of one job in a batch, and the rows that they name.
+type jobEvents struct {
 	jobID string
-	// events are the indexes of the job's events in the batch.
-	events     []int
+	// indexes are the positions of the events in the batch.
+	indexes    []int
 	mappingIDs []string
-	// sweep asks for everything that is not counted.
+	// sweep requests that all items with an outcome are counted, and not only those in mappingIDs.
 	sweep bool
-	// listed and intent report what the stream has of the job: that its list is complete, and the version of its newest intent. The
-	// dispatcher marks in the job's row what it has published, but only after that.
+	// listed and intent report what the stream holds: the event that the list is complete, and the version of the job's
+	// newest intent. The dispatcher records in the job's row what it has published, but only after it has published it.
 	listed bool
 	intent int64
 }
 
-// looks gathers a batch of events by job, in the order of their first events.
-func looks(batch []events.Received[events.JobProgress]) []look {
-	var all []look
+// groupByJob groups the events of a batch by job, in the order of each job's first event.
+func groupByJob(batch []events.Received[events.JobProgress]) []jobEvents {
+	var groups []jobEvents
 	at := map[string]int{}
-	for n, d := range batch {
-		i, ok := at[d.Body.JobID]
+	for n, received := range batch {
+		event := received.Body
+		i, ok := at[event.JobID]
 		if !ok {
-			i = len(all)
-			at[d.Body.JobID] = i
-			all = append(all, look{jobID: d.Body.JobID})
+			i = len(groups)
+			at[event.JobID] = i
+			groups = append(groups, jobEvents{jobID: event.JobID})
 		}
-		all[i].events = append(all[i].events, n)
-		switch d.Body.Kind {
+		group := &groups[i]
+		group.indexes = append(group.indexes, n)
+		switch event.Kind {
 		case events.KindListed:
-			all[i].sweep, all[i].listed = true, true
+			group.sweep, group.listed = true, true
 		case events.KindItem:
-			all[i].mappingIDs = append(all[i].mappingIDs, d.Body.Item.MappingID)
+			group.mappingIDs = append(group.mappingIDs, event.Item.MappingID)
 		case events.KindCancelled, events.KindBell:
-			all[i].sweep = true
+			group.sweep = true
 		case events.KindStarted, events.KindWaiting, events.KindPaused, events.KindResumed:
 		}
-		if d.Body.Intended != nil {
-			all[i].intent = max(all[i].intent, d.Body.Intended.IntentVersion)
+		if event.Intended != nil {
+			group.intent = max(group.intent, event.Intended.IntentVersion)
 		}
 	}
-	return all
+	return groups
 }
 
-// fold brings the status of every job that the batch names up to its rows. An error of one job decides only about the events of that job.
+// fold updates the status of every job in the batch. An error of one job affects only the events of that job.
 func (p *Projector) fold(ctx context.Context, batch []events.Received[events.JobProgress]) error {
 	verdicts, failed := make(events.Verdicts, len(batch)), false
-	for _, l := range looks(batch) {
-		l.sweep = l.sweep || p.missedEvents(l.jobID)
-		err := p.foldJob(schema.WithSubject(ctx, l.jobID, ""), l)
-		if p.own(ctx, l.jobID, err) {
+	for _, group := range groupByJob(batch) {
+		group.sweep = group.sweep || p.missedEvents(group.jobID)
+		err := p.foldJob(schema.WithSubject(ctx, group.jobID, ""), group)
+		if err = p.absorb(ctx, group.jobID, err); err == nil {
 			continue
 		}
 		failed = true
-		for _, i := range l.events[:min(len(l.events), maxRetried)] {
+		for _, i := range group.indexes[:min(len(group.indexes), maxRetried)] {
 			verdicts[i] = err
 		}
 	}
@@ -143,85 +146,117 @@ func (p *Projector) fold(ctx context.Context, batch []events.Received[events.Job
 func (p *Projector) missedEvents(jobID string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.troubles[jobID] > 0
+	return p.failures[jobID] > 0
 }
 
-// own reports whether the events of the job are to be acknowledged: err is nil, or belongs to this job, so that it would come back with
-// every event and hold up the others. Then the status lags, and the next bell or look at the rows is another try.
-func (p *Projector) own(ctx context.Context, jobID string, err error) bool {
+// absorb counts and logs an error that belongs to one job, and returns nil for it: a redelivery would repeat the error
+// and hold up other jobs. The status lags then, and the next bell or the next search for lagging jobs is another
+// attempt. It returns any other error unchanged.
+func (p *Projector) absorb(ctx context.Context, jobID string, err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
-		delete(p.troubles, jobID)
-		return true
+		delete(p.failures, jobID)
+		return nil
 	}
 	if errors.Is(err, schema.ErrNotFound) {
 		p.recurring.Note(ctx, slog.LevelWarn, "event of a job that does not exist", err, "job_id", jobID)
-		return true
+		return nil
 	}
-	p.troubles[jobID]++
-	if !errors.Is(err, schema.ErrTransition) && !schema.Refused(err) && !schema.LockTimedOut(err) && p.troubles[jobID] < ownAfter {
-		return false
+	p.failures[jobID]++
+	belongsToJob := errors.Is(err, schema.ErrTransition) || schema.Refused(err) || schema.LockTimedOut(err)
+	if !belongsToJob && p.failures[jobID] < absorbAfter {
+		return err
 	}
-	p.recurring.Note(ctx, slog.LevelError, "the status of a job cannot be written", err, "job_id", jobID)
-	return true
+	p.recurring.Note(ctx, slog.LevelError, "cannot write the status of a job", err, "job_id", jobID)
+	return nil
 }
 
-// standing is a job and its status after its rows were folded.
-type standing struct {
+// foldResult is a job and its status after a fold.
+type foldResult struct {
 	job    schema.Job
 	status schema.JobStatus
 	// more reports that a sweep has pages left.
 	more bool
 }
 
-// foldJob brings the status of a job up to what the look finds, and then publishes what follows from it. A sweep counts one page; the
-// next one is asked for with a bell, which queues up behind the events of other jobs.
-func (p *Projector) foldJob(ctx context.Context, l look) error {
-	stands, err := p.foldRows(ctx, l)
+// foldJob updates the status of a job and then publishes the events that follow from it. A sweep counts one page and
+// requests the next one with a bell, which queues up after the events of other jobs.
+func (p *Projector) foldJob(ctx context.Context, group jobEvents) error {
+	result, err := p.foldRows(ctx, group)
 	if err != nil {
 		return err
 	}
 	p.mu.Lock()
-	p.folded[l.jobID] = time.Now()
+	p.folded[group.jobID] = time.Now()
 	p.mu.Unlock()
-	if err := p.tellWaiting(ctx, stands.job, stands.status); err != nil {
+	if err := p.publishWaiting(ctx, result); err != nil {
 		return err
 	}
-	if stands.more {
-		return p.publish.Publish(ctx, events.JobBell(l.jobID))
+	if result.more {
+		return p.publish.Publish(ctx, events.JobBell(group.jobID))
 	}
-	return p.finish(ctx, stands, l)
+	return p.publishFinished(ctx, result, group)
 }
 
-// foldRows counts what the look finds, in a transaction of its own after the one in which the job is first seen running. It needs no
-// connection to NATS.
-func (p *Projector) foldRows(ctx context.Context, l look) (standing, error) {
-	var stands standing
+// foldRows counts the items that the events name, in one transaction. If the job has just started, another transaction
+// before that writes that it is running. foldRows needs no connection to NATS.
+func (p *Projector) foldRows(ctx context.Context, group jobEvents) (foldResult, error) {
+	var result foldResult
 	for {
-		var begun bool
+		var started bool
 		err := p.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-			locked, err := schema.LockStatus(ctx, tx, l.jobID)
+			locked, err := schema.LockStatus(ctx, tx, group.jobID)
 			if err != nil {
 				return err
 			}
-			stands.job = locked.Job
-			if begun = locked.FirstStart(); begun {
-				p.log.InfoContext(ctx, "job is running", "job_id", l.jobID)
+			result.job = locked.Job
+			if started = locked.FirstStart(); started {
+				p.log.InfoContext(ctx, "job is running", "job_id", group.jobID)
 				return schema.WriteRunning(ctx, tx, locked)
 			}
-			stands.status, stands.more, err = p.count(ctx, tx, locked, l)
+			result.status, result.more, err = p.count(ctx, tx, locked, group)
 			return err
 		})
-		if errors.Is(err, schema.ErrJobChanged) || err == nil && begun {
+		if errors.Is(err, schema.ErrJobChanged) || err == nil && started {
 			continue
 		}
-		return stands, err
+		return result, err
 	}
 }
 
-// tellWaiting says what the job waits for where that is something else than was said last, or that it does not wait any more.
-func (p *Projector) tellWaiting(ctx context.Context, job schema.Job, status schema.JobStatus) error {
+// count adds the items that the events name to the job's status. It returns the new status, and whether a sweep has
+// pages left.
+func (p *Projector) count(ctx context.Context, tx bun.Tx, locked schema.LockedStatus, group jobEvents,
+) (schema.JobStatus, bool, error) {
+	before := locked.Status
+	counts, err := schema.FoldItems(ctx, tx, locked, group.mappingIDs)
+	if err != nil {
+		return before, false, err
+	}
+	var swept int64
+	if group.sweep {
+		var more schema.Counts
+		if more, swept, err = schema.SweepItems(ctx, tx, locked, p.scan.Since(group.jobID), p.page); err != nil {
+			return before, false, err
+		}
+		counts = counts.Plus(more)
+	}
+	after, err := schema.WriteStatus(ctx, tx, locked, before.Plus(counts))
+	if err != nil {
+		return before, false, err
+	}
+	if after.Status != before.Status {
+		p.log.InfoContext(ctx, "job status", "status", after.Status, "job_id", group.jobID,
+			"completed_steps", after.CompletedSteps, "total_steps", after.TotalSteps)
+	}
+	return after, swept == int64(p.page) && !after.Status.Final(), nil
+}
+
+// publishWaiting publishes the reason why the job waits, or that it no longer waits, if that differs from the last
+// published reason.
+func (p *Projector) publishWaiting(ctx context.Context, result foldResult) error {
+	job, status := result.job, result.status
 	if status.WaitingFor == job.AnnouncedWaiting {
 		return nil
 	}
@@ -232,46 +267,22 @@ func (p *Projector) tellWaiting(ctx context.Context, job schema.Job, status sche
 	if !status.WaitingUntil.IsZero() {
 		waiting.Until = &status.WaitingUntil
 	}
-	if err := p.publish.Publish(events.WithTrace(ctx, job.Traceparent), events.JobWaiting(job.ID, waiting)); err != nil {
+	ctx = events.WithTrace(ctx, job.Traceparent)
+	if err := p.publish.Publish(ctx, events.JobWaiting(job.ID, waiting)); err != nil {
 		return err
 	}
 	return schema.MarkWaitingAnnounced(ctx, p.db, job.ID, status.WaitingFor)
 }
 
-// count adds what the look finds to the job's status. More says that a sweep has pages left.
-func (p *Projector) count(ctx context.Context, tx bun.Tx, locked schema.LockedStatus, l look) (schema.JobStatus, bool, error) {
-	before := locked.Status
-	found, err := schema.FoldItems(ctx, tx, locked, l.mappingIDs)
-	if err != nil {
-		return before, false, err
-	}
-	var swept int64
-	if l.sweep {
-		var more schema.Counts
-		if more, swept, err = schema.SweepItems(ctx, tx, locked, p.scan.Since(l.jobID), p.page); err != nil {
-			return before, false, err
-		}
-		found = found.Plus(more)
-	}
-	after, err := schema.WriteStatus(ctx, tx, locked, before.Plus(found))
-	if err != nil {
-		return before, false, err
-	}
-	if after.Status != before.Status {
-		p.log.InfoContext(ctx, "job status", "status", after.Status, "job_id", l.jobID, "completed_steps", after.CompletedSteps, "total_steps", after.TotalSteps)
-	}
-	return after, swept == int64(p.page) && !after.Status.Final(), nil
-}
-
-// finish publishes once that the job has ended, after everything else about it: until the dispatcher has published the rest, the job
-// lags, and a bell follows.
-func (p *Projector) finish(ctx context.Context, stands standing, l look) error {
-	job := stands.job
-	rest := !job.AnnouncedListed && !l.listed || max(job.AnnouncedIntent, l.intent) < job.IntentVersion
-	if !stands.status.Status.Final() || job.AnnouncedFinished || rest {
+// publishFinished publishes once that the job has ended. If the dispatcher has not published all other events of the
+// job, it publishes nothing: the job lags until then, and a bell follows.
+func (p *Projector) publishFinished(ctx context.Context, result foldResult, group jobEvents) error {
+	job := result.job
+	unpublished := !job.AnnouncedListed && !group.listed || max(job.AnnouncedIntent, group.intent) < job.IntentVersion
+	if !result.status.Status.Final() || job.AnnouncedFinished || unpublished {
 		return nil
 	}
-	finished := events.JobFinished{JobStatus: events.StatusOf(job, stands.status)}
+	finished := events.JobFinished{JobStatus: events.StatusOf(job, result.status)}
 	if err := p.publish.Publish(events.WithTrace(ctx, job.Traceparent), finished); err != nil {
 		return err
 	}

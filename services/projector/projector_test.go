@@ -12,51 +12,53 @@ import (
 
 func TestAnEventOfAnUnknownJobIsAcknowledged(t *testing.T) {
 	t.Parallel()
-	h := newFixture(t, 2)
-	job := h.listed()
-	h.run(h.projector())
-	h.say(heard(events.JobStarted("no-such-job")), h.end(job, h.ids[0])[0], heard(events.JobBell("no-such-job")))
-	h.settled()
-	if n := h.status(job).CompletedSteps; n != 1 {
-		t.Errorf("%d are counted of the job beside it", n)
+	f := newFixture(t, 2)
+	job := f.listed()
+	f.run(f.projector())
+	f.publish(received(events.JobStarted("no-such-job")), f.end(job, f.ids[0])[0],
+		received(events.JobBell("no-such-job")))
+	f.settled()
+	if n := f.status(job).CompletedSteps; n != 1 {
+		t.Errorf("completed steps of the other job: got %d, want 1", n)
 	}
 }
 
-func TestTheEndIsSaidAsOverHTTPInTheTraceOfTheRequest(t *testing.T) {
+func TestJobFinishedEqualsTheStatusOverHTTPAndHasTheTraceOfTheRequest(t *testing.T) {
 	t.Parallel()
-	h := newFixture(t, 3)
-	job := h.listed()
-	h.fold(h.projector(), h.end(job, h.ids...)...)
-	finished := h.published(events.TopicJobFinished, job.ID)
+	f := newFixture(t, 3)
+	job := f.listed()
+	f.fold(f.projector(), f.end(job, f.ids...)...)
+	finished := f.published(events.TopicJobFinished, job.ID)
 	if len(finished) != 1 {
-		t.Fatalf("the end is said %d times", len(finished))
+		t.Fatalf("job.finished events: got %d, want 1", len(finished))
 	}
-	ended := h.ReadJob(job.ID)
-	want, err := json.Marshal(events.StatusOf(ended, h.status(ended)))
+	ended := f.ReadJob(job.ID)
+	want, err := json.Marshal(events.StatusOf(ended, f.status(ended)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(decoded(t, want), decoded(t, finished[0].Data)); diff != "" {
-		t.Errorf("said otherwise than over HTTP (-HTTP +event):\n%s", diff)
+		t.Errorf("job.finished differs from the status over HTTP (-HTTP +event):\n%s", diff)
 	}
 	if trace := finished[0].Header.Get("traceparent"); trace[:35] != job.Traceparent[:35] {
-		t.Errorf("in the trace %s, not in %s", trace, job.Traceparent)
+		t.Errorf("traceparent: got %s, want %s", trace, job.Traceparent)
 	}
 	if !ended.AnnouncedFinished {
-		t.Error("it is not remembered that it was said")
+		t.Error("announced_finished: got false, want true")
 	}
 }
 
-func TestTheEndIsSaidBehindItsCommitAndAcknowledgedBehindThat(t *testing.T) {
+func TestJobFinishedIsPublishedAfterTheCommitAndBeforeTheAcknowledgement(t *testing.T) {
 	t.Parallel()
-	h := newFixture(t, 1)
-	job := h.listed()
-	h.run(h.projector())
+	f := newFixture(t, 1)
+	job := f.listed()
+	f.run(f.projector())
 	// The commit of a final status waits for the test.
-	h.Exec(`create function wait() returns trigger language plpgsql as $$ begin
+	f.Exec(`create function wait() returns trigger language plpgsql as $$ begin
 		if new.status = 'failed' then perform pg_advisory_xact_lock(42); end if; return null; end $$`)
-	h.Exec("create constraint trigger wait after update on job_status deferrable initially deferred for each row execute function wait()")
-	lock, err := h.DB.BeginTx(t.Context(), nil)
+	f.Exec(`create constraint trigger wait after update on job_status deferrable initially deferred
+		for each row execute function wait()`)
+	lock, err := f.DB.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,64 +66,67 @@ func TestTheEndIsSaidBehindItsCommitAndAcknowledgedBehindThat(t *testing.T) {
 	if _, err := lock.NewRaw("select pg_advisory_xact_lock(42)").Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	h.say(h.end(job, h.ids[0])...)
-	h.Waiting()
-	if n := len(h.published(events.TopicJobFinished, job.ID)); n != 0 {
-		t.Error("the end is said before it is committed")
+	f.publish(f.end(job, f.ids[0])...)
+	f.Waiting()
+	if n := len(f.published(events.TopicJobFinished, job.ID)); n != 0 {
+		t.Errorf("job.finished events before the commit: got %d, want 0", n)
 	}
 	if err := lock.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	h.settled()
-	if n := len(h.published(events.TopicJobFinished, job.ID)); n != 1 {
-		t.Errorf("the end is said %d times when its event is acknowledged", n)
+	f.settled()
+	if n := len(f.published(events.TopicJobFinished, job.ID)); n != 1 {
+		t.Errorf("job.finished events after the acknowledgement: got %d, want 1", n)
 	}
 }
 
-func TestAnEndThatCouldNotBeSaidIsSaidAtTheBell(t *testing.T) {
+func TestJobFinishedIsPublishedAtTheNextBellAfterAnOutage(t *testing.T) {
 	t.Parallel()
-	h := newFixture(t, 1)
-	job := h.listed()
-	p := h.projector()
-	h.Bus.Stop()
-	if err := p.fold(t.Context(), h.end(job, h.ids[0])); err == nil {
-		t.Error("the event would be acknowledged")
+	f := newFixture(t, 1)
+	job := f.listed()
+	p := f.projector()
+	f.Bus.Stop()
+	if err := p.fold(t.Context(), f.end(job, f.ids[0])); err == nil {
+		t.Error("fold without NATS: got nil, want an error")
 	}
-	if ended := h.ReadJob(job.ID); ended.EndedAt.IsZero() || ended.AnnouncedFinished || h.status(ended).Status != schema.Failed {
-		t.Fatalf("ended at %v, announced %v", ended.EndedAt, ended.AnnouncedFinished)
+	ended := f.ReadJob(job.ID)
+	if ended.EndedAt.IsZero() || ended.AnnouncedFinished || f.status(ended).Status != schema.Failed {
+		t.Fatalf("job: got ended at %v, announced %v, want ended and not announced", ended.EndedAt,
+			ended.AnnouncedFinished)
 	}
-	h.Bus.Restart()
-	next := h.projector()
-	h.Eventually("the end is said", func() bool {
-		return next.fold(t.Context(), []events.Received[events.JobProgress]{heard(events.JobBell(job.ID))}) == nil
+	f.Bus.Restart()
+	next := f.projector()
+	f.Eventually("the bell is folded", func() bool {
+		return next.fold(t.Context(), []events.Received[events.JobProgress]{received(events.JobBell(job.ID))}) == nil
 	})
-	h.Eventually("the test is connected", h.NC.IsConnected)
-	h.fold(next, heard(events.JobBell(job.ID)))
-	if n := len(h.published(events.TopicJobFinished, job.ID)); n != 1 || !h.ReadJob(job.ID).AnnouncedFinished {
-		t.Errorf("the end is said %d times", n)
+	f.Eventually("the test is connected", f.NC.IsConnected)
+	f.fold(next, received(events.JobBell(job.ID)))
+	if n := len(f.published(events.TopicJobFinished, job.ID)); n != 1 || !f.ReadJob(job.ID).AnnouncedFinished {
+		t.Errorf("job.finished events: got %d, want 1", n)
 	}
 }
 
-func TestTheEndIsTheLastThatIsSaid(t *testing.T) {
+func TestJobFinishedIsTheLastEventOfAJob(t *testing.T) {
 	t.Parallel()
-	for name, owed := range map[string]string{
+	for name, unpublished := range map[string]string{
 		"the list":   "update jobs set announced_listed = false where id = ?",
 		"the intent": "update jobs set intent_version = 2 where id = ?",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newFixture(t, 1)
-			job := h.listed()
-			h.Exec(owed, job.ID)
-			p := h.projector()
-			h.fold(p, h.end(job, h.ids[0])...)
-			if n := len(h.published(events.TopicJobFinished, job.ID)); n != 0 || !h.status(job).Status.Final() {
-				t.Errorf("the end is said %d times, the status is %s", n, h.status(job).Status)
+			f := newFixture(t, 1)
+			job := f.listed()
+			f.Exec(unpublished, job.ID)
+			p := f.projector()
+			f.fold(p, f.end(job, f.ids[0])...)
+			if n := len(f.published(events.TopicJobFinished, job.ID)); n != 0 || !f.status(job).Status.Final() {
+				t.Errorf("before the last other event: got %d job.finished and status %s, want 0 and a final status", n,
+					f.status(job).Status)
 			}
-			h.Exec("update jobs set announced_listed = true, announced_intent = intent_version where id = ?", job.ID)
-			h.fold(p, heard(events.JobBell(job.ID)))
-			if n := len(h.published(events.TopicJobFinished, job.ID)); n != 1 {
-				t.Errorf("the end is said %d times at the bell", n)
+			f.Exec("update jobs set announced_listed = true, announced_intent = intent_version where id = ?", job.ID)
+			f.fold(p, received(events.JobBell(job.ID)))
+			if n := len(f.published(events.TopicJobFinished, job.ID)); n != 1 {
+				t.Errorf("job.finished events after the bell: got %d, want 1", n)
 			}
 		})
 	}
@@ -130,63 +135,67 @@ func TestTheEndIsTheLastThatIsSaid(t *testing.T) {
 func TestTwoProjectorsCountEachItemOnce(t *testing.T) {
 	t.Parallel()
 	const mappings = 120
-	h := newFixture(t, mappings)
-	one := h.listed()
-	two := h.beside(one)
+	f := newFixture(t, mappings)
+	one := f.listed()
+	two := f.sibling(one)
 	for range 2 {
-		h.run(h.projector())
+		f.run(f.projector())
 	}
-	for _, id := range h.ids {
-		h.say(h.end(one, id)...)
-		h.say(h.end(two, id)...)
+	for _, id := range f.ids {
+		f.publish(f.end(one, id)...)
+		f.publish(f.end(two, id)...)
 	}
-	h.settled()
+	f.settled()
 	for _, job := range []schema.Job{one, two} {
-		if status := h.status(job); status.Status != schema.Failed || status.Failed != mappings || status.TotalSteps != mappings {
-			t.Errorf("%s with %d of %d failed", status.Status, status.Failed, status.TotalSteps)
+		status := f.status(job)
+		if status.Status != schema.Failed || status.Failed != mappings || status.TotalSteps != mappings {
+			t.Errorf("status: got %s with %d of %d failed, want %d", status.Status, status.Failed, status.TotalSteps,
+				mappings)
 		}
-		for _, m := range h.published(events.TopicJobFinished, job.ID) {
+		for _, m := range f.published(events.TopicJobFinished, job.ID) {
 			if id := m.Header.Get("ce-id"); id != "finished/"+job.ID {
-				t.Errorf("the end is said as %s", id)
+				t.Errorf("id of job.finished: got %s, want finished/%s", id, job.ID)
 			}
 		}
-		if !h.ReadJob(job.ID).AnnouncedFinished {
-			t.Error("the end is not said")
+		if !f.ReadJob(job.ID).AnnouncedFinished {
+			t.Error("job.finished was not published")
 		}
 	}
 }
 
-func TestAPauseThatComesWhileTheLastItemIsCountedIsSaidBeforeTheEnd(t *testing.T) {
+func TestAPauseDuringTheLastFoldIsPublishedBeforeJobFinished(t *testing.T) {
 	t.Parallel()
-	h := newFixture(t, 1)
-	job := h.listed()
-	p := h.projector()
-	said := h.end(job, h.ids[0])
+	f := newFixture(t, 1)
+	job := f.listed()
+	p := f.projector()
+	batch := f.end(job, f.ids[0])
 	// The projector has read the job and waits for the item's row, which the test holds.
-	lock, err := h.DB.BeginTx(t.Context(), nil)
+	lock, err := f.DB.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Rollback() //nolint:errcheck // committed below, unless the test has failed
-	if _, err := lock.NewRaw("select from job_items where job_id = ? for update", job.ID).Exec(t.Context()); err != nil {
+	_, err = lock.NewRaw("select from job_items where job_id = ? for update", job.ID).Exec(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
 	folded := make(chan error, 1)
-	go func() { folded <- p.fold(t.Context(), said) }()
-	h.Waiting()
-	h.Intend(job.ID, schema.IntentPause)
+	go func() { folded <- p.fold(t.Context(), batch) }()
+	f.Waiting()
+	f.Intend(job.ID, schema.IntentPause)
 	if err := lock.Commit(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-folded; err != nil {
 		t.Fatal(err)
 	}
-	job = h.ReadJob(job.ID)
-	status := h.status(job)
+	job = f.ReadJob(job.ID)
+	status := f.status(job)
 	if status.Status != schema.Failed || status.JobVersion != job.Version || job.EndedAt.IsZero() {
-		t.Errorf("%s, at version %d of %d, ended at %v", status.Status, status.JobVersion, job.Version, job.EndedAt)
+		t.Errorf("status: got %s at version %d of %d, ended at %v, want failed and ended", status.Status,
+			status.JobVersion, job.Version, job.EndedAt)
 	}
-	if n := len(h.published(events.TopicJobFinished, job.ID)); n != 0 {
-		t.Error("the end is said before the pause")
+	if n := len(f.published(events.TopicJobFinished, job.ID)); n != 0 {
+		t.Errorf("job.finished events before the pause is published: got %d, want 0", n)
 	}
 }
