@@ -12,41 +12,41 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// bells remembers what the loop saw of jobs whose status lags.
+// bells is the state of the search for jobs whose status lags.
 type bells struct {
 	scan schema.LagScan
-	// looked is when it looked last, lagging are the jobs that lagged then.
-	looked  time.Time
+	// checked is the time of the last check, and lagging are the jobs that lagged then.
+	checked time.Time
 	lagging map[string]bool
-	// rung is when the bell of a job that still lags was rung last.
-	rung map[string]time.Time
+	// published is the time of the last bell of each job that still lags.
+	published map[string]time.Time
 }
 
-// due are the jobs among the lagging ones whose bells are to be rung: those that lagged at the look before as well, and whose bell has not
-// been rung within the pause. A status that can not be written would have it rung at every look otherwise.
+// due records a check and returns the jobs that need a bell: those that lagged at the previous check as well, and have
+// had no bell within the pause. Without the pause, a status that cannot be written would get a bell at every check.
 func (b *bells) due(lagging []string, now time.Time, pause time.Duration) []string {
 	before := b.lagging
-	b.looked, b.lagging = now, make(map[string]bool, len(lagging))
+	b.checked, b.lagging = now, make(map[string]bool, len(lagging))
 	var due []string
 	for _, jobID := range lagging {
 		b.lagging[jobID] = true
-		if before[jobID] && now.Sub(b.rung[jobID]) >= pause {
+		if before[jobID] && now.Sub(b.published[jobID]) >= pause {
 			due = append(due, jobID)
 		}
 	}
-	for jobID := range b.rung {
+	for jobID := range b.published {
 		if !b.lagging[jobID] {
-			delete(b.rung, jobID)
+			delete(b.published, jobID)
 		}
 	}
 	return due
 }
 
-// ringBells tells the projector to look at the rows of jobs whose status has lagged for two looks. Turns may follow each other at once,
-// looks may not: what was saved this moment lags until its event has gone its way.
-func (d *Dispatcher) ringBells(ctx context.Context) error {
+// publishBells publishes bells for jobs whose status has lagged for two checks. The checks are an interval apart,
+// because every outcome lags until its event has been folded.
+func (d *Dispatcher) publishBells(ctx context.Context) error {
 	now := time.Now()
-	if now.Sub(d.bells.looked) < d.options.Look {
+	if now.Sub(d.bells.checked) < d.options.BellCheck {
 		return nil
 	}
 	lagging, err := d.bells.scan.Jobs(ctx, d.db)
@@ -65,15 +65,15 @@ func (d *Dispatcher) ringBells(ctx context.Context) error {
 		if err := d.stream.event(ctx, events.JobBell(jobID)); err != nil {
 			return err
 		}
-		d.bells.rung[jobID] = now
-		d.log.DebugContext(ctx, "bell rung", "job_id", jobID)
+		d.bells.published[jobID] = now
+		d.log.DebugContext(ctx, "bell published", "job_id", jobID)
 	}
 	return nil
 }
 
-// projectorBehind reports whether events wait for the projector, which a bell would only add to. What it has in hand does not count:
-// while any job is busy it always has something, and a bell for another one would never ring. A consumer that is not there has nothing
-// waiting; it is declared before the bell is rung, because it hears only what is said after that.
+// projectorBehind reports whether events wait for the projector. Unacknowledged events do not count: while any job is
+// busy there always are some, and no other job would get a bell. A missing consumer is declared, because it receives
+// only the events published after that.
 func (d *Dispatcher) projectorBehind(ctx context.Context) (bool, error) {
 	consumer, err := d.js.Consumer(ctx, events.StreamEvents, events.Projector().Name)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {

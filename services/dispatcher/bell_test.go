@@ -12,148 +12,147 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// heard has the projector's consumer deliver everything that it has, and acknowledges it unless that is left to the caller.
-func (k *fixture) heard(acknowledge bool) (messages []jetstream.Msg) {
-	k.T.Helper()
-	consumer, err := k.JS.Consumer(k.T.Context(), events.StreamEvents, events.Projector().Name)
+// fetch fetches all messages of the projector's consumer, and acknowledges them on request.
+func (f *fixture) fetch(acknowledge bool) (messages []jetstream.Msg) {
+	f.T.Helper()
+	consumer, err := f.JS.Consumer(f.T.Context(), events.StreamEvents, events.Projector().Name)
 	if err != nil {
-		k.T.Fatal(err)
+		f.T.Fatal(err)
 	}
 	batch, err := consumer.FetchNoWait(100)
 	if err != nil {
-		k.T.Fatal(err)
+		f.T.Fatal(err)
 	}
 	for m := range batch.Messages() {
 		messages = append(messages, m)
 		if acknowledge {
-			if err := m.DoubleAck(k.T.Context()); err != nil {
-				k.T.Fatal(err)
+			if err := m.DoubleAck(f.T.Context()); err != nil {
+				f.T.Fatal(err)
 			}
 		}
 	}
 	return messages
 }
 
-// bellRinger looks in every turn and rings again at once.
-func (k *fixture) bellRinger() *Dispatcher {
-	return k.dispatcher(Options{BellPause: time.Nanosecond})
+// eager returns a dispatcher that checks in every turn and publishes a bell at every check.
+func (f *fixture) eager() *Dispatcher {
+	return f.dispatcher(Options{BellPause: time.Nanosecond})
 }
 
-func TestABellRingsAtTheSecondLookForAJobThatStillLags(t *testing.T) {
+func TestABellIsPublishedAtTheSecondCheckOfALaggingJob(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 1)
-	k.turns(k.dispatcher(Options{}))
-	k.heard(true)
-	d := k.bellRinger()
-	k.turn(d)
-	if n := k.bells(job); n != 0 {
-		t.Errorf("%d bells at the first look", n)
+	f := newFixture(t)
+	job := f.job("cards", 1)
+	f.turns(f.dispatcher(Options{}))
+	f.fetch(true)
+	d := f.eager()
+	f.turn(d)
+	if n := f.bells(job); n != 0 {
+		t.Errorf("bells after the first check: got %d, want 0", n)
 	}
-	k.turn(d)
-	if n := k.bells(job); n != 1 {
-		t.Errorf("%d bells at the second look", n)
+	f.turn(d)
+	if n := f.bells(job); n != 1 {
+		t.Errorf("bells after the second check: got %d, want 1", n)
 	}
 }
 
-func TestABellRingsOnlyWhileNothingWaitsForTheProjectorWhateverItHasInHand(t *testing.T) {
+func TestABellIsPublishedOnlyIfNoEventWaitsForTheProjector(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 1)
-	d := k.bellRinger()
-	look := func(why string, want int) {
+	f := newFixture(t)
+	job := f.job("cards", 1)
+	d := f.eager()
+	check := func(when string, want int) {
 		t.Helper()
 		for range 3 {
-			k.turn(d)
+			f.turn(d)
 		}
-		if n := k.bells(job); n != want {
-			t.Errorf("%s: %d bells, not %d", why, n, want)
+		if n := f.bells(job); n != want {
+			t.Errorf("bells %s: got %d, want %d", when, n, want)
 		}
 	}
-	look("its news is waiting", 0)
-	inHand := k.heard(false)
-	if len(inHand) == 0 {
-		t.Fatal("nothing is heard")
+	check("while events wait", 0)
+	if fetched := f.fetch(false); len(fetched) == 0 {
+		t.Fatal("the projector's consumer has no messages")
 	}
-	// A projector that is busy with other jobs is never without something in hand.
-	look("its news is in hand", 1)
-	k.heard(true)
-	look("the bell was heard", 2)
-	k.heard(true)
-	err := k.DB.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+	// A projector that is busy with other jobs always has unacknowledged events.
+	check("while events are unacknowledged", 1)
+	f.fetch(true)
+	check("after the first bell", 2)
+	f.fetch(true)
+	err := f.DB.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.RebuildStatus(ctx, tx, job.ID)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	look("the status is up to its rows", 2)
+	check("after the status is rebuilt", 2)
 }
 
-func TestABellIsGivenTimeBeforeItRingsAgain(t *testing.T) {
+func TestBellsOfAJobAreAPauseApart(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 1)
-	d := k.dispatcher(Options{BellPause: never})
+	f := newFixture(t)
+	job := f.job("cards", 1)
+	d := f.dispatcher(Options{BellPause: never})
 	for range 3 {
-		k.turn(d)
-		k.heard(true)
+		f.turn(d)
+		f.fetch(true)
 	}
-	if n := k.bells(job); n != 1 {
-		t.Errorf("%d bells", n)
+	if n := f.bells(job); n != 1 {
+		t.Errorf("bells: got %d, want 1", n)
 	}
 }
 
-func TestLooksAreAnIntervalApartHoweverFastTheTurns(t *testing.T) {
+func TestChecksAreAnIntervalApartHoweverFastTheTurns(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 1)
-	k.turns(k.dispatcher(Options{}))
-	k.heard(true)
-	d := k.dispatcher(Options{Look: never, BellPause: time.Nanosecond})
+	f := newFixture(t)
+	job := f.job("cards", 1)
+	f.turns(f.dispatcher(Options{}))
+	f.fetch(true)
+	d := f.dispatcher(Options{BellCheck: never, BellPause: time.Nanosecond})
 	for range 5 {
-		k.turn(d)
+		f.turn(d)
 	}
-	if n := k.bells(job); n != 0 {
-		t.Errorf("%d bells for a job that lagged at one look", n)
+	if n := f.bells(job); n != 0 {
+		t.Errorf("bells after one check: got %d, want 0", n)
 	}
 }
 
-func TestADeletedConsumerIsDeclaredAndHearsTheBell(t *testing.T) {
+func TestADeletedConsumerIsDeclaredAndReceivesTheBell(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 1)
-	k.turns(k.dispatcher(Options{}))
-	if err := k.JS.DeleteConsumer(t.Context(), events.StreamEvents, events.Projector().Name); err != nil {
+	f := newFixture(t)
+	job := f.job("cards", 1)
+	f.turns(f.dispatcher(Options{}))
+	if err := f.JS.DeleteConsumer(t.Context(), events.StreamEvents, events.Projector().Name); err != nil {
 		t.Fatal(err)
 	}
-	d := k.bellRinger()
+	d := f.eager()
 	for range 4 {
-		k.turn(d)
+		f.turn(d)
 	}
-	if n := k.bells(job); n != 1 {
-		t.Errorf("%d bells that nobody has heard", n)
+	if n := f.bells(job); n != 1 {
+		t.Errorf("bells: got %d, want 1", n)
 	}
-	if heard := k.heard(true); len(heard) != 1 || heard[0].Headers().Get("ce-id") != "bell/"+job.ID {
-		t.Errorf("the new consumer has %d messages", len(heard))
+	if fetched := f.fetch(true); len(fetched) != 1 || fetched[0].Headers().Get("ce-id") != "bell/"+job.ID {
+		t.Errorf("messages of the new consumer: got %d, want the bell", len(fetched))
 	}
 }
 
-func TestADeletedStreamOfEventsIsDeclaredByTheBell(t *testing.T) {
+func TestADeletedEventsStreamIsDeclaredWhenABellIsDue(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 1)
-	k.turns(k.dispatcher(Options{}))
-	if err := k.JS.DeleteStream(t.Context(), events.StreamEvents); err != nil {
+	f := newFixture(t)
+	job := f.job("cards", 1)
+	f.turns(f.dispatcher(Options{}))
+	if err := f.JS.DeleteStream(t.Context(), events.StreamEvents); err != nil {
 		t.Fatal(err)
 	}
-	d := k.bellRinger()
-	k.turn(d)
+	d := f.eager()
+	f.turn(d)
 	if _, err := d.turn(t.Context()); err == nil {
-		t.Error("nobody has noticed that the stream is gone")
+		t.Error("turn without the stream: got nil, want an error")
 	}
-	k.turn(d)
-	if n := k.bells(job); n != 1 {
-		t.Errorf("%d bells in the new stream", n)
+	f.turn(d)
+	if n := f.bells(job); n != 1 {
+		t.Errorf("bells in the new stream: got %d, want 1", n)
 	}
 }

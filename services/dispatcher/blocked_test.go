@@ -19,38 +19,38 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// blocked turns d until the job is blocked by a reason that has the text, or by nothing if that is empty.
-func (k *fixture) blocked(d *Dispatcher, job schema.Job, text string) {
-	k.T.Helper()
-	k.Eventually("the job is blocked by "+text, func() bool {
-		_, _ = d.turn(k.T.Context()) // the error is in the row
-		reason := k.ReadJob(job.ID).BlockedBy
+// blocked runs turns until the reason why the job is blocked contains text, or until it is empty if text is empty.
+func (f *fixture) blocked(d *Dispatcher, job schema.Job, text string) {
+	f.T.Helper()
+	f.Eventually("the job is blocked by "+text, func() bool {
+		_, _ = d.turn(f.T.Context()) // the row has the error
+		reason := f.ReadJob(job.ID).BlockedBy
 		return strings.Contains(reason, text) && (reason == "") == (text == "")
 	})
 }
 
-// limit sets how many bytes a stream may hold, and whether it refuses more than that.
-func (k *fixture) limit(stream string, bytes int64, discard jetstream.DiscardPolicy) {
-	k.T.Helper()
-	s, err := k.JS.Stream(k.T.Context(), stream)
+// limit sets the maximum size of a stream and its discard policy.
+func (f *fixture) limit(stream string, bytes int64, discard jetstream.DiscardPolicy) {
+	f.T.Helper()
+	s, err := f.JS.Stream(f.T.Context(), stream)
 	if err != nil {
-		k.T.Fatal(err)
+		f.T.Fatal(err)
 	}
 	config := s.CachedInfo().Config
 	config.MaxBytes, config.Discard = bytes, discard
-	if _, err := k.JS.UpdateStream(k.T.Context(), config); err != nil {
-		k.T.Fatal(err)
+	if _, err := f.JS.UpdateStream(f.T.Context(), config); err != nil {
+		f.T.Fatal(err)
 	}
 }
 
-// classifierIs has somebody ask for messages of the rules lane, as a classifier does, until stop is called.
-func (k *fixture) classifierIs() (stop func()) {
-	k.T.Helper()
-	consumer, err := k.JS.Consumer(k.T.Context(), events.StreamWork, events.ClassifierRules().Name)
+// classifier consumes messages of the rules lane until stop is called.
+func (f *fixture) classifier() (stop func()) {
+	f.T.Helper()
+	consumer, err := f.JS.Consumer(f.T.Context(), events.StreamWork, events.ClassifierRules().Name)
 	if err != nil {
-		k.T.Fatal(err)
+		f.T.Fatal(err)
 	}
-	return k.Run(func(ctx context.Context) error {
+	return f.Run(func(ctx context.Context) error {
 		for ctx.Err() == nil {
 			batch, err := consumer.Fetch(1, jetstream.FetchMaxWait(500*time.Millisecond))
 			if err != nil {
@@ -66,82 +66,83 @@ func (k *fixture) classifierIs() (stop func()) {
 	})
 }
 
-func TestAJobWhosePublishesAreRefusedIsBlockedUntilThereIsRoom(t *testing.T) {
+func TestAJobIsBlockedWhileAStreamIsFull(t *testing.T) {
 	t.Parallel()
 	for _, stream := range []string{events.StreamWork, events.StreamEvents} {
 		t.Run(stream, func(t *testing.T) {
 			t.Parallel()
-			k := newFixture(t)
-			job := k.job("cards", 3)
-			k.limit(stream, 1, jetstream.DiscardNew)
-			d := k.dispatcher(Options{Silence: time.Hour})
+			f := newFixture(t)
+			job := f.job("cards", 3)
+			f.limit(stream, 1, jetstream.DiscardNew)
+			d := f.dispatcher(Options{Silence: time.Hour})
 			reason := "NATS refuses messages for " + stream + ": maximum bytes exceeded"
-			k.blocked(d, job, reason)
+			f.blocked(d, job, reason)
 			d.setReady(func() error { _, err := d.turn(t.Context()); return err }())
 			if err := d.Ready(); err == nil || !strings.Contains(err.Error(), reason) {
-				t.Errorf("ready: %v", err)
+				t.Errorf("Ready: got %v, want %q", err, reason)
 			}
-			since, version := k.ReadJob(job.ID).BlockedSince, k.ReadJob(job.ID).Version
-			k.blocked(d, job, reason)
-			if now := k.ReadJob(job.ID); !now.BlockedSince.Equal(since) || now.Version != version {
-				t.Error("the same reason is written at every turn")
+			since, version := f.ReadJob(job.ID).BlockedSince, f.ReadJob(job.ID).Version
+			f.blocked(d, job, reason)
+			if now := f.ReadJob(job.ID); !now.BlockedSince.Equal(since) || now.Version != version {
+				t.Error("the job was written again with the same reason")
 			}
-			k.limit(stream, -1, jetstream.DiscardNew)
-			k.blocked(d, job, "")
-			if n := len(k.outstanding(job)); n != 3 {
-				t.Errorf("%d are outstanding when there is room", n)
+			f.limit(stream, -1, jetstream.DiscardNew)
+			f.blocked(d, job, "")
+			if n := len(f.outstanding(job)); n != 3 {
+				t.Errorf("outstanding after the limit is raised: got %d, want 3", n)
 			}
 		})
 	}
 }
 
-// The window of one job may be larger than the room of the stream. That is no reason to wait for anything else.
-func TestAStreamThatIsFullOfTheJobsOwnMessagesBlocksNothing(t *testing.T) {
+// The window of one job may be larger than the stream. The job then waits for its own messages only.
+func TestAStreamFullOfTheJobsOwnMessagesBlocksNothing(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 50)
-	k.limit(events.StreamWork, 3000, jetstream.DiscardNew)
-	d := k.dispatcher(Options{})
-	k.turns(d)
-	sent := len(k.outstanding(job))
-	k.turns(d)
-	if now := k.ReadJob(job.ID); sent == 0 || sent >= 50 || now.BlockedBy != "" {
-		t.Errorf("%d are outstanding, blocked by %q", sent, now.BlockedBy)
+	f := newFixture(t)
+	job := f.job("cards", 50)
+	f.limit(events.StreamWork, 3000, jetstream.DiscardNew)
+	d := f.dispatcher(Options{})
+	f.turns(d)
+	sent := len(f.outstanding(job))
+	f.turns(d)
+	if now := f.ReadJob(job.ID); sent == 0 || sent >= 50 || now.BlockedBy != "" {
+		t.Errorf("got %d outstanding, blocked by %q, want some and not blocked", sent, now.BlockedBy)
 	}
 }
 
 func TestAJobIsBlockedWhileNoClassifierTakesItsWork(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 200)
-	d := k.dispatcher(Options{LaneLook: time.Millisecond, Silence: time.Second, HintLife: 100 * time.Millisecond})
+	f := newFixture(t)
+	job := f.job("cards", 200)
+	d := f.dispatcher(Options{LaneCheck: time.Millisecond, Silence: time.Second, HintLife: 100 * time.Millisecond})
 	none := "no classifier takes work from the rules lane"
-	k.blocked(d, job, none)
-	stop := k.classifierIs()
-	k.blocked(d, job, "")
+	f.blocked(d, job, none)
+	stop := f.classifier()
+	f.blocked(d, job, "")
 	stop()
-	k.blocked(d, job, none)
-	// A dispatcher that has just begun to look does not know yet, and leaves the reason.
-	other := k.dispatcher(Options{LaneLook: time.Millisecond, Silence: time.Hour})
-	k.turns(other)
-	if reason := k.ReadJob(job.ID).BlockedBy; !strings.Contains(reason, none) {
-		t.Errorf("a dispatcher that knows nothing has changed the reason to %q", reason)
+	f.blocked(d, job, none)
+	// A dispatcher that has just started does not know the state of the lane, and keeps the reason.
+	other := f.dispatcher(Options{LaneCheck: time.Millisecond, Silence: time.Hour})
+	f.turns(other)
+	if reason := f.ReadJob(job.ID).BlockedBy; !strings.Contains(reason, none) {
+		t.Errorf("reason after a turn of a new dispatcher: got %q, want %q", reason, none)
 	}
 }
 
-// reset sets the position of the classifiers' consumer, as an operator may, and as a cluster does that lost the end of a stream.
-func (k *fixture) reset(seq uint64) {
-	k.T.Helper()
-	answer, err := k.NC.Request("$JS.API.CONSUMER.RESET."+events.StreamWork+"."+events.ClassifierRules().Name,
-		fmt.Appendf(nil, `{"seq": %d}`, seq), eventstest.Patience)
+// reset sets the position of the classifiers' consumer. An operator can do that, and so does a cluster that lost the
+// end of a stream.
+func (f *fixture) reset(seq uint64) {
+	f.T.Helper()
+	subject := "$JS.API.CONSUMER.RESET." + events.StreamWork + "." + events.ClassifierRules().Name
+	answer, err := f.NC.Request(subject, fmt.Appendf(nil, `{"seq": %d}`, seq), eventstest.Patience)
 	if err != nil {
-		k.T.Fatal(err)
+		f.T.Fatal(err)
 	}
 	var reply struct {
 		Error *jetstream.APIError `json:"error"`
 	}
 	if err := json.Unmarshal(answer.Data, &reply); err != nil || reply.Error != nil {
-		k.T.Fatalf("reset: %s (%v)", answer.Data, err)
+		f.T.Fatalf("reset: %s (%v)", answer.Data, err)
 	}
 }
 
@@ -151,42 +152,45 @@ func TestMessagesThatAreNeverDeliveredAreReplaced(t *testing.T) {
 		position uint64
 		log      string
 	}{
-		"past the messages": {11, "deleted messages that were not delivered"},
+		"past the messages": {11, "deleted undelivered messages"},
 		"past the stream":   {1_000_000, "consumer is ahead of its stream"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			k := newFixture(t)
-			job := k.job("cards", 10)
-			d := k.dispatcher(Options{LaneLook: time.Millisecond, Silence: 300 * time.Millisecond, Undelivered: time.Second, HintLife: time.Millisecond})
-			k.turns(d)
-			if n := len(k.outstanding(job)); n != 10 {
-				t.Fatalf("%d are outstanding", n)
+			f := newFixture(t)
+			job := f.job("cards", 10)
+			d := f.dispatcher(Options{
+				LaneCheck: time.Millisecond, Silence: 300 * time.Millisecond, Undelivered: time.Second,
+				HintLife: time.Millisecond,
+			})
+			f.turns(d)
+			if n := len(f.outstanding(job)); n != 10 {
+				t.Fatalf("outstanding: got %d, want 10", n)
 			}
-			k.reset(tc.position)
-			k.blocked(d, job, "messages in PDE_WORK are not delivered")
+			f.reset(tc.position)
+			f.blocked(d, job, "messages in PDE_WORK are not delivered")
 			consumer := func() *jetstream.ConsumerInfo {
-				c, err := k.JS.Consumer(t.Context(), events.StreamWork, events.ClassifierRules().Name)
+				c, err := f.JS.Consumer(t.Context(), events.StreamWork, events.ClassifierRules().Name)
 				if err != nil {
 					t.Fatal(err)
 				}
 				return c.CachedInfo()
 			}
-			k.Eventually("the messages can be delivered", func() bool {
+			f.Eventually("the messages can be delivered", func() bool {
 				_, err := d.turn(t.Context())
 				return err == nil && consumer().NumPending == 10
 			})
-			if k.Log.Count(tc.log) == 0 {
-				t.Errorf("the log does not have %q", tc.log)
+			if f.Log.Count(tc.log) == 0 {
+				t.Errorf("log: got no line with %q", tc.log)
 			}
-			stop := k.classifierIs()
+			stop := f.classifier()
 			defer stop()
-			k.blocked(d, job, "")
+			f.blocked(d, job, "")
 		})
 	}
 }
 
-// statements counts what a logger of statements receives.
+// statements is a log handler that counts SQL statements.
 type statements struct{ n atomic.Int64 }
 
 func (s *statements) Enabled(context.Context, slog.Level) bool { return true }
@@ -197,28 +201,34 @@ func (s *statements) WithAttrs([]slog.Attr) slog.Handler { return s }
 
 func (s *statements) WithGroup(string) slog.Handler { return s }
 
-func TestATurnAsksOnceWhichOfAThousandJobsHaveWork(t *testing.T) {
+func TestATurnOfAThousandWaitingJobsNeedsFiveStatements(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 1)
-	k.turns(k.dispatcher(Options{}))
+	f := newFixture(t)
+	job := f.job("cards", 1)
+	f.turns(f.dispatcher(Options{}))
 	saved := schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}
-	if _, err := schema.PostponeItem(t.Context(), k.DB, job.ID, "cards-1", saved, schema.LongestWait); err != nil {
+	if _, err := schema.PostponeItem(t.Context(), f.DB, job.ID, "cards-1", saved, schema.LongestWait); err != nil {
 		t.Fatal(err)
 	}
-	err := k.DB.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+	err := f.DB.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.RebuildStatus(ctx, tx, job.ID)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.Exec("update jobs set announced_waiting = (select waiting_for from job_status)")
-	k.Exec(`insert into reports select (jsonb_populate_record(r, jsonb_build_object('report_id', 'r' || n))).*
+	f.Exec("update jobs set announced_waiting = (select waiting_for from job_status)")
+	f.Exec(`insert into reports select (jsonb_populate_record(r, jsonb_build_object('report_id', 'r' || n))).*
 		from reports r, generate_series(1, 999) n where r.report_id = ?`, job.ReportID)
-	k.Exec(`insert into jobs select (jsonb_populate_record(j, jsonb_build_object('id', 'j' || n, 'report_id', 'r' || n))).* from jobs j, generate_series(1, 999) n`)
+	f.Exec(
+		`insert into jobs select (jsonb_populate_record(j, jsonb_build_object('id', 'j' || n, 'report_id', 'r' || n))).*
+		from jobs j, generate_series(1, 999) n`,
+	)
 	for _, table := range []string{"job_items", "job_status"} {
-		k.Exec("insert into " + table + " select (jsonb_populate_record(t, jsonb_build_object('job_id', 'j' || n))).* from " + table + " t, generate_series(1, 999) n")
+		f.Exec(
+			"insert into " + table + " select (jsonb_populate_record(t, jsonb_build_object('job_id', 'j' || n))).* from " +
+				table + " t, generate_series(1, 999) n",
+		)
 	}
 	var counted statements
 	db, err := schema.Open(t.Context(), schematest.URL(t), schema.Options{LogSQL: slog.New(&counted)})
@@ -226,40 +236,40 @@ func TestATurnAsksOnceWhichOfAThousandJobsHaveWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	_, js := k.Connect()
-	d := New(db, js, events.Topology{}, k.Logger(), Options{Look: time.Nanosecond})
+	_, js := f.Connect()
+	d := New(db, js, events.Topology{}, f.Logger(), Options{BellCheck: time.Nanosecond})
 	for range 3 {
 		counted.n.Store(0)
-		k.turn(d)
+		f.turn(d)
 		if n := counted.n.Load(); n == 0 || n > 5 {
-			t.Errorf("a turn of 1,000 jobs that wait takes %d statements", n)
+			t.Errorf("statements of a turn of 1,000 waiting jobs: got %d, want 1 to 5", n)
 		}
 	}
 }
 
 func TestAStreamThatIsNearlyFullIsLoggedOnce(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	k.job("cards", 3)
-	d := k.dispatcher(Options{})
-	look := func() {
+	f := newFixture(t)
+	f.job("cards", 3)
+	d := f.dispatcher(Options{})
+	check := func() {
 		d.stream.measured = time.Time{}
-		k.turns(d)
+		f.turns(d)
 	}
-	k.limit(events.StreamEvents, 1<<20, jetstream.DiscardOld)
-	look()
-	if n := k.Log.Count("80 % full"); n != 0 {
-		t.Errorf("a stream with room is logged %d times", n)
+	f.limit(events.StreamEvents, 1<<20, jetstream.DiscardOld)
+	check()
+	if n := f.Log.Count("80 % full"); n != 0 {
+		t.Errorf("log lines about a stream with space: got %d, want 0", n)
 	}
-	news, err := k.JS.Stream(t.Context(), events.StreamEvents)
+	stream, err := f.JS.Stream(t.Context(), events.StreamEvents)
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.limit(events.StreamEvents, int64(news.CachedInfo().State.Bytes)+1, jetstream.DiscardOld)
+	f.limit(events.StreamEvents, int64(stream.CachedInfo().State.Bytes)+1, jetstream.DiscardOld)
 	for range 3 {
-		look()
+		check()
 	}
-	if n := k.Log.Count("80 % full"); n != 1 {
-		t.Errorf("a stream that is nearly full is logged %d times", n)
+	if n := f.Log.Count("80 % full"); n != 1 {
+		t.Errorf("log lines about a nearly full stream: got %d, want 1", n)
 	}
 }

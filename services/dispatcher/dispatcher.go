@@ -18,35 +18,34 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// source is how the dispatcher signs its events.
+// source is the source of the dispatcher's events.
 const source = "dispatcher"
 
 // Options for [New]; the zero value works.
 type Options struct {
 	// Interval is the pause after a turn; 200 ms if zero.
 	Interval time.Duration
-	// Window is how many messages the jobs of a lane have outstanding together; 1,000 if zero.
+	// Window is the maximum number of outstanding messages of all jobs of a lane; 1,000 if zero.
 	Window int
-	// Slots is how many mappings a lane's workers handle at once, in all processes; 16 if zero. A job's share of the window is never
-	// less than twice that, because a lane of slow calls starves otherwise.
+	// Slots is the number of mappings that a lane's workers process concurrently, in all processes; 16 if zero. A job's
+	// share of the window is at least twice that number, because a lane of slow calls starves otherwise.
 	Slots int
-	// Page is how many items are listed in one transaction; 2,000 if zero.
+	// Page is the number of items that are listed in one transaction; 2,000 if zero.
 	Page int
-	// CancelPage is how many items are cancelled in one transaction; 10,000 if zero.
+	// CancelPage is the number of items that are cancelled in one transaction; 10,000 if zero.
 	CancelPage int
-	// HintLife is how long the loop trusts that a message it sent is still there; 5 s if zero. A stream that loses a message costs that
-	// much delay.
+	// HintLife is the time after a publish during which the loop does not publish the same item again; 5 s if zero. If
+	// the stream loses a message, its item is delayed by that time.
 	HintLife time.Duration
-	// Look is how often the loop looks for jobs whose status lags; 500 ms if zero.
-	Look time.Duration
-	// LaneLook is how often the loop looks at the consumer of a lane that has due items; a second if zero.
-	LaneLook time.Duration
-	// Silence is how long a lane may show no sign of a classifier before that is reported; 5 s if zero.
+	// BellCheck is the interval of the checks for jobs whose status lags; 500 ms if zero.
+	BellCheck time.Duration
+	// LaneCheck is the interval of the checks of the consumer of a lane that has due items; 1 s if zero.
+	LaneCheck time.Duration
+	// Silence is the time without an active classifier after which a lane's jobs are blocked; 5 s if zero.
 	Silence time.Duration
-	// Undelivered is how long the stream may refuse an item although its consumer has nothing to deliver, before the message is replaced;
-	// 20 s, several AckWaits, if zero.
+	// Undelivered is the time after which an undelivered message is replaced; 20 s, several AckWaits, if zero.
 	Undelivered time.Duration
-	// BellPause is how long a bell is given to bring the status of its job up to the rows before it is rung again; 1 s if zero.
+	// BellPause is the minimum time between two bells of a job; 1 s if zero.
 	BellPause time.Duration
 }
 
@@ -57,16 +56,16 @@ func (o Options) withDefaults() Options {
 	o.Page = cmp.Or(o.Page, 2000)
 	o.CancelPage = cmp.Or(o.CancelPage, 10_000)
 	o.HintLife = cmp.Or(o.HintLife, 5*time.Second)
-	o.Look = cmp.Or(o.Look, 500*time.Millisecond)
-	o.LaneLook = cmp.Or(o.LaneLook, time.Second)
+	o.BellCheck = cmp.Or(o.BellCheck, 500*time.Millisecond)
+	o.LaneCheck = cmp.Or(o.LaneCheck, time.Second)
 	o.Silence = cmp.Or(o.Silence, 5*time.Second)
 	o.Undelivered = cmp.Or(o.Undelivered, 20*time.Second)
 	o.BellPause = cmp.Or(o.BellPause, time.Second)
 	return o
 }
 
-// idlePause is how many times longer the pause is after a turn in which no job had work. A thousand jobs that only wait would cost more
-// than they need to otherwise; a new job wakes the loop.
+// idlePause is the factor by which the pause is longer after a turn in which no job had work. It saves CPU time while
+// many jobs wait; a new job wakes the loop.
 const idlePause = 3
 
 // Dispatcher is the control loop.
@@ -79,37 +78,43 @@ type Dispatcher struct {
 
 	hints     hints
 	positions positions
-	lanes     map[schema.Lane]*watch
+	lanes     map[schema.Lane]*laneState
 	bells     bells
 	stream    stream
 
 	// idle reports that no job had work in the last turn.
 	idle bool
-	// ready is why the last turn was cut short, for anyone to see.
-	ready atomic.Pointer[string]
+	// notReady is the reason that Ready returns; empty after a complete turn.
+	notReady atomic.Pointer[string]
 }
 
-// New makes a dispatcher that compares db with what the streams of the topology hold.
-func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, log *slog.Logger, options Options) *Dispatcher {
+// New returns a dispatcher that compares db with the streams of the topology.
+func New(
+	db *schema.DB,
+	js jetstream.JetStream,
+	topology events.Topology,
+	log *slog.Logger,
+	options Options,
+) *Dispatcher {
 	d := &Dispatcher{
 		db: db, js: js, topology: topology, log: log, options: options.withDefaults(), hints: hints{}, positions: positions{},
-		lanes: map[schema.Lane]*watch{}, bells: bells{rung: map[string]time.Time{}},
+		lanes: map[schema.Lane]*laneState{}, bells: bells{published: map[string]time.Time{}},
 		stream: stream{
 			publish:   events.NewPublisher(js, source),
 			connected: func() bool { return js.Conn().IsConnected() }, full: map[string]bool{},
 		},
 	}
-	d.setReady(errors.New("the loop has had no whole turn yet"))
+	d.setReady(errors.New("the loop has not completed a turn yet"))
 	return d
 }
 
-// Ready reports why the loop does not do its work at the moment; nil while it does. Of errors other than those of NATS it reports no
-// details, because anyone may see them; the log has the rest.
+// Ready returns nil if the last turn was complete, and otherwise the reason why not. Only errors of NATS are returned
+// with details, because /readyz needs no authentication. The log has the others.
 func (d *Dispatcher) Ready() error {
 	if !d.js.Conn().IsConnected() {
 		return events.ErrDisconnected
 	}
-	if reason := d.ready.Load(); *reason != "" {
+	if reason := d.notReady.Load(); *reason != "" {
 		return errors.New(*reason)
 	}
 	return nil
@@ -122,12 +127,12 @@ func (d *Dispatcher) setReady(err error) {
 	} else if refused, ok := errors.AsType[*events.NotDeclared](err); ok {
 		reason = refused.Error()
 	} else if err != nil {
-		reason = "the loop has had no whole turn lately"
+		reason = "the loop has not completed its last turn"
 	}
-	d.ready.Store(&reason)
+	d.notReady.Store(&reason)
 }
 
-// Run turns the loop until ctx ends. What goes wrong in a turn is logged and tried again in the next one.
+// Run runs the loop until ctx ends. An error in a turn is logged, and the next turn tries again.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	wake := make(chan struct{}, 1)
 	sub, err := d.js.Conn().Subscribe(events.TopicRegenerateRequested.Filter(), func(*nats.Msg) {
@@ -143,14 +148,14 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	connected := d.js.Conn().StatusChanged(nats.CONNECTED)
 	defer d.js.Conn().RemoveStatusListener(connected)
 
-	trouble := ""
+	logged := ""
 	for {
 		more, err := d.turn(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		d.setReady(err)
-		trouble = d.report(ctx, trouble, err)
+		logged = d.report(ctx, logged, err)
 		pause := d.options.Interval
 		switch {
 		case more:
@@ -162,7 +167,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-connected:
-			// What was sent before the connection was lost may be lost with it.
+			// Messages published just before the connection was lost may be lost too.
 			d.forget()
 		case <-wake:
 		case <-time.After(pause):
@@ -170,22 +175,22 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	}
 }
 
-// report logs what goes wrong once, and once that it is over.
-func (d *Dispatcher) report(ctx context.Context, before string, err error) string {
+// report logs an error once for each reason, and once when it is over. It returns the text of the logged error.
+func (d *Dispatcher) report(ctx context.Context, logged string, err error) string {
 	switch {
-	case err != nil && err.Error() != before:
-		d.log.WarnContext(ctx, "turn cut short, trying again", "error", err)
+	case err != nil && err.Error() != logged:
+		d.log.WarnContext(ctx, "turn failed, retrying", "error", err)
 		return err.Error()
-	case err == nil && before != "":
-		d.log.InfoContext(ctx, "turns are whole again")
+	case err == nil && logged != "":
+		d.log.InfoContext(ctx, "turns succeed again")
 		return ""
 	default:
-		return before
+		return logged
 	}
 }
 
-// turn looks once at every job that has something to do. More reports that a list or a cancellation has pages left, so that the next turn
-// comes at once. An error of one job does not keep the others from their turn; the first error is returned.
+// turn gives a turn to every job that needs one. more reports that a list or a cancellation has pages left, so that the
+// next turn follows at once. If one job fails, the others still get their turn; the first error is returned.
 func (d *Dispatcher) turn(ctx context.Context) (more bool, err error) {
 	now := time.Now()
 	d.hints.forget(now, staleHint)
@@ -207,23 +212,23 @@ func (d *Dispatcher) turn(ctx context.Context) (more bool, err error) {
 			err = next
 		}
 	}
-	note(d.watchLanes(ctx, lanesOf(jobs, due), now))
+	note(d.checkLanes(ctx, lanesOf(jobs, due), now))
 	for _, job := range jobs {
 		t := task{job: job, due: due[job.ID], window: shares[job.Classifier.Lane()]}
 		t.send = d.unsent(job, t.due, now)
-		if !d.wants(t, now) {
+		if !d.needsTurn(t, now) {
 			continue
 		}
-		unfinished, jobErr := d.take(ctx, t)
+		unfinished, jobErr := d.runTurn(ctx, t)
 		more = more || unfinished
 		note(jobErr)
 	}
 	note(d.publishPlanning(ctx))
-	note(d.ringBells(ctx))
+	note(d.publishBells(ctx))
 	note(d.probe(ctx, jobs, due))
-	d.watchRoom(ctx, now)
+	d.checkRoom(ctx, now)
 	if lost {
-		// The stream was deleted, or the server lost its store: what was published before is gone too.
+		// The stream was deleted, or the server lost its store, and with it all published messages.
 		d.forget()
 		d.stream.undeclared = d.topology.Declare(ctx, d.js)
 		err = errors.Join(err, d.stream.undeclared)
@@ -234,13 +239,15 @@ func (d *Dispatcher) turn(ctx context.Context) (more bool, err error) {
 // task is the turn of one job.
 type task struct {
 	job schema.Job
-	// due are the items that are queued and due, and send those of them that no hint covers.
+	// due are the job's due items, and send those without a valid hint.
 	due, send []schema.DueItem
 	window    int
 }
 
-// dueItems lists what is due of the jobs, and remembers from where to look the next time.
-func (d *Dispatcher) dueItems(ctx context.Context, jobs []schema.Job, shares map[schema.Lane]int, now time.Time) (map[string][]schema.DueItem, error) {
+// dueItems lists the due items of the jobs, and remembers the positions for the next turn.
+func (d *Dispatcher) dueItems(
+	ctx context.Context, jobs []schema.Job, shares map[schema.Lane]int, now time.Time,
+) (map[string][]schema.DueItem, error) {
 	limits := map[string]int{}
 	for _, job := range jobs {
 		if job.EndedAt.IsZero() && job.Intent == schema.IntentRun && job.Listed > 0 {
@@ -255,10 +262,10 @@ func (d *Dispatcher) dueItems(ctx context.Context, jobs []schema.Job, shares map
 		return nil, err
 	}
 	for _, job := range jobs {
-		if _, asked := limits[job.ID]; !asked {
+		if _, queried := limits[job.ID]; !queried {
 			continue
 		}
-		// Nothing before the first item is queued. Without any, whatever is listed later comes after the list's end.
+		// No item before the first one is queued. Without one, items that are listed later follow the cursor.
 		position := job.ListCursor
 		if i := slices.IndexFunc(due[job.ID], func(item schema.DueItem) bool { return item.AtOnce }); i >= 0 {
 			position = due[job.ID][i].MappingID
@@ -268,7 +275,7 @@ func (d *Dispatcher) dueItems(ctx context.Context, jobs []schema.Job, shares map
 	return due, nil
 }
 
-// unsent lists the due items that no hint covers.
+// unsent returns the due items without a valid hint.
 func (d *Dispatcher) unsent(job schema.Job, due []schema.DueItem, now time.Time) (send []schema.DueItem) {
 	for _, item := range due {
 		if !d.hints.fresh(hintOf(job, item), now) {
@@ -293,10 +300,10 @@ func lanesOf(jobs []schema.Job, due map[string][]schema.DueItem) map[schema.Lane
 	return lanes
 }
 
-// forget drops what the loop believes of the streams.
+// forget drops all assumptions about the streams.
 func (d *Dispatcher) forget() {
 	clear(d.hints)
-	clear(d.bells.rung)
+	clear(d.bells.published)
 }
 
 // shares divides each lane's window among its running jobs.
@@ -314,8 +321,8 @@ func (d *Dispatcher) shares(jobs []schema.Job) map[schema.Lane]int {
 	return shares
 }
 
-// wants reports whether the job needs its turn, which costs a transaction and a few reads.
-func (d *Dispatcher) wants(t task, now time.Time) bool {
+// needsTurn reports whether the job needs a turn. Skipping the others saves a transaction and a few reads for each.
+func (d *Dispatcher) needsTurn(t task, now time.Time) bool {
 	job := t.job
 	published := job.AnnouncedRequested && job.AnnouncedIntent == job.IntentVersion &&
 		job.AnnouncedStarted == !job.StartedAt.IsZero() && job.AnnouncedListed == !job.ListedAt.IsZero()
@@ -331,15 +338,15 @@ func (d *Dispatcher) wants(t task, now time.Time) bool {
 	}
 }
 
-// take gives the job its turn, unless another dispatcher has it, and records why it cannot move, if it cannot.
-func (d *Dispatcher) take(ctx context.Context, t task) (more bool, err error) {
+// runTurn gives the job its turn, unless another dispatcher has locked it, and records why the job is blocked.
+func (d *Dispatcher) runTurn(ctx context.Context, t task) (more bool, err error) {
 	ctx = schema.WithSubject(ctx, t.job.ID, "")
 	err = d.db.RunInTx(ctx, nil, func(ctx context.Context, lock bun.Tx) error {
 		taken, err := schema.TakeJob(ctx, lock, t.job.ID)
 		if err != nil || !taken {
 			return err
 		}
-		more, err = d.work(ctx, &t)
+		more, err = d.advanceJob(ctx, &t)
 		if _, ok := errors.AsType[*unpublishedError](err); err != nil && !ok && !schema.LockTimedOut(err) {
 			return err
 		}
@@ -354,11 +361,11 @@ func (d *Dispatcher) take(ctx context.Context, t task) (more bool, err error) {
 	return more, err
 }
 
-// blockedByLock is the reason of a job whose turn was cut short by a lock.
+// blockedByLock is the reason of a job whose turn failed because of a lock.
 const blockedByLock = "the dispatcher waits for a lock that another session holds on the job or on a mapping of its report"
 
-// blockedBy returns why the job cannot move: its turn was cut short by err, events are refused, or its lane does not move. Until enough
-// has been seen of the lane, the recorded reason stays.
+// blockedBy returns the reason why the job is blocked: its turn failed with err, NATS rejects events, or its lane makes
+// no progress. Until the state of the lane is known, the recorded reason stays.
 func (d *Dispatcher) blockedBy(t task, err error, now time.Time) string {
 	if schema.LockTimedOut(err) {
 		return blockedByLock

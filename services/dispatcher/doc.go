@@ -1,36 +1,43 @@
-// Package dispatcher is the control loop between what is asked for and what is done: it compares the jobs and their items in Postgres
-// with what the streams hold, and repairs the difference.
+// Package dispatcher is a reconciliation loop: it compares the jobs and their items in Postgres with the messages in
+// the streams, and repairs the difference.
 //
-//  1. One turn of the loop starts jobs, announces what was not announced, writes work lists, cancels what is to be cancelled, sends what
-//     is queued and due, and rings the bell of jobs whose status lags their rows. The same turn is the start-up path, the recovery after
-//     a crash or an outage, the resumption after a pause and the repair of a deleted stream: there is no other code for any of these.
-//  2. The work stream refuses a message whose mapping has one outstanding, so sending again is always safe, and the loop does not need
-//     to know what is outstanding. What it has just sent or had refused it remembers for a short while as a hint, only to publish less.
-//  3. A job is taken for one turn by an advisory lock, so any number of dispatchers may run without a leader. Its lock is held by a
-//     transaction that does nothing else: what the turn writes is committed step by step, and published behind its commit.
-//  4. The window of each job is a share of its lane's, so that a job of a million does not starve a job of ten.
-//  5. The bell only rings while nothing waits for the projector and only for a job that lagged at the look before as well, since otherwise
-//     the repair would feed the backlog that it is waiting for. What the projector has in hand does not count: it always has something
-//     while any job is busy, and the bells of all others would be silent. Looks are an interval apart however fast turns follow each
-//     other, and a bell is rung again only after a pause. A page of cancelled items, of which nobody else tells, is followed by a bell.
-//  6. What is said of a job is said in the order in which it happened, and the projector says that it has finished only after all of it.
-//     So a job that has ended gets its turns until that is said.
-//  7. An item that waits for nothing has the Unix epoch as its due time, so no clock decides when it is published. A due time more than
-//     [schema.LongestWait] ahead of the database's clock was written before that clock stepped back, and counts as passed.
-//  7. One statement finds the jobs that have something to do, and one their due items, however many jobs wait: a turn per job would cost a
-//     core for a thousand jobs that only wait. For each job the loop remembers the mapping before which nothing is queued, for a minute,
-//     because the index entries of finished items remain while any transaction is older than they are, and reading them again at every
-//     turn halved the pipeline.
-//  8. Why a job cannot move is state: the dispatcher records in jobs.blocked_by that NATS refuses messages and why, that no classifier takes
-//     work, or that messages are not delivered, and clears it at the next turn that works. The status shows it. It is written only when it
-//     changes. A dispatcher that has not looked for long enough to tell leaves the recorded reason.
-//  9. A stream that refuses more work while it holds messages of the job itself blocks nothing: there is room when they leave it.
-//  10. Whether classifiers live follows from their consumer: an open request, a delivery, an acknowledgement or a sign of life. Classifiers
-//     acknowledge work only after its event, so if nothing is acknowledged for a while the loop publishes a bell, to find out whether NATS
-//     takes events.
-//  11. A message that is in PDE_WORK and not delivered would block its item for ever, since publishing again is refused. When the consumer
-//     has nothing to deliver and nothing delivered, and the item has been refused for several AckWaits, the message is deleted and
-//     published again. A consumer that is ahead of its stream, which would skip that one too, is made anew.
-//  12. A row that a user has locked ends the turn of its job after 200 ms, and not the turns of the others: the wait for it is recorded as
-//     why the job is blocked. Locked items are left out of a page that is cancelled, and follow when their lock is gone.
+//  1. One turn of the loop starts jobs, publishes their unpublished events, writes work lists, cancels items,
+//     publishes the due items, and publishes bells for jobs whose status lags their rows. The same code starts jobs,
+//     recovers from a crash or an outage, resumes jobs after a pause and repairs a deleted stream.
+//  2. The work stream rejects a message whose mapping has one outstanding. So publishing again is always safe, and
+//     the loop need not know which messages are outstanding. It remembers recent publishes and rejections as hints
+//     for a short while, only to publish less.
+//  3. A dispatcher locks a job for one turn with an advisory lock, so any number of dispatchers can run without a
+//     leader. The transaction that holds the lock does nothing else. The turn commits each step before it publishes
+//     it.
+//  4. Each job gets a share of its lane's window, so that a job of a million items does not starve a job of ten.
+//  5. The loop publishes a bell for a job only if no event waits for the projector, and if the job's status lagged at
+//     the previous check as well. Otherwise the repair would add to the backlog that it waits for. Unacknowledged
+//     events do not count: while any job is busy there always are some. Checks are an interval apart, however fast
+//     the turns are, and bells of the same job too. A bell also follows each page of cancelled items, which have no
+//     other event.
+//  6. The events of a job are published in the order in which they happened, and the projector publishes job.finished
+//     after all others. So an ended job gets turns until then.
+//  7. The due time of an item that waits for nothing is the Unix epoch, so that no clock decides when it is
+//     published. A due time more than [schema.LongestWait] ahead of the database clock was written before that clock
+//     stepped back, and counts as passed.
+//  8. One statement finds the jobs that need a turn, and one their due items. A turn for each of a thousand waiting
+//     jobs would use a CPU core. For each job the loop remembers, for a minute, a mapping before which no item is
+//     queued: the index entries of finished items remain while an older snapshot exists, and reading them in every
+//     turn halved the throughput.
+//  9. The dispatcher stores the reason why a job is blocked in jobs.blocked_by: NATS rejects messages, no classifier
+//     takes work, or messages are not delivered. It clears the reason in the next turn that succeeds. The status
+//     shows the reason. It is written only when it changes. A dispatcher that has not run long enough to know keeps
+//     the stored reason.
+//  10. A full stream does not block a job that has messages in it: there will be space when those are acknowledged.
+//  11. The state of a lane's consumer shows whether a classifier is alive: it has an open pull request, or messages
+//     are delivered or acknowledged. A classifier acknowledges a message only after it has published its event. So if
+//     no message is acknowledged for a while, the loop publishes a bell to find out whether NATS accepts events.
+//  12. A message in PDE_WORK that is never delivered would block its item forever, because the stream rejects another
+//     one. If the consumer has neither pending nor unacknowledged messages, and publishing the item has been rejected
+//     for several AckWaits, the loop deletes the message and publishes it again. It recreates a consumer that is
+//     ahead of its stream, because that consumer would skip the new message too.
+//  13. A row that a user has locked ends the turn of its job after 200 ms, and not the turns of other jobs. The lock
+//     is recorded as the reason why the job is blocked. Cancelling skips locked items and cancels them after the lock
+//     ends.
 package dispatcher

@@ -17,10 +17,10 @@ import (
 
 func TestMain(m *testing.M) { schematest.Main(m) }
 
-// never is a time that does not come in a test.
+// never is longer than any test.
 const never = time.Hour
 
-// fixture is a real Postgres and a real nats-server, at which a test has a dispatcher turn by hand, or lets it run.
+// fixture is a database and a nats-server. A test runs single turns of a dispatcher, or its loop.
 type fixture struct{ *eventstest.Fixture }
 
 func newFixture(t *testing.T) *fixture {
@@ -28,14 +28,14 @@ func newFixture(t *testing.T) *fixture {
 	return &fixture{eventstest.NewFixture(t)}
 }
 
-// dispatcher looks for what lags in every turn, and believes its hints for ever, unless the options say otherwise.
-func (k *fixture) dispatcher(o Options) *Dispatcher {
-	k.T.Helper()
+// dispatcher returns a dispatcher that, by default, checks for lagging jobs in every turn and whose hints never expire.
+func (f *fixture) dispatcher(o Options) *Dispatcher {
+	f.T.Helper()
 	if o.Interval == 0 {
 		o.Interval = time.Nanosecond
 	}
-	if o.Look == 0 {
-		o.Look = time.Nanosecond
+	if o.BellCheck == 0 {
+		o.BellCheck = time.Nanosecond
 	}
 	if o.CancelPage == 0 {
 		o.CancelPage = o.Page
@@ -43,60 +43,71 @@ func (k *fixture) dispatcher(o Options) *Dispatcher {
 	if o.HintLife == 0 {
 		o.HintLife = never
 	}
-	_, js := k.Connect()
-	return New(k.DB, js, eventstest.Topology(), k.Logger(), o)
+	_, js := f.Connect()
+	return New(f.DB, js, eventstest.Topology(), f.Logger(), o)
 }
 
-// turn has the dispatcher turn once, which must go well.
-func (k *fixture) turn(d *Dispatcher) (more bool) {
-	k.T.Helper()
-	more, err := d.turn(k.T.Context())
+// turn runs one turn, and fails the test on an error.
+func (f *fixture) turn(d *Dispatcher) (more bool) {
+	f.T.Helper()
+	more, err := d.turn(f.T.Context())
 	if err != nil {
-		k.T.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return more
 }
 
-// turns has it turn until no pages are left, and returns how often it turned.
-func (k *fixture) turns(d *Dispatcher) (n int) {
-	k.T.Helper()
-	for n = 1; k.turn(d); n++ {
+// turns runs turns until no pages are left, and returns their number.
+func (f *fixture) turns(d *Dispatcher) (n int) {
+	f.T.Helper()
+	for n = 1; f.turn(d); n++ {
 		if n > 100 {
-			k.T.Fatal("it always has more")
+			f.T.Fatal("turns: got more than 100")
 		}
 	}
 	return n
 }
 
-// job asks for a job over a report of its own, with this name and so many mappings, NAME-1 and so on.
-func (k *fixture) job(report string, mappings int) schema.Job {
-	k.T.Helper()
-	k.Exec(`insert into reports (cycle_id, report_id, name, mapping_count, created_at, created_by, updated_at, updated_by)
-		values (?, ?, ?, ?, now(), 'test', now(), 'test')`, schematest.CycleID, report, report, mappings)
-	k.Exec(`insert into attributes (id, cycle_id, report_id, identity, attribute_name, created_at, created_by, updated_at, updated_by)
+// job inserts a report with this name and its mappings NAME-1, NAME-2 and so on, and requests a job for it.
+func (f *fixture) job(report string, mappings int) schema.Job {
+	f.T.Helper()
+	f.Exec(
+		`insert into reports (cycle_id, report_id, name, mapping_count, created_at, created_by, updated_at, updated_by)
+		values (?, ?, ?, ?, now(), 'test', now(), 'test')`,
+		schematest.CycleID,
+		report,
+		report,
+		mappings,
+	)
+	f.Exec(`insert into attributes
+			(id, cycle_id, report_id, identity, attribute_name, created_at, created_by, updated_at, updated_by)
 		select ? || '-' || n, ?, ?, 'item:' || n, 'Current Balance', now(), 'test', now(), 'test' from generate_series(1, ?) n`,
 		report, schematest.CycleID, report, mappings)
-	k.Exec(`insert into pde_mappings (id, cycle_id, report_id, attribute_id, created_at, created_by, updated_at, updated_by)
-		select id, cycle_id, report_id, id, created_at, created_by, updated_at, updated_by from attributes where report_id = ?`, report)
-	return k.jobOf(report, mappings)
+	f.Exec(
+		`insert into pde_mappings (id, cycle_id, report_id, attribute_id, created_at, created_by, updated_at, updated_by)
+		select id, cycle_id, report_id, id, created_at, created_by, updated_at, updated_by
+		from attributes where report_id = ?`,
+		report,
+	)
+	return f.jobOf(report, mappings)
 }
 
-// jobOf asks for another job over the report.
-func (k *fixture) jobOf(report string, mappings int) schema.Job {
-	k.T.Helper()
+// jobOf requests another job for the report.
+func (f *fixture) jobOf(report string, mappings int) schema.Job {
+	f.T.Helper()
 	var job schema.Job
-	// The seed's report need not be there: the job is moved before anybody looks.
-	k.Exec(`insert into reports (cycle_id, report_id, name, created_at, created_by, updated_at, updated_by)
+	// schematest.Job uses the report of the seed, which may not exist; the job is moved to the other report.
+	f.Exec(`insert into reports (cycle_id, report_id, name, created_at, created_by, updated_at, updated_by)
 		values (?, ?, '', now(), 'test', now(), 'test') on conflict do nothing`, schematest.CycleID, schematest.ReportID)
-	job = schematest.Job(k.T, k.DB, mappings)
-	k.Exec("update jobs set report_id = ? where id = ?", report, job.ID)
-	return k.ReadJob(job.ID)
+	job = schematest.Job(f.T, f.DB, mappings)
+	f.Exec("update jobs set report_id = ? where id = ?", report, job.ID)
+	return f.ReadJob(job.ID)
 }
 
-// said lists the ids of what was said of the job, in order, bells left out.
-func (k *fixture) said(job schema.Job) (ids []string) {
-	k.T.Helper()
-	for _, m := range k.Messages(events.StreamEvents) {
+// eventIDs returns the ids of the job's events in order, without bells.
+func (f *fixture) eventIDs(job schema.Job) (ids []string) {
+	f.T.Helper()
+	for _, m := range f.Messages(events.StreamEvents) {
 		id := m.Header.Get("ce-id")
 		if strings.HasSuffix(m.Subject, "."+job.ID) && !strings.HasPrefix(id, "bell/") {
 			ids = append(ids, strings.Replace(id, job.ID, "JOB", 1))
@@ -106,9 +117,9 @@ func (k *fixture) said(job schema.Job) (ids []string) {
 }
 
 // bells counts the bells of the job.
-func (k *fixture) bells(job schema.Job) (n int) {
-	k.T.Helper()
-	for _, m := range k.Messages(events.StreamEvents) {
+func (f *fixture) bells(job schema.Job) (n int) {
+	f.T.Helper()
+	for _, m := range f.Messages(events.StreamEvents) {
 		if m.Header.Get("ce-id") == "bell/"+job.ID {
 			n++
 		}
@@ -116,45 +127,47 @@ func (k *fixture) bells(job schema.Job) (n int) {
 	return n
 }
 
-// outstanding lists the mappings of the job that have a message, in the order of the numbers in their ids.
-func (k *fixture) outstanding(job schema.Job) (ids []string) {
-	k.T.Helper()
-	for _, m := range k.Messages(events.StreamWork) {
+// outstanding returns the mappings of the job that have a message, ordered by the numbers in their ids.
+func (f *fixture) outstanding(job schema.Job) (ids []string) {
+	f.T.Helper()
+	for _, m := range f.Messages(events.StreamWork) {
 		if subject, err := events.ParseSubject(m.Subject); err == nil && subject.JobID == job.ID {
 			ids = append(ids, subject.MappingID)
 		}
 	}
-	slices.SortFunc(ids, func(a, b string) int { return strings.Compare(fmt.Sprintf("%9s", a), fmt.Sprintf("%9s", b)) })
+	slices.SortFunc(ids, func(a, b string) int {
+		return strings.Compare(fmt.Sprintf("%9s", a), fmt.Sprintf("%9s", b))
+	})
 	return ids
 }
 
-// lose removes every message of the work stream, as a server may.
-func (k *fixture) lose() {
-	k.T.Helper()
-	s, err := k.JS.Stream(k.T.Context(), events.StreamWork)
+// lose removes all messages of the work stream.
+func (f *fixture) lose() {
+	f.T.Helper()
+	s, err := f.JS.Stream(f.T.Context(), events.StreamWork)
 	if err != nil {
-		k.T.Fatal(err)
+		f.T.Fatal(err)
 	}
-	if err := s.Purge(k.T.Context()); err != nil {
-		k.T.Fatal(err)
+	if err := s.Purge(f.T.Context()); err != nil {
+		f.T.Fatal(err)
 	}
 }
 
-// finish gives the mappings their outcomes and takes their messages away, as the classifier does.
-func (k *fixture) finish(job schema.Job, ids ...string) {
-	k.T.Helper()
+// finish writes an outcome for the mappings and removes their messages, as the classifier does.
+func (f *fixture) finish(job schema.Job, ids ...string) {
+	f.T.Helper()
 	for _, id := range ids {
 		saved := schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "broke"}
-		if err := schema.FailItem(k.T.Context(), k.DB, job.ID, id, saved); err != nil {
-			k.T.Fatal(err)
+		if err := schema.FailItem(f.T.Context(), f.DB, job.ID, id, saved); err != nil {
+			f.T.Fatal(err)
 		}
-		s, err := k.JS.Stream(k.T.Context(), events.StreamWork)
+		s, err := f.JS.Stream(f.T.Context(), events.StreamWork)
 		if err != nil {
-			k.T.Fatal(err)
+			f.T.Fatal(err)
 		}
 		subject := events.MappingRequestedSubject(schema.RulesLane, job.ID, id).String()
-		if err := s.Purge(k.T.Context(), jetstream.WithPurgeSubject(subject)); err != nil {
-			k.T.Fatal(err)
+		if err := s.Purge(f.T.Context(), jetstream.WithPurgeSubject(subject)); err != nil {
+			f.T.Fatal(err)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// hint names one publish of an item. Another attempt, or the same one after a pause, is another publish.
+// hint identifies one publish of an item. Another attempt, or the same attempt after a pause, is another publish.
 type hint struct {
 	jobID         string
 	mappingID     string
@@ -14,32 +14,34 @@ type hint struct {
 	intentVersion int64
 }
 
-// sighting is what the stream answered to a publish, and until when that is trusted.
-type sighting struct {
+// hintState is the result of the last publish, and the time until which the hint is valid.
+type hintState struct {
 	until time.Time
-	// refused is since when the stream refuses the publish because it holds the message; zero after an accepted one.
+	// refused is the time since which the stream rejects the publish because it holds the message; zero if it was
+	// accepted.
 	refused time.Time
 }
 
-// hints remembers what was published or refused lately.
-type hints map[hint]sighting
+// hints remembers recent publishes and rejections.
+type hints map[hint]hintState
 
-// staleHint is how long a hint is kept after it is no longer trusted. Many turns are within that, and each publishes such items again.
+// staleHint is how long a hint is kept after it expired. In that time many turns publish the item again if it is still
+// due.
 const staleHint = 15 * time.Second
 
 func (h hints) fresh(key hint, now time.Time) bool { return now.Before(h[key].until) }
 
-func (h hints) accepted(key hint, until time.Time) { h[key] = sighting{until: until} }
+func (h hints) accepted(key hint, until time.Time) { h[key] = hintState{until: until} }
 
 func (h hints) outstanding(key hint, now, until time.Time) {
 	since := h[key].refused
 	if since.IsZero() {
 		since = now
 	}
-	h[key] = sighting{until, since}
+	h[key] = hintState{until, since}
 }
 
-// refusedBefore lists the publishes that the stream has refused since then or longer.
+// refusedBefore returns the hints of items that the stream has rejected since the given time or longer.
 func (h hints) refusedBefore(then time.Time) (keys []hint) {
 	for key, seen := range h {
 		if !seen.refused.IsZero() && !seen.refused.After(then) {
@@ -49,7 +51,7 @@ func (h hints) refusedBefore(then time.Time) (keys []hint) {
 	return keys
 }
 
-// forget drops what has not been confirmed for longer than grace since it was no longer trusted.
+// forget deletes the hints that expired longer than grace ago.
 func (h hints) forget(now time.Time, grace time.Duration) {
 	for key, seen := range h {
 		if now.Sub(seen.until) > grace {
@@ -58,8 +60,8 @@ func (h hints) forget(now time.Time, grace time.Duration) {
 	}
 }
 
-// positions remembers for each job a mapping before which no item that waits for nothing is queued; see [schema.Positions]. It does so for
-// a while only, so that no assumption about the rows outlives that.
+// positions remembers for each job a mapping before which no item that waits for nothing is queued; see
+// [schema.Positions]. A position expires, so that a wrong one has no lasting effect.
 type positions map[string]position
 
 type position struct {
@@ -69,7 +71,7 @@ type position struct {
 
 const positionLife = time.Minute
 
-// known returns what is still believed.
+// known returns the positions that have not expired.
 func (p positions) known(now time.Time) schema.Positions {
 	known := make(schema.Positions, len(p))
 	for jobID, at := range p {

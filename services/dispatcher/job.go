@@ -12,19 +12,19 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// work is a job's turn: whatever is next in its life. More reports that pages are left.
-func (d *Dispatcher) work(ctx context.Context, t *task) (more bool, err error) {
+// advanceJob does the next steps of a job. more reports that pages are left.
+func (d *Dispatcher) advanceJob(ctx context.Context, t *task) (more bool, err error) {
 	listed := t.job.Listed
 	if t.job, err = schema.ReadJob(ctx, d.db, t.job.ID); err != nil {
 		return false, err
 	}
 	if t.job.EndedAt.IsZero() {
-		if t.job, more, err = d.advance(ctx, t.job); err != nil {
+		if t.job, more, err = d.advanceRows(ctx, t.job); err != nil {
 			return false, err
 		}
 	}
 	ctx = events.WithTrace(ctx, t.job.Traceparent)
-	// Events of a job that has ended may be missing too: it ends with its last item, whatever is published by then.
+	// Also for a job that has ended: it ends with its last item, before its other events may be published.
 	if err := d.announce(ctx, t.job); err != nil {
 		return more, err
 	}
@@ -33,7 +33,7 @@ func (d *Dispatcher) work(ctx context.Context, t *task) (more bool, err error) {
 		return more, nil
 	case t.job.Intent == schema.IntentRun:
 		if t.job.Listed > listed {
-			if err := d.lookAgain(ctx, t); err != nil {
+			if err := d.reloadDue(ctx, t); err != nil {
 				return more, err
 			}
 		}
@@ -46,8 +46,8 @@ func (d *Dispatcher) work(ctx context.Context, t *task) (more bool, err error) {
 	}
 }
 
-// lookAgain lists what is due after a page was listed in this turn.
-func (d *Dispatcher) lookAgain(ctx context.Context, t *task) error {
+// reloadDue reads the due items again after this turn has listed a page.
+func (d *Dispatcher) reloadDue(ctx context.Context, t *task) error {
 	now := time.Now()
 	due, err := schema.DueItems(ctx, d.db, map[string]int{t.job.ID: t.window}, d.positions.known(now))
 	t.due = due[t.job.ID]
@@ -55,8 +55,8 @@ func (d *Dispatcher) lookAgain(ctx context.Context, t *task) error {
 	return err
 }
 
-// advance does what is next in the rows of a job that has not ended, and returns the job as it stands then.
-func (d *Dispatcher) advance(ctx context.Context, job schema.Job) (_ schema.Job, more bool, err error) {
+// advanceRows starts a job, lists a page and cancels a page, whichever is next, and returns the job's current row.
+func (d *Dispatcher) advanceRows(ctx context.Context, job schema.Job) (_ schema.Job, more bool, err error) {
 	if job.StartedAt.IsZero() && job.Intent == schema.IntentRun {
 		if job, err = d.start(ctx, job); err != nil {
 			return job, false, err
@@ -81,12 +81,13 @@ func (d *Dispatcher) start(ctx context.Context, job schema.Job) (schema.Job, err
 	}
 	job, err := schema.ReadJob(ctx, d.db, job.ID)
 	if err == nil && !job.StartedAt.IsZero() {
-		d.log.InfoContext(ctx, "job started", "job_id", job.ID, "job_type", job.JobType, "mapping_count", job.MappingCount)
+		d.log.InfoContext(ctx, "job started", "job_id", job.ID, "job_type", job.JobType, "mapping_count",
+			job.MappingCount)
 	}
 	return job, err
 }
 
-// list writes the next page of the work list. A paused job gets none: while nobody knows whether it goes on, its list is of no use.
+// list writes the next page of the work list. A paused job gets none, because it may be cancelled.
 func (d *Dispatcher) list(ctx context.Context, job schema.Job) (schema.Job, bool, error) {
 	if !job.ListedAt.IsZero() || job.Intent == schema.IntentPause {
 		return job, false, nil
@@ -104,63 +105,67 @@ func (d *Dispatcher) list(ctx context.Context, job schema.Job) (schema.Job, bool
 	return job, job.ListedAt.IsZero(), nil
 }
 
-// word is something that is to be said of a job, and how to remember that it was.
-type word struct {
+// announcement is an event that has not been published yet, and the update that records its publication.
+type announcement struct {
 	happened time.Time
 	event    events.Event
 	trace    string
-	remember func(ctx context.Context) error
+	record   func(ctx context.Context) error
 }
 
-// announce says what has not been said of the job, in the order in which it happened.
+// announce publishes the unpublished events of the job, in the order in which they happened.
 func (d *Dispatcher) announce(ctx context.Context, job schema.Job) error {
-	words := d.milestones(job)
+	unpublished := d.milestones(job)
 	if job.AnnouncedIntent < job.IntentVersion {
 		intents, err := schema.UnannouncedIntents(ctx, d.db, job)
 		if err != nil {
 			return err
 		}
 		for _, intent := range intents {
-			words = append(words, word{intent.CreatedAt, events.JobIntentOf(intent), intent.Traceparent, func(ctx context.Context) error {
+			record := func(ctx context.Context) error {
 				return schema.MarkIntentAnnounced(ctx, d.db, job.ID, intent.Version)
-			}})
+			}
+			unpublished = append(unpublished,
+				announcement{intent.CreatedAt, events.JobIntentOf(intent), intent.Traceparent, record})
 		}
 	}
-	slices.SortStableFunc(words, func(a, b word) int { return a.happened.Compare(b.happened) })
-	for _, w := range words {
-		if err := d.stream.event(events.WithTrace(ctx, w.trace), w.event); err != nil {
+	slices.SortStableFunc(unpublished, func(a, b announcement) int { return a.happened.Compare(b.happened) })
+	for _, a := range unpublished {
+		if err := d.stream.event(events.WithTrace(ctx, a.trace), a.event); err != nil {
 			return err
 		}
-		if err := w.remember(ctx); err != nil {
+		if err := a.record(ctx); err != nil {
 			return err
 		}
-		d.log.InfoContext(ctx, "announced", "job_id", job.ID, "event", w.event.ID())
+		d.log.InfoContext(ctx, "published", "job_id", job.ID, "event", a.event.ID())
 	}
 	return nil
 }
 
-// milestones are what has happened to the job by itself and has not been said.
-func (d *Dispatcher) milestones(job schema.Job) (words []word) {
+// milestones returns the unpublished events of the job other than those of intents.
+func (d *Dispatcher) milestones(job schema.Job) (unpublished []announcement) {
 	for _, m := range []struct {
-		what     schema.Announcement
-		said     bool
-		happened time.Time
-		event    events.Event
+		column    schema.Announcement
+		published bool
+		happened  time.Time
+		event     events.Event
 	}{
 		{schema.AnnouncedRequested, job.AnnouncedRequested, job.CreatedAt, events.RegenerateRequestedOf(job)},
 		{schema.AnnouncedStarted, job.AnnouncedStarted, job.StartedAt, events.JobStarted(job.ID)},
 		{schema.AnnouncedListed, job.AnnouncedListed, job.ListedAt, events.JobListed(job.ID, job.Listed)},
 	} {
-		if !m.said && !m.happened.IsZero() {
-			words = append(words, word{m.happened, m.event, job.Traceparent, func(ctx context.Context) error {
-				return schema.MarkAnnounced(ctx, d.db, job.ID, m.what, source)
-			}})
+		if m.published || m.happened.IsZero() {
+			continue
 		}
+		record := func(ctx context.Context) error {
+			return schema.MarkAnnounced(ctx, d.db, job.ID, m.column, source)
+		}
+		unpublished = append(unpublished, announcement{m.happened, m.event, job.Traceparent, record})
 	}
-	return words
+	return unpublished
 }
 
-// dispatch publishes what no hint covers of the items that are due.
+// dispatch publishes the due items without a valid hint.
 func (d *Dispatcher) dispatch(ctx context.Context, t task) error {
 	if len(t.send) == 0 {
 		return nil
@@ -187,7 +192,7 @@ func (d *Dispatcher) dispatch(ctx context.Context, t task) error {
 		outstanding = true
 	}
 	if refusal, ok := errors.AsType[*events.Refusal](failed); ok && refusal.OfStream() && outstanding {
-		return nil // the stream has room again when the job's own messages leave it
+		return nil // the stream has space when the job's own messages are acknowledged
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

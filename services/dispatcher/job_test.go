@@ -12,248 +12,259 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-func TestAJobIsStartedListedAndAnnouncedInOrderAndOnce(t *testing.T) {
+func TestTheEventsOfAJobArePublishedOnceAndInOrder(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 5)
-	d := k.dispatcher(Options{Page: 2})
-	if n := k.turns(d); n != 3 {
-		t.Errorf("a list of three pages took %d turns", n)
+	f := newFixture(t)
+	job := f.job("cards", 5)
+	d := f.dispatcher(Options{Page: 2})
+	if n := f.turns(d); n != 3 {
+		t.Errorf("turns for a list of three pages: got %d, want 3", n)
 	}
-	k.turns(d)
-	k.turns(k.dispatcher(Options{Page: 2})) // as after a restart
-	if diff := cmp.Diff([]string{"requested/JOB", "started/JOB", "listed/JOB"}, k.said(job)); diff != "" {
-		t.Errorf("said (-want +got):\n%s", diff)
+	f.turns(d)
+	f.turns(f.dispatcher(Options{Page: 2})) // as after a restart
+	if diff := cmp.Diff([]string{"requested/JOB", "started/JOB", "listed/JOB"}, f.eventIDs(job)); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(numbered("cards", 1, 5), k.outstanding(job)); diff != "" {
-		t.Errorf("sent (-want +got):\n%s", diff)
+	if diff := cmp.Diff(numbered("cards", 1, 5), f.outstanding(job)); diff != "" {
+		t.Errorf("outstanding (-want +got):\n%s", diff)
 	}
 	for _, stream := range []string{events.StreamEvents, events.StreamWork} {
-		for _, m := range k.Messages(stream) {
+		for _, m := range f.Messages(stream) {
 			if trace := m.Header.Get("traceparent"); trace[:35] != job.Traceparent[:35] {
-				t.Errorf("%s is in the trace %s, not in that of the request, %s", m.Header.Get("ce-id"), trace, job.Traceparent)
+				t.Errorf("traceparent of %s: got %s, want that of the request, %s", m.Header.Get("ce-id"), trace,
+					job.Traceparent)
 			}
 		}
 	}
 }
 
-func TestMappingsAreSentWhileTheListIsStillWritten(t *testing.T) {
+func TestMappingsArePublishedWhileTheListIsIncomplete(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 5)
-	if more := k.turn(k.dispatcher(Options{Page: 2})); !more {
-		t.Error("a list of three pages is written in one turn")
+	f := newFixture(t)
+	job := f.job("cards", 5)
+	if more := f.turn(f.dispatcher(Options{Page: 2})); !more {
+		t.Error("more after one of three pages: got false, want true")
 	}
-	if diff := cmp.Diff(numbered("cards", 1, 2), k.outstanding(job)); diff != "" {
-		t.Errorf("sent (-want +got):\n%s", diff)
+	if diff := cmp.Diff(numbered("cards", 1, 2), f.outstanding(job)); diff != "" {
+		t.Errorf("outstanding (-want +got):\n%s", diff)
 	}
 }
 
-func TestWhatTheAPIHasSaidIsNotSaidAgain(t *testing.T) {
+func TestAnEventPublishedByTheAPIIsNotPublishedAgain(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 1)
-	if err := schema.MarkAnnounced(t.Context(), k.DB, job.ID, schema.AnnouncedRequested, "api"); err != nil {
+	f := newFixture(t)
+	job := f.job("cards", 1)
+	if err := schema.MarkAnnounced(t.Context(), f.DB, job.ID, schema.AnnouncedRequested, "api"); err != nil {
 		t.Fatal(err)
 	}
-	k.turns(k.dispatcher(Options{}))
-	if diff := cmp.Diff([]string{"started/JOB", "listed/JOB"}, k.said(job)); diff != "" {
-		t.Errorf("said (-want +got):\n%s", diff)
+	f.turns(f.dispatcher(Options{}))
+	if diff := cmp.Diff([]string{"started/JOB", "listed/JOB"}, f.eventIDs(job)); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
 
-func TestAJobThatIsPausedBeforeItsStartIsNeitherStartedNorListed(t *testing.T) {
+func TestAJobPausedBeforeItsStartIsNeitherStartedNorListed(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 3)
-	k.Intend(job.ID, schema.IntentPause)
-	d := k.dispatcher(Options{})
-	k.turns(d)
-	if now := k.ReadJob(job.ID); !now.StartedAt.IsZero() || now.Listed != 0 || len(k.outstanding(job)) != 0 {
-		t.Errorf("started at %v, %d listed, %d sent", now.StartedAt, now.Listed, len(k.outstanding(job)))
+	f := newFixture(t)
+	job := f.job("cards", 3)
+	f.Intend(job.ID, schema.IntentPause)
+	d := f.dispatcher(Options{})
+	f.turns(d)
+	if now := f.ReadJob(job.ID); !now.StartedAt.IsZero() || now.Listed != 0 || len(f.outstanding(job)) != 0 {
+		t.Errorf("paused job: got started at %v, %d listed, %d outstanding, want none", now.StartedAt, now.Listed,
+			len(f.outstanding(job)))
 	}
-	k.Intend(job.ID, schema.IntentRun)
-	k.turns(d)
+	f.Intend(job.ID, schema.IntentRun)
+	f.turns(d)
 	want := []string{"requested/JOB", "paused/JOB/2", "resumed/JOB/3", "started/JOB", "listed/JOB"}
-	if diff := cmp.Diff(want, k.said(job)); diff != "" {
-		t.Errorf("said (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, f.eventIDs(job)); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
 	}
-	if len(k.outstanding(job)) != 3 {
-		t.Errorf("sent %v", k.outstanding(job))
+	if len(f.outstanding(job)) != 3 {
+		t.Errorf("outstanding: got %v, want 3", f.outstanding(job))
 	}
 }
 
-func TestWhatIsSaidLateIsSaidInTheOrderInWhichItHappened(t *testing.T) {
+func TestLateEventsArePublishedInTheOrderInWhichTheyHappened(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 3)
-	k.Intend(job.ID, schema.IntentPause, schema.IntentRun) // between two turns
-	k.turns(k.dispatcher(Options{}))
+	f := newFixture(t)
+	job := f.job("cards", 3)
+	f.Intend(job.ID, schema.IntentPause, schema.IntentRun) // between two turns
+	f.turns(f.dispatcher(Options{}))
 	want := []string{"requested/JOB", "paused/JOB/2", "resumed/JOB/3", "started/JOB", "listed/JOB"}
-	if diff := cmp.Diff(want, k.said(job)); diff != "" {
-		t.Errorf("said (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, f.eventIDs(job)); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
 	}
-	for _, m := range k.Messages(events.StreamEvents) {
-		asked := strings.HasPrefix(m.Header.Get("ce-id"), "paused/") || strings.HasPrefix(m.Header.Get("ce-id"), "resumed/")
-		if own := strings.Contains(m.Header.Get("traceparent"), "-0000000000000000000000000000abcd-"); own != asked {
-			t.Errorf("%s is in the trace %s", m.Header.Get("ce-id"), m.Header.Get("traceparent"))
+	for _, m := range f.Messages(events.StreamEvents) {
+		id, trace := m.Header.Get("ce-id"), m.Header.Get("traceparent")
+		intent := strings.HasPrefix(id, "paused/") || strings.HasPrefix(id, "resumed/")
+		if got := strings.Contains(trace, "-0000000000000000000000000000abcd-"); got != intent {
+			t.Errorf("traceparent of %s: got %s, want the trace of its request", id, trace)
 		}
 	}
 }
 
-func TestWhatAJobThatHasEndedOwesIsSaid(t *testing.T) {
+func TestTheUnpublishedEventsOfAnEndedJobArePublished(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 1)
-	k.turns(k.dispatcher(Options{}))
-	// A dispatcher died between the last page and its news, and the job ended meanwhile.
-	k.Exec("update jobs set announced_listed = false, ended_at = listed_at where id = ?", job.ID)
-	k.lose()
-	k.turns(k.dispatcher(Options{}))
-	if said := k.said(job); len(said) != 4 || said[3] != "listed/JOB" {
-		t.Errorf("said %v", said)
+	f := newFixture(t)
+	job := f.job("cards", 1)
+	f.turns(f.dispatcher(Options{}))
+	// A dispatcher died after the last page and before its event, and then the job ended.
+	f.Exec("update jobs set announced_listed = false, ended_at = listed_at where id = ?", job.ID)
+	f.lose()
+	f.turns(f.dispatcher(Options{}))
+	if ids := f.eventIDs(job); len(ids) != 4 || ids[3] != "listed/JOB" {
+		t.Errorf("events: got %v, want listed last", ids)
 	}
-	if sent := k.outstanding(job); len(sent) != 0 {
-		t.Errorf("the ended job is sent: %v", sent)
+	if sent := f.outstanding(job); len(sent) != 0 {
+		t.Errorf("outstanding of the ended job: got %v, want none", sent)
 	}
 }
 
-func TestAPausedJobSendsNothingFromItsNextTurnOnAndAllAgainWhenItIsResumed(t *testing.T) {
+func TestAPausedJobPublishesNothingUntilItIsResumed(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 4)
-	k.job("running", 1) // so that the lane has a window to share
-	d := k.dispatcher(Options{})
-	k.turns(d)
-	k.Intend(job.ID, schema.IntentPause)
-	k.lose() // the classifier takes them away without working
-	k.turns(d)
-	k.turns(k.dispatcher(Options{})) // nor does one without hints
-	if sent := k.outstanding(job); len(sent) != 0 {
-		t.Errorf("sent while paused: %v", sent)
+	f := newFixture(t)
+	job := f.job("cards", 4)
+	f.job("running", 1) // so that the lane has a window to share
+	d := f.dispatcher(Options{})
+	f.turns(d)
+	f.Intend(job.ID, schema.IntentPause)
+	f.lose() // the classifier acknowledges them without doing the work
+	f.turns(d)
+	f.turns(f.dispatcher(Options{})) // without hints
+	if sent := f.outstanding(job); len(sent) != 0 {
+		t.Errorf("outstanding while paused: got %v, want none", sent)
 	}
-	k.Intend(job.ID, schema.IntentRun)
-	k.turns(d) // whose hints are an hour from their end
-	if sent := k.outstanding(job); len(sent) != 4 {
-		t.Errorf("sent after the resumption: %v", sent)
+	f.Intend(job.ID, schema.IntentRun)
+	f.turns(d) // with hints of the old intent version
+	if sent := f.outstanding(job); len(sent) != 4 {
+		t.Errorf("outstanding after the resumption: got %v, want 4", sent)
 	}
 }
 
 func TestAPauseStopsTheListAndAResumptionCompletesIt(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 5)
-	d := k.dispatcher(Options{Page: 2})
-	k.turn(d)
-	k.Intend(job.ID, schema.IntentPause)
-	k.turns(d)
-	if now := k.ReadJob(job.ID); now.Listed != 2 || !now.ListedAt.IsZero() {
-		t.Errorf("%d are listed of a paused job", now.Listed)
+	f := newFixture(t)
+	job := f.job("cards", 5)
+	d := f.dispatcher(Options{Page: 2})
+	f.turn(d)
+	f.Intend(job.ID, schema.IntentPause)
+	f.turns(d)
+	if now := f.ReadJob(job.ID); now.Listed != 2 || !now.ListedAt.IsZero() {
+		t.Errorf("listed of a paused job: got %d, want 2", now.Listed)
 	}
-	k.Intend(job.ID, schema.IntentRun)
-	k.turns(d)
-	if now := k.ReadJob(job.ID); now.Listed != 5 || now.ListedAt.IsZero() {
-		t.Errorf("%d are listed after the resumption", now.Listed)
+	f.Intend(job.ID, schema.IntentRun)
+	f.turns(d)
+	if now := f.ReadJob(job.ID); now.Listed != 5 || now.ListedAt.IsZero() {
+		t.Errorf("listed after the resumption: got %d, want 5", now.Listed)
 	}
 }
 
-func TestACancelledJobHasAllItsRowsCancelledInPages(t *testing.T) {
+func TestACancelledJobHasAllItsItemsCancelledInPages(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]int{"before its start": 0, "during its listing": 2, "after its listing": 5} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			k := newFixture(t)
+			f := newFixture(t)
 			const mappings, page = 7, 2
-			job := k.job("cards", mappings)
-			d := k.dispatcher(Options{Page: page, Interval: never})
+			job := f.job("cards", mappings)
+			d := f.dispatcher(Options{Page: page, Interval: never})
 			for range before {
-				k.turn(d)
+				f.turn(d)
 			}
 			done := 0
 			if before > 0 {
 				done = 1
-				k.finish(job, "cards-1")
+				f.finish(job, "cards-1")
 			}
-			k.Intend(job.ID, schema.IntentCancel)
-			k.lose()
-			turns := k.turns(d)
-			cancelled := k.Count("select count(*) from job_items where job_id = ? and outcome = 'cancelled' and ended_at is not null", job.ID)
-			if all := k.Count("select count(*) from job_items where job_id = ?", job.ID); all != mappings || cancelled != mappings-done {
-				t.Errorf("%d of %d rows are cancelled, %d were done", cancelled, all, done)
+			f.Intend(job.ID, schema.IntentCancel)
+			f.lose()
+			turns := f.turns(d)
+			cancelled := f.Count("select count(*) from job_items where job_id = ? and outcome = 'cancelled'", job.ID)
+			all := f.Count("select count(*) from job_items where job_id = ?", job.ID)
+			if all != mappings || cancelled != mappings-done {
+				t.Errorf("cancelled items: got %d of %d, want %d of %d", cancelled, all, mappings-done, mappings)
 			}
-			if most := k.Count(`select max(n) from (select count(*) as n from job_items where outcome = 'cancelled'
+			if most := f.Count(`select max(n) from (select count(*) as n from job_items where outcome = 'cancelled'
 				group by xmin::text) pages`); most > page {
-				t.Errorf("%d rows were marked in one transaction", most)
+				t.Errorf("items cancelled in one transaction: got %d, want at most %d", most, page)
 			}
-			// Nobody else tells the projector of them, which may be busy with other jobs.
-			if n := k.bells(job); n != turns-1 {
-				t.Errorf("%d bells for %d turns of which all but the last had rows to cancel", n, turns)
+			// A cancelled item has no event of its own.
+			if n := f.bells(job); n != turns-1 {
+				t.Errorf("bells of %d turns: got %d, want one for each but the last", turns, n)
 			}
-			if times := k.Count(`select max(n) from (select count(distinct ended_at) as n from job_items where outcome = 'cancelled'
-				group by xmin::text) pages`); times != 1 {
-				t.Errorf("one transaction has %d times", times)
+			times := f.Count(`select max(n) from (select count(distinct ended_at) as n from job_items
+				where outcome = 'cancelled' group by xmin::text) pages`)
+			if times != 1 {
+				t.Errorf("times of one transaction: got %d, want 1", times)
 			}
-			now := k.ReadJob(job.ID)
+			now := f.ReadJob(job.ID)
 			if now.ListedAt.IsZero() || now.Listed != mappings || now.StartedAt.IsZero() != (before == 0) {
-				t.Errorf("started %v, listed %d at %v", now.StartedAt, now.Listed, now.ListedAt)
+				t.Errorf("job: got started at %v, listed %d at %v, want listed %d", now.StartedAt, now.Listed,
+					now.ListedAt, mappings)
 			}
-			if sent := k.outstanding(job); len(sent) != 0 {
-				t.Errorf("sent: %v", sent)
+			if sent := f.outstanding(job); len(sent) != 0 {
+				t.Errorf("outstanding: got %v, want none", sent)
 			}
-			if said := k.said(job); !slices.Contains(said, "cancelled/JOB/2") || !slices.Contains(said, "listed/JOB") {
-				t.Errorf("said: %v", said)
+			ids := f.eventIDs(job)
+			if !slices.Contains(ids, "cancelled/JOB/2") || !slices.Contains(ids, "listed/JOB") {
+				t.Errorf("events: got %v, want cancelled and listed", ids)
 			}
 		})
 	}
 }
 
-func TestACancellationIsSaidInItsFirstTurnAtAnySize(t *testing.T) {
+func TestACancellationIsPublishedInItsFirstTurn(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 50)
-	k.Intend(job.ID, schema.IntentCancel)
-	if more := k.turn(k.dispatcher(Options{Page: 2})); !more {
-		t.Error("fifty rows were marked in one turn")
+	f := newFixture(t)
+	job := f.job("cards", 50)
+	f.Intend(job.ID, schema.IntentCancel)
+	if more := f.turn(f.dispatcher(Options{Page: 2})); !more {
+		t.Error("more after one of 25 pages: got false, want true")
 	}
-	if diff := cmp.Diff([]string{"requested/JOB", "cancelled/JOB/2"}, k.said(job)); diff != "" {
-		t.Errorf("said (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"requested/JOB", "cancelled/JOB/2"}, f.eventIDs(job)); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
 
-func TestARetryListsAndSendsWhatWasLost(t *testing.T) {
+func TestARetryListsAndPublishesTheFailedAndCancelledItems(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	first := k.job("cards", 6)
-	d := k.dispatcher(Options{})
-	k.turns(d)
-	k.finish(first, "cards-2", "cards-4")
-	k.Exec("update job_items set outcome = 'succeeded', error_code = null, ended_at = now() where mapping_id in (?)",
+	f := newFixture(t)
+	first := f.job("cards", 6)
+	d := f.dispatcher(Options{})
+	f.turns(d)
+	f.finish(first, "cards-2", "cards-4")
+	f.Exec("update job_items set outcome = 'succeeded', error_code = null, ended_at = now() where mapping_id in (?)",
 		bun.List([]string{"cards-1", "cards-3"}))
-	k.Intend(first.ID, schema.IntentCancel) // loses 5 and 6
-	k.turns(d)
-	k.Exec("update jobs set ended_at = listed_at, announced_finished = true where id = ?", first.ID)
-	for code, want := range map[schema.ErrorCode][]string{"": {"cards-2", "cards-4", "cards-5", "cards-6"}, schema.CodePanic: {"cards-2", "cards-4"}} {
-		again := k.jobOf("cards", len(want))
-		k.Exec("update jobs set scope = 'retry', retry_of = ?, retry_error_code = ? where id = ?", first.ID, code, again.ID)
-		k.turns(d)
-		if diff := cmp.Diff(want, k.outstanding(again)); diff != "" {
-			t.Errorf("of %q (-want +got):\n%s", code, diff)
+	f.Intend(first.ID, schema.IntentCancel) // cancels 5 and 6
+	f.turns(d)
+	f.Exec("update jobs set ended_at = listed_at, announced_finished = true where id = ?", first.ID)
+	for code, want := range map[schema.ErrorCode][]string{
+		"":               {"cards-2", "cards-4", "cards-5", "cards-6"},
+		schema.CodePanic: {"cards-2", "cards-4"},
+	} {
+		again := f.jobOf("cards", len(want))
+		f.Exec("update jobs set scope = 'retry', retry_of = ?, retry_error_code = ? where id = ?", first.ID, code,
+			again.ID)
+		f.turns(d)
+		if diff := cmp.Diff(want, f.outstanding(again)); diff != "" {
+			t.Errorf("retry of %q (-want +got):\n%s", code, diff)
 		}
-		k.Exec("update jobs set ended_at = listed_at, announced_finished = true where id = ?", again.ID)
+		f.Exec("update jobs set ended_at = listed_at, announced_finished = true where id = ?", again.ID)
 	}
 }
 
-func TestAJobWithNothingToDoIsListedAtOnce(t *testing.T) {
+func TestAnEmptyJobIsListedInOneTurn(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	job := k.job("cards", 0)
-	if n := k.turns(k.dispatcher(Options{})); n != 1 {
-		t.Errorf("it took %d turns", n)
+	f := newFixture(t)
+	job := f.job("cards", 0)
+	if n := f.turns(f.dispatcher(Options{})); n != 1 {
+		t.Errorf("turns: got %d, want 1", n)
 	}
-	if now := k.ReadJob(job.ID); now.ListedAt.IsZero() || now.StartedAt.IsZero() {
-		t.Errorf("started %v, listed %v", now.StartedAt, now.ListedAt)
+	if now := f.ReadJob(job.ID); now.ListedAt.IsZero() || now.StartedAt.IsZero() {
+		t.Errorf("job: got started at %v, listed at %v, want both", now.StartedAt, now.ListedAt)
 	}
-	if diff := cmp.Diff([]string{"requested/JOB", "started/JOB", "listed/JOB"}, k.said(job)); diff != "" {
-		t.Errorf("said (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"requested/JOB", "started/JOB", "listed/JOB"}, f.eventIDs(job)); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }

@@ -17,28 +17,30 @@ const (
 	undelivered  = "messages in " + events.StreamWork + " are not delivered to any classifier; they will be replaced"
 )
 
-// watch is what the dispatcher has seen of the consumer of a lane.
-type watch struct {
-	// looked is when it looked last, and began when it began to look without a break.
-	looked, began time.Time
-	info          *jetstream.ConsumerInfo
-	// alive is when a classifier last showed a sign of life, and acked when a message was last acknowledged.
+// laneState is the observed state of the consumer of a lane.
+type laneState struct {
+	// checked is the time of the last check, and began that of the first one without a gap.
+	checked, began time.Time
+	info           *jetstream.ConsumerInfo
+	// alive is the time at which a classifier was last active, and acked that of the last acknowledgement.
 	alive, acked time.Time
-	// empty is since when the consumer has nothing to deliver and nothing delivered; zero if it has.
+	// empty is the time since which the consumer has had neither pending nor unacknowledged messages; zero if it has
+	// some.
 	empty time.Time
-	// undeclared is why the consumer cannot be created; empty if it was at the last look.
+	// undeclared is the reason why the consumer could not be created at the last check; empty if it exists.
 	undeclared string
 }
 
-// observe takes in the state of the consumer.
-func (w *watch) observe(info *jetstream.ConsumerInfo, now time.Time, gap time.Duration) {
-	if now.Sub(w.looked) > gap {
-		*w = watch{began: now, acked: now}
+// update records the state of the consumer. A gap between two checks resets it.
+func (w *laneState) update(info *jetstream.ConsumerInfo, now time.Time, gap time.Duration) {
+	if now.Sub(w.checked) > gap {
+		*w = laneState{began: now, acked: now}
 	}
 	before := w.info
-	w.looked, w.info = now, info
+	w.checked, w.info = now, info
 	moved := func(last, before *time.Time) bool { return last != nil && (before == nil || !last.Equal(*before)) }
-	if info.NumWaiting > 0 || before != nil && (moved(info.Delivered.Last, before.Delivered.Last) || moved(info.AckFloor.Last, before.AckFloor.Last)) {
+	if info.NumWaiting > 0 || before != nil &&
+		(moved(info.Delivered.Last, before.Delivered.Last) || moved(info.AckFloor.Last, before.AckFloor.Last)) {
 		w.alive = now
 	}
 	if before != nil && (info.AckFloor.Consumer != before.AckFloor.Consumer || info.NumAckPending == 0) {
@@ -52,13 +54,14 @@ func (w *watch) observe(info *jetstream.ConsumerInfo, now time.Time, gap time.Du
 	}
 }
 
-// problem returns why a lane that has due items does not move; known is false while it has not been looked at for long enough to tell.
+// problem returns the reason why a lane that has due items makes no progress. known is false until the lane has been
+// checked for long enough.
 func (d *Dispatcher) problem(lane schema.Lane, now time.Time) (reason string, known bool) {
 	w := d.lanes[lane]
 	if w != nil && w.undeclared != "" {
 		return w.undeclared, true
 	}
-	if w == nil || w.info == nil || now.Sub(w.looked) > d.gap() {
+	if w == nil || w.info == nil || now.Sub(w.checked) > d.gap() {
 		return "", false
 	}
 	if !w.empty.IsZero() {
@@ -77,10 +80,10 @@ func (d *Dispatcher) problem(lane schema.Lane, now time.Time) (reason string, kn
 	}
 }
 
-func (d *Dispatcher) gap() time.Duration { return d.options.LaneLook + d.options.Silence/2 }
+func (d *Dispatcher) gap() time.Duration { return d.options.LaneCheck + d.options.Silence/2 }
 
-// watchLanes looks at the consumers of the lanes that have due items, and replaces messages that none of them delivers.
-func (d *Dispatcher) watchLanes(ctx context.Context, lanes map[schema.Lane]bool, now time.Time) error {
+// checkLanes checks the consumers of the lanes that have due items, and replaces messages that are not delivered.
+func (d *Dispatcher) checkLanes(ctx context.Context, lanes map[schema.Lane]bool, now time.Time) error {
 	if !d.js.Conn().IsConnected() {
 		return nil
 	}
@@ -90,13 +93,13 @@ func (d *Dispatcher) watchLanes(ctx context.Context, lanes map[schema.Lane]bool,
 		}
 		w := d.lanes[consumer.Lane]
 		if w == nil {
-			w = &watch{}
+			w = &laneState{}
 			d.lanes[consumer.Lane] = w
 		}
-		if now.Sub(w.looked) < d.options.LaneLook {
+		if now.Sub(w.checked) < d.options.LaneCheck {
 			continue
 		}
-		info, err := d.lookAt(ctx, consumer)
+		info, err := d.consumerInfo(ctx, consumer)
 		if refused, ok := errors.AsType[*events.NotDeclared](err); ok {
 			w.undeclared = refused.Error()
 		}
@@ -104,7 +107,7 @@ func (d *Dispatcher) watchLanes(ctx context.Context, lanes map[schema.Lane]bool,
 			return err
 		}
 		w.undeclared = ""
-		w.observe(info, now, d.gap())
+		w.update(info, now, d.gap())
 		if reason, _ := d.problem(consumer.Lane, now); reason == undelivered {
 			if err := d.replace(ctx, consumer, info, now); err != nil {
 				return err
@@ -114,8 +117,8 @@ func (d *Dispatcher) watchLanes(ctx context.Context, lanes map[schema.Lane]bool,
 	return nil
 }
 
-// lookAt reads the state of the consumer, which is declared if it is missing.
-func (d *Dispatcher) lookAt(ctx context.Context, c events.Consumer) (*jetstream.ConsumerInfo, error) {
+// consumerInfo returns the state of the consumer, and declares it if it is missing.
+func (d *Dispatcher) consumerInfo(ctx context.Context, c events.Consumer) (*jetstream.ConsumerInfo, error) {
 	consumer, err := d.js.Consumer(ctx, c.Stream, c.Name)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		consumer, err = d.topology.DeclareConsumer(ctx, d.js, c)
@@ -132,16 +135,20 @@ func (d *Dispatcher) lookAt(ctx context.Context, c events.Consumer) (*jetstream.
 	return consumer.CachedInfo(), nil
 }
 
-// replace handles messages that the stream holds and the consumer does not deliver. A consumer that is ahead of its stream, after a reset
-// or after the stream lost its end, is made anew. Any other such message is deleted once it has been refused for several AckWaits, and so
-// published again at the next turn. Both are safe: the row of an item decides whether it is done.
-func (d *Dispatcher) replace(ctx context.Context, c events.Consumer, info *jetstream.ConsumerInfo, now time.Time) error {
+// replace repairs messages that the stream holds and the consumer does not deliver. It recreates a consumer that is
+// ahead of its stream, which happens after a reset or after the stream lost its end. Otherwise it deletes the messages
+// that have blocked an item for several AckWaits, so that the next turn publishes them again. Both are safe: the item's
+// row decides whether it is done.
+func (d *Dispatcher) replace(
+	ctx context.Context, c events.Consumer, info *jetstream.ConsumerInfo, now time.Time,
+) error {
 	stream, err := d.js.Stream(ctx, c.Stream)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", c.Stream, err)
 	}
 	if last := stream.CachedInfo().State.LastSeq; info.Delivered.Stream > last {
-		d.log.WarnContext(ctx, "consumer is ahead of its stream and is made anew", "consumer", c.Name, "delivered", info.Delivered.Stream, "last", last)
+		d.log.WarnContext(ctx, "consumer is ahead of its stream, recreating it", "consumer", c.Name,
+			"delivered", info.Delivered.Stream, "last", last)
 		if err := d.js.DeleteConsumer(ctx, c.Stream, c.Name); err != nil {
 			return fmt.Errorf("consumer %s: %w", c.Name, err)
 		}
@@ -161,7 +168,8 @@ func (d *Dispatcher) replace(ctx context.Context, c events.Consumer, info *jetst
 		delete(d.hints, key)
 	}
 	if len(keys) > 0 {
-		d.log.WarnContext(ctx, "deleted messages that were not delivered, to publish them again", "consumer", c.Name, "messages", len(keys))
+		d.log.WarnContext(ctx, "deleted undelivered messages to publish them again", "consumer", c.Name,
+			"messages", len(keys))
 	}
 	return nil
 }

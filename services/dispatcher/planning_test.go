@@ -13,11 +13,11 @@ import (
 
 func TestAPlanningChangeIsPublishedOnceItIsCommitted(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	schematest.Report(t, k.DB, 1)
-	d := k.dispatcher(Options{})
-	k.turns(d)
-	err := k.DB.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+	f := newFixture(t)
+	schematest.Report(t, f.DB, 1)
+	d := f.dispatcher(Options{})
+	f.turns(d)
+	err := f.DB.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.AddDataSource(ctx, tx, schema.DataSource{
 			CycleID: schematest.CycleID, ReportID: schematest.ReportID, Name: "Warehouse", CreatedBy: "olga",
 		})
@@ -26,20 +26,20 @@ func TestAPlanningChangeIsPublishedOnceItIsCommitted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes, err := schema.UnannouncedPlanningChanges(t.Context(), k.DB, 10)
+	changes, err := schema.UnannouncedPlanningChanges(t.Context(), f.DB, 10)
 	if err != nil || len(changes) != 1 {
 		t.Fatalf("unannounced changes are %+v (%v), want one", changes, err)
 	}
-	k.turns(d)
-	k.turns(d)
+	f.turns(d)
+	f.turns(d)
 	published := 0
-	for _, m := range k.Messages(events.StreamEvents) {
+	for _, m := range f.Messages(events.StreamEvents) {
 		if m.Subject == "planning.changed."+changes[0].ID && m.Header.Get("ce-id") == "planning/"+changes[0].ID &&
 			m.Header.Get("ce-source") == "/pdeflow/dispatcher" {
 			published++
 		}
 	}
 	if published != 1 {
-		t.Errorf("the change is published %d times, want once", published)
+		t.Errorf("events of the change: got %d, want 1", published)
 	}
 }

@@ -7,19 +7,23 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 )
 
-func TestADispatcherIsReadyWhileItsTurnsAreWholeAndNATSIsThere(t *testing.T) {
+func TestReady_FollowsTheLastTurnAndTheConnection(t *testing.T) {
 	t.Parallel()
-	k := newFixture(t)
-	d := k.dispatcher(Options{})
+	f := newFixture(t)
+	d := f.dispatcher(Options{})
 	if d.Ready() == nil {
-		t.Error("it is ready before its first turn")
+		t.Error("Ready before the first turn: got nil, want an error")
 	}
-	k.Run(d.Run)
-	k.Eventually("it is ready", func() bool { return d.Ready() == nil })
-	k.Exec("alter table jobs rename to gone")
-	k.Eventually("it is not ready", func() bool { return d.Ready() != nil && !errors.Is(d.Ready(), events.ErrDisconnected) })
-	k.Exec("alter table gone rename to jobs")
-	k.Eventually("it is ready again", func() bool { return d.Ready() == nil })
-	k.Bus.Stop()
-	k.Eventually("it says that NATS is away", func() bool { return errors.Is(d.Ready(), events.ErrDisconnected) })
+	f.Run(d.Run)
+	f.Eventually("it is ready", func() bool { return d.Ready() == nil })
+	f.Exec("alter table jobs rename to gone")
+	f.Eventually("it is not ready", func() bool {
+		err := d.Ready()
+		return err != nil && !errors.Is(err, events.ErrDisconnected)
+	})
+	f.Exec("alter table gone rename to jobs")
+	f.Eventually("it is ready again", func() bool { return d.Ready() == nil })
+	f.Bus.Stop()
+	f.Eventually("it reports that NATS is disconnected",
+		func() bool { return errors.Is(d.Ready(), events.ErrDisconnected) })
 }

@@ -7,12 +7,12 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 )
 
-// roomEvery is how often the loop looks how full the streams are.
+// roomEvery is the interval at which the loop checks the size of the streams.
 const roomEvery = 10 * time.Second
 
-// watchRoom logs once that a stream holds more than four fifths of what it may hold, and once that it no longer does. An error is left to
-// the next publish.
-func (d *Dispatcher) watchRoom(ctx context.Context, now time.Time) {
+// checkRoom logs once when a stream is more than 80 % full, and once when it no longer is. It ignores errors, which the
+// next publish reports.
+func (d *Dispatcher) checkRoom(ctx context.Context, now time.Time) {
 	if now.Sub(d.stream.measured) < roomEvery || !d.stream.connected() {
 		return
 	}
@@ -30,8 +30,17 @@ func (d *Dispatcher) watchRoom(ctx context.Context, now time.Time) {
 		}
 		d.stream.full[name] = full
 		if full {
-			d.log.WarnContext(ctx, "stream is more than 80 % full; raise its max_bytes, or PDE_EVENTS discards events that are younger than 30 days",
-				"stream", name, "bytes", held, "max_bytes", limit)
+			d.log.WarnContext(
+				ctx,
+				"stream is more than 80 % full; raise its max_bytes, or PDE_EVENTS discards events that "+
+					"are younger than 30 days",
+				"stream",
+				name,
+				"bytes",
+				held,
+				"max_bytes",
+				limit,
+			)
 		} else {
 			d.log.InfoContext(ctx, "stream has room again", "stream", name, "bytes", held, "max_bytes", limit)
 		}

@@ -9,27 +9,27 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// probeEvery is how often a bell is published to find out whether NATS takes events again.
+// probeEvery is the interval of the bells that find out whether NATS accepts events again.
 const probeEvery = 2 * time.Second
 
-// stream publishes, and remembers why that does not work.
+// stream publishes, and remembers why publishing fails.
 type stream struct {
 	publish   *events.Publisher
 	connected func() bool
-	// silent is the error of a server that did not answer in this turn. Each further publish would wait as long for nothing.
+	// silent is the error of a server that did not answer in this turn. Each further publish would time out too.
 	silent error
-	// refused is why the last event was not published; empty if it was.
+	// refused is the reason why the last event was not published; empty if it was.
 	refused string
-	// undeclared is why the streams cannot be declared.
+	// undeclared is the reason why the streams cannot be declared.
 	undeclared error
-	// published and probed are when an event was published last, and when one was to find out whether that works.
+	// published is the time of the last published event, and probed that of the last probe.
 	published, probed time.Time
-	// measured is when the streams were last measured, and full are those that were nearly full then.
+	// measured is the time at which the streams were last measured, and full are those that were nearly full then.
 	measured time.Time
 	full     map[string]bool
 }
 
-// unpublishedError is an error of NATS. Its text is for users, and the same for the same reason.
+// unpublishedError is a publish error. Its text is for users, and does not differ between errors with the same reason.
 type unpublishedError struct {
 	reason string
 	cause  error
@@ -70,7 +70,7 @@ func (s *stream) work(ctx context.Context, work []events.MappingRequested) []eve
 	return s.publish.PublishWork(ctx, work)
 }
 
-// unpublished gives an error of publishing its text for users.
+// unpublished wraps a publish error in an [unpublishedError].
 func (s *stream) unpublished(err error) error {
 	if err == nil {
 		return nil
@@ -79,7 +79,7 @@ func (s *stream) unpublished(err error) error {
 		s.silent = err
 	}
 	if !s.connected() {
-		// Whatever it failed with: a connection that was never open has errors of its own.
+		// The error itself may differ, for example if the connection was never open.
 		return &unpublishedError{events.Blocked(events.ErrDisconnected), errors.Join(events.ErrDisconnected, err)}
 	}
 	reason := events.Blocked(err)
@@ -89,17 +89,18 @@ func (s *stream) unpublished(err error) error {
 	return &unpublishedError{reason, err}
 }
 
-// probe publishes a bell while events are refused, to find out when that is over, and while messages are outstanding and none is
-// acknowledged, because classifiers acknowledge a message only after its event.
+// probe publishes a bell to find out whether NATS accepts events: while it rejects them, and while work messages are
+// outstanding and none is acknowledged, because a classifier acknowledges a message only after publishing its event.
 func (d *Dispatcher) probe(ctx context.Context, jobs []schema.Job, due map[string][]schema.DueItem) error {
 	now := time.Now()
 	for _, job := range jobs {
 		if len(due[job.ID]) == 0 || now.Sub(d.stream.probed) < probeEvery {
 			continue
 		}
-		w := d.lanes[job.Classifier.Lane()]
-		stands := w != nil && w.info != nil && w.info.NumAckPending > 0 && now.Sub(later(w.acked, d.stream.published)) >= d.options.Silence
-		if d.stream.refused != "" || stands {
+		lane := d.lanes[job.Classifier.Lane()]
+		stuck := lane != nil && lane.info != nil && lane.info.NumAckPending > 0 &&
+			now.Sub(later(lane.acked, d.stream.published)) >= d.options.Silence
+		if d.stream.refused != "" || stuck {
 			d.stream.probed = now
 			return d.stream.event(ctx, events.JobBell(job.ID))
 		}
