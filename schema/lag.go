@@ -36,6 +36,21 @@ func (s *LagScan) Since(jobID string) time.Time {
 	return s.folded[jobID].at
 }
 
+// Swept records that all outcomes of the job that were visible at the given time are folded. While a job is busy, this
+// is the only way to know it, because [LagScan.Jobs] nearly always finds an outcome that is not folded yet.
+func (s *LagScan) Swept(jobID string, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known, ok := s.folded[jobID]
+	if !ok || time.Now().After(known.expires) {
+		known.expires = time.Now().Add(believeFolded)
+	}
+	if s.folded == nil {
+		s.folded = map[string]foldedUntil{}
+	}
+	s.folded[jobID] = foldedUntil{at.Add(-lateCommit), known.expires}
+}
+
 // Jobs lists the jobs whose status lags their rows, in the order of their ids: there is no status, it was computed from an older version
 // of the job, an outcome is not folded, or an event that follows from the status is not published.
 func (s *LagScan) Jobs(ctx context.Context, db bun.IDB) ([]string, error) {

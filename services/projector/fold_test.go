@@ -114,6 +114,9 @@ func TestASweepCountsOnePageAndRequestsTheNextOne(t *testing.T) {
 	if n := len(f.published(events.TopicJobFinished, job.ID)); n == 0 {
 		t.Error("job.finished was not published")
 	}
+	if p.scan.Since(job.ID).IsZero() {
+		t.Error("Since after the last page: got the zero time, want that of the sweep")
+	}
 }
 
 func TestListedCancelledAndABellSweepItemsThatNoEventNamed(t *testing.T) {

@@ -176,6 +176,8 @@ func (p *Projector) absorb(ctx context.Context, jobID string, err error) error {
 type foldResult struct {
 	job    schema.Job
 	status schema.JobStatus
+	// now is the time of the transaction.
+	now time.Time
 	// more reports that a sweep has pages left.
 	more bool
 }
@@ -215,11 +217,15 @@ func (p *Projector) foldRows(ctx context.Context, group jobEvents) (foldResult, 
 				p.log.InfoContext(ctx, "job is running", "job_id", group.jobID)
 				return schema.WriteRunning(ctx, tx, locked)
 			}
+			result.now = locked.Now
 			result.status, result.more, err = p.count(ctx, tx, locked, group)
 			return err
 		})
 		if errors.Is(err, schema.ErrJobChanged) || err == nil && started {
 			continue
+		}
+		if err == nil && group.sweep && !result.more {
+			p.scan.Swept(group.jobID, result.now)
 		}
 		return result, err
 	}
