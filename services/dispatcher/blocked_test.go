@@ -220,15 +220,12 @@ func TestATurnOfAThousandWaitingJobsNeedsFiveStatements(t *testing.T) {
 	f.Exec("update jobs set announced_waiting = (select waiting_for from job_status)")
 	f.Exec(`insert into reports select (jsonb_populate_record(r, jsonb_build_object('report_id', 'r' || n))).*
 		from reports r, generate_series(1, 999) n where r.report_id = ?`, job.ReportID)
-	f.Exec(
-		`insert into jobs select (jsonb_populate_record(j, jsonb_build_object('id', 'j' || n, 'report_id', 'r' || n))).*
-		from jobs j, generate_series(1, 999) n`,
-	)
+	f.Exec(`insert into jobs
+		select (jsonb_populate_record(j, jsonb_build_object('id', 'j' || n, 'report_id', 'r' || n))).*
+		from jobs j, generate_series(1, 999) n`)
 	for _, table := range []string{"job_items", "job_status"} {
-		f.Exec(
-			"insert into " + table + " select (jsonb_populate_record(t, jsonb_build_object('job_id', 'j' || n))).* from " +
-				table + " t, generate_series(1, 999) n",
-		)
+		f.Exec("insert into " + table + " select (jsonb_populate_record(t, jsonb_build_object('job_id', 'j' || n))).*" +
+			" from " + table + " t, generate_series(1, 999) n")
 	}
 	var counted statements
 	db, err := schema.Open(t.Context(), schematest.URL(t), schema.Options{LogSQL: slog.New(&counted)})

@@ -67,9 +67,8 @@ func TestAJobWaitsForAStreamThatCannotBeCreated(t *testing.T) {
 func TestAJobWaitsForAServerWithoutJetStream(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	plain, err := server.NewServer(
-		&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true},
-	)
+	options := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true}
+	plain, err := server.NewServer(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +89,8 @@ func TestAJobWaitsForAnAccountWithoutJetStreamOrWithLowLimits(t *testing.T) {
 		},
 		"pending": {
 			"jetstream { limits: { max_ack_pending: 10 } }",
-			"consumer classifier-rules: consumer max ack pending exceeds system limit of 10; set PDEFLOW_NATS_MAX_ACK_PENDING",
+			"consumer classifier-rules: consumer max ack pending exceeds system limit of 10; " +
+				"set PDEFLOW_NATS_MAX_ACK_PENDING",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -90,14 +90,11 @@ type Dispatcher struct {
 
 // New returns a dispatcher that compares db with the streams of the topology.
 func New(
-	db *schema.DB,
-	js jetstream.JetStream,
-	topology events.Topology,
-	log *slog.Logger,
-	options Options,
+	db *schema.DB, js jetstream.JetStream, topology events.Topology, log *slog.Logger, options Options,
 ) *Dispatcher {
 	d := &Dispatcher{
-		db: db, js: js, topology: topology, log: log, options: options.withDefaults(), hints: hints{}, positions: positions{},
+		db: db, js: js, topology: topology, log: log, options: options.withDefaults(),
+		hints: hints{}, positions: positions{},
 		lanes: map[schema.Lane]*laneState{}, bells: bells{published: map[string]time.Time{}},
 		stream: stream{
 			publish:   events.NewPublisher(js, source),
@@ -362,7 +359,8 @@ func (d *Dispatcher) runTurn(ctx context.Context, t task) (more bool, err error)
 }
 
 // blockedByLock is the reason of a job whose turn failed because of a lock.
-const blockedByLock = "the dispatcher waits for a lock that another session holds on the job or on a mapping of its report"
+const blockedByLock = "the dispatcher waits for a lock that another session holds on the job or on a mapping of " +
+	"its report"
 
 // blockedBy returns the reason why the job is blocked: its turn failed with err, NATS rejects events, or its lane makes
 // no progress. Until the state of the lane is known, the recorded reason stays.

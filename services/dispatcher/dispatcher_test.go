@@ -59,10 +59,13 @@ func TestShares_DividesTheWindowAmongTheRunningJobsOfALane(t *testing.T) {
 		jobs []schema.Job
 		want map[schema.Lane]int
 	}{
-		"alone":     {[]schema.Job{running, paused, ended}, map[schema.Lane]int{schema.RulesLane: 100}},
-		"two lanes": {[]schema.Job{running, running, model}, map[schema.Lane]int{schema.RulesLane: 50, schema.LLMLane: 100}},
-		"many":      {slices.Repeat([]schema.Job{running}, 50), map[schema.Lane]int{schema.RulesLane: 20}},
-		"none":      {nil, map[schema.Lane]int{}},
+		"alone": {[]schema.Job{running, paused, ended}, map[schema.Lane]int{schema.RulesLane: 100}},
+		"two lanes": {
+			[]schema.Job{running, running, model},
+			map[schema.Lane]int{schema.RulesLane: 50, schema.LLMLane: 100},
+		},
+		"many": {slices.Repeat([]schema.Job{running}, 50), map[schema.Lane]int{schema.RulesLane: 20}},
+		"none": {nil, map[schema.Lane]int{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, d.shares(test.jobs)); diff != "" {

@@ -71,24 +71,17 @@ func (f *fixture) turns(d *Dispatcher) (n int) {
 // job inserts a report with this name and its mappings NAME-1, NAME-2 and so on, and requests a job for it.
 func (f *fixture) job(report string, mappings int) schema.Job {
 	f.T.Helper()
-	f.Exec(
-		`insert into reports (cycle_id, report_id, name, mapping_count, created_at, created_by, updated_at, updated_by)
-		values (?, ?, ?, ?, now(), 'test', now(), 'test')`,
-		schematest.CycleID,
-		report,
-		report,
-		mappings,
-	)
+	f.Exec(`insert into reports
+			(cycle_id, report_id, name, mapping_count, created_at, created_by, updated_at, updated_by)
+		values (?, ?, ?, ?, now(), 'test', now(), 'test')`, schematest.CycleID, report, report, mappings)
 	f.Exec(`insert into attributes
 			(id, cycle_id, report_id, identity, attribute_name, created_at, created_by, updated_at, updated_by)
-		select ? || '-' || n, ?, ?, 'item:' || n, 'Current Balance', now(), 'test', now(), 'test' from generate_series(1, ?) n`,
-		report, schematest.CycleID, report, mappings)
-	f.Exec(
-		`insert into pde_mappings (id, cycle_id, report_id, attribute_id, created_at, created_by, updated_at, updated_by)
+		select ? || '-' || n, ?, ?, 'item:' || n, 'Current Balance', now(), 'test', now(), 'test'
+		from generate_series(1, ?) n`, report, schematest.CycleID, report, mappings)
+	f.Exec(`insert into pde_mappings
+			(id, cycle_id, report_id, attribute_id, created_at, created_by, updated_at, updated_by)
 		select id, cycle_id, report_id, id, created_at, created_by, updated_at, updated_by
-		from attributes where report_id = ?`,
-		report,
-	)
+		from attributes where report_id = ?`, report)
 	return f.jobOf(report, mappings)
 }
 
@@ -98,7 +91,8 @@ func (f *fixture) jobOf(report string, mappings int) schema.Job {
 	var job schema.Job
 	// schematest.Job uses the report of the seed, which may not exist; the job is moved to the other report.
 	f.Exec(`insert into reports (cycle_id, report_id, name, created_at, created_by, updated_at, updated_by)
-		values (?, ?, '', now(), 'test', now(), 'test') on conflict do nothing`, schematest.CycleID, schematest.ReportID)
+		values (?, ?, '', now(), 'test', now(), 'test') on conflict do nothing`,
+		schematest.CycleID, schematest.ReportID)
 	job = schematest.Job(f.T, f.DB, mappings)
 	f.Exec("update jobs set report_id = ? where id = ?", report, job.ID)
 	return f.ReadJob(job.ID)

@@ -10,6 +10,9 @@ import (
 // roomEvery is the interval at which the loop checks the size of the streams.
 const roomEvery = 10 * time.Second
 
+const nearlyFull = "stream is more than 80 % full; raise its max_bytes, or PDE_EVENTS discards events that are " +
+	"younger than 30 days"
+
 // checkRoom logs once when a stream is more than 80 % full, and once when it no longer is. It ignores errors, which the
 // next publish reports.
 func (d *Dispatcher) checkRoom(ctx context.Context, now time.Time) {
@@ -30,17 +33,7 @@ func (d *Dispatcher) checkRoom(ctx context.Context, now time.Time) {
 		}
 		d.stream.full[name] = full
 		if full {
-			d.log.WarnContext(
-				ctx,
-				"stream is more than 80 % full; raise its max_bytes, or PDE_EVENTS discards events that "+
-					"are younger than 30 days",
-				"stream",
-				name,
-				"bytes",
-				held,
-				"max_bytes",
-				limit,
-			)
+			d.log.WarnContext(ctx, nearlyFull, "stream", name, "bytes", held, "max_bytes", limit)
 		} else {
 			d.log.InfoContext(ctx, "stream has room again", "stream", name, "bytes", held, "max_bytes", limit)
 		}
