@@ -65,55 +65,6 @@ type Image struct {
 	Version      int64  `json:"version"`
 }
 
-// Image returns what the history keeps of the mapping.
-func (m Mapping) Image() Image {
-	return Image{
-		DataSourceID:           said(m.DataSourceID),
-		PDEName:                said(m.PDEName),
-		PDECode:                said(m.PDECode),
-		PDEDescription:         said(m.PDEDescription),
-		SourceField:            said(m.SourceField),
-		MappingType:            said(m.MappingType),
-		TransformationRule:     said(m.TransformationRule),
-		BusinessProcess:        said(m.BusinessProcess),
-		BusinessOwner:          said(m.BusinessOwner),
-		DataSteward:            said(m.DataSteward),
-		MappingConfirmedByUser: m.MappingConfirmedByUser,
-		ConfidenceScore:        m.ConfidenceScore,
-		MappingRationale:       said(m.MappingRationale),
-		AlternativeMappings:    m.AlternativeMappings,
-
-		InformationSecurityClassification: said(m.InformationSecurityClassification),
-		Criticality:                       said(m.Criticality),
-		RiskLevel:                         said(m.RiskLevel),
-		RegulatoryFlag:                    m.RegulatoryFlag,
-		PIIFlag:                           m.PIIFlag,
-		ClassificationConfidence:          m.ClassificationConfidence,
-		ClassificationRationale:           said(m.ClassificationRationale),
-		RegulatoryReferences:              m.RegulatoryReferences,
-		ClassifiedBy:                      said(m.ClassifiedBy),
-
-		SuggestedSourceField:                       said(m.SuggestedSourceField),
-		SuggestedInformationSecurityClassification: said(m.SuggestedInformationSecurityClassification),
-		SuggestedCriticality:                       said(m.SuggestedCriticality),
-		SuggestedRiskLevel:                         said(m.SuggestedRiskLevel),
-		SuggestedRegulatoryFlag:                    m.SuggestedRegulatoryFlag,
-		SuggestedPIIFlag:                           m.SuggestedPIIFlag,
-
-		ReviewStatus: string(m.ReviewStatus),
-		Version:      m.Version,
-	}
-}
-
-// said is nil where the text says nothing.
-func said[T ~string](text T) *string {
-	if text == "" {
-		return nil
-	}
-	s := string(text)
-	return &s
-}
-
 // ListHistory lists at most limit changes of the mapping, the newest first, older than the one of this time and id where the id is not
 // empty.
 func ListHistory(ctx context.Context, db bun.IDB, mappingID string, before time.Time, beforeID string, limit int) ([]History, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -125,7 +126,7 @@ func (m *merger) page(ctx context.Context, page []MappingRow) error {
 		}
 		after := row.onto(before, source)
 		switch {
-		case after.pde() == before.pde():
+		case after.sameImported(before):
 			m.tally(before, &m.done.Mappings.Unchanged)
 		case before.MappingConfirmedByUser:
 			m.tally(before, &m.done.Mappings.Kept)
@@ -206,33 +207,26 @@ func (m *merger) source(row MappingRow, before Mapping) (id string, ok bool) {
 // replacedRationale explains a mapping whose column was chosen by a job and replaced by an import.
 const replacedRationale = "An import has replaced the column. Nobody has judged yet how well it fits."
 
-// onto is the mapping with what the row says of it. What a job said of a column that is replaced goes with it, and a review was of the
-// mapping as it stood.
+// onto returns the mapping with the values of the row; an empty value changes nothing. A new column discards what a job
+// found out about the previous one, and a change resets the review.
 func (row MappingRow) onto(m Mapping, dataSourceID string) Mapping {
 	before := m
-	m.DataSourceID = dataSourceID
-	for _, set := range []struct {
-		into *string
-		text string
-	}{
-		{&m.PDEName, row.PDEName},
-		{&m.PDECode, row.PDECode},
-		{&m.PDEDescription, row.PDEDescription},
-		{&m.SourceField, row.sourceField()},
-		{&m.TransformationRule, row.TransformationRule},
-		{&m.BusinessProcess, row.BusinessProcess},
-		{&m.BusinessOwner, row.BusinessOwner},
-		{&m.DataSteward, row.DataSteward},
-	} {
-		if set.text != "" {
-			*set.into = set.text
+	values, fields := reflect.ValueOf(row), reflect.ValueOf(&m).Elem()
+	for _, c := range mappingColumns {
+		if !c.imported {
+			continue
+		}
+		if value := values.FieldByName(c.goName); value.IsValid() && !value.IsZero() {
+			fields.Field(c.field).Set(value)
 		}
 	}
-	if row.MappingType != "" {
-		m.MappingType = row.MappingType
+	// These columns are not in the file as the row has them.
+	m.DataSourceID = dataSourceID
+	if row.SourceField != "" {
+		m.SourceField = row.sourceField()
 	}
 	m.MappingConfirmedByUser = m.MappingConfirmedByUser || row.Confirmed
-	if m.pde() == before.pde() {
+	if m.sameImported(before) {
 		return before
 	}
 	if m.SourceField != before.SourceField || m.DataSourceID != before.DataSourceID {
@@ -245,26 +239,15 @@ func (row MappingRow) onto(m Mapping, dataSourceID string) Mapping {
 	return m
 }
 
+// sameImported reports whether an import would not change anything: the columns that a file may have are the same.
+func (m Mapping) sameImported(other Mapping) bool {
+	return equalMappings(&m, &other, func(c *mappingColumn) bool { return c.imported })
+}
+
 // sourceField returns the row's source field as columns have it, whatever is quoted in the file.
 func (row MappingRow) sourceField() string {
 	if c, ok := ParseSourceField(row.SourceField); ok {
 		return c.SourceField()
 	}
 	return ""
-}
-
-// pde is all of a mapping that an import can change by what it says.
-type pde struct {
-	dataSourceID, name, code, description, sourceField string
-	mappingType                                        MappingType
-	rule, process, owner, steward                      string
-	confirmed                                          bool
-}
-
-func (m Mapping) pde() pde {
-	return pde{
-		dataSourceID: m.DataSourceID, name: m.PDEName, code: m.PDECode, description: m.PDEDescription, sourceField: m.SourceField,
-		mappingType: m.MappingType, rule: m.TransformationRule, process: m.BusinessProcess, owner: m.BusinessOwner,
-		steward: m.DataSteward, confirmed: m.MappingConfirmedByUser,
-	}
 }

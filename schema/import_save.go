@@ -4,37 +4,41 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// saveChanges writes mappings, each guarded by its version, and the history of each one written.
-const saveChanges = `with changed as (
-	update pde_mappings m set
-		data_source_id = nullif(c.data_source_id, ''), pde_name = nullif(c.pde_name, ''), pde_code = nullif(c.pde_code, ''),
-		pde_description = nullif(c.pde_description, ''), source_field = nullif(c.source_field, ''),
-		mapping_type = nullif(c.mapping_type, ''), transformation_rule = nullif(c.transformation_rule, ''),
-		business_process = nullif(c.business_process, ''), business_owner = nullif(c.business_owner, ''),
-		data_steward = nullif(c.data_steward, ''), mapping_confirmed_by_user = c.confirmed,
-		confidence_score = c.confidence_score, mapping_rationale = nullif(c.mapping_rationale, ''),
-		alternative_mappings = nullif(c.alternatives, 'null')::jsonb,
-		suggested_source_field = nullif(c.suggested_source_field, ''),
-		review_status = c.review_status,
-		reviewed_by = case when c.review_status <> 'pending' then m.reviewed_by end,
-		reviewed_at = case when c.review_status <> 'pending' then m.reviewed_at end,
+// saveChanges writes mappings, each guarded by its version, and a history row for each one written. The parameters are
+// the time, the author and the comment; the ids, versions, ids of history rows and images, each as an array; and an
+// array for each column.
+var saveChanges = saveChangesSQL()
+
+func saveChangesSQL() string {
+	var sets, names, arrays []string
+	for i, c := range mappingColumns {
+		array := c.sqlType
+		if array == "jsonb" {
+			array = "text" // the driver has arrays of texts
+		}
+		sets = append(sets, fmt.Sprintf("%s = c.%s::%s", c.name, c.name, c.sqlType))
+		names = append(names, c.name)
+		arrays = append(arrays, fmt.Sprintf("$%d::%s[]", i+9, array))
+	}
+	return `with changed as (
+	update pde_mappings m set ` + strings.Join(sets, ", ") + `,
 		version = m.version + 1, updated_at = $1, updated_by = $2
-	from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
-		$13::text[], $14::text[], $15::boolean[], $16::smallint[], $17::text[], $18::text[], $19::text[], $20::bigint[], $21::text[], $22::text[], $24::text[])
-		as c (id, history_id, data_source_id, pde_name, pde_code, pde_description, source_field, mapping_type, transformation_rule,
-			business_process, business_owner, data_steward, confirmed, confidence_score, mapping_rationale, alternatives,
-			suggested_source_field, version, before, after, review_status)
+	from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], ` + strings.Join(arrays, ", ") + `)
+		as c (id, version, history_id, before, after, ` + strings.Join(names, ", ") + `)
 	where m.id = c.id and m.version = c.version
 	returning m.id, c.history_id, c.before, c.after
 )
 insert into classification_history
 	(id, mapping_id, changed_at, changed_by, before, after, comment, created_at, created_by, updated_at, updated_by)
-select history_id, id, $1::timestamptz, $2::text, before::jsonb, after::jsonb, $23::text, $1, $2, $1, $2 from changed
+select history_id, id, $1::timestamptz, $2::text, before::jsonb, after::jsonb, $3::text, $1, $2, $1, $2 from changed
 returning mapping_id`
+}
 
 // save writes the changes with this comment in their history. After an error the caller rolls the transaction back.
 func (im *importer) save(ctx context.Context, changes []change, comment string) error {
@@ -42,7 +46,7 @@ func (im *importer) save(ctx context.Context, changes []change, comment string) 
 	if err != nil {
 		return err
 	}
-	before, after, alternatives := make([]string, len(changes)), make([]string, len(changes)), make([]string, len(changes))
+	before, after := make([]string, len(changes)), make([]string, len(changes))
 	for i, c := range changes {
 		if before[i], err = imageText(c.before); err != nil {
 			return err
@@ -50,35 +54,21 @@ func (im *importer) save(ctx context.Context, changes []change, comment string) 
 		if after[i], err = imageText(c.after); err != nil {
 			return err
 		}
-		list, err := json.Marshal(c.after.AlternativeMappings)
-		if err != nil {
-			return fmt.Errorf("alternatives of mapping %s: %w", c.after.ID, err)
-		}
-		alternatives[i] = string(list)
 	}
-	text := func(of func(Mapping) string) []string {
-		return each(changes, func(c change) string { return of(c.after) })
-	}
-	written, err := im.queryIDs(ctx, saveChanges, pgx.QueryExecModeCacheStatement, im.now, im.author,
-		text(func(a Mapping) string { return a.ID }), historyIDs,
-		text(func(a Mapping) string { return a.DataSourceID }),
-		text(func(a Mapping) string { return a.PDEName }),
-		text(func(a Mapping) string { return a.PDECode }),
-		text(func(a Mapping) string { return a.PDEDescription }),
-		text(func(a Mapping) string { return a.SourceField }),
-		text(func(a Mapping) string { return string(a.MappingType) }),
-		text(func(a Mapping) string { return a.TransformationRule }),
-		text(func(a Mapping) string { return a.BusinessProcess }),
-		text(func(a Mapping) string { return a.BusinessOwner }),
-		text(func(a Mapping) string { return a.DataSteward }),
-		each(changes, func(c change) bool { return c.after.MappingConfirmedByUser }),
-		each(changes, func(c change) *int { return c.after.ConfidenceScore }),
-		text(func(a Mapping) string { return a.MappingRationale }),
-		alternatives,
-		text(func(a Mapping) string { return a.SuggestedSourceField }),
+	args := []any{
+		pgx.QueryExecModeCacheStatement, im.now, im.author, comment,
+		each(changes, func(c change) string { return c.after.ID }),
 		each(changes, func(c change) int64 { return c.before.Version }),
-		before, after, comment,
-		text(func(a Mapping) string { return string(a.ReviewStatus) }))
+		historyIDs, before, after,
+	}
+	for i := range mappingColumns {
+		values, err := mappingColumns[i].array(changes)
+		if err != nil {
+			return err
+		}
+		args = append(args, values)
+	}
+	written, err := im.queryIDs(ctx, saveChanges, args...)
 	if err != nil {
 		return fmt.Errorf("import mappings: %w", err)
 	}
@@ -88,10 +78,39 @@ func (im *importer) save(ctx context.Context, changes []change, comment string) 
 	return nil
 }
 
+// array returns the column's values after the changes, as a slice of pointers that are nil for null.
+func (c *mappingColumn) array(changes []change) (any, error) {
+	switch c.sqlType {
+	case "bigint":
+		return arrayOf[int64](c, changes)
+	case "boolean":
+		return arrayOf[bool](c, changes)
+	case "timestamptz":
+		return arrayOf[time.Time](c, changes)
+	default:
+		return arrayOf[string](c, changes)
+	}
+}
+
+func arrayOf[T any](c *mappingColumn, changes []change) ([]*T, error) {
+	values := make([]*T, len(changes))
+	for i := range changes {
+		value, err := c.value(&changes[i].after)
+		if err != nil {
+			return nil, err
+		}
+		if v, ok := value.(T); ok {
+			values[i] = &v
+		}
+	}
+	return values, nil
+}
+
+// imageText returns the image of a mapping as JSON.
 func imageText(m Mapping) (string, error) {
 	image, err := json.Marshal(m.Image())
 	if err != nil {
-		return "", fmt.Errorf("image of mapping %s: %w", m.ID, err)
+		return "", fmt.Errorf("image of mapping %s: %w: %w", m.ID, ErrMalformed, err)
 	}
 	return string(image), nil
 }

@@ -65,41 +65,41 @@ type Mapping struct {
 	CycleID                string        `bun:"cycle_id"`
 	ReportID               string        `bun:"report_id"`
 	AttributeID            string        `bun:"attribute_id"`
-	DataSourceID           string        `bun:"data_source_id,nullzero"`
-	PDEName                string        `bun:"pde_name,nullzero"`
-	PDECode                string        `bun:"pde_code,nullzero"`
-	PDEDescription         string        `bun:"pde_description,nullzero"`
-	SourceField            string        `bun:"source_field,nullzero"`
-	MappingType            MappingType   `bun:"mapping_type,nullzero"`
-	TransformationRule     string        `bun:"transformation_rule,nullzero"`
-	BusinessProcess        string        `bun:"business_process,nullzero"`
-	BusinessOwner          string        `bun:"business_owner,nullzero"`
-	DataSteward            string        `bun:"data_steward,nullzero"`
-	MappingConfirmedByUser bool          `bun:"mapping_confirmed_by_user"`
-	ConfidenceScore        *int          `bun:"confidence_score"`
-	MappingRationale       string        `bun:"mapping_rationale,nullzero"`
-	AlternativeMappings    []Alternative `bun:"alternative_mappings,type:jsonb"`
+	DataSourceID           string        `bun:"data_source_id,nullzero" column:"job,import,decision"`
+	PDEName                string        `bun:"pde_name,nullzero" column:"job,import"`
+	PDECode                string        `bun:"pde_code,nullzero" column:"job,import"`
+	PDEDescription         string        `bun:"pde_description,nullzero" column:"job,import"`
+	SourceField            string        `bun:"source_field,nullzero" column:"job,import,decision"`
+	MappingType            MappingType   `bun:"mapping_type,nullzero" column:"job,import,decision"`
+	TransformationRule     string        `bun:"transformation_rule,nullzero" column:"job,import,decision"`
+	BusinessProcess        string        `bun:"business_process,nullzero" column:"import"`
+	BusinessOwner          string        `bun:"business_owner,nullzero" column:"import"`
+	DataSteward            string        `bun:"data_steward,nullzero" column:"import"`
+	MappingConfirmedByUser bool          `bun:"mapping_confirmed_by_user" column:"import"`
+	ConfidenceScore        *int          `bun:"confidence_score" column:"job"`
+	MappingRationale       string        `bun:"mapping_rationale,nullzero" column:"job"`
+	AlternativeMappings    []Alternative `bun:"alternative_mappings,type:jsonb" column:"job"`
 
-	InformationSecurityClassification InformationSecurityClassification `bun:"information_security_classification,nullzero"`
-	Criticality                       Level                             `bun:"criticality,nullzero"`
-	RiskLevel                         Level                             `bun:"risk_level,nullzero"`
-	RegulatoryFlag                    *bool                             `bun:"regulatory_flag"`
-	PIIFlag                           *bool                             `bun:"pii_flag"`
-	ClassificationConfidence          *int                              `bun:"classification_confidence"`
-	ClassificationRationale           string                            `bun:"classification_rationale,nullzero"`
-	RegulatoryReferences              []string                          `bun:"regulatory_references,type:jsonb"`
-	ClassifiedBy                      string                            `bun:"classified_by,nullzero"`
+	InformationSecurityClassification InformationSecurityClassification `bun:"information_security_classification,nullzero" column:"job,decision"`
+	Criticality                       Level                             `bun:"criticality,nullzero" column:"job,decision"`
+	RiskLevel                         Level                             `bun:"risk_level,nullzero" column:"job,decision"`
+	RegulatoryFlag                    *bool                             `bun:"regulatory_flag" column:"job,decision"`
+	PIIFlag                           *bool                             `bun:"pii_flag" column:"job,decision"`
+	ClassificationConfidence          *int                              `bun:"classification_confidence" column:"job"`
+	ClassificationRationale           string                            `bun:"classification_rationale,nullzero" column:"job"`
+	RegulatoryReferences              []string                          `bun:"regulatory_references,type:jsonb" column:"job"`
+	ClassifiedBy                      string                            `bun:"classified_by,nullzero" column:"job"`
 
-	SuggestedSourceField                       string                            `bun:"suggested_source_field,nullzero"`
-	SuggestedInformationSecurityClassification InformationSecurityClassification `bun:"suggested_information_security_classification,nullzero"`
-	SuggestedCriticality                       Level                             `bun:"suggested_criticality,nullzero"`
-	SuggestedRiskLevel                         Level                             `bun:"suggested_risk_level,nullzero"`
-	SuggestedRegulatoryFlag                    *bool                             `bun:"suggested_regulatory_flag"`
-	SuggestedPIIFlag                           *bool                             `bun:"suggested_pii_flag"`
+	SuggestedSourceField                       string                            `bun:"suggested_source_field,nullzero" column:"job"`
+	SuggestedInformationSecurityClassification InformationSecurityClassification `bun:"suggested_information_security_classification,nullzero" column:"job"`
+	SuggestedCriticality                       Level                             `bun:"suggested_criticality,nullzero" column:"job"`
+	SuggestedRiskLevel                         Level                             `bun:"suggested_risk_level,nullzero" column:"job"`
+	SuggestedRegulatoryFlag                    *bool                             `bun:"suggested_regulatory_flag" column:"job"`
+	SuggestedPIIFlag                           *bool                             `bun:"suggested_pii_flag" column:"job"`
 
-	ReviewStatus ReviewStatus `bun:"review_status"`
-	ReviewedBy   string       `bun:"reviewed_by,nullzero"`
-	ReviewedAt   time.Time    `bun:"reviewed_at,nullzero"`
+	ReviewStatus ReviewStatus `bun:"review_status" column:"job"`
+	ReviewedBy   string       `bun:"reviewed_by,nullzero" column:"job"`
+	ReviewedAt   time.Time    `bun:"reviewed_at,nullzero" column:"job"`
 
 	// Version grows with every write of the row and guards the next one.
 	Version   int64     `bun:"version"`

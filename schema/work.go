@@ -3,7 +3,6 @@ package schema
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
@@ -102,94 +101,89 @@ type Saved struct {
 // item's write reads the whole of its job's queue: 68 ms in place of 3 in a job of 30,000, until autovacuum has been there.
 const stillQueued = "coalesce(outcome, '') = ''"
 
-// saveWork is the transaction of one mapping in one statement. Each step hangs on the one before: without the row at the version that
-// was read there is no lock, without the lock no clock and no write, without that no outcome, without that no history. The clock is
-// read behind the lock, so that two writers of one row never write time backwards.
-const saveWork = `with ` + patience + `, locked as materialized (
+// saveWork is the transaction of one mapping in one statement. Each step depends on the previous one: without the row at
+// the version that was read there is no lock, without the lock no clock and no write, then no outcome and no history.
+// The clock is read after the lock, so that two writers of a row never write times that go backwards.
+var saveWork = saveWorkSQL()
+
+// saveWorkParameters is the number of parameters of saveWork before those of the mapping's columns.
+const saveWorkParameters = 15
+
+func saveWorkSQL() string {
+	var sets []string
+	tier := ""
+	for _, c := range mappingColumns {
+		if !c.job {
+			continue
+		}
+		parameter := fmt.Sprintf("$%d", saveWorkParameters+len(sets)+1)
+		if c.name == "information_security_classification" {
+			tier = parameter
+		}
+		sets = append(sets, fmt.Sprintf("%s = %s::%s", c.name, parameter, c.sqlType))
+	}
+	return `with ` + patience + `, locked as materialized (
   select m.id from patience, pde_mappings m where patience.is_set <> '' and m.id = $1 and m.version = $2 for no key update of m
 ), clock as materialized (
   select clock_timestamp() as now from locked
 ), mapping as (
-  update pde_mappings m set
-    data_source_id = $6, pde_name = $7, pde_code = $8, pde_description = $9, source_field = $10, mapping_type = $11,
-    transformation_rule = $12, confidence_score = $13::bigint, mapping_rationale = $14, alternative_mappings = $15,
-    information_security_classification = $16, criticality = $17, risk_level = $18, regulatory_flag = $19, pii_flag = $20,
-    classification_confidence = $21::bigint, classification_rationale = $22, regulatory_references = $23, classified_by = $24,
-    suggested_source_field = $25, suggested_information_security_classification = $26, suggested_criticality = $27,
-    suggested_risk_level = $28, suggested_regulatory_flag = $29, suggested_pii_flag = $30,
-    review_status = $31, reviewed_by = $32, reviewed_at = $33,
+  update pde_mappings m set ` + strings.Join(sets, ", ") + `,
     version = m.version + 1, updated_at = clock.now, updated_by = $4
   from clock where m.id = $1
   returning m.id, clock.now
 ), item as (
   update job_items i set
-    outcome = $34, attempt = $35, error_code = $36, classifier = $37, input_tokens = $38, output_tokens = $39, cost_usd = $40,
-    duration_ms = $41, information_security_classification = $16, error = null, waiting_for = null, starts = 0,
+    outcome = $6, attempt = $7, error_code = $8, classifier = $9, input_tokens = $10, output_tokens = $11, cost_usd = $12,
+    duration_ms = $13, information_security_classification = ` + tier + `, error = null, waiting_for = null, starts = 0,
     ended_at = mapping.now, updated_at = mapping.now, updated_by = $4
   from mapping where i.job_id = $3 and i.mapping_id = mapping.id and ` + stillQueued + `
   returning i.mapping_id, mapping.now
 ), history as (
   insert into classification_history
     (id, mapping_id, job_id, changed_at, changed_by, before, after, created_at, created_by, updated_at, updated_by)
-  select $5, item.mapping_id, $3, item.now, $4, $42, $43, item.now, $4, item.now, $4 from item
+  select $5, item.mapping_id, $3, item.now, $4, $14, $15, item.now, $4, item.now, $4 from item
   returning 1
 )
 select count(*) from history`
+}
 
-// SaveWork writes what a job found out about one mapping: every field of the mapping, the item's outcome and the history, all of them
-// or, where the mapping is no longer at the version of before or the item no longer queued, none; saved says which. The caller rolls
-// the transaction back where it is not saved, and reads everything again.
+// SaveWork writes the result of a job for one mapping: the mapping's fields, the item's outcome and a history row. It
+// writes all of them or none. It returns false if the mapping is no longer at the version of before or the item is no
+// longer queued; the caller then rolls the transaction back and reads everything again.
 func SaveWork(ctx context.Context, tx bun.Tx, jobID string, before, after Mapping, s Saved) (saved bool, err error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return false, fmt.Errorf("history id: %w", err)
 	}
 	after.Version = before.Version + 1
-	images := [2][]byte{}
-	for i, m := range []Mapping{before, after} {
-		if images[i], err = json.Marshal(m.Image()); err != nil {
-			return false, fmt.Errorf("image of mapping %s: %w: %w", before.ID, ErrMalformed, err)
-		}
-	}
-	lists, err := jsonLists(after)
+	imageBefore, err := imageText(before)
 	if err != nil {
 		return false, err
 	}
-	var n int
-	err = tx.Tx.QueryRowContext(ctx, saveWork, pgx.QueryExecModeCacheStatement,
-		before.ID, before.Version, jobID, JobAuthor(jobID), id.String(),
-		null(after.DataSourceID), null(after.PDEName), null(after.PDECode), null(after.PDEDescription), null(after.SourceField),
-		null(after.MappingType), null(after.TransformationRule), after.ConfidenceScore, null(after.MappingRationale), lists[0],
-		null(after.InformationSecurityClassification), null(after.Criticality), null(after.RiskLevel), after.RegulatoryFlag, after.PIIFlag,
-		after.ClassificationConfidence, null(after.ClassificationRationale), lists[1], null(after.ClassifiedBy),
-		null(after.SuggestedSourceField), null(after.SuggestedInformationSecurityClassification), null(after.SuggestedCriticality),
-		null(after.SuggestedRiskLevel), after.SuggestedRegulatoryFlag, after.SuggestedPIIFlag,
-		string(after.ReviewStatus), null(after.ReviewedBy), sql.NullTime{Time: after.ReviewedAt, Valid: !after.ReviewedAt.IsZero()},
-		string(s.Outcome), s.Attempt, null(s.Code), null(s.Classifier), s.Usage.InputTokens, s.Usage.OutputTokens, s.Usage.CostUSD,
-		s.Duration.Milliseconds(), string(images[0]), string(images[1]),
-	).Scan(&n)
+	imageAfter, err := imageText(after)
 	if err != nil {
+		return false, err
+	}
+	args := append(make([]any, 0, 1+saveWorkParameters+len(mappingColumns)), pgx.QueryExecModeCacheStatement,
+		before.ID, before.Version, jobID, JobAuthor(jobID), id.String(),
+		string(s.Outcome), s.Attempt, null(s.Code), null(s.Classifier),
+		s.Usage.InputTokens, s.Usage.OutputTokens, s.Usage.CostUSD, s.Duration.Milliseconds(), imageBefore, imageAfter)
+	for i := range mappingColumns {
+		c := &mappingColumns[i]
+		if !c.job {
+			continue
+		}
+		value, err := c.value(&after)
+		if err != nil {
+			return false, err
+		}
+		args = append(args, value)
+	}
+	var n int
+	if err := tx.Tx.QueryRowContext(ctx, saveWork, args...).Scan(&n); err != nil {
 		return false, fmt.Errorf("save mapping %s: %w", before.ID, err)
 	}
 	return n == 1, nil
-}
-
-func jsonLists(m Mapping) (lists [2]sql.NullString, err error) {
-	if m.AlternativeMappings != nil {
-		text, err := json.Marshal(m.AlternativeMappings)
-		if err != nil {
-			return lists, fmt.Errorf("alternatives of mapping %s: %w: %w", m.ID, ErrMalformed, err)
-		}
-		lists[0] = sql.NullString{String: string(text), Valid: true}
-	}
-	if m.RegulatoryReferences != nil {
-		text, err := json.Marshal(m.RegulatoryReferences)
-		if err != nil {
-			return lists, fmt.Errorf("references of mapping %s: %w: %w", m.ID, ErrMalformed, err)
-		}
-		lists[1] = sql.NullString{String: string(text), Valid: true}
-	}
-	return lists, nil
 }
 
 // null is SQL's null for an empty text.

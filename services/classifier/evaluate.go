@@ -3,7 +3,6 @@ package classifier
 import (
 	"cmp"
 	"reflect"
-	"strconv"
 	"time"
 
 	"github.com/pdeflow/pdeflow/schema"
@@ -37,7 +36,7 @@ func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.
 	if after.MappingConfirmedByUser && equalExceptSuggestions(work.Mapping, after) {
 		saved.Outcome, saved.Code = schema.Skipped, schema.CodeConfirmed
 	}
-	if decisionOf(work.Mapping) != decisionOf(after) {
+	if !work.Mapping.SameDecision(after) {
 		// The review was of another decision.
 		after.ReviewStatus, after.ReviewedBy, after.ReviewedAt = schema.ReviewPending, "", time.Time{}
 	}
@@ -143,30 +142,6 @@ func clearSuggestions(m *schema.Mapping) {
 	m.SuggestedSourceField, m.SuggestedInformationSecurityClassification = "", ""
 	m.SuggestedCriticality, m.SuggestedRiskLevel = "", ""
 	m.SuggestedRegulatoryFlag, m.SuggestedPIIFlag = nil, nil
-}
-
-// decision is the part of a mapping that a manager reviews. Confidences and rationales are not part of it.
-type decision struct {
-	dataSourceID, sourceField, transformationRule string
-	mappingType                                   schema.MappingType
-	tier                                          schema.InformationSecurityClassification
-	criticality, risk                             schema.Level
-	regulatory, pii                               string
-}
-
-func decisionOf(m schema.Mapping) decision {
-	flag := func(f *bool) string {
-		if f == nil {
-			return ""
-		}
-		return strconv.FormatBool(*f)
-	}
-	return decision{
-		dataSourceID: m.DataSourceID, sourceField: m.SourceField, transformationRule: m.TransformationRule,
-		mappingType: m.MappingType, tier: m.InformationSecurityClassification,
-		criticality: m.Criticality, risk: m.RiskLevel,
-		regulatory: flag(m.RegulatoryFlag), pii: flag(m.PIIFlag),
-	}
 }
 
 // equalExceptSuggestions reports whether the mappings differ in nothing but their suggestions.

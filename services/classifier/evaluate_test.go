@@ -303,7 +303,7 @@ func TestEvaluate_FillsTheEmptyFieldsOfAConfirmedMapping(t *testing.T) {
 			if test.fill != nil {
 				test.fill(&want)
 			}
-			if decisionOf(work.Mapping) != decisionOf(full) {
+			if !work.Mapping.SameDecision(full) {
 				want.ReviewStatus, want.ReviewedBy, want.ReviewedAt = schema.ReviewPending, "", time.Time{}
 			}
 			after, saved := evaluate(p, loans(), work)
