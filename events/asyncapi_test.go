@@ -123,7 +123,7 @@ func values() map[reflect.Type][]string {
 		reflect.TypeFor[events.Reason]():         texts(events.Reasons()),
 		reflect.TypeFor[schema.PlanningAction](): texts(schema.PlanningActions()),
 		reflect.TypeFor[schema.PlanningObject](): texts(schema.PlanningObjects()),
-		// Cancelled items are told by the job's cancelled event.
+		// Cancelled items have no event of their own.
 		reflect.TypeFor[schema.Outcome](): {"succeeded", "skipped", "failed"},
 	}
 }
@@ -179,7 +179,7 @@ func TestAsyncAPIDescribesEverySubjectAndType(t *testing.T) {
 		t.Errorf("subjects (-Go +description):\n%s", diff)
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(api.Channels)), sorted(sent)); diff != "" {
-		t.Errorf("what is said (-channels +operations):\n%s", diff)
+		t.Errorf("channels and operations differ (-channels +operations):\n%s", diff)
 	}
 	if got := api.Components.Parameters["lane"].Enum; !slices.Equal(got, texts(schema.Lanes())) {
 		t.Errorf("lanes %v", got)
@@ -234,7 +234,7 @@ func TestAsyncAPIDescribesEveryField(t *testing.T) {
 	}
 	for of, list := range values() {
 		if of == reflect.TypeFor[schema.Outcome]() {
-			continue // the list stands in the field
+			continue // the field has the list
 		}
 		described[of.Name()] = true
 		if got := schemas[of.Name()].Enum; !slices.Equal(got, list) {

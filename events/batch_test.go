@@ -41,7 +41,7 @@ func TestConsumeBatches_OneResultSettlesTheBatch(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// One that is not understood is ended by itself and holds nobody up.
+	// A message that cannot be decoded is terminated and does not delay the others.
 	b.raw(t, "job.progress.j", "garbled", nil)
 
 	for _, want := range []uint64{1, 2} {
@@ -69,7 +69,7 @@ func TestConsumeBatches_OneResultSettlesTheBatch(t *testing.T) {
 		t.Error("an event was rejected as if it were work")
 	}
 	if !strings.Contains(b.log.String(), "header ce-id is missing") {
-		t.Error("the log does not say why an event was ended")
+		t.Error("the log lacks the reason of the terminated event")
 	}
 }
 

@@ -73,9 +73,8 @@ func compareStream(ctx context.Context, js jetstream.JetStream, want jetstream.S
 	}
 	info := stream.CachedInfo()
 	have := info.Config
-	state.Bytes, state.Messages, state.MaxBytes = int64(
-		info.State.Bytes,
-	), info.State.Msgs, have.MaxBytes //nolint:gosec // far below 2^63
+	state.Bytes = int64(info.State.Bytes) //nolint:gosec // far below 2^63
+	state.Messages, state.MaxBytes = info.State.Msgs, have.MaxBytes
 	if state.Clock = info.TimeStamp; !state.Clock.IsZero() {
 		state.Skew = state.Clock.Sub(before.Add(after.Sub(before) / 2))
 	}

@@ -24,7 +24,7 @@ type Options struct {
 	// Prefetch is the number of messages kept ready in addition to those being handled; 0 means as many as
 	// those.
 	Prefetch int
-	// Grace is how long handlers may continue after the runner is told to stop, before their context ends; 0
+	// Grace is how long handlers may continue after the context of Run ends, before their context ends; 0
 	// means 10 s.
 	Grace time.Duration
 	// Topology is declared whenever the consumer is opened, which restores what was deleted.

@@ -392,7 +392,7 @@ func TestRunner_ShutdownFinishesStartedMessagesAndReturnsTheRest(t *testing.T) {
 	eventually(t, "all are fetched", func() bool { return b.pending(t, "classifier-rules") == messages })
 	cancel()
 
-	// The others are there for somebody else before AckWait ends, and while the first still runs.
+	// Another consumer can have the others before AckWait ends, while the first handler still runs.
 	others := make(chan string, messages)
 	run(
 		t,
@@ -421,7 +421,7 @@ func TestRunner_ShutdownFinishesStartedMessagesAndReturnsTheRest(t *testing.T) {
 		t.Errorf("run: %v", err)
 	}
 	if first.Ready() == nil {
-		t.Error("a runner that has ended says it is ready")
+		t.Error("Ready: got nil from a runner that has ended")
 	}
 	b.workDone(t)
 	if len(started) > 0 || len(others) > 0 {
@@ -455,6 +455,6 @@ func TestRunner_CancelsHandlersAfterTheGracePeriod(t *testing.T) {
 		t.Error("the message of an aborted handler is gone")
 	}
 	if !strings.Contains(b.log.String(), "shutting down") {
-		t.Error("the log does not say why the handler ended")
+		t.Error("the log lacks the reason why the handler ended")
 	}
 }

@@ -60,10 +60,14 @@ func TestDeclare_NamesTheSettingToCorrect(t *testing.T) {
 			events.Topology{Replicas: 3},
 			[]string{"stream PDE_EVENTS: ", "PDEFLOW_NATS_REPLICAS (--nats-replicas) to 1"},
 		},
-		"a domain that does not exist": {"", events.Topology{Domain: "none"},
-			[]string{`no JetStream answers in the domain "none"`, "NATS_DOMAIN (--nats-domain)"}},
-		"a domain, and the server's is other": {"jetstream { domain: hub }", events.Topology{Domain: "leaf"},
-			[]string{`in the domain "leaf"`, "NATS_DOMAIN"}},
+		"a domain that does not exist": {
+			"", events.Topology{Domain: "none"},
+			[]string{`no JetStream answers in the domain "none"`, "NATS_DOMAIN (--nats-domain)"},
+		},
+		"a domain, and the server's is other": {
+			"jetstream { domain: hub }", events.Topology{Domain: "leaf"},
+			[]string{`in the domain "leaf"`, "NATS_DOMAIN"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -117,7 +121,7 @@ func TestDeclare_NamesAStreamWithTheSameSubjects(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("the error is %v", err)
 	}
-	// It takes the events. They are not published: nothing of ours reads them there.
+	// It stores the events, but the publish fails, because no consumer of pdeflow reads that stream.
 	if err := b.pub.Publish(t.Context(), events.JobStarted("j1")); events.Blocked(
 		err,
 	) != "NATS takes no messages: no stream takes the message" {

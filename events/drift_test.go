@@ -91,7 +91,7 @@ func TestRunner_RecreatesAConsumerAheadOfItsStream(t *testing.T) {
 	}
 	if info := consumer.CachedInfo(); info.Delivered.Stream >= 1000 ||
 		info.Config.DeliverPolicy != jetstream.DeliverAllPolicy {
-		t.Errorf("the consumer stands at %d", info.Delivered.Stream)
+		t.Errorf("consumer position: got %d", info.Delivered.Stream)
 	}
 	if b.log.Count("is ahead of its stream") == 0 {
 		t.Error("nothing is logged")

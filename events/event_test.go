@@ -20,7 +20,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-var update = flag.Bool("update", false, "write testdata anew")
+var update = flag.Bool("update", false, "rewrite testdata")
 
 const (
 	jobID     = "0198c5a2-7b1e-7c3d-9a55-0f6f2f1b8a01"
@@ -132,7 +132,7 @@ func encode(t testing.TB, e events.Event) events.Message {
 	return m
 }
 
-// source is the service that says such a thing.
+// source is the service that publishes the event.
 func source(e events.Event) string {
 	switch e.Subject().Topic {
 	case events.TopicRegenerateRequested, events.TopicMappingChanged:
@@ -147,7 +147,7 @@ func source(e events.Event) string {
 		}
 		return "dispatcher"
 	default:
-		return "nobody"
+		return "none"
 	}
 }
 
@@ -294,7 +294,7 @@ func TestDecode_RefusesInvalidMessages(t *testing.T) {
 			func(m *events.Message) { m.Header["ce-id"] = []string{"item/j/n"} }, events.ReasonBody,
 		},
 		"another job's subject":   {func(m *events.Message) { m.Subject = "job.progress.k" }, events.ReasonBody},
-		"no subject of ours":      {func(m *events.Message) { m.Subject = "job.progress.j.k" }, events.ReasonSubject},
+		"an unknown subject":      {func(m *events.Message) { m.Subject = "job.progress.j.k" }, events.ReasonSubject},
 		"no body":                 {func(m *events.Message) { m.Data = nil }, events.ReasonBody},
 		"null":                    {body(`null`), events.ReasonBody},
 		"a list":                  {body(`[]`), events.ReasonBody},
@@ -304,12 +304,16 @@ func TestDecode_RefusesInvalidMessages(t *testing.T) {
 		"an unknown kind":         {body(`{"job_id":"j","kind":"dancing"}`), events.ReasonBody},
 		"an item without mapping": {body(`{"job_id":"j","kind":"item","outcome":"succeeded"}`), events.ReasonBody},
 		"an item without outcome": {body(`{"job_id":"j","kind":"item","mapping_id":"m"}`), events.ReasonBody},
-		"an unknown outcome": {body(`{"job_id":"j","kind":"item","mapping_id":"m","outcome":"lost"}`),
-			events.ReasonBody},
-		"an item that cancels": {body(`{"job_id":"j","kind":"item","mapping_id":"m","outcome":"cancelled"}`),
-			events.ReasonBody},
-		"a negative duration": {body(`{"job_id":"j","kind":"item","mapping_id":"m","outcome":"failed","duration_ms":-1}`),
-			events.ReasonBody},
+		"an unknown outcome": {
+			body(`{"job_id":"j","kind":"item","mapping_id":"m","outcome":"lost"}`), events.ReasonBody,
+		},
+		"an item that cancels": {
+			body(`{"job_id":"j","kind":"item","mapping_id":"m","outcome":"cancelled"}`), events.ReasonBody,
+		},
+		"a negative duration": {
+			body(`{"job_id":"j","kind":"item","mapping_id":"m","outcome":"failed","duration_ms":-1}`),
+			events.ReasonBody,
+		},
 		"listed without a length": {body(`{"job_id":"j","kind":"listed"}`), events.ReasonBody},
 		"paused without version":  {body(`{"job_id":"j","kind":"paused"}`), events.ReasonBody},
 		"waiting since never":     {body(`{"job_id":"j","kind":"waiting","waiting_for":"x"}`), events.ReasonBody},
@@ -345,7 +349,7 @@ func TestEncode_RefusesJobFinishedWithoutAFinalStatus(t *testing.T) {
 		changed := finished
 		change(&changed.JobStatus)
 		if _, err := events.Encode(changed, "projector", moment, events.Traceparent{}); err == nil {
-			t.Errorf("%s: said", name)
+			t.Errorf("%s: got no error", name)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 )
 
-// What is understood can be said again, and is then understood the same.
+// A decoded event can be encoded, and decodes to the same event again.
 func FuzzDecode(f *testing.F) {
 	for _, e := range samples() {
 		m := encode(f, e)
@@ -24,7 +24,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		again, err := events.Encode(event, "test", moment, envelope.Traceparent)
 		if err != nil {
-			t.Fatalf("cannot be said again: %v", err)
+			t.Fatalf("encode: %v", err)
 		}
 		if again.Subject != subject {
 			t.Errorf("subject %q, then %q", subject, again.Subject)

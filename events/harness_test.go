@@ -150,7 +150,7 @@ func next[T any](t *testing.T, from <-chan T) T {
 	case v := <-from:
 		return v
 	case <-time.After(patience):
-		t.Fatalf("nothing has come in %v", patience)
+		t.Fatalf("no value within %v", patience)
 		panic("unreachable")
 	}
 }
@@ -163,7 +163,7 @@ func hold(t *testing.T, release <-chan struct{}) {
 	}
 }
 
-// eventually waits until the condition holds, for what announces itself to nobody.
+// eventually polls until the condition holds, for changes that publish no event.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -173,7 +173,7 @@ func eventually(t *testing.T, what string, condition func() bool) {
 		select {
 		case <-tick.C:
 		case <-late:
-			t.Fatalf("%v have passed and not yet: %s", patience, what)
+			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
 }

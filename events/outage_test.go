@@ -65,7 +65,7 @@ func TestRunner_SurvivesDeletedStreams(t *testing.T) {
 		}
 	}
 	b.handles(t, handled, "after")
-	// Whoever comes back first declares everything, so that the projector misses as little as possible.
+	// The first process that reconnects declares everything, so that the projector misses as little as possible.
 	if _, err := b.js.Consumer(t.Context(), events.StreamEvents, "projector"); err != nil {
 		t.Errorf("the projector's consumer: %v", err)
 	}
@@ -78,9 +78,9 @@ func TestRunner_SurvivesRequestLimitsOfAnOperator(t *testing.T) {
 	b.handles(t, handled, "before")
 	limit(t, b, func(c *jetstream.ConsumerConfig) { c.MaxRequestBatch = 1 })
 	b.handles(t, handled, "after")
-	// What cannot be kept is said, once, and seen by whoever asks whether the runner is ready.
+	// A limit that cannot be kept is logged once and reported by Ready.
 	limit(t, b, func(c *jetstream.ConsumerConfig) { c.MaxRequestExpires = 100 * time.Millisecond })
-	eventually(t, "the runner says why it is not ready", func() bool {
+	eventually(t, "Ready returns the reason", func() bool {
 		err := r.Ready()
 		return err != nil && strings.Contains(err.Error(), "MaxRequestExpires")
 	})
@@ -205,7 +205,7 @@ func TestRunner_ReturnsAnErrorForAClosedConnection(t *testing.T) {
 	}
 }
 
-// What is acknowledged is a position in a stream, and after a wiped store the same position is another message.
+// An acknowledgement names a stream position, and after a wiped store another message has that position.
 func TestAnOldAcknowledgementRemovesNoMessageOfANewStream(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
@@ -230,12 +230,12 @@ func TestAnOldAcknowledgementRemovesNoMessageOfANewStream(t *testing.T) {
 			o,
 		),
 	)
-	// With two the runner is full and asks for nothing, so that nothing tells it that the server goes.
+	// With two messages the runner is full and requests none, so no failing request reveals the stop of the server.
 	b.send(t, work("j", "old"), work("j", "old-too"))
 	next(t, started)
 	eventually(t, "both are fetched", func() bool { return b.pending(t, "classifier-rules") == 2 })
 
-	// While the runner is away the store is wiped, and somebody else works on the first message of the new stream.
+	// While the runner is disconnected the store is wiped, and another consumer handles the first new message.
 	open := gate.shut()
 	b.Stop()
 	b.Wipe()
@@ -260,7 +260,7 @@ func TestAnOldAcknowledgementRemovesNoMessageOfANewStream(t *testing.T) {
 		return !b.holds(t, events.StreamWork, "mapping.requested.rules.j.later")
 	})
 	if !b.holds(t, events.StreamWork, "mapping.requested.rules.j.new") {
-		t.Error("the new message is gone while somebody works on it")
+		t.Error("the new message is gone while it is being handled")
 	}
 }
 
@@ -424,6 +424,6 @@ func TestRunner_CancelsHandlersOfLostMessages(t *testing.T) {
 	b.Restart()
 	b.workDone(t)
 	if len(started) > 0 {
-		t.Errorf("%s was started although it was no longer ours", <-started)
+		t.Errorf("%s was started although it was lost", <-started)
 	}
 }

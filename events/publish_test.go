@@ -169,11 +169,11 @@ func TestPublish_EndsWithItsContext(t *testing.T) {
 			s.Stop()
 			return connect(t, s.URL(), log)
 		}},
-		"something that says nothing is there": {func(t *testing.T) *nats.Conn {
+		"a server that never answers": {func(t *testing.T) *nats.Conn {
 			return connect(t, "nats://"+silent.Addr().String(), log, nats.Timeout(100*time.Millisecond))
 		}},
 		"no stream takes it": {func(t *testing.T) *nats.Conn { return newFixture(t).nc }},
-		"nobody answers": {func(t *testing.T) *nats.Conn {
+		"no server": {func(t *testing.T) *nats.Conn {
 			b := newFixture(t)
 			if _, err := b.nc.SubscribeSync("job.progress.*"); err != nil {
 				t.Fatal(err)
@@ -240,7 +240,7 @@ func TestPublish_NamesItsErrors(t *testing.T) {
 func TestPublishWork_CountsUnacknowledgedMessagesAsNotPublished(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	// Somebody who hears the work and acknowledges nothing.
+	// A stream that never acknowledges.
 	heard, err := b.nc.SubscribeSync("mapping.requested.>")
 	if err != nil {
 		t.Fatal(err)
@@ -273,10 +273,10 @@ func TestPublish_SendsNothingAfterAReconnect(t *testing.T) {
 	b.Restart()
 	eventually(
 		t,
-		"the next one is said",
+		"the next event is published",
 		func() bool { return b.pub.Publish(t.Context(), events.JobStarted("fresh")) == nil },
 	)
 	if b.holds(t, events.StreamEvents, "job.progress.stale") {
-		t.Error("what was said to nobody came later")
+		t.Error("an event published while disconnected arrived later")
 	}
 }

@@ -39,8 +39,11 @@ func TestRecurring_LogsEachReasonOnceAndItsEnd(t *testing.T) {
 		if n := strings.Count(log.String(), `level=WARN msg="a message will come again"`); n != 2 {
 			t.Errorf("logged %d times for two reasons", n)
 		}
-		for _, text := range []string{`error="save mapping 0: connection refused"`,
-			`error="connection refused" times=1000`, `error="broken pipe" times=1000`} {
+		for _, text := range []string{
+			`error="save mapping 0: connection refused"`,
+			`error="connection refused" times=1000`,
+			`error="broken pipe" times=1000`,
+		} {
 			if !strings.Contains(log.String(), text) {
 				t.Errorf("the log lacks %q", text)
 			}

@@ -295,16 +295,16 @@ func TestDeclareConsumer_DeletedProjectorReadsNewEventsOnly(t *testing.T) {
 	}
 	eventually(
 		t,
-		"the consumer is made anew",
+		"the consumer is created again",
 		func() bool { at := b.made(t, "projector"); return !at.IsZero() && at.After(made) },
 	)
 	say("new")
 	if job := next(t, heard); job != "new" {
-		t.Errorf("heard of job %s", job)
+		t.Errorf("got an event of job %s", job)
 	}
 }
 
-// made is when the consumer of the events was made; the zero time where there is none.
+// made is the creation time of the consumer; the zero time if it does not exist.
 func (b *fixture) made(t *testing.T, consumer string) time.Time {
 	t.Helper()
 	c, err := b.js.Consumer(t.Context(), events.StreamEvents, consumer)

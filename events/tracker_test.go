@@ -10,18 +10,18 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// unheard is a message whose signs of life reach nobody.
-type unheard struct{ jetstream.Msg }
+// unreachable is a message whose in-progress acknowledgements fail.
+type unreachable struct{ jetstream.Msg }
 
-func (unheard) InProgress() error { return errors.New("nobody listens") }
+func (unreachable) InProgress() error { return errors.New("not connected") }
 
-func (unheard) Subject() string { return "mapping.requested.rules.j.m" }
+func (unreachable) Subject() string { return "mapping.requested.rules.j.m" }
 
 func TestTracker_AbandonsAMessageAfterAckWait(t *testing.T) {
 	t.Parallel()
 	h := newTracker(30*time.Second, NewRecurring(slog.New(slog.DiscardHandler)))
 	ctx, cancel := context.WithCancelCause(t.Context())
-	d := &delivery{msg: unheard{}, session: &session{}}
+	d := &delivery{msg: unreachable{}, session: &session{}}
 	h.add(d)
 	received := d.lastBeat
 	if !h.start(d, cancel) {

@@ -35,7 +35,7 @@ func Start(t testing.TB) *Server {
 // monitoring port and the store aside.
 func StartConfig(t testing.TB, config string) *Server {
 	t.Helper()
-	// Below the ports that the kernel hands out by itself, so that nobody gets this one while the server is stopped.
+	// Below the ephemeral ports of the kernel, so that no other process gets this one while the server is stopped.
 	port := 20_000 + rand.IntN(12_000) //nolint:gosec // no secret
 	s := &Server{t: t, options: localnats.Options{
 		StoreDir:     t.TempDir(),

@@ -1,14 +1,14 @@
-// Package localnats runs a nats-server with JetStream inside this process: for demo, for serve where no NATS is
-// named, and for tests.
+// Package localnats runs a nats-server with JetStream in this process: for demo, for serve without a NATS URL, and
+// for tests.
 //
-//  1. An address that somebody named and that is taken is an error; a default moves to the next free port and
-//     says so. The server opens JetStream before it listens, so the address is tried first: what loses the race
-//     between the two is tried again.
-//  2. The server's log goes to our logger, warnings and errors as such and the rest at debug. It takes no signals
-//     and prints nothing.
-//  3. What makes it end at start is returned and not logged; the server itself has no error to return.
-//  4. Loopback is open to every user of the machine, so an embedded server takes a user and a password.
-//     [Server.URL] carries both. Log lines carry [Server.Address].
+//  1. A configured address that is taken is an error; the default moves to the next free port and logs it. The server
+//     opens JetStream before it listens, so the address is tried first, and again if another process takes it in
+//     between.
+//  2. The server's log goes to the given logger: warnings and errors at their level, the rest at debug. The server
+//     handles no signals and prints nothing.
+//  3. An error at the start is returned and not logged; the server itself returns none.
+//  4. Every user of a machine can connect to loopback, so an embedded server requires a user and a password.
+//     [Server.URL] contains both; log lines use [Server.Address].
 package localnats
 
 import (
@@ -28,26 +28,26 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// DefaultListen is where a server listens that was not told otherwise.
+// DefaultListen is the default client address.
 const DefaultListen = "127.0.0.1:4222"
 
-// Options for [Start].
+// Options configures [Start].
 type Options struct {
-	// StoreDir is where JetStream keeps its files, made if need be. It is needed unless Config names one, and wins
-	// over that.
+	// StoreDir is the directory of JetStream, created if it is missing. It overrides that of Config and is
+	// required without one.
 	StoreDir string
-	// Listen is the address for clients, host:port, where port 0 means any free one. Empty means Config's, else
+	// Listen is the client address, host:port; port 0 means any free port. Empty means Config's, or
 	// [DefaultListen].
 	Listen string
-	// NextFreePort moves on from a port that is taken to the next that is free. Without it a taken port is an error.
+	// NextFreePort moves to the next free port if the port is taken. Otherwise a taken port is an error.
 	NextFreePort bool
-	// Config is a configuration file of nats-server. Where Listen is given beside it, the monitoring port of the
-	// file is not opened: the server that the file was written for may run on this machine too.
+	// Config is the path of a nats-server configuration file. If Listen is set too, the monitoring port of the
+	// file is not opened, because the server that the file is for may run on this machine.
 	Config string
-	// User, with a password, is required of every client. Nil leaves access to Config, which without users admits
-	// every local user. Both together are an error.
+	// User, with a password, is required of every client. If it is nil, access is that of Config; without
+	// users there, every local user may connect. User and Config together are an error.
 	User *url.Userinfo
-	// Logger gets the server's log. Nil discards it.
+	// Logger receives the server's log; nil discards it.
 	Logger *slog.Logger
 }
 
@@ -58,8 +58,8 @@ type Server struct {
 	user    *url.Userinfo
 }
 
-// Start runs a server and returns when it takes connections. The context bounds the start only: the server runs
-// until [Server.Stop]. After that one may be started again on the same directory and address.
+// Start starts a server and returns when it accepts connections. ctx bounds the start only; the server runs
+// until [Server.Stop]. A new server may then be started on the same directory and address.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -75,7 +75,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
-// serverOptions are the file's, with what was asked for besides.
+// serverOptions returns the options of the configuration file, overridden by o.
 func (o Options) serverOptions() (*server.Options, error) {
 	options := &server.Options{}
 	if o.Config != "" {
@@ -120,7 +120,7 @@ func (o Options) serverOptions() (*server.Options, error) {
 func (o Options) requireUser(options *server.Options) error {
 	password, _ := o.User.Password()
 	if o.User.Username() == "" || password == "" || o.Config != "" {
-		return errors.New("a user needs a name and a password, and no configuration file beside it")
+		return errors.New("a user requires a name and a password, and excludes a configuration file")
 	}
 	// The server warns about a password in plain text. The hash never leaves this process, so a higher cost would
 	// only slow down clients.
@@ -144,7 +144,7 @@ func splitAddress(address string) (host string, port int, err error) {
 	return host, int(number), nil
 }
 
-// startFree starts on the address of the options, or on the next free one where that is allowed.
+// startFree starts on the address of the options, or on the next free port if allowed.
 func startFree(ctx context.Context, options *server.Options, o Options) (*Server, error) {
 	asked := options.Port
 	for {
@@ -164,7 +164,7 @@ func startFree(ctx context.Context, options *server.Options, o Options) (*Server
 	}
 }
 
-// startOn starts on the address of the options. Where it is taken the error is EADDRINUSE.
+// startOn starts on the address of the options. The error is EADDRINUSE if it is taken.
 func startOn(ctx context.Context, options *server.Options, log *slog.Logger) (*Server, error) {
 	if err := tryAddress(ctx, options); err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ func startOn(ctx context.Context, options *server.Options, log *slog.Logger) (*S
 	ns.SetLoggerV2(relay, options.Debug, options.Trace, options.TraceVerbose)
 	started := make(chan struct{})
 	go func() {
-		ns.Start() // comes back when it listens or has given up
+		ns.Start() // returns when it listens or has failed
 		close(started)
 	}()
 	select {
@@ -214,7 +214,7 @@ func takenError(address string) error {
 	return fmt.Errorf("address %s is taken by another program: %w", address, syscall.EADDRINUSE)
 }
 
-// clientURL is how a client on this machine reaches the server.
+// clientURL is the URL for clients on this machine.
 func clientURL(ns *server.Server) string {
 	scheme, rest, _ := strings.Cut(ns.ClientURL(), "://")
 	host, port, err := net.SplitHostPort(rest)
@@ -230,8 +230,7 @@ func clientURL(ns *server.Server) string {
 	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
-// URL is where clients on this machine connect, with the user and password of [Options]. It is a secret if there
-// are any.
+// URL is the URL for clients on this machine, with the user and password of [Options], which make it a secret.
 func (s *Server) URL() string {
 	if s.user == nil {
 		return s.address
@@ -240,16 +239,16 @@ func (s *Server) URL() string {
 	return scheme + "://" + s.user.String() + "@" + host
 }
 
-// Address is the URL without the user and the password, for log lines.
+// Address is the URL without user and password, for log lines.
 func (s *Server) Address() string { return s.address }
 
-// Stop ends the server and waits until its files are closed. Calling it again is harmless.
+// Stop stops the server and waits until its files are closed. It may be called again.
 func (s *Server) Stop() {
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
 }
 
-// logRelay implements the server's logger on ours.
+// logRelay implements the server's logger with slog.
 type logRelay struct {
 	log *slog.Logger
 
@@ -258,7 +257,7 @@ type logRelay struct {
 	fatal    error
 }
 
-// started ends the phase in which what is fatal is kept for the caller, and returns what was.
+// started ends the start phase, in which a fatal message is kept, and returns that message as an error.
 func (r *logRelay) started() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -266,19 +265,19 @@ func (r *logRelay) started() error {
 	return r.fatal
 }
 
-func (r *logRelay) say(level slog.Level, format string, v []any) {
+func (r *logRelay) write(level slog.Level, format string, v []any) {
 	ctx := context.Background()
 	if r.log.Enabled(ctx, level) {
 		r.log.LogAttrs(ctx, level, fmt.Sprintf(format, v...), slog.String("from", "nats-server"))
 	}
 }
 
-// Fatalf implements [server.Logger]. The server logs so what it cannot start with, and does not end the process.
+// Fatalf implements [server.Logger]. The server reports a failed start this way and does not end the process.
 func (r *logRelay) Fatalf(format string, v ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.starting {
-		r.say(slog.LevelError, format, v)
+		r.write(slog.LevelError, format, v)
 		return
 	}
 	r.fatal = fmt.Errorf(format, v...)
@@ -288,16 +287,16 @@ func (r *logRelay) Fatalf(format string, v ...any) {
 }
 
 // Errorf implements [server.Logger].
-func (r *logRelay) Errorf(format string, v ...any) { r.say(slog.LevelError, format, v) }
+func (r *logRelay) Errorf(format string, v ...any) { r.write(slog.LevelError, format, v) }
 
 // Warnf implements [server.Logger].
-func (r *logRelay) Warnf(format string, v ...any) { r.say(slog.LevelWarn, format, v) }
+func (r *logRelay) Warnf(format string, v ...any) { r.write(slog.LevelWarn, format, v) }
 
 // Noticef implements [server.Logger].
-func (r *logRelay) Noticef(format string, v ...any) { r.say(slog.LevelDebug, format, v) }
+func (r *logRelay) Noticef(format string, v ...any) { r.write(slog.LevelDebug, format, v) }
 
 // Debugf implements [server.Logger].
-func (r *logRelay) Debugf(format string, v ...any) { r.say(slog.LevelDebug, format, v) }
+func (r *logRelay) Debugf(format string, v ...any) { r.write(slog.LevelDebug, format, v) }
 
 // Tracef implements [server.Logger].
-func (r *logRelay) Tracef(format string, v ...any) { r.say(slog.LevelDebug, format, v) }
+func (r *logRelay) Tracef(format string, v ...any) { r.write(slog.LevelDebug, format, v) }

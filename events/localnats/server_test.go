@@ -59,7 +59,7 @@ func TestAnAddressThatWasNamedAndIsTakenIsAnError(t *testing.T) {
 	store := t.TempDir()
 	_, err := localnats.Start(t.Context(), localnats.Options{StoreDir: store, Listen: taken})
 	if err == nil || !strings.Contains(err.Error(), "address "+taken+" is taken") {
-		t.Errorf("the error is %v, want one that says that %s is taken", err, taken)
+		t.Errorf("got error %v, want one that names %s as taken", err, taken)
 	}
 }
 
@@ -76,12 +76,12 @@ func TestADefaultAddressMovesToTheNextFreePortAndSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if at.Host == taken {
-		t.Fatalf("the server says that it is at %s, which is taken", taken)
+		t.Fatalf("got address %s, which is taken", taken)
 	}
 	connect(t, s.URL())
 	if said := log.String(); !strings.Contains(said, "moved to the next free port") ||
 		!strings.Contains(said, s.URL()) {
-		t.Errorf("the log does not say where the server moved: %q", said)
+		t.Errorf("the log lacks the new address: %q", said)
 	}
 }
 
@@ -109,7 +109,7 @@ func TestServersThatStartAtOnceGetDifferentPorts(t *testing.T) {
 	seen := map[string]bool{}
 	for _, url := range urls {
 		if seen[url] {
-			t.Errorf("two servers say that they are at %s", url)
+			t.Errorf("two servers have the address %s", url)
 		}
 		seen[url] = true
 	}
@@ -118,7 +118,7 @@ func TestServersThatStartAtOnceGetDifferentPorts(t *testing.T) {
 func TestAServerComesBackOnItsDirectoryAndAddress(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
-	// Below the ports that the kernel hands out by itself, so that nobody gets this one in between.
+	// Below the ephemeral ports of the kernel, so that no other process gets this one in between.
 	port := 20_000 + rand.IntN(12_000)
 	s := start(t, localnats.Options{StoreDir: store, Listen: fmt.Sprintf("127.0.0.1:%d", port), NextFreePort: true})
 	js, err := jetstream.New(connect(t, s.URL()))
@@ -197,7 +197,7 @@ func TestAWrongConfigurationIsNamed(t *testing.T) {
 		`"4222"`:                {Listen: "4222", StoreDir: t.TempDir()},
 		"from 0 to 65535":       {Listen: "127.0.0.1:http", StoreDir: t.TempDir()},
 		"no directory":          {Listen: "127.0.0.1:0"},
-		"a user needs":          {Listen: "127.0.0.1:0", StoreDir: t.TempDir(), User: url.User("u")},
+		"a user requires":       {Listen: "127.0.0.1:0", StoreDir: t.TempDir(), User: url.User("u")},
 		"JetStream":             {Listen: "127.0.0.1:0", StoreDir: config},
 		"Can't start JetStream": {Listen: "127.0.0.1:0", StoreDir: notADirectory(t)},
 	} {
