@@ -1,13 +1,14 @@
 package schema
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
 // MappingType says how the source column feeds the attribute.
@@ -231,6 +232,7 @@ type ListedMapping struct {
 
 // ListMappings lists at most limit mappings behind the one with this sort key and sort id, from the start where the id is empty.
 func ListMappings(ctx context.Context, db bun.IDB, filter MappingFilter, afterKey, afterID string, limit int) ([]ListedMapping, error) {
+	filter.Sort = cmp.Or(filter.Sort, SortByID)
 	mappings, err := listMappings(ctx, db, filter, afterKey, afterID, limit)
 	if err != nil {
 		return nil, fmt.Errorf("mappings of report %s: %w", filter.ReportID, err)
@@ -239,18 +241,12 @@ func ListMappings(ctx context.Context, db bun.IDB, filter MappingFilter, afterKe
 }
 
 func listMappings(ctx context.Context, db bun.IDB, f MappingFilter, afterKey, afterID string, limit int) (page []ListedMapping, err error) {
-	if f.Search == "" {
-		err = f.page(selectMappings(db, &page, f.Sort, joinAttributes), afterKey, afterID, limit).Scan(ctx)
-		return page, err
-	}
-	// A text that many mappings have is found among the next ones in this order.
-	query := selectMappings(db, &page, f.Sort, "cross join lateral (select * from attributes where id = m.attribute_id offset 0) as a")
-	query = f.matching(query.ModelTableExpr("(?) as m", f.window(db, afterKey, afterID)))
-	if err := f.order(query).Limit(int64(limit)).Scan(ctx); err != nil || len(page) == limit {
+	page, complete, err := f.inOrder(ctx, db, afterKey, afterID, limit)
+	if err != nil || complete {
 		return page, err
 	}
 	page = nil
-	query = f.matching(f.candidates(f.page(selectMappings(db, &page, f.Sort, joinAttributes), afterKey, afterID, limit)))
+	query := f.matching(f.candidates(f.page(selectMappings(db, &page, f.Sort, joinAttributes), afterKey, afterID, limit)))
 	err = query.Scan(ctx)
 	return page, err
 }
@@ -293,7 +289,11 @@ func FindMapping(ctx context.Context, db bun.IDB, cycleID, reportID, id string) 
 	return mapping, nil
 }
 
-const joinAttributes = "join attributes a on a.id = m.attribute_id"
+const (
+	joinAttributes = "join attributes a on a.id = m.attribute_id"
+	// attributeOfEach reads each attribute by its key, whatever the statistics: a subquery with an offset is not turned into a join.
+	attributeOfEach = "cross join lateral (select * from attributes where id = m.attribute_id offset 0) as a"
+)
 
 func selectMappings(db bun.IDB, into any, sort MappingSort, join string) *bun.SelectQuery {
 	key, _ := sort.shown()
@@ -301,42 +301,20 @@ func selectMappings(db bun.IDB, into any, sort MappingSort, join string) *bun.Se
 		Join(join)
 }
 
-// equals asks for the mappings with this value, in terms of the expression that is indexed.
-func (s MappingSort) equals(query *bun.SelectQuery, value string) *bun.SelectQuery {
-	expr, _ := s.key()
-	column := "m." + string(s)
-	return query.Where(expr+" = "+strings.Replace(expr, column, "?", 1), value)
-}
-
 func (f MappingFilter) where(query *bun.SelectQuery) *bun.SelectQuery {
 	if f.IDPrefix != "" {
 		query = query.Where("m.id between ? and ?", f.IDPrefix, lastWithPrefix(f.IDPrefix))
 	}
-	if f.InformationSecurityClassification != "" {
-		query = SortByClassification.equals(query, string(f.InformationSecurityClassification))
+	if f.filtersFacets() {
+		var numbers []int
+		for _, facet := range f.facets() {
+			numbers = append(numbers, facet.number())
+		}
+		query = query.Where(facetOfMapping+" = any(?)", pgdialect.Array(numbers))
 	}
-	if f.Criticality != "" {
-		query = SortByCriticality.equals(query, string(f.Criticality))
-	}
-	if f.ReviewStatus != "" {
-		query = SortByReviewStatus.equals(query, string(f.ReviewStatus))
-	}
-	if f.Unmapped != nil && *f.Unmapped {
-		query = query.Where("m.source_field is null")
-	}
-	if f.Unmapped != nil && !*f.Unmapped {
-		field, _ := SortBySourceField.key()
-		query = query.Where(field + " > ''")
-	}
-	if f.MinConfidence != nil || f.MaxConfidence != nil {
+	if f.filtersConfidence() {
 		confidence, _ := SortByConfidence.key()
-		low, high := 0, 100
-		if f.MinConfidence != nil {
-			low = *f.MinConfidence
-		}
-		if f.MaxConfidence != nil {
-			high = *f.MaxConfidence
-		}
+		low, high := f.confidences()
 		query = query.Where(confidence+" between ? and ?", low, high)
 	}
 	return query

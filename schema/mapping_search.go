@@ -1,28 +1,83 @@
 package schema
 
 import (
+	"context"
 	"strings"
 
 	"github.com/uptrace/bun"
 )
 
-// searchWindow is the number of mappings that a search reads in the order of the list before it asks the indexes of the parts of texts.
-// A text that one in forty mappings has fills a page of 50 from them; asking for all mappings with such a text would take longer.
-const searchWindow = 2000
+const (
+	// window is the number of mappings that a list reads in its order, before it decides how to find those that match. A text or value
+	// that one in forty mappings has fills a page of 50 from them.
+	window = 2000
+	// facetWindow is the same for each facet, where the list has no index in its order.
+	facetWindow = 500
+	// frequent is the number of matches in the window from which on reading in order takes less than finding and sorting all matches.
+	frequent = 10
+)
 
-// window selects the next mappings that pass the filter, apart from the search, in their order. Whatever the statistics, each
-// attribute or mapping is read by its key: a subquery with an offset is not turned into a join.
+// inOrder reads the page in the order of the list. Complete is false if that would take longer than to find all matches and sort them.
+func (f MappingFilter) inOrder(
+	ctx context.Context, db bun.IDB, afterKey, afterID string, limit int,
+) (page []ListedMapping, complete bool, err error) {
+	read := func(tx bun.Tx, next *bun.SelectQuery) error {
+		page = nil
+		query := selectMappings(tx, &page, f.Sort, attributeOfEach).ModelTableExpr("(?) as m", next)
+		return f.order(f.matching(f.where(query))).Limit(int64(limit)).Scan(ctx)
+	}
+	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		if err := readInIndexOrder(ctx, tx); err != nil {
+			return err
+		}
+		switch {
+		case f.everyMappingMatches():
+			complete = true
+			return read(tx, f.next(tx, afterKey, afterID, limit))
+		case f.byFacet():
+			complete = true
+			return read(tx, f.facetPage(tx, afterKey, afterID, limit))
+		}
+		if err := read(tx, f.window(tx, afterKey, afterID)); err != nil {
+			return err
+		}
+		complete = len(page) == limit
+		if !complete && (len(page) < frequent || f.Sort.constantByFacet()) {
+			return readInAnyOrder(ctx, tx)
+		}
+		if complete {
+			return nil
+		}
+		complete, page = true, nil
+		return f.matching(f.page(selectMappings(tx, &page, f.Sort, joinAttributes), afterKey, afterID, limit)).Scan(ctx)
+	})
+	return page, complete, err
+}
+
+// window selects the next mappings in the order of the list, whether or not they match.
 func (f MappingFilter) window(db bun.IDB, afterKey, afterID string) *bun.SelectQuery {
+	if f.Sort.constantByFacet() {
+		return f.facetPage(db, afterKey, afterID, facetWindow)
+	}
+	every := MappingFilter{CycleID: f.CycleID, ReportID: f.ReportID, Sort: f.Sort, Descending: f.Descending}
+	return every.next(db, afterKey, afterID, window)
+}
+
+// next selects the next mappings that pass the filter, in an order that has an index without the facet.
+func (f MappingFilter) next(db bun.IDB, afterKey, afterID string, limit int) *bun.SelectQuery {
 	query := db.NewSelect().TableExpr("pde_mappings as m")
 	if f.Sort == SortByAttributeName {
 		query = db.NewSelect().TableExpr("attributes as a").
 			Join("cross join lateral (select * from pde_mappings where attribute_id = a.id offset 0) as m")
 	}
-	return f.page(query.ColumnExpr("m.*"), afterKey, afterID, searchWindow)
+	return f.page(query.ColumnExpr("m.*"), afterKey, afterID, limit)
 }
 
 // matching narrows the query to the mappings that have the text.
 func (f MappingFilter) matching(query *bun.SelectQuery) *bun.SelectQuery {
+	if f.Search == "" {
+		return query
+	}
 	pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Search) + "%"
 	return query.Where(`concat_ws(e'\n', a.attribute_name, a.line_item_number, a.technical_line_item_name, a.mdrm, m.pde_name,
 		m.source_field) ilike ?`, pattern)
@@ -32,7 +87,7 @@ func (f MappingFilter) matching(query *bun.SelectQuery) *bun.SelectQuery {
 // indexes. The arrays and "between" keep the planner from reading the whole report instead: it expects few rows of either. A text with a
 // line break could match across attribute and element, so it is not looked up.
 func (f MappingFilter) candidates(query *bun.SelectQuery) *bun.SelectQuery {
-	if strings.Contains(f.Search, "\n") {
+	if f.Search == "" || strings.Contains(f.Search, "\n") {
 		return query
 	}
 	// ilike lowers the pattern with its percent signs, and in some locales the form of a letter depends on its neighbours.

@@ -161,3 +161,13 @@ func readInIndexOrder(ctx context.Context, tx bun.Tx) error {
 	}
 	return nil
 }
+
+// readInAnyOrder undoes [readInIndexOrder], for what follows in a transaction of the caller.
+func readInAnyOrder(ctx context.Context, tx bun.Tx) error {
+	_, err := tx.NewRaw(`select set_config('enable_sort', 'on', true), set_config('enable_seqscan', 'on', true),
+		set_config('enable_bitmapscan', 'on', true)`).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("plan of the transaction: %w", err)
+	}
+	return nil
+}

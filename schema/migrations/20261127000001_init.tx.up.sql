@@ -9,6 +9,16 @@ language sql immutable cost 1000 as $$
     from generate_series(shortest, 3) size, generate_series(1, length(lowered) - size + 1) first
 $$;
 
+-- A number for the combination of everything that a list of mappings can be filtered by and that has few values. The digits are the tier,
+-- the criticality, and the review status with 5 added if the mapping has a source field. See schema.MappingFilter.
+create function mapping_facet(tier text, criticality text, review_status text, source_field text) returns integer
+language sql immutable as $$
+    select coalesce(array_position('{Public,Proprietary,Confidential,HRCI}', tier), 0) * 100
+        + coalesce(array_position('{Low,Medium,High}', criticality), 0) * 10
+        + array_position('{pending,approved,rejected,needs_revision}', review_status)
+        + case when source_field is null then 0 else 5 end
+$$;
+
 create table reports (
     cycle_id      text collate "C" not null,
     report_id     text collate "C" not null,
@@ -164,12 +174,14 @@ create index pde_mappings_source_field on pde_mappings (cycle_id, report_id, (le
 create index pde_mappings_confidence on pde_mappings (cycle_id, report_id, (coalesce(confidence_score, -1)::integer), id);
 create index pde_mappings_classification_confidence
     on pde_mappings (cycle_id, report_id, (coalesce(classification_confidence, -1)::integer), id);
-create index pde_mappings_tier on pde_mappings (cycle_id, report_id,
-    (coalesce(array_position('{Public,Proprietary,Confidential,HRCI}', information_security_classification), 0)), id);
-create index pde_mappings_criticality
-    on pde_mappings (cycle_id, report_id, (coalesce(array_position('{Low,Medium,High}', criticality), 0)), id);
-create index pde_mappings_review
-    on pde_mappings (cycle_id, report_id, (array_position('{pending,approved,rejected,needs_revision}', review_status)), id);
+-- The lists that are filtered or sorted by what a mapping is: its facet. Each facet is read in the order of the list.
+create index pde_mappings_facet on pde_mappings (cycle_id, report_id,
+    mapping_facet(information_security_classification, criticality, review_status, source_field), id);
+create index pde_mappings_facet_updated on pde_mappings (cycle_id, report_id,
+    mapping_facet(information_security_classification, criticality, review_status, source_field), updated_at, id);
+create index pde_mappings_facet_confidence on pde_mappings (cycle_id, report_id,
+    mapping_facet(information_security_classification, criticality, review_status, source_field),
+    (coalesce(confidence_score, -1)::integer), id);
 
 -- The search for a text among the mappings that name an element and no column. Jobs do not write such rows.
 create index pde_mappings_search on pde_mappings using gin (search_parts(cycle_id, report_id, lower(pde_name), 1))
