@@ -32,9 +32,16 @@
 //  11. An import without Prune removes nothing. It lists the attributes that its file of attributes does not contain, and the columns that
 //     its file of columns does not contain of the data sources it names: another data source may be imported from another file.
 //  12. A text that identifies a row can be longer than an index takes, so identities over 1,000 bytes are stored as digests.
-//  13. Every order of the list of mappings has an index that ends in the id, and the filters are written with the indexed expressions,
-//     so that a page, or no match, is found without reading the report. Because updated_at is indexed, no write of a mapping is a heap-only
-//     update: each adds an entry to every index. That is accepted, because a job that finds the same values need not write the row at all.
+//  13. A page of mappings costs about as much as its rows, whatever the order, the filter and the statistics. Each
+//     order has an index that ends in the id, or is a merge of facets. A facet is one combination of tier,
+//     criticality, review status and whether there is a source field: 160 in all, a few dozen in a report. Three
+//     indexes begin with it, so a filtered list reads the next rows of each facet that passes and merges them. The
+//     other combinations of filter and order (by name, source field or classification confidence, and ranges of
+//     confidence in another order) first read the next 2,000 mappings in the order. If one in 200 of those matches,
+//     the list reads on in the order, else it finds all matches by facet or confidence and sorts them. That takes
+//     longer if very many mappings match and all of them are far from the start of the order. Because updated_at is
+//     indexed, no write of a mapping is a heap-only update: each adds an entry to every index. That is accepted,
+//     because a job that finds the same values need not write the row at all.
 //  14. The counts of a report are the sum of rows that triggers add and no writer updates, so that workers do not wait for each other;
 //     the projector sums them up every two seconds ([SumMappingCounts]).
 //  15. pde_mappings.data_source_id is no foreign key, whose check would lock the same few rows in the transaction of every mapping and so
@@ -42,15 +49,20 @@
 //     the field. The last two take the report's lock FOR UPDATE and are refused while a job is active. A job takes it FOR KEY SHARE when
 //     it is inserted, saves only items without an outcome, of which a job that has ended has none, and never becomes active again. A
 //     removal clears the field of the mappings to the data source that it deletes.
-//  16. A search first reads the next 2,000 mappings in the order of the list, which is enough for a text that many of them have. Otherwise
-//     it finds candidates by their parts of one to three characters, in GIN indexes of arrays: pg_trgm is an extension that an operator may
-//     not be allowed to create. Candidates are compared with the text itself, so the indexes never decide what matches. Mappings are found
-//     by their columns through mapped_elements, which has each pair of element and column once, instead of an index of parts over
-//     pde_mappings, to which every job would write. JIT is off in all sessions: its compiler takes 100 ms for a search that runs for 10.
+//  16. A search first reads the next 2,000 mappings in the order of the list, which is enough for a text that many of
+//     them have, and reads on in the order if one in 200 matches. Otherwise it finds candidates by their parts of one
+//     to three characters, in GIN indexes of arrays: pg_trgm is an extension that an operator may not be allowed to
+//     create. Candidates are compared with the text itself, so the indexes never decide what matches. Mappings are
+//     found by their columns through mapped_elements, which has each pair of element and column once, instead of an
+//     index of parts over pde_mappings, to which every job would write. JIT is off in all sessions: its compiler takes
+//     100 ms for a search that runs for 10.
 //  17. Cancelled items are counted in jobs.cancelled, by the transaction that cancels them, and are marked as folded in the same update. The
 //     job's status takes the number from there instead of counting the items again, so each item is written once, and a page is counted
 //     exactly once: the projector sets the number and never adds to it. A crash after a page leaves a status that lags jobs.version. Only
 //     the dispatcher cancels items, so it remains the only writer of the number; [RebuildStatus] counts it again, under the job's lock.
 //  18. An update of a job's items costs most in the primary key, which gets an entry for each new version. Its pages are half full at
 //     first, as those of the table are: in full pages Postgres looks for duplicates at every few entries, which doubled the time.
+//  19. The items of a job by outcome are read from job_items_outcome, and the queued ones from the queue, so that a
+//     rare outcome is found without reading the job. The columns of a data source are counted by triggers when they
+//     are added or removed.
 package schema

@@ -167,8 +167,8 @@ create index pde_mappings_report on pde_mappings (cycle_id, report_id, id);
 -- The price is that a row's first mapping to a column is no heap-only update any more, 3 to 8 % of the rate of a first regeneration;
 -- later ones mostly find the same column and stay so.
 create index pde_mappings_unmapped on pde_mappings (cycle_id, report_id, id) where source_field is null;
--- The list of mappings in its other orders, and its filters by tier, criticality, review and confidence. The expressions are those of
--- MappingSort. Every write changes updated_at, so no write of a row is a heap-only update: it adds an entry to each of these indexes.
+-- The list of mappings in its other orders. The expressions are those of MappingSort. Every write changes updated_at, so no write of a row
+-- is a heap-only update: it adds an entry to each of these indexes.
 create index pde_mappings_updated on pde_mappings (cycle_id, report_id, updated_at, id);
 create index pde_mappings_source_field on pde_mappings (cycle_id, report_id, (left(coalesce(source_field, ''), 200) collate "C"), id);
 create index pde_mappings_confidence on pde_mappings (cycle_id, report_id, (coalesce(confidence_score, -1)::integer), id);
