@@ -102,9 +102,10 @@ func TestItemsOfAnOutcomeAreListedWithoutReadingTheJob(t *testing.T) {
 			exec(t, db, "update jobs set ended_at = now() where id = ?", job.ID)
 			exec(t, db, "insert into jobs select (jsonb_populate_record(j, '{\"id\": \"second\", \"ended_at\": null}')).* from jobs j")
 			add := func(outcome string, ids []string) {
-				exec(t, db, `insert into job_items (job_id, mapping_id, outcome, error_code, ended_at, due_at,
+				exec(t, db, `insert into job_items (job_id, mapping_id, outcome, error_code, ended_at, folded_at, due_at,
 						created_at, created_by, updated_at, updated_by)
 					select 'second', id, nullif(?0, 'queued'), 'panic', case when ?0 <> 'queued' then now() end,
+						case when ?0 = 'cancelled' then now() end,
 						case when id = ?1 and ?0 = 'queued' then now() else 'epoch' end, now(), 'x', now(), 'x'
 					from unnest(array[?2]) id`, outcome, ids[len(ids)-1], bun.List(ids))
 			}
