@@ -15,47 +15,48 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-func TestAServerIsNotMadeOfWhatCannotServe(t *testing.T) {
+func TestNew_RefusesMissingOptions(t *testing.T) {
 	t.Parallel()
 	if _, err := api.New(nil, nil, api.Options{}); err == nil {
 		t.Error("it would let anyone in")
 	}
 	for _, kind := range []schema.ClassifierKind{schema.LLM, schema.Hybrid} {
-		if _, err := api.New(nil, nil, api.Options{Verify: verifier(t), Classifier: kind}); err == nil || !strings.Contains(err.Error(), string(kind)) {
+		if _, err := api.New(nil, nil, api.Options{Verify: verifier(t), Classifier: kind}); err == nil ||
+			!strings.Contains(err.Error(), string(kind)) {
 			t.Errorf("with the default classifier %s the error is %v", kind, err)
 		}
 	}
 }
 
-func TestAServerEndsWithItsListener(t *testing.T) {
+func TestRun_EndsWithItsListener(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
+	f := newFixture(t)
 	listener := listening(t)
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.server.Run(context.Background(), listener); err == nil {
+	if err := f.server.Run(context.Background(), listener); err == nil {
 		t.Error("it serves a listener that is closed")
 	}
 }
 
 // run has the server listen, as a process does. What it returns stops it, and waits for its end.
-func (w *fixture) run() (stop func() error) {
-	w.t.Helper()
+func (f *fixture) run() (stop func() error) {
+	f.t.Helper()
 	var config net.ListenConfig
-	listener, err := config.Listen(w.t.Context(), "tcp", "127.0.0.1:0")
+	listener, err := config.Listen(f.t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	return w.runOn(w.t.Context(), listener)
+	return f.runOn(f.t.Context(), listener)
 }
 
-func (w *fixture) runOn(ctx context.Context, listener net.Listener) (stop func() error) {
-	w.t.Helper()
+func (f *fixture) runOn(ctx context.Context, listener net.Listener) (stop func() error) {
+	f.t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- w.server.Run(ctx, listener) }()
-	w.url = "http://" + listener.Addr().String()
+	go func() { ended <- f.server.Run(ctx, listener) }()
+	f.url = "http://" + listener.Addr().String()
 	return func() error {
 		cancel()
 		return <-ended
@@ -63,16 +64,16 @@ func (w *fixture) runOn(ctx context.Context, listener net.Listener) (stop func()
 }
 
 // line is a connection on which a test says what no client would.
-func (w *fixture) line() net.Conn {
-	w.t.Helper()
+func (f *fixture) line() net.Conn {
+	f.t.Helper()
 	var dialer net.Dialer
-	conn, err := dialer.DialContext(w.t.Context(), "tcp", strings.TrimPrefix(w.url, "http://"))
+	conn, err := dialer.DialContext(f.t.Context(), "tcp", strings.TrimPrefix(f.url, "http://"))
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	w.t.Cleanup(func() { _ = conn.Close() }) // the server may have hung up
+	f.t.Cleanup(func() { _ = conn.Close() }) // the server may have hung up
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return conn
 }
@@ -95,49 +96,52 @@ func say(t *testing.T, conn net.Conn, text string) answer {
 	return answer{status: response.StatusCode, header: response.Header, body: string(body)}
 }
 
-func TestARequestWhoseBodyDoesNotComeIsAnswered(t *testing.T) {
+func TestARequestWithoutItsBodyTimesOut(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.server.SetBodyTimeout(200 * time.Millisecond)
-	stop := w.run()
-	head := "POST " + reportURL("/pde-mappings/regenerate-all") + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20\r\n"
+	f := newFixture(t)
+	f.server.SetBodyTimeout(200 * time.Millisecond)
+	stop := f.run()
+	head := "POST " + reportURL("/pde-mappings/regenerate-all") + " HTTP/1.1\r\nHost: x\r\nContent-Type: " +
+		"application/json\r\nContent-Length: 20\r\n"
 
-	refused(t, say(t, w.line(), head+"\r\n"), http.StatusUnauthorized, "token-missing")
-	refused(t, say(t, w.line(), "GET /api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n"), http.StatusUnauthorized, "token-missing")
-	token := "Authorization: Bearer " + w.token("tina", api.Tester) + "\r\n"
-	refused(t, say(t, w.line(), head+token+"\r\n"+`{"force":`), http.StatusRequestTimeout, "body-timeout")
+	refused(t, say(t, f.line(), head+"\r\n"), http.StatusUnauthorized, "token-missing")
+	refused(t, say(t, f.line(), "GET /api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: "+
+		"20\r\n\r\n"), http.StatusUnauthorized, "token-missing")
+	token := "Authorization: Bearer " + f.token("tina", api.Tester) + "\r\n"
+	refused(t, say(t, f.line(), head+token+"\r\n"+`{"force":`), http.StatusRequestTimeout, "body-timeout")
 
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestARequestThatIsHereMayTakeLongerThanItsBody(t *testing.T) {
+func TestTheTimeoutOfTheBodyDoesNotEndAWait(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	w.importReport(schema.ReportData{
-		CycleID: cycle, ReportID: "second", Author: "test", Attributes: schema.Rows[schema.Attribute]{All: attributes(1)},
+	f := newFixture(t)
+	f.imported(1)
+	f.importReport(schema.ReportData{
+		CycleID: cycle, ReportID: "second", Author: "test",
+		Attributes: schema.Rows[schema.Attribute]{All: attributes(1)},
 	})
-	id := w.started()
-	w.server.SetBodyTimeout(100 * time.Millisecond)
-	stop := w.run()
-	hold, err := w.db.BeginTx(t.Context(), nil)
+	id := f.started()
+	f.server.SetBodyTimeout(100 * time.Millisecond)
+	stop := f.run()
+	hold, err := f.db.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = hold.Rollback() }() // where the test fails before it lets go
+	defer func() { _ = hold.Rollback() }() // if the test fails before the rollback
 	if _, err := hold.ExecContext(t.Context(), "lock table jobs in share mode"); err != nil {
 		t.Fatal(err)
 	}
 	held := begin(t, 1, func(int) (answer, error) {
 		path := "/api/v1/planning/cycles/" + cycle + "/reports/second/pde-classifications/suggest-batch"
-		return w.try(call{method: http.MethodPost, path: path, role: api.Tester, body: "{}"})
+		return f.try(call{method: http.MethodPost, path: path, role: api.Tester, body: "{}"})
 	})
-	w.awaitLockWaiters(1)
+	f.awaitLockWaiters(1)
 
 	// By the time that this wait is over the other request has been here for longer than a body may take, too.
-	if a := w.do(statusCall(id, "?wait=500ms", "")); a.status != http.StatusOK {
+	if a := f.do(statusCall(id, "?wait=500ms", "")); a.status != http.StatusOK {
 		t.Errorf("who waits gets %d %s", a.status, a.body)
 	}
 	if err := hold.Rollback(); err != nil {
@@ -170,13 +174,13 @@ func (f fragile) Accept() (net.Conn, error) {
 	}
 }
 
-func TestAServerThatLosesItsListenerLeavesNoConnection(t *testing.T) {
+func TestRun_ClosesConnectionsWhenItsListenerFails(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
+	f := newFixture(t)
 	listener := listening(t)
 	broken := make(chan struct{})
-	stop := w.runOn(context.WithoutCancel(t.Context()), fragile{listener, broken})
-	conn := w.line()
+	stop := f.runOn(context.WithoutCancel(t.Context()), fragile{listener, broken})
+	conn := f.line()
 	must[api.Health](t, say(t, conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), http.StatusOK)
 
 	close(broken)
@@ -189,13 +193,13 @@ func TestAServerThatLosesItsListenerLeavesNoConnection(t *testing.T) {
 	}
 }
 
-func TestOptionsOfTheServerAreLoggedAsAnyRequest(t *testing.T) {
+func TestOptionsOfTheServerAreLoggedLikeAnyRequest(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	stop := w.run()
-	a := say(t, w.line(), "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+	f := newFixture(t)
+	stop := f.run()
+	a := say(t, f.line(), "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
 	p := refused(t, a, http.StatusNotFound, "route-not-found")
-	if lines := w.log.await(t, p.RequestID, 2); lines[0]["method"] != http.MethodOptions {
+	if lines := f.log.await(t, p.RequestID, 2); lines[0]["method"] != http.MethodOptions {
 		t.Errorf("lines are %v", lines)
 	}
 	if err := stop(); err != nil {

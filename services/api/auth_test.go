@@ -56,11 +56,17 @@ func forged(t *testing.T, key any, algorithm jose.SignatureAlgorithm, claims any
 	return token
 }
 
-func TestATokenThatDoesNotHoldIsToldApart(t *testing.T) {
+func TestSecretVerifier_DistinguishesInvalidTokens(t *testing.T) {
 	t.Parallel()
 	in := func(d time.Duration) int64 { return time.Now().Add(d).Unix() }
 	good := func() map[string]any {
-		return map[string]any{"iss": "pdeflow", "sub": "tina", "roles": []string{"tester"}, "iat": in(0), "exp": in(time.Hour)}
+		return map[string]any{
+			"iss":   "pdeflow",
+			"sub":   "tina",
+			"roles": []string{"tester"},
+			"iat":   in(0),
+			"exp":   in(time.Hour),
+		}
 	}
 	but := func(claim string, value any) string {
 		claims := good()
@@ -78,11 +84,15 @@ func TestATokenThatDoesNotHoldIsToldApart(t *testing.T) {
 		token string
 		want  error
 	}{
-		"the good one":                    {held, nil},
-		"not a token":                     {"hello", api.ErrTokenMalformed},
-		"without signature":               {none, api.ErrTokenMalformed},
-		"by another algorithm":            {forged(t, append(secret(), secret()...), jose.HS512, good()), api.ErrTokenMalformed},
-		"signed by somebody else":         {forged(t, []byte(strings.Repeat("x", 40)), jose.HS256, good()), api.ErrTokenSignature},
+		"the good one":      {held, nil},
+		"not a token":       {"hello", api.ErrTokenMalformed},
+		"without signature": {none, api.ErrTokenMalformed},
+		"by another algorithm": {
+			forged(t, append(secret(), secret()...), jose.HS512, good()), api.ErrTokenMalformed,
+		},
+		"signed by somebody else": {
+			forged(t, []byte(strings.Repeat("x", 40)), jose.HS256, good()), api.ErrTokenSignature,
+		},
 		"changed after it was signed":     {parts[0] + "." + other[1] + "." + parts[2], api.ErrTokenSignature},
 		"expired":                         {but("exp", in(-2*time.Minute)), api.ErrTokenExpired},
 		"that never expires":              {but("exp", nil), api.ErrTokenMalformed},
@@ -115,7 +125,7 @@ func TestATokenThatDoesNotHoldIsToldApart(t *testing.T) {
 	}
 }
 
-func TestATokenHoldsUntilItsTimeIsOver(t *testing.T) {
+func TestSecretVerifier_AcceptsATokenUntilItExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		token, err := api.SignToken(secret(), "tina", api.Manager, time.Hour)
@@ -133,10 +143,11 @@ func TestATokenHoldsUntilItsTimeIsOver(t *testing.T) {
 	})
 }
 
-func TestOfSeveralRolesTheHighestCounts(t *testing.T) {
+func TestSecretVerifier_TakesTheHighestRole(t *testing.T) {
 	t.Parallel()
 	token := forged(t, secret(), jose.HS256, map[string]any{
-		"iss": "pdeflow", "sub": "tina", "roles": []string{"viewer", "tester", "emperor"}, "exp": time.Now().Add(time.Hour).Unix(),
+		"iss": "pdeflow", "sub": "tina", "roles": []string{"viewer", "tester", "emperor"},
+		"exp": time.Now().Add(time.Hour).Unix(),
 	})
 	if caller, err := verifier(t)(t.Context(), token); err != nil || caller.Role != api.Tester {
 		t.Errorf("it gives %+v, %v", caller, err)
@@ -150,7 +161,7 @@ func TestOfSeveralRolesTheHighestCounts(t *testing.T) {
 	}
 }
 
-func TestATokenIsNotSignedForWhatCannotBe(t *testing.T) {
+func TestSignToken_RefusesInvalidArguments(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		secret []byte
@@ -179,17 +190,22 @@ func TestATokenIsNotSignedForWhatCannotBe(t *testing.T) {
 	}
 }
 
-func TestWhoMayNotIsToldWhy(t *testing.T) {
+func TestAnUnauthorisedRequestIsRefusedWithTheReason(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
+	f := newFixture(t)
+	f.imported(1)
 	expired := forged(t, secret(), jose.HS256, map[string]any{
 		"iss": "pdeflow", "sub": "tina", "roles": []string{"manager"}, "exp": time.Now().Add(-time.Minute).Unix(),
 	})
 	foreign := forged(t, []byte(strings.Repeat("x", 40)), jose.HS256, map[string]any{
 		"iss": "pdeflow", "sub": "tina", "roles": []string{"manager"}, "exp": time.Now().Add(time.Hour).Unix(),
 	})
-	roleless := forged(t, secret(), jose.HS256, map[string]any{"iss": "pdeflow", "sub": "tina", "exp": time.Now().Add(time.Hour).Unix()})
+	roleless := forged(
+		t,
+		secret(),
+		jose.HS256,
+		map[string]any{"iss": "pdeflow", "sub": "tina", "exp": time.Now().Add(time.Hour).Unix()},
+	)
 	tests := map[string]struct {
 		header string
 		status int
@@ -201,15 +217,16 @@ func TestWhoMayNotIsToldWhy(t *testing.T) {
 		"some text":      {"Bearer let-me-in", 401, "token-malformed"},
 		"an expired one": {"Bearer " + expired, 401, "token-expired"},
 		"a foreign one":  {"Bearer " + foreign, 401, "token-signature"},
-		"a viewer's":     {"Bearer " + w.token("vera", api.Viewer), 403, "role-too-low"},
+		"a viewer's":     {"Bearer " + f.token("vera", api.Viewer), 403, "role-too-low"},
 		"one of no role": {"Bearer " + roleless, 403, "role-too-low"},
 	}
 	for name, tt := range tests {
-		c := call{method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), body: `{"nonsense": 1}`, header: map[string]string{}}
+		c := call{method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), body: `{"nonsense": ` +
+			`1}`, header: map[string]string{}}
 		if tt.header != "" {
 			c.header["Authorization"] = tt.header
 		}
-		a := w.do(c)
+		a := f.do(c)
 		p := refused(t, a, tt.status, tt.kind)
 		challenge := a.header.Get("WWW-Authenticate")
 		switch tt.status {
@@ -222,26 +239,28 @@ func TestWhoMayNotIsToldWhy(t *testing.T) {
 				t.Errorf("%s: the role that is needed is not named: %s, challenge %q", name, p.Detail, challenge)
 			}
 		}
-		if token, ok := strings.CutPrefix(tt.header, "Bearer "); ok && token != "" && strings.Contains(a.body+challenge, token) {
+		if token, ok := strings.CutPrefix(tt.header, "Bearer "); ok && token != "" &&
+			strings.Contains(a.body+challenge, token) {
 			t.Errorf("%s: the answer repeats the token", name)
 		}
 	}
-	if n := w.count("select count(*) from jobs"); n != 0 {
-		t.Errorf("there are %d jobs", n)
+	if n := f.count("select count(*) from jobs"); n != 0 {
+		t.Errorf("got %d jobs", n)
 	}
-	for _, line := range w.log.all() {
-		if text := fmt.Sprint(line); strings.Contains(text, "eyJ") || strings.Contains(text, "let-me-in") || strings.Contains(text, "dGluYTpwYXNzd29yZA") {
+	for _, line := range f.log.all() {
+		if text := fmt.Sprint(line); strings.Contains(text, "eyJ") || strings.Contains(text, "let-me-in") ||
+			strings.Contains(text, "dGluYTpwYXNzd29yZA") {
 			t.Errorf("the log has a token: %s", text)
 		}
 	}
 }
 
 // The routes are taken from the document, so that none is forgotten here.
-func TestEachRoleMayWhatTheContractSays(t *testing.T) {
+func TestEveryRouteRequiresTheRoleOfTheContract(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	mapping := w.imported(1)[0]
-	job := w.finished()
+	f := newFixture(t)
+	mapping := f.imported(1)[0]
+	job := f.finished()
 	const planned = "/api/v1/planning/cycles/{cycle_id}/reports/{report_id}"
 	lowest := map[string]api.Role{
 		"get /healthz": "", "get /readyz": "", "get /openapi.json": "", "get /openapi.yaml": "",
@@ -251,8 +270,10 @@ func TestEachRoleMayWhatTheContractSays(t *testing.T) {
 		"post /api/v1/jobs/{job_id}/resume": api.Tester, "post /api/v1/jobs/{job_id}/retry": api.Tester,
 		"get /api/v1/planning/reports":   api.Viewer,
 		"post " + planned + "/import":    api.Tester,
-		"get " + planned + "/attributes": api.Viewer, "get " + planned + "/attributes/{id}": api.Viewer, "post " + planned + "/attributes": api.Tester,
-		"get " + planned + "/data-sources": api.Viewer, "get " + planned + "/data-sources/{id}": api.Viewer, "post " + planned + "/data-sources": api.Tester,
+		"get " + planned + "/attributes": api.Viewer, "get " + planned + "/attributes/{id}": api.Viewer,
+		"post " + planned + "/attributes":  api.Tester,
+		"get " + planned + "/data-sources": api.Viewer, "get " + planned + "/data-sources/{id}": api.Viewer,
+		"post " + planned + "/data-sources":      api.Tester,
 		"delete " + planned + "/attributes/{id}": api.Tester, "delete " + planned + "/data-sources/{id}": api.Tester,
 		"delete " + planned + "/data-sources/{id}/columns/{column_id}": api.Tester, "delete " + planned: api.Manager,
 		"get " + planned + "/pde-mappings": api.Viewer, "get " + planned + "/pde-mappings/{id}": api.Viewer,
@@ -261,8 +282,19 @@ func TestEachRoleMayWhatTheContractSays(t *testing.T) {
 		"post " + planned + "/pde-mappings/auto-map":             api.Tester,
 		"post " + planned + "/pde-classifications/suggest-batch": api.Tester,
 	}
-	place := strings.NewReplacer("{cycle_id}", cycle, "{report_id}", report, "{job_id}", job, "{id}", mapping, "{column_id}", mapping)
-	document := must[struct{ Paths map[string]map[string]any }](t, w.get("/openapi.json"), http.StatusOK)
+	place := strings.NewReplacer(
+		"{cycle_id}",
+		cycle,
+		"{report_id}",
+		report,
+		"{job_id}",
+		job,
+		"{id}",
+		mapping,
+		"{column_id}",
+		mapping,
+	)
+	document := must[struct{ Paths map[string]map[string]any }](t, f.get("/openapi.json"), http.StatusOK)
 	for path, item := range document.Paths {
 		for method := range item {
 			needed, told := lowest[method+" "+path]
@@ -271,8 +303,10 @@ func TestEachRoleMayWhatTheContractSays(t *testing.T) {
 				continue
 			}
 			for _, role := range append([]api.Role{""}, api.Roles()...) {
-				status := w.do(call{method: strings.ToUpper(method), path: place.Replace(path), role: role}).status
-				if may := status != http.StatusUnauthorized && status != http.StatusForbidden; may != role.Includes(needed) {
+				status := f.do(call{method: strings.ToUpper(method), path: place.Replace(path), role: role}).status
+				if may := status != http.StatusUnauthorized && status != http.StatusForbidden; may != role.Includes(
+					needed,
+				) {
 					t.Errorf("%s %s with the role %q gives %d", method, path, role, status)
 				}
 			}

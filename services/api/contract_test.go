@@ -48,7 +48,9 @@ type contractOnce struct {
 func (c *contractOnce) of(server *api.Server) (*contract, error) {
 	c.once.Do(func() {
 		answer := httptest.NewRecorder()
-		server.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/openapi.json", nil))
+		server.Handler().
+			ServeHTTP(answer, httptest.NewRequestWithContext(context.Background(),
+				http.MethodGet, "/openapi.json", nil))
 		c.doc, c.err = readContract(answer.Body.Bytes())
 	})
 	return c.doc, c.err
@@ -68,11 +70,18 @@ func readContract(text []byte) (*contract, error) {
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft2020)
 	compiler.AssertFormat()
-	return &contract{paths: document.Paths, compiler: compiler, schemas: map[string]*jsonschema.Schema{}}, compiler.AddResource(where, whole)
+	return &contract{
+			paths:    document.Paths,
+			compiler: compiler,
+			schemas:  map[string]*jsonschema.Schema{},
+		}, compiler.AddResource(
+			where,
+			whole,
+		)
 }
 
-// check returns how the answer differs from what the document says of the route; nil if it does not. What no route answers has to be
-// one of the problems.
+// check returns how the answer differs from what the document says of the route; nil if it does not. What no route
+// answers has to be one of the problems.
 func (c *contract) check(method, path string, a answer) error {
 	if method == http.MethodHead {
 		return nil // which has no body, and the headers of GET
@@ -103,7 +112,16 @@ func (c *contract) check(method, path string, a answer) error {
 		return nil
 	}
 	escape := strings.NewReplacer("~", "~0", "/", "~1")
-	return c.validate("/paths/"+escape.Replace(template)+"/"+strings.ToLower(method)+"/responses/"+status+"/content/"+escape.Replace(kind)+"/schema", a.body)
+	return c.validate(
+		"/paths/"+escape.Replace(
+			template,
+		)+"/"+strings.ToLower(
+			method,
+		)+"/responses/"+status+"/content/"+escape.Replace(
+			kind,
+		)+"/schema",
+		a.body,
+	)
 }
 
 // route finds the operation of a request; a path without parameters comes first.
@@ -146,21 +164,21 @@ func (c *contract) validate(pointer, body string) error {
 }
 
 // judge fails the test if the response does not match the OpenAPI document.
-func (w *fixture) judge(method, path string, a answer) {
-	w.t.Helper()
-	doc, err := served.of(w.server)
+func (f *fixture) judge(method, path string, a answer) {
+	f.t.Helper()
+	doc, err := served.of(f.server)
 	if err == nil {
 		err = doc.check(method, path, a)
 	}
 	if err != nil {
-		w.t.Errorf("%s %s breaks the OpenAPI document: %v\n%d %s", method, path, err, a.status, a.body)
+		f.t.Errorf("%s %s breaks the OpenAPI document: %v\n%d %s", method, path, err, a.status, a.body)
 	}
 }
 
-func TestTheContractFindsWhatIsWrong(t *testing.T) {
+func TestTheContractCheckFindsMistakes(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	doc, err := served.of(w.server)
+	f := newFixture(t)
+	doc, err := served.of(f.server)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,16 +186,24 @@ func TestTheContractFindsWhatIsWrong(t *testing.T) {
 	for name, a := range map[string]answer{
 		"a status that is not declared": {status: http.StatusTeapot, header: good, body: `{}`},
 		"a field that is missing":       {status: http.StatusOK, header: good, body: `{"status": "ok"}`},
-		"a value that is not in it":     {status: http.StatusOK, header: good, body: `{"status": "fine", "version": "1"}`},
-		"a field too many":              {status: http.StatusOK, header: good, body: `{"status": "ok", "version": "1", "more": 1}`},
-		"another content type":          {status: http.StatusOK, header: http.Header{"Content-Type": {"text/html"}}, body: `{"status": "ok", "version": "1"}`},
-		"no body":                       {status: http.StatusOK},
+		"a value that is not in it": {
+			status: http.StatusOK, header: good, body: `{"status": "fine", "version": "1"}`,
+		},
+		"a field too many": {
+			status: http.StatusOK, header: good, body: `{"status": "ok", "version": "1", "more": 1}`,
+		},
+		"another content type": {
+			status: http.StatusOK, header: http.Header{"Content-Type": {"text/html"}},
+			body: `{"status": "ok", "version": "1"}`,
+		},
+		"no body": {status: http.StatusOK},
 	} {
 		if doc.check(http.MethodGet, "/healthz", a) == nil {
 			t.Errorf("%s is not found", name)
 		}
 	}
-	if err := doc.check(http.MethodGet, "/healthz", answer{status: http.StatusOK, header: good, body: `{"status": "ok", "version": "1"}`}); err != nil {
+	if err := doc.check(http.MethodGet, "/healthz", answer{status: http.StatusOK, header: good, body: `{"status": ` +
+		`"ok", "version": "1"}`}); err != nil {
 		t.Error(err)
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-func TestReadinessListsWhatIsUpAndWhatIsDown(t *testing.T) {
+func TestReadinessListsEveryCheck(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
+	f := newFixture(t)
 	up := func(context.Context) error { return nil }
 	down := func(context.Context) error { return errors.New("it is away") }
 	asleep := func(ctx context.Context) error { <-ctx.Done(); return errors.New("it does not answer") }
@@ -35,14 +35,15 @@ func TestReadinessListsWhatIsUpAndWhatIsDown(t *testing.T) {
 			[]api.Check{{Name: "classifier", Required: true, Run: asleep}},
 			http.StatusServiceUnavailable,
 			api.Readiness{Status: "not ready", Checks: []api.CheckedState{
-				{Name: "postgres", State: api.Up}, {Name: "api", State: api.Up}, {Name: "classifier", State: api.Down, Reason: "it does not answer"},
+				{Name: "postgres", State: api.Up}, {Name: "api", State: api.Up},
+				{Name: "classifier", State: api.Down, Reason: "it does not answer"},
 			}},
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w.serve(w.js, api.Options{Verify: verifier(t), Checks: tt.checks})
-			got := must[api.Readiness](t, w.do(call{method: "GET", path: "/readyz"}), tt.status)
+			f.serve(f.js, api.Options{Verify: verifier(t), Checks: tt.checks})
+			got := must[api.Readiness](t, f.do(call{method: "GET", path: "/readyz"}), tt.status)
 			if got.Status != tt.want.Status || !slices.Equal(got.Checks, tt.want.Checks) {
 				t.Errorf("readiness is %+v, want %+v", got, tt.want)
 			}
@@ -50,11 +51,12 @@ func TestReadinessListsWhatIsUpAndWhatIsDown(t *testing.T) {
 	}
 }
 
-func TestHealthSaysTheVersion(t *testing.T) {
+func TestHealthReportsTheVersion(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.serve(w.js, api.Options{Verify: verifier(t), Version: "v1.2.3"})
-	if got := must[api.Health](t, w.do(call{method: "GET", path: "/healthz?probe=1"}), http.StatusOK); got != (api.Health{Status: "ok", Version: "v1.2.3"}) {
+	f := newFixture(t)
+	f.serve(f.js, api.Options{Verify: verifier(t), Version: "v1.2.3"})
+	got := must[api.Health](t, f.do(call{method: "GET", path: "/healthz?probe=1"}), http.StatusOK)
+	if got != (api.Health{Status: "ok", Version: "v1.2.3"}) {
 		t.Errorf("health is %+v", got)
 	}
 }

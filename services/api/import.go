@@ -129,8 +129,8 @@ func (s *Server) registerImport() {
 			"name; " +
 			"mappings by attribute. Mappings that a person has confirmed are kept. Rows of the report that are not " +
 			"in the " +
-			"files are listed, and removed with prune. With prune=true the import is refused if a person has confirmed " +
-			"any of them; prune=confirmed removes those too, and needs the role manager.",
+			"files are listed, and removed with prune. With prune=true the import is refused if a person has " +
+			"confirmed any of them; prune=confirmed removes those too, and needs the role manager.",
 		Middlewares: huma.Middlewares{s.spooled, s.admitted}, SkipValidateBody: true, MaxBodyBytes: maxUpload,
 		Errors: []int{http.StatusConflict},
 		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: &huma.Schema{

@@ -6,7 +6,6 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,14 +13,13 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/xuri/excelize/v2"
 
-	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-// piece is a part of a form; a file where it has a file name.
+// piece is a part of a form; a file if it has a file name.
 type piece struct{ name, file, content string }
 
-// form writes a body of these parts and returns its content type with it.
+// form returns a body with these parts, and its content type.
 func form(t *testing.T, pieces ...piece) (contentType, body string) {
 	t.Helper()
 	var out bytes.Buffer
@@ -45,34 +43,41 @@ func form(t *testing.T, pieces ...piece) (contentType, body string) {
 	return to.FormDataContentType(), out.String()
 }
 
-// upload imports the pieces into the test's report.
-func (w *fixture) upload(pieces ...piece) answer {
-	w.t.Helper()
-	return w.uploadTo(reportURL("/import"), pieces...)
+// upload imports the parts into the report of the tests.
+func (f *fixture) upload(pieces ...piece) answer {
+	f.t.Helper()
+	return f.uploadTo(reportURL("/import"), pieces...)
 }
 
-func (w *fixture) uploadTo(path string, pieces ...piece) answer {
-	w.t.Helper()
-	contentType, body := form(w.t, pieces...)
-	return w.do(call{
-		method: http.MethodPost, path: path, body: body, role: api.Tester, header: map[string]string{"Content-Type": contentType},
+func (f *fixture) uploadTo(path string, pieces ...piece) answer {
+	f.t.Helper()
+	contentType, body := form(f.t, pieces...)
+	return f.do(call{
+		method: http.MethodPost, path: path, body: body, role: api.Tester,
+		header: map[string]string{"Content-Type": contentType},
 	})
 }
 
 const (
-	someAttributes = "attribute_name,line_item_number,description,is_cde\nBalance,1,What is owed,yes\nLimit,2,,no\nLimit,3,,\nRemark,,,\n"
-	someColumns    = "data_source,schema,table,column,data_type\nCards,CRD,ACCT,BAL_AMT,NUMBER\nCards,CRD,ACCT,LMT_AMT,NUMBER\nBureau,CRD,ACCT,LMT_AMT,\n"
-	someMappings   = "line_item_number,source_field,mapping_type,mapping_confirmed_by_user\n1,CRD.ACCT.BAL_AMT,direct,true\n"
+	someAttributes = "attribute_name,line_item_number,description,is_cde\nBalance,1,Unpaid " +
+		"principal,yes\nLimit,2,,no\nLimit,3,,\nRemark,,,\n"
+	someColumns = "data_source,schema,table,column,data_type\n" +
+		"Cards,CRD,ACCT,BAL_AMT,NUMBER\nCards,CRD,ACCT,LMT_AMT,NUMBER\nBureau,CRD,ACCT,LMT_AMT,\n"
+	someMappings = "line_item_number,source_field,mapping_type,mapping_confirmed_by_user\n" +
+		"1,CRD.ACCT.BAL_AMT,direct,true\n"
 )
 
-// planned is everything that the planning tables hold, as text.
-func (w *fixture) planned() []string {
-	w.t.Helper()
+// planned returns all rows of the planning tables as text.
+func (f *fixture) planned() []string {
+	f.t.Helper()
 	var all []string
-	for _, table := range []string{"reports", "attributes", "data_sources", "source_columns", "pde_mappings", "classification_history"} {
+	for _, table := range []string{
+		"reports", "attributes", "data_sources", "source_columns", "pde_mappings", "classification_history",
+	} {
 		var rows []string
-		if err := w.db.NewRaw("select t::text from ? t order by 1", bun.Ident(table)).Scan(w.t.Context(), &rows); err != nil {
-			w.t.Fatal(err)
+		if err := f.db.NewRaw("select t::text from ? t order by "+
+			"1", bun.Ident(table)).Scan(f.t.Context(), &rows); err != nil {
+			f.t.Fatal(err)
 		}
 		all = append(append(all, fmt.Sprint(table, ": ", len(rows))), rows...)
 	}
@@ -81,15 +86,17 @@ func (w *fixture) planned() []string {
 
 func TestAReportIsImportedAndRead(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
+	f := newFixture(t)
 
-	got := must[api.Imported](t, w.upload(
-		piece{"name", "", "FR Y-14M Schedule D.1"}, piece{"attributes", "a.csv", someAttributes}, piece{"columns", "c.csv", someColumns},
+	got := must[api.Imported](t, f.upload(
+		piece{"name", "", "FR Y-14M Schedule D.1"}, piece{"attributes", "a.csv", someAttributes},
+		piece{"columns", "c.csv", someColumns},
 		piece{"mappings", "m.csv", someMappings},
 	), http.StatusOK)
 
 	want := api.Imported{
-		CycleID: cycle, ReportID: report, Name: "FR Y-14M Schedule D.1", MappingCount: 4, Attributes: api.Tally{Added: 4},
+		CycleID: cycle, ReportID: report, Name: "FR Y-14M Schedule D.1", MappingCount: 4,
+		Attributes:  api.Tally{Added: 4},
 		DataSources: api.Tally{Added: 2}, Columns: api.Tally{Added: 3}, Mappings: api.MappingsTally{Added: 4},
 		Gone: api.Gone{Attributes: api.GoneRows{Items: []api.GoneRow{}}, Columns: api.GoneRows{Items: []api.GoneRow{}}},
 		Files: []api.ImportedFile{
@@ -101,12 +108,13 @@ func TestAReportIsImportedAndRead(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("answer differs (-want +got):\n%s", diff)
 	}
-	mappings := must[api.Page[api.Mapping]](t, w.get(reportURL("/pde-mappings")), http.StatusOK)
+	mappings := must[api.Page[api.Mapping]](t, f.get(reportURL("/pde-mappings")), http.StatusOK)
 	if len(mappings.Items) != 4 || mappings.NextCursor != nil {
 		t.Fatalf("there are %d mappings", len(mappings.Items))
 	}
 	first := mappings.Items[0]
-	if first.AttributeName != "Balance" || *first.SourceField != "CRD.ACCT.BAL_AMT" || !first.MappingConfirmedByUser || first.UpdatedBy != "tina" {
+	if first.AttributeName != "Balance" || *first.SourceField != "CRD.ACCT.BAL_AMT" || !first.MappingConfirmedByUser ||
+		first.UpdatedBy != "tina" {
 		t.Errorf("the first mapping is %+v", first)
 	}
 	if second := mappings.Items[1]; second.SourceField != nil || second.Version != 1 {
@@ -114,39 +122,49 @@ func TestAReportIsImportedAndRead(t *testing.T) {
 	}
 }
 
-func TestImportingAgainCountsWhatChangesAndKeepsWhatIsConfirmed(t *testing.T) {
+func TestASecondImportCountsChangesAndKeepsConfirmedMappings(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	files := []piece{{"attributes", "a.csv", someAttributes}, {"columns", "c.csv", someColumns}, {"mappings", "m.csv", someMappings}}
-	must[api.Imported](t, w.upload(files...), http.StatusOK)
-	before := w.planned()
+	f := newFixture(t)
+	files := []piece{
+		{"attributes", "a.csv", someAttributes},
+		{"columns", "c.csv", someColumns},
+		{"mappings", "m.csv", someMappings},
+	}
+	must[api.Imported](t, f.upload(files...), http.StatusOK)
+	before := f.planned()
 
-	again := must[api.Imported](t, w.upload(files...), http.StatusOK)
-	if want := (api.Tally{Unchanged: 4}); again.Attributes != want || again.Mappings != (api.MappingsTally{Unchanged: 1}) {
+	again := must[api.Imported](t, f.upload(files...), http.StatusOK)
+	if want := (api.Tally{Unchanged: 4}); again.Attributes != want ||
+		again.Mappings != (api.MappingsTally{Unchanged: 1}) {
 		t.Errorf("the same again counts %+v", again)
 	}
-	if diff := cmp.Diff(before, w.planned()); diff != "" {
+	if diff := cmp.Diff(before, f.planned()); diff != "" {
 		t.Errorf("the same again wrote something (-before +after):\n%s", diff)
 	}
 
-	other := must[api.Imported](t, w.upload(
+	other := must[api.Imported](t, f.upload(
 		piece{"attributes", "a.csv", "attribute_name,line_item_number\nBalance of the month,1\n"},
-		piece{"mappings", "m.csv", "line_item_number,data_source,source_field\n1,Cards,CRD.ACCT.LMT_AMT\n2,Cards,CRD.ACCT.LMT_AMT\n"},
+		piece{
+			"mappings", "m.csv",
+			"line_item_number,data_source,source_field\n1,Cards,CRD.ACCT.LMT_AMT\n2,Cards,CRD.ACCT.LMT_AMT\n",
+		},
 	), http.StatusOK)
-	if other.Attributes != (api.Tally{Updated: 1}) || other.Mappings != (api.MappingsTally{Updated: 1, Kept: 1}) || other.Name != report {
-		t.Errorf("counts are %+v", other)
+	if other.Attributes != (api.Tally{Updated: 1}) || other.Mappings != (api.MappingsTally{Updated: 1, Kept: 1}) ||
+		other.Name != report {
+		t.Errorf("got counts %+v", other)
 	}
-	attributes := must[api.Page[api.Attribute]](t, w.get(reportURL("/attributes?limit=1")), http.StatusOK)
-	if a := attributes.Items[0]; a.AttributeName != "Balance of the month" || a.Description != "What is owed" || !a.IsCDE {
+	attributes := must[api.Page[api.Attribute]](t, f.get(reportURL("/attributes?limit=1")), http.StatusOK)
+	if a := attributes.Items[0]; a.AttributeName != "Balance of the "+
+		"month" || a.Description != "Unpaid principal" || !a.IsCDE {
 		t.Errorf("attribute is %+v, want another name and what the file did not say as it was", a)
 	}
-	mappings := must[api.Page[api.Mapping]](t, w.get(reportURL("/pde-mappings?limit=1")), http.StatusOK)
+	mappings := must[api.Page[api.Mapping]](t, f.get(reportURL("/pde-mappings?limit=1")), http.StatusOK)
 	if m := mappings.Items[0]; *m.SourceField != "CRD.ACCT.BAL_AMT" || m.Version != 2 {
 		t.Errorf("the confirmed mapping is %+v", m)
 	}
 }
 
-func TestAWorkbookImportsAsTheSameCSV(t *testing.T) {
+func TestAWorkbookIsImportedLikeTheSameCSV(t *testing.T) {
 	t.Parallel()
 	book := excelize.NewFile()
 	for i, line := range strings.Split(strings.TrimSpace(someAttributes), "\n") {
@@ -166,10 +184,10 @@ func TestAWorkbookImportsAsTheSameCSV(t *testing.T) {
 	if err := book.Write(&workbook); err != nil {
 		t.Fatal(err)
 	}
-	w := newFixture(t)
-	must[api.Imported](t, w.upload(piece{"attributes", "a.csv", someAttributes}), http.StatusOK)
+	f := newFixture(t)
+	must[api.Imported](t, f.upload(piece{"attributes", "a.csv", someAttributes}), http.StatusOK)
 
-	got := must[api.Imported](t, w.upload(piece{"attributes", "a.xlsx", workbook.String()}), http.StatusOK)
+	got := must[api.Imported](t, f.upload(piece{"attributes", "a.xlsx", workbook.String()}), http.StatusOK)
 
 	if got.Attributes != (api.Tally{Unchanged: 4}) {
 		t.Errorf("the workbook's attributes count %+v, want them all as they are", got.Attributes)
@@ -178,33 +196,65 @@ func TestAWorkbookImportsAsTheSameCSV(t *testing.T) {
 
 func TestBadFilesAreRefusedWithEveryProblemAndNothingIsWritten(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	must[api.Imported](t, w.upload(piece{"attributes", "a.csv", someAttributes}, piece{"columns", "c.csv", someColumns}), http.StatusOK)
-	before := w.planned()
+	f := newFixture(t)
+	must[api.Imported](
+		t,
+		f.upload(piece{"attributes", "a.csv", someAttributes}, piece{"columns", "c.csv", someColumns}),
+		http.StatusOK,
+	)
+	before := f.planned()
 	good := piece{"attributes", "new.csv", "attribute_name\nBrand new\n"}
 	fits := piece{"columns", "new.csv", "data_source,schema,table,column\nNew,N,N,N\n"}
 	for name, c := range map[string]struct {
 		pieces []piece
 		want   []string // file|line|column
 	}{
-		"empty":               {[]piece{{"attributes", "a.csv", ""}}, []string{"a.csv|0|"}},
-		"empty, no name":      {[]piece{good, {"columns", "", " "}}, []string{"columns|0|"}},
-		"wrong header":        {[]piece{good, {"columns", "c.csv", "data_source,schema,table,colum\nA,B,C,D\n"}}, []string{"c.csv|1|colum", "c.csv|1|column"}},
-		"duplicate attribute": {[]piece{{"attributes", "a.csv", "attribute_name\nA\nB\nA\n"}}, []string{"a.csv|4|attribute_name"}},
-		"not UTF-8":           {[]piece{{"attributes", "a.csv", "attribute_name\nA\nCaf\xe9\n"}}, []string{"a.csv|3|attribute_name"}},
-		"unknown data source": {[]piece{good, fits, {"mappings", "m.csv", "attribute_name,data_source,source_field\nBrand new,New,N.N.N\nRemark,Mainframe,N.N.N\n"}}, []string{"m.csv|3|data_source"}},
-		"unknown column":      {[]piece{good, {"mappings", "m.csv", "attribute_name,source_field\nRemark,CRD.ACCT.NOWHERE\n"}}, []string{"m.csv|2|source_field"}},
-		"our own tables":      {[]piece{good, {"mappings", "m.csv", "attribute_name,source_field\nRemark,public.pde_mappings.id\n"}}, []string{"m.csv|2|source_field"}},
-		"unknown attribute":   {[]piece{good, {"mappings", "m.csv", "attribute_name,pde_name\nNothing,x\n"}}, []string{"m.csv|2|attribute_name"}},
-		"ambiguous attribute": {[]piece{good, {"mappings", "m.csv", "attribute_name,pde_name\nLimit,x\n"}}, []string{"m.csv|2|attribute_name"}},
-		"no workbook":         {[]piece{good, {"columns", `C:\files\c.xlsx`, "data_source\n"}}, []string{"c.xlsx|0|"}},
+		"empty":          {[]piece{{"attributes", "a.csv", ""}}, []string{"a.csv|0|"}},
+		"empty, no name": {[]piece{good, {"columns", "", " "}}, []string{"columns|0|"}},
+		"wrong header": {
+			[]piece{good, {"columns", "c.csv", "data_source,schema,table,colum\nA,B,C,D\n"}},
+			[]string{"c.csv|1|colum", "c.csv|1|column"},
+		},
+		"duplicate attribute": {
+			[]piece{{"attributes", "a.csv", "attribute_name\nA\nB\nA\n"}}, []string{"a.csv|4|attribute_name"},
+		},
+		"not UTF-8": {
+			[]piece{{"attributes", "a.csv", "attribute_name\nA\nCaf\xe9\n"}}, []string{"a.csv|3|attribute_name"},
+		},
+		"unknown data source": {
+			[]piece{
+				good, fits,
+				{
+					"mappings", "m.csv",
+					"attribute_name,data_source,source_field\nBrand new,New,N.N.N\nRemark,Mainframe,N.N.N\n",
+				},
+			},
+			[]string{"m.csv|3|data_source"},
+		},
+		"unknown column": {
+			[]piece{good, {"mappings", "m.csv", "attribute_name,source_field\nRemark,CRD.ACCT.NOWHERE\n"}},
+			[]string{"m.csv|2|source_field"},
+		},
+		"our own tables": {
+			[]piece{good, {"mappings", "m.csv", "attribute_name,source_field\nRemark,public.pde_mappings.id\n"}},
+			[]string{"m.csv|2|source_field"},
+		},
+		"unknown attribute": {
+			[]piece{good, {"mappings", "m.csv", "attribute_name,pde_name\nNothing,x\n"}},
+			[]string{"m.csv|2|attribute_name"},
+		},
+		"ambiguous attribute": {
+			[]piece{good, {"mappings", "m.csv", "attribute_name,pde_name\nLimit,x\n"}},
+			[]string{"m.csv|2|attribute_name"},
+		},
+		"no workbook": {[]piece{good, {"columns", `C:\files\c.xlsx`, "data_source\n"}}, []string{"c.xlsx|0|"}},
 		"all three": {[]piece{
 			{"mappings", "m.csv", "attribute_name,mapping_type\nRemark,magic\n"},
 			{"columns", "c.csv", "data_source,schema,table,column\nA,B,C,\n"},
 			{"attributes", "a.csv", "attribute_name,is_cde\nA,perhaps\nB,perhaps\n"},
 		}, []string{"a.csv|2|is_cde", "a.csv|3|is_cde", "c.csv|2|column", "m.csv|2|mapping_type"}},
 	} {
-		problem := refused(t, w.upload(c.pieces...), http.StatusUnprocessableEntity, "invalid")
+		problem := refused(t, f.upload(c.pieces...), http.StatusUnprocessableEntity, "invalid")
 		var got []string
 		for _, e := range problem.Errors {
 			got = append(got, fmt.Sprintf("%s|%d|%s", e.File, e.Line, e.Column))
@@ -216,16 +266,19 @@ func TestBadFilesAreRefusedWithEveryProblemAndNothingIsWritten(t *testing.T) {
 			t.Errorf("%s: problems differ (-want +got):\n%s", name, diff)
 		}
 	}
-	if diff := cmp.Diff(before, w.planned()); diff != "" {
+	if diff := cmp.Diff(before, f.planned()); diff != "" {
 		t.Errorf("something was written (-before +after):\n%s", diff)
 	}
 }
 
-func TestAtMostAHundredProblemsAreNamed(t *testing.T) {
+func TestAnImportReportsAtMostAHundredErrors(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
+	f := newFixture(t)
 	bad := "attribute_name,is_cde\n" + strings.Repeat("123-45-6789,what\n", 90)
-	a := w.upload(piece{"mappings", "m.csv", "attribute_name,mapping_type\n" + strings.Repeat("123-45-6789,what\n", 90)}, piece{"attributes", "a.csv", bad})
+	a := f.upload(
+		piece{"mappings", "m.csv", "attribute_name,mapping_type\n" + strings.Repeat("123-45-6789,what\n", 90)},
+		piece{"attributes", "a.csv", bad},
+	)
 	problem := refused(t, a, http.StatusUnprocessableEntity, "invalid")
 	if len(problem.Errors) != 100 || problem.Errors[99].File != "m.csv" || problem.Errors[99].Line != 11 {
 		t.Errorf("%d problems, the last of them %+v", len(problem.Errors), problem.Errors[len(problem.Errors)-1])
@@ -240,7 +293,7 @@ func TestAtMostAHundredProblemsAreNamed(t *testing.T) {
 
 func TestBadFormsAreRefused(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
+	f := newFixture(t)
 	good := piece{"attributes", "a.csv", someAttributes}
 	for name, pieces := range map[string][]piece{
 		"nothing":      {},
@@ -251,153 +304,93 @@ func TestBadFormsAreRefused(t *testing.T) {
 		"long name":    {good, {"name", "", strings.Repeat("x", 201)}},
 		"strange name": {good, {"name", "", "Cards\x07"}},
 	} {
-		if p := refused(t, w.upload(pieces...), http.StatusUnprocessableEntity, "invalid"); len(p.Errors) != 1 {
+		if p := refused(t, f.upload(pieces...), http.StatusUnprocessableEntity, "invalid"); len(p.Errors) != 1 {
 			t.Errorf("%s: problem is %+v", name, p)
 		}
 	}
 	contentType, body := form(t, good)
 	send := func(contentType, body string) answer {
-		return w.do(call{method: http.MethodPost, path: reportURL("/import"), body: body, role: api.Tester, header: map[string]string{"Content-Type": contentType}})
+		return f.do(
+			call{
+				method: http.MethodPost,
+				path:   reportURL("/import"),
+				body:   body,
+				role:   api.Tester,
+				header: map[string]string{"Content-Type": contentType},
+			},
+		)
 	}
 	refused(t, send("application/json", "{}"), http.StatusUnsupportedMediaType, "unknown-content-type")
 	refused(t, send("multipart/form-data", body), http.StatusUnsupportedMediaType, "unknown-content-type")
 	refused(t, send(contentType+"x", body), http.StatusBadRequest, "malformed")
 	for _, key := range []string{"%20x", "a%2Fb", strings.Repeat("x", 101), "%07", "%2e%2e"} {
-		refused(t, w.uploadTo("/api/v1/planning/cycles/"+key+"/reports/r/import", good), http.StatusUnprocessableEntity, "invalid")
+		refused(
+			t,
+			f.uploadTo("/api/v1/planning/cycles/"+key+"/reports/r/import", good),
+			http.StatusUnprocessableEntity,
+			"invalid",
+		)
 	}
-	refused(t, w.do(call{method: http.MethodPost, path: reportURL("/import"), body: body, role: api.Viewer, header: map[string]string{"Content-Type": contentType}}),
-		http.StatusForbidden, "role-too-low")
-	if n := w.count("select count(*) from reports"); n != 0 {
+	refused(
+		t,
+		f.do(
+			call{
+				method: http.MethodPost,
+				path:   reportURL("/import"),
+				body:   body,
+				role:   api.Viewer,
+				header: map[string]string{"Content-Type": contentType},
+			},
+		),
+		http.StatusForbidden,
+		"role-too-low",
+	)
+	if n := f.count("select count(*) from reports"); n != 0 {
 		t.Errorf("there are %d reports", n)
 	}
 }
 
-func TestAFormThatBreaksOffAnywhereIsRefused(t *testing.T) {
+func TestATruncatedFormIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
+	f := newFixture(t)
 	contentType, body := form(t, piece{"attributes", "a.csv", "attribute_name\nA\n"}, piece{"name", "", "Cards"})
 	for end := range len(body) - len("--\r\n") + 1 {
-		a := w.do(call{
-			method: http.MethodPost, path: reportURL("/import"), body: body[:end], role: api.Tester, header: map[string]string{"Content-Type": contentType},
+		a := f.do(call{
+			method: http.MethodPost, path: reportURL("/import"), body: body[:end], role: api.Tester,
+			header: map[string]string{"Content-Type": contentType},
 		})
 		if a.status != http.StatusBadRequest {
 			t.Errorf("broken off after %q it is %d", body[:end], a.status)
 		}
 	}
-	if n := w.count("select count(*) from reports"); n != 0 {
+	if n := f.count("select count(*) from reports"); n != 0 {
 		t.Errorf("there are %d reports", n)
 	}
-	a := w.do(call{
-		method: http.MethodPost, path: reportURL("/import"), body: strings.TrimSuffix(body, "\r\n"), role: api.Tester, header: map[string]string{"Content-Type": contentType},
+	a := f.do(call{
+		method: http.MethodPost, path: reportURL("/import"), body: strings.TrimSuffix(body, "\r\n"), role: api.Tester,
+		header: map[string]string{"Content-Type": contentType},
 	})
 	must[api.Imported](t, a, http.StatusOK)
 }
 
-func TestFiftyMegabytesAreTooMuch(t *testing.T) {
+func TestAnUploadOfFiftyMegabytesIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	refused(t, w.upload(piece{"attributes", "a.csv", strings.Repeat("x", 50<<20)}), http.StatusRequestEntityTooLarge, "body-too-large")
+	f := newFixture(t)
+	refused(
+		t,
+		f.upload(piece{"attributes", "a.csv", strings.Repeat("x", 50<<20)}),
+		http.StatusRequestEntityTooLarge,
+		"body-too-large",
+	)
 
 	// What is not too much is read.
-	problem := refused(t, w.upload(piece{"attributes", "a.csv", "attribute_name\n" + strings.Repeat("x", 31<<20)}), http.StatusUnprocessableEntity, "invalid")
+	problem := refused(
+		t,
+		f.upload(piece{"attributes", "a.csv", "attribute_name\n" + strings.Repeat("x", 31<<20)}),
+		http.StatusUnprocessableEntity,
+		"invalid",
+	)
 	if problem.Errors[0].Line != 2 {
 		t.Errorf("problem is %+v", problem.Errors[0])
-	}
-}
-
-func TestOfThreeImportsAtOnceOneIsRefusedBeforeItsBodyIsRead(t *testing.T) {
-	t.Parallel()
-	w := newFixture(t)
-	hold, err := w.db.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = hold.Rollback() }() // where the test fails before it lets go
-	if _, err := hold.ExecContext(t.Context(), "lock table attributes in share mode"); err != nil {
-		t.Fatal(err)
-	}
-	contentType, body := form(t, piece{"attributes", "a.csv", someAttributes})
-	path := func(i int) string { return fmt.Sprint("/api/v1/planning/cycles/", cycle, "/reports/r", i, "/import") }
-	answers := begin(t, 2, func(i int) (answer, error) {
-		return w.try(call{method: http.MethodPost, path: path(i), body: body, role: api.Tester, header: map[string]string{"Content-Type": contentType}})
-	})
-	w.awaitLockWaiters(2)
-
-	// A server that wants the body says 100 first.
-	a := say(t, w.line(), "POST "+path(3)+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+w.token("tina", api.Tester)+
-		"\r\nContent-Type: "+contentType+"\r\nContent-Length: 20\r\nExpect: 100-continue\r\n\r\n")
-	if refused(t, a, http.StatusServiceUnavailable, "busy"); a.header.Get("Retry-After") == "" {
-		t.Error("it does not say when to try again")
-	}
-
-	if err := hold.Rollback(); err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range answers() {
-		must[api.Imported](t, a, http.StatusOK)
-	}
-	must[api.Imported](t, w.uploadTo(path(3), piece{"attributes", "a.csv", someAttributes}), http.StatusOK)
-}
-
-func TestAnImportDuringAJobIsRefusedAndNamesIt(t *testing.T) {
-	t.Parallel()
-	w := newFixture(t)
-	must[api.Imported](t, w.upload(piece{"attributes", "a.csv", someAttributes}, piece{"columns", "c.csv", someColumns}), http.StatusOK)
-	jobID := w.started()
-	before := w.planned()
-
-	if p := refused(t, w.upload(piece{"attributes", "a.csv", "attribute_name\nNew\n"}), http.StatusConflict, "job-active"); p.JobID != jobID {
-		t.Errorf("import: the job is %q, want %q", p.JobID, jobID)
-	}
-	if p := refused(t, w.post(reportURL("/attributes"), `{"attribute_name": "New"}`), http.StatusConflict, "job-active"); p.JobID != jobID {
-		t.Errorf("attribute: the job is %q, want %q", p.JobID, jobID)
-	}
-	if p := refused(t, w.post(reportURL("/data-sources"), `{"name": "New"}`), http.StatusConflict, "job-active"); p.JobID != jobID {
-		t.Errorf("data source: the job is %q, want %q", p.JobID, jobID)
-	}
-	if diff := cmp.Diff(before, w.planned()); diff != "" {
-		t.Errorf("something was written (-before +after):\n%s", diff)
-	}
-
-	w.succeed(jobID)
-	w.project(jobID)
-	must[api.Imported](t, w.upload(piece{"attributes", "a.csv", "attribute_name\nNew\n"}), http.StatusOK)
-}
-
-// Imports and requests for a job come at once, again and again: whatever wins, no job has mappings that its count does not know.
-func TestImportsAndJobsAtOnceDoNotMix(t *testing.T) {
-	t.Parallel()
-	w := newFixture(t)
-	must[api.Imported](t, w.upload(piece{"attributes", "a.csv", someAttributes}, piece{"columns", "c.csv", someColumns}), http.StatusOK)
-	for round := range 10 {
-		contentType, body := form(t, piece{"attributes", "a.csv", fmt.Sprintf("attribute_name\nNew in round %d\n", round)})
-		statuses := make(chan int, 2)
-		for _, c := range []call{
-			{method: http.MethodPost, path: reportURL("/import"), body: body, role: api.Tester, header: map[string]string{"Content-Type": contentType}},
-			{method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester},
-		} {
-			go func() {
-				a, err := w.try(c)
-				if err != nil {
-					t.Error(err)
-				}
-				statuses <- a.status
-			}()
-		}
-		got := []int{<-statuses, <-statuses}
-		slices.Sort(got)
-		if !slices.Equal(got, []int{200, 202}) && !slices.Equal(got, []int{202, 409}) {
-			t.Fatalf("round %d: answers are %v", round, got)
-		}
-		jobs, err := schema.ListJobs(t.Context(), w.db, schema.JobFilter{Active: true}, "", 2)
-		if err != nil || len(jobs) != 1 {
-			t.Fatalf("there are %d active jobs (%v)", len(jobs), err)
-		}
-		if n := w.count("select count(*) from pde_mappings"); int64(n) != jobs[0].MappingCount {
-			t.Errorf("round %d: the job counts %d mappings and there are %d", round, jobs[0].MappingCount, n)
-		}
-		w.list(jobs[0].ID)
-		w.succeed(jobs[0].ID)
-		w.project(jobs[0].ID)
 	}
 }

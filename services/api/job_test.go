@@ -12,104 +12,116 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-func (w *fixture) steer(id, action string) answer { return w.post(jobURL(id, "/"+action), "") }
+func (f *fixture) control(id, action string) answer { return f.post(jobURL(id, "/"+action), "") }
 
-func TestAJobIsSteeredByItsRowThoughItsStatusLags(t *testing.T) {
+func TestIntentsDependOnTheRowAndNotOnTheStatus(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(2)
-	id := w.started()
+	f := newFixture(t)
+	f.imported(2)
+	id := f.started()
 
 	// The projector does not run: the status stays running all the time.
-	paused := must[api.IntentAccepted](t, w.steer(id, "pause"), http.StatusAccepted)
+	paused := must[api.IntentAccepted](t, f.control(id, "pause"), http.StatusAccepted)
 	if paused.Status != schema.Paused || paused.JobID != id || paused.Message == "" {
 		t.Errorf("pause answers %+v", paused)
 	}
-	p := refused(t, w.steer(id, "pause"), http.StatusConflict, "state-conflict")
+	p := refused(t, f.control(id, "pause"), http.StatusConflict, "state-conflict")
 	if !strings.Contains(p.Detail, "is paused") || !strings.Contains(p.Detail, "pending or running") {
 		t.Errorf("the conflict does not say what the job is and what it would have to be: %s", p.Detail)
 	}
-	if got := must[api.IntentAccepted](t, w.steer(id, "resume"), http.StatusAccepted).Status; got != schema.Running {
+	if got := must[api.IntentAccepted](t, f.control(id, "resume"), http.StatusAccepted).Status; got != schema.Running {
 		t.Errorf("a started job is %s when it is resumed", got)
 	}
-	refused(t, w.steer(id, "resume"), http.StatusConflict, "state-conflict")
-	must[api.IntentAccepted](t, w.steer(id, "pause"), http.StatusAccepted)
-	must[api.IntentAccepted](t, w.steer(id, "cancel"), http.StatusAccepted)
+	refused(t, f.control(id, "resume"), http.StatusConflict, "state-conflict")
+	must[api.IntentAccepted](t, f.control(id, "pause"), http.StatusAccepted)
+	must[api.IntentAccepted](t, f.control(id, "cancel"), http.StatusAccepted)
 	for action, allowed := range map[string]string{"pause": "pending or running", "resume": "paused"} {
-		p := refused(t, w.steer(id, action), http.StatusConflict, "state-conflict")
-		if !strings.Contains(p.Detail, "is running and is being cancelled") || !strings.HasSuffix(p.Detail, action+" is for jobs that are "+allowed+".") {
+		p := refused(t, f.control(id, action), http.StatusConflict, "state-conflict")
+		if !strings.Contains(p.Detail, "is running and is being "+
+			"cancelled") || !strings.HasSuffix(p.Detail, action+" is for jobs that are "+allowed+".") {
 			t.Errorf("%s of a job that is being cancelled: %s", action, p.Detail)
 		}
 	}
-	if again := must[api.IntentAccepted](t, w.steer(id, "cancel"), http.StatusAccepted); again.Status != schema.Running || again.JobID != id {
+	again := must[api.IntentAccepted](t, f.control(id, "cancel"), http.StatusAccepted)
+	if again.Status != schema.Running ||
+		again.JobID != id {
 		t.Errorf("cancelled once more the job answers %+v", again)
 	}
 
 	var intents []schema.Intent
-	if err := w.db.NewRaw("select intent from job_intents where job_id = ? order by version", id).Scan(t.Context(), &intents); err != nil {
+	if err := f.db.NewRaw("select intent from job_intents where job_id = ? order by "+
+		"version", id).Scan(t.Context(), &intents); err != nil {
 		t.Fatal(err)
 	}
-	want := []schema.Intent{schema.IntentRun, schema.IntentPause, schema.IntentRun, schema.IntentPause, schema.IntentCancel}
+	want := []schema.Intent{
+		schema.IntentRun,
+		schema.IntentPause,
+		schema.IntentRun,
+		schema.IntentPause,
+		schema.IntentCancel,
+	}
 	if !slices.Equal(intents, want) {
 		t.Errorf("intents are %v, want %v", intents, want)
 	}
-	if job := w.job(id); job.Intent != schema.IntentCancel || job.IntentVersion != 5 || job.UpdatedBy != "tina" {
+	if job := f.job(id); job.Intent != schema.IntentCancel || job.IntentVersion != 5 || job.UpdatedBy != "tina" {
 		t.Errorf("the job's row is %+v", job)
 	}
 }
 
-func TestAJobThatHasNotStartedIsPausedResumedAndCancelled(t *testing.T) {
+func TestAPendingJobIsPausedResumedAndCancelled(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(2)
-	id := must[api.Accepted](t, w.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
-	if got := must[api.IntentAccepted](t, w.steer(id, "pause"), http.StatusAccepted).Status; got != schema.Paused {
+	f := newFixture(t)
+	f.imported(2)
+	id := must[api.Accepted](t, f.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
+	if got := must[api.IntentAccepted](t, f.control(id, "pause"), http.StatusAccepted).Status; got != schema.Paused {
 		t.Errorf("paused it is %s", got)
 	}
-	if got := must[api.IntentAccepted](t, w.steer(id, "resume"), http.StatusAccepted).Status; got != schema.Pending {
+	if got := must[api.IntentAccepted](t, f.control(id, "resume"), http.StatusAccepted).Status; got != schema.Pending {
 		t.Errorf("resumed it is %s", got)
 	}
-	must[api.IntentAccepted](t, w.steer(id, "cancel"), http.StatusAccepted)
-	w.list(id)
-	if status := must[events.JobStatus](t, w.get(jobURL(id, "/status")), http.StatusOK); status.Status != schema.Cancelled || status.Cancelled != 2 {
+	must[api.IntentAccepted](t, f.control(id, "cancel"), http.StatusAccepted)
+	f.list(id)
+	status := must[events.JobStatus](t, f.get(jobURL(id, "/status")), http.StatusOK)
+	if status.Status != schema.Cancelled ||
+		status.Cancelled != 2 {
 		t.Errorf("cancelled it is %+v", status)
 	}
 }
 
-func TestAJobThatHasEndedTakesNothing(t *testing.T) {
+func TestAnEndedJobRefusesIntents(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	id := w.finished()
+	f := newFixture(t)
+	f.imported(1)
+	id := f.finished()
 	for _, action := range []string{"cancel", "pause", "resume", "retry"} {
-		p := refused(t, w.steer(id, action), http.StatusConflict, "state-conflict")
+		p := refused(t, f.control(id, action), http.StatusConflict, "state-conflict")
 		if !strings.Contains(p.Detail, "is completed") || !strings.Contains(p.Detail, action) {
 			t.Errorf("%s of a completed job: %s", action, p.Detail)
 		}
 	}
-	if n := w.count("select count(*) from job_intents where job_id = ?", id); n != 1 {
+	if n := f.count("select count(*) from job_intents where job_id = ?", id); n != 1 {
 		t.Errorf("the job has %d intents", n)
 	}
 }
 
-func TestAJobWhoseItemsAreAllDoneHasEndedBeforeTheProjectorSaysSo(t *testing.T) {
+func TestAJobWithoutQueuedItemsHasEnded(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	id := w.started()
-	w.succeed(id)
+	f := newFixture(t)
+	f.imported(1)
+	id := f.started()
+	f.succeed(id)
 	// The counts are folded, the status behind them is not written.
-	w.exec("update job_status set succeeded = 1, completed_steps = 1 where job_id = ?", id)
-	refused(t, w.steer(id, "pause"), http.StatusConflict, "state-conflict")
+	f.exec("update job_status set succeeded = 1, completed_steps = 1 where job_id = ?", id)
+	refused(t, f.control(id, "pause"), http.StatusConflict, "state-conflict")
 }
 
-func TestOfManyWhoPauseAtOnceOneDoes(t *testing.T) {
+func TestOneOfManyConcurrentPausesSucceeds(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	id := w.started()
+	f := newFixture(t)
+	f.imported(1)
+	id := f.started()
 	answers := atOnce(t, 8, func(int) (answer, error) {
-		return w.try(call{method: http.MethodPost, path: jobURL(id, "/pause"), role: api.Tester})
+		return f.try(call{method: http.MethodPost, path: jobURL(id, "/pause"), role: api.Tester})
 	})
 	statuses := map[int]int{}
 	for _, a := range answers {
@@ -118,110 +130,121 @@ func TestOfManyWhoPauseAtOnceOneDoes(t *testing.T) {
 	if statuses[http.StatusAccepted] != 1 || statuses[http.StatusConflict] != 7 {
 		t.Errorf("statuses are %v", statuses)
 	}
-	if n := w.count("select count(*) from job_intents where job_id = ?", id); n != 2 {
+	if n := f.count("select count(*) from job_intents where job_id = ?", id); n != 2 {
 		t.Errorf("the job has %d intents, want 2", n)
 	}
 }
 
-func TestRetryTakesWhatFailedOrWasCancelled(t *testing.T) {
+func TestRetry_TakesFailedAndCancelledMappings(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	ids := w.imported(5)
-	lost := w.started()
-	w.fail(lost, schema.CodePanic, ids[0], ids[3])
-	w.fail(lost, schema.CodeClassifier, ids[1])
-	refused(t, w.steer(lost, "retry"), http.StatusConflict, "state-conflict")
-	w.succeed(lost)
-	w.project(lost)
+	f := newFixture(t)
+	ids := f.imported(5)
+	lost := f.started()
+	f.fail(lost, schema.CodePanic, ids[0], ids[3])
+	f.fail(lost, schema.CodeClassifier, ids[1])
+	refused(t, f.control(lost, "retry"), http.StatusConflict, "state-conflict")
+	f.succeed(lost)
+	f.project(lost)
 
 	count := func(body string) int64 {
 		t.Helper()
-		return must[api.Counted](t, w.post(jobURL(lost, "/retry"), body), http.StatusOK).MappingCount
+		return must[api.Counted](t, f.post(jobURL(lost, "/retry"), body), http.StatusOK).MappingCount
 	}
-	if all, panics := count(`{"dry_run": true}`), count(`{"dry_run": true, "error_code": "panic"}`); all != 3 || panics != 2 {
+	if all, panics := count(`{"dry_run": true}`), count(`{"dry_run": true, "error_code": `+
+		`"panic"}`); all != 3 || panics != 2 {
 		t.Errorf("a dry run counts %d, and %d that broke, want 3 and 2", all, panics)
 	}
 	if none := count(`{"dry_run": true, "error_code": "poison"}`); none != 0 {
 		t.Errorf("a dry run for a reason that nothing failed for counts %d", none)
 	}
-	if p := refused(t, w.post(jobURL(lost, "/retry"), `{"error_code": "poison"}`), http.StatusConflict, "nothing-to-retry"); !strings.Contains(p.Detail, "with this code") {
+	if p := refused(t, f.post(jobURL(lost, "/retry"), `{"error_code": `+
+		`"poison"}`), http.StatusConflict, "nothing-to-retry"); !strings.Contains(p.Detail, "with this code") {
 		t.Errorf("it does not say that there are other reasons: %s", p.Detail)
 	}
-	if n := w.count("select count(*) from jobs"); n != 1 {
+	if n := f.count("select count(*) from jobs"); n != 1 {
 		t.Fatalf("there are %d jobs before the retry", n)
 	}
 
-	a := w.post(jobURL(lost, "/retry"), `{"error_code": "panic"}`)
+	a := f.post(jobURL(lost, "/retry"), `{"error_code": "panic"}`)
 	retry := must[api.Accepted](t, a, http.StatusAccepted)
 	if retry.MappingCount != 2 || retry.JobID == lost || a.header.Get("Location") != jobURL(retry.JobID, "/status") {
 		t.Errorf("retry answers %s, location %s", a.body, a.header.Get("Location"))
 	}
-	refused(t, w.steer(lost, "retry"), http.StatusConflict, "job-active")
-	w.list(retry.JobID)
+	refused(t, f.control(lost, "retry"), http.StatusConflict, "job-active")
+	f.list(retry.JobID)
 	var listed []string
-	if err := w.db.NewRaw("select mapping_id from job_items where job_id = ? order by mapping_id", retry.JobID).Scan(t.Context(), &listed); err != nil {
+	if err := f.db.NewRaw("select mapping_id from job_items where job_id = ? order by "+
+		"mapping_id", retry.JobID).Scan(t.Context(), &listed); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{ids[0], ids[3]}; !slices.Equal(listed, want) {
 		t.Errorf("the retry works on %v, want %v", listed, want)
 	}
-	status := must[events.JobStatus](t, w.get(jobURL(retry.JobID, "/status")), http.StatusOK)
+	status := must[events.JobStatus](t, f.get(jobURL(retry.JobID, "/status")), http.StatusOK)
 	if status.Metadata.RetryOf == nil || *status.Metadata.RetryOf != lost || status.JobType != schema.PDERegeneration {
 		t.Errorf("status is %+v", status)
 	}
 }
 
-func TestRetryOfAJobWithoutALossSaysSo(t *testing.T) {
+func TestRetry_RefusesAJobWithoutLostMappings(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	ids := w.imported(1)
-	lost := w.started()
-	w.fail(lost, schema.CodePanic, ids...)
-	w.project(lost)
-	w.exec("update job_items set outcome = 'succeeded', error_code = null where job_id = ?", lost) // which no service does
-	p := refused(t, w.steer(lost, "retry"), http.StatusConflict, "nothing-to-retry")
+	f := newFixture(t)
+	ids := f.imported(1)
+	lost := f.started()
+	f.fail(lost, schema.CodePanic, ids...)
+	f.project(lost)
+	f.exec("update job_items set outcome = 'succeeded', error_code = null where job_id = "+
+		"?", lost) // which no service does
+	p := refused(t, f.control(lost, "retry"), http.StatusConflict, "nothing-to-retry")
 	if !strings.Contains(p.Detail, "failed or was cancelled") {
 		t.Errorf("it does not say what is missing: %s", p.Detail)
 	}
 }
 
-func TestARetryIsRepeatedUnderItsKey(t *testing.T) {
+func TestRetry_ReturnsTheSameJobForTheSameKey(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	ids := w.imported(2)
-	lost := w.started()
-	w.fail(lost, schema.CodePanic, ids...)
-	w.project(lost)
-	ask := call{method: http.MethodPost, path: jobURL(lost, "/retry"), role: api.Tester, header: map[string]string{"Idempotency-Key": "again"}}
-	first, second := w.do(ask), w.do(ask)
+	f := newFixture(t)
+	ids := f.imported(2)
+	lost := f.started()
+	f.fail(lost, schema.CodePanic, ids...)
+	f.project(lost)
+	ask := call{
+		method: http.MethodPost,
+		path:   jobURL(lost, "/retry"),
+		role:   api.Tester,
+		header: map[string]string{"Idempotency-Key": "again"},
+	}
+	first, second := f.do(ask), f.do(ask)
 	if first.status != http.StatusAccepted || first.body != second.body {
 		t.Errorf("answers are %d %s and %d %s", first.status, first.body, second.status, second.body)
 	}
 }
 
-func TestResumeAndRegenerateRefuseABudgetByName(t *testing.T) {
+func TestResumeAndRegenerateRefuseAMaximumCost(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	id := w.started()
-	must[api.IntentAccepted](t, w.steer(id, "pause"), http.StatusAccepted)
-	for _, path := range []string{jobURL(id, "/resume"), reportURL("/pde-mappings/regenerate-all"), reportURL("/pde-mappings/auto-map")} {
-		p := refused(t, w.post(path, `{"max_cost_usd": 5}`), http.StatusUnprocessableEntity, "invalid")
+	f := newFixture(t)
+	f.imported(1)
+	id := f.started()
+	must[api.IntentAccepted](t, f.control(id, "pause"), http.StatusAccepted)
+	for _, path := range []string{
+		jobURL(id, "/resume"), reportURL("/pde-mappings/regenerate-all"), reportURL("/pde-mappings/auto-map"),
+	} {
+		p := refused(t, f.post(path, `{"max_cost_usd": 5}`), http.StatusUnprocessableEntity, "invalid")
 		if len(p.Errors) != 1 || p.Errors[0].Location != "body.max_cost_usd" {
 			t.Errorf("%s: errors are %v", path, p.Errors)
 		}
 	}
-	must[api.IntentAccepted](t, w.post(jobURL(id, "/resume"), `{"max_cost_usd": null}`), http.StatusAccepted)
+	must[api.IntentAccepted](t, f.post(jobURL(id, "/resume"), `{"max_cost_usd": null}`), http.StatusAccepted)
 }
 
-func TestAJobThatIsNotThereIsNotFound(t *testing.T) {
+func TestAnUnknownJobIsNotFound(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
+	f := newFixture(t)
 	for _, path := range []string{"/status", "/items", "/status?wait=1s"} {
-		refused(t, w.get(jobURL("no-such-job", path)), http.StatusNotFound, "job-not-found")
+		refused(t, f.get(jobURL("no-such-job", path)), http.StatusNotFound, "job-not-found")
 	}
 	for _, action := range []string{"cancel", "pause", "resume", "retry"} {
-		p := refused(t, w.steer("no-such-job", action), http.StatusNotFound, "job-not-found")
+		p := refused(t, f.control("no-such-job", action), http.StatusNotFound, "job-not-found")
 		if strings.Contains(p.Detail, "no-such-job") {
 			t.Errorf("%s repeats the id: %s", action, p.Detail)
 		}
@@ -230,17 +253,17 @@ func TestAJobThatIsNotThereIsNotFound(t *testing.T) {
 
 func TestJobsAreListedNewestFirstPageByPage(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
+	f := newFixture(t)
+	f.imported(1)
 	var want []string
 	for range 5 {
-		want = append([]string{w.finished()}, want...)
+		want = append([]string{f.finished()}, want...)
 	}
 
 	var got []string
 	path := "/api/v1/jobs?limit=2"
 	for next := path; next != ""; {
-		page := must[api.Page[events.JobStatus]](t, w.get(next), http.StatusOK)
+		page := must[api.Page[events.JobStatus]](t, f.get(next), http.StatusOK)
 		if len(page.Items) > 2 || len(got) > len(want) {
 			t.Fatalf("a page has %d jobs, and there were %d before", len(page.Items), len(got))
 		}
@@ -259,13 +282,13 @@ func TestJobsAreListedNewestFirstPageByPage(t *testing.T) {
 
 func TestJobsAreFiltered(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	ids := w.imported(1)
-	failed := w.started()
-	w.fail(failed, schema.CodePoison, ids...)
-	w.project(failed)
-	completed := w.finished()
-	pending := must[api.Accepted](t, w.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
+	f := newFixture(t)
+	ids := f.imported(1)
+	failed := f.started()
+	f.fail(failed, schema.CodePoison, ids...)
+	f.project(failed)
+	completed := f.finished()
+	pending := must[api.Accepted](t, f.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
 
 	tests := map[string][]string{
 		"/jobs":                         {pending, completed, failed},
@@ -282,7 +305,7 @@ func TestJobsAreFiltered(t *testing.T) {
 	}
 	for path, want := range tests {
 		t.Run(path, func(t *testing.T) {
-			page := must[api.Page[events.JobStatus]](t, w.get("/api/v1"+path), http.StatusOK)
+			page := must[api.Page[events.JobStatus]](t, f.get("/api/v1"+path), http.StatusOK)
 			got := []string{}
 			for _, job := range page.Items {
 				got = append(got, job.JobID)
@@ -296,17 +319,19 @@ func TestJobsAreFiltered(t *testing.T) {
 
 func TestItemsAreListedByOutcome(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	ids := w.imported(4)
-	id := w.started()
-	w.fail(id, schema.CodeClassifier, ids[1])
-	w.exec("update job_items set outcome = 'succeeded', ended_at = clock_timestamp(), classifier = 'rules@1' where job_id = ? and mapping_id = ?", id, ids[2])
+	f := newFixture(t)
+	ids := f.imported(4)
+	id := f.started()
+	f.fail(id, schema.CodeClassifier, ids[1])
+	f.exec("update job_items set outcome = 'succeeded', ended_at = clock_timestamp(), classifier = 'rules@1' where "+
+		"job_id = ? and mapping_id = ?", id, ids[2])
 
 	tests := map[string][]string{
-		"": ids, "?outcome=queued": {ids[0], ids[3]}, "?outcome=failed": {ids[1]}, "?outcome=succeeded": {ids[2]}, "?outcome=cancelled": {},
+		"": ids, "?outcome=queued": {ids[0], ids[3]}, "?outcome=failed": {ids[1]}, "?outcome=succeeded": {ids[2]},
+		"?outcome=cancelled": {},
 	}
 	for query, want := range tests {
-		page := must[api.Page[api.JobItem]](t, w.get(jobURL(id, "/items"+query)), http.StatusOK)
+		page := must[api.Page[api.JobItem]](t, f.get(jobURL(id, "/items"+query)), http.StatusOK)
 		got := []string{}
 		for _, item := range page.Items {
 			got = append(got, item.MappingID)
@@ -316,36 +341,46 @@ func TestItemsAreListedByOutcome(t *testing.T) {
 		}
 	}
 
-	first := must[api.Page[api.JobItem]](t, w.get(jobURL(id, "/items?limit=3")), http.StatusOK)
+	first := must[api.Page[api.JobItem]](t, f.get(jobURL(id, "/items?limit=3")), http.StatusOK)
 	if len(first.Items) != 3 || first.NextCursor == nil {
 		t.Fatalf("first page is %+v", first)
 	}
-	if queued := first.Items[0]; queued.Outcome != nil || queued.ErrorCode != nil || queued.Classifier != nil || queued.UpdatedAt.IsZero() {
+	if queued := first.Items[0]; queued.Outcome != nil || queued.ErrorCode != nil || queued.Classifier != nil ||
+		queued.UpdatedAt.IsZero() {
 		t.Errorf("a queued item is %+v", queued)
 	}
-	if failed := first.Items[1]; *failed.Outcome != schema.ItemFailed || *failed.ErrorCode != schema.CodeClassifier || *failed.Error != "it does not work" || failed.Attempt != 5 {
+	if failed := first.Items[1]; *failed.Outcome != schema.ItemFailed || *failed.ErrorCode != schema.CodeClassifier ||
+		*failed.Error != "does not work" ||
+		failed.Attempt != 5 {
 		t.Errorf("a failed item is %+v", failed)
 	}
-	second := must[api.Page[api.JobItem]](t, w.get(jobURL(id, "/items?limit=3&cursor="+*first.NextCursor)), http.StatusOK)
+	second := must[api.Page[api.JobItem]](
+		t,
+		f.get(jobURL(id, "/items?limit=3&cursor="+*first.NextCursor)),
+		http.StatusOK,
+	)
 	if len(second.Items) != 1 || second.Items[0].MappingID != ids[3] || second.NextCursor != nil {
 		t.Errorf("second page is %+v", second)
 	}
 }
 
-func TestAPageIsAskedForProperly(t *testing.T) {
+func TestAnInvalidPageIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	for _, query := range []string{"limit=0", "limit=501", "limit=many", "cursor=%21", "cursor=WzFd", "cursor=WyIxIiwiMiJd", "cursor=WyJcdTAwMDAiXQ", "status=lost", "page=2"} {
-		p := refused(t, w.get("/api/v1/jobs?"+query), http.StatusUnprocessableEntity, "invalid")
+	f := newFixture(t)
+	for _, query := range []string{
+		"limit=0", "limit=501", "limit=many", "cursor=%21", "cursor=WzFd", "cursor=WyIxIiwiMiJd",
+		"cursor=WyJcdTAwMDAiXQ", "status=lost", "page=2",
+	} {
+		p := refused(t, f.get("/api/v1/jobs?"+query), http.StatusUnprocessableEntity, "invalid")
 		field, _, _ := strings.Cut(query, "=")
 		if len(p.Errors) != 1 || p.Errors[0].Location != "query."+field || p.Errors[0].Message == "" {
 			t.Errorf("%s: errors are %v", query, p.Errors)
 		}
 	}
 	for _, limit := range []int{1, 500} {
-		must[api.Page[events.JobStatus]](t, w.get(fmt.Sprintf("/api/v1/jobs?limit=%d", limit)), http.StatusOK)
+		must[api.Page[events.JobStatus]](t, f.get(fmt.Sprintf("/api/v1/jobs?limit=%d", limit)), http.StatusOK)
 	}
-	if a := w.get("/api/v1/jobs"); strings.TrimSpace(a.body) != `{"items":[],"next_cursor":null}` {
+	if a := f.get("/api/v1/jobs"); strings.TrimSpace(a.body) != `{"items":[],"next_cursor":null}` {
 		t.Errorf("an empty list is %s", a.body)
 	}
 }

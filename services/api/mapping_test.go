@@ -8,7 +8,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-func TestTheValuesOfMappingsAreThoseOfTheVocabulary(t *testing.T) {
+func TestTheEnumsOfMappingsHaveTheValuesOfSchema(t *testing.T) {
 	t.Parallel()
 	_, _, doc := described(t)
 	field := func(property string) []string { return doc.Components.Schemas["Mapping"].Properties[property].Enum }
@@ -22,15 +22,17 @@ func TestTheValuesOfMappingsAreThoseOfTheVocabulary(t *testing.T) {
 	}
 	tiers, levels := nullable(schema.InformationSecurityClassifications()), nullable(schema.Levels())
 	for name, c := range map[string]struct{ got, want []string }{
-		"mapping_type":               {field("mapping_type"), nullable(schema.MappingTypes())},
-		"tier":                       {field("information_security_classification"), tiers},
-		"suggested tier":             {field("suggested_information_security_classification"), tiers},
-		"criticality":                {field("criticality"), levels},
-		"risk_level":                 {field("risk_level"), levels},
-		"suggested_criticality":      {field("suggested_criticality"), levels},
-		"suggested_risk_level":       {field("suggested_risk_level"), levels},
-		"review_status":              {field("review_status"), texts(schema.ReviewStatuses())},
-		"tier in the query":          {query("information_security_classification"), texts(schema.InformationSecurityClassifications())},
+		"mapping_type":          {field("mapping_type"), nullable(schema.MappingTypes())},
+		"tier":                  {field("information_security_classification"), tiers},
+		"suggested tier":        {field("suggested_information_security_classification"), tiers},
+		"criticality":           {field("criticality"), levels},
+		"risk_level":            {field("risk_level"), levels},
+		"suggested_criticality": {field("suggested_criticality"), levels},
+		"suggested_risk_level":  {field("suggested_risk_level"), levels},
+		"review_status":         {field("review_status"), texts(schema.ReviewStatuses())},
+		"tier in the query": {
+			query("information_security_classification"), texts(schema.InformationSecurityClassifications()),
+		},
 		"criticality in the query":   {query("criticality"), texts(schema.Levels())},
 		"review_status in the query": {query("review_status"), texts(schema.ReviewStatuses())},
 	} {

@@ -75,10 +75,11 @@ func fetch(t *testing.T, s *Server, path, contentType string) []byte {
 	return answer.Body.Bytes()
 }
 
-func TestTheDocumentIsOpenAPI31AndWhole(t *testing.T) {
+func TestTheDocumentIsCompleteOpenAPI31(t *testing.T) {
 	t.Parallel()
 	_, text, doc := described(t)
-	if !regexp.MustCompile(`^3\.1\.\d+$`).MatchString(doc.OpenAPI) || doc.Info.Title == "" || doc.Info.Version != "1.0.0" {
+	if !regexp.MustCompile(`^3\.1\.\d+$`).MatchString(doc.OpenAPI) || doc.Info.Title == "" ||
+		doc.Info.Version != "1.0.0" {
 		t.Errorf("document begins with %q, %+v", doc.OpenAPI, doc.Info)
 	}
 	for _, ref := range regexp.MustCompile(`"\$ref":"([^"]*)"`).FindAllStringSubmatch(string(text), -1) {
@@ -136,8 +137,10 @@ func TestTheDocumentListsExactlyTheRoutes(t *testing.T) {
 		"POST /api/v1/planning/cycles/{cycle_id}/reports/{report_id}/pde-mappings/regenerate-all",
 		"POST /api/v1/planning/cycles/{cycle_id}/reports/{report_id}/pde-mappings/auto-map",
 		"POST /api/v1/planning/cycles/{cycle_id}/reports/{report_id}/pde-classifications/suggest-batch",
-		"GET /api/v1/jobs", "GET /api/v1/jobs/active", "GET /api/v1/jobs/{job_id}/status", "GET /api/v1/jobs/{job_id}/items",
-		"POST /api/v1/jobs/{job_id}/cancel", "POST /api/v1/jobs/{job_id}/pause", "POST /api/v1/jobs/{job_id}/resume", "POST /api/v1/jobs/{job_id}/retry",
+		"GET /api/v1/jobs", "GET /api/v1/jobs/active", "GET /api/v1/jobs/{job_id}/status",
+		"GET /api/v1/jobs/{job_id}/items",
+		"POST /api/v1/jobs/{job_id}/cancel", "POST /api/v1/jobs/{job_id}/pause", "POST /api/v1/jobs/{job_id}/resume",
+		"POST /api/v1/jobs/{job_id}/retry",
 		"GET /healthz", "GET /readyz", "GET /openapi.json", "GET /openapi.yaml",
 	} {
 		if !slices.Contains(routed, want) {
@@ -146,7 +149,7 @@ func TestTheDocumentListsExactlyTheRoutes(t *testing.T) {
 	}
 }
 
-func TestEveryRouteOfTheAPINeedsARole(t *testing.T) {
+func TestEveryRouteRequiresARole(t *testing.T) {
 	t.Parallel()
 	_, _, doc := described(t)
 	for path, item := range doc.Paths {
@@ -173,7 +176,7 @@ func TestTheDocumentIsTheSameInYAML(t *testing.T) {
 	}
 }
 
-func TestTheValuesOfTheDocumentAreThoseOfTheVocabulary(t *testing.T) {
+func TestTheEnumsOfTheDocumentHaveTheValuesOfSchema(t *testing.T) {
 	t.Parallel()
 	_, _, doc := described(t)
 	field := func(name, property string) []string { return doc.Components.Schemas[name].Properties[property].Enum }
@@ -197,7 +200,9 @@ func TestTheValuesOfTheDocumentAreThoseOfTheVocabulary(t *testing.T) {
 		"type of a job":                {field("JobStatus", "job_type"), texts(schema.JobTypes())},
 		"classifier of a job":          {field("JobMetadata", "classifier"), texts(schema.ClassifierKinds())},
 		"status of the jobs":           {query("/jobs", "status"), texts(schema.Statuses())},
-		"outcome of the items":         {query("/jobs/{job_id}/items", "outcome"), append([]string{"queued"}, texts(schema.Outcomes())...)},
+		"outcome of the items": {
+			query("/jobs/{job_id}/items", "outcome"), append([]string{"queued"}, texts(schema.Outcomes())...),
+		},
 	} {
 		if !slices.Equal(tt.got, tt.want) {
 			t.Errorf("%s may be %v, want %v", name, tt.got, tt.want)
@@ -216,7 +221,7 @@ func texts[T ~string](values []T) []string {
 // nullable is the texts of the values and null, which reads as an empty one.
 func nullable[T ~string](values []T) []string { return append(texts(values), "") }
 
-func TestEveryRouteDeclaresItsRefusals(t *testing.T) {
+func TestEveryRouteDeclaresItsProblems(t *testing.T) {
 	t.Parallel()
 	_, _, doc := described(t)
 	for path, item := range doc.Paths {

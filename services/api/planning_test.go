@@ -19,10 +19,10 @@ import (
 )
 
 // pages follows the list's cursors and returns all of its items.
-func pages[T any](t *testing.T, w *fixture, path string, query url.Values) (items []T) {
+func pages[T any](t *testing.T, f *fixture, path string, query url.Values) (items []T) {
 	t.Helper()
 	for range 1000 {
-		page := must[api.Page[T]](t, w.get(path+"?"+query.Encode()), http.StatusOK)
+		page := must[api.Page[T]](t, f.get(path+"?"+query.Encode()), http.StatusOK)
 		items = append(items, page.Items...)
 		if page.NextCursor == nil {
 			return items
@@ -37,28 +37,34 @@ func pages[T any](t *testing.T, w *fixture, path string, query url.Values) (item
 }
 
 // mixed imports n attributes and judges their mappings in different ways.
-func (w *fixture) mixed(n int) {
-	w.t.Helper()
-	w.imported(n)
-	w.exec(`update pde_mappings m set
+func (f *fixture) mixed(n int) {
+	f.t.Helper()
+	f.imported(n)
+	f.exec(`update pde_mappings m set
 		source_field = (array[null, 'core.accounts.acct_nbr'])[1 + r.a % 2],
 		confidence_score = case when r.a % 4 > 0 then r.b % 101 end,
-		information_security_classification = (array[null, 'HRCI', 'Confidential', 'Proprietary', 'Public'])[1 + r.b % 5],
+		information_security_classification = (array[null, 'HRCI', 'Confidential', 'Proprietary',
+		'Public'])[1 + r.b % 5],
 		criticality = (array[null, 'High', 'Medium', 'Low'])[1 + r.a % 4],
 		review_status = (array['pending', 'approved', 'rejected', 'needs_revision'])[1 + r.b % 4],
 		updated_at = '2026-11-24 07:00:00.000001Z'::timestamptz + r.a % 9 * interval '1 microsecond'
-		from (select id, abs(hashtext(id || 'a')) as a, abs(hashtext(id || 'b')) as b from pde_mappings) r where r.id = m.id`)
+		from (select id, abs(hashtext(id || 'a')) as a,
+		abs(hashtext(id || 'b')) as b from pde_mappings) r where r.id = m.id`)
 }
 
-func TestPagesOfMappingsMakeUpTheListInEverySort(t *testing.T) {
+func TestPagesOfMappingsAreTheWholeListInEveryOrder(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.mixed(23)
+	f := newFixture(t)
+	f.mixed(23)
 	for _, sort := range schema.MappingSorts() {
 		var up []api.Mapping
 		for _, minus := range []string{"", "-"} {
 			query := url.Values{"sort": {minus + string(sort)}}
-			whole := must[api.Page[api.Mapping]](t, w.get(reportURL("/pde-mappings?limit=500&")+query.Encode()), http.StatusOK)
+			whole := must[api.Page[api.Mapping]](
+				t,
+				f.get(reportURL("/pde-mappings?limit=500&")+query.Encode()),
+				http.StatusOK,
+			)
 			if len(whole.Items) != 23 || whole.NextCursor != nil {
 				t.Fatalf("%s: the list has %d mappings", sort, len(whole.Items))
 			}
@@ -68,21 +74,23 @@ func TestPagesOfMappingsMakeUpTheListInEverySort(t *testing.T) {
 				t.Errorf("-%s is not the other way round", sort)
 			}
 			query.Set("limit", "4")
-			if diff := cmp.Diff(whole.Items, pages[api.Mapping](t, w, reportURL("/pde-mappings"), query)); diff != "" {
+			if diff := cmp.Diff(whole.Items, pages[api.Mapping](t, f, reportURL("/pde-mappings"), query)); diff != "" {
 				t.Errorf("%s%s: pages differ from the list (-list +pages):\n%s", minus, sort, diff)
 			}
 		}
 	}
 }
 
-func TestCursorsHaveRoomForTheLongestNames(t *testing.T) {
+func TestACursorHoldsTheLongestNames(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(3)
-	w.exec("update attributes set attribute_name = repeat('<', 254) || line_item_number")
-	w.exec("update pde_mappings set source_field = repeat('\U00010348', 767)")
+	f := newFixture(t)
+	f.imported(3)
+	f.exec("update attributes set attribute_name = repeat('<', 254) || line_item_number")
+	f.exec("update pde_mappings set source_field = repeat('\U00010348', 767)")
 	for _, sort := range []string{"attribute_name", "source_field"} {
-		if got := pages[api.Mapping](t, w, reportURL("/pde-mappings"), url.Values{"limit": {"1"}, "sort": {sort}}); len(got) != 3 {
+		if got := pages[api.Mapping](t, f, reportURL("/pde-mappings"), url.Values{"limit": {"1"}, "sort": {sort}}); len(
+			got,
+		) != 3 {
 			t.Errorf("%s: pages have %d mappings, want 3", sort, len(got))
 		}
 	}
@@ -90,12 +98,14 @@ func TestCursorsHaveRoomForTheLongestNames(t *testing.T) {
 
 func TestMappingsAreFiltered(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.mixed(60)
-	all := pages[api.Mapping](t, w, reportURL("/pde-mappings"), url.Values{"limit": {"500"}})
+	f := newFixture(t)
+	f.mixed(60)
+	all := pages[api.Mapping](t, f, reportURL("/pde-mappings"), url.Values{"limit": {"500"}})
 	is := func(got *string, want string) bool { return got != nil && *got == want }
 	for query, keep := range map[string]func(api.Mapping) bool{
-		"q=attribute+1":                func(m api.Mapping) bool { return strings.Contains(m.AttributeName, "Attribute 1") },
+		"q=attribute+1": func(m api.Mapping) bool {
+			return strings.Contains(m.AttributeName, "Attribute 1")
+		},
 		"q=%25":                        func(api.Mapping) bool { return false },
 		"criticality=Low":              func(m api.Mapping) bool { return is((*string)(m.Criticality), "Low") },
 		"review_status=needs_revision": func(m api.Mapping) bool { return m.ReviewStatus == schema.NeedsRevision },
@@ -103,7 +113,9 @@ func TestMappingsAreFiltered(t *testing.T) {
 		"unmapped=false":               func(m api.Mapping) bool { return m.SourceField != nil },
 		"min_confidence=0":             func(m api.Mapping) bool { return m.ConfidenceScore != nil },
 		"max_confidence=100":           func(m api.Mapping) bool { return m.ConfidenceScore != nil },
-		"min_confidence=30":            func(m api.Mapping) bool { return m.ConfidenceScore != nil && *m.ConfidenceScore >= 30 },
+		"min_confidence=30": func(m api.Mapping) bool {
+			return m.ConfidenceScore != nil && *m.ConfidenceScore >= 30
+		},
 		"max_confidence=70&unmapped=false": func(m api.Mapping) bool {
 			return m.SourceField != nil && m.ConfidenceScore != nil && *m.ConfidenceScore <= 70
 		},
@@ -121,48 +133,72 @@ func TestMappingsAreFiltered(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, pages[api.Mapping](t, w, reportURL("/pde-mappings"), values)); diff != "" {
+		if diff := cmp.Diff(want, pages[api.Mapping](t, f, reportURL("/pde-mappings"), values)); diff != "" {
 			t.Errorf("%s: (-want +got):\n%s", query, diff)
 		}
 	}
 }
 
-func TestBadFiltersSayWhatWouldBeRight(t *testing.T) {
+func TestAnInvalidFilterIsRefusedWithItsField(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(3)
-	page := must[api.Page[api.Mapping]](t, w.get(reportURL("/pde-mappings?limit=1&sort=confidence_score")), http.StatusOK)
+	f := newFixture(t)
+	f.imported(3)
+	page := must[api.Page[api.Mapping]](
+		t,
+		f.get(reportURL("/pde-mappings?limit=1&sort=confidence_score")),
+		http.StatusOK,
+	)
 	forged := base64.RawURLEncoding.EncodeToString([]byte(`["confidence_score","1;drop table jobs","x"]`))
 	for query, location := range map[string]string{
-		"limit=0": "query.limit", "limit=501": "query.limit", "limit=x": "query.limit", "cursor=x": "query.cursor", "cursor=" + forged + "&sort=confidence_score": "query.cursor",
-		"cursor=" + *page.NextCursor: "query.cursor", "cursor=" + *page.NextCursor + "&sort=-confidence_score": "query.cursor",
-		"sort=secret": "query.sort", "sort=--id": "query.sort", "criticality=Highest": "query.criticality", "review_status=open": "query.review_status",
-		"information_security_classification=hrci": "query.information_security_classification", "unmapped=maybe": "query.unmapped",
-		"min_confidence=-1": "query.min_confidence", "max_confidence=101": "query.max_confidence", "min_confidence=9&max_confidence=8": "query.min_confidence",
-		"q=" + strings.Repeat("x", 201): "query.q", "unknown=1": "query.unknown",
+		"limit=0": "query.limit", "limit=501": "query.limit", "limit=x": "query.limit", "cursor=x": "query.cursor",
+		"cursor=" + forged + "&sort=confidence_score":            "query.cursor",
+		"cursor=" + *page.NextCursor:                             "query.cursor",
+		"cursor=" + *page.NextCursor + "&sort=-confidence_score": "query.cursor",
+		"sort=secret": "query.sort", "sort=--id": "query.sort", "criticality=Highest": "query.criticality",
+		"review_status=open":                       "query.review_status",
+		"information_security_classification=hrci": "query.information_security_classification",
+		"unmapped=maybe":                           "query.unmapped",
+		"min_confidence=-1":                        "query.min_confidence",
+		"max_confidence=101":                       "query.max_confidence",
+		"min_confidence=9&max_confidence=8":        "query.min_confidence",
+		"q=" + strings.Repeat("x", 201):            "query.q", "unknown=1": "query.unknown",
 	} {
-		problem := refused(t, w.get(reportURL("/pde-mappings?"+query)), http.StatusUnprocessableEntity, "invalid")
+		problem := refused(t, f.get(reportURL("/pde-mappings?"+query)), http.StatusUnprocessableEntity, "invalid")
 		if len(problem.Errors) == 0 || problem.Errors[0].Location != location {
 			t.Errorf("%s: problem is %+v", query, problem)
 		}
 	}
-	refused(t, w.do(call{method: http.MethodGet, path: reportURL("/pde-mappings")}), http.StatusUnauthorized, "token-missing")
+	refused(
+		t,
+		f.do(call{method: http.MethodGet, path: reportURL("/pde-mappings")}),
+		http.StatusUnauthorized,
+		"token-missing",
+	)
 }
 
 func TestAMappingHasEveryFieldOfTheContract(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	id := w.imported(1)[0]
-	fields := strings.Fields(`id attribute_id attribute_name data_source_id pde_name pde_code pde_description source_field mapping_type
-		transformation_rule business_process business_owner data_steward mapping_confirmed_by_user confidence_score mapping_rationale
-		alternative_mappings information_security_classification criticality risk_level regulatory_flag pii_flag classification_confidence
-		classification_rationale regulatory_references classified_by suggested_source_field suggested_information_security_classification
-		suggested_criticality suggested_risk_level suggested_regulatory_flag suggested_pii_flag review_status reviewed_by reviewed_at version
-		created_at created_by updated_at updated_by`)
-	known := strings.Fields(`id attribute_id attribute_name mapping_confirmed_by_user alternative_mappings regulatory_references review_status
-		version created_at created_by updated_at updated_by`)
+	f := newFixture(t)
+	id := f.imported(1)[0]
+	fields := strings.Fields(
+		`id attribute_id attribute_name data_source_id pde_name pde_code pde_description source_field mapping_type
+		transformation_rule business_process business_owner data_steward mapping_confirmed_by_user
+		confidence_score mapping_rationale
+		alternative_mappings information_security_classification criticality risk_level regulatory_flag
+		pii_flag classification_confidence
+		classification_rationale regulatory_references classified_by suggested_source_field
+		suggested_information_security_classification
+		suggested_criticality suggested_risk_level suggested_regulatory_flag suggested_pii_flag review_status
+		reviewed_by reviewed_at version
+		created_at created_by updated_at updated_by`,
+	)
+	known := strings.Fields(
+		`id attribute_id attribute_name mapping_confirmed_by_user alternative_mappings regulatory_references
+		review_status
+		version created_at created_by updated_at updated_by`,
+	)
 
-	a := w.get(reportURL("/pde-mappings/" + id))
+	a := f.get(reportURL("/pde-mappings/" + id))
 	fresh := must[map[string]json.RawMessage](t, a, http.StatusOK)
 	for _, name := range fields {
 		if value, ok := fresh[name]; !ok || (string(value) == "null") == slices.Contains(known, name) {
@@ -176,16 +212,24 @@ func TestAMappingHasEveryFieldOfTheContract(t *testing.T) {
 		t.Errorf("alternatives are %s, ETag is %s", fresh["alternative_mappings"], a.header.Get("ETag"))
 	}
 
-	w.exec(`update pde_mappings set data_source_id = (select id from data_sources), pde_name = 'a', pde_code = 'b', pde_description = 'c',
-		source_field = 'core.accounts.acct_nbr', mapping_type = 'lookup', transformation_rule = 'd', business_process = 'e', business_owner = 'f',
+	f.exec(
+		`update pde_mappings set data_source_id = (select id from data_sources), pde_name = 'a',
+		pde_code = 'b', pde_description = 'c',
+		source_field = 'core.accounts.acct_nbr', mapping_type = 'lookup', transformation_rule = 'd',
+		business_process = 'e', business_owner = 'f',
 		data_steward = 'g', mapping_confirmed_by_user = true, confidence_score = 77, mapping_rationale = 'h',
-		alternative_mappings = '[{"source_field": "x.y.z", "score": 4, "reason": "near"}]', information_security_classification = 'HRCI',
-		criticality = 'High', risk_level = 'Low', regulatory_flag = true, pii_flag = false, classification_confidence = 0,
-		classification_rationale = 'i', regulatory_references = '["FCRA"]', classified_by = 'rules@1', suggested_source_field = 'j',
-		suggested_information_security_classification = 'Public', suggested_criticality = 'Low', suggested_risk_level = 'Medium',
+		alternative_mappings = '[{"source_field": "x.y.z", "score": 4, "reason": "near"}]',
+		information_security_classification = 'HRCI',
+		criticality = 'High', risk_level = 'Low', regulatory_flag = true, pii_flag = false,
+		classification_confidence = 0,
+		classification_rationale = 'i', regulatory_references = '["FCRA"]', classified_by = 'rules@1',
+		suggested_source_field = 'j',
+		suggested_information_security_classification = 'Public', suggested_criticality = 'Low',
+		suggested_risk_level = 'Medium',
 		suggested_regulatory_flag = false, suggested_pii_flag = true, review_status = 'approved', reviewed_by = 'mia',
-		reviewed_at = '2026-11-24T09:00:00.5+02:00', version = 5`)
-	a = w.get(reportURL("/pde-mappings/" + id))
+		reviewed_at = '2026-11-24T09:00:00.5+02:00', version = 5`,
+	)
+	a = f.get(reportURL("/pde-mappings/" + id))
 	full := must[api.Mapping](t, a, http.StatusOK)
 	for i := range reflect.TypeFor[api.Mapping]().NumField() {
 		if reflect.ValueOf(full).Field(i).IsZero() {
@@ -198,152 +242,115 @@ func TestAMappingHasEveryFieldOfTheContract(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotOfTheReportIsNotFound(t *testing.T) {
+func TestARowOfAnotherReportIsNotFound(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	id := w.imported(1)[0]
-	attribute := must[api.Page[api.Attribute]](t, w.get(reportURL("/attributes")), http.StatusOK).Items[0].ID
-	source := must[api.Page[api.DataSource]](t, w.get(reportURL("/data-sources")), http.StatusOK).Items[0].ID
-	w.importReport(schema.ReportData{CycleID: cycle, ReportID: "other", Author: "test"})
+	f := newFixture(t)
+	id := f.imported(1)[0]
+	attribute := must[api.Page[api.Attribute]](t, f.get(reportURL("/attributes")), http.StatusOK).Items[0].ID
+	source := must[api.Page[api.DataSource]](t, f.get(reportURL("/data-sources")), http.StatusOK).Items[0].ID
+	f.importReport(schema.ReportData{CycleID: cycle, ReportID: "other", Author: "test"})
 	other := "/api/v1/planning/cycles/" + cycle + "/reports/"
-	for _, path := range []string{"/pde-mappings/" + id, "/pde-mappings/" + id + "/history", "/attributes/" + attribute, "/data-sources/" + source} {
-		refused(t, w.get(other+"other"+path), http.StatusNotFound, "not-found")
-		refused(t, w.get(other+"missing"+path), http.StatusNotFound, "report-not-found")
+	for _, path := range []string{
+		"/pde-mappings/" + id, "/pde-mappings/" + id + "/history", "/attributes/" + attribute,
+		"/data-sources/" + source,
+	} {
+		refused(t, f.get(other+"other"+path), http.StatusNotFound, "not-found")
+		refused(t, f.get(other+"missing"+path), http.StatusNotFound, "report-not-found")
 	}
 	for _, path := range []string{"/pde-mappings", "/attributes", "/data-sources"} {
-		refused(t, w.get(other+"missing"+path), http.StatusNotFound, "report-not-found")
-		if page := must[api.Page[json.RawMessage]](t, w.get(other+"other"+path), http.StatusOK); len(page.Items) != 0 || page.Items == nil {
+		refused(t, f.get(other+"missing"+path), http.StatusNotFound, "report-not-found")
+		if page := must[api.Page[json.RawMessage]](t, f.get(other+"other"+path), http.StatusOK); len(page.Items) != 0 ||
+			page.Items == nil {
 			t.Errorf("%s of an empty report is %v", path, page.Items)
 		}
 	}
-	refused(t, w.post(other+"missing/attributes", `{"attribute_name": "A"}`), http.StatusNotFound, "report-not-found")
-	refused(t, w.post(other+"missing/data-sources", `{"name": "A"}`), http.StatusNotFound, "report-not-found")
+	refused(t, f.post(other+"missing/attributes", `{"attribute_name": "A"}`), http.StatusNotFound, "report-not-found")
+	refused(t, f.post(other+"missing/data-sources", `{"name": "A"}`), http.StatusNotFound, "report-not-found")
 }
 
-func TestHistoryShowsWhoChangedWhat(t *testing.T) {
+func TestHistoryListsChangesNewestFirst(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	id := w.imported(1)[0]
+	f := newFixture(t)
+	id := f.imported(1)[0]
 	for _, steward := range []string{"Ann", "Ben", "Cy"} {
-		must[api.Imported](t, w.upload(piece{"mappings", "m.csv", "line_item_number,data_steward,pde_name\n0," + steward + "," + steward + "\n"}), http.StatusOK)
+		must[api.Imported](
+			t,
+			f.upload(
+				piece{
+					"mappings",
+					"m.csv",
+					"line_item_number,data_steward,pde_name\n0," + steward + "," + steward + "\n",
+				},
+			),
+			http.StatusOK,
+		)
 	}
 
-	entries := pages[api.HistoryEntry](t, w, reportURL("/pde-mappings/"+id+"/history"), url.Values{"limit": {"1"}})
+	entries := pages[api.HistoryEntry](t, f, reportURL("/pde-mappings/"+id+"/history"), url.Values{"limit": {"1"}})
 
 	if len(entries) != 3 {
 		t.Fatalf("there are %d entries", len(entries))
 	}
 	for i, want := range []string{"Cy", "Ben", "Ann"} {
 		e := entries[i]
-		if e.After.PDEName == nil || *e.After.PDEName != want || e.MappingID != id || e.JobID != nil || e.ChangedBy != "tina" || *e.Comment != "imported" ||
-			e.After.Version != e.Before.Version+1 || e.ChangedAt.Location() != time.UTC {
+		if e.After.PDEName == nil || *e.After.PDEName != want || e.MappingID != id || e.JobID != nil ||
+			e.ChangedBy != "tina" ||
+			*e.Comment != "imported" ||
+			e.After.Version != e.Before.Version+1 ||
+			e.ChangedAt.Location() != time.UTC {
 			t.Errorf("entry %d is %+v", i, e)
 		}
 	}
-	refused(t, w.get(reportURL("/pde-mappings/"+id+"/history?cursor=WyJhIiwiYiJd")), http.StatusUnprocessableEntity, "invalid")
-}
-
-func TestAnAttributeIsAddedWithItsMapping(t *testing.T) {
-	t.Parallel()
-	w := newFixture(t)
-	w.imported(2)
-
-	a := w.post(reportURL("/attributes"), `{"attribute_name": " Fee ", "line_item_number": "7a", "is_cde": true, "description": "What\nit costs"}`)
-
-	added := must[api.Attribute](t, a, http.StatusCreated)
-	if added.AttributeName != "Fee" || added.LineItemNumber != "7a" || !added.IsCDE || added.IsMandatory || added.Description != "What\nit costs" {
-		t.Errorf("attribute is %+v", added)
-	}
-	if diff := cmp.Diff(added, must[api.Attribute](t, w.get(a.header.Get("Location")), http.StatusOK)); diff != "" {
-		t.Errorf("what lies at %s differs (-added +read):\n%s", a.header.Get("Location"), diff)
-	}
-	if !strings.Contains(a.body, `"is_mandatory":false`) || !strings.Contains(a.body, `"mdrm":""`) {
-		t.Errorf("body is %s, want every column", a.body)
-	}
-	mappings := pages[api.Mapping](t, w, reportURL("/pde-mappings"), url.Values{})
-	if len(mappings) != 3 || mappings[2].AttributeID != added.ID || mappings[2].SourceField != nil || mappings[2].CreatedBy != "tina" {
-		t.Errorf("mappings are %+v", mappings)
-	}
-	if got := must[api.Accepted](t, w.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).MappingCount; got != 3 {
-		t.Errorf("a job counts %d mappings, want 3", got)
-	}
-}
-
-func TestADataSourceIsAdded(t *testing.T) {
-	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	a := w.post(reportURL("/data-sources"), `{"name": " Bureau & Co ", "description": "Scores"}`)
-	added := must[api.DataSource](t, a, http.StatusCreated)
-	if added.Name != "Bureau & Co" || added.Description != "Scores" || added.ColumnCount != 0 {
-		t.Errorf("data source is %+v", added)
-	}
-	if diff := cmp.Diff(added, must[api.DataSource](t, w.get(a.header.Get("Location")), http.StatusOK)); diff != "" {
-		t.Errorf("what lies at %s differs (-added +read):\n%s", a.header.Get("Location"), diff)
-	}
-	sources := pages[api.DataSource](t, w, reportURL("/data-sources"), url.Values{"limit": {"1"}})
-	if len(sources) != 2 || sources[0].ColumnCount != 1 || sources[1].ID != added.ID {
-		t.Errorf("data sources are %+v", sources)
-	}
-}
-
-func TestBadAttributesAndDataSourcesAreRefusedAsInAFile(t *testing.T) {
-	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	before := w.planned()
-	for _, c := range []struct{ path, body, location string }{
-		{"/attributes", `{}`, "body"},
-		{"/attributes", `{"attribute_name": "  "}`, "body.attribute_name"},
-		{"/attributes", `{"attribute_name": "A\u0007B"}`, "body.attribute_name"},
-		{"/attributes", `{"attribute_name": "A", "is_cde": "yes"}`, "body.is_cde"},
-		{"/attributes", `{"attribute_name": "A", "name": "123-45-6789"}`, "body.name"},
-		{"/attributes", `{"attribute_name": "A", "mdrm": "` + strings.Repeat("x", 101) + `"}`, "body.mdrm"},
-		{"/data-sources", `{"name": ""}`, "body.name"},
-		{"/data-sources", `{"name": "A", "description": "\u0007"}`, "body.description"},
-		{"/data-sources", `{"name": "A", "columns": []}`, "body.columns"},
-	} {
-		a := w.post(reportURL(c.path), c.body)
-		problem := refused(t, a, http.StatusUnprocessableEntity, "invalid")
-		if len(problem.Errors) == 0 || problem.Errors[0].Location != c.location || strings.Contains(a.body, "123-45") {
-			t.Errorf("%s %s: problem is %s", c.path, c.body, a.body)
-		}
-	}
-	refused(t, w.post(reportURL("/attributes"), `{"attribute_name": "Another", "line_item_number": "0"}`), http.StatusConflict, "already-exists")
-	refused(t, w.post(reportURL("/data-sources"), `{"name": "cards"}`), http.StatusConflict, "already-exists")
-	refused(t, w.post(reportURL("/attributes"), `{"attribute_name": `), http.StatusBadRequest, "malformed")
-	refused(t, w.do(call{method: http.MethodPost, path: reportURL("/attributes"), body: `{"attribute_name": "A"}`, role: api.Viewer}), http.StatusForbidden, "role-too-low")
-	refused(t, w.do(call{method: http.MethodPost, path: reportURL("/data-sources"), body: `{"name": "A"}`, role: api.Viewer}), http.StatusForbidden, "role-too-low")
-	if diff := cmp.Diff(before, w.planned()); diff != "" {
-		t.Errorf("something was written (-before +after):\n%s", diff)
-	}
+	refused(
+		t,
+		f.get(reportURL("/pde-mappings/"+id+"/history?cursor=WyJhIiwiYiJd")),
+		http.StatusUnprocessableEntity,
+		"invalid",
+	)
 }
 
 func TestReportsAreListedWithTheirCounts(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	if page := must[api.Page[api.ReportSummary]](t, w.get("/api/v1/planning/reports"), http.StatusOK); len(page.Items) != 0 {
+	f := newFixture(t)
+	if page := must[api.Page[api.ReportSummary]](t, f.get("/api/v1/planning/reports"), http.StatusOK); len(
+		page.Items,
+	) != 0 {
 		t.Errorf("reports are %+v", page.Items)
 	}
-	w.mixed(20)
+	f.mixed(20)
 	for i := range 4 {
-		w.importReport(schema.ReportData{CycleID: fmt.Sprint("cycle ", i%2), ReportID: fmt.Sprint("r", i), Name: "A report", Author: "test"})
+		f.importReport(
+			schema.ReportData{
+				CycleID:  fmt.Sprint("cycle ", i%2),
+				ReportID: fmt.Sprint("r", i),
+				Name:     "A report",
+				Author:   "test",
+			},
+		)
 	}
 
-	reports := pages[api.ReportSummary](t, w, "/api/v1/planning/reports", url.Values{"limit": {"2"}})
+	reports := pages[api.ReportSummary](t, f, "/api/v1/planning/reports", url.Values{"limit": {"2"}})
 
 	var keys []string
 	for _, r := range reports {
 		keys = append(keys, r.CycleID+"/"+r.ReportID)
 	}
-	if diff := cmp.Diff([]string{cycle + "/" + report, "cycle 0/r0", "cycle 0/r2", "cycle 1/r1", "cycle 1/r3"}, keys); diff != "" {
+	wantKeys := []string{cycle + "/" + report, "cycle 0/r0", "cycle 0/r2", "cycle 1/r1", "cycle 1/r3"}
+	if diff := cmp.Diff(wantKeys, keys); diff != "" {
 		t.Fatalf("reports differ (-want +got):\n%s", diff)
 	}
 	first := reports[0]
-	counted := func(where string) int64 { return int64(w.count("select count(*) from pde_mappings where " + where)) }
-	got := []int64{first.MappingCount, first.Classifications.HRCI, first.Unclassified, first.Reviews.Approved, first.Reviews.NeedsRevision}
+	counted := func(where string) int64 { return int64(f.count("select count(*) from pde_mappings where " + where)) }
+	got := []int64{
+		first.MappingCount,
+		first.Classifications.HRCI,
+		first.Unclassified,
+		first.Reviews.Approved,
+		first.Reviews.NeedsRevision,
+	}
 	want := []int64{
-		20, counted("information_security_classification = 'HRCI'"), counted("information_security_classification is null"),
+		20, counted("information_security_classification = 'HRCI'"),
+		counted("information_security_classification is null"),
 		counted("review_status = 'approved'"), counted("review_status = 'needs_revision'"),
 	}
 	if diff := cmp.Diff(want, got); diff != "" || first.Name != report || reports[1].Name != "A report" {

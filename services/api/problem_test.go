@@ -19,17 +19,17 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-func TestABadRequestIsToldWhatIsWrongAndChangesNothing(t *testing.T) {
+func TestABadRequestIsRefusedWithItsFieldAndChangesNothing(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	ids := w.imported(1)
-	id := w.finished()
+	f := newFixture(t)
+	ids := f.imported(1)
+	id := f.finished()
 	regenerate, suggest := reportURL("/pde-mappings/regenerate-all"), reportURL("/pde-classifications/suggest-batch")
 	tests := []struct {
 		path, body string
 		status     int
 		kind       string
-		// field is where the mistake is, "" where that is no field.
+		// field is the location of the mistake; empty if it has none.
 		field string
 	}{
 		{regenerate, `{"force": tr`, 400, "malformed", "body"},
@@ -65,84 +65,114 @@ func TestABadRequestIsToldWhatIsWrongAndChangesNothing(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.path+" "+tt.body, func(t *testing.T) {
-			a := w.post(tt.path, tt.body)
+			a := f.post(tt.path, tt.body)
 			p := refused(t, a, tt.status, tt.kind)
 			if p.Detail == "" {
-				t.Error("it does not say what is wrong")
+				t.Error("the problem has no detail")
 			}
 			if tt.field != "" && (len(p.Errors) != 1 || p.Errors[0].Location != tt.field || p.Errors[0].Message == "") {
-				t.Errorf("errors are %+v, want one at %s", p.Errors, tt.field)
+				t.Errorf("got errors %+v, want one at %s", p.Errors, tt.field)
 			}
 			for _, value := range []string{"red", "oracle", "078-05-1120", "bad luck", "all of it"} {
 				if strings.Contains(tt.body, value) && strings.Contains(a.body, value) {
-					t.Errorf("the answer repeats what was refused: %s", a.body)
+					t.Errorf("the answer repeats the refused value: %s", a.body)
 				}
 			}
 		})
 	}
-	if jobs, intents := w.count("select count(*) from jobs"), w.count("select count(*) from job_intents"); jobs != 1 || intents != 1 {
+	if jobs, intents := f.count("select count(*) from jobs"), f.count("select count(*) from "+
+		"job_intents"); jobs != 1 || intents != 1 {
 		t.Errorf("there are %d jobs with %d intents, want one with one", jobs, intents)
 	}
 }
 
-func TestARefusalSaysWhatWouldBeRight(t *testing.T) {
+func TestAProblemHasTheRequirement(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	id := w.imported(1)[0]
+	f := newFixture(t)
+	id := f.imported(1)[0]
 	fields := "the fields are classifier, dry_run, force, mapping_ids, max_cost_usd"
 	for request, want := range map[string]string{
-		"GET /api/v1/jobs?limit=many":                                                      "query.limit: must be a whole number from 1 to 500",
-		"GET /api/v1/jobs?limit=501":                                                       "query.limit: must be a whole number from 1 to 500",
-		"GET /api/v1/jobs?page=2":                                                          "query.page: there is no such parameter; the parameters are limit, cursor, cycle_id, report_id, status, id_prefix",
-		"GET /api/v1/jobs?status=lost":                                                     "query.status: must be one of pending, running, paused, completed, failed, cancelled",
-		"GET " + reportURL("/pde-mappings?unmapped=perhaps"):                               "query.unmapped: must be true or false",
-		"GET " + reportURL("/pde-mappings?q=") + strings.Repeat("x", 201):                  "query.q: must be a text of at most 200 characters",
-		"GET " + reportURL("/pde-mappings/") + id + "?limit=1":                             "query.limit: there is no such parameter",
-		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"colour": 1}`:             "body.colour: there is no such field; " + fields,
-		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"a.b[1]": 1}`:             "body.a.b[1]: there is no such field; " + fields,
-		"POST " + reportURL("/pde-mappings/regenerate-all") + ` []`:                        "body: must be an object with " + strings.Replace(fields, "the fields are", "the fields", 1),
-		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"force": "yes"}`:          "body.force: must be true or false",
-		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"classifier": 7}`:         "body.classifier: must be one of rules, llm, hybrid",
-		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"max_cost_usd": "much"}`:  "body.max_cost_usd: must be a number",
-		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"mapping_ids": []}`:       "body.mapping_ids: must be a list of 1 to 20000 items",
-		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"mapping_ids": ["a", 7]}`: "body.mapping_ids[1]: must be a text",
-		"POST " + jobURL("x", "/cancel") + ` {"now": true}`:                                "body.now: there is no such field",
-		"POST " + reportURL("/attributes") + ` {}`:                                         "body: needs the field attribute_name",
+		"GET /api/v1/jobs?limit=many": "query.limit: must be a " +
+			"whole number from 1 to 500",
+		"GET /api/v1/jobs?limit=501": "query.limit: must be a " +
+			"whole number from 1 to 500",
+		"GET /api/v1/jobs?page=2": "query.page: there is no " +
+			"such parameter; the parameters are limit, cursor, cycle_id, report_id, status, id_prefix",
+		"GET /api/v1/jobs?status=lost": "query.status: must be " +
+			"one of pending, running, paused, completed, failed, cancelled",
+		"GET " + reportURL("/pde-mappings?unmapped=perhaps"): "query.unmapped: must be " +
+			"true or false",
+		"GET " + reportURL("/pde-mappings?q=") + strings.Repeat("x", 201): "query.q: must be a text " +
+			"of at most 200 characters",
+		"GET " + reportURL("/pde-mappings/") + id + "?limit=1": "query.limit: there is " +
+			"no such parameter",
+		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"colour": 1}`: "body.colour: there is " +
+			"no such field; " + fields,
+		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"a.b[1]": 1}`: "body.a.b[1]: there is " +
+			"no such field; " + fields,
+		"POST " + reportURL("/pde-mappings/regenerate-all") + ` []`: "body: must be an object " +
+			"with " + strings.Replace(fields, "the fields are", "the fields", 1),
+		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"force": "yes"}`: "body.force: must be " +
+			"true or false",
+		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"classifier": 7}`: "body.classifier: must " +
+			"be one of rules, llm, hybrid",
+		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"max_cost_usd": "much"}`: "body.max_cost_usd: must " +
+			"be a number",
+		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"mapping_ids": []}`: "body.mapping_ids: must " +
+			"be a list of 1 to 20000 items",
+		"POST " + reportURL("/pde-mappings/regenerate-all") + ` {"mapping_ids": ["a", 7]}`: "body.mapping_ids[1]: " +
+			"must be a text",
+		"POST " + jobURL("x", "/cancel") + ` {"now": true}`: "body.now: there is no " +
+			"such field",
+		"POST " + reportURL("/attributes") + ` {}`: "body: needs the field " +
+			"attribute_name",
 	} {
 		method, rest, _ := strings.Cut(request, " ")
 		path, body, _ := strings.Cut(rest, " ")
-		p := refused(t, w.do(call{method: method, path: path, body: body, role: api.Tester}), http.StatusUnprocessableEntity, "invalid")
+		p := refused(
+			t,
+			f.do(call{method: method, path: path, body: body, role: api.Tester}),
+			http.StatusUnprocessableEntity,
+			"invalid",
+		)
 		if p.Detail != want || len(p.Errors) == 0 || p.Errors[0].Location+": "+p.Errors[0].Message != want {
-			t.Errorf("%s\nsays %q\nwant %q", request, p.Detail, want)
+			t.Errorf("%s\ngot %q\nwant %q", request, p.Detail, want)
 		}
 	}
 }
 
-func TestAKeyThatCannotBeKeptIsRefused(t *testing.T) {
+func TestAnInvalidKeyIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	id := w.finished()
+	f := newFixture(t)
+	f.imported(1)
+	id := f.finished()
 	paths := []string{reportURL("/pde-mappings/regenerate-all"), jobURL(id, "/retry")}
-	for name, key := range map[string]string{"long": strings.Repeat("k", 256), "not ascii": "schlüssel", "empty": "", "blank": " ", "twice": "a\r\nIdempotency-Key: b"} {
-		a := say(t, w.line(), "POST "+paths[len(key)%2]+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+w.token("tina", api.Tester)+
+	for name, key := range map[string]string{
+		"long": strings.Repeat("k", 256), "not ascii": "schlüssel", "empty": "", "blank": " ",
+		"twice": "a\r\nIdempotency-Key: b",
+	} {
+		a := say(t, f.line(), "POST "+paths[len(key)%2]+" HTTP/1.1\r\nHost: x\r\nAuthorization: "+
+			"Bearer "+f.token("tina", api.Tester)+
 			"\r\nIdempotency-Key: "+key+"\r\n\r\n")
 		p := refused(t, a, http.StatusUnprocessableEntity, "invalid")
-		if len(p.Errors) != 1 || p.Errors[0].Location != "header.Idempotency-Key" || !strings.Contains(p.Errors[0].Message, "255 characters") {
+		if len(p.Errors) != 1 || p.Errors[0].Location != "header.Idempotency-Key" ||
+			!strings.Contains(p.Errors[0].Message, "255 characters") {
 			t.Errorf("%s: errors are %v", name, p.Errors)
 		}
 	}
 }
 
-func TestABodyOfAnotherKindIsRefused(t *testing.T) {
+func TestABodyWithAnotherContentTypeIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
+	f := newFixture(t)
+	f.imported(1)
 	for _, kind := range []string{
-		"text/csv", "application/x-www-form-urlencoded", "application/json; charset=utf-16", "application/vnd.api+json", "json", "",
+		"text/csv", "application/x-www-form-urlencoded", "application/json; charset=utf-16", "application/vnd.api+json",
+		"json", "",
 	} {
-		p := refused(t, w.do(call{
-			method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester, body: `{}`, header: map[string]string{"Content-Type": kind},
+		p := refused(t, f.do(call{
+			method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester, body: `{}`,
+			header: map[string]string{"Content-Type": kind},
 		}), http.StatusUnsupportedMediaType, "unknown-content-type")
 		if !strings.Contains(p.Detail, "application/json") {
 			t.Errorf("it does not say what would be right: %s", p.Detail)
@@ -150,17 +180,20 @@ func TestABodyOfAnotherKindIsRefused(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotThereIsNotFound(t *testing.T) {
+func TestAnUnknownRouteIsNotFound(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	for _, path := range []string{"/", "/metrics", "/docs", "/signin", "/schemas/Problem.json", "/openapi-3.0.json", "/api/v1", "/api/v1/jobs/x", "/api/v1/jobs/x/events"} {
-		refused(t, w.get(path), http.StatusNotFound, "route-not-found")
+	f := newFixture(t)
+	for _, path := range []string{
+		"/", "/metrics", "/docs", "/signin", "/schemas/Problem.json", "/openapi-3.0.json", "/api/v1", "/api/v1/jobs/x",
+		"/api/v1/jobs/x/events",
+	} {
+		refused(t, f.get(path), http.StatusNotFound, "route-not-found")
 	}
 }
 
-func TestAMethodThatARouteDoesNotTakeIsNamedWithThoseThatItDoes(t *testing.T) {
+func TestAnUnsupportedMethodIsRefusedWithTheSupportedOnes(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
+	f := newFixture(t)
 	for route, want := range map[string]string{
 		"DELETE /api/v1/jobs":           "GET, HEAD",
 		"GET " + jobURL("x", "/cancel"): "POST",
@@ -169,7 +202,7 @@ func TestAMethodThatARouteDoesNotTakeIsNamedWithThoseThatItDoes(t *testing.T) {
 		"PUT /api/v1/planning/cycles/a%2Fb/reports/r/pde-classifications/suggest-batch": "POST",
 	} {
 		method, path, _ := strings.Cut(route, " ")
-		a := w.do(call{method: method, path: path, role: api.Manager})
+		a := f.do(call{method: method, path: path, role: api.Manager})
 		p := refused(t, a, http.StatusMethodNotAllowed, "method-not-allowed")
 		if a.header.Get("Allow") != want || !strings.Contains(p.Detail, want) {
 			t.Errorf("%s: Allow is %q, want %q; %s", route, a.header.Get("Allow"), want, p.Detail)
@@ -177,11 +210,14 @@ func TestAMethodThatARouteDoesNotTakeIsNamedWithThoseThatItDoes(t *testing.T) {
 	}
 }
 
-func TestAMethodThatNobodyKnowsDoesNotMakeAPathARoute(t *testing.T) {
+func TestAnUnknownMethodDoesNotMakeAPathARoute(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	for path, want := range map[string]int{"/nothing": http.StatusNotFound, "/api/v1/jobs": http.StatusMethodNotAllowed} {
-		if a := w.do(call{method: "BREW", path: path}); a.status != want || (a.header.Get("Allow") != "") != (want == http.StatusMethodNotAllowed) {
+	f := newFixture(t)
+	for path, want := range map[string]int{
+		"/nothing": http.StatusNotFound, "/api/v1/jobs": http.StatusMethodNotAllowed,
+	} {
+		if a := f.do(call{method: "BREW", path: path}); a.status != want ||
+			(a.header.Get("Allow") != "") != (want == http.StatusMethodNotAllowed) {
 			t.Errorf("%s: it is %d with Allow %q", path, a.status, a.header.Get("Allow"))
 		}
 	}
@@ -189,17 +225,18 @@ func TestAMethodThatNobodyKnowsDoesNotMakeAPathARoute(t *testing.T) {
 
 func TestHeadIsGetWithoutTheBody(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	id := w.finished()
+	f := newFixture(t)
+	f.imported(1)
+	id := f.finished()
 	for _, path := range []string{"/healthz", jobURL(id, "/status"), "/openapi.json"} {
-		get := w.get(path)
-		head := w.do(call{method: http.MethodHead, path: path, role: api.Viewer})
+		get := f.get(path)
+		head := f.do(call{method: http.MethodHead, path: path, role: api.Viewer})
 		if head.status != http.StatusOK || head.body != "" || head.header.Get("ETag") != get.header.Get("ETag") {
 			t.Errorf("%s: %d %q %v", path, head.status, head.body, head.header)
 		}
 	}
-	if head := w.do(call{method: http.MethodHead, path: jobURL("none", "/status"), role: api.Viewer}); head.status != http.StatusNotFound {
+	head := f.do(call{method: http.MethodHead, path: jobURL("none", "/status"), role: api.Viewer})
+	if head.status != http.StatusNotFound {
 		t.Errorf("of a job that is not there it is %d", head.status)
 	}
 }
@@ -207,30 +244,32 @@ func TestHeadIsGetWithoutTheBody(t *testing.T) {
 // limit is what a body of JSON may have.
 const limit = 1 << 20
 
-func TestABodyThatIsTooLargeIsRefused(t *testing.T) {
+func TestALargeBodyIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
+	f := newFixture(t)
+	f.imported(1)
 	path := reportURL("/pde-mappings/regenerate-all")
 	padded := func(n int) string { return `{"force":true` + strings.Repeat(" ", n-len(`{"force":true}`)) + `}` }
 
-	p := refused(t, w.post(path, padded(limit+1)), http.StatusRequestEntityTooLarge, "body-too-large")
+	p := refused(t, f.post(path, padded(limit+1)), http.StatusRequestEntityTooLarge, "body-too-large")
 	if !strings.Contains(p.Detail, "1 MiB") {
-		t.Errorf("it does not say how large it may be: %s", p.Detail)
+		t.Errorf("got detail %s, want the maximum size", p.Detail)
 	}
-	if status, kind := w.raw(t, path, "Transfer-Encoding: chunked", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", limit+1, padded(limit+1))); status != 413 || kind != "body-too-large" {
-		t.Errorf("of a size that is not said beforehand it is %d %s", status, kind)
+	chunk := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", limit+1, padded(limit+1))
+	status, kind := f.raw(t, path, "Transfer-Encoding: chunked", chunk)
+	if status != http.StatusRequestEntityTooLarge || kind != "body-too-large" {
+		t.Errorf("chunked: got %d %s, want 413 body-too-large", status, kind)
 	}
-	if n := w.count("select count(*) from jobs"); n != 0 {
-		t.Errorf("there are %d jobs", n)
+	if n := f.count("select count(*) from jobs"); n != 0 {
+		t.Errorf("got %d jobs", n)
 	}
-	must[api.Accepted](t, w.post(path, padded(limit)), http.StatusAccepted)
+	must[api.Accepted](t, f.post(path, padded(limit)), http.StatusAccepted)
 }
 
-func TestALengthThatIsNotTrueIsRefused(t *testing.T) {
+func TestAWrongLengthIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
+	f := newFixture(t)
+	f.imported(1)
 	path := reportURL("/pde-mappings/regenerate-all")
 	tests := map[string]struct {
 		header, body string
@@ -244,21 +283,21 @@ func TestALengthThatIsNotTrueIsRefused(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if status, kind := w.raw(t, path, tt.header, tt.body); status != tt.status || kind != tt.kind {
+			if status, kind := f.raw(t, path, tt.header, tt.body); status != tt.status || kind != tt.kind {
 				t.Errorf("it is %d %s, want %d %s", status, kind, tt.status, tt.kind)
 			}
 		})
 	}
-	if n := w.count("select count(*) from jobs"); n != 0 {
-		t.Errorf("there are %d jobs", n)
+	if n := f.count("select count(*) from jobs"); n != 0 {
+		t.Errorf("got %d jobs", n)
 	}
 }
 
 // raw posts a body as it stands, says no more, and reads the answer.
-func (w *fixture) raw(t *testing.T, path, header, body string) (status int, kind string) {
+func (f *fixture) raw(t *testing.T, path, header, body string) (status int, kind string) {
 	t.Helper()
 	var dialer net.Dialer
-	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(w.url, "http://"))
+	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(f.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +305,8 @@ func (w *fixture) raw(t *testing.T, path, header, body string) (status int, kind
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	head := "POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer " + w.token("tina", api.Tester) + "\r\n"
+	head := "POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: " +
+		"Bearer " + f.token("tina", api.Tester) + "\r\n"
 	sent := make(chan error, 1)
 	go func() {
 		_, err := io.WriteString(conn, head+header+"\r\n\r\n"+body)
@@ -286,11 +326,11 @@ func (w *fixture) raw(t *testing.T, path, header, body string) (status int, kind
 	return response.StatusCode, strings.TrimPrefix(p.Type, "urn:pdeflow:problem:")
 }
 
-func TestWithTheDatabaseAwayTheAnswerIsToTryAgain(t *testing.T) {
+func TestWithoutTheDatabaseRequestsAreUnavailable(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	id := w.finished()
+	f := newFixture(t)
+	f.imported(1)
+	id := f.finished()
 	where, err := url.Parse(schematest.URL(t))
 	if err != nil {
 		t.Fatal(err)
@@ -312,24 +352,27 @@ func TestWithTheDatabaseAwayTheAnswerIsToTryAgain(t *testing.T) {
 	}
 
 	for range 3 { // the first ones meet connections that are broken, the rest gets none
-		for i, a := range []answer{w.get(jobURL(id, "/status")), w.post(reportURL("/pde-mappings/regenerate-all"), ""), w.get("/api/v1/jobs")} {
+		for i, a := range []answer{
+			f.get(jobURL(id, "/status")), f.post(reportURL("/pde-mappings/regenerate-all"), ""), f.get("/api/v1/jobs"),
+		} {
 			p := refused(t, a, http.StatusServiceUnavailable, "database-unavailable")
 			if i == 1 != strings.Contains(p.Detail, "Idempotency-Key") {
-				t.Errorf("request %d, of which the second is no reading one, is to be repeated like this: %s", i, p.Detail)
+				t.Errorf("request %d, of which the second is no reading one, is to be repeated like this: "+
+					"%s", i, p.Detail)
 			}
 			if a.header.Get("Retry-After") == "" || strings.Contains(a.body, name) {
 				t.Errorf("answer is %s, with headers %v", a.body, a.header)
 			}
 		}
 	}
-	ready := must[api.Readiness](t, w.get("/readyz"), http.StatusServiceUnavailable)
+	ready := must[api.Readiness](t, f.get("/readyz"), http.StatusServiceUnavailable)
 	if ready.Status != "not ready" || ready.Checks[0].Name != "postgres" || ready.Checks[0].State != api.Down {
 		t.Errorf("readiness is %+v", ready)
 	}
-	must[api.Health](t, w.get("/healthz"), http.StatusOK)
+	must[api.Health](t, f.get("/healthz"), http.StatusOK)
 
 	if _, err := conn.Exec(t.Context(), "alter database "+name+" allow_connections true"); err != nil {
 		t.Fatal(err)
 	}
-	must[events.JobStatus](t, w.get(jobURL(id, "/status")), http.StatusOK)
+	must[events.JobStatus](t, f.get(jobURL(id, "/status")), http.StatusOK)
 }

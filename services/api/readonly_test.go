@@ -14,35 +14,37 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-func TestAReadOnlyDatabaseIsReportedAndLeftBehindWhenItAcceptsWritesAgain(t *testing.T) {
+func TestAReadOnlyDatabaseIsReportedUntilItAcceptsWrites(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	schematest.Report(t, w.db, 3)
-	job := schematest.ListedJob(t, w.db, 3)
+	f := newFixture(t)
+	schematest.Report(t, f.db, 3)
+	job := schematest.ListedJob(t, f.db, 3)
 	setReadOnly(t, "on", true)
 
-	pause := w.post(jobURL(job.ID, "/pause"), "")
+	pause := f.post(jobURL(job.ID, "/pause"), "")
 	for strings.Contains(pause.body, "database-unavailable") { // a connection that has just been ended
-		pause = w.post(jobURL(job.ID, "/pause"), "")
+		pause = f.post(jobURL(job.ID, "/pause"), "")
 	}
 	p := refused(t, pause, http.StatusServiceUnavailable, "database-read-only")
 	if !strings.Contains(p.Detail, "read-only") {
 		t.Errorf("the detail is %q", p.Detail)
 	}
-	status := must[events.JobStatus](t, w.get(jobURL(job.ID, "/status")), http.StatusOK)
-	if status.WaitingFor == nil || !strings.Contains(*status.WaitingFor, "the database is read-only: default_transaction_read_only is on") {
+	status := must[events.JobStatus](t, f.get(jobURL(job.ID, "/status")), http.StatusOK)
+	if status.WaitingFor == nil || !strings.Contains(*status.WaitingFor, "the database is read-only: "+
+		"default_transaction_read_only is on") {
 		t.Errorf("waiting_for is %v", status.WaitingFor)
 	}
-	ready := must[api.Readiness](t, w.get("/readyz"), http.StatusServiceUnavailable)
-	if got := ready.Checks[0]; got.Name != "postgres" || got.State != api.Down || !strings.Contains(got.Reason, "read-only") {
+	ready := must[api.Readiness](t, f.get("/readyz"), http.StatusServiceUnavailable)
+	if got := ready.Checks[0]; got.Name != "postgres" || got.State != api.Down ||
+		!strings.Contains(got.Reason, "read-only") {
 		t.Errorf("readiness is %+v", ready)
 	}
 
 	// The sessions of the pool keep their default; only new ones can write.
 	setReadOnly(t, "off", false)
 	for deadline := time.Now().Add(patience); ; {
-		paused := w.post(jobURL(job.ID, "/pause"), "")
-		status := must[events.JobStatus](t, w.get(jobURL(job.ID, "/status")), http.StatusOK)
+		paused := f.post(jobURL(job.ID, "/pause"), "")
+		status := must[events.JobStatus](t, f.get(jobURL(job.ID, "/status")), http.StatusOK)
 		if paused.status != http.StatusServiceUnavailable && status.WaitingFor == nil {
 			break
 		}
@@ -68,7 +70,8 @@ func setReadOnly(t *testing.T, value string, end bool) {
 	defer conn.Close(t.Context())
 	statements := []string{"alter database " + name + " set default_transaction_read_only = " + value}
 	if end {
-		statements = append(statements, "select pg_terminate_backend(pid) from pg_stat_activity where datname = '"+name+"'")
+		statements = append(statements, "select pg_terminate_backend(pid) from pg_stat_activity where datname = "+
+			"'"+name+"'")
 	}
 	for _, statement := range statements {
 		if _, err := conn.Exec(t.Context(), statement); err != nil {

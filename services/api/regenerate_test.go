@@ -17,81 +17,90 @@ import (
 
 func TestRegenerateAllAcceptsAJobOfAllMappings(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(3)
+	f := newFixture(t)
+	f.imported(3)
 
-	a := w.post(reportURL("/pde-mappings/regenerate-all"), "")
+	a := f.post(reportURL("/pde-mappings/regenerate-all"), "")
 	got := must[api.Accepted](t, a, http.StatusAccepted)
 	if got.MappingCount != 3 || got.Status != schema.Pending || got.Message == "" {
-		t.Errorf("answer is %s", a.body)
+		t.Errorf("got %s", a.body)
 	}
 	if want := jobURL(got.JobID, "/status"); a.header.Get("Location") != want {
 		t.Errorf("location is %q, want %q", a.header.Get("Location"), want)
 	}
-	status := must[events.JobStatus](t, w.get(a.header.Get("Location")), http.StatusOK)
+	status := must[events.JobStatus](t, f.get(a.header.Get("Location")), http.StatusOK)
 	if status.Status != schema.Pending || status.TotalSteps != 3 || status.Metadata.RequestedBy != "tina" {
 		t.Errorf("status is %+v", status)
 	}
-	job := w.job(got.JobID)
-	if job.JobType != schema.PDERegeneration || job.Scope != schema.ScopeAll || job.Classifier != schema.Rules || job.Intent != schema.IntentRun {
+	job := f.job(got.JobID)
+	if job.JobType != schema.PDERegeneration || job.Scope != schema.ScopeAll || job.Classifier != schema.Rules ||
+		job.Intent != schema.IntentRun {
 		t.Errorf("job is %+v", job)
 	}
 	if job.CreatedBy != "tina" || job.CreatedAt.IsZero() || job.UpdatedBy == "" || job.UpdatedAt.IsZero() {
 		t.Errorf("the job's row is not signed: %+v", job)
 	}
-	if n := w.count("select count(*) from job_intents where job_id = ? and version = 1 and intent = 'run' and requested_by = 'tina' and created_at = ?",
+	if n := f.count("select count(*) from job_intents where job_id = ? and version = 1 and intent = 'run' and "+
+		"requested_by = 'tina' and created_at = ?",
 		job.ID, job.CreatedAt); n != 1 {
 		t.Error("the first intent is not there, or was written at another time")
 	}
 }
 
-func TestADryRunCountsAndStartsNothing(t *testing.T) {
+func TestADryRunOnlyCounts(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	ids := w.imported(3)
+	f := newFixture(t)
+	ids := f.imported(3)
 	for path, want := range map[string]int64{
 		"/pde-mappings/regenerate-all": 3, "/pde-mappings/auto-map": 3, "/pde-classifications/suggest-batch": 3,
 	} {
-		if got := must[api.DryRun](t, w.post(reportURL(path), `{"dry_run": true}`), http.StatusOK); got != (api.DryRun{MappingCount: want}) {
+		if got := must[api.DryRun](t, f.post(reportURL(path), `{"dry_run": `+
+			`true}`), http.StatusOK); got != (api.DryRun{MappingCount: want}) {
 			t.Errorf("%s counts %+v, want %d mappings and nothing else", path, got, want)
 		}
 	}
-	a := w.post(reportURL("/pde-mappings/regenerate-all"), fmt.Sprintf(`{"dry_run": true, "mapping_ids": [%q, %q, %q]}`, ids[0], ids[2], ids[0]))
+	a := f.post(reportURL("/pde-mappings/regenerate-all"),
+		fmt.Sprintf(`{"dry_run": true, "mapping_ids": [%q, %q, %q]}`, ids[0], ids[2], ids[0]))
 	if got := must[api.DryRun](t, a, http.StatusOK).MappingCount; got != 2 {
-		t.Errorf("of two mappings, one named twice, it counts %d", got)
+		t.Errorf("got %d mappings for two ids and a duplicate, want 2", got)
 	}
-	if want := `{"mapping_count":2,"would_skip":0,"estimate":{"input_tokens":0,"output_tokens":0,"cost_usd":0}}`; strings.TrimSpace(a.body) != want {
-		t.Errorf("body is %s, want %s", a.body, want)
+	want := `{"mapping_count":2,"would_skip":0,"estimate":{"input_tokens":0,"output_tokens":0,"cost_usd":0}}`
+	if strings.TrimSpace(a.body) != want {
+		t.Errorf("got %s, want %s", a.body, want)
 	}
-	if n := w.count("select count(*) from jobs"); n != 0 {
-		t.Errorf("there are %d jobs", n)
+	if n := f.count("select count(*) from jobs"); n != 0 {
+		t.Errorf("got %d jobs", n)
 	}
 }
 
-func TestNamedMappingsAreTheJobsAndEachOnce(t *testing.T) {
+func TestAJobOfSelectedMappingsIgnoresDuplicates(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	ids := w.imported(4)
-	a := w.post(reportURL("/pde-classifications/suggest-batch"), fmt.Sprintf(`{"pde_mapping_ids": [%q, %q, %q]}`, ids[3], ids[1], ids[3]))
+	f := newFixture(t)
+	ids := f.imported(4)
+	a := f.post(reportURL("/pde-classifications/suggest-batch"), fmt.Sprintf(`{"pde_mapping_ids": [%q, %q, `+
+		`%q]}`, ids[3], ids[1], ids[3]))
 	id := must[api.Accepted](t, a, http.StatusAccepted).JobID
-	w.list(id)
+	f.list(id)
 	var listed []string
-	if err := w.db.NewRaw("select mapping_id from job_items where job_id = ? order by mapping_id", id).Scan(t.Context(), &listed); err != nil {
+	if err := f.db.NewRaw("select mapping_id from job_items where job_id = ? order by "+
+		"mapping_id", id).Scan(t.Context(), &listed); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{ids[1], ids[3]}; !slices.Equal(listed, want) {
 		t.Errorf("the job works on %v, want %v", listed, want)
 	}
-	if job := w.job(id); job.JobType != schema.PDEClassification || job.Scope != schema.ScopeSelected || job.MappingCount != 2 {
+	if job := f.job(id); job.JobType != schema.PDEClassification || job.Scope != schema.ScopeSelected ||
+		job.MappingCount != 2 {
 		t.Errorf("job is %+v", job)
 	}
 }
 
-func TestMappingsThatTheReportDoesNotHaveAreNamedByPlace(t *testing.T) {
+func TestUnknownMappingsAreRefusedByIndex(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	ids := w.imported(2)
-	p := refused(t, w.post(reportURL("/pde-mappings/regenerate-all"), fmt.Sprintf(`{"mapping_ids": [%q, "123-45-6789", %q, "x' or 1=1"]}`, ids[0], ids[1])),
+	f := newFixture(t)
+	ids := f.imported(2)
+	p := refused(t, f.post(reportURL("/pde-mappings/regenerate-all"), fmt.Sprintf(`{"mapping_ids": [%q, `+
+		`"123-45-6789", %q, "x' or 1=1"]}`, ids[0], ids[1])),
 		http.StatusUnprocessableEntity, "invalid")
 	var places []string
 	for _, e := range p.Errors {
@@ -100,84 +109,97 @@ func TestMappingsThatTheReportDoesNotHaveAreNamedByPlace(t *testing.T) {
 	if want := []string{"body.mapping_ids[1]", "body.mapping_ids[3]"}; !slices.Equal(places, want) {
 		t.Errorf("it names %v, want %v", places, want)
 	}
-	if n := w.count("select count(*) from jobs"); n != 0 {
-		t.Errorf("there are %d jobs", n)
+	if n := f.count("select count(*) from jobs"); n != 0 {
+		t.Errorf("got %d jobs", n)
 	}
 }
 
-func TestAutoMapWithNothingLeftIsAcceptedAndCompletesAtOnce(t *testing.T) {
+func TestAutoMapWithoutUnmappedMappingsCompletesAtOnce(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(2)
-	w.exec("update pde_mappings set source_field = 'core.accounts.acct_nbr'")
-	got := must[api.Accepted](t, w.post(reportURL("/pde-mappings/auto-map"), ""), http.StatusAccepted)
+	f := newFixture(t)
+	f.imported(2)
+	f.exec("update pde_mappings set source_field = 'core.accounts.acct_nbr'")
+	got := must[api.Accepted](t, f.post(reportURL("/pde-mappings/auto-map"), ""), http.StatusAccepted)
 	if got.MappingCount != 0 {
 		t.Errorf("it counts %d mappings", got.MappingCount)
 	}
-	w.list(got.JobID)
-	if status := must[events.JobStatus](t, w.get(jobURL(got.JobID, "/status")), http.StatusOK); status.Status != schema.Completed || status.ProgressPercentage != 100 {
+	f.list(got.JobID)
+	status := must[events.JobStatus](t, f.get(jobURL(got.JobID, "/status")), http.StatusOK)
+	if status.Status != schema.Completed ||
+		status.ProgressPercentage != 100 {
 		t.Errorf("status is %+v", status)
 	}
 }
 
-func TestAutoMapCountsWhatHasNoColumn(t *testing.T) {
+func TestAutoMapCountsUnmappedMappings(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	ids := w.imported(3)
-	w.exec("update pde_mappings set source_field = 'core.accounts.acct_nbr' where id = ?", ids[1])
-	if got := must[api.Accepted](t, w.post(reportURL("/pde-mappings/auto-map"), ""), http.StatusAccepted); got.MappingCount != 2 {
+	f := newFixture(t)
+	ids := f.imported(3)
+	f.exec("update pde_mappings set source_field = 'core.accounts.acct_nbr' where id = ?", ids[1])
+	got := must[api.Accepted](t, f.post(reportURL("/pde-mappings/auto-map"), ""), http.StatusAccepted)
+	if got.MappingCount != 2 {
 		t.Errorf("it counts %d mappings, want 2", got.MappingCount)
 	}
 }
 
-func TestWhatTheReportLacksIsSaid(t *testing.T) {
+func TestAReportWithoutMappingsOrColumnsIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
+	f := newFixture(t)
 	regenerate := reportURL("/pde-mappings/regenerate-all")
-	refused(t, w.post(regenerate, ""), http.StatusNotFound, "report-not-found")
+	refused(t, f.post(regenerate, ""), http.StatusNotFound, "report-not-found")
 
-	w.importReport(schema.ReportData{CycleID: cycle, ReportID: report, Author: "test"})
-	refused(t, w.post(regenerate, ""), http.StatusNotFound, "no-mappings")
+	f.importReport(schema.ReportData{CycleID: cycle, ReportID: report, Author: "test"})
+	refused(t, f.post(regenerate, ""), http.StatusNotFound, "no-mappings")
 
-	w.importReport(schema.ReportData{CycleID: cycle, ReportID: report, Author: "test", Attributes: schema.Rows[schema.Attribute]{All: attributes(1)}})
-	refused(t, w.post(regenerate, ""), http.StatusUnprocessableEntity, "no-data-sources")
-	refused(t, w.post(reportURL("/pde-mappings/auto-map"), ""), http.StatusUnprocessableEntity, "no-data-sources")
-	must[api.Accepted](t, w.post(reportURL("/pde-classifications/suggest-batch"), ""), http.StatusAccepted)
+	f.importReport(
+		schema.ReportData{
+			CycleID:    cycle,
+			ReportID:   report,
+			Author:     "test",
+			Attributes: schema.Rows[schema.Attribute]{All: attributes(1)},
+		},
+	)
+	refused(t, f.post(regenerate, ""), http.StatusUnprocessableEntity, "no-data-sources")
+	refused(t, f.post(reportURL("/pde-mappings/auto-map"), ""), http.StatusUnprocessableEntity, "no-data-sources")
+	must[api.Accepted](t, f.post(reportURL("/pde-classifications/suggest-batch"), ""), http.StatusAccepted)
 
 	other := "/api/v1/planning/cycles/unknown/reports/" + report + "/pde-mappings/regenerate-all"
-	refused(t, w.post(other, ""), http.StatusNotFound, "report-not-found")
+	refused(t, f.post(other, ""), http.StatusNotFound, "report-not-found")
 }
 
 func TestAnImportAndAJobExcludeEachOther(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	tx, err := w.db.BeginTx(t.Context(), nil)
+	f := newFixture(t)
+	f.imported(1)
+	tx, err := f.db.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := schema.Import(t.Context(), tx, schema.ReportData{
 		CycleID: cycle, ReportID: report, Author: "test", Attributes: schema.Rows[schema.Attribute]{All: attributes(5)},
-		Columns: schema.Rows[schema.ColumnRow]{All: func(func(schema.ColumnRow) bool) {}}, Mappings: func(func(schema.MappingRow) bool) {},
+		Columns:  schema.Rows[schema.ColumnRow]{All: func(func(schema.ColumnRow) bool) {}},
+		Mappings: func(func(schema.MappingRow) bool) {},
 	}); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan answer, 1)
 	go func() {
-		a, err := w.try(call{method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester})
+		a, err := f.try(
+			call{method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester},
+		)
 		if err != nil {
 			t.Error(err)
 		}
 		done <- a
 	}()
-	w.awaitLockWaiters(1)
+	f.awaitLockWaiters(1)
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
 	if got := must[api.Accepted](t, <-done, http.StatusAccepted); got.MappingCount != 5 {
 		t.Errorf("the job counts %d mappings, want the 5 that the import left", got.MappingCount)
 	}
-	err = w.db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+	err = f.db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.Import(ctx, tx, schema.ReportData{CycleID: cycle, ReportID: report, Author: "test"})
 		return err
 	})

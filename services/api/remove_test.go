@@ -11,26 +11,30 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-func (w *fixture) remove(path string, role api.Role) answer {
-	w.t.Helper()
-	return w.do(call{method: http.MethodDelete, path: reportURL(path), role: role})
+func (f *fixture) remove(path string, role api.Role) answer {
+	f.t.Helper()
+	return f.do(call{method: http.MethodDelete, path: reportURL(path), role: role})
 }
 
-func (w *fixture) gone(path string, role api.Role) {
-	w.t.Helper()
-	if a := w.remove(path, role); a.status != http.StatusNoContent || a.body != "" {
-		w.t.Errorf("DELETE %s: %d %s", path, a.status, a.body)
+func (f *fixture) gone(path string, role api.Role) {
+	f.t.Helper()
+	if a := f.remove(path, role); a.status != http.StatusNoContent || a.body != "" {
+		f.t.Errorf("DELETE %s: %d %s", path, a.status, a.body)
 	}
 }
 
-func TestPlanningDataIsRemovedByWhoMay(t *testing.T) {
+func TestPlanningDataIsRemovedByTheRequiredRole(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	files := []piece{{"attributes", "a.csv", someAttributes}, {"columns", "c.csv", someColumns}, {"mappings", "m.csv", someMappings}}
-	must[api.Imported](t, w.upload(files...), http.StatusOK)
-	attributes := must[api.Page[api.Attribute]](t, w.get(reportURL("/attributes")), http.StatusOK).Items
-	mappings := must[api.Page[api.Mapping]](t, w.get(reportURL("/pde-mappings")), http.StatusOK).Items
-	sources := must[api.Page[api.DataSource]](t, w.get(reportURL("/data-sources")), http.StatusOK).Items
+	f := newFixture(t)
+	files := []piece{
+		{"attributes", "a.csv", someAttributes},
+		{"columns", "c.csv", someColumns},
+		{"mappings", "m.csv", someMappings},
+	}
+	must[api.Imported](t, f.upload(files...), http.StatusOK)
+	attributes := must[api.Page[api.Attribute]](t, f.get(reportURL("/attributes")), http.StatusOK).Items
+	mappings := must[api.Page[api.Mapping]](t, f.get(reportURL("/pde-mappings")), http.StatusOK).Items
+	sources := must[api.Page[api.DataSource]](t, f.get(reportURL("/data-sources")), http.StatusOK).Items
 	confirmedSource := *mappings[0].DataSourceID
 	other := sources[0].ID
 	if other == confirmedSource {
@@ -44,74 +48,91 @@ func TestPlanningDataIsRemovedByWhoMay(t *testing.T) {
 		{&columnID, "select id from source_columns where data_source_id = '" + other + "' limit 1"},
 		{&confirmedColumn, "select id from source_columns where column_name = 'BAL_AMT'"},
 	} {
-		if err := w.db.NewRaw(read.query).Scan(t.Context(), read.into); err != nil {
+		if err := f.db.NewRaw(read.query).Scan(t.Context(), read.into); err != nil {
 			t.Fatal(err)
 		}
 	}
 
 	// The first attribute's mapping is confirmed, and its column is one of the source "Cards".
 	for _, path := range []string{
-		"/attributes/" + attributes[0].ID, "/data-sources/" + confirmedSource, "/data-sources/" + confirmedSource + "/columns/" + confirmedColumn, "",
+		"/attributes/" + attributes[0].ID, "/data-sources/" + confirmedSource,
+		"/data-sources/" + confirmedSource + "/columns/" + confirmedColumn, "",
 	} {
-		refused(t, w.remove(path, api.Tester), http.StatusForbidden, "role-too-low")
+		refused(t, f.remove(path, api.Tester), http.StatusForbidden, "role-too-low")
 	}
-	refused(t, w.remove("/attributes/"+attributes[1].ID, api.Viewer), http.StatusForbidden, "role-too-low")
+	refused(t, f.remove("/attributes/"+attributes[1].ID, api.Viewer), http.StatusForbidden, "role-too-low")
 	for _, path := range []string{
-		"/attributes/missing", "/data-sources/missing", "/data-sources/missing/columns/" + columnID, "/data-sources/" + other + "/columns/" + confirmedColumn,
+		"/attributes/missing", "/data-sources/missing", "/data-sources/missing/columns/" + columnID,
+		"/data-sources/" + other + "/columns/" + confirmedColumn,
 	} {
-		refused(t, w.remove(path, api.Tester), http.StatusNotFound, "not-found")
+		refused(t, f.remove(path, api.Tester), http.StatusNotFound, "not-found")
 	}
 
-	job := w.started()
-	for _, path := range []string{"/attributes/" + attributes[1].ID, "/data-sources/" + other, "/data-sources/" + other + "/columns/" + columnID, ""} {
-		if p := refused(t, w.remove(path, api.Manager), http.StatusConflict, "job-active"); p.JobID != job {
+	job := f.started()
+	for _, path := range []string{
+		"/attributes/" + attributes[1].ID, "/data-sources/" + other, "/data-sources/" + other + "/columns/" + columnID,
+		"",
+	} {
+		if p := refused(t, f.remove(path, api.Manager), http.StatusConflict, "job-active"); p.JobID != job {
 			t.Errorf("the job in the way is %q, want %q", p.JobID, job)
 		}
 	}
-	w.fail(job, schema.CodePanic, mappings[1].ID, mappings[2].ID)
-	w.succeed(job)
-	w.project(job)
+	f.fail(job, schema.CodePanic, mappings[1].ID, mappings[2].ID)
+	f.succeed(job)
+	f.project(job)
 
-	w.gone("/attributes/"+attributes[1].ID, api.Tester)
-	refused(t, w.remove("/attributes/"+attributes[1].ID, api.Tester), http.StatusNotFound, "not-found")
-	refused(t, w.get(reportURL("/pde-mappings/"+mappings[1].ID)), http.StatusNotFound, "not-found")
-	must[api.Page[api.HistoryEntry]](t, w.get(reportURL("/pde-mappings/"+mappings[1].ID+"/history")), http.StatusOK)
-	if got := must[api.Counted](t, w.post("/api/v1/jobs/"+job+"/retry", `{"dry_run": true}`), http.StatusOK); got.MappingCount != 1 {
+	f.gone("/attributes/"+attributes[1].ID, api.Tester)
+	refused(t, f.remove("/attributes/"+attributes[1].ID, api.Tester), http.StatusNotFound, "not-found")
+	refused(t, f.get(reportURL("/pde-mappings/"+mappings[1].ID)), http.StatusNotFound, "not-found")
+	must[api.Page[api.HistoryEntry]](t, f.get(reportURL("/pde-mappings/"+mappings[1].ID+"/history")), http.StatusOK)
+	if got := must[api.Counted](t, f.post("/api/v1/jobs/"+job+"/retry", `{"dry_run": `+
+		`true}`), http.StatusOK); got.MappingCount != 1 {
 		t.Errorf("a retry takes %d mappings, want the failed one that is left", got.MappingCount)
 	}
-	w.gone("/data-sources/"+other+"/columns/"+columnID, api.Tester)
-	w.gone("/data-sources/"+other, api.Tester)
-	w.gone("/data-sources/"+confirmedSource+"/columns/"+confirmedColumn, api.Manager)
-	left := must[api.Page[api.Mapping]](t, w.get(reportURL("/pde-mappings")), http.StatusOK).Items
+	f.gone("/data-sources/"+other+"/columns/"+columnID, api.Tester)
+	f.gone("/data-sources/"+other, api.Tester)
+	f.gone("/data-sources/"+confirmedSource+"/columns/"+confirmedColumn, api.Manager)
+	left := must[api.Page[api.Mapping]](t, f.get(reportURL("/pde-mappings")), http.StatusOK).Items
 	if len(left) != 3 || left[0].SourceField != nil || left[0].MappingConfirmedByUser {
 		t.Errorf("mappings are %+v", left)
 	}
-	reports := must[api.Page[api.ReportSummary]](t, w.get("/api/v1/planning/reports"), http.StatusOK).Items
+	reports := must[api.Page[api.ReportSummary]](t, f.get("/api/v1/planning/reports"), http.StatusOK).Items
 	if len(reports) != 1 || reports[0].MappingCount != 3 {
 		t.Errorf("reports are %+v", reports)
 	}
 
-	w.gone("", api.Manager)
-	refused(t, w.remove("", api.Manager), http.StatusNotFound, "report-not-found")
-	if status := must[events.JobStatus](t, w.get("/api/v1/jobs/"+job+"/status"), http.StatusOK); status.TotalSteps != 4 || status.Failed != 2 {
+	f.gone("", api.Manager)
+	refused(t, f.remove("", api.Manager), http.StatusNotFound, "report-not-found")
+	status := must[events.JobStatus](t, f.get("/api/v1/jobs/"+job+"/status"), http.StatusOK)
+	if status.TotalSteps != 4 ||
+		status.Failed != 2 {
 		t.Errorf("the status of the job is %+v", status)
 	}
-	refused(t, w.post("/api/v1/jobs/"+job+"/retry", ""), http.StatusNotFound, "report-not-found")
-	if n := w.count("select count(*) from classification_history"); n == 0 {
+	refused(t, f.post("/api/v1/jobs/"+job+"/retry", ""), http.StatusNotFound, "report-not-found")
+	if n := f.count("select count(*) from classification_history"); n == 0 {
 		t.Error("the history is gone")
 	}
 	// A report of the same name is another one.
-	if got := must[api.Imported](t, w.upload(files...), http.StatusOK); got.MappingCount != 4 || got.Attributes.Added != 4 || got.Gone.Attributes.Count != 0 {
+	if got := must[api.Imported](t, f.upload(files...), http.StatusOK); got.MappingCount != 4 ||
+		got.Attributes.Added != 4 ||
+		got.Gone.Attributes.Count != 0 {
 		t.Errorf("imported %+v", got)
 	}
 }
 
-func TestAnImportPrunesWhatItsFilesNoLongerContain(t *testing.T) {
+func TestAnImportPrunesRowsThatAreNotInItsFiles(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	must[api.Imported](t, w.upload(piece{"attributes", "a.csv", someAttributes}, piece{"columns", "c.csv", someColumns}, piece{"mappings", "m.csv", someMappings}),
-		http.StatusOK)
-	before := w.planned()
+	f := newFixture(t)
+	must[api.Imported](
+		t,
+		f.upload(
+			piece{"attributes", "a.csv", someAttributes},
+			piece{"columns", "c.csv", someColumns},
+			piece{"mappings", "m.csv", someMappings},
+		),
+		http.StatusOK,
+	)
+	before := f.planned()
 	// "Balance" is confirmed, and so is its column.
 	withoutBalance := []piece{
 		{"attributes", "a.csv", "attribute_name,line_item_number\nLimit,2\nLimit,3\nRemark,\n"},
@@ -119,19 +140,22 @@ func TestAnImportPrunesWhatItsFilesNoLongerContain(t *testing.T) {
 	}
 	send := func(prune string, role api.Role, pieces ...piece) answer {
 		contentType, body := form(t, pieces...)
-		return w.do(call{
-			method: http.MethodPost, path: reportURL("/import?prune=" + prune), body: body, role: role, header: map[string]string{"Content-Type": contentType},
+		return f.do(call{
+			method: http.MethodPost, path: reportURL("/import?prune=" + prune), body: body, role: role,
+			header: map[string]string{"Content-Type": contentType},
 		})
 	}
 	refused(t, send("true", api.Tester, withoutBalance...), http.StatusConflict, "confirmed")
 	refused(t, send("true", api.Manager, withoutBalance...), http.StatusConflict, "confirmed")
 	refused(t, send("confirmed", api.Tester, withoutBalance...), http.StatusForbidden, "role-too-low")
 	refused(t, send("everything", api.Tester, withoutBalance...), http.StatusUnprocessableEntity, "invalid")
-	if diff := cmp.Diff(before, w.planned()); diff != "" {
+	if diff := cmp.Diff(before, f.planned()); diff != "" {
 		t.Errorf("something was written (-before +after):\n%s", diff)
 	}
-	got := must[api.Imported](t, w.upload(withoutBalance...), http.StatusOK)
-	if got.Gone.Attributes.Count != 1 || got.Gone.Columns.Confirmed != 1 || got.Gone.Columns.Items[0].Name != "CRD.ACCT.BAL_AMT" || got.Attributes.Removed != 0 {
+	got := must[api.Imported](t, f.upload(withoutBalance...), http.StatusOK)
+	if got.Gone.Attributes.Count != 1 || got.Gone.Columns.Confirmed != 1 ||
+		got.Gone.Columns.Items[0].Name != "CRD.ACCT.BAL_AMT" ||
+		got.Attributes.Removed != 0 {
 		t.Errorf("listed %+v", got.Gone)
 	}
 

@@ -17,34 +17,39 @@ import (
 
 // statusCall asks for a job's status, knowing what the tag says.
 func statusCall(id, query, tag string) call {
-	c := call{method: http.MethodGet, path: jobURL(id, "/status"+query), role: api.Viewer, header: map[string]string{"X-Request-Id": "waiting"}}
+	c := call{
+		method: http.MethodGet,
+		path:   jobURL(id, "/status"+query),
+		role:   api.Viewer,
+		header: map[string]string{"X-Request-Id": "waiting"},
+	}
 	if tag != "" {
 		c.header["If-None-Match"] = tag
 	}
 	return c
 }
 
-func TestAStatusIsNotSentAgainToWhoHasIt(t *testing.T) {
+func TestAKnownStatusIsNotSentAgain(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(2)
-	id := w.started()
+	f := newFixture(t)
+	f.imported(2)
+	id := f.started()
 
-	first := w.do(statusCall(id, "", ""))
+	first := f.do(statusCall(id, "", ""))
 	tag := first.header.Get("ETag")
 	if first.status != http.StatusOK || tag == "" || first.header.Get("Retry-After") == "" {
 		t.Fatalf("answer is %d with headers %v", first.status, first.header)
 	}
 	for _, known := range []string{tag, "W/" + tag, `"other", ` + tag, "*"} {
-		again := w.do(statusCall(id, "", known))
+		again := f.do(statusCall(id, "", known))
 		if again.status != http.StatusNotModified || again.body != "" || again.header.Get("ETag") != tag {
 			t.Errorf("who knows %s gets %d %q with tag %s", known, again.status, again.body, again.header.Get("ETag"))
 		}
 	}
 
-	w.succeed(id)
-	w.project(id)
-	changed := w.do(statusCall(id, "", tag))
+	f.succeed(id)
+	f.project(id)
+	changed := f.do(statusCall(id, "", tag))
 	status := must[events.JobStatus](t, changed, http.StatusOK)
 	if changed.header.Get("ETag") == tag {
 		t.Error("the tag has not changed with the status")
@@ -57,32 +62,32 @@ func TestAStatusIsNotSentAgainToWhoHasIt(t *testing.T) {
 	}
 }
 
-func TestWhoWaitsGetsTheChange(t *testing.T) {
+func TestAWaitingRequestGetsTheChange(t *testing.T) {
 	t.Parallel()
 	for _, knows := range []bool{true, false} {
 		t.Run(fmt.Sprintf("knowing the status %v", knows), func(t *testing.T) {
 			t.Parallel()
-			w := newFixture(t)
-			w.imported(2)
-			id := w.started()
+			f := newFixture(t)
+			f.imported(2)
+			id := f.started()
 			tag := ""
 			if knows {
-				tag = w.do(statusCall(id, "", "")).header.Get("ETag")
+				tag = f.do(statusCall(id, "", "")).header.Get("ETag")
 			}
 			c := statusCall(id, "?wait=60s", tag)
 			c.header["X-Request-Id"] = "long"
 			done := make(chan answer, 1)
 			go func() {
-				a, err := w.try(c)
+				a, err := f.try(c)
 				if err != nil {
 					t.Error(err)
 				}
 				done <- a
 			}()
 			// Any change from now on is one that it waits for, or that it knows of from the start if it comes so early.
-			w.log.await(t, "long", 1)
-			w.succeed(id)
-			w.project(id)
+			f.log.await(t, "long", 1)
+			f.succeed(id)
+			f.project(id)
 			if status := must[events.JobStatus](t, <-done, http.StatusOK); status.Status != schema.Completed {
 				t.Errorf("status is %+v", status)
 			}
@@ -90,68 +95,69 @@ func TestWhoWaitsGetsTheChange(t *testing.T) {
 	}
 }
 
-func TestAWaitThatRunsOut(t *testing.T) {
+func TestAWaitWithoutAChangeReturnsTheStatus(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(2)
-	id := w.started()
-	tag := w.do(statusCall(id, "", "")).header.Get("ETag")
-	if a := w.do(statusCall(id, "?wait=150ms", tag)); a.status != http.StatusNotModified || a.header.Get("ETag") != tag {
+	f := newFixture(t)
+	f.imported(2)
+	id := f.started()
+	tag := f.do(statusCall(id, "", "")).header.Get("ETag")
+	if a := f.do(statusCall(id, "?wait=150ms", tag)); a.status != http.StatusNotModified ||
+		a.header.Get("ETag") != tag {
 		t.Errorf("who knows the status gets %d", a.status)
 	}
-	if a := w.do(statusCall(id, "?wait=150ms", "")); a.status != http.StatusOK || a.header.Get("ETag") != tag {
+	if a := f.do(statusCall(id, "?wait=150ms", "")); a.status != http.StatusOK || a.header.Get("ETag") != tag {
 		t.Errorf("who knows nothing gets %d", a.status)
 	}
-	if a := w.do(statusCall(id, "?wait=60", `"older"`)); a.status != http.StatusOK || a.header.Get("ETag") != tag {
+	if a := f.do(statusCall(id, "?wait=60", `"older"`)); a.status != http.StatusOK || a.header.Get("ETag") != tag {
 		t.Errorf("who knows an older status gets %d", a.status)
 	}
 }
 
-func TestNobodyWaitsForAJobThatHasEnded(t *testing.T) {
+func TestARequestDoesNotWaitForAnEndedJob(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	id := w.finished()
-	a := w.do(statusCall(id, "?wait=60s", ""))
+	f := newFixture(t)
+	f.imported(1)
+	id := f.finished()
+	a := f.do(statusCall(id, "?wait=60s", ""))
 	must[events.JobStatus](t, a, http.StatusOK)
-	if again := w.do(statusCall(id, "?wait=60s", a.header.Get("ETag"))); again.status != http.StatusNotModified {
+	if again := f.do(statusCall(id, "?wait=60s", a.header.Get("ETag"))); again.status != http.StatusNotModified {
 		t.Errorf("who knows the final status gets %d", again.status)
 	}
 }
 
-func TestAWaitIsAskedForProperly(t *testing.T) {
+func TestAnInvalidWaitIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	id := w.started()
+	f := newFixture(t)
+	f.imported(1)
+	id := f.started()
 	for _, wait := range []string{"61", "61s", "2m", "-1s", "-1", "soon", "1e3", "30S", "70000"} {
-		p := refused(t, w.get(jobURL(id, "/status?wait="+wait)), http.StatusUnprocessableEntity, "invalid")
+		p := refused(t, f.get(jobURL(id, "/status?wait="+wait)), http.StatusUnprocessableEntity, "invalid")
 		if len(p.Errors) != 1 || p.Errors[0].Location != "query.wait" {
 			t.Errorf("%s: errors are %v", wait, p.Errors)
 		}
 	}
 }
 
-func TestAStoppingServerLetsNobodyWait(t *testing.T) {
+func TestAStoppingServerEndsWaits(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	id := w.started()
+	f := newFixture(t)
+	f.imported(1)
+	id := f.started()
 	listener := listening(t)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- w.server.Run(ctx, listener) }()
-	w.url = "http://" + listener.Addr().String()
+	go func() { ended <- f.server.Run(ctx, listener) }()
+	f.url = "http://" + listener.Addr().String()
 
 	done := make(chan answer, 1)
 	go func() {
-		a, err := w.try(statusCall(id, "?wait=60s", ""))
+		a, err := f.try(statusCall(id, "?wait=60s", ""))
 		if err != nil {
 			t.Error(err)
 		}
 		done <- a
 	}()
-	w.log.await(t, "waiting", 1)
+	f.log.await(t, "waiting", 1)
 	stop()
 	must[events.JobStatus](t, <-done, http.StatusOK)
 	select {
@@ -166,29 +172,33 @@ func TestAStoppingServerLetsNobodyWait(t *testing.T) {
 
 func TestWaitingRequestsShareTheirStatements(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	id := w.started()
-	tag := w.do(statusCall(id, "", "")).header.Get("ETag")
+	f := newFixture(t)
+	f.imported(1)
+	id := f.started()
+	tag := f.do(statusCall(id, "", "")).header.Get("ETag")
 	var statements logbook
-	db, err := schema.Open(t.Context(), schematest.URL(t), schema.Options{LogSQL: slog.New(slog.NewJSONHandler(&statements, nil))})
+	db, err := schema.Open(
+		t.Context(),
+		schematest.URL(t),
+		schema.Options{LogSQL: slog.New(slog.NewJSONHandler(&statements, nil))},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	w.db = db
+	f.db = db
 	verify, err := api.SecretVerifier(secret())
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.serve(w.js, api.Options{Verify: verify})
+	f.serve(f.js, api.Options{Verify: verify})
 
 	const requests = 200
 	began := time.Now()
 	var all sync.WaitGroup
 	for range requests {
 		all.Go(func() {
-			if a, err := w.try(statusCall(id, "?wait=2s", tag)); err != nil || a.status != http.StatusNotModified {
+			if a, err := f.try(statusCall(id, "?wait=2s", tag)); err != nil || a.status != http.StatusNotModified {
 				t.Errorf("a request that waits in vain gets %d (%v)", a.status, err)
 			}
 		})
@@ -196,36 +206,37 @@ func TestWaitingRequestsShareTheirStatements(t *testing.T) {
 	all.Wait()
 	reads := int(time.Since(began)/(100*time.Millisecond)) + 1
 	if n := len(statements.all()); n > 2*reads {
-		t.Errorf("%d requests that wait made %d statements in %s, want at most two for each tenth of a second", requests, n, time.Since(began))
+		t.Errorf("%d requests that wait made %d statements in %s, want at most two for each tenth of a "+
+			"second", requests, n, time.Since(began))
 	}
 }
 
 func TestAnEventWakesRequestsThatWait(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	id := w.started()
+	f := newFixture(t)
+	f.imported(1)
+	id := f.started()
 	verify, err := api.SecretVerifier(secret())
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.serve(w.js, api.Options{Verify: verify, Events: w.js.Conn()})
-	w.server.SetPollEvery(time.Hour)
-	tag := w.do(statusCall(id, "", "")).header.Get("ETag")
+	f.serve(f.js, api.Options{Verify: verify, Events: f.js.Conn()})
+	f.server.SetPollEvery(time.Hour)
+	tag := f.do(statusCall(id, "", "")).header.Get("ETag")
 	done := make(chan answer, 1)
 	go func() {
-		a, err := w.try(statusCall(id, "?wait=60s", tag))
+		a, err := f.try(statusCall(id, "?wait=60s", tag))
 		if err != nil {
 			t.Error(err)
 		}
 		done <- a
 	}()
-	w.log.await(t, "waiting", 3) // two lines of the first request, and one of this
-	w.succeed(id)
-	w.project(id)
+	f.log.await(t, "waiting", 3) // two lines of the first request, and one of this
+	f.succeed(id)
+	f.project(id)
 	// Nothing shows that the request waits already, so the event is repeated.
 	for tick := time.NewTicker(50 * time.Millisecond); ; {
-		if err := w.js.Conn().Publish(events.JobFinishedSubject(id).String(), nil); err != nil {
+		if err := f.js.Conn().Publish(events.JobFinishedSubject(id).String(), nil); err != nil {
 			t.Fatal(err)
 		}
 		select {

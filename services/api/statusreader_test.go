@@ -26,14 +26,17 @@ func (j *movingJob) read(_ context.Context, ids []string) (map[string]jobReading
 	return map[string]jobReading{ids[0]: reading}, err
 }
 
-func readerOf(read func(context.Context, []string) (map[string]jobReading, error), stopping chan struct{}) *statusReader {
+func readerOf(
+	read func(context.Context, []string) (map[string]jobReading, error),
+	stopping chan struct{},
+) *statusReader {
 	return &statusReader{
 		read: read, log: slog.New(slog.DiscardHandler), start: func(f func()) { go f() }, stopping: stopping,
 		pollEvery: pollEvery, wake: make(chan struct{}, 1), waiters: map[string]map[*waiter]bool{},
 	}
 }
 
-func TestAThousandWaitingRequestsCostOneReaderAndBoundedAnswers(t *testing.T) {
+func TestAThousandWaitingRequestsShareOneReader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var (
@@ -80,7 +83,7 @@ func TestAThousandWaitingRequestsCostOneReaderAndBoundedAnswers(t *testing.T) {
 	})
 }
 
-func TestAChangeOfStateIsNotHeldBack(t *testing.T) {
+func TestAChangeOfStateIsNotDelayed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var job movingJob
@@ -98,17 +101,19 @@ func TestAChangeOfStateIsNotHeldBack(t *testing.T) {
 		began := time.Now()
 		second, err := r.await(t.Context(), "job", first.etag, 30*time.Second)
 		if err != nil || second.status.Status != schema.Paused || time.Since(began) > pollEvery {
-			t.Errorf("after %s the status is %s (%v), want paused within %s", time.Since(began), second.status.Status, err, pollEvery)
+			t.Errorf("after %s the status is %s (%v), want paused within "+
+				"%s", time.Since(began), second.status.Status, err, pollEvery)
 		}
 		began = time.Now()
-		if _, err := r.await(t.Context(), "job", second.etag, 30*time.Second); err != nil || time.Since(began) < 10*time.Second {
+		if _, err := r.await(t.Context(), "job", second.etag, 30*time.Second); err != nil ||
+			time.Since(began) < 10*time.Second {
 			t.Errorf("progress is answered after %s (%v), want it held back for 10s", time.Since(began), err)
 		}
 		close(stopping)
 	})
 }
 
-func TestAnAnswerIsNeverOlderThanTheRequest(t *testing.T) {
+func TestAStatusIsNeverOlderThanTheRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var job movingJob
@@ -138,7 +143,8 @@ func TestAnAnswerIsNeverOlderThanTheRequest(t *testing.T) {
 		close(reading)
 		one, two := <-results, <-results
 		if one.status.CompletedSteps != 1 || two.status.CompletedSteps < 2 {
-			t.Errorf("the requests got reads %d and %d, want the second one to get a read that began after it", one.status.CompletedSteps, two.status.CompletedSteps)
+			t.Errorf("the requests got reads %d and %d, want the second one to get a read that began after "+
+				"it", one.status.CompletedSteps, two.status.CompletedSteps)
 		}
 		close(stopping)
 	})

@@ -15,34 +15,66 @@ import (
 
 func TestARequestIsLoggedBeforeItFails(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.imported(1)
-	job := w.finished()
+	f := newFixture(t)
+	f.imported(1)
+	job := f.finished()
 	regenerate := reportURL("/pde-mappings/regenerate-all")
 	tests := map[string]struct {
 		call
 		status int
 		ids    map[string]string
 	}{
-		"accepted":       {call{method: "POST", path: reportURL("/pde-classifications/suggest-batch"), role: api.Tester}, 202, map[string]string{"cycle_id": cycle, "report_id": report}},
-		"without token":  {call{method: "POST", path: regenerate}, 401, map[string]string{"cycle_id": cycle, "report_id": report}},
-		"role too low":   {call{method: "POST", path: regenerate, role: api.Viewer}, 403, map[string]string{"cycle_id": cycle, "report_id": report}},
-		"malformed":      {call{method: "POST", path: regenerate, role: api.Tester, body: "{"}, 400, map[string]string{"cycle_id": cycle, "report_id": report}},
-		"too large":      {call{method: "POST", path: regenerate, role: api.Tester, body: strings.Repeat(" ", limit+1)}, 413, map[string]string{"cycle_id": cycle, "report_id": report}},
-		"no such report": {call{method: "POST", path: "/api/v1/planning/cycles/c%2F1/reports/r%201/pde-mappings/auto-map", role: api.Tester}, 404, map[string]string{"cycle_id": "c/1", "report_id": "r 1"}},
-		"no such route":  {call{method: "POST", path: reportURL("/nothing"), role: api.Tester}, 404, map[string]string{"cycle_id": cycle, "report_id": report}},
-		"wrong method":   {call{method: "DELETE", path: jobURL(job, "/status"), role: api.Tester}, 405, map[string]string{"job_id": job}},
-		"no such job":    {call{method: "GET", path: jobURL("none", "/status"), role: api.Viewer}, 404, map[string]string{"job_id": "none"}},
-		"not a path":     {call{method: "GET", path: "/api/v1/jobs/%00/status", role: api.Viewer}, 400, map[string]string{"job_id": "\x00"}},
-		"a list":         {call{method: "GET", path: "/api/v1/jobs/active", role: api.Viewer}, 200, nil},
+		"accepted": {
+			call{method: "POST", path: reportURL("/pde-classifications/suggest-batch"), role: api.Tester}, 202,
+			map[string]string{"cycle_id": cycle, "report_id": report},
+		},
+		"without token": {
+			call{method: "POST", path: regenerate}, 401, map[string]string{"cycle_id": cycle, "report_id": report},
+		},
+		"role too low": {
+			call{method: "POST", path: regenerate, role: api.Viewer}, 403,
+			map[string]string{"cycle_id": cycle, "report_id": report},
+		},
+		"malformed": {
+			call{method: "POST", path: regenerate, role: api.Tester, body: "{"}, 400,
+			map[string]string{"cycle_id": cycle, "report_id": report},
+		},
+		"too large": {
+			call{method: "POST", path: regenerate, role: api.Tester, body: strings.Repeat(" ", limit+1)}, 413,
+			map[string]string{"cycle_id": cycle, "report_id": report},
+		},
+		"no such report": {
+			call{
+				method: "POST", path: "/api/v1/planning/cycles/c%2F1/reports/r%201/pde-mappings/auto-map",
+				role: api.Tester,
+			},
+			404, map[string]string{"cycle_id": "c/1", "report_id": "r 1"},
+		},
+		"no such route": {
+			call{method: "POST", path: reportURL("/nothing"), role: api.Tester}, 404,
+			map[string]string{"cycle_id": cycle, "report_id": report},
+		},
+		"wrong method": {
+			call{method: "DELETE", path: jobURL(job, "/status"), role: api.Tester}, 405,
+			map[string]string{"job_id": job},
+		},
+		"no such job": {
+			call{method: "GET", path: jobURL("none", "/status"), role: api.Viewer}, 404,
+			map[string]string{"job_id": "none"},
+		},
+		"not a path": {
+			call{method: "GET", path: "/api/v1/jobs/%00/status", role: api.Viewer}, 400,
+			map[string]string{"job_id": "\x00"},
+		},
+		"a list": {call{method: "GET", path: "/api/v1/jobs/active", role: api.Viewer}, 200, nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			a := w.do(tt.call)
+			a := f.do(tt.call)
 			if a.status != tt.status {
 				t.Fatalf("status is %d, want %d: %s", a.status, tt.status, a.body)
 			}
-			lines := w.log.await(t, a.header.Get("X-Request-Id"), 2)
+			lines := f.log.await(t, a.header.Get("X-Request-Id"), 2)
 			first, last := lines[0], lines[len(lines)-1]
 			if first["msg"] != "request" || last["msg"] != "response" {
 				t.Fatalf("the first and the last line are %v and %v", first, last)
@@ -70,26 +102,30 @@ func TestARequestIsLoggedBeforeItFails(t *testing.T) {
 
 func TestARequestThatPanicsIsLoggedAndAnswered(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.serve(w.js, api.Options{Verify: func(context.Context, string) (api.Caller, error) { panic("the key is in the other coat") }})
+	f := newFixture(t)
+	f.serve(f.js, api.Options{Verify: func(context.Context, string) (api.Caller, error) {
+		panic("the key is in the " +
+			"other coat")
+	}})
 
-	a := w.get("/api/v1/jobs")
+	a := f.get("/api/v1/jobs")
 	p := refused(t, a, http.StatusInternalServerError, "internal")
 	if strings.Contains(a.body, "coat") {
 		t.Errorf("the answer says too much: %s", a.body)
 	}
-	lines := w.log.await(t, p.RequestID, 3)
+	lines := f.log.await(t, p.RequestID, 3)
 	if len(lines) != 3 || lines[0]["msg"] != "request" || lines[1]["msg"] != "panic" || lines[2]["msg"] != "response" {
 		t.Fatalf("lines are %v", lines)
 	}
 	stack, _ := lines[1]["stack"].(string)
-	if lines[1]["level"] != "ERROR" || lines[1]["panic"] != "the key is in the other coat" || !strings.Contains(stack, "log_test.go") {
+	if lines[1]["level"] != "ERROR" || lines[1]["panic"] != "the key is in the other "+
+		"coat" || !strings.Contains(stack, "log_test.go") {
 		t.Errorf("the panic's line is %v", lines[1])
 	}
 	if lines[2]["level"] != "ERROR" || lines[2]["status"] != float64(http.StatusInternalServerError) {
 		t.Errorf("the last line is %v", lines[2])
 	}
-	must[api.Health](t, w.get("/healthz"), http.StatusOK)
+	must[api.Health](t, f.get("/healthz"), http.StatusOK)
 }
 
 // broken is a client to which nothing can be sent but a status.
@@ -97,9 +133,9 @@ type broken struct{ http.ResponseWriter }
 
 func (broken) Write([]byte) (int, error) { panic("the line is cut") }
 
-func TestAPanicInTheMiddleOfAnAnswerIsTheRequestsLastLine(t *testing.T) {
+func TestAPanicDuringAResponseIsLogged(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
+	f := newFixture(t)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthz", nil)
 	r.Header.Set("X-Request-Id", "cut")
 	func() {
@@ -108,49 +144,56 @@ func TestAPanicInTheMiddleOfAnAnswerIsTheRequestsLastLine(t *testing.T) {
 				t.Errorf("it ends with %v", cause)
 			}
 		}()
-		w.server.Handler().ServeHTTP(broken{httptest.NewRecorder()}, r)
+		f.server.Handler().ServeHTTP(broken{httptest.NewRecorder()}, r)
 	}()
-	lines := w.log.of("cut")
+	lines := f.log.of("cut")
 	last := lines[len(lines)-1]
-	if duration, _ := last["duration"].(float64); last["msg"] != "response" || last["status"] != float64(http.StatusInternalServerError) || duration <= 0 {
+	if duration, _ := last["duration"].(float64); last["msg"] != "response" ||
+		last["status"] != float64(http.StatusInternalServerError) ||
+		duration <= 0 {
 		t.Errorf("the last line is %v", last)
 	}
 }
 
-func TestAnErrorOfTheServerStandsInTheLogAndNotInTheAnswer(t *testing.T) {
+func TestAnInternalErrorIsLoggedAndNotInTheResponse(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.exec("alter table jobs rename to stolen")
-	a := w.get("/api/v1/jobs")
+	f := newFixture(t)
+	f.exec("alter table jobs rename to stolen")
+	a := f.get("/api/v1/jobs")
 	p := refused(t, a, http.StatusInternalServerError, "internal")
 	if strings.Contains(a.body, "relation") || strings.Contains(a.body, "SQLSTATE") {
 		t.Errorf("the answer says too much: %s", a.body)
 	}
-	lines := w.log.await(t, p.RequestID, 2)
+	lines := f.log.await(t, p.RequestID, 2)
 	if text, _ := lines[len(lines)-1]["error"].(string); !strings.Contains(text, "42P01") {
 		t.Errorf("the last line does not say what went wrong: %v", lines)
 	}
 }
 
-func TestARequestKeepsItsIDWhereItCanBeWrittenDown(t *testing.T) {
+func TestARequestKeepsItsIDIfItIsSafeToLog(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
+	f := newFixture(t)
 	fresh := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4`)
 	for given, kept := range map[string]bool{
-		"a1-B2_c3.d4:5": true, "": false, "two words": false, "slash/y": false, `quo"te`: false, strings.Repeat("x", 128): true, strings.Repeat("x", 129): false,
+		"a1-B2_c3.d4:5": true, "": false, "two words": false, "slash/y": false, `quo"te`: false,
+		strings.Repeat("x", 128): true, strings.Repeat("x", 129): false,
 	} {
-		got := w.do(call{method: "GET", path: "/healthz", header: map[string]string{"X-Request-Id": given}}).header.Get("X-Request-Id")
+		got := f.do(
+			call{method: "GET", path: "/healthz", header: map[string]string{"X-Request-Id": given}},
+		).header.Get(
+			"X-Request-Id",
+		)
 		if kept && got != given || !kept && !fresh.MatchString(got) {
 			t.Errorf("for %q the id is %q", given, got)
 		}
 	}
 }
 
-func TestTheLastLineNamesTheUser(t *testing.T) {
+func TestTheLastLineHasTheUser(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	a := w.get("/api/v1/jobs")
-	lines := w.log.await(t, a.header.Get("X-Request-Id"), 2)
+	f := newFixture(t)
+	a := f.get("/api/v1/jobs")
+	lines := f.log.await(t, a.header.Get("X-Request-Id"), 2)
 	if lines[1]["user"] != "tina" {
 		t.Errorf("the last line is %v", lines[1])
 	}

@@ -1,0 +1,346 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/eventstest"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+func TestMain(m *testing.M) { schematest.Main(m) }
+
+const (
+	cycle  = "2026-Q3"
+	report = "FR_Y_14M_D1"
+	// patience is the time after which a test fails if the expected condition has not been met. It is less than the
+	// longest wait for a status.
+	patience = 45 * time.Second
+)
+
+func secret() []byte { return []byte("a secret of the tests that is long enough") }
+
+// fixture is an API with a database and a nats-server of its own, which tests call over HTTP.
+type fixture struct {
+	t      *testing.T
+	db     *schema.DB
+	nats   *eventstest.Server
+	js     jetstream.JetStream
+	server *api.Server
+	url    string
+	log    *logbook
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{t: t, db: schematest.New(t), nats: eventstest.Start(t), log: &logbook{}}
+	nc, err := events.Connect(
+		f.nats.URL(),
+		t.Name(),
+		"",
+		slog.New(slog.DiscardHandler),
+		nats.ReconnectWait(20*time.Millisecond),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	if f.js, err = events.JetStream(nc); err != nil {
+		t.Fatal(err)
+	}
+	if err := (events.Topology{}).Declare(t.Context(), f.js); err != nil {
+		t.Fatal(err)
+	}
+	verify, err := api.SecretVerifier(secret())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.serve(f.js, api.Options{Verify: verify})
+	return f
+}
+
+// serve starts another server with the same database, as a restart does.
+func (f *fixture) serve(js jetstream.Publisher, opts api.Options) {
+	f.t.Helper()
+	opts.Log = slog.New(slog.NewJSONHandler(f.log, nil))
+	server, err := api.New(f.db, events.NewPublisher(js, "api"), opts)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	front := httptest.NewServer(server.Handler())
+	f.t.Cleanup(front.Close)
+	f.server, f.url = server, front.URL
+}
+
+// answer is a response with its body.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// call is a request.
+type call struct {
+	method, path, body string
+	role               api.Role
+	header             map[string]string
+}
+
+func (f *fixture) do(c call) answer {
+	f.t.Helper()
+	a, err := f.try(c)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return a
+}
+
+// try is do for goroutines, which must not fail a test.
+func (f *fixture) try(c call) (answer, error) {
+	ctx, cancel := context.WithTimeout(f.t.Context(), patience)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, c.method, f.url+c.path, strings.NewReader(c.body))
+	if err != nil {
+		return answer{}, err
+	}
+	if c.body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if c.role != "" {
+		r.Header.Set("Authorization", "Bearer "+f.token("tina", c.role))
+	}
+	for name, value := range c.header {
+		r.Header.Set(name, value)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return answer{}, err
+	}
+	a := answer{status: response.StatusCode, header: response.Header, body: string(body)}
+	f.judge(c.method, c.path, a)
+	return a, nil
+}
+
+func (f *fixture) token(user string, role api.Role) string {
+	f.t.Helper()
+	token, err := api.SignToken(secret(), user, role, time.Hour)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return token
+}
+
+func (f *fixture) post(path, body string) answer {
+	f.t.Helper()
+	return f.do(call{method: http.MethodPost, path: path, body: body, role: api.Tester})
+}
+
+func (f *fixture) get(path string) answer {
+	f.t.Helper()
+	return f.do(call{method: http.MethodGet, path: path, role: api.Viewer})
+}
+
+// reportURL returns the path of a resource of the report of the tests.
+func reportURL(path string) string {
+	return "/api/v1/planning/cycles/" + cycle + "/reports/" + report + path
+}
+
+func jobURL(id, path string) string { return "/api/v1/jobs/" + id + path }
+
+// must decodes the body. It fails the test if the answer has another status.
+func must[T any](t *testing.T, a answer, status int) (body T) {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("got status %d, want %d: %s", a.status, status, a.body)
+	}
+	if err := json.Unmarshal([]byte(a.body), &body); err != nil {
+		t.Fatalf("body: %v: %s", err, a.body)
+	}
+	return body
+}
+
+// refused returns the problem. It fails the test if the answer is another one.
+func refused(t *testing.T, a answer, status int, kind string) api.Problem {
+	t.Helper()
+	p := must[api.Problem](t, a, status)
+	if p.Type != "urn:pdeflow:problem:"+kind {
+		t.Fatalf("got problem %s, want %s: %s", p.Type, kind, a.body)
+	}
+	if got := a.header.Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("got content type %s, want application/problem+json", got)
+	}
+	if p.Status != status || p.Title == "" || p.RequestID == "" || p.RequestID != a.header.Get("X-Request-Id") {
+		t.Errorf("the problem is incomplete: %s", a.body)
+	}
+	return p
+}
+
+// imported imports a report with this number of mappings, and a data source with one column.
+func (f *fixture) imported(mappings int) (ids []string) {
+	f.t.Helper()
+	f.importReport(schema.ReportData{
+		CycleID: cycle, ReportID: report, Author: "test",
+		Attributes: schema.Rows[schema.Attribute]{All: attributes(mappings)},
+		Columns: schema.Rows[schema.ColumnRow]{All: slices.Values([]schema.ColumnRow{
+			{DataSource: "cards", SchemaName: "core", TableName: "accounts", ColumnName: "acct_nbr"},
+		})},
+	})
+	if err := f.db.NewRaw("select id from pde_mappings where cycle_id = ? and report_id = ? order by "+
+		"id", cycle, report).Scan(f.t.Context(), &ids); err != nil {
+		f.t.Fatal(err)
+	}
+	return ids
+}
+
+func (f *fixture) importReport(data schema.ReportData) {
+	f.t.Helper()
+	nothing := func(func(schema.MappingRow) bool) {}
+	if data.Mappings == nil {
+		data.Mappings = nothing
+	}
+	if data.Columns.All == nil {
+		data.Columns.All = func(func(schema.ColumnRow) bool) {}
+	}
+	if data.Attributes.All == nil {
+		data.Attributes.All = func(func(schema.Attribute) bool) {}
+	}
+	f.inTx(func(ctx context.Context, tx bun.Tx) error {
+		_, err := schema.Import(ctx, tx, data)
+		return err
+	})
+}
+
+func attributes(n int) iter.Seq[schema.Attribute] {
+	return func(yield func(schema.Attribute) bool) {
+		for i := range n {
+			if !yield(schema.Attribute{AttributeName: fmt.Sprintf("Attribute %d", i), LineItemNumber: fmt.Sprint(i)}) {
+				return
+			}
+		}
+	}
+}
+
+func (f *fixture) inTx(do func(context.Context, bun.Tx) error) {
+	f.t.Helper()
+	if err := f.db.RunInTx(f.t.Context(), nil, do); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) exec(query string, args ...any) {
+	f.t.Helper()
+	if _, err := f.db.ExecContext(f.t.Context(), query, args...); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// started starts a job and lists its items, as the dispatcher does.
+func (f *fixture) started() (jobID string) {
+	f.t.Helper()
+	jobID = must[api.Accepted](f.t, f.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
+	f.list(jobID)
+	return jobID
+}
+
+func (f *fixture) list(jobID string) {
+	f.t.Helper()
+	if err := schema.MarkStarted(f.t.Context(), f.db, jobID); err != nil {
+		f.t.Fatal(err)
+	}
+	f.inTx(func(ctx context.Context, tx bun.Tx) error {
+		_, err := schema.ListItems(ctx, tx, jobID, 1000)
+		return err
+	})
+	f.project(jobID)
+}
+
+// fail ends items like a classifier after the last attempt.
+func (f *fixture) fail(jobID string, code schema.ErrorCode, mappings ...string) {
+	f.t.Helper()
+	for _, id := range mappings {
+		saved := schema.Saved{Attempt: 5, Code: code, Error: "does not work"}
+		if err := schema.FailItem(f.t.Context(), f.db, jobID, id, saved); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+}
+
+// succeed sets the outcome of all queued items of the job.
+func (f *fixture) succeed(jobID string) {
+	f.t.Helper()
+	f.exec(
+		`update job_items set outcome = 'succeeded', attempt = 1, ended_at = clock_timestamp(),
+		updated_at = clock_timestamp()
+		where job_id = ? and outcome is null`,
+		jobID,
+	)
+}
+
+// project writes the status of the job from its rows, as the projector does.
+func (f *fixture) project(jobID string) {
+	f.t.Helper()
+	f.inTx(func(ctx context.Context, tx bun.Tx) error {
+		_, err := schema.RebuildStatus(ctx, tx, jobID)
+		return err
+	})
+}
+
+// finished returns a completed job.
+func (f *fixture) finished() (jobID string) {
+	f.t.Helper()
+	jobID = f.started()
+	f.succeed(jobID)
+	f.project(jobID)
+	return jobID
+}
+
+func (f *fixture) job(id string) schema.Job {
+	f.t.Helper()
+	job, err := schema.ReadJob(f.t.Context(), f.db, id)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return job
+}
+
+func (f *fixture) count(query string, args ...any) (n int) {
+	f.t.Helper()
+	if err := f.db.NewRaw(query, args...).Scan(f.t.Context(), &n); err != nil {
+		f.t.Fatal(err)
+	}
+	return n
+}
+
+// listening returns a listener on a free port.
+func listening(t *testing.T) net.Listener {
+	t.Helper()
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listener
+}
