@@ -227,7 +227,7 @@ func TestSplit_UsesEveryCondition(t *testing.T) {
 	d, err := parse(`limit
 month
 bal: balance
-cr: alone [alone] / first [first] / last [last] / current [before month] / credit [after bal] / with [with limit] / a
+cr: first [first] / alone [alone] / last [last] / current [before month] / credit [after bal] / with [with limit] / a
 x: both [before month, after limit] / either [before balance; after month] / plain
 n: number [before #] / none
 `)
