@@ -32,12 +32,12 @@ func TestMapping_ShowsEveryColumn(t *testing.T) {
 	}
 }
 
-// TestShowMapping_SetsEveryField fills a row and checks that the JSON has a value for each of its columns.
-func TestShowMapping_SetsEveryField(t *testing.T) {
+// TestNewMapping_SetsEveryField fills a row and checks that the JSON has a value for each of its columns.
+func TestNewMapping_SetsEveryField(t *testing.T) {
 	t.Parallel()
 	var row schema.ListedMapping
 	fill(reflect.ValueOf(&row).Elem())
-	shown := reflect.ValueOf(showMapping(row))
+	shown := reflect.ValueOf(newMapping(row))
 	for field := range shown.Type().Fields() {
 		value := shown.FieldByIndex(field.Index)
 		if value.IsZero() || value.Kind() == reflect.Slice && value.Len() == 0 {
