@@ -1,4 +1,4 @@
-# The commands of every day. .ci/run is what a change must pass; it calls none of these.
+# Daily commands. .ci/run has everything that a change must pass and does not use this file.
 .PHONY: build test lint demo check
 
 LINTER := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pdeflow/bin/golangci-lint

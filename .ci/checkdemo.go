@@ -1,5 +1,5 @@
 // Command checkdemo reads what `pdeflow demo --once --json` printed from standard input and exits 1 unless it is one
-// JSON object that says that the whole sample was done: job completed, 118 of 118, and every mapping in a tier.
+// JSON object that reports the whole sample as done: job completed, 118 of 118, and every mapping in a tier.
 package main
 
 import (

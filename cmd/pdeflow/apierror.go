@@ -12,28 +12,28 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-// refusal is a request that the API refused, or failed to do.
+// apiError is an error response of the API.
 type apiError struct {
 	problem api.Problem
-	// body is the problem as it came, for --json.
+	// body is the response as received, for --json.
 	body []byte
-	// flags are those by which an advised command finds the same server.
+	// flags selects the same server in an advised command.
 	flags string
 }
 
-// refused reads why. What comes from something else than a pdeflow says so.
-func (c *client) refused(got answer) error {
+// refused decodes the problem. A response that is not from pdeflow gets a problem that explains this.
+func (c *client) refused(got response) error {
 	r := &apiError{body: got.body, flags: c.flags}
 	if err := json.Unmarshal(got.body, &r.problem); err != nil || !strings.HasPrefix(r.problem.Type, "urn:pdeflow:") {
 		r.problem = api.Problem{
-			Title: fmt.Sprintf("%s answers %d %s, and not as a pdeflow does", c.server, got.code,
+			Title: fmt.Sprintf("%s responded %d %s and is not a pdeflow server", c.server, got.code,
 				http.StatusText(got.code)),
-			Detail: "is --server (PDEFLOW_SERVER) right?",
+			Detail: "check --server (PDEFLOW_SERVER)",
 		}
 		if got.code >= http.StatusBadGateway && got.code <= http.StatusGatewayTimeout {
-			r.problem.Title = fmt.Sprintf("a gateway at %s answers %d %s", c.server, got.code,
+			r.problem.Title = fmt.Sprintf("a gateway at %s responded %d %s", c.server, got.code,
 				http.StatusText(got.code))
-			r.problem.Detail = "the server behind it does not answer, or not in time"
+			r.problem.Detail = "the upstream server does not respond in time"
 		}
 		r.body = nil
 	}
@@ -41,7 +41,7 @@ func (c *client) refused(got answer) error {
 	return r
 }
 
-// Error is the problem in sentences: what it is, what is wrong this time, each field that is, and what to do about it.
+// Error describes the problem, each wrong field, and what to do.
 func (r *apiError) Error() string {
 	p := r.problem
 	var text strings.Builder
@@ -52,7 +52,7 @@ func (r *apiError) Error() string {
 	for _, field := range p.Errors {
 		line := field.Location + ": " + field.Message
 		if len(p.Errors) == 1 && strings.HasPrefix(p.Detail, line) {
-			continue // the detail is the same
+			continue // the detail repeats it
 		}
 		text.WriteString("\n  " + typedName(field.Location) + ": " + field.Message)
 	}
@@ -62,7 +62,7 @@ func (r *apiError) Error() string {
 	return text.String()
 }
 
-// detail is the problem's detail without what is only for programs.
+// detail returns the problem's detail without parts that only concern programs.
 func (r *apiError) detail() string {
 	p := r.problem
 	if p.Status == http.StatusUnauthorized && strings.Contains(p.Detail, "header Authorization") {
@@ -74,8 +74,8 @@ func (r *apiError) detail() string {
 	return p.Detail
 }
 
-// typedName is the flag that a field of a request comes from, as in --mapping-id for body.mapping_ids[0]. A file's
-// place stays as it is.
+// typedName returns the flag for a field of a request, such as --mapping-id for body.mapping_ids[0]. Other locations
+// stay.
 func typedName(location string) string {
 	part, name, found := strings.Cut(location, ".")
 	if !found || !slices.Contains([]string{"path", "query", "body"}, part) {
@@ -97,14 +97,14 @@ func typedName(location string) string {
 	return name
 }
 
-// hint is what to do about the problem on the command line.
+// hint returns what to do about the problem on the command line.
 func (r *apiError) hint() string {
 	switch p := r.problem; {
 	case p.Status == http.StatusUnauthorized:
 		return "pdeflow token --user NAME --role tester prints a token on the server's machine; give it with " +
 			"--token or PDEFLOW_TOKEN"
 	case p.Status == http.StatusForbidden:
-		return "give the token of somebody with that role with --token or PDEFLOW_TOKEN"
+		return "use a token with that role (--token or PDEFLOW_TOKEN)"
 	case p.JobID != "":
 		return fmt.Sprintf("it is job %s; follow it with: pdeflow jobs watch%s %s", p.JobID, r.flags,
 			shellQuote(p.JobID))
@@ -115,7 +115,7 @@ func (r *apiError) hint() string {
 	}
 }
 
-// asJSON prints a refusal as it came, where JSON is wanted, beside the sentences that follow on standard error.
+// problemJSON prints an API error as JSON, if wanted, and returns the error.
 func (a *app) problemJSON(wanted bool, err error) error {
 	if r, ok := errors.AsType[*apiError](err); ok && wanted && len(r.body) > 0 {
 		if err := a.printJSON(r.body); err != nil {

@@ -9,14 +9,13 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// The exit codes.
 const (
 	exitDone   = 0 // the work is done
 	exitFailed = 1 // the work failed, or a check found something
 	exitUsage  = 2 // wrong usage
 )
 
-// run is the whole program without the process around it. Results go to stdout, logs and progress to stderr. It returns
+// run is the whole program but for the process itself. Results go to stdout, logs and progress to stderr. It returns
 // the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, getenv func(string) string) int {
 	a := &app{stdout: stdout, stderr: stderr, getenv: getenv}
@@ -28,35 +27,35 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, getenv fu
 	return exitCode(err)
 }
 
-// errReported ends the program with exit code 1 where everything there is to say has been printed.
-var errReported = errors.New("said already")
+// errReported ends the program with exit code 1 when the failure has already been printed.
+var errReported = errors.New("already reported")
 
-// usageError is an error of whoever typed the command.
+// usageError is an error in the command line or the environment. It ends the program with exit code 2.
 type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
 
 func (e *usageError) Unwrap() error { return e.err }
 
-// usagef returns an error that ends the program with exit code 2.
+// usagef returns a formatted [usageError].
 func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
-// app is what every subcommand has of the world.
+// app holds what every subcommand needs from the process.
 type app struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 }
 
-// root is the program's command. Its help is written to w.
+// root returns the program's command. Its help is written to w.
 func (a *app) root(w io.Writer) *cli.Command {
 	root := &cli.Command{
 		Name:           "pdeflow",
 		Usage:          "maps and classifies the attributes of regulatory reports",
 		Writer:         w,
 		ErrWriter:      a.stderr,
-		HideVersion:    true, // its own --version prints another line than the command
+		HideVersion:    true, // its --version would not print what the version command prints
 		Flags:          append(a.logFlags(), &cli.BoolFlag{Name: "version", Usage: "print the version", Local: true}),
-		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run has the last word
+		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints the error
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if err := unknownCommand(cmd); err != nil {
 				return err

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// auditPage is how many rows of the log are read at once.
+	// auditPage is the number of rows that are read at once.
 	auditPage = 500
-	// followEvery is how often the log is looked at for new rows.
+	// followEvery is the interval at which --follow looks for new rows.
 	followEvery = 500 * time.Millisecond
 )
 
@@ -24,9 +24,9 @@ func (a *app) auditCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "audit",
 		Usage: "shows and verifies the audit log",
-		Description: "Works on the database. verify walks the chain of hashes, and compares the log with jobs, " +
-			"items, history and reviews, so that a\n" +
-			"changed row, a removed row and a cut tail show; it exits 1 then.\n\n" +
+		Description: "Works on the database. verify checks the hash chain and compares the log with jobs, " +
+			"items, history and reviews, which reveals changed and removed rows and a cut tail; it " +
+			"exits 1 then.\n\n" +
 			"pdeflow audit list --job 0198c2f0-8b7e-7cc3-9f4e-0d6a5c1b2a39\n" +
 			"pdeflow audit tail --follow\n" +
 			"pdeflow audit verify",
@@ -42,17 +42,17 @@ func (a *app) auditCommand() *cli.Command {
 func auditFilterFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "job", Usage: "only the rows of this job, an `ID`, the beginning of one, or latest"},
-		&cli.StringFlag{Name: "mapping", Usage: "only what is said of this mapping `ID`"},
-		&cli.StringFlag{Name: "cycle", Usage: "only what is said of this `CYCLE`"},
-		&cli.StringFlag{Name: "report", Usage: "only what is said of this `REPORT`"},
-		&cli.StringFlag{Name: "actor", Usage: "only what this person, job:ID or service did, `NAME`"},
-		choice("origin", "only what was brought by", audit.Origins()),
-		&cli.BoolFlag{Name: "unverified", Usage: "only what no row bears out"},
+		&cli.StringFlag{Name: "mapping", Usage: "only events of this mapping `ID`"},
+		&cli.StringFlag{Name: "cycle", Usage: "only events of this `CYCLE`"},
+		&cli.StringFlag{Name: "report", Usage: "only events of this `REPORT`"},
+		&cli.StringFlag{Name: "actor", Usage: "only actions of this person, job:ID or service `NAME`"},
+		choice("origin", "only rows with this origin", audit.Origins()),
+		&cli.BoolFlag{Name: "unverified", Usage: "only events that no row confirms"},
 		jsonFlag(),
 	}
 }
 
-// auditFilter reads the flags. Like client commands, it takes the beginning of a job's id, and latest.
+// auditFilter reads the flags. --job also takes a prefix of an id and latest.
 func auditFilter(ctx context.Context, db *schema.DB, cmd *cli.Command) (audit.Filter, error) {
 	job, err := resolveStoredJob(ctx, db, cmd.String("job"))
 	return audit.Filter{
@@ -66,7 +66,7 @@ func (a *app) auditListCommand() *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "lists the audit log from its beginning",
 		Flags: append(auditFilterFlags(), limitFlag(0),
-			&cli.Int64Flag{Name: "after", Usage: "only rows behind the one with the number `SEQ`"}),
+			&cli.Int64Flag{Name: "after", Usage: "only rows after number `SEQ`"}),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := noArguments(cmd); err != nil {
 				return err
@@ -79,7 +79,7 @@ func (a *app) auditListCommand() *cli.Command {
 				}
 				_, err = p.printAfter(ctx, db, filter, cmd.Int64("after"), cmd.Int(flagLimit))
 				if err == nil && p.printed == 0 {
-					fmt.Fprintln(a.stderr, "there are none")
+					fmt.Fprintln(a.stderr, "no rows")
 				}
 				return err
 			})
@@ -89,20 +89,20 @@ func (a *app) auditListCommand() *cli.Command {
 
 func (a *app) auditTailCommand() *cli.Command {
 	return &cli.Command{
-		Name: "tail", Usage: "shows the end of the audit log, and with --follow what is added to it",
+		Name: "tail", Usage: "shows the end of the audit log; with --follow also new rows",
 		Flags: append(auditFilterFlags(),
 			&cli.IntFlag{
 				Name: "lines", Aliases: []string{"n"}, Value: 10, Usage: "show the last `N` rows",
 				Validator: func(n int) error {
 					if n < 0 {
-						return errors.New("it is a whole number from 0 up")
+						return errors.New("must be a whole number from 0 up")
 					}
 					return nil
 				},
 			},
 			&cli.BoolFlag{
 				Name: "follow", Aliases: []string{"f"},
-				Usage: "go on with what is added, until interrupted",
+				Usage: "keep printing new rows until interrupted",
 			}),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := noArguments(cmd); err != nil {
@@ -121,7 +121,7 @@ func (a *app) auditTailCommand() *cli.Command {
 
 func (a *app) auditTail(ctx context.Context, db *schema.DB, filter audit.Filter, lines int, follow, asJSON bool) error {
 	p := auditPrinter{app: a, json: asJSON}
-	// Read first, so that what is added meanwhile is behind it.
+	// Read the head first, so that --follow misses no row.
 	head, err := audit.GetHead(ctx, db)
 	if err != nil {
 		return err
@@ -133,7 +133,7 @@ func (a *app) auditTail(ctx context.Context, db *schema.DB, filter audit.Filter,
 			return err
 		}
 		if len(rows) == 0 && !follow {
-			fmt.Fprintln(a.stderr, "there are none")
+			fmt.Fprintln(a.stderr, "no rows")
 		}
 		if err := p.print(rows); err != nil {
 			return err
@@ -144,7 +144,7 @@ func (a *app) auditTail(ctx context.Context, db *schema.DB, filter audit.Filter,
 	}
 	for follow {
 		if err := sleep(ctx, followEvery); err != nil {
-			return nil //nolint:nilerr // interrupting it is how it ends
+			return nil //nolint:nilerr // --follow ends with an interrupt
 		}
 		if last, err = p.printAfter(ctx, db, filter, last, 0); ctx.Err() != nil {
 			return nil //nolint:nilerr // likewise
@@ -155,15 +155,14 @@ func (a *app) auditTail(ctx context.Context, db *schema.DB, filter audit.Filter,
 	return nil
 }
 
-// auditPrinter prints rows of the log, as a table or as JSON, an object a line, so that neither needs to see the end.
+// auditPrinter prints rows of the log as a table or as JSON, one object a line.
 type auditPrinter struct {
 	app     *app
 	json    bool
 	printed int
 }
 
-// printAfter prints the rows behind the one with the number, at most limit where it is not 0, and returns the number
-// behind which to go on.
+// printAfter prints the rows after a number, at most limit unless it is 0, and returns the number of the last one.
 func (p *auditPrinter) printAfter(
 	ctx context.Context, db *schema.DB, filter audit.Filter, after int64, limit int,
 ) (int64, error) {
@@ -203,21 +202,21 @@ func (p *auditPrinter) print(rows []audit.Row) error {
 	}
 	w := table(p.app.stdout)
 	if p.printed == 0 && len(rows) > 0 {
-		printRow(w, "SEQ", "HAPPENED", "BY", "WHAT", "SAYS", "FROM")
+		printRow(w, "SEQ", "HAPPENED", "BY", "WHAT", "DETAIL", "FROM")
 	}
 	for _, row := range rows {
 		from := string(row.Origin)
 		if !row.Verified {
 			from += ", unverified"
 		}
-		printRow(w, row.Seq, row.OccurredAt, row.Actor, row.EventID, auditSays(row), from)
+		printRow(w, row.Seq, row.OccurredAt, row.Actor, row.EventID, auditDetail(row), from)
 		p.printed++
 	}
 	return w.Flush()
 }
 
-// auditSays is what a row is about that its event's id does not tell.
-func auditSays(row audit.Row) string {
+// auditDetail returns what a row is about, unless its event id shows it.
+func auditDetail(row audit.Row) string {
 	var data struct {
 		Status     string `json:"status"`
 		Outcome    string `json:"outcome"`
@@ -230,7 +229,7 @@ func auditSays(row audit.Row) string {
 		Name       string `json:"name"`
 	}
 	if json.Unmarshal(row.Data, &data) != nil {
-		return "" // of what nobody bears out, the data may be anything
+		return "" // the data of an unverified event may be anything
 	}
 	switch {
 	case data.Status != "":

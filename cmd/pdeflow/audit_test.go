@@ -15,7 +15,7 @@ func TestTheAuditLogIsListedAndVerified(t *testing.T) {
 	list := s.pdeflow("audit", "list").ends(t, exitDone, "SEQ", "requested/"+jobID, "3 mappings of auto-loans",
 		"finished/"+jobID, "completed")
 	if lines := strings.Count(list.stdout, "\n"); lines != 8 {
-		t.Errorf("the list of 7 rows has %d lines:\n%s", lines, list.stdout)
+		t.Errorf("got %d lines, want a header and 7 rows:\n%s", lines, list.stdout)
 	}
 	for _, tt := range []struct {
 		want int
@@ -29,21 +29,23 @@ func TestTheAuditLogIsListedAndVerified(t *testing.T) {
 		{2, []string{"--limit", "2"}},
 		{5, []string{"--after", "2"}},
 	} {
-		got := s.pdeflow(append([]string{"audit", "list", "--json"}, tt.args...)...).ends(t, exitDone)
-		if lines := strings.Count(got.stdout, "\n"); lines != tt.want {
-			t.Errorf("with %q %d rows are listed, want %d", tt.args, lines, tt.want)
-		}
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			got := s.pdeflow(append([]string{"audit", "list", "--json"}, tt.args...)...).ends(t, exitDone)
+			if lines := strings.Count(got.stdout, "\n"); lines != tt.want {
+				t.Errorf("%q: got %d rows, want %d", tt.args, lines, tt.want)
+			}
+		})
 	}
 	var row auditRow
 	first := s.pdeflow("audit", "list", "--json", "--limit", "1").ends(t, exitDone)
 	if err := json.Unmarshal([]byte(first.stdout), &row); err != nil || row.Seq != 1 ||
 		row.EventID != "requested/"+jobID || row.Actor != "tina" || len(row.Hash) != 64 {
-		t.Errorf("the first row is %+v (%v)", row, err)
+		t.Errorf("got first row %+v (%v)", row, err)
 	}
 	tail := s.pdeflow("audit", "tail", "-n", "2", "--json").ends(t, exitDone)
 	if lines := strings.Split(strings.TrimSpace(tail.stdout), "\n"); len(lines) != 2 ||
 		!strings.Contains(lines[1], `{"seq":7,`) {
-		t.Errorf("the tail is %q", tail.stdout)
+		t.Errorf("got tail %q, want the last row", tail.stdout)
 	}
 
 	s.pdeflow("audit", "verify").ends(t, exitDone,
@@ -60,12 +62,12 @@ func TestTheAuditLogIsListedAndVerified(t *testing.T) {
 		"audit_log 2: the log and the rows disagree (started/" + jobID + ")",
 	} {
 		if !strings.Contains(words, want) {
-			t.Errorf("it does not say %q:\n%s", want, got.stdout)
+			t.Errorf("got output without %q:\n%s", want, got.stdout)
 		}
 	}
 	verified := from[auditVerified](t, s.pdeflow("audit", "verify", "--json").ends(t, exitFailed))
 	if verified.OK || verified.FindingCount != 3 || verified.Findings[0].Row != "2" || verified.HeadSeq != 6 {
-		t.Errorf("as JSON it is %+v", verified)
+		t.Errorf("got JSON %+v", verified)
 	}
 }
 
@@ -82,6 +84,6 @@ func TestTheAuditLogIsFollowed(t *testing.T) {
 	w.exits(t, exitDone)
 	if rows := strings.Count(w.stdout.String(), "\n"); rows != 8 ||
 		!strings.Contains(w.stdout.String(), "finished/"+job) {
-		t.Errorf("of a header, a row from before and six rows %d lines came up:\n%s", rows, w.stdout.String())
+		t.Errorf("got %d lines, want a header and 7 rows:\n%s", rows, w.stdout.String())
 	}
 }

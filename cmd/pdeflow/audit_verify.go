@@ -51,12 +51,11 @@ func (a *app) auditVerifyCommand() *cli.Command {
 	}
 }
 
-// auditResult is what was looked at of the audit log.
+// auditResult summarises what was verified.
 type auditResult struct {
 	Rows int64 `json:"rows"`
 	Jobs int64 `json:"jobs"`
-	// HeadSeq and HeadHash are the end of the log: noted elsewhere, they tell later whether what was there is there
-	// still.
+	// HeadSeq and HeadHash are the end of the log. Recorded elsewhere, they later prove that nothing was removed.
 	HeadSeq  int64  `json:"head_seq"`
 	HeadHash string `json:"head_hash"`
 }
@@ -65,7 +64,7 @@ func auditResultOf(v audit.Verdict) auditResult {
 	return auditResult{Rows: v.Rows, Jobs: v.Jobs, HeadSeq: v.Head.Seq, HeadHash: v.Head.Hash}
 }
 
-// auditVerified is what audit verify prints as JSON.
+// auditVerified is the output of audit verify --json.
 type auditVerified struct {
 	OK bool `json:"ok"`
 	auditResult

@@ -15,38 +15,41 @@ import (
 	"github.com/pdeflow/pdeflow/schema/localpg"
 )
 
-// backendOptions say where the database and the message server are. One that has no URL is embedded.
+// backendOptions holds the addresses of the database and the NATS server. A server without a URL is embedded.
 type backendOptions struct {
 	databaseURL string
 	nats        natsServer
-	// topology is how the streams are declared.
+	// topology declares the streams.
 	topology events.Topology
-	// dir is where what is embedded is kept; it belongs to this process then.
+	// dir holds the data of the embedded servers. It is locked by this process.
 	dir string
-	// natsListen is where an embedded nats-server listens; the next free port if natsNext is set and it is taken.
+	// natsListen is the address of an embedded nats-server. With natsNext, the next free port is used if that one is
+	// taken.
 	natsListen string
 	natsNext   bool
 	// logSQL receives every statement; nil logs none.
 	logSQL *slog.Logger
-	// name is how connections show on both servers.
+	// name identifies the connections on both servers.
 	name string
-	// hasAPI reports that the process runs the api.
+	// hasAPI is true if the process runs the api.
 	hasAPI bool
 }
 
-// backends are the database and the message server, and a connection to each.
+// backends holds the two servers and the connections to them.
 type backends struct {
 	deps
 	databaseURL, natsURL string
-	// postgres is the embedded database; nil where none is embedded.
+	// postgres is the embedded database, or nil.
 	postgres *localpg.Server
-	// closers end what was opened, in the order in which it was.
+	// closers release resources, in the order of their creation.
 	closers []func() error
 }
 
-// openBackends starts what is embedded, opens the connections, and brings an embedded database to the newest structure.
-// What it opened it closes where it fails.
-func openBackends(ctx context.Context, getenv func(string) string, o backendOptions, log *slog.Logger) (b *backends, err error) {
+// openBackends starts the embedded servers, opens the connections, and migrates an embedded database. On an error it
+// closes what it has opened.
+func openBackends(
+	ctx context.Context, getenv func(string) string, o backendOptions, log *slog.Logger,
+) (b *backends, err error) {
 	b = &backends{databaseURL: o.databaseURL, natsURL: o.nats.url}
 	b.log, b.topology = log, o.topology
 	defer func() {
@@ -90,7 +93,7 @@ func (b *backends) startPostgres(ctx context.Context, getenv func(string) string
 	return nil
 }
 
-// watchPostgres returns when ctx ends, or with the reason when the embedded database ends before that.
+// watchPostgres returns nil when ctx ends, or an error if the embedded database ends first.
 func (b *backends) watchPostgres(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -121,15 +124,14 @@ func (b *backends) startNATS(ctx context.Context, o backendOptions) error {
 }
 
 const (
-	// apiStatementTimeout is what the server may work on one statement of the api. Clients do not wait longer, and ask
-	// again.
+	// apiStatementTimeout limits a statement of the api on the database server. Clients time out and retry anyway.
 	apiStatementTimeout = 10 * time.Second
-	// smallestSplit is the smallest pool of which the api gets a part of its own.
+	// minSplitPool is the smallest pool of which the api gets a part of its own.
 	minSplitPool = 6
 )
 
-// openDatabase opens the pools. Where the process has the api, a third of the connections are the api's alone, so that
-// requests cannot take those that jobs need.
+// openDatabase opens the connection pools. If the process has the api, a third of the connections are reserved for it,
+// so that requests cannot use up the connections of the jobs.
 func (b *backends) openDatabase(ctx context.Context, o backendOptions) error {
 	size, err := schema.PoolSize(b.databaseURL)
 	if err != nil {
@@ -163,7 +165,7 @@ func (b *backends) openDatabase(ctx context.Context, o backendOptions) error {
 		return err
 	}
 	if err := db.Writable(ctx); schema.IsReadOnly(err) {
-		b.log.WarnContext(ctx, "no job can move and nothing can be changed until the database accepts writes", "error",
+		b.log.WarnContext(ctx, "the database is read-only; jobs wait until it accepts writes", "error",
 			err)
 	}
 	steps, err := schema.Migrations(ctx, db)
@@ -171,13 +173,13 @@ func (b *backends) openDatabase(ctx context.Context, o backendOptions) error {
 		return err
 	}
 	if i := slices.IndexFunc(steps, func(m schema.Migration) bool { return !m.Applied }); i >= 0 {
-		return fmt.Errorf("the database lacks migration %s and what follows it; run: pdeflow migrate up", steps[i].Name)
+		return fmt.Errorf("the database lacks migration %s and later ones; run: pdeflow migrate up", steps[i].Name)
 	}
 	return nil
 }
 
-// connectNATS opens the connection and declares the streams. A server that is away is no reason not to start: the
-// services declare what they need when it is back.
+// connectNATS opens the connection and declares the streams. An unreachable server is not an error: the services
+// declare their streams when it is back.
 func (b *backends) connectNATS(ctx context.Context, o backendOptions) error {
 	server := o.nats
 	if server.url == "" {
@@ -203,12 +205,12 @@ func (b *backends) connectNATS(ctx context.Context, o backendOptions) error {
 		if o.nats.url == "" {
 			return err
 		}
-		b.log.WarnContext(ctx, "streams are not declared yet", "error", err)
+		b.log.WarnContext(ctx, "declare streams; the services will retry", "error", err)
 	}
 	return nil
 }
 
-// close ends everything, the last opened first.
+// close releases everything in reverse order.
 func (b *backends) close() error {
 	var errs []error
 	for _, closer := range slices.Backward(b.closers) {

@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// stillAfter is for how long nothing may change of a job that should get on.
+	// stuckAfter is how long an active job may go without a change.
 	stuckAfter = time.Minute
-	// namedRows is how many findings of a kind are named; the rest is counted.
+	// maxNamed limits the findings that are named, per kind; the rest are counted.
 	maxNamed = 100
 )
 
-// The kinds of findings beside those of [schema.Check].
+// Kinds of findings in addition to those of [schema.Check].
 const (
 	checkStuck   schema.CheckKind = "stuck"
 	checkRefused schema.CheckKind = "refused"
@@ -30,20 +30,18 @@ func (a *app) checkCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "check",
 		Usage: "verifies in the database that classifications were really saved",
-		Description: "Works on the database. It looks at the mappings that finished jobs have touched, field by " +
-			"field, at rows that do not say when and\n" +
-			"by whom they were written, at counts and histories that disagree with the items of jobs, at jobs that " +
-			"do not move, and at the\n" +
-			"audit log. It changes nothing, names the rows, and exits 1 if anything is wrong. Where it knows the " +
-			"NATS server it says more\n" +
-			"of jobs that do not move; beside --database-url it asks only the one of --nats-url.\n\n" +
+		Description: "Reads the database. It checks every field of the mappings that finished jobs have " +
+			"processed, rows without a time or author, counts and histories that disagree with the " +
+			"items of jobs, jobs that make no progress, and the audit log. It changes nothing, " +
+			"names the wrong rows, and exits 1 if there are any. With a NATS server it can explain " +
+			"more about stuck jobs; with --database-url it only uses the server of --nats-url.\n\n" +
 			"pdeflow check\n" +
 			"DATABASE_URL=postgres://... pdeflow check --cycle 2026-Q3 --report auto-loans --json",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "cycle", Usage: "only the report of this `CYCLE`, with --report"},
 			&cli.StringFlag{
 				Name:  "report",
-				Usage: "only this `REPORT`, with --cycle; the audit log is one and looked at as a whole",
+				Usage: "only this `REPORT`, with --cycle; the audit log is always checked as a whole",
 			},
 			jsonFlag(),
 		}, append(a.operatorFlags(), a.natsFlags()...)...),
@@ -57,7 +55,7 @@ func (a *app) check(ctx context.Context, cmd *cli.Command) error {
 	}
 	scope := schema.CheckScope{CycleID: cmd.String("cycle"), ReportID: cmd.String("report")}
 	if (scope.CycleID == "") != (scope.ReportID == "") {
-		return usagef("--cycle and --report go together: a report is one of a cycle")
+		return usagef("--cycle and --report must be given together")
 	}
 	at, err := a.locate(cmd)
 	if err != nil {
@@ -87,15 +85,15 @@ func (a *app) check(ctx context.Context, cmd *cli.Command) error {
 	return err
 }
 
-// checkResult is what check prints.
+// checkResult is the output of check.
 type checkResult struct {
 	OK bool `json:"ok"`
-	// Rows counts the mappings that finished jobs have touched.
+	// Rows counts the mappings that finished jobs have processed.
 	Rows   int64        `json:"rows"`
 	Fields []fieldCount `json:"fields"`
 	Jobs   int64        `json:"jobs"`
 	Audit  auditResult  `json:"audit"`
-	// FindingCount counts everything that is wrong, of which Findings names the first of each kind.
+	// FindingCount counts all findings. Findings has the first ones of each kind.
 	FindingCount int64     `json:"finding_count"`
 	Findings     []finding `json:"findings"`
 }
@@ -113,7 +111,7 @@ type finding struct {
 	Problem string           `json:"problem"`
 }
 
-// found counts a finding, and names it if there are not too many of its kind.
+// found counts a finding, and keeps it unless there are too many of its kind.
 func (r *checkResult) found(f finding, of map[schema.CheckKind]int64) {
 	r.FindingCount++
 	if of[f.Kind]++; of[f.Kind] <= maxNamed {
@@ -121,9 +119,9 @@ func (r *checkResult) found(f finding, of map[schema.CheckKind]int64) {
 	}
 }
 
-// runChecks runs all checks, one after the other.
+// runChecks runs all checks in sequence.
 func runChecks(
-	ctx context.Context, db *schema.DB, scope schema.CheckScope, progress schema.Progress, w *natsProbe,
+	ctx context.Context, db *schema.DB, scope schema.CheckScope, progress schema.Progress, probe *natsProbe,
 ) (checkResult, error) {
 	result := checkResult{Findings: []finding{}}
 	of := map[schema.CheckKind]int64{}
@@ -135,8 +133,8 @@ func runChecks(
 	for _, count := range checked.Fields {
 		result.Fields = append(result.Fields, fieldCount(count))
 	}
-	progress("jobs that do not move", 0, 0)
-	stuck, err := stuckJobs(ctx, db, scope, w)
+	progress("stuck jobs", 0, 0)
+	stuck, err := stuckJobs(ctx, db, scope, probe)
 	if err != nil {
 		return result, err
 	}
@@ -153,7 +151,7 @@ func runChecks(
 	return result, nil
 }
 
-// auditFinding names the row of the log, or else the event that it should have, or the job.
+// auditFinding names the row of the log, or else the missing event, or the job.
 func auditFinding(f audit.Finding) finding {
 	named := finding{Kind: checkAudit, Table: "audit_log", Row: f.EventID, Problem: string(f.Problem)}
 	switch {

@@ -10,10 +10,10 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// stuckJobs finds the jobs that do not move, and has the witness report why, for those that will be named.
-func stuckJobs(ctx context.Context, db *schema.DB, scope schema.CheckScope, w *natsProbe) ([]finding, error) {
-	defer w.open()()
-	findings, err := blockedFindings(ctx, db, scope, w)
+// stuckJobs finds the jobs that make no progress, and explains those that will be named from the state of NATS.
+func stuckJobs(ctx context.Context, db *schema.DB, scope schema.CheckScope, probe *natsProbe) ([]finding, error) {
+	defer probe.open()()
+	findings, err := blockedFindings(ctx, db, scope, probe)
 	if err != nil {
 		return nil, err
 	}
@@ -22,11 +22,11 @@ func stuckJobs(ctx context.Context, db *schema.DB, scope schema.CheckScope, w *n
 		return nil, err
 	}
 	for i, job := range jobs {
-		problem := fmt.Sprintf("nothing has changed for %s: %s", job.Still.Round(time.Second), job.Why())
-		// The witness would blame the dispatcher for messages that NATS refuses.
+		problem := fmt.Sprintf("no progress for %s: %s", job.Still.Round(time.Second), job.Why())
+		// The probe would blame the dispatcher for messages that NATS refuses.
 		if i < maxNamed && !strings.HasPrefix(job.BlockedBy, "NATS ") {
-			if saw := w.explain(ctx, job); saw != "" {
-				problem += "; " + saw
+			if reason := probe.explain(ctx, job); reason != "" {
+				problem += "; " + reason
 			}
 		}
 		findings = append(findings, finding{checkStuck, "jobs", job.ID, problem})
@@ -34,8 +34,8 @@ func stuckJobs(ctx context.Context, db *schema.DB, scope schema.CheckScope, w *n
 	return findings, nil
 }
 
-// blockedFindings reports the jobs that the dispatcher cannot move, and that NATS refuses an event at this moment.
-func blockedFindings(ctx context.Context, db *schema.DB, scope schema.CheckScope, w *natsProbe) ([]finding, error) {
+// blockedFindings reports the jobs that the dispatcher cannot advance, and whether NATS refuses an event right now.
+func blockedFindings(ctx context.Context, db *schema.DB, scope schema.CheckScope, probe *natsProbe) ([]finding, error) {
 	jobs, err := schema.BlockedJobs(ctx, db, scope)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func blockedFindings(ctx context.Context, db *schema.DB, scope schema.CheckScope
 	}
 	var findings []finding
 	for _, job := range jobs {
-		problem := fmt.Sprintf("it cannot move since %s: %s", now.Sub(job.BlockedSince).Round(time.Second),
+		problem := fmt.Sprintf("blocked for %s: %s", now.Sub(job.BlockedSince).Round(time.Second),
 			job.BlockedBy)
 		findings = append(findings, finding{checkStuck, "jobs", job.ID, problem})
 	}
@@ -54,8 +54,8 @@ func blockedFindings(ctx context.Context, db *schema.DB, scope schema.CheckScope
 	if err != nil || len(newest) == 0 {
 		return findings, err
 	}
-	if refused := w.refused(ctx, newest[0].ID); refused != "" {
-		findings = append(findings, finding{checkRefused, "streams", events.StreamEvents, refused})
+	if refusal := probe.refused(ctx, newest[0].ID); refusal != "" {
+		findings = append(findings, finding{checkRefused, "streams", events.StreamEvents, refusal})
 	}
 	return findings, nil
 }

@@ -14,72 +14,72 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/pdeflow/pdeflow/events/eventstest"
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-var update = flag.Bool("update", false, "write testdata/*.golden anew")
+var update = flag.Bool("update", false, "write testdata/*.golden")
 
-// said is what a run of the program came to.
-type said struct {
+// result is the outcome of a run of the program.
+type result struct {
 	args           []string
 	code           int
 	stdout, stderr string
 }
 
-// pdeflow runs the program in the test's process, with the environment given and nothing else of the machine's.
-func pdeflow(ctx context.Context, environment map[string]string, args ...string) said {
+// pdeflow started the program in the test's process with only the given environment.
+func pdeflow(ctx context.Context, environment map[string]string, args ...string) result {
 	var (
 		stdout bytes.Buffer
-		stderr logBuffer // the log and the progress of services share it
+		stderr eventstest.Log // the log and the progress of services share it
 	)
 	code := run(ctx, append([]string{"pdeflow"}, args...), &stdout, &stderr,
 		func(name string) string { return environment[name] })
-	return said{args, code, stdout.String(), stderr.String()}
+	return result{args, code, stdout.String(), stderr.String()}
 }
 
-// environment is one in which the stand is found.
-func (s *stand) environment() map[string]string {
-	s.t.Helper()
+// environment returns an environment in which the program finds the fixture.
+func (f *fixture) environment() map[string]string {
+	f.t.Helper()
 	return map[string]string{
-		"PDEFLOW_SERVER": strings.TrimSuffix(s.url, "/api/v1"), "PDEFLOW_TOKEN": s.token,
-		"DATABASE_URL": schematest.URL(s.t), "NATS_URL": s.nats.URL(),
+		"PDEFLOW_SERVER": strings.TrimSuffix(f.url, "/api/v1"), "PDEFLOW_TOKEN": f.token,
+		"DATABASE_URL": schematest.URL(f.t), "NATS_URL": f.nats.URL(),
 	}
 }
 
-// pdeflow runs the program against the stand.
-func (s *stand) pdeflow(args ...string) said {
-	s.t.Helper()
-	return pdeflow(s.t.Context(), s.environment(), args...)
+// pdeflow started the program against the fixture.
+func (f *fixture) pdeflow(args ...string) result {
+	f.t.Helper()
+	return pdeflow(f.t.Context(), f.environment(), args...)
 }
 
-// ends checks the exit code, and that standard error, or standard output where the program is content, holds each of
-// the texts.
-func (s said) ends(t *testing.T, code int, want ...string) said {
+// ends checks the exit code, and that standard error, or standard output after exit code 0, contains each text.
+func (r result) ends(t *testing.T, code int, want ...string) result {
 	t.Helper()
-	where := s.stderr
+	command, output := "pdeflow "+strings.Join(r.args, " "), r.stderr
 	if code == exitDone {
-		where = s.stdout
+		output = r.stdout
 	}
 	for _, text := range want {
-		if !strings.Contains(where, text) {
-			t.Errorf("pdeflow %s does not say %q", strings.Join(s.args, " "), text)
+		if !strings.Contains(output, text) {
+			t.Errorf("%s: got output without %q", command, text)
 		}
 	}
-	if s.code != code {
-		t.Errorf("pdeflow %s exits %d, not %d", strings.Join(s.args, " "), s.code, code)
+	if r.code != code {
+		t.Errorf("%s: got exit code %d, want %d", command, r.code, code)
 	}
 	if t.Failed() {
-		t.Logf("it says:\n%s%s", s.stdout, s.stderr)
+		t.Logf("%s printed:\n%s%s", command, r.stdout, r.stderr)
 	}
-	return s
+	return r
 }
 
-// from reads the program's output as JSON.
-func from[T any](t *testing.T, s said) T {
+// from decodes the program's output as JSON.
+func from[T any](t *testing.T, f result) T {
 	t.Helper()
 	var value T
-	if err := json.Unmarshal([]byte(s.stdout), &value); err != nil {
-		t.Fatalf("pdeflow %s prints no JSON (%v):\n%s%s", strings.Join(s.args, " "), err, s.stdout, s.stderr)
+	if err := json.Unmarshal([]byte(f.stdout), &value); err != nil {
+		t.Fatalf("pdeflow %s: got no JSON (%v):\n%s%s", strings.Join(f.args, " "), err, f.stdout, f.stderr)
 	}
 	return value
 }
@@ -93,23 +93,23 @@ var (
 	someHash  = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
 )
 
-// transcript is a session with the program as a golden file holds it: what was typed, what was said, and the exit code,
-// with numbers in place of ids, in the order in which they come up, and nothing that is another on each run.
-func transcript(replies ...said) string {
+// transcript formats runs of the program for a golden file: command, output and exit code, with numbers in place of
+// ids, and nothing that differs on each run.
+func transcript(replies ...result) string {
 	var text strings.Builder
-	for _, s := range replies {
-		typed := make([]string, len(s.args))
-		for i, arg := range s.args {
+	for _, f := range replies {
+		typed := make([]string, len(f.args))
+		for i, arg := range f.args {
 			if typed[i] = arg; strings.ContainsAny(arg, " ()") || arg == "" {
 				typed[i] = fmt.Sprintf("%q", arg)
 			}
 		}
-		fmt.Fprintf(&text, "$ pdeflow %s\n%s", strings.Join(typed, " "), s.stdout)
-		if s.stderr != "" {
-			fmt.Fprintf(&text, "--- standard error\n%s", s.stderr)
+		fmt.Fprintf(&text, "$ pdeflow %s\n%s", strings.Join(typed, " "), f.stdout)
+		if f.stderr != "" {
+			fmt.Fprintf(&text, "--- standard error\n%s", f.stderr)
 		}
-		if s.code != exitDone {
-			fmt.Fprintf(&text, "--- exit %d\n", s.code)
+		if f.code != exitDone {
+			fmt.Fprintf(&text, "--- exit %d\n", f.code)
 		}
 		text.WriteString("\n")
 	}
@@ -127,7 +127,7 @@ func transcript(replies ...said) string {
 	return someHash.ReplaceAllString(same, strings.Repeat("0", 64))
 }
 
-// golden compares with testdata/<name>.golden, or writes it.
+// golden compares with testdata/<name>.golden, or writes the file with -update.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name+".golden")
@@ -138,14 +138,14 @@ func golden(t *testing.T, name, got string) {
 	}
 	want, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatalf("%v; write it with: go test ./cmd/pdeflow -run %s -update", err, t.Name())
+		t.Fatalf("%v; create it with: go test ./cmd/pdeflow -run %s -update", err, t.Name())
 	}
 	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
 		t.Errorf("%s differs (-want +got):\n%s", path, diff)
 	}
 }
 
-// file writes a file of the test's and returns its path.
+// file writes a temporary file and returns its path.
 func file(t *testing.T, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)

@@ -22,13 +22,13 @@ import (
 
 const (
 	defaultServer = "http://" + defaultListen
-	// answerTimeout is how long the server may take for an answer that nobody asked it to wait with.
-	answerTimeout = time.Minute
-	// maxAnswer bounds what is read of an answer. The longest there are have 500 mappings.
-	maxAnswer = 64 << 20
+	// requestTimeout limits a request that does not ask the server to wait.
+	requestTimeout = time.Minute
+	// maxResponse limits the size of a response. The longest have 500 mappings.
+	maxResponse = 64 << 20
 )
 
-// clientFlags are the flags of a command that calls the API.
+// clientFlags returns the flags of a command that calls the API.
 func (a *app) clientFlags() []cli.Flag {
 	return []cli.Flag{
 		&typedFlag{StringFlag: &cli.StringFlag{
@@ -49,8 +49,8 @@ func (a *app) clientFlags() []cli.Flag {
 	}
 }
 
-// findFlag names the directory of a running pdeflow. It has no source in the environment, because what is typed and
-// what the environment says are looked for in different ways: the default directory is only the first of two places.
+// findFlag is --data-dir of a command that looks for a running pdeflow. It has no source in the environment, because
+// PDEFLOW_DATA_DIR is only the first of two places that are searched.
 func findFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name: flagDataDir, TakesFile: true,
@@ -59,31 +59,30 @@ func findFlag() cli.Flag {
 	}
 }
 
-// client speaks to the API of one server.
+// client calls the API of one server.
 type client struct {
 	server, token string
-	// origin names what the server was found by, and flags repeats the flags that it was found by in an advised
-	// command.
+	// origin describes how the server was found. flags repeats the flags that found it, for commands that are advised.
 	origin, flags string
-	// guessed reports that the server is the default one, because none was named or found.
+	// isDefault is true if no server was named or found.
 	isDefault bool
-	// answered reports that the server has answered once, so that it is worth waiting for.
+	// answered is true once the server has responded, so that it is worth waiting for.
 	answered bool
 }
 
-// newClient makes a client of the server at a URL, without the API's prefix.
+// newClient returns a client of the server at a URL without the API's prefix.
 func newClient(server, token string) *client {
 	return &client{server: strings.TrimRight(server, "/"), token: token}
 }
 
-// connection names a server. What was typed comes before what the environment names.
+// connection holds the settings that select a server. Typed values win over the environment.
 type connection struct {
 	server, token, dir, context           string
 	serverTyped, tokenTyped, contextTyped bool
 }
 
 // client returns the client that the command's flags, the environment, the contexts and the running pdeflow of this
-// machine add up to.
+// machine select.
 func (a *app) client(cmd *cli.Command) (*client, error) {
 	c, err := a.connect(connection{
 		server: cmd.String(flagServer), serverTyped: typed(cmd, flagServer), token: cmd.String(flagToken),
@@ -96,9 +95,8 @@ func (a *app) client(cmd *cli.Command) (*client, error) {
 	return c, err
 }
 
-// connect finds the server of a connection. What is typed comes before what the environment names: beside a directory
-// or a context that is typed, the environment's server is not called, and its token not sent. The token of a local
-// pdeflow is sent to no other server.
+// connect finds the server of a connection. If a directory or a context was typed, the server and token of the
+// environment are ignored. The token of a local pdeflow is sent to no other server.
 func (a *app) connect(at connection) (*client, error) {
 	if at.server != "" && !isHTTP(at.server) {
 		return nil, usagef("--server (PDEFLOW_SERVER) is a URL such as %s", defaultServer)
@@ -133,8 +131,8 @@ func (a *app) connect(at connection) (*client, error) {
 	return c, nil
 }
 
-// contextOf takes the server and the token of the connection from its context, or from the chosen one. The chosen
-// context is a default, and yields to a data directory that the environment names.
+// contextOf fills in the server and the token of the named context, or of the current one. The current context is a
+// default that PDEFLOW_DATA_DIR overrides.
 func (a *app) contextOf(at connection) (_ connection, origin string, err error) {
 	file, err := readContexts(a.getenv)
 	if err != nil {
@@ -157,7 +155,7 @@ func (a *app) contextOf(at connection) (_ connection, origin string, err error) 
 	return at, fmt.Sprintf(" (context %s)", at.context), err
 }
 
-// flags are the flags that were typed to find the server, as an advised command has to repeat them, but for the token.
+// flags returns the typed flags that select the server, without the token, for use in an advised command.
 func (at connection) flags() string {
 	text := ""
 	if at.serverTyped {
@@ -172,8 +170,8 @@ func (at connection) flags() string {
 	return text
 }
 
-// nothingRuns is the error of a directory that was typed and that nothing runs on. Nothing else is looked for then:
-// whoever types a directory does not mean what the environment names.
+// notRunningError explains that nothing runs on a typed directory. Other places are not searched, because the user
+// asked for this one.
 func notRunningError(err error, dir, other string) error {
 	if !errors.Is(err, datadir.ErrNotRunning) {
 		return err
@@ -190,30 +188,30 @@ func isHTTP(server string) bool {
 // request is one call of the API.
 type request struct {
 	method string
-	// path is under /api/v1, unless it is outside of the API.
-	path    string
-	outside bool
-	query   url.Values
-	header  http.Header
-	body    []byte
-	// patience is how long the answer may take beyond the usual.
-	patience time.Duration
+	// path is below /api/v1, unless unprefixed is set.
+	path       string
+	unprefixed bool
+	query      url.Values
+	header     http.Header
+	body       []byte
+	// extraTime is added to the usual time limit.
+	extraTime time.Duration
 }
 
-// answer is what the API said.
-type answer struct {
+// response is a response of the API.
+type response struct {
 	code   int
 	header http.Header
 	body   []byte
 }
 
-// do makes the request. The error of a request that was refused is a [*refusal], of a server that does not answer an
-// [*unreachableError].
-func (c *client) do(ctx context.Context, r request) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout+r.patience)
+// do sends the request. The error is an [*apiError] if the server refuses the request and an [*unreachableError] if it
+// does not respond.
+func (c *client) do(ctx context.Context, r request) (response, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout+r.extraTime)
 	defer cancel()
 	where := c.server + "/api/v1" + r.path
-	if r.outside {
+	if r.unprefixed {
 		where = c.server + r.path
 	}
 	if len(r.query) > 0 {
@@ -221,7 +219,7 @@ func (c *client) do(ctx context.Context, r request) (answer, error) {
 	}
 	sent, err := http.NewRequestWithContext(ctx, r.method, where, bytes.NewReader(r.body))
 	if err != nil {
-		return answer{}, usagef("--server (PDEFLOW_SERVER): %w", err)
+		return response{}, usagef("--server (PDEFLOW_SERVER): %w", err)
 	}
 	for name, values := range r.header {
 		sent.Header[name] = values
@@ -229,37 +227,37 @@ func (c *client) do(ctx context.Context, r request) (answer, error) {
 	if c.token != "" {
 		sent.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	response, err := http.DefaultClient.Do(sent)
+	reply, err := http.DefaultClient.Do(sent)
 	if err != nil {
-		return answer{}, c.unreachable(ctx, err)
+		return response{}, c.unreachable(ctx, err)
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	defer reply.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(reply.Body, maxResponse))
 	if err != nil {
-		return answer{}, c.unreachable(ctx, err)
+		return response{}, c.unreachable(ctx, err)
 	}
 	c.answered = true
-	got := answer{code: response.StatusCode, header: response.Header, body: body}
+	got := response{code: reply.StatusCode, header: reply.Header, body: body}
 	if got.code >= http.StatusBadRequest {
 		return got, c.refused(got)
 	}
 	return got, nil
 }
 
-// call makes the request and reads the answer into what into points to.
-func (c *client) call(ctx context.Context, r request, into any) (answer, error) {
+// call sends the request and decodes the response into a value.
+func (c *client) call(ctx context.Context, r request, into any) (response, error) {
 	got, err := c.do(ctx, r)
 	if err != nil {
 		return got, err
 	}
 	if err := json.Unmarshal(got.body, into); err != nil {
 		return got,
-			fmt.Errorf("%s does not answer as a pdeflow does; is --server (PDEFLOW_SERVER) right? (%w)", c.server, err)
+			fmt.Errorf("%s is not a pdeflow server; check --server (PDEFLOW_SERVER) (%w)", c.server, err)
 	}
 	return got, nil
 }
 
-// jsonBody is a request with a body.
+// jsonBody returns a request with a JSON body.
 func jsonBody(method, path string, body any) (request, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -269,7 +267,7 @@ func jsonBody(method, path string, body any) (request, error) {
 		nil
 }
 
-// unreachableError says that the server did not answer.
+// unreachableError is the error of a server that does not respond.
 type unreachableError struct {
 	text string
 	err  error
@@ -279,7 +277,7 @@ func (e *unreachableError) Error() string { return e.text }
 
 func (e *unreachableError) Unwrap() error { return e.err }
 
-// unreachable says in a sentence why there is no answer. A command that was told to end says no more than that.
+// unreachable describes in a sentence why there is no response. An interrupted command returns just [context.Canceled].
 func (c *client) unreachable(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return context.Canceled
@@ -287,7 +285,7 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 	if inner, ok := errors.AsType[*url.Error](err); ok {
 		err = inner.Err // the rest repeats the URL
 	}
-	e := &unreachableError{err: err, text: fmt.Sprintf("%s does not answer: %v", c.server, err)}
+	e := &unreachableError{err: err, text: fmt.Sprintf("%s does not respond: %v", c.server, err)}
 	network, isNetwork := errors.AsType[net.Error](err)
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -297,7 +295,7 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 		}
 		e.text += "; start one with pdeflow serve, or pdeflow demo, or name another with --server (PDEFLOW_SERVER)"
 	case isNetwork && network.Timeout():
-		e.text = c.server + " does not answer in time"
+		e.text = c.server + " does not respond in time"
 	}
 	return e
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-// nobody is the address of a server that is not there.
-func nobody(t *testing.T) string {
+// unusedAddress returns the URL of a port on which nothing listens.
+func unusedAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -32,7 +32,7 @@ func nobody(t *testing.T) string {
 	return "http://" + listener.Addr().String()
 }
 
-// runningOn makes a data directory in which a pdeflow seems to run at the URL, with this token.
+// runningOn creates a data directory with a run file that names the URL and the token.
 func runningOn(t *testing.T, server, token, database string) (dir string) {
 	t.Helper()
 	dir, err := datadir.Make(filepath.Join(t.TempDir(), "data"))
@@ -57,8 +57,8 @@ func runningOn(t *testing.T, server, token, database string) (dir string) {
 	return dir
 }
 
-// remembering is a server that remembers the tokens that it was shown, and lists no jobs.
-func remembering(t *testing.T) (url string, tokens *[]string) {
+// recordingServer returns a server that records the tokens it receives and lists no jobs.
+func recordingServer(t *testing.T) (url string, tokens *[]string) {
 	t.Helper()
 	tokens = new([]string)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -69,10 +69,10 @@ func remembering(t *testing.T) (url string, tokens *[]string) {
 	return server.URL, tokens
 }
 
-func TestAServerIsFoundByItsRunFileAndTypedWordsComeFirst(t *testing.T) {
+func TestAServerIsFoundByItsRunFileUnlessFlagsSelectOne(t *testing.T) {
 	t.Parallel()
-	here, hereTokens := remembering(t)
-	there, thereTokens := remembering(t)
+	here, hereTokens := recordingServer(t)
+	there, thereTokens := recordingServer(t)
 	dir := runningOn(t, here, "local", "")
 	tests := map[string]struct {
 		args        []string
@@ -103,12 +103,12 @@ func TestAServerIsFoundByItsRunFileAndTypedWordsComeFirst(t *testing.T) {
 		},
 		"typed before the environment's token": {
 			args: []string{"--data-dir", dir}, environment: map[string]string{
-				"PDEFLOW_SERVER": there, "PDEFLOW_TOKEN": "theirs",
+				"PDEFLOW_SERVER": there, "PDEFLOW_TOKEN": "other",
 			}, local: []string{"Bearer local"},
 		},
-		"a token typed beside a directory": {
+		"a token typed with a directory": {
 			args:        []string{"--data-dir", dir, "--token", "mine"},
-			environment: map[string]string{"PDEFLOW_TOKEN": "theirs"}, local: []string{"Bearer mine"},
+			environment: map[string]string{"PDEFLOW_TOKEN": "other"}, local: []string{"Bearer mine"},
 		},
 		"a token typed that the environment has as well": {
 			args:        []string{"--data-dir", dir, "--token", "mine"},
@@ -116,8 +116,8 @@ func TestAServerIsFoundByItsRunFileAndTypedWordsComeFirst(t *testing.T) {
 		},
 		"a server typed that the environment has as well": {
 			args:        []string{"--data-dir", dir, "--server", there},
-			environment: map[string]string{"PDEFLOW_SERVER": there, "PDEFLOW_TOKEN": "theirs"},
-			away:        []string{"Bearer theirs"},
+			environment: map[string]string{"PDEFLOW_SERVER": there, "PDEFLOW_TOKEN": "other"},
+			away:        []string{"Bearer other"},
 		},
 		"flags before, of which the environment has one as well": {
 			args:        []string{"--data-dir", dir, "--token", "mine"},
@@ -126,44 +126,46 @@ func TestAServerIsFoundByItsRunFileAndTypedWordsComeFirst(t *testing.T) {
 		"flags before the name of the subcommand": {args: []string{"--data-dir", dir}, local: []string{"Bearer local"}},
 	}
 	for name, tt := range tests {
-		*hereTokens, *thereTokens = nil, nil
-		args := append([]string{"jobs", "list"}, tt.args...)
-		if strings.HasPrefix(name, "flags before") {
-			args = append(append([]string{"jobs"}, tt.args...), "list")
-		}
-		got := pdeflow(t.Context(), tt.environment, args...)
-		if got.code != exitDone {
-			t.Errorf("%s: exit %d: %s", name, got.code, got.stderr)
-		}
-		if strings.Join(*hereTokens, "|") != strings.Join(tt.local, "|") ||
-			strings.Join(*thereTokens, "|") != strings.Join(tt.away, "|") {
-			t.Errorf("%s: the local server was shown %q and the other one %q", name, *hereTokens, *thereTokens)
-		}
+		t.Run(name, func(t *testing.T) {
+			*hereTokens, *thereTokens = nil, nil
+			args := append([]string{"jobs", "list"}, tt.args...)
+			if strings.HasPrefix(name, "flags before") {
+				args = append(append([]string{"jobs"}, tt.args...), "list")
+			}
+			got := pdeflow(t.Context(), tt.environment, args...)
+			if got.code != exitDone {
+				t.Errorf("%s: got exit code %d, want 0: %s", name, got.code, got.stderr)
+			}
+			if strings.Join(*hereTokens, "|") != strings.Join(tt.local, "|") ||
+				strings.Join(*thereTokens, "|") != strings.Join(tt.away, "|") {
+				t.Errorf("%s: local server got tokens %q, other server got %q", name, *hereTokens, *thereTokens)
+			}
+		})
 	}
 }
 
-func TestAServerThatIsNotThereIsNamedWithWhatToDo(t *testing.T) {
+func TestAMissingServerIsReportedWithAdvice(t *testing.T) {
 	t.Parallel()
-	where := nobody(t)
+	where := unusedAddress(t)
 	pdeflow(t.Context(), nil, "jobs", "list", "--server", where).
 		ends(t, exitFailed, "no server listens at "+where, "pdeflow serve", "--server (PDEFLOW_SERVER)")
 	began := time.Now()
 	pdeflow(t.Context(), nil, "jobs", "watch", "x", "--server", where).ends(t, exitFailed,
 		"no server listens at "+where)
 	if took := time.Since(began); took > patience/2 {
-		t.Errorf("a server that has never answered was waited for, for %v", took)
+		t.Errorf("waited %v for a server that never responded", took)
 	}
 	pdeflow(t.Context(), nil, "jobs", "list", "--server", "http://no-such-host.invalid").ends(t, exitFailed,
-		"http://no-such-host.invalid does not answer")
+		"http://no-such-host.invalid does not respond")
 }
 
-func TestATypedDirectoryWhereNothingRunsIsWrongUsageWhateverTheEnvironmentNames(t *testing.T) {
+func TestATypedDirectoryWithoutAServerIsWrongUsage(t *testing.T) {
 	t.Parallel()
-	production, tokens := remembering(t)
+	production, tokens := recordingServer(t)
 	empty := t.TempDir()
 	environment := map[string]string{
-		"PDEFLOW_SERVER": production, "PDEFLOW_TOKEN": "theirs",
-		"DATABASE_URL": "postgres://nobody@127.0.0.1:1/production",
+		"PDEFLOW_SERVER": production, "PDEFLOW_TOKEN": "other",
+		"DATABASE_URL": "postgres://user@127.0.0.1:1/production",
 	}
 	for _, command := range []string{
 		"jobs list", "jobs cancel x", "regenerate --cycle c --report r", "mappings list --cycle c --report r",
@@ -176,35 +178,37 @@ func TestATypedDirectoryWhereNothingRunsIsWrongUsageWhateverTheEnvironmentNames(
 		}
 	}
 	if len(*tokens) > 0 {
-		t.Errorf("the environment's server was asked, with %q", *tokens)
+		t.Errorf("the environment's server got %q, want no request", *tokens)
 	}
 }
 
-func TestSomethingElseThanAPdeflowIsRecognised(t *testing.T) {
+func TestAServerThatIsNotPdeflowIsRecognised(t *testing.T) {
 	t.Parallel()
 	for body, code := range map[string]int{
 		"<html>not here</html>": http.StatusNotFound, "<html>welcome</html>": http.StatusOK,
 		`{"title":"no"}`: http.StatusForbidden,
 	} {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(code)
-			_, _ = w.Write([]byte(body))
-		}))
-		got := pdeflow(t.Context(), nil, "jobs", "list", "--json", "--server", server.URL).ends(t, exitFailed,
-			server.URL, "as a pdeflow does", "--server")
-		if strings.Contains(got.stdout+got.stderr, "html") {
-			t.Errorf("a page is printed: %s", got.stdout+got.stderr)
-		}
-		server.Close()
+		t.Run(body, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(code)
+				_, _ = w.Write([]byte(body))
+			}))
+			got := pdeflow(t.Context(), nil, "jobs", "list", "--json", "--server", server.URL).ends(t, exitFailed,
+				server.URL, "not a pdeflow server", "--server")
+			if strings.Contains(got.stdout+got.stderr, "html") {
+				t.Errorf("got a printed HTML page: %s", got.stdout+got.stderr)
+			}
+			server.Close()
+		})
 	}
 }
 
-func TestAProblemIsToldInSentencesOrAsItCame(t *testing.T) {
+func TestAProblemIsPrintedAsSentencesOrJSON(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, apiService)
-	ids := schematest.Report(t, s.db, 2)
-	with := func(token string, args ...string) said {
-		environment := s.environment()
+	f := newFixture(t, apiService)
+	ids := schematest.Report(t, f.db, 2)
+	with := func(token string, args ...string) result {
+		environment := f.environment()
 		environment["PDEFLOW_TOKEN"] = token
 		return pdeflow(t.Context(), environment, args...)
 	}
@@ -213,20 +217,20 @@ func TestAProblemIsToldInSentencesOrAsItCame(t *testing.T) {
 		t.Fatal(err)
 	}
 	regenerate := []string{"regenerate", "--cycle", schematest.CycleID, "--report", schematest.ReportID}
-	replies := []said{
+	replies := []result{
 		with("", "jobs", "list"),
 		with("nonsense", "jobs", "list"),
 		with(viewer, regenerate...),
-		s.pdeflow("jobs", "status", "no-such-job"),
-		s.pdeflow("jobs", "items", "no such/job"),
-		s.pdeflow("regenerate", "--cycle", "none", "--report", "none"),
-		s.pdeflow(append(regenerate, "--classifier", "llm")...),
-		s.pdeflow(append(regenerate, "--mapping-id", "x,y", "--mapping-id", ids[0])...),
-		s.pdeflow("mappings", "list", "--cycle", schematest.CycleID, "--report", schematest.ReportID,
+		f.pdeflow("jobs", "status", "no-such-job"),
+		f.pdeflow("jobs", "items", "no such/job"),
+		f.pdeflow("regenerate", "--cycle", "none", "--report", "none"),
+		f.pdeflow(append(regenerate, "--classifier", "llm")...),
+		f.pdeflow(append(regenerate, "--mapping-id", "x,y", "--mapping-id", ids[0])...),
+		f.pdeflow("mappings", "list", "--cycle", schematest.CycleID, "--report", schematest.ReportID,
 			"--min-confidence", "9", "--max-confidence", "3"),
-		s.pdeflow("mappings", "show", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "none"),
-		s.pdeflow("jobs", "watch", "no-such-job"),
-		s.pdeflow("jobs", "status", "no-such-job", "--json"),
+		f.pdeflow("mappings", "show", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "none"),
+		f.pdeflow("jobs", "watch", "no-such-job"),
+		f.pdeflow("jobs", "status", "no-such-job", "--json"),
 	}
 	for _, reply := range replies {
 		reply.ends(t, exitFailed)
@@ -234,11 +238,11 @@ func TestAProblemIsToldInSentencesOrAsItCame(t *testing.T) {
 	golden(t, "problems", transcript(replies...))
 }
 
-func TestADatabaseIsFoundAsTheServerIs(t *testing.T) {
+func TestADatabaseIsFoundByTheRunFileUnlessFlagsSelectOne(t *testing.T) {
 	t.Parallel()
 	database := schematest.URL(t)
-	dir := runningOn(t, nobody(t), "t", database)
-	const wrong = "postgres://nobody@127.0.0.1:1/none?connect_timeout=1"
+	dir := runningOn(t, unusedAddress(t), "t", database)
+	const wrong = "postgres://user@127.0.0.1:1/none?connect_timeout=1"
 	for name, tt := range map[string]struct {
 		args        []string
 		environment map[string]string
@@ -252,29 +256,32 @@ func TestADatabaseIsFoundAsTheServerIs(t *testing.T) {
 		"typed before the environment": {
 			args: []string{"--data-dir", dir}, environment: map[string]string{"DATABASE_URL": wrong},
 		},
-		"typed, and a directory beside": {args: []string{"--database-url", database, "--data-dir", t.TempDir()}},
+		"typed, with a directory": {args: []string{"--database-url", database, "--data-dir", t.TempDir()}},
 	} {
-		if got := pdeflow(t.Context(), tt.environment,
-			append([]string{"migrate", "status"}, tt.args...)...); got.code != exitDone {
-			t.Errorf("%s: exit %d: %s", name, got.code, got.stderr)
-		}
+		t.Run(name, func(t *testing.T) {
+			if got := pdeflow(t.Context(), tt.environment,
+				append([]string{"migrate", "status"}, tt.args...)...); got.code != exitDone {
+				t.Errorf("%s: got exit code %d, want 0: %s", name, got.code, got.stderr)
+			}
+		})
 	}
 	pdeflow(t.Context(), nil, "check", "--database-url", wrong).ends(t, exitFailed, "database none on 127.0.0.1:1")
 	secret := "postgres://u:hunter2@host:notaport/d"
 	got := pdeflow(t.Context(), map[string]string{"DATABASE_URL": secret}, "check").ends(t, exitUsage, "database URL",
 		"--database-url (DATABASE_URL)")
 	if strings.Contains(got.stderr, "hunter2") {
-		t.Errorf("the password is said: %s", got.stderr)
+		t.Errorf("got output with the password: %s", got.stderr)
 	}
 }
 
-func TestNATSIsThatOfTheDatabaseOrTheOneThatIsTyped(t *testing.T) {
+func TestNATSBelongsToTheDatabaseUnlessItIsTyped(t *testing.T) {
 	t.Parallel()
-	dir := runningOn(t, nobody(t), "t", "postgres:///local")
-	const theirs, mine = "nats://theirs", "nats://mine"
-	creds, other := file(t, "theirs.creds", ""), file(t, "mine.creds", "")
+	dir := runningOn(t, unusedAddress(t), "t", "postgres:///local")
+	const environmentURL, mine = "nats://environment", "nats://mine"
+	creds, other := file(t, "environment.creds", ""), file(t, "mine.creds", "")
 	environment := map[string]string{
-		"DATABASE_URL": "postgres:///theirs", "NATS_URL": theirs, "NATS_CREDS": creds, "NATS_DOMAIN": "hub",
+		"DATABASE_URL": "postgres:///environment", "NATS_URL": environmentURL, "NATS_CREDS": creds,
+		"NATS_DOMAIN": "hub",
 	}
 	for name, tt := range map[string]struct {
 		args        []string
@@ -282,65 +289,70 @@ func TestNATSIsThatOfTheDatabaseOrTheOneThatIsTyped(t *testing.T) {
 		want        servers
 	}{
 		"of the environment": {
-			nil, environment, servers{"postgres:///theirs", natsServer{url: theirs, credentials: creds, domain: "hub"}},
+			nil, environment, servers{
+				"postgres:///environment", natsServer{url: environmentURL, credentials: creds, domain: "hub"},
+			},
 		},
 		"of the directory": {
 			[]string{"--data-dir", dir},
 			environment,
 			servers{database: "postgres:///local", nats: natsServer{url: "nats://local"}},
 		},
-		"of nobody, beside a database": {
+		"none, with a typed database": {
 			[]string{"--database-url", "postgres:///mine"}, environment, servers{database: "postgres:///mine"},
 		},
-		"typed beside a database": {
+		"typed, with a database": {
 			[]string{"--database-url", "postgres:///mine", "--nats-url", mine},
 			environment,
 			servers{database: "postgres:///mine", nats: natsServer{url: mine}},
 		},
-		"typed beside the environment's database": {
+		"typed, with the environment's database": {
 			[]string{"--nats-url", mine},
 			environment,
-			servers{database: "postgres:///theirs", nats: natsServer{url: mine}},
+			servers{database: "postgres:///environment", nats: natsServer{url: mine}},
 		},
 		"typed, and the environment's as well": {
-			[]string{"--database-url", "postgres:///theirs", "--nats-url", theirs},
+			[]string{"--database-url", "postgres:///environment", "--nats-url", environmentURL},
 			environment,
-			servers{database: "postgres:///theirs", nats: natsServer{url: theirs}},
+			servers{database: "postgres:///environment", nats: natsServer{url: environmentURL}},
 		},
 		"typed with its credentials": {
 			[]string{"--nats-url", mine, "--nats-creds", other},
 			environment,
-			servers{"postgres:///theirs", natsServer{url: mine, credentials: other}},
+			servers{"postgres:///environment", natsServer{url: mine, credentials: other}},
 		},
 		"of the environment, with credentials that are typed": {
 			[]string{"--nats-creds", other},
 			environment,
-			servers{"postgres:///theirs", natsServer{url: theirs, credentials: other, domain: "hub"}},
+			servers{"postgres:///environment", natsServer{url: environmentURL, credentials: other, domain: "hub"}},
 		},
-		"typed beside a directory": {
+		"typed, with a directory": {
 			[]string{"--data-dir", dir, "--nats-url", mine},
 			environment,
 			servers{database: "postgres:///local", nats: natsServer{url: mine}},
 		},
 	} {
-		var at servers
-		a := &app{
-			stdout: io.Discard, stderr: io.Discard, getenv: func(name string) string { return tt.environment[name] },
-		}
-		command := a.checkCommand()
-		command.Action = func(_ context.Context, cmd *cli.Command) (err error) {
-			at, err = a.locate(cmd)
-			return err
-		}
-		if err := command.Run(t.Context(), append([]string{"check"}, tt.args...)); err != nil || at != tt.want {
-			t.Errorf("%s: it is %+v (%v), want %+v", name, at, err, tt.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			var at servers
+			a := &app{
+				stdout: io.Discard, stderr: io.Discard,
+				getenv: func(name string) string { return tt.environment[name] },
+			}
+			command := a.checkCommand()
+			command.Action = func(_ context.Context, cmd *cli.Command) (err error) {
+				at, err = a.locate(cmd)
+				return err
+			}
+			if err := command.Run(t.Context(), append([]string{"check"}, tt.args...)); err != nil || at != tt.want {
+				t.Errorf("%s: got %+v (%v), want %+v", name, at, err, tt.want)
+			}
+		})
 	}
 }
 
 func TestATokenIsSignedWithTheSecretOfTheServer(t *testing.T) {
 	t.Parallel()
-	dir := runningOn(t, nobody(t), "t", "")
+	dir := runningOn(t, unusedAddress(t), "t", "")
 	secret, err := datadir.Secret(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -361,23 +373,25 @@ func TestATokenIsSignedWithTheSecretOfTheServer(t *testing.T) {
 			secret, map[string]string{"XDG_DATA_HOME": filepath.Dir(dir), "PDEFLOW_DATA_DIR": dir}, nil,
 		},
 	} {
-		got := pdeflow(t.Context(), tt.environment,
-			append([]string{"token", "--user", "tina", "--role", "tester", "--ttl", "1h"}, tt.args...)...).ends(t,
-			exitDone)
-		verify, err := api.SecretVerifier([]byte(tt.secret))
-		if err != nil {
-			t.Fatal(err)
-		}
-		caller, err := verify(t.Context(), strings.TrimSpace(got.stdout))
-		if err != nil || caller != (api.Caller{User: "tina", Role: api.Tester}) {
-			t.Errorf("with the secret %s, the token is of %+v (%v)", name, caller, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			got := pdeflow(t.Context(), tt.environment,
+				append([]string{"token", "--user", "tina", "--role", "tester", "--ttl", "1h"}, tt.args...)...).ends(t,
+				exitDone)
+			verify, err := api.SecretVerifier([]byte(tt.secret))
+			if err != nil {
+				t.Fatal(err)
+			}
+			caller, err := verify(t.Context(), strings.TrimSpace(got.stdout))
+			if err != nil || caller != (api.Caller{User: "tina", Role: api.Tester}) {
+				t.Errorf("secret %s: got claims %+v (%v)", name, caller, err)
+			}
+		})
 	}
-	for _, without := range []string{filepath.Join(t.TempDir(), "none"), runningOn(t, nobody(t), "t", "")} {
+	for _, without := range []string{filepath.Join(t.TempDir(), "none"), runningOn(t, unusedAddress(t), "t", "")} {
 		pdeflow(t.Context(), nil, "token", "--user", "tina", "--role", "tester", "--data-dir", without).
 			ends(t, exitUsage, "there is no secret to sign with", "PDEFLOW_AUTH_SECRET (--auth-secret)", without)
 		if _, err := os.Stat(filepath.Join(without, "secret")); err == nil {
-			t.Errorf("a secret was made in %s that no server knows", without)
+			t.Errorf("got a new secret in %s, want none", without)
 		}
 	}
 }

@@ -16,23 +16,23 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-// The scripts ask pdeflow itself for candidates, with the words of the command line up to the cursor:
+// The scripts run pdeflow itself with the words of the command line up to the cursor:
 //
 //	pdeflow __complete jobs watch 01
 //
-// It prints one candidate a line, and its description after a tab; or :files for the names of files.
+// It prints one candidate a line, with a description after a tab, or :files for file names.
 //
 //go:embed completions
 var completionScripts embed.FS
 
 const (
-	// completionPatience is how long a shell waits for candidates from the server.
-	completionPatience = 2 * time.Second
-	// completionCandidates is how many ids are offered at most.
-	completionCandidates = 100
+	// completionTimeout is how long a shell waits for candidates from the server.
+	completionTimeout = 2 * time.Second
+	// maxCompletions limits the ids that are offered.
+	maxCompletions = 100
 )
 
-// completeFiles stands for the names of files.
+// completeFiles requests the completion of file names.
 const completeFiles = ":files"
 
 func (a *app) completionCommand() *cli.Command {
@@ -65,7 +65,7 @@ func (a *app) completionCommand() *cli.Command {
 	})
 }
 
-// completeCommand prints the candidates for the last of its arguments.
+// completeCommand prints the candidates for its last argument.
 func (a *app) completeCommand() *cli.Command {
 	return &cli.Command{
 		Name: "__complete", Usage: "prints what completes a command line", Hidden: true, SkipFlagParsing: true,
@@ -87,23 +87,23 @@ func (a *app) completeCommand() *cli.Command {
 	}
 }
 
-// candidate is one way to complete a word.
+// candidate is a completion of a word.
 type candidate struct{ value, description string }
 
 // commandLine is a command line up to the cursor.
 type commandLine struct {
-	// lineage is the subcommand that is named, with its ancestors before it.
+	// lineage is the subcommand, preceded by its ancestors.
 	lineage []*cli.Command
-	// flags are the values of the flags that were given, by name.
+	// flags holds the values of the flags, by name.
 	flags map[string]string
 	args  []string
-	// current is the word at the cursor, and flag the one that it is a value of, if any.
+	// current is the word at the cursor. flag is set if the word is the value of that flag.
 	current string
 	flag    cli.Flag
 }
 
-// readLine reads the words after the program's name. It takes what it does not know for arguments: the line is not
-// complete yet.
+// readLine parses the words after the program's name. Unknown words count as arguments, because the line is not
+// complete.
 func readLine(root *cli.Command, words []string) commandLine {
 	line := commandLine{lineage: []*cli.Command{root}, flags: map[string]string{}}
 	words = joinAssignments(words)
@@ -142,7 +142,7 @@ func readLine(root *cli.Command, words []string) commandLine {
 	return line
 }
 
-// joinAssignments puts --flag=value together again, which bash splits into three words.
+// joinAssignments rejoins --flag=value, which bash splits into three words.
 func joinAssignments(words []string) []string {
 	var joined []string
 	for i := 0; i < len(words); i++ {
@@ -160,7 +160,7 @@ func joinAssignments(words []string) []string {
 
 func (l commandLine) command() *cli.Command { return l.lineage[len(l.lineage)-1] }
 
-// allFlags are the flags that the command takes, its ancestors' included.
+// allFlags returns the flags of the command and its ancestors.
 func (l commandLine) allFlags() []cli.Flag {
 	var flags []cli.Flag
 	for _, cmd := range slices.Backward(l.lineage) {
@@ -179,7 +179,7 @@ func (l commandLine) find(name string) cli.Flag {
 }
 
 func isSwitch(flag cli.Flag) bool {
-	// Such as --prune, whose value is optional and stands behind an equals sign.
+	// For example --prune, whose optional value follows an equals sign.
 	if f, ok := flag.(interface{ IsBoolFlag() bool }); ok && f.IsBoolFlag() {
 		return true
 	}
@@ -187,7 +187,7 @@ func isSwitch(flag cli.Flag) bool {
 	return ok && !doc.TakesValue()
 }
 
-// candidates are the ways to complete the word at the cursor, before they are filtered by what was typed of it.
+// candidates returns the completions of the word at the cursor, before they are filtered by its prefix.
 func (a *app) candidates(ctx context.Context, line commandLine) []candidate {
 	if line.flag != nil {
 		return a.flagCandidates(ctx, line)
@@ -206,7 +206,8 @@ func (a *app) candidates(ctx context.Context, line commandLine) []candidate {
 	}
 	var all []candidate
 	for _, sub := range cmd.Commands {
-		if !sub.Hidden && (sub.Name != "help" || cmd == line.lineage[0]) { // the cli package gives every command a help of its own
+		// The cli package adds a help command to every command.
+		if !sub.Hidden && (sub.Name != "help" || cmd == line.lineage[0]) {
 			all = append(all, candidate{sub.Name, sub.Usage})
 		}
 	}
@@ -216,7 +217,7 @@ func (a *app) candidates(ctx context.Context, line commandLine) []candidate {
 	return all
 }
 
-// flagCandidates complete the value of a flag.
+// flagCandidates completes the value of a flag.
 func (a *app) flagCandidates(ctx context.Context, line commandLine) []candidate {
 	switch flag := line.flag.(type) {
 	case *choiceFlag:
@@ -237,7 +238,7 @@ func (a *app) flagCandidates(ctx context.Context, line commandLine) []candidate 
 	return a.idCandidates(ctx, line, line.flag.Names()[0])
 }
 
-// argumentCandidates complete an argument of a command without subcommands.
+// argumentCandidates completes an argument of a command without subcommands.
 func (a *app) argumentCandidates(ctx context.Context, line commandLine) []candidate {
 	if len(line.lineage) < 3 || len(line.args) > 0 || line.command().ArgsUsage == "" {
 		return nil
@@ -254,16 +255,16 @@ func (a *app) argumentCandidates(ctx context.Context, line commandLine) []candid
 	}
 }
 
-// idCandidates complete an id of the kind that a flag or argument of this name takes, from the running server.
+// idCandidates completes an id, read from the running server, for a flag or argument of this name.
 func (a *app) idCandidates(ctx context.Context, line commandLine, kind string) []candidate {
-	ctx, cancel := context.WithTimeout(ctx, completionPatience)
+	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
 	defer cancel()
 	if kind == flagContext {
 		return a.contextCandidates()
 	}
 	c, err := a.connect(line.connection(a.getenv))
 	if err != nil {
-		return nil // a shell shows no errors in the middle of a line
+		return nil // a completion has no place for errors
 	}
 	cycle, report := line.value("cycle", a.getenv("PDEFLOW_CYCLE")), line.value("report", a.getenv("PDEFLOW_REPORT"))
 	query := url.Values{}
@@ -275,13 +276,13 @@ func (a *app) idCandidates(ctx context.Context, line commandLine, kind string) [
 	case "job":
 		if name := line.command().Name; name == "cancel" || name == "pause" {
 			found, _ = (idKind{path: "/jobs/active", describe: describeJob}).find(ctx, c, url.Values{},
-				completionCandidates)
+				maxCompletions)
 			return found
 		}
-		found, _ = (idKind{path: "/jobs", describe: describeJob}).find(ctx, c, query, completionCandidates)
+		found, _ = (idKind{path: "/jobs", describe: describeJob}).find(ctx, c, query, maxCompletions)
 	case "mapping", "mapping-id":
 		found, _ = (idKind{path: mappingsPath(cycle, report, ""), describe: describeMapping}).find(ctx, c, query,
-			completionCandidates)
+			maxCompletions)
 	case "cycle", "report":
 		return c.reportCandidates(ctx, kind, cycle)
 	default:
@@ -290,7 +291,7 @@ func (a *app) idCandidates(ctx context.Context, line commandLine, kind string) [
 	return append(found, candidate{latest, "the newest"})
 }
 
-// reportCandidates are the cycles, or the reports of a cycle, or all reports if the cycle is not known.
+// reportCandidates returns the cycles, or the reports of the cycle, or all reports if cycle is empty.
 func (c *client) reportCandidates(ctx context.Context, kind, cycle string) []candidate {
 	var all []candidate
 	for p, err := range c.pages(ctx, "/planning/reports", url.Values{}, maxPage) {
@@ -329,7 +330,7 @@ func (a *app) contextCandidates() []candidate {
 	return all
 }
 
-// value is that of a flag that was given, or else this one.
+// value returns the value of a flag on the line, or otherwise.
 func (l commandLine) value(flag, otherwise string) string {
 	if value, given := l.flags[flag]; given {
 		return value
@@ -337,7 +338,7 @@ func (l commandLine) value(flag, otherwise string) string {
 	return otherwise
 }
 
-// connection is how the command will find its server.
+// connection returns the settings with which the command will select its server.
 func (l commandLine) connection(getenv func(string) string) connection {
 	given := func(flag string) bool { return l.flags[flag] != "" }
 	return connection{

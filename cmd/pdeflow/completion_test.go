@@ -35,19 +35,21 @@ func TestCommandsFlagsChoicesAndFilesAreCompleted(t *testing.T) {
 		"completion fi":                    "fish",
 		"jobs list --report=x --status ru": "running",
 	} {
-		words := strings.Split(typed, " ")
-		found := slices.ContainsFunc(completed(t, nil, words...), func(line string) bool {
-			value, _, _ := strings.Cut(line, "\t")
-			return value == want
+		t.Run(typed, func(t *testing.T) {
+			words := strings.Split(typed, " ")
+			found := slices.ContainsFunc(completed(t, nil, words...), func(line string) bool {
+				value, _, _ := strings.Cut(line, "\t")
+				return value == want
+			})
+			if !found {
+				t.Errorf("%q: got no candidate %s in %q", typed, want, completed(t, nil, words...))
+			}
 		})
-		if !found {
-			t.Errorf("%q is not completed by %s: %q", typed, want, completed(t, nil, words...))
-		}
 	}
 	for _, typed := range [][]string{{"-"}, {"import", "-"}, {"jobs", "list", "-"}, {"mappings", ""}, {""}} {
 		if all := strings.Join(completed(t, nil, typed...), "\n"); strings.Contains(all, "`") ||
 			strings.Contains(all, "__complete") {
-			t.Errorf("%q is completed by:\n%s", typed, all)
+			t.Errorf("%q: got candidates:\n%s", typed, all)
 		}
 	}
 }
@@ -76,6 +78,6 @@ func TestBashCompletesWithTheScript(t *testing.T) {
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "cancelled\n") {
-		t.Errorf("bash completes as %q (%v)", out, err)
+		t.Errorf("got bash completion %q (%v)", out, err)
 	}
 }

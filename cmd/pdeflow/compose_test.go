@@ -16,7 +16,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// composeSecrets are the variables that docker-compose.yml demands, with values that tell them apart.
+// composeSecrets returns the variables that docker-compose.yml requires, each with a distinct value.
 func composeSecrets() types.Mapping {
 	env := types.Mapping{
 		"PDEFLOW_DATABASE_PASSWORD": "pdatabase",
@@ -28,8 +28,7 @@ func composeSecrets() types.Mapping {
 	return env
 }
 
-// loadCompose reads docker-compose.yml as docker compose does, with every profile, and with these variables and no
-// others.
+// loadCompose reads docker-compose.yml as docker compose does, with every profile and only these variables.
 func loadCompose(t *testing.T, env types.Mapping) (*types.Project, error) {
 	t.Helper()
 	root, err := filepath.Abs(repository)
@@ -53,7 +52,7 @@ func mustLoadCompose(t *testing.T) *types.Project {
 	return project
 }
 
-func TestComposeNamesTheSecretThatIsMissingOrEmpty(t *testing.T) {
+func TestComposeNamesAMissingOrEmptySecret(t *testing.T) {
 	t.Parallel()
 	for variable := range composeSecrets() {
 		unset, empty := composeSecrets(), composeSecrets()
@@ -67,7 +66,7 @@ func TestComposeNamesTheSecretThatIsMissingOrEmpty(t *testing.T) {
 	}
 }
 
-func TestComposeExampleEnvironmentListsWhatComposeDemands(t *testing.T) {
+func TestEnvExampleListsTheVariablesThatComposeRequires(t *testing.T) {
 	t.Parallel()
 	example := readFile(t, ".env.example")
 	var listed []string
@@ -75,18 +74,20 @@ func TestComposeExampleEnvironmentListsWhatComposeDemands(t *testing.T) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(line, "#") {
 			listed = append(listed, name)
 			if value != "" {
-				t.Errorf(".env.example gives %s a value: a secret that everybody knows", name)
+				t.Errorf(".env.example: got a value for %s, want none", name)
 			}
 		}
 	}
 	demanded := make([]string, 0, len(listed))
 	for name := range composeSecrets() {
-		demanded = append(demanded, name)
+		t.Run(name, func(t *testing.T) {
+			demanded = append(demanded, name)
+		})
 	}
 	slices.Sort(listed)
 	slices.Sort(demanded)
 	if !slices.Equal(listed, demanded) {
-		t.Errorf(".env.example lists %v,\ncompose demands %v", listed, demanded)
+		t.Errorf(".env.example has %v,\nwant %v", listed, demanded)
 	}
 }
 
@@ -112,12 +113,12 @@ func TestComposeRunsEachServiceOnceAsItsOwnUser(t *testing.T) {
 	checkNATSUser(t, project.Services["operator"], "operator")
 	for _, user := range natsUsers() {
 		if got := environment(project.Services["nats"], natsPasswordVariable(user)); got != natsPassword(user) {
-			t.Errorf("nats knows %s by %q, want %q", user, got, natsPassword(user))
+			t.Errorf("nats: got %s=%q, want %q", user, got, natsPassword(user))
 		}
 	}
 }
 
-// checkNATSUser wants the container to know the name and password of this user of nats.conf, and nobody else's.
+// checkNATSUser checks that the container has the name and password of this NATS user, and of no other.
 func checkNATSUser(t *testing.T, container types.ServiceConfig, user string) {
 	t.Helper()
 	want := fmt.Sprintf("nats://%s:%s@nats:4222", user, natsPassword(user))
@@ -140,8 +141,8 @@ func environment(container types.ServiceConfig, name string) string {
 	return ""
 }
 
-// The command lines that the containers may have, as the contract of the program has them.
-func TestComposeGivesCommandLinesThatPdeflowUnderstands(t *testing.T) {
+// The command lines that containers may have, from the program's contract.
+func TestComposeUsesCommandLinesOfTheContract(t *testing.T) {
 	t.Parallel()
 	understood := regexp.MustCompile(`^(serve( --(services|listen|health-listen) [a-z0-9.:]+)+|migrate up|check)$`)
 	for name, container := range mustLoadCompose(t).Services {
@@ -155,7 +156,7 @@ func TestComposeGivesCommandLinesThatPdeflowUnderstands(t *testing.T) {
 	}
 }
 
-func TestComposeStartsServicesAfterWhatTheyNeed(t *testing.T) {
+func TestComposeStartsServicesAfterTheirDependencies(t *testing.T) {
 	t.Parallel()
 	project := mustLoadCompose(t)
 	needs := func(container, other, condition string) {
@@ -170,15 +171,16 @@ func TestComposeStartsServicesAfterWhatTheyNeed(t *testing.T) {
 	}
 	for _, name := range []string{"postgres", "nats"} {
 		if check := project.Services[name].HealthCheck; check == nil || len(check.Test) == 0 {
-			t.Errorf("%s is waited for and has no health check", name)
+			t.Errorf("got no health check for %s, which others wait for", name)
 		}
 	}
 }
 
-// programImage is the image that the repository's Dockerfile makes.
+// programImage is the image that the repository's Dockerfile builds.
 const programImage = "pdeflow:local"
 
-// Builders that export the same tag at once fail with "already exists" on a machine that does not have the image yet.
+// Builds that export the same tag at the same time fail with "already exists" on a machine that does not have the image
+// yet.
 func TestComposeBuildsTheImageOnceBeforeAnyServiceUsesIt(t *testing.T) {
 	t.Parallel()
 	project := mustLoadCompose(t)
@@ -204,11 +206,11 @@ func TestComposeBuildsTheImageOnceBeforeAnyServiceUsesIt(t *testing.T) {
 		}
 	}
 	if builders != 1 {
-		t.Errorf("%d services build %s, want one", builders, programImage)
+		t.Errorf("got %d services that build %s, want 1", builders, programImage)
 	}
 }
 
-func TestComposeAsksEachServiceAboutItsOwnHealth(t *testing.T) {
+func TestComposeChecksTheHealthOfEachService(t *testing.T) {
 	t.Parallel()
 	project := mustLoadCompose(t)
 	for _, name := range services() {
@@ -228,7 +230,7 @@ func TestComposeAsksEachServiceAboutItsOwnHealth(t *testing.T) {
 		}
 		want := []string{"CMD", "/usr/local/bin/pdeflow", "ready", "--server", "http://127.0.0.1:" + port}
 		if got := []string(container.HealthCheck.Test); !slices.Equal(got, want) {
-			t.Errorf("%s is asked by %v, want %v", name, got, want)
+			t.Errorf("%s: got health check %v, want %v", name, got, want)
 		}
 		if !strings.Contains(readFile(t, "cmd/pdeflow/Dockerfile"), `ENTRYPOINT ["`+want[1]+`"]`) {
 			t.Errorf("the image has no %s", want[1])
@@ -251,12 +253,12 @@ func TestComposePublishesOnLoopbackOnly(t *testing.T) {
 		}
 	}
 	if published == 0 {
-		t.Error("no port is published: nobody can reach the api")
+		t.Error("got no published port, want the API's")
 	}
 }
 
-// What is a secret changes when every variable does; a secret that stands in the file does not.
-func TestComposeHoldsNoSecret(t *testing.T) {
+// A secret changes when every variable does, unless it is written in the file.
+func TestComposeContainsNoSecret(t *testing.T) {
 	t.Parallel()
 	other := composeSecrets()
 	for name := range other {
@@ -275,12 +277,12 @@ func TestComposeHoldsNoSecret(t *testing.T) {
 			}
 			seen++
 			if environment(container, variable) == environment(changed.Services[name], variable) {
-				t.Errorf("%s: the value of %s stands in the file", name, variable)
+				t.Errorf("%s: got the value of %s in the file", name, variable)
 			}
 		}
 	}
 	if seen == 0 {
-		t.Error("no secret seen: the test looks in the wrong place")
+		t.Error("got no secrets, want some")
 	}
 }
 
@@ -324,13 +326,13 @@ func TestComposePinsItsImages(t *testing.T) {
 	}
 }
 
-// pinned tells whether an image stays the same when it is pulled again: by digest, or by a version to the patch (the
-// minor one for PostgreSQL, which has two numbers) with the system under it.
+// pinned reports whether an image stays the same when it is pulled again: by digest, or by a version down to the patch
+// (the minor one for PostgreSQL, which has two numbers) with the system below it.
 func pinned(image string) bool {
 	return regexp.MustCompile(`@sha256:[0-9a-f]{64}$|:\d+\.\d+(\.\d+)?-alpine[0-9.]*$`).MatchString(image)
 }
 
-func TestDockerfileBuildsAStaticProgramForAUserThatIsNotRoot(t *testing.T) {
+func TestDockerfileBuildsAStaticProgramForANonRootUser(t *testing.T) {
 	t.Parallel()
 	dockerfile := readFile(t, "cmd/pdeflow/Dockerfile")
 	froms := regexp.MustCompile(`(?m)^FROM (\S+)`).FindAllStringSubmatch(dockerfile, -1)
@@ -354,9 +356,8 @@ func TestDockerfileBuildsAStaticProgramForAUserThatIsNotRoot(t *testing.T) {
 	}
 }
 
-// A directory that .dockerignore does not let through is missing from the image, and only the build of the image would
-// say so.
-func TestDockerignoreLetsEveryPackageThroughAndNoSecret(t *testing.T) {
+// A directory that .dockerignore excludes is missing from the image, which only a build of the image would reveal.
+func TestDockerignoreIncludesPackagesAndExcludesSecrets(t *testing.T) {
 	t.Parallel()
 	var passes []string
 	for line := range strings.Lines(readFile(t, ".dockerignore")) {

@@ -15,19 +15,19 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// contextFile holds the named contexts of a user, and which of them client commands use that name no server.
+// contextFile holds a user's named contexts and the current one, which client commands use if they name no server.
 type contextFile struct {
 	Current  string                  `json:"current,omitempty"`
 	Contexts map[string]namedContext `json:"contexts"`
 }
 
-// namedContext is a server with the file that holds the token for it.
+// namedContext is a server and the file that holds the token for it.
 type namedContext struct {
 	Server    string `json:"server"`
 	TokenFile string `json:"token_file,omitempty"`
 }
 
-// contextPath is where the contexts are kept; "" if there is no home directory.
+// contextPath returns the path of the contexts, or "" without a home directory.
 func contextPath(getenv func(string) string) string {
 	if config := getenv("XDG_CONFIG_HOME"); filepath.IsAbs(config) {
 		return filepath.Join(config, "pdeflow", "contexts.json")
@@ -38,7 +38,7 @@ func contextPath(getenv func(string) string) string {
 	return ""
 }
 
-// readContexts reads the contexts; there are none without a file.
+// readContexts reads the contexts. A missing file has none.
 func readContexts(getenv func(string) string) (contextFile, error) {
 	file := contextFile{Contexts: map[string]namedContext{}}
 	path := contextPath(getenv)
@@ -58,7 +58,7 @@ func readContexts(getenv func(string) string) (contextFile, error) {
 	return file, nil
 }
 
-// save replaces the file as a whole, so that a reader finds the old contexts or the new ones.
+// save replaces the file in one step, so that a reader never finds half a file.
 func (f contextFile) save(getenv func(string) string) error {
 	path := contextPath(getenv)
 	if path == "" {
@@ -81,7 +81,7 @@ func (f contextFile) save(getenv func(string) string) error {
 	return nil
 }
 
-// find returns the context of a name.
+// find returns the context with the name.
 func (f contextFile) find(name string) (namedContext, error) {
 	found, ok := f.Contexts[name]
 	if !ok {
@@ -92,7 +92,7 @@ func (f contextFile) find(name string) (namedContext, error) {
 	return found, nil
 }
 
-// token reads the token of a context; "" if it names no file.
+// token reads the token of a context. It is "" if the context has no token file.
 func (c namedContext) token() (string, error) {
 	if c.TokenFile == "" {
 		return "", nil
@@ -108,10 +108,9 @@ func (a *app) contextCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "context",
 		Usage: "names servers, so that client commands need no --server and --token",
-		Description: "A context is a server and the file that holds a token for it. Client commands use the context " +
-			"of --context, else that of" +
-			" PDEFLOW_CONTEXT, else the one that was chosen with use; --server and --data-dir, and PDEFLOW_SERVER " +
-			"before the chosen one, win.\n\n" +
+		Description: "A context is a server and the file that holds a token for it. Client commands use the " +
+			"context of --context, else that of PDEFLOW_CONTEXT, else the current one. --server and " +
+			"--data-dir override a context; PDEFLOW_SERVER overrides the current one.\n\n" +
 			"pdeflow context set test --server https://pdeflow.test.example --token-file ~/.pdeflow-test-token\n" +
 			"pdeflow context use test\n" +
 			"pdeflow jobs list --context production",
@@ -136,7 +135,7 @@ func (a *app) contextListCommand() *cli.Command {
 				return a.printJSON(file)
 			}
 			if len(file.Contexts) == 0 {
-				fmt.Fprintln(a.stderr, "there are none")
+				fmt.Fprintln(a.stderr, "no contexts")
 				return nil
 			}
 			w := table(a.stdout)
@@ -183,7 +182,7 @@ func (a *app) contextSetCommand() *cli.Command {
 
 func (a *app) contextUseCommand() *cli.Command {
 	return &cli.Command{
-		Name: "use", Usage: "chooses the context of commands that name none", ArgsUsage: "NAME",
+		Name: "use", Usage: "sets the current context, the default of client commands", ArgsUsage: "NAME",
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			name, err := argument(cmd, "NAME")
 			if err != nil {

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-func TestAContextNamesAServerAndItsToken(t *testing.T) {
+func TestAContextSelectsAServerAndItsToken(t *testing.T) {
 	t.Parallel()
-	test, testTokens := remembering(t)
-	other, otherTokens := remembering(t)
+	test, testTokens := recordingServer(t)
+	other, otherTokens := recordingServer(t)
 	home := t.TempDir()
 	environment := func(more ...string) map[string]string {
 		all := map[string]string{"HOME": home}
@@ -19,7 +19,9 @@ func TestAContextNamesAServerAndItsToken(t *testing.T) {
 		}
 		return all
 	}
-	typed := func(code int, args ...string) said { return pdeflow(t.Context(), environment(), args...).ends(t, code) }
+	typed := func(code int, args ...string) result {
+		return pdeflow(t.Context(), environment(), args...).ends(t, code)
+	}
 	typed(exitDone, "context", "set", "test", "--server", test, "--token-file", file(t, "token", "of-test\n"))
 	typed(exitDone, "context", "set", "other", "--server", other)
 	typed(exitUsage, "context", "set", "wrong", "--server", "nowhere")
@@ -49,36 +51,38 @@ func TestAContextNamesAServerAndItsToken(t *testing.T) {
 		"a token that is typed": {
 			environment: environment(), args: []string{"--token", "mine"}, test: "Bearer mine",
 		},
-		"typed, beside another token": {
-			environment: environment("PDEFLOW_SERVER", other, "PDEFLOW_TOKEN", "theirs"),
+		"typed, with another token": {
+			environment: environment("PDEFLOW_SERVER", other, "PDEFLOW_TOKEN", "other"),
 			args:        []string{"--context", "test"}, test: "Bearer of-test",
 		},
 	} {
-		*testTokens, *otherTokens = nil, nil
-		pdeflow(t.Context(), tt.environment, append([]string{"jobs", "list"}, tt.args...)...).ends(t, exitDone)
-		if got := strings.Join(*testTokens, "|") + " / " + strings.Join(*otherTokens, "|"); got != tt.test+" / "+
-			tt.other {
-			t.Errorf("%s: the tokens are %q, want %q", name, got, tt.test+" / "+tt.other)
-		}
+		t.Run(name, func(t *testing.T) {
+			*testTokens, *otherTokens = nil, nil
+			pdeflow(t.Context(), tt.environment, append([]string{"jobs", "list"}, tt.args...)...).ends(t, exitDone)
+			if got := strings.Join(*testTokens, "|") + " / " + strings.Join(*otherTokens, "|"); got != tt.test+" / "+
+				tt.other {
+				t.Errorf("%s: got tokens %q, want %q", name, got, tt.test+" / "+tt.other)
+			}
+		})
 	}
 	typed(exitUsage, "jobs", "list", "--context", "nothing")
 	typed(exitDone, "context", "remove", "test")
 	if info, err := os.Stat(filepath.Join(home, ".config", "pdeflow", "contexts.json")); err != nil ||
 		info.Mode().Perm() != 0o600 {
-		t.Errorf("the contexts are kept as %v (%v)", info, err)
+		t.Errorf("got mode %v of the context file (%v)", info, err)
 	}
 	if left := typed(exitDone, "context", "list").stdout; strings.Contains(left, "test ") ||
 		strings.Contains(left, "yes") {
-		t.Errorf("after the chosen one was removed:\n%s", left)
+		t.Errorf("after removing the current context: got:\n%s", left)
 	}
 }
 
-func TestTheCycleAndTheReportAreTakenFromTheEnvironment(t *testing.T) {
+func TestCycleAndReportDefaultToTheEnvironment(t *testing.T) {
 	t.Parallel()
-	server, tokens := remembering(t)
+	server, tokens := recordingServer(t)
 	environment := map[string]string{"PDEFLOW_SERVER": server, "PDEFLOW_CYCLE": "2026-Q3", "PDEFLOW_REPORT": "cards"}
 	pdeflow(t.Context(), environment, "mappings", "list").ends(t, exitDone)
 	if len(*tokens) != 1 {
-		t.Errorf("the server was called %d times", len(*tokens))
+		t.Errorf("got %d requests", len(*tokens))
 	}
 }

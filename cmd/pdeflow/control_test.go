@@ -8,48 +8,52 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// steer asks something of the job and wants it to be taken.
-func (s *stand) steer(jobID, what string) {
-	s.t.Helper()
-	if code, body := s.do(http.MethodPost, "/jobs/"+jobID+"/"+what, nil); code != http.StatusAccepted {
-		s.t.Fatalf("%s answers %d: %s", what, code, body)
+// control sends a control request for the job and expects 202.
+func (f *fixture) control(jobID, what string) {
+	f.t.Helper()
+	if code, body := f.do(http.MethodPost, "/jobs/"+jobID+"/"+what, nil); code != http.StatusAccepted {
+		f.t.Fatalf("%s: got %d: %s", what, code, body)
 	}
 }
 
-func TestAJobIsPausedAndResumedAndLosesNothing(t *testing.T) {
+func TestAPausedAndResumedJobLosesNothing(t *testing.T) {
 	t.Parallel()
-	s := newStand(t)
-	job := s.underWay()
-	s.steer(job, "pause")
-	seen := s.follow(job, func(status events.JobStatus) bool { return status.Status == schema.Paused })
+	f := newFixture(t)
+	job := f.underWay()
+	f.control(job, "pause")
+	seen := f.follow(job, func(status events.JobStatus) bool { return status.Status == schema.Paused })
 	if paused := seen[len(seen)-1]; paused.CompletedSteps == paused.TotalSteps {
-		t.Fatal("the job was over before it was paused")
+		t.Fatal("job ended before it was paused")
 	}
-	if code, body := s.do(http.MethodPost, "/jobs/"+job+"/pause", nil); code != http.StatusConflict {
-		t.Errorf("a second pause answers %d: %s", code, body)
+	if code, body := f.do(http.MethodPost, "/jobs/"+job+"/pause", nil); code != http.StatusConflict {
+		t.Errorf("second pause: got %d: %s", code, body)
 	}
-	s.steer(job, "resume")
-	s.exact(s.finish(job), enough)
+	f.control(job, "resume")
+	f.exact(f.finish(job), enough)
 }
 
-func TestACancelledJobIsRetriedWithWhatWasLost(t *testing.T) {
+func TestARetryProcessesTheCancelledMappings(t *testing.T) {
 	t.Parallel()
-	s := newStand(t)
-	job := s.underWay()
-	s.steer(job, "cancel")
-	cancelled := s.finish(job)
+	f := newFixture(t)
+	job := f.underWay()
+	f.control(job, "cancel")
+	cancelled := f.finish(job)
 	if cancelled.Status != schema.Cancelled || cancelled.Cancelled == 0 ||
 		cancelled.Succeeded+cancelled.Cancelled != enough {
-		t.Fatalf("the job ended %s with %d succeeded and %d cancelled", cancelled.Status, cancelled.Succeeded,
+		t.Fatalf("got final status %s with %d succeeded and %d cancelled", cancelled.Status, cancelled.Succeeded,
 			cancelled.Cancelled)
 	}
-	retry := s.accepted(s.do(http.MethodPost, "/jobs/"+job+"/retry", nil))
-	if again := s.finish(retry); again.Status != schema.Completed || again.Succeeded != cancelled.Cancelled {
-		t.Errorf("the retry ended %s with %d succeeded of %d lost", again.Status, again.Succeeded, cancelled.Cancelled)
+	retry := f.accepted(f.do(http.MethodPost, "/jobs/"+job+"/retry", nil))
+	if again := f.finish(retry); again.Status != schema.Completed || again.Succeeded != cancelled.Cancelled {
+		t.Errorf("got final status %s of the retry with %d succeeded, want completed with %d", again.Status,
+			again.Succeeded, cancelled.Cancelled)
 	}
 	var twice int64
-	if err := s.db.NewRaw(`select count(*) from (select mapping_id from classification_history group by mapping_id having count(*) <> 1) t`).
+	if err := f.db.NewRaw(`
+		select count(*) from (
+			select mapping_id from classification_history group by mapping_id having count(*) <> 1
+		) t`).
 		Scan(t.Context(), &twice); err != nil || twice != 0 {
-		t.Errorf("%d mappings were not saved exactly once by the two jobs, %v", twice, err)
+		t.Errorf("got %d mappings that were not saved exactly once, want 0 (%v)", twice, err)
 	}
 }

@@ -21,12 +21,12 @@ import (
 func (a *app) demoCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "demo",
-		Usage: "does a whole job on a sample report, with everything in this process",
+		Usage: "runs a job on a sample report, with everything in one process",
 		Description: "Starts a database, a NATS server and all services, imports the sample (" + sample.ReportName +
-			" of a card issuer), runs\n" +
-			"regenerate-all, shows what came of it, and keeps serving. It needs no configuration, and always uses " +
-			"servers of its own: of the\n" +
-			"environment it takes the log's settings and which PostgreSQL to run (PDEFLOW_PG_BIN, PDEFLOW_PG_USER).",
+			" of a " +
+			"card issuer), runs regenerate-all, prints the results, and keeps serving. It needs no " +
+			"configuration and always uses its own servers. From the environment it only takes the " +
+			"settings of the log and of PostgreSQL (PDEFLOW_PG_BIN, PDEFLOW_PG_USER).",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "once", Usage: "stop after the job; exit 0 if it completed"},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object on standard output and nothing else there"},
@@ -64,7 +64,7 @@ func (a *app) demo(ctx context.Context, cmd *cli.Command) (err error) {
 		return err
 	}
 	if err := datadir.Sweep(ctx); err != nil {
-		log.WarnContext(ctx, "leftovers of earlier runs", "error", err)
+		log.WarnContext(ctx, "sweep data directories of earlier runs", "error", err)
 	}
 	dir, release, err := demoDir(cmd.String(flagDataDir))
 	if err != nil {
@@ -97,7 +97,7 @@ func (a *app) demo(ctx context.Context, cmd *cli.Command) (err error) {
 // note prints a line about the demo's start.
 func (d *demo) note(text string) { fmt.Fprintln(d.app.stderr, text) }
 
-// demoDir owns the directory that was named, or a temporary one.
+// demoDir locks the named directory, or creates a temporary one.
 func demoDir(named string) (dir string, release func() error, err error) {
 	if named == "" {
 		lock, err := datadir.Temp()
@@ -113,22 +113,22 @@ func demoDir(named string) (dir string, release func() error, err error) {
 	return lock.Dir(), lock.Release, nil
 }
 
-// demo is what happens while a demo's services run.
+// demo runs the job of the demo command, next to the services.
 type demo struct {
 	app   *app
 	size  int
 	once  bool
 	json  bool
 	began time.Time
-	// dir is the data directory, and named the same if it was named and outlives the demo.
+	// dir is the data directory. named is the same if the user chose it, and empty for a temporary one.
 	dir, named string
-	// ready reports that everything was started.
+	// ready is true once everything has started.
 	ready bool
-	// failed is the error of a job that did not complete. The demo goes on serving, and exits with it.
+	// failed is the error of a job that did not complete. The demo keeps serving and exits with it.
 	failed error
 }
 
-// run does the job and shows it. It returns nil where the demo goes on serving.
+// run runs the job and prints its results. It returns nil if the demo keeps serving.
 func (d *demo) run(ctx context.Context, at address) error {
 	d.ready = true
 	status, err := d.job(ctx, at)
@@ -153,7 +153,7 @@ func (d *demo) run(ctx context.Context, at address) error {
 	return err
 }
 
-// job loads the report and follows its job to the end.
+// job imports the report and follows its job to the end.
 func (d *demo) job(ctx context.Context, at address) (status events.JobStatus, err error) {
 	c := newClient(at.HTTP, at.token)
 	for {
@@ -175,12 +175,12 @@ func (d *demo) job(ctx context.Context, at address) (status events.JobStatus, er
 			return status, err
 		case job.Intent == schema.IntentPause:
 			return status,
-				fmt.Errorf("job %s of the report is paused; start pdeflow serve%s, and let it go on with: pdeflow "+
+				fmt.Errorf("job %s of the report is paused; start pdeflow serve%s, and resume it with: pdeflow "+
 					"jobs resume %s%s",
 					job.ID, d.find(), job.ID, d.find())
 		}
-		// An earlier demo on this directory was stopped before its job had ended, which is this one's as well; or
-		// somebody has asked for another job, and this one's comes after it.
+		// An earlier demo on this directory was stopped before its job ended: follow that job. If a user has started a
+		// job of another kind, wait for it and then start the demo's.
 		status, err = d.app.watch(ctx, c, job.ID, false)
 		if err != nil || job.JobType == schema.PDERegeneration && job.Scope == schema.ScopeAll {
 			return status, err
@@ -188,20 +188,20 @@ func (d *demo) job(ctx context.Context, at address) (status events.JobStatus, er
 	}
 }
 
-// interrupted says what becomes of the job of a demo that was told to end before its job had.
+// interrupted describes what remains of an interrupted job.
 func (d *demo) interrupted() error {
 	if d.named == "" {
-		return errors.New("the demo stops before its job has ended, and nothing of it is left")
+		return errors.New("the demo was interrupted before its job ended; its data was removed")
 	}
 	again := "pdeflow demo" + d.find()
 	if d.size > 0 {
 		again += fmt.Sprintf(" --mappings %d", d.size)
 	}
-	return fmt.Errorf("the demo stops before its job has ended; go on with it with: %s", again)
+	return fmt.Errorf("the demo was interrupted before its job ended; continue with: %s", again)
 }
 
-// find is the flag by which commands find the demo. One on a temporary directory is found without, unless the user's
-// commands would find another server first.
+// find returns the flag with which commands find the demo. A demo on a temporary directory is found without one, unless
+// the environment or a context selects another server.
 func (d *demo) find() string {
 	dir := d.named
 	if dir == "" && d.app.hasNamedServer() {
@@ -213,7 +213,7 @@ func (d *demo) find() string {
 	return " --data-dir " + shellQuote(dir)
 }
 
-// namesServer reports whether the environment or the contexts name a server.
+// hasNamedServer reports whether the environment or the contexts select a server.
 func (a *app) hasNamedServer() bool {
 	for _, name := range []string{"PDEFLOW_SERVER", "PDEFLOW_CONTEXT", "PDEFLOW_DATA_DIR", "DATABASE_URL"} {
 		if a.getenv(name) != "" {
@@ -224,11 +224,11 @@ func (a *app) hasNamedServer() bool {
 	return err == nil && file.Current != ""
 }
 
-// demoResult is what demo --json prints.
+// demoResult is the output of demo --json.
 type demoResult struct {
 	Job             events.JobStatus       `json:"job"`
 	Classifications events.Classifications `json:"classifications"`
-	// Seconds is from the start of the program's work to the end of the job.
+	// Seconds is the time from the start of the program to the end of the job.
 	Seconds float64           `json:"seconds"`
 	URLs    map[string]string `json:"urls"`
 }

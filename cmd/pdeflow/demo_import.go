@@ -12,7 +12,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema/tabular"
 )
 
-// load writes the report into the database: the sample, or one of the size asked for.
+// load imports the sample report, or a generated one of the requested size.
 func (d *demo) load(ctx context.Context, db *schema.DB) error {
 	files := tabular.Sources{Columns: &tabular.Source{Name: "columns.csv", Content: sample.Columns()}}
 	if d.size == 0 {

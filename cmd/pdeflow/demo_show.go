@@ -13,7 +13,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// show tells a newcomer what happened, where to look, and what to try next.
+// show prints the results, the addresses, and what to try next.
 func (d *demo) show(ctx context.Context, at address, status events.JobStatus, took time.Duration) error {
 	w := d.app.stdout
 	fmt.Fprintf(w, "\n%s\n%s.\n\n",
@@ -28,11 +28,11 @@ func (d *demo) show(ctx context.Context, at address, status events.JobStatus, to
 		return err
 	}
 	if d.once {
-		fmt.Fprint(w, "\nRun it without --once, and it goes on serving: the API, the streams, the commands.\n")
+		fmt.Fprint(w, "\nRun it without --once to keep the API, the streams and the commands available.\n")
 		return nil
 	}
 	d.showAddresses(at, status)
-	fmt.Fprint(w, "\nThe demo goes on serving until you press Ctrl-C.\n")
+	fmt.Fprint(w, "\nThe demo keeps serving until you press Ctrl-C.\n")
 	return nil
 }
 
@@ -54,7 +54,7 @@ func showTiers(w io.Writer, c events.Classifications) error {
 	return tiers.Flush()
 }
 
-// showMappings explains a few.
+// showMappings prints a few mappings with their rationales.
 func showMappings(ctx context.Context, w io.Writer, db *schema.DB) error {
 	examples, err := schema.ExampleMappings(ctx, db, sample.CycleID, sample.ReportID)
 	if err != nil {
@@ -100,7 +100,7 @@ Try next, in another terminal:
   NATS_URL=%s nats stream ls
   NATS_URL=%s nats stream view PDE_EVENTS
   NATS_URL=%s nats sub 'job.progress.>'
-and while that listens:
+and while that runs:
   pdeflow regenerate --cycle %s --report %s --watch%s
 %s
 `, at.HTTP, at.HTTP, at.token, at.TokenFile, at.NATS, shellQuote(at.TokenFile), statusURL(at, status),
@@ -108,7 +108,7 @@ and while that listens:
 		at.NATS, at.NATS, at.NATS, sample.CycleID, sample.ReportID, d.find(), d.commands())
 }
 
-// commands tells how to call pdeflow and nats, of which the first may be installed, or run from the source.
+// commands explains how to run pdeflow and nats, which may not be installed.
 func (d *demo) commands() string {
 	text := "(“nats” is NATS's own command: go install github.com/nats-io/natscli/nats@latest"
 	if _, err := exec.LookPath("pdeflow"); err != nil {
@@ -117,7 +117,7 @@ func (d *demo) commands() string {
 	return indented(d.app.stdout, text+")", 0)
 }
 
-// shellWord is the text as one word of a shell's command line.
+// shellQuote quotes the text as one word of a shell command.
 func shellQuote(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return !strings.ContainsRune(shellSafe, r) }) || text == "" {
 		return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
@@ -125,5 +125,5 @@ func shellQuote(text string) string {
 	return text
 }
 
-// plainLetters mean nothing to a shell but themselves.
+// shellSafe has the characters that need no quoting in a shell.
 const shellSafe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:,@%="

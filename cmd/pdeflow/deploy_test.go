@@ -14,25 +14,25 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// repository is the root of the module, seen from this package's directory, in which its tests run.
+// repository is the module's root, relative to this package's directory, in which its tests run.
 const repository = "../.."
 
-// services are the five that make up pdeflow, each a container and a user of nats.conf.
+// services are the five services of pdeflow, each a container and a user of nats.conf.
 func services() []string {
 	return []string{"api", "dispatcher", "classifier", "projector", "auditor"}
 }
 
-// natsUsers are the services and the people who operate them.
+// natsUsers are the services and the operator.
 func natsUsers() []string { return append(services(), "operator") }
 
 func natsPasswordVariable(user string) string {
 	return "PDEFLOW_NATS_" + strings.ToUpper(user) + "_PASSWORD"
 }
 
-// natsPassword is a password that no two users and no two purposes share.
+// natsPassword returns a different password for each user and purpose.
 func natsPassword(user string) string { return "p" + user + "0123456789" }
 
-// setNATSEnvironment gives nats.conf all that it takes from the environment.
+// setNATSEnvironment sets every variable that nats.conf reads.
 func setNATSEnvironment(t *testing.T) {
 	t.Helper()
 	t.Setenv("PDEFLOW_NATS_STORE_DIR", t.TempDir())
@@ -41,8 +41,8 @@ func setNATSEnvironment(t *testing.T) {
 	}
 }
 
-// startConfiguredNATS runs a nats-server on the repository's nats.conf, at free ports, until the test ends. The URLs of
-// its users come from [natsURL].
+// startConfiguredNATS runs a nats-server on the repository's nats.conf, at free ports, until the test ends. [natsURL]
+// returns the URLs of its users.
 func startConfiguredNATS(t *testing.T) *server.Server {
 	t.Helper()
 	setNATSEnvironment(t)
@@ -72,7 +72,7 @@ func natsURL(srv *server.Server, user, password string) string {
 	return u.String()
 }
 
-func TestConfiguredNATSLetsEachServiceInAsItsOwnUser(t *testing.T) {
+func TestNATSConfigurationAcceptsEachServiceAsItsOwnUser(t *testing.T) {
 	srv := startConfiguredNATS(t)
 	for _, user := range natsUsers() {
 		nc, err := nats.Connect(natsURL(srv, user, natsPassword(user)))
@@ -91,7 +91,7 @@ func TestConfiguredNATSLetsEachServiceInAsItsOwnUser(t *testing.T) {
 	}
 }
 
-func TestConfiguredNATSRefusesStrangers(t *testing.T) {
+func TestNATSConfigurationRefusesUnknownUsers(t *testing.T) {
 	srv := startConfiguredNATS(t)
 	strangers := map[string]string{
 		"a wrong password":        natsURL(srv, "api", "p0123456789"),
@@ -104,14 +104,14 @@ func TestConfiguredNATSRefusesStrangers(t *testing.T) {
 		nc, err := nats.Connect(address)
 		if err == nil {
 			nc.Close()
-			t.Errorf("%s is let in", who)
+			t.Errorf("%s: got a connection, want an authorization violation", who)
 		} else if !strings.Contains(err.Error(), "Authorization Violation") {
 			t.Errorf("%s: %v, want an authorization violation", who, err)
 		}
 	}
 }
 
-func TestNATSConfigurationNamesThePasswordThatIsMissing(t *testing.T) {
+func TestNATSConfigurationNamesAMissingPassword(t *testing.T) {
 	for _, user := range natsUsers() {
 		t.Run(user, func(t *testing.T) {
 			setNATSEnvironment(t)
@@ -127,7 +127,7 @@ func TestNATSConfigurationNamesThePasswordThatIsMissing(t *testing.T) {
 	}
 }
 
-func TestNATSConfigurationIsWhatItsCommentsSay(t *testing.T) {
+func TestNATSConfigurationMatchesItsComments(t *testing.T) {
 	setNATSEnvironment(t)
 	opts, err := server.ProcessConfigFile(filepath.Join(repository, "nats.conf"))
 	if err != nil {
@@ -140,7 +140,7 @@ func TestNATSConfigurationIsWhatItsCommentsSay(t *testing.T) {
 		t.Errorf("monitoring: %s:%d, want the usual port on loopback", opts.HTTPHost, opts.HTTPPort)
 	}
 	if !opts.JetStream || opts.StoreDir != os.Getenv("PDEFLOW_NATS_STORE_DIR") {
-		t.Errorf("JetStream %v in %q, want it where the environment says", opts.JetStream, opts.StoreDir)
+		t.Errorf("JetStream %v in %q, want the directory of the environment", opts.JetStream, opts.StoreDir)
 	}
 	if opts.SyncAlways || opts.SyncInterval != 2*time.Minute {
 		t.Errorf("sync interval %v, always %v, want 2m", opts.SyncInterval, opts.SyncAlways)
@@ -156,7 +156,7 @@ func readFile(t *testing.T, name string) string {
 	return string(b)
 }
 
-// moduleVersion is what go.mod requires of a module, without the v.
+// moduleVersion returns the version of a module in go.mod, without the v.
 func moduleVersion(t *testing.T, module string) string {
 	t.Helper()
 	match := regexp.MustCompile(`(?m)^\s*(?:require\s+)?` + regexp.QuoteMeta(module) +

@@ -20,23 +20,21 @@ import (
 )
 
 const (
-	// examination is how long the doctor waits for one answer.
+	// doctorTimeout limits each request of the doctor.
 	doctorTimeout = 10 * time.Second
-	// smallSkew is a difference of clocks worth a warning, and largeSkew the leeway of tokens.
+	// smallSkew is a difference of clocks that deserves a warning. largeSkew is the leeway of tokens.
 	smallSkew = 2 * time.Second
 	largeSkew = time.Minute
-	// oldestPostgres is the first version that the statements work on.
+	// minPostgres is the oldest supported version.
 	minPostgres = 140000
-	// littleRoom is the free space of a disk below which a warning is due, and noRoom that below which servers begin to
-	// fail.
+	// With less than lowSpace free on the disk a warning is due. Below criticalSpace servers begin to fail.
 	lowSpace      = 2 << 30
 	criticalSpace = 200 << 20
 )
 
-// severity is how bad a finding of the doctor is.
+// severity is the state of a check.
 type severity string
 
-// The severities.
 const (
 	fine    severity = "ok"
 	skipped severity = "skipped"
@@ -44,16 +42,16 @@ const (
 	wrong   severity = "wrong"
 )
 
-// diagnosis is one finding of the doctor.
+// diagnosis is the result of one check.
 type diagnosis struct {
 	Check  string   `json:"check"`
 	State  severity `json:"state"`
 	Detail string   `json:"detail"`
-	// Advice is what to do; empty if there is nothing to do.
+	// Advice is empty if there is nothing to do.
 	Advice string `json:"advice"`
 }
 
-// doctor examines an installation.
+// doctor collects the results of its checks.
 type doctor struct {
 	app      *app
 	findings []diagnosis
@@ -70,10 +68,10 @@ func (a *app) doctorCommand() *cli.Command {
 	flags = slices.Concat([]cli.Flag{jsonFlag()}, flags, []cli.Flag{a.databaseFlag()}, a.natsFlags(), a.topologyFlags())
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "checks the database, NATS, the server, clocks, disk and versions, and what to do about each",
-		Description: "Looks at the servers that the other commands would use, and changes nothing. What is neither " +
-			"named nor running is skipped." +
-			" It exits 1 if anything is wrong; warnings alone exit 0.\n\n" +
+		Usage: "checks the database, NATS, the server, clocks, disk and versions, with advice",
+		Description: "Checks the servers that the other commands would use, and changes nothing. Servers " +
+			"that are neither named nor running are skipped. It exits 1 if anything is wrong; " +
+			"warnings alone exit 0.\n\n" +
 			"pdeflow doctor\n" +
 			"DATABASE_URL=postgres://... NATS_URL=nats://... pdeflow doctor --json",
 		Flags: flags,
@@ -86,7 +84,7 @@ func (a *app) doctorCommand() *cli.Command {
 	}
 }
 
-// diagnose examines everything, one thing after another: one that is wrong does not hide the next.
+// diagnose runs all checks. A failed one does not stop the next.
 func (a *app) diagnose(ctx context.Context, cmd *cli.Command) error {
 	d := &doctor{app: a}
 	at, err := a.locate(cmd)
@@ -113,13 +111,13 @@ func (a *app) diagnose(ctx context.Context, cmd *cli.Command) error {
 	case at.nats.url != "":
 		d.examineNATS(ctx, at.nats, topology)
 	default:
-		d.found("nats", skipped, "", "no server runs on this machine, and NATS_URL is not set: serve embeds one")
+		d.found("nats", skipped, "", "no server is running and NATS_URL is not set; serve embeds one")
 	}
 	d.examineDisk(cmd)
 	return d.print(cmd.Bool(flagJSON))
 }
 
-// examineServer asks the API whether it is ready, and what time it has.
+// examineServer checks whether the API responds and is ready, and compares clocks.
 func (d *doctor) examineServer(ctx context.Context, cmd *cli.Command) {
 	c, err := d.app.client(cmd)
 	if err != nil {
@@ -130,10 +128,10 @@ func (d *doctor) examineServer(ctx context.Context, cmd *cli.Command) {
 	defer cancel()
 	var health api.Health
 	before := time.Now()
-	got, err := c.call(ctx, request{method: http.MethodGet, path: "/healthz", outside: true}, &health)
+	got, err := c.call(ctx, request{method: http.MethodGet, path: "/healthz", unprefixed: true}, &health)
 	switch {
 	case err != nil && c.isDefault:
-		d.found("server", skipped, "", "no server runs on this machine, and none is named: pdeflow serve starts one")
+		d.found("server", skipped, "", "no server is running and none is named; pdeflow serve starts one")
 		return
 	case err != nil:
 		d.found("server", wrong, "start it, or name another with --server (PDEFLOW_SERVER)", "%v", err)
@@ -142,7 +140,7 @@ func (d *doctor) examineServer(ctx context.Context, cmd *cli.Command) {
 		d.found("server", warned, "use the same version on both sides", "%s has version %s, this program %s", c.server,
 			health.Version, version())
 	default:
-		d.found("server", fine, "", "%s answers, version %s", c.server, health.Version)
+		d.found("server", fine, "", "%s responds, version %s", c.server, health.Version)
 	}
 	if date, err := http.ParseTime(got.header.Get("Date")); err == nil {
 		// The header has whole seconds.
@@ -154,7 +152,7 @@ func (d *doctor) examineServer(ctx context.Context, cmd *cli.Command) {
 
 func (d *doctor) examineReadiness(ctx context.Context, c *client) {
 	var ready api.Readiness
-	if _, err := c.call(ctx, request{method: http.MethodGet, path: "/readyz", outside: true}, &ready); err != nil &&
+	if _, err := c.call(ctx, request{method: http.MethodGet, path: "/readyz", unprefixed: true}, &ready); err != nil &&
 		ready.Status == "" {
 		d.found("readiness", wrong, "read the server's log", "%v", err)
 		return
@@ -168,20 +166,20 @@ func (d *doctor) examineReadiness(ctx context.Context, c *client) {
 		}
 	}
 	if down == 0 {
-		d.found("readiness", fine, "", "the server is %s, and so is everything that it depends on", ready.Status)
+		d.found("readiness", fine, "", "the server is %s", ready.Status)
 	}
 }
 
-// compareClocks judges how far a clock is ahead of this machine's.
+// compareClocks reports how far a clock is ahead of this machine's.
 func (d *doctor) compareClocks(check string, skew time.Duration) {
 	const advice = "keep the clocks of all machines in step with NTP (chrony, systemd-timesyncd)"
 	switch off := skew.Abs(); {
 	case off >= largeSkew:
-		d.found(check, wrong, advice, "it differs by %s from this machine's: tokens may be refused", durationText(off))
+		d.found(check, wrong, advice, "%s different from this machine; tokens may be refused", durationText(off))
 	case off >= smallSkew:
-		d.found(check, warned, advice, "it differs by %s from this machine's", durationText(off))
+		d.found(check, warned, advice, "%s different from this machine", durationText(off))
 	default:
-		d.found(check, fine, "", "it agrees with this machine's")
+		d.found(check, fine, "", "agrees with this machine")
 	}
 }
 
@@ -193,7 +191,7 @@ func (d *doctor) examineBinaries() {
 		return
 	}
 	d.found("database", skipped, "",
-		"none runs on this machine, and DATABASE_URL is not set: serve embeds the PostgreSQL of %s", binaries.Dir)
+		"no database is running and DATABASE_URL is not set; serve embeds the PostgreSQL in %s", binaries.Dir)
 }
 
 func (d *doctor) examineDatabase(ctx context.Context, url string) {
@@ -205,7 +203,7 @@ func (d *doctor) examineDatabase(ctx context.Context, url string) {
 			"check that it runs, and the host, user, password and name in DATABASE_URL (--database-url)", "%v", err)
 		return
 	}
-	defer func() { _ = db.Close() }() // everything was read
+	defer func() { _ = db.Close() }() // it was only read from
 	facts, err := schema.ReadInstallation(ctx, db)
 	if err != nil {
 		d.found("database", wrong, "read the server's log", "%v", err)
@@ -218,9 +216,9 @@ func (d *doctor) examineDatabase(ctx context.Context, url string) {
 
 func (d *doctor) judgeDatabase(facts schema.Installation) {
 	if facts.VersionNumber < minPostgres {
-		d.found("database", wrong, "use PostgreSQL 14 or newer", "it is PostgreSQL %s", facts.Version)
+		d.found("database", wrong, "use PostgreSQL 14 or newer", "found PostgreSQL %s", facts.Version)
 	} else {
-		d.found("database", fine, "", "PostgreSQL %s answers, encoding %s", facts.Version, facts.Encoding)
+		d.found("database", fine, "", "PostgreSQL %s responds, encoding %s", facts.Version, facts.Encoding)
 	}
 	switch {
 	case facts.Standby:
@@ -267,7 +265,7 @@ func (d *doctor) examineMigrations(ctx context.Context, db *schema.DB) {
 	d.found("migrations", fine, "", "all %d are applied", len(steps))
 }
 
-// examineDisk looks at the disk of the data directory.
+// examineDisk checks the free space in the data directory.
 func (d *doctor) examineDisk(cmd *cli.Command) {
 	dir := cmd.String(flagDataDir)
 	if run, err := datadir.Find(d.app.getenv, dir); err == nil && run.TokenFile != "" {
@@ -295,7 +293,7 @@ func (d *doctor) examineDisk(cmd *cli.Command) {
 	}
 }
 
-// doctorResult is what doctor --json prints.
+// doctorResult is the output of doctor --json.
 type doctorResult struct {
 	OK       bool        `json:"ok"`
 	Findings []diagnosis `json:"findings"`

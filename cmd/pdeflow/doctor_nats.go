@@ -14,10 +14,11 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 )
 
-// fullStore is the share of a limit, in percent, above which a warning is due.
+// fullStore is the percentage of a limit above which a warning is due.
 const fullStore = 80
 
-// examineNATS looks at the message server: whether it answers, has JetStream, holds what is declared, and has room.
+// examineNATS checks whether the NATS server responds, has JetStream, has the declared streams and consumers, and has
+// space.
 func (d *doctor) examineNATS(ctx context.Context, server natsServer, topology events.Topology) {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
@@ -29,7 +30,7 @@ func (d *doctor) examineNATS(ctx context.Context, server natsServer, topology ev
 		return
 	}
 	defer nc.Close()
-	d.found("nats", fine, "", "nats-server %s answers at %s", nc.ConnectedServerVersion(), redacted(server.url))
+	d.found("nats", fine, "", "nats-server %s responds at %s", nc.ConnectedServerVersion(), redacted(server.url))
 	js, err := topology.JetStream(nc)
 	if err != nil {
 		d.found("jetstream", wrong, "", "%v", err)
@@ -44,7 +45,7 @@ func (d *doctor) examineNATS(ctx context.Context, server natsServer, topology ev
 		return
 	case err != nil:
 		d.found("jetstream", wrong, "allow this user to publish to $JS.API.> and to subscribe to _INBOX.>",
-			"it does not answer: %v%s", err, serverError(nc))
+			"no response: %v%s", err, serverError(nc))
 		return
 	}
 	d.judgeSpace("jetstream", int64(account.Store), account.Limits.MaxStore) //nolint:gosec // far below 2^63
@@ -58,7 +59,7 @@ func (d *doctor) examineNATS(ctx context.Context, server natsServer, topology ev
 	d.judgeConsumers(consumers)
 }
 
-// connectionAdvice returns what to correct if there is no connection.
+// connectionAdvice returns what to do about a failed connection.
 func connectionAdvice(err error) string {
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
@@ -77,7 +78,7 @@ func connectionAdvice(err error) string {
 	}
 }
 
-// violation is what the server refused on the connection, if anything.
+// serverError returns the last error that the server sent on the connection, or "".
 func serverError(nc *nats.Conn) string {
 	if err := nc.LastError(); err != nil {
 		return fmt.Sprintf(" (%v)", err)
@@ -88,12 +89,12 @@ func serverError(nc *nats.Conn) string {
 func (d *doctor) judgeSpace(check string, used, limit int64) {
 	switch {
 	case limit <= 0:
-		d.found(check, fine, "", "it holds %d MiB, and has no limit but the disk", used>>20)
+		d.found(check, fine, "", "%d MiB used, limited only by the disk", used>>20)
 	case used*100 >= limit*fullStore:
 		d.found(check, warned, "raise the limit, or lower the age of PDE_EVENTS: a full store stops publishing",
-			"it holds %d of %d MiB", used>>20, limit>>20)
+			"%d of %d MiB used", used>>20, limit>>20)
 	default:
-		d.found(check, fine, "", "it holds %d of %d MiB", used>>20, limit>>20)
+		d.found(check, fine, "", "%d of %d MiB used", used>>20, limit>>20)
 	}
 }
 
@@ -102,11 +103,11 @@ func (d *doctor) judgeStreams(streams []events.StreamState) {
 		check := "stream " + s.Name
 		switch {
 		case s.Missing:
-			d.found(check, warned, "start pdeflow serve, which declares it", "it does not exist")
+			d.found(check, warned, "start pdeflow serve, which declares it", "does not exist")
 			continue
 		case len(s.Differences) > 0:
 			d.found(check, wrong, "start pdeflow serve, which restores it, or delete it: no job is lost",
-				"it is not as declared: %s", strings.Join(s.Differences, ", "))
+				"differs from the declaration: %s", strings.Join(s.Differences, ", "))
 		default:
 			d.judgeSpace(check, s.Bytes, s.MaxBytes)
 		}
@@ -118,19 +119,21 @@ func (d *doctor) judgeStreams(streams []events.StreamState) {
 
 func (d *doctor) judgeConsumers(consumers []events.ConsumerState) {
 	for _, c := range consumers {
+		pending := count(int64(c.Pending), "message") //nolint:gosec // far below 2^63
 		check := "consumer " + c.Name
 		switch {
 		case c.Missing:
 			d.found(check, warned, "start the service that reads it, which declares it", "it does not exist in %s",
 				c.Stream)
 		case len(c.Differences) > 0:
-			d.found(check, wrong, "restart the service that reads it, which restores it", "it is not as declared: %s",
+			d.found(check, wrong, "restart the service that reads it, which restores it",
+				"differs from the declaration: %s",
 				strings.Join(c.Differences, ", "))
 		case c.Waiting == 0 && c.Pending > 0:
 			d.found(check, warned, "start the service that reads it, unless it runs",
-				"%s wait, and no service asks for them at this moment", count(int64(c.Pending), "message")) //nolint:gosec // far below 2^63
+				"%s pending, and no service is reading them", pending)
 		default:
-			d.found(check, fine, "", "it is as declared, %s not delivered", count(int64(c.Pending), "message")) //nolint:gosec // far below 2^63
+			d.found(check, fine, "", "as declared, %s pending", pending)
 		}
 	}
 }

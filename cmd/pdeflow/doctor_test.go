@@ -13,28 +13,28 @@ import (
 )
 
 // examined runs the doctor and returns the findings by check.
-func examined(t *testing.T, code int, got said) map[string]diagnosis {
+func examined(t *testing.T, code int, got result) map[string]diagnosis {
 	t.Helper()
 	result := from[doctorResult](t, got.ends(t, code))
 	all := map[string]diagnosis{}
 	for _, f := range result.Findings {
 		all[f.Check] = f
 		if (f.State == wrong || f.State == warned) != (f.Advice != "") {
-			t.Errorf("%s is %s, and the advice is %q", f.Check, f.State, f.Advice)
+			t.Errorf("%s: got %s with advice %q", f.Check, f.State, f.Advice)
 		}
 	}
 	if result.OK != (code == exitDone) {
-		t.Errorf("ok is %v at exit %d", result.OK, code)
+		t.Errorf("got ok %v with exit code %d", result.OK, code)
 	}
 	return all
 }
 
 func TestTheDoctorFindsNothingWrongWithAWorkingInstallation(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, apiService, dispatcherService, classifierService, projectorService, auditorService)
-	schematest.Report(t, s.db, 2)
-	s.finish(s.regenerate())
-	environment := s.environment()
+	f := newFixture(t, apiService, dispatcherService, classifierService, projectorService, auditorService)
+	schematest.Report(t, f.db, 2)
+	f.finish(f.regenerate())
+	environment := f.environment()
 	environment["PDEFLOW_DATA_DIR"] = t.TempDir()
 	got := pdeflow(t.Context(), environment, "doctor")
 	got.ends(t, exitDone, "ok       database ", "ok       nats ", "Nothing is wrong, ")
@@ -46,17 +46,17 @@ func TestTheDoctorFindsNothingWrongWithAWorkingInstallation(t *testing.T) {
 		"consumer projector", "consumer auditor",
 	} {
 		if all[check].State != fine {
-			t.Errorf("%s is %+v", check, all[check])
+			t.Errorf("%s: got %+v", check, all[check])
 		}
 	}
 	if all["disk"].State == "" || all["disk"].State == skipped {
-		t.Errorf("the disk is %+v", all["disk"])
+		t.Errorf("disk: got %+v", all["disk"])
 	}
 }
 
-func TestTheDoctorNamesWhatIsWrongAndWhatToDo(t *testing.T) {
+func TestTheDoctorNamesProblemsWithAdvice(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, apiService)
+	f := newFixture(t, apiService)
 	doctor := func(environment map[string]string) map[string]diagnosis {
 		t.Helper()
 		return examined(t, exitFailed, pdeflow(t.Context(), environment, "doctor", "--json"))
@@ -65,10 +65,10 @@ func TestTheDoctorNamesWhatIsWrongAndWhatToDo(t *testing.T) {
 		t.Helper()
 		if f := all[check]; f.State != wrong || !strings.Contains(f.Detail, detail) ||
 			!strings.Contains(f.Advice, advice) {
-			t.Errorf("%s is %+v", check, f)
+			t.Errorf("%s: got %+v", check, f)
 		}
 	}
-	js, err := events.JetStream(s.nats.Conn(t))
+	js, err := events.JetStream(f.nats.Conn(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,28 +84,28 @@ func TestTheDoctorNamesWhatIsWrongAndWhatToDo(t *testing.T) {
 	if _, err := js.UpdateConsumer(t.Context(), events.StreamEvents, config); err != nil {
 		t.Fatal(err)
 	}
-	wants(doctor(s.environment()), "consumer projector", "MaxDeliver", "restart the service")
+	wants(doctor(f.environment()), "consumer projector", "MaxDeliver", "restart the service")
 
-	environment := s.environment()
-	environment["NATS_URL"], environment["PDEFLOW_SERVER"] = "nats://127.0.0.1:1", nobody(t)
+	environment := f.environment()
+	environment["NATS_URL"], environment["PDEFLOW_SERVER"] = "nats://127.0.0.1:1", unusedAddress(t)
 	all := doctor(environment)
 	wants(all, "nats", "nats://127.0.0.1:1", "NATS_URL")
 	wants(all, "server", "no server listens at", "--server (PDEFLOW_SERVER)")
 	if all["database"].State != fine {
-		t.Errorf("behind a server that is away, the database is %+v", all["database"])
+		t.Errorf("database: got %+v while the server is down", all["database"])
 	}
 
 	environment["DATABASE_URL"] = "postgres://nobody:hunter2@127.0.0.1:1/none?connect_timeout=1"
 	all = doctor(environment)
 	wants(all, "database", "127.0.0.1:1", "DATABASE_URL")
 	if strings.Contains(all["database"].Detail, "hunter2") {
-		t.Errorf("a password is printed: %+v", all["database"])
+		t.Errorf("got output with a password: %+v", all["database"])
 	}
 	environment["DATABASE_URL"] = schematest.URL(t) + "&default_transaction_read_only=on"
 	wants(doctor(environment), "database writes", "read-only", "default_transaction_read_only")
 }
 
-func TestTheDoctorSkipsWhatIsNotThere(t *testing.T) {
+func TestTheDoctorSkipsMissingServers(t *testing.T) {
 	t.Parallel()
 	environment := map[string]string{
 		"PATH": "/usr/bin:/bin", "PDEFLOW_DATA_DIR": t.TempDir() + "/none", "PDEFLOW_SERVER": "",
@@ -114,13 +114,14 @@ func TestTheDoctorSkipsWhatIsNotThere(t *testing.T) {
 	result := from[doctorResult](t, got)
 	for _, check := range []string{"nats", "database"} {
 		i := slices.IndexFunc(result.Findings, func(f diagnosis) bool { return f.Check == check })
-		if i < 0 || result.Findings[i].State != skipped && result.Findings[i].State != fine { // a demo of the same user may run
-			t.Errorf("%s is not skipped: %+v", check, result.Findings)
+		// A demo of the same user may run.
+		if i < 0 || result.Findings[i].State != skipped && result.Findings[i].State != fine {
+			t.Errorf("%s: got %+v, want skipped", check, result.Findings)
 		}
 	}
 }
 
-func TestTheDoctorJudgesFactsAndClocks(t *testing.T) {
+func TestTheDoctorChecksSettingsAndClocks(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		facts schema.Installation
@@ -147,21 +148,23 @@ func TestTheDoctorJudgesFactsAndClocks(t *testing.T) {
 		"a clock far off":      {skew: 5 * time.Minute, check: "clock", state: wrong},
 		"a clock in step":      {skew: 300 * time.Millisecond, check: "clock", state: fine},
 	} {
-		d := &doctor{}
-		d.judgeDatabase(tt.facts)
-		d.compareClocks("clock", tt.skew)
-		i := slices.IndexFunc(d.findings, func(f diagnosis) bool { return f.Check == tt.check })
-		if i < 0 || d.findings[i].State != tt.state {
-			t.Errorf("%s: %+v", name, d.findings)
-		}
+		t.Run(name, func(t *testing.T) {
+			d := &doctor{}
+			d.judgeDatabase(tt.facts)
+			d.compareClocks("clock", tt.skew)
+			i := slices.IndexFunc(d.findings, func(f diagnosis) bool { return f.Check == tt.check })
+			if i < 0 || d.findings[i].State != tt.state {
+				t.Errorf("%s: got %+v", name, d.findings)
+			}
+		})
 	}
 }
 
 func TestMigrationsAreListedAsJSON(t *testing.T) {
 	t.Parallel()
-	s := newIdleStand(t, eventstest.Start(t))
-	list := from[struct{ Items []migration }](t, s.pdeflow("migrate", "status", "--json").ends(t, exitDone))
+	f := newIdleFixture(t, eventstest.Start(t))
+	list := from[struct{ Items []migration }](t, f.pdeflow("migrate", "status", "--json").ends(t, exitDone))
 	if len(list.Items) == 0 || !list.Items[0].Applied || list.Items[0].Name == "" {
-		t.Errorf("the list is %+v", list)
+		t.Errorf("got %+v", list)
 	}
 }

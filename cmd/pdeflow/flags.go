@@ -10,8 +10,7 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// The flags by which commands find the API, or the servers, of a running pdeflow, and others that several commands
-// have.
+// Names of flags that several commands have.
 const (
 	flagServer   = "server"
 	flagToken    = "token"
@@ -23,15 +22,14 @@ const (
 	flagJSON     = "json"
 )
 
-// typedFlag is a flag of which a command asks whether it was typed, and not only what it says: IsSet is true of nothing
-// else. Comparing its value with the environment's would not do, since the same may be typed; nor would it to ask
-// whether the environment was looked at, which is done before the flags behind a subcommand's name are read.
+// typedFlag is a flag whose IsSet reports only whether it was typed. [cli.Command.IsSet] is also true for a value from
+// the environment, which is read before the flags after a subcommand's name.
 type typedFlag struct {
 	*cli.StringFlag
 	typed bool
 }
 
-// Set implements [cli.Flag]. Only what is typed comes here: the embedded flag takes the environment's value by itself.
+// Set implements [cli.Flag]. The embedded flag reads the environment without calling it.
 func (f *typedFlag) Set(name, value string) error {
 	f.typed = true
 	return f.StringFlag.Set(name, value)
@@ -40,10 +38,10 @@ func (f *typedFlag) Set(name, value string) error {
 // IsSet implements [cli.Flag].
 func (f *typedFlag) IsSet() bool { return f.typed }
 
-// typed reports whether something was typed for a [typedFlag].
+// typed reports whether a [typedFlag] has a typed value.
 func typed(cmd *cli.Command, flag string) bool { return cmd.IsSet(flag) && cmd.String(flag) != "" }
 
-// env is the source of a flag's value in the environment that run was given.
+// env returns the environment variable as the source of a flag's value.
 func (a *app) env(name string) cli.ValueSourceChain {
 	return cli.NewValueSourceChain(envSource{name: name, getenv: a.getenv})
 }
@@ -53,13 +51,13 @@ type envSource struct {
 	getenv func(string) string
 }
 
-// Lookup implements [cli.ValueSource]. An empty variable is none.
+// Lookup implements [cli.ValueSource]. An empty variable counts as unset.
 func (s envSource) Lookup() (string, bool) {
 	value := strings.TrimSpace(s.getenv(s.name))
 	return value, value != ""
 }
 
-// IsFromEnv and Key have the help name the variable beside its flag.
+// IsFromEnv and Key make the help name the variable next to its flag.
 func (s envSource) IsFromEnv() bool { return true }
 
 func (s envSource) Key() string { return s.name }
@@ -77,7 +75,7 @@ func limitFlag(usual int) cli.Flag {
 		Name: flagLimit, Value: usual, Usage: "show at most `N`; 0 shows all",
 		Validator: func(n int) error {
 			if n < 0 {
-				return errors.New("it is a whole number from 0 up")
+				return errors.New("must be a whole number from 0 up")
 			}
 			return nil
 		},
@@ -120,7 +118,7 @@ func (a *app) issuerFlag() cli.Flag {
 	}
 }
 
-// between returns the check of a flag that takes a whole number from low to high.
+// between returns a validator for a whole number from low to high.
 func between(low, high int) func(int) error {
 	return func(n int) error {
 		if n < low || n > high {
@@ -130,24 +128,24 @@ func between(low, high int) func(int) error {
 	}
 }
 
-// positive is the validator of a duration.
+// positive validates a duration.
 func positive(d time.Duration) error {
 	if d <= 0 {
-		return errors.New("it is longer than 0, such as 8h")
+		return errors.New("must be longer than 0, such as 8h")
 	}
 	return nil
 }
 
-// notEmpty is the validator of a flag that has to say something.
+// notEmpty validates a string.
 func notEmpty(value string) error {
 	if strings.TrimSpace(value) == "" {
-		return errors.New("it is empty")
+		return errors.New("must not be empty")
 	}
 	return nil
 }
 
-// choiceFlag is a flag that takes one of a few values. They are checked before the command runs, wherever the value
-// came from: the cli package validates only what was typed.
+// choiceFlag is a flag that takes one of a few values. They are checked before the command runs, because the cli
+// package validates only typed values and not those from the environment.
 type choiceFlag struct {
 	*cli.StringFlag
 	values []string
@@ -162,7 +160,7 @@ func choice[T ~string](name, usage string, values []T) *choiceFlag {
 	}
 }
 
-// checkChoices returns an error if a flag of the command has a value that it does not take.
+// checkChoices returns an error if a choice flag of the command has a value that is not allowed.
 func checkChoices(cmd *cli.Command) error {
 	for _, ancestor := range cmd.Lineage() {
 		for _, flag := range ancestor.Flags {
@@ -170,7 +168,7 @@ func checkChoices(cmd *cli.Command) error {
 			if !ok || cmd.Hidden {
 				continue
 			}
-			value, allowed := cmd.String(f.Name), "it is one of "+joined(f.values)
+			value, allowed := cmd.String(f.Name), "must be one of "+joined(f.values)
 			if f.reversible {
 				value, allowed = strings.TrimPrefix(value, "-"), allowed+", or one of these with a minus sign before it"
 			}
@@ -193,7 +191,7 @@ func oneOf[T ~string](value T, allowed []T) error {
 	if slices.Contains(allowed, value) {
 		return nil
 	}
-	return errors.New("it is one of " + joined(allowed))
+	return errors.New("must be one of " + joined(allowed))
 }
 
 func joined[T ~string](values []T) string { return strings.Join(asStrings(values), ", ") }

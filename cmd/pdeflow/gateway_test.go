@@ -14,8 +14,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// gateway is a proxy that gives up on an answer after some time, and reports the status of every answer; 0 where it
-// drops the connection.
+// gateway is a proxy that cuts off responses after some time and reports the status of every response, or 0 for a
+// dropped connection.
 func gateway(t *testing.T, server string, timeout time.Duration, drops bool) (address string, statuses chan int) {
 	t.Helper()
 	target, err := url.Parse(server)
@@ -46,18 +46,18 @@ func gateway(t *testing.T, server string, timeout time.Duration, drops bool) (ad
 	return front.URL, statuses
 }
 
-func TestWatchingBehindAGatewayAsksForShorterWaits(t *testing.T) {
+func TestWatchingThroughAGatewayShortensItsWaits(t *testing.T) {
 	t.Parallel()
 	for name, drops := range map[string]bool{"that answers 504": false, "that drops the connection": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newIdleStand(t, eventstest.Start(t))
-			s.run(apiService, dispatcherService, projectorService)
-			schematest.Report(t, s.db, 3)
-			job := schematest.Job(t, s.db, 3)
-			address, statuses := gateway(t, s.environment()["PDEFLOW_SERVER"], 2*time.Second, drops)
+			f := newIdleFixture(t, eventstest.Start(t))
+			f.run(apiService, dispatcherService, projectorService)
+			schematest.Report(t, f.db, 3)
+			job := schematest.Job(t, f.db, 3)
+			address, statuses := gateway(t, f.environment()["PDEFLOW_SERVER"], 2*time.Second, drops)
 
-			w := s.watch(t.Context(), "jobs", "watch", job.ID, "--server", address)
+			w := f.watch(t.Context(), "jobs", "watch", job.ID, "--server", address)
 			cutOff, unchanged := 0, 0
 			for late := time.After(deadline); unchanged < 3; {
 				select {
@@ -69,18 +69,18 @@ func TestWatchingBehindAGatewayAsksForShorterWaits(t *testing.T) {
 						cutOff++
 					}
 				case <-late:
-					t.Fatalf("%d requests were cut off and %d answered that nothing has changed, want three: %s",
+					t.Fatalf("got %d dropped requests and %d responses 304, want 3: %s",
 						cutOff, unchanged, w.stderr.String())
 				}
 			}
 			// net/http itself repeats a request whose connection was dropped.
 			if cutOff == 0 || cutOff > 5 {
-				t.Errorf("%d requests were cut off, want a few before the wait is short enough", cutOff)
+				t.Errorf("got %d dropped requests, want a few", cutOff)
 			}
-			s.run(classifierService)
+			f.run(classifierService)
 			w.exits(t, exitDone)
 			if text := w.stderr.String(); strings.Contains(text, "trying again") {
-				t.Errorf("an interruption is reported as a failure: %s", text)
+				t.Errorf("got an error for an interruption: %s", text)
 			}
 		})
 	}

@@ -27,7 +27,7 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
-// asProgram has the test binary be pdeflow itself, so that a test can start it as a process and kill that.
+// With asProgram in its environment the test binary runs as pdeflow, so that a test can start and kill a process.
 const asProgram = "PDEFLOW_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -37,100 +37,100 @@ func TestMain(m *testing.M) {
 	schematest.Main(m)
 }
 
-// start starts pdeflow as a process of its own, with these arguments, against the stand's servers.
-func (s *stand) startProcess(args ...string) *exec.Cmd {
-	s.t.Helper()
-	cmd := exec.CommandContext(s.t.Context(), os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1", "DATABASE_URL="+schematest.URL(s.t), "NATS_URL="+s.nats.URL(),
+// startProcess starts pdeflow as a separate process against the fixture's servers.
+func (f *fixture) startProcess(args ...string) *exec.Cmd {
+	f.t.Helper()
+	cmd := exec.CommandContext(f.t.Context(), os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1", "DATABASE_URL="+schematest.URL(f.t), "NATS_URL="+f.nats.URL(),
 		"PDEFLOW_LOG_FORMAT=json",
-		"PDEFLOW_DATA_DIR="+s.t.TempDir())
-	cmd.Stdout, cmd.Stderr = s.log, s.log
+		"PDEFLOW_DATA_DIR="+f.t.TempDir())
+	cmd.Stdout, cmd.Stderr = f.log, f.log
 	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	s.t.Cleanup(func() {
+	f.t.Cleanup(func() {
 		_ = cmd.Process.Kill() // it may have ended
 		_ = cmd.Wait()
 	})
 	return cmd
 }
 
-// deadline bounds what a test waits for; it is no measure of speed.
+// deadline limits what a test waits for. It does not measure speed.
 const deadline = 2 * time.Minute
 
 var testSecret = []byte("a secret of the tests, and of nothing else at all")
 
-// stand is a whole pdeflow on a real Postgres and a real nats-server, run in the test's process.
-type stand struct {
+// fixture is a pdeflow on a real Postgres and a real nats-server, with services in the test's process.
+type fixture struct {
 	t     *testing.T
 	db    *schema.DB
 	nats  *eventstest.Server
 	url   string
 	token string
-	log   *logBuffer
-	// engine is the rules of the classifiers that run starts.
+	log   *eventstest.Log
+	// engine is used by classifiers that run starts.
 	engine *rules.Engine
-	// patience is how long a job may take.
+	// patience limits how long a job may take.
 	patience time.Duration
 }
 
-// newStand starts the named services, all by default.
-func newStand(t *testing.T, services ...service) *stand {
+// newFixture starts the named services, all by default.
+func newFixture(t *testing.T, services ...service) *fixture {
 	t.Helper()
-	s := newIdleStand(t, eventstest.Start(t))
-	s.run(services...)
-	return s
+	f := newIdleFixture(t, eventstest.Start(t))
+	f.run(services...)
+	return f
 }
 
-// newIdleStand runs no service yet.
-func newIdleStand(t *testing.T, server *eventstest.Server) *stand {
+// newIdleFixture starts no service.
+func newIdleFixture(t *testing.T, server *eventstest.Server) *fixture {
 	t.Helper()
-	return &stand{
-		t: t, db: schematest.New(t), nats: server, log: &logBuffer{}, engine: rules.New(policy.Default()),
+	return &fixture{
+		t: t, db: schematest.New(t), nats: server, log: eventstest.NewLog(t), engine: rules.New(policy.Default()),
 		patience: deadline,
 	}
 }
 
-// run starts services in the test's process; they end with the test, or when stop is called.
-func (s *stand) run(services ...service) (stop func()) {
-	s.t.Helper()
-	return s.runOn(s.nats.URL(), services...)
+// run starts services in the test's process. They end with the test, or when stop is called.
+func (f *fixture) run(services ...service) (stop func()) {
+	f.t.Helper()
+	return f.runOn(f.nats.URL(), services...)
 }
 
-// runOn is run with a NATS URL of its own.
-func (s *stand) runOn(natsURL string, services ...service) (stop func()) {
-	s.t.Helper()
+// runOn is [fixture.run] with another NATS URL.
+func (f *fixture) runOn(natsURL string, services ...service) (stop func()) {
+	f.t.Helper()
 	if len(services) == 0 {
 		services = []service{apiService, dispatcherService, classifierService, projectorService}
 	}
-	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		s.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	verify, err := api.SecretVerifier(testSecret)
 	if err != nil {
-		s.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	if s.token, err = api.SignToken(testSecret, "tina", api.Manager, time.Hour); err != nil {
-		s.t.Fatal(err)
+	if f.token, err = api.SignToken(testSecret, "tina", api.Manager, time.Hour); err != nil {
+		f.t.Fatal(err)
 	}
-	engine := s.engine
+	engine := f.engine
 	nc, err := events.Connect(natsURL, "test", "", log)
 	if err != nil {
-		s.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	js, err := events.JetStream(nc)
 	if err != nil {
-		s.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(s.t.Context())
+	ctx, cancel := context.WithCancel(f.t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		w := deps{db: s.db, apiDB: s.db, nc: nc, js: js, log: log}
+		w := deps{db: f.db, apiDB: f.db, nc: nc, js: js, log: log}
 		if err := runServices(ctx, services, w,
 			settings{listener: listener, verify: verify, engine: engine}); err != nil {
-			s.t.Errorf("services ended: %v", err)
+			f.t.Errorf("services ended: %v", err)
 		}
 	})
 	stop = sync.OnceFunc(func() {
@@ -138,128 +138,124 @@ func (s *stand) runOn(natsURL string, services ...service) (stop func()) {
 		wg.Wait()
 		nc.Close()
 	})
-	s.t.Cleanup(stop)
-	s.t.Cleanup(func() {
-		if s.t.Failed() {
-			s.t.Logf("log:\n%s", s.log.String())
-		}
-	})
+	f.t.Cleanup(stop)
 	if slices.Contains(services, apiService) {
-		s.url = "http://" + listener.Addr().String() + "/api/v1"
+		f.url = "http://" + listener.Addr().String() + "/api/v1"
 	}
 	return stop
 }
 
-// do makes a request and returns the answer's code and body.
-func (s *stand) do(method, path string, body any) (int, []byte) {
-	s.t.Helper()
+// do sends a request and returns the status code and body.
+func (f *fixture) do(method, path string, body any) (int, []byte) {
+	f.t.Helper()
 	var sent io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
 		if err != nil {
-			s.t.Fatal(err)
+			f.t.Fatal(err)
 		}
 		sent = bytes.NewReader(text)
 	}
-	ctx, cancel := context.WithTimeout(s.t.Context(), deadline)
+	ctx, cancel := context.WithTimeout(f.t.Context(), deadline)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, s.url+path, sent)
+	request, err := http.NewRequestWithContext(ctx, method, f.url+path, sent)
 	if err != nil {
-		s.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+s.token)
+	request.Header.Set("Authorization", "Bearer "+f.token)
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		s.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
-		s.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return response.StatusCode, answer
 }
 
-// regenerate asks for a job over the whole of the small report and returns its id.
-func (s *stand) regenerate() string {
-	s.t.Helper()
-	return s.accepted(s.do(http.MethodPost, "/planning/cycles/"+schematest.CycleID+"/reports/"+schematest.ReportID+
+// regenerate starts a job over the whole small report and returns its id.
+func (f *fixture) regenerate() string {
+	f.t.Helper()
+	return f.accepted(f.do(http.MethodPost, "/planning/cycles/"+schematest.CycleID+"/reports/"+schematest.ReportID+
 		"/pde-mappings/regenerate-all", nil))
 }
 
-// accepted wants the answer to be a new job's, and returns its id.
-func (s *stand) accepted(code int, body []byte) string {
-	s.t.Helper()
+// accepted checks that the response accepts a new job, and returns the job's id.
+func (f *fixture) accepted(code int, body []byte) string {
+	f.t.Helper()
 	if code != http.StatusAccepted {
-		s.t.Fatalf("a job is answered with %d: %s", code, body)
+		f.t.Fatalf("got status code %d, want 202: %s", code, body)
 	}
 	var accepted struct {
 		JobID  string        `json:"job_id"`
 		Status schema.Status `json:"status"`
 	}
 	if err := json.Unmarshal(body, &accepted); err != nil {
-		s.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	if accepted.Status != schema.Pending {
-		s.t.Errorf("a new job is %s", accepted.Status)
+		f.t.Errorf("got status %s of a new job, want pending", accepted.Status)
 	}
 	return accepted.JobID
 }
 
-func (s *stand) status(jobID, query string) events.JobStatus {
-	s.t.Helper()
-	code, body := s.do(http.MethodGet, "/jobs/"+jobID+"/status"+query, nil)
+func (f *fixture) status(jobID, query string) events.JobStatus {
+	f.t.Helper()
+	code, body := f.do(http.MethodGet, "/jobs/"+jobID+"/status"+query, nil)
 	if code != http.StatusOK {
-		s.t.Fatalf("status of %s answers %d: %s", jobID, code, body)
+		f.t.Fatalf("status of %s: got %d: %s", jobID, code, body)
 	}
 	var status events.JobStatus
 	if err := json.Unmarshal(body, &status); err != nil {
-		s.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return status
 }
 
-// follow polls the job until done says so, and returns every status that was seen.
-func (s *stand) follow(jobID string, done func(events.JobStatus) bool) []events.JobStatus {
-	s.t.Helper()
+// follow polls the job until done returns true, and returns every distinct status.
+func (f *fixture) follow(jobID string, done func(events.JobStatus) bool) []events.JobStatus {
+	f.t.Helper()
 	var seen []events.JobStatus
-	for end := time.Now().Add(s.patience); time.Now().Before(end); {
-		status := s.status(jobID, "")
+	for end := time.Now().Add(f.patience); time.Now().Before(end); {
+		status := f.status(jobID, "")
 		if len(seen) == 0 || seen[len(seen)-1] != status {
 			seen = append(seen, status)
 		}
 		if done(status) {
 			return seen
 		}
-		if again := s.status(jobID, "?wait=1s"); done(again) {
+		if again := f.status(jobID, "?wait=1s"); done(again) {
 			return append(seen, again)
 		}
 	}
-	s.t.Fatalf("job %s is not there after %v: %+v", jobID, s.patience, seen[len(seen)-1])
+	f.t.Fatalf("job %s not done after %v: %+v", jobID, f.patience, seen[len(seen)-1])
 	return nil
 }
 
 // finish follows the job to its end.
-func (s *stand) finish(jobID string) events.JobStatus {
-	s.t.Helper()
-	seen := s.follow(jobID, func(status events.JobStatus) bool { return status.Status.Final() })
+func (f *fixture) finish(jobID string) events.JobStatus {
+	f.t.Helper()
+	seen := f.follow(jobID, func(status events.JobStatus) bool { return status.Status.Final() })
 	for i := 1; i < len(seen); i++ {
 		if seen[i].CompletedSteps < seen[i-1].CompletedSteps {
-			s.t.Errorf("progress went back from %d to %d", seen[i-1].CompletedSteps, seen[i].CompletedSteps)
+			f.t.Errorf("got progress %d before %d", seen[i-1].CompletedSteps, seen[i].CompletedSteps)
 		}
 	}
 	return seen[len(seen)-1]
 }
 
-// exact checks a completed job of n mappings against the rows, read through the test's own connection.
-func (s *stand) exact(status events.JobStatus, n int64) {
-	s.t.Helper()
+// exact checks a completed job of n mappings against the rows.
+func (f *fixture) exact(status events.JobStatus, n int64) {
+	f.t.Helper()
 	if status.Status != schema.Completed || status.TotalSteps != n || status.Succeeded != n ||
 		status.Failed+status.Cancelled+status.Skipped != 0 {
-		s.t.Errorf("job ended %s: total %d, succeeded %d, skipped %d, failed %d, cancelled %d (%v)", status.Status,
+		f.t.Errorf("got final status %s: total %d, succeeded %d, skipped %d, failed %d, cancelled %d (%v)",
+			status.Status,
 			status.TotalSteps,
 			status.Succeeded, status.Skipped, status.Failed, status.Cancelled, errors.New(deref(status.Error)))
 	}
@@ -268,48 +264,49 @@ func (s *stand) exact(status events.JobStatus, n int64) {
 			"folded_at is not null",
 		"history rows":            "select count(*) from classification_history where job_id = ?",
 		"mappings with a history": "select count(distinct mapping_id) from classification_history where job_id = ?",
-		"mappings saved": `select count(*) from pde_mappings where updated_by = 'job:' || ? and information_security_classification is not null
-			and criticality is not null and risk_level is not null and regulatory_flag is not null and pii_flag is not null
-			and classification_confidence is not null and classification_rationale is not null and confidence_score is not null
-			and mapping_rationale is not null and classified_by is not null and version > 1`,
+		"mappings saved": `select count(*) from pde_mappings where updated_by = 'job:' || ? and version > 1
+			and num_nulls(information_security_classification, criticality, risk_level, regulatory_flag, pii_flag,
+				classification_confidence, classification_rationale, confidence_score, mapping_rationale,
+				classified_by) = 0`,
 	} {
 		var got int64
-		if err := s.db.NewRaw(query, status.JobID).Scan(s.t.Context(), &got); err != nil {
-			s.t.Fatal(err)
+		if err := f.db.NewRaw(query, status.JobID).Scan(f.t.Context(), &got); err != nil {
+			f.t.Fatal(err)
 		}
 		if got != n {
-			s.t.Errorf("%d %s, not %d", got, what, n)
+			f.t.Errorf("got %d %s, want %d", got, what, n)
 		}
 	}
 }
 
-// eventually waits until the query answers true.
-func (s *stand) eventually(what, query string) {
-	s.t.Helper()
+// eventually waits until the query returns true.
+func (f *fixture) eventually(what, query string) {
+	f.t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(s.patience); time.Now().Before(end); <-tick.C {
+	for end := time.Now().Add(f.patience); time.Now().Before(end); <-tick.C {
 		var yes bool
-		if err := s.db.NewRaw(query).Scan(s.t.Context(), &yes); err != nil {
-			s.t.Fatal(err)
+		if err := f.db.NewRaw(query).Scan(f.t.Context(), &yes); err != nil {
+			f.t.Fatal(err)
 		}
 		if yes {
 			return
 		}
 	}
-	s.t.Fatalf("waited %v for %s", s.patience, what)
+	f.t.Fatalf("waited %v for %s", f.patience, what)
 }
 
-// hurry makes every item that is to be tried again due at once, as often as one is said to wait, until stop is called.
-func (s *stand) hurry() (stop func()) {
-	s.t.Helper()
-	sub, err := s.nats.Conn(s.t).Subscribe(events.TopicJobProgress.Filter(), func(*nats.Msg) {
-		if _, err := s.db.NewRaw("update job_items set due_at = created_at where outcome is null and attempt > 0").Exec(context.Background()); err != nil {
-			_, _ = s.log.Write([]byte("hurry: " + err.Error() + "\n"))
+// hurry makes every item with a failed attempt due at once, whenever an event is published, until stop is called.
+func (f *fixture) hurry() (stop func()) {
+	f.t.Helper()
+	sub, err := f.nats.Conn(f.t).Subscribe(events.TopicJobProgress.Filter(), func(*nats.Msg) {
+		const update = "update job_items set due_at = created_at where outcome is null and attempt > 0"
+		if _, err := f.db.NewRaw(update).Exec(context.Background()); err != nil {
+			_, _ = f.log.Write([]byte("hurry: " + err.Error() + "\n"))
 		}
 	})
 	if err != nil {
-		s.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return func() { _ = sub.Drain() }
 }
@@ -319,22 +316,4 @@ func deref(text *string) string {
 		return ""
 	}
 	return *text
-}
-
-// logBuffer keeps what the services log.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }

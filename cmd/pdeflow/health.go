@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	// exampleHealthListen is an address for --health-listen. Without the flag only a process with the api answers about
-	// its health.
+	// exampleHealthListen is an address for --health-listen. Without the flag only a process with the api serves health
+	// endpoints.
 	exampleHealthListen = "127.0.0.1:8081"
-	// readyTimeout is how long a process may take to answer about its readiness. Its checks take a second at most.
+	// readyTimeout limits a request to /readyz. Its checks take a second at most.
 	readyTimeout = 5 * time.Second
 )
 
@@ -32,7 +32,7 @@ func (a *app) healthListenFlag() cli.Flag {
 	}
 }
 
-// listenHealth opens the port of --health-listen; it returns nil if there is none.
+// listenHealth opens the port of --health-listen. It returns nil if there is none.
 func listenHealth(ctx context.Context, address string) (net.Listener, error) {
 	if address == "" {
 		return nil, nil //nolint:nilnil // no listener is asked for
@@ -44,7 +44,7 @@ func listenHealth(ctx context.Context, address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// serveHealth answers on the listener until ctx ends.
+// serveHealth serves the health endpoints on the listener until ctx ends.
 func serveHealth(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: readyTimeout, WriteTimeout: readyTimeout}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
@@ -54,8 +54,8 @@ func serveHealth(ctx context.Context, listener net.Listener, handler http.Handle
 	return nil
 }
 
-// natsChecks are what every process reports of NATS and of jobs that wait for it. What the dispatcher has found out
-// stands in the rows, so that a process without a dispatcher reports it too.
+// natsChecks returns the checks of NATS and of blocked jobs that every process reports. The dispatcher stores its
+// reasons in the rows, so a process without a dispatcher can report them.
 func natsChecks(w deps) []api.Check {
 	return []api.Check{
 		{Name: "nats", Run: func(ctx context.Context) error {
@@ -70,7 +70,8 @@ func natsChecks(w deps) []api.Check {
 	}
 }
 
-// blockedJobs reports the reason of the oldest job that is blocked by one of these, and how many are.
+// blockedJobs returns an error that names the reason of the oldest job whose reason matches, and the number of such
+// jobs.
 func blockedJobs(ctx context.Context, db *schema.DB, by func(reason string) bool) error {
 	jobs, err := schema.BlockedJobs(ctx, db, schema.CheckScope{})
 	if err != nil {

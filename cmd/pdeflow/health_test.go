@@ -13,8 +13,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// Each service runs in a process of its own, as docker-compose.yml runs it.
-func TestEveryServiceAnswersAboutItsOwnHealth(t *testing.T) {
+// Each service runs in a separate process, as in docker-compose.yml.
+func TestEveryServiceServesItsHealth(t *testing.T) {
 	t.Parallel()
 	nats := eventstest.Start(t)
 	database := schematest.URL(t)
@@ -24,7 +24,7 @@ func TestEveryServiceAnswersAboutItsOwnHealth(t *testing.T) {
 	for _, name := range allServices() {
 		address := freeAddress(t)
 		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan said)
+		ended := make(chan result)
 		go func() {
 			ended <- pdeflow(ctx, nil, "serve", "--services", string(name), "--health-listen", address, "--listen",
 				freeAddress(t),
@@ -39,19 +39,19 @@ func TestEveryServiceAnswersAboutItsOwnHealth(t *testing.T) {
 			t.Fatal(err)
 		}
 		if response.Body.Close(); response.StatusCode != http.StatusOK {
-			t.Errorf("%s: /healthz answers %s", name, response.Status)
+			t.Errorf("%s: got /healthz %s", name, response.Status)
 		}
 		stop()
 		(<-ended).ends(t, exitDone)
 	}
 }
 
-func TestReadyFailsIfTheProcessCannotWorkOrDoesNotAnswer(t *testing.T) {
+func TestReadyFailsIfTheProcessIsNotReadyOrDoesNotRespond(t *testing.T) {
 	t.Parallel()
 	nats := eventstest.Start(t)
 	address := freeAddress(t)
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan said)
+	ended := make(chan result)
 	go func() {
 		ended <- pdeflow(ctx, nil, "serve", "--services", "dispatcher", "--health-listen", address, "--database-url",
 			schematest.URL(t), "--nats-url", nats.URL())
@@ -59,15 +59,15 @@ func TestReadyFailsIfTheProcessCannotWorkOrDoesNotAnswer(t *testing.T) {
 	server := "http://" + address
 	awaitReady(t, server)
 	nats.Stop()
-	var reply said
+	var reply result
 	for deadline := time.Now().Add(time.Minute); reply.code != exitFailed; {
 		reply = pdeflow(t.Context(), nil, "ready", "--server", server)
 		if time.Now().After(deadline) {
-			t.Fatalf("without NATS the dispatcher is %+v", reply)
+			t.Fatalf("dispatcher without NATS: got %+v", reply)
 		}
 	}
 	if !strings.HasPrefix(reply.stdout, "not ready\n") || !strings.Contains(reply.stdout, "nats         down") {
-		t.Errorf("without NATS it prints %q", reply.stdout)
+		t.Errorf("ready without NATS: got %q", reply.stdout)
 	}
 	stop()
 	(<-ended).ends(t, exitDone)
@@ -82,7 +82,7 @@ func awaitReady(t *testing.T, server string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s is not ready: %+v, %v", server, readiness, err)
+			t.Fatalf("%s: got %+v, want ready (%v)", server, readiness, err)
 		}
 	}
 }

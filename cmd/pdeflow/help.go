@@ -10,8 +10,8 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// helpCommand prints the help of the command that its arguments name, of which there may be several, as in help jobs
-// watch. The command of this name in the cli package looks at the first only.
+// helpCommand prints the help of the command that its arguments name, as in help jobs watch. The help command of the
+// cli package reads only the first argument.
 func (a *app) helpCommand() *cli.Command {
 	return &cli.Command{
 		Name: "help", Aliases: []string{"h"}, Usage: "shows the help of a command", ArgsUsage: "[COMMAND...]",
@@ -35,8 +35,8 @@ func (a *app) helpCommand() *cli.Command {
 	}
 }
 
-// foldDescriptions makes the first paragraph of every description one line, which is wrapped where it is printed. The
-// rest are examples.
+// foldDescriptions joins the first paragraph of every description into one line, which is wrapped when it is printed.
+// The rest are examples.
 func foldDescriptions(cmd *cli.Command) {
 	prose, examples, found := strings.Cut(cmd.Description, "\n\n")
 	if cmd.Description = strings.ReplaceAll(prose, "\n", " "); found {
@@ -47,8 +47,8 @@ func foldDescriptions(cmd *cli.Command) {
 	}
 }
 
-// lineWrapper wraps the lines that are written to it to the width of the terminal behind it. Further lines of a line
-// with columns begin below its last column, others below its first word.
+// lineWrapper wraps lines to the width of the terminal. Continuation lines are indented to the last column of a line
+// with columns, and otherwise to its first word.
 type lineWrapper struct {
 	w       io.Writer
 	pending []byte
@@ -67,15 +67,14 @@ func (l *lineWrapper) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// close prints a last line that has no end.
+// close prints an incomplete last line.
 func (l *lineWrapper) close() error {
 	_, err := io.WriteString(l.w, rewrap(l.w, string(l.pending)))
 	l.pending = nil
 	return err
 }
 
-// rewrap wraps those lines of a text that are longer than a line of the terminal that w writes to. What is before the
-// last column of a line stays as it is.
+// rewrap wraps the lines of a text that are wider than the terminal. The text before the last column of a line stays.
 func rewrap(w io.Writer, text string) string {
 	width := lineWidth(w)
 	lines := strings.Split(text, "\n")
@@ -88,7 +87,7 @@ func rewrap(w io.Writer, text string) string {
 		if column := strings.LastIndex(line, "  "); column > begin {
 			begin = column + 2
 			if indent = uniseg.StringWidth(line[:begin]); indent > width/2 {
-				indent = 4 // a column far to the right would leave its further lines little room
+				indent = 4 // a column far to the right would leave continuation lines too narrow
 			}
 		}
 		head := line[:begin]

@@ -22,13 +22,13 @@ import (
 )
 
 const (
-	// maxImport is what the API takes in one request.
+	// maxImport is the largest request body of an import.
 	maxImport = 32 << 20
-	// importPatience is how long a large import may take.
-	importPatience = 5 * time.Minute
+	// importTimeout is the extra time for a large import.
+	importTimeout = 5 * time.Minute
 )
 
-// importParts are the files of an import, by the names of their flags, which are those of the request's parts.
+// importParts returns the parts of an import request, which are also the names of their flags.
 func importParts() []string { return []string{"attributes", "columns", "mappings"} }
 
 func (a *app) importCommand() *cli.Command {
@@ -36,20 +36,19 @@ func (a *app) importCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "import",
 		Usage: "loads a report's attributes, candidate columns and existing mappings from files",
-		Description: "Speaks to the API. Files are .csv, or .xlsx of which every visible sheet with the right " +
-			"header is read. Either everything is loaded\n" +
-			"or, if anything is wrong with any file, nothing, and each error is listed by file, line and column. " +
-			"What is there already is updated,\n" +
-			"and what a person confirmed is kept. What the report has and the files do not is listed, and removed " +
-			"with --prune.\n\n" +
+		Description: "Calls the API. Files are .csv, or .xlsx of which every visible sheet with the right " +
+			"header is read. If anything is wrong in any file, nothing is loaded, and each error is " +
+			"listed by file, line and column. Existing rows are updated; mappings that a person " +
+			"confirmed are kept. Attributes and columns that the files no longer contain are " +
+			"listed, and removed with --prune.\n\n" +
 			"pdeflow import --cycle 2026-Q3 --report auto-loans --name \"Auto loans\" --attributes attributes.csv " +
 			"--columns columns.xlsx",
 		Flags: append([]cli.Flag{
 			a.cycleFlag(), a.reportFlag(),
-			&cli.StringFlag{Name: "name", Usage: "what the report is called, `TEXT`"},
+			&cli.StringFlag{Name: "name", Usage: "name of the report, `TEXT`"},
 			fileFlag("attributes", "the report's attributes; attribute_name is needed"),
 			fileFlag("columns", "its candidate columns; data_source, schema, table and column are needed"),
-			fileFlag("mappings", "what is known of its mappings; attribute_name or line_item_number is needed"),
+			fileFlag("mappings", "its existing mappings; attribute_name or line_item_number is needed"),
 			&cli.GenericFlag{
 				Name: "prune", Value: &prune,
 				Usage: "remove attributes and columns that are no longer in the files; with `[=confirmed]` also " +
@@ -79,7 +78,7 @@ func (p *pruneValue) Get() any { return p }
 // String implements [cli.Value].
 func (p *pruneValue) String() string { return string(*p) }
 
-// IsBoolFlag reports that the flag needs no value.
+// IsBoolFlag makes the value optional.
 func (p *pruneValue) IsBoolFlag() bool { return true }
 
 func fileFlag(name, usage string) cli.Flag {
@@ -111,9 +110,8 @@ func (a *app) importReport(ctx context.Context, cmd *cli.Command, prune pruneVal
 	var done api.Imported
 	got, err := c.call(ctx, request{
 		method: http.MethodPost, path: reportPath(cmd.String("cycle"), cmd.String("report"), "/import"), query: query,
-		body: body, patience: importPatience,
-		// The server may refuse without reading, and is asked first, because an answer beside a body that is still on
-		// its way can be lost.
+		body: body, extraTime: importTimeout,
+		// The server may refuse before it reads the body. A response can get lost while the body is still being sent.
 		header: http.Header{"Content-Type": {contentType}, "Expect": {"100-continue"}},
 	}, &done)
 	switch {
@@ -128,7 +126,7 @@ func (a *app) importReport(ctx context.Context, cmd *cli.Command, prune pruneVal
 	return a.printNext(ctx, c, done)
 }
 
-// importForm is the body of an import.
+// importForm returns the body of an import.
 func importForm(name string, paths map[string]string) (contentType string, body []byte, err error) {
 	if len(paths) == 0 {
 		return "", nil,
@@ -159,7 +157,7 @@ func importForm(name string, paths map[string]string) (contentType string, body 
 	return to.FormDataContentType(), form.Bytes(), nil
 }
 
-// addFile adds a file to the form, unless it is not there, or more than an import may bring.
+// addFile adds a file to the form. It fails if the file is missing or the form becomes too large.
 func addFile(to *multipart.Writer, part, path string, total *int64) error {
 	file, err := os.Open(path)
 	switch {
@@ -187,7 +185,7 @@ func addFile(to *multipart.Writer, part, path string, total *int64) error {
 	return nil
 }
 
-// tellMistakes prints what is wrong with the files, a line each, with the paths as they were given.
+// printFileErrors prints the errors in the files, a line each, with the paths as they were typed.
 func (a *app) printFileErrors(err error, paths map[string]string) error {
 	r, ok := errors.AsType[*apiError](err)
 	if !ok || len(r.problem.Errors) == 0 || r.problem.Errors[0].File == "" {
@@ -211,7 +209,7 @@ func (a *app) printFileErrors(err error, paths map[string]string) error {
 	return errReported
 }
 
-// printFile names the sheets of a workbook, and where the header of a file is if not in its first line.
+// printFile names the sheets of a workbook, and the line of the header unless it is the first.
 func (a *app) printFile(f api.ImportedFile) {
 	if len(f.Sheets) == 0 && f.HeaderLine == 1 {
 		return
@@ -262,10 +260,10 @@ func (a *app) printImported(done api.Imported) error {
 	return nil
 }
 
-// maxGone is how many names of what is gone are printed.
+// maxGone limits the removed names that are printed.
 const maxGone = 10
 
-// printGone reports what the report has and the files do not, and whether it was removed.
+// printGone prints what is missing in the files, and whether it was removed from the report.
 func (a *app) printGone(done api.Imported) {
 	columns, attributes := done.Gone.Columns, done.Gone.Attributes
 	total := columns.Count + attributes.Count
@@ -304,12 +302,12 @@ func (a *app) printGone(done api.Imported) {
 		fmt.Fprintf(a.stdout, "A person has confirmed %d of them: only a manager can remove them, with "+
 			"--prune=confirmed.\n", confirmed)
 	default:
-		fmt.Fprintln(a.stdout, "To remove what is no longer there, import again with --prune.")
+		fmt.Fprintln(a.stdout, "To remove them, import again with --prune.")
 	}
 }
 
-// printNext prints the command that can follow the import. Whether that is regenerate is asked of the server, which
-// refuses a job on a report without attributes or columns.
+// printNext prints the command that can follow the import. A dry run of regenerate shows whether a job is possible,
+// because the server refuses one on a report without attributes or columns.
 func (a *app) printNext(ctx context.Context, c *client, done api.Imported) error {
 	r, err := jsonBody(http.MethodPost, mappingsPath(done.CycleID, done.ReportID, "/regenerate-all"),
 		api.RegenerateBody{JobOptions: api.JobOptions{DryRun: true}})

@@ -14,14 +14,15 @@ import (
 
 const (
 	someAttributes = "attribute_name,line_item_number,is_cde\nBalance,1,yes\nLimit,2,\n"
-	someColumns    = "data_source,schema,table,column,data_type\nCards,CRD,ACCT,BAL_AMT,NUMBER\nCards,CRD,ACCT,LMT_AMT,NUMBER\n"
+	someColumns    = "data_source,schema,table,column,data_type\n" +
+		"Cards,CRD,ACCT,BAL_AMT,NUMBER\nCards,CRD,ACCT,LMT_AMT,NUMBER\n"
 )
 
-func TestAReportIsImportedOrEveryMistakeIsTold(t *testing.T) {
+func TestAnImportLoadsEverythingOrListsEveryError(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, apiService)
-	load := func(args ...string) said {
-		return s.pdeflow(append([]string{"import", "--cycle", "2026-Q3", "--report", "cards"}, args...)...)
+	f := newFixture(t, apiService)
+	load := func(args ...string) result {
+		return f.pdeflow(append([]string{"import", "--cycle", "2026-Q3", "--report", "cards"}, args...)...)
 	}
 	attributes, columns := file(t, "attributes.csv", someAttributes), file(t, "columns.csv", someColumns)
 	golden(t, "import", transcript(
@@ -40,22 +41,23 @@ func TestAReportIsImportedOrEveryMistakeIsTold(t *testing.T) {
 		load("--attributes", file(t, "latin1.csv", "attribute_name\nSald\xf3\n")).ends(t, exitFailed),
 		load("--mappings",
 			file(t, "mappings.csv",
-				"line_item_number,data_source,source_field\n1,Loans,CRD.ACCT.LMT_AMT\n9,,CRD.ACCT.LMT_AMT\n2,,CRD.ACCT.NONE\n")).ends(t, exitFailed),
+				"line_item_number,data_source,source_field\n"+
+					"1,Loans,CRD.ACCT.LMT_AMT\n9,,CRD.ACCT.LMT_AMT\n2,,CRD.ACCT.NONE\n")).ends(t, exitFailed),
 		load("--attributes", file(t, "large.csv", strings.Repeat("x", 50<<20))).ends(t, exitFailed),
 		load("--attributes", file(t, "wrong.csv", "attribute_name,is_cde\nBalance,maybe\n"), "--json").ends(t,
 			exitFailed),
-		s.pdeflow("import", "--cycle", "a/b", "--report", "cards", "--attributes", attributes).ends(t, exitFailed),
+		f.pdeflow("import", "--cycle", "a/b", "--report", "cards", "--attributes", attributes).ends(t, exitFailed),
 	))
 	var rows int
-	if err := s.db.NewRaw("select count(*) from attributes where report_id = 'cards'").Scan(t.Context(),
+	if err := f.db.NewRaw("select count(*) from attributes where report_id = 'cards'").Scan(t.Context(),
 		&rows); err != nil || rows != 2 {
-		t.Errorf("the report has %d attributes (%v), want the 2 of the imports that were right", rows, err)
+		t.Errorf("got %d attributes (%v), want the 2 of the valid imports", rows, err)
 	}
 }
 
-func TestAWorkbookIsImportedAndToldAsJSON(t *testing.T) {
+func TestAWorkbookIsImportedAndReportedAsJSON(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, apiService)
+	f := newFixture(t, apiService)
 	book := excelize.NewFile()
 	for cell, value := range map[string]any{
 		"A1": "Attribute Name", "B1": "line_item_number", "A2": "Balance", "B2": 1, "A3": "Limit", "B3": 2,
@@ -69,17 +71,17 @@ func TestAWorkbookIsImportedAndToldAsJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := from[api.Imported](t,
-		s.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes", path, "--json").ends(t, exitDone))
+		f.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes", path, "--json").ends(t, exitDone))
 	if done.MappingCount != 2 || done.Attributes.Added != 2 || done.Name != "r" {
-		t.Errorf("imported %+v", done)
+		t.Errorf("got %+v", done)
 	}
 }
 
-func TestImportPrunesOnlyWhenAskedTo(t *testing.T) {
+func TestImportPrunesOnlyWithTheFlag(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, apiService)
-	load := func(args ...string) said {
-		return s.pdeflow(append([]string{"import", "--cycle", "c", "--report", "r"}, args...)...)
+	f := newFixture(t, apiService)
+	load := func(args ...string) result {
+		return f.pdeflow(append([]string{"import", "--cycle", "c", "--report", "r"}, args...)...)
 	}
 	load("--attributes", file(t, "a.csv", someAttributes), "--columns", file(t, "c.csv", someColumns),
 		"--mappings", file(t, "m.csv", "line_item_number,source_field\n2,CRD.ACCT.LMT_AMT\n")).ends(t, exitDone)
@@ -103,7 +105,7 @@ func TestImportPrunesOnlyWhenAskedTo(t *testing.T) {
 
 func TestImportNamesTheSheetsThatItReads(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, apiService)
+	f := newFixture(t, apiService)
 	book := excelize.NewFile()
 	for sheet, rows := range map[string][][]any{
 		"Sheet1": {{"How to fill in this workbook"}},
@@ -126,38 +128,38 @@ func TestImportNamesTheSheetsThatItReads(t *testing.T) {
 	if err := book.SaveAs(path); err != nil {
 		t.Fatal(err)
 	}
-	s.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes", path).
+	f.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes", path).
 		ends(t, exitDone,
 			`attributes.xlsx: 1 row of sheet “Fields” under the header in line 2; not read: sheets “Sheet1”, “Old”`)
-	s.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes",
+	f.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes",
 		file(t, "a.csv", "attribute_name,is_cde\n"+strings.Repeat(",?\n", 60))).
 		ends(t, exitFailed, "a.csv:51: attribute_name: must not be empty", "and 20 more errors")
 }
 
-func TestAReportIsNotImportedWhileAJobWorksOnIt(t *testing.T) {
+func TestAReportWithAnActiveJobIsNotImported(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, apiService)
-	schematest.Report(t, s.db, 1)
-	job := s.regenerate()
-	s.pdeflow("import", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "--attributes",
+	f := newFixture(t, apiService)
+	schematest.Report(t, f.db, 1)
+	job := f.regenerate()
+	f.pdeflow("import", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "--attributes",
 		file(t, "a.csv", someAttributes)).
 		ends(t, exitFailed, "The report has an active job", "pdeflow jobs watch "+job)
 }
 
-func TestMistakesInFilesOfOneNameAreNotMixedUp(t *testing.T) {
+func TestErrorsInFilesOfTheSameNameAreNotMixedUp(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, apiService)
-	got := s.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes",
+	f := newFixture(t, apiService)
+	got := f.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes",
 		file(t, "x.csv", "attribute_name,is_cde\nA,maybe\n"),
 		"--columns", file(t, "x.csv", someColumns)).ends(t, exitFailed, "x.csv:2: is_cde: must be")
 	if strings.Contains(got.stderr, "/x.csv") {
-		t.Errorf("one of two files is named for the other, perhaps: %s", got.stderr)
+		t.Errorf("got an ambiguous file name: %s", got.stderr)
 	}
 }
 
-func TestTheNextCommandIsOneThatWorksAndCanBePasted(t *testing.T) {
+func TestTheNextCommandOfAnImportWorksWhenPasted(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, apiService)
+	f := newFixture(t, apiService)
 	attributes, columns := file(t, "attributes.csv", someAttributes), file(t, "columns.csv", someColumns)
 	for report, tt := range map[string]struct {
 		args []string
@@ -180,11 +182,13 @@ func TestTheNextCommandIsOneThatWorksAndCanBePasted(t *testing.T) {
 			`Next: pdeflow regenerate --cycle c --report 'it'\''s' --watch`,
 		},
 	} {
-		s.pdeflow(append([]string{"import", "--cycle", "c", "--report", report}, tt.args...)...).ends(t, exitDone,
-			tt.want)
+		t.Run(report, func(t *testing.T) {
+			f.pdeflow(append([]string{"import", "--cycle", "c", "--report", report}, tt.args...)...).ends(t, exitDone,
+				tt.want)
+		})
 	}
-	server := strings.TrimSuffix(s.url, "/api/v1")
-	s.pdeflow("import", "--cycle", "c", "--report", "r", "--server", server, "--attributes", attributes, "--columns",
+	server := strings.TrimSuffix(f.url, "/api/v1")
+	f.pdeflow("import", "--cycle", "c", "--report", "r", "--server", server, "--attributes", attributes, "--columns",
 		columns).
 		ends(t, exitDone, "Next: pdeflow regenerate --server "+server+" --cycle c --report r --watch\n")
 }

@@ -16,9 +16,8 @@ import (
 func (a *app) jobsCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "jobs",
-		Usage: "lists, follows and steers jobs",
-		Description: "Speaks to the API. ID is the id of a job, the beginning of one (4 characters or more), or " +
-			"latest.\n\n" +
+		Usage: "lists, follows and controls jobs",
+		Description: "Calls the API. ID is the id of a job, its first characters (4 or more), or latest.\n\n" +
 			"pdeflow jobs list --status running\n" +
 			"pdeflow jobs watch latest\n" +
 			"pdeflow jobs wait latest --timeout 10m\n" +
@@ -30,43 +29,35 @@ func (a *app) jobsCommand() *cli.Command {
 			a.jobsWatchCommand(),
 			a.jobsWaitCommand(),
 			a.jobsItemsCommand(),
-			a.controlCommand("cancel", "ends a job now: what is done stays, nothing more is done"),
-			a.controlCommand("pause", "pauses a job: what is running finishes, nothing new starts"),
-			a.controlCommand("resume", "lets a paused job go on"),
+			a.controlCommand("cancel", "cancels a job: results so far are kept, the rest is not processed"),
+			a.controlCommand("pause", "pauses a job: mappings in progress finish, no new ones start"),
+			a.controlCommand("resume", "resumes a paused job"),
 			a.jobsRetryCommand(),
 		},
 	})
 }
 
-// jobID stands for the argument that names a job.
-const jobID = "ID"
+// idArgument is the placeholder of an id in help texts.
+const idArgument = "ID"
 
 func (a *app) jobsWatchCommand() *cli.Command {
 	return &cli.Command{
-		Name: "watch", Usage: "follows a job to its end; exits 0 only when it completed", ArgsUsage: jobID,
+		Name: "watch", Usage: "follows a job to its end; exits 0 only when it completed", ArgsUsage: idArgument,
 		Flags: []cli.Flag{jsonFlag()},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, id, err := a.jobArgument(ctx, cmd)
-			if err != nil {
-				return err
-			}
+		Action: a.withJob(func(ctx context.Context, cmd *cli.Command, c *client, id string) error {
 			return a.followJob(ctx, c, id, cmd.Bool(flagJSON))
-		},
+		}),
 	}
 }
 
 func (a *app) jobsItemsCommand() *cli.Command {
 	return &cli.Command{
-		Name: "items", Usage: "lists the mappings of a job and what happened to each", ArgsUsage: jobID,
+		Name: "items", Usage: "lists the mappings of a job and what happened to each", ArgsUsage: idArgument,
 		Flags: []cli.Flag{
 			choice("outcome", "only mappings with this outcome",
 				append([]schema.Outcome{"queued"}, schema.Outcomes()...)), limitFlag(0), jsonFlag(),
 		},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, id, err := a.jobArgument(ctx, cmd)
-			if err != nil {
-				return err
-			}
+		Action: a.withJob(func(ctx context.Context, cmd *cli.Command, c *client, id string) error {
 			l := list[api.JobItem]{
 				path: jobPath(id, "/items"), query: url.Values{},
 				columns: []any{"MAPPING", "OUTCOME", "ATTEMPT", "CODE", "BY", "TOOK", "ERROR"}, row: itemRow,
@@ -76,7 +67,7 @@ func (a *app) jobsItemsCommand() *cli.Command {
 				l.query.Set("outcome", outcome)
 			}
 			return printList(ctx, a, cmd, c, l)
-		},
+		}),
 	}
 }
 
@@ -95,49 +86,34 @@ func itemRow(i api.JobItem) []any {
 	}
 }
 
-// steerCommand asks something of a job.
+// controlCommand returns the command that sends a control request for a job.
 func (a *app) controlCommand(name, usage string) *cli.Command {
 	return &cli.Command{
-		Name: name, Usage: usage, ArgsUsage: jobID, Flags: []cli.Flag{jsonFlag()},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, id, err := a.jobArgument(ctx, cmd)
-			if err != nil {
-				return err
-			}
-			var steered api.IntentAccepted
-			got, err := c.call(ctx, request{method: http.MethodPost, path: jobPath(id, "/"+name)}, &steered)
-			switch {
-			case err != nil:
-				return a.problemJSON(cmd.Bool(flagJSON), err)
-			case cmd.Bool(flagJSON):
-				return a.printJSON(got.body)
-			}
-			fmt.Fprintln(a.stdout, steered.Message)
-			return nil
-		},
+		Name: name, Usage: usage, ArgsUsage: idArgument, Flags: []cli.Flag{jsonFlag()},
+		Action: a.withJob(func(ctx context.Context, cmd *cli.Command, c *client, id string) error {
+			return printOne(ctx, a, cmd, c, request{method: http.MethodPost, path: jobPath(id, "/"+name)},
+				func(s api.IntentAccepted) { fmt.Fprintln(a.stdout, s.Message) })
+		}),
 	}
 }
 
 func (a *app) jobsRetryCommand() *cli.Command {
 	return &cli.Command{
-		Name: "retry", Usage: "starts a new job of what failed or was cancelled in this one", ArgsUsage: jobID,
+		Name: "retry", Usage: "starts a new job of the mappings that failed or were cancelled in this one",
+		ArgsUsage: idArgument,
 		Flags: []cli.Flag{
-			choice("error-code", "only what failed for this reason", schema.FailureCodes()),
-			&cli.BoolFlag{Name: "dry-run", Usage: "start nothing and only count"},
+			choice("error-code", "only mappings that failed for this reason", schema.FailureCodes()),
+			&cli.BoolFlag{Name: "dry-run", Usage: "only count, start nothing"},
 			&cli.BoolFlag{Name: "watch", Usage: "follow the new job to its end; exits 0 only when it completed"},
 			jsonFlag(),
 		},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, id, err := a.jobArgument(ctx, cmd)
-			if err != nil {
-				return err
-			}
+		Action: a.withJob(func(ctx context.Context, cmd *cli.Command, c *client, id string) error {
 			body := api.RetryBody{ErrorCode: schema.ErrorCode(cmd.String("error-code")), DryRun: cmd.Bool("dry-run")}
 			r, err := jsonBody(http.MethodPost, jobPath(id, "/retry"), body)
 			if err != nil {
 				return err
 			}
 			return a.startJob(ctx, cmd, c, r)
-		},
+		}),
 	}
 }

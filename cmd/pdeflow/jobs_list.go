@@ -13,7 +13,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// listEvery is how often jobs list --watch reads the list.
+// listEvery is the interval at which jobs list --watch reads the list.
 const listEvery = time.Second
 
 func (a *app) jobsListCommand() *cli.Command {
@@ -27,7 +27,7 @@ func (a *app) jobsListCommand() *cli.Command {
 			&cli.BoolFlag{Name: "active", Usage: "only jobs that have not ended"},
 			&cli.BoolFlag{
 				Name:  "watch",
-				Usage: "go on with each job that changes, until interrupted; with --json an object a line",
+				Usage: "keep printing jobs that change until interrupted; with --json one object a line",
 			},
 			limitFlag(50), jsonFlag(),
 		},
@@ -47,7 +47,7 @@ func (a *app) jobsListCommand() *cli.Command {
 			}
 			if cmd.Bool("active") {
 				if len(l.query) > 0 {
-					return usagef("--active goes with none of --status, --cycle and --report")
+					return usagef("--active cannot be combined with --status, --cycle or --report")
 				}
 				l.path = "/jobs/active"
 			}
@@ -71,7 +71,7 @@ func jobRow(s events.JobStatus) []any {
 	}
 }
 
-// watchList prints the jobs of the list, and then each of them again whenever it has changed, until it is interrupted.
+// watchList prints the list, and then each job that changes, until it is interrupted.
 func (a *app) watchList(ctx context.Context, cmd *cli.Command, c *client, l list[events.JobStatus]) error {
 	w := table(a.stdout, l.optional...)
 	if !cmd.Bool(flagJSON) {
@@ -89,7 +89,7 @@ func (a *app) watchList(ctx context.Context, cmd *cli.Command, c *client, l list
 		case err != nil && !away:
 			fmt.Fprintln(a.stderr, err.Error()+"; trying again")
 		case err == nil && away:
-			fmt.Fprintln(a.stderr, "the server answers again")
+			fmt.Fprintln(a.stderr, "the server responds again")
 		}
 		away = err != nil
 		for _, raw := range changed {
@@ -112,8 +112,10 @@ func (a *app) watchList(ctx context.Context, cmd *cli.Command, c *client, l list
 	}
 }
 
-// changedJobs reads the list and returns the jobs that are not as they were last shown, the oldest first.
-func changedJobs(ctx context.Context, c *client, cmd *cli.Command, l list[events.JobStatus], shown map[string]string) ([]json.RawMessage, error) {
+// changedJobs reads the list and returns the jobs that differ from what was last shown, oldest first.
+func changedJobs(
+	ctx context.Context, c *client, cmd *cli.Command, l list[events.JobStatus], shown map[string]string,
+) ([]json.RawMessage, error) {
 	var changed []json.RawMessage
 	for p, err := range c.pages(ctx, l.path, l.query, cmd.Int(flagLimit)) {
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-// start makes a request for a job, and follows the job if the command's flags want that.
+// startJob sends a request that starts a job, and follows the job if the flags ask for it.
 func (a *app) startJob(ctx context.Context, cmd *cli.Command, c *client, r request) error {
 	asJSON := cmd.Bool(flagJSON)
 	var accepted struct {
@@ -48,7 +48,7 @@ func skipText(n int64) string {
 	return fmt.Sprintf(", and would skip %d that have not changed", n)
 }
 
-// regenerate asks for a job over the whole of a report and returns its id.
+// regenerate starts a job over the whole report and returns its id.
 func (c *client) regenerate(ctx context.Context, cycle, report string) (jobID string, err error) {
 	var accepted api.Accepted
 	_, err = c.call(ctx, request{method: http.MethodPost, path: mappingsPath(cycle, report, "/regenerate-all")},

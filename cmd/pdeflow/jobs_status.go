@@ -14,27 +14,15 @@ import (
 
 func (a *app) jobsStatusCommand() *cli.Command {
 	return &cli.Command{
-		Name: "status", Usage: "says where a job stands", ArgsUsage: jobID, Flags: []cli.Flag{jsonFlag()},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, id, err := a.jobArgument(ctx, cmd)
-			if err != nil {
-				return err
-			}
-			var status events.JobStatus
-			got, err := c.call(ctx, request{method: http.MethodGet, path: jobPath(id, "/status")}, &status)
-			switch {
-			case err != nil:
-				return a.problemJSON(cmd.Bool(flagJSON), err)
-			case cmd.Bool(flagJSON):
-				return a.printJSON(got.body)
-			}
-			printStatus(a.stdout, status)
-			return nil
-		},
+		Name: "status", Usage: "shows the status of a job", ArgsUsage: idArgument, Flags: []cli.Flag{jsonFlag()},
+		Action: a.withJob(func(ctx context.Context, cmd *cli.Command, c *client, id string) error {
+			return printOne(ctx, a, cmd, c, request{method: http.MethodGet, path: jobPath(id, "/status")},
+				func(s events.JobStatus) { printStatus(a.stdout, s) })
+		}),
 	}
 }
 
-// printStatus tells people where a job stands.
+// printStatus prints the status of a job.
 func printStatus(w io.Writer, s events.JobStatus) {
 	fields := []field{
 		{"job", s.JobID},
@@ -44,7 +32,7 @@ func printStatus(w io.Writer, s events.JobStatus) {
 			fmt.Sprintf("%s of report %s, cycle %s, by %s", s.JobType, s.Metadata.ReportID, s.Metadata.CycleID,
 				s.Metadata.Classifier),
 		},
-		{"asked for by", s.Metadata.RequestedBy},
+		{"requested by", s.Metadata.RequestedBy},
 		{"retry of", s.Metadata.RetryOf},
 		{
 			"progress",

@@ -8,10 +8,10 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// jobsWaitCommand waits for the end of a job without showing its progress, as scripts do.
+// jobsWaitCommand waits for the end of a job without showing progress. It is meant for scripts.
 func (a *app) jobsWaitCommand() *cli.Command {
 	return &cli.Command{
-		Name: "wait", Usage: "waits until a job ends; exits 0 if it completed, else 1", ArgsUsage: jobID,
+		Name: "wait", Usage: "waits until a job ends; exits 0 if it completed, else 1", ArgsUsage: idArgument,
 		Flags: []cli.Flag{
 			&cli.DurationFlag{
 				Name: "timeout", Usage: "wait no longer than this, such as 10m (default: without limit)",
@@ -19,11 +19,7 @@ func (a *app) jobsWaitCommand() *cli.Command {
 			},
 			jsonFlag(),
 		},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, id, err := a.jobArgument(ctx, cmd)
-			if err != nil {
-				return err
-			}
+		Action: a.withJob(func(ctx context.Context, cmd *cli.Command, c *client, id string) error {
 			waiting := ctx
 			timeout := cmd.Duration("timeout")
 			if timeout > 0 {
@@ -49,6 +45,6 @@ func (a *app) jobsWaitCommand() *cli.Command {
 			return errors.Join(err,
 				fmt.Errorf("job %s is still %s after %s: %d of %s", id, status.Status, durationText(timeout),
 					status.CompletedSteps, count(status.TotalSteps, "mapping")))
-		},
+		}),
 	}
 }

@@ -12,20 +12,20 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// The tests of this file are the lessons of the failure for which pdeflow exists, one each. Beside each lies a patch in
-// testdata/lessons that puts its cause back; .ci/lessons applies it to a copy and wants to see the test fail there.
+// Each test of this file is a lesson from the failure of the previous system. A patch in testdata/lessons restores the
+// cause; .ci/lessons applies it to a copy and expects the test to fail there.
 
-// lessonPatience is how long a lesson waits before it takes its job for stuck.
+// lessonPatience is how long a lesson waits before it considers its job stuck.
 const lessonPatience = 45 * time.Second
 
-// Classifications were computed, seemed to be set, and were not in the UPDATE.
+// Classifications were computed but missing in the UPDATE.
 func TestLessonClassificationFieldsAreSaved(t *testing.T) {
 	t.Parallel()
-	s := newStand(t)
-	s.patience = lessonPatience
-	schematest.Report(t, s.db, 5)
-	job := s.regenerate()
-	s.finish(job)
+	f := newFixture(t)
+	f.patience = lessonPatience
+	schematest.Report(t, f.db, 5)
+	job := f.regenerate()
+	f.finish(job)
 	fresh, err := schema.Open(t.Context(), schematest.URL(t), schema.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -40,73 +40,75 @@ func TestLessonClassificationFieldsAreSaved(t *testing.T) {
 			m.RegulatoryFlag == nil ||
 			m.PIIFlag == nil || m.ClassificationConfidence == nil || m.ClassificationRationale == "" ||
 			m.ClassifiedBy == "" {
-			t.Errorf("mapping %s is saved without its classification: %+v", m.ID, m.Image())
+			t.Errorf("mapping %s: got %+v, want every classification field", m.ID, m.Image())
 		}
 	}
 	if len(mappings) != 5 {
-		t.Errorf("%d mappings", len(mappings))
+		t.Errorf("got %d mappings", len(mappings))
 	}
 }
 
-// Objects that were read before the job began were written back over what others had done since.
+// Rows that were read before the job began overwrote later changes.
 func TestLessonAStaleRowIsNeverWrittenBack(t *testing.T) {
 	t.Parallel()
-	s := newStand(t)
-	s.patience = lessonPatience
-	ids := schematest.Report(t, s.db, 1)
-	person, err := s.db.BeginTx(t.Context(), nil)
+	f := newFixture(t)
+	f.patience = lessonPatience
+	ids := schematest.Report(t, f.db, 1)
+	person, err := f.db.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer person.Rollback() //nolint:errcheck // committed below, unless the test has failed
-	if _, err := person.NewRaw(`update pde_mappings set source_field = 'svc.LN_MSTR.VIN', mapping_type = 'direct', mapping_confirmed_by_user = true,
+	if _, err := person.NewRaw(`update pde_mappings
+		set source_field = 'svc.LN_MSTR.VIN', mapping_type = 'direct', mapping_confirmed_by_user = true,
 		version = version + 1, updated_at = clock_timestamp(), updated_by = 'olga' where id = ?`,
 		ids[0]).Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	job := s.regenerate()
-	// The classifier has read the row and waits for its lock: between its read and its write, the person's change is
-	// committed.
-	s.eventually("the classifier to wait for the row",
+	job := f.regenerate()
+	// The classifier has read the row and waits for its lock. The person's change is committed between its read and its
+	// write.
+	f.eventually("the classifier to wait for the row",
 		`select exists (select from pg_stat_activity where wait_event_type = 'Lock'
 		and datname = current_database() and query like 'with patience as%')`)
 	if err := person.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	s.finish(job)
+	f.finish(job)
 	var m schema.Mapping
-	if err := s.db.NewSelect().Model(&m).Where("id = ?", ids[0]).Scan(t.Context()); err != nil {
+	if err := f.db.NewSelect().Model(&m).Where("id = ?", ids[0]).Scan(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if m.SourceField != "svc.LN_MSTR.VIN" || !m.MappingConfirmedByUser {
-		t.Errorf("what the person said is gone: %s, confirmed %v", m.SourceField, m.MappingConfirmedByUser)
+		t.Errorf("got %s, confirmed %v; want the person's change", m.SourceField, m.MappingConfirmedByUser)
 	}
 }
 
-// Jobs stood on pending while they ran.
+// Jobs stayed pending while they ran.
 func TestLessonRunningComesFirst(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, apiService, dispatcherService, classifierService)
-	s.patience = lessonPatience
-	schematest.Report(t, s.db, 40)
-	if _, err := s.db.ExecContext(t.Context(),
+	f := newFixture(t, apiService, dispatcherService, classifierService)
+	f.patience = lessonPatience
+	schematest.Report(t, f.db, 40)
+	if _, err := f.db.ExecContext(t.Context(),
 		`create table seen (at bigserial, tx bigint, status text, completed_steps bigint);
 		create function see() returns trigger language plpgsql as $$ begin
-			insert into seen (tx, status, completed_steps) values (txid_current(), new.status, new.completed_steps); return new; end $$;
+			insert into seen (tx, status, completed_steps) values (txid_current(), new.status, new.completed_steps);
+			return new; end $$;
 		create trigger see after insert or update on job_status for each row execute function see()`); err != nil {
 		t.Fatal(err)
 	}
-	job := s.regenerate()
-	// Everything has happened before the projector looks: the start, and all that counts, come in one batch.
-	s.eventually("every mapping has its outcome", "select count(*) = 40 from job_items where outcome is not null")
-	s.run(projectorService)
-	s.finish(job)
+	job := f.regenerate()
+	// Everything has happened before the projector starts: the start event and all outcomes arrive in one batch.
+	f.eventually("every mapping has its outcome", "select count(*) = 40 from job_items where outcome is not null")
+	f.run(projectorService)
+	f.finish(job)
 	var seen []struct {
 		Tx             int64  `bun:"tx"`
 		Status         string `bun:"status"`
 		CompletedSteps int64  `bun:"completed_steps"`
 	}
-	if err := s.db.NewRaw("select tx, status, completed_steps from seen order by at").Scan(t.Context(),
+	if err := f.db.NewRaw("select tx, status, completed_steps from seen order by at").Scan(t.Context(),
 		&seen); err != nil {
 		t.Fatal(err)
 	}
@@ -118,42 +120,42 @@ func TestLessonRunningComesFirst(t *testing.T) {
 		}
 	}
 	if running < 1 {
-		t.Fatalf("the job was never seen running after pending: %+v", seen)
+		t.Fatalf("got statuses %+v, want running after pending", seen)
 	}
 	if seen[running].CompletedSteps != 0 {
-		t.Errorf("%d mappings were done when the job was first seen running", seen[running].CompletedSteps)
+		t.Errorf("got %d completed steps with the first running status, want 0", seen[running].CompletedSteps)
 	}
 	for _, row := range seen[running+1:] {
 		if row.Tx == seen[running].Tx {
-			t.Errorf("running and %+v were committed together, so nobody could see the first", row)
+			t.Errorf("got running and %+v in one commit", row)
 		}
 	}
 }
 
-// A wrong method name ended every job at once, and what they were doing was never told.
+// A wrong method name ended every job at once, without an error in its status.
 func TestLessonAJobWhoseWorkPanicsEndsFailedWithTheError(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, apiService, dispatcherService, projectorService)
-	s.patience = lessonPatience
-	s.engine = nil // which every call on it stumbles over
-	s.run(classifierService)
-	schematest.Report(t, s.db, 3)
-	stop := s.hurry()
+	f := newFixture(t, apiService, dispatcherService, projectorService)
+	f.patience = lessonPatience
+	f.engine = nil // every call on it panics
+	f.run(classifierService)
+	schematest.Report(t, f.db, 3)
+	stop := f.hurry()
 	defer stop()
-	status := s.finish(s.regenerate())
+	status := f.finish(f.regenerate())
 	if status.Status != schema.Failed || status.Failed != 3 ||
 		!strings.Contains(deref(status.Error), string(schema.CodePanic)) {
-		t.Errorf("the job is %s with %d failed: %s", status.Status, status.Failed, deref(status.Error))
+		t.Errorf("got status %s with %d failed: %s", status.Status, status.Failed, deref(status.Error))
 	}
 }
 
 // Rows changed and their updated_at did not.
 func TestLessonUpdatedAtMovesOnEveryWrite(t *testing.T) {
 	t.Parallel()
-	s := newStand(t)
-	s.patience = lessonPatience
-	schematest.Report(t, s.db, 5)
-	s.finish(s.regenerate())
+	f := newFixture(t)
+	f.patience = lessonPatience
+	schematest.Report(t, f.db, 5)
+	f.finish(f.regenerate())
 	type written struct {
 		ID        string    `bun:"id"`
 		Version   int64     `bun:"version"`
@@ -161,40 +163,42 @@ func TestLessonUpdatedAtMovesOnEveryWrite(t *testing.T) {
 		UpdatedBy string    `bun:"updated_by"`
 	}
 	rows := func() (all []written) {
-		if err := s.db.NewRaw("select id, version, updated_at, updated_by from pde_mappings order by id").Scan(t.Context(), &all); err != nil {
+		const query = "select id, version, updated_at, updated_by from pde_mappings order by id"
+		if err := f.db.NewRaw(query).Scan(t.Context(), &all); err != nil {
 			t.Fatal(err)
 		}
 		return all
 	}
 	first := rows()
-	job := s.regenerate()
-	s.finish(job)
+	job := f.regenerate()
+	f.finish(job)
 	for i, second := range rows() {
 		if second.Version <= first[i].Version || !second.UpdatedAt.After(first[i].UpdatedAt) ||
 			second.UpdatedBy != "job:"+job {
-			t.Errorf("mapping %s was written again: %+v, then %+v", second.ID, first[i], second)
+			t.Errorf("mapping %s: got %+v, then %+v; want one write", second.ID, first[i], second)
 		}
 	}
 	var unmoved int64
-	if err := s.db.NewRaw("select count(*) from job_items where updated_at < ended_at or updated_at <= created_at").Scan(t.Context(), &unmoved); err != nil {
+	const query = "select count(*) from job_items where updated_at < ended_at or updated_at <= created_at"
+	if err := f.db.NewRaw(query).Scan(t.Context(), &unmoved); err != nil {
 		t.Fatal(err)
 	}
 	if unmoved != 0 {
-		t.Errorf("%d items were written and their updated_at has not moved", unmoved)
+		t.Errorf("got %d items with an old updated_at, want 0", unmoved)
 	}
 }
 
-// The endpoint failed before it logged, so nobody could see that it was called.
+// The endpoint failed before it logged, so there was no trace of the call.
 func TestLessonTheEndpointLogsBeforeItFails(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, apiService)
+	f := newFixture(t, apiService)
 	const path = "/planning/cycles/2026-Q3/reports/no-such-report/pde-mappings/regenerate-all"
-	if code, body := s.do(http.MethodPost, path,
+	if code, body := f.do(http.MethodPost, path,
 		map[string]any{"no_such_field": 1}); code != http.StatusUnprocessableEntity {
-		t.Errorf("answers %d: %s", code, body)
+		t.Errorf("got %d: %s", code, body)
 	}
 	var lines []string
-	for line := range strings.Lines(s.log.String()) {
+	for line := range strings.Lines(f.log.String()) {
 		var entry struct {
 			Msg       string `json:"msg"`
 			Path      string `json:"path"`
@@ -204,28 +208,29 @@ func TestLessonTheEndpointLogsBeforeItFails(t *testing.T) {
 		}
 		if err := json.Unmarshal([]byte(line), &entry); err == nil && strings.HasSuffix(entry.Path, path) {
 			if entry.Method != http.MethodPost || entry.RequestID == "" || entry.ReportID != "no-such-report" {
-				t.Errorf("the line does not say what was asked: %s", line)
+				t.Errorf("got a log line without the request: %s", line)
 			}
 			lines = append(lines, entry.Msg)
 		}
 	}
 	if len(lines) < 2 || lines[0] != "request" || lines[len(lines)-1] != "response" {
-		t.Errorf("logged %v, not the request first and the answer last", lines)
+		t.Errorf("got log lines %v, want the request first and the response last", lines)
 	}
 }
 
-// Nobody had tested the whole way from the request to the database.
+// The whole path from the request to the database was untested.
 func TestLessonTheWholeFlowFromPostToDatabase(t *testing.T) {
 	t.Parallel()
-	s := newStand(t)
-	s.patience = lessonPatience
-	schematest.Report(t, s.db, 20)
-	job := s.regenerate()
-	seen := s.follow(job, func(status events.JobStatus) bool { return status.Status.Final() })
-	s.exact(seen[len(seen)-1], 20)
-	// The projector finds the outcomes in the rows too, only later; a status that follows at once takes the events.
-	_, projector := s.consumer(events.Projector())
+	f := newFixture(t)
+	f.patience = lessonPatience
+	schematest.Report(t, f.db, 20)
+	job := f.regenerate()
+	seen := f.follow(job, func(status events.JobStatus) bool { return status.Status.Final() })
+	f.exact(seen[len(seen)-1], 20)
+	// The projector also finds the outcomes in the rows, but later; a status that follows at once comes from the
+	// events.
+	_, projector := f.consumer(events.Projector())
 	if projector.CachedInfo().Delivered.Consumer == 0 {
-		t.Error("the projector has received no event")
+		t.Error("projector received no event")
 	}
 }

@@ -13,16 +13,16 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// maxPage is how many items the API gives at once at most.
+// maxPage is the largest page of the API.
 const maxPage = 500
 
-// page is a part of a list, whose items are left as they came.
+// page is a part of a list. Its items are not decoded.
 type page struct {
 	Items      []json.RawMessage `json:"items"`
 	NextCursor *string           `json:"next_cursor"`
 }
 
-// pages reads a list page by page, at most limit items of it, all where limit is 0.
+// pages reads a list page by page, up to limit items, or all if limit is 0.
 func (c *client) pages(ctx context.Context, path string, query url.Values, limit int) iter.Seq2[page, error] {
 	query = maps.Clone(query)
 	return func(yield func(page, error) bool) {
@@ -46,18 +46,17 @@ func (c *client) pages(ctx context.Context, path string, query url.Values, limit
 	}
 }
 
-// list is a list of the API and how it looks as a table.
+// list describes a list of the API and its columns in a table.
 type list[T any] struct {
 	path    string
 	query   url.Values
 	columns []any
-	// optional are the columns to leave out on a narrow terminal, the first one first.
+	// optional lists the columns to leave out on a narrow terminal, in this order.
 	optional []string
 	row      func(T) []any
 }
 
-// printList prints the list as the command's flags want it: a table, or an object as the API gives it. However long the
-// list is, only a page of it is held.
+// printList prints the list as a table or as the API's JSON. It holds only one page in memory.
 func printList[T any](ctx context.Context, a *app, cmd *cli.Command, c *client, l list[T]) error {
 	pages := c.pages(ctx, l.path, l.query, cmd.Int(flagLimit))
 	if cmd.Bool(flagJSON) {
@@ -89,14 +88,14 @@ func printList[T any](ctx context.Context, a *app, cmd *cli.Command, c *client, 
 	w.noteOmitted(a.stderr)
 	switch {
 	case printed == 0:
-		fmt.Fprintln(a.stderr, "there are none")
+		fmt.Fprintln(a.stderr, "nothing found")
 	case more:
-		fmt.Fprintf(a.stderr, "these are the first %d; --limit 0 shows all\n", printed)
+		fmt.Fprintf(a.stderr, "showing the first %d; --limit 0 shows all\n", printed)
 	}
 	return nil
 }
 
-// printPages prints the pages as one, an item a line.
+// printPages prints the pages as one JSON object, an item a line.
 func printPages(a *app, pages iter.Seq2[page, error]) error {
 	printed := 0
 	next := []byte("null")

@@ -10,11 +10,10 @@ import (
 	"syscall"
 )
 
-// defaultListen is where the API listens that was not told otherwise.
+// defaultListen is the default address of the API.
 const defaultListen = "127.0.0.1:8080"
 
-// listen opens the API's port. An address that somebody named and that is taken is an error; the default moves to the
-// next free port.
+// listen opens the API's port. A named address that is taken is an error. The default moves to the next free port.
 func listen(ctx context.Context, address string, log *slog.Logger) (net.Listener, error) {
 	var config net.ListenConfig
 	if address != "" {
@@ -46,8 +45,7 @@ func listen(ctx context.Context, address string, log *slog.Logger) (net.Listener
 	return nil, fmt.Errorf("no free port from %s on; name one with --listen", defaultListen)
 }
 
-// listenError says why an address that was named cannot be listened on. It was the wrong one to name unless it is only
-// not to be had.
+// listenError explains why a named address cannot be used. An impossible address is wrong usage; a port in use is not.
 func listenError(address string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -56,7 +54,7 @@ func listenError(address string, err error) error {
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("--listen %s: %w; ports below 1024 may be for root only", address, err)
 	default:
-		return usagef("--listen (PDEFLOW_LISTEN) cannot be %s: %w; it is host:port with a host of this machine, "+
+		return usagef("--listen (PDEFLOW_LISTEN) cannot be %s: %w; must be host:port with a host of this machine, "+
 			"such as %s", quoted(address), err, defaultListen)
 	}
 }

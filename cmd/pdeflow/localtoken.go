@@ -10,21 +10,21 @@ import (
 )
 
 const (
-	// localTokenTTL is how long the token in the data directory is good for, so long after its server has ended at
-	// most.
+	// localTokenTTL is the lifetime of the token in the data directory. The token outlives its server by at most this
+	// time.
 	localTokenTTL = 30 * 24 * time.Hour
-	// localTokenEvery is how often it is written anew, so that the commands of a server that runs for months find a
-	// good one.
+	// localTokenEvery is the interval at which the token is renewed, so that the token of a server that runs for months
+	// stays valid.
 	localTokenEvery = 24 * time.Hour
 )
 
-// localToken is the token in the data directory, by which the commands of this machine are let in.
+// localToken is the token in the data directory. Commands on this machine use it.
 type localToken struct {
 	dir, user string
 	secret    []byte
 }
 
-// write signs a new token and puts it into its file.
+// write signs a new token and writes it to its file.
 func (l localToken) write() (token, path string, err error) {
 	if token, err = api.SignToken(l.secret, l.user, api.Manager, localTokenTTL); err != nil {
 		return "", "", err
@@ -33,8 +33,7 @@ func (l localToken) write() (token, path string, err error) {
 	return token, path, err
 }
 
-// keep writes it again and again until ctx ends. The old one is good for weeks more, so what goes wrong is tried again
-// next time.
+// keep renews the token until ctx ends. A failure is only logged, because the old token remains valid for weeks.
 func (l localToken) keep(ctx context.Context, log *slog.Logger) error {
 	tick := time.NewTicker(localTokenEvery)
 	defer tick.Stop()
@@ -45,12 +44,12 @@ func (l localToken) keep(ctx context.Context, log *slog.Logger) error {
 		case <-tick.C:
 		}
 		if _, _, err := l.write(); err != nil {
-			log.WarnContext(ctx, "the token of this machine's commands is not renewed", "error", err)
+			log.WarnContext(ctx, "renew the local token", "error", err)
 		}
 	}
 }
 
-// localUser is the user of the token in the data directory: the one who runs this process, if a token may carry that
+// localUser returns the user of the token in the data directory: the user of this process, if a token may carry that
 // name.
 func localUser(getenv func(string) string) string {
 	for _, name := range []string{"USER", "LOGNAME"} {

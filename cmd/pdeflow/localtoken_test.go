@@ -12,7 +12,7 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-func TestTheTokenOfThisMachineIsGoodForAsLongAsItsServerRuns(t *testing.T) {
+func TestLocalToken_StaysValidWhileItsServerRuns(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	verify, err := api.SecretVerifier(testSecret)
@@ -37,10 +37,10 @@ func TestTheTokenOfThisMachineIsGoodForAsLongAsItsServerRuns(t *testing.T) {
 			}
 			if caller, err := verify(ctx, token); err != nil ||
 				caller != (api.Caller{User: "local", Role: api.Manager}) {
-				t.Fatalf("it is of %+v (%v)", caller, err)
+				t.Fatalf("got claims %+v (%v)", caller, err)
 			}
 		}
-		// Gone for a day, as on a disk that is full, it comes back.
+		// The file is missing for a day, as on a full disk, and is written again.
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}

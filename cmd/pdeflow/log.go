@@ -8,7 +8,7 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// The log's settings, which every command takes.
+// Log flags, which every command takes.
 const (
 	flagLogLevel  = "log-level"
 	flagLogFormat = "log-format"
@@ -30,13 +30,13 @@ func (a *app) logFlags() []cli.Flag {
 	}
 }
 
-// logger is the program's log, on standard error, as the flags want it.
+// logger returns the log that the flags describe, on standard error.
 func (a *app) logger(cmd *cli.Command) (*slog.Logger, error) {
 	return a.loggerAt(cmd, cmd.String(flagLogLevel))
 }
 
-// demoLogger is the log of a demo: what goes wrong, unless more is asked for, because the demo itself tells what
-// happens. Statements are logged as information.
+// demoLogger returns the log of a demo. By default it has only warnings and errors, because the demo prints its own
+// progress. Statements are logged at level info.
 func (a *app) demoLogger(cmd *cli.Command) (*slog.Logger, error) {
 	if cmd.IsSet(flagLogLevel) || cmd.Bool(flagLogSQL) {
 		return a.logger(cmd)

@@ -1,5 +1,5 @@
-// Command pdeflow maps the attributes of regulatory reports to the columns that feed them and classifies them, as
-// background jobs over whole reports. Each subcommand is a file of its name; pdeflow help lists them.
+// Command pdeflow maps the attributes of regulatory reports to source columns and classifies them, as background jobs.
+// Each subcommand has a file of its name. pdeflow help lists them.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	go func() {
-		// The second signal finds the default behaviour again and ends the process at once.
+		// A second signal has its default effect and ends the process at once.
 		<-ctx.Done()
 		stop()
 	}()

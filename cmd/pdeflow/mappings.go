@@ -21,9 +21,8 @@ func (a *app) mappingsCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "mappings",
 		Usage: "shows which columns feed a report, and how they are classified",
-		Description: "Speaks to the API. ID is the id of a mapping, the beginning of one (4 characters or more), or " +
-			"latest for the one that" +
-			" changed last.\n\n" +
+		Description: "Calls the API. ID is the id of a mapping, its first characters (4 or more), or latest " +
+			"for the one that changed last.\n\n" +
 			"pdeflow mappings list --cycle 2026-Q3 --report auto-loans --information-security-classification HRCI\n" +
 			"pdeflow mappings show --cycle 2026-Q3 --report auto-loans 0198c2f0-8b7e-7cc3-9f4e-0d6a5c1b2a39",
 		Flags: a.clientFlags(),
@@ -47,7 +46,7 @@ func (a *app) mappingsListCommand() *cli.Command {
 			choice("information-security-classification", "only this tier",
 				schema.InformationSecurityClassifications()),
 			choice("criticality", "only this level", schema.Levels()),
-			choice("review-status", "only what is in this state of review", schema.ReviewStatuses()),
+			choice("review-status", "only this review status", schema.ReviewStatuses()),
 			&cli.BoolFlag{Name: "unmapped", Usage: "only those without a column, or with =false only those with one"},
 			confidenceFlag("min-confidence", "only those of whose column the confidence is `N` or more"),
 			confidenceFlag("max-confidence", "only those of whose column the confidence is `N` or less"),
@@ -77,7 +76,7 @@ func (a *app) mappingsListCommand() *cli.Command {
 func confidenceFlag(name, usage string) cli.Flag {
 	return &cli.IntFlag{Name: name, Usage: usage, HideDefault: true, Validator: func(n int) error {
 		if n < 0 || n > 100 {
-			return errors.New("it is a whole number from 0 to 100")
+			return errors.New("must be a whole number from 0 to 100")
 		}
 		return nil
 	}}
@@ -89,7 +88,7 @@ func sortFlag() cli.Flag {
 	return flag
 }
 
-// mappingQuery is what the flags ask for, under the names that the API has for it.
+// mappingQuery translates the flags into parameters of the API.
 func mappingQuery(cmd *cli.Command) url.Values {
 	query := url.Values{}
 	for _, name := range []string{"q", "information-security-classification", "criticality", "review-status", "sort"} {
@@ -111,7 +110,7 @@ func mappingQuery(cmd *cli.Command) url.Values {
 func mappingRow(m api.Mapping) []any {
 	columnConfidence := m.ConfidenceScore
 	if m.SourceField == nil {
-		columnConfidence = nil // it is the confidence that no column fits, and would read as that in a column
+		columnConfidence = nil // without a column it is the confidence that none fits
 	}
 	return []any{
 		m.ID, m.AttributeName, m.SourceField, columnConfidence, orNone(m.InformationSecurityClassification),
@@ -120,7 +119,7 @@ func mappingRow(m api.Mapping) []any {
 	}
 }
 
-// orNone is the value, or nothing where there is none.
+// orNone returns the value, or "" for nil.
 func orNone[T ~string](value *T) string {
 	if value == nil {
 		return ""
@@ -130,25 +129,13 @@ func orNone[T ~string](value *T) string {
 
 func (a *app) mappingsShowCommand() *cli.Command {
 	return &cli.Command{
-		Name: "show", Usage: "shows one mapping with its reasons", ArgsUsage: "ID",
+		Name: "show", Usage: "shows one mapping with its reasons", ArgsUsage: idArgument,
 		Flags: []cli.Flag{a.cycleFlag(), a.reportFlag(), jsonFlag()},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, id, err := a.mappingArgument(ctx, cmd)
-			if err != nil {
-				return err
-			}
-			var mapping api.Mapping
+		Action: a.withMapping(func(ctx context.Context, cmd *cli.Command, c *client, id string) error {
 			path := mappingsPath(cmd.String("cycle"), cmd.String("report"), "/"+url.PathEscape(id))
-			got, err := c.call(ctx, request{method: http.MethodGet, path: path}, &mapping)
-			switch {
-			case err != nil:
-				return a.problemJSON(cmd.Bool(flagJSON), err)
-			case cmd.Bool(flagJSON):
-				return a.printJSON(got.body)
-			}
-			printMapping(a.stdout, mapping)
-			return nil
-		},
+			return printOne(ctx, a, cmd, c, request{method: http.MethodGet, path: path},
+				func(m api.Mapping) { printMapping(a.stdout, m) })
+		}),
 	}
 }
 
@@ -203,7 +190,7 @@ func printMapping(w io.Writer, m api.Mapping) {
 	)...)
 }
 
-// suggested is what the classifier would say where a person's word stands.
+// suggested lists the suggestions of the classifier for protected fields.
 func suggested(m api.Mapping) string {
 	var parts []string
 	for _, s := range []field{

@@ -18,13 +18,9 @@ import (
 
 func (a *app) mappingsHistoryCommand() *cli.Command {
 	return &cli.Command{
-		Name: "history", Usage: "lists the changes of a mapping, the newest first", ArgsUsage: "ID",
+		Name: "history", Usage: "lists the changes of a mapping, the newest first", ArgsUsage: idArgument,
 		Flags: []cli.Flag{a.cycleFlag(), a.reportFlag(), limitFlag(0), jsonFlag()},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, id, err := a.mappingArgument(ctx, cmd)
-			if err != nil {
-				return err
-			}
+		Action: a.withMapping(func(ctx context.Context, cmd *cli.Command, c *client, id string) error {
 			path := mappingsPath(cmd.String("cycle"), cmd.String("report"), "/"+url.PathEscape(id)+"/history")
 			if cmd.Bool(flagJSON) {
 				return printList(ctx, a, cmd, c, list[api.HistoryEntry]{path: path, query: url.Values{}})
@@ -47,11 +43,11 @@ func (a *app) mappingsHistoryCommand() *cli.Command {
 				fmt.Fprintln(a.stderr, "the mapping has not changed since it was created")
 			}
 			return nil
-		},
+		}),
 	}
 }
 
-// printChange prints one entry of a history: who, when, and every field that is another after it.
+// printChange prints one entry of a history: who, when, and every changed field.
 func printChange(w io.Writer, entry api.HistoryEntry) {
 	fmt.Fprintf(w, "%s by %s", sinceText(entry.ChangedAt, time.Now()), oneLine(entry.ChangedBy))
 	if entry.Comment != nil {
@@ -81,7 +77,7 @@ func differences(before, after schema.Image) []string {
 	return changes
 }
 
-// valueText is a value of an image as people read it, and nothing as -.
+// valueText formats a value of an image. An empty value is "-".
 func valueText(value any) string {
 	switch value := value.(type) {
 	case []schema.Alternative:

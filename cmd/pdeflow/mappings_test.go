@@ -11,7 +11,7 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-// judged saves what a job might say of the mapping.
+// judged saves a result for the mapping as a job does.
 func judged(t *testing.T, db *schema.DB, jobID, mappingID string, change func(*schema.Mapping)) {
 	t.Helper()
 	work, err := schema.ReadWork(t.Context(), db, jobID, mappingID)
@@ -36,7 +36,7 @@ func judged(t *testing.T, db *schema.DB, jobID, mappingID string, change func(*s
 		saved, err := schema.SaveWork(ctx, tx, jobID, work.Mapping, m,
 			schema.Saved{Outcome: schema.Succeeded, Attempt: 1, Classifier: m.ClassifiedBy})
 		if err == nil && !saved {
-			t.Error("the mapping is not saved")
+			t.Error("mapping not saved")
 		}
 		return err
 	})
@@ -45,32 +45,32 @@ func judged(t *testing.T, db *schema.DB, jobID, mappingID string, change func(*s
 	}
 }
 
-func TestMappingsAreListedShownAndFollowedBack(t *testing.T) {
+func TestMappingsAreListedAndShownWithTheirHistory(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, apiService)
-	ids := schematest.Report(t, s.db, 4)
-	job := schematest.ListedJob(t, s.db, 4)
-	judged(t, s.db, job.ID, ids[0], nil)
-	judged(t, s.db, job.ID, ids[1], func(m *schema.Mapping) {
+	f := newFixture(t, apiService)
+	ids := schematest.Report(t, f.db, 4)
+	job := schematest.ListedJob(t, f.db, 4)
+	judged(t, f.db, job.ID, ids[0], nil)
+	judged(t, f.db, job.ID, ids[1], func(m *schema.Mapping) {
 		low, yes := 12, true
 		m.SourceField, m.PDEName, m.MappingType, m.AlternativeMappings = "", "", "", nil
 		m.ConfidenceScore, m.InformationSecurityClassification, m.PIIFlag = &low, schema.HRCI, &yes
 		m.SuggestedInformationSecurityClassification, m.SuggestedPIIFlag = schema.Public, m.RegulatoryFlag
 	})
-	if _, err := s.db.NewRaw(`update jobs set ended_at = now() where id = ?`, job.ID).Exec(t.Context()); err != nil {
+	if _, err := f.db.NewRaw(`update jobs set ended_at = now() where id = ?`, job.ID).Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	again := schematest.ListedJob(t, s.db, 4)
-	judged(t, s.db, again.ID, ids[0], func(m *schema.Mapping) {
+	again := schematest.ListedJob(t, f.db, 4)
+	judged(t, f.db, again.ID, ids[0], func(m *schema.Mapping) {
 		less := 40
 		m.Criticality, m.ClassificationConfidence, m.RegulatoryReferences = schema.Low, &less, []string{"Law 1"}
 	})
-	judged(t, s.db, again.ID, ids[1], func(m *schema.Mapping) { *m = mappingOf(t, s.db, ids[1]) })
+	judged(t, f.db, again.ID, ids[1], func(m *schema.Mapping) { *m = mappingOf(t, f.db, ids[1]) })
 
-	of := func(command string, args ...string) said {
+	of := func(command string, args ...string) result {
 		typed := append([]string{"mappings", command, "--cycle", schematest.CycleID, "--report", schematest.ReportID},
 			args...)
-		return s.pdeflow(typed...).ends(t, exitDone)
+		return f.pdeflow(typed...).ends(t, exitDone)
 	}
 	golden(t, "mappings", transcript(
 		of("list"),
@@ -90,14 +90,14 @@ func TestMappingsAreListedShownAndFollowedBack(t *testing.T) {
 	))
 	if mapping := from[api.Mapping](t, of("show", ids[0], "--json")); mapping.ID != ids[0] ||
 		*mapping.Criticality != schema.Low {
-		t.Errorf("as JSON it is %+v", mapping)
+		t.Errorf("got JSON %+v", mapping)
 	}
 	history := from[struct{ Items []api.HistoryEntry }](t, of("history", ids[0], "--json"))
 	if len(history.Items) != 2 || history.Items[0].JobID == nil || *history.Items[0].JobID != again.ID {
-		t.Errorf("as JSON the history is %+v", history)
+		t.Errorf("got history %+v", history)
 	}
 	if list := from[struct{ Items []api.Mapping }](t, of("list", "--json")); len(list.Items) != 4 {
-		t.Errorf("as JSON the list has %d", len(list.Items))
+		t.Errorf("got %d mappings as JSON", len(list.Items))
 	}
 }
 

@@ -23,15 +23,15 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// memoryLimit is what the process of the test may use at most.
+// memoryLimit is the memory limit of the test's process.
 const memoryLimit = 256 << 20
 
-func TestSmallRequestsDoNotTakeMuchMemory(t *testing.T) {
+func TestSmallRequestsUseLittleMemory(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", strconv.Itoa(memoryLimit*9/10))
-	s := newIdleStand(t, eventstest.Start(t))
-	stop := s.run(apiService) // for a token
+	f := newIdleFixture(t, eventstest.Start(t))
+	stop := f.run(apiService) // for a token
 	stop()
-	schematest.Report(t, s.db, 1)
+	schematest.Report(t, f.db, 1)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -40,11 +40,11 @@ func TestSmallRequestsDoNotTakeMuchMemory(t *testing.T) {
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s.url = "http://" + address + "/api/v1"
-	server := s.startProcess("serve", "--services", "api", "--listen", address, "--auth-secret", string(testSecret))
-	s.answers()
+	f.url = "http://" + address + "/api/v1"
+	server := f.startProcess("serve", "--services", "api", "--listen", address, "--auth-secret", string(testSecret))
+	f.responds()
 
-	report := s.url + "/planning/cycles/" + schematest.CycleID + "/reports/" + schematest.ReportID
+	report := f.url + "/planning/cycles/" + schematest.CycleID + "/reports/" + schematest.ReportID
 	for name, r := range map[string]struct {
 		path, contentType string
 		body              []byte
@@ -57,35 +57,37 @@ func TestSmallRequestsDoNotTakeMuchMemory(t *testing.T) {
 			[]byte("attribute_name"+strings.Repeat(",x", 1<<20)+"\nA\n")),
 		"two million shared strings": fileOf(t, report, "a.xlsx", sharedStrings(t, 2_000_000)),
 	} {
-		var all sync.WaitGroup
-		for range 2 { // as many as there are imports at once
-			all.Go(func() {
-				request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.path,
-					bytes.NewReader(r.body))
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				request.Header.Set("Authorization", "Bearer "+s.token)
-				request.Header.Set("Content-Type", r.contentType)
-				response, err := http.DefaultClient.Do(request)
-				if err != nil {
-					t.Errorf("%s: %v", name, err)
-					return
-				}
-				defer response.Body.Close()
-				body, err := io.ReadAll(response.Body)
-				if err != nil || response.StatusCode != r.status || len(body) > 128<<10 {
-					t.Errorf("%s of %d bytes: the answer is %d with %d bytes (%v), want %d: %.300s", name, len(r.body),
-						response.StatusCode, len(body), err, r.status, body)
-				}
-			})
-		}
-		all.Wait()
-		if peak := peakMemory(t, server.Process.Pid); peak > memoryLimit {
-			t.Errorf("%s of %d bytes: the process has used %d MiB, want at most %d", name, len(r.body), peak>>20,
-				memoryLimit>>20)
-		}
+		t.Run(name, func(t *testing.T) {
+			var all sync.WaitGroup
+			for range 2 { // as many as there are imports at once
+				all.Go(func() {
+					request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.path,
+						bytes.NewReader(r.body))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					request.Header.Set("Authorization", "Bearer "+f.token)
+					request.Header.Set("Content-Type", r.contentType)
+					response, err := http.DefaultClient.Do(request)
+					if err != nil {
+						t.Errorf("%s: %v", name, err)
+						return
+					}
+					defer response.Body.Close()
+					body, err := io.ReadAll(response.Body)
+					if err != nil || response.StatusCode != r.status || len(body) > 128<<10 {
+						t.Errorf("%s of %d bytes: got %d with %d bytes (%v), want %d: %.300s", name, len(r.body),
+							response.StatusCode, len(body), err, r.status, body)
+					}
+				})
+			}
+			all.Wait()
+			if peak := peakMemory(t, server.Process.Pid); peak > memoryLimit {
+				t.Errorf("%s of %d bytes: got a peak of %d MiB, want at most %d", name, len(r.body), peak>>20,
+					memoryLimit>>20)
+			}
+		})
 	}
 }
 
@@ -118,7 +120,7 @@ func fileOf(t *testing.T, report, name string, content []byte) memoryRequest {
 	return memoryRequest{report + "/import", form.FormDataContentType(), body.Bytes(), http.StatusUnprocessableEntity}
 }
 
-// sharedStrings is a workbook with an empty sheet and so many shared strings.
+// sharedStrings returns a workbook with an empty sheet and this many shared strings.
 func sharedStrings(t *testing.T, n int) []byte {
 	t.Helper()
 	const (
@@ -131,7 +133,8 @@ func sharedStrings(t *testing.T, n int) []byte {
 	archive := zip.NewWriter(&book)
 	for name, content := range map[string]string{
 		"[Content_Types].xml": `<Types xmlns="` + packages +
-			`/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>` +
+			`/content-types"><Default Extension="rels" ` +
+			`ContentType="application/vnd.openxmlformats-package.relationships+xml"/>` +
 			`<Override PartName="/xl/workbook.xml" ContentType="` + types +
 			`sheet.main+xml"/><Override PartName="/xl/worksheets/sheet1.xml" ContentType="` + types +
 			`worksheet+xml"/>` +
@@ -162,7 +165,7 @@ func sharedStrings(t *testing.T, n int) []byte {
 	return book.Bytes()
 }
 
-// peakMemory is the most that the process has had in memory.
+// peakMemory returns the peak memory of the process.
 func peakMemory(t *testing.T, pid int) int64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -171,7 +174,7 @@ func peakMemory(t *testing.T, pid int) int64 {
 	}
 	found := regexp.MustCompile(`VmHWM:\s*(\d+) kB`).FindSubmatch(status)
 	if found == nil {
-		t.Fatal("the process does not report its peak memory")
+		t.Fatal("got no peak memory of the process")
 	}
 	kib, err := strconv.ParseInt(string(found[1]), 10, 64)
 	if err != nil {

@@ -18,15 +18,15 @@ func (a *app) migrateCommand() *cli.Command {
 	}
 	return &cli.Command{
 		Name:  "migrate",
-		Usage: "brings the database to the newest structure, or says where it stands",
-		Description: "Works on the database. serve and demo do it themselves where the database is embedded in " +
-			"them. Without a subcommand it is up.\n\n" +
+		Usage: "applies database migrations, or lists them",
+		Description: "Works on the database. An embedded database is migrated by serve and demo. Without a " +
+			"subcommand, migrate means up.\n\n" +
 			"DATABASE_URL=postgres://user:password@host/pdeflow pdeflow migrate up\n" +
 			"pdeflow migrate status",
 		Flags:  a.operatorFlags(),
 		Action: up,
 		Commands: []*cli.Command{
-			{Name: "up", Usage: "applies what is not applied yet", Action: up},
+			{Name: "up", Usage: "applies pending migrations", Action: up},
 			{
 				Name: "status", Usage: "lists the migrations and whether they are applied",
 				Flags: []cli.Flag{jsonFlag()},
@@ -52,12 +52,12 @@ func (a *app) migrateUp(ctx context.Context, db *schema.DB) error {
 		fmt.Fprintln(a.stdout, "applied", name)
 	}
 	if len(applied) == 0 {
-		fmt.Fprintln(a.stdout, "nothing to apply: the database has the newest structure")
+		fmt.Fprintln(a.stdout, "no pending migrations")
 	}
 	return nil
 }
 
-// migration is one migration as migrate status --json prints it.
+// migration is one migration in the output of migrate status --json.
 type migration struct {
 	Name    string `json:"name"`
 	Comment string `json:"comment"`

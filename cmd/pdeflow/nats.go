@@ -14,14 +14,14 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 )
 
-// natsServer holds the settings of a connection to a message server. The zero value is no server.
+// natsServer holds the settings of a connection to a NATS server. The zero value is no server.
 type natsServer struct {
 	url, credentials     string
 	ca, certificate, key string
 	domain               string
 }
 
-// The flags of the message server.
+// NATS flags and their limits.
 const (
 	flagNATS          = "nats-url"
 	flagCredentials   = "nats-creds"
@@ -37,7 +37,7 @@ const (
 	maxReplicas       = 5
 )
 
-// natsFlags are the flags of a command that connects to the message server.
+// natsFlags returns the flags of a command that connects to NATS.
 func (a *app) natsFlags() []cli.Flag {
 	flag := func(name, usage, variable string, isFile bool) cli.Flag {
 		return &typedFlag{
@@ -55,7 +55,7 @@ func (a *app) natsFlags() []cli.Flag {
 	}
 }
 
-// topologyFlags are the flags of a command that declares the streams, or compares them with what is declared.
+// topologyFlags returns the flags of a command that declares or compares the streams.
 func (a *app) topologyFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
@@ -89,7 +89,7 @@ func natsServerOf(cmd *cli.Command) natsServer {
 	}
 }
 
-// onlyTyped drops the settings, other than the URL, that come from the environment.
+// dropUntyped clears the settings, except the URL, that come from the environment.
 func (n *natsServer) dropUntyped(cmd *cli.Command) {
 	for flag, value := range map[string]*string{
 		flagCredentials: &n.credentials, flagCA: &n.ca, flagCertificate: &n.certificate, flagKey: &n.key,
@@ -101,7 +101,7 @@ func (n *natsServer) dropUntyped(cmd *cli.Command) {
 	}
 }
 
-// check finds what is wrong with the settings, without connecting. Those of no server are not looked at.
+// check validates the settings without connecting. It returns nil if there is no server.
 func (n natsServer) check() error {
 	if n.url == "" {
 		return nil
@@ -122,7 +122,7 @@ func (n natsServer) check() error {
 			"its key", flagCertificate, flagKey, err)
 	}
 	if strings.ContainsAny(n.domain, " \t.*>") {
-		return usagef("--%s (NATS_DOMAIN) cannot be %s: it is one word, as in the server's jetstream { domain: ... }",
+		return usagef("--%s (NATS_DOMAIN) cannot be %s: must be one word, as in the server's jetstream { domain: ... }",
 			flagDomain, quoted(n.domain))
 	}
 	return nil
@@ -148,18 +148,18 @@ func topologyOf(cmd *cli.Command, server natsServer) (events.Topology, error) {
 	err := errors.Join(errs[:]...)
 	if cmd.IsSet(flagReplicas) && (t.Replicas < 1 || t.Replicas > maxReplicas) {
 		err = errors.Join(err,
-			usagef("--%s (PDEFLOW_NATS_REPLICAS) cannot be %d: it is a number from 1 to %d", flagReplicas, t.Replicas,
+			usagef("--%s (PDEFLOW_NATS_REPLICAS) cannot be %d: must be a number from 1 to %d", flagReplicas, t.Replicas,
 				maxReplicas))
 	}
 	if cmd.IsSet(flagMaxAckPending) && t.MaxAckPending < 1 {
 		err = errors.Join(err,
-			usagef("--%s (PDEFLOW_NATS_MAX_ACK_PENDING) cannot be %d: it is a number from 1", flagMaxAckPending,
+			usagef("--%s (PDEFLOW_NATS_MAX_ACK_PENDING) cannot be %d: must be a number from 1", flagMaxAckPending,
 				t.MaxAckPending))
 	}
 	return t, err
 }
 
-// streamBytes reads a number of bytes, with the units of nats.conf: 1GB is 1024 MB.
+// streamBytes parses a number of bytes with the units of nats.conf: 1GB is 1024 MB.
 func streamBytes(cmd *cli.Command, flag, variable string) (int64, error) {
 	text := cmd.String(flag)
 	if text == "" {
@@ -174,7 +174,7 @@ func streamBytes(cmd *cli.Command, flag, variable string) (int64, error) {
 	n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
 	if err != nil || n<<shift>>shift != n || n<<shift < minStreamBytes {
 		return 0,
-			usagef("--%s (%s) cannot be %s: it is a number of bytes from 64KB, such as 500MB or 2GB", flag, variable,
+			usagef("--%s (%s) cannot be %s: must be a number of bytes from 64KB, such as 500MB or 2GB", flag, variable,
 				quoted(text))
 	}
 	return n << shift, nil

@@ -38,21 +38,21 @@ func TestTheMainJobRunsOnAServerWithTLSADomainAndLimits(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	serve := begin(ctx, environment, "serve", "--listen", "127.0.0.1:0")
-	serve.says(t, "pdeflow runs")
+	serve.prints(t, "pdeflow started")
 	pdeflow(ctx, environment, "regenerate", "--cycle", schematest.CycleID, "--report", schematest.ReportID,
 		"--watch").ends(t, exitDone, "20 of 20")
 	pdeflow(ctx, map[string]string{}, "check", "--database-url", schematest.URL(t), "--nats-url", server.URL(),
 		"--nats-ca", files.CA,
 		"--nats-cert", files.Client, "--nats-key", files.ClientKey, "--nats-domain", "hub").ends(t, exitDone)
 	delete(environment, "PDEFLOW_DATA_DIR")
-	environment["PDEFLOW_SERVER"] = nobody(t)
-	all := examined(t, exitFailed, pdeflow(ctx, environment, "doctor", "--json")) // the API is nobody's
+	environment["PDEFLOW_SERVER"] = unusedAddress(t)
+	all := examined(t, exitFailed, pdeflow(ctx, environment, "doctor", "--json")) // no API listens there
 	for _, check := range []string{
 		"nats", "jetstream", "stream " + events.StreamEvents, "stream " + events.StreamWork,
 		"consumer classifier-rules", "consumer projector",
 	} {
 		if all[check].State != fine {
-			t.Errorf("%s is %+v", check, all[check])
+			t.Errorf("%s: got %+v", check, all[check])
 		}
 	}
 	if detail := all["stream "+events.StreamEvents].Detail; !strings.Contains(detail, "of 100 MiB") {
@@ -62,25 +62,27 @@ func TestTheMainJobRunsOnAServerWithTLSADomainAndLimits(t *testing.T) {
 		"NATS_CA": "set NATS_CA (--nats-ca)", "NATS_CERT NATS_KEY": "set NATS_CERT and NATS_KEY",
 		"NATS_CERT": "correct the setting",
 	} {
-		without := maps.Clone(environment)
-		for name := range strings.FieldsSeq(drop) {
-			delete(without, name)
-		}
-		if f := examined(t, exitFailed, pdeflow(ctx, without, "doctor", "--json"))["nats"]; f.State != wrong ||
-			!strings.Contains(f.Advice, advice) {
-			t.Errorf("without %s, nats is %+v", drop, f)
-		}
+		t.Run(drop, func(t *testing.T) {
+			without := maps.Clone(environment)
+			for name := range strings.FieldsSeq(drop) {
+				delete(without, name)
+			}
+			if f := examined(t, exitFailed, pdeflow(ctx, without, "doctor", "--json"))["nats"]; f.State != wrong ||
+				!strings.Contains(f.Advice, advice) {
+				t.Errorf("nats without %s: got %+v", drop, f)
+			}
+		})
 	}
 	interrupt()
 	serve.exits(t, exitDone)
 }
 
-func TestAWrongSettingOfNATSIsNamedAtStart(t *testing.T) {
+func TestAWrongNATSSettingIsNamedAtStart(t *testing.T) {
 	t.Parallel()
 	files := eventstest.NewCertificates(t)
 	for name, tc := range map[string]struct {
 		setting, value string
-		says           []string
+		want           []string
 	}{
 		"no authority": {"NATS_CA", "/no/such.pem", []string{"--nats-ca (NATS_CA)", "/no/such.pem"}},
 		"a key as an authority": {
@@ -124,7 +126,7 @@ func TestAWrongSettingOfNATSIsNamedAtStart(t *testing.T) {
 				"PATH": "/usr/bin:/bin", "DATABASE_URL": "postgres://127.0.0.1:1/d", "NATS_URL": "nats://127.0.0.1:1",
 				"PDEFLOW_DATA_DIR": t.TempDir(),
 				tc.setting:         tc.value,
-			}, "serve").ends(t, exitUsage, tc.says...)
+			}, "serve").ends(t, exitUsage, tc.want...)
 		})
 	}
 }

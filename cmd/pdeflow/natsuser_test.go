@@ -18,8 +18,8 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 )
 
-// readsEvents checks that a client connects with the URL and finds the stream of events, and that it is refused without
-// the password in the URL. It returns the password.
+// readsEvents checks that a client can connect with the URL and find the event stream, and that it is refused without
+// the URL's password. It returns the password.
 func readsEvents(t *testing.T, natsURL string) (password string) {
 	t.Helper()
 	u, err := url.Parse(natsURL)
@@ -28,21 +28,23 @@ func readsEvents(t *testing.T, natsURL string) (password string) {
 	}
 	password, _ = u.User.Password()
 	if len(password) < 20 {
-		t.Fatalf("the password of the embedded nats-server has %d characters", len(password))
+		t.Fatalf("got a password of %d characters", len(password))
 	}
 	for name, user := range map[string]*url.Userinfo{
 		"no user": nil, "a wrong password": url.UserPassword(u.User.Username(), "x"),
 		"a wrong user": url.UserPassword("x", password),
 	} {
-		wrong := *u
-		wrong.User = user
-		nc, err := nats.Connect(wrong.String())
-		if err == nil {
-			nc.Close()
-		}
-		if !errors.Is(err, nats.ErrAuthorization) {
-			t.Errorf("with %s a connection ends in %v, not in an authorization violation", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			wrong := *u
+			wrong.User = user
+			nc, err := nats.Connect(wrong.String())
+			if err == nil {
+				nc.Close()
+			}
+			if !errors.Is(err, nats.ErrAuthorization) {
+				t.Errorf("%s: got %v, want an authorization violation", name, err)
+			}
+		})
 	}
 	nc, err := nats.Connect(natsURL)
 	if err != nil {
@@ -59,7 +61,7 @@ func readsEvents(t *testing.T, natsURL string) (password string) {
 	return password
 }
 
-func TestServeEmbedsANATSServerForTheUserOfItsRunFileOnly(t *testing.T) {
+func TestServeEmbedsANATSServerThatOnlyAcceptsItsOwnUser(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -68,7 +70,7 @@ func TestServeEmbedsANATSServerForTheUserOfItsRunFileOnly(t *testing.T) {
 		"PATH": "/usr/bin:/bin", "PDEFLOW_DATA_DIR": dir, "PDEFLOW_LOG_LEVEL": "debug", "PDEFLOW_LOG_SQL": "1",
 	},
 		"serve", "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0")
-	serve.says(t, "pdeflow runs")
+	serve.prints(t, "pdeflow started")
 	at, err := datadir.Read(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +82,7 @@ func TestServeEmbedsANATSServerForTheUserOfItsRunFileOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 		if info.Mode().Perm() != 0o600 {
-			t.Errorf("%s has mode %o, not 600", name, info.Mode().Perm())
+			t.Errorf("mode of %s: got %o, want 600", name, info.Mode().Perm())
 		}
 	}
 	shown := ""
@@ -93,11 +95,11 @@ func TestServeEmbedsANATSServerForTheUserOfItsRunFileOnly(t *testing.T) {
 	serve.exits(t, exitDone)
 	shown += serve.stdout.String() + serve.stderr.String()
 	if strings.Contains(shown, password) {
-		t.Errorf("logs and output contain the password:\n%s", shown)
+		t.Errorf("got logs and output with the password:\n%s", shown)
 	}
 }
 
-func TestServeOnATerminalShowsHowToListen(t *testing.T) {
+func TestServeOnATerminalPrintsTheNATSURL(t *testing.T) {
 	t.Parallel()
 	var stdout bytes.Buffer
 	a := &app{stdout: &stdout}
@@ -105,18 +107,18 @@ func TestServeOnATerminalShowsHowToListen(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := stdout.String(); !strings.Contains(got, "NATS_URL=nats://u:p@127.0.0.1:4222 nats sub 'job.progress.>'") {
-		t.Errorf("it shows %q", got)
+		t.Errorf("got %q", got)
 	}
 }
 
 var natsCommand = regexp.MustCompile(`(?m)^  NATS_URL=(\S+) nats (.*)$`)
 
-// demoConnects checks that the commands for nats that a demo shows connect.
+// demoConnects checks that the nats commands that a demo prints can connect.
 func demoConnects(t *testing.T, shown string) {
 	t.Helper()
 	commands := natsCommand.FindAllStringSubmatch(shown, -1)
 	if len(commands) != 3 {
-		t.Errorf("it shows %d commands for nats", len(commands))
+		t.Errorf("got %d commands for nats", len(commands))
 	}
 	for _, command := range commands {
 		readsEvents(t, command[1])

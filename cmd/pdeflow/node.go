@@ -13,36 +13,36 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// node is what one process is to run.
+// node describes what one process runs.
 type node struct {
 	names    []service
 	backends backendOptions
 	settings settings
-	// listen is the API's address; empty means the default one or the next that is free.
+	// listen is the API's address. If it is empty, the default or the next free port is used.
 	listen string
-	// healthListen is the address of --health-listen; empty means none.
+	// healthListen is the address of --health-listen, or empty.
 	healthListen string
-	// secret signs tokens; empty means the data directory's.
+	// secret signs tokens. If it is empty, the secret of the data directory is used.
 	secret string
-	// token is what the commands of this machine use; there is none without the API.
+	// token is for the commands on this machine. Only a node with the API has one.
 	token localToken
 	log   *slog.Logger
-	// ready, if set, is called once everything runs, beside it. When it returns nil the node goes on; [errStop] ends it
-	// well.
+	// ready, if set, is called once everything runs, in a goroutine of its own. If it returns nil the node keeps
+	// running; [errStop] ends it without an error.
 	ready func(ctx context.Context, at address) error
 }
 
-// address is where a running node is to be reached.
+// address holds the addresses of a running node.
 type address struct {
 	datadir.Run
 	token string
 	db    *schema.DB
 }
 
-// errStop ends a node that has done what it was started for.
+// errStop ends a node that has finished its task.
 var errStop = errors.New("done")
 
-// runNode runs until ctx ends, and returns when everything that it started has ended.
+// runNode runs the node until ctx ends, and returns when everything that it started has ended.
 func (a *app) runNode(ctx context.Context, n node) (err error) {
 	n.backends.hasAPI = slices.Contains(n.names, apiService)
 	b, err := openBackends(ctx, a.getenv, n.backends, n.log)
@@ -54,7 +54,7 @@ func (a *app) runNode(ctx context.Context, n node) (err error) {
 		return err
 	}
 	if n.settings.health != nil {
-		defer n.settings.health.Close() //nolint:errcheck // serving it has closed it already, unless that was never reached
+		defer n.settings.health.Close() //nolint:errcheck // already closed if it was served
 	}
 	at := address{Run: datadir.Run{NATS: b.natsURL, Database: b.databaseURL}, db: b.db}
 	if slices.Contains(n.names, apiService) {
@@ -64,7 +64,7 @@ func (a *app) runNode(ctx context.Context, n node) (err error) {
 		}
 		defer func() { err = errors.Join(err, unpublish()) }()
 	}
-	n.log.InfoContext(ctx, "pdeflow runs", "version", version(), "services", n.names, "http", at.HTTP, "nats",
+	n.log.InfoContext(ctx, "pdeflow started", "version", version(), "services", n.names, "http", at.HTTP, "nats",
 		redacted(at.NATS))
 
 	group, ctx := errgroup.WithContext(ctx)
@@ -84,7 +84,7 @@ func (a *app) runNode(ctx context.Context, n node) (err error) {
 	return nil
 }
 
-// reachable turns the address of a listener into one to connect to.
+// dialable turns the address of a listener into one to connect to.
 func dialable(address string) string {
 	for _, any := range []string{"[::]:", "0.0.0.0:"} {
 		if port, ok := strings.CutPrefix(address, any); ok {

@@ -9,7 +9,7 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-// openAPI opens the API's port, and makes the node known to the commands of this machine.
+// listenAPI opens the API's port and publishes the node's addresses to the commands on this machine.
 func (a *app) listenAPI(ctx context.Context, n *node, at *address) (unpublish func() error, err error) {
 	dir, err := datadir.Make(n.backends.dir)
 	if err != nil {
@@ -32,7 +32,7 @@ func (a *app) listenAPI(ctx context.Context, n *node, at *address) (unpublish fu
 		}
 	}()
 	at.HTTP = "http://" + dialable(n.settings.listener.Addr().String())
-	// Only now: where the port was taken, another's token stays.
+	// Only now, so that a failed listen does not overwrite the token of another process.
 	n.token = localToken{dir: dir, user: localUser(a.getenv), secret: []byte(n.secret)}
 	if at.token, at.TokenFile, err = n.token.write(); err != nil {
 		return nil, err

@@ -13,18 +13,17 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// operatorFlags are the flags of a command that works on the database.
+// operatorFlags returns the flags of a command that works on the database.
 func (a *app) operatorFlags() []cli.Flag { return []cli.Flag{a.databaseFlag(), findFlag()} }
 
-// located holds the addresses of a command's database and message server. There may be no message server.
+// servers holds the addresses of a command's database and NATS server. The NATS server may be missing.
 type servers struct {
 	database string
 	nats     natsServer
 }
 
-// locate finds the database that the command's flags, the environment and the running pdeflow of this machine name, and
-// the message server that belongs to it. What is typed comes before what the environment says, and is paired with
-// nothing of it.
+// locate finds the database and its NATS server from the command's flags, the environment and the pdeflow that runs on
+// this machine. Typed values win over the environment and are not combined with it.
 func (a *app) locate(cmd *cli.Command) (servers, error) {
 	at := servers{database: cmd.String(flagDatabase), nats: natsServerOf(cmd)}
 	dir, typedNATS, typedDatabase := cmd.String(flagDataDir), typed(cmd, flagNATS), typed(cmd, flagDatabase)
@@ -42,7 +41,7 @@ func (a *app) locate(cmd *cli.Command) (servers, error) {
 			return at, notRunningError(err, dir, "the database with --database-url (DATABASE_URL)")
 		case err != nil:
 			return at,
-				usagef("there is no database: set DATABASE_URL (--database-url), or start pdeflow serve or demo on "+
+				usagef("no database: set DATABASE_URL (--database-url), or start pdeflow serve or demo on "+
 					"this machine (%w)", err)
 		}
 		at.database, at.nats.url = run.Database, cmp.Or(at.nats.url, run.NATS)
@@ -50,8 +49,8 @@ func (a *app) locate(cmd *cli.Command) (servers, error) {
 	return at, errors.Join(checkDatabase(at.database), at.nats.check())
 }
 
-// withDatabase opens the database of a command and does something with it. It is an error if it lacks the tables of
-// this program.
+// withDatabase opens the command's database and calls do. It returns an error if the database lacks the tables of this
+// version.
 func (a *app) withDatabase(ctx context.Context, cmd *cli.Command, do func(context.Context, *schema.DB) error) error {
 	at, err := a.locate(cmd)
 	if err != nil {
@@ -85,7 +84,7 @@ func (a *app) withDatabaseAt(
 	return err
 }
 
-// The codes of PostgreSQL for what is not there.
+// SQLSTATE codes of missing tables and columns.
 const (
 	undefinedTable  = "42P01"
 	undefinedColumn = "42703"

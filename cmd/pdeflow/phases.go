@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// phases prints the progress of a command that reads the whole database: a line for each phase, on a terminal with a
-// count that is updated in place.
+// phases prints the progress of a command that reads the whole database: a line for each phase, with a count that is
+// updated in place on a terminal.
 type phases struct {
 	w        io.Writer
 	doing    string
@@ -14,7 +14,7 @@ type phases struct {
 	phase    string
 }
 
-// newPhases prints to standard error what the command is doing, such as checking.
+// newPhases returns phases that print to standard error. doing describes the command, such as "checking".
 func newPhases(a *app, doing string) *phases {
 	return &phases{w: a.stderr, doing: doing, terminal: isTerminal(a.stderr) && a.getenv("TERM") != "dumb"}
 }
@@ -43,7 +43,7 @@ func (p *phases) show(phase string, done, total int64) {
 	}
 }
 
-// end leaves the cursor at the start of a line.
+// end moves the cursor to the start of a line.
 func (p *phases) end() {
 	if p.terminal && p.phase != "" {
 		fmt.Fprintln(p.w)

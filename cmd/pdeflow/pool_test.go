@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"testing"
 
@@ -8,7 +9,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-func TestTheAPIHasItsOwnPartOfTheConnections(t *testing.T) {
+func TestOpenDatabase_ReservesConnectionsForTheAPI(t *testing.T) {
 	t.Parallel()
 	database, server := schematest.URL(t), eventstest.Start(t)
 	schematest.New(t)
@@ -22,20 +23,25 @@ func TestTheAPIHasItsOwnPartOfTheConnections(t *testing.T) {
 		{database + "&pool_max_conns=6", true, 4, 2},
 		{database + "&pool_max_conns=5", true, 5, 5},
 	} {
-		b, err := openBackends(t.Context(), func(string) string { return "" },
-			backendOptions{databaseURL: tt.url, nats: natsServer{url: server.URL()}, name: "test", hasAPI: tt.hasAPI},
-			slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if b.db.MaxConns() != tt.services || b.apiDB.MaxConns() != tt.api {
-			t.Errorf("%+v: the services have %d connections and the api %d", tt, b.db.MaxConns(), b.apiDB.MaxConns())
-		}
-		if shared := b.db == b.apiDB; shared != (tt.services == tt.api) {
-			t.Errorf("%+v: the api shares the pool: %v", tt, shared)
-		}
-		if err := b.close(); err != nil {
-			t.Error(err)
-		}
+		t.Run(fmt.Sprintf("%+v", tt), func(t *testing.T) {
+			b, err := openBackends(t.Context(), func(string) string { return "" },
+				backendOptions{
+					databaseURL: tt.url, nats: natsServer{url: server.URL()}, name: "test", hasAPI: tt.hasAPI,
+				},
+				slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b.db.MaxConns() != tt.services || b.apiDB.MaxConns() != tt.api {
+				t.Errorf("%+v: got %d connections for services and %d for the api", tt, b.db.MaxConns(),
+					b.apiDB.MaxConns())
+			}
+			if shared := b.db == b.apiDB; shared != (tt.services == tt.api) {
+				t.Errorf("%+v: got a shared pool %v", tt, shared)
+			}
+			if err := b.close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

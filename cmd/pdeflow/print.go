@@ -13,7 +13,7 @@ import (
 	"golang.org/x/term"
 )
 
-// printJSON prints a value, or JSON as it came, indented.
+// printJSON prints a value, or raw JSON, indented.
 func (a *app) printJSON(value any) error {
 	if raw, ok := value.([]byte); ok {
 		value = json.RawMessage(raw)
@@ -24,10 +24,10 @@ func (a *app) printJSON(value any) error {
 	return encoder.Encode(value)
 }
 
-// plainWidth is where long texts are broken that are not printed on a terminal.
+// defaultWidth is the line width of wrapped text if the output is not a terminal.
 const defaultWidth = 100
 
-// terminalWidth is how many cells a line of the terminal has that w writes to; 0 if w is not a terminal.
+// terminalWidth returns the width in cells of the terminal that w writes to, or 0.
 func terminalWidth(w io.Writer) int {
 	file, ok := w.(*os.File)
 	if !ok {
@@ -46,7 +46,7 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// cellText is a value as a table shows it: on one line, and - if it is empty.
+// cellText formats a value for a table, on one line. An empty value is "-".
 func cellText(cell any) string {
 	text := ""
 	switch value := cell.(type) {
@@ -80,7 +80,7 @@ func cellText(cell any) string {
 	return text
 }
 
-// oneLine is the text on one line. Control characters, with which a name could move the cursor, are replaced.
+// oneLine joins the text into one line. Control characters, which could move the cursor, are replaced.
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -90,7 +90,7 @@ func oneLine(text string) string {
 	}, strings.Join(strings.Fields(text), " "))
 }
 
-// quoted is a text in quotation marks, as it reads, without the escapes of a programming language.
+// quoted puts quotation marks around a text, without the escapes of a programming language.
 func quoted(text string) string { return "“" + oneLine(text) + "”" }
 
 func timeText(at time.Time) string {
@@ -100,7 +100,7 @@ func timeText(at time.Time) string {
 	return at.UTC().Format(time.RFC3339)
 }
 
-// sinceText is a time with how long ago it was; "" for the zero time.
+// sinceText formats a time and its age. The zero time is "".
 func sinceText(at, now time.Time) string {
 	if at.IsZero() {
 		return ""
@@ -108,7 +108,7 @@ func sinceText(at, now time.Time) string {
 	return fmt.Sprintf("%s (%s ago)", timeText(at), ageText(now.Sub(at)))
 }
 
-// ageText is an age in its largest unit, as in 5s, 12m, 3h or 40d.
+// ageText formats an age in its largest unit, as in 5s, 12m, 3h or 40d.
 func ageText(age time.Duration) string {
 	switch age = max(age, 0); { // the server's clock may be ahead
 	case age < time.Minute:
@@ -122,7 +122,7 @@ func ageText(age time.Duration) string {
 	}
 }
 
-// durationText is a duration to the second, or to the millisecond below ten seconds, as in 3h8m2s.
+// durationText formats a duration to the second, or to the millisecond below ten seconds, as in 3h8m2s.
 func durationText(d time.Duration) string {
 	if d < 10*time.Second {
 		return d.Round(time.Millisecond).String()
@@ -130,7 +130,7 @@ func durationText(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// count is a number with a noun that takes an s in the plural.
+// count formats a number with a noun, which takes an s in the plural.
 func count(n int64, noun string) string {
 	if n != 1 {
 		noun += "s"
@@ -145,7 +145,7 @@ func yesOrNo(b bool) string {
 	return "no"
 }
 
-// printFields prints the fields of one thing, a line each, without the empty ones. Long texts are wrapped.
+// printFields prints fields, a line each, without the empty ones. Long texts are wrapped.
 func printFields(w io.Writer, fields ...field) {
 	width := 0
 	for _, f := range fields {
@@ -164,7 +164,7 @@ type field struct {
 	value any
 }
 
-// lineWidth is how many cells a line of text may have that is written to w.
+// lineWidth returns the width of a line of text on w.
 func lineWidth(w io.Writer) int {
 	if width := terminalWidth(w); width > 0 {
 		return width
@@ -172,13 +172,12 @@ func lineWidth(w io.Writer) int {
 	return defaultWidth
 }
 
-// hanging wraps a text to the width of the terminal that w writes to. The text begins at the indentation, and so do its
-// further lines.
+// indented wraps a text to the width of w. Continuation lines are indented.
 func indented(w io.Writer, text string, indent int) string {
 	return strings.Join(wrap(text, max(lineWidth(w)-indent, 20)), "\n"+strings.Repeat(" ", indent))
 }
 
-// wrap breaks a text between words into lines of at most width cells. A word that is longer than a line is broken too.
+// wrap breaks a text between words into lines of at most width cells. Longer words are broken too.
 func wrap(text string, width int) []string {
 	lines, at := []string{""}, 0
 	for _, word := range strings.Fields(text) {
@@ -203,8 +202,8 @@ func wrap(text string, width int) []string {
 	return lines
 }
 
-// splitAt splits a text after the last character that ends within so many cells, but after one character at least, so
-// that a caller that splits on and on comes to an end.
+// splitAt splits a text after at most this many cells, but after at least one character, so that repeated splitting
+// ends.
 func splitAt(text string, cells int) (head, rest string) {
 	rest, state, at := text, -1, 0
 	for rest != "" {
@@ -217,7 +216,7 @@ func splitAt(text string, cells int) (head, rest string) {
 	return text[:len(text)-len(rest)], rest
 }
 
-// cut is the text, shortened with an ellipsis if it has more cells.
+// truncate shortens a text to this many cells, with an ellipsis.
 func truncate(text string, cells int) string {
 	if uniseg.StringWidth(text) <= cells {
 		return text

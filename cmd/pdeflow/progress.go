@@ -13,33 +13,33 @@ import (
 )
 
 const (
-	// paceWindow is how far back the rate looks: long enough to be steady, short enough to forget a pause.
+	// paceWindow is the period of the rate: long enough to be steady, short enough to forget a pause.
 	paceWindow = 10 * time.Second
-	// lineEvery is how often a line is printed without a terminal while the status stays the same.
+	// lineEvery is the interval of lines without a terminal while the status stays the same.
 	lineEvery = 5 * time.Second
-	// redrawEvery is how often something is redrawn on a terminal.
+	// redrawEvery is the shortest interval between two redraws on a terminal.
 	redrawEvery = 100 * time.Millisecond
-	// longestSilence is how long at most a job that has not begun its mappings goes without a line. The silences double
-	// up to it.
+	// maxSilence is the longest interval between lines for a job that has not processed a mapping yet. The intervals
+	// double up to it.
 	maxSilence = time.Minute
 )
 
-// barWidth is how many cells the bar has, and fewestCells how few before it is left out.
+// barWidth is the width of the bar in cells. A bar narrower than minBarWidth is left out.
 const (
 	barWidth    = 30
 	minBarWidth = 10
 )
 
-// progress shows the progress of a job: as a bar on a terminal, else as a line now and then.
+// progress shows the progress of a job: a bar on a terminal, otherwise a line now and then.
 type progress struct {
 	w        io.Writer
 	terminal bool
-	// mu guards the rest: refreshing runs beside show.
+	// mu guards the fields below, because refreshing runs concurrently with show.
 	mu   sync.Mutex
 	pace pace
-	// drawn reports that the cursor stands behind a bar.
+	// drawn is true if the cursor is on the line of a bar.
 	drawn bool
-	// shown is the newest status that was shown, and shownAt when a line was last printed for it.
+	// shown is the newest status. shownAt is the time of the last line.
 	shown   events.JobStatus
 	shownAt time.Time
 	silence time.Duration
@@ -50,7 +50,7 @@ type progress struct {
 // drawsBars reports whether standard error is a terminal that can redraw a line.
 func (a *app) drawsBars() bool { return isTerminal(a.stderr) && a.getenv("TERM") != "dumb" }
 
-// newProgress shows progress on w.
+// newProgress returns a progress that prints to w.
 func newProgress(w io.Writer, terminal bool) *progress { return &progress{w: w, terminal: terminal} }
 
 // show shows a status.
@@ -89,7 +89,7 @@ func (p *progress) line(now time.Time) {
 	p.shownAt = now
 }
 
-// phase is the status, and cancelling while a job is being cancelled.
+// phase returns the status, or "cancelling" while a job is being cancelled.
 func phase(status events.JobStatus) string {
 	if status.Status == schema.Running && strings.HasPrefix(status.CurrentStep, "Cancelling") {
 		return "cancelling"
@@ -97,7 +97,7 @@ func phase(status events.JobStatus) string {
 	return string(status.Status)
 }
 
-// step is what a job is doing that has not begun its mappings.
+// step returns what a job does before its first mapping, or "".
 func step(status events.JobStatus) string {
 	if status.Status == schema.Running && status.CompletedSteps == 0 &&
 		strings.HasPrefix(status.CurrentStep, "Listing") {
@@ -106,8 +106,8 @@ func step(status events.JobStatus) string {
 	return ""
 }
 
-// refresh shows the newest status again while the job has not begun its mappings, so that starting and listing do not
-// look like a standstill.
+// refresh shows the newest status again until the job has processed a mapping, so that starting and listing do not look
+// stuck.
 func (p *progress) refresh(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,7 +123,7 @@ func (p *progress) refresh(now time.Time) {
 	}
 }
 
-// refreshing refreshes the progress every second until stop is called.
+// refreshing calls refresh every second until stop is called.
 func (p *progress) refreshing() (stop func()) {
 	done := make(chan struct{})
 	var ticking sync.WaitGroup
@@ -145,7 +145,7 @@ func (p *progress) refreshing() (stop func()) {
 	}
 }
 
-// drawBar draws the bar over the one before, with remarks behind it. A job of unknown length has none.
+// drawBar draws the bar over the previous one, with remarks after it. A job of unknown length has no bar.
 func (p *progress) drawBar(status events.JobStatus, remarks ...string) {
 	if status.TotalSteps == 0 {
 		return
@@ -157,8 +157,8 @@ func (p *progress) drawBar(status events.JobStatus, remarks ...string) {
 	}
 }
 
-// barText is a bar with its numbers in at most width cells. A narrow terminal gets a shorter bar, fewer remarks, and
-// then no bar.
+// barText formats a bar with its numbers in at most width cells. A narrow terminal gets a shorter bar, then fewer
+// remarks, then no bar.
 func barText(status events.JobStatus, paces []string, width int) string {
 	head := fmt.Sprintf("%3d%% ", status.ProgressPercentage)
 	text := ""
@@ -173,7 +173,7 @@ func barText(status events.JobStatus, paces []string, width int) string {
 	return truncate(head+strings.TrimSpace(text), width)
 }
 
-// suffix appends a remark to a sentence.
+// suffix formats a remark after a sentence.
 func suffix(text string) string {
 	if text == "" {
 		return ""
@@ -181,7 +181,7 @@ func suffix(text string) string {
 	return ", " + text
 }
 
-// note prints a line beside the progress.
+// note prints a line above the bar.
 func (p *progress) note(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -196,7 +196,7 @@ func (p *progress) printLine(text string) {
 	fmt.Fprintln(p.w, text)
 }
 
-// end leaves the cursor at the beginning of a line.
+// end moves the cursor to the start of a line.
 func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -210,7 +210,7 @@ func (p *progress) endLine() {
 	}
 }
 
-// counter shows how many things have been done: as a line that is redrawn on a terminal, else as a line now and then.
+// counter shows a count: on a terminal as a line that is redrawn, otherwise as a line now and then.
 type counter struct {
 	w        io.Writer
 	terminal bool
@@ -240,7 +240,7 @@ func (c *counter) end() {
 	}
 }
 
-// counted calls each for every value that is taken from a sequence.
+// counted calls each for every value of a sequence.
 func counted[T any](values iter.Seq[T], each func()) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for value := range values {
@@ -252,7 +252,7 @@ func counted[T any](values iter.Seq[T], each func()) iter.Seq[T] {
 	}
 }
 
-// pace is the rate of a job in the last seconds, as seen by this process.
+// pace is the rate of a job in the last seconds, as observed by this process.
 type pace struct{ seen []rateSample }
 
 type rateSample struct {
@@ -260,7 +260,7 @@ type rateSample struct {
 	completed int64
 }
 
-// add records the progress of the job. The oldest sighting that is kept is the last one from before the window.
+// add records the progress of the job. It keeps one sample from before the window.
 func (p *pace) add(at time.Time, completed int64) {
 	p.seen = append(p.seen, rateSample{at, completed})
 	for len(p.seen) > 2 && at.Sub(p.seen[1].at) >= paceWindow {
@@ -268,7 +268,7 @@ func (p *pace) add(at time.Time, completed int64) {
 	}
 }
 
-// rate is in mappings a second; 0 if it is unknown.
+// rate returns mappings per second, or 0 if unknown.
 func (p *pace) rate() float64 {
 	if len(p.seen) < 2 {
 		return 0
@@ -281,7 +281,7 @@ func (p *pace) rate() float64 {
 	return float64(last.completed-first.completed) / took
 }
 
-// texts describe the rate and, while the job runs, the time that is left at it: in full, shortened, and not at all.
+// texts describes the rate and the remaining time: in full, shortened, and empty.
 func (p *pace) texts(status events.JobStatus) []string {
 	rate := p.rate()
 	if rate <= 0 || status.Status.Final() {

@@ -11,14 +11,14 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// standingAt is where a job of 100 mappings stands.
-func standingAt(status schema.Status, completed int64) events.JobStatus {
+// statusAt returns the status of a job of 100 mappings.
+func statusAt(status schema.Status, completed int64) events.JobStatus {
 	return events.JobStatus{
 		JobID: "j", Status: status, TotalSteps: 100, CompletedSteps: completed, ProgressPercentage: int(completed),
 	}
 }
 
-func TestProgressIsLinesNowAndThenWhereNobodyWatches(t *testing.T) {
+func TestProgress_PrintsLinesWithoutATerminal(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	p := newProgress(&out, false)
@@ -39,7 +39,7 @@ func TestProgressIsLinesNowAndThenWhereNobodyWatches(t *testing.T) {
 		{9 * time.Second, schema.Running, 60},
 		{10 * time.Second, schema.Completed, 100},
 	} {
-		p.show(standingAt(step.status, step.completed), began.Add(step.after))
+		p.show(statusAt(step.status, step.completed), began.Add(step.after))
 	}
 	p.end()
 	want := "job j is pending: 0 of 100 mappings (0 %)\n" +
@@ -49,11 +49,11 @@ func TestProgressIsLinesNowAndThenWhereNobodyWatches(t *testing.T) {
 		"job j is running: 60 of 100 mappings (60 %)\n" +
 		"job j is completed: 100 of 100 mappings (100 %)\n"
 	if out.String() != want {
-		t.Errorf("the lines are:\n%swant:\n%s", out.String(), want)
+		t.Errorf("got:\n%swant:\n%s", out.String(), want)
 	}
 }
 
-func TestProgressIsABarOnATerminal(t *testing.T) {
+func TestProgress_DrawsABarOnATerminal(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	p := newProgress(&out, true)
@@ -61,83 +61,83 @@ func TestProgressIsABarOnATerminal(t *testing.T) {
 	nothing := events.JobStatus{JobID: "j", Status: schema.Pending}
 	p.show(nothing, began)
 	if out.Len() > 0 {
-		t.Errorf("of a job of unknown length is drawn %q", out.String())
+		t.Errorf("job of unknown length: got %q, want nothing", out.String())
 	}
-	p.show(standingAt(schema.Running, 0), began.Add(time.Second))
-	p.show(standingAt(schema.Running, 40), began.Add(3*time.Second))
+	p.show(statusAt(schema.Running, 0), began.Add(time.Second))
+	p.show(statusAt(schema.Running, 40), began.Add(3*time.Second))
 	drawn := out.String()
 	for _, part := range []string{"40% |", "█", "40/100", "running, 20 a second, 3s left"} {
 		if !strings.Contains(drawn, part) {
-			t.Errorf("the bar does not show %q: %q", part, drawn)
+			t.Errorf("got a bar without %q: %q", part, drawn)
 		}
 	}
-	longer := standingAt(schema.Running, 40)
+	longer := statusAt(schema.Running, 40)
 	longer.TotalSteps = 400
 	p.show(longer, began.Add(4*time.Second))
 	if !strings.Contains(out.String(), "40/400") {
-		t.Errorf("a job that turns out longer is drawn %q", out.String())
+		t.Errorf("longer job: got %q", out.String())
 	}
 	waiting := "the provider, until noon"
 	longer.WaitingFor = &waiting
 	p.show(longer, began.Add(5*time.Second))
 	p.show(longer, began.Add(6*time.Second))
 	if strings.Count(out.String(), "waiting: "+waiting+"\n") != 1 {
-		t.Errorf("why it waits is said: %q", out.String())
+		t.Errorf("got %q, want the reason once", out.String())
 	}
 	p.end()
 	if !strings.HasSuffix(out.String(), "\n") {
-		t.Errorf("the cursor stays behind %q", out.String())
+		t.Errorf("got %q, want a line end", out.String())
 	}
 	if strings.Contains(out.String(), "\x1b[3") || strings.Contains(out.String(), "\x1b[9") {
-		t.Errorf("there is colour in %q", out.String())
+		t.Errorf("got colour in %q", out.String())
 	}
 }
 
-func TestABarEndsWithItsLineWhenTheJobDoes(t *testing.T) {
+func TestProgress_EndsTheLineOfTheBarWithTheJob(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	p := newProgress(&out, true)
-	p.show(standingAt(schema.Running, 10), time.Unix(0, 0))
-	p.show(standingAt(schema.Completed, 100), time.Unix(1, 0))
+	p.show(statusAt(schema.Running, 10), time.Unix(0, 0))
+	p.show(statusAt(schema.Completed, 100), time.Unix(1, 0))
 	p.end()
 	if !strings.Contains(out.String(), "100% |") || !strings.HasSuffix(out.String(), "\n") ||
 		strings.HasSuffix(out.String(), "\n\n") {
-		t.Errorf("the bar ends as %q", out.String())
+		t.Errorf("got %q", out.String())
 	}
 }
 
-func TestThePaceIsThatOfTheLastSeconds(t *testing.T) {
+func TestPace_IsTheRateOfTheLastSeconds(t *testing.T) {
 	t.Parallel()
 	var p pace
 	began := time.Unix(0, 0)
 	if p.rate() != 0 {
-		t.Error("there is a pace before there is anything")
+		t.Error("got a pace without samples, want none")
 	}
-	// Joined at 5,000, 10 a second for a minute, then a pause of an hour, then 100 a second.
+	// Starts at 5,000, 10 a second for a minute, then a pause of an hour, then 100 a second.
 	for second := range 60 {
 		p.add(began.Add(time.Duration(second)*time.Second), 5000+int64(second)*10)
 	}
 	if got := p.rate(); got != 10 {
-		t.Errorf("after a minute the pace is %v, want 10", got)
+		t.Errorf("after a minute: got %v, want 10", got)
 	}
 	again := began.Add(time.Hour)
 	for second := range 30 {
 		p.add(again.Add(time.Duration(second)*time.Second), 6000+int64(second)*100)
 	}
 	if got := p.rate(); got != 100 {
-		t.Errorf("after a pause the pace is %v, want 100", got)
+		t.Errorf("after a pause: got %v, want 100", got)
 	}
 	if len(p.seen) > 20 {
-		t.Errorf("%d sightings are kept", len(p.seen))
+		t.Errorf("got %d samples", len(p.seen))
 	}
 }
 
-func TestListingIsShownWhileTheStatusStaysTheSame(t *testing.T) {
+func TestProgress_ShowsListingWhileTheStatusIsUnchanged(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	p := newProgress(&out, false)
 	began := time.Unix(0, 0)
-	listing := standingAt(schema.Running, 0)
+	listing := statusAt(schema.Running, 0)
 	listing.CurrentStep = "Listing the mappings, 60 so far"
 	p.show(listing, began)
 	for second := range 40 {
@@ -145,17 +145,17 @@ func TestListingIsShownWhileTheStatusStaysTheSame(t *testing.T) {
 	}
 	line := "job j is running: 0 of 100 mappings (0 %), listing the mappings, 60 so far\n"
 	if want := strings.Repeat(line, 4); out.String() != want { // after 0, 5, 15 and 35 seconds
-		t.Errorf("the lines are:\n%swant:\n%s", out.String(), want)
+		t.Errorf("got:\n%swant:\n%s", out.String(), want)
 	}
-	cancelling := standingAt(schema.Running, 50)
+	cancelling := statusAt(schema.Running, 50)
 	cancelling.CurrentStep = "Cancelling what has not started"
 	p.show(cancelling, began.Add(time.Minute))
 	if !strings.Contains(out.String(), "job j is cancelling: 50 of 100") {
-		t.Errorf("a job that is being cancelled is shown as:\n%s", out.String())
+		t.Errorf("cancelling job: got:\n%s", out.String())
 	}
 }
 
-func TestAnImportIsCountedNowAndThen(t *testing.T) {
+func TestCounter(t *testing.T) {
 	t.Parallel()
 	var lines, redrawn bytes.Buffer
 	plain := counter{w: &lines, what: "importing", total: 12, drawnAt: time.Unix(0, 0)}
@@ -170,10 +170,10 @@ func TestAnImportIsCountedNowAndThen(t *testing.T) {
 	}
 	terminal.end()
 	if want := "importing: 5 of 12\nimporting: 10 of 12\n"; lines.String() != want {
-		t.Errorf("the lines are %q, want %q", lines.String(), want)
+		t.Errorf("got %q, want %q", lines.String(), want)
 	}
 	if got := redrawn.String(); strings.Count(got, "\n") != 1 ||
 		!strings.HasSuffix(got, "\rimporting: 12 of 12\x1b[K\n") {
-		t.Errorf("on a terminal it is %q", got)
+		t.Errorf("on a terminal: got %q", got)
 	}
 }

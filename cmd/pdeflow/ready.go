@@ -15,13 +15,12 @@ import (
 func (a *app) readyCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "ready",
-		Usage: "asks a running process whether it can do its work",
-		Description: "Asks /readyz of the process and prints its checks; exit 1 if the process cannot do its work " +
-			"or does not answer.\n" +
-			"The health checks of containers use it. --server is the API, or the --health-listen of a process " +
-			"without it.\n\n" +
-			"   pdeflow ready\n" +
-			"   pdeflow ready --server http://" + exampleHealthListen,
+		Usage: "checks whether a running process can do its work",
+		Description: "Requests /readyz of the process and prints its checks. It exits 1 if the process " +
+			"cannot do its work or does not respond. The health checks of containers use it. " +
+			"--server is the API, or the --health-listen of a process without the API.\n\n" +
+			"pdeflow ready\n" +
+			"pdeflow ready --server http://" + exampleHealthListen,
 		Flags:  append([]cli.Flag{jsonFlag()}, a.clientFlags()...),
 		Action: a.ready,
 	}
@@ -56,7 +55,7 @@ func (a *app) ready(ctx context.Context, cmd *cli.Command) error {
 	return nil
 }
 
-// askReadiness asks once: a health check is repeated by its caller.
+// askReadiness sends one request. A health check is repeated by its caller.
 func askReadiness(ctx context.Context, server string) (api.Readiness, error) {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
@@ -71,10 +70,10 @@ func askReadiness(ctx context.Context, server string) (api.Readiness, error) {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusServiceUnavailable {
-		return readiness, fmt.Errorf("%s/readyz answers %s", server, response.Status)
+		return readiness, fmt.Errorf("%s/readyz responded %s", server, response.Status)
 	}
 	if err := json.NewDecoder(response.Body).Decode(&readiness); err != nil || readiness.Status == "" {
-		return readiness, fmt.Errorf("%s/readyz is not that of pdeflow", server)
+		return readiness, fmt.Errorf("%s/readyz is not a pdeflow endpoint", server)
 	}
 	return readiness, nil
 }

@@ -11,16 +11,15 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// jobPage is how many jobs are read at once.
+// jobPage is the number of jobs that are read at once.
 const jobPage = 200
 
 func (a *app) rebuildCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "rebuild",
-		Usage: "throws the status of every job away and computes it again from the rows",
-		Description: "Works on the database alone, whatever is left of the streams, and job by job, while the " +
-			"services go on. A job whose status\n" +
-			"lagged behind its rows, or was missing, is named.\n\n" +
+		Usage: "recomputes the status of every job from the rows",
+		Description: "Works on the database alone, job by job, while the services run. It does not need the " +
+			"streams. A job whose status was out of date or missing is named.\n\n" +
 			"DATABASE_URL=postgres://user:password@host/pdeflow pdeflow rebuild",
 		Flags: a.operatorFlags(),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -54,18 +53,18 @@ func (a *app) rebuild(ctx context.Context, db *schema.DB) error {
 			rebuilt, before = rebuilt+1, job.ID
 			if !was.Equal(is) {
 				differed++
-				fmt.Fprintf(a.stdout, "job %s is %s; its status did not say so\n", job.ID, counts(is))
+				fmt.Fprintf(a.stdout, "job %s is %s; its status was wrong\n", job.ID, counts(is))
 			}
 		}
 		if len(jobs) < jobPage {
-			fmt.Fprintf(a.stdout, "The status of %s is computed again; %d of them said something else before.\n",
+			fmt.Fprintf(a.stdout, "Rebuilt the status of %s; %d of them changed.\n",
 				count(rebuilt, "job"), differed)
 			return nil
 		}
 	}
 }
 
-// rebuildJob computes the status of one job again. The status before is the zero value if there was none.
+// rebuildJob computes the status of one job again. The earlier status is the zero value if there was none.
 func rebuildJob(ctx context.Context, db *schema.DB, job schema.Job) (was, is schema.JobStatus, err error) {
 	ctx = schema.WithSubject(ctx, job.ID, "")
 	for {

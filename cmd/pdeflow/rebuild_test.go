@@ -14,63 +14,63 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-func TestRebuildMakesEveryStatusAgainFromTheRowsAlone(t *testing.T) {
+func TestRebuildRecomputesEveryStatusFromTheRows(t *testing.T) {
 	t.Parallel()
-	s := plainStand(t, apiService, dispatcherService)
-	stopProjector := s.run(projectorService)
-	schematest.Report(t, s.db, 4)
-	cancelled := s.regenerate()
-	s.becomes(cancelled, schema.Running)
-	s.pdeflow("jobs", "cancel", cancelled).ends(t, exitDone)
-	s.finish(cancelled)
-	stop := s.run(classifierService)
-	completed := s.regenerate()
-	s.exact(s.finish(completed), 4)
+	f := plainFixture(t, apiService, dispatcherService)
+	stopProjector := f.run(projectorService)
+	schematest.Report(t, f.db, 4)
+	cancelled := f.regenerate()
+	f.becomes(cancelled, schema.Running)
+	f.pdeflow("jobs", "cancel", cancelled).ends(t, exitDone)
+	f.finish(cancelled)
+	stop := f.run(classifierService)
+	completed := f.regenerate()
+	f.exact(f.finish(completed), 4)
 	stop()
-	running := s.regenerate()
-	s.becomes(running, schema.Running)
+	running := f.regenerate()
+	f.becomes(running, schema.Running)
 	before := map[string]events.JobStatus{}
 	for _, id := range []string{cancelled, completed, running} {
-		before[id] = s.status(id, "")
+		before[id] = f.status(id, "")
 	}
 	stopProjector() // which would write the deleted rows again
-	s.nats.Stop()
-	s.nats.Wipe()
-	s.pdeflow("rebuild").ends(t, exitDone,
-		"The status of 3 jobs is computed again; 0 of them said something else before.")
+	f.nats.Stop()
+	f.nats.Wipe()
+	f.pdeflow("rebuild").ends(t, exitDone,
+		"Rebuilt the status of 3 jobs; 0 of them changed.")
 
-	s.change("delete from job_status")
-	got := s.pdeflow("rebuild").ends(t, exitDone, "job "+completed+" is completed with 4 succeeded",
+	f.change("delete from job_status")
+	got := f.pdeflow("rebuild").ends(t, exitDone, "job "+completed+" is completed with 4 succeeded",
 		"job "+cancelled+" is cancelled with", "4 cancelled of 4",
-		"The status of 3 jobs is computed again; 3 of them said something else before.")
+		"Rebuilt the status of 3 jobs; 3 of them changed.")
 	if want := "rebuilding job status (3)\n"; got.stderr != want {
-		t.Errorf("standard error is %q, want %q", got.stderr, want)
+		t.Errorf("got standard error %q, want %q", got.stderr, want)
 	}
 	if strings.Contains(got.stdout, "pending") {
-		t.Errorf("a job is pending that was not: %s", got.stdout)
+		t.Errorf("got a pending job: %s", got.stdout)
 	}
 	for id, want := range before {
-		if diff := cmp.Diff(want, s.status(id, ""), cmpopts.IgnoreFields(events.JobStatus{}, "UpdatedAt")); diff != "" {
-			t.Errorf("the status of job %s differs (-before +after):\n%s", id, diff)
+		if diff := cmp.Diff(want, f.status(id, ""), cmpopts.IgnoreFields(events.JobStatus{}, "UpdatedAt")); diff != "" {
+			t.Errorf("status of job %s (-before +after):\n%s", id, diff)
 		}
 	}
-	s.change("update job_status set succeeded = 3, failed = 1, status = 'failed' where job_id = '" + completed + "'")
-	s.pdeflow("rebuild").ends(t, exitDone, "job "+completed+" is completed with 4 succeeded",
-		"1 of them said something else before")
-	s.pdeflow("check").ends(t, exitDone)
+	f.change("update job_status set succeeded = 3, failed = 1, status = 'failed' where job_id = '" + completed + "'")
+	f.pdeflow("rebuild").ends(t, exitDone, "job "+completed+" is completed with 4 succeeded",
+		"1 of them changed")
+	f.pdeflow("check").ends(t, exitDone)
 }
 
-func TestADatabaseIsMigratedAndSaysWhereItStands(t *testing.T) {
+func TestMigrateUpAndStatus(t *testing.T) {
 	t.Parallel()
-	s := &stand{t: t, db: schematest.New(t)}
+	f := &fixture{t: t, db: schematest.New(t)}
 	where, err := url.Parse(schematest.URL(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	name := strings.TrimPrefix(where.Path, "/") + "_bare"
-	s.change("create database " + name)
+	f.change("create database " + name)
 	t.Cleanup(func() { // by when the test's own context has ended
-		if _, err := s.db.ExecContext(context.WithoutCancel(t.Context()),
+		if _, err := f.db.ExecContext(context.WithoutCancel(t.Context()),
 			"drop database "+name+" with (force)"); err != nil {
 			t.Error(err)
 		}
@@ -87,13 +87,13 @@ func TestADatabaseIsMigratedAndSaysWhereItStands(t *testing.T) {
 	}, "serve").
 		ends(t, exitFailed, "the database lacks migration 20261127000001", "pdeflow migrate up")
 	if tables := tablesOf(t, where.String()); len(tables) > 0 {
-		t.Errorf("looking at it left %v", tables)
+		t.Errorf("got tables %v, want none", tables)
 	}
 	pdeflow(t.Context(), bare, "migrate", "up").ends(t, exitDone, "applied 20261127000001_init")
-	pdeflow(t.Context(), bare, "migrate").ends(t, exitDone, "nothing to apply")
+	pdeflow(t.Context(), bare, "migrate").ends(t, exitDone, "no pending migrations")
 	status := pdeflow(t.Context(), bare, "migrate", "status").ends(t, exitDone, "yes")
 	if strings.Contains(status.stdout, "no\n") {
-		t.Errorf("after up it stands at:\n%s", status.stdout)
+		t.Errorf("after up: got:\n%s", status.stdout)
 	}
 	pdeflow(t.Context(), bare, "check").ends(t, exitDone, "Nothing is wrong.")
 	pdeflow(t.Context(), bare, "audit", "list").ends(t, exitDone)
@@ -107,7 +107,8 @@ func tablesOf(t *testing.T, database string) (names []string) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := db.NewRaw("select table_name from information_schema.tables where table_schema = 'public'").Scan(t.Context(), &names); err != nil {
+	const query = "select table_name from information_schema.tables where table_schema = 'public'"
+	if err := db.NewRaw(query).Scan(t.Context(), &names); err != nil {
 		t.Fatal(err)
 	}
 	return names

@@ -13,19 +13,22 @@ import (
 func (a *app) regenerateCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "regenerate",
-		Usage: "suggests the columns of a report's mappings again and classifies them again",
-		Description: "Speaks to the API. A report has one job at a time.\n\n" +
+		Usage: "maps and classifies the mappings of a report",
+		Description: "Calls the API. A report has one active job at a time.\n\n" +
 			"pdeflow regenerate --cycle 2026-Q3 --report auto-loans --watch\n" +
 			"pdeflow regenerate --cycle 2026-Q3 --report auto-loans --mapping-id ID --mapping-id ID --json",
 		Flags: append([]cli.Flag{
 			a.cycleFlag(), a.reportFlag(),
-			choice("classifier", "what judges the mappings (default: the server's)", schema.ClassifierKinds()),
+			choice("classifier", "the classifier; llm and hybrid are not available yet (default: the server's)",
+				schema.ClassifierKinds()),
 			&cli.StringSliceFlag{
 				Name:  "mapping-id",
 				Usage: "only the mapping with this `ID`, or beginning of an id; may be given several times",
 			},
-			&cli.BoolFlag{Name: "force", Usage: "judge again what has not changed, too"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "start nothing and only count"},
+			&cli.BoolFlag{
+				Name: "force", Usage: "no effect yet: also process unchanged mappings, which no job skips yet",
+			},
+			&cli.BoolFlag{Name: "dry-run", Usage: "only count, start nothing"},
 			&cli.BoolFlag{Name: "watch", Usage: "follow the job to its end; exits 0 only when it completed"},
 			jsonFlag(),
 		}, a.clientFlags()...),

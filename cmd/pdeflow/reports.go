@@ -12,10 +12,11 @@ import (
 
 func (a *app) reportsCommand() *cli.Command {
 	return group(&cli.Command{
-		Name:        "reports",
-		Usage:       "lists the reports and cycles that there are",
-		Description: "Speaks to the API.\n\npdeflow reports list",
-		Flags:       a.clientFlags(),
+		Name:  "reports",
+		Usage: "lists reports and cycles",
+		Description: "Calls the API.\n\n" +
+			"pdeflow reports list",
+		Flags: a.clientFlags(),
 		Commands: []*cli.Command{{
 			Name: "list", Usage: "lists the reports of all cycles, with their mappings counted by tier and review",
 			Flags: []cli.Flag{limitFlag(0), jsonFlag()},

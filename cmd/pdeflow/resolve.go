@@ -19,44 +19,66 @@ import (
 )
 
 const (
-	// latest stands for the id of the newest job, or of the mapping that changed last.
+	// latest stands for the newest job, or for the mapping that changed last.
 	latest = "latest"
-	// shortestPrefix is how many characters a prefix of an id needs. Fewer would be a slip of the finger, and cancel a
-	// job.
+	// minPrefix is the shortest prefix of an id. A shorter one could be a typing error that cancels the wrong job.
 	minPrefix = 4
-	// mostCandidates is how many ids the error of an ambiguous prefix names.
+	// maxCandidates limits the ids in the error of an ambiguous prefix.
 	maxCandidates = 5
 )
 
-// jobArgument returns a client, and the id of the job that the command's argument names.
-func (a *app) jobArgument(ctx context.Context, cmd *cli.Command) (*client, string, error) {
-	word, err := argument(cmd, jobID)
-	if err != nil {
-		return nil, "", err
-	}
-	c, err := a.client(cmd)
-	if err != nil {
-		return nil, "", err
-	}
-	id, err := c.resolveJob(ctx, word)
-	return c, id, a.problemJSON(cmd.Bool(flagJSON), err)
+// idAction is the action of a command whose one argument is an id.
+type idAction func(ctx context.Context, cmd *cli.Command, c *client, id string) error
+
+// withJob returns the action of a command whose argument names a job.
+func (a *app) withJob(do idAction) cli.ActionFunc {
+	return a.withID(do, func(ctx context.Context, _ *cli.Command, c *client, word string) (string, error) {
+		return c.resolveJob(ctx, word)
+	})
 }
 
-// mappingArgument returns a client, and the id of the mapping that the command's argument names.
-func (a *app) mappingArgument(ctx context.Context, cmd *cli.Command) (*client, string, error) {
-	word, err := argument(cmd, "ID")
-	if err != nil {
-		return nil, "", err
-	}
-	c, err := a.client(cmd)
-	if err != nil {
-		return nil, "", err
-	}
-	id, err := c.resolveMapping(ctx, cmd.String("cycle"), cmd.String("report"), word)
-	return c, id, a.problemJSON(cmd.Bool(flagJSON), err)
+// withMapping returns the action of a command whose argument names a mapping of a report.
+func (a *app) withMapping(do idAction) cli.ActionFunc {
+	return a.withID(do, func(ctx context.Context, cmd *cli.Command, c *client, word string) (string, error) {
+		return c.resolveMapping(ctx, cmd.String("cycle"), cmd.String("report"), word)
+	})
 }
 
-// resolveJob returns the id of the job that a word names: an id, the beginning of one, or latest.
+func (a *app) withID(
+	do idAction, resolve func(ctx context.Context, cmd *cli.Command, c *client, word string) (string, error),
+) cli.ActionFunc {
+	return func(ctx context.Context, cmd *cli.Command) error {
+		word, err := argument(cmd, idArgument)
+		if err != nil {
+			return err
+		}
+		c, err := a.client(cmd)
+		if err != nil {
+			return err
+		}
+		id, err := resolve(ctx, cmd, c, word)
+		if err != nil {
+			return a.problemJSON(cmd.Bool(flagJSON), err)
+		}
+		return do(ctx, cmd, c, id)
+	}
+}
+
+// printOne sends a request and prints the response: with --json as received, otherwise with show.
+func printOne[T any](ctx context.Context, a *app, cmd *cli.Command, c *client, r request, show func(T)) error {
+	var value T
+	got, err := c.call(ctx, r, &value)
+	switch {
+	case err != nil:
+		return a.problemJSON(cmd.Bool(flagJSON), err)
+	case cmd.Bool(flagJSON):
+		return a.printJSON(got.body)
+	}
+	show(value)
+	return nil
+}
+
+// resolveJob returns the id of a job from an id, a prefix, or latest.
 func (c *client) resolveJob(ctx context.Context, word string) (string, error) {
 	return resolve(ctx, c, word, idKind{noun: "job", path: "/jobs", describe: describeJob})
 }
@@ -71,7 +93,7 @@ func describeJob(raw json.RawMessage) (candidate, error) {
 	}, err
 }
 
-// resolveMapping returns the id of the mapping of the report that a word names.
+// resolveMapping returns the id of a mapping of the report from an id, a prefix, or latest.
 func (c *client) resolveMapping(ctx context.Context, cycle, report, word string) (string, error) {
 	return resolve(ctx, c, word, idKind{
 		noun: "mapping", path: mappingsPath(cycle, report, ""), newestFirst: "-updated_at", describe: describeMapping,
@@ -84,15 +106,15 @@ func describeMapping(raw json.RawMessage) (candidate, error) {
 	return candidate{m.ID, m.AttributeName}, err
 }
 
-// idKind is a kind of thing that has an id.
+// idKind describes a list of things that have ids.
 type idKind struct {
 	noun, path string
-	// newestFirst is the sort of the list that has the newest first; empty if that is its usual order.
+	// newestFirst is the sort parameter that lists the newest first. It is empty if that is the default.
 	newestFirst string
 	describe    func(json.RawMessage) (candidate, error)
 }
 
-// find reads at most limit of the things whose id begins with the prefix.
+// find returns at most limit things of the list.
 func (k idKind) find(ctx context.Context, c *client, query url.Values, limit int) ([]candidate, error) {
 	query.Set("limit", strconv.Itoa(limit))
 	var list page
@@ -109,8 +131,8 @@ func (k idKind) find(ctx context.Context, c *client, query url.Values, limit int
 	return found, nil
 }
 
-// resolve returns the id that a word names. A word that begins no id is taken for an id itself: ids are opaque, and the
-// server knows them.
+// resolve returns the id that a word names. A word that is no prefix of an id is returned as it is, because ids are
+// opaque and the server will know.
 func resolve(ctx context.Context, c *client, word string, kind idKind) (string, error) {
 	if word == latest {
 		query := url.Values{}
@@ -141,7 +163,7 @@ func resolve(ctx context.Context, c *client, word string, kind idKind) (string, 
 	return "", ambiguous(kind.noun, word, found)
 }
 
-// ambiguous is the error of a word that begins the ids of several things.
+// ambiguous returns the error of a prefix that several ids have.
 func ambiguous(noun, word string, found []candidate) error {
 	var lines strings.Builder
 	for _, c := range found[:min(len(found), maxCandidates)] {

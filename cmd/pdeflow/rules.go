@@ -16,7 +16,7 @@ import (
 func (a *app) rulesCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "rules",
-		Usage: "shows how the policy answers",
+		Usage: "shows how the policy classifies a name",
 		Description: "Works on the policy file alone, without a server or a database.\n\n" +
 			"pdeflow rules explain \"Borrower Tax Number\" --type 'CHAR(9)'\n" +
 			"pdeflow rules explain LN_CURR_BAL_AMT --table LN_MSTR --type 'NUMBER(14,2)' --rules our.policy",
@@ -26,23 +26,23 @@ func (a *app) rulesCommand() *cli.Command {
 
 func (a *app) rulesExplainCommand() *cli.Command {
 	return &cli.Command{
-		Name: "explain", Usage: "shows how the answer for an attribute or a column comes about", ArgsUsage: "NAME",
+		Name: "explain", Usage: "shows how an attribute or a column is classified, and why", ArgsUsage: "NAME",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "table", Usage: "the `TABLE` of a bare column"},
 			&cli.StringFlag{Name: "type", Usage: "its data `TYPE`"},
-			&cli.StringFlag{Name: "description", Usage: "what is said of it, `TEXT`"},
-			&cli.StringFlag{Name: "report", Usage: "the `NAME` of the filing that it is a line of"},
+			&cli.StringFlag{Name: "description", Usage: "its description, `TEXT`"},
+			&cli.StringFlag{Name: "report", Usage: "the `NAME` of the filing that contains it"},
 			&cli.StringFlag{Name: "line-item-number", Usage: "its `NUMBER` in the filing"},
 			&cli.StringFlag{Name: "technical-name", Usage: "its technical `NAME` there"},
 			&cli.StringFlag{Name: "mdrm", Usage: "its MDRM `CODE`"},
-			&cli.BoolFlag{Name: "mandatory", Usage: "the filing asks for it"},
-			&cli.BoolFlag{Name: "cde", Usage: "it is a critical data element"},
-			&cli.BoolFlag{Name: "primary-key", Usage: "it is part of the primary key"},
+			&cli.BoolFlag{Name: "mandatory", Usage: "mandatory in the filing"},
+			&cli.BoolFlag{Name: "cde", Usage: "a critical data element"},
+			&cli.BoolFlag{Name: "primary-key", Usage: "part of the primary key"},
 			&cli.StringFlag{
 				Name: "column", Usage: "the column that feeds it, `SCHEMA.TABLE.COLUMN`, which may raise the tier",
 			},
 			&cli.StringFlag{Name: "column-type", Usage: "the data `TYPE` of that column"},
-			&cli.StringFlag{Name: "column-description", Usage: "what is said of that column, `TEXT`"},
+			&cli.StringFlag{Name: "column-description", Usage: "the description of that column, `TEXT`"},
 			&cli.StringFlag{
 				Name: "rules", TakesFile: true, Usage: "policy `FILE` (default: the one built in)",
 				Sources: a.env("PDEFLOW_RULES"),
@@ -81,7 +81,7 @@ func explainInput(cmd *cli.Command, name string) (rules.Input, error) {
 	if column == "" {
 		for _, flag := range []string{"column-type", "column-description"} {
 			if cmd.String(flag) != "" {
-				return input, usagef("--%s is told of the column that --column names", flag)
+				return input, usagef("--%s requires --column", flag)
 			}
 		}
 		return input, nil
@@ -97,8 +97,8 @@ func explainInput(cmd *cli.Command, name string) (rules.Input, error) {
 	return input, nil
 }
 
-// readPolicy reads the policy file, or the one that is built in. A file that cannot be read is the caller's mistake, as
-// anywhere; mistakes in it are what the command was to find.
+// readPolicy reads the policy file, or returns the built-in policy. An unreadable file is wrong usage; errors in the
+// policy are a result of the command.
 func readPolicy(path string) (*policy.Policy, error) {
 	if path == "" {
 		return policy.Default(), nil

@@ -7,12 +7,12 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
-func TestAnAnswerIsExplainedByThePolicyThatIsNamed(t *testing.T) {
+func TestRulesExplainUsesTheNamedPolicy(t *testing.T) {
 	t.Parallel()
 	mine := file(t, "mine.policy", plainPolicy)
 	raising := file(t, "raising.policy",
 		strings.Replace(string(policy.DefaultText()), "raises-from: 70", "raises-from: 10", 1))
-	explain := func(environment map[string]string, args ...string) said {
+	explain := func(environment map[string]string, args ...string) result {
 		return pdeflow(t.Context(), environment, append([]string{"rules", "explain"}, args...)...)
 	}
 	explain(nil, "Loan Balance", "--rules", mine, "--type", "NUMBER(14,2)").
@@ -34,7 +34,7 @@ func TestAnAnswerIsExplainedByThePolicyThatIsNamed(t *testing.T) {
 		"--rules", raising).
 		ends(t, exitDone, "Column crm.T.ZYX", "raises the tier from Public to HRCI")
 	explain(nil, "x", "--column-description", "y").ends(t, exitUsage,
-		"--column-description is told of the column that --column names")
+		"--column-description requires --column")
 	unreadable := t.TempDir()
 	explain(nil, "x", "--rules", unreadable).ends(t, exitUsage, "--rules (PDEFLOW_RULES)", unreadable)
 }

@@ -19,11 +19,11 @@ func (a *app) serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "runs the services",
-		Description: "Runs all services, or those named, against DATABASE_URL and NATS_URL. Whichever of the two is " +
-			"not set is embedded in this\n" +
-			"process and kept in the data directory, which belongs to it then. Fewer services than all need both.\n\n" +
-			"   pdeflow serve\n" +
-			"   DATABASE_URL=postgres://... NATS_URL=nats://... pdeflow serve --services classifier",
+		Description: "Runs all services, or those named, against DATABASE_URL and NATS_URL. A server whose " +
+			"URL is not set is embedded in this process and kept in the data directory, which is " +
+			"locked. Running fewer than all services requires both URLs.\n\n" +
+			"pdeflow serve\n" +
+			"DATABASE_URL=postgres://... NATS_URL=nats://... pdeflow serve --services classifier",
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{
 				Name: "services", Value: "api,dispatcher,classifier,projector,auditor",
@@ -59,7 +59,8 @@ func (a *app) natsListenFlag() cli.Flag {
 func (a *app) dataDirFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name: flagDataDir, TakesFile: true,
-		Usage:   "keep what is embedded in this `DIRECTORY` (default: pdeflow in $XDG_DATA_HOME, or in ~/.local/share)",
+		Usage: "keep the embedded servers' data in this `DIRECTORY` (default: pdeflow in $XDG_DATA_HOME, or in " +
+			"~/.local/share)",
 		Sources: a.env("PDEFLOW_DATA_DIR"),
 	}
 }
@@ -97,8 +98,8 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 	embeds := o.databaseURL == "" || o.nats.url == ""
 	if len(names) < len(allServices()) {
 		if embeds {
-			return usagef("serve with some of the services needs both DATABASE_URL and NATS_URL, because an " +
-				"embedded server is nobody else's")
+			return usagef("serve with some of the services needs both DATABASE_URL and NATS_URL, because " +
+				"other processes cannot use an embedded server")
 		}
 		o.name = "pdeflow-" + cmd.String("services")
 	}
@@ -115,7 +116,7 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 	}
 	dir := cmd.String(flagDataDir)
 	if dir == "" {
-		// A process that embeds nothing and has no api keeps nothing.
+		// A process that embeds nothing and has no api needs no data directory.
 		if dir, err = datadir.Default(a.getenv); err != nil && (embeds || slices.Contains(names, apiService)) {
 			return &usageError{err}
 		}
@@ -130,7 +131,7 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 	}
 	o.dir = dir
 	if err := datadir.Sweep(ctx); err != nil {
-		log.WarnContext(ctx, "leftovers of earlier runs", "error", err)
+		log.WarnContext(ctx, "sweep data directories of earlier runs", "error", err)
 	}
 	n := node{
 		names: names, backends: o, settings: s, listen: cmd.String("listen"),
@@ -142,14 +143,14 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 	return a.runNode(ctx, n)
 }
 
-// showNATS shows where subscribers connect. The URL holds a password, so it is shown on a terminal only; logs have it
-// without.
+// showNATS prints the URL for subscribers. It contains a password, so it is only printed on a terminal and never
+// logged.
 func (a *app) showNATS(_ context.Context, at address) error {
 	_, err := fmt.Fprintf(a.stdout, "To listen to the events:\n  NATS_URL=%s nats sub 'job.progress.>'\n", at.NATS)
 	return err
 }
 
-// checkServe finds what is wrong with the settings before anything is started.
+// checkServe validates the settings before anything is started.
 func (a *app) checkServe(cmd *cli.Command) error {
 	errs := []error{
 		checkDatabase(cmd.String(flagDatabase)), natsServerOf(cmd).check(),
@@ -171,7 +172,7 @@ func (a *app) checkServe(cmd *cli.Command) error {
 	return errors.Join(errs...)
 }
 
-// policySettings reads the classifier and the policy that the flags name.
+// policySettings reads the classifier and the policy from the flags.
 func (a *app) policySettings(cmd *cli.Command) (settings, error) {
 	kind := schema.ClassifierKind(cmd.String("classifier"))
 	if err := oneOf(kind, []schema.ClassifierKind{schema.Rules}); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
+	"github.com/pdeflow/pdeflow/events/eventstest"
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
@@ -23,94 +24,94 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		environment map[string]string
 		args        []string
 		code        int
-		says        []string
+		want        []string
 	}{
 		"fewer services than all without servers": {
-			args: []string{"serve", "--services", "api"}, code: exitUsage, says: []string{"DATABASE_URL", "NATS_URL"},
+			args: []string{"serve", "--services", "api"}, code: exitUsage, want: []string{"DATABASE_URL", "NATS_URL"},
 		},
 		"a service that does not exist": {
 			args: []string{"serve", "--services", "api,web"}, code: exitUsage,
-			says: []string{"--services", "api, dispatcher, classifier, projector, auditor"},
+			want: []string{"--services", "api, dispatcher, classifier, projector, auditor"},
 		},
 		"a log level that does not exist": {
 			environment: map[string]string{"PDEFLOW_LOG_LEVEL": "loud"}, args: []string{"serve"}, code: exitUsage,
-			says: []string{"PDEFLOW_LOG_LEVEL", "debug, info, warn, error"},
+			want: []string{"PDEFLOW_LOG_LEVEL", "debug, info, warn, error"},
 		},
-		"a classifier that is not there yet": {
+		"a classifier that is not available yet": {
 			environment: map[string]string{"PDEFLOW_CLASSIFIER": "llm"}, args: []string{"serve"}, code: exitUsage,
-			says: []string{"PDEFLOW_CLASSIFIER", "rules"},
+			want: []string{"PDEFLOW_CLASSIFIER", "rules"},
 		},
 		"a policy that does not exist": {
 			environment: map[string]string{"PDEFLOW_RULES": "/no/such/file"}, args: []string{"serve"}, code: exitUsage,
-			says: []string{"PDEFLOW_RULES", "/no/such/file"},
+			want: []string{"PDEFLOW_RULES", "/no/such/file"},
 		},
 		"a report of no size": {
-			args: []string{"demo", "--mappings", "0"}, code: exitUsage, says: []string{"--mappings", "from 1"},
+			args: []string{"demo", "--mappings", "0"}, code: exitUsage, want: []string{"--mappings", "from 1"},
 		},
 		"a NATS URL of no form": {
 			environment: map[string]string{"NATS_URL": "nats://u:hunter2@host:port"}, args: []string{"serve"},
-			code: exitUsage, says: []string{"--nats-url (NATS_URL)", "nats://host:port"},
+			code: exitUsage, want: []string{"--nats-url (NATS_URL)", "nats://host:port"},
 		},
 		"a database URL of no form": {
 			environment: map[string]string{"DATABASE_URL": "postgres://u:hunter2@host:port/d"}, args: []string{"serve"},
 			code: exitUsage,
-			says: []string{"--database-url (DATABASE_URL)", "postgres://user:password@host:port/database"},
+			want: []string{"--database-url (DATABASE_URL)", "postgres://user:password@host:port/database"},
 		},
 		"NATS credentials that are not there": {
 			environment: map[string]string{"NATS_URL": "nats://127.0.0.1:1", "NATS_CREDS": "/no/such.creds"},
 			args:        []string{"serve"}, code: exitUsage,
-			says: []string{"--nats-creds (NATS_CREDS)", "/no/such.creds"},
+			want: []string{"--nats-creds (NATS_CREDS)", "/no/such.creds"},
 		},
 		"an address without a host": {
 			environment: map[string]string{"PDEFLOW_LISTEN": "8080"}, args: []string{"serve"}, code: exitUsage,
-			says: []string{`--listen (PDEFLOW_LISTEN) cannot be “8080”: it is host:port, such as 127.0.0.1:8080`},
+			want: []string{`--listen (PDEFLOW_LISTEN) cannot be “8080”: must be host:port, such as 127.0.0.1:8080`},
 		},
 		"an address of NATS without a port": {
 			args: []string{"serve", "--nats-listen", "127.0.0.1"}, code: exitUsage,
-			says: []string{`--nats-listen cannot be “127.0.0.1”: it is host:port, such as 127.0.0.1:4222`},
+			want: []string{`--nats-listen cannot be “127.0.0.1”: must be host:port, such as 127.0.0.1:4222`},
 		},
 		"a port that there is not, in a demo": {
 			args: []string{"demo", "--listen", "127.0.0.1:70000"}, code: exitUsage,
-			says: []string{`--listen cannot be “127.0.0.1:70000”`},
+			want: []string{`--listen cannot be “127.0.0.1:70000”`},
 		},
 		"a folder without PostgreSQL": {
 			environment: map[string]string{"PDEFLOW_PG_BIN": "/no/such/bin"}, args: []string{"serve"}, code: exitUsage,
-			says: []string{"PDEFLOW_PG_BIN=/no/such/bin", "initdb"},
+			want: []string{"PDEFLOW_PG_BIN=/no/such/bin", "initdb"},
 		},
 		"a short secret": {
 			environment: map[string]string{"PDEFLOW_AUTH_SECRET": "hunter2"}, args: []string{"serve"}, code: exitUsage,
-			says: []string{"--auth-secret (PDEFLOW_AUTH_SECRET)", "32 bytes"},
+			want: []string{"--auth-secret (PDEFLOW_AUTH_SECRET)", "32 bytes"},
 		},
 		"an issuer": {
 			environment: map[string]string{"PDEFLOW_AUTH_ISSUER": "https://login"}, args: []string{"serve"},
 			code: exitUsage,
-			says: []string{"--auth-issuer (PDEFLOW_AUTH_ISSUER)", "PDEFLOW_AUTH_SECRET"},
+			want: []string{"--auth-issuer (PDEFLOW_AUTH_ISSUER)", "PDEFLOW_AUTH_SECRET"},
 		},
-		"no home for what is embedded": {
+		"no home for embedded servers": {
 			environment: map[string]string{
 				"PDEFLOW_DATA_DIR": "", "NATS_URL": "", "DATABASE_URL": "postgres://127.0.0.1:1/d",
 			}, args: []string{"serve"}, code: exitUsage,
-			says: []string{"HOME is not set", "--data-dir", "PDEFLOW_DATA_DIR"},
+			want: []string{"HOME is not set", "--data-dir", "PDEFLOW_DATA_DIR"},
 		},
 		"no home for the secret of the api": {
 			environment: map[string]string{
 				"PDEFLOW_DATA_DIR": "", "NATS_URL": "nats://127.0.0.1:1", "DATABASE_URL": "postgres://127.0.0.1:1/d",
 			},
 			args: []string{"serve", "--services", "api"}, code: exitUsage,
-			says: []string{"HOME is not set", "--data-dir"},
+			want: []string{"HOME is not set", "--data-dir"},
 		},
 		"no home for a service that keeps nothing": {
 			environment: map[string]string{
 				"PDEFLOW_DATA_DIR": "", "NATS_URL": "nats://127.0.0.1:1", "DATABASE_URL": "postgres://127.0.0.1:1/d",
 			},
 			args: []string{"serve", "--services", "projector"}, code: exitFailed,
-			says: []string{"database d on 127.0.0.1:1"},
+			want: []string{"database d on 127.0.0.1:1"},
 		},
 		"a database that is not there": {
 			environment: map[string]string{
 				"DATABASE_URL": "postgres://pdeflow:hunter2@127.0.0.1:1/pdeflow", "NATS_URL": "nats://127.0.0.1:1",
 			},
-			args: []string{"serve"}, code: exitFailed, says: []string{"127.0.0.1:1"},
+			args: []string{"serve"}, code: exitFailed, want: []string{"127.0.0.1:1"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,21 +122,21 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 			}
 			got := pdeflow(t.Context(), environment, test.args...)
 			if got.code != test.code {
-				t.Errorf("exit %d, not %d", got.code, test.code)
+				t.Errorf("got exit code %d, want %d", got.code, test.code)
 			}
-			for _, part := range test.says {
+			for _, part := range test.want {
 				if !strings.Contains(got.stderr, part) {
-					t.Errorf("does not say %q: %s", part, got.stderr)
+					t.Errorf("got output without %q: %s", part, got.stderr)
 				}
 			}
 			if strings.Contains(got.stdout+got.stderr, "hunter2") {
-				t.Errorf("the password is shown: %s", got.stderr)
+				t.Errorf("got output with the password: %s", got.stderr)
 			}
 		})
 	}
 }
 
-func TestAPortThatWasNamedAndIsInUseIsAnError(t *testing.T) {
+func TestANamedPortThatIsInUseIsAnError(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -149,27 +150,29 @@ func TestAPortThatWasNamedAndIsInUseIsAnError(t *testing.T) {
 	}, "serve", "--listen", taken.Addr().String())
 	if got.code != exitFailed || !strings.Contains(got.stderr, taken.Addr().String()) ||
 		!strings.Contains(got.stderr, "in use") {
-		t.Errorf("exit %d: %s", got.code, got.stderr)
+		t.Errorf("got exit code %d: %s", got.code, got.stderr)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "token")); err == nil {
-		t.Error("a token was written, over that of whoever has the port")
+		t.Error("got a new token, want the token of the process that has the port")
 	}
 }
 
-func TestAPortThatIsNotToBeHadIsNoWrongUsage(t *testing.T) {
+func TestListenError(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[syscall.Errno]int{
 		syscall.EACCES: exitFailed, syscall.EADDRINUSE: exitFailed, syscall.EADDRNOTAVAIL: exitUsage,
 	} {
-		err := listenError("10.0.0.1:80", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", reason)})
-		if code := exitCode(&workError{err}); code != want || !strings.Contains(err.Error(), "--listen") ||
-			!strings.Contains(err.Error(), "10.0.0.1:80") {
-			t.Errorf("%v exits %d, not %d: %v", reason, code, want, err)
-		}
+		t.Run(reason.Error(), func(t *testing.T) {
+			err := listenError("10.0.0.1:80", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", reason)})
+			if code := exitCode(&workError{err}); code != want || !strings.Contains(err.Error(), "--listen") ||
+				!strings.Contains(err.Error(), "10.0.0.1:80") {
+				t.Errorf("%v: got exit code %d, want %d: %v", reason, code, want, err)
+			}
+		})
 	}
 }
 
-// postmaster is the process of the PostgreSQL that is embedded in a serve or demo on the directory.
+// postmaster returns the PostgreSQL process that a serve or demo on the directory embeds.
 func postmaster(t *testing.T, dir string) *os.Process {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(datadir.Postgres(dir), "data", "postmaster.pid"))
@@ -188,20 +191,20 @@ func postmaster(t *testing.T, dir string) *os.Process {
 	return process
 }
 
-func TestTheReasonWhyAnEmbeddedDatabaseEndedIsSaid(t *testing.T) {
+func TestServeReportsWhyItsEmbeddedDatabaseEnded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	serve := begin(t.Context(), map[string]string{"PATH": "/usr/bin:/bin", "PDEFLOW_DATA_DIR": dir}, "serve",
 		"--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0")
-	serve.says(t, "pdeflow runs")
+	serve.prints(t, "pdeflow started")
 	server := postmaster(t, dir)
 	if err := server.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	serve.exits(t, exitFailed)
-	if said := serve.stderr.String(); !strings.Contains(said,
+	if result := serve.stderr.String(); !strings.Contains(result,
 		"pdeflow: embedded database: PostgreSQL ended by itself (signal: killed)") {
-		t.Errorf("it says:\n%s", said)
+		t.Errorf("got:\n%s", result)
 	}
 }
 
@@ -218,14 +221,14 @@ func TestASecondServeOnTheSameDataDirectoryIsRefused(t *testing.T) {
 	got := pdeflow(ctx, map[string]string{"PATH": "/usr/bin:/bin", "PDEFLOW_DATA_DIR": dir}, "serve")
 	if got.code != exitFailed || !strings.Contains(got.stderr, dir) ||
 		!strings.Contains(got.stderr, "in use by process") {
-		t.Errorf("exit %d: %s", got.code, got.stderr)
+		t.Errorf("got exit code %d: %s", got.code, got.stderr)
 	}
 }
 
-func TestADefaultPortThatIsTakenMovesAndEvenADemosLogSaysSo(t *testing.T) {
+func TestATakenDefaultPortMovesWithALogLine(t *testing.T) {
 	t.Parallel()
-	var said logBuffer
-	log, err := (&app{stderr: &said, getenv: func(string) string { return "" }}).loggerAt(&cli.Command{}, "warn")
+	var result eventstest.Log
+	log, err := (&app{stderr: &result, getenv: func(string) string { return "" }}).loggerAt(&cli.Command{}, "warn")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,8 +241,8 @@ func TestADefaultPortThatIsTakenMovesAndEvenADemosLogSaysSo(t *testing.T) {
 		defer listener.Close()
 		at = append(at, listener.Addr().String())
 	}
-	if at[0] == at[1] || !strings.Contains(said.String(), "the default port is in use") ||
-		!strings.Contains(said.String(), at[1]) {
-		t.Errorf("listening at %v, it says:\n%s", at, said.String())
+	if at[0] == at[1] || !strings.Contains(result.String(), "the default port is in use") ||
+		!strings.Contains(result.String(), at[1]) {
+		t.Errorf("listening at %v: got:\n%s", at, result.String())
 	}
 }

@@ -22,10 +22,9 @@ import (
 	"github.com/pdeflow/pdeflow/services/projector"
 )
 
-// service names a part of pdeflow that runs by itself or with others.
+// service names a part of pdeflow that runs alone or together with others.
 type service string
 
-// The services.
 const (
 	apiService        service = "api"
 	dispatcherService service = "dispatcher"
@@ -38,7 +37,7 @@ func allServices() []service {
 	return []service{apiService, dispatcherService, classifierService, projectorService, auditorService}
 }
 
-// parseServices reads a list such as api,dispatcher.
+// parseServices parses a list such as api,dispatcher.
 func parseServices(list string) ([]service, error) {
 	var names []service
 	for name := range strings.SplitSeq(list, ",") {
@@ -54,10 +53,10 @@ func parseServices(list string) ([]service, error) {
 	return names, nil
 }
 
-// world is what the services have in common.
+// deps holds what all services share.
 type deps struct {
 	db *schema.DB
-	// apiDB is the api's own pool, or the common one where that is too small to be split.
+	// apiDB is the api's own pool, or the common one if that is too small to split.
 	apiDB    *schema.DB
 	nc       *nats.Conn
 	js       jetstream.JetStream
@@ -65,24 +64,24 @@ type deps struct {
 	log      *slog.Logger
 }
 
-// settings are what single services need besides.
+// settings holds what individual services need.
 type settings struct {
-	// health is where a process answers about its health besides the api; nil if nowhere.
+	// health is the listener of --health-listen, or nil.
 	health net.Listener
 	// listener, verify and classifier are for the api.
 	listener   net.Listener
 	verify     api.Verify
 	classifier schema.ClassifierKind
-	// engine and workers are for the classifier, window is for the dispatcher; the services' defaults if zero.
+	// engine and workers are for the classifier, window is for the dispatcher. Zero means the service's default.
 	engine          *rules.Engine
 	workers, window int
 }
 
-// runner is a service that has been made.
+// runner is a service that can be run.
 type runner interface {
-	// Run works until ctx ends, and returns when all that it started has ended.
+	// Run works until ctx ends, and returns when everything that it started has ended.
 	Run(ctx context.Context) error
-	// Ready reports why it does not work at the moment; nil while it does. Anybody may be shown it.
+	// Ready returns why the service does not work at the moment, or nil. The text is public.
 	Ready() error
 }
 
@@ -103,14 +102,14 @@ func runServices(ctx context.Context, names []service, w deps, s settings) error
 	return group.Wait()
 }
 
-// madeService is a service that runs when it is told to.
+// serviceRun is a service and the function that runs it.
 type serviceRun struct {
 	name service
 	run  func(context.Context) error
 }
 
-// makeServices makes the named services, all or none, and the checks of what they need besides the database. The api
-// accepts jobs while NATS or another service is down; a process without the api can do nothing then.
+// makeServices creates the named services, all or none, and the checks of what they need in addition to the database.
+// The api accepts jobs while NATS or another service is down; a process without the api can do nothing then.
 func makeServices(names []service, w deps, s settings) (all []serviceRun, checks []api.Check, err error) {
 	required := !slices.Contains(names, apiService)
 	checks = natsChecks(w)

@@ -16,22 +16,21 @@ import (
 
 const module = "github.com/pdeflow/pdeflow"
 
-// edge says that one package imports another. Paths of this module are relative to its root; "/..." means everything
-// below as well, and "*" any one name, a different one on either side where both have it.
+// edge is an import of one package by another. Paths of this module are relative to its root; "/..." also matches all
+// packages below, and "*" matches any one name, but not the same one on both sides.
 type edge struct{ from, to string }
 
-// forbiddenImports is the direction of imports, schema <- events <- services/* <- cmd/pdeflow, by what would break it
-// and why not.
+// forbiddenImports are the rules of the layers schema <- events <- services/* <- cmd/pdeflow, with the reason for each.
 func forbiddenImports() map[edge]string {
 	return map[edge]string{
-		{"schema/...", "events/..."}: "what is stored knows nothing of what is said: events are made " +
+		{"schema/...", "events/..."}: "rows do not depend on events: events are built " +
 			"from rows",
-		{"schema/...", "services/..."}: "the vocabulary lies below everything that speaks it",
-		{"schema/...", "cmd/..."}:      "the vocabulary lies below everything that speaks it",
+		{"schema/...", "services/..."}: "schema is the lowest layer",
+		{"schema/...", "cmd/..."}:      "schema is the lowest layer",
 		{"schema/...", "github.com/nats-io/..."}: "SQL publishes nothing: the handler commits, then publishes, " +
 			"then acknowledges",
-		{"events/...", "services/..."}: "the runner knows no handler, each service brings its own",
-		{"events/...", "cmd/..."}:      "what is said is the same whichever command says it",
+		{"events/...", "services/..."}: "the runner does not depend on handlers; each service has its own",
+		{"events/...", "cmd/..."}:      "events do not depend on the command that publishes them",
 		{"services/*/...", "services/*/..."}: "services meet in rows and events, so that each can run, fail " +
 			"and start again alone",
 		{"services/...", "cmd/..."}: "flags and environment are read in one place and reach a " +
@@ -43,25 +42,25 @@ func forbiddenImports() map[edge]string {
 	}
 }
 
-// forbiddenInProgram holds for what is shipped; tests may.
+// forbiddenInProgram are rules for the program, but not for its tests.
 func forbiddenInProgram() map[edge]string {
 	return map[edge]string{
-		{"schema", "schema/*/..."}: "the vocabulary imports nothing of ours: what starts " +
+		{"schema", "schema/*/..."}: "schema imports none of our packages: the package that starts " +
 			"servers is built on it",
-		{"schema/tabular/...", bunAll}:   "reading a file needs no database",
-		{"events", "schema/*/..."}:       "events needs the vocabulary and no database",
-		{"events/audit", "schema/*/..."}: "the audit log needs the vocabulary, and is given its database",
-		{"events/audit", "events/*/..."}: "the audit log is built on events alone",
-		{"events", "events/*/..."}: "events is told where a server is; what starts one is " +
+		{"schema/tabular/...", bunAll}:   "files are read without a database",
+		{"events", "schema/*/..."}:       "events depends on schema's types and not on a database",
+		{"events/audit", "schema/*/..."}: "the audit log gets its database as a parameter",
+		{"events/audit", "events/*/..."}: "the audit log depends on events alone",
+		{"events", "events/*/..."}: "events gets the address of a server; what starts one is " +
 			"built on it",
 		{"services/...", "schema/localpg/..."}: "a service is given its connections; only a command " +
 			"starts servers",
 		{"services/...", "events/localnats/..."}: "a service is given its connections; only a command " +
 			"starts servers",
-		{"services/...", "schema/schematest"}: "it serves tests and imports testing",
-		{"services/...", "events/eventstest"}: "it serves tests and imports testing",
-		{"cmd/...", "schema/schematest"}:      "it serves tests and imports testing",
-		{"cmd/...", "events/eventstest"}:      "it serves tests and imports testing",
+		{"services/...", "schema/schematest"}: "it is for tests and imports testing",
+		{"services/...", "events/eventstest"}: "it is for tests and imports testing",
+		{"cmd/...", "schema/schematest"}:      "it is for tests and imports testing",
+		{"cmd/...", "events/eventstest"}:      "it is for tests and imports testing",
 		{"...", "github.com/compose-spec/compose-go/..."}: "the program reads no compose file; it would carry ten " +
 			"modules for nothing",
 	}
@@ -89,7 +88,7 @@ func TestImportsPointOneWay(t *testing.T) {
 	}
 }
 
-func TestImportRuleTellsGoodFromBad(t *testing.T) {
+func TestWhyForbidden(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		from, to string
@@ -131,13 +130,15 @@ func TestImportRuleTellsGoodFromBad(t *testing.T) {
 	rules := forbiddenImports()
 	maps.Copy(rules, forbiddenInProgram())
 	for _, tt := range tests {
-		if why, bad := whyForbidden(rules, tt.from, tt.to); bad != tt.bad {
-			t.Errorf("%s imports %s: forbidden is %v (%s), want %v", tt.from, tt.to, bad, why, tt.bad)
-		}
+		t.Run(tt.from+" imports "+tt.to, func(t *testing.T) {
+			if why, bad := whyForbidden(rules, tt.from, tt.to); bad != tt.bad {
+				t.Errorf("%s imports %s: forbidden is %v (%s), want %v", tt.from, tt.to, bad, why, tt.bad)
+			}
+		})
 	}
 }
 
-// whyForbidden gives the reason of the first rule that such an import breaks.
+// whyForbidden returns the reason of a rule that the import violates.
 func whyForbidden(rules map[edge]string, from, to string) (why string, bad bool) {
 	for rule, why := range rules {
 		fromName, fromOK := matches(rule.from, from)
@@ -149,7 +150,7 @@ func whyForbidden(rules map[edge]string, from, to string) (why string, bad bool)
 	return "", false
 }
 
-// matches tells whether the pattern of an [edge] is for the path, and what stands there for its "*".
+// matches reports whether the pattern of an [edge] matches the path, and what its "*" matched.
 func matches(pattern, path string) (name string, ok bool) {
 	if pattern == "..." {
 		return "", true
@@ -171,7 +172,7 @@ func matches(pattern, path string) (name string, ok bool) {
 	return name, true
 }
 
-func TestEveryPackageHasAPlace(t *testing.T) {
+func TestEveryPackageHasALayer(t *testing.T) {
 	t.Parallel()
 	for _, dir := range goDirectories(t) {
 		layer, rest, _ := strings.Cut(dir, "/")
@@ -180,13 +181,13 @@ func TestEveryPackageHasAPlace(t *testing.T) {
 		case layer == "schema", layer == "events", layer == "cmd":
 		case layer == "services" && slices.Contains(services(), service):
 		default:
-			t.Errorf("%s is in none of schema, events, services/{%s} and cmd: no rule says what it may import", dir,
+			t.Errorf("%s is in none of schema, events, services/{%s} and cmd: no import rule applies to it", dir,
 				strings.Join(services(), ","))
 		}
 	}
 }
 
-func TestEveryPackageIsNamedForWhatItHolds(t *testing.T) {
+func TestEveryPackageNameDescribesItsContents(t *testing.T) {
 	t.Parallel()
 	empty := []string{
 		"util", "utils", "common", "helper", "helpers", "manager", "managers", "model", "models", "misc", "base",
@@ -195,7 +196,7 @@ func TestEveryPackageIsNamedForWhatItHolds(t *testing.T) {
 	for _, file := range sources(t) {
 		for _, name := range append(strings.Split(file.dir, "/"), strings.TrimSuffix(file.syntax.Name.Name, "_test")) {
 			if slices.Contains(empty, name) {
-				t.Errorf("%s: the name %s says nothing of what is in there", file.path, name)
+				t.Errorf("%s: the name %s does not describe the contents", file.path, name)
 			}
 		}
 	}
@@ -217,8 +218,8 @@ func TestEveryPackageIsDocumented(t *testing.T) {
 	}
 }
 
-// introduces tells whether the file's package comment is one: "Package x ...", of a command "Pdeflow ..." or "Command
-// pdeflow ...".
+// introduces reports whether the file's package comment has the form that go doc expects: "Package x ...", or for a
+// command "Pdeflow ..." or "Command pdeflow ...".
 func introduces(file *ast.File) bool {
 	text := file.Doc.Text()
 	if file.Name.Name == "main" {
@@ -227,8 +228,8 @@ func introduces(file *ast.File) bool {
 	return strings.HasPrefix(text, "Package "+file.Name.Name+" ")
 }
 
-// A row never crosses a wire: what is stored and what is sent change for different reasons.
-func TestRowsStayInSchemaAndNeverCrossAWire(t *testing.T) {
+// Stored rows and published messages change for different reasons, so no struct is both.
+func TestRowsAreOnlyInSchemaAndHaveNoJSON(t *testing.T) {
 	t.Parallel()
 	rows := 0
 	for _, file := range sources(t) {
@@ -245,14 +246,14 @@ func TestRowsStayInSchemaAndNeverCrossAWire(t *testing.T) {
 				t.Errorf("%s: a struct with bun tags and json tags", at)
 			} else if in, _, _ := strings.Cut(file.dir, "/"); stored && in != "schema" &&
 				file.dir != "events/audit" && !strings.Contains(at, "_test.go:") {
-				// A test may look at the tables for itself.
+				// A test may define rows of its own.
 				t.Errorf("%s: a struct with bun tags outside schema and events/audit", at)
 			}
 			return true
 		})
 	}
 	if rows == 0 {
-		t.Error("no row seen: the test looks in the wrong place")
+		t.Error("got no structs with bun tags, want some")
 	}
 }
 
@@ -284,8 +285,8 @@ func (s source) position(n ast.Node) string {
 	return s.path + ":" + strconv.Itoa(s.set.Position(n.Pos()).Line)
 }
 
-// sources parses every Go file of the module. It reads the files themselves, since the go command's own listing is not
-// among the things that a cached test result depends on.
+// sources parses every Go file of the module. It reads the files itself, because Go caches the result of a test that
+// runs go list and would not notice new files.
 func sources(t *testing.T) []source {
 	t.Helper()
 	set := token.NewFileSet()
@@ -319,7 +320,7 @@ func sources(t *testing.T) []source {
 	return files
 }
 
-// skip leaves out the directories that the go command leaves out.
+// skip skips the directories that the go command ignores.
 func skip(dir string) error {
 	hidden := strings.HasPrefix(dir, ".") && strings.Trim(dir, ".") != ""
 	if dir == "testdata" || hidden || strings.HasPrefix(dir, "_") {

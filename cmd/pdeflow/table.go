@@ -10,30 +10,29 @@ import (
 )
 
 const (
-	// gap is the space between two columns of a table.
+	// columnGap is the space between two columns of a table.
 	columnGap = 2
-	// narrowest is the width below which a column is not squeezed.
+	// minColumnWidth is the width below which a column is not squeezed.
 	minColumnWidth = 12
 )
 
-// tableWriter aligns the cells of rows by the cells of a terminal, which are two for an East Asian character. Rows are
-// printed by Flush; the columns keep their widths from one Flush to the next. On a terminal the table fits its width:
+// tableWriter aligns the cells of rows. Widths are in cells of a terminal, of which an East Asian character takes two.
+// Flush prints the rows; columns keep their widths from one Flush to the next. On a terminal the table fits the width:
 // optional columns are left out, and then the widest are squeezed and their cells wrapped. The first column, which
 // holds ids, keeps its width.
 type tableWriter struct {
 	w      io.Writer
 	rows   [][]string
 	widths []int
-	// optional are the headings of the columns to leave out on a narrow terminal, in this order. The first row has the
-	// headings.
+	// optional lists the headings of the columns to leave out on a narrow terminal, in this order. The first row has
+	// the headings.
 	optional []string
-	// omitted are the headings that were left out.
+	// omitted lists the headings that were left out.
 	omitted []string
 	hidden  map[int]bool
 }
 
-// table returns a table that is printed on w. On a terminal that is too narrow, the optional columns are left out, the
-// first one first.
+// table returns a table that prints to w. See [tableWriter] for the optional columns.
 func table(w io.Writer, optional ...string) *tableWriter {
 	return &tableWriter{w: w, optional: optional, hidden: map[int]bool{}}
 }
@@ -51,7 +50,7 @@ func printRow(t *tableWriter, cells ...any) {
 	t.rows = append(t.rows, row)
 }
 
-// Flush prints the rows that were added since the last time.
+// Flush prints the rows that were added since the last call.
 func (t *tableWriter) Flush() error {
 	widths := t.fit(terminalWidth(t.w))
 	for _, row := range t.rows {
@@ -63,7 +62,7 @@ func (t *tableWriter) Flush() error {
 	return nil
 }
 
-// fit returns the widths of the columns in a line of so many cells; 0 has no limit.
+// fit returns the widths of the columns in a line of this many cells; 0 means no limit.
 func (t *tableWriter) fit(line int) []int {
 	widths := slices.Clone(t.widths)
 	if line == 0 {
@@ -94,7 +93,7 @@ func (t *tableWriter) fit(line int) []int {
 	return widths
 }
 
-// total is the width of the table, with its columns squeezed as far as possible or not.
+// total returns the width of the table, with its columns squeezed as far as possible or not.
 func (t *tableWriter) total(widths []int, squeezed bool) int {
 	total := -columnGap
 	for i, width := range widths {
@@ -109,7 +108,7 @@ func (t *tableWriter) total(widths []int, squeezed bool) int {
 	return total
 }
 
-// rowText is one row, on as many lines as its longest cell needs.
+// rowText formats one row, on as many lines as its longest cell needs.
 func (t *tableWriter) rowText(row []string, widths []int) string {
 	var (
 		cells [][]string
@@ -139,7 +138,7 @@ func (t *tableWriter) rowText(row []string, widths []int) string {
 	return text.String()
 }
 
-// noteOmitted prints which columns did not fit the terminal.
+// noteOmitted prints which columns did not fit.
 func (t *tableWriter) noteOmitted(w io.Writer) {
 	if len(t.omitted) > 0 {
 		fmt.Fprintln(w,

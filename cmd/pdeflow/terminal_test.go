@@ -15,7 +15,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// newTerminal opens a pseudo terminal of so many columns, and returns what has been written to it so far.
+// newTerminal opens a pseudo terminal of this many columns, and returns a function that reads what was written to it.
 func newTerminal(t *testing.T, columns uint16) (terminal *os.File, written func() string) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -77,33 +77,35 @@ func TestTextFitsTheTerminal(t *testing.T) {
 		fmt.Fprint(terminal, rewrap(terminal, "   --flag NAME  "+strings.Repeat("help ", 40)+"\n"))
 		for line := range strings.SplitSeq(strings.TrimSuffix(written(), "\n"), "\n") {
 			if got := cells(line); got > int(columns) {
-				t.Errorf("on %d columns, a line has %d: %s", columns, got, line)
+				t.Errorf("%d columns: got a line of %d: %s", columns, got, line)
 			}
 		}
 	}
 }
 
-func TestATableFitsTheTerminalOrTellsWhatItLeavesOut(t *testing.T) {
+func TestATableFitsTheTerminalAndNamesOmittedColumns(t *testing.T) {
 	t.Parallel()
 	const id = "0198c2f0-8b7e-7cc3-9f4e-0d6a5c1b2a39"
 	for columns, omitted := range map[uint16]string{60: "RISK, TIER", 77: "RISK", 200: ""} {
-		terminal, written := newTerminal(t, columns)
-		w := table(terminal, "RISK", "TIER")
-		printRow(w, "MAPPING", "ATTRIBUTE", "TIER", "RISK")
-		printRow(w, id, "The current balance of the loan at the end of the month", "Confidential",
-			strings.Repeat("m", 20))
-		if err := w.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		shown := written()
-		for line := range strings.SplitSeq(shown, "\n") {
-			if cells(line) > int(columns) {
-				t.Errorf("on %d columns, a line has %d: %s", columns, cells(line), line)
+		t.Run(fmt.Sprintf("%d columns", columns), func(t *testing.T) {
+			terminal, written := newTerminal(t, columns)
+			w := table(terminal, "RISK", "TIER")
+			printRow(w, "MAPPING", "ATTRIBUTE", "TIER", "RISK")
+			printRow(w, id, "The current balance of the loan at the end of the month", "Confidential",
+				strings.Repeat("m", 20))
+			if err := w.Flush(); err != nil {
+				t.Fatal(err)
 			}
-		}
-		if !strings.Contains(shown, id) || strings.Join(w.omitted, ", ") != omitted {
-			t.Errorf("on %d columns, %q is left out of:\n%s", columns, w.omitted, shown)
-		}
+			shown := written()
+			for line := range strings.SplitSeq(shown, "\n") {
+				if cells(line) > int(columns) {
+					t.Errorf("%d columns: got a line of %d: %s", columns, cells(line), line)
+				}
+			}
+			if !strings.Contains(shown, id) || strings.Join(w.omitted, ", ") != omitted {
+				t.Errorf("%d columns: got a table without %q:\n%s", columns, w.omitted, shown)
+			}
+		})
 	}
 }
 
@@ -112,20 +114,20 @@ func TestTheBarStaysOnOneLineOfANarrowTerminal(t *testing.T) {
 	for _, columns := range []uint16{20, 40, 50, 80} {
 		terminal, written := newTerminal(t, columns)
 		p := newProgress(terminal, true)
-		p.show(standingAt(schema.Running, 0), time.Unix(0, 0))
-		p.show(standingAt(schema.Running, 40), time.Unix(3, 0))
+		p.show(statusAt(schema.Running, 0), time.Unix(0, 0))
+		p.show(statusAt(schema.Running, 40), time.Unix(3, 0))
 		p.end()
 		drawn := written()
 		if strings.Count(drawn, "\n") != 1 {
-			t.Errorf("on %d columns, the bar scrolls: %q", columns, drawn)
+			t.Errorf("%d columns: got a bar that scrolls: %q", columns, drawn)
 		}
 		for line := range strings.SplitSeq(strings.TrimSpace(strings.ReplaceAll(drawn, "\x1b[K", "")), "\r") {
 			if cells(line) >= int(columns) {
-				t.Errorf("on %d columns, the bar has %d: %q", columns, cells(line), line)
+				t.Errorf("%d columns: got a bar of %d: %q", columns, cells(line), line)
 			}
 		}
 		if hasBar := strings.Contains(drawn, "█"); hasBar != (columns >= 40) {
-			t.Errorf("on %d columns, a bar is drawn: %v: %q", columns, hasBar, drawn)
+			t.Errorf("%d columns: got a bar %v: %q", columns, hasBar, drawn)
 		}
 	}
 }

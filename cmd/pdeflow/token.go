@@ -15,23 +15,23 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-// tokenTTL is how long a token is good for that nobody said otherwise of.
+// tokenTTL is the default lifetime of a token.
 const tokenTTL = 24 * time.Hour
 
 func (a *app) tokenCommand() *cli.Command {
-	role := choice("role", "what the user may do", api.Roles())
+	role := choice("role", "the user's role", api.Roles())
 	role.Required = true
 	return &cli.Command{
 		Name:  "token",
 		Usage: "prints a token signed with the development secret",
-		Description: "The secret is PDEFLOW_AUTH_SECRET, or else the one in the data directory of the server. Where " +
-			"an issuer is configured, tokens\n" +
-			"come from the issuer, and this command refuses.\n\n" +
+		Description: "The secret is PDEFLOW_AUTH_SECRET, or else the one in the data directory of the " +
+			"server. If an issuer is configured, tokens come from the issuer, and this command " +
+			"refuses.\n\n" +
 			"pdeflow token --user tina --role tester\n" +
 			"export PDEFLOW_TOKEN=$(pdeflow token --user max --role manager --ttl 8h)",
 		Flags: []cli.Flag{
 			&cli.StringFlag{
-				Name: "user", Usage: "the `NAME` under which everything that the user does is kept", Required: true,
+				Name: "user", Usage: "the `NAME` that identifies the user in history and audit log", Required: true,
 				Validator: notEmpty,
 			},
 			role,
@@ -55,8 +55,7 @@ func (a *app) printToken(_ context.Context, cmd *cli.Command) error {
 		return err
 	}
 	if cmd.String(flagIssuer) != "" {
-		return usagef("PDEFLOW_AUTH_ISSUER (--auth-issuer) is set: the server takes tokens of that issuer only, and " +
-			"this command has no part in them")
+		return usagef("PDEFLOW_AUTH_ISSUER (--auth-issuer) is set: the server only accepts tokens of that issuer")
 	}
 	secret, err := a.developmentSecret(cmd)
 	if err != nil {
@@ -70,8 +69,8 @@ func (a *app) printToken(_ context.Context, cmd *cli.Command) error {
 	return err
 }
 
-// developmentSecret is the one that is named, or that of the data directory: the one that is named, that of a running
-// pdeflow, or the default one. Where there is none, none is made, because no server would know it.
+// developmentSecret returns the secret of --auth-secret, or else the one in the data directory: the named directory,
+// that of a running pdeflow, or the default one. It never creates a secret, because no server would know it.
 func (a *app) developmentSecret(cmd *cli.Command) (string, error) {
 	if secret := cmd.String(flagSecret); secret != "" {
 		return secret, nil

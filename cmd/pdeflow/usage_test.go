@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"regexp"
@@ -11,71 +12,86 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-func TestWrongUsageIsNamedWithWhatWouldBeRightAndExitsTwo(t *testing.T) {
+func TestWrongUsageIsExplainedAndExitsTwo(t *testing.T) {
 	t.Parallel()
 	const report = "--cycle c --report r"
 	tests := map[string]string{
-		"frobnicate":                             `there is no command “frobnicate” in pdeflow (see pdeflow --help)`,
-		"jobz":                                   `there is no command “jobz” in pdeflow; did you mean pdeflow jobs?`,
-		"jobs lst":                               `there is no command “lst” in pdeflow jobs; did you mean pdeflow jobs list?`,
-		"mappings approve x":                     `there is no command “approve” in pdeflow mappings`,
-		"audit verfy":                            `did you mean pdeflow audit verify?`,
-		"rules test":                             `there is no command “test” in pdeflow rules`,
-		"migrate down":                           `there is no command “down” in pdeflow migrate`,
-		"help frobnicate":                        `there is no command “frobnicate” to help with`,
-		"completion tcsh":                        `there is no command “tcsh” in pdeflow completion`,
-		"jobs list --stats failed":               `there is no flag --stats; did you mean --status? (see pdeflow jobs list --help)`,
+		"frobnicate": `there is no command “frobnicate” in pdeflow (see pdeflow --help)`,
+		"jobz":       `there is no command “jobz” in pdeflow; did you mean pdeflow jobs?`,
+		"jobs lst": `there is no command “lst” in pdeflow jobs; did you mean ` +
+			`pdeflow jobs list?`,
+		"mappings approve x": `there is no command “approve” in pdeflow mappings`,
+		"audit verfy":        `did you mean pdeflow audit verify?`,
+		"rules test":         `there is no command “test” in pdeflow rules`,
+		"migrate down":       `there is no command “down” in pdeflow migrate`,
+		"help frobnicate":    `there is no command “frobnicate” to help with`,
+		"completion tcsh":    `there is no command “tcsh” in pdeflow completion`,
+		"jobs list --stats failed": `there is no flag --stats; did you mean --status? (see pdeflow ` +
+			`jobs list --help)`,
 		"check --frobnicate":                     `there is no flag --frobnicate (see pdeflow check --help)`,
 		"import " + report + " --source-url x":   `there is no flag --source-url`,
 		"jobs list --status":                     `--status needs a value`,
 		"regenerate":                             `--cycle and --report must be given (see pdeflow regenerate --help)`,
 		"mappings list --cycle c":                `--report must be given (see pdeflow mappings list --help)`,
-		"regenerate --report r --cycle=":         `--cycle cannot be “”: it is empty`,
+		"regenerate --report r --cycle=":         `--cycle cannot be “”: must not be empty`,
 		"token --user x":                         `--role must be given`,
-		"token --user x --role boss":             `--role cannot be “boss”: it is one of viewer, tester, manager`,
-		"token --user x --role tester --ttl 0s":  `--ttl cannot be “0s”: it is longer than 0`,
-		"token --user x --role tester --ttl day": `--ttl cannot be “day”: it is a duration, such as 90s or 8h`,
+		"token --user x --role boss":             `--role cannot be “boss”: must be one of viewer, tester, manager`,
+		"token --user x --role tester --ttl 0s":  `--ttl cannot be “0s”: must be longer than 0`,
+		"token --user x --role tester --ttl day": `--ttl cannot be “day”: must be a duration, such as 90s or 8h`,
 		"token --user job:1 --role tester --auth-secret " + strings.Repeat("x", 40): `the user's name`,
 		"token --user x --role tester --auth-secret short":                          `must have at least 32 bytes`,
-		"jobs list --status done":                                                   `--status cannot be “done”: it is one of pending, running, paused, completed, failed, cancelled`,
-		"jobs items x --outcome lost":                                               `it is one of queued, succeeded, skipped, failed, cancelled`,
-		"jobs list --limit few":                                                     `--limit cannot be “few”: it is a whole number`,
-		"jobs list --limit=-1":                                                      `--limit cannot be “-1”: it is a whole number from 0 up`,
-		"jobs list --active --status failed":                                        `--active goes with none of --status, --cycle and --report`,
-		"jobs list x":                                                               `pdeflow jobs list takes flags and no arguments, and “x” is one`,
-		"jobs status":                                                               `pdeflow jobs status needs an argument: pdeflow jobs status ID`,
-		"jobs cancel a b":                                                           `pdeflow jobs cancel takes one argument, ID, and “b” is one more`,
-		"jobs retry x --error-code tired":                                           `it is one of panic, classifier_error, poison`,
-		"jobs list --server 127.0.0.1:8080":                                         `--server (PDEFLOW_SERVER) is a URL such as http://127.0.0.1:8080`,
+		"jobs list --status done": `--status cannot be “done”: ` +
+			`must be one of pending, running, paused, completed, failed, cancelled`,
+		"jobs items x --outcome lost": `must be one of queued, ` +
+			`succeeded, skipped, failed, cancelled`,
+		"jobs list --limit few": `--limit cannot be “few”: ` +
+			`must be a whole number`,
+		"jobs list --limit=-1": `--limit cannot be “-1”: ` +
+			`must be a whole number from 0 up`,
+		"jobs list --active --status failed": `--active cannot be ` +
+			`combined with --status, --cycle or --report`,
+		"jobs list x": `pdeflow jobs list takes ` +
+			`flags and no arguments, and “x” is one`,
+		"jobs status": `pdeflow jobs status needs ` +
+			`an argument: pdeflow jobs status ID`,
+		"jobs cancel a b": `pdeflow jobs cancel takes ` +
+			`one argument, ID, and “b” is one more`,
+		"jobs retry x --error-code tired": `must be one of panic, ` +
+			`classifier_error, poison`,
+		"jobs list --server 127.0.0.1:8080": `--server (PDEFLOW_SERVER) ` +
+			`is a URL such as http://127.0.0.1:8080`,
 		"regenerate " + report +
-			" --classifier magic": `--classifier cannot be “magic”: it is one of rules, llm, hybrid`,
+			" --classifier magic": `--classifier cannot be “magic”: must be one of rules, llm, hybrid`,
 		"regenerate " + report +
-			" --mapping-id a b": `“b” is an argument, and regenerate takes only flags; give --mapping-id once for each mapping`,
-		"mappings list " + report + " --sort name":          `it is one of id, attribute_name`,
-		"mappings list " + report + " --criticality big":    `it is one of High, Medium, Low`,
-		"mappings list " + report + " --min-confidence 101": `it is a whole number from 0 to 100`,
+			" --mapping-id a b": `“b” is an argument, and regenerate takes only flags; give --mapping-id once ` +
+			`for each mapping`,
+		"mappings list " + report + " --sort name":          `must be one of id, attribute_name`,
+		"mappings list " + report + " --criticality big":    `must be one of High, Medium, Low`,
+		"mappings list " + report + " --min-confidence 101": `must be a whole number from 0 to 100`,
 		"import " + report: `give at least one of --attributes, --columns, --mappings`,
 		"import " + report + " --attributes none.csv": `--attributes: there is no file none.csv`,
 		"import " + report + " --columns testdata":    `--columns: testdata is a directory, and a file is needed`,
-		"check --cycle c":                     `--cycle and --report go together`,
-		"check all":                           `“all” is one`,
-		"version extra":                       `pdeflow version takes flags and no arguments, and “extra” is one`,
-		"rebuild all":                         `“all” is one`,
-		"audit tail -n few":                   `-n cannot be “few”: it is a whole number`,
-		"audit list --origin hearsay":         `it is one of event, rows`,
-		"rules explain":                       `pdeflow rules explain needs an argument: pdeflow rules explain NAME`,
-		"rules explain Loan Balance":          `takes one argument, NAME, and “Balance” is one more (quotes hold words together)`,
+		"check --cycle c":            `--cycle and --report must be given together`,
+		"check all":                  `“all” is one`,
+		"version extra":              `pdeflow version takes flags and no arguments, and “extra” is one`,
+		"rebuild all":                `“all” is one`,
+		"audit tail -n few":          `-n cannot be “few”: must be a whole number`,
+		"audit list --origin rumour": `must be one of event, rows`,
+		"rules explain":              `pdeflow rules explain needs an argument: pdeflow rules explain NAME`,
+		"rules explain Loan Balance": `takes one argument, NAME, and “Balance” is one more (quotes hold ` +
+			`words together)`,
 		"rules explain x --column LN_MSTR":    `--column is of the form SCHEMA.TABLE.COLUMN`,
-		"rules explain x --column-type DATE":  `--column-type is told of the column that --column names`,
+		"rules explain x --column-type DATE":  `--column-type requires --column`,
 		"rules explain x --rules none.policy": `--rules (PDEFLOW_RULES): open none.policy: no such file`,
-		"--log-level loud check --database-url postgres:///x": `--log-level (PDEFLOW_LOG_LEVEL) cannot be “loud”: it is one of debug, info, warn, error`,
+		"--log-level loud check --database-url postgres:///x": `--log-level (PDEFLOW_LOG_LEVEL) cannot be ` +
+			`“loud”: must be one of debug, info, warn, error`,
 	}
 	for typed, want := range tests {
 		t.Run(typed, func(t *testing.T) {
 			t.Parallel()
 			got := pdeflow(t.Context(), nil, strings.Fields(typed)...).ends(t, exitUsage, "pdeflow: ", want)
 			if got.stdout != "" {
-				t.Errorf("standard output has %q", got.stdout)
+				t.Errorf("got standard output %q, want none", got.stdout)
 			}
 		})
 	}
@@ -94,48 +110,52 @@ func TestEveryCommandChecksItsChoicesAtStart(t *testing.T) {
 		words := strings.Fields(command)
 		pdeflow(t.Context(), nil, append(words, "--log-level", "loud")...).
 			ends(t, exitUsage,
-				"--log-level (PDEFLOW_LOG_LEVEL) cannot be “loud”: it is one of debug, info, warn, error")
+				"--log-level (PDEFLOW_LOG_LEVEL) cannot be “loud”: must be one of debug, info, warn, error")
 		pdeflow(t.Context(), map[string]string{"PDEFLOW_LOG_FORMAT": "xml"}, words...).
-			ends(t, exitUsage, "--log-format (PDEFLOW_LOG_FORMAT) cannot be “xml”: it is one of text, json")
+			ends(t, exitUsage, "--log-format (PDEFLOW_LOG_FORMAT) cannot be “xml”: must be one of text, json")
 	}
 }
 
-func TestHelpFollowsSeveralWords(t *testing.T) {
+func TestHelpOfASubcommand(t *testing.T) {
 	t.Parallel()
 	for words, want := range map[string]string{
 		"help jobs watch": "pdeflow jobs watch - ", "help mappings list": "--min-confidence",
 		"help jobs": "pdeflow jobs - ", "jobs help watch": "pdeflow jobs watch - ",
 	} {
-		pdeflow(t.Context(), nil, strings.Fields(words)...).ends(t, exitDone, want)
+		t.Run(words, func(t *testing.T) {
+			pdeflow(t.Context(), nil, strings.Fields(words)...).ends(t, exitDone, want)
+		})
 	}
 	pdeflow(t.Context(), nil, "help", "jobs", "wtch").ends(t, exitUsage, "there is no command “jobs wtch” to help with")
 }
 
-// The cli package has no type for most of what it says, and may say more one day.
-func TestWhatGoesWrongBeforeAnActionRunsIsWrongUsage(t *testing.T) {
+// The cli package has no type for most of its errors and may add new ones.
+func TestExitCode(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[int]error{
-		exitDone: nil, exitUsage: errors.New("said by the cli package"),
-		exitFailed: &workError{errors.New("said by an action")},
+		exitDone: nil, exitUsage: errors.New("from the cli package"),
+		exitFailed: &workError{errors.New("from an action")},
 	} {
-		if code := exitCode(err); code != want {
-			t.Errorf("%v exits %d, want %d", err, code, want)
-		}
+		t.Run(fmt.Sprintf("exit code %d", want), func(t *testing.T) {
+			if code := exitCode(err); code != want {
+				t.Errorf("%v: got exit code %d, want %d", err, code, want)
+			}
+		})
 	}
 	if code := exitCode(&workError{usagef("found by an action")}); code != exitUsage {
-		t.Errorf("wrong usage that an action finds exits %d", code)
+		t.Errorf("wrong usage in an action: got exit code %d, want 2", code)
 	}
 }
 
-func TestAWrongSettingIsNamed(t *testing.T) {
+func TestAWrongVariableIsNamed(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ value, command, want string }{
 		"PDEFLOW_LOG_SQL": {
-			"perhaps", "version", `PDEFLOW_LOG_SQL (--log-sql) cannot be “perhaps”: it is true or false`,
+			"perhaps", "version", `PDEFLOW_LOG_SQL (--log-sql) cannot be “perhaps”: must be true or false`,
 		},
 		"PDEFLOW_LOG_FORMAT": {
 			"xml", "check --database-url postgres:///x",
-			"--log-format (PDEFLOW_LOG_FORMAT) cannot be “xml”: it is one of text, json",
+			"--log-format (PDEFLOW_LOG_FORMAT) cannot be “xml”: must be one of text, json",
 		},
 		"PDEFLOW_SERVER": {
 			"localhost", "jobs list", "--server (PDEFLOW_SERVER) is a URL such as http://127.0.0.1:8080",
@@ -159,7 +179,9 @@ func TestAGroupWithoutASubcommandShowsItsHelp(t *testing.T) {
 	for group, sub := range map[string]string{
 		"jobs": "watch", "mappings": "history", "audit": "verify", "rules": "explain",
 	} {
-		pdeflow(t.Context(), nil, group).ends(t, exitDone, "pdeflow "+group+" - ", "COMMANDS:", sub)
+		t.Run(group, func(t *testing.T) {
+			pdeflow(t.Context(), nil, group).ends(t, exitDone, "pdeflow "+group+" - ", "COMMANDS:", sub)
+		})
 	}
 	pdeflow(t.Context(), nil).ends(t, exitDone, "COMMANDS:", "completion")
 }
@@ -170,13 +192,13 @@ func TestTheVersionIsACommandAndAFlag(t *testing.T) {
 	command, _, _ := strings.Cut(pdeflow(t.Context(), nil, "version").ends(t, exitDone, "pdeflow "+version()).stdout,
 		"\n")
 	if flag := pdeflow(t.Context(), nil, "--version").ends(t, exitDone).stdout; flag != command+"\n" {
-		t.Errorf("the flag prints %q, the command %q", flag, command)
+		t.Errorf("got %q from the flag and %q from the command", flag, command)
 	}
 }
 
 func TestEveryCommandIsInTheHelp(t *testing.T) {
 	t.Parallel()
-	var replies []said
+	var replies []result
 	for _, name := range []string{
 		"", "demo", "serve", "migrate", "import", "regenerate", "jobs", "jobs list", "jobs wait", "jobs items",
 		"jobs retry", "mappings", "mappings list", "check", "audit", "audit tail",
@@ -188,9 +210,9 @@ func TestEveryCommandIsInTheHelp(t *testing.T) {
 	golden(t, "help", transcript(replies...))
 }
 
-// A command without an example leaves its reader with the flags alone, and one without usage is a blank line in the
+// A command without an example leaves its users with the flags alone, and one without usage is a blank line in the
 // help.
-func TestEveryCommandIsExplainedAndEveryGroupHasExamples(t *testing.T) {
+func TestEveryCommandHasAUsageAndEveryGroupExamples(t *testing.T) {
 	t.Parallel()
 	root := (&app{getenv: func(string) string { return "" }}).root(io.Discard)
 	var look func(cmd *cli.Command, depth int)
@@ -217,21 +239,23 @@ func TestEveryCommandIsExplainedAndEveryGroupHasExamples(t *testing.T) {
 	look(root, 0)
 }
 
-func TestWordsAreSuggestedThatAreClose(t *testing.T) {
+func TestDidYouMean(t *testing.T) {
 	t.Parallel()
 	candidates := []string{"list", "status", "watch", "items", "a"}
 	for word, want := range map[string]string{
 		"lst": "list", "lisst": "list", "stat": "status", "watchh": "watch", "wtach": "watch", "itmes": "items",
 		"frobnicate": "", "x": "", "": "", "lost-and-found": "",
 	} {
-		hint := didYouMean(word, candidates, func(s string) string { return s })
-		if want == "" && hint != "" || want != "" && hint != "; did you mean "+want+"?" {
-			t.Errorf("of %q is said %q, want %q", word, hint, want)
-		}
+		t.Run(word, func(t *testing.T) {
+			hint := didYouMean(word, candidates, func(s string) string { return s })
+			if want == "" && hint != "" || want != "" && hint != "; did you mean "+want+"?" {
+				t.Errorf("didYouMean(%q): got %q, want %q", word, hint, want)
+			}
+		})
 	}
 }
 
-func TestEveryVariableOfTheREADMEHasAFlagOrIsSaidToHaveNone(t *testing.T) {
+func TestEveryVariableOfTheREADMEHasAFlag(t *testing.T) {
 	t.Parallel()
 	flags := map[string]bool{"PDEFLOW_PG_BIN": true, "PDEFLOW_PG_USER": true} // the last two, which have none
 	var look func(cmd *cli.Command)
@@ -256,7 +280,7 @@ func TestEveryVariableOfTheREADMEHasAFlagOrIsSaidToHaveNone(t *testing.T) {
 	table, _, _ = strings.Cut(table, "\n\n")
 	variables := regexp.MustCompile("`([A-Z][A-Z_]+)`").FindAllStringSubmatch(table, -1)
 	if len(variables) < 10 || variables[len(variables)-1][1] != "PDEFLOW_PG_USER" {
-		t.Errorf("the table names %v", variables)
+		t.Errorf("got variables %v in the table", variables)
 	}
 	for _, variable := range variables {
 		if !flags[variable[1]] {

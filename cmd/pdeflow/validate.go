@@ -9,10 +9,10 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// What is found wrong here is found before anything is started, and named by flag and variable, with what would be
-// right. The values themselves are not repeated where a password may stand in them.
+// These checks run before anything is started. Their errors name the flag, the variable and a correct value, and do not
+// repeat values that may contain a password.
 
-// checkDatabase looks at the form of a database's URL; empty is none.
+// checkDatabase validates a database URL. An empty one is valid.
 func checkDatabase(where string) error {
 	if where == "" {
 		return nil
@@ -23,7 +23,7 @@ func checkDatabase(where string) error {
 	return nil
 }
 
-// checkAddress looks at the form of an address to listen on; empty is the default one.
+// checkAddress validates an address to listen on. An empty one is valid.
 func checkAddress(flags, address, such string) error {
 	if address == "" {
 		return nil
@@ -33,12 +33,12 @@ func checkAddress(flags, address, such string) error {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return usagef("%s cannot be %s: it is host:port, such as %s", flags, quoted(address), such)
+		return usagef("%s cannot be %s: must be host:port, such as %s", flags, quoted(address), such)
 	}
 	return nil
 }
 
-// redacted is a NATS URL without what may be secret in it: the hosts, and how they are spoken to.
+// redacted returns a NATS URL without user, password and path: schemes and hosts only.
 func redacted(where string) string {
 	servers, err := events.Servers(where)
 	if err != nil {

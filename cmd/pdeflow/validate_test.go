@@ -8,7 +8,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-func TestOfANATSURLOnlyTheHostsAreSaid(t *testing.T) {
+func TestRedacted(t *testing.T) {
 	t.Parallel()
 	for where, want := range map[string]string{
 		"nats://127.0.0.1:4222":                        "nats://127.0.0.1:4222",
@@ -23,13 +23,15 @@ func TestOfANATSURLOnlyTheHostsAreSaid(t *testing.T) {
 		"nats://u:hunter2@host:port":                   "a URL that cannot be read",
 		"nats://u:hunter2%@host":                       "a URL that cannot be read",
 	} {
-		if got := redacted(where); got != want {
-			t.Errorf("%s is shown as %s, not as %s", where, got, want)
-		}
+		t.Run(where, func(t *testing.T) {
+			if got := redacted(where); got != want {
+				t.Errorf("redacted(%s): got %s, want %s", where, got, want)
+			}
+		})
 	}
 }
 
-func TestASecretOfTheNATSURLIsNeitherLoggedNorSaid(t *testing.T) {
+func TestAPasswordInTheNATSURLIsNeverPrinted(t *testing.T) {
 	t.Parallel()
 	schematest.New(t)
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -38,11 +40,11 @@ func TestASecretOfTheNATSURLIsNeitherLoggedNorSaid(t *testing.T) {
 		"DATABASE_URL": schematest.URL(t), "NATS_URL": "pdeflow:hunter2@127.0.0.1:1", "PDEFLOW_DATA_DIR": t.TempDir(),
 		"PDEFLOW_LOG_LEVEL": "debug",
 	}, "serve", "--listen", "127.0.0.1:0")
-	serve.says(t, "pdeflow runs")
+	serve.prints(t, "pdeflow started")
 	interrupt()
 	serve.exits(t, exitDone)
-	if said := serve.stdout.String() + serve.stderr.String(); strings.Contains(said, "hunter2") ||
-		!strings.Contains(said, `"nats":"nats://127.0.0.1:1"`) {
-		t.Errorf("the password is said, or the server is not:\n%s", said)
+	if result := serve.stdout.String() + serve.stderr.String(); strings.Contains(result, "hunter2") ||
+		!strings.Contains(result, `"nats":"nats://127.0.0.1:1"`) {
+		t.Errorf("got output with the password, or without the server:\n%s", result)
 	}
 }

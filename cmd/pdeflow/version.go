@@ -26,7 +26,7 @@ func (a *app) versionCommand() *cli.Command {
 	}
 }
 
-// versions is what version --json prints. The server is null if there is none.
+// versions is the output of version --json. The server is null if there is none.
 type versions struct {
 	Version string         `json:"version"`
 	Server  *serverVersion `json:"server"`
@@ -37,13 +37,14 @@ type serverVersion struct {
 	Version string `json:"version"`
 }
 
-// printVersions prints the versions. That no server runs is an error only if one was named.
+// printVersions prints the versions. A missing server is an error only if one was named.
 func (a *app) printVersions(ctx context.Context, cmd *cli.Command) error {
 	all := versions{Version: version()}
 	c, err := a.client(cmd)
 	if err == nil {
 		var health api.Health
-		if _, err = c.call(ctx, request{method: http.MethodGet, path: "/healthz", outside: true}, &health); err == nil {
+		if _, err = c.call(ctx, request{method: http.MethodGet, path: "/healthz", unprefixed: true},
+			&health); err == nil {
 			all.Server = &serverVersion{URL: c.server, Version: health.Version}
 		} else if c.isDefault {
 			err = nil
@@ -62,7 +63,7 @@ func (a *app) printVersions(ctx context.Context, cmd *cli.Command) error {
 			fmt.Fprintln(a.stderr, "the versions differ; this program and the server are from different builds")
 		}
 	case err == nil:
-		fmt.Fprintln(a.stderr, "no server runs on this machine, and none is named")
+		fmt.Fprintln(a.stderr, "no server is running, and none is named")
 	}
 	return err
 }
@@ -72,11 +73,10 @@ func (a *app) printVersion() error {
 	return err
 }
 
-// release is the version of a build that does not know it by itself, because the repository is not there; the linker
-// sets it.
+// release is set by the linker in a build without the repository, such as the one of the Dockerfile.
 var release string
 
-// version is the release, or else what the build recorded: the module's version, or the commit.
+// version returns the release, or else what the build recorded: the module's version, or the commit.
 func version() string {
 	if release != "" {
 		return release

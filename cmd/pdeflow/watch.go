@@ -14,22 +14,21 @@ import (
 )
 
 const (
-	// statusWait is how long the server waits with its answer for a change. A gateway in between may allow less.
+	// statusWait is how long the server may wait for a change before it responds. A gateway may allow less.
 	statusWait = 30 * time.Second
-	// shortestWait is the least that the server is asked to wait. What fails sooner does not fail because of the wait.
+	// minWait is the shortest wait. A request that fails sooner did not fail because of the wait.
 	minWait = 500 * time.Millisecond
-	// statusEvery is how often the status is asked for at most: a busy job changes with every batch.
+	// pollEvery is the shortest interval between two requests. A busy job changes with every batch.
 	pollEvery = 200 * time.Millisecond
-	// patience is how long a server may be away before watching it ends. A restart, with a database that recovers,
-	// takes less.
+	// patience is how long watching survives an unreachable server. A restart with database recovery takes less.
 	patience = 2 * time.Minute
-	// firstRetry and lastRetry are the pauses between attempts to reach a server that is away.
+	// firstRetry and lastRetry are the shortest and the longest pause between attempts to reach a server.
 	firstRetry = 250 * time.Millisecond
 	lastRetry  = 5 * time.Second
 )
 
-// watch follows the job to its end and shows its progress on standard error, unless it is to be quiet. It survives
-// restarts of the server. The error is nil whatever the job came to: that stands in the status.
+// watch follows the job to its end and, unless quiet, shows its progress on standard error. It survives restarts of the
+// server. The error does not depend on the result of the job, which is in the status.
 func (a *app) watch(ctx context.Context, c *client, jobID string, quiet bool) (events.JobStatus, error) {
 	p := newProgress(a.stderr, a.drawsBars())
 	defer p.end()
@@ -47,25 +46,25 @@ func (a *app) watch(ctx context.Context, c *client, jobID string, quiet bool) (e
 			return status, nil
 		}
 		if err := sleep(ctx, pollEvery); err != nil {
-			continue // and the next request says why it ends
+			continue // the next request returns the reason
 		}
 	}
 }
 
-// watcher asks for a job's status again and again.
+// watcher polls the status of a job.
 type watcher struct {
 	client   *client
 	jobID    string
 	progress *progress
-	// etag is that of the newest status; empty before the first.
+	// etag belongs to the newest status. It is empty before the first.
 	etag   string
 	status events.JobStatus
 	// wait is how long the server may wait for a change.
 	wait time.Duration
 }
 
-// next waits for a status that is another than the newest one, for as long as that takes. It also waits for a server
-// that is down, and asks for shorter waits where a gateway or a firewall cuts off long ones.
+// next returns the next status that differs from the newest one, however long that takes. It also waits for a server
+// that is down, and shortens the waits if a gateway or firewall cuts off long requests.
 func (w *watcher) next(ctx context.Context) (events.JobStatus, error) {
 	var (
 		downSince time.Time
@@ -73,10 +72,10 @@ func (w *watcher) next(ctx context.Context) (events.JobStatus, error) {
 	)
 	for pause := firstRetry; ; {
 		asked := time.Now()
-		changed, err := w.ask(ctx)
+		changed, err := w.poll(ctx)
 		if err == nil {
 			if noted {
-				w.progress.note("the server answers again")
+				w.progress.note("the server responds again")
 			}
 			if changed {
 				return w.status, nil
@@ -107,8 +106,8 @@ func (w *watcher) next(ctx context.Context) (events.JobStatus, error) {
 	}
 }
 
-// shorten makes the next waits short enough for whatever cut off a request after this time. It reports false where the
-// wait was not the cause, or cannot be shorter.
+// shortenWait makes the next waits shorter than a request that was cut off after this time. It returns false if the
+// wait was not the cause or cannot be shorter.
 func (w *watcher) shortenWait(after time.Duration) bool {
 	if w.etag == "" || after < minWait || w.wait <= minWait {
 		return false
@@ -117,13 +116,14 @@ func (w *watcher) shortenWait(after time.Duration) bool {
 	return true
 }
 
-// ask asks once. The first answer comes at once, later ones when there is a change, or with none after a while.
-func (w *watcher) ask(ctx context.Context) (changed bool, err error) {
+// poll sends one request. The first response comes at once, later ones when the status changes, or unchanged after the
+// wait.
+func (w *watcher) poll(ctx context.Context) (changed bool, err error) {
 	r := request{method: http.MethodGet, path: "/jobs/" + url.PathEscape(w.jobID) + "/status"}
 	if w.etag != "" {
 		r.query = url.Values{"wait": {w.wait.String()}}
 		r.header = http.Header{"If-None-Match": {w.etag}}
-		r.patience = w.wait
+		r.extraTime = w.wait
 	}
 	got, err := w.client.do(ctx, r)
 	if err != nil || got.code == http.StatusNotModified {
@@ -136,7 +136,7 @@ func (w *watcher) ask(ctx context.Context) (changed bool, err error) {
 	return true, nil
 }
 
-// isAway tells whether the server may answer later what it does not answer now.
+// isTemporary reports whether a later attempt may succeed.
 func isTemporary(err error) bool {
 	if _, ok := errors.AsType[*unreachableError](err); ok {
 		return true
@@ -156,7 +156,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// printOutcome prints what a watched job came to. Its error ends the program with exit code 1 where that is not
+// printOutcome prints the status of a job that has ended. The error ends the program with exit code 1 unless the job
 // completed.
 func (a *app) printOutcome(status events.JobStatus, asJSON bool) error {
 	if asJSON {
@@ -169,7 +169,7 @@ func (a *app) printOutcome(status events.JobStatus, asJSON bool) error {
 	return a.outcomeError(status)
 }
 
-// outcome is the error of a job that has ended without completing.
+// outcomeError returns the error of a job that has ended without completing.
 func (a *app) outcomeError(status events.JobStatus) error {
 	if status.Status != schema.Completed {
 		return errReported
@@ -177,11 +177,11 @@ func (a *app) outcomeError(status events.JobStatus) error {
 	return nil
 }
 
-// follow watches a job and prints what it came to.
+// followJob watches a job and prints its final status.
 func (a *app) followJob(ctx context.Context, c *client, jobID string, asJSON bool) error {
 	status, err := a.watch(ctx, c, jobID, asJSON)
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("stopped watching, and job %s goes on; follow it again with: pdeflow jobs watch%s %s", jobID,
+		return fmt.Errorf("stopped watching; job %s continues; follow it again with: pdeflow jobs watch%s %s", jobID,
 			c.flags, shellQuote(jobID))
 	}
 	if err != nil {

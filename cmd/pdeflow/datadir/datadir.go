@@ -1,25 +1,25 @@
 //go:build unix
 
-// Package datadir is the directory in which pdeflow keeps what it embeds, and by which its commands find each other on
-// one machine.
+// Package datadir manages the data directory: it holds the data of embedded servers, and commands find a running
+// pdeflow by it.
 //
-//		pdeflow.json   where the process with the api is to be reached (Run), 0600, there while that process lives
+//		pdeflow.json   addresses of the process with the api (Run), 0600, while that process lives
 //		token          a token that this user's commands use, 0600
-//		secret         what tokens are signed with in development, 0600
+//		secret         signs tokens in development, 0600
 //		nats-user      user and password of the embedded nats-server, 0600
 //		postgres/      the private PostgreSQL
 //		nats/          the JetStream store of the embedded nats-server
 //		pid            who owns the directory
 //
-//	 1. A process that embeds a server owns the directory (package dirlock), so that no two servers write the same files; processes that
-//	    embed none may share it.
-//	 2. The directory of a demo is temporary and lies under /tmp. Whoever starts a demo next removes those whose owners are gone.
-//	 3. A run file is believed while its writer holds a lock on it, which the kernel drops with the process: a process id in a file that
-//	    a killed process left behind may be somebody else's by now.
-//	 4. The embedded nats-server takes one random user, who is part of the run file's URL. It belongs to the directory and not to one
-//	    start, so that subscribers need not be configured again after each start.
-//	 5. Root's directory can be passed through by others, because PostgreSQL runs as one of them. Every file with a secret is closed by
-//	    its own mode.
+//	 1. A process that embeds a server locks the directory (package dirlock), so that two servers never write the same
+//	    files. Processes that embed none may share it.
+//	 2. The directory of a demo is temporary and lies in /tmp. The next demo removes those whose processes have ended.
+//	 3. A run file is valid while its writer holds a lock on it, which the kernel releases with the process. A process
+//	    id alone would not do: after a kill it may belong to another process.
+//	 4. The embedded nats-server has one random user, who is part of the run file's URL. It belongs to the directory,
+//	    so that subscribers need no new settings after a restart.
+//	 5. Other users can traverse root's directory, because PostgreSQL runs as one of them. Every file with a secret is
+//	    protected by its own mode.
 package datadir
 
 import (
@@ -34,17 +34,17 @@ import (
 )
 
 const (
-	tempParent = "/tmp" // where another user can reach it too, and where every process of this user looks
+	tempParent = "/tmp" // other users can reach it, and every process of this user looks there
 	tempPrefix = "pdeflow-demo-"
 )
 
-// Default is where serve keeps its data and where commands look first: PDEFLOW_DATA_DIR, else pdeflow in
-// $XDG_DATA_HOME, else ~/.local/share/pdeflow.
+// Default returns the directory in which serve keeps its data and in which commands look first: PDEFLOW_DATA_DIR, else
+// pdeflow in $XDG_DATA_HOME, else ~/.local/share/pdeflow.
 func Default(getenv func(string) string) (string, error) {
 	if dir := getenv("PDEFLOW_DATA_DIR"); dir != "" {
 		return dir, nil
 	}
-	// By the XDG specification a relative path is to be ignored.
+	// The XDG specification ignores relative paths.
 	if share := getenv("XDG_DATA_HOME"); filepath.IsAbs(share) {
 		return filepath.Join(share, "pdeflow"), nil
 	}
@@ -55,13 +55,13 @@ func Default(getenv func(string) string) (string, error) {
 	return filepath.Join(home, ".local", "share", "pdeflow"), nil
 }
 
-// Postgres is where in the data directory the private PostgreSQL is kept.
+// Postgres returns the directory of the private PostgreSQL.
 func Postgres(dir string) string { return filepath.Join(dir, "postgres") }
 
-// NATS is where in the data directory the embedded nats-server keeps its store.
+// NATS returns the store directory of the embedded nats-server.
 func NATS(dir string) string { return filepath.Join(dir, "nats") }
 
-// Make makes the data directory if need be and returns its absolute path.
+// Make creates the data directory if needed and returns its absolute path.
 func Make(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -73,8 +73,8 @@ func Make(dir string) (string, error) {
 	return dir, nil
 }
 
-// Lock makes the data directory if need be and owns it until the lock is released or this process ends. Where another
-// process owns it the error names that process, and is a [*dirlock.HeldError].
+// Lock creates the data directory if needed and locks it until the lock is released or this process ends. If another
+// process holds the lock, the error is a [*dirlock.HeldError] that names the process.
 func Lock(dir string) (*dirlock.Lock, error) {
 	dir, err := Make(dir)
 	if err != nil {
@@ -90,8 +90,8 @@ func Lock(dir string) (*dirlock.Lock, error) {
 	return lock, nil
 }
 
-// Temp makes a data directory for a demo and owns it. Its Remove takes it away with all that is in it; where that does
-// not happen, the next [Sweep] does it.
+// Temp creates and locks a data directory for a demo. The lock's Remove deletes it; if the demo is killed, the next
+// [Sweep] does.
 func Temp() (*dirlock.Lock, error) { return temp(tempParent) }
 
 func temp(parent string) (*dirlock.Lock, error) {
@@ -108,8 +108,8 @@ func temp(parent string) (*dirlock.Lock, error) {
 	return lock, nil
 }
 
-// Sweep removes the data directories of this user's demos that were killed, and ends what still runs in them. An error
-// tells what it could not remove, which hinders nobody.
+// Sweep removes the data directories of this user's killed demos and ends the servers that still run in them. Its error
+// names what could not be removed and is not fatal.
 func Sweep(ctx context.Context) error {
 	return errors.Join(localpg.Sweep(ctx), sweep(ctx, tempParent))
 }

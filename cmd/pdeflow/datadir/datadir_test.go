@@ -17,7 +17,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema/localpg/dirlock"
 )
 
-// demoVariable makes this test binary a demo below the directory it names, without its servers, until it is killed.
+// With demoVariable in its environment the test binary acts as a demo below that directory, without servers, until it
+// is killed.
 const demoVariable = "DATADIR_TEST_DEMO_BELOW"
 
 func TestMain(m *testing.M) {
@@ -55,7 +56,7 @@ func startDemo(t *testing.T, parent string) (dir string, process *exec.Cmd) {
 	t.Cleanup(func() { kill(cmd) })
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		t.Fatalf("the demo said %q: %v", line, err)
+		t.Fatalf("got %q from the demo: %v", line, err)
 	}
 	return strings.TrimSpace(line), cmd
 }
@@ -76,7 +77,7 @@ func environment(pairs ...string) func(string) string {
 	}
 }
 
-func TestTheDefaultIsTheVariableThenXDGThenTheHomeDirectory(t *testing.T) {
+func TestDefault_UsesTheVariableThenXDGThenHome(t *testing.T) {
 	t.Parallel()
 	for want, getenv := range map[string]func(string) string{
 		"/srv/pdeflow": environment("PDEFLOW_DATA_DIR", "/srv/pdeflow", "XDG_DATA_HOME", "/share",
@@ -84,16 +85,18 @@ func TestTheDefaultIsTheVariableThenXDGThenTheHomeDirectory(t *testing.T) {
 		"/share/pdeflow":               environment("XDG_DATA_HOME", "/share", "HOME", "/home/u"),
 		"/home/u/.local/share/pdeflow": environment("XDG_DATA_HOME", "relative", "HOME", "/home/u"),
 	} {
-		if dir, err := Default(getenv); err != nil || dir != want {
-			t.Errorf("the default is %q (%v), want %s", dir, err, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			if dir, err := Default(getenv); err != nil || dir != want {
+				t.Errorf("Default: got %q (%v), want %s", dir, err, want)
+			}
+		})
 	}
 	if dir, err := Default(environment()); err == nil || !strings.Contains(err.Error(), "--data-dir") {
-		t.Errorf("without a home the default is %q (%v), want an error that says how to name one", dir, err)
+		t.Errorf("Default without a home: got %q (%v), want an error that names the flag", dir, err)
 	}
 }
 
-func TestASecondOwnerIsRefusedByName(t *testing.T) {
+func TestLock_NamesTheProcessThatHoldsTheDirectory(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	lock, err := Lock(dir)
@@ -103,7 +106,7 @@ func TestASecondOwnerIsRefusedByName(t *testing.T) {
 	_, err = Lock(dir)
 	if _, held := errors.AsType[*dirlock.HeldError](err); !held ||
 		!strings.Contains(err.Error(), fmt.Sprintf("in use by process %d", os.Getpid())) {
-		t.Errorf("the second is told %v", err)
+		t.Errorf("second Lock: got %v", err)
 	}
 	if err := lock.Release(); err != nil {
 		t.Fatal(err)
@@ -117,7 +120,7 @@ func TestASecondOwnerIsRefusedByName(t *testing.T) {
 	}
 }
 
-func TestOthersPassThroughTheDirectoryOnlyWhereRootNeedsIt(t *testing.T) {
+func TestMake_LetsOthersTraverseOnlyForRoot(t *testing.T) {
 	t.Parallel()
 	want := os.FileMode(0o700)
 	if os.Geteuid() == 0 {
@@ -137,7 +140,7 @@ func TestOthersPassThroughTheDirectoryOnlyWhereRootNeedsIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		if info.Mode().Perm() != want {
-			t.Errorf("%s is %v, want %v", dir, info.Mode().Perm(), want)
+			t.Errorf("mode of %s: got %v, want %v", dir, info.Mode().Perm(), want)
 		}
 	}
 	if err := lock.Remove(); err != nil {
@@ -145,26 +148,26 @@ func TestOthersPassThroughTheDirectoryOnlyWhereRootNeedsIt(t *testing.T) {
 	}
 }
 
-func TestTheDirectoryOfAKilledDemoIsSweptAndThatOfALiveOneIsFound(t *testing.T) {
+func TestSweep_RemovesKilledDemosAndFindReturnsALiveOne(t *testing.T) {
 	t.Parallel()
 	parent := t.TempDir()
 	home := environment("HOME", t.TempDir())
 	if _, err := find(home, "", parent); !errors.Is(err, ErrNotRunning) {
-		t.Errorf("with nothing running, Find says %v", err)
+		t.Errorf("Find with nothing running: got %v, want ErrNotRunning", err)
 	}
 	live, process := startDemo(t, parent)
 	killed, victim := startDemo(t, parent)
 	run, err := find(home, "", parent)
 	if err != nil || run.PID != victim.Process.Pid {
-		t.Errorf("found process %d (%v), want the newest, %d", run.PID, err, victim.Process.Pid)
+		t.Errorf("Find: got process %d (%v), want the newest, %d", run.PID, err, victim.Process.Pid)
 	}
 	kill(victim)
 	if run, err := Read(killed); !errors.Is(err, ErrNotRunning) {
-		t.Errorf("the run file of a killed process is believed: %+v, %v", run, err)
+		t.Errorf("Find after a kill: got %+v, %v; want ErrNotRunning", run, err)
 	}
 	run, err = find(home, "", parent)
 	if err != nil || run.PID != process.Process.Pid || run.HTTP != "http://demo" {
-		t.Errorf("found %+v (%v), want process %d, which lives", run, err, process.Process.Pid)
+		t.Errorf("Find: got %+v (%v), want the live process %d", run, err, process.Process.Pid)
 	}
 	if err := sweep(t.Context(), parent); err != nil {
 		t.Fatal(err)
@@ -177,7 +180,7 @@ func TestTheDirectoryOfAKilledDemoIsSweptAndThatOfALiveOneIsFound(t *testing.T) 
 	}
 }
 
-func TestTheDefaultDirectoryIsFoundBeforeADemo(t *testing.T) {
+func TestFind_PrefersTheDefaultDirectoryToADemo(t *testing.T) {
 	t.Parallel()
 	parent, home := t.TempDir(), t.TempDir()
 	getenv := environment("HOME", home)
@@ -197,20 +200,20 @@ func TestTheDefaultDirectoryIsFoundBeforeADemo(t *testing.T) {
 	}
 	want := Run{HTTP: "http://serve", NATS: "nats://n", Database: "postgres:///d", TokenFile: "/t", PID: os.Getpid()}
 	if run, err := find(getenv, "", parent); err != nil || run != want {
-		t.Errorf("found %+v (%v), want %+v", run, err, want)
+		t.Errorf("Find: got %+v (%v), want %+v", run, err, want)
 	}
 	if run, err := find(getenv, t.TempDir(), parent); !errors.Is(err, ErrNotRunning) {
-		t.Errorf("on a named directory with nothing there, found %+v (%v)", run, err)
+		t.Errorf("Find on an empty directory: got %+v (%v), want ErrNotRunning", run, err)
 	}
 	if err := published.Remove(); err != nil {
 		t.Fatal(err)
 	}
 	if run, err := find(getenv, "", parent); err != nil || run.HTTP != "http://demo" {
-		t.Errorf("found %+v (%v), want the demo", run, err)
+		t.Errorf("Find: got %+v (%v), want the demo", run, err)
 	}
 }
 
-func TestTheRunFileIsPrivateAndNamesWhatTheContractNames(t *testing.T) {
+func TestPublish_WritesAPrivateRunFileOfTheContract(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	published, err := Publish(dir, Run{HTTP: "h", NATS: "n", Database: "d", TokenFile: "t"})
@@ -225,21 +228,21 @@ func TestTheRunFileIsPrivateAndNamesWhatTheContractNames(t *testing.T) {
 	want := fmt.Sprintf("{\n  \"http\": \"h\",\n  \"nats\": \"n\",\n  \"database\": \"d\",\n  \"token_file\": "+
 		"\"t\",\n  \"pid\": %d\n}\n", os.Getpid())
 	if string(text) != want {
-		t.Errorf("the file is %s, want %s", text, want)
+		t.Errorf("got %s, want %s", text, want)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("its mode is %v (%v)", info.Mode(), err)
+		t.Errorf("got mode %v (%v), want 0600", info.Mode(), err)
 	}
 	if err := published.Remove(); err != nil {
 		t.Fatal(err)
 	}
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v (%v)", left, err)
+		t.Errorf("got leftover files %v (%v), want none", left, err)
 	}
 }
 
-func TestAProcessTakesOnlyItsOwnRunFileAway(t *testing.T) {
+func TestPublished_RemovesOnlyItsOwnRunFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first, err := Publish(dir, Run{HTTP: "first"})
@@ -254,14 +257,14 @@ func TestAProcessTakesOnlyItsOwnRunFileAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	if run, err := Read(dir); err != nil || run.HTTP != "second" {
-		t.Errorf("the file says %+v (%v)", run, err)
+		t.Errorf("got %+v (%v)", run, err)
 	}
 	if err := second.Remove(); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestReadersDoNotTakeOneAnotherForTheWriter(t *testing.T) {
+func TestRead_DoesNotMistakeAReaderForTheWriter(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	published, err := Publish(dir, Run{HTTP: "h"})
@@ -277,7 +280,7 @@ func TestReadersDoNotTakeOneAnotherForTheWriter(t *testing.T) {
 		readers.Go(func() {
 			for time.Now().Before(deadline) {
 				if run, err := Read(dir); !errors.Is(err, ErrNotRunning) {
-					t.Errorf("a dead process's file is believed: %+v, %v", run, err)
+					t.Errorf("Read of a dead process's file: got %+v, %v", run, err)
 					return
 				}
 			}
@@ -286,7 +289,7 @@ func TestReadersDoNotTakeOneAnotherForTheWriter(t *testing.T) {
 	readers.Wait()
 }
 
-func TestProcessesThatShareADirectoryShareTheSecret(t *testing.T) {
+func TestSecret_IsSharedByProcesses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	secrets := make([]string, 8)
@@ -303,34 +306,34 @@ func TestProcessesThatShareADirectoryShareTheSecret(t *testing.T) {
 	wg.Wait()
 	for _, secret := range secrets {
 		if secret != secrets[0] || len(secret) < 32 {
-			t.Fatalf("the secrets are %q", secrets)
+			t.Fatalf("got secrets %q, want equal ones", secrets)
 		}
 	}
 	info, err := os.Stat(filepath.Join(dir, "secret"))
 	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("its mode is %v (%v)", info.Mode(), err)
+		t.Errorf("got mode %v (%v), want 0600", info.Mode(), err)
 	}
 	other, err := Secret(t.TempDir())
 	if err != nil || other == secrets[0] {
-		t.Errorf("another directory has the secret %q too (%v)", other, err)
+		t.Errorf("another directory: got the same secret %q (%v)", other, err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
-		t.Errorf("left behind: %v (%v)", left, err)
+		t.Errorf("got leftover files %v (%v), want none", left, err)
 	}
 }
 
-func TestAnEmptySecretIsAnError(t *testing.T) {
+func TestSecret_EmptyIsAnError(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte("\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if secret, err := Secret(dir); err == nil {
-		t.Errorf("tokens would be signed with %q", secret)
+		t.Errorf("Secret: got %q, want an error", secret)
 	}
 }
 
-func TestATokenIsWrittenForTheUserOnlyAndReadBack(t *testing.T) {
+func TestWriteToken_IsPrivate(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "token"), []byte("old"), 0o644); err != nil {
@@ -341,14 +344,14 @@ func TestATokenIsWrittenForTheUserOnlyAndReadBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	if token, err := (Run{TokenFile: path}).Token(); err != nil || token != "abc" {
-		t.Errorf("the token is %q (%v)", token, err)
+		t.Errorf("got token %q (%v)", token, err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("its mode is %v (%v)", info.Mode(), err)
+		t.Errorf("got mode %v (%v), want 0600", info.Mode(), err)
 	}
 }
 
-func TestTheUserOfNATSStaysWithTheDirectory(t *testing.T) {
+func TestNATSUser_StaysWithTheDirectory(t *testing.T) {
 	t.Parallel()
 	one, other := t.TempDir(), t.TempDir()
 	first, err := NATSUser(one)
@@ -357,9 +360,9 @@ func TestTheUserOfNATSStaysWithTheDirectory(t *testing.T) {
 	}
 	again, err := NATSUser(one)
 	if err != nil || again.String() != first.String() {
-		t.Errorf("a second start has another user (%v)", err)
+		t.Errorf("second NATSUser: got another user (%v)", err)
 	}
 	if another, err := NATSUser(other); err != nil || another.String() == first.String() {
-		t.Errorf("another directory has the same user (%v)", err)
+		t.Errorf("another directory: got the same user (%v)", err)
 	}
 }

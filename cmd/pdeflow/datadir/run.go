@@ -20,7 +20,7 @@ import (
 
 const runFile = "pdeflow.json"
 
-// Run says where a running serve or demo is to be reached.
+// Run holds the addresses of a running serve or demo.
 type Run struct {
 	HTTP     string `json:"http"`
 	NATS     string `json:"nats"`
@@ -39,14 +39,14 @@ func (r Run) Token() (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// Published is a run file that is believed for as long as this process lives.
+// Published is a run file that is valid for as long as this process lives.
 type Published struct {
 	path string
 	file *os.File
 }
 
-// Publish writes the run file of this process, whose id it fills in. It takes the place of another's, where several
-// share the directory.
+// Publish writes the run file of this process and fills in its process id. It replaces the run file of another process
+// that shares the directory.
 func Publish(dir string, run Run) (*Published, error) {
 	run.PID = os.Getpid()
 	text, err := json.MarshalIndent(run, "", "  ")
@@ -58,7 +58,7 @@ func Publish(dir string, run Run) (*Published, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run file: %w", err)
 	}
-	// Locked before it has its name, so that a reader never finds it without.
+	// The file is locked before it gets its name, so that a reader never finds it unlocked.
 	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
 		_, err = file.Write(append(text, '\n'))
@@ -72,7 +72,7 @@ func Publish(dir string, run Run) (*Published, error) {
 	return &Published{path: path, file: file}, nil
 }
 
-// Remove takes the run file away, unless another process has put its own there meanwhile.
+// Remove deletes the run file, unless another process has replaced it.
 func (p *Published) Remove() error {
 	ours, err := p.file.Stat()
 	if err != nil {
@@ -84,10 +84,10 @@ func (p *Published) Remove() error {
 	return errors.Join(err, p.file.Close())
 }
 
-// ErrNotRunning says that there is no pdeflow where it was looked for.
+// ErrNotRunning means that no pdeflow is running.
 var ErrNotRunning = errors.New("no pdeflow is running")
 
-// Read returns the run file in dir. Where there is none whose writer is alive, the error is [ErrNotRunning].
+// Read returns the run file in dir. If no live process holds it, the error is [ErrNotRunning].
 func Read(dir string) (Run, error) {
 	run, _, err := read(dir)
 	return run, err
@@ -102,9 +102,9 @@ func read(dir string) (Run, time.Time, error) {
 		return Run{}, time.Time{}, fmt.Errorf("run file: %w", err)
 	}
 	defer func() { _ = file.Close() }()
-	// Shared, so that readers do not take one another for the writer.
+	// A shared lock, so that readers do not take one another for the writer.
 	if syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil {
-		return Run{}, time.Time{}, fmt.Errorf("%w on data directory %s any more", ErrNotRunning, dir)
+		return Run{}, time.Time{}, fmt.Errorf("%w on data directory %s", ErrNotRunning, dir)
 	}
 	info, err := file.Stat()
 	if err != nil {
@@ -117,8 +117,8 @@ func read(dir string) (Run, time.Time, error) {
 	return run, info.ModTime(), nil
 }
 
-// Find returns the run file of a pdeflow that is alive: on the directory named, or where none is named on the default
-// one, or else that of this user's newest demo. Where there is none, the error is [ErrNotRunning].
+// Find returns the run file of a live pdeflow: on the named directory, or else on the default one or that of this
+// user's newest demo. If there is none, the error is [ErrNotRunning].
 func Find(getenv func(string) string, named string) (Run, error) {
 	return find(getenv, named, tempParent)
 }
@@ -138,8 +138,7 @@ func find(getenv func(string) string, named, demos string) (Run, error) {
 	return newestDemo(demos, err)
 }
 
-// newestDemo returns the demo of this user in parent that was started last, and otherwise what was found before it was
-// looked for.
+// newestDemo returns the most recently started demo of this user in parent, or the error otherwise.
 func newestDemo(parent string, otherwise error) (Run, error) {
 	dirs, err := dirlock.Find(parent, tempPrefix)
 	if err != nil {
@@ -151,7 +150,7 @@ func newestDemo(parent string, otherwise error) (Run, error) {
 	}
 	var demos []demo
 	for _, dir := range dirs {
-		// One that is being made, was killed or is just ending is not one to be found.
+		// A demo that is starting, was killed or is ending does not count.
 		if run, started, err := read(dir); err == nil {
 			demos = append(demos, demo{run, started})
 		}

@@ -13,8 +13,7 @@ import (
 	"strings"
 )
 
-// WriteToken puts the token that this user's commands use into the data directory and returns the file's path, for
-// [Run].
+// WriteToken writes the token for this user's commands into the data directory and returns the file's path, for [Run].
 func WriteToken(dir, token string) (string, error) {
 	path := filepath.Join(dir, "token")
 	written, err := writePrivate(dir, token)
@@ -27,8 +26,8 @@ func WriteToken(dir, token string) (string, error) {
 	return path, nil
 }
 
-// Secret returns the secret that signs tokens in development. The first process that asks for it creates it; it stays
-// as long as the directory.
+// Secret returns the secret that signs tokens in development. The first caller creates it; it stays as long as the
+// directory.
 func Secret(dir string) (string, error) {
 	secret, err := keep(filepath.Join(dir, "secret"), rand.Text()+rand.Text())
 	if err != nil {
@@ -37,7 +36,7 @@ func Secret(dir string) (string, error) {
 	return secret, nil
 }
 
-// ReadSecret returns the secret that the directory has. If it has none the error is [fs.ErrNotExist].
+// ReadSecret returns the secret in the directory. If there is none, the error is [fs.ErrNotExist].
 func ReadSecret(dir string) (string, error) {
 	secret, err := readLine(filepath.Join(dir, "secret"))
 	if err != nil {
@@ -46,8 +45,8 @@ func ReadSecret(dir string) (string, error) {
 	return secret, nil
 }
 
-// NATSUser returns the user and password of the embedded nats-server. Both are random, and stay as long as the
-// directory, so that the URL of a restarted server is still the same for its subscribers.
+// NATSUser returns the user and password of the embedded nats-server. Both are random and stay as long as the
+// directory, so that subscribers keep the same URL after a restart.
 func NATSUser(dir string) (*url.Userinfo, error) {
 	line, err := keep(filepath.Join(dir, "nats-user"), strings.ToLower(rand.Text()[:8])+":"+rand.Text())
 	if err != nil {
@@ -57,7 +56,7 @@ func NATSUser(dir string) (*url.Userinfo, error) {
 	return url.UserPassword(name, password), nil
 }
 
-// keep returns the line in the file at path, and creates it from the value if there is none.
+// keep returns the line in the file at path, and creates the file from the value if it is missing.
 func keep(path, value string) (string, error) {
 	line, err := readLine(path)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -85,7 +84,7 @@ func readLine(path string) (string, error) {
 	}
 	line := strings.TrimSpace(string(text))
 	if line == "" {
-		return "", fmt.Errorf("%s is empty; remove it to have a new one made", path)
+		return "", fmt.Errorf("%s is empty; remove it to create a new one", path)
 	}
 	return line, nil
 }

@@ -11,17 +11,16 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// Generate yields the n attributes of a report of that size: the sample's, again and again for other parts of the card
-// business. Every run of 118 holds each of the sample's attributes once, in an order that mixes them, so that a report
-// of any size is about as varied and as difficult as the sample. The candidates to map them to are the sample's
-// [Columns].
+// Generate yields the n attributes of a generated report: the sample's, repeated for other parts of the card business.
+// Every run of 118 holds each of the sample's attributes once, in a mixed order, so that a report of any size is about
+// as varied and as difficult as the sample. The candidates to map them to are the sample's [Columns].
 //
-// An attribute depends on its place only, so that a report of a hundred begins as one of a million does. Identity, line
-// item number and description are unique; the names are the form's, as where a bank files the same lines for each of
-// its portfolios, and the description says which portfolio. Qualified names were tried: words that no column has made
-// the mapping of most attributes harder than in the sample.
+// An attribute depends only on its position, so that a report of a hundred begins like one of a million. Identity, line
+// item number and description are unique. The names are the form's, as if a bank filed the same lines for each of its
+// portfolios, and the description names the portfolio. (Qualified names were tried: words that no column contains made
+// most attributes harder to map than in the sample.)
 //
-// Ids, the report and the audit fields are the caller's to set. Nothing is kept of what has been yielded.
+// The caller sets ids, the report and the audit fields. Generate keeps none of the attributes.
 func Generate(n int) iter.Seq[schema.Attribute] {
 	return func(yield func(schema.Attribute) bool) {
 		base := attributes()
@@ -37,23 +36,23 @@ func Generate(n int) iter.Seq[schema.Attribute] {
 	}
 }
 
-// stride has no divisor in common with the 118 attributes, so that its multiples visit each once before any again. It
-// brings neighbours on the form, which resemble one another, far apart.
+// stride has no divisor in common with the 118 attributes, so its multiples visit each attribute once before any
+// repeats. It moves neighbours on the form, which are similar, far apart.
 const stride = 47
 
-// part is a part of the card business, reported by itself: a programme's accounts in a region, of one clientele, of one
+// part is a separately reported part of the card business: the accounts of one programme, region, clientele and
 // vintage.
 type part struct {
 	programme int
 	// line is the number of the part within its programme.
 	line int
-	// words name the part; there are none for the whole business.
+	// words name the part; they are empty for the whole business.
 	words string
 }
 
-// The words in the lists below say nothing about an attribute's sensitivity or source: no channels, no kinds of
-// product, no names of scores (which rules out many a card's name), and no places of which an address is made. The
-// first of each list stands for all.
+// The words in the lists below reveal nothing about an attribute's sensitivity or source: no channels, no kinds of
+// product, no names of scores (which excludes many a card's name), and no places that occur in an address. The first of
+// each list stands for all.
 
 func programmes() []string {
 	return []string{
@@ -76,7 +75,7 @@ func clienteles() []string {
 	return []string{"", "Mass Market", "Affluent", "Wealth", "Core"}
 }
 
-// vintage counts years back without end, which makes room for reports of any size.
+// vintage counts years back without end, which allows reports of any size.
 func vintage(back int) string {
 	const latest = 2026
 	if back == 0 {
@@ -85,8 +84,8 @@ func vintage(back int) string {
 	return strconv.Itoa(latest+1-back) + " Vintage"
 }
 
-// partAt is the part at a place in the order in which a report goes through them. The programme changes fastest: a
-// small report covers many programmes.
+// partAt returns the part at a position in a report. The programme changes fastest, so that a small report covers many
+// programmes.
 func partAt(place int) part {
 	programmes, regions, clienteles := programmes(), regions(), clienteles()
 	programme, line := place%len(programmes), place/len(programmes)
@@ -98,11 +97,11 @@ func partAt(place int) part {
 	return part{programme: programme + 1, line: line + 1, words: strings.Join(words, ", ")}
 }
 
-// attribute is the sample's attribute a as reported for the part, at place i of the report.
+// attribute returns the sample's attribute a as reported for the part, at position i of the report.
 func (p part) attribute(a schema.Attribute, i int) schema.Attribute {
 	a.LineItemNumber = strconv.Itoa(p.programme) + "." + a.LineItemNumber + "." + threeDigits(p.line)
 	a.Identity = a.LineItemNumber
-	// Known issues are a portfolio's own, about one in twelve as in the sample.
+	// Known issues belong to a portfolio: about one in twelve, as in the sample.
 	a.HasIssues = scatter(i)%12 == 0
 	if p.words != "" {
 		a.Description += " " + p.words + " only."
@@ -116,7 +115,7 @@ func threeDigits(n int) string {
 	return "000"[:max(0, 3-len(s))] + s
 }
 
-// scatter spreads consecutive numbers evenly and without a pattern; it is the finalizer of SplitMix64.
+// scatter maps consecutive numbers to evenly distributed ones without a pattern. It is the finalizer of SplitMix64.
 func scatter(i int) uint64 {
 	z := (uint64(i) + 1) * 0x9e3779b97f4a7c15 //nolint:gosec // any bits will do
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
@@ -124,8 +123,8 @@ func scatter(i int) uint64 {
 	return z ^ z>>31
 }
 
-// attributes reads the embedded file. It panics on a mistake in it: the file is part of the program and its tests read
-// all of it.
+// attributes reads the embedded file. It panics on an error in it, because the file is part of the program and tests
+// read all of it.
 func attributes() []schema.Attribute {
 	rows, err := csv.NewReader(strings.NewReader(attributesCSV)).ReadAll()
 	if err != nil {

@@ -26,16 +26,16 @@ func ExampleGenerate() {
 	// took up an offer this month to leave out one payment. Aurora, West South Central, Affluent only.
 }
 
-func TestGeneratedReportHasTheSizeAskedFor(t *testing.T) {
+func TestGenerate_YieldsTheRequestedNumber(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{-1, 0, 1, 117, 118, 119, 10_000} {
 		if got := len(slices.Collect(sample.Generate(n))); got != max(n, 0) {
-			t.Errorf("%d attributes, want %d", got, n)
+			t.Errorf("got %d attributes, want %d", got, n)
 		}
 	}
 }
 
-func TestGeneratedAttributesAreAllDifferent(t *testing.T) {
+func TestGenerate_YieldsDifferentAttributes(t *testing.T) {
 	t.Parallel()
 	const n = 300_000 // beyond every programme, region and clientele, into the vintages
 	seed := maphash.MakeSeed()
@@ -53,22 +53,22 @@ func TestGeneratedAttributesAreAllDifferent(t *testing.T) {
 		}
 	}
 	if len(seen["identity"]) != n {
-		t.Errorf("%d identities, want %d", len(seen["identity"]), n)
+		t.Errorf("got %d identities, want %d", len(seen["identity"]), n)
 	}
 }
 
-func TestSmallReportIsTheBeginningOfALargeOne(t *testing.T) {
+func TestGenerate_BeginsTheSameForEverySize(t *testing.T) {
 	t.Parallel()
 	small, large := slices.Collect(sample.Generate(1000)), slices.Collect(sample.Generate(10_000))
 	if !slices.Equal(small, large[:1000]) {
-		t.Error("an attribute depends on the size of the report")
+		t.Error("got attributes that depend on the size of the report")
 	}
 	if !slices.Equal(large, slices.Collect(sample.Generate(10_000))) {
-		t.Error("the second time differs from the first")
+		t.Error("second run differs from the first")
 	}
 }
 
-func TestGeneratedReportIsAsVariedAsTheSample(t *testing.T) {
+func TestGenerate_IsAsVariedAsTheSample(t *testing.T) {
 	t.Parallel()
 	const n = 10_000
 	originals := make(map[string]schema.Attribute)
@@ -91,28 +91,28 @@ func TestGeneratedReportIsAsVariedAsTheSample(t *testing.T) {
 			issues++
 		}
 		if !strings.HasPrefix(a.Description, o.Description) {
-			t.Fatalf("line %s: %q does not come from %q", a.LineItemNumber, a.Description, o.Description)
+			t.Fatalf("line %s: got %q, want a name from %q", a.LineItemNumber, a.Description, o.Description)
 		}
 		a.Description = o.Description
 		a.Identity, a.LineItemNumber, a.HasIssues = "", "", false
 		if a != o {
-			t.Fatalf("line %s: %+v, want %+v", line, a, o)
+			t.Fatalf("line %s: got %+v, want %+v", line, a, o)
 		}
 	}
 	if len(uses) != len(originals) {
-		t.Errorf("%d of the sample's attributes are used, want %d", len(uses), len(originals))
+		t.Errorf("got %d of the sample's attributes, want %d", len(uses), len(originals))
 	}
 	for line, used := range uses {
 		if want := n / len(originals); used < want || used > want+1 {
-			t.Errorf("line %s is used %d times, want %d or one more", line, used, want)
+			t.Errorf("line %s: got %d uses, want %d or one more", line, used, want)
 		}
 	}
 	if issues < n/24 || issues > n/6 {
-		t.Errorf("%d of %d have issues, want about one in twelve", issues, n)
+		t.Errorf("got %d of %d with issues, want about one in twelve", issues, n)
 	}
 }
 
-func TestGeneratedReportOfAFewMixesTiers(t *testing.T) {
+func TestGenerate_MixesTiersInASmallReport(t *testing.T) {
 	t.Parallel()
 	tiers := make(map[string]string)
 	for _, label := range gold(t) {
@@ -123,11 +123,11 @@ func TestGeneratedReportOfAFewMixesTiers(t *testing.T) {
 		seen[tiers[strings.Split(a.LineItemNumber, ".")[1]]] = true
 	}
 	if len(seen) != len(schema.InformationSecurityClassifications()) {
-		t.Errorf("twenty attributes are of the tiers %v only", seen)
+		t.Errorf("got tiers %v in twenty attributes, want more", seen)
 	}
 }
 
-func TestGenerateStopsWhenNobodyListens(t *testing.T) {
+func TestGenerate_StopsWithItsConsumer(t *testing.T) {
 	t.Parallel()
 	n := 0
 	for range sample.Generate(1 << 40) {
@@ -136,11 +136,11 @@ func TestGenerateStopsWhenNobodyListens(t *testing.T) {
 		}
 	}
 	if n != 500 {
-		t.Errorf("%d attributes, want 500", n)
+		t.Errorf("got %d attributes, want 500", n)
 	}
 }
 
-func TestGenerateKeepsNothing(t *testing.T) { // not parallel: it measures the whole process
+func TestGenerate_KeepsNothing(t *testing.T) { // not parallel: it measures the whole process
 	var early, late uint64
 	n := 0
 	for range sample.Generate(200_000) {
@@ -152,11 +152,11 @@ func TestGenerateKeepsNothing(t *testing.T) { // not parallel: it measures the w
 		}
 	}
 	if late > early+1<<20 {
-		t.Errorf("%d bytes are held after 200,000 attributes, %d after 1,000", late, early)
+		t.Errorf("got %d bytes after 200,000 attributes and %d after 1,000", late, early)
 	}
 }
 
-// heap is the size of what is reachable.
+// heap returns the size of the live heap.
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

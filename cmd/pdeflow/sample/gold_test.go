@@ -9,7 +9,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// nothingFits names the lines to which no column of the issuer belongs.
+// nothingFits lists the lines to which no column of the issuer belongs.
 func nothingFits() []string {
 	return []string{
 		"70", "83", "84", // it has no loss sharing agreements
@@ -22,7 +22,7 @@ func TestLabelsJudgeEveryAttribute(t *testing.T) {
 	labels, attributes := gold(t), table(t, sample.Attributes())
 	for _, name := range []string{"line_item_number", "attribute_name"} {
 		if !slices.Equal(values(labels, name), values(attributes, name)) {
-			t.Errorf("the labels' %s are not the attributes'", name)
+			t.Errorf("labels: %s differ from the attributes'", name)
 		}
 	}
 }
@@ -55,7 +55,7 @@ func TestLabelsNameColumnsThatExist(t *testing.T) {
 	}
 }
 
-func TestNothingMapsToManyColumns(t *testing.T) {
+func TestManyColumnsAreUnmapped(t *testing.T) {
 	t.Parallel()
 	mapped := make(map[string]bool)
 	for _, label := range gold(t) {
@@ -76,11 +76,11 @@ func TestNothingMapsToManyColumns(t *testing.T) {
 		}
 	}
 	if unused < 60 {
-		t.Errorf("nothing maps to %d columns, want 60 or more", unused)
+		t.Errorf("got %d unmapped columns, want 60 or more", unused)
 	}
 }
 
-func TestEachTwinTemptsSomeone(t *testing.T) {
+func TestTwinsAreBestAnswers(t *testing.T) {
 	t.Parallel()
 	best := make(map[string]bool)
 	for _, label := range gold(t) {
@@ -93,7 +93,7 @@ func TestEachTwinTemptsSomeone(t *testing.T) {
 		}
 	}
 	if wrong < 20 {
-		t.Errorf("in %d pairs one is an attribute's best answer, want 20 or more", wrong)
+		t.Errorf("got %d pairs with a best answer, want 20 or more", wrong)
 	}
 }
 
@@ -124,8 +124,8 @@ func TestLabelsUseTheVocabulary(t *testing.T) {
 	}
 }
 
-// What the domain settles for all attributes holds for each one's best answer.
-func TestLabelsAgreeWithTheSettledCases(t *testing.T) {
+// What the domain decides for all attributes applies to each best answer.
+func TestLabelsAgreeWithTheDomainRules(t *testing.T) {
 	t.Parallel()
 	identifies := []string{"1", "2", "6", "76"} // numbers of accounts and customers, and an address finer than a state
 	for _, label := range gold(t) {
@@ -165,11 +165,11 @@ func TestLabelsCoverEveryAnswer(t *testing.T) {
 	}
 	for _, level := range schema.Levels() {
 		if seen["criticality "+string(level)] < 5 || seen["risk_level "+string(level)] < 5 {
-			t.Errorf("hardly any label is %s", level)
+			t.Errorf("got too few labels %s", level)
 		}
 	}
 	if seen["pii_flag true"] < 5 {
-		t.Errorf("%d labels are personal", seen["pii_flag true"])
+		t.Errorf("got %d personal labels", seen["pii_flag true"])
 	}
 }
 
@@ -180,7 +180,7 @@ func gold(t *testing.T) []row {
 		"criticality", "risk_level", "regulatory_flag", "pii_flag")
 }
 
-// answers are the best answer in a cell and then what else is defensible, each once.
+// answers returns the best answer in a cell and then the other defensible ones, each once.
 func answers(t *testing.T, label row, name string) []string {
 	t.Helper()
 	all := strings.Split(label[name], "|")

@@ -14,9 +14,9 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
-// TestTheJobAnswersTheSampleAsItsLabelsDo holds the rules and the ranking of columns to the labels: of each hundred
-// answers at least so many must be the best one or a defensible one. The labels were made without a look at either.
-func TestTheJobAnswersTheSampleAsItsLabelsDo(t *testing.T) {
+// TestTheSample_AgreesWithItsLabels compares rules and column ranking with the labels: a minimum percentage of
+// the answers must be the best or a defensible one. The labels were made without looking at either.
+func TestTheSample_AgreesWithItsLabels(t *testing.T) {
 	t.Parallel()
 	least := map[string]int{
 		"source_field": 95, "information_security_classification": 95, "criticality": 90, "risk_level": 95,
@@ -29,20 +29,19 @@ func TestTheJobAnswersTheSampleAsItsLabelsDo(t *testing.T) {
 			if wanted := answers(t, labels[i], name); slices.Contains(wanted, said) {
 				right[name]++
 			} else {
-				t.Logf("line %s, %s: says %q, labelled %q", labels[i]["line_item_number"], name, said, labels[i][name])
+				t.Logf("line %s, %s: got %q, want %q", labels[i]["line_item_number"], name, said, labels[i][name])
 			}
 		}
 	}
 	for name, percent := range least {
 		t.Logf("%s: %d of %d", name, right[name], len(labels))
 		if right[name]*100 < percent*len(labels) {
-			t.Errorf("%s: %d of %d are right, and %d %% should be", name, right[name], len(labels), percent)
+			t.Errorf("%s: got %d of %d right, want %d %%", name, right[name], len(labels), percent)
 		}
 	}
 }
 
-// sampleIndex returns the sample's attributes and columns, and an index of the columns in the order in which the
-// database returns them.
+// sampleIndex returns the sample's attributes and columns, and an index of the columns in the order of the database.
 func sampleIndex(t *testing.T) ([]schema.Attribute, []schema.SourceColumn, *rank.Index) {
 	t.Helper()
 	attributes, err := tabular.Attributes("attributes.csv", sample.Attributes())
@@ -67,7 +66,7 @@ func sampleIndex(t *testing.T) ([]schema.Attribute, []schema.SourceColumn, *rank
 	return attributes.Rows, candidates, rank.NewIndex(candidates)
 }
 
-// judge answers every attribute of the sample as a job does, by the names of the labels' columns.
+// judge answers every attribute of the sample as a job does, with the column names of the labels.
 func judge(t *testing.T) []map[string]string {
 	t.Helper()
 	attributes, candidates, index := sampleIndex(t)

@@ -16,27 +16,27 @@ import (
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
 )
 
-// What classifies and maps is to work on reports that nobody here has seen, so it must not know this one by name.
-func TestSampleIsKnownNowhereElse(t *testing.T) {
+// The classifier has to work on unknown reports, so it must not contain the names of this one.
+func TestTheSampleOccursNowhereElse(t *testing.T) {
 	t.Parallel()
 	names := namesOf(t)
 	looked := 0
 	for path, text := range textFiles(t) {
 		looked++
 		for _, name := range names.in(text) {
-			t.Errorf("%s knows the sample's %q", path, name)
+			t.Errorf("%s: got the sample's name %q", path, name)
 		}
 	}
 	if looked < 10 {
-		t.Errorf("only %d files were looked through", looked)
+		t.Errorf("got only %d files", looked)
 	}
 }
 
-func TestNamesOfTheSampleAreFoundWhereTheyStand(t *testing.T) {
+func TestSampleNames_In(t *testing.T) {
 	t.Parallel()
 	names := namesOf(t)
 	if len(names.phrases) < 40 || len(names.technical) != 118 {
-		t.Errorf("%d phrases and %d technical names are looked for", len(names.phrases), len(names.technical))
+		t.Errorf("got %d phrases and %d technical names", len(names.phrases), len(names.technical))
 	}
 	tests := []struct {
 		text  string
@@ -55,24 +55,26 @@ func TestNamesOfTheSampleAreFoundWhereTheyStand(t *testing.T) {
 		{"ExAPR at cycle end", false},
 		{"average daily balance", false},
 		{"probability of default, PD", false},
-		{"charge-off reason", false}, // three words may be said
+		{"charge-off reason", false}, // three words are allowed
 		{"rewardtype", false},
 		{"RewardTypes", false},
 		{"", false},
 	}
 	for _, tt := range tests {
-		if got := names.in([]byte(tt.text)); (len(got) > 0) != tt.found {
-			t.Errorf("in %q stands %q, want something: %v", tt.text, got, tt.found)
-		}
+		t.Run(tt.text, func(t *testing.T) {
+			if got := names.in([]byte(tt.text)); (len(got) > 0) != tt.found {
+				t.Errorf("%q: got %q, want a match: %v", tt.text, got, tt.found)
+			}
+		})
 	}
 }
 
-// sampleNames are the names that stand for the sample's attributes and hardly for anything else.
+// sampleNames holds names that identify the sample's attributes and hardly occur otherwise.
 type sampleNames struct {
 	// phrases are the full names of four words or more, as plain writes them.
 	phrases []string
-	// technical are the technical names. All consist of two parts or more, so even the short ones are compared as they
-	// are written: in prose none occurs.
+	// technical are the technical names. All have two parts or more, so that even the short ones can be compared as
+	// written: none occurs in prose.
 	technical map[string]bool
 }
 
@@ -91,12 +93,12 @@ func namesOf(t *testing.T) sampleNames {
 	return names
 }
 
-// in lists the names that stand in a text.
+// in lists the names that occur in a text.
 func (names sampleNames) in(text []byte) []string {
 	var found []string
 	folded := plain(string(text))
 	for _, phrase := range names.phrases {
-		if standsIn(folded, phrase) {
+		if occursIn(folded, phrase) {
 			found = append(found, phrase)
 		}
 	}
@@ -110,8 +112,8 @@ func (names sampleNames) in(text []byte) []string {
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// standsIn reports whether a phrase occurs in a text and neither begins nor ends within a word.
-func standsIn(text, phrase string) bool {
+// occursIn reports whether a phrase occurs in a text and neither begins nor ends within a word.
+func occursIn(text, phrase string) bool {
 	for rest := text; ; {
 		at := strings.Index(rest, phrase)
 		if at < 0 {
@@ -126,10 +128,10 @@ func standsIn(text, phrase string) bool {
 	}
 }
 
-// lineBreak is the end of a line with what begins a further line of a comment, a list, a quotation or a table.
+// lineBreak matches the end of a line and the prefix of a continued comment, list, quotation or table.
 var lineBreak = regexp.MustCompile(`\s*\n\s*(//|--|[#>*|])?`)
 
-// plain writes a text so that case, the kind of dash, and where lines break make no difference.
+// plain normalises a text so that case, kind of dash, and line breaks make no difference.
 func plain(text string) string {
 	text = lineBreak.ReplaceAllString(strings.ToLower(text), " ")
 	text = strings.NewReplacer("\u2010", "-", "\u2011", "-", "\u2012", "-", "\u2013", "-", "\u2014", "-", "\u2019",
@@ -137,7 +139,7 @@ func plain(text string) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// textFiles are the texts of the module by path, but for this folder.
+// textFiles returns the texts of the module by path, except this folder.
 func textFiles(t *testing.T) map[string][]byte {
 	t.Helper()
 	here, err := os.Getwd()

@@ -17,9 +17,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden file of testdata")
 
-// TestTheJobAnswersTheSample_Golden compares every part of the answers with a golden file. A change that is meant to
-// change no answer leaves the file as it is; any other shows there what it changes.
-func TestTheJobAnswersTheSample_Golden(t *testing.T) {
+// TestTheSample_Golden compares every part of the answers with a golden file, which shows any change of an
+// answer.
+func TestTheSample_Golden(t *testing.T) {
 	t.Parallel()
 	engine := rules.New(policy.Default())
 	attributes, candidates, index := sampleIndex(t)
@@ -54,6 +54,6 @@ func TestTheJobAnswersTheSample_Golden(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("the answers differ from %s (run with -update to accept):\n%s", file, diff)
+		t.Errorf("answers differ from %s (accept with -update):\n%s", file, diff)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	_ "embed" // for the files below
 )
 
-// What the report is known by.
+// The report's identity.
 const (
 	CycleID    = "2026-Q3"
 	ReportID   = "fr-y-14m-d1"
@@ -20,12 +20,12 @@ var (
 	mappingsCSV string
 )
 
-// Attributes is the file of the report's 118 attributes, to be imported.
+// Attributes returns the file of the report's 118 attributes, to be imported.
 func Attributes() []byte { return []byte(attributesCSV) }
 
-// Columns is the file of the columns of the issuer's three data sources, to be imported.
+// Columns returns the file of the columns of the issuer's three data sources, to be imported.
 func Columns() []byte { return []byte(columnsCSV) }
 
-// Mappings is a file of mappings from before: two that people have confirmed, and four that nobody has, two of which
+// Mappings returns a file of earlier mappings: two that people have confirmed, and four unconfirmed ones, two of which
 // are wrong.
 func Mappings() []byte { return []byte(mappingsCSV) }

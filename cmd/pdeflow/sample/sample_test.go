@@ -18,7 +18,7 @@ func TestReportHasEveryAttributeOfTheFormDescribed(t *testing.T) {
 		"technical_line_item_name",
 		"mdrm", "is_mandatory", "is_cde", "is_primary_key", "has_issues", "validation_rules")
 	if len(rows) != 118 {
-		t.Fatalf("%d attributes, want 118", len(rows))
+		t.Fatalf("got %d attributes, want 118", len(rows))
 	}
 	for _, name := range []string{
 		"attribute_name", "description", "line_item_number", "technical_line_item_name", "mdrm",
@@ -44,29 +44,29 @@ func TestReportHasEveryAttributeOfTheFormDescribed(t *testing.T) {
 	}
 	for _, name := range []string{"is_mandatory", "is_cde", "is_primary_key", "has_issues"} {
 		if n := count(rows, name, "true"); n == 0 || n == len(rows) {
-			t.Errorf("%s is true of %d attributes of %d", name, n, len(rows))
+			t.Errorf("%s: got %d of %d attributes", name, n, len(rows))
 		}
 	}
 }
 
-func TestNumbersThatTheFormHasRetiredAreNotThere(t *testing.T) {
+func TestRetiredNumbersAreMissing(t *testing.T) {
 	t.Parallel()
 	numbers := values(table(t, sample.Attributes()), "line_item_number")
 	for _, retired := range []string{"16", "35", "36", "37", "55"} {
 		if slices.Contains(numbers, retired) {
-			t.Errorf("line %s was retired", retired)
+			t.Errorf("got the retired line %s", retired)
 		}
 	}
 	if last := numbers[len(numbers)-1]; last != "123" {
-		t.Errorf("the last line is %s, want 123", last)
+		t.Errorf("got last line %s, want 123", last)
 	}
 }
 
-func TestSchemaIsAsLargeAndMixedAsAnIssuers(t *testing.T) {
+func TestTheSchemaIsAsLargeAndVariedAsAnIssuers(t *testing.T) {
 	t.Parallel()
 	rows := columns(t)
 	if len(rows) < 250 {
-		t.Errorf("%d columns, want 250 or more", len(rows))
+		t.Errorf("got %d columns, want 250 or more", len(rows))
 	}
 	var tables, sources []string
 	for _, row := range rows {
@@ -80,10 +80,10 @@ func TestSchemaIsAsLargeAndMixedAsAnIssuers(t *testing.T) {
 	slices.Sort(tables)
 	slices.Sort(sources)
 	if n := len(slices.Compact(tables)); n < 18 {
-		t.Errorf("%d tables, want 18 or more", n)
+		t.Errorf("got %d tables, want 18 or more", n)
 	}
 	if n := len(slices.Compact(sources)); n != 3 {
-		t.Errorf("%d data sources, want 3", n)
+		t.Errorf("got %d data sources, want 3", n)
 	}
 	for _, dialect := range []string{"DECIMAL(13,2)", "BYTEINT", "VARCHAR2(40)", "TIMESTAMP(6)"} {
 		if count(rows, "data_type", dialect) == 0 {
@@ -91,18 +91,19 @@ func TestSchemaIsAsLargeAndMixedAsAnIssuers(t *testing.T) {
 		}
 	}
 	if n := count(rows, "description", ""); n < 40 || n > len(rows)/3 {
-		t.Errorf("%d of %d descriptions are empty: some should be, as in life, and most not", n, len(rows))
+		t.Errorf("got %d of %d empty descriptions, want some", n, len(rows))
 	}
 	fields := fields(t)
 	if len(fields) != len(rows) {
-		t.Errorf("%d names for %d columns", len(fields), len(rows))
+		t.Errorf("got %d names for %d columns", len(fields), len(rows))
 	}
 }
 
-func TestNoColumnIsThereToFillUp(t *testing.T) {
+func TestNoColumnIsAFiller(t *testing.T) {
 	t.Parallel()
 	numbered := regexp.MustCompile(`\d$|_\d+_`)
-	filler := regexp.MustCompile(`(^|_)(FILLER|SPARE|RSRVD|RESERVED|DUMMY|MISC|UDF|USER_DEF|COL|COLUMN|FIELD|FLD|TEST|TMP)(_|$)`)
+	filler := regexp.MustCompile(
+		`(^|_)(FILLER|SPARE|RSRVD|RESERVED|DUMMY|MISC|UDF|USER_DEF|COL|COLUMN|FIELD|FLD|TEST|TMP)(_|$)`)
 	for _, row := range columns(t) {
 		for _, name := range []string{row["table"], row["column"]} {
 			if numbered.MatchString(name) || filler.MatchString(name) {
@@ -112,30 +113,30 @@ func TestNoColumnIsThereToFillUp(t *testing.T) {
 	}
 }
 
-func TestNearTwinsAreColumnsThatAreEasilyConfused(t *testing.T) {
+func TestNearTwinsAreEasilyConfused(t *testing.T) {
 	t.Parallel()
 	known := fields(t)
 	pairs := make(map[string]bool)
 	for _, row := range table(t, read(t, "testdata/twins.csv"), "column", "twin", "difference") {
 		a, b := row["column"], row["twin"]
 		if known[a] == nil || known[b] == nil {
-			t.Errorf("%s and %s: one of them is no column", a, b)
+			t.Errorf("%s and %s: want two columns", a, b)
 			continue
 		}
 		if row["difference"] == "" {
-			t.Errorf("%s and %s: nothing says how they differ", a, b)
+			t.Errorf("%s and %s: got no difference", a, b)
 		}
 		if shared := sharedWords(known[a]["column"], known[b]["column"]); shared < 0.5 {
-			t.Errorf("%s and %s share %.0f%% of their words: nobody confuses them", a, b, 100*shared)
+			t.Errorf("%s and %s: got %.0f%% common words, want names that are easily confused", a, b, 100*shared)
 		}
 		pairs[min(a, b)+" "+max(a, b)] = a != b
 	}
 	if len(pairs) < 20 {
-		t.Errorf("%d pairs of near twins, want 20 or more", len(pairs))
+		t.Errorf("got %d pairs of near twins, want 20 or more", len(pairs))
 	}
 }
 
-// sharedWords is the part of the shorter name's words that the longer one has too.
+// sharedWords returns the share of the shorter name's words that the longer one also has.
 func sharedWords(a, b string) float64 {
 	short, long := strings.Split(a, "_"), strings.Split(b, "_")
 	if len(short) > len(long) {
@@ -168,7 +169,7 @@ func TestCustomersArePeople(t *testing.T) {
 	}
 }
 
-func TestSecretsStandInOneTable(t *testing.T) {
+func TestSecretsAreInOneTable(t *testing.T) {
 	t.Parallel()
 	secret := regexp.MustCompile(`(^|_)(PWD|PIN|CVV|OTP|ANSR)_`)
 	found := 0
@@ -182,7 +183,7 @@ func TestSecretsStandInOneTable(t *testing.T) {
 		}
 	}
 	if found < 5 {
-		t.Errorf("%d secrets, want 5 or more", found)
+		t.Errorf("got %d secrets, want 5 or more", found)
 	}
 }
 
@@ -196,7 +197,7 @@ func TestLookupTablesHaveACodeAndItsMeaning(t *testing.T) {
 		}
 	}
 	if len(codes) < 3 {
-		t.Errorf("%d lookup tables, want 3 or more", len(codes))
+		t.Errorf("got %d lookup tables, want 3 or more", len(codes))
 	}
 	for name := range codes {
 		if !codes[name] || !meanings[name] {
@@ -205,7 +206,7 @@ func TestLookupTablesHaveACodeAndItsMeaning(t *testing.T) {
 	}
 }
 
-func TestMappingsFromBeforeAreOfThisReport(t *testing.T) {
+func TestEarlierMappingsBelongToTheReport(t *testing.T) {
 	t.Parallel()
 	known := fields(t)
 	names := make(map[string]string)
@@ -220,30 +221,30 @@ func TestMappingsFromBeforeAreOfThisReport(t *testing.T) {
 	for _, row := range rows {
 		line := row["line_item_number"]
 		if names[line] != row["attribute_name"] || names[line] == "" {
-			t.Errorf("line %s is %q, not %q", line, names[line], row["attribute_name"])
+			t.Errorf("line %s: got %q, want %q", line, names[line], row["attribute_name"])
 		}
 		if column := known[row["source_field"]]; column == nil || column["data_source"] != row["data_source"] {
-			t.Errorf("line %s: %s is no column of %s", line, row["source_field"], row["data_source"])
+			t.Errorf("line %s: got %s, want a column of %s", line, row["source_field"], row["data_source"])
 		}
 		if !slices.Contains([]string{"direct", "calculated", "lookup", "conditional"}, row["mapping_type"]) {
-			t.Errorf("line %s: mapping type %q", line, row["mapping_type"])
+			t.Errorf("line %s: got mapping type %q", line, row["mapping_type"])
 		}
 		if row["business_owner"] == "" || row["data_steward"] == "" || row["business_process"] == "" {
-			t.Errorf("line %s: nobody answers for it", line)
+			t.Errorf("line %s: got no owner", line)
 		}
 	}
 	if n := count(rows, "mapping_confirmed_by_user", "true"); n != 2 {
-		t.Errorf("%d mappings are confirmed, want 2", n)
+		t.Errorf("got %d confirmed mappings, want 2", n)
 	}
 	if n := count(rows, "mapping_confirmed_by_user", "false"); n != len(rows)-2 {
-		t.Errorf("%d mappings are not confirmed, want %d", n, len(rows)-2)
+		t.Errorf("got %d unconfirmed mappings, want %d", n, len(rows)-2)
 	}
 }
 
-// row is one line of a table by the names in its header.
+// row is a line of a table by the names in its header.
 type row map[string]string
 
-// table reads a CSV file, whose header must be as given, unless none is.
+// table reads a CSV file and checks its header, if one is given.
 func table(t *testing.T, text []byte, header ...string) []row {
 	t.Helper()
 	lines, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
@@ -251,7 +252,7 @@ func table(t *testing.T, text []byte, header ...string) []row {
 		t.Fatal(err)
 	}
 	if len(header) > 0 && !slices.Equal(lines[0], header) {
-		t.Fatalf("header %v, want %v", lines[0], header)
+		t.Fatalf("got header %v, want %v", lines[0], header)
 	}
 	rows := make([]row, 0, len(lines)-1)
 	for _, line := range lines[1:] {
@@ -271,7 +272,7 @@ func columns(t *testing.T) []row {
 
 func sourceField(r row) string { return r["schema"] + "." + r["table"] + "." + r["column"] }
 
-// fields is every column by its source field.
+// fields returns every column by its source field.
 func fields(t *testing.T) map[string]row {
 	t.Helper()
 	rows := columns(t)
@@ -305,7 +306,7 @@ func unique(t *testing.T, rows []row, name string) {
 	seen := make(map[string]bool, len(rows))
 	for _, r := range rows {
 		if seen[r[name]] {
-			t.Errorf("%s %q stands twice", name, r[name])
+			t.Errorf("got %s %q twice", name, r[name])
 		}
 		seen[r[name]] = true
 	}
