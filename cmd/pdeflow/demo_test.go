@@ -209,7 +209,7 @@ func TestADemoOnAPausedJobExplainsHowToResumeIt(t *testing.T) {
 	environment := map[string]string{"PATH": "/usr/bin:/bin"}
 	serve := begin(ctx, environment, strings.Fields(start)...)
 	serve.prints(t, "pdeflow started")
-	pdeflow(t.Context(), environment, printedCommand(t, result, "and let it go on with: pdeflow ")...).ends(t, exitDone)
+	pdeflow(t.Context(), environment, printedCommand(t, result, "and resume it with: pdeflow ")...).ends(t, exitDone)
 	pdeflow(t.Context(), environment, "jobs", "watch", job, "--data-dir", dir).ends(t, exitDone,
 		"5000 of 5000 mappings")
 	interrupt()
