@@ -38,7 +38,7 @@ func TestWrongUsageIsExplainedAndExitsTwo(t *testing.T) {
 		"token --user x --role boss":             `--role cannot be “boss”: must be one of viewer, tester, manager`,
 		"token --user x --role tester --ttl 0s":  `--ttl cannot be “0s”: must be longer than 0`,
 		"token --user x --role tester --ttl day": `--ttl cannot be “day”: must be a duration, such as 90s or 8h`,
-		"token --user job:1 --role tester --auth-secret " + strings.Repeat("x", 40): `the user's name`,
+		"token --user job:1 --role tester --auth-secret " + strings.Repeat("x", 40): `the name of the user`,
 		"token --user x --role tester --auth-secret short":                          `must have at least 32 bytes`,
 		"jobs list --status done": `--status cannot be “done”: ` +
 			`must be one of pending, running, paused, completed, failed, cancelled`,
