@@ -7,8 +7,9 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// ListFinalStatuses computes the status of jobs that have ended, by their ids, from their rows and all of their items. It does not read
-// job_status, which may be deleted and rebuilt. CompletedAt and UpdatedAt are the time at which the job ended.
+// ListFinalStatuses computes the status of jobs that have ended, by their ids, from their rows and all of their
+// items. It does not read job_status, which may be deleted and rebuilt. CompletedAt and UpdatedAt are the time at
+// which the job ended.
 func ListFinalStatuses(ctx context.Context, db bun.IDB, jobs []Job) (map[string]JobStatus, error) {
 	statuses := make(map[string]JobStatus, len(jobs))
 	if len(jobs) == 0 {
@@ -20,7 +21,8 @@ func ListFinalStatuses(ctx context.Context, db bun.IDB, jobs []Job) (map[string]
 	}
 	ids := bun.List(each(jobs, func(j Job) string { return j.ID }))
 	err := db.NewRaw(countItems+`, job_id from (
-		select job_id, outcome, information_security_classification as tier, input_tokens, output_tokens, cost_usd, ended_at
+		select job_id, outcome, information_security_classification as tier, input_tokens, output_tokens, cost_usd,
+			ended_at
 		from job_items where job_id in (?)) items group by job_id`, ids).Scan(ctx, &counted)
 	if err != nil {
 		return nil, fmt.Errorf("count items: %w", err)

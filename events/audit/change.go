@@ -27,12 +27,13 @@ func (c change) eventID() string {
 	return events.PlanningChanged{ChangeID: c.ID}.ID()
 }
 
-// finishedAt is an SQL expression: when the row h of the history was about to be committed. An import gives all of its rows the time at
-// which it began and may take minutes.
+// finishedAt is an SQL expression: when the row h of the history was about to be committed. An import gives all of
+// its rows the time at which it began and may take minutes.
 const finishedAt = `greatest(h.changed_at, (select max(finished_at) from planning_changes
 	where changed_at = h.changed_at and changed_by = h.changed_by))`
 
-// HasUnauditedChanges reports whether there are changes of mappings or of planning data that have not been compared with the log.
+// HasUnauditedChanges reports whether there are changes of mappings or of planning data that have not been
+// compared with the log.
 func HasUnauditedChanges(ctx context.Context, db bun.IDB) (has bool, err error) {
 	if err = db.NewRaw("select exists (select from unaudited_changes)").Scan(ctx, &has); err != nil {
 		return false, fmt.Errorf("unaudited changes: %w", err)
@@ -55,12 +56,14 @@ func ListUnauditedChanges(
 	ctx context.Context, db bun.IDB, age time.Duration, after string, limit int,
 ) (page ChangePage, err error) {
 	var changes []change
-	err = db.NewRaw(`select u.id, coalesce(h.mapping_id, '') as mapping_id, coalesce((h.after->>'version')::bigint, 0) as version,
+	err = db.NewRaw(`select u.id, coalesce(h.mapping_id, '') as mapping_id,
+			coalesce((h.after->>'version')::bigint, 0) as version,
 			coalesce(coalesce(h.changed_at, p.changed_at) <= now() - ? * interval '1 microsecond', true) as due
 		from unaudited_changes u
 			left join classification_history h on u.kind = 'mapping' and h.id = u.id
 			left join planning_changes p on u.kind = 'planning' and p.id = u.id
-		where u.id > ? order by u.id limit ?`, age.Microseconds(), after, limit).Scan(ctx, &changes)
+		where u.id > ? order by u.id limit ?`, age.Microseconds(), after, limit).
+		Scan(ctx, &changes)
 	if err != nil {
 		return page, fmt.Errorf("unaudited changes: %w", err)
 	}
@@ -101,8 +104,8 @@ func MarkChangesAudited(ctx context.Context, db bun.IDB, ids []string) error {
 	return nil
 }
 
-// verifyChanges reports changes of mappings that belong to no job, and changes of planning data, that the log lacks although they were
-// committed longer ago than the grace.
+// verifyChanges reports changes of mappings that belong to no job, and changes of planning data, that the log
+// lacks although they were committed longer ago than the grace.
 func (v *verifier) verifyChanges(ctx context.Context) error {
 	var done int64
 	for _, query := range []string{

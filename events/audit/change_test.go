@@ -47,7 +47,9 @@ func TestTheAuditLogAgreesWithTheHistoryOfRemovedMappings(t *testing.T) {
 	inTx(func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.Import(ctx, tx, schema.ReportData{
 			CycleID: "c", ReportID: "r", Author: "alice",
-			Mappings: slices.Values([]schema.MappingRow{{LineItemNumber: "1", PDEName: "Balance"}, {LineItemNumber: "2", PDEName: "Limit"}}),
+			Mappings: slices.Values(
+				[]schema.MappingRow{{LineItemNumber: "1", PDEName: "Balance"}, {LineItemNumber: "2", PDEName: "Limit"}},
+			),
 		})
 		return err
 	})

@@ -11,8 +11,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// Fact is something that happened according to the rows: the event that reports it, rebuilt from them, and what the event does not
-// carry.
+// Fact is something that happened according to the rows: the event that reports it, rebuilt from them, and what
+// the event does not carry.
 type Fact struct {
 	Event events.Event
 	// Service publishes such events.
@@ -49,8 +49,8 @@ type historyDigest struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Entry returns the verified entry that records the fact. Its data is the body of the event as [events.Encode] writes it, followed by
-// the details.
+// Entry returns the verified entry that records the fact. Its data is the body of the event as [events.Encode]
+// writes it, followed by the details.
 func (f Fact) Entry(origin Origin) (Entry, error) {
 	data, err := events.EncodeBody(f.Event)
 	if err != nil {
@@ -73,8 +73,8 @@ func (f Fact) Entry(origin Origin) (Entry, error) {
 	}, nil
 }
 
-// Confirms reports whether the fact is what the event with the same id claims. Only the fields that say who did what count: a
-// publisher may know less than the rows about the rest.
+// Confirms reports whether the fact is what the event with the same id claims. It compares the fields that name
+// the actor, the outcome or the status: a publisher may know less than the rows about the rest.
 func (f Fact) Confirms(event events.Event) bool {
 	switch claimed := event.(type) {
 	case events.RegenerateRequested:
@@ -109,14 +109,16 @@ func confirmsProgress(e, claimed events.JobProgress) bool {
 	}
 }
 
-// lacksHistory reports whether the fact is an item for which the job has written the mapping, but no row of the history.
+// lacksHistory reports whether the fact is an item for which the job has written the mapping, but no row of the
+// history.
 func (f Fact) lacksHistory() bool {
 	details, ok := f.details.(itemDetails)
 	if !ok || details.History != nil {
 		return false
 	}
 	progress, ok := f.Event.(events.JobProgress)
-	return ok && progress.Item != nil && (progress.Item.Outcome == schema.Succeeded || progress.Item.Outcome == schema.Skipped)
+	return ok && progress.Item != nil &&
+		(progress.Item.Outcome == schema.Succeeded || progress.Item.Outcome == schema.Skipped)
 }
 
 // isRecordedBy reports whether the row of the log is the entry of the fact.
@@ -134,8 +136,8 @@ func (f Fact) isRecordedBy(row Row) (bool, error) {
 	return equal && reflect.DeepEqual(entry, logged), nil
 }
 
-// worded returns the fact with the sentences of the final status that the row has. They follow from the numbers and are worded by the
-// version of pdeflow that published them.
+// worded returns the fact with the sentences of the final status that the row has. They follow from the numbers
+// and are worded by the version of pdeflow that published them.
 func (f Fact) worded(row Row) Fact {
 	finished, ok := f.Event.(events.JobFinished)
 	if !ok {

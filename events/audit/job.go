@@ -52,8 +52,8 @@ const factCount = `(1 + (j.started_at is not null)::int + (j.listed_at is not nu
 	+ (select count(*) from job_intents where job_id = j.id and version > 1)
 	+ (select count(*) from job_items where job_id = j.id and outcome is not null))`
 
-// IsJobComplete reports whether the log has as many verified rows of the job as there are facts. It only counts, which takes
-// milliseconds.
+// IsJobComplete reports whether the log has as many verified rows of the job as there are facts. It only counts,
+// which takes milliseconds.
 func IsJobComplete(ctx context.Context, db bun.IDB, jobID string) (complete bool, err error) {
 	err = db.NewRaw("select "+factCount+" = (select count(*) from audit_log where job_id = j.id and verified)"+
 		" from jobs j where id = ?", jobID).Scan(ctx, &complete)
@@ -63,7 +63,8 @@ func IsJobComplete(ctx context.Context, db bun.IDB, jobID string) (complete bool
 	return complete, nil
 }
 
-// ListMissingFacts returns the facts of the job's row and intents that the log lacks, in the order in which they happened.
+// ListMissingFacts returns the facts of the job's row and intents that the log lacks, in the order in which they
+// happened.
 func ListMissingFacts(ctx context.Context, db bun.IDB, jobID string) ([]Fact, error) {
 	facts, err := listFacts(ctx, db, Query{Jobs: []string{jobID}})
 	if err != nil {
@@ -78,8 +79,9 @@ func ListMissingFacts(ctx context.Context, db bun.IDB, jobID string) ([]Fact, er
 	return facts, nil
 }
 
-// ListMissingItems reads a page of at most limit items of the job whose mapping ids are greater than after, and returns the facts of
-// these items that the log lacks. Last is the mapping id after which to continue, or empty after the last page.
+// ListMissingItems reads a page of at most limit items of the job whose mapping ids are greater than after, and
+// returns the facts of these items that the log lacks. Last is the mapping id after which to continue, or empty
+// after the last page.
 func ListMissingItems(
 	ctx context.Context, db bun.IDB, jobID, after string, limit int,
 ) (facts []Fact, last string, err error) {
@@ -116,7 +118,8 @@ func MarkJobAudited(ctx context.Context, db bun.IDB, jobID string) error {
 		), clock as materialized (
 			select id, clock_timestamp() as now from locked
 		)
-		update jobs j set audited_at = clock.now, updated_at = clock.now, updated_by = ? from clock where j.id = clock.id`,
+		update jobs j set audited_at = clock.now, updated_at = clock.now, updated_by = ? from clock
+			where j.id = clock.id`,
 		jobID, auditor).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("audited job %s: %w", jobID, err)
@@ -124,8 +127,8 @@ func MarkJobAudited(ctx context.Context, db bun.IDB, jobID string) error {
 	return nil
 }
 
-// verifyJobs reports the facts of audited jobs that the log lacks. It counts, and compares fact by fact only if the counts differ or if
-// rows of the log disagree with the job.
+// verifyJobs reports the facts of audited jobs that the log lacks. It counts, and compares fact by fact only if
+// the counts differ or if rows of the log disagree with the job.
 func (v *verifier) verifyJobs(ctx context.Context) error {
 	total, err := schema.CountJobs(ctx, v.db, schema.CheckScope{})
 	if err != nil {
@@ -141,7 +144,8 @@ func (v *verifier) verifyJobs(ctx context.Context) error {
 		err := v.db.NewRaw(`select j.id, j.audited_at is not null as audited, `+factCount+` = coalesce(l.n, 0) as complete
 			from jobs j left join (
 				select job_id, count(*) as n from audit_log where ? and verified group by job_id
-			) l on l.job_id = j.id where ? order by j.id`, batch.Contains("job_id"), batch.Contains("j.id")).Scan(ctx, &jobs)
+			) l on l.job_id = j.id where ? order by j.id`,
+			batch.Contains("job_id"), batch.Contains("j.id")).Scan(ctx, &jobs)
 		if err != nil {
 			return fmt.Errorf("audited jobs: %w", err)
 		}

@@ -30,20 +30,20 @@ func GetHead(ctx context.Context, db bun.IDB) (Head, error) {
 	return head, nil
 }
 
-// GetLastEventTime returns when the last entry with the origin event happened, or was recorded if no row has that time. It returns the
-// zero time if there is no such entry.
+// GetLastEventTime returns when the last entry with the origin event happened, or was recorded if no row has that
+// time. It returns the zero time if there is no such entry.
 func GetLastEventTime(ctx context.Context, db bun.IDB) (time.Time, error) {
 	var at time.Time
-	err := db.NewRaw("select coalesce(occurred_at, recorded_at) from audit_log where origin = ? order by seq desc limit 1",
-		OriginEvent).Scan(ctx, &at)
+	err := db.NewRaw(`select coalesce(occurred_at, recorded_at) from audit_log
+		where origin = ? order by seq desc limit 1`, OriginEvent).Scan(ctx, &at)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return at, fmt.Errorf("last event of the audit log: %w", err)
 	}
 	return at, nil
 }
 
-// Append appends the entries whose events the log does not have, in their order, and returns how many it appended. Other transactions
-// that append wait until this one ends.
+// Append appends the entries whose events the log does not have, in their order, and returns how many it appended.
+// Other transactions that append wait until this one ends.
 func Append(ctx context.Context, tx bun.Tx, entries []Entry) (int, error) {
 	if len(entries) == 0 {
 		return 0, nil
@@ -83,21 +83,21 @@ func Append(ctx context.Context, tx bun.Tx, entries []Entry) (int, error) {
 	return len(rows), insertRows(ctx, tx, rows)
 }
 
-// insertRows inserts rows with one prepared statement. If the values were part of the statement's text, parsing them would take the
-// server three times as long as storing them.
+// insertRows inserts rows with one prepared statement. If the values were part of the statement's text, parsing
+// them would take the server three times as long as storing them.
 func insertRows(ctx context.Context, tx bun.Tx, rows []Row) error {
 	text := func(column func(Row) string) []string { return each(rows, column) }
 	_, err := tx.Tx.ExecContext(ctx, `insert into audit_log
 		(seq, event_id, recorded_at, occurred_at, source, type, subject, actor, cycle_id, report_id, job_id, mapping_id,
 			data, origin, verified, traceparent, prev_hash, hash, created_at, created_by, updated_at, updated_by)
-		select seq, event_id, recorded_at, occurred_at, nullif(source, ''), nullif(type, ''), subject, nullif(actor, ''),
-			nullif(cycle_id, ''), nullif(report_id, ''), nullif(job_id, ''), nullif(mapping_id, ''), data::json, origin, verified,
-			nullif(traceparent, ''), prev_hash, hash, recorded_at, $1::text, recorded_at, $1
+		select seq, event_id, recorded_at, occurred_at, nullif(source, ''), nullif(type, ''), subject,
+			nullif(actor, ''), nullif(cycle_id, ''), nullif(report_id, ''), nullif(job_id, ''), nullif(mapping_id, ''),
+			data::json, origin, verified, nullif(traceparent, ''), prev_hash, hash, recorded_at, $1::text, recorded_at, $1
 		from unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],
 			$9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::boolean[],
 			$17::text[], $18::text[], $19::text[])
-			as r (seq, event_id, recorded_at, occurred_at, source, type, subject, actor, cycle_id, report_id, job_id, mapping_id,
-				data, origin, verified, traceparent, prev_hash, hash)`,
+			as r (seq, event_id, recorded_at, occurred_at, source, type, subject, actor, cycle_id, report_id, job_id,
+				mapping_id, data, origin, verified, traceparent, prev_hash, hash)`,
 		pgx.QueryExecModeCacheStatement, auditor,
 		each(rows, func(r Row) int64 { return r.Seq }),
 		text(func(r Row) string { return r.EventID }),

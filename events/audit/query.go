@@ -8,7 +8,8 @@ import (
 
 // Query names the rows that prove events. [Query.Add] fills it.
 type Query struct {
-	// Jobs are the ids of jobs, whose rows and intents prove requests, starts, lists, pauses, resumptions, cancellations and ends.
+	// Jobs are the ids of jobs, whose rows and intents prove requests, starts, lists, pauses, resumptions,
+	// cancellations and ends.
 	Jobs []string
 	// Items are items of work lists, which prove outcomes.
 	Items []ItemKey

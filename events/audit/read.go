@@ -102,8 +102,8 @@ func jobFact(job schema.Job, event events.Event, service string, at time.Time, a
 	}
 }
 
-// listJobs returns what the rows of the jobs prove. The final status is counted from the items, since the row that the projector
-// keeps may be deleted and rebuilt.
+// listJobs returns what the rows of the jobs prove. The final status is counted from the items, since the row that
+// the projector keeps may be deleted and rebuilt.
 func (r reader) listJobs(ctx context.Context) ([]Fact, error) {
 	var facts []Fact
 	var ended []schema.Job
@@ -173,8 +173,9 @@ func (r reader) listItems(ctx context.Context) ([]Fact, error) {
 		HistorySHA256 string `bun:"history_sha256"`
 	}
 	err := r.db.NewRaw(`select i.job_id, i.mapping_id, i.outcome, i.attempt, i.error_code, i.error, i.classifier,
-			i.input_tokens, i.output_tokens, i.cost_usd, i.duration_ms, i.information_security_classification, i.ended_at,
-			coalesce(h.id, '') as history_id, case when h.id is not null then `+historySHA256+` else '' end as history_sha256
+			i.input_tokens, i.output_tokens, i.cost_usd, i.duration_ms, i.information_security_classification,
+			i.ended_at, coalesce(h.id, '') as history_id,
+			case when h.id is not null then `+historySHA256+` else '' end as history_sha256
 		from job_items i left join classification_history h on h.job_id = i.job_id and h.mapping_id = i.mapping_id
 		where i.outcome is not null and (i.job_id, i.mapping_id) in (select * from unnest(?::text[], ?::text[]))`,
 		pgdialect.Array(each(r.query.Items, func(k ItemKey) string { return k.JobID })),
@@ -217,15 +218,18 @@ func (r reader) listChanges(ctx context.Context) ([]Fact, error) {
 		CycleID   string          `bun:"cycle_id"`
 		ReportID  string          `bun:"report_id"`
 	}
-	err := r.db.NewRaw(`select h.mapping_id, (h.after->>'version')::bigint as version, h.changed_at, h.changed_by, h.before, h.after,
-			coalesce(h.comment, '') as comment, coalesce(m.cycle_id, '') as cycle_id, coalesce(m.report_id, '') as report_id
+	err := r.db.NewRaw(`select h.mapping_id, (h.after->>'version')::bigint as version, h.changed_at, h.changed_by,
+			h.before, h.after, coalesce(h.comment, '') as comment,
+			coalesce(m.cycle_id, '') as cycle_id, coalesce(m.report_id, '') as report_id
 		from classification_history h left join (
-			select id, cycle_id, report_id from pde_mappings union all select mapping_id, cycle_id, report_id from removed_mappings
+			select id, cycle_id, report_id from pde_mappings
+			union all select mapping_id, cycle_id, report_id from removed_mappings
 		) m on m.id = h.mapping_id
 		where h.job_id is null
 			and (h.mapping_id, (h.after->>'version')::bigint) in (select * from unnest(?::text[], ?::bigint[]))`,
 		pgdialect.Array(each(r.query.Changes, func(k ChangeKey) string { return k.MappingID })),
-		pgdialect.Array(each(r.query.Changes, func(k ChangeKey) int64 { return k.Version }))).Scan(ctx, &rows)
+		pgdialect.Array(each(r.query.Changes, func(k ChangeKey) int64 { return k.Version }))).
+		Scan(ctx, &rows)
 	if err != nil {
 		return nil, fmt.Errorf("changes of mappings: %w", err)
 	}
@@ -255,7 +259,8 @@ func (r reader) listPlanning(ctx context.Context) ([]Fact, error) {
 	facts := make([]Fact, 0, len(changes))
 	for _, change := range changes {
 		facts = append(facts, Fact{
-			Event: events.PlanningChangedOf(change), Service: dispatcher, OccurredAt: change.ChangedAt, Actor: change.ChangedBy,
+			Event: events.PlanningChangedOf(change), Service: dispatcher,
+			OccurredAt: change.ChangedAt, Actor: change.ChangedBy,
 			CycleID: change.CycleID, ReportID: change.ReportID,
 		})
 	}

@@ -24,7 +24,8 @@ const (
 // Origins returns all origins.
 func Origins() []Origin { return []Origin{OriginEvent, OriginRows} }
 
-// Entry is the content of a row of the log, before [Append] gives it a place in the chain. An entry is identified by EventID.
+// Entry is the content of a row of the log, before [Append] gives it a place in the chain. An entry is identified
+// by EventID.
 type Entry struct {
 	// EventID is the ce-id of the event.
 	EventID string `bun:"event_id"`
@@ -41,8 +42,8 @@ type Entry struct {
 	JobID       string `bun:"job_id,nullzero"`
 	MappingID   string `bun:"mapping_id,nullzero"`
 	Traceparent string `bun:"traceparent,nullzero"`
-	// Data is the body of the event with the details that the log adds, or what is kept of an event that is not verified.
-	// It is hashed and stored byte for byte.
+	// Data is the body of the event with the details that the log adds, or what the log keeps of an event that is
+	// not verified. It is hashed and stored byte for byte.
 	Data   json.RawMessage `bun:"data"`
 	Origin Origin          `bun:"origin"`
 	// Verified reports whether the entry was built from the rows. Otherwise it only repeats what a message claims.
@@ -66,8 +67,8 @@ type Row struct {
 	UpdatedBy string    `bun:"updated_by"`
 }
 
-// Head is the end of the audit log. Keep one where the owner of the database cannot write: it shows later whether the rows up to it
-// are still the same. An empty log has Seq 0.
+// Head is the end of the audit log. Keep one where the owner of the database cannot write: it shows later whether
+// the rows up to it are still the same. An empty log has Seq 0.
 type Head struct {
 	Seq  int64  `bun:"seq"`
 	Hash string `bun:"hash"`
@@ -76,13 +77,14 @@ type Head struct {
 // emptyHead is the head of an empty log.
 func emptyHead() Head { return Head{Hash: strings.Repeat("0", 2*sha256.Size)} }
 
-// Sum computes the hash of the row: the SHA-256, in hexadecimal, of all columns but the hash, in the order and the notation that the
-// package documentation defines.
+// Sum computes the hash of the row: the SHA-256, in hexadecimal, of all columns but the hash, in the order and the
+// notation that the package documentation defines.
 func (r Row) Sum() string {
 	var s []byte
 	for _, column := range []string{
-		strconv.FormatInt(r.Seq, 10), r.EventID, hashedTime(r.RecordedAt), hashedTime(r.OccurredAt), r.Source, r.Type, r.Subject,
-		r.Actor, r.CycleID, r.ReportID, r.JobID, r.MappingID, string(r.Data), string(r.Origin), strconv.FormatBool(r.Verified),
+		strconv.FormatInt(r.Seq, 10), r.EventID, hashedTime(r.RecordedAt), hashedTime(r.OccurredAt),
+		r.Source, r.Type, r.Subject, r.Actor, r.CycleID, r.ReportID, r.JobID, r.MappingID, string(r.Data), string(r.Origin),
+		strconv.FormatBool(r.Verified),
 		r.Traceparent, hashedTime(r.CreatedAt), r.CreatedBy, hashedTime(r.UpdatedAt), r.UpdatedBy, r.PrevHash,
 	} {
 		s = appendNetstring(s, column)

@@ -10,7 +10,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// Problem describes what is wrong at one place of the log.
+// Problem is a kind of error in the log.
 type Problem string
 
 const (
@@ -28,7 +28,8 @@ const (
 	ProblemUnfounded Problem = "no row proves the verified event"
 	// ProblemNoHistory means that a job has written a mapping without a row in the history.
 	ProblemNoHistory Problem = "the history does not have it"
-	// ProblemLate means that a job has ended, and that the auditor has neither audited it nor appended anything that comes before.
+	// ProblemLate means that a job has ended, and that the auditor has neither audited it nor appended anything
+	// that comes before.
 	ProblemLate Problem = "the job has ended and is not audited"
 )
 
@@ -51,12 +52,13 @@ type Verdict struct {
 	Head Head
 }
 
-// Verify verifies the chain of the log, compares each verified row with the fact of its event, and then looks for facts that the log
-// lacks: those of audited jobs, and changes. It calls report for each problem. Progress may be nil.
+// Verify verifies the chain of the log, compares each verified row with the fact of its event, and then looks for
+// facts that the log lacks: those of audited jobs, and changes. It calls report for each problem. Progress may be
+// nil.
 //
-// It reads keyset pages, each in a statement with its own snapshot, for the reason given at [schema.Check]. It remains exact while rows
-// are written: rows of the log are only appended, the rows that prove a fact are final, and each age is computed by the statement that
-// reads the row, so that age and row belong to the same moment.
+// It reads keyset pages, each in a statement with its own snapshot, for the reason given at [schema.Check]. It
+// remains exact while rows are written: rows of the log are only appended, the rows that prove a fact are final,
+// and each age is computed by the statement that reads the row, so that age and row belong to the same moment.
 func Verify(
 	ctx context.Context, db *schema.DB, report func(Finding), progress schema.Progress,
 ) (Verdict, error) {

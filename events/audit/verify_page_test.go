@@ -1,72 +1,12 @@
 package audit_test
 
 import (
-	"context"
-	"maps"
-	"slices"
 	"testing"
-
-	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/events/audit"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
-
-func TestMain(m *testing.M) { schematest.Main(m) }
-
-// auditedJobs inserts n more jobs of the report that have completed, each with one item, and puts them into the audit log.
-func auditedJobs(t *testing.T, db *schema.DB, n int) {
-	t.Helper()
-	schematest.EndedJobs(t, db, n)
-	var items []schema.Item
-	err := db.NewSelect().Model(&items).
-		Where("not exists (select from audit_log where job_id = i.job_id)").Order("job_id").Scan(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var query audit.Query
-	for _, item := range items {
-		query.Jobs = append(query.Jobs, item.JobID)
-		query.Items = append(query.Items, audit.ItemKey{JobID: item.JobID, MappingID: item.MappingID})
-	}
-	facts, err := audit.ListFacts(t.Context(), db, query)
-	if err != nil {
-		t.Fatal(err)
-	}
-	appendFacts(t, db, slices.Collect(maps.Values(facts))...)
-}
-
-func appendFacts(t *testing.T, db *schema.DB, facts ...audit.Fact) {
-	t.Helper()
-	entries := make([]audit.Entry, len(facts))
-	for i, fact := range facts {
-		entry, err := fact.Entry(audit.OriginRows)
-		if err != nil {
-			t.Fatal(err)
-		}
-		entries[i] = entry
-	}
-	appendEntries(t, db, entries...)
-}
-
-func appendEntries(t *testing.T, db *schema.DB, entries ...audit.Entry) {
-	t.Helper()
-	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
-		_, err := audit.Append(ctx, tx, entries)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func exec(t *testing.T, db *schema.DB, query string, args ...any) {
-	t.Helper()
-	if _, err := db.NewRaw(query, args...).Exec(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // mustVerify runs [audit.Verify] and expects it to find nothing in so many jobs of one item each.
 func mustVerify(t *testing.T, db *schema.DB, jobs int64, progress schema.Progress) {
@@ -128,7 +68,12 @@ func TestVerify_SeesWhatIsAuditedWhileItRuns(t *testing.T) {
 	// A job that ended two minutes ago is audited after the first rows of the log were read.
 	exec(t, db, "alter table audit_log disable trigger all")
 	exec(t, db, "update audit_log set recorded_at = clock_timestamp() - interval '2 minutes'")
-	exec(t, db, "update jobs set audited_at = clock_timestamp() - interval '2 minutes', updated_at = clock_timestamp() - interval '2 minutes'")
+	exec(
+		t,
+		db,
+		"update jobs set audited_at = clock_timestamp() - interval '2 minutes', updated_at = clock_timestamp() "+
+			"- interval '2 minutes'",
+	)
 	exec(t, db, "update jobs set audited_at = null where id = 'job-000000002'")
 	_, err := audit.Verify(t.Context(), db,
 		func(f audit.Finding) {
@@ -138,7 +83,12 @@ func TestVerify_SeesWhatIsAuditedWhileItRuns(t *testing.T) {
 		},
 		func(phase string, done, _ int64) {
 			if phase == "audit log" && done == 0 {
-				exec(t, db, "update jobs set audited_at = clock_timestamp(), updated_at = clock_timestamp() where audited_at is null")
+				exec(
+					t,
+					db,
+					"update jobs set audited_at = clock_timestamp(), updated_at = clock_timestamp() where "+
+						"audited_at is null",
+				)
 			}
 		})
 	if err != nil {
@@ -153,13 +103,26 @@ func TestVerify_AJobIsNotLateWhileTheAuditorGetsOnWithItOrWithOneBeforeIt(t *tes
 		change string
 		late   []string
 	}{
-		"nothing is appended":            {"", []string{"job-000000002", "job-000000003"}},
-		"the job is in progress":         {"update audit_log set recorded_at = clock_timestamp() where job_id = 'job-000000003'", []string{"job-000000002"}},
-		"a job before it is in progress": {"update audit_log set recorded_at = clock_timestamp() where job_id = 'job-000000002'", nil},
-		"a job before it was audited":    {"update jobs set audited_at = clock_timestamp() where id = 'job-000000001'", nil},
-		"a job after it was audited":     {"update jobs set audited_at = clock_timestamp() where id = 'job-000000004'", []string{"job-000000002", "job-000000003"}},
+		"nothing is appended": {"", []string{"job-000000002", "job-000000003"}},
+		"the job is in progress": {
+			"update audit_log set recorded_at = clock_timestamp() where job_id = 'job-000000003'",
+			[]string{"job-000000002"},
+		},
+		"a job before it is in progress": {
+			"update audit_log set recorded_at = clock_timestamp() where job_id = 'job-000000002'",
+			nil,
+		},
+		"a job before it was audited": {
+			"update jobs set audited_at = clock_timestamp() where id = 'job-000000001'",
+			nil,
+		},
+		"a job after it was audited": {
+			"update jobs set audited_at = clock_timestamp() where id = 'job-000000004'",
+			[]string{"job-000000002", "job-000000003"},
+		},
 		"a forged event names the job": {
-			"update audit_log set recorded_at = clock_timestamp(), verified = false, origin = 'event' where job_id in ('job-000000002', 'job-000000003')",
+			"update audit_log set recorded_at = clock_timestamp(), verified = false, origin = 'event' where " +
+				"job_id in ('job-000000002', 'job-000000003')",
 			[]string{"job-000000002", "job-000000003"},
 		},
 		"the jobs have only just ended": {"update jobs set updated_at = clock_timestamp()", nil},

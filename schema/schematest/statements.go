@@ -11,7 +11,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// CountStatements opens the test's database once more, with the application name "counted", and returns how many statements run sends to it.
+// CountStatements opens the test's database once more, with the application name "counted", and returns how many
+// statements run sends to it.
 func CountStatements(t testing.TB, run func(*schema.DB)) int64 {
 	t.Helper()
 	counter := &statementCounter{Handler: slog.DiscardHandler}

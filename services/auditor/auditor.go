@@ -23,8 +23,8 @@ type Options struct {
 	Linger time.Duration
 	// Interval is the time between two searches for facts that the log lacks; by default a second.
 	Interval time.Duration
-	// Patience is how long after the end of a job the auditor waits for its events, before it takes from the rows what they have not
-	// reported; by default 20 s.
+	// Patience is how long after the end of a job the auditor waits for its events, before it takes from the rows
+	// what they have not reported; by default 20 s.
 	Patience time.Duration
 }
 
@@ -48,7 +48,9 @@ func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, log *s
 	}
 	a.consumer = events.Auditor(a.startTime)
 	a.runner = events.ConsumeBatches(js, a.consumer, a.record, events.Options{
-		Batch: cmp.Or(options.Batch, 1000), Linger: cmp.Or(options.Linger, 200*time.Millisecond), Topology: topology, Log: log,
+		Batch:    cmp.Or(options.Batch, 1000),
+		Linger:   cmp.Or(options.Linger, 200*time.Millisecond),
+		Topology: topology, Log: log,
 	})
 	return a
 }
@@ -67,8 +69,8 @@ func (a *Auditor) Run(ctx context.Context) error {
 // Ready returns nil while the auditor receives events, and otherwise the reason why it does not.
 func (a *Auditor) Ready() error { return a.runner.Ready() }
 
-// clockSkew is the largest expected difference between the clocks of the database and of NATS. Events that are delivered again because
-// of it are appended once.
+// clockSkew is the largest expected difference between the clocks of the database and of NATS. Events that are
+// delivered again because of it are appended once.
 const clockSkew = time.Minute
 
 // startTime is where a consumer that has to be created again starts; see decision 5.
@@ -80,9 +82,9 @@ func (a *Auditor) startTime(ctx context.Context) (time.Time, error) {
 	return at.Add(-clockSkew), nil
 }
 
-// record appends a batch of events. If the database refuses the batch for its content, it appends the events one by one, and discards
-// the one that is refused, because it would be refused again. If a row proves that event, its job stays unaudited until the event is
-// appended from the row.
+// record appends a batch of events. If the database refuses the batch for its content, it appends the events one
+// by one, and discards the one that is refused, because it would be refused again. If a row proves that event, its
+// job stays unaudited until the event is appended from the row.
 func (a *Auditor) record(ctx context.Context, batch []events.Received[events.Message]) error {
 	err := a.recordAll(ctx, batch)
 	if !schema.Refused(err) {

@@ -14,7 +14,8 @@ import (
 	"github.com/pdeflow/pdeflow/events/audit"
 )
 
-// rejectionClaim is the part of a mapping.rejected event that the log keeps. The quoted message and the error may contain anything.
+// rejectionClaim is the part of a mapping.rejected event that the log keeps. The quoted message and the error may
+// contain anything.
 type rejectionClaim struct {
 	Subject string        `json:"subject"`
 	Reason  events.Reason `json:"reason"`
@@ -56,8 +57,8 @@ func isUnconfirmed(entry audit.Entry) bool {
 	return strings.HasPrefix(entry.EventID, unconfirmedPrefix)
 }
 
-// unconfirmedClaim is what the log keeps of an event that no row confirms: which event it claims to be, but nothing of its content,
-// because anyone may have published it.
+// unconfirmedClaim is what the log keeps of an event that no row confirms: which event it claims to be, but
+// nothing of its content, because anyone may have published it.
 type unconfirmedClaim struct {
 	// Claims is the ce-id, or empty if the message cannot be decoded.
 	Claims string `json:"claims"`
@@ -89,7 +90,8 @@ func (r receivedEvent) claim(id string, data any) (audit.Entry, error) {
 		return audit.Entry{}, fmt.Errorf("claim %s: %w", id, err)
 	}
 	entry := audit.Entry{
-		EventID: id, Source: truncate(r.message.Source), Type: truncate(r.message.Type), Subject: truncate(r.message.Subject),
+		EventID: id, Source: truncate(r.message.Source), Type: truncate(r.message.Type),
+		Subject:     truncate(r.message.Subject),
 		Traceparent: r.message.Traceparent.String(), Data: text, Origin: audit.OriginEvent,
 	}
 	if subject, err := events.ParseSubject(r.message.Subject); err == nil {

@@ -43,8 +43,8 @@ func (a *Auditor) complete(ctx context.Context) {
 	}
 }
 
-// completeOnce audits the ended jobs and appends the changes whose events are not expected any more. An error of one job does not stop
-// the others; the first error is returned.
+// completeOnce audits the ended jobs and appends the changes whose events are not expected any more. An error of
+// one job does not stop the others; the first error is returned.
 func (a *Auditor) completeOnce(ctx context.Context, running time.Duration) error {
 	jobs, err := audit.ListUnauditedJobs(ctx, a.db)
 	if err != nil {
@@ -74,8 +74,9 @@ func (a *Auditor) completeOnce(ctx context.Context, running time.Duration) error
 	return err
 }
 
-// expectsEvents reports whether events of the job may still be delivered. They may until its last event is published and the consumer
-// has caught up, but no longer than the patience after the end of the job and after the start of this process, which may have a backlog.
+// expectsEvents reports whether events of the job may still be delivered. They may until its last event is
+// published and the consumer has caught up, but no longer than the patience after the end of the job and after the
+// start of this process, which may have a backlog.
 func (a *Auditor) expectsEvents(job audit.UnauditedJob, caughtUp bool, running time.Duration) bool {
 	if caughtUp && job.Announced {
 		return false
@@ -83,7 +84,8 @@ func (a *Auditor) expectsEvents(job audit.UnauditedJob, caughtUp bool, running t
 	return job.Unchanged <= a.patience || running <= a.patience
 }
 
-// caughtUp reports whether the consumer has delivered every message and each is acknowledged. It is false if NATS does not answer.
+// caughtUp reports whether the consumer has delivered every message and each is acknowledged. It is false if NATS
+// does not answer.
 func (a *Auditor) caughtUp(ctx context.Context) bool {
 	if a.Ready() != nil {
 		return false
@@ -98,8 +100,8 @@ func (a *Auditor) caughtUp(ctx context.Context) bool {
 	return info.NumPending == 0 && info.NumAckPending == 0
 }
 
-// auditJob marks the job as audited when the log has every fact of it. It appends the missing facts from the rows once no more events
-// are expected.
+// auditJob marks the job as audited when the log has every fact of it. It appends the missing facts from the rows
+// once no more events are expected.
 func (a *Auditor) auditJob(ctx context.Context, job audit.UnauditedJob, eventsExpected bool) error {
 	if eventsExpected && !job.Finished {
 		return nil
@@ -159,8 +161,8 @@ func (a *Auditor) appendJob(ctx context.Context, jobID string) (appended int, er
 	return appended + n, err
 }
 
-// appendChanges appends the changes of mappings and of planning data that no event has reported: those of an import, which publishes no
-// event per mapping, and those whose event was lost.
+// appendChanges appends the changes of mappings and of planning data that no event has reported: those of an
+// import, which publishes no event per mapping, and those whose event was lost.
 func (a *Auditor) appendChanges(ctx context.Context) error {
 	for after, more := "", true; more; more = after != "" {
 		changes, err := audit.ListUnauditedChanges(ctx, a.db, a.patience, after, pageSize)

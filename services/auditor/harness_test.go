@@ -1,15 +1,12 @@
 package auditor_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/audit"
@@ -21,166 +18,135 @@ import (
 
 func TestMain(m *testing.M) { schematest.Main(m) }
 
-// fixture is a real Postgres with a report and a real nats-server, in which a test says what happened.
+// fixture adds a report, its mappings and a publisher to the common fixture.
 type fixture struct {
 	*eventstest.Fixture
-	say *events.Publisher
-	ids []string
+	publisher *events.Publisher
+	ids       []string
 }
 
 func newFixture(t *testing.T, mappings int) *fixture {
 	t.Helper()
-	h := &fixture{Fixture: eventstest.NewFixture(t)}
-	h.ids = schematest.Report(t, h.DB, mappings)
-	h.say = events.NewPublisher(h.JS, "test")
-	return h
+	f := &fixture{Fixture: eventstest.NewFixture(t)}
+	f.ids = schematest.Report(t, f.DB, mappings)
+	f.publisher = events.NewPublisher(f.JS, "test")
+	return f
 }
 
-func (h *fixture) declare() {
-	h.T.Helper()
-	h.Eventually("the streams are there", func() bool { return eventstest.Topology().Declare(h.T.Context(), h.JS) == nil })
+func (f *fixture) declare() {
+	f.T.Helper()
+	f.Eventually(
+		"the streams are there",
+		func() bool { return eventstest.Topology().Declare(f.T.Context(), f.JS) == nil },
+	)
 }
 
-// eager waits for nothing longer than it must; what no event brings is taken from the rows once the consumer has nothing waiting.
+// eager returns options with short waits. Missing facts are taken from the rows once the consumer has caught up.
 func eager() auditor.Options {
 	return auditor.Options{Linger: 5 * time.Millisecond, Interval: 20 * time.Millisecond, Patience: time.Hour}
 }
 
 // audit runs an auditor on a connection of its own until the test ends or stop is called, which waits for it.
-func (h *fixture) audit(options auditor.Options) (stop func()) {
-	h.T.Helper()
-	_, js := h.Connect()
-	a := auditor.New(h.DB, js, eventstest.Topology(), h.Logger(), options)
-	stop = h.Run(a.Run)
-	h.Eventually("the consumer is open", func() bool { return a.Ready() == nil })
+func (f *fixture) audit(options auditor.Options) (stop func()) {
+	f.T.Helper()
+	_, js := f.Connect()
+	a := auditor.New(f.DB, js, eventstest.Topology(), f.Logger(), options)
+	stop = f.Run(a.Run)
+	f.Eventually("the consumer is open", func() bool { return a.Ready() == nil })
 	return stop
 }
 
-// publish says events that the stream must take.
-func (h *fixture) publish(said ...events.Event) {
-	h.T.Helper()
-	for _, event := range said {
-		h.Eventually(event.ID()+" is said", func() bool { return h.say.Publish(h.T.Context(), event) == nil })
+// publish publishes events, and tries again until the stream has stored them.
+func (f *fixture) publish(published ...events.Event) {
+	f.T.Helper()
+	for _, event := range published {
+		f.Eventually(
+			event.ID()+" is published",
+			func() bool { return f.publisher.Publish(f.T.Context(), event) == nil },
+		)
 	}
 }
 
-// raw publishes a message as it is.
-func (h *fixture) raw(m events.Message) {
-	h.T.Helper()
-	if _, err := h.JS.PublishMsg(h.T.Context(), &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data}); err != nil {
-		h.T.Fatal(err)
+// publishRaw publishes a message as it is.
+func (f *fixture) publishRaw(m events.Message) {
+	f.T.Helper()
+	if _, err := f.JS.PublishMsg(
+		f.T.Context(), &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data},
+	); err != nil {
+		f.T.Fatal(err)
 	}
 }
 
-// finish saves an outcome for each of the mappings, every third of them failed, and returns the events of that.
-func (h *fixture) finish(job schema.Job, ids ...string) (said []events.Event) {
-	h.T.Helper()
-	for i, id := range ids {
-		if i%3 == 2 {
-			failed := schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "it's \"broken\" — \\ and\nmore"}
-			if err := schema.FailItem(h.T.Context(), h.DB, job.ID, id, failed); err != nil {
-				h.T.Fatal(err)
-			}
-		} else {
-			h.succeed(job, id)
-		}
-		said = append(said, h.item(job.ID, id))
+// finish saves an outcome for each of the mappings, every third of them failed, and returns the events.
+func (f *fixture) finish(job schema.Job, ids ...string) (all []events.Event) {
+	f.T.Helper()
+	schematest.FinishItems(f.T, f.DB, job.ID, ids...)
+	for _, id := range ids {
+		all = append(all, f.item(job.ID, id))
 	}
-	return said
+	return all
 }
 
-// succeed saves a judgement of the mapping.
-func (h *fixture) succeed(job schema.Job, id string) {
-	h.T.Helper()
-	work, err := schema.ReadWork(h.T.Context(), h.DB, job.ID, id)
+// item returns the event of an item that has an outcome.
+func (f *fixture) item(jobID, mappingID string) events.Event {
+	f.T.Helper()
+	item, err := schema.ReadItem(f.T.Context(), f.DB, jobID, mappingID)
 	if err != nil {
-		h.T.Fatal(err)
-	}
-	after := work.Mapping
-	after.InformationSecurityClassification, after.ClassifiedBy = schema.Confidential, "rules@1"
-	after.ClassificationRationale = "a balance"
-	err = h.DB.RunInTx(h.T.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
-		saved, err := schema.SaveWork(ctx, tx, job.ID, work.Mapping, after, schema.Saved{
-			Outcome: schema.Succeeded, Attempt: 1, Classifier: "rules@1", Duration: 3 * time.Millisecond,
-			Usage: schema.Usage{InputTokens: 900, OutputTokens: 60, CostUSD: 0.0036},
-		})
-		if err == nil && !saved {
-			return errors.New("not saved")
-		}
-		return err
-	})
-	if err != nil {
-		h.T.Fatal(err)
-	}
-}
-
-// item is the event of an item that has an outcome.
-func (h *fixture) item(jobID, mappingID string) events.Event {
-	h.T.Helper()
-	item, err := schema.ReadItem(h.T.Context(), h.DB, jobID, mappingID)
-	if err != nil {
-		h.T.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return events.JobItemOf(item)
 }
 
-// end does what the projector does when everything is accounted for, and returns the event of that.
-func (h *fixture) end(job schema.Job) events.Event {
-	h.T.Helper()
-	var status schema.JobStatus
-	err := h.DB.RunInTx(h.T.Context(), nil, func(ctx context.Context, tx bun.Tx) (err error) {
-		status, err = schema.RebuildStatus(ctx, tx, job.ID)
-		return err
-	})
+// end ends the job as the projector does, and returns the event.
+func (f *fixture) end(job schema.Job) events.Event {
+	f.T.Helper()
+	status := schematest.EndJob(f.T, f.DB, job.ID)
+	return events.JobFinished{JobStatus: events.StatusOf(f.ReadJob(job.ID), status)}
+}
+
+// announce records that the event of the job's end is published, after the auditor has recorded everything
+// published so far: it takes missing facts from the rows after that.
+func (f *fixture) announce(job schema.Job) {
+	f.T.Helper()
+	f.waitCaughtUp()
+	if err := schema.MarkAnnounced(f.T.Context(), f.DB, job.ID, schema.AnnouncedFinished, "test"); err != nil {
+		f.T.Fatal(err)
+	}
+}
+
+// endedJob runs a job over all mappings and returns it with its events, in the order in which they are published.
+func (f *fixture) endedJob() (schema.Job, []events.Event) {
+	f.T.Helper()
+	job := schematest.ListedJob(f.T, f.DB, len(f.ids))
+	published := []events.Event{
+		events.RegenerateRequestedOf(job),
+		events.JobStarted(job.ID),
+		events.JobListed(job.ID, job.Listed),
+	}
+	published = append(published, f.finish(job, f.ids...)...)
+	return job, append(published, f.end(job))
+}
+
+// waitAudited waits until the job is marked as audited.
+func (f *fixture) waitAudited(job schema.Job) {
+	f.T.Helper()
+	f.Eventually("the job is audited", func() bool { return !f.ReadJob(job.ID).AuditedAt.IsZero() })
+}
+
+func (f *fixture) log() []audit.Row {
+	f.T.Helper()
+	rows, err := audit.List(f.T.Context(), f.DB, audit.Filter{}, 0, 100_000)
 	if err != nil {
-		h.T.Fatal(err)
-	}
-	if !status.Status.Final() {
-		h.T.Fatalf("the job is %s", status.Status)
-	}
-	return events.JobFinished{JobStatus: events.StatusOf(h.ReadJob(job.ID), status)}
-}
-
-// announced records that the job's end was said. It waits until the auditor has heard what was said before, because what it takes from
-// the rows after this is part of what the tests are about.
-func (h *fixture) announced(job schema.Job) {
-	h.T.Helper()
-	h.drained()
-	if err := schema.MarkAnnounced(h.T.Context(), h.DB, job.ID, schema.AnnouncedFinished, "test"); err != nil {
-		h.T.Fatal(err)
-	}
-}
-
-// story is a job from its request to its end, all of it in the rows, and its events in the order in which they are said.
-func (h *fixture) story() (schema.Job, []events.Event) {
-	h.T.Helper()
-	job := schematest.ListedJob(h.T, h.DB, len(h.ids))
-	said := []events.Event{events.RegenerateRequestedOf(job), events.JobStarted(job.ID), events.JobListed(job.ID, job.Listed)}
-	said = append(said, h.finish(job, h.ids...)...)
-	return job, append(said, h.end(job))
-}
-
-// audited waits until the job is marked as audited.
-func (h *fixture) audited(job schema.Job) {
-	h.T.Helper()
-	h.Eventually("the job is audited", func() bool { return !h.ReadJob(job.ID).AuditedAt.IsZero() })
-}
-
-// log is the audit log.
-func (h *fixture) log() []audit.Row {
-	h.T.Helper()
-	rows, err := audit.List(h.T.Context(), h.DB, audit.Filter{}, 0, 100_000)
-	if err != nil {
-		h.T.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return rows
 }
 
-// logs waits until the log has an event with this id, or with this beginning of an id, and returns its row.
-func (h *fixture) logs(id string) (row audit.Row) {
-	h.T.Helper()
-	h.Eventually("the log has "+id, func() bool {
-		for _, r := range h.log() {
+// waitRow waits until the log has an event whose id has this prefix, and returns its row.
+func (f *fixture) waitRow(id string) (row audit.Row) {
+	f.T.Helper()
+	f.Eventually("the log has "+id, func() bool {
+		for _, r := range f.log() {
 			if len(r.EventID) >= len(id) && r.EventID[:len(id)] == id {
 				row = r
 				return true
@@ -191,100 +157,69 @@ func (h *fixture) logs(id string) (row audit.Row) {
 	return row
 }
 
-// drained waits until the auditor has settled all that the stream has.
-func (h *fixture) drained() {
-	h.T.Helper()
-	h.Eventually("the auditor has settled everything", func() bool {
-		stream, err := h.JS.Stream(h.T.Context(), events.StreamEvents)
+// waitCaughtUp waits until the auditor has acknowledged every message of the stream.
+func (f *fixture) waitCaughtUp() {
+	f.T.Helper()
+	f.Eventually("the auditor has acknowledged every message", func() bool {
+		stream, err := f.JS.Stream(f.T.Context(), events.StreamEvents)
 		if err != nil {
 			return false
 		}
-		consumer, err := h.JS.Consumer(h.T.Context(), events.StreamEvents, "auditor")
+		consumer, err := f.JS.Consumer(f.T.Context(), events.StreamEvents, "auditor")
 		return err == nil && consumer.CachedInfo().AckFloor.Stream >= stream.CachedInfo().State.LastSeq
 	})
 }
 
-// verify returns what is wrong with the log.
-func (h *fixture) verify() (findings []audit.Finding) {
-	h.T.Helper()
-	verdict, err := audit.Verify(h.T.Context(), h.DB, func(f audit.Finding) { findings = append(findings, f) }, nil)
+// verify returns the findings of [audit.Verify].
+func (f *fixture) verify() (findings []audit.Finding) {
+	f.T.Helper()
+	verdict, err := audit.Verify(f.T.Context(), f.DB, func(f audit.Finding) { findings = append(findings, f) }, nil)
 	if err != nil {
-		h.T.Fatal(err)
+		f.T.Fatal(err)
 	}
 	if verdict.Findings != int64(len(findings)) {
-		h.T.Errorf("%d findings counted, %d reported", verdict.Findings, len(findings))
+		f.T.Errorf("%d findings counted, %d reported", verdict.Findings, len(findings))
 	}
 	return findings
 }
 
-// sound demands that nothing is wrong with the log.
-func (h *fixture) sound() {
-	h.T.Helper()
-	for _, f := range h.verify() {
-		h.T.Errorf("row %d, %s: %s", f.Seq, f.EventID, f.Problem)
+// mustBeSound fails the test if [audit.Verify] has findings.
+func (f *fixture) mustBeSound() {
+	f.T.Helper()
+	for _, found := range f.verify() {
+		f.T.Errorf("row %d, %s: %s", found.Seq, found.EventID, found.Problem)
 	}
 }
 
-// once demands that the log holds exactly these events, each once and verified, and returns their origins.
-func (h *fixture) once(want []events.Event) map[string]audit.Origin {
-	h.T.Helper()
+// mustHaveOnce fails the test unless the log has exactly these events, each once and verified. It returns their
+// origins.
+func (f *fixture) mustHaveOnce(want []events.Event) map[string]audit.Origin {
+	f.T.Helper()
 	origins := map[string]audit.Origin{}
-	rows := h.log()
+	rows := f.log()
 	for _, row := range rows {
 		origins[row.EventID] = row.Origin
 		if !row.Verified {
-			h.T.Errorf("%s is not verified", row.EventID)
+			f.T.Errorf("%s is not verified", row.EventID)
 		}
 	}
 	for _, event := range want {
 		if _, ok := origins[event.ID()]; !ok {
-			h.T.Errorf("the log lacks %s", event.ID())
+			f.T.Errorf("the log lacks %s", event.ID())
 		}
 	}
 	if len(rows) != len(want) {
-		h.T.Errorf("%d rows for %d events", len(rows), len(want))
+		f.T.Errorf("rows: got %d, want %d", len(rows), len(want))
 	}
 	return origins
 }
 
-// tamper changes the log as somebody who owns the table can.
-func (h *fixture) tamper(statement string, args ...any) {
-	h.T.Helper()
-	for _, s := range []string{"alter table audit_log disable trigger all", statement, "alter table audit_log enable always trigger audit_log_append_only"} {
-		query := h.DB.NewRaw(s)
-		if s == statement {
-			query = h.DB.NewRaw(s, args...)
-		}
-		if _, err := query.Exec(h.T.Context()); err != nil {
-			h.T.Fatal(err)
-		}
-	}
-}
-
-// rechain does what a forger does who computes everything anew.
-func (h *fixture) rechain() {
-	h.T.Helper()
-	prev := ""
-	for i, row := range h.log() {
-		seq := int64(i + 1)
-		old := row.Seq
-		row.Seq = seq
-		if prev == "" {
-			prev = row.PrevHash
-		}
-		row.PrevHash = prev
-		row.Hash = row.Sum()
-		prev = row.Hash
-		h.tamper("update audit_log set seq = ?, prev_hash = ?, hash = ? where seq = ?", row.Seq, row.PrevHash, row.Hash, old)
-	}
-}
-
-// found demands this one finding among all.
-func (h *fixture) found(want audit.Finding) {
-	h.T.Helper()
-	findings := h.verify()
+// mustFind fails the test unless this is one of the findings.
+func (f *fixture) mustFind(want audit.Finding) {
+	f.T.Helper()
+	findings := f.verify()
 	if !slices.Contains(findings, want) {
-		h.T.Errorf("found %s, not %s", describe(findings...), describe(want))
+		f.T.Errorf("Verify: got %s, want %s", describe(findings...), describe(want))
 	}
 }
 

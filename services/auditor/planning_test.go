@@ -18,13 +18,15 @@ import (
 
 // planning does the same to the report that the routes of the api do: an import, then one attribute and one data
 // source. It returns the changes by object.
-func (h *fixture) planning() map[schema.PlanningObject]schema.PlanningChange {
-	h.T.Helper()
+func (f *fixture) planning() map[schema.PlanningObject]schema.PlanningChange {
+	f.T.Helper()
 	const by = "olga"
-	err := h.DB.RunInTx(h.T.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+	err := f.DB.RunInTx(f.T.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.Import(ctx, tx, schema.ReportData{
 			CycleID: schematest.CycleID, ReportID: schematest.ReportID, Author: by,
-			Attributes: schema.Rows[schema.Attribute]{All: slices.Values([]schema.Attribute{{AttributeName: "New", LineItemNumber: "n1"}})},
+			Attributes: schema.Rows[schema.Attribute]{
+				All: slices.Values([]schema.Attribute{{AttributeName: "New", LineItemNumber: "n1"}}),
+			},
 			Columns: schema.Rows[schema.ColumnRow]{All: slices.Values([]schema.ColumnRow{
 				{DataSource: "Ledger", SchemaName: "gl", TableName: "acct", ColumnName: "bal"},
 			})},
@@ -34,7 +36,8 @@ func (h *fixture) planning() map[schema.PlanningObject]schema.PlanningChange {
 			return err
 		}
 		attribute := schema.Attribute{
-			CycleID: schematest.CycleID, ReportID: schematest.ReportID, AttributeName: "One", LineItemNumber: "n2", CreatedBy: by,
+			CycleID: schematest.CycleID, ReportID: schematest.ReportID, AttributeName: "One", LineItemNumber: "n2",
+			CreatedBy: by,
 		}
 		if _, err := schema.AddAttribute(ctx, tx, attribute); err != nil {
 			return err
@@ -45,11 +48,11 @@ func (h *fixture) planning() map[schema.PlanningObject]schema.PlanningChange {
 		return err
 	})
 	if err != nil {
-		h.T.Fatal(err)
+		f.T.Fatal(err)
 	}
-	changes, err := schema.UnannouncedPlanningChanges(h.T.Context(), h.DB, 10)
+	changes, err := schema.UnannouncedPlanningChanges(f.T.Context(), f.DB, 10)
 	if err != nil {
-		h.T.Fatal(err)
+		f.T.Fatal(err)
 	}
 	byObject := map[schema.PlanningObject]schema.PlanningChange{}
 	for _, change := range changes {
@@ -59,26 +62,28 @@ func (h *fixture) planning() map[schema.PlanningObject]schema.PlanningChange {
 }
 
 // unaudited counts the changes that the auditor has not compared with the log.
-func (h *fixture) unaudited() (n int) {
-	h.T.Helper()
-	if err := h.DB.NewRaw("select count(*) from unaudited_changes").Scan(h.T.Context(), &n); err != nil {
-		h.T.Fatal(err)
+func (f *fixture) unaudited() (n int) {
+	f.T.Helper()
+	if err := f.DB.NewRaw("select count(*) from unaudited_changes").Scan(f.T.Context(), &n); err != nil {
+		f.T.Fatal(err)
 	}
 	return n
 }
 
 func TestPlanningChangesAreLoggedWithTheirCounts(t *testing.T) {
 	t.Parallel()
-	h := newFixture(t, 2)
-	changes := h.planning()
+	f := newFixture(t, 2)
+	changes := f.planning()
 	options := eager()
 	options.Patience = 300 * time.Millisecond
-	h.audit(options)
-	h.publish(events.PlanningChangedOf(changes[schema.PlanningAttribute]))
+	f.audit(options)
+	f.publish(events.PlanningChangedOf(changes[schema.PlanningAttribute]))
 	one := func(added int64) schema.PlanningCount { return schema.PlanningCount{Added: added} }
 	want := map[schema.PlanningObject]schema.PlanningCounts{
 		schema.PlanningReport: {
-			Attributes: one(1), DataSources: one(1), Columns: one(1), Mappings: schema.PlanningCount{Added: 1, Updated: 1},
+			Attributes: one(
+				1,
+			), DataSources: one(1), Columns: one(1), Mappings: schema.PlanningCount{Added: 1, Updated: 1},
 		},
 		schema.PlanningAttribute:  {Attributes: one(1), Mappings: one(1)},
 		schema.PlanningDataSource: {DataSources: one(1)},
@@ -88,9 +93,11 @@ func TestPlanningChangesAreLoggedWithTheirCounts(t *testing.T) {
 	}
 	for object, counts := range want {
 		change := changes[object]
-		row := h.logs("planning/" + change.ID)
-		if row.Actor != "olga" || row.CycleID != schematest.CycleID || row.ReportID != schematest.ReportID || !row.Verified ||
-			!row.OccurredAt.Equal(change.ChangedAt) || row.Type != events.TopicPlanningChanged.Type() ||
+		row := f.waitRow("planning/" + change.ID)
+		if row.Actor != "olga" || row.CycleID != schematest.CycleID || row.ReportID != schematest.ReportID ||
+			!row.Verified ||
+			!row.OccurredAt.Equal(change.ChangedAt) ||
+			row.Type != events.TopicPlanningChanged.Type() ||
 			row.Subject != "planning.changed."+change.ID {
 			t.Errorf("%s: logged as %+v", object, row)
 		}
@@ -102,85 +109,88 @@ func TestPlanningChangesAreLoggedWithTheirCounts(t *testing.T) {
 			t.Errorf("%s: logged %s (%v), want counts %+v", object, row.Data, err, counts)
 		}
 	}
-	h.logs("changed/" + h.ids[0])
-	h.Eventually("the queue is empty", func() bool { return h.unaudited() == 0 })
-	h.sound()
+	f.waitRow("changed/" + f.ids[0])
+	f.Eventually("the queue is empty", func() bool { return f.unaudited() == 0 })
+	f.mustBeSound()
 
-	h.Exec("update planning_changes set counts = '{}' where object = 'report'")
+	f.Exec("update planning_changes set counts = '{}' where object = 'report'")
 	id := "planning/" + changes[schema.PlanningReport].ID
-	h.found(audit.Finding{Problem: audit.ProblemDiffers, Seq: h.logs(id).Seq, EventID: id})
-	h.Exec("delete from planning_changes where object = 'data_source'")
+	f.mustFind(audit.Finding{Problem: audit.ProblemDiffers, Seq: f.waitRow(id).Seq, EventID: id})
+	f.Exec("delete from planning_changes where object = 'data_source'")
 	id = "planning/" + changes[schema.PlanningDataSource].ID
-	h.found(audit.Finding{Problem: audit.ProblemUnfounded, Seq: h.logs(id).Seq, EventID: id})
+	f.mustFind(audit.Finding{Problem: audit.ProblemUnfounded, Seq: f.waitRow(id).Seq, EventID: id})
 }
 
 func TestAForgedPlanningChangeIsAClaim(t *testing.T) {
 	t.Parallel()
-	h := newFixture(t, 1)
-	h.audit(eager())
-	forged := events.PlanningChangedOf(h.planning()[schema.PlanningDataSource])
+	f := newFixture(t, 1)
+	f.audit(eager())
+	forged := events.PlanningChangedOf(f.planning()[schema.PlanningDataSource])
 	forged.ChangedBy = "mallory"
-	h.publish(forged)
-	if row := h.logs("unverified/"); row.Verified || strings.Contains(string(row.Data), "mallory") {
+	f.publish(forged)
+	if row := f.waitRow("unverified/"); row.Verified || strings.Contains(string(row.Data), "mallory") {
 		t.Errorf("logged as %s, verified %v", row.Data, row.Verified)
 	}
 }
 
 func TestVerify_CountsTheGraceOfAnImportFromItsEnd(t *testing.T) {
 	t.Parallel()
-	h := newFixture(t, 1)
-	h.planning() // and no auditor
+	f := newFixture(t, 1)
+	f.planning() // and no auditor
 	missing := func() (ids []string) {
-		for _, f := range h.verify() {
+		for _, f := range f.verify() {
 			ids = append(ids, f.EventID)
 		}
 		return ids
 	}
 	// It began five minutes ago and has just been committed.
-	h.Exec(`update classification_history set changed_at = changed_at - interval '5 minutes'`)
-	h.Exec(`update planning_changes set changed_at = changed_at - interval '5 minutes'`)
+	f.Exec(`update classification_history set changed_at = changed_at - interval '5 minutes'`)
+	f.Exec(`update planning_changes set changed_at = changed_at - interval '5 minutes'`)
 	if got := missing(); len(got) > 0 {
 		t.Errorf("of an import that has just ended %q is missing", got)
 	}
-	h.Exec(`update planning_changes set finished_at = finished_at - interval '2 minutes'`)
-	if got := missing(); len(got) != 4 || !slices.Contains(got, "changed/"+h.ids[0]+"/2") {
-		t.Errorf("of an import that ended two minutes ago %q is missing, want the mapping and three planning changes", got)
+	f.Exec(`update planning_changes set finished_at = finished_at - interval '2 minutes'`)
+	if got := missing(); len(got) != 4 || !slices.Contains(got, "changed/"+f.ids[0]+"/2") {
+		t.Errorf(
+			"of an import that ended two minutes ago %q is missing, want the mapping and three planning changes",
+			got,
+		)
 	}
 }
 
 func TestVerify_KnowsTheChangesOfARemovedMapping(t *testing.T) {
 	t.Parallel()
-	h := newFixture(t, 1)
+	f := newFixture(t, 1)
 	options := eager()
 	options.Patience = time.Millisecond
-	h.audit(options)
-	h.planning()
-	h.logs("changed/" + h.ids[0] + "/2")
-	h.Exec("alter table classification_history drop constraint if exists classification_history_mapping_id_fkey")
-	h.Exec("delete from pde_mappings where id = ?", h.ids[0])
-	h.sound()
-	h.Exec(`update classification_history set changed_by = 'nobody'`)
-	if findings := h.verify(); len(findings) != 1 || findings[0].Problem != audit.ProblemDiffers {
+	f.audit(options)
+	f.planning()
+	f.waitRow("changed/" + f.ids[0] + "/2")
+	f.Exec("alter table classification_history drop constraint if exists classification_history_mapping_id_fkey")
+	f.Exec("delete from pde_mappings where id = ?", f.ids[0])
+	f.mustBeSound()
+	f.Exec(`update classification_history set changed_by = 'nobody'`)
+	if findings := f.verify(); len(findings) != 1 || findings[0].Problem != audit.ProblemDiffers {
 		t.Errorf("found %s", describe(findings...))
 	}
 }
 
 func TestTheAuditorReadsOnlyUnauditedChanges(t *testing.T) {
 	t.Parallel()
-	h := newFixture(t, 1)
-	h.planning()
-	page, err := audit.ListUnauditedChanges(t.Context(), h.DB, time.Hour, "", 10)
+	f := newFixture(t, 1)
+	f.planning()
+	page, err := audit.ListUnauditedChanges(t.Context(), f.DB, time.Hour, "", 10)
 	if err != nil || len(page.Facts)+len(page.Audited) > 0 {
 		t.Fatalf("changes younger than an hour are %+v (%v)", page, err)
 	}
-	page, err = audit.ListUnauditedChanges(t.Context(), h.DB, 0, "", 3)
+	page, err = audit.ListUnauditedChanges(t.Context(), f.DB, 0, "", 3)
 	if err != nil || len(page.Facts) != 3 || len(page.Audited) != 3 || page.Last == "" {
 		t.Fatalf("the first page is %+v (%v)", page, err)
 	}
-	if err := audit.MarkChangesAudited(t.Context(), h.DB, page.Audited); err != nil {
+	if err := audit.MarkChangesAudited(t.Context(), f.DB, page.Audited); err != nil {
 		t.Fatal(err)
 	}
-	page, err = audit.ListUnauditedChanges(t.Context(), h.DB, 0, "", 3)
+	page, err = audit.ListUnauditedChanges(t.Context(), f.DB, 0, "", 3)
 	if err != nil || len(page.Facts) != 1 || page.Last != "" {
 		t.Errorf("the rest is %+v (%v)", page, err)
 	}

@@ -1,0 +1,327 @@
+package audit_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/pdeflow/pdeflow/events/audit"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+func TestTheLogRefusesChanges(t *testing.T) {
+	t.Parallel()
+	f, _ := auditedFixture(t)
+	for _, statement := range []string{
+		"update audit_log set actor = 'mallory' where seq = 1",
+		"update audit_log set actor = 'mallory' where false",
+		"delete from audit_log where seq = 1",
+		"truncate audit_log",
+		"insert into audit_log select * from audit_log where seq = 1 on conflict (seq) do update set actor = 'mallory'",
+	} {
+		if _, err := f.db.ExecContext(t.Context(), statement); err == nil ||
+			!strings.Contains(err.Error(), "append-only") {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+	tx, err := f.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing was done in it
+	if _, err := tx.ExecContext(t.Context(), "set local session_replication_role = replica"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.ExecContext(t.Context(), "delete from audit_log"); err == nil {
+		t.Error("a session that replays changes may delete")
+	}
+	f.mustBeSound()
+}
+
+func TestVerify_ReportsTheChangedRow(t *testing.T) {
+	t.Parallel()
+	f, job := auditedFixture(t)
+	row := f.itemRow(job, 1)
+	f.exec("create table as_it_was as select * from audit_log")
+	for column, value := range map[string]string{
+		"event_id": "'requested/x'", "recorded_at": "recorded_at - interval '1 microsecond'", "occurred_at": "null",
+		"source": "'/x'",
+		"type":   "null", "subject": "'x'", "actor": "'mallory'", "cycle_id": "'x'", "report_id": "'x'",
+		"job_id": "null", "mapping_id": "'x'",
+		"data": "(data::text || ' ')::json", "origin": "'rows'", "verified": "false", "traceparent": "null",
+		"prev_hash":  "repeat('0', 64)",
+		"created_at": "now()", "created_by": "'mallory'", "updated_at": "now()", "updated_by": "'mallory'",
+		"hash": "repeat('f', 64)",
+	} {
+		f.tamper(fmt.Sprintf("update audit_log set %s = %s where seq = ?", column, value), row.Seq)
+		findings := f.verify()
+		if len(findings) == 0 || findings[0].Seq != row.Seq {
+			t.Errorf("%s: found %s", column, describe(findings...))
+		}
+		if broken := f.brokenBySQL(); len(broken) == 0 || broken[0] != row.Seq {
+			t.Errorf("%s: verify.sql lists rows %v, not %d", column, broken, row.Seq)
+		}
+		f.tamper("delete from audit_log")
+		f.tamper("insert into audit_log select * from as_it_was")
+		f.mustBeSound()
+	}
+	var columns int
+	if err := f.db.NewRaw(
+		"select count(*) from information_schema.columns where table_name = 'audit_log'",
+	).Scan(t.Context(), &columns); err != nil {
+		t.Fatal(err)
+	}
+	if columns != 1+21 {
+		t.Errorf("%d columns, and all but seq should be tried", columns)
+	}
+}
+
+func TestVerify_ReportsARowWhoseHashWasComputedAgain(t *testing.T) {
+	t.Parallel()
+	f, job := auditedFixture(t)
+	row := f.itemRow(job, 1)
+	changed := row
+	changed.Actor = "mallory"
+	f.tamper("update audit_log set actor = 'mallory', hash = ? where seq = ?", changed.Sum(), row.Seq)
+	findings := f.verify()
+	if len(findings) == 0 || findings[0].Problem != audit.ProblemUnchained || findings[0].Seq != row.Seq+1 {
+		t.Errorf("Verify: got %s", describe(findings...))
+	}
+	if broken := f.brokenBySQL(); len(broken) != 1 || broken[0] != row.Seq+1 {
+		t.Errorf("verify.sql lists rows %v", broken)
+	}
+}
+
+func TestVerify_ReportsWhereARowWasRemoved(t *testing.T) {
+	t.Parallel()
+	f, job := auditedFixture(t)
+	row := f.itemRow(job, 2)
+	f.tamper("delete from audit_log where seq = ?", row.Seq)
+	findings := f.verify()
+	if len(findings) == 0 || findings[0] != (audit.Finding{Problem: audit.ProblemGap, Seq: row.Seq}) {
+		t.Errorf("Verify: got %s", describe(findings...))
+	}
+	f.mustFind(audit.Finding{Problem: audit.ProblemMissing, EventID: row.EventID, JobID: job.ID})
+	if broken := f.brokenBySQL(); len(broken) != 1 || broken[0] != row.Seq+1 {
+		t.Errorf("verify.sql lists rows %v", broken)
+	}
+	f.tamper("delete from audit_log where seq = 1")
+	f.mustFind(audit.Finding{Problem: audit.ProblemGap, Seq: 1})
+}
+
+func TestVerify_ReportsARemovedEnd(t *testing.T) {
+	t.Parallel()
+	f, job := auditedFixture(t)
+	last := f.log()[len(f.log())-1]
+	f.tamper("delete from audit_log where seq = ?", last.Seq)
+	if broken := f.brokenBySQL(); len(broken) > 0 {
+		t.Errorf("a chain cannot show that its tail was cut off, and verify.sql lists %v", broken)
+	}
+	want := audit.Finding{Problem: audit.ProblemMissing, EventID: last.EventID, JobID: job.ID}
+	if findings := f.verify(); len(findings) != 1 || findings[0] != want {
+		t.Errorf("Verify: got %s", describe(findings...))
+	}
+	f.tamper("delete from audit_log")
+	if n := len(f.verify()); n != 3+6+1 {
+		t.Errorf("%d findings for an empty log", n)
+	}
+}
+
+func TestVerify_ReportsAChainThatWasComputedAgain(t *testing.T) {
+	t.Parallel()
+	f, job := auditedFixture(t)
+	removed, changed := f.itemRow(job, 1), f.itemRow(job, 4)
+	f.tamper("delete from audit_log where seq = ?", removed.Seq)
+	f.tamper("update audit_log set actor = 'mallory' where seq = ?", changed.Seq)
+	f.tamper(
+		"insert into audit_log select seq + 100, 'item/' || job_id || '/x', recorded_at, occurred_at, source, " +
+			"type, subject, actor, cycle_id, " +
+			"report_id, job_id, 'x', data, origin, verified, traceparent, prev_hash, hash, created_at, " +
+			"created_by, updated_at, updated_by " +
+			"from audit_log where event_id like 'item/%' limit 1",
+	)
+	f.rechain()
+	if broken := f.brokenBySQL(); len(broken) > 0 {
+		t.Fatalf("the chain is not whole at %v", broken)
+	}
+	if n := len(f.verify()); n != 3 {
+		t.Errorf("%d findings", n)
+	}
+	f.mustFind(audit.Finding{Problem: audit.ProblemMissing, EventID: removed.EventID, JobID: job.ID})
+	f.mustFind(
+		audit.Finding{Problem: audit.ProblemDiffers, Seq: changed.Seq - 1, EventID: changed.EventID, JobID: job.ID},
+	)
+	f.mustFind(
+		audit.Finding{
+			Problem: audit.ProblemUnfounded,
+			Seq:     int64(len(f.log())),
+			EventID: "item/" + job.ID + "/x",
+			JobID:   job.ID,
+		},
+	)
+}
+
+func TestVerify_ReportsChangedRowsOfTheDatabase(t *testing.T) {
+	t.Parallel()
+	f, job := auditedFixture(t)
+	differs := func(id string) audit.Finding {
+		return audit.Finding{Problem: audit.ProblemDiffers, Seq: f.row(id).Seq, EventID: id, JobID: job.ID}
+	}
+	f.exec("update jobs set requested_by = 'mallory', started_at = started_at - interval '1 hour' where id = ?", job.ID)
+	f.mustFind(differs("requested/" + job.ID))
+	f.mustFind(differs("started/" + job.ID))
+	f.exec(
+		"update job_items set outcome = 'succeeded', error = null where job_id = ? and mapping_id = ?",
+		job.ID,
+		f.ids[2],
+	)
+	f.mustFind(differs("item/" + job.ID + "/" + f.ids[2]))
+	f.mustFind(differs("finished/" + job.ID))
+	f.exec(
+		"update classification_history set after = after || '{\"criticality\": \"Low\"}' where mapping_id = ?",
+		f.ids[0],
+	)
+	f.mustFind(differs("item/" + job.ID + "/" + f.ids[0]))
+	f.exec("delete from classification_history where mapping_id = ?", f.ids[1])
+	f.mustFind(differs("item/" + job.ID + "/" + f.ids[1]))
+	f.exec(
+		"delete from classification_history where mapping_id = ?; delete from job_items where mapping_id = ?",
+		f.ids[3],
+		f.ids[3],
+	)
+	id := "item/" + job.ID + "/" + f.ids[3]
+	f.mustFind(audit.Finding{Problem: audit.ProblemUnfounded, Seq: f.row(id).Seq, EventID: id, JobID: job.ID})
+}
+
+func TestVerify_ReportsARemovedJobOnce(t *testing.T) {
+	t.Parallel()
+	f, job := auditedFixture(t)
+	for _, table := range []string{"classification_history", "job_status", "job_items", "job_intents"} {
+		f.exec("delete from " + table)
+	}
+	f.exec("delete from jobs")
+	findings := f.verify()
+	if len(findings) != 1 || findings[0].Problem != audit.ProblemUnfounded || findings[0].JobID != job.ID ||
+		findings[0].Seq != 1 {
+		t.Errorf("Verify: got %s", describe(findings...))
+	}
+}
+
+func TestVerify_ReportsAnOutcomeWithoutHistory(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 2)
+	job, published := f.endedJob()
+	f.exec("delete from classification_history where mapping_id = ?", f.ids[0])
+	f.auditJob(job.ID)
+	id := published[3].ID()
+	want := audit.Finding{Problem: audit.ProblemNoHistory, Seq: f.row(id).Seq, EventID: id, JobID: job.ID}
+	if findings := f.verify(); len(findings) != 1 || findings[0] != want {
+		t.Errorf("Verify: got %s", describe(findings...))
+	}
+}
+
+func TestVerify_ReportsALateJob(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	running := schematest.ListedJob(t, f.db, 1)
+	f.mustBeSound()
+	schematest.FinishItems(t, f.db, running.ID, f.ids...)
+	schematest.EndJob(t, f.db, running.ID)
+	f.mustBeSound() // it has just ended
+	f.exec("update jobs set updated_at = updated_at - interval '61 seconds'")
+	if findings := f.verify(); len(findings) != 1 ||
+		findings[0] != (audit.Finding{Problem: audit.ProblemLate, JobID: running.ID}) {
+		t.Errorf("Verify: got %s", describe(findings...))
+	}
+}
+
+func TestList_FiltersAndPages(t *testing.T) {
+	t.Parallel()
+	f, job := auditedFixture(t)
+	all := f.log()
+	seqs := func(rows []audit.Row, err error) (text string) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			text += fmt.Sprint(row.Seq, " ")
+		}
+		return text
+	}
+	ask := func(filter audit.Filter, after int64, limit int) string {
+		t.Helper()
+		return seqs(audit.List(t.Context(), f.db, filter, after, limit))
+	}
+	n := len(all)
+	if got, want := ask(audit.Filter{}, 3, 2), "4 5 "; got != want {
+		t.Errorf("page: %s, not %s", got, want)
+	}
+	last := seqs(audit.ListLast(t.Context(), f.db, audit.Filter{}, 2))
+	if want := fmt.Sprint(n-1, " ", n, " "); last != want {
+		t.Errorf("last: %s, not %s", last, want)
+	}
+	if got, want := ask(audit.Filter{Unverified: true}, 0, 10), fmt.Sprint(f.row("unverified/").Seq, " "); got != want {
+		t.Errorf("unverified: %s, not %s", got, want)
+	}
+	if got, want := ask(
+		audit.Filter{JobID: job.ID, MappingID: f.ids[1]}, 0, 10,
+	), fmt.Sprint(f.itemRow(job, 1).Seq, " "); got != want {
+		t.Errorf("mapping: %s, not %s", got, want)
+	}
+	if got := ask(
+		audit.Filter{
+			Actor: "tina", Origin: audit.OriginEvent, CycleID: schematest.CycleID, ReportID: schematest.ReportID,
+		},
+		0,
+		10,
+	); got != "1 " {
+		t.Errorf("by tina: %s", got)
+	}
+	if got := ask(audit.Filter{Origin: audit.OriginRows}, 0, 10); got != "" {
+		t.Errorf("from the rows: %s", got)
+	}
+	head, err := audit.GetHead(t.Context(), f.db)
+	if err != nil || head.Seq != int64(n) || head.Hash != all[n-1].Hash {
+		t.Errorf("head %+v, %v", head, err)
+	}
+}
+
+func TestOrigins_AreThoseOfTheTable(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 0)
+	var check string
+	err := f.db.NewRaw(`select pg_get_constraintdef(oid) from pg_constraint where conrelid = 'audit_log'::regclass and conname = 'audit_log_origin_check'`).
+		Scan(t.Context(), &check)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, origin := range audit.Origins() {
+		check = strings.Replace(check, "'"+string(origin)+"'::text", "", 1)
+	}
+	if strings.Contains(check, "'") || len(audit.Origins()) != 2 {
+		t.Errorf("left over: %s", check)
+	}
+}
+
+func TestEveryWriteIsSignedByTheAuditor(t *testing.T) {
+	t.Parallel()
+	f, job := auditedFixture(t)
+	for _, row := range f.log() {
+		if row.CreatedBy != "auditor" || row.UpdatedBy != "auditor" || !row.CreatedAt.Equal(row.RecordedAt) ||
+			!row.UpdatedAt.Equal(row.RecordedAt) {
+			t.Errorf("row %d: %s at %v, %s at %v", row.Seq, row.CreatedBy, row.CreatedAt, row.UpdatedBy, row.UpdatedAt)
+		}
+		if row.RecordedAt.Before(row.OccurredAt) {
+			t.Errorf("row %d of %v is recorded at %v", row.Seq, row.OccurredAt, row.RecordedAt)
+		}
+	}
+	audited, err := schema.ReadJob(t.Context(), f.db, job.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if audited.UpdatedBy != "auditor" || !audited.UpdatedAt.Equal(audited.AuditedAt) {
+		t.Errorf("job updated by %s at %v, audited at %v", audited.UpdatedBy, audited.UpdatedAt, audited.AuditedAt)
+	}
+}
