@@ -35,11 +35,11 @@ func samples() map[string]events.Event {
 	finished := moment.Add(9 * time.Second)
 	return map[string]events.Event{
 		"regenerate.requested": events.RegenerateRequested{
-			JobID: jobID, JobType: schema.PDERegeneration, CycleID: "2026-Q4", ReportID: "fr-y-14m-d1",
-			Classifier:  schema.Rules,
+			JobID: jobID, JobType: schema.JobTypePDERegeneration, CycleID: "2026-Q4", ReportID: "fr-y-14m-d1",
+			Classifier:  schema.ClassifierRules,
 			RequestedBy: "tess", MappingCount: 118,
 		},
-		"mapping.requested": events.MappingRequested{Lane: schema.RulesLane, JobID: jobID, MappingID: mappingID},
+		"mapping.requested": events.MappingRequested{Lane: schema.LaneRules, JobID: jobID, MappingID: mappingID},
 		"mapping.changed": events.MappingChanged{
 			MappingID: mappingID, Version: 4, ChangedBy: "tess",
 			Before: json.RawMessage(`{"source_field":null,"mapping_confirmed_by_user":false,"version":3}`),
@@ -49,8 +49,8 @@ func samples() map[string]events.Event {
 			Comment: new("the limit after the increase"),
 		},
 		"planning.changed": events.PlanningChangedOf(schema.PlanningChange{
-			ID: changeID, CycleID: "2026-Q4", ReportID: "fr-y-14m-d1", Action: schema.PlanningAdded,
-			Object:   schema.PlanningAttribute,
+			ID: changeID, CycleID: "2026-Q4", ReportID: "fr-y-14m-d1", Action: schema.PlanningActionAdded,
+			Object:   schema.PlanningObjectAttribute,
 			ObjectID: "0198c5a1-0000-7111-8222-333344445555", Name: "Current Credit Limit", ChangedBy: "tess",
 			Counts: schema.PlanningCounts{
 				Attributes: schema.PlanningCount{Added: 1},
@@ -66,12 +66,12 @@ func samples() map[string]events.Event {
 		"job.progress.started": events.JobStarted(jobID),
 		"job.progress.listed":  events.JobListed(jobID, 118),
 		"job.progress.item": events.JobItemOf(schema.Item{
-			JobID: jobID, MappingID: mappingID, Outcome: schema.Succeeded, Attempt: 1, Classifier: "rules@1",
+			JobID: jobID, MappingID: mappingID, Outcome: schema.OutcomeSucceeded, Attempt: 1, Classifier: "rules@1",
 			DurationMS: 12,
 		}),
 		"job.progress.item.failed": events.JobItemOf(schema.Item{
-			JobID: jobID, MappingID: mappingID, Outcome: schema.ItemFailed, Attempt: 5,
-			ErrorCode: schema.CodeClassifier,
+			JobID: jobID, MappingID: mappingID, Outcome: schema.OutcomeFailed, Attempt: 5,
+			ErrorCode: schema.ErrorCodeClassifier,
 			Error:     "the answer names the tier \"Secret\"", Classifier: "llm:m@2", InputTokens: 900,
 			OutputTokens: 60,
 			CostUSD:      0.0036, DurationMS: 2100,
@@ -94,12 +94,12 @@ func samples() map[string]events.Event {
 		"job.progress.bell": events.JobBell(jobID),
 		"job.finished": events.JobFinished{JobStatus: events.StatusOf(
 			schema.Job{
-				ID: jobID, JobType: schema.PDERegeneration, CycleID: "2026-Q4", ReportID: "fr-y-14m-d1",
-				Classifier:  schema.Rules,
+				ID: jobID, JobType: schema.JobTypePDERegeneration, CycleID: "2026-Q4", ReportID: "fr-y-14m-d1",
+				Classifier:  schema.ClassifierRules,
 				RequestedBy: "tess", RetryOf: "0198c59f-1111-7222-8333-944455566677",
 			},
 			schema.JobStatus{
-				JobID: jobID, Status: schema.Failed, ProgressPercentage: 100,
+				JobID: jobID, Status: schema.StatusFailed, ProgressPercentage: 100,
 				CurrentStep: "All mappings are accounted for",
 				TotalSteps:  118, CompletedSteps: 118,
 				Counts: schema.Counts{
@@ -266,7 +266,7 @@ func TestDecode_IgnoresUnknownFields(t *testing.T) {
 
 func TestDecode_RefusesInvalidMessages(t *testing.T) {
 	t.Parallel()
-	item := events.JobItem("j", events.Item{MappingID: "m", Outcome: schema.Succeeded})
+	item := events.JobItem("j", events.Item{MappingID: "m", Outcome: schema.OutcomeSucceeded})
 	for name, c := range map[string]struct {
 		change func(m *events.Message)
 		reason events.Reason
@@ -338,7 +338,7 @@ func TestEncode_RefusesJobFinishedWithoutAFinalStatus(t *testing.T) {
 	t.Parallel()
 	finished := samples()["job.finished"].(events.JobFinished)
 	for name, change := range map[string]func(s *events.JobStatus){
-		"running":            func(s *events.JobStatus) { s.Status = schema.Running },
+		"running":            func(s *events.JobStatus) { s.Status = schema.StatusRunning },
 		"without a result":   func(s *events.JobStatus) { s.Result = nil },
 		"more done than all": func(s *events.JobStatus) { s.CompletedSteps++ },
 		"of no type":         func(s *events.JobStatus) { s.JobType = "pde" },
@@ -387,7 +387,7 @@ func TestDecode_IgnoresAnUnreadableTrace(t *testing.T) {
 
 func TestStatusOf_HasNullsForUnknownValues(t *testing.T) {
 	t.Parallel()
-	s := events.StatusOf(schema.Job{ID: "j"}, schema.JobStatus{Status: schema.Pending})
+	s := events.StatusOf(schema.Job{ID: "j"}, schema.JobStatus{Status: schema.StatusPending})
 	data, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)

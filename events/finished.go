@@ -18,7 +18,7 @@ func (e JobFinished) ID() string { return "finished/" + e.JobID }
 
 func (e JobFinished) check() error {
 	errs := []error{e.JobStatus.check()}
-	if !e.Status.Final() {
+	if !e.Status.IsFinal() {
 		errs = append(errs, fmt.Errorf("status %q is not final", e.Status))
 	}
 	if e.Result == nil {

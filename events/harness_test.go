@@ -69,7 +69,7 @@ func connect(t *testing.T, url string, log *slog.Logger, options ...nats.Option)
 }
 
 func work(jobID, mappingID string) events.MappingRequested {
-	return events.MappingRequested{Lane: schema.RulesLane, JobID: jobID, MappingID: mappingID}
+	return events.MappingRequested{Lane: schema.LaneRules, JobID: jobID, MappingID: mappingID}
 }
 
 // send publishes work that must be accepted.

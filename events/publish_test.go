@@ -24,7 +24,7 @@ func TestPublishWork_OutstandingMessage(t *testing.T) {
 			"j",
 			"a",
 		), work("j", "b"), work("j", "a"), work("k", "a"), {
-			Lane: schema.LLMLane, JobID: "j", MappingID: "a",
+			Lane: schema.LaneLLM, JobID: "j", MappingID: "a",
 		}, work("no.job", "a"),
 	})
 	want := []events.PublishState{
@@ -138,7 +138,7 @@ func TestPublish_RefusesInvalidEvents(t *testing.T) {
 		events.JobStarted(""), events.JobStarted("a.b"), events.JobStarted("*"), events.JobStarted("a b"),
 		events.JobProgress{JobID: "j", Kind: "dancing"},
 		events.JobProgress{JobID: "j", Kind: events.KindListed},
-		events.JobItem("j", events.Item{MappingID: "m", Outcome: schema.ItemCancelled}),
+		events.JobItem("j", events.Item{MappingID: "m", Outcome: schema.OutcomeCancelled}),
 		events.JobFinished{},
 		events.MappingChanged{MappingID: "m"},
 		events.MappingRejected{},

@@ -97,7 +97,7 @@ func StatusOf(job schema.Job, s schema.JobStatus) JobStatus {
 		},
 		Usage: Usage{InputTokens: s.InputTokens, OutputTokens: s.OutputTokens, CostUSD: s.CostUSD},
 	}
-	if s.Status.Final() {
+	if s.Status.IsFinal() {
 		status.Result = &JobResult{
 			Succeeded: s.Succeeded,
 			Skipped:   s.Skipped,

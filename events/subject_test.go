@@ -13,8 +13,8 @@ func TestParseSubject_InvertsString(t *testing.T) {
 	t.Parallel()
 	for want, s := range map[string]events.Subject{
 		"regenerate.requested.j1":       events.RegenerateRequestedSubject("j1"),
-		"mapping.requested.rules.j1.m1": events.MappingRequestedSubject(schema.RulesLane, "j1", "m1"),
-		"mapping.requested.llm.j1.m1":   events.MappingRequestedSubject(schema.LLMLane, "j1", "m1"),
+		"mapping.requested.rules.j1.m1": events.MappingRequestedSubject(schema.LaneRules, "j1", "m1"),
+		"mapping.requested.llm.j1.m1":   events.MappingRequestedSubject(schema.LaneLLM, "j1", "m1"),
 		"mapping.changed.m1":            events.MappingChangedSubject("m1"),
 		"planning.changed.c1":           events.PlanningChangedSubject("c1"),
 		"mapping.rejected.body":         events.MappingRejectedSubject(events.ReasonBody),

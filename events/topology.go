@@ -118,7 +118,7 @@ type Consumer struct {
 // ClassifierRules is the consumer of the rules lane.
 func ClassifierRules() Consumer {
 	return Consumer{
-		Name: "classifier-rules", Service: "classifier", Stream: StreamWork, Lane: schema.RulesLane,
+		Name: "classifier-rules", Service: "classifier", Stream: StreamWork, Lane: schema.LaneRules,
 		Filter: laneFilter("rules") + ".>", MaxAckPending: 1000,
 		Start: jetstream.DeliverAllPolicy,
 	}

@@ -74,8 +74,8 @@ func ListAttributes(ctx context.Context, db bun.IDB, cycleID, reportID, after st
 	return attributes, nil
 }
 
-// FindAttribute reads one attribute of the report. It returns [ErrNotFound] where the report has no such attribute.
-func FindAttribute(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (Attribute, error) {
+// GetAttribute reads one attribute of the report. It returns [ErrNotFound] where the report has no such attribute.
+func GetAttribute(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (Attribute, error) {
 	var attribute Attribute
 	err := db.NewSelect().Model(&attribute).Where("id = ? and cycle_id = ? and report_id = ?", id, cycleID, reportID).Scan(ctx)
 	if err != nil {
@@ -87,11 +87,11 @@ func FindAttribute(ctx context.Context, db bun.IDB, cycleID, reportID, id string
 // ErrExists says that there is such a row already.
 var ErrExists = errors.New("exists already")
 
-// AddAttribute adds an attribute, with its unmapped mapping, to the report that it names, as the author in CreatedBy. It returns
+// InsertAttribute adds an attribute, with its unmapped mapping, to the report that it names, as the author in CreatedBy. It returns
 // [ErrNotFound] where there is no such report, an [ActiveJobError] where a job works on it, and [ErrExists] where the report has an
 // attribute with this identity. After an error the caller rolls the transaction back.
-func AddAttribute(ctx context.Context, tx bun.Tx, attribute Attribute) (Attribute, error) {
-	report, now, err := lockReport(ctx, tx, attribute.CycleID, attribute.ReportID)
+func InsertAttribute(ctx context.Context, tx bun.Tx, attribute Attribute) (Attribute, error) {
+	report, now, err := lockReportForChange(ctx, tx, attribute.CycleID, attribute.ReportID)
 	if err != nil {
 		return attribute, err
 	}
@@ -112,8 +112,8 @@ func AddAttribute(ctx context.Context, tx bun.Tx, attribute Attribute) (Attribut
 	if err := tx.NewSelect().Model(&attribute).Where("id = ?", ids[0]).Scan(ctx); err != nil {
 		return attribute, fmt.Errorf("attribute of report %s: %w", report.ReportID, err)
 	}
-	return attribute, RecordPlanningChange(ctx, tx, PlanningChange{
-		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningAdded, Object: PlanningAttribute, ObjectID: attribute.ID,
+	return attribute, InsertPlanningChange(ctx, tx, PlanningChange{
+		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningActionAdded, Object: PlanningObjectAttribute, ObjectID: attribute.ID,
 		Name: attribute.AttributeName, Counts: im.counts(), ChangedAt: now, ChangedBy: attribute.CreatedBy,
 	})
 }

@@ -36,11 +36,11 @@ func sweep(ctx context.Context, db *schema.DB, jobID string) (status schema.JobS
 		if err != nil {
 			return err
 		}
-		counts, _, err := schema.SweepItems(ctx, tx, locked, time.Time{}, 5)
+		counts, _, err := schema.FoldItemsSince(ctx, tx, locked, time.Time{}, 5)
 		if err != nil {
 			return err
 		}
-		status, err = schema.WriteStatus(ctx, tx, locked, locked.Status.Plus(counts))
+		status, err = schema.UpdateStatus(ctx, tx, locked, locked.Status.Plus(counts))
 		return err
 	})
 	return status, err
@@ -93,17 +93,17 @@ func TestACancelledItemIsWrittenOnceAndCountedWithoutReadingIt(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		counts, _, err := schema.SweepItems(ctx, tx, locked, time.Time{}, mappings)
+		counts, _, err := schema.FoldItemsSince(ctx, tx, locked, time.Time{}, mappings)
 		if err != nil {
 			return err
 		}
-		status, err = schema.WriteStatus(ctx, tx, locked, locked.Status.Plus(counts))
+		status, err = schema.UpdateStatus(ctx, tx, locked, locked.Status.Plus(counts))
 		return err
 	}
 	if n := itemEntries(t, db, do); n > 30 {
 		t.Errorf("the final status: got %d entries read, want at most 30", n)
 	}
-	if status.Status != schema.Cancelled || status.Cancelled != mappings || status.ProgressPercentage != 100 {
+	if status.Status != schema.StatusCancelled || status.Cancelled != mappings || status.ProgressPercentage != 100 {
 		t.Errorf("status: got %s with %d cancelled, %d %%, want %d cancelled", status.Status, status.Cancelled,
 			status.ProgressPercentage, mappings)
 	}
@@ -124,7 +124,7 @@ func TestACancellationCountsEachItemOnceWhoeverElseWritesTheJob(t *testing.T) {
 	for worker := range 2 {
 		writers.Go(func() {
 			for i := mappings - 1 - worker; i >= 0; i -= 2 {
-				work, err := schema.ReadWork(t.Context(), db, job.ID, ids[i])
+				work, err := schema.GetWork(t.Context(), db, job.ID, ids[i])
 				if err != nil {
 					t.Error(err)
 					return
@@ -185,7 +185,7 @@ func TestACancellationCountsEachItemOnceWhoeverElseWritesTheJob(t *testing.T) {
 		}
 	}
 	if want := int64(saved[0] + saved[1]); status.Succeeded != want || status.Cancelled != cancelled+late ||
-		status.CompletedSteps != mappings || status.Status != schema.Cancelled {
+		status.CompletedSteps != mappings || status.Status != schema.StatusCancelled {
 		t.Errorf("status: got %s with %d succeeded and %d cancelled of %d, want %d and %d of %d", status.Status, status.Succeeded,
 			status.Cancelled, status.CompletedSteps, want, cancelled+late, mappings)
 	}
@@ -208,23 +208,23 @@ func TestAPageOfCancelledItemsMakesTheStatusLagUntilItIsWritten(t *testing.T) {
 		if status := mustFold(t, db, job.ID); status.Cancelled != int64(2*page) {
 			t.Errorf("cancelled: got %d, want %d", status.Cancelled, 2*page)
 		}
-		if lagging, err := scan.Jobs(t.Context(), db); err != nil || len(lagging) != 0 {
+		if lagging, err := scan.ListJobs(t.Context(), db); err != nil || len(lagging) != 0 {
 			t.Errorf("LagScan: got %q, %v, want none", lagging, err)
 		}
 		if _, _, err := schema.CancelItems(t.Context(), db, job.ID, "", 2); err != nil {
 			t.Fatal(err)
 		}
 		// The dispatcher ends here, before it has published a bell.
-		if lagging, err := scan.Jobs(t.Context(), db); err != nil || len(lagging) != 1 {
+		if lagging, err := scan.ListJobs(t.Context(), db); err != nil || len(lagging) != 1 {
 			t.Errorf("LagScan: got %q, %v, want the job", lagging, err)
 		}
-		if job, err := schema.ReadJob(t.Context(), db, job.ID); err != nil || job.Cancelled != want || job.CancelledAt.IsZero() {
+		if job, err := schema.GetJob(t.Context(), db, job.ID); err != nil || job.Cancelled != want || job.CancelledAt.IsZero() {
 			t.Errorf("the job's row: got %d cancelled at %v, %v, want %d", job.Cancelled, job.CancelledAt, err, want)
 		}
 	}
 	status := mustFold(t, db, job.ID)
-	ended, err := schema.ReadJob(t.Context(), db, job.ID)
-	if err != nil || status.Status != schema.Cancelled || !ended.EndedAt.Equal(ended.CancelledAt) {
+	ended, err := schema.GetJob(t.Context(), db, job.ID)
+	if err != nil || status.Status != schema.StatusCancelled || !ended.EndedAt.Equal(ended.CancelledAt) {
 		t.Errorf("the job: got %s, ended at %v, %v, want cancelled at %v", status.Status, ended.EndedAt, err, ended.CancelledAt)
 	}
 }

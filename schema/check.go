@@ -27,14 +27,14 @@ type CheckKind string
 
 // The kinds of what [Check] finds.
 const (
-	// CheckUnset means that a finished job touched the mapping, and something that it saves is not there.
-	CheckUnset CheckKind = "unset"
-	// CheckUnsigned means that a row does not say when, or by whom, it was written last.
-	CheckUnsigned CheckKind = "unsigned"
-	// CheckCounts means that a job's status, its row and its items disagree.
-	CheckCounts CheckKind = "counts"
-	// CheckHistory means that a mapping which a job has written does not have exactly one entry of it in its history.
-	CheckHistory CheckKind = "history"
+	// CheckKindUnset means that a finished job touched the mapping, and something that it saves is not there.
+	CheckKindUnset CheckKind = "unset"
+	// CheckKindUnsigned means that a row does not say when, or by whom, it was written last.
+	CheckKindUnsigned CheckKind = "unsigned"
+	// CheckKindCounts means that a job's status, its row and its items disagree.
+	CheckKindCounts CheckKind = "counts"
+	// CheckKindHistory means that a mapping which a job has written does not have exactly one entry of it in its history.
+	CheckKindHistory CheckKind = "history"
 )
 
 // CheckFinding is one thing that is wrong, in the row with this key.
@@ -50,8 +50,8 @@ type FieldCount struct {
 	Set, Unset int64
 }
 
-// Checked is what was looked at, and how much of it is wrong.
-type Checked struct {
+// CheckResult is what was looked at, and how much of it is wrong.
+type CheckResult struct {
 	// Rows counts the mappings that finished jobs have touched, and Fields what is set in them.
 	Rows   int64
 	Fields []FieldCount
@@ -82,10 +82,10 @@ type Progress func(phase string, done, total int64)
 // same statement.
 func Check(
 	ctx context.Context, db *DB, scope CheckScope, report func(CheckFinding), progress Progress,
-) (Checked, error) {
+) (CheckResult, error) {
 	c := checker{db: db, scope: scope, report: report, progress: progress}
 	if scope != (CheckScope{}) {
-		if _, err := FindReport(ctx, db, scope.CycleID, scope.ReportID); err != nil {
+		if _, err := GetReport(ctx, db, scope.CycleID, scope.ReportID); err != nil {
 			return c.checked, err
 		}
 	}
@@ -103,7 +103,7 @@ const checkPage = 2000
 type checker struct {
 	db       *DB
 	scope    CheckScope
-	checked  Checked
+	checked  CheckResult
 	report   func(CheckFinding)
 	progress Progress
 }
@@ -169,7 +169,7 @@ func (c *checker) checkFields(ctx context.Context) error {
 	err := c.db.NewRaw("select coalesce(sum(mapping_count), 0)::bigint from reports where ?",
 		c.scope.within("cycle_id = ?0 and report_id = ?1")).Scan(ctx, &total)
 	if err != nil {
-		return fmt.Errorf("check %s: %w", CheckUnset, err)
+		return fmt.Errorf("check %s: %w", CheckKindUnset, err)
 	}
 	for done, last := int64(0), ""; ; {
 		c.progress.report("mappings", done, total)
@@ -185,7 +185,7 @@ func (c *checker) checkFields(ctx context.Context) error {
 		err := c.db.NewRaw(query, c.scope.within("m.cycle_id = ?0 and m.report_id = ?1"), last, checkPage).
 			Scan(ctx, append(into, &unset)...)
 		if err != nil {
-			return fmt.Errorf("check %s: %w", CheckUnset, err)
+			return fmt.Errorf("check %s: %w", CheckKindUnset, err)
 		}
 		c.checked.Rows += touched
 		for i := range set {
@@ -193,7 +193,7 @@ func (c *checker) checkFields(ctx context.Context) error {
 			c.checked.Fields[i].Unset += touched - set[i]
 		}
 		for _, row := range unset {
-			c.found(CheckUnset, "pde_mappings", row[0], row[1])
+			c.found(CheckKindUnset, "pde_mappings", row[0], row[1])
 		}
 		if done += rows; rows < checkPage {
 			return nil
@@ -273,10 +273,10 @@ func (c *checker) checkSignatures(ctx context.Context) error {
 					from ?0 t where ?1 and `+wanted+` and `+table.order+` > ?2 order by place limit ?3) t`,
 				bun.Ident(table.name), c.scope.within(table.within), last, checkPage).Scan(ctx, &rows, &last, &unsigned)
 			if err != nil {
-				return fmt.Errorf("check %s of %s: %w", CheckUnsigned, table.name, err)
+				return fmt.Errorf("check %s of %s: %w", CheckKindUnsigned, table.name, err)
 			}
 			for _, row := range unsigned {
-				c.found(CheckUnsigned, table.name, row[0], row[1])
+				c.found(CheckKindUnsigned, table.name, row[0], row[1])
 			}
 			if done += rows; rows < checkPage {
 				break

@@ -127,7 +127,7 @@ func countsSQL(prefix, condition string) string {
 	for _, outcome := range Outcomes() {
 		add(string(outcome), "count(*) filter (where "+condition+" and outcome = '"+string(outcome)+"')")
 	}
-	for _, tier := range InformationSecurityClassifications() {
+	for _, tier := range Tiers() {
 		add(strings.ToLower(string(tier)),
 			"count(*) filter (where "+condition+" and information_security_classification = '"+string(tier)+"')")
 	}
@@ -148,19 +148,19 @@ func (c *checker) checkCounts(ctx context.Context, batch JobBatch) error {
 				from job_items where job_id = j.id) i
 		where ? order by j.id`, batch.Contains("j.id")).Scan(ctx, &jobs)
 	if err != nil {
-		return fmt.Errorf("check %s: %w", CheckCounts, err)
+		return fmt.Errorf("check %s: %w", CheckKindCounts, err)
 	}
 	for _, job := range jobs {
 		if job.ItemCount != job.Job.Listed {
-			c.found(CheckCounts, "jobs", job.Job.ID,
+			c.found(CheckKindCounts, "jobs", job.Job.ID,
 				fmt.Sprintf("listed is %d, and the job has %d items", job.Job.Listed, job.ItemCount))
 		}
 		if job.Items.Cancelled != job.Job.Cancelled {
-			c.found(CheckCounts, "jobs", job.Job.ID,
+			c.found(CheckKindCounts, "jobs", job.Job.ID,
 				fmt.Sprintf("cancelled is %d, and the job has %d cancelled items", job.Job.Cancelled, job.Items.Cancelled))
 		}
 		for _, problem := range job.disagreements() {
-			c.found(CheckCounts, "job_status", job.Job.ID, problem)
+			c.found(CheckKindCounts, "job_status", job.Job.ID, problem)
 		}
 	}
 	return nil
@@ -195,7 +195,7 @@ func (j checkedJob) disagreements() []string {
 			problems = append(problems,
 				fmt.Sprintf("the job has ended, and %s of it are not counted", mappings(uncounted)))
 		}
-	case j.Status.Final():
+	case j.Status.IsFinal():
 		problems = append(problems, fmt.Sprintf("status is %s, and the job has not ended", j.Status))
 	}
 	differ("completed_steps", j.CompletedSteps, counted.Completed())
@@ -215,7 +215,7 @@ func (j checkedJob) disagreements() []string {
 // checkHistory reports mappings that a job has written without exactly one history row of the job, and history rows
 // of jobs that did not write the mapping.
 func (c *checker) checkHistory(ctx context.Context, batch JobBatch) error {
-	return c.foundRows(ctx, CheckHistory, `with entries as (
+	return c.foundRows(ctx, CheckKindHistory, `with entries as (
 			select job_id, mapping_id, count(*) as n from classification_history where ?0
 			group by job_id, mapping_id
 		)
@@ -252,5 +252,5 @@ func (c *checker) checkJobSignatures(ctx context.Context, batch JobBatch) error 
 			add(table.name, table.key, "job_id")
 		}
 	}
-	return c.foundRows(ctx, CheckUnsigned, strings.Join(selects, " union all ")+" order by 1, 2", args...)
+	return c.foundRows(ctx, CheckKindUnsigned, strings.Join(selects, " union all ")+" order by 1, 2", args...)
 }

@@ -21,14 +21,14 @@ func finished(t *testing.T, mappings int) (db *schema.DB, jobID string, ids []st
 	ids = schematest.Report(t, db, mappings)
 	jobID = schematest.ListedJob(t, db, mappings).ID
 	succeed(t, db, jobID, ids...)
-	if status := mustFold(t, db, jobID, ids...); status.Status != schema.Completed {
+	if status := mustFold(t, db, jobID, ids...); status.Status != schema.StatusCompleted {
 		t.Fatalf("the job is %s", status.Status)
 	}
 	return db, jobID, ids
 }
 
 // check returns what is found, as kind table row: problem.
-func check(t *testing.T, db *schema.DB, scope schema.CheckScope) (schema.Checked, []string) {
+func check(t *testing.T, db *schema.DB, scope schema.CheckScope) (schema.CheckResult, []string) {
 	t.Helper()
 	var found []string
 	checked, err := schema.Check(t.Context(), db, scope, func(f schema.CheckFinding) {
@@ -99,11 +99,11 @@ func TestARowIsNotMissedThatNoFinishedJobHasWritten(t *testing.T) {
 		t.Errorf("while the job runs, %d rows are looked at and %q is found", checked.Rows, found)
 	}
 	for _, id := range ids[1:] {
-		if err := schema.FailItem(t.Context(), db, job.ID, id, schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "no"}); err != nil {
+		if err := schema.FailItem(t.Context(), db, job.ID, id, schema.ItemResult{Attempt: 5, Code: schema.ErrorCodePanic, Error: "no"}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if status := mustFold(t, db, job.ID, ids...); status.Status != schema.Failed {
+	if status := mustFold(t, db, job.ID, ids...); status.Status != schema.StatusFailed {
 		t.Fatalf("the job is %s", status.Status)
 	}
 	checked, found := check(t, db, schema.CheckScope{})
@@ -304,7 +304,7 @@ func TestAJobThatDoesNotMoveIsFoundWithWhoseItIs(t *testing.T) {
 					exec(t, db, statement)
 				}
 			}
-			stuck, err := schema.StuckJobs(t.Context(), db, schema.CheckScope{}, time.Minute)
+			stuck, err := schema.ListStuckJobs(t.Context(), db, schema.CheckScope{}, time.Minute)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -320,7 +320,7 @@ func TestAJobThatDoesNotMoveIsFoundWithWhoseItIs(t *testing.T) {
 			if still := stuck[0].Still; still < 2*time.Minute || still > time.Hour {
 				t.Errorf("it stands still for %v", still)
 			}
-			if elsewhere, err := schema.StuckJobs(t.Context(), db, schema.CheckScope{CycleID: "c", ReportID: "r"}, time.Minute); err != nil || len(elsewhere) > 0 {
+			if elsewhere, err := schema.ListStuckJobs(t.Context(), db, schema.CheckScope{CycleID: "c", ReportID: "r"}, time.Minute); err != nil || len(elsewhere) > 0 {
 				t.Errorf("of another report is said: %+v, %v", elsewhere, err)
 			}
 		})
@@ -330,7 +330,7 @@ func TestAJobThatDoesNotMoveIsFoundWithWhoseItIs(t *testing.T) {
 		db := schematest.New(t)
 		schematest.Report(t, db, 3)
 		schematest.ListedJob(t, db, 3)
-		if stuck, err := schema.StuckJobs(t.Context(), db, schema.CheckScope{}, time.Minute); err != nil || len(stuck) > 0 {
+		if stuck, err := schema.ListStuckJobs(t.Context(), db, schema.CheckScope{}, time.Minute); err != nil || len(stuck) > 0 {
 			t.Errorf("of a new job is said: %+v, %v", stuck, err)
 		}
 	})

@@ -1,39 +1,39 @@
 package schema
 
-// InformationSecurityClassification says who may see an element: the lowest tier that protects it enough.
-type InformationSecurityClassification string
+// Tier says who may see an element: the lowest tier that protects it enough.
+type Tier string
 
 // The tiers, from the most to the least protected.
 const (
-	// HRCI is highly restricted confidential information: government and full account numbers, scores, risk parameters of one obligor, secrets.
-	HRCI InformationSecurityClassification = "HRCI"
-	// Confidential is what belongs to a customer or to unpublished business: balances, dates, identifiers in the form in which reports carry them.
-	Confidential InformationSecurityClassification = "Confidential"
-	// Proprietary is of the bank's own making: codes, names, system identifiers, row metadata.
-	Proprietary InformationSecurityClassification = "Proprietary"
-	// Public is what anyone may know: as-of dates, published identifiers, states, codes defined by public instructions.
-	Public InformationSecurityClassification = "Public"
+	// TierHRCI is highly restricted confidential information: government and full account numbers, scores, risk parameters of one obligor, secrets.
+	TierHRCI Tier = "HRCI"
+	// TierConfidential is what belongs to a customer or to unpublished business: balances, dates, identifiers in the form in which reports carry them.
+	TierConfidential Tier = "Confidential"
+	// TierProprietary is of the bank's own making: codes, names, system identifiers, row metadata.
+	TierProprietary Tier = "Proprietary"
+	// TierPublic is what anyone may know: as-of dates, published identifiers, states, codes defined by public instructions.
+	TierPublic Tier = "Public"
 )
 
-// InformationSecurityClassifications lists every tier, the most protected first.
-func InformationSecurityClassifications() []InformationSecurityClassification {
-	return []InformationSecurityClassification{HRCI, Confidential, Proprietary, Public}
+// Tiers lists every tier, the most protected first.
+func Tiers() []Tier {
+	return []Tier{TierHRCI, TierConfidential, TierProprietary, TierPublic}
 }
 
 // Protects reports whether c protects an element more than other does.
-func (c InformationSecurityClassification) Protects(other InformationSecurityClassification) bool {
+func (c Tier) Protects(other Tier) bool {
 	return c.rank() > other.rank()
 }
 
-func (c InformationSecurityClassification) rank() int {
+func (c Tier) rank() int {
 	switch c {
-	case HRCI:
+	case TierHRCI:
 		return 4
-	case Confidential:
+	case TierConfidential:
 		return 3
-	case Proprietary:
+	case TierProprietary:
 		return 2
-	case Public:
+	case TierPublic:
 		return 1
 	default:
 		return 0
@@ -45,24 +45,24 @@ type Level string
 
 // The levels, from the highest to the lowest.
 const (
-	High   Level = "High"
-	Medium Level = "Medium"
-	Low    Level = "Low"
+	LevelHigh   Level = "High"
+	LevelMedium Level = "Medium"
+	LevelLow    Level = "Low"
 )
 
 // Levels lists every level, the highest first.
-func Levels() []Level { return []Level{High, Medium, Low} }
+func Levels() []Level { return []Level{LevelHigh, LevelMedium, LevelLow} }
 
 // Above reports whether l is a higher level than other.
 func (l Level) Above(other Level) bool { return l.rank() > other.rank() }
 
 func (l Level) rank() int {
 	switch l {
-	case High:
+	case LevelHigh:
 		return 3
-	case Medium:
+	case LevelMedium:
 		return 2
-	case Low:
+	case LevelLow:
 		return 1
 	default:
 		return 0
@@ -71,7 +71,7 @@ func (l Level) rank() int {
 
 // Classification is the answer to the five questions asked of every mapping.
 type Classification struct {
-	InformationSecurityClassification InformationSecurityClassification
+	InformationSecurityClassification Tier
 	// Criticality says how much a wrong value hurts the report that the element feeds.
 	Criticality Level
 	// RiskLevel is the worse of two: what a leak costs, and what an error costs the report.

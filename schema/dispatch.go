@@ -11,9 +11,9 @@ import (
 // dispatcher signs what the dispatcher writes.
 const dispatcher = "dispatcher"
 
-// TakeJob takes the job for as long as the transaction lives, so that several dispatchers share the jobs; taken is false where another
+// TryLockJob takes the job for as long as the transaction lives, so that several dispatchers share the jobs; taken is false where another
 // has it. The lock is advisory and stands in nobody else's way.
-func TakeJob(ctx context.Context, tx bun.Tx, jobID string) (taken bool, err error) {
+func TryLockJob(ctx context.Context, tx bun.Tx, jobID string) (taken bool, err error) {
 	if err := tx.NewRaw("select pg_try_advisory_xact_lock(hashtextextended(?, 0))", "job:"+jobID).Scan(ctx, &taken); err != nil {
 		return false, fmt.Errorf("take job %s: %w", jobID, err)
 	}
@@ -22,8 +22,8 @@ func TakeJob(ctx context.Context, tx bun.Tx, jobID string) (taken bool, err erro
 
 // MarkStarted records that the work on the job begins, unless somebody has paused or cancelled it meanwhile.
 func MarkStarted(ctx context.Context, db bun.IDB, jobID string) error {
-	_, err := db.NewRaw(`with `+patience+`, locked as materialized (
-			select j.id from patience, jobs j where patience.is_set <> '' and id = ? and started_at is null and intent = ? for no key update of j
+	_, err := db.NewRaw(`with `+lockTimeout+`, locked as materialized (
+			select j.id from lock_timeout, jobs j where lock_timeout.is_set <> '' and id = ? and started_at is null and intent = ? for no key update of j
 		), clock as materialized (
 			select id, clock_timestamp() as now from locked
 		)
@@ -35,11 +35,11 @@ func MarkStarted(ctx context.Context, db bun.IDB, jobID string) error {
 	return nil
 }
 
-// SetBlocked records why the dispatcher cannot move the job at the moment, or, with an empty reason, that it can again. It writes only
+// UpdateBlockedBy records why the dispatcher cannot move the job at the moment, or, with an empty reason, that it can again. It writes only
 // if the reason differs from the recorded one, and increments the job's version so that the projector computes the status again.
-func SetBlocked(ctx context.Context, db bun.IDB, jobID, reason string) error {
-	_, err := db.NewRaw(`with `+patience+`, locked as materialized (
-			select j.id from patience, jobs j where patience.is_set <> '' and id = ? and blocked_by is distinct from nullif(?, '') and ended_at is null for no key update of j
+func UpdateBlockedBy(ctx context.Context, db bun.IDB, jobID, reason string) error {
+	_, err := db.NewRaw(`with `+lockTimeout+`, locked as materialized (
+			select j.id from lock_timeout, jobs j where lock_timeout.is_set <> '' and id = ? and blocked_by is distinct from nullif(?, '') and ended_at is null for no key update of j
 		), clock as materialized (
 			select id, clock_timestamp() as now from locked
 		)
@@ -52,11 +52,11 @@ func SetBlocked(ctx context.Context, db bun.IDB, jobID, reason string) error {
 	return nil
 }
 
-// BlockedJobs lists the jobs that the dispatcher cannot move at the moment, the oldest first.
-func BlockedJobs(ctx context.Context, db bun.IDB, scope CheckScope) ([]Job, error) {
+// ListBlockedJobs lists the jobs that the dispatcher cannot move at the moment, the oldest first.
+func ListBlockedJobs(ctx context.Context, db bun.IDB, scope CheckScope) ([]Job, error) {
 	var jobs []Job
 	err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").
-		Where("not announced_finished and blocked_by is not null and intent <> ? and ended_at is null", IntentPause).
+		Where("not published_finished and blocked_by is not null and intent <> ? and ended_at is null", IntentPause).
 		Where("?", scope.within("j.cycle_id = ?0 and j.report_id = ?1")).Order("id").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("blocked jobs: %w", err)
@@ -64,19 +64,19 @@ func BlockedJobs(ctx context.Context, db bun.IDB, scope CheckScope) ([]Job, erro
 	return jobs, nil
 }
 
-// Announcement is something that is said of a job once.
-type Announcement string
+// JobEvent is something that is said of a job once.
+type JobEvent string
 
 // The announcements of a job, named as the columns that remember them.
 const (
-	AnnouncedRequested Announcement = "announced_requested"
-	AnnouncedStarted   Announcement = "announced_started"
-	AnnouncedListed    Announcement = "announced_listed"
-	AnnouncedFinished  Announcement = "announced_finished"
+	JobEventRequested JobEvent = "published_requested"
+	JobEventStarted   JobEvent = "published_started"
+	JobEventListed    JobEvent = "published_listed"
+	JobEventFinished  JobEvent = "published_finished"
 )
 
-// MarkAnnounced records that what the announcement says is in the stream; by is the service that put it there.
-func MarkAnnounced(ctx context.Context, db bun.IDB, jobID string, what Announcement, by string) error {
+// MarkPublished records that what the announcement says is in the stream; by is the service that put it there.
+func MarkPublished(ctx context.Context, db bun.IDB, jobID string, what JobEvent, by string) error {
 	_, err := db.NewUpdate().Model((*Job)(nil)).
 		Set("? = true, updated_at = clock_timestamp(), updated_by = ?", bun.Ident(what), by).
 		Where("id = ? and not ?", jobID, bun.Ident(what)).Exec(ctx)
@@ -86,42 +86,42 @@ func MarkAnnounced(ctx context.Context, db bun.IDB, jobID string, what Announcem
 	return nil
 }
 
-// UnannouncedIntents lists the job's intents that the streams do not hold yet, the oldest first.
-func UnannouncedIntents(ctx context.Context, db bun.IDB, job Job) ([]JobIntent, error) {
+// ListUnpublishedIntents lists the job's intents that the streams do not hold yet, the oldest first.
+func ListUnpublishedIntents(ctx context.Context, db bun.IDB, job Job) ([]JobIntent, error) {
 	var intents []JobIntent
-	err := db.NewSelect().Model(&intents).Where("job_id = ? and version > ?", job.ID, job.AnnouncedIntent).Order("version").Scan(ctx)
+	err := db.NewSelect().Model(&intents).Where("job_id = ? and version > ?", job.ID, job.PublishedIntent).Order("version").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("intents of job %s: %w", job.ID, err)
 	}
 	return intents, nil
 }
 
-// MarkIntentAnnounced records that the job's intents up to this version are in the stream.
-func MarkIntentAnnounced(ctx context.Context, db bun.IDB, jobID string, version int64) error {
+// MarkIntentPublished records that the job's intents up to this version are in the stream.
+func MarkIntentPublished(ctx context.Context, db bun.IDB, jobID string, version int64) error {
 	_, err := db.NewUpdate().Model((*Job)(nil)).
-		Set("announced_intent = ?, updated_at = clock_timestamp(), updated_by = ?", version, dispatcher).
-		Where("id = ? and announced_intent < ?", jobID, version).Exec(ctx)
+		Set("published_intent = ?, updated_at = clock_timestamp(), updated_by = ?", version, dispatcher).
+		Where("id = ? and published_intent < ?", jobID, version).Exec(ctx)
 	if err != nil {
-		return fmt.Errorf("announced intent of job %s: %w", jobID, err)
+		return fmt.Errorf("published intent of job %s: %w", jobID, err)
 	}
 	return nil
 }
 
-// MarkWaitingAnnounced records that the stream has it what the job waits for; empty for nothing.
-func MarkWaitingAnnounced(ctx context.Context, db bun.IDB, jobID, waitingFor string) error {
+// MarkWaitingPublished records that the stream has it what the job waits for; empty for nothing.
+func MarkWaitingPublished(ctx context.Context, db bun.IDB, jobID, waitingFor string) error {
 	_, err := db.NewUpdate().Model((*Job)(nil)).
-		Set("announced_waiting = nullif(?, ''), updated_at = clock_timestamp(), updated_by = ?", waitingFor, folder).
+		Set("published_waiting = nullif(?, ''), updated_at = clock_timestamp(), updated_by = ?", waitingFor, projectorName).
 		Where("id = ?", jobID).Exec(ctx)
 	if err != nil {
-		return fmt.Errorf("announced wait of job %s: %w", jobID, err)
+		return fmt.Errorf("published wait of job %s: %w", jobID, err)
 	}
 	return nil
 }
 
-// ListItems writes the next page of the job's work list, at most limit mappings, and completes the list where there are no more. A job
+// InsertItems writes the next page of the job's work list, at most limit mappings, and completes the list where there are no more. A job
 // that is to be cancelled gets its items cancelled, so that a retry finds them. It returns the job as it stands after the page; the
 // page lasts or not with the transaction, and a list cut short goes on where it stopped.
-func ListItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, error) {
+func InsertItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, error) {
 	// Listing a mapping locks its row against deletion, for which it would wait while a user has locked the row.
 	if err := limitLockWait(ctx, tx); err != nil {
 		return Job{ID: jobID}, err
@@ -142,7 +142,7 @@ func ListItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, er
 		endedAt *time.Time
 	)
 	if job.Intent == IntentCancel {
-		cancelled := ItemCancelled
+		cancelled := OutcomeCancelled
 		outcome, endedAt = &cancelled, &now
 	}
 	var page struct {

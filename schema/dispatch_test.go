@@ -19,7 +19,7 @@ func list(t *testing.T, db *schema.DB, jobID string, page int) (schema.Job, []st
 	var job schema.Job
 	for job.ListedAt.IsZero() {
 		err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) (err error) {
-			job, err = schema.ListItems(ctx, tx, jobID, page)
+			job, err = schema.InsertItems(ctx, tx, jobID, page)
 			return err
 		})
 		if err != nil {
@@ -73,8 +73,8 @@ func TestARetryTakesWhatWasLost(t *testing.T) {
 	ids := schematest.Report(t, db, 5)
 	first := schematest.ListedJob(t, db, 5)
 	succeed(t, db, first.ID, ids[0])
-	for i, code := range map[int]schema.ErrorCode{1: schema.CodePanic, 2: schema.CodePoison} {
-		if err := schema.FailItem(t.Context(), db, first.ID, ids[i], schema.Saved{Attempt: 5, Code: code, Error: "broke"}); err != nil {
+	for i, code := range map[int]schema.ErrorCode{1: schema.ErrorCodePanic, 2: schema.ErrorCodePoison} {
+		if err := schema.FailItem(t.Context(), db, first.ID, ids[i], schema.ItemResult{Attempt: 5, Code: code, Error: "broke"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -82,7 +82,7 @@ func TestARetryTakesWhatWasLost(t *testing.T) {
 		t.Fatalf("cancelled %d, %v", n, err)
 	}
 	exec(t, db, "update jobs set ended_at = listed_at where id = ?", first.ID)
-	for code, want := range map[schema.ErrorCode][]string{"": ids[1:], schema.CodePoison: {ids[2]}} {
+	for code, want := range map[schema.ErrorCode][]string{"": ids[1:], schema.ErrorCodePoison: {ids[2]}} {
 		job := schematest.Job(t, db, 5)
 		exec(t, db, "update jobs set scope = 'retry', retry_of = ?, retry_error_code = ? where id = ?", first.ID, code, job.ID)
 		_, got := list(t, db, job.ID, 3)
@@ -102,7 +102,7 @@ func TestAListThatIsCancelledIsCompletedWithCancelledItems(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
-		_, err := schema.ListItems(ctx, tx, job.ID, 2)
+		_, err := schema.InsertItems(ctx, tx, job.ID, 2)
 		return err
 	})
 	if err != nil {
@@ -120,14 +120,14 @@ func TestAListThatIsCancelledIsCompletedWithCancelledItems(t *testing.T) {
 		status, err = schema.RebuildStatus(ctx, tx, job.ID)
 		return err
 	})
-	if err != nil || status.Status != schema.Cancelled || status.Cancelled != 5 {
+	if err != nil || status.Status != schema.StatusCancelled || status.Cancelled != 5 {
 		t.Errorf("%s with %d cancelled, %v", status.Status, status.Cancelled, err)
 	}
 }
 
 // dueItems lists the due items of one job, from its beginning.
 func dueItems(ctx context.Context, db bun.IDB, jobID string, limit int) ([]schema.DueItem, error) {
-	due, err := schema.DueItems(ctx, db, map[string]int{jobID: limit}, nil)
+	due, err := schema.ListDueItems(ctx, db, map[string]int{jobID: limit}, nil)
 	return due[jobID], err
 }
 
@@ -137,7 +137,7 @@ func TestOnlyWhatIsQueuedAndDueIsSent(t *testing.T) {
 	ids := schematest.Report(t, db, 4)
 	job := schematest.ListedJob(t, db, 4)
 	succeed(t, db, job.ID, ids[0])
-	if _, err := schema.PostponeItem(t.Context(), db, job.ID, ids[1], schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "x"}, time.Minute); err != nil {
+	if _, err := schema.PostponeItem(t.Context(), db, job.ID, ids[1], schema.ItemResult{Attempt: 1, Code: schema.ErrorCodePanic, Error: "x"}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	due, err := dueItems(t.Context(), db, job.ID, 10)
@@ -186,7 +186,7 @@ func TestAJobStuckSinceTheDatabaseClockSteppedBackIsFound(t *testing.T) {
 	for _, table := range []string{"jobs", "job_items", "job_status"} {
 		exec(t, db, "update "+table+" set updated_at = updated_at + interval '5 minutes'")
 	}
-	stuck, err := schema.StuckJobs(t.Context(), db, schema.CheckScope{}, time.Minute)
+	stuck, err := schema.ListStuckJobs(t.Context(), db, schema.CheckScope{}, time.Minute)
 	if err != nil || len(stuck) != 1 || stuck[0].Due != 2 {
 		t.Errorf("stuck jobs: %+v, %v", stuck, err)
 	}
@@ -228,7 +228,7 @@ func TestDueItemsReadsOnlyWhatItReturns(t *testing.T) {
 
 func postpone(t *testing.T, db *schema.DB, jobID, mappingID string, wait time.Duration) {
 	t.Helper()
-	failure := schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "x"}
+	failure := schema.ItemResult{Attempt: 1, Code: schema.ErrorCodePanic, Error: "x"}
 	if _, err := schema.PostponeItem(t.Context(), db, jobID, mappingID, failure, wait); err != nil {
 		t.Fatal(err)
 	}
@@ -246,16 +246,16 @@ func TestAJobIsTakenByOneDispatcherAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer second.Rollback() //nolint:errcheck // nothing was written
-	if taken, err := schema.TakeJob(t.Context(), first, "a"); err != nil || !taken {
+	if taken, err := schema.TryLockJob(t.Context(), first, "a"); err != nil || !taken {
 		t.Fatalf("first: %v, %v", taken, err)
 	}
-	if taken, err := schema.TakeJob(t.Context(), second, "a"); err != nil || taken {
+	if taken, err := schema.TryLockJob(t.Context(), second, "a"); err != nil || taken {
 		t.Errorf("second, meanwhile: %v, %v", taken, err)
 	}
 	if err := first.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	if taken, err := schema.TakeJob(t.Context(), second, "a"); err != nil || !taken {
+	if taken, err := schema.TryLockJob(t.Context(), second, "a"); err != nil || !taken {
 		t.Errorf("second, after the first: %v, %v", taken, err)
 	}
 }
@@ -270,7 +270,7 @@ func TestAJobThatIsPausedOrCancelledMeanwhileIsNotStarted(t *testing.T) {
 		if err := schema.MarkStarted(t.Context(), db, job.ID); err != nil {
 			t.Fatal(err)
 		}
-		if now, err := schema.ReadJob(t.Context(), db, job.ID); err != nil || now.StartedAt.IsZero() == started {
+		if now, err := schema.GetJob(t.Context(), db, job.ID); err != nil || now.StartedAt.IsZero() == started {
 			t.Errorf("%s: started at %v, %v", intent, now.StartedAt, err)
 		}
 	}
@@ -290,7 +290,7 @@ func TestACancelledJobWithoutMappingsIsCancelledWhetherItHasStartedOrNot(t *test
 		mustFold(t, db, job.ID) // pending, or running
 		exec(t, db, "update jobs set intent = 'cancel', intent_version = 2, version = version + 1 where id = ?", job.ID)
 		list(t, db, job.ID, 2)
-		if status := mustFold(t, db, job.ID); status.Status != schema.Cancelled || status.ProgressPercentage != 100 {
+		if status := mustFold(t, db, job.ID); status.Status != schema.StatusCancelled || status.ProgressPercentage != 100 {
 			t.Errorf("started %v: %s at %d %%", started, status.Status, status.ProgressPercentage)
 		}
 	}

@@ -5,7 +5,7 @@
 //
 //  1. No time in a row comes from a Go clock. A transaction reads clock_timestamp() once, behind the lock of the row that it writes: read
 //     before, it is older than what the holder of the lock writes meanwhile, and updated_at goes backwards.
-//  2. What bun builds goes by the simple protocol, with the arguments in the text. What runs for every mapping, [ReadWork] and [SaveWork],
+//  2. What bun builds goes by the simple protocol, with the arguments in the text. What runs for every mapping, [GetWork] and [SaveWork],
 //     and what writes thousands of rows go to the driver itself, which prepares each once per connection; a tracer there sees them all.
 //  3. A row of the work list is written by its key, in words that keep the planner from the index of all queued items: in tables that
 //     nobody has analyzed yet it takes one for the other, and every mapping then costs as much as its job is long.

@@ -20,7 +20,7 @@ func intend(t *testing.T, db *schema.DB, jobID string, intent schema.Intent) {
 		if err != nil {
 			return err
 		}
-		_, err = schema.RecordIntent(ctx, tx, job, intent, "olga", job.Traceparent)
+		_, err = schema.InsertIntent(ctx, tx, job, intent, "olga", job.Traceparent)
 		return err
 	})
 	if err != nil {
@@ -36,12 +36,12 @@ func endOver(t *testing.T, db *schema.DB, jobID string, intent schema.Intent) er
 		if err != nil {
 			return err
 		}
-		counts, _, err := schema.SweepItems(ctx, tx, locked, time.Time{}, 10)
+		counts, _, err := schema.FoldItemsSince(ctx, tx, locked, time.Time{}, 10)
 		if err != nil {
 			return err
 		}
 		intend(t, db, jobID, intent)
-		_, err = schema.WriteStatus(ctx, tx, locked, locked.Status.Plus(counts))
+		_, err = schema.UpdateStatus(ctx, tx, locked, locked.Status.Plus(counts))
 		return err
 	})
 }
@@ -57,11 +57,11 @@ func TestAJobDoesNotEndOverAPauseThatItHasNotSeen(t *testing.T) {
 		t.Fatalf("the end is written over the pause: %v", err)
 	}
 	status := mustFold(t, db, job.ID, ids...)
-	job, err := schema.ReadJob(t.Context(), db, job.ID)
+	job, err := schema.GetJob(t.Context(), db, job.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status.Status != schema.Completed || status.JobVersion != job.Version || job.EndedAt.IsZero() {
+	if status.Status != schema.StatusCompleted || status.JobVersion != job.Version || job.EndedAt.IsZero() {
 		t.Errorf("%s at version %d of %d, ended at %v", status.Status, status.JobVersion, job.Version, job.EndedAt)
 	}
 }
@@ -78,7 +78,7 @@ func TestAnEmptyJobThatIsCancelledAtItsEndIsCancelled(t *testing.T) {
 	if err := endOver(t, db, job.ID, schema.IntentCancel); !errors.Is(err, schema.ErrJobChanged) {
 		t.Fatalf("the end is written over the cancellation: %v", err)
 	}
-	if status := mustFold(t, db, job.ID); status.Status != schema.Cancelled {
+	if status := mustFold(t, db, job.ID); status.Status != schema.StatusCancelled {
 		t.Errorf("it is %s", status.Status)
 	}
 }
@@ -98,7 +98,7 @@ func TestAPauseDoesNotCountAsWorkForTheTimeThatIsLeft(t *testing.T) {
 	exec(t, db, "update job_intents set created_at = now() - interval '1 hour' + interval '10 seconds' where version = 3")
 	exec(t, db, "update job_items set ended_at = now() - interval '1 hour' + interval '20 seconds' where outcome = 'succeeded'")
 	status := mustFold(t, db, job.ID, ids...)
-	if status.Status != schema.Running || status.ETASeconds == nil || *status.ETASeconds < 20 || *status.ETASeconds > 21 {
+	if status.Status != schema.StatusRunning || status.ETASeconds == nil || *status.ETASeconds < 20 || *status.ETASeconds > 21 {
 		t.Errorf("%s, %d seconds left", status.Status, *status.ETASeconds)
 	}
 }

@@ -26,10 +26,10 @@ func notFound(err error, what string) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// Refused reports whether the database refused a statement for what is in it or in the rows that it reads: a value out of range, a
+// IsRefused reports whether the database refused a statement for what is in it or in the rows that it reads: a value out of range, a
 // constraint, a limit of the program, a damaged row. The same statement would be refused again. It is false while the database cannot
 // take any statement of this kind, for example because a permission or a table is missing.
-func Refused(err error) bool {
+func IsRefused(err error) bool {
 	pg, ok := asPgError(err)
 	if !ok {
 		return errors.Is(err, ErrMalformed)

@@ -42,11 +42,11 @@ func TestAStatementThatWouldBeRefusedAgainIsToldFromADatabaseInTrouble(t *testin
 		"08006": false, "25006": false, "26000": false, "28P01": false, "40001": false, "40P01": false, "53100": false, "53300": false,
 		"55P03": false, "57014": false, "57P01": false, "58030": false, "42501": false, "42P01": false, "42703": false,
 	} {
-		if got := schema.Refused(&pgconn.PgError{Code: code}); got != want {
+		if got := schema.IsRefused(&pgconn.PgError{Code: code}); got != want {
 			t.Errorf("%s: refused %v", code, got)
 		}
 	}
-	if schema.Refused(errors.New("conn closed")) || schema.Refused(nil) {
+	if schema.IsRefused(errors.New("conn closed")) || schema.IsRefused(nil) {
 		t.Error("an error that does not come from the database is refused by it")
 	}
 }

@@ -48,14 +48,14 @@ func ListFinalStatuses(ctx context.Context, db bun.IDB, jobs []Job) (map[string]
 }
 
 // listFailures counts the failed items of the jobs by error code, the most frequent first.
-func listFailures(ctx context.Context, db bun.IDB, jobIDs []string) (map[string][]Lost, error) {
-	failures := map[string][]Lost{}
+func listFailures(ctx context.Context, db bun.IDB, jobIDs []string) (map[string][]FailureCount, error) {
+	failures := map[string][]FailureCount{}
 	if len(jobIDs) == 0 {
 		return failures, nil
 	}
 	var rows []struct {
-		JobID string `bun:"job_id"`
-		Lost  `bun:"embed:"`
+		JobID        string `bun:"job_id"`
+		FailureCount `bun:"embed:"`
 	}
 	err := db.NewRaw(`select job_id, error_code, count(*) as items, coalesce(min(error), '') as error
 		from job_items where job_id in (?) and outcome = 'failed'
@@ -64,7 +64,7 @@ func listFailures(ctx context.Context, db bun.IDB, jobIDs []string) (map[string]
 		return nil, fmt.Errorf("failed items: %w", err)
 	}
 	for _, row := range rows {
-		failures[row.JobID] = append(failures[row.JobID], row.Lost)
+		failures[row.JobID] = append(failures[row.JobID], row.FailureCount)
 	}
 	return failures, nil
 }

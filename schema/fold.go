@@ -10,8 +10,8 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
-// folder signs what the projector writes.
-const folder = "projector"
+// projectorName signs what the projector writes.
+const projectorName = "projector"
 
 // LockedStatus is a job and its status as they stand behind the lock of the status, and the time of the transaction that has it.
 type LockedStatus struct {
@@ -27,11 +27,11 @@ func LockStatus(ctx context.Context, tx bun.Tx, jobID string) (locked LockedStat
 	if _, err := tx.NewRaw("select set_config('lock_timeout', '5s', true)").Exec(ctx); err != nil {
 		return locked, fmt.Errorf("lock timeout: %w", err)
 	}
-	if locked.Job, err = ReadJob(ctx, tx, jobID); err != nil {
+	if locked.Job, err = GetJob(ctx, tx, jobID); err != nil {
 		return locked, err
 	}
 	fresh := StatusOf(unstarted(locked.Job), Counts{}, Waiting{}, nil)
-	fresh.UpdatedAt, fresh.UpdatedBy = locked.Job.CreatedAt, folder
+	fresh.UpdatedAt, fresh.UpdatedBy = locked.Job.CreatedAt, projectorName
 	result, err := tx.NewInsert().Model(&fresh).On("conflict (job_id) do nothing").Exec(ctx)
 	if err != nil {
 		return locked, fmt.Errorf("status of job %s: %w", jobID, err)
@@ -53,13 +53,13 @@ func LockStatus(ctx context.Context, tx bun.Tx, jobID string) (locked LockedStat
 			locked.Status = JobStatus{Counts: locked.Status.Counts}
 		}
 	}
-	locked.Job, err = ReadJob(ctx, tx, jobID)
+	locked.Job, err = GetJob(ctx, tx, jobID)
 	return locked, err
 }
 
-// FirstStart reports whether the job has started and its status does not show that yet.
-func (l LockedStatus) FirstStart() bool {
-	return l.Status.Status != "" && l.Status.StartedAt.IsZero() && !l.Status.Status.Final() && !l.Job.StartedAt.IsZero()
+// IsFirstStart reports whether the job has started and its status does not show that yet.
+func (l LockedStatus) IsFirstStart() bool {
+	return l.Status.Status != "" && l.Status.StartedAt.IsZero() && !l.Status.Status.IsFinal() && !l.Job.StartedAt.IsZero()
 }
 
 // unstarted is the job as it was before anything was done for it. Its version is below every real one, so that a status computed from
@@ -68,14 +68,14 @@ func unstarted(job Job) Job {
 	return Job{ID: job.ID, JobType: job.JobType, MappingCount: job.MappingCount, RequestedBy: job.RequestedBy, CreatedAt: job.CreatedAt}
 }
 
-// WriteRunning writes that the job runs, whatever its items say, so that its start is committed and can be seen before anything counts.
+// MarkRunning writes that the job runs, whatever its items say, so that its start is committed and can be seen before anything counts.
 // The status still lags after it.
-func WriteRunning(ctx context.Context, tx bun.Tx, locked LockedStatus) error {
+func MarkRunning(ctx context.Context, tx bun.Tx, locked LockedStatus) error {
 	job := &locked.Job
 	job.Version, job.Intent = 0, IntentRun
 	job.MappingCount, job.ListedAt = job.Total(), time.Time{}
 	job.Cancelled, job.CancelledAt = locked.Status.Cancelled, time.Time{}
-	_, err := WriteStatus(ctx, tx, locked, locked.Status.Counts)
+	_, err := UpdateStatus(ctx, tx, locked, locked.Status.Counts)
 	return err
 }
 
@@ -89,9 +89,9 @@ func FoldItems(ctx context.Context, tx bun.Tx, locked LockedStatus, mappingIDs [
 		locked.Job.ID, pgdialect.Array(mappingIDs))
 }
 
-// SweepItems does the same for any items of the job that got their outcome since then, at most limit of them, the oldest first. It returns
+// FoldItemsSince does the same for any items of the job that got their outcome since then, at most limit of them, the oldest first. It returns
 // how many there were.
-func SweepItems(ctx context.Context, tx bun.Tx, locked LockedStatus, since time.Time, limit int) (Counts, int64, error) {
+func FoldItemsSince(ctx context.Context, tx bun.Tx, locked LockedStatus, since time.Time, limit int) (Counts, int64, error) {
 	if err := readInIndexOrder(ctx, tx); err != nil {
 		return Counts{}, 0, err
 	}
@@ -111,7 +111,7 @@ func fold(ctx context.Context, tx bun.Tx, now time.Time, where string, args ...a
 		where ` + where + `
 		returning outcome, information_security_classification as tier, input_tokens, output_tokens, cost_usd, ended_at)
 		` + countItems + ` from folded`
-	return scanCounts(ctx, tx, query, append([]any{now, now, folder}, args...)...)
+	return scanCounts(ctx, tx, query, append([]any{now, now, projectorName}, args...)...)
 }
 
 // countItems counts items; rows to count must have the tier under that name.
@@ -137,24 +137,24 @@ var ErrJobChanged = errors.New("the job has changed meanwhile")
 // ErrTransition says that the rows of a job give a status that its present one cannot become.
 var ErrTransition = errors.New("a job cannot go that way")
 
-// WriteStatus writes where the job stands with these counts, unless that is what the status says already. On the first final status the
+// UpdateStatus writes where the job stands with these counts, unless that is what the status says already. On the first final status the
 // job's row ends with it, so that the report is free for the next job at the same moment: the job's row as it was read, so that nobody
 // who was told that the job is paused or cancelled finds it ended as if he had not asked. It returns the status as it stands then, or
 // [ErrTransition], or [ErrJobChanged].
-func WriteStatus(ctx context.Context, tx bun.Tx, locked LockedStatus, counts Counts) (JobStatus, error) {
+func UpdateStatus(ctx context.Context, tx bun.Tx, locked LockedStatus, counts Counts) (JobStatus, error) {
 	job, before := locked.Job, locked.Status
 	status, err := computeStatus(ctx, tx, job, counts)
 	if err != nil {
 		return status, err
 	}
-	if status.Equal(before) && status.Status.Final() == !job.EndedAt.IsZero() {
+	if status.Equal(before) && status.Status.IsFinal() == !job.EndedAt.IsZero() {
 		before.WaitingUntil = status.WaitingUntil
 		return before, nil
 	}
 	if before.Status != "" && before.Status != status.Status && !before.Status.CanBecome(status.Status) {
 		return before, fmt.Errorf("job %s, from %s to %s: %w", job.ID, before.Status, status.Status, ErrTransition)
 	}
-	status.UpdatedAt, status.UpdatedBy = locked.Now, folder
+	status.UpdatedAt, status.UpdatedBy = locked.Now, projectorName
 	_, err = tx.NewInsert().Model(&status).On("conflict (job_id) do update").
 		Set("status = excluded.status, progress_percentage = excluded.progress_percentage, current_step = excluded.current_step").
 		Set("total_steps = excluded.total_steps, completed_steps = excluded.completed_steps").
@@ -168,7 +168,7 @@ func WriteStatus(ctx context.Context, tx bun.Tx, locked LockedStatus, counts Cou
 	if err != nil {
 		return status, fmt.Errorf("write status of job %s: %w", job.ID, err)
 	}
-	if status.Status.Final() && job.EndedAt.IsZero() {
+	if status.Status.IsFinal() && job.EndedAt.IsZero() {
 		return status, endJob(ctx, tx, job, status)
 	}
 	return status, nil
@@ -176,7 +176,7 @@ func WriteStatus(ctx context.Context, tx bun.Tx, locked LockedStatus, counts Cou
 
 func endJob(ctx context.Context, tx bun.Tx, job Job, status JobStatus) error {
 	result, err := tx.NewUpdate().Model((*Job)(nil)).
-		Set("ended_at = ?, updated_at = clock_timestamp(), updated_by = ?", status.CompletedAt, folder).
+		Set("ended_at = ?, updated_at = clock_timestamp(), updated_by = ?", status.CompletedAt, projectorName).
 		Where("id = ? and version = ? and ended_at is null", job.ID, job.Version).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("end job %s: %w", job.ID, err)
@@ -207,7 +207,7 @@ func computeStatus(ctx context.Context, tx bun.IDB, job Job, counts Counts) (Job
 		return JobStatus{}, err
 	}
 	var failed []string
-	if counts.Failed > 0 && statusFrom(job, counts) == Failed {
+	if counts.Failed > 0 && statusFrom(job, counts) == StatusFailed {
 		failed = append(failed, job.ID)
 	}
 	failures, err := listFailures(ctx, tx, failed)
@@ -241,7 +241,7 @@ func RebuildStatus(ctx context.Context, tx bun.Tx, jobID string) (JobStatus, err
 	if err != nil {
 		return JobStatus{}, err
 	}
-	_, err = tx.NewUpdate().Model((*Item)(nil)).Set("folded_at = ?, updated_at = ?, updated_by = ?", locked.Now, locked.Now, folder).
+	_, err = tx.NewUpdate().Model((*Item)(nil)).Set("folded_at = ?, updated_at = ?, updated_by = ?", locked.Now, locked.Now, projectorName).
 		Where("job_id = ? and outcome is not null and folded_at is null", jobID).Exec(ctx)
 	if err != nil {
 		return JobStatus{}, fmt.Errorf("fold items of job %s: %w", jobID, err)
@@ -257,11 +257,11 @@ func RebuildStatus(ctx context.Context, tx bun.Tx, jobID string) (JobStatus, err
 	if err := recountCancelled(ctx, tx, jobID); err != nil {
 		return JobStatus{}, err
 	}
-	if locked.Job, err = ReadJob(ctx, tx, jobID); err != nil {
+	if locked.Job, err = GetJob(ctx, tx, jobID); err != nil {
 		return JobStatus{}, err
 	}
 	locked.Status = JobStatus{} // which says nothing, so that whatever the rows say may be written
-	return WriteStatus(ctx, tx, locked, counts)
+	return UpdateStatus(ctx, tx, locked, counts)
 }
 
 // recountCancelled counts the job's cancelled items in its row, which the transaction has locked.
@@ -270,7 +270,7 @@ func recountCancelled(ctx context.Context, tx bun.Tx, jobID string) error {
 			updated_at = clock_timestamp(), updated_by = ?
 		from (select count(*) as cancelled, max(ended_at) as cancelled_at from job_items where job_id = ? and outcome = ?) i
 		where j.id = ? and (j.cancelled, j.cancelled_at) is distinct from (i.cancelled, i.cancelled_at)`,
-		folder, jobID, ItemCancelled, jobID).Exec(ctx)
+		projectorName, jobID, OutcomeCancelled, jobID).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("cancelled items of job %s: %w", jobID, err)
 	}

@@ -37,13 +37,13 @@ func fold(ctx context.Context, db *schema.DB, jobID string, ids ...string) (stat
 		if err != nil {
 			return err
 		}
-		if locked.Status.Status == schema.Pending && !locked.Job.StartedAt.IsZero() {
-			if err := schema.WriteRunning(ctx, tx, locked); err != nil {
+		if locked.Status.Status == schema.StatusPending && !locked.Job.StartedAt.IsZero() {
+			if err := schema.MarkRunning(ctx, tx, locked); err != nil {
 				return err
 			}
-			locked.Status.Status = schema.Running
+			locked.Status.Status = schema.StatusRunning
 		}
-		status, err = schema.WriteStatus(ctx, tx, locked, locked.Status.Plus(counts))
+		status, err = schema.UpdateStatus(ctx, tx, locked, locked.Status.Plus(counts))
 		return err
 	})
 	return status, err
@@ -75,7 +75,7 @@ func TestAnItemCountsOnceHoweverOftenItIsNamed(t *testing.T) {
 	}
 	wg.Wait()
 	status := mustFold(t, db, job.ID, ids...)
-	if status.Succeeded != 2 || status.CompletedSteps != 2 || status.ProgressPercentage != 66 || status.Status != schema.Running {
+	if status.Succeeded != 2 || status.CompletedSteps != 2 || status.ProgressPercentage != 66 || status.Status != schema.StatusRunning {
 		t.Errorf("status %+v", status)
 	}
 	if status.Confidential != 2 {
@@ -102,14 +102,14 @@ func TestTheLastItemEndsTheJobAndFreesTheReport(t *testing.T) {
 	ids := schematest.Report(t, db, 2)
 	job := schematest.ListedJob(t, db, 2)
 	succeed(t, db, job.ID, ids...)
-	if status := mustFold(t, db, job.ID, ids[0]); status.Status != schema.Running || !status.CompletedAt.IsZero() {
+	if status := mustFold(t, db, job.ID, ids[0]); status.Status != schema.StatusRunning || !status.CompletedAt.IsZero() {
 		t.Fatalf("after one of two: %+v", status)
 	}
 	status := mustFold(t, db, job.ID, ids[1])
-	if status.Status != schema.Completed || status.ProgressPercentage != 100 || status.ETASeconds != nil {
+	if status.Status != schema.StatusCompleted || status.ProgressPercentage != 100 || status.ETASeconds != nil {
 		t.Errorf("status %+v", status)
 	}
-	ended, err := schema.ReadJob(t.Context(), db, job.ID)
+	ended, err := schema.GetJob(t.Context(), db, job.ID)
 	if err != nil || !ended.EndedAt.Equal(status.CompletedAt) {
 		t.Errorf("job ended at %v, status completed at %v, %v", ended.EndedAt, status.CompletedAt, err)
 	}
@@ -123,13 +123,13 @@ func TestFailedAndCancelledItemsNameTheJob(t *testing.T) {
 	job := schematest.ListedJob(t, db, 3)
 	succeed(t, db, job.ID, ids[0])
 	for _, id := range ids[1:] {
-		if err := schema.FailItem(t.Context(), db, job.ID, id, schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "broke"}); err != nil {
+		if err := schema.FailItem(t.Context(), db, job.ID, id, schema.ItemResult{Attempt: 5, Code: schema.ErrorCodePanic, Error: "broke"}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	status := mustFold(t, db, job.ID, ids...)
 	const want = "2 of 3 mappings failed, the rest is saved (2 × panic, such as: broke)"
-	if status.Status != schema.Failed || status.Error != want {
+	if status.Status != schema.StatusFailed || status.Error != want {
 		t.Errorf("status %s with error %q", status.Status, status.Error)
 	}
 }
@@ -140,7 +140,7 @@ func TestAJobIsPostponedByWhatItWaitsFor(t *testing.T) {
 	ids := schematest.Report(t, db, 2)
 	job := schematest.ListedJob(t, db, 2)
 	succeed(t, db, job.ID, ids[0])
-	due, err := schema.PostponeItem(t.Context(), db, job.ID, ids[1], schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}, time.Hour)
+	due, err := schema.PostponeItem(t.Context(), db, job.ID, ids[1], schema.ItemResult{Attempt: 1, Code: schema.ErrorCodePanic, Error: "broke"}, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestAJobIsPostponedByWhatItWaitsFor(t *testing.T) {
 	}
 	// A job that nobody lets go on does not wait for that.
 	exec(t, db, "update jobs set intent = 'pause', intent_version = 2, version = version + 1 where id = ?", job.ID)
-	if status := mustFold(t, db, job.ID); status.Status != schema.Paused || status.WaitingFor != "" {
+	if status := mustFold(t, db, job.ID); status.Status != schema.StatusPaused || status.WaitingFor != "" {
 		t.Errorf("%s, waits for %q", status.Status, status.WaitingFor)
 	}
 }
@@ -162,7 +162,7 @@ func TestARebuiltStatusIsEqualWhateverWasThere(t *testing.T) {
 	ids := schematest.Report(t, db, 5)
 	job := schematest.ListedJob(t, db, 5)
 	succeed(t, db, job.ID, ids[:3]...)
-	if err := schema.FailItem(t.Context(), db, job.ID, ids[3], schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "broke"}); err != nil {
+	if err := schema.FailItem(t.Context(), db, job.ID, ids[3], schema.ItemResult{Attempt: 5, Code: schema.ErrorCodePanic, Error: "broke"}); err != nil {
 		t.Fatal(err)
 	}
 	want := mustFold(t, db, job.ID, ids...)
@@ -200,7 +200,7 @@ func TestAStatusThatSomebodyDeletedInTheMiddleCountsOn(t *testing.T) {
 	if _, err := db.ExecContext(t.Context(), "delete from job_status"); err != nil {
 		t.Fatal(err)
 	}
-	if status := mustFold(t, db, job.ID, ids[2]); status.Succeeded != 3 || status.Status != schema.Completed {
+	if status := mustFold(t, db, job.ID, ids[2]); status.Succeeded != 3 || status.Status != schema.StatusCompleted {
 		t.Errorf("%d succeeded, %s", status.Succeeded, status.Status)
 	}
 }
@@ -219,7 +219,7 @@ func TestASweepCountsInPagesWhatNoEventNamed(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, swept, err = schema.SweepItems(ctx, tx, locked, time.Time{}, 2)
+			_, swept, err = schema.FoldItemsSince(ctx, tx, locked, time.Time{}, 2)
 			return err
 		})
 		if err != nil {
@@ -243,7 +243,7 @@ func TestWhatLagsIsFound(t *testing.T) {
 	var scan schema.LagScan
 	lags := func(why string, want bool) {
 		t.Helper()
-		lagging, err := scan.Jobs(t.Context(), db)
+		lagging, err := scan.ListJobs(t.Context(), db)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,7 +258,7 @@ func TestWhatLagsIsFound(t *testing.T) {
 	lags("an outcome not counted", true)
 	mustFold(t, db, job.ID, ids...)
 	lags("the end not announced", true)
-	if err := schema.MarkAnnounced(t.Context(), db, job.ID, schema.AnnouncedFinished, "test"); err != nil {
+	if err := schema.MarkPublished(t.Context(), db, job.ID, schema.JobEventFinished, "test"); err != nil {
 		t.Fatal(err)
 	}
 	lags("announced", false)

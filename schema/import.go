@@ -77,17 +77,17 @@ type MappingRow struct {
 	Confirmed bool
 }
 
-// Imported counts what an import did.
-type Imported struct {
+// ImportResult counts what an import did.
+type ImportResult struct {
 	Attributes  Tally
 	DataSources Tally
 	Columns     Tally
 	// Mappings counts as added the rows that the new attributes got, whether or not the import says anything of them; as updated,
 	// unchanged and kept the mappings of older attributes of which it does.
 	Mappings Tally
-	// Gone is what the report has and the data no longer contains: attributes, if it has any, and columns of the data sources that it names.
+	// Missing is what the report has and the data no longer contains: attributes, if it has any, and columns of the data sources that it names.
 	// With [PruneNothing] it stays.
-	Gone Gone
+	Missing Missing
 }
 
 // Tally counts rows by what became of them.
@@ -106,7 +106,7 @@ type Tally struct {
 //
 // It returns an [ActiveJobError] where a job works on the report, [ImportProblems] where rows do not fit, a [ConfirmedError] where Prune
 // would remove what a person has confirmed, and lock_not_available of the database where another import takes long. After an error the caller rolls the transaction back.
-func Import(ctx context.Context, tx bun.Tx, data ReportData) (Imported, error) {
+func Import(ctx context.Context, tx bun.Tx, data ReportData) (ImportResult, error) {
 	fresh := Report{
 		CycleID: data.CycleID, ReportID: data.ReportID, Name: data.Name, CreatedBy: data.Author, UpdatedBy: data.Author,
 	}
@@ -115,23 +115,23 @@ func Import(ctx context.Context, tx bun.Tx, data ReportData) (Imported, error) {
 	}
 	report, now, err := makeReport(ctx, tx, fresh)
 	if err != nil {
-		return Imported{}, err
+		return ImportResult{}, err
 	}
 	im := importer{tx: tx, report: report, now: now, author: data.Author, sources: map[string]string{}}
 	if !report.CreatedAt.Equal(now) {
 		im.kept = &kept{}
 	}
 	if err := im.columns(ctx, data.Columns); err != nil {
-		return Imported{}, err
+		return ImportResult{}, err
 	}
 	if err := im.attributes(ctx, data.Attributes); err != nil {
-		return Imported{}, err
+		return ImportResult{}, err
 	}
 	if err := im.prune(ctx, data.Prune); err != nil {
 		return im.done, err
 	}
 	if err := im.mappings(ctx, data.Mappings); err != nil {
-		return Imported{}, err
+		return ImportResult{}, err
 	}
 	if data.Name != "" {
 		im.report.Name = data.Name
@@ -145,8 +145,8 @@ func Import(ctx context.Context, tx bun.Tx, data ReportData) (Imported, error) {
 	} else if im.report.Name != report.Name {
 		counts.Reports.Updated = 1
 	}
-	return im.done, RecordPlanningChange(ctx, tx, PlanningChange{
-		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningImported, Object: PlanningReport,
+	return im.done, InsertPlanningChange(ctx, tx, PlanningChange{
+		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningActionImported, Object: PlanningObjectReport,
 		Name: im.report.Name, Counts: counts, ChangedAt: now, ChangedBy: data.Author,
 	})
 }
@@ -163,7 +163,7 @@ type importer struct {
 	kept *kept
 	// uncoded has the ids of the attributes with a line item number and no mdrm; nil until it is needed.
 	uncoded map[uncodedKey]string
-	done    Imported
+	done    ImportResult
 }
 
 // counts returns what the import has written.

@@ -32,11 +32,11 @@ func TestAReportWithAnActiveJobIsNotChanged(t *testing.T) {
 			return err
 		},
 		"attribute": func(tx bun.Tx) error {
-			_, err := schema.AddAttribute(t.Context(), tx, attribute)
+			_, err := schema.InsertAttribute(t.Context(), tx, attribute)
 			return err
 		},
 		"data source": func(tx bun.Tx) error {
-			_, err := schema.AddDataSource(t.Context(), tx, source)
+			_, err := schema.InsertDataSource(t.Context(), tx, source)
 			return err
 		},
 	}
@@ -64,7 +64,7 @@ func TestAReportWithAnActiveJobIsNotChanged(t *testing.T) {
 			t.Errorf("%s once more: error is %v, want that it exists", name, err)
 		}
 	}
-	report, err := schema.FindReport(t.Context(), db, schematest.CycleID, schematest.ReportID)
+	report, err := schema.GetReport(t.Context(), db, schematest.CycleID, schematest.ReportID)
 	if err != nil || report.MappingCount != 2 {
 		t.Errorf("report is %+v (%v), want two mappings", report, err)
 	}
@@ -74,14 +74,14 @@ func TestAddingToAReportThatIsNotThereMakesNone(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	err := in(t.Context(), db, func(tx bun.Tx) error {
-		_, err := schema.AddAttribute(t.Context(), tx, schema.Attribute{CycleID: "c", ReportID: "r", AttributeName: "New", CreatedBy: "alice"})
+		_, err := schema.InsertAttribute(t.Context(), tx, schema.Attribute{CycleID: "c", ReportID: "r", AttributeName: "New", CreatedBy: "alice"})
 		return err
 	})
 	if !errors.Is(err, schema.ErrNotFound) {
 		t.Errorf("attribute: error is %v", err)
 	}
 	err = in(t.Context(), db, func(tx bun.Tx) error {
-		_, err := schema.AddDataSource(t.Context(), tx, schema.DataSource{CycleID: "c", ReportID: "r", Name: "New", CreatedBy: "alice"})
+		_, err := schema.InsertDataSource(t.Context(), tx, schema.DataSource{CycleID: "c", ReportID: "r", Name: "New", CreatedBy: "alice"})
 		return err
 	})
 	if !errors.Is(err, schema.ErrNotFound) {
@@ -92,7 +92,7 @@ func TestAddingToAReportThatIsNotThereMakesNone(t *testing.T) {
 func ask(t *testing.T, tx bun.Tx) (inserted bool, err error) {
 	t.Helper()
 	_, inserted, err = schema.InsertJob(t.Context(), tx, schema.Job{
-		ID: uuid.NewString(), JobType: schema.PDERegeneration, CycleID: "c", ReportID: "r", Classifier: schema.Rules, Scope: schema.ScopeAll,
+		ID: uuid.NewString(), JobType: schema.JobTypePDERegeneration, CycleID: "c", ReportID: "r", Classifier: schema.ClassifierRules, Scope: schema.ScopeAll,
 		MappingCount: 1, RequestedBy: "tina", Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 	})
 	return inserted, err
@@ -176,7 +176,7 @@ func TestAnImportHoldsUpAJobThatIsAskedFor(t *testing.T) {
 				if _, err := ask(t, tx); err != nil {
 					return err
 				}
-				report, err := schema.FindReport(t.Context(), tx, "c", "r")
+				report, err := schema.GetReport(t.Context(), tx, "c", "r")
 				if err == nil && report.MappingCount != 5 {
 					err = fmt.Errorf("the job sees %d mappings", report.MappingCount)
 				}
@@ -200,11 +200,11 @@ func TestWhoHoldsTheReportWaitsForTheRestAsUsual(t *testing.T) {
 	loaded(t, db, small())
 	for name, hold := range map[string]func(bun.Tx) error{
 		"job": func(tx bun.Tx) error {
-			_, err := schema.HoldReport(t.Context(), tx, "c", "r")
+			_, err := schema.LockReport(t.Context(), tx, "c", "r")
 			return err
 		},
 		"job of no report": func(tx bun.Tx) error {
-			if _, err := schema.HoldReport(t.Context(), tx, "c", "missing"); !errors.Is(err, schema.ErrNotFound) {
+			if _, err := schema.LockReport(t.Context(), tx, "c", "missing"); !errors.Is(err, schema.ErrNotFound) {
 				return fmt.Errorf("it is there: %w", err)
 			}
 			return nil
@@ -255,7 +255,7 @@ func TestImportsOfOneReportTakeTurns(t *testing.T) {
 	if err := db.NewRaw("select count(*) from pde_mappings").Scan(t.Context(), &mappings); err != nil {
 		t.Fatal(err)
 	}
-	report, err := schema.FindReport(t.Context(), db, "c", "r")
+	report, err := schema.GetReport(t.Context(), db, "c", "r")
 	if err != nil || report.MappingCount != mappings || mappings != each/2*(imports+1) {
 		t.Errorf("the report counts %d mappings and has %d (%v)", report.MappingCount, mappings, err)
 	}

@@ -235,7 +235,7 @@ func (row MappingRow) onto(m Mapping, dataSourceID string) Mapping {
 			m.ConfidenceScore, m.MappingRationale = new(int), replacedRationale
 		}
 	}
-	m.ReviewStatus, m.ReviewedBy, m.ReviewedAt = ReviewPending, "", time.Time{}
+	m.ReviewStatus, m.ReviewedBy, m.ReviewedAt = ReviewStatusPending, "", time.Time{}
 	return m
 }
 

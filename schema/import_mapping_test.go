@@ -20,7 +20,7 @@ func TestAnImportedMappingIsKeptWithItsHistory(t *testing.T) {
 	data := small()
 	row := schema.MappingRow{
 		Line: 2, AttributeName: "Balance", PDEName: "Balance due", PDECode: "P-1", PDEDescription: "of the month", SourceField: "svc.LOANS.BAL",
-		MappingType: schema.Calculated, TransformationRule: "sum", BusinessProcess: "closing", BusinessOwner: "Finance", DataSteward: "Data office",
+		MappingType: schema.MappingTypeCalculated, TransformationRule: "sum", BusinessProcess: "closing", BusinessOwner: "Finance", DataSteward: "Data office",
 	}
 	data.Mappings = slices.Values([]schema.MappingRow{row})
 
@@ -139,10 +139,10 @@ func TestAReplacedColumnTakesWhatWasSaidOfItAlong(t *testing.T) {
 		got.AlternativeMappings != nil || got.SuggestedSourceField != "" {
 		t.Errorf("mapping is %+v, want nothing left of what was said of the column before", got)
 	}
-	if got.ReviewStatus != schema.ReviewPending || got.ReviewedBy != "" || !got.ReviewedAt.IsZero() {
+	if got.ReviewStatus != schema.ReviewStatusPending || got.ReviewedBy != "" || !got.ReviewedAt.IsZero() {
 		t.Error("the review of the mapping as it stood before still counts")
 	}
-	if got.Criticality != schema.High {
+	if got.Criticality != schema.LevelHigh {
 		t.Error("the classification, which is the attribute's, is gone")
 	}
 	var after schema.Image
@@ -227,7 +227,7 @@ func TestEveryMappingThatDoesNotFitIsReported(t *testing.T) {
 	if !ok || len(problems) != 5000 || problems[0].Line != 2 || problems[4999].Line != 5001 {
 		t.Errorf("there are %d problems, want those of lines 2 to 5001", len(problems))
 	}
-	if _, err := schema.FindReport(t.Context(), db, "c", "r"); !errors.Is(err, schema.ErrNotFound) {
+	if _, err := schema.GetReport(t.Context(), db, "c", "r"); !errors.Is(err, schema.ErrNotFound) {
 		t.Errorf("the report is there after all (%v)", err)
 	}
 }

@@ -21,19 +21,19 @@ const (
 	PruneConfirmed
 )
 
-// Gone is what an import no longer contains.
-type Gone struct{ Attributes, Columns GoneRows }
+// Missing is what an import no longer contains.
+type Missing struct{ Attributes, Columns MissingRows }
 
-// GoneRows are rows of one kind that an import no longer contains.
-type GoneRows struct {
+// MissingRows are rows of one kind that an import no longer contains.
+type MissingRows struct {
 	// Count counts them, and Confirmed those that a person has confirmed, or whose mapping is confirmed or approved.
 	Count, Confirmed int64
 	// First has at most [MaxProblems] of them.
-	First []GoneRow
+	First []MissingRow
 }
 
-// GoneRow is an attribute or a column that an import no longer contains.
-type GoneRow struct {
+// MissingRow is an attribute or a column that an import no longer contains.
+type MissingRow struct {
 	ID string
 	// DataSourceID is that of a column.
 	DataSourceID string
@@ -42,7 +42,7 @@ type GoneRow struct {
 	Confirmed bool
 }
 
-func (g *GoneRows) add(row GoneRow) {
+func (g *MissingRows) add(row MissingRow) {
 	g.Count++
 	if row.Confirmed {
 		g.Confirmed++
@@ -102,7 +102,7 @@ func (im *importer) prune(ctx context.Context, prune Prune) error {
 	if err != nil {
 		return err
 	}
-	gone := im.done.Gone
+	gone := im.done.Missing
 	if confirmed := gone.Attributes.Confirmed + gone.Columns.Confirmed; prune == PruneUnconfirmed && confirmed > 0 {
 		return &ConfirmedError{Count: confirmed}
 	}
@@ -131,12 +131,12 @@ func (im *importer) goneAttributes(ctx context.Context) ([]string, error) {
 	defer rows.Close()
 	var ids []string
 	for rows.Next() {
-		var row GoneRow
+		var row MissingRow
 		if err := rows.Scan(&row.ID, &row.Name, &row.Confirmed); err != nil {
 			return nil, fmt.Errorf("attributes that are gone: %w", err)
 		}
 		ids = append(ids, row.ID)
-		im.done.Gone.Attributes.add(row)
+		im.done.Missing.Attributes.add(row)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("attributes that are gone: %w", err)
@@ -162,7 +162,7 @@ func (im *importer) goneColumns(ctx context.Context) ([]SourceColumn, error) {
 		return nil, err
 	}
 	for _, c := range columns {
-		im.done.Gone.Columns.add(GoneRow{
+		im.done.Missing.Columns.add(MissingRow{
 			ID: c.ID, DataSourceID: c.DataSourceID, Name: c.SourceField(), Confirmed: confirmed[columnOf{c.DataSourceID, c.SourceField()}],
 		})
 	}

@@ -20,7 +20,7 @@ func in(ctx context.Context, db *schema.DB, do func(tx bun.Tx) error) error {
 }
 
 // load imports the data into the report of cycle c and id r, by alice, and returns the counts.
-func load(ctx context.Context, db *schema.DB, data schema.ReportData) (done schema.Imported, err error) {
+func load(ctx context.Context, db *schema.DB, data schema.ReportData) (done schema.ImportResult, err error) {
 	data.CycleID, data.ReportID = "c", "r"
 	if data.Author == "" {
 		data.Author = "alice"
@@ -32,7 +32,7 @@ func load(ctx context.Context, db *schema.DB, data schema.ReportData) (done sche
 	return done, err
 }
 
-func loaded(t *testing.T, db *schema.DB, data schema.ReportData) schema.Imported {
+func loaded(t *testing.T, db *schema.DB, data schema.ReportData) schema.ImportResult {
 	t.Helper()
 	done, err := load(t.Context(), db, data)
 	if err != nil {
@@ -120,13 +120,13 @@ func TestEveryImportedAttributeHasOneUnmappedMapping(t *testing.T) {
 
 	done := loaded(t, db, data)
 
-	want := schema.Imported{
+	want := schema.ImportResult{
 		Attributes: schema.Tally{Added: 4}, DataSources: schema.Tally{Added: 2}, Columns: schema.Tally{Added: 3}, Mappings: schema.Tally{Added: 4},
 	}
 	if diff := cmp.Diff(want, done); diff != "" {
 		t.Errorf("counts differ (-want +got):\n%s", diff)
 	}
-	report, err := schema.FindReport(t.Context(), db, "c", "r")
+	report, err := schema.GetReport(t.Context(), db, "c", "r")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestEveryImportedAttributeHasOneUnmappedMapping(t *testing.T) {
 		t.Errorf("report is %+v", report)
 	}
 	mapping := mappingOf(t, db, "name:Comment")
-	if mapping.SourceField != "" || mapping.ReviewStatus != schema.ReviewPending || mapping.Version != 1 || mapping.UpdatedBy != "alice" ||
+	if mapping.SourceField != "" || mapping.ReviewStatus != schema.ReviewStatusPending || mapping.Version != 1 || mapping.UpdatedBy != "alice" ||
 		!mapping.UpdatedAt.Equal(report.CreatedAt) {
 		t.Errorf("mapping is %+v, want it unmapped, pending and signed with the transaction's clock", mapping)
 	}
@@ -169,7 +169,7 @@ func TestImportingAgainUpdatesByIdentity(t *testing.T) {
 	if mappingOf(t, db, "item:3").ID != ids {
 		t.Error("line 3 has another mapping than before")
 	}
-	report, err := schema.FindReport(t.Context(), db, "c", "r")
+	report, err := schema.GetReport(t.Context(), db, "c", "r")
 	if err != nil || report.MappingCount != 5 || report.Name != "r" || report.UpdatedBy != "bob" {
 		t.Errorf("report is %+v (%v)", report, err)
 	}

@@ -32,8 +32,8 @@ type Installation struct {
 	Skew  time.Duration `bun:"-"`
 }
 
-// ReadInstallation reads the facts. It writes nothing, and needs none of this program's tables.
-func ReadInstallation(ctx context.Context, db *DB) (Installation, error) {
+// GetInstallation reads the facts. It writes nothing, and needs none of this program's tables.
+func GetInstallation(ctx context.Context, db *DB) (Installation, error) {
 	// Rows of the latter are never changed.
 	changed := []string{
 		"reports", "attributes", "data_sources", "source_columns", "pde_mappings", "jobs", "idempotency_keys", "job_items", "job_status",

@@ -11,7 +11,7 @@ import (
 func TestTheInstallationNamesTheTablesThatAUserMayNotWrite(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
-	facts, err := schema.ReadInstallation(t.Context(), db)
+	facts, err := schema.GetInstallation(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestTheInstallationNamesTheTablesThatAUserMayNotWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = limited.Close() }()
-	facts, err = schema.ReadInstallation(t.Context(), limited)
+	facts, err = schema.GetInstallation(t.Context(), limited)
 	want := []string{"attributes", "data_sources", "idempotency_keys", "job_status", "pde_mappings", "reports", "source_columns"}
 	if err != nil || facts.User != "installation_reader" || facts.MayCreate || !slices.Equal(facts.Denied, want) {
 		t.Errorf("the limited user is %+v (%v)", facts, err)

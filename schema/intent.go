@@ -11,20 +11,20 @@ import (
 // CurrentStatus is where the job stands when its row is asked, which an intent changes at once, while the status that the projector
 // keeps may lag.
 func CurrentStatus(job Job, kept JobStatus) Status {
-	if kept.Status.Final() {
+	if kept.Status.IsFinal() {
 		return kept.Status
 	}
 	return statusFrom(job, kept.Counts)
 }
 
-// Takes reports whether the job may be asked for the intent now. A job that is to be cancelled takes no more.
-func (j Job) Takes(intent Intent, current Status) bool {
-	return j.Intent != IntentCancel && intent.AllowedFrom(current)
+// CanTake reports whether the job may be asked for the intent now. A job that is to be cancelled takes no more.
+func (j Job) CanTake(intent Intent, current Status) bool {
+	return j.Intent != IntentCancel && intent.IsAllowedFrom(current)
 }
 
-// RecordIntent writes the next thing that somebody asks of the job. The caller holds the lock of the job's row. It returns the job as it
+// InsertIntent writes the next thing that somebody asks of the job. The caller holds the lock of the job's row. It returns the job as it
 // stands then.
-func RecordIntent(ctx context.Context, tx bun.Tx, job Job, intent Intent, by, traceparent string) (Job, error) {
+func InsertIntent(ctx context.Context, tx bun.Tx, job Job, intent Intent, by, traceparent string) (Job, error) {
 	now, err := Now(ctx, tx)
 	if err != nil {
 		return job, err
@@ -37,10 +37,10 @@ func RecordIntent(ctx context.Context, tx bun.Tx, job Job, intent Intent, by, tr
 	if err != nil {
 		return job, fmt.Errorf("intent of job %s: %w", job.ID, err)
 	}
-	return job, insertIntent(ctx, tx, job, by, traceparent, now)
+	return job, insertIntentRow(ctx, tx, job, by, traceparent, now)
 }
 
-func insertIntent(ctx context.Context, tx bun.Tx, job Job, by, traceparent string, now time.Time) error {
+func insertIntentRow(ctx context.Context, tx bun.Tx, job Job, by, traceparent string, now time.Time) error {
 	intent := JobIntent{
 		JobID: job.ID, Version: job.IntentVersion, Intent: job.Intent, RequestedBy: by, Traceparent: traceparent,
 		CreatedAt: now, CreatedBy: by, UpdatedAt: now, UpdatedBy: by,

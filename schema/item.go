@@ -12,41 +12,45 @@ type Outcome string
 
 // The outcomes.
 const (
-	// Succeeded means that everything the job computed for the mapping is saved.
-	Succeeded Outcome = "succeeded"
-	// Skipped means that nothing but suggestions was written, for the reason in the item's error code.
-	Skipped Outcome = "skipped"
-	// ItemFailed means that the mapping is unchanged, for the reason in the item's error.
-	ItemFailed Outcome = "failed"
-	// ItemCancelled means that the job was cancelled before the mapping's turn.
-	ItemCancelled Outcome = "cancelled"
+	// OutcomeSucceeded means that everything the job computed for the mapping is saved.
+	OutcomeSucceeded Outcome = "succeeded"
+	// OutcomeSkipped means that nothing but suggestions was written, for the reason in the item's error code.
+	OutcomeSkipped Outcome = "skipped"
+	// OutcomeFailed means that the mapping is unchanged, for the reason in the item's error.
+	OutcomeFailed Outcome = "failed"
+	// OutcomeCancelled means that the job was cancelled before the mapping's turn.
+	OutcomeCancelled Outcome = "cancelled"
 )
 
 // Outcomes lists every outcome.
-func Outcomes() []Outcome { return []Outcome{Succeeded, Skipped, ItemFailed, ItemCancelled} }
+func Outcomes() []Outcome {
+	return []Outcome{OutcomeSucceeded, OutcomeSkipped, OutcomeFailed, OutcomeCancelled}
+}
 
 // ErrorCode names why an item was skipped, is tried again, or failed.
 type ErrorCode string
 
 // The error codes.
 const (
-	// CodeConfirmed skips: a person has confirmed the row, and all the job had to say went to the suggestions.
-	CodeConfirmed ErrorCode = "confirmed"
-	// CodePanic counts: the classifier's own code broke on this mapping.
-	CodePanic ErrorCode = "panic"
-	// CodeClassifier counts: the classifier answered with an error, or with what no mapping may hold.
-	CodeClassifier ErrorCode = "classifier_error"
-	// CodePoison fails at once: five starts without an outcome, so the mapping probably ends the process that works on it.
-	CodePoison ErrorCode = "poison"
+	// ErrorCodeConfirmed skips: a person has confirmed the row, and all the job had to say went to the suggestions.
+	ErrorCodeConfirmed ErrorCode = "confirmed"
+	// ErrorCodePanic counts: the classifier's own code broke on this mapping.
+	ErrorCodePanic ErrorCode = "panic"
+	// ErrorCodeClassifier counts: the classifier answered with an error, or with what no mapping may hold.
+	ErrorCodeClassifier ErrorCode = "classifier_error"
+	// ErrorCodePoison fails at once: five starts without an outcome, so the mapping probably ends the process that works on it.
+	ErrorCodePoison ErrorCode = "poison"
 )
 
 // ErrorCodes lists every error code.
 func ErrorCodes() []ErrorCode {
-	return []ErrorCode{CodeConfirmed, CodePanic, CodeClassifier, CodePoison}
+	return []ErrorCode{ErrorCodeConfirmed, ErrorCodePanic, ErrorCodeClassifier, ErrorCodePoison}
 }
 
 // FailureCodes lists the error codes with which an item can fail, and for which a retry may ask.
-func FailureCodes() []ErrorCode { return []ErrorCode{CodePanic, CodeClassifier, CodePoison} }
+func FailureCodes() []ErrorCode {
+	return []ErrorCode{ErrorCodePanic, ErrorCodeClassifier, ErrorCodePoison}
+}
 
 // Usage is what a model was asked for and what that cost; zero where no model was asked.
 type Usage struct {
@@ -79,7 +83,7 @@ type Item struct {
 	CostUSD      float64 `bun:"cost_usd"`
 	DurationMS   int64   `bun:"duration_ms"`
 	// InformationSecurityClassification is the tier with which the job left the mapping; empty where it has nothing to do with it.
-	InformationSecurityClassification InformationSecurityClassification `bun:"information_security_classification,nullzero"`
+	InformationSecurityClassification Tier `bun:"information_security_classification,nullzero"`
 	// EndedAt is when the item got its outcome.
 	EndedAt time.Time `bun:"ended_at,nullzero"`
 	// FoldedAt is when the outcome was counted in the job's status.
@@ -95,8 +99,8 @@ func (i Item) Usage() Usage {
 	return Usage{InputTokens: i.InputTokens, OutputTokens: i.OutputTokens, CostUSD: i.CostUSD}
 }
 
-// ReadItem reads one item of a job's work list.
-func ReadItem(ctx context.Context, db bun.IDB, jobID, mappingID string) (Item, error) {
+// GetItem reads one item of a job's work list.
+func GetItem(ctx context.Context, db bun.IDB, jobID, mappingID string) (Item, error) {
 	var item Item
 	if err := db.NewSelect().Model(&item).Where("job_id = ? and mapping_id = ?", jobID, mappingID).Scan(ctx); err != nil {
 		return item, notFound(err, "item of job "+jobID+" and mapping "+mappingID)

@@ -13,57 +13,63 @@ type JobType string
 
 // The job types.
 const (
-	// PDERegeneration suggests the source column again and classifies again.
-	PDERegeneration JobType = "pde_regeneration"
-	// PDEClassification only classifies.
-	PDEClassification JobType = "pde_classification"
-	// PDEAutoMapping maps and classifies the mappings that have no source column yet.
-	PDEAutoMapping JobType = "pde_auto_mapping"
+	// JobTypePDERegeneration suggests the source column again and classifies again.
+	JobTypePDERegeneration JobType = "pde_regeneration"
+	// JobTypePDEClassification only classifies.
+	JobTypePDEClassification JobType = "pde_classification"
+	// JobTypePDEAutoMapping maps and classifies the mappings that have no source column yet.
+	JobTypePDEAutoMapping JobType = "pde_auto_mapping"
 )
 
 // JobTypes lists every job type.
-func JobTypes() []JobType { return []JobType{PDERegeneration, PDEClassification, PDEAutoMapping} }
+func JobTypes() []JobType {
+	return []JobType{JobTypePDERegeneration, JobTypePDEClassification, JobTypePDEAutoMapping}
+}
 
 // Maps reports whether the job suggests source columns.
-func (t JobType) Maps() bool { return t != PDEClassification }
+func (t JobType) Maps() bool { return t != JobTypePDEClassification }
 
 // Status says where a job stands.
 type Status string
 
 // The statuses.
 const (
-	// Pending means asked for and not started.
-	Pending Status = "pending"
-	// Running means started; it is committed before any mapping counts.
-	Running Status = "running"
-	// Paused means that nothing new starts until somebody resumes the job.
-	Paused Status = "paused"
-	// Completed means that every mapping succeeded or was skipped for a named reason.
-	Completed Status = "completed"
-	// Failed means that at least one mapping failed; the rest is saved.
-	Failed Status = "failed"
-	// Cancelled means that at least one mapping was cancelled, or the job itself before it had any.
-	Cancelled Status = "cancelled"
+	// StatusPending means asked for and not started.
+	StatusPending Status = "pending"
+	// StatusRunning means started; it is committed before any mapping counts.
+	StatusRunning Status = "running"
+	// StatusPaused means that nothing new starts until somebody resumes the job.
+	StatusPaused Status = "paused"
+	// StatusCompleted means that every mapping succeeded or was skipped for a named reason.
+	StatusCompleted Status = "completed"
+	// StatusFailed means that at least one mapping failed; the rest is saved.
+	StatusFailed Status = "failed"
+	// StatusCancelled means that at least one mapping was cancelled, or the job itself before it had any.
+	StatusCancelled Status = "cancelled"
 )
 
 // Statuses lists every status.
-func Statuses() []Status { return []Status{Pending, Running, Paused, Completed, Failed, Cancelled} }
+func Statuses() []Status {
+	return []Status{StatusPending, StatusRunning, StatusPaused, StatusCompleted, StatusFailed, StatusCancelled}
+}
 
-// Final reports whether a job with this status has ended.
-func (s Status) Final() bool { return s == Completed || s == Failed || s == Cancelled }
+// IsFinal reports whether a job with this status has ended.
+func (s Status) IsFinal() bool {
+	return s == StatusCompleted || s == StatusFailed || s == StatusCancelled
+}
 
 // CanBecome reports whether a job may go from s to next. A job goes through running before it completes or fails, so that its start can
 // be seen; a job that is cancelled before it started need not. A paused job may end, because pause lets finish what is running, and one
 // that was paused before it started is pending again when it is resumed.
 func (s Status) CanBecome(next Status) bool {
 	switch s {
-	case Pending:
-		return next == Running || next == Paused || next == Cancelled
-	case Running:
-		return next == Paused || next.Final()
-	case Paused:
-		return next == Running || next == Pending || next.Final()
-	case Completed, Failed, Cancelled:
+	case StatusPending:
+		return next == StatusRunning || next == StatusPaused || next == StatusCancelled
+	case StatusRunning:
+		return next == StatusPaused || next.IsFinal()
+	case StatusPaused:
+		return next == StatusRunning || next == StatusPending || next.IsFinal()
+	case StatusCompleted, StatusFailed, StatusCancelled:
 		return false
 	default:
 		return false
@@ -75,23 +81,25 @@ type ClassifierKind string
 
 // The classifiers.
 const (
-	// Rules is the policy file.
-	Rules ClassifierKind = "rules"
-	// LLM is a language model.
-	LLM ClassifierKind = "llm"
-	// Hybrid asks the rules first and a language model where they are unsure.
-	Hybrid ClassifierKind = "hybrid"
+	// ClassifierRules is the policy file.
+	ClassifierRules ClassifierKind = "rules"
+	// ClassifierLLM is a language model.
+	ClassifierLLM ClassifierKind = "llm"
+	// ClassifierHybrid asks the rules first and a language model where they are unsure.
+	ClassifierHybrid ClassifierKind = "hybrid"
 )
 
 // ClassifierKinds lists every classifier.
-func ClassifierKinds() []ClassifierKind { return []ClassifierKind{Rules, LLM, Hybrid} }
+func ClassifierKinds() []ClassifierKind {
+	return []ClassifierKind{ClassifierRules, ClassifierLLM, ClassifierHybrid}
+}
 
 // Lane is the lane whose workers do the classifier's work.
 func (k ClassifierKind) Lane() Lane {
-	if k == Rules {
-		return RulesLane
+	if k == ClassifierRules {
+		return LaneRules
 	}
-	return LLMLane
+	return LaneLLM
 }
 
 // Lane is one of the two queues of work, apart by what bounds them, so that neither waits behind the other.
@@ -99,14 +107,14 @@ type Lane string
 
 // The lanes.
 const (
-	// RulesLane is bound by the database.
-	RulesLane Lane = "rules"
-	// LLMLane is bound by the model's provider.
-	LLMLane Lane = "llm"
+	// LaneRules is bound by the database.
+	LaneRules Lane = "rules"
+	// LaneLLM is bound by the model's provider.
+	LaneLLM Lane = "llm"
 )
 
 // Lanes lists every lane.
-func Lanes() []Lane { return []Lane{RulesLane, LLMLane} }
+func Lanes() []Lane { return []Lane{LaneRules, LaneLLM} }
 
 // Scope says which mappings of its report a job works on.
 type Scope string
@@ -142,19 +150,19 @@ const (
 // Intents lists every intent.
 func Intents() []Intent { return []Intent{IntentRun, IntentPause, IntentCancel} }
 
-// AllowedFrom reports whether the intent may be recorded for a job with this status: run resumes a paused job, pause is for pending and
+// IsAllowedFrom reports whether the intent may be recorded for a job with this status: run resumes a paused job, pause is for pending and
 // running, cancel for all that has not ended.
-func (i Intent) AllowedFrom(s Status) bool { return slices.Contains(i.From(), s) }
+func (i Intent) IsAllowedFrom(s Status) bool { return slices.Contains(i.From(), s) }
 
 // From lists the statuses in which a job takes the intent.
 func (i Intent) From() []Status {
 	switch i {
 	case IntentRun:
-		return []Status{Paused}
+		return []Status{StatusPaused}
 	case IntentPause:
-		return []Status{Pending, Running}
+		return []Status{StatusPending, StatusRunning}
 	case IntentCancel:
-		return []Status{Pending, Running, Paused}
+		return []Status{StatusPending, StatusRunning, StatusPaused}
 	default:
 		return nil
 	}
@@ -197,16 +205,16 @@ type Job struct {
 	Cancelled   int64     `bun:"cancelled"`
 	CancelledAt time.Time `bun:"cancelled_at,nullzero"`
 
-	AnnouncedRequested bool  `bun:"announced_requested"`
-	AnnouncedStarted   bool  `bun:"announced_started"`
-	AnnouncedListed    bool  `bun:"announced_listed"`
-	AnnouncedIntent    int64 `bun:"announced_intent"`
-	AnnouncedFinished  bool  `bun:"announced_finished"`
-	// AnnouncedWaiting is what was last said of what the job waits for; empty where that was nothing.
-	AnnouncedWaiting string `bun:"announced_waiting,nullzero"`
+	PublishedRequested bool  `bun:"published_requested"`
+	PublishedStarted   bool  `bun:"published_started"`
+	PublishedListed    bool  `bun:"published_listed"`
+	PublishedIntent    int64 `bun:"published_intent"`
+	PublishedFinished  bool  `bun:"published_finished"`
+	// PublishedWaiting is what was last said of what the job waits for; empty where that was nothing.
+	PublishedWaiting string `bun:"published_waiting,nullzero"`
 
 	// BlockedBy is why the dispatcher cannot move the job at the moment, and BlockedSince when that began. Only the dispatcher writes
-	// them; see [SetBlocked].
+	// them; see [UpdateBlockedBy].
 	BlockedBy    string    `bun:"blocked_by,nullzero"`
 	BlockedSince time.Time `bun:"blocked_since,nullzero"`
 
@@ -234,8 +242,8 @@ func (j Job) Total() int64 {
 	return j.Listed
 }
 
-// ReadJob reads the job's row, without the mappings that a caller named.
-func ReadJob(ctx context.Context, db bun.IDB, jobID string) (Job, error) {
+// GetJob reads the job's row, without the mappings that a caller named.
+func GetJob(ctx context.Context, db bun.IDB, jobID string) (Job, error) {
 	var job Job
 	if err := db.NewSelect().Model(&job).ExcludeColumn("mapping_ids").Where("id = ?", jobID).Scan(ctx); err != nil {
 		return job, notFound(err, "job "+jobID)

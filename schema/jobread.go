@@ -50,9 +50,9 @@ func ListJobs(ctx context.Context, db bun.IDB, filter JobFilter, before string, 
 // lastWithPrefix is the last text, in the collation of ids, that may begin with the prefix. A range reads the index where a pattern may not.
 func lastWithPrefix(prefix string) string { return prefix + string(utf8.MaxRune) }
 
-// ReadJobs reads the jobs with these ids, in no particular order and without the mappings that a caller named. It leaves out the ids of
+// ListJobsByID reads the jobs with these ids, in no particular order and without the mappings that a caller named. It leaves out the ids of
 // jobs that do not exist.
-func ReadJobs(ctx context.Context, db bun.IDB, ids []string) ([]Job, error) {
+func ListJobsByID(ctx context.Context, db bun.IDB, ids []string) ([]Job, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -63,7 +63,7 @@ func ReadJobs(ctx context.Context, db bun.IDB, ids []string) ([]Job, error) {
 	return jobs, nil
 }
 
-// missingStatusSQL is the status of a job j that has no row in job_status, as [ReadStatuses] computes it, for a condition.
+// missingStatusSQL is the status of a job j that has no row in job_status, as [ListStatuses] computes it, for a condition.
 const missingStatusSQL = `case
 	when j.ended_at is null and not exists (select from job_items i where i.job_id = j.id and i.folded_at is not null) then 'pending'
 	when j.ended_at is null and j.intent = 'pause' then 'paused'
@@ -72,17 +72,17 @@ const missingStatusSQL = `case
 	when exists (select from job_items i where i.job_id = j.id and i.outcome = 'failed') then 'failed'
 	else 'completed' end`
 
-// ReadStatus reads the status of the job. If the projector has not written one, or its row was deleted, the status is computed.
-func ReadStatus(ctx context.Context, db bun.IDB, job Job) (JobStatus, error) {
-	statuses, err := ReadStatuses(ctx, db, []Job{job})
+// GetStatus reads the status of the job. If the projector has not written one, or its row was deleted, the status is computed.
+func GetStatus(ctx context.Context, db bun.IDB, job Job) (JobStatus, error) {
+	statuses, err := ListStatuses(ctx, db, []Job{job})
 	if err != nil {
 		return JobStatus{}, err
 	}
 	return statuses[0], nil
 }
 
-// ReadStatuses does the same for several jobs, and returns the statuses in their order.
-func ReadStatuses(ctx context.Context, db bun.IDB, jobs []Job) ([]JobStatus, error) {
+// ListStatuses does the same for several jobs, and returns the statuses in their order.
+func ListStatuses(ctx context.Context, db bun.IDB, jobs []Job) ([]JobStatus, error) {
 	if len(jobs) == 0 {
 		return nil, nil
 	}
@@ -90,7 +90,7 @@ func ReadStatuses(ctx context.Context, db bun.IDB, jobs []Job) ([]JobStatus, err
 	for i, job := range jobs {
 		ids[i] = job.ID
 	}
-	stored, err := StoredStatuses(ctx, db, ids)
+	stored, err := ListStoredStatuses(ctx, db, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -107,8 +107,8 @@ func ReadStatuses(ctx context.Context, db bun.IDB, jobs []Job) ([]JobStatus, err
 	return statuses, nil
 }
 
-// StoredStatuses reads the rows of job_status for the jobs, by job. A job without a row is missing from the result.
-func StoredStatuses(ctx context.Context, db bun.IDB, jobIDs []string) (map[string]JobStatus, error) {
+// ListStoredStatuses reads the rows of job_status for the jobs, by job. A job without a row is missing from the result.
+func ListStoredStatuses(ctx context.Context, db bun.IDB, jobIDs []string) (map[string]JobStatus, error) {
 	var rows []JobStatus
 	if err := db.NewSelect().Model(&rows).Where("job_id in (?)", bun.List(jobIDs)).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("statuses of %d jobs: %w", len(jobIDs), err)
@@ -120,9 +120,9 @@ func StoredStatuses(ctx context.Context, db bun.IDB, jobIDs []string) (map[strin
 	return statuses, nil
 }
 
-// JobsWithoutStatus lists the jobs that have no row in job_status, among the next limit jobs after the given one in the order of their
+// ListJobsWithoutStatus lists the jobs that have no row in job_status, among the next limit jobs after the given one in the order of their
 // ids. It also returns the last of the jobs that it looked at, which is empty after the last job of all.
-func JobsWithoutStatus(ctx context.Context, db bun.IDB, after string, limit int) (ids []string, last string, err error) {
+func ListJobsWithoutStatus(ctx context.Context, db bun.IDB, after string, limit int) (ids []string, last string, err error) {
 	var page []struct {
 		ID      string `bun:"id"`
 		Missing bool   `bun:"missing"`
@@ -173,8 +173,8 @@ type ItemFilter struct {
 	Queued bool
 }
 
-// ReadItems lists at most limit items of the job behind the mapping with the id after, in the order of the mappings' ids.
-func ReadItems(ctx context.Context, db bun.IDB, jobID string, filter ItemFilter, after string, limit int) ([]Item, error) {
+// InsertItems lists at most limit items of the job behind the mapping with the id after, in the order of the mappings' ids.
+func ListItems(ctx context.Context, db bun.IDB, jobID string, filter ItemFilter, after string, limit int) ([]Item, error) {
 	var items []Item
 	err := db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		if err := readInIndexOrder(ctx, tx); err != nil {

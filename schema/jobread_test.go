@@ -20,11 +20,11 @@ func TestAJobWithoutAStatusRowIsReadAndFilteredByItsItems(t *testing.T) {
 		if _, err := db.ExecContext(t.Context(), "delete from job_status"); err != nil {
 			t.Fatal(err)
 		}
-		job, err := schema.ReadJob(t.Context(), db, job.ID)
+		job, err := schema.GetJob(t.Context(), db, job.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if status, err := schema.ReadStatus(t.Context(), db, job); err != nil || status.Status != want {
+		if status, err := schema.GetStatus(t.Context(), db, job); err != nil || status.Status != want {
 			t.Errorf("the job is %s, not %s (%v)", status.Status, want, err)
 		}
 		for _, status := range schema.Statuses() {
@@ -34,22 +34,22 @@ func TestAJobWithoutAStatusRowIsReadAndFilteredByItsItems(t *testing.T) {
 			}
 		}
 	}
-	is(schema.Pending) // the projector has not written that it runs
+	is(schema.StatusPending) // the projector has not written that it runs
 	succeed(t, db, job.ID, ids[0])
 	mustFold(t, db, job.ID, ids[0])
-	is(schema.Running)
+	is(schema.StatusRunning)
 	if _, err := db.ExecContext(t.Context(), "update jobs set intent = 'pause'"); err != nil {
 		t.Fatal(err)
 	}
-	is(schema.Paused)
+	is(schema.StatusPaused)
 	succeed(t, db, job.ID, ids[1])
 	mustFold(t, db, job.ID, ids[1])
-	is(schema.Completed)
+	is(schema.StatusCompleted)
 	exec(t, db, "update job_items set outcome = 'failed', error_code = 'panic' where mapping_id = ?", ids[1])
-	is(schema.Failed)
+	is(schema.StatusFailed)
 	exec(t, db, "update job_items set outcome = 'cancelled', error_code = null where mapping_id = ?", ids[1])
 	exec(t, db, "update jobs set cancelled = 1, cancelled_at = now()")
-	is(schema.Cancelled)
+	is(schema.StatusCancelled)
 }
 
 func TestABlockedJobIsWrittenOnlyWhenTheReasonChanges(t *testing.T) {
@@ -59,10 +59,10 @@ func TestABlockedJobIsWrittenOnlyWhenTheReasonChanges(t *testing.T) {
 	job := schematest.ListedJob(t, db, 1)
 	blocked := func(reason string) schema.Job {
 		t.Helper()
-		if err := schema.SetBlocked(t.Context(), db, job.ID, reason); err != nil {
+		if err := schema.UpdateBlockedBy(t.Context(), db, job.ID, reason); err != nil {
 			t.Fatal(err)
 		}
-		job, err := schema.ReadJob(t.Context(), db, job.ID)
+		job, err := schema.GetJob(t.Context(), db, job.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +70,7 @@ func TestABlockedJobIsWrittenOnlyWhenTheReasonChanges(t *testing.T) {
 		if job.BlockedBy != reason || status.WaitingFor != reason || job.BlockedSince.IsZero() != (reason == "") {
 			t.Errorf("blocked by %q since %v, waiting for %q", job.BlockedBy, job.BlockedSince, status.WaitingFor)
 		}
-		listed, err := schema.BlockedJobs(t.Context(), db, schema.CheckScope{})
+		listed, err := schema.ListBlockedJobs(t.Context(), db, schema.CheckScope{})
 		if err != nil || len(listed) > 0 != (reason != "") {
 			t.Errorf("%d blocked jobs (%v)", len(listed), err)
 		}
@@ -121,7 +121,7 @@ func TestItemsOfAnOutcomeAreListedWithoutReadingTheJob(t *testing.T) {
 				}
 				for after, want := range map[string]int{"": 3, ids[mappings-2]: 1} {
 					n := itemEntries(t, db, func(ctx context.Context, tx bun.Tx) error {
-						items, err := schema.ReadItems(ctx, tx, "second", filter, after, 10)
+						items, err := schema.ListItems(ctx, tx, "second", filter, after, 10)
 						if len(items) != want || want == 3 && items[0].MappingID != ids[mappings-3] {
 							t.Errorf("items after %q: got %d, want %d", after, len(items), want)
 						}

@@ -29,15 +29,15 @@ const (
 	believeFolded = time.Minute
 )
 
-// Since returns the time before which all outcomes of the job are folded; the zero time if that is not known.
-func (s *LagScan) Since(jobID string) time.Time {
+// FoldedUntil returns the time before which all outcomes of the job are folded; the zero time if that is not known.
+func (s *LagScan) FoldedUntil(jobID string) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.folded[jobID].at
 }
 
 // Swept records that all outcomes of the job that were visible at the given time are folded. While a job is busy, this
-// is the only way to know it, because [LagScan.Jobs] nearly always finds an outcome that is not folded yet.
+// is the only way to know it, because [LagScan.ListJobs] nearly always finds an outcome that is not folded yet.
 func (s *LagScan) Swept(jobID string, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,9 +51,9 @@ func (s *LagScan) Swept(jobID string, at time.Time) {
 	s.folded[jobID] = foldedUntil{at.Add(-lateCommit), known.expires}
 }
 
-// Jobs lists the jobs whose status lags their rows, in the order of their ids: there is no status, it was computed from an older version
+// ListJobs lists the jobs whose status lags their rows, in the order of their ids: there is no status, it was computed from an older version
 // of the job, an outcome is not folded, or an event that follows from the status is not published.
-func (s *LagScan) Jobs(ctx context.Context, db bun.IDB) ([]string, error) {
+func (s *LagScan) ListJobs(ctx context.Context, db bun.IDB) ([]string, error) {
 	since, err := json.Marshal(s.times())
 	if err != nil {
 		return nil, fmt.Errorf("folded jobs: %w", err)
@@ -68,9 +68,9 @@ func (s *LagScan) Jobs(ctx context.Context, db bun.IDB) ([]string, error) {
 	// drop the order.
 	err = db.NewRaw(`with jobs as materialized (
 			select j.id, s.job_id is null or s.job_version < j.version or j.ended_at is not null
-				or s.waiting_for is distinct from j.announced_waiting as lags, clock_timestamp() as now,
+				or s.waiting_for is distinct from j.published_waiting as lags, clock_timestamp() as now,
 				coalesce((?::jsonb->>j.id)::timestamptz, '-infinity') as since
-			from jobs j left join job_status s on s.job_id = j.id where not j.announced_finished
+			from jobs j left join job_status s on s.job_id = j.id where not j.published_finished
 		)
 		select j.id, j.lags, j.now, not j.lags and (select true from job_items i where i.job_id = j.id and i.outcome is not null
 			and i.folded_at is null and i.ended_at >= j.since order by i.ended_at desc, i.mapping_id desc limit 1) is not null as unfolded

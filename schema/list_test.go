@@ -99,12 +99,12 @@ func TestAPageOfMappingsIsFoundWithoutReadingTheReport(t *testing.T) {
 		information_security_classification = case when id >= ?0 then 'Confidential' else 'Public' end`, ids[3000])
 	yes, no, low, high := true, false, 10, 99
 	cases := map[string]schema.MappingFilter{
-		"tier":           {InformationSecurityClassification: schema.HRCI},
-		"criticality":    {Criticality: schema.High},
+		"tier":           {InformationSecurityClassification: schema.TierHRCI},
+		"criticality":    {Criticality: schema.LevelHigh},
 		"unmapped":       {Unmapped: &yes},
-		"min_confidence": {MinConfidence: &high, Sort: schema.SortByConfidence},
-		"max_confidence": {MaxConfidence: &low, Sort: schema.SortByConfidence},
-		"two that match": {Unmapped: &no, InformationSecurityClassification: schema.Public},
+		"min_confidence": {MinConfidence: &high, Sort: schema.MappingSortConfidence},
+		"max_confidence": {MaxConfidence: &low, Sort: schema.MappingSortConfidence},
+		"two that match": {Unmapped: &no, InformationSecurityClassification: schema.TierPublic},
 	}
 	windowed := map[string]schema.MappingFilter{
 		"min_confidence by id": {MinConfidence: &high},
@@ -113,15 +113,15 @@ func TestAPageOfMappingsIsFoundWithoutReadingTheReport(t *testing.T) {
 	for _, sort := range schema.MappingSorts() {
 		cases["up by "+string(sort)] = schema.MappingFilter{Sort: sort}
 		cases["down by "+string(sort)] = schema.MappingFilter{Sort: sort, Descending: true}
-		none := schema.MappingFilter{Sort: sort, InformationSecurityClassification: schema.HRCI}
+		none := schema.MappingFilter{Sort: sort, InformationSecurityClassification: schema.TierHRCI}
 		switch sort {
-		case schema.SortByAttributeName, schema.SortBySourceField, schema.SortByClassificationConfidence:
+		case schema.MappingSortAttributeName, schema.MappingSortSourceField, schema.MappingSortClassificationConfidence:
 			windowed["none by "+string(sort)] = none
 		default:
 			cases["none by "+string(sort)] = none
-			last := schema.MappingFilter{Sort: sort, InformationSecurityClassification: schema.Confidential}
+			last := schema.MappingFilter{Sort: sort, InformationSecurityClassification: schema.TierConfidential}
 			cases["last by "+string(sort)] = last
-			last = schema.MappingFilter{Sort: sort, InformationSecurityClassification: schema.Public, Descending: true}
+			last = schema.MappingFilter{Sort: sort, InformationSecurityClassification: schema.TierPublic, Descending: true}
 			cases["first, down by "+string(sort)] = last
 		}
 	}

@@ -8,23 +8,17 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// patience limits how long a statement waits for rows that other transactions have locked. It is the first step of a statement, so that the
+// lockTimeout limits how long a statement waits for rows that other transactions have locked. It is the first step of a statement, so that the
 // limit costs no round trip of its own, and ends with the transaction. It is short, because a worker does nothing else meanwhile. Locks on
 // whole tables are not limited: they are taken before the statement begins, and hold up every item of every job alike.
-const patience = "patience as materialized (select set_config('lock_timeout', '200ms', true) as is_set)"
+const lockTimeout = "lock_timeout as materialized (select set_config('lock_timeout', '200ms', true) as is_set)"
 
 // limitLockWait does the same for the statements of a transaction that follow.
 func limitLockWait(ctx context.Context, tx bun.Tx) error {
-	if _, err := tx.NewRaw("with " + patience + " select is_set from patience").Exec(ctx); err != nil {
+	if _, err := tx.NewRaw("with " + lockTimeout + " select is_set from lock_timeout").Exec(ctx); err != nil {
 		return fmt.Errorf("lock timeout: %w", err)
 	}
 	return nil
-}
-
-// LockTimedOut reports whether a statement failed because another transaction held a lock for too long.
-func LockTimedOut(err error) bool {
-	pg, ok := asPgError(err)
-	return ok && pg.Code == "55P03"
 }
 
 // DescribeLock describes the lock that keeps the item or its mapping from being written, and the session that holds it.
@@ -56,9 +50,9 @@ func DescribeLock(ctx context.Context, db bun.IDB, jobID, mappingID string) (str
 		lock.What, mappingID, lock.Application, lock.Username, lock.PID)), nil
 }
 
-// WaitForLock records that a queued item waits for the lock that waitingFor describes, and makes it due again after wait. It counts no
-// attempt. It returns [ErrNotFound] if the item is no longer queued, and an error of [LockTimedOut] if the item's own row is locked.
-func WaitForLock(ctx context.Context, db bun.IDB, jobID, mappingID, waitingFor string, wait time.Duration) error {
+// PostponeLockedItem records that a queued item waits for the lock that waitingFor describes, and makes it due again after wait. It counts no
+// attempt. It returns [ErrNotFound] if the item is no longer queued, and an error of [IsLockTimeout] if the item's own row is locked.
+func PostponeLockedItem(ctx context.Context, db bun.IDB, jobID, mappingID, waitingFor string, wait time.Duration) error {
 	var id string
 	err := db.NewRaw(lockQueued+`update job_items i set waiting_for = ?, due_at = clock.now + ? * interval '1 millisecond',
 		updated_at = clock.now, updated_by = ?
@@ -70,8 +64,8 @@ func WaitForLock(ctx context.Context, db bun.IDB, jobID, mappingID, waitingFor s
 	return nil
 }
 
-// NoteLockedItem records beside the item that its row is locked, so that nothing can be written in it. It reports whether that is new.
-func NoteLockedItem(ctx context.Context, db bun.IDB, jobID, mappingID, waitingFor string) (changed bool, err error) {
+// InsertItemLock records beside the item that its row is locked, so that nothing can be written in it. It reports whether that is new.
+func InsertItemLock(ctx context.Context, db bun.IDB, jobID, mappingID, waitingFor string) (changed bool, err error) {
 	result, err := db.NewRaw(`insert into job_item_locks as l (job_id, mapping_id, waiting_for, noted_at)
 		values (?, ?, ?, clock_timestamp())
 		on conflict (job_id, mapping_id) do update set waiting_for = excluded.waiting_for, noted_at = excluded.noted_at

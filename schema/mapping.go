@@ -16,37 +16,39 @@ type MappingType string
 
 // The mapping types.
 const (
-	// Direct takes the column as it is.
-	Direct MappingType = "direct"
-	// Calculated computes the attribute from the column.
-	Calculated MappingType = "calculated"
-	// Lookup translates the column by a lookup table.
-	Lookup MappingType = "lookup"
-	// Conditional takes the column under a condition.
-	Conditional MappingType = "conditional"
+	// MappingTypeDirect takes the column as it is.
+	MappingTypeDirect MappingType = "direct"
+	// MappingTypeCalculated computes the attribute from the column.
+	MappingTypeCalculated MappingType = "calculated"
+	// MappingTypeLookup translates the column by a lookup table.
+	MappingTypeLookup MappingType = "lookup"
+	// MappingTypeConditional takes the column under a condition.
+	MappingTypeConditional MappingType = "conditional"
 )
 
 // MappingTypes lists every mapping type.
-func MappingTypes() []MappingType { return []MappingType{Direct, Calculated, Lookup, Conditional} }
+func MappingTypes() []MappingType {
+	return []MappingType{MappingTypeDirect, MappingTypeCalculated, MappingTypeLookup, MappingTypeConditional}
+}
 
 // ReviewStatus says what a manager has decided about a mapping.
 type ReviewStatus string
 
 // The review statuses.
 const (
-	// ReviewPending waits for a manager.
-	ReviewPending ReviewStatus = "pending"
-	// Approved is accepted as it stands.
-	Approved ReviewStatus = "approved"
-	// Rejected is wrong.
-	Rejected ReviewStatus = "rejected"
-	// NeedsRevision goes back to a tester.
-	NeedsRevision ReviewStatus = "needs_revision"
+	// ReviewStatusPending waits for a manager.
+	ReviewStatusPending ReviewStatus = "pending"
+	// ReviewStatusApproved is accepted as it stands.
+	ReviewStatusApproved ReviewStatus = "approved"
+	// ReviewStatusRejected is wrong.
+	ReviewStatusRejected ReviewStatus = "rejected"
+	// ReviewStatusNeedsRevision goes back to a tester.
+	ReviewStatusNeedsRevision ReviewStatus = "needs_revision"
 )
 
 // ReviewStatuses lists every review status.
 func ReviewStatuses() []ReviewStatus {
-	return []ReviewStatus{ReviewPending, Approved, Rejected, NeedsRevision}
+	return []ReviewStatus{ReviewStatusPending, ReviewStatusApproved, ReviewStatusRejected, ReviewStatusNeedsRevision}
 }
 
 // Alternative is a column that was considered for a mapping and not chosen.
@@ -81,22 +83,22 @@ type Mapping struct {
 	MappingRationale       string        `bun:"mapping_rationale,nullzero" column:"job"`
 	AlternativeMappings    []Alternative `bun:"alternative_mappings,type:jsonb" column:"job"`
 
-	InformationSecurityClassification InformationSecurityClassification `bun:"information_security_classification,nullzero" column:"job,decision"`
-	Criticality                       Level                             `bun:"criticality,nullzero" column:"job,decision"`
-	RiskLevel                         Level                             `bun:"risk_level,nullzero" column:"job,decision"`
-	RegulatoryFlag                    *bool                             `bun:"regulatory_flag" column:"job,decision"`
-	PIIFlag                           *bool                             `bun:"pii_flag" column:"job,decision"`
-	ClassificationConfidence          *int                              `bun:"classification_confidence" column:"job"`
-	ClassificationRationale           string                            `bun:"classification_rationale,nullzero" column:"job"`
-	RegulatoryReferences              []string                          `bun:"regulatory_references,type:jsonb" column:"job"`
-	ClassifiedBy                      string                            `bun:"classified_by,nullzero" column:"job"`
+	InformationSecurityClassification Tier     `bun:"information_security_classification,nullzero" column:"job,decision"`
+	Criticality                       Level    `bun:"criticality,nullzero" column:"job,decision"`
+	RiskLevel                         Level    `bun:"risk_level,nullzero" column:"job,decision"`
+	RegulatoryFlag                    *bool    `bun:"regulatory_flag" column:"job,decision"`
+	PIIFlag                           *bool    `bun:"pii_flag" column:"job,decision"`
+	ClassificationConfidence          *int     `bun:"classification_confidence" column:"job"`
+	ClassificationRationale           string   `bun:"classification_rationale,nullzero" column:"job"`
+	RegulatoryReferences              []string `bun:"regulatory_references,type:jsonb" column:"job"`
+	ClassifiedBy                      string   `bun:"classified_by,nullzero" column:"job"`
 
-	SuggestedSourceField                       string                            `bun:"suggested_source_field,nullzero" column:"job"`
-	SuggestedInformationSecurityClassification InformationSecurityClassification `bun:"suggested_information_security_classification,nullzero" column:"job"`
-	SuggestedCriticality                       Level                             `bun:"suggested_criticality,nullzero" column:"job"`
-	SuggestedRiskLevel                         Level                             `bun:"suggested_risk_level,nullzero" column:"job"`
-	SuggestedRegulatoryFlag                    *bool                             `bun:"suggested_regulatory_flag" column:"job"`
-	SuggestedPIIFlag                           *bool                             `bun:"suggested_pii_flag" column:"job"`
+	SuggestedSourceField                       string `bun:"suggested_source_field,nullzero" column:"job"`
+	SuggestedInformationSecurityClassification Tier   `bun:"suggested_information_security_classification,nullzero" column:"job"`
+	SuggestedCriticality                       Level  `bun:"suggested_criticality,nullzero" column:"job"`
+	SuggestedRiskLevel                         Level  `bun:"suggested_risk_level,nullzero" column:"job"`
+	SuggestedRegulatoryFlag                    *bool  `bun:"suggested_regulatory_flag" column:"job"`
+	SuggestedPIIFlag                           *bool  `bun:"suggested_pii_flag" column:"job"`
 
 	ReviewStatus ReviewStatus `bun:"review_status" column:"job"`
 	ReviewedBy   string       `bun:"reviewed_by,nullzero" column:"job"`
@@ -115,31 +117,31 @@ type MappingSort string
 
 // The sorts. Each goes from the first to the last; mappings that are equal in it, or say nothing of it, are in the order of their ids.
 const (
-	// SortByID is the order in which the attributes came.
-	SortByID MappingSort = "id"
-	// SortByAttributeName is alphabetical, without regard to case.
-	SortByAttributeName MappingSort = "attribute_name"
-	// SortBySourceField is alphabetical; what is unmapped comes first.
-	SortBySourceField MappingSort = "source_field"
-	// SortByConfidence begins with the lowest, and with what has none.
-	SortByConfidence MappingSort = "confidence_score"
-	// SortByClassificationConfidence begins with the lowest, and with what has none.
-	SortByClassificationConfidence MappingSort = "classification_confidence"
-	// SortByClassification begins with the least protected, and with what is not classified.
-	SortByClassification MappingSort = "information_security_classification"
-	// SortByCriticality begins with the least critical, and with what is not classified.
-	SortByCriticality MappingSort = "criticality"
-	// SortByReviewStatus is in the order of [ReviewStatuses].
-	SortByReviewStatus MappingSort = "review_status"
-	// SortByUpdatedAt begins with what has not changed for the longest time.
-	SortByUpdatedAt MappingSort = "updated_at"
+	// MappingSortID is the order in which the attributes came.
+	MappingSortID MappingSort = "id"
+	// MappingSortAttributeName is alphabetical, without regard to case.
+	MappingSortAttributeName MappingSort = "attribute_name"
+	// MappingSortSourceField is alphabetical; what is unmapped comes first.
+	MappingSortSourceField MappingSort = "source_field"
+	// MappingSortConfidence begins with the lowest, and with what has none.
+	MappingSortConfidence MappingSort = "confidence_score"
+	// MappingSortClassificationConfidence begins with the lowest, and with what has none.
+	MappingSortClassificationConfidence MappingSort = "classification_confidence"
+	// MappingSortClassification begins with the least protected, and with what is not classified.
+	MappingSortClassification MappingSort = "information_security_classification"
+	// MappingSortCriticality begins with the least critical, and with what is not classified.
+	MappingSortCriticality MappingSort = "criticality"
+	// MappingSortReviewStatus is in the order of [ReviewStatuses].
+	MappingSortReviewStatus MappingSort = "review_status"
+	// MappingSortUpdatedAt begins with what has not changed for the longest time.
+	MappingSortUpdatedAt MappingSort = "updated_at"
 )
 
 // MappingSorts lists every sort.
 func MappingSorts() []MappingSort {
 	return []MappingSort{
-		SortByID, SortByAttributeName, SortBySourceField, SortByConfidence, SortByClassificationConfidence, SortByClassification,
-		SortByCriticality, SortByReviewStatus, SortByUpdatedAt,
+		MappingSortID, MappingSortAttributeName, MappingSortSourceField, MappingSortConfidence, MappingSortClassificationConfidence, MappingSortClassification,
+		MappingSortCriticality, MappingSortReviewStatus, MappingSortUpdatedAt,
 	}
 }
 
@@ -149,7 +151,7 @@ func (s MappingSort) Accepts(key string) bool {
 		return true
 	}
 	_, err := strconv.ParseInt(key, 10, 32)
-	if s == SortByUpdatedAt {
+	if s == MappingSortUpdatedAt {
 		_, err = strconv.ParseInt(key, 10, 64)
 	}
 	return err == nil
@@ -159,23 +161,23 @@ func (s MappingSort) Accepts(key string) bool {
 // what is equal up to there is in the order of the ids.
 func (s MappingSort) key() (expr, as string) {
 	switch s {
-	case SortByAttributeName:
+	case MappingSortAttributeName:
 		return `left(lower(a.attribute_name), 200) collate "C"`, "text"
-	case SortBySourceField:
+	case MappingSortSourceField:
 		return `left(coalesce(m.source_field, ''), 200) collate "C"`, "text"
-	case SortByConfidence:
+	case MappingSortConfidence:
 		return "coalesce(m.confidence_score, -1)::integer", "integer"
-	case SortByClassificationConfidence:
+	case MappingSortClassificationConfidence:
 		return "coalesce(m.classification_confidence, -1)::integer", "integer"
-	case SortByClassification:
+	case MappingSortClassification:
 		return "coalesce(array_position('{Public,Proprietary,Confidential,HRCI}', m.information_security_classification), 0)", "integer"
-	case SortByCriticality:
+	case MappingSortCriticality:
 		return "coalesce(array_position('{Low,Medium,High}', m.criticality), 0)", "integer"
-	case SortByReviewStatus:
+	case MappingSortReviewStatus:
 		return "array_position('{pending,approved,rejected,needs_revision}', m.review_status)", "integer"
-	case SortByUpdatedAt:
+	case MappingSortUpdatedAt:
 		return "m.updated_at", "timestamptz"
-	case SortByID:
+	case MappingSortID:
 		return "m.id", "text"
 	default:
 		return "m.id", "text"
@@ -186,7 +188,7 @@ func (s MappingSort) key() (expr, as string) {
 // which does not depend on the notation of the session.
 func (s MappingSort) shown() (key, bound string) {
 	expr, as := s.key()
-	if s == SortByUpdatedAt {
+	if s == MappingSortUpdatedAt {
 		return "(extract(epoch from " + expr + ") * 1000000)::bigint::text", "timestamptz 'epoch' + ?::bigint * interval '1 microsecond'"
 	}
 	return "(" + expr + ")::text", "?::" + as
@@ -194,7 +196,7 @@ func (s MappingSort) shown() (key, bound string) {
 
 // id orders what is equal in the sort. Names are indexed with the attributes, whose ids are in the order of those of their mappings.
 func (s MappingSort) id() string {
-	if s == SortByAttributeName {
+	if s == MappingSortAttributeName {
 		return "a.id"
 	}
 	return "m.id"
@@ -206,7 +208,7 @@ type MappingFilter struct {
 	// Search is looked for, without regard to case as the database's locale knows it, in the names of attribute and element, the source field and the line item's number,
 	// technical name and MDRM code.
 	Search                            string
-	InformationSecurityClassification InformationSecurityClassification
+	InformationSecurityClassification Tier
 	Criticality                       Level
 	ReviewStatus                      ReviewStatus
 	// Unmapped asks for those without a source field, or else for those with one.
@@ -232,7 +234,7 @@ type ListedMapping struct {
 
 // ListMappings lists at most limit mappings behind the one with this sort key and sort id, from the start where the id is empty.
 func ListMappings(ctx context.Context, db bun.IDB, filter MappingFilter, afterKey, afterID string, limit int) ([]ListedMapping, error) {
-	filter.Sort = cmp.Or(filter.Sort, SortByID)
+	filter.Sort = cmp.Or(filter.Sort, MappingSortID)
 	mappings, err := listMappings(ctx, db, filter, afterKey, afterID, limit)
 	if err != nil {
 		return nil, fmt.Errorf("mappings of report %s: %w", filter.ReportID, err)
@@ -254,7 +256,7 @@ func listMappings(ctx context.Context, db bun.IDB, f MappingFilter, afterKey, af
 // page narrows the query to the mappings that pass the filter, apart from the search, and that follow the one with this key and id.
 func (f MappingFilter) page(query *bun.SelectQuery, afterKey, afterID string, limit int) *bun.SelectQuery {
 	query = query.Where("m.cycle_id = ? and m.report_id = ?", f.CycleID, f.ReportID)
-	if f.Sort == SortByAttributeName {
+	if f.Sort == MappingSortAttributeName {
 		query = query.Where("a.cycle_id = ? and a.report_id = ?", f.CycleID, f.ReportID)
 	}
 	if afterID != "" {
@@ -278,10 +280,10 @@ func (f MappingFilter) order(query *bun.SelectQuery) *bun.SelectQuery {
 	return query.OrderExpr(expr + direction + ", " + f.Sort.id() + direction)
 }
 
-// FindMapping reads one mapping of the report. It returns [ErrNotFound] where the report has no such mapping.
-func FindMapping(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (ListedMapping, error) {
+// GetMapping reads one mapping of the report. It returns [ErrNotFound] where the report has no such mapping.
+func GetMapping(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (ListedMapping, error) {
 	var mapping ListedMapping
-	err := selectMappings(db, &mapping, SortByID, joinAttributes).
+	err := selectMappings(db, &mapping, MappingSortID, joinAttributes).
 		Where("m.id = ? and m.cycle_id = ? and m.report_id = ?", id, cycleID, reportID).Scan(ctx)
 	if err != nil {
 		return mapping, notFound(err, "mapping "+id)
@@ -313,7 +315,7 @@ func (f MappingFilter) where(query *bun.SelectQuery) *bun.SelectQuery {
 		query = query.Where(facetOfMapping+" = any(?)", pgdialect.Array(numbers))
 	}
 	if f.filtersConfidence() {
-		confidence, _ := SortByConfidence.key()
+		confidence, _ := MappingSortConfidence.key()
 		low, high := f.confidences()
 		query = query.Where(confidence+" between ? and ?", low, high)
 	}

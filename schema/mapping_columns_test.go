@@ -45,8 +45,8 @@ func filled(t *testing.T, m schema.Mapping, word string) schema.Mapping {
 		value, ok := map[string]any{
 			"string": "text of " + field.Name, "bool": true, "*bool": new(true), "*int": new(91),
 			"time.Time":          time.Unix(1e9, 0),
-			"schema.MappingType": schema.Lookup, "schema.Level": schema.High, "schema.ReviewStatus": schema.Approved,
-			"schema.InformationSecurityClassification": schema.HRCI, "schema.Tier": schema.HRCI,
+			"schema.MappingType": schema.MappingTypeLookup, "schema.Level": schema.LevelHigh, "schema.ReviewStatus": schema.ReviewStatusApproved,
+			"schema.InformationSecurityClassification": schema.TierHRCI, "schema.Tier": schema.TierHRCI,
 			"[]schema.Alternative": []schema.Alternative{{SourceField: "svc.LN_MSTR.VIN", Score: 3, Reason: "x"}},
 			"[]string":             []string{"FR Y-14"},
 		}[field.Type.String()]
@@ -107,7 +107,7 @@ func TestSaveWork_WritesEveryColumnOfAJob(t *testing.T) {
 		{ // everything is null again
 			ID: before.ID, CycleID: before.CycleID, ReportID: before.ReportID, AttributeID: before.AttributeID,
 			BusinessProcess: before.BusinessProcess, BusinessOwner: before.BusinessOwner, DataSteward: before.DataSteward,
-			ReviewStatus: schema.ReviewPending, CreatedAt: before.CreatedAt, CreatedBy: before.CreatedBy,
+			ReviewStatus: schema.ReviewStatusPending, CreatedAt: before.CreatedAt, CreatedBy: before.CreatedBy,
 		},
 	} {
 		current := read(t, db, job.ID, ids[0]).Mapping
@@ -157,7 +157,7 @@ func TestImage_HasEveryColumnThatIsSet(t *testing.T) {
 
 func TestImage_IsNullForAnEmptyColumn(t *testing.T) {
 	t.Parallel()
-	got, err := json.Marshal(schema.Mapping{ReviewStatus: schema.ReviewPending}.Image())
+	got, err := json.Marshal(schema.Mapping{ReviewStatus: schema.ReviewStatusPending}.Image())
 	if err != nil {
 		t.Fatal(err)
 	}

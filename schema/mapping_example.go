@@ -7,9 +7,9 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// ExampleMappings returns a few of a report's classified mappings whose answers came about in different ways: a secret that is surely mapped, a
+// ListExampleMappings returns a few of a report's classified mappings whose answers came about in different ways: a secret that is surely mapped, a
 // choice between near twins, and one that nothing fits. Of a kind that the report does not have there is none.
-func ExampleMappings(ctx context.Context, db bun.IDB, cycleID, reportID string) ([]ListedMapping, error) {
+func ListExampleMappings(ctx context.Context, db bun.IDB, cycleID, reportID string) ([]ListedMapping, error) {
 	var examples []ListedMapping
 	for _, pick := range []struct{ where, order string }{
 		{"m.information_security_classification = 'HRCI' and m.source_field is not null", "m.confidence_score desc"},

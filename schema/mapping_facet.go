@@ -29,11 +29,11 @@ func (f facet) number() int {
 // key is the sort key of all mappings of the facet. Constant is false if they have different ones.
 func (f facet) key(sort MappingSort) (key int, constant bool) {
 	switch sort {
-	case SortByClassification:
+	case MappingSortClassification:
 		return f.tier, true
-	case SortByCriticality:
+	case MappingSortCriticality:
 		return f.criticality, true
-	case SortByReviewStatus:
+	case MappingSortReviewStatus:
 		return f.review, true
 	default:
 		return 0, false
@@ -49,8 +49,8 @@ func (s MappingSort) constantByFacet() bool {
 // facets lists the facets that pass the filter.
 func (f MappingFilter) facets() []facet {
 	// The keys of the sorts are places in these lists, which begin with the value of a mapping that is not classified.
-	tiers := []InformationSecurityClassification{"", Public, Proprietary, Confidential, HRCI}
-	levels := []Level{"", Low, Medium, High}
+	tiers := []Tier{"", TierPublic, TierProprietary, TierConfidential, TierHRCI}
+	levels := []Level{"", LevelLow, LevelMedium, LevelHigh}
 	var facets []facet
 	for tier, classification := range tiers {
 		for criticality, level := range levels {
@@ -82,16 +82,16 @@ func (f MappingFilter) filtersConfidence() bool {
 // everyMappingMatches reports whether the page is the next mappings in an order that has an index without the facet.
 func (f MappingFilter) everyMappingMatches() bool {
 	return f.Search == "" && !f.filtersFacets() && !f.Sort.constantByFacet() &&
-		(!f.filtersConfidence() || f.Sort == SortByConfidence) && (f.IDPrefix == "" || f.Sort == SortByID)
+		(!f.filtersConfidence() || f.Sort == MappingSortConfidence) && (f.IDPrefix == "" || f.Sort == MappingSortID)
 }
 
 // byFacet reports whether the page is the next mappings of each facet, merged.
 func (f MappingFilter) byFacet() bool {
-	if f.Search != "" || f.filtersConfidence() && f.Sort != SortByConfidence {
+	if f.Search != "" || f.filtersConfidence() && f.Sort != MappingSortConfidence {
 		return false
 	}
-	return f.Sort == SortByID || f.IDPrefix == "" &&
-		(f.Sort == SortByConfidence || f.Sort == SortByUpdatedAt || f.Sort.constantByFacet())
+	return f.Sort == MappingSortID || f.IDPrefix == "" &&
+		(f.Sort == MappingSortConfidence || f.Sort == MappingSortUpdatedAt || f.Sort.constantByFacet())
 }
 
 const facetOfMapping = "mapping_facet(m.information_security_classification, m.criticality, m.review_status, m.source_field)"
@@ -136,14 +136,14 @@ func (f MappingFilter) stream(db bun.IDB, afterKey, afterID string) *bun.SelectQ
 	}
 	inOrder, cursor := append(slices.Clone(columns), "m.id"), values+", f.after"
 	var args []any
-	if f.Sort == SortByConfidence || f.Sort == SortByUpdatedAt {
+	if f.Sort == MappingSortConfidence || f.Sort == MappingSortUpdatedAt {
 		_, bound := f.Sort.shown()
 		inOrder, cursor, args = append(slices.Clone(columns), key, "m.id"), values+", "+bound+", f.after", []any{afterKey}
 	}
 	first, last := values, values
 	var firstArgs, lastArgs []any
 	switch {
-	case f.Sort == SortByConfidence && f.filtersConfidence():
+	case f.Sort == MappingSortConfidence && f.filtersConfidence():
 		low, high := f.confidences()
 		columns, first, last = append(columns, key), values+", ?", values+", ?"
 		firstArgs, lastArgs = []any{low}, []any{high}

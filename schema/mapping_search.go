@@ -66,7 +66,7 @@ func (f MappingFilter) window(db bun.IDB, afterKey, afterID string) *bun.SelectQ
 // next selects the next mappings that pass the filter, in an order that has an index without the facet.
 func (f MappingFilter) next(db bun.IDB, afterKey, afterID string, limit int) *bun.SelectQuery {
 	query := db.NewSelect().TableExpr("pde_mappings as m")
-	if f.Sort == SortByAttributeName {
+	if f.Sort == MappingSortAttributeName {
 		query = db.NewSelect().TableExpr("attributes as a").
 			Join("cross join lateral (select * from pde_mappings where attribute_id = a.id offset 0) as m")
 	}

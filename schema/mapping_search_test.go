@@ -59,7 +59,7 @@ func TestASearchFindsWhatTheWholeReportContains(t *testing.T) {
 			order by m.id`, pattern).Scan(t.Context(), &want); err != nil {
 			t.Fatal(err)
 		}
-		filter := schema.MappingFilter{CycleID: schematest.CycleID, ReportID: schematest.ReportID, Search: text, Sort: schema.SortByID}
+		filter := schema.MappingFilter{CycleID: schematest.CycleID, ReportID: schematest.ReportID, Search: text, Sort: schema.MappingSortID}
 		page, err := schema.ListMappings(t.Context(), db, filter, "", "", len(ids)+1)
 		if err != nil {
 			t.Fatal(err)
@@ -93,7 +93,7 @@ func TestASearchIsAnsweredWithoutReadingTheReport(t *testing.T) {
 	for text, found := range map[string]int{
 		"no such text": 0, "zebra": 1, "~": 1, "long_field": 1, "bare element": 1, "#": 0, "zq": 0, "borrower": 50,
 	} {
-		for _, sort := range []schema.MappingSort{schema.SortByID, schema.SortByAttributeName, schema.SortByUpdatedAt} {
+		for _, sort := range []schema.MappingSort{schema.MappingSortID, schema.MappingSortAttributeName, schema.MappingSortUpdatedAt} {
 			filter := schema.MappingFilter{CycleID: schematest.CycleID, ReportID: schematest.ReportID, Search: text, Sort: sort}
 			var page []schema.ListedMapping
 			n, err := rowsRead(t.Context(), db, func(ctx context.Context, tx bun.Tx) (err error) {

@@ -121,26 +121,26 @@ func TestSortsFollowTheValues(t *testing.T) {
 		}
 		return *n
 	}
-	tiers := append(schema.InformationSecurityClassifications(), "") // the least protected is the last
+	tiers := append(schema.Tiers(), "") // the least protected is the last
 	levels := append(schema.Levels(), "")
-	by(schema.SortByAttributeName, func(a, b schema.ListedMapping) int {
+	by(schema.MappingSortAttributeName, func(a, b schema.ListedMapping) int {
 		return strings.Compare(strings.ToLower(a.AttributeName), strings.ToLower(b.AttributeName))
 	})
-	by(schema.SortByConfidence, func(a, b schema.ListedMapping) int { return number(a.ConfidenceScore) - number(b.ConfidenceScore) })
-	by(schema.SortByClassificationConfidence, func(a, b schema.ListedMapping) int {
+	by(schema.MappingSortConfidence, func(a, b schema.ListedMapping) int { return number(a.ConfidenceScore) - number(b.ConfidenceScore) })
+	by(schema.MappingSortClassificationConfidence, func(a, b schema.ListedMapping) int {
 		return number(a.ClassificationConfidence) - number(b.ClassificationConfidence)
 	})
-	by(schema.SortByClassification, func(a, b schema.ListedMapping) int {
+	by(schema.MappingSortClassification, func(a, b schema.ListedMapping) int {
 		return slices.Index(tiers, b.InformationSecurityClassification) - slices.Index(tiers, a.InformationSecurityClassification)
 	})
-	by(schema.SortByCriticality, func(a, b schema.ListedMapping) int {
+	by(schema.MappingSortCriticality, func(a, b schema.ListedMapping) int {
 		return slices.Index(levels, b.Criticality) - slices.Index(levels, a.Criticality)
 	})
-	by(schema.SortByReviewStatus, func(a, b schema.ListedMapping) int {
+	by(schema.MappingSortReviewStatus, func(a, b schema.ListedMapping) int {
 		return slices.Index(schema.ReviewStatuses(), a.ReviewStatus) - slices.Index(schema.ReviewStatuses(), b.ReviewStatus)
 	})
-	by(schema.SortByUpdatedAt, func(a, b schema.ListedMapping) int { return a.UpdatedAt.Compare(b.UpdatedAt) })
-	by(schema.SortBySourceField, func(a, b schema.ListedMapping) int { return strings.Compare(a.SourceField, b.SourceField) })
+	by(schema.MappingSortUpdatedAt, func(a, b schema.ListedMapping) int { return a.UpdatedAt.Compare(b.UpdatedAt) })
+	by(schema.MappingSortSourceField, func(a, b schema.ListedMapping) int { return strings.Compare(a.SourceField, b.SourceField) })
 }
 
 func TestFiltersFindWhatTheySay(t *testing.T) {
@@ -161,9 +161,9 @@ func TestFiltersFindWhatTheySay(t *testing.T) {
 		"underscore":  {schema.MappingFilter{Search: "e_d"}, func(m schema.ListedMapping) bool { return has(m, "e_d") }},
 		"accents":     {schema.MappingFilter{Search: "État"}, func(m schema.ListedMapping) bool { return has(m, "état") }},
 		"quote":       {schema.MappingFilter{Search: `'"\`}, func(schema.ListedMapping) bool { return false }},
-		"tier":        {schema.MappingFilter{InformationSecurityClassification: schema.HRCI}, func(m schema.ListedMapping) bool { return m.InformationSecurityClassification == schema.HRCI }},
-		"criticality": {schema.MappingFilter{Criticality: schema.Low}, func(m schema.ListedMapping) bool { return m.Criticality == schema.Low }},
-		"review":      {schema.MappingFilter{ReviewStatus: schema.Approved}, func(m schema.ListedMapping) bool { return m.ReviewStatus == schema.Approved }},
+		"tier":        {schema.MappingFilter{InformationSecurityClassification: schema.TierHRCI}, func(m schema.ListedMapping) bool { return m.InformationSecurityClassification == schema.TierHRCI }},
+		"criticality": {schema.MappingFilter{Criticality: schema.LevelLow}, func(m schema.ListedMapping) bool { return m.Criticality == schema.LevelLow }},
+		"review":      {schema.MappingFilter{ReviewStatus: schema.ReviewStatusApproved}, func(m schema.ListedMapping) bool { return m.ReviewStatus == schema.ReviewStatusApproved }},
 		"unmapped":    {schema.MappingFilter{Unmapped: &yes}, func(m schema.ListedMapping) bool { return m.SourceField == "" }},
 		"mapped":      {schema.MappingFilter{Unmapped: &no}, func(m schema.ListedMapping) bool { return m.SourceField != "" }},
 		"at least":    {schema.MappingFilter{MinConfidence: &low}, func(m schema.ListedMapping) bool { return m.ConfidenceScore != nil && *m.ConfidenceScore >= 20 }},
@@ -210,7 +210,7 @@ func TestReportsCountTheirMappings(t *testing.T) {
 	if first := reports[0]; first.Unclassified != 3 || first.Pending != 3 || first.HRCI+first.Approved != 0 {
 		t.Errorf("%s counts %+v", first.ReportID, first)
 	}
-	tiers, reviews := map[schema.InformationSecurityClassification]int64{}, map[schema.ReviewStatus]int64{}
+	tiers, reviews := map[schema.Tier]int64{}, map[schema.ReviewStatus]int64{}
 	for _, m := range found(t, db, schema.MappingFilter{}, "", "", 100) {
 		tiers[m.InformationSecurityClassification]++
 		reviews[m.ReviewStatus]++
@@ -221,8 +221,8 @@ func TestReportsCountTheirMappings(t *testing.T) {
 		second.Pending, second.Approved, second.Rejected, second.NeedsRevision,
 	}
 	want := []int64{
-		tiers[schema.HRCI], tiers[schema.Confidential], tiers[schema.Proprietary], tiers[schema.Public], tiers[""],
-		reviews[schema.ReviewPending], reviews[schema.Approved], reviews[schema.Rejected], reviews[schema.NeedsRevision],
+		tiers[schema.TierHRCI], tiers[schema.TierConfidential], tiers[schema.TierProprietary], tiers[schema.TierPublic], tiers[""],
+		reviews[schema.ReviewStatusPending], reviews[schema.ReviewStatusApproved], reviews[schema.ReviewStatusRejected], reviews[schema.ReviewStatusNeedsRevision],
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counts of the mappings differ (-want +got):\n%s", diff)
@@ -254,7 +254,7 @@ func TestDataSourcesCountTheirColumns(t *testing.T) {
 	}
 	exec(t, db, "delete from source_columns where column_name = (select min(column_name) from source_columns where data_source_id = ?)",
 		sources[0].ID)
-	if source, err := schema.FindDataSource(t.Context(), db, "c", "r", sources[0].ID); err != nil || source.ColumnCount != 1 {
+	if source, err := schema.GetDataSource(t.Context(), db, "c", "r", sources[0].ID); err != nil || source.ColumnCount != 1 {
 		t.Errorf("after one of two columns was removed: got %d columns, want 1 (%v)", source.ColumnCount, err)
 	}
 }

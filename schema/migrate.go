@@ -64,9 +64,9 @@ func applyMigration(ctx context.Context, tx bun.Tx, step migrate.Migration) erro
 	return err
 }
 
-// Migrations lists every migration and whether it is applied, in order. It writes nothing, not even the tables in which migrations are
+// ListMigrations lists every migration and whether it is applied, in order. It writes nothing, not even the tables in which migrations are
 // noted: the database may be another than its caller believes.
-func Migrations(ctx context.Context, db *DB) ([]Migration, error) {
+func ListMigrations(ctx context.Context, db *DB) ([]Migration, error) {
 	var all []Migration
 	err := withMigrator(ctx, db, func(_ bun.Tx, m *migrate.Migrator, migrations *migrate.Migrations) error {
 		var noted bool

@@ -68,7 +68,7 @@ func TestProcessesThatStartAtOnceMigrateOnce(t *testing.T) {
 	}
 	close(begin)
 	all.Wait()
-	steps, err := schema.Migrations(t.Context(), open(t, where, schema.Options{}))
+	steps, err := schema.ListMigrations(t.Context(), open(t, where, schema.Options{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ type DB struct {
 	pool *pool
 	// writable is the last answer of [DB.Writable].
 	writable atomic.Pointer[writability]
-	// readWork is the statement of [ReadWork], written once from the columns of the rows that it reads.
+	// getWork is the statement of [GetWork], written once from the columns of the rows that it reads.
 	readWork string
 }
 
@@ -113,7 +113,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 		return nil, fmt.Errorf("database pool: %w", err)
 	}
 	db := bun.NewDB(stdlib.OpenDBFromPool(p.Pool), pgdialect.New())
-	return &DB{DB: db, pool: p, readWork: readWorkSQL(db)}, nil
+	return &DB{DB: db, pool: p, readWork: getWorkSQL(db)}, nil
 }
 
 // MaxConns is the size of the pool.

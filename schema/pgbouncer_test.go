@@ -116,7 +116,7 @@ func TestPgBouncerInSessionModeWorksWithItsDefaultSettings(t *testing.T) {
 	// Both of these use prepared statements or a transaction.
 	schematest.Report(t, db, 3)
 	job := schematest.ListedJob(t, db, 3)
-	if _, err := schema.ReadWork(t.Context(), db, job.ID, "nothing"); !errors.Is(err, schema.ErrNotFound) {
+	if _, err := schema.GetWork(t.Context(), db, job.ID, "nothing"); !errors.Is(err, schema.ErrNotFound) {
 		t.Errorf("a mapping that does not exist: %v", err)
 	}
 }

@@ -20,11 +20,11 @@ func TestOneItemIsWrittenWithoutReadingTheQueue(t *testing.T) {
 	ids := schematest.Report(t, db, 1000)
 	job := schematest.ListedJob(t, db, len(ids))
 	mapping := read(t, db, job.ID, ids[0]).Mapping
-	failure := schema.Saved{Outcome: schema.ItemFailed, Code: schema.CodePanic, Error: "boom", Attempt: 1}
+	failure := schema.ItemResult{Outcome: schema.OutcomeFailed, Code: schema.ErrorCodePanic, Error: "boom", Attempt: 1}
 
 	for name, write := range map[string]func(ctx context.Context, tx bun.Tx) error{
 		"SaveWork": func(ctx context.Context, tx bun.Tx) error {
-			_, err := schema.SaveWork(ctx, tx, job.ID, mapping, judged(mapping), schema.Saved{Outcome: schema.Succeeded, Attempt: 1})
+			_, err := schema.SaveWork(ctx, tx, job.ID, mapping, judged(mapping), schema.ItemResult{Outcome: schema.OutcomeSucceeded, Attempt: 1})
 			return err
 		},
 		"PostponeItem": func(ctx context.Context, tx bun.Tx) error {
@@ -38,7 +38,7 @@ func TestOneItemIsWrittenWithoutReadingTheQueue(t *testing.T) {
 		},
 		"ClearStarts": func(ctx context.Context, tx bun.Tx) error { return schema.ClearStarts(ctx, tx, job.ID, ids[4]) },
 		"WaitForLock": func(ctx context.Context, tx bun.Tx) error {
-			return schema.WaitForLock(ctx, tx, job.ID, ids[5], "waits for a lock", time.Second)
+			return schema.PostponeLockedItem(ctx, tx, job.ID, ids[5], "waits for a lock", time.Second)
 		},
 		"DescribeLock": func(ctx context.Context, tx bun.Tx) error {
 			_, err := schema.DescribeLock(ctx, tx, job.ID, ids[6])

@@ -13,17 +13,17 @@ type PlanningAction string
 
 // The actions.
 const (
-	// PlanningImported is an import of files. It may add, update and remove rows of every kind.
-	PlanningImported PlanningAction = "imported"
-	// PlanningAdded is a request that added one object.
-	PlanningAdded PlanningAction = "added"
-	// PlanningRemoved is a request that removed one object, with everything that belongs to it.
-	PlanningRemoved PlanningAction = "removed"
+	// PlanningActionImported is an import of files. It may add, update and remove rows of every kind.
+	PlanningActionImported PlanningAction = "imported"
+	// PlanningActionAdded is a request that added one object.
+	PlanningActionAdded PlanningAction = "added"
+	// PlanningActionRemoved is a request that removed one object, with everything that belongs to it.
+	PlanningActionRemoved PlanningAction = "removed"
 )
 
 // PlanningActions lists every action.
 func PlanningActions() []PlanningAction {
-	return []PlanningAction{PlanningImported, PlanningAdded, PlanningRemoved}
+	return []PlanningAction{PlanningActionImported, PlanningActionAdded, PlanningActionRemoved}
 }
 
 // PlanningObject is the kind of object that a planning change is about.
@@ -31,15 +31,15 @@ type PlanningObject string
 
 // The objects.
 const (
-	PlanningReport     PlanningObject = "report"
-	PlanningAttribute  PlanningObject = "attribute"
-	PlanningDataSource PlanningObject = "data_source"
-	PlanningColumn     PlanningObject = "column"
+	PlanningObjectReport     PlanningObject = "report"
+	PlanningObjectAttribute  PlanningObject = "attribute"
+	PlanningObjectDataSource PlanningObject = "data_source"
+	PlanningObjectColumn     PlanningObject = "column"
 )
 
 // PlanningObjects lists every kind of object.
 func PlanningObjects() []PlanningObject {
-	return []PlanningObject{PlanningReport, PlanningAttribute, PlanningDataSource, PlanningColumn}
+	return []PlanningObject{PlanningObjectReport, PlanningObjectAttribute, PlanningObjectDataSource, PlanningObjectColumn}
 }
 
 // PlanningChange is one change of a report's planning data. Rows are only added, and outlive what they are about.
@@ -62,8 +62,8 @@ type PlanningChange struct {
 	// FinishedAt is when the transaction had written everything else. An import may take minutes, and nobody else
 	// sees any of its rows before it commits.
 	FinishedAt time.Time `bun:"finished_at"`
-	// Announced is whether the event of the change is in the stream.
-	Announced bool      `bun:"announced"`
+	// Published is whether the event of the change is in the stream.
+	Published bool      `bun:"published"`
 	CreatedAt time.Time `bun:"created_at"`
 	CreatedBy string    `bun:"created_by"`
 	UpdatedAt time.Time `bun:"updated_at"`
@@ -86,10 +86,10 @@ type PlanningCount struct {
 	Removed int64 `json:"removed"`
 }
 
-// RecordPlanningChange records the change, as the last thing that its transaction does: the auditor and audit.Verify
+// InsertPlanningChange records the change, as the last thing that its transaction does: the auditor and audit.Verify
 // count the time until it has to be in the audit log from then. The caller sets everything up to ChangedBy but the
 // id.
-func RecordPlanningChange(ctx context.Context, tx bun.Tx, change PlanningChange) error {
+func InsertPlanningChange(ctx context.Context, tx bun.Tx, change PlanningChange) error {
 	ids, err := newIDs(1)
 	if err != nil {
 		return err
@@ -106,22 +106,22 @@ func RecordPlanningChange(ctx context.Context, tx bun.Tx, change PlanningChange)
 	return nil
 }
 
-// UnannouncedPlanningChanges lists at most limit changes whose event is not in the stream, the oldest first.
-func UnannouncedPlanningChanges(ctx context.Context, db bun.IDB, limit int) ([]PlanningChange, error) {
+// ListUnpublishedPlanningChanges lists at most limit changes whose event is not in the stream, the oldest first.
+func ListUnpublishedPlanningChanges(ctx context.Context, db bun.IDB, limit int) ([]PlanningChange, error) {
 	var changes []PlanningChange
-	err := db.NewSelect().Model(&changes).Where("not announced").Order("id").Limit(int64(limit)).Scan(ctx)
+	err := db.NewSelect().Model(&changes).Where("not published").Order("id").Limit(int64(limit)).Scan(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("unannounced planning changes: %w", err)
+		return nil, fmt.Errorf("unpublished planning changes: %w", err)
 	}
 	return changes, nil
 }
 
-// MarkPlanningAnnounced records that the event of the change is in the stream.
-func MarkPlanningAnnounced(ctx context.Context, db bun.IDB, id string) error {
-	_, err := db.NewRaw("update planning_changes set announced = true, updated_at = clock_timestamp(), updated_by = ? where id = ?",
+// MarkPlanningChangePublished records that the event of the change is in the stream.
+func MarkPlanningChangePublished(ctx context.Context, db bun.IDB, id string) error {
+	_, err := db.NewRaw("update planning_changes set published = true, updated_at = clock_timestamp(), updated_by = ? where id = ?",
 		dispatcher, id).Exec(ctx)
 	if err != nil {
-		return fmt.Errorf("announced planning change %s: %w", id, err)
+		return fmt.Errorf("mark planning change %s: %w", id, err)
 	}
 	return nil
 }

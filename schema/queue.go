@@ -37,18 +37,18 @@ const (
 	dueStepped = "job_id = q.id and outcome is null and due_at > (select clock_timestamp() + ?longest * interval '1 second')"
 )
 
-// JobsWithWork lists the jobs for which a dispatcher has something to do, the oldest first, without the mappings that a caller named: an
+// ListJobsWithWork lists the jobs for which a dispatcher has something to do, the oldest first, without the mappings that a caller named: an
 // event is not published, the list is not complete, the job is being cancelled or was blocked, or an item is due. It is one statement for
 // all jobs, however many of them wait.
-func JobsWithWork(ctx context.Context, db bun.IDB, from Positions) ([]Job, error) {
+func ListJobsWithWork(ctx context.Context, db bun.IDB, from Positions) ([]Job, error) {
 	var jobs []Job
 	ids, after := from.arrays()
 	err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").
 		Join("cross join lateral (select j.id, coalesce((select p.after from unnest(?::text[], ?::text[]) p (id, after) where p.id = j.id limit 1), '') as after) q",
 			ids, after).
-		Where("not j.announced_finished").
-		Where(`(not j.announced_requested or j.announced_intent < j.intent_version
-			or j.announced_started <> (j.started_at is not null) or j.announced_listed <> (j.listed_at is not null)
+		Where("not j.published_finished").
+		Where(`(not j.published_requested or j.published_intent < j.intent_version
+			or j.published_started <> (j.started_at is not null) or j.published_listed <> (j.listed_at is not null)
 			or j.ended_at is null and (j.intent = 'cancel' or j.intent = 'run' and (
 				j.started_at is null or j.listed_at is null or j.blocked_by is not null
 				or exists (select from job_items where `+dueAtOnce+`)
@@ -71,8 +71,8 @@ type DueItem struct {
 	AtOnce bool `bun:"at_once"`
 }
 
-// DueItems lists the first items of each job that are queued and due, at most as many as limits has for the job, by job.
-func DueItems(ctx context.Context, db bun.IDB, limits map[string]int, from Positions) (map[string][]DueItem, error) {
+// ListDueItems lists the first items of each job that are queued and due, at most as many as limits has for the job, by job.
+func ListDueItems(ctx context.Context, db bun.IDB, limits map[string]int, from Positions) (map[string][]DueItem, error) {
 	var (
 		ids, after []string
 		most       []int
@@ -99,7 +99,7 @@ func DueItems(ctx context.Context, db bun.IDB, limits map[string]int, from Posit
 	return due, nil
 }
 
-// dueArgs are the named arguments of [DueItems].
+// dueArgs are the named arguments of [ListDueItems].
 type dueArgs struct {
 	IDs     any     `bun:"ids"`
 	After   any     `bun:"after"`
@@ -147,7 +147,7 @@ func cancelPage(ctx context.Context, tx bun.Tx, jobID string, limit int, which s
 			from clock, (select count(*) as items from cancelled) page where j.id = ? and page.items > 0
 		)
 		select count(*), coalesce(max(mapping_id), '') from cancelled`,
-		jobID, bun.SafeQuery(which, args...), limit, ItemCancelled, dispatcher, dispatcher, jobID).Scan(ctx, &n, &last)
+		jobID, bun.SafeQuery(which, args...), limit, OutcomeCancelled, dispatcher, dispatcher, jobID).Scan(ctx, &n, &last)
 	return n, last, err
 }
 

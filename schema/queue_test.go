@@ -76,7 +76,7 @@ func TestAPageOfItemsIsHandledWithoutReadingTheJob(t *testing.T) {
 			return err
 		}},
 		{"JobsWithWork", func(ctx context.Context, tx bun.Tx) error {
-			_, err := schema.JobsWithWork(ctx, tx, nil)
+			_, err := schema.ListJobsWithWork(ctx, tx, nil)
 			return err
 		}},
 		{"CancelItems", func(ctx context.Context, tx bun.Tx) error {
@@ -97,7 +97,7 @@ func TestAPageOfItemsIsHandledWithoutReadingTheJob(t *testing.T) {
 			return err
 		}},
 		{"LagScan", func(ctx context.Context, tx bun.Tx) error {
-			_, err := new(schema.LagScan).Jobs(ctx, tx)
+			_, err := new(schema.LagScan).ListJobs(ctx, tx)
 			return err
 		}},
 		{"an outcome for each item", func(ctx context.Context, tx bun.Tx) error {
@@ -111,7 +111,7 @@ func TestAPageOfItemsIsHandledWithoutReadingTheJob(t *testing.T) {
 		}},
 		{"SweepItems", func(ctx context.Context, tx bun.Tx) error {
 			return locked(ctx, tx, func(status schema.LockedStatus) (schema.Counts, error) {
-				counts, _, err := schema.SweepItems(ctx, tx, status, time.Time{}, page)
+				counts, _, err := schema.FoldItemsSince(ctx, tx, status, time.Time{}, page)
 				return counts, err
 			})
 		}},
@@ -130,7 +130,7 @@ func TestAnOldSnapshotMakesNoTurnReadWhatIsDone(t *testing.T) {
 	db, job, ids := longJob(t, mappings)
 	mustFold(t, db, job.ID)
 	var scan schema.LagScan
-	if _, err := scan.Jobs(t.Context(), db); err != nil {
+	if _, err := scan.ListJobs(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	old, err := db.BeginTx(t.Context(), nil)
@@ -151,7 +151,7 @@ func TestAnOldSnapshotMakesNoTurnReadWhatIsDone(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, _, err = schema.SweepItems(ctx, tx, locked, scan.Since(job.ID), 100)
+			_, _, err = schema.FoldItemsSince(ctx, tx, locked, scan.FoldedUntil(job.ID), 100)
 			if err == nil {
 				scan.Swept(job.ID, locked.Now)
 			}
@@ -165,26 +165,26 @@ func TestAnOldSnapshotMakesNoTurnReadWhatIsDone(t *testing.T) {
 	}
 	from := schema.Positions{job.ID: ids[done]}
 	// As after a look at which everything was folded.
-	if _, err := scan.Jobs(t.Context(), db); err != nil {
+	if _, err := scan.ListJobs(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	for name, do := range map[string]func(ctx context.Context, tx bun.Tx) error{
 		"JobsWithWork": func(ctx context.Context, tx bun.Tx) error {
-			jobs, err := schema.JobsWithWork(ctx, tx, from)
+			jobs, err := schema.ListJobsWithWork(ctx, tx, from)
 			if len(jobs) != 1 {
 				t.Errorf("%d jobs have work", len(jobs))
 			}
 			return err
 		},
 		"DueItems": func(ctx context.Context, tx bun.Tx) error {
-			due, err := schema.DueItems(ctx, tx, map[string]int{job.ID: 10}, from)
+			due, err := schema.ListDueItems(ctx, tx, map[string]int{job.ID: 10}, from)
 			if len(due[job.ID]) != 10 || due[job.ID][0].MappingID != ids[done] {
 				t.Errorf("due: %v", due)
 			}
 			return err
 		},
 		"LagScan": func(ctx context.Context, tx bun.Tx) error {
-			lagging, err := scan.Jobs(ctx, tx)
+			lagging, err := scan.ListJobs(ctx, tx)
 			if len(lagging) != 0 {
 				t.Errorf("lagging: %v", lagging)
 			}
@@ -198,7 +198,7 @@ func TestAnOldSnapshotMakesNoTurnReadWhatIsDone(t *testing.T) {
 		}
 	}
 	if n := itemEntries(t, db, func(ctx context.Context, tx bun.Tx) error {
-		_, err := schema.DueItems(ctx, tx, map[string]int{job.ID: 10}, nil)
+		_, err := schema.ListDueItems(ctx, tx, map[string]int{job.ID: 10}, nil)
 		return err
 	}); n < done {
 		t.Errorf("without a position only %d entries are read: the snapshot keeps nothing, and the test proves nothing", n)
@@ -213,17 +213,17 @@ func TestAnOutcomeIsFoundLaggingHoweverLateItBecomesVisible(t *testing.T) {
 	mustFold(t, db, job.ID)
 	var scan schema.LagScan
 	for range 2 {
-		if lagging, err := scan.Jobs(t.Context(), db); err != nil || len(lagging) != 0 {
+		if lagging, err := scan.ListJobs(t.Context(), db); err != nil || len(lagging) != 0 {
 			t.Fatalf("%v lag, %v", lagging, err)
 		}
 	}
 	succeed(t, db, job.ID, ids[0])
 	exec(t, db, "update job_items set ended_at = ended_at - interval '5 seconds' where outcome is not null")
-	if lagging, err := scan.Jobs(t.Context(), db); err != nil || len(lagging) != 1 {
+	if lagging, err := scan.ListJobs(t.Context(), db); err != nil || len(lagging) != 1 {
 		t.Errorf("%v lag, %v", lagging, err)
 	}
 	mustFold(t, db, job.ID, ids[0])
-	if lagging, err := scan.Jobs(t.Context(), db); err != nil || len(lagging) != 0 {
+	if lagging, err := scan.ListJobs(t.Context(), db); err != nil || len(lagging) != 0 {
 		t.Errorf("when it is folded %v lag, %v", lagging, err)
 	}
 }

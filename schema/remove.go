@@ -22,12 +22,12 @@ type Removal struct {
 // confirmedMapping is a condition of SQL that holds for mappings that a person has confirmed or approved.
 const confirmedMapping = "(m.mapping_confirmed_by_user or m.review_status = 'approved')"
 
-// RemoveAttribute removes an attribute with its mapping. Jobs, items and history stay. It returns [ErrNotFound] if the report has no such
+// DeleteAttribute removes an attribute with its mapping. Jobs, items and history stay. It returns [ErrNotFound] if the report has no such
 // attribute, an [ActiveJobError] while a job works on the report, and a [ConfirmedError] if a person has confirmed the mapping and the
 // removal does not allow that. After an error the caller rolls the transaction back.
-func RemoveAttribute(ctx context.Context, tx bun.Tx, r Removal, id string) error {
+func DeleteAttribute(ctx context.Context, tx bun.Tx, r Removal, id string) error {
 	return r.in(ctx, tx, func(im *importer) (PlanningChange, error) {
-		attribute, err := FindAttribute(ctx, tx, r.CycleID, r.ReportID, id)
+		attribute, err := GetAttribute(ctx, tx, r.CycleID, r.ReportID, id)
 		if err != nil {
 			return PlanningChange{}, err
 		}
@@ -38,16 +38,16 @@ func RemoveAttribute(ctx context.Context, tx bun.Tx, r Removal, id string) error
 		if confirmed > 0 && !r.Confirmed {
 			return PlanningChange{}, &ConfirmedError{Count: confirmed}
 		}
-		change := PlanningChange{Object: PlanningAttribute, ObjectID: id, Name: attribute.AttributeName}
+		change := PlanningChange{Object: PlanningObjectAttribute, ObjectID: id, Name: attribute.AttributeName}
 		return change, im.removeAttributes(ctx, []string{id})
 	})
 }
 
-// RemoveColumn removes a column of a data source. Mappings to the column become unmapped, and no suggestion names it any more. Its errors
-// are those of [RemoveAttribute].
-func RemoveColumn(ctx context.Context, tx bun.Tx, r Removal, sourceID, id string) error {
+// DeleteColumn removes a column of a data source. Mappings to the column become unmapped, and no suggestion names it any more. Its errors
+// are those of [DeleteAttribute].
+func DeleteColumn(ctx context.Context, tx bun.Tx, r Removal, sourceID, id string) error {
 	return r.in(ctx, tx, func(im *importer) (PlanningChange, error) {
-		if _, err := FindDataSource(ctx, tx, r.CycleID, r.ReportID, sourceID); err != nil {
+		if _, err := GetDataSource(ctx, tx, r.CycleID, r.ReportID, sourceID); err != nil {
 			return PlanningChange{}, err
 		}
 		columns, err := im.selectColumns(ctx, "where c.data_source_id = $1 and c.id = $2", sourceID, id)
@@ -60,14 +60,14 @@ func RemoveColumn(ctx context.Context, tx bun.Tx, r Removal, sourceID, id string
 		if err := im.mayRemove(ctx, columns, r.Confirmed); err != nil {
 			return PlanningChange{}, err
 		}
-		return PlanningChange{Object: PlanningColumn, ObjectID: id, Name: columns[0].SourceField()}, im.removeColumns(ctx, columns)
+		return PlanningChange{Object: PlanningObjectColumn, ObjectID: id, Name: columns[0].SourceField()}, im.removeColumns(ctx, columns)
 	})
 }
 
-// RemoveDataSource removes a data source with its columns, as [RemoveColumn] does.
-func RemoveDataSource(ctx context.Context, tx bun.Tx, r Removal, id string) error {
+// DeleteDataSource removes a data source with its columns, as [DeleteColumn] does.
+func DeleteDataSource(ctx context.Context, tx bun.Tx, r Removal, id string) error {
 	return r.in(ctx, tx, func(im *importer) (PlanningChange, error) {
-		source, err := FindDataSource(ctx, tx, r.CycleID, r.ReportID, id)
+		source, err := GetDataSource(ctx, tx, r.CycleID, r.ReportID, id)
 		if err != nil {
 			return PlanningChange{}, err
 		}
@@ -86,12 +86,12 @@ func RemoveDataSource(ctx context.Context, tx bun.Tx, r Removal, id string) erro
 			return PlanningChange{}, err
 		}
 		im.done.DataSources.Removed, err = im.delete(ctx, "data_sources", "id = $1", id)
-		return PlanningChange{Object: PlanningDataSource, ObjectID: id, Name: source.Name}, err
+		return PlanningChange{Object: PlanningObjectDataSource, ObjectID: id, Name: source.Name}, err
 	})
 }
 
-// RemoveReport removes a report with everything that it consists of. Its jobs, their items and the history stay.
-func RemoveReport(ctx context.Context, tx bun.Tx, r Removal) error {
+// DeleteReport removes a report with everything that it consists of. Its jobs, their items and the history stay.
+func DeleteReport(ctx context.Context, tx bun.Tx, r Removal) error {
 	return r.in(ctx, tx, func(im *importer) (PlanningChange, error) {
 		const ofReport = "cycle_id = $1 and report_id = $2"
 		if err := im.noteRemoved(ctx, "a.cycle_id = $3 and a.report_id = $4", r.CycleID, r.ReportID); err != nil {
@@ -114,13 +114,13 @@ func RemoveReport(ctx context.Context, tx bun.Tx, r Removal) error {
 			*step.count = n
 		}
 		_, err := im.delete(ctx, "reports", ofReport, r.CycleID, r.ReportID)
-		return PlanningChange{Object: PlanningReport, Name: im.report.Name}, err
+		return PlanningChange{Object: PlanningObjectReport, Name: im.report.Name}, err
 	})
 }
 
 // in removes something of a report under the report's lock, and records the change.
 func (r Removal) in(ctx context.Context, tx bun.Tx, remove func(*importer) (PlanningChange, error)) error {
-	report, now, err := lockReport(ctx, tx, r.CycleID, r.ReportID)
+	report, now, err := lockReportForChange(ctx, tx, r.CycleID, r.ReportID)
 	if err != nil {
 		return err
 	}
@@ -130,14 +130,14 @@ func (r Removal) in(ctx context.Context, tx bun.Tx, remove func(*importer) (Plan
 		return err
 	}
 	change.Counts = im.counts()
-	if change.Object == PlanningReport {
+	if change.Object == PlanningObjectReport {
 		change.Counts.Reports.Removed = 1
 	} else if err := im.finish(ctx, report); err != nil {
 		return err
 	}
-	change.CycleID, change.ReportID, change.Action = r.CycleID, r.ReportID, PlanningRemoved
+	change.CycleID, change.ReportID, change.Action = r.CycleID, r.ReportID, PlanningActionRemoved
 	change.ChangedAt, change.ChangedBy = now, r.Author
-	return RecordPlanningChange(ctx, tx, change)
+	return InsertPlanningChange(ctx, tx, change)
 }
 
 // removeAttributes removes attributes with their mappings.
@@ -369,7 +369,7 @@ func (g goneFields) from(m Mapping) Mapping {
 		return m
 	}
 	m.SourceField, m.DataSourceID, m.MappingType, m.MappingConfirmedByUser = "", "", "", false
-	m.ReviewStatus, m.ReviewedBy, m.ReviewedAt = ReviewPending, "", time.Time{}
+	m.ReviewStatus, m.ReviewedBy, m.ReviewedAt = ReviewStatusPending, "", time.Time{}
 	if m.ConfidenceScore != nil {
 		m.ConfidenceScore, m.MappingRationale = new(int), removedRationale
 	}

@@ -42,7 +42,7 @@ func mappingsOf(t *testing.T, db *schema.DB) map[string]schema.ListedMapping {
 	return mappings
 }
 
-func names(rows schema.GoneRows) []string {
+func names(rows schema.MissingRows) []string {
 	var all []string
 	for _, row := range rows.First {
 		name := row.Name
@@ -57,21 +57,21 @@ func names(rows schema.GoneRows) []string {
 func TestAnImportListsWhatItNoLongerContains(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
-	if done := loaded(t, db, planned()); done.Gone.Attributes.Count+done.Gone.Columns.Count != 0 {
-		t.Errorf("of a new report something is gone: %+v", done.Gone)
+	if done := loaded(t, db, planned()); done.Missing.Attributes.Count+done.Missing.Columns.Count != 0 {
+		t.Errorf("of a new report something is gone: %+v", done.Missing)
 	}
 	next := schema.ReportData{Attributes: attributes(line("1", "Balance")), Columns: columns(column("Loans", "BAL"))}
 	for range 2 { // nothing is removed unless the import asks for it
 		done := loaded(t, db, next)
-		got := [][]string{names(done.Gone.Attributes), names(done.Gone.Columns)}
+		got := [][]string{names(done.Missing.Attributes), names(done.Missing.Columns)}
 		want := [][]string{{"Limit", "Rate (confirmed)"}, {"svc.LOANS.LMT", "svc.LOANS.RT (confirmed)"}}
 		if diff := cmp.Diff(want, got); diff != "" || done.Attributes.Removed != 0 {
 			t.Errorf("what is gone differs (-want +got):\n%s", diff)
 		}
 	}
 	// A file of columns has no attributes.
-	if done := loaded(t, db, schema.ReportData{Columns: next.Columns}); done.Gone.Attributes.Count != 0 || done.Gone.Columns.Count != 2 {
-		t.Errorf("without attributes, what is gone is %+v", done.Gone)
+	if done := loaded(t, db, schema.ReportData{Columns: next.Columns}); done.Missing.Attributes.Count != 0 || done.Missing.Columns.Count != 2 {
+		t.Errorf("without attributes, what is gone is %+v", done.Missing)
 	}
 }
 
@@ -97,11 +97,11 @@ func TestPruningRemovesEverythingOrNothing(t *testing.T) {
 	if got := mappingsOf(t, db); len(got) != 2 {
 		t.Errorf("mappings are %+v", got)
 	}
-	report, err := schema.FindReport(t.Context(), db, "c", "r")
+	report, err := schema.GetReport(t.Context(), db, "c", "r")
 	if err != nil || report.MappingCount != 2 {
 		t.Errorf("the report counts %d mappings (%v)", report.MappingCount, err)
 	}
-	changes, err := schema.UnannouncedPlanningChanges(t.Context(), db, 10)
+	changes, err := schema.ListUnpublishedPlanningChanges(t.Context(), db, 10)
 	if err != nil || len(changes) != 2 || changes[1].Counts.Attributes.Removed != 2 || changes[1].Counts.Columns.Removed != 2 {
 		t.Errorf("recorded changes are %+v (%v)", changes, err)
 	}
@@ -134,7 +134,7 @@ func TestARemovedColumnIsNeitherMappedNorSuggested(t *testing.T) {
 			t.Fatal(err)
 		}
 		return in(t.Context(), db, func(tx bun.Tx) error {
-			return schema.RemoveColumn(t.Context(), tx, removal(confirmed), c.DataSourceID, c.ID)
+			return schema.DeleteColumn(t.Context(), tx, removal(confirmed), c.DataSourceID, c.ID)
 		})
 	}
 	for _, name := range []string{"LMT", "BAL"} {
@@ -147,7 +147,7 @@ func TestARemovedColumnIsNeitherMappedNorSuggested(t *testing.T) {
 	}
 
 	got := mappingsOf(t, db)
-	if m := got["Limit"]; m.SourceField != "" || m.DataSourceID != "" || *m.ConfidenceScore != 0 || m.MappingRationale == "the words fit" || m.ReviewStatus != schema.ReviewPending {
+	if m := got["Limit"]; m.SourceField != "" || m.DataSourceID != "" || *m.ConfidenceScore != 0 || m.MappingRationale == "the words fit" || m.ReviewStatus != schema.ReviewStatusPending {
 		t.Errorf("the mapping to the removed column is %+v", m.Mapping)
 	}
 	balance := got["Balance"]
@@ -187,7 +187,7 @@ func TestADataSourceIsRemovedWithItsColumns(t *testing.T) {
 	for _, source := range sources {
 		remove := func(confirmed bool) error {
 			return in(t.Context(), db, func(tx bun.Tx) error {
-				return schema.RemoveDataSource(t.Context(), tx, removal(confirmed), source.ID)
+				return schema.DeleteDataSource(t.Context(), tx, removal(confirmed), source.ID)
 			})
 		}
 		err := remove(false)
@@ -223,7 +223,7 @@ func TestWhatIsRemovedLeavesJobsHistoryAndAuditInOrder(t *testing.T) {
 	r := schema.Removal{CycleID: job.CycleID, ReportID: job.ReportID, Author: "mia"}
 	attribute := read(t, db, job.ID, ids[0]).Attribute
 	removeFirst := func() error {
-		return in(t.Context(), db, func(tx bun.Tx) error { return schema.RemoveAttribute(t.Context(), tx, r, attribute.ID) })
+		return in(t.Context(), db, func(tx bun.Tx) error { return schema.DeleteAttribute(t.Context(), tx, r, attribute.ID) })
 	}
 	if active, ok := errors.AsType[*schema.ActiveJobError](removeFirst()); !ok || active.JobID != job.ID {
 		t.Fatal("an attribute is removed while a job works on it")
@@ -236,12 +236,12 @@ func TestWhatIsRemovedLeavesJobsHistoryAndAuditInOrder(t *testing.T) {
 
 	second := read(t, db, job.ID, ids[1]).Attribute
 	for _, id := range []string{attribute.ID, second.ID} {
-		err := in(t.Context(), db, func(tx bun.Tx) error { return schema.RemoveAttribute(t.Context(), tx, r, id) })
+		err := in(t.Context(), db, func(tx bun.Tx) error { return schema.DeleteAttribute(t.Context(), tx, r, id) })
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	lost, err := schema.CountLost(t.Context(), db, job.ID, "")
+	lost, err := schema.CountRetryableItems(t.Context(), db, job.ID, "")
 	if err != nil || lost != 1 {
 		t.Errorf("a retry takes %d mappings (%v), want the one that is left", lost, err)
 	}
@@ -251,7 +251,7 @@ func TestWhatIsRemovedLeavesJobsHistoryAndAuditInOrder(t *testing.T) {
 	}
 	wantClean(t, db)
 
-	if err := in(t.Context(), db, func(tx bun.Tx) error { return schema.RemoveReport(t.Context(), tx, r) }); err != nil {
+	if err := in(t.Context(), db, func(tx bun.Tx) error { return schema.DeleteReport(t.Context(), tx, r) }); err != nil {
 		t.Fatal(err)
 	}
 	for _, table := range []string{"reports", "attributes", "data_sources", "source_columns", "pde_mappings"} {
@@ -260,12 +260,12 @@ func TestWhatIsRemovedLeavesJobsHistoryAndAuditInOrder(t *testing.T) {
 			t.Errorf("%s has %d rows (%v)", table, n, err)
 		}
 	}
-	if kept, err := schema.ReadJob(t.Context(), db, job.ID); err != nil || kept.Listed != 3 {
+	if kept, err := schema.GetJob(t.Context(), db, job.ID); err != nil || kept.Listed != 3 {
 		t.Errorf("the job is %+v (%v)", kept, err)
 	}
 	wantClean(t, db)
-	changes, err := schema.UnannouncedPlanningChanges(t.Context(), db, 10)
-	if err != nil || len(changes) != 3 || changes[2].Action != schema.PlanningRemoved || changes[2].Object != schema.PlanningReport || changes[2].Counts.Mappings.Removed != 1 {
+	changes, err := schema.ListUnpublishedPlanningChanges(t.Context(), db, 10)
+	if err != nil || len(changes) != 3 || changes[2].Action != schema.PlanningActionRemoved || changes[2].Object != schema.PlanningObjectReport || changes[2].Counts.Mappings.Removed != 1 {
 		t.Errorf("recorded changes are %+v (%v)", changes, err)
 	}
 }

@@ -31,8 +31,8 @@ type ActiveJobError struct{ JobID string }
 // Error implements error.
 func (e *ActiveJobError) Error() string { return "job " + e.JobID + " is active for the report" }
 
-// FindReport reads the report. It returns [ErrNotFound] where there is none.
-func FindReport(ctx context.Context, db bun.IDB, cycleID, reportID string) (Report, error) {
+// GetReport reads the report. It returns [ErrNotFound] where there is none.
+func GetReport(ctx context.Context, db bun.IDB, cycleID, reportID string) (Report, error) {
 	var report Report
 	err := db.NewSelect().Model(&report).Where("cycle_id = ? and report_id = ?", cycleID, reportID).Scan(ctx)
 	if err != nil {
@@ -41,12 +41,12 @@ func FindReport(ctx context.Context, db bun.IDB, cycleID, reportID string) (Repo
 	return report, nil
 }
 
-// lockReport locks the report for a change of its planning data and reads the clock behind the lock. It returns [ErrNotFound] where
+// lockReportForChange locks the report for a change of its planning data and reads the clock behind the lock. It returns [ErrNotFound] where
 // there is no such report and an [ActiveJobError] where a job works on it.
 //
-// The lock is the strongest one, so that it conflicts with that of [HoldReport]: a job that is being requested at this moment is either
+// The lock is the strongest one, so that it conflicts with that of [LockReport]: a job that is being requested at this moment is either
 // committed and seen here, or waits until this transaction has ended.
-func lockReport(ctx context.Context, tx bun.Tx, cycleID, reportID string) (Report, time.Time, error) {
+func lockReportForChange(ctx context.Context, tx bun.Tx, cycleID, reportID string) (Report, time.Time, error) {
 	// A change of a large report takes longer than the requests for which the pool may have a limit.
 	if _, err := tx.ExecContext(ctx, "set local statement_timeout = 0"); err != nil {
 		return Report{}, time.Time{}, fmt.Errorf("statement timeout: %w", err)
@@ -67,7 +67,7 @@ func lockReport(ctx context.Context, tx bun.Tx, cycleID, reportID string) (Repor
 // selectReport reads the report and takes this lock on it. It returns [ErrNotFound] where there is no such report.
 func selectReport(ctx context.Context, tx bun.Tx, cycleID, reportID, lock string) (Report, error) {
 	var report Report
-	err := impatiently(ctx, tx, func() error {
+	err := withLockTimeout(ctx, tx, func() error {
 		err := tx.NewSelect().Model(&report).Where("cycle_id = ? and report_id = ?", cycleID, reportID).For(lock).Scan(ctx)
 		if err != nil {
 			return notFound(err, fmt.Sprintf("report %s of cycle %s", reportID, cycleID))
@@ -77,10 +77,10 @@ func selectReport(ctx context.Context, tx bun.Tx, cycleID, reportID, lock string
 	return report, err
 }
 
-// impatiently does what may have to wait for an import of the report, and gives up after two seconds: whoever waits holds a connection,
+// withLockTimeout does what may have to wait for an import of the report, and gives up after two seconds: whoever waits holds a connection,
 // an import can take minutes, and a pool whose connections all wait stops everything else in the process. Where it gives up, the database
 // says lock_not_available. What the transaction waits for later is held for moments, and waited for as usual.
-func impatiently(ctx context.Context, tx bun.Tx, do func() error) error {
+func withLockTimeout(ctx context.Context, tx bun.Tx, do func() error) error {
 	if _, err := tx.ExecContext(ctx, "set local lock_timeout = '2s'"); err != nil {
 		return fmt.Errorf("lock timeout: %w", err)
 	}
@@ -104,9 +104,9 @@ func activeJob(ctx context.Context, tx bun.Tx, cycleID, reportID string) (id str
 	return id, nil
 }
 
-// makeReport is [lockReport], and makes the report where there is none yet.
+// makeReport is [lockReportForChange], and makes the report where there is none yet.
 func makeReport(ctx context.Context, tx bun.Tx, fresh Report) (Report, time.Time, error) {
-	report, now, err := lockReport(ctx, tx, fresh.CycleID, fresh.ReportID)
+	report, now, err := lockReportForChange(ctx, tx, fresh.CycleID, fresh.ReportID)
 	if !errors.Is(err, ErrNotFound) {
 		return report, now, err
 	}
@@ -115,7 +115,7 @@ func makeReport(ctx context.Context, tx bun.Tx, fresh Report) (Report, time.Time
 	}
 	fresh.CreatedAt, fresh.UpdatedAt = now, now
 	var made int64
-	err = impatiently(ctx, tx, func() error {
+	err = withLockTimeout(ctx, tx, func() error {
 		result, err := tx.NewInsert().Model(&fresh).On("conflict do nothing").Exec(ctx)
 		if err != nil {
 			return err
@@ -129,7 +129,7 @@ func makeReport(ctx context.Context, tx bun.Tx, fresh Report) (Report, time.Time
 	if made == 1 {
 		return fresh, now, nil // nobody else sees it before this transaction ends
 	}
-	return lockReport(ctx, tx, fresh.CycleID, fresh.ReportID) // somebody else has made it meanwhile
+	return lockReportForChange(ctx, tx, fresh.CycleID, fresh.ReportID) // somebody else has made it meanwhile
 }
 
 // ReportSummary is a report with its mappings counted.

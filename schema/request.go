@@ -9,9 +9,9 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
-// HoldReport reads the report and keeps imports from changing it until the transaction ends; other jobs may be asked for meanwhile. It
+// LockReport reads the report and keeps imports from changing it until the transaction ends; other jobs may be asked for meanwhile. It
 // returns [ErrNotFound] where there is no such report, and what the database says, lock_not_available, where an import takes long.
-func HoldReport(ctx context.Context, tx bun.Tx, cycleID, reportID string) (Report, error) {
+func LockReport(ctx context.Context, tx bun.Tx, cycleID, reportID string) (Report, error) {
 	// Taken before anything is counted. It conflicts with the lock of an import or a removal, and not with that of another request.
 	return selectReport(ctx, tx, cycleID, reportID, "key share")
 }
@@ -36,8 +36,8 @@ func CountUnmapped(ctx context.Context, db bun.IDB, cycleID, reportID string) (n
 	return n, nil
 }
 
-// UnknownMappings returns the places, from 0, of the ids that are no mappings of the report, at most limit of them.
-func UnknownMappings(ctx context.Context, db bun.IDB, cycleID, reportID string, ids []string, limit int) (places []int, err error) {
+// ListUnknownMappings returns the places, from 0, of the ids that are no mappings of the report, at most limit of them.
+func ListUnknownMappings(ctx context.Context, db bun.IDB, cycleID, reportID string, ids []string, limit int) (places []int, err error) {
 	err = db.NewRaw(`select place - 1 from unnest(?::text[]) with ordinality as asked (id, place)
 		where not exists (select from pde_mappings m where m.id = asked.id and m.cycle_id = ? and m.report_id = ?)
 		order by place limit ?`, pgdialect.Array(ids), cycleID, reportID, limit).Scan(ctx, &places)
@@ -47,9 +47,9 @@ func UnknownMappings(ctx context.Context, db bun.IDB, cycleID, reportID string, 
 	return places, nil
 }
 
-// CountLost counts the items of the job that failed or were cancelled, those with this error code where it is not empty: what a retry
+// CountRetryableItems counts the items of the job that failed or were cancelled, those with this error code where it is not empty: what a retry
 // would take.
-func CountLost(ctx context.Context, db bun.IDB, jobID string, code ErrorCode) (n int64, err error) {
+func CountRetryableItems(ctx context.Context, db bun.IDB, jobID string, code ErrorCode) (n int64, err error) {
 	err = db.NewRaw(`select count(*) from job_items where job_id = ? and outcome in ('failed', 'cancelled') and (? = '' or error_code = ?)
 		and exists (select from pde_mappings where id = mapping_id)`,
 		jobID, code, code).Scan(ctx, &n)
@@ -63,7 +63,7 @@ func CountLost(ctx context.Context, db bun.IDB, jobID string, code ErrorCode) (n
 // returns. It writes nothing, and inserted is false, where another job of the report is active. It returns [ErrNotFound] if there is no such
 // report.
 func InsertJob(ctx context.Context, tx bun.Tx, job Job) (written Job, inserted bool, err error) {
-	// The report must neither change nor go. A caller of [HoldReport] has this lock already.
+	// The report must neither change nor go. A caller of [LockReport] has this lock already.
 	var held int
 	err = tx.NewRaw("select 1 from reports where cycle_id = ? and report_id = ? for key share", job.CycleID, job.ReportID).Scan(ctx, &held)
 	if err != nil {
@@ -73,7 +73,7 @@ func InsertJob(ctx context.Context, tx bun.Tx, job Job) (written Job, inserted b
 	if err != nil {
 		return job, false, err
 	}
-	job.Intent, job.IntentVersion, job.Version, job.AnnouncedIntent = IntentRun, 1, 1, 1
+	job.Intent, job.IntentVersion, job.Version, job.PublishedIntent = IntentRun, 1, 1, 1
 	job.CreatedAt, job.CreatedBy, job.UpdatedAt, job.UpdatedBy = now, job.RequestedBy, now, job.RequestedBy
 	// Where another request is about to commit its job, this waits for it.
 	result, err := tx.NewInsert().Model(&job).On("conflict (cycle_id, report_id) where ended_at is null do nothing").Exec(ctx)
@@ -83,7 +83,7 @@ func InsertJob(ctx context.Context, tx bun.Tx, job Job) (written Job, inserted b
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
 		return job, false, err
 	}
-	return job, true, insertIntent(ctx, tx, job, job.RequestedBy, job.Traceparent, now)
+	return job, true, insertIntentRow(ctx, tx, job, job.RequestedBy, job.Traceparent, now)
 }
 
 // IdempotencyKey remembers which job a caller got for a key, so that the same request gets the same job.
@@ -101,8 +101,8 @@ type IdempotencyKey struct {
 	UpdatedBy   string    `bun:"updated_by"`
 }
 
-// FindKey reads the caller's key. It returns [ErrNotFound] where it is new.
-func FindKey(ctx context.Context, db bun.IDB, caller, key string) (IdempotencyKey, error) {
+// GetIdempotencyKey reads the caller's key. It returns [ErrNotFound] where it is new.
+func GetIdempotencyKey(ctx context.Context, db bun.IDB, caller, key string) (IdempotencyKey, error) {
 	var found IdempotencyKey
 	if err := db.NewSelect().Model(&found).Where("caller = ? and key = ?", caller, key).Scan(ctx); err != nil {
 		return found, notFound(err, "idempotency key of "+caller)
@@ -110,8 +110,8 @@ func FindKey(ctx context.Context, db bun.IDB, caller, key string) (IdempotencyKe
 	return found, nil
 }
 
-// KeepKey remembers the key for a job that the same transaction inserts. Kept is false where another request has used it meanwhile.
-func KeepKey(ctx context.Context, tx bun.Tx, key IdempotencyKey, job Job) (kept bool, err error) {
+// InsertIdempotencyKey remembers the key for a job that the same transaction inserts. Kept is false where another request has used it meanwhile.
+func InsertIdempotencyKey(ctx context.Context, tx bun.Tx, key IdempotencyKey, job Job) (kept bool, err error) {
 	key.JobID = job.ID
 	key.CreatedAt, key.CreatedBy, key.UpdatedAt, key.UpdatedBy = job.CreatedAt, key.Caller, job.CreatedAt, key.Caller
 	result, err := tx.NewInsert().Model(&key).On("conflict do nothing").Exec(ctx)

@@ -105,8 +105,8 @@ func cutName(text string) (name, rest string, ok bool) {
 	return "", "", false
 }
 
-// SourceColumns lists every column that may feed the report, in a fixed order.
-func SourceColumns(ctx context.Context, db bun.IDB, cycleID, reportID string) ([]SourceColumn, error) {
+// ListSourceColumns lists every column that may feed the report, in a fixed order.
+func ListSourceColumns(ctx context.Context, db bun.IDB, cycleID, reportID string) ([]SourceColumn, error) {
 	var columns []SourceColumn
 	err := db.NewSelect().Model(&columns).
 		Where("data_source_id in (select id from data_sources where cycle_id = ? and report_id = ?)", cycleID, reportID).
@@ -128,8 +128,8 @@ func ListDataSources(ctx context.Context, db bun.IDB, cycleID, reportID, after s
 	return sources, nil
 }
 
-// FindDataSource reads one data source of the report. It returns [ErrNotFound] where the report has no such data source.
-func FindDataSource(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (DataSource, error) {
+// GetDataSource reads one data source of the report. It returns [ErrNotFound] where the report has no such data source.
+func GetDataSource(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (DataSource, error) {
 	var source DataSource
 	err := db.NewSelect().Model(&source).Where("id = ? and cycle_id = ? and report_id = ?", id, cycleID, reportID).Scan(ctx)
 	if err != nil {
@@ -138,11 +138,11 @@ func FindDataSource(ctx context.Context, db bun.IDB, cycleID, reportID, id strin
 	return source, nil
 }
 
-// AddDataSource adds a data source without columns to the report that it names, as the author in CreatedBy. It returns [ErrNotFound]
+// InsertDataSource adds a data source without columns to the report that it names, as the author in CreatedBy. It returns [ErrNotFound]
 // where there is no such report, an [ActiveJobError] where a job works on it, and [ErrExists] where the report has a data source of this
 // name.
-func AddDataSource(ctx context.Context, tx bun.Tx, source DataSource) (DataSource, error) {
-	report, now, err := lockReport(ctx, tx, source.CycleID, source.ReportID)
+func InsertDataSource(ctx context.Context, tx bun.Tx, source DataSource) (DataSource, error) {
+	report, now, err := lockReportForChange(ctx, tx, source.CycleID, source.ReportID)
 	if err != nil {
 		return source, err
 	}
@@ -160,8 +160,8 @@ func AddDataSource(ctx context.Context, tx bun.Tx, source DataSource) (DataSourc
 	} else if added == 0 {
 		return source, fmt.Errorf("data source of report %s: %w", report.ReportID, ErrExists)
 	}
-	return source, RecordPlanningChange(ctx, tx, PlanningChange{
-		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningAdded, Object: PlanningDataSource, ObjectID: source.ID,
+	return source, InsertPlanningChange(ctx, tx, PlanningChange{
+		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningActionAdded, Object: PlanningObjectDataSource, ObjectID: source.ID,
 		Name: source.Name, Counts: PlanningCounts{DataSources: PlanningCount{Added: 1}}, ChangedAt: now, ChangedBy: source.CreatedBy,
 	})
 }

@@ -45,7 +45,7 @@ func TestEveryStatementIsLoggedTheHotOneIncluded(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := schema.WithSubject(t.Context(), job.ID, ids[0])
-	work, err := schema.ReadWork(ctx, db, job.ID, ids[0])
+	work, err := schema.GetWork(ctx, db, job.ID, ids[0])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,8 +105,8 @@ type Waiting struct {
 	Paused time.Duration
 }
 
-// Lost counts the items of a job that failed for one reason.
-type Lost struct {
+// FailureCount counts the items of a job that failed for one reason.
+type FailureCount struct {
 	ErrorCode ErrorCode `bun:"error_code"`
 	Items     int64     `bun:"items"`
 	// Error is the text of one of them.
@@ -115,7 +115,7 @@ type Lost struct {
 
 // StatusOf computes where a job stands from its row, the counts of its items, what the queued ones wait for and, for a job that ends,
 // what was lost. The result is the same whoever computes it and when, but for UpdatedAt, which the caller sets.
-func StatusOf(job Job, counts Counts, waiting Waiting, lost []Lost) JobStatus {
+func StatusOf(job Job, counts Counts, waiting Waiting, lost []FailureCount) JobStatus {
 	completed := counts.Completed()
 	total := max(job.Total(), completed)
 	s := JobStatus{
@@ -131,11 +131,11 @@ func StatusOf(job Job, counts Counts, waiting Waiting, lost []Lost) JobStatus {
 	switch {
 	case total > 0:
 		s.ProgressPercentage = int(completed * 100 / total)
-	case s.Status.Final():
+	case s.Status.IsFinal():
 		s.ProgressPercentage = 100
 	}
 	switch {
-	case job.BlockedBy != "" && job.Intent != IntentPause && !s.Status.Final():
+	case job.BlockedBy != "" && job.Intent != IntentPause && !s.Status.IsFinal():
 		s.WaitingFor = job.BlockedBy
 	case job.Intent != IntentRun || job.ListedAt.IsZero() || waiting.Items == 0 || waiting.Items != total-completed:
 	case waiting.Lock != "":
@@ -148,13 +148,13 @@ func StatusOf(job Job, counts Counts, waiting Waiting, lost []Lost) JobStatus {
 			mappings(waiting.Items), waiting.DueAt.UTC().Format(time.RFC3339))
 		s.WaitingUntil = waiting.DueAt
 	}
-	if s.Status.Final() {
+	if s.Status.IsFinal() {
 		s.CompletedAt = job.ListedAt
 		if counts.LastEndedAt.After(s.CompletedAt) {
 			s.CompletedAt = counts.LastEndedAt
 		}
 	}
-	if s.Status == Failed {
+	if s.Status == StatusFailed {
 		s.Error = summary(counts.Failed, total, lost)
 	}
 	s.ETASeconds = eta(job, s, waiting.Paused)
@@ -168,25 +168,25 @@ func statusFrom(job Job, counts Counts) Status {
 	case !job.ListedAt.IsZero() && counts.Completed() >= job.Listed:
 		switch {
 		case counts.Cancelled > 0, job.Listed == 0 && job.Intent == IntentCancel:
-			return Cancelled
+			return StatusCancelled
 		case counts.Failed > 0:
-			return Failed
+			return StatusFailed
 		default:
-			return Completed
+			return StatusCompleted
 		}
 	case job.Intent == IntentPause:
-		return Paused
+		return StatusPaused
 	case !job.StartedAt.IsZero():
-		return Running
+		return StatusRunning
 	default:
-		return Pending
+		return StatusPending
 	}
 }
 
 // eta extrapolates from the pace so far, in whole seconds, rounded up; nil where there is no pace to go by.
 func eta(job Job, s JobStatus, paused time.Duration) *int64 {
 	taken := s.LastEndedAt.Sub(job.StartedAt) - paused
-	if s.Status != Running || s.CompletedSteps == 0 || taken <= 0 {
+	if s.Status != StatusRunning || s.CompletedSteps == 0 || taken <= 0 {
 		return nil
 	}
 	left := time.Duration(float64(taken) / float64(s.CompletedSteps) * float64(s.TotalSteps-s.CompletedSteps))
@@ -196,11 +196,11 @@ func eta(job Job, s JobStatus, paused time.Duration) *int64 {
 
 func currentStep(job Job, s JobStatus) string {
 	switch {
-	case s.Status.Final():
+	case s.Status.IsFinal():
 		return "All mappings are accounted for"
-	case s.Status == Pending:
+	case s.Status == StatusPending:
 		return "Waiting to start"
-	case s.Status == Paused:
+	case s.Status == StatusPaused:
 		return "Paused; nothing new starts until the job is resumed"
 	case job.Intent == IntentCancel:
 		return "Cancelling what has not started"
@@ -220,11 +220,11 @@ func doing(t JobType) string {
 
 func message(job Job, s JobStatus) string {
 	switch s.Status {
-	case Pending:
+	case StatusPending:
 		return fmt.Sprintf("Asked for by %s, not started yet", job.RequestedBy)
-	case Running, Paused:
+	case StatusRunning, StatusPaused:
 		return fmt.Sprintf("%d of %s accounted for", s.CompletedSteps, mappings(s.TotalSteps))
-	case Completed, Failed, Cancelled:
+	case StatusCompleted, StatusFailed, StatusCancelled:
 		return fmt.Sprintf("%s: %d succeeded, %d skipped, %d failed, %d cancelled",
 			mappings(s.TotalSteps), s.Succeeded, s.Skipped, s.Failed, s.Cancelled)
 	default:
@@ -232,7 +232,7 @@ func message(job Job, s JobStatus) string {
 	}
 }
 
-func summary(failed, total int64, lost []Lost) string {
+func summary(failed, total int64, lost []FailureCount) string {
 	parts := make([]string, 0, len(lost))
 	for _, l := range lost {
 		parts = append(parts, fmt.Sprintf("%d × %s, such as: %s", l.Items, l.ErrorCode, ErrorText(l.Error)))

@@ -24,11 +24,11 @@ type StuckJob struct {
 	DueMapping string `bun:"due_mapping,scanonly"`
 }
 
-// StuckJobs lists the jobs that are active, and not paused, and have not changed for as long as still, the oldest first. A job is not
+// ListStuckJobs lists the jobs that are active, and not paused, and have not changed for as long as still, the oldest first. A job is not
 // stuck while all of its mappings wait for their next attempt, which none does for longer than [LongestWait].
 //
 // Times that lie ahead of the database's clock are ignored: they were written before the clock stepped back.
-func StuckJobs(ctx context.Context, db bun.IDB, scope CheckScope, still time.Duration) ([]StuckJob, error) {
+func ListStuckJobs(ctx context.Context, db bun.IDB, scope CheckScope, still time.Duration) ([]StuckJob, error) {
 	var jobs []StuckJob
 	err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").
 		ColumnExpr("i.queued, i.due, i.uncounted").

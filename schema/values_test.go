@@ -39,9 +39,9 @@ func TestEveryEnumeratedColumnAllowsTheValuesOfItsType(t *testing.T) {
 		"pde_mappings.risk_level":                          texts(schema.Levels()),
 		"pde_mappings.suggested_risk_level":                texts(schema.Levels()),
 		"pde_mappings.suggested_criticality":               texts(schema.Levels()),
-		"pde_mappings.information_security_classification": texts(schema.InformationSecurityClassifications()),
-		"pde_mappings.suggested_information_security_classification": texts(schema.InformationSecurityClassifications()),
-		"job_items.information_security_classification":              texts(schema.InformationSecurityClassifications()),
+		"pde_mappings.information_security_classification": texts(schema.Tiers()),
+		"pde_mappings.suggested_information_security_classification": texts(schema.Tiers()),
+		"job_items.information_security_classification":              texts(schema.Tiers()),
 	}
 	var checks []struct {
 		Name       string `bun:"name"`
@@ -110,8 +110,8 @@ func TestAnIntentIsTakenWhereTheContractSaysSo(t *testing.T) {
 	}
 	for _, intent := range schema.Intents() {
 		for _, status := range schema.Statuses() {
-			if name := fmt.Sprint(intent, " ", status); intent.AllowedFrom(status) != allowed[name] {
-				t.Errorf("%s: %v", name, intent.AllowedFrom(status))
+			if name := fmt.Sprint(intent, " ", status); intent.IsAllowedFrom(status) != allowed[name] {
+				t.Errorf("%s: %v", name, intent.IsAllowedFrom(status))
 			}
 		}
 	}

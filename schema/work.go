@@ -19,28 +19,28 @@ type Work struct {
 	Item Item `bun:"embed:item__"`
 	// Due reports whether the item may be worked on: its wait is over, or it waits for nothing.
 	Due bool `bun:"due"`
-	// Breaks reports that judging this job's mappings ends the process: [PoisonLimit] items are poison, and none has succeeded.
-	Breaks    bool           `bun:"breaks"`
-	JobType   JobType        `bun:"job_type"`
-	Kind      ClassifierKind `bun:"classifier"`
-	Intent    Intent         `bun:"intent"`
-	CycleID   string         `bun:"cycle_id"`
-	ReportID  string         `bun:"report_id"`
-	Mapping   Mapping        `bun:"embed:mapping__"`
-	Attribute Attribute      `bun:"embed:attribute__"`
+	// Crashes reports that judging this job's mappings ends the process: [PoisonLimit] items are poison, and none has succeeded.
+	Crashes    bool           `bun:"breaks"`
+	JobType    JobType        `bun:"job_type"`
+	Classifier ClassifierKind `bun:"classifier"`
+	Intent     Intent         `bun:"intent"`
+	CycleID    string         `bun:"cycle_id"`
+	ReportID   string         `bun:"report_id"`
+	Mapping    Mapping        `bun:"embed:mapping__"`
+	Attribute  Attribute      `bun:"embed:attribute__"`
 }
 
 // PoisonLimit is how many poison items show that the cause is their job, and not each of them.
 const PoisonLimit = 3
 
-// jobBreaks is the condition of Work.Breaks. Its first part reads a few entries of job_items_poison, which is mostly empty.
-var jobBreaks = fmt.Sprintf(`(select count(*) = %d from (select from job_items p where p.job_id = i.job_id and p.outcome in ('failed', 'cancelled')
+// jobCrashes is the condition of Work.Crashes. Its first part reads a few entries of job_items_poison, which is mostly empty.
+var jobCrashes = fmt.Sprintf(`(select count(*) = %d from (select from job_items p where p.job_id = i.job_id and p.outcome in ('failed', 'cancelled')
 	and p.error_code = 'poison' limit %d) poison)
 	and not exists (select from job_status s where s.job_id = i.job_id and s.succeeded + s.skipped > 0) as breaks`, PoisonLimit, PoisonLimit)
 
-// ReadWork reads the work that a message names. It returns [ErrNotFound] where the job has no such item, and
+// GetWork reads the work that a message names. It returns [ErrNotFound] where the job has no such item, and
 // [ErrMalformed] if a row of it cannot be read.
-func ReadWork(ctx context.Context, db *DB, jobID, mappingID string) (Work, error) {
+func GetWork(ctx context.Context, db *DB, jobID, mappingID string) (Work, error) {
 	var work Work
 	rows, err := db.DB.DB.QueryContext(ctx, db.readWork, pgx.QueryExecModeCacheStatement, jobID, mappingID)
 	if err != nil {
@@ -62,8 +62,8 @@ func ReadWork(ctx context.Context, db *DB, jobID, mappingID string) (Work, error
 	return work, nil
 }
 
-func readWorkSQL(db *bun.DB) string {
-	columns := []string{isDue + " as due", jobBreaks, "j.job_type", "j.classifier", "j.intent", "j.cycle_id", "j.report_id"}
+func getWorkSQL(db *bun.DB) string {
+	columns := []string{isDue + " as due", jobCrashes, "j.job_type", "j.classifier", "j.intent", "j.cycle_id", "j.report_id"}
 	columns = append(columns, prefixed[Item](db, "i", "item__")...)
 	columns = append(columns, prefixed[Mapping](db, "m", "mapping__")...)
 	columns = append(columns, prefixed[Attribute](db, "a", "attribute__")...)
@@ -84,8 +84,8 @@ func prefixed[T any](db *bun.DB, alias, prefix string) []string {
 	return columns
 }
 
-// Saved is what a transaction wrote for one mapping: the item as it stands after it.
-type Saved struct {
+// ItemResult is what a transaction wrote for one mapping: the item as it stands after it.
+type ItemResult struct {
 	Outcome Outcome
 	Code    ErrorCode
 	Error   string
@@ -122,8 +122,8 @@ func saveWorkSQL() string {
 		}
 		sets = append(sets, fmt.Sprintf("%s = %s::%s", c.name, parameter, c.sqlType))
 	}
-	return `with ` + patience + `, locked as materialized (
-  select m.id from patience, pde_mappings m where patience.is_set <> '' and m.id = $1 and m.version = $2 for no key update of m
+	return `with ` + lockTimeout + `, locked as materialized (
+  select m.id from lock_timeout, pde_mappings m where lock_timeout.is_set <> '' and m.id = $1 and m.version = $2 for no key update of m
 ), clock as materialized (
   select clock_timestamp() as now from locked
 ), mapping as (
@@ -150,7 +150,7 @@ select count(*) from history`
 // SaveWork writes the result of a job for one mapping: the mapping's fields, the item's outcome and a history row. It
 // writes all of them or none. It returns false if the mapping is no longer at the version of before or the item is no
 // longer queued; the caller then rolls the transaction back and reads everything again.
-func SaveWork(ctx context.Context, tx bun.Tx, jobID string, before, after Mapping, s Saved) (saved bool, err error) {
+func SaveWork(ctx context.Context, tx bun.Tx, jobID string, before, after Mapping, s ItemResult) (saved bool, err error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return false, fmt.Errorf("history id: %w", err)
@@ -166,7 +166,7 @@ func SaveWork(ctx context.Context, tx bun.Tx, jobID string, before, after Mappin
 	}
 	args := append(make([]any, 0, 1+saveWorkParameters+len(mappingColumns)), pgx.QueryExecModeCacheStatement,
 		before.ID, before.Version, jobID, JobAuthor(jobID), id.String(),
-		string(s.Outcome), s.Attempt, null(s.Code), null(s.Classifier),
+		string(s.Outcome), s.Attempt, nullString(s.Code), nullString(s.Classifier),
 		s.Usage.InputTokens, s.Usage.OutputTokens, s.Usage.CostUSD, s.Duration.Milliseconds(), imageBefore, imageAfter)
 	for i := range mappingColumns {
 		c := &mappingColumns[i]
@@ -186,15 +186,15 @@ func SaveWork(ctx context.Context, tx bun.Tx, jobID string, before, after Mappin
 	return n == 1, nil
 }
 
-// null is SQL's null for an empty text.
-func null[T ~string](text T) sql.NullString {
+// nullString is SQL's null for an empty text.
+func nullString[T ~string](text T) sql.NullString {
 	return sql.NullString{String: string(text), Valid: text != ""}
 }
 
 // lockQueued locks an item that is still queued, and reads the clock behind the lock.
-const lockQueued = `with ` + patience + `, locked as materialized (
-		select q.job_id, q.mapping_id from patience, job_items q
-		where patience.is_set <> '' and q.job_id = ? and q.mapping_id = ? and ` + stillQueued + ` for no key update of q
+const lockQueued = `with ` + lockTimeout + `, locked as materialized (
+		select q.job_id, q.mapping_id from lock_timeout, job_items q
+		where lock_timeout.is_set <> '' and q.job_id = ? and q.mapping_id = ? and ` + stillQueued + ` for no key update of q
 	), clock as materialized (
 		select job_id, mapping_id, clock_timestamp() as now from locked
 	)
@@ -202,7 +202,7 @@ const lockQueued = `with ` + patience + `, locked as materialized (
 
 // PostponeItem records an attempt whose error counts: the item stays queued and is due again after wait. It returns when that is, or
 // [ErrNotFound] where the item is no longer queued, not due, or the attempt no longer its next.
-func PostponeItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Saved, wait time.Duration) (due time.Time, err error) {
+func PostponeItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s ItemResult, wait time.Duration) (due time.Time, err error) {
 	err = tx.NewRaw(lockQueued+`update job_items i set attempt = ?, error_code = ?, error = ?, due_at = clock.now + ? * interval '1 millisecond',
 		waiting_for = null, starts = 0, duration_ms = ?, updated_at = clock.now, updated_by = ?
 		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id and i.attempt = ? and `+isDue+` returning i.due_at`,
@@ -215,11 +215,11 @@ func PostponeItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Sa
 }
 
 // FailItem ends an item whose mapping stays as it is. It does nothing where the item is no longer queued.
-func FailItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s Saved) error {
+func FailItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s ItemResult) error {
 	_, err := tx.NewRaw(lockQueued+`update job_items i set outcome = ?, attempt = ?, error_code = ?, error = ?, waiting_for = null, duration_ms = ?,
 		ended_at = clock.now, updated_at = clock.now, updated_by = ?
 		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id`,
-		jobID, mappingID, ItemFailed, s.Attempt, s.Code, ErrorText(s.Error), s.Duration.Milliseconds(), JobAuthor(jobID)).Exec(ctx)
+		jobID, mappingID, OutcomeFailed, s.Attempt, s.Code, ErrorText(s.Error), s.Duration.Milliseconds(), JobAuthor(jobID)).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("fail item %s: %w", mappingID, err)
 	}

@@ -24,15 +24,15 @@ func TestMain(m *testing.M) { schematest.Main(m) }
 func judged(m schema.Mapping) schema.Mapping {
 	yes, sure := true, 91
 	m.PDEName, m.PDECode, m.PDEDescription = "LN_CURR_BAL_AMT", "P-17", "what is owed today"
-	m.SourceField, m.MappingType, m.TransformationRule = "svc.LN_MSTR.LN_CURR_BAL_AMT", schema.Calculated, "sum"
+	m.SourceField, m.MappingType, m.TransformationRule = "svc.LN_MSTR.LN_CURR_BAL_AMT", schema.MappingTypeCalculated, "sum"
 	m.ConfidenceScore, m.MappingRationale = &sure, "the words fit"
 	m.AlternativeMappings = []schema.Alternative{{SourceField: "svc.LN_MSTR.VIN", Score: 3, Reason: "same table"}}
-	m.InformationSecurityClassification = schema.Confidential
-	m.Criticality, m.RiskLevel, m.RegulatoryFlag, m.PIIFlag = schema.High, schema.Medium, &yes, &yes
+	m.InformationSecurityClassification = schema.TierConfidential
+	m.Criticality, m.RiskLevel, m.RegulatoryFlag, m.PIIFlag = schema.LevelHigh, schema.LevelMedium, &yes, &yes
 	m.ClassificationConfidence, m.ClassificationRationale = &sure, "a balance of the account"
 	m.RegulatoryReferences, m.ClassifiedBy = []string{"FR Y-14"}, "rules@1"
-	m.SuggestedSourceField, m.SuggestedInformationSecurityClassification = "svc.LN_MSTR.DLR_CD", schema.HRCI
-	m.SuggestedCriticality, m.SuggestedRiskLevel = schema.Low, schema.High
+	m.SuggestedSourceField, m.SuggestedInformationSecurityClassification = "svc.LN_MSTR.DLR_CD", schema.TierHRCI
+	m.SuggestedCriticality, m.SuggestedRiskLevel = schema.LevelLow, schema.LevelHigh
 	m.SuggestedRegulatoryFlag, m.SuggestedPIIFlag = &yes, &yes
 	return m
 }
@@ -40,8 +40,8 @@ func judged(m schema.Mapping) schema.Mapping {
 func save(ctx context.Context, db *schema.DB, jobID string, before, after schema.Mapping) (saved bool, err error) {
 	errNotSaved := errors.New("not saved")
 	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
-		saved, err = schema.SaveWork(ctx, tx, jobID, before, after, schema.Saved{
-			Outcome: schema.Succeeded, Attempt: 1, Classifier: after.ClassifiedBy, Duration: 3 * time.Millisecond,
+		saved, err = schema.SaveWork(ctx, tx, jobID, before, after, schema.ItemResult{
+			Outcome: schema.OutcomeSucceeded, Attempt: 1, Classifier: after.ClassifiedBy, Duration: 3 * time.Millisecond,
 		})
 		if err == nil && !saved {
 			return errNotSaved
@@ -56,7 +56,7 @@ func save(ctx context.Context, db *schema.DB, jobID string, before, after schema
 
 func read(t *testing.T, db *schema.DB, jobID, mappingID string) schema.Work {
 	t.Helper()
-	work, err := schema.ReadWork(t.Context(), db, jobID, mappingID)
+	work, err := schema.GetWork(t.Context(), db, jobID, mappingID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,8 +81,8 @@ func TestEveryFieldOfAJudgementIsSavedWithItemAndHistory(t *testing.T) {
 		t.Errorf("mapping differs (-want +got):\n%s", diff)
 	}
 	item := after.Item
-	if item.Outcome != schema.Succeeded || item.Attempt != 1 || item.DurationMS != 3 || item.Classifier != "rules@1" ||
-		item.InformationSecurityClassification != schema.Confidential {
+	if item.Outcome != schema.OutcomeSucceeded || item.Attempt != 1 || item.DurationMS != 3 || item.Classifier != "rules@1" ||
+		item.InformationSecurityClassification != schema.TierConfidential {
 		t.Errorf("item %+v", item)
 	}
 	var history schema.History
@@ -120,7 +120,7 @@ func TestASaveLocksNoRowThatOtherSavesLock(t *testing.T) {
 	}
 	after.DataSourceID = sources[0].ID
 	err = db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
-		saved, err := schema.SaveWork(ctx, tx, job.ID, before, after, schema.Saved{Outcome: schema.Succeeded, Attempt: 1})
+		saved, err := schema.SaveWork(ctx, tx, job.ID, before, after, schema.ItemResult{Outcome: schema.OutcomeSucceeded, Attempt: 1})
 		if err != nil || !saved {
 			return fmt.Errorf("saved %v: %w", saved, err)
 		}
@@ -169,7 +169,7 @@ func TestNothingIsSavedForAnItemThatHasAnOutcome(t *testing.T) {
 		t.Fatalf("saved %v, %v", saved, err)
 	}
 	work := read(t, db, job.ID, ids[0])
-	if work.Item.Outcome != schema.ItemCancelled || work.Mapping.Version != 1 {
+	if work.Item.Outcome != schema.OutcomeCancelled || work.Mapping.Version != 1 {
 		t.Errorf("item %s, mapping version %d", work.Item.Outcome, work.Mapping.Version)
 	}
 }
@@ -222,7 +222,7 @@ func TestAnOldAttemptNeitherPostponesNorFailsAnItemThatHasMovedOn(t *testing.T) 
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 1)
 	job := schematest.ListedJob(t, db, 1)
-	first := schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}
+	first := schema.ItemResult{Attempt: 1, Code: schema.ErrorCodePanic, Error: "broke"}
 	due, err := schema.PostponeItem(t.Context(), db, job.ID, ids[0], first, time.Minute)
 	if err != nil {
 		t.Fatal(err)
@@ -233,7 +233,7 @@ func TestAnOldAttemptNeitherPostponesNorFailsAnItemThatHasMovedOn(t *testing.T) 
 	if _, err := schema.PostponeItem(t.Context(), db, job.ID, ids[0], first, time.Minute); !errors.Is(err, schema.ErrNotFound) {
 		t.Errorf("the first attempt again: %v", err)
 	}
-	if item := read(t, db, job.ID, ids[0]).Item; item.Attempt != 1 || item.Outcome != "" || item.ErrorCode != schema.CodePanic {
+	if item := read(t, db, job.ID, ids[0]).Item; item.Attempt != 1 || item.Outcome != "" || item.ErrorCode != schema.ErrorCodePanic {
 		t.Errorf("item %+v", item)
 	}
 	if due, err := dueItems(t.Context(), db, job.ID, 10); err != nil || len(due) != 0 {
@@ -243,10 +243,10 @@ func TestAnOldAttemptNeitherPostponesNorFailsAnItemThatHasMovedOn(t *testing.T) 
 	if saved, err := save(t.Context(), db, job.ID, before, judged(before)); err != nil || !saved {
 		t.Fatalf("saved %v, %v", saved, err)
 	}
-	if err := schema.FailItem(t.Context(), db, job.ID, ids[0], schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "late"}); err != nil {
+	if err := schema.FailItem(t.Context(), db, job.ID, ids[0], schema.ItemResult{Attempt: 5, Code: schema.ErrorCodePanic, Error: "late"}); err != nil {
 		t.Fatal(err)
 	}
-	if item := read(t, db, job.ID, ids[0]).Item; item.Outcome != schema.Succeeded || item.ErrorCode != "" {
+	if item := read(t, db, job.ID, ids[0]).Item; item.Outcome != schema.OutcomeSucceeded || item.ErrorCode != "" {
 		t.Errorf("item %s with code %q after a late failure", item.Outcome, item.ErrorCode)
 	}
 }
@@ -254,7 +254,7 @@ func TestAnOldAttemptNeitherPostponesNorFailsAnItemThatHasMovedOn(t *testing.T) 
 func TestReadWorkNamesAnItemThatDoesNotExist(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
-	if _, err := schema.ReadWork(t.Context(), db, "no-job", "no-mapping"); !errors.Is(err, schema.ErrNotFound) {
+	if _, err := schema.GetWork(t.Context(), db, "no-job", "no-mapping"); !errors.Is(err, schema.ErrNotFound) {
 		t.Errorf("error %v", err)
 	}
 }

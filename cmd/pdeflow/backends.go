@@ -168,7 +168,7 @@ func (b *backends) openDatabase(ctx context.Context, o backendOptions) error {
 		b.log.WarnContext(ctx, "the database is read-only; jobs wait until it accepts writes", "error",
 			err)
 	}
-	steps, err := schema.Migrations(ctx, db)
+	steps, err := schema.ListMigrations(ctx, db)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 func (f *fixture) waitsFor(job, text string) {
 	f.t.Helper()
 	f.follow(job, func(status events.JobStatus) bool {
-		if status.Status.Final() {
+		if status.Status.IsFinal() {
 			f.t.Fatalf("job is %s; got waiting_for without %q", status.Status, text)
 		}
 		return strings.Contains(deref(status.WaitingFor), text)
@@ -98,7 +98,7 @@ func TestAJobSurvivesAConsumerThatIsResetPastTheEnd(t *testing.T) {
 	f := newFixture(t)
 	job := f.underWay()
 	f.pdeflow("jobs", "pause", job).ends(t, exitDone)
-	f.becomes(job, schema.Paused)
+	f.becomes(job, schema.StatusPaused)
 	subject := "$JS.API.CONSUMER.RESET." + events.StreamWork + "." + events.ClassifierRules().Name
 	if _, err := f.nats.Conn(t).Request(subject, fmt.Append(nil, `{"seq": 1000000}`), deadline); err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestADeletedStatusIsNeverReadAsPending(t *testing.T) {
 	job := f.underWay()
 	for range 3 {
 		f.change("delete from job_status")
-		if status := f.status(job, ""); status.Status == schema.Pending || status.CompletedSteps == 0 {
+		if status := f.status(job, ""); status.Status == schema.StatusPending || status.CompletedSteps == 0 {
 			t.Errorf("without a row: got status %s with %d completed steps", status.Status, status.CompletedSteps)
 		}
 	}

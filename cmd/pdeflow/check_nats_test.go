@@ -73,7 +73,7 @@ func TestCheckExplainsAStuckJob(t *testing.T) {
 		f := newFixture(t, apiService, dispatcherService, projectorService)
 		ids := schematest.Report(t, f.db, 3)
 		job := f.regenerate()
-		f.becomes(job, schema.Running)
+		f.becomes(job, schema.StatusRunning)
 		if got := f.stuckFinding(); !strings.Contains(got,
 			"the message of mapping "+ids[0]+" is in PDE_WORK, and nothing reads from consumer classifier-rules; is a "+
 				"classifier running?") {
@@ -101,7 +101,7 @@ func TestCheckExplainsAStuckJob(t *testing.T) {
 			"new; end $$",
 			"create trigger sleep before update on pde_mappings for each row execute function sleep()")
 		victim := f.startProcess("serve", "--services", "classifier")
-		f.becomes(f.regenerate(), schema.Running)
+		f.becomes(f.regenerate(), schema.StatusRunning)
 		f.eventually("the classifier saves",
 			`select count(*) = 3 from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`)
 		if got := f.stuckFinding(); !strings.Contains(got, "a classifier reads from consumer classifier-rules") {
@@ -127,7 +127,7 @@ func TestCheckDistinguishesAHangingFromAMissingClassifier(t *testing.T) {
 	f := newFixture(t, apiService, projectorService)
 	stop := f.run(dispatcherService)
 	schematest.Report(t, f.db, 3)
-	f.becomes(f.regenerate(), schema.Running)
+	f.becomes(f.regenerate(), schema.StatusRunning)
 	_, consumer := f.consumer(events.ClassifierRules())
 	batch, err := consumer.Fetch(3, jetstream.FetchMaxWait(deadline))
 	if err != nil {

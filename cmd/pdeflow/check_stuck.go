@@ -17,7 +17,7 @@ func stuckJobs(ctx context.Context, db *schema.DB, scope schema.CheckScope, prob
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := schema.StuckJobs(ctx, db, scope, stuckAfter)
+	jobs, err := schema.ListStuckJobs(ctx, db, scope, stuckAfter)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func stuckJobs(ctx context.Context, db *schema.DB, scope schema.CheckScope, prob
 
 // blockedFindings reports the jobs that the dispatcher cannot advance, and whether NATS refuses an event right now.
 func blockedFindings(ctx context.Context, db *schema.DB, scope schema.CheckScope, probe *natsProbe) ([]finding, error) {
-	jobs, err := schema.BlockedJobs(ctx, db, scope)
+	jobs, err := schema.ListBlockedJobs(ctx, db, scope)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func TestAPausedAndResumedJobLosesNothing(t *testing.T) {
 	f := newFixture(t)
 	job := f.underWay()
 	f.control(job, "pause")
-	seen := f.follow(job, func(status events.JobStatus) bool { return status.Status == schema.Paused })
+	seen := f.follow(job, func(status events.JobStatus) bool { return status.Status == schema.StatusPaused })
 	if paused := seen[len(seen)-1]; paused.CompletedSteps == paused.TotalSteps {
 		t.Fatal("job ended before it was paused")
 	}
@@ -38,13 +38,13 @@ func TestARetryProcessesTheCancelledMappings(t *testing.T) {
 	job := f.underWay()
 	f.control(job, "cancel")
 	cancelled := f.finish(job)
-	if cancelled.Status != schema.Cancelled || cancelled.Cancelled == 0 ||
+	if cancelled.Status != schema.StatusCancelled || cancelled.Cancelled == 0 ||
 		cancelled.Succeeded+cancelled.Cancelled != enough {
 		t.Fatalf("got final status %s with %d succeeded and %d cancelled", cancelled.Status, cancelled.Succeeded,
 			cancelled.Cancelled)
 	}
 	retry := f.accepted(f.do(http.MethodPost, "/jobs/"+job+"/retry", nil))
-	if again := f.finish(retry); again.Status != schema.Completed || again.Succeeded != cancelled.Cancelled {
+	if again := f.finish(retry); again.Status != schema.StatusCompleted || again.Succeeded != cancelled.Cancelled {
 		t.Errorf("got final status %s of the retry with %d succeeded, want completed with %d", again.Status,
 			again.Succeeded, cancelled.Cancelled)
 	}

@@ -82,7 +82,7 @@ func (a *app) demo(ctx context.Context, cmd *cli.Command) (err error) {
 			dir: dir, natsListen: cmd.String("nats-listen"), natsNext: !cmd.IsSet("nats-listen"), name: "pdeflow-demo",
 			logSQL: sqlLog(cmd, log),
 		},
-		settings: settings{classifier: schema.Rules, engine: rules.New(policy.Default())},
+		settings: settings{classifier: schema.ClassifierRules, engine: rules.New(policy.Default())},
 		listen:   cmd.String("listen"), log: log, ready: d.run,
 	})
 	switch {
@@ -138,7 +138,7 @@ func (d *demo) run(ctx context.Context, at address) error {
 	if err != nil {
 		return err
 	}
-	if status.Status != schema.Completed {
+	if status.Status != schema.StatusCompleted {
 		d.failed = fmt.Errorf("the job is %s: %s", status.Status, status.Message)
 	}
 	took := time.Since(d.began)
@@ -169,7 +169,7 @@ func (d *demo) job(ctx context.Context, at address) (status events.JobStatus, er
 			}
 			return d.app.watch(ctx, c, jobID, false)
 		}
-		job, err := schema.ReadJob(ctx, at.db, active.JobID)
+		job, err := schema.GetJob(ctx, at.db, active.JobID)
 		switch {
 		case err != nil:
 			return status, err
@@ -182,7 +182,7 @@ func (d *demo) job(ctx context.Context, at address) (status events.JobStatus, er
 		// An earlier demo on this directory was stopped before its job ended: follow that job. If a user has started a
 		// job of another kind, wait for it and then start the demo's.
 		status, err = d.app.watch(ctx, c, job.ID, false)
-		if err != nil || job.JobType == schema.PDERegeneration && job.Scope == schema.ScopeAll {
+		if err != nil || job.JobType == schema.JobTypePDERegeneration && job.Scope == schema.ScopeAll {
 			return status, err
 		}
 	}

@@ -46,17 +46,17 @@ func reportText(size int) string {
 func showTiers(w io.Writer, c events.Classifications) error {
 	tiers := table(w)
 	printRow(tiers, "TIER", "MAPPINGS", "WHAT IT IS")
-	printRow(tiers, schema.HRCI, c.HRCI, "scores, risk parameters, government and full account numbers, secrets")
-	printRow(tiers, schema.Confidential, c.Confidential,
+	printRow(tiers, schema.TierHRCI, c.HRCI, "scores, risk parameters, government and full account numbers, secrets")
+	printRow(tiers, schema.TierConfidential, c.Confidential,
 		"what belongs to a customer: balances, payments, dates, identifiers")
-	printRow(tiers, schema.Proprietary, c.Proprietary, "the bank's own codes, names and set-up")
-	printRow(tiers, schema.Public, c.Public, "as-of dates, published identifiers, states, public codes")
+	printRow(tiers, schema.TierProprietary, c.Proprietary, "the bank's own codes, names and set-up")
+	printRow(tiers, schema.TierPublic, c.Public, "as-of dates, published identifiers, states, public codes")
 	return tiers.Flush()
 }
 
 // showMappings prints a few mappings with their rationales.
 func showMappings(ctx context.Context, w io.Writer, db *schema.DB) error {
-	examples, err := schema.ExampleMappings(ctx, db, sample.CycleID, sample.ReportID)
+	examples, err := schema.ListExampleMappings(ctx, db, sample.CycleID, sample.ReportID)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func TestDemoOnceJSONPrintsOneObject(t *testing.T) {
 		t.Fatalf("got standard output that is not one object: %v\n%s", err, got.stdout)
 	}
 	c := result.Classifications
-	if result.Job.Status != schema.Completed || result.Job.Succeeded != 118 ||
+	if result.Job.Status != schema.StatusCompleted || result.Job.Succeeded != 118 ||
 		c.HRCI+c.Confidential+c.Proprietary+c.Public != 118 {
 		t.Errorf("got job %+v, classifications %+v", result.Job, c)
 	}
@@ -233,7 +233,7 @@ func TestADemoRunsItsJobAfterAJobOnAPartOfTheReport(t *testing.T) {
 	status, err := d.job(t.Context(), address{
 		Run: datadir.Run{HTTP: strings.TrimSuffix(f.url, "/api/v1")}, token: f.token, db: f.db,
 	})
-	if err != nil || status.JobID == part || status.TotalSteps != 118 || status.Status != schema.Completed {
+	if err != nil || status.JobID == part || status.TotalSteps != 118 || status.Status != schema.StatusCompleted {
 		t.Errorf("after job %s of one mapping: got %+v (%v)", part, status, err)
 	}
 }

@@ -204,7 +204,7 @@ func (d *doctor) examineDatabase(ctx context.Context, url string) {
 		return
 	}
 	defer func() { _ = db.Close() }() // it was only read from
-	facts, err := schema.ReadInstallation(ctx, db)
+	facts, err := schema.GetInstallation(ctx, db)
 	if err != nil {
 		d.found("database", wrong, "read the server's log", "%v", err)
 		return
@@ -252,7 +252,7 @@ func (d *doctor) judgeDatabase(facts schema.Installation) {
 }
 
 func (d *doctor) examineMigrations(ctx context.Context, db *schema.DB) {
-	steps, err := schema.Migrations(ctx, db)
+	steps, err := schema.ListMigrations(ctx, db)
 	if err != nil {
 		d.found("migrations", wrong, "", "%v", err)
 		return

@@ -23,7 +23,7 @@ func (f *fixture) underWay() (jobID string) {
 	schematest.Report(f.t, f.db, enough)
 	jobID = f.regenerate()
 	seen := f.follow(jobID, func(status events.JobStatus) bool { return status.CompletedSteps > 0 })
-	if now := seen[len(seen)-1]; now.Status.Final() {
+	if now := seen[len(seen)-1]; now.Status.IsFinal() {
 		f.t.Fatalf("job was %s too early", now.Status)
 	}
 	return jobID

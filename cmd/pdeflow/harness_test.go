@@ -198,7 +198,7 @@ func (f *fixture) accepted(code int, body []byte) string {
 	if err := json.Unmarshal(body, &accepted); err != nil {
 		f.t.Fatal(err)
 	}
-	if accepted.Status != schema.Pending {
+	if accepted.Status != schema.StatusPending {
 		f.t.Errorf("got status %s of a new job, want pending", accepted.Status)
 	}
 	return accepted.JobID
@@ -240,7 +240,7 @@ func (f *fixture) follow(jobID string, done func(events.JobStatus) bool) []event
 // finish follows the job to its end.
 func (f *fixture) finish(jobID string) events.JobStatus {
 	f.t.Helper()
-	seen := f.follow(jobID, func(status events.JobStatus) bool { return status.Status.Final() })
+	seen := f.follow(jobID, func(status events.JobStatus) bool { return status.Status.IsFinal() })
 	for i := 1; i < len(seen); i++ {
 		if seen[i].CompletedSteps < seen[i-1].CompletedSteps {
 			f.t.Errorf("got progress %d before %d", seen[i-1].CompletedSteps, seen[i].CompletedSteps)
@@ -252,7 +252,7 @@ func (f *fixture) finish(jobID string) events.JobStatus {
 // exact checks a completed job of n mappings against the rows.
 func (f *fixture) exact(status events.JobStatus, n int64) {
 	f.t.Helper()
-	if status.Status != schema.Completed || status.TotalSteps != n || status.Succeeded != n ||
+	if status.Status != schema.StatusCompleted || status.TotalSteps != n || status.Succeeded != n ||
 		status.Failed+status.Cancelled+status.Skipped != 0 {
 		f.t.Errorf("got final status %s: total %d, succeeded %d, skipped %d, failed %d, cancelled %d (%v)",
 			status.Status,

@@ -73,7 +73,7 @@ func natsChecks(w deps) []api.Check {
 // blockedJobs returns an error that names the reason of the oldest job whose reason matches, and the number of such
 // jobs.
 func blockedJobs(ctx context.Context, db *schema.DB, by func(reason string) bool) error {
-	jobs, err := schema.BlockedJobs(ctx, db, schema.CheckScope{})
+	jobs, err := schema.ListBlockedJobs(ctx, db, schema.CheckScope{})
 	if err != nil {
 		return errors.New("the jobs cannot be read")
 	}

@@ -68,17 +68,17 @@ func TestAJobIsStartedFollowedAndControlled(t *testing.T) {
 	}
 	typed := func(code int, args ...string) { session = append(session, f.pdeflow(args...).ends(t, code)) }
 	job := someID.FindString(session[0].stdout)
-	f.becomes(job, schema.Running)
+	f.becomes(job, schema.StatusRunning)
 	session = append(session, f.runRegenerate().ends(t, exitFailed))
 	typed(exitDone, "jobs", "list")
 	typed(exitDone, "jobs", "items", job)
 	typed(exitDone, "jobs", "pause", job)
-	f.becomes(job, schema.Paused)
+	f.becomes(job, schema.StatusPaused)
 	typed(exitFailed, "jobs", "pause", job)
 	typed(exitDone, "jobs", "status", job)
 	typed(exitDone, "jobs", "list", "--active")
 	typed(exitDone, "jobs", "resume", job)
-	f.becomes(job, schema.Running)
+	f.becomes(job, schema.StatusRunning)
 	typed(exitFailed, "jobs", "retry", job)
 	typed(exitDone, "jobs", "cancel", job)
 	f.finish(job)
@@ -103,11 +103,11 @@ func TestJSONOutputIsTheResponseOfTheAPI(t *testing.T) {
 	f := newFixture(t, apiService, dispatcherService, projectorService)
 	schematest.Report(t, f.db, 3)
 	accepted := from[api.Accepted](t, f.runRegenerate("--json").ends(t, exitDone))
-	if accepted.JobID == "" || accepted.Status != schema.Pending || accepted.MappingCount != 3 {
+	if accepted.JobID == "" || accepted.Status != schema.StatusPending || accepted.MappingCount != 3 {
 		t.Errorf("got %+v", accepted)
 	}
 	job := accepted.JobID
-	f.becomes(job, schema.Running)
+	f.becomes(job, schema.StatusRunning)
 	problem := from[api.Problem](t,
 		f.runRegenerate("--json", "--watch").ends(t, exitFailed, "The report has an active job", job))
 	if problem.JobID != job || problem.Status != 409 {
@@ -144,7 +144,7 @@ func TestJSONOutputIsTheResponseOfTheAPI(t *testing.T) {
 	}
 	f.finish(job)
 	final := f.pdeflow("jobs", "watch", job, "--json").ends(t, exitFailed)
-	if status := from[events.JobStatus](t, final); status.Status != schema.Cancelled || final.stderr != "" {
+	if status := from[events.JobStatus](t, final); status.Status != schema.StatusCancelled || final.stderr != "" {
 		t.Errorf("got %+v and standard error %q", status, final.stderr)
 	}
 	if counted := from[api.Counted](t,

@@ -114,7 +114,7 @@ func TestLessonRunningComesFirst(t *testing.T) {
 	}
 	running := -1
 	for i, row := range seen {
-		if row.Status == string(schema.Running) {
+		if row.Status == string(schema.StatusRunning) {
 			running = i
 			break
 		}
@@ -143,8 +143,8 @@ func TestLessonAJobWhoseWorkPanicsEndsFailedWithTheError(t *testing.T) {
 	stop := f.hurry()
 	defer stop()
 	status := f.finish(f.regenerate())
-	if status.Status != schema.Failed || status.Failed != 3 ||
-		!strings.Contains(deref(status.Error), string(schema.CodePanic)) {
+	if status.Status != schema.StatusFailed || status.Failed != 3 ||
+		!strings.Contains(deref(status.Error), string(schema.ErrorCodePanic)) {
 		t.Errorf("got status %s with %d failed: %s", status.Status, status.Failed, deref(status.Error))
 	}
 }
@@ -225,7 +225,7 @@ func TestLessonTheWholeFlowFromPostToDatabase(t *testing.T) {
 	f.patience = lessonPatience
 	schematest.Report(t, f.db, 20)
 	job := f.regenerate()
-	seen := f.follow(job, func(status events.JobStatus) bool { return status.Status.Final() })
+	seen := f.follow(job, func(status events.JobStatus) bool { return status.Status.IsFinal() })
 	f.exact(seen[len(seen)-1], 20)
 	// The projector also finds the outcomes in the rows, but later; a status that follows at once comes from the
 	// events.

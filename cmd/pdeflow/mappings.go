@@ -44,7 +44,7 @@ func (a *app) mappingsListCommand() *cli.Command {
 					"the line item's codes",
 			},
 			choice("information-security-classification", "only this tier",
-				schema.InformationSecurityClassifications()),
+				schema.Tiers()),
 			choice("criticality", "only this level", schema.Levels()),
 			choice("review-status", "only this review status", schema.ReviewStatuses()),
 			&cli.BoolFlag{Name: "unmapped", Usage: "only those without a column, or with =false only those with one"},

@@ -14,18 +14,18 @@ import (
 // judged saves a result for the mapping as a job does.
 func judged(t *testing.T, db *schema.DB, jobID, mappingID string, change func(*schema.Mapping)) {
 	t.Helper()
-	work, err := schema.ReadWork(t.Context(), db, jobID, mappingID)
+	work, err := schema.GetWork(t.Context(), db, jobID, mappingID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m, sure, yes, no := work.Mapping, 91, true, false
-	m.PDEName, m.SourceField, m.MappingType = "LN_CURR_BAL_AMT", "svc.LN_MSTR.LN_CURR_BAL_AMT", schema.Direct
+	m.PDEName, m.SourceField, m.MappingType = "LN_CURR_BAL_AMT", "svc.LN_MSTR.LN_CURR_BAL_AMT", schema.MappingTypeDirect
 	m.ConfidenceScore, m.MappingRationale = &sure,
 		"The words current, loan and balance stand in the column's name, and its type can hold an amount of money."
 	m.AlternativeMappings = []schema.Alternative{
 		{SourceField: "svc.LN_MSTR.VIN", Score: 3, Reason: "It is in the same table."},
 	}
-	m.InformationSecurityClassification, m.Criticality, m.RiskLevel = schema.Confidential, schema.High, schema.Medium
+	m.InformationSecurityClassification, m.Criticality, m.RiskLevel = schema.TierConfidential, schema.LevelHigh, schema.LevelMedium
 	m.RegulatoryFlag, m.PIIFlag = &yes, &no
 	m.ClassificationConfidence, m.ClassificationRationale = &sure, "A balance belongs to the customer."
 	m.RegulatoryReferences, m.ClassifiedBy = []string{"Law 1", "Law 2"}, "rules@1"
@@ -34,7 +34,7 @@ func judged(t *testing.T, db *schema.DB, jobID, mappingID string, change func(*s
 	}
 	err = db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		saved, err := schema.SaveWork(ctx, tx, jobID, work.Mapping, m,
-			schema.Saved{Outcome: schema.Succeeded, Attempt: 1, Classifier: m.ClassifiedBy})
+			schema.ItemResult{Outcome: schema.OutcomeSucceeded, Attempt: 1, Classifier: m.ClassifiedBy})
 		if err == nil && !saved {
 			t.Error("mapping not saved")
 		}
@@ -54,8 +54,8 @@ func TestMappingsAreListedAndShownWithTheirHistory(t *testing.T) {
 	judged(t, f.db, job.ID, ids[1], func(m *schema.Mapping) {
 		low, yes := 12, true
 		m.SourceField, m.PDEName, m.MappingType, m.AlternativeMappings = "", "", "", nil
-		m.ConfidenceScore, m.InformationSecurityClassification, m.PIIFlag = &low, schema.HRCI, &yes
-		m.SuggestedInformationSecurityClassification, m.SuggestedPIIFlag = schema.Public, m.RegulatoryFlag
+		m.ConfidenceScore, m.InformationSecurityClassification, m.PIIFlag = &low, schema.TierHRCI, &yes
+		m.SuggestedInformationSecurityClassification, m.SuggestedPIIFlag = schema.TierPublic, m.RegulatoryFlag
 	})
 	if _, err := f.db.NewRaw(`update jobs set ended_at = now() where id = ?`, job.ID).Exec(t.Context()); err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestMappingsAreListedAndShownWithTheirHistory(t *testing.T) {
 	again := schematest.ListedJob(t, f.db, 4)
 	judged(t, f.db, again.ID, ids[0], func(m *schema.Mapping) {
 		less := 40
-		m.Criticality, m.ClassificationConfidence, m.RegulatoryReferences = schema.Low, &less, []string{"Law 1"}
+		m.Criticality, m.ClassificationConfidence, m.RegulatoryReferences = schema.LevelLow, &less, []string{"Law 1"}
 	})
 	judged(t, f.db, again.ID, ids[1], func(m *schema.Mapping) { *m = mappingOf(t, f.db, ids[1]) })
 
@@ -89,7 +89,7 @@ func TestMappingsAreListedAndShownWithTheirHistory(t *testing.T) {
 		of("history", ids[3]),
 	))
 	if mapping := from[api.Mapping](t, of("show", ids[0], "--json")); mapping.ID != ids[0] ||
-		*mapping.Criticality != schema.Low {
+		*mapping.Criticality != schema.LevelLow {
 		t.Errorf("got JSON %+v", mapping)
 	}
 	history := from[struct{ Items []api.HistoryEntry }](t, of("history", ids[0], "--json"))
@@ -103,7 +103,7 @@ func TestMappingsAreListedAndShownWithTheirHistory(t *testing.T) {
 
 func mappingOf(t *testing.T, db *schema.DB, id string) schema.Mapping {
 	t.Helper()
-	found, err := schema.FindMapping(t.Context(), db, schematest.CycleID, schematest.ReportID, id)
+	found, err := schema.GetMapping(t.Context(), db, schematest.CycleID, schematest.ReportID, id)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ type migration struct {
 }
 
 func (a *app) migrateStatus(ctx context.Context, db *schema.DB, asJSON bool) error {
-	steps, err := schema.Migrations(ctx, db)
+	steps, err := schema.ListMigrations(ctx, db)
 	if err != nil {
 		return err
 	}

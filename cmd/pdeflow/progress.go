@@ -57,7 +57,7 @@ func newProgress(w io.Writer, terminal bool) *progress { return &progress{w: w, 
 func (p *progress) show(status events.JobStatus, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if status.Status == schema.Running {
+	if status.Status == schema.StatusRunning {
 		p.pace.add(now, status.CompletedSteps)
 	} else {
 		p.pace = pace{} // a pending or paused job has no rate
@@ -91,7 +91,7 @@ func (p *progress) line(now time.Time) {
 
 // phase returns the status, or "cancelling" while a job is being cancelled.
 func phase(status events.JobStatus) string {
-	if status.Status == schema.Running && strings.HasPrefix(status.CurrentStep, "Cancelling") {
+	if status.Status == schema.StatusRunning && strings.HasPrefix(status.CurrentStep, "Cancelling") {
 		return "cancelling"
 	}
 	return string(status.Status)
@@ -99,7 +99,7 @@ func phase(status events.JobStatus) string {
 
 // step returns what a job does before its first mapping, or "".
 func step(status events.JobStatus) string {
-	if status.Status == schema.Running && status.CompletedSteps == 0 &&
+	if status.Status == schema.StatusRunning && status.CompletedSteps == 0 &&
 		strings.HasPrefix(status.CurrentStep, "Listing") {
 		return strings.ToLower(status.CurrentStep[:1]) + status.CurrentStep[1:]
 	}
@@ -111,8 +111,8 @@ func step(status events.JobStatus) string {
 func (p *progress) refresh(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.began.IsZero() || p.shown.CompletedSteps > 0 || p.shown.Status != schema.Pending &&
-		p.shown.Status != schema.Running {
+	if p.began.IsZero() || p.shown.CompletedSteps > 0 || p.shown.Status != schema.StatusPending &&
+		p.shown.Status != schema.StatusRunning {
 		return
 	}
 	if p.terminal {
@@ -152,7 +152,7 @@ func (p *progress) drawBar(status events.JobStatus, remarks ...string) {
 	}
 	fmt.Fprintf(p.w, "\r%s\x1b[K", barText(status, append(remarks, p.pace.texts(status)...), lineWidth(p.w)-1))
 	p.drawn = true
-	if status.Status.Final() {
+	if status.Status.IsFinal() {
 		p.endLine()
 	}
 }
@@ -284,7 +284,7 @@ func (p *pace) rate() float64 {
 // texts describes the rate and the remaining time: in full, shortened, and empty.
 func (p *pace) texts(status events.JobStatus) []string {
 	rate := p.rate()
-	if rate <= 0 || status.Status.Final() {
+	if rate <= 0 || status.Status.IsFinal() {
 		return []string{""}
 	}
 	left := time.Duration(float64(status.TotalSteps-status.CompletedSteps) / rate * float64(time.Second))

@@ -28,16 +28,16 @@ func TestProgress_PrintsLinesWithoutATerminal(t *testing.T) {
 		status    schema.Status
 		completed int64
 	}{
-		{0, schema.Pending, 0},
-		{time.Second, schema.Running, 0},
-		{2 * time.Second, schema.Running, 10},
-		{3 * time.Second, schema.Running, 20},
-		{6 * time.Second, schema.Running, 50},
-		{7 * time.Second, schema.Running, 60},
+		{0, schema.StatusPending, 0},
+		{time.Second, schema.StatusRunning, 0},
+		{2 * time.Second, schema.StatusRunning, 10},
+		{3 * time.Second, schema.StatusRunning, 20},
+		{6 * time.Second, schema.StatusRunning, 50},
+		{7 * time.Second, schema.StatusRunning, 60},
 
-		{8 * time.Second, schema.Paused, 60},
-		{9 * time.Second, schema.Running, 60},
-		{10 * time.Second, schema.Completed, 100},
+		{8 * time.Second, schema.StatusPaused, 60},
+		{9 * time.Second, schema.StatusRunning, 60},
+		{10 * time.Second, schema.StatusCompleted, 100},
 	} {
 		p.show(statusAt(step.status, step.completed), began.Add(step.after))
 	}
@@ -58,20 +58,20 @@ func TestProgress_DrawsABarOnATerminal(t *testing.T) {
 	var out bytes.Buffer
 	p := newProgress(&out, true)
 	began := time.Unix(0, 0)
-	nothing := events.JobStatus{JobID: "j", Status: schema.Pending}
+	nothing := events.JobStatus{JobID: "j", Status: schema.StatusPending}
 	p.show(nothing, began)
 	if out.Len() > 0 {
 		t.Errorf("job of unknown length: got %q, want nothing", out.String())
 	}
-	p.show(statusAt(schema.Running, 0), began.Add(time.Second))
-	p.show(statusAt(schema.Running, 40), began.Add(3*time.Second))
+	p.show(statusAt(schema.StatusRunning, 0), began.Add(time.Second))
+	p.show(statusAt(schema.StatusRunning, 40), began.Add(3*time.Second))
 	drawn := out.String()
 	for _, part := range []string{"40% |", "█", "40/100", "running, 20 a second, 3s left"} {
 		if !strings.Contains(drawn, part) {
 			t.Errorf("got a bar without %q: %q", part, drawn)
 		}
 	}
-	longer := statusAt(schema.Running, 40)
+	longer := statusAt(schema.StatusRunning, 40)
 	longer.TotalSteps = 400
 	p.show(longer, began.Add(4*time.Second))
 	if !strings.Contains(out.String(), "40/400") {
@@ -97,8 +97,8 @@ func TestProgress_EndsTheLineOfTheBarWithTheJob(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	p := newProgress(&out, true)
-	p.show(statusAt(schema.Running, 10), time.Unix(0, 0))
-	p.show(statusAt(schema.Completed, 100), time.Unix(1, 0))
+	p.show(statusAt(schema.StatusRunning, 10), time.Unix(0, 0))
+	p.show(statusAt(schema.StatusCompleted, 100), time.Unix(1, 0))
 	p.end()
 	if !strings.Contains(out.String(), "100% |") || !strings.HasSuffix(out.String(), "\n") ||
 		strings.HasSuffix(out.String(), "\n\n") {
@@ -137,7 +137,7 @@ func TestProgress_ShowsListingWhileTheStatusIsUnchanged(t *testing.T) {
 	var out bytes.Buffer
 	p := newProgress(&out, false)
 	began := time.Unix(0, 0)
-	listing := statusAt(schema.Running, 0)
+	listing := statusAt(schema.StatusRunning, 0)
 	listing.CurrentStep = "Listing the mappings, 60 so far"
 	p.show(listing, began)
 	for second := range 40 {
@@ -147,7 +147,7 @@ func TestProgress_ShowsListingWhileTheStatusIsUnchanged(t *testing.T) {
 	if want := strings.Repeat(line, 4); out.String() != want { // after 0, 5, 15 and 35 seconds
 		t.Errorf("got:\n%swant:\n%s", out.String(), want)
 	}
-	cancelling := statusAt(schema.Running, 50)
+	cancelling := statusAt(schema.StatusRunning, 50)
 	cancelling.CurrentStep = "Cancelling what has not started"
 	p.show(cancelling, began.Add(time.Minute))
 	if !strings.Contains(out.String(), "job j is cancelling: 50 of 100") {

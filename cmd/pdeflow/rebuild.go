@@ -69,7 +69,7 @@ func rebuildJob(ctx context.Context, db *schema.DB, job schema.Job) (was, is sch
 	ctx = schema.WithSubject(ctx, job.ID, "")
 	for {
 		err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-			stored, err := schema.StoredStatuses(ctx, tx, []string{job.ID})
+			stored, err := schema.ListStoredStatuses(ctx, tx, []string{job.ID})
 			if err != nil {
 				return err
 			}

@@ -20,7 +20,7 @@ func TestRebuildRecomputesEveryStatusFromTheRows(t *testing.T) {
 	stopProjector := f.run(projectorService)
 	schematest.Report(t, f.db, 4)
 	cancelled := f.regenerate()
-	f.becomes(cancelled, schema.Running)
+	f.becomes(cancelled, schema.StatusRunning)
 	f.pdeflow("jobs", "cancel", cancelled).ends(t, exitDone)
 	f.finish(cancelled)
 	stop := f.run(classifierService)
@@ -28,7 +28,7 @@ func TestRebuildRecomputesEveryStatusFromTheRows(t *testing.T) {
 	f.exact(f.finish(completed), 4)
 	stop()
 	running := f.regenerate()
-	f.becomes(running, schema.Running)
+	f.becomes(running, schema.StatusRunning)
 	before := map[string]events.JobStatus{}
 	for _, id := range []string{cancelled, completed, running} {
 		before[id] = f.status(id, "")

@@ -107,7 +107,7 @@ func TestJobsWaitEndsWithTheJobOrTheTimeout(t *testing.T) {
 	f := plainFixture(t, apiService, dispatcherService, projectorService)
 	schematest.Report(t, f.db, 2)
 	job := f.regenerate()
-	f.becomes(job, schema.Running)
+	f.becomes(job, schema.StatusRunning)
 	f.pdeflow("jobs", "wait", job, "--timeout", "50ms").ends(t, exitFailed,
 		"job "+job+" is still running after 50ms: 0 of 2 mappings")
 	if status := from[events.JobStatus](t,

@@ -175,7 +175,7 @@ func (a *app) checkServe(cmd *cli.Command) error {
 // policySettings reads the classifier and the policy from the flags.
 func (a *app) policySettings(cmd *cli.Command) (settings, error) {
 	kind := schema.ClassifierKind(cmd.String("classifier"))
-	if err := oneOf(kind, []schema.ClassifierKind{schema.Rules}); err != nil {
+	if err := oneOf(kind, []schema.ClassifierKind{schema.ClassifierRules}); err != nil {
 		return settings{}, usagef("--classifier (PDEFLOW_CLASSIFIER) cannot be %s: %w", quoted(string(kind)), err)
 	}
 	p, err := readPolicy(cmd.String("rules"))

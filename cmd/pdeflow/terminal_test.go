@@ -114,8 +114,8 @@ func TestTheBarStaysOnOneLineOfANarrowTerminal(t *testing.T) {
 	for _, columns := range []uint16{20, 40, 50, 80} {
 		terminal, written := newTerminal(t, columns)
 		p := newProgress(terminal, true)
-		p.show(statusAt(schema.Running, 0), time.Unix(0, 0))
-		p.show(statusAt(schema.Running, 40), time.Unix(3, 0))
+		p.show(statusAt(schema.StatusRunning, 0), time.Unix(0, 0))
+		p.show(statusAt(schema.StatusRunning, 40), time.Unix(3, 0))
 		p.end()
 		drawn := written()
 		if strings.Count(drawn, "\n") != 1 {

@@ -42,7 +42,7 @@ func (a *app) watch(ctx context.Context, c *client, jobID string, quiet bool) (e
 		if !quiet {
 			p.show(status, time.Now())
 		}
-		if status.Status.Final() {
+		if status.Status.IsFinal() {
 			return status, nil
 		}
 		if err := sleep(ctx, pollEvery); err != nil {
@@ -171,7 +171,7 @@ func (a *app) printOutcome(status events.JobStatus, asJSON bool) error {
 
 // outcomeError returns the error of a job that has ended without completing.
 func (a *app) outcomeError(status events.JobStatus) error {
-	if status.Status != schema.Completed {
+	if status.Status != schema.StatusCompleted {
 		return errReported
 	}
 	return nil

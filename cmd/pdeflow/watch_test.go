@@ -137,7 +137,7 @@ func TestInterruptedWatchingLeavesTheJobRunning(t *testing.T) {
 		server + " " + job; !strings.Contains(w.stderr.String(), want) {
 		t.Errorf("got %q, want %q", w.stderr.String(), want)
 	}
-	if status := f.status(job, ""); status.Status != schema.Running {
+	if status := f.status(job, ""); status.Status != schema.StatusRunning {
 		t.Errorf("got status %s", status.Status)
 	}
 }
@@ -152,7 +152,7 @@ func TestRegenerateWatchExitsByTheOutcomeOfTheJob(t *testing.T) {
 		t.Errorf("got no progress: %s", got.stderr)
 	}
 	final := f.runRegenerate("--watch", "--json").ends(t, exitDone)
-	if status := from[events.JobStatus](t, final); status.Status != schema.Completed || status.Result == nil ||
+	if status := from[events.JobStatus](t, final); status.Status != schema.StatusCompleted || status.Result == nil ||
 		status.Succeeded != 5 {
 		t.Errorf("got %+v", status)
 	}

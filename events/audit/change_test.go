@@ -57,7 +57,7 @@ func TestTheAuditLogAgreesWithTheHistoryOfRemovedMappings(t *testing.T) {
 		t.Errorf("entries of the imports: got %d, want 4: two imports and two mappings", got)
 	}
 	inTx(func(ctx context.Context, tx bun.Tx) error {
-		return schema.RemoveReport(ctx, tx, schema.Removal{CycleID: "c", ReportID: "r", Author: "mia", Confirmed: true})
+		return schema.DeleteReport(ctx, tx, schema.Removal{CycleID: "c", ReportID: "r", Author: "mia", Confirmed: true})
 	})
 	if got := appendChanges(t, db); got != 1 {
 		t.Errorf("entries of the removal: got %d, want 1", got)

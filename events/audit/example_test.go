@@ -12,7 +12,7 @@ import (
 // exampleFact is the fact that Tina requested a job.
 func exampleFact() audit.Fact {
 	job := schema.Job{
-		ID: "j1", JobType: schema.PDERegeneration, CycleID: "2026-Q3", ReportID: "auto-loans", Classifier: schema.Rules,
+		ID: "j1", JobType: schema.JobTypePDERegeneration, CycleID: "2026-Q3", ReportID: "auto-loans", Classifier: schema.ClassifierRules,
 		RequestedBy: "tina", MappingCount: 3,
 	}
 	return audit.Fact{
@@ -73,7 +73,7 @@ func ExampleRow_Sum() {
 func ExampleQuery_Add() {
 	var query audit.Query
 	query.Add(events.JobStarted("j1"))
-	query.Add(events.JobItem("j1", events.Item{MappingID: "m1", Outcome: schema.Succeeded}))
+	query.Add(events.JobItem("j1", events.Item{MappingID: "m1", Outcome: schema.OutcomeSucceeded}))
 	query.Add(events.JobBell("j1"))
 	fmt.Println(query.Jobs, query.Items)
 	// Output: [j1] [{j1 m1}]

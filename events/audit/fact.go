@@ -118,7 +118,7 @@ func (f Fact) lacksHistory() bool {
 	}
 	progress, ok := f.Event.(events.JobProgress)
 	return ok && progress.Item != nil &&
-		(progress.Item.Outcome == schema.Succeeded || progress.Item.Outcome == schema.Skipped)
+		(progress.Item.Outcome == schema.OutcomeSucceeded || progress.Item.Outcome == schema.OutcomeSkipped)
 }
 
 // isRecordedBy reports whether the row of the log is the entry of the fact.

@@ -111,8 +111,8 @@ func TestFact_Confirms(t *testing.T) {
 		"list":                      {events.JobListed(job.ID, 2), true},
 		"list of another length":    {events.JobListed(job.ID, 3), false},
 		"list without its part":     {events.JobProgress{JobID: job.ID, Kind: events.KindListed}, false},
-		"outcome":                   {item(schema.Succeeded), true},
-		"another outcome":           {item(schema.Skipped), false},
+		"outcome":                   {item(schema.OutcomeSucceeded), true},
+		"another outcome":           {item(schema.OutcomeSkipped), false},
 		"outcome of no item":        {events.JobItem(job.ID, events.Item{MappingID: "x"}), false},
 		"start of no job":           {events.JobStarted("x"), false},
 		"pause without an intent": {

@@ -71,14 +71,14 @@ func (f *fixture) endedJob() (schema.Job, []events.Event) {
 	}
 	schematest.FinishItems(f.t, f.db, job.ID, f.ids...)
 	for _, id := range f.ids {
-		item, err := schema.ReadItem(f.t.Context(), f.db, job.ID, id)
+		item, err := schema.GetItem(f.t.Context(), f.db, job.ID, id)
 		if err != nil {
 			f.t.Fatal(err)
 		}
 		published = append(published, events.JobItemOf(item))
 	}
 	status := schematest.EndJob(f.t, f.db, job.ID)
-	job, err := schema.ReadJob(f.t.Context(), f.db, job.ID)
+	job, err := schema.GetJob(f.t.Context(), f.db, job.ID)
 	if err != nil {
 		f.t.Fatal(err)
 	}

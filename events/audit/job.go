@@ -26,7 +26,7 @@ type UnauditedJob struct {
 // ListUnauditedJobs returns the jobs that have ended and are not audited, the oldest first.
 func ListUnauditedJobs(ctx context.Context, db bun.IDB) ([]UnauditedJob, error) {
 	var jobs []UnauditedJob
-	err := db.NewRaw(`select id, announced_finished as announced,
+	err := db.NewRaw(`select id, published_finished as announced,
 			(extract(epoch from clock_timestamp() - updated_at) * 1e9)::bigint as unchanged
 		from jobs where audited_at is null and ended_at is not null order by id`).Scan(ctx, &jobs)
 	if err != nil {

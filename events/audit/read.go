@@ -187,7 +187,7 @@ func (r reader) listItems(ctx context.Context) ([]Fact, error) {
 	for _, row := range rows {
 		job := r.jobs[row.JobID]
 		service, actor := classifier, job.Author()
-		if row.Outcome == schema.ItemCancelled {
+		if row.Outcome == schema.OutcomeCancelled {
 			service, actor = dispatcher, dispatcher
 		}
 		fact := jobFact(job, events.JobItemOf(row.Item), service, row.EndedAt, actor)

@@ -317,7 +317,7 @@ func TestEveryWriteIsSignedByTheAuditor(t *testing.T) {
 			t.Errorf("row %d of %v is recorded at %v", row.Seq, row.OccurredAt, row.RecordedAt)
 		}
 	}
-	audited, err := schema.ReadJob(t.Context(), f.db, job.ID)
+	audited, err := schema.GetJob(t.Context(), f.db, job.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -109,7 +109,7 @@ func (f *Fixture) Count(query string, args ...any) (n int) {
 // ReadJob returns the row of a job and fails the test if there is none.
 func (f *Fixture) ReadJob(id string) schema.Job {
 	f.T.Helper()
-	job, err := schema.ReadJob(f.T.Context(), f.DB, id)
+	job, err := schema.GetJob(f.T.Context(), f.DB, id)
 	if err != nil {
 		f.T.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func (f *Fixture) Intend(jobID string, intents ...schema.Intent) (last schema.Jo
 			if err != nil {
 				return err
 			}
-			job, err = schema.RecordIntent(ctx, tx, job, intent, "olga", IntentTrace)
+			job, err = schema.InsertIntent(ctx, tx, job, intent, "olga", IntentTrace)
 			last = schema.JobIntent{JobID: jobID, Version: job.IntentVersion, Intent: intent}
 			return err
 		})

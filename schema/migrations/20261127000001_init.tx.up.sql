@@ -266,7 +266,7 @@ create trigger mapping_counts_changed after update on pde_mappings for each row
     execute function mapping_counts_changed();
 
 -- Jobs, items and history name the report and the mappings without referring to them, because they stay when those are removed. A request
--- for a job locks the report's row, and so does a removal; see schema.HoldReport.
+-- for a job locks the report's row, and so does a removal; see schema.LockReport.
 create table jobs (
     id                  text collate "C" primary key,
     job_type            text not null check (job_type in ('pde_regeneration', 'pde_classification', 'pde_auto_mapping')),
@@ -293,16 +293,16 @@ create table jobs (
     -- How many items are cancelled, and when the last of them was. They are counted in the transaction that cancels them.
     cancelled           bigint not null default 0,
     cancelled_at        timestamptz,
-    announced_requested boolean not null default false,
-    announced_started   boolean not null default false,
-    announced_listed    boolean not null default false,
-    announced_intent    bigint not null default 1,
+    published_requested boolean not null default false,
+    published_started   boolean not null default false,
+    published_listed    boolean not null default false,
+    published_intent    bigint not null default 1,
     -- The last published reason why the job waits; null if the last published event reported that it no longer waits.
-    announced_waiting   text,
+    published_waiting   text,
     -- Why the dispatcher cannot move the job at the moment, and since when; null if it can.
     blocked_by          text,
     blocked_since       timestamptz,
-    announced_finished  boolean not null default false,
+    published_finished  boolean not null default false,
     ended_at            timestamptz,
     audited_at          timestamptz,
     created_at          timestamptz not null,
@@ -319,7 +319,7 @@ create table jobs (
 -- One active job a report, of any kind.
 create unique index jobs_one_active_per_report on jobs (cycle_id, report_id) where ended_at is null;
 -- What the dispatcher's loop, the auditor's loop and the list of jobs look at.
-create index jobs_unfinished on jobs (id) where not announced_finished;
+create index jobs_unfinished on jobs (id) where not published_finished;
 create index jobs_unaudited on jobs (id) where audited_at is null;
 create index jobs_report on jobs (cycle_id, report_id, id);
 
@@ -391,7 +391,7 @@ create index job_items_waiting on job_items (job_id, mapping_id) where outcome i
 create index job_items_unfolded on job_items (job_id, ended_at, mapping_id) where outcome is not null and folded_at is null;
 -- The items of a job by outcome. An item that is queued has no entry, so listing the job need not write to it.
 create index job_items_outcome on job_items (job_id, outcome, mapping_id) where outcome is not null;
--- The few items that show that the cause is their job; see Work.Breaks of package schema.
+-- The few items that show that the cause is their job; see Work.Crashes of package schema.
 create index job_items_poison on job_items (job_id) where error_code = 'poison' and outcome in ('failed', 'cancelled');
 
 -- The items whose own rows another transaction has locked, so that nothing can be written in them. It does not reference job_items, because
@@ -488,14 +488,14 @@ create table planning_changes (
     changed_by  text not null,
     -- When the transaction had written everything else; changed_at is when it began.
     finished_at timestamptz not null,
-    announced   boolean not null default false,
+    published   boolean not null default false,
     created_at  timestamptz not null,
     created_by  text not null,
     updated_at  timestamptz not null,
     updated_by  text not null,
     check ((object = 'report') = (object_id is null))
 );
-create index planning_changes_unannounced on planning_changes (id) where not announced;
+create index planning_changes_unpublished on planning_changes (id) where not published;
 -- The import that wrote a history row: both have the time of the transaction.
 create index planning_changes_time on planning_changes (changed_at);
 

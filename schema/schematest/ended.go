@@ -21,7 +21,7 @@ func EndedJobs(t testing.TB, db *schema.DB, n int) {
 			classified_by = 'rules@1' where criticality is null`,
 		`insert into jobs (id, job_type, cycle_id, report_id, classifier, scope, mapping_count, requested_by,
 			traceparent, intent,
-			intent_version, started_at, listed, listed_at, announced_finished, ended_at, audited_at, created_at,
+			intent_version, started_at, listed, listed_at, published_finished, ended_at, audited_at, created_at,
 				created_by, updated_at, updated_by)
 			select 'job-' || lpad(i::text, 9, '0'), 'pde_regeneration', '` + CycleID + `', '` + ReportID + `',
 				'rules', 'all', 1,

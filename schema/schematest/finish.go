@@ -19,7 +19,7 @@ func FinishItems(t testing.TB, db *schema.DB, jobID string, mappingIDs ...string
 	for i, id := range mappingIDs {
 		var err error
 		if i%3 == 2 {
-			failed := schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "it's \"broken\" — \\ and\nmore"}
+			failed := schema.ItemResult{Attempt: 5, Code: schema.ErrorCodePanic, Error: "it's \"broken\" — \\ and\nmore"}
 			err = schema.FailItem(t.Context(), db, jobID, id, failed)
 		} else {
 			err = succeedItem(t.Context(), db, jobID, id)
@@ -31,16 +31,16 @@ func FinishItems(t testing.TB, db *schema.DB, jobID string, mappingIDs ...string
 }
 
 func succeedItem(ctx context.Context, db *schema.DB, jobID, mappingID string) error {
-	work, err := schema.ReadWork(ctx, db, jobID, mappingID)
+	work, err := schema.GetWork(ctx, db, jobID, mappingID)
 	if err != nil {
 		return err
 	}
 	after := work.Mapping
-	after.InformationSecurityClassification, after.ClassifiedBy = schema.Confidential, "rules@1"
+	after.InformationSecurityClassification, after.ClassifiedBy = schema.TierConfidential, "rules@1"
 	after.ClassificationRationale = "a balance"
 	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		saved, err := schema.SaveWork(ctx, tx, jobID, work.Mapping, after, schema.Saved{
-			Outcome: schema.Succeeded, Attempt: 1, Classifier: "rules@1", Duration: 3 * time.Millisecond,
+		saved, err := schema.SaveWork(ctx, tx, jobID, work.Mapping, after, schema.ItemResult{
+			Outcome: schema.OutcomeSucceeded, Attempt: 1, Classifier: "rules@1", Duration: 3 * time.Millisecond,
 			Usage: schema.Usage{InputTokens: 900, OutputTokens: 60, CostUSD: 0.0036},
 		})
 		if err == nil && !saved {
@@ -62,7 +62,7 @@ func EndJob(t testing.TB, db *schema.DB, jobID string) schema.JobStatus {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !status.Status.Final() {
+	if !status.Status.IsFinal() {
 		t.Fatalf("status of job %s: got %s, want a final one", jobID, status.Status)
 	}
 	return status

@@ -58,7 +58,7 @@ func Report(t testing.TB, db *schema.DB, mappings int) []string {
 		}
 		ids[i] = id(t)
 		rows[i] = schema.Mapping{
-			ID: ids[i], CycleID: CycleID, ReportID: ReportID, AttributeID: attributes[i].ID, ReviewStatus: schema.ReviewPending,
+			ID: ids[i], CycleID: CycleID, ReportID: ReportID, AttributeID: attributes[i].ID, ReviewStatus: schema.ReviewStatusPending,
 			Version: 1, CreatedAt: now, CreatedBy: by, UpdatedAt: now, UpdatedBy: by,
 		}
 	}
@@ -74,9 +74,9 @@ func Job(t testing.TB, db *schema.DB, mappings int) schema.Job {
 	t.Helper()
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	job := schema.Job{
-		ID: id(t), JobType: schema.PDERegeneration, CycleID: CycleID, ReportID: ReportID, Classifier: schema.Rules, Scope: schema.ScopeAll,
+		ID: id(t), JobType: schema.JobTypePDERegeneration, CycleID: CycleID, ReportID: ReportID, Classifier: schema.ClassifierRules, Scope: schema.ScopeAll,
 		MappingCount: int64(mappings), RequestedBy: "tina", Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-		Intent: schema.IntentRun, IntentVersion: 1, Version: 1, AnnouncedIntent: 1,
+		Intent: schema.IntentRun, IntentVersion: 1, Version: 1, PublishedIntent: 1,
 		CreatedAt: now, CreatedBy: "tina", UpdatedAt: now, UpdatedBy: "tina",
 	}
 	insert(t, db, &job, "")
@@ -99,7 +99,7 @@ func ListedJob(t testing.TB, db *schema.DB, mappings int) schema.Job {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if job, err = schema.ListItems(t.Context(), tx, job.ID, 1000); err != nil {
+		if job, err = schema.InsertItems(t.Context(), tx, job.ID, 1000); err != nil {
 			t.Fatal(err)
 		}
 		if err := tx.Commit(); err != nil {

@@ -94,7 +94,7 @@ func TestEveryColumnOfEachKindIsRead(t *testing.T) {
 	wantMapping := schema.MappingRow{
 		Line: 3, AttributeName: "Balance", LineItemNumber: "7", PDEName: "Due", PDECode: "P-1", PDEDescription: "owed",
 		DataSource:  "Loans",
-		SourceField: "svc.LOANS.BAL", MappingType: schema.Calculated, TransformationRule: "sum",
+		SourceField: "svc.LOANS.BAL", MappingType: schema.MappingTypeCalculated, TransformationRule: "sum",
 		BusinessProcess: "closing",
 		BusinessOwner:   "Finance", DataSteward: "Office", Confirmed: true,
 	}

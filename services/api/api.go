@@ -99,7 +99,7 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 		db:         db,
 		publisher:  publisher,
 		verify:     opts.Verify,
-		classifier: cmp.Or(opts.Classifier, schema.Rules),
+		classifier: cmp.Or(opts.Classifier, schema.ClassifierRules),
 		checks:     opts.Checks,
 		version:    cmp.Or(opts.Version, "unknown"),
 		log:        cmp.Or(opts.Log, slog.New(slog.DiscardHandler)),

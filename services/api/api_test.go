@@ -20,7 +20,7 @@ func TestNew_RefusesMissingOptions(t *testing.T) {
 	if _, err := api.New(nil, nil, api.Options{}); err == nil {
 		t.Error("it would let anyone in")
 	}
-	for _, kind := range []schema.ClassifierKind{schema.LLM, schema.Hybrid} {
+	for _, kind := range []schema.ClassifierKind{schema.ClassifierLLM, schema.ClassifierHybrid} {
 		if _, err := api.New(nil, nil, api.Options{Verify: verifier(t), Classifier: kind}); err == nil ||
 			!strings.Contains(err.Error(), string(kind)) {
 			t.Errorf("with the default classifier %s the error is %v", kind, err)

@@ -68,7 +68,7 @@ func (s *Server) registerAttributes() {
 		ID string `path:"id"`
 	},
 	) (*oneOutput[Attribute], error) {
-		attribute, err := schema.FindAttribute(ctx, s.db, in.CycleID, in.ReportID, in.ID)
+		attribute, err := schema.GetAttribute(ctx, s.db, in.CycleID, in.ReportID, in.ID)
 		if err != nil {
 			return nil, s.missingError(ctx, in.ReportPath, "attribute", err)
 		}
@@ -113,7 +113,7 @@ func (s *Server) addAttribute(ctx context.Context, in *struct {
 	}
 	attribute.CycleID, attribute.ReportID, attribute.CreatedBy = in.CycleID, in.ReportID, callerOf(ctx).User
 	err = s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
-		attribute, err = schema.AddAttribute(ctx, tx, attribute)
+		attribute, err = schema.InsertAttribute(ctx, tx, attribute)
 		return err
 	})
 	if errors.Is(err, schema.ErrExists) {

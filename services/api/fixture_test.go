@@ -271,7 +271,7 @@ func (f *fixture) list(jobID string) {
 		f.t.Fatal(err)
 	}
 	f.inTx(func(ctx context.Context, tx bun.Tx) error {
-		_, err := schema.ListItems(ctx, tx, jobID, 1000)
+		_, err := schema.InsertItems(ctx, tx, jobID, 1000)
 		return err
 	})
 	f.project(jobID)
@@ -281,7 +281,7 @@ func (f *fixture) list(jobID string) {
 func (f *fixture) fail(jobID string, code schema.ErrorCode, mappings ...string) {
 	f.t.Helper()
 	for _, id := range mappings {
-		saved := schema.Saved{Attempt: 5, Code: code, Error: "does not work"}
+		saved := schema.ItemResult{Attempt: 5, Code: code, Error: "does not work"}
 		if err := schema.FailItem(f.t.Context(), f.db, jobID, id, saved); err != nil {
 			f.t.Fatal(err)
 		}
@@ -319,7 +319,7 @@ func (f *fixture) finished() (jobID string) {
 
 func (f *fixture) job(id string) schema.Job {
 	f.t.Helper()
-	job, err := schema.ReadJob(f.t.Context(), f.db, id)
+	job, err := schema.GetJob(f.t.Context(), f.db, id)
 	if err != nil {
 		f.t.Fatal(err)
 	}

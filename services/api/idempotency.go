@@ -55,7 +55,7 @@ func (k requestKey) findJob(ctx context.Context, tx bun.Tx) (schema.Job, error) 
 	if k.key == "" {
 		return schema.Job{}, schema.ErrNotFound
 	}
-	found, err := schema.FindKey(ctx, tx, k.caller, k.key)
+	found, err := schema.GetIdempotencyKey(ctx, tx, k.caller, k.key)
 	if err != nil {
 		return schema.Job{}, err
 	}
@@ -65,7 +65,7 @@ func (k requestKey) findJob(ctx context.Context, tx bun.Tx) (schema.Job, error) 
 		return schema.Job{}, problem.addError("header.Idempotency-Key", "must be new, or belong to the same request "+
 			"as before")
 	}
-	return schema.ReadJob(ctx, tx, found.JobID)
+	return schema.GetJob(ctx, tx, found.JobID)
 }
 
 // insert stores the key for a job that the same transaction inserts. It returns errConcurrent if a concurrent request
@@ -75,7 +75,7 @@ func (k requestKey) insert(ctx context.Context, tx bun.Tx, job schema.Job) error
 		return nil
 	}
 	row := schema.IdempotencyKey{Caller: k.caller, Key: k.key, RequestHash: k.hash}
-	inserted, err := schema.KeepKey(ctx, tx, row, job)
+	inserted, err := schema.InsertIdempotencyKey(ctx, tx, row, job)
 	if err == nil && !inserted {
 		return errConcurrent
 	}

@@ -102,7 +102,7 @@ type GoneRow struct {
 	Confirmed    bool    `json:"confirmed"`
 }
 
-func newGoneRows(gone schema.GoneRows) GoneRows {
+func newGoneRows(gone schema.MissingRows) GoneRows {
 	rows := GoneRows{Count: gone.Count, Confirmed: gone.Confirmed, Items: make([]GoneRow, len(gone.First))}
 	for i, row := range gone.First {
 		rows.Items[i] = GoneRow{
@@ -190,14 +190,14 @@ func (s *Server) importReport(ctx context.Context, in *struct {
 		data.Prune = schema.PruneUnconfirmed
 	}
 	var (
-		done   schema.Imported
+		done   schema.ImportResult
 		report schema.Report
 	)
 	err = s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
 		if done, err = schema.Import(ctx, tx, data); err != nil {
 			return err
 		}
-		report, err = schema.FindReport(ctx, tx, in.CycleID, in.ReportID)
+		report, err = schema.GetReport(ctx, tx, in.CycleID, in.ReportID)
 		return err
 	})
 	if problems, ok := errors.AsType[schema.ImportProblems](err); ok {
@@ -216,7 +216,7 @@ func (s *Server) importReport(ctx context.Context, in *struct {
 		CycleID: report.CycleID, ReportID: report.ReportID, Name: report.Name, MappingCount: report.MappingCount,
 		Attributes: tally(done.Attributes), DataSources: tally(done.DataSources), Columns: tally(done.Columns),
 		Mappings: MappingsTally(done.Mappings),
-		Gone:     Gone{Attributes: newGoneRows(done.Gone.Attributes), Columns: newGoneRows(done.Gone.Columns)},
+		Gone:     Gone{Attributes: newGoneRows(done.Missing.Attributes), Columns: newGoneRows(done.Missing.Columns)},
 		Files: slices.Concat(importedFile("attributes", read.Attributes), importedFile("columns", read.Columns),
 			importedFile("mappings", read.Mappings)),
 	}}, nil

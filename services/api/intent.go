@@ -84,18 +84,18 @@ func (s *Server) recordIntent(ctx context.Context, id string, intent schema.Inte
 		} else if err != nil {
 			return err
 		}
-		kept, err := schema.ReadStatus(ctx, tx, job)
+		kept, err := schema.GetStatus(ctx, tx, job)
 		if err != nil {
 			return err
 		}
 		current = schema.CurrentStatus(job, kept)
-		if job.Intent == schema.IntentCancel && intent == schema.IntentCancel && !current.Final() {
+		if job.Intent == schema.IntentCancel && intent == schema.IntentCancel && !current.IsFinal() {
 			return nil // it is already being cancelled
 		}
-		if !job.Takes(intent, current) {
+		if !job.CanTake(intent, current) {
 			return refuseIntent(job, current, intent)
 		}
-		job, err = schema.RecordIntent(ctx, tx, job, intent, callerOf(ctx).User, events.TraceparentFrom(ctx).String())
+		job, err = schema.InsertIntent(ctx, tx, job, intent, callerOf(ctx).User, events.TraceparentFrom(ctx).String())
 		current = schema.CurrentStatus(job, kept)
 		return err
 	})
@@ -122,7 +122,7 @@ func intentMessage(intent schema.Intent) string {
 // refuseIntent returns the problem of an intent that the state of the job does not allow.
 func refuseIntent(job schema.Job, current schema.Status, intent schema.Intent) error {
 	state, name := string(current), string(intent)
-	if job.Intent == schema.IntentCancel && !current.Final() {
+	if job.Intent == schema.IntentCancel && !current.IsFinal() {
 		state += " and is being cancelled"
 	}
 	if intent == schema.IntentRun {

@@ -73,7 +73,7 @@ func (s *Server) listJobs(
 	if err != nil {
 		return nil, err
 	}
-	statuses, err := schema.ReadStatuses(ctx, s.db, jobs)
+	statuses, err := schema.ListStatuses(ctx, s.db, jobs)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (s *Server) listItems(ctx context.Context, in *struct {
 	if !filter.Queued {
 		filter.Outcome = schema.Outcome(in.Outcome)
 	}
-	items, err := schema.ReadItems(ctx, s.db, in.JobID, filter, after, in.rows())
+	items, err := schema.ListItems(ctx, s.db, in.JobID, filter, after, in.rows())
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func newJobItem(i schema.Item) JobItem {
 
 // readJob reads the job. It returns a [Problem] if there is none.
 func (s *Server) readJob(ctx context.Context, id string) (schema.Job, error) {
-	job, err := schema.ReadJob(ctx, s.db, id)
+	job, err := schema.GetJob(ctx, s.db, id)
 	if errors.Is(err, schema.ErrNotFound) {
 		return job, newJobNotFound()
 	}

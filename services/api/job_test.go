@@ -22,14 +22,14 @@ func TestIntentsDependOnTheRowAndNotOnTheStatus(t *testing.T) {
 
 	// The projector does not run: the status stays running all the time.
 	paused := must[api.IntentAccepted](t, f.control(id, "pause"), http.StatusAccepted)
-	if paused.Status != schema.Paused || paused.JobID != id || paused.Message == "" {
+	if paused.Status != schema.StatusPaused || paused.JobID != id || paused.Message == "" {
 		t.Errorf("pause answers %+v", paused)
 	}
 	p := refused(t, f.control(id, "pause"), http.StatusConflict, "state-conflict")
 	if !strings.Contains(p.Detail, "is paused") || !strings.Contains(p.Detail, "pending or running") {
 		t.Errorf("the conflict does not say what the job is and what it would have to be: %s", p.Detail)
 	}
-	if got := must[api.IntentAccepted](t, f.control(id, "resume"), http.StatusAccepted).Status; got != schema.Running {
+	if got := must[api.IntentAccepted](t, f.control(id, "resume"), http.StatusAccepted).Status; got != schema.StatusRunning {
 		t.Errorf("a started job is %s when it is resumed", got)
 	}
 	refused(t, f.control(id, "resume"), http.StatusConflict, "state-conflict")
@@ -43,7 +43,7 @@ func TestIntentsDependOnTheRowAndNotOnTheStatus(t *testing.T) {
 		}
 	}
 	again := must[api.IntentAccepted](t, f.control(id, "cancel"), http.StatusAccepted)
-	if again.Status != schema.Running ||
+	if again.Status != schema.StatusRunning ||
 		again.JobID != id {
 		t.Errorf("cancelled once more the job answers %+v", again)
 	}
@@ -73,16 +73,16 @@ func TestAPendingJobIsPausedResumedAndCancelled(t *testing.T) {
 	f := newFixture(t)
 	f.imported(2)
 	id := must[api.Accepted](t, f.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
-	if got := must[api.IntentAccepted](t, f.control(id, "pause"), http.StatusAccepted).Status; got != schema.Paused {
+	if got := must[api.IntentAccepted](t, f.control(id, "pause"), http.StatusAccepted).Status; got != schema.StatusPaused {
 		t.Errorf("paused it is %s", got)
 	}
-	if got := must[api.IntentAccepted](t, f.control(id, "resume"), http.StatusAccepted).Status; got != schema.Pending {
+	if got := must[api.IntentAccepted](t, f.control(id, "resume"), http.StatusAccepted).Status; got != schema.StatusPending {
 		t.Errorf("resumed it is %s", got)
 	}
 	must[api.IntentAccepted](t, f.control(id, "cancel"), http.StatusAccepted)
 	f.list(id)
 	status := must[events.JobStatus](t, f.get(jobURL(id, "/status")), http.StatusOK)
-	if status.Status != schema.Cancelled ||
+	if status.Status != schema.StatusCancelled ||
 		status.Cancelled != 2 {
 		t.Errorf("cancelled it is %+v", status)
 	}
@@ -140,8 +140,8 @@ func TestRetry_TakesFailedAndCancelledMappings(t *testing.T) {
 	f := newFixture(t)
 	ids := f.imported(5)
 	lost := f.started()
-	f.fail(lost, schema.CodePanic, ids[0], ids[3])
-	f.fail(lost, schema.CodeClassifier, ids[1])
+	f.fail(lost, schema.ErrorCodePanic, ids[0], ids[3])
+	f.fail(lost, schema.ErrorCodeClassifier, ids[1])
 	refused(t, f.control(lost, "retry"), http.StatusConflict, "state-conflict")
 	f.succeed(lost)
 	f.project(lost)
@@ -181,7 +181,7 @@ func TestRetry_TakesFailedAndCancelledMappings(t *testing.T) {
 		t.Errorf("the retry works on %v, want %v", listed, want)
 	}
 	status := must[events.JobStatus](t, f.get(jobURL(retry.JobID, "/status")), http.StatusOK)
-	if status.Metadata.RetryOf == nil || *status.Metadata.RetryOf != lost || status.JobType != schema.PDERegeneration {
+	if status.Metadata.RetryOf == nil || *status.Metadata.RetryOf != lost || status.JobType != schema.JobTypePDERegeneration {
 		t.Errorf("status is %+v", status)
 	}
 }
@@ -191,7 +191,7 @@ func TestRetry_RefusesAJobWithoutLostMappings(t *testing.T) {
 	f := newFixture(t)
 	ids := f.imported(1)
 	lost := f.started()
-	f.fail(lost, schema.CodePanic, ids...)
+	f.fail(lost, schema.ErrorCodePanic, ids...)
 	f.project(lost)
 	f.exec("update job_items set outcome = 'succeeded', error_code = null where job_id = "+
 		"?", lost) // which no service does
@@ -206,7 +206,7 @@ func TestRetry_ReturnsTheSameJobForTheSameKey(t *testing.T) {
 	f := newFixture(t)
 	ids := f.imported(2)
 	lost := f.started()
-	f.fail(lost, schema.CodePanic, ids...)
+	f.fail(lost, schema.ErrorCodePanic, ids...)
 	f.project(lost)
 	ask := call{
 		method: http.MethodPost,
@@ -285,7 +285,7 @@ func TestJobsAreFiltered(t *testing.T) {
 	f := newFixture(t)
 	ids := f.imported(1)
 	failed := f.started()
-	f.fail(failed, schema.CodePoison, ids...)
+	f.fail(failed, schema.ErrorCodePoison, ids...)
 	f.project(failed)
 	completed := f.finished()
 	pending := must[api.Accepted](t, f.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
@@ -322,7 +322,7 @@ func TestItemsAreListedByOutcome(t *testing.T) {
 	f := newFixture(t)
 	ids := f.imported(4)
 	id := f.started()
-	f.fail(id, schema.CodeClassifier, ids[1])
+	f.fail(id, schema.ErrorCodeClassifier, ids[1])
 	f.exec("update job_items set outcome = 'succeeded', ended_at = clock_timestamp(), classifier = 'rules@1' where "+
 		"job_id = ? and mapping_id = ?", id, ids[2])
 
@@ -349,7 +349,7 @@ func TestItemsAreListedByOutcome(t *testing.T) {
 		queued.UpdatedAt.IsZero() {
 		t.Errorf("a queued item is %+v", queued)
 	}
-	if failed := first.Items[1]; *failed.Outcome != schema.ItemFailed || *failed.ErrorCode != schema.CodeClassifier ||
+	if failed := first.Items[1]; *failed.Outcome != schema.OutcomeFailed || *failed.ErrorCode != schema.ErrorCodeClassifier ||
 		*failed.Error != "does not work" ||
 		failed.Attempt != 5 {
 		t.Errorf("a failed item is %+v", failed)

@@ -38,7 +38,7 @@ type Mapping struct {
 
 	AlternativeMappings []schema.Alternative `json:"alternative_mappings" nullable:"false" doc:"The best one first."`
 
-	InformationSecurityClassification *schema.InformationSecurityClassification `json:"information_security_classification" enum:"HRCI,Confidential,Proprietary,Public"`
+	InformationSecurityClassification *schema.Tier `json:"information_security_classification" enum:"HRCI,Confidential,Proprietary,Public"`
 
 	Criticality    *schema.Level `json:"criticality" enum:"High,Medium,Low"`
 	RiskLevel      *schema.Level `json:"risk_level" enum:"High,Medium,Low"`
@@ -51,8 +51,8 @@ type Mapping struct {
 	ClassifiedBy             *string  `json:"classified_by" doc:"rules@VERSION, llm:MODEL@VERSION, or a person."`
 
 	// The suggestions of the classifier for values that a person has confirmed.
-	SuggestedSourceField                       *string                                   `json:"suggested_source_field"`
-	SuggestedInformationSecurityClassification *schema.InformationSecurityClassification `json:"suggested_information_security_classification" enum:"HRCI,Confidential,Proprietary,Public"`
+	SuggestedSourceField                       *string      `json:"suggested_source_field"`
+	SuggestedInformationSecurityClassification *schema.Tier `json:"suggested_information_security_classification" enum:"HRCI,Confidential,Proprietary,Public"`
 
 	SuggestedCriticality *schema.Level `json:"suggested_criticality" enum:"High,Medium,Low"`
 	SuggestedRiskLevel   *schema.Level `json:"suggested_risk_level" enum:"High,Medium,Low"`
@@ -114,7 +114,7 @@ type MappingQuery struct {
 	// Search looks in the names of the attribute and the data element, the column, and the line item.
 	Search string `query:"q" maxLength:"200" doc:"A text in the names, the column or the line item."`
 
-	InformationSecurityClassification schema.InformationSecurityClassification `query:"information_security_classification" enum:"HRCI,Confidential,Proprietary,Public"`
+	InformationSecurityClassification schema.Tier `query:"information_security_classification" enum:"HRCI,Confidential,Proprietary,Public"`
 
 	Criticality  schema.Level        `query:"criticality" enum:"High,Medium,Low"`
 	ReviewStatus schema.ReviewStatus `query:"review_status" enum:"pending,approved,rejected,needs_revision"`
@@ -179,7 +179,7 @@ func (s *Server) registerMappings() {
 		OperationID: "get-mapping", Method: http.MethodGet, Path: path + "/{id}", Tags: []string{"mappings"},
 		Summary: "Reads one mapping",
 	}, func(ctx context.Context, in *MappingPath) (*mappingOutput, error) {
-		mapping, err := schema.FindMapping(ctx, s.db, in.CycleID, in.ReportID, in.ID)
+		mapping, err := schema.GetMapping(ctx, s.db, in.CycleID, in.ReportID, in.ID)
 		if err != nil {
 			return nil, s.missingError(ctx, in.ReportPath, "mapping", err)
 		}
@@ -266,7 +266,7 @@ func (s *Server) listHistory(ctx context.Context, in *struct {
 // requireHistory returns a [Problem] unless the report has the mapping, or had it: the history of a removed mapping
 // stays.
 func (s *Server) requireHistory(ctx context.Context, in MappingPath) error {
-	_, err := schema.FindMapping(ctx, s.db, in.CycleID, in.ReportID, in.ID)
+	_, err := schema.GetMapping(ctx, s.db, in.CycleID, in.ReportID, in.ID)
 	if err == nil {
 		return nil
 	}

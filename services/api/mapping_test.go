@@ -20,7 +20,7 @@ func TestTheEnumsOfMappingsHaveTheValuesOfSchema(t *testing.T) {
 		}
 		return nil
 	}
-	tiers, levels := nullable(schema.InformationSecurityClassifications()), nullable(schema.Levels())
+	tiers, levels := nullable(schema.Tiers()), nullable(schema.Levels())
 	for name, c := range map[string]struct{ got, want []string }{
 		"mapping_type":          {field("mapping_type"), nullable(schema.MappingTypes())},
 		"tier":                  {field("information_security_classification"), tiers},
@@ -31,7 +31,7 @@ func TestTheEnumsOfMappingsHaveTheValuesOfSchema(t *testing.T) {
 		"suggested_risk_level":  {field("suggested_risk_level"), levels},
 		"review_status":         {field("review_status"), texts(schema.ReviewStatuses())},
 		"tier in the query": {
-			query("information_security_classification"), texts(schema.InformationSecurityClassifications()),
+			query("information_security_classification"), texts(schema.Tiers()),
 		},
 		"criticality in the query":   {query("criticality"), texts(schema.Levels())},
 		"review_status in the query": {query("review_status"), texts(schema.ReviewStatuses())},

@@ -108,7 +108,7 @@ func TestMappingsAreFiltered(t *testing.T) {
 		},
 		"q=%25":                        func(api.Mapping) bool { return false },
 		"criticality=Low":              func(m api.Mapping) bool { return is((*string)(m.Criticality), "Low") },
-		"review_status=needs_revision": func(m api.Mapping) bool { return m.ReviewStatus == schema.NeedsRevision },
+		"review_status=needs_revision": func(m api.Mapping) bool { return m.ReviewStatus == schema.ReviewStatusNeedsRevision },
 		"unmapped=true":                func(m api.Mapping) bool { return m.SourceField == nil },
 		"unmapped=false":               func(m api.Mapping) bool { return m.SourceField != nil },
 		"min_confidence=0":             func(m api.Mapping) bool { return m.ConfidenceScore != nil },

@@ -72,7 +72,7 @@ func (s *Server) registerRegenerate() {
 		},
 		) (*jobOutput, error) {
 			body := orZero(in.Body)
-			return s.startReportJob(ctx, in.ReportJobInput, schema.PDERegeneration, body.JobOptions, body.MappingIDs)
+			return s.startReportJob(ctx, in.ReportJobInput, schema.JobTypePDERegeneration, body.JobOptions, body.MappingIDs)
 		})
 	route(s, Tester, s.reportJobOperation("auto-map", "/pde-mappings/auto-map",
 		"Maps and classifies the mappings that have no source column"),
@@ -81,7 +81,7 @@ func (s *Server) registerRegenerate() {
 			Body *AutoMapBody
 		},
 		) (*jobOutput, error) {
-			return s.startReportJob(ctx, in.ReportJobInput, schema.PDEAutoMapping, orZero(in.Body).JobOptions, nil)
+			return s.startReportJob(ctx, in.ReportJobInput, schema.JobTypePDEAutoMapping, orZero(in.Body).JobOptions, nil)
 		})
 	route(s, Tester, s.reportJobOperation("suggest-batch", "/pde-classifications/suggest-batch",
 		"Classifies mappings without changing their columns"),
@@ -91,7 +91,7 @@ func (s *Server) registerRegenerate() {
 		},
 		) (*jobOutput, error) {
 			body := orZero(in.Body)
-			return s.startReportJob(ctx, in.ReportJobInput, schema.PDEClassification, body.JobOptions, body.MappingIDs)
+			return s.startReportJob(ctx, in.ReportJobInput, schema.JobTypePDEClassification, body.JobOptions, body.MappingIDs)
 		})
 }
 
@@ -161,7 +161,7 @@ func scopeOf(jobType schema.JobType, mappingIDs []string) schema.Scope {
 	switch {
 	case mappingIDs != nil:
 		return schema.ScopeSelected
-	case jobType == schema.PDEAutoMapping:
+	case jobType == schema.JobTypePDEAutoMapping:
 		return schema.ScopeUnmapped
 	default:
 		return schema.ScopeAll
@@ -184,12 +184,12 @@ func refuseCost(limit *float64) error {
 }
 
 // available reports whether the classifier is implemented.
-func available(kind schema.ClassifierKind) bool { return kind == schema.Rules }
+func available(kind schema.ClassifierKind) bool { return kind == schema.ClassifierRules }
 
 // planReportJob checks that the report has what the job needs, and sets the number of mappings and their ids. The time
 // does not grow with the report, except for the mappings without a column.
 func planReportJob(ctx context.Context, tx bun.Tx, job schema.Job) (schema.Job, error) {
-	report, err := schema.HoldReport(ctx, tx, job.CycleID, job.ReportID)
+	report, err := schema.LockReport(ctx, tx, job.CycleID, job.ReportID)
 	if err != nil {
 		return job, planningError(err)
 	}
@@ -227,12 +227,12 @@ func requireColumns(ctx context.Context, tx bun.Tx, job schema.Job) error {
 
 // refuseUnknownMappings refuses ids of mappings that the report does not have.
 func refuseUnknownMappings(ctx context.Context, tx bun.Tx, job schema.Job) error {
-	indexes, err := schema.UnknownMappings(ctx, tx, job.CycleID, job.ReportID, job.MappingIDs, schema.MaxProblems)
+	indexes, err := schema.ListUnknownMappings(ctx, tx, job.CycleID, job.ReportID, job.MappingIDs, schema.MaxProblems)
 	if err != nil || len(indexes) == 0 {
 		return err
 	}
 	field := "body.mapping_ids"
-	if job.JobType == schema.PDEClassification {
+	if job.JobType == schema.JobTypePDEClassification {
 		field = "body.pde_mapping_ids"
 	}
 	problem := newProblem(invalid,

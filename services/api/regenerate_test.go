@@ -22,18 +22,18 @@ func TestRegenerateAllAcceptsAJobOfAllMappings(t *testing.T) {
 
 	a := f.post(reportURL("/pde-mappings/regenerate-all"), "")
 	got := must[api.Accepted](t, a, http.StatusAccepted)
-	if got.MappingCount != 3 || got.Status != schema.Pending || got.Message == "" {
+	if got.MappingCount != 3 || got.Status != schema.StatusPending || got.Message == "" {
 		t.Errorf("got %s", a.body)
 	}
 	if want := jobURL(got.JobID, "/status"); a.header.Get("Location") != want {
 		t.Errorf("location is %q, want %q", a.header.Get("Location"), want)
 	}
 	status := must[events.JobStatus](t, f.get(a.header.Get("Location")), http.StatusOK)
-	if status.Status != schema.Pending || status.TotalSteps != 3 || status.Metadata.RequestedBy != "tina" {
+	if status.Status != schema.StatusPending || status.TotalSteps != 3 || status.Metadata.RequestedBy != "tina" {
 		t.Errorf("status is %+v", status)
 	}
 	job := f.job(got.JobID)
-	if job.JobType != schema.PDERegeneration || job.Scope != schema.ScopeAll || job.Classifier != schema.Rules ||
+	if job.JobType != schema.JobTypePDERegeneration || job.Scope != schema.ScopeAll || job.Classifier != schema.ClassifierRules ||
 		job.Intent != schema.IntentRun {
 		t.Errorf("job is %+v", job)
 	}
@@ -89,7 +89,7 @@ func TestAJobOfSelectedMappingsIgnoresDuplicates(t *testing.T) {
 	if want := []string{ids[1], ids[3]}; !slices.Equal(listed, want) {
 		t.Errorf("the job works on %v, want %v", listed, want)
 	}
-	if job := f.job(id); job.JobType != schema.PDEClassification || job.Scope != schema.ScopeSelected ||
+	if job := f.job(id); job.JobType != schema.JobTypePDEClassification || job.Scope != schema.ScopeSelected ||
 		job.MappingCount != 2 {
 		t.Errorf("job is %+v", job)
 	}
@@ -125,7 +125,7 @@ func TestAutoMapWithoutUnmappedMappingsCompletesAtOnce(t *testing.T) {
 	}
 	f.list(got.JobID)
 	status := must[events.JobStatus](t, f.get(jobURL(got.JobID, "/status")), http.StatusOK)
-	if status.Status != schema.Completed ||
+	if status.Status != schema.StatusCompleted ||
 		status.ProgressPercentage != 100 {
 		t.Errorf("status is %+v", status)
 	}

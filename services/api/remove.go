@@ -40,7 +40,7 @@ func (s *Server) removeAttribute(ctx context.Context, in *struct {
 },
 ) (*struct{}, error) {
 	err := s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		return schema.RemoveAttribute(ctx, tx, removalBy(ctx, in.ReportPath), in.ID)
+		return schema.DeleteAttribute(ctx, tx, removalBy(ctx, in.ReportPath), in.ID)
 	})
 	return nil, s.removalError(ctx, in.ReportPath, "attribute", err)
 }
@@ -51,7 +51,7 @@ func (s *Server) removeDataSource(ctx context.Context, in *struct {
 },
 ) (*struct{}, error) {
 	err := s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		return schema.RemoveDataSource(ctx, tx, removalBy(ctx, in.ReportPath), in.ID)
+		return schema.DeleteDataSource(ctx, tx, removalBy(ctx, in.ReportPath), in.ID)
 	})
 	return nil, s.removalError(ctx, in.ReportPath, "data source", err)
 }
@@ -63,14 +63,14 @@ func (s *Server) removeColumn(ctx context.Context, in *struct {
 },
 ) (*struct{}, error) {
 	err := s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		return schema.RemoveColumn(ctx, tx, removalBy(ctx, in.ReportPath), in.ID, in.ColumnID)
+		return schema.DeleteColumn(ctx, tx, removalBy(ctx, in.ReportPath), in.ID, in.ColumnID)
 	})
 	return nil, s.removalError(ctx, in.ReportPath, "column in such a data source", err)
 }
 
 func (s *Server) removeReport(ctx context.Context, in *ReportPath) (*struct{}, error) {
 	err := s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		return schema.RemoveReport(ctx, tx, removalBy(ctx, *in))
+		return schema.DeleteReport(ctx, tx, removalBy(ctx, *in))
 	})
 	return nil, s.removalError(ctx, *in, "report", err)
 }

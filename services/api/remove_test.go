@@ -77,7 +77,7 @@ func TestPlanningDataIsRemovedByTheRequiredRole(t *testing.T) {
 			t.Errorf("the job in the way is %q, want %q", p.JobID, job)
 		}
 	}
-	f.fail(job, schema.CodePanic, mappings[1].ID, mappings[2].ID)
+	f.fail(job, schema.ErrorCodePanic, mappings[1].ID, mappings[2].ID)
 	f.succeed(job)
 	f.project(job)
 

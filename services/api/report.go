@@ -77,7 +77,7 @@ func newReportSummary(r schema.ReportSummary) ReportSummary {
 
 // requireReport returns a [Problem] if there is no such report.
 func (s *Server) requireReport(ctx context.Context, in ReportPath) error {
-	_, err := schema.FindReport(ctx, s.db, in.CycleID, in.ReportID)
+	_, err := schema.GetReport(ctx, s.db, in.CycleID, in.ReportID)
 	return planningError(err)
 }
 

@@ -96,24 +96,24 @@ func (s *Server) retry(ctx context.Context, in *struct {
 
 // planRetry checks that the job to retry has failed or was cancelled, and sets the number of mappings.
 func planRetry(ctx context.Context, tx bun.Tx, job schema.Job) (schema.Job, error) {
-	if _, err := schema.HoldReport(ctx, tx, job.CycleID, job.ReportID); err != nil {
+	if _, err := schema.LockReport(ctx, tx, job.CycleID, job.ReportID); err != nil {
 		return job, planningError(err)
 	}
-	lost, err := schema.ReadJob(ctx, tx, job.RetryOf)
+	lost, err := schema.GetJob(ctx, tx, job.RetryOf)
 	if err != nil {
 		return job, err
 	}
-	status, err := schema.ReadStatus(ctx, tx, lost)
+	status, err := schema.GetStatus(ctx, tx, lost)
 	if err != nil {
 		return job, err
 	}
-	if current := schema.CurrentStatus(lost, status); current != schema.Failed && current != schema.Cancelled {
-		return job, refuseState(string(current), "retry", []schema.Status{schema.Failed, schema.Cancelled})
+	if current := schema.CurrentStatus(lost, status); current != schema.StatusFailed && current != schema.StatusCancelled {
+		return job, refuseState(string(current), "retry", []schema.Status{schema.StatusFailed, schema.StatusCancelled})
 	}
 	if err := requireColumns(ctx, tx, job); err != nil {
 		return job, err
 	}
-	job.MappingCount, err = schema.CountLost(ctx, tx, lost.ID, job.RetryErrorCode)
+	job.MappingCount, err = schema.CountRetryableItems(ctx, tx, lost.ID, job.RetryErrorCode)
 	return job, err
 }
 

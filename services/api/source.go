@@ -40,7 +40,7 @@ func (s *Server) registerDataSources() {
 		ID string `path:"id"`
 	},
 	) (*oneOutput[DataSource], error) {
-		source, err := schema.FindDataSource(ctx, s.db, in.CycleID, in.ReportID, in.ID)
+		source, err := schema.GetDataSource(ctx, s.db, in.CycleID, in.ReportID, in.ID)
 		if err != nil {
 			return nil, s.missingError(ctx, in.ReportPath, "data source", err)
 		}
@@ -85,7 +85,7 @@ func (s *Server) addDataSource(ctx context.Context, in *struct {
 	}
 	source.CycleID, source.ReportID, source.CreatedBy = in.CycleID, in.ReportID, callerOf(ctx).User
 	err = s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
-		source, err = schema.AddDataSource(ctx, tx, source)
+		source, err = schema.InsertDataSource(ctx, tx, source)
 		return err
 	})
 	if errors.Is(err, schema.ErrExists) {

@@ -89,7 +89,7 @@ func (s *Server) publishRequested(ctx context.Context, job schema.Job) {
 	if err == nil {
 		marking, cancel := context.WithTimeout(ctx, markTimeout)
 		defer cancel()
-		err = schema.MarkAnnounced(marking, s.db, job.ID, schema.AnnouncedRequested, "api")
+		err = schema.MarkPublished(marking, s.db, job.ID, schema.JobEventRequested, "api")
 	}
 	if err != nil {
 		exchangeFrom(ctx).log.WarnContext(ctx, "regenerate.requested not published, left to the dispatcher",
@@ -106,6 +106,6 @@ func accepted(job schema.Job) *jobOutput {
 	}
 	return &jobOutput{
 		Status: http.StatusAccepted, Location: prefix + "/jobs/" + job.ID + "/status",
-		Body: Accepted{JobID: job.ID, Status: schema.Pending, Message: message, MappingCount: job.MappingCount},
+		Body: Accepted{JobID: job.ID, Status: schema.StatusPending, Message: message, MappingCount: job.MappingCount},
 	}
 }

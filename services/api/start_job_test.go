@@ -44,7 +44,7 @@ func TestARequestedJobIsPublishedWithItsTrace(t *testing.T) {
 		t.Errorf("the event is in the trace %s, want %s", got, trace)
 	}
 	job := f.job(id)
-	if !job.AnnouncedRequested {
+	if !job.PublishedRequested {
 		t.Error("the row does not record that the event is published")
 	}
 	if !strings.Contains(job.Traceparent, trace) {
@@ -59,7 +59,7 @@ func TestWithoutNATSAJobIsAcceptedAndLeftToTheDispatcher(t *testing.T) {
 	f.nats.Stop()
 
 	id := must[api.Accepted](t, f.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
-	if f.job(id).AnnouncedRequested {
+	if f.job(id).PublishedRequested {
 		t.Error("the row records a publish that has failed")
 	}
 }
@@ -92,7 +92,7 @@ func TestThePublishOfAJobTimesOut(t *testing.T) {
 
 	// Without a timeout, the publish would last until the client closes the request.
 	id := must[api.Accepted](t, f.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
-	if f.job(id).AnnouncedRequested {
+	if f.job(id).PublishedRequested {
 		t.Error("the row records a publish that has failed")
 	}
 }
@@ -178,7 +178,7 @@ func TestARequestStartsItsJobWhenAConcurrentOneFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, inserted, err := schema.InsertJob(t.Context(), tx, schema.Job{
-		ID: "other", JobType: schema.PDERegeneration, CycleID: cycle, ReportID: report, Classifier: schema.Rules,
+		ID: "other", JobType: schema.JobTypePDERegeneration, CycleID: cycle, ReportID: report, Classifier: schema.ClassifierRules,
 		Scope: schema.ScopeAll, RequestedBy: "other",
 	}); err != nil || !inserted {
 		t.Fatalf("job of the other is inserted: %v, %v", inserted, err)
@@ -238,7 +238,7 @@ func TestARequestDoesNotWaitLongForAnImport(t *testing.T) {
 	lost := f.started()
 	f.fail(
 		lost,
-		schema.CodePanic,
+		schema.ErrorCodePanic,
 		must[api.Page[api.JobItem]](t, f.get(jobURL(lost, "/items?limit=1")), http.StatusOK).Items[0].MappingID,
 	)
 	f.succeed(lost)

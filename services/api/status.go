@@ -62,7 +62,7 @@ func (s *Server) status(ctx context.Context, in *statusInput) (*statusOutput, er
 		return nil, err
 	}
 	out := &statusOutput{Status: http.StatusOK, ETag: reading.etag, Body: reading.status}
-	if !reading.status.Status.Final() {
+	if !reading.status.Status.IsFinal() {
 		out.RetryAfter = "1"
 	}
 	if in.IfNoneMatch != "" && matches(in.IfNoneMatch, out.ETag) {
@@ -88,11 +88,11 @@ func (s *Server) readStatus(ctx context.Context, jobID string) (jobReading, erro
 
 // readStatuses reads the statuses of the jobs, by id. It omits jobs that do not exist.
 func (s *Server) readStatuses(ctx context.Context, jobIDs []string) (map[string]jobReading, error) {
-	jobs, err := schema.ReadJobs(ctx, s.db, jobIDs)
+	jobs, err := schema.ListJobsByID(ctx, s.db, jobIDs)
 	if err != nil {
 		return nil, err
 	}
-	statuses, err := schema.ReadStatuses(ctx, s.db, jobs)
+	statuses, err := schema.ListStatuses(ctx, s.db, jobs)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (s *Server) readStatuses(ctx context.Context, jobIDs []string) (map[string]
 
 // addReadOnly adds to the status of an active job that the database is read-only. No row can record this.
 func (s *Server) addReadOnly(ctx context.Context, status *events.JobStatus) {
-	if status.Status.Final() {
+	if status.Status.IsFinal() {
 		return
 	}
 	if err := s.db.Writable(ctx); schema.IsReadOnly(err) {

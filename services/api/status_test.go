@@ -54,7 +54,7 @@ func TestAKnownStatusIsNotSentAgain(t *testing.T) {
 	if changed.header.Get("ETag") == tag {
 		t.Error("the tag has not changed with the status")
 	}
-	if status.Status != schema.Completed || status.Result == nil || status.Result.Succeeded != 2 {
+	if status.Status != schema.StatusCompleted || status.Result == nil || status.Result.Succeeded != 2 {
 		t.Errorf("status is %+v", status)
 	}
 	if after := changed.header.Get("Retry-After"); after != "" {
@@ -88,7 +88,7 @@ func TestAWaitingRequestGetsTheChange(t *testing.T) {
 			f.log.await(t, "long", 1)
 			f.succeed(id)
 			f.project(id)
-			if status := must[events.JobStatus](t, <-done, http.StatusOK); status.Status != schema.Completed {
+			if status := must[events.JobStatus](t, <-done, http.StatusOK); status.Status != schema.StatusCompleted {
 				t.Errorf("status is %+v", status)
 			}
 		})
@@ -241,7 +241,7 @@ func TestAnEventWakesRequestsThatWait(t *testing.T) {
 		}
 		select {
 		case a := <-done:
-			if status := must[events.JobStatus](t, a, http.StatusOK); status.Status != schema.Completed {
+			if status := must[events.JobStatus](t, a, http.StatusOK); status.Status != schema.StatusCompleted {
 				t.Errorf("status is %+v", status)
 			}
 			return

@@ -224,7 +224,7 @@ func (w *waiter) due(reading jobReading, pace time.Duration) bool {
 		w.known = reading.etag
 	}
 	switch {
-	case reading.status.Status.Final():
+	case reading.status.Status.IsFinal():
 		return true
 	case matches(w.known, reading.etag):
 		return false

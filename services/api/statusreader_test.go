@@ -44,7 +44,7 @@ func TestAThousandWaitingRequestsShareOneReader(t *testing.T) {
 			answers atomic.Int64
 			ended   sync.WaitGroup
 		)
-		job.status.Store(schema.Running)
+		job.status.Store(schema.StatusRunning)
 		stopping := make(chan struct{})
 		r := readerOf(job.read, stopping)
 		for range 1000 { // each asks again as soon as it has an answer
@@ -56,7 +56,7 @@ func TestAThousandWaitingRequestsShareOneReader(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					if got.status.Status.Final() {
+					if got.status.Status.IsFinal() {
 						return
 					}
 					answers.Add(1)
@@ -74,7 +74,7 @@ func TestAThousandWaitingRequestsShareOneReader(t *testing.T) {
 		}
 
 		began := time.Now()
-		job.status.Store(schema.Completed)
+		job.status.Store(schema.StatusCompleted)
 		ended.Wait()
 		if late := time.Since(began); late > pollEvery {
 			t.Errorf("the end of the job reached everyone after %s, want %s at most", late, pollEvery)
@@ -87,7 +87,7 @@ func TestAChangeOfStateIsNotDelayed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var job movingJob
-		job.status.Store(schema.Running)
+		job.status.Store(schema.StatusRunning)
 		stopping := make(chan struct{})
 		r := readerOf(job.read, stopping)
 		first, err := r.await(t.Context(), "job", `"unknown"`, 30*time.Second)
@@ -97,10 +97,10 @@ func TestAChangeOfStateIsNotDelayed(t *testing.T) {
 		r.mu.Lock()
 		r.waiting += 2500 // as many as let progress wait for ten seconds
 		r.mu.Unlock()
-		job.status.Store(schema.Paused)
+		job.status.Store(schema.StatusPaused)
 		began := time.Now()
 		second, err := r.await(t.Context(), "job", first.etag, 30*time.Second)
-		if err != nil || second.status.Status != schema.Paused || time.Since(began) > pollEvery {
+		if err != nil || second.status.Status != schema.StatusPaused || time.Since(began) > pollEvery {
 			t.Errorf("after %s the status is %s (%v), want paused within "+
 				"%s", time.Since(began), second.status.Status, err, pollEvery)
 		}
@@ -117,7 +117,7 @@ func TestAStatusIsNeverOlderThanTheRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var job movingJob
-		job.status.Store(schema.Running)
+		job.status.Store(schema.StatusRunning)
 		stopping, reading, begun := make(chan struct{}), make(chan struct{}), make(chan struct{})
 		slow := func(ctx context.Context, ids []string) (map[string]jobReading, error) {
 			readings, err := job.read(ctx, ids)

@@ -87,12 +87,12 @@ func (a *Auditor) startTime(ctx context.Context) (time.Time, error) {
 // job stays unaudited until the event is appended from the row.
 func (a *Auditor) record(ctx context.Context, batch []events.Received[events.Message]) error {
 	err := a.recordAll(ctx, batch)
-	if !schema.Refused(err) {
+	if !schema.IsRefused(err) {
 		return err
 	}
 	verdicts := make(events.Verdicts, len(batch))
 	for i := range batch {
-		if verdicts[i] = a.recordAll(ctx, batch[i:i+1]); schema.Refused(verdicts[i]) {
+		if verdicts[i] = a.recordAll(ctx, batch[i:i+1]); schema.IsRefused(verdicts[i]) {
 			verdicts[i] = events.Discard(verdicts[i])
 		}
 	}

@@ -52,7 +52,7 @@ func TestTheLogNamesThePersonOfEachIntent(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			job, err = schema.RecordIntent(ctx, tx, locked, asked.intent, asked.by, locked.Traceparent)
+			job, err = schema.InsertIntent(ctx, tx, locked, asked.intent, asked.by, locked.Traceparent)
 			return err
 		})
 		if err != nil {
@@ -100,7 +100,7 @@ func TestAJobThatIsCancelledBeforeItHasAnyMappingIsLoggedAsCancelled(t *testing.
 		if err != nil {
 			return err
 		}
-		job, err = schema.RecordIntent(ctx, tx, locked, schema.IntentCancel, "carl", locked.Traceparent)
+		job, err = schema.InsertIntent(ctx, tx, locked, schema.IntentCancel, "carl", locked.Traceparent)
 		return err
 	})
 	if err != nil {
@@ -108,7 +108,7 @@ func TestAJobThatIsCancelledBeforeItHasAnyMappingIsLoggedAsCancelled(t *testing.
 	}
 	f.publish(f.end(job))
 	row := f.waitRow("finished/" + job.ID)
-	if finished, err := decode[events.JobFinished](row.Data); err != nil || finished.Status != schema.Cancelled ||
+	if finished, err := decode[events.JobFinished](row.Data); err != nil || finished.Status != schema.StatusCancelled ||
 		!row.Verified {
 		t.Errorf("logged as %s, verified %v, %v", finished.Status, row.Verified, err)
 	}

@@ -21,15 +21,15 @@ func TestAForgedEventIsLoggedAsUnverified(t *testing.T) {
 	forged := map[string]events.Event{
 		"an outcome that is not so": events.JobItem(
 			job.ID,
-			events.Item{MappingID: f.ids[0], Outcome: schema.ItemFailed},
+			events.Item{MappingID: f.ids[0], Outcome: schema.OutcomeFailed},
 		),
 		"an outcome of a queued item": events.JobItem(
 			job.ID,
-			events.Item{MappingID: f.ids[1], Outcome: schema.Succeeded},
+			events.Item{MappingID: f.ids[1], Outcome: schema.OutcomeSucceeded},
 		),
 		"an outcome of no item": events.JobItem(
 			job.ID,
-			events.Item{MappingID: "nobodys", Outcome: schema.Succeeded},
+			events.Item{MappingID: "nobodys", Outcome: schema.OutcomeSucceeded},
 		),
 		"a start of no job":        events.JobStarted("nobodys"),
 		"a list of another length": events.JobListed(job.ID, 5),
@@ -45,8 +45,8 @@ func TestAForgedEventIsLoggedAsUnverified(t *testing.T) {
 			return request
 		}(),
 		"an end before the end": events.JobFinished{JobStatus: func() events.JobStatus {
-			status := events.StatusOf(job, schema.JobStatus{JobID: job.ID, Status: schema.Completed})
-			status.Metadata.Classifier = schema.Rules
+			status := events.StatusOf(job, schema.JobStatus{JobID: job.ID, Status: schema.StatusCompleted})
+			status.Metadata.Classifier = schema.ClassifierRules
 			return status
 		}()},
 		"a change without a row": events.MappingChanged{
@@ -88,7 +88,7 @@ func TestAForgedEventIsLoggedAsUnverified(t *testing.T) {
 	f.mustBeSound()
 
 	// A forged event with a true outcome is recorded as the rows have it, although an earlier one was false.
-	f.publish(events.JobItem(job.ID, events.Item{MappingID: f.ids[0], Outcome: schema.Succeeded, Attempt: 77}))
+	f.publish(events.JobItem(job.ID, events.Item{MappingID: f.ids[0], Outcome: schema.OutcomeSucceeded, Attempt: 77}))
 	row := f.waitRow("item/" + job.ID + "/" + f.ids[0])
 	published, err := decode[events.JobProgress](row.Data)
 	if err != nil || published.Item == nil || published.Item.Attempt != 1 || !row.Verified {

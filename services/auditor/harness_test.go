@@ -90,7 +90,7 @@ func (f *fixture) finish(job schema.Job, ids ...string) (all []events.Event) {
 // item returns the event of an item that has an outcome.
 func (f *fixture) item(jobID, mappingID string) events.Event {
 	f.T.Helper()
-	item, err := schema.ReadItem(f.T.Context(), f.DB, jobID, mappingID)
+	item, err := schema.GetItem(f.T.Context(), f.DB, jobID, mappingID)
 	if err != nil {
 		f.T.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func (f *fixture) end(job schema.Job) events.Event {
 func (f *fixture) announce(job schema.Job) {
 	f.T.Helper()
 	f.waitCaughtUp()
-	if err := schema.MarkAnnounced(f.T.Context(), f.DB, job.ID, schema.AnnouncedFinished, "test"); err != nil {
+	if err := schema.MarkPublished(f.T.Context(), f.DB, job.ID, schema.JobEventFinished, "test"); err != nil {
 		f.T.Fatal(err)
 	}
 }

@@ -39,10 +39,10 @@ func (f *fixture) planning() map[schema.PlanningObject]schema.PlanningChange {
 			CycleID: schematest.CycleID, ReportID: schematest.ReportID, AttributeName: "One", LineItemNumber: "n2",
 			CreatedBy: by,
 		}
-		if _, err := schema.AddAttribute(ctx, tx, attribute); err != nil {
+		if _, err := schema.InsertAttribute(ctx, tx, attribute); err != nil {
 			return err
 		}
-		_, err = schema.AddDataSource(ctx, tx, schema.DataSource{
+		_, err = schema.InsertDataSource(ctx, tx, schema.DataSource{
 			CycleID: schematest.CycleID, ReportID: schematest.ReportID, Name: "Warehouse", CreatedBy: by,
 		})
 		return err
@@ -50,7 +50,7 @@ func (f *fixture) planning() map[schema.PlanningObject]schema.PlanningChange {
 	if err != nil {
 		f.T.Fatal(err)
 	}
-	changes, err := schema.UnannouncedPlanningChanges(f.T.Context(), f.DB, 10)
+	changes, err := schema.ListUnpublishedPlanningChanges(f.T.Context(), f.DB, 10)
 	if err != nil {
 		f.T.Fatal(err)
 	}
@@ -77,16 +77,16 @@ func TestPlanningChangesAreLoggedWithTheirCounts(t *testing.T) {
 	options := eager()
 	options.Patience = 300 * time.Millisecond
 	f.audit(options)
-	f.publish(events.PlanningChangedOf(changes[schema.PlanningAttribute]))
+	f.publish(events.PlanningChangedOf(changes[schema.PlanningObjectAttribute]))
 	one := func(added int64) schema.PlanningCount { return schema.PlanningCount{Added: added} }
 	want := map[schema.PlanningObject]schema.PlanningCounts{
-		schema.PlanningReport: {
+		schema.PlanningObjectReport: {
 			Attributes: one(
 				1,
 			), DataSources: one(1), Columns: one(1), Mappings: schema.PlanningCount{Added: 1, Updated: 1},
 		},
-		schema.PlanningAttribute:  {Attributes: one(1), Mappings: one(1)},
-		schema.PlanningDataSource: {DataSources: one(1)},
+		schema.PlanningObjectAttribute:  {Attributes: one(1), Mappings: one(1)},
+		schema.PlanningObjectDataSource: {DataSources: one(1)},
 	}
 	if got := slices.Sorted(maps.Keys(changes)); len(got) != len(want) {
 		t.Fatalf("recorded changes of %q, want %d", got, len(want))
@@ -101,7 +101,7 @@ func TestPlanningChangesAreLoggedWithTheirCounts(t *testing.T) {
 			row.Subject != "planning.changed."+change.ID {
 			t.Errorf("%s: logged as %+v", object, row)
 		}
-		if object != schema.PlanningAttribute && row.Origin != audit.OriginRows {
+		if object != schema.PlanningObjectAttribute && row.Origin != audit.OriginRows {
 			t.Errorf("%s: origin is %s, want %s", object, row.Origin, audit.OriginRows)
 		}
 		event, err := decode[events.PlanningChanged](row.Data)
@@ -114,10 +114,10 @@ func TestPlanningChangesAreLoggedWithTheirCounts(t *testing.T) {
 	f.mustBeSound()
 
 	f.Exec("update planning_changes set counts = '{}' where object = 'report'")
-	id := "planning/" + changes[schema.PlanningReport].ID
+	id := "planning/" + changes[schema.PlanningObjectReport].ID
 	f.mustFind(audit.Finding{Problem: audit.ProblemDiffers, Seq: f.waitRow(id).Seq, EventID: id})
 	f.Exec("delete from planning_changes where object = 'data_source'")
-	id = "planning/" + changes[schema.PlanningDataSource].ID
+	id = "planning/" + changes[schema.PlanningObjectDataSource].ID
 	f.mustFind(audit.Finding{Problem: audit.ProblemUnfounded, Seq: f.waitRow(id).Seq, EventID: id})
 }
 
@@ -125,7 +125,7 @@ func TestAForgedPlanningChangeIsAClaim(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	f.audit(eager())
-	forged := events.PlanningChangedOf(f.planning()[schema.PlanningDataSource])
+	forged := events.PlanningChangedOf(f.planning()[schema.PlanningObjectDataSource])
 	forged.ChangedBy = "mallory"
 	f.publish(forged)
 	if row := f.waitRow("unverified/"); row.Verified || strings.Contains(string(row.Data), "mallory") {

@@ -50,11 +50,11 @@ func (x *candidateCache) get(ctx context.Context, work schema.Work) (*candidates
 	entry.mu.Lock()
 	defer entry.mu.Unlock()
 	if entry.candidates == nil {
-		report, err := schema.FindReport(ctx, x.db, work.CycleID, work.ReportID)
+		report, err := schema.GetReport(ctx, x.db, work.CycleID, work.ReportID)
 		if err != nil {
 			return nil, err
 		}
-		all, err := schema.SourceColumns(ctx, x.db, work.CycleID, work.ReportID)
+		all, err := schema.ListSourceColumns(ctx, x.db, work.CycleID, work.ReportID)
 		if err != nil {
 			return nil, err
 		}
@@ -117,7 +117,7 @@ func (x *candidateCache) dropEnded(ctx context.Context) error {
 		ids[i] = entry.jobID
 	}
 	x.mu.Unlock()
-	jobs, err := schema.ReadJobs(ctx, x.db, ids)
+	jobs, err := schema.ListJobsByID(ctx, x.db, ids)
 	if err != nil {
 		return err
 	}

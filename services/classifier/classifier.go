@@ -38,7 +38,7 @@ type Classifier struct {
 	recurring *events.Recurring
 	runner    *events.Runner
 	// evaluate is the function evaluate with the rules bound; tests replace it.
-	evaluate func(*candidates, schema.Work) (schema.Mapping, schema.Saved)
+	evaluate func(*candidates, schema.Work) (schema.Mapping, schema.ItemResult)
 	// suspectTurn holds an element while a suspect is judged.
 	suspectTurn chan struct{}
 	// uncleared are the items whose starts this process has survived but not yet cleared in the database.
@@ -53,7 +53,7 @@ func New(
 	c := &Classifier{
 		db: db, publish: events.NewPublisher(js, source), columns: newCandidateCache(db), log: log,
 		recurring: events.NewRecurring(log), suspectTurn: make(chan struct{}, 1),
-		evaluate: func(from *candidates, work schema.Work) (schema.Mapping, schema.Saved) {
+		evaluate: func(from *candidates, work schema.Work) (schema.Mapping, schema.ItemResult) {
 			return evaluate(engine, from, work)
 		},
 	}

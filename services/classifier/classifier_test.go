@@ -20,7 +20,7 @@ func TestRun_SavesPublishesAndAcknowledges(t *testing.T) {
 		t.Errorf("events when all messages are acknowledged: got %d, want 5", got)
 	}
 	for _, id := range f.ids {
-		f.wantItem(id, outcome{Outcome: schema.Succeeded, Attempt: 1})
+		f.wantItem(id, outcome{Outcome: schema.OutcomeSucceeded, Attempt: 1})
 		if m := f.work(id).Mapping; m.ClassifiedBy == "" || m.UpdatedBy != f.job.Author() {
 			t.Errorf("mapping %s: got classified by %q, updated by %q, want the policy and %q",
 				id, m.ClassifiedBy, m.UpdatedBy, f.job.Author())
@@ -46,6 +46,6 @@ func TestRun_FinishesTheJudgementBeforeItReturns(t *testing.T) {
 	}()
 	close(release)
 	receive(t, stopped)
-	f.wantItem(f.ids[0], outcome{Outcome: schema.Succeeded, Attempt: 1})
+	f.wantItem(f.ids[0], outcome{Outcome: schema.OutcomeSucceeded, Attempt: 1})
 	f.workDone()
 }

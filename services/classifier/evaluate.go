@@ -14,10 +14,10 @@ const confirmedConfidence = 100
 
 // evaluate chooses a column for the mapping, if the job maps, and classifies it. It returns the mapping to save, and
 // the outcome. It is a pure function of its arguments.
-func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.Mapping, schema.Saved) {
+func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.Mapping, schema.ItemResult) {
 	after := work.Mapping
 	clearSuggestions(&after)
-	saved := schema.Saved{Outcome: schema.Succeeded, Classifier: engine.ClassifiedBy()}
+	saved := schema.ItemResult{Outcome: schema.OutcomeSucceeded, Classifier: engine.ClassifiedBy()}
 
 	switch {
 	case work.JobType.Maps():
@@ -34,11 +34,11 @@ func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.
 		classify(&after, answer, engine)
 	}
 	if after.MappingConfirmedByUser && equalExceptSuggestions(work.Mapping, after) {
-		saved.Outcome, saved.Code = schema.Skipped, schema.CodeConfirmed
+		saved.Outcome, saved.Code = schema.OutcomeSkipped, schema.ErrorCodeConfirmed
 	}
 	if !work.Mapping.SameDecision(after) {
 		// The review was of another decision.
-		after.ReviewStatus, after.ReviewedBy, after.ReviewedAt = schema.ReviewPending, "", time.Time{}
+		after.ReviewStatus, after.ReviewedBy, after.ReviewedAt = schema.ReviewStatusPending, "", time.Time{}
 	}
 	return after, saved
 }

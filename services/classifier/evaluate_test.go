@@ -63,25 +63,25 @@ func outdated() schema.Mapping {
 	return schema.Mapping{
 		ID: "m", DataSourceID: "gone", PDEName: "OLD", PDECode: "P-1", PDEDescription: "old",
 		SourceField: "svc.OLD.OLD",
-		MappingType: schema.Lookup, TransformationRule: "sum",
+		MappingType: schema.MappingTypeLookup, TransformationRule: "sum",
 		BusinessProcess: "servicing", BusinessOwner: "Olga", DataSteward: "Stan",
 		ConfidenceScore: new(1), MappingRationale: "old",
 		AlternativeMappings:               []schema.Alternative{{SourceField: "svc.OLD.X"}},
-		InformationSecurityClassification: schema.Public, Criticality: schema.Low, RiskLevel: schema.Low,
+		InformationSecurityClassification: schema.TierPublic, Criticality: schema.LevelLow, RiskLevel: schema.LevelLow,
 		RegulatoryFlag: new(false), PIIFlag: new(true),
 		ClassificationConfidence: new(1), ClassificationRationale: "old",
 		RegulatoryReferences: []string{"old"}, ClassifiedBy: "rules@0",
-		SuggestedSourceField: "svc.OLD.Y", SuggestedInformationSecurityClassification: schema.HRCI,
-		SuggestedCriticality: schema.High, SuggestedRiskLevel: schema.High,
+		SuggestedSourceField: "svc.OLD.Y", SuggestedInformationSecurityClassification: schema.TierHRCI,
+		SuggestedCriticality: schema.LevelHigh, SuggestedRiskLevel: schema.LevelHigh,
 		SuggestedRegulatoryFlag: new(true), SuggestedPIIFlag: new(false),
-		ReviewStatus: schema.Approved, ReviewedBy: "mona", ReviewedAt: time.Now(), Version: 7,
+		ReviewStatus: schema.ReviewStatusApproved, ReviewedBy: "mona", ReviewedAt: time.Now(), Version: 7,
 	}
 }
 
 func TestEvaluate_ReplacesAnUnconfirmedMapping(t *testing.T) {
 	t.Parallel()
 	p, from := defaultEngine(), loans()
-	work := workOn(schema.PDERegeneration, "Current Loan Balance", outdated())
+	work := workOn(schema.JobTypePDERegeneration, "Current Loan Balance", outdated())
 	after, saved := evaluate(p, from, work)
 
 	ranking := from.index.Rank(work.Attribute)
@@ -95,12 +95,12 @@ func TestEvaluate_ReplacesAnUnconfirmedMapping(t *testing.T) {
 		BusinessProcess: "servicing", BusinessOwner: "Olga", DataSteward: "Stan",
 		ConfidenceScore: new(ranking.Confidence), MappingRationale: ranking.Rationale,
 		AlternativeMappings: ranking.Alternatives,
-		ReviewStatus:        schema.ReviewPending, Version: 7,
+		ReviewStatus:        schema.ReviewStatusPending, Version: 7,
 	}, answer, p.ClassifiedBy())
 	if diff := diffMappings(want, after); diff != "" {
 		t.Errorf("mapping (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(schema.Saved{Outcome: schema.Succeeded, Classifier: p.ClassifiedBy()}, saved); diff != "" {
+	if diff := cmp.Diff(schema.ItemResult{Outcome: schema.OutcomeSucceeded, Classifier: p.ClassifiedBy()}, saved); diff != "" {
 		t.Errorf("saved (-want +got):\n%s", diff)
 	}
 }
@@ -108,22 +108,22 @@ func TestEvaluate_ReplacesAnUnconfirmedMapping(t *testing.T) {
 func TestEvaluate_PassesTheReportToThePolicy(t *testing.T) {
 	t.Parallel()
 	p := defaultEngine()
-	tier := func(report string) schema.InformationSecurityClassification {
-		work := workOn(schema.PDEClassification, "Total Assets", schema.Mapping{})
+	tier := func(report string) schema.Tier {
+		work := workOn(schema.JobTypePDEClassification, "Total Assets", schema.Mapping{})
 		after, _ := evaluate(p, newCandidates(report, nil), work)
 		return after.InformationSecurityClassification
 	}
-	if got := tier("FR Y-9C"); got != schema.Public {
-		t.Errorf("total assets in a published filing: got %s, want %s", got, schema.Public)
+	if got := tier("FR Y-9C"); got != schema.TierPublic {
+		t.Errorf("total assets in a published filing: got %s, want %s", got, schema.TierPublic)
 	}
-	if got := tier("Internal"); got == schema.Public {
+	if got := tier("Internal"); got == schema.TierPublic {
 		t.Errorf("total assets in an internal report: got %s, want another tier", got)
 	}
 }
 
 func TestEvaluate_SucceedsWithoutAColumnIfNothingFits(t *testing.T) {
 	t.Parallel()
-	after, saved := evaluate(defaultEngine(), loans(), workOn(schema.PDEAutoMapping, "Vehicle Color", outdated()))
+	after, saved := evaluate(defaultEngine(), loans(), workOn(schema.JobTypePDEAutoMapping, "Vehicle Color", outdated()))
 	column := []string{
 		after.SourceField, after.DataSourceID, after.PDEName, after.PDECode, after.PDEDescription,
 		string(after.MappingType), after.TransformationRule,
@@ -131,7 +131,7 @@ func TestEvaluate_SucceedsWithoutAColumnIfNothingFits(t *testing.T) {
 	if diff := cmp.Diff(make([]string, len(column)), column); diff != "" {
 		t.Errorf("fields of the column (-want +got):\n%s", diff)
 	}
-	if saved.Outcome != schema.Succeeded || saved.Code != "" {
+	if saved.Outcome != schema.OutcomeSucceeded || saved.Code != "" {
 		t.Errorf("outcome: got %s with code %q, want a success", saved.Outcome, saved.Code)
 	}
 	if after.ConfidenceScore == nil || after.MappingRationale == "" || after.AlternativeMappings == nil ||
@@ -165,7 +165,7 @@ func TestColumnOf_PrefersTheDataSourceOfTheMapping(t *testing.T) {
 
 func TestEvaluate_SetsTheDataSourceOfTheChosenColumn(t *testing.T) {
 	t.Parallel()
-	after, _ := evaluate(defaultEngine(), loans(), workOn(schema.PDERegeneration, "Current Loan Balance", schema.Mapping{}))
+	after, _ := evaluate(defaultEngine(), loans(), workOn(schema.JobTypePDERegeneration, "Current Loan Balance", schema.Mapping{}))
 	if after.DataSourceID != "servicing" {
 		t.Errorf("data source: got %q, want that of the first of two equal columns", after.DataSourceID)
 	}
@@ -174,7 +174,7 @@ func TestEvaluate_SetsTheDataSourceOfTheChosenColumn(t *testing.T) {
 func TestEvaluate_KeepsTheCodeOfAnUnchangedColumn(t *testing.T) {
 	t.Parallel()
 	before := schema.Mapping{SourceField: balanceField, PDECode: "P-17", PDEName: "typed by hand"}
-	after, _ := evaluate(defaultEngine(), loans(), workOn(schema.PDERegeneration, "Current Loan Balance", before))
+	after, _ := evaluate(defaultEngine(), loans(), workOn(schema.JobTypePDERegeneration, "Current Loan Balance", before))
 	if after.PDECode != "P-17" || after.PDEName != "LN_CURR_BAL_AMT" {
 		t.Errorf("element: got code %q, name %q, want P-17, LN_CURR_BAL_AMT", after.PDECode, after.PDEName)
 	}
@@ -215,17 +215,17 @@ func TestEvaluate_OfAClassificationJobLeavesTheColumn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			work := workOn(schema.PDEClassification, "Current Loan Balance", test.before)
+			work := workOn(schema.JobTypePDEClassification, "Current Loan Balance", test.before)
 			after, saved := evaluate(p, loans(), work)
 			want := test.before
 			want.ConfidenceScore, want.MappingRationale = new(test.score), test.rationale
-			want.ReviewStatus = schema.ReviewPending
+			want.ReviewStatus = schema.ReviewStatusPending
 			want = classified(want, p.Classify(inputOf(work)), p.ClassifiedBy())
 			if diff := diffMappings(want, after); diff != "" {
 				t.Errorf("mapping (-want +got):\n%s", diff)
 			}
-			if saved.Outcome != schema.Succeeded {
-				t.Errorf("outcome: got %s, want %s", saved.Outcome, schema.Succeeded)
+			if saved.Outcome != schema.OutcomeSucceeded {
+				t.Errorf("outcome: got %s, want %s", saved.Outcome, schema.OutcomeSucceeded)
 			}
 		})
 	}
@@ -235,13 +235,13 @@ func TestEvaluate_OfAClassificationJobLeavesTheColumn(t *testing.T) {
 func confirmed() schema.Mapping {
 	return schema.Mapping{
 		ID: "m", MappingConfirmedByUser: true, SourceField: "svc.LN_MSTR.VIN", DataSourceID: "servicing",
-		PDEName: "VIN", PDECode: "P-3", MappingType: schema.Conditional, TransformationRule: "if set",
+		PDEName: "VIN", PDECode: "P-3", MappingType: schema.MappingTypeConditional, TransformationRule: "if set",
 		ConfidenceScore: new(90), MappingRationale: "I know",
-		InformationSecurityClassification: schema.HRCI, Criticality: schema.Low, RiskLevel: schema.Low,
+		InformationSecurityClassification: schema.TierHRCI, Criticality: schema.LevelLow, RiskLevel: schema.LevelLow,
 		RegulatoryFlag: new(false), PIIFlag: new(true),
 		ClassificationConfidence: new(90), ClassificationRationale: "I know",
 		RegulatoryReferences: []string{}, ClassifiedBy: "olga",
-		ReviewStatus: schema.Approved, ReviewedBy: "mona", ReviewedAt: time.Unix(1, 0),
+		ReviewStatus: schema.ReviewStatusApproved, ReviewedBy: "mona", ReviewedAt: time.Unix(1, 0),
 	}
 }
 
@@ -249,7 +249,7 @@ func TestEvaluate_SuggestsForAConfirmedMapping(t *testing.T) {
 	t.Parallel()
 	p := defaultEngine()
 	before := confirmed()
-	work := workOn(schema.PDERegeneration, "Current Loan Balance", before)
+	work := workOn(schema.JobTypePDERegeneration, "Current Loan Balance", before)
 	after, saved := evaluate(p, loans(), work)
 	answer := p.Classify(inputOf(work))
 	want := before
@@ -260,7 +260,7 @@ func TestEvaluate_SuggestsForAConfirmedMapping(t *testing.T) {
 	if diff := diffMappings(want, after); diff != "" {
 		t.Errorf("mapping (-want +got):\n%s", diff)
 	}
-	if saved.Outcome != schema.Skipped || saved.Code != schema.CodeConfirmed {
+	if saved.Outcome != schema.OutcomeSkipped || saved.Code != schema.ErrorCodeConfirmed {
 		t.Errorf("outcome: got %s with code %q, want skipped with confirmed", saved.Outcome, saved.Code)
 	}
 }
@@ -270,7 +270,7 @@ func TestEvaluate_FillsTheEmptyFieldsOfAConfirmedMapping(t *testing.T) {
 	p := defaultEngine()
 	full := confirmed()
 	full.SourceField = balanceField // as the classifier chooses
-	work := workOn(schema.PDERegeneration, "Current Loan Balance", full)
+	work := workOn(schema.JobTypePDERegeneration, "Current Loan Balance", full)
 	answer := p.Classify(inputOf(work))
 	full = classified(full, answer, "olga")
 	for name, test := range map[string]struct {
@@ -304,13 +304,13 @@ func TestEvaluate_FillsTheEmptyFieldsOfAConfirmedMapping(t *testing.T) {
 				test.fill(&want)
 			}
 			if !work.Mapping.SameDecision(full) {
-				want.ReviewStatus, want.ReviewedBy, want.ReviewedAt = schema.ReviewPending, "", time.Time{}
+				want.ReviewStatus, want.ReviewedBy, want.ReviewedAt = schema.ReviewStatusPending, "", time.Time{}
 			}
 			after, saved := evaluate(p, loans(), work)
 			if diff := diffMappings(want, after); diff != "" {
 				t.Errorf("mapping (-want +got):\n%s", diff)
 			}
-			if saved.Outcome != schema.Succeeded || saved.Code != "" {
+			if saved.Outcome != schema.OutcomeSucceeded || saved.Code != "" {
 				t.Errorf("outcome: got %s with code %q, want a success", saved.Outcome, saved.Code)
 			}
 		})
@@ -320,25 +320,25 @@ func TestEvaluate_FillsTheEmptyFieldsOfAConfirmedMapping(t *testing.T) {
 func TestEvaluate_ClearsSuggestionsThatEqualTheConfirmedValues(t *testing.T) {
 	t.Parallel()
 	p := defaultEngine()
-	first, _ := evaluate(p, loans(), workOn(schema.PDERegeneration, "Current Loan Balance", schema.Mapping{}))
+	first, _ := evaluate(p, loans(), workOn(schema.JobTypePDERegeneration, "Current Loan Balance", schema.Mapping{}))
 	first.MappingConfirmedByUser = true
-	work := workOn(schema.PDERegeneration, "Current Loan Balance", first)
+	work := workOn(schema.JobTypePDERegeneration, "Current Loan Balance", first)
 	// Suggestions of an earlier policy.
-	work.Mapping.SuggestedSourceField, work.Mapping.SuggestedRiskLevel = "svc.LN_MSTR.VIN", schema.Low
+	work.Mapping.SuggestedSourceField, work.Mapping.SuggestedRiskLevel = "svc.LN_MSTR.VIN", schema.LevelLow
 	after, saved := evaluate(p, loans(), work)
 	if diff := diffMappings(first, after); diff != "" {
 		t.Errorf("mapping (-want +got):\n%s", diff)
 	}
-	if saved.Outcome != schema.Skipped {
-		t.Errorf("outcome: got %s, want %s", saved.Outcome, schema.Skipped)
+	if saved.Outcome != schema.OutcomeSkipped {
+		t.Errorf("outcome: got %s, want %s", saved.Outcome, schema.OutcomeSkipped)
 	}
 }
 
 func TestEvaluate_ResetsTheReviewIfTheDecisionChanges(t *testing.T) {
 	t.Parallel()
 	p := defaultEngine()
-	approved, _ := evaluate(p, loans(), workOn(schema.PDERegeneration, "Current Loan Balance", schema.Mapping{}))
-	approved.ReviewStatus, approved.ReviewedBy, approved.ReviewedAt = schema.Approved, "mona", time.Unix(1, 0)
+	approved, _ := evaluate(p, loans(), workOn(schema.JobTypePDERegeneration, "Current Loan Balance", schema.Mapping{}))
+	approved.ReviewStatus, approved.ReviewedBy, approved.ReviewedAt = schema.ReviewStatusApproved, "mona", time.Unix(1, 0)
 	for name, test := range map[string]struct {
 		change func(*schema.Mapping)
 		kept   bool
@@ -353,9 +353,9 @@ func TestEvaluate_ResetsTheReviewIfTheDecisionChanges(t *testing.T) {
 		}, true},
 		"column":      {func(m *schema.Mapping) { m.SourceField = "svc.LN_MSTR.VIN" }, false},
 		"data source": {func(m *schema.Mapping) { m.DataSourceID = "copy" }, false},
-		"type":        {func(m *schema.Mapping) { m.MappingType = schema.Lookup }, false},
+		"type":        {func(m *schema.Mapping) { m.MappingType = schema.MappingTypeLookup }, false},
 		"rule":        {func(m *schema.Mapping) { m.TransformationRule = "sum" }, false},
-		"tier":        {func(m *schema.Mapping) { m.InformationSecurityClassification = schema.Public }, false},
+		"tier":        {func(m *schema.Mapping) { m.InformationSecurityClassification = schema.TierPublic }, false},
 		"criticality": {func(m *schema.Mapping) { m.Criticality = "" }, false},
 		"risk":        {func(m *schema.Mapping) { m.RiskLevel = "" }, false},
 		"regulatory":  {func(m *schema.Mapping) { m.RegulatoryFlag = nil }, false},
@@ -366,9 +366,9 @@ func TestEvaluate_ResetsTheReviewIfTheDecisionChanges(t *testing.T) {
 			before, want := approved, approved
 			test.change(&before)
 			if !test.kept {
-				want.ReviewStatus, want.ReviewedBy, want.ReviewedAt = schema.ReviewPending, "", time.Time{}
+				want.ReviewStatus, want.ReviewedBy, want.ReviewedAt = schema.ReviewStatusPending, "", time.Time{}
 			}
-			got, _ := evaluate(p, loans(), workOn(schema.PDERegeneration, "Current Loan Balance", before))
+			got, _ := evaluate(p, loans(), workOn(schema.JobTypePDERegeneration, "Current Loan Balance", before))
 			if diff := diffMappings(want, got); diff != "" {
 				t.Errorf("mapping (-want +got):\n%s", diff)
 			}
@@ -379,7 +379,7 @@ func TestEvaluate_ResetsTheReviewIfTheDecisionChanges(t *testing.T) {
 func TestEvaluate_IsPure(t *testing.T) {
 	t.Parallel()
 	p, from := defaultEngine(), loans()
-	work := workOn(schema.PDERegeneration, "Current Loan Balance", outdated())
+	work := workOn(schema.JobTypePDERegeneration, "Current Loan Balance", outdated())
 	want := outdated()
 	want.ReviewedAt = work.Mapping.ReviewedAt
 	first, _ := evaluate(p, from, work)

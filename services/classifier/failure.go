@@ -25,7 +25,7 @@ func (c *Classifier) handleUnread(ctx context.Context, m events.MappingRequested
 	switch {
 	case errors.Is(err, schema.ErrNotFound):
 		return events.Reject(events.ReasonUnknown, err)
-	case schema.Refused(err):
+	case schema.IsRefused(err):
 		return c.countUnreadable(ctx, m, err)
 	default:
 		return err
@@ -35,20 +35,20 @@ func (c *Classifier) handleUnread(ctx context.Context, m events.MappingRequested
 // countUnreadable counts an error for an item whose rows cannot be read together, because one of them is damaged or
 // has a value that does not fit its field.
 func (c *Classifier) countUnreadable(ctx context.Context, m events.MappingRequested, cause error) error {
-	item, err := schema.ReadItem(ctx, c.db, m.JobID, m.MappingID)
+	item, err := schema.GetItem(ctx, c.db, m.JobID, m.MappingID)
 	if err != nil {
 		return err
 	}
 	if item.Outcome != "" {
 		return c.publishItem(ctx, item)
 	}
-	return c.countFailure(ctx, item, &judgeError{code: schema.CodeClassifier, err: cause}, 0)
+	return c.countFailure(ctx, item, &judgeError{code: schema.ErrorCodeClassifier, err: cause}, 0)
 }
 
 // countFailure records an error that counts. This is the only place that decides whether an item is retried or has
 // failed.
 func (c *Classifier) countFailure(ctx context.Context, item schema.Item, cause error, took time.Duration) error {
-	code, final := schema.CodeClassifier, false
+	code, final := schema.ErrorCodeClassifier, false
 	if counted, ok := errors.AsType[*judgeError](cause); ok {
 		code, final = counted.code, counted.final
 	}
@@ -56,7 +56,7 @@ func (c *Classifier) countFailure(ctx context.Context, item schema.Item, cause e
 	if final || attempt >= maxAttempts {
 		return c.fail(ctx, item, code, cause, took)
 	}
-	saved := schema.Saved{Code: code, Error: cause.Error(), Attempt: attempt, Duration: took}
+	saved := schema.ItemResult{Code: code, Error: cause.Error(), Attempt: attempt, Duration: took}
 	due, err := schema.PostponeItem(ctx, c.db, item.JobID, item.MappingID, saved, backoff(attempt))
 	if errors.Is(err, schema.ErrNotFound) {
 		return nil // the item has an outcome by now, or another attempt was recorded
@@ -73,17 +73,17 @@ func (c *Classifier) countFailure(ctx context.Context, item schema.Item, cause e
 func (c *Classifier) fail(
 	ctx context.Context, item schema.Item, code schema.ErrorCode, cause error, took time.Duration,
 ) error {
-	saved := schema.Saved{
-		Outcome: schema.ItemFailed, Code: code, Error: cause.Error(), Attempt: item.Attempt + 1, Duration: took,
+	saved := schema.ItemResult{
+		Outcome: schema.OutcomeFailed, Code: code, Error: cause.Error(), Attempt: item.Attempt + 1, Duration: took,
 	}
 	if err := schema.FailItem(ctx, c.db, item.JobID, item.MappingID, saved); err != nil {
 		return err
 	}
-	item, err := schema.ReadItem(ctx, c.db, item.JobID, item.MappingID)
+	item, err := schema.GetItem(ctx, c.db, item.JobID, item.MappingID)
 	if err != nil {
 		return err
 	}
-	if item.Outcome == schema.ItemFailed {
+	if item.Outcome == schema.OutcomeFailed {
 		c.log.ErrorContext(ctx, "mapping failed", "job_id", item.JobID, "mapping_id", item.MappingID,
 			"attempt", item.Attempt, "error_code", item.ErrorCode, "error", item.Error)
 	}
@@ -99,16 +99,16 @@ func (c *Classifier) waitForLock(ctx context.Context, m events.MappingRequested,
 	if err != nil {
 		return err
 	}
-	err = schema.WaitForLock(ctx, c.db, m.JobID, m.MappingID, waitingFor, jitter(lockWait))
+	err = schema.PostponeLockedItem(ctx, c.db, m.JobID, m.MappingID, waitingFor, jitter(lockWait))
 	switch {
 	case errors.Is(err, schema.ErrNotFound):
 		return nil // the item has an outcome by now
 	case err == nil:
 		return c.publishBell(ctx, m.JobID)
-	case !schema.LockTimedOut(err):
+	case !schema.IsLockTimeout(err):
 		return err
 	}
-	changed, err := schema.NoteLockedItem(ctx, c.db, m.JobID, m.MappingID, waitingFor)
+	changed, err := schema.InsertItemLock(ctx, c.db, m.JobID, m.MappingID, waitingFor)
 	if err == nil && changed {
 		err = c.publishBell(ctx, m.JobID)
 	}

@@ -18,9 +18,9 @@ func TestAPanicCountsAndTheFifthFailsTheItem(t *testing.T) {
 	for attempt := 1; attempt <= maxAttempts; attempt++ {
 		f.makeDue()
 		f.handle(c, f.ids[0])
-		want := outcome{Attempt: attempt, Code: schema.CodePanic}
+		want := outcome{Attempt: attempt, Code: schema.ErrorCodePanic}
 		if attempt == maxAttempts {
-			want.Outcome = schema.ItemFailed
+			want.Outcome = schema.OutcomeFailed
 		}
 		f.wantItem(f.ids[0], want)
 		item := f.item(f.ids[0])
@@ -45,7 +45,7 @@ func TestAPanicWhileIndexingCounts(t *testing.T) {
 	c, _ := f.classifier(nil)
 	c.columns = newCandidateCache(nil)
 	f.handle(c, f.ids[0])
-	f.wantItem(f.ids[0], outcome{Attempt: 1, Code: schema.CodePanic})
+	f.wantItem(f.ids[0], outcome{Attempt: 1, Code: schema.ErrorCodePanic})
 }
 
 func TestAPanicTextThatCannotBeStoredIsCleaned(t *testing.T) {
@@ -61,7 +61,7 @@ func TestAPanicTextThatCannotBeStoredIsCleaned(t *testing.T) {
 				f.makeDue()
 				f.handle(c, f.ids[0])
 			}
-			f.wantItem(f.ids[0], outcome{Outcome: schema.ItemFailed, Attempt: maxAttempts, Code: schema.CodePanic})
+			f.wantItem(f.ids[0], outcome{Outcome: schema.OutcomeFailed, Attempt: maxAttempts, Code: schema.ErrorCodePanic})
 			if got := len(f.item(f.ids[0]).Error); got > schema.MaxErrorText {
 				t.Errorf("length of the error: got %d, want at most %d", got, schema.MaxErrorText)
 			}
@@ -82,7 +82,7 @@ func TestADatabaseErrorThatWouldRecurCounts(t *testing.T) {
 	c, _ := f.classifier(nil)
 	for _, id := range f.ids {
 		f.handle(c, id)
-		f.wantItem(id, outcome{Attempt: 1, Code: schema.CodeClassifier})
+		f.wantItem(id, outcome{Attempt: 1, Code: schema.ErrorCodeClassifier})
 	}
 }
 
@@ -95,11 +95,11 @@ func TestAnItemWhoseRowsCannotBeReadFails(t *testing.T) {
 		f.makeDue()
 		f.handle(c, f.ids[0])
 	}
-	item, err := schema.ReadItem(t.Context(), f.DB, f.job.ID, f.ids[0])
+	item, err := schema.GetItem(t.Context(), f.DB, f.job.ID, f.ids[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := outcome{Outcome: schema.ItemFailed, Attempt: maxAttempts, Code: schema.CodeClassifier}
+	want := outcome{Outcome: schema.OutcomeFailed, Attempt: maxAttempts, Code: schema.ErrorCodeClassifier}
 	if got := (outcome{item.Outcome, item.Attempt, item.ErrorCode, item.Starts}); got != want {
 		t.Errorf("item: got %+v, want %+v (error %q)", got, want, item.Error)
 	}
@@ -120,14 +120,14 @@ func TestAValueThatTheDatabaseRefusesCounts(t *testing.T) {
 			f := newFixture(t, 1)
 			c, _ := f.classifier(nil)
 			judge := c.evaluate
-			c.evaluate = func(from *candidates, work schema.Work) (schema.Mapping, schema.Saved) {
+			c.evaluate = func(from *candidates, work schema.Work) (schema.Mapping, schema.ItemResult) {
 				after, saved := judge(from, work)
 				spoil(&after)
 				return after, saved
 			}
 			f.handle(c, f.ids[0])
 			f.wantUnchanged(f.ids[0])
-			f.wantItem(f.ids[0], outcome{Attempt: 1, Code: schema.CodeClassifier})
+			f.wantItem(f.ids[0], outcome{Attempt: 1, Code: schema.ErrorCodeClassifier})
 			if f.item(f.ids[0]).Error == "" {
 				t.Error("the item has no error text")
 			}
@@ -209,8 +209,8 @@ func TestCounts(t *testing.T) {
 	}{
 		"a changed row":  {errChanged, false},
 		"a shutdown":     {context.Canceled, false},
-		"a judgement":    {&judgeError{code: schema.CodePanic, err: errChanged}, true},
-		"several errors": {errors.Join(&judgeError{code: schema.CodePanic, err: errChanged}, context.Canceled), true},
+		"a judgement":    {&judgeError{code: schema.ErrorCodePanic, err: errChanged}, true},
+		"several errors": {errors.Join(&judgeError{code: schema.ErrorCodePanic, err: errChanged}, context.Canceled), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -219,7 +219,7 @@ func TestCounts(t *testing.T) {
 			}
 		})
 	}
-	if !errors.Is(&judgeError{code: schema.CodePanic, err: errChanged}, errChanged) {
+	if !errors.Is(&judgeError{code: schema.ErrorCodePanic, err: errChanged}, errChanged) {
 		t.Error("a judgeError does not wrap its cause")
 	}
 }

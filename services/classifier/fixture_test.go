@@ -40,7 +40,7 @@ func (f *fixture) classifier(during func(schema.Work)) (c *Classifier, judged *a
 	_, js := f.Connect()
 	c = New(f.DB, js, eventstest.Topology(), defaultEngine(), f.Logger(), Options{})
 	judge, judged := c.evaluate, &atomic.Int64{}
-	c.evaluate = func(from *candidates, work schema.Work) (schema.Mapping, schema.Saved) {
+	c.evaluate = func(from *candidates, work schema.Work) (schema.Mapping, schema.ItemResult) {
 		judged.Add(1)
 		if during != nil {
 			during(work)
@@ -59,7 +59,7 @@ func (f *fixture) run(c *Classifier) (stop func()) {
 }
 
 func (f *fixture) message(id string) events.MappingRequested {
-	return events.MappingRequested{Lane: schema.RulesLane, JobID: f.job.ID, MappingID: id}
+	return events.MappingRequested{Lane: schema.LaneRules, JobID: f.job.ID, MappingID: id}
 }
 
 // handle passes the first delivery of the mapping's message to the classifier, which must acknowledge it.
@@ -97,7 +97,7 @@ func (f *fixture) workDone() {
 // work reads the rows of the mapping.
 func (f *fixture) work(id string) schema.Work {
 	f.T.Helper()
-	work, err := schema.ReadWork(f.T.Context(), f.DB, f.job.ID, id)
+	work, err := schema.GetWork(f.T.Context(), f.DB, f.job.ID, id)
 	if err != nil {
 		f.T.Fatal(err)
 	}

@@ -31,11 +31,11 @@ func counts(err error) bool {
 // judge evaluates the mapping by the policy, with no transaction open. A panic is returned as a [judgeError].
 func (c *Classifier) judge(
 	ctx context.Context, work schema.Work,
-) (after schema.Mapping, saved schema.Saved, err error) {
+) (after schema.Mapping, saved schema.ItemResult, err error) {
 	defer func() {
 		if value := recover(); value != nil {
 			text := schema.ErrorText(fmt.Sprintf("panic: %v", value))
-			err = &judgeError{code: schema.CodePanic, err: errors.New(text)}
+			err = &judgeError{code: schema.ErrorCodePanic, err: errors.New(text)}
 			c.recurring.Note(ctx, slog.LevelError, "classifier panicked", err,
 				"job_id", work.Item.JobID, "mapping_id", work.Item.MappingID, "stack", string(debug.Stack()))
 		}

@@ -37,7 +37,7 @@ func TestAnItemWhoseMappingIsLockedWaitsAndItsWorkerDoesNot(t *testing.T) {
 			release()
 			f.makeDue()
 			f.handle(c, id)
-			f.wantItem(id, outcome{Outcome: schema.Succeeded, Attempt: 1})
+			f.wantItem(id, outcome{Outcome: schema.OutcomeSucceeded, Attempt: 1})
 			if got := f.item(id).WaitingFor; got != "" {
 				t.Errorf("waiting_for after the save: got %q, want none", got)
 			}
@@ -66,8 +66,8 @@ func TestAnItemWhoseOwnRowIsLockedWaitsInTheStream(t *testing.T) {
 			if err := f.handleDelivery(c, delivery+1, id); err != nil {
 				t.Fatal(err)
 			}
-			f.wantItem(id, outcome{Outcome: schema.Succeeded, Attempt: 1})
-			if got := f.status(); got.Status != schema.Completed || got.WaitingFor != "" {
+			f.wantItem(id, outcome{Outcome: schema.OutcomeSucceeded, Attempt: 1})
+			if got := f.status(); got.Status != schema.StatusCompleted || got.WaitingFor != "" {
 				t.Errorf("status after the save: got %s %q, want completed", got.Status, got.WaitingFor)
 			}
 			if n := f.Count("select count(*) from job_item_locks"); n != 0 {

@@ -20,7 +20,7 @@ var errChanged = errors.New("the row has changed since it was read")
 func (c *Classifier) handle(ctx context.Context, d events.Delivery, m events.MappingRequested) error {
 	ctx = schema.WithSubject(ctx, m.JobID, m.MappingID)
 	err := c.take(ctx, d, m)
-	if schema.LockTimedOut(err) {
+	if schema.IsLockTimeout(err) {
 		return c.waitForLock(ctx, m, err)
 	}
 	return err
@@ -30,7 +30,7 @@ func (c *Classifier) handle(ctx context.Context, d events.Delivery, m events.Map
 // a row changes in between, it starts again.
 func (c *Classifier) take(ctx context.Context, d events.Delivery, m events.MappingRequested) error {
 	for {
-		work, err := schema.ReadWork(ctx, c.db, m.JobID, m.MappingID)
+		work, err := schema.GetWork(ctx, c.db, m.JobID, m.MappingID)
 		if err != nil {
 			return c.handleUnread(ctx, m, err)
 		}
@@ -47,7 +47,7 @@ func (c *Classifier) take(ctx context.Context, d events.Delivery, m events.Mappi
 // result.
 func (c *Classifier) gate(ctx context.Context, m events.MappingRequested, work schema.Work) (done bool, err error) {
 	switch {
-	case work.Kind.Lane() != m.Lane:
+	case work.Classifier.Lane() != m.Lane:
 		return true, events.Reject(events.ReasonUnknown, fmt.Errorf("job %s has no work in lane %s", m.JobID, m.Lane))
 	case work.Item.Outcome != "":
 		return true, c.publishItem(ctx, work.Item) // again: the first event may have been lost
@@ -55,8 +55,8 @@ func (c *Classifier) gate(ctx context.Context, m events.MappingRequested, work s
 		return true, nil
 	case !work.Due:
 		return true, c.publishBell(ctx, m.JobID) // again: the first bell may have been lost
-	case work.Breaks:
-		return true, c.fail(ctx, work.Item, schema.CodePoison, errBreaks, 0)
+	case work.Crashes:
+		return true, c.fail(ctx, work.Item, schema.ErrorCodePoison, errBreaks, 0)
 	default:
 		return false, nil
 	}
@@ -98,7 +98,7 @@ func (c *Classifier) attempt(ctx context.Context, d events.Delivery, work schema
 }
 
 // save writes the mapping, the item's outcome and the history row in one transaction.
-func (c *Classifier) save(ctx context.Context, work schema.Work, after schema.Mapping, saved schema.Saved) error {
+func (c *Classifier) save(ctx context.Context, work schema.Work, after schema.Mapping, saved schema.ItemResult) error {
 	err := c.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		ok, err := schema.SaveWork(ctx, tx, work.Item.JobID, work.Mapping, after, saved)
 		if err == nil && !ok {
@@ -106,14 +106,14 @@ func (c *Classifier) save(ctx context.Context, work schema.Work, after schema.Ma
 		}
 		return err
 	})
-	if schema.Refused(err) {
-		return &judgeError{code: schema.CodeClassifier, err: err}
+	if schema.IsRefused(err) {
+		return &judgeError{code: schema.ErrorCodeClassifier, err: err}
 	}
 	return err
 }
 
 // publishSaved publishes the item as the save has left it.
-func (c *Classifier) publishSaved(ctx context.Context, item schema.Item, saved schema.Saved) error {
+func (c *Classifier) publishSaved(ctx context.Context, item schema.Item, saved schema.ItemResult) error {
 	item.Outcome, item.Attempt, item.ErrorCode, item.Error = saved.Outcome, saved.Attempt, saved.Code, saved.Error
 	item.Classifier, item.DurationMS = saved.Classifier, saved.Duration.Milliseconds()
 	usage := saved.Usage
@@ -124,7 +124,7 @@ func (c *Classifier) publishSaved(ctx context.Context, item schema.Item, saved s
 // publishItem publishes the progress event of an item that has an outcome. A cancelled item has none: the dispatcher
 // publishes one event for all cancelled items of the job.
 func (c *Classifier) publishItem(ctx context.Context, item schema.Item) error {
-	if item.Outcome == schema.ItemCancelled {
+	if item.Outcome == schema.OutcomeCancelled {
 		return nil
 	}
 	return c.publish.Publish(ctx, events.JobItemOf(item))

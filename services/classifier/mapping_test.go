@@ -29,7 +29,7 @@ func TestGate_AcknowledgesWithoutAJudgement(t *testing.T) {
 		}, 1},
 		"the items have an outcome": {func(f *fixture) {
 			for _, id := range f.ids {
-				saved := schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "broken"}
+				saved := schema.ItemResult{Attempt: 5, Code: schema.ErrorCodePanic, Error: "broken"}
 				if err := schema.FailItem(f.T.Context(), f.DB, f.job.ID, id, saved); err != nil {
 					f.T.Fatal(err)
 				}
@@ -62,7 +62,7 @@ func TestGate_RejectsAMessageWithoutMatchingRows(t *testing.T) {
 	for name, message := range map[string]func(*fixture) events.MappingRequested{
 		"no such item": func(f *fixture) events.MappingRequested { return f.message("no-such-mapping") },
 		"no such job": func(f *fixture) events.MappingRequested {
-			return events.MappingRequested{Lane: schema.RulesLane, JobID: "no-such-job", MappingID: f.ids[0]}
+			return events.MappingRequested{Lane: schema.LaneRules, JobID: "no-such-job", MappingID: f.ids[0]}
 		},
 		"another lane": func(f *fixture) events.MappingRequested {
 			f.Exec("update jobs set classifier = 'llm'")
@@ -107,7 +107,7 @@ func TestAMappingThatChangesDuringTheJudgementIsJudgedAgain(t *testing.T) {
 	})
 	f.handle(c, f.ids[0])
 	f.wantJudged(judged, 2)
-	f.wantItem(f.ids[0], outcome{Outcome: schema.Succeeded, Attempt: 1})
+	f.wantItem(f.ids[0], outcome{Outcome: schema.OutcomeSucceeded, Attempt: 1})
 	if m := f.work(f.ids[0]).Mapping; m.SourceField != "svc.LN_MSTR.VIN" || m.BusinessOwner != "Olga" {
 		t.Errorf("mapping: got %q of %q, want the change", m.SourceField, m.BusinessOwner)
 	}
@@ -177,7 +177,7 @@ func TestACancellationDuringTheJudgementWins(t *testing.T) {
 	})
 	f.handle(c, f.ids[0])
 	f.wantUnchanged(f.ids[0])
-	f.wantItem(f.ids[0], outcome{Outcome: schema.ItemCancelled})
+	f.wantItem(f.ids[0], outcome{Outcome: schema.OutcomeCancelled})
 	if published := f.Messages(events.StreamEvents); len(published) != 0 {
 		t.Errorf("events: got %s, want none", published[0].Header.Get("ce-id"))
 	}
@@ -188,7 +188,7 @@ func TestAPauseLetsTheJudgementFinish(t *testing.T) {
 	f := newFixture(t, 1)
 	c, _ := f.classifier(func(schema.Work) { f.Intend(f.job.ID, schema.IntentPause) })
 	f.handle(c, f.ids[0])
-	f.wantItem(f.ids[0], outcome{Outcome: schema.Succeeded, Attempt: 1})
+	f.wantItem(f.ids[0], outcome{Outcome: schema.OutcomeSucceeded, Attempt: 1})
 }
 
 func TestAnEventThatCouldNotBePublishedIsPublishedOnRedelivery(t *testing.T) {
@@ -198,7 +198,7 @@ func TestAnEventThatCouldNotBePublishedIsPublishedOnRedelivery(t *testing.T) {
 	if err := f.handleDelivery(c, 1, f.ids[0]); err == nil {
 		t.Fatal("handle: got nil although the event could not be published")
 	}
-	f.wantItem(f.ids[0], outcome{Outcome: schema.Succeeded, Attempt: 1})
+	f.wantItem(f.ids[0], outcome{Outcome: schema.OutcomeSucceeded, Attempt: 1})
 	f.Bus.Restart()
 	f.Eventually("the message is acknowledged", func() bool { return f.handleDelivery(c, 2, f.ids[0]) == nil })
 	f.Eventually("the test is connected", f.NC.IsConnected)
@@ -235,7 +235,7 @@ func TestEveryEventOfAnItemIsTheSame(t *testing.T) {
 		first[m.Header.Get("ce-id")] = string(m.Data)
 	}
 	before := judged.Load()
-	for i, want := range []schema.Outcome{schema.Succeeded, schema.Skipped, schema.ItemFailed} {
+	for i, want := range []schema.Outcome{schema.OutcomeSucceeded, schema.OutcomeSkipped, schema.OutcomeFailed} {
 		if got := f.item(f.ids[i]).Outcome; got != want {
 			t.Errorf("outcome of item %d: got %q, want %q", i, got, want)
 		}
@@ -261,7 +261,7 @@ func TestASuccessClearsTheErrorOfEarlierAttempts(t *testing.T) {
 	f.makeDue()
 	c, _ := f.classifier(nil)
 	f.handle(c, f.ids[0])
-	f.wantItem(f.ids[0], outcome{Outcome: schema.Succeeded, Attempt: 2})
+	f.wantItem(f.ids[0], outcome{Outcome: schema.OutcomeSucceeded, Attempt: 2})
 	if got := f.item(f.ids[0]).Error; got != "" {
 		t.Errorf("error: got %q, want none", got)
 	}

@@ -40,7 +40,7 @@ func (c *Classifier) acquireSuspectTurn() (release func(), err error) {
 // judgeMarked is judge with a start marked in the item's row while it runs, so that the mark remains only if the
 // process dies during the judgement. No lock is awaited under the mark: MarkStart sets it after it has locked the
 // row, and it is cleared before the result is saved.
-func (c *Classifier) judgeMarked(ctx context.Context, work schema.Work) (schema.Mapping, schema.Saved, error) {
+func (c *Classifier) judgeMarked(ctx context.Context, work schema.Work) (schema.Mapping, schema.ItemResult, error) {
 	item := itemKey{work.Item.JobID, work.Item.MappingID}
 	c.clearAll(ctx)
 	starts, err := schema.MarkStart(ctx, c.db, item.jobID, item.mappingID)
@@ -48,11 +48,11 @@ func (c *Classifier) judgeMarked(ctx context.Context, work schema.Work) (schema.
 		err = errChanged // the item got its outcome just now
 	}
 	if err != nil {
-		return work.Mapping, schema.Saved{}, err
+		return work.Mapping, schema.ItemResult{}, err
 	}
 	if starts > maxStarts {
-		return work.Mapping, schema.Saved{}, &judgeError{
-			code: schema.CodePoison, final: true,
+		return work.Mapping, schema.ItemResult{}, &judgeError{
+			code: schema.ErrorCodePoison, final: true,
 			err: fmt.Errorf("the process crashed %d times while judging this mapping", maxStarts),
 		}
 	}

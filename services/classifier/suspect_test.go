@@ -28,7 +28,7 @@ func TestAnItemWithFiveStartsIsPoison(t *testing.T) {
 			t.Fatal(err)
 		}
 		item := f.item(f.ids[i])
-		if item.Outcome != schema.ItemFailed || item.ErrorCode != schema.CodePoison {
+		if item.Outcome != schema.OutcomeFailed || item.ErrorCode != schema.ErrorCodePoison {
 			t.Errorf("item at delivery %d: got %s with code %q, want failed with poison",
 				delivery, item.Outcome, item.ErrorCode)
 		}
@@ -70,7 +70,7 @@ func TestThePoisonLimitFailsTheOtherItemsOfTheJob(t *testing.T) {
 			}
 			f.wantJudged(judged, test.judged)
 			last := f.item(f.ids[len(f.ids)-1])
-			if got, want := last.ErrorCode == schema.CodePoison, test.judged == 0; got != want {
+			if got, want := last.ErrorCode == schema.ErrorCodePoison, test.judged == 0; got != want {
 				t.Errorf("the last item is poison: got %t, want %t (%s)", got, want, last.Error)
 			}
 		})
@@ -142,7 +142,7 @@ func TestOneSuspectIsJudgedAtATime(t *testing.T) {
 	}
 	f.handle(c, second)
 	for _, id := range f.ids {
-		f.wantItem(id, outcome{Outcome: schema.Succeeded, Attempt: 1})
+		f.wantItem(id, outcome{Outcome: schema.OutcomeSucceeded, Attempt: 1})
 	}
 }
 
@@ -184,7 +184,7 @@ func TestNoStartIsMarkedDuringTheSave(t *testing.T) {
 	if err := f.handleDelivery(c, markedDelivery, f.ids[0]); err != nil {
 		t.Fatal(err)
 	}
-	f.wantItem(f.ids[0], outcome{Outcome: schema.Succeeded, Attempt: 1})
+	f.wantItem(f.ids[0], outcome{Outcome: schema.OutcomeSucceeded, Attempt: 1})
 }
 
 func TestAStartIsClearedOnceTheDatabaseIsReachableAgain(t *testing.T) {

@@ -49,7 +49,7 @@ func (d *Dispatcher) publishBells(ctx context.Context) error {
 	if now.Sub(d.bells.checked) < d.options.BellCheck {
 		return nil
 	}
-	lagging, err := d.bells.scan.Jobs(ctx, d.db)
+	lagging, err := d.bells.scan.ListJobs(ctx, d.db)
 	if err != nil {
 		return err
 	}

@@ -206,7 +206,7 @@ func TestATurnOfAThousandWaitingJobsNeedsFiveStatements(t *testing.T) {
 	f := newFixture(t)
 	job := f.job("cards", 1)
 	f.turns(f.dispatcher(Options{}))
-	saved := schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}
+	saved := schema.ItemResult{Attempt: 1, Code: schema.ErrorCodePanic, Error: "broke"}
 	if _, err := schema.PostponeItem(t.Context(), f.DB, job.ID, "cards-1", saved, schema.LongestWait); err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestATurnOfAThousandWaitingJobsNeedsFiveStatements(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.Exec("update jobs set announced_waiting = (select waiting_for from job_status)")
+	f.Exec("update jobs set published_waiting = (select waiting_for from job_status)")
 	f.Exec(`insert into reports select (jsonb_populate_record(r, jsonb_build_object('report_id', 'r' || n))).*
 		from reports r, generate_series(1, 999) n where r.report_id = ?`, job.ReportID)
 	f.Exec(`insert into jobs

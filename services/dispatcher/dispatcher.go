@@ -192,7 +192,7 @@ func (d *Dispatcher) turn(ctx context.Context) (more bool, err error) {
 	now := time.Now()
 	d.hints.forget(now, staleHint)
 	d.stream.begin()
-	jobs, err := schema.JobsWithWork(ctx, d.db, d.positions.known(now))
+	jobs, err := schema.ListJobsWithWork(ctx, d.db, d.positions.known(now))
 	if err != nil {
 		return false, err
 	}
@@ -254,7 +254,7 @@ func (d *Dispatcher) dueItems(
 	if len(limits) == 0 {
 		return nil, nil
 	}
-	due, err := schema.DueItems(ctx, d.db, limits, d.positions.known(now))
+	due, err := schema.ListDueItems(ctx, d.db, limits, d.positions.known(now))
 	if err != nil {
 		return nil, err
 	}
@@ -321,8 +321,8 @@ func (d *Dispatcher) shares(jobs []schema.Job) map[schema.Lane]int {
 // needsTurn reports whether the job needs a turn. Skipping the others saves a transaction and a few reads for each.
 func (d *Dispatcher) needsTurn(t task, now time.Time) bool {
 	job := t.job
-	published := job.AnnouncedRequested && job.AnnouncedIntent == job.IntentVersion &&
-		job.AnnouncedStarted == !job.StartedAt.IsZero() && job.AnnouncedListed == !job.ListedAt.IsZero()
+	published := job.PublishedRequested && job.PublishedIntent == job.IntentVersion &&
+		job.PublishedStarted == !job.StartedAt.IsZero() && job.PublishedListed == !job.ListedAt.IsZero()
 	switch {
 	case !published:
 		return true
@@ -339,19 +339,19 @@ func (d *Dispatcher) needsTurn(t task, now time.Time) bool {
 func (d *Dispatcher) runTurn(ctx context.Context, t task) (more bool, err error) {
 	ctx = schema.WithSubject(ctx, t.job.ID, "")
 	err = d.db.RunInTx(ctx, nil, func(ctx context.Context, lock bun.Tx) error {
-		taken, err := schema.TakeJob(ctx, lock, t.job.ID)
+		taken, err := schema.TryLockJob(ctx, lock, t.job.ID)
 		if err != nil || !taken {
 			return err
 		}
 		more, err = d.advanceJob(ctx, &t)
-		if _, ok := errors.AsType[*unpublishedError](err); err != nil && !ok && !schema.LockTimedOut(err) {
+		if _, ok := errors.AsType[*unpublishedError](err); err != nil && !ok && !schema.IsLockTimeout(err) {
 			return err
 		}
 		if reason := d.blockedBy(t, err, time.Now()); reason != t.job.BlockedBy {
 			if reason != "" {
 				d.log.WarnContext(ctx, "job is blocked", "job_id", t.job.ID, "reason", reason)
 			}
-			err = errors.Join(err, schema.SetBlocked(ctx, d.db, t.job.ID, reason))
+			err = errors.Join(err, schema.UpdateBlockedBy(ctx, d.db, t.job.ID, reason))
 		}
 		return err
 	})
@@ -365,7 +365,7 @@ const blockedByLock = "the dispatcher waits for a lock that another session hold
 // blockedBy returns the reason why the job is blocked: its turn failed with err, NATS rejects events, or its lane makes
 // no progress. Until the state of the lane is known, the recorded reason stays.
 func (d *Dispatcher) blockedBy(t task, err error, now time.Time) string {
-	if schema.LockTimedOut(err) {
+	if schema.IsLockTimeout(err) {
 		return blockedByLock
 	}
 	if err != nil {

@@ -41,7 +41,7 @@ func TestASmallJobHasItsShareOfTheWindow(t *testing.T) {
 	if l, s := len(f.outstanding(large)), len(f.outstanding(small)); l != 10 || s != 10 {
 		t.Errorf("outstanding of the large and the small job: got %d and %d, want 10 and 10", l, s)
 	}
-	f.Exec("update jobs set ended_at = listed_at, announced_finished = true where id = ?", small.ID)
+	f.Exec("update jobs set ended_at = listed_at, published_finished = true where id = ?", small.ID)
 	f.turns(d)
 	if l := len(f.outstanding(large)); l != 20 {
 		t.Errorf("outstanding of the only job: got %d, want 20", l)
@@ -51,20 +51,20 @@ func TestASmallJobHasItsShareOfTheWindow(t *testing.T) {
 func TestShares_DividesTheWindowAmongTheRunningJobsOfALane(t *testing.T) {
 	t.Parallel()
 	d := &Dispatcher{options: Options{Window: 100, Slots: 10}}
-	running := schema.Job{Classifier: schema.Rules, Intent: schema.IntentRun}
-	model := schema.Job{Classifier: schema.Hybrid, Intent: schema.IntentRun}
-	paused := schema.Job{Classifier: schema.Rules, Intent: schema.IntentPause}
-	ended := schema.Job{Classifier: schema.Rules, Intent: schema.IntentRun, EndedAt: time.Now()}
+	running := schema.Job{Classifier: schema.ClassifierRules, Intent: schema.IntentRun}
+	model := schema.Job{Classifier: schema.ClassifierHybrid, Intent: schema.IntentRun}
+	paused := schema.Job{Classifier: schema.ClassifierRules, Intent: schema.IntentPause}
+	ended := schema.Job{Classifier: schema.ClassifierRules, Intent: schema.IntentRun, EndedAt: time.Now()}
 	for name, test := range map[string]struct {
 		jobs []schema.Job
 		want map[schema.Lane]int
 	}{
-		"alone": {[]schema.Job{running, paused, ended}, map[schema.Lane]int{schema.RulesLane: 100}},
+		"alone": {[]schema.Job{running, paused, ended}, map[schema.Lane]int{schema.LaneRules: 100}},
 		"two lanes": {
 			[]schema.Job{running, running, model},
-			map[schema.Lane]int{schema.RulesLane: 50, schema.LLMLane: 100},
+			map[schema.Lane]int{schema.LaneRules: 50, schema.LaneLLM: 100},
 		},
-		"many": {slices.Repeat([]schema.Job{running}, 50), map[schema.Lane]int{schema.RulesLane: 20}},
+		"many": {slices.Repeat([]schema.Job{running}, 50), map[schema.Lane]int{schema.LaneRules: 20}},
 		"none": {nil, map[schema.Lane]int{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestANewAttemptIsPublishedAsSoonAsItIsDue(t *testing.T) {
 	f.turns(d)
 	f.lose()
 	for id, wait := range map[string]time.Duration{"cards-1": 0, "cards-2": schema.LongestWait} {
-		saved := schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}
+		saved := schema.ItemResult{Attempt: 1, Code: schema.ErrorCodePanic, Error: "broke"}
 		if _, err := schema.PostponeItem(t.Context(), f.DB, job.ID, id, saved, wait); err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +170,7 @@ func TestADeletedStreamIsDeclaredAgainAndFilledAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The loop notices the loss when it publishes something new; the other two items have hints.
-	postponed := schema.Saved{Attempt: 1, Code: schema.CodePanic}
+	postponed := schema.ItemResult{Attempt: 1, Code: schema.ErrorCodePanic}
 	if _, err := schema.PostponeItem(t.Context(), f.DB, job.ID, "cards-2", postponed, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestAJobIsUnlockedWhenItsDispatcherDies(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Rollback() //nolint:errcheck // its session is ended below
-	if taken, err := schema.TakeJob(t.Context(), lock, job.ID); err != nil || !taken {
+	if taken, err := schema.TryLockJob(t.Context(), lock, job.ID); err != nil || !taken {
 		t.Fatalf("TakeJob: got %v, %v, want true", taken, err)
 	}
 	d := f.dispatcher(Options{})
@@ -287,8 +287,8 @@ func TestAPausedJobNeedsATurnOnlyIfAnEventIsUnpublished(t *testing.T) {
 	f.Intend(quiet.ID, schema.IntentPause)
 	f.Intend(late.ID, schema.IntentPause)
 	f.turns(d)
-	f.Exec("update jobs set announced_listed = false where id = ?", late.ID)
-	jobs, err := schema.JobsWithWork(t.Context(), f.DB, nil)
+	f.Exec("update jobs set published_listed = false where id = ?", late.ID)
+	jobs, err := schema.ListJobsWithWork(t.Context(), f.DB, nil)
 	if err != nil || len(jobs) != 1 || jobs[0].ID != late.ID {
 		t.Errorf("JobsWithWork: got %d jobs, %v, want that of %s", len(jobs), err, late.ReportID)
 	}

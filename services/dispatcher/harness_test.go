@@ -151,7 +151,7 @@ func (f *fixture) lose() {
 func (f *fixture) finish(job schema.Job, ids ...string) {
 	f.T.Helper()
 	for _, id := range ids {
-		saved := schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "broke"}
+		saved := schema.ItemResult{Attempt: 5, Code: schema.ErrorCodePanic, Error: "broke"}
 		if err := schema.FailItem(f.T.Context(), f.DB, job.ID, id, saved); err != nil {
 			f.T.Fatal(err)
 		}
@@ -159,7 +159,7 @@ func (f *fixture) finish(job schema.Job, ids ...string) {
 		if err != nil {
 			f.T.Fatal(err)
 		}
-		subject := events.MappingRequestedSubject(schema.RulesLane, job.ID, id).String()
+		subject := events.MappingRequestedSubject(schema.LaneRules, job.ID, id).String()
 		if err := s.Purge(f.T.Context(), jetstream.WithPurgeSubject(subject)); err != nil {
 			f.T.Fatal(err)
 		}

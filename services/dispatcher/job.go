@@ -15,7 +15,7 @@ import (
 // advanceJob does the next steps of a job. more reports that pages are left.
 func (d *Dispatcher) advanceJob(ctx context.Context, t *task) (more bool, err error) {
 	listed := t.job.Listed
-	if t.job, err = schema.ReadJob(ctx, d.db, t.job.ID); err != nil {
+	if t.job, err = schema.GetJob(ctx, d.db, t.job.ID); err != nil {
 		return false, err
 	}
 	if t.job.EndedAt.IsZero() {
@@ -49,7 +49,7 @@ func (d *Dispatcher) advanceJob(ctx context.Context, t *task) (more bool, err er
 // reloadDue reads the due items again after this turn has listed a page.
 func (d *Dispatcher) reloadDue(ctx context.Context, t *task) error {
 	now := time.Now()
-	due, err := schema.DueItems(ctx, d.db, map[string]int{t.job.ID: t.window}, d.positions.known(now))
+	due, err := schema.ListDueItems(ctx, d.db, map[string]int{t.job.ID: t.window}, d.positions.known(now))
 	t.due = due[t.job.ID]
 	t.send = d.unsent(t.job, t.due, now)
 	return err
@@ -79,7 +79,7 @@ func (d *Dispatcher) start(ctx context.Context, job schema.Job) (schema.Job, err
 	if err := schema.MarkStarted(ctx, d.db, job.ID); err != nil {
 		return job, err
 	}
-	job, err := schema.ReadJob(ctx, d.db, job.ID)
+	job, err := schema.GetJob(ctx, d.db, job.ID)
 	if err == nil && !job.StartedAt.IsZero() {
 		d.log.InfoContext(ctx, "job started", "job_id", job.ID, "job_type", job.JobType, "mapping_count",
 			job.MappingCount)
@@ -93,7 +93,7 @@ func (d *Dispatcher) list(ctx context.Context, job schema.Job) (schema.Job, bool
 		return job, false, nil
 	}
 	err := d.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
-		job, err = schema.ListItems(ctx, tx, job.ID, d.options.Page)
+		job, err = schema.InsertItems(ctx, tx, job.ID, d.options.Page)
 		return err
 	})
 	if err != nil {
@@ -116,14 +116,14 @@ type announcement struct {
 // announce publishes the unpublished events of the job, in the order in which they happened.
 func (d *Dispatcher) announce(ctx context.Context, job schema.Job) error {
 	unpublished := d.milestones(job)
-	if job.AnnouncedIntent < job.IntentVersion {
-		intents, err := schema.UnannouncedIntents(ctx, d.db, job)
+	if job.PublishedIntent < job.IntentVersion {
+		intents, err := schema.ListUnpublishedIntents(ctx, d.db, job)
 		if err != nil {
 			return err
 		}
 		for _, intent := range intents {
 			record := func(ctx context.Context) error {
-				return schema.MarkIntentAnnounced(ctx, d.db, job.ID, intent.Version)
+				return schema.MarkIntentPublished(ctx, d.db, job.ID, intent.Version)
 			}
 			unpublished = append(unpublished,
 				announcement{intent.CreatedAt, events.JobIntentOf(intent), intent.Traceparent, record})
@@ -145,20 +145,20 @@ func (d *Dispatcher) announce(ctx context.Context, job schema.Job) error {
 // milestones returns the unpublished events of the job other than those of intents.
 func (d *Dispatcher) milestones(job schema.Job) (unpublished []announcement) {
 	for _, m := range []struct {
-		column    schema.Announcement
+		column    schema.JobEvent
 		published bool
 		happened  time.Time
 		event     events.Event
 	}{
-		{schema.AnnouncedRequested, job.AnnouncedRequested, job.CreatedAt, events.RegenerateRequestedOf(job)},
-		{schema.AnnouncedStarted, job.AnnouncedStarted, job.StartedAt, events.JobStarted(job.ID)},
-		{schema.AnnouncedListed, job.AnnouncedListed, job.ListedAt, events.JobListed(job.ID, job.Listed)},
+		{schema.JobEventRequested, job.PublishedRequested, job.CreatedAt, events.RegenerateRequestedOf(job)},
+		{schema.JobEventStarted, job.PublishedStarted, job.StartedAt, events.JobStarted(job.ID)},
+		{schema.JobEventListed, job.PublishedListed, job.ListedAt, events.JobListed(job.ID, job.Listed)},
 	} {
 		if m.published || m.happened.IsZero() {
 			continue
 		}
 		record := func(ctx context.Context) error {
-			return schema.MarkAnnounced(ctx, d.db, job.ID, m.column, source)
+			return schema.MarkPublished(ctx, d.db, job.ID, m.column, source)
 		}
 		unpublished = append(unpublished, announcement{m.happened, m.event, job.Traceparent, record})
 	}

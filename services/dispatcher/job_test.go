@@ -54,7 +54,7 @@ func TestAnEventPublishedByTheAPIIsNotPublishedAgain(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	job := f.job("cards", 1)
-	if err := schema.MarkAnnounced(t.Context(), f.DB, job.ID, schema.AnnouncedRequested, "api"); err != nil {
+	if err := schema.MarkPublished(t.Context(), f.DB, job.ID, schema.JobEventRequested, "api"); err != nil {
 		t.Fatal(err)
 	}
 	f.turns(f.dispatcher(Options{}))
@@ -110,7 +110,7 @@ func TestTheUnpublishedEventsOfAnEndedJobArePublished(t *testing.T) {
 	job := f.job("cards", 1)
 	f.turns(f.dispatcher(Options{}))
 	// A dispatcher died after the last page and before its event, and then the job ended.
-	f.Exec("update jobs set announced_listed = false, ended_at = listed_at where id = ?", job.ID)
+	f.Exec("update jobs set published_listed = false, ended_at = listed_at where id = ?", job.ID)
 	f.lose()
 	f.turns(f.dispatcher(Options{}))
 	if ids := f.eventIDs(job); len(ids) != 4 || ids[3] != "listed/JOB" {
@@ -238,10 +238,10 @@ func TestARetryListsAndPublishesTheFailedAndCancelledItems(t *testing.T) {
 		bun.List([]string{"cards-1", "cards-3"}))
 	f.Intend(first.ID, schema.IntentCancel) // cancels 5 and 6
 	f.turns(d)
-	f.Exec("update jobs set ended_at = listed_at, announced_finished = true where id = ?", first.ID)
+	f.Exec("update jobs set ended_at = listed_at, published_finished = true where id = ?", first.ID)
 	for code, want := range map[schema.ErrorCode][]string{
-		"":               {"cards-2", "cards-4", "cards-5", "cards-6"},
-		schema.CodePanic: {"cards-2", "cards-4"},
+		"":                    {"cards-2", "cards-4", "cards-5", "cards-6"},
+		schema.ErrorCodePanic: {"cards-2", "cards-4"},
 	} {
 		again := f.jobOf("cards", len(want))
 		f.Exec("update jobs set scope = 'retry', retry_of = ?, retry_error_code = ? where id = ?", first.ID, code,
@@ -250,7 +250,7 @@ func TestARetryListsAndPublishesTheFailedAndCancelledItems(t *testing.T) {
 		if diff := cmp.Diff(want, f.outstanding(again)); diff != "" {
 			t.Errorf("retry of %q (-want +got):\n%s", code, diff)
 		}
-		f.Exec("update jobs set ended_at = listed_at, announced_finished = true where id = ?", again.ID)
+		f.Exec("update jobs set ended_at = listed_at, published_finished = true where id = ?", again.ID)
 	}
 }
 

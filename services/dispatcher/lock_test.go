@@ -24,7 +24,7 @@ func TestAJobThatAUserLocksHoldsUpNoOther(t *testing.T) {
 	locked, other := f.job("cards", 3), f.job("loans", 3)
 	d := f.dispatcher(Options{})
 	f.locked("select from jobs where report_id = 'cards' for update", func() {
-		if _, err := d.turn(t.Context()); !schema.LockTimedOut(err) {
+		if _, err := d.turn(t.Context()); !schema.IsLockTimeout(err) {
 			t.Errorf("turn: got %v, want a lock timeout", err)
 		}
 		if sent := f.outstanding(other); len(sent) != 3 {
@@ -43,7 +43,7 @@ func TestAJobWhoseListWaitsForALockReportsIt(t *testing.T) {
 	job := f.job("cards", 3)
 	d := f.dispatcher(Options{})
 	f.locked("lock table job_items in share mode", func() {
-		if _, err := d.turn(t.Context()); !schema.LockTimedOut(err) {
+		if _, err := d.turn(t.Context()); !schema.IsLockTimeout(err) {
 			t.Errorf("turn: got %v, want a lock timeout", err)
 		}
 		if reason := f.ReadJob(job.ID).BlockedBy; reason != blockedByLock {

@@ -13,7 +13,7 @@ const planningPage = 100
 // publishPlanning publishes the changes of planning data whose event is not in the stream. Two dispatchers may
 // publish the same change; its event has the same id.
 func (d *Dispatcher) publishPlanning(ctx context.Context) error {
-	changes, err := schema.UnannouncedPlanningChanges(ctx, d.db, planningPage)
+	changes, err := schema.ListUnpublishedPlanningChanges(ctx, d.db, planningPage)
 	if err != nil {
 		return err
 	}
@@ -21,7 +21,7 @@ func (d *Dispatcher) publishPlanning(ctx context.Context) error {
 		if err := d.stream.event(ctx, events.PlanningChangedOf(change)); err != nil {
 			return err
 		}
-		if err := schema.MarkPlanningAnnounced(ctx, d.db, change.ID); err != nil {
+		if err := schema.MarkPlanningChangePublished(ctx, d.db, change.ID); err != nil {
 			return err
 		}
 	}

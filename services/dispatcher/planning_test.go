@@ -18,7 +18,7 @@ func TestAPlanningChangeIsPublishedOnceItIsCommitted(t *testing.T) {
 	d := f.dispatcher(Options{})
 	f.turns(d)
 	err := f.DB.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
-		_, err := schema.AddDataSource(ctx, tx, schema.DataSource{
+		_, err := schema.InsertDataSource(ctx, tx, schema.DataSource{
 			CycleID: schematest.CycleID, ReportID: schematest.ReportID, Name: "Warehouse", CreatedBy: "olga",
 		})
 		return err
@@ -26,7 +26,7 @@ func TestAPlanningChangeIsPublishedOnceItIsCommitted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes, err := schema.UnannouncedPlanningChanges(t.Context(), f.DB, 10)
+	changes, err := schema.ListUnpublishedPlanningChanges(t.Context(), f.DB, 10)
 	if err != nil || len(changes) != 1 {
 		t.Fatalf("unannounced changes are %+v (%v), want one", changes, err)
 	}

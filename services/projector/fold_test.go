@@ -30,7 +30,7 @@ func TestARepeatedLateOrForgedEventAddsNothing(t *testing.T) {
 	batch := f.end(job, f.ids[:2]...)
 	p := f.projector()
 	f.fold(p, batch...)
-	forged := received(events.JobItem(job.ID, events.Item{MappingID: f.ids[3], Outcome: schema.Succeeded, Attempt: 1}))
+	forged := received(events.JobItem(job.ID, events.Item{MappingID: f.ids[3], Outcome: schema.OutcomeSucceeded, Attempt: 1}))
 	f.fold(p, append(slices.Concat(batch, batch), forged)...)
 	f.fold(f.projector(), batch...)
 	if status := f.status(job); status.CompletedSteps != 2 || status.Failed != 2 {
@@ -108,13 +108,13 @@ func TestASweepCountsOnePageAndRequestsTheNextOne(t *testing.T) {
 	f.run(p)
 	f.publish(received(events.JobBell(job.ID)))
 	f.settled()
-	if status := f.status(job); status.Status != schema.Failed || status.Failed != 5 {
+	if status := f.status(job); status.Status != schema.StatusFailed || status.Failed != 5 {
 		t.Errorf("status after the last page: got %s with %d failed, want failed with 5", status.Status, status.Failed)
 	}
 	if n := len(f.published(events.TopicJobFinished, job.ID)); n == 0 {
 		t.Error("job.finished was not published")
 	}
-	if p.scan.Since(job.ID).IsZero() {
+	if p.scan.FoldedUntil(job.ID).IsZero() {
 		t.Error("Since after the last page: got the zero time, want that of the sweep")
 	}
 }
@@ -144,7 +144,7 @@ func TestAnEmptyJobCompletesWhenItIsListed(t *testing.T) {
 	f := newFixture(t, 0)
 	job := f.listed()
 	f.fold(f.projector(), received(events.JobStarted(job.ID)), received(events.JobListed(job.ID, 0)))
-	if status := f.status(job); status.Status != schema.Completed || status.ProgressPercentage != 100 {
+	if status := f.status(job); status.Status != schema.StatusCompleted || status.ProgressPercentage != 100 {
 		t.Errorf("status: got %s at %d %%, want completed at 100 %%", status.Status, status.ProgressPercentage)
 	}
 }
@@ -155,7 +155,7 @@ func TestTheReasonOfAWaitIsShownUntilTheWaitIsOver(t *testing.T) {
 	job := f.listed()
 	p := f.projector()
 	f.fold(p, f.end(job, f.ids[0])...)
-	postponed := schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}
+	postponed := schema.ItemResult{Attempt: 1, Code: schema.ErrorCodePanic, Error: "broke"}
 	due, err := schema.PostponeItem(t.Context(), f.DB, job.ID, f.ids[1], postponed, time.Hour)
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +170,7 @@ func TestTheReasonOfAWaitIsShownUntilTheWaitIsOver(t *testing.T) {
 	f.Exec(`update job_items set outcome = 'succeeded', error_code = null, error = null, ended_at = now()
 		where mapping_id = ?`, f.ids[1])
 	f.fold(p, f.item(job, f.ids[1]))
-	if status := f.status(job); status.WaitingFor != "" || !status.Status.Final() {
+	if status := f.status(job); status.WaitingFor != "" || !status.Status.IsFinal() {
 		t.Errorf("status: got %s, waiting for %q, want a final status", status.Status, status.WaitingFor)
 	}
 	var waits []events.Waiting
@@ -195,7 +195,7 @@ func TestAWaitIsPublishedAtTheNextBellAfterAnOutage(t *testing.T) {
 	job := f.listed()
 	p := f.projector()
 	f.fold(p, received(events.JobBell(job.ID)))
-	postponed := schema.Saved{Attempt: 1, Code: schema.CodePanic, Error: "broke"}
+	postponed := schema.ItemResult{Attempt: 1, Code: schema.ErrorCodePanic, Error: "broke"}
 	if _, err := schema.PostponeItem(t.Context(), f.DB, job.ID, f.ids[0], postponed, time.Hour); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestAWaitIsPublishedAtTheNextBellAfterAnOutage(t *testing.T) {
 	if err := p.fold(t.Context(), []events.Received[events.JobProgress]{received(events.JobBell(job.ID))}); err == nil {
 		t.Error("fold without NATS: got nil, want an error")
 	}
-	if lagging, err := new(schema.LagScan).Jobs(t.Context(), f.DB); err != nil || !slices.Contains(lagging, job.ID) {
+	if lagging, err := new(schema.LagScan).ListJobs(t.Context(), f.DB); err != nil || !slices.Contains(lagging, job.ID) {
 		t.Errorf("lagging jobs: got %v, %v, want the job", lagging, err)
 	}
 	f.Bus.Restart()
@@ -218,7 +218,7 @@ func TestAWaitIsPublishedAtTheNextBellAfterAnOutage(t *testing.T) {
 			n++
 		}
 	}
-	if lagging, err := new(schema.LagScan).Jobs(t.Context(), f.DB); err != nil || len(lagging) != 0 || n != 1 {
+	if lagging, err := new(schema.LagScan).ListJobs(t.Context(), f.DB); err != nil || len(lagging) != 0 || n != 1 {
 		t.Errorf("got %d waiting events and lagging jobs %v, %v, want 1 and none", n, lagging, err)
 	}
 }

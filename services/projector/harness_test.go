@@ -46,7 +46,7 @@ func (f *fixture) run(p *Projector) (stop func()) {
 func (f *fixture) listed() schema.Job {
 	f.T.Helper()
 	job := schematest.ListedJob(f.T, f.DB, len(f.ids))
-	f.Exec(`update jobs set announced_requested = true, announced_started = true, announced_listed = true
+	f.Exec(`update jobs set published_requested = true, published_started = true, published_listed = true
 		where id = ?`, job.ID)
 	return job
 }
@@ -67,7 +67,7 @@ func (f *fixture) sibling(job schema.Job) schema.Job {
 func (f *fixture) end(job schema.Job, ids ...string) (batch []events.Received[events.JobProgress]) {
 	f.T.Helper()
 	for _, id := range ids {
-		saved := schema.Saved{Attempt: 5, Code: schema.CodePanic, Error: "broke"}
+		saved := schema.ItemResult{Attempt: 5, Code: schema.ErrorCodePanic, Error: "broke"}
 		if err := schema.FailItem(f.T.Context(), f.DB, job.ID, id, saved); err != nil {
 			f.T.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func (f *fixture) end(job schema.Job, ids ...string) (batch []events.Received[ev
 // item returns the event for the item's row.
 func (f *fixture) item(job schema.Job, id string) events.Received[events.JobProgress] {
 	f.T.Helper()
-	item, err := schema.ReadItem(f.T.Context(), f.DB, job.ID, id)
+	item, err := schema.GetItem(f.T.Context(), f.DB, job.ID, id)
 	if err != nil {
 		f.T.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func (f *fixture) publish(batch ...events.Received[events.JobProgress]) {
 
 func (f *fixture) status(job schema.Job) schema.JobStatus {
 	f.T.Helper()
-	status, err := schema.ReadStatus(f.T.Context(), f.DB, job)
+	status, err := schema.GetStatus(f.T.Context(), f.DB, job)
 	if err != nil {
 		f.T.Fatal(err)
 	}

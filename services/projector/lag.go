@@ -96,12 +96,12 @@ func (p *Projector) sweepAll(ctx context.Context, jobID string) (foldResult, err
 // lagging returns the jobs to fold: those without a row in job_status, and those that lag. While events arrive, a job
 // must have lagged last time as well, because the status of every busy job lags briefly.
 func (p *Projector) lagging(ctx context.Context, now time.Time) ([]string, error) {
-	missing, cursor, err := schema.JobsWithoutStatus(ctx, p.db, p.lag.cursor, p.lag.page)
+	missing, cursor, err := schema.ListJobsWithoutStatus(ctx, p.db, p.lag.cursor, p.lag.page)
 	if err != nil {
 		return nil, err
 	}
 	p.lag.cursor = cursor
-	jobs, err := p.scan.Jobs(ctx, p.db)
+	jobs, err := p.scan.ListJobs(ctx, p.db)
 	if err != nil {
 		return missing, err
 	}

@@ -26,10 +26,10 @@ func TestTheStatusFollowsTheRowsWithoutNATS(t *testing.T) {
 	f.Eventually("ten items are counted", func() bool { return f.status(job).CompletedSteps == 10 })
 	f.end(job, f.ids[10:]...)
 	f.Eventually("the job has ended", func() bool {
-		return f.status(job).Status == schema.Failed && !f.ReadJob(job.ID).EndedAt.IsZero()
+		return f.status(job).Status == schema.StatusFailed && !f.ReadJob(job.ID).EndedAt.IsZero()
 	})
 	f.Bus.Restart()
-	f.Eventually("job.finished is published", func() bool { return f.ReadJob(job.ID).AnnouncedFinished })
+	f.Eventually("job.finished is published", func() bool { return f.ReadJob(job.ID).PublishedFinished })
 	if n := f.Log.Count("cannot update lagging job statuses"); n != 1 {
 		t.Errorf("log lines about the outage: got %d, want 1", n)
 	}
@@ -42,12 +42,12 @@ func TestTheReasonOfABlockedJobReachesItsStatusWithoutNATS(t *testing.T) {
 	f.Bus.Stop()
 	f.watchLag(f.projector())
 	for _, reason := range []string{"NATS refuses messages: it is full", ""} {
-		if err := schema.SetBlocked(t.Context(), f.DB, job.ID, reason); err != nil {
+		if err := schema.UpdateBlockedBy(t.Context(), f.DB, job.ID, reason); err != nil {
 			t.Fatal(err)
 		}
 		f.Eventually("the status has the reason "+reason, func() bool {
 			status := f.status(job)
-			return status.WaitingFor == reason && status.Status == schema.Running
+			return status.WaitingFor == reason && status.Status == schema.StatusRunning
 		})
 	}
 }
@@ -62,7 +62,7 @@ func TestADeletedStatusIsWrittenAgain(t *testing.T) {
 	f.fold(p, received(events.JobBell(other.ID)))
 	f.fold(p, f.end(job, f.ids[1:]...)...)
 	ended, running := f.status(job), f.status(other)
-	if !ended.Status.Final() || running.Status != schema.Running || running.CompletedSteps != 1 {
+	if !ended.Status.IsFinal() || running.Status != schema.StatusRunning || running.CompletedSteps != 1 {
 		t.Fatalf("statuses: got %+v and %+v, want one ended and one running", ended, running)
 	}
 	f.Exec("delete from job_status")
@@ -90,7 +90,7 @@ func TestJobFinishedFollowsListedInTheSameBatch(t *testing.T) {
 	f := newFixture(t, 1)
 	job := f.listed()
 	// The dispatcher has published listed and resumed, and has not recorded either in the row yet.
-	f.Exec("update jobs set announced_listed = false, intent_version = 3 where id = ?", job.ID)
+	f.Exec("update jobs set published_listed = false, intent_version = 3 where id = ?", job.ID)
 	batch := append(f.end(job, f.ids[0]), received(events.JobListed(job.ID, 1)),
 		received(events.JobIntentOf(schema.JobIntent{JobID: job.ID, Version: 3, Intent: schema.IntentRun})))
 	f.fold(f.projector(), batch...)

@@ -164,7 +164,7 @@ func (p *Projector) absorb(ctx context.Context, jobID string, err error) error {
 		return nil
 	}
 	p.failures[jobID]++
-	belongsToJob := errors.Is(err, schema.ErrTransition) || schema.Refused(err) || schema.LockTimedOut(err)
+	belongsToJob := errors.Is(err, schema.ErrTransition) || schema.IsRefused(err) || schema.IsLockTimeout(err)
 	if !belongsToJob && p.failures[jobID] < absorbAfter {
 		return err
 	}
@@ -213,9 +213,9 @@ func (p *Projector) foldRows(ctx context.Context, group jobEvents) (foldResult, 
 				return err
 			}
 			result.job = locked.Job
-			if started = locked.FirstStart(); started {
+			if started = locked.IsFirstStart(); started {
 				p.log.InfoContext(ctx, "job is running", "job_id", group.jobID)
-				return schema.WriteRunning(ctx, tx, locked)
+				return schema.MarkRunning(ctx, tx, locked)
 			}
 			result.now = locked.Now
 			result.status, result.more, err = p.count(ctx, tx, locked, group)
@@ -243,12 +243,12 @@ func (p *Projector) count(ctx context.Context, tx bun.Tx, locked schema.LockedSt
 	var swept int64
 	if group.sweep {
 		var more schema.Counts
-		if more, swept, err = schema.SweepItems(ctx, tx, locked, p.scan.Since(group.jobID), p.page); err != nil {
+		if more, swept, err = schema.FoldItemsSince(ctx, tx, locked, p.scan.FoldedUntil(group.jobID), p.page); err != nil {
 			return before, false, err
 		}
 		counts = counts.Plus(more)
 	}
-	after, err := schema.WriteStatus(ctx, tx, locked, before.Plus(counts))
+	after, err := schema.UpdateStatus(ctx, tx, locked, before.Plus(counts))
 	if err != nil {
 		return before, false, err
 	}
@@ -256,14 +256,14 @@ func (p *Projector) count(ctx context.Context, tx bun.Tx, locked schema.LockedSt
 		p.log.InfoContext(ctx, "job status", "status", after.Status, "job_id", group.jobID,
 			"completed_steps", after.CompletedSteps, "total_steps", after.TotalSteps)
 	}
-	return after, swept == int64(p.page) && !after.Status.Final(), nil
+	return after, swept == int64(p.page) && !after.Status.IsFinal(), nil
 }
 
 // publishWaiting publishes the reason why the job waits, or that it no longer waits, if that differs from the last
 // published reason.
 func (p *Projector) publishWaiting(ctx context.Context, result foldResult) error {
 	job, status := result.job, result.status
-	if status.WaitingFor == job.AnnouncedWaiting {
+	if status.WaitingFor == job.PublishedWaiting {
 		return nil
 	}
 	waiting := events.Waiting{Since: status.UpdatedAt}
@@ -277,20 +277,20 @@ func (p *Projector) publishWaiting(ctx context.Context, result foldResult) error
 	if err := p.publish.Publish(ctx, events.JobWaiting(job.ID, waiting)); err != nil {
 		return err
 	}
-	return schema.MarkWaitingAnnounced(ctx, p.db, job.ID, status.WaitingFor)
+	return schema.MarkWaitingPublished(ctx, p.db, job.ID, status.WaitingFor)
 }
 
 // publishFinished publishes once that the job has ended. If the dispatcher has not published all other events of the
 // job, it publishes nothing: the job lags until then, and a bell follows.
 func (p *Projector) publishFinished(ctx context.Context, result foldResult, group jobEvents) error {
 	job := result.job
-	unpublished := !job.AnnouncedListed && !group.listed || max(job.AnnouncedIntent, group.intent) < job.IntentVersion
-	if !result.status.Status.Final() || job.AnnouncedFinished || unpublished {
+	unpublished := !job.PublishedListed && !group.listed || max(job.PublishedIntent, group.intent) < job.IntentVersion
+	if !result.status.Status.IsFinal() || job.PublishedFinished || unpublished {
 		return nil
 	}
 	finished := events.JobFinished{JobStatus: events.StatusOf(job, result.status)}
 	if err := p.publish.Publish(events.WithTrace(ctx, job.Traceparent), finished); err != nil {
 		return err
 	}
-	return schema.MarkAnnounced(ctx, p.db, job.ID, schema.AnnouncedFinished, source)
+	return schema.MarkPublished(ctx, p.db, job.ID, schema.JobEventFinished, source)
 }

@@ -43,8 +43,8 @@ func TestJobFinishedEqualsTheStatusOverHTTPAndHasTheTraceOfTheRequest(t *testing
 	if trace := finished[0].Header.Get("traceparent"); trace[:35] != job.Traceparent[:35] {
 		t.Errorf("traceparent: got %s, want %s", trace, job.Traceparent)
 	}
-	if !ended.AnnouncedFinished {
-		t.Error("announced_finished: got false, want true")
+	if !ended.PublishedFinished {
+		t.Error("published_finished: got false, want true")
 	}
 }
 
@@ -90,9 +90,9 @@ func TestJobFinishedIsPublishedAtTheNextBellAfterAnOutage(t *testing.T) {
 		t.Error("fold without NATS: got nil, want an error")
 	}
 	ended := f.ReadJob(job.ID)
-	if ended.EndedAt.IsZero() || ended.AnnouncedFinished || f.status(ended).Status != schema.Failed {
+	if ended.EndedAt.IsZero() || ended.PublishedFinished || f.status(ended).Status != schema.StatusFailed {
 		t.Fatalf("job: got ended at %v, announced %v, want ended and not announced", ended.EndedAt,
-			ended.AnnouncedFinished)
+			ended.PublishedFinished)
 	}
 	f.Bus.Restart()
 	next := f.projector()
@@ -101,7 +101,7 @@ func TestJobFinishedIsPublishedAtTheNextBellAfterAnOutage(t *testing.T) {
 	})
 	f.Eventually("the test is connected", f.NC.IsConnected)
 	f.fold(next, received(events.JobBell(job.ID)))
-	if n := len(f.published(events.TopicJobFinished, job.ID)); n != 1 || !f.ReadJob(job.ID).AnnouncedFinished {
+	if n := len(f.published(events.TopicJobFinished, job.ID)); n != 1 || !f.ReadJob(job.ID).PublishedFinished {
 		t.Errorf("job.finished events: got %d, want 1", n)
 	}
 }
@@ -109,7 +109,7 @@ func TestJobFinishedIsPublishedAtTheNextBellAfterAnOutage(t *testing.T) {
 func TestJobFinishedIsTheLastEventOfAJob(t *testing.T) {
 	t.Parallel()
 	for name, unpublished := range map[string]string{
-		"the list":   "update jobs set announced_listed = false where id = ?",
+		"the list":   "update jobs set published_listed = false where id = ?",
 		"the intent": "update jobs set intent_version = 2 where id = ?",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,11 +119,11 @@ func TestJobFinishedIsTheLastEventOfAJob(t *testing.T) {
 			f.Exec(unpublished, job.ID)
 			p := f.projector()
 			f.fold(p, f.end(job, f.ids[0])...)
-			if n := len(f.published(events.TopicJobFinished, job.ID)); n != 0 || !f.status(job).Status.Final() {
+			if n := len(f.published(events.TopicJobFinished, job.ID)); n != 0 || !f.status(job).Status.IsFinal() {
 				t.Errorf("before the last other event: got %d job.finished and status %s, want 0 and a final status", n,
 					f.status(job).Status)
 			}
-			f.Exec("update jobs set announced_listed = true, announced_intent = intent_version where id = ?", job.ID)
+			f.Exec("update jobs set published_listed = true, published_intent = intent_version where id = ?", job.ID)
 			f.fold(p, received(events.JobBell(job.ID)))
 			if n := len(f.published(events.TopicJobFinished, job.ID)); n != 1 {
 				t.Errorf("job.finished events after the bell: got %d, want 1", n)
@@ -148,7 +148,7 @@ func TestTwoProjectorsCountEachItemOnce(t *testing.T) {
 	f.settled()
 	for _, job := range []schema.Job{one, two} {
 		status := f.status(job)
-		if status.Status != schema.Failed || status.Failed != mappings || status.TotalSteps != mappings {
+		if status.Status != schema.StatusFailed || status.Failed != mappings || status.TotalSteps != mappings {
 			t.Errorf("status: got %s with %d of %d failed, want %d", status.Status, status.Failed, status.TotalSteps,
 				mappings)
 		}
@@ -157,7 +157,7 @@ func TestTwoProjectorsCountEachItemOnce(t *testing.T) {
 				t.Errorf("id of job.finished: got %s, want finished/%s", id, job.ID)
 			}
 		}
-		if !f.ReadJob(job.ID).AnnouncedFinished {
+		if !f.ReadJob(job.ID).PublishedFinished {
 			t.Error("job.finished was not published")
 		}
 	}
@@ -191,7 +191,7 @@ func TestAPauseDuringTheLastFoldIsPublishedBeforeJobFinished(t *testing.T) {
 	}
 	job = f.ReadJob(job.ID)
 	status := f.status(job)
-	if status.Status != schema.Failed || status.JobVersion != job.Version || job.EndedAt.IsZero() {
+	if status.Status != schema.StatusFailed || status.JobVersion != job.Version || job.EndedAt.IsZero() {
 		t.Errorf("status: got %s at version %d of %d, ended at %v, want failed and ended", status.Status,
 			status.JobVersion, job.Version, job.EndedAt)
 	}

@@ -122,7 +122,7 @@ func TestGenerate_MixesTiersInASmallReport(t *testing.T) {
 	for a := range sample.Generate(20) {
 		seen[tiers[strings.Split(a.LineItemNumber, ".")[1]]] = true
 	}
-	if len(seen) != len(schema.InformationSecurityClassifications()) {
+	if len(seen) != len(schema.Tiers()) {
 		t.Errorf("got tiers %v in twenty attributes, want more", seen)
 	}
 }

@@ -102,8 +102,8 @@ func TestLabelsUseTheVocabulary(t *testing.T) {
 	for _, label := range gold(t) {
 		tiers := answers(t, label, "information_security_classification")
 		for _, tier := range tiers {
-			if !slices.Contains(schema.InformationSecurityClassifications(),
-				schema.InformationSecurityClassification(tier)) {
+			if !slices.Contains(schema.Tiers(),
+				schema.Tier(tier)) {
 				t.Errorf("line %s: tier %q", label["line_item_number"], tier)
 			}
 		}
@@ -158,7 +158,7 @@ func TestLabelsCoverEveryAnswer(t *testing.T) {
 			seen[name+" "+answers(t, label, name)[0]]++
 		}
 	}
-	for _, tier := range schema.InformationSecurityClassifications() {
+	for _, tier := range schema.Tiers() {
 		if n := seen["information_security_classification "+string(tier)]; n < 5 {
 			t.Errorf("%d labels are %s", n, tier)
 		}

@@ -154,7 +154,7 @@ func (x explainer) writeType(b *strings.Builder, v verdict) {
 		if r.kind != anyKind {
 			b.WriteString(" the " + r.kind.String())
 		}
-	case v.how == schema.Direct:
+	case v.how == schema.MappingTypeDirect:
 		b.WriteString(" holds " + article(c.kind.String()) + ", which serves as the " + r.kind.String())
 	default:
 		b.WriteString(" holds " + article(c.kind.String()) + ", from which the " + r.kind.String() + " must be derived")

@@ -157,12 +157,12 @@ func TestRank_MappingType(t *testing.T) {
 		column, dataType string
 		how, want        schema.MappingType
 	}{
-		{"S.ACCT.BAL_AMT", "N12.2", schema.Direct, schema.Direct},
-		{"S.ACCT.STAT_CD", "C1", schema.Direct, schema.Direct},
-		{"S.ACCT.STAT_CD", "N1", schema.Direct, schema.Lookup}, // REF_STAT explains the letters
-		{"S.ACCT.CLS_RSN", "N1", schema.Direct, schema.Direct}, // nothing explains them
-		{"S.ACCT.STAT_CD", "N1", schema.Conditional, schema.Conditional},
-		{"S.REF_STAT.STAT_DESC", "C40", schema.Direct, schema.Lookup},
+		{"S.ACCT.BAL_AMT", "N12.2", schema.MappingTypeDirect, schema.MappingTypeDirect},
+		{"S.ACCT.STAT_CD", "C1", schema.MappingTypeDirect, schema.MappingTypeDirect},
+		{"S.ACCT.STAT_CD", "N1", schema.MappingTypeDirect, schema.MappingTypeLookup}, // REF_STAT explains the letters
+		{"S.ACCT.CLS_RSN", "N1", schema.MappingTypeDirect, schema.MappingTypeDirect}, // nothing explains them
+		{"S.ACCT.STAT_CD", "N1", schema.MappingTypeConditional, schema.MappingTypeConditional},
+		{"S.REF_STAT.STAT_DESC", "C40", schema.MappingTypeDirect, schema.MappingTypeLookup},
 	} {
 		r := readForTest(ix, attribute("Status Code", tt.dataType))
 		number := slices.IndexFunc(ix.columns, func(c column) bool { return c.field == tt.column })

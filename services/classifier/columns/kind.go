@@ -108,20 +108,20 @@ func ofText(announced kind, length int) kind {
 // fit returns how well a column of one kind can feed an attribute of another, 0 to 1, and in which way.
 func fit(wanted, column kind) (degree float64, how schema.MappingType) {
 	if wanted == column {
-		return 1, schema.Direct
+		return 1, schema.MappingTypeDirect
 	}
 	if column == binaryKind {
-		return binaryFit, schema.Direct
+		return binaryFit, schema.MappingTypeDirect
 	}
 	if wanted == anyKind || column == anyKind {
-		return unknownKindFit, schema.Direct
+		return unknownKindFit, schema.MappingTypeDirect
 	}
 	for _, f := range fits {
 		if f.wanted == wanted && f.column == column {
 			return f.degree, f.how
 		}
 	}
-	return unlistedFit, schema.Direct
+	return unlistedFit, schema.MappingTypeDirect
 }
 
 // capacityFit compares the lengths of the declared types, 0 to 1: a form's one-digit number is not taken from an

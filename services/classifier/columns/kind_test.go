@@ -76,17 +76,17 @@ func TestFit(t *testing.T) {
 		degree         float64
 		how            schema.MappingType
 	}{
-		{dateKind, dateKind, 1, schema.Direct},
-		{anyKind, dateKind, unknownKindFit, schema.Direct},
-		{dateKind, anyKind, unknownKindFit, schema.Direct},
-		{dateKind, binaryKind, binaryFit, schema.Direct},
-		{anyKind, binaryKind, binaryFit, schema.Direct},
-		{dateKind, amountKind, unlistedFit, schema.Direct},
-		{flagKind, codeKind, 0.9, schema.Conditional},
-		{codeKind, flagKind, 0.88, schema.Direct},
-		{codeKind, nameKind, 0.65, schema.Lookup},
-		{countKind, dateKind, 0.7, schema.Calculated},
-		{rateKind, amountKind, 0.4, schema.Calculated},
+		{dateKind, dateKind, 1, schema.MappingTypeDirect},
+		{anyKind, dateKind, unknownKindFit, schema.MappingTypeDirect},
+		{dateKind, anyKind, unknownKindFit, schema.MappingTypeDirect},
+		{dateKind, binaryKind, binaryFit, schema.MappingTypeDirect},
+		{anyKind, binaryKind, binaryFit, schema.MappingTypeDirect},
+		{dateKind, amountKind, unlistedFit, schema.MappingTypeDirect},
+		{flagKind, codeKind, 0.9, schema.MappingTypeConditional},
+		{codeKind, flagKind, 0.88, schema.MappingTypeDirect},
+		{codeKind, nameKind, 0.65, schema.MappingTypeLookup},
+		{countKind, dateKind, 0.7, schema.MappingTypeCalculated},
+		{rateKind, amountKind, 0.4, schema.MappingTypeCalculated},
 	} {
 		degree, how := fit(tt.wanted, tt.column)
 		if degree != tt.degree || how != tt.how {

@@ -102,8 +102,8 @@ func rankFirst(x explainer) Ranking {
 // column is in one, or if one has the letters that become the form's number.
 func mappingType(ix *Index, r *request, v verdict) schema.MappingType {
 	c := &ix.columns[v.column]
-	if c.role == lookupTable || v.how == schema.Direct && r.isNumberOf(c) && ix.explainsCode(c) {
-		return schema.Lookup
+	if c.role == lookupTable || v.how == schema.MappingTypeDirect && r.isNumberOf(c) && ix.explainsCode(c) {
+		return schema.MappingTypeLookup
 	}
 	return v.how
 }

@@ -154,18 +154,18 @@ func TestARationaleNamesWhatDecided(t *testing.T) {
 		want           []string
 	}{
 		{
-			"Account Origination Date", "Date YYYYMMDD", schema.Direct,
+			"Account Origination Date", "Date YYYYMMDD", schema.MappingTypeDirect,
 			[]string{"OPN_DT says 'origination' (as 'open') and 'date'", "its table's name says 'account'", "DATE fits the date"},
 		},
 		{
-			"Current Limit", "N9.2", schema.Direct,
+			"Current Limit", "N9.2", schema.MappingTypeDirect,
 			[]string{"ORIG_LMT_AMT, which says 'original' where 'current' is asked"},
 		},
-		{"Accrued Interest", "N9.2", schema.Direct, []string{"its description says 'accrued' and 'interest'"}},
-		{"Unbilled Interest", "N9.2", schema.Direct, []string{"UNBLD_AMT says 'unbilled' (as 'unbld')"}},
-		{"Current Revolving Limit", "N9.2", schema.Direct, []string{"it does not say 'revolving'"}},
-		{"Closed Flag", "N1", schema.Conditional, []string{"from which the flag must be derived"}},
-		{"Status Description", "C40", schema.Lookup, []string{"STAT_DESC says 'status' and 'description'"}},
+		{"Accrued Interest", "N9.2", schema.MappingTypeDirect, []string{"its description says 'accrued' and 'interest'"}},
+		{"Unbilled Interest", "N9.2", schema.MappingTypeDirect, []string{"UNBLD_AMT says 'unbilled' (as 'unbld')"}},
+		{"Current Revolving Limit", "N9.2", schema.MappingTypeDirect, []string{"it does not say 'revolving'"}},
+		{"Closed Flag", "N1", schema.MappingTypeConditional, []string{"from which the flag must be derived"}},
+		{"Status Description", "C40", schema.MappingTypeLookup, []string{"STAT_DESC says 'status' and 'description'"}},
 		{"Co-borrower Occupation", "C30", "", []string{"Nothing fits: no column says 'co borrower' and 'occupation'."}},
 	} {
 		got := ix.Rank(attribute(tt.name, tt.dataType))
@@ -184,7 +184,7 @@ func TestDaysLateAreCalculatedFromADueDate(t *testing.T) {
 	t.Parallel()
 	ix := NewIndex(columnsOf("LOAN", "PAST_DUE_SINCE_DT|DATE", "MAT_DT|DATE", "CURR_BAL|NUMBER(12,2)"))
 	got := ix.Rank(attribute("Days Past Due", "N3"))
-	if got.SourceField != "S.LOAN.PAST_DUE_SINCE_DT" || got.MappingType != schema.Calculated {
+	if got.SourceField != "S.LOAN.PAST_DUE_SINCE_DT" || got.MappingType != schema.MappingTypeCalculated {
 		t.Errorf("got %s, %q: %s", orNothing(got.SourceField), got.MappingType, got.Rationale)
 	}
 }

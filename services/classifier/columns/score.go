@@ -19,7 +19,9 @@ type verdict struct {
 }
 
 // isDerived reports whether the attribute's values must be computed from the column's.
-func (v *verdict) isDerived() bool { return v.how == schema.Conditional || v.how == schema.Calculated }
+func (v *verdict) isDerived() bool {
+	return v.how == schema.MappingTypeConditional || v.how == schema.MappingTypeCalculated
+}
 
 // scorer compares columns with a request.
 type scorer struct {

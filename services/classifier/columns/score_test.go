@@ -145,7 +145,7 @@ func TestScorer_Precision(t *testing.T) {
 	s := scorer{ix: ix, request: readForTest(ix, attribute("Fee", "N9.2"))}
 	var precision [3]float64
 	for i := range precision {
-		v := verdict{how: schema.Direct}
+		v := verdict{how: schema.MappingTypeDirect}
 		precision[i] = s.precision(&ix.columns[i], &v)
 	}
 	if precision[0] != 1 {
@@ -193,20 +193,20 @@ func TestImpliedDegree(t *testing.T) {
 		how         schema.MappingType
 		want        float64
 	}{
-		{"a date column for a date", date, dateKind, schema.Direct, answeredByKind},
-		{"a code for a date", date, codeKind, schema.Direct, 0},
+		{"a date column for a date", date, dateKind, schema.MappingTypeDirect, answeredByKind},
+		{"a code for a date", date, codeKind, schema.MappingTypeDirect, 0},
 		{
 			"a column to derive it from",
 			requirement{announces: announcement{dateKind, true}},
 			codeKind,
-			schema.Conditional, answeredByKind,
+			schema.MappingTypeConditional, answeredByKind,
 		},
-		{"a term that is assumed", requirement{assumed: true}, codeKind, schema.Direct, answeredByDefault},
+		{"a term that is assumed", requirement{assumed: true}, codeKind, schema.MappingTypeDirect, answeredByDefault},
 		{
 			"a term that announces weakly",
 			requirement{weak: true, announces: announcement{dateKind, false}},
 			dateKind,
-			schema.Direct, 0,
+			schema.MappingTypeDirect, 0,
 		},
 	} {
 		got := impliedDegree(&request{kind: dateKind}, tt.requirement, &column{kind: tt.kind}, &verdict{fit: 1, how: tt.how})

@@ -12,7 +12,7 @@ import (
 // values are the answers that the winning rule, the refinements and the policy's default determine. Risk and the
 // regulatory flag are derived from them.
 type values struct {
-	tier        assigned[schema.InformationSecurityClassification]
+	tier        assigned[schema.Tier]
 	criticality assigned[schema.Level]
 	leak        assigned[schema.Level]
 	personal    assigned[policy.Flag]
@@ -85,11 +85,11 @@ func (v *values) refine(r *policy.Rule) {
 // refinement lowered the tier: such a refinement usually lowers the leak too, and it is what this rule must not trust.
 func (d *derivation) protectPersonalData(leak assigned[schema.Level]) {
 	v := &d.values
-	if v.personal.value != policy.FlagYes || leak.value == schema.Low || !schema.Confidential.Protects(v.tier.value) {
+	if v.personal.value != policy.FlagYes || leak.value == schema.LevelLow || !schema.TierConfidential.Protects(v.tier.value) {
 		return
 	}
 	floor := &policy.Rule{
-		Name: "personal data", Refinement: true, Tier: schema.Confidential, TierLimit: policy.LimitAtLeast,
+		Name: "personal data", Refinement: true, Tier: schema.TierConfidential, TierLimit: policy.LimitAtLeast,
 		Because: "personal data of customers is never below Confidential",
 	}
 	v.tier.assign(floor.Tier, floor)
@@ -135,11 +135,11 @@ type risk struct{ leak, err schema.Level }
 
 func riskOf(p *policy.Policy, v values, facet int) risk {
 	r := risk{leak: v.leak.value}
-	if r.leak == "" || v.tier.value == schema.HRCI {
+	if r.leak == "" || v.tier.value == schema.TierHRCI {
 		r.leak = p.Risk.Leak[v.tier.value]
 	}
 	for level, facets := range p.Risk.Errors {
-		if v.criticality.value == schema.High && facets.Has(facet) && level.Above(r.err) {
+		if v.criticality.value == schema.LevelHigh && facets.Has(facet) && level.Above(r.err) {
 			r.err = level
 		}
 	}
@@ -160,7 +160,7 @@ func (r risk) reason(v values) string {
 		return fmt.Sprintf("an error in it costs %s, because its criticality is %s; a leak %s",
 			r.err, v.criticality.value, r.leak)
 	}
-	if v.leak.value != "" && v.tier.value != schema.HRCI {
+	if v.leak.value != "" && v.tier.value != schema.TierHRCI {
 		return fmt.Sprintf("a leak costs %s: %s", r.leak, ruleTitle(v.leak.by))
 	}
 	return fmt.Sprintf("a leak of what is %s costs %s", v.tier.value, r.leak)

@@ -16,44 +16,44 @@ func TestValues_Refine(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
 		refinement  policy.Rule
-		tier        schema.InformationSecurityClassification
+		tier        schema.Tier
 		criticality schema.Level
 		personal    policy.Flag
 	}{
-		{"nothing", policy.Rule{}, schema.Confidential, schema.Medium, policy.FlagYes},
-		{"another tier", policy.Rule{Tier: schema.Public}, schema.Public, schema.Medium, policy.FlagYes},
+		{"nothing", policy.Rule{}, schema.TierConfidential, schema.LevelMedium, policy.FlagYes},
+		{"another tier", policy.Rule{Tier: schema.TierPublic}, schema.TierPublic, schema.LevelMedium, policy.FlagYes},
 		{
 			"at least less",
-			policy.Rule{Tier: schema.Public, TierLimit: policy.LimitAtLeast},
-			schema.Confidential, schema.Medium, policy.FlagYes,
+			policy.Rule{Tier: schema.TierPublic, TierLimit: policy.LimitAtLeast},
+			schema.TierConfidential, schema.LevelMedium, policy.FlagYes,
 		},
 		{
 			"at least more",
-			policy.Rule{Tier: schema.HRCI, TierLimit: policy.LimitAtLeast},
-			schema.HRCI, schema.Medium, policy.FlagYes,
+			policy.Rule{Tier: schema.TierHRCI, TierLimit: policy.LimitAtLeast},
+			schema.TierHRCI, schema.LevelMedium, policy.FlagYes,
 		},
 		{
 			"at most less",
-			policy.Rule{Tier: schema.Proprietary, TierLimit: policy.LimitAtMost},
-			schema.Proprietary, schema.Medium, policy.FlagYes,
+			policy.Rule{Tier: schema.TierProprietary, TierLimit: policy.LimitAtMost},
+			schema.TierProprietary, schema.LevelMedium, policy.FlagYes,
 		},
 		{
 			"at most more",
-			policy.Rule{Tier: schema.HRCI, TierLimit: policy.LimitAtMost},
-			schema.Confidential, schema.Medium, policy.FlagYes,
+			policy.Rule{Tier: schema.TierHRCI, TierLimit: policy.LimitAtMost},
+			schema.TierConfidential, schema.LevelMedium, policy.FlagYes,
 		},
-		{"a criticality", policy.Rule{Criticality: schema.High}, schema.Confidential, schema.High, policy.FlagYes},
+		{"a criticality", policy.Rule{Criticality: schema.LevelHigh}, schema.TierConfidential, schema.LevelHigh, policy.FlagYes},
 		{
 			"a criticality at most",
-			policy.Rule{Criticality: schema.High, CriticalityLimit: policy.LimitAtMost},
-			schema.Confidential, schema.Medium, policy.FlagYes,
+			policy.Rule{Criticality: schema.LevelHigh, CriticalityLimit: policy.LimitAtMost},
+			schema.TierConfidential, schema.LevelMedium, policy.FlagYes,
 		},
-		{"not personal", policy.Rule{Personal: policy.FlagNo}, schema.Confidential, schema.Medium, policy.FlagNo},
+		{"not personal", policy.Rule{Personal: policy.FlagNo}, schema.TierConfidential, schema.LevelMedium, policy.FlagNo},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var v values
-			v.tier.value, v.criticality.value, v.personal.value = schema.Confidential, schema.Medium, policy.FlagYes
+			v.tier.value, v.criticality.value, v.personal.value = schema.TierConfidential, schema.LevelMedium, policy.FlagYes
 			before := v
 			v.refine(&tt.refinement)
 			if v.tier.value != tt.tier || v.criticality.value != tt.criticality || v.personal.value != tt.personal {
@@ -72,21 +72,21 @@ func TestRiskOf(t *testing.T) {
 	p := mechanicsForTest(t)
 	amount, date := 1, 0
 	for _, tt := range []struct {
-		tier        schema.InformationSecurityClassification
+		tier        schema.Tier
 		leak        schema.Level // of the rule
 		criticality schema.Level
 		facet       int
 		want        schema.Level
 	}{
-		{schema.HRCI, "", schema.Low, date, schema.High},
-		{schema.HRCI, schema.Low, schema.Low, date, schema.High}, // no rule lowers the risk of a leak of HRCI
-		{schema.Confidential, "", schema.Low, date, schema.Medium},
-		{schema.Confidential, schema.High, schema.Low, date, schema.High},
-		{schema.Confidential, schema.Low, schema.Low, date, schema.Low},
-		{schema.Public, "", schema.High, date, schema.Low},
-		{schema.Public, "", schema.High, amount, schema.Medium}, // an error has a higher risk than a leak
-		{schema.Public, "", schema.Medium, amount, schema.Low},
-		{schema.Public, "", schema.High, -1, schema.Low},
+		{schema.TierHRCI, "", schema.LevelLow, date, schema.LevelHigh},
+		{schema.TierHRCI, schema.LevelLow, schema.LevelLow, date, schema.LevelHigh}, // no rule lowers the risk of a leak of HRCI
+		{schema.TierConfidential, "", schema.LevelLow, date, schema.LevelMedium},
+		{schema.TierConfidential, schema.LevelHigh, schema.LevelLow, date, schema.LevelHigh},
+		{schema.TierConfidential, schema.LevelLow, schema.LevelLow, date, schema.LevelLow},
+		{schema.TierPublic, "", schema.LevelHigh, date, schema.LevelLow},
+		{schema.TierPublic, "", schema.LevelHigh, amount, schema.LevelMedium}, // an error has a higher risk than a leak
+		{schema.TierPublic, "", schema.LevelMedium, amount, schema.LevelLow},
+		{schema.TierPublic, "", schema.LevelHigh, -1, schema.LevelLow},
 	} {
 		t.Run(
 			fmt.Sprintf("%s, leak %q, criticality %s, facet %d", tt.tier, tt.leak, tt.criticality, tt.facet),
@@ -107,12 +107,12 @@ func TestRefinementsRespectTheirLimits(t *testing.T) {
 	e := New(mechanicsForTest(t))
 	for _, tt := range []struct {
 		name        string
-		tier        schema.InformationSecurityClassification
+		tier        schema.Tier
 		criticality schema.Level
 	}{
-		{"Apple Whole Date", schema.Confidential, schema.Medium}, // leaves Confidential, lowers High
-		{"Apple Pie Whole Date", schema.Proprietary, schema.Low}, // raises Public, leaves Low
-		{"Apple Pie Whole", schema.Public, schema.Low},           // not a date
+		{"Apple Whole Date", schema.TierConfidential, schema.LevelMedium}, // leaves Confidential, lowers High
+		{"Apple Pie Whole Date", schema.TierProprietary, schema.LevelLow}, // raises Public, leaves Low
+		{"Apple Pie Whole", schema.TierPublic, schema.LevelLow},           // not a date
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -142,14 +142,14 @@ func TestARefinementWithoutEffectIsNotCited(t *testing.T) {
 func TestPersonalDataOfCustomersIsAtLeastConfidential(t *testing.T) {
 	t.Parallel()
 	const open = "refine open\n  says: name\n  of: person\n  tier: Public\n  because: x\n"
-	for leak, want := range map[string]schema.InformationSecurityClassification{
-		"": schema.Confidential, "  leak: High\n": schema.Confidential, "  leak: Low\n": schema.Confidential,
+	for leak, want := range map[string]schema.Tier{
+		"": schema.TierConfidential, "  leak: High\n": schema.TierConfidential, "  leak: Low\n": schema.TierConfidential,
 	} {
 		t.Run(leak, func(t *testing.T) {
 			t.Parallel()
 			e := New(parse(t, mechanics+open+leak))
 			a := e.Classify(Input{Attribute: attribute("Borrower Name", "")})
-			if a.InformationSecurityClassification != want || !a.PIIFlag || a.RiskLevel != schema.High {
+			if a.InformationSecurityClassification != want || !a.PIIFlag || a.RiskLevel != schema.LevelHigh {
 				t.Errorf("got %+v, want %s, personal, risk High: %s", a.Classification, want, a.Rationale)
 			}
 		})
@@ -161,7 +161,7 @@ func TestAnErrorHasTheHighestRiskThatNamesItsFacet(t *testing.T) {
 	e := New(parse(t, strings.Replace(mechanics, "  error Medium: amount\n",
 		"  error High: amount\n  error Medium: amount, date\n", 1)))
 	for name, want := range map[string]schema.Level{
-		"Apple Balance": schema.High, "Apple Date": schema.Medium, "Apple Name": schema.Medium,
+		"Apple Balance": schema.LevelHigh, "Apple Date": schema.LevelMedium, "Apple Name": schema.LevelMedium,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -16,37 +16,37 @@ func TestTheKindOfValueDecidesTheTier(t *testing.T) {
 	e := New(policy.Default())
 	for _, tt := range []struct {
 		name, dataType string
-		tier           schema.InformationSecurityClassification
+		tier           schema.Tier
 		personal       bool
 	}{
-		{"Vantage Score of the Applicant", "N3", schema.HRCI, true},
-		{"Vantage Score Pull Date", "Date", schema.Confidential, false},
-		{"Date of the Vantage Score", "Date", schema.Confidential, false},
-		{"Vantage Score - Date", "Date", schema.Confidential, false},
-		{"Vantage Score Version", "C10", schema.Proprietary, false},
-		{"Vantage Score (Name)", "C20", schema.Proprietary, false},
-		{"Custom Score Indicator", "N1", schema.Proprietary, false},
-		{"90 Plus DPD Ever Indicator", "N1", schema.Confidential, false},
-		{"Passport Number", "C9", schema.HRCI, true},
-		{"Passport Issue Date", "Date", schema.Confidential, true},
-		{"Mortgage Account Status - Open", "N1", schema.Proprietary, false},
-		{"Mortgage Account Status - Revoked", "N1", schema.Confidential, false},
-		{"Password Hash", "C64", schema.HRCI, false},
-		{"Password Change Date", "Date", schema.Proprietary, false},
-		{"Applicant Province", "C2", schema.Public, false},
-		{"Applicant Postal Code", "C6", schema.Confidential, true},
-		{"Branch Postal Code", "C6", schema.Public, false},
-		{"Downturn LGD", "N6.5", schema.HRCI, false},
-		{"LGD Model Name", "C30", schema.Proprietary, false},
-		{"Obligor Tax Identification Number", "C9", schema.HRCI, true},
-		{"Obligor Address", "C60", schema.Confidential, false},
-		{"Card Number in the Clear", "C16", schema.HRCI, true},
-		{"Country Name", "C40", schema.Public, false},
-		{"STATE_NM", "VARCHAR(40)", schema.Public, false},
-		{"Name of the Issuer's Country", "C40", schema.Public, false},
-		{"Early Warning Signal", "C1", schema.HRCI, false},
-		{"Model Output", "N8.4", schema.HRCI, false},
-		{"Model Output Name", "C30", schema.Proprietary, false},
+		{"Vantage Score of the Applicant", "N3", schema.TierHRCI, true},
+		{"Vantage Score Pull Date", "Date", schema.TierConfidential, false},
+		{"Date of the Vantage Score", "Date", schema.TierConfidential, false},
+		{"Vantage Score - Date", "Date", schema.TierConfidential, false},
+		{"Vantage Score Version", "C10", schema.TierProprietary, false},
+		{"Vantage Score (Name)", "C20", schema.TierProprietary, false},
+		{"Custom Score Indicator", "N1", schema.TierProprietary, false},
+		{"90 Plus DPD Ever Indicator", "N1", schema.TierConfidential, false},
+		{"Passport Number", "C9", schema.TierHRCI, true},
+		{"Passport Issue Date", "Date", schema.TierConfidential, true},
+		{"Mortgage Account Status - Open", "N1", schema.TierProprietary, false},
+		{"Mortgage Account Status - Revoked", "N1", schema.TierConfidential, false},
+		{"Password Hash", "C64", schema.TierHRCI, false},
+		{"Password Change Date", "Date", schema.TierProprietary, false},
+		{"Applicant Province", "C2", schema.TierPublic, false},
+		{"Applicant Postal Code", "C6", schema.TierConfidential, true},
+		{"Branch Postal Code", "C6", schema.TierPublic, false},
+		{"Downturn LGD", "N6.5", schema.TierHRCI, false},
+		{"LGD Model Name", "C30", schema.TierProprietary, false},
+		{"Obligor Tax Identification Number", "C9", schema.TierHRCI, true},
+		{"Obligor Address", "C60", schema.TierConfidential, false},
+		{"Card Number in the Clear", "C16", schema.TierHRCI, true},
+		{"Country Name", "C40", schema.TierPublic, false},
+		{"STATE_NM", "VARCHAR(40)", schema.TierPublic, false},
+		{"Name of the Issuer's Country", "C40", schema.TierPublic, false},
+		{"Early Warning Signal", "C1", schema.TierHRCI, false},
+		{"Model Output", "N8.4", schema.TierHRCI, false},
+		{"Model Output Name", "C30", schema.TierProprietary, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -68,7 +68,7 @@ func TestADataTypeExcludesFacets(t *testing.T) {
 		t.Errorf("rule of an amount and of a flag: got %q for both", payment.Rule)
 	}
 	dated := e.Classify(Input{Attribute: attribute("Bureau Score", "Date")})
-	if dated.InformationSecurityClassification != schema.Confidential ||
+	if dated.InformationSecurityClassification != schema.TierConfidential ||
 		!strings.Contains(dated.Rationale, "rules out that it is: measure") {
 		t.Errorf("a score that is a date: got %s: %s", dated.InformationSecurityClassification, dated.Rationale)
 	}
@@ -86,7 +86,7 @@ func TestAScoreStoredAsTextIsAScore(t *testing.T) {
 			t.Run(name+" "+dataType, func(t *testing.T) {
 				t.Parallel()
 				a := e.Classify(Input{Attribute: attribute(name, dataType)})
-				if a.InformationSecurityClassification != schema.HRCI || a.PIIFlag != want {
+				if a.InformationSecurityClassification != schema.TierHRCI || a.PIIFlag != want {
 					t.Errorf("got %s, personal %t, want HRCI, %t: %s",
 						a.InformationSecurityClassification, a.PIIFlag, want, a.Rationale)
 				}
@@ -101,7 +101,7 @@ func TestAScoreStoredAsTextIsAScore(t *testing.T) {
 		t.Run("flag "+dataType, func(t *testing.T) {
 			t.Parallel()
 			a := e.Classify(Input{Attribute: attribute("Bureau Score Flag", dataType)})
-			if got := a.InformationSecurityClassification; got != schema.Proprietary {
+			if got := a.InformationSecurityClassification; got != schema.TierProprietary {
 				t.Errorf("got %s, want Proprietary: %s", got, a.Rationale)
 			}
 		})
@@ -115,7 +115,7 @@ func TestUnknownNamesAreConfidential(t *testing.T) {
 		t.Run(fmt.Sprintf("%.20q", name), func(t *testing.T) {
 			t.Parallel()
 			a := e.Classify(Input{Attribute: attribute(name, "")})
-			if got := a.InformationSecurityClassification; got != schema.Confidential || a.Confidence > 20 {
+			if got := a.InformationSecurityClassification; got != schema.TierConfidential || a.Confidence > 20 {
 				t.Errorf("got %s with confidence %d, want Confidential with at most 20", got, a.Confidence)
 			}
 			if a.Rule != "" || !strings.HasPrefix(a.Rationale, "No rule spoke") {
@@ -135,36 +135,36 @@ func TestAColumnRaisesTheTierAndNeverLowersIt(t *testing.T) {
 		name      string
 		attribute schema.Attribute
 		column    *schema.SourceColumn
-		tier      schema.InformationSecurityClassification
+		tier      schema.Tier
 		raised    bool
 	}{
 		{
 			"a public state fed from a ZIP code", attribute("Property State", "C2"),
-			column("CUST_ADDR", "ZIP_CD", "CHAR(9)"), schema.Confidential, true,
+			column("CUST_ADDR", "ZIP_CD", "CHAR(9)"), schema.TierConfidential, true,
 		},
 		{
 			"a score's version fed from the score", attribute("FICO Version", "C10"),
-			column("BUREAU", "FICO_SCORE", "SMALLINT"), schema.HRCI, true,
+			column("BUREAU", "FICO_SCORE", "SMALLINT"), schema.TierHRCI, true,
 		},
 		{
 			"a loan number fed from a card number", attribute("Loan Number", "C18"),
-			column("CARD", "PAN", "VARCHAR(19)"), schema.HRCI, true,
+			column("CARD", "PAN", "VARCHAR(19)"), schema.TierHRCI, true,
 		},
 		{
 			"a score fed from a harmless code", attribute("Vantage Score", "N3"),
-			column("PROD", "PROD_TYP_CD", "CHAR(2)"), schema.HRCI, false,
+			column("PROD", "PROD_TYP_CD", "CHAR(2)"), schema.TierHRCI, false,
 		},
 		{
 			"a state fed from a state", attribute("Property State", "C2"), column("PROP", "STATE_CD", "CHAR(2)"),
-			schema.Public, false,
+			schema.TierPublic, false,
 		},
 		{
 			"a state fed from an unknown column", attribute("Property State", "C2"), column("X", "ZZQ_7", ""),
-			schema.Public, false,
+			schema.TierPublic, false,
 		},
 		{
 			"a state fed from some amount", attribute("Property State", "C2"),
-			column("X", "ZZQ_AMT", "DECIMAL(12,2)"), schema.Public, false,
+			column("X", "ZZQ_AMT", "DECIMAL(12,2)"), schema.TierPublic, false,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestAColumnRaisesTheTierAndNeverLowersIt(t *testing.T) {
 				t.Errorf("the column lowers %+v to %+v", alone.Classification, a.Classification)
 			}
 			cited := strings.Contains(a.Rationale, tt.column.SourceField()+" raises the tier")
-			if tt.raised && (a.RiskLevel != schema.High || !a.PIIFlag || !cited) {
+			if tt.raised && (a.RiskLevel != schema.LevelHigh || !a.PIIFlag || !cited) {
 				t.Errorf("got %+v: %s", a.Classification, a.Rationale)
 			}
 			if !tt.raised && !cmp.Equal(a, alone) {
@@ -196,16 +196,16 @@ func TestAColumnIsNotClassifiedAsALineOfItsFiling(t *testing.T) {
 	for _, tt := range []struct {
 		report, attribute       string
 		table, column, dataType string
-		tier                    schema.InformationSecurityClassification
+		tier                    schema.Tier
 		citing                  string
 	}{
-		{"FR Y-9C", "Total Loans", "CARD", "PAN_NBR", "VARCHAR(19)", schema.HRCI, "FR Y-9C"},
-		{"FR Y-9C", "Total Loans", "BUREAU", "FICO_SCORE", "SMALLINT", schema.HRCI, "FCRA"},
-		{"FR Y-9C", "Total Loans", "CUST", "CUST_ID", "VARCHAR(18)", schema.Confidential, "FR Y-9C"},
-		{"FR Y-9C", "Total Loans", "LOAN", "CURR_BAL_AMT", "NUMBER(14,2)", schema.Public, "FR Y-9C"},
-		{"FR Y-9C", "Total Loans", "CUST", "ANN_INCOME_AMT", "NUMBER(14,2)", schema.Confidential, "ECOA"},
-		{"FR Y-14M D.2", "Average Balance", "RISK", "LGD_PCT", "NUMBER(7,6)", schema.HRCI, "FR Y-14M"},
-		{"FR Y-14M", "Load Timestamp", "CARD", "PAN_NBR", "VARCHAR(19)", schema.HRCI, "FR Y-14M"},
+		{"FR Y-9C", "Total Loans", "CARD", "PAN_NBR", "VARCHAR(19)", schema.TierHRCI, "FR Y-9C"},
+		{"FR Y-9C", "Total Loans", "BUREAU", "FICO_SCORE", "SMALLINT", schema.TierHRCI, "FCRA"},
+		{"FR Y-9C", "Total Loans", "CUST", "CUST_ID", "VARCHAR(18)", schema.TierConfidential, "FR Y-9C"},
+		{"FR Y-9C", "Total Loans", "LOAN", "CURR_BAL_AMT", "NUMBER(14,2)", schema.TierPublic, "FR Y-9C"},
+		{"FR Y-9C", "Total Loans", "CUST", "ANN_INCOME_AMT", "NUMBER(14,2)", schema.TierConfidential, "ECOA"},
+		{"FR Y-14M D.2", "Average Balance", "RISK", "LGD_PCT", "NUMBER(7,6)", schema.TierHRCI, "FR Y-14M"},
+		{"FR Y-14M", "Load Timestamp", "CARD", "PAN_NBR", "VARCHAR(19)", schema.TierHRCI, "FR Y-14M"},
 	} {
 		t.Run(tt.report+", "+tt.attribute+" from "+tt.column, func(t *testing.T) {
 			t.Parallel()
@@ -231,18 +231,18 @@ func TestPublishedFilingsNameSignatoriesButNoCustomers(t *testing.T) {
 	e := New(policy.Default())
 	for _, tt := range []struct {
 		attribute, table, column, dataType string
-		tier                               schema.InformationSecurityClassification
+		tier                               schema.Tier
 	}{
-		{"Email Address of Contact", "RPT_CONTACT", "CONTACT_EMAIL", "VARCHAR(60)", schema.Public},
-		{"Email Address of Contact", "CUSTOMER", "EMAIL_ADDR", "VARCHAR(60)", schema.Confidential},
-		{"Email Address of Contact", "RPT_CONTACT", "SSN", "CHAR(9)", schema.HRCI},
-		{"Name of Chief Financial Officer", "FILING", "OFFICER_NAME", "VARCHAR(60)", schema.Public},
-		{"Name of Chief Financial Officer", "BORROWER", "LAST_NM", "VARCHAR(60)", schema.Confidential},
-		{"Legal Title of Bank", "ENTITY", "LEGAL_NAME", "VARCHAR(60)", schema.Public},
-		{"Name of the external auditing firm", "FACILITY", "OBLIGOR_NAME", "VARCHAR(60)", schema.Confidential},
-		{"Amendment Flag", "ACCT", "CHARGE_OFF_FLAG", "CHAR(1)", schema.Confidential},
-		{"Amendment Flag", "LOAN", "CURR_BAL_AMT", "NUMBER(14,2)", schema.Confidential},
-		{"Total Loans", "LOAN", "CURR_BAL_AMT", "NUMBER(14,2)", schema.Public},
+		{"Email Address of Contact", "RPT_CONTACT", "CONTACT_EMAIL", "VARCHAR(60)", schema.TierPublic},
+		{"Email Address of Contact", "CUSTOMER", "EMAIL_ADDR", "VARCHAR(60)", schema.TierConfidential},
+		{"Email Address of Contact", "RPT_CONTACT", "SSN", "CHAR(9)", schema.TierHRCI},
+		{"Name of Chief Financial Officer", "FILING", "OFFICER_NAME", "VARCHAR(60)", schema.TierPublic},
+		{"Name of Chief Financial Officer", "BORROWER", "LAST_NM", "VARCHAR(60)", schema.TierConfidential},
+		{"Legal Title of Bank", "ENTITY", "LEGAL_NAME", "VARCHAR(60)", schema.TierPublic},
+		{"Name of the external auditing firm", "FACILITY", "OBLIGOR_NAME", "VARCHAR(60)", schema.TierConfidential},
+		{"Amendment Flag", "ACCT", "CHARGE_OFF_FLAG", "CHAR(1)", schema.TierConfidential},
+		{"Amendment Flag", "LOAN", "CURR_BAL_AMT", "NUMBER(14,2)", schema.TierConfidential},
+		{"Total Loans", "LOAN", "CURR_BAL_AMT", "NUMBER(14,2)", schema.TierPublic},
 	} {
 		t.Run(tt.attribute+" from "+tt.table+"."+tt.column, func(t *testing.T) {
 			t.Parallel()

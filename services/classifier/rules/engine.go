@@ -88,7 +88,7 @@ type Match struct {
 // Alternative is a rule that was considered and did not win.
 type Alternative struct {
 	Rule string
-	Tier schema.InformationSecurityClassification
+	Tier schema.Tier
 	// Why is the reason that it did not win.
 	Why string
 }
@@ -96,7 +96,7 @@ type Alternative struct {
 // Raise describes how a column raised the tier.
 type Raise struct {
 	SourceField string
-	From, To    schema.InformationSecurityClassification
+	From, To    schema.Tier
 	// Rule is the rule that won for the column, and Matched the words that it depends on.
 	Rule    string
 	Matched []Match
@@ -177,7 +177,7 @@ func (d *derivation) publishes(c *derivation) bool {
 	published := slices.ContainsFunc(d.refined, func(m ruleMatch) bool {
 		return m.rule.In != 0 && m.rule.Tier == d.values.tier.value
 	})
-	if !published || c.values.tier.value == schema.HRCI {
+	if !published || c.values.tier.value == schema.TierHRCI {
 		return false
 	}
 	limits, line, column := &d.policy.Columns, d.reading.Facet, c.reading.Facet

@@ -89,14 +89,14 @@ func TestAggregatesArePublicOnlyInPublishedFilings(t *testing.T) {
 	t.Parallel()
 	e := New(policy.Default())
 	line := attribute("Net Charge-offs on Installment Loans", "N15")
-	for report, tier := range map[string]schema.InformationSecurityClassification{
-		"FR Y-9C": schema.Public, "FR Y-14M Schedule D.2": schema.Confidential, "FR Y-14A": schema.Confidential,
-		"": schema.Confidential,
+	for report, tier := range map[string]schema.Tier{
+		"FR Y-9C": schema.TierPublic, "FR Y-14M Schedule D.2": schema.TierConfidential, "FR Y-14A": schema.TierConfidential,
+		"": schema.TierConfidential,
 	} {
 		t.Run(report, func(t *testing.T) {
 			t.Parallel()
 			want := schema.Classification{
-				InformationSecurityClassification: tier, Criticality: schema.High, RiskLevel: schema.Medium,
+				InformationSecurityClassification: tier, Criticality: schema.LevelHigh, RiskLevel: schema.LevelMedium,
 				RegulatoryFlag: true,
 			}
 			if got := e.Classify(Input{Attribute: line, Report: report}).Classification; got != want {
@@ -131,26 +131,26 @@ func TestDataAboutCustomersIsNotPublicInAPublishedFiling(t *testing.T) {
 	e := New(policy.Default())
 	for _, tt := range []struct {
 		name, dataType string
-		want           schema.InformationSecurityClassification
+		want           schema.Tier
 	}{
-		{"Credit Card Number", "C16", schema.HRCI},
-		{"Account Number", "C18", schema.Confidential},
-		{"Masked Card Number", "C16", schema.Confidential},
-		{"Customer ID", "C18", schema.Confidential},
-		{"Facility ID", "C18", schema.Confidential},
-		{"Credit Score", "N3", schema.HRCI},
-		{"FICO", "", schema.HRCI},
-		{"Credit Score Band", "C2", schema.Confidential},
-		{"Obligor Risk Rating", "C4", schema.HRCI},
-		{"Obligor PD", "N6.4", schema.HRCI},
-		{"Model Output", "N8.4", schema.HRCI},
-		{"Bankruptcy Flag", "C1", schema.Confidential},
-		{"Delinquency Status", "C1", schema.Confidential},
-		{"Charge-off Flag", "C1", schema.Confidential},
-		{"Zyxwv Qponm", "", schema.Confidential},
-		{"Name of the Chief Financial Officer", "C60", schema.Public},
-		{"E-mail Address of the Contact", "C60", schema.Public},
-		{"Signature Date", "Date", schema.Public},
+		{"Credit Card Number", "C16", schema.TierHRCI},
+		{"Account Number", "C18", schema.TierConfidential},
+		{"Masked Card Number", "C16", schema.TierConfidential},
+		{"Customer ID", "C18", schema.TierConfidential},
+		{"Facility ID", "C18", schema.TierConfidential},
+		{"Credit Score", "N3", schema.TierHRCI},
+		{"FICO", "", schema.TierHRCI},
+		{"Credit Score Band", "C2", schema.TierConfidential},
+		{"Obligor Risk Rating", "C4", schema.TierHRCI},
+		{"Obligor PD", "N6.4", schema.TierHRCI},
+		{"Model Output", "N8.4", schema.TierHRCI},
+		{"Bankruptcy Flag", "C1", schema.TierConfidential},
+		{"Delinquency Status", "C1", schema.TierConfidential},
+		{"Charge-off Flag", "C1", schema.TierConfidential},
+		{"Zyxwv Qponm", "", schema.TierConfidential},
+		{"Name of the Chief Financial Officer", "C60", schema.TierPublic},
+		{"E-mail Address of the Contact", "C60", schema.TierPublic},
+		{"Signature Date", "Date", schema.TierPublic},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

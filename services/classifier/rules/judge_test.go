@@ -202,7 +202,7 @@ func TestADescriptionDoesNotLowerTheTierOfTheName(t *testing.T) {
 	t.Parallel()
 	e := New(mechanicsForTest(t))
 	a := e.Classify(Input{Attribute: schema.Attribute{AttributeName: "Zyx Date", Description: "When the pear fell"}})
-	if a.Rule != "some date" || a.InformationSecurityClassification != schema.Confidential {
+	if a.Rule != "some date" || a.InformationSecurityClassification != schema.TierConfidential {
 		t.Errorf("got %s by %q, want Confidential by some date", a.InformationSecurityClassification, a.Rule)
 	}
 	a = e.Classify(Input{Attribute: schema.Attribute{AttributeName: "Zyx Name", Description: "Name of the apple"}})
@@ -229,9 +229,9 @@ func TestAPartyLimitsARule(t *testing.T) {
 
 func TestCompare_OrdersMatches(t *testing.T) {
 	t.Parallel()
-	confidential := &policy.Rule{Line: 2, Tier: schema.Confidential}
-	public := &policy.Rule{Line: 1, Tier: schema.Public}
-	later := &policy.Rule{Line: 3, Tier: schema.Confidential}
+	confidential := &policy.Rule{Line: 2, Tier: schema.TierConfidential}
+	public := &policy.Rule{Line: 1, Tier: schema.TierPublic}
+	later := &policy.Rule{Line: 3, Tier: schema.TierConfidential}
 	for _, tt := range []struct {
 		name          string
 		better, worse ruleMatch

@@ -62,7 +62,7 @@ func countWrong(t *testing.T, list string) tally {
 		if wrong {
 			n.wrong++
 			if !slices.ContainsFunc(tiers, func(tier string) bool {
-				return !schema.InformationSecurityClassification(tier).Protects(a.InformationSecurityClassification)
+				return !schema.Tier(tier).Protects(a.InformationSecurityClassification)
 			}) {
 				n.tooLow++
 			}
@@ -148,7 +148,7 @@ func TestHealthData(t *testing.T) {
 	`)
 	e := New(policy.Default())
 	a := e.Classify(Input{Attribute: attribute("result_flag", "varchar(10)"), Table: "LAB_RESULT"})
-	if a.InformationSecurityClassification != schema.HRCI || !a.PIIFlag {
+	if a.InformationSecurityClassification != schema.TierHRCI || !a.PIIFlag {
 		t.Errorf("got %s, personal %t, want HRCI, true: %s",
 			a.InformationSecurityClassification, a.PIIFlag, a.Rationale)
 	}

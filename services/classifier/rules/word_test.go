@@ -181,7 +181,7 @@ func TestAnyKindOfProtectedDataIsProtected(t *testing.T) {
 			names++
 			a := e.Classify(Input{Attribute: attribute(text+" "+kind, "")})
 			switch got := a.InformationSecurityClassification; got {
-			case schema.Confidential, schema.HRCI:
+			case schema.TierConfidential, schema.TierHRCI:
 			default:
 				t.Errorf("%s %s: got %s, want Confidential or HRCI: %s", text, kind, got, a.Rationale)
 			}
@@ -267,12 +267,12 @@ func TestAbbreviatedCardNumbersAndSecrets(t *testing.T) {
 	e := New(policy.Default())
 	for _, tt := range []struct {
 		table, name string
-		want        schema.InformationSecurityClassification
+		want        schema.Tier
 	}{
-		{"GL_JRNL", "CC_NUM", schema.Confidential},
-		{"GL_ACCT", "CC_NUM", schema.Confidential},
-		{"CARD", "CC_NUM", schema.HRCI},
-		{"GL_CARD", "CREDIT_CARD_NUMBER", schema.HRCI},
+		{"GL_JRNL", "CC_NUM", schema.TierConfidential},
+		{"GL_ACCT", "CC_NUM", schema.TierConfidential},
+		{"CARD", "CC_NUM", schema.TierHRCI},
+		{"GL_CARD", "CREDIT_CARD_NUMBER", schema.TierHRCI},
 	} {
 		t.Run(tt.table+"."+tt.name, func(t *testing.T) {
 			t.Parallel()

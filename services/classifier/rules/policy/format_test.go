@@ -142,14 +142,14 @@ func TestParse_ReadsEveryKey(t *testing.T) {
 		}},
 		{"kinds of report", p.ReportKinds, []string{"loan", "trade"}},
 		{"risk", p.Risk, Risk{
-			Leak: map[schema.InformationSecurityClassification]schema.Level{
-				schema.HRCI: schema.High, schema.Confidential: schema.Medium,
-				schema.Proprietary: schema.Low, schema.Public: schema.Low,
+			Leak: map[schema.Tier]schema.Level{
+				schema.TierHRCI: schema.LevelHigh, schema.TierConfidential: schema.LevelMedium,
+				schema.TierProprietary: schema.LevelLow, schema.TierPublic: schema.LevelLow,
 			},
-			Errors: map[schema.Level]Set{schema.High: 1, schema.Medium: 3},
+			Errors: map[schema.Level]Set{schema.LevelHigh: 1, schema.LevelMedium: 3},
 		}},
 		{"default", p.Fallback, Fallback{
-			Tier: schema.Proprietary, Personal: FlagYes, Criticality: schema.Low, Regulatory: FlagOnlyFiled,
+			Tier: schema.TierProprietary, Personal: FlagYes, Criticality: schema.LevelLow, Regulatory: FlagOnlyFiled,
 			Because: "nothing fits", Filed: 1,
 		}},
 		{"column", p.Columns, Columns{RaisesFrom: 60, Sums: 1, Signs: 2, Customers: 1}},
@@ -157,13 +157,13 @@ func TestParse_ReadsEveryKey(t *testing.T) {
 			Name: "value", Group: "Scores", Line: 53, Any: []int{0, 1}, All: []int{0}, None: []int{2},
 			Says: 1, SaysNot: 2, Of: 1, OfNot: 2, In: 1, InNot: 2,
 			Marked: MarkPrimaryKey | MarkCritical | MarkMandatory,
-			Tier:   schema.HRCI, Criticality: schema.High, Leak: schema.High, Personal: FlagYes,
+			Tier:   schema.TierHRCI, Criticality: schema.LevelHigh, Leak: schema.LevelHigh, Personal: FlagYes,
 			Regulatory: FlagYes, Laws: []int{1}, Because: "a reason", Certainty: 80, Yields: true,
 		}}},
 		{"refinement", p.Refinements, []Rule{{
 			Name: "less", Group: "Scores", Line: 73, Refinement: true, Any: []int{0},
-			Tier: schema.Confidential, TierLimit: LimitAtMost,
-			Criticality: schema.Medium, CriticalityLimit: LimitAtLeast,
+			Tier: schema.TierConfidential, TierLimit: LimitAtMost,
+			Criticality: schema.LevelMedium, CriticalityLimit: LimitAtLeast,
 			Personal: FlagNo, Laws: []int{0, 1}, Because: "another reason",
 		}}},
 	} {

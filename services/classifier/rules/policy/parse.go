@@ -18,11 +18,11 @@ func Parse(name string, text []byte) (*Policy, error) {
 			Digest:  digest(text),
 			Columns: Columns{RaisesFrom: defaultRaisesFrom},
 			Risk: Risk{
-				Leak:   map[schema.InformationSecurityClassification]schema.Level{},
+				Leak:   map[schema.Tier]schema.Level{},
 				Errors: map[schema.Level]Set{},
 			},
 			Fallback: Fallback{
-				Tier: schema.Confidential, Criticality: schema.Medium, Personal: FlagNo, Regulatory: FlagOnlyFiled,
+				Tier: schema.TierConfidential, Criticality: schema.LevelMedium, Personal: FlagNo, Regulatory: FlagOnlyFiled,
 				Because: "no rule speaks about it", Filed: -1,
 			},
 		},
@@ -282,7 +282,7 @@ func (b *builder) defineRisk(x *block) {
 			risk.Leak[tier] = schema.Level(level)
 		}
 	}
-	for _, tier := range schema.InformationSecurityClassifications() {
+	for _, tier := range schema.Tiers() {
 		if _, ok := risk.Leak[tier]; !ok {
 			b.add(x.line, "risk has no leak level for %s", tier)
 		}

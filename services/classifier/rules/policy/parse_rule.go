@@ -168,8 +168,8 @@ func cutLimit(value string) (Limit, string) {
 	return LimitExact, value
 }
 
-func (b *builder) tier(x *block, e entry) schema.InformationSecurityClassification {
-	return oneOf(b, x, e, schema.InformationSecurityClassifications())
+func (b *builder) tier(x *block, e entry) schema.Tier {
+	return oneOf(b, x, e, schema.Tiers())
 }
 
 func (b *builder) level(x *block, e entry) schema.Level { return oneOf(b, x, e, schema.Levels()) }
@@ -264,7 +264,7 @@ func (b *builder) checkContradictions(x *block, r *Rule) {
 				x.title(), pair.key, pair.key+"-not")
 		}
 	}
-	if r.Tier == schema.HRCI && r.TierLimit != LimitAtMost && (r.Leak == schema.Low || r.Leak == schema.Medium) {
+	if r.Tier == schema.TierHRCI && r.TierLimit != LimitAtMost && (r.Leak == schema.LevelLow || r.Leak == schema.LevelMedium) {
 		b.add(x.line, "%s contradicts itself: a leak of HRCI is never %s", x.title(), r.Leak)
 	}
 	if r.Yields && len(r.Any)+len(r.All) == 0 {
@@ -273,7 +273,7 @@ func (b *builder) checkContradictions(x *block, r *Rule) {
 	if (r.Regulatory == FlagNo || r.Regulatory == FlagOnlyFiled) && len(r.Laws) > 0 {
 		b.add(x.line, "%s contradicts itself: it names laws, and \"regulatory\" excludes laws", x.title())
 	}
-	if r.Personal == FlagYes && r.Tier == schema.Public && r.Leak != schema.Low {
+	if r.Personal == FlagYes && r.Tier == schema.TierPublic && r.Leak != schema.LevelLow {
 		b.add(x.line, "%s contradicts itself: personal data is Public only for people who are not customers; "+
 			"add \"leak: Low\"", x.title())
 	}

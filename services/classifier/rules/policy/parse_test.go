@@ -287,7 +287,7 @@ func TestParse_HasDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Fallback{
-		Tier: schema.Confidential, Criticality: schema.Medium, Personal: FlagNo, Regulatory: FlagOnlyFiled,
+		Tier: schema.TierConfidential, Criticality: schema.LevelMedium, Personal: FlagNo, Regulatory: FlagOnlyFiled,
 		Because: "no rule speaks about it", Filed: -1,
 	}
 	if diff := cmp.Diff(want, p.Fallback); diff != "" {

@@ -117,14 +117,14 @@ type Law struct{ Name, Text string }
 // Risk derives the risk of an attribute for which the rule states none.
 type Risk struct {
 	// Leak is the risk of a leak, by tier.
-	Leak map[schema.InformationSecurityClassification]schema.Level
+	Leak map[schema.Tier]schema.Level
 	// Errors are the facets whose errors have this risk if the criticality is high.
 	Errors map[schema.Level]Set
 }
 
 // Fallback is the answer for an attribute that no rule fits.
 type Fallback struct {
-	Tier        schema.InformationSecurityClassification
+	Tier        schema.Tier
 	Personal    Flag
 	Criticality schema.Level
 	Regulatory  Flag

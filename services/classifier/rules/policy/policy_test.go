@@ -59,7 +59,7 @@ func TestDefault_RulesAreComplete(t *testing.T) {
 			t.Errorf("refinement %q in line %d has no reason", r.Name, r.Line)
 		}
 	}
-	for _, tier := range schema.InformationSecurityClassifications() {
+	for _, tier := range schema.Tiers() {
 		if p.Risk.Leak[tier] == "" {
 			t.Errorf("a leak of %s has no risk", tier)
 		}

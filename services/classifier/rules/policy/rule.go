@@ -21,7 +21,7 @@ type Rule struct {
 	Marked        Marks
 
 	// An answer that the rule does not give is empty or FlagUnset.
-	Tier             schema.InformationSecurityClassification
+	Tier             schema.Tier
 	TierLimit        Limit
 	Criticality      schema.Level
 	CriticalityLimit Limit
