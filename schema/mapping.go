@@ -248,7 +248,8 @@ func listMappings(ctx context.Context, db bun.IDB, f MappingFilter, afterKey, af
 		return page, err
 	}
 	page = nil
-	query := f.matching(f.candidates(f.page(selectMappings(db, &page, f.Sort, joinAttributes), afterKey, afterID, limit)))
+	query := f.page(selectMappings(db, &page, f.Sort, attributeOfEach), afterKey, afterID, limit)
+	query = f.matching(f.candidates(query))
 	err = query.Scan(ctx)
 	return page, err
 }

@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -124,49 +123,35 @@ func (f MappingFilter) facetPage(db bun.IDB, afterKey, afterID string, limit int
 		Join("cross join lateral (?) as m", stream)).Limit(int64(limit))
 }
 
-// stream selects the mappings of the facet f.facet in the order of the list. It compares and sorts by whole rows of the index instead of
-// asking for equal values, because only that index has this order: without statistics, Postgres takes another index for it, and reads
-// all mappings of the report to find those of the facet.
+// stream selects the mappings of the facet f.facet in the order of the list. It asks for a range of facets and sorts by the facet first,
+// which only one index can do: without statistics, Postgres takes another one for it, and reads all mappings of the report to find those
+// of the facet. A scan ends at a single value and not at a row of values, so the far end of the range is a single value.
 func (f MappingFilter) stream(db bun.IDB, afterKey, afterID string) *bun.SelectQuery {
-	key, _ := f.Sort.key()
-	columns, values := []string{"m.cycle_id", "m.report_id", facetOfMapping}, "?, ?, f.facet"
-	query := db.NewSelect().TableExpr("pde_mappings as m").ColumnExpr("m.*")
-	compare := func(operator string, columns []string, values string, args ...any) {
-		query = query.Where("("+strings.Join(columns, ", ")+") "+operator+" ("+values+")", append([]any{f.CycleID, f.ReportID}, args...)...)
-	}
-	inOrder, cursor := append(slices.Clone(columns), "m.id"), values+", f.after"
+	columns, cursor := []string{facetOfMapping, "m.id"}, "f.facet, f.after"
 	var args []any
 	if f.Sort == MappingSortConfidence || f.Sort == MappingSortUpdatedAt {
+		key, _ := f.Sort.key()
 		_, bound := f.Sort.shown()
-		inOrder, cursor, args = append(slices.Clone(columns), key, "m.id"), values+", "+bound+", f.after", []any{afterKey}
+		columns, cursor, args = []string{facetOfMapping, key, "m.id"}, "f.facet, "+bound+", f.after", []any{afterKey}
 	}
-	first, last := values, values
-	var firstArgs, lastArgs []any
-	switch {
-	case f.Sort == MappingSortConfidence && f.filtersConfidence():
-		low, high := f.confidences()
-		columns, first, last = append(columns, key), values+", ?", values+", ?"
-		firstArgs, lastArgs = []any{low}, []any{high}
-	case f.IDPrefix != "":
-		columns, first, last = append(columns, "m.id"), values+", ?", values+", ?"
-		firstArgs, lastArgs = []any{f.IDPrefix}, []any{lastWithPrefix(f.IDPrefix)}
+	query := db.NewSelect().TableExpr("pde_mappings as m").ColumnExpr("m.*").
+		Where("m.cycle_id = ? and m.report_id = ?", f.CycleID, f.ReportID)
+	others := MappingFilter{IDPrefix: f.IDPrefix, MinConfidence: f.MinConfidence, MaxConfidence: f.MaxConfidence}
+	if others != (MappingFilter{}) {
+		// A range within the facet is read only if the facet is a single value.
+		query = others.where(query.Where(facetOfMapping + " = f.facet"))
 	}
-	direction := " asc"
+	direction, beyond, end := " asc", ">", "<="
 	if f.Descending {
-		direction = " desc"
+		direction, beyond, end = " desc", "<", ">="
 	}
-	switch {
-	case afterID == "":
-		compare(">=", columns, first, firstArgs...)
-		compare("<=", columns, last, lastArgs...)
-	case f.Descending:
-		compare(">=", columns, first, firstArgs...)
-		compare("<", inOrder, cursor, args...)
-	default:
-		compare(">", inOrder, cursor, args...)
-		compare("<=", columns, last, lastArgs...)
+	if afterID == "" {
+		query = query.Where(facetOfMapping + " between f.facet and f.facet")
+	} else {
+		query = query.Where("("+strings.Join(columns, ", ")+") "+beyond+" ("+cursor+")", args...).
+			Where(facetOfMapping + " " + end + " f.facet")
 	}
-	return query.OrderExpr(strings.Join(inOrder, direction+", ") + direction)
+	return query.OrderExpr(strings.Join(columns, direction+", ") + direction)
 }
 
 // confidences is the range of the confidence scores that pass the filter.

@@ -48,8 +48,12 @@ func (f MappingFilter) inOrder(
 		if complete {
 			return nil
 		}
-		complete, page = true, nil
-		return f.matching(f.page(selectMappings(tx, &page, f.Sort, joinAttributes), afterKey, afterID, limit)).Scan(ctx)
+		complete = true
+		next := f.next(tx, afterKey, afterID, limit)
+		if f.Search != "" && f.Sort != MappingSortAttributeName {
+			next = next.Join(attributeOfEach)
+		}
+		return read(tx, f.matching(next))
 	})
 	return page, complete, err
 }

@@ -100,7 +100,7 @@ func TestASearchIsAnsweredWithoutReadingTheReport(t *testing.T) {
 				page, err = schema.ListMappings(ctx, tx, filter, "", "", 50)
 				return err
 			})
-			if err != nil || len(page) != found || n > 12000 {
+			if err != nil || len(page) != found || n > 40000 {
 				t.Errorf("%q by %s: found %d mappings, want %d, and read %d rows and entries (%v)", text, sort, len(page), found, n, err)
 			}
 		}
