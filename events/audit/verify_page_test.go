@@ -45,11 +45,8 @@ func TestVerify_KeepsNoSnapshotBetweenPages(t *testing.T) {
 			if done > total && total > 0 {
 				t.Errorf("%s: %d of %d", phase, done, total)
 			}
-			var open int
-			err := db.NewRaw(`select count(*) from pg_stat_activity where application_name = 'counted'
-				and (backend_xmin is not null or state like 'idle in transaction%')`).Scan(t.Context(), &open)
-			if err != nil || open > 0 {
-				t.Errorf("%s: %d sessions hold a snapshot or a transaction (%v)", phase, open, err)
+			if n := schematest.CountSnapshots(t, db); n > 0 {
+				t.Errorf("%s: %d sessions hold a snapshot or a transaction", phase, n)
 			}
 		})
 	})

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
@@ -39,4 +40,21 @@ func (c *statementCounter) Enabled(context.Context, slog.Level) bool { return tr
 func (c *statementCounter) Handle(context.Context, slog.Record) error {
 	c.n.Add(1)
 	return nil
+}
+
+// CountSnapshots returns how many sessions that [CountStatements] opened hold a snapshot or a transaction. A session
+// that has sent the end of its last statement may still be releasing its snapshot, so it counts only if it holds it
+// for two seconds.
+func CountSnapshots(t testing.TB, db *schema.DB) (n int) {
+	t.Helper()
+	for late := time.Now().Add(2 * time.Second); ; {
+		err := db.NewRaw(`select count(*) from pg_stat_activity where application_name = 'counted'
+			and (backend_xmin is not null or state like 'idle in transaction%')`).Scan(t.Context(), &n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 || time.Now().After(late) {
+			return n
+		}
+	}
 }
