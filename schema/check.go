@@ -145,7 +145,8 @@ func (p *rowProblems) Scan(value any) error {
 }
 
 // checkFields counts the set fields of the mappings that finished jobs have written, and reports each mapping that
-// lacks some. A mapping that failed or was cancelled was not written.
+// lacks some. A mapping that failed or was cancelled was not written. The jobs of a mapping are found by its history and,
+// in case that is incomplete, by its updated_by.
 func (c *checker) checkFields(ctx context.Context) error {
 	names := SavedFields()
 	var counts, missing []string
@@ -159,11 +160,13 @@ func (c *checker) checkFields(ctx context.Context) error {
 			'not set, though a finished job has touched the row: ' || fields) order by id)
 			filter (where touched and fields <> ''), '[]')
 		from (select *, array_to_string(array[` + strings.Join(missing, ", ") + `], ', ') as fields,
-			(select true from classification_history h
-				join job_items i on i.job_id = h.job_id and i.mapping_id = h.mapping_id
+			(select true from (
+					select h.job_id from classification_history h where h.mapping_id = m.id
+					union all select substr(m.updated_by, length('` + JobAuthor("") + `') + 1)
+				) writer
+				join job_items i on i.job_id = writer.job_id and i.mapping_id = m.id
 				join jobs j on j.id = i.job_id
-				where h.mapping_id = m.id and i.outcome in ('succeeded', 'skipped')
-					and j.ended_at is not null limit 1) is true as touched
+				where i.outcome in ('succeeded', 'skipped') and j.ended_at is not null limit 1) is true as touched
 			from pde_mappings m where ?0 and m.id > ?1 order by m.id limit ?2) m`
 	var total int64
 	err := c.db.NewRaw("select coalesce(sum(mapping_count), 0)::bigint from reports where ?",
