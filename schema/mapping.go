@@ -248,8 +248,8 @@ func listMappings(ctx context.Context, db bun.IDB, f MappingFilter, afterKey, af
 		return page, err
 	}
 	page = nil
-	query := f.page(selectMappings(db, &page, f.Sort, attributeOfEach), afterKey, afterID, limit)
-	query = f.matching(f.candidates(query))
+	query := f.candidates(selectMappings(db, &page, f.Sort, joinAttributes))
+	query = f.matching(f.page(query, afterKey, afterID, limit))
 	err = query.Scan(ctx)
 	return page, err
 }

@@ -154,6 +154,29 @@ func (f MappingFilter) stream(db bun.IDB, afterKey, afterID string) *bun.SelectQ
 	return query.OrderExpr(strings.Join(columns, direction+", ") + direction)
 }
 
+// matches selects at most limit mappings that pass the filter, from an index of the filter and not in the order of the list.
+func (f MappingFilter) matches(db bun.IDB, limit int) *bun.SelectQuery {
+	others := MappingFilter{IDPrefix: f.IDPrefix, MinConfidence: f.MinConfidence, MaxConfidence: f.MaxConfidence}
+	matches := others.where(db.NewSelect().TableExpr("pde_mappings as m").ColumnExpr("m.*").
+		Where("m.cycle_id = ? and m.report_id = ?", f.CycleID, f.ReportID)).Limit(int64(limit))
+	switch {
+	case f.filtersFacets():
+		var numbers []int
+		for _, facet := range f.facets() {
+			numbers = append(numbers, facet.number())
+		}
+		matches = matches.Where(facetOfMapping + " between f.facet and f.facet").OrderExpr(facetOfMapping)
+		return db.NewSelect().ColumnExpr("m.*").
+			TableExpr("unnest(?::integer[]) as f (facet)", pgdialect.Array(numbers)).
+			Join("cross join lateral (?) as m", matches).Limit(int64(limit))
+	case f.filtersConfidence():
+		key, _ := MappingSortConfidence.key()
+		return matches.OrderExpr(key)
+	default:
+		return matches.OrderExpr("m.id")
+	}
+}
+
 // confidences is the range of the confidence scores that pass the filter.
 func (f MappingFilter) confidences() (low, high int) {
 	low, high = 0, 100

@@ -13,8 +13,11 @@ const (
 	window = 2000
 	// facetWindow is the same for each facet, where the list has no index in its order.
 	facetWindow = 500
-	// frequent is the number of matches in the window from which on reading in order takes less than finding and sorting all matches.
+	// frequent is the number of mappings in the window with the text from which on reading in order takes less than finding and sorting
+	// all matches.
 	frequent = 10
+	// mostSorted is the same for all mappings that pass the filter, if there is no text.
+	mostSorted = 5000
 )
 
 // inOrder reads the page in the order of the list. Complete is false if that would take longer than to find all matches and sort them.
@@ -41,12 +44,29 @@ func (f MappingFilter) inOrder(
 		if err := read(tx, f.window(tx, afterKey, afterID)); err != nil {
 			return err
 		}
-		complete = len(page) == limit
-		if !complete && (len(page) < frequent || f.Sort.constantByFacet()) {
-			return readInAnyOrder(ctx, tx)
-		}
-		if complete {
+		if complete = len(page) == limit; complete {
 			return nil
+		}
+		many := len(page) >= frequent
+		if f.Search == "" {
+			var n int
+			if err := tx.NewSelect().ColumnExpr("count(*)").
+				TableExpr("(?) as m", f.matches(tx, mostSorted+1)).Scan(ctx, &n); err != nil {
+				return err
+			}
+			many = n > mostSorted
+		}
+		switch {
+		case f.Search != "" && (!many || f.Sort.constantByFacet()):
+			return readInAnyOrder(ctx, tx)
+		case !many:
+			complete = true
+			matches := selectMappings(tx, &page, f.Sort, attributeOfEach).ModelTableExpr("(?) as m", f.matches(tx, mostSorted))
+			page = nil
+			return f.page(matches, afterKey, afterID, limit).Scan(ctx)
+		case f.Sort.constantByFacet():
+			complete = true
+			return read(tx, f.facetPage(tx, afterKey, afterID, limit))
 		}
 		complete = true
 		next := f.next(tx, afterKey, afterID, limit)
@@ -61,7 +81,9 @@ func (f MappingFilter) inOrder(
 // window selects the next mappings in the order of the list, whether or not they match.
 func (f MappingFilter) window(db bun.IDB, afterKey, afterID string) *bun.SelectQuery {
 	if f.Sort.constantByFacet() {
-		return f.facetPage(db, afterKey, afterID, facetWindow)
+		every := f
+		every.IDPrefix, every.MinConfidence, every.MaxConfidence = "", nil, nil
+		return every.facetPage(db, afterKey, afterID, facetWindow)
 	}
 	every := MappingFilter{CycleID: f.CycleID, ReportID: f.ReportID, Sort: f.Sort, Descending: f.Descending}
 	return every.next(db, afterKey, afterID, window)
@@ -91,7 +113,7 @@ func (f MappingFilter) matching(query *bun.SelectQuery) *bun.SelectQuery {
 // indexes. The arrays and "between" keep the planner from reading the whole report instead: it expects few rows of either. A text with a
 // line break could match across attribute and element, so it is not looked up.
 func (f MappingFilter) candidates(query *bun.SelectQuery) *bun.SelectQuery {
-	if f.Search == "" || strings.Contains(f.Search, "\n") {
+	if strings.Contains(f.Search, "\n") {
 		return query
 	}
 	// ilike lowers the pattern with its percent signs, and in some locales the form of a letter depends on its neighbours.
