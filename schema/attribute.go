@@ -18,7 +18,7 @@ type Attribute struct {
 	ID       string `bun:"id,pk"`
 	CycleID  string `bun:"cycle_id"`
 	ReportID string `bun:"report_id"`
-	// Identity tells the attribute from the others of its report; see [AttributeIdentity].
+	// Identity distinguishes the attribute from the others of its report; see [AttributeIdentity].
 	Identity              string `bun:"identity"`
 	AttributeName         string `bun:"attribute_name"`
 	Description           string `bun:"description"`
@@ -38,8 +38,8 @@ type Attribute struct {
 	UpdatedBy       string    `bun:"updated_by"`
 }
 
-// AttributeIdentity returns what an attribute is known by within its report: its line item number, together with its MDRM code where it
-// has both, else its name.
+// AttributeIdentity returns the identity of an attribute within its report: its line item number, with its
+// MDRM code if it has both, or else its name. A long identity is returned as a digest.
 func AttributeIdentity(lineItemNumber, mdrm, name string) string {
 	switch {
 	case lineItemNumber != "" && mdrm != "":
@@ -51,10 +51,11 @@ func AttributeIdentity(lineItemNumber, mdrm, name string) string {
 	}
 }
 
-// maxIndexed bounds a text in an index, in bytes: Postgres takes about 2,700 in all of an index's columns.
+// maxIndexed is the maximum size in bytes of an indexed text. Postgres allows about 2,700 bytes for all
+// columns of an index entry.
 const maxIndexed = 1000
 
-// indexable returns the text, or its digest where it is too long for an index.
+// indexable returns the text, or its digest if the text is too long for an index.
 func indexable(text string) string {
 	if len(text) <= maxIndexed {
 		return text
@@ -63,10 +64,12 @@ func indexable(text string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// ListAttributes lists at most limit of the report's attributes behind the one with this id, in the order in which they came.
+// ListAttributes returns at most limit attributes of the report whose ids are greater than after, in the order
+// of their ids, which is the order of insertion.
 func ListAttributes(ctx context.Context, db bun.IDB, cycleID, reportID, after string, limit int) ([]Attribute, error) {
 	var attributes []Attribute
-	err := db.NewSelect().Model(&attributes).Where("cycle_id = ? and report_id = ? and id > ?", cycleID, reportID, after).
+	err := db.NewSelect().Model(&attributes).
+		Where("cycle_id = ? and report_id = ? and id > ?", cycleID, reportID, after).
 		Order("id").Limit(int64(limit)).Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("attributes of report %s: %w", reportID, err)
@@ -74,22 +77,24 @@ func ListAttributes(ctx context.Context, db bun.IDB, cycleID, reportID, after st
 	return attributes, nil
 }
 
-// GetAttribute reads one attribute of the report. It returns [ErrNotFound] where the report has no such attribute.
+// GetAttribute returns one attribute of the report, or [ErrNotFound] if the report has no such attribute.
 func GetAttribute(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (Attribute, error) {
 	var attribute Attribute
-	err := db.NewSelect().Model(&attribute).Where("id = ? and cycle_id = ? and report_id = ?", id, cycleID, reportID).Scan(ctx)
+	err := db.NewSelect().Model(&attribute).Where("id = ? and cycle_id = ? and report_id = ?", id, cycleID, reportID).
+		Scan(ctx)
 	if err != nil {
 		return attribute, notFound(err, "attribute "+id)
 	}
 	return attribute, nil
 }
 
-// ErrExists says that there is such a row already.
-var ErrExists = errors.New("exists already")
+// ErrExists is returned if a row with the same identity exists.
+var ErrExists = errors.New("already exists")
 
-// InsertAttribute adds an attribute, with its unmapped mapping, to the report that it names, as the author in CreatedBy. It returns
-// [ErrNotFound] where there is no such report, an [ActiveJobError] where a job works on it, and [ErrExists] where the report has an
-// attribute with this identity. After an error the caller rolls the transaction back.
+// InsertAttribute adds an attribute, with its unmapped mapping, to the report that it names. CreatedBy is the
+// author. It returns [ErrNotFound] if the report does not exist, an [ActiveJobError] if a job of the report is
+// active, and [ErrExists] if the report has an attribute with this identity. After an error the caller rolls
+// the transaction back.
 func InsertAttribute(ctx context.Context, tx bun.Tx, attribute Attribute) (Attribute, error) {
 	report, now, err := lockReportForChange(ctx, tx, attribute.CycleID, attribute.ReportID)
 	if err != nil {
@@ -113,7 +118,8 @@ func InsertAttribute(ctx context.Context, tx bun.Tx, attribute Attribute) (Attri
 		return attribute, fmt.Errorf("attribute of report %s: %w", report.ReportID, err)
 	}
 	return attribute, InsertPlanningChange(ctx, tx, PlanningChange{
-		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningActionAdded, Object: PlanningObjectAttribute, ObjectID: attribute.ID,
-		Name: attribute.AttributeName, Counts: im.counts(), ChangedAt: now, ChangedBy: attribute.CreatedBy,
+		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningActionAdded,
+		Object: PlanningObjectAttribute, ObjectID: attribute.ID, Name: attribute.AttributeName,
+		Counts: im.counts(), ChangedAt: now, ChangedBy: attribute.CreatedBy,
 	})
 }

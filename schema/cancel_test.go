@@ -29,7 +29,7 @@ func cancelInPages(ctx context.Context, db *schema.DB, jobID string, page int) (
 	}
 }
 
-// sweep does what the projector does for a bell.
+// sweep folds at most five items of the job, as the projector does for a bell.
 func sweep(ctx context.Context, db *schema.DB, jobID string) (status schema.JobStatus, err error) {
 	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		locked, err := schema.LockStatus(ctx, tx, jobID)
@@ -54,7 +54,7 @@ func rebuild(ctx context.Context, db *schema.DB, jobID string) (status schema.Jo
 	return status, err
 }
 
-func TestACancelledItemIsWrittenOnceAndCountedWithoutReadingIt(t *testing.T) {
+func TestCancelItems_WritesEachItemOnceAndTheStatusIsComputedWithoutReadingIt(t *testing.T) {
 	t.Parallel()
 	const mappings, page = 1000, 250
 	db, job, _ := longJob(t, mappings)
@@ -110,7 +110,7 @@ func TestACancelledItemIsWrittenOnceAndCountedWithoutReadingIt(t *testing.T) {
 }
 
 // The pages of a cancellation, the classifiers, several projectors and a rebuild work on the job at the same time.
-func TestACancellationCountsEachItemOnceWhoeverElseWritesTheJob(t *testing.T) {
+func TestACancellationCountsEachItemOnceDespiteConcurrentWriters(t *testing.T) {
 	t.Parallel()
 	const mappings = 60
 	db := schematest.New(t)
@@ -153,7 +153,8 @@ func TestACancellationCountsEachItemOnceWhoeverElseWritesTheJob(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if status.CompletedSteps < before || status.CompletedSteps > status.TotalSteps || status.TotalSteps != mappings {
+				if status.CompletedSteps < before || status.CompletedSteps > status.TotalSteps ||
+					status.TotalSteps != mappings {
 					t.Errorf("completed steps: got %d of %d after %d", status.CompletedSteps, status.TotalSteps, before)
 				}
 				before = status.CompletedSteps
@@ -169,7 +170,7 @@ func TestACancellationCountsEachItemOnceWhoeverElseWritesTheJob(t *testing.T) {
 	close(done)
 	readers.Wait()
 
-	// The late ones are those that were locked while the cancellation passed them.
+	// Items that were locked while the cancellation passed them are cancelled now.
 	late, err := cancelInPages(t.Context(), db, job.ID, mappings)
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +187,8 @@ func TestACancellationCountsEachItemOnceWhoeverElseWritesTheJob(t *testing.T) {
 	}
 	if want := int64(saved[0] + saved[1]); status.Succeeded != want || status.Cancelled != cancelled+late ||
 		status.CompletedSteps != mappings || status.Status != schema.StatusCancelled {
-		t.Errorf("status: got %s with %d succeeded and %d cancelled of %d, want %d and %d of %d", status.Status, status.Succeeded,
+		t.Errorf("status: got %s with %d succeeded and %d cancelled of %d, want %d and %d of %d", status.Status,
+			status.Succeeded,
 			status.Cancelled, status.CompletedSteps, want, cancelled+late, mappings)
 	}
 	if _, found := check(t, db, schema.CheckScope{}); len(found) > 0 {
@@ -218,18 +220,20 @@ func TestAPageOfCancelledItemsMakesTheStatusLagUntilItIsWritten(t *testing.T) {
 		if lagging, err := scan.ListJobs(t.Context(), db); err != nil || len(lagging) != 1 {
 			t.Errorf("LagScan: got %q, %v, want the job", lagging, err)
 		}
-		if job, err := schema.GetJob(t.Context(), db, job.ID); err != nil || job.Cancelled != want || job.CancelledAt.IsZero() {
+		if job, err := schema.GetJob(t.Context(), db, job.ID); err != nil || job.Cancelled != want ||
+			job.CancelledAt.IsZero() {
 			t.Errorf("the job's row: got %d cancelled at %v, %v, want %d", job.Cancelled, job.CancelledAt, err, want)
 		}
 	}
 	status := mustFold(t, db, job.ID)
 	ended, err := schema.GetJob(t.Context(), db, job.ID)
 	if err != nil || status.Status != schema.StatusCancelled || !ended.EndedAt.Equal(ended.CancelledAt) {
-		t.Errorf("the job: got %s, ended at %v, %v, want cancelled at %v", status.Status, ended.EndedAt, err, ended.CancelledAt)
+		t.Errorf("the job: got %s, ended at %v, %v, want cancelled at %v", status.Status, ended.EndedAt, err,
+			ended.CancelledAt)
 	}
 }
 
-func TestARebuildCountsTheCancelledItemsAgain(t *testing.T) {
+func TestRebuildStatus_CountsTheCancelledItemsAgain(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 3)

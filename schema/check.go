@@ -10,11 +10,11 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// CheckScope bounds what [Check] looks at: one report, or everything where it is zero.
+// CheckScope limits [Check] to one report. The zero value covers everything.
 type CheckScope struct{ CycleID, ReportID string }
 
-// within is a condition of SQL that holds for the scope. Where the scope is one report, ?0 and ?1 in the condition
-// are its ids.
+// within returns an SQL condition that limits a query to the scope. It is true if the scope covers everything.
+// In the condition, ?0 and ?1 are the ids of the cycle and the report.
 func (s CheckScope) within(condition string) any {
 	if s == (CheckScope{}) || condition == "true" { // bun warns about arguments without a placeholder
 		return bun.SafeQuery("true")
@@ -22,46 +22,46 @@ func (s CheckScope) within(condition string) any {
 	return bun.SafeQuery(condition, s.CycleID, s.ReportID)
 }
 
-// CheckKind says what kind of thing is wrong.
+// CheckKind is the kind of a [CheckFinding].
 type CheckKind string
 
-// The kinds of what [Check] finds.
 const (
-	// CheckKindUnset means that a finished job touched the mapping, and something that it saves is not there.
+	// CheckKindUnset means that a field which a finished job saves is not set in a mapping that it wrote.
 	CheckKindUnset CheckKind = "unset"
-	// CheckKindUnsigned means that a row does not say when, or by whom, it was written last.
+	// CheckKindUnsigned means that a row lacks updated_at or updated_by.
 	CheckKindUnsigned CheckKind = "unsigned"
-	// CheckKindCounts means that a job's status, its row and its items disagree.
+	// CheckKindCounts means that the status, the row and the items of a job disagree.
 	CheckKindCounts CheckKind = "counts"
-	// CheckKindHistory means that a mapping which a job has written does not have exactly one entry of it in its history.
+	// CheckKindHistory means that the history of a mapping does not have exactly one entry of each job that
+	// wrote the mapping.
 	CheckKindHistory CheckKind = "history"
 )
 
-// CheckFinding is one thing that is wrong, in the row with this key.
+// CheckFinding is one problem in the row with this key.
 type CheckFinding struct {
 	Kind       CheckKind
 	Table, Row string
 	Problem    string
 }
 
-// FieldCount says in how many rows a field is set, and in how many it is not.
+// FieldCount is the number of rows in which a field is set, and in which it is not.
 type FieldCount struct {
 	Field      string
 	Set, Unset int64
 }
 
-// CheckResult is what was looked at, and how much of it is wrong.
+// CheckResult counts the checked rows and jobs, and the findings.
 type CheckResult struct {
-	// Rows counts the mappings that finished jobs have touched, and Fields what is set in them.
+	// Rows is the number of mappings that finished jobs have written. Fields counts the set fields of these.
 	Rows   int64
 	Fields []FieldCount
 	Jobs   int64
-	// Findings counts everything that was reported.
+	// Findings is the number of reported problems.
 	Findings int64
 }
 
-// SavedFields are the columns of a mapping that hold something once a job has touched it: whatever the job does, and
-// whether or not a person has confirmed it.
+// SavedFields returns the columns of a mapping that every job sets, whether or not a person has confirmed the
+// mapping.
 func SavedFields() []string {
 	return []string{
 		"information_security_classification", "criticality", "risk_level", "regulatory_flag", "pii_flag",
@@ -70,8 +70,8 @@ func SavedFields() []string {
 	}
 }
 
-// Progress receives how much of a phase of [Check] or of the verification of the audit log is done. Each phase reports at least once, at its
-// start. Total is an estimate; it is 0 if unknown.
+// Progress receives the progress of a phase of [Check] or of the verification of the audit log. Each phase
+// reports at least once, at its start. Total is an estimate; it is 0 if unknown.
 type Progress func(phase string, done, total int64)
 
 // Check compares the stored rows with what finished jobs must have written, and calls report for each problem. It
@@ -113,7 +113,8 @@ func (c *checker) found(kind CheckKind, table, row, problem string) {
 	c.report(CheckFinding{Kind: kind, Table: table, Row: row, Problem: problem})
 }
 
-// foundRows reports the rows of the query: table, key and problem.
+// foundRows reports a finding for each row of the query. The query returns the columns table_name, key and
+// problem.
 func (c *checker) foundRows(ctx context.Context, kind CheckKind, query string, args ...any) error {
 	var found []struct {
 		Table   string `bun:"table_name"`
@@ -129,7 +130,7 @@ func (c *checker) foundRows(ctx context.Context, kind CheckKind, query string, a
 	return nil
 }
 
-// rowProblems is an aggregate of SQL: a list of keys, each with its problem.
+// rowProblems is the value of an SQL aggregate: a JSON array of keys, each with its problem.
 type rowProblems [][2]string
 
 // Scan implements [sql.Scanner].
@@ -157,7 +158,7 @@ func (c *checker) checkFields(ctx context.Context) error {
 	}
 	query := `select count(*), coalesce(max(id), ''), count(*) filter (where touched), ` +
 		strings.Join(counts, ", ") + `, coalesce(json_agg(json_build_array(id,
-			'not set, though a finished job has touched the row: ' || fields) order by id)
+			'not set, although a finished job wrote the row: ' || fields) order by id)
 			filter (where touched and fields <> ''), '[]')
 		from (select *, array_to_string(array[` + strings.Join(missing, ", ") + `], ', ') as fields,
 			(select true from (
@@ -214,11 +215,11 @@ type signedTable struct {
 	order, first string
 	// within is the condition for the rows of the report ?0, ?1.
 	within string
-	// only is the condition for the rows that do not belong to a job and are therefore not read with it.
+	// only is the condition for the rows that do not belong to a job. The others are read with their job.
 	only string
 }
 
-// signedTables lists them all; a test compares the list with the database.
+// signedTables returns all tables with these columns; a test compares the list with the database.
 func signedTables() []signedTable {
 	const (
 		ofReport  = "t.cycle_id = ?0 and t.report_id = ?1"
@@ -254,7 +255,7 @@ const (
 		else 'updated_at and updated_by are not set' end`
 )
 
-// checkSignatures reports rows without updated_at or updated_by, but for the tables that [checker.checkJobs] reads.
+// checkSignatures reports rows without updated_at or updated_by, except those that [checker.checkJobs] reads.
 func (c *checker) checkSignatures(ctx context.Context) error {
 	var done int64
 	for _, table := range signedTables() {

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// batchJobs and batchItems bound the jobs of one statement. A job with more items is a batch of its own: its
-	// counts have to come from one snapshot, which takes about a second for a million items.
+	// batchJobs and batchItems limit the jobs of one statement. A job with more items is a batch of its own:
+	// its counts must come from one snapshot. Counting a million items takes about a second.
 	batchJobs  = 1000
 	batchItems = 20_000
 )
@@ -18,12 +18,13 @@ const (
 // JobBatch is a page of jobs in the order of their ids, small enough for one statement.
 type JobBatch struct {
 	IDs []string
-	// all is whether there are no other jobs between the first and the last.
+	// all is true if no other jobs lie between the first and the last.
 	all bool
 }
 
-// Contains is an SQL condition: the job id in the column is in the batch. A range is one scan of an index; a list of a
-// thousand ids is a thousand searches, or a scan of the table.
+// Contains returns an SQL condition: the job id in the column is in the batch. It is a range if possible,
+// because a range is one index scan, whereas a list of a thousand ids is a thousand searches or a scan of the
+// table.
 func (b JobBatch) Contains(column string) any {
 	if b.all {
 		return bun.SafeQuery("? between ? and ?", bun.SafeQuery(column), b.IDs[0], b.IDs[len(b.IDs)-1])
@@ -31,7 +32,8 @@ func (b JobBatch) Contains(column string) any {
 	return bun.SafeQuery("? in (?)", bun.SafeQuery(column), bun.List(b.IDs))
 }
 
-// EachJobBatch calls do with all jobs of the scope, in the order of their ids, batch by batch.
+// EachJobBatch calls do with all jobs of the scope in batches, in the order of their ids. It stops at the
+// first error and returns it.
 func EachJobBatch(ctx context.Context, db bun.IDB, scope CheckScope, do func(JobBatch) error) error {
 	all := scope == CheckScope{}
 	for last := ""; ; {
@@ -100,7 +102,7 @@ func (c *checker) checkJobs(ctx context.Context) error {
 	})
 }
 
-// checkedJob is a job with the counts that have to agree: those of its status, of its items, and of its folded items.
+// checkedJob is a job with the counts to compare: those of its status, of its items, and of its folded items.
 type checkedJob struct {
 	Job            Job    `bun:"embed:job_"`
 	Status         Status `bun:"status,nullzero"`
@@ -109,13 +111,13 @@ type checkedJob struct {
 	Kept           Counts `bun:"embed:kept_"`
 	Items          Counts `bun:"embed:items_"`
 	Folded         Counts `bun:"embed:folded_"`
-	// ItemCount and Queued count the items, and those without an outcome.
+	// ItemCount is the number of items, and Queued the number of items without an outcome.
 	ItemCount int64 `bun:"item_count"`
 	Queued    int64 `bun:"queued"`
 }
 
-// countsSQL selects the columns of [Counts] with the prefix: of the items that satisfy the condition, or, without
-// one, of the status s.
+// countsSQL returns the select list for [Counts] with the prefix. It counts the items that satisfy the
+// condition, or copies the counts of the status s if the condition is empty.
 func countsSQL(prefix, condition string) string {
 	columns := make([]string, 0, 10)
 	add := func(name, expression string) {
@@ -140,8 +142,9 @@ func countsSQL(prefix, condition string) string {
 // checkCounts compares the status of each job with its row and its items.
 func (c *checker) checkCounts(ctx context.Context, batch JobBatch) error {
 	var jobs []checkedJob
-	err := c.db.NewRaw(`select j.id as job_id, j.intent as job_intent, j.listed as job_listed, j.cancelled as job_cancelled,
-			j.listed_at as job_listed_at, j.ended_at as job_ended_at, s.status, s.total_steps, s.completed_steps, `+countsSQL("kept_", "")+`, i.*
+	err := c.db.NewRaw(`select j.id as job_id, j.intent as job_intent, j.listed as job_listed,
+			j.cancelled as job_cancelled, j.listed_at as job_listed_at, j.ended_at as job_ended_at,
+			s.status, s.total_steps, s.completed_steps, `+countsSQL("kept_", "")+`, i.*
 		from jobs j left join job_status s on s.job_id = j.id
 			cross join lateral (select count(*) as item_count, count(*) filter (where outcome is null) as queued,
 				`+countsSQL("items_", "true")+`, `+countsSQL("folded_", "folded_at is not null")+`
@@ -153,11 +156,11 @@ func (c *checker) checkCounts(ctx context.Context, batch JobBatch) error {
 	for _, job := range jobs {
 		if job.ItemCount != job.Job.Listed {
 			c.found(CheckKindCounts, "jobs", job.Job.ID,
-				fmt.Sprintf("listed is %d, and the job has %d items", job.Job.Listed, job.ItemCount))
+				fmt.Sprintf("listed is %d, but the job has %d items", job.Job.Listed, job.ItemCount))
 		}
 		if job.Items.Cancelled != job.Job.Cancelled {
-			c.found(CheckKindCounts, "jobs", job.Job.ID,
-				fmt.Sprintf("cancelled is %d, and the job has %d cancelled items", job.Job.Cancelled, job.Items.Cancelled))
+			c.found(CheckKindCounts, "jobs", job.Job.ID, fmt.Sprintf(
+				"cancelled is %d, but the job has %d cancelled items", job.Job.Cancelled, job.Items.Cancelled))
 		}
 		for _, problem := range job.disagreements() {
 			c.found(CheckKindCounts, "job_status", job.Job.ID, problem)
@@ -166,37 +169,37 @@ func (c *checker) checkCounts(ctx context.Context, batch JobBatch) error {
 	return nil
 }
 
-// disagreements lists the differences between the job's status and its items. The status of an active job may lag
-// behind the items, but its counts are those of the folded ones.
+// disagreements returns the differences between the job's status and its items. The status of an active job
+// may lag behind the items, but its counts must be those of the folded ones.
 func (j checkedJob) disagreements() []string {
 	var problems []string
 	differ := func(what string, kept, counted int64) {
 		if kept != counted {
-			problems = append(problems, fmt.Sprintf("%s is %d, and the items say %d", what, kept, counted))
+			problems = append(problems, fmt.Sprintf("%s is %d, but its items give %d", what, kept, counted))
 		}
 	}
 	ended, counted := !j.Job.EndedAt.IsZero(), j.Folded
 	switch {
 	case j.Status == "" && ended:
-		return []string{"the job has ended and has no status; pdeflow rebuild computes it from the items"}
+		return []string{"the job has ended but has no status; pdeflow rebuild computes it from the items"}
 	case j.Status == "":
 		return nil
 	case ended:
 		counted = j.Items
 		differ("total_steps", j.TotalSteps, j.ItemCount)
 		if want := statusFrom(j.Job, counted); j.Status != want && j.Queued == 0 && j.ItemCount == j.Job.Listed {
-			problems = append(problems, fmt.Sprintf("status is %s, and the items say %s", j.Status, want))
+			problems = append(problems, fmt.Sprintf("status is %s, but its items give %s", j.Status, want))
 		}
 		if j.Queued > 0 {
 			problems = append(problems,
-				fmt.Sprintf("the job has ended, and %s of it are still queued", mappings(j.Queued)))
+				fmt.Sprintf("the job has ended with %s still queued", mappings(j.Queued)))
 		}
 		if uncounted := j.Items.Completed() - j.Folded.Completed(); uncounted > 0 {
 			problems = append(problems,
-				fmt.Sprintf("the job has ended, and %s of it are not counted", mappings(uncounted)))
+				fmt.Sprintf("the job has ended with %s not counted", mappings(uncounted)))
 		}
 	case j.Status.IsFinal():
-		problems = append(problems, fmt.Sprintf("status is %s, and the job has not ended", j.Status))
+		problems = append(problems, fmt.Sprintf("status is %s, but the job has not ended", j.Status))
 	}
 	differ("completed_steps", j.CompletedSteps, counted.Completed())
 	differ("succeeded", j.Kept.Succeeded, counted.Succeeded)
@@ -212,7 +215,7 @@ func (j checkedJob) disagreements() []string {
 	return problems
 }
 
-// checkHistory reports mappings that a job has written without exactly one history row of the job, and history rows
+// checkHistory reports mappings that a job wrote without exactly one history row of the job, and history rows
 // of jobs that did not write the mapping.
 func (c *checker) checkHistory(ctx context.Context, batch JobBatch) error {
 	return c.foundRows(ctx, CheckKindHistory, `with entries as (
@@ -220,20 +223,20 @@ func (c *checker) checkHistory(ctx context.Context, batch JobBatch) error {
 			group by job_id, mapping_id
 		)
 		select 'job_items' as table_name, i.job_id || '/' || i.mapping_id as key,
-			case when e.n is null then 'the item ' || i.outcome || ', and the history of the mapping does not have it'
-				else 'the history of the mapping has it ' || e.n || ' times' end as problem
+			case when e.n is null then 'the item ' || i.outcome || ', but the history of the mapping has no entry of it'
+				else 'the history of the mapping has ' || e.n || ' entries of the item' end as problem
 		from job_items i left join entries e on e.job_id = i.job_id and e.mapping_id = i.mapping_id
 		where ?1 and i.outcome in ('succeeded', 'skipped') and e.n is distinct from 1
 		union all
 		select 'classification_history', h.id,
-			'the entry is of a job that has not written the mapping: its item is '
-				|| coalesce(i.outcome, 'queued or not there')
+			'the entry is of a job that did not write the mapping: its item is '
+				|| coalesce(i.outcome, 'queued or missing')
 		from classification_history h left join job_items i on i.job_id = h.job_id and i.mapping_id = h.mapping_id
 		where ?2 and coalesce(i.outcome, '') not in ('succeeded', 'skipped')
 		order by 1 desc, 2`, batch.Contains("job_id"), batch.Contains("i.job_id"), batch.Contains("h.job_id"))
 }
 
-// checkJobSignatures reports rows of the jobs without updated_at or updated_by.
+// checkJobSignatures reports rows that belong to the jobs and lack updated_at or updated_by.
 func (c *checker) checkJobSignatures(ctx context.Context, batch JobBatch) error {
 	var (
 		selects []string

@@ -7,7 +7,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// mustCheck runs [schema.Check] and expects it to find nothing in so many jobs.
+// mustCheck runs [schema.Check] and expects no findings in the given number of jobs.
 func mustCheck(t *testing.T, db *schema.DB, jobs int64, progress schema.Progress) {
 	t.Helper()
 	report := func(f schema.CheckFinding) { t.Errorf("Check found %+v", f) }

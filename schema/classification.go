@@ -1,21 +1,25 @@
 package schema
 
-// Tier says who may see an element: the lowest tier that protects it enough.
+// Tier is an information security classification: the lowest tier that protects an element enough.
 type Tier string
 
 // The tiers, from the most to the least protected.
 const (
-	// TierHRCI is highly restricted confidential information: government and full account numbers, scores, risk parameters of one obligor, secrets.
+	// TierHRCI is highly restricted confidential information: government ids, full account numbers, scores,
+	// risk parameters of one obligor, secrets.
 	TierHRCI Tier = "HRCI"
-	// TierConfidential is what belongs to a customer or to unpublished business: balances, dates, identifiers in the form in which reports carry them.
+	// TierConfidential is information about customers or unpublished business: balances, dates, identifiers in
+	// the form in which reports contain them.
 	TierConfidential Tier = "Confidential"
-	// TierProprietary is of the bank's own making: codes, names, system identifiers, row metadata.
+	// TierProprietary is information that the bank itself creates: codes, names, system identifiers, row
+	// metadata.
 	TierProprietary Tier = "Proprietary"
-	// TierPublic is what anyone may know: as-of dates, published identifiers, states, codes defined by public instructions.
+	// TierPublic is information that anyone may have: as-of dates, published identifiers, states, codes
+	// defined by public instructions.
 	TierPublic Tier = "Public"
 )
 
-// Tiers lists every tier, the most protected first.
+// Tiers returns all tiers, the most protected first.
 func Tiers() []Tier {
 	return []Tier{TierHRCI, TierConfidential, TierProprietary, TierPublic}
 }
@@ -50,7 +54,7 @@ const (
 	LevelLow    Level = "Low"
 )
 
-// Levels lists every level, the highest first.
+// Levels returns all levels, the highest first.
 func Levels() []Level { return []Level{LevelHigh, LevelMedium, LevelLow} }
 
 // Above reports whether l is a higher level than other.
@@ -69,15 +73,15 @@ func (l Level) rank() int {
 	}
 }
 
-// Classification is the answer to the five questions asked of every mapping.
+// Classification holds the five values that a job determines for every mapping.
 type Classification struct {
 	InformationSecurityClassification Tier
-	// Criticality says how much a wrong value hurts the report that the element feeds.
+	// Criticality is the harm that a wrong value does to the report.
 	Criticality Level
-	// RiskLevel is the worse of two: what a leak costs, and what an error costs the report.
+	// RiskLevel is the higher of two risks: that of a leak, and that of an error in the report.
 	RiskLevel Level
-	// RegulatoryFlag says whether a regulation asks for the element or protects it.
+	// RegulatoryFlag is true if a regulation requires or protects the element.
 	RegulatoryFlag bool
-	// PIIFlag says whether the element identifies or describes a natural person.
+	// PIIFlag is true if the element identifies or describes a natural person.
 	PIIFlag bool
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// intend records what somebody wants of the job.
+// intend records an intent for the job.
 func intend(t *testing.T, db *schema.DB, jobID string, intent schema.Intent) {
 	t.Helper()
 	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
@@ -28,7 +28,7 @@ func intend(t *testing.T, db *schema.DB, jobID string, intent schema.Intent) {
 	}
 }
 
-// endOver folds everything of the job, while somebody asks for something of it after its row was read.
+// endOver folds all items of the job, and records an intent after it has read the row of the job.
 func endOver(t *testing.T, db *schema.DB, jobID string, intent schema.Intent) error {
 	t.Helper()
 	return db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
@@ -46,7 +46,7 @@ func endOver(t *testing.T, db *schema.DB, jobID string, intent schema.Intent) er
 	})
 }
 
-func TestAJobDoesNotEndOverAPauseThatItHasNotSeen(t *testing.T) {
+func TestUpdateStatus_DoesNotEndAJobThatWasPausedInTheMeantime(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 2)
@@ -54,7 +54,7 @@ func TestAJobDoesNotEndOverAPauseThatItHasNotSeen(t *testing.T) {
 	mustFold(t, db, job.ID)
 	succeed(t, db, job.ID, ids...)
 	if err := endOver(t, db, job.ID, schema.IntentPause); !errors.Is(err, schema.ErrJobChanged) {
-		t.Fatalf("the end is written over the pause: %v", err)
+		t.Fatalf("UpdateStatus: got %v, want %v", err, schema.ErrJobChanged)
 	}
 	status := mustFold(t, db, job.ID, ids...)
 	job, err := schema.GetJob(t.Context(), db, job.ID)
@@ -62,11 +62,12 @@ func TestAJobDoesNotEndOverAPauseThatItHasNotSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	if status.Status != schema.StatusCompleted || status.JobVersion != job.Version || job.EndedAt.IsZero() {
-		t.Errorf("%s at version %d of %d, ended at %v", status.Status, status.JobVersion, job.Version, job.EndedAt)
+		t.Errorf("got %s at version %d, ended at %v, want %s at version %d", status.Status, status.JobVersion,
+			job.EndedAt, schema.StatusCompleted, job.Version)
 	}
 }
 
-func TestAnEmptyJobThatIsCancelledAtItsEndIsCancelled(t *testing.T) {
+func TestAnEmptyJobThatIsCancelledAsItEndsIsCancelled(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	schematest.Report(t, db, 0)
@@ -76,14 +77,14 @@ func TestAnEmptyJobThatIsCancelledAtItsEndIsCancelled(t *testing.T) {
 	mustFold(t, db, job.ID)
 	exec(t, db, "update jobs set listed_at = now(), version = version + 1 where id = ?", job.ID)
 	if err := endOver(t, db, job.ID, schema.IntentCancel); !errors.Is(err, schema.ErrJobChanged) {
-		t.Fatalf("the end is written over the cancellation: %v", err)
+		t.Fatalf("UpdateStatus: got %v, want %v", err, schema.ErrJobChanged)
 	}
 	if status := mustFold(t, db, job.ID); status.Status != schema.StatusCancelled {
-		t.Errorf("it is %s", status.Status)
+		t.Errorf("status: got %s, want %s", status.Status, schema.StatusCancelled)
 	}
 }
 
-func TestAPauseDoesNotCountAsWorkForTheTimeThatIsLeft(t *testing.T) {
+func TestTheRemainingTimeIsEstimatedWithoutPauses(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 4)
@@ -94,11 +95,16 @@ func TestAPauseDoesNotCountAsWorkForTheTimeThatIsLeft(t *testing.T) {
 	succeed(t, db, job.ID, ids[:2]...)
 	// Two mappings took ten seconds each, before and after an hour's pause.
 	exec(t, db, "update jobs set started_at = now() - interval '2 hours' where id = ?", job.ID)
-	exec(t, db, "update job_intents set created_at = now() - interval '2 hours' + interval '10 seconds' where version = 2")
-	exec(t, db, "update job_intents set created_at = now() - interval '1 hour' + interval '10 seconds' where version = 3")
-	exec(t, db, "update job_items set ended_at = now() - interval '1 hour' + interval '20 seconds' where outcome = 'succeeded'")
+	exec(t, db, "update job_intents set created_at = now() - interval '2 hours' + interval '10 seconds' "+
+		"where version = 2")
+	exec(t, db, "update job_intents set created_at = now() - interval '1 hour' + interval '10 seconds' "+
+		"where version = 3")
+	exec(t, db, "update job_items set ended_at = now() - interval '1 hour' + interval '20 seconds' "+
+		"where outcome = 'succeeded'")
 	status := mustFold(t, db, job.ID, ids...)
-	if status.Status != schema.StatusRunning || status.ETASeconds == nil || *status.ETASeconds < 20 || *status.ETASeconds > 21 {
-		t.Errorf("%s, %d seconds left", status.Status, *status.ETASeconds)
+	if status.Status != schema.StatusRunning || status.ETASeconds == nil || *status.ETASeconds < 20 ||
+		*status.ETASeconds > 21 {
+		t.Errorf("got %s with %v seconds left, want %s with 20 or 21", status.Status, *status.ETASeconds,
+			schema.StatusRunning)
 	}
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrNotFound says that there is no such row.
+// ErrNotFound is returned if a row does not exist.
 var ErrNotFound = errors.New("not found")
 
-// notFound turns the absence of a row into [ErrNotFound] and names what was looked for.
+// notFound wraps err with the name of the row. It replaces [sql.ErrNoRows] by [ErrNotFound].
 func notFound(err error, what string) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("%s: %w", what, ErrNotFound)
@@ -26,9 +26,10 @@ func notFound(err error, what string) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// IsRefused reports whether the database refused a statement for what is in it or in the rows that it reads: a value out of range, a
-// constraint, a limit of the program, a damaged row. The same statement would be refused again. It is false while the database cannot
-// take any statement of this kind, for example because a permission or a table is missing.
+// IsRefused reports whether the database refused a statement because of its text, its values or the rows that
+// it reads: a value out of range, a constraint, a limit of the program, a damaged row. Repeating the statement
+// would fail again. It is false for errors that an operator can resolve, such as a missing permission or
+// table.
 func IsRefused(err error) bool {
 	pg, ok := asPgError(err)
 	if !ok {
@@ -47,14 +48,14 @@ func IsRefused(err error) bool {
 	}
 }
 
-// ErrMalformed is the error of a value that cannot be written to or read from the database.
+// ErrMalformed is returned for a value that cannot be written to or read from the database.
 var ErrMalformed = errors.New("malformed value")
 
-// MaxErrorText is the largest size in bytes of an error's text in a row or an event.
+// MaxErrorText is the maximum size in bytes of the text of an error in a row or an event.
 const MaxErrorText = 2048
 
-// ErrorText makes the text of an error fit for rows and events, whatever it holds: valid UTF-8 without control characters, of at most
-// [MaxErrorText] bytes.
+// ErrorText makes any text fit for rows and events. It returns valid UTF-8 without control characters, of at
+// most [MaxErrorText] bytes.
 func ErrorText(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -79,14 +80,15 @@ func ErrorText(text string) string {
 
 func asPgError(err error) (*pgconn.PgError, bool) { return errors.AsType[*pgconn.PgError](err) }
 
-// IsLockTimeout reports whether the database has stopped waiting for a lock that another transaction holds.
+// IsLockTimeout reports whether a statement failed because it waited too long for a lock that another
+// transaction holds.
 func IsLockTimeout(err error) bool {
 	pg, ok := asPgError(err)
 	return ok && pg.Code == "55P03" // lock_not_available
 }
 
-// IsUnavailable reports whether the database could not be reached, has ended the session, or took too long. It is not
-// known whether the statement, or a commit, has been executed.
+// IsUnavailable reports whether the database could not be reached, ended the session, or took too long. The
+// statement or commit may or may not have been executed.
 func IsUnavailable(err error) bool {
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return true

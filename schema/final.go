@@ -7,9 +7,9 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// ListFinalStatuses computes the status of jobs that have ended, by their ids, from their rows and all of their
-// items. It does not read job_status, which may be deleted and rebuilt. CompletedAt and UpdatedAt are the time at
-// which the job ended.
+// ListFinalStatuses computes the statuses of jobs that have ended, by job id, from their rows and all of their
+// items. It does not read job_status, which may be deleted and rebuilt. CompletedAt and UpdatedAt are the time
+// at which the job ended.
 func ListFinalStatuses(ctx context.Context, db bun.IDB, jobs []Job) (map[string]JobStatus, error) {
 	statuses := make(map[string]JobStatus, len(jobs))
 	if len(jobs) == 0 {

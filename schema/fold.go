@@ -10,20 +10,22 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
-// projectorName signs what the projector writes.
+// projectorName is the author of the rows that the projector writes.
 const projectorName = "projector"
 
-// LockedStatus is a job and its status as they stand behind the lock of the status, and the time of the transaction that has it.
+// LockedStatus is a job with its locked status, and the time of the transaction that holds the lock.
 type LockedStatus struct {
 	Job    Job
 	Status JobStatus
 	Now    time.Time
 }
 
-// LockStatus locks the job's status for this transaction, and reads the job's row and the clock behind the lock. Where there is no
-// status it makes one from what is counted already. It returns [ErrNotFound] where there is no such job.
+// LockStatus locks the job's status until the transaction ends, then reads the job's row and the clock. If the
+// job has no status, it inserts an empty one and returns the counts of the items folded so far. It returns
+// [ErrNotFound] if the job does not exist.
 func LockStatus(ctx context.Context, tx bun.Tx, jobID string) (locked LockedStatus, err error) {
-	// Another projector holds the row for a moment, a user for as long as they like, and all other jobs wait for this transaction.
+	// Another projector holds the lock briefly, but a user may hold it for any time, and all other jobs wait
+	// for this transaction.
 	if _, err := tx.NewRaw("select set_config('lock_timeout', '5s', true)").Exec(ctx); err != nil {
 		return locked, fmt.Errorf("lock timeout: %w", err)
 	}
@@ -49,7 +51,7 @@ func LockStatus(ctx context.Context, tx bun.Tx, jobID string) (locked LockedStat
 			return locked, err
 		}
 		if locked.Status.Completed() > 0 || !locked.Job.EndedAt.IsZero() {
-			// There was a status, and it was deleted. Clients have seen where the job stood, so no transition applies.
+			// The previous status was deleted after clients had seen it, so the transitions are not checked.
 			locked.Status = JobStatus{Counts: locked.Status.Counts}
 		}
 	}
@@ -59,17 +61,21 @@ func LockStatus(ctx context.Context, tx bun.Tx, jobID string) (locked LockedStat
 
 // IsFirstStart reports whether the job has started and its status does not show that yet.
 func (l LockedStatus) IsFirstStart() bool {
-	return l.Status.Status != "" && l.Status.StartedAt.IsZero() && !l.Status.Status.IsFinal() && !l.Job.StartedAt.IsZero()
+	return l.Status.Status != "" && l.Status.StartedAt.IsZero() && !l.Status.Status.IsFinal() &&
+		!l.Job.StartedAt.IsZero()
 }
 
-// unstarted is the job as it was before anything was done for it. Its version is below every real one, so that a status computed from
-// it lags.
+// unstarted returns the job as it was when it was inserted. Its version is lower than any real one, so that a
+// status computed from it lags.
 func unstarted(job Job) Job {
-	return Job{ID: job.ID, JobType: job.JobType, MappingCount: job.MappingCount, RequestedBy: job.RequestedBy, CreatedAt: job.CreatedAt}
+	return Job{
+		ID: job.ID, JobType: job.JobType, MappingCount: job.MappingCount, RequestedBy: job.RequestedBy,
+		CreatedAt: job.CreatedAt,
+	}
 }
 
-// MarkRunning writes that the job runs, whatever its items say, so that its start is committed and can be seen before anything counts.
-// The status still lags after it.
+// MarkRunning sets the status to running regardless of the items, so that the start is committed and visible
+// before any item is counted. The status still lags afterwards.
 func MarkRunning(ctx context.Context, tx bun.Tx, locked LockedStatus) error {
 	job := &locked.Job
 	job.Version, job.Intent = 0, IntentRun
@@ -79,32 +85,38 @@ func MarkRunning(ctx context.Context, tx bun.Tx, locked LockedStatus) error {
 	return err
 }
 
-// FoldItems marks those of the named items that have an outcome and are not counted yet, and returns the counts of exactly these.
+// FoldItems marks those of the given items that have an outcome and are not yet folded, and returns their
+// counts.
 func FoldItems(ctx context.Context, tx bun.Tx, locked LockedStatus, mappingIDs []string) (Counts, error) {
 	if len(mappingIDs) == 0 {
 		return Counts{}, nil
 	}
-	// The list stands in a subquery: Postgres expects ten elements of that, and so looks each of them up in a table of any size.
-	return fold(ctx, tx, locked.Now, "job_id = ? and mapping_id = any (array(select unnest(?::text[]))) and outcome is not null and "+stillUnfolded,
-		locked.Job.ID, pgdialect.Array(mappingIDs))
+	// Postgres estimates ten elements for the subquery, so it looks up each of them by key, whatever the size of
+	// the table.
+	return fold(ctx, tx, locked.Now, `job_id = ? and mapping_id = any (array(select unnest(?::text[])))
+		and outcome is not null and `+stillUnfolded, locked.Job.ID, pgdialect.Array(mappingIDs))
 }
 
-// FoldItemsSince does the same for any items of the job that got their outcome since then, at most limit of them, the oldest first. It returns
-// how many there were.
-func FoldItemsSince(ctx context.Context, tx bun.Tx, locked LockedStatus, since time.Time, limit int) (Counts, int64, error) {
+// FoldItemsSince folds at most limit items of the job whose outcome was written at since or later, the oldest
+// first. It returns their counts and their number.
+func FoldItemsSince(
+	ctx context.Context, tx bun.Tx, locked LockedStatus, since time.Time, limit int,
+) (Counts, int64, error) {
 	if err := readInIndexOrder(ctx, tx); err != nil {
 		return Counts{}, 0, err
 	}
 	counts, err := fold(ctx, tx, locked.Now, `ctid = any (array(
 		select ctid from job_items where job_id = ? and outcome is not null and folded_at is null and ended_at >= ?
-		order by ended_at, mapping_id limit ?)) and outcome is not null and `+stillUnfolded, locked.Job.ID, since, limit)
+		order by ended_at, mapping_id limit ?)) and outcome is not null and `+stillUnfolded,
+		locked.Job.ID, since, limit)
 	return counts, counts.Completed(), err
 }
 
-// stillUnfolded is "folded_at is null" for items found by their keys, in a form that the planner cannot match with the index of all
-// unfolded items; see [stillQueued].
+// stillUnfolded is "folded_at is null" for items found by their keys, in a form that the planner cannot match with
+// the index of all unfolded items; see [stillQueued].
 const stillUnfolded = "coalesce(folded_at, 'epoch') = 'epoch'"
 
+// fold marks the items that satisfy the condition, and returns their counts.
 func fold(ctx context.Context, tx bun.Tx, now time.Time, where string, args ...any) (Counts, error) {
 	query := `with folded as (
 		update job_items set folded_at = ?, updated_at = ?, updated_by = ?
@@ -114,8 +126,9 @@ func fold(ctx context.Context, tx bun.Tx, now time.Time, where string, args ...a
 	return scanCounts(ctx, tx, query, append([]any{now, now, projectorName}, args...)...)
 }
 
-// countItems counts items; rows to count must have the tier under that name.
-const countItems = `select count(*) filter (where outcome = 'succeeded') as succeeded, count(*) filter (where outcome = 'skipped') as skipped,
+// countItems is the select list that counts items. It expects the tier in a column of that name.
+const countItems = `select count(*) filter (where outcome = 'succeeded') as succeeded,
+	count(*) filter (where outcome = 'skipped') as skipped,
 	count(*) filter (where outcome = 'failed') as failed, count(*) filter (where outcome = 'cancelled') as cancelled,
 	count(*) filter (where tier = 'HRCI') as hrci, count(*) filter (where tier = 'Confidential') as confidential,
 	count(*) filter (where tier = 'Proprietary') as proprietary, count(*) filter (where tier = 'Public') as public,
@@ -130,17 +143,18 @@ func scanCounts(ctx context.Context, tx bun.IDB, query string, args ...any) (Cou
 	return counts, nil
 }
 
-// ErrJobChanged says that somebody has asked something of the job, or gone on with its list, since its row was read. What was to be
-// written with what the row said then is not; the caller rolls back and begins again.
-var ErrJobChanged = errors.New("the job has changed meanwhile")
+// ErrJobChanged is returned if the job's row changed after it was read, for example because a user paused or
+// cancelled the job. Nothing may be written from the old row: the caller rolls the transaction back and starts
+// again.
+var ErrJobChanged = errors.New("the job changed while its status was computed")
 
-// ErrTransition says that the rows of a job give a status that its present one cannot become.
-var ErrTransition = errors.New("a job cannot go that way")
+// ErrTransition is returned if the status computed from the rows cannot follow the current one.
+var ErrTransition = errors.New("invalid transition of the status")
 
-// UpdateStatus writes where the job stands with these counts, unless that is what the status says already. On the first final status the
-// job's row ends with it, so that the report is free for the next job at the same moment: the job's row as it was read, so that nobody
-// who was told that the job is paused or cancelled finds it ended as if he had not asked. It returns the status as it stands then, or
-// [ErrTransition], or [ErrJobChanged].
+// UpdateStatus computes the job's status with these counts and writes it if it differs from the current one.
+// The first final status also ends the job in its row, so that the report is free for the next job at the same
+// moment. It ends the job only in the version that was read, so that a pause or cancellation that was accepted
+// in the meantime is not lost. It returns the new status, [ErrTransition], or [ErrJobChanged].
 func UpdateStatus(ctx context.Context, tx bun.Tx, locked LockedStatus, counts Counts) (JobStatus, error) {
 	job, before := locked.Job, locked.Status
 	status, err := computeStatus(ctx, tx, job, counts)
@@ -156,13 +170,17 @@ func UpdateStatus(ctx context.Context, tx bun.Tx, locked LockedStatus, counts Co
 	}
 	status.UpdatedAt, status.UpdatedBy = locked.Now, projectorName
 	_, err = tx.NewInsert().Model(&status).On("conflict (job_id) do update").
-		Set("status = excluded.status, progress_percentage = excluded.progress_percentage, current_step = excluded.current_step").
+		Set("status = excluded.status, progress_percentage = excluded.progress_percentage").
+		Set("current_step = excluded.current_step").
 		Set("total_steps = excluded.total_steps, completed_steps = excluded.completed_steps").
-		Set("succeeded = excluded.succeeded, skipped = excluded.skipped, failed = excluded.failed, cancelled = excluded.cancelled").
-		Set("hrci = excluded.hrci, confidential = excluded.confidential, proprietary = excluded.proprietary, public = excluded.public").
-		Set("input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens, cost_usd = excluded.cost_usd").
-		Set("message = excluded.message, waiting_for = excluded.waiting_for, error = excluded.error, eta_seconds = excluded.eta_seconds").
-		Set("last_ended_at = excluded.last_ended_at, started_at = excluded.started_at, completed_at = excluded.completed_at").
+		Set("succeeded = excluded.succeeded, skipped = excluded.skipped").
+		Set("failed = excluded.failed, cancelled = excluded.cancelled").
+		Set("hrci = excluded.hrci, confidential = excluded.confidential").
+		Set("proprietary = excluded.proprietary, public = excluded.public").
+		Set("input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens").
+		Set("cost_usd = excluded.cost_usd, message = excluded.message, waiting_for = excluded.waiting_for").
+		Set("error = excluded.error, eta_seconds = excluded.eta_seconds, last_ended_at = excluded.last_ended_at").
+		Set("started_at = excluded.started_at, completed_at = excluded.completed_at").
 		Set("job_version = excluded.job_version, updated_at = excluded.updated_at, updated_by = excluded.updated_by").
 		Exec(ctx)
 	if err != nil {
@@ -174,6 +192,7 @@ func UpdateStatus(ctx context.Context, tx bun.Tx, locked LockedStatus, counts Co
 	return status, nil
 }
 
+// endJob sets the end of the job, if its row still has the version that was read.
 func endJob(ctx context.Context, tx bun.Tx, job Job, status JobStatus) error {
 	result, err := tx.NewUpdate().Model((*Job)(nil)).
 		Set("ended_at = ?, updated_at = clock_timestamp(), updated_by = ?", status.CompletedAt, projectorName).
@@ -192,8 +211,8 @@ func endJob(ctx context.Context, tx bun.Tx, job Job, status JobStatus) error {
 	return nil
 }
 
-// computeStatus reads what [StatusOf] needs in addition to the counts. The cancelled items are those that the job's row counts, so that
-// a page of them is counted exactly once.
+// computeStatus reads the other inputs of [StatusOf]. It takes the number of cancelled items from the job's
+// row, so that each page of them is counted exactly once.
 func computeStatus(ctx context.Context, tx bun.IDB, job Job, counts Counts) (JobStatus, error) {
 	counts.Cancelled = job.Cancelled
 	if job.CancelledAt.After(counts.LastEndedAt) {
@@ -217,36 +236,39 @@ func computeStatus(ctx context.Context, tx bun.IDB, job Job, counts Counts) (Job
 	return StatusOf(job, counts, waiting, failures[job.ID]), nil
 }
 
-// pausedFor is how long the job was paused between its start and the end of the newest item that is counted. A pause that goes on, or
-// began after that, is no part of it.
+// pausedFor returns how long the job was paused between its start and until, the end of the last counted item.
+// A pause that has not ended, or began later, is not included.
 func pausedFor(ctx context.Context, tx bun.IDB, job Job, until time.Time) (time.Duration, error) {
 	if job.IntentVersion == 1 || job.StartedAt.IsZero() || until.IsZero() {
 		return 0, nil
 	}
 	var microseconds int64
 	err := tx.NewRaw(`select coalesce(sum(extract(epoch from least(resumed_at, ?) - created_at) * 1000000), 0)::bigint
-		from (select intent, created_at, lead(created_at) over (order by version) as resumed_at from job_intents where job_id = ?) i
-		where intent = ? and created_at between ? and ? and resumed_at is not null`, until, job.ID, IntentPause, job.StartedAt, until).
-		Scan(ctx, &microseconds)
+		from (select intent, created_at, lead(created_at) over (order by version) as resumed_at
+			from job_intents where job_id = ?) i
+		where intent = ? and created_at between ? and ? and resumed_at is not null`,
+		until, job.ID, IntentPause, job.StartedAt, until).Scan(ctx, &microseconds)
 	if err != nil {
 		return 0, fmt.Errorf("pauses of job %s: %w", job.ID, err)
 	}
 	return time.Duration(microseconds) * time.Microsecond, nil
 }
 
-// RebuildStatus throws the job's status away and computes it again from all of its items. It also counts the cancelled items in the
-// job's row again.
+// RebuildStatus replaces the job's status by one computed from all of its items. It also corrects the number
+// of cancelled items in the job's row.
 func RebuildStatus(ctx context.Context, tx bun.Tx, jobID string) (JobStatus, error) {
 	locked, err := LockStatus(ctx, tx, jobID)
 	if err != nil {
 		return JobStatus{}, err
 	}
-	_, err = tx.NewUpdate().Model((*Item)(nil)).Set("folded_at = ?, updated_at = ?, updated_by = ?", locked.Now, locked.Now, projectorName).
+	_, err = tx.NewUpdate().Model((*Item)(nil)).
+		Set("folded_at = ?, updated_at = ?, updated_by = ?", locked.Now, locked.Now, projectorName).
 		Where("job_id = ? and outcome is not null and folded_at is null", jobID).Exec(ctx)
 	if err != nil {
 		return JobStatus{}, fmt.Errorf("fold items of job %s: %w", jobID, err)
 	}
-	// The lock makes a page that is being cancelled wait, so that it is in the count or added to it, and not both.
+	// A page that is being cancelled waits for the lock, so that it is either in the count or added to it, but not
+	// both.
 	if _, err := LockJob(ctx, tx, jobID); err != nil {
 		return JobStatus{}, err
 	}
@@ -260,15 +282,16 @@ func RebuildStatus(ctx context.Context, tx bun.Tx, jobID string) (JobStatus, err
 	if locked.Job, err = GetJob(ctx, tx, jobID); err != nil {
 		return JobStatus{}, err
 	}
-	locked.Status = JobStatus{} // which says nothing, so that whatever the rows say may be written
+	locked.Status = JobStatus{} // so that no transition is checked
 	return UpdateStatus(ctx, tx, locked, counts)
 }
 
-// recountCancelled counts the job's cancelled items in its row, which the transaction has locked.
+// recountCancelled corrects the number of cancelled items in the job's row, which the transaction has locked.
 func recountCancelled(ctx context.Context, tx bun.Tx, jobID string) error {
-	_, err := tx.NewRaw(`update jobs j set cancelled = i.cancelled, cancelled_at = i.cancelled_at, version = j.version + 1,
-			updated_at = clock_timestamp(), updated_by = ?
-		from (select count(*) as cancelled, max(ended_at) as cancelled_at from job_items where job_id = ? and outcome = ?) i
+	_, err := tx.NewRaw(`update jobs j set cancelled = i.cancelled, cancelled_at = i.cancelled_at,
+			version = j.version + 1, updated_at = clock_timestamp(), updated_by = ?
+		from (select count(*) as cancelled, max(ended_at) as cancelled_at
+			from job_items where job_id = ? and outcome = ?) i
 		where j.id = ? and (j.cancelled, j.cancelled_at) is distinct from (i.cancelled, i.cancelled_at)`,
 		projectorName, jobID, OutcomeCancelled, jobID).Exec(ctx)
 	if err != nil {
@@ -277,7 +300,7 @@ func recountCancelled(ctx context.Context, tx bun.Tx, jobID string) error {
 	return nil
 }
 
-// countFolded counts the items of the job that are marked as counted.
+// countFolded counts the folded items of the job.
 func countFolded(ctx context.Context, tx bun.IDB, jobID string) (Counts, error) {
 	return scanCounts(ctx, tx, countItems+` from (
 		select outcome, information_security_classification as tier, input_tokens, output_tokens, cost_usd, ended_at

@@ -15,18 +15,18 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// succeed saves a judgement for each of the mappings.
+// succeed saves a result for each of the mappings.
 func succeed(t *testing.T, db *schema.DB, jobID string, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
 		before := read(t, db, jobID, id).Mapping
 		if saved, err := save(t.Context(), db, jobID, before, judged(before)); err != nil || !saved {
-			t.Fatalf("mapping %s saved %v, %v", id, saved, err)
+			t.Fatalf("SaveWork of mapping %s: got %v, %v, want true", id, saved, err)
 		}
 	}
 }
 
-// fold does what the projector does for an event that names these mappings.
+// fold folds these items as the projector does for an event that names them.
 func fold(ctx context.Context, db *schema.DB, jobID string, ids ...string) (status schema.JobStatus, err error) {
 	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		locked, err := schema.LockStatus(ctx, tx, jobID)
@@ -58,7 +58,7 @@ func mustFold(t *testing.T, db *schema.DB, jobID string, ids ...string) schema.J
 	return status
 }
 
-func TestAnItemCountsOnceHoweverOftenItIsNamed(t *testing.T) {
+func TestFoldItems_CountsAnItemOnce(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 3)
@@ -75,24 +75,25 @@ func TestAnItemCountsOnceHoweverOftenItIsNamed(t *testing.T) {
 	}
 	wg.Wait()
 	status := mustFold(t, db, job.ID, ids...)
-	if status.Succeeded != 2 || status.CompletedSteps != 2 || status.ProgressPercentage != 66 || status.Status != schema.StatusRunning {
-		t.Errorf("status %+v", status)
+	if status.Succeeded != 2 || status.CompletedSteps != 2 || status.ProgressPercentage != 66 ||
+		status.Status != schema.StatusRunning {
+		t.Errorf("got %+v, want %s with 2 of 3 succeeded", status, schema.StatusRunning)
 	}
 	if status.Confidential != 2 {
-		t.Errorf("%d confidential", status.Confidential)
+		t.Errorf("confidential: got %d, want 2", status.Confidential)
 	}
 }
 
-func TestAnEventThatNoRowBearsOutAddsNothing(t *testing.T) {
+func TestFoldItems_IgnoresItemsWithoutAnOutcome(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 2)
 	job := schematest.ListedJob(t, db, 2)
 	if status := mustFold(t, db, job.ID, ids[0], "no-such-mapping"); status.CompletedSteps != 0 {
-		t.Errorf("%d steps completed without an outcome", status.CompletedSteps)
+		t.Errorf("completed steps: got %d, want 0", status.CompletedSteps)
 	}
 	if _, err := fold(t.Context(), db, "no-such-job", ids[0]); !errors.Is(err, schema.ErrNotFound) {
-		t.Errorf("job that does not exist: %v", err)
+		t.Errorf("job that does not exist: got %v, want %v", err, schema.ErrNotFound)
 	}
 }
 
@@ -102,75 +103,79 @@ func TestTheLastItemEndsTheJobAndFreesTheReport(t *testing.T) {
 	ids := schematest.Report(t, db, 2)
 	job := schematest.ListedJob(t, db, 2)
 	succeed(t, db, job.ID, ids...)
-	if status := mustFold(t, db, job.ID, ids[0]); status.Status != schema.StatusRunning || !status.CompletedAt.IsZero() {
-		t.Fatalf("after one of two: %+v", status)
+	if status := mustFold(t, db, job.ID, ids[0]); status.Status != schema.StatusRunning ||
+		!status.CompletedAt.IsZero() {
+		t.Fatalf("after one of two: got %+v, want %s", status, schema.StatusRunning)
 	}
 	status := mustFold(t, db, job.ID, ids[1])
 	if status.Status != schema.StatusCompleted || status.ProgressPercentage != 100 || status.ETASeconds != nil {
-		t.Errorf("status %+v", status)
+		t.Errorf("got %+v, want %s at 100 %%", status, schema.StatusCompleted)
 	}
 	ended, err := schema.GetJob(t.Context(), db, job.ID)
 	if err != nil || !ended.EndedAt.Equal(status.CompletedAt) {
-		t.Errorf("job ended at %v, status completed at %v, %v", ended.EndedAt, status.CompletedAt, err)
+		t.Errorf("end of the job: got %v, %v, want %v", ended.EndedAt, err, status.CompletedAt)
 	}
-	schematest.Job(t, db, 2) // the partial unique index lets the next job in
+	schematest.Job(t, db, 2) // the partial unique index allows the next job
 }
 
-func TestFailedAndCancelledItemsNameTheJob(t *testing.T) {
+func TestAJobWithFailedItemsFailsWithTheirError(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 3)
 	job := schematest.ListedJob(t, db, 3)
 	succeed(t, db, job.ID, ids[0])
 	for _, id := range ids[1:] {
-		if err := schema.FailItem(t.Context(), db, job.ID, id, schema.ItemResult{Attempt: 5, Code: schema.ErrorCodePanic, Error: "broke"}); err != nil {
+		if err := schema.FailItem(t.Context(), db, job.ID, id,
+			schema.ItemResult{Attempt: 5, Code: schema.ErrorCodePanic, Error: "broke"}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	status := mustFold(t, db, job.ID, ids...)
 	const want = "2 of 3 mappings failed, the rest is saved (2 × panic, such as: broke)"
 	if status.Status != schema.StatusFailed || status.Error != want {
-		t.Errorf("status %s with error %q", status.Status, status.Error)
+		t.Errorf("got %s with error %q, want %s with %q", status.Status, status.Error, schema.StatusFailed, want)
 	}
 }
 
-func TestAJobIsPostponedByWhatItWaitsFor(t *testing.T) {
+func TestAJobWhoseItemsArePostponedWaitsForThem(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 2)
 	job := schematest.ListedJob(t, db, 2)
 	succeed(t, db, job.ID, ids[0])
-	due, err := schema.PostponeItem(t.Context(), db, job.ID, ids[1], schema.ItemResult{Attempt: 1, Code: schema.ErrorCodePanic, Error: "broke"}, time.Hour)
+	due, err := schema.PostponeItem(t.Context(), db, job.ID, ids[1],
+		schema.ItemResult{Attempt: 1, Code: schema.ErrorCodePanic, Error: "broke"}, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	status := mustFold(t, db, job.ID, ids[0])
 	want := "1 mapping that failed before will be tried again, the first at " + due.UTC().Format(time.RFC3339)
 	if status.WaitingFor != want {
-		t.Errorf("waits for %q, not %q", status.WaitingFor, want)
+		t.Errorf("WaitingFor: got %q, want %q", status.WaitingFor, want)
 	}
-	// A job that nobody lets go on does not wait for that.
+	// A paused job does not wait for its items.
 	exec(t, db, "update jobs set intent = 'pause', intent_version = 2, version = version + 1 where id = ?", job.ID)
 	if status := mustFold(t, db, job.ID); status.Status != schema.StatusPaused || status.WaitingFor != "" {
-		t.Errorf("%s, waits for %q", status.Status, status.WaitingFor)
+		t.Errorf("got %s waiting for %q, want %s and no wait", status.Status, status.WaitingFor, schema.StatusPaused)
 	}
 }
 
-func TestARebuiltStatusIsEqualWhateverWasThere(t *testing.T) {
+func TestRebuildStatus_DoesNotDependOnTheStoredStatus(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 5)
 	job := schematest.ListedJob(t, db, 5)
 	succeed(t, db, job.ID, ids[:3]...)
-	if err := schema.FailItem(t.Context(), db, job.ID, ids[3], schema.ItemResult{Attempt: 5, Code: schema.ErrorCodePanic, Error: "broke"}); err != nil {
+	if err := schema.FailItem(t.Context(), db, job.ID, ids[3],
+		schema.ItemResult{Attempt: 5, Code: schema.ErrorCodePanic, Error: "broke"}); err != nil {
 		t.Fatal(err)
 	}
 	want := mustFold(t, db, job.ID, ids...)
 	for name, spoil := range map[string]string{
-		"as it was":                "select 1",
-		"emptied":                  "delete from job_status",
-		"counted wrong":            "update job_status set succeeded = 1, completed_steps = 2",
-		"half marked as not there": "update job_items set folded_at = null where mapping_id = '" + ids[0] + "'",
+		"unchanged":         "select 1",
+		"deleted":           "delete from job_status",
+		"miscounted":        "update job_status set succeeded = 1, completed_steps = 2",
+		"one item unfolded": "update job_items set folded_at = null where mapping_id = '" + ids[0] + "'",
 	} {
 		if _, err := db.ExecContext(t.Context(), spoil); err != nil {
 			t.Fatal(err)
@@ -185,12 +190,13 @@ func TestARebuiltStatusIsEqualWhateverWasThere(t *testing.T) {
 		}
 		if !got.Equal(want) {
 			t.Errorf("%s (-want +got):\n%s", name, cmp.Diff(want, got,
-				cmpopts.IgnoreFields(schema.JobStatus{}, "UpdatedAt", "UpdatedBy"), cmpopts.IgnoreUnexported(bun.BaseModel{})))
+				cmpopts.IgnoreFields(schema.JobStatus{}, "UpdatedAt", "UpdatedBy"),
+				cmpopts.IgnoreUnexported(bun.BaseModel{})))
 		}
 	}
 }
 
-func TestAStatusThatSomebodyDeletedInTheMiddleCountsOn(t *testing.T) {
+func TestADeletedStatusOfARunningJobIsRestored(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 3)
@@ -201,11 +207,11 @@ func TestAStatusThatSomebodyDeletedInTheMiddleCountsOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if status := mustFold(t, db, job.ID, ids[2]); status.Succeeded != 3 || status.Status != schema.StatusCompleted {
-		t.Errorf("%d succeeded, %s", status.Succeeded, status.Status)
+		t.Errorf("got %d succeeded, %s, want 3, %s", status.Succeeded, status.Status, schema.StatusCompleted)
 	}
 }
 
-func TestASweepCountsInPagesWhatNoEventNamed(t *testing.T) {
+func TestFoldItemsSince_CountsInPages(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 5)
@@ -235,7 +241,7 @@ func TestASweepCountsInPagesWhatNoEventNamed(t *testing.T) {
 	}
 }
 
-func TestWhatLagsIsFound(t *testing.T) {
+func TestLagScan_FindsLaggingJobs(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 1)
@@ -248,7 +254,7 @@ func TestWhatLagsIsFound(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := len(lagging) == 1; got != want {
-			t.Errorf("%s: lags %v", why, got)
+			t.Errorf("%s: got lagging %v, want %v", why, got, want)
 		}
 	}
 	lags("no status yet", true)
@@ -257,9 +263,9 @@ func TestWhatLagsIsFound(t *testing.T) {
 	succeed(t, db, job.ID, ids...)
 	lags("an outcome not counted", true)
 	mustFold(t, db, job.ID, ids...)
-	lags("the end not announced", true)
+	lags("the end not published", true)
 	if err := schema.MarkPublished(t.Context(), db, job.ID, schema.JobEventFinished, "test"); err != nil {
 		t.Fatal(err)
 	}
-	lags("announced", false)
+	lags("the end published", false)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// History is one change of a mapping, by a job or by a person. Rows are only ever added.
+// History is one change of a mapping by a job, a person or an import. Rows are never changed or deleted.
 type History struct {
 	bun.BaseModel `bun:"table:classification_history,alias:h"`
 
@@ -27,7 +27,8 @@ type History struct {
 	UpdatedBy string          `bun:"updated_by"`
 }
 
-// Image is what the history keeps of a mapping: everything that a job, a person or an import decides about it. A field that says nothing is null.
+// Image holds the values of a mapping that the history records: those that a job, a person or an import
+// decides. A field without a value is null.
 type Image struct {
 	DataSourceID           *string       `json:"data_source_id"`
 	PDEName                *string       `json:"pde_name"`
@@ -65,11 +66,14 @@ type Image struct {
 	Version      int64  `json:"version"`
 }
 
-// ListHistory lists at most limit changes of the mapping, the newest first, older than the one of this time and id where the id is not
-// empty.
-func ListHistory(ctx context.Context, db bun.IDB, mappingID string, before time.Time, beforeID string, limit int) ([]History, error) {
+// ListHistory returns at most limit changes of the mapping, the newest first. If beforeID is not empty, it
+// returns only changes that are older than the one with this time and id.
+func ListHistory(
+	ctx context.Context, db bun.IDB, mappingID string, before time.Time, beforeID string, limit int,
+) ([]History, error) {
 	var changes []History
-	query := db.NewSelect().Model(&changes).Where("mapping_id = ?", mappingID).OrderExpr("changed_at desc, id desc").Limit(int64(limit))
+	query := db.NewSelect().Model(&changes).Where("mapping_id = ?", mappingID).OrderExpr("changed_at desc, id desc").
+		Limit(int64(limit))
 	if beforeID != "" {
 		query = query.Where("(changed_at, id) < (?, ?)", before, beforeID)
 	}

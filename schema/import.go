@@ -10,44 +10,48 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// importPage is how many rows one statement of an import writes.
+// importPage is the number of rows that one statement of an import writes.
 const importPage = 1000
 
-// ReportData is what an import brings into a report. All of it is read once, from front to back, and never held as a whole.
+// ReportData is the input of an import. Each part is read once, from front to back, and never held in memory
+// as a whole.
 type ReportData struct {
 	CycleID, ReportID string
-	// Name is the report's. Empty leaves it as it is; a new report is then called by its id.
+	// Name is the name of the report. If it is empty, the name does not change; a new report is then named
+	// after its id.
 	Name string
-	// Author is who imports.
+	// Author is the user who imports.
 	Author string
-	// Attributes need neither ids nor an identity. No two may have the same identity.
+	// Attributes need neither ids nor identities. No two may have the same identity.
 	Attributes Rows[Attribute]
-	// Columns are the candidate columns of the report's data sources. No two may be the same column.
+	// Columns are the candidate columns of the report's data sources. No two may have the same data source and
+	// names.
 	Columns Rows[ColumnRow]
-	// Mappings is what is known already of which column feeds which attribute.
+	// Mappings are the known mappings of attributes to columns.
 	Mappings iter.Seq[MappingRow]
-	// Prune decides what becomes of attributes and columns that the data no longer contains.
+	// Prune decides whether attributes and columns that the data does not contain are removed.
 	Prune Prune
 }
 
-// Rows is one kind of thing to import.
+// Rows are the rows of one kind to import.
 type Rows[R any] struct {
 	All iter.Seq[R]
-	// Fields names what the rows say, by the names of the contract's columns. What they do not say stays as it is where a row is there
-	// already. Nil means everything.
+	// Fields are the names of the columns that the rows have, as the contract names them. The other fields of
+	// an existing row do not change. Nil means all columns.
 	Fields []string
-	// Places has for each row where it is in its file, for an [ImportProblem]. Nil means that nothing is known.
+	// Places has the place of each row in its file, for an [ImportProblem]. It is nil if the places are
+	// unknown.
 	Places []Place
 }
 
-// Place is where a row is in its file.
+// Place is the position of a row in its file.
 type Place struct {
 	// Sheet is the name of the workbook's sheet; empty for a CSV file.
 	Sheet string
 	Line  int
 }
 
-// String returns the place as a reason names it.
+// String returns the place in the form in which an error names it.
 func (p Place) String() string {
 	if p.Sheet == "" {
 		return fmt.Sprintf("line %d", p.Line)
@@ -55,15 +59,16 @@ func (p Place) String() string {
 	return fmt.Sprintf("line %d of sheet %s", p.Line, p.Sheet)
 }
 
-// ColumnRow is a source column as it is imported: with the name of its data source.
+// ColumnRow is an imported source column, with the name of its data source.
 type ColumnRow struct {
 	DataSource, SchemaName, TableName, ColumnName string
 	DataType, Description                         string
 }
 
-// MappingRow is a mapping as it is imported: with what its attribute is known by. What is empty says nothing.
+// MappingRow is an imported mapping. It names its attribute by name, or by line item number and MDRM code. An
+// empty field leaves the value of the mapping unchanged.
 type MappingRow struct {
-	// Line and Sheet are where the row is in its file, for an [ImportProblem].
+	// Line and Sheet are the place of the row in its file, for an [ImportProblem].
 	Line                                int
 	Sheet                               string
 	AttributeName, LineItemNumber, MDRM string
@@ -73,39 +78,45 @@ type MappingRow struct {
 	MappingType                                 MappingType
 	TransformationRule                          string
 	BusinessProcess, BusinessOwner, DataSteward string
-	// Confirmed says that a person stands by the mapping.
+	// Confirmed is true if a person has confirmed the mapping.
 	Confirmed bool
 }
 
-// ImportResult counts what an import did.
+// ImportResult counts the rows that an import handled.
 type ImportResult struct {
 	Attributes  Tally
 	DataSources Tally
 	Columns     Tally
-	// Mappings counts as added the rows that the new attributes got, whether or not the import says anything of them; as updated,
-	// unchanged and kept the mappings of older attributes of which it does.
+	// Mappings counts the mappings of new attributes as added, whether or not the import has values for them.
+	// It counts the mappings of older attributes as updated, unchanged or kept, if the import has values for
+	// them.
 	Mappings Tally
-	// Missing is what the report has and the data no longer contains: attributes, if it has any, and columns of the data sources that it names.
-	// With [PruneNothing] it stays.
+	// Missing has the attributes and columns that the report has and the data does not contain: attributes if
+	// the data contains any, and columns of the data sources that it names. With [PruneNothing] they are not
+	// removed.
 	Missing Missing
 }
 
-// Tally counts rows by what became of them.
+// Tally counts rows by the effect that an import had on them.
 type Tally struct {
 	Added, Updated, Unchanged int64
-	// Kept counts what the import would have changed if a person had not confirmed it.
+	// Kept counts the rows that were not updated because a person has confirmed them.
 	Kept int64
-	// Removed counts what was no longer in the data, and Unmapped the mappings that have lost their column with it.
+	// Removed counts the rows that were removed because the data does not contain them, and Unmapped the
+	// mappings whose column was removed.
 	Removed, Unmapped int64
 }
 
-// Import brings the data into the report, which it makes where there is none. Attributes are known by their identity, data sources by
-// name, columns by source, schema, table and name; what is there already is updated. What is no longer in the data is removed only if
-// Prune asks for it. Each attribute has exactly one mapping. A mapping changes where the import says something else than it does, unless a person has confirmed it, and each change
-// has its history.
+// Import writes the data into the report, and inserts the report if it does not exist. It finds attributes by
+// their identity, data sources by their name, and columns by data source, schema, table and name. It updates
+// rows that exist. It removes rows that the data does not contain only if Prune demands it. Each attribute has
+// exactly one mapping. A mapping is updated if the import has other values for it, unless a person has
+// confirmed it, and each update has a history entry.
 //
-// It returns an [ActiveJobError] where a job works on the report, [ImportProblems] where rows do not fit, a [ConfirmedError] where Prune
-// would remove what a person has confirmed, and lock_not_available of the database where another import takes long. After an error the caller rolls the transaction back.
+// It returns an [ActiveJobError] if a job of the report is active, [ImportProblems] if rows do not fit the
+// report, a [ConfirmedError] if it would remove something that a person has confirmed, and an error of
+// [IsLockTimeout] if another import holds the report's lock for long. After an error the caller rolls the
+// transaction back.
 func Import(ctx context.Context, tx bun.Tx, data ReportData) (ImportResult, error) {
 	fresh := Report{
 		CycleID: data.CycleID, ReportID: data.ReportID, Name: data.Name, CreatedBy: data.Author, UpdatedBy: data.Author,
@@ -146,27 +157,28 @@ func Import(ctx context.Context, tx bun.Tx, data ReportData) (ImportResult, erro
 		counts.Reports.Updated = 1
 	}
 	return im.done, InsertPlanningChange(ctx, tx, PlanningChange{
-		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningActionImported, Object: PlanningObjectReport,
-		Name: im.report.Name, Counts: counts, ChangedAt: now, ChangedBy: data.Author,
+		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningActionImported,
+		Object: PlanningObjectReport, Name: im.report.Name, Counts: counts, ChangedAt: now, ChangedBy: data.Author,
 	})
 }
 
-// importer is one import, which holds the report's lock.
+// importer is one import in a transaction that holds the lock of the report.
 type importer struct {
 	tx     bun.Tx
 	report Report
 	now    time.Time
 	author string
-	// sources has the ids of the data sources by name, as far as they are known.
+	// sources has the ids of the data sources read so far, by name.
 	sources map[string]string
-	// kept is what the import brings; nil for a new report, which has nothing else.
+	// kept has the identities that the import contains. It is nil for a new report, which has no other rows.
 	kept *kept
-	// uncoded has the ids of the attributes with a line item number and no mdrm; nil until it is needed.
+	// uncoded has the ids of the attributes with a line item number and without an MDRM code. It is nil before
+	// the first use.
 	uncoded map[uncodedKey]string
 	done    ImportResult
 }
 
-// counts returns what the import has written.
+// counts returns the numbers of written rows.
 func (im *importer) counts() PlanningCounts {
 	count := func(t Tally) PlanningCount {
 		return PlanningCount{Added: t.Added, Updated: t.Updated + t.Unmapped, Removed: t.Removed}
@@ -177,14 +189,15 @@ func (im *importer) counts() PlanningCounts {
 	}
 }
 
-// finish writes the report where the import has changed it.
+// finish writes the name and the number of mappings of the report, if they changed.
 func (im *importer) finish(ctx context.Context, before Report) error {
 	im.report.MappingCount += im.done.Mappings.Added - im.done.Mappings.Removed
 	if im.report.MappingCount == before.MappingCount && im.report.Name == before.Name {
 		return nil
 	}
 	im.report.UpdatedAt, im.report.UpdatedBy = im.now, im.author
-	_, err := im.tx.NewUpdate().Model(&im.report).Column("name", "mapping_count", "updated_at", "updated_by").WherePK().Exec(ctx)
+	_, err := im.tx.NewUpdate().Model(&im.report).Column("name", "mapping_count", "updated_at", "updated_by").
+		WherePK().Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("report %s: %w", im.report.ReportID, err)
 	}
@@ -203,7 +216,8 @@ func (im *importer) columns(ctx context.Context, rows Rows[ColumnRow]) error {
 		}
 		_, err = im.upsert(ctx, "source_columns", ids, 2, rows.Fields, &im.done.Columns, []field{
 			textField(page, "data_source_id", func(c ColumnRow) string { return im.sources[c.DataSource] }),
-			textField(page, "identity", func(c ColumnRow) string { return ColumnIdentity(c.SchemaName, c.TableName, c.ColumnName) }),
+			textField(page, "identity",
+				func(c ColumnRow) string { return ColumnIdentity(c.SchemaName, c.TableName, c.ColumnName) }),
 			textField(page, "schema_name", func(c ColumnRow) string { return c.SchemaName }),
 			textField(page, "table_name", func(c ColumnRow) string { return c.TableName }),
 			textField(page, "column_name", func(c ColumnRow) string { return c.ColumnName }),
@@ -217,7 +231,7 @@ func (im *importer) columns(ctx context.Context, rows Rows[ColumnRow]) error {
 	return nil
 }
 
-// makeSources makes the data sources that the page names and that are not there yet.
+// makeSources inserts the data sources of the page that do not exist.
 func (im *importer) makeSources(ctx context.Context, page []ColumnRow) error {
 	var names []string
 	for _, c := range page {
@@ -241,7 +255,8 @@ func (im *importer) makeSources(ctx context.Context, page []ColumnRow) error {
 	}
 	var sources []DataSource
 	err = im.tx.NewSelect().Model(&sources).Column("id", "name").
-		Where("cycle_id = ? and report_id = ? and name in (?)", im.report.CycleID, im.report.ReportID, bun.List(names)).Scan(ctx)
+		Where("cycle_id = ? and report_id = ? and name in (?)", im.report.CycleID, im.report.ReportID,
+			bun.List(names)).Scan(ctx)
 	if err != nil {
 		return fmt.Errorf("data sources of report %s: %w", im.report.ReportID, err)
 	}
@@ -265,7 +280,7 @@ func (im *importer) attributes(ctx context.Context, rows Rows[Attribute]) error 
 		}
 		read += len(page)
 		if problems = append(problems, found...); len(problems) > 0 {
-			continue // nothing of it will stay
+			continue // the transaction will be rolled back
 		}
 		im.kept.attributes(page)
 		if err := im.writeAttributes(ctx, ids, page, rows.Fields); err != nil {
@@ -278,12 +293,13 @@ func (im *importer) attributes(ctx context.Context, rows Rows[Attribute]) error 
 	return nil
 }
 
-// writeAttributes writes the page, and an unmapped mapping for each attribute that is new.
+// writeAttributes writes the page, and an unmapped mapping for each new attribute.
 func (im *importer) writeAttributes(ctx context.Context, ids []string, page []Attribute, fields []string) error {
 	n := len(page)
 	added, err := im.upsert(ctx, "attributes", ids, 3, fields, &im.done.Attributes, []field{
 		im.cycle(n), im.reportID(n),
-		textField(page, "identity", func(a Attribute) string { return AttributeIdentity(a.LineItemNumber, a.MDRM, a.AttributeName) }),
+		textField(page, "identity",
+			func(a Attribute) string { return AttributeIdentity(a.LineItemNumber, a.MDRM, a.AttributeName) }),
 		textField(page, "attribute_name", func(a Attribute) string { return a.AttributeName }),
 		textField(page, "description", func(a Attribute) string { return a.Description }),
 		textField(page, "data_type", func(a Attribute) string { return a.DataType }),

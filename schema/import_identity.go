@@ -10,13 +10,16 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// recognise ties rows of attributes to attributes of the report that have another identity by now:
-//   - A row that adds an mdrm to a line item number is the attribute with this number, no mdrm and the same name.
-//   - A row of a file without the column mdrm is the only attribute with its line item number, or the only one that has its name too. The
-//     row gets the mdrm of that attribute. It returns a problem where several attributes fit.
+// recognise matches rows with attributes of the report whose identity differs from that of the row:
+//   - A row with an MDRM code is an attribute with the same line item number and name that has no MDRM code yet.
+//   - A row of a file without the column mdrm is the only attribute with its line item number, or the only one of
+//     these with its name. The row gets the MDRM code of that attribute. If several attributes match, recognise
+//     returns a problem.
 //
-// Read counts the rows before the page.
-func (im *importer) recognise(ctx context.Context, page []Attribute, rows Rows[Attribute], read int) (ImportProblems, error) {
+// Read is the number of rows before the page.
+func (im *importer) recognise(
+	ctx context.Context, page []Attribute, rows Rows[Attribute], read int,
+) (ImportProblems, error) {
 	if rows.Fields == nil || slices.Contains(rows.Fields, "mdrm") {
 		return nil, im.adoptCodes(ctx, page)
 	}
@@ -34,7 +37,8 @@ func (im *importer) recognise(ctx context.Context, page []Attribute, rows Rows[A
 	for i, a := range page {
 		found := byLine[a.LineItemNumber]
 		if len(found) > 1 {
-			found = slices.DeleteFunc(slices.Clone(found), func(other Attribute) bool { return other.AttributeName != a.AttributeName })
+			found = slices.DeleteFunc(slices.Clone(found),
+				func(other Attribute) bool { return other.AttributeName != a.AttributeName })
 		}
 		switch {
 		case len(found) == 1:
@@ -50,9 +54,10 @@ func (im *importer) recognise(ctx context.Context, page []Attribute, rows Rows[A
 	return problems, nil
 }
 
-const ambiguousLine = "several attributes of the report have this line_item_number; give the mdrm of the one that is meant"
+const ambiguousLine = "several attributes of the report have this line_item_number; add the mdrm to select one"
 
-// adoptCodes gives attributes that have a line item number and no mdrm the identity with the mdrm of a row of the page.
+// adoptCodes adds the MDRM codes of the page to the identities of the attributes that have a line item number
+// and no MDRM code.
 func (im *importer) adoptCodes(ctx context.Context, page []Attribute) error {
 	if err := im.readUncoded(ctx); err != nil || len(im.uncoded) == 0 {
 		return err
@@ -71,18 +76,19 @@ func (im *importer) adoptCodes(ctx context.Context, page []Attribute) error {
 	return im.setIdentities(ctx, ids)
 }
 
-// uncodedKey is what a row needs to have in common with an attribute without mdrm to give it its mdrm.
+// uncodedKey is the part of an attribute without an MDRM code that a row with one has to match.
 type uncodedKey struct{ identity, name string }
 
-// readUncoded reads, once for each import, the attributes that the report has with a line item number and without mdrm.
+// readUncoded reads the attributes of the report that have a line item number and no MDRM code, once for each
+// import.
 func (im *importer) readUncoded(ctx context.Context) error {
 	if im.uncoded != nil {
 		return nil
 	}
 	var attributes []Attribute
 	err := im.tx.NewSelect().Model(&attributes).Column("id", "identity", "attribute_name").
-		Where("cycle_id = ? and report_id = ? and line_item_number <> '' and mdrm = ''", im.report.CycleID, im.report.ReportID).
-		Scan(ctx)
+		Where("cycle_id = ? and report_id = ?", im.report.CycleID, im.report.ReportID).
+		Where("line_item_number <> '' and mdrm = ''").Scan(ctx)
 	if err != nil {
 		return fmt.Errorf("attributes without mdrm of report %s: %w", im.report.ReportID, err)
 	}
@@ -93,16 +99,18 @@ func (im *importer) readUncoded(ctx context.Context) error {
 	return nil
 }
 
-// setIdentities gives attributes, by their new identity, that identity, unless another attribute has it. Their other values, the mdrm
-// among them, are written with the page.
+// setIdentities changes the identities of attributes, given as a map of new identity to id, unless another
+// attribute has the identity. Their other values, including the MDRM code, are written with the page.
 func (im *importer) setIdentities(ctx context.Context, ids map[string]string) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	identities := slices.Sorted(maps.Keys(ids))
 	values := each(identities, func(identity string) string { return ids[identity] })
-	_, err := im.tx.Tx.ExecContext(ctx, `update attributes t set identity = ($2::text[])[array_position($1::text[], t.id)]
-		where t.id = any ($1::text[]) and not exists (select from attributes x where x.cycle_id = $3 and x.report_id = $4
+	_, err := im.tx.Tx.ExecContext(ctx, `update attributes t
+		set identity = ($2::text[])[array_position($1::text[], t.id)]
+		where t.id = any ($1::text[]) and not exists (
+			select from attributes x where x.cycle_id = $3 and x.report_id = $4
 			and x.identity = ($2::text[])[array_position($1::text[], t.id)])`,
 		pgx.QueryExecModeCacheStatement, values, identities, im.report.CycleID, im.report.ReportID)
 	if err != nil {
@@ -111,11 +119,13 @@ func (im *importer) setIdentities(ctx context.Context, ids map[string]string) er
 	return nil
 }
 
-// maxSearched is how many characters of a name its index holds.
+// maxSearched is the number of characters of a name that the index contains.
 const maxSearched = 200
 
-// findAttributes finds the report's attributes with one of these values in the column, by that value.
-func (im *importer) findAttributes(ctx context.Context, column string, values []string) (map[string][]Attribute, error) {
+// findAttributes returns the report's attributes with one of the values in the column, by value.
+func (im *importer) findAttributes(
+	ctx context.Context, column string, values []string,
+) (map[string][]Attribute, error) {
 	found := map[string][]Attribute{}
 	if len(values) == 0 {
 		return found, nil
@@ -126,9 +136,10 @@ func (im *importer) findAttributes(ctx context.Context, column string, values []
 	if column == "line_item_number" {
 		query = query.Where("line_item_number <> '' and line_item_number in (?)", bun.List(values))
 	} else {
-		query = query.Where("left(attribute_name, ?) in (?)", maxSearched, bun.List(each(values, func(name string) string {
-			return string([]rune(name)[:min(len([]rune(name)), maxSearched)])
-		})))
+		query = query.Where("left(attribute_name, ?) in (?)", maxSearched,
+			bun.List(each(values, func(name string) string {
+				return string([]rune(name)[:min(len([]rune(name)), maxSearched)])
+			})))
 	}
 	if err := query.Scan(ctx); err != nil {
 		return nil, fmt.Errorf("attributes of report %s: %w", im.report.ReportID, err)
@@ -143,7 +154,7 @@ func (im *importer) findAttributes(ctx context.Context, column string, values []
 	return found, nil
 }
 
-// attributesOf finds the attribute of each row; "" where there is a problem.
+// attributesOf returns the id of each row's attribute. The id is empty if the row has a problem.
 func (m *merger) attributesOf(ctx context.Context, page []MappingRow) ([]string, error) {
 	var lines, names []string
 	for _, row := range page {
@@ -172,13 +183,15 @@ func (m *merger) attributesOf(ctx context.Context, page []MappingRow) ([]string,
 	return ids, nil
 }
 
-// only returns the id of the attribute that the row means by the column, or "" with a problem.
+// only returns the id of the attribute that the row identifies, out of those found by the column. It returns
+// "" and adds a problem if there is not exactly one.
 func (m *merger) only(row MappingRow, column string, found []Attribute) string {
 	if len(found) == 0 {
 		m.wrong(row, column, "the report has no such attribute")
 		return ""
 	}
-	fits := slices.DeleteFunc(slices.Clone(found), func(a Attribute) bool { return row.MDRM != "" && a.MDRM != row.MDRM })
+	fits := slices.DeleteFunc(slices.Clone(found),
+		func(a Attribute) bool { return row.MDRM != "" && a.MDRM != row.MDRM })
 	if len(fits) > 1 && row.LineItemNumber != "" && row.AttributeName != "" {
 		fits = slices.DeleteFunc(fits, func(a Attribute) bool { return a.AttributeName != row.AttributeName })
 	}
@@ -187,10 +200,11 @@ func (m *merger) only(row MappingRow, column string, found []Attribute) string {
 		m.wrong(row, "mdrm", "no attribute with this "+column+" has this mdrm")
 		return ""
 	case len(fits) > 1 && column == "attribute_name":
-		m.wrong(row, column, "several attributes have this name; give the line_item_number of the one that is meant")
+		m.wrong(row, column, "several attributes have this name; add the line_item_number to select one")
 		return ""
 	case len(fits) != 1:
-		m.wrong(row, column, ambiguousLine+", or its attribute_name")
+		m.wrong(row, column, "several attributes of the report have this line_item_number; "+
+			"add the mdrm or the attribute_name to select one")
 		return ""
 	case row.LineItemNumber != "" && row.AttributeName != "" && row.AttributeName != fits[0].AttributeName:
 		m.wrong(row, "attribute_name", "the attribute with this line_item_number has another name")

@@ -12,16 +12,19 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// attributeData brings the attributes, of which the import says these columns.
+// attributeData returns an import of the attributes that has only these fields; nil means all.
 func attributeData(fields []string, attributes ...schema.Attribute) schema.ReportData {
 	places := make([]schema.Place, len(attributes))
 	for i := range places {
 		places[i].Line = i + 2
 	}
-	return schema.ReportData{Attributes: schema.Rows[schema.Attribute]{All: slices.Values(attributes), Fields: fields, Places: places}}
+	return schema.ReportData{Attributes: schema.Rows[schema.Attribute]{
+		All: slices.Values(attributes), Fields: fields,
+		Places: places,
+	}}
 }
 
-// identities lists the attributes of the report as "line item number|mdrm|name|description".
+// identities returns the attributes of the report as "line item number|mdrm|name|description".
 func identities(t *testing.T, db *schema.DB) []string {
 	t.Helper()
 	attributes, err := schema.ListAttributes(t.Context(), db, "c", "r", "", 100)
@@ -35,34 +38,39 @@ func identities(t *testing.T, db *schema.DB) []string {
 	return got
 }
 
-func TestLineItemNumberAndMDRMTogetherAreAnIdentity(t *testing.T) {
+func TestImport_IdentifiesAttributesByLineItemNumberAndMDRM(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	all := []string{"attribute_name", "line_item_number", "mdrm"}
 	columnA := schema.Attribute{AttributeName: "Retained earnings (column A)", LineItemNumber: "2", MDRM: "RCFAKW00"}
 	columnB := schema.Attribute{AttributeName: "Retained earnings (column B)", LineItemNumber: "2", MDRM: "RCOAKW00"}
 	if done := loaded(t, db, attributeData(all, columnA, columnB)); done.Attributes.Added != 2 {
-		t.Fatalf("imported %+v", done)
+		t.Fatalf("got %+v, want 2 attributes added", done)
 	}
 	columnB.AttributeName = "Retained earnings, B"
-	if done := loaded(t, db, attributeData(all, columnA, columnB)); done.Attributes != (schema.Tally{Updated: 1, Unchanged: 1}) {
-		t.Errorf("imported again: %+v", done.Attributes)
+	if done := loaded(t, db,
+		attributeData(all, columnA, columnB)); done.Attributes != (schema.Tally{Updated: 1, Unchanged: 1}) {
+		t.Errorf("second import: got %+v, want 1 updated and 1 unchanged", done.Attributes)
 	}
 	want := []string{"2|RCFAKW00|Retained earnings (column A)|", "2|RCOAKW00|Retained earnings, B|"}
 	if diff := cmp.Diff(want, identities(t, db)); diff != "" {
 		t.Errorf("attributes differ (-want +got):\n%s", diff)
 	}
 
-	// A file without the column mdrm means the attribute whose name it has, and is refused where that does not tell them apart either.
+	// A row without an mdrm matches the attribute with its name. If no or several attributes have the name,
+	// the row is refused.
 	data := attributeData([]string{"attribute_name", "line_item_number", "description"},
 		schema.Attribute{AttributeName: "Retained earnings, B", LineItemNumber: "2", Description: "of B"})
 	if done := loaded(t, db, data); done.Attributes != (schema.Tally{Updated: 1}) {
-		t.Errorf("imported without mdrm: %+v", done.Attributes)
+		t.Errorf("import without mdrm: got %+v, want 1 updated", done.Attributes)
 	}
-	_, err := load(t.Context(), db, attributeData([]string{"attribute_name", "line_item_number"}, schema.Attribute{AttributeName: "Earnings", LineItemNumber: "2"}))
+	_, err := load(t.Context(), db,
+		attributeData([]string{"attribute_name", "line_item_number"},
+			schema.Attribute{AttributeName: "Earnings", LineItemNumber: "2"}))
 	problems, ok := errors.AsType[schema.ImportProblems](err)
-	if !ok || len(problems) != 1 || problems[0].Line != 2 || problems[0].Part != "attributes" || problems[0].Column != "line_item_number" {
-		t.Errorf("error is %v, want that the line item number does not tell two attributes apart", err)
+	if !ok || len(problems) != 1 || problems[0].Line != 2 || problems[0].Part != "attributes" ||
+		problems[0].Column != "line_item_number" {
+		t.Errorf("got %v, want a problem of the ambiguous line_item_number in line 2", err)
 	}
 	want[1] += "of B"
 	if diff := cmp.Diff(want, identities(t, db)); diff != "" {
@@ -70,11 +78,12 @@ func TestLineItemNumberAndMDRMTogetherAreAnIdentity(t *testing.T) {
 	}
 }
 
-func TestAnAttributeTakesOnTheMDRMOfALaterFile(t *testing.T) {
+func TestImport_AddsTheMDRMOfALaterFile(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	loaded(t, db, attributeData([]string{"attribute_name", "line_item_number"},
-		schema.Attribute{AttributeName: "Balance", LineItemNumber: "1"}, schema.Attribute{AttributeName: "Limit", LineItemNumber: "2"}))
+		schema.Attribute{AttributeName: "Balance", LineItemNumber: "1"},
+		schema.Attribute{AttributeName: "Limit", LineItemNumber: "2"}))
 
 	done := loaded(t, db, attributeData([]string{"attribute_name", "line_item_number", "mdrm"},
 		schema.Attribute{AttributeName: "Balance", LineItemNumber: "1", MDRM: "M001"},
@@ -82,23 +91,26 @@ func TestAnAttributeTakesOnTheMDRMOfALaterFile(t *testing.T) {
 		schema.Attribute{AttributeName: "Limit", LineItemNumber: "2", MDRM: "M003"}))
 
 	if done.Attributes != (schema.Tally{Added: 1, Updated: 2}) {
-		t.Errorf("imported %+v", done.Attributes)
+		t.Errorf("got %+v, want 1 added and 2 updated", done.Attributes)
 	}
 	if diff := cmp.Diff([]string{"1|M001|Balance|", "2|M002|Limit|", "2|M003|Limit|"}, identities(t, db)); diff != "" {
 		t.Errorf("attributes differ (-want +got):\n%s", diff)
 	}
-	// A file without the column leaves the code as it is.
-	done = loaded(t, db, attributeData([]string{"attribute_name", "line_item_number"}, schema.Attribute{AttributeName: "Balance of the month", LineItemNumber: "1"}))
+	// A file without the column does not change the code.
+	done = loaded(t, db,
+		attributeData([]string{"attribute_name", "line_item_number"},
+			schema.Attribute{AttributeName: "Balance of the month", LineItemNumber: "1"}))
 	if done.Attributes != (schema.Tally{Updated: 1}) || identities(t, db)[0] != "1|M001|Balance of the month|" {
-		t.Errorf("imported %+v, and the first attribute is %s", done.Attributes, identities(t, db)[0])
+		t.Errorf("got %+v and %s, want 1 updated with its mdrm", done.Attributes, identities(t, db)[0])
 	}
 }
 
-func TestAMappingNeedsWhatTellsItsAttributeApart(t *testing.T) {
+func TestImport_RefusesAMappingOfAnAmbiguousAttribute(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	loaded(t, db, attributeData(nil, schema.Attribute{AttributeName: "A", LineItemNumber: "2", MDRM: "M1"},
-		schema.Attribute{AttributeName: "B", LineItemNumber: "2", MDRM: "M2"}, schema.Attribute{AttributeName: "C", LineItemNumber: "3"}))
+		schema.Attribute{AttributeName: "B", LineItemNumber: "2", MDRM: "M2"},
+		schema.Attribute{AttributeName: "C", LineItemNumber: "3"}))
 	mapping := func(row schema.MappingRow) string {
 		row.Line, row.PDEName = 2, row.MDRM+row.AttributeName+"x"
 		_, err := load(t.Context(), db, schema.ReportData{Mappings: slices.Values([]schema.MappingRow{row})})
@@ -114,44 +126,57 @@ func TestAMappingNeedsWhatTellsItsAttributeApart(t *testing.T) {
 		row  schema.MappingRow
 		want string
 	}{
-		{schema.MappingRow{LineItemNumber: "2"}, "line_item_number: several attributes of the report have this line_item_number; give the mdrm of the one that is meant, or its attribute_name"},
+		{
+			schema.MappingRow{LineItemNumber: "2"},
+			"line_item_number: several attributes of the report have this line_item_number; add the mdrm or the " +
+				"attribute_name to select one",
+		},
 		{schema.MappingRow{LineItemNumber: "2", MDRM: "M2"}, ""},
 		{schema.MappingRow{LineItemNumber: "2", AttributeName: "A"}, ""},
-		{schema.MappingRow{LineItemNumber: "2", MDRM: "M9"}, "mdrm: no attribute with this line_item_number has this mdrm"},
+		{
+			schema.MappingRow{LineItemNumber: "2", MDRM: "M9"},
+			"mdrm: no attribute with this line_item_number has this mdrm",
+		},
 		{schema.MappingRow{LineItemNumber: "3"}, ""},
 		{schema.MappingRow{AttributeName: "B"}, ""},
-		{schema.MappingRow{LineItemNumber: "3", AttributeName: "A"}, "attribute_name: the attribute with this line_item_number has another name"},
+		{
+			schema.MappingRow{LineItemNumber: "3", AttributeName: "A"},
+			"attribute_name: the attribute with this line_item_number has another name",
+		},
 	} {
 		if got := mapping(c.row); got != c.want {
-			t.Errorf("%+v: %q, want %q", c.row, got, c.want)
+			t.Errorf("%+v: got %q, want %q", c.row, got, c.want)
 		}
 	}
 }
 
-func TestLongNamesAreStoredAndFound(t *testing.T) {
+func TestImport_StoresAndFindsLongNames(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	long := func(c string) string { return strings.Repeat(c, 999) }
 	names := []string{long("語") + "1", long("語") + "2"}
 	data := schema.ReportData{
 		Attributes: schema.Rows[schema.Attribute]{All: slices.Values([]schema.Attribute{
-			{AttributeName: names[0], DataType: strings.Repeat("x", 10_000), Description: strings.Repeat("d", 1<<20)}, {AttributeName: names[1]},
+			{AttributeName: names[0], DataType: strings.Repeat("x", 10_000), Description: strings.Repeat("d", 1<<20)},
+			{AttributeName: names[1]},
 		})},
 		Columns: schema.Rows[schema.ColumnRow]{All: slices.Values([]schema.ColumnRow{
 			{DataSource: "s", SchemaName: long("a"), TableName: long("b"), ColumnName: names[0]},
 			{DataSource: "s", SchemaName: long("a"), TableName: long("b"), ColumnName: names[1]},
 		})},
-		Mappings: slices.Values([]schema.MappingRow{{Line: 2, AttributeName: names[1], SourceField: long("a") + "." + long("b") + "." + names[0]}}),
+		Mappings: slices.Values([]schema.MappingRow{{Line: 2, AttributeName: names[1], SourceField: long("a") + "." +
+			long("b") + "." + names[0]}}),
 	}
 	if done := loaded(t, db, data); done.Attributes.Added != 2 || done.Columns.Added != 2 {
-		t.Errorf("imported %+v", done)
+		t.Errorf("got %+v, want 2 attributes and 2 columns added", done)
 	}
-	if done := loaded(t, db, data); done.Attributes.Unchanged != 2 || done.Columns.Unchanged != 2 || done.Mappings.Unchanged != 1 {
-		t.Errorf("imported again: %+v", done)
+	if done := loaded(t, db, data); done.Attributes.Unchanged != 2 || done.Columns.Unchanged != 2 ||
+		done.Mappings.Unchanged != 1 {
+		t.Errorf("second import: got %+v, want everything unchanged", done)
 	}
 }
 
-func TestASourceFieldIsReadBackAsItIsWritten(t *testing.T) {
+func TestParseSourceField_ReversesSourceField(t *testing.T) {
 	t.Parallel()
 	seen := map[string]schema.SourceColumn{}
 	names := []string{"a", "a.b", `a"b`, `"`, ".", `a".b`, "a.", `".a"`}
@@ -161,10 +186,10 @@ func TestASourceFieldIsReadBackAsItIsWritten(t *testing.T) {
 				want := schema.SourceColumn{SchemaName: s, TableName: table, ColumnName: c}
 				field := want.SourceField()
 				if got, ok := schema.ParseSourceField(field); !ok || got != want {
-					t.Errorf("%s reads as %+v (%v), want %+v", field, got, ok, want)
+					t.Errorf("ParseSourceField(%s): got %+v, %v, want %+v", field, got, ok, want)
 				}
 				if other, twice := seen[field]; twice {
-					t.Errorf("%+v and %+v have the source field %s", other, want, field)
+					t.Errorf("%+v and %+v have the same source field %s", other, want, field)
 				}
 				seen[field] = want
 			}
@@ -172,15 +197,15 @@ func TestASourceFieldIsReadBackAsItIsWritten(t *testing.T) {
 	}
 	for _, wrong := range []string{"", "a", "a.b", "a.b.c.d", `"a.b.c`, `a."b"x.c`, `a"b.c.d`, `"a"."b"`} {
 		if c, ok := schema.ParseSourceField(wrong); ok {
-			t.Errorf("%s reads as %+v", wrong, c)
+			t.Errorf("ParseSourceField(%s): got %+v, want false", wrong, c)
 		}
 	}
 	if got, ok := schema.ParseSourceField(`"crm"."t"."c"`); !ok || got.SourceField() != "crm.t.c" {
-		t.Errorf("needless quotes read as %+v (%v)", got, ok)
+		t.Errorf("needless quotes: got %+v, %v, want crm.t.c", got, ok)
 	}
 }
 
-func TestAMappingsFileQuotesNamesWithDots(t *testing.T) {
+func TestImport_ReadsQuotedNamesWithDots(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	columns := schema.Rows[schema.ColumnRow]{All: slices.Values([]schema.ColumnRow{
@@ -189,16 +214,23 @@ func TestAMappingsFileQuotesNamesWithDots(t *testing.T) {
 	})}
 	data := attributeData(nil, schema.Attribute{AttributeName: "City", LineItemNumber: "1"})
 	data.Columns = columns
-	data.Mappings = slices.Values([]schema.MappingRow{{Line: 2, LineItemNumber: "1", SourceField: `"crm".customer."address.city"`}})
+	data.Mappings = slices.Values([]schema.MappingRow{{
+		Line: 2, LineItemNumber: "1",
+		SourceField: `"crm".customer."address.city"`,
+	}})
 	loaded(t, db, data)
 	mappings, err := schema.ListMappings(t.Context(), db, schema.MappingFilter{CycleID: "c", ReportID: "r"}, "", "", 2)
 	if err != nil || len(mappings) != 1 || mappings[0].SourceField != `crm.customer."address.city"` {
-		t.Errorf("mappings are %+v (%v)", mappings, err)
+		t.Errorf("got %+v, %v, want one mapping to the quoted name", mappings, err)
 	}
-	data.Mappings = slices.Values([]schema.MappingRow{{Line: 2, LineItemNumber: "1", SourceField: "crm.customer.address.city"}})
+	data.Mappings = slices.Values([]schema.MappingRow{{
+		Line: 2, LineItemNumber: "1",
+		SourceField: "crm.customer.address.city",
+	}})
 	_, err = load(t.Context(), db, data)
 	problems, ok := errors.AsType[schema.ImportProblems](err)
-	if !ok || problems[0].Reason != "must be schema.table.column, with double quotes around a name that contains a dot" {
-		t.Errorf("error is %v", err)
+	if !ok || problems[0].Reason != "must be schema.table.column, with double quotes around a name that "+
+		"contains a dot" {
+		t.Errorf("got %v, want a problem of the source field", err)
 	}
 }

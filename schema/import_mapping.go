@@ -13,24 +13,24 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// MaxProblems is how many problems of what is to be imported, or of a request, are named at once.
+// MaxProblems is the maximum number of problems that an answer lists.
 const MaxProblems = 100
 
-// ImportProblem is a row of an import that does not fit the report.
+// ImportProblem is a problem of one imported row.
 type ImportProblem struct {
 	// Part is "attributes" or "mappings".
 	Part string
 	Place
-	// Column is the contract's name of the column.
+	// Column is the name of the column in the contract.
 	Column string
-	// Reason explains what would be right and never repeats a value.
+	// Reason describes the expected value. It never repeats the value of the file.
 	Reason string
 }
 
-// ImportProblems are in the order of the rows.
+// ImportProblems are all problems of an import, in the order of the rows.
 type ImportProblems []ImportProblem
 
-// Error implements error with one problem a line.
+// Error implements error with one line per problem.
 func (p ImportProblems) Error() string {
 	lines := make([]string, len(p))
 	for i, problem := range p {
@@ -55,10 +55,11 @@ func (im *importer) mappings(ctx context.Context, rows iter.Seq[MappingRow]) err
 	return nil
 }
 
-// merger brings imported mappings into the ones that are there.
+// merger updates existing mappings with imported rows.
 type merger struct {
 	*importer
-	// owners has for each source field of the report the data sources with such a column; nil before it is read.
+	// owners has, for each source field of the report, the data sources with such a column. It is nil before
+	// the first use.
 	owners map[string][]string
 	// seen has the place of the first row of each attribute.
 	seen     map[string]Place
@@ -71,7 +72,7 @@ func (m *merger) wrong(row MappingRow, column, reason string) {
 
 func (row MappingRow) place() Place { return Place{Sheet: row.Sheet, Line: row.Line} }
 
-// candidates reads which columns there are, once.
+// candidates reads the data sources and columns of the report, once for each import.
 func (m *merger) candidates(ctx context.Context) error {
 	if m.owners != nil {
 		return nil
@@ -80,7 +81,8 @@ func (m *merger) candidates(ctx context.Context) error {
 	var columns []SourceColumn
 	of := "data_source_id in (select id from data_sources where cycle_id = ? and report_id = ?)"
 	cycleID, reportID := m.report.CycleID, m.report.ReportID
-	if err := m.tx.NewSelect().Model(&sources).Column("id", "name").Where("cycle_id = ? and report_id = ?", cycleID, reportID).Scan(ctx); err != nil {
+	if err := m.tx.NewSelect().Model(&sources).Column("id", "name").
+		Where("cycle_id = ? and report_id = ?", cycleID, reportID).Scan(ctx); err != nil {
 		return fmt.Errorf("data sources of report %s: %w", reportID, err)
 	}
 	err := m.tx.NewSelect().Model(&columns).Column("data_source_id", "schema_name", "table_name", "column_name").
@@ -118,7 +120,7 @@ func (m *merger) page(ctx context.Context, page []MappingRow) error {
 	for i, row := range page {
 		before, ok := standing[attributes[i]]
 		if !ok {
-			continue // its problem is noted already
+			continue // attributesOf has added a problem
 		}
 		source, ok := m.source(row, before)
 		if !ok {
@@ -136,25 +138,26 @@ func (m *merger) page(ctx context.Context, page []MappingRow) error {
 			changes = append(changes, change{before, after})
 		}
 	}
-	// Some are found when the attributes are looked for, others with the mappings.
+	// attributesOf adds the problems of a whole page before the other checks begin.
 	slices.SortStableFunc(m.problems[known:], func(a, b ImportProblem) int { return cmp.Compare(a.Line, b.Line) })
 	if len(m.problems) > 0 || len(changes) == 0 {
-		return nil // nothing of it will stay
+		return nil // if there are problems, the transaction will be rolled back
 	}
 	return m.save(ctx, changes, "imported")
 }
 
-// tally counts a mapping, unless it was added by this import and is counted so.
+// tally counts a mapping, unless this import inserted and therefore already counted it.
 func (m *merger) tally(before Mapping, count *int64) {
 	if !before.CreatedAt.Equal(m.now) {
 		*count++
 	}
 }
 
-// lock reads the mappings of the attributes, so that nobody else changes them before the import ends.
+// lock locks and returns the mappings of the attributes, by attribute id.
 func (m *merger) lock(ctx context.Context, attributes []string) (map[string]Mapping, error) {
 	var mappings []Mapping
-	err := m.tx.NewSelect().Model(&mappings).Where("attribute_id in (?)", bun.List(attributes)).Order("id").For("update").Scan(ctx)
+	err := m.tx.NewSelect().Model(&mappings).Where("attribute_id in (?)", bun.List(attributes)).Order("id").
+		For("update").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("lock mappings of report %s: %w", m.report.ReportID, err)
 	}
@@ -165,12 +168,14 @@ func (m *merger) lock(ctx context.Context, attributes []string) (map[string]Mapp
 	return standing, nil
 }
 
-// source is the id of the data source that the mapping has after the row; ok is false where there is a problem.
+// source returns the id of the data source that the mapping has after the import. If the row has a problem, it
+// adds the problem and returns false.
 func (m *merger) source(row MappingRow, before Mapping) (id string, ok bool) {
 	id = before.DataSourceID
 	if row.DataSource != "" {
 		if id, ok = m.sources[row.DataSource]; !ok {
-			m.wrong(row, "data_source", "the report has no such data source; import its columns first or with the mappings")
+			m.wrong(row, "data_source",
+				"the report has no such data source; import its columns first or with the mappings")
 			return "", false
 		}
 	}
@@ -184,16 +189,19 @@ func (m *merger) source(row MappingRow, before Mapping) (id string, ok bool) {
 		}
 		return id, true
 	case !ok:
-		m.wrong(row, "source_field", "must be schema.table.column, with double quotes around a name that contains a dot")
+		m.wrong(row, "source_field",
+			"must be schema.table.column, with double quotes around a name that contains a dot")
 		return "", false
 	case len(owners) == 0:
-		m.wrong(row, "source_field", "no data source of the report has this column; write schema.table.column as in the columns file")
+		m.wrong(row, "source_field",
+			"no data source of the report has this column; write schema.table.column as in the columns file")
 		return "", false
 	case row.DataSource != "" && !slices.Contains(owners, id):
 		m.wrong(row, "source_field", "the data source has no such column; another one of the report has it")
 		return "", false
-	case row.DataSource == "" && named.SourceField() == before.SourceField && slices.Contains(owners, before.DataSourceID):
-		return id, true // what it has already; that another data source has got such a column meanwhile changes nothing
+	case row.DataSource == "" && named.SourceField() == before.SourceField &&
+		slices.Contains(owners, before.DataSourceID):
+		return id, true // unchanged, even if another data source now has such a column, too
 	case row.DataSource == "" && len(owners) > 1:
 		m.wrong(row, "data_source", "must be given: several data sources of the report have this column")
 		return "", false
@@ -204,11 +212,12 @@ func (m *merger) source(row MappingRow, before Mapping) (id string, ok bool) {
 	}
 }
 
-// replacedRationale explains a mapping whose column was chosen by a job and replaced by an import.
-const replacedRationale = "An import has replaced the column. Nobody has judged yet how well it fits."
+// replacedRationale is the rationale of a mapping after an import has replaced the column that a job had
+// chosen.
+const replacedRationale = "An import has replaced the column. Its fit has not been assessed yet."
 
-// onto returns the mapping with the values of the row; an empty value changes nothing. A new column discards what a job
-// found out about the previous one, and a change resets the review.
+// onto returns the mapping with the values of the row. An empty value changes nothing. A new column resets
+// what a job determined for the previous one, and any change resets the review.
 func (row MappingRow) onto(m Mapping, dataSourceID string) Mapping {
 	before := m
 	values, fields := reflect.ValueOf(row), reflect.ValueOf(&m).Elem()
@@ -220,7 +229,7 @@ func (row MappingRow) onto(m Mapping, dataSourceID string) Mapping {
 			fields.Field(c.field).Set(value)
 		}
 	}
-	// These columns are not in the file as the row has them.
+	// The data source is a name in the file and an id in the row, and the source field may be quoted.
 	m.DataSourceID = dataSourceID
 	if row.SourceField != "" {
 		m.SourceField = row.sourceField()
@@ -239,12 +248,12 @@ func (row MappingRow) onto(m Mapping, dataSourceID string) Mapping {
 	return m
 }
 
-// sameImported reports whether an import would not change anything: the columns that a file may have are the same.
+// sameImported reports whether the columns that an import can set are equal.
 func (m Mapping) sameImported(other Mapping) bool {
 	return equalMappings(&m, &other, func(c *mappingColumn) bool { return c.imported })
 }
 
-// sourceField returns the row's source field as columns have it, whatever is quoted in the file.
+// sourceField returns the row's source field in the canonical form, whatever the file quotes.
 func (row MappingRow) sourceField() string {
 	if c, ok := ParseSourceField(row.SourceField); ok {
 		return c.SourceField()

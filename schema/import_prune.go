@@ -8,10 +8,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Prune decides what an import does with attributes and columns that it no longer contains.
+// Prune is the action of an import on attributes and columns that its data does not contain.
 type Prune int
 
-// The decisions.
 const (
 	// PruneNothing only lists them.
 	PruneNothing Prune = iota
@@ -21,23 +20,23 @@ const (
 	PruneConfirmed
 )
 
-// Missing is what an import no longer contains.
+// Missing has the attributes and columns of a report that the data of an import does not contain.
 type Missing struct{ Attributes, Columns MissingRows }
 
-// MissingRows are rows of one kind that an import no longer contains.
+// MissingRows has the missing rows of one kind.
 type MissingRows struct {
-	// Count counts them, and Confirmed those that a person has confirmed, or whose mapping is confirmed or approved.
+	// Count is their number, and Confirmed the number of those with a confirmed or approved mapping.
 	Count, Confirmed int64
 	// First has at most [MaxProblems] of them.
 	First []MissingRow
 }
 
-// MissingRow is an attribute or a column that an import no longer contains.
+// MissingRow is an attribute or a column that the data of an import does not contain.
 type MissingRow struct {
 	ID string
-	// DataSourceID is that of a column.
+	// DataSourceID is the data source of a column; it is empty for an attribute.
 	DataSourceID string
-	// Name is that of the attribute, or the column's source field.
+	// Name is the name of the attribute, or the source field of the column.
 	Name      string
 	Confirmed bool
 }
@@ -52,21 +51,22 @@ func (g *MissingRows) add(row MissingRow) {
 	}
 }
 
-// ConfirmedError reports that a removal would take away what a person has confirmed.
+// ConfirmedError reports that a removal was refused because it includes mappings that a person has confirmed
+// or approved.
 type ConfirmedError struct {
-	// Count is how many attributes or columns these are.
+	// Count is the number of rows to remove that are confirmed or approved.
 	Count int64
 }
 
 // Error implements error.
 func (e *ConfirmedError) Error() string {
-	return fmt.Sprintf("a person has confirmed %d of what would be removed", e.Count)
+	return fmt.Sprintf("%d of the rows to remove are confirmed or approved", e.Count)
 }
 
-// kept lists what an import contains, by identity.
+// kept has the identities of the attributes and columns that an import contains.
 type kept struct {
 	attributeIdentities []string
-	// sourceIDs and columnIdentities belong together.
+	// sourceIDs and columnIdentities have one element per column.
 	sourceIDs, columnIdentities []string
 }
 
@@ -75,7 +75,8 @@ func (k *kept) attributes(page []Attribute) {
 		return
 	}
 	for _, a := range page {
-		k.attributeIdentities = append(k.attributeIdentities, AttributeIdentity(a.LineItemNumber, a.MDRM, a.AttributeName))
+		k.attributeIdentities = append(k.attributeIdentities,
+			AttributeIdentity(a.LineItemNumber, a.MDRM, a.AttributeName))
 	}
 }
 
@@ -89,7 +90,8 @@ func (k *kept) columns(page []ColumnRow, sources map[string]string) {
 	}
 }
 
-// prune lists the attributes and columns that the import no longer contains, and removes them if it is asked to.
+// prune lists the attributes and columns that the import does not contain, and removes them if prune demands
+// it.
 func (im *importer) prune(ctx context.Context, prune Prune) error {
 	if im.kept == nil {
 		return nil
@@ -115,7 +117,7 @@ func (im *importer) prune(ctx context.Context, prune Prune) error {
 	return im.removeColumns(ctx, columns)
 }
 
-// goneAttributes lists the attributes that the import no longer contains, by id.
+// goneAttributes lists the attributes that the import does not contain, and returns their ids.
 func (im *importer) goneAttributes(ctx context.Context) ([]string, error) {
 	if len(im.kept.attributeIdentities) == 0 {
 		return nil, nil
@@ -124,27 +126,29 @@ func (im *importer) goneAttributes(ctx context.Context) ([]string, error) {
 		from attributes a join pde_mappings m on m.attribute_id = a.id
 		where a.cycle_id = $1 and a.report_id = $2
 			and not exists (select from unnest($3::text[]) as kept (identity) where kept.identity = a.identity)
-		order by a.id`, pgx.QueryExecModeCacheStatement, im.report.CycleID, im.report.ReportID, im.kept.attributeIdentities)
+		order by a.id`,
+		pgx.QueryExecModeCacheStatement, im.report.CycleID, im.report.ReportID, im.kept.attributeIdentities)
 	if err != nil {
-		return nil, fmt.Errorf("attributes that are gone: %w", err)
+		return nil, fmt.Errorf("missing attributes: %w", err)
 	}
 	defer rows.Close()
 	var ids []string
 	for rows.Next() {
 		var row MissingRow
 		if err := rows.Scan(&row.ID, &row.Name, &row.Confirmed); err != nil {
-			return nil, fmt.Errorf("attributes that are gone: %w", err)
+			return nil, fmt.Errorf("missing attributes: %w", err)
 		}
 		ids = append(ids, row.ID)
 		im.done.Missing.Attributes.add(row)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("attributes that are gone: %w", err)
+		return nil, fmt.Errorf("missing attributes: %w", err)
 	}
 	return ids, nil
 }
 
-// goneColumns lists the columns that the import no longer contains, of the data sources that it names.
+// goneColumns lists and returns the columns that the import does not contain, of the data sources that it
+// names.
 func (im *importer) goneColumns(ctx context.Context) ([]SourceColumn, error) {
 	if len(im.kept.sourceIDs) == 0 {
 		return nil, nil
@@ -163,7 +167,8 @@ func (im *importer) goneColumns(ctx context.Context) ([]SourceColumn, error) {
 	}
 	for _, c := range columns {
 		im.done.Missing.Columns.add(MissingRow{
-			ID: c.ID, DataSourceID: c.DataSourceID, Name: c.SourceField(), Confirmed: confirmed[columnOf{c.DataSourceID, c.SourceField()}],
+			ID: c.ID, DataSourceID: c.DataSourceID, Name: c.SourceField(),
+			Confirmed: confirmed[columnOf{c.DataSourceID, c.SourceField()}],
 		})
 	}
 	return columns, nil

@@ -10,9 +10,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// saveChanges writes mappings, each guarded by its version, and a history row for each one written. The parameters are
-// the time, the author and the comment; the ids, versions, ids of history rows and images, each as an array; and an
-// array for each column.
+// saveChanges writes mappings, each only if it has the given version, and a history row for each mapping
+// written. The parameters are the time, the author and the comment; arrays of ids, versions, ids of history
+// rows, and images before and after; and an array for each column.
 var saveChanges = saveChangesSQL()
 
 func saveChangesSQL() string {
@@ -20,7 +20,7 @@ func saveChangesSQL() string {
 	for i, c := range mappingColumns {
 		array := c.sqlType
 		if array == "jsonb" {
-			array = "text" // the driver has arrays of texts
+			array = "text" // the driver has no arrays of JSON
 		}
 		sets = append(sets, fmt.Sprintf("%s = c.%s::%s", c.name, c.name, c.sqlType))
 		names = append(names, c.name)
@@ -40,7 +40,8 @@ select history_id, id, $1::timestamptz, $2::text, before::jsonb, after::jsonb, $
 returning mapping_id`
 }
 
-// save writes the changes with this comment in their history. After an error the caller rolls the transaction back.
+// save writes the changes with this comment in their history. After an error the caller rolls the transaction
+// back.
 func (im *importer) save(ctx context.Context, changes []change, comment string) error {
 	historyIDs, err := newIDs(len(changes))
 	if err != nil {
@@ -73,12 +74,12 @@ func (im *importer) save(ctx context.Context, changes []change, comment string) 
 		return fmt.Errorf("import mappings: %w", err)
 	}
 	if len(written) != len(changes) {
-		return fmt.Errorf("import mappings: %d of %d were written", len(written), len(changes))
+		return fmt.Errorf("import mappings: %d of %d written", len(written), len(changes))
 	}
 	return nil
 }
 
-// array returns the column's values after the changes, as a slice of pointers that are nil for null.
+// array returns the column's values after the changes, as a slice of pointers. A nil pointer is null.
 func (c *mappingColumn) array(changes []change) (any, error) {
 	switch c.sqlType {
 	case "bigint":

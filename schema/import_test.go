@@ -19,7 +19,8 @@ func in(ctx context.Context, db *schema.DB, do func(tx bun.Tx) error) error {
 	return db.RunInTx(ctx, nil, func(_ context.Context, tx bun.Tx) error { return do(tx) })
 }
 
-// load imports the data into the report of cycle c and id r, by alice, and returns the counts.
+// load imports the data into report r of cycle c as alice, unless it has another author, and returns the
+// counts.
 func load(ctx context.Context, db *schema.DB, data schema.ReportData) (done schema.ImportResult, err error) {
 	data.CycleID, data.ReportID = "c", "r"
 	if data.Author == "" {
@@ -64,7 +65,8 @@ func numbered(first, last int) iter.Seq[schema.Attribute] {
 	}
 }
 
-// small is a report of three attributes and three columns, two of which are called the same in two systems.
+// small returns a report of four attributes and three columns. Two of the columns have the same name in
+// different data sources.
 func small() schema.ReportData {
 	return schema.ReportData{
 		Attributes: attributes(
@@ -76,7 +78,7 @@ func small() schema.ReportData {
 	}
 }
 
-// mappingOf reads the mapping of the attribute with this identity.
+// mappingOf returns the mapping of the attribute with this identity.
 func mappingOf(t *testing.T, db *schema.DB, identity string) schema.Mapping {
 	t.Helper()
 	var mapping schema.Mapping
@@ -97,13 +99,17 @@ func historyOf(t *testing.T, db *schema.DB, mappingID string) []schema.History {
 	return changes
 }
 
-// contents is everything that the planning tables hold, as text.
+// contents returns all rows of the planning tables as text.
 func contents(t *testing.T, db *schema.DB) []string {
 	t.Helper()
 	var all []string
-	for _, table := range []string{"reports", "attributes", "data_sources", "source_columns", "pde_mappings", "classification_history"} {
+	for _, table := range []string{
+		"reports", "attributes", "data_sources", "source_columns", "pde_mappings",
+		"classification_history",
+	} {
 		var rows []string
-		if err := db.NewRaw("select t::text from ? t order by 1", bun.Ident(table)).Scan(t.Context(), &rows); err != nil {
+		if err := db.NewRaw("select t::text from ? t order by 1", bun.Ident(table)).
+			Scan(t.Context(), &rows); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, fmt.Sprint(table, ": ", len(rows)))
@@ -112,7 +118,7 @@ func contents(t *testing.T, db *schema.DB) []string {
 	return all
 }
 
-func TestEveryImportedAttributeHasOneUnmappedMapping(t *testing.T) {
+func TestImport_InsertsAnUnmappedMappingForEachAttribute(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	data := small()
@@ -121,7 +127,8 @@ func TestEveryImportedAttributeHasOneUnmappedMapping(t *testing.T) {
 	done := loaded(t, db, data)
 
 	want := schema.ImportResult{
-		Attributes: schema.Tally{Added: 4}, DataSources: schema.Tally{Added: 2}, Columns: schema.Tally{Added: 3}, Mappings: schema.Tally{Added: 4},
+		Attributes: schema.Tally{Added: 4}, DataSources: schema.Tally{Added: 2}, Columns: schema.Tally{Added: 3},
+		Mappings: schema.Tally{Added: 4},
 	}
 	if diff := cmp.Diff(want, done); diff != "" {
 		t.Errorf("counts differ (-want +got):\n%s", diff)
@@ -130,52 +137,57 @@ func TestEveryImportedAttributeHasOneUnmappedMapping(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report.Name != "Loans" || report.MappingCount != 4 || report.CreatedBy != "alice" || report.UpdatedAt != report.CreatedAt {
-		t.Errorf("report is %+v", report)
+	if report.Name != "Loans" || report.MappingCount != 4 || report.CreatedBy != "alice" ||
+		report.UpdatedAt != report.CreatedAt {
+		t.Errorf("report: got %+v, want Loans of alice with 4 mappings", report)
 	}
 	mapping := mappingOf(t, db, "name:Comment")
-	if mapping.SourceField != "" || mapping.ReviewStatus != schema.ReviewStatusPending || mapping.Version != 1 || mapping.UpdatedBy != "alice" ||
+	if mapping.SourceField != "" || mapping.ReviewStatus != schema.ReviewStatusPending || mapping.Version != 1 ||
+		mapping.UpdatedBy != "alice" ||
 		!mapping.UpdatedAt.Equal(report.CreatedAt) {
-		t.Errorf("mapping is %+v, want it unmapped, pending and signed with the transaction's clock", mapping)
+		t.Errorf("got %+v, want an unmapped, pending mapping by alice at %v", mapping, report.CreatedAt)
 	}
 }
 
-func TestImportingAgainUpdatesByIdentity(t *testing.T) {
+func TestImport_UpdatesByIdentity(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	loaded(t, db, small())
 	before, ids := contents(t, db), mappingOf(t, db, "item:3").ID
 
-	if done := loaded(t, db, small()); done.Attributes != (schema.Tally{Unchanged: 4}) || done.Columns != (schema.Tally{Unchanged: 3}) ||
+	if done := loaded(t, db, small()); done.Attributes != (schema.Tally{Unchanged: 4}) ||
+		done.Columns != (schema.Tally{Unchanged: 3}) ||
 		done.DataSources != (schema.Tally{Unchanged: 2}) || done.Mappings != (schema.Tally{}) {
-		t.Errorf("the same again counts %+v", done)
+		t.Errorf("second import of the same data: got %+v, want everything unchanged", done)
 	}
 	if diff := cmp.Diff(before, contents(t, db)); diff != "" {
-		t.Errorf("the same again wrote something (-before +after):\n%s", diff)
+		t.Errorf("second import of the same data: rows differ (-before +after):\n%s", diff)
 	}
 
 	done := loaded(t, db, schema.ReportData{Author: "bob", Attributes: attributes(
-		schema.Attribute{AttributeName: "Flag of another name", LineItemNumber: "3"}, schema.Attribute{AttributeName: "Balance"})})
+		schema.Attribute{AttributeName: "Flag of another name", LineItemNumber: "3"},
+		schema.Attribute{AttributeName: "Balance"})})
 	if done.Attributes != (schema.Tally{Added: 1, Updated: 1}) || done.Mappings != (schema.Tally{Added: 1}) {
-		t.Errorf("counts are %+v, want line 3 updated and a Balance without a number added", done)
+		t.Errorf("got %+v, want line 3 updated and a Balance without a number added", done)
 	}
 	all, err := schema.ListAttributes(t.Context(), db, "c", "r", "", 100)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(all) != 5 || all[2].AttributeName != "Flag of another name" || all[2].IsCDE || all[2].CreatedBy != "alice" || all[2].UpdatedBy != "bob" {
-		t.Errorf("attributes are %+v", all)
+	if len(all) != 5 || all[2].AttributeName != "Flag of another name" || all[2].IsCDE ||
+		all[2].CreatedBy != "alice" || all[2].UpdatedBy != "bob" {
+		t.Errorf("got %+v, want 5 attributes, the third updated by bob", all)
 	}
 	if mappingOf(t, db, "item:3").ID != ids {
-		t.Error("line 3 has another mapping than before")
+		t.Error("line 3 has a new mapping, want the previous one")
 	}
 	report, err := schema.GetReport(t.Context(), db, "c", "r")
 	if err != nil || report.MappingCount != 5 || report.Name != "r" || report.UpdatedBy != "bob" {
-		t.Errorf("report is %+v (%v)", report, err)
+		t.Errorf("report: got %+v, %v, want r by bob with 5 mappings", report, err)
 	}
 }
 
-func TestWhatAFileDoesNotSayStaysAsItIs(t *testing.T) {
+func TestImport_KeepsFieldsThatTheFileDoesNotHave(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	loaded(t, db, small())
@@ -189,11 +201,11 @@ func TestWhatAFileDoesNotSayStaysAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	if all[0].Description != "What is owed" || !all[0].IsCDE {
-		t.Errorf("attribute is %+v, want a critical element with its description", all[0])
+		t.Errorf("got %+v, want a critical element with its description", all[0])
 	}
 }
 
-func TestManyAttributesComeInTheirOrder(t *testing.T) {
+func TestImport_KeepsTheOrderOfManyAttributes(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	const n = 2345 // more than two pages
@@ -203,7 +215,10 @@ func TestManyAttributesComeInTheirOrder(t *testing.T) {
 		Columns:    columns(column("Loans", "BAL")),
 		Mappings: func(yield func(schema.MappingRow) bool) {
 			for i := n; i > 0; i-- {
-				if !yield(schema.MappingRow{Line: n - i + 2, LineItemNumber: fmt.Sprint(i), SourceField: "svc.LOANS.BAL"}) {
+				if !yield(schema.MappingRow{
+					Line: n - i + 2, LineItemNumber: fmt.Sprint(i),
+					SourceField: "svc.LOANS.BAL",
+				}) {
 					return
 				}
 			}
@@ -211,7 +226,7 @@ func TestManyAttributesComeInTheirOrder(t *testing.T) {
 	})
 
 	if done.Attributes.Added != n || done.Mappings.Added != n {
-		t.Errorf("counts are %+v", done)
+		t.Errorf("got %+v, want %d attributes and mappings added", done, n)
 	}
 	for _, table := range []string{"attributes", "pde_mappings"} {
 		var out int
@@ -219,19 +234,21 @@ func TestManyAttributesComeInTheirOrder(t *testing.T) {
 		if table == "pde_mappings" {
 			join = "join attributes a on a.id = t.attribute_id"
 		}
-		err := db.NewRaw(`select count(*) from (select a.line_item_number::integer as item, row_number() over (order by t.id) as place from ? t `+
+		err := db.NewRaw(`select count(*) from (select a.line_item_number::integer as item,
+			row_number() over (order by t.id) as place from ? t `+
 			join+`) o where item <> place`, bun.Ident(table)).Scan(t.Context(), &out)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if out > 0 {
-			t.Errorf("%d of %s are not in the order of the file", out, table)
+			t.Errorf("%s: got %d rows out of the order of the file, want 0", table, out)
 		}
 	}
 	var mapped, changes int
-	err := db.NewRaw("select count(source_field), (select count(distinct mapping_id) from classification_history) from pde_mappings").
+	err := db.NewRaw("select count(source_field), (select count(distinct mapping_id) from "+
+		"classification_history) from pde_mappings").
 		Scan(t.Context(), &mapped, &changes)
 	if err != nil || mapped != n || changes != n {
-		t.Errorf("%d are mapped and %d have a history (%v)", mapped, changes, err)
+		t.Errorf("got %d mapped and %d with a history, %v, want %d", mapped, changes, err, n)
 	}
 }

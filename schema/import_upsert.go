@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// field is one column of rows to be written: a value for each of them.
+// field is one column of the rows to write, with a value for each row.
 type field struct {
 	name, array string
 	values      any
@@ -33,9 +33,9 @@ func (im *importer) reportID(n int) field {
 	return field{"report_id", "text[]", slices.Repeat([]string{im.report.ReportID}, n)}
 }
 
-// upsert writes one row per id. The first fields, as many as key says, are what a row is known by; where it is there already, those of
-// the others that fresh names (nil: all) are updated if they differ. It tallies what it did and returns the ids of the added rows in their
-// order.
+// upsert writes one row per id. The first key fields identify a row. If the row exists, the other fields that
+// fresh names are updated if they differ; nil means all. It adds to the tally and returns the ids of the
+// inserted rows in their order.
 func (im *importer) upsert(
 	ctx context.Context, table string, ids []string, key int, fresh []string, tally *Tally, fields []field,
 ) (added []string, err error) {
@@ -53,7 +53,8 @@ func (im *importer) upsert(
 	columns := strings.Join(names, ", ")
 	conflict := "do nothing"
 	if len(sets) > 0 {
-		conflict = fmt.Sprintf("do update set %s, updated_at = excluded.updated_at, updated_by = excluded.updated_by where (%s) is distinct from (%s)",
+		conflict = fmt.Sprintf(`do update set %s, updated_at = excluded.updated_at, updated_by = excluded.updated_by
+			where (%s) is distinct from (%s)`,
 			strings.Join(sets, ", "), strings.Join(olds, ", "), strings.Join(news, ", "))
 	}
 	query := fmt.Sprintf(`insert into %s as t (id, %s, created_at, created_by, updated_at, updated_by)
@@ -75,7 +76,8 @@ func (im *importer) upsert(
 	return added, nil
 }
 
-// queryIDs runs a statement that the driver prepares once a connection, and returns the ids that it yields.
+// queryIDs runs a statement that the driver prepares once per connection, and returns the ids that the
+// statement returns.
 func (im *importer) queryIDs(ctx context.Context, query string, args ...any) (map[string]bool, error) {
 	rows, err := im.tx.Tx.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -93,7 +95,7 @@ func (im *importer) queryIDs(ctx context.Context, query string, args ...any) (ma
 	return ids, rows.Err()
 }
 
-// newIDs makes ids that sort in the order in which they are made.
+// newIDs returns n new ids that sort in the order of their creation.
 func newIDs(n int) ([]string, error) {
 	ids := make([]string, n)
 	for i := range ids {
@@ -106,6 +108,7 @@ func newIDs(n int) ([]string, error) {
 	return ids, nil
 }
 
+// each returns of(row) for each row.
 func each[R, V any](page []R, of func(R) V) []V {
 	values := make([]V, len(page))
 	for i, row := range page {
@@ -114,7 +117,7 @@ func each[R, V any](page []R, of func(R) V) []V {
 	return values
 }
 
-// pages yields the rows in pages, each of which is valid until the next. Nil has none.
+// pages yields the rows in pages, each of which is valid until the next. It yields nothing if rows is nil.
 func pages[R any](rows iter.Seq[R]) iter.Seq[[]R] {
 	return func(yield func([]R) bool) {
 		if rows == nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// JobStatus is where a job stands: a function of its row and its items, which the projector computes and keeps.
+// JobStatus is the status of a job: a function of its row and its items, which the projector computes and
+// stores.
 type JobStatus struct {
 	bun.BaseModel `bun:"table:job_status,alias:s"`
 
@@ -24,7 +25,7 @@ type JobStatus struct {
 
 	Message    string `bun:"message"`
 	WaitingFor string `bun:"waiting_for,nullzero"`
-	// WaitingUntil is when that is over; it is known where the status was computed, and not kept.
+	// WaitingUntil is when the wait ends. It is computed with the status and not stored.
 	WaitingUntil time.Time `bun:"-"`
 
 	Error      string `bun:"error,nullzero"`
@@ -39,14 +40,14 @@ type JobStatus struct {
 	UpdatedBy  string    `bun:"updated_by"`
 }
 
-// Counts is what a job's status has counted of its items.
+// Counts counts the items of a job that have an outcome.
 type Counts struct {
 	Succeeded int64 `bun:"succeeded"`
 	Skipped   int64 `bun:"skipped"`
 	Failed    int64 `bun:"failed"`
 	Cancelled int64 `bun:"cancelled"`
 
-	// By the tier with which the job left the mapping.
+	// The numbers of mappings by the tier that the job has given or left them.
 	HRCI         int64 `bun:"hrci"`
 	Confidential int64 `bun:"confidential"`
 	Proprietary  int64 `bun:"proprietary"`
@@ -56,14 +57,14 @@ type Counts struct {
 	OutputTokens int64   `bun:"output_tokens"`
 	CostUSD      float64 `bun:"cost_usd"`
 
-	// LastEndedAt is when the newest of the counted items ended.
+	// LastEndedAt is when the last of the counted items ended.
 	LastEndedAt time.Time `bun:"last_ended_at,nullzero"`
 }
 
-// Completed is how many items are accounted for.
+// Completed returns the number of items with an outcome.
 func (c Counts) Completed() int64 { return c.Succeeded + c.Skipped + c.Failed + c.Cancelled }
 
-// Plus adds what has been counted elsewhere.
+// Plus returns the sum of both counts, with the later LastEndedAt.
 func (c Counts) Plus(more Counts) Counts {
 	c.Succeeded += more.Succeeded
 	c.Skipped += more.Skipped
@@ -82,39 +83,43 @@ func (c Counts) Plus(more Counts) Counts {
 	return c
 }
 
-// Equal reports whether s and other say the same of the same job, whenever and by whomever they were written.
+// Equal reports whether s and other are equal except for UpdatedAt, UpdatedBy and WaitingUntil.
 func (s JobStatus) Equal(other JobStatus) bool {
 	for _, status := range []*JobStatus{&s, &other} {
 		status.UpdatedAt, status.UpdatedBy, status.WaitingUntil = time.Time{}, "", time.Time{}
-		for _, at := range []*time.Time{&status.LastEndedAt, &status.StartedAt, &status.CompletedAt, &status.CreatedAt} {
+		for _, at := range []*time.Time{
+			&status.LastEndedAt, &status.StartedAt, &status.CompletedAt, &status.CreatedAt,
+		} {
 			*at = at.UTC().Round(0)
 		}
 	}
 	return reflect.DeepEqual(s, other)
 }
 
-// Waiting describes what a job waits for.
+// Waiting describes why a job waits.
 type Waiting struct {
 	// Items counts the items that are not accounted for, if all of them wait; otherwise it is zero.
 	Items int64
 	// DueAt is when the first of them is due.
 	DueAt time.Time
-	// Lock describes the lock that one of them waits for; if it is empty, all of them have failed before and wait for their next attempt.
+	// Lock describes the lock that one of them waits for. If it is empty, all of them failed before and wait
+	// for their next attempt.
 	Lock string
-	// Paused is for how long the job has been paused so far.
+	// Paused is how long the job has been paused so far.
 	Paused time.Duration
 }
 
-// FailureCount counts the items of a job that failed for one reason.
+// FailureCount is the number of items of a job that failed with one error code.
 type FailureCount struct {
 	ErrorCode ErrorCode `bun:"error_code"`
 	Items     int64     `bun:"items"`
-	// Error is the text of one of them.
+	// Error is the error text of one of them.
 	Error string `bun:"error"`
 }
 
-// StatusOf computes where a job stands from its row, the counts of its items, what the queued ones wait for and, for a job that ends,
-// what was lost. The result is the same whoever computes it and when, but for UpdatedAt, which the caller sets.
+// StatusOf computes the status of a job from its row, the counts of its items, the reason why the queued ones
+// wait and, for a job that ends, its failures by error code. The result depends on these alone, except for
+// UpdatedAt, which the caller sets.
 func StatusOf(job Job, counts Counts, waiting Waiting, lost []FailureCount) JobStatus {
 	completed := counts.Completed()
 	total := max(job.Total(), completed)
@@ -183,7 +188,8 @@ func statusFrom(job Job, counts Counts) Status {
 	}
 }
 
-// eta extrapolates from the pace so far, in whole seconds, rounded up; nil where there is no pace to go by.
+// eta extrapolates the remaining time from the pace so far, in whole seconds, rounded up. It returns nil if
+// there is no pace yet.
 func eta(job Job, s JobStatus, paused time.Duration) *int64 {
 	taken := s.LastEndedAt.Sub(job.StartedAt) - paused
 	if s.Status != StatusRunning || s.CompletedSteps == 0 || taken <= 0 {
@@ -207,7 +213,8 @@ func currentStep(job Job, s JobStatus) string {
 	case job.ListedAt.IsZero():
 		return fmt.Sprintf("Listing the mappings, %d so far", job.Listed)
 	default:
-		return fmt.Sprintf("%s mapping %d of %d", doing(job.JobType), min(s.CompletedSteps+1, s.TotalSteps), s.TotalSteps)
+		return fmt.Sprintf("%s mapping %d of %d", doing(job.JobType), min(s.CompletedSteps+1, s.TotalSteps),
+			s.TotalSteps)
 	}
 }
 

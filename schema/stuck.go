@@ -8,26 +8,27 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// StuckJob is a job that should get on and does not.
+// StuckJob is an active job that makes no progress.
 type StuckJob struct {
 	bun.BaseModel `bun:"table:jobs,alias:j"`
 
 	Job
-	// Still is for how long nothing of it has changed.
+	// Still is the time since the last change of the job, its status or its items.
 	Still time.Duration `bun:"still,scanonly"`
-	// Queued counts its mappings without an outcome, Due those of them whose time has come, and Uncounted the outcomes that its status
-	// lacks.
+	// Queued is the number of mappings without an outcome, Due the number of those that are due, and Uncounted
+	// the number of outcomes that the status does not count yet.
 	Queued    int64 `bun:"queued,scanonly"`
 	Due       int64 `bun:"due,scanonly"`
 	Uncounted int64 `bun:"uncounted,scanonly"`
-	// DueMapping is the one that is due first; empty where none is.
+	// DueMapping is the mapping that is due first; it is empty if none is.
 	DueMapping string `bun:"due_mapping,scanonly"`
 }
 
-// ListStuckJobs lists the jobs that are active, and not paused, and have not changed for as long as still, the oldest first. A job is not
-// stuck while all of its mappings wait for their next attempt, which none does for longer than [LongestWait].
+// ListStuckJobs returns the active jobs of the scope that are not paused and have not changed for at least
+// still, the oldest first. A job is not stuck while all of its mappings wait for their next attempt, which
+// takes at most [LongestWait].
 //
-// Times that lie ahead of the database's clock are ignored: they were written before the clock stepped back.
+// Times ahead of the database's clock are ignored: they were written before the clock stepped back.
 func ListStuckJobs(ctx context.Context, db bun.IDB, scope CheckScope, still time.Duration) ([]StuckJob, error) {
 	var jobs []StuckJob
 	err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").
@@ -44,7 +45,8 @@ func ListStuckJobs(ctx context.Context, db bun.IDB, scope CheckScope, still time
 			from job_items where job_id = j.id) i`).
 		Join(`cross join lateral (select coalesce(max(at) filter (where at <= clock.now), 'epoch') as at
 			from (values (j.updated_at), (s.updated_at), (i.updated_at)) change (at)) moved`).
-		Where("j.ended_at is null and j.intent <> ? and ?", IntentPause, scope.within("j.cycle_id = ?0 and j.report_id = ?1")).
+		Where("j.ended_at is null and j.intent <> ? and ?", IntentPause,
+			scope.within("j.cycle_id = ?0 and j.report_id = ?1")).
 		Where("moved.at < clock.now - ? * interval '1 second'", still.Seconds()).
 		Where("not (j.intent = ? and i.queued > 0 and i.due = 0 and i.uncounted = 0)", IntentRun).
 		Order("j.id").Scan(ctx)
@@ -54,20 +56,21 @@ func ListStuckJobs(ctx context.Context, db bun.IDB, scope CheckScope, still time
 	return jobs, nil
 }
 
-// Why says which step of the job is not done, and whose it is.
+// Why describes the next step of the job and the service that has to do it.
 func (s StuckJob) Why() string {
 	switch {
 	case s.Intent == IntentRun && s.StartedAt.IsZero():
-		return "it has not been started, which is for a dispatcher to do"
+		return "not started yet; a dispatcher starts it"
 	case s.ListedAt.IsZero():
-		return "its work list is not complete, which is for a dispatcher to write"
+		return "its work list is incomplete; a dispatcher writes it"
 	case s.Intent == IntentCancel && s.Queued > 0:
-		return fmt.Sprintf("it is being cancelled and %s are still queued, which is for a dispatcher to end", mappings(s.Queued))
+		return fmt.Sprintf("cancelling, but %s are still queued; a dispatcher cancels them", mappings(s.Queued))
 	case s.Due > 0:
-		return fmt.Sprintf("%s are due, which is for a dispatcher to send and for a classifier to take", mappings(s.Due))
+		return fmt.Sprintf("%s are due; a dispatcher publishes them and a classifier processes them", mappings(s.Due))
 	case s.Uncounted > 0:
-		return fmt.Sprintf("%s have an outcome that its status lacks, which is for a projector to count", mappings(s.Uncounted))
+		return fmt.Sprintf("the outcomes of %s are not counted in the status; a projector counts them",
+			mappings(s.Uncounted))
 	default:
-		return "every mapping is accounted for and its end is not written, which is for a projector to do"
+		return "every mapping is accounted for, but the job has not ended; a projector ends it"
 	}
 }

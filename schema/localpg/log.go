@@ -10,8 +10,7 @@ import (
 	"sync"
 )
 
-// logRelay passes the server's log to a logger, line by line, and keeps the last lines for the error of a
-// server that ended.
+// logRelay hands the server's log on, line by line, and remembers the last lines for the error of a server that ended.
 type logRelay struct {
 	logger *slog.Logger
 
@@ -21,8 +20,7 @@ type logRelay struct {
 	last  []string
 }
 
-// kept is the number of lines to keep: a server that gives up logs the reason in a line or two, of any
-// severity.
+// kept is how many of the last lines are remembered: what a server says before it gives up is a line or two, of any severity.
 const kept = 5
 
 // Write implements [io.Writer].
@@ -53,8 +51,7 @@ func (r *logRelay) line(line string) {
 	r.logger.LogAttrs(context.Background(), level, line, slog.String("from", "postgres"))
 }
 
-// severity returns the level at which to log a line. An ERROR answers a client, which has received it, so it
-// is debug.
+// severity is what a line means to whoever runs pdeflow. An ERROR is the answer to a client, who has heard it.
 func severity(line string) slog.Level {
 	word, _, _ := strings.Cut(line, ":")
 	switch word {
@@ -67,16 +64,15 @@ func severity(line string) slog.Level {
 	}
 }
 
-// hush lowers all later lines to debug: a server that shuts down logs a FATAL for every connection that it
-// closes.
+// hush makes what follows debug only: a server that was asked to end complains about every connection it closes.
 func (r *logRelay) hush() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.quiet = true
 }
 
-// lastLines returns the last lines, joined, or "" if there are none.
-func (r *logRelay) lastLines() string {
+// lastWords are the last lines in one, "" where there were none.
+func (r *logRelay) lastWords() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return strings.Join(r.last, "; ")

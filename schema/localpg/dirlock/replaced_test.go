@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestIsAt(t *testing.T) {
+func TestADirectoryThatWasRemovedAndMadeAgainIsAnother(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "dir")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -18,18 +18,18 @@ func TestIsAt(t *testing.T) {
 	}
 	defer func() { _ = opened.Close() }()
 	if !isAt(opened, dir) {
-		t.Error("its own path: got false, want true")
+		t.Error("a directory is not the one at its own path")
 	}
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
 	if isAt(opened, dir) {
-		t.Error("after its removal: got true, want false")
+		t.Error("a directory that is gone counts as there")
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if isAt(opened, dir) {
-		t.Error("another directory at the path: got true, want false")
+		t.Error("a lock on the old directory counts as one on the new")
 	}
 }
