@@ -57,7 +57,7 @@ func TestMarginOf(t *testing.T) {
 			0.0625, true,
 		},
 		{"only a copy", []verdict{{column: 0, score: 0.75}, {column: 1, score: 0.75}}, 0.75, true},
-		{"a copy far behind", []verdict{{column: 0, score: 0.75}, {column: 1, score: 0.5}}, 0.25, false},
+		{"a copy with a much lower score", []verdict{{column: 0, score: 0.75}, {column: 1, score: 0.5}}, 0.25, false},
 	} {
 		if got, copied := marginOf(ix, tt.verdicts); got != tt.margin || copied != tt.copied {
 			t.Errorf("%s: got %g, %t, want %g, %t", tt.name, got, copied, tt.margin, tt.copied)

@@ -66,7 +66,10 @@ func ExampleIndex_Rank_noCandidates() {
 
 // The word that names a qualifier decides between near twins.
 func ExampleIndex_Rank_qualifier() {
-	index := columns.NewIndex(table("PARTY", [2]string{"BORR_FICO", "NUMBER(3)"}, [2]string{"CO_BORR_FICO", "NUMBER(3)"}))
+	index := columns.NewIndex(table("PARTY",
+		[2]string{"BORR_FICO", "NUMBER(3)"},
+		[2]string{"CO_BORR_FICO", "NUMBER(3)"},
+	))
 	for _, name := range []string{"Credit Score of the Borrower", "Credit Score of the Joint Applicant"} {
 		fmt.Println(index.Rank(schema.Attribute{AttributeName: name, DataType: "N3"}).SourceField)
 	}
@@ -100,7 +103,10 @@ func ExampleRanking_alternatives() {
 
 // The mapping type follows from the kinds of value: days are computed from a date.
 func ExampleRanking_mappingType() {
-	index := columns.NewIndex(table("LOAN", [2]string{"PAST_DUE_SINCE_DT", "DATE"}, [2]string{"CURR_BAL", "NUMBER(12,2)"}))
+	index := columns.NewIndex(table("LOAN",
+		[2]string{"PAST_DUE_SINCE_DT", "DATE"},
+		[2]string{"CURR_BAL", "NUMBER(12,2)"},
+	))
 	for _, a := range []schema.Attribute{
 		{AttributeName: "Days Past Due", DataType: "N3"},
 		{AttributeName: "Current Balance", DataType: "N12.2"},
@@ -128,7 +134,10 @@ func ExampleRanking_lookup() {
 // The description of a column may have the words that its name omits.
 func ExampleRanking_description() {
 	index := columns.NewIndex([]schema.SourceColumn{
-		{SchemaName: "DW", TableName: "T", ColumnName: "QZV_AMT", DataType: "NUMBER(9,2)", Description: "Interest accrued"},
+		{
+			SchemaName: "DW", TableName: "T", ColumnName: "QZV_AMT", DataType: "NUMBER(9,2)",
+			Description: "Interest accrued",
+		},
 		{SchemaName: "DW", TableName: "T", ColumnName: "FEE_AMT", DataType: "NUMBER(9,2)"},
 	})
 	fmt.Println(index.Rank(schema.Attribute{AttributeName: "Accrued Interest", DataType: "N9.2"}).SourceField)

@@ -39,7 +39,8 @@ func TestExplainer_WhyNot(t *testing.T) {
 			"stands in a table of the system itself",
 		},
 		{
-			attribute("Fee", "N9.2"), slices.Concat(columnsOf("FEE", "FEE_AMT|NUMBER(9,2)"), columnsOf("ACCT", "FEE_AMT|NUMBER(9,2)")),
+			attribute("Fee", "N9.2"),
+			slices.Concat(columnsOf("FEE", "FEE_AMT|NUMBER(9,2)"), columnsOf("ACCT", "FEE_AMT|NUMBER(9,2)")),
 			"is the same element in another table",
 		},
 		{attribute("Status Flag", "N1"), columnsOf("T", "STAT_CD|CHAR(2)"), "holds a code where a flag is asked"},
@@ -55,7 +56,7 @@ func TestExplainer_WhyNot(t *testing.T) {
 				x.verdicts = append(x.verdicts, s.score(number))
 			}
 			if got := x.whyNot(x.verdicts[len(x.verdicts)-1]); got != tt.want {
-				t.Errorf("got %q", got)
+				t.Errorf("whyNot: got %q, want %q", got, tt.want)
 			}
 		})
 	}
@@ -64,7 +65,8 @@ func TestExplainer_WhyNot(t *testing.T) {
 func TestExplainer_WhyFirst(t *testing.T) {
 	t.Parallel()
 	ix := NewIndex(slices.Concat(
-		columnsOf("ACCT", "OPN_DT|DATE", "LMT_AMT|NUMBER(9,2)", "STAT_CD|CHAR(1)", "UNBLD_AMT||Interest accrued and not billed"),
+		columnsOf("ACCT", "OPN_DT|DATE", "LMT_AMT|NUMBER(9,2)", "STAT_CD|CHAR(1)",
+			"UNBLD_AMT||Interest accrued and not billed"),
 		columnsOf("QZV", "RNWL_DT|VARCHAR(10)"),
 	))
 	for _, tt := range []struct{ name, dataType, want string }{
@@ -75,7 +77,7 @@ func TestExplainer_WhyFirst(t *testing.T) {
 		{"Accrued Interest", "N9.2", "its description says 'accrued' and 'interest'; it also says 'unbld'"},
 	} {
 		if got := ix.Rank(attribute(tt.name, tt.dataType)); !strings.Contains(got.Rationale, tt.want) {
-			t.Errorf("%s: %q does not have %q", tt.name, got.Rationale, tt.want)
+			t.Errorf("%s: got %q, want a text with %q", tt.name, got.Rationale, tt.want)
 		}
 	}
 }

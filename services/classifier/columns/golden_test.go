@@ -22,12 +22,12 @@ type bank struct {
 
 type goldRow struct {
 	attribute schema.Attribute
-	// want lists the right columns, the best first; it is empty where nothing fits.
+	// want lists the right columns, the best first. It is empty if nothing fits.
 	want []string
 	how  schema.MappingType
 }
 
-// missed stands in place of a mapping type where the right column is known not to be found, and no other may be.
+// missed replaces the mapping type if the ranking is known to miss the right column. It must then choose none.
 const missed = "missed"
 
 func banks(tb testing.TB) []bank {
@@ -42,15 +42,17 @@ func banks(tb testing.TB) []bank {
 		b := bank{name: name}
 		for _, row := range readCSV(tb, "testdata/"+name+"_columns.csv") {
 			b.candidates = append(b.candidates, schema.SourceColumn{
-				DataSourceID: row["data_source"], SchemaName: row["schema"], TableName: row["table"], ColumnName: row["column"],
-				DataType: row["data_type"], Description: row["description"],
+				DataSourceID: row["data_source"], SchemaName: row["schema"], TableName: row["table"],
+				ColumnName: row["column"], DataType: row["data_type"], Description: row["description"],
 			})
 		}
 		sortAsStored(b.candidates)
 		for _, row := range readCSV(tb, file) {
 			g := goldRow{
-				attribute: schema.Attribute{AttributeName: row["attribute_name"], Description: row["description"], DataType: row["data_type"]},
-				how:       schema.MappingType(row["mapping_type"]),
+				attribute: schema.Attribute{
+					AttributeName: row["attribute_name"], Description: row["description"], DataType: row["data_type"],
+				},
+				how: schema.MappingType(row["mapping_type"]),
 			}
 			if row["source_field"] != "none" {
 				g.want = strings.Split(row["source_field"], "|")
@@ -62,7 +64,7 @@ func banks(tb testing.TB) []bank {
 	return all
 }
 
-// sortAsStored puts columns in the order in which the database gives them, which is not that of their tables.
+// sortAsStored sorts columns as the database returns them, which is not the order of their tables.
 func sortAsStored(columns []schema.SourceColumn) {
 	slices.SortFunc(columns, func(a, b schema.SourceColumn) int {
 		return cmp.Or(strings.Compare(a.DataSourceID, b.DataSourceID), strings.Compare(a.SchemaName, b.SchemaName),
@@ -92,7 +94,7 @@ func readCSV(tb testing.TB, file string) []map[string]string {
 	return rows
 }
 
-func TestKnownAttributesFindTheirColumns(t *testing.T) {
+func TestRank_FindsTheColumnsOfKnownAttributes(t *testing.T) {
 	t.Parallel()
 	for _, b := range banks(t) {
 		t.Run(b.name, func(t *testing.T) {
@@ -110,12 +112,13 @@ func TestKnownAttributesFindTheirColumns(t *testing.T) {
 				}
 				switch {
 				case g.how == missed && right:
-					t.Errorf("%s is found now in %s: say so in the gold file",
+					t.Errorf("%s is now found in %s: correct the gold file",
 						g.attribute.AttributeName, got.SourceField)
 				case g.how == missed && got.SourceField == "":
 				case !right:
 					t.Errorf("%s: got %s, want %s\n\t%s",
-						g.attribute.AttributeName, orNothing(got.SourceField), orNothing(strings.Join(g.want, " or ")), got.Rationale)
+						g.attribute.AttributeName, orNothing(got.SourceField),
+						orNothing(strings.Join(g.want, " or ")), got.Rationale)
 				case got.MappingType != g.how:
 					t.Errorf("%s from %s is %q, want %q",
 						g.attribute.AttributeName, got.SourceField, got.MappingType, g.how)
@@ -134,17 +137,17 @@ func orNothing(field string) string {
 	return field
 }
 
-// What is said with 85 or more must be right in 95 of 100 cases. The question is asked of harder schemas than the
-// golden ones: from every one in turn each right column is taken away, so that what is left is near twins or nothing.
+// At least 95 of 100 answers with a confidence of 85 or more must be right. The test also ranks harder
+// schemas: it removes the right columns of each attribute in turn, so that only near twins remain, or nothing.
 func TestHighConfidenceIsDeserved(t *testing.T) {
 	t.Parallel()
-	said, right := 0, 0
+	answers, right := 0, 0
 	for _, b := range banks(t) {
 		ix := NewIndex(b.candidates)
 		for _, g := range b.gold {
 			got := ix.Rank(g.attribute)
 			if got.SourceField != "" && got.Confidence >= 85 {
-				said++
+				answers++
 				if slices.Contains(g.want, got.SourceField) {
 					right++
 				}
@@ -152,19 +155,20 @@ func TestHighConfidenceIsDeserved(t *testing.T) {
 			if len(g.want) == 0 {
 				continue
 			}
-			left := slices.DeleteFunc(slices.Clone(b.candidates), func(c schema.SourceColumn) bool { return isCopy(g.want, c) })
+			wanted := func(c schema.SourceColumn) bool { return isCopy(g.want, c) }
+			left := slices.DeleteFunc(slices.Clone(b.candidates), wanted)
 			if got := NewIndex(left).Rank(g.attribute); got.SourceField != "" && got.Confidence >= 85 {
-				said++
+				answers++
 			}
 		}
 	}
-	t.Logf("%d of %d answers with 85 or more right", right, said)
-	if said < 100 || right*100 < said*95 {
-		t.Errorf("%d of %d answers with 85 or more are right, want 95 of 100", right, said)
+	t.Logf("%d of %d answers with 85 or more right", right, answers)
+	if answers < 100 || right*100 < answers*95 {
+		t.Errorf("%d of %d answers with 85 or more are right, want 95 of 100", right, answers)
 	}
 }
 
-// isCopy reports whether a column is one of those wanted, or has the name of one, or is the same key in another
+// isCopy reports whether a column is one of those wanted, has the name of one, or is the same key in another
 // table.
 func isCopy(wanted []string, c schema.SourceColumn) bool {
 	is := words.Split(c.ColumnName)
@@ -172,7 +176,8 @@ func isCopy(wanted []string, c schema.SourceColumn) bool {
 		want := words.Split(field[strings.LastIndexByte(field, '.')+1:])
 		n := min(2, len(is), len(want))
 		key := slices.Contains([]string{"number", "identifier", "key"}, is[len(is)-1])
-		return field == c.SourceField() || slices.Equal(is, want) || key && slices.Equal(is[len(is)-n:], want[len(want)-n:])
+		return field == c.SourceField() || slices.Equal(is, want) ||
+			key && slices.Equal(is[len(is)-n:], want[len(want)-n:])
 	})
 }
 
@@ -187,8 +192,9 @@ func TestGoldCoversEnough(t *testing.T) {
 				nothing++
 			}
 			for _, want := range g.want {
-				if !slices.ContainsFunc(b.candidates, func(c schema.SourceColumn) bool { return c.SourceField() == want }) {
-					t.Errorf("%s: gold wants %s, which is no column", b.name, want)
+				isWanted := func(c schema.SourceColumn) bool { return c.SourceField() == want }
+				if !slices.ContainsFunc(b.candidates, isWanted) {
+					t.Errorf("%s: gold has %s, which is no column", b.name, want)
 				}
 			}
 		}

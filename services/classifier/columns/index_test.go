@@ -7,7 +7,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// termOf returns what an index knows of a term.
+// termOf returns the term of an index with this text.
 func termOf(t *testing.T, ix *Index, text string) *term {
 	t.Helper()
 	id, ok := ix.ids[text]
@@ -38,28 +38,33 @@ func TestNewIndex_Columns(t *testing.T) {
 		{"S.ACCT.BAL_AMT", amountKind, recordTable, false, 1},
 	} {
 		c := &ix.columns[number]
-		if c.field != want.field || c.kind != want.kind || c.role != want.role || c.key != want.key || c.size != want.size {
+		if c.field != want.field || c.kind != want.kind || c.role != want.role || c.key != want.key ||
+			c.size != want.size {
 			t.Errorf("column %d is %s, a %s in a %s, key %t, size %g, want %+v",
 				number, c.field, c.kind, c.role, c.key, c.size, want)
 		}
 	}
 	if c := &ix.columns[2]; c.head < 0 || ix.terms[c.head].text != "account" {
-		t.Errorf("the account's number identifies term %d", c.head)
+		t.Errorf("head of ACCT_NBR: got term %d, want account", c.head)
 	}
 	if c := &ix.columns[3]; c.head != -1 {
-		t.Errorf("a code identifies term %d, want none", c.head)
+		t.Errorf("head of STAT_CD: got term %d, want none", c.head)
 	}
 	if !ix.explainsCode(&ix.columns[3]) || ix.explainsCode(&ix.columns[4]) {
-		t.Error("a lookup table explains STAT_CD and nothing else of ACCT")
+		t.Error("explainsCode: want true for STAT_CD of ACCT only")
 	}
-	if !ix.columns[0].copies(&ix.columns[3]) || ix.columns[0].copies(&ix.columns[0]) || ix.columns[0].copies(&ix.columns[4]) {
-		t.Error("the status codes of both tables are copies, and no others")
+	if !ix.columns[0].copies(&ix.columns[3]) || ix.columns[0].copies(&ix.columns[0]) ||
+		ix.columns[0].copies(&ix.columns[4]) {
+		t.Error("copies: want true for the two status codes only")
 	}
 }
 
 func TestNewIndex_Postings(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(slices.Concat(columnsOf("FEE", "FEE_AMT|NUMBER(9,2)|A fee", "WAIVED_DT|DATE"), columnsOf("ACCT", "LATE_FEE|NUMBER(9,2)")))
+	ix := NewIndex(slices.Concat(
+		columnsOf("FEE", "FEE_AMT|NUMBER(9,2)|A fee", "WAIVED_DT|DATE"),
+		columnsOf("ACCT", "LATE_FEE|NUMBER(9,2)"),
+	))
 	for text, want := range map[string][]int{"fee": {0, 1, 2}, "waived": {1}, "account": {2}, "co borrower": nil} {
 		if got := ix.postings[ix.ids[text]]; !slices.Equal(got, want) {
 			t.Errorf("%q is in the columns %v, want %v", text, got, want)
@@ -69,7 +74,8 @@ func TestNewIndex_Postings(t *testing.T) {
 
 func TestNewIndex_Weights(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(columnsOf("T", "CURR_BAL_AMT|NUMBER(12,2)", "CURR_DT|DATE", "CURR_STAT_CD|CHAR(1)", "ACCT_NBR|CHAR(18)"))
+	ix := NewIndex(columnsOf("T",
+		"CURR_BAL_AMT|NUMBER(12,2)", "CURR_DT|DATE", "CURR_STAT_CD|CHAR(1)", "ACCT_NBR|CHAR(18)"))
 	rare, common, weak := termOf(t, ix, "balance"), termOf(t, ix, "current"), termOf(t, ix, "amount")
 	if rare.weight <= common.weight {
 		t.Errorf("a term of one column weighs %g, of three %g", rare.weight, common.weight)
@@ -143,7 +149,7 @@ func TestNewIndex_OpaqueTerms(t *testing.T) {
 		}
 	}
 	if termOf(t, ix, "amount").opaque || !termOf(t, ix, "qzm").opaque {
-		t.Error("amount is opaque, or qzm is not")
+		t.Error("opaque: want false for amount, true for qzm")
 	}
 }
 

@@ -11,13 +11,15 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// table makes the columns of one table; each is a name, a type and, optionally, a description, separated by bars.
+// columnsOf returns the columns of a table. Each is a name, a type and an optional description, separated by
+// bars.
 func columnsOf(name string, columns ...string) []schema.SourceColumn {
 	var all []schema.SourceColumn
 	for _, c := range columns {
 		parts := append(strings.Split(c, "|"), "", "")
 		all = append(all, schema.SourceColumn{
-			DataSourceID: "1", SchemaName: "S", TableName: name, ColumnName: parts[0], DataType: parts[1], Description: parts[2],
+			DataSourceID: "1", SchemaName: "S", TableName: name, ColumnName: parts[0], DataType: parts[1],
+			Description: parts[2],
 		})
 	}
 	return all
@@ -30,8 +32,9 @@ func attribute(name, dataType string) schema.Attribute {
 func TestQualifiersDecideBetweenNearTwins(t *testing.T) {
 	t.Parallel()
 	ix := NewIndex(slices.Concat(
-		columnsOf("ACCT", "ORIG_LN_LMT_AMT|NUMBER(12,2)", "CURR_LN_LMT_AMT|NUMBER(12,2)", "MIN_PMT_AMT|NUMBER(12,2)", "TOT_PMT_DUE_AMT|NUMBER(12,2)",
-			"LATE_FEE_AMT|NUMBER(9,2)", "OVLMT_FEE_AMT|NUMBER(9,2)", "LATE_FEE_WVD_AMT|NUMBER(9,2)", "PURCH_APR|NUMBER(6,3)", "CASH_APR|NUMBER(6,3)"),
+		columnsOf("ACCT", "ORIG_LN_LMT_AMT|NUMBER(12,2)", "CURR_LN_LMT_AMT|NUMBER(12,2)", "MIN_PMT_AMT|NUMBER(12,2)",
+			"TOT_PMT_DUE_AMT|NUMBER(12,2)", "LATE_FEE_AMT|NUMBER(9,2)", "OVLMT_FEE_AMT|NUMBER(9,2)",
+			"LATE_FEE_WVD_AMT|NUMBER(9,2)", "PURCH_APR|NUMBER(6,3)", "CASH_APR|NUMBER(6,3)"),
 		columnsOf("CYC_END", "BAL_AMT|NUMBER(12,2)", "STAT_CD|CHAR(1)"),
 		columnsOf("MTH_END", "BAL_AMT|NUMBER(12,2)", "STAT_CD|CHAR(1)"),
 		columnsOf("LOSS", "GRS_CHGOFF_AMT|NUMBER(12,2)", "PRIN_CHGOFF_AMT|NUMBER(12,2)"),
@@ -64,24 +67,25 @@ func TestQualifiersDecideBetweenNearTwins(t *testing.T) {
 	}
 }
 
-func TestTypesRuleOut(t *testing.T) {
+func TestRank_ChoosesAColumnOfTheRightType(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(columnsOf("LOAN", "CHGOFF_AMT|NUMBER(12,2)", "CHGOFF_DT|DATE", "CHGOFF_RSN_CD|CHAR(2)", "CHGOFF_IND|CHAR(1)"))
+	ix := NewIndex(columnsOf("LOAN",
+		"CHGOFF_AMT|NUMBER(12,2)", "CHGOFF_DT|DATE", "CHGOFF_RSN_CD|CHAR(2)", "CHGOFF_IND|CHAR(1)"))
 	for _, tt := range []struct{ dataType, want string }{
 		{"N12.2", "CHGOFF_AMT"},
 		{"Date YYYYMMDD", "CHGOFF_DT"},
 	} {
 		if got := ix.Rank(attribute("Charge-off", tt.dataType)); got.SourceField != "S.LOAN."+tt.want {
-			t.Errorf("a charge-off as %s: got %s, want %s", tt.dataType, orNothing(got.SourceField), tt.want)
+			t.Errorf("Charge-off as %s: got %s, want %s", tt.dataType, orNothing(got.SourceField), tt.want)
 		}
 	}
 	onlyAmount := NewIndex(columnsOf("LOAN", "CHGOFF_AMT|NUMBER(12,2)"))
 	if got := onlyAmount.Rank(attribute("Charge-off Date", "Date YYYYMMDD")); got.SourceField != "" {
-		t.Errorf("a date is taken from %s", got.SourceField)
+		t.Errorf("Charge-off Date: got %s, want nothing", got.SourceField)
 	}
 }
 
-func TestASystemsPrefixIsNoise(t *testing.T) {
+func TestRank_IgnoresThePrefixOfASystem(t *testing.T) {
 	t.Parallel()
 	for _, b := range banks(t) {
 		plain := NewIndex(b.candidates)
@@ -92,8 +96,9 @@ func TestASystemsPrefixIsNoise(t *testing.T) {
 		prefixed := NewIndex(marked)
 		for _, g := range b.gold {
 			want, got := plain.Rank(g.attribute), prefixed.Rank(g.attribute)
-			copied := want.Column >= 0 && got.Column >= 0 && isCopy([]string{want.SourceField}, b.candidates[got.Column])
-			if want.Column != got.Column && !copied && b.name != "commercial" { // whose columns have a prefix of their own already
+			copied := want.Column >= 0 && got.Column >= 0 &&
+				isCopy([]string{want.SourceField}, b.candidates[got.Column])
+			if want.Column != got.Column && !copied && b.name != "commercial" { // its columns have a prefix already
 				t.Errorf("%s: %s with a prefix: got %s, want %s",
 					b.name, g.attribute.AttributeName, orNothing(got.SourceField), orNothing(want.SourceField))
 			}
@@ -101,40 +106,43 @@ func TestASystemsPrefixIsNoise(t *testing.T) {
 	}
 }
 
-func TestATwinLowersTheConfidence(t *testing.T) {
+func TestRank_ANearTwinLowersTheConfidence(t *testing.T) {
 	t.Parallel()
 	one := columnsOf("CUST", "HOME_PHN|VARCHAR(15)", "BRTH_DT|DATE", "EMAIL|VARCHAR(80)")
 	twin := append(slices.Clone(one), columnsOf("CUST", "MOB_PHN|VARCHAR(15)")...)
-	alone, beside := NewIndex(one).Rank(attribute("Phone", "C15")), NewIndex(twin).Rank(attribute("Phone", "C15"))
-	if alone.SourceField != beside.SourceField || alone.Confidence <= beside.Confidence || alone.Margin <= beside.Margin {
-		t.Errorf("alone %s with %d (margin %d), beside a twin %s with %d (margin %d)",
-			alone.SourceField, alone.Confidence, alone.Margin, beside.SourceField, beside.Confidence, beside.Margin)
+	phone := attribute("Phone", "C15")
+	alone, both := NewIndex(one).Rank(phone), NewIndex(twin).Rank(phone)
+	if alone.SourceField != both.SourceField || alone.Confidence <= both.Confidence || alone.Margin <= both.Margin {
+		t.Errorf("alone %s with %d (margin %d), with a twin %s with %d (margin %d)",
+			alone.SourceField, alone.Confidence, alone.Margin, both.SourceField, both.Confidence, both.Margin)
 	}
-	if !strings.Contains(beside.Rationale, "Near twin S.CUST.MOB_PHN") {
-		t.Errorf("the twin is not named: %s", beside.Rationale)
+	if !strings.Contains(both.Rationale, "Near twin S.CUST.MOB_PHN") {
+		t.Errorf("the rationale does not name the twin: %s", both.Rationale)
 	}
 }
 
-func TestSilenceMeansTheUsualParty(t *testing.T) {
+func TestRank_AColumnWithoutAPartyIsTheBorrowers(t *testing.T) {
 	t.Parallel()
 	ix := NewIndex(columnsOf("PARTY", "ORIG_FICO|NUMBER(3)", "ANN_INC_AMT|NUMBER(12,2)", "EMPLR_NM|VARCHAR(40)"))
 	if got := ix.Rank(attribute("Original FICO of the Borrower", "N3")); got.SourceField != "S.PARTY.ORIG_FICO" {
-		t.Errorf("the borrower's score: got %s", orNothing(got.SourceField))
+		t.Errorf("score of the borrower: got %s", orNothing(got.SourceField))
 	}
 	if got := ix.Rank(attribute("Original FICO of the Co-borrower", "N3")); got.SourceField != "" {
-		t.Errorf("the co-borrower's score is taken from %s with %d: %s", got.SourceField, got.Confidence, got.Rationale)
+		t.Errorf("score of the co-borrower: got %s with %d: %s", got.SourceField, got.Confidence, got.Rationale)
 	}
 }
 
-func TestEqualTwinsAreNotAnsweredWithConfidence(t *testing.T) {
+func TestRank_EqualTwinsHaveALowConfidence(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(columnsOf("RATING", "MOODY_RTG|CHAR(4)", "FITCH_RTG|CHAR(4)", "ISSR_NM|VARCHAR(80)", "CPN_RT|NUMBER(9,6)"))
+	ix := NewIndex(columnsOf("RATING",
+		"MOODY_RTG|CHAR(4)", "FITCH_RTG|CHAR(4)", "ISSR_NM|VARCHAR(80)", "CPN_RT|NUMBER(9,6)"))
 	if got := ix.Rank(attribute("Rating", "C4")); got.SourceField == "" || got.Confidence >= 75 || got.Margin > 0 {
-		t.Errorf("%s has %d beside an equal one: %s", orNothing(got.SourceField), got.Confidence, got.Rationale)
+		t.Errorf("got %s with %d, though another column scores the same: %s",
+			orNothing(got.SourceField), got.Confidence, got.Rationale)
 	}
 }
 
-func TestInitialsThatNobodyListedAreRead(t *testing.T) {
+func TestRank_ReadsInitialsThatAreInNoDictionary(t *testing.T) {
 	t.Parallel()
 	ix := NewIndex(columnsOf("HOUSE", "QZM_AMT|NUMBER(9,2)", "TAX_AMT|NUMBER(9,2)", "INS_AMT|NUMBER(9,2)"))
 	if got := ix.Rank(attribute("Quarterly Zoning Mandate", "N9.2")); got.SourceField != "S.HOUSE.QZM_AMT" {
@@ -142,10 +150,11 @@ func TestInitialsThatNobodyListedAreRead(t *testing.T) {
 	}
 }
 
-func TestARationaleNamesWhatDecided(t *testing.T) {
+func TestRationale_NamesTheReasons(t *testing.T) {
 	t.Parallel()
 	ix := NewIndex(slices.Concat(
-		columnsOf("ACCT", "OPN_DT|DATE", "ORIG_LMT_AMT|NUMBER(9,2)", "CURR_LMT_AMT|NUMBER(9,2)", "UNBLD_AMT|NUMBER(9,2)|Interest accrued and not billed", "STAT_CD|CHAR(1)"),
+		columnsOf("ACCT", "OPN_DT|DATE", "ORIG_LMT_AMT|NUMBER(9,2)", "CURR_LMT_AMT|NUMBER(9,2)",
+			"UNBLD_AMT|NUMBER(9,2)|Interest accrued and not billed", "STAT_CD|CHAR(1)"),
 		columnsOf("REF_STAT", "STAT_CD|CHAR(1)", "STAT_DESC|VARCHAR(40)"),
 	))
 	for _, tt := range []struct {
@@ -155,13 +164,20 @@ func TestARationaleNamesWhatDecided(t *testing.T) {
 	}{
 		{
 			"Account Origination Date", "Date YYYYMMDD", schema.MappingTypeDirect,
-			[]string{"OPN_DT says 'origination' (as 'open') and 'date'", "its table's name says 'account'", "DATE fits the date"},
+			[]string{
+				"OPN_DT says 'origination' (as 'open') and 'date'",
+				"its table's name says 'account'",
+				"DATE fits the date",
+			},
 		},
 		{
 			"Current Limit", "N9.2", schema.MappingTypeDirect,
 			[]string{"ORIG_LMT_AMT, which says 'original' where 'current' is asked"},
 		},
-		{"Accrued Interest", "N9.2", schema.MappingTypeDirect, []string{"its description says 'accrued' and 'interest'"}},
+		{
+			"Accrued Interest", "N9.2", schema.MappingTypeDirect,
+			[]string{"its description says 'accrued' and 'interest'"},
+		},
 		{"Unbilled Interest", "N9.2", schema.MappingTypeDirect, []string{"UNBLD_AMT says 'unbilled' (as 'unbld')"}},
 		{"Current Revolving Limit", "N9.2", schema.MappingTypeDirect, []string{"it does not say 'revolving'"}},
 		{"Closed Flag", "N1", schema.MappingTypeConditional, []string{"from which the flag must be derived"}},
@@ -174,13 +190,13 @@ func TestARationaleNamesWhatDecided(t *testing.T) {
 		}
 		for _, want := range tt.want {
 			if !strings.Contains(got.Rationale, want) {
-				t.Errorf("%s: %q does not say %q", tt.name, got.Rationale, want)
+				t.Errorf("%s: got %q, want a text with %q", tt.name, got.Rationale, want)
 			}
 		}
 	}
 }
 
-func TestDaysLateAreCalculatedFromADueDate(t *testing.T) {
+func TestRank_DaysAreCalculatedFromADate(t *testing.T) {
 	t.Parallel()
 	ix := NewIndex(columnsOf("LOAN", "PAST_DUE_SINCE_DT|DATE", "MAT_DT|DATE", "CURR_BAL|NUMBER(12,2)"))
 	got := ix.Rank(attribute("Days Past Due", "N3"))
@@ -189,7 +205,7 @@ func TestDaysLateAreCalculatedFromADueDate(t *testing.T) {
 	}
 }
 
-func TestAlternativesAreInOrderAndWithoutTheChosen(t *testing.T) {
+func TestAlternatives_AreSortedAndExcludeTheChoice(t *testing.T) {
 	t.Parallel()
 	for _, b := range banks(t) {
 		ix := NewIndex(b.candidates)
@@ -212,7 +228,8 @@ func TestAlternativesAreInOrderAndWithoutTheChosen(t *testing.T) {
 				}
 				least = a.Score
 			}
-			if got.Confidence < 0 || got.Confidence > 100 || got.Rationale == "" || (got.SourceField == "") != (got.Column < 0) {
+			if got.Confidence < 0 || got.Confidence > 100 || got.Rationale == "" ||
+				(got.SourceField == "") != (got.Column < 0) {
 				t.Errorf("%s: confidence %d, column %d (%s), rationale %q",
 					g.attribute.AttributeName, got.Confidence, got.Column, got.SourceField, got.Rationale)
 			}
@@ -223,7 +240,7 @@ func TestAlternativesAreInOrderAndWithoutTheChosen(t *testing.T) {
 	}
 }
 
-func TestTheOrderOfCandidatesDecidesOnlyTies(t *testing.T) {
+func TestRank_TheOrderOfCandidatesDecidesOnlyTies(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, b := range banks(t) {
@@ -241,7 +258,7 @@ func TestTheOrderOfCandidatesDecidesOnlyTies(t *testing.T) {
 	}
 }
 
-func TestTheKeyOfALookupTableIsCalledAsTheTable(t *testing.T) {
+func TestNewIndex_TheKeyOfALookupTableIsNamedLikeTheTable(t *testing.T) {
 	t.Parallel()
 	columns := slices.Concat(
 		columnsOf("REF_STAT", "BLNG_STAT_CD|CHAR(1)", "STAT_CD|CHAR(1)", "STAT_DESC|VARCHAR(40)"),
@@ -254,26 +271,27 @@ func TestTheKeyOfALookupTableIsCalledAsTheTable(t *testing.T) {
 		}
 	}
 	if want := []string{"STAT_CD", "PROD_TYP_CD"}; !slices.Equal(keys, want) {
-		t.Errorf("the keys are %q, want %q", keys, want)
+		t.Errorf("keys: got %q, want %q", keys, want)
 	}
 	slices.Reverse(columns)
 	turned := NewIndex(columns)
 	for _, name := range []string{"Brand Code", "Product Type", "Status", "Billing Status"} {
-		if a, b := ix.Rank(attribute(name, "C2")), turned.Rank(attribute(name, "C2")); a.SourceField != b.SourceField || a.Confidence != b.Confidence {
+		a, b := ix.Rank(attribute(name, "C2")), turned.Rank(attribute(name, "C2"))
+		if a.SourceField != b.SourceField || a.Confidence != b.Confidence {
 			t.Errorf("%s: %s with %d, and in another order %s with %d",
 				name, a.SourceField, a.Confidence, b.SourceField, b.Confidence)
 		}
 	}
 }
 
-func TestATableMayHaveAnyName(t *testing.T) {
+func TestNewIndex_AcceptsAnyTableName(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"ȺȺȺC", "İA", "ȾC_Ⱥ", "C"} {
 		NewIndex(columnsOf(name, "CA_A|DATE", "CA_B|DATE", "CA_C|DATE", "CA_D|DATE", "CA_E|DATE"))
 	}
 }
 
-func TestRankIsPureAndSafeForConcurrentUse(t *testing.T) {
+func TestRank_IsPureAndSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	b := banks(t)[0]
 	ix := NewIndex(b.candidates)
@@ -294,25 +312,27 @@ func TestRankIsPureAndSafeForConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-func TestWithoutCandidatesNothingIsKnown(t *testing.T) {
+func TestRank_WithoutCandidatesHasNoConfidence(t *testing.T) {
 	t.Parallel()
 	got := NewIndex(nil).Rank(attribute("Account Number", "C18"))
-	if got.SourceField != "" || got.Column != -1 || got.Confidence != 0 || len(got.Alternatives) > 0 || !strings.Contains(got.Rationale, "have no columns") {
+	if got.SourceField != "" || got.Column != -1 || got.Confidence != 0 || len(got.Alternatives) > 0 ||
+		!strings.Contains(got.Rationale, "have no columns") {
 		t.Errorf("got %+v", got)
 	}
 }
 
-func TestNoAnswerIsSurerThanNamesCanMakeIt(t *testing.T) {
+func TestRank_ConfidenceIsAtMost95(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(columnsOf("CUST", "BRTH_DT|DATE|Date of birth", "EMAIL_ADDR|VARCHAR(80)", "LST_NM|VARCHAR(40)", "FRST_NM|VARCHAR(40)", "ANN_INCM_AMT|NUMBER(12,2)"))
+	ix := NewIndex(columnsOf("CUST", "BRTH_DT|DATE|Date of birth", "EMAIL_ADDR|VARCHAR(80)", "LST_NM|VARCHAR(40)",
+		"FRST_NM|VARCHAR(40)", "ANN_INCM_AMT|NUMBER(12,2)"))
 	for _, name := range []string{"Birth Date", "Email Address", "Last Name", "Collateral Appraisal", "Zyxwv Qponm"} {
 		if got := ix.Rank(attribute(name, "")); got.Confidence > 95 || got.Confidence < 90 {
-			t.Errorf("%s: %s with %d", name, orNothing(got.SourceField), got.Confidence)
+			t.Errorf("%s: got %s with %d, want 90 to 95", name, orNothing(got.SourceField), got.Confidence)
 		}
 	}
 }
 
-func TestARationaleQuotesTheWordsThatStandThere(t *testing.T) {
+func TestRationale_QuotesTheWordsOfTheNames(t *testing.T) {
 	t.Parallel()
 	ix := NewIndex(slices.Concat(
 		columnsOf("BUREAU", "CO_BORR_FICO|NUMBER(3)", "VNTG_DT|DATE"),
@@ -329,12 +349,12 @@ func TestARationaleQuotesTheWordsThatStandThere(t *testing.T) {
 		{"Heloc Payment Holiday", "N1", "'payment holiday'"},
 	} {
 		if got := ix.Rank(attribute(tt.name, tt.dataType)); !strings.Contains(got.Rationale, tt.want) {
-			t.Errorf("%s: %q does not say %q", tt.name, got.Rationale, tt.want)
+			t.Errorf("%s: got %q, want a text with %q", tt.name, got.Rationale, tt.want)
 		}
 	}
 }
 
-func FuzzRankTakesAnything(f *testing.F) {
+func FuzzRank(f *testing.F) {
 	f.Add("ACCT_OPN_DT", "DATE", "Account Open Date", "date")
 	f.Add("", "", "", "")
 	f.Add("A__", "N(", "\xff ’s %", "N1")

@@ -17,8 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files of testdata")
 
-// TestRankings_Golden compares every part of the rankings of known attributes with a golden file, so that a change of
-// the code that is meant to change nothing is seen to change nothing, and a change of the weights is seen whole.
+// TestRankings_Golden compares the complete rankings of known attributes with a golden file: a refactoring
+// must not change them, and a change of the weights shows all its effects.
 func TestRankings_Golden(t *testing.T) {
 	t.Parallel()
 	for _, b := range banks(t) {
@@ -34,8 +34,8 @@ func TestRankings_Golden(t *testing.T) {
 	}
 }
 
-// TestRankings_GoldenOfGeneratedNames ranks names that are put together from parts among the columns of all banks.
-// The golden file has the choice and a digest of the texts.
+// TestRankings_GoldenOfGeneratedNames ranks generated names among the columns of all banks. The golden file
+// has the choice and a digest of the texts.
 func TestRankings_GoldenOfGeneratedNames(t *testing.T) {
 	t.Parallel()
 	var candidates []schema.SourceColumn
@@ -50,17 +50,19 @@ func TestRankings_GoldenOfGeneratedNames(t *testing.T) {
 		writeRanking(&text, a, r)
 		sum := sha256.Sum256(text.Bytes())
 		digest := hex.EncodeToString(sum[:4])
-		fmt.Fprintf(&got, "%s, %s: %s %d %d %s\n", a.AttributeName, a.DataType, r.SourceField, r.Confidence, r.Margin, digest)
+		fmt.Fprintf(&got, "%s, %s: %s %d %d %s\n",
+			a.AttributeName, a.DataType, r.SourceField, r.Confidence, r.Margin, digest)
 	}
 	compareGolden(t, "generated", got.Bytes())
 }
 
-// generatedAttributes are names of every combination of a qualifier, a thing and what is asked of it, in the styles
-// of forms and of systems.
+// generatedAttributes returns attributes for every combination of a qualifier, a thing and a property, named
+// in the styles of forms and of systems.
 func generatedAttributes() []schema.Attribute {
 	things := []string{
-		"Account", "Loan", "Borrower", "Co-Borrower", "Collateral", "Property", "Late Fee", "Credit Limit", "Principal", "Interest",
-		"Charge-off", "Facility", "Deposit", "Student", "Vehicle", "CURR_LN", "ORIG_PMT", "Payment due in the last cycle",
+		"Account", "Loan", "Borrower", "Co-Borrower", "Collateral", "Property", "Late Fee", "Credit Limit",
+		"Principal", "Interest", "Charge-off", "Facility", "Deposit", "Student", "Vehicle", "CURR_LN", "ORIG_PMT",
+		"Payment due in the last cycle",
 	}
 	asked := []struct{ word, dataType, technical, description string }{
 		{"Balance", "N12.2", "", ""},

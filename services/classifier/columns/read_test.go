@@ -15,7 +15,7 @@ func readForTest(ix *Index, a schema.Attribute) *request {
 	return &r
 }
 
-// asks lists what a request asks for: (t) is from the technical name, (p) a word of a phrase.
+// summary lists the terms of the requirements: (t) marks one of the technical name, (p) a word of a phrase.
 func (r *request) summary() string {
 	var all []string
 	for _, a := range r.requirements {
@@ -31,7 +31,7 @@ func (r *request) summary() string {
 	return strings.Join(all, ", ")
 }
 
-func TestRequest_Asks(t *testing.T) {
+func TestRequest_Requirements(t *testing.T) {
 	t.Parallel()
 	ix := NewIndex(columnsOf("LOAN", "CURR_BAL_AMT|NUMBER(12,2)", "CYC_END_DT|DATE", "ORIG_DT|DATE"))
 	for _, tt := range []struct{ name, technical, want string }{
@@ -45,7 +45,7 @@ func TestRequest_Asks(t *testing.T) {
 	} {
 		r := readForTest(ix, schema.Attribute{AttributeName: tt.name, TechnicalLineItemName: tt.technical})
 		if got := r.summary(); got != tt.want {
-			t.Errorf("%q, %q asks for %q, want %q", tt.name, tt.technical, got, tt.want)
+			t.Errorf("%q, %q: got %q, want %q", tt.name, tt.technical, got, tt.want)
 		}
 	}
 }
@@ -58,26 +58,29 @@ func TestRequest_Kind(t *testing.T) {
 		want                      kind
 	}{
 		{"Current Balance", "", "", amountKind},
-		{"Zyxwv", "ZyxwvDate", "", dateKind},           // the technical name announces it if the name does not
+		{"Zyxwv", "ZyxwvDate", "", dateKind},           // the technical name announces a kind if the name does not
 		{"Current Balance", "BalDate", "", amountKind}, // and only then
 		{"Current Balance", "", "C1", flagKind},
 		{"Zyxwv", "", "", anyKind},
 	} {
-		r := readForTest(ix, schema.Attribute{AttributeName: tt.name, TechnicalLineItemName: tt.technical, DataType: tt.dataType})
+		r := readForTest(ix, schema.Attribute{
+			AttributeName: tt.name, TechnicalLineItemName: tt.technical, DataType: tt.dataType,
+		})
 		if r.kind != tt.want {
-			t.Errorf("%q, %q, %q is a %s, want a %s", tt.name, tt.technical, tt.dataType, r.kind, tt.want)
+			t.Errorf("%q, %q, %q: got %s, want %s", tt.name, tt.technical, tt.dataType, r.kind, tt.want)
 		}
 	}
 }
 
 func TestRequest_Weights(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(columnsOf("LOAN", "CURR_BAL_AMT|NUMBER(12,2)", "CURR_DT|DATE", "CURR_STAT_CD|CHAR(1)", "CURR_RT|NUMBER(6,3)"))
+	ix := NewIndex(columnsOf("LOAN",
+		"CURR_BAL_AMT|NUMBER(12,2)", "CURR_DT|DATE", "CURR_STAT_CD|CHAR(1)", "CURR_RT|NUMBER(6,3)"))
 	weight := func(a schema.Attribute, text string) float64 {
 		r := readForTest(ix, a)
 		i := slices.IndexFunc(r.requirements, func(a requirement) bool { return a.text == text })
 		if i < 0 {
-			t.Fatalf("%q does not ask for %q but %q", a.AttributeName, text, r.summary())
+			t.Fatalf("%q has no requirement %q: %q", a.AttributeName, text, r.summary())
 		}
 		return r.requirements[i].weight
 	}
@@ -95,8 +98,9 @@ func TestRequest_Weights(t *testing.T) {
 		t.Errorf("an unknown term weighs %g, want %g", unknown, unknownWeight)
 	}
 	r := readForTest(ix, schema.Attribute{AttributeName: "End of the Cycle End"})
-	if i := slices.IndexFunc(r.requirements, func(a requirement) bool { return a.text == "end" && a.phrase == 0 }); i >= 0 && r.requirements[i].weight != 0 {
-		t.Errorf("a word that a phrase has too weighs %g, want 0", r.requirements[i].weight)
+	i := slices.IndexFunc(r.requirements, func(a requirement) bool { return a.text == "end" && a.phrase == 0 })
+	if i >= 0 && r.requirements[i].weight != 0 {
+		t.Errorf("a word that is also in a phrase weighs %g, want 0", r.requirements[i].weight)
 	}
 }
 
@@ -124,7 +128,7 @@ func TestRequest_Guesses(t *testing.T) {
 			got = append(got, ix.terms[g.term].text+" for "+r.requirements[g.requirement].text)
 		}
 		if text := strings.Join(got, ", "); text != tt.want {
-			t.Errorf("%q guesses %q, want %q", tt.name, text, tt.want)
+			t.Errorf("%q: got %q, want %q", tt.name, text, tt.want)
 		}
 	}
 }
@@ -175,10 +179,10 @@ func TestRequest_Reset(t *testing.T) {
 		used.read(ix, &a)
 		fresh := readForTest(ix, a)
 		if used.summary() != fresh.summary() || used.kind != fresh.kind || used.specific != fresh.specific {
-			t.Errorf("%q: a used request asks %q, a new one %q", name, used.summary(), fresh.summary())
+			t.Errorf("%q: got %q from a used request, want %q", name, used.summary(), fresh.summary())
 		}
 		if !slices.Equal(used.explained, fresh.explained) || !slices.Equal(used.guesses, fresh.guesses) {
-			t.Errorf("%q: a used request explains other terms than a new one", name)
+			t.Errorf("%q: a used request explains terms that a new one does not", name)
 		}
 		for id := range used.answers {
 			if !slices.Equal(used.answers[id], fresh.answers[id]) {
@@ -186,7 +190,8 @@ func TestRequest_Reset(t *testing.T) {
 			}
 		}
 		used.reset()
-		if slices.Max(used.explained) > 0 || slices.ContainsFunc(used.answers, func(a []answer) bool { return len(a) > 0 }) {
+		answered := func(a []answer) bool { return len(a) > 0 }
+		if slices.Max(used.explained) > 0 || slices.ContainsFunc(used.answers, answered) {
 			t.Errorf("%q: marks are left after a reset", name)
 		}
 	}

@@ -2,12 +2,13 @@ package columns
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// scoreForTest scores every column of an index, by its name.
+// scoreForTest scores every column of an index, and returns the verdicts by source field.
 func scoreForTest(ix *Index, a schema.Attribute) map[string]verdict {
 	s := scorer{ix: ix, request: readForTest(ix, a)}
 	all := map[string]verdict{}
@@ -17,7 +18,7 @@ func scoreForTest(ix *Index, a schema.Attribute) map[string]verdict {
 	return all
 }
 
-// TestScore_Order has pairs of columns that differ in one respect, which must decide.
+// TestScore_Order compares pairs of columns that differ in one respect, which must decide.
 func TestScore_Order(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -26,11 +27,11 @@ func TestScore_Order(t *testing.T) {
 		better, worse []schema.SourceColumn
 	}{
 		{
-			"what is answered", attribute("Late Fee", "N9.2"), columnsOf("T", "LATE_FEE_AMT|NUMBER(9,2)"),
+			"an answered word", attribute("Late Fee", "N9.2"), columnsOf("T", "LATE_FEE_AMT|NUMBER(9,2)"),
 			columnsOf("T", "ANN_FEE_AMT|NUMBER(9,2)"),
 		},
 		{
-			"what is not asked", attribute("Fee", "N9.2"), columnsOf("T", "FEE_AMT|NUMBER(9,2)"),
+			"an unasked word", attribute("Fee", "N9.2"), columnsOf("T", "FEE_AMT|NUMBER(9,2)"),
 			columnsOf("T", "WIRE_FEE_AMT|NUMBER(9,2)"),
 		},
 		{
@@ -63,7 +64,7 @@ func TestScore_Order(t *testing.T) {
 			columnsOf("T", "LATE_FEE_AMT|NUMBER(9,2)"), columnsOf("T", "LATE_FEE_WVD_AMT|NUMBER(9,2)"),
 		},
 		{
-			"what an identifier identifies", attribute("Account Number", "C18"),
+			"the thing that is identified", attribute("Account Number", "C18"),
 			columnsOf("T", "ACCT_NBR|CHAR(18)"), columnsOf("T", "CUST_NBR|CHAR(18)"),
 		},
 		{
@@ -80,7 +81,8 @@ func TestScore_Order(t *testing.T) {
 		},
 		{
 			"a description", attribute("Accrued Interest", "N9.2"),
-			columnsOf("T", "QZV_AMT|NUMBER(9,2)|Interest accrued"), columnsOf("T", "QZV_AMT|NUMBER(9,2)|Something else"),
+			columnsOf("T", "QZV_AMT|NUMBER(9,2)|Interest accrued"),
+			columnsOf("T", "QZV_AMT|NUMBER(9,2)|Something else"),
 		},
 	} {
 		t.Run(tt.respect, func(t *testing.T) {
@@ -90,7 +92,8 @@ func TestScore_Order(t *testing.T) {
 				return scoreForTest(NewIndex(append(columns, other...)), tt.attribute)[columns[0].SourceField()].score
 			}
 			if better, worse := score(tt.better), score(tt.worse); better <= worse {
-				t.Errorf("%s.%s scores %.3f, %s.%s %.3f", tt.better[0].TableName, tt.better[0].ColumnName, better,
+				t.Errorf("%s.%s scores %.3f, want more than %s.%s with %.3f", tt.better[0].TableName,
+					tt.better[0].ColumnName, better,
 					tt.worse[0].TableName, tt.worse[0].ColumnName, worse)
 			}
 		})
@@ -161,7 +164,8 @@ func TestScorer_Precision(t *testing.T) {
 
 func TestScorer_LimitPrecision(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(columnsOf("T", "FEE_AMT|NUMBER(9,2)", "WIRE_AMT|NUMBER(9,2)", "WIRE_AMT_2|NUMBER(9,2)|Fee for a wire", "AMT|NUMBER(9,2)"))
+	ix := NewIndex(columnsOf("T",
+		"FEE_AMT|NUMBER(9,2)", "WIRE_AMT|NUMBER(9,2)", "WIRE_AMT_2|NUMBER(9,2)|Fee for a wire", "AMT|NUMBER(9,2)"))
 	for _, tt := range []struct {
 		name   string
 		column int
@@ -209,7 +213,9 @@ func TestImpliedDegree(t *testing.T) {
 			schema.MappingTypeDirect, 0,
 		},
 	} {
-		got := impliedDegree(&request{kind: dateKind}, tt.requirement, &column{kind: tt.kind}, &verdict{fit: 1, how: tt.how})
+		got := impliedDegree(
+			&request{kind: dateKind}, tt.requirement, &column{kind: tt.kind}, &verdict{fit: 1, how: tt.how},
+		)
 		if got != tt.want {
 			t.Errorf("%s: %g, want %g", tt.name, got, tt.want)
 		}
@@ -240,7 +246,7 @@ func TestRoleFactor(t *testing.T) {
 
 func TestScorer_TableShare(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(append(columnsOf("FEE", "A|DATE"), append(columnsOf("QZV", "A|DATE"), columnsOf("RATE", "A|DATE")...)...))
+	ix := NewIndex(slices.Concat(columnsOf("FEE", "A|DATE"), columnsOf("QZV", "A|DATE"), columnsOf("RATE", "A|DATE")))
 	s := scorer{ix: ix, request: readForTest(ix, attribute("Fee", ""))}
 	for number, want := range map[int]float64{0: 1, 1: unreadableTable, 2: 0} {
 		if got := s.tableShare(&ix.columns[number]); got != want {

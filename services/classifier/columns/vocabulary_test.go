@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestPhrasesBecomeOneTerm(t *testing.T) {
+func TestVocabulary_Terms(t *testing.T) {
 	t.Parallel()
 	v := knowledge()
 	for _, tt := range []struct{ text, want string }{
@@ -31,7 +31,7 @@ func TestPhrasesBecomeOneTerm(t *testing.T) {
 	}
 }
 
-func TestAMistakeInTheVocabularyNamesItsLine(t *testing.T) {
+func TestParseVocabulary_NamesTheLineOfAnError(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ text, want string }{
 		{
@@ -74,7 +74,7 @@ func TestVocabulary_AnnouncedKind(t *testing.T) {
 	}
 }
 
-func TestVocabulary_Surface(t *testing.T) {
+func TestVocabulary_OriginalWords(t *testing.T) {
 	t.Parallel()
 	v := knowledge()
 	for _, tt := range []struct{ text, term, want string }{
@@ -122,17 +122,18 @@ func TestParseVocabulary(t *testing.T) {
 		t.Error("two lines are one group")
 	}
 	for _, tt := range []struct {
-		term                    string
-		assumed, beside, alters bool
+		term                     string
+		assumed, opposes, alters bool
 	}{
 		{"current", true, false, false},
-		{"original", false, true, false},  // where current is meant
-		{"cash", true, false, false},      // may be left unsaid
-		{"purchase", false, false, false}, // silence does not mean cash
+		{"original", false, true, false},  // a name with neither means current
+		{"cash", true, false, false},      // a name may omit it
+		{"purchase", false, false, false}, // a name with neither need not mean cash
 		{"waived", false, false, true},
 	} {
-		if v.assumed[tt.term] != tt.assumed || v.opposesAssumed(tt.term) != tt.beside || v.alters[tt.term] != tt.alters {
-			t.Errorf("%s: assumed %t, beside an assumed term %t, alters %t",
+		if v.assumed[tt.term] != tt.assumed || v.opposesAssumed(tt.term) != tt.opposes ||
+			v.alters[tt.term] != tt.alters {
+			t.Errorf("%s: assumed %t, opposes an assumed term %t, alters %t",
 				tt.term, v.assumed[tt.term], v.opposesAssumed(tt.term), v.alters[tt.term])
 		}
 	}
@@ -144,9 +145,11 @@ func TestParseVocabulary(t *testing.T) {
 	}
 }
 
-func TestEmpty(t *testing.T) {
+func TestIsStopWord(t *testing.T) {
 	t.Parallel()
-	for word, want := range map[string]bool{"of": true, "the": true, "as": false, "to": false, "balance": false, "": false} {
+	for word, want := range map[string]bool{
+		"of": true, "the": true, "as": false, "to": false, "balance": false, "": false,
+	} {
 		if got := isStopWord(word); got != want {
 			t.Errorf("isStopWord(%q) = %t, want %t", word, got, want)
 		}
