@@ -70,7 +70,7 @@ func TestLessonAStaleRowIsNeverWrittenBack(t *testing.T) {
 	// write.
 	f.eventually("the classifier to wait for the row",
 		`select exists (select from pg_stat_activity where wait_event_type = 'Lock'
-		and datname = current_database() and query like 'with patience as%')`)
+		and datname = current_database() and query like 'with lock_timeout as%')`)
 	if err := person.Commit(); err != nil {
 		t.Fatal(err)
 	}

@@ -78,7 +78,7 @@ func TestMakeServices_MakesAllOrNone(t *testing.T) {
 	}
 	makeable, _, err := makeServices([]service{dispatcherService, apiService},
 		deps{db: f.db, apiDB: f.db, js: js, log: slog.New(slog.DiscardHandler)}, settings{})
-	if err == nil || len(makeable) > 0 || !strings.Contains(err.Error(), "verify tokens") {
+	if err == nil || len(makeable) > 0 || !strings.Contains(err.Error(), "Options.Verify") {
 		t.Errorf("without a verifier: got %d services (%v), want an error", len(makeable), err)
 	}
 }

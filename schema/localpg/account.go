@@ -20,17 +20,18 @@ import (
 	"time"
 )
 
-// account is the user whom PostgreSQL runs as.
+// account is the operating system user that PostgreSQL runs as.
 type account struct {
 	name     string
 	uid, gid uint32
 	// nameless reports that the system has no user with this uid.
 	nameless bool
-	// foreign says that it is not the user of this process, which then is root.
+	// foreign reports that it is not the user of this process, which is then root.
 	foreign bool
 }
 
-// accountFor says as whom to run on the cluster at data, which need not exist yet.
+// accountFor returns the account that runs the cluster at data, which need not exist yet: its owner, or, for a
+// new cluster, the account named or a default. Only root may run a cluster of another user.
 func accountFor(named, data string) (account, error) {
 	owner, exists, err := ownerOf(data)
 	if err != nil {
@@ -38,23 +39,32 @@ func accountFor(named, data string) (account, error) {
 	}
 	if us := os.Geteuid(); us != 0 {
 		if exists && int(owner) != us {
-			return account{}, fmt.Errorf("the database in %s belongs to %s and can be run by that user or by root only", data, userName(owner))
+			return account{}, fmt.Errorf(
+				"the database in %s belongs to %s and can be run by that user or by root only", data, userName(owner),
+			)
 		}
-		return account{name: userName(uint32(us)), uid: uint32(us), gid: uint32(os.Getegid())}, nil //nolint:gosec // ids are not negative
+		uid, gid := uint32(us), uint32(os.Getegid()) //nolint:gosec // ids are not negative
+		return account{name: userName(uid), uid: uid, gid: gid}, nil
 	}
 	if exists && owner == 0 {
-		return account{}, fmt.Errorf("the database in %s belongs to root, as whom PostgreSQL does not run: give it to another user, for instance with chown -R postgres", data)
+		return account{}, fmt.Errorf(
+			"the database in %s belongs to root, as whom PostgreSQL does not run: "+
+				"give it to another user, for instance with chown -R postgres", data,
+		)
 	}
 	if exists {
 		if named != "" && named != userName(owner) && named != number(owner) {
-			return account{}, fmt.Errorf("the database in %s belongs to %s, and PDEFLOW_PG_USER names %s", data, userName(owner), named)
+			return account{}, fmt.Errorf(
+				"the database in %s belongs to %s, and PDEFLOW_PG_USER names %s", data, userName(owner), named,
+			)
 		}
 		return accountOfID(owner)
 	}
 	return accountToMake(named)
 }
 
-// accountToMake returns the account that will own a new cluster made by root: the one named, by name or number, or a default.
+// accountToMake returns the account that will own a new cluster made by root: the one named, by name or
+// number, or a default.
 func accountToMake(named string) (account, error) {
 	if named == "" {
 		return defaultAccount(user.Lookup)
@@ -77,10 +87,12 @@ func defaultAccount(lookup func(string) (*user.User, error)) (account, error) {
 	return unusedAccount(busy)
 }
 
-// These uids belong to no system's users or services, and exist in the user namespaces of containers, which often end at 65535.
+// Common systems give none of these uids to a user or a service. They exist in the user namespaces of
+// containers, which often end at 65535.
 const firstUnused, unused = 60578, 606
 
-// unusedAccount returns a uid that no user has and no process runs as. It is chosen at random, so that two clusters have different ones.
+// unusedAccount returns a uid that no user has and no process runs as. It is chosen at random, so that two
+// clusters are unlikely to have the same one.
 func unusedAccount(busy map[uint32]bool) (account, error) {
 	for _, i := range rand.Perm(unused) { //nolint:gosec // no secret
 		uid := uint32(firstUnused + i) //nolint:gosec // a small number
@@ -89,20 +101,21 @@ func unusedAccount(busy map[uint32]bool) (account, error) {
 			return found, nil
 		}
 	}
-	return account{}, fmt.Errorf("PostgreSQL does not run as root, and there is no unused uid from %d to %d: name a user in PDEFLOW_PG_USER",
+	return account{}, fmt.Errorf("PostgreSQL does not run as root, and there is no unused uid from %d to %d: "+
+		"name a user in PDEFLOW_PG_USER",
 		firstUnused, firstUnused+unused-1)
 }
 
-// initAccount returns the account that makes a cluster for a nameless one, because initdb refuses to run without a user name. No process
-// may run as it, since such a process could change the cluster before it is handed over.
+// initAccount returns the account that makes a cluster for a nameless one, because initdb refuses to run without a
+// user name. No process may run as it, since such a process could change the cluster before it is handed over.
 func initAccount(busy map[uint32]bool) (account, error) {
 	for _, name := range []string{"nobody", "daemon", "bin"} {
 		if found, err := accountOf(name, user.Lookup); err == nil && !busy[found.uid] {
 			return found, nil
 		}
 	}
-	return account{}, errors.New("a new database is made by nobody, daemon or bin, and each of them is missing or runs other processes: " +
-		"name a user for PostgreSQL in PDEFLOW_PG_USER")
+	return account{}, errors.New("a new database is made by nobody, daemon or bin, and each of them is missing " +
+		"or runs other processes: name a user for PostgreSQL in PDEFLOW_PG_USER")
 }
 
 // accountOfID returns the account with this uid, which need not have a name.
@@ -125,7 +138,9 @@ func accountOf(key string, lookup func(string) (*user.User, error)) (account, er
 		return account{}, fmt.Errorf("user to run PostgreSQL as (PDEFLOW_PG_USER): %w", err)
 	}
 	if uid == 0 {
-		return account{}, fmt.Errorf("user to run PostgreSQL as (PDEFLOW_PG_USER): %s is root, as whom PostgreSQL does not run", key)
+		return account{}, fmt.Errorf(
+			"user to run PostgreSQL as (PDEFLOW_PG_USER): %s is root, as whom PostgreSQL does not run", key,
+		)
 	}
 	return account{name: found.Username, uid: uint32(uid), gid: uint32(gid), foreign: true}, nil
 }
@@ -180,13 +195,14 @@ func (a account) own(dir string) error {
 	return errors.Join(err, root.Close())
 }
 
-// command is a program to be run as the account. Its death signal holds for as long as the thread that starts it lives.
+// command returns a command that runs the program as the account. The kernel sends it the death signal when
+// the thread that started it ends.
 func (a account) command(ctx context.Context, death syscall.Signal, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // the program comes from Find or from the caller
-	cmd.Dir = "/"                                     // ours may be one that the account cannot enter
+	cmd.Dir = "/"                                     // the account may be unable to enter the current directory
 	cmd.Env = environment()
 	cmd.SysProcAttr = processAttributes(death)
-	// The programs start others, which must not go on writing when we have given up.
+	// The programs start others, which must stop writing too when the context ends.
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	if a.foreign {
@@ -195,26 +211,28 @@ func (a account) command(ctx context.Context, death syscall.Signal, program stri
 	return cmd
 }
 
-// run runs a program to its end and returns what it said. What it said is part of the error where it fails.
+// run runs a program to its end and returns its output, which is also part of the error.
 func (a account) run(ctx context.Context, dir, stdin, program string, args ...string) (string, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd := a.command(ctx, syscall.SIGTERM, program, args...)
 	cmd.Dir = dir
 	cmd.Stdin = strings.NewReader(stdin)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		return "", fmt.Errorf("%s: %w", filepath.Base(program), context.Cause(ctx))
 	}
 	if err != nil {
-		return "", fmt.Errorf("%s as %s: %w: %s", filepath.Base(program), a.name, err, strings.TrimSpace(said.String()))
+		return "", fmt.Errorf(
+			"%s as %s: %w: %s", filepath.Base(program), a.name, err, strings.TrimSpace(output.String()),
+		)
 	}
-	return said.String(), nil
+	return output.String(), nil
 }
 
-// environment is what PostgreSQL inherits.
+// environment returns the variables that PostgreSQL inherits.
 func environment() []string {
 	env := []string{"LC_ALL=C"}
 	for _, name := range []string{"PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"} {

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// Below a directory that only root can enter, the cluster is kept elsewhere; for everybody else such a directory is an ordinary one.
-func TestADirectoryThatTheOtherUserCannotReachWorksAndKeepsItsData(t *testing.T) {
+// Root keeps the cluster elsewhere if only root can enter the directory. For other users it is an ordinary directory.
+func TestADirectoryThatPostgreSQLsUserCannotReachKeepsItsData(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), ".local/share/pdeflow/postgres")
 	s := start(t, Options{Dir: dir, Durable: true})
@@ -44,7 +44,7 @@ func TestADirectoryThatTheOtherUserCannotReachWorksAndKeepsItsData(t *testing.T)
 	}
 	again := start(t, Options{Dir: moved, Durable: true})
 	if n := one[int](t, connect(t, again.URL()), "select n from kept"); n != 42 {
-		t.Errorf("kept %d", n)
+		t.Errorf("n: got %d, want 42", n)
 	}
 }
 
@@ -62,24 +62,24 @@ func TestTheOwnerOfAClusterRunsIt(t *testing.T) {
 	}
 	if us := os.Geteuid(); us != 0 {
 		if int(owner) != us {
-			t.Errorf("the cluster belongs to %d, and we are %d", owner, us)
+			t.Errorf("owner of the cluster: got %d, want %d", owner, us)
 		}
 		return
 	}
 	if userName(owner) != "nobody" {
-		t.Errorf("the cluster belongs to %s", userName(owner))
+		t.Errorf("owner of the cluster: got %s, want nobody", userName(owner))
 	}
 	found, err := accountFor("", ran)
 	if err != nil || found.name != "nobody" {
-		t.Errorf("it would be run by %q (%v)", found.name, err)
+		t.Errorf("accountFor: got %q, %v, want nobody", found.name, err)
 	}
 	_, err = accountFor("daemon", ran)
-	if err == nil || !strings.Contains(err.Error(), "belongs to nobody") || !strings.Contains(err.Error(), "PDEFLOW_PG_USER names daemon") {
-		t.Errorf("another name gives %v", err)
+	if err == nil || !strings.Contains(err.Error(), "belongs to nobody, and PDEFLOW_PG_USER names daemon") {
+		t.Errorf("accountFor with another name: got %v, want an error that names both", err)
 	}
 }
 
-// A process of nobody, of which a system may have many, cannot read or change the data.
+// Other processes of the user nobody must not be able to read or change the data.
 func TestWithoutAUserPostgresTheServerRunsAsAUIDThatNothingElseUses(t *testing.T) {
 	t.Parallel()
 	chosen, err := defaultAccount(func(name string) (*user.User, error) { return nil, user.UnknownUserError(name) })
@@ -94,7 +94,7 @@ func TestWithoutAUserPostgresTheServerRunsAsAUIDThatNothingElseUses(t *testing.T
 		t.Fatal(err)
 	}
 	if busy[chosen.uid] || !busy[uint32(os.Geteuid())] {
-		t.Errorf("chosen is %d; the processes of this machine run as %v", chosen.uid, slices.Collect(maps.Keys(busy)))
+		t.Errorf("got uid %d; the processes of this machine run as %v", chosen.uid, slices.Collect(maps.Keys(busy)))
 	}
 	dir := passableDir(t)
 	s := start(t, Options{Dir: dir, Durable: true, User: number(chosen.uid)})
@@ -112,7 +112,7 @@ func TestWithoutAUserPostgresTheServerRunsAsAUIDThatNothingElseUses(t *testing.T
 	}
 	again := start(t, Options{Dir: dir, Durable: true})
 	if n := one[int](t, connect(t, again.URL()), "select n from kept"); n != 42 {
-		t.Errorf("kept %d", n)
+		t.Errorf("n: got %d, want 42", n)
 	}
 }
 
@@ -139,44 +139,44 @@ func belongsTo(t *testing.T, dir string, uid uint32) {
 	}
 }
 
-func TestAnAccountThatRunsOtherProcessesMakesNoDatabase(t *testing.T) {
+func TestAnAccountThatRunsOtherProcessesCreatesNoCluster(t *testing.T) {
 	t.Parallel()
 	busy := map[uint32]bool{}
 	for _, name := range []string{"nobody", "daemon", "bin"} {
 		if found, err := accountOf(name, user.Lookup); err == nil {
 			if chosen, err := initAccount(busy); err != nil || chosen.uid != found.uid {
-				t.Errorf("%s is idle, and %s makes the database (%v)", name, chosen.name, err)
+				t.Errorf("initAccount: got %s, %v, want %s, which runs no process", chosen.name, err, name)
 			}
 			busy[found.uid] = true
 		}
 	}
 	if chosen, err := initAccount(busy); err == nil || !strings.Contains(err.Error(), "PDEFLOW_PG_USER") {
-		t.Errorf("every account runs processes, and %q makes the database (%v)", chosen.name, err)
+		t.Errorf("initAccount if every account is busy: got %q, %v, want an error", chosen.name, err)
 	}
 	all := map[uint32]bool{}
 	for uid := range uint32(unused) {
 		all[firstUnused+uid] = true
 	}
 	if chosen, err := unusedAccount(all); err == nil || !strings.Contains(err.Error(), "PDEFLOW_PG_USER") {
-		t.Errorf("every uid runs processes, and %d is chosen (%v)", chosen.uid, err)
+		t.Errorf("unusedAccount if every uid is busy: got %d, %v, want an error", chosen.uid, err)
 	}
 }
 
-func TestAnAccountThatCannotRunPostgreSQLIsNamed(t *testing.T) {
+func TestAccountToMake_NamesAnAccountThatCannotRunPostgreSQL(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{"no-such-user": "no-such-user", "root": "root is root"} {
 		_, err := accountToMake(name)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "PDEFLOW_PG_USER") {
-			t.Errorf("%s: the error is %v", name, err)
+			t.Errorf("%s: got error %v, want one with %q and PDEFLOW_PG_USER", name, err, want)
 		}
 	}
 }
 
-func TestSomebodyElsesClusterIsRefused(t *testing.T) {
+func TestAccountFor_RefusesAClusterOfRoot(t *testing.T) {
 	t.Parallel()
-	// The root of the file system belongs to root, on every machine.
+	// The root directory belongs to root on every machine.
 	_, err := accountFor("", "/")
 	if err == nil || !strings.Contains(err.Error(), "belongs to root") {
-		t.Errorf("the error is %v", err)
+		t.Errorf("got error %v, want that it belongs to root", err)
 	}
 }

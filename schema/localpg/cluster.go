@@ -17,16 +17,16 @@ import (
 )
 
 const (
-	// oldest is the oldest version that pdeflow's SQL runs on.
+	// oldest is the oldest version of PostgreSQL that runs pdeflow's SQL.
 	oldest = 14
-	// refuge is where root's clusters go that the other user could not reach elsewhere.
+	// refuge is the directory for clusters of root that PostgreSQL's user could not reach elsewhere.
 	refuge = "/var/lib/pdeflow"
-	// superuser is the role that owns everything in a private server, and database the database it is given.
+	// superuser is the only role of a private server, and database is its database.
 	superuser = "pdeflow"
 	database  = "pdeflow"
 )
 
-// cluster is a data directory of PostgreSQL and who runs it with what.
+// cluster is a data directory of PostgreSQL, with the account and the programs that run it.
 type cluster struct {
 	account  account
 	binaries Binaries
@@ -35,7 +35,7 @@ type cluster struct {
 	data string
 }
 
-// openCluster finds the cluster in home, or makes one.
+// openCluster finds the cluster in home, or creates one.
 func openCluster(ctx context.Context, home string, o Options) (cluster, error) {
 	link := filepath.Join(home, "data")
 	if err := dangling(link); err != nil {
@@ -61,81 +61,96 @@ func openCluster(ctx context.Context, home string, o Options) (cluster, error) {
 	return c, c.check(ctx)
 }
 
-// dangling refuses a link to a cluster that is gone: making a new one would hide that data is missing.
+// dangling returns an error if the link leads to a cluster that does not exist: a new cluster would hide that
+// data is missing.
 func dangling(link string) error {
 	target, err := os.Readlink(link)
 	if err != nil {
 		return nil //nolint:nilerr // not a link, or nothing there yet
 	}
 	if _, err := os.Stat(link); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the database of %s was kept in %s, which is gone: bring it back, or remove the link to begin with an empty one", link, target)
+		return fmt.Errorf(
+			"the database of %s was kept in %s, which is gone: bring it back, "+
+				"or remove the link to begin with an empty one", link, target,
+		)
 	}
 	return nil
 }
 
 var versionLine = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
 
-// version asks the binaries, as the user who is to run them.
+// version returns the major version of the binaries. It runs them as the account, so that a missing permission
+// is found here.
 func (c cluster) version(ctx context.Context) (int, error) {
 	program := c.binaries.program("postgres")
-	said, err := c.account.run(ctx, "/", "", program, "--version")
+	output, err := c.account.run(ctx, "/", "", program, "--version")
 	if errors.Is(err, syscall.EACCES) {
-		return 0, fmt.Errorf("%s cannot be run by %s, as whom PostgreSQL is started by root: install it where that user can reach it, or name another in PDEFLOW_PG_USER", program, c.account.name)
+		return 0, fmt.Errorf(
+			"%s cannot be run by %s, as whom PostgreSQL is started by root: install it where that user can "+
+				"reach it, or name another in PDEFLOW_PG_USER", program, c.account.name,
+		)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("version of PostgreSQL: %w", err)
 	}
-	match := versionLine.FindStringSubmatch(said)
+	match := versionLine.FindStringSubmatch(output)
 	if match == nil {
-		return 0, fmt.Errorf("version of PostgreSQL: %s says %q", program, strings.TrimSpace(said))
+		return 0, fmt.Errorf("version of PostgreSQL: %s --version printed %q", program, strings.TrimSpace(output))
 	}
 	major, err := strconv.Atoi(match[1])
 	if err != nil {
 		return 0, fmt.Errorf("version of PostgreSQL: %w", err)
 	}
 	if major < oldest {
-		return 0, fmt.Errorf("PostgreSQL in %s is version %d, and pdeflow needs %d or newer", c.binaries.Dir, major, oldest)
+		return 0, fmt.Errorf(
+			"PostgreSQL in %s is version %d, and pdeflow needs %d or newer", c.binaries.Dir, major, oldest,
+		)
 	}
 	return major, nil
 }
 
 func (b Binaries) program(name string) string { return filepath.Join(b.Dir, name) }
 
-// check refuses a cluster that these binaries or this user cannot run.
+// check returns an error if these binaries or this account cannot run the cluster.
 func (c cluster) check(ctx context.Context) error {
 	text, err := os.ReadFile(filepath.Join(c.data, "PG_VERSION"))
 	if err != nil {
 		return fmt.Errorf("%s is not a database of PostgreSQL: %w", c.data, err)
 	}
 	if made := strings.TrimSpace(string(text)); made != strconv.Itoa(c.major) {
-		return fmt.Errorf("the database in %s was made by PostgreSQL %s, and %s holds PostgreSQL %d: set PDEFLOW_PG_BIN to the folder of a PostgreSQL %s, or dump and restore",
+		return fmt.Errorf("the database in %s was made by PostgreSQL %s, and %s holds PostgreSQL %d: set "+
+			"PDEFLOW_PG_BIN to the folder of a PostgreSQL %s, or dump and restore",
 			c.data, made, c.binaries.Dir, c.major, made)
 	}
 	return c.enters(ctx, c.data)
 }
 
-// enters tries whether the account can go into dir.
+// enters returns an error that wraps EACCES if the account cannot enter dir. It runs a command there to find
+// out.
 func (c cluster) enters(ctx context.Context, dir string) error {
 	if !c.account.foreign {
 		return nil
 	}
 	_, err := c.account.run(ctx, dir, "", c.binaries.program("postgres"), "--version")
 	if errors.Is(err, syscall.EACCES) {
-		return fmt.Errorf("%s cannot be entered by %s, as whom PostgreSQL runs: let others pass through the directories above it (chmod o+x), or use another: %w",
+		return fmt.Errorf("%s cannot be entered by %s, as whom PostgreSQL runs: let others pass through the "+
+			"directories above it (chmod o+x), or use another: %w",
 			dir, c.account.name, syscall.EACCES)
 	}
 	return err
 }
 
-// create makes the cluster of home, in home or in the refuge, and puts it in place when it is whole.
+// create makes the cluster of home, in home or in the refuge, and gives it its name only when it is complete.
 func (c cluster) create(ctx context.Context, home string, o Options) error {
 	place := home
 	if err := c.enters(ctx, home); errors.Is(err, syscall.EACCES) {
 		if place, err = takeRefuge(home); err != nil {
 			return err
 		}
-		o.Logger.LogAttrs(ctx, slog.LevelInfo, "database is kept elsewhere, because the user it runs as cannot reach its directory",
-			slog.String("user", c.account.name), slog.String("directory", home), slog.String("database", filepath.Join(place, "data")))
+		o.Logger.LogAttrs(ctx, slog.LevelInfo,
+			"database is kept elsewhere, because the user it runs as cannot reach its directory",
+			slog.String("user", c.account.name), slog.String("directory", home),
+			slog.String("database", filepath.Join(place, "data")))
 	} else if err != nil {
 		return err
 	}
@@ -158,7 +173,7 @@ func (c cluster) create(ctx context.Context, home string, o Options) error {
 	return nil
 }
 
-// takeRefuge makes a directory for the cluster of home below /var/lib, which every user can pass through.
+// takeRefuge makes a directory for the cluster of home below /var/lib, through which every user can pass.
 func takeRefuge(home string) (string, error) {
 	if err := makePassable(refuge); err != nil {
 		return "", fmt.Errorf("place for the database of %s: %w", home, err)
@@ -167,7 +182,7 @@ func takeRefuge(home string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("place for the database of %s: %w", home, err)
 	}
-	if err := os.Chmod(place, 0o711); err != nil { //nolint:gosec // another user passes through; the cluster in it is closed
+	if err := os.Chmod(place, 0o711); err != nil { //nolint:gosec // PostgreSQL's user passes through
 		return "", fmt.Errorf("place for the database of %s: %w", home, err)
 	}
 	note := "The database in this directory belongs to " + home + ", whose link named data leads here.\n"
@@ -177,8 +192,9 @@ func takeRefuge(home string) (string, error) {
 	return place, nil
 }
 
-// MakeDir makes a directory, and those above it, in which a server can keep its cluster: it is open to this user only, except that root
-// lets others pass through it, whatever the umask, because PostgreSQL runs as one of them. A directory that exists stays as it is.
+// MakeDir makes a directory, and its missing parents, in which a server can keep its cluster. Only this user
+// can enter it. If this user is root, others can pass through it, whatever the umask, because PostgreSQL runs
+// as one of them. A directory that exists stays as it is.
 func MakeDir(dir string) error {
 	if os.Geteuid() == 0 {
 		return makePassable(dir)
@@ -186,18 +202,19 @@ func MakeDir(dir string) error {
 	return os.MkdirAll(dir, 0o700)
 }
 
-// makePassable makes a directory that others can pass through and not list.
+// makePassable makes a directory through which others can pass, but which they cannot list.
 func makePassable(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o711); err != nil { //nolint:gosec // another user passes through; what is in it is closed
+	if err := os.MkdirAll(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's user passes through
 		return err
 	}
 	return os.Chmod(dir, 0o711) //nolint:gosec // the same
 }
 
-// initialise makes an empty cluster with pdeflow's database in it, in place of what an earlier attempt may have left.
+// initialise makes an empty cluster that has pdeflow's database. It first removes the rest of an earlier
+// attempt.
 func (c cluster) initialise(ctx context.Context, data string, durable bool) error {
 	if err := os.RemoveAll(data); err != nil {
 		return fmt.Errorf("new database: %w", err)
@@ -218,7 +235,8 @@ func (c cluster) initialise(ctx context.Context, data string, durable bool) erro
 	if _, err := maker.run(ctx, "/", "", c.binaries.program("initdb"), args...); err != nil {
 		return fmt.Errorf("new database: %w", err)
 	}
-	if _, err := maker.run(ctx, "/", "create database "+database+"\n", c.binaries.program("postgres"), append(single, "postgres")...); err != nil {
+	create, postgres := "create database "+database+"\n", c.binaries.program("postgres")
+	if _, err := maker.run(ctx, "/", create, postgres, append(single, "postgres")...); err != nil {
 		return fmt.Errorf("new database: %w", err)
 	}
 	if !c.account.nameless {
@@ -237,7 +255,9 @@ func (c cluster) maker() (account, error) {
 	}
 	busy, err := busyUsers()
 	if err != nil {
-		return account{}, fmt.Errorf("find a user to make the database as; name one with a user name in PDEFLOW_PG_USER: %w", err)
+		return account{}, fmt.Errorf(
+			"find a user to make the database as; name one with a user name in PDEFLOW_PG_USER: %w", err,
+		)
 	}
 	return initAccount(busy)
 }

@@ -1,31 +1,39 @@
 //go:build unix
 
-// Package localpg runs a private PostgreSQL from the binaries that the machine has: for demo, for serve where no database is named, and
-// for tests. It needs no network, no container and no configuration, works for root and for everybody else, and leaves nothing behind.
+// Package localpg runs a private PostgreSQL from the binaries of this machine: for demo, for serve without a
+// named database, and for tests. It needs no network, no container and no configuration, works for root and for
+// other users, and leaves no files or processes.
 //
-// [Find] looks for the binaries and [Start] runs a server on a directory. Its only door is a unix socket in a directory that nobody
-// but this user, or the user whom root has it run as, can enter.
+// [Find] locates the binaries and [Start] runs a server on a directory. The server listens only on a unix
+// socket, in a directory that only this user can enter, or the user as whom root runs the server.
 //
-//  1. The program started is postgres itself, not pg_ctl, which would put a daemon between it and us. So it is our child: we learn of
-//     its death, and on Linux it learns of ours, by a signal that asks for a fast shutdown. That signal is bound to the thread that
-//     started the child, so this thread belongs to the child until it has ended.
-//  2. It has a process group of its own: Ctrl-C in a terminal is for us, and the database goes when we have drained.
-//  3. PostgreSQL refuses root. Root has it run as the owner of the cluster where there is one already, else as [Options.User], else as
-//     postgres, else as a uid that no user has and no process runs as: what else runs as nobody could read and change the data. The
-//     server needs no user name, but initdb and single-user mode do. They run as nobody, daemon or bin, whichever runs no other process
-//     at that time, and the new cluster is handed over before the server starts.
-//  4. Whether that user can enter a directory is tried, not computed from mode bits. Where it cannot, as below /root, the cluster is
-//     made in /var/lib/pdeflow, and "data" in the directory asked for is a symbolic link to it. Everything that follows links sees one
-//     cluster in one place; moving the directory moves the link; deleting the directory never deletes a database by inference.
-//  5. A cluster is made under another name and renamed when it is whole, so one that was cut off is made again and never used.
-//  6. Sockets need short paths, so they lie in a directory under /tmp, together with a whole cluster that is temporary. The directory
-//     is locked by this process (package dirlock); the next start of anybody of this user sweeps it when its owner is gone, and first
-//     ends a server that outlived its owner, which happens where the kernel has no parent-death signal.
-//  7. Dynamic shared memory is mapped from files in the cluster. /dev/shm is 64 MB in many containers, and what a killed server leaves
-//     there nothing would sweep.
-//  8. The server inherits a handful of environment variables and no more: as root it runs as another user, to whom the keys in our
-//     environment would be readable, and PGPORT and its like would change what it does.
-//  9. Its log goes to our logger. It never carries statements or rows: these hold customers' data.
+//  1. Start runs postgres itself, not pg_ctl, which would put a daemon between the two. The server is a child of
+//     this process, which therefore learns of its end. On Linux the server receives a signal for a fast shutdown
+//     when this process ends. The kernel sends it when the thread that started the child ends, so that thread is
+//     kept until the child has ended.
+//  2. The server has a process group of its own: Ctrl-C in a terminal reaches this process only, which stops the
+//     server after it has drained.
+//  3. PostgreSQL refuses to run as root. Root runs it as the owner of an existing cluster, else as [Options.User],
+//     else as postgres, else as a uid that no user has and no process runs as, because other processes of a shared
+//     user such as nobody could read and change the data. The server needs no user name, but initdb and
+//     single-user mode do. They run as nobody, daemon or bin, the first that runs no process, and the new cluster
+//     gets its owner before the server starts.
+//  4. A command is run to find out if that user can enter a directory; mode bits are not interpreted. If it
+//     cannot, as below /root, the cluster is made in /var/lib/pdeflow, and data in the named directory is a
+//     symbolic link to it. Moving the directory moves the link, and deleting the directory does not delete the
+//     cluster.
+//  5. A cluster is made under another name and renamed when it is complete. One that was interrupted is made again
+//     and never used.
+//  6. Socket paths must be short, so sockets are in a directory under /tmp, which also contains a temporary
+//     cluster. This process locks the directory (package dirlock). When its owner is gone, the next start by the
+//     same user removes it, and first ends a server that still runs, as happens without a parent-death signal.
+//  7. Dynamic shared memory is mapped from files in the cluster. In many containers /dev/shm has 64 MB, and
+//     nothing would remove the files that a killed server leaves there.
+//  8. The server inherits only a few environment variables. If root runs it, its user could read the keys in the
+//     environment of this process, and PGPORT and similar variables would change its settings.
+//  9. The server's log goes to [Options.Logger]. It contains no statements and no rows, because these have
+//     customers' data.
 //
-// A version other than the one that made the cluster is refused by name; nothing is upgraded behind anybody's back.
+// A cluster that another version made is refused with both versions in the error. Nothing is upgraded
+// automatically.
 package localpg

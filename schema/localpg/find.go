@@ -17,7 +17,7 @@ import (
 
 // Binaries are the programs of one PostgreSQL installation.
 type Binaries struct {
-	// Dir is the folder that holds initdb and postgres.
+	// Dir is the folder with initdb and postgres.
 	Dir string
 }
 
@@ -35,13 +35,14 @@ var installs = []string{
 	"/Library/PostgreSQL/*/bin",                          // EnterpriseDB's installer
 }
 
-// Find locates PostgreSQL: PDEFLOW_PG_BIN where it is set, then PATH, then the usual install folders, the newest first. Where nothing is
-// found the error says what was looked for and what installs it on this system; a wrong PDEFLOW_PG_BIN is an error of its own.
+// Find locates PostgreSQL in PDEFLOW_PG_BIN if that is set, else on PATH, else in the usual install folders,
+// the newest version first. If it finds nothing, the error lists the places searched and the command that
+// installs PostgreSQL on this system. A wrong PDEFLOW_PG_BIN is an error of its own.
 func Find(getenv func(string) string) (Binaries, error) {
 	return search{getenv: getenv, root: "/", system: runtime.GOOS, superuser: os.Geteuid() == 0}.find()
 }
 
-// search is what Find depends on, so that a test can lay out a machine of its own.
+// search holds what Find depends on, so that a test can lay out a machine of its own.
 type search struct {
 	getenv    func(string) string
 	root      string
@@ -52,7 +53,9 @@ type search struct {
 func (s search) find() (Binaries, error) {
 	if dir := s.getenv("PDEFLOW_PG_BIN"); dir != "" {
 		if missing := missing(dir); missing != "" {
-			return Binaries{}, fmt.Errorf("PDEFLOW_PG_BIN=%s: no program %s in it; name the folder that holds initdb and postgres", dir, missing)
+			return Binaries{}, fmt.Errorf(
+				"PDEFLOW_PG_BIN=%s: no program %s in it; name the folder that holds initdb and postgres", dir, missing,
+			)
 		}
 		return absolute(dir)
 	}
@@ -77,13 +80,14 @@ func absolute(dir string) (Binaries, error) {
 	return Binaries{Dir: dir}, nil
 }
 
-// onPath returns the folder that a folder on PATH leads to: package managers put links there, and initdb looks for its companions
-// beside the real file.
+// onPath returns the folder of the installation to which a folder on PATH leads, or "". Package managers put
+// links on PATH, and initdb looks for the other programs in the folder of the real file.
 func onPath(dir string) string {
 	if !filepath.IsAbs(dir) || missing(dir) == "initdb" {
 		return ""
 	}
-	if real, err := filepath.EvalSymlinks(filepath.Join(dir, "initdb")); err == nil && missing(filepath.Dir(real)) == "" {
+	real, err := filepath.EvalSymlinks(filepath.Join(dir, "initdb"))
+	if err == nil && missing(filepath.Dir(real)) == "" {
 		return filepath.Dir(real)
 	}
 	if missing(dir) == "" {
@@ -105,17 +109,17 @@ func (s search) installed() []string {
 
 var digits = regexp.MustCompile(`\d+(\.\d+)?`)
 
-// versionIn is the version that stands in an install folder's name, 0 where there is none.
+// versionIn returns the version in an install folder's name, or 0 if it has none.
 func versionIn(dir string) float64 {
 	all := digits.FindAllString(dir, -1)
 	if len(all) == 0 {
 		return 0
 	}
-	version, _ := strconv.ParseFloat(all[len(all)-1], 64) // it is made of digits
+	version, _ := strconv.ParseFloat(all[len(all)-1], 64) // the pattern matches only numbers
 	return version
 }
 
-// missing names the first program that is not in dir, "" where all are.
+// missing returns the first program that is not in dir, or "".
 func missing(dir string) string {
 	for _, program := range []string{"initdb", "postgres"} {
 		info, err := os.Stat(filepath.Join(dir, program))
@@ -127,16 +131,17 @@ func missing(dir string) string {
 }
 
 func (s search) notFound() error {
-	return errors.New("no PostgreSQL on this machine (looked for initdb and postgres in PATH, " + strings.Join(s.patterns(), ", ") +
-		"). " + s.remedy() +
+	return errors.New("no PostgreSQL on this machine (looked for initdb and postgres in PATH, " +
+		strings.Join(s.patterns(), ", ") + "). " + s.remedy() +
 		" ; or name the folder that holds them in PDEFLOW_PG_BIN, or a database in DATABASE_URL")
 }
 
-// patterns are the install folders that this kind of system may have.
+// patterns returns the install folders that this kind of system may have.
 func (s search) patterns() []string {
 	var here []string
 	for _, pattern := range installs {
-		mac := strings.HasPrefix(pattern, "/Applications") || strings.HasPrefix(pattern, "/Library") || strings.Contains(pattern, "/opt/")
+		mac := strings.HasPrefix(pattern, "/Applications") || strings.HasPrefix(pattern, "/Library") ||
+			strings.Contains(pattern, "/opt/")
 		if mac == (s.system == "darwin") {
 			here = append(here, pattern)
 		}
@@ -144,7 +149,7 @@ func (s search) patterns() []string {
 	return here
 }
 
-// remedy is the command that installs PostgreSQL here.
+// remedy names the command that installs PostgreSQL on this system.
 func (s search) remedy() string {
 	if s.system == "darwin" {
 		return "Install it with: brew install postgresql"
@@ -160,7 +165,8 @@ func (s search) remedy() string {
 	}
 }
 
-// packageCommand goes by the distribution's own name and then by those that it says it is like. It is empty for one it does not know.
+// packageCommand returns the command for the distribution, or for one that it resembles (ID_LIKE in
+// os-release), or "" if neither is known.
 func (s search) packageCommand() string {
 	release, err := os.ReadFile(filepath.Join(s.root, "etc/os-release"))
 	if err != nil {

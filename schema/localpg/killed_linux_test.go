@@ -39,7 +39,7 @@ func startOwner(t *testing.T, dir string, env ...string) owned {
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		t.Fatalf("the owner said %q: %v", line, err)
+		t.Fatalf("line of the owner: got %q, %v", line, err)
 	}
 	fields := strings.Fields(line)
 	pid, err := strconv.Atoi(fields[0])
@@ -56,7 +56,7 @@ func startOwner(t *testing.T, dir string, env ...string) owned {
 	return o
 }
 
-// kill ends the owner so that it can do nothing about it.
+// kill kills the owner, which cannot clean up.
 func (o owned) kill(t *testing.T) {
 	t.Helper()
 	if err := o.owner.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -65,7 +65,7 @@ func (o owned) kill(t *testing.T) {
 	_ = o.owner.Wait()
 }
 
-// awaitEnd returns when the process has ended, whoever's child it is.
+// awaitEnd returns when the process has ended. It need not be a child of this one.
 func awaitEnd(t *testing.T, pidfd int) {
 	t.Helper()
 	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
@@ -75,7 +75,7 @@ func awaitEnd(t *testing.T, pidfd int) {
 			continue
 		}
 		if err != nil || n != 1 {
-			t.Fatalf("the server lives half a minute after its owner was killed (%v)", err)
+			t.Fatalf("the server still runs 30 s after its owner was killed (%v)", err)
 		}
 		return
 	}
@@ -95,7 +95,7 @@ func TestAServerEndsWhenItsOwnerIsKilledAndTheNextStartSweeps(t *testing.T) {
 	gone(t, o.temp)
 }
 
-func TestAStartRightAfterTheOwnerWasKilledWaitsForTheOldServerAndHasItsData(t *testing.T) {
+func TestAStartAfterTheOwnerWasKilledWaitsForTheOldServer(t *testing.T) {
 	t.Parallel()
 	dir := madeDir(t)
 	o := startOwner(t, dir)
@@ -103,12 +103,12 @@ func TestAStartRightAfterTheOwnerWasKilledWaitsForTheOldServerAndHasItsData(t *t
 	o.kill(t)
 	s := start(t, Options{Dir: dir, Durable: true})
 	if n := one[int](t, connect(t, s.URL()), "select count(*) from kept"); n != 200_000 {
-		t.Errorf("kept %d rows", n)
+		t.Errorf("rows: got %d, want 200000", n)
 	}
 }
 
-// Where the kernel has no parent-death signal a server goes on without its owner. A server with an owner of which nobody knows is the
-// same: its directories look abandoned.
+// Without a parent-death signal a server outlives its owner. The test gets the same with an owner that still
+// runs, because endOrphan does not look at the owner.
 func TestAServerThatOutlivedItsOwnerIsEnded(t *testing.T) {
 	t.Parallel()
 	for name, dir := range map[string]string{"temporary": "", "kept": madeDir(t)} {
@@ -146,7 +146,7 @@ func TestASweepAsksOnlyTheServerWhoseSocketsItSweeps(t *testing.T) {
 	<-s.Done()
 }
 
-func TestAStrangerWithTheOldProcessIDDoesNotStopAStart(t *testing.T) {
+func TestAnotherProcessWithTheOldProcessIDDoesNotPreventAStart(t *testing.T) {
 	t.Parallel()
 	dir := madeDir(t)
 	s := start(t, Options{Dir: dir})
@@ -158,20 +158,20 @@ func TestAStrangerWithTheOldProcessIDDoesNotStopAStart(t *testing.T) {
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	stranger := runs.command(t.Context(), syscall.SIGKILL, "/bin/cat")
-	hold, err := stranger.StdinPipe()
+	other := runs.command(t.Context(), syscall.SIGKILL, "/bin/cat")
+	hold, err := other.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stranger.Start(); err != nil {
+	if err := other.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
 		_ = hold.Close()
-		_ = stranger.Wait()
+		_ = other.Wait()
 	}()
 	_, rest, _ := strings.Cut(string(note), "\n")
-	note = []byte(strconv.Itoa(stranger.Process.Pid) + "\n" + rest)
+	note = []byte(strconv.Itoa(other.Process.Pid) + "\n" + rest)
 	if err := os.WriteFile(filepath.Join(data, "postmaster.pid"), note, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -181,12 +181,12 @@ func TestAStrangerWithTheOldProcessIDDoesNotStopAStart(t *testing.T) {
 		}
 	}
 	one[int](t, connect(t, start(t, Options{Dir: dir}).URL()), "select 1")
-	if !dirlock.Alive(stranger.Process.Pid) {
-		t.Error("the stranger was ended")
+	if !dirlock.Alive(other.Process.Pid) {
+		t.Error("the other process was ended")
 	}
 }
 
-func TestTheServerDoesNotInheritOurEnvironment(t *testing.T) {
+func TestTheServerDoesNotInheritTheEnvironment(t *testing.T) {
 	t.Parallel()
 	o := startOwner(t, "", "OPENAI_API_KEY=do-not-leak", "PGPORT=6543", "PGOPTIONS=-c work_mem=1MB")
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(o.pid), "environ"))
@@ -194,7 +194,8 @@ func TestTheServerDoesNotInheritOurEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	for variable := range strings.SplitSeq(string(text), "\x00") {
-		if strings.HasPrefix(variable, "OPENAI") || strings.HasPrefix(variable, "PGPORT") || strings.HasPrefix(variable, "PGOPTIONS") {
+		if strings.HasPrefix(variable, "OPENAI") || strings.HasPrefix(variable, "PGPORT") ||
+			strings.HasPrefix(variable, "PGOPTIONS") {
 			t.Errorf("the server inherited %s", variable)
 		}
 	}

@@ -10,7 +10,8 @@ import (
 	"sync"
 )
 
-// logRelay hands the server's log on, line by line, and remembers the last lines for the error of a server that ended.
+// logRelay passes the server's log to a logger, line by line, and keeps the last lines for the error of a
+// server that ended.
 type logRelay struct {
 	logger *slog.Logger
 
@@ -20,7 +21,8 @@ type logRelay struct {
 	last  []string
 }
 
-// kept is how many of the last lines are remembered: what a server says before it gives up is a line or two, of any severity.
+// kept is the number of lines to keep: a server that gives up logs the reason in a line or two, of any
+// severity.
 const kept = 5
 
 // Write implements [io.Writer].
@@ -51,7 +53,8 @@ func (r *logRelay) line(line string) {
 	r.logger.LogAttrs(context.Background(), level, line, slog.String("from", "postgres"))
 }
 
-// severity is what a line means to whoever runs pdeflow. An ERROR is the answer to a client, who has heard it.
+// severity returns the level at which to log a line. An ERROR answers a client, which has received it, so it
+// is debug.
 func severity(line string) slog.Level {
 	word, _, _ := strings.Cut(line, ":")
 	switch word {
@@ -64,15 +67,16 @@ func severity(line string) slog.Level {
 	}
 }
 
-// hush makes what follows debug only: a server that was asked to end complains about every connection it closes.
+// hush lowers all later lines to debug: a server that shuts down logs a FATAL for every connection that it
+// closes.
 func (r *logRelay) hush() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.quiet = true
 }
 
-// lastWords are the last lines in one, "" where there were none.
-func (r *logRelay) lastWords() string {
+// lastLines returns the last lines, joined, or "" if there are none.
+func (r *logRelay) lastLines() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return strings.Join(r.last, "; ")

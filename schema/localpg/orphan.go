@@ -18,19 +18,19 @@ import (
 	"github.com/pdeflow/pdeflow/schema/localpg/dirlock"
 )
 
-// EndOrphan ends a server that runs on a directory of [Options] though its owner is gone, and waits for it. The caller owns the
-// directory, which it may remove after that.
+// EndOrphan ends a server whose owner is gone but which still runs on dir, a directory of [Options], and waits
+// for its end. The caller must own the directory, and may remove it after that.
 func EndOrphan(ctx context.Context, dir string) error {
 	data, err := filepath.EvalSymlinks(filepath.Join(dir, "data"))
 	if err != nil {
-		return nil //nolint:nilerr // there never was a cluster
+		return nil //nolint:nilerr // no cluster was made
 	}
 	return endOrphan(ctx, data)
 }
 
-// endOrphan ends a server that runs on data though its owner is gone, and waits for it. The caller owns the directory, so nobody else
-// started the server a moment ago. A server whose owner was killed shuts down by itself on Linux, and a start that follows at once
-// must wait for that too.
+// endOrphan ends a server whose owner is gone but which still runs on data, and waits for its end. The caller
+// owns the directory, so no other process can have started the server. On Linux a server whose owner was
+// killed shuts down by itself, and a start right after that must wait for it as well.
 func endOrphan(ctx context.Context, data string) error {
 	pid := postmasterPID(data)
 	if pid == 0 {
@@ -46,7 +46,9 @@ func endOrphan(ctx context.Context, data string) error {
 		}
 		waited := time.Since(began)
 		if waited > stopPatience+quitPatience {
-			return fmt.Errorf("PostgreSQL process %d still runs on %s though its owner is gone, and does not end", alive[0], data)
+			return fmt.Errorf(
+				"PostgreSQL process %d still runs on %s though its owner is gone, and does not end", alive[0], data,
+			)
 		}
 		if next := stopSignal(waited); next != asked && slices.Contains(alive, pid) {
 			asked = next
@@ -69,8 +71,9 @@ func kill(pid int, signal syscall.Signal) error {
 	return nil
 }
 
-// forget removes the note of a server that is gone where its id lives on as a stranger's, after a restart of the machine or of a
-// container: PostgreSQL would take that process for its predecessor and refuse to start.
+// forget removes postmaster.pid if the server is gone and another process has its id now, as after a restart
+// of the machine or of a container: PostgreSQL would take that process for a running server and refuse to
+// start.
 func forget(data string, pid int, certain bool) error {
 	if !certain || !dirlock.Alive(pid) {
 		return nil
@@ -81,8 +84,8 @@ func forget(data string, pid int, certain bool) error {
 	return nil
 }
 
-// stopSignal is what to send a server that was asked to end this long ago: a fast shutdown, then an immediate one, from which it
-// recovers at its next start.
+// stopSignal returns the signal to send to a server that has been stopping for this long: a fast shutdown
+// first, then an immediate one, from which the server recovers at its next start.
 func stopSignal(waited time.Duration) syscall.Signal {
 	if waited < stopPatience {
 		return syscall.SIGINT
@@ -90,8 +93,8 @@ func stopSignal(waited time.Duration) syscall.Signal {
 	return syscall.SIGQUIT
 }
 
-// postmasterFile returns the lines by which a server describes itself: process id, data directory, start time, port, socket directory,
-// listen address, shared memory key, status. None where there is no such file.
+// postmasterFile returns the lines of postmaster.pid: process id, data directory, start time, port, socket
+// directory, listen address, shared memory key, status. It returns none if there is no such file.
 func postmasterFile(data string) []string {
 	text, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
 	if err != nil {
@@ -112,8 +115,9 @@ func postmasterPID(data string) int {
 	return pid
 }
 
-// Sweep removes what servers of this user left under /tmp when their owners were killed, and ends servers that outlived theirs. Start
-// does it first; a program that sweeps directories in which such servers keep their clusters calls it before.
+// Sweep removes the directories that servers of this user left under /tmp when their owners were killed, and
+// ends servers that still run. Start calls it first. A program that sweeps directories in which such servers
+// keep their clusters calls it before that.
 func Sweep(ctx context.Context) error {
 	return dirlock.Sweep(tempParent, tempPrefix, func(temp string) error {
 		if home, err := os.Readlink(filepath.Join(temp, homeLink)); err == nil {
@@ -123,12 +127,13 @@ func Sweep(ctx context.Context) error {
 	})
 }
 
-// askOrphan asks the server on data to end where it is the one whose sockets are in temp. We do not own that directory, so by now it
-// may have an owner again, with a server that is none of our business; that owner waits for the old one.
+// askOrphan asks the server on data to end if its sockets are in temp. This process does not own the directory
+// of data, so it may have a new owner with a new server, which must keep running; the new owner waits for the
+// end of the old server.
 func askOrphan(data, temp string) error {
 	data, err := filepath.EvalSymlinks(data)
 	if err != nil {
-		return nil //nolint:nilerr // removed since
+		return nil //nolint:nilerr // it has been removed
 	}
 	pid, lines := postmasterPID(data), postmasterFile(data)
 	if pid == 0 || len(lines) < 5 || filepath.Dir(lines[4]) != temp {

@@ -9,13 +9,14 @@ import (
 	"syscall"
 )
 
-// processAttributes give a child its own process group and let it know by the signal when the thread that started it has ended.
+// processAttributes gives a child its own process group, and the signal death when the thread that started it
+// ends.
 func processAttributes(death syscall.Signal) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: death}
 }
 
-// running lists the processes of a server on data: whoever runs PostgreSQL with that working directory. It says whether that is all of
-// them, so that a live process that is not among them is a stranger.
+// running lists the processes named postgres whose working directory is data. all reports whether the list is
+// complete, so that a process that is not in it cannot be part of the server.
 func running(data string, _ int) (pids []int, all bool) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil || len(entries) == 0 {
@@ -30,14 +31,15 @@ func running(data string, _ int) (pids []int, all bool) {
 		if cwd, err := os.Readlink(filepath.Join(proc, "cwd")); err != nil || cwd != data {
 			continue
 		}
-		if name, err := os.ReadFile(filepath.Join(proc, "comm")); err == nil && strings.TrimSpace(string(name)) == "postgres" {
+		name, err := os.ReadFile(filepath.Join(proc, "comm"))
+		if err == nil && strings.TrimSpace(string(name)) == "postgres" {
 			pids = append(pids, pid)
 		}
 	}
 	return pids, true
 }
 
-// busyUsers returns the uids that processes run as, each with its real, effective, saved and file system uid.
+// busyUsers returns the real, effective, saved and file system uids of all processes.
 func busyUsers() (map[uint32]bool, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {

@@ -10,14 +10,14 @@ import (
 	"syscall"
 )
 
-// processAttributes give a child its own process group. There is no parent-death signal here: a server whose parent was killed is ended
-// by the next start.
+// processAttributes gives a child its own process group. These systems have no parent-death signal: the next
+// start ends a server whose parent was killed.
 func processAttributes(syscall.Signal) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true}
 }
 
-// running names the server on data where the process with this id is one, which its command line tells. Processes that it started are
-// not looked for, so what is named is not all.
+// running returns pid if its command line is that of a server on data. It does not look for the processes that
+// the server started, so the list is never complete.
 func running(data string, pid int) (pids []int, all bool) {
 	command, err := exec.Command("ps", "-o", "command=", "-p", strconv.Itoa(pid)).Output() //nolint:gosec // a number
 	if err != nil || !strings.Contains(string(command), data) || !strings.Contains(string(command), "postgres") {
@@ -34,7 +34,7 @@ func busyUsers() (map[uint32]bool, error) {
 	}
 	busy := map[uint32]bool{}
 	for field := range strings.FieldsSeq(string(out)) {
-		// Some systems print the uid of nobody as -2.
+		// Some systems print the uid of the user nobody as -2.
 		if uid, err := strconv.ParseInt(field, 10, 64); err == nil {
 			busy[uint32(uid)] = true //nolint:gosec // as the system has it
 		}

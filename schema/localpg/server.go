@@ -23,32 +23,36 @@ import (
 )
 
 const (
-	tempParent = "/tmp" // not $TMPDIR: a socket's path has a hundred bytes at most, and another user may have to reach it
+	tempParent = "/tmp" // not $TMPDIR: a socket's path is limited to 100 bytes
 	tempPrefix = "pdeflow-pg-"
-	homeLink   = "home" // in the temporary directory: leads to the directory asked for
+	homeLink   = "home" // a link in the temporary directory to Options.Dir
 	port       = "5432" // part of the socket's name only
 
-	// stopPatience is how long a fast shutdown may take, and quitPatience how long an immediate one after it.
+	// stopPatience is how long to wait for a fast shutdown, and quitPatience for an immediate one after it.
 	stopPatience = 30 * time.Second
 	quitPatience = 10 * time.Second
 )
 
-// Options for [Start].
+// Options configure [Start].
 type Options struct {
-	// Binaries to run, from [Find].
+	// Binaries are the programs to run, from [Find].
 	Binaries Binaries
-	// Dir is where the cluster is kept, made if need be. Empty means a temporary one, which is removed when the server stops.
+	// Dir is the directory of the cluster, created if it does not exist. If it is empty, the cluster is
+	// temporary and removed when the server stops.
 	Dir string
-	// Durable keeps what was committed through a crash of the machine. Without it the server is faster and fit for tests only.
+	// Durable makes committed data survive a crash of the machine. Without it the server is faster, and fit
+	// for tests only.
 	Durable bool
-	// User is the user that root runs the server as (PDEFLOW_PG_USER), by name or number. If it is empty that is postgres, or an unused
-	// uid where there is no such user. For other users it means nothing.
+	// User is the user as whom root runs a new cluster (PDEFLOW_PG_USER), by name or number. If it is empty,
+	// that is postgres, or an unused uid if there is no such user. An existing cluster is run by its owner,
+	// and another User is an error. It has no effect if this process is not root.
 	User string
-	// Logger gets the server's log: its complaints as warnings, the rest at debug. Nil discards it.
+	// Logger receives the server's log: PANIC as errors, FATAL and WARNING as warnings, the rest at debug. Nil
+	// discards it.
 	Logger *slog.Logger
 }
 
-// Server is a PostgreSQL that runs as a child of this process.
+// Server is a PostgreSQL server that runs as a child of this process.
 type Server struct {
 	cluster cluster
 	cmd     *exec.Cmd
@@ -56,7 +60,7 @@ type Server struct {
 	sockets string
 
 	temp *dirlock.Lock
-	home *dirlock.Lock // nil where the cluster lies in temp
+	home *dirlock.Lock // nil if the cluster is in temp
 
 	stopping atomic.Bool
 	stop     func() error
@@ -64,15 +68,15 @@ type Server struct {
 	err      error // why it ended; written before done is closed
 }
 
-// Start runs a server and returns when it takes connections. The context bounds the start only: the server runs until [Server.Stop] or
-// until this process ends, however it ends. A directory that has a server already is refused with a [*dirlock.HeldError] that names
-// the owner's process.
+// Start runs a server and returns when it accepts connections. The context bounds only the start: the server
+// runs until [Server.Stop], or until this process ends, even if it is killed. If a directory already has a
+// server, the error is a [*dirlock.HeldError] with the process id of its owner.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if err := Sweep(ctx); err != nil {
-		o.Logger.LogAttrs(ctx, slog.LevelWarn, "leftovers of earlier databases", slog.Any("error", err))
+		o.Logger.LogAttrs(ctx, slog.LevelWarn, "sweep of earlier databases failed", slog.Any("error", err))
 	}
 	s := &Server{log: &logRelay{logger: o.Logger}, done: make(chan struct{})}
 	s.stop = sync.OnceValue(s.end)
@@ -90,7 +94,7 @@ func (s *Server) start(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	if s.home != nil {
-		// By this link a sweep finds the server that outlived its owner.
+		// A sweep finds by this link a server whose owner is gone.
 		if err := os.Symlink(s.home.Dir(), filepath.Join(s.temp.Dir(), homeLink)); err != nil {
 			return err
 		}
@@ -108,13 +112,13 @@ func (s *Server) start(ctx context.Context, o Options) (err error) {
 	return s.awaitReady(ctx)
 }
 
-// claim makes and locks the temporary directory, and the directory asked for.
+// claim makes and locks the temporary directory, and dir unless it is empty.
 func (s *Server) claim(dir string) (err error) {
 	if s.temp, err = dirlock.Temp(tempParent, tempPrefix); err != nil {
 		return err
 	}
 	if os.Geteuid() == 0 {
-		if err := os.Chmod(s.temp.Dir(), 0o711); err != nil { //nolint:gosec // another user passes through; what is in it is closed
+		if err := os.Chmod(s.temp.Dir(), 0o711); err != nil { //nolint:gosec // PostgreSQL's user passes through
 			return err
 		}
 	}
@@ -131,7 +135,7 @@ func (s *Server) claim(dir string) (err error) {
 	return err
 }
 
-// dir is the directory that holds the cluster or the link to it.
+// dir returns the directory that contains the cluster or the link to it.
 func (s *Server) dir() string {
 	if s.home != nil {
 		return s.home.Dir()
@@ -139,9 +143,12 @@ func (s *Server) dir() string {
 	return s.temp.Dir()
 }
 
-// launch starts the server from a thread that stays with it, because the death of that thread is what the kernel tells it of.
+// launch starts the server from a thread that it keeps until the server ends, because the kernel sends the
+// death signal when that thread ends.
 func (s *Server) launch(ctx context.Context, durable bool) error {
-	s.cmd = s.cluster.account.command(context.WithoutCancel(ctx), syscall.SIGINT, s.cluster.binaries.program("postgres"), s.arguments(durable)...)
+	s.cmd = s.cluster.account.command(
+		context.WithoutCancel(ctx), syscall.SIGINT, s.cluster.binaries.program("postgres"), s.arguments(durable)...,
+	)
 	s.cmd.Stderr = s.log
 	started := make(chan error)
 	go func() {
@@ -163,7 +170,8 @@ func (s *Server) launch(ctx context.Context, durable bool) error {
 func (s *Server) arguments(durable bool) []string {
 	settings := []string{
 		"listen_addresses=", "unix_socket_directories=" + s.sockets, "port=" + port,
-		"max_connections=100", "dynamic_shared_memory_type=mmap", "timezone=UTC", "log_timezone=UTC", "cluster_name=pdeflow",
+		"max_connections=100", "dynamic_shared_memory_type=mmap", "timezone=UTC", "log_timezone=UTC",
+		"cluster_name=pdeflow",
 		"logging_collector=off", "log_destination=stderr", "log_line_prefix=", "log_checkpoints=off",
 		// Statements and the details of a violated constraint quote rows.
 		"log_min_error_statement=panic", "log_error_verbosity=terse",
@@ -171,7 +179,9 @@ func (s *Server) arguments(durable bool) []string {
 	if durable {
 		settings = append(settings, "shared_buffers=128MB")
 	} else {
-		settings = append(settings, "shared_buffers=32MB", "fsync=off", "synchronous_commit=off", "full_page_writes=off")
+		settings = append(
+			settings, "shared_buffers=32MB", "fsync=off", "synchronous_commit=off", "full_page_writes=off",
+		)
 	}
 	args := []string{"-D", s.cluster.data}
 	for _, setting := range settings {
@@ -180,12 +190,12 @@ func (s *Server) arguments(durable bool) []string {
 	return args
 }
 
-// ended records that the server is no more.
+// ended records why the server ended, and closes done.
 func (s *Server) ended(err error) {
 	if !s.stopping.Load() {
 		s.err = fmt.Errorf("PostgreSQL ended by itself (%s)", s.cmd.ProcessState)
-		if words := s.log.lastWords(); words != "" {
-			s.err = fmt.Errorf("%w: %s", s.err, words)
+		if lines := s.log.lastLines(); lines != "" {
+			s.err = fmt.Errorf("%w: %s", s.err, lines)
 		}
 	} else if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		s.err = fmt.Errorf("PostgreSQL stopped uncleanly: %w", exit)
@@ -193,7 +203,7 @@ func (s *Server) ended(err error) {
 	close(s.done)
 }
 
-// awaitReady returns when the server says in its own file that it takes connections.
+// awaitReady returns when postmaster.pid reports that the server accepts connections.
 func (s *Server) awaitReady(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -206,23 +216,24 @@ func (s *Server) awaitReady(ctx context.Context) error {
 			return s.err
 		case <-tick.C:
 		}
-		// The eighth line is the status; a file with another id is a predecessor's.
-		if lines := postmasterFile(s.cluster.data); len(lines) >= 8 && lines[0] == pid && strings.TrimSpace(lines[7]) == "ready" {
+		// The eighth line is the status. A file with another process id is that of an earlier server.
+		lines := postmasterFile(s.cluster.data)
+		if len(lines) >= 8 && lines[0] == pid && strings.TrimSpace(lines[7]) == "ready" {
 			return nil
 		}
 	}
 }
 
-// URL names the server's database, in a form that pgx, psql and every libpq understand.
+// URL returns the URL of the server's database, in a form that pgx, psql and every libpq accept.
 func (s *Server) URL() string {
 	query := url.Values{"host": {s.sockets}, "port": {port}, "user": {superuser}}
 	return (&url.URL{Scheme: "postgres", Path: "/" + database, RawQuery: query.Encode()}).String()
 }
 
-// Done is closed when the server has ended, because it was stopped or by itself.
+// Done returns a channel that is closed when the server has ended, whether it was stopped or ended by itself.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
-// Err says why the server ended. It is nil while it runs and after a stop that was asked for.
+// Err returns why the server ended. It is nil while the server runs and after a clean [Server.Stop].
 func (s *Server) Err() error {
 	select {
 	case <-s.done:
@@ -232,8 +243,8 @@ func (s *Server) Err() error {
 	}
 }
 
-// Stop ends the server and every connection to it, waits until it is gone, and gives its directories up. Calling it again is harmless
-// and says the same.
+// Stop ends the server and every connection to it, waits until it has ended, and releases its directories.
+// Later calls return the same error.
 func (s *Server) Stop() error { return s.stop() }
 
 func (s *Server) end() error {
@@ -253,7 +264,8 @@ func (s *Server) end() error {
 	return nil
 }
 
-// endProcess asks for a fast shutdown, then for an immediate one, then kills. A server that had ended by itself is reported by Err alone.
+// endProcess sends a fast shutdown, then an immediate one, then kills the server. If the server ended by
+// itself, only Err reports why.
 func (s *Server) endProcess() error {
 	select {
 	case <-s.done:

@@ -21,32 +21,33 @@ func TestATemporaryServerLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{})
 	conn := connect(t, s.URL())
-	if name := one[string](t, conn, "select current_user || ' in ' || current_database()"); name != "pdeflow in pdeflow" {
+	name := one[string](t, conn, "select current_user || ' in ' || current_database()")
+	if name != "pdeflow in pdeflow" {
 		t.Errorf("the URL leads to %s", name)
 	}
 	if listens := one[string](t, conn, "show listen_addresses"); listens != "" {
 		t.Errorf("the server listens on %s", listens)
 	}
 	temp, pid := s.temp.Dir(), s.cmd.Process.Pid
-	run(t, conn, "begin", "create table left_open ()") // a transaction that is open does not hold the server up
+	run(t, conn, "begin", "create table left_open ()") // an open transaction does not delay the stop
 
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	<-s.Done()
 	if err := s.Err(); err != nil {
-		t.Errorf("a server that was asked to end says %v", err)
+		t.Errorf("Err after Stop: got %v, want nil", err)
 	}
 	gone(t, temp)
 	if dirlock.Alive(pid) {
-		t.Errorf("process %d lives", pid)
+		t.Errorf("process %d still runs", pid)
 	}
 	if err := s.Stop(); err != nil {
-		t.Errorf("a second stop says %v", err)
+		t.Errorf("second Stop: got %v, want nil", err)
 	}
 }
 
-func TestNobodyElseReachesTheSocket(t *testing.T) {
+func TestNoOtherUserReachesTheSocket(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{Dir: madeDir(t)})
 	info, err := os.Stat(s.sockets)
@@ -80,21 +81,21 @@ func TestADirectoryKeepsItsDataBetweenRuns(t *testing.T) {
 
 	second := start(t, Options{Dir: dir, Durable: true})
 	if n := one[int](t, connect(t, second.URL()), "select n from kept"); n != 42 {
-		t.Errorf("kept %d", n)
+		t.Errorf("n: got %d, want 42", n)
 	}
 }
 
-func TestASecondServerOnADirectoryIsRefusedByName(t *testing.T) {
+func TestASecondServerOnADirectoryIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := madeDir(t)
 	start(t, Options{Dir: dir})
 	_, err := Start(t.Context(), with(t, Options{Dir: dir}))
 	if held, ok := errors.AsType[*dirlock.HeldError](err); !ok || held.PID != os.Getpid() {
-		t.Errorf("the second start says %v, want that process %d has it", err, os.Getpid())
+		t.Errorf("second Start: got %v, want a HeldError of process %d", err, os.Getpid())
 	}
 }
 
-func TestADatabaseOfAnotherVersionIsRefusedWithBothNamed(t *testing.T) {
+func TestAClusterOfAnotherVersionIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := madeDir(t)
 	s := start(t, Options{Dir: dir})
@@ -111,7 +112,7 @@ func TestADatabaseOfAnotherVersionIsRefusedWithBothNamed(t *testing.T) {
 	}
 }
 
-func TestADirectoryThatIsNoDatabaseIsRefused(t *testing.T) {
+func TestADirectoryWithoutAClusterIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := passableDir(t)
 	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
@@ -128,7 +129,7 @@ func TestADirectoryThatIsNoDatabaseIsRefused(t *testing.T) {
 	}
 }
 
-func TestADatabaseThatIsGoneIsNotReplacedByAnEmptyOne(t *testing.T) {
+func TestAMissingClusterIsNotReplacedByAnEmptyOne(t *testing.T) {
 	t.Parallel()
 	dir := passableDir(t)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -143,7 +144,7 @@ func TestADatabaseThatIsGoneIsNotReplacedByAnEmptyOne(t *testing.T) {
 	}
 }
 
-func TestAClusterThatWasCutOffIsMadeAgain(t *testing.T) {
+func TestAnIncompleteClusterIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	dir := passableDir(t)
 	half := filepath.Join(dir, "data.new")
@@ -158,7 +159,7 @@ func TestAClusterThatWasCutOffIsMadeAgain(t *testing.T) {
 	gone(t, half)
 }
 
-func TestAServerThatDiesIsReportedAndItsDataIsThereAfterwards(t *testing.T) {
+func TestAKilledServerIsReportedAndKeepsItsData(t *testing.T) {
 	t.Parallel()
 	dir := madeDir(t)
 	s := start(t, Options{Dir: dir, Durable: true})
@@ -168,35 +169,35 @@ func TestAServerThatDiesIsReportedAndItsDataIsThereAfterwards(t *testing.T) {
 	}
 	<-s.Done()
 	if err := s.Err(); err == nil || !strings.Contains(err.Error(), "ended by itself (signal: killed)") {
-		t.Errorf("Err says %v", err)
+		t.Errorf("Err: got %v, want that it was killed", err)
 	}
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	again := start(t, Options{Dir: dir, Durable: true})
 	if n := one[int](t, connect(t, again.URL()), "select n from kept"); n != 42 {
-		t.Errorf("kept %d", n)
+		t.Errorf("n: got %d, want 42", n)
 	}
 }
 
-func TestAStartThatIsCalledOffLeavesNothingBehind(t *testing.T) {
+func TestACancelledStartLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	dir := madeDir(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	why := errors.New("called off")
+	why := errors.New("cancelled")
 	cancel(why)
 	if _, err := Start(ctx, with(t, Options{Dir: dir})); !errors.Is(err, why) {
-		t.Errorf("the start says %v", err)
+		t.Errorf("Start: got %v, want %v", err, why)
 	}
-	start(t, Options{Dir: dir}) // not locked, not half made
+	start(t, Options{Dir: dir}) // the directory is not locked, and its cluster is complete
 }
 
-func TestTheServerOutlivesTheThreadThatAskedForIt(t *testing.T) {
+func TestTheServerOutlivesTheThreadThatCalledStart(t *testing.T) {
 	t.Parallel()
 	started := make(chan *Server)
 	o := with(t, Options{Dir: madeDir(t)})
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
 		s, err := Start(t.Context(), o)
 		if err != nil {
 			t.Error(err)
@@ -221,10 +222,11 @@ func TestTheServerOutlivesTheThreadThatAskedForIt(t *testing.T) {
 	}
 }
 
-func TestTheLogCarriesComplaintsAndNoRows(t *testing.T) {
+func TestTheLogHasErrorsAndNoRows(t *testing.T) {
 	t.Parallel()
 	var log safeBuffer
-	s := start(t, Options{Dir: madeDir(t), Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	handler := slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})
+	s := start(t, Options{Dir: madeDir(t), Logger: slog.New(handler)})
 	conn := connect(t, s.URL())
 	run(t, conn, "create table accounts (number text primary key)", "insert into accounts values ('4000-SECRET')")
 	if _, err := conn.Exec(t.Context(), "insert into accounts values ('4000-SECRET')"); err == nil {
@@ -233,19 +235,19 @@ func TestTheLogCarriesComplaintsAndNoRows(t *testing.T) {
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	said := log.String()
-	if !strings.Contains(said, "duplicate key") || !strings.Contains(said, "from=postgres") {
-		t.Errorf("the log says nothing of the error: %s", said)
+	logged := log.String()
+	if !strings.Contains(logged, "duplicate key") || !strings.Contains(logged, "from=postgres") {
+		t.Errorf("the log has no error: %s", logged)
 	}
-	if strings.Contains(said, "SECRET") {
-		t.Errorf("the log shows a row: %s", said)
+	if strings.Contains(logged, "SECRET") {
+		t.Errorf("the log shows a row: %s", logged)
 	}
-	if strings.Contains(said, "level=WARN") {
-		t.Errorf("a stop that was asked for is no reason to warn: %s", said)
+	if strings.Contains(logged, "level=WARN") {
+		t.Errorf("Stop logged a warning: %s", logged)
 	}
 }
 
-func TestWhyAServerDoesNotStartIsPartOfTheError(t *testing.T) {
+func TestTheErrorOfAFailedStartHasTheReason(t *testing.T) {
 	t.Parallel()
 	dir := madeDir(t)
 	s := start(t, Options{Dir: dir})

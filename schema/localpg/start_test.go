@@ -16,7 +16,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ownerVariable makes this test binary a process that runs a server, on the directory it names or on a temporary one, until it is killed.
+// ownerVariable makes this test binary a process that runs a server until it is killed. Its value is the
+// directory of the cluster, or empty for a temporary one.
 const ownerVariable = "LOCALPG_TEST_OWNER"
 
 func TestMain(m *testing.M) {
@@ -34,7 +35,8 @@ func own(dir string) {
 	if err != nil {
 		panic(err)
 	}
-	s, err := Start(context.Background(), Options{Binaries: found, Dir: dir, Durable: dir != "", User: os.Getenv("PDEFLOW_PG_USER")})
+	options := Options{Binaries: found, Dir: dir, Durable: dir != "", User: os.Getenv("PDEFLOW_PG_USER")}
+	s, err := Start(context.Background(), options)
 	if err != nil {
 		panic(err)
 	}
@@ -42,7 +44,7 @@ func own(dir string) {
 	select {}
 }
 
-// start runs a server for the test, with whatever PostgreSQL this machine has.
+// start runs a server for the test, with the PostgreSQL of this machine.
 func start(t *testing.T, o Options) *Server {
 	t.Helper()
 	s, err := Start(t.Context(), with(t, o))
@@ -98,7 +100,8 @@ func one[T any](t *testing.T, conn *pgx.Conn, query string) T {
 	return value
 }
 
-// passableDir names a directory to be made where PostgreSQL's user can enter when we are root; t.TempDir makes one that it cannot.
+// passableDir returns the path of a directory, not yet made, that PostgreSQL's user can enter if this user is
+// root. It cannot enter one of t.TempDir.
 func passableDir(t *testing.T) string {
 	t.Helper()
 	dir := passableTemp(t)
@@ -122,13 +125,13 @@ func passableTemp(t *testing.T) string {
 	return dir
 }
 
-// made is a cluster that every test may copy: making one takes longer than most tests.
+// made is a cluster that every test may copy, because making one takes longer than most tests.
 var made struct {
 	once sync.Once
 	dir  string
 }
 
-// madeDir is a directory with an empty cluster in it.
+// madeDir returns a directory with an empty cluster.
 func madeDir(t *testing.T) string {
 	t.Helper()
 	made.once.Do(func() {

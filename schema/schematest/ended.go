@@ -36,7 +36,8 @@ func EndedJobs(t testing.TB, db *schema.DB, n int) {
 					from pde_mappings) m
 				on m.n = j.n % m.total
 			where not exists (select from job_items where job_id = j.id)`,
-		`insert into classification_history select 'h-' || job_id, mapping_id, job_id, now(), 'job:' || job_id, '{}', '{}', null, ` + signed + `
+		`insert into classification_history
+			select 'h-' || job_id, mapping_id, job_id, now(), 'job:' || job_id, '{}', '{}', null, ` + signed + `
 			from job_items i where not exists (select from classification_history where job_id = i.job_id)`,
 		`insert into job_status (job_id, status, progress_percentage, current_step, total_steps, completed_steps,
 			succeeded, public, message,

@@ -19,7 +19,9 @@ func FinishItems(t testing.TB, db *schema.DB, jobID string, mappingIDs ...string
 	for i, id := range mappingIDs {
 		var err error
 		if i%3 == 2 {
-			failed := schema.ItemResult{Attempt: 5, Code: schema.ErrorCodePanic, Error: "it's \"broken\" — \\ and\nmore"}
+			failed := schema.ItemResult{
+				Attempt: 5, Code: schema.ErrorCodePanic, Error: "it's \"broken\" — \\ and\nmore",
+			}
 			err = schema.FailItem(t.Context(), db, jobID, id, failed)
 		} else {
 			err = succeedItem(t.Context(), db, jobID, id)

@@ -2,22 +2,23 @@
 
 // Package schematest gives each test a migrated database of its own on a real PostgreSQL.
 //
-// One server runs per test binary, started by the first test that asks. It is private and temporary (package localpg), unless
-// PDEFLOW_TEST_DATABASE_URL names one on which databases may be created. Where there is neither, the test fails with the command that
-// installs PostgreSQL: it never skips, because a test that did not run proves nothing.
+// The first test of a binary that needs a database starts one server for all of them. It is private and
+// temporary (package localpg), unless PDEFLOW_TEST_DATABASE_URL names a server on which databases may be
+// created. If there is neither, the test fails with the command that installs PostgreSQL. It never skips,
+// because a skipped test proves nothing.
 //
-//  1. Each test has a database, not a schema in a shared one: advisory locks, pg_stat_activity and "drop whatever is left" end at the
-//     database's border, and a test may start processes against its URL. A copy of a migrated template takes 20 ms, migrating an empty
-//     database or schema 60 to 100 ms.
+//  1. Each test has a database, not a schema in a shared one: advisory locks, pg_stat_activity and a final drop
+//     are limited to it, and a test may start processes with its URL. A copy of a migrated template takes 20 ms;
+//     migrating an empty database or schema takes 60 to 100 ms.
 //
-//  2. On a named server there is no template, which nobody would clean up: each test's database is migrated, and dropped.
+//  2. A named server has no template, because nothing would drop it: each test's database is migrated.
 //
 //  3. A package whose tests use this one declares
 //
 //     func TestMain(m *testing.M) { schematest.Main(m) }
 //
-//     so that the server and its directory are gone when the tests are. A binary without it, or one that is killed, takes its server
-//     with it on Linux, and the next start of a private server sweeps the rest.
+//     so that the server and its directory are removed after the tests. If a binary omits it, or is killed, its server
+//     ends with it on Linux, and the next start of a private server removes the rest.
 package schematest
 
 import (
@@ -37,8 +38,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema/localpg"
 )
 
-// New opens the test's database, which is empty and migrated. It is closed and dropped when the test ends. Every call in one test opens
-// the same database; a subtest has another.
+// New opens the test's database, which is empty and migrated. It is closed and dropped when the test ends. All
+// calls in one test open the same database; a subtest has its own.
 func New(t testing.TB) *schema.DB {
 	t.Helper()
 	db, err := schema.Open(t.Context(), URL(t), schema.Options{})
@@ -53,7 +54,7 @@ func New(t testing.TB) *schema.DB {
 	return db
 }
 
-// URL is where the test's database is, for a process that the test starts. It is the database that [New] opens.
+// URL returns the URL of the test's database, the one that [New] opens, for a process that the test starts.
 func URL(t testing.TB) string {
 	t.Helper()
 	server, err := binary.get(t.Context())
@@ -67,7 +68,7 @@ func URL(t testing.TB) string {
 	return where
 }
 
-// Main runs the tests and then stops the server that they used, if any did.
+// Main runs the tests and then stops the server, if a test started one.
 func Main(m *testing.M) {
 	m.Run()
 	if err := binary.stop(); err != nil {
@@ -75,7 +76,7 @@ func Main(m *testing.M) {
 	}
 }
 
-// binary is the one server of this test binary: tests of a package share it, whichever comes first.
+// binary holds the server that all tests of this test binary share.
 var binary shared
 
 type shared struct {
@@ -102,11 +103,11 @@ func (s *shared) stop() error {
 	return s.server.private.Stop()
 }
 
-// server is where the databases are made.
+// server is a PostgreSQL server on which databases are created.
 type server struct {
 	url      url.URL
-	private  *localpg.Server // nil where the server was named
-	template string          // "" where there is none
+	private  *localpg.Server // nil if the server was named
+	template string          // "" if the server was named
 
 	mu        sync.Mutex
 	databases map[testing.TB]string
@@ -116,13 +117,15 @@ func start(ctx context.Context) (*server, error) {
 	if named := os.Getenv("PDEFLOW_TEST_DATABASE_URL"); named != "" {
 		where, err := url.Parse(named)
 		if err != nil || !strings.HasPrefix(where.Scheme, "postgres") {
-			return nil, fmt.Errorf("PDEFLOW_TEST_DATABASE_URL is not of the form postgres://user:password@host:port/database")
+			return nil, fmt.Errorf(
+				"PDEFLOW_TEST_DATABASE_URL is not of the form postgres://user:password@host:port/database",
+			)
 		}
 		return &server{url: *where, databases: map[testing.TB]string{}}, nil
 	}
 	binaries, err := localpg.Find(os.Getenv)
 	if err != nil {
-		return nil, fmt.Errorf("these tests need a database (PDEFLOW_TEST_DATABASE_URL is where they look for one that runs): %w", err)
+		return nil, fmt.Errorf("these tests need a database (PDEFLOW_TEST_DATABASE_URL may name one): %w", err)
 	}
 	private, err := localpg.Start(ctx, localpg.Options{Binaries: binaries, User: os.Getenv("PDEFLOW_PG_USER")})
 	if err != nil {
@@ -161,7 +164,7 @@ func (s *server) make(ctx context.Context, name string) error {
 	return errors.Join(err, db.Close())
 }
 
-// database returns the URL of the test's database and makes it if this is the first time that the test asks.
+// database returns the URL of the test's database. The first call of a test creates the database.
 func (s *server) database(t testing.TB) (string, error) {
 	s.mu.Lock()
 	name, exists := s.databases[t]
@@ -177,7 +180,7 @@ func (s *server) database(t testing.TB) (string, error) {
 	return s.at(name), s.make(t.Context(), name)
 }
 
-// drop removes the test's database, with the sessions that a process of the test may still have there.
+// drop drops the test's database, with the sessions that a process of the test may still have there.
 func (s *server) drop(t testing.TB, name string) {
 	s.mu.Lock()
 	delete(s.databases, t)

@@ -29,7 +29,7 @@ func TestEachTestHasAMigratedDatabaseOfItsOwn(t *testing.T) {
 					t.Error(err)
 				}
 				if applied, err := schema.Migrate(t.Context(), db); err != nil || len(applied) > 0 {
-					t.Errorf("the database was not migrated yet: %v was left to apply, %v", applied, err)
+					t.Errorf("Migrate: got %v, %v, want nothing to apply", applied, err)
 				}
 				names <- name
 			})
@@ -39,7 +39,8 @@ func TestEachTestHasAMigratedDatabaseOfItsOwn(t *testing.T) {
 	db := schematest.New(t)
 	for name := range names {
 		var left int
-		if err := db.NewRaw("select count(*) from pg_database where datname = ?", name).Scan(t.Context(), &left); err != nil {
+		query := db.NewRaw("select count(*) from pg_database where datname = ?", name)
+		if err := query.Scan(t.Context(), &left); err != nil {
 			t.Fatal(err)
 		}
 		if left > 0 {
@@ -60,14 +61,16 @@ func TestOneTestSeesOneDatabaseFromEveryProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(schematest.URL(t), name) {
-		t.Errorf("URL is %s, and New opened %s", schematest.URL(t), name)
+		t.Errorf("URL: got %s, want the database %s", schematest.URL(t), name)
 	}
 	psql, err := exec.LookPath("psql")
 	if err != nil {
-		return // part of the client package, which a machine need not have
+		return // psql is part of the client package, which may be missing
 	}
-	out, err := exec.CommandContext(t.Context(), psql, schematest.URL(t), "-Atc", "select current_database()").CombinedOutput()
+	out, err := exec.CommandContext(
+		t.Context(), psql, schematest.URL(t), "-Atc", "select current_database()",
+	).CombinedOutput()
 	if err != nil || strings.TrimSpace(string(out)) != name {
-		t.Errorf("psql sees %s (%v), want %s", out, err, name)
+		t.Errorf("psql: got %s, %v, want %s", out, err, name)
 	}
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// The report that [Report] makes.
+// CycleID and ReportID identify the report that [Report] creates.
 const (
 	CycleID  = "2026-Q3"
 	ReportID = "auto-loans"
 )
 
-// Report fills the database with a small report: a data source with five columns, and as many attributes as asked for, each with an
-// unmapped mapping. It returns the ids of the mappings in their order.
+// Report inserts a small report: a data source with five columns, and the given number of attributes, each
+// with an unmapped mapping. It returns the ids of the mappings in ascending order.
 func Report(t testing.TB, db *schema.DB, mappings int) []string {
 	t.Helper()
 	now := time.Now().UTC().Truncate(time.Microsecond)
@@ -36,7 +36,8 @@ func Report(t testing.TB, db *schema.DB, mappings int) []string {
 	insert(t, db, &source, "")
 	var columns []schema.SourceColumn
 	for name, dataType := range map[string]string{
-		"LN_CURR_BAL_AMT": "NUMBER(14,2)", "LN_ORIG_DT": "DATE", "BORR_SSN": "CHAR(9)", "DLR_CD": "VARCHAR2(6)", "VIN": "CHAR(17)",
+		"LN_CURR_BAL_AMT": "NUMBER(14,2)", "LN_ORIG_DT": "DATE", "BORR_SSN": "CHAR(9)", "DLR_CD": "VARCHAR2(6)",
+		"VIN": "CHAR(17)",
 	} {
 		columns = append(columns, schema.SourceColumn{
 			ID: id(t), DataSourceID: source.ID, Identity: schema.ColumnIdentity("svc", "LN_MSTR", name),
@@ -46,20 +47,24 @@ func Report(t testing.TB, db *schema.DB, mappings int) []string {
 	}
 	insert(t, db, &columns, "")
 
-	names := []string{"Current Loan Balance", "Loan Origination Date", "Borrower Tax Number", "Dealer Code", "Vehicle Color"}
+	names := []string{
+		"Current Loan Balance", "Loan Origination Date", "Borrower Tax Number", "Dealer Code", "Vehicle Color",
+	}
 	attributes := make([]schema.Attribute, mappings)
 	rows := make([]schema.Mapping, mappings)
 	ids := make([]string, mappings)
 	for i := range mappings {
 		item := fmt.Sprint(i + 1)
 		attributes[i] = schema.Attribute{
-			ID: id(t), CycleID: CycleID, ReportID: ReportID, Identity: "item:" + item, AttributeName: names[i%len(names)],
-			LineItemNumber: item, IsMandatory: true, CreatedAt: now, CreatedBy: by, UpdatedAt: now, UpdatedBy: by,
+			ID: id(t), CycleID: CycleID, ReportID: ReportID, Identity: "item:" + item,
+			AttributeName: names[i%len(names)], LineItemNumber: item, IsMandatory: true,
+			CreatedAt: now, CreatedBy: by, UpdatedAt: now, UpdatedBy: by,
 		}
 		ids[i] = id(t)
 		rows[i] = schema.Mapping{
-			ID: ids[i], CycleID: CycleID, ReportID: ReportID, AttributeID: attributes[i].ID, ReviewStatus: schema.ReviewStatusPending,
-			Version: 1, CreatedAt: now, CreatedBy: by, UpdatedAt: now, UpdatedBy: by,
+			ID: ids[i], CycleID: CycleID, ReportID: ReportID, AttributeID: attributes[i].ID,
+			ReviewStatus: schema.ReviewStatusPending, Version: 1,
+			CreatedAt: now, CreatedBy: by, UpdatedAt: now, UpdatedBy: by,
 		}
 	}
 	if mappings > 0 {
@@ -69,14 +74,15 @@ func Report(t testing.TB, db *schema.DB, mappings int) []string {
 	return ids
 }
 
-// Job asks for a regeneration of all of the report that [Report] made, and returns the job's row.
+// Job inserts a regeneration of all mappings of the report that [Report] created, and returns its row.
 func Job(t testing.TB, db *schema.DB, mappings int) schema.Job {
 	t.Helper()
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	job := schema.Job{
-		ID: id(t), JobType: schema.JobTypePDERegeneration, CycleID: CycleID, ReportID: ReportID, Classifier: schema.ClassifierRules, Scope: schema.ScopeAll,
-		MappingCount: int64(mappings), RequestedBy: "tina", Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-		Intent: schema.IntentRun, IntentVersion: 1, Version: 1, PublishedIntent: 1,
+		ID: id(t), JobType: schema.JobTypePDERegeneration, CycleID: CycleID, ReportID: ReportID,
+		Classifier: schema.ClassifierRules, Scope: schema.ScopeAll, MappingCount: int64(mappings), RequestedBy: "tina",
+		Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+		Intent:      schema.IntentRun, IntentVersion: 1, Version: 1, PublishedIntent: 1,
 		CreatedAt: now, CreatedBy: "tina", UpdatedAt: now, UpdatedBy: "tina",
 	}
 	insert(t, db, &job, "")
@@ -87,7 +93,7 @@ func Job(t testing.TB, db *schema.DB, mappings int) schema.Job {
 	return job
 }
 
-// ListedJob is [Job], started and with its whole work list written.
+// ListedJob inserts the same job as [Job], started and with all its items.
 func ListedJob(t testing.TB, db *schema.DB, mappings int) schema.Job {
 	t.Helper()
 	job := Job(t, db, mappings)

@@ -10,14 +10,14 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-func TestANamedServerIsUsedAndItsDatabasesAreMigratedAndDropped(t *testing.T) {
+func TestANamedServerIsUsed(t *testing.T) {
 	t.Setenv("PDEFLOW_TEST_DATABASE_URL", URL(t))
 	s, err := start(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.private != nil {
-		t.Error("a private server was started beside the named one")
+		t.Error("a private server was started in addition to the named one")
 	}
 	var made string
 	t.Run("a test on it", func(t *testing.T) {
@@ -25,13 +25,13 @@ func TestANamedServerIsUsedAndItsDatabasesAreMigratedAndDropped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// It stays open, as the connections of a process would that the test forgot to end.
+		// It stays open, like the connections of a process that the test did not end.
 		db, err := schema.Open(t.Context(), where, schema.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if applied, err := schema.Migrate(t.Context(), db); err != nil || len(applied) > 0 {
-			t.Errorf("the database was not migrated yet: %v was left to apply, %v", applied, err)
+			t.Errorf("Migrate: got %v, %v, want nothing to apply", applied, err)
 		}
 		at, err := url.Parse(where)
 		if err != nil {
@@ -40,7 +40,8 @@ func TestANamedServerIsUsedAndItsDatabasesAreMigratedAndDropped(t *testing.T) {
 		made = strings.TrimPrefix(at.Path, "/")
 	})
 	var left int
-	if err := New(t).NewRaw("select count(*) from pg_database where datname = ?", made).Scan(t.Context(), &left); err != nil {
+	query := New(t).NewRaw("select count(*) from pg_database where datname = ?", made)
+	if err := query.Scan(t.Context(), &left); err != nil {
 		t.Fatal(err)
 	}
 	if made == "" || left > 0 {
@@ -48,14 +49,15 @@ func TestANamedServerIsUsedAndItsDatabasesAreMigratedAndDropped(t *testing.T) {
 	}
 }
 
-func TestWithoutAServerTheErrorSaysWhatToDo(t *testing.T) {
+func TestStart_NamesAWrongSetting(t *testing.T) {
 	t.Setenv("PDEFLOW_TEST_DATABASE_URL", "")
 	t.Setenv("PDEFLOW_PG_BIN", "/no/such/folder")
 	if _, err := start(t.Context()); err == nil || !strings.Contains(err.Error(), "PDEFLOW_PG_BIN=/no/such/folder") {
-		t.Errorf("the error is %v", err)
+		t.Errorf("got error %v, want one that names the setting", err)
 	}
 	t.Setenv("PDEFLOW_TEST_DATABASE_URL", "host=somewhere")
-	if _, err := start(t.Context()); err == nil || !strings.Contains(err.Error(), "PDEFLOW_TEST_DATABASE_URL is not of the form") {
-		t.Errorf("the error is %v", err)
+	_, err := start(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "PDEFLOW_TEST_DATABASE_URL is not of the form") {
+		t.Errorf("got error %v, want one that names the setting", err)
 	}
 }

@@ -16,14 +16,20 @@ func ExampleGenerate() {
 	place := 0
 	for a := range sample.Generate(100_000) {
 		if place%40_000 == 1 {
-			fmt.Println(a.LineItemNumber, a.AttributeName+":", a.Description)
+			fmt.Println(a.LineItemNumber, a.AttributeName)
+			fmt.Println(strings.ReplaceAll(a.Description, ". ", ".\n"))
 		}
 		place++
 	}
-	// Output: 1.52.001 Total Past Due: Minimum payments of earlier cycles that were still unpaid when this cycle
-	// closed. 14.77.014 Variable Rate Index: Published benchmark to which the purchase rate is tied, or zero for a
-	// fixed rate. Infinite, East North Central, Mass Market only. 3.101.028 Skip-a-payment: Shows that the cardholder
-	// took up an offer this month to leave out one payment. Aurora, West South Central, Affluent only.
+	// Output:
+	// 1.52.001 Total Past Due
+	// Minimum payments of earlier cycles that were still unpaid when this cycle closed.
+	// 14.77.014 Variable Rate Index
+	// Published benchmark to which the purchase rate is tied, or zero for a fixed rate.
+	// Infinite, East North Central, Mass Market only.
+	// 3.101.028 Skip-a-payment
+	// Shows that the cardholder took up an offer this month to leave out one payment.
+	// Aurora, West South Central, Affluent only.
 }
 
 func TestGenerate_YieldsTheRequestedNumber(t *testing.T) {

@@ -1,12 +1,13 @@
-// Package dirlock lets a process own a directory for as long as it lives: a data directory that only one may serve from, or a temporary
-// one that is to be removed once its owner is gone, however it went.
+// Package dirlock lets a process own a directory as long as the process lives: a data directory for one server
+// at a time, or a temporary directory that is removed when its owner is gone, even if it was killed.
 //
-//  1. The lock is a flock on the directory itself. The kernel drops it when the process dies, so there is nothing stale to judge; a
-//     directory has one inode for life, so no one can lock a second file of the same name in it; and systemd-tmpfiles leaves a locked
-//     directory alone, where a lock file in it would age and be cleaned away.
-//  2. The file "pid" in the directory only says who holds the lock. It decides nothing.
-//  3. Making a temporary directory and locking it are two steps, and a sweep may fall between them. The maker therefore looks, once it
-//     has the lock, whether the directory is still the one at that path, and else makes another.
+//  1. The lock is a flock on the directory itself. The kernel releases it when the process ends, so a lock is
+//     never stale. A directory keeps its inode, so no other process can lock a second file of the same name in it.
+//     And systemd-tmpfiles leaves a locked directory alone, but would remove an old lock file in it.
+//  2. The file pid in the directory only names the owner in errors. It decides nothing.
+//  3. Making a temporary directory and locking it are two steps, and a sweep may remove the directory between
+//     them. With the lock, the maker therefore checks that the directory is still the one at that path, and makes
+//     another if not.
 package dirlock
 
 import (
@@ -29,10 +30,10 @@ type Lock struct {
 	file *os.File
 }
 
-// HeldError says that another process, or another part of this one, owns the directory.
+// HeldError is the error for a directory that another process, or another part of this one, owns.
 type HeldError struct {
 	Dir string
-	// PID is the owner's process id, 0 where it has not said.
+	// PID is the owner's process id, or 0 if it is unknown.
 	PID int
 }
 
@@ -45,7 +46,7 @@ func (e *HeldError) Error() string {
 
 var errReplaced = errors.New("removed or replaced while it was being locked")
 
-// Acquire locks a directory that exists. Where it is owned already the error is a [*HeldError].
+// Acquire locks a directory, which must exist. If it has an owner, the error is a [*HeldError].
 func Acquire(dir string) (*Lock, error) {
 	lock, err := acquire(dir)
 	if err != nil {
@@ -57,8 +58,8 @@ func Acquire(dir string) (*Lock, error) {
 	return lock, nil
 }
 
-// acquire gives somebody who holds the lock without being alive by name a moment: an owner that has yet to write its id, which is worth
-// the better message, or a sweep or a probe, which will be gone.
+// acquire retries for 200 ms while no living process is named in the pid file: the holder may be a new owner
+// that has not written its id yet, or a sweep or a call of [Held], which releases the lock soon.
 func acquire(dir string) (*Lock, error) {
 	deadline := time.Now().Add(200 * time.Millisecond)
 	for {
@@ -78,7 +79,7 @@ func acquire(dir string) (*Lock, error) {
 	}
 }
 
-// try locks dir or says at once why not.
+// try locks dir, or returns an error without waiting.
 func try(dir string) (*Lock, error) {
 	file, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
@@ -116,10 +117,11 @@ func isAt(file *os.File, path string) bool {
 	return err == nil && os.SameFile(locked, now)
 }
 
-// writePID puts the file in place whole, so that a reader never sees half a number.
+// writePID renames a complete file into place, so that a reader never gets a part of the number.
 func writePID(dir string) error {
 	path := filepath.Join(dir, pidFile)
-	if err := os.WriteFile(path+".new", []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil { //nolint:gosec // says nothing secret
+	line := []byte(strconv.Itoa(os.Getpid()) + "\n")
+	if err := os.WriteFile(path+".new", line, 0o644); err != nil { //nolint:gosec // no secret
 		return err
 	}
 	return os.Rename(path+".new", path)
@@ -137,13 +139,14 @@ func readPID(dir string) int {
 	return pid
 }
 
-// Alive reports whether a process with this id exists, whoever owns it.
+// Alive reports whether a process with this id exists, of any user.
 func Alive(pid int) bool {
 	err := syscall.Kill(pid, 0)
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
-// Held reports whether somebody owns dir at this moment. It takes the lock for the blink of an eye where nobody does.
+// Held reports whether dir has an owner now. To find out, it takes the lock for a moment. It returns false if
+// dir cannot be opened.
 func Held(dir string) bool {
 	lock, err := try(dir)
 	if err != nil {
@@ -154,10 +157,10 @@ func Held(dir string) bool {
 	return false
 }
 
-// Dir is the directory that is locked.
+// Dir returns the path of the locked directory.
 func (l *Lock) Dir() string { return l.dir }
 
-// Release gives the directory up and leaves it in place.
+// Release gives up the directory and keeps it.
 func (l *Lock) Release() error {
 	err := os.Remove(filepath.Join(l.dir, pidFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -166,13 +169,14 @@ func (l *Lock) Release() error {
 	return errors.Join(err, l.file.Close())
 }
 
-// Remove deletes the directory with all that is in it, and gives the lock up after that, so that no sweep works on it at the same time.
+// Remove deletes the directory with its contents and then releases the lock, so that no sweep removes it at
+// the same time.
 func (l *Lock) Remove() error {
 	return errors.Join(os.RemoveAll(l.dir), l.file.Close())
 }
 
-// Temp makes a new directory in parent, open to this user only and locked by this process. Its name begins with prefix, by which
-// [Sweep] finds it once its owner is gone.
+// Temp makes a new directory in parent, which only this user can enter and which this process owns. Its name
+// begins with prefix, so that [Sweep] finds it when its owner is gone.
 func Temp(parent, prefix string) (*Lock, error) {
 	for range 100 {
 		dir, err := os.MkdirTemp(parent, prefix+"*")
@@ -188,18 +192,18 @@ func Temp(parent, prefix string) (*Lock, error) {
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("temporary directory in %s: each one made was swept away at once", parent)
+	return nil, fmt.Errorf("temporary directory in %s: each one was swept at once", parent)
 }
 
-// Sweep removes the directories in parent whose names begin with prefix, which belong to this user and which nobody owns any more.
-// Before each removal it calls end, which ends what may still run there; a directory whose end fails is kept. What fails is returned,
-// and does not stop the sweep.
+// Sweep removes the directories in parent that belong to this user, whose names begin with prefix, and that
+// have no owner. Before each removal it calls end, which ends the processes that still run there. If end
+// fails, the directory is kept. Sweep continues after an error and returns all of them.
 func Sweep(parent, prefix string, end func(dir string) error) error {
 	dirs, err := Find(parent, prefix)
 	for _, dir := range dirs {
 		lock, lockErr := try(dir)
 		if lockErr != nil {
-			continue // owned, or somebody else's sweep was faster
+			continue // it has an owner, or another sweep removes it
 		}
 		if endErr := end(dir); endErr != nil {
 			err = errors.Join(err, endErr, lock.file.Close())
@@ -210,7 +214,8 @@ func Sweep(parent, prefix string, end func(dir string) error) error {
 	return err
 }
 
-// Find lists the directories in parent that belong to this user and whose names begin with prefix, owned or not.
+// Find lists the directories in parent that belong to this user and whose names begin with prefix, with or
+// without an owner.
 func Find(parent, prefix string) ([]string, error) {
 	entries, err := os.ReadDir(parent)
 	if err != nil {

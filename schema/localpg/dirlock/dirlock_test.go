@@ -13,7 +13,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema/localpg/dirlock"
 )
 
-// ownerVariable makes this test binary a process that owns the directory it names until its input ends or it is killed.
+// ownerVariable makes this test binary a process that owns the named directory until its input ends or it is
+// killed.
 const ownerVariable = "DIRLOCK_TEST_OWNS"
 
 func TestMain(m *testing.M) {
@@ -52,7 +53,7 @@ func owner(t *testing.T, dir string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "owned\n" {
-		t.Fatalf("the owner said %q (%v)", line, err)
+		t.Fatalf("line of the owner: got %q, %v", line, err)
 	}
 	return cmd
 }
@@ -62,21 +63,21 @@ func refused(t *testing.T, dir string, pid int) {
 	_, err := dirlock.Acquire(dir)
 	held, ok := errors.AsType[*dirlock.HeldError](err)
 	if !ok || held.PID != pid || held.Dir != dir {
-		t.Errorf("the second owner was told %v, want that process %d has %s", err, pid, dir)
+		t.Errorf("Acquire: got %v, want that process %d owns %s", err, pid, dir)
 	}
 }
 
-func TestASecondOwnerIsToldWhoTheFirstIs(t *testing.T) {
+func TestAcquire_NamesTheOwner(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	cmd := owner(t, dir)
 	refused(t, dir, cmd.Process.Pid)
 	if !dirlock.Held(dir) {
-		t.Error("the directory counts as free")
+		t.Error("Held: got false, want true")
 	}
 }
 
-func TestTheSameProcessIsASecondOwnerToo(t *testing.T) {
+func TestAcquire_FailsForTheOwnerItself(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	lock, err := dirlock.Acquire(dir)
@@ -89,14 +90,14 @@ func TestTheSameProcessIsASecondOwnerToo(t *testing.T) {
 	}
 	again, err := dirlock.Acquire(dir)
 	if err != nil {
-		t.Fatalf("a released directory is still owned: %v", err)
+		t.Fatalf("Acquire after Release: %v", err)
 	}
 	if err := again.Release(); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestADirectoryIsFreeWhenItsOwnerIsKilled(t *testing.T) {
+func TestADirectoryIsFreeAfterItsOwnerIsKilled(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	cmd := owner(t, dir)
@@ -105,7 +106,7 @@ func TestADirectoryIsFreeWhenItsOwnerIsKilled(t *testing.T) {
 	}
 	_ = cmd.Wait()
 	if dirlock.Held(dir) {
-		t.Error("the directory counts as owned by the dead")
+		t.Error("Held after the owner was killed: got true, want false")
 	}
 	lock, err := dirlock.Acquire(dir)
 	if err != nil {
@@ -117,7 +118,7 @@ func TestADirectoryIsFreeWhenItsOwnerIsKilled(t *testing.T) {
 	}
 }
 
-func TestALinkToADirectoryIsLockedAsThatDirectory(t *testing.T) {
+func TestAcquire_OfALinkLocksItsDirectory(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	link := filepath.Join(t.TempDir(), "link")
@@ -134,7 +135,7 @@ func TestALinkToADirectoryIsLockedAsThatDirectory(t *testing.T) {
 	}
 }
 
-func TestASweepRemovesWhatNobodyOwnsAndNothingElse(t *testing.T) {
+func TestSweep_RemovesOnlyDirectoriesWithoutAnOwner(t *testing.T) {
 	t.Parallel()
 	parent := t.TempDir()
 	owned, err := dirlock.Temp(parent, "mine-")
@@ -145,11 +146,11 @@ func TestASweepRemovesWhatNobodyOwnsAndNothingElse(t *testing.T) {
 	busy := abandon(t, parent, "mine-busy")
 	keep := []string{owned.Dir(), busy, abandon(t, parent, "other-a")}
 	if os.Geteuid() == 0 {
-		strangers := abandon(t, parent, "mine-of-a-stranger")
-		if err := os.Chown(strangers, 65534, 65534); err != nil {
+		foreign := abandon(t, parent, "mine-of-another-user")
+		if err := os.Chown(foreign, 65534, 65534); err != nil {
 			t.Fatal(err)
 		}
-		keep = append(keep, strangers)
+		keep = append(keep, foreign)
 	}
 	file := filepath.Join(parent, "mine-file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -168,14 +169,14 @@ func TestASweepRemovesWhatNobodyOwnsAndNothingElse(t *testing.T) {
 		return nil
 	})
 	if err == nil || !strings.Contains(err.Error(), "something runs there") {
-		t.Errorf("the sweep returned %v, want what could not be ended", err)
+		t.Errorf("Sweep: got %v, want the error of end", err)
 	}
 	if _, err := os.Stat(abandoned); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%s is still there (%v)", abandoned, err)
 	}
 	for _, path := range keep {
 		if _, err := os.Stat(path); err != nil {
-			t.Errorf("swept away: %v", err)
+			t.Errorf("the sweep removed it: %v", err)
 		}
 	}
 	if err := owned.Remove(); err != nil {
@@ -195,7 +196,7 @@ func abandon(t *testing.T, parent, name string) string {
 	return dir
 }
 
-func TestASweepNeverTakesADirectoryThatIsBeingMade(t *testing.T) {
+func TestSweep_KeepsADirectoryThatTempReturned(t *testing.T) {
 	t.Parallel()
 	parent := t.TempDir()
 	stop := make(chan struct{})
@@ -207,7 +208,7 @@ func TestASweepNeverTakesADirectoryThatIsBeingMade(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					// A directory may vanish under a sweep; only what the makers see counts.
+					// The other sweep or a maker may remove a directory first, so errors do not matter.
 					_ = dirlock.Sweep(parent, "new-", func(string) error { return nil })
 				}
 			}
@@ -222,7 +223,7 @@ func TestASweepNeverTakesADirectoryThatIsBeingMade(t *testing.T) {
 					return
 				}
 				if err := os.WriteFile(filepath.Join(lock.Dir(), "file"), nil, 0o600); err != nil {
-					t.Errorf("a directory that is owned was swept: %v", err)
+					t.Errorf("a directory with an owner was swept: %v", err)
 				}
 				if err := lock.Remove(); err != nil {
 					t.Error(err)

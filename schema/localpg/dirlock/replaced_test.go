@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestADirectoryThatWasRemovedAndMadeAgainIsAnother(t *testing.T) {
+func TestIsAt(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "dir")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -18,18 +18,18 @@ func TestADirectoryThatWasRemovedAndMadeAgainIsAnother(t *testing.T) {
 	}
 	defer func() { _ = opened.Close() }()
 	if !isAt(opened, dir) {
-		t.Error("a directory is not the one at its own path")
+		t.Error("its own path: got false, want true")
 	}
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
 	if isAt(opened, dir) {
-		t.Error("a directory that is gone counts as there")
+		t.Error("after its removal: got true, want false")
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if isAt(opened, dir) {
-		t.Error("a lock on the old directory counts as one on the new")
+		t.Error("another directory at the path: got true, want false")
 	}
 }
