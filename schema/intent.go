@@ -8,8 +8,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// CurrentStatus is where the job stands when its row is asked, which an intent changes at once, while the status that the projector
-// keeps may lag.
+// CurrentStatus returns the status of the job that follows from its row and the counts of its stored status.
+// An intent changes it at once, while the projector may update the stored status later.
 func CurrentStatus(job Job, kept JobStatus) Status {
 	if kept.Status.IsFinal() {
 		return kept.Status
@@ -17,13 +17,14 @@ func CurrentStatus(job Job, kept JobStatus) Status {
 	return statusFrom(job, kept.Counts)
 }
 
-// CanTake reports whether the job may be asked for the intent now. A job that is to be cancelled takes no more.
+// CanTake reports whether the intent may be recorded for the job, whose status is current. A job with the
+// intent to cancel takes no other intent.
 func (j Job) CanTake(intent Intent, current Status) bool {
 	return j.Intent != IntentCancel && intent.IsAllowedFrom(current)
 }
 
-// InsertIntent writes the next thing that somebody asks of the job. The caller holds the lock of the job's row. It returns the job as it
-// stands then.
+// InsertIntent records a new intent of the job and returns the updated job. The caller must hold the lock of
+// the job's row.
 func InsertIntent(ctx context.Context, tx bun.Tx, job Job, intent Intent, by, traceparent string) (Job, error) {
 	now, err := Now(ctx, tx)
 	if err != nil {
@@ -33,7 +34,8 @@ func InsertIntent(ctx context.Context, tx bun.Tx, job Job, intent Intent, by, tr
 	job.IntentVersion++
 	job.Version++
 	job.UpdatedAt, job.UpdatedBy = now, by
-	_, err = tx.NewUpdate().Model(&job).Column("intent", "intent_version", "version", "updated_at", "updated_by").WherePK().Exec(ctx)
+	_, err = tx.NewUpdate().Model(&job).
+		Column("intent", "intent_version", "version", "updated_at", "updated_by").WherePK().Exec(ctx)
 	if err != nil {
 		return job, fmt.Errorf("intent of job %s: %w", job.ID, err)
 	}

@@ -8,59 +8,60 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// JobType says what a job does to each mapping of its list.
+// JobType is what a job does to each mapping of its work list.
 type JobType string
 
-// The job types.
 const (
-	// JobTypePDERegeneration suggests the source column again and classifies again.
+	// JobTypePDERegeneration maps each attribute to a source column and classifies it, even if it was mapped
+	// before.
 	JobTypePDERegeneration JobType = "pde_regeneration"
-	// JobTypePDEClassification only classifies.
+	// JobTypePDEClassification classifies mappings and keeps their source columns.
 	JobTypePDEClassification JobType = "pde_classification"
-	// JobTypePDEAutoMapping maps and classifies the mappings that have no source column yet.
+	// JobTypePDEAutoMapping maps and classifies the mappings that have no source column.
 	JobTypePDEAutoMapping JobType = "pde_auto_mapping"
 )
 
-// JobTypes lists every job type.
+// JobTypes returns all job types.
 func JobTypes() []JobType {
 	return []JobType{JobTypePDERegeneration, JobTypePDEClassification, JobTypePDEAutoMapping}
 }
 
-// Maps reports whether the job suggests source columns.
+// Maps reports whether a job of this type suggests source columns.
 func (t JobType) Maps() bool { return t != JobTypePDEClassification }
 
-// Status says where a job stands.
+// Status is the state of a job.
 type Status string
 
-// The statuses.
 const (
-	// StatusPending means asked for and not started.
+	// StatusPending means that the job was requested and has not started.
 	StatusPending Status = "pending"
-	// StatusRunning means started; it is committed before any mapping counts.
+	// StatusRunning means that the job has started. It is committed before any outcome is counted.
 	StatusRunning Status = "running"
-	// StatusPaused means that nothing new starts until somebody resumes the job.
+	// StatusPaused means that no item starts until a person resumes the job.
 	StatusPaused Status = "paused"
-	// StatusCompleted means that every mapping succeeded or was skipped for a named reason.
+	// StatusCompleted means that every mapping succeeded or was skipped.
 	StatusCompleted Status = "completed"
-	// StatusFailed means that at least one mapping failed; the rest is saved.
+	// StatusFailed means that at least one mapping failed. The results of the others are saved.
 	StatusFailed Status = "failed"
-	// StatusCancelled means that at least one mapping was cancelled, or the job itself before it had any.
+	// StatusCancelled means that at least one mapping was cancelled, or that the job was cancelled before it
+	// had any.
 	StatusCancelled Status = "cancelled"
 )
 
-// Statuses lists every status.
+// Statuses returns all statuses.
 func Statuses() []Status {
 	return []Status{StatusPending, StatusRunning, StatusPaused, StatusCompleted, StatusFailed, StatusCancelled}
 }
 
-// IsFinal reports whether a job with this status has ended.
+// IsFinal reports whether the job has ended.
 func (s Status) IsFinal() bool {
 	return s == StatusCompleted || s == StatusFailed || s == StatusCancelled
 }
 
-// CanBecome reports whether a job may go from s to next. A job goes through running before it completes or fails, so that its start can
-// be seen; a job that is cancelled before it started need not. A paused job may end, because pause lets finish what is running, and one
-// that was paused before it started is pending again when it is resumed.
+// CanBecome reports whether the status of a job may change from s to next. A job is running before it
+// completes or fails, so that clients can see its start. A job can be cancelled before it starts. A paused job
+// may end, because the items that were running when it was paused still finish. A job that was paused before
+// it started is pending again when it is resumed.
 func (s Status) CanBecome(next Status) bool {
 	switch s {
 	case StatusPending:
@@ -76,25 +77,24 @@ func (s Status) CanBecome(next Status) bool {
 	}
 }
 
-// ClassifierKind names what judges the mappings of a job.
+// ClassifierKind is the kind of classifier that a job uses.
 type ClassifierKind string
 
-// The classifiers.
 const (
-	// ClassifierRules is the policy file.
+	// ClassifierRules applies the policy file.
 	ClassifierRules ClassifierKind = "rules"
-	// ClassifierLLM is a language model.
+	// ClassifierLLM calls a language model.
 	ClassifierLLM ClassifierKind = "llm"
-	// ClassifierHybrid asks the rules first and a language model where they are unsure.
+	// ClassifierHybrid applies the policy file, and calls a language model if the rules are unsure.
 	ClassifierHybrid ClassifierKind = "hybrid"
 )
 
-// ClassifierKinds lists every classifier.
+// ClassifierKinds returns all classifiers.
 func ClassifierKinds() []ClassifierKind {
 	return []ClassifierKind{ClassifierRules, ClassifierLLM, ClassifierHybrid}
 }
 
-// Lane is the lane whose workers do the classifier's work.
+// Lane returns the lane of the jobs that use this classifier.
 func (k ClassifierKind) Lane() Lane {
 	if k == ClassifierRules {
 		return LaneRules
@@ -102,59 +102,57 @@ func (k ClassifierKind) Lane() Lane {
 	return LaneLLM
 }
 
-// Lane is one of the two queues of work, apart by what bounds them, so that neither waits behind the other.
+// Lane is one of the two queues of work. They are separate because different resources limit them, so that
+// neither delays the other.
 type Lane string
 
-// The lanes.
 const (
-	// LaneRules is bound by the database.
+	// LaneRules is limited by the database.
 	LaneRules Lane = "rules"
-	// LaneLLM is bound by the model's provider.
+	// LaneLLM is limited by the model's provider.
 	LaneLLM Lane = "llm"
 )
 
-// Lanes lists every lane.
+// Lanes returns all lanes.
 func Lanes() []Lane { return []Lane{LaneRules, LaneLLM} }
 
-// Scope says which mappings of its report a job works on.
+// Scope selects the mappings of a report that a job works on.
 type Scope string
 
-// The scopes.
 const (
-	// ScopeAll is every mapping of the report.
+	// ScopeAll selects every mapping of the report.
 	ScopeAll Scope = "all"
-	// ScopeUnmapped is every mapping without a source column.
+	// ScopeUnmapped selects the mappings without a source column.
 	ScopeUnmapped Scope = "unmapped"
-	// ScopeSelected is the mappings named by the caller.
+	// ScopeSelected selects the mappings that the request names.
 	ScopeSelected Scope = "selected"
-	// ScopeRetry is what failed or was cancelled in an earlier job.
+	// ScopeRetry selects the mappings that failed or were cancelled in an earlier job.
 	ScopeRetry Scope = "retry"
 )
 
-// Scopes lists every scope.
+// Scopes returns all scopes.
 func Scopes() []Scope { return []Scope{ScopeAll, ScopeUnmapped, ScopeSelected, ScopeRetry} }
 
-// Intent is what somebody wants of a job.
+// Intent is a request of a person to run, pause or cancel a job.
 type Intent string
 
-// The intents.
 const (
-	// IntentRun asks for the job to go on.
+	// IntentRun starts or resumes the job.
 	IntentRun Intent = "run"
-	// IntentPause asks that nothing new starts.
+	// IntentPause starts no more items until the job is resumed.
 	IntentPause Intent = "pause"
-	// IntentCancel asks for the job to end now; it cannot be taken back.
+	// IntentCancel ends the job. It cannot be undone.
 	IntentCancel Intent = "cancel"
 )
 
-// Intents lists every intent.
+// Intents returns all intents.
 func Intents() []Intent { return []Intent{IntentRun, IntentPause, IntentCancel} }
 
-// IsAllowedFrom reports whether the intent may be recorded for a job with this status: run resumes a paused job, pause is for pending and
-// running, cancel for all that has not ended.
+// IsAllowedFrom reports whether the intent may be recorded for a job with this status: run for a paused job,
+// pause for a pending or running job, and cancel for any job that has not ended.
 func (i Intent) IsAllowedFrom(s Status) bool { return slices.Contains(i.From(), s) }
 
-// From lists the statuses in which a job takes the intent.
+// From returns the statuses from which the intent is allowed.
 func (i Intent) From() []Status {
 	switch i {
 	case IntentRun:
@@ -168,8 +166,8 @@ func (i Intent) From() []Status {
 	}
 }
 
-// Job is one request to work on the mappings of a report: what was asked for, and what the dispatcher, the projector and the auditor
-// have to remember of it.
+// Job is one request to work on the mappings of a report, with the state that the dispatcher, the projector
+// and the auditor keep of it.
 type Job struct {
 	bun.BaseModel `bun:"table:jobs,alias:j"`
 
@@ -183,25 +181,26 @@ type Job struct {
 	RetryOf        string         `bun:"retry_of,nullzero"`
 	RetryErrorCode ErrorCode      `bun:"retry_error_code"`
 	Force          bool           `bun:"force"`
-	// MappingCount is how many mappings the POST counted; the list's length replaces it.
+	// MappingCount is the number of mappings at the time of the request. [Job.Total] replaces it by Listed.
 	MappingCount int64  `bun:"mapping_count"`
 	RequestedBy  string `bun:"requested_by"`
 	// Traceparent is the W3C trace context of the POST, carried into every event of the job.
 	Traceparent string `bun:"traceparent"`
 
-	// Intent is the newest of the job's intents, kept here so that the classifier reads it with the item.
+	// Intent is the newest intent of the job. The classifier reads it with each item.
 	Intent        Intent `bun:"intent"`
 	IntentVersion int64  `bun:"intent_version"`
-	// Version grows with every write that the job's status depends on; a status computed from an older one lags.
+	// Version grows with every write that the status of the job depends on. A status that was computed from an
+	// older version lags.
 	Version int64 `bun:"version"`
 
 	StartedAt time.Time `bun:"started_at,nullzero"`
-	// ListCursor is the last mapping written to the work list; listing goes on behind it.
+	// ListCursor is the last mapping in the work list. Listing continues after it.
 	ListCursor string `bun:"list_cursor"`
-	// Listed counts the work list so far; once ListedAt is set it is the job's length.
+	// Listed is the number of items in the work list. It is final once ListedAt is set.
 	Listed   int64     `bun:"listed"`
 	ListedAt time.Time `bun:"listed_at,nullzero"`
-	// Cancelled is how many items are cancelled, and CancelledAt when the last of them was.
+	// Cancelled is the number of cancelled items, and CancelledAt the time of the last one.
 	Cancelled   int64     `bun:"cancelled"`
 	CancelledAt time.Time `bun:"cancelled_at,nullzero"`
 
@@ -210,11 +209,12 @@ type Job struct {
 	PublishedListed    bool  `bun:"published_listed"`
 	PublishedIntent    int64 `bun:"published_intent"`
 	PublishedFinished  bool  `bun:"published_finished"`
-	// PublishedWaiting is what was last said of what the job waits for; empty where that was nothing.
+	// PublishedWaiting is the last published reason why the job waits. It is empty if the job was last
+	// reported as not waiting.
 	PublishedWaiting string `bun:"published_waiting,nullzero"`
 
-	// BlockedBy is why the dispatcher cannot move the job at the moment, and BlockedSince when that began. Only the dispatcher writes
-	// them; see [UpdateBlockedBy].
+	// BlockedBy is the reason why the dispatcher cannot advance the job, and BlockedSince the time at which
+	// that began. Only the dispatcher writes them; see [UpdateBlockedBy].
 	BlockedBy    string    `bun:"blocked_by,nullzero"`
 	BlockedSince time.Time `bun:"blocked_since,nullzero"`
 
@@ -227,14 +227,14 @@ type Job struct {
 	UpdatedBy string    `bun:"updated_by"`
 }
 
-// Author is how the job signs the mappings that it writes.
+// Author returns the name under which the job changes mappings.
 func (j Job) Author() string { return JobAuthor(j.ID) }
 
-// JobAuthor is how the job with this id signs what it writes.
+// JobAuthor returns the name under which the job with this id changes rows.
 func JobAuthor(jobID string) string { return "job:" + jobID }
 
-// Total is how many mappings the job has, as well as is known: the count of the POST, or what is listed if that is more, until the
-// list is complete.
+// Total returns the number of mappings of the job. Until the work list is complete, that is an estimate: the
+// count at the time of the request, or the number of listed items if that is larger.
 func (j Job) Total() int64 {
 	if j.ListedAt.IsZero() {
 		return max(j.MappingCount, j.Listed)
@@ -242,7 +242,7 @@ func (j Job) Total() int64 {
 	return j.Listed
 }
 
-// GetJob reads the job's row, without the mappings that a caller named.
+// GetJob reads a job without its MappingIDs. It returns [ErrNotFound] if there is no such job.
 func GetJob(ctx context.Context, db bun.IDB, jobID string) (Job, error) {
 	var job Job
 	if err := db.NewSelect().Model(&job).ExcludeColumn("mapping_ids").Where("id = ?", jobID).Scan(ctx); err != nil {
@@ -251,8 +251,8 @@ func GetJob(ctx context.Context, db bun.IDB, jobID string) (Job, error) {
 	return job, nil
 }
 
-// LockJob reads the job's row, without the mappings that a caller named, and locks it for this transaction. It returns [ErrNotFound]
-// where there is no such job.
+// LockJob reads a job without its MappingIDs and locks its row until the end of the transaction. It returns
+// [ErrNotFound] if there is no such job.
 func LockJob(ctx context.Context, tx bun.Tx, jobID string) (Job, error) {
 	var job Job
 	err := tx.NewSelect().Model(&job).ExcludeColumn("mapping_ids").Where("id = ?", jobID).For("no key update").Scan(ctx)
@@ -262,7 +262,7 @@ func LockJob(ctx context.Context, tx bun.Tx, jobID string) (Job, error) {
 	return job, nil
 }
 
-// JobIntent is one thing that somebody asked of a job, in the order of the versions.
+// JobIntent is one recorded intent of a job. The first has version 1.
 type JobIntent struct {
 	bun.BaseModel `bun:"table:job_intents,alias:ji"`
 

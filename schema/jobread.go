@@ -8,18 +8,18 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// JobFilter says which jobs are asked for; what is empty does not matter.
+// JobFilter selects jobs. An empty field selects all.
 type JobFilter struct {
 	CycleID, ReportID string
 	Status            Status
-	// Active leaves out the jobs that have ended.
+	// Active selects the jobs that have not ended.
 	Active bool
-	// IDPrefix is what the ids begin with.
+	// IDPrefix is the beginning of the ids.
 	IDPrefix string
 }
 
-// ListJobs lists at most limit jobs, the newest first, older than the job with the id before where it is not empty, without the
-// mappings that a caller named.
+// ListJobs returns at most limit jobs without their MappingIDs, newest first. If before is not empty, it
+// returns only jobs that are older than the job with that id.
 func ListJobs(ctx context.Context, db bun.IDB, filter JobFilter, before string, limit int) ([]Job, error) {
 	var jobs []Job
 	query := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").OrderExpr("j.id desc").Limit(int64(limit))
@@ -39,7 +39,8 @@ func ListJobs(ctx context.Context, db bun.IDB, filter JobFilter, before string, 
 		query = query.Where("j.ended_at is null")
 	}
 	if filter.Status != "" {
-		query = query.Join("left join job_status s on s.job_id = j.id").Where("coalesce(s.status, "+missingStatusSQL+") = ?", filter.Status)
+		query = query.Join("left join job_status s on s.job_id = j.id").
+			Where("coalesce(s.status, "+missingStatusSQL+") = ?", filter.Status)
 	}
 	if err := query.Scan(ctx); err != nil {
 		return nil, fmt.Errorf("jobs: %w", err)
@@ -47,32 +48,36 @@ func ListJobs(ctx context.Context, db bun.IDB, filter JobFilter, before string, 
 	return jobs, nil
 }
 
-// lastWithPrefix is the last text, in the collation of ids, that may begin with the prefix. A range reads the index where a pattern may not.
+// lastWithPrefix returns the upper end of the range of ids with the prefix, in the collation of ids. Postgres
+// can read a range from the index, but not always a pattern.
 func lastWithPrefix(prefix string) string { return prefix + string(utf8.MaxRune) }
 
-// ListJobsByID reads the jobs with these ids, in no particular order and without the mappings that a caller named. It leaves out the ids of
-// jobs that do not exist.
+// ListJobsByID reads the jobs with these ids without their MappingIDs, in no particular order. It omits ids
+// that do not exist.
 func ListJobsByID(ctx context.Context, db bun.IDB, ids []string) ([]Job, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
 	var jobs []Job
-	if err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").Where("id in (?)", bun.List(ids)).Scan(ctx); err != nil {
+	err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").Where("id in (?)", bun.List(ids)).Scan(ctx)
+	if err != nil {
 		return nil, fmt.Errorf("%d jobs: %w", len(ids), err)
 	}
 	return jobs, nil
 }
 
-// missingStatusSQL is the status of a job j that has no row in job_status, as [ListStatuses] computes it, for a condition.
+// missingStatusSQL computes the status of a job j without a row in job_status, for use in a condition. It must
+// agree with [ListStatuses].
 const missingStatusSQL = `case
-	when j.ended_at is null and not exists (select from job_items i where i.job_id = j.id and i.folded_at is not null) then 'pending'
+	when j.ended_at is null and not exists (
+		select from job_items i where i.job_id = j.id and i.folded_at is not null) then 'pending'
 	when j.ended_at is null and j.intent = 'pause' then 'paused'
 	when j.ended_at is null then 'running'
 	when j.cancelled > 0 or j.listed = 0 and j.intent = 'cancel' then 'cancelled'
 	when exists (select from job_items i where i.job_id = j.id and i.outcome = 'failed') then 'failed'
 	else 'completed' end`
 
-// GetStatus reads the status of the job. If the projector has not written one, or its row was deleted, the status is computed.
+// GetStatus returns the status of the job. If it is not stored in job_status, GetStatus computes it.
 func GetStatus(ctx context.Context, db bun.IDB, job Job) (JobStatus, error) {
 	statuses, err := ListStatuses(ctx, db, []Job{job})
 	if err != nil {
@@ -81,7 +86,7 @@ func GetStatus(ctx context.Context, db bun.IDB, job Job) (JobStatus, error) {
 	return statuses[0], nil
 }
 
-// ListStatuses does the same for several jobs, and returns the statuses in their order.
+// ListStatuses returns the statuses of the jobs, in the order of jobs. It computes those that are not stored.
 func ListStatuses(ctx context.Context, db bun.IDB, jobs []Job) ([]JobStatus, error) {
 	if len(jobs) == 0 {
 		return nil, nil
@@ -107,7 +112,7 @@ func ListStatuses(ctx context.Context, db bun.IDB, jobs []Job) ([]JobStatus, err
 	return statuses, nil
 }
 
-// ListStoredStatuses reads the rows of job_status for the jobs, by job. A job without a row is missing from the result.
+// ListStoredStatuses reads the stored statuses of the jobs, by job id. It omits jobs without a stored status.
 func ListStoredStatuses(ctx context.Context, db bun.IDB, jobIDs []string) (map[string]JobStatus, error) {
 	var rows []JobStatus
 	if err := db.NewSelect().Model(&rows).Where("job_id in (?)", bun.List(jobIDs)).Scan(ctx); err != nil {
@@ -120,14 +125,18 @@ func ListStoredStatuses(ctx context.Context, db bun.IDB, jobIDs []string) (map[s
 	return statuses, nil
 }
 
-// ListJobsWithoutStatus lists the jobs that have no row in job_status, among the next limit jobs after the given one in the order of their
-// ids. It also returns the last of the jobs that it looked at, which is empty after the last job of all.
-func ListJobsWithoutStatus(ctx context.Context, db bun.IDB, after string, limit int) (ids []string, last string, err error) {
+// ListJobsWithoutStatus looks at the next limit jobs after the given one, in the order of their ids, and
+// returns those that have no row in job_status. It also returns the last job that it looked at, or "" if there
+// are no more jobs.
+func ListJobsWithoutStatus(
+	ctx context.Context, db bun.IDB, after string, limit int,
+) (ids []string, last string, err error) {
 	var page []struct {
 		ID      string `bun:"id"`
 		Missing bool   `bun:"missing"`
 	}
-	err = db.NewRaw(`select j.id, s.job_id is null as missing from (select id from jobs where id > ? order by id limit ?) j
+	err = db.NewRaw(`select j.id, s.job_id is null as missing
+		from (select id from jobs where id > ? order by id limit ?) j
 		left join job_status s on s.job_id = j.id order by j.id`, after, limit).Scan(ctx, &page)
 	if err != nil {
 		return nil, after, fmt.Errorf("jobs without a status: %w", err)
@@ -143,9 +152,9 @@ func ListJobsWithoutStatus(ctx context.Context, db bun.IDB, after string, limit 
 	return ids, last, nil
 }
 
-// missingStatus computes the status of a job that has no row in job_status. Only the items that are marked as folded count, so that a
-// client never sees the progress go back once the projector has written the row again. A job without any is pending until the projector
-// has written that it runs.
+// missingStatus computes the status of a job that has no row in job_status. It counts only folded items, so
+// that the progress never decreases when the projector writes the row again. A job without folded items is
+// pending until the projector writes that it runs.
 func missingStatus(ctx context.Context, db bun.IDB, job Job) (JobStatus, error) {
 	counts, err := countFolded(ctx, db, job.ID)
 	if err != nil {
@@ -158,7 +167,7 @@ func missingStatus(ctx context.Context, db bun.IDB, job Job) (JobStatus, error) 
 	if err != nil {
 		return JobStatus{}, err
 	}
-	// A fixed time, because the ETag of the status may only change with the status.
+	// The time must not depend on the clock, because the ETag of the status may only change with the status.
 	status.UpdatedAt = job.CreatedAt
 	if counts.LastEndedAt.After(status.UpdatedAt) {
 		status.UpdatedAt = counts.LastEndedAt
@@ -166,15 +175,18 @@ func missingStatus(ctx context.Context, db bun.IDB, job Job) (JobStatus, error) 
 	return status, nil
 }
 
-// ItemFilter says which items of a job are asked for; the zero value means all.
+// ItemFilter selects items of a job. The zero value selects all.
 type ItemFilter struct {
 	Outcome Outcome
-	// Queued means those that have no outcome yet.
+	// Queued selects the items without an outcome.
 	Queued bool
 }
 
-// InsertItems lists at most limit items of the job behind the mapping with the id after, in the order of the mappings' ids.
-func ListItems(ctx context.Context, db bun.IDB, jobID string, filter ItemFilter, after string, limit int) ([]Item, error) {
+// ListItems returns at most limit items of the job after the mapping with the id after, in the order of
+// mapping ids.
+func ListItems(
+	ctx context.Context, db bun.IDB, jobID string, filter ItemFilter, after string, limit int,
+) ([]Item, error) {
 	var items []Item
 	err := db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		if err := readInIndexOrder(ctx, tx); err != nil {
@@ -197,8 +209,9 @@ func selectItems(tx bun.Tx, into *[]Item, jobID string, filter ItemFilter, after
 	case filter.Outcome != "":
 		return page(items().Where("outcome = ?", filter.Outcome))
 	case filter.Queued:
-		// Most queued items wait for nothing. They are read in the order of job_items_queued, which has no items with an outcome.
-		// Those that wait are few, and all of them are read: without a limit of their own, which would read the job in its order.
+		// Most queued items need not wait. They are read in the order of job_items_queued, which has no items with
+		// an outcome. Few items wait, and all of them are read. A limit would make Postgres read the job in the
+		// order of the limit.
 		return page(tx.NewSelect().Model(into).ModelTableExpr("((?) union all (?)) as i",
 			page(items().Where("outcome is null and due_at = 'epoch'")),
 			items().Where("outcome is null and due_at > 'epoch'")))

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limitUnacknowledged sets how long sent data may stay unacknowledged before the kernel ends the connection.
+// limitUnacknowledged sets how long sent data may stay unacknowledged before the kernel closes the connection.
 func limitUnacknowledged(network, _ string, conn syscall.RawConn) error {
 	if network != "tcp4" && network != "tcp6" {
 		return nil

@@ -4,5 +4,5 @@ package schema
 
 import "syscall"
 
-// limitUnacknowledged does nothing: the system has no such option, and its own limit counts.
+// limitUnacknowledged does nothing, because the system has no such option.
 func limitUnacknowledged(string, string, syscall.RawConn) error { return nil }

@@ -8,12 +8,13 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// lockTimeout limits how long a statement waits for rows that other transactions have locked. It is the first step of a statement, so that the
-// limit costs no round trip of its own, and ends with the transaction. It is short, because a worker does nothing else meanwhile. Locks on
-// whole tables are not limited: they are taken before the statement begins, and hold up every item of every job alike.
+// lockTimeout limits how long a statement waits for rows that other transactions have locked. As the first
+// step of a statement it needs no round trip, and it ends with the transaction. The limit is short because the
+// worker is idle while it waits. It does not apply to locks on whole tables: Postgres acquires those before
+// the statement begins, and they block every item of every job alike.
 const lockTimeout = "lock_timeout as materialized (select set_config('lock_timeout', '200ms', true) as is_set)"
 
-// limitLockWait does the same for the statements of a transaction that follow.
+// limitLockWait sets the limit of lockTimeout for the following statements of a transaction.
 func limitLockWait(ctx context.Context, tx bun.Tx) error {
 	if _, err := tx.NewRaw("with " + lockTimeout + " select is_set from lock_timeout").Exec(ctx); err != nil {
 		return fmt.Errorf("lock timeout: %w", err)
@@ -21,7 +22,8 @@ func limitLockWait(ctx context.Context, tx bun.Tx) error {
 	return nil
 }
 
-// DescribeLock describes the lock that keeps the item or its mapping from being written, and the session that holds it.
+// DescribeLock describes the lock that blocks writes to the item or its mapping, and the session that holds
+// it.
 func DescribeLock(ctx context.Context, db bun.IDB, jobID, mappingID string) (string, error) {
 	var locks []struct {
 		What        string `bun:"what"`
@@ -29,7 +31,7 @@ func DescribeLock(ctx context.Context, db bun.IDB, jobID, mappingID string) (str
 		Username    string `bun:"username"`
 		PID         int    `bun:"pid"`
 	}
-	// xmax is the transaction that has locked or changed the row last. It holds a lock on its own id for as long as it lives.
+	// xmax is the last transaction that locked or changed the row. It holds a lock on its own id until it ends.
 	err := db.NewRaw(`with wanted (what, transaction) as (
 			select 'mapping', xmax from pde_mappings where id = ?1
 			union all
@@ -37,7 +39,8 @@ func DescribeLock(ctx context.Context, db bun.IDB, jobID, mappingID string) (str
 		)
 		select w.what, coalesce(nullif(a.application_name, ''), 'a session without a name') as application,
 			coalesce(a.usename, '') as username, a.pid
-		from wanted w join pg_locks l on l.transactionid = w.transaction and l.granted join pg_stat_activity a on a.pid = l.pid
+		from wanted w join pg_locks l on l.transactionid = w.transaction and l.granted
+			join pg_stat_activity a on a.pid = l.pid
 		where a.pid <> pg_backend_pid() order by w.what desc, a.pid limit 1`, jobID, mappingID).Scan(ctx, &locks)
 	if err != nil {
 		return "", fmt.Errorf("holder of the lock on mapping %s: %w", mappingID, err)
@@ -50,11 +53,15 @@ func DescribeLock(ctx context.Context, db bun.IDB, jobID, mappingID string) (str
 		lock.What, mappingID, lock.Application, lock.Username, lock.PID)), nil
 }
 
-// PostponeLockedItem records that a queued item waits for the lock that waitingFor describes, and makes it due again after wait. It counts no
-// attempt. It returns [ErrNotFound] if the item is no longer queued, and an error of [IsLockTimeout] if the item's own row is locked.
-func PostponeLockedItem(ctx context.Context, db bun.IDB, jobID, mappingID, waitingFor string, wait time.Duration) error {
+// PostponeLockedItem records that a queued item waits for the lock that waitingFor describes, and makes it due
+// again after wait. It does not count as an attempt. It returns [ErrNotFound] if the item is no longer queued,
+// and an error for which [IsLockTimeout] is true if the item's own row is locked.
+func PostponeLockedItem(
+	ctx context.Context, db bun.IDB, jobID, mappingID, waitingFor string, wait time.Duration,
+) error {
 	var id string
-	err := db.NewRaw(lockQueued+`update job_items i set waiting_for = ?, due_at = clock.now + ? * interval '1 millisecond',
+	err := db.NewRaw(lockQueued+`update job_items i set waiting_for = ?,
+		due_at = clock.now + ? * interval '1 millisecond',
 		updated_at = clock.now, updated_by = ?
 		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id returning i.mapping_id`,
 		jobID, mappingID, waitingFor, wait.Milliseconds(), JobAuthor(jobID)).Scan(ctx, &id)
@@ -64,24 +71,25 @@ func PostponeLockedItem(ctx context.Context, db bun.IDB, jobID, mappingID, waiti
 	return nil
 }
 
-// InsertItemLock records beside the item that its row is locked, so that nothing can be written in it. It reports whether that is new.
+// InsertItemLock records that the item's own row is locked. It does so in job_item_locks, because the item
+// cannot be written. It reports whether the record is new or has changed.
 func InsertItemLock(ctx context.Context, db bun.IDB, jobID, mappingID, waitingFor string) (changed bool, err error) {
 	result, err := db.NewRaw(`insert into job_item_locks as l (job_id, mapping_id, waiting_for, noted_at)
 		values (?, ?, ?, clock_timestamp())
 		on conflict (job_id, mapping_id) do update set waiting_for = excluded.waiting_for, noted_at = excluded.noted_at
 			where l.waiting_for <> excluded.waiting_for`, jobID, mappingID, waitingFor).Exec(ctx)
 	if err != nil {
-		return false, fmt.Errorf("note the lock on the item of mapping %s: %w", mappingID, err)
+		return false, fmt.Errorf("record lock on the item of mapping %s: %w", mappingID, err)
 	}
 	n, err := result.RowsAffected()
 	if err != nil {
-		return false, fmt.Errorf("note the lock on the item of mapping %s: %w", mappingID, err)
+		return false, fmt.Errorf("record lock on the item of mapping %s: %w", mappingID, err)
 	}
 	return n > 0, nil
 }
 
-// readWaiting reads what the job's queued items wait for. Its Items is zero unless all items that are not counted wait, which is found
-// without counting them.
+// readWaiting returns what the queued items of the job wait for. It returns the zero value unless every item that
+// is not folded waits, which it finds out without counting them.
 func readWaiting(ctx context.Context, tx bun.IDB, job Job, counts Counts) (Waiting, error) {
 	var waiting Waiting
 	remaining := job.Total() - counts.Completed()
@@ -92,11 +100,14 @@ func readWaiting(ctx context.Context, tx bun.IDB, job Job, counts Counts) (Waiti
 		DueAt *time.Time `bun:"due_at"`
 		Lock  string     `bun:"lock"`
 	}
-	err := tx.NewRaw(`select (select min(due_at) from job_items where job_id = ?0 and outcome is null and due_at > 'epoch') as due_at,
+	err := tx.NewRaw(`select (
+			select min(due_at) from job_items where job_id = ?0 and outcome is null and due_at > 'epoch') as due_at,
 		coalesce(
-			(select waiting_for from job_items where job_id = ?0 and outcome is null and waiting_for is not null order by mapping_id limit 1),
+			(select waiting_for from job_items where job_id = ?0 and outcome is null and waiting_for is not null
+				order by mapping_id limit 1),
 			(select waiting_for from job_item_locks l where job_id = ?0
-				and (select outcome is null from job_items i where i.job_id = l.job_id and i.mapping_id = l.mapping_id) order by mapping_id limit 1),
+				and (select outcome is null from job_items i where i.job_id = l.job_id and i.mapping_id = l.mapping_id)
+				order by mapping_id limit 1),
 			'') as lock`, job.ID).Scan(ctx, &first)
 	if err != nil {
 		return waiting, fmt.Errorf("waiting items of job %s: %w", job.ID, err)
@@ -107,7 +118,8 @@ func readWaiting(ctx context.Context, tx bun.IDB, job Job, counts Counts) (Waiti
 	var moves bool
 	err = tx.NewRaw(`select exists (select from job_items i where job_id = ?0 and outcome is null and due_at = 'epoch'
 			and not exists (select from job_item_locks l where l.job_id = i.job_id and l.mapping_id = i.mapping_id))
-		or exists (select from job_items where job_id = ?0 and outcome is not null and folded_at is null)`, job.ID).Scan(ctx, &moves)
+		or exists (select from job_items where job_id = ?0 and outcome is not null and folded_at is null)`, job.ID).
+		Scan(ctx, &moves)
 	if err != nil {
 		return waiting, fmt.Errorf("items of job %s that do not wait: %w", job.ID, err)
 	}

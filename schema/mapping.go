@@ -11,42 +11,40 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
-// MappingType says how the source column feeds the attribute.
+// MappingType is how the attribute is derived from the source column.
 type MappingType string
 
-// The mapping types.
 const (
-	// MappingTypeDirect takes the column as it is.
+	// MappingTypeDirect copies the column.
 	MappingTypeDirect MappingType = "direct"
 	// MappingTypeCalculated computes the attribute from the column.
 	MappingTypeCalculated MappingType = "calculated"
 	// MappingTypeLookup translates the column by a lookup table.
 	MappingTypeLookup MappingType = "lookup"
-	// MappingTypeConditional takes the column under a condition.
+	// MappingTypeConditional copies the column under a condition.
 	MappingTypeConditional MappingType = "conditional"
 )
 
-// MappingTypes lists every mapping type.
+// MappingTypes returns all mapping types.
 func MappingTypes() []MappingType {
 	return []MappingType{MappingTypeDirect, MappingTypeCalculated, MappingTypeLookup, MappingTypeConditional}
 }
 
-// ReviewStatus says what a manager has decided about a mapping.
+// ReviewStatus is the decision of a manager about a mapping.
 type ReviewStatus string
 
-// The review statuses.
 const (
-	// ReviewStatusPending waits for a manager.
+	// ReviewStatusPending means that no manager has decided.
 	ReviewStatusPending ReviewStatus = "pending"
-	// ReviewStatusApproved is accepted as it stands.
+	// ReviewStatusApproved means that the mapping is correct.
 	ReviewStatusApproved ReviewStatus = "approved"
-	// ReviewStatusRejected is wrong.
+	// ReviewStatusRejected means that the mapping is wrong.
 	ReviewStatusRejected ReviewStatus = "rejected"
-	// ReviewStatusNeedsRevision goes back to a tester.
+	// ReviewStatusNeedsRevision means that a tester must revise the mapping.
 	ReviewStatusNeedsRevision ReviewStatus = "needs_revision"
 )
 
-// ReviewStatuses lists every review status.
+// ReviewStatuses returns all review statuses.
 func ReviewStatuses() []ReviewStatus {
 	return []ReviewStatus{ReviewStatusPending, ReviewStatusApproved, ReviewStatusRejected, ReviewStatusNeedsRevision}
 }
@@ -54,13 +52,13 @@ func ReviewStatuses() []ReviewStatus {
 // Alternative is a column that was considered for a mapping and not chosen.
 type Alternative struct {
 	SourceField string `json:"source_field"`
-	// Score is 0 to 100, on the scale of the mapping's confidence.
+	// Score is 0 to 100, on the scale of ConfidenceScore.
 	Score  int    `json:"score"`
 	Reason string `json:"reason"`
 }
 
-// Mapping says which physical data element feeds an attribute, and what kind of information it is. Pointers are nil where nothing has
-// been said yet; an empty source field after a job says that nothing fits.
+// Mapping is the physical data element that an attribute is taken from, with its classification. A nil pointer
+// means that there is no value yet. If SourceField is empty after a job, the job found no column that fits.
 type Mapping struct {
 	bun.BaseModel `bun:"table:pde_mappings,alias:m"`
 
@@ -83,15 +81,16 @@ type Mapping struct {
 	MappingRationale       string        `bun:"mapping_rationale,nullzero" column:"job"`
 	AlternativeMappings    []Alternative `bun:"alternative_mappings,type:jsonb" column:"job"`
 
-	InformationSecurityClassification Tier     `bun:"information_security_classification,nullzero" column:"job,decision"`
-	Criticality                       Level    `bun:"criticality,nullzero" column:"job,decision"`
-	RiskLevel                         Level    `bun:"risk_level,nullzero" column:"job,decision"`
-	RegulatoryFlag                    *bool    `bun:"regulatory_flag" column:"job,decision"`
-	PIIFlag                           *bool    `bun:"pii_flag" column:"job,decision"`
-	ClassificationConfidence          *int     `bun:"classification_confidence" column:"job"`
-	ClassificationRationale           string   `bun:"classification_rationale,nullzero" column:"job"`
-	RegulatoryReferences              []string `bun:"regulatory_references,type:jsonb" column:"job"`
-	ClassifiedBy                      string   `bun:"classified_by,nullzero" column:"job"`
+	InformationSecurityClassification Tier `bun:"information_security_classification,nullzero" column:"job,decision"`
+
+	Criticality              Level    `bun:"criticality,nullzero" column:"job,decision"`
+	RiskLevel                Level    `bun:"risk_level,nullzero" column:"job,decision"`
+	RegulatoryFlag           *bool    `bun:"regulatory_flag" column:"job,decision"`
+	PIIFlag                  *bool    `bun:"pii_flag" column:"job,decision"`
+	ClassificationConfidence *int     `bun:"classification_confidence" column:"job"`
+	ClassificationRationale  string   `bun:"classification_rationale,nullzero" column:"job"`
+	RegulatoryReferences     []string `bun:"regulatory_references,type:jsonb" column:"job"`
+	ClassifiedBy             string   `bun:"classified_by,nullzero" column:"job"`
 
 	SuggestedSourceField                       string `bun:"suggested_source_field,nullzero" column:"job"`
 	SuggestedInformationSecurityClassification Tier   `bun:"suggested_information_security_classification,nullzero" column:"job"`
@@ -104,7 +103,8 @@ type Mapping struct {
 	ReviewedBy   string       `bun:"reviewed_by,nullzero" column:"job"`
 	ReviewedAt   time.Time    `bun:"reviewed_at,nullzero" column:"job"`
 
-	// Version grows with every write of the row and guards the next one.
+	// Version grows with every write of the row. A write only succeeds if the row still has the version that
+	// was read.
 	Version   int64     `bun:"version"`
 	CreatedAt time.Time `bun:"created_at"`
 	CreatedBy string    `bun:"created_by"`
@@ -112,40 +112,41 @@ type Mapping struct {
 	UpdatedBy string    `bun:"updated_by"`
 }
 
-// MappingSort names what a list of mappings is sorted by.
+// MappingSort is the order of a list of mappings.
 type MappingSort string
 
-// The sorts. Each goes from the first to the last; mappings that are equal in it, or say nothing of it, are in the order of their ids.
+// The sorts are in ascending order. Mappings with the same sort key are in the order of their ids.
 const (
-	// MappingSortID is the order in which the attributes came.
+	// MappingSortID is the order in which the attributes were imported.
 	MappingSortID MappingSort = "id"
-	// MappingSortAttributeName is alphabetical, without regard to case.
+	// MappingSortAttributeName is alphabetical and ignores case.
 	MappingSortAttributeName MappingSort = "attribute_name"
-	// MappingSortSourceField is alphabetical; what is unmapped comes first.
+	// MappingSortSourceField is alphabetical, with unmapped attributes first.
 	MappingSortSourceField MappingSort = "source_field"
-	// MappingSortConfidence begins with the lowest, and with what has none.
+	// MappingSortConfidence is from low to high, with mappings without a score first.
 	MappingSortConfidence MappingSort = "confidence_score"
-	// MappingSortClassificationConfidence begins with the lowest, and with what has none.
+	// MappingSortClassificationConfidence is from low to high, with mappings without a score first.
 	MappingSortClassificationConfidence MappingSort = "classification_confidence"
-	// MappingSortClassification begins with the least protected, and with what is not classified.
+	// MappingSortClassification is from Public to HRCI, with unclassified mappings first.
 	MappingSortClassification MappingSort = "information_security_classification"
-	// MappingSortCriticality begins with the least critical, and with what is not classified.
+	// MappingSortCriticality is from low to high, with unclassified mappings first.
 	MappingSortCriticality MappingSort = "criticality"
-	// MappingSortReviewStatus is in the order of [ReviewStatuses].
+	// MappingSortReviewStatus is the order of [ReviewStatuses].
 	MappingSortReviewStatus MappingSort = "review_status"
-	// MappingSortUpdatedAt begins with what has not changed for the longest time.
+	// MappingSortUpdatedAt is from the least to the most recently updated.
 	MappingSortUpdatedAt MappingSort = "updated_at"
 )
 
-// MappingSorts lists every sort.
+// MappingSorts returns all sorts.
 func MappingSorts() []MappingSort {
 	return []MappingSort{
-		MappingSortID, MappingSortAttributeName, MappingSortSourceField, MappingSortConfidence, MappingSortClassificationConfidence, MappingSortClassification,
+		MappingSortID, MappingSortAttributeName, MappingSortSourceField, MappingSortConfidence,
+		MappingSortClassificationConfidence, MappingSortClassification,
 		MappingSortCriticality, MappingSortReviewStatus, MappingSortUpdatedAt,
 	}
 }
 
-// Accepts reports whether the text can be the key of a mapping in a list of this sort.
+// Accepts reports whether the text can be a sort key of a list in this order.
 func (s MappingSort) Accepts(key string) bool {
 	if _, as := s.key(); as == "text" {
 		return true
@@ -157,8 +158,8 @@ func (s MappingSort) Accepts(key string) bool {
 	return err == nil
 }
 
-// key is an expression that is never null, and the type in which its values are compared. A text is cut to what a cursor has room for;
-// what is equal up to there is in the order of the ids.
+// key returns the SQL expression of the sort key, which is never null, and its type. A text is cut to the
+// length that fits a cursor; mappings whose keys are equal up to there are in the order of their ids.
 func (s MappingSort) key() (expr, as string) {
 	switch s {
 	case MappingSortAttributeName:
@@ -170,7 +171,8 @@ func (s MappingSort) key() (expr, as string) {
 	case MappingSortClassificationConfidence:
 		return "coalesce(m.classification_confidence, -1)::integer", "integer"
 	case MappingSortClassification:
-		return "coalesce(array_position('{Public,Proprietary,Confidential,HRCI}', m.information_security_classification), 0)", "integer"
+		return "coalesce(array_position('{Public,Proprietary,Confidential,HRCI}', " +
+			"m.information_security_classification), 0)", "integer"
 	case MappingSortCriticality:
 		return "coalesce(array_position('{Low,Medium,High}', m.criticality), 0)", "integer"
 	case MappingSortReviewStatus:
@@ -184,17 +186,19 @@ func (s MappingSort) key() (expr, as string) {
 	}
 }
 
-// shown is the key as a list returns it, and bound the expression for a key that a list has returned. A time is a number of microseconds,
-// which does not depend on the notation of the session.
+// shown returns the expression of the key that a list returns, and bound the expression that converts such a
+// key back. A time is a number of microseconds, because that does not depend on the settings of the session.
 func (s MappingSort) shown() (key, bound string) {
 	expr, as := s.key()
 	if s == MappingSortUpdatedAt {
-		return "(extract(epoch from " + expr + ") * 1000000)::bigint::text", "timestamptz 'epoch' + ?::bigint * interval '1 microsecond'"
+		return "(extract(epoch from " + expr + ") * 1000000)::bigint::text",
+			"timestamptz 'epoch' + ?::bigint * interval '1 microsecond'"
 	}
 	return "(" + expr + ")::text", "?::" + as
 }
 
-// id orders what is equal in the sort. Names are indexed with the attributes, whose ids are in the order of those of their mappings.
+// id returns the column that orders mappings with the same key. Names are indexed with the ids of attributes,
+// which have the same order as those of their mappings.
 func (s MappingSort) id() string {
 	if s == MappingSortAttributeName {
 		return "a.id"
@@ -202,38 +206,43 @@ func (s MappingSort) id() string {
 	return "m.id"
 }
 
-// MappingFilter says which mappings of a report are asked for; what is empty or nil does not matter.
+// MappingFilter selects and sorts the mappings of a report. An empty or nil field selects all.
 type MappingFilter struct {
 	CycleID, ReportID string
-	// Search is looked for, without regard to case as the database's locale knows it, in the names of attribute and element, the source field and the line item's number,
-	// technical name and MDRM code.
+	// Search selects mappings that contain the text in the name of the attribute or the element, the source
+	// field, or the line item's number, technical name or MDRM code. It ignores case in the locale of the
+	// database.
 	Search                            string
 	InformationSecurityClassification Tier
 	Criticality                       Level
 	ReviewStatus                      ReviewStatus
-	// Unmapped asks for those without a source field, or else for those with one.
+	// Unmapped selects the mappings without a source field if it is true, and those with one if it is false.
 	Unmapped *bool
-	// MinConfidence and MaxConfidence bound the confidence score; what has none is outside.
+	// MinConfidence and MaxConfidence bound the confidence score, inclusively. Mappings without a score do not
+	// pass.
 	MinConfidence, MaxConfidence *int
 	Sort                         MappingSort
 	Descending                   bool
-	// IDPrefix is what the ids begin with.
+	// IDPrefix is the beginning of the ids.
 	IDPrefix string
 }
 
-// ListedMapping is a mapping with what a list needs beside it.
+// ListedMapping is a mapping with the name of its attribute and its position in a list.
 type ListedMapping struct {
 	bun.BaseModel `bun:"table:pde_mappings,alias:m"`
 
 	Mapping
 	AttributeName string `bun:"attribute_name,scanonly"`
-	// SortKey is what the mapping was sorted by, and SortID the order of mappings that are equal in it. A page continues behind them.
+	// SortKey and SortID are the position of the mapping in the list. The next page continues after them.
 	SortKey string `bun:"sort_key,scanonly"`
 	SortID  string `bun:"sort_id,scanonly"`
 }
 
-// ListMappings lists at most limit mappings behind the one with this sort key and sort id, from the start where the id is empty.
-func ListMappings(ctx context.Context, db bun.IDB, filter MappingFilter, afterKey, afterID string, limit int) ([]ListedMapping, error) {
+// ListMappings returns at most limit mappings after the one with this sort key and sort id, or the first ones
+// if afterID is empty. The default sort is [MappingSortID].
+func ListMappings(
+	ctx context.Context, db bun.IDB, filter MappingFilter, afterKey, afterID string, limit int,
+) ([]ListedMapping, error) {
 	filter.Sort = cmp.Or(filter.Sort, MappingSortID)
 	mappings, err := listMappings(ctx, db, filter, afterKey, afterID, limit)
 	if err != nil {
@@ -242,7 +251,9 @@ func ListMappings(ctx context.Context, db bun.IDB, filter MappingFilter, afterKe
 	return mappings, nil
 }
 
-func listMappings(ctx context.Context, db bun.IDB, f MappingFilter, afterKey, afterID string, limit int) (page []ListedMapping, err error) {
+func listMappings(
+	ctx context.Context, db bun.IDB, f MappingFilter, afterKey, afterID string, limit int,
+) (page []ListedMapping, err error) {
 	page, complete, err := f.inOrder(ctx, db, afterKey, afterID, limit)
 	if err != nil || complete {
 		return page, err
@@ -254,7 +265,8 @@ func listMappings(ctx context.Context, db bun.IDB, f MappingFilter, afterKey, af
 	return page, err
 }
 
-// page narrows the query to the mappings that pass the filter, apart from the search, and that follow the one with this key and id.
+// page narrows the query to the mappings that pass the filter, except for the search, and that follow the one
+// with this key and id.
 func (f MappingFilter) page(query *bun.SelectQuery, afterKey, afterID string, limit int) *bun.SelectQuery {
 	query = query.Where("m.cycle_id = ? and m.report_id = ?", f.CycleID, f.ReportID)
 	if f.Sort == MappingSortAttributeName {
@@ -263,11 +275,11 @@ func (f MappingFilter) page(query *bun.SelectQuery, afterKey, afterID string, li
 	if afterID != "" {
 		expr, _ := f.Sort.key()
 		_, bound := f.Sort.shown()
-		behind := ">"
+		beyond := ">"
 		if f.Descending {
-			behind = "<"
+			beyond = "<"
 		}
-		query = query.Where("("+expr+", "+f.Sort.id()+") "+behind+" ("+bound+", ?)", afterKey, afterID)
+		query = query.Where("("+expr+", "+f.Sort.id()+") "+beyond+" ("+bound+", ?)", afterKey, afterID)
 	}
 	return f.order(f.where(query)).Limit(int64(limit))
 }
@@ -281,7 +293,7 @@ func (f MappingFilter) order(query *bun.SelectQuery) *bun.SelectQuery {
 	return query.OrderExpr(expr + direction + ", " + f.Sort.id() + direction)
 }
 
-// GetMapping reads one mapping of the report. It returns [ErrNotFound] where the report has no such mapping.
+// GetMapping reads one mapping of the report. It returns [ErrNotFound] if the report has no such mapping.
 func GetMapping(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (ListedMapping, error) {
 	var mapping ListedMapping
 	err := selectMappings(db, &mapping, MappingSortID, joinAttributes).
@@ -294,13 +306,15 @@ func GetMapping(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (
 
 const (
 	joinAttributes = "join attributes a on a.id = m.attribute_id"
-	// attributeOfEach reads each attribute by its key, whatever the statistics: a subquery with an offset is not turned into a join.
+	// attributeOfEach makes Postgres read each attribute by its key, whatever the statistics: a subquery with
+	// an offset is not turned into a join.
 	attributeOfEach = "cross join lateral (select * from attributes where id = m.attribute_id offset 0) as a"
 )
 
 func selectMappings(db bun.IDB, into any, sort MappingSort, join string) *bun.SelectQuery {
 	key, _ := sort.shown()
-	return db.NewSelect().Model(into).ColumnExpr("m.*, a.attribute_name").ColumnExpr(key + " as sort_key, " + sort.id() + " as sort_id").
+	return db.NewSelect().Model(into).ColumnExpr("m.*, a.attribute_name").
+		ColumnExpr(key + " as sort_key, " + sort.id() + " as sort_id").
 		Join(join)
 }
 

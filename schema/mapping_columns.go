@@ -11,17 +11,18 @@ import (
 // mappingColumn is a column of a mapping that a job or an import sets. The columns are derived from the fields of
 // [Mapping] and their tags, so that no statement lists them a second time.
 type mappingColumn struct {
-	// name is the name of the column, goName that of the field, and field its position in the row.
+	// name is the name of the column, goName the name of the field, and field the index of the field in
+	// [Mapping].
 	name, goName string
 	field        int
-	// sqlType is the type of a parameter with a value of the column.
+	// sqlType is the SQL type of a parameter for the column.
 	sqlType string
 	// job is true if a job saves the column, imported if an import sets it from its file, and decision if a manager
 	// reviews it.
 	job, imported, decision bool
 }
 
-// mappingColumns has the columns that jobs and imports set, in the order of the row's fields.
+// mappingColumns lists the columns that jobs and imports set, in the order of the fields.
 var mappingColumns = mappingColumnsOf(reflect.TypeFor[Mapping]())
 
 func mappingColumnsOf(row reflect.Type) (columns []mappingColumn) {
@@ -43,8 +44,8 @@ func mappingColumnsOf(row reflect.Type) (columns []mappingColumn) {
 	return columns
 }
 
-// sqlTypeOf returns the type of a parameter for a field of the row. Numbers have the widest type, so that the
-// database refuses one that does not fit the column, and not the driver. Lists are JSON.
+// sqlTypeOf returns the SQL type of a parameter for a field of the row. Numbers have the widest type, so that
+// the database, not the driver, rejects one that does not fit the column. Lists are JSON.
 func sqlTypeOf(field reflect.Type) string {
 	switch field.Kind() {
 	case reflect.Pointer:
@@ -62,8 +63,8 @@ func sqlTypeOf(field reflect.Type) string {
 	}
 }
 
-// value returns the column's value of a mapping for a statement: nil for null, or a string, bool, int64 or time. An
-// empty text, a nil pointer or list, and the zero time are null.
+// value returns the parameter for the column of m: a string, bool, int64 or time, or nil for null. An empty
+// string, a nil pointer or list, and the zero time are null.
 func (c *mappingColumn) value(m *Mapping) (any, error) {
 	field := reflect.ValueOf(m).Elem().Field(c.field)
 	if field.Kind() == reflect.Pointer {
@@ -99,7 +100,7 @@ func (c *mappingColumn) value(m *Mapping) (any, error) {
 	}
 }
 
-// equalMappings reports whether two mappings have the same values in the columns that satisfy the condition.
+// equalMappings reports whether a and b have the same values in the columns that satisfy the condition.
 func equalMappings(a, b *Mapping, condition func(*mappingColumn) bool) bool {
 	va, vb := reflect.ValueOf(a).Elem(), reflect.ValueOf(b).Elem()
 	for i := range mappingColumns {
@@ -111,13 +112,13 @@ func equalMappings(a, b *Mapping, condition func(*mappingColumn) bool) bool {
 	return true
 }
 
-// SameDecision reports whether two mappings have the same column, in the same way, and the same classification. This
-// is what a manager reviews; confidences and rationales are not part of it.
+// SameDecision reports whether m and other have the same source column, mapping type, transformation rule and
+// classification. A manager reviews these; confidences and rationales do not matter.
 func (m Mapping) SameDecision(other Mapping) bool {
 	return equalMappings(&m, &other, func(c *mappingColumn) bool { return c.decision })
 }
 
-// imageFields has, for each field of an [Image], the position of the field of [Mapping] with the same name.
+// imageFields has, for each field of an [Image], the index of the field of [Mapping] with the same name.
 var imageFields = imageFieldsOf(reflect.TypeFor[Mapping](), reflect.TypeFor[Image]())
 
 func imageFieldsOf(row, image reflect.Type) (positions []int) {

@@ -7,8 +7,9 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// ListExampleMappings returns a few of a report's classified mappings whose answers came about in different ways: a secret that is surely mapped, a
-// choice between near twins, and one that nothing fits. Of a kind that the report does not have there is none.
+// ListExampleMappings returns up to three classified mappings of the report: an HRCI mapping with high
+// confidence, one with close alternatives, and one that no column fits. It omits the kinds that the report
+// does not have.
 func ListExampleMappings(ctx context.Context, db bun.IDB, cycleID, reportID string) ([]ListedMapping, error) {
 	var examples []ListedMapping
 	for _, pick := range []struct{ where, order string }{
@@ -20,8 +21,10 @@ func ListExampleMappings(ctx context.Context, db bun.IDB, cycleID, reportID stri
 		{"m.source_field is null", "m.confidence_score desc"},
 	} {
 		var found []ListedMapping
-		err := db.NewSelect().Model(&found).ColumnExpr("m.*, a.attribute_name").Join("join attributes a on a.id = m.attribute_id").
-			Where("m.cycle_id = ? and m.report_id = ? and m.information_security_classification is not null", cycleID, reportID).
+		err := db.NewSelect().Model(&found).ColumnExpr("m.*, a.attribute_name").
+			Join("join attributes a on a.id = m.attribute_id").
+			Where("m.cycle_id = ? and m.report_id = ? and m.information_security_classification is not null",
+				cycleID, reportID).
 			Where(pick.where).OrderExpr(pick.order + ", m.id").Limit(1).Scan(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("example mappings: %w", err)

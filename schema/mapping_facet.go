@@ -8,15 +8,16 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
-// facet is one combination of what a list of mappings can be filtered by and that has few values. A report has a few dozen of the 160.
-// Some sorts have an index that begins with the facet, so that the next mappings of each facet are read
-// in the order of the list and merged: a filter costs the same whether its mappings come first, last or not at all in that order.
+// facet is one combination of the filters that have few values. Of the 160 combinations, a report has a few
+// dozen. Some sorts have an index that begins with the facet, so that the next mappings of each facet are read
+// in the order of the list and merged. A filter then costs the same wherever in that order its mappings are,
+// and also if there are none.
 type facet struct {
 	tier, criticality, review int
 	mapped                    bool
 }
 
-// number is the facet as the SQL function mapping_facet computes it.
+// number returns the facet as the SQL function mapping_facet computes it.
 func (f facet) number() int {
 	n := f.tier*100 + f.criticality*10 + f.review
 	if f.mapped {
@@ -25,7 +26,7 @@ func (f facet) number() int {
 	return n
 }
 
-// key is the sort key of all mappings of the facet. Constant is false if they have different ones.
+// key returns the sort key that all mappings of the facet have. Constant is false if their keys differ.
 func (f facet) key(sort MappingSort) (key int, constant bool) {
 	switch sort {
 	case MappingSortClassification:
@@ -45,9 +46,9 @@ func (s MappingSort) constantByFacet() bool {
 	return constant
 }
 
-// facets lists the facets that pass the filter.
+// facets returns the facets that pass the filter.
 func (f MappingFilter) facets() []facet {
-	// The keys of the sorts are places in these lists, which begin with the value of a mapping that is not classified.
+	// A sort key is an index in these lists, which begin with the value of an unclassified mapping.
 	tiers := []Tier{"", TierPublic, TierProprietary, TierConfidential, TierHRCI}
 	levels := []Level{"", LevelLow, LevelMedium, LevelHigh}
 	var facets []facet
@@ -55,7 +56,8 @@ func (f MappingFilter) facets() []facet {
 		for criticality, level := range levels {
 			for review, status := range ReviewStatuses() {
 				for _, mapped := range []bool{false, true} {
-					if (f.InformationSecurityClassification == "" || f.InformationSecurityClassification == classification) &&
+					if (f.InformationSecurityClassification == "" ||
+						f.InformationSecurityClassification == classification) &&
 						(f.Criticality == "" || f.Criticality == level) &&
 						(f.ReviewStatus == "" || f.ReviewStatus == status) &&
 						(f.Unmapped == nil || *f.Unmapped != mapped) {
@@ -68,23 +70,24 @@ func (f MappingFilter) facets() []facet {
 	return facets
 }
 
-// filtersFacets reports whether some facets do not pass the filter.
+// filtersFacets reports whether the filter excludes facets.
 func (f MappingFilter) filtersFacets() bool {
 	return f.InformationSecurityClassification != "" || f.Criticality != "" || f.ReviewStatus != "" || f.Unmapped != nil
 }
 
-// filtersConfidence reports whether some confidence scores do not pass the filter.
+// filtersConfidence reports whether the filter excludes confidence scores.
 func (f MappingFilter) filtersConfidence() bool {
 	return f.MinConfidence != nil || f.MaxConfidence != nil
 }
 
-// everyMappingMatches reports whether the page is the next mappings in an order that has an index without the facet.
+// everyMappingMatches reports whether the next mappings in the order of the list, for which an index without
+// the facet exists, all pass the filter.
 func (f MappingFilter) everyMappingMatches() bool {
 	return f.Search == "" && !f.filtersFacets() && !f.Sort.constantByFacet() &&
 		(!f.filtersConfidence() || f.Sort == MappingSortConfidence) && (f.IDPrefix == "" || f.Sort == MappingSortID)
 }
 
-// byFacet reports whether the page is the next mappings of each facet, merged.
+// byFacet reports whether an index that begins with the facet has the order of the list.
 func (f MappingFilter) byFacet() bool {
 	if f.Search != "" || f.filtersConfidence() && f.Sort != MappingSortConfidence {
 		return false
@@ -93,14 +96,15 @@ func (f MappingFilter) byFacet() bool {
 		(f.Sort == MappingSortConfidence || f.Sort == MappingSortUpdatedAt || f.Sort.constantByFacet())
 }
 
-const facetOfMapping = "mapping_facet(m.information_security_classification, m.criticality, m.review_status, m.source_field)"
+const facetOfMapping = "mapping_facet(" +
+	"m.information_security_classification, m.criticality, m.review_status, m.source_field)"
 
-// facetPage selects at most limit mappings of each facet that pass the filter, and of those the next ones in the order of the list.
-// The sort is one of those by facet.
+// facetPage selects the next mappings of each facet that passes the filter, at most limit of each, and the
+// first limit of those in the order of the list. An index that begins with the facet must have this order.
 func (f MappingFilter) facetPage(db bun.IDB, afterKey, afterID string, limit int) *bun.SelectQuery {
 	var numbers []int
 	var afters []string
-	start := "" // nothing of the facet has been listed
+	start := "" // from the start of the facet
 	if f.Descending {
 		start = lastWithPrefix("")
 	}
@@ -113,19 +117,21 @@ func (f MappingFilter) facetPage(db bun.IDB, afterKey, afterID string, limit int
 		case !constant || key == reached:
 			after = afterID
 		case key < reached != f.Descending:
-			continue // all of the facet has been listed
+			continue // the whole facet has been listed
 		}
 		numbers, afters = append(numbers, facet.number()), append(afters, after)
 	}
 	stream := f.stream(db, afterKey, afterID).Limit(int64(limit))
 	return f.order(db.NewSelect().ColumnExpr("m.*").
-		TableExpr("unnest(?::integer[], ?::text[]) as f (facet, after)", pgdialect.Array(numbers), pgdialect.Array(afters)).
+		TableExpr("unnest(?::integer[], ?::text[]) as f (facet, after)",
+			pgdialect.Array(numbers), pgdialect.Array(afters)).
 		Join("cross join lateral (?) as m", stream)).Limit(int64(limit))
 }
 
-// stream selects the mappings of the facet f.facet in the order of the list. It asks for a range of facets and sorts by the facet first,
-// which only one index can do: without statistics, Postgres takes another one for it, and reads all mappings of the report to find those
-// of the facet. A scan ends at a single value and not at a row of values, so the far end of the range is a single value.
+// stream selects the mappings of the facet f.facet in the order of the list. It selects a range of facets and
+// sorts by the facet first, so that only one index fits. Without statistics, Postgres would otherwise choose
+// another index and read all mappings of the report. A scan stops at a bound on one column, but not at a bound
+// on a row of columns, so the upper end of the range bounds the facet alone.
 func (f MappingFilter) stream(db bun.IDB, afterKey, afterID string) *bun.SelectQuery {
 	columns, cursor := []string{facetOfMapping, "m.id"}, "f.facet, f.after"
 	var args []any
@@ -154,7 +160,8 @@ func (f MappingFilter) stream(db bun.IDB, afterKey, afterID string) *bun.SelectQ
 	return query.OrderExpr(strings.Join(columns, direction+", ") + direction)
 }
 
-// matches selects at most limit mappings that pass the filter, from an index of the filter and not in the order of the list.
+// matches selects at most limit mappings that pass the filter, from an index of the filter, not in the order of
+// the list.
 func (f MappingFilter) matches(db bun.IDB, limit int) *bun.SelectQuery {
 	others := MappingFilter{IDPrefix: f.IDPrefix, MinConfidence: f.MinConfidence, MaxConfidence: f.MaxConfidence}
 	matches := others.where(db.NewSelect().TableExpr("pde_mappings as m").ColumnExpr("m.*").
@@ -177,7 +184,7 @@ func (f MappingFilter) matches(db bun.IDB, limit int) *bun.SelectQuery {
 	}
 }
 
-// confidences is the range of the confidence scores that pass the filter.
+// confidences returns the range of the confidence scores that pass the filter.
 func (f MappingFilter) confidences() (low, high int) {
 	low, high = 0, 100
 	if f.MinConfidence != nil {

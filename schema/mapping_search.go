@@ -8,19 +8,20 @@ import (
 )
 
 const (
-	// window is the number of mappings that a list reads in its order, before it decides how to find those that match. A text or value
-	// that one in forty mappings has fills a page of 50 from them.
+	// window is the number of mappings that a list reads in its order before it decides how to find the
+	// matches. If one mapping in forty matches, the window fills a page of 50.
 	window = 2000
-	// facetWindow is the same for each facet, where the list has no index in its order.
+	// facetWindow is the same number for each facet, for orders without an index.
 	facetWindow = 500
-	// frequent is the number of mappings in the window with the text from which on reading in order takes less than finding and sorting
-	// all matches.
+	// frequent is the number of mappings with the text in the window from which on reading in order is faster than
+	// finding and sorting all matches.
 	frequent = 10
-	// mostSorted is the same for all mappings that pass the filter, if there is no text.
+	// mostSorted is the same number for all mappings that pass the filter, if there is no text.
 	mostSorted = 5000
 )
 
-// inOrder reads the page in the order of the list. Complete is false if that would take longer than to find all matches and sort them.
+// inOrder reads the page in the order of the list. Complete is false if it is faster to find all matches and
+// sort them.
 func (f MappingFilter) inOrder(
 	ctx context.Context, db bun.IDB, afterKey, afterID string, limit int,
 ) (page []ListedMapping, complete bool, err error) {
@@ -99,40 +100,47 @@ func (f MappingFilter) next(db bun.IDB, afterKey, afterID string, limit int) *bu
 	return f.page(query.ColumnExpr("m.*"), afterKey, afterID, limit)
 }
 
-// matching narrows the query to the mappings that have the text.
+// matching narrows the query to the mappings that contain the text.
 func (f MappingFilter) matching(query *bun.SelectQuery) *bun.SelectQuery {
 	if f.Search == "" {
 		return query
 	}
 	pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Search) + "%"
-	return query.Where(`concat_ws(e'\n', a.attribute_name, a.line_item_number, a.technical_line_item_name, a.mdrm, m.pde_name,
-		m.source_field) ilike ?`, pattern)
+	return query.Where(`concat_ws(e'\n', a.attribute_name, a.line_item_number, a.technical_line_item_name,
+		a.mdrm, m.pde_name, m.source_field) ilike ?`, pattern)
 }
 
-// candidates narrows the query to the mappings whose attribute, or whose element and column, have all parts of the text, read from the
-// indexes. The arrays and "between" keep the planner from reading the whole report instead: it expects few rows of either. A text with a
-// line break could match across attribute and element, so it is not looked up.
+// candidates narrows the query to the mappings whose attribute, or whose element and column, contain all parts
+// of the text according to the indexes. The arrays and "between" keep the planner from reading the whole
+// report instead, because it expects few rows of either. A text with a line break is not looked up, because it
+// could match across attribute and element.
 func (f MappingFilter) candidates(query *bun.SelectQuery) *bun.SelectQuery {
 	if strings.Contains(f.Search, "\n") {
 		return query
 	}
-	// ilike lowers the pattern with its percent signs, and in some locales the form of a letter depends on its neighbours.
-	const parts = `search_parts(?0, ?1, substr(lower('%' || ?2 || '%'), 2, length(lower('%' || ?2 || '%')) - 2), least(length(lower(?2)), 3))`
+	// ilike lowers the pattern with its percent signs, and in some locales the lower case of a letter depends on
+	// its neighbours.
+	const parts = `search_parts(?0, ?1,
+			substr(lower('%' || ?2 || '%'), 2, length(lower('%' || ?2 || '%')) - 2), least(length(lower(?2)), 3))`
 	return query.Where(`m.id = any(array(
 		select c.id from pde_mappings c where c.attribute_id = any(array(
-			select s.id from attributes s where s.cycle_id = ?0 and s.report_id = ?1 and search_parts(s.cycle_id, s.report_id,
-				lower(s.attribute_name || e'\n' || s.line_item_number || e'\n' || s.technical_line_item_name || e'\n' || s.mdrm), 1) @> `+parts+`))
+			select s.id from attributes s where s.cycle_id = ?0 and s.report_id = ?1
+				and search_parts(s.cycle_id, s.report_id, lower(s.attribute_name || e'\n' || s.line_item_number
+					|| e'\n' || s.technical_line_item_name || e'\n' || s.mdrm), 1) @> `+parts+`))
 		union all
 		select c.id from (
 			select distinct left(e.source_field, 200) collate "C" as field from mapped_elements e
 			where e.cycle_id = ?0 and e.report_id = ?1 and
-				search_parts(e.cycle_id, e.report_id, lower(coalesce(e.pde_name, '') || e'\n' || e.source_field), 1) @> `+parts+`
+				search_parts(e.cycle_id, e.report_id, lower(coalesce(e.pde_name, '') || e'\n' || e.source_field), 1)
+					@> `+parts+`
 		) e cross join lateral (
 			select c.id from pde_mappings c
 			where c.cycle_id = ?0 and c.report_id = ?1 and
 				left(coalesce(c.source_field, ''), 200) collate "C" between e.field and e.field offset 0
 		) c
 		union all
-		select c.id from pde_mappings c where c.cycle_id = ?0 and c.report_id = ?1 and c.source_field is null and c.pde_name is not null
-			and search_parts(c.cycle_id, c.report_id, lower(c.pde_name), 1) @> `+parts+`))`, f.CycleID, f.ReportID, f.Search)
+		select c.id from pde_mappings c where c.cycle_id = ?0 and c.report_id = ?1 and c.source_field is null
+			and c.pde_name is not null
+			and search_parts(c.cycle_id, c.report_id, lower(c.pde_name), 1) @> `+parts+`))`,
+		f.CycleID, f.ReportID, f.Search)
 }

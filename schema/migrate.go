@@ -13,19 +13,20 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// migrationLock is the advisory lock that lets several starting processes migrate at once: one does, the others wait and find it done.
+// migrationLock is the advisory lock that makes processes migrate one after the other.
 const migrationLock = 0x7064656d69677261 // "pdemigra"
 
-// Migration is one step of the database's structure.
+// Migration is one step of the database schema.
 type Migration struct {
 	Name    string
 	Comment string
 	Applied bool
 }
 
-// Migrate brings the database to the newest structure. It returns the names of what it applied, none where all was applied already.
-// Any number of processes may call it at once. All that is applied is applied and noted in one transaction: what fails or is cut off
-// leaves nothing behind and may be tried again.
+// Migrate applies all migrations that are not applied yet and returns their names. Any number of processes may
+// call it at once: one applies the migrations, and the others wait. All migrations are applied and recorded in
+// one transaction, so a call that fails or is interrupted changes nothing and can be repeated. It returns an
+// [ErrReadOnly] if the database accepts no writes.
 func Migrate(ctx context.Context, db *DB) (applied []string, err error) {
 	if err := db.Writable(ctx); err != nil {
 		return nil, err
@@ -50,8 +51,8 @@ func Migrate(ctx context.Context, db *DB) (applied []string, err error) {
 	return applied, err
 }
 
-// applyMigration is not left to bun's own migrator, which notes a step in a transaction after the one that takes it: a process that dies
-// in between leaves a database that no other can migrate any more.
+// applyMigration applies and records one migration in the transaction. bun's own migrator records a migration
+// in a second transaction: a process that dies in between leaves a database that cannot be migrated any more.
 func applyMigration(ctx context.Context, tx bun.Tx, step migrate.Migration) error {
 	text, err := migrationFiles.ReadFile("migrations/" + step.String() + ".tx.up.sql")
 	if err != nil {
@@ -64,17 +65,17 @@ func applyMigration(ctx context.Context, tx bun.Tx, step migrate.Migration) erro
 	return err
 }
 
-// ListMigrations lists every migration and whether it is applied, in order. It writes nothing, not even the tables in which migrations are
-// noted: the database may be another than its caller believes.
+// ListMigrations returns every migration in order, and whether it is applied. It writes nothing, not even the
+// tables of the migrator, because the database may not be the one that the caller expects.
 func ListMigrations(ctx context.Context, db *DB) ([]Migration, error) {
 	var all []Migration
 	err := withMigrator(ctx, db, func(_ bun.Tx, m *migrate.Migrator, migrations *migrate.Migrations) error {
-		var noted bool
-		if err := db.NewRaw("select to_regclass('bun_migrations') is not null").Scan(ctx, &noted); err != nil {
+		var recorded bool
+		if err := db.NewRaw("select to_regclass('bun_migrations') is not null").Scan(ctx, &recorded); err != nil {
 			return fmt.Errorf("migration tables: %w", err)
 		}
 		steps := migrations.Sorted()
-		if noted {
+		if recorded {
 			var err error
 			if steps, err = m.MigrationsWithStatus(ctx); err != nil {
 				return fmt.Errorf("migration status: %w", err)
@@ -88,8 +89,8 @@ func ListMigrations(ctx context.Context, db *DB) ([]Migration, error) {
 	return all, err
 }
 
-// withMigrator runs do while this process holds the migration lock. The lock lives in the transaction that do gets, so it is free again
-// when the process dies.
+// withMigrator calls do while this process holds the migration lock. The lock belongs to the transaction, so
+// it is released if the process dies.
 func withMigrator(ctx context.Context, db *DB, do func(bun.Tx, *migrate.Migrator, *migrate.Migrations) error) error {
 	files, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {
@@ -100,9 +101,9 @@ func withMigrator(ctx context.Context, db *DB, do func(bun.Tx, *migrate.Migrator
 		return fmt.Errorf("embedded migrations: %w", err)
 	}
 	return db.RunInTx(ctx, nil, func(ctx context.Context, lock bun.Tx) error {
-		// A migration takes as long as it takes, whatever limits the database or the role sets for other work.
-		if _, err := lock.ExecContext(ctx, "set local idle_in_transaction_session_timeout = 0; set local statement_timeout = 0; "+
-			"set local lock_timeout = 0"); err != nil {
+		// A migration may take long, so the limits of the database or the role do not apply to it.
+		if _, err := lock.ExecContext(ctx, "set local idle_in_transaction_session_timeout = 0; "+
+			"set local statement_timeout = 0; set local lock_timeout = 0"); err != nil {
 			return fmt.Errorf("migration lock: %w", err)
 		}
 		if _, err := lock.ExecContext(ctx, "select pg_advisory_xact_lock(?)", int64(migrationLock)); err != nil {

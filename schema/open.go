@@ -20,39 +20,43 @@ import (
 type DB struct {
 	*bun.DB
 	pool *pool
-	// writable is the last answer of [DB.Writable].
+	// writable is the last result of [DB.Writable].
 	writable atomic.Pointer[writability]
-	// getWork is the statement of [GetWork], written once from the columns of the rows that it reads.
+	// readWork is the statement of [GetWork]. It depends on the columns of the rows that it reads.
 	readWork string
 }
 
-// Options for [Open]; the zero value works.
+// Options are the options of [Open]. The zero value is valid.
 type Options struct {
-	// ApplicationName is how the sessions show in pg_stat_activity; pdeflow if empty.
+	// ApplicationName is the name of the sessions in pg_stat_activity; the default is pdeflow.
 	ApplicationName string
-	// MaxConns is the size of the pool if the URL has no pool_max_conns; 16 if zero. With both, the smaller one counts.
+	// MaxConns is the size of the pool; the default is 16. If the URL has pool_max_conns too, the smaller one
+	// applies.
 	MaxConns int
-	// LogSQL receives every statement, with literals and parameters shown as ?; nil logs none.
+	// LogSQL logs every statement with its literals and parameters replaced by ?. If it is nil, statements are
+	// not logged.
 	LogSQL *slog.Logger
-	// StatementTimeout is how long the server works on a statement of this pool before it cancels it; without limit if zero.
+	// StatementTimeout is how long the server executes a statement of this pool before it cancels it. Zero
+	// means no limit.
 	StatementTimeout time.Duration
 }
 
 const (
 	defaultMaxConns = 16
-	// minMaxConns is what a process needs to make progress: the migrations hold one connection and work on another.
+	// minMaxConns is the smallest pool with which a process works: a migration uses two connections.
 	minMaxConns = 2
 )
 
 var errURL = errors.New("the database URL is not of the form postgres://user:password@host:port/database")
 
-// CheckURL reports what is wrong with the URL of a database, without repeating it: it may hold a password.
+// CheckURL returns an error if url is not a valid database URL. The error does not repeat the URL, which may
+// contain a password.
 func CheckURL(url string) error {
 	_, err := parseURL(url, 0)
 	return err
 }
 
-// PoolSize is the size of a pool of the database at url if [Options] names none.
+// PoolSize returns the size of a pool for the database at url without [Options.MaxConns].
 func PoolSize(url string) (int, error) {
 	config, err := parseURL(url, 0)
 	if err != nil {
@@ -61,11 +65,12 @@ func PoolSize(url string) (int, error) {
 	return int(config.MaxConns), nil
 }
 
-// parseURL returns the configuration of a pool of at most maxConns connections, or of the default size if that is zero.
+// parseURL returns the configuration of a pool of at most maxConns connections, or of the default size if
+// maxConns is zero.
 func parseURL(url string, maxConns int) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		// The error of pgx may repeat the password.
+		// The error of pgx may contain the password.
 		return nil, errURL
 	}
 	raw, err := pgx.ParseConfig(url)
@@ -76,7 +81,9 @@ func parseURL(url string, maxConns int) (*pgxpool.Config, error) {
 	_, inURL := raw.RuntimeParams["pool_max_conns"]
 	switch {
 	case inURL && config.MaxConns < minMaxConns:
-		return nil, fmt.Errorf("the database URL has pool_max_conns=%d, which must be at least %d", config.MaxConns, minMaxConns)
+		return nil, fmt.Errorf(
+			"the database URL has pool_max_conns=%d, which must be at least %d", config.MaxConns, minMaxConns,
+		)
 	case !inURL:
 		config.MaxConns = int32(cmp.Or(maxConns, defaultMaxConns)) //nolint:gosec // at most 1000
 	case maxConns > 0:
@@ -85,12 +92,12 @@ func parseURL(url string, maxConns int) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// Open makes a pool of connections to the database at url and checks that the database can be used. The error names the database without
-// the password.
+// Open opens a pool of connections to the database at url and checks that the database can be used. Errors
+// name the database without its password.
 //
-// Statements use the simple protocol unless they ask for more: bun writes its arguments into the text, so preparing it would be wasted.
-// Every session has the settings that this package relies on. The server ends a session that is idle in a transaction for 30 seconds,
-// because a stopped process would keep its locks.
+// Statements use the simple protocol by default: bun writes the arguments into the text, so preparing it would
+// be useless. Every session has the settings that this package relies on. The server ends a session that is
+// idle in a transaction for 30 seconds, because a stopped process would keep its locks.
 func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	config, err := parseURL(url, opts.MaxConns)
 	if err != nil {
@@ -108,7 +115,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	p := &pool{}
 	conn.AfterConnect = setUpSession(opts.StatementTimeout)
 	conn.Tracer = tracer{log: opts.LogSQL, readOnly: p.renew}
-	config.PingTimeout = cmp.Or(config.PingTimeout, 5*time.Second) // of connections that have been idle
+	config.PingTimeout = cmp.Or(config.PingTimeout, 5*time.Second) // for connections that were idle
 	if p.Pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fmt.Errorf("database pool: %w", err)
 	}
@@ -116,18 +123,18 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	return &DB{DB: db, pool: p, readWork: getWorkSQL(db)}, nil
 }
 
-// MaxConns is the size of the pool.
+// MaxConns returns the size of the pool.
 func (db *DB) MaxConns() int { return int(db.pool.Config().MaxConns) }
 
-// Close ends every connection.
+// Close closes all connections.
 func (db *DB) Close() error {
 	err := db.DB.Close()
 	db.pool.Close()
 	return err
 }
 
-// Now is the transaction's one reading of the clock. It is the database's own clock at the moment of the call, so a caller that holds
-// the row locks it needs never writes time backwards.
+// Now returns the current time of the database. A transaction calls it once, after it has acquired its row
+// locks, so that the times in a row never go backwards.
 func Now(ctx context.Context, tx bun.IDB) (time.Time, error) {
 	var now time.Time
 	if err := tx.NewRaw("select clock_timestamp()").Scan(ctx, &now); err != nil {

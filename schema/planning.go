@@ -8,28 +8,26 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// PlanningAction is what was done to the planning data of a report: to its attributes, data sources and columns.
+// PlanningAction is what was done to the planning data of a report: its attributes, data sources and columns.
 type PlanningAction string
 
-// The actions.
 const (
 	// PlanningActionImported is an import of files. It may add, update and remove rows of every kind.
 	PlanningActionImported PlanningAction = "imported"
 	// PlanningActionAdded is a request that added one object.
 	PlanningActionAdded PlanningAction = "added"
-	// PlanningActionRemoved is a request that removed one object, with everything that belongs to it.
+	// PlanningActionRemoved is a request that removed one object with everything that belongs to it.
 	PlanningActionRemoved PlanningAction = "removed"
 )
 
-// PlanningActions lists every action.
+// PlanningActions returns all actions.
 func PlanningActions() []PlanningAction {
 	return []PlanningAction{PlanningActionImported, PlanningActionAdded, PlanningActionRemoved}
 }
 
-// PlanningObject is the kind of object that a planning change is about.
+// PlanningObject is the kind of object that was changed.
 type PlanningObject string
 
-// The objects.
 const (
 	PlanningObjectReport     PlanningObject = "report"
 	PlanningObjectAttribute  PlanningObject = "attribute"
@@ -37,12 +35,15 @@ const (
 	PlanningObjectColumn     PlanningObject = "column"
 )
 
-// PlanningObjects lists every kind of object.
+// PlanningObjects returns all kinds of objects.
 func PlanningObjects() []PlanningObject {
-	return []PlanningObject{PlanningObjectReport, PlanningObjectAttribute, PlanningObjectDataSource, PlanningObjectColumn}
+	return []PlanningObject{
+		PlanningObjectReport, PlanningObjectAttribute, PlanningObjectDataSource, PlanningObjectColumn,
+	}
 }
 
-// PlanningChange is one change of a report's planning data. Rows are only added, and outlive what they are about.
+// PlanningChange is one change of a report's planning data. Rows are never deleted, not even with the objects
+// that they name.
 type PlanningChange struct {
 	bun.BaseModel `bun:"table:planning_changes,alias:pc"`
 
@@ -51,18 +52,19 @@ type PlanningChange struct {
 	ReportID string         `bun:"report_id"`
 	Action   PlanningAction `bun:"action"`
 	Object   PlanningObject `bun:"object"`
-	// ObjectID is empty for a report, which is known by CycleID and ReportID.
+	// ObjectID is empty for a report, which CycleID and ReportID identify.
 	ObjectID string `bun:"object_id,nullzero"`
 	// Name is the name of the object at the time of the change.
 	Name   string         `bun:"name"`
 	Counts PlanningCounts `bun:"counts,type:jsonb"`
-	// ChangedAt is the time of the transaction, as in all rows that it wrote, and ChangedBy the person.
+	// ChangedAt is the time of the transaction, as in all rows that it wrote. ChangedBy is the person who made
+	// the change.
 	ChangedAt time.Time `bun:"changed_at"`
 	ChangedBy string    `bun:"changed_by"`
-	// FinishedAt is when the transaction had written everything else. An import may take minutes, and nobody else
-	// sees any of its rows before it commits.
+	// FinishedAt is the time at which the transaction had written everything else. An import may take minutes,
+	// and its rows are invisible until it commits.
 	FinishedAt time.Time `bun:"finished_at"`
-	// Published is whether the event of the change is in the stream.
+	// Published reports whether the event of the change is in the stream.
 	Published bool      `bun:"published"`
 	CreatedAt time.Time `bun:"created_at"`
 	CreatedBy string    `bun:"created_by"`
@@ -70,7 +72,7 @@ type PlanningChange struct {
 	UpdatedBy string    `bun:"updated_by"`
 }
 
-// PlanningCounts counts the rows that a planning change has written or removed.
+// PlanningCounts counts the rows that a planning change added, updated or removed.
 type PlanningCounts struct {
 	Reports     PlanningCount `json:"reports"`
 	Attributes  PlanningCount `json:"attributes"`
@@ -79,16 +81,16 @@ type PlanningCounts struct {
 	Mappings    PlanningCount `json:"mappings"`
 }
 
-// PlanningCount counts rows of one kind.
+// PlanningCount counts the rows of one kind.
 type PlanningCount struct {
 	Added   int64 `json:"added"`
 	Updated int64 `json:"updated"`
 	Removed int64 `json:"removed"`
 }
 
-// InsertPlanningChange records the change, as the last thing that its transaction does: the auditor and audit.Verify
-// count the time until it has to be in the audit log from then. The caller sets everything up to ChangedBy but the
-// id.
+// InsertPlanningChange records the change. It must be the last write of its transaction, because the auditor
+// and audit.Verify count the time within which the change must be in the audit log from then. The caller sets
+// the fields up to ChangedBy, except for the ID.
 func InsertPlanningChange(ctx context.Context, tx bun.Tx, change PlanningChange) error {
 	ids, err := newIDs(1)
 	if err != nil {
@@ -99,14 +101,15 @@ func InsertPlanningChange(ctx context.Context, tx bun.Tx, change PlanningChange)
 		return err
 	}
 	change.ID, change.FinishedAt = ids[0], now
-	change.CreatedAt, change.CreatedBy, change.UpdatedAt, change.UpdatedBy = now, change.ChangedBy, now, change.ChangedBy
+	change.CreatedAt, change.CreatedBy = now, change.ChangedBy
+	change.UpdatedAt, change.UpdatedBy = now, change.ChangedBy
 	if _, err := tx.NewInsert().Model(&change).Exec(ctx); err != nil {
 		return fmt.Errorf("planning change of report %s: %w", change.ReportID, err)
 	}
 	return nil
 }
 
-// ListUnpublishedPlanningChanges lists at most limit changes whose event is not in the stream, the oldest first.
+// ListUnpublishedPlanningChanges returns at most limit changes whose event is not in the stream, oldest first.
 func ListUnpublishedPlanningChanges(ctx context.Context, db bun.IDB, limit int) ([]PlanningChange, error) {
 	var changes []PlanningChange
 	err := db.NewSelect().Model(&changes).Where("not published").Order("id").Limit(int64(limit)).Scan(ctx)
@@ -118,8 +121,8 @@ func ListUnpublishedPlanningChanges(ctx context.Context, db bun.IDB, limit int) 
 
 // MarkPlanningChangePublished records that the event of the change is in the stream.
 func MarkPlanningChangePublished(ctx context.Context, db bun.IDB, id string) error {
-	_, err := db.NewRaw("update planning_changes set published = true, updated_at = clock_timestamp(), updated_by = ? where id = ?",
-		dispatcher, id).Exec(ctx)
+	_, err := db.NewRaw(`update planning_changes set published = true, updated_at = clock_timestamp(), updated_by = ?
+		where id = ?`, dispatcher, id).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("mark planning change %s: %w", id, err)
 	}

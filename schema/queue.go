@@ -9,11 +9,12 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
-// Positions holds, for jobs by id, a mapping before which no item that waits for nothing is queued. A query that starts there does not
-// read the index entries of the items before, which stay in the index for as long as any transaction is older than their end.
+// Positions holds one mapping for each job, by job id. No item before it is queued with nothing to wait for. A
+// query that starts there does not read the dead index entries of earlier items, which remain while an older
+// transaction is open.
 type Positions map[string]string
 
-// arrays returns the jobs and their positions as two arrays of SQL.
+// arrays returns the jobs and their positions as two SQL arrays.
 func (p Positions) arrays() (jobs, mappings any) {
 	ids, after := make([]string, 0, len(p)), make([]string, 0, len(p))
 	for id, position := range p {
@@ -22,29 +23,34 @@ func (p Positions) arrays() (jobs, mappings any) {
 	return pgdialect.Array(ids), pgdialect.Array(after)
 }
 
-// LongestWait is the longest time for which an item is made to wait. A due time further ahead than that was written before the database's
-// clock stepped back, so the item is due.
+// LongestWait is the longest time for which an item waits. If the due time is further ahead, the database's
+// clock stepped back after it was written, and the item is due.
 const LongestWait = 80 * time.Second
 
-// isDue is the condition under which a queued item may be published, for the item in hand.
-var isDue = fmt.Sprintf("(due_at <= clock_timestamp() or due_at > clock_timestamp() + interval '%d seconds')", int(LongestWait.Seconds()))
+// isDue is the condition that a queued item is due, for an item that is found by its key.
+var isDue = fmt.Sprintf(
+	"(due_at <= clock_timestamp() or due_at > clock_timestamp() + interval '%d seconds')", int(LongestWait.Seconds()),
+)
 
-// The conditions of the three ranges of job_items_queued that hold the due items of the job q.id. The clock is read in a subquery, so
-// that each condition is one range of the index.
+// Each of these conditions is one range of the index job_items_queued. Together they select the due items of the
+// job q.id. The clock is read in a subquery, because Postgres does not use a volatile function in an index
+// condition.
 const (
 	dueAtOnce  = "job_id = q.id and outcome is null and due_at = 'epoch' and mapping_id >= q.after"
 	dueWaited  = "job_id = q.id and outcome is null and due_at > 'epoch' and due_at <= (select clock_timestamp())"
-	dueStepped = "job_id = q.id and outcome is null and due_at > (select clock_timestamp() + ?longest * interval '1 second')"
+	dueStepped = "job_id = q.id and outcome is null and due_at > (" +
+		"select clock_timestamp() + ?longest * interval '1 second')"
 )
 
-// ListJobsWithWork lists the jobs for which a dispatcher has something to do, the oldest first, without the mappings that a caller named: an
-// event is not published, the list is not complete, the job is being cancelled or was blocked, or an item is due. It is one statement for
-// all jobs, however many of them wait.
+// ListJobsWithWork returns the jobs on which the dispatcher must act, oldest first, without their MappingIDs.
+// These are the jobs with an unpublished event, an incomplete list, a due item, or the intent to cancel, and
+// those that were blocked. It is one statement, however many jobs are waiting.
 func ListJobsWithWork(ctx context.Context, db bun.IDB, from Positions) ([]Job, error) {
 	var jobs []Job
 	ids, after := from.arrays()
 	err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").
-		Join("cross join lateral (select j.id, coalesce((select p.after from unnest(?::text[], ?::text[]) p (id, after) where p.id = j.id limit 1), '') as after) q",
+		Join(`cross join lateral (select j.id, coalesce((
+			select p.after from unnest(?::text[], ?::text[]) p (id, after) where p.id = j.id limit 1), '') as after) q`,
 			ids, after).
 		Where("not j.published_finished").
 		Where(`(not j.published_requested or j.published_intent < j.intent_version
@@ -67,12 +73,16 @@ type DueItem struct {
 	JobID     string `bun:"job_id"`
 	MappingID string `bun:"mapping_id"`
 	Attempt   int    `bun:"attempt"`
-	// AtOnce reports that the item waits for nothing, so that it belongs to a position; see [Positions].
+	// AtOnce reports that the item does not wait for anything, so it advances the position of its job; see
+	// [Positions].
 	AtOnce bool `bun:"at_once"`
 }
 
-// ListDueItems lists the first items of each job that are queued and due, at most as many as limits has for the job, by job.
-func ListDueItems(ctx context.Context, db bun.IDB, limits map[string]int, from Positions) (map[string][]DueItem, error) {
+// ListDueItems returns the first queued items of each job that are due, by job id. limits has the jobs and the
+// maximum number of items for each.
+func ListDueItems(
+	ctx context.Context, db bun.IDB, limits map[string]int, from Positions,
+) (map[string][]DueItem, error) {
 	var (
 		ids, after []string
 		most       []int
@@ -83,12 +93,17 @@ func ListDueItems(ctx context.Context, db bun.IDB, limits map[string]int, from P
 	}
 	err := db.NewRaw(`select q.id as job_id, due.mapping_id, due.attempt, due.at_once
 		from unnest(?ids::text[], ?after::text[], ?most::int[]) q (id, after, most) cross join lateral (
-			(select mapping_id, attempt, true as at_once from job_items where `+dueAtOnce+` order by mapping_id limit q.most)
+			(select mapping_id, attempt, true as at_once from job_items
+				where `+dueAtOnce+` order by mapping_id limit q.most)
 			union all
-			(select mapping_id, attempt, false from job_items where `+dueWaited+` order by due_at, mapping_id limit q.most)
+			(select mapping_id, attempt, false from job_items
+				where `+dueWaited+` order by due_at, mapping_id limit q.most)
 			union all
-			(select mapping_id, attempt, false from job_items where `+dueStepped+` order by due_at, mapping_id limit q.most)
-			limit q.most) due`, dueArgs{pgdialect.Array(ids), pgdialect.Array(after), pgdialect.Array(most), LongestWait.Seconds()}).Scan(ctx, &items)
+			(select mapping_id, attempt, false from job_items
+				where `+dueStepped+` order by due_at, mapping_id limit q.most)
+			limit q.most) due`,
+		dueArgs{pgdialect.Array(ids), pgdialect.Array(after), pgdialect.Array(most), LongestWait.Seconds()}).
+		Scan(ctx, &items)
 	if err != nil {
 		return nil, fmt.Errorf("due items: %w", err)
 	}
@@ -99,7 +114,7 @@ func ListDueItems(ctx context.Context, db bun.IDB, limits map[string]int, from P
 	return due, nil
 }
 
-// dueArgs are the named arguments of [ListDueItems].
+// dueArgs are the named arguments of the query of [ListDueItems].
 type dueArgs struct {
 	IDs     any     `bun:"ids"`
 	After   any     `bun:"after"`
@@ -107,15 +122,18 @@ type dueArgs struct {
 	Longest float64 `bun:"longest"`
 }
 
-// CancelItems cancels at most limit queued items of the job, first those that wait for nothing from the position on, then any others.
-// The same transaction marks them as folded and counts them in the job's row. It returns their number and the position for the next
-// page. The number may be less than limit although more items are queued, if another transaction writes some of them.
+// CancelItems cancels at most limit queued items of the job: first those that need not wait, from the position
+// on, then any others. The same transaction folds them and counts them in the job's row. It returns their
+// number and the position for the next page. The number may be less than limit although more items are queued,
+// if other transactions have locked some of them.
 func CancelItems(ctx context.Context, db bun.IDB, jobID, from string, limit int) (n int64, next string, err error) {
 	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		if err := readInIndexOrder(ctx, tx); err != nil {
 			return err
 		}
-		n, next, err = cancelPage(ctx, tx, jobID, limit, "due_at = 'epoch' and mapping_id >= ? order by mapping_id", from)
+		n, next, err = cancelPage(
+			ctx, tx, jobID, limit, "due_at = 'epoch' and mapping_id >= ? order by mapping_id", from,
+		)
 		if err != nil || n > 0 {
 			return err
 		}
@@ -128,16 +146,21 @@ func CancelItems(ctx context.Context, db bun.IDB, jobID, from string, limit int)
 	return n, max(from, next), nil
 }
 
-func cancelPage(ctx context.Context, tx bun.Tx, jobID string, limit int, which string, args ...any) (n int64, last string, err error) {
-	// The page is locked once, in a step of its own: a condition of the update may be evaluated repeatedly, and would find the next page
-	// each time. The update finds the rows by their place in the table, which saves a search of the primary key for each. If another
-	// transaction has written a row since the statement began, its new version is elsewhere, and the item is left to a later page.
+func cancelPage(
+	ctx context.Context, tx bun.Tx, jobID string, limit int, which string, args ...any,
+) (n int64, last string, err error) {
+	// A separate step locks the page, because a condition of the update may be evaluated repeatedly and would then
+	// select another page each time. The update finds the rows by their ctid, which is faster than by the primary
+	// key. If another transaction has updated a row since the statement began, the row has another ctid, and a
+	// later page cancels the item.
 	err = tx.NewRaw(`with page as materialized (
-			select ctid as place from job_items where job_id = ? and outcome is null and ? limit ? for update skip locked
+			select ctid as place from job_items where job_id = ? and outcome is null and ? limit ?
+				for update skip locked
 		), clock as materialized (
 			select clock_timestamp() as now from (select count(*) from page) locked
 		), cancelled as (
-			update job_items i set outcome = ?, error_code = null, error = null, ended_at = clock.now, folded_at = clock.now,
+			update job_items i set outcome = ?, error_code = null, error = null, ended_at = clock.now,
+				folded_at = clock.now,
 				updated_at = clock.now, updated_by = ?
 			from clock where i.ctid = any (array(select place from page))
 			returning i.mapping_id
@@ -147,12 +170,13 @@ func cancelPage(ctx context.Context, tx bun.Tx, jobID string, limit int, which s
 			from clock, (select count(*) as items from cancelled) page where j.id = ? and page.items > 0
 		)
 		select count(*), coalesce(max(mapping_id), '') from cancelled`,
-		jobID, bun.SafeQuery(which, args...), limit, OutcomeCancelled, dispatcher, dispatcher, jobID).Scan(ctx, &n, &last)
+		jobID, bun.SafeQuery(which, args...), limit, OutcomeCancelled, dispatcher, dispatcher, jobID).
+		Scan(ctx, &n, &last)
 	return n, last, err
 }
 
-// readInIndexOrder makes the transaction read pages in the order of an index. In a table that was never analyzed Postgres expects a job
-// to have a handful of items, and so prefers to read all of them and sort: every page then reads the whole queue.
+// readInIndexOrder makes the transaction read pages in the order of an index. In a table that was never
+// analyzed, Postgres expects a job to have few items, and would read and sort the whole queue for every page.
 func readInIndexOrder(ctx context.Context, tx bun.Tx) error {
 	_, err := tx.NewRaw(`select set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true),
 		set_config('enable_bitmapscan', 'off', true)`).Exec(ctx)
@@ -162,7 +186,7 @@ func readInIndexOrder(ctx context.Context, tx bun.Tx) error {
 	return nil
 }
 
-// readInAnyOrder undoes [readInIndexOrder], for what follows in a transaction of the caller.
+// readInAnyOrder undoes [readInIndexOrder] for the rest of the transaction.
 func readInAnyOrder(ctx context.Context, tx bun.Tx) error {
 	_, err := tx.NewRaw(`select set_config('enable_sort', 'on', true), set_config('enable_seqscan', 'on', true),
 		set_config('enable_bitmapscan', 'on', true)`).Exec(ctx)

@@ -13,18 +13,18 @@ import (
 // Removal is a request to remove planning data of a report.
 type Removal struct {
 	CycleID, ReportID string
-	// Author is who asks for it.
+	// Author is the person who requested the removal.
 	Author string
-	// Confirmed allows removing what a person has confirmed.
+	// Confirmed allows the removal of mappings that a person has confirmed or approved.
 	Confirmed bool
 }
 
-// confirmedMapping is a condition of SQL that holds for mappings that a person has confirmed or approved.
+// confirmedMapping is the SQL condition that a person has confirmed or approved the mapping m.
 const confirmedMapping = "(m.mapping_confirmed_by_user or m.review_status = 'approved')"
 
-// DeleteAttribute removes an attribute with its mapping. Jobs, items and history stay. It returns [ErrNotFound] if the report has no such
-// attribute, an [ActiveJobError] while a job works on the report, and a [ConfirmedError] if a person has confirmed the mapping and the
-// removal does not allow that. After an error the caller rolls the transaction back.
+// DeleteAttribute removes an attribute with its mapping. It returns [ErrNotFound] if the report has no such attribute,
+// an [ActiveJobError] if a job is active for the report, and a [ConfirmedError] if a person has confirmed the mapping
+// and r.Confirmed is false. After an error the caller must roll back.
 func DeleteAttribute(ctx context.Context, tx bun.Tx, r Removal, id string) error {
 	return r.in(ctx, tx, func(im *importer) (PlanningChange, error) {
 		attribute, err := GetAttribute(ctx, tx, r.CycleID, r.ReportID, id)
@@ -43,8 +43,8 @@ func DeleteAttribute(ctx context.Context, tx bun.Tx, r Removal, id string) error
 	})
 }
 
-// DeleteColumn removes a column of a data source. Mappings to the column become unmapped, and no suggestion names it any more. Its errors
-// are those of [DeleteAttribute].
+// DeleteColumn removes a column of a data source. Mappings to the column become unmapped, and suggestions of it are
+// removed. It returns the same errors as [DeleteAttribute].
 func DeleteColumn(ctx context.Context, tx bun.Tx, r Removal, sourceID, id string) error {
 	return r.in(ctx, tx, func(im *importer) (PlanningChange, error) {
 		if _, err := GetDataSource(ctx, tx, r.CycleID, r.ReportID, sourceID); err != nil {
@@ -60,11 +60,12 @@ func DeleteColumn(ctx context.Context, tx bun.Tx, r Removal, sourceID, id string
 		if err := im.mayRemove(ctx, columns, r.Confirmed); err != nil {
 			return PlanningChange{}, err
 		}
-		return PlanningChange{Object: PlanningObjectColumn, ObjectID: id, Name: columns[0].SourceField()}, im.removeColumns(ctx, columns)
+		change := PlanningChange{Object: PlanningObjectColumn, ObjectID: id, Name: columns[0].SourceField()}
+		return change, im.removeColumns(ctx, columns)
 	})
 }
 
-// DeleteDataSource removes a data source with its columns, as [DeleteColumn] does.
+// DeleteDataSource removes a data source with its columns. Mappings and errors are as for [DeleteColumn].
 func DeleteDataSource(ctx context.Context, tx bun.Tx, r Removal, id string) error {
 	return r.in(ctx, tx, func(im *importer) (PlanningChange, error) {
 		source, err := GetDataSource(ctx, tx, r.CycleID, r.ReportID, id)
@@ -90,11 +91,12 @@ func DeleteDataSource(ctx context.Context, tx bun.Tx, r Removal, id string) erro
 	})
 }
 
-// DeleteReport removes a report with everything that it consists of. Its jobs, their items and the history stay.
+// DeleteReport removes a report with everything but its jobs, items and history, whether or not mappings are confirmed.
+// It returns [ErrNotFound] if there is no such report, and an [ActiveJobError] if a job is active for it.
 func DeleteReport(ctx context.Context, tx bun.Tx, r Removal) error {
 	return r.in(ctx, tx, func(im *importer) (PlanningChange, error) {
 		const ofReport = "cycle_id = $1 and report_id = $2"
-		if err := im.noteRemoved(ctx, "a.cycle_id = $3 and a.report_id = $4", r.CycleID, r.ReportID); err != nil {
+		if err := im.recordRemoved(ctx, "a.cycle_id = $3 and a.report_id = $4", r.CycleID, r.ReportID); err != nil {
 			return PlanningChange{}, err
 		}
 		for _, step := range []struct {
@@ -103,7 +105,10 @@ func DeleteReport(ctx context.Context, tx bun.Tx, r Removal) error {
 		}{
 			{"pde_mappings", ofReport, &im.done.Mappings.Removed},
 			{"attributes", ofReport, &im.done.Attributes.Removed},
-			{"source_columns", "data_source_id in (select id from data_sources where " + ofReport + ")", &im.done.Columns.Removed},
+			{
+				"source_columns", "data_source_id in (select id from data_sources where " + ofReport + ")",
+				&im.done.Columns.Removed,
+			},
 			{"data_sources", ofReport, &im.done.DataSources.Removed},
 			{"mapped_elements", ofReport, new(int64)},
 		} {
@@ -118,7 +123,7 @@ func DeleteReport(ctx context.Context, tx bun.Tx, r Removal) error {
 	})
 }
 
-// in removes something of a report under the report's lock, and records the change.
+// in locks the report, calls remove, and records the change that remove returns.
 func (r Removal) in(ctx context.Context, tx bun.Tx, remove func(*importer) (PlanningChange, error)) error {
 	report, now, err := lockReportForChange(ctx, tx, r.CycleID, r.ReportID)
 	if err != nil {
@@ -140,12 +145,11 @@ func (r Removal) in(ctx context.Context, tx bun.Tx, remove func(*importer) (Plan
 	return InsertPlanningChange(ctx, tx, change)
 }
 
-// removeAttributes removes attributes with their mappings.
 func (im *importer) removeAttributes(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	if err := im.noteRemoved(ctx, "a.id = any($3)", ids); err != nil {
+	if err := im.recordRemoved(ctx, "a.id = any($3)", ids); err != nil {
 		return err
 	}
 	mappings, err := im.delete(ctx, "pde_mappings", "attribute_id = any($1)", ids)
@@ -161,22 +165,22 @@ func (im *importer) removeAttributes(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// noteRemoved keeps whose mappings they were of the attributes a for which the condition holds. Its parameters begin with $3.
-func (im *importer) noteRemoved(ctx context.Context, condition string, args ...any) error {
+// recordRemoved fills removed_mappings with the mappings of attributes a. The condition's parameters start at $3.
+func (im *importer) recordRemoved(ctx context.Context, condition string, args ...any) error {
 	args = append([]any{pgx.QueryExecModeCacheStatement, im.now, im.author}, args...)
 	//nolint:gosec // the condition is text of this package
 	query := fmt.Sprintf(`insert into removed_mappings
-			(mapping_id, cycle_id, report_id, attribute_id, attribute_name, created_at, created_by, updated_at, updated_by)
+			(mapping_id, cycle_id, report_id, attribute_id, attribute_name,
+				created_at, created_by, updated_at, updated_by)
 		select m.id, m.cycle_id, m.report_id, a.id, a.attribute_name, $1::timestamptz, $2::text, $1, $2
 		from attributes a join pde_mappings m on m.attribute_id = a.id where %s`, condition)
-	_, err := im.tx.Tx.ExecContext(ctx, query, args...)
-	if err != nil {
+	if _, err := im.tx.Tx.ExecContext(ctx, query, args...); err != nil {
 		return fmt.Errorf("removed mappings of report %s: %w", im.report.ReportID, err)
 	}
 	return nil
 }
 
-// delete deletes the rows for which the condition holds, and counts them.
+// delete deletes the rows that satisfy the condition and returns their number.
 func (im *importer) delete(ctx context.Context, table, condition string, args ...any) (int64, error) {
 	args = append([]any{pgx.QueryExecModeCacheStatement}, args...)
 	query := fmt.Sprintf("delete from %s where %s", table, condition) //nolint:gosec // both are text of this package
@@ -187,7 +191,7 @@ func (im *importer) delete(ctx context.Context, table, condition string, args ..
 	return result.RowsAffected()
 }
 
-// selectColumns reads columns c, in the order of their ids.
+// selectColumns reads the source columns c that the where clause selects, in the order of their ids.
 func (im *importer) selectColumns(ctx context.Context, where string, args ...any) ([]SourceColumn, error) {
 	args = append([]any{pgx.QueryExecModeCacheStatement}, args...)
 	//nolint:gosec // the condition is text of this package
@@ -201,7 +205,8 @@ func (im *importer) selectColumns(ctx context.Context, where string, args ...any
 	var columns []SourceColumn
 	for rows.Next() {
 		var c SourceColumn
-		if err := rows.Scan(&c.ID, &c.DataSourceID, &c.Identity, &c.SchemaName, &c.TableName, &c.ColumnName); err != nil {
+		err := rows.Scan(&c.ID, &c.DataSourceID, &c.Identity, &c.SchemaName, &c.TableName, &c.ColumnName)
+		if err != nil {
 			return nil, fmt.Errorf("source columns of report %s: %w", im.report.ReportID, err)
 		}
 		columns = append(columns, c)
@@ -212,10 +217,10 @@ func (im *importer) selectColumns(ctx context.Context, where string, args ...any
 	return columns, nil
 }
 
-// columnOf names a column by its data source and its source field, as mappings do.
+// columnOf identifies a column by its data source and its source field, as mappings do.
 type columnOf struct{ sourceID, field string }
 
-// mayRemove returns a [ConfirmedError] if a person has confirmed mappings to the columns and that is not allowed.
+// mayRemove returns a [ConfirmedError] if a person has confirmed mappings to the columns, unless allowed is true.
 func (im *importer) mayRemove(ctx context.Context, columns []SourceColumn, allowed bool) error {
 	if allowed {
 		return nil
@@ -236,11 +241,12 @@ func (im *importer) mayRemove(ctx context.Context, columns []SourceColumn, allow
 	return nil
 }
 
-// confirmedColumns reads the columns of the report's confirmed mappings.
+// confirmedColumns returns the columns of the report's confirmed mappings.
 func (im *importer) confirmedColumns(ctx context.Context) (map[columnOf]bool, error) {
 	var mappings []Mapping
 	err := im.tx.NewSelect().Model(&mappings).Column("data_source_id", "source_field").
-		Where("cycle_id = ? and report_id = ? and source_field is not null and "+confirmedMapping, im.report.CycleID, im.report.ReportID).Scan(ctx)
+		Where("cycle_id = ? and report_id = ? and source_field is not null and "+confirmedMapping,
+			im.report.CycleID, im.report.ReportID).Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("confirmed mappings of report %s: %w", im.report.ReportID, err)
 	}
@@ -251,7 +257,7 @@ func (im *importer) confirmedColumns(ctx context.Context) (map[columnOf]bool, er
 	return confirmed, nil
 }
 
-// countConfirmed counts the confirmed mappings m for which the condition holds.
+// countConfirmed counts the confirmed mappings m that satisfy the condition.
 func (im *importer) countConfirmed(ctx context.Context, condition, id string) (n int64, err error) {
 	err = im.tx.Tx.QueryRowContext(ctx, "select count(*) from pde_mappings m where "+condition+" and "+confirmedMapping,
 		pgx.QueryExecModeCacheStatement, id).Scan(&n)
@@ -261,13 +267,13 @@ func (im *importer) countConfirmed(ctx context.Context, condition, id string) (n
 	return n, nil
 }
 
-// removeColumns removes columns, and whatever mappings say of them: mappings to one of them become unmapped. Sources are the data sources
-// that will be removed too.
+// removeColumns removes columns and all references to them. The caller is about to remove the data sources.
 func (im *importer) removeColumns(ctx context.Context, columns []SourceColumn, sources ...string) error {
 	if len(columns) == 0 && len(sources) == 0 {
 		return nil
 	}
-	n, err := im.delete(ctx, "source_columns", "id = any($1)", each(columns, func(c SourceColumn) string { return c.ID }))
+	columnIDs := each(columns, func(c SourceColumn) string { return c.ID })
+	n, err := im.delete(ctx, "source_columns", "id = any($1)", columnIDs)
 	if err != nil {
 		return err
 	}
@@ -301,7 +307,7 @@ func (im *importer) removeColumns(ctx context.Context, columns []SourceColumn, s
 	return nil
 }
 
-// goneFields are the columns that a removal takes from a report.
+// goneFields are the columns and data sources that a removal deletes.
 type goneFields struct {
 	columns map[columnOf]bool
 	sources []string
@@ -309,11 +315,13 @@ type goneFields struct {
 	fields map[string]bool
 }
 
-// goneFields returns what is gone after these columns were deleted.
+// goneFields computes the references to remove, after the columns were deleted.
 func (im *importer) goneFields(ctx context.Context, columns []SourceColumn, sources []string) (goneFields, error) {
 	gone := goneFields{columns: map[columnOf]bool{}, sources: sources, fields: map[string]bool{}}
-	left, err := im.selectColumns(ctx, `where c.data_source_id in (select id from data_sources where cycle_id = $1 and report_id = $2)
-		and c.identity = any($3)`, im.report.CycleID, im.report.ReportID, each(columns, func(c SourceColumn) string { return c.Identity }))
+	left, err := im.selectColumns(ctx, `where c.data_source_id in (select id from data_sources
+		where cycle_id = $1 and report_id = $2)
+		and c.identity = any($3)`, im.report.CycleID, im.report.ReportID,
+		each(columns, func(c SourceColumn) string { return c.Identity }))
 	if err != nil {
 		return gone, err
 	}
@@ -327,7 +335,7 @@ func (im *importer) goneFields(ctx context.Context, columns []SourceColumn, sour
 	return gone, nil
 }
 
-// mappings lists the ids of the mappings that name something that is gone.
+// mappings returns the ids of the mappings that refer to a removed column or data source, in order.
 func (g goneFields) mappings(ctx context.Context, im *importer) ([]string, error) {
 	var sourceIDs, named, fields []string
 	for c := range g.columns {
@@ -341,10 +349,12 @@ func (g goneFields) mappings(ctx context.Context, im *importer) ([]string, error
 			or (m.data_source_id, m.source_field) in (select * from unnest($3::text[], $4::text[]))
 			or m.suggested_source_field = any($5::text[])
 			or exists (
-				select from jsonb_array_elements(case jsonb_typeof(m.alternative_mappings) when 'array' then m.alternative_mappings end) a
+				select from jsonb_array_elements(
+					case jsonb_typeof(m.alternative_mappings) when 'array' then m.alternative_mappings end) a
 				where a->>'source_field' = any($5::text[])
 			)
-		)`, pgx.QueryExecModeCacheStatement, im.report.CycleID, im.report.ReportID, sourceIDs, named, fields, slices.Clip(g.sources))
+		)`, pgx.QueryExecModeCacheStatement, im.report.CycleID, im.report.ReportID,
+		sourceIDs, named, fields, slices.Clip(g.sources))
 	if err != nil {
 		return nil, fmt.Errorf("mappings to removed columns: %w", err)
 	}
@@ -356,15 +366,16 @@ func (g goneFields) mappings(ctx context.Context, im *importer) ([]string, error
 	return list, nil
 }
 
-// removedRationale explains a mapping that has lost its column.
+// removedRationale is the rationale of a mapping that has lost its column.
 const removedRationale = "The column was removed from its data source."
 
-// from returns the mapping without what is gone. A confirmation or a review of a column that is gone goes with it.
+// from returns the mapping without removed references. If its own column is gone, so is its review.
 func (g goneFields) from(m Mapping) Mapping {
 	if g.fields[m.SuggestedSourceField] {
 		m.SuggestedSourceField = ""
 	}
-	m.AlternativeMappings = slices.DeleteFunc(slices.Clone(m.AlternativeMappings), func(a Alternative) bool { return g.fields[a.SourceField] })
+	m.AlternativeMappings = slices.DeleteFunc(slices.Clone(m.AlternativeMappings),
+		func(a Alternative) bool { return g.fields[a.SourceField] })
 	if !g.columns[columnOf{m.DataSourceID, m.SourceField}] && !slices.Contains(g.sources, m.DataSourceID) {
 		return m
 	}
@@ -378,7 +389,8 @@ func (g goneFields) from(m Mapping) Mapping {
 
 // WasRemoved reports whether the report had a mapping with this id that was removed.
 func WasRemoved(ctx context.Context, db bun.IDB, cycleID, reportID, mappingID string) (removed bool, err error) {
-	err = db.NewRaw("select exists (select from removed_mappings where mapping_id = ? and cycle_id = ? and report_id = ?)",
+	err = db.NewRaw(`select exists (
+		select from removed_mappings where mapping_id = ? and cycle_id = ? and report_id = ?)`,
 		mappingID, cycleID, reportID).Scan(ctx, &removed)
 	if err != nil {
 		return false, fmt.Errorf("removed mapping %s: %w", mappingID, err)

@@ -17,7 +17,8 @@ type Report struct {
 	CycleID  string `bun:"cycle_id,pk"`
 	ReportID string `bun:"report_id,pk"`
 	Name     string `bun:"name"`
-	// MappingCount is how many mappings the report has. It is exact, because whoever adds one holds the report's lock.
+	// MappingCount is the number of mappings of the report. It is exact, because every transaction that adds
+	// or removes mappings holds the report's lock.
 	MappingCount int64     `bun:"mapping_count"`
 	CreatedAt    time.Time `bun:"created_at"`
 	CreatedBy    string    `bun:"created_by"`
@@ -25,13 +26,13 @@ type Report struct {
 	UpdatedBy    string    `bun:"updated_by"`
 }
 
-// ActiveJobError says that a report cannot be changed because a job works on it.
+// ActiveJobError is returned if a report cannot be changed because a job is active for it.
 type ActiveJobError struct{ JobID string }
 
 // Error implements error.
 func (e *ActiveJobError) Error() string { return "job " + e.JobID + " is active for the report" }
 
-// GetReport reads the report. It returns [ErrNotFound] where there is none.
+// GetReport reads the report. It returns [ErrNotFound] if there is no such report.
 func GetReport(ctx context.Context, db bun.IDB, cycleID, reportID string) (Report, error) {
 	var report Report
 	err := db.NewSelect().Model(&report).Where("cycle_id = ? and report_id = ?", cycleID, reportID).Scan(ctx)
@@ -41,13 +42,13 @@ func GetReport(ctx context.Context, db bun.IDB, cycleID, reportID string) (Repor
 	return report, nil
 }
 
-// lockReportForChange locks the report for a change of its planning data and reads the clock behind the lock. It returns [ErrNotFound] where
-// there is no such report and an [ActiveJobError] where a job works on it.
+// lockReportForChange locks the report for a change of its planning data, and then reads the clock. It returns
+// [ErrNotFound] if there is no such report, and an [ActiveJobError] if a job is active for it.
 //
-// The lock is the strongest one, so that it conflicts with that of [LockReport]: a job that is being requested at this moment is either
-// committed and seen here, or waits until this transaction has ended.
+// The lock conflicts with that of [LockReport]. So a job that is being requested is either committed and seen
+// here, or waits until this transaction ends.
 func lockReportForChange(ctx context.Context, tx bun.Tx, cycleID, reportID string) (Report, time.Time, error) {
-	// A change of a large report takes longer than the requests for which the pool may have a limit.
+	// A change of a large report may take longer than the statement timeout of the pool.
 	if _, err := tx.ExecContext(ctx, "set local statement_timeout = 0"); err != nil {
 		return Report{}, time.Time{}, fmt.Errorf("statement timeout: %w", err)
 	}
@@ -64,11 +65,12 @@ func lockReportForChange(ctx context.Context, tx bun.Tx, cycleID, reportID strin
 	return report, now, err
 }
 
-// selectReport reads the report and takes this lock on it. It returns [ErrNotFound] where there is no such report.
+// selectReport reads the report with this row lock. It returns [ErrNotFound] if there is no such report.
 func selectReport(ctx context.Context, tx bun.Tx, cycleID, reportID, lock string) (Report, error) {
 	var report Report
 	err := withLockTimeout(ctx, tx, func() error {
-		err := tx.NewSelect().Model(&report).Where("cycle_id = ? and report_id = ?", cycleID, reportID).For(lock).Scan(ctx)
+		err := tx.NewSelect().Model(&report).Where("cycle_id = ? and report_id = ?", cycleID, reportID).
+			For(lock).Scan(ctx)
 		if err != nil {
 			return notFound(err, fmt.Sprintf("report %s of cycle %s", reportID, cycleID))
 		}
@@ -77,9 +79,10 @@ func selectReport(ctx context.Context, tx bun.Tx, cycleID, reportID, lock string
 	return report, err
 }
 
-// withLockTimeout does what may have to wait for an import of the report, and gives up after two seconds: whoever waits holds a connection,
-// an import can take minutes, and a pool whose connections all wait stops everything else in the process. Where it gives up, the database
-// says lock_not_available. What the transaction waits for later is held for moments, and waited for as usual.
+// withLockTimeout calls do, whose statements fail with lock_not_available after they have waited two seconds
+// for a lock. An import may hold the lock of the report for minutes. A transaction that waits for it holds a
+// connection, and if all connections of the pool wait, the whole process stops. The limit does not apply to
+// later statements of the transaction, because other locks are held briefly.
 func withLockTimeout(ctx context.Context, tx bun.Tx, do func() error) error {
 	if _, err := tx.ExecContext(ctx, "set local lock_timeout = '2s'"); err != nil {
 		return fmt.Errorf("lock timeout: %w", err)
@@ -104,7 +107,7 @@ func activeJob(ctx context.Context, tx bun.Tx, cycleID, reportID string) (id str
 	return id, nil
 }
 
-// makeReport is [lockReportForChange], and makes the report where there is none yet.
+// makeReport creates the report if it does not exist, and locks it as [lockReportForChange] does.
 func makeReport(ctx context.Context, tx bun.Tx, fresh Report) (Report, time.Time, error) {
 	report, now, err := lockReportForChange(ctx, tx, fresh.CycleID, fresh.ReportID)
 	if !errors.Is(err, ErrNotFound) {
@@ -127,12 +130,12 @@ func makeReport(ctx context.Context, tx bun.Tx, fresh Report) (Report, time.Time
 		return report, now, fmt.Errorf("report %s: %w", fresh.ReportID, err)
 	}
 	if made == 1 {
-		return fresh, now, nil // nobody else sees it before this transaction ends
+		return fresh, now, nil // invisible to other transactions until this one commits
 	}
-	return lockReportForChange(ctx, tx, fresh.CycleID, fresh.ReportID) // somebody else has made it meanwhile
+	return lockReportForChange(ctx, tx, fresh.CycleID, fresh.ReportID) // created concurrently
 }
 
-// ReportSummary is a report with its mappings counted.
+// ReportSummary is a report with its mappings counted by tier and by review status.
 type ReportSummary struct {
 	Report
 
@@ -148,15 +151,17 @@ type ReportSummary struct {
 	NeedsRevision int64 `bun:"needs_revision"`
 }
 
-// ListReports lists at most limit reports behind this one, in the order of cycle and report.
+// ListReports returns at most limit reports after this one, in the order of cycle and report.
 func ListReports(ctx context.Context, db bun.IDB, afterCycle, afterReport string, limit int) ([]ReportSummary, error) {
 	var reports []ReportSummary
 	err := db.NewRaw(`select r.*, coalesce(c.hrci, 0) as hrci, coalesce(c.confidential, 0) as confidential,
-			coalesce(c.proprietary, 0) as proprietary, coalesce(c.public, 0) as public, coalesce(c.unclassified, 0) as unclassified,
+			coalesce(c.proprietary, 0) as proprietary, coalesce(c.public, 0) as public,
+			coalesce(c.unclassified, 0) as unclassified,
 			coalesce(c.pending, 0) as pending, coalesce(c.approved, 0) as approved, coalesce(c.rejected, 0) as rejected,
 			coalesce(c.needs_revision, 0) as needs_revision
 		from reports r left join (
-			select cycle_id, report_id, sum(mappings) filter (where information_security_classification = 'HRCI') as hrci,
+			select cycle_id, report_id,
+				sum(mappings) filter (where information_security_classification = 'HRCI') as hrci,
 				sum(mappings) filter (where information_security_classification = 'Confidential') as confidential,
 				sum(mappings) filter (where information_security_classification = 'Proprietary') as proprietary,
 				sum(mappings) filter (where information_security_classification = 'Public') as public,
@@ -167,15 +172,16 @@ func ListReports(ctx context.Context, db bun.IDB, afterCycle, afterReport string
 				sum(mappings) filter (where review_status = 'needs_revision') as needs_revision
 			from mapping_counts group by 1, 2
 		) c on c.cycle_id = r.cycle_id and c.report_id = r.report_id
-		where (r.cycle_id, r.report_id) > (?, ?) order by r.cycle_id, r.report_id limit ?`, afterCycle, afterReport, limit).Scan(ctx, &reports)
+		where (r.cycle_id, r.report_id) > (?, ?) order by r.cycle_id, r.report_id limit ?`,
+		afterCycle, afterReport, limit).Scan(ctx, &reports)
 	if err != nil {
 		return nil, fmt.Errorf("reports: %w", err)
 	}
 	return reports, nil
 }
 
-// SumMappingCounts replaces the rows of mapping_counts that were added since the last call by sums. Any number of processes may call it
-// at once: each row is deleted, and so counted, by one of them.
+// SumMappingCounts adds up the rows of mapping_counts and replaces them by their sums. Any number of processes
+// may call it at once: each row is deleted, and therefore counted, by one of them.
 func SumMappingCounts(ctx context.Context, db bun.IDB) error {
 	_, err := db.NewRaw(`with recent as (delete from mapping_counts where not summed returning *),
 		sums as (
@@ -183,7 +189,8 @@ func SumMappingCounts(ctx context.Context, db bun.IDB) error {
 			where m.summed and m.cycle_id = r.cycle_id and m.report_id = r.report_id returning m.*)
 		insert into mapping_counts
 		select cycle_id, report_id, information_security_classification, review_status, sum(mappings), true
-		from (select * from recent union all select * from sums) all_rows group by 1, 2, 3, 4 having sum(mappings) <> 0`).Exec(ctx)
+		from (select * from recent union all select * from sums) all_rows group by 1, 2, 3, 4
+			having sum(mappings) <> 0`).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("sum of mapping counts: %w", err)
 	}

@@ -13,18 +13,21 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// sessionSetup sets what this package relies on, whatever the defaults of the server, the database and the role are. pgx reads times,
-// intervals and bytes in one notation each. The search path is left to the operator.
+// sessionSetup sets what this package relies on, whatever the defaults of the server, the database and the
+// role. pgx expects one notation for times, intervals and bytes. The search path is not changed, because the
+// operator chooses it.
 //
-// It is a statement because PgBouncer refuses most of these names in the startup message.
-const sessionSetup = "set default_transaction_isolation = 'read committed'; set timezone = 'UTC'; set standard_conforming_strings = on; " +
-	"set client_encoding = 'UTF8'; set datestyle = 'ISO'; set intervalstyle = 'postgres'; set bytea_output = 'hex'; " +
+// These are statements because PgBouncer rejects most of these names in the startup message.
+const sessionSetup = "set default_transaction_isolation = 'read committed'; set timezone = 'UTC'; " +
+	"set standard_conforming_strings = on; set client_encoding = 'UTF8'; set datestyle = 'ISO'; " +
+	"set intervalstyle = 'postgres'; set bytea_output = 'hex'; " +
 	"set idle_in_transaction_session_timeout = '30s'; set jit = off"
 
-// sessionPID is the key of a connection's server process id. A pooler makes up the one that the protocol carries.
+// sessionPID is the key of the server process id in the custom data of a connection. With a pooler, the
+// process id of the protocol is a fake.
 const sessionPID = "pdeflow pid"
 
-// setUpSession returns the function that prepares each new connection.
+// setUpSession returns the function that sets up each new connection.
 func setUpSession(statementTimeout time.Duration) func(context.Context, *pgconn.PgConn) error {
 	setup := sessionSetup
 	if statementTimeout > 0 {
@@ -44,7 +47,7 @@ func setUpSession(statementTimeout time.Duration) func(context.Context, *pgconn.
 	}
 }
 
-// inspect connects once, without setting anything, and returns why the database cannot be used.
+// inspect connects once, without changing any settings, and returns an error if the database cannot be used.
 func inspect(ctx context.Context, config *pgx.ConnConfig) (err error) {
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
@@ -56,10 +59,11 @@ func inspect(ctx context.Context, config *pgx.ConnConfig) (err error) {
 		return err
 	}
 	if server.encoding != "UTF8" {
-		return fmt.Errorf("its encoding is %s and must be UTF8: create the database with ENCODING 'UTF8' TEMPLATE template0", server.encoding)
+		return fmt.Errorf("its encoding is %s and must be UTF8: "+
+			"create the database with ENCODING 'UTF8' TEMPLATE template0", server.encoding)
 	}
 	if server.pid == conn.PgConn().PID() {
-		return nil // no pooler in between: a pooler makes up the process id that it sends to its clients
+		return nil // no pooler in between: a pooler sends its clients a fake process id
 	}
 	return checkPooling(ctx, config, conn)
 }
@@ -69,7 +73,8 @@ type serverInfo struct {
 	pid      uint32
 }
 
-// askServer reads everything as text: the session may have another notation than pgx expects.
+// askServer reads the encoding and the process id as text, because the session may not have the notation that
+// pgx expects.
 func askServer(ctx context.Context, conn *pgx.Conn) (serverInfo, error) {
 	results, err := conn.PgConn().Exec(ctx, "select current_setting('server_encoding'), pg_backend_pid()").ReadAll()
 	if err != nil {
@@ -83,12 +88,14 @@ func askServer(ctx context.Context, conn *pgx.Conn) (serverInfo, error) {
 	return serverInfo{encoding: string(row[0]), pid: uint32(pid)}, nil
 }
 
-// errPooling names the pooling mode that works.
-var errPooling = errors.New("the connection pooler in front of it hands out a server connection per transaction or statement, and pdeflow needs " +
-	"one per session: set pool_mode = session for this database (PgBouncer), or connect to PostgreSQL directly")
+// errPooling reports an unsupported pooling mode.
+var errPooling = errors.New("the connection pooler in front of it hands out a server connection per transaction " +
+	"or statement, and pdeflow needs one per session: " +
+	"set pool_mode = session for this database (PgBouncer), or connect to PostgreSQL directly")
 
-// checkPooling reports a pooler that does not keep one server connection per client. With such a pooler the connection that conn has
-// used becomes free when its statement ends, and a second client that opens a transaction gets it; conn then runs on another one.
+// checkPooling returns an error if a pooler does not keep one server connection for each client. With such a
+// pooler, the server connection of conn becomes free when its statement ends, and a second client that opens a
+// transaction gets it. conn then continues on another one.
 func checkPooling(ctx context.Context, config *pgx.ConnConfig, conn *pgx.Conn) (err error) {
 	second, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
@@ -119,7 +126,7 @@ func checkPooling(ctx context.Context, config *pgx.ConnConfig, conn *pgx.Conn) (
 	return second.PgConn().Exec(ctx, "rollback").Close()
 }
 
-// addresses lists the hosts that a connection may go to.
+// addresses returns the hosts to which a connection may be opened.
 func addresses(config *pgx.ConnConfig) string {
 	all := []string{fmt.Sprintf("%s:%d", config.Host, config.Port)}
 	for _, fallback := range config.Fallbacks {

@@ -18,7 +18,7 @@ type DataSource struct {
 	ReportID    string `bun:"report_id"`
 	Name        string `bun:"name"`
 	Description string `bun:"description"`
-	// ColumnCount is the number of the data source's columns. Triggers maintain it.
+	// ColumnCount is the number of columns of the data source. Triggers maintain it.
 	ColumnCount int64     `bun:"column_count"`
 	CreatedAt   time.Time `bun:"created_at"`
 	CreatedBy   string    `bun:"created_by"`
@@ -32,7 +32,7 @@ type SourceColumn struct {
 
 	ID           string `bun:"id,pk"`
 	DataSourceID string `bun:"data_source_id"`
-	// Identity tells the column from the others of its data source; see [ColumnIdentity].
+	// Identity distinguishes the column from the others of its data source; see [ColumnIdentity].
 	Identity    string    `bun:"identity"`
 	SchemaName  string    `bun:"schema_name"`
 	TableName   string    `bun:"table_name"`
@@ -45,13 +45,14 @@ type SourceColumn struct {
 	UpdatedBy   string    `bun:"updated_by"`
 }
 
-// ColumnIdentity returns what a column is known by within its data source.
+// ColumnIdentity returns the identity of a column within its data source.
 func ColumnIdentity(schemaName, tableName, columnName string) string {
 	return indexable(schemaName + "\n" + tableName + "\n" + columnName)
 }
 
-// SourceField returns the column's name as mappings have it: schema.table.column. A name that contains a dot or a double quote is in
-// double quotes, with each double quote in it doubled, so that no two columns have the same source field.
+// SourceField returns the name of the column in mappings: schema.table.column. A name that contains a dot or a
+// double quote is put in double quotes and its double quotes are doubled, so that no two columns have the same
+// source field.
 func (c SourceColumn) SourceField() string {
 	return quoteName(c.SchemaName) + "." + quoteName(c.TableName) + "." + quoteName(c.ColumnName)
 }
@@ -63,7 +64,8 @@ func quoteName(name string) string {
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 }
 
-// ParseSourceField splits a source field into its names. Any of them may be quoted; ok is false unless there are exactly three.
+// ParseSourceField splits a source field into its names, each of which may be quoted. Ok is false unless there
+// are exactly three.
 func ParseSourceField(text string) (c SourceColumn, ok bool) {
 	var names []string
 	for {
@@ -75,7 +77,7 @@ func ParseSourceField(text string) (c SourceColumn, ok bool) {
 		if rest == "" {
 			break
 		}
-		text = rest[1:] // behind the dot
+		text = rest[1:] // after the dot
 	}
 	if len(names) != 3 {
 		return SourceColumn{}, false
@@ -83,7 +85,7 @@ func ParseSourceField(text string) (c SourceColumn, ok bool) {
 	return SourceColumn{SchemaName: names[0], TableName: names[1], ColumnName: names[2]}, true
 }
 
-// cutName cuts the first name off a source field. What is left begins with a dot, or is empty.
+// cutName cuts the first name off a source field. The rest is empty or begins with a dot.
 func cutName(text string) (name, rest string, ok bool) {
 	if !strings.HasPrefix(text, `"`) {
 		end := strings.IndexByte(text, '.')
@@ -105,11 +107,12 @@ func cutName(text string) (name, rest string, ok bool) {
 	return "", "", false
 }
 
-// ListSourceColumns lists every column that may feed the report, in a fixed order.
+// ListSourceColumns returns all source columns of the report, in a fixed order.
 func ListSourceColumns(ctx context.Context, db bun.IDB, cycleID, reportID string) ([]SourceColumn, error) {
 	var columns []SourceColumn
 	err := db.NewSelect().Model(&columns).
-		Where("data_source_id in (select id from data_sources where cycle_id = ? and report_id = ?)", cycleID, reportID).
+		Where("data_source_id in (select id from data_sources where cycle_id = ? and report_id = ?)",
+			cycleID, reportID).
 		Order("data_source_id", "schema_name", "table_name", "column_name").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("source columns of report %s of cycle %s: %w", reportID, cycleID, err)
@@ -117,8 +120,11 @@ func ListSourceColumns(ctx context.Context, db bun.IDB, cycleID, reportID string
 	return columns, nil
 }
 
-// ListDataSources lists at most limit of the report's data sources behind the one with this id, in the order in which they came.
-func ListDataSources(ctx context.Context, db bun.IDB, cycleID, reportID, after string, limit int) ([]DataSource, error) {
+// ListDataSources returns at most limit data sources of the report after the one with this id, in the order in
+// which they were added.
+func ListDataSources(
+	ctx context.Context, db bun.IDB, cycleID, reportID, after string, limit int,
+) ([]DataSource, error) {
 	var sources []DataSource
 	err := db.NewSelect().Model(&sources).Where("cycle_id = ? and report_id = ? and id > ?", cycleID, reportID, after).
 		Order("id").Limit(int64(limit)).Scan(ctx)
@@ -128,19 +134,21 @@ func ListDataSources(ctx context.Context, db bun.IDB, cycleID, reportID, after s
 	return sources, nil
 }
 
-// GetDataSource reads one data source of the report. It returns [ErrNotFound] where the report has no such data source.
+// GetDataSource reads one data source of the report. It returns [ErrNotFound] if the report has no such data
+// source.
 func GetDataSource(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (DataSource, error) {
 	var source DataSource
-	err := db.NewSelect().Model(&source).Where("id = ? and cycle_id = ? and report_id = ?", id, cycleID, reportID).Scan(ctx)
+	err := db.NewSelect().Model(&source).
+		Where("id = ? and cycle_id = ? and report_id = ?", id, cycleID, reportID).Scan(ctx)
 	if err != nil {
 		return source, notFound(err, "data source "+id)
 	}
 	return source, nil
 }
 
-// InsertDataSource adds a data source without columns to the report that it names, as the author in CreatedBy. It returns [ErrNotFound]
-// where there is no such report, an [ActiveJobError] where a job works on it, and [ErrExists] where the report has a data source of this
-// name.
+// InsertDataSource adds a data source without columns to its report, in the name of CreatedBy. It returns
+// [ErrNotFound] if there is no such report, an [ActiveJobError] if a job is active for it, and [ErrExists] if
+// the report has a data source of this name.
 func InsertDataSource(ctx context.Context, tx bun.Tx, source DataSource) (DataSource, error) {
 	report, now, err := lockReportForChange(ctx, tx, source.CycleID, source.ReportID)
 	if err != nil {
@@ -161,7 +169,9 @@ func InsertDataSource(ctx context.Context, tx bun.Tx, source DataSource) (DataSo
 		return source, fmt.Errorf("data source of report %s: %w", report.ReportID, ErrExists)
 	}
 	return source, InsertPlanningChange(ctx, tx, PlanningChange{
-		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningActionAdded, Object: PlanningObjectDataSource, ObjectID: source.ID,
-		Name: source.Name, Counts: PlanningCounts{DataSources: PlanningCount{Added: 1}}, ChangedAt: now, ChangedBy: source.CreatedBy,
+		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningActionAdded,
+		Object: PlanningObjectDataSource, ObjectID: source.ID, Name: source.Name,
+		Counts:    PlanningCounts{DataSources: PlanningCount{Added: 1}},
+		ChangedAt: now, ChangedBy: source.CreatedBy,
 	})
 }

@@ -22,13 +22,15 @@ type start struct {
 	watch *watch
 }
 
-// WithSubject marks ctx as work on a mapping of a job, either of which may be empty; logged statements carry the ids.
+// WithSubject returns a context for work on a mapping of a job, either of which may be empty. The log lines of
+// its statements have the ids.
 func WithSubject(ctx context.Context, jobID, mappingID string) context.Context {
 	return context.WithValue(ctx, subjectKey{}, subject{jobID, mappingID})
 }
 
-// tracer sees every statement at the driver, below bun, including prepared ones, begin and commit. It has each of them watched, and logs
-// them if it has a logger. It calls readOnly if the database refused a write because it accepts none.
+// tracer traces every statement at the driver, including prepared ones, begin and commit. It watches each
+// statement, and logs it if log is not nil. It calls readOnly if the database rejects a write because it is
+// read-only.
 type tracer struct {
 	log      *slog.Logger
 	readOnly func()
@@ -71,8 +73,9 @@ func (t tracer) logStatement(ctx context.Context, began start, data pgx.TraceQue
 	t.log.LogAttrs(ctx, slog.LevelInfo, "sql", attrs...)
 }
 
-// WithoutValues returns the statement with every literal and parameter shown as ?, with white space folded and without comments. Names
-// in double quotes stay, and so do digits inside a name. It knows numbers, true, false, null and $1, and as strings:
+// WithoutValues returns the statement with every literal and parameter replaced by ?, with white space
+// collapsed and without comments. Names in double quotes and digits in names are kept. It recognizes numbers,
+// true, false, null, $1 and these strings:
 //
 //	'it''s'  E'\''  U&'\0041'  B'1'  X'ff'  $tag$text$tag$
 func WithoutValues(sql string) string {
@@ -112,7 +115,8 @@ func WithoutValues(sql string) string {
 	return strings.TrimSpace(out.String())
 }
 
-// nameOrValue is ? for a word that is a value, which null is not where a test is what stands before it.
+// nameOrValue returns ? for a word that is a value, and otherwise the word. After "is" or "is not", null is
+// not a value.
 func nameOrValue(before, word string) string {
 	switch strings.ToLower(word) {
 	case "true", "false":
@@ -126,7 +130,7 @@ func nameOrValue(before, word string) string {
 	return word
 }
 
-// blankEnd is where the white space or the comment that begins at i ends; i where neither does.
+// blankEnd returns the end of the white space or comment that begins at i, or i if neither does.
 func blankEnd(sql string, i int) int {
 	rest := sql[i:]
 	switch {
@@ -139,7 +143,8 @@ func blankEnd(sql string, i int) int {
 	}
 }
 
-// until is where the first end behind the first two characters ends.
+// until returns the end of the first occurrence of end after the first two characters, or the length of the
+// text.
 func until(text, end string) int {
 	if n := strings.Index(text[2:], end); n >= 0 {
 		return 2 + n + len(end)
@@ -147,7 +152,7 @@ func until(text, end string) int {
 	return len(text)
 }
 
-// escapes reports whether a string that follows this text takes backslash escapes.
+// escapes reports whether backslashes are escapes in a string that follows this text.
 func escapes(before string) bool {
 	n := len(before)
 	return n > 0 && (before[n-1] == 'E' || before[n-1] == 'e') && (n == 1 || !isNameStart(before[n-2]))

@@ -13,13 +13,14 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Work is what the classifier needs to know about one message: the item, what is wanted of its job, the mapping and its attribute, all
-// as the rows stand at one moment.
+// Work is what the classifier needs to process one message: the item, the settings and the intent of its job,
+// the mapping, and its attribute. All of it is read in one statement.
 type Work struct {
 	Item Item `bun:"embed:item__"`
-	// Due reports whether the item may be worked on: its wait is over, or it waits for nothing.
+	// Due reports whether the item may be processed: it need not wait, or its wait is over.
 	Due bool `bun:"due"`
-	// Crashes reports that judging this job's mappings ends the process: [PoisonLimit] items are poison, and none has succeeded.
+	// Crashes reports that the mappings of this job crash the process: [PoisonLimit] items are poison, and
+	// none has succeeded or was skipped.
 	Crashes    bool           `bun:"breaks"`
 	JobType    JobType        `bun:"job_type"`
 	Classifier ClassifierKind `bun:"classifier"`
@@ -30,16 +31,20 @@ type Work struct {
 	Attribute  Attribute      `bun:"embed:attribute__"`
 }
 
-// PoisonLimit is how many poison items show that the cause is their job, and not each of them.
+// PoisonLimit is the number of poison items from which on the job, not the single item, is taken to be the
+// cause.
 const PoisonLimit = 3
 
-// jobCrashes is the condition of Work.Crashes. Its first part reads a few entries of job_items_poison, which is mostly empty.
-var jobCrashes = fmt.Sprintf(`(select count(*) = %d from (select from job_items p where p.job_id = i.job_id and p.outcome in ('failed', 'cancelled')
+// jobCrashes is the SQL expression of Work.Crashes. Its first part reads a few entries of job_items_poison,
+// which is usually empty.
+var jobCrashes = fmt.Sprintf(`(select count(*) = %d
+	from (select from job_items p where p.job_id = i.job_id and p.outcome in ('failed', 'cancelled')
 	and p.error_code = 'poison' limit %d) poison)
-	and not exists (select from job_status s where s.job_id = i.job_id and s.succeeded + s.skipped > 0) as breaks`, PoisonLimit, PoisonLimit)
+	and not exists (select from job_status s where s.job_id = i.job_id
+		and s.succeeded + s.skipped > 0) as breaks`, PoisonLimit, PoisonLimit)
 
-// GetWork reads the work that a message names. It returns [ErrNotFound] where the job has no such item, and
-// [ErrMalformed] if a row of it cannot be read.
+// GetWork reads the work for one item. It returns [ErrNotFound] if the job has no such item, and
+// [ErrMalformed] if one of the rows cannot be decoded.
 func GetWork(ctx context.Context, db *DB, jobID, mappingID string) (Work, error) {
 	var work Work
 	rows, err := db.DB.DB.QueryContext(ctx, db.readWork, pgx.QueryExecModeCacheStatement, jobID, mappingID)
@@ -49,7 +54,7 @@ func GetWork(ctx context.Context, db *DB, jobID, mappingID string) (Work, error)
 	defer rows.Close()
 	if err := db.ScanRows(ctx, rows, &work); err != nil {
 		if rows.Err() == nil && ctx.Err() == nil {
-			err = fmt.Errorf("%w: %w", ErrMalformed, err) // the row is there, and does not fit
+			err = fmt.Errorf("%w: %w", ErrMalformed, err) // the row was read but cannot be decoded
 		}
 		return work, fmt.Errorf("read work: %w", err)
 	}
@@ -63,7 +68,9 @@ func GetWork(ctx context.Context, db *DB, jobID, mappingID string) (Work, error)
 }
 
 func getWorkSQL(db *bun.DB) string {
-	columns := []string{isDue + " as due", jobCrashes, "j.job_type", "j.classifier", "j.intent", "j.cycle_id", "j.report_id"}
+	columns := []string{
+		isDue + " as due", jobCrashes, "j.job_type", "j.classifier", "j.intent", "j.cycle_id", "j.report_id",
+	}
 	columns = append(columns, prefixed[Item](db, "i", "item__")...)
 	columns = append(columns, prefixed[Mapping](db, "m", "mapping__")...)
 	columns = append(columns, prefixed[Attribute](db, "a", "attribute__")...)
@@ -75,7 +82,8 @@ join attributes a on a.id = m.attribute_id
 where i.job_id = $1 and i.mapping_id = $2`
 }
 
-// prefixed lists a row's columns for a select, named so that several rows fit into one result.
+// prefixed returns the columns of a row for a select list, with a prefix for each name so that several rows
+// fit into one result.
 func prefixed[T any](db *bun.DB, alias, prefix string) []string {
 	var columns []string
 	for _, field := range db.Table(reflect.TypeFor[T]()).Fields {
@@ -84,29 +92,30 @@ func prefixed[T any](db *bun.DB, alias, prefix string) []string {
 	return columns
 }
 
-// ItemResult is what a transaction wrote for one mapping: the item as it stands after it.
+// ItemResult is the result of one attempt to process an item.
 type ItemResult struct {
 	Outcome Outcome
 	Code    ErrorCode
 	Error   string
 	Attempt int
-	// Classifier names who judged, as in classified_by.
+	// Classifier is the name of the classifier, as in classified_by.
 	Classifier string
 	Usage      Usage
 	Duration   time.Duration
 }
 
-// stillQueued is "outcome is null", said of one item found by its key, in words that the planner cannot match with the index of all
-// queued items (job_items_queued). In a table that has never been analyzed that index looks as good as the primary key, and then every
-// item's write reads the whole of its job's queue: 68 ms in place of 3 in a job of 30,000, until autovacuum has been there.
+// stillQueued is the condition "outcome is null" for an item that is found by its key. It is written so that
+// the planner cannot use the index job_items_queued: in a table that was never analyzed, that index seems as
+// good as the primary key, and then every write of an item reads the whole queue of its job. In a job of
+// 30,000 a write takes 68 ms instead of 3 ms until autovacuum analyzes the table.
 const stillQueued = "coalesce(outcome, '') = ''"
 
-// saveWork is the transaction of one mapping in one statement. Each step depends on the previous one: without the row at
-// the version that was read there is no lock, without the lock no clock and no write, then no outcome and no history.
-// The clock is read after the lock, so that two writers of a row never write times that go backwards.
+// saveWork writes one mapping in one statement. Each step depends on the previous one: if the row has changed
+// since it was read, it is not locked, so nothing else is written. The clock is read after the lock, so that
+// the times in a row never go backwards.
 var saveWork = saveWorkSQL()
 
-// saveWorkParameters is the number of parameters of saveWork before those of the mapping's columns.
+// saveWorkParameters is the number of parameters of saveWork before those of the mapping columns.
 const saveWorkParameters = 15
 
 func saveWorkSQL() string {
@@ -123,7 +132,8 @@ func saveWorkSQL() string {
 		sets = append(sets, fmt.Sprintf("%s = %s::%s", c.name, parameter, c.sqlType))
 	}
 	return `with ` + lockTimeout + `, locked as materialized (
-  select m.id from lock_timeout, pde_mappings m where lock_timeout.is_set <> '' and m.id = $1 and m.version = $2 for no key update of m
+  select m.id from lock_timeout, pde_mappings m where lock_timeout.is_set <> '' and m.id = $1 and m.version = $2
+    for no key update of m
 ), clock as materialized (
   select clock_timestamp() as now from locked
 ), mapping as (
@@ -133,8 +143,9 @@ func saveWorkSQL() string {
   returning m.id, clock.now
 ), item as (
   update job_items i set
-    outcome = $6, attempt = $7, error_code = $8, classifier = $9, input_tokens = $10, output_tokens = $11, cost_usd = $12,
-    duration_ms = $13, information_security_classification = ` + tier + `, error = null, waiting_for = null, starts = 0,
+    outcome = $6, attempt = $7, error_code = $8, classifier = $9, input_tokens = $10, output_tokens = $11,
+    cost_usd = $12, duration_ms = $13, information_security_classification = ` + tier + `, error = null,
+    waiting_for = null, starts = 0,
     ended_at = mapping.now, updated_at = mapping.now, updated_by = $4
   from mapping where i.job_id = $3 and i.mapping_id = mapping.id and ` + stillQueued + `
   returning i.mapping_id, mapping.now
@@ -147,10 +158,13 @@ func saveWorkSQL() string {
 select count(*) from history`
 }
 
-// SaveWork writes the result of a job for one mapping: the mapping's fields, the item's outcome and a history row. It
-// writes all of them or none. It returns false if the mapping is no longer at the version of before or the item is no
-// longer queued; the caller then rolls the transaction back and reads everything again.
-func SaveWork(ctx context.Context, tx bun.Tx, jobID string, before, after Mapping, s ItemResult) (saved bool, err error) {
+// SaveWork writes the result of a job for one mapping: the mapping's fields, the item's outcome and a history
+// row. It writes all of them or none. It returns false if the mapping does not have the version of before any
+// more, or if the item is not queued any more. The caller must then roll the transaction back and read
+// everything again.
+func SaveWork(
+	ctx context.Context, tx bun.Tx, jobID string, before, after Mapping, s ItemResult,
+) (saved bool, err error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return false, fmt.Errorf("history id: %w", err)
@@ -186,27 +200,34 @@ func SaveWork(ctx context.Context, tx bun.Tx, jobID string, before, after Mappin
 	return n == 1, nil
 }
 
-// nullString is SQL's null for an empty text.
+// nullString returns null for an empty text.
 func nullString[T ~string](text T) sql.NullString {
 	return sql.NullString{String: string(text), Valid: text != ""}
 }
 
-// lockQueued locks an item that is still queued, and reads the clock behind the lock.
+// lockQueued locks an item that is still queued, and then reads the clock.
 const lockQueued = `with ` + lockTimeout + `, locked as materialized (
 		select q.job_id, q.mapping_id from lock_timeout, job_items q
-		where lock_timeout.is_set <> '' and q.job_id = ? and q.mapping_id = ? and ` + stillQueued + ` for no key update of q
+		where lock_timeout.is_set <> '' and q.job_id = ? and q.mapping_id = ? and ` + stillQueued + `
+		for no key update of q
 	), clock as materialized (
 		select job_id, mapping_id, clock_timestamp() as now from locked
 	)
 	`
 
-// PostponeItem records an attempt whose error counts: the item stays queued and is due again after wait. It returns when that is, or
-// [ErrNotFound] where the item is no longer queued, not due, or the attempt no longer its next.
-func PostponeItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s ItemResult, wait time.Duration) (due time.Time, err error) {
-	err = tx.NewRaw(lockQueued+`update job_items i set attempt = ?, error_code = ?, error = ?, due_at = clock.now + ? * interval '1 millisecond',
+// PostponeItem records a failed attempt: the item stays queued and is due again after wait. It returns the due
+// time. It returns [ErrNotFound] if the item is not queued or not due any more, or if s.Attempt is not its
+// next attempt.
+func PostponeItem(
+	ctx context.Context, tx bun.IDB, jobID, mappingID string, s ItemResult, wait time.Duration,
+) (due time.Time, err error) {
+	err = tx.NewRaw(lockQueued+`update job_items i set attempt = ?, error_code = ?, error = ?,
+		due_at = clock.now + ? * interval '1 millisecond',
 		waiting_for = null, starts = 0, duration_ms = ?, updated_at = clock.now, updated_by = ?
-		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id and i.attempt = ? and `+isDue+` returning i.due_at`,
-		jobID, mappingID, s.Attempt, s.Code, ErrorText(s.Error), wait.Milliseconds(), s.Duration.Milliseconds(), JobAuthor(jobID), s.Attempt-1).
+		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id and i.attempt = ?
+			and `+isDue+` returning i.due_at`,
+		jobID, mappingID, s.Attempt, s.Code, ErrorText(s.Error), wait.Milliseconds(), s.Duration.Milliseconds(),
+		JobAuthor(jobID), s.Attempt-1).
 		Scan(ctx, &due)
 	if err != nil {
 		return due, notFound(err, "queued item of mapping "+mappingID)
@@ -214,20 +235,24 @@ func PostponeItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s It
 	return due, nil
 }
 
-// FailItem ends an item whose mapping stays as it is. It does nothing where the item is no longer queued.
+// FailItem ends an item as failed. The mapping is not changed. It does nothing if the item is not queued any
+// more.
 func FailItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s ItemResult) error {
-	_, err := tx.NewRaw(lockQueued+`update job_items i set outcome = ?, attempt = ?, error_code = ?, error = ?, waiting_for = null, duration_ms = ?,
+	_, err := tx.NewRaw(lockQueued+`update job_items i set outcome = ?, attempt = ?, error_code = ?, error = ?,
+		waiting_for = null, duration_ms = ?,
 		ended_at = clock.now, updated_at = clock.now, updated_by = ?
 		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id`,
-		jobID, mappingID, OutcomeFailed, s.Attempt, s.Code, ErrorText(s.Error), s.Duration.Milliseconds(), JobAuthor(jobID)).Exec(ctx)
+		jobID, mappingID, OutcomeFailed, s.Attempt, s.Code, ErrorText(s.Error), s.Duration.Milliseconds(),
+		JobAuthor(jobID)).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("fail item %s: %w", mappingID, err)
 	}
 	return nil
 }
 
-// MarkStart counts a start of judging a queued item before it begins, and returns how many are counted. A start that [ClearStarts] has not
-// cleared is evidence that the process died while it judged the item.
+// MarkStart counts a start of a queued item before the classifier runs, and returns the number of starts. A
+// start that [ClearStarts] does not clear is evidence that the process died while it classified the mapping.
+// MarkStart returns [ErrNotFound] if the item is not queued any more.
 func MarkStart(ctx context.Context, tx bun.IDB, jobID, mappingID string) (starts int, err error) {
 	err = tx.NewRaw(lockQueued+`update job_items i set starts = starts + 1, updated_at = clock.now, updated_by = ?
 		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id returning i.starts`,
@@ -238,10 +263,12 @@ func MarkStart(ctx context.Context, tx bun.IDB, jobID, mappingID string) (starts
 	return starts, nil
 }
 
-// ClearStarts clears what [MarkStart] has counted: the process has survived judging the item. It does nothing if the item has an outcome.
+// ClearStarts clears the count of [MarkStart], after the classifier has returned. It does nothing if the item
+// has an outcome.
 func ClearStarts(ctx context.Context, tx bun.IDB, jobID, mappingID string) error {
 	_, err := tx.NewRaw(lockQueued+`update job_items i set starts = 0, updated_at = clock.now, updated_by = ?
-		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id`, jobID, mappingID, JobAuthor(jobID)).Exec(ctx)
+		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id`,
+		jobID, mappingID, JobAuthor(jobID)).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("clear the starts of mapping %s: %w", mappingID, err)
 	}

@@ -1,16 +1,16 @@
--- Ids are opaque text; collation "C" compares them byte by byte, which is what the keyset reads need and what costs least.
+-- Ids are opaque text; collation "C" compares them byte by byte, which is the order of the keyset pages and the cheapest.
 
--- The parts of a text that a search looks up: all runs of this length, if shorter than three, to three characters, each with its report,
--- so that a search reads no entries of other reports. The caller lowers the text with its own collation. The cost
--- makes the planner prefer an index to calling it for each row.
+-- The parts of a text that a search looks up: all runs of "shortest" to three characters, each with its report, so that a search reads no
+-- entries of other reports. The caller converts the text to lower case, because that depends on the collation. The cost makes the planner
+-- prefer an index to a call for each row.
 create function search_parts(cycle_id text, report_id text, lowered text, shortest integer) returns text[]
 language sql immutable cost 1000 as $$
     select array_agg(cycle_id || '/' || report_id || '/' || substr(lowered, first, size))
     from generate_series(shortest, 3) size, generate_series(1, length(lowered) - size + 1) first
 $$;
 
--- A number for the combination of everything that a list of mappings can be filtered by and that has few values. The digits are the tier,
--- the criticality, and the review status with 5 added if the mapping has a source field. See schema.MappingFilter.
+-- A number for the combination of the filters of a list of mappings that have few values. Its digits are the tier, the criticality, and the
+-- review status plus 5 if the mapping has a source field. See schema.MappingFilter.
 create function mapping_facet(tier text, criticality text, review_status text, source_field text) returns integer
 language sql immutable as $$
     select coalesce(array_position('{Public,Proprietary,Confidential,HRCI}', tier), 0) * 100
@@ -23,7 +23,7 @@ create table reports (
     cycle_id      text collate "C" not null,
     report_id     text collate "C" not null,
     name          text not null,
-    -- Kept by import, so that asking for a job does not count the mappings.
+    -- Maintained by imports and removals, so that a request for a job need not count the mappings.
     mapping_count bigint not null default 0 check (mapping_count >= 0),
     created_at    timestamptz not null,
     created_by    text not null,
@@ -36,7 +36,7 @@ create table attributes (
     id                       text collate "C" primary key,
     cycle_id                 text collate "C" not null,
     report_id                text collate "C" not null,
-    -- The line item number, with the MDRM code where the attribute has both, else the name; see schema.AttributeIdentity.
+    -- The line item number, with the MDRM code if the attribute has both, or else the name; see schema.AttributeIdentity.
     identity                 text collate "C" not null,
     attribute_name           text not null check (attribute_name <> ''),
     description              text not null default '',
@@ -56,13 +56,13 @@ create table attributes (
     foreign key (cycle_id, report_id) references reports,
     unique (cycle_id, report_id, identity)
 );
--- One page of a report's attributes in their order, and the attributes that an import looks up by name or line item number.
+-- For a page of a report's attributes in their order, and for imports, which look up attributes by name or line item number.
 create index attributes_report on attributes (cycle_id, report_id, id);
 create index attributes_name on attributes (cycle_id, report_id, left(attribute_name, 200));
 create index attributes_line on attributes (cycle_id, report_id, line_item_number) where line_item_number <> '';
--- The list of mappings by name. Only an import writes here, so it costs a job nothing.
+-- For the list of mappings sorted by name. Only imports write to this index.
 create index attributes_sorted on attributes (cycle_id, report_id, (left(lower(attribute_name), 200) collate "C"), id);
--- The search for a text. It adds 0.15 to 0.3 ms to the import of an attribute; jobs do not write here.
+-- For the search. It adds 0.15 to 0.3 ms to the import of an attribute. Jobs do not write to this index.
 create index attributes_search on attributes using gin (search_parts(cycle_id, report_id,
     lower(attribute_name || e'\n' || line_item_number || e'\n' || technical_line_item_name || e'\n' || mdrm), 1));
 
@@ -85,7 +85,7 @@ create table data_sources (
 create table source_columns (
     id             text collate "C" primary key,
     data_source_id text collate "C" not null references data_sources,
-    -- The names of schema, table and column, as a digest where they are too long for an index; see schema.ColumnIdentity.
+    -- The names of schema, table and column, or their digest if they are too long for an index; see schema.ColumnIdentity.
     identity       text collate "C" not null,
     schema_name    text not null,
     table_name     text not null,
@@ -99,7 +99,7 @@ create table source_columns (
     unique (data_source_id, identity)
 );
 
--- Only transactions that hold the lock of the report add or remove columns, so these updates wait for nobody.
+-- Transactions that add or remove columns hold the lock of the report, so these updates never wait.
 create function column_counts_change() returns trigger language plpgsql as $$
 begin
     update data_sources d set column_count = d.column_count + changed.columns * tg_argv[0]::bigint
@@ -118,7 +118,7 @@ create table pde_mappings (
     cycle_id                  text collate "C" not null,
     report_id                 text collate "C" not null,
     attribute_id              text collate "C" not null unique references attributes,
-    -- Without a foreign key: all workers of a job would lock the few rows of data_sources. See decision 15 of package schema.
+    -- No foreign key, because all workers of a job would lock the few rows of data_sources. See decision 15 of package schema.
     data_source_id            text collate "C",
     pde_name                  text,
     pde_code                  text,
@@ -161,20 +161,18 @@ create table pde_mappings (
     updated_by                text not null,
     foreign key (cycle_id, report_id) references reports
 ) with (fillfactor = 60);
--- The list of a report's mappings, and the page after a cursor of a job's work list.
+-- For the list of a report's mappings, and for the pages from which the work list of a job is written.
 create index pde_mappings_report on pde_mappings (cycle_id, report_id, id);
--- What auto-map counts when it is asked for, and lists: the mappings without a source column. Counting them must not read the report.
--- The price is that a row's first mapping to a column is no heap-only update any more, 3 to 8 % of the rate of a first regeneration;
--- later ones mostly find the same column and stay so.
+-- For jobs on the mappings without a source column: counting and listing them must not read the whole report.
 create index pde_mappings_unmapped on pde_mappings (cycle_id, report_id, id) where source_field is null;
--- The list of mappings in its other orders. The expressions are those of MappingSort. Every write changes updated_at, so no write of a row
--- is a heap-only update: it adds an entry to each of these indexes.
+-- For the other orders of the list of mappings. The expressions are those of schema.MappingSort. Every update changes updated_at, so no
+-- update is heap-only: each adds an entry to each of these indexes.
 create index pde_mappings_updated on pde_mappings (cycle_id, report_id, updated_at, id);
 create index pde_mappings_source_field on pde_mappings (cycle_id, report_id, (left(coalesce(source_field, ''), 200) collate "C"), id);
 create index pde_mappings_confidence on pde_mappings (cycle_id, report_id, (coalesce(confidence_score, -1)::integer), id);
 create index pde_mappings_classification_confidence
     on pde_mappings (cycle_id, report_id, (coalesce(classification_confidence, -1)::integer), id);
--- The lists that are filtered or sorted by what a mapping is: its facet. Each facet is read in the order of the list.
+-- For lists that are filtered or sorted by parts of the facet. Each facet is read in the order of the list.
 create index pde_mappings_facet on pde_mappings (cycle_id, report_id,
     mapping_facet(information_security_classification, criticality, review_status, source_field), id);
 create index pde_mappings_facet_updated on pde_mappings (cycle_id, report_id,
@@ -183,12 +181,12 @@ create index pde_mappings_facet_confidence on pde_mappings (cycle_id, report_id,
     mapping_facet(information_security_classification, criticality, review_status, source_field),
     (coalesce(confidence_score, -1)::integer), id);
 
--- The search for a text among the mappings that name an element and no column. Jobs do not write such rows.
+-- For the search among the mappings that have an element and no column. Jobs do not write such rows.
 create index pde_mappings_search on pde_mappings using gin (search_parts(cycle_id, report_id, lower(pde_name), 1))
     where source_field is null and pde_name is not null;
 
--- The elements and columns that mappings name or once named, for the search for a text: thousands of mappings name the same column, so a
--- job seldom adds a row. A row may be here twice, because writers do not wait for each other.
+-- The elements and columns that mappings name or once named, for the search. Thousands of mappings name the same column, so a job seldom
+-- adds a row. Rows may be duplicates, because writers do not wait for each other.
 create table mapped_elements (
     cycle_id     text collate "C" not null,
     report_id    text collate "C" not null,
@@ -220,16 +218,16 @@ create trigger mapped_elements_updated after update on pde_mappings for each row
         and (old.source_field is distinct from new.source_field or old.pde_name is distinct from new.pde_name))
     execute function mapped_elements_add();
 
--- How many mappings of a report have which tier and review status: the sum over the rows. Every writer of pde_mappings adds rows for what
--- it changes and updates none, so that no writer waits for another; the projector adds them up. Without an index, because after that the
--- table has a few rows for each report.
+-- The number of mappings of each report, tier and review status, which is the sum over the rows. A writer of pde_mappings inserts rows for
+-- its changes and updates none, so that writers do not wait for each other. The projector replaces the rows by their sums. There is no
+-- index, because that leaves a few rows for each report.
 create table mapping_counts (
     cycle_id      text collate "C" not null,
     report_id     text collate "C" not null,
     information_security_classification text,
     review_status text not null,
     mappings      bigint not null,
-    -- Whether the row is a sum of others.
+    -- True if the row is a sum of earlier rows.
     summed        boolean not null default false
 );
 
@@ -259,14 +257,14 @@ create trigger mapping_counts_added after insert on pde_mappings referencing new
     for each statement execute function mapping_counts_added();
 create trigger mapping_counts_removed after delete on pde_mappings referencing old table as removed
     for each statement execute function mapping_counts_removed();
--- For each row and only where it matters: a later job seldom changes a tier.
+-- For each row, so that the condition can skip updates that change neither: a later job seldom changes a tier.
 create trigger mapping_counts_changed after update on pde_mappings for each row
     when (old.information_security_classification is distinct from new.information_security_classification
         or old.review_status is distinct from new.review_status)
     execute function mapping_counts_changed();
 
--- Jobs, items and history name the report and the mappings without referring to them, because they stay when those are removed. A request
--- for a job locks the report's row, and so does a removal; see schema.LockReport.
+-- Jobs, items and history have no foreign keys to reports and mappings, because they are kept when those are removed. A request for a job
+-- and a removal both lock the row of the report instead; see schema.LockReport.
 create table jobs (
     id                  text collate "C" primary key,
     job_type            text not null check (job_type in ('pde_regeneration', 'pde_classification', 'pde_auto_mapping')),
@@ -276,7 +274,7 @@ create table jobs (
     scope               text not null check (scope in ('all', 'unmapped', 'selected', 'retry')),
     mapping_ids         text[] collate "C",
     retry_of            text collate "C" references jobs,
-    -- What a retry is narrowed to, if it is: an error code as in job_items.
+    -- A retry may be limited to the items with this error code.
     retry_error_code    text not null default ''
         check (retry_error_code in ('', 'confirmed', 'panic', 'classifier_error', 'poison')),
     force               boolean not null default false,
@@ -290,7 +288,7 @@ create table jobs (
     list_cursor         text collate "C" not null default '',
     listed              bigint not null default 0 check (listed >= 0),
     listed_at           timestamptz,
-    -- How many items are cancelled, and when the last of them was. They are counted in the transaction that cancels them.
+    -- The number of cancelled items and the time of the last one. The transaction that cancels an item counts it.
     cancelled           bigint not null default 0,
     cancelled_at        timestamptz,
     published_requested boolean not null default false,
@@ -299,7 +297,7 @@ create table jobs (
     published_intent    bigint not null default 1,
     -- The last published reason why the job waits; null if the last published event reported that it no longer waits.
     published_waiting   text,
-    -- Why the dispatcher cannot move the job at the moment, and since when; null if it can.
+    -- Why and since when the dispatcher cannot advance the job; null if it can.
     blocked_by          text,
     blocked_since       timestamptz,
     published_finished  boolean not null default false,
@@ -316,9 +314,9 @@ create table jobs (
     check ((cancelled = 0) = (cancelled_at is null)),
     check ((blocked_by is null) = (blocked_since is null))
 );
--- One active job a report, of any kind.
+-- A report has at most one active job, of any type.
 create unique index jobs_one_active_per_report on jobs (cycle_id, report_id) where ended_at is null;
--- What the dispatcher's loop, the auditor's loop and the list of jobs look at.
+-- For the loops of the dispatcher and the auditor, and for the list of jobs.
 create index jobs_unfinished on jobs (id) where not published_finished;
 create index jobs_unaudited on jobs (id) where audited_at is null;
 create index jobs_report on jobs (cycle_id, report_id, id);
@@ -351,16 +349,16 @@ create table idempotency_keys (
 create table job_items (
     job_id        text collate "C" not null references jobs,
     mapping_id    text collate "C" not null,
-    -- null: queued
+    -- null if the item is queued
     outcome       text check (outcome in ('succeeded', 'skipped', 'failed', 'cancelled')),
     attempt       integer not null default 0 check (attempt >= 0),
     starts        integer not null default 0 check (starts >= 0),
-    -- When the item may be published at the earliest; 'epoch' unless it waits for something. So no clock decides about an item that
-    -- waits for nothing.
+    -- The earliest time at which the item may be published. It is 'epoch' if the item need not wait, so that such an item does not depend
+    -- on a clock.
     due_at        timestamptz not null default 'epoch',
     error_code    text check (error_code in ('confirmed', 'panic', 'classifier_error', 'poison')),
     error         text,
-    -- What the item waits for until due_at, beside its next attempt: a lock that another transaction holds.
+    -- The lock of another transaction that the item waits for until due_at; null if it waits for no lock.
     waiting_for   text,
     classifier    text,
     input_tokens  bigint not null default 0,
@@ -375,27 +373,27 @@ create table job_items (
     created_by    text not null,
     updated_at    timestamptz not null,
     updated_by    text not null,
-    -- Every update of an item adds an entry. Without room for it in the same page, Postgres searches full pages for duplicates again and
-    -- again, which doubles the time of an update.
+    -- Every update of an item adds an index entry. If the page has no room for it, Postgres searches full pages for duplicates repeatedly,
+    -- which doubles the time of an update.
     primary key (job_id, mapping_id) with (fillfactor = 50),
     check ((outcome is null) = (ended_at is null)),
     check (folded_at is null or outcome is not null),
     check (folded_at is not null or outcome <> 'cancelled'),
     check (outcome not in ('failed', 'skipped') or error_code is not null)
 ) with (fillfactor = 50);
--- The queue of a job: first the items that wait for nothing, then the others by the end of their wait.
+-- The queue of a job: first the items that need not wait, then the others by due time.
 create index job_items_queued on job_items (job_id, due_at, mapping_id) where outcome is null;
--- What waits for a lock.
+-- The items that wait for a lock.
 create index job_items_waiting on job_items (job_id, mapping_id) where outcome is null and waiting_for is not null;
--- The outcomes that the projector has not folded, by time: what is folded leaves dead entries on the left.
+-- The outcomes that the projector has not folded, by time: folded items leave dead entries at the start of the index.
 create index job_items_unfolded on job_items (job_id, ended_at, mapping_id) where outcome is not null and folded_at is null;
--- The items of a job by outcome. An item that is queued has no entry, so listing the job need not write to it.
+-- The items of a job by outcome. A queued item has no entry, so listing the job does not write to this index.
 create index job_items_outcome on job_items (job_id, outcome, mapping_id) where outcome is not null;
--- The few items that show that the cause is their job; see Work.Crashes of package schema.
+-- The few items that show that their job crashes the process; see schema.Work.
 create index job_items_poison on job_items (job_id) where error_code = 'poison' and outcome in ('failed', 'cancelled');
 
--- The items whose own rows another transaction has locked, so that nothing can be written in them. It does not reference job_items, because
--- checking the reference would wait for that lock. A row counts while its item is queued, and is deleted when the job ends.
+-- The items whose own rows are locked by another transaction and so cannot be written. There is no foreign key to job_items, because its
+-- check would wait for that lock. A row is valid while its item is queued. It is deleted when the job ends.
 create table job_item_locks (
     job_id      text collate "C" not null,
     mapping_id  text collate "C" not null,
@@ -442,7 +440,7 @@ create table job_status (
 create table classification_history (
     id         text collate "C" primary key,
     mapping_id text collate "C" not null,
-    -- null where a person made the change
+    -- null if a person made the change
     job_id     text collate "C",
     changed_at timestamptz not null,
     changed_by text not null,
@@ -453,14 +451,14 @@ create table classification_history (
     created_by text not null,
     updated_at timestamptz not null,
     updated_by text not null,
-    -- Checked against the item that the same transaction has just written, not against the row of the job that all would share.
+    -- This references the item, which the same transaction has just written, and not the job, whose row all workers would lock.
     foreign key (job_id, mapping_id) references job_items (job_id, mapping_id)
 );
 create index classification_history_mapping on classification_history (mapping_id, changed_at);
--- One row a mapping and job, whatever happens.
+-- A job changes a mapping at most once.
 create unique index classification_history_once on classification_history (job_id, mapping_id) where job_id is not null;
 
--- The mappings that were removed with their attributes: whose history it is that stays.
+-- The mappings that were removed with their attributes. Their history is kept.
 create table removed_mappings (
     mapping_id     text collate "C" primary key,
     cycle_id       text collate "C" not null,
@@ -473,8 +471,8 @@ create table removed_mappings (
     updated_by     text not null
 );
 
--- Who imported, added or removed attributes, data sources and columns, and how many rows that wrote. No foreign keys: the rows outlive
--- the report and the object.
+-- Who imported, added or removed attributes, data sources and columns, and the numbers of rows. There are no foreign keys, because the rows
+-- are kept when the report or the object is removed.
 create table planning_changes (
     id          text collate "C" primary key,
     cycle_id    text collate "C" not null,
@@ -486,7 +484,7 @@ create table planning_changes (
     counts      jsonb not null,
     changed_at  timestamptz not null,
     changed_by  text not null,
-    -- When the transaction had written everything else; changed_at is when it began.
+    -- The time at which the transaction had written everything else.
     finished_at timestamptz not null,
     published   boolean not null default false,
     created_at  timestamptz not null,
@@ -496,13 +494,13 @@ create table planning_changes (
     check ((object = 'report') = (object_id is null))
 );
 create index planning_changes_unpublished on planning_changes (id) where not published;
--- The import that wrote a history row: both have the time of the transaction.
+-- To find the import that wrote a history row: both have the time of the transaction.
 create index planning_changes_time on planning_changes (changed_at);
 
--- The queue of the auditor: the changes that it has not yet compared with the audit log. They are queued by triggers, in the
--- transaction of the change, so that the auditor need not search a history that only grows.
+-- The changes that the auditor has not yet compared with the audit log. Triggers insert them in the transaction of the change, so that the
+-- auditor need not search the whole history.
 create table unaudited_changes (
-    -- Of a row of classification_history or planning_changes.
+    -- The id of a row of classification_history or planning_changes.
     id   text collate "C" primary key,
     kind text not null check (kind in ('mapping', 'planning'))
 );
@@ -517,11 +515,11 @@ create trigger classification_history_unaudited after insert on classification_h
 create trigger planning_changes_unaudited after insert on planning_changes
     for each row execute function unaudited_changes_add('planning');
 
--- What happened and who asked for it, each once, in a chain: every row holds the hash of the one before. It names jobs and mappings
--- without referring to them, because it must be able to say that one is gone, and because an event may name what never was.
+-- Every event and the person who caused it, once each. Every row contains the hash of the previous one. There are no foreign keys, because
+-- jobs and mappings may be removed, and because a forged event may name ones that never existed.
 create table audit_log (
     seq         bigint primary key check (seq > 0),
-    -- The ce-id of what happened; unverified/<hash> for an event that no row bears out.
+    -- The ce-id of the event, or unverified/<hash> if no row confirms the event.
     event_id    text collate "C" not null unique,
     recorded_at timestamptz not null,
     occurred_at timestamptz,
@@ -533,7 +531,7 @@ create table audit_log (
     report_id   text collate "C",
     job_id      text collate "C",
     mapping_id  text collate "C",
-    -- json and not jsonb: it is hashed as it was written, so it has to stay as it was written.
+    -- json, not jsonb, because the hash is over the text as it was written.
     data        json not null,
     origin      text not null check (origin in ('event', 'rows')),
     verified    boolean not null,
@@ -548,7 +546,7 @@ create table audit_log (
 );
 create index audit_log_job on audit_log (job_id, seq) where job_id is not null;
 create index audit_log_mapping on audit_log (mapping_id, seq) where mapping_id is not null;
--- The changes that belong to no job, for verify.
+-- For verify: the changes that belong to no job.
 create index classification_history_people on classification_history (id) where job_id is null;
 
 create function audit_log_refuse() returns trigger language plpgsql as $$
@@ -556,8 +554,8 @@ begin
     raise exception 'audit_log is append-only: % is refused', lower(tg_op) using errcode = 'insufficient_privilege';
 end
 $$;
--- For each statement, so that one that would hit no row is refused as well.
+-- For each statement, so that a statement that affects no row is refused too.
 create trigger audit_log_append_only before update or delete or truncate on audit_log
     for each statement execute function audit_log_refuse();
--- In sessions that replay a replica's changes too.
+-- Also in sessions with session_replication_role = replica.
 alter table audit_log enable always trigger audit_log_append_only;
