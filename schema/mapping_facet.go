@@ -87,7 +87,7 @@ func (f MappingFilter) everyMappingMatches() bool {
 		(!f.filtersConfidence() || f.Sort == MappingSortConfidence) && (f.IDPrefix == "" || f.Sort == MappingSortID)
 }
 
-// byFacet reports whether an index that begins with the facet has the order of the list.
+// byFacet reports whether the page can be read by merging the next mappings of each facet.
 func (f MappingFilter) byFacet() bool {
 	if f.Search != "" || f.filtersConfidence() && f.Sort != MappingSortConfidence {
 		return false

@@ -62,7 +62,8 @@ func (f MappingFilter) inOrder(
 			return readInAnyOrder(ctx, tx)
 		case !many:
 			complete = true
-			matches := selectMappings(tx, &page, f.Sort, attributeOfEach).ModelTableExpr("(?) as m", f.matches(tx, mostSorted))
+			matches := selectMappings(tx, &page, f.Sort, attributeOfEach).
+				ModelTableExpr("(?) as m", f.matches(tx, mostSorted))
 			page = nil
 			return f.page(matches, afterKey, afterID, limit).Scan(ctx)
 		case f.Sort.constantByFacet():
