@@ -27,10 +27,11 @@ func TestIntentsDependOnTheRowAndNotOnTheStatus(t *testing.T) {
 	}
 	p := refused(t, f.control(id, "pause"), http.StatusConflict, "state-conflict")
 	if !strings.Contains(p.Detail, "is paused") || !strings.Contains(p.Detail, "pending or running") {
-		t.Errorf("the conflict does not say what the job is and what it would have to be: %s", p.Detail)
+		t.Errorf("the conflict does not name the status and the allowed ones: %s", p.Detail)
 	}
-	if got := must[api.IntentAccepted](t, f.control(id, "resume"), http.StatusAccepted).Status; got != schema.StatusRunning {
-		t.Errorf("a started job is %s when it is resumed", got)
+	resumed := must[api.IntentAccepted](t, f.control(id, "resume"), http.StatusAccepted).Status
+	if resumed != schema.StatusRunning {
+		t.Errorf("status of a started job after resume: got %s, want running", resumed)
 	}
 	refused(t, f.control(id, "resume"), http.StatusConflict, "state-conflict")
 	must[api.IntentAccepted](t, f.control(id, "pause"), http.StatusAccepted)
@@ -73,11 +74,13 @@ func TestAPendingJobIsPausedResumedAndCancelled(t *testing.T) {
 	f := newFixture(t)
 	f.imported(2)
 	id := must[api.Accepted](t, f.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
-	if got := must[api.IntentAccepted](t, f.control(id, "pause"), http.StatusAccepted).Status; got != schema.StatusPaused {
-		t.Errorf("paused it is %s", got)
+	paused := must[api.IntentAccepted](t, f.control(id, "pause"), http.StatusAccepted).Status
+	if paused != schema.StatusPaused {
+		t.Errorf("status after pause: got %s, want paused", paused)
 	}
-	if got := must[api.IntentAccepted](t, f.control(id, "resume"), http.StatusAccepted).Status; got != schema.StatusPending {
-		t.Errorf("resumed it is %s", got)
+	resumed := must[api.IntentAccepted](t, f.control(id, "resume"), http.StatusAccepted).Status
+	if resumed != schema.StatusPending {
+		t.Errorf("status after resume: got %s, want pending", resumed)
 	}
 	must[api.IntentAccepted](t, f.control(id, "cancel"), http.StatusAccepted)
 	f.list(id)
@@ -110,7 +113,7 @@ func TestAJobWithoutQueuedItemsHasEnded(t *testing.T) {
 	f.imported(1)
 	id := f.started()
 	f.succeed(id)
-	// The counts are folded, the status behind them is not written.
+	// The counts are folded, but the status is not written yet.
 	f.exec("update job_status set succeeded = 1, completed_steps = 1 where job_id = ?", id)
 	refused(t, f.control(id, "pause"), http.StatusConflict, "state-conflict")
 }
@@ -150,16 +153,17 @@ func TestRetry_TakesFailedAndCancelledMappings(t *testing.T) {
 		t.Helper()
 		return must[api.Counted](t, f.post(jobURL(lost, "/retry"), body), http.StatusOK).MappingCount
 	}
-	if all, panics := count(`{"dry_run": true}`), count(`{"dry_run": true, "error_code": `+
-		`"panic"}`); all != 3 || panics != 2 {
-		t.Errorf("a dry run counts %d, and %d that broke, want 3 and 2", all, panics)
+	all, panics := count(`{"dry_run": true}`), count(`{"dry_run": true, "error_code": "panic"}`)
+	if all != 3 || panics != 2 {
+		t.Errorf("dry runs: got %d, and %d with panic, want 3 and 2", all, panics)
 	}
 	if none := count(`{"dry_run": true, "error_code": "poison"}`); none != 0 {
-		t.Errorf("a dry run for a reason that nothing failed for counts %d", none)
+		t.Errorf("a dry run for an error code of no item: got %d, want 0", none)
 	}
-	if p := refused(t, f.post(jobURL(lost, "/retry"), `{"error_code": `+
-		`"poison"}`), http.StatusConflict, "nothing-to-retry"); !strings.Contains(p.Detail, "with this code") {
-		t.Errorf("it does not say that there are other reasons: %s", p.Detail)
+	answer := f.post(jobURL(lost, "/retry"), `{"error_code": "poison"}`)
+	p := refused(t, answer, http.StatusConflict, "nothing-to-retry")
+	if !strings.Contains(p.Detail, "with this code") {
+		t.Errorf("the detail does not mention the other reasons: %s", p.Detail)
 	}
 	if n := f.count("select count(*) from jobs"); n != 1 {
 		t.Fatalf("there are %d jobs before the retry", n)
@@ -181,7 +185,8 @@ func TestRetry_TakesFailedAndCancelledMappings(t *testing.T) {
 		t.Errorf("the retry works on %v, want %v", listed, want)
 	}
 	status := must[events.JobStatus](t, f.get(jobURL(retry.JobID, "/status")), http.StatusOK)
-	if status.Metadata.RetryOf == nil || *status.Metadata.RetryOf != lost || status.JobType != schema.JobTypePDERegeneration {
+	if status.Metadata.RetryOf == nil || *status.Metadata.RetryOf != lost ||
+		status.JobType != schema.JobTypePDERegeneration {
 		t.Errorf("status is %+v", status)
 	}
 }
@@ -193,11 +198,11 @@ func TestRetry_RefusesAJobWithoutLostMappings(t *testing.T) {
 	lost := f.started()
 	f.fail(lost, schema.ErrorCodePanic, ids...)
 	f.project(lost)
-	f.exec("update job_items set outcome = 'succeeded', error_code = null where job_id = "+
-		"?", lost) // which no service does
+	// No service does this.
+	f.exec("update job_items set outcome = 'succeeded', error_code = null where job_id = ?", lost)
 	p := refused(t, f.control(lost, "retry"), http.StatusConflict, "nothing-to-retry")
 	if !strings.Contains(p.Detail, "failed or was cancelled") {
-		t.Errorf("it does not say what is missing: %s", p.Detail)
+		t.Errorf("the detail does not name the missing thing: %s", p.Detail)
 	}
 }
 
@@ -349,9 +354,8 @@ func TestItemsAreListedByOutcome(t *testing.T) {
 		queued.UpdatedAt.IsZero() {
 		t.Errorf("a queued item is %+v", queued)
 	}
-	if failed := first.Items[1]; *failed.Outcome != schema.OutcomeFailed || *failed.ErrorCode != schema.ErrorCodeClassifier ||
-		*failed.Error != "does not work" ||
-		failed.Attempt != 5 {
+	if failed := first.Items[1]; *failed.Outcome != schema.OutcomeFailed || failed.Attempt != 5 ||
+		*failed.ErrorCode != schema.ErrorCodeClassifier || *failed.Error != "does not work" {
 		t.Errorf("a failed item is %+v", failed)
 	}
 	second := must[api.Page[api.JobItem]](

@@ -106,13 +106,15 @@ func TestMappingsAreFiltered(t *testing.T) {
 		"q=attribute+1": func(m api.Mapping) bool {
 			return strings.Contains(m.AttributeName, "Attribute 1")
 		},
-		"q=%25":                        func(api.Mapping) bool { return false },
-		"criticality=Low":              func(m api.Mapping) bool { return is((*string)(m.Criticality), "Low") },
-		"review_status=needs_revision": func(m api.Mapping) bool { return m.ReviewStatus == schema.ReviewStatusNeedsRevision },
-		"unmapped=true":                func(m api.Mapping) bool { return m.SourceField == nil },
-		"unmapped=false":               func(m api.Mapping) bool { return m.SourceField != nil },
-		"min_confidence=0":             func(m api.Mapping) bool { return m.ConfidenceScore != nil },
-		"max_confidence=100":           func(m api.Mapping) bool { return m.ConfidenceScore != nil },
+		"q=%25":           func(api.Mapping) bool { return false },
+		"criticality=Low": func(m api.Mapping) bool { return is((*string)(m.Criticality), "Low") },
+		"review_status=needs_revision": func(m api.Mapping) bool {
+			return m.ReviewStatus == schema.ReviewStatusNeedsRevision
+		},
+		"unmapped=true":      func(m api.Mapping) bool { return m.SourceField == nil },
+		"unmapped=false":     func(m api.Mapping) bool { return m.SourceField != nil },
+		"min_confidence=0":   func(m api.Mapping) bool { return m.ConfidenceScore != nil },
+		"max_confidence=100": func(m api.Mapping) bool { return m.ConfidenceScore != nil },
 		"min_confidence=30": func(m api.Mapping) bool {
 			return m.ConfidenceScore != nil && *m.ConfidenceScore >= 30
 		},

@@ -71,8 +71,8 @@ func (s *Server) registerRegenerate() {
 			Body *RegenerateBody
 		},
 		) (*jobOutput, error) {
-			body := orZero(in.Body)
-			return s.startReportJob(ctx, in.ReportJobInput, schema.JobTypePDERegeneration, body.JobOptions, body.MappingIDs)
+			body, jobType := orZero(in.Body), schema.JobTypePDERegeneration
+			return s.startReportJob(ctx, in.ReportJobInput, jobType, body.JobOptions, body.MappingIDs)
 		})
 	route(s, Tester, s.reportJobOperation("auto-map", "/pde-mappings/auto-map",
 		"Maps and classifies the mappings that have no source column"),
@@ -81,7 +81,8 @@ func (s *Server) registerRegenerate() {
 			Body *AutoMapBody
 		},
 		) (*jobOutput, error) {
-			return s.startReportJob(ctx, in.ReportJobInput, schema.JobTypePDEAutoMapping, orZero(in.Body).JobOptions, nil)
+			options := orZero(in.Body).JobOptions
+			return s.startReportJob(ctx, in.ReportJobInput, schema.JobTypePDEAutoMapping, options, nil)
 		})
 	route(s, Tester, s.reportJobOperation("suggest-batch", "/pde-classifications/suggest-batch",
 		"Classifies mappings without changing their columns"),
@@ -90,8 +91,8 @@ func (s *Server) registerRegenerate() {
 			Body *SuggestBody
 		},
 		) (*jobOutput, error) {
-			body := orZero(in.Body)
-			return s.startReportJob(ctx, in.ReportJobInput, schema.JobTypePDEClassification, body.JobOptions, body.MappingIDs)
+			body, jobType := orZero(in.Body), schema.JobTypePDEClassification
+			return s.startReportJob(ctx, in.ReportJobInput, jobType, body.JobOptions, body.MappingIDs)
 		})
 }
 

@@ -33,8 +33,8 @@ func TestRegenerateAllAcceptsAJobOfAllMappings(t *testing.T) {
 		t.Errorf("status is %+v", status)
 	}
 	job := f.job(got.JobID)
-	if job.JobType != schema.JobTypePDERegeneration || job.Scope != schema.ScopeAll || job.Classifier != schema.ClassifierRules ||
-		job.Intent != schema.IntentRun {
+	if job.JobType != schema.JobTypePDERegeneration || job.Scope != schema.ScopeAll ||
+		job.Classifier != schema.ClassifierRules || job.Intent != schema.IntentRun {
 		t.Errorf("job is %+v", job)
 	}
 	if job.CreatedBy != "tina" || job.CreatedAt.IsZero() || job.UpdatedBy == "" || job.UpdatedAt.IsZero() {

@@ -107,7 +107,8 @@ func planRetry(ctx context.Context, tx bun.Tx, job schema.Job) (schema.Job, erro
 	if err != nil {
 		return job, err
 	}
-	if current := schema.CurrentStatus(lost, status); current != schema.StatusFailed && current != schema.StatusCancelled {
+	current := schema.CurrentStatus(lost, status)
+	if current != schema.StatusFailed && current != schema.StatusCancelled {
 		return job, refuseState(string(current), "retry", []schema.Status{schema.StatusFailed, schema.StatusCancelled})
 	}
 	if err := requireColumns(ctx, tx, job); err != nil {

@@ -178,8 +178,8 @@ func TestARequestStartsItsJobWhenAConcurrentOneFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, inserted, err := schema.InsertJob(t.Context(), tx, schema.Job{
-		ID: "other", JobType: schema.JobTypePDERegeneration, CycleID: cycle, ReportID: report, Classifier: schema.ClassifierRules,
-		Scope: schema.ScopeAll, RequestedBy: "other",
+		ID: "other", JobType: schema.JobTypePDERegeneration, CycleID: cycle, ReportID: report,
+		Classifier: schema.ClassifierRules, Scope: schema.ScopeAll, RequestedBy: "other",
 	}); err != nil || !inserted {
 		t.Fatalf("job of the other is inserted: %v, %v", inserted, err)
 	}
