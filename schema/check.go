@@ -146,8 +146,8 @@ func (p *rowProblems) Scan(value any) error {
 }
 
 // checkFields counts the set fields of the mappings that finished jobs have written, and reports each mapping that
-// lacks some. A mapping that failed or was cancelled was not written. The jobs of a mapping are found by its history and,
-// in case that is incomplete, by its updated_by.
+// lacks some. A mapping that failed or was cancelled was not written. The jobs of a mapping are found by its history
+// and, in case that is incomplete, by its updated_by.
 func (c *checker) checkFields(ctx context.Context) error {
 	names := SavedFields()
 	var counts, missing []string

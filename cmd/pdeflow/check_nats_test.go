@@ -87,7 +87,7 @@ func TestCheckExplainsAStuckJob(t *testing.T) {
 		f.regenerate()
 		f.eventually("all have an outcome",
 			"select count(*) filter (where outcome is null) = 0 and count(*) = 3 from job_items")
-		if got := f.stuckFinding(); !strings.Contains(got, "3 mappings have an outcome that its status lacks") ||
+		if got := f.stuckFinding(); !strings.Contains(got, "the outcomes of 3 mappings are not counted") ||
 			!strings.Contains(got, "nothing reads from consumer projector; is a projector running?") {
 			t.Errorf("got %q", got)
 		}
