@@ -8,14 +8,15 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-func TestTheInstallationNamesTheTablesThatAUserMayNotWrite(t *testing.T) {
+func TestGetInstallation_ListsTablesTheUserCannotWrite(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	facts, err := schema.GetInstallation(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if facts.ReadOnly || facts.Standby || facts.Encoding != "UTF8" || facts.VersionNumber < 140000 || len(facts.Denied) > 0 || !facts.MayCreate {
+	if facts.ReadOnly || facts.Standby || facts.Encoding != "UTF8" || facts.VersionNumber < 140000 ||
+		len(facts.Denied) > 0 || !facts.MayCreate {
 		t.Errorf("the test's database is %+v", facts)
 	}
 	exec := func(query string) {
@@ -27,7 +28,10 @@ func TestTheInstallationNamesTheTablesThatAUserMayNotWrite(t *testing.T) {
 	exec("create role installation_reader")
 	defer exec("drop role installation_reader")
 	exec("grant select, insert on all tables in schema " + facts.Schema + " to installation_reader")
-	exec("grant update on jobs, job_items to installation_reader; grant usage on schema " + facts.Schema + " to installation_reader")
+	exec(
+		"grant update on jobs, job_items to installation_reader; grant usage on schema " + facts.Schema +
+			" to installation_reader",
+	)
 	defer exec("drop owned by installation_reader")
 	limited, err := schema.Open(t.Context(), schematest.URL(t)+"&role=installation_reader", schema.Options{})
 	if err != nil {
@@ -35,7 +39,9 @@ func TestTheInstallationNamesTheTablesThatAUserMayNotWrite(t *testing.T) {
 	}
 	defer func() { _ = limited.Close() }()
 	facts, err = schema.GetInstallation(t.Context(), limited)
-	want := []string{"attributes", "data_sources", "idempotency_keys", "job_status", "pde_mappings", "reports", "source_columns"}
+	want := []string{
+		"attributes", "data_sources", "idempotency_keys", "job_status", "pde_mappings", "reports", "source_columns",
+	}
 	if err != nil || facts.User != "installation_reader" || facts.MayCreate || !slices.Equal(facts.Denied, want) {
 		t.Errorf("the limited user is %+v (%v)", facts, err)
 	}

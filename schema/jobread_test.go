@@ -25,12 +25,12 @@ func TestAJobWithoutAStatusRowIsReadAndFilteredByItsItems(t *testing.T) {
 			t.Fatal(err)
 		}
 		if status, err := schema.GetStatus(t.Context(), db, job); err != nil || status.Status != want {
-			t.Errorf("the job is %s, not %s (%v)", status.Status, want, err)
+			t.Errorf("status: got %s, want %s (%v)", status.Status, want, err)
 		}
 		for _, status := range schema.Statuses() {
 			found, err := schema.ListJobs(t.Context(), db, schema.JobFilter{Status: status}, "", 10)
 			if err != nil || len(found) > 0 != (status == want) {
-				t.Errorf("%d jobs are %s where the job is %s (%v)", len(found), status, want, err)
+				t.Errorf("got %d jobs with status %s, while the status is %s (%v)", len(found), status, want, err)
 			}
 		}
 	}
@@ -52,7 +52,7 @@ func TestAJobWithoutAStatusRowIsReadAndFilteredByItsItems(t *testing.T) {
 	is(schema.StatusCancelled)
 }
 
-func TestABlockedJobIsWrittenOnlyWhenTheReasonChanges(t *testing.T) {
+func TestUpdateBlockedBy_WritesOnlyANewReason(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	schematest.Report(t, db, 1)
@@ -77,10 +77,13 @@ func TestABlockedJobIsWrittenOnlyWhenTheReasonChanges(t *testing.T) {
 		return job
 	}
 	first := blocked("the stream is full")
-	if again := blocked("the stream is full"); again.Version != first.Version || !again.UpdatedAt.Equal(first.UpdatedAt) {
+	if again := blocked(
+		"the stream is full",
+	); again.Version != first.Version || !again.UpdatedAt.Equal(first.UpdatedAt) {
 		t.Error("the same reason is written again")
 	}
-	if other := blocked("the disk is full"); other.Version == first.Version || !other.BlockedSince.Equal(first.BlockedSince) {
+	if other := blocked("the disk is full"); other.Version == first.Version ||
+		!other.BlockedSince.Equal(first.BlockedSince) {
 		t.Errorf("another reason: version %d, blocked since %v", other.Version, other.BlockedSince)
 	}
 	if over := blocked(""); over.Version != first.Version+2 {
@@ -92,17 +95,25 @@ func TestABlockedJobIsWrittenOnlyWhenTheReasonChanges(t *testing.T) {
 func TestItemsOfAnOutcomeAreListedWithoutReadingTheJob(t *testing.T) {
 	t.Parallel()
 	// The last items have an outcome that no other item has.
-	others := map[string]string{"queued": "succeeded", "succeeded": "queued", "skipped": "succeeded", "failed": "cancelled"}
+	others := map[string]string{
+		"queued": "succeeded", "succeeded": "queued", "skipped": "succeeded", "failed": "cancelled",
+	}
 	for outcome, other := range others {
 		t.Run(outcome, func(t *testing.T) {
 			t.Parallel()
 			const mappings = 1500
 			db, job, ids := longJob(t, mappings)
-			// The items of another job are inserted as they are, so that no index has entries of older versions.
+			// A second job inserts its items in their final state, so that no index has entries of older versions.
 			exec(t, db, "update jobs set ended_at = now() where id = ?", job.ID)
-			exec(t, db, "insert into jobs select (jsonb_populate_record(j, '{\"id\": \"second\", \"ended_at\": null}')).* from jobs j")
+			exec(
+				t,
+				db,
+				"insert into jobs select (jsonb_populate_record(j, '{\"id\": \"second\", \"ended_at\": "+
+					"null}')).* from jobs j",
+			)
 			add := func(outcome string, ids []string) {
-				exec(t, db, `insert into job_items (job_id, mapping_id, outcome, error_code, ended_at, folded_at, due_at,
+				exec(t, db, `insert into job_items (job_id, mapping_id, outcome, error_code, ended_at, folded_at,
+					due_at,
 						created_at, created_by, updated_at, updated_by)
 					select 'second', id, nullif(?0, 'queued'), 'panic', case when ?0 <> 'queued' then now() end,
 						case when ?0 = 'cancelled' then now() end,

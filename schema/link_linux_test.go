@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What these options do is the kernel's part. That a connection has them is ours.
+// The kernel acts on these options, so the test only checks that a connection has them.
 func TestATCPConnectionEndsWhenItsPeerHasBeenSilentForTwentySeconds(t *testing.T) {
 	t.Parallel()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -36,7 +36,9 @@ func TestATCPConnectionEndsWhenItsPeerHasBeenSilentForTwentySeconds(t *testing.T
 	} {
 		var got int
 		var optionErr error
-		if err := raw.Control(func(fd uintptr) { got, optionErr = unix.GetsockoptInt(int(fd), option.level, option.key) }); err != nil || optionErr != nil {
+		if err := raw.Control(
+			func(fd uintptr) { got, optionErr = unix.GetsockoptInt(int(fd), option.level, option.key) },
+		); err != nil || optionErr != nil {
 			t.Fatal(err, optionErr)
 		}
 		if got != option.value {

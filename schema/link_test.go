@@ -24,7 +24,7 @@ func TestAStatementWhoseAnswerIsLostEndsAndTheNextOneWorks(t *testing.T) {
 	if _, err := schema.Now(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	// In a transaction: another statement may be repeated on another connection by package sql.
+	// In a transaction, because database/sql may repeat other statements on another connection.
 	tx, err := db.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -54,11 +54,11 @@ func TestASlowStatementIsNotEnded(t *testing.T) {
 	}
 }
 
-// network stands between a client and the test's database. After forget, the answers on the connections that exist never arrive, without
-// an error to either side; new connections work.
+// network is a proxy between a client and the test's database. After forget, it drops the answers on existing
+// connections without an error to either side. New connections work.
 type network struct {
 	url       string
-	forgotten atomic.Int64 // the number of connections that are forgotten
+	forgotten atomic.Int64 // the number of forgotten connections
 	opened    atomic.Int64
 }
 
@@ -75,7 +75,9 @@ func newNetwork(t *testing.T) *network {
 		t.Fatal(err)
 	}
 	through := url.URL{
-		Scheme: "postgres", User: url.UserPassword(where.User, where.Password), Host: listener.Addr().String(), Path: "/" + where.Database,
+		Scheme: "postgres", User: url.UserPassword(
+			where.User, where.Password,
+		), Host: listener.Addr().String(), Path: "/" + where.Database,
 		RawQuery: "sslmode=disable",
 	}
 	n := &network{url: through.String()}
@@ -106,14 +108,14 @@ func (n *network) connect(t *testing.T, client net.Conn, where *pgx.ConnConfig) 
 	var answers sync.WaitGroup
 	answers.Go(func() {
 		_, _ = io.Copy(swallower{n, n.opened.Add(1), client}, server)
-		_ = client.Close() // the database has ended it
+		_ = client.Close() // the database has closed it
 	})
 	_, _ = io.Copy(server, client)
 	_ = server.Close()
 	answers.Wait()
 }
 
-// swallower passes on what the network does not swallow.
+// swallower writes to a client, except for the answers that the network drops.
 type swallower struct {
 	network *network
 	number  int64

@@ -13,16 +13,17 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// counted returns the counts of the database's only report, as the list of reports has them.
+// counted returns the counts of the only report in the list of reports.
 func counted(t *testing.T, db *schema.DB) map[string]int64 {
 	t.Helper()
 	reports, err := schema.ListReports(t.Context(), db, "", "", 10)
 	if err != nil || len(reports) != 1 {
-		t.Fatalf("there are %d reports (%v)", len(reports), err)
+		t.Fatalf("ListReports: got %d reports, want 1 (%v)", len(reports), err)
 	}
 	r := reports[0]
 	return map[string]int64{
-		"HRCI": r.HRCI, "Public": r.Public, "none": r.Unclassified, "pending": r.Pending, "approved": r.Approved, "all": r.Pending + r.Approved,
+		"HRCI": r.HRCI, "Public": r.Public, "none": r.Unclassified, "pending": r.Pending, "approved": r.Approved,
+		"all": r.Pending + r.Approved,
 	}
 }
 
@@ -42,18 +43,27 @@ func TestTheCountsOfAReportFollowEveryWriteOfItsMappings(t *testing.T) {
 		args []any
 		want map[string]int64
 	}{
-		{"select 1", nil, map[string]int64{"HRCI": 0, "Public": 0, "none": 10, "pending": 10, "approved": 0, "all": 10}},
+		{
+			"select 1",
+			nil,
+			map[string]int64{"HRCI": 0, "Public": 0, "none": 10, "pending": 10, "approved": 0, "all": 10},
+		},
 		{
 			"update pde_mappings set information_security_classification = 'HRCI' where id = ?",
 			[]any{ids[0]},
 			map[string]int64{"HRCI": 1, "Public": 0, "none": 9, "pending": 10, "approved": 0, "all": 10},
 		},
 		{
-			"update pde_mappings set information_security_classification = 'Public', review_status = 'approved' where id in (?)",
+			"update pde_mappings set information_security_classification = 'Public', review_status = 'approved' " +
+				"where id in (?)",
 			[]any{bun.List(ids[:4])},
 			map[string]int64{"HRCI": 0, "Public": 4, "none": 6, "pending": 6, "approved": 4, "all": 10},
 		},
-		{"delete from pde_mappings where id = ?", []any{ids[0]}, map[string]int64{"HRCI": 0, "Public": 3, "none": 6, "pending": 6, "approved": 3, "all": 9}},
+		{
+			"delete from pde_mappings where id = ?",
+			[]any{ids[0]},
+			map[string]int64{"HRCI": 0, "Public": 3, "none": 6, "pending": 6, "approved": 3, "all": 9},
+		},
 	} {
 		if _, err := db.ExecContext(t.Context(), step.sql, step.args...); err != nil {
 			t.Fatal(err)
@@ -75,10 +85,12 @@ func TestTheCountsOfAReportFollowEveryWriteOfItsMappings(t *testing.T) {
 		}
 	}
 	if n := rows(); n != 2 {
-		t.Errorf("mapping_counts has %d rows, want one for each tier and review status that there is", n)
+		t.Errorf("mapping_counts has %d rows, want one for each tier and review status in use", n)
 	}
 	before := rows()
-	if _, err := db.ExecContext(t.Context(), "update pde_mappings set pde_name = 'x', version = version + 1"); err != nil {
+	if _, err := db.ExecContext(
+		t.Context(), "update pde_mappings set pde_name = 'x', version = version + 1",
+	); err != nil {
 		t.Fatal(err)
 	}
 	if after := rows(); after != before {
@@ -86,14 +98,15 @@ func TestTheCountsOfAReportFollowEveryWriteOfItsMappings(t *testing.T) {
 	}
 }
 
-// A page of a large report reads the page and little more, whatever the order, the filter and the statistics of the tables: also if
-// nothing matches, and if many mappings match that come last in the order.
+// A page of a large report reads few other rows, whatever the order, the filter and the statistics: also if
+// nothing matches, or if the matches are last in the order.
 func TestAPageOfMappingsIsFoundWithoutReadingTheReport(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 6000)
 	exec(t, db, "alter table pde_mappings set (autovacuum_enabled = off)")
-	exec(t, db, `update pde_mappings set source_field = 'a.b.' || right(id, 6), criticality = 'Low', classification_confidence = 60,
+	exec(t, db, `update pde_mappings set source_field = 'a.b.' || right(id, 6), criticality = 'Low',
+		classification_confidence = 60,
 		updated_at = now() + case when id >= ?0 then interval '1 hour' else '0' end,
 		confidence_score = case when id >= ?0 then 90 else 50 + length(id) % 7 end,
 		information_security_classification = case when id >= ?0 then 'Confidential' else 'Public' end`, ids[3000])
@@ -121,7 +134,9 @@ func TestAPageOfMappingsIsFoundWithoutReadingTheReport(t *testing.T) {
 			cases["none by "+string(sort)] = none
 			last := schema.MappingFilter{Sort: sort, InformationSecurityClassification: schema.TierConfidential}
 			cases["last by "+string(sort)] = last
-			last = schema.MappingFilter{Sort: sort, InformationSecurityClassification: schema.TierPublic, Descending: true}
+			last = schema.MappingFilter{
+				Sort: sort, InformationSecurityClassification: schema.TierPublic, Descending: true,
+			}
 			cases["first, down by "+string(sort)] = last
 		}
 	}
@@ -138,20 +153,28 @@ func TestAPageOfMappingsIsFoundWithoutReadingTheReport(t *testing.T) {
 					return err
 				})
 				if err != nil || n > most {
-					t.Errorf("%s%s: two pages read %d rows, entries and blocks, want at most %d (%v)", name, statistics, n, most, err)
+					t.Errorf(
+						"%s%s: two pages read %d rows, entries and blocks, want at most %d (%v)",
+						name,
+						statistics,
+						n,
+						most,
+						err,
+					)
 				}
 			}
 		}
 	}
 }
 
-// rowsRead counts the rows and index entries of mappings and attributes that are read, and the blocks they are in. An entry that a scan
-// passes over counts only with its block.
+// rowsRead counts the rows and index entries of mappings and attributes that are read, and the blocks they are in.
+// An entry that a scan passes over counts only with its block.
 func rowsRead(ctx context.Context, db *schema.DB, do func(context.Context, bun.Tx) error) (n int64, err error) {
 	count := func(tx bun.Tx) (n int64, err error) {
 		err = tx.NewRaw(`select sum(pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_blocks_fetched(oid))
 			from pg_class where oid in ('attributes'::regclass, 'pde_mappings'::regclass) or oid in (
-				select indexrelid from pg_index where indrelid in ('attributes'::regclass, 'pde_mappings'::regclass))`).Scan(ctx, &n)
+				select indexrelid from pg_index where indrelid in ('attributes'::regclass,
+					'pde_mappings'::regclass))`).Scan(ctx, &n)
 		return n, err
 	}
 	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {

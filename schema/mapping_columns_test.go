@@ -45,7 +45,8 @@ func filled(t *testing.T, m schema.Mapping, word string) schema.Mapping {
 		value, ok := map[string]any{
 			"string": "text of " + field.Name, "bool": true, "*bool": new(true), "*int": new(91),
 			"time.Time":          time.Unix(1e9, 0),
-			"schema.MappingType": schema.MappingTypeLookup, "schema.Level": schema.LevelHigh, "schema.ReviewStatus": schema.ReviewStatusApproved,
+			"schema.MappingType": schema.MappingTypeLookup, "schema.Level": schema.LevelHigh,
+			"schema.ReviewStatus":                      schema.ReviewStatusApproved,
 			"schema.InformationSecurityClassification": schema.TierHRCI, "schema.Tier": schema.TierHRCI,
 			"[]schema.Alternative": []schema.Alternative{{SourceField: "svc.LN_MSTR.VIN", Score: 3, Reason: "x"}},
 			"[]string":             []string{"FR Y-14"},
@@ -106,7 +107,8 @@ func TestSaveWork_WritesEveryColumnOfAJob(t *testing.T) {
 		filled(t, before, "job"),
 		{ // everything is null again
 			ID: before.ID, CycleID: before.CycleID, ReportID: before.ReportID, AttributeID: before.AttributeID,
-			BusinessProcess: before.BusinessProcess, BusinessOwner: before.BusinessOwner, DataSteward: before.DataSteward,
+			BusinessProcess: before.BusinessProcess, BusinessOwner: before.BusinessOwner,
+			DataSteward:  before.DataSteward,
 			ReviewStatus: schema.ReviewStatusPending, CreatedAt: before.CreatedAt, CreatedBy: before.CreatedBy,
 		},
 	} {

@@ -29,15 +29,36 @@ func TestASearchFindsWhatTheWholeReportContains(t *testing.T) {
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 60)
 	r := rand.New(rand.NewPCG(1, 2))
-	texts := []string{"Loan", "loan balance", "DEALER", "zzz", "z", "\\", "%", "_", "a%b", "?0", "'", "''", "x\ny", "\n", "σ", "ΟΔΟΣ", "İ"}
+	texts := []string{
+		"Loan",
+		"loan balance",
+		"DEALER",
+		"zzz",
+		"z",
+		"\\",
+		"%",
+		"_",
+		"a%b",
+		"?0",
+		"'",
+		"''",
+		"x\ny",
+		"\n",
+		"σ",
+		"ΟΔΟΣ",
+		"İ",
+	}
 	for i, id := range ids {
 		name, item := "ΟΔΟΣ "+randomText(r, 20), randomText(r, 5)
-		if _, err := db.ExecContext(t.Context(), `update attributes set attribute_name = ?, technical_line_item_name = ?, mdrm = ?
-			where id = (select attribute_id from pde_mappings where id = ?)`, name, item, randomText(r, 2), id); err != nil {
+		if _, err := db.ExecContext(t.Context(), `update attributes set attribute_name = ?,
+			technical_line_item_name = ?, mdrm = ?
+			where id = (select attribute_id from pde_mappings where id = ?)`,
+			name, item, randomText(r, 2), id); err != nil {
 			t.Fatal(err)
 		}
 		element, field := randomText(r, 8), strings.Repeat("long.", i%3*50)+randomText(r, 8)
-		if _, err := db.ExecContext(t.Context(), `update pde_mappings set pde_name = nullif(?, ''), source_field = nullif(?, '') where id = ?`,
+		if _, err := db.ExecContext(t.Context(), `update pde_mappings set pde_name = nullif(?, ''),
+			source_field = nullif(?, '') where id = ?`,
 			element[:len(element)*min(i%4, 1)], field[:len(field)*min(i%3, 1)], id); err != nil {
 			t.Fatal(err)
 		}
@@ -55,11 +76,14 @@ func TestASearchFindsWhatTheWholeReportContains(t *testing.T) {
 		var want, got []string
 		pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
 		if err := db.NewRaw(`select m.id from pde_mappings m join attributes a on a.id = m.attribute_id
-			where concat_ws(e'\n', a.attribute_name, a.line_item_number, a.technical_line_item_name, a.mdrm, m.pde_name, m.source_field) ilike ?
+			where concat_ws(e'\n', a.attribute_name, a.line_item_number, a.technical_line_item_name, a.mdrm,
+				m.pde_name, m.source_field) ilike ?
 			order by m.id`, pattern).Scan(t.Context(), &want); err != nil {
 			t.Fatal(err)
 		}
-		filter := schema.MappingFilter{CycleID: schematest.CycleID, ReportID: schematest.ReportID, Search: text, Sort: schema.MappingSortID}
+		filter := schema.MappingFilter{
+			CycleID: schematest.CycleID, ReportID: schematest.ReportID, Search: text, Sort: schema.MappingSortID,
+		}
 		page, err := schema.ListMappings(t.Context(), db, filter, "", "", len(ids)+1)
 		if err != nil {
 			t.Fatal(err)
@@ -79,7 +103,8 @@ func TestASearchIsAnsweredWithoutReadingTheReport(t *testing.T) {
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 10000)
 	for i, change := range []string{
-		"update attributes set attribute_name = 'Zebra ~ count' where id = (select attribute_id from pde_mappings where id = ?)",
+		"update attributes set attribute_name = 'Zebra ~ count' where id = (select attribute_id from " +
+			"pde_mappings where id = ?)",
 		"update pde_mappings set source_field = 'a.b.LONG_FIELD' where id = ?",
 		"update pde_mappings set pde_name = 'Bare element' where id = ?",
 	} {
@@ -93,15 +118,27 @@ func TestASearchIsAnsweredWithoutReadingTheReport(t *testing.T) {
 	for text, found := range map[string]int{
 		"no such text": 0, "zebra": 1, "~": 1, "long_field": 1, "bare element": 1, "#": 0, "zq": 0, "borrower": 50,
 	} {
-		for _, sort := range []schema.MappingSort{schema.MappingSortID, schema.MappingSortAttributeName, schema.MappingSortUpdatedAt} {
-			filter := schema.MappingFilter{CycleID: schematest.CycleID, ReportID: schematest.ReportID, Search: text, Sort: sort}
+		for _, sort := range []schema.MappingSort{
+			schema.MappingSortID, schema.MappingSortAttributeName, schema.MappingSortUpdatedAt,
+		} {
+			filter := schema.MappingFilter{
+				CycleID: schematest.CycleID, ReportID: schematest.ReportID, Search: text, Sort: sort,
+			}
 			var page []schema.ListedMapping
 			n, err := rowsRead(t.Context(), db, func(ctx context.Context, tx bun.Tx) (err error) {
 				page, err = schema.ListMappings(ctx, tx, filter, "", "", 50)
 				return err
 			})
 			if err != nil || len(page) != found || n > 40000 {
-				t.Errorf("%q by %s: found %d mappings, want %d, and read %d rows and entries (%v)", text, sort, len(page), found, n, err)
+				t.Errorf(
+					"%q by %s: found %d mappings, want %d, and read %d rows and entries (%v)",
+					text,
+					sort,
+					len(page),
+					found,
+					n,
+					err,
+				)
 			}
 		}
 	}

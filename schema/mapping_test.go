@@ -13,7 +13,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// varied fills the database with a report of n mappings that are equal in much, and say nothing in places.
+// varied returns a database with a report of n mappings that have many equal and some missing values.
 func varied(t *testing.T, n int) *schema.DB {
 	t.Helper()
 	db := schematest.New(t)
@@ -23,7 +23,9 @@ func varied(t *testing.T, n int) *schema.DB {
 	data.Attributes.All = func(yield func(schema.Attribute) bool) {
 		for i := range n {
 			name := names[random.IntN(len(names))]
-			if !yield(schema.Attribute{AttributeName: name, LineItemNumber: fmt.Sprint(i), MDRM: fmt.Sprint("M", i%7)}) {
+			if !yield(
+				schema.Attribute{AttributeName: name, LineItemNumber: fmt.Sprint(i), MDRM: fmt.Sprint("M", i%7)},
+			) {
 				return
 			}
 		}
@@ -33,11 +35,13 @@ func varied(t *testing.T, n int) *schema.DB {
 		source_field = (array[null, 'svc.LOANS.BAL', 'svc.LOANS.FLG'])[1 + r.a % 3],
 		confidence_score = case when r.a % 4 > 0 then r.b % 101 end,
 		classification_confidence = case when r.b % 4 > 0 then r.a % 5 * 25 end,
-		information_security_classification = (array[null, 'HRCI', 'Confidential', 'Proprietary', 'Public'])[1 + r.b % 5],
+		information_security_classification = (array[null, 'HRCI', 'Confidential', 'Proprietary',
+			'Public'])[1 + r.b % 5],
 		criticality = (array[null, 'High', 'Medium', 'Low'])[1 + r.a % 4],
 		review_status = (array['pending', 'approved', 'rejected', 'needs_revision'])[1 + r.b % 4],
 		updated_at = '2026-11-24 07:00:00.000001Z'::timestamptz + r.a % 9 * interval '1 microsecond'
-		from (select id, abs(hashtext(id || 'a')) as a, abs(hashtext(id || 'b')) as b from pde_mappings) r where r.id = m.id`)
+		from (select id, abs(hashtext(id || 'a')) as a, abs(hashtext(id || 'b')) as b from pde_mappings) r
+			where r.id = m.id`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +66,7 @@ func found(t *testing.T, db *schema.DB, filter schema.MappingFilter, key, id str
 	return mappings
 }
 
-func TestPagesOfMappingsMakeUpTheWholeList(t *testing.T) {
+func TestListMappings_PagesAreTheWholeList(t *testing.T) {
 	t.Parallel()
 	const n = 60
 	db := varied(t, n)
@@ -86,14 +90,20 @@ func TestPagesOfMappingsMakeUpTheWholeList(t *testing.T) {
 					key, id = last.SortKey, last.SortID
 				}
 				if diff := cmp.Diff(idsOf(whole), got); diff != "" {
-					t.Errorf("%s, descending %v: pages of %d differ from the list (-list +pages):\n%s", sort, descending, limit, diff)
+					t.Errorf(
+						"%s, descending %v: pages of %d differ from the list (-list +pages):\n%s",
+						sort,
+						descending,
+						limit,
+						diff,
+					)
 				}
 			}
 		}
 	}
 }
 
-func TestDescendingIsTheOtherWayRound(t *testing.T) {
+func TestListMappings_ReversesADescendingSort(t *testing.T) {
 	t.Parallel()
 	db := varied(t, 40)
 	for _, sort := range schema.MappingSorts() {
@@ -106,7 +116,7 @@ func TestDescendingIsTheOtherWayRound(t *testing.T) {
 	}
 }
 
-func TestSortsFollowTheValues(t *testing.T) {
+func TestListMappings_SortsByValue(t *testing.T) {
 	t.Parallel()
 	db := varied(t, 60)
 	by := func(sort schema.MappingSort, compare func(a, b schema.ListedMapping) int) {
@@ -121,29 +131,39 @@ func TestSortsFollowTheValues(t *testing.T) {
 		}
 		return *n
 	}
-	tiers := append(schema.Tiers(), "") // the least protected is the last
+	tiers := append(schema.Tiers(), "") // from the most to the least protected
 	levels := append(schema.Levels(), "")
 	by(schema.MappingSortAttributeName, func(a, b schema.ListedMapping) int {
 		return strings.Compare(strings.ToLower(a.AttributeName), strings.ToLower(b.AttributeName))
 	})
-	by(schema.MappingSortConfidence, func(a, b schema.ListedMapping) int { return number(a.ConfidenceScore) - number(b.ConfidenceScore) })
+	by(
+		schema.MappingSortConfidence,
+		func(a, b schema.ListedMapping) int { return number(a.ConfidenceScore) - number(b.ConfidenceScore) },
+	)
 	by(schema.MappingSortClassificationConfidence, func(a, b schema.ListedMapping) int {
 		return number(a.ClassificationConfidence) - number(b.ClassificationConfidence)
 	})
 	by(schema.MappingSortClassification, func(a, b schema.ListedMapping) int {
-		return slices.Index(tiers, b.InformationSecurityClassification) - slices.Index(tiers, a.InformationSecurityClassification)
+		return slices.Index(
+			tiers, b.InformationSecurityClassification,
+		) - slices.Index(tiers, a.InformationSecurityClassification)
 	})
 	by(schema.MappingSortCriticality, func(a, b schema.ListedMapping) int {
 		return slices.Index(levels, b.Criticality) - slices.Index(levels, a.Criticality)
 	})
 	by(schema.MappingSortReviewStatus, func(a, b schema.ListedMapping) int {
-		return slices.Index(schema.ReviewStatuses(), a.ReviewStatus) - slices.Index(schema.ReviewStatuses(), b.ReviewStatus)
+		return slices.Index(
+			schema.ReviewStatuses(), a.ReviewStatus,
+		) - slices.Index(schema.ReviewStatuses(), b.ReviewStatus)
 	})
 	by(schema.MappingSortUpdatedAt, func(a, b schema.ListedMapping) int { return a.UpdatedAt.Compare(b.UpdatedAt) })
-	by(schema.MappingSortSourceField, func(a, b schema.ListedMapping) int { return strings.Compare(a.SourceField, b.SourceField) })
+	by(
+		schema.MappingSortSourceField,
+		func(a, b schema.ListedMapping) int { return strings.Compare(a.SourceField, b.SourceField) },
+	)
 }
 
-func TestFiltersFindWhatTheySay(t *testing.T) {
+func TestListMappings_ReturnsTheMappingsThatPassTheFilter(t *testing.T) {
 	t.Parallel()
 	db := varied(t, 80)
 	all := found(t, db, schema.MappingFilter{}, "", "", 100)
@@ -155,20 +175,49 @@ func TestFiltersFindWhatTheySay(t *testing.T) {
 		filter schema.MappingFilter
 		keep   func(schema.ListedMapping) bool
 	}{
-		"attribute":   {schema.MappingFilter{Search: "BALANCE"}, func(m schema.ListedMapping) bool { return has(m, "balance") }},
-		"column":      {schema.MappingFilter{Search: "loans.flg"}, func(m schema.ListedMapping) bool { return has(m, "loans.flg") }},
-		"percent":     {schema.MappingFilter{Search: "0%"}, func(m schema.ListedMapping) bool { return has(m, "0%") }},
-		"underscore":  {schema.MappingFilter{Search: "e_d"}, func(m schema.ListedMapping) bool { return has(m, "e_d") }},
-		"accents":     {schema.MappingFilter{Search: "État"}, func(m schema.ListedMapping) bool { return has(m, "état") }},
-		"quote":       {schema.MappingFilter{Search: `'"\`}, func(schema.ListedMapping) bool { return false }},
-		"tier":        {schema.MappingFilter{InformationSecurityClassification: schema.TierHRCI}, func(m schema.ListedMapping) bool { return m.InformationSecurityClassification == schema.TierHRCI }},
-		"criticality": {schema.MappingFilter{Criticality: schema.LevelLow}, func(m schema.ListedMapping) bool { return m.Criticality == schema.LevelLow }},
-		"review":      {schema.MappingFilter{ReviewStatus: schema.ReviewStatusApproved}, func(m schema.ListedMapping) bool { return m.ReviewStatus == schema.ReviewStatusApproved }},
-		"unmapped":    {schema.MappingFilter{Unmapped: &yes}, func(m schema.ListedMapping) bool { return m.SourceField == "" }},
-		"mapped":      {schema.MappingFilter{Unmapped: &no}, func(m schema.ListedMapping) bool { return m.SourceField != "" }},
-		"at least":    {schema.MappingFilter{MinConfidence: &low}, func(m schema.ListedMapping) bool { return m.ConfidenceScore != nil && *m.ConfidenceScore >= 20 }},
-		"at most":     {schema.MappingFilter{MaxConfidence: &high}, func(m schema.ListedMapping) bool { return m.ConfidenceScore != nil && *m.ConfidenceScore <= 70 }},
-		"all at a time": {schema.MappingFilter{Search: "l", Unmapped: &no, MaxConfidence: &high}, func(m schema.ListedMapping) bool {
+		"attribute": {
+			schema.MappingFilter{Search: "BALANCE"}, func(m schema.ListedMapping) bool { return has(m, "balance") },
+		},
+		"column": {
+			schema.MappingFilter{Search: "loans.flg"}, func(m schema.ListedMapping) bool { return has(m, "loans.flg") },
+		},
+		"percent": {schema.MappingFilter{Search: "0%"}, func(m schema.ListedMapping) bool { return has(m, "0%") }},
+		"underscore": {
+			schema.MappingFilter{Search: "e_d"}, func(m schema.ListedMapping) bool { return has(m, "e_d") },
+		},
+		"accents": {
+			schema.MappingFilter{Search: "État"}, func(m schema.ListedMapping) bool { return has(m, "état") },
+		},
+		"quote": {schema.MappingFilter{Search: `'"\`}, func(schema.ListedMapping) bool { return false }},
+		"tier": {
+			schema.MappingFilter{InformationSecurityClassification: schema.TierHRCI},
+			func(m schema.ListedMapping) bool { return m.InformationSecurityClassification == schema.TierHRCI },
+		},
+		"criticality": {
+			schema.MappingFilter{Criticality: schema.LevelLow},
+			func(m schema.ListedMapping) bool { return m.Criticality == schema.LevelLow },
+		},
+		"review": {
+			schema.MappingFilter{ReviewStatus: schema.ReviewStatusApproved},
+			func(m schema.ListedMapping) bool { return m.ReviewStatus == schema.ReviewStatusApproved },
+		},
+		"unmapped": {
+			schema.MappingFilter{Unmapped: &yes}, func(m schema.ListedMapping) bool { return m.SourceField == "" },
+		},
+		"mapped": {
+			schema.MappingFilter{Unmapped: &no}, func(m schema.ListedMapping) bool { return m.SourceField != "" },
+		},
+		"at least": {
+			schema.MappingFilter{MinConfidence: &low},
+			func(m schema.ListedMapping) bool { return m.ConfidenceScore != nil && *m.ConfidenceScore >= 20 },
+		},
+		"at most": {
+			schema.MappingFilter{MaxConfidence: &high},
+			func(m schema.ListedMapping) bool { return m.ConfidenceScore != nil && *m.ConfidenceScore <= 70 },
+		},
+		"all at a time": {schema.MappingFilter{
+			Search: "l", Unmapped: &no, MaxConfidence: &high,
+		}, func(m schema.ListedMapping) bool {
 			return has(m, "l") && m.SourceField != "" && m.ConfidenceScore != nil && *m.ConfidenceScore <= 70
 		}},
 	} {
@@ -187,7 +236,7 @@ func TestFiltersFindWhatTheySay(t *testing.T) {
 	}
 }
 
-func TestSearchKnowsTheLineItem(t *testing.T) {
+func TestListMappings_SearchesTheMDRMCode(t *testing.T) {
 	t.Parallel()
 	db := varied(t, 30)
 	if got := found(t, db, schema.MappingFilter{Search: "m6"}, "", "", 100); len(got) != 4 {
@@ -195,7 +244,7 @@ func TestSearchKnowsTheLineItem(t *testing.T) {
 	}
 }
 
-func TestReportsCountTheirMappings(t *testing.T) {
+func TestListReports_CountsMappings(t *testing.T) {
 	t.Parallel()
 	db := varied(t, 50)
 	schematest.Report(t, db, 3)
@@ -221,15 +270,17 @@ func TestReportsCountTheirMappings(t *testing.T) {
 		second.Pending, second.Approved, second.Rejected, second.NeedsRevision,
 	}
 	want := []int64{
-		tiers[schema.TierHRCI], tiers[schema.TierConfidential], tiers[schema.TierProprietary], tiers[schema.TierPublic], tiers[""],
-		reviews[schema.ReviewStatusPending], reviews[schema.ReviewStatusApproved], reviews[schema.ReviewStatusRejected], reviews[schema.ReviewStatusNeedsRevision],
+		tiers[schema.TierHRCI], tiers[schema.TierConfidential], tiers[schema.TierProprietary],
+		tiers[schema.TierPublic], tiers[""],
+		reviews[schema.ReviewStatusPending], reviews[schema.ReviewStatusApproved],
+		reviews[schema.ReviewStatusRejected], reviews[schema.ReviewStatusNeedsRevision],
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counts of the mappings differ (-want +got):\n%s", diff)
 	}
-	behind, err := schema.ListReports(t.Context(), db, reports[0].CycleID, reports[0].ReportID, 10)
-	if err != nil || len(behind) != 1 || behind[0].ReportID != "r" {
-		t.Errorf("behind the first is %+v (%v)", behind, err)
+	rest, err := schema.ListReports(t.Context(), db, reports[0].CycleID, reports[0].ReportID, 10)
+	if err != nil || len(rest) != 1 || rest[0].ReportID != "r" {
+		t.Errorf("after the first: got %+v (%v)", rest, err)
 	}
 	page, err := schema.ListReports(t.Context(), db, "", "", 1)
 	if err != nil || len(page) != 1 || page[0].Pending != 3 {
@@ -237,7 +288,7 @@ func TestReportsCountTheirMappings(t *testing.T) {
 	}
 }
 
-func TestDataSourcesCountTheirColumns(t *testing.T) {
+func TestListDataSources_CountsColumns(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	loaded(t, db, small())
@@ -245,26 +296,37 @@ func TestDataSourcesCountTheirColumns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(sources) != 2 || sources[0].Name != "Loans" || sources[0].ColumnCount != 2 || sources[1].Name != "Bureau" || sources[1].ColumnCount != 1 {
+	if len(sources) != 2 || sources[0].Name != "Loans" || sources[0].ColumnCount != 2 ||
+		sources[1].Name != "Bureau" || sources[1].ColumnCount != 1 {
 		t.Errorf("data sources are %+v", sources)
 	}
-	behind, err := schema.ListDataSources(t.Context(), db, "c", "r", sources[0].ID, 10)
-	if err != nil || len(behind) != 1 || behind[0].ID != sources[1].ID {
-		t.Errorf("behind the first is %+v (%v)", behind, err)
+	rest, err := schema.ListDataSources(t.Context(), db, "c", "r", sources[0].ID, 10)
+	if err != nil || len(rest) != 1 || rest[0].ID != sources[1].ID {
+		t.Errorf("after the first: got %+v (%v)", rest, err)
 	}
-	exec(t, db, "delete from source_columns where column_name = (select min(column_name) from source_columns where data_source_id = ?)",
+	exec(t, db, "delete from source_columns where column_name = (select min(column_name) from source_columns "+
+		"where data_source_id = ?)",
 		sources[0].ID)
-	if source, err := schema.GetDataSource(t.Context(), db, "c", "r", sources[0].ID); err != nil || source.ColumnCount != 1 {
+	if source, err := schema.GetDataSource(
+		t.Context(), db, "c", "r", sources[0].ID,
+	); err != nil || source.ColumnCount != 1 {
 		t.Errorf("after one of two columns was removed: got %d columns, want 1 (%v)", source.ColumnCount, err)
 	}
 }
 
-func TestHistoryIsNewestFirstAndPaged(t *testing.T) {
+func TestListHistory_ReturnsPagesNewestFirst(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	loaded(t, db, small())
 	for _, steward := range []string{"Ann", "Ben", "Cy"} {
-		loaded(t, db, schema.ReportData{Author: steward, Mappings: slices.Values([]schema.MappingRow{{Line: 2, LineItemNumber: "1", DataSteward: steward}})})
+		loaded(
+			t,
+			db,
+			schema.ReportData{
+				Author:   steward,
+				Mappings: slices.Values([]schema.MappingRow{{Line: 2, LineItemNumber: "1", DataSteward: steward}}),
+			},
+		)
 	}
 	id := mappingOf(t, db, "item:1").ID
 	first, err := schema.ListHistory(t.Context(), db, id, schema.History{}.ChangedAt, "", 2)
@@ -273,9 +335,11 @@ func TestHistoryIsNewestFirstAndPaged(t *testing.T) {
 	}
 	rest, err := schema.ListHistory(t.Context(), db, id, first[1].ChangedAt, first[1].ID, 2)
 	if err != nil || len(rest) != 1 {
-		t.Fatalf("%d changes behind the first two, %v", len(rest), err)
+		t.Fatalf("changes after the first two: got %d, want 1 (%v)", len(rest), err)
 	}
-	if got := []string{first[0].ChangedBy, first[1].ChangedBy, rest[0].ChangedBy}; !slices.Equal(got, []string{"Cy", "Ben", "Ann"}) {
+	if got := []string{
+		first[0].ChangedBy, first[1].ChangedBy, rest[0].ChangedBy,
+	}; !slices.Equal(got, []string{"Cy", "Ben", "Ann"}) {
 		t.Errorf("changed by %v", got)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// emptyDatabase makes a database beside the test's own, in which nothing is migrated, anew where it is there.
+// emptyDatabase creates a database without migrations, in addition to the test's own, and returns its URL.
 func emptyDatabase(t *testing.T, admin *schema.DB) string {
 	t.Helper()
 	where, err := url.Parse(schematest.URL(t))
@@ -47,7 +47,7 @@ func open(t *testing.T, url string, opts schema.Options) *schema.DB {
 	return db
 }
 
-func TestProcessesThatStartAtOnceMigrateOnce(t *testing.T) {
+func TestConcurrentProcessesMigrateOnce(t *testing.T) {
 	t.Parallel()
 	where := emptyDatabase(t, schematest.New(t))
 	var (
@@ -78,11 +78,11 @@ func TestProcessesThatStartAtOnceMigrateOnce(t *testing.T) {
 		}
 	}
 	if n := applied.Load(); int(n) != len(steps) {
-		t.Errorf("%d were applied of %d", n, len(steps))
+		t.Errorf("applied migrations: got %d, want %d", n, len(steps))
 	}
 }
 
-func TestAMigrationThatIsCutOffAfterAnyStatementCanBeRepeated(t *testing.T) {
+func TestAMigrationInterruptedAfterAnyStatementCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	admin := schematest.New(t)
 	for n := 1; ; n++ {
@@ -93,17 +93,17 @@ func TestAMigrationThatIsCutOffAfterAnyStatementCanBeRepeated(t *testing.T) {
 		cancel()
 		if err == nil {
 			if n < 8 {
-				t.Errorf("all was done in %d statements", n)
+				t.Errorf("Migrate finished after %d statements, want more", n)
 			}
 			return
 		}
 		if _, err := schema.Migrate(t.Context(), open(t, where, schema.Options{MaxConns: 4})); err != nil {
-			t.Fatalf("cut off after statement %d (%s): %v", n, cut.last, err)
+			t.Fatalf("Migrate after an interruption at statement %d (%s): %v", n, cut.last, err)
 		}
 	}
 }
 
-// cutter ends a context after so many statements have been logged.
+// cutter cancels a context after so many statements were logged.
 type cutter struct {
 	slog.Handler
 	cancel context.CancelFunc

@@ -21,7 +21,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// startPgBouncer runs PgBouncer with its default settings in front of the test's database and returns the database's URL there.
+// startPgBouncer runs PgBouncer with its default settings in front of the test's database and returns the
+// database's URL there.
 func startPgBouncer(t *testing.T, mode string) string {
 	t.Helper()
 	program, err := findPgBouncer()
@@ -38,8 +39,10 @@ func startPgBouncer(t *testing.T, mode string) string {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	port := freePort(t)
-	config := fmt.Sprintf("[databases]\n%s = host=%s port=%d user=%s\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\n"+
-		"unix_socket_dir =\nauth_type = any\npool_mode = %s\n", target.Database, target.Host, target.Port, target.User, port, mode)
+	config := fmt.Sprintf("[databases]\n%s = host=%s port=%d user=%s\n[pgbouncer]\nlisten_addr = "+
+		"127.0.0.1\nlisten_port = %d\n"+
+		"unix_socket_dir =\nauth_type = any\npool_mode = %s\n", target.Database, target.Host, target.Port,
+		target.User, port, mode)
 	file := filepath.Join(dir, "pgbouncer.ini")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -66,7 +69,12 @@ func startPgBouncer(t *testing.T, mode string) string {
 			t.Log(log.String())
 		}
 	})
-	where := url.URL{Scheme: "postgres", User: url.User(target.User), Host: fmt.Sprintf("127.0.0.1:%d", port), Path: "/" + target.Database}
+	where := url.URL{
+		Scheme: "postgres",
+		User:   url.User(target.User),
+		Host:   fmt.Sprintf("127.0.0.1:%d", port),
+		Path:   "/" + target.Database,
+	}
 	awaitListener(t, where.Host)
 	return where.String() + "?sslmode=disable"
 }
@@ -106,7 +114,7 @@ func awaitListener(t *testing.T, address string) {
 
 func TestPgBouncerInSessionModeWorksWithItsDefaultSettings(t *testing.T) {
 	t.Parallel()
-	db := open(t, startPgBouncer(t, "session"), schema.Options{ApplicationName: "behind a pooler"})
+	db := open(t, startPgBouncer(t, "session"), schema.Options{ApplicationName: "through a pooler"})
 	if _, err := schema.Migrate(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +129,7 @@ func TestPgBouncerInSessionModeWorksWithItsDefaultSettings(t *testing.T) {
 	}
 }
 
-func TestPgBouncerInOtherModesIsRefusedByName(t *testing.T) {
+func TestOpen_RejectsOtherPoolModesOfPgBouncer(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"transaction", "statement"} {
 		t.Run(mode, func(t *testing.T) {
@@ -129,10 +137,10 @@ func TestPgBouncerInOtherModesIsRefusedByName(t *testing.T) {
 			db, err := schema.Open(t.Context(), startPgBouncer(t, mode), schema.Options{})
 			if err == nil {
 				_ = db.Close()
-				t.Fatal("it was accepted")
+				t.Fatal("Open: got no error")
 			}
 			if !strings.Contains(err.Error(), "pool_mode = session") {
-				t.Errorf("the error is %v", err)
+				t.Errorf("got error %v", err)
 			}
 		})
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-// Nobody analyzes a table in the first minute of its first job. Whatever Postgres guesses then, the write of one item must not read the
-// queue of its whole job.
+// A table is not analyzed in the first minute of its first job. Even with default statistics, the write of one
+// item must not read the whole queue of its job.
 func TestOneItemIsWrittenWithoutReadingTheQueue(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
@@ -24,19 +24,34 @@ func TestOneItemIsWrittenWithoutReadingTheQueue(t *testing.T) {
 
 	for name, write := range map[string]func(ctx context.Context, tx bun.Tx) error{
 		"SaveWork": func(ctx context.Context, tx bun.Tx) error {
-			_, err := schema.SaveWork(ctx, tx, job.ID, mapping, judged(mapping), schema.ItemResult{Outcome: schema.OutcomeSucceeded, Attempt: 1})
+			_, err := schema.SaveWork(
+				ctx,
+				tx,
+				job.ID,
+				mapping,
+				judged(mapping),
+				schema.ItemResult{Outcome: schema.OutcomeSucceeded, Attempt: 1},
+			)
 			return err
 		},
 		"PostponeItem": func(ctx context.Context, tx bun.Tx) error {
 			_, err := schema.PostponeItem(ctx, tx, job.ID, ids[1], failure, time.Second)
 			return err
 		},
-		"FailItem": func(ctx context.Context, tx bun.Tx) error { return schema.FailItem(ctx, tx, job.ID, ids[2], failure) },
+		"FailItem": func(ctx context.Context, tx bun.Tx) error {
+			return schema.FailItem(
+				ctx, tx, job.ID, ids[2], failure,
+			)
+		},
 		"MarkStart": func(ctx context.Context, tx bun.Tx) error {
 			_, err := schema.MarkStart(ctx, tx, job.ID, ids[3])
 			return err
 		},
-		"ClearStarts": func(ctx context.Context, tx bun.Tx) error { return schema.ClearStarts(ctx, tx, job.ID, ids[4]) },
+		"ClearStarts": func(
+			ctx context.Context, tx bun.Tx,
+		) error {
+			return schema.ClearStarts(ctx, tx, job.ID, ids[4])
+		},
 		"WaitForLock": func(ctx context.Context, tx bun.Tx) error {
 			return schema.PostponeLockedItem(ctx, tx, job.ID, ids[5], "waits for a lock", time.Second)
 		},
@@ -50,7 +65,9 @@ func TestOneItemIsWrittenWithoutReadingTheQueue(t *testing.T) {
 				return err
 			}
 			var entries int
-			err := tx.NewRaw("select pg_stat_get_xact_tuples_returned('job_items_queued'::regclass)").Scan(ctx, &entries)
+			err := tx.NewRaw(
+				"select pg_stat_get_xact_tuples_returned('job_items_queued'::regclass)",
+			).Scan(ctx, &entries)
 			if entries > 0 {
 				t.Errorf("%s read %d entries of the queue", name, entries)
 			}
@@ -62,14 +79,16 @@ func TestOneItemIsWrittenWithoutReadingTheQueue(t *testing.T) {
 	}
 }
 
-// Reports lie in one table, and the one that is asked for may come last.
+// All reports are in one table, and the requested one may be the last.
 func TestAPageOfAttributesAndTheirNamesAreFoundWithoutReadingTheReport(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	for _, report := range []string{"first", "second"} {
 		err := in(t.Context(), db, func(tx bun.Tx) error {
 			_, err := schema.Import(t.Context(), tx, schema.ReportData{
-				CycleID: "c", ReportID: report, Author: "alice", Attributes: schema.Rows[schema.Attribute]{All: numbered(1, 2000)},
+				CycleID: "c", ReportID: report, Author: "alice", Attributes: schema.Rows[schema.Attribute]{
+					All: numbered(1, 2000),
+				},
 			})
 			return err
 		})
@@ -77,7 +96,7 @@ func TestAPageOfAttributesAndTheirNamesAreFoundWithoutReadingTheReport(t *testin
 			t.Fatal(err)
 		}
 	}
-	for _, known := range []bool{false, true} { // as Postgres guesses, and as it knows
+	for _, known := range []bool{false, true} { // without and with statistics
 		if known {
 			if _, err := db.ExecContext(t.Context(), "analyze attributes"); err != nil {
 				t.Fatal(err)
@@ -91,7 +110,9 @@ func TestAPageOfAttributesAndTheirNamesAreFoundWithoutReadingTheReport(t *testin
 			"a mapping by name": func(tx bun.Tx) error {
 				_, err := schema.Import(t.Context(), tx, schema.ReportData{
 					CycleID: "c", ReportID: "second", Author: "alice",
-					Mappings: slices.Values([]schema.MappingRow{{Line: 2, AttributeName: "Line 1500", PDEName: "Line"}}),
+					Mappings: slices.Values(
+						[]schema.MappingRow{{Line: 2, AttributeName: "Line 1500", PDEName: "Line"}},
+					),
 				})
 				return err
 			},
@@ -119,6 +140,7 @@ func TestAPageOfAttributesAndTheirNamesAreFoundWithoutReadingTheReport(t *testin
 // entriesRead counts the rows and index entries of attributes that the session has read and not reported yet.
 func entriesRead(ctx context.Context, tx bun.Tx) (n int, err error) {
 	err = tx.NewRaw(`select sum(pg_stat_get_xact_tuples_returned(oid)) from pg_class
-		where oid = 'attributes'::regclass or oid in (select indexrelid from pg_index where indrelid = 'attributes'::regclass)`).Scan(ctx, &n)
+		where oid = 'attributes'::regclass or oid in (select indexrelid from pg_index
+			where indrelid = 'attributes'::regclass)`).Scan(ctx, &n)
 	return n, err
 }

@@ -17,7 +17,8 @@ func itemEntries(t *testing.T, db *schema.DB, do func(ctx context.Context, tx bu
 	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		read := func() (n int, err error) {
 			err = tx.NewRaw(`select sum(pg_stat_get_xact_tuples_returned(oid)) from pg_class
-				where oid = 'job_items'::regclass or oid in (select indexrelid from pg_index where indrelid = 'job_items'::regclass)`).Scan(ctx, &n)
+				where oid = 'job_items'::regclass or oid in (select indexrelid from pg_index
+					where indrelid = 'job_items'::regclass)`).Scan(ctx, &n)
 			return n, err
 		}
 		before, err := read()
@@ -37,7 +38,7 @@ func itemEntries(t *testing.T, db *schema.DB, do func(ctx context.Context, tx bu
 	return n
 }
 
-// longJob is a listed job over so many mappings in a database whose tables were never analyzed.
+// longJob returns a listed job in a database whose tables were never analyzed.
 func longJob(t *testing.T, mappings int) (*schema.DB, schema.Job, []string) {
 	t.Helper()
 	db := schematest.New(t)
@@ -46,8 +47,8 @@ func longJob(t *testing.T, mappings int) (*schema.DB, schema.Job, []string) {
 	return db, schematest.ListedJob(t, db, mappings), ids
 }
 
-// In a table that was never analyzed Postgres expects a job to have a handful of items. No statement may read more of them than it handles
-// for that, or a job of 100,000 is handled in pages that each read 100,000 entries.
+// In a table that was never analyzed, Postgres expects a job to have few items. Even then, a statement must read
+// only the items that it handles, or each page of a job of 100,000 items reads 100,000 entries.
 func TestAPageOfItemsIsHandledWithoutReadingTheJob(t *testing.T) {
 	t.Parallel()
 	const mappings, page = 4000, 100
@@ -83,7 +84,9 @@ func TestAPageOfItemsIsHandledWithoutReadingTheJob(t *testing.T) {
 			var n int64
 			var err error
 			for position := ""; n == page || position == ""; {
-				if n, position, err = schema.CancelItems(ctx, db, job.ID, position, page); err != nil || position >= ids[mappings/2] {
+				if n, position, err = schema.CancelItems(
+					ctx, db, job.ID, position, page,
+				); err != nil || position >= ids[mappings/2] {
 					break
 				}
 			}
@@ -101,7 +104,8 @@ func TestAPageOfItemsIsHandledWithoutReadingTheJob(t *testing.T) {
 			return err
 		}},
 		{"an outcome for each item", func(ctx context.Context, tx bun.Tx) error {
-			exec(t, db, `update job_items set outcome = 'succeeded', ended_at = now(), error_code = null, folded_at = null where job_id = ?`, job.ID)
+			exec(t, db, `update job_items set outcome = 'succeeded', ended_at = now(), error_code = null,
+				folded_at = null where job_id = ?`, job.ID)
 			return nil
 		}},
 		{"FoldItems", func(ctx context.Context, tx bun.Tx) error {
@@ -123,8 +127,9 @@ func TestAPageOfItemsIsHandledWithoutReadingTheJob(t *testing.T) {
 	}
 }
 
-// A transaction that stays open for minutes, such as that of pg_dump, keeps the index entries of every item that is done meanwhile.
-func TestAnOldSnapshotMakesNoTurnReadWhatIsDone(t *testing.T) {
+// A transaction that stays open for minutes, such as that of pg_dump, keeps the index entries of every item that
+// ends in that time.
+func TestAnOldSnapshotMakesNoTurnReadFinishedItems(t *testing.T) {
 	t.Parallel()
 	const mappings, done = 3000, 2900
 	db, job, ids := longJob(t, mappings)
@@ -141,7 +146,8 @@ func TestAnOldSnapshotMakesNoTurnReadWhatIsDone(t *testing.T) {
 	if _, err := old.ExecContext(t.Context(), "set transaction isolation level repeatable read; select"); err != nil {
 		t.Fatal(err)
 	}
-	exec(t, db, `update job_items set outcome = 'succeeded', ended_at = clock_timestamp() - interval '1 minute', folded_at = null
+	exec(t, db, `update job_items set outcome = 'succeeded', ended_at = clock_timestamp() - interval '1 minute',
+		folded_at = null
 		where mapping_id <= ?`, ids[done-1])
 	exec(t, db, "update job_items set folded_at = ended_at where outcome is not null")
 
@@ -158,13 +164,13 @@ func TestAnOldSnapshotMakesNoTurnReadWhatIsDone(t *testing.T) {
 			return err
 		}
 	}
-	// A job that is never found without an outcome to fold is known from its sweeps.
+	// For a job that always has an outcome to fold, only sweeps record the time.
 	var busy schema.LagScan
 	if n := itemEntries(t, db, sweep(&busy)); n < done {
-		t.Errorf("the first sweep: got %d entries, want at least %d, or the snapshot keeps nothing", n, done)
+		t.Errorf("the first sweep read %d entries, want at least %d: the snapshot keeps no entries", n, done)
 	}
 	from := schema.Positions{job.ID: ids[done]}
-	// As after a look at which everything was folded.
+	// This scan finds everything folded.
 	if _, err := scan.ListJobs(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
@@ -194,14 +200,14 @@ func TestAnOldSnapshotMakesNoTurnReadWhatIsDone(t *testing.T) {
 		"SweepItems of a busy job": sweep(&busy),
 	} {
 		if n := itemEntries(t, db, do); n > 30 {
-			t.Errorf("%s reads %d entries of %d that are done", name, n, done)
+			t.Errorf("%s reads %d entries; %d items have ended", name, n, done)
 		}
 	}
 	if n := itemEntries(t, db, func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.ListDueItems(ctx, tx, map[string]int{job.ID: 10}, nil)
 		return err
 	}); n < done {
-		t.Errorf("without a position only %d entries are read: the snapshot keeps nothing, and the test proves nothing", n)
+		t.Errorf("without a position: got %d entries: the snapshot keeps no entries", n)
 	}
 }
 
@@ -214,16 +220,16 @@ func TestAnOutcomeIsFoundLaggingHoweverLateItBecomesVisible(t *testing.T) {
 	var scan schema.LagScan
 	for range 2 {
 		if lagging, err := scan.ListJobs(t.Context(), db); err != nil || len(lagging) != 0 {
-			t.Fatalf("%v lag, %v", lagging, err)
+			t.Fatalf("lagging jobs: got %v (%v)", lagging, err)
 		}
 	}
 	succeed(t, db, job.ID, ids[0])
 	exec(t, db, "update job_items set ended_at = ended_at - interval '5 seconds' where outcome is not null")
 	if lagging, err := scan.ListJobs(t.Context(), db); err != nil || len(lagging) != 1 {
-		t.Errorf("%v lag, %v", lagging, err)
+		t.Errorf("lagging jobs: got %v (%v)", lagging, err)
 	}
 	mustFold(t, db, job.ID, ids[0])
 	if lagging, err := scan.ListJobs(t.Context(), db); err != nil || len(lagging) != 0 {
-		t.Errorf("when it is folded %v lag, %v", lagging, err)
+		t.Errorf("lagging jobs after folding: got %v, want none (%v)", lagging, err)
 	}
 }

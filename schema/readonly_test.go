@@ -14,7 +14,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema/localpg"
 )
 
-// Two servers stand in for a primary and its standby. Each answers reads and names its data directory.
+// Two servers play a primary and its standby. Each answers reads with its data directory.
 func TestAPoolFollowsTheHostThatAcceptsWrites(t *testing.T) {
 	t.Parallel()
 	first, second := startServer(t), startServer(t)
@@ -53,13 +53,15 @@ func TestAPoolFollowsTheHostThatAcceptsWrites(t *testing.T) {
 	}
 }
 
-func TestMigratingAReadOnlyDatabaseNamesTheReason(t *testing.T) {
+func TestMigrate_ReturnsTheReasonForAReadOnlyDatabase(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	setReadOnly(t, server, "on")
 	_, err := schema.Migrate(t.Context(), open(t, server.URL(), schema.Options{}))
-	if !schema.IsReadOnly(err) || err.Error() != "the database is read-only: default_transaction_read_only is on, which an operator sets, or a provider when the disk is full" {
-		t.Errorf("the error is %v", err)
+	if !schema.IsReadOnly(err) ||
+		err.Error() != "the database is read-only: default_transaction_read_only is on, which an operator sets, "+
+			"or a provider when the disk is full" {
+		t.Errorf("got error %v", err)
 	}
 }
 
@@ -81,14 +83,16 @@ func startServer(t *testing.T) *localpg.Server {
 	return server
 }
 
-// setReadOnly changes the default of a server, for the sessions that exist too.
+// setReadOnly changes default_transaction_read_only of a server, also for existing sessions.
 func setReadOnly(t *testing.T, server *localpg.Server, value string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), server.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, statement := range []string{"alter system set default_transaction_read_only = " + value, "select pg_reload_conf()"} {
+	for _, statement := range []string{
+		"alter system set default_transaction_read_only = " + value, "select pg_reload_conf()",
+	} {
 		if _, err := conn.Exec(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}

@@ -17,13 +17,16 @@ func line(number, name string) schema.Attribute {
 	return schema.Attribute{LineItemNumber: number, AttributeName: name}
 }
 
-// planned is a report with three attributes, of which the second is mapped and the third mapped and confirmed.
+// planned returns a report with three attributes. The second is mapped, and the third is mapped and confirmed.
 func planned() schema.ReportData {
 	return schema.ReportData{
 		Attributes: attributes(line("1", "Balance"), line("2", "Limit"), line("3", "Rate")),
-		Columns:    columns(column("Loans", "BAL"), column("Loans", "LMT"), column("Loans", "RT"), column("Cards", "BAL")),
+		Columns: columns(
+			column("Loans", "BAL"), column("Loans", "LMT"), column("Loans", "RT"), column("Cards", "BAL"),
+		),
 		Mappings: slices.Values([]schema.MappingRow{
-			{Line: 2, LineItemNumber: "2", SourceField: "svc.LOANS.LMT"}, {Line: 3, LineItemNumber: "3", SourceField: "svc.LOANS.RT", Confirmed: true},
+			{Line: 2, LineItemNumber: "2", SourceField: "svc.LOANS.LMT"},
+			{Line: 3, LineItemNumber: "3", SourceField: "svc.LOANS.RT", Confirmed: true},
 		}),
 	}
 }
@@ -54,24 +57,26 @@ func names(rows schema.MissingRows) []string {
 	return all
 }
 
-func TestAnImportListsWhatItNoLongerContains(t *testing.T) {
+func TestAnImportListsTheRowsThatItNoLongerContains(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	if done := loaded(t, db, planned()); done.Missing.Attributes.Count+done.Missing.Columns.Count != 0 {
-		t.Errorf("of a new report something is gone: %+v", done.Missing)
+		t.Errorf("missing rows of a new report: got %+v, want none", done.Missing)
 	}
 	next := schema.ReportData{Attributes: attributes(line("1", "Balance")), Columns: columns(column("Loans", "BAL"))}
-	for range 2 { // nothing is removed unless the import asks for it
+	for range 2 { // an import only removes rows with Prune
 		done := loaded(t, db, next)
 		got := [][]string{names(done.Missing.Attributes), names(done.Missing.Columns)}
 		want := [][]string{{"Limit", "Rate (confirmed)"}, {"svc.LOANS.LMT", "svc.LOANS.RT (confirmed)"}}
 		if diff := cmp.Diff(want, got); diff != "" || done.Attributes.Removed != 0 {
-			t.Errorf("what is gone differs (-want +got):\n%s", diff)
+			t.Errorf("missing rows (-want +got):\n%s", diff)
 		}
 	}
 	// A file of columns has no attributes.
-	if done := loaded(t, db, schema.ReportData{Columns: next.Columns}); done.Missing.Attributes.Count != 0 || done.Missing.Columns.Count != 2 {
-		t.Errorf("without attributes, what is gone is %+v", done.Missing)
+	if done := loaded(
+		t, db, schema.ReportData{Columns: next.Columns},
+	); done.Missing.Attributes.Count != 0 || done.Missing.Columns.Count != 2 {
+		t.Errorf("missing rows without attributes: got %+v", done.Missing)
 	}
 }
 
@@ -80,18 +85,20 @@ func TestPruningRemovesEverythingOrNothing(t *testing.T) {
 	db := schematest.New(t)
 	loaded(t, db, planned())
 	next := schema.ReportData{
-		Attributes: attributes(line("1", "Balance"), line("4", "New")), Columns: columns(column("Loans", "BAL")), Prune: schema.PruneUnconfirmed,
+		Attributes: attributes(line("1", "Balance"), line("4", "New")),
+		Columns:    columns(column("Loans", "BAL")), Prune: schema.PruneUnconfirmed,
 	}
 	_, err := load(t.Context(), db, next)
 	if held, ok := errors.AsType[*schema.ConfirmedError](err); !ok || held.Count != 2 {
-		t.Fatalf("error is %v, want that a person has confirmed two", err)
+		t.Fatalf("Import: got %v, want a ConfirmedError with 2 mappings", err)
 	}
 	if got := mappingsOf(t, db); len(got) != 3 || got["Limit"].SourceField == "" {
 		t.Errorf("something was removed or added: %+v", got)
 	}
 	next.Prune = schema.PruneConfirmed
 	done := loaded(t, db, next)
-	if done.Attributes != (schema.Tally{Added: 1, Unchanged: 1, Removed: 2}) || done.Columns.Removed != 2 || done.Mappings.Removed != 2 {
+	if done.Attributes != (schema.Tally{Added: 1, Unchanged: 1, Removed: 2}) ||
+		done.Columns.Removed != 2 || done.Mappings.Removed != 2 {
 		t.Errorf("imported %+v", done)
 	}
 	if got := mappingsOf(t, db); len(got) != 2 {
@@ -102,10 +109,11 @@ func TestPruningRemovesEverythingOrNothing(t *testing.T) {
 		t.Errorf("the report counts %d mappings (%v)", report.MappingCount, err)
 	}
 	changes, err := schema.ListUnpublishedPlanningChanges(t.Context(), db, 10)
-	if err != nil || len(changes) != 2 || changes[1].Counts.Attributes.Removed != 2 || changes[1].Counts.Columns.Removed != 2 {
+	if err != nil || len(changes) != 2 || changes[1].Counts.Attributes.Removed != 2 ||
+		changes[1].Counts.Columns.Removed != 2 {
 		t.Errorf("recorded changes are %+v (%v)", changes, err)
 	}
-	// The same identity later is another attribute, unmapped.
+	// A later attribute with the same identity is a new one, and unmapped.
 	loaded(t, db, schema.ReportData{Attributes: attributes(line("3", "Rate"))})
 	if m := mappingsOf(t, db)["Rate"]; m.SourceField != "" || m.MappingConfirmedByUser {
 		t.Errorf("the attribute that came back has the mapping %+v", m)
@@ -120,16 +128,22 @@ func TestARemovedColumnIsNeitherMappedNorSuggested(t *testing.T) {
 	for name, set := range map[string]string{
 		"Balance": `source_field = 'svc.LOANS.BAL', data_source_id = (select id from data_sources where name = 'Cards'),
 			suggested_source_field = 'svc.LOANS.LMT', confidence_score = 80,
-			alternative_mappings = '[{"source_field": "svc.LOANS.LMT", "score": 3, "reason": ""}, {"source_field": "svc.LOANS.RT", "score": 2, "reason": ""}]'`,
-		"Limit": "confidence_score = 90, mapping_rationale = 'the words fit', review_status = 'rejected', reviewed_by = 'mia', reviewed_at = now()",
+			alternative_mappings = '[{"source_field": "svc.LOANS.LMT", "score": 3, "reason": ""},
+				{"source_field": "svc.LOANS.RT", "score": 2, "reason": ""}]'`,
+		"Limit": "confidence_score = 90, mapping_rationale = 'the words fit', review_status = 'rejected', " +
+			"reviewed_by = 'mia', reviewed_at = now()",
 	} {
-		if _, err := db.NewRaw("update pde_mappings set "+set+" where id = ?", before[name].ID).Exec(t.Context()); err != nil {
+		if _, err := db.NewRaw(
+			"update pde_mappings set "+set+" where id = ?", before[name].ID,
+		).Exec(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	remove := func(name string, confirmed bool) error {
 		var c schema.SourceColumn
-		err := db.NewSelect().Model(&c).Where("column_name = ? and data_source_id = (select id from data_sources where name = 'Loans')", name).Scan(t.Context())
+		err := db.NewSelect().Model(&c).Where(
+			"column_name = ? and data_source_id = (select id from data_sources where name = 'Loans')", name,
+		).Scan(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,18 +161,23 @@ func TestARemovedColumnIsNeitherMappedNorSuggested(t *testing.T) {
 	}
 
 	got := mappingsOf(t, db)
-	if m := got["Limit"]; m.SourceField != "" || m.DataSourceID != "" || *m.ConfidenceScore != 0 || m.MappingRationale == "the words fit" || m.ReviewStatus != schema.ReviewStatusPending {
+	if m := got["Limit"]; m.SourceField != "" || m.DataSourceID != "" || *m.ConfidenceScore != 0 ||
+		m.MappingRationale == "the words fit" || m.ReviewStatus != schema.ReviewStatusPending {
 		t.Errorf("the mapping to the removed column is %+v", m.Mapping)
 	}
 	balance := got["Balance"]
 	if balance.SourceField != "svc.LOANS.BAL" {
 		t.Error("the mapping to a column of the same name in another data source has lost it")
 	}
-	if balance.SuggestedSourceField != "" || len(balance.AlternativeMappings) != 1 || balance.AlternativeMappings[0].SourceField != "svc.LOANS.RT" {
-		t.Errorf("the removed column is still suggested: %q, %+v", balance.SuggestedSourceField, balance.AlternativeMappings)
+	if balance.SuggestedSourceField != "" || len(balance.AlternativeMappings) != 1 ||
+		balance.AlternativeMappings[0].SourceField != "svc.LOANS.RT" {
+		t.Errorf(
+			"the removed column is still suggested: %q, %+v", balance.SuggestedSourceField, balance.AlternativeMappings,
+		)
 	}
 	history, err := schema.ListHistory(t.Context(), db, got["Limit"].ID, time.Time{}, "", 10)
-	if err != nil || history[0].ChangedBy != "mia" || history[0].Comment != "the column was removed from the data source" {
+	if err != nil || history[0].ChangedBy != "mia" ||
+		history[0].Comment != "the column was removed from the data source" {
 		t.Errorf("the history is %+v (%v)", history, err)
 	}
 	if err := remove("RT", true); err != nil {
@@ -169,7 +188,7 @@ func TestARemovedColumnIsNeitherMappedNorSuggested(t *testing.T) {
 	}
 }
 
-// removal is a removal from the tests' report, by mia.
+// removal returns a removal from the tests' report by mia.
 func removal(confirmed bool) schema.Removal {
 	return schema.Removal{CycleID: "c", ReportID: "r", Author: "mia", Confirmed: confirmed}
 }
@@ -178,7 +197,9 @@ func TestADataSourceIsRemovedWithItsColumns(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	data := planned()
-	data.Mappings = slices.Values(append(slices.Collect(data.Mappings), schema.MappingRow{Line: 4, LineItemNumber: "1", DataSource: "Cards"}))
+	data.Mappings = slices.Values(
+		append(slices.Collect(data.Mappings), schema.MappingRow{Line: 4, LineItemNumber: "1", DataSource: "Cards"}),
+	)
 	loaded(t, db, data)
 	sources, err := schema.ListDataSources(t.Context(), db, "c", "r", "", 10)
 	if err != nil {
@@ -214,8 +235,7 @@ func TestADataSourceIsRemovedWithItsColumns(t *testing.T) {
 	}
 }
 
-// TestWhatIsRemovedLeavesJobsHistoryAndAuditInOrder removes an attribute and then the report of a job that has ended.
-func TestWhatIsRemovedLeavesJobsHistoryAndAuditInOrder(t *testing.T) {
+func TestARemovalKeepsJobsHistoryAndAudit(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 3)
@@ -223,14 +243,16 @@ func TestWhatIsRemovedLeavesJobsHistoryAndAuditInOrder(t *testing.T) {
 	r := schema.Removal{CycleID: job.CycleID, ReportID: job.ReportID, Author: "mia"}
 	attribute := read(t, db, job.ID, ids[0]).Attribute
 	removeFirst := func() error {
-		return in(t.Context(), db, func(tx bun.Tx) error { return schema.DeleteAttribute(t.Context(), tx, r, attribute.ID) })
+		return in(
+			t.Context(), db, func(tx bun.Tx) error { return schema.DeleteAttribute(t.Context(), tx, r, attribute.ID) },
+		)
 	}
 	if active, ok := errors.AsType[*schema.ActiveJobError](removeFirst()); !ok || active.JobID != job.ID {
 		t.Fatal("an attribute is removed while a job works on it")
 	}
 	before := read(t, db, job.ID, ids[0]).Mapping
 	if saved, err := save(t.Context(), db, job.ID, before, judged(before)); err != nil || !saved {
-		t.Fatalf("saved %v, %v", saved, err)
+		t.Fatalf("SaveWork: got %v (%v)", saved, err)
 	}
 	cancelAll(t, db, job.ID)
 
@@ -246,12 +268,22 @@ func TestWhatIsRemovedLeavesJobsHistoryAndAuditInOrder(t *testing.T) {
 		t.Errorf("a retry takes %d mappings (%v), want the one that is left", lost, err)
 	}
 	history, err := schema.ListHistory(t.Context(), db, ids[0], time.Time{}, "", 10)
-	if removed, errRemoved := schema.WasRemoved(t.Context(), db, job.CycleID, job.ReportID, ids[0]); err != nil || errRemoved != nil || !removed || len(history) != 1 {
-		t.Errorf("the history of the removed mapping has %d entries (%v), removed %v (%v)", len(history), err, removed, errRemoved)
+	if removed, errRemoved := schema.WasRemoved(
+		t.Context(), db, job.CycleID, job.ReportID, ids[0],
+	); err != nil || errRemoved != nil || !removed || len(history) != 1 {
+		t.Errorf(
+			"the history of the removed mapping has %d entries (%v), removed %v (%v)",
+			len(history),
+			err,
+			removed,
+			errRemoved,
+		)
 	}
 	wantClean(t, db)
 
-	if err := in(t.Context(), db, func(tx bun.Tx) error { return schema.DeleteReport(t.Context(), tx, r) }); err != nil {
+	if err := in(
+		t.Context(), db, func(tx bun.Tx) error { return schema.DeleteReport(t.Context(), tx, r) },
+	); err != nil {
 		t.Fatal(err)
 	}
 	for _, table := range []string{"reports", "attributes", "data_sources", "source_columns", "pde_mappings"} {
@@ -265,12 +297,13 @@ func TestWhatIsRemovedLeavesJobsHistoryAndAuditInOrder(t *testing.T) {
 	}
 	wantClean(t, db)
 	changes, err := schema.ListUnpublishedPlanningChanges(t.Context(), db, 10)
-	if err != nil || len(changes) != 3 || changes[2].Action != schema.PlanningActionRemoved || changes[2].Object != schema.PlanningObjectReport || changes[2].Counts.Mappings.Removed != 1 {
+	if err != nil || len(changes) != 3 || changes[2].Action != schema.PlanningActionRemoved ||
+		changes[2].Object != schema.PlanningObjectReport || changes[2].Counts.Mappings.Removed != 1 {
 		t.Errorf("recorded changes are %+v (%v)", changes, err)
 	}
 }
 
-// cancelAll ends the job by cancelling what is queued of it.
+// cancelAll ends the job by cancelling its queued items.
 func cancelAll(t *testing.T, db *schema.DB, jobID string) {
 	t.Helper()
 	intend(t, db, jobID, schema.IntentCancel)
@@ -286,7 +319,7 @@ func cancelAll(t *testing.T, db *schema.DB, jobID string) {
 	}
 }
 
-// wantClean checks everything that is stored.
+// wantClean reports what check finds in the database.
 func wantClean(t *testing.T, db *schema.DB) {
 	t.Helper()
 	if _, found := check(t, db, schema.CheckScope{}); len(found) > 0 {

@@ -19,24 +19,29 @@ type sessionSettings struct {
 }
 
 var wantSettings = sessionSettings{
-	Isolation: "read committed", Zone: "UTC", Strings: "on", Encoding: "UTF8", Dates: "ISO, MDY", Intervals: "postgres", Bytes: "hex",
+	Isolation: "read committed", Zone: "UTC", Strings: "on", Encoding: "UTF8", Dates: "ISO, MDY",
+	Intervals: "postgres", Bytes: "hex",
 	IdleTimeout: "30s", SearchPath: `"$user", public`, JIT: "off",
 }
 
 func settings(t *testing.T, db *schema.DB) sessionSettings {
 	t.Helper()
 	var got sessionSettings
-	err := db.NewRaw("select current_setting('transaction_isolation'), current_setting('timezone'), current_setting('standard_conforming_strings'), "+
-		"current_setting('client_encoding'), current_setting('datestyle'), current_setting('intervalstyle'), current_setting('bytea_output'), "+
-		"current_setting('idle_in_transaction_session_timeout'), current_setting('search_path'), current_setting('jit')").Scan(t.Context(), &got.Isolation, &got.Zone,
-		&got.Strings, &got.Encoding, &got.Dates, &got.Intervals, &got.Bytes, &got.IdleTimeout, &got.SearchPath, &got.JIT)
+	err := db.NewRaw("select current_setting('transaction_isolation'), current_setting('timezone'), "+
+		"current_setting('standard_conforming_strings'), "+
+		"current_setting('client_encoding'), current_setting('datestyle'), current_setting('intervalstyle'), "+
+		"current_setting('bytea_output'), "+
+		"current_setting('idle_in_transaction_session_timeout'), current_setting('search_path'), "+
+		"current_setting('jit')").Scan(t.Context(), &got.Isolation, &got.Zone,
+		&got.Strings, &got.Encoding, &got.Dates, &got.Intervals, &got.Bytes, &got.IdleTimeout, &got.SearchPath,
+		&got.JIT)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return got
 }
 
-// Operators set defaults for a database or a role, often for another program.
+// Operators set defaults of a database or a role, often for another program.
 func TestASessionHasItsSettingsWhateverTheDatabaseDefaultsToAndKeepsTheSearchPath(t *testing.T) {
 	t.Parallel()
 	where := schematest.URL(t)
@@ -46,8 +51,10 @@ func TestASessionHasItsSettingsWhateverTheDatabaseDefaultsToAndKeepsTheSearchPat
 	}
 	name := conn.Config().Database
 	for _, setting := range []string{
-		"default_transaction_isolation = 'serializable'", "timezone = 'Asia/Tokyo'", "standard_conforming_strings = off", "client_encoding = 'LATIN1'",
-		"datestyle = 'German, MDY'", "intervalstyle = 'iso_8601'", "bytea_output = 'escape'", "search_path = tenant, public",
+		"default_transaction_isolation = 'serializable'", "timezone = 'Asia/Tokyo'",
+		"standard_conforming_strings = off", "client_encoding = 'LATIN1'",
+		"datestyle = 'German, MDY'", "intervalstyle = 'iso_8601'", "bytea_output = 'escape'",
+		"search_path = tenant, public",
 	} {
 		if _, err := conn.Exec(t.Context(), "alter database "+name+" set "+setting); err != nil {
 			t.Fatal(err)
@@ -96,7 +103,7 @@ func withParameter(t *testing.T, where, name, value string) string {
 	return at.String()
 }
 
-func TestADatabaseThatIsNotUTF8IsRefusedByItsEncoding(t *testing.T) {
+func TestOpen_RejectsADatabaseThatIsNotUTF8(t *testing.T) {
 	t.Parallel()
 	where := schematest.URL(t)
 	conn, err := pgx.Connect(t.Context(), where)
@@ -104,7 +111,9 @@ func TestADatabaseThatIsNotUTF8IsRefusedByItsEncoding(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := conn.Config().Database + "_latin1"
-	if _, err := conn.Exec(t.Context(), "create database "+name+" encoding 'LATIN1' template template0 locale 'C'"); err != nil {
+	if _, err := conn.Exec(
+		t.Context(), "create database "+name+" encoding 'LATIN1' template template0 locale 'C'",
+	); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -118,15 +127,19 @@ func TestADatabaseThatIsNotUTF8IsRefusedByItsEncoding(t *testing.T) {
 	}
 	at.Path = "/" + name
 	_, err = schema.Open(t.Context(), at.String(), schema.Options{})
-	if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "its encoding is LATIN1 and must be UTF8") {
-		t.Errorf("the error is %v", err)
+	if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(
+		err.Error(), "its encoding is LATIN1 and must be UTF8",
+	) {
+		t.Errorf("got error %v", err)
 	}
 }
 
 func TestTheStatementTimeoutOfAPoolEndsItsStatements(t *testing.T) {
 	t.Parallel()
 	db := open(t, schematest.URL(t), schema.Options{StatementTimeout: 50 * time.Millisecond})
-	if _, err := db.ExecContext(t.Context(), "select pg_sleep(60)"); err == nil || !strings.Contains(err.Error(), "57014") {
+	if _, err := db.ExecContext(
+		t.Context(), "select pg_sleep(60)",
+	); err == nil || !strings.Contains(err.Error(), "57014") {
 		t.Errorf("the statement ended with %v", err)
 	}
 }

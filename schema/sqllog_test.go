@@ -12,7 +12,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-func TestAStatementIsShownWithoutItsValues(t *testing.T) {
+func TestWithoutValues(t *testing.T) {
 	t.Parallel()
 	for sql, want := range map[string]string{
 		`select * from t where a = 'it''s' and b = 17`:           `select * from t where a = ? and b = ?`,
@@ -34,13 +34,15 @@ func TestAStatementIsShownWithoutItsValues(t *testing.T) {
 	}
 }
 
-func TestEveryStatementIsLoggedTheHotOneIncluded(t *testing.T) {
+func TestEveryStatementIsLogged(t *testing.T) {
 	t.Parallel()
 	admin := schematest.New(t)
 	ids := schematest.Report(t, admin, 1)
 	job := schematest.ListedJob(t, admin, 1)
 	var out bytes.Buffer
-	db, err := schema.Open(t.Context(), schematest.URL(t), schema.Options{LogSQL: slog.New(slog.NewJSONHandler(&out, nil)), MaxConns: 1})
+	db, err := schema.Open(
+		t.Context(), schematest.URL(t), schema.Options{LogSQL: slog.New(slog.NewJSONHandler(&out, nil)), MaxConns: 1},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +52,7 @@ func TestEveryStatementIsLoggedTheHotOneIncluded(t *testing.T) {
 		t.Fatal(err)
 	}
 	if saved, err := save(ctx, db, job.ID, work.Mapping, judged(work.Mapping)); err != nil || !saved {
-		t.Fatalf("saved %v, %v", saved, err)
+		t.Fatalf("SaveWork: got %v (%v)", saved, err)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
@@ -66,8 +68,11 @@ func TestEveryStatementIsLoggedTheHotOneIncluded(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			t.Fatal(err)
 		}
-		for _, part := range []string{"from job_items i join jobs j", "insert into classification_history", "begin", "commit"} {
-			if strings.Contains(entry.SQL, part) && entry.JobID == job.ID && entry.MappingID == ids[0] && entry.Duration != nil {
+		for _, part := range []string{
+			"from job_items i join jobs j", "insert into classification_history", "begin", "commit",
+		} {
+			if strings.Contains(entry.SQL, part) && entry.JobID == job.ID && entry.MappingID == ids[0] &&
+				entry.Duration != nil {
 				seen[part] = true
 			}
 		}
@@ -75,17 +80,18 @@ func TestEveryStatementIsLoggedTheHotOneIncluded(t *testing.T) {
 	if len(seen) != 4 {
 		t.Errorf("logged %v of:\n%s", seen, out.String())
 	}
-	for _, value := range []string{"LN_CURR_BAL_AMT", "Confidential", "what is owed today"} {
+	for _, value := range []string{"LN_CURR_BAL_AMT", "Confidential", "the balance today"} {
 		if strings.Contains(out.String(), value) {
 			t.Errorf("the log shows the value %q", value)
 		}
 	}
 }
 
-func TestADatabaseThatIsNotThereIsNamedWithoutItsPassword(t *testing.T) {
+func TestOpen_HidesThePasswordInErrors(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{
-		"postgres://user:hunter2@127.0.0.1:1/nowhere", "postgres://user:hunter2@127.0.0.1:port/nowhere", "hunter2 and nothing else",
+		"postgres://user:hunter2@127.0.0.1:1/nowhere", "postgres://user:hunter2@127.0.0.1:port/nowhere",
+		"hunter2 and nothing else",
 	} {
 		db, err := schema.Open(t.Context(), url, schema.Options{})
 		if err == nil {

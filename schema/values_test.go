@@ -49,7 +49,8 @@ func TestEveryEnumeratedColumnAllowsTheValuesOfItsType(t *testing.T) {
 	}
 	err := db.NewRaw(`select c.conrelid::regclass || '.' || a.attname as name, pg_get_constraintdef(c.oid) as definition
 		from pg_constraint c join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
-		where c.contype = 'c' and cardinality(c.conkey) = 1 and c.connamespace = 'public'::regnamespace`).Scan(t.Context(), &checks)
+		where c.contype = 'c' and cardinality(c.conkey) = 1 and c.connamespace = 'public'::regnamespace`).
+		Scan(t.Context(), &checks)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func TestEveryEnumeratedColumnAllowsTheValuesOfItsType(t *testing.T) {
 		slices.Sort(got)
 		if expected, ok := want[check.Name]; !ok {
 			if _, elsewhere := enumeratedElsewhere()[check.Name]; !elsewhere {
-				t.Errorf("%s is enumerated, and no type is named for it here", check.Name)
+				t.Errorf("%s is an enumeration, but has no type in this test", check.Name)
 			}
 		} else if !slices.Equal(got, expected) {
 			t.Errorf("%s allows %v, its type has %v", check.Name, got, expected)
@@ -74,11 +75,11 @@ func TestEveryEnumeratedColumnAllowsTheValuesOfItsType(t *testing.T) {
 		delete(want, check.Name)
 	}
 	for name := range want {
-		t.Errorf("%s has no check of its values", name)
+		t.Errorf("%s has no check constraint", name)
 	}
 }
 
-// enumeratedElsewhere names columns whose values the tests of their own noun compare.
+// enumeratedElsewhere lists the columns whose values other tests compare.
 func enumeratedElsewhere() map[string]struct{} {
 	return map[string]struct{}{
 		"audit_log.origin":       {},
@@ -86,12 +87,13 @@ func enumeratedElsewhere() map[string]struct{} {
 	}
 }
 
-func TestAStatusGoesOnlyWhereItMay(t *testing.T) {
+func TestStatus_CanBecome(t *testing.T) {
 	t.Parallel()
 	allowed := map[string]bool{
 		"pending running": true, "pending paused": true, "pending cancelled": true,
 		"running paused": true, "running completed": true, "running failed": true, "running cancelled": true,
-		"paused running": true, "paused pending": true, "paused completed": true, "paused failed": true, "paused cancelled": true,
+		"paused running": true, "paused pending": true, "paused completed": true, "paused failed": true,
+		"paused cancelled": true,
 	}
 	for _, from := range schema.Statuses() {
 		for _, to := range schema.Statuses() {
@@ -102,7 +104,7 @@ func TestAStatusGoesOnlyWhereItMay(t *testing.T) {
 	}
 }
 
-func TestAnIntentIsTakenWhereTheContractSaysSo(t *testing.T) {
+func TestIntent_IsAllowedFrom(t *testing.T) {
 	t.Parallel()
 	allowed := map[string]bool{
 		"pause pending": true, "pause running": true, "run paused": true,

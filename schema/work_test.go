@@ -20,11 +20,12 @@ import (
 
 func TestMain(m *testing.M) { schematest.Main(m) }
 
-// judged is a mapping with every field that a job writes set to something else than before.
+// judged returns the mapping with a new value in every field that a job writes.
 func judged(m schema.Mapping) schema.Mapping {
 	yes, sure := true, 91
-	m.PDEName, m.PDECode, m.PDEDescription = "LN_CURR_BAL_AMT", "P-17", "what is owed today"
-	m.SourceField, m.MappingType, m.TransformationRule = "svc.LN_MSTR.LN_CURR_BAL_AMT", schema.MappingTypeCalculated, "sum"
+	m.PDEName, m.PDECode, m.PDEDescription = "LN_CURR_BAL_AMT", "P-17", "the balance today"
+	m.SourceField, m.MappingType = "svc.LN_MSTR.LN_CURR_BAL_AMT", schema.MappingTypeCalculated
+	m.TransformationRule = "sum"
 	m.ConfidenceScore, m.MappingRationale = &sure, "the words fit"
 	m.AlternativeMappings = []schema.Alternative{{SourceField: "svc.LN_MSTR.VIN", Score: 3, Reason: "same table"}}
 	m.InformationSecurityClassification = schema.TierConfidential
@@ -41,7 +42,8 @@ func save(ctx context.Context, db *schema.DB, jobID string, before, after schema
 	errNotSaved := errors.New("not saved")
 	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
 		saved, err = schema.SaveWork(ctx, tx, jobID, before, after, schema.ItemResult{
-			Outcome: schema.OutcomeSucceeded, Attempt: 1, Classifier: after.ClassifiedBy, Duration: 3 * time.Millisecond,
+			Outcome: schema.OutcomeSucceeded, Attempt: 1, Classifier: after.ClassifiedBy,
+			Duration: 3 * time.Millisecond,
 		})
 		if err == nil && !saved {
 			return errNotSaved
@@ -63,7 +65,7 @@ func read(t *testing.T, db *schema.DB, jobID, mappingID string) schema.Work {
 	return work
 }
 
-func TestEveryFieldOfAJudgementIsSavedWithItemAndHistory(t *testing.T) {
+func TestSaveWork_WritesMappingItemAndHistory(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 1)
@@ -72,16 +74,22 @@ func TestEveryFieldOfAJudgementIsSavedWithItemAndHistory(t *testing.T) {
 	want := judged(before)
 
 	if saved, err := save(t.Context(), db, job.ID, before, want); err != nil || !saved {
-		t.Fatalf("saved %v, %v", saved, err)
+		t.Fatalf("SaveWork: got %v (%v)", saved, err)
 	}
 
 	after := read(t, db, job.ID, ids[0])
 	want.Version, want.UpdatedBy = 2, "job:"+job.ID
-	if diff := cmp.Diff(want, after.Mapping, cmpopts.IgnoreFields(schema.Mapping{}, "UpdatedAt"), cmpopts.IgnoreUnexported(bun.BaseModel{})); diff != "" {
+	if diff := cmp.Diff(
+		want,
+		after.Mapping,
+		cmpopts.IgnoreFields(schema.Mapping{}, "UpdatedAt"),
+		cmpopts.IgnoreUnexported(bun.BaseModel{}),
+	); diff != "" {
 		t.Errorf("mapping differs (-want +got):\n%s", diff)
 	}
 	item := after.Item
-	if item.Outcome != schema.OutcomeSucceeded || item.Attempt != 1 || item.DurationMS != 3 || item.Classifier != "rules@1" ||
+	if item.Outcome != schema.OutcomeSucceeded || item.Attempt != 1 || item.DurationMS != 3 ||
+		item.Classifier != "rules@1" ||
 		item.InformationSecurityClassification != schema.TierConfidential {
 		t.Errorf("item %+v", item)
 	}
@@ -89,9 +97,11 @@ func TestEveryFieldOfAJudgementIsSavedWithItemAndHistory(t *testing.T) {
 	if err := db.NewSelect().Model(&history).Where("mapping_id = ?", ids[0]).Scan(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for name, at := range map[string]time.Time{"item ended": item.EndedAt, "item updated": item.UpdatedAt, "history changed": history.ChangedAt} {
+	for name, at := range map[string]time.Time{
+		"item ended": item.EndedAt, "item updated": item.UpdatedAt, "history changed": history.ChangedAt,
+	} {
 		if !at.Equal(after.Mapping.UpdatedAt) {
-			t.Errorf("%s at %v, mapping updated at %v: one transaction has one time", name, at, after.Mapping.UpdatedAt)
+			t.Errorf("%s at %v, mapping updated at %v: want the same time", name, at, after.Mapping.UpdatedAt)
 		}
 	}
 	var image schema.Image
@@ -106,8 +116,8 @@ func TestEveryFieldOfAJudgementIsSavedWithItemAndHistory(t *testing.T) {
 	}
 }
 
-// Rows that all workers of a job lock, if only for a foreign key, make each of their transactions write multixacts.
-func TestASaveLocksNoRowThatOtherSavesLock(t *testing.T) {
+// If all workers of a job lock the same row, even for a foreign key, each of their transactions writes multixacts.
+func TestSaveWork_LocksNoSharedRow(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 1)
@@ -120,11 +130,15 @@ func TestASaveLocksNoRowThatOtherSavesLock(t *testing.T) {
 	}
 	after.DataSourceID = sources[0].ID
 	err = db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
-		saved, err := schema.SaveWork(ctx, tx, job.ID, before, after, schema.ItemResult{Outcome: schema.OutcomeSucceeded, Attempt: 1})
+		saved, err := schema.SaveWork(
+			ctx, tx, job.ID, before, after, schema.ItemResult{Outcome: schema.OutcomeSucceeded, Attempt: 1},
+		)
 		if err != nil || !saved {
-			return fmt.Errorf("saved %v: %w", saved, err)
+			return fmt.Errorf("SaveWork: got %v: %w", saved, err)
 		}
-		for _, table := range []string{"reports", "data_sources", "source_columns", "attributes", "jobs", "job_status"} {
+		for _, table := range []string{
+			"reports", "data_sources", "source_columns", "attributes", "jobs", "job_status",
+		} {
 			if _, err := db.ExecContext(ctx, "select from ? for update nowait", bun.Ident(table)); err != nil {
 				t.Errorf("rows of %s: %v", table, err)
 			}
@@ -136,7 +150,7 @@ func TestASaveLocksNoRowThatOtherSavesLock(t *testing.T) {
 	}
 }
 
-func TestNothingIsSavedWhenTheRowHasChangedSinceItWasRead(t *testing.T) {
+func TestSaveWork_ReturnsFalseForAChangedRow(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 1)
@@ -149,12 +163,12 @@ func TestNothingIsSavedWhenTheRowHasChangedSinceItWasRead(t *testing.T) {
 
 	saved, err := save(t.Context(), db, job.ID, stale, judged(stale))
 	if err != nil || saved {
-		t.Fatalf("saved %v, %v", saved, err)
+		t.Fatalf("SaveWork: got %v (%v)", saved, err)
 	}
 	assertUntouched(t, db, job.ID, ids[0], "olga")
 }
 
-func TestNothingIsSavedForAnItemThatHasAnOutcome(t *testing.T) {
+func TestSaveWork_ReturnsFalseForAnItemWithAnOutcome(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 1)
@@ -166,7 +180,7 @@ func TestNothingIsSavedForAnItemThatHasAnOutcome(t *testing.T) {
 
 	saved, err := save(t.Context(), db, job.ID, before, judged(before))
 	if err != nil || saved {
-		t.Fatalf("saved %v, %v", saved, err)
+		t.Fatalf("SaveWork: got %v (%v)", saved, err)
 	}
 	work := read(t, db, job.ID, ids[0])
 	if work.Item.Outcome != schema.OutcomeCancelled || work.Mapping.Version != 1 {
@@ -178,14 +192,19 @@ func assertUntouched(t *testing.T, db *schema.DB, jobID, mappingID, updatedBy st
 	t.Helper()
 	work := read(t, db, jobID, mappingID)
 	if work.Item.Outcome != "" || work.Mapping.ClassifiedBy != "" || work.Mapping.UpdatedBy != updatedBy {
-		t.Errorf("item %q, classified by %q, updated by %q", work.Item.Outcome, work.Mapping.ClassifiedBy, work.Mapping.UpdatedBy)
+		t.Errorf(
+			"item %q, classified by %q, updated by %q",
+			work.Item.Outcome,
+			work.Mapping.ClassifiedBy,
+			work.Mapping.UpdatedBy,
+		)
 	}
 	if n, err := db.NewSelect().Model((*schema.History)(nil)).Count(t.Context()); err != nil || n != 0 {
 		t.Errorf("%d history rows, %v", n, err)
 	}
 }
 
-func TestOfManyWhoSaveTheSameMappingAtOnceOneDoes(t *testing.T) {
+func TestSaveWork_SucceedsOnceForConcurrentCalls(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 20)
@@ -217,7 +236,7 @@ func TestOfManyWhoSaveTheSameMappingAtOnceOneDoes(t *testing.T) {
 	}
 }
 
-func TestAnOldAttemptNeitherPostponesNorFailsAnItemThatHasMovedOn(t *testing.T) {
+func TestALateAttemptChangesNoItem(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 1)
@@ -230,20 +249,25 @@ func TestAnOldAttemptNeitherPostponesNorFailsAnItemThatHasMovedOn(t *testing.T) 
 	if item := read(t, db, job.ID, ids[0]).Item; !item.DueAt.Equal(due) || due.Sub(item.UpdatedAt) != time.Minute {
 		t.Fatalf("due at %v, as of the row %v, written at %v", due, item.DueAt, item.UpdatedAt)
 	}
-	if _, err := schema.PostponeItem(t.Context(), db, job.ID, ids[0], first, time.Minute); !errors.Is(err, schema.ErrNotFound) {
-		t.Errorf("the first attempt again: %v", err)
+	if _, err := schema.PostponeItem(
+		t.Context(), db, job.ID, ids[0], first, time.Minute,
+	); !errors.Is(err, schema.ErrNotFound) {
+		t.Errorf("PostponeItem for the same attempt: got %v, want ErrNotFound", err)
 	}
-	if item := read(t, db, job.ID, ids[0]).Item; item.Attempt != 1 || item.Outcome != "" || item.ErrorCode != schema.ErrorCodePanic {
+	if item := read(t, db, job.ID, ids[0]).Item; item.Attempt != 1 ||
+		item.Outcome != "" || item.ErrorCode != schema.ErrorCodePanic {
 		t.Errorf("item %+v", item)
 	}
 	if due, err := dueItems(t.Context(), db, job.ID, 10); err != nil || len(due) != 0 {
-		t.Errorf("due %v, %v: the item waits for a minute", due, err)
+		t.Errorf("due items: got %v, want none for a minute (%v)", due, err)
 	}
 	before := read(t, db, job.ID, ids[0]).Mapping
 	if saved, err := save(t.Context(), db, job.ID, before, judged(before)); err != nil || !saved {
-		t.Fatalf("saved %v, %v", saved, err)
+		t.Fatalf("SaveWork: got %v (%v)", saved, err)
 	}
-	if err := schema.FailItem(t.Context(), db, job.ID, ids[0], schema.ItemResult{Attempt: 5, Code: schema.ErrorCodePanic, Error: "late"}); err != nil {
+	if err := schema.FailItem(
+		t.Context(), db, job.ID, ids[0], schema.ItemResult{Attempt: 5, Code: schema.ErrorCodePanic, Error: "late"},
+	); err != nil {
 		t.Fatal(err)
 	}
 	if item := read(t, db, job.ID, ids[0]).Item; item.Outcome != schema.OutcomeSucceeded || item.ErrorCode != "" {
@@ -251,7 +275,7 @@ func TestAnOldAttemptNeitherPostponesNorFailsAnItemThatHasMovedOn(t *testing.T) 
 	}
 }
 
-func TestReadWorkNamesAnItemThatDoesNotExist(t *testing.T) {
+func TestGetWork_ReturnsErrNotFound(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	if _, err := schema.GetWork(t.Context(), db, "no-job", "no-mapping"); !errors.Is(err, schema.ErrNotFound) {
@@ -259,20 +283,20 @@ func TestReadWorkNamesAnItemThatDoesNotExist(t *testing.T) {
 	}
 }
 
-func TestAStartThatIsSurvivedIsCleared(t *testing.T) {
+func TestClearStarts_ResetsTheCount(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 1)
 	job := schematest.ListedJob(t, db, 1)
-	for _, want := range []int{1, 2} { // the process died of the first
+	for _, want := range []int{1, 2} { // the process died after the first
 		if starts, err := schema.MarkStart(t.Context(), db, job.ID, ids[0]); err != nil || starts != want {
-			t.Fatalf("%d starts, not %d, %v", starts, want, err)
+			t.Fatalf("MarkStart: got %d, want %d (%v)", starts, want, err)
 		}
 	}
 	if err := schema.ClearStarts(t.Context(), db, job.ID, ids[0]); err != nil {
 		t.Fatal(err)
 	}
 	if starts, err := schema.MarkStart(t.Context(), db, job.ID, ids[0]); err != nil || starts != 1 {
-		t.Errorf("%d starts after all are cleared, %v", starts, err)
+		t.Errorf("MarkStart after ClearStarts: got %d, want 1 (%v)", starts, err)
 	}
 }
