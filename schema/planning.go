@@ -28,6 +28,7 @@ func PlanningActions() []PlanningAction {
 // PlanningObject is the kind of object that was changed.
 type PlanningObject string
 
+// The kinds of objects.
 const (
 	PlanningObjectReport     PlanningObject = "report"
 	PlanningObjectAttribute  PlanningObject = "attribute"
