@@ -61,11 +61,13 @@ func TestDeclare_NamesTheSettingToCorrect(t *testing.T) {
 			[]string{"stream PDE_EVENTS: ", "PDEFLOW_NATS_REPLICAS (--nats-replicas) to 1"},
 		},
 		"a domain that does not exist": {
-			"", events.Topology{Domain: "none"},
+			"",
+			events.Topology{Domain: "none"},
 			[]string{`no JetStream answers in the domain "none"`, "NATS_DOMAIN (--nats-domain)"},
 		},
 		"a domain, and the server's is other": {
-			"jetstream { domain: hub }", events.Topology{Domain: "leaf"},
+			"jetstream { domain: hub }",
+			events.Topology{Domain: "leaf"},
 			[]string{`in the domain "leaf"`, "NATS_DOMAIN"},
 		},
 	} {

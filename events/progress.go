@@ -232,7 +232,11 @@ func (i *Item) check() error {
 	}
 	errs := []error{
 		checkID("mapping_id", i.MappingID),
-		oneOf("outcome", i.Outcome, []schema.Outcome{schema.OutcomeSucceeded, schema.OutcomeSkipped, schema.OutcomeFailed}),
+		oneOf(
+			"outcome",
+			i.Outcome,
+			[]schema.Outcome{schema.OutcomeSucceeded, schema.OutcomeSkipped, schema.OutcomeFailed},
+		),
 		notNegative("attempt", i.Attempt),
 		notNegative("usage.input_tokens", i.Usage.InputTokens),
 		notNegative("usage.output_tokens", i.Usage.OutputTokens),

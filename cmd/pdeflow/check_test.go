@@ -55,7 +55,8 @@ func TestCheckNamesTheWrongRows(t *testing.T) {
 	}
 	if result.OK || result.FindingCount != int64(len(result.Findings)) || result.Rows != 5 || result.Jobs != 1 ||
 		len(result.Fields) != 12 ||
-		kinds[schema.CheckKindUnset] != 2 || kinds[schema.CheckKindUnsigned] != 1 || kinds[schema.CheckKindCounts] != 2 ||
+		kinds[schema.CheckKindUnset] != 2 || kinds[schema.CheckKindUnsigned] != 1 ||
+		kinds[schema.CheckKindCounts] != 2 ||
 		kinds[schema.CheckKindHistory] != 1 || kinds[checkAudit] == 0 {
 		t.Errorf("got JSON %+v", result)
 	}

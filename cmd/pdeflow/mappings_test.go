@@ -25,7 +25,8 @@ func judged(t *testing.T, db *schema.DB, jobID, mappingID string, change func(*s
 	m.AlternativeMappings = []schema.Alternative{
 		{SourceField: "svc.LN_MSTR.VIN", Score: 3, Reason: "It is in the same table."},
 	}
-	m.InformationSecurityClassification, m.Criticality, m.RiskLevel = schema.TierConfidential, schema.LevelHigh, schema.LevelMedium
+	m.InformationSecurityClassification, m.Criticality, m.RiskLevel = schema.TierConfidential, schema.LevelHigh,
+		schema.LevelMedium
 	m.RegulatoryFlag, m.PIIFlag = &yes, &no
 	m.ClassificationConfidence, m.ClassificationRationale = &sure, "A balance belongs to the customer."
 	m.RegulatoryReferences, m.ClassifiedBy = []string{"Law 1", "Law 2"}, "rules@1"

@@ -35,7 +35,8 @@
 // seq counts from 1 without a gap, prev_hash is the hash of the row before (64 zeros in the first), and hash is
 // the SHA-256, in lower case hexadecimal, of all other columns as netstrings, one after the other, in this order:
 //
-//	seq, event_id, recorded_at, occurred_at, source, type, subject, actor, cycle_id, report_id, job_id, mapping_id, data, origin,
+//	seq, event_id, recorded_at, occurred_at, source, type, subject, actor, cycle_id, report_id, job_id,
+//	mapping_id, data, origin,
 //	verified, traceparent, created_at, created_by, updated_at, updated_by, prev_hash
 //
 // A netstring is the length of the text in bytes, in decimal, a colon, the text in UTF-8, and a comma: the seventh

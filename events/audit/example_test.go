@@ -12,7 +12,8 @@ import (
 // exampleFact is the fact that Tina requested a job.
 func exampleFact() audit.Fact {
 	job := schema.Job{
-		ID: "j1", JobType: schema.JobTypePDERegeneration, CycleID: "2026-Q3", ReportID: "auto-loans", Classifier: schema.ClassifierRules,
+		ID: "j1", JobType: schema.JobTypePDERegeneration, CycleID: "2026-Q3", ReportID: "auto-loans",
+		Classifier:  schema.ClassifierRules,
 		RequestedBy: "tina", MappingCount: 3,
 	}
 	return audit.Fact{

@@ -141,7 +141,8 @@ func (v *verifier) verifyJobs(ctx context.Context) error {
 			Audited  bool   `bun:"audited"`
 			Complete bool   `bun:"complete"`
 		}
-		err := v.db.NewRaw(`select j.id, j.audited_at is not null as audited, `+factCount+` = coalesce(l.n, 0) as complete
+		err := v.db.NewRaw(`select j.id, j.audited_at is not null as audited,
+			`+factCount+` = coalesce(l.n, 0) as complete
 			from jobs j left join (
 				select job_id, count(*) as n from audit_log where ? and verified group by job_id
 			) l on l.job_id = j.id where ? order by j.id`,

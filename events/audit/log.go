@@ -92,7 +92,8 @@ func insertRows(ctx context.Context, tx bun.Tx, rows []Row) error {
 			data, origin, verified, traceparent, prev_hash, hash, created_at, created_by, updated_at, updated_by)
 		select seq, event_id, recorded_at, occurred_at, nullif(source, ''), nullif(type, ''), subject,
 			nullif(actor, ''), nullif(cycle_id, ''), nullif(report_id, ''), nullif(job_id, ''), nullif(mapping_id, ''),
-			data::json, origin, verified, nullif(traceparent, ''), prev_hash, hash, recorded_at, $1::text, recorded_at, $1
+			data::json, origin, verified,
+			nullif(traceparent, ''), prev_hash, hash, recorded_at, $1::text, recorded_at, $1
 		from unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],
 			$9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::boolean[],
 			$17::text[], $18::text[], $19::text[])

@@ -83,7 +83,8 @@ func (r Row) Sum() string {
 	var s []byte
 	for _, column := range []string{
 		strconv.FormatInt(r.Seq, 10), r.EventID, hashedTime(r.RecordedAt), hashedTime(r.OccurredAt),
-		r.Source, r.Type, r.Subject, r.Actor, r.CycleID, r.ReportID, r.JobID, r.MappingID, string(r.Data), string(r.Origin),
+		r.Source, r.Type, r.Subject, r.Actor, r.CycleID, r.ReportID, r.JobID, r.MappingID, string(r.Data),
+		string(r.Origin),
 		strconv.FormatBool(r.Verified),
 		r.Traceparent, hashedTime(r.CreatedAt), r.CreatedBy, hashedTime(r.UpdatedAt), r.UpdatedBy, r.PrevHash,
 	} {

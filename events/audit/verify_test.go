@@ -292,7 +292,8 @@ func TestOrigins_AreThoseOfTheTable(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 0)
 	var check string
-	err := f.db.NewRaw(`select pg_get_constraintdef(oid) from pg_constraint where conrelid = 'audit_log'::regclass and conname = 'audit_log_origin_check'`).
+	err := f.db.NewRaw(`select pg_get_constraintdef(oid) from pg_constraint
+		where conrelid = 'audit_log'::regclass and conname = 'audit_log_origin_check'`).
 		Scan(t.Context(), &check)
 	if err != nil {
 		t.Fatal(err)

@@ -70,14 +70,10 @@ func readContract(text []byte) (*contract, error) {
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft2020)
 	compiler.AssertFormat()
-	return &contract{
-			paths:    document.Paths,
-			compiler: compiler,
-			schemas:  map[string]*jsonschema.Schema{},
-		}, compiler.AddResource(
-			where,
-			whole,
-		)
+	if err := compiler.AddResource(where, whole); err != nil {
+		return nil, err
+	}
+	return &contract{paths: document.Paths, compiler: compiler, schemas: map[string]*jsonschema.Schema{}}, nil
 }
 
 // check returns how the answer differs from what the document says of the route; nil if it does not. What no route

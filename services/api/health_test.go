@@ -35,7 +35,8 @@ func TestReadinessListsEveryCheck(t *testing.T) {
 			[]api.Check{{Name: "classifier", Required: true, Run: asleep}},
 			http.StatusServiceUnavailable,
 			api.Readiness{Status: "not ready", Checks: []api.CheckedState{
-				{Name: "postgres", State: api.Up}, {Name: "api", State: api.Up},
+				{Name: "postgres", State: api.Up},
+				{Name: "api", State: api.Up},
 				{Name: "classifier", State: api.Down, Reason: "it does not answer"},
 			}},
 		},

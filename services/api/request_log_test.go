@@ -25,22 +25,26 @@ func TestARequestIsLoggedBeforeItFails(t *testing.T) {
 		ids    map[string]string
 	}{
 		"accepted": {
-			call{method: "POST", path: reportURL("/pde-classifications/suggest-batch"), role: api.Tester}, 202,
+			call{method: "POST", path: reportURL("/pde-classifications/suggest-batch"), role: api.Tester},
+			202,
 			map[string]string{"cycle_id": cycle, "report_id": report},
 		},
 		"without token": {
 			call{method: "POST", path: regenerate}, 401, map[string]string{"cycle_id": cycle, "report_id": report},
 		},
 		"role too low": {
-			call{method: "POST", path: regenerate, role: api.Viewer}, 403,
+			call{method: "POST", path: regenerate, role: api.Viewer},
+			403,
 			map[string]string{"cycle_id": cycle, "report_id": report},
 		},
 		"malformed": {
-			call{method: "POST", path: regenerate, role: api.Tester, body: "{"}, 400,
+			call{method: "POST", path: regenerate, role: api.Tester, body: "{"},
+			400,
 			map[string]string{"cycle_id": cycle, "report_id": report},
 		},
 		"too large": {
-			call{method: "POST", path: regenerate, role: api.Tester, body: strings.Repeat(" ", limit+1)}, 413,
+			call{method: "POST", path: regenerate, role: api.Tester, body: strings.Repeat(" ", limit+1)},
+			413,
 			map[string]string{"cycle_id": cycle, "report_id": report},
 		},
 		"no such report": {
@@ -48,22 +52,27 @@ func TestARequestIsLoggedBeforeItFails(t *testing.T) {
 				method: "POST", path: "/api/v1/planning/cycles/c%2F1/reports/r%201/pde-mappings/auto-map",
 				role: api.Tester,
 			},
-			404, map[string]string{"cycle_id": "c/1", "report_id": "r 1"},
+			404,
+			map[string]string{"cycle_id": "c/1", "report_id": "r 1"},
 		},
 		"no such route": {
-			call{method: "POST", path: reportURL("/nothing"), role: api.Tester}, 404,
+			call{method: "POST", path: reportURL("/nothing"), role: api.Tester},
+			404,
 			map[string]string{"cycle_id": cycle, "report_id": report},
 		},
 		"wrong method": {
-			call{method: "DELETE", path: jobURL(job, "/status"), role: api.Tester}, 405,
+			call{method: "DELETE", path: jobURL(job, "/status"), role: api.Tester},
+			405,
 			map[string]string{"job_id": job},
 		},
 		"no such job": {
-			call{method: "GET", path: jobURL("none", "/status"), role: api.Viewer}, 404,
+			call{method: "GET", path: jobURL("none", "/status"), role: api.Viewer},
+			404,
 			map[string]string{"job_id": "none"},
 		},
 		"not a path": {
-			call{method: "GET", path: "/api/v1/jobs/%00/status", role: api.Viewer}, 400,
+			call{method: "GET", path: "/api/v1/jobs/%00/status", role: api.Viewer},
+			400,
 			map[string]string{"job_id": "\x00"},
 		},
 		"a list": {call{method: "GET", path: "/api/v1/jobs/active", role: api.Viewer}, 200, nil},

@@ -100,7 +100,9 @@ func TestEvaluate_ReplacesAnUnconfirmedMapping(t *testing.T) {
 	if diff := diffMappings(want, after); diff != "" {
 		t.Errorf("mapping (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(schema.ItemResult{Outcome: schema.OutcomeSucceeded, Classifier: p.ClassifiedBy()}, saved); diff != "" {
+	if diff := cmp.Diff(
+		schema.ItemResult{Outcome: schema.OutcomeSucceeded, Classifier: p.ClassifiedBy()}, saved,
+	); diff != "" {
 		t.Errorf("saved (-want +got):\n%s", diff)
 	}
 }
@@ -123,7 +125,9 @@ func TestEvaluate_PassesTheReportToThePolicy(t *testing.T) {
 
 func TestEvaluate_SucceedsWithoutAColumnIfNothingFits(t *testing.T) {
 	t.Parallel()
-	after, saved := evaluate(defaultEngine(), loans(), workOn(schema.JobTypePDEAutoMapping, "Vehicle Color", outdated()))
+	after, saved := evaluate(
+		defaultEngine(), loans(), workOn(schema.JobTypePDEAutoMapping, "Vehicle Color", outdated()),
+	)
 	column := []string{
 		after.SourceField, after.DataSourceID, after.PDEName, after.PDECode, after.PDEDescription,
 		string(after.MappingType), after.TransformationRule,
@@ -165,7 +169,9 @@ func TestColumnOf_PrefersTheDataSourceOfTheMapping(t *testing.T) {
 
 func TestEvaluate_SetsTheDataSourceOfTheChosenColumn(t *testing.T) {
 	t.Parallel()
-	after, _ := evaluate(defaultEngine(), loans(), workOn(schema.JobTypePDERegeneration, "Current Loan Balance", schema.Mapping{}))
+	after, _ := evaluate(
+		defaultEngine(), loans(), workOn(schema.JobTypePDERegeneration, "Current Loan Balance", schema.Mapping{}),
+	)
 	if after.DataSourceID != "servicing" {
 		t.Errorf("data source: got %q, want that of the first of two equal columns", after.DataSourceID)
 	}
@@ -174,7 +180,9 @@ func TestEvaluate_SetsTheDataSourceOfTheChosenColumn(t *testing.T) {
 func TestEvaluate_KeepsTheCodeOfAnUnchangedColumn(t *testing.T) {
 	t.Parallel()
 	before := schema.Mapping{SourceField: balanceField, PDECode: "P-17", PDEName: "typed by hand"}
-	after, _ := evaluate(defaultEngine(), loans(), workOn(schema.JobTypePDERegeneration, "Current Loan Balance", before))
+	after, _ := evaluate(
+		defaultEngine(), loans(), workOn(schema.JobTypePDERegeneration, "Current Loan Balance", before),
+	)
 	if after.PDECode != "P-17" || after.PDEName != "LN_CURR_BAL_AMT" {
 		t.Errorf("element: got code %q, name %q, want P-17, LN_CURR_BAL_AMT", after.PDECode, after.PDEName)
 	}
@@ -338,7 +346,8 @@ func TestEvaluate_ResetsTheReviewIfTheDecisionChanges(t *testing.T) {
 	t.Parallel()
 	p := defaultEngine()
 	approved, _ := evaluate(p, loans(), workOn(schema.JobTypePDERegeneration, "Current Loan Balance", schema.Mapping{}))
-	approved.ReviewStatus, approved.ReviewedBy, approved.ReviewedAt = schema.ReviewStatusApproved, "mona", time.Unix(1, 0)
+	approved.ReviewStatus, approved.ReviewedBy, approved.ReviewedAt = schema.ReviewStatusApproved, "mona",
+		time.Unix(1, 0)
 	for name, test := range map[string]struct {
 		change func(*schema.Mapping)
 		kept   bool

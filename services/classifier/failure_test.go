@@ -61,7 +61,9 @@ func TestAPanicTextThatCannotBeStoredIsCleaned(t *testing.T) {
 				f.makeDue()
 				f.handle(c, f.ids[0])
 			}
-			f.wantItem(f.ids[0], outcome{Outcome: schema.OutcomeFailed, Attempt: maxAttempts, Code: schema.ErrorCodePanic})
+			f.wantItem(
+				f.ids[0], outcome{Outcome: schema.OutcomeFailed, Attempt: maxAttempts, Code: schema.ErrorCodePanic},
+			)
 			if got := len(f.item(f.ids[0]).Error); got > schema.MaxErrorText {
 				t.Errorf("length of the error: got %d, want at most %d", got, schema.MaxErrorText)
 			}
@@ -207,10 +209,12 @@ func TestCounts(t *testing.T) {
 		err  error
 		want bool
 	}{
-		"a changed row":  {errChanged, false},
-		"a shutdown":     {context.Canceled, false},
-		"a judgement":    {&judgeError{code: schema.ErrorCodePanic, err: errChanged}, true},
-		"several errors": {errors.Join(&judgeError{code: schema.ErrorCodePanic, err: errChanged}, context.Canceled), true},
+		"a changed row": {errChanged, false},
+		"a shutdown":    {context.Canceled, false},
+		"a judgement":   {&judgeError{code: schema.ErrorCodePanic, err: errChanged}, true},
+		"several errors": {
+			errors.Join(&judgeError{code: schema.ErrorCodePanic, err: errChanged}, context.Canceled), true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -30,7 +30,9 @@ func TestARepeatedLateOrForgedEventAddsNothing(t *testing.T) {
 	batch := f.end(job, f.ids[:2]...)
 	p := f.projector()
 	f.fold(p, batch...)
-	forged := received(events.JobItem(job.ID, events.Item{MappingID: f.ids[3], Outcome: schema.OutcomeSucceeded, Attempt: 1}))
+	forged := received(
+		events.JobItem(job.ID, events.Item{MappingID: f.ids[3], Outcome: schema.OutcomeSucceeded, Attempt: 1}),
+	)
 	f.fold(p, append(slices.Concat(batch, batch), forged)...)
 	f.fold(f.projector(), batch...)
 	if status := f.status(job); status.CompletedSteps != 2 || status.Failed != 2 {
@@ -203,7 +205,8 @@ func TestAWaitIsPublishedAtTheNextBellAfterAnOutage(t *testing.T) {
 	if err := p.fold(t.Context(), []events.Received[events.JobProgress]{received(events.JobBell(job.ID))}); err == nil {
 		t.Error("fold without NATS: got nil, want an error")
 	}
-	if lagging, err := new(schema.LagScan).ListJobs(t.Context(), f.DB); err != nil || !slices.Contains(lagging, job.ID) {
+	if lagging, err := new(schema.LagScan).ListJobs(t.Context(), f.DB); err != nil ||
+		!slices.Contains(lagging, job.ID) {
 		t.Errorf("lagging jobs: got %v, %v, want the job", lagging, err)
 	}
 	f.Bus.Restart()

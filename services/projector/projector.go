@@ -243,7 +243,9 @@ func (p *Projector) count(ctx context.Context, tx bun.Tx, locked schema.LockedSt
 	var swept int64
 	if group.sweep {
 		var more schema.Counts
-		if more, swept, err = schema.FoldItemsSince(ctx, tx, locked, p.scan.FoldedUntil(group.jobID), p.page); err != nil {
+		if more, swept, err = schema.FoldItemsSince(
+			ctx, tx, locked, p.scan.FoldedUntil(group.jobID), p.page,
+		); err != nil {
 			return before, false, err
 		}
 		counts = counts.Plus(more)

@@ -85,7 +85,8 @@ func (v *values) refine(r *policy.Rule) {
 // refinement lowered the tier: such a refinement usually lowers the leak too, and it is what this rule must not trust.
 func (d *derivation) protectPersonalData(leak assigned[schema.Level]) {
 	v := &d.values
-	if v.personal.value != policy.FlagYes || leak.value == schema.LevelLow || !schema.TierConfidential.Protects(v.tier.value) {
+	if v.personal.value != policy.FlagYes || leak.value == schema.LevelLow ||
+		!schema.TierConfidential.Protects(v.tier.value) {
 		return
 	}
 	floor := &policy.Rule{

@@ -42,18 +42,31 @@ func TestValues_Refine(t *testing.T) {
 			policy.Rule{Tier: schema.TierHRCI, TierLimit: policy.LimitAtMost},
 			schema.TierConfidential, schema.LevelMedium, policy.FlagYes,
 		},
-		{"a criticality", policy.Rule{Criticality: schema.LevelHigh}, schema.TierConfidential, schema.LevelHigh, policy.FlagYes},
+		{
+			"a criticality",
+			policy.Rule{Criticality: schema.LevelHigh},
+			schema.TierConfidential,
+			schema.LevelHigh,
+			policy.FlagYes,
+		},
 		{
 			"a criticality at most",
 			policy.Rule{Criticality: schema.LevelHigh, CriticalityLimit: policy.LimitAtMost},
 			schema.TierConfidential, schema.LevelMedium, policy.FlagYes,
 		},
-		{"not personal", policy.Rule{Personal: policy.FlagNo}, schema.TierConfidential, schema.LevelMedium, policy.FlagNo},
+		{
+			"not personal",
+			policy.Rule{Personal: policy.FlagNo},
+			schema.TierConfidential,
+			schema.LevelMedium,
+			policy.FlagNo,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var v values
-			v.tier.value, v.criticality.value, v.personal.value = schema.TierConfidential, schema.LevelMedium, policy.FlagYes
+			v.tier.value, v.criticality.value, v.personal.value = schema.TierConfidential, schema.LevelMedium,
+				policy.FlagYes
 			before := v
 			v.refine(&tt.refinement)
 			if v.tier.value != tt.tier || v.criticality.value != tt.criticality || v.personal.value != tt.personal {
@@ -79,7 +92,9 @@ func TestRiskOf(t *testing.T) {
 		want        schema.Level
 	}{
 		{schema.TierHRCI, "", schema.LevelLow, date, schema.LevelHigh},
-		{schema.TierHRCI, schema.LevelLow, schema.LevelLow, date, schema.LevelHigh}, // no rule lowers the risk of a leak of HRCI
+		{
+			schema.TierHRCI, schema.LevelLow, schema.LevelLow, date, schema.LevelHigh,
+		}, // no rule lowers the risk of a leak of HRCI
 		{schema.TierConfidential, "", schema.LevelLow, date, schema.LevelMedium},
 		{schema.TierConfidential, schema.LevelHigh, schema.LevelLow, date, schema.LevelHigh},
 		{schema.TierConfidential, schema.LevelLow, schema.LevelLow, date, schema.LevelLow},
@@ -143,7 +158,8 @@ func TestPersonalDataOfCustomersIsAtLeastConfidential(t *testing.T) {
 	t.Parallel()
 	const open = "refine open\n  says: name\n  of: person\n  tier: Public\n  because: x\n"
 	for leak, want := range map[string]schema.Tier{
-		"": schema.TierConfidential, "  leak: High\n": schema.TierConfidential, "  leak: Low\n": schema.TierConfidential,
+		"": schema.TierConfidential, "  leak: High\n": schema.TierConfidential,
+		"  leak: Low\n": schema.TierConfidential,
 	} {
 		t.Run(leak, func(t *testing.T) {
 			t.Parallel()

@@ -90,8 +90,9 @@ func TestAggregatesArePublicOnlyInPublishedFilings(t *testing.T) {
 	e := New(policy.Default())
 	line := attribute("Net Charge-offs on Installment Loans", "N15")
 	for report, tier := range map[string]schema.Tier{
-		"FR Y-9C": schema.TierPublic, "FR Y-14M Schedule D.2": schema.TierConfidential, "FR Y-14A": schema.TierConfidential,
-		"": schema.TierConfidential,
+		"FR Y-9C": schema.TierPublic, "FR Y-14M Schedule D.2": schema.TierConfidential,
+		"FR Y-14A": schema.TierConfidential,
+		"":         schema.TierConfidential,
 	} {
 		t.Run(report, func(t *testing.T) {
 			t.Parallel()

@@ -22,8 +22,9 @@ func Parse(name string, text []byte) (*Policy, error) {
 				Errors: map[schema.Level]Set{},
 			},
 			Fallback: Fallback{
-				Tier: schema.TierConfidential, Criticality: schema.LevelMedium, Personal: FlagNo, Regulatory: FlagOnlyFiled,
-				Because: "no rule speaks about it", Filed: -1,
+				Tier: schema.TierConfidential, Criticality: schema.LevelMedium, Personal: FlagNo,
+				Regulatory: FlagOnlyFiled,
+				Because:    "no rule speaks about it", Filed: -1,
 			},
 		},
 		problems: &problems{file: name},

@@ -264,7 +264,8 @@ func (b *builder) checkContradictions(x *block, r *Rule) {
 				x.title(), pair.key, pair.key+"-not")
 		}
 	}
-	if r.Tier == schema.TierHRCI && r.TierLimit != LimitAtMost && (r.Leak == schema.LevelLow || r.Leak == schema.LevelMedium) {
+	if r.Tier == schema.TierHRCI && r.TierLimit != LimitAtMost &&
+		(r.Leak == schema.LevelLow || r.Leak == schema.LevelMedium) {
 		b.add(x.line, "%s contradicts itself: a leak of HRCI is never %s", x.title(), r.Leak)
 	}
 	if r.Yields && len(r.Any)+len(r.All) == 0 {

@@ -31,7 +31,7 @@ type Pattern struct {
 	Leading bool
 }
 
-// GetReport returns the block for a report, or nil. The block with the longest matching pattern wins. The MDRM code of
+// FindReport returns the block for a report, or nil. The block with the longest matching pattern wins. The MDRM code of
 // one of the report's lines decides if no name matches, or if it selects a schedule that the name leaves open.
 func (p *Policy) FindReport(name, mdrm string) *Report {
 	named, by := p.reportByName(name)
