@@ -1,0 +1,127 @@
+package events_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/pdeflow/pdeflow/events"
+)
+
+func TestRunner_KeepsHandledAndQueuedMessagesInProgress(t *testing.T) {
+	t.Parallel()
+	b := newDeclaredFixture(t)
+	got, release := make(chan events.Delivery, 10), make(chan struct{})
+	o := b.options()
+	o.Workers, o.Topology = 1, short()
+	signs, err := b.nc.SubscribeSync("$JS.ACK.PDE_WORK.classifier-rules.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
+				got <- d
+				hold(t, release)
+				return nil
+			},
+			o,
+		),
+	)
+	b.send(t, work("j", "worked-on"), work("j", "waiting"))
+	// Three signs are one AckWait: after seven for each message both would have come again.
+	seen := map[string]int{}
+	for len(seen) < 2 || min(seen["1"], seen["2"]) < 7 {
+		sign, err := signs.NextMsg(patience)
+		if err != nil {
+			t.Fatalf("%v after %v", err, seen)
+		}
+		if string(sign.Data) != "+WPI" {
+			t.Fatalf("%s: %s", sign.Subject, sign.Data)
+		}
+		seen[strings.Split(sign.Subject, ".")[5]]++
+	}
+	close(release)
+	b.workDone(t)
+	for range 2 {
+		if d := next(t, got); d.Deliveries != 1 {
+			t.Errorf("%s was delivered %d times", d.ID, d.Deliveries)
+		}
+	}
+	if len(got) > 0 {
+		t.Error("a message came again")
+	}
+}
+
+func TestRunner_CancelsHandlersOfADeletedConsumer(t *testing.T) {
+	t.Parallel()
+	b := newDeclaredFixture(t)
+	causes := make(chan error, 10)
+	started := make(chan string, 10)
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(ctx context.Context, _ events.Delivery, w events.MappingRequested) error {
+				if started <- w.MappingID; len(started) == 1 {
+					hold(t, ctx.Done())
+					causes <- context.Cause(ctx)
+				}
+				return ctx.Err()
+			},
+			b.options(),
+		),
+	)
+	b.send(t, work("j", "worked-on"))
+	eventually(t, "it is worked on", func() bool { return len(started) == 1 })
+	if err := b.js.DeleteConsumer(t.Context(), events.StreamWork, "classifier-rules"); err != nil {
+		t.Fatal(err)
+	}
+	if err := next(t, causes); !errors.Is(err, events.ErrLost) {
+		t.Errorf("its context ended with: %v", err)
+	}
+	b.workDone(t)
+}
+
+func TestRunner_CancelsHandlersOfLostMessages(t *testing.T) {
+	t.Parallel()
+	b := newDeclaredFixture(t)
+	causes := make(chan error, 10)
+	started := make(chan string, 10)
+	o := b.options()
+	o.Workers, o.Topology = 1, short()
+	run(
+		t,
+		events.Consume(
+			b.js,
+			events.ClassifierRules(),
+			func(ctx context.Context, d events.Delivery, w events.MappingRequested) error {
+				if d.Deliveries > 1 {
+					return nil
+				}
+				started <- w.MappingID
+				hold(t, ctx.Done())
+				causes <- context.Cause(ctx)
+				return ctx.Err()
+			},
+			o,
+		),
+	)
+	b.send(t, work("j", "worked-on"), work("j", "waiting"))
+	next(t, started)
+	eventually(t, "both are fetched", func() bool { return b.pending(t, "classifier-rules") == 2 })
+	b.Stop()
+	if err := next(t, causes); !errors.Is(err, events.ErrLost) {
+		t.Errorf("cause %v", err)
+	}
+	b.Restart()
+	b.workDone(t)
+	if len(started) > 0 {
+		t.Errorf("%s was started although it was lost", <-started)
+	}
+}
