@@ -1,5 +1,9 @@
 // Package schema is the stored state: the rows, the typed values in them with their transitions, and all SQL.
-// There is one file per noun.
+// There is one file per noun, and the file of a larger one is split by activity: job, intent, classifier (kinds and
+// lanes), idempotency; item with item_queue, item_fold and item_lock; status with status_store, status_read and
+// status_lag; mapping, history, work (one mapping of a job); report, attribute, source, planning; import; check and
+// stuck. Get reads one row or returns [ErrNotFound], List reads many rows; functions that write begin
+// with Insert, Update, Delete or Mark.
 //
 // It is the vocabulary of the project and imports no other package of it. SQL is in plain functions over
 // [bun.IDB] that are named for the question they answer; the caller owns the transaction.

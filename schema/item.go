@@ -2,6 +2,7 @@ package schema
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -111,4 +112,62 @@ func GetItem(ctx context.Context, db bun.IDB, jobID, mappingID string) (Item, er
 		return item, notFound(err, "item of job "+jobID+" and mapping "+mappingID)
 	}
 	return item, nil
+}
+
+// ItemFilter selects items of a job. The zero value selects all.
+type ItemFilter struct {
+	Outcome Outcome
+	// Queued selects the items without an outcome.
+	Queued bool
+}
+
+// ListItems returns at most limit items of the job after the mapping with the id after, in the order of
+// mapping ids.
+func ListItems(
+	ctx context.Context, db bun.IDB, jobID string, filter ItemFilter, after string, limit int,
+) ([]Item, error) {
+	var items []Item
+	err := db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		if err := readInIndexOrder(ctx, tx); err != nil {
+			return err
+		}
+		return selectItems(tx, &items, jobID, filter, after, limit).Scan(ctx)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("items of job %s: %w", jobID, err)
+	}
+	return items, nil
+}
+
+func selectItems(tx bun.Tx, into *[]Item, jobID string, filter ItemFilter, after string, limit int) *bun.SelectQuery {
+	items := func() *bun.SelectQuery {
+		return tx.NewSelect().Model(into).Where("job_id = ? and mapping_id > ?", jobID, after)
+	}
+	page := func(query *bun.SelectQuery) *bun.SelectQuery { return query.Order("mapping_id").Limit(int64(limit)) }
+	switch {
+	case filter.Outcome != "":
+		return page(items().Where("outcome = ?", filter.Outcome))
+	case filter.Queued:
+		// Most queued items need not wait. They are read in the order of job_items_queued, which has no items with
+		// an outcome. Few items wait, and all of them are read. A limit would make Postgres read the job in the
+		// order of the limit.
+		return page(tx.NewSelect().Model(into).ModelTableExpr("((?) union all (?)) as i",
+			page(items().Where("outcome is null and due_at = 'epoch'")),
+			items().Where("outcome is null and due_at > 'epoch'")))
+	default:
+		return page(items())
+	}
+}
+
+// CountRetryableItems counts the items that a retry of the job would include: those that failed or were
+// cancelled and whose mapping exists. If code is not empty, only items with this error code count.
+func CountRetryableItems(ctx context.Context, db bun.IDB, jobID string, code ErrorCode) (n int64, err error) {
+	err = db.NewRaw(`select count(*) from job_items where job_id = ? and outcome in ('failed', 'cancelled')
+		and (? = '' or error_code = ?)
+		and exists (select from pde_mappings where id = mapping_id)`,
+		jobID, code, code).Scan(ctx, &n)
+	if err != nil {
+		return 0, fmt.Errorf("retryable items of job %s: %w", jobID, err)
+	}
+	return n, nil
 }

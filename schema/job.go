@@ -2,8 +2,9 @@ package schema
 
 import (
 	"context"
-	"slices"
+	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/uptrace/bun"
 )
@@ -29,93 +30,6 @@ func JobTypes() []JobType {
 // Maps reports whether a job of this type suggests source columns.
 func (t JobType) Maps() bool { return t != JobTypePDEClassification }
 
-// Status is the state of a job.
-type Status string
-
-const (
-	// StatusPending means that the job was requested and has not started.
-	StatusPending Status = "pending"
-	// StatusRunning means that the job has started. It is committed before any outcome is counted.
-	StatusRunning Status = "running"
-	// StatusPaused means that no item starts until a person resumes the job.
-	StatusPaused Status = "paused"
-	// StatusCompleted means that every mapping succeeded or was skipped.
-	StatusCompleted Status = "completed"
-	// StatusFailed means that at least one mapping failed. The results of the others are saved.
-	StatusFailed Status = "failed"
-	// StatusCancelled means that at least one mapping was cancelled, or that the job was cancelled before it
-	// had any.
-	StatusCancelled Status = "cancelled"
-)
-
-// Statuses returns all statuses.
-func Statuses() []Status {
-	return []Status{StatusPending, StatusRunning, StatusPaused, StatusCompleted, StatusFailed, StatusCancelled}
-}
-
-// IsFinal reports whether the job has ended.
-func (s Status) IsFinal() bool {
-	return s == StatusCompleted || s == StatusFailed || s == StatusCancelled
-}
-
-// CanBecome reports whether the status of a job may change from s to next. A job is running before it
-// completes or fails, so that clients can see its start. A job can be cancelled before it starts. A paused job
-// may end, because the items that were running when it was paused still finish. A job that was paused before
-// it started is pending again when it is resumed.
-func (s Status) CanBecome(next Status) bool {
-	switch s {
-	case StatusPending:
-		return next == StatusRunning || next == StatusPaused || next == StatusCancelled
-	case StatusRunning:
-		return next == StatusPaused || next.IsFinal()
-	case StatusPaused:
-		return next == StatusRunning || next == StatusPending || next.IsFinal()
-	case StatusCompleted, StatusFailed, StatusCancelled:
-		return false
-	default:
-		return false
-	}
-}
-
-// ClassifierKind is the kind of classifier that a job uses.
-type ClassifierKind string
-
-const (
-	// ClassifierRules applies the policy file.
-	ClassifierRules ClassifierKind = "rules"
-	// ClassifierLLM calls a language model.
-	ClassifierLLM ClassifierKind = "llm"
-	// ClassifierHybrid applies the policy file, and calls a language model if the rules are unsure.
-	ClassifierHybrid ClassifierKind = "hybrid"
-)
-
-// ClassifierKinds returns all classifiers.
-func ClassifierKinds() []ClassifierKind {
-	return []ClassifierKind{ClassifierRules, ClassifierLLM, ClassifierHybrid}
-}
-
-// Lane returns the lane of the jobs that use this classifier.
-func (k ClassifierKind) Lane() Lane {
-	if k == ClassifierRules {
-		return LaneRules
-	}
-	return LaneLLM
-}
-
-// Lane is one of the two queues of work. They are separate because different resources limit them, so that
-// neither delays the other.
-type Lane string
-
-const (
-	// LaneRules is limited by the database.
-	LaneRules Lane = "rules"
-	// LaneLLM is limited by the model's provider.
-	LaneLLM Lane = "llm"
-)
-
-// Lanes returns all lanes.
-func Lanes() []Lane { return []Lane{LaneRules, LaneLLM} }
-
 // Scope selects the mappings of a report that a job works on.
 type Scope string
 
@@ -132,39 +46,6 @@ const (
 
 // Scopes returns all scopes.
 func Scopes() []Scope { return []Scope{ScopeAll, ScopeUnmapped, ScopeSelected, ScopeRetry} }
-
-// Intent is a request of a person to run, pause or cancel a job.
-type Intent string
-
-const (
-	// IntentRun starts or resumes the job.
-	IntentRun Intent = "run"
-	// IntentPause starts no more items until the job is resumed.
-	IntentPause Intent = "pause"
-	// IntentCancel ends the job. It cannot be undone.
-	IntentCancel Intent = "cancel"
-)
-
-// Intents returns all intents.
-func Intents() []Intent { return []Intent{IntentRun, IntentPause, IntentCancel} }
-
-// IsAllowedFrom reports whether the intent may be recorded for a job with this status: run for a paused job,
-// pause for a pending or running job, and cancel for any job that has not ended.
-func (i Intent) IsAllowedFrom(s Status) bool { return slices.Contains(i.From(), s) }
-
-// From returns the statuses from which the intent is allowed.
-func (i Intent) From() []Status {
-	switch i {
-	case IntentRun:
-		return []Status{StatusPaused}
-	case IntentPause:
-		return []Status{StatusPending, StatusRunning}
-	case IntentCancel:
-		return []Status{StatusPending, StatusRunning, StatusPaused}
-	default:
-		return nil
-	}
-}
 
 // Job is one request to work on the mappings of a report, with the state that the dispatcher, the projector
 // and the auditor keep of it.
@@ -262,17 +143,185 @@ func LockJob(ctx context.Context, tx bun.Tx, jobID string) (Job, error) {
 	return job, nil
 }
 
-// JobIntent is one recorded intent of a job. The first has version 1.
-type JobIntent struct {
-	bun.BaseModel `bun:"table:job_intents,alias:ji"`
+// JobFilter selects jobs. An empty field selects all.
+type JobFilter struct {
+	CycleID, ReportID string
+	Status            Status
+	// Active selects the jobs that have not ended.
+	Active bool
+	// IDPrefix is the beginning of the ids.
+	IDPrefix string
+}
 
-	JobID       string    `bun:"job_id,pk"`
-	Version     int64     `bun:"version,pk"`
-	Intent      Intent    `bun:"intent"`
-	RequestedBy string    `bun:"requested_by"`
-	Traceparent string    `bun:"traceparent"`
-	CreatedAt   time.Time `bun:"created_at"`
-	CreatedBy   string    `bun:"created_by"`
-	UpdatedAt   time.Time `bun:"updated_at"`
-	UpdatedBy   string    `bun:"updated_by"`
+// ListJobs returns at most limit jobs without their MappingIDs, newest first. If before is not empty, it
+// returns only jobs that are older than the job with that id.
+func ListJobs(ctx context.Context, db bun.IDB, filter JobFilter, before string, limit int) ([]Job, error) {
+	var jobs []Job
+	query := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").OrderExpr("j.id desc").Limit(int64(limit))
+	if before != "" {
+		query = query.Where("j.id < ?", before)
+	}
+	if filter.IDPrefix != "" {
+		query = query.Where("j.id between ? and ?", filter.IDPrefix, lastWithPrefix(filter.IDPrefix))
+	}
+	if filter.CycleID != "" {
+		query = query.Where("j.cycle_id = ?", filter.CycleID)
+	}
+	if filter.ReportID != "" {
+		query = query.Where("j.report_id = ?", filter.ReportID)
+	}
+	if filter.Active {
+		query = query.Where("j.ended_at is null")
+	}
+	if filter.Status != "" {
+		query = query.Join("left join job_status s on s.job_id = j.id").
+			Where("coalesce(s.status, "+missingStatusSQL+") = ?", filter.Status)
+	}
+	if err := query.Scan(ctx); err != nil {
+		return nil, fmt.Errorf("jobs: %w", err)
+	}
+	return jobs, nil
+}
+
+// lastWithPrefix returns the upper end of the range of ids with the prefix, in the collation of ids. Postgres
+// can read a range from the index, but not always a pattern.
+func lastWithPrefix(prefix string) string { return prefix + string(utf8.MaxRune) }
+
+// ListJobsByID reads the jobs with these ids without their MappingIDs, in no particular order. It omits ids
+// that do not exist.
+func ListJobsByID(ctx context.Context, db bun.IDB, ids []string) ([]Job, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var jobs []Job
+	err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").Where("id in (?)", bun.List(ids)).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%d jobs: %w", len(ids), err)
+	}
+	return jobs, nil
+}
+
+// InsertJob writes a job with its first intent, which is to run. It returns the job with the fields that it
+// has set. If another job of the report is active, it writes nothing and inserted is false. It returns
+// [ErrNotFound] if there is no such report.
+func InsertJob(ctx context.Context, tx bun.Tx, job Job) (written Job, inserted bool, err error) {
+	// The lock keeps the report from being changed or removed. After [LockReport] the transaction has it already.
+	var held int
+	err = tx.NewRaw("select 1 from reports where cycle_id = ? and report_id = ? for key share",
+		job.CycleID, job.ReportID).Scan(ctx, &held)
+	if err != nil {
+		return job, false, notFound(err, fmt.Sprintf("report %s of cycle %s", job.ReportID, job.CycleID))
+	}
+	now, err := Now(ctx, tx)
+	if err != nil {
+		return job, false, err
+	}
+	job.Intent, job.IntentVersion, job.Version, job.PublishedIntent = IntentRun, 1, 1, 1
+	job.CreatedAt, job.CreatedBy, job.UpdatedAt, job.UpdatedBy = now, job.RequestedBy, now, job.RequestedBy
+	// If another request has inserted a job and not committed it yet, this waits for its end.
+	result, err := tx.NewInsert().Model(&job).
+		On("conflict (cycle_id, report_id) where ended_at is null do nothing").Exec(ctx)
+	if err != nil {
+		return job, false, fmt.Errorf("job %s: %w", job.ID, err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return job, false, err
+	}
+	return job, true, insertIntentRow(ctx, tx, job, job.RequestedBy, job.Traceparent, now)
+}
+
+// dispatcher is the author of the rows that the dispatcher writes.
+const dispatcher = "dispatcher"
+
+// TryLockJob locks the job until the transaction ends, so that several dispatchers share the jobs. It returns
+// false if another dispatcher has locked the job. The lock is advisory and blocks no other service.
+func TryLockJob(ctx context.Context, tx bun.Tx, jobID string) (taken bool, err error) {
+	if err := tx.NewRaw("select pg_try_advisory_xact_lock(hashtextextended(?, 0))", "job:"+jobID).
+		Scan(ctx, &taken); err != nil {
+		return false, fmt.Errorf("lock job %s: %w", jobID, err)
+	}
+	return taken, nil
+}
+
+// MarkStarted records the start of the job, unless the job has started, or its intent is no longer to run.
+func MarkStarted(ctx context.Context, db bun.IDB, jobID string) error {
+	_, err := db.NewRaw(`with `+lockTimeout+`, locked as materialized (
+			select j.id from lock_timeout, jobs j where lock_timeout.is_set <> '' and id = ?
+				and started_at is null and intent = ? for no key update of j
+		), clock as materialized (
+			select id, clock_timestamp() as now from locked
+		)
+		update jobs j set started_at = clock.now, version = j.version + 1, updated_at = clock.now, updated_by = ?
+		from clock where j.id = clock.id`, jobID, IntentRun, dispatcher).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("start job %s: %w", jobID, err)
+	}
+	return nil
+}
+
+// UpdateBlockedBy records why the dispatcher cannot move the job, or, with an empty reason, that it can. It
+// writes only if the reason differs from the recorded one, and increments the job's version so that the
+// projector computes the status again.
+func UpdateBlockedBy(ctx context.Context, db bun.IDB, jobID, reason string) error {
+	_, err := db.NewRaw(`with `+lockTimeout+`, locked as materialized (
+			select j.id from lock_timeout, jobs j where lock_timeout.is_set <> '' and id = ?
+				and blocked_by is distinct from nullif(?, '') and ended_at is null for no key update of j
+		), clock as materialized (
+			select id, clock_timestamp() as now from locked
+		)
+		update jobs j set blocked_by = nullif(?, ''),
+			blocked_since = case when ? <> '' then coalesce(j.blocked_since, clock.now) end,
+			version = j.version + 1, updated_at = clock.now, updated_by = ?
+		from clock where j.id = clock.id`, jobID, reason, reason, reason, dispatcher).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("blocked state of job %s: %w", jobID, err)
+	}
+	return nil
+}
+
+// ListBlockedJobs returns the jobs of the scope that the dispatcher cannot move, the oldest first.
+func ListBlockedJobs(ctx context.Context, db bun.IDB, scope CheckScope) ([]Job, error) {
+	var jobs []Job
+	err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").
+		Where("not published_finished and blocked_by is not null and intent <> ? and ended_at is null", IntentPause).
+		Where("?", scope.within("j.cycle_id = ?0 and j.report_id = ?1")).Order("id").Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("blocked jobs: %w", err)
+	}
+	return jobs, nil
+}
+
+// JobEvent is the column that records that an event of a job, which occurs once, was published.
+type JobEvent string
+
+// The events that are published once for each job.
+const (
+	JobEventRequested JobEvent = "published_requested"
+	JobEventStarted   JobEvent = "published_started"
+	JobEventListed    JobEvent = "published_listed"
+	JobEventFinished  JobEvent = "published_finished"
+)
+
+// MarkPublished records that the stream contains the event; by is the service that published it.
+func MarkPublished(ctx context.Context, db bun.IDB, jobID string, what JobEvent, by string) error {
+	_, err := db.NewUpdate().Model((*Job)(nil)).
+		Set("? = true, updated_at = clock_timestamp(), updated_by = ?", bun.Ident(what), by).
+		Where("id = ? and not ?", jobID, bun.Ident(what)).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("%s of job %s: %w", what, jobID, err)
+	}
+	return nil
+}
+
+// MarkWaitingPublished records the last published reason for which the job waits; it is empty if the job waits
+// for nothing.
+func MarkWaitingPublished(ctx context.Context, db bun.IDB, jobID, waitingFor string) error {
+	_, err := db.NewUpdate().Model((*Job)(nil)).
+		Set("published_waiting = nullif(?, '')", waitingFor).
+		Set("updated_at = clock_timestamp(), updated_by = ?", projectorName).
+		Where("id = ?", jobID).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("published wait of job %s: %w", jobID, err)
+	}
+	return nil
 }

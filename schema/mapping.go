@@ -336,3 +336,26 @@ func (f MappingFilter) where(query *bun.SelectQuery) *bun.SelectQuery {
 	}
 	return query
 }
+
+// CountUnmapped counts the report's mappings that have no source column.
+func CountUnmapped(ctx context.Context, db bun.IDB, cycleID, reportID string) (n int64, err error) {
+	err = db.NewRaw("select count(*) from pde_mappings where cycle_id = ? and report_id = ? and source_field is null",
+		cycleID, reportID).Scan(ctx, &n)
+	if err != nil {
+		return 0, fmt.Errorf("unmapped mappings of report %s: %w", reportID, err)
+	}
+	return n, nil
+}
+
+// ListUnknownMappings returns the indexes of at most limit ids that are not mappings of the report.
+func ListUnknownMappings(
+	ctx context.Context, db bun.IDB, cycleID, reportID string, ids []string, limit int,
+) (places []int, err error) {
+	err = db.NewRaw(`select place - 1 from unnest(?::text[]) with ordinality as asked (id, place)
+		where not exists (select from pde_mappings m where m.id = asked.id and m.cycle_id = ? and m.report_id = ?)
+		order by place limit ?`, pgdialect.Array(ids), cycleID, reportID, limit).Scan(ctx, &places)
+	if err != nil {
+		return nil, fmt.Errorf("named mappings of report %s: %w", reportID, err)
+	}
+	return places, nil
+}

@@ -196,3 +196,21 @@ func SumMappingCounts(ctx context.Context, db bun.IDB) error {
 	}
 	return nil
 }
+
+// LockReport reads the report and blocks changes of its planning data until the transaction ends. Other jobs
+// can be requested at the same time. It returns [ErrNotFound] if there is no such report, and an error for
+// which [IsLockTimeout] is true if an import or a removal holds the report for longer than two seconds.
+func LockReport(ctx context.Context, tx bun.Tx, cycleID, reportID string) (Report, error) {
+	// The lock conflicts with that of an import or a removal, but not with that of another request.
+	return selectReport(ctx, tx, cycleID, reportID, "key share")
+}
+
+// HasColumns reports whether the report has at least one source column.
+func HasColumns(ctx context.Context, db bun.IDB, cycleID, reportID string) (has bool, err error) {
+	err = db.NewRaw(`select exists (select from data_sources d join source_columns c on c.data_source_id = d.id
+		where d.cycle_id = ? and d.report_id = ?)`, cycleID, reportID).Scan(ctx, &has)
+	if err != nil {
+		return false, fmt.Errorf("columns of report %s: %w", reportID, err)
+	}
+	return has, nil
+}

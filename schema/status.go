@@ -9,6 +9,54 @@ import (
 	"github.com/uptrace/bun"
 )
 
+// Status is the state of a job.
+type Status string
+
+const (
+	// StatusPending means that the job was requested and has not started.
+	StatusPending Status = "pending"
+	// StatusRunning means that the job has started. It is committed before any outcome is counted.
+	StatusRunning Status = "running"
+	// StatusPaused means that no item starts until a person resumes the job.
+	StatusPaused Status = "paused"
+	// StatusCompleted means that every mapping succeeded or was skipped.
+	StatusCompleted Status = "completed"
+	// StatusFailed means that at least one mapping failed. The results of the others are saved.
+	StatusFailed Status = "failed"
+	// StatusCancelled means that at least one mapping was cancelled, or that the job was cancelled before it
+	// had any.
+	StatusCancelled Status = "cancelled"
+)
+
+// Statuses returns all statuses.
+func Statuses() []Status {
+	return []Status{StatusPending, StatusRunning, StatusPaused, StatusCompleted, StatusFailed, StatusCancelled}
+}
+
+// IsFinal reports whether the job has ended.
+func (s Status) IsFinal() bool {
+	return s == StatusCompleted || s == StatusFailed || s == StatusCancelled
+}
+
+// CanBecome reports whether the status of a job may change from s to next. A job is running before it
+// completes or fails, so that clients can see its start. A job can be cancelled before it starts. A paused job
+// may end, because the items that were running when it was paused still finish. A job that was paused before
+// it started is pending again when it is resumed.
+func (s Status) CanBecome(next Status) bool {
+	switch s {
+	case StatusPending:
+		return next == StatusRunning || next == StatusPaused || next == StatusCancelled
+	case StatusRunning:
+		return next == StatusPaused || next.IsFinal()
+	case StatusPaused:
+		return next == StatusRunning || next == StatusPending || next.IsFinal()
+	case StatusCompleted, StatusFailed, StatusCancelled:
+		return false
+	default:
+		return false
+	}
+}
+
 // JobStatus is the status of a job: a function of its row and its items, which the projector computes and
 // stores.
 type JobStatus struct {

@@ -195,3 +195,89 @@ func readInAnyOrder(ctx context.Context, tx bun.Tx) error {
 	}
 	return nil
 }
+
+// InsertItems writes the next page of the job's work list, at most limit mappings. A page with fewer mappings
+// completes the list. If the job is being cancelled, its new items are cancelled too, so that a retry finds
+// them. It returns the job after the page. An interrupted list continues after its last committed page.
+func InsertItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, error) {
+	// Listing a mapping locks its row against deletion. Without a limit, this waits while a user has locked
+	// the row.
+	if err := limitLockWait(ctx, tx); err != nil {
+		return Job{ID: jobID}, err
+	}
+	job, err := LockJob(ctx, tx, jobID)
+	if err != nil {
+		return job, err
+	}
+	if !job.ListedAt.IsZero() {
+		return job, nil
+	}
+	now, err := Now(ctx, tx)
+	if err != nil {
+		return job, err
+	}
+	var (
+		outcome *Outcome
+		endedAt *time.Time
+	)
+	if job.Intent == IntentCancel {
+		cancelled := OutcomeCancelled
+		outcome, endedAt = &cancelled, &now
+	}
+	var page struct {
+		Items int64  `bun:"items"`
+		Last  string `bun:"last"`
+	}
+	err = tx.NewRaw(`with page as (?), listed as (
+		insert into job_items (job_id, mapping_id, outcome, ended_at, folded_at, created_at, created_by,
+			updated_at, updated_by)
+		select ?, mapping_id, ?, ?::timestamptz, ?::timestamptz, ?, ?, ?, ? from page
+		returning mapping_id)
+		select count(*) as items, coalesce(max(mapping_id), '') as last from listed`,
+		scoped(tx, job, limit), job.ID, outcome, endedAt, endedAt, now, dispatcher, now, dispatcher).Scan(ctx, &page)
+	if err != nil {
+		return job, fmt.Errorf("list mappings of job %s: %w", jobID, err)
+	}
+	job.Listed += page.Items
+	if page.Items > 0 {
+		job.ListCursor = page.Last
+	}
+	if page.Items > 0 && outcome != nil {
+		job.Cancelled += page.Items
+		job.CancelledAt = now
+	}
+	if page.Items < int64(limit) {
+		job.ListedAt = now
+	}
+	job.Version++
+	job.UpdatedAt, job.UpdatedBy = now, dispatcher
+	_, err = tx.NewUpdate().Model(&job).WherePK().
+		Column("listed", "list_cursor", "listed_at", "cancelled", "cancelled_at").
+		Column("version", "updated_at", "updated_by").Exec(ctx)
+	if err != nil {
+		return job, fmt.Errorf("list of job %s: %w", jobID, err)
+	}
+	return job, nil
+}
+
+// scoped returns a query of the next mappings after the job's cursor.
+func scoped(tx bun.Tx, job Job, limit int) *bun.RawQuery {
+	switch job.Scope {
+	case ScopeUnmapped:
+		return tx.NewRaw(`select id as mapping_id from pde_mappings where cycle_id = ? and report_id = ? and id > ?
+			and source_field is null order by id limit ?`, job.CycleID, job.ReportID, job.ListCursor, limit)
+	case ScopeSelected:
+		return tx.NewRaw(`select id as mapping_id from pde_mappings where cycle_id = ? and report_id = ? and id > ?
+			and id = any ((select mapping_ids from jobs where id = ?)::text[]) order by id limit ?`,
+			job.CycleID, job.ReportID, job.ListCursor, job.ID, limit)
+	case ScopeRetry:
+		return tx.NewRaw(`select mapping_id from job_items where job_id = ? and outcome in ('failed', 'cancelled')
+			and (? = '' or error_code = ?) and mapping_id > ?
+			and exists (select from pde_mappings where id = mapping_id)
+			order by mapping_id limit ?`,
+			job.RetryOf, job.RetryErrorCode, job.RetryErrorCode, job.ListCursor, limit)
+	default: // ScopeAll
+		return tx.NewRaw(`select id as mapping_id from pde_mappings where cycle_id = ? and report_id = ? and id > ?
+			order by id limit ?`, job.CycleID, job.ReportID, job.ListCursor, limit)
+	}
+}

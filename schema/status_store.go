@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
 // projectorName is the author of the rows that the projector writes.
@@ -83,64 +82,6 @@ func MarkRunning(ctx context.Context, tx bun.Tx, locked LockedStatus) error {
 	job.Cancelled, job.CancelledAt = locked.Status.Cancelled, time.Time{}
 	_, err := UpdateStatus(ctx, tx, locked, locked.Status.Counts)
 	return err
-}
-
-// FoldItems marks those of the given items that have an outcome and are not yet folded, and returns their
-// counts.
-func FoldItems(ctx context.Context, tx bun.Tx, locked LockedStatus, mappingIDs []string) (Counts, error) {
-	if len(mappingIDs) == 0 {
-		return Counts{}, nil
-	}
-	// Postgres estimates ten elements for the subquery, so it looks up each of them by key, whatever the size of
-	// the table.
-	return fold(ctx, tx, locked.Now, `job_id = ? and mapping_id = any (array(select unnest(?::text[])))
-		and outcome is not null and `+stillUnfolded, locked.Job.ID, pgdialect.Array(mappingIDs))
-}
-
-// FoldItemsSince folds at most limit items of the job whose outcome was written at since or later, the oldest
-// first. It returns their counts and their number.
-func FoldItemsSince(
-	ctx context.Context, tx bun.Tx, locked LockedStatus, since time.Time, limit int,
-) (Counts, int64, error) {
-	if err := readInIndexOrder(ctx, tx); err != nil {
-		return Counts{}, 0, err
-	}
-	counts, err := fold(ctx, tx, locked.Now, `ctid = any (array(
-		select ctid from job_items where job_id = ? and outcome is not null and folded_at is null and ended_at >= ?
-		order by ended_at, mapping_id limit ?)) and outcome is not null and `+stillUnfolded,
-		locked.Job.ID, since, limit)
-	return counts, counts.Completed(), err
-}
-
-// stillUnfolded is "folded_at is null" for items found by their keys, in a form that the planner cannot match with
-// the index of all unfolded items; see [stillQueued].
-const stillUnfolded = "coalesce(folded_at, 'epoch') = 'epoch'"
-
-// fold marks the items that satisfy the condition, and returns their counts.
-func fold(ctx context.Context, tx bun.Tx, now time.Time, where string, args ...any) (Counts, error) {
-	query := `with folded as (
-		update job_items set folded_at = ?, updated_at = ?, updated_by = ?
-		where ` + where + `
-		returning outcome, information_security_classification as tier, input_tokens, output_tokens, cost_usd, ended_at)
-		` + countItems + ` from folded`
-	return scanCounts(ctx, tx, query, append([]any{now, now, projectorName}, args...)...)
-}
-
-// countItems is the select list that counts items. It expects the tier in a column of that name.
-const countItems = `select count(*) filter (where outcome = 'succeeded') as succeeded,
-	count(*) filter (where outcome = 'skipped') as skipped,
-	count(*) filter (where outcome = 'failed') as failed, count(*) filter (where outcome = 'cancelled') as cancelled,
-	count(*) filter (where tier = 'HRCI') as hrci, count(*) filter (where tier = 'Confidential') as confidential,
-	count(*) filter (where tier = 'Proprietary') as proprietary, count(*) filter (where tier = 'Public') as public,
-	coalesce(sum(input_tokens), 0)::bigint as input_tokens, coalesce(sum(output_tokens), 0)::bigint as output_tokens,
-	coalesce(sum(cost_usd), 0) as cost_usd, max(ended_at) as last_ended_at`
-
-func scanCounts(ctx context.Context, tx bun.IDB, query string, args ...any) (Counts, error) {
-	var counts Counts
-	if err := tx.NewRaw(query, args...).Scan(ctx, &counts); err != nil {
-		return Counts{}, fmt.Errorf("count items: %w", err)
-	}
-	return counts, nil
 }
 
 // ErrJobChanged is returned if the job's row changed after it was read, for example because a user paused or
@@ -286,23 +227,47 @@ func RebuildStatus(ctx context.Context, tx bun.Tx, jobID string) (JobStatus, err
 	return UpdateStatus(ctx, tx, locked, counts)
 }
 
-// recountCancelled corrects the number of cancelled items in the job's row, which the transaction has locked.
-func recountCancelled(ctx context.Context, tx bun.Tx, jobID string) error {
-	_, err := tx.NewRaw(`update jobs j set cancelled = i.cancelled, cancelled_at = i.cancelled_at,
-			version = j.version + 1, updated_at = clock_timestamp(), updated_by = ?
-		from (select count(*) as cancelled, max(ended_at) as cancelled_at
-			from job_items where job_id = ? and outcome = ?) i
-		where j.id = ? and (j.cancelled, j.cancelled_at) is distinct from (i.cancelled, i.cancelled_at)`,
-		projectorName, jobID, OutcomeCancelled, jobID).Exec(ctx)
-	if err != nil {
-		return fmt.Errorf("cancelled items of job %s: %w", jobID, err)
+// readWaiting returns what the queued items of the job wait for. It returns the zero value unless every item that
+// is not folded waits, which it finds out without counting them.
+func readWaiting(ctx context.Context, tx bun.IDB, job Job, counts Counts) (Waiting, error) {
+	var waiting Waiting
+	remaining := job.Total() - counts.Completed()
+	if job.Intent != IntentRun || job.ListedAt.IsZero() || remaining <= 0 {
+		return waiting, nil
 	}
-	return nil
-}
-
-// countFolded counts the folded items of the job.
-func countFolded(ctx context.Context, tx bun.IDB, jobID string) (Counts, error) {
-	return scanCounts(ctx, tx, countItems+` from (
-		select outcome, information_security_classification as tier, input_tokens, output_tokens, cost_usd, ended_at
-		from job_items where job_id = ? and folded_at is not null) folded`, jobID)
+	var first struct {
+		DueAt *time.Time `bun:"due_at"`
+		Lock  string     `bun:"lock"`
+	}
+	err := tx.NewRaw(`select (
+			select min(due_at) from job_items where job_id = ?0 and outcome is null and due_at > 'epoch') as due_at,
+		coalesce(
+			(select waiting_for from job_items where job_id = ?0 and outcome is null and waiting_for is not null
+				order by mapping_id limit 1),
+			(select waiting_for from job_item_locks l where job_id = ?0
+				and (select outcome is null from job_items i where i.job_id = l.job_id and i.mapping_id = l.mapping_id)
+				order by mapping_id limit 1),
+			'') as lock`, job.ID).Scan(ctx, &first)
+	if err != nil {
+		return waiting, fmt.Errorf("waiting items of job %s: %w", job.ID, err)
+	}
+	if first.DueAt == nil && first.Lock == "" {
+		return waiting, nil
+	}
+	var moves bool
+	err = tx.NewRaw(`select exists (select from job_items i where job_id = ?0 and outcome is null and due_at = 'epoch'
+			and not exists (select from job_item_locks l where l.job_id = i.job_id and l.mapping_id = i.mapping_id))
+		or exists (select from job_items where job_id = ?0 and outcome is not null and folded_at is null)`, job.ID).
+		Scan(ctx, &moves)
+	if err != nil {
+		return waiting, fmt.Errorf("items of job %s that do not wait: %w", job.ID, err)
+	}
+	if moves {
+		return waiting, nil
+	}
+	waiting.Items, waiting.Lock = remaining, first.Lock
+	if first.DueAt != nil {
+		waiting.DueAt = *first.DueAt
+	}
+	return waiting, nil
 }

@@ -3,67 +3,70 @@ package schema
 import (
 	"context"
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/uptrace/bun"
 )
 
-// JobFilter selects jobs. An empty field selects all.
-type JobFilter struct {
-	CycleID, ReportID string
-	Status            Status
-	// Active selects the jobs that have not ended.
-	Active bool
-	// IDPrefix is the beginning of the ids.
-	IDPrefix string
-}
-
-// ListJobs returns at most limit jobs without their MappingIDs, newest first. If before is not empty, it
-// returns only jobs that are older than the job with that id.
-func ListJobs(ctx context.Context, db bun.IDB, filter JobFilter, before string, limit int) ([]Job, error) {
-	var jobs []Job
-	query := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").OrderExpr("j.id desc").Limit(int64(limit))
-	if before != "" {
-		query = query.Where("j.id < ?", before)
+// ListFinalStatuses computes the statuses of jobs that have ended, by job id, from their rows and all of their
+// items. It does not read job_status, which may be deleted and rebuilt. CompletedAt and UpdatedAt are the time
+// at which the job ended.
+func ListFinalStatuses(ctx context.Context, db bun.IDB, jobs []Job) (map[string]JobStatus, error) {
+	statuses := make(map[string]JobStatus, len(jobs))
+	if len(jobs) == 0 {
+		return statuses, nil
 	}
-	if filter.IDPrefix != "" {
-		query = query.Where("j.id between ? and ?", filter.IDPrefix, lastWithPrefix(filter.IDPrefix))
+	var counted []struct {
+		JobID  string `bun:"job_id"`
+		Counts `bun:"embed:"`
 	}
-	if filter.CycleID != "" {
-		query = query.Where("j.cycle_id = ?", filter.CycleID)
-	}
-	if filter.ReportID != "" {
-		query = query.Where("j.report_id = ?", filter.ReportID)
-	}
-	if filter.Active {
-		query = query.Where("j.ended_at is null")
-	}
-	if filter.Status != "" {
-		query = query.Join("left join job_status s on s.job_id = j.id").
-			Where("coalesce(s.status, "+missingStatusSQL+") = ?", filter.Status)
-	}
-	if err := query.Scan(ctx); err != nil {
-		return nil, fmt.Errorf("jobs: %w", err)
-	}
-	return jobs, nil
-}
-
-// lastWithPrefix returns the upper end of the range of ids with the prefix, in the collation of ids. Postgres
-// can read a range from the index, but not always a pattern.
-func lastWithPrefix(prefix string) string { return prefix + string(utf8.MaxRune) }
-
-// ListJobsByID reads the jobs with these ids without their MappingIDs, in no particular order. It omits ids
-// that do not exist.
-func ListJobsByID(ctx context.Context, db bun.IDB, ids []string) ([]Job, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	var jobs []Job
-	err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").Where("id in (?)", bun.List(ids)).Scan(ctx)
+	ids := bun.List(each(jobs, func(j Job) string { return j.ID }))
+	err := db.NewRaw(countItems+`, job_id from (
+		select job_id, outcome, information_security_classification as tier, input_tokens, output_tokens, cost_usd,
+			ended_at
+		from job_items where job_id in (?)) items group by job_id`, ids).Scan(ctx, &counted)
 	if err != nil {
-		return nil, fmt.Errorf("%d jobs: %w", len(ids), err)
+		return nil, fmt.Errorf("count items: %w", err)
 	}
-	return jobs, nil
+	counts := make(map[string]Counts, len(jobs))
+	var failed []string
+	for _, c := range counted {
+		counts[c.JobID] = c.Counts
+		if c.Failed > 0 {
+			failed = append(failed, c.JobID)
+		}
+	}
+	failures, err := listFailures(ctx, db, failed)
+	if err != nil {
+		return nil, err
+	}
+	for _, job := range jobs {
+		status := StatusOf(job, counts[job.ID], Waiting{}, failures[job.ID])
+		status.CompletedAt, status.UpdatedAt = job.EndedAt, job.EndedAt
+		statuses[job.ID] = status
+	}
+	return statuses, nil
+}
+
+// listFailures counts the failed items of the jobs by error code, the most frequent first.
+func listFailures(ctx context.Context, db bun.IDB, jobIDs []string) (map[string][]FailureCount, error) {
+	failures := map[string][]FailureCount{}
+	if len(jobIDs) == 0 {
+		return failures, nil
+	}
+	var rows []struct {
+		JobID        string `bun:"job_id"`
+		FailureCount `bun:"embed:"`
+	}
+	err := db.NewRaw(`select job_id, error_code, count(*) as items, coalesce(min(error), '') as error
+		from job_items where job_id in (?) and outcome = 'failed'
+		group by job_id, error_code order by job_id, items desc, error_code`, bun.List(jobIDs)).Scan(ctx, &rows)
+	if err != nil {
+		return nil, fmt.Errorf("failed items: %w", err)
+	}
+	for _, row := range rows {
+		failures[row.JobID] = append(failures[row.JobID], row.FailureCount)
+	}
+	return failures, nil
 }
 
 // missingStatusSQL computes the status of a job j without a row in job_status, for use in a condition. It must
@@ -173,49 +176,4 @@ func missingStatus(ctx context.Context, db bun.IDB, job Job) (JobStatus, error) 
 		status.UpdatedAt = counts.LastEndedAt
 	}
 	return status, nil
-}
-
-// ItemFilter selects items of a job. The zero value selects all.
-type ItemFilter struct {
-	Outcome Outcome
-	// Queued selects the items without an outcome.
-	Queued bool
-}
-
-// ListItems returns at most limit items of the job after the mapping with the id after, in the order of
-// mapping ids.
-func ListItems(
-	ctx context.Context, db bun.IDB, jobID string, filter ItemFilter, after string, limit int,
-) ([]Item, error) {
-	var items []Item
-	err := db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		if err := readInIndexOrder(ctx, tx); err != nil {
-			return err
-		}
-		return selectItems(tx, &items, jobID, filter, after, limit).Scan(ctx)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("items of job %s: %w", jobID, err)
-	}
-	return items, nil
-}
-
-func selectItems(tx bun.Tx, into *[]Item, jobID string, filter ItemFilter, after string, limit int) *bun.SelectQuery {
-	items := func() *bun.SelectQuery {
-		return tx.NewSelect().Model(into).Where("job_id = ? and mapping_id > ?", jobID, after)
-	}
-	page := func(query *bun.SelectQuery) *bun.SelectQuery { return query.Order("mapping_id").Limit(int64(limit)) }
-	switch {
-	case filter.Outcome != "":
-		return page(items().Where("outcome = ?", filter.Outcome))
-	case filter.Queued:
-		// Most queued items need not wait. They are read in the order of job_items_queued, which has no items with
-		// an outcome. Few items wait, and all of them are read. A limit would make Postgres read the job in the
-		// order of the limit.
-		return page(tx.NewSelect().Model(into).ModelTableExpr("((?) union all (?)) as i",
-			page(items().Where("outcome is null and due_at = 'epoch'")),
-			items().Where("outcome is null and due_at > 'epoch'")))
-	default:
-		return page(items())
-	}
 }
