@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 // Event is one of the event structs of this package. Its JSON is the body of the message.
@@ -25,9 +27,8 @@ type Message struct {
 	Data    []byte
 }
 
-// Encode encodes an event. Source is the publishing service without the path, such as classifier. The error
-// names the invalid fields.
-func Encode(e Event, source string, at time.Time, trace Traceparent) (Message, error) {
+// Encode encodes an event that the service publishes. The error names the invalid fields.
+func Encode(e Event, service schema.Service, at time.Time, trace Traceparent) (Message, error) {
 	subject := e.Subject()
 	if err := errors.Join(subject.check(), e.check()); err != nil {
 		return Message{}, fmt.Errorf("event %s: %w", e.ID(), err)
@@ -38,7 +39,7 @@ func Encode(e Event, source string, at time.Time, trace Traceparent) (Message, e
 	}
 	envelope := Envelope{
 		ID:          e.ID(),
-		Source:      Source(source),
+		Source:      Source(service),
 		Type:        subject.Topic.Type(),
 		Time:        at,
 		About:       subject.about(),
@@ -57,7 +58,7 @@ func EncodeBody(e Event) ([]byte, error) {
 }
 
 // Source returns the ce-source of the events that a service publishes.
-func Source(service string) string { return "/pdeflow/" + service }
+func Source(service schema.Service) string { return "/pdeflow/" + string(service) }
 
 // Decode decodes a message as an event of type T. Unknown fields are ignored, so that later versions can add
 // some. A field of the wrong type, an invalid value, an id that does not match the body, and a body that does

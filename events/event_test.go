@@ -132,7 +132,7 @@ func encode(t testing.TB, e events.Event) events.Message {
 }
 
 // source is the service that publishes the event.
-func source(e events.Event) string {
+func source(e events.Event) schema.Service {
 	switch e.Subject().Topic {
 	case events.TopicRegenerateRequested, events.TopicMappingChanged:
 		return "api"
@@ -215,7 +215,7 @@ func TestDecodeAny_Golden(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-written +read):\n%s", name, diff)
 		}
-		if envelope.ID != want.ID() || envelope.Source != "/pdeflow/"+source(want) || !envelope.Time.Equal(moment) ||
+		if envelope.ID != want.ID() || envelope.Source != events.Source(source(want)) || !envelope.Time.Equal(moment) ||
 			envelope.Traceparent.String() != exampleTrace {
 			t.Errorf("%s: envelope %+v", name, envelope)
 		}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 var (
@@ -29,12 +31,12 @@ var (
 // Publisher publishes events for one service. It is safe for concurrent use.
 type Publisher struct {
 	js      jetstream.Publisher
-	service string
+	service schema.Service
 	now     func() time.Time
 }
 
 // NewPublisher returns a publisher for the service of this name, such as classifier.
-func NewPublisher(js jetstream.Publisher, service string) *Publisher {
+func NewPublisher(js jetstream.Publisher, service schema.Service) *Publisher {
 	return &Publisher{js: js, service: service, now: time.Now}
 }
 

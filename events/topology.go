@@ -101,7 +101,7 @@ type Consumer struct {
 	Name   string
 	Stream string
 	// Service is the service that reads it.
-	Service string
+	Service schema.Service
 	// Lane is the lane of a classifier's consumer; empty for the others.
 	Lane schema.Lane
 	// Filter is the subject filter; empty for the whole stream.
@@ -118,7 +118,7 @@ type Consumer struct {
 // ClassifierRules is the consumer of the rules lane.
 func ClassifierRules() Consumer {
 	return Consumer{
-		Name: "classifier-rules", Service: "classifier", Stream: StreamWork, Lane: schema.LaneRules,
+		Name: "classifier-rules", Service: schema.ServiceClassifier, Stream: StreamWork, Lane: schema.LaneRules,
 		Filter: laneFilter("rules") + ".>", MaxAckPending: 1000,
 		Start: jetstream.DeliverAllPolicy,
 	}
@@ -131,7 +131,7 @@ func Classifiers() []Consumer { return []Consumer{ClassifierRules()} }
 // ones would only delay the bells, which repair every status.
 func Projector() Consumer {
 	return Consumer{
-		Name: "projector", Service: "projector", Stream: StreamEvents, Filter: TopicJobProgress.Filter(),
+		Name: "projector", Service: schema.ServiceProjector, Stream: StreamEvents, Filter: TopicJobProgress.Filter(),
 		MaxAckPending: 4000,
 		Start:         jetstream.DeliverNewPolicy,
 	}
@@ -139,7 +139,9 @@ func Projector() Consumer {
 
 // Auditor is the consumer of every event. If it is deleted, it continues from the time that lastRow returns.
 func Auditor(lastRow func(context.Context) (time.Time, error)) Consumer {
-	return Consumer{Name: "auditor", Service: "auditor", Stream: StreamEvents, MaxAckPending: 4000, StartTime: lastRow}
+	return Consumer{
+		Name: "auditor", Service: schema.ServiceAuditor, Stream: StreamEvents, MaxAckPending: 4000, StartTime: lastRow,
+	}
 }
 
 func laneFilter(lane string) string { return string(TopicMappingRequested) + "." + lane }

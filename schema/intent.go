@@ -116,7 +116,7 @@ func ListUnpublishedIntents(ctx context.Context, db bun.IDB, job Job) ([]JobInte
 // MarkIntentPublished records that the stream contains the job's intents up to this version.
 func MarkIntentPublished(ctx context.Context, db bun.IDB, jobID string, version int64) error {
 	_, err := db.NewUpdate().Model((*Job)(nil)).
-		Set("published_intent = ?, updated_at = clock_timestamp(), updated_by = ?", version, dispatcher).
+		Set("published_intent = ?, updated_at = clock_timestamp(), updated_by = ?", version, ServiceDispatcher).
 		Where("id = ? and published_intent < ?", jobID, version).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("published intent of job %s: %w", jobID, err)

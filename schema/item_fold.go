@@ -47,7 +47,7 @@ func fold(ctx context.Context, tx bun.Tx, now time.Time, where string, args ...a
 		where ` + where + `
 		returning outcome, information_security_classification as tier, input_tokens, output_tokens, cost_usd, ended_at)
 		` + countItems + ` from folded`
-	return scanCounts(ctx, tx, query, append([]any{now, now, projectorName}, args...)...)
+	return scanCounts(ctx, tx, query, append([]any{now, now, ServiceProjector}, args...)...)
 }
 
 // countItems is the select list that counts items. It expects the tier in a column of that name.
@@ -74,7 +74,7 @@ func recountCancelled(ctx context.Context, tx bun.Tx, jobID string) error {
 		from (select count(*) as cancelled, max(ended_at) as cancelled_at
 			from job_items where job_id = ? and outcome = ?) i
 		where j.id = ? and (j.cancelled, j.cancelled_at) is distinct from (i.cancelled, i.cancelled_at)`,
-		projectorName, jobID, OutcomeCancelled, jobID).Exec(ctx)
+		ServiceProjector, jobID, OutcomeCancelled, jobID).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("cancelled items of job %s: %w", jobID, err)
 	}

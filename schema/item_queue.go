@@ -170,7 +170,7 @@ func cancelPage(
 			from clock, (select count(*) as items from cancelled) page where j.id = ? and page.items > 0
 		)
 		select count(*), coalesce(max(mapping_id), '') from cancelled`,
-		jobID, bun.SafeQuery(which, args...), limit, OutcomeCancelled, dispatcher, dispatcher, jobID).
+		jobID, bun.SafeQuery(which, args...), limit, OutcomeCancelled, ServiceDispatcher, ServiceDispatcher, jobID).
 		Scan(ctx, &n, &last)
 	return n, last, err
 }
@@ -234,7 +234,8 @@ func InsertItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, 
 		select ?, mapping_id, ?, ?::timestamptz, ?::timestamptz, ?, ?, ?, ? from page
 		returning mapping_id)
 		select count(*) as items, coalesce(max(mapping_id), '') as last from listed`,
-		scoped(tx, job, limit), job.ID, outcome, endedAt, endedAt, now, dispatcher, now, dispatcher).Scan(ctx, &page)
+		scoped(tx, job, limit), job.ID, outcome, endedAt, endedAt, now, ServiceDispatcher, now,
+		ServiceDispatcher).Scan(ctx, &page)
 	if err != nil {
 		return job, fmt.Errorf("list mappings of job %s: %w", jobID, err)
 	}
@@ -250,7 +251,7 @@ func InsertItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, 
 		job.ListedAt = now
 	}
 	job.Version++
-	job.UpdatedAt, job.UpdatedBy = now, dispatcher
+	job.UpdatedAt, job.UpdatedBy = now, string(ServiceDispatcher)
 	_, err = tx.NewUpdate().Model(&job).WherePK().
 		Column("listed", "list_cursor", "listed_at", "cancelled", "cancelled_at").
 		Column("version", "updated_at", "updated_by").Exec(ctx)

@@ -230,9 +230,6 @@ func InsertJob(ctx context.Context, tx bun.Tx, job Job) (written Job, inserted b
 	return job, true, insertIntentRow(ctx, tx, job, job.RequestedBy, job.Traceparent, now)
 }
 
-// dispatcher is the author of the rows that the dispatcher writes.
-const dispatcher = "dispatcher"
-
 // TryLockJob locks the job until the transaction ends, so that several dispatchers share the jobs. It returns
 // false if another dispatcher has locked the job. The lock is advisory and blocks no other service.
 func TryLockJob(ctx context.Context, tx bun.Tx, jobID string) (taken bool, err error) {
@@ -252,7 +249,7 @@ func MarkStarted(ctx context.Context, db bun.IDB, jobID string) error {
 			select id, clock_timestamp() as now from locked
 		)
 		update jobs j set started_at = clock.now, version = j.version + 1, updated_at = clock.now, updated_by = ?
-		from clock where j.id = clock.id`, jobID, IntentRun, dispatcher).Exec(ctx)
+		from clock where j.id = clock.id`, jobID, IntentRun, ServiceDispatcher).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("start job %s: %w", jobID, err)
 	}
@@ -272,7 +269,7 @@ func UpdateBlockedBy(ctx context.Context, db bun.IDB, jobID, reason string) erro
 		update jobs j set blocked_by = nullif(?, ''),
 			blocked_since = case when ? <> '' then coalesce(j.blocked_since, clock.now) end,
 			version = j.version + 1, updated_at = clock.now, updated_by = ?
-		from clock where j.id = clock.id`, jobID, reason, reason, reason, dispatcher).Exec(ctx)
+		from clock where j.id = clock.id`, jobID, reason, reason, reason, ServiceDispatcher).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("blocked state of job %s: %w", jobID, err)
 	}
@@ -303,7 +300,7 @@ const (
 )
 
 // MarkPublished records that the stream contains the event; by is the service that published it.
-func MarkPublished(ctx context.Context, db bun.IDB, jobID string, what JobEvent, by string) error {
+func MarkPublished(ctx context.Context, db bun.IDB, jobID string, what JobEvent, by Service) error {
 	_, err := db.NewUpdate().Model((*Job)(nil)).
 		Set("? = true, updated_at = clock_timestamp(), updated_by = ?", bun.Ident(what), by).
 		Where("id = ? and not ?", jobID, bun.Ident(what)).Exec(ctx)
@@ -318,7 +315,7 @@ func MarkPublished(ctx context.Context, db bun.IDB, jobID string, what JobEvent,
 func MarkWaitingPublished(ctx context.Context, db bun.IDB, jobID, waitingFor string) error {
 	_, err := db.NewUpdate().Model((*Job)(nil)).
 		Set("published_waiting = nullif(?, '')", waitingFor).
-		Set("updated_at = clock_timestamp(), updated_by = ?", projectorName).
+		Set("updated_at = clock_timestamp(), updated_by = ?", ServiceProjector).
 		Where("id = ?", jobID).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("published wait of job %s: %w", jobID, err)

@@ -123,7 +123,7 @@ func ListUnpublishedPlanningChanges(ctx context.Context, db bun.IDB, limit int) 
 // MarkPlanningChangePublished records that the event of the change is in the stream.
 func MarkPlanningChangePublished(ctx context.Context, db bun.IDB, id string) error {
 	_, err := db.NewRaw(`update planning_changes set published = true, updated_at = clock_timestamp(), updated_by = ?
-		where id = ?`, dispatcher, id).Exec(ctx)
+		where id = ?`, ServiceDispatcher, id).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("mark planning change %s: %w", id, err)
 	}

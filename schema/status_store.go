@@ -9,9 +9,6 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// projectorName is the author of the rows that the projector writes.
-const projectorName = "projector"
-
 // LockedStatus is a job with its locked status, and the time of the transaction that holds the lock.
 type LockedStatus struct {
 	Job    Job
@@ -32,7 +29,7 @@ func LockStatus(ctx context.Context, tx bun.Tx, jobID string) (locked LockedStat
 		return locked, err
 	}
 	fresh := StatusOf(unstarted(locked.Job), Counts{}, Waiting{}, nil)
-	fresh.UpdatedAt, fresh.UpdatedBy = locked.Job.CreatedAt, projectorName
+	fresh.UpdatedAt, fresh.UpdatedBy = locked.Job.CreatedAt, string(ServiceProjector)
 	result, err := tx.NewInsert().Model(&fresh).On("conflict (job_id) do nothing").Exec(ctx)
 	if err != nil {
 		return locked, fmt.Errorf("status of job %s: %w", jobID, err)
@@ -109,7 +106,7 @@ func UpdateStatus(ctx context.Context, tx bun.Tx, locked LockedStatus, counts Co
 	if before.Status != "" && before.Status != status.Status && !before.Status.CanBecome(status.Status) {
 		return before, fmt.Errorf("job %s, from %s to %s: %w", job.ID, before.Status, status.Status, ErrTransition)
 	}
-	status.UpdatedAt, status.UpdatedBy = locked.Now, projectorName
+	status.UpdatedAt, status.UpdatedBy = locked.Now, string(ServiceProjector)
 	_, err = tx.NewInsert().Model(&status).On("conflict (job_id) do update").
 		Set("status = excluded.status, progress_percentage = excluded.progress_percentage").
 		Set("current_step = excluded.current_step").
@@ -136,7 +133,7 @@ func UpdateStatus(ctx context.Context, tx bun.Tx, locked LockedStatus, counts Co
 // endJob sets the end of the job, if its row still has the version that was read.
 func endJob(ctx context.Context, tx bun.Tx, job Job, status JobStatus) error {
 	result, err := tx.NewUpdate().Model((*Job)(nil)).
-		Set("ended_at = ?, updated_at = clock_timestamp(), updated_by = ?", status.CompletedAt, projectorName).
+		Set("ended_at = ?, updated_at = clock_timestamp(), updated_by = ?", status.CompletedAt, ServiceProjector).
 		Where("id = ? and version = ? and ended_at is null", job.ID, job.Version).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("end job %s: %w", job.ID, err)
@@ -203,7 +200,7 @@ func RebuildStatus(ctx context.Context, tx bun.Tx, jobID string) (JobStatus, err
 		return JobStatus{}, err
 	}
 	_, err = tx.NewUpdate().Model((*Item)(nil)).
-		Set("folded_at = ?, updated_at = ?, updated_by = ?", locked.Now, locked.Now, projectorName).
+		Set("folded_at = ?, updated_at = ?, updated_by = ?", locked.Now, locked.Now, ServiceProjector).
 		Where("job_id = ? and outcome is not null and folded_at is null", jobID).Exec(ctx)
 	if err != nil {
 		return JobStatus{}, fmt.Errorf("fold items of job %s: %w", jobID, err)

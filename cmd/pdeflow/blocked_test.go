@@ -77,7 +77,7 @@ func TestARefusingStreamIsNamedAndTheStatusFollowsTheRows(t *testing.T) {
 
 func TestAJobReportsThatNoClassifierRuns(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService, dispatcherService, projectorService)
+	f := newFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceProjector)
 	schematest.Report(t, f.db, 50)
 	job := f.regenerate()
 	const reason = "no classifier takes work from the rules lane"
@@ -85,7 +85,7 @@ func TestAJobReportsThatNoClassifierRuns(t *testing.T) {
 	if ready := f.readyz(); !strings.Contains(ready, reason) {
 		t.Errorf("got /readyz %s", ready)
 	}
-	f.run(classifierService)
+	f.run(schema.ServiceClassifier)
 	end := f.finish(job)
 	f.exact(end, 50)
 	if end.WaitingFor != nil {

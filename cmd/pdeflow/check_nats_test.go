@@ -56,7 +56,7 @@ func TestCheckExplainsAStuckJob(t *testing.T) {
 	t.Parallel()
 	t.Run("no dispatcher", func(t *testing.T) {
 		t.Parallel()
-		f := newFixture(t, apiService, projectorService)
+		f := newFixture(t, schema.ServiceAPI, schema.ServiceProjector)
 		ids := schematest.Report(t, f.db, 3)
 		schematest.ListedJob(t, f.db, 3)
 		if got := f.stuckFinding(); !strings.Contains(got, "3 mappings are due") ||
@@ -70,7 +70,7 @@ func TestCheckExplainsAStuckJob(t *testing.T) {
 	})
 	t.Run("no classifier", func(t *testing.T) {
 		t.Parallel()
-		f := newFixture(t, apiService, dispatcherService, projectorService)
+		f := newFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceProjector)
 		ids := schematest.Report(t, f.db, 3)
 		job := f.regenerate()
 		f.becomes(job, schema.StatusRunning)
@@ -82,7 +82,7 @@ func TestCheckExplainsAStuckJob(t *testing.T) {
 	})
 	t.Run("no projector", func(t *testing.T) {
 		t.Parallel()
-		f := newFixture(t, apiService, dispatcherService, classifierService)
+		f := newFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceClassifier)
 		schematest.Report(t, f.db, 3)
 		f.regenerate()
 		f.eventually("all have an outcome",
@@ -94,7 +94,7 @@ func TestCheckExplainsAStuckJob(t *testing.T) {
 	})
 	t.Run("the classifier is dead", func(t *testing.T) {
 		t.Parallel()
-		f := newFixture(t, apiService, dispatcherService, projectorService)
+		f := newFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceProjector)
 		schematest.Report(t, f.db, 3)
 		// Each save takes a minute, so that the classifier holds messages and makes no progress.
 		f.change("create function sleep() returns trigger language plpgsql as $$ begin perform pg_sleep(60); return "+
@@ -124,8 +124,8 @@ func TestCheckExplainsAStuckJob(t *testing.T) {
 
 func TestCheckDistinguishesAHangingFromAMissingClassifier(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService, projectorService)
-	stop := f.run(dispatcherService)
+	f := newFixture(t, schema.ServiceAPI, schema.ServiceProjector)
+	stop := f.run(schema.ServiceDispatcher)
 	schematest.Report(t, f.db, 3)
 	f.becomes(f.regenerate(), schema.StatusRunning)
 	_, consumer := f.consumer(events.ClassifierRules())

@@ -22,7 +22,7 @@ func (f *fixture) change(statements ...string) {
 // auditedJob completes a job of this many mappings and waits until it is in the audit log.
 func auditedJob(t *testing.T, mappings int) (f *fixture, jobID string, ids []string) {
 	t.Helper()
-	f = plainFixture(t, allServices()...)
+	f = plainFixture(t, schema.Services()...)
 	ids = schematest.Report(t, f.db, mappings)
 	jobID = f.regenerate()
 	f.exact(f.finish(jobID), int64(mappings))

@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
+	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
 	"github.com/pdeflow/pdeflow/services/api"
 )
@@ -205,7 +206,7 @@ func TestAServerThatIsNotPdeflowIsRecognised(t *testing.T) {
 
 func TestAProblemIsPrintedAsSentencesOrJSON(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService)
+	f := newFixture(t, schema.ServiceAPI)
 	ids := schematest.Report(t, f.db, 2)
 	with := func(token string, args ...string) result {
 		environment := f.environment()

@@ -77,7 +77,7 @@ func (a *app) demo(ctx context.Context, cmd *cli.Command) (err error) {
 	}
 	d.note("starting PostgreSQL, NATS and the services")
 	err = a.runNode(ctx, node{
-		names: allServices(),
+		names: schema.Services(),
 		backends: backendOptions{
 			dir: dir, natsListen: cmd.String("nats-listen"), natsNext: !cmd.IsSet("nats-listen"), name: "pdeflow-demo",
 			logSQL: sqlLog(cmd, log),

@@ -218,7 +218,7 @@ func TestADemoOnAPausedJobExplainsHowToResumeIt(t *testing.T) {
 
 func TestADemoRunsItsJobAfterAJobOnAPartOfTheReport(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService)
+	f := newFixture(t, schema.ServiceAPI)
 	d := demo{app: &app{stdout: f.log, stderr: f.log, getenv: func(string) string { return "" }}, json: true}
 	if err := d.load(t.Context(), f.db); err != nil {
 		t.Fatal(err)
@@ -229,7 +229,7 @@ func TestADemoRunsItsJobAfterAJobOnAPartOfTheReport(t *testing.T) {
 	}
 	part := f.accepted(f.do(http.MethodPost, mappingsPath(sample.CycleID, sample.ReportID, "/regenerate-all"),
 		map[string][]string{"mapping_ids": {id}}))
-	f.run(dispatcherService, classifierService, projectorService)
+	f.run(schema.ServiceDispatcher, schema.ServiceClassifier, schema.ServiceProjector)
 	status, err := d.job(t.Context(), address{
 		Run: datadir.Run{HTTP: strings.TrimSuffix(f.url, "/api/v1")}, token: f.token, db: f.db,
 	})

@@ -31,7 +31,14 @@ func examined(t *testing.T, code int, got result) map[string]diagnosis {
 
 func TestTheDoctorFindsNothingWrongWithAWorkingInstallation(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService, dispatcherService, classifierService, projectorService, auditorService)
+	f := newFixture(
+		t,
+		schema.ServiceAPI,
+		schema.ServiceDispatcher,
+		schema.ServiceClassifier,
+		schema.ServiceProjector,
+		schema.ServiceAuditor,
+	)
 	schematest.Report(t, f.db, 2)
 	f.finish(f.regenerate())
 	environment := f.environment()
@@ -56,7 +63,7 @@ func TestTheDoctorFindsNothingWrongWithAWorkingInstallation(t *testing.T) {
 
 func TestTheDoctorNamesProblemsWithAdvice(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService)
+	f := newFixture(t, schema.ServiceAPI)
 	doctor := func(environment map[string]string) map[string]diagnosis {
 		t.Helper()
 		return examined(t, exitFailed, pdeflow(t.Context(), environment, "doctor", "--json"))

@@ -139,10 +139,10 @@ func TestAJobIsAcceptedWithoutNATSAndRunsWhenItIsBack(t *testing.T) {
 // for 30 seconds, the test fails.
 func TestTheMessagesOfAKilledClassifierAreRedeliveredWithin8s(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService, dispatcherService, projectorService)
+	f := newFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceProjector)
 	victim := f.startProcess("serve", "--services", "classifier")
 	job := f.underWay()
-	f.run(classifierService)
+	f.run(schema.ServiceClassifier)
 	f.follow(job, func(status events.JobStatus) bool { return status.CompletedSteps > enough*3/4 })
 	if err := victim.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -157,7 +157,7 @@ func TestTheMessagesOfAKilledClassifierAreRedeliveredWithin8s(t *testing.T) {
 
 func TestAJobSurvivesAKilledClassifier(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService, dispatcherService, projectorService)
+	f := newFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceProjector)
 	victim := f.startProcess("serve", "--services", "classifier")
 	job := f.underWay()
 	if err := victim.Process.Kill(); err != nil {

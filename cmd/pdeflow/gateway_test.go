@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pdeflow/pdeflow/events/eventstest"
+	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
@@ -52,7 +53,7 @@ func TestWatchingThroughAGatewayShortensItsWaits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newIdleFixture(t, eventstest.Start(t))
-			f.run(apiService, dispatcherService, projectorService)
+			f.run(schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceProjector)
 			schematest.Report(t, f.db, 3)
 			job := schematest.Job(t, f.db, 3)
 			address, statuses := gateway(t, f.environment()["PDEFLOW_SERVER"], 2*time.Second, drops)
@@ -77,7 +78,7 @@ func TestWatchingThroughAGatewayShortensItsWaits(t *testing.T) {
 			if cutOff == 0 || cutOff > 5 {
 				t.Errorf("got %d dropped requests, want a few", cutOff)
 			}
-			f.run(classifierService)
+			f.run(schema.ServiceClassifier)
 			w.exits(t, exitDone)
 			if text := w.stderr.String(); strings.Contains(text, "trying again") {
 				t.Errorf("got an error for an interruption: %s", text)

@@ -75,7 +75,7 @@ type fixture struct {
 }
 
 // newFixture starts the named services, all by default.
-func newFixture(t *testing.T, services ...service) *fixture {
+func newFixture(t *testing.T, services ...schema.Service) *fixture {
 	t.Helper()
 	f := newIdleFixture(t, eventstest.Start(t))
 	f.run(services...)
@@ -92,16 +92,18 @@ func newIdleFixture(t *testing.T, server *eventstest.Server) *fixture {
 }
 
 // run starts services in the test's process. They end with the test, or when stop is called.
-func (f *fixture) run(services ...service) (stop func()) {
+func (f *fixture) run(services ...schema.Service) (stop func()) {
 	f.t.Helper()
 	return f.runOn(f.nats.URL(), services...)
 }
 
 // runOn is [fixture.run] with another NATS URL.
-func (f *fixture) runOn(natsURL string, services ...service) (stop func()) {
+func (f *fixture) runOn(natsURL string, services ...schema.Service) (stop func()) {
 	f.t.Helper()
 	if len(services) == 0 {
-		services = []service{apiService, dispatcherService, classifierService, projectorService}
+		services = []schema.Service{
+			schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceClassifier, schema.ServiceProjector,
+		}
 	}
 	log := slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -139,7 +141,7 @@ func (f *fixture) runOn(natsURL string, services ...service) (stop func()) {
 		nc.Close()
 	})
 	f.t.Cleanup(stop)
-	if slices.Contains(services, apiService) {
+	if slices.Contains(services, schema.ServiceAPI) {
 		f.url = "http://" + listener.Addr().String() + "/api/v1"
 	}
 	return stop

@@ -21,7 +21,7 @@ func TestEveryServiceServesItsHealth(t *testing.T) {
 	if _, err := schema.Migrate(t.Context(), schematest.New(t)); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range allServices() {
+	for _, name := range schema.Services() {
 		address := freeAddress(t)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan result)

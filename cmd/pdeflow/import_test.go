@@ -8,6 +8,7 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
+	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
 	"github.com/pdeflow/pdeflow/services/api"
 )
@@ -20,7 +21,7 @@ const (
 
 func TestAnImportLoadsEverythingOrListsEveryError(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService)
+	f := newFixture(t, schema.ServiceAPI)
 	load := func(args ...string) result {
 		return f.pdeflow(append([]string{"import", "--cycle", "2026-Q3", "--report", "cards"}, args...)...)
 	}
@@ -57,7 +58,7 @@ func TestAnImportLoadsEverythingOrListsEveryError(t *testing.T) {
 
 func TestAWorkbookIsImportedAndReportedAsJSON(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService)
+	f := newFixture(t, schema.ServiceAPI)
 	book := excelize.NewFile()
 	for cell, value := range map[string]any{
 		"A1": "Attribute Name", "B1": "line_item_number", "A2": "Balance", "B2": 1, "A3": "Limit", "B3": 2,
@@ -79,7 +80,7 @@ func TestAWorkbookIsImportedAndReportedAsJSON(t *testing.T) {
 
 func TestImportPrunesOnlyWithTheFlag(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService)
+	f := newFixture(t, schema.ServiceAPI)
 	load := func(args ...string) result {
 		return f.pdeflow(append([]string{"import", "--cycle", "c", "--report", "r"}, args...)...)
 	}
@@ -105,7 +106,7 @@ func TestImportPrunesOnlyWithTheFlag(t *testing.T) {
 
 func TestImportNamesTheSheetsThatItReads(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService)
+	f := newFixture(t, schema.ServiceAPI)
 	book := excelize.NewFile()
 	for sheet, rows := range map[string][][]any{
 		"Sheet1": {{"How to fill in this workbook"}},
@@ -138,7 +139,7 @@ func TestImportNamesTheSheetsThatItReads(t *testing.T) {
 
 func TestAReportWithAnActiveJobIsNotImported(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService)
+	f := newFixture(t, schema.ServiceAPI)
 	schematest.Report(t, f.db, 1)
 	job := f.regenerate()
 	f.pdeflow("import", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "--attributes",
@@ -148,7 +149,7 @@ func TestAReportWithAnActiveJobIsNotImported(t *testing.T) {
 
 func TestErrorsInFilesOfTheSameNameAreNotMixedUp(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService)
+	f := newFixture(t, schema.ServiceAPI)
 	got := f.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes",
 		file(t, "x.csv", "attribute_name,is_cde\nA,maybe\n"),
 		"--columns", file(t, "x.csv", someColumns)).ends(t, exitFailed, "x.csv:2: is_cde: must be")
@@ -159,7 +160,7 @@ func TestErrorsInFilesOfTheSameNameAreNotMixedUp(t *testing.T) {
 
 func TestTheNextCommandOfAnImportWorksWhenPasted(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService)
+	f := newFixture(t, schema.ServiceAPI)
 	attributes, columns := file(t, "attributes.csv", someAttributes), file(t, "columns.csv", someColumns)
 	for report, tt := range map[string]struct {
 		args []string

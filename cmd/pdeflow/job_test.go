@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/pdeflow/pdeflow/events/eventstest"
+	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
@@ -18,15 +19,15 @@ func TestAJobRunsFromTheRequestToTheRows(t *testing.T) {
 
 // Not parallel: the passwords of nats.conf come from the environment.
 func TestTheMainJobRunsOnNATSConfigurationWithAUserPerService(t *testing.T) {
-	password := func(f service) string { return "p" + string(f) + "0123456789" }
+	password := func(s schema.Service) string { return "p" + string(s) + "0123456789" }
 	t.Setenv("PDEFLOW_NATS_STORE_DIR", t.TempDir())
 	t.Setenv("PDEFLOW_NATS_OPERATOR_PASSWORD", "poperator0123456789")
-	for _, name := range allServices() {
+	for _, name := range schema.Services() {
 		t.Setenv("PDEFLOW_NATS_"+strings.ToUpper(string(name))+"_PASSWORD", password(name))
 	}
 	f := newIdleFixture(t, eventstest.StartConfig(t, "../../nats.conf"))
 	schematest.Report(t, f.db, 50)
-	for _, name := range allServices() {
+	for _, name := range schema.Services() {
 		f.runOn(strings.Replace(f.nats.URL(), "://", "://"+string(name)+":"+password(name)+"@", 1), name)
 	}
 	f.exact(f.finish(f.regenerate()), 50)

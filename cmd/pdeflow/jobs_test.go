@@ -32,7 +32,7 @@ rule loans
 `
 
 // plainFixture runs the services, and classifiers with the plain policy once they are started.
-func plainFixture(t *testing.T, services ...service) *fixture {
+func plainFixture(t *testing.T, services ...schema.Service) *fixture {
 	t.Helper()
 	f := newIdleFixture(t, eventstest.Start(t))
 	plain, err := policy.Parse("plain.policy", []byte(plainPolicy))
@@ -61,7 +61,7 @@ func (f *fixture) becomes(jobID string, status schema.Status) {
 
 func TestAJobIsStartedFollowedAndControlled(t *testing.T) {
 	t.Parallel()
-	f := plainFixture(t, apiService, dispatcherService, projectorService)
+	f := plainFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceProjector)
 	ids := schematest.Report(t, f.db, 4)
 	session := []result{
 		f.runRegenerate("--mapping-id", ids[0], "--mapping-id", ids[1]+","+ids[2], "--force").ends(t, exitDone),
@@ -90,7 +90,7 @@ func TestAJobIsStartedFollowedAndControlled(t *testing.T) {
 	typed(exitDone, "jobs", "retry", job, "--dry-run")
 	typed(exitDone, "jobs", "retry", job)
 	again := someID.FindString(session[len(session)-1].stdout)
-	f.run(classifierService)
+	f.run(schema.ServiceClassifier)
 	f.finish(again)
 	typed(exitDone, "jobs", "watch", again)
 	typed(exitDone, "jobs", "list", "--status", "completed", "--cycle", schematest.CycleID, "--report",
@@ -100,7 +100,7 @@ func TestAJobIsStartedFollowedAndControlled(t *testing.T) {
 
 func TestJSONOutputIsTheResponseOfTheAPI(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService, dispatcherService, projectorService)
+	f := newFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceProjector)
 	schematest.Report(t, f.db, 3)
 	accepted := from[api.Accepted](t, f.runRegenerate("--json").ends(t, exitDone))
 	if accepted.JobID == "" || accepted.Status != schema.StatusPending || accepted.MappingCount != 3 {
@@ -156,7 +156,7 @@ func TestJSONOutputIsTheResponseOfTheAPI(t *testing.T) {
 
 func TestAListIsReadPageByPage(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService)
+	f := newFixture(t, schema.ServiceAPI)
 	const many = 2*maxPage + 7
 	ids := schematest.Report(t, f.db, many)
 	job := schematest.ListedJob(t, f.db, many)

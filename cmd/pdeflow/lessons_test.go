@@ -87,7 +87,7 @@ func TestLessonAStaleRowIsNeverWrittenBack(t *testing.T) {
 // Jobs stayed pending while they ran.
 func TestLessonRunningComesFirst(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService, dispatcherService, classifierService)
+	f := newFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceClassifier)
 	f.patience = lessonPatience
 	schematest.Report(t, f.db, 40)
 	if _, err := f.db.ExecContext(t.Context(),
@@ -101,7 +101,7 @@ func TestLessonRunningComesFirst(t *testing.T) {
 	job := f.regenerate()
 	// Everything has happened before the projector starts: the start event and all outcomes arrive in one batch.
 	f.eventually("every mapping has its outcome", "select count(*) = 40 from job_items where outcome is not null")
-	f.run(projectorService)
+	f.run(schema.ServiceProjector)
 	f.finish(job)
 	var seen []struct {
 		Tx             int64  `bun:"tx"`
@@ -135,10 +135,10 @@ func TestLessonRunningComesFirst(t *testing.T) {
 // A wrong method name ended every job at once, without an error in its status.
 func TestLessonAJobWhoseWorkPanicsEndsFailedWithTheError(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService, dispatcherService, projectorService)
+	f := newFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceProjector)
 	f.patience = lessonPatience
 	f.engine = nil // every call on it panics
-	f.run(classifierService)
+	f.run(schema.ServiceClassifier)
 	schematest.Report(t, f.db, 3)
 	stop := f.hurry()
 	defer stop()
@@ -191,7 +191,7 @@ func TestLessonUpdatedAtMovesOnEveryWrite(t *testing.T) {
 // The endpoint failed before it logged, so there was no trace of the call.
 func TestLessonTheEndpointLogsBeforeItFails(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService)
+	f := newFixture(t, schema.ServiceAPI)
 	const path = "/planning/cycles/2026-Q3/reports/no-such-report/pde-mappings/regenerate-all"
 	if code, body := f.do(http.MethodPost, path,
 		map[string]any{"no_such_field": 1}); code != http.StatusUnprocessableEntity {

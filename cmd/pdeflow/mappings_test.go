@@ -48,7 +48,7 @@ func judged(t *testing.T, db *schema.DB, jobID, mappingID string, change func(*s
 
 func TestMappingsAreListedAndShownWithTheirHistory(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService)
+	f := newFixture(t, schema.ServiceAPI)
 	ids := schematest.Report(t, f.db, 4)
 	job := schematest.ListedJob(t, f.db, 4)
 	judged(t, f.db, job.ID, ids[0], nil)

@@ -21,6 +21,8 @@ import (
 
 	"github.com/pdeflow/pdeflow/events/eventstest"
 	"github.com/pdeflow/pdeflow/schema/schematest"
+
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 // memoryLimit is the memory limit of the test's process.
@@ -29,7 +31,7 @@ const memoryLimit = 256 << 20
 func TestSmallRequestsUseLittleMemory(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", strconv.Itoa(memoryLimit*9/10))
 	f := newIdleFixture(t, eventstest.Start(t))
-	stop := f.run(apiService) // for a token
+	stop := f.run(schema.ServiceAPI) // for a token
 	stop()
 	schematest.Report(t, f.db, 1)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -15,7 +15,7 @@ import (
 
 // node describes what one process runs.
 type node struct {
-	names    []service
+	names    []schema.Service
 	backends backendOptions
 	settings settings
 	// listen is the API's address. If it is empty, the default or the next free port is used.
@@ -44,7 +44,7 @@ var errStop = errors.New("done")
 
 // runNode runs the node until ctx ends, and returns when everything that it started has ended.
 func (a *app) runNode(ctx context.Context, n node) (err error) {
-	n.backends.hasAPI = slices.Contains(n.names, apiService)
+	n.backends.hasAPI = slices.Contains(n.names, schema.ServiceAPI)
 	b, err := openBackends(ctx, a.getenv, n.backends, n.log)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (a *app) runNode(ctx context.Context, n node) (err error) {
 		defer n.settings.health.Close() //nolint:errcheck // already closed if it was served
 	}
 	at := address{Run: datadir.Run{NATS: b.natsURL, Database: b.databaseURL}, db: b.db}
-	if slices.Contains(n.names, apiService) {
+	if slices.Contains(n.names, schema.ServiceAPI) {
 		unpublish, err := a.listenAPI(ctx, &n, &at)
 		if err != nil {
 			return err

@@ -16,14 +16,14 @@ import (
 
 func TestRebuildRecomputesEveryStatusFromTheRows(t *testing.T) {
 	t.Parallel()
-	f := plainFixture(t, apiService, dispatcherService)
-	stopProjector := f.run(projectorService)
+	f := plainFixture(t, schema.ServiceAPI, schema.ServiceDispatcher)
+	stopProjector := f.run(schema.ServiceProjector)
 	schematest.Report(t, f.db, 4)
 	cancelled := f.regenerate()
 	f.becomes(cancelled, schema.StatusRunning)
 	f.pdeflow("jobs", "cancel", cancelled).ends(t, exitDone)
 	f.finish(cancelled)
-	stop := f.run(classifierService)
+	stop := f.run(schema.ServiceClassifier)
 	completed := f.regenerate()
 	f.exact(f.finish(completed), 4)
 	stop()

@@ -64,7 +64,7 @@ func TestAnIDMayBeAPrefixOrLatest(t *testing.T) {
 
 func TestIDsCyclesAndReportsAreCompletedByTheServer(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService)
+	f := newFixture(t, schema.ServiceAPI)
 	ids := schematest.Report(t, f.db, 2)
 	job := f.regenerate()
 	for typed, want := range map[string]string{
@@ -93,7 +93,7 @@ func TestIDsCyclesAndReportsAreCompletedByTheServer(t *testing.T) {
 
 func TestReportsAreListed(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService)
+	f := newFixture(t, schema.ServiceAPI)
 	schematest.Report(t, f.db, 2)
 	f.pdeflow("reports", "list").ends(t, exitDone, "CYCLE    REPORT      NAME", "2026-Q3  auto-loans")
 	if list := from[struct{ Items []api.ReportSummary }](t,
@@ -104,7 +104,7 @@ func TestReportsAreListed(t *testing.T) {
 
 func TestJobsWaitEndsWithTheJobOrTheTimeout(t *testing.T) {
 	t.Parallel()
-	f := plainFixture(t, apiService, dispatcherService, projectorService)
+	f := plainFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceProjector)
 	schematest.Report(t, f.db, 2)
 	job := f.regenerate()
 	f.becomes(job, schema.StatusRunning)
@@ -115,7 +115,7 @@ func TestJobsWaitEndsWithTheJobOrTheTimeout(t *testing.T) {
 		t.Errorf("got JSON %+v", status)
 	}
 	f.pdeflow("jobs", "wait", job, "--timeout", "0s").ends(t, exitUsage, "--timeout cannot be “0s”")
-	f.run(classifierService)
+	f.run(schema.ServiceClassifier)
 	f.pdeflow("jobs", "wait", "latest", "--timeout", "5m").ends(t, exitDone,
 		"Job "+job+" is completed. 2 mappings: 2 succeeded")
 	if got := f.pdeflow("jobs", "wait", job).ends(t, exitDone); got.stderr != "" {
@@ -125,14 +125,14 @@ func TestJobsWaitEndsWithTheJobOrTheTimeout(t *testing.T) {
 
 func TestJobsListWatchPrintsChanges(t *testing.T) {
 	t.Parallel()
-	f := plainFixture(t, apiService, dispatcherService, projectorService)
+	f := plainFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceProjector)
 	schematest.Report(t, f.db, 2)
 	ctx, interrupt := context.WithCancel(t.Context())
 	w := f.watch(ctx, "jobs", "list", "--watch")
 	w.shows(t, "JOB  STATUS", 1)
 	job := f.regenerate()
 	w.shows(t, job, 1)
-	f.run(classifierService)
+	f.run(schema.ServiceClassifier)
 	w.shows(t, "completed", 1)
 	interrupt()
 	w.exits(t, exitDone)
@@ -140,7 +140,7 @@ func TestJobsListWatchPrintsChanges(t *testing.T) {
 
 func TestTheVersionOfTheServerIsPrinted(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService)
+	f := newFixture(t, schema.ServiceAPI)
 	server := f.environment()["PDEFLOW_SERVER"]
 	f.pdeflow("version").ends(t, exitDone, "pdeflow "+version()+"\nserver "+version()+" at "+server+"\n")
 	if all := from[versions](t, f.pdeflow("version", "--json")); all.Version != version() || all.Server == nil ||

@@ -96,7 +96,7 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 		logSQL: sqlLog(cmd, log),
 	}
 	embeds := o.databaseURL == "" || o.nats.url == ""
-	if len(names) < len(allServices()) {
+	if len(names) < len(schema.Services()) {
 		if embeds {
 			return usagef("serve with some of the services needs both DATABASE_URL and NATS_URL, because " +
 				"other processes cannot use an embedded server")
@@ -117,7 +117,7 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 	dir := cmd.String(flagDataDir)
 	if dir == "" {
 		// A process that embeds nothing and has no api needs no data directory.
-		if dir, err = datadir.Default(a.getenv); err != nil && (embeds || slices.Contains(names, apiService)) {
+		if dir, err = datadir.Default(a.getenv); err != nil && (embeds || slices.Contains(names, schema.ServiceAPI)) {
 			return &usageError{err}
 		}
 	}

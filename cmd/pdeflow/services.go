@@ -22,27 +22,12 @@ import (
 	"github.com/pdeflow/pdeflow/services/projector"
 )
 
-// service names a part of pdeflow that runs alone or together with others.
-type service string
-
-const (
-	apiService        service = "api"
-	dispatcherService service = "dispatcher"
-	classifierService service = "classifier"
-	projectorService  service = "projector"
-	auditorService    service = "auditor"
-)
-
-func allServices() []service {
-	return []service{apiService, dispatcherService, classifierService, projectorService, auditorService}
-}
-
 // parseServices parses a list such as api,dispatcher.
-func parseServices(list string) ([]service, error) {
-	var names []service
+func parseServices(list string) ([]schema.Service, error) {
+	var names []schema.Service
 	for name := range strings.SplitSeq(list, ",") {
-		s := service(strings.TrimSpace(name))
-		if err := oneOf(s, allServices()); err != nil {
+		s := schema.Service(strings.TrimSpace(name))
+		if err := oneOf(s, schema.Services()); err != nil {
 			return nil, usagef("--services cannot name %s: %w", quoted(string(s)), err)
 		}
 		if slices.Contains(names, s) {
@@ -86,7 +71,7 @@ type runner interface {
 }
 
 // runServices runs the named services until ctx ends or one of them fails, which ends the others.
-func runServices(ctx context.Context, names []service, w deps, s settings) error {
+func runServices(ctx context.Context, names []schema.Service, w deps, s settings) error {
 	made, checks, err := makeServices(names, w, s)
 	if err != nil {
 		return err
@@ -104,17 +89,17 @@ func runServices(ctx context.Context, names []service, w deps, s settings) error
 
 // serviceRun is a service and the function that runs it.
 type serviceRun struct {
-	name service
+	name schema.Service
 	run  func(context.Context) error
 }
 
 // makeServices creates the named services, all or none, and the checks of what they need in addition to the database.
 // The api accepts jobs while NATS or another service is down; a process without the api can do nothing then.
-func makeServices(names []service, w deps, s settings) (all []serviceRun, checks []api.Check, err error) {
-	required := !slices.Contains(names, apiService)
+func makeServices(names []schema.Service, w deps, s settings) (all []serviceRun, checks []api.Check, err error) {
+	required := !slices.Contains(names, schema.ServiceAPI)
 	checks = natsChecks(w)
 	for _, name := range names {
-		if name == apiService {
+		if name == schema.ServiceAPI {
 			continue
 		}
 		made := newService(name, w, s)
@@ -123,39 +108,39 @@ func makeServices(names []service, w deps, s settings) (all []serviceRun, checks
 		})
 		all = append(all, serviceRun{name, made.Run})
 	}
-	if slices.Contains(names, apiService) {
-		server, err := api.New(w.apiDB, events.NewPublisher(w.js, string(apiService)), api.Options{
+	if slices.Contains(names, schema.ServiceAPI) {
+		server, err := api.New(w.apiDB, events.NewPublisher(w.js, schema.ServiceAPI), api.Options{
 			Verify: s.verify, Classifier: s.classifier, Checks: checks, Version: version(), Events: w.nc,
-			Log: w.log.With("service", apiService),
+			Log: w.log.With("service", schema.ServiceAPI),
 		})
 		if err != nil {
 			return nil, nil, err
 		}
 		checks = append(checks, server.Check())
 		all = append(all, serviceRun{
-			apiService, func(ctx context.Context) error { return server.Run(ctx, s.listener) },
+			schema.ServiceAPI, func(ctx context.Context) error { return server.Run(ctx, s.listener) },
 		})
 	}
 	return all, checks, nil
 }
 
-func newService(name service, w deps, s settings) runner {
+func newService(name schema.Service, w deps, s settings) runner {
 	log := w.log.With("service", name)
 	switch name {
-	case dispatcherService:
+	case schema.ServiceDispatcher:
 		return dispatcher.New(w.db, w.js, w.topology, log, dispatcher.Options{Window: s.window})
-	case classifierService:
+	case schema.ServiceClassifier:
 		return classifier.New(w.db, w.js, w.topology, s.engine, log, classifier.Options{Workers: s.workers})
-	case projectorService:
+	case schema.ServiceProjector:
 		return projector.New(w.db, w.js, w.topology, log)
-	case auditorService:
+	case schema.ServiceAuditor:
 		return auditor.New(w.db, w.js, w.topology, log, auditor.Options{})
 	default:
 		panic("no service " + name)
 	}
 }
 
-func serviceError(name service, err error) error {
+func serviceError(name schema.Service, err error) error {
 	if err != nil {
 		return fmt.Errorf("service %s: %w", name, err)
 	}

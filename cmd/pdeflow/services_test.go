@@ -12,6 +12,8 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/eventstest"
 	"github.com/pdeflow/pdeflow/services/api"
+
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 // readiness returns the body of /readyz.
@@ -58,7 +60,7 @@ func (f *fixture) isReady(want ...string) {
 func TestReadinessListsEveryServiceAndItsDependencies(t *testing.T) {
 	t.Parallel()
 	f := newIdleFixture(t, eventstest.Start(t))
-	f.run(allServices()...)
+	f.run(schema.Services()...)
 	f.isReady("postgres up", "api up", "nats up", "jobs up", "dispatcher up", "classifier up", "projector up",
 		"auditor up")
 	f.nats.Stop()
@@ -76,7 +78,7 @@ func TestMakeServices_MakesAllOrNone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	makeable, _, err := makeServices([]service{dispatcherService, apiService},
+	makeable, _, err := makeServices([]schema.Service{schema.ServiceDispatcher, schema.ServiceAPI},
 		deps{db: f.db, apiDB: f.db, js: js, log: slog.New(slog.DiscardHandler)}, settings{})
 	if err == nil || len(makeable) > 0 || !strings.Contains(err.Error(), "Options.Verify") {
 		t.Errorf("without a verifier: got %d services (%v), want an error", len(makeable), err)

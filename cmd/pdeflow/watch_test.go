@@ -75,7 +75,7 @@ func (w *watching) exits(t *testing.T, want int) {
 func TestWatchingSurvivesAKilledServer(t *testing.T) {
 	t.Parallel()
 	f := newIdleFixture(t, eventstest.Start(t))
-	f.run(dispatcherService, projectorService)
+	f.run(schema.ServiceDispatcher, schema.ServiceProjector)
 	schematest.Report(t, f.db, 5)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -101,7 +101,7 @@ func TestWatchingSurvivesAKilledServer(t *testing.T) {
 	w.prints(t, "; trying again")
 	start()
 	w.prints(t, "the server responds again")
-	f.run(classifierService)
+	f.run(schema.ServiceClassifier)
 	w.exits(t, exitDone)
 	if !strings.Contains(w.stdout.String(), "5 succeeded") {
 		t.Errorf("got %s", w.stdout.String())
@@ -123,7 +123,7 @@ func (f *fixture) responds() {
 
 func TestInterruptedWatchingLeavesTheJobRunning(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService, dispatcherService, projectorService)
+	f := newFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceProjector)
 	schematest.Report(t, f.db, 3)
 	ctx, interrupt := context.WithCancel(t.Context())
 	server := f.environment()["PDEFLOW_SERVER"]
@@ -160,9 +160,9 @@ func TestRegenerateWatchExitsByTheOutcomeOfTheJob(t *testing.T) {
 
 func TestWatchingAFailedJobPrintsItsErrorAndExitsOne(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, apiService, dispatcherService, projectorService)
+	f := newFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceProjector)
 	f.engine = nil // every call on it panics
-	f.run(classifierService)
+	f.run(schema.ServiceClassifier)
 	schematest.Report(t, f.db, 2)
 	stop := f.hurry()
 	defer stop()

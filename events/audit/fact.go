@@ -16,7 +16,7 @@ import (
 type Fact struct {
 	Event events.Event
 	// Service publishes such events.
-	Service    string
+	Service    schema.Service
 	OccurredAt time.Time
 	// Actor is the person, the job or the service that did it.
 	Actor string

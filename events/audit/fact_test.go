@@ -14,7 +14,7 @@ import (
 )
 
 // published encodes the event as its publisher does.
-func published(t *testing.T, event events.Event, service string) events.Message {
+func published(t *testing.T, event events.Event, service schema.Service) events.Message {
 	t.Helper()
 	m, err := events.Encode(event, service, time.Now(), events.NewTraceparent())
 	if err != nil {

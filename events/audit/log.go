@@ -15,7 +15,7 @@ import (
 )
 
 // auditor is written to created_by and updated_by.
-const auditor = "auditor"
+const auditor = string(schema.ServiceAuditor)
 
 // lockKey is the advisory lock that serializes appends, since each row needs the hash of the one before it.
 const lockKey = 0x7064656175646974 // "pdeaudit"

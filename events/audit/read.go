@@ -14,14 +14,6 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// The services that publish events.
-const (
-	api        = "api"
-	dispatcher = "dispatcher"
-	classifier = "classifier"
-	projector  = "projector"
-)
-
 // ListFacts returns the facts that the rows of the query prove, by the ids of their events.
 func ListFacts(ctx context.Context, db bun.IDB, q Query) (map[string]Fact, error) {
 	list, err := listFacts(ctx, db, q)
@@ -95,7 +87,7 @@ func getJobs(ctx context.Context, db bun.IDB, q Query) (map[string]schema.Job, e
 }
 
 // jobFact returns a fact about the job that the event reports.
-func jobFact(job schema.Job, event events.Event, service string, at time.Time, actor string) Fact {
+func jobFact(job schema.Job, event events.Event, service schema.Service, at time.Time, actor string) Fact {
 	return Fact{
 		Event: event, Service: service, OccurredAt: at, Actor: actor,
 		CycleID: job.CycleID, ReportID: job.ReportID, JobID: job.ID, Traceparent: job.Traceparent,
@@ -112,14 +104,32 @@ func (r reader) listJobs(ctx context.Context) ([]Fact, error) {
 		if !ok {
 			continue
 		}
-		requested := jobFact(job, events.RegenerateRequestedOf(job), api, job.CreatedAt, job.RequestedBy)
+		requested := jobFact(job, events.RegenerateRequestedOf(job), schema.ServiceAPI, job.CreatedAt, job.RequestedBy)
 		requested.details = requestDetails{Scope: job.Scope, RetryErrorCode: job.RetryErrorCode, Force: job.Force}
 		facts = append(facts, requested)
 		if !job.StartedAt.IsZero() {
-			facts = append(facts, jobFact(job, events.JobStarted(id), dispatcher, job.StartedAt, dispatcher))
+			facts = append(
+				facts,
+				jobFact(
+					job,
+					events.JobStarted(id),
+					schema.ServiceDispatcher,
+					job.StartedAt,
+					string(schema.ServiceDispatcher),
+				),
+			)
 		}
 		if !job.ListedAt.IsZero() {
-			facts = append(facts, jobFact(job, events.JobListed(id, job.Listed), dispatcher, job.ListedAt, dispatcher))
+			facts = append(
+				facts,
+				jobFact(
+					job,
+					events.JobListed(id, job.Listed),
+					schema.ServiceDispatcher,
+					job.ListedAt,
+					string(schema.ServiceDispatcher),
+				),
+			)
 		}
 		if !job.EndedAt.IsZero() {
 			ended = append(ended, job)
@@ -131,7 +141,9 @@ func (r reader) listJobs(ctx context.Context) ([]Fact, error) {
 	}
 	for _, job := range ended {
 		finished := events.JobFinished{JobStatus: events.StatusOf(job, statuses[job.ID])}
-		facts = append(facts, jobFact(job, finished, projector, job.EndedAt, projector))
+		facts = append(
+			facts, jobFact(job, finished, schema.ServiceProjector, job.EndedAt, string(schema.ServiceProjector)),
+		)
 	}
 	return facts, nil
 }
@@ -150,7 +162,7 @@ func (r reader) listIntents(ctx context.Context) ([]Fact, error) {
 	facts := make([]Fact, 0, len(intents))
 	for _, intent := range intents {
 		job := r.jobs[intent.JobID]
-		fact := jobFact(job, events.JobIntentOf(intent), dispatcher, intent.CreatedAt, intent.RequestedBy)
+		fact := jobFact(job, events.JobIntentOf(intent), schema.ServiceDispatcher, intent.CreatedAt, intent.RequestedBy)
 		fact.Traceparent = intent.Traceparent
 		facts = append(facts, fact)
 	}
@@ -186,9 +198,9 @@ func (r reader) listItems(ctx context.Context) ([]Fact, error) {
 	facts := make([]Fact, 0, len(rows))
 	for _, row := range rows {
 		job := r.jobs[row.JobID]
-		service, actor := classifier, job.Author()
+		service, actor := schema.ServiceClassifier, job.Author()
 		if row.Outcome == schema.OutcomeCancelled {
-			service, actor = dispatcher, dispatcher
+			service, actor = schema.ServiceDispatcher, string(schema.ServiceDispatcher)
 		}
 		fact := jobFact(job, events.JobItemOf(row.Item), service, row.EndedAt, actor)
 		fact.MappingID = row.MappingID
@@ -240,7 +252,7 @@ func (r reader) listChanges(ctx context.Context) ([]Fact, error) {
 				MappingID: row.MappingID, Version: row.Version, ChangedBy: row.ChangedBy,
 				Before: row.Before, After: row.After, Comment: orNull(row.Comment),
 			},
-			Service: api, OccurredAt: row.ChangedAt, Actor: row.ChangedBy,
+			Service: schema.ServiceAPI, OccurredAt: row.ChangedAt, Actor: row.ChangedBy,
 			CycleID: row.CycleID, ReportID: row.ReportID, MappingID: row.MappingID,
 		})
 	}
@@ -259,7 +271,7 @@ func (r reader) listPlanning(ctx context.Context) ([]Fact, error) {
 	facts := make([]Fact, 0, len(changes))
 	for _, change := range changes {
 		facts = append(facts, Fact{
-			Event: events.PlanningChangedOf(change), Service: dispatcher,
+			Event: events.PlanningChangedOf(change), Service: schema.ServiceDispatcher,
 			OccurredAt: change.ChangedAt, Actor: change.ChangedBy,
 			CycleID: change.CycleID, ReportID: change.ReportID,
 		})

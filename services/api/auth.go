@@ -14,6 +14,8 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 // Role decides what a caller can do. Each role includes the previous ones.
@@ -92,7 +94,7 @@ func SignToken(secret []byte, user string, role Role, ttl time.Duration) (string
 		return "", secretTooShort()
 	case !ValidUser(user):
 		return "", fmt.Errorf("sign token: the name of the user is empty, longer than %d bytes, begins with job:, "+
-			"has unprintable characters, or is the name of a service (%s)", maxUser, strings.Join(serviceNames(), ", "))
+			"has unprintable characters, or is the name of a service (%q)", maxUser, schema.Services())
 	case role.rank() == 0:
 		return "", fmt.Errorf("sign token: unknown role %q, the roles are %q", role, Roles())
 	case ttl <= 0:
@@ -170,13 +172,8 @@ func highest(names []string) Role {
 func ValidUser(name string) bool {
 	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
 	return name != "" && len(name) <= maxUser && utf8.ValidString(name) && !strings.HasPrefix(name, "job:") &&
-		!slices.Contains(serviceNames(), strings.ToLower(strings.TrimSpace(name))) &&
+		!slices.Contains(schema.Services(), schema.Service(strings.ToLower(strings.TrimSpace(name)))) &&
 		!strings.ContainsFunc(name, unprintable)
-}
-
-// serviceNames returns the names under which the services change rows.
-func serviceNames() []string {
-	return []string{"api", "dispatcher", "classifier", "projector", "auditor"}
 }
 
 // authorised requires a token with the role; none if the role is empty.

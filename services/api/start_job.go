@@ -89,7 +89,7 @@ func (s *Server) publishRequested(ctx context.Context, job schema.Job) {
 	if err == nil {
 		marking, cancel := context.WithTimeout(ctx, markTimeout)
 		defer cancel()
-		err = schema.MarkPublished(marking, s.db, job.ID, schema.JobEventRequested, "api")
+		err = schema.MarkPublished(marking, s.db, job.ID, schema.JobEventRequested, schema.ServiceAPI)
 	}
 	if err != nil {
 		exchangeFrom(ctx).log.WarnContext(ctx, "regenerate.requested not published, left to the dispatcher",

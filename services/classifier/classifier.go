@@ -14,7 +14,7 @@ import (
 )
 
 // source is the source attribute of the classifier's events.
-const source = "classifier"
+const source = schema.ServiceClassifier
 
 // defaultWorkers is the number of workers if [Options.Workers] is zero.
 const defaultWorkers = 8

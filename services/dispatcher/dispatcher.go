@@ -19,7 +19,7 @@ import (
 )
 
 // source is the source of the dispatcher's events.
-const source = "dispatcher"
+const source = schema.ServiceDispatcher
 
 // Options for [New]; the zero value works.
 type Options struct {

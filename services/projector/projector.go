@@ -15,7 +15,7 @@ import (
 )
 
 // source is the source of the projector's events.
-const source = "projector"
+const source = schema.ServiceProjector
 
 const (
 	// sweepPage is the number of items that a sweep counts before the projector turns to other jobs.
