@@ -1,36 +1,36 @@
 // Package schema is the stored state: the rows, the typed values in them with their transitions, and all SQL.
-// There is one file per noun, and the file of a larger one is split by activity: job, intent, classifier (kinds and
-// lanes), idempotency; item with item_queue, item_fold and item_lock; status with status_store, status_read and
-// status_lag; mapping, history, work (one mapping of a job); report, attribute, source, planning; import; check and
-// stuck. Get reads one row or returns [ErrNotFound], List reads many rows; functions that write begin
+// There is one file per noun, and the file of a larger one is split by activity: job, intent, classifier (kinds
+// and lanes), idempotency; item with item_queue, item_fold and item_lock; status with status_store, status_read
+// and status_lag; mapping, history, work (one mapping of a job); report, attribute, source, planning; import;
+// check and stuck. Get reads one row or returns [ErrNotFound], List reads many rows; functions that write begin
 // with Insert, Update, Delete or Mark.
 //
-// It is the vocabulary of the project and imports no other package of it. SQL is in plain functions over
-// [bun.IDB] that are named for the question they answer; the caller owns the transaction.
+// It is the vocabulary of the project and imports no other package of it. SQL is in plain functions over [bun.IDB]
+// that are named for the question they answer; the caller owns the transaction.
 //
-//  1. No time in a row comes from a Go clock. A transaction reads clock_timestamp() once, after it has locked
-//     the row that it writes. Read before, the time could be older than one that the previous holder of the
-//     lock has written, and updated_at would go backwards.
+//  1. No time in a row comes from a Go clock. A transaction reads clock_timestamp() once, after it has locked the
+//     row that it writes. Read before, the time could be older than one that the previous holder of the lock has
+//     written, and updated_at would go backwards.
 //  2. Queries built by bun use the simple protocol, with the arguments in the text. The statements that run for
-//     every mapping, [GetWork] and [SaveWork], and those that write thousands of rows go directly to the
-//     driver, which prepares each once per connection. A tracer of the driver sees all of them.
-//  3. A row of the work list is written by its key, with a condition that the planner cannot match with the
-//     index of all queued items. In tables without statistics the planner would choose that index, and the cost
-//     of every mapping would grow with the length of the job.
+//     every mapping, [GetWork] and [SaveWork], and those that write thousands of rows go directly to the driver,
+//     which prepares each once per connection. A tracer of the driver sees all of them.
+//  3. A row of the work list is written by its key, with a condition that the planner cannot match with the index
+//     of all queued items. In tables without statistics the planner would choose that index, and the cost of
+//     every mapping would grow with the length of the job.
 //  4. job_status is a function of the rows. Every write that it depends on increments jobs.version, and
 //     job_status.job_version is the version from which it was computed. A job ends only in the version that was
 //     read, so that an intent recorded in the meantime is not lost.
 //  5. Migrations are applied and recorded in one transaction, under an advisory lock. A released migration is
 //     never edited.
 //  6. A session does not depend on the defaults of its server, database or role. It sets its isolation level,
-//     time zone and formats by a statement after it has connected, because PgBouncer refuses most of them in
-//     the startup message. The search path is the operator's. A pooler must keep one server connection per
-//     client, for prepared statements and these settings; [Open] refuses any other mode.
+//     time zone and formats by a statement after it has connected, because PgBouncer refuses most of them in the
+//     startup message. The search path is the operator's. A pooler must keep one server connection per client,
+//     for prepared statements and these settings; [Open] refuses any other mode.
 //  7. No statement has a time limit: a slow statement may continue as long as its connection is alive. A
-//     connection ends when its peer has been silent for 20 seconds (keepalive and, on Linux, TCP_USER_TIMEOUT).
-//     A proxy can acknowledge packets and lose their contents, which the kernel cannot detect. After ten
-//     seconds without an answer, the server is therefore asked on another connection whether it still executes
-//     the statement.
+//     connection ends when its peer has been silent for 20 seconds (keepalive and, on Linux, TCP_USER_TIMEOUT). A
+//     proxy can acknowledge packets and lose their contents, which the kernel cannot detect. After ten seconds
+//     without an answer, the server is therefore asked on another connection whether it still executes the
+//     statement.
 //  8. [Check] and the verification of the audit log read keyset pages, each in a statement of its own, and send
 //     no statement per job. A snapshot that lives as long as the whole check keeps vacuum from removing dead
 //     index entries, which slows down the queries of the dispatcher more with every minute. Rows that have to
@@ -39,52 +39,54 @@
 //  9. A database may become read-only while connections to it persist. The first refused write renews the whole
 //     pool, so that the services follow a failover, and [DB.Writable] returns the reason for the status of jobs
 //     and /readyz. If the URL has several hosts, only one that accepts writes is used.
-//  10. Removing an attribute, a column, a data source or a report deletes its rows, so that no list, count, job
-//     or suggestion has to exclude them. Jobs, items, history and the audit log refer to them without foreign
-//     keys and remain. removed_mappings records the mappings that history entries refer to, and
-//     planning_changes who removed what. A removal takes the report's lock and does not wait for jobs: it is
-//     refused while one is active. Mappings to a removed column become unmapped, and lose the confirmation and
-//     the review of that column.
+//  10. Removing an attribute, a column, a data source or a report deletes its rows, so that no list, count, job or
+//     suggestion has to exclude them. Jobs, items, history and the audit log refer to them without foreign keys
+//     and remain. removed_mappings records the mappings that history entries refer to, and planning_changes who
+//     removed what. A removal takes the report's lock and does not wait for jobs: it is refused while one is
+//     active. Mappings to a removed column become unmapped, and lose the confirmation and the review of that
+//     column.
 //  11. An import without Prune removes nothing. It lists the attributes that its file of attributes does not
 //     contain, and the columns that its file of columns does not contain of the data sources that it names:
 //     another data source may be imported from another file.
-//  12. A text that identifies a row can be longer than an index allows, so identities over 1,000 bytes are
-//     stored as digests.
-//  13. A page of mappings costs about as much as its rows, whatever the order, the filter and the statistics.
-//     Each order has an index that ends in the id, or is a merge of facets. A facet is one combination of tier,
-//     criticality, review status and whether there is a source field: 160 in all, a few dozen in a report.
-//     Three indexes begin with it, so a filtered list reads the next rows of each facet that passes and merges
-//     them. The other combinations of filter and order (by name, source field or classification confidence, and
-//     ranges of confidence in another order) first read the next 2,000 mappings in the order. If one in 200 of
-//     those matches, the list reads on in the order, else it finds all matches by facet or confidence and sorts
-//     them. That takes longer if very many mappings match and all of them are far from the start of the order.
-//     Because updated_at is indexed, no write of a mapping is a heap-only update: each adds an entry to every
-//     index. That is accepted, because a job that finds the same values need not write the row at all.
+//  12. A text that identifies a row can be longer than an index allows, so identities over 1,000 bytes are stored
+//     as digests.
+//  13. A page of mappings costs about as much as its rows in every order without a filter, and in the orders by
+//     id, tier, criticality, review status, time and confidence with one. Each order has an index that ends in
+//     the id, or is a merge of facets. A facet is one combination of tier, criticality, review status and whether
+//     there is a source field: 160 in all, a few dozen in a report. Three indexes begin with it, so a filtered
+//     list reads the next rows of each facet that passes and merges them. The other combinations of filter and
+//     order (by name, source field or classification confidence, and ranges of confidence in another order) first
+//     read the next 2,000 mappings in the order. If the page is not full, the matches are counted up to 5,001:
+//     fewer are found by facet or confidence and sorted, more are read in the order. Known limit: in a report of
+//     1,000,000 mappings that takes 0.1 to 1 s, and more than the time limit of a request if very many mappings
+//     match and all of them are far from the start of the order. Because updated_at is indexed, no write of a
+//     mapping is a heap-only update: each adds an entry to every index. That is accepted, because a job that
+//     finds the same values need not write the row at all.
 //  14. The counts of a report are the sum of rows that triggers insert and no writer updates, so that workers do
 //     not wait for each other. The projector adds them up every two seconds ([SumMappingCounts]).
-//  15. pde_mappings.data_source_id is not a foreign key. Its check would lock the same few rows in the
-//     transaction of every mapping and so fill the database with multixacts. A mapping cannot refer to a
-//     deleted data source: only a job, an import and a removal write the field. The last two take the report's
-//     lock FOR UPDATE and are refused while a job is active. A job takes it FOR KEY SHARE when it is inserted
-//     and saves only items without an outcome. A job that has ended has no such items and never becomes active
-//     again. A removal clears the field of the mappings to the data source that it deletes.
-//  16. A search first reads the next 2,000 mappings in the order of the list, which is enough for a text that
-//     many of them have, and reads on in the order if one in 200 matches. Otherwise it finds candidates by
-//     their parts of one to three characters, in GIN indexes of arrays: pg_trgm is an extension that an
-//     operator may not be allowed to create. Candidates are compared with the text itself, so the indexes never
-//     decide the result. Mappings are found by their columns through mapped_elements, which has each pair of
-//     element and column once, instead of an index of parts over pde_mappings, to which every job would write.
-//     JIT is off in all sessions: its compiler takes 100 ms for a search that runs for 10.
+//  15. pde_mappings.data_source_id is not a foreign key. Its check would lock the same few rows in the transaction
+//     of every mapping and so fill the database with multixacts. A mapping cannot refer to a deleted data source:
+//     only a job, an import and a removal write the field. The last two take the report's lock FOR UPDATE and are
+//     refused while a job is active. A job takes it FOR KEY SHARE when it is inserted and saves only items
+//     without an outcome. A job that has ended has no such items and never becomes active again. A removal clears
+//     the field of the mappings to the data source that it deletes.
+//  16. A search first reads the next 2,000 mappings in the order of the list, which is enough for a text that many
+//     of them have, and reads on in the order if one in 200 matches. Otherwise it finds candidates by their parts
+//     of one to three characters, in GIN indexes of arrays: pg_trgm is an extension that an operator may not be
+//     allowed to create. Candidates are compared with the text itself, so the indexes never decide the result.
+//     Mappings are found by their columns through mapped_elements, which has each pair of element and column
+//     once, instead of an index of parts over pde_mappings, to which every job would write. JIT is off in all
+//     sessions: its compiler takes 100 ms for a search that runs for 10.
 //  17. Cancelled items are counted in jobs.cancelled by the transaction that cancels them, and are marked as
 //     folded in the same update. The job's status takes the number from there instead of counting the items
-//     again, so each item is written once, and a page is counted exactly once: the projector sets the number
-//     and never adds to it. After a crash between two pages, the status lags behind jobs.version. Only the
-//     dispatcher cancels items, so it is the only writer of the number, except that [RebuildStatus] corrects it
-//     under the job's lock.
+//     again, so each item is written once, and a page is counted exactly once: the projector sets the number and
+//     never adds to it. After a crash between two pages, the status lags behind jobs.version. Only the dispatcher
+//     cancels items, so it is the only writer of the number, except that [RebuildStatus] corrects it under the
+//     job's lock.
 //  18. The largest cost of an update of a job's items is the primary key, which gets an entry for each new
 //     version. Its pages, and those of the table, are half full at first: in full pages Postgres looks for
 //     duplicates at every few entries, which doubled the time.
-//  19. The items of a job by outcome are read from job_items_outcome, and the queued ones from the queue, so
-//     that a rare outcome is found without reading the job. The columns of a data source are counted by
-//     triggers when they are added or removed.
+//  19. The items of a job by outcome are read from job_items_outcome, and the queued ones from the queue, so that
+//     a rare outcome is found without reading the job. The columns of a data source are counted by triggers when
+//     they are added or removed.
 package schema

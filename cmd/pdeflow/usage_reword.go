@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
 // The cli package returns untyped errors in English. These are the sentences of github.com/urfave/cli/v3 v3.14.0 that
@@ -97,7 +99,7 @@ func flagNames(cmd *cli.Command) []string {
 func didYouMean(word string, candidates []string, typed func(string) string) string {
 	best, least := "", 3
 	for _, candidate := range candidates {
-		distance := editDistance(word, candidate)
+		distance := words.EditDistance(word, candidate)
 		if strings.HasPrefix(candidate, word) && len(word) > 1 {
 			distance = 1
 		}
@@ -109,25 +111,4 @@ func didYouMean(word string, candidates []string, typed func(string) string) str
 		return ""
 	}
 	return "; did you mean " + typed(best) + "?"
-}
-
-// editDistance counts the letters to insert, remove or replace to turn one word into the other.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

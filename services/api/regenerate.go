@@ -130,23 +130,18 @@ func (s *Server) startReportJob(ctx context.Context, in ReportJobInput, jobType 
 	}
 	ctx = schema.WithSubject(ctx, request.ID, "")
 	var job schema.Job
-	for range maxAttempts {
-		err = s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
-			if !opts.DryRun {
-				if job, err = key.findJob(ctx, tx); !errors.Is(err, schema.ErrNotFound) {
-					return err
-				}
-			}
-			if job, err = planReportJob(ctx, tx, request); err != nil || opts.DryRun {
+	err = s.runInTx(ctx, func(ctx context.Context, tx bun.Tx) (err error) {
+		if !opts.DryRun {
+			if job, err = key.findJob(ctx, tx); !errors.Is(err, schema.ErrNotFound) {
 				return err
 			}
-			job, err = insertJob(ctx, tx, job, key)
-			return err
-		})
-		if !errors.Is(err, errConcurrent) {
-			break
 		}
-	}
+		if job, err = planReportJob(ctx, tx, request); err != nil || opts.DryRun {
+			return err
+		}
+		job, err = insertJob(ctx, tx, job, key)
+		return err
+	})
 	switch {
 	case err != nil:
 		return nil, err

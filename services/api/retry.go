@@ -63,26 +63,21 @@ func (s *Server) retry(ctx context.Context, in *struct {
 	}
 	ctx = schema.WithSubject(ctx, request.ID, "")
 	var job schema.Job
-	for range maxAttempts {
-		err = s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
-			if !body.DryRun {
-				if job, err = key.findJob(ctx, tx); !errors.Is(err, schema.ErrNotFound) {
-					return err
-				}
-			}
-			if job, err = planRetry(ctx, tx, request); err != nil || body.DryRun {
+	err = s.runInTx(ctx, func(ctx context.Context, tx bun.Tx) (err error) {
+		if !body.DryRun {
+			if job, err = key.findJob(ctx, tx); !errors.Is(err, schema.ErrNotFound) {
 				return err
 			}
-			if job.MappingCount == 0 {
-				return refuseEmptyRetry(body.ErrorCode)
-			}
-			job, err = insertJob(ctx, tx, job, key)
-			return err
-		})
-		if !errors.Is(err, errConcurrent) {
-			break
 		}
-	}
+		if job, err = planRetry(ctx, tx, request); err != nil || body.DryRun {
+			return err
+		}
+		if job.MappingCount == 0 {
+			return refuseEmptyRetry(body.ErrorCode)
+		}
+		job, err = insertJob(ctx, tx, job, key)
+		return err
+	})
 	switch {
 	case err != nil:
 		return nil, err

@@ -50,6 +50,16 @@ func newJob(ctx context.Context, job schema.Job) (schema.Job, error) {
 	return job, nil
 }
 
+// runInTx runs fn in a transaction, and again in a new one while it returns errConcurrent, up to maxAttempts.
+func (s *Server) runInTx(ctx context.Context, fn func(context.Context, bun.Tx) error) (err error) {
+	for range maxAttempts {
+		if err = s.db.RunInTx(ctx, nil, fn); !errors.Is(err, errConcurrent) {
+			return err
+		}
+	}
+	return err
+}
+
 // insertJob inserts the job and its key. It returns a [Problem] that names the active job of the report, if there is
 // one, and errConcurrent if that job has ended in the meantime or a concurrent request has used the key.
 func insertJob(ctx context.Context, tx bun.Tx, job schema.Job, key requestKey) (schema.Job, error) {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
 // block is a headline of a policy file and the entries below it.
@@ -270,7 +272,7 @@ func renameHint(b block) string {
 func didYouMean(got string, allowed []string) string {
 	best, distance := "", 3
 	for _, a := range allowed {
-		if d := editDistance(strings.ToLower(got), strings.ToLower(a)); d < distance {
+		if d := words.EditDistance(strings.ToLower(got), strings.ToLower(a)); d < distance {
 			best, distance = a, d
 		}
 	}
@@ -278,24 +280,4 @@ func didYouMean(got string, allowed []string) string {
 		return fmt.Sprintf(": did you mean %q?", best)
 	}
 	return ": allowed are " + strings.Join(allowed, ", ")
-}
-
-// editDistance is the number of letters to change, add or remove to turn a into b.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
