@@ -63,27 +63,3 @@ func TestDidYouMean(t *testing.T) {
 		})
 	}
 }
-
-func TestEditDistance(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0},
-		{"abc", "abc", 0},
-		{"abc", "", 3},
-		{"", "abc", 3},
-		{"abc", "abd", 1},
-		{"abc", "ac", 1},
-		{"teir", "tier", 2},
-		{"kitten", "sitting", 3},
-	} {
-		t.Run(tt.a+" "+tt.b, func(t *testing.T) {
-			t.Parallel()
-			if got := editDistance(tt.a, tt.b); got != tt.want {
-				t.Errorf("editDistance(%q, %q): got %d, want %d", tt.a, tt.b, got, tt.want)
-			}
-		})
-	}
-}
