@@ -114,8 +114,7 @@ func TestRunner_SurvivesARestartOfTheServer(t *testing.T) {
 	b.Stop()
 	eventually(t, "the runner is not ready", func() bool { return errors.Is(r.Ready(), events.ErrDisconnected) })
 	b.Restart()
-	// Whether the consumer proves itself in time or is opened anew depends on how fast the server is back; the
-	// messages come either way.
+	// The consumer is verified or opened again, depending on how fast the server restarts.
 	b.handles(t, handled, "after")
 }
 

@@ -16,7 +16,7 @@ type RegenerateRequested struct {
 	RequestedBy string                `json:"requested_by"`
 	// MappingCount is the number of mappings of the job when it was requested.
 	MappingCount int64 `json:"mapping_count"`
-	// RetryOf is the job whose failed and skipped mappings this job retries; null if there is none.
+	// RetryOf is the job whose failed and cancelled mappings this job retries; null if there is none.
 	RetryOf *string `json:"retry_of"`
 }
 

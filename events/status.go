@@ -62,7 +62,7 @@ type JobMetadata struct {
 	ReportID    string                `json:"report_id"`
 	RequestedBy string                `json:"requested_by"`
 	Classifier  schema.ClassifierKind `json:"classifier" enum:"rules,llm,hybrid"`
-	// RetryOf is the job whose failed and skipped mappings this job retries; null if there is none.
+	// RetryOf is the job whose failed and cancelled mappings this job retries; null if there is none.
 	RetryOf *string `json:"retry_of"`
 }
 

@@ -78,8 +78,8 @@ func (f *fixture) line() net.Conn {
 	return conn
 }
 
-// say sends the text and reads an answer.
-func say(t *testing.T, conn net.Conn, text string) answer {
+// exchange sends the text and reads a response.
+func exchange(t *testing.T, conn net.Conn, text string) answer {
 	t.Helper()
 	if _, err := io.WriteString(conn, text); err != nil {
 		t.Fatal(err)
@@ -104,11 +104,11 @@ func TestARequestWithoutItsBodyTimesOut(t *testing.T) {
 	head := "POST " + reportURL("/pde-mappings/regenerate-all") + " HTTP/1.1\r\nHost: x\r\nContent-Type: " +
 		"application/json\r\nContent-Length: 20\r\n"
 
-	refused(t, say(t, f.line(), head+"\r\n"), http.StatusUnauthorized, "token-missing")
-	refused(t, say(t, f.line(), "GET /api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: "+
+	refused(t, exchange(t, f.line(), head+"\r\n"), http.StatusUnauthorized, "token-missing")
+	refused(t, exchange(t, f.line(), "GET /api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: "+
 		"20\r\n\r\n"), http.StatusUnauthorized, "token-missing")
 	token := "Authorization: Bearer " + f.token("tina", api.Tester) + "\r\n"
-	refused(t, say(t, f.line(), head+token+"\r\n"+`{"force":`), http.StatusRequestTimeout, "body-timeout")
+	refused(t, exchange(t, f.line(), head+token+"\r\n"+`{"force":`), http.StatusRequestTimeout, "body-timeout")
 
 	if err := stop(); err != nil {
 		t.Error(err)
@@ -153,7 +153,7 @@ func TestTheTimeoutOfTheBodyDoesNotEndAWait(t *testing.T) {
 	}
 }
 
-// fragile is a listener that breaks when it is told to.
+// fragile is a listener that a test can break.
 type fragile struct {
 	net.Listener
 	broken chan struct{}
@@ -181,7 +181,7 @@ func TestRun_ClosesConnectionsWhenItsListenerFails(t *testing.T) {
 	broken := make(chan struct{})
 	stop := f.runOn(context.WithoutCancel(t.Context()), fragile{listener, broken})
 	conn := f.line()
-	must[api.Health](t, say(t, conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), http.StatusOK)
+	must[api.Health](t, exchange(t, conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), http.StatusOK)
 
 	close(broken)
 
@@ -189,7 +189,7 @@ func TestRun_ClosesConnectionsWhenItsListenerFails(t *testing.T) {
 		t.Errorf("a connection that is left reads %v", err)
 	}
 	if err := stop(); err == nil {
-		t.Error("the server does not say that it has lost its listener")
+		t.Error("the error does not report the lost listener")
 	}
 }
 
@@ -197,7 +197,7 @@ func TestOptionsOfTheServerAreLoggedLikeAnyRequest(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	stop := f.run()
-	a := say(t, f.line(), "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+	a := exchange(t, f.line(), "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
 	p := refused(t, a, http.StatusNotFound, "route-not-found")
 	if lines := f.log.await(t, p.RequestID, 2); lines[0]["method"] != http.MethodOptions {
 		t.Errorf("lines are %v", lines)

@@ -42,7 +42,7 @@ func verifier(t *testing.T) api.Verify {
 	return verify
 }
 
-// forged signs what it is told to.
+// forged signs these claims.
 func forged(t *testing.T, key any, algorithm jose.SignatureAlgorithm, claims any) string {
 	t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, nil)
@@ -90,23 +90,23 @@ func TestSecretVerifier_DistinguishesInvalidTokens(t *testing.T) {
 		"by another algorithm": {
 			forged(t, append(secret(), secret()...), jose.HS512, good()), api.ErrTokenMalformed,
 		},
-		"signed by somebody else": {
+		"signed with another key": {
 			forged(t, []byte(strings.Repeat("x", 40)), jose.HS256, good()), api.ErrTokenSignature,
 		},
-		"changed after it was signed":     {parts[0] + "." + other[1] + "." + parts[2], api.ErrTokenSignature},
-		"expired":                         {but("exp", in(-2*time.Minute)), api.ErrTokenExpired},
-		"that never expires":              {but("exp", nil), api.ErrTokenMalformed},
-		"of the future":                   {but("iat", in(time.Hour)), api.ErrTokenNotYet},
-		"that begins later":               {but("nbf", in(time.Hour)), api.ErrTokenNotYet},
-		"by a clock half a minute ahead":  {but("iat", in(30*time.Second)), nil},
-		"by a clock half a minute behind": {but("exp", in(-30*time.Second)), nil},
-		"that would sign as a service":    {but("sub", "Auditor"), api.ErrTokenMalformed},
-		"of another issuer":               {but("iss", "somebody"), api.ErrTokenMalformed},
-		"of nobody":                       {but("sub", nil), api.ErrTokenMalformed},
-		"that would sign as a job":        {but("sub", "job:123"), api.ErrTokenMalformed},
-		"with a name that is no text":     {but("sub", "tina\x00"), api.ErrTokenMalformed},
-		"with a name that is too long":    {but("sub", strings.Repeat("t", 201)), api.ErrTokenMalformed},
-		"with a role of the wrong shape":  {but("roles", "tester"), api.ErrTokenMalformed},
+		"changed after it was signed":           {parts[0] + "." + other[1] + "." + parts[2], api.ErrTokenSignature},
+		"expired":                               {but("exp", in(-2*time.Minute)), api.ErrTokenExpired},
+		"that never expires":                    {but("exp", nil), api.ErrTokenMalformed},
+		"of the future":                         {but("iat", in(time.Hour)), api.ErrTokenNotYet},
+		"that begins later":                     {but("nbf", in(time.Hour)), api.ErrTokenNotYet},
+		"by a clock half a minute ahead":        {but("iat", in(30*time.Second)), nil},
+		"by a clock that is half a minute slow": {but("exp", in(-30*time.Second)), nil},
+		"that would sign as a service":          {but("sub", "Auditor"), api.ErrTokenMalformed},
+		"of another issuer":                     {but("iss", "somebody"), api.ErrTokenMalformed},
+		"without a subject":                     {but("sub", nil), api.ErrTokenMalformed},
+		"that would sign as a job":              {but("sub", "job:123"), api.ErrTokenMalformed},
+		"with a name that is no text":           {but("sub", "tina\x00"), api.ErrTokenMalformed},
+		"with a name that is too long":          {but("sub", strings.Repeat("t", 201)), api.ErrTokenMalformed},
+		"with a role of the wrong shape":        {but("roles", "tester"), api.ErrTokenMalformed},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -169,16 +169,16 @@ func TestSignToken_RefusesInvalidArguments(t *testing.T) {
 		role   api.Role
 		ttl    time.Duration
 	}{
-		"a short secret":   {secret()[:31], "tina", api.Tester, time.Hour},
-		"nobody":           {secret(), "", api.Tester, time.Hour},
-		"a job":            {secret(), "job:1", api.Tester, time.Hour},
-		"a service":        {secret(), "dispatcher", api.Tester, time.Hour},
-		"a line break":     {secret(), "tina\nroot", api.Tester, time.Hour},
-		"an unknown role":  {secret(), "tina", "emperor", time.Hour},
-		"no role":          {secret(), "tina", "", time.Hour},
-		"a time that was":  {secret(), "tina", api.Tester, -time.Hour},
-		"no time":          {secret(), "tina", api.Tester, 0},
-		"what is not text": {secret(), "tina\xff", api.Tester, time.Hour},
+		"a short secret":  {secret()[:31], "tina", api.Tester, time.Hour},
+		"nobody":          {secret(), "", api.Tester, time.Hour},
+		"a job":           {secret(), "job:1", api.Tester, time.Hour},
+		"a service":       {secret(), "dispatcher", api.Tester, time.Hour},
+		"a line break":    {secret(), "tina\nroot", api.Tester, time.Hour},
+		"an unknown role": {secret(), "tina", "emperor", time.Hour},
+		"no role":         {secret(), "tina", "", time.Hour},
+		"a time that was": {secret(), "tina", api.Tester, -time.Hour},
+		"no time":         {secret(), "tina", api.Tester, 0},
+		"invalid UTF-8":   {secret(), "tina\xff", api.Tester, time.Hour},
 	}
 	for name, tt := range tests {
 		if token, err := api.SignToken(tt.secret, tt.user, tt.role, tt.ttl); err == nil || token != "" {
@@ -299,7 +299,7 @@ func TestEveryRouteRequiresTheRoleOfTheContract(t *testing.T) {
 		for method := range item {
 			needed, told := lowest[method+" "+path]
 			if !told {
-				t.Errorf("%s %s is for roles that this test is not told", method, path)
+				t.Errorf("%s %s has roles that this test does not list", method, path)
 				continue
 			}
 			for _, role := range append([]api.Role{""}, api.Roles()...) {

@@ -31,7 +31,7 @@ func TestReadinessListsEveryCheck(t *testing.T) {
 				{Name: "dispatcher", State: api.Up},
 			}},
 		},
-		"what is required does not answer": {
+		"a required dependency does not respond": {
 			[]api.Check{{Name: "classifier", Required: true, Run: asleep}},
 			http.StatusServiceUnavailable,
 			api.Readiness{Status: "not ready", Checks: []api.CheckedState{

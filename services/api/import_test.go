@@ -156,7 +156,7 @@ func TestASecondImportCountsChangesAndKeepsConfirmedMappings(t *testing.T) {
 	attributes := must[api.Page[api.Attribute]](t, f.get(reportURL("/attributes?limit=1")), http.StatusOK)
 	if a := attributes.Items[0]; a.AttributeName != "Balance of the "+
 		"month" || a.Description != "Unpaid principal" || !a.IsCDE {
-		t.Errorf("attribute is %+v, want another name and what the file did not say as it was", a)
+		t.Errorf("attribute is %+v, want another name and the other fields unchanged", a)
 	}
 	mappings := must[api.Page[api.Mapping]](t, f.get(reportURL("/pde-mappings?limit=1")), http.StatusOK)
 	if m := mappings.Items[0]; *m.SourceField != "CRD.ACCT.BAL_AMT" || m.Version != 2 {
@@ -383,7 +383,7 @@ func TestAnUploadOfFiftyMegabytesIsRefused(t *testing.T) {
 		"body-too-large",
 	)
 
-	// What is not too much is read.
+	// A file below the limit is read.
 	problem := refused(
 		t,
 		f.upload(piece{"attributes", "a.csv", "attribute_name\n" + strings.Repeat("x", 31<<20)}),

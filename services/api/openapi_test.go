@@ -188,7 +188,7 @@ func TestTheEnumsOfTheDocumentHaveTheValuesOfSchema(t *testing.T) {
 		}
 		return nil
 	}
-	// Where a person's word stands the mapping is skipped, so there is nothing to try again.
+	// A mapping that a person has confirmed is skipped, so no item can be retried.
 	for name, tt := range map[string]struct{ got, want []string }{
 		"classifier of regenerate-all": {field("RegenerateBody", "classifier"), texts(schema.ClassifierKinds())},
 		"classifier of auto-map":       {field("AutoMapBody", "classifier"), texts(schema.ClassifierKinds())},

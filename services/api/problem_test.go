@@ -151,7 +151,7 @@ func TestAnInvalidKeyIsRefused(t *testing.T) {
 		"long": strings.Repeat("k", 256), "not ascii": "schlüssel", "empty": "", "blank": " ",
 		"twice": "a\r\nIdempotency-Key: b",
 	} {
-		a := say(t, f.line(), "POST "+paths[len(key)%2]+" HTTP/1.1\r\nHost: x\r\nAuthorization: "+
+		a := exchange(t, f.line(), "POST "+paths[len(key)%2]+" HTTP/1.1\r\nHost: x\r\nAuthorization: "+
 			"Bearer "+f.token("tina", api.Tester)+
 			"\r\nIdempotency-Key: "+key+"\r\n\r\n")
 		p := refused(t, a, http.StatusUnprocessableEntity, "invalid")
@@ -175,7 +175,7 @@ func TestABodyWithAnotherContentTypeIsRefused(t *testing.T) {
 			header: map[string]string{"Content-Type": kind},
 		}), http.StatusUnsupportedMediaType, "unknown-content-type")
 		if !strings.Contains(p.Detail, "application/json") {
-			t.Errorf("it does not say what would be right: %s", p.Detail)
+			t.Errorf("the detail lacks the correct value: %s", p.Detail)
 		}
 	}
 }
@@ -293,7 +293,7 @@ func TestAWrongLengthIsRefused(t *testing.T) {
 	}
 }
 
-// raw posts a body as it stands, says no more, and reads the answer.
+// raw posts a body unchanged, closes its side, and reads the response.
 func (f *fixture) raw(t *testing.T, path, header, body string) (status int, kind string) {
 	t.Helper()
 	var dialer net.Dialer
@@ -357,7 +357,7 @@ func TestWithoutTheDatabaseRequestsAreUnavailable(t *testing.T) {
 		} {
 			p := refused(t, a, http.StatusServiceUnavailable, "database-unavailable")
 			if i == 1 != strings.Contains(p.Detail, "Idempotency-Key") {
-				t.Errorf("request %d, of which the second is no reading one, is to be repeated like this: "+
+				t.Errorf("request %d: only the detail of a POST names Idempotency-Key, got "+
 					"%s", i, p.Detail)
 			}
 			if a.header.Get("Retry-After") == "" || strings.Contains(a.body, name) {

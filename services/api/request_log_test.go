@@ -175,7 +175,7 @@ func TestAnInternalErrorIsLoggedAndNotInTheResponse(t *testing.T) {
 	}
 	lines := f.log.await(t, p.RequestID, 2)
 	if text, _ := lines[len(lines)-1]["error"].(string); !strings.Contains(text, "42P01") {
-		t.Errorf("the last line does not say what went wrong: %v", lines)
+		t.Errorf("the last line lacks the error: %v", lines)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestAKnownStatusIsNotSentAgain(t *testing.T) {
 		t.Errorf("status is %+v", status)
 	}
 	if after := changed.header.Get("Retry-After"); after != "" {
-		t.Errorf("a job that has ended is to be asked for again after %s", after)
+		t.Errorf("Retry-After of an ended job: got %s, want none", after)
 	}
 }
 
