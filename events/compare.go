@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"time"
 
@@ -17,7 +16,8 @@ type StreamState struct {
 	Name string
 	// Missing reports that the stream does not exist.
 	Missing bool
-	// Differences are the names of the settings that differ from the topology.
+	// Differences are the names of the settings that differ from the topology. Limits, replicas and the deduplication
+	// window are not compared.
 	Differences []string
 	// Bytes and Messages are the size of its contents. MaxBytes is its limit; 0 or less means none.
 	Bytes, MaxBytes int64
@@ -49,7 +49,7 @@ func (t Topology) Compare(ctx context.Context, js jetstream.JetStream) ([]Stream
 		streams = append(streams, state)
 	}
 	var consumers []ConsumerState
-	for _, want := range []Consumer{ClassifierRules(), Projector(), Auditor(nil)} {
+	for _, want := range append(Classifiers(), Projector(), Auditor(nil)) {
 		state, err := t.compareConsumer(ctx, js, want)
 		if err != nil {
 			return nil, nil, fmt.Errorf("consumer %s: %w", want.Name, err)
@@ -109,11 +109,6 @@ func (t Topology) compareConsumer(ctx context.Context, js jetstream.JetStream, w
 	}
 	info := consumer.CachedInfo()
 	state.Pending, state.Waiting = info.NumPending, info.NumWaiting
-	have, declared := reflect.ValueOf(info.Config), reflect.ValueOf(t.declared(want, info.Config))
-	for i := range have.NumField() {
-		if !reflect.DeepEqual(have.Field(i).Interface(), declared.Field(i).Interface()) {
-			state.Differences = append(state.Differences, have.Type().Field(i).Name)
-		}
-	}
+	state.Differences = differences(info.Config, t.declared(want, info.Config))
 	return state, nil
 }

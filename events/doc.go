@@ -36,8 +36,8 @@
 //  5. ce-time is the publisher's clock at publication. The rows have the time of the change.
 //  6. The handler returns and the runner settles: nil acknowledges, [Discard] and [Reject] terminate,
 //     [RetryAfter] redelivers after its delay, any other error after a growing delay. None of them counts an
-//     attempt. A batch may return one result per message ([Verdicts]). Only a work message that cannot be decoded
-//     is published to mapping.rejected before it is terminated; an event stays in PDE_EVENTS anyway.
+//     attempt. A batch may return one result per message ([Verdicts]). Only a rejected work message is published
+//     to mapping.rejected before it is terminated; an event stays in PDE_EVENTS anyway.
 //  7. Acknowledgements are not confirmed. A lost one has the message redelivered, which handlers accept.
 //  8. The runner pulls exactly as many messages as it has room for, at most MaxAckPending and the operator's
 //     MaxRequestBatch, in requests of half a second. The iterators of nats.go have a buffer of their own, whose
@@ -55,14 +55,15 @@
 //  11. Every consuming process declares the streams and consumers, so the first one that reconnects to a wiped
 //     server restores them, and the projector's consumer exists before new events are published. The start of a
 //     consumer cannot be changed later, so it only matters for a missing one: all work for the classifier, new
-//     events for the projector (bells repair the rest; 30 days of old events would delay that), the time of the
-//     last row for the auditor.
+//     events for the projector (bells repair the rest; 30 days of old events would delay that), about the
+//     time of the last event in the audit log for the auditor.
 //  12. Settings that [Topology] does not have, such as placement and other limits, belong to the operator. If
 //     PDE_WORK refuses a message because of one, that is an error, not [Outstanding].
 //  13. A problem of many messages is logged once per reason, and once more with a count when it has ended: see
 //     [Recurring]. A log line per message and delivery hides everything else.
 //  14. Both streams have limits by default, because a stream that fills the store or the account stops every job.
-//     PDE_EVENTS discards its oldest events at 8 GiB, or at three quarters of the room of the server or account.
+//     PDE_EVENTS discards its oldest events at 8 GiB. If the server or account has less room, the limit is reduced by
+//     a quarter until it fits together with that of PDE_WORK.
 //     PDE_WORK refuses messages at a third of that, at most 64 MiB, so that the window of a job leaves room for
 //     its events. The room is found by trying, since NATS reserves it when a stream is created and does not show
 //     server limits to clients. The stream's metadata records the limits that pdeflow has set. A limit that

@@ -153,8 +153,7 @@ func decodeEnvelope(m Message) (Subject, Envelope, error) {
 	return subject, envelope, nil
 }
 
-// Reason is the kind of error of a message that cannot be decoded. It is the last token of the subject
-// mapping.rejected.<reason>.
+// Reason is why a message was rejected. It is the last token of the subject mapping.rejected.<reason>.
 type Reason string
 
 const (
@@ -164,7 +163,7 @@ const (
 	ReasonEnvelope Reason = "envelope"
 	// ReasonBody is an invalid body.
 	ReasonBody Reason = "body"
-	// ReasonUnknown is a job or mapping without a row. Only handlers use it.
+	// ReasonUnknown is a job or mapping without a row, or a job that has no work in the lane. Only handlers use it.
 	ReasonUnknown Reason = "unknown"
 )
 

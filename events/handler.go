@@ -16,8 +16,6 @@ type Delivery struct {
 	// Deliveries is the number of deliveries so far, including this one. Restarts and outages count too, so it
 	// is no evidence against the message.
 	Deliveries uint64
-	// Stored is when the stream stored it, by the server's clock.
-	Stored time.Time
 }
 
 // Handler handles one message, and its result settles the message: nil acknowledges it; [Discard] and [Reject]
@@ -53,8 +51,8 @@ type Received[T Body] struct {
 // Discard terminates a message that can never be handled, for the reason err.
 func Discard(err error) error { return &terminated{err: err} }
 
-// Reject terminates a message that cannot be decoded, for the reason err. A work message is first published to
-// mapping.rejected.<reason>.
+// Reject terminates a message that cannot be decoded or names no row, for the reason err. A work message is first
+// published to mapping.rejected.<reason>.
 func Reject(reason Reason, err error) error { return &terminated{err: err, reason: reason} }
 
 // RetryAfter has the message redelivered after the delay, for the reason err. It is for an expected wait and
@@ -72,7 +70,7 @@ func (l *retryLater) Error() string { return l.err.Error() }
 
 func (l *retryLater) Unwrap() error { return l.err }
 
-// terminate is the error of a message that is not redelivered.
+// terminated is the error of a message that is not redelivered.
 type terminated struct {
 	err    error
 	reason Reason
@@ -168,7 +166,7 @@ func decodeDelivery[T Body](d *delivery) (Delivery, T, error) {
 	case Event:
 		envelope, err = decode(d.message(), into)
 	}
-	info := Delivery{Envelope: envelope, Subject: d.msg.Subject(), Deliveries: d.deliveries, Stored: d.stored}
+	info := Delivery{Envelope: envelope, Subject: d.msg.Subject(), Deliveries: d.deliveries}
 	if wrong, ok := errors.AsType[*DecodeError](err); ok {
 		return info, body, Reject(wrong.Reason, wrong)
 	}

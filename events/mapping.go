@@ -39,7 +39,8 @@ func (e MappingRequested) check() error {
 	)
 }
 
-// MappingChanged reports that a person edited or reviewed a mapping.
+// MappingChanged reports that an import or a person changed a mapping. No service publishes it yet; the auditor
+// records it from the history.
 type MappingChanged struct {
 	MappingID string `json:"mapping_id"`
 	// Version is the mapping's version after the change.
@@ -68,7 +69,7 @@ func (e MappingChanged) check() error {
 	)
 }
 
-// MappingRejected is a copy of a work message that could not be decoded.
+// MappingRejected is a copy of a work message that was rejected; see [Reject].
 type MappingRejected struct {
 	// RejectedSubject, Headers and Data are those of the message. Data is base64 in JSON.
 	RejectedSubject string              `json:"subject"`

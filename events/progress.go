@@ -17,7 +17,7 @@ const (
 	KindStarted ProgressKind = "started"
 	// KindListed is published when every item of a job is inserted. It carries their number.
 	KindListed ProgressKind = "listed"
-	// KindItem is published when a mapping has an outcome.
+	// KindItem is published when a mapping has succeeded, was skipped or failed. Cancelled mappings have no event.
 	KindItem ProgressKind = "item"
 	// KindWaiting is published when a job begins to wait, and with nulls when the wait is over.
 	KindWaiting ProgressKind = "waiting"
@@ -101,7 +101,7 @@ type Item struct {
 	Outcome   schema.Outcome `json:"outcome"`
 	// Attempt is the number of counted attempts, including the one that led to the outcome.
 	Attempt int `json:"attempt"`
-	// ErrorCode and Error give the reason of a skipped or failed mapping; null if it succeeded.
+	// ErrorCode is the reason of a skipped or failed mapping, and Error the text of a failure; null otherwise.
 	ErrorCode *schema.ErrorCode `json:"error_code"`
 	Error     *string           `json:"error"`
 	// Classifier is the classifier with its version, as in classified_by; null if none ran.
@@ -140,7 +140,8 @@ func JobListed(jobID string, totalSteps int64) JobProgress {
 	return JobProgress{JobID: jobID, Kind: KindListed, Listed: &Listed{TotalSteps: totalSteps}}
 }
 
-// JobItem returns the event that a mapping of the job has an outcome.
+// JobItem returns the item event of a mapping of the job. One with the outcome cancelled is only recorded in the
+// audit log.
 func JobItem(jobID string, item Item) JobProgress {
 	return JobProgress{JobID: jobID, Kind: KindItem, Item: &item}
 }

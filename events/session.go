@@ -241,7 +241,7 @@ func (r *Runner) request(s *session, limit int) error {
 func (r *Runner) receive(s *session, msg jetstream.Msg) {
 	d := &delivery{msg: msg, session: s}
 	if meta, err := msg.Metadata(); err == nil {
-		d.deliveries, d.stored = meta.NumDelivered, meta.Timestamp
+		d.deliveries = meta.NumDelivered
 	}
 	r.tracker.add(d)
 	r.queue <- d

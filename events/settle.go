@@ -78,8 +78,7 @@ func (r *Runner) logVerdict(ctx context.Context, d *delivery, err error) {
 	r.recurring.Note(ctx, slog.LevelWarn, condition, err, attrs...)
 }
 
-// publishRejected publishes a work message that cannot be decoded. An event that cannot be decoded stays in
-// its stream.
+// publishRejected publishes a rejected work message. A rejected event stays in its stream.
 func (r *Runner) publishRejected(stopping context.Context, d *delivery, end *terminated) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(stopping), publishTimeout)
 	defer cancel()

@@ -80,7 +80,7 @@ func (t Topology) Streams() []jetstream.StreamConfig {
 			Name:        StreamWork,
 			Description: "pdeflow: mappings to classify, at most one message each",
 			// Narrower than the filter of the topic: only subjects of the two lanes.
-			Subjects:             []string{laneFilter("rules") + ".*.*", laneFilter("llm") + ".*.*"},
+			Subjects:             []string{laneFilter(schema.LaneRules) + ".*.*", laneFilter(schema.LaneLLM) + ".*.*"},
 			Retention:            jetstream.WorkQueuePolicy,
 			Discard:              jetstream.DiscardNew,
 			DiscardNewPerSubject: true,
@@ -119,7 +119,7 @@ type Consumer struct {
 func ClassifierRules() Consumer {
 	return Consumer{
 		Name: "classifier-rules", Service: schema.ServiceClassifier, Stream: StreamWork, Lane: schema.LaneRules,
-		Filter: laneFilter("rules") + ".>", MaxAckPending: 1000,
+		Filter: laneFilter(schema.LaneRules) + ".>", MaxAckPending: 1000,
 		Start: jetstream.DeliverAllPolicy,
 	}
 }
@@ -137,14 +137,15 @@ func Projector() Consumer {
 	}
 }
 
-// Auditor is the consumer of every event. If it is deleted, it continues from the time that lastRow returns.
-func Auditor(lastRow func(context.Context) (time.Time, error)) Consumer {
+// Auditor is the consumer of every event. If it is deleted, it continues from the time that lastEvent returns.
+func Auditor(lastEvent func(context.Context) (time.Time, error)) Consumer {
 	return Consumer{
-		Name: "auditor", Service: schema.ServiceAuditor, Stream: StreamEvents, MaxAckPending: 4000, StartTime: lastRow,
+		Name: "auditor", Service: schema.ServiceAuditor, Stream: StreamEvents, MaxAckPending: 4000,
+		StartTime: lastEvent,
 	}
 }
 
-func laneFilter(lane string) string { return string(TopicMappingRequested) + "." + lane }
+func laneFilter(lane schema.Lane) string { return string(TopicMappingRequested) + "." + string(lane) }
 
 // Declare creates the streams and the consumers of the classifier and the projector, or updates those that
 // differ. The error names the setting that prevents it. Declare is safe to call at any time and from several
@@ -155,7 +156,7 @@ func (t Topology) Declare(ctx context.Context, js jetstream.JetStream) error {
 			return err
 		}
 	}
-	for _, consumer := range []Consumer{ClassifierRules(), Projector()} {
+	for _, consumer := range append(Classifiers(), Projector()) {
 		if _, err := t.DeclareConsumer(ctx, js, consumer); err != nil {
 			return err
 		}

@@ -15,7 +15,6 @@ type delivery struct {
 	msg        jetstream.Msg
 	session    *session
 	deliveries uint64
-	stored     time.Time
 	// verdict is the result of the handler.
 	verdict error
 

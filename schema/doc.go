@@ -1,9 +1,11 @@
 // Package schema is the stored state: the rows, the typed values in them with their transitions, and all SQL.
 // There is one file per noun, and the file of a larger one is split by activity: job, intent, classifier (kinds
 // and lanes), idempotency; item with item_queue, item_fold and item_lock; status with status_store, status_read
-// and status_lag; mapping, history, work (one mapping of a job); report, attribute, source, planning; import;
-// check and stuck. Get reads one row or returns [ErrNotFound], List reads many rows; functions that write begin
-// with Insert, Update, Delete or Mark.
+// and status_lag; mapping, history, work (one mapping of a job); report, attribute, source, planning; import,
+// remove; check and stuck. Get reads one row or returns [ErrNotFound], List reads many rows; functions that write
+// one row begin with Insert, Update, Delete or Mark. Other functions that write are named for their step, such as
+// [SaveWork], [FailItem], [CancelItems], [FoldItems] and [RebuildStatus]. [GetStatus] computes a status that is
+// not stored.
 //
 // It is the vocabulary of the project and imports no other package of it. SQL is in plain functions over [bun.IDB]
 // that are named for the question they answer; the caller owns the transaction.
@@ -17,9 +19,10 @@
 //  3. A row of the work list is written by its key, with a condition that the planner cannot match with the index
 //     of all queued items. In tables without statistics the planner would choose that index, and the cost of
 //     every mapping would grow with the length of the job.
-//  4. job_status is a function of the rows. Every write that it depends on increments jobs.version, and
-//     job_status.job_version is the version from which it was computed. A job ends only in the version that was
-//     read, so that an intent recorded in the meantime is not lost.
+//  4. job_status is a function of the rows. Every write of the job's row that changes its status increments
+//     jobs.version, and job_status.job_version is the version from which it was computed. Outcomes of items do
+//     not increment it: one without folded_at is not counted yet. A job ends only in the version that was read,
+//     so that an intent recorded in the meantime is not lost.
 //  5. Migrations are applied and recorded in one transaction, under an advisory lock. A released migration is
 //     never edited.
 //  6. A session does not depend on the defaults of its server, database or role. It sets its isolation level,

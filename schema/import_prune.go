@@ -54,7 +54,7 @@ func (g *MissingRows) add(row MissingRow) {
 // ConfirmedError reports that a removal was refused because it includes mappings that a person has confirmed
 // or approved.
 type ConfirmedError struct {
-	// Count is the number of rows to remove that are confirmed or approved.
+	// Count is the number of rows to remove that are confirmed or approved; for a data source, of the mappings to it.
 	Count int64
 }
 

@@ -71,8 +71,8 @@ type Job struct {
 	// Intent is the newest intent of the job. The classifier reads it with each item.
 	Intent        Intent `bun:"intent"`
 	IntentVersion int64  `bun:"intent_version"`
-	// Version grows with every write that the status of the job depends on. A status that was computed from an
-	// older version lags.
+	// Version grows with every write of this row that the status of the job depends on, but not with outcomes of
+	// items. A status that was computed from an older version lags.
 	Version int64 `bun:"version"`
 
 	StartedAt time.Time `bun:"started_at,nullzero"`

@@ -11,12 +11,13 @@ const (
 	// window is the number of mappings that a list reads in its order before it decides how to find the
 	// matches. If one mapping in forty matches, the window fills a page of 50.
 	window = 2000
-	// facetWindow is the same number for each facet, for orders without an index.
+	// facetWindow replaces window in an order without an index: that many mappings are read of each facet.
 	facetWindow = 500
 	// frequent is the number of mappings with the text in the window from which on reading in order is faster than
 	// finding and sorting all matches.
 	frequent = 10
-	// mostSorted is the same number for all mappings that pass the filter, if there is no text.
+	// mostSorted is the largest number of matches of a filter without a text that is found and sorted. More are read
+	// in the order of the list.
 	mostSorted = 5000
 )
 

@@ -267,7 +267,8 @@ func (im *importer) countConfirmed(ctx context.Context, condition, id string) (n
 	return n, nil
 }
 
-// removeColumns removes columns and all references to them. The caller is about to remove the data sources.
+// removeColumns removes columns and all references to them, and the references to the data sources, which the caller
+// deletes next.
 func (im *importer) removeColumns(ctx context.Context, columns []SourceColumn, sources ...string) error {
 	if len(columns) == 0 && len(sources) == 0 {
 		return nil

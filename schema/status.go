@@ -168,7 +168,7 @@ type FailureCount struct {
 // StatusOf computes the status of a job from its row, the counts of its items, the reason why the queued ones
 // wait and, for a job that ends, its failures by error code. The result depends on these alone, except for
 // UpdatedAt, which the caller sets.
-func StatusOf(job Job, counts Counts, waiting Waiting, lost []FailureCount) JobStatus {
+func StatusOf(job Job, counts Counts, waiting Waiting, failures []FailureCount) JobStatus {
 	completed := counts.Completed()
 	total := max(job.Total(), completed)
 	s := JobStatus{
@@ -208,7 +208,7 @@ func StatusOf(job Job, counts Counts, waiting Waiting, lost []FailureCount) JobS
 		}
 	}
 	if s.Status == StatusFailed {
-		s.Error = summary(counts.Failed, total, lost)
+		s.Error = summary(counts.Failed, total, failures)
 	}
 	s.ETASeconds = eta(job, s, waiting.Paused)
 	s.CurrentStep = currentStep(job, s)
@@ -287,9 +287,9 @@ func message(job Job, s JobStatus) string {
 	}
 }
 
-func summary(failed, total int64, lost []FailureCount) string {
-	parts := make([]string, 0, len(lost))
-	for _, l := range lost {
+func summary(failed, total int64, failures []FailureCount) string {
+	parts := make([]string, 0, len(failures))
+	for _, l := range failures {
 		parts = append(parts, fmt.Sprintf("%d × %s, such as: %s", l.Items, l.ErrorCode, ErrorText(l.Error)))
 	}
 	return fmt.Sprintf("%d of %s failed, the rest is saved (%s)", failed, mappings(total), strings.Join(parts, "; "))

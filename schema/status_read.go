@@ -94,10 +94,7 @@ func ListStatuses(ctx context.Context, db bun.IDB, jobs []Job) ([]JobStatus, err
 	if len(jobs) == 0 {
 		return nil, nil
 	}
-	ids := make([]string, len(jobs))
-	for i, job := range jobs {
-		ids[i] = job.ID
-	}
+	ids := each(jobs, func(j Job) string { return j.ID })
 	stored, err := ListStoredStatuses(ctx, db, ids)
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ type Work struct {
 	Due bool `bun:"due"`
 	// Crashes reports that the mappings of this job crash the process: [PoisonLimit] items are poison, and
 	// none has succeeded or was skipped.
-	Crashes    bool           `bun:"breaks"`
+	Crashes    bool           `bun:"crashes"`
 	JobType    JobType        `bun:"job_type"`
 	Classifier ClassifierKind `bun:"classifier"`
 	Intent     Intent         `bun:"intent"`
@@ -41,7 +41,7 @@ var jobCrashes = fmt.Sprintf(`(select count(*) = %d
 	from (select from job_items p where p.job_id = i.job_id and p.outcome in ('failed', 'cancelled')
 	and p.error_code = 'poison' limit %d) poison)
 	and not exists (select from job_status s where s.job_id = i.job_id
-		and s.succeeded + s.skipped > 0) as breaks`, PoisonLimit, PoisonLimit)
+		and s.succeeded + s.skipped > 0) as crashes`, PoisonLimit, PoisonLimit)
 
 // GetWork reads the work for one item. It returns [ErrNotFound] if the job has no such item, and
 // [ErrMalformed] if one of the rows cannot be decoded.

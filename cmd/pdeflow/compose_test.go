@@ -80,9 +80,7 @@ func TestEnvExampleListsTheVariablesThatComposeRequires(t *testing.T) {
 	}
 	demanded := make([]string, 0, len(listed))
 	for name := range composeSecrets() {
-		t.Run(name, func(t *testing.T) {
-			demanded = append(demanded, name)
-		})
+		demanded = append(demanded, name)
 	}
 	slices.Sort(listed)
 	slices.Sort(demanded)

@@ -16,7 +16,7 @@ type phases struct {
 
 // newPhases returns phases that print to standard error. doing describes the command, such as "checking".
 func newPhases(a *app, doing string) *phases {
-	return &phases{w: a.stderr, doing: doing, terminal: isTerminal(a.stderr) && a.getenv("TERM") != "dumb"}
+	return &phases{w: a.stderr, doing: doing, terminal: a.drawsBars()}
 }
 
 // show is a [schema.Progress].

@@ -16,7 +16,7 @@ type change struct {
 	// MappingID and Version are zero for planning data.
 	MappingID string `bun:"mapping_id"`
 	Version   int64  `bun:"version"`
-	// Due reports whether the change was committed as long ago as the query requires.
+	// Due reports whether the change is as old as the query requires.
 	Due bool `bun:"due"`
 }
 

@@ -15,7 +15,8 @@ import (
 // the event does not carry.
 type Fact struct {
 	Event events.Event
-	// Service publishes such events.
+	// Service gives the ce-source of the entry: the service that publishes such events, or api for a change of a
+	// mapping.
 	Service    schema.Service
 	OccurredAt time.Time
 	// Actor is the person, the job or the service that did it.

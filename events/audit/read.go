@@ -70,16 +70,12 @@ type reader struct {
 }
 
 func getJobs(ctx context.Context, db bun.IDB, q Query) (map[string]schema.Job, error) {
-	jobs := map[string]schema.Job{}
 	ids := unique(append(each(q.Items, func(k ItemKey) string { return k.JobID }), q.Jobs...))
-	if len(ids) == 0 {
-		return jobs, nil
-	}
-	var rows []schema.Job
-	err := db.NewSelect().Model(&rows).ExcludeColumn("mapping_ids").Where("id in (?)", bun.List(ids)).Scan(ctx)
+	rows, err := schema.ListJobsByID(ctx, db, ids)
 	if err != nil {
-		return nil, fmt.Errorf("jobs of events: %w", err)
+		return nil, err
 	}
+	jobs := make(map[string]schema.Job, len(rows))
 	for _, job := range rows {
 		jobs[job.ID] = job
 	}

@@ -48,7 +48,8 @@ func (c *statementCounter) Handle(context.Context, slog.Record) error {
 func CountSnapshots(t testing.TB, db *schema.DB) (n int) {
 	t.Helper()
 	for late := time.Now().Add(2 * time.Second); ; {
-		err := db.NewRaw(`select count(*) from pg_stat_activity where application_name = 'counted'
+		err := db.NewRaw(`select count(*) from pg_stat_activity where datname = current_database()
+			and application_name = 'counted'
 			and (backend_xmin is not null or state like 'idle in transaction%')`).Scan(t.Context(), &n)
 		if err != nil {
 			t.Fatal(err)

@@ -207,7 +207,11 @@ var lineBreak = regexp.MustCompile(`\s*[\r\n\v\f\x{85}\x{2028}\x{2029}]\s*`)
 // oneLine replaces line breaks and no-break, wide and narrow spaces by plain spaces, so that two texts that look the
 // same are equal.
 func oneLine(text string) string {
-	text = lineBreak.ReplaceAllString(text, " ")
+	// Most cells have no line break, and the search for one is much faster than the expression: an upload may be a
+	// single cell of 32 MiB.
+	if strings.ContainsAny(text, "\r\n\v\f\u0085\u2028\u2029") {
+		text = lineBreak.ReplaceAllString(text, " ")
+	}
 	return strings.Map(func(r rune) rune {
 		if r != '\t' && unicode.Is(unicode.Zs, r) {
 			return ' '

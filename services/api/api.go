@@ -146,7 +146,7 @@ func (s *Server) humaConfig() huma.Config {
 	config := huma.DefaultConfig("pdeflow", apiVersion)
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.CreateHooks = nil
-	config.Formats = map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}
+	config.Formats = map[string]huma.Format{jsonType: jsonFormat(), "json": jsonFormat()}
 	config.Transformers = []huma.Transformer{s.problemOfHuma}
 	describeDocument(config.OpenAPI)
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
@@ -158,8 +158,8 @@ func (s *Server) humaConfig() huma.Config {
 // Handler returns the handler of all routes.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// Run serves the listener until the context ends. It then gives running requests ten seconds to finish, closes the
-// listener, and returns when no goroutine of the server runs. Call it once.
+// Run serves the listener until the context ends. It then closes the listener, gives running requests ten
+// seconds to finish, and returns when no goroutine of the server runs. Call it once.
 func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           s.handler,

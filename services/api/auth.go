@@ -24,9 +24,9 @@ type Role string
 const (
 	// Viewer can read.
 	Viewer Role = "viewer"
-	// Tester can also start jobs and edit.
+	// Tester can also start and control jobs, and import, add and remove data.
 	Tester Role = "tester"
-	// Manager can also review, and remove confirmed data.
+	// Manager can also remove reports, and data that a person has confirmed.
 	Manager Role = "manager"
 )
 

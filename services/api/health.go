@@ -110,7 +110,7 @@ func readinessOf(ctx context.Context, checks []Check) (status int, readiness Rea
 func HealthHandler(version string, checks []Check) http.Handler {
 	mux := http.NewServeMux()
 	write := func(w http.ResponseWriter, status int, body any) {
-		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Type", jsonType)
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(body) // the client may be gone
 	}

@@ -39,8 +39,9 @@ func TestAThirdConcurrentImportIsRefusedBeforeItsBodyIsRead(t *testing.T) {
 	f.awaitLockWaiters(2)
 
 	// A server that wants the body says 100 first.
-	a := exchange(t, f.line(), "POST "+path(3)+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+f.token("tina", api.Tester)+
-		"\r\nContent-Type: "+contentType+"\r\nContent-Length: 20\r\nExpect: 100-continue\r\n\r\n")
+	a := exchange(t, f.line(),
+		"POST "+path(3)+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+f.token("tina", api.Tester)+
+			"\r\nContent-Type: "+contentType+"\r\nContent-Length: 20\r\nExpect: 100-continue\r\n\r\n")
 	if refused(t, a, http.StatusServiceUnavailable, "busy"); a.header.Get("Retry-After") == "" {
 		t.Error("the response has no Retry-After")
 	}

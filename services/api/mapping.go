@@ -158,7 +158,7 @@ func (q *MappingQuery) filter(in ReportPath) (schema.MappingFilter, error) {
 
 // mappingOutput is a mapping with its version as the ETag.
 type mappingOutput struct {
-	ETag string `header:"ETag" doc:"The version of the mapping, for If-Match."`
+	ETag string `header:"ETag" doc:"The version of the mapping. Not yet: no route takes If-Match."`
 	Body Mapping
 }
 

@@ -123,7 +123,7 @@ func (s *Server) jsonResponse(description string, t reflect.Type) *huma.Response
 	return &huma.Response{
 		Description: description,
 		Content: map[string]*huma.MediaType{
-			"application/json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(t, true, t.Name())},
+			jsonType: {Schema: s.api.OpenAPI().Components.Schemas.Schema(t, true, t.Name())},
 		},
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -23,9 +22,6 @@ const defaultWorkers = 8
 type Options struct {
 	// Workers is the number of mappings that are handled at once; 8 if zero.
 	Workers int
-	// Grace is the time that mappings in progress have to finish after a shutdown begins; the runner's default if
-	// zero.
-	Grace time.Duration
 }
 
 // Classifier is the consumer of the rules lane.
@@ -62,7 +58,7 @@ func New(
 		workers = defaultWorkers
 	}
 	c.runner = events.Consume(js, events.ClassifierRules(), c.handle, events.Options{
-		Workers: workers, Prefetch: 2 * workers, Grace: options.Grace, Topology: topology, Log: log,
+		Workers: workers, Prefetch: 2 * workers, Topology: topology, Log: log,
 	})
 	return c
 }

@@ -2,11 +2,7 @@ package dispatcher
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
@@ -75,15 +71,9 @@ func (d *Dispatcher) publishBells(ctx context.Context) error {
 // busy there always are some, and no other job would get a bell. A missing consumer is declared, because it receives
 // only the events published after that.
 func (d *Dispatcher) projectorBehind(ctx context.Context) (bool, error) {
-	consumer, err := d.js.Consumer(ctx, events.StreamEvents, events.Projector().Name)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		consumer, err = d.topology.DeclareConsumer(ctx, d.js, events.Projector())
-	}
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return false, fmt.Errorf("projector's consumer: %w", events.ErrNoStream)
-	}
+	info, err := d.consumerInfo(ctx, events.Projector())
 	if err != nil {
-		return false, fmt.Errorf("projector's consumer: %w", err)
+		return false, err
 	}
-	return consumer.CachedInfo().NumPending > 0, nil
+	return info.NumPending > 0, nil
 }

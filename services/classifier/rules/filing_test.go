@@ -162,3 +162,23 @@ func TestDataAboutCustomersIsNotPublicInAPublishedFiling(t *testing.T) {
 		})
 	}
 }
+
+func TestAReportThatSoundsPublishedLowersNothing(t *testing.T) {
+	t.Parallel()
+	e := New(policy.Default())
+	for _, report := range []string{
+		"Margin Call Report", "Delinquency 15 days", "FR Y-14M Schedule D 2026", "FR Y-14Q", "FFIEC 101",
+	} {
+		for name, dataType := range map[string]string{
+			"Credit Card Number": "C16", "Internal Risk Rating": "C4", "Credit Score": "N3",
+		} {
+			t.Run(report+" "+name, func(t *testing.T) {
+				t.Parallel()
+				a := e.Classify(Input{Attribute: attribute(name, dataType), Report: report})
+				if got := a.InformationSecurityClassification; got != schema.TierHRCI {
+					t.Errorf("got %s, want HRCI: %s", got, a.Rationale)
+				}
+			})
+		}
+	}
+}

@@ -31,6 +31,22 @@ func FuzzClassify_AnswersAnything(f *testing.F) {
 	})
 }
 
+// A policy that can be parsed answers.
+func FuzzClassify_AnyPolicy(f *testing.F) {
+	f.Add(string(policy.DefaultText()))
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := policy.Parse("f", []byte(text))
+		if err != nil {
+			return
+		}
+		e, in := New(p), Input{Attribute: attribute("Some Score", "N3"), Report: "FR Y-14M"}
+		e.Classify(in)
+		if e.Explain(in) == "" {
+			t.Error("no explanation")
+		}
+	})
+}
+
 func BenchmarkClassify(b *testing.B) {
 	e := New(policy.Default())
 	rows := goldRows(b)

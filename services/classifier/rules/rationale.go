@@ -165,7 +165,7 @@ func (d *derivation) earnsPoints(at int) bool {
 }
 
 const (
-	// maxConsidered is the number of other rules that an answer lists.
+	// maxConsidered is the maximum number of other rules that an answer lists, of which at most two fit.
 	maxConsidered = 3
 	fitsLess      = "fits less well"
 )

@@ -12,8 +12,14 @@ func TestEditDistance(t *testing.T) {
 		a, b string
 		want int
 	}{
-		{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"rule", "rule", 0}, {"rule", "rules", 1}, {"rule", "role", 1},
-		{"kitten", "sitting", 3}, {"tier", "teir", 2},
+		{"", "", 0},
+		{"", "abc", 3},
+		{"abc", "", 3},
+		{"rule", "rule", 0},
+		{"rule", "rules", 1},
+		{"rule", "role", 1},
+		{"tier", "teir", 2},
+		{"kitten", "sitting", 3},
 	} {
 		t.Run(tt.a+" to "+tt.b, func(t *testing.T) {
 			t.Parallel()
