@@ -284,7 +284,7 @@ func (d *derivation) countConfidence() confidence {
 	if words := best.namedWords(r); words > 0 {
 		add(min(maxWordConfidence, wordConfidence*words), "for the words of the name that it names")
 	}
-	if r.FacetPoints > 0 && (best.rule.Says != 0 || best.rule.SaysNot != 0) {
+	if r.FacetPoints > 0 && (best.rule.Is != 0 || best.rule.IsNot != 0) {
 		add(facetConfidence*r.FacetPoints, "for "+r.FacetFrom.String()+" that says what the value is")
 	}
 	if r.Class != 0 && r.FacetFrom == reading.FromName {

@@ -156,7 +156,7 @@ func TestARefinementWithoutEffectIsNotCited(t *testing.T) {
 
 func TestPersonalDataOfCustomersIsAtLeastConfidential(t *testing.T) {
 	t.Parallel()
-	const open = "refine open\n  says: name\n  of: person\n  tier: Public\n  because: x\n"
+	const open = "refine open\n  is: name\n  of: person\n  tier: Public\n  because: x\n"
 	for leak, want := range map[string]schema.Tier{
 		"": schema.TierConfidential, "  leak: High\n": schema.TierConfidential,
 		"  leak: Low\n": schema.TierConfidential,

@@ -24,7 +24,7 @@ risk
 group Scores
 rule score value
   any: [score]
-  says-not: date
+  is-not: date
   tier: HRCI
   personal: yes
   criticality: High
@@ -32,7 +32,7 @@ rule score value
   because: it decides about a person's credit
 rule date of a score
   any: [score]
-  says: date
+  is: date
   tier: Confidential
   personal: no
   criticality: Medium

@@ -133,13 +133,13 @@ func (d *derivation) preferName() {
 	if len(d.fitting) == 0 || d.reading.FacetFrom != reading.FromName || !d.fitting[0].isGuess(d.reading) {
 		return
 	}
-	d.moveFirst(func(m *ruleMatch) bool { return m.words == noWords && m.rule.Says != 0 })
+	d.moveFirst(func(m *ruleMatch) bool { return m.words == noWords && m.rule.Is != 0 })
 }
 
 // preferSafety moves a rule with the same words before the winner, if the winner depends on a guess of the facet and
 // protects less.
 func (d *derivation) preferSafety() {
-	if len(d.fitting) == 0 || d.fitting[0].rule.Says == 0 || !d.reading.FacetGuessed {
+	if len(d.fitting) == 0 || d.fitting[0].rule.Is == 0 || !d.reading.FacetGuessed {
 		return
 	}
 	first := d.fitting[0]
@@ -279,7 +279,7 @@ func (m *ruleMatch) matchRest(r *reading.Reading) failureReason {
 		kind = r.Report.Kind
 	}
 	switch {
-	case !isMet(rule.Says, r.Facet) || !r.FacetGuessed && rule.SaysNot.Has(r.Facet):
+	case !isMet(rule.Is, r.Facet) || !r.FacetGuessed && rule.IsNot.Has(r.Facet):
 		return wrongFacet
 	case !isMet(rule.Of, r.Party) || !r.PartyGuessed && rule.OfNot.Has(r.Party):
 		return wrongParty
@@ -288,7 +288,7 @@ func (m *ruleMatch) matchRest(r *reading.Reading) failureReason {
 	case r.Marks&rule.Marked != rule.Marked:
 		return wrongMark
 	}
-	if rule.Says != 0 {
+	if rule.Is != 0 {
 		m.points += r.FacetPoints
 	}
 	for _, required := range []bool{rule.Of != 0, rule.In != 0, rule.Marked != 0} {

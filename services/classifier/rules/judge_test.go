@@ -63,19 +63,19 @@ rule pie
   criticality: Low
   because: x
 rule some date
-  says: date
+  is: date
   tier: Confidential
   personal: no
   criticality: Medium
   because: x
 rule some name
-  says: name
+  is: name
   tier: Proprietary
   personal: no
   criticality: Low
   because: x
 rule name of a person
-  says: name
+  is: name
   of: person
   tier: Confidential
   personal: yes
@@ -84,7 +84,7 @@ rule name of a person
   because: x
 refine at least
   any: [whole]
-  says: date
+  is: date
   tier: at least Proprietary
   criticality: at most Medium
   because: x
@@ -275,13 +275,13 @@ func TestMatchRule_ReturnsTheFailedCondition(t *testing.T) {
 		rule policy.Rule
 		want failureReason
 	}{
-		{"fits", policy.Rule{Any: []int{apple}, Says: 1 << date, Of: 1 << person, In: 1 << general}, noFailure},
+		{"fits", policy.Rule{Any: []int{apple}, Is: 1 << date, Of: 1 << person, In: 1 << general}, noFailure},
 		{"other word", policy.Rule{Any: []int{3}}, lacksWords},
 		{"one of two words", policy.Rule{All: []int{apple, 3}}, lacksWords},
 		{"excluded word", policy.Rule{Any: []int{pear}, None: []int{apple}}, hasExcludedWord},
 		{"excluded word in a weaker place", policy.Rule{Any: []int{apple}, None: []int{pear}}, noFailure},
-		{"other facet", policy.Rule{Says: 1 << amount}, wrongFacet},
-		{"excluded facet", policy.Rule{Any: []int{apple}, SaysNot: 1 << date}, wrongFacet},
+		{"other facet", policy.Rule{Is: 1 << amount}, wrongFacet},
+		{"excluded facet", policy.Rule{Any: []int{apple}, IsNot: 1 << date}, wrongFacet},
 		{"other party", policy.Rule{Of: 1 << staff}, wrongParty},
 		{"excluded party", policy.Rule{Any: []int{apple}, OfNot: 1 << person}, wrongParty},
 		{"other report", policy.Rule{In: 1 << special}, wrongReport},
@@ -314,7 +314,7 @@ func TestMatchRule_CountsPoints(t *testing.T) {
 		{"a word of the head", policy.Rule{Any: []int{apple}}, 7, inNames}, // 4, and 3 because the facet follows
 		{"a word of the description", policy.Rule{Any: []int{pear}}, 1, outsideNames},
 		{"both", policy.Rule{All: []int{apple, pear}}, 8, inNames},
-		{"a facet", policy.Rule{Says: 1 << date}, 3, noWords},
+		{"a facet", policy.Rule{Is: 1 << date}, 3, noWords},
 		{"a party", policy.Rule{Of: 1 << person}, 2, noWords},
 		{"a kind of report", policy.Rule{In: 1 << general}, 2, noWords},
 		{"a mark", policy.Rule{Marked: policy.MarkCritical}, 2, noWords},

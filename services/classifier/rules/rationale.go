@@ -126,7 +126,7 @@ func (d *derivation) matches() []Match {
 			out = append(out, Match{r.Text(o), o.Place.String(), d.policy.TermName(o.Term), !d.earnsPoints(i)})
 		}
 	}
-	if r.FacetFrom == reading.FromType && len(d.fitting) > 0 && d.fitting[0].rule.Says != 0 {
+	if r.FacetFrom == reading.FromType && len(d.fitting) > 0 && d.fitting[0].rule.Is != 0 {
 		out = append(out, Match{r.DataType, dataTypePlace, d.policy.Facets[r.Facet].Name, false})
 	}
 	return out
@@ -147,7 +147,7 @@ func requires(rule *policy.Rule, r *reading.Reading, at int) bool {
 		return slices.Contains(rule.Any, o.Term.ID) || slices.Contains(rule.All, o.Term.ID)
 	case policy.TermFacet:
 		named := o.Place <= reading.InTechnicalName || at == r.FacetAt
-		return rule.Says != 0 && o.Term.ID == r.Facet && named
+		return rule.Is != 0 && o.Term.ID == r.Facet && named
 	case policy.TermParty:
 		return rule.Of != 0 && o.Term.ID == r.Party
 	default:
@@ -159,7 +159,7 @@ func requires(rule *policy.Rule, r *reading.Reading, at int) bool {
 func (d *derivation) earnsPoints(at int) bool {
 	earns := func(m ruleMatch) bool {
 		return slices.Contains(m.occurrences(), at) ||
-			m.rule.Says != 0 && at == d.reading.FacetAt || m.rule.Of != 0 && at == d.reading.PartyAt
+			m.rule.Is != 0 && at == d.reading.FacetAt || m.rule.Of != 0 && at == d.reading.PartyAt
 	}
 	return len(d.fitting) > 0 && earns(d.fitting[0]) || slices.ContainsFunc(d.refined, earns)
 }
@@ -206,7 +206,7 @@ func (d *derivation) whyFailed(m ruleMatch) string {
 		return fmt.Sprintf("does not hold beside %q", d.reading.Text(d.reading.Occurrences[m.failure.at]))
 	case wrongFacet:
 		facet := func(i int) string { return d.policy.Facets[i].Name }
-		return describeMismatch(facet, len(d.policy.Facets), m.rule.Says, d.reading.Facet)
+		return describeMismatch(facet, len(d.policy.Facets), m.rule.Is, d.reading.Facet)
 	case wrongParty:
 		party := func(i int) string { return d.policy.Parties[i] }
 		return describeMismatch(party, len(d.policy.Parties), m.rule.Of, d.reading.Party)

@@ -53,7 +53,7 @@ type blockKind struct {
 	lists []string
 }
 
-var conditionLists = []string{"any", "all", "none", "says", "says-not", "of", "of-not", "in", "in-not", "marked"}
+var conditionLists = []string{"any", "all", "none", "is", "is-not", "of", "of-not", "in", "in-not", "marked"}
 
 var answerKeys = []string{"tier", "personal", "criticality", "leak", "regulatory", "laws", "because", "certainty"}
 

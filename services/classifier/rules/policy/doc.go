@@ -45,7 +45,7 @@
 //	group Scores                    a title for the rules that follow
 //	rule score value
 //	  any: [score], beacon          one of these concepts or phrases; all: each of them; none: not one of them
-//	  says-not: date                facets: says, says-not; parties: of, of-not; kinds of report: in, in-not
+//	  is-not: date                  facets: is, is-not; parties: of, of-not; kinds of report: in, in-not
 //	  marked: critical              primary key, critical, mandatory
 //	  tier: HRCI
 //	  personal: yes

@@ -66,8 +66,8 @@ rule value
   any: [score], credit grade
   all: [score]
   none: ripe
-  says: date
-  says-not: flag
+  is: date
+  is-not: flag
   of: person
   of-not: staff
   in: loan
@@ -155,7 +155,7 @@ func TestParse_ReadsEveryKey(t *testing.T) {
 		{"column", p.Columns, Columns{RaisesFrom: 60, Sums: 1, Signs: 2, Customers: 1}},
 		{"rule", p.Rules, []Rule{{
 			Name: "value", Group: "Scores", Line: 53, Any: []int{0, 1}, All: []int{0}, None: []int{2},
-			Says: 1, SaysNot: 2, Of: 1, OfNot: 2, In: 1, InNot: 2,
+			Is: 1, IsNot: 2, Of: 1, OfNot: 2, In: 1, InNot: 2,
 			Marked: MarkPrimaryKey | MarkCritical | MarkMandatory,
 			Tier:   schema.TierHRCI, Criticality: schema.LevelHigh, Leak: schema.LevelHigh, Personal: FlagYes,
 			Regulatory: FlagYes, Laws: []int{1}, Because: "a reason", Certainty: 80, Yields: true,

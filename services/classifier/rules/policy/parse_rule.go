@@ -23,7 +23,7 @@ func (b *builder) defineRule(x *block) {
 
 func (b *builder) conditions(x *block, r *Rule) {
 	r.Any, r.All, r.None = b.conceptList(x, "any"), b.conceptList(x, "all"), b.conceptList(x, "none")
-	r.Says, r.SaysNot = b.set(x, "says", "facet", b.facets), b.set(x, "says-not", "facet", b.facets)
+	r.Is, r.IsNot = b.set(x, "is", "facet", b.facets), b.set(x, "is-not", "facet", b.facets)
 	r.Of, r.OfNot = b.set(x, "of", "party", b.parties), b.set(x, "of-not", "party", b.parties)
 	r.In, r.InNot = b.set(x, "in", kindOfReport, b.kinds), b.set(x, "in-not", kindOfReport, b.kinds)
 	for _, it := range x.list("marked", b.problems) {
@@ -220,7 +220,7 @@ func (b *builder) checkRule(x *block, r *Rule) {
 			"%s has no condition: it would fit every attribute; use the block \"default\" for that",
 			x.title(),
 		)
-	} else if !has("any", "all", "says", "of", "in", "marked") {
+	} else if !has("any", "all", "is", "of", "in", "marked") {
 		b.add(x.line, "%s has only conditions that exclude: add one that requires something", x.title())
 	}
 	b.checkAnswers(x, r, has)
@@ -258,7 +258,7 @@ func (b *builder) checkContradictions(x *block, r *Rule) {
 	for _, pair := range []struct {
 		key       string
 		want, not Set
-	}{{"says", r.Says, r.SaysNot}, {"of", r.Of, r.OfNot}, {"in", r.In, r.InNot}} {
+	}{{"is", r.Is, r.IsNot}, {"of", r.Of, r.OfNot}, {"in", r.In, r.InNot}} {
 		if pair.want&pair.not != 0 {
 			b.add(x.line, "%s contradicts itself: %q and %q have an element in common",
 				x.title(), pair.key, pair.key+"-not")

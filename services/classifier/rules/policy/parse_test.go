@@ -137,7 +137,7 @@ func TestParse_ReportsMistakesByLine(t *testing.T) {
 			`"[score" has no closing bracket`,
 		},
 		{
-			"an unknown facet", head + strings.Replace(rule, "  tier", "  says: dates\n  tier", 1),
+			"an unknown facet", head + strings.Replace(rule, "  tier", "  is: dates\n  tier", 1),
 			`p:15: rule "r" names the unknown facet "dates": did you mean "date"?`,
 		},
 		{
@@ -176,8 +176,8 @@ func TestParse_ReportsMistakesByLine(t *testing.T) {
 		},
 		{
 			"requiring and excluding a facet",
-			head + strings.Replace(rule, "  tier", "  says: date\n  says-not: date\n  tier", 1),
-			`"says" and "says-not" have an element in common`,
+			head + strings.Replace(rule, "  tier", "  is: date\n  is-not: date\n  tier", 1),
+			`"is" and "is-not" have an element in common`,
 		},
 		{
 			"HRCI that may leak", head + strings.Replace(rule, "  tier", "  leak: Low\n  tier", 1),

@@ -20,7 +20,7 @@ func TestDefault_UsesEveryFacetAndParty(t *testing.T) {
 	p := Default()
 	var facets, parties, kinds Set
 	for _, r := range slices.Concat(p.Rules, p.Refinements) {
-		facets |= r.Says | r.SaysNot
+		facets |= r.Is | r.IsNot
 		parties |= r.Of | r.OfNot
 		kinds |= r.In | r.InNot
 	}

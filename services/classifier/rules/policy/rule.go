@@ -14,11 +14,11 @@ type Rule struct {
 
 	// Any, All and None list concepts.
 	Any, All, None []int
-	// Says and SaysNot are sets of facets, Of and OfNot of parties, In and InNot of kinds of report.
-	Says, SaysNot Set
-	Of, OfNot     Set
-	In, InNot     Set
-	Marked        Marks
+	// Is and IsNot are sets of facets, Of and OfNot of parties, In and InNot of kinds of report.
+	Is, IsNot Set
+	Of, OfNot Set
+	In, InNot Set
+	Marked    Marks
 
 	// An answer that the rule does not give is empty or FlagUnset.
 	Tier             schema.Tier
