@@ -52,7 +52,7 @@ func countWrong(t *testing.T, list string) tally {
 	t.Helper()
 	e := New(policy.Default())
 	var n tally
-	for _, row := range readNames(t, list) {
+	for _, row := range readTSV(t, filepath.Join("testdata", "names", list+".tsv")) {
 		a := e.Classify(Input{Attribute: attribute(row["name"], row["type"]), Table: row["table"]})
 		tiers := strings.Split(row["tiers"], ",")
 		personal := map[bool]string{true: "y", false: "n"}[a.PIIFlag]
@@ -78,9 +78,10 @@ func countWrong(t *testing.T, list string) tally {
 	return n
 }
 
-func readNames(t *testing.T, list string) []map[string]string {
+// readTSV reads a file of columns separated by tabs, with a header.
+func readTSV(t *testing.T, path string) []map[string]string {
 	t.Helper()
-	f, err := os.Open(filepath.Join("testdata", "names", list+".tsv"))
+	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
