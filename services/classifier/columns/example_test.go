@@ -41,9 +41,9 @@ func ExampleIndex_Rank() {
 	fmt.Println(strings.ReplaceAll(r.Rationale, ". ", ".\n"))
 	// Output:
 	// DW.ACCT.ORIG_LMT_AMT direct
-	// ORIG_LMT_AMT says 'original' and 'limit'.
+	// ORIG_LMT_AMT matches 'original' and 'limit'.
 	// NUMBER(12,2) fits the amount.
-	// Next is DW.ACCT.OPN_DT, which holds a date where an amount is asked.
+	// The next best is DW.ACCT.OPN_DT, which holds a date instead of an amount.
 }
 
 func ExampleIndex_Rank_nothingFits() {
@@ -53,7 +53,7 @@ func ExampleIndex_Rank_nothingFits() {
 	fmt.Println(r.Rationale)
 	// Output:
 	// "" -1
-	// Nothing fits: no column says 'collateral' and 'appraisal'.
+	// No column fits: no match for 'collateral' and 'appraisal'.
 }
 
 // Without candidates nothing is known, so the confidence is 0.
@@ -98,7 +98,7 @@ func ExampleRanking_alternatives() {
 	}
 	// Output:
 	// DW.ACCT.CURR_LMT_AMT
-	// or DW.ACCT.ORIG_LMT_AMT - says 'original', which is not asked
+	// or DW.ACCT.ORIG_LMT_AMT - also has 'original'
 }
 
 // The mapping type follows from the kinds of value: days are computed from a date.
@@ -152,5 +152,5 @@ func ExampleRanking_rationale() {
 	first, _, _ := strings.Cut(r.Rationale, ". ")
 	fmt.Println(first)
 	// Output:
-	// ARREARS_AMT says 'past due' (as 'arrears') and 'amount'
+	// ARREARS_AMT matches 'past due' (as 'arrears') and 'amount'
 }

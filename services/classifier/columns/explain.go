@@ -107,7 +107,7 @@ func (x explainer) whyFirst(margin float64) string {
 	var b strings.Builder
 	b.Grow(256)
 	b.WriteString(c.columnName)
-	for in, opening := range [fields]string{" says ", "its table's name says ", "its description says "} {
+	for in, opening := range [fields]string{" matches ", "its table's name matches ", "its description matches "} {
 		if len(e.found[in]) == 0 {
 			continue
 		}
@@ -122,13 +122,12 @@ func (x explainer) whyFirst(margin float64) string {
 		writeList(&b, e.found[in])
 	}
 	if len(e.missing) > 0 {
-		b.WriteString("; it does not say ")
+		b.WriteString("; no match for ")
 		writeList(&b, e.missing)
 	}
 	if len(e.extra) > 0 {
-		b.WriteString("; it also says ")
+		b.WriteString("; its name also has ")
 		writeList(&b, e.extra)
-		b.WriteString(", which is not asked")
 	}
 	b.WriteString(". ")
 	x.writeType(&b, x.verdicts[0])
@@ -149,13 +148,13 @@ func (x explainer) writeType(b *strings.Builder, v verdict) {
 		if v.fit >= goodFit {
 			b.WriteString(" fits")
 		} else {
-			b.WriteString(" fits not quite")
+			b.WriteString(" does not quite fit")
 		}
 		if r.kind != anyKind {
 			b.WriteString(" the " + r.kind.String())
 		}
 	case v.how == schema.MappingTypeDirect:
-		b.WriteString(" holds " + article(c.kind.String()) + ", which serves as the " + r.kind.String())
+		b.WriteString(" holds " + article(c.kind.String()) + ", which can be used as the " + r.kind.String())
 	default:
 		b.WriteString(" holds " + article(c.kind.String()) + ", from which the " + r.kind.String() + " must be derived")
 	}
@@ -165,14 +164,14 @@ func (x explainer) writeType(b *strings.Builder, v verdict) {
 // writeNext writes the sentence about the second best column.
 func (x explainer) writeNext(b *strings.Builder, margin float64) {
 	if len(x.verdicts) < 2 || x.verdicts[1].score < minAlternative {
-		b.WriteString(" No other column comes near.")
+		b.WriteString(" No other column is close.")
 		return
 	}
 	next := &x.ix.columns[x.verdicts[1].column]
 	if margin < clearMargin && !x.ix.columns[x.verdicts[0].column].copies(next) {
-		b.WriteString(" Near twin ")
+		b.WriteString(" A near twin is ")
 	} else {
-		b.WriteString(" Next is ")
+		b.WriteString(" The next best is ")
 	}
 	b.WriteString(next.field)
 	b.WriteString(", which ")
@@ -184,7 +183,7 @@ func (x explainer) writeNext(b *strings.Builder, margin float64) {
 func (x explainer) whyNothing() string {
 	if len(x.verdicts) > 0 && x.verdicts[0].score >= minAlternative {
 		best := x.verdicts[0]
-		return "Nothing fits. The nearest, " + x.ix.columns[best.column].field + ", " + x.whyNot(best) + "."
+		return "No column fits. The closest, " + x.ix.columns[best.column].field + ", " + x.whyNot(best) + "."
 	}
 	var unknown []string
 	for _, a := range x.request.requirements {
@@ -193,9 +192,9 @@ func (x explainer) whyNothing() string {
 		}
 	}
 	if len(unknown) == 0 {
-		return "Nothing fits: no column says enough of what is asked."
+		return "No column fits: none matches enough of the attribute."
 	}
-	return "Nothing fits: no column says " + list(unknown) + "."
+	return "No column fits: no match for " + list(unknown) + "."
 }
 
 // whyNot returns the main reason against a column, as the predicate of a sentence.
@@ -206,21 +205,21 @@ func (x explainer) whyNot(v verdict) string {
 	case v.against >= 0:
 		return x.contradiction(c, v)
 	case v.fit < poorFit && r.kind != c.kind:
-		return "holds " + article(c.kind.String()) + " where " + article(r.kind.String()) + " is asked"
+		return "holds " + article(c.kind.String()) + " instead of " + article(r.kind.String())
 	case len(e.missing) > 0:
-		return "does not say " + list(e.missing)
+		return "has no match for " + list(e.missing)
 	case len(e.extra) > 0:
-		return "says " + list(e.extra) + ", which is not asked"
+		return "also has " + list(e.extra)
 	case c.role != recordTable:
-		return "stands in " + article(c.role.String())
+		return "is in " + article(c.role.String())
 	case len(x.verdicts) > 0 && v.column != x.verdicts[0].column && c.copies(&x.ix.columns[x.verdicts[0].column]):
 		return "is the same element in another table"
 	case v.fit < closeFit && r.kind != c.kind:
-		return "holds " + article(c.kind.String()) + " where " + article(r.kind.String()) + " is asked"
+		return "holds " + article(c.kind.String()) + " instead of " + article(r.kind.String())
 	case len(e.slight) > 0:
-		return "says " + list(e.slight) + ", which is not asked"
+		return "also has " + list(e.slight)
 	case v.fit < closeFit:
-		return "has a type that fits less, " + c.declaredText
+		return "has a type that fits less well: " + c.declaredText
 	default:
 		return "matches less exactly"
 	}
@@ -232,8 +231,8 @@ func (x explainer) contradiction(c *column, v verdict) string {
 	if !slices.Contains(c.name, v.against) {
 		in = inTable
 	}
-	return "says " + quote(x.wordsOfColumn(c, in, x.ix.terms[v.against].text)) + " where " +
-		quote(x.wordsOfAttribute(x.request.requirements[v.insteadOf])) + " is asked"
+	return "has " + quote(x.wordsOfColumn(c, in, x.ix.terms[v.against].text)) + " instead of " +
+		quote(x.wordsOfAttribute(x.request.requirements[v.insteadOf]))
 }
 
 func quote(term string) string { return "'" + term + "'" }

@@ -18,33 +18,33 @@ func TestExplainer_WhyNot(t *testing.T) {
 	}{
 		{
 			attribute("Original Limit", "N9.2"), columnsOf("T", "CURR_LMT_AMT|NUMBER(9,2)"),
-			"says 'current' where 'original' is asked",
+			"has 'current' instead of 'original'",
 		},
 		{
 			attribute("Month-end Balance", "N9.2"), columnsOf("CYC_END", "BAL_AMT|NUMBER(9,2)"),
-			"says 'cycle end' where 'month end' is asked",
+			"has 'cycle end' instead of 'month end'",
 		},
 		{
 			attribute("Charge-off Amount", "N9.2"), columnsOf("T", "CHGOFF_DT|DATE"),
-			"holds a date where an amount is asked",
+			"holds a date instead of an amount",
 		},
-		{attribute("Revolving Limit", "N9.2"), columnsOf("T", "LMT_AMT|NUMBER(9,2)"), "does not say 'revolving'"},
-		{attribute("Fee", "N9.2"), columnsOf("T", "WIRE_FEE_AMT|NUMBER(9,2)"), "says 'wire', which is not asked"},
+		{attribute("Revolving Limit", "N9.2"), columnsOf("T", "LMT_AMT|NUMBER(9,2)"), "has no match for 'revolving'"},
+		{attribute("Fee", "N9.2"), columnsOf("T", "WIRE_FEE_AMT|NUMBER(9,2)"), "also has 'wire'"},
 		{
 			attribute("Fee", "N9.2"), columnsOf("FEE_ARCHIVE", "FEE_AMT|NUMBER(9,2)"),
-			"stands in a table of past records",
+			"is in a table of past records",
 		},
 		{
 			attribute("Fee", "N9.2"), columnsOf("STG_FEE", "FEE_AMT|NUMBER(9,2)"),
-			"stands in a table of the system itself",
+			"is in a table of the system itself",
 		},
 		{
 			attribute("Fee", "N9.2"),
 			slices.Concat(columnsOf("FEE", "FEE_AMT|NUMBER(9,2)"), columnsOf("ACCT", "FEE_AMT|NUMBER(9,2)")),
 			"is the same element in another table",
 		},
-		{attribute("Status Flag", "N1"), columnsOf("T", "STAT_CD|CHAR(2)"), "holds a code where a flag is asked"},
-		{attribute("Fee", "N9.2"), columnsOf("T", "FEE_AMT|NUMBER(9)"), "has a type that fits less, NUMBER(9)"},
+		{attribute("Status Flag", "N1"), columnsOf("T", "STAT_CD|CHAR(2)"), "holds a code instead of a flag"},
+		{attribute("Fee", "N9.2"), columnsOf("T", "FEE_AMT|NUMBER(9)"), "has a type that fits less well: NUMBER(9)"},
 		{attribute("Fee", "N9.2"), columnsOf("T", "FEE|NUMBER(9,2)"), "matches less exactly"},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
@@ -70,11 +70,11 @@ func TestExplainer_WhyFirst(t *testing.T) {
 		columnsOf("QZV", "RNWL_DT|VARCHAR(10)"),
 	))
 	for _, tt := range []struct{ name, dataType, want string }{
-		{"Open Date", "Date YYYYMMDD", "OPN_DT says 'open' and 'date'. DATE fits the date."},
-		{"Account Open Date", "Date YYYYMMDD", "OPN_DT says 'open' and 'date', its table's name says 'account'."},
+		{"Open Date", "Date YYYYMMDD", "OPN_DT matches 'open' and 'date'. DATE fits the date."},
+		{"Account Open Date", "Date YYYYMMDD", "OPN_DT matches 'open' and 'date', its table's name matches 'account'."},
 		{"Renewal Date", "Date YYYYMMDD", "VARCHAR(10) fits"},
-		{"Status Flag", "N1", "CHAR(1) holds a code, from which the flag must be derived. No other column comes near."},
-		{"Accrued Interest", "N9.2", "its description says 'accrued' and 'interest'; it also says 'unbld'"},
+		{"Status Flag", "N1", "CHAR(1) holds a code, from which the flag must be derived. No other column is close."},
+		{"Accrued Interest", "N9.2", "its description matches 'accrued' and 'interest'; its name also has 'unbld'"},
 	} {
 		if got := ix.Rank(attribute(tt.name, tt.dataType)); !strings.Contains(got.Rationale, tt.want) {
 			t.Errorf("%s: got %q, want a text with %q", tt.name, got.Rationale, tt.want)
@@ -86,9 +86,9 @@ func TestExplainer_WhyNothing(t *testing.T) {
 	t.Parallel()
 	ix := NewIndex(columnsOf("T", "OPN_DT|DATE", "CURR_LMT_AMT|NUMBER(9,2)"))
 	for _, tt := range []struct{ name, dataType, want string }{
-		{"Collateral Appraisal", "", "Nothing fits: no column says 'collateral' and 'appraisal'."},
-		{"Code", "", "Nothing fits: no column says enough of what is asked."},
-		{"Original Limit", "N9.2", "Nothing fits. The nearest, S.T.OPN_DT, holds a date where an amount is asked."},
+		{"Collateral Appraisal", "", "No column fits: no match for 'collateral' and 'appraisal'."},
+		{"Code", "", "No column fits: none matches enough of the attribute."},
+		{"Original Limit", "N9.2", "No column fits. The closest, S.T.OPN_DT, holds a date instead of an amount."},
 	} {
 		if got := ix.Rank(attribute(tt.name, tt.dataType)); got.Rationale != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got.Rationale, tt.want)

@@ -116,7 +116,7 @@ func TestRank_ANearTwinLowersTheConfidence(t *testing.T) {
 		t.Errorf("alone %s with %d (margin %d), with a twin %s with %d (margin %d)",
 			alone.SourceField, alone.Confidence, alone.Margin, both.SourceField, both.Confidence, both.Margin)
 	}
-	if !strings.Contains(both.Rationale, "Near twin S.CUST.MOB_PHN") {
+	if !strings.Contains(both.Rationale, "near twin is S.CUST.MOB_PHN") {
 		t.Errorf("the rationale does not name the twin: %s", both.Rationale)
 	}
 }
@@ -165,24 +165,24 @@ func TestRationale_NamesTheReasons(t *testing.T) {
 		{
 			"Account Origination Date", "Date YYYYMMDD", schema.MappingTypeDirect,
 			[]string{
-				"OPN_DT says 'origination' (as 'open') and 'date'",
-				"its table's name says 'account'",
+				"OPN_DT matches 'origination' (as 'open') and 'date'",
+				"its table's name matches 'account'",
 				"DATE fits the date",
 			},
 		},
 		{
 			"Current Limit", "N9.2", schema.MappingTypeDirect,
-			[]string{"ORIG_LMT_AMT, which says 'original' where 'current' is asked"},
+			[]string{"ORIG_LMT_AMT, which has 'original' instead of 'current'"},
 		},
 		{
 			"Accrued Interest", "N9.2", schema.MappingTypeDirect,
-			[]string{"its description says 'accrued' and 'interest'"},
+			[]string{"its description matches 'accrued' and 'interest'"},
 		},
-		{"Unbilled Interest", "N9.2", schema.MappingTypeDirect, []string{"UNBLD_AMT says 'unbilled' (as 'unbld')"}},
-		{"Current Revolving Limit", "N9.2", schema.MappingTypeDirect, []string{"it does not say 'revolving'"}},
+		{"Unbilled Interest", "N9.2", schema.MappingTypeDirect, []string{"UNBLD_AMT matches 'unbilled' (as 'unbld')"}},
+		{"Current Revolving Limit", "N9.2", schema.MappingTypeDirect, []string{"no match for 'revolving'"}},
 		{"Closed Flag", "N1", schema.MappingTypeConditional, []string{"from which the flag must be derived"}},
-		{"Status Description", "C40", schema.MappingTypeLookup, []string{"STAT_DESC says 'status' and 'description'"}},
-		{"Co-borrower Occupation", "C30", "", []string{"Nothing fits: no column says 'co borrower' and 'occupation'."}},
+		{"Status Description", "C40", schema.MappingTypeLookup, []string{"STAT_DESC matches 'status' and 'description'"}},
+		{"Co-borrower Occupation", "C30", "", []string{"No column fits: no match for 'co borrower' and 'occupation'."}},
 	} {
 		got := ix.Rank(attribute(tt.name, tt.dataType))
 		if got.MappingType != tt.how {
@@ -345,7 +345,7 @@ func TestRationale_QuotesTheWordsOfTheNames(t *testing.T) {
 		},
 		{"Past Due Amount", "N12.2", "'past due' (as 'arrears')"},
 		{"Charged Off Amount", "N12.2", "'charge off' (as 'write off')"},
-		{"Vantage Score of the Guarantor", "N3", "says 'co borrower' where 'guarantor' is asked"},
+		{"Vantage Score of the Guarantor", "N3", "has 'co borrower' instead of 'guarantor'"},
 		{"Heloc Payment Holiday", "N1", "'payment holiday'"},
 	} {
 		if got := ix.Rank(attribute(tt.name, tt.dataType)); !strings.Contains(got.Rationale, tt.want) {

@@ -158,13 +158,13 @@ func (r risk) level() schema.Level {
 // reason returns which of the two risks decides, and its cause.
 func (r risk) reason(v values) string {
 	if r.err.Above(r.leak) {
-		return fmt.Sprintf("an error in it costs %s, because its criticality is %s; a leak %s",
+		return fmt.Sprintf("an error is a %s risk, because the criticality is %s; a leak is a %s risk",
 			r.err, v.criticality.value, r.leak)
 	}
 	if v.leak.value != "" && v.tier.value != schema.TierHRCI {
-		return fmt.Sprintf("a leak costs %s: %s", r.leak, ruleTitle(v.leak.by))
+		return fmt.Sprintf("a leak is a %s risk: %s", r.leak, ruleTitle(v.leak.by))
 	}
-	return fmt.Sprintf("a leak of what is %s costs %s", v.tier.value, r.leak)
+	return fmt.Sprintf("a leak of %s data is a %s risk", v.tier.value, r.leak)
 }
 
 // regulated returns the regulatory flag and its reason. Every line of a filing is regulated. A column that the bank
@@ -176,13 +176,13 @@ func (d *derivation) regulated() (flag bool, why string) {
 	case r.Numbered || r.MDRM != "":
 		return true, "it is a line of a filed report"
 	case r.Filed && flagged != policy.FlagNo:
-		return true, "it stands in a filed report"
+		return true, "it is in a filed report"
 	case flagged == policy.FlagYes || flagged == policy.FlagUnset && len(d.laws()) > 0:
-		return true, "a regulation asks for it or protects it wherever it stands"
+		return true, "a regulation requires or protects it in every report and table"
 	case flagged == policy.FlagOnlyFiled:
-		return false, "only a filing would ask for it, and this is no line of one"
+		return false, "only a filing requires it, and it is not in a filing"
 	default:
-		return false, "no regulation asks for it or protects it"
+		return false, "no regulation requires or protects it"
 	}
 }
 
@@ -272,7 +272,7 @@ type confidencePart struct {
 // countConfidence adds up the evidence for the winning rule.
 func (d *derivation) countConfidence() confidence {
 	if len(d.fitting) == 0 {
-		return confidence{noRuleConfidence, []confidencePart{{noRuleConfidence, "no rule speaks"}}, 100}
+		return confidence{noRuleConfidence, []confidencePart{{noRuleConfidence, "no rule matched"}}, 100}
 	}
 	r, best := d.reading, &d.fitting[0]
 	c := confidence{parts: make([]confidencePart, 0, 8), certainty: d.certainty()}
@@ -282,20 +282,20 @@ func (d *derivation) countConfidence() confidence {
 	}
 	add(best.base(r))
 	if words := best.namedWords(r); words > 0 {
-		add(min(maxWordConfidence, wordConfidence*words), "for the words of the name that it names")
+		add(min(maxWordConfidence, wordConfidence*words), "for the words of the name that the rule requires")
 	}
 	if r.FacetPoints > 0 && (best.rule.Is != 0 || best.rule.IsNot != 0) {
-		add(facetConfidence*r.FacetPoints, "for "+r.FacetFrom.String()+" that says what the value is")
+		add(facetConfidence*r.FacetPoints, "for the facet, from "+r.FacetFrom.String())
 	}
 	if r.Class != 0 && r.FacetFrom == reading.FromName {
-		add(typeConfidence, "for a data type that agrees with it")
+		add(typeConfidence, "for a data type that agrees")
 	}
 	add(coverageConfidence*r.Coverage/100, "for the share of the name's words that the policy knows")
 	if r.Excluded >= 0 {
-		add(-excludedPenalty, "for a word that the data type rules out")
+		add(-excludedPenalty, "for a word that the data type excludes")
 	}
 	if penalty := d.nearPenalty(); penalty > 0 {
-		add(-penalty, "for another answer that comes near")
+		add(-penalty, "for another answer that is close")
 	}
 	c.percent = max(minConfidence, min(maxConfidence, c.percent)) * c.certainty / 100
 	return c
@@ -304,7 +304,7 @@ func (d *derivation) countConfidence() confidence {
 // base returns the starting points of a match and their reason.
 func (m *ruleMatch) base(r *reading.Reading) (points int, why string) {
 	if m.words == noWords {
-		return wordlessBase, "for a rule that knows only the kind of value"
+		return wordlessBase, "for a rule that requires no words"
 	}
 	weakest := reading.InHead
 	for _, i := range m.occurrences() {

@@ -211,7 +211,7 @@ func TestConfidence_FollowsTheEvidence(t *testing.T) {
 		{
 			why: "a word that the type excludes costs", more: attribute("Zyx", "Date"),
 			less:          attribute("Zyx Balance", "Date"),
-			lessRationale: "rules out that it is: amount",
+			lessRationale: "excludes: amount",
 		},
 		{why: "a near rule costs", more: attribute("Apple", ""), less: attribute("Zyx for Apple, Pear", "")},
 		{why: "any rule beats none", more: attribute("Zyx Date", ""), less: attribute("Zyx", "")},

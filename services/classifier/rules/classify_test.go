@@ -69,7 +69,7 @@ func TestADataTypeExcludesFacets(t *testing.T) {
 	}
 	dated := e.Classify(Input{Attribute: attribute("Bureau Score", "Date")})
 	if dated.InformationSecurityClassification != schema.TierConfidential ||
-		!strings.Contains(dated.Rationale, "rules out that it is: measure") {
+		!strings.Contains(dated.Rationale, "excludes: measure") {
 		t.Errorf("a score that is a date: got %s: %s", dated.InformationSecurityClassification, dated.Rationale)
 	}
 }
@@ -93,7 +93,7 @@ func TestAScoreStoredAsTextIsAScore(t *testing.T) {
 			})
 		}
 	}
-	const why = `"name or kind of a score" (Proprietary, protects less and has only a guess for it)`
+	const why = `"name or kind of a score" (Proprietary, protects less and depends on a guess)`
 	if a := e.Classify(Input{Attribute: attribute("FICO", "C3")}); !strings.Contains(a.Rationale, why) {
 		t.Errorf("rationale: got %s, want %s", a.Rationale, why)
 	}
@@ -118,7 +118,7 @@ func TestUnknownNamesAreConfidential(t *testing.T) {
 			if got := a.InformationSecurityClassification; got != schema.TierConfidential || a.Confidence > 20 {
 				t.Errorf("got %s with confidence %d, want Confidential with at most 20", got, a.Confidence)
 			}
-			if a.Rule != "" || !strings.HasPrefix(a.Rationale, "No rule spoke") {
+			if a.Rule != "" || !strings.HasPrefix(a.Rationale, "No rule matched") {
 				t.Errorf("got rule %q: %s", a.Rule, a.Rationale)
 			}
 		})

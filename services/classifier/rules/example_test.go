@@ -90,7 +90,7 @@ func ExampleEngine_Classify_unknown() {
 	fmt.Println(answer.Rationale)
 	// Output:
 	// Confidential 10
-	// No rule spoke: no rule speaks about it.
+	// No rule matched: no rule is about it.
 }
 
 func ExampleEngine_Explain() {
@@ -110,20 +110,20 @@ func ExampleEngine_Explain() {
 	//   unknown words: closing
 	//
 	// Rules that fit
-	//   7 points  "score value"  HRCI  answers: it decides about a person's credit
+	//   7 points  "score value"  HRCI  wins: it decides about a person's credit
 	//
 	// Rules whose words occur, but which do not fit
-	//   "date of a score"  Confidential  is for: date; nothing says what this is
+	//   "date of a score"  Confidential  applies to: date; this attribute: unknown
 	//
 	// Answer
 	//   information_security_classification  HRCI  rule "score value"
 	//   criticality                          High  rule "score value"
-	//   risk_level                           High  a leak of what is HRCI costs High
-	//   regulatory_flag                      yes   a regulation asks for it or protects it wherever it stands: FCRA
+	//   risk_level                           High  a leak of HRCI data is a High risk
+	//   regulatory_flag                      yes   a regulation requires or protects it in every report and table: FCRA
 	//   pii_flag                             yes   rule "score value"
 	//
 	// Confidence 65
 	//   +50 for words in the name
-	//    +3 for the words of the name that it names
+	//    +3 for the words of the name that the rule requires
 	//   +12 for the share of the name's words that the policy knows
 }

@@ -57,13 +57,13 @@ func (d *derivation) explainReading(b *strings.Builder) {
 	}
 	flush(w)
 	if r.Facet >= 0 {
-		fmt.Fprintf(b, "  it says: %s (from %s)\n", d.policy.Facets[r.Facet].Name, r.FacetFrom)
+		fmt.Fprintf(b, "  facet: %s (from %s)\n", d.policy.Facets[r.Facet].Name, r.FacetFrom)
 	}
 	if r.Excluded >= 0 {
-		fmt.Fprintf(b, "  the data type rules out: %s\n", d.policy.Facets[r.Excluded].Name)
+		fmt.Fprintf(b, "  the data type excludes: %s\n", d.policy.Facets[r.Excluded].Name)
 	}
 	if r.Party >= 0 {
-		fmt.Fprintf(b, "  it is about: %s\n", d.policy.Parties[r.Party])
+		fmt.Fprintf(b, "  party: %s\n", d.policy.Parties[r.Party])
 	}
 	if unknown := r.Unknown(); len(unknown) > 0 {
 		fmt.Fprintf(b, "  unknown words: %s\n", strings.Join(unknown, ", "))
@@ -83,7 +83,7 @@ func (d *derivation) explainRules(b *strings.Builder) {
 	}
 	w := newTable(b)
 	for i, m := range d.fitting[:min(len(d.fitting), maxExplained)] {
-		result := "answers: " + m.rule.Because
+		result := "wins: " + m.rule.Because
 		if i > 0 {
 			result = d.whyNotFirst(m)
 		}
@@ -150,7 +150,7 @@ func (d *derivation) explainConfidence(b *strings.Builder) {
 		fmt.Fprintf(b, "  %+3d %s\n", one.points, one.why)
 	}
 	if c.certainty < 100 {
-		fmt.Fprintf(b, "  of which %d%%, because the answer of the rule can be argued about\n", c.certainty)
+		fmt.Fprintf(b, "  times %d%%, because the answer of the rule is debatable\n", c.certainty)
 	}
 }
 
@@ -160,7 +160,7 @@ func explainColumn(b *strings.Builder, column *schema.SourceColumn, a Answer) {
 	if r := a.Raised; r != nil {
 		fmt.Fprintf(
 			b,
-			"  raises the tier from %s to %s: rule %q, on %s\n",
+			"  raises the tier from %s to %s: rule %q, based on %s\n",
 			r.From,
 			r.To,
 			r.Rule,

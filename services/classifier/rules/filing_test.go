@@ -115,7 +115,7 @@ func TestNumbersOfSecurities(t *testing.T) {
 		{"CUSIP", "", "published number of a security"},
 		{"ISIN Identifier", "C12", "published number of a security"},
 		{"SEDOL Number", "C7", "published number of a security"},
-		{"CUSIP Description", "C40", "text beside the number of a security"},
+		{"CUSIP Description", "C40", "text next to the number of a security"},
 		{"Security Description", "C40", "description of a security"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

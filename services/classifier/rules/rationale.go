@@ -17,15 +17,15 @@ const dataTypePlace = "data type"
 func (d *derivation) rationale(a *Answer) string {
 	var b strings.Builder
 	if a.Rule == "" {
-		fmt.Fprintf(&b, "No rule spoke: %s.", d.policy.Fallback.Because)
+		fmt.Fprintf(&b, "No rule matched: %s.", d.policy.Fallback.Because)
 	} else {
 		fmt.Fprintf(&b, "Rule %q: %s.", a.Rule, d.fitting[0].rule.Because)
 	}
 	if len(a.Matched) > 0 {
-		fmt.Fprintf(&b, " It rests on %s.", describeMatches(a.Matched))
+		fmt.Fprintf(&b, " Based on %s.", describeMatches(a.Matched))
 	}
 	if d.reading.Excluded >= 0 {
-		fmt.Fprintf(&b, " The data type rules out that it is: %s.", d.policy.Facets[d.reading.Excluded].Name)
+		fmt.Fprintf(&b, " The data type excludes: %s.", d.policy.Facets[d.reading.Excluded].Name)
 	}
 	for _, m := range d.refined {
 		fmt.Fprintf(&b, " Refined by %q: %s.", m.rule.Name, m.rule.Because)
@@ -41,7 +41,7 @@ func (d *derivation) rationale(a *Answer) string {
 		b.WriteByte('.')
 	}
 	if r := a.Raised; r != nil {
-		fmt.Fprintf(&b, " The column %s raises the tier from %s to %s by the rule %q, which rests on %s.",
+		fmt.Fprintf(&b, " The column %s raises the tier from %s to %s: rule %q, based on %s.",
 			r.SourceField, r.From, r.To, r.Rule, describeMatches(r.Matched))
 	}
 	return b.String()
@@ -194,7 +194,7 @@ func (d *derivation) considered() []Alternative {
 // whyNotFirst returns the reason why a rule that fits does not win.
 func (d *derivation) whyNotFirst(m ruleMatch) string {
 	if compare(m, d.fitting[0]) < 0 {
-		return "protects less and has only a guess for it"
+		return "protects less and depends on a guess"
 	}
 	return fitsLess
 }
@@ -203,7 +203,7 @@ func (d *derivation) whyNotFirst(m ruleMatch) string {
 func (d *derivation) whyFailed(m ruleMatch) string {
 	switch m.failure.reason {
 	case hasExcludedWord:
-		return fmt.Sprintf("does not hold beside %q", d.reading.Text(d.reading.Occurrences[m.failure.at]))
+		return fmt.Sprintf("excluded by %q", d.reading.Text(d.reading.Occurrences[m.failure.at]))
 	case wrongFacet:
 		facet := func(i int) string { return d.policy.Facets[i].Name }
 		return describeMismatch(facet, len(d.policy.Facets), m.rule.Is, d.reading.Facet)
@@ -211,21 +211,21 @@ func (d *derivation) whyFailed(m ruleMatch) string {
 		party := func(i int) string { return d.policy.Parties[i] }
 		return describeMismatch(party, len(d.policy.Parties), m.rule.Of, d.reading.Party)
 	case wrongReport:
-		return "is for other reports"
+		return "applies to other reports"
 	default:
-		return "is for attributes with another mark"
+		return "applies to attributes with another mark"
 	}
 }
 
 // describeMismatch compares the facets or parties that a rule requires with the one that the attribute has. name
 // returns the name of one of the n facets or parties.
 func describeMismatch(name func(int) string, n int, required policy.Set, got int) string {
-	is := "nothing says what this is"
-	if got >= 0 {
-		is = "this is: " + name(got)
-	}
 	if required == 0 {
-		return "does not hold where " + is
+		return "does not apply to: " + name(got)
+	}
+	actual := "unknown"
+	if got >= 0 {
+		actual = name(got)
 	}
 	var names []string
 	for i := range n {
@@ -233,7 +233,7 @@ func describeMismatch(name func(int) string, n int, required policy.Set, got int
 			names = append(names, name(i))
 		}
 	}
-	return "is for: " + strings.Join(names, ", ") + "; " + is
+	return "applies to: " + strings.Join(names, ", ") + "; this attribute: " + actual
 }
 
 func pointsText(n int) string {

@@ -67,10 +67,10 @@ func TestDescribeMismatch(t *testing.T) {
 		got      int
 		want     string
 	}{
-		{1 << 1, 0, "is for: amount; this is: date"},
-		{1<<0 | 1<<2, 1, "is for: date, name; this is: amount"},
-		{1 << 1, -1, "is for: amount; nothing says what this is"},
-		{0, 2, "does not hold where this is: name"},
+		{1 << 1, 0, "applies to: amount; this attribute: date"},
+		{1<<0 | 1<<2, 1, "applies to: date, name; this attribute: amount"},
+		{1 << 1, -1, "applies to: amount; this attribute: unknown"},
+		{0, 2, "does not apply to: name"},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
 			t.Parallel()
@@ -118,21 +118,21 @@ func TestRationale_QuotesTheWordsThatCount(t *testing.T) {
 		attribute schema.Attribute
 		want      string
 	}{
-		{schema.Attribute{AttributeName: "Apple"}, `It rests on "Apple" in the name.`},
+		{schema.Attribute{AttributeName: "Apple"}, `Based on "Apple" in the name.`},
 		{
 			schema.Attribute{AttributeName: "Apple", TechnicalLineItemName: "RedApple", Description: "an apple"},
-			`It rests on "Apple" in the name, also "apple" in the technical name, also "apple" in the description.`,
+			`Based on "Apple" in the name, also "apple" in the technical name, also "apple" in the description.`,
 		},
-		{schema.Attribute{AttributeName: "Apple Apple"}, `It rests on "Apple" in the name.`},
+		{schema.Attribute{AttributeName: "Apple Apple"}, `Based on "Apple" in the name.`},
 		{
 			schema.Attribute{AttributeName: "Zyx", Description: "The date of it"},
-			`It rests on "date" in the description.`,
+			`Based on "date" in the description.`,
 		},
 		{
 			schema.Attribute{AttributeName: "Borrower Zyx", Description: "The name of a borrower"},
-			`It rests on "Borrower" in the name and "name" in the description, also "borrower" in the description.`,
+			`Based on "Borrower" in the name and "name" in the description, also "borrower" in the description.`,
 		},
-		{schema.Attribute{AttributeName: "Zyx", DataType: "DATE"}, `It rests on "DATE" in the data type.`},
+		{schema.Attribute{AttributeName: "Zyx", DataType: "DATE"}, `Based on "DATE" in the data type.`},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
 			t.Parallel()
@@ -146,7 +146,7 @@ func TestRationale_QuotesTheWordsThatCount(t *testing.T) {
 func TestRationale_QuotesAWordWhoseLettersAreInAnother(t *testing.T) {
 	t.Parallel()
 	a := New(policy.Default()).Classify(Input{Attribute: attribute("MORTGAGE_AGE", "N3")})
-	if want := `It rests on "MORTGAGE", "AGE" in the name.`; !strings.Contains(a.Rationale, want) {
+	if want := `Based on "MORTGAGE", "AGE" in the name.`; !strings.Contains(a.Rationale, want) {
 		t.Errorf("rationale: got %s, want %s", a.Rationale, want)
 	}
 }

@@ -24,7 +24,7 @@ func Parse(name string, text []byte) (*Policy, error) {
 			Fallback: Fallback{
 				Tier: schema.TierConfidential, Criticality: schema.LevelMedium, Personal: FlagNo,
 				Regulatory: FlagOnlyFiled,
-				Because:    "no rule speaks about it", Filed: -1,
+				Because:    "no rule is about it", Filed: -1,
 			},
 		},
 		problems: &problems{file: name},

@@ -288,7 +288,7 @@ func TestParse_HasDefaults(t *testing.T) {
 	}
 	want := Fallback{
 		Tier: schema.TierConfidential, Criticality: schema.LevelMedium, Personal: FlagNo, Regulatory: FlagOnlyFiled,
-		Because: "no rule speaks about it", Filed: -1,
+		Because: "no rule is about it", Filed: -1,
 	}
 	if diff := cmp.Diff(want, p.Fallback); diff != "" {
 		t.Errorf("fallback, want and got:\n%s", diff)

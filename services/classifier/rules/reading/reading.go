@@ -21,7 +21,7 @@ type Reading struct {
 	FacetFrom FacetSource
 	// FacetPoints are the points for a rule that requires the facet.
 	FacetPoints int
-	// FacetGuessed is true if only the data type implies the facet, and says little: a C2 may be a flag or a state.
+	// FacetGuessed is true if only the data type implies the facet, and is weak evidence: a C2 may be a flag or a state.
 	FacetGuessed bool
 	// Excluded is the facet that a word names and the data type cannot hold.
 	Excluded int
