@@ -79,6 +79,7 @@ func (a *app) root(w io.Writer) *cli.Command {
 			a.auditCommand(),
 			a.rebuildCommand(),
 			a.rulesCommand(),
+			a.evalCommand(),
 			a.tokenCommand(),
 			a.contextCommand(),
 			a.readyCommand(),

@@ -202,7 +202,7 @@ func TestEveryCommandIsInTheHelp(t *testing.T) {
 	for _, name := range []string{
 		"", "demo", "serve", "migrate", "import", "regenerate", "jobs", "jobs list", "jobs wait", "jobs items",
 		"jobs retry", "mappings", "mappings list", "check", "audit", "audit tail",
-		"rebuild", "rules", "rules explain", "token", "reports", "context", "context set", "version", "doctor",
+		"rebuild", "rules", "rules explain", "eval", "token", "reports", "context", "context set", "version", "doctor",
 	} {
 		replies = append(replies,
 			pdeflow(t.Context(), nil, append(strings.Fields(name), "--help")...).ends(t, exitDone))
