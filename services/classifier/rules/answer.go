@@ -25,8 +25,16 @@ type assigned[T any] struct {
 	by    *policy.Rule
 }
 
+// derivation is how an answer is derived from the rules that a reading meets.
+type derivation struct {
+	*judgement
+	values     values
+	confidence confidence
+}
+
 // decide determines the values and the confidence. It drops refinements that have no effect.
-func (d *derivation) decide() {
+func decide(g *judgement) *derivation {
+	d := &derivation{judgement: g}
 	d.values = d.startingValues()
 	leak, lowered := d.values.leak, false
 	for _, m := range d.refined {
@@ -39,6 +47,7 @@ func (d *derivation) decide() {
 	d.protectPersonalData(leak)
 	d.refined = slices.DeleteFunc(d.refined, func(m ruleMatch) bool { return !d.values.dependOn(m.rule) })
 	d.confidence = d.countConfidence()
+	return d
 }
 
 // startingValues returns the answers of the winning rule, or of the policy's default if no rule fits.
@@ -116,8 +125,8 @@ func (d *derivation) answer() Answer {
 			PIIFlag:                           d.values.personal.value == policy.FlagYes,
 		},
 		Confidence: d.confidence.percent,
-		Matched:    d.matches(),
-		Considered: d.considered(),
+		Matched:    matches(d),
+		Considered: considered(d),
 	}
 	if len(d.fitting) > 0 {
 		a.Rule, a.Group = d.fitting[0].rule.Name, d.fitting[0].rule.Group
@@ -280,8 +289,8 @@ func (d *derivation) countConfidence() confidence {
 		c.parts = append(c.parts, confidencePart{points, why})
 		c.percent += points
 	}
-	add(best.base(r))
-	if words := best.namedWords(r); words > 0 {
+	add(basePoints(best, r))
+	if words := namedWords(best, r); words > 0 {
 		add(min(maxWordConfidence, wordConfidence*words), "for the words of the name that the rule requires")
 	}
 	if r.FacetPoints > 0 && (best.rule.Is != 0 || best.rule.IsNot != 0) {
@@ -301,8 +310,8 @@ func (d *derivation) countConfidence() confidence {
 	return c
 }
 
-// base returns the starting points of a match and their reason.
-func (m *ruleMatch) base(r *reading.Reading) (points int, why string) {
+// basePoints returns the starting points of a match and their reason.
+func basePoints(m *ruleMatch, r *reading.Reading) (points int, why string) {
 	if m.words == noWords {
 		return wordlessBase, "for a rule that requires no words"
 	}
@@ -324,7 +333,7 @@ func (m *ruleMatch) base(r *reading.Reading) (points int, why string) {
 }
 
 // namedWords returns the number of words of the name that the rule requires.
-func (m *ruleMatch) namedWords(r *reading.Reading) int {
+func namedWords(m *ruleMatch, r *reading.Reading) int {
 	n := 0
 	for _, i := range m.occurrences() {
 		if o := &r.Occurrences[i]; o.Place <= reading.InQualifier {

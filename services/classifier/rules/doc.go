@@ -8,7 +8,7 @@
 //
 //  1. Package rules/policy parses the policy file once. [New] indexes its rules by concept.
 //  2. Package rules/reading reads the attribute: it finds the policy's phrases in the names and the description and
-//     determines the kind of value (the facet) and whom the attribute is about (the party).
+//     determines the kind of value (the facet) and the person or company that it is about (the party).
 //  3. judge.go compares rules with this reading. Each condition that a rule meets earns points. Of the rules that fit,
 //     the best one wins. Then it collects the refinements that fit.
 //  4. answer.go takes the values of the winner, applies the refinements, derives the risk, the regulatory flag and the

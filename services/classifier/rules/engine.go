@@ -13,28 +13,12 @@ import (
 type Engine struct {
 	policy *policy.Policy
 	reader *reading.Reader
-	// byConcept are the rules that an occurrence of a concept may make fit, by the index of the concept.
-	byConcept [][]int
-	// wordless are the rules that may fit without a concept.
-	wordless []int
+	judge  judge
 }
 
 // New returns an engine for a policy.
 func New(p *policy.Policy) *Engine {
-	e := &Engine{policy: p, reader: reading.NewReader(p), byConcept: make([][]int, len(p.Concepts))}
-	for i := range p.Rules {
-		required := p.Rules[i].Any
-		if len(required) == 0 && len(p.Rules[i].All) > 0 {
-			required = p.Rules[i].All[:1]
-		}
-		for _, concept := range required {
-			e.byConcept[concept] = append(e.byConcept[concept], i)
-		}
-		if len(required) == 0 {
-			e.wordless = append(e.wordless, i)
-		}
-	}
-	return e
+	return &Engine{policy: p, reader: reading.NewReader(p), judge: newJudge(p)}
 }
 
 // ClassifiedBy returns the name of the policy that mappings record: rules@VERSION.
@@ -110,7 +94,7 @@ func (e *Engine) Classify(in Input) Answer {
 	if in.Column != nil {
 		e.raiseTier(&a, d, in.Column)
 	}
-	a.Rationale = d.rationale(&a)
+	a.Rationale = rationale(d, &a)
 	return a
 }
 
@@ -118,19 +102,17 @@ func (e *Engine) Classify(in Input) Answer {
 // that fit or failed, and the reason for each of the five fields.
 func (e *Engine) Explain(in Input) string {
 	d := e.derive(reading.Input{Attribute: in.Attribute, Report: in.Report, Table: in.Table})
-	var b strings.Builder
-	d.explain(&b, in)
+	x := explanation{derivation: d}
+	x.explain(in)
 	if in.Column != nil {
-		explainColumn(&b, in.Column, e.Classify(in))
+		x.explainColumn(in.Column, e.Classify(in))
 	}
-	return b.String()
+	return x.b.String()
 }
 
 // derive reads an input, matches the rules with it, and decides the answer.
 func (e *Engine) derive(in reading.Input) *derivation {
-	d := e.match(e.reader.Read(in))
-	d.decide()
-	return d
+	return decide(e.judge.match(e.reader.Read(in)))
 }
 
 // raiseTier classifies the column and lets it raise the tier, because a column may hold more than the line that it
@@ -146,7 +128,7 @@ func (e *Engine) raiseTier(a *Answer, d *derivation, column *schema.SourceColumn
 	})
 	from, to := d.values.tier.value, c.values.tier.value
 	if len(c.fitting) == 0 || c.confidence.percent < e.policy.Columns.RaisesFrom || !to.Protects(from) ||
-		d.publishes(c) {
+		publishes(d, c) {
 		return
 	}
 	of := c.answer()
@@ -173,7 +155,7 @@ func (e *Engine) raiseTier(a *Answer, d *derivation, column *schema.SourceColumn
 // publishes reports whether the filing of line d publishes the data of column c, so that the column does not raise the
 // tier. The tier of the line must come from a refinement for its filing. The column must be a figure of which the line
 // is the sum, and not personal, or it must describe who signs the filing, and no customer. HRCI is never published.
-func (d *derivation) publishes(c *derivation) bool {
+func publishes(d, c *derivation) bool {
 	published := slices.ContainsFunc(d.refined, func(m ruleMatch) bool {
 		return m.rule.In != 0 && m.rule.Tier == d.values.tier.value
 	})

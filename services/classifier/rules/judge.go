@@ -7,8 +7,34 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/rules/reading"
 )
 
-// derivation is how an answer is derived from a reading.
-type derivation struct {
+// judge compares the rules of a policy with readings.
+type judge struct {
+	policy *policy.Policy
+	// byConcept are the rules that an occurrence of a concept may make fit, by the index of the concept.
+	byConcept [][]int
+	// wordless are the rules that may fit without a concept.
+	wordless []int
+}
+
+func newJudge(p *policy.Policy) judge {
+	j := judge{policy: p, byConcept: make([][]int, len(p.Concepts))}
+	for i := range p.Rules {
+		required := p.Rules[i].Any
+		if len(required) == 0 && len(p.Rules[i].All) > 0 {
+			required = p.Rules[i].All[:1]
+		}
+		for _, concept := range required {
+			j.byConcept[concept] = append(j.byConcept[concept], i)
+		}
+		if len(required) == 0 {
+			j.wordless = append(j.wordless, i)
+		}
+	}
+	return j
+}
+
+// judgement is the rules and refinements that a reading meets.
+type judgement struct {
 	policy  *policy.Policy
 	reading *reading.Reading
 	// fitting are the rules that fit, the best first.
@@ -17,9 +43,6 @@ type derivation struct {
 	failed []ruleMatch
 	// refined are the refinements that apply, in the order of the file.
 	refined []ruleMatch
-
-	values     values
-	confidence confidence
 }
 
 // ruleMatch is the result of comparing a rule with a reading.
@@ -64,48 +87,48 @@ const (
 
 // match compares the rules and refinements of the policy with a reading. It looks only at rules of which a concept
 // occurs and at those that need no concept.
-func (e *Engine) match(r *reading.Reading) *derivation {
-	d := &derivation{policy: e.policy, reading: r}
+func (j *judge) match(r *reading.Reading) *judgement {
+	g := &judgement{policy: j.policy, reading: r}
 	var buffer [16]uint64 // a bit for each rule that has been compared
 	seen := buffer[:]
-	if need := len(e.policy.Rules)/64 + 1; need > len(seen) {
+	if need := len(j.policy.Rules)/64 + 1; need > len(seen) {
 		seen = make([]uint64, need)
 	}
 	consider := func(i int) {
 		if seen[i/64]&(1<<(i%64)) == 0 {
 			seen[i/64] |= 1 << (i % 64)
-			d.consider(&e.policy.Rules[i])
+			g.consider(&j.policy.Rules[i])
 		}
 	}
 	for i := range r.Occurrences {
 		if t := r.Occurrences[i].Term; t.Kind == policy.TermConcept {
-			for _, rule := range e.byConcept[t.ID] {
+			for _, rule := range j.byConcept[t.ID] {
 				consider(rule)
 			}
 		}
 	}
-	for _, rule := range e.wordless {
+	for _, rule := range j.wordless {
 		consider(rule)
 	}
-	slices.SortFunc(d.fitting, compare)
-	slices.SortFunc(d.failed, compare)
-	d.preferName()
-	d.preferSafety()
-	for i := range e.policy.Refinements {
-		m := matchRule(&e.policy.Refinements[i], r)
+	slices.SortFunc(g.fitting, compare)
+	slices.SortFunc(g.failed, compare)
+	g.preferName()
+	g.preferSafety()
+	for i := range j.policy.Refinements {
+		m := matchRule(&j.policy.Refinements[i], r)
 		if m.failure.reason == noFailure && !m.isGuess(r) {
-			d.refined = append(d.refined, m)
+			g.refined = append(g.refined, m)
 		}
 	}
-	return d
+	return g
 }
 
-func (d *derivation) consider(rule *policy.Rule) {
-	switch m := matchRule(rule, d.reading); {
+func (g *judgement) consider(rule *policy.Rule) {
+	switch m := matchRule(rule, g.reading); {
 	case m.failure.reason == noFailure:
-		d.fitting = append(d.fitting, m)
+		g.fitting = append(g.fitting, m)
 	case m.words != noWords && m.failure.reason != lacksWords:
-		d.failed = append(d.failed, m)
+		g.failed = append(g.failed, m)
 	}
 }
 
@@ -129,32 +152,32 @@ func compare(a, b ruleMatch) int {
 
 // preferName moves a rule for the kind of value that the name states before the winner, if the winner depends on a
 // description or a table and protects less: text outside the name may raise the protection, not lower it.
-func (d *derivation) preferName() {
-	if len(d.fitting) == 0 || d.reading.FacetFrom != reading.FromName || !d.fitting[0].isGuess(d.reading) {
+func (g *judgement) preferName() {
+	if len(g.fitting) == 0 || g.reading.FacetFrom != reading.FromName || !g.fitting[0].isGuess(g.reading) {
 		return
 	}
-	d.moveFirst(func(m *ruleMatch) bool { return m.words == noWords && m.rule.Is != 0 })
+	g.moveFirst(func(m *ruleMatch) bool { return m.words == noWords && m.rule.Is != 0 })
 }
 
 // preferSafety moves a rule with the same words before the winner, if the winner depends on a guess of the facet and
 // protects less.
-func (d *derivation) preferSafety() {
-	if len(d.fitting) == 0 || d.fitting[0].rule.Is == 0 || !d.reading.FacetGuessed {
+func (g *judgement) preferSafety() {
+	if len(g.fitting) == 0 || g.fitting[0].rule.Is == 0 || !g.reading.FacetGuessed {
 		return
 	}
-	first := d.fitting[0]
-	d.moveFirst(func(m *ruleMatch) bool {
+	first := g.fitting[0]
+	g.moveFirst(func(m *ruleMatch) bool {
 		return m.words == first.words && slices.Equal(m.occurrences(), first.occurrences())
 	})
 }
 
 // moveFirst moves the first match that satisfies a condition, and protects more than the winner, to the front.
-func (d *derivation) moveFirst(where func(*ruleMatch) bool) {
-	for i := range d.fitting {
-		m := d.fitting[i]
-		if m.rule.Tier.Protects(d.fitting[0].rule.Tier) && where(&d.fitting[i]) {
-			copy(d.fitting[1:i+1], d.fitting[:i])
-			d.fitting[0] = m
+func (g *judgement) moveFirst(where func(*ruleMatch) bool) {
+	for i := range g.fitting {
+		m := g.fitting[i]
+		if m.rule.Tier.Protects(g.fitting[0].rule.Tier) && where(&g.fitting[i]) {
+			copy(g.fitting[1:i+1], g.fitting[:i])
+			g.fitting[0] = m
 			return
 		}
 	}

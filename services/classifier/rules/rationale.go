@@ -14,7 +14,7 @@ import (
 const dataTypePlace = "data type"
 
 // rationale returns the reasons for an answer in a few sentences. Mappings store it.
-func (d *derivation) rationale(a *Answer) string {
+func rationale(d *derivation, a *Answer) string {
 	var b strings.Builder
 	if a.Rule == "" {
 		fmt.Fprintf(&b, "No rule matched: %s.", d.policy.Fallback.Because)
@@ -117,13 +117,13 @@ func quoted(texts []string) string {
 
 // matches returns the parts of the input that the winning rule or a refinement requires, in the order of the input.
 // They include repeated words, so that the answer would be less certain without them.
-func (d *derivation) matches() []Match {
+func matches(d *derivation) []Match {
 	r := d.reading
 	var out []Match
 	for i := range r.Occurrences {
-		if d.requires(i) {
+		if isRequired(d, i) {
 			o := r.Occurrences[i]
-			out = append(out, Match{r.Text(o), o.Place.String(), d.policy.TermName(o.Term), !d.earnsPoints(i)})
+			out = append(out, Match{r.Text(o), o.Place.String(), d.policy.TermName(o.Term), !earnsPoints(d, i)})
 		}
 	}
 	if r.FacetFrom == reading.FromType && len(d.fitting) > 0 && d.fitting[0].rule.Is != 0 {
@@ -132,8 +132,8 @@ func (d *derivation) matches() []Match {
 	return out
 }
 
-// requires reports whether the winning rule or a refinement requires the term of an occurrence.
-func (d *derivation) requires(at int) bool {
+// isRequired reports whether the winning rule or a refinement requires the term of an occurrence.
+func isRequired(d *derivation, at int) bool {
 	if len(d.fitting) > 0 && requires(d.fitting[0].rule, d.reading, at) {
 		return true
 	}
@@ -156,7 +156,7 @@ func requires(rule *policy.Rule, r *reading.Reading, at int) bool {
 }
 
 // earnsPoints reports whether an occurrence earned the winning rule or a refinement points.
-func (d *derivation) earnsPoints(at int) bool {
+func earnsPoints(d *derivation, at int) bool {
 	earns := func(m ruleMatch) bool {
 		return slices.Contains(m.occurrences(), at) ||
 			m.rule.Is != 0 && at == d.reading.FacetAt || m.rule.Of != 0 && at == d.reading.PartyAt
@@ -171,11 +171,11 @@ const (
 )
 
 // considered returns the rules that fit less well, and then the rules that fail although their words occur.
-func (d *derivation) considered() []Alternative {
+func considered(d *derivation) []Alternative {
 	var out []Alternative
 	if len(d.fitting) > 0 {
 		for _, m := range d.fitting[1:min(len(d.fitting), maxConsidered)] {
-			why := d.whyNotFirst(m)
+			why := whyNotFirst(d, m)
 			if why == fitsLess {
 				why = fmt.Sprintf("%s: %s against %d", why, pointsText(m.points), d.fitting[0].points)
 			}
@@ -186,13 +186,13 @@ func (d *derivation) considered() []Alternative {
 		if len(out) == maxConsidered {
 			break
 		}
-		out = append(out, Alternative{m.rule.Name, m.rule.Tier, d.whyFailed(m)})
+		out = append(out, Alternative{m.rule.Name, m.rule.Tier, whyFailed(d, m)})
 	}
 	return out
 }
 
 // whyNotFirst returns the reason why a rule that fits does not win.
-func (d *derivation) whyNotFirst(m ruleMatch) string {
+func whyNotFirst(d *derivation, m ruleMatch) string {
 	if compare(m, d.fitting[0]) < 0 {
 		return "protects less and depends on a guess"
 	}
@@ -200,7 +200,7 @@ func (d *derivation) whyNotFirst(m ruleMatch) string {
 }
 
 // whyFailed returns the condition that a rule fails.
-func (d *derivation) whyFailed(m ruleMatch) string {
+func whyFailed(d *derivation, m ruleMatch) string {
 	switch m.failure.reason {
 	case hasExcludedWord:
 		return fmt.Sprintf("excluded by %q", d.reading.Text(d.reading.Occurrences[m.failure.at]))

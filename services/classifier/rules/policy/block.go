@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,6 +43,16 @@ type problems struct {
 
 func (p *problems) add(line int, format string, args ...any) {
 	p.all = append(p.all, &Problem{File: p.file, Line: line, Text: fmt.Sprintf(format, args...)})
+}
+
+// err returns the problems, ordered by line, as one error, or nil if there are none.
+func (p *problems) err() error {
+	slices.SortStableFunc(p.all, func(x, y *Problem) int { return x.Line - y.Line })
+	errs := make([]error, 0, len(p.all))
+	for _, problem := range p.all {
+		errs = append(errs, problem)
+	}
+	return errors.Join(errs...)
 }
 
 // blockKind is the grammar of a kind of block.

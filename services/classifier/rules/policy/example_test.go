@@ -62,10 +62,10 @@ func ExampleDefault() {
 	// Output: Confidential Medium
 }
 
-func ExamplePolicy_FindReport() {
+func ExampleReports_Find() {
 	p := policy.Default()
 	for _, name := range []string{"FR Y-14M Schedule A.1", "fr_y_14m_d2", "2025 Call Report", "Margin Call Report"} {
-		if r := p.FindReport(name, ""); r != nil {
+		if r := p.Reports.Find(name, ""); r != nil {
 			fmt.Printf("%s: %s\n", name, r.Name)
 		} else {
 			fmt.Printf("%s: unknown\n", name)

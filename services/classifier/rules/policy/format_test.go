@@ -129,7 +129,7 @@ func TestParse_ReadsEveryKey(t *testing.T) {
 			{[]string{"credit", "grade"}, Term{ID: 1, Kind: TermConcept}},
 			{[]string{"ripe"}, Term{ID: 2, Kind: TermConcept}},
 		}},
-		{"reports", p.Reports, []Report{
+		{"reports", p.Reports, Reports{
 			{
 				Name: "A", Kind: 0, Party: 0, Laws: []int{0}, MDRM: []string{"ABCD", "EFGH"},
 				Patterns: []Pattern{

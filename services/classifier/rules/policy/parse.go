@@ -1,9 +1,8 @@
 package policy
 
 import (
-	"errors"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
@@ -36,16 +35,6 @@ func Parse(name string, text []byte) (*Policy, error) {
 		return nil, err
 	}
 	return b.policy, nil
-}
-
-// err returns the problems, ordered by line, as one error, or nil if there are none.
-func (p *problems) err() error {
-	slices.SortStableFunc(p.all, func(x, y *Problem) int { return x.Line - y.Line })
-	errs := make([]error, 0, len(p.all))
-	for _, problem := range p.all {
-		errs = append(errs, problem)
-	}
-	return errors.Join(errs...)
 }
 
 const defaultRaisesFrom = 70
@@ -153,14 +142,14 @@ func (b *builder) define(x *block) {
 	case "column":
 		b.defineColumn(x)
 	case "rule", "refine":
-		b.defineRule(x)
+		ruleBuilder{builder: b, block: x}.buildRule()
 	}
 }
 
 func (b *builder) defineColumn(x *block) {
 	c := &b.policy.Columns
 	if e, ok := x.entry("raises-from"); ok {
-		c.RaisesFrom = b.percent(x, e)
+		c.RaisesFrom = readPercent(b.problems, x, e)
 	}
 	c.Sums, c.Signs = b.set(x, "sums", "facet", b.facets), b.set(x, "signs", "facet", b.facets)
 	c.Customers = b.set(x, "customers", "party", b.parties)
@@ -276,7 +265,7 @@ func (b *builder) defineRisk(x *block) {
 			continue
 		}
 		for part := range strings.SplitSeq(e.value, ",") {
-			tier := b.tier(x, entry{e.key, strings.TrimSpace(part), e.line})
+			tier := readTier(b.problems, x, entry{e.key, strings.TrimSpace(part), e.line})
 			if have, ok := risk.Leak[tier]; ok && tier != "" {
 				b.add(e.line, "risk contradicts itself: a leak of %s is %s here and %s above", tier, level, have)
 			}
@@ -295,13 +284,13 @@ func (b *builder) defineFallback(x *block) {
 	for _, e := range x.entries {
 		switch e.key {
 		case "tier":
-			f.Tier = b.tier(x, e)
+			f.Tier = readTier(b.problems, x, e)
 		case "criticality":
-			f.Criticality = b.level(x, e)
+			f.Criticality = readLevel(b.problems, x, e)
 		case "personal":
-			f.Personal = b.yesNo(x, e)
+			f.Personal = readFlag(b.problems, x, e)
 		case "regulatory":
-			f.Regulatory = b.regulatory(x, e)
+			f.Regulatory = readRegulatory(b.problems, x, e)
 		case "because":
 			f.Because = e.value
 		case "filed":
@@ -325,11 +314,53 @@ func (b *builder) checkWhole(all []block) {
 	}
 }
 
-func (b *builder) percent(x *block, e entry) int {
-	n, err := strconv.Atoi(e.value)
-	if err != nil || n < 1 || n > 100 {
-		b.add(e.line, "%s: %s is %q, which is not a whole number from 1 to 100", x.title(), e.key, e.value)
-		return 0
+// nearest proposes a similar name. It does not list all names if none is similar: there may be hundreds.
+func nearest(got string, known map[string]int) string {
+	if proposed := didYouMean(got, slices.Sorted(maps.Keys(known))); strings.HasSuffix(proposed, "?") {
+		return proposed
 	}
-	return n
+	return ": declare it with a headline of its own"
+}
+
+// lookup returns the index of a declared name, or reports the name and returns -1.
+func (b *builder) lookup(x *block, it item, noun string, known map[string]int) int {
+	i, ok := known[it.text]
+	if !ok {
+		b.add(it.line, "%s names the unknown %s %q%s", x.title(), noun, it.text, hint(it.text, noun, known))
+		return -1
+	}
+	return i
+}
+
+// kindOfReport is the noun for the elements of "in". They have no headline of their own: report blocks name the kinds.
+const kindOfReport = "kind of report"
+
+func hint(got, noun string, known map[string]int) string {
+	if noun != kindOfReport {
+		return nearest(got, known)
+	}
+	if len(known) == 0 {
+		return ": no report has a kind"
+	}
+	return didYouMean(got, slices.Sorted(maps.Keys(known)))
+}
+
+func (b *builder) set(x *block, key, noun string, known map[string]int) Set {
+	var set Set
+	for _, it := range x.list(key, b.problems) {
+		if i := b.lookup(x, it, noun, known); i >= 0 {
+			set |= 1 << i
+		}
+	}
+	return set
+}
+
+func (b *builder) lawList(x *block) []int {
+	var ids []int
+	for _, it := range x.list("laws", b.problems) {
+		if i := b.lookup(x, it, "law", b.laws); i >= 0 {
+			ids = append(ids, i)
+		}
+	}
+	return ids
 }

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -9,11 +8,18 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
-func (b *builder) defineRule(x *block) {
+// ruleBuilder makes a rule or a refinement from its block.
+type ruleBuilder struct {
+	*builder
+	block *block
+}
+
+func (b ruleBuilder) buildRule() {
+	x := b.block
 	r := Rule{Name: x.name, Group: x.group, Line: x.line, Refinement: x.kind == "refine"}
-	b.conditions(x, &r)
-	b.answers(x, &r)
-	b.checkRule(x, &r)
+	b.conditions(&r)
+	b.answers(&r)
+	b.check(&r)
 	if r.Refinement {
 		b.policy.Refinements = append(b.policy.Refinements, r)
 	} else {
@@ -21,8 +27,9 @@ func (b *builder) defineRule(x *block) {
 	}
 }
 
-func (b *builder) conditions(x *block, r *Rule) {
-	r.Any, r.All, r.None = b.conceptList(x, "any"), b.conceptList(x, "all"), b.conceptList(x, "none")
+func (b ruleBuilder) conditions(r *Rule) {
+	x := b.block
+	r.Any, r.All, r.None = b.conceptList("any"), b.conceptList("all"), b.conceptList("none")
 	r.Is, r.IsNot = b.set(x, "is", "facet", b.facets), b.set(x, "is-not", "facet", b.facets)
 	r.Of, r.OfNot = b.set(x, "of", "party", b.parties), b.set(x, "of-not", "party", b.parties)
 	r.In, r.InNot = b.set(x, "in", kindOfReport, b.kinds), b.set(x, "in-not", kindOfReport, b.kinds)
@@ -37,10 +44,10 @@ func (b *builder) conditions(x *block, r *Rule) {
 }
 
 // conceptList reads a list of [concepts] and phrases.
-func (b *builder) conceptList(x *block, key string) []int {
+func (b ruleBuilder) conceptList(key string) []int {
 	var ids []int
-	for _, it := range x.list(key, b.problems) {
-		id, ok := b.concept(x, it)
+	for _, it := range b.block.list(key, b.problems) {
+		id, ok := b.concept(it)
 		if ok && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
@@ -49,7 +56,8 @@ func (b *builder) conceptList(x *block, key string) []int {
 }
 
 // concept returns the index of a [concept], or of the unnamed concept that a phrase makes.
-func (b *builder) concept(x *block, it item) (int, bool) {
+func (b ruleBuilder) concept(it item) (int, bool) {
+	x := b.block
 	if name, ok := strings.CutPrefix(it.text, "["); ok {
 		name, closed := strings.CutSuffix(name, "]")
 		if !closed {
@@ -80,133 +88,36 @@ func (b *builder) concept(x *block, it item) (int, bool) {
 	return id, true
 }
 
-// nearest proposes a similar name. It does not list all names if none is similar: there may be hundreds.
-func nearest(got string, known map[string]int) string {
-	if proposed := didYouMean(got, slices.Sorted(maps.Keys(known))); strings.HasSuffix(proposed, "?") {
-		return proposed
-	}
-	return ": declare it with a headline of its own"
-}
-
-// lookup returns the index of a declared name, or reports the name and returns -1.
-func (b *builder) lookup(x *block, it item, noun string, known map[string]int) int {
-	i, ok := known[it.text]
-	if !ok {
-		b.add(it.line, "%s names the unknown %s %q%s", x.title(), noun, it.text, hint(it.text, noun, known))
-		return -1
-	}
-	return i
-}
-
-// kindOfReport is the noun for the elements of "in". They have no headline of their own: report blocks name the kinds.
-const kindOfReport = "kind of report"
-
-func hint(got, noun string, known map[string]int) string {
-	if noun != kindOfReport {
-		return nearest(got, known)
-	}
-	if len(known) == 0 {
-		return ": no report has a kind"
-	}
-	return didYouMean(got, slices.Sorted(maps.Keys(known)))
-}
-
-func (b *builder) set(x *block, key, noun string, known map[string]int) Set {
-	var set Set
-	for _, it := range x.list(key, b.problems) {
-		if i := b.lookup(x, it, noun, known); i >= 0 {
-			set |= 1 << i
-		}
-	}
-	return set
-}
-
-func (b *builder) lawList(x *block) []int {
-	var ids []int
-	for _, it := range x.list("laws", b.problems) {
-		if i := b.lookup(x, it, "law", b.laws); i >= 0 {
-			ids = append(ids, i)
-		}
-	}
-	return ids
-}
-
-func (b *builder) answers(x *block, r *Rule) {
+func (b ruleBuilder) answers(r *Rule) {
+	x := b.block
 	r.Laws = b.lawList(x)
 	for _, e := range x.entries {
 		switch e.key {
 		case "tier":
 			r.TierLimit, e.value = cutLimit(e.value)
-			r.Tier = b.tier(x, e)
+			r.Tier = readTier(b.problems, x, e)
 		case "criticality":
 			r.CriticalityLimit, e.value = cutLimit(e.value)
-			r.Criticality = b.level(x, e)
+			r.Criticality = readLevel(b.problems, x, e)
 		case "leak":
-			r.Leak = b.level(x, e)
+			r.Leak = readLevel(b.problems, x, e)
 		case "personal":
-			r.Personal = b.yesNo(x, e)
+			r.Personal = readFlag(b.problems, x, e)
 		case "regulatory":
-			r.Regulatory = b.regulatory(x, e)
+			r.Regulatory = readRegulatory(b.problems, x, e)
 		case "because":
 			r.Because = strings.TrimSuffix(e.value, ".")
 		case "yields":
-			r.Yields = b.yesNo(x, e) == FlagYes
+			r.Yields = readFlag(b.problems, x, e) == FlagYes
 		case "certainty":
-			r.Certainty = b.percent(x, e)
+			r.Certainty = readPercent(b.problems, x, e)
 		}
 	}
 }
 
-// cutLimit cuts "at least" or "at most" from a value.
-func cutLimit(value string) (Limit, string) {
-	if rest, ok := strings.CutPrefix(value, "at least "); ok {
-		return LimitAtLeast, rest
-	}
-	if rest, ok := strings.CutPrefix(value, "at most "); ok {
-		return LimitAtMost, rest
-	}
-	return LimitExact, value
-}
-
-func (b *builder) tier(x *block, e entry) schema.Tier {
-	return oneOf(b, x, e, schema.Tiers())
-}
-
-func (b *builder) level(x *block, e entry) schema.Level { return oneOf(b, x, e, schema.Levels()) }
-
-func oneOf[T ~string](b *builder, x *block, e entry, allowed []T) T {
-	if slices.Contains(allowed, T(e.value)) {
-		return T(e.value)
-	}
-	names := make([]string, 0, len(allowed))
-	for _, a := range allowed {
-		names = append(names, string(a))
-	}
-	b.add(e.line, "%s: %s is %q%s", x.title(), e.key, e.value, didYouMean(e.value, names))
-	return ""
-}
-
-func (b *builder) yesNo(x *block, e entry) Flag {
-	switch e.value {
-	case "yes":
-		return FlagYes
-	case "no":
-		return FlagNo
-	default:
-		b.add(e.line, "%s: %s is %q: use yes or no", x.title(), e.key, e.value)
-		return FlagUnset
-	}
-}
-
-func (b *builder) regulatory(x *block, e entry) Flag {
-	if e.value == "only filed" {
-		return FlagOnlyFiled
-	}
-	return b.yesNo(x, e)
-}
-
-// checkRule reports a rule that lacks conditions or answers, or that contradicts itself.
-func (b *builder) checkRule(x *block, r *Rule) {
+// check reports a rule that lacks conditions or answers, or that contradicts itself.
+func (b ruleBuilder) check(r *Rule) {
+	x := b.block
 	if len(x.entries) == 0 {
 		b.add(x.line, "%s is empty", x.title())
 		return
@@ -223,11 +134,12 @@ func (b *builder) checkRule(x *block, r *Rule) {
 	} else if !has("any", "all", "is", "of", "in", "marked") {
 		b.add(x.line, "%s has only conditions that exclude: add one that requires something", x.title())
 	}
-	b.checkAnswers(x, r, has)
-	b.checkContradictions(x, r)
+	b.checkAnswers(r, has)
+	b.checkContradictions(r)
 }
 
-func (b *builder) checkAnswers(x *block, r *Rule, has func(...string) bool) {
+func (b ruleBuilder) checkAnswers(r *Rule, has func(...string) bool) {
+	x := b.block
 	if !has("because") {
 		b.add(x.line, "%s has no reason: add a line \"because: ...\"", x.title())
 	}
@@ -249,7 +161,8 @@ func (b *builder) checkAnswers(x *block, r *Rule, has func(...string) bool) {
 	}
 }
 
-func (b *builder) checkContradictions(x *block, r *Rule) {
+func (b ruleBuilder) checkContradictions(r *Rule) {
+	x := b.block
 	for _, id := range r.None {
 		if slices.Contains(r.Any, id) || slices.Contains(r.All, id) {
 			b.add(x.line, "%s contradicts itself: it requires %q and excludes it", x.title(), b.policy.Concepts[id])

@@ -323,7 +323,7 @@ func FuzzParse_NamesALine(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := Parse("f", []byte(text))
 		if err == nil {
-			p.FindReport("FR Y-14M", "BHCK1234")
+			p.Reports.Find("FR Y-14M", "BHCK1234")
 			return
 		}
 		problem, ok := errors.AsType[*Problem](err)

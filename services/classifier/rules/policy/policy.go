@@ -44,7 +44,7 @@ type Policy struct {
 	// Parties are the names of the parties.
 	Parties []string
 	Laws    []Law
-	Reports []Report
+	Reports Reports
 	// ReportKinds are the kinds of report, in the order in which the reports name them.
 	ReportKinds []string
 

@@ -31,11 +31,14 @@ type Pattern struct {
 	Leading bool
 }
 
-// FindReport returns the block for a report, or nil. The block with the longest matching pattern wins. The MDRM code of
+// Reports are the filings that a policy describes.
+type Reports []Report
+
+// Find returns the block for a report, or nil. The block with the longest matching pattern wins. The MDRM code of
 // one of the report's lines decides if no name matches, or if it selects a schedule that the name leaves open.
-func (p *Policy) FindReport(name, mdrm string) *Report {
-	named, by := p.reportByName(name)
-	coded := p.reportByCode(mdrm)
+func (all Reports) Find(name, mdrm string) *Report {
+	named, by := all.byName(name)
+	coded := all.byCode(mdrm)
 	switch {
 	case named == nil:
 		return coded
@@ -46,25 +49,25 @@ func (p *Policy) FindReport(name, mdrm string) *Report {
 	}
 }
 
-func (p *Policy) reportByName(name string) (best *Report, by Pattern) {
+func (all Reports) byName(name string) (best *Report, by Pattern) {
 	n, length := normalize(name), 0
-	for i := range p.Reports {
-		for _, one := range p.Reports[i].Patterns {
+	for i := range all {
+		for _, one := range all[i].Patterns {
 			if l := n.match(one); l > length {
-				best, by, length = &p.Reports[i], one, l
+				best, by, length = &all[i], one, l
 			}
 		}
 	}
 	return best, by
 }
 
-func (p *Policy) reportByCode(mdrm string) *Report {
+func (all Reports) byCode(mdrm string) *Report {
 	var best *Report
 	length := 0
-	for i := range p.Reports {
-		for _, m := range p.Reports[i].MDRM {
+	for i := range all {
+		for _, m := range all[i].MDRM {
 			if len(m) > length && len(mdrm) >= len(m) && strings.EqualFold(mdrm[:len(m)], m) {
-				best, length = &p.Reports[i], len(m)
+				best, length = &all[i], len(m)
 			}
 		}
 	}

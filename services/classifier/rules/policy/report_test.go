@@ -2,7 +2,7 @@ package policy
 
 import "testing"
 
-func TestFindReport(t *testing.T) {
+func TestReports_Find(t *testing.T) {
 	t.Parallel()
 	p := Default()
 	for _, tt := range []struct{ name, mdrm, want string }{
@@ -44,17 +44,17 @@ func TestFindReport(t *testing.T) {
 		t.Run(tt.name+" "+tt.mdrm, func(t *testing.T) {
 			t.Parallel()
 			got := ""
-			if r := p.FindReport(tt.name, tt.mdrm); r != nil {
+			if r := p.Reports.Find(tt.name, tt.mdrm); r != nil {
 				got = r.Name
 			}
 			if got != tt.want {
-				t.Errorf("FindReport(%q, %q): got %q, want %q", tt.name, tt.mdrm, got, tt.want)
+				t.Errorf("Find(%q, %q): got %q, want %q", tt.name, tt.mdrm, got, tt.want)
 			}
 		})
 	}
 }
 
-func TestFindReport_TheLongestPatternWins(t *testing.T) {
+func TestReports_Find_TheLongestPatternWins(t *testing.T) {
 	t.Parallel()
 	p, err := Parse("p", []byte(testHead+testRule+
 		"report special\n  names: FORM 7 * S.2\nreport general\n  names: FORM 7\nreport leading\n  begins: S.2\n"))
@@ -74,11 +74,11 @@ func TestFindReport_TheLongestPatternWins(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := ""
-			if r := p.FindReport(tt.name, ""); r != nil {
+			if r := p.Reports.Find(tt.name, ""); r != nil {
 				got = r.Name
 			}
 			if got != tt.want {
-				t.Errorf("FindReport(%q): got %q, want %q", tt.name, got, tt.want)
+				t.Errorf("Find(%q): got %q, want %q", tt.name, got, tt.want)
 			}
 		})
 	}

@@ -1,5 +1,5 @@
 // Package reading recognises the phrases of a policy in the names and descriptions of an attribute, and determines from
-// them which kind of value the attribute is (its facet) and whom it is about (its party).
+// them the kind of value (the facet) and the person or company that the attribute is about (the party).
 //
 // [Reader.Read] is the entry point: a pure function of policy and input. A [Reading] is data. It does not know rules.
 //

@@ -8,11 +8,16 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
-// findFacet determines which kind of value the attribute is.
-func (r *Reading) findFacet(facets []policy.Facet) {
-	if at := r.leadingFacet(facets); at >= 0 {
+// facetFinder determines which kind of value an attribute is.
+type facetFinder struct {
+	*Reading
+	facets []policy.Facet
+}
+
+func (r facetFinder) find() {
+	if at := r.leadingFacet(); at >= 0 {
 		r.setFacet(at, FromName)
-	} else if !r.wordedFacet(facets) && !r.impliedFacet(facets) {
+	} else if !r.wordedFacet() && !r.impliedFacet() {
 		r.describedFacet()
 	}
 	r.FacetPoints = facetPoints[r.FacetFrom]
@@ -20,20 +25,20 @@ func (r *Reading) findFacet(facets []policy.Facet) {
 		r.Class&(policy.ClassCode|policy.ClassShortText|policy.ClassText) != 0
 }
 
-func (r *Reading) setFacet(at int, from FacetSource) {
+func (r facetFinder) setFacet(at int, from FacetSource) {
 	r.Facet, r.FacetAt, r.FacetFrom = r.Occurrences[at].Term.ID, at, from
 }
 
 // leadingFacet returns the occurrence at the beginning of the name that determines the facet by itself ("IS_ACTIVE",
 // "FLAG_PHONE"), or -1.
-func (r *Reading) leadingFacet(facets []policy.Facet) int {
+func (r facetFinder) leadingFacet() int {
 	for i := range r.Occurrences {
 		o := &r.Occurrences[i]
 		if o.Start > 0 || o.Place > InQualifier {
 			break
 		}
 		if o.Term.Kind == policy.TermFacet && o.End < len(r.Words) && r.Words[o.End].Place <= InQualifier {
-			f := &facets[o.Term.ID]
+			f := &r.facets[o.Term.ID]
 			if f.Allows(r.Class) && slices.Contains(f.Begins, r.Words[0].Text) {
 				return i
 			}
@@ -44,7 +49,7 @@ func (r *Reading) leadingFacet(facets []policy.Facet) int {
 
 // wordedFacet takes the facet from a word: of the name, then one that qualifies the name, then of the technical name.
 // It skips facets that the data type excludes, and reports whether it found one.
-func (r *Reading) wordedFacet(facets []policy.Facet) bool {
+func (r facetFinder) wordedFacet() bool {
 	named := r.namedFacet()
 	qualifying := r.lastFacet(func(w *Word) bool { return w.Place == InQualifier && w.segment > 0 })
 	technical := r.lastFacet(func(w *Word) bool { return w.Place == InTechnicalName })
@@ -55,7 +60,7 @@ func (r *Reading) wordedFacet(facets []policy.Facet) bool {
 		if one.at < 0 {
 			continue
 		}
-		if r.canHold(facets, one.at) {
+		if r.canHold(one.at) {
 			r.setFacet(one.at, one.from)
 			return true
 		}
@@ -68,8 +73,8 @@ func (r *Reading) wordedFacet(facets []policy.Facet) bool {
 
 // canHold reports whether the data type can hold the facet of an occurrence. A short text can hold a number only if the
 // facet ends the name: CREDIT_LIMIT may be a number, a loan product may not, though loans are amounts elsewhere.
-func (r *Reading) canHold(facets []policy.Facet, at int) bool {
-	f := &facets[r.Occurrences[at].Term.ID]
+func (r facetFinder) canHold(at int) bool {
+	f := &r.facets[r.Occurrences[at].Term.ID]
 	if !f.Allows(r.Class) {
 		return false
 	}
@@ -77,7 +82,7 @@ func (r *Reading) canHold(facets []policy.Facet, at int) bool {
 }
 
 // endsName reports whether only fillers follow an occurrence, up to the end of its segment or to "of".
-func (r *Reading) endsName(at int) bool {
+func (r facetFinder) endsName(at int) bool {
 	o := &r.Occurrences[at]
 	for i := o.End; i < len(r.Words); i++ {
 		w := &r.Words[i]
@@ -92,9 +97,9 @@ func (r *Reading) endsName(at int) bool {
 }
 
 // impliedFacet takes the facet that the data type implies, and reports whether there is one.
-func (r *Reading) impliedFacet(facets []policy.Facet) bool {
-	for id := range facets {
-		if facets[id].ImpliedBy&r.Class != 0 {
+func (r facetFinder) impliedFacet() bool {
+	for id := range r.facets {
+		if r.facets[id].ImpliedBy&r.Class != 0 {
 			r.Facet, r.FacetFrom = id, FromType
 			return true
 		}
@@ -106,7 +111,7 @@ func (r *Reading) impliedFacet(facets []policy.Facet) bool {
 const describedWords = 8
 
 // describedFacet takes the first facet of the description ("Date on which ...", "Number of ...").
-func (r *Reading) describedFacet() {
+func (r facetFinder) describedFacet() {
 	start := slices.IndexFunc(r.Words, func(w Word) bool { return w.Place == InDescription })
 	for i := range r.Occurrences {
 		o := &r.Occurrences[i]
@@ -120,7 +125,7 @@ func (r *Reading) describedFacet() {
 // namedFacet returns the occurrence in the name that names the facet, or -1. A part after a dash counts first ("Status
 // - Closed Date"), then the last facet of the head ("Credit Score Refresh Date"), then the last word of the first
 // segment, then a word in brackets.
-func (r *Reading) namedFacet() int {
+func (r facetFinder) namedFacet() int {
 	last := r.lastWord(func(w *Word) bool { return w.Place <= InQualifier })
 	if last < 0 {
 		return -1
@@ -146,13 +151,13 @@ func (r *Reading) namedFacet() int {
 	return r.lastFacet(func(w *Word) bool { return w.Place == InQualifier && w.segment > 0 })
 }
 
-func (r *Reading) endsWithBracket() bool {
+func (r facetFinder) endsWithBracket() bool {
 	text := strings.TrimSpace(r.Name)
 	return strings.HasSuffix(text, ")") || strings.HasSuffix(text, "]")
 }
 
 // lastWord returns the last word that satisfies a condition, or -1.
-func (r *Reading) lastWord(where func(*Word) bool) int {
+func (r facetFinder) lastWord(where func(*Word) bool) int {
 	for i := len(r.Words) - 1; i >= 0; i-- {
 		if where(&r.Words[i]) {
 			return i
@@ -162,7 +167,7 @@ func (r *Reading) lastWord(where func(*Word) bool) int {
 }
 
 // facetEndingAt returns the first facet whose last word is the given one, or -1.
-func (r *Reading) facetEndingAt(last int) int {
+func (r facetFinder) facetEndingAt(last int) int {
 	return slices.IndexFunc(r.Occurrences, func(o Occurrence) bool {
 		return o.Term.Kind == policy.TermFacet && o.End == last+1
 	})
@@ -170,7 +175,7 @@ func (r *Reading) facetEndingAt(last int) int {
 
 // lastFacetBefore returns the last facet of the head that begins before the word "of", or -1. It may contain this word
 // ("number of").
-func (r *Reading) lastFacetBefore(of int) int {
+func (r facetFinder) lastFacetBefore(of int) int {
 	found := -1
 	for i := range r.Occurrences {
 		o := &r.Occurrences[i]
@@ -182,7 +187,7 @@ func (r *Reading) lastFacetBefore(of int) int {
 }
 
 // lastFacet returns the facet that ends last, among those whose last word satisfies a condition, or -1.
-func (r *Reading) lastFacet(where func(*Word) bool) int {
+func (r facetFinder) lastFacet(where func(*Word) bool) int {
 	found := -1
 	for i := range r.Occurrences {
 		o := &r.Occurrences[i]
@@ -192,27 +197,6 @@ func (r *Reading) lastFacet(where func(*Word) bool) int {
 		}
 	}
 	return found
-}
-
-// findParty determines whom the attribute is about: the last party in the head of the name, or else the first in the
-// best other place, or else the report's.
-func (r *Reading) findParty() {
-	for where := InHead; where <= InTable && r.PartyAt < 0; where++ {
-		for i := range r.Occurrences {
-			o := &r.Occurrences[i]
-			if o.Term.Kind != policy.TermParty || o.Place != where {
-				continue
-			}
-			r.Party, r.PartyAt = o.Term.ID, i
-			if where != InHead {
-				break
-			}
-		}
-	}
-	if r.PartyAt < 0 && r.Report != nil {
-		r.Party = r.Report.Party
-	}
-	r.PartyGuessed = r.PartyAt >= 0 && r.Occurrences[r.PartyAt].Place == InDescription
 }
 
 const (

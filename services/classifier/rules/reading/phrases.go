@@ -74,13 +74,13 @@ func (x *phraseIndex) find(dst []Occurrence, words []Word, from, to int) []Occur
 	}
 	found := dst[first:]
 	for i := range found {
-		found[i].hidden = found[i].isInsideAnother(found)
+		found[i].hidden = isInsideAnother(&found[i], found)
 	}
 	return append(dst[:first], slices.DeleteFunc(found, func(o Occurrence) bool { return o.hidden })...)
 }
 
 // isInsideAnother reports whether a longer phrase of the same kind covers o.
-func (o *Occurrence) isInsideAnother(all []Occurrence) bool {
+func isInsideAnother(o *Occurrence, all []Occurrence) bool {
 	for i := range all {
 		other := &all[i]
 		if other.Term.Kind == o.Term.Kind && other.Start <= o.Start && o.End <= other.End && other.Len() > o.Len() {

@@ -43,14 +43,14 @@ func (rd *Reader) Read(in Input) *Reading {
 		ReportName: strings.TrimSpace(truncate(in.Report, maxName)), MDRM: strings.TrimSpace(a.MDRM),
 		Numbered: strings.TrimSpace(a.LineItemNumber) != "",
 	}
-	r.Report = rd.policy.FindReport(r.ReportName, r.MDRM)
+	r.Report = rd.policy.Reports.Find(r.ReportName, r.MDRM)
 	r.Filed = r.Report != nil || r.MDRM != "" || r.Numbered || r.ReportName != "" && in.Table == ""
 	rd.readName(r)
 	rd.readText(r, truncate(a.TechnicalLineItemName, maxName), InTechnicalName)
 	rd.readText(r, truncate(a.Description, maxDescription), InDescription)
 	rd.readText(r, truncate(in.Table, maxName), InTable)
 	r.Occurrences = slices.DeleteFunc(r.Occurrences, func(o Occurrence) bool { return o.Term.Alone && !r.isAlone(&o) })
-	r.findFacet(rd.policy.Facets)
+	facetFinder{r, rd.policy.Facets}.find()
 	r.findParty()
 	r.weigh()
 	r.Coverage = r.coverage()
@@ -217,23 +217,6 @@ func headEnd(all []Word, found []Occurrence, offset int) int {
 		}
 	}
 	return len(all)
-}
-
-// isAlone reports whether an occurrence is in the name, whose other words are fillers, facets or parties or do not
-// matter. Some words have a meaning only by themselves: a default flag is about a default, a default value is not.
-func (r *Reading) isAlone(o *Occurrence) bool {
-	if o.Place > InQualifier {
-		return false
-	}
-	for i := range r.Words {
-		w := &r.Words[i]
-		inside := o.Start <= i && i < o.End
-		if w.Place <= InQualifier && !inside && w.matters() &&
-			!r.hasMeaning(i, policy.TermFiller, policy.TermFacet, policy.TermParty) {
-			return false
-		}
-	}
-	return true
 }
 
 // truncate cuts a text after at most limit bytes, at the beginning of a rune.

@@ -21,7 +21,7 @@ type Reading struct {
 	FacetFrom FacetSource
 	// FacetPoints are the points for a rule that requires the facet.
 	FacetPoints int
-	// FacetGuessed is true if only the data type implies the facet, and is weak evidence: a C2 may be a flag or a state.
+	// FacetGuessed is true if only the data type implies the facet and is weak evidence: a C2 may be a flag or a state.
 	FacetGuessed bool
 	// Excluded is the facet that a word names and the data type cannot hold.
 	Excluded int
@@ -157,6 +157,27 @@ func (s FacetSource) String() string {
 // facetPoints are the points for a facet, by its source.
 var facetPoints = [...]int{FromNothing: 0, FromDescription: 1, FromType: 2, FromTechnicalName: 2, FromName: 3}
 
+// findParty determines the party of the attribute: the last party in the head of the name, or else the first in the
+// best other place, or else the report's.
+func (r *Reading) findParty() {
+	for where := InHead; where <= InTable && r.PartyAt < 0; where++ {
+		for i := range r.Occurrences {
+			o := &r.Occurrences[i]
+			if o.Term.Kind != policy.TermParty || o.Place != where {
+				continue
+			}
+			r.Party, r.PartyAt = o.Term.ID, i
+			if where != InHead {
+				break
+			}
+		}
+	}
+	if r.PartyAt < 0 && r.Report != nil {
+		r.Party = r.Report.Party
+	}
+	r.PartyGuessed = r.PartyAt >= 0 && r.Occurrences[r.PartyAt].Place == InDescription
+}
+
 // coverage returns the percentage of the words that matter in the name which are in a phrase of the policy.
 func (r *Reading) coverage() int {
 	total, known := 0, 0
@@ -208,6 +229,23 @@ func (r *Reading) hasMeaning(word int, kinds ...policy.TermKind) bool {
 		}
 	}
 	return false
+}
+
+// isAlone reports whether an occurrence is in the name, whose other words are fillers, facets or parties or do not
+// matter. Some words have a meaning only by themselves: a default flag is about a default, a default value is not.
+func (r *Reading) isAlone(o *Occurrence) bool {
+	if o.Place > InQualifier {
+		return false
+	}
+	for i := range r.Words {
+		w := &r.Words[i]
+		inside := o.Start <= i && i < o.End
+		if w.Place <= InQualifier && !inside && w.matters() &&
+			!r.hasMeaning(i, policy.TermFiller, policy.TermFacet, policy.TermParty) {
+			return false
+		}
+	}
+	return true
 }
 
 // Text returns the text of an occurrence: as it is written in the name, or the normal form of words in other places.
