@@ -16,11 +16,13 @@ import (
 func (a *app) rulesCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "rules",
-		Usage: "shows how the policy classifies a name",
-		Description: "Works on the policy file alone, without a server or a database.\n\n" +
+		Usage: "shows how the policy classifies a name, and tests a policy",
+		Description: "Works on the policy file alone, without a server or a database. A policy whose second line is\n" +
+			"\"extends built-in\" adds to the built-in policy, and overrides or removes parts of it by name.\n\n" +
 			"pdeflow rules explain \"Borrower Tax Number\" --type 'CHAR(9)'\n" +
-			"pdeflow rules explain LN_CURR_BAL_AMT --table LN_MSTR --type 'NUMBER(14,2)' --rules our.policy",
-		Commands: []*cli.Command{a.rulesExplainCommand()},
+			"pdeflow rules explain LN_CURR_BAL_AMT --table LN_MSTR --type 'NUMBER(14,2)' --rules our.policy\n" +
+			"pdeflow rules test our.policy",
+		Commands: []*cli.Command{a.rulesExplainCommand(), a.rulesTestCommand()},
 	})
 }
 
@@ -97,15 +99,20 @@ func explainInput(cmd *cli.Command, name string) (rules.Input, error) {
 	return input, nil
 }
 
-// readPolicy reads the policy file, or returns the built-in policy. An unreadable file is wrong usage; errors in the
-// policy are a result of the command.
+// readPolicy reads the policy of --rules, or returns the built-in policy.
 func readPolicy(path string) (*policy.Policy, error) {
 	if path == "" {
 		return policy.Default(), nil
 	}
+	return parsePolicy(path, "--rules (PDEFLOW_RULES)")
+}
+
+// parsePolicy reads a policy from the file of a flag or an argument. An unreadable file is wrong usage; errors in the
+// policy are a result of the command.
+func parsePolicy(path, argument string) (*policy.Policy, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, usagef("--rules (PDEFLOW_RULES): %w", err)
+		return nil, usagef("%s: %w", argument, err)
 	}
 	return policy.Parse(path, text)
 }

@@ -38,3 +38,35 @@ func TestRulesExplainUsesTheNamedPolicy(t *testing.T) {
 	unreadable := t.TempDir()
 	explain(nil, "x", "--rules", unreadable).ends(t, exitUsage, "--rules (PDEFLOW_RULES)", unreadable)
 }
+
+func TestRulesTest(t *testing.T) {
+	t.Parallel()
+	check := func(name, text string) result {
+		return pdeflow(t.Context(), nil, "rules", "test", file(t, name, text))
+	}
+	const widget = `
+rule widget
+  any: widget
+  tier: Proprietary
+  personal: no
+  criticality: Low
+  because: widgets are ours
+  example: WIDGET_CD | C2
+`
+	check(
+		"built-in.policy",
+		string(policy.DefaultText()),
+	).ends(t, exitDone, "no problems in policy ", "(0 rules have none)")
+	check("ours.policy", "policy ours-1\nextends built-in\n"+widget).ends(t, exitDone, "no problems in policy ours-1")
+	check("ours.policy", "policy ours-1\nextends built-in\n"+widget+"  example: Widget Password\n").
+		ends(t, exitFailed, `ours.policy:11: rule "widget": the example "Widget Password" has another result: `+
+			`the rule "secret" decides it`)
+	check(
+		"ours.policy",
+		"policy ours-1\nextends built-in\n"+strings.ReplaceAll(widget, "any: widget", "any: [widget]"),
+	).
+		ends(t, exitFailed, `ours.policy:5: rule "widget" names the unknown concept "widget"`)
+	check("ours.policy", "policy ours-1\nextends built-in\n"+strings.NewReplacer(
+		"any: widget", "any: password\n  is-not: date", "  example: WIDGET_CD | C2\n", "").Replace(widget)).
+		ends(t, exitFailed, `ours.policy:4: rule "widget" is unreachable: it decides none of `, `the rule "secret"`)
+}

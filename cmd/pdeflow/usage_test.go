@@ -22,7 +22,7 @@ func TestWrongUsageIsExplainedAndExitsTwo(t *testing.T) {
 			`pdeflow jobs list?`,
 		"mappings approve x": `there is no command “approve” in pdeflow mappings`,
 		"audit verfy":        `did you mean pdeflow audit verify?`,
-		"rules test":         `there is no command “test” in pdeflow rules`,
+		"rules learnt":       `there is no command “learnt” in pdeflow rules`,
 		"migrate down":       `there is no command “down” in pdeflow migrate`,
 		"help frobnicate":    `there is no command “frobnicate” to help with`,
 		"completion tcsh":    `there is no command “tcsh” in pdeflow completion`,
@@ -80,6 +80,8 @@ func TestWrongUsageIsExplainedAndExitsTwo(t *testing.T) {
 		"rules explain":              `pdeflow rules explain needs an argument: pdeflow rules explain NAME`,
 		"rules explain Loan Balance": `takes one argument, NAME, and “Balance” is one more (quotes hold ` +
 			`words together)`,
+		"rules test":                          `pdeflow rules test needs an argument: pdeflow rules test FILE`,
+		"rules test none.policy":              `FILE: open none.policy: no such file`,
 		"rules explain x --column LN_MSTR":    `--column is of the form SCHEMA.TABLE.COLUMN`,
 		"rules explain x --column-type DATE":  `--column-type requires --column`,
 		"rules explain x --rules none.policy": `--rules (PDEFLOW_RULES): open none.policy: no such file`,
@@ -202,7 +204,8 @@ func TestEveryCommandIsInTheHelp(t *testing.T) {
 	for _, name := range []string{
 		"", "demo", "serve", "migrate", "import", "regenerate", "jobs", "jobs list", "jobs wait", "jobs items",
 		"jobs retry", "mappings", "mappings list", "check", "audit", "audit tail",
-		"rebuild", "rules", "rules explain", "eval", "token", "reports", "context", "context set", "version", "doctor",
+		"rebuild", "rules", "rules explain", "rules test", "token", "reports",
+		"context", "context set", "version", "doctor",
 	} {
 		replies = append(replies,
 			pdeflow(t.Context(), nil, append(strings.Fields(name), "--help")...).ends(t, exitDone))

@@ -223,6 +223,9 @@ func (m *ruleMatch) matchWords(r *reading.Reading) (weakest reading.Place, ok bo
 	named, described := 0, 0
 	require := func(concepts []int) bool {
 		at := bestOccurrence(r, concepts)
+		if at >= 0 && m.rule.NotByTable && r.Occurrences[at].Place == reading.InTable {
+			return false
+		}
 		if at < 0 {
 			return false
 		}

@@ -14,7 +14,9 @@ import (
 type block struct {
 	// kind is the headline's first word and name the rest of it.
 	kind, name string
-	line       int
+	// change is override, extend or remove, for a block that changes the policy that is extended.
+	change string
+	line   int
 	// group is the name of the group that the block is in.
 	group   string
 	entries []entry
@@ -31,28 +33,65 @@ type Problem struct {
 	File string
 	Line int
 	Text string
+	// line is the line in the order of the files.
+	line int
 }
 
 func (p *Problem) Error() string { return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text) }
 
-// problems collects the mistakes of one file.
-type problems struct {
+// sources are the files of a policy, in the order of their lines. The lines of an extension follow those of the policy
+// that it extends, so that a number identifies a line of either.
+type sources []source
+
+type source struct {
 	file string
-	all  []*Problem
+	// before is the number of lines of the files before this one.
+	before int
+}
+
+// at returns the file of a line, and the line's number in that file.
+func (s sources) at(line int) (file string, number int) {
+	for _, one := range s {
+		if line > one.before {
+			file, number = one.file, line-one.before
+		}
+	}
+	return file, number
+}
+
+// problems collects the mistakes of the files of one policy.
+type problems struct {
+	sources sources
+	all     []*Problem
 }
 
 func (p *problems) add(line int, format string, args ...any) {
-	p.all = append(p.all, &Problem{File: p.file, Line: line, Text: fmt.Sprintf(format, args...)})
+	file, number := p.sources.at(line)
+	p.all = append(p.all, &Problem{File: file, Line: number, Text: fmt.Sprintf(format, args...), line: line})
 }
 
 // err returns the problems, ordered by line, as one error, or nil if there are none.
 func (p *problems) err() error {
-	slices.SortStableFunc(p.all, func(x, y *Problem) int { return x.Line - y.Line })
+	slices.SortStableFunc(p.all, func(x, y *Problem) int { return x.line - y.line })
 	errs := make([]error, 0, len(p.all))
 	for _, problem := range p.all {
 		errs = append(errs, problem)
 	}
 	return errors.Join(errs...)
+}
+
+// addTwice reports a block that has the kind and name of the one in an earlier line.
+func (p *problems) addTwice(b block, line int) {
+	file, number := p.sources.at(line)
+	switch here, _ := p.sources.at(b.line); {
+	case here != file:
+		p.add(b.line, "%s exists in the %s policy: begin with \"override\" to replace it or \"extend\" to add to it, "+
+			"or use another name", b.title(), builtIn)
+	case b.name == "" || b.kind == "policy":
+		p.add(b.line, "%s appears twice, first in line %d: combine them", b.title(), number)
+	default:
+		p.add(b.line, "%s appears twice, first in line %d: give one of them another name", b.title(), number)
+	}
 }
 
 // blockKind is the grammar of a kind of block.
@@ -68,10 +107,14 @@ var conditionLists = []string{"any", "all", "none", "is", "is-not", "of", "of-no
 
 var answerKeys = []string{"tier", "personal", "criticality", "leak", "regulatory", "laws", "because", "certainty"}
 
+// exampleKeys may be on several lines, of which each is one example.
+var exampleKeys = []string{"example", "counterexample"}
+
 // kinds is the grammar of a policy file.
 var kinds = map[string]blockKind{
-	"policy": {named: true},
-	"law":    {named: true, keys: []string{"text"}},
+	"policy":  {named: true},
+	"extends": {named: true},
+	"law":     {named: true, keys: []string{"text"}},
 	"facet": {
 		named: true,
 		keys:  []string{"words", "begins", "types", "implied-by"},
@@ -94,21 +137,22 @@ var kinds = map[string]blockKind{
 	"group": {named: true},
 	"rule": {
 		named: true,
-		keys:  slices.Concat(conditionLists, answerKeys, []string{"yields"}),
-		lists: append(slices.Clone(conditionLists), "laws"),
+		keys:  slices.Concat(conditionLists, answerKeys, exampleKeys, []string{"yields", "by-table"}),
+		lists: slices.Concat(conditionLists, exampleKeys, []string{"laws"}),
 	},
 	"refine": {
 		named: true,
-		keys:  slices.Concat(conditionLists, answerKeys),
-		lists: append(slices.Clone(conditionLists), "laws"),
+		keys:  slices.Concat(conditionLists, answerKeys, exampleKeys),
+		lists: slices.Concat(conditionLists, exampleKeys, []string{"laws"}),
 	},
 }
 
-// readBlocks splits a policy file into blocks. It reports lines that it cannot use and leaves them out.
-func readBlocks(src []byte, report *problems) []block {
+// readBlocks splits a policy file, whose lines follow a number of others, into blocks. It reports lines that it cannot
+// use and leaves them out.
+func readBlocks(src []byte, before int, report *problems) []block {
 	var all []block
 	group := ""
-	number := 0
+	number := before
 	for line := range strings.Lines(string(src)) {
 		number++
 		if !utf8.ValidString(line) {
@@ -138,15 +182,21 @@ func readBlocks(src []byte, report *problems) []block {
 		}
 		all = append(all, b)
 	}
-	checkNames(all, report)
 	return all
 }
 
 func headline(text string, line int, report *problems) (block, bool) {
 	kind, name, _ := strings.Cut(text, " ")
-	b := block{kind: kind, name: strings.TrimSpace(name), line: line}
+	b := block{line: line}
+	if slices.Contains(changes, kind) {
+		b.change = kind
+		kind, name, _ = strings.Cut(strings.TrimSpace(name), " ")
+	}
+	b.kind, b.name = kind, strings.TrimSpace(name)
 	known, ok := kinds[kind]
 	switch {
+	case b.change != "" && kind == "":
+		report.add(line, "%s needs the kind and the name of a block: %s rule NAME", b.change, b.change)
 	case !ok && strings.HasSuffix(kind, ":"):
 		report.add(line, "%q is not indented: only headlines begin at the start of a line", text)
 	case !ok:
@@ -264,19 +314,12 @@ func checkNames(all []block, report *problems) {
 			key = b.kind
 		}
 		if line, ok := first[key]; ok {
-			report.add(b.line, "%s appears twice, first in line %d%s", b.title(), line, renameHint(b))
+			report.addTwice(b, line)
 			all[i].kind = ""
 			continue
 		}
 		first[key] = b.line
 	}
-}
-
-func renameHint(b block) string {
-	if b.name == "" || b.kind == "policy" {
-		return ": combine them"
-	}
-	return ": give one of them another name"
 }
 
 // didYouMean proposes the most similar of the allowed words, or lists them all if none is similar.

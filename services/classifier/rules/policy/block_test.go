@@ -10,7 +10,7 @@ func TestReadBlocks(t *testing.T) {
 	t.Parallel()
 	text := "\ufeffpolicy 1\n# comment\ngroup G\n\nrule a b\n\tany:  x , y\n  any: z\n  tier: HRCI\nfiller\n"
 	found := &problems{}
-	got := readBlocks([]byte(text), found)
+	got := readBlocks([]byte(text), 0, found)
 	want := []block{
 		{kind: "policy", name: "1", line: 1},
 		{kind: "group", name: "G", line: 3, group: "G"},

@@ -56,6 +56,9 @@
 //	  because: the value of a score decides about a person's credit
 //	  certainty: 80                 the confidence is multiplied by this percentage
 //	  yields: yes                   the words only name a kind of value: every other rule with words goes first
+//	  by-table: no                  the name of a table is not enough for the words
+//	  example: Credit Score | N3    a test: NAME | TYPE | TABLE | REPORT | MARK that the rule decides; one a line
+//	  counterexample: Score Date    one that it does not decide
 //	refine aggregate                changes single answers of the rule that won
 //	  any: portfolio
 //	  tier: at most Confidential    "at least" only raises a value, "at most" only lowers it
@@ -64,12 +67,30 @@
 // A rule needs a condition, a tier, personal, a criticality and a reason. A refinement needs a condition, an answer
 // and a reason.
 //
+// # Extending the built-in policy
+//
+// A policy with the headline "extends built-in" has all blocks of the built-in policy, and changes them by name. Its
+// own version names the whole:
+//
+//	policy acme-1
+//	extends built-in
+//	extend concept score            adds to the lists of a block, and replaces its other entries
+//	  words: acme score
+//	override rule fee               replaces a block
+//	  any: [fee]
+//	  ...
+//	remove rule marketing           removes a block
+//	rule widget                     adds a block
+//	  ...
+//
 // # Decisions
 //
 //  1. The format is made for data-governance officers: few kinds of lines, and messages that propose a correction. It
 //     is neither YAML nor a rule language.
 //  2. All mistakes are reported at once, and a policy with a mistake is not used at all.
 //  3. Phrases have the normal form of package words. The file therefore has each phrase once, in English.
-//  4. The default policy is embedded. A mistake in it is a mistake in the program, so [Default] panics, as the embedded
+//  4. A policy without "extends" is used alone, so that an officer can also replace the built-in one. A block that has
+//     the name of a built-in one needs "override" or "extend", so that nobody replaces one by accident.
+//  5. The default policy is embedded. A mistake in it is a mistake in the program, so [Default] panics, as the embedded
 //     dictionaries of packages words and columns do.
 package policy

@@ -82,6 +82,9 @@ rule value
   laws: GLBA
   certainty: 80
   yields: yes
+  by-table: no
+  example: Credit Score | N3 | CUST | FORM 8 | mandatory
+  counterexample: Score Date
 refine less
   any: [score]
   tier: at most Confidential
@@ -89,6 +92,8 @@ refine less
   personal: no
   laws: FCRA, GLBA
   because: another reason
+  example: Credit Score
+  counterexample: Date
 `
 
 func parseEverything(t *testing.T) *Policy {
@@ -159,12 +164,17 @@ func TestParse_ReadsEveryKey(t *testing.T) {
 			Marked: MarkPrimaryKey | MarkCritical | MarkMandatory,
 			Tier:   schema.TierHRCI, Criticality: schema.LevelHigh, Leak: schema.LevelHigh, Personal: FlagYes,
 			Regulatory: FlagYes, Laws: []int{1}, Because: "a reason", Certainty: 80, Yields: true,
+			NotByTable: true, Examples: []Example{
+				{Name: "Credit Score", DataType: "N3", Table: "CUST", Report: "FORM 8", Marks: MarkMandatory, Line: 74},
+				{Name: "Score Date", Counter: true, Line: 75},
+			},
 		}}},
 		{"refinement", p.Refinements, []Rule{{
-			Name: "less", Group: "Scores", Line: 73, Refinement: true, Any: []int{0},
+			Name: "less", Group: "Scores", Line: 76, Refinement: true, Any: []int{0},
 			Tier: schema.TierConfidential, TierLimit: LimitAtMost,
 			Criticality: schema.LevelMedium, CriticalityLimit: LimitAtLeast,
 			Personal: FlagNo, Laws: []int{0, 1}, Because: "another reason",
+			Examples: []Example{{Name: "Credit Score", Line: 83}, {Name: "Date", Counter: true, Line: 84}},
 		}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -181,7 +191,7 @@ func TestParse_EverythingUsesEveryKey(t *testing.T) {
 	for kind, grammar := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			blocks := readBlocks([]byte(everything), &problems{})
+			blocks := readBlocks([]byte(everything), 0, &problems{})
 			for _, key := range grammar.keys {
 				used := slices.ContainsFunc(blocks, func(b block) bool {
 					_, ok := b.entry(key)

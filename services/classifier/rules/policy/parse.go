@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"strings"
@@ -10,11 +11,30 @@ import (
 )
 
 // Parse parses the text of a policy. The name is the file's name in messages. If the text has mistakes, Parse returns
-// all of them, ordered by line, as one joined error whose parts are of type [*Problem].
+// all of them, ordered by line, as one joined error whose parts are of type [*Problem]. A policy with the headline
+// "extends" changes the built-in one.
 func Parse(name string, text []byte) (*Policy, error) {
+	report := &problems{sources: sources{{file: name}}}
+	if !extendsAnother(text) {
+		all := readBlocks(text, 0, report)
+		checkUnchanging(all, report)
+		return build(all, digest(text), report)
+	}
+	before := bytes.Count(defaultText, []byte("\n"))
+	report.sources = sources{{file: defaultFile}, {file: name, before: before}}
+	base, extension := readBlocks(defaultText, 0, report), readBlocks(text, before, report)
+	if len(extension) > 0 && extension[0].kind != "policy" {
+		report.add(extension[0].line, "a policy begins with the line \"policy VERSION\"")
+	}
+	return build(merge(base, extension, report), digest(slices.Concat(defaultText, text)), report)
+}
+
+// build makes a policy from its blocks.
+func build(all []block, digest string, report *problems) (*Policy, error) {
 	b := &builder{
 		policy: &Policy{
-			Digest:  digest(text),
+			Digest:  digest,
+			sources: report.sources,
 			Columns: Columns{RaisesFrom: defaultRaisesFrom},
 			Risk: Risk{
 				Leak:   map[schema.Tier]schema.Level{},
@@ -26,11 +46,12 @@ func Parse(name string, text []byte) (*Policy, error) {
 				Because:    "no rule is about it", Filed: -1,
 			},
 		},
-		problems: &problems{file: name},
+		problems: report,
 		concepts: map[string]int{}, facets: map[string]int{}, parties: map[string]int{}, kinds: map[string]int{},
 		laws: map[string]int{}, unnamed: map[string]int{}, used: map[int]bool{},
 	}
-	b.build(readBlocks(text, b.problems))
+	checkNames(all, report)
+	b.build(all)
 	if err := b.err(); err != nil {
 		return nil, err
 	}
@@ -308,7 +329,8 @@ func (b *builder) checkWhole(all []block) {
 		b.add(all[0].line, "the policy has no risk block: add one with the risk of a leak of each tier")
 	}
 	for _, x := range all {
-		if x.kind == "concept" && !b.used[b.concepts[x.name]] {
+		inherited := len(b.sources) > 1 && x.line <= b.sources[1].before // its rules may have been removed
+		if x.kind == "concept" && !b.used[b.concepts[x.name]] && !inherited {
 			b.add(x.line, "concept %q is used by no rule: name it in one, or make its words a filler", x.name)
 		}
 	}

@@ -34,13 +34,17 @@ func (b ruleBuilder) conditions(r *Rule) {
 	r.Of, r.OfNot = b.set(x, "of", "party", b.parties), b.set(x, "of-not", "party", b.parties)
 	r.In, r.InNot = b.set(x, "in", kindOfReport, b.kinds), b.set(x, "in-not", kindOfReport, b.kinds)
 	for _, it := range x.list("marked", b.problems) {
-		i := slices.Index(markNames, it.text)
-		if i < 0 {
-			b.add(it.line, "%s has the unknown mark %q%s", x.title(), it.text, didYouMean(it.text, markNames))
-			continue
-		}
-		r.Marked |= 1 << i
+		r.Marked |= b.mark(it)
 	}
+}
+
+func (b ruleBuilder) mark(it item) Marks {
+	i := slices.Index(markNames, it.text)
+	if i < 0 {
+		b.add(it.line, "%s has the unknown mark %q%s", b.block.title(), it.text, didYouMean(it.text, markNames))
+		return 0
+	}
+	return 1 << i
 }
 
 // conceptList reads a list of [concepts] and phrases.
@@ -109,9 +113,35 @@ func (b ruleBuilder) answers(r *Rule) {
 			r.Because = strings.TrimSuffix(e.value, ".")
 		case "yields":
 			r.Yields = readFlag(b.problems, x, e) == FlagYes
+		case "by-table":
+			r.NotByTable = readFlag(b.problems, x, e) == FlagNo
+		case "example", "counterexample":
+			r.Examples = append(r.Examples, b.example(e))
 		case "certainty":
 			r.Certainty = readPercent(b.problems, x, e)
 		}
+	}
+}
+
+// example reads "NAME | TYPE | TABLE | REPORT | MARK", of which all parts but the name are optional.
+func (b ruleBuilder) example(e entry) Example {
+	var parts [5]string
+	all := strings.Split(e.value, "|")
+	if len(all) > len(parts) || strings.TrimSpace(all[0]) == "" {
+		b.add(e.line, "%s: the %s %q is not of the form NAME | TYPE | TABLE | REPORT | MARK",
+			b.block.title(), e.key, e.value)
+		return Example{}
+	}
+	for i, part := range all {
+		parts[i] = strings.TrimSpace(part)
+	}
+	var marks Marks
+	if parts[4] != "" {
+		marks = b.mark(item{parts[4], e.line})
+	}
+	return Example{
+		Name: parts[0], DataType: parts[1], Table: parts[2], Report: parts[3], Marks: marks,
+		Counter: e.key == "counterexample", Line: e.line,
 	}
 }
 

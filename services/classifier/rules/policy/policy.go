@@ -10,6 +10,9 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
+// defaultFile is the name of the built-in policy in messages.
+const defaultFile = "default.policy"
+
 //go:embed default.policy
 var defaultText []byte
 
@@ -18,7 +21,7 @@ var defaultText []byte
 func Default() *Policy { return parseDefault() }
 
 var parseDefault = sync.OnceValue(func() *Policy {
-	p, err := Parse("default.policy", defaultText)
+	p, err := Parse(defaultFile, defaultText)
 	if err != nil {
 		panic(err)
 	}
@@ -54,6 +57,14 @@ type Policy struct {
 	Risk     Risk
 	Fallback Fallback
 	Columns  Columns
+
+	sources sources
+}
+
+// ProblemAt returns a problem with a line of the policy, such as the line of a rule.
+func (p *Policy) ProblemAt(line int, text string) *Problem {
+	file, number := p.sources.at(line)
+	return &Problem{File: file, Line: number, Text: text, line: line}
 }
 
 // Phrase is a row of words, in the normal form of package words, and its meaning.

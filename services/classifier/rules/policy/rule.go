@@ -8,7 +8,7 @@ type Rule struct {
 	Name string
 	// Group is the name of the group that the rule is in, or empty.
 	Group string
-	// Line is the line of the file that the rule begins in.
+	// Line is the line that the rule begins in. The lines of a policy that extends another follow those of the other.
 	Line       int
 	Refinement bool
 
@@ -36,6 +36,21 @@ type Rule struct {
 	Certainty int
 	// Yields is true if the words of the rule only name a kind of value: every other rule with words goes first.
 	Yields bool
+	// NotByTable is true if the words of the rule do not count in the name of a table.
+	NotByTable bool
+
+	// Examples are the names that test the rule.
+	Examples []Example
+}
+
+// Example is a name that a rule must decide, or to which a refinement must apply.
+type Example struct {
+	Name, DataType, Table, Report string
+
+	Marks Marks
+	// Counter is true if the rule must not decide it, or the refinement not apply.
+	Counter bool
+	Line    int
 }
 
 // Set is a set of indexes from 0 to 63.
