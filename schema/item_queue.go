@@ -27,19 +27,19 @@ func (p Positions) arrays() (jobs, mappings any) {
 // clock stepped back after it was written, and the item is due.
 const LongestWait = 80 * time.Second
 
+// latestDue is the latest time for which an item may wait, if the clock did not step back.
+var latestDue = fmt.Sprintf("clock_timestamp() + interval '%d seconds'", int(LongestWait.Seconds()))
+
 // isDue is the condition that a queued item is due, for an item that is found by its key.
-var isDue = fmt.Sprintf(
-	"(due_at <= clock_timestamp() or due_at > clock_timestamp() + interval '%d seconds')", int(LongestWait.Seconds()),
-)
+var isDue = "(due_at <= clock_timestamp() or due_at > " + latestDue + ")"
 
 // Each of these conditions is one range of the index job_items_queued. Together they select the due items of the
 // job q.id. The clock is read in a subquery, because Postgres does not use a volatile function in an index
 // condition.
-const (
+var (
 	dueAtOnce  = "job_id = q.id and outcome is null and due_at = 'epoch' and mapping_id >= q.after"
 	dueWaited  = "job_id = q.id and outcome is null and due_at > 'epoch' and due_at <= (select clock_timestamp())"
-	dueStepped = "job_id = q.id and outcome is null and due_at > (" +
-		"select clock_timestamp() + ?longest * interval '1 second')"
+	dueStepped = "job_id = q.id and outcome is null and due_at > (select " + latestDue + ")"
 )
 
 // ListJobsWithWork returns the jobs on which the dispatcher must act, oldest first, without their MappingIDs.
@@ -57,10 +57,9 @@ func ListJobsWithWork(ctx context.Context, db bun.IDB, from Positions) ([]Job, e
 			or j.published_started <> (j.started_at is not null) or j.published_listed <> (j.listed_at is not null)
 			or j.ended_at is null and (j.intent = 'cancel' or j.intent = 'run' and (
 				j.started_at is null or j.listed_at is null or j.blocked_by is not null
-				or exists (select from job_items where `+dueAtOnce+`)
-				or exists (select from job_items where `+dueWaited+`)
-				or exists (select from job_items where job_id = q.id and outcome is null
-					and due_at > (select clock_timestamp() + ? * interval '1 second')))))`, LongestWait.Seconds()).
+				or exists (select from job_items where ` + dueAtOnce + `)
+				or exists (select from job_items where ` + dueWaited + `)
+				or exists (select from job_items where ` + dueStepped + `))))`).
 		Order("j.id").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("jobs with work: %w", err)
@@ -102,7 +101,7 @@ func ListDueItems(
 			(select mapping_id, attempt, false from job_items
 				where `+dueStepped+` order by due_at, mapping_id limit q.most)
 			limit q.most) due`,
-		dueArgs{pgdialect.Array(ids), pgdialect.Array(after), pgdialect.Array(most), LongestWait.Seconds()}).
+		dueArgs{pgdialect.Array(ids), pgdialect.Array(after), pgdialect.Array(most)}).
 		Scan(ctx, &items)
 	if err != nil {
 		return nil, fmt.Errorf("due items: %w", err)
@@ -116,10 +115,9 @@ func ListDueItems(
 
 // dueArgs are the named arguments of the query of [ListDueItems].
 type dueArgs struct {
-	IDs     any     `bun:"ids"`
-	After   any     `bun:"after"`
-	Most    any     `bun:"most"`
-	Longest float64 `bun:"longest"`
+	IDs   any `bun:"ids"`
+	After any `bun:"after"`
+	Most  any `bun:"most"`
 }
 
 // CancelItems cancels at most limit queued items of the job: first those that need not wait, from the position

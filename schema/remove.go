@@ -31,12 +31,8 @@ func DeleteAttribute(ctx context.Context, tx bun.Tx, r Removal, id string) error
 		if err != nil {
 			return PlanningChange{}, err
 		}
-		confirmed, err := im.countConfirmed(ctx, "m.attribute_id = $1", id)
-		if err != nil {
+		if err := im.refuseConfirmed(ctx, r.Confirmed, "m.attribute_id = $1", id); err != nil {
 			return PlanningChange{}, err
-		}
-		if confirmed > 0 && !r.Confirmed {
-			return PlanningChange{}, &ConfirmedError{Count: confirmed}
 		}
 		change := PlanningChange{Object: PlanningObjectAttribute, ObjectID: id, Name: attribute.AttributeName}
 		return change, im.removeAttributes(ctx, []string{id})
@@ -72,12 +68,8 @@ func DeleteDataSource(ctx context.Context, tx bun.Tx, r Removal, id string) erro
 		if err != nil {
 			return PlanningChange{}, err
 		}
-		confirmed, err := im.countConfirmed(ctx, "m.data_source_id = $1", id)
-		if err != nil {
+		if err := im.refuseConfirmed(ctx, r.Confirmed, "m.data_source_id = $1", id); err != nil {
 			return PlanningChange{}, err
-		}
-		if confirmed > 0 && !r.Confirmed {
-			return PlanningChange{}, &ConfirmedError{Count: confirmed}
 		}
 		columns, err := im.selectColumns(ctx, "where c.data_source_id = $1", id)
 		if err != nil {
@@ -257,14 +249,22 @@ func (im *importer) confirmedColumns(ctx context.Context) (map[columnOf]bool, er
 	return confirmed, nil
 }
 
-// countConfirmed counts the confirmed mappings m that satisfy the condition.
-func (im *importer) countConfirmed(ctx context.Context, condition, id string) (n int64, err error) {
-	err = im.tx.Tx.QueryRowContext(ctx, "select count(*) from pde_mappings m where "+condition+" and "+confirmedMapping,
+// refuseConfirmed returns a [ConfirmedError] if a person has confirmed mappings m that satisfy the condition, unless
+// allowed is true.
+func (im *importer) refuseConfirmed(ctx context.Context, allowed bool, condition, id string) error {
+	if allowed {
+		return nil
+	}
+	var n int64
+	err := im.tx.Tx.QueryRowContext(ctx, "select count(*) from pde_mappings m where "+condition+" and "+confirmedMapping,
 		pgx.QueryExecModeCacheStatement, id).Scan(&n)
 	if err != nil {
-		return 0, fmt.Errorf("confirmed mappings of report %s: %w", im.report.ReportID, err)
+		return fmt.Errorf("confirmed mappings of report %s: %w", im.report.ReportID, err)
 	}
-	return n, nil
+	if n > 0 {
+		return &ConfirmedError{Count: n}
+	}
+	return nil
 }
 
 // removeColumns removes columns and all references to them, and the references to the data sources, which the caller

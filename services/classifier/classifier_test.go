@@ -44,6 +44,12 @@ func TestRun_FinishesTheJudgementBeforeItReturns(t *testing.T) {
 		stop()
 		close(stopped)
 	}()
+	f.Eventually("the consumer is closed", func() bool { return c.Ready() != nil })
+	select {
+	case <-stopped:
+		t.Error("Run returned during a judgement")
+	default:
+	}
 	close(release)
 	receive(t, stopped)
 	f.wantItem(f.ids[0], outcome{Outcome: schema.OutcomeSucceeded, Attempt: 1})

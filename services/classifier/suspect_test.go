@@ -85,6 +85,7 @@ func TestAStartIsMarkedFromTheThirdDelivery(t *testing.T) {
 	for delivery, want := range map[uint64]int{markedDelivery - 1: 0, markedDelivery: 1} {
 		f.Exec("delete from classification_history")
 		f.Exec("update job_items set outcome = null, ended_at = null, starts = 0")
+		starts = -1 // the judgement sets it
 		if err := f.handleDelivery(c, delivery, f.ids[0]); err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +109,12 @@ func TestAStartIsClearedIfTheProcessSurvives(t *testing.T) {
 			f := newFixture(t, 1)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			c, judged := f.classifier(func(schema.Work) { during(f, cancel) })
+			c, judged := f.classifier(func(work schema.Work) {
+				if got := f.item(work.Item.MappingID).Starts; got != 1 {
+					t.Errorf("starts during the judgement: got %d, want 1", got)
+				}
+				during(f, cancel)
+			})
 			// The shutdown yields an error, the change none.
 			_ = c.handle(ctx, events.Delivery{Deliveries: markedDelivery}, f.message(f.ids[0]))
 			f.wantJudged(judged, 1)

@@ -20,7 +20,7 @@ type Ranking struct {
 	MappingType schema.MappingType
 	// Rationale explains the result to a reviewer, in whole sentences.
 	Rationale string
-	// Margin is the difference to the score of the next column, 0 to 100. Copies of the same element in other tables
+	// Margin is the difference to the score of the next column, 0 to 99. Copies of the same element in other tables
 	// do not count. It is 0 if nothing fits.
 	Margin int
 	// Alternatives are at most five columns that were not chosen, the best first.

@@ -284,13 +284,6 @@ func TestNewIndex_TheKeyOfALookupTableIsNamedLikeTheTable(t *testing.T) {
 	}
 }
 
-func TestNewIndex_AcceptsAnyTableName(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{"ȺȺȺC", "İA", "ȾC_Ⱥ", "C"} {
-		NewIndex(columnsOf(name, "CA_A|DATE", "CA_B|DATE", "CA_C|DATE", "CA_D|DATE", "CA_E|DATE"))
-	}
-}
-
 func TestRank_IsPureAndSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	b := banks(t)[0]

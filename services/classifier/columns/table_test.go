@@ -19,13 +19,29 @@ func TestAPrefixIsAMarkOnlyWhereMostColumnsHaveIt(t *testing.T) {
 		{"WRKOUT_PLN", []string{"WO_A", "WO_B", "WO_C", "WO_D", "WO_E"}, "WO_"},
 		{"CUST", []string{"CUST_A", "CUST_B", "CUST_C", "CUST_D", "CUST_E"}, ""},
 	} {
-		prefix := commonPrefix(tt.names)
-		if !isMark(strings.TrimSuffix(prefix, "_"), tt.table) {
-			prefix = ""
-		}
-		if prefix != tt.want {
-			t.Errorf("%s of %q: prefix %q, want %q", tt.table, tt.names, prefix, tt.want)
-		}
+		t.Run(tt.table, func(t *testing.T) {
+			t.Parallel()
+			prefix := commonPrefix(tt.names)
+			if !isMark(strings.TrimSuffix(prefix, "_"), tt.table) {
+				prefix = ""
+			}
+			if prefix != tt.want {
+				t.Errorf("prefix of %q: got %q, want %q", tt.names, prefix, tt.want)
+			}
+		})
+	}
+}
+
+// TestIsMark_AnyTableName has names whose lower-case form has more bytes.
+func TestIsMark_AnyTableName(t *testing.T) {
+	t.Parallel()
+	for table, want := range map[string]bool{"ȺȺȺC": false, "ȺȺȺCA": true, "İCA": true, "ȾC_Ⱥ": false, "C": false} {
+		t.Run(table, func(t *testing.T) {
+			t.Parallel()
+			if got := isMark("CA", table); got != want {
+				t.Errorf("isMark: got %t, want %t", got, want)
+			}
+		})
 	}
 }
 
@@ -42,9 +58,12 @@ func TestTablesHaveRoles(t *testing.T) {
 		{"ACCT_HIST", []string{"ACCT_NBR"}, pastTable},
 		{"STG_ACCT", []string{"ACCT_NBR"}, systemTable},
 	} {
-		if got := roleOf(tt.table, tt.columns); got != tt.want {
-			t.Errorf("%s is a %s, want a %s", tt.table, got, tt.want)
-		}
+		t.Run(tt.table, func(t *testing.T) {
+			t.Parallel()
+			if got := roleOf(tt.table, tt.columns); got != tt.want {
+				t.Errorf("roleOf: got %s, want %s", got, tt.want)
+			}
+		})
 	}
 }
 

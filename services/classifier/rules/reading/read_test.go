@@ -117,8 +117,11 @@ func TestRead_TruncatesLongInputs(t *testing.T) {
 	r := rd.Read(Input{Attribute: schema.Attribute{
 		AttributeName: strings.Repeat("Zyx ", 5000), Description: strings.Repeat("x ", 5000),
 	}})
-	if len(r.Name) != maxName || len(r.Words) > maxName+maxDescription {
-		t.Errorf("got a name of %d bytes and %d words, want %d bytes", len(r.Name), len(r.Words), maxName)
+	if len(r.Name) != maxName {
+		t.Errorf("bytes of the name: got %d, want %d", len(r.Name), maxName)
+	}
+	if got, want := len(r.Words), maxName/len("Zyx ")+maxDescription/len("x "); got != want {
+		t.Errorf("words: got %d, want %d", got, want)
 	}
 }
 
