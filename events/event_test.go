@@ -134,13 +134,14 @@ func encode(t testing.TB, e events.Event) events.Message {
 // source is the service that publishes the event.
 func source(e events.Event) schema.Service {
 	switch e.Subject().Topic {
-	case events.TopicRegenerateRequested, events.TopicMappingChanged:
+	case events.TopicRegenerateRequested:
 		return "api"
 	case events.TopicJobFinished:
 		return "projector"
 	case events.TopicMappingRejected:
 		return "classifier"
-	case events.TopicMappingRequested, events.TopicPlanningChanged, events.TopicJobProgress:
+	case events.TopicMappingRequested, events.TopicMappingChanged, events.TopicPlanningChanged,
+		events.TopicJobProgress:
 		if strings.HasPrefix(e.ID(), "item/") {
 			return "classifier"
 		}

@@ -39,8 +39,9 @@ func (e MappingRequested) check() error {
 	)
 }
 
-// MappingChanged reports that an import or a person changed a mapping. No service publishes it yet; the auditor
-// records it from the history.
+// MappingChanged reports that a person edited or reviewed a mapping, or that the rule of a report approved it outside
+// of a job. No event is published for the mappings that an import or a removal changes; the auditor records those from
+// the history.
 type MappingChanged struct {
 	MappingID string `json:"mapping_id"`
 	// Version is the mapping's version after the change.
@@ -51,6 +52,18 @@ type MappingChanged struct {
 	After  json.RawMessage `json:"after"`
 	// Comment is the comment of the person; null if there is none.
 	Comment *string `json:"comment"`
+}
+
+// MappingChangedOf returns the event of a change. It returns an error if the images of the change are damaged.
+func MappingChangedOf(change schema.History) (MappingChanged, error) {
+	after, err := schema.DecodeImage(change.After)
+	if err != nil {
+		return MappingChanged{}, fmt.Errorf("change %s: %w", change.ID, err)
+	}
+	return MappingChanged{
+		MappingID: change.MappingID, Version: after.Version, ChangedBy: change.ChangedBy,
+		Before: change.Before, After: change.After, Comment: orNull(change.Comment),
+	}, nil
 }
 
 // Subject is mapping.changed.<mapping>.

@@ -1,7 +1,7 @@
 // Package schema is the stored state: the rows, the typed values in them with their transitions, and all SQL.
 // There is one file per noun, and the file of a larger one is split by activity: job, intent, classifier (kinds
 // and lanes), idempotency; item with item_queue, item_fold and item_lock; status with status_store, status_read
-// and status_lag; mapping, history, work (one mapping of a job); report, attribute, source, planning; import,
+// and status_lag; mapping with mapping_save, history, work (one mapping of a job), decision (one by a person); report, attribute, source, planning; import,
 // remove; check and stuck. Get reads one row or returns [ErrNotFound], List reads many rows; functions that write
 // one row begin with Insert, Update, Delete or Mark. Other functions that write are named for their step, such as
 // [SaveWork], [FailItem], [CancelItems], [FoldItems] and [RebuildStatus]. [GetStatus] computes a status that is
@@ -69,8 +69,8 @@
 //     not wait for each other. The projector adds them up every two seconds ([SumMappingCounts]).
 //  15. pde_mappings.data_source_id is not a foreign key. Its check would lock the same few rows in the transaction
 //     of every mapping and so fill the database with multixacts. A mapping cannot refer to a deleted data source:
-//     only a job, an import and a removal write the field. The last two take the report's lock FOR UPDATE and are
-//     refused while a job is active. A job takes it FOR KEY SHARE when it is inserted and saves only items
+//     only a job, a decision of a person, an import and a removal write the field. The last two take the report's
+//     lock FOR UPDATE and are refused while a job is active. A decision takes it FOR KEY SHARE. A job takes it FOR KEY SHARE when it is inserted and saves only items
 //     without an outcome. A job that has ended has no such items and never becomes active again. A removal clears
 //     the field of the mappings to the data source that it deletes.
 //  16. A search first reads the next 2,000 mappings in the order of the list, which is enough for a text that many
@@ -92,4 +92,8 @@
 //  19. The items of a job by outcome are read from job_items_outcome, and the queued ones from the queue, so that
 //     a rare outcome is found without reading the job. The columns of a data source are counted by triggers when
 //     they are added or removed.
+//  20. A person's decision about a mapping, alone or with thousands of others, is written by one function,
+//     saveChanges, which imports and removals use too: the mapping under its version, the row of the history and
+//     the note that mapping.changed is not published yet are one statement. The history row of an undone change
+//     stays, and the row of the undo names it.
 package schema

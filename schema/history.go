@@ -4,27 +4,69 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/uptrace/bun"
 )
 
-// History is one change of a mapping by a job, a person or an import. Rows are never changed or deleted.
+// HistoryAction is what a person did to a mapping.
+type HistoryAction string
+
+const (
+	// HistoryActionEdited set fields of the mapping.
+	HistoryActionEdited HistoryAction = "edited"
+	// HistoryActionAccepted set the fields to the suggestions of a job.
+	HistoryActionAccepted HistoryAction = "accepted"
+	// HistoryActionReviewed set the review status.
+	HistoryActionReviewed HistoryAction = "reviewed"
+	// HistoryActionUndone restored the mapping from before an earlier change.
+	HistoryActionUndone HistoryAction = "undone"
+	// HistoryActionAutoApproved approved the mapping by the rule of the report, outside of a job.
+	HistoryActionAutoApproved HistoryAction = "auto_approved"
+	// HistoryActionImported set fields from a file.
+	HistoryActionImported HistoryAction = "imported"
+	// HistoryActionUnmapped removed references to a column that was removed.
+	HistoryActionUnmapped HistoryAction = "unmapped"
+)
+
+// HistoryActions returns all actions.
+func HistoryActions() []HistoryAction {
+	return []HistoryAction{
+		HistoryActionEdited, HistoryActionAccepted, HistoryActionReviewed, HistoryActionUndone,
+		HistoryActionAutoApproved, HistoryActionImported, HistoryActionUnmapped,
+	}
+}
+
+// isPublished reports whether mapping.changed is published for such a change. An import or a removal may change
+// a million mappings; planning.changed reports it.
+func (a HistoryAction) isPublished() bool {
+	return a != HistoryActionImported && a != HistoryActionUnmapped
+}
+
+// History is one change of a mapping by a job, a person or an import. Rows are never deleted, and only Published
+// changes.
 type History struct {
 	bun.BaseModel `bun:"table:classification_history,alias:h"`
 
-	ID        string          `bun:"id,pk"`
-	MappingID string          `bun:"mapping_id"`
-	JobID     string          `bun:"job_id,nullzero"`
+	ID        string `bun:"id,pk"`
+	MappingID string `bun:"mapping_id"`
+	JobID     string `bun:"job_id,nullzero"`
+	// Action is empty if a job made the change.
+	Action    HistoryAction   `bun:"action,nullzero"`
 	ChangedAt time.Time       `bun:"changed_at"`
 	ChangedBy string          `bun:"changed_by"`
 	Before    json.RawMessage `bun:"before,type:jsonb"`
 	After     json.RawMessage `bun:"after,type:jsonb"`
 	Comment   string          `bun:"comment,nullzero"`
-	CreatedAt time.Time       `bun:"created_at"`
-	CreatedBy string          `bun:"created_by"`
-	UpdatedAt time.Time       `bun:"updated_at"`
-	UpdatedBy string          `bun:"updated_by"`
+	// Undoes is the id of the change that this one has undone.
+	Undoes string `bun:"undoes,nullzero"`
+	// Published reports whether the event of the change is in the stream, or none is published for it.
+	Published bool      `bun:"published"`
+	CreatedAt time.Time `bun:"created_at"`
+	CreatedBy string    `bun:"created_by"`
+	UpdatedAt time.Time `bun:"updated_at"`
+	UpdatedBy string    `bun:"updated_by"`
 }
 
 // Image holds the values of a mapping that the history records: those that a job, a person or an import
@@ -62,8 +104,28 @@ type Image struct {
 	SuggestedRegulatoryFlag                    *bool   `json:"suggested_regulatory_flag"`
 	SuggestedPIIFlag                           *bool   `json:"suggested_pii_flag"`
 
-	ReviewStatus string `json:"review_status"`
-	Version      int64  `json:"version"`
+	ReviewStatus string     `json:"review_status"`
+	ReviewedBy   *string    `json:"reviewed_by"`
+	ReviewedAt   *time.Time `json:"reviewed_at"`
+	Version      int64      `json:"version"`
+}
+
+// ImageChange is a field in which two images differ. Field is its name in the contract.
+type ImageChange struct {
+	Field         string
+	Before, After any
+}
+
+// Changes returns the fields in which the images differ, except for the version, in the order of the contract.
+func (image Image) Changes(after Image) (changes []ImageChange) {
+	from, to := reflect.ValueOf(image), reflect.ValueOf(after)
+	for i := range from.NumField() {
+		name, b, a := from.Type().Field(i).Tag.Get("json"), from.Field(i).Interface(), to.Field(i).Interface()
+		if name != "version" && !reflect.DeepEqual(b, a) {
+			changes = append(changes, ImageChange{Field: name, Before: b, After: a})
+		}
+	}
+	return changes
 }
 
 // ListHistory returns at most limit changes of the mapping, the newest first. If beforeID is not empty, it
@@ -81,4 +143,49 @@ func ListHistory(
 		return nil, fmt.Errorf("history of mapping %s: %w", mappingID, err)
 	}
 	return changes, nil
+}
+
+// ListUnpublishedChanges returns at most limit changes whose mapping.changed is not in the stream, oldest first.
+func ListUnpublishedChanges(ctx context.Context, db bun.IDB, limit int) ([]History, error) {
+	var changes []History
+	if err := db.NewSelect().Model(&changes).Where("not published").Order("id").Limit(int64(limit)).
+		Scan(ctx); err != nil {
+		return nil, fmt.Errorf("unpublished changes of mappings: %w", err)
+	}
+	return changes, nil
+}
+
+// MarkChangesPublished records that the events of these changes are in the stream.
+func MarkChangesPublished(ctx context.Context, db bun.IDB, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := db.NewRaw(`update classification_history set published = true, updated_at = clock_timestamp(),
+		updated_by = ? where id in (?)`, ServiceDispatcher, bun.List(ids)).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("mark changes of mappings: %w", err)
+	}
+	return nil
+}
+
+// ListChangesSince returns at most limit changes of the mapping after the version, the newest first.
+func ListChangesSince(
+	ctx context.Context, db bun.IDB, mappingID string, version int64, limit int,
+) ([]History, error) {
+	var changes []History
+	err := db.NewSelect().Model(&changes).
+		Where("mapping_id = ? and (after->>'version')::bigint > ?", mappingID, version).
+		OrderExpr("changed_at desc, id desc").Limit(int64(limit)).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("changes of mapping %s: %w", mappingID, err)
+	}
+	return changes, nil
+}
+
+// DecodeImage decodes Before or After of a change.
+func DecodeImage(text json.RawMessage) (image Image, err error) {
+	if err := json.Unmarshal(text, &image); err != nil {
+		return image, fmt.Errorf("image of a mapping: %w: %w", ErrMalformed, err)
+	}
+	return image, nil
 }

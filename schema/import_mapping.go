@@ -103,9 +103,6 @@ func (m *merger) candidates(ctx context.Context) error {
 	return nil
 }
 
-// change is a mapping before and after an import.
-type change struct{ before, after Mapping }
-
 func (m *merger) page(ctx context.Context, page []MappingRow) error {
 	known := len(m.problems)
 	attributes, err := m.attributesOf(ctx, page)
@@ -134,8 +131,7 @@ func (m *merger) page(ctx context.Context, page []MappingRow) error {
 			m.tally(before, &m.done.Mappings.Kept)
 		default:
 			m.tally(before, &m.done.Mappings.Updated)
-			after.Version++
-			changes = append(changes, change{before, after})
+			changes = append(changes, change{before: before, after: after})
 		}
 	}
 	// attributesOf adds the problems of a whole page before the other checks begin.
@@ -143,7 +139,7 @@ func (m *merger) page(ctx context.Context, page []MappingRow) error {
 	if len(m.problems) > 0 || len(changes) == 0 {
 		return nil // if there are problems, the transaction will be rolled back
 	}
-	return m.save(ctx, changes, "imported")
+	return m.save(ctx, HistoryActionImported, changes, "imported")
 }
 
 // tally counts a mapping, unless this import inserted and therefore already counted it.

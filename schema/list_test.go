@@ -53,8 +53,8 @@ func TestTheCountsOfAReportFollowEveryWriteOfItsMappings(t *testing.T) {
 			map[string]int64{"HRCI": 1, "Public": 0, "none": 9, "pending": 10, "approved": 0, "all": 10},
 		},
 		{
-			"update pde_mappings set information_security_classification = 'Public', review_status = 'approved' " +
-				"where id in (?)",
+			"update pde_mappings set information_security_classification = 'Public', review_status = 'approved', " +
+				"reviewed_by = 'mia', reviewed_at = now() where id in (?)",
 			[]any{bun.List(ids[:4])},
 			map[string]int64{"HRCI": 0, "Public": 4, "none": 6, "pending": 6, "approved": 4, "all": 10},
 		},

@@ -81,12 +81,12 @@ type Mapping struct {
 	MappingRationale       string        `bun:"mapping_rationale,nullzero" column:"job"`
 	AlternativeMappings    []Alternative `bun:"alternative_mappings,type:jsonb" column:"job"`
 
-	InformationSecurityClassification Tier `bun:"information_security_classification,nullzero" column:"job,decision"`
+	InformationSecurityClassification Tier `bun:"information_security_classification,nullzero" column:"job,decision,classification"`
 
-	Criticality              Level    `bun:"criticality,nullzero" column:"job,decision"`
-	RiskLevel                Level    `bun:"risk_level,nullzero" column:"job,decision"`
-	RegulatoryFlag           *bool    `bun:"regulatory_flag" column:"job,decision"`
-	PIIFlag                  *bool    `bun:"pii_flag" column:"job,decision"`
+	Criticality              Level    `bun:"criticality,nullzero" column:"job,decision,classification"`
+	RiskLevel                Level    `bun:"risk_level,nullzero" column:"job,decision,classification"`
+	RegulatoryFlag           *bool    `bun:"regulatory_flag" column:"job,decision,classification"`
+	PIIFlag                  *bool    `bun:"pii_flag" column:"job,decision,classification"`
 	ClassificationConfidence *int     `bun:"classification_confidence" column:"job"`
 	ClassificationRationale  string   `bun:"classification_rationale,nullzero" column:"job"`
 	RegulatoryReferences     []string `bun:"regulatory_references,type:jsonb" column:"job"`

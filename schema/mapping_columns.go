@@ -17,9 +17,9 @@ type mappingColumn struct {
 	field        int
 	// sqlType is the SQL type of a parameter for the column.
 	sqlType string
-	// job is true if a job saves the column, imported if an import sets it from its file, and decision if a manager
-	// reviews it.
-	job, imported, decision bool
+	// job is true if a job saves the column, imported if an import sets it from its file, decision if a manager
+	// reviews it, and classification if it is one of the five fields of the classification.
+	job, imported, decision, classification bool
 }
 
 // mappingColumns lists the columns that jobs and imports set, in the order of the fields.
@@ -38,6 +38,7 @@ func mappingColumnsOf(row reflect.Type) (columns []mappingColumn) {
 			c.job = c.job || word == "job"
 			c.imported = c.imported || word == "import"
 			c.decision = c.decision || word == "decision"
+			c.classification = c.classification || word == "classification"
 		}
 		columns = append(columns, c)
 	}
@@ -142,10 +143,37 @@ func (m Mapping) Image() (image Image) {
 			target.Set(source)
 		case target.Kind() != reflect.Pointer: // the text of an enumeration
 			target.SetString(source.String())
+		case source.Kind() == reflect.Struct: // a time, of which zero is null
+			if at, _ := source.Interface().(time.Time); !at.IsZero() {
+				target.Set(reflect.ValueOf(new(at.UTC())))
+			}
 		case source.Len() > 0: // an empty text is null
 			text := source.String()
 			target.Set(reflect.ValueOf(&text))
 		}
 	}
 	return image
+}
+
+// restore returns m with the values of the image, except for the version.
+func (image Image) restore(m Mapping) Mapping {
+	version := m.Version
+	from, to := reflect.ValueOf(&image).Elem(), reflect.ValueOf(&m).Elem()
+	for i, position := range imageFields {
+		source, target := from.Field(i), to.Field(position)
+		switch {
+		case target.Type() == source.Type():
+			target.Set(source)
+		case source.Kind() != reflect.Pointer:
+			target.SetString(source.String())
+		case source.IsNil():
+			target.SetZero()
+		case target.Kind() == reflect.String:
+			target.SetString(source.Elem().String())
+		default: // a time
+			target.Set(source.Elem())
+		}
+	}
+	m.Version = version
+	return m
 }

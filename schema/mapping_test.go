@@ -39,6 +39,7 @@ func varied(t *testing.T, n int) *schema.DB {
 			'Public'])[1 + r.b % 5],
 		criticality = (array[null, 'High', 'Medium', 'Low'])[1 + r.a % 4],
 		review_status = (array['pending', 'approved', 'rejected', 'needs_revision'])[1 + r.b % 4],
+		reviewed_by = case when r.b % 4 > 0 then 'mia' end, reviewed_at = case when r.b % 4 > 0 then now() end,
 		updated_at = '2026-11-24 07:00:00.000001Z'::timestamptz + r.a % 9 * interval '1 microsecond'
 		from (select id, abs(hashtext(id || 'a')) as a, abs(hashtext(id || 'b')) as b from pde_mappings) r
 			where r.id = m.id`)

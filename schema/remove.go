@@ -296,12 +296,12 @@ func (im *importer) removeColumns(ctx context.Context, columns []SourceColumn, s
 		changes := make([]change, len(mappings))
 		for i, m := range mappings {
 			changes[i] = change{before: m, after: gone.from(m)}
-			changes[i].after.Version++
 			if m.SourceField != changes[i].after.SourceField {
 				im.done.Mappings.Unmapped++
 			}
 		}
-		if err := im.save(ctx, changes, "the column was removed from the data source"); err != nil {
+		const comment = "the column was removed from the data source"
+		if err := im.save(ctx, HistoryActionUnmapped, changes, comment); err != nil {
 			return err
 		}
 	}

@@ -56,11 +56,29 @@ func (r *apiError) Error() string {
 		}
 		text.WriteString("\n  " + typedName(field.Location) + ": " + field.Message)
 	}
+	for _, change := range p.Changes {
+		fmt.Fprintf(&text, "\n  version %d by %s: %s", change.Version, oneLine(change.ChangedBy), changedFields(change))
+	}
 	if hint := r.hint(); hint != "" {
 		text.WriteString("\n" + hint)
 	}
 	return text.String()
 }
+
+// changedFields lists the fields that a change has set, without those that follow from them.
+func changedFields(change api.ChangeSince) string {
+	var fields []string
+	for _, field := range change.Fields {
+		if slices.Contains(editFields(), field.Field) || field.Field == "review_status" {
+			fields = append(fields, fmt.Sprintf("%s %s -> %s", field.Field, truncate(cellText(field.Before), maxChange),
+				truncate(cellText(field.After), maxChange)))
+		}
+	}
+	return strings.Join(fields, ", ")
+}
+
+// maxChange limits a value of a change in cells.
+const maxChange = 40
 
 // detail returns the problem's detail without parts that only concern programs.
 func (r *apiError) detail() string {
@@ -80,6 +98,9 @@ func typedName(location string) string {
 	part, name, found := strings.Cut(location, ".")
 	if !found || !slices.Contains([]string{"path", "query", "body"}, part) {
 		return location
+	}
+	if part == "body" && slices.Contains(editFields(), name) {
+		return name // it is typed as FIELD=VALUE
 	}
 	name, index, indexed := strings.Cut(name, "[")
 	switch {

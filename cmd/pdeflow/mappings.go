@@ -20,7 +20,7 @@ import (
 func (a *app) mappingsCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "mappings",
-		Usage: "shows which columns feed a report, and how they are classified",
+		Usage: "shows and decides which columns feed a report, and how they are classified",
 		Description: "Calls the API. ID is the id of a mapping, its first characters (4 or more), or latest " +
 			"for the one that changed last.\n\n" +
 			"pdeflow mappings list --cycle 2026-Q3 --report auto-loans --information-security-classification HRCI\n" +
@@ -30,6 +30,9 @@ func (a *app) mappingsCommand() *cli.Command {
 			a.mappingsListCommand(),
 			a.mappingsShowCommand(),
 			a.mappingsHistoryCommand(),
+			a.mappingsEditCommand(),
+			a.mappingsAcceptCommand(),
+			a.mappingsUndoCommand(),
 		},
 	})
 }

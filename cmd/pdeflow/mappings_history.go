@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"reflect"
 	"strings"
 	"time"
 
@@ -66,12 +65,9 @@ func printChange(w io.Writer, entry api.HistoryEntry) {
 // differences lists the fields in which two images of a mapping differ, in the order of the contract.
 func differences(before, after schema.Image) []string {
 	var changes []string
-	b, a := reflect.ValueOf(before), reflect.ValueOf(after)
-	for i := range b.NumField() {
-		name, _, _ := strings.Cut(b.Type().Field(i).Tag.Get("json"), ",")
-		if from, to := valueText(b.Field(i).Interface()),
-			valueText(a.Field(i).Interface()); from != to && name != "version" {
-			changes = append(changes, fmt.Sprintf("%s: %s -> %s", name, from, to))
+	for _, c := range before.Changes(after) {
+		if from, to := valueText(c.Before), valueText(c.After); from != to {
+			changes = append(changes, fmt.Sprintf("%s: %s -> %s", c.Field, from, to))
 		}
 	}
 	return changes

@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/pdeflow/pdeflow/services/classifier/words"
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 // The cli package returns untyped errors in English. These are the sentences of github.com/urfave/cli/v3 v3.14.0 that
@@ -99,7 +99,7 @@ func flagNames(cmd *cli.Command) []string {
 func didYouMean(word string, candidates []string, typed func(string) string) string {
 	best, least := "", 3
 	for _, candidate := range candidates {
-		distance := words.EditDistance(word, candidate)
+		distance := schema.EditDistance(word, candidate)
 		if strings.HasPrefix(candidate, word) && len(word) > 1 {
 			distance = 1
 		}

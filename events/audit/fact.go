@@ -15,8 +15,7 @@ import (
 // the event does not carry.
 type Fact struct {
 	Event events.Event
-	// Service gives the ce-source of the entry: the service that publishes such events, or api for a change of a
-	// mapping.
+	// Service gives the ce-source of the entry: the service that publishes such events.
 	Service    schema.Service
 	OccurredAt time.Time
 	// Actor is the person, the job or the service that did it.

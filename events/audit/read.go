@@ -248,7 +248,7 @@ func (r reader) listChanges(ctx context.Context) ([]Fact, error) {
 				MappingID: row.MappingID, Version: row.Version, ChangedBy: row.ChangedBy,
 				Before: row.Before, After: row.After, Comment: orNull(row.Comment),
 			},
-			Service: schema.ServiceAPI, OccurredAt: row.ChangedAt, Actor: row.ChangedBy,
+			Service: schema.ServiceDispatcher, OccurredAt: row.ChangedAt, Actor: row.ChangedBy,
 			CycleID: row.CycleID, ReportID: row.ReportID, MappingID: row.MappingID,
 		})
 	}

@@ -159,7 +159,9 @@ create table pde_mappings (
     created_by                text not null,
     updated_at                timestamptz not null,
     updated_by                text not null,
-    foreign key (cycle_id, report_id) references reports
+    foreign key (cycle_id, report_id) references reports,
+    check ((review_status = 'pending') = (reviewed_by is null)),
+    check ((reviewed_by is null) = (reviewed_at is null))
 ) with (fillfactor = 60);
 -- For the list of a report's mappings, and for the pages from which the work list of a job is written.
 create index pde_mappings_report on pde_mappings (cycle_id, report_id, id);
@@ -451,9 +453,19 @@ create table classification_history (
     created_by text not null,
     updated_at timestamptz not null,
     updated_by text not null,
+    -- What the person did; null if a job made the change. See schema.HistoryAction.
+    action     text check (
+        action in ('edited', 'accepted', 'reviewed', 'undone', 'auto_approved', 'imported', 'unmapped')),
+    -- The change that this one has undone.
+    undoes     text collate "C",
+    -- False until mapping.changed is in the stream. Jobs, imports and removals publish other events.
+    published  boolean not null default true,
     -- This references the item, which the same transaction has just written, and not the job, whose row all workers would lock.
-    foreign key (job_id, mapping_id) references job_items (job_id, mapping_id)
+    foreign key (job_id, mapping_id) references job_items (job_id, mapping_id),
+    check (job_id is null or action is null),
+    check (undoes is null or action = 'undone')
 );
+create index classification_history_unpublished on classification_history (id) where not published;
 create index classification_history_mapping on classification_history (mapping_id, changed_at);
 -- A job changes a mapping at most once.
 create unique index classification_history_once on classification_history (job_id, mapping_id) where job_id is not null;

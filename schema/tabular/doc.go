@@ -30,6 +30,6 @@
 //     unpacked and 1,000,000 shared strings. The package has its own streaming reader for workbooks, because the
 //     library that formats the numbers keeps several hundred bytes for each string, and does not report the
 //     sheet, cell or formula of a value, or whether the value is stored.
-//  10. The rules for the values of a field are the same for every source of rows. [CheckAttribute] and
-//     [CheckDataSource] apply them to rows that do not come from a file.
+//  10. The rules for the values of a field are the same for every source of rows. [CheckAttribute],
+//     [CheckDataSource] and [CheckMapping] apply them to rows that do not come from a file.
 package tabular

@@ -57,6 +57,11 @@ func CheckDataSource(source schema.DataSource) (schema.DataSource, error) {
 	return check(dataSourceFields(), source)
 }
 
+// CheckMapping does for the texts of a mapping what [CheckAttribute] does for an attribute.
+func CheckMapping(row schema.MappingRow) (schema.MappingRow, error) {
+	return check(mappings().fields, row)
+}
+
 // check normalizes the text fields of a row.
 func check[R any](fields []field[R], row R) (R, error) {
 	var problems Problems

@@ -277,10 +277,13 @@ func TestEveryRouteRequiresTheRoleOfTheContract(t *testing.T) {
 		"delete " + planned + "/attributes/{id}": api.Tester, "delete " + planned + "/data-sources/{id}": api.Tester,
 		"delete " + planned + "/data-sources/{id}/columns/{column_id}": api.Tester, "delete " + planned: api.Manager,
 		"get " + planned + "/pde-mappings": api.Viewer, "get " + planned + "/pde-mappings/{id}": api.Viewer,
-		"get " + planned + "/pde-mappings/{id}/history":          api.Viewer,
-		"post " + planned + "/pde-mappings/regenerate-all":       api.Tester,
-		"post " + planned + "/pde-mappings/auto-map":             api.Tester,
-		"post " + planned + "/pde-classifications/suggest-batch": api.Tester,
+		"get " + planned + "/pde-mappings/{id}/history":            api.Viewer,
+		"put " + planned + "/pde-mappings/{id}":                    api.Tester,
+		"post " + planned + "/pde-mappings/{id}/accept-suggestion": api.Tester,
+		"post " + planned + "/pde-mappings/{id}/undo":              api.Tester,
+		"post " + planned + "/pde-mappings/regenerate-all":         api.Tester,
+		"post " + planned + "/pde-mappings/auto-map":               api.Tester,
+		"post " + planned + "/pde-classifications/suggest-batch":   api.Tester,
 	}
 	place := strings.NewReplacer(
 		"{cycle_id}",

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -101,7 +102,9 @@ type answer struct {
 type call struct {
 	method, path, body string
 	role               api.Role
-	header             map[string]string
+	// user is the caller; tina if empty.
+	user   string
+	header map[string]string
 }
 
 func (f *fixture) do(c call) answer {
@@ -125,7 +128,7 @@ func (f *fixture) try(c call) (answer, error) {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	if c.role != "" {
-		r.Header.Set("Authorization", "Bearer "+f.token("tina", c.role))
+		r.Header.Set("Authorization", "Bearer "+f.token(cmp.Or(c.user, "tina"), c.role))
 	}
 	for name, value := range c.header {
 		r.Header.Set(name, value)

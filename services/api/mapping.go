@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
@@ -60,10 +59,9 @@ type Mapping struct {
 	SuggestedRegulatoryFlag *bool `json:"suggested_regulatory_flag"`
 	SuggestedPIIFlag        *bool `json:"suggested_pii_flag"`
 
-	// Not yet: there is no route for reviews, so the status is always pending.
 	ReviewStatus schema.ReviewStatus `json:"review_status" enum:"pending,approved,rejected,needs_revision"`
-	ReviewedBy   *string             `json:"reviewed_by" doc:"Not yet: always null."`
-	ReviewedAt   *time.Time          `json:"reviewed_at" doc:"Not yet: always null."`
+	ReviewedBy   *string             `json:"reviewed_by"`
+	ReviewedAt   *time.Time          `json:"reviewed_at"`
 
 	Version   int64     `json:"version" doc:"Increases with every change."`
 	CreatedAt time.Time `json:"created_at"`
@@ -158,7 +156,7 @@ func (q *MappingQuery) filter(in ReportPath) (schema.MappingFilter, error) {
 
 // mappingOutput is a mapping with its version as the ETag.
 type mappingOutput struct {
-	ETag string `header:"ETag" doc:"The version of the mapping. Not yet: no route takes If-Match."`
+	ETag string `header:"ETag" doc:"The version of the mapping, for If-Match."`
 	Body Mapping
 }
 
@@ -183,8 +181,7 @@ func (s *Server) registerMappings() {
 		if err != nil {
 			return nil, s.missingError(ctx, in.ReportPath, "mapping", err)
 		}
-		version := strconv.FormatInt(mapping.Version, 10)
-		return &mappingOutput{ETag: strconv.Quote(version), Body: newMapping(mapping)}, nil
+		return &mappingOutput{ETag: versionTag(mapping.Version), Body: newMapping(mapping)}, nil
 	})
 	route(s, Viewer, huma.Operation{
 		OperationID: "list-mapping-history", Method: http.MethodGet, Path: path + "/{id}/history",

@@ -50,6 +50,10 @@ const (
 	unavailable        problemKind = "database-unavailable"
 	readOnly           problemKind = "database-read-only"
 	confirmed          problemKind = "confirmed"
+	versionChanged     problemKind = "version-changed"
+	versionMissing     problemKind = "version-required"
+	nothingToUndo      problemKind = "nothing-to-undo"
+	nothingSuggested   problemKind = "nothing-suggested"
 )
 
 // meaning returns the HTTP status and the title of a kind.
@@ -93,6 +97,14 @@ func (k problemKind) meaning() (status int, title string) {
 		return http.StatusConflict, "The state of the job does not allow this"
 	case confirmed:
 		return http.StatusConflict, "A person has confirmed some of it"
+	case versionChanged:
+		return http.StatusPreconditionFailed, "The mapping has changed"
+	case versionMissing:
+		return http.StatusPreconditionRequired, "The version of the mapping is required"
+	case nothingToUndo:
+		return http.StatusConflict, "There is nothing that you can undo"
+	case nothingSuggested:
+		return http.StatusConflict, "The mapping has no suggestions"
 	case nothingToRetry:
 		return http.StatusConflict, "There is nothing to retry"
 	case bodyTooLarge:
@@ -123,14 +135,15 @@ const statusClientClosed = 499
 
 // Problem is the response to a request that was refused or failed, as in RFC 9457.
 type Problem struct {
-	Type       string       `json:"type" format:"uri" doc:"A stable name." example:"urn:pdeflow:problem:job-active"`
-	Title      string       `json:"title" doc:"The meaning of the kind."`
-	Status     int          `json:"status" doc:"The HTTP status."`
-	Detail     string       `json:"detail,omitempty" doc:"The mistake and how to correct it."`
-	Errors     []FieldError `json:"errors,omitempty" doc:"The mistakes by field."`
-	MoreErrors int          `json:"more_errors,omitempty" doc:"The number of errors that are not listed."`
-	JobID      string       `json:"job_id,omitempty" doc:"The active job of the report."`
-	RequestID  string       `json:"request_id,omitempty" doc:"The id of the request in the log of the server."`
+	Type       string        `json:"type" format:"uri" doc:"A stable name." example:"urn:pdeflow:problem:job-active"`
+	Title      string        `json:"title" doc:"The meaning of the kind."`
+	Status     int           `json:"status" doc:"The HTTP status."`
+	Detail     string        `json:"detail,omitempty" doc:"The mistake and how to correct it."`
+	Errors     []FieldError  `json:"errors,omitempty" doc:"The mistakes by field."`
+	MoreErrors int           `json:"more_errors,omitempty" doc:"The number of errors that are not listed."`
+	JobID      string        `json:"job_id,omitempty" doc:"The active job of the report."`
+	Changes    []ChangeSince `json:"changes,omitempty" doc:"The changes that the caller has not seen, the newest first."`
+	RequestID  string        `json:"request_id,omitempty" doc:"The id of the request in the log of the server."`
 
 	header http.Header
 	cause  error

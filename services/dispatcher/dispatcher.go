@@ -221,6 +221,9 @@ func (d *Dispatcher) turn(ctx context.Context) (more bool, err error) {
 		note(jobErr)
 	}
 	note(d.publishPlanning(ctx))
+	unpublished, changesErr := d.publishChanges(ctx)
+	more = more || unpublished
+	note(changesErr)
 	note(d.publishBells(ctx))
 	note(d.probe(ctx, jobs, due))
 	d.checkRoom(ctx, now)

@@ -40,4 +40,7 @@
 //  13. A row that a user has locked ends the turn of its job after 200 ms, and not the turns of other jobs. The lock
 //     is recorded as the reason why the job is blocked. Cancelling skips locked items and cancels them after the lock
 //     ends.
+//  14. The loop also publishes planning.changed and mapping.changed: the api records in the row of the change that
+//     the event is not published, as it records an intent, and the loop compares. So there is one publisher, whether
+//     NATS was away or a review has changed thousands of mappings, and a request never waits for NATS.
 package dispatcher

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/pdeflow/pdeflow/services/classifier/words"
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 // block is a headline of a policy file and the entries below it.
@@ -326,7 +326,7 @@ func checkNames(all []block, report *problems) {
 func didYouMean(got string, allowed []string) string {
 	best, distance := "", 3
 	for _, a := range allowed {
-		if d := words.EditDistance(strings.ToLower(got), strings.ToLower(a)); d < distance {
+		if d := schema.EditDistance(strings.ToLower(got), strings.ToLower(a)); d < distance {
 			best, distance = a, d
 		}
 	}

@@ -1,9 +1,9 @@
-package words_test
+package schema_test
 
 import (
 	"testing"
 
-	"github.com/pdeflow/pdeflow/services/classifier/words"
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 func TestEditDistance(t *testing.T) {
@@ -23,7 +23,7 @@ func TestEditDistance(t *testing.T) {
 	} {
 		t.Run(tt.a+" to "+tt.b, func(t *testing.T) {
 			t.Parallel()
-			if got := words.EditDistance(tt.a, tt.b); got != tt.want {
+			if got := schema.EditDistance(tt.a, tt.b); got != tt.want {
 				t.Errorf("EditDistance(%q, %q): got %d, want %d", tt.a, tt.b, got, tt.want)
 			}
 		})

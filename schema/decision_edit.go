@@ -1,0 +1,289 @@
+package schema
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// MappingEdit has the values that a person sets. A nil field is not changed. An empty text removes the value.
+type MappingEdit struct {
+	// SourceField and DataSourceID name the column. If only the column is given, the data source follows from it.
+	SourceField, DataSourceID           *string
+	PDEName, PDECode, PDEDescription    *string
+	MappingType                         *MappingType
+	TransformationRule, BusinessProcess *string
+	BusinessOwner, DataSteward          *string
+
+	InformationSecurityClassification *Tier
+	Criticality, RiskLevel            *Level
+	RegulatoryFlag, PIIFlag           *bool
+
+	// Confirmed is true or nil for an edit, which confirms the mapping. False releases the mapping to later jobs.
+	Confirmed *bool
+}
+
+// EditError is returned for a column or data source that an edit names and the report does not have.
+type EditError struct {
+	// Field is the name of the field in the contract.
+	Field  string
+	Reason EditReason
+	// Text is the unknown source field.
+	Text string
+	// Names are the data sources that have the column, or those of the report if the data source is unknown.
+	Names []string
+}
+
+// EditReason is why an edit is refused.
+type EditReason string
+
+const (
+	// EditReasonMalformed means that the text is not schema.table.column.
+	EditReasonMalformed EditReason = "malformed"
+	// EditReasonUnknown means that the report has no such column or data source.
+	EditReasonUnknown EditReason = "unknown"
+	// EditReasonElsewhere means that the data source has no such column, but another one of the report has.
+	EditReasonElsewhere EditReason = "elsewhere"
+	// EditReasonAmbiguous means that several data sources have the column.
+	EditReasonAmbiguous EditReason = "ambiguous"
+	// EditReasonWithoutColumn means that a data source is given for a mapping without a column.
+	EditReasonWithoutColumn EditReason = "without a column"
+)
+
+// Error implements error.
+func (e *EditError) Error() string { return fmt.Sprintf("%s is %s", e.Field, e.Reason) }
+
+// EditMapping sets the fields of the edit. It confirms the mapping, and returns its review to pending. It
+// returns [ErrNotFound] if the report has no such mapping, a [VersionError], an [EditError], and an error of
+// [IsLockTimeout] if another transaction holds the mapping or the report.
+func EditMapping(ctx context.Context, tx bun.Tx, d Decision, edit MappingEdit) (Decided, error) {
+	return d.apply(ctx, tx, HistoryActionEdited, func(m Mapping, _ time.Time) (Mapping, error) {
+		return d.edit(ctx, tx, m, edit)
+	})
+}
+
+// AcceptSuggestion sets the suggested values as the person's own. It returns [ErrNoSuggestion] and the errors of
+// [EditMapping].
+func AcceptSuggestion(ctx context.Context, tx bun.Tx, d Decision) (Decided, error) {
+	return d.apply(ctx, tx, HistoryActionAccepted, func(m Mapping, _ time.Time) (Mapping, error) {
+		edit := MappingEdit{RegulatoryFlag: m.SuggestedRegulatoryFlag, PIIFlag: m.SuggestedPIIFlag}
+		suggested := edit.RegulatoryFlag != nil || edit.PIIFlag != nil
+		suggested = suggest(&edit.SourceField, m.SuggestedSourceField) || suggested
+		suggested = suggest(&edit.InformationSecurityClassification,
+			m.SuggestedInformationSecurityClassification) || suggested
+		suggested = suggest(&edit.Criticality, m.SuggestedCriticality) || suggested
+		suggested = suggest(&edit.RiskLevel, m.SuggestedRiskLevel) || suggested
+		if !suggested {
+			return m, ErrNoSuggestion
+		}
+		return d.edit(ctx, tx, m, edit)
+	})
+}
+
+// suggest sets the field if there is a suggestion.
+func suggest[T ~string](field **T, suggestion T) bool {
+	if suggestion == "" {
+		return false
+	}
+	*field = &suggestion
+	return true
+}
+
+// edit returns the mapping with the values of the edit.
+func (d Decision) edit(ctx context.Context, tx bun.Tx, m Mapping, edit MappingEdit) (Mapping, error) {
+	before := m
+	if err := d.editColumn(ctx, tx, &m, edit); err != nil {
+		return m, err
+	}
+	set(&m.PDEName, edit.PDEName)
+	set(&m.PDECode, edit.PDECode)
+	set(&m.PDEDescription, edit.PDEDescription)
+	set(&m.MappingType, edit.MappingType)
+	set(&m.TransformationRule, edit.TransformationRule)
+	set(&m.BusinessProcess, edit.BusinessProcess)
+	set(&m.BusinessOwner, edit.BusinessOwner)
+	set(&m.DataSteward, edit.DataSteward)
+	d.classify(&m, edit)
+	m.MappingConfirmedByUser = edit.Confirmed == nil || *edit.Confirmed
+	m.dropAnsweredSuggestions()
+	if !equalMappings(&before, &m, func(*mappingColumn) bool { return true }) {
+		m.resetReview()
+	}
+	return m, nil
+}
+
+// set sets the field if a value is given.
+func set[T any](field, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+const (
+	// decidedConfidence is the confidence of what a person has decided.
+	decidedConfidence = 100
+	// decidedRationale is the rationale of a column or a classification that a person has decided. The name of
+	// the person and the comment follow.
+	decidedRationale = "Decided by "
+)
+
+// rationale returns the reason for a decision.
+func (d Decision) rationale(what string) string {
+	if d.Comment == "" {
+		return decidedRationale + d.Author + ": " + what + "."
+	}
+	return decidedRationale + d.Author + ": " + what + ". " + d.Comment
+}
+
+// editColumn sets the column, and what follows from it: the data source, and the name and the description of the
+// element.
+func (d Decision) editColumn(ctx context.Context, tx bun.Tx, m *Mapping, edit MappingEdit) error {
+	if edit.SourceField == nil && edit.DataSourceID == nil {
+		return nil
+	}
+	field, sourceID := m.SourceField, ""
+	set(&field, edit.SourceField)
+	set(&sourceID, edit.DataSourceID)
+	if field == "" {
+		if sourceID != "" {
+			return &EditError{Field: "data_source_id", Reason: EditReasonWithoutColumn}
+		}
+		if m.SourceField != "" {
+			m.SourceField, m.DataSourceID, m.PDEName, m.PDECode, m.PDEDescription = "", "", "", "", ""
+			m.MappingType, m.TransformationRule = "", ""
+			m.ConfidenceScore, m.MappingRationale = new(decidedConfidence), d.rationale("no column")
+		}
+		return nil
+	}
+	if sourceID == "" && field == m.SourceField {
+		sourceID = m.DataSourceID
+	}
+	column, err := d.findColumn(ctx, tx, field, sourceID)
+	if err != nil {
+		return err
+	}
+	if column.SourceField() == m.SourceField && column.DataSourceID == m.DataSourceID {
+		return nil
+	}
+	m.SourceField, m.DataSourceID = column.SourceField(), column.DataSourceID
+	m.PDEName, m.PDECode, m.PDEDescription = column.ColumnName, "", column.Description
+	if m.MappingType == "" {
+		m.MappingType = MappingTypeDirect
+	}
+	m.ConfidenceScore, m.MappingRationale = new(decidedConfidence), d.rationale("the column "+m.SourceField)
+	m.AlternativeMappings = slices.DeleteFunc(slices.Clone(m.AlternativeMappings),
+		func(a Alternative) bool { return a.SourceField == m.SourceField })
+	return nil
+}
+
+// classify sets the classification. The person becomes the classifier if a value changes.
+func (d Decision) classify(m *Mapping, edit MappingEdit) {
+	before := *m
+	set(&m.InformationSecurityClassification, edit.InformationSecurityClassification)
+	set(&m.Criticality, edit.Criticality)
+	set(&m.RiskLevel, edit.RiskLevel)
+	if edit.RegulatoryFlag != nil {
+		m.RegulatoryFlag = new(*edit.RegulatoryFlag)
+	}
+	if edit.PIIFlag != nil {
+		m.PIIFlag = new(*edit.PIIFlag)
+	}
+	var decided []string
+	for _, c := range mappingColumns {
+		if c.classification && !equalMappings(&before, m, func(o *mappingColumn) bool { return o.name == c.name }) {
+			value, _ := c.value(m) // these columns have no JSON, so there is no error
+			decided = append(decided, fmt.Sprintf("%s %v", c.name, value))
+		}
+	}
+	if len(decided) == 0 {
+		return
+	}
+	m.ClassifiedBy, m.ClassificationConfidence = d.Author, new(decidedConfidence)
+	m.ClassificationRationale = d.rationale(strings.Join(decided, ", "))
+	if m.RegulatoryReferences == nil {
+		m.RegulatoryReferences = []string{}
+	}
+}
+
+// dropAnsweredSuggestions removes the suggestions that the mapping follows now.
+func (m *Mapping) dropAnsweredSuggestions() {
+	dropSuggestion(&m.SuggestedSourceField, m.SourceField)
+	dropSuggestion(&m.SuggestedInformationSecurityClassification, m.InformationSecurityClassification)
+	dropSuggestion(&m.SuggestedCriticality, m.Criticality)
+	dropSuggestion(&m.SuggestedRiskLevel, m.RiskLevel)
+	dropSuggestedFlag(&m.SuggestedRegulatoryFlag, m.RegulatoryFlag)
+	dropSuggestedFlag(&m.SuggestedPIIFlag, m.PIIFlag)
+}
+
+func dropSuggestion[T ~string](suggestion *T, value T) {
+	if *suggestion == value {
+		*suggestion = ""
+	}
+}
+
+func dropSuggestedFlag(suggestion **bool, value *bool) {
+	if *suggestion != nil && value != nil && **suggestion == *value {
+		*suggestion = nil
+	}
+}
+
+// findColumn returns the column of the report with this source field, in this data source if one is given. It
+// returns an [EditError] if there is none, or if several data sources have it.
+func (d Decision) findColumn(ctx context.Context, tx bun.Tx, field, sourceID string) (SourceColumn, error) {
+	named, ok := ParseSourceField(field)
+	if !ok {
+		return named, &EditError{Field: "source_field", Reason: EditReasonMalformed}
+	}
+	if sourceID != "" {
+		_, err := GetDataSource(ctx, tx, d.CycleID, d.ReportID, sourceID)
+		if errors.Is(err, ErrNotFound) {
+			return named, d.unknown(ctx, tx, "data_source_id", `select name || ' (' || id || ')' from data_sources
+				where cycle_id = ? and report_id = ? order by name limit ?`)
+		}
+		if err != nil {
+			return named, err
+		}
+	}
+	var found []struct {
+		SourceColumn `bun:"embed:"`
+		SourceName   string `bun:"source_name"`
+	}
+	err := tx.NewRaw(`select c.*, d.name || ' (' || d.id || ')' as source_name
+		from source_columns c join data_sources d on d.id = c.data_source_id
+		where d.cycle_id = ? and d.report_id = ? and c.identity = ? order by d.name`,
+		d.CycleID, d.ReportID, ColumnIdentity(named.SchemaName, named.TableName, named.ColumnName)).Scan(ctx, &found)
+	if err != nil {
+		return named, fmt.Errorf("column of report %s: %w", d.ReportID, err)
+	}
+	var owners []string
+	for _, c := range found {
+		if c.DataSourceID == sourceID {
+			return c.SourceColumn, nil
+		}
+		owners = append(owners, c.SourceName)
+	}
+	switch {
+	case len(found) == 0:
+		return named, &EditError{Field: "source_field", Reason: EditReasonUnknown, Text: field}
+	case sourceID != "":
+		return named, &EditError{Field: "source_field", Reason: EditReasonElsewhere, Names: owners}
+	case len(found) > 1:
+		return named, &EditError{Field: "data_source_id", Reason: EditReasonAmbiguous, Names: owners}
+	default:
+		return found[0].SourceColumn, nil
+	}
+}
+
+// unknown returns the [EditError] with the names that the query lists.
+func (d Decision) unknown(ctx context.Context, tx bun.Tx, field, query string) error {
+	names := []string{}
+	if err := tx.NewRaw(query, d.CycleID, d.ReportID, MaxProblems).Scan(ctx, &names); err != nil {
+		return fmt.Errorf("%s of report %s: %w", field, d.ReportID, err)
+	}
+	return &EditError{Field: field, Reason: EditReasonUnknown, Names: names}
+}

@@ -1,0 +1,386 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/tabular"
+)
+
+// IfMatch is the header with the version of the mapping that the caller has seen.
+type IfMatch struct {
+	IfMatch string `header:"If-Match" doc:"The ETag of the mapping, such as \"7\"."`
+}
+
+// EditBody has the fields of a mapping that a person can set. Absent fields do not change.
+type EditBody struct {
+	SourceField    *string `json:"source_field,omitempty" doc:"The column as schema.table.column; empty if none fits."`
+	DataSourceID   *string `json:"data_source_id,omitempty" doc:"Needed if several data sources have the column."`
+	PDEName        *string `json:"pde_name,omitempty" doc:"An empty text removes a value."`
+	PDECode        *string `json:"pde_code,omitempty"`
+	PDEDescription *string `json:"pde_description,omitempty"`
+
+	MappingType *schema.MappingType `json:"mapping_type,omitempty" enum:"direct,calculated,lookup,conditional"`
+
+	TransformationRule *string `json:"transformation_rule,omitempty"`
+	BusinessProcess    *string `json:"business_process,omitempty"`
+	BusinessOwner      *string `json:"business_owner,omitempty"`
+	DataSteward        *string `json:"data_steward,omitempty"`
+
+	InformationSecurityClassification *schema.Tier `json:"information_security_classification,omitempty" enum:"HRCI,Confidential,Proprietary,Public"`
+
+	Criticality    *schema.Level `json:"criticality,omitempty" enum:"High,Medium,Low"`
+	RiskLevel      *schema.Level `json:"risk_level,omitempty" enum:"High,Medium,Low"`
+	RegulatoryFlag *bool         `json:"regulatory_flag,omitempty"`
+	PIIFlag        *bool         `json:"pii_flag,omitempty"`
+
+	MappingConfirmedByUser *bool `json:"mapping_confirmed_by_user,omitempty" doc:"An edit confirms. False, alone, releases."`
+
+	Comment string `json:"comment,omitempty" maxLength:"2000" doc:"The reason, for the history."`
+}
+
+// CommentBody is the body of a request with nothing but a comment.
+type CommentBody struct {
+	Comment string `json:"comment,omitempty" maxLength:"2000" doc:"The reason, for the history."`
+}
+
+// DecidedMapping is a mapping after a decision of a person.
+type DecidedMapping struct {
+	Mapping
+	Message     string `json:"message" doc:"What the request has changed."`
+	ReviewReset bool   `json:"review_reset" doc:"Whether the request has returned the review to pending."`
+}
+
+type decidedOutput struct {
+	ETag string `header:"ETag"`
+	Body DecidedMapping
+}
+
+// registerDecisions registers the routes by which a person edits a mapping and undoes that.
+func (s *Server) registerDecisions() {
+	path := reportPath + "/pde-mappings/{id}"
+	preconditions := []int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired}
+	route(s, Tester, huma.Operation{
+		OperationID: "edit-mapping", Method: http.MethodPut, Path: path, Tags: []string{"mappings"},
+		Errors: preconditions, Summary: "Sets fields of a mapping and confirms it",
+		Description: "Only the fields in the body change. Later jobs do not overwrite a confirmed mapping; they " +
+			"suggest. The review returns to pending. If the mapping has changed since the version in If-Match, " +
+			"412 lists the changes.",
+	}, s.editMapping)
+	route(s, Tester, huma.Operation{
+		OperationID: "accept-suggestion", Method: http.MethodPost, Path: path + "/accept-suggestion",
+		Tags: []string{"mappings"}, Errors: preconditions,
+		Summary: "Replaces confirmed values by the suggestions of the last job",
+	}, s.acceptSuggestion)
+	route(s, Tester, huma.Operation{
+		OperationID: "undo-decision", Method: http.MethodPost, Path: path + "/undo", Tags: []string{"mappings"},
+		Errors: []int{http.StatusConflict}, Summary: "Undoes the caller's own last edit or review of a mapping",
+		Description: "Refused if anybody has changed the mapping since. The history keeps both.",
+	}, s.undoDecision)
+}
+
+func (s *Server) editMapping(ctx context.Context, in *struct {
+	MappingPath
+	IfMatch
+	Body EditBody
+},
+) (*decidedOutput, error) {
+	version, err := in.version()
+	if err != nil {
+		return nil, err
+	}
+	edit, comment, err := in.Body.edit()
+	if err != nil {
+		return nil, err
+	}
+	return s.decide(ctx, in.decision(ctx, version, comment),
+		func(ctx context.Context, tx bun.Tx, d schema.Decision) (schema.Decided, error) {
+			return schema.EditMapping(ctx, tx, d, edit)
+		})
+}
+
+func (s *Server) acceptSuggestion(ctx context.Context, in *struct {
+	MappingPath
+	IfMatch
+	Body *CommentBody
+},
+) (*decidedOutput, error) {
+	version, err := in.version()
+	if err != nil {
+		return nil, err
+	}
+	return s.decide(ctx, in.decision(ctx, version, orZero(in.Body).Comment), schema.AcceptSuggestion)
+}
+
+func (s *Server) undoDecision(ctx context.Context, in *struct {
+	MappingPath
+	Body *CommentBody
+},
+) (*decidedOutput, error) {
+	return s.decide(ctx, in.decision(ctx, 0, orZero(in.Body).Comment),
+		func(ctx context.Context, tx bun.Tx, d schema.Decision) (schema.Decided, error) {
+			return schema.Undo(ctx, tx, d, func(action schema.HistoryAction) error {
+				if action == schema.HistoryActionReviewed && !callerOf(ctx).Role.Includes(Manager) {
+					return newProblem(roleTooLow, "Undoing a review needs the role manager.")
+				}
+				return nil
+			})
+		})
+}
+
+// decision returns the decision of the caller about the mapping.
+func (p MappingPath) decision(ctx context.Context, version int64, comment string) schema.Decision {
+	return schema.Decision{
+		CycleID: p.CycleID, ReportID: p.ReportID, MappingID: p.ID, Version: version, Author: callerOf(ctx).User,
+		Comment: strings.TrimSpace(comment),
+	}
+}
+
+// version returns the version in the header. It is required, so that nobody overwrites a change that they have not
+// seen.
+func (m IfMatch) version() (int64, error) {
+	if m.IfMatch == "" {
+		return 0, newProblem(versionMissing, "Send If-Match with the ETag of the mapping, such as \"7\".")
+	}
+	text, quoted := strings.CutPrefix(strings.TrimSpace(m.IfMatch), `"`)
+	version, err := strconv.ParseInt(strings.TrimSuffix(text, `"`), 10, 64)
+	if err != nil || version < 1 || quoted != strings.HasSuffix(text, `"`) {
+		return 0, newProblem(malformed, "header.If-Match: must be the ETag of the mapping, such as \"7\".")
+	}
+	return version, nil
+}
+
+// edit returns the edit and its comment. An error is a [Problem].
+func (b EditBody) edit() (edit schema.MappingEdit, comment string, err error) {
+	edit = schema.MappingEdit{
+		SourceField: b.SourceField, DataSourceID: b.DataSourceID, PDEName: b.PDEName, PDECode: b.PDECode,
+		PDEDescription: b.PDEDescription, MappingType: b.MappingType, TransformationRule: b.TransformationRule,
+		BusinessProcess: b.BusinessProcess, BusinessOwner: b.BusinessOwner, DataSteward: b.DataSteward,
+		InformationSecurityClassification: b.InformationSecurityClassification, Criticality: b.Criticality,
+		RiskLevel: b.RiskLevel, RegulatoryFlag: b.RegulatoryFlag, PIIFlag: b.PIIFlag,
+		Confirmed: b.MappingConfirmedByUser,
+	}
+	switch comment := b.Comment; {
+	case b == (EditBody{Comment: comment}):
+		return edit, "", newFieldProblem("body", "must have at least one field of the mapping")
+	case b.MappingConfirmedByUser != nil && !*b.MappingConfirmedByUser &&
+		b != (EditBody{Comment: comment, MappingConfirmedByUser: b.MappingConfirmedByUser}):
+		return edit, "", newFieldProblem("body.mapping_confirmed_by_user",
+			"must not be false together with other fields: an edit confirms the mapping")
+	}
+	return edit, b.Comment, normalizeEdit(&edit)
+}
+
+// normalizeEdit applies the rules for the texts of a file of mappings.
+func normalizeEdit(edit *schema.MappingEdit) error {
+	var row schema.MappingRow
+	texts := []struct{ given, text *string }{
+		{edit.SourceField, &row.SourceField},
+		{edit.PDEName, &row.PDEName},
+		{edit.PDECode, &row.PDECode},
+		{edit.PDEDescription, &row.PDEDescription},
+		{edit.TransformationRule, &row.TransformationRule},
+		{edit.BusinessProcess, &row.BusinessProcess},
+		{edit.BusinessOwner, &row.BusinessOwner},
+		{edit.DataSteward, &row.DataSteward},
+	}
+	for _, t := range texts {
+		if t.given != nil {
+			*t.text = *t.given
+		}
+	}
+	row, err := tabular.CheckMapping(row)
+	if err != nil {
+		return bodyProblems(err)
+	}
+	for _, t := range texts {
+		if t.given != nil {
+			*t.given = *t.text
+		}
+	}
+	return nil
+}
+
+// decide makes the decision in one transaction, and returns the mapping after it.
+func (s *Server) decide(
+	ctx context.Context, d schema.Decision,
+	decide func(context.Context, bun.Tx, schema.Decision) (schema.Decided, error),
+) (*decidedOutput, error) {
+	var (
+		decided schema.Decided
+		mapping schema.ListedMapping
+	)
+	err := s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
+		if decided, err = decide(ctx, tx, d); err != nil {
+			return err
+		}
+		mapping, err = schema.GetMapping(ctx, tx, d.CycleID, d.ReportID, d.MappingID)
+		return err
+	})
+	if err != nil {
+		return nil, s.decisionError(ctx, d, err)
+	}
+	message, reset := describeDecided(decided)
+	return &decidedOutput{
+		ETag: versionTag(mapping.Version),
+		Body: DecidedMapping{Mapping: newMapping(mapping), Message: message, ReviewReset: reset},
+	}, nil
+}
+
+// versionTag returns the ETag of a version.
+func versionTag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
+
+// describeDecided returns a sentence about a decision, and whether it has returned the review to pending.
+func describeDecided(d schema.Decided) (message string, reset bool) {
+	reset = d.Before.ReviewStatus != schema.ReviewStatusPending && d.After.ReviewStatus == schema.ReviewStatusPending
+	switch {
+	case !d.Changed():
+		return "Nothing has changed: the mapping already has these values.", false
+	case reset:
+		return fmt.Sprintf("The mapping is changed. %s had set it to %s; its review is pending again.",
+			d.Before.ReviewedBy, d.Before.ReviewStatus), true
+	case d.Before.ReviewStatus != d.After.ReviewStatus:
+		return fmt.Sprintf("The mapping is %s.", d.After.ReviewStatus), false
+	default:
+		return "The mapping is changed.", false
+	}
+}
+
+// decisionError returns the problem for an error of a decision.
+func (s *Server) decisionError(ctx context.Context, d schema.Decision, err error) error {
+	path := ReportPath{d.CycleID, d.ReportID}
+	if stale, ok := errors.AsType[*schema.VersionError](err); ok {
+		return s.staleProblem(ctx, d, stale.Current)
+	}
+	if wrong, ok := errors.AsType[*schema.EditError](err); ok {
+		return s.editProblem(ctx, path, d, wrong)
+	}
+	switch {
+	case errors.Is(err, schema.ErrNoSuggestion):
+		return newProblem(nothingSuggested, "The last job agrees with every confirmed value, or none has run.")
+	case errors.Is(err, schema.ErrNothingToUndo):
+		return newProblem(nothingToUndo, "You can undo only your own edit or review, and only until somebody else "+
+			"or a job has changed the mapping. The history lists the changes.")
+	}
+	return s.missingError(ctx, path, "mapping", err)
+}
+
+// maxChangesSince is the number of changes that a 412 lists.
+const maxChangesSince = 20
+
+// ChangeSince is a change of a mapping that the caller has not seen.
+type ChangeSince struct {
+	Version   int64         `json:"version" doc:"The version after the change."`
+	ChangedBy string        `json:"changed_by"`
+	ChangedAt time.Time     `json:"changed_at"`
+	Comment   *string       `json:"comment"`
+	Fields    []FieldChange `json:"fields" nullable:"false"`
+}
+
+// FieldChange is a field of a mapping before and after a change.
+type FieldChange struct {
+	Field  string `json:"field"`
+	Before any    `json:"before"`
+	After  any    `json:"after"`
+}
+
+// staleProblem lists what has changed since the version that the caller has seen.
+func (s *Server) staleProblem(ctx context.Context, d schema.Decision, current int64) error {
+	rows, err := schema.ListChangesSince(ctx, s.db, d.MappingID, d.Version, maxChangesSince)
+	if err != nil {
+		return err
+	}
+	p := newProblem(
+		versionChanged,
+		fmt.Sprintf("The mapping has version %d now. Nothing was changed; look at the changes, "+
+			"and send the request again with If-Match: %s.", current, versionTag(current)),
+	)
+	var people []string
+	for _, row := range rows {
+		since, err := newChangeSince(row)
+		if err != nil {
+			return err
+		}
+		p.Changes = append(p.Changes, since)
+		people = append(people, since.ChangedBy)
+	}
+	if len(people) > 0 {
+		slices.Sort(people)
+		p.Detail = "Changed by " + strings.Join(slices.Compact(people), ", ") + ". " + p.Detail
+	}
+	return p.addHeader("ETag", versionTag(current))
+}
+
+func newChangeSince(h schema.History) (ChangeSince, error) {
+	entry, err := newHistoryEntry(h)
+	if err != nil {
+		return ChangeSince{}, err
+	}
+	return ChangeSince{
+		Version: entry.After.Version, ChangedBy: entry.ChangedBy, ChangedAt: entry.ChangedAt, Comment: entry.Comment,
+		Fields: fieldChanges(entry.Before, entry.After),
+	}, nil
+}
+
+func fieldChanges(before, after schema.Image) []FieldChange {
+	changes := []FieldChange{}
+	for _, c := range before.Changes(after) {
+		changes = append(changes, FieldChange{Field: c.Field, Before: c.Before, After: c.After})
+	}
+	return changes
+}
+
+// editProblem returns the problem of a column or a data source that the report does not have.
+func (s *Server) editProblem(ctx context.Context, in ReportPath, d schema.Decision, wrong *schema.EditError) error {
+	location := "body." + wrong.Field
+	switch wrong.Reason {
+	case schema.EditReasonMalformed:
+		return newFieldProblem(location,
+			"must be schema.table.column, with double quotes around a name that contains a dot")
+	case schema.EditReasonWithoutColumn:
+		return newFieldProblem(location, "must be left out for a mapping without a column; give source_field")
+	case schema.EditReasonAmbiguous:
+		return newFieldProblem(location,
+			"must be given: several data sources have this column: "+strings.Join(wrong.Names, ", "))
+	case schema.EditReasonElsewhere:
+		return newFieldProblem(location,
+			"the data source has no such column, but this one has: "+strings.Join(wrong.Names, ", "))
+	case schema.EditReasonUnknown:
+	}
+	if wrong.Field == "data_source_id" {
+		return newFieldProblem(location, "the report has no such data source"+
+			withNames("; the data sources are ", wrong.Names))
+	}
+	near, err := s.similarColumns(ctx, in, wrong.Text)
+	if err != nil {
+		return err
+	}
+	return newFieldProblem(location, "no data source of the report has this column"+
+		withNames("; similar ones are ", near))
+}
+
+// maxSimilar is the number of similar columns that a problem names.
+const maxSimilar = 5
+
+// similarColumns returns the columns of the report that are most similar to the text.
+func (s *Server) similarColumns(ctx context.Context, in ReportPath, text string) ([]string, error) {
+	columns, err := schema.ListSourceColumns(ctx, s.db, in.CycleID, in.ReportID)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(columns))
+	for i, column := range columns {
+		names[i] = column.SourceField()
+	}
+	return schema.Similar(text, names, maxSimilar), nil
+}
