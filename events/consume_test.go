@@ -250,15 +250,17 @@ func TestReject_PublishesAnUndecodableWorkMessage(t *testing.T) {
 		{"mapping.requested.rules.j.m", `{"job_id":"j","mapping_id":"m"}`, nil, events.ReasonEnvelope},
 		{"mapping.requested.rules.j/j.m", `{"job_id":"j/j","mapping_id":"m"}`, good, events.ReasonSubject},
 	} {
-		b.raw(t, c.subject, c.data, c.header)
-		e := next(t, rejected)
-		if e.RejectedSubject != c.subject || string(e.Data) != c.data || e.Reason != c.reason || e.Error == "" {
-			t.Errorf("%s %s: rejected as %+v", c.subject, c.data, e)
-		}
-		if c.header != nil && !slices.Equal(e.Headers["X"], []string{"1", "2"}) {
-			t.Errorf("headers %v", e.Headers)
-		}
-		b.workDone(t)
+		t.Run(c.subject, func(t *testing.T) {
+			b.raw(t, c.subject, c.data, c.header)
+			e := next(t, rejected)
+			if e.RejectedSubject != c.subject || string(e.Data) != c.data || e.Reason != c.reason || e.Error == "" {
+				t.Errorf("%s %s: rejected as %+v", c.subject, c.data, e)
+			}
+			if c.header != nil && !slices.Equal(e.Headers["X"], []string{"1", "2"}) {
+				t.Errorf("headers %v", e.Headers)
+			}
+			b.workDone(t)
+		})
 	}
 	b.send(t, work("j", "gone"))
 	if e := next(t, rejected); e.Reason != events.ReasonUnknown || e.Error != "no such mapping" {

@@ -75,15 +75,18 @@ func TestDecode_RefusesInvalidMessages(t *testing.T) {
 		"paused without version":  {body(`{"job_id":"j","kind":"paused"}`), events.ReasonBody},
 		"waiting since never":     {body(`{"job_id":"j","kind":"waiting","waiting_for":"x"}`), events.ReasonBody},
 	} {
-		m := encode(t, item)
-		c.change(&m)
-		_, _, err := events.Decode[events.JobProgress](m)
-		if wrong, ok := errors.AsType[*events.DecodeError](err); !ok || wrong.Reason != c.reason {
-			t.Errorf("%s: error %v", name, err)
-		}
-		if _, e, err := events.DecodeAny(m); err == nil || e != nil {
-			t.Errorf("%s: read as %+v", name, e)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := encode(t, item)
+			c.change(&m)
+			_, _, err := events.Decode[events.JobProgress](m)
+			if wrong, ok := errors.AsType[*events.DecodeError](err); !ok || wrong.Reason != c.reason {
+				t.Errorf("%s: error %v", name, err)
+			}
+			if _, e, err := events.DecodeAny(m); err == nil || e != nil {
+				t.Errorf("%s: read as %+v", name, e)
+			}
+		})
 	}
 }
 

@@ -241,9 +241,12 @@ func TestEvent_ID(t *testing.T) {
 		"job.progress.bell":      "bell/" + jobID,
 		"job.finished":           "finished/" + jobID,
 	} {
-		if got := all[name].ID(); got != want {
-			t.Errorf("%s: id %s, want %s", name, got, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := all[name].ID(); got != want {
+				t.Errorf("%s: id %s, want %s", name, got, want)
+			}
+		})
 	}
 	rejected := all["mapping.rejected"].(events.MappingRejected)
 	other := rejected
@@ -269,11 +272,14 @@ func TestEncode_RefusesJobFinishedWithoutAFinalStatus(t *testing.T) {
 		"a bad retry":        func(s *events.JobStatus) { s.Metadata.RetryOf = new("a.b") },
 		"a negative count":   func(s *events.JobStatus) { s.Skipped = -1 },
 	} {
-		changed := finished
-		change(&changed.JobStatus)
-		if _, err := events.Encode(changed, "projector", moment, events.Traceparent{}); err == nil {
-			t.Errorf("%s: got no error", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			changed := finished
+			change(&changed.JobStatus)
+			if _, err := events.Encode(changed, "projector", moment, events.Traceparent{}); err == nil {
+				t.Errorf("%s: got no error", name)
+			}
+		})
 	}
 }
 

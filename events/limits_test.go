@@ -105,12 +105,14 @@ func TestDeclare_KeepsLimitsOfAnOperator(t *testing.T) {
 		"set in pdeflow":       {ours.MaxBytes, ours.Metadata, events.Topology{MaxBytes: gib}, gib},
 		"set in both, pdeflow": {mib, ours.Metadata, events.Topology{MaxBytes: gib}, gib},
 	} {
-		set(tc.set, tc.metadata)
-		if err := tc.topology.Declare(t.Context(), b.js); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if now := b.streamConfig(t, events.StreamEvents); now.MaxBytes != tc.want {
-			t.Errorf("%s: the limit is %d, not %d", name, now.MaxBytes, tc.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			set(tc.set, tc.metadata)
+			if err := tc.topology.Declare(t.Context(), b.js); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if now := b.streamConfig(t, events.StreamEvents); now.MaxBytes != tc.want {
+				t.Errorf("%s: the limit is %d, not %d", name, now.MaxBytes, tc.want)
+			}
+		})
 	}
 }

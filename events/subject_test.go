@@ -21,13 +21,16 @@ func TestParseSubject_InvertsString(t *testing.T) {
 		"job.progress.j1":               events.JobProgressSubject("j1"),
 		"job.finished.j1":               events.JobFinishedSubject("j1"),
 	} {
-		if s.String() != want {
-			t.Errorf("built %s, want %s", s, want)
-		}
-		parsed, err := events.ParseSubject(want)
-		if err != nil || parsed != s {
-			t.Errorf("%s: parsed %+v, error %v", want, parsed, err)
-		}
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			if s.String() != want {
+				t.Errorf("built %s, want %s", s, want)
+			}
+			parsed, err := events.ParseSubject(want)
+			if err != nil || parsed != s {
+				t.Errorf("%s: parsed %+v, error %v", want, parsed, err)
+			}
+		})
 	}
 }
 

@@ -48,17 +48,19 @@ func TestTLS_ClientCertificate(t *testing.T) {
 			events.TLS{Certificate: files.Client, Key: files.ClientKey}, "certificate signed by unknown authority",
 		},
 	} {
-		options, err := tc.tls.Options()
-		if err != nil {
-			t.Fatal(err)
-		}
-		log := eventstest.NewLog(t)
-		connect(t, address, log.Logger(), options...)
-		eventually(
-			t,
-			name+": the log has "+tc.want,
-			func() bool { return regexp.MustCompile(tc.want).MatchString(log.String()) },
-		)
+		t.Run(name, func(t *testing.T) {
+			options, err := tc.tls.Options()
+			if err != nil {
+				t.Fatal(err)
+			}
+			log := eventstest.NewLog(t)
+			connect(t, address, log.Logger(), options...)
+			eventually(
+				t,
+				name+": the log has "+tc.want,
+				func() bool { return regexp.MustCompile(tc.want).MatchString(log.String()) },
+			)
+		})
 	}
 }
 
@@ -74,9 +76,11 @@ func TestTLS_NamesAWrongFile(t *testing.T) {
 		"failed to find any PEM":    {Certificate: "tls_test.go", Key: files.ClientKey},
 		"find certificate PEM data": {Certificate: files.ClientKey, Key: files.ClientKey},
 	} {
-		if _, err := tls.Options(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: %v, without %q", tls, err, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			if _, err := tls.Options(); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%+v: %v, without %q", tls, err, want)
+			}
+		})
 	}
 }
 

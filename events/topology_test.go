@@ -60,12 +60,14 @@ func TestTopology_Consumers(t *testing.T) {
 		{events.StreamWork, "classifier-rules", "mapping.requested.rules.>", jetstream.DeliverAllPolicy},
 		{events.StreamEvents, "projector", "job.progress.*", jetstream.DeliverNewPolicy},
 	} {
-		have := b.consumerConfig(t, want.stream, want.name)
-		if have.Durable != want.name || have.FilterSubject != want.filter || have.DeliverPolicy != want.start ||
-			have.AckPolicy != jetstream.AckExplicitPolicy || have.MaxDeliver != -1 || have.InactiveThreshold != 0 ||
-			have.AckWait != 6*time.Second || have.MaxAckPending < 500 {
-			t.Errorf("%s: %+v", want.name, have)
-		}
+		t.Run(want.name, func(t *testing.T) {
+			have := b.consumerConfig(t, want.stream, want.name)
+			if have.Durable != want.name || have.FilterSubject != want.filter || have.DeliverPolicy != want.start ||
+				have.AckPolicy != jetstream.AckExplicitPolicy || have.MaxDeliver != -1 || have.InactiveThreshold != 0 ||
+				have.AckWait != 6*time.Second || have.MaxAckPending < 500 {
+				t.Errorf("%s: %+v", want.name, have)
+			}
+		})
 	}
 	for _, missing := range []string{"classifier-llm", "auditor"} {
 		for _, stream := range []string{events.StreamWork, events.StreamEvents} {

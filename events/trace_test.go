@@ -16,10 +16,13 @@ func TestParseTraceparent_InvertsString(t *testing.T) {
 		notSampled:   notSampled,
 		"cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-09-later": exampleTrace,
 	} {
-		got, err := events.ParseTraceparent(value)
-		if err != nil || got.String() != want || got.TraceID() != "4bf92f3577b34da6a3ce929d0e0e4736" {
-			t.Errorf("%s: %s, error %v", value, got, err)
-		}
+		t.Run(value, func(t *testing.T) {
+			t.Parallel()
+			got, err := events.ParseTraceparent(value)
+			if err != nil || got.String() != want || got.TraceID() != "4bf92f3577b34da6a3ce929d0e0e4736" {
+				t.Errorf("%s: %s, error %v", value, got, err)
+			}
+		})
 	}
 }
 

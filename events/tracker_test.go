@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -50,10 +51,13 @@ func TestBackoff_GrowsToALimit(t *testing.T) {
 		7:  15 * time.Second,
 		60: 15 * time.Second, 1 << 40: 15 * time.Second,
 	} {
-		for range 100 {
-			if d := backoff(failures, 250*time.Millisecond, 15*time.Second); d < most/2 || d > most {
-				t.Errorf("after %d failures %v", failures, d)
+		t.Run(fmt.Sprint(failures), func(t *testing.T) {
+			t.Parallel()
+			for range 100 {
+				if d := backoff(failures, 250*time.Millisecond, 15*time.Second); d < most/2 || d > most {
+					t.Errorf("after %d failures %v", failures, d)
+				}
 			}
-		}
+		})
 	}
 }

@@ -142,18 +142,20 @@ func TestCheck_FindsUnsignedRowsInEveryTable(t *testing.T) {
 			"updated_at = null":                    "updated_at is not set",
 			"updated_at = null, updated_by = null": "updated_at and updated_by are not set",
 		} {
-			exec(t, db, "update "+table+" set "+set)
-			for _, scope := range []schema.CheckScope{
-				{}, {CycleID: schematest.CycleID, ReportID: schematest.ReportID},
-			} {
-				_, found := check(t, db, scope)
-				if !slices.ContainsFunc(found, func(f string) bool {
-					return strings.HasPrefix(f, "unsigned "+table+" ") && strings.HasSuffix(f, ": "+problem)
-				}) {
-					t.Errorf("%s with %s in scope %v: got %q, want %q", table, set, scope, found, problem)
+			t.Run(set, func(t *testing.T) {
+				exec(t, db, "update "+table+" set "+set)
+				for _, scope := range []schema.CheckScope{
+					{}, {CycleID: schematest.CycleID, ReportID: schematest.ReportID},
+				} {
+					_, found := check(t, db, scope)
+					if !slices.ContainsFunc(found, func(f string) bool {
+						return strings.HasPrefix(f, "unsigned "+table+" ") && strings.HasSuffix(f, ": "+problem)
+					}) {
+						t.Errorf("%s with %s in scope %v: got %q, want %q", table, set, scope, found, problem)
+					}
 				}
-			}
-			exec(t, db, "update "+table+" set updated_at = now(), updated_by = 'test'")
+				exec(t, db, "update "+table+" set updated_at = now(), updated_by = 'test'")
+			})
 		}
 	}
 }

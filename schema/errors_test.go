@@ -20,18 +20,21 @@ func TestErrorText_CanBeStoredAndPublished(t *testing.T) {
 		"long":  strings.Repeat("x", 2<<20), "long in Unicode": strings.Repeat("日本語", 4000),
 		"long and invalid": strings.Repeat("\xff", 1<<20),
 	} {
-		got := schema.ErrorText(text)
-		if len(got) > schema.MaxErrorText || !utf8.ValidString(got) || strings.ContainsFunc(got, unicode.IsControl) {
-			t.Errorf("%s: got %d bytes, %.80q, want valid text of at most %d bytes", name, len(got), got,
-				schema.MaxErrorText)
-		}
-		if utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl) &&
-			len(text) <= schema.MaxErrorText && got != text {
-			t.Errorf("%s: got %q, want %q unchanged", name, got, text)
-		}
-		if again := schema.ErrorText(got); again != got {
-			t.Errorf("%s: second pass: got %.80q, want %.80q unchanged", name, again, got)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := schema.ErrorText(text)
+			if len(got) > schema.MaxErrorText || !utf8.ValidString(got) || strings.ContainsFunc(got, unicode.IsControl) {
+				t.Errorf("%s: got %d bytes, %.80q, want valid text of at most %d bytes", name, len(got), got,
+					schema.MaxErrorText)
+			}
+			if utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl) &&
+				len(text) <= schema.MaxErrorText && got != text {
+				t.Errorf("%s: got %q, want %q unchanged", name, got, text)
+			}
+			if again := schema.ErrorText(got); again != got {
+				t.Errorf("%s: second pass: got %.80q, want %.80q unchanged", name, again, got)
+			}
+		})
 	}
 	if got := schema.ErrorText("a\x00b\xffc"); got != "a b?c" {
 		t.Errorf("got %q, want %q", got, "a b?c")
@@ -48,9 +51,12 @@ func TestIsRefused_DistinguishesRefusedStatementsFromAnUnavailableDatabase(t *te
 		"53300": false,
 		"55P03": false, "57014": false, "57P01": false, "58030": false, "42501": false, "42P01": false, "42703": false,
 	} {
-		if got := schema.IsRefused(&pgconn.PgError{Code: code}); got != want {
-			t.Errorf("IsRefused(%s): got %v, want %v", code, got, want)
-		}
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			if got := schema.IsRefused(&pgconn.PgError{Code: code}); got != want {
+				t.Errorf("IsRefused(%s): got %v, want %v", code, got, want)
+			}
+		})
 	}
 	if schema.IsRefused(errors.New("conn closed")) || schema.IsRefused(nil) {
 		t.Error("IsRefused: got true for an error that is not from the database, want false")

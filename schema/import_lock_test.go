@@ -48,10 +48,12 @@ func TestAReportWithAnActiveJobCannotBeChanged(t *testing.T) {
 		},
 	}
 	for name, way := range ways {
-		err := in(t.Context(), db, way)
-		if active, ok := errors.AsType[*schema.ActiveJobError](err); !ok || active.JobID != job.ID {
-			t.Errorf("%s: got %v, want that job %s is active", name, err, job.ID)
-		}
+		t.Run(name, func(t *testing.T) {
+			err := in(t.Context(), db, way)
+			if active, ok := errors.AsType[*schema.ActiveJobError](err); !ok || active.JobID != job.ID {
+				t.Errorf("%s: got %v, want that job %s is active", name, err, job.ID)
+			}
+		})
 	}
 	if diff := cmp.Diff(before, contents(t, db)); diff != "" {
 		t.Errorf("rows differ (-before +after):\n%s", diff)
@@ -61,15 +63,17 @@ func TestAReportWithAnActiveJobCannotBeChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, way := range ways {
-		if name == "import" {
-			continue // the attribute would exist before or after it
-		}
-		if err := in(t.Context(), db, way); err != nil {
-			t.Errorf("%s after the job: got %v, want no error", name, err)
-		}
-		if err := in(t.Context(), db, way); !errors.Is(err, schema.ErrExists) {
-			t.Errorf("%s repeated: got %v, want %v", name, err, schema.ErrExists)
-		}
+		t.Run(name, func(t *testing.T) {
+			if name == "import" {
+				return // the attribute would exist before or after it
+			}
+			if err := in(t.Context(), db, way); err != nil {
+				t.Errorf("%s after the job: got %v, want no error", name, err)
+			}
+			if err := in(t.Context(), db, way); !errors.Is(err, schema.ErrExists) {
+				t.Errorf("%s repeated: got %v, want %v", name, err, schema.ErrExists)
+			}
+		})
 	}
 	report, err := schema.GetReport(t.Context(), db, schematest.CycleID, schematest.ReportID)
 	if err != nil || report.MappingCount != 2 {
@@ -230,16 +234,18 @@ func TestTheLockTimeoutEndsWithTheLockOfTheReport(t *testing.T) {
 			return err
 		},
 	} {
-		var timeout string
-		err := in(t.Context(), db, func(tx bun.Tx) error {
-			if err := hold(tx); err != nil {
-				return err
+		t.Run(name, func(t *testing.T) {
+			var timeout string
+			err := in(t.Context(), db, func(tx bun.Tx) error {
+				if err := hold(tx); err != nil {
+					return err
+				}
+				return tx.NewRaw("show lock_timeout").Scan(t.Context(), &timeout)
+			})
+			if err != nil || timeout != "0" {
+				t.Errorf("%s: lock_timeout afterwards: got %s, %v, want 0", name, timeout, err)
 			}
-			return tx.NewRaw("show lock_timeout").Scan(t.Context(), &timeout)
 		})
-		if err != nil || timeout != "0" {
-			t.Errorf("%s: lock_timeout afterwards: got %s, %v, want 0", name, timeout, err)
-		}
 	}
 }
 

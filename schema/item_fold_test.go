@@ -177,22 +177,24 @@ func TestRebuildStatus_DoesNotDependOnTheStoredStatus(t *testing.T) {
 		"miscounted":        "update job_status set succeeded = 1, completed_steps = 2",
 		"one item unfolded": "update job_items set folded_at = null where mapping_id = '" + ids[0] + "'",
 	} {
-		if _, err := db.ExecContext(t.Context(), spoil); err != nil {
-			t.Fatal(err)
-		}
-		var got schema.JobStatus
-		err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) (err error) {
-			got, err = schema.RebuildStatus(ctx, tx, job.ID)
-			return err
+		t.Run(name, func(t *testing.T) {
+			if _, err := db.ExecContext(t.Context(), spoil); err != nil {
+				t.Fatal(err)
+			}
+			var got schema.JobStatus
+			err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) (err error) {
+				got, err = schema.RebuildStatus(ctx, tx, job.ID)
+				return err
+			})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if !got.Equal(want) {
+				t.Errorf("%s (-want +got):\n%s", name, cmp.Diff(want, got,
+					cmpopts.IgnoreFields(schema.JobStatus{}, "UpdatedAt", "UpdatedBy"),
+					cmpopts.IgnoreUnexported(bun.BaseModel{})))
+			}
 		})
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if !got.Equal(want) {
-			t.Errorf("%s (-want +got):\n%s", name, cmp.Diff(want, got,
-				cmpopts.IgnoreFields(schema.JobStatus{}, "UpdatedAt", "UpdatedBy"),
-				cmpopts.IgnoreUnexported(bun.BaseModel{})))
-		}
 	}
 }
 

@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -58,16 +59,18 @@ func TestInsertItems_ListsTheScopeOfTheJob(t *testing.T) {
 			args:  []any{pgdialect.Array([]string{ids[5], ids[1], "elsewhere"})}, want: []string{ids[1], ids[5]},
 		},
 	} {
-		job := schematest.Job(t, db, 7)
-		exec(t, db, "update jobs set "+test.scope+" where id = ?", append(test.args, job.ID)...)
-		listed, got := list(t, db, job.ID, 2)
-		if diff := cmp.Diff(test.want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-		if listed.Listed != int64(len(test.want)) || listed.Total() != int64(len(test.want)) {
-			t.Errorf("%s: got %d listed of %d, want %d", name, listed.Listed, listed.Total(), len(test.want))
-		}
-		exec(t, db, "update jobs set ended_at = listed_at where id = ?", job.ID)
+		t.Run(name, func(t *testing.T) {
+			job := schematest.Job(t, db, 7)
+			exec(t, db, "update jobs set "+test.scope+" where id = ?", append(test.args, job.ID)...)
+			listed, got := list(t, db, job.ID, 2)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+			if listed.Listed != int64(len(test.want)) || listed.Total() != int64(len(test.want)) {
+				t.Errorf("%s: got %d listed of %d, want %d", name, listed.Listed, listed.Total(), len(test.want))
+			}
+			exec(t, db, "update jobs set ended_at = listed_at where id = ?", job.ID)
+		})
 	}
 }
 
@@ -88,14 +91,16 @@ func TestInsertItems_OfARetryListsFailedAndCancelledMappings(t *testing.T) {
 	}
 	exec(t, db, "update jobs set ended_at = listed_at where id = ?", first.ID)
 	for code, want := range map[schema.ErrorCode][]string{"": ids[1:], schema.ErrorCodePoison: {ids[2]}} {
-		job := schematest.Job(t, db, 5)
-		exec(t, db, "update jobs set scope = 'retry', retry_of = ?, retry_error_code = ? where id = ?", first.ID, code,
-			job.ID)
-		_, got := list(t, db, job.ID, 3)
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("error code %q (-want +got):\n%s", code, diff)
-		}
-		exec(t, db, "update jobs set ended_at = listed_at where id = ?", job.ID)
+		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			job := schematest.Job(t, db, 5)
+			exec(t, db, "update jobs set scope = 'retry', retry_of = ?, retry_error_code = ? where id = ?", first.ID, code,
+				job.ID)
+			_, got := list(t, db, job.ID, 3)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("error code %q (-want +got):\n%s", code, diff)
+			}
+			exec(t, db, "update jobs set ended_at = listed_at where id = ?", job.ID)
+		})
 	}
 }
 
@@ -170,19 +175,21 @@ func TestADatabaseClockThatStepsBackDelaysNoItemLongerThanItsBackoff(t *testing.
 	postpone(t, db, job.ID, ids[1], schema.LongestWait)
 	postpone(t, db, job.ID, ids[2], time.Second)
 	for step, want := range map[string]int{"0 seconds": 1, "5 minutes": 3, "1 hour": 3} {
-		exec(t, db, `update job_items set due_at = due_at + ?::interval, created_at = created_at + ?::interval,
+		t.Run(step, func(t *testing.T) {
+			exec(t, db, `update job_items set due_at = due_at + ?::interval, created_at = created_at + ?::interval,
 			updated_at = updated_at + ?::interval`, step, step, step)
-		due, err := dueItems(t.Context(), db, job.ID, 10)
-		if err != nil || len(due) != want {
-			t.Errorf("clock stepped back by %s: got %d due items, %v, want %d", step, len(due), err, want)
-		}
-		for _, item := range due {
-			if !read(t, db, job.ID, item.MappingID).Due {
-				t.Errorf("clock stepped back by %s: item %s is due for the dispatcher but not for the classifier",
-					step, item.MappingID)
+			due, err := dueItems(t.Context(), db, job.ID, 10)
+			if err != nil || len(due) != want {
+				t.Errorf("clock stepped back by %s: got %d due items, %v, want %d", step, len(due), err, want)
 			}
-		}
-		exec(t, db, "update job_items set due_at = due_at - ?::interval", step)
+			for _, item := range due {
+				if !read(t, db, job.ID, item.MappingID).Due {
+					t.Errorf("clock stepped back by %s: item %s is due for the dispatcher but not for the classifier",
+						step, item.MappingID)
+				}
+			}
+			exec(t, db, "update job_items set due_at = due_at - ?::interval", step)
+		})
 	}
 }
 
@@ -283,13 +290,15 @@ func TestMarkStarted_DoesNotStartAPausedOrCancelledJob(t *testing.T) {
 	for intent, started := range map[schema.Intent]bool{
 		schema.IntentPause: false, schema.IntentCancel: false, schema.IntentRun: true,
 	} {
-		exec(t, db, "update jobs set started_at = null, intent = ? where id = ?", intent, job.ID)
-		if err := schema.MarkStarted(t.Context(), db, job.ID); err != nil {
-			t.Fatal(err)
-		}
-		if now, err := schema.GetJob(t.Context(), db, job.ID); err != nil || now.StartedAt.IsZero() == started {
-			t.Errorf("%s: got start at %v, %v, want started %v", intent, now.StartedAt, err, started)
-		}
+		t.Run(fmt.Sprint(intent), func(t *testing.T) {
+			exec(t, db, "update jobs set started_at = null, intent = ? where id = ?", intent, job.ID)
+			if err := schema.MarkStarted(t.Context(), db, job.ID); err != nil {
+				t.Fatal(err)
+			}
+			if now, err := schema.GetJob(t.Context(), db, job.ID); err != nil || now.StartedAt.IsZero() == started {
+				t.Errorf("%s: got start at %v, %v, want started %v", intent, now.StartedAt, err, started)
+			}
+		})
 	}
 }
 

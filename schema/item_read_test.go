@@ -120,10 +120,12 @@ func TestAPageOfItemsIsHandledWithoutReadingTheJob(t *testing.T) {
 			})
 		}},
 	} {
-		// One entry to find an item and one to write it, and one each for versions that were updated a moment ago.
-		if n := itemEntries(t, db, tc.do); n > 5*page {
-			t.Errorf("%s reads %d entries for %d items", tc.name, n, page)
-		}
+		t.Run(tc.name, func(t *testing.T) {
+			// One entry to find an item and one to write it, and one each for versions that were updated a moment ago.
+			if n := itemEntries(t, db, tc.do); n > 5*page {
+				t.Errorf("%s reads %d entries for %d items", tc.name, n, page)
+			}
+		})
 	}
 }
 
@@ -199,9 +201,11 @@ func TestAnOldSnapshotMakesNoTurnReadFinishedItems(t *testing.T) {
 		"SweepItems":               sweep(&scan),
 		"SweepItems of a busy job": sweep(&busy),
 	} {
-		if n := itemEntries(t, db, do); n > 30 {
-			t.Errorf("%s reads %d entries; %d items have ended", name, n, done)
-		}
+		t.Run(name, func(t *testing.T) {
+			if n := itemEntries(t, db, do); n > 30 {
+				t.Errorf("%s reads %d entries; %d items have ended", name, n, done)
+			}
+		})
 	}
 	if n := itemEntries(t, db, func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.ListDueItems(ctx, tx, map[string]int{job.ID: 10}, nil)

@@ -34,15 +34,17 @@ func TestATCPConnectionEndsWhenItsPeerHasBeenSilentForTwentySeconds(t *testing.T
 		{"TCP_KEEPINTVL", unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 5},
 		{"TCP_KEEPCNT", unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 2},
 	} {
-		var got int
-		var optionErr error
-		if err := raw.Control(
-			func(fd uintptr) { got, optionErr = unix.GetsockoptInt(int(fd), option.level, option.key) },
-		); err != nil || optionErr != nil {
-			t.Fatal(err, optionErr)
-		}
-		if got != option.value {
-			t.Errorf("%s is %d, want %d", option.name, got, option.value)
-		}
+		t.Run(option.name, func(t *testing.T) {
+			var got int
+			var optionErr error
+			if err := raw.Control(
+				func(fd uintptr) { got, optionErr = unix.GetsockoptInt(int(fd), option.level, option.key) },
+			); err != nil || optionErr != nil {
+				t.Fatal(err, optionErr)
+			}
+			if got != option.value {
+				t.Errorf("%s is %d, want %d", option.name, got, option.value)
+			}
+		})
 	}
 }

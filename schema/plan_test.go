@@ -60,22 +60,24 @@ func TestOneItemIsWrittenWithoutReadingTheQueue(t *testing.T) {
 			return err
 		},
 	} {
-		err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
-			if err := write(ctx, tx); err != nil {
+		t.Run(name, func(t *testing.T) {
+			err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+				if err := write(ctx, tx); err != nil {
+					return err
+				}
+				var entries int
+				err := tx.NewRaw(
+					"select pg_stat_get_xact_tuples_returned('job_items_queued'::regclass)",
+				).Scan(ctx, &entries)
+				if entries > 0 {
+					t.Errorf("%s read %d entries of the queue", name, entries)
+				}
 				return err
+			})
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
 			}
-			var entries int
-			err := tx.NewRaw(
-				"select pg_stat_get_xact_tuples_returned('job_items_queued'::regclass)",
-			).Scan(ctx, &entries)
-			if entries > 0 {
-				t.Errorf("%s read %d entries of the queue", name, entries)
-			}
-			return err
 		})
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
 	}
 }
 
@@ -117,22 +119,24 @@ func TestAPageOfAttributesAndTheirNamesAreFoundWithoutReadingTheReport(t *testin
 				return err
 			},
 		} {
-			var rows int
-			err := in(t.Context(), db, func(tx bun.Tx) error {
-				before, err := entriesRead(t.Context(), tx)
-				if err != nil {
+			t.Run(name, func(t *testing.T) {
+				var rows int
+				err := in(t.Context(), db, func(tx bun.Tx) error {
+					before, err := entriesRead(t.Context(), tx)
+					if err != nil {
+						return err
+					}
+					if err := do(tx); err != nil {
+						return err
+					}
+					rows, err = entriesRead(t.Context(), tx)
+					rows -= before
 					return err
+				})
+				if err != nil || rows == 0 || rows > 20 {
+					t.Errorf("%s reads %d rows and entries of attributes (%v); analyzed: %v", name, rows, err, known)
 				}
-				if err := do(tx); err != nil {
-					return err
-				}
-				rows, err = entriesRead(t.Context(), tx)
-				rows -= before
-				return err
 			})
-			if err != nil || rows == 0 || rows > 20 {
-				t.Errorf("%s reads %d rows and entries of attributes (%v); analyzed: %v", name, rows, err, known)
-			}
 		}
 	}
 }

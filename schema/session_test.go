@@ -76,14 +76,16 @@ func TestPoolMaxConnsOfTheURLBoundsThePool(t *testing.T) {
 	for _, c := range []struct{ inURL, option, want int }{
 		{0, 0, 16}, {0, 4, 4}, {6, 0, 6}, {40, 0, 40}, {6, 4, 4}, {6, 16, 6},
 	} {
-		where := schematest.URL(t)
-		if c.inURL > 0 {
-			where = withParameter(t, where, "pool_max_conns", fmt.Sprint(c.inURL))
-		}
-		db := open(t, where, schema.Options{MaxConns: c.option})
-		if got := db.MaxConns(); got != c.want {
-			t.Errorf("pool_max_conns %d and MaxConns %d make a pool of %d, want %d", c.inURL, c.option, got, c.want)
-		}
+		t.Run(fmt.Sprint(c.inURL), func(t *testing.T) {
+			where := schematest.URL(t)
+			if c.inURL > 0 {
+				where = withParameter(t, where, "pool_max_conns", fmt.Sprint(c.inURL))
+			}
+			db := open(t, where, schema.Options{MaxConns: c.option})
+			if got := db.MaxConns(); got != c.want {
+				t.Errorf("pool_max_conns %d and MaxConns %d make a pool of %d, want %d", c.inURL, c.option, got, c.want)
+			}
+		})
 	}
 	_, err := schema.Open(t.Context(), withParameter(t, schematest.URL(t), "pool_max_conns", "1"), schema.Options{})
 	if err == nil || !strings.Contains(err.Error(), "pool_max_conns=1, which must be at least 2") {

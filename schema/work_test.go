@@ -100,9 +100,11 @@ func TestSaveWork_WritesMappingItemAndHistory(t *testing.T) {
 	for name, at := range map[string]time.Time{
 		"item ended": item.EndedAt, "item updated": item.UpdatedAt, "history changed": history.ChangedAt,
 	} {
-		if !at.Equal(after.Mapping.UpdatedAt) {
-			t.Errorf("%s at %v, mapping updated at %v: want the same time", name, at, after.Mapping.UpdatedAt)
-		}
+		t.Run(name, func(t *testing.T) {
+			if !at.Equal(after.Mapping.UpdatedAt) {
+				t.Errorf("%s at %v, mapping updated at %v: want the same time", name, at, after.Mapping.UpdatedAt)
+			}
+		})
 	}
 	var image schema.Image
 	if err := json.Unmarshal(history.After, &image); err != nil {

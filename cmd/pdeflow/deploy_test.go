@@ -101,13 +101,15 @@ func TestNATSConfigurationRefusesUnknownUsers(t *testing.T) {
 		"no user at all":          srv.ClientURL(),
 	}
 	for who, address := range strangers {
-		nc, err := nats.Connect(address)
-		if err == nil {
-			nc.Close()
-			t.Errorf("%s: got a connection, want an authorization violation", who)
-		} else if !strings.Contains(err.Error(), "Authorization Violation") {
-			t.Errorf("%s: %v, want an authorization violation", who, err)
-		}
+		t.Run(who, func(t *testing.T) {
+			nc, err := nats.Connect(address)
+			if err == nil {
+				nc.Close()
+				t.Errorf("%s: got a connection, want an authorization violation", who)
+			} else if !strings.Contains(err.Error(), "Authorization Violation") {
+				t.Errorf("%s: %v, want an authorization violation", who, err)
+			}
+		})
 	}
 }
 

@@ -85,9 +85,11 @@ func TestFact_EntryHasTheDetailsOfTheRows(t *testing.T) {
 		"started/" + job.ID:               `{"job_id":"` + job.ID + `","kind":"started"}`,
 		"listed/" + job.ID:                `"total_steps":6}`,
 	} {
-		if got := string(f.row(id).Data); !strings.Contains(got, want) {
-			t.Errorf("%s: got %s, want %s", id, got, want)
-		}
+		t.Run(id, func(t *testing.T) {
+			if got := string(f.row(id).Data); !strings.Contains(got, want) {
+				t.Errorf("%s: got %s, want %s", id, got, want)
+			}
+		})
 	}
 }
 

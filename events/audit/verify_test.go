@@ -55,17 +55,19 @@ func TestVerify_ReportsTheChangedRow(t *testing.T) {
 		"created_at": "now()", "created_by": "'mallory'", "updated_at": "now()", "updated_by": "'mallory'",
 		"hash": "repeat('f', 64)",
 	} {
-		f.tamper(fmt.Sprintf("update audit_log set %s = %s where seq = ?", column, value), row.Seq)
-		findings := f.verify()
-		if len(findings) == 0 || findings[0].Seq != row.Seq {
-			t.Errorf("%s: found %s", column, describe(findings...))
-		}
-		if broken := f.brokenBySQL(); len(broken) == 0 || broken[0] != row.Seq {
-			t.Errorf("%s: verify.sql lists rows %v, not %d", column, broken, row.Seq)
-		}
-		f.tamper("delete from audit_log")
-		f.tamper("insert into audit_log select * from as_it_was")
-		f.mustBeSound()
+		t.Run(column, func(t *testing.T) {
+			f.tamper(fmt.Sprintf("update audit_log set %s = %s where seq = ?", column, value), row.Seq)
+			findings := f.verify()
+			if len(findings) == 0 || findings[0].Seq != row.Seq {
+				t.Errorf("%s: found %s", column, describe(findings...))
+			}
+			if broken := f.brokenBySQL(); len(broken) == 0 || broken[0] != row.Seq {
+				t.Errorf("%s: verify.sql lists rows %v, not %d", column, broken, row.Seq)
+			}
+			f.tamper("delete from audit_log")
+			f.tamper("insert into audit_log select * from as_it_was")
+			f.mustBeSound()
+		})
 	}
 	var columns int
 	if err := f.db.NewRaw(

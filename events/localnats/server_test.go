@@ -201,9 +201,11 @@ func TestAWrongConfigurationIsNamed(t *testing.T) {
 		"JetStream":             {Listen: "127.0.0.1:0", StoreDir: config},
 		"Can't start JetStream": {Listen: "127.0.0.1:0", StoreDir: notADirectory(t)},
 	} {
-		if _, err := localnats.Start(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: the error is %v, want one with %q", o, err, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			if _, err := localnats.Start(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%+v: the error is %v, want one with %q", o, err, want)
+			}
+		})
 	}
 }
 

@@ -165,10 +165,13 @@ func TestAnAccountThatRunsOtherProcessesCreatesNoCluster(t *testing.T) {
 func TestAccountToMake_NamesAnAccountThatCannotRunPostgreSQL(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{"no-such-user": "no-such-user", "root": "root is root"} {
-		_, err := accountToMake(name)
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "PDEFLOW_PG_USER") {
-			t.Errorf("%s: got error %v, want one with %q and PDEFLOW_PG_USER", name, err, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := accountToMake(name)
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "PDEFLOW_PG_USER") {
+				t.Errorf("%s: got error %v, want one with %q and PDEFLOW_PG_USER", name, err, want)
+			}
+		})
 	}
 }
 

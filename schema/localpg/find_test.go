@@ -127,12 +127,14 @@ func TestFind_NamesAWrongPDEFLOW_PG_BIN(t *testing.T) {
 	m := newMachine(t, "usr/lib/postgresql/15/bin")
 	m.install(t, "half", "initdb")
 	for dir, missing := range map[string]string{"nowhere": "initdb", "half": "postgres"} {
-		m.env["PDEFLOW_PG_BIN"] = filepath.Join(m.root, dir)
-		found, err := m.search("linux").find()
-		if err == nil || !strings.Contains(err.Error(), "PDEFLOW_PG_BIN="+m.env["PDEFLOW_PG_BIN"]) ||
-			!strings.Contains(err.Error(), missing) {
-			t.Errorf("found %q and the error %v, want one that names the folder and %s", found.Dir, err, missing)
-		}
+		t.Run(dir, func(t *testing.T) {
+			m.env["PDEFLOW_PG_BIN"] = filepath.Join(m.root, dir)
+			found, err := m.search("linux").find()
+			if err == nil || !strings.Contains(err.Error(), "PDEFLOW_PG_BIN="+m.env["PDEFLOW_PG_BIN"]) ||
+				!strings.Contains(err.Error(), missing) {
+				t.Errorf("found %q and the error %v, want one that names the folder and %s", found.Dir, err, missing)
+			}
+		})
 	}
 }
 

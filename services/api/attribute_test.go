@@ -75,11 +75,13 @@ func TestInvalidAttributesAndDataSourcesAreRefusedLikeThoseOfAFile(t *testing.T)
 		{"/data-sources", `{"name": "A", "description": "\u0007"}`, "body.description"},
 		{"/data-sources", `{"name": "A", "columns": []}`, "body.columns"},
 	} {
-		a := f.post(reportURL(c.path), c.body)
-		problem := refused(t, a, http.StatusUnprocessableEntity, "invalid")
-		if len(problem.Errors) == 0 || problem.Errors[0].Location != c.location || strings.Contains(a.body, "123-45") {
-			t.Errorf("%s %s: problem is %s", c.path, c.body, a.body)
-		}
+		t.Run(c.path, func(t *testing.T) {
+			a := f.post(reportURL(c.path), c.body)
+			problem := refused(t, a, http.StatusUnprocessableEntity, "invalid")
+			if len(problem.Errors) == 0 || problem.Errors[0].Location != c.location || strings.Contains(a.body, "123-45") {
+				t.Errorf("%s %s: problem is %s", c.path, c.body, a.body)
+			}
+		})
 	}
 	refused(t, f.post(reportURL("/attributes"), `{"attribute_name": "Another", "line_item_number": `+
 		`"0"}`), http.StatusConflict, "already-exists")

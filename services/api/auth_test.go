@@ -181,9 +181,12 @@ func TestSignToken_RefusesInvalidArguments(t *testing.T) {
 		"invalid UTF-8":   {secret(), "tina\xff", api.Tester, time.Hour},
 	}
 	for name, tt := range tests {
-		if token, err := api.SignToken(tt.secret, tt.user, tt.role, tt.ttl); err == nil || token != "" {
-			t.Errorf("%s: token %q, error %v", name, token, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if token, err := api.SignToken(tt.secret, tt.user, tt.role, tt.ttl); err == nil || token != "" {
+				t.Errorf("%s: token %q, error %v", name, token, err)
+			}
+		})
 	}
 	if _, err := api.SecretVerifier(secret()[:31]); err == nil {
 		t.Error("a short secret verifies")
@@ -221,28 +224,30 @@ func TestAnUnauthorisedRequestIsRefusedWithTheReason(t *testing.T) {
 		"one of no role": {"Bearer " + roleless, 403, "role-too-low"},
 	}
 	for name, tt := range tests {
-		c := call{method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), body: `{"nonsense": ` +
-			`1}`, header: map[string]string{}}
-		if tt.header != "" {
-			c.header["Authorization"] = tt.header
-		}
-		a := f.do(c)
-		p := refused(t, a, tt.status, tt.kind)
-		challenge := a.header.Get("WWW-Authenticate")
-		switch tt.status {
-		case http.StatusUnauthorized:
-			if !strings.HasPrefix(challenge, `Bearer realm="pdeflow"`) {
-				t.Errorf("%s: the challenge is %q", name, challenge)
+		t.Run(name, func(t *testing.T) {
+			c := call{method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), body: `{"nonsense": ` +
+				`1}`, header: map[string]string{}}
+			if tt.header != "" {
+				c.header["Authorization"] = tt.header
 			}
-		default:
-			if !strings.Contains(p.Detail, "the role tester") || challenge != "" {
-				t.Errorf("%s: the role that is needed is not named: %s, challenge %q", name, p.Detail, challenge)
+			a := f.do(c)
+			p := refused(t, a, tt.status, tt.kind)
+			challenge := a.header.Get("WWW-Authenticate")
+			switch tt.status {
+			case http.StatusUnauthorized:
+				if !strings.HasPrefix(challenge, `Bearer realm="pdeflow"`) {
+					t.Errorf("%s: the challenge is %q", name, challenge)
+				}
+			default:
+				if !strings.Contains(p.Detail, "the role tester") || challenge != "" {
+					t.Errorf("%s: the role that is needed is not named: %s, challenge %q", name, p.Detail, challenge)
+				}
 			}
-		}
-		if token, ok := strings.CutPrefix(tt.header, "Bearer "); ok && token != "" &&
-			strings.Contains(a.body+challenge, token) {
-			t.Errorf("%s: the answer repeats the token", name)
-		}
+			if token, ok := strings.CutPrefix(tt.header, "Bearer "); ok && token != "" &&
+				strings.Contains(a.body+challenge, token) {
+				t.Errorf("%s: the answer repeats the token", name)
+			}
+		})
 	}
 	if n := f.count("select count(*) from jobs"); n != 0 {
 		t.Errorf("got %d jobs", n)
@@ -317,6 +322,8 @@ func TestEveryRouteRequiresTheRoleOfTheContract(t *testing.T) {
 		}
 	}
 	for route := range lowest {
-		t.Errorf("%s is not there", route)
+		t.Run(route, func(t *testing.T) {
+			t.Errorf("%s is not there", route)
+		})
 	}
 }

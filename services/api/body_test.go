@@ -45,11 +45,13 @@ func TestAnAmbiguousBodyIsRefused(t *testing.T) {
 			`which is not a character`,
 		"{\"mapping_ids\": [\"\xff\"]}": "400 body: must be UTF-8",
 	} {
-		a := f.post(regenerate, body)
-		p := must[api.Problem](t, a, a.status)
-		if got := fmt.Sprint(p.Status, " ", p.Detail); got != want || len(p.Errors) != 1 {
-			t.Errorf("%s\ngot %s with %d errors\nwant %s with one", body, got, len(p.Errors), want)
-		}
+		t.Run(body, func(t *testing.T) {
+			a := f.post(regenerate, body)
+			p := must[api.Problem](t, a, a.status)
+			if got := fmt.Sprint(p.Status, " ", p.Detail); got != want || len(p.Errors) != 1 {
+				t.Errorf("%s\ngot %s with %d errors\nwant %s with one", body, got, len(p.Errors), want)
+			}
+		})
 	}
 	added := must[api.Attribute](t, f.post(reportURL("/attributes"), `{"attribute_name": "\ud83d\ude00 `+
 		`\\ud800"}`), http.StatusCreated)
@@ -81,11 +83,13 @@ func TestAResponseListsAtMostAHundredErrors(t *testing.T) {
 		"one field many times": {`{` + many(50_000, `"force": true`) + `}`, 100},
 		"many lists in a list": {`{"mapping_ids": ` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}`, 1},
 	} {
-		a := f.post(reportURL("/pde-mappings/regenerate-all"), tt.body)
-		p := refused(t, a, http.StatusUnprocessableEntity, "invalid")
-		if len(p.Errors) != tt.errors || len(a.body) > 64<<10 {
-			t.Errorf("%s: the answer lists %d problems in %d bytes, want "+
-				"%d", name, len(p.Errors), len(a.body), tt.errors)
-		}
+		t.Run(name, func(t *testing.T) {
+			a := f.post(reportURL("/pde-mappings/regenerate-all"), tt.body)
+			p := refused(t, a, http.StatusUnprocessableEntity, "invalid")
+			if len(p.Errors) != tt.errors || len(a.body) > 64<<10 {
+				t.Errorf("%s: the answer lists %d problems in %d bytes, want "+
+					"%d", name, len(p.Errors), len(a.body), tt.errors)
+			}
+		})
 	}
 }

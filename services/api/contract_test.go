@@ -194,9 +194,11 @@ func TestTheContractCheckFindsMistakes(t *testing.T) {
 		},
 		"no body": {status: http.StatusOK},
 	} {
-		if doc.check(http.MethodGet, "/healthz", a) == nil {
-			t.Errorf("%s is not found", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			if doc.check(http.MethodGet, "/healthz", a) == nil {
+				t.Errorf("%s is not found", name)
+			}
+		})
 	}
 	if err := doc.check(http.MethodGet, "/healthz", answer{status: http.StatusOK, header: good, body: `{"status": ` +
 		`"ok", "version": "1"}`}); err != nil {

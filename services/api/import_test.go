@@ -254,17 +254,19 @@ func TestBadFilesAreRefusedWithEveryProblemAndNothingIsWritten(t *testing.T) {
 			{"attributes", "a.csv", "attribute_name,is_cde\nA,perhaps\nB,perhaps\n"},
 		}, []string{"a.csv|2|is_cde", "a.csv|3|is_cde", "c.csv|2|column", "m.csv|2|mapping_type"}},
 	} {
-		problem := refused(t, f.upload(c.pieces...), http.StatusUnprocessableEntity, "invalid")
-		var got []string
-		for _, e := range problem.Errors {
-			got = append(got, fmt.Sprintf("%s|%d|%s", e.File, e.Line, e.Column))
-			if e.Reason == "" || e.Reason != e.Message || !strings.HasPrefix(e.Location, e.File) {
-				t.Errorf("%s: error is %+v", name, e)
+		t.Run(name, func(t *testing.T) {
+			problem := refused(t, f.upload(c.pieces...), http.StatusUnprocessableEntity, "invalid")
+			var got []string
+			for _, e := range problem.Errors {
+				got = append(got, fmt.Sprintf("%s|%d|%s", e.File, e.Line, e.Column))
+				if e.Reason == "" || e.Reason != e.Message || !strings.HasPrefix(e.Location, e.File) {
+					t.Errorf("%s: error is %+v", name, e)
+				}
 			}
-		}
-		if diff := cmp.Diff(c.want, got); diff != "" {
-			t.Errorf("%s: problems differ (-want +got):\n%s", name, diff)
-		}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("%s: problems differ (-want +got):\n%s", name, diff)
+			}
+		})
 	}
 	if diff := cmp.Diff(before, f.planned()); diff != "" {
 		t.Errorf("something was written (-before +after):\n%s", diff)
@@ -304,9 +306,11 @@ func TestBadFormsAreRefused(t *testing.T) {
 		"long name":    {good, {"name", "", strings.Repeat("x", 201)}},
 		"strange name": {good, {"name", "", "Cards\x07"}},
 	} {
-		if p := refused(t, f.upload(pieces...), http.StatusUnprocessableEntity, "invalid"); len(p.Errors) != 1 {
-			t.Errorf("%s: problem is %+v", name, p)
-		}
+		t.Run(name, func(t *testing.T) {
+			if p := refused(t, f.upload(pieces...), http.StatusUnprocessableEntity, "invalid"); len(p.Errors) != 1 {
+				t.Errorf("%s: problem is %+v", name, p)
+			}
+		})
 	}
 	contentType, body := form(t, good)
 	send := func(contentType, body string) answer {

@@ -37,11 +37,13 @@ func TestIntentsDependOnTheRowAndNotOnTheStatus(t *testing.T) {
 	must[api.IntentAccepted](t, f.control(id, "pause"), http.StatusAccepted)
 	must[api.IntentAccepted](t, f.control(id, "cancel"), http.StatusAccepted)
 	for action, allowed := range map[string]string{"pause": "pending or running", "resume": "paused"} {
-		p := refused(t, f.control(id, action), http.StatusConflict, "state-conflict")
-		if !strings.Contains(p.Detail, "is running and is being "+
-			"cancelled") || !strings.HasSuffix(p.Detail, action+" is for jobs that are "+allowed+".") {
-			t.Errorf("%s of a job that is being cancelled: %s", action, p.Detail)
-		}
+		t.Run(action, func(t *testing.T) {
+			p := refused(t, f.control(id, action), http.StatusConflict, "state-conflict")
+			if !strings.Contains(p.Detail, "is running and is being "+
+				"cancelled") || !strings.HasSuffix(p.Detail, action+" is for jobs that are "+allowed+".") {
+				t.Errorf("%s of a job that is being cancelled: %s", action, p.Detail)
+			}
+		})
 	}
 	again := must[api.IntentAccepted](t, f.control(id, "cancel"), http.StatusAccepted)
 	if again.Status != schema.StatusRunning ||
@@ -336,14 +338,16 @@ func TestItemsAreListedByOutcome(t *testing.T) {
 		"?outcome=cancelled": {},
 	}
 	for query, want := range tests {
-		page := must[api.Page[api.JobItem]](t, f.get(jobURL(id, "/items"+query)), http.StatusOK)
-		got := []string{}
-		for _, item := range page.Items {
-			got = append(got, item.MappingID)
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("items%s are %v, want %v", query, got, want)
-		}
+		t.Run(query, func(t *testing.T) {
+			page := must[api.Page[api.JobItem]](t, f.get(jobURL(id, "/items"+query)), http.StatusOK)
+			got := []string{}
+			for _, item := range page.Items {
+				got = append(got, item.MappingID)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("items%s are %v, want %v", query, got, want)
+			}
+		})
 	}
 
 	first := must[api.Page[api.JobItem]](t, f.get(jobURL(id, "/items?limit=3")), http.StatusOK)

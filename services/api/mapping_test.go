@@ -36,8 +36,10 @@ func TestTheEnumsOfMappingsHaveTheValuesOfSchema(t *testing.T) {
 		"criticality in the query":   {query("criticality"), texts(schema.Levels())},
 		"review_status in the query": {query("review_status"), texts(schema.ReviewStatuses())},
 	} {
-		if diff := cmp.Diff(c.want, c.got); diff != "" {
-			t.Errorf("%s differs (-vocabulary +document):\n%s", name, diff)
-		}
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, c.got); diff != "" {
+				t.Errorf("%s differs (-vocabulary +document):\n%s", name, diff)
+			}
+		})
 	}
 }

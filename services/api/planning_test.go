@@ -126,19 +126,21 @@ func TestMappingsAreFiltered(t *testing.T) {
 			return is((*string)(m.InformationSecurityClassification), "HRCI")
 		},
 	} {
-		var want []api.Mapping
-		for _, m := range all {
-			if keep(m) {
-				want = append(want, m)
+		t.Run(query, func(t *testing.T) {
+			var want []api.Mapping
+			for _, m := range all {
+				if keep(m) {
+					want = append(want, m)
+				}
 			}
-		}
-		values, err := url.ParseQuery(query + "&limit=7")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, pages[api.Mapping](t, f, reportURL("/pde-mappings"), values)); diff != "" {
-			t.Errorf("%s: (-want +got):\n%s", query, diff)
-		}
+			values, err := url.ParseQuery(query + "&limit=7")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, pages[api.Mapping](t, f, reportURL("/pde-mappings"), values)); diff != "" {
+				t.Errorf("%s: (-want +got):\n%s", query, diff)
+			}
+		})
 	}
 }
 
@@ -166,10 +168,12 @@ func TestAnInvalidFilterIsRefusedWithItsField(t *testing.T) {
 		"min_confidence=9&max_confidence=8":        "query.min_confidence",
 		"q=" + strings.Repeat("x", 201):            "query.q", "unknown=1": "query.unknown",
 	} {
-		problem := refused(t, f.get(reportURL("/pde-mappings?"+query)), http.StatusUnprocessableEntity, "invalid")
-		if len(problem.Errors) == 0 || problem.Errors[0].Location != location {
-			t.Errorf("%s: problem is %+v", query, problem)
-		}
+		t.Run(query, func(t *testing.T) {
+			problem := refused(t, f.get(reportURL("/pde-mappings?"+query)), http.StatusUnprocessableEntity, "invalid")
+			if len(problem.Errors) == 0 || problem.Errors[0].Location != location {
+				t.Errorf("%s: problem is %+v", query, problem)
+			}
+		})
 	}
 	refused(
 		t,

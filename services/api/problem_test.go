@@ -127,17 +127,19 @@ func TestAProblemHasTheRequirement(t *testing.T) {
 		"POST " + reportURL("/attributes") + ` {}`: "body: needs the field " +
 			"attribute_name",
 	} {
-		method, rest, _ := strings.Cut(request, " ")
-		path, body, _ := strings.Cut(rest, " ")
-		p := refused(
-			t,
-			f.do(call{method: method, path: path, body: body, role: api.Tester}),
-			http.StatusUnprocessableEntity,
-			"invalid",
-		)
-		if p.Detail != want || len(p.Errors) == 0 || p.Errors[0].Location+": "+p.Errors[0].Message != want {
-			t.Errorf("%s\ngot %q\nwant %q", request, p.Detail, want)
-		}
+		t.Run(request, func(t *testing.T) {
+			method, rest, _ := strings.Cut(request, " ")
+			path, body, _ := strings.Cut(rest, " ")
+			p := refused(
+				t,
+				f.do(call{method: method, path: path, body: body, role: api.Tester}),
+				http.StatusUnprocessableEntity,
+				"invalid",
+			)
+			if p.Detail != want || len(p.Errors) == 0 || p.Errors[0].Location+": "+p.Errors[0].Message != want {
+				t.Errorf("%s\ngot %q\nwant %q", request, p.Detail, want)
+			}
+		})
 	}
 }
 
@@ -151,14 +153,16 @@ func TestAnInvalidKeyIsRefused(t *testing.T) {
 		"long": strings.Repeat("k", 256), "not ascii": "schlüssel", "empty": "", "blank": " ",
 		"twice": "a\r\nIdempotency-Key: b",
 	} {
-		a := exchange(t, f.line(), "POST "+paths[len(key)%2]+" HTTP/1.1\r\nHost: x\r\nAuthorization: "+
-			"Bearer "+f.token("tina", api.Tester)+
-			"\r\nIdempotency-Key: "+key+"\r\n\r\n")
-		p := refused(t, a, http.StatusUnprocessableEntity, "invalid")
-		if len(p.Errors) != 1 || p.Errors[0].Location != "header.Idempotency-Key" ||
-			!strings.Contains(p.Errors[0].Message, "255 characters") {
-			t.Errorf("%s: errors are %v", name, p.Errors)
-		}
+		t.Run(name, func(t *testing.T) {
+			a := exchange(t, f.line(), "POST "+paths[len(key)%2]+" HTTP/1.1\r\nHost: x\r\nAuthorization: "+
+				"Bearer "+f.token("tina", api.Tester)+
+				"\r\nIdempotency-Key: "+key+"\r\n\r\n")
+			p := refused(t, a, http.StatusUnprocessableEntity, "invalid")
+			if len(p.Errors) != 1 || p.Errors[0].Location != "header.Idempotency-Key" ||
+				!strings.Contains(p.Errors[0].Message, "255 characters") {
+				t.Errorf("%s: errors are %v", name, p.Errors)
+			}
+		})
 	}
 }
 
@@ -201,12 +205,14 @@ func TestAnUnsupportedMethodIsRefusedWithTheSupportedOnes(t *testing.T) {
 		"POST /healthz":                 "GET, HEAD",
 		"PUT /api/v1/planning/cycles/a%2Fb/reports/r/pde-classifications/suggest-batch": "POST",
 	} {
-		method, path, _ := strings.Cut(route, " ")
-		a := f.do(call{method: method, path: path, role: api.Manager})
-		p := refused(t, a, http.StatusMethodNotAllowed, "method-not-allowed")
-		if a.header.Get("Allow") != want || !strings.Contains(p.Detail, want) {
-			t.Errorf("%s: Allow is %q, want %q; %s", route, a.header.Get("Allow"), want, p.Detail)
-		}
+		t.Run(route, func(t *testing.T) {
+			method, path, _ := strings.Cut(route, " ")
+			a := f.do(call{method: method, path: path, role: api.Manager})
+			p := refused(t, a, http.StatusMethodNotAllowed, "method-not-allowed")
+			if a.header.Get("Allow") != want || !strings.Contains(p.Detail, want) {
+				t.Errorf("%s: Allow is %q, want %q; %s", route, a.header.Get("Allow"), want, p.Detail)
+			}
+		})
 	}
 }
 
@@ -216,10 +222,12 @@ func TestAnUnknownMethodDoesNotMakeAPathARoute(t *testing.T) {
 	for path, want := range map[string]int{
 		"/nothing": http.StatusNotFound, "/api/v1/jobs": http.StatusMethodNotAllowed,
 	} {
-		if a := f.do(call{method: "BREW", path: path}); a.status != want ||
-			(a.header.Get("Allow") != "") != (want == http.StatusMethodNotAllowed) {
-			t.Errorf("%s: it is %d with Allow %q", path, a.status, a.header.Get("Allow"))
-		}
+		t.Run(path, func(t *testing.T) {
+			if a := f.do(call{method: "BREW", path: path}); a.status != want ||
+				(a.header.Get("Allow") != "") != (want == http.StatusMethodNotAllowed) {
+				t.Errorf("%s: it is %d with Allow %q", path, a.status, a.header.Get("Allow"))
+			}
+		})
 	}
 }
 

@@ -54,10 +54,12 @@ func TestADryRunOnlyCounts(t *testing.T) {
 	for path, want := range map[string]int64{
 		"/pde-mappings/regenerate-all": 3, "/pde-mappings/auto-map": 3, "/pde-classifications/suggest-batch": 3,
 	} {
-		if got := must[api.DryRun](t, f.post(reportURL(path), `{"dry_run": `+
-			`true}`), http.StatusOK); got != (api.DryRun{MappingCount: want}) {
-			t.Errorf("%s counts %+v, want %d mappings and nothing else", path, got, want)
-		}
+		t.Run(path, func(t *testing.T) {
+			if got := must[api.DryRun](t, f.post(reportURL(path), `{"dry_run": `+
+				`true}`), http.StatusOK); got != (api.DryRun{MappingCount: want}) {
+				t.Errorf("%s counts %+v, want %d mappings and nothing else", path, got, want)
+			}
+		})
 	}
 	a := f.post(reportURL("/pde-mappings/regenerate-all"),
 		fmt.Sprintf(`{"dry_run": true, "mapping_ids": [%q, %q, %q]}`, ids[0], ids[2], ids[0]))

@@ -67,13 +67,15 @@ func TestTheLogNamesThePersonOfEachIntent(t *testing.T) {
 		"requested/" + job.ID: "tina", "paused/" + job.ID + "/2": "paul", "resumed/" + job.ID + "/3": "rita",
 		"cancelled/" + job.ID + "/4": "carl",
 	} {
-		row := f.waitRow(id)
-		if row.Actor != actor || row.JobID != job.ID || row.ReportID != schematest.ReportID ||
-			row.CycleID != schematest.CycleID ||
-			row.Traceparent != job.Traceparent ||
-			row.OccurredAt.IsZero() {
-			t.Errorf("%s by %q: %+v", id, row.Actor, row)
-		}
+		t.Run(id, func(t *testing.T) {
+			row := f.waitRow(id)
+			if row.Actor != actor || row.JobID != job.ID || row.ReportID != schematest.ReportID ||
+				row.CycleID != schematest.CycleID ||
+				row.Traceparent != job.Traceparent ||
+				row.OccurredAt.IsZero() {
+				t.Errorf("%s by %q: %+v", id, row.Actor, row)
+			}
+		})
 	}
 	if _, _, err := schema.CancelItems(t.Context(), f.DB, job.ID, "", 10); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package auditor_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -92,22 +93,24 @@ func TestPlanningChangesAreLoggedWithTheirCounts(t *testing.T) {
 		t.Fatalf("recorded changes of %q, want %d", got, len(want))
 	}
 	for object, counts := range want {
-		change := changes[object]
-		row := f.waitRow("planning/" + change.ID)
-		if row.Actor != "olga" || row.CycleID != schematest.CycleID || row.ReportID != schematest.ReportID ||
-			!row.Verified ||
-			!row.OccurredAt.Equal(change.ChangedAt) ||
-			row.Type != events.TopicPlanningChanged.Type() ||
-			row.Subject != "planning.changed."+change.ID {
-			t.Errorf("%s: logged as %+v", object, row)
-		}
-		if object != schema.PlanningObjectAttribute && row.Origin != audit.OriginRows {
-			t.Errorf("%s: origin is %s, want %s", object, row.Origin, audit.OriginRows)
-		}
-		event, err := decode[events.PlanningChanged](row.Data)
-		if err != nil || event.Counts != counts || event.Object != object {
-			t.Errorf("%s: logged %s (%v), want counts %+v", object, row.Data, err, counts)
-		}
+		t.Run(fmt.Sprint(object), func(t *testing.T) {
+			change := changes[object]
+			row := f.waitRow("planning/" + change.ID)
+			if row.Actor != "olga" || row.CycleID != schematest.CycleID || row.ReportID != schematest.ReportID ||
+				!row.Verified ||
+				!row.OccurredAt.Equal(change.ChangedAt) ||
+				row.Type != events.TopicPlanningChanged.Type() ||
+				row.Subject != "planning.changed."+change.ID {
+				t.Errorf("%s: logged as %+v", object, row)
+			}
+			if object != schema.PlanningObjectAttribute && row.Origin != audit.OriginRows {
+				t.Errorf("%s: origin is %s, want %s", object, row.Origin, audit.OriginRows)
+			}
+			event, err := decode[events.PlanningChanged](row.Data)
+			if err != nil || event.Counts != counts || event.Object != object {
+				t.Errorf("%s: logged %s (%v), want counts %+v", object, row.Data, err, counts)
+			}
+		})
 	}
 	f.waitRow("changed/" + f.ids[0])
 	f.Eventually("the queue is empty", func() bool { return f.unaudited() == 0 })

@@ -2,6 +2,7 @@ package classifier
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 
@@ -83,15 +84,17 @@ func TestAStartIsMarkedFromTheThirdDelivery(t *testing.T) {
 	starts := 0
 	c, _ := f.classifier(func(work schema.Work) { starts = f.item(work.Item.MappingID).Starts })
 	for delivery, want := range map[uint64]int{markedDelivery - 1: 0, markedDelivery: 1} {
-		f.Exec("delete from classification_history")
-		f.Exec("update job_items set outcome = null, ended_at = null, starts = 0")
-		starts = -1 // the judgement sets it
-		if err := f.handleDelivery(c, delivery, f.ids[0]); err != nil {
-			t.Fatal(err)
-		}
-		if starts != want {
-			t.Errorf("starts during the judgement of delivery %d: got %d, want %d", delivery, starts, want)
-		}
+		t.Run(fmt.Sprint(delivery), func(t *testing.T) {
+			f.Exec("delete from classification_history")
+			f.Exec("update job_items set outcome = null, ended_at = null, starts = 0")
+			starts = -1 // the judgement sets it
+			if err := f.handleDelivery(c, delivery, f.ids[0]); err != nil {
+				t.Fatal(err)
+			}
+			if starts != want {
+				t.Errorf("starts during the judgement of delivery %d: got %d, want %d", delivery, starts, want)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -243,14 +244,16 @@ func TestARetryListsAndPublishesTheFailedAndCancelledItems(t *testing.T) {
 		"":                    {"cards-2", "cards-4", "cards-5", "cards-6"},
 		schema.ErrorCodePanic: {"cards-2", "cards-4"},
 	} {
-		again := f.jobOf("cards", len(want))
-		f.Exec("update jobs set scope = 'retry', retry_of = ?, retry_error_code = ? where id = ?", first.ID, code,
-			again.ID)
-		f.turns(d)
-		if diff := cmp.Diff(want, f.outstanding(again)); diff != "" {
-			t.Errorf("retry of %q (-want +got):\n%s", code, diff)
-		}
-		f.Exec("update jobs set ended_at = listed_at, published_finished = true where id = ?", again.ID)
+		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			again := f.jobOf("cards", len(want))
+			f.Exec("update jobs set scope = 'retry', retry_of = ?, retry_error_code = ? where id = ?", first.ID, code,
+				again.ID)
+			f.turns(d)
+			if diff := cmp.Diff(want, f.outstanding(again)); diff != "" {
+				t.Errorf("retry of %q (-want +got):\n%s", code, diff)
+			}
+			f.Exec("update jobs set ended_at = listed_at, published_finished = true where id = ?", again.ID)
+		})
 	}
 }
 

@@ -34,10 +34,13 @@ func TestTheSample_AgreesWithItsLabels(t *testing.T) {
 		}
 	}
 	for name, percent := range least {
-		t.Logf("%s: %d of %d", name, right[name], len(labels))
-		if right[name]*100 < percent*len(labels) {
-			t.Errorf("%s: got %d of %d right, want %d %%", name, right[name], len(labels), percent)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			t.Logf("%s: %d of %d", name, right[name], len(labels))
+			if right[name]*100 < percent*len(labels) {
+				t.Errorf("%s: got %d of %d right, want %d %%", name, right[name], len(labels), percent)
+			}
+		})
 	}
 }
 

@@ -23,9 +23,12 @@ func TestShortFormsOfWhatIsAskedAreGuessed(t *testing.T) {
 		{"cst", "construction", false},
 		{"mbr", "market", false},
 	} {
-		if got := abbreviates(tt.short, tt.word); got != tt.want {
-			t.Errorf("%s for %s: %v, want %v", tt.short, tt.word, got, tt.want)
-		}
+		t.Run(tt.short, func(t *testing.T) {
+			t.Parallel()
+			if got := abbreviates(tt.short, tt.word); got != tt.want {
+				t.Errorf("%s for %s: %v, want %v", tt.short, tt.word, got, tt.want)
+			}
+		})
 	}
 	for _, tt := range []struct {
 		letters, words string
@@ -37,8 +40,11 @@ func TestShortFormsOfWhatIsAskedAreGuessed(t *testing.T) {
 		{"upb", "unpaid balance", 0},
 		{"u", "unpaid", 0},
 	} {
-		if got := initials(tt.letters, strings.Fields(tt.words)); got != tt.want {
-			t.Errorf("%s for %q: %d words, want %d", tt.letters, tt.words, got, tt.want)
-		}
+		t.Run(tt.letters, func(t *testing.T) {
+			t.Parallel()
+			if got := initials(tt.letters, strings.Fields(tt.words)); got != tt.want {
+				t.Errorf("%s for %q: %d words, want %d", tt.letters, tt.words, got, tt.want)
+			}
+		})
 	}
 }

@@ -1,6 +1,9 @@
 package columns
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 func TestLikelihood_GrowsWithTheScore(t *testing.T) {
 	t.Parallel()
@@ -30,9 +33,12 @@ func TestCertainty(t *testing.T) {
 		{1, true, withCopy},
 		{0, true, withoutMargin},
 	} {
-		if got := certainty(tt.margin, tt.copied); got != tt.want {
-			t.Errorf("certainty(%g, %t) = %g, want %g", tt.margin, tt.copied, got, tt.want)
-		}
+		t.Run(fmt.Sprint(tt.margin), func(t *testing.T) {
+			t.Parallel()
+			if got := certainty(tt.margin, tt.copied); got != tt.want {
+				t.Errorf("certainty(%g, %t) = %g, want %g", tt.margin, tt.copied, got, tt.want)
+			}
+		})
 	}
 }
 
@@ -59,17 +65,23 @@ func TestMarginOf(t *testing.T) {
 		{"only a copy", []verdict{{column: 0, score: 0.75}, {column: 1, score: 0.75}}, 0.75, true},
 		{"a copy with a much lower score", []verdict{{column: 0, score: 0.75}, {column: 1, score: 0.5}}, 0.25, false},
 	} {
-		if got, copied := marginOf(ix, tt.verdicts); got != tt.margin || copied != tt.copied {
-			t.Errorf("%s: got %g, %t, want %g, %t", tt.name, got, copied, tt.margin, tt.copied)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got, copied := marginOf(ix, tt.verdicts); got != tt.margin || copied != tt.copied {
+				t.Errorf("%s: got %g, %t, want %g, %t", tt.name, got, copied, tt.margin, tt.copied)
+			}
+		})
 	}
 }
 
 func TestPercent(t *testing.T) {
 	t.Parallel()
 	for share, want := range map[float64]int{-1: 0, 0: 0, 0.004: 0, 0.005: 1, 0.5: 50, 0.95: 95, 1: 99, 7: 99} {
-		if got := percent(share); got != want {
-			t.Errorf("percent(%g) = %d, want %d", share, got, want)
-		}
+		t.Run(fmt.Sprint(share), func(t *testing.T) {
+			t.Parallel()
+			if got := percent(share); got != want {
+				t.Errorf("percent(%g) = %d, want %d", share, got, want)
+			}
+		})
 	}
 }

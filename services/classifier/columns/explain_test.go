@@ -76,9 +76,12 @@ func TestExplainer_WhyFirst(t *testing.T) {
 		{"Status Flag", "N1", "CHAR(1) holds a code, from which the flag must be derived. No other column is close."},
 		{"Accrued Interest", "N9.2", "its description matches 'accrued' and 'interest'; its name also has 'unbld'"},
 	} {
-		if got := ix.Rank(attribute(tt.name, tt.dataType)); !strings.Contains(got.Rationale, tt.want) {
-			t.Errorf("%s: got %q, want a text with %q", tt.name, got.Rationale, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := ix.Rank(attribute(tt.name, tt.dataType)); !strings.Contains(got.Rationale, tt.want) {
+				t.Errorf("%s: got %q, want a text with %q", tt.name, got.Rationale, tt.want)
+			}
+		})
 	}
 }
 
@@ -90,9 +93,12 @@ func TestExplainer_WhyNothing(t *testing.T) {
 		{"Code", "", "No column fits: none matches enough of the attribute."},
 		{"Original Limit", "N9.2", "No column fits. The closest, S.T.OPN_DT, holds a date instead of an amount."},
 	} {
-		if got := ix.Rank(attribute(tt.name, tt.dataType)); got.Rationale != tt.want {
-			t.Errorf("%s: got %q, want %q", tt.name, got.Rationale, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := ix.Rank(attribute(tt.name, tt.dataType)); got.Rationale != tt.want {
+				t.Errorf("%s: got %q, want %q", tt.name, got.Rationale, tt.want)
+			}
+		})
 	}
 }
 
@@ -109,9 +115,12 @@ func TestList(t *testing.T) {
 		{[]string{"a", "b", "c", "d"}, "a, b, c and d"},
 		{[]string{"a", "b", "c", "d", "e", "f"}, "a, b, c, d and 2 more"},
 	} {
-		if got := list(tt.items); got != tt.want {
-			t.Errorf("list(%q) = %q, want %q", tt.items, got, tt.want)
-		}
+		t.Run(tt.want, func(t *testing.T) {
+			t.Parallel()
+			if got := list(tt.items); got != tt.want {
+				t.Errorf("list(%q) = %q, want %q", tt.items, got, tt.want)
+			}
+		})
 	}
 }
 

@@ -37,12 +37,15 @@ func TestNewIndex_Columns(t *testing.T) {
 		{"S.ACCT.OPN_DT", dateKind, recordTable, false, 1},
 		{"S.ACCT.BAL_AMT", amountKind, recordTable, false, 1},
 	} {
-		c := &ix.columns[number]
-		if c.field != want.field || c.kind != want.kind || c.role != want.role || c.key != want.key ||
-			c.size != want.size {
-			t.Errorf("column %d is %s, a %s in a %s, key %t, size %g, want %+v",
-				number, c.field, c.kind, c.role, c.key, c.size, want)
-		}
+		t.Run(want.field, func(t *testing.T) {
+			t.Parallel()
+			c := &ix.columns[number]
+			if c.field != want.field || c.kind != want.kind || c.role != want.role || c.key != want.key ||
+				c.size != want.size {
+				t.Errorf("column %d is %s, a %s in a %s, key %t, size %g, want %+v",
+					number, c.field, c.kind, c.role, c.key, c.size, want)
+			}
+		})
 	}
 	if c := &ix.columns[2]; c.head < 0 || ix.terms[c.head].text != "account" {
 		t.Errorf("head of ACCT_NBR: got term %d, want account", c.head)
@@ -66,9 +69,12 @@ func TestNewIndex_Postings(t *testing.T) {
 		columnsOf("ACCT", "LATE_FEE|NUMBER(9,2)"),
 	))
 	for text, want := range map[string][]int{"fee": {0, 1, 2}, "waived": {1}, "account": {2}, "co borrower": nil} {
-		if got := ix.postings[ix.ids[text]]; !slices.Equal(got, want) {
-			t.Errorf("%q is in the columns %v, want %v", text, got, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			if got := ix.postings[ix.ids[text]]; !slices.Equal(got, want) {
+				t.Errorf("%q is in the columns %v, want %v", text, got, want)
+			}
+		})
 	}
 }
 
@@ -170,10 +176,13 @@ func TestRank_MappingType(t *testing.T) {
 		{"S.ACCT.STAT_CD", "N1", schema.MappingTypeConditional, schema.MappingTypeConditional},
 		{"S.REF_STAT.STAT_DESC", "C40", schema.MappingTypeDirect, schema.MappingTypeLookup},
 	} {
-		r := readForTest(ix, attribute("Status Code", tt.dataType))
-		number := slices.IndexFunc(ix.columns, func(c column) bool { return c.field == tt.column })
-		if got := mappingType(ix, r, verdict{column: number, how: tt.how}); got != tt.want {
-			t.Errorf("%s for a %s, %s: %s, want %s", tt.column, tt.dataType, tt.how, got, tt.want)
-		}
+		t.Run(tt.column, func(t *testing.T) {
+			t.Parallel()
+			r := readForTest(ix, attribute("Status Code", tt.dataType))
+			number := slices.IndexFunc(ix.columns, func(c column) bool { return c.field == tt.column })
+			if got := mappingType(ix, r, verdict{column: number, how: tt.how}); got != tt.want {
+				t.Errorf("%s for a %s, %s: %s, want %s", tt.column, tt.dataType, tt.how, got, tt.want)
+			}
+		})
 	}
 }

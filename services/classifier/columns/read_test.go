@@ -43,10 +43,13 @@ func TestRequest_Requirements(t *testing.T) {
 		{"of the", "", ""},
 		{"", "CurrBal", "current(t), balance(t)"},
 	} {
-		r := readForTest(ix, schema.Attribute{AttributeName: tt.name, TechnicalLineItemName: tt.technical})
-		if got := r.summary(); got != tt.want {
-			t.Errorf("%q, %q: got %q, want %q", tt.name, tt.technical, got, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := readForTest(ix, schema.Attribute{AttributeName: tt.name, TechnicalLineItemName: tt.technical})
+			if got := r.summary(); got != tt.want {
+				t.Errorf("%q, %q: got %q, want %q", tt.name, tt.technical, got, tt.want)
+			}
+		})
 	}
 }
 
@@ -63,12 +66,15 @@ func TestRequest_Kind(t *testing.T) {
 		{"Current Balance", "", "C1", flagKind},
 		{"Zyxwv", "", "", anyKind},
 	} {
-		r := readForTest(ix, schema.Attribute{
-			AttributeName: tt.name, TechnicalLineItemName: tt.technical, DataType: tt.dataType,
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := readForTest(ix, schema.Attribute{
+				AttributeName: tt.name, TechnicalLineItemName: tt.technical, DataType: tt.dataType,
+			})
+			if r.kind != tt.want {
+				t.Errorf("%q, %q, %q: got %s, want %s", tt.name, tt.technical, tt.dataType, r.kind, tt.want)
+			}
 		})
-		if r.kind != tt.want {
-			t.Errorf("%q, %q, %q: got %s, want %s", tt.name, tt.technical, tt.dataType, r.kind, tt.want)
-		}
 	}
 }
 
@@ -108,9 +114,12 @@ func TestRequest_Specific(t *testing.T) {
 	t.Parallel()
 	ix := NewIndex(columnsOf("LOAN", "CURR_BAL_AMT|NUMBER(12,2)"))
 	for name, want := range map[string]bool{"Status Code": false, "Balance": true, "": false} {
-		if got := readForTest(ix, attribute(name, "")).specific; got != want {
-			t.Errorf("%q is specific: %t, want %t", name, got, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := readForTest(ix, attribute(name, "")).specific; got != want {
+				t.Errorf("%q is specific: %t, want %t", name, got, want)
+			}
+		})
 	}
 }
 
@@ -122,14 +131,17 @@ func TestRequest_Guesses(t *testing.T) {
 		{"Quarterly Zoning Mandate", "qzm for quarterly, qzm for zoning, qzm for mandate"},
 		{"Quarterly Balance", ""},
 	} {
-		r := readForTest(ix, attribute(tt.name, ""))
-		var got []string
-		for _, g := range r.guesses {
-			got = append(got, ix.terms[g.term].text+" for "+r.requirements[g.requirement].text)
-		}
-		if text := strings.Join(got, ", "); text != tt.want {
-			t.Errorf("%q: got %q, want %q", tt.name, text, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := readForTest(ix, attribute(tt.name, ""))
+			var got []string
+			for _, g := range r.guesses {
+				got = append(got, ix.terms[g.term].text+" for "+r.requirements[g.requirement].text)
+			}
+			if text := strings.Join(got, ", "); text != tt.want {
+				t.Errorf("%q: got %q, want %q", tt.name, text, tt.want)
+			}
+		})
 	}
 }
 
@@ -147,15 +159,18 @@ func TestRequest_ExplainsAndAnswers(t *testing.T) {
 		{"limit", inDescriptionDegree, false},
 		{"balance", 0, false},
 	} {
-		id, ok := ix.ids[tt.term]
-		if !ok {
-			t.Errorf("the index has no term %q", tt.term)
-			continue
-		}
-		if r.explained[id] != tt.explained || len(r.answers[id]) > 0 != tt.answers {
-			t.Errorf("%q is explained with %g and answers %v, want %g, %t",
-				tt.term, r.explained[id], r.answers[id], tt.explained, tt.answers)
-		}
+		t.Run(tt.term, func(t *testing.T) {
+			t.Parallel()
+			id, ok := ix.ids[tt.term]
+			if !ok {
+				t.Errorf("the index has no term %q", tt.term)
+				return
+			}
+			if r.explained[id] != tt.explained || len(r.answers[id]) > 0 != tt.answers {
+				t.Errorf("%q is explained with %g and answers %v, want %g, %t",
+					tt.term, r.explained[id], r.answers[id], tt.explained, tt.answers)
+			}
+		})
 	}
 	open := ix.ids["open"]
 	if degree := r.explained[open]; degree <= 0 || degree >= 1 {

@@ -1,6 +1,7 @@
 package columns
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -106,13 +107,16 @@ func TestScore_Contradiction(t *testing.T) {
 	r := readForTest(ix, attribute("Original Limit", "N9.2"))
 	s := scorer{ix: ix, request: r}
 	for number, want := range map[int]string{0: "", 1: "current for original", 2: ""} {
-		v, got := s.score(number), ""
-		if v.against >= 0 {
-			got = ix.terms[v.against].text + " for " + r.requirements[v.insteadOf].text
-		}
-		if got != want {
-			t.Errorf("%s: contradiction %q, want %q", ix.columns[number].columnName, got, want)
-		}
+		t.Run(fmt.Sprint(number), func(t *testing.T) {
+			t.Parallel()
+			v, got := s.score(number), ""
+			if v.against >= 0 {
+				got = ix.terms[v.against].text + " for " + r.requirements[v.insteadOf].text
+			}
+			if got != want {
+				t.Errorf("%s: contradiction %q, want %q", ix.columns[number].columnName, got, want)
+			}
+		})
 	}
 }
 
@@ -179,11 +183,14 @@ func TestScorer_LimitPrecision(t *testing.T) {
 		{"Fee", 3, 1, commonWordsLimit},
 		{"Amount", 3, 1, 0.9},
 	} {
-		s := scorer{ix: ix, request: readForTest(ix, attribute(tt.name, "N9.2"))}
-		if got := s.limitPrecision(&ix.columns[tt.column], tt.recall, 0.9); math.Abs(got-tt.want) > 1e-12 {
-			t.Errorf("%s from %s with the recall %g: %g, want %g",
-				tt.name, ix.columns[tt.column].columnName, tt.recall, got, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := scorer{ix: ix, request: readForTest(ix, attribute(tt.name, "N9.2"))}
+			if got := s.limitPrecision(&ix.columns[tt.column], tt.recall, 0.9); math.Abs(got-tt.want) > 1e-12 {
+				t.Errorf("%s from %s with the recall %g: %g, want %g",
+					tt.name, ix.columns[tt.column].columnName, tt.recall, got, tt.want)
+			}
+		})
 	}
 }
 
@@ -213,12 +220,15 @@ func TestImpliedDegree(t *testing.T) {
 			schema.MappingTypeDirect, 0,
 		},
 	} {
-		got := impliedDegree(
-			&request{kind: dateKind}, tt.requirement, &column{kind: tt.kind}, &verdict{fit: 1, how: tt.how},
-		)
-		if got != tt.want {
-			t.Errorf("%s: %g, want %g", tt.name, got, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := impliedDegree(
+				&request{kind: dateKind}, tt.requirement, &column{kind: tt.kind}, &verdict{fit: 1, how: tt.how},
+			)
+			if got != tt.want {
+				t.Errorf("%s: %g, want %g", tt.name, got, tt.want)
+			}
+		})
 	}
 }
 
@@ -238,9 +248,12 @@ func TestRoleFactor(t *testing.T) {
 		{textKind, column{role: lookupTable}, 1},
 		{nameKind, column{role: pastTable}, afterPast},
 	} {
-		if got := roleFactor(&request{kind: tt.wanted}, &tt.column); got != tt.want {
-			t.Errorf("a %s from a %s (key %t): %g, want %g", tt.wanted, tt.column.role, tt.column.key, got, tt.want)
-		}
+		t.Run(fmt.Sprint(tt.wanted), func(t *testing.T) {
+			t.Parallel()
+			if got := roleFactor(&request{kind: tt.wanted}, &tt.column); got != tt.want {
+				t.Errorf("a %s from a %s (key %t): %g, want %g", tt.wanted, tt.column.role, tt.column.key, got, tt.want)
+			}
+		})
 	}
 }
 
@@ -249,8 +262,11 @@ func TestScorer_TableShare(t *testing.T) {
 	ix := NewIndex(slices.Concat(columnsOf("FEE", "A|DATE"), columnsOf("QZV", "A|DATE"), columnsOf("RATE", "A|DATE")))
 	s := scorer{ix: ix, request: readForTest(ix, attribute("Fee", ""))}
 	for number, want := range map[int]float64{0: 1, 1: unreadableTable, 2: 0} {
-		if got := s.tableShare(&ix.columns[number]); got != want {
-			t.Errorf("%s has the share %g, want %g", ix.columns[number].field, got, want)
-		}
+		t.Run(fmt.Sprint(number), func(t *testing.T) {
+			t.Parallel()
+			if got := s.tableShare(&ix.columns[number]); got != want {
+				t.Errorf("%s has the share %g, want %g", ix.columns[number].field, got, want)
+			}
+		})
 	}
 }

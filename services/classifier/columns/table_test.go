@@ -1,6 +1,7 @@
 package columns
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -77,11 +78,14 @@ func TestRoleOf_EveryWordOfATablesPurpose(t *testing.T) {
 		{pastWords, pastTable},
 		{lookupWords, lookupTable},
 	} {
-		for _, w := range tt.words {
-			if got := roleOf("ACCT_"+strings.ToUpper(w), []string{"A", "B"}); got != tt.want {
-				t.Errorf("ACCT_%s is a %s, want a %s", strings.ToUpper(w), got, tt.want)
+		t.Run(fmt.Sprint(tt.words), func(t *testing.T) {
+			t.Parallel()
+			for _, w := range tt.words {
+				if got := roleOf("ACCT_"+strings.ToUpper(w), []string{"A", "B"}); got != tt.want {
+					t.Errorf("ACCT_%s is a %s, want a %s", strings.ToUpper(w), got, tt.want)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -99,9 +103,12 @@ func TestKeyOf(t *testing.T) {
 		{"REF_STAT", []string{"STAT_DESC"}, ""},
 		{"REF_STAT", nil, ""},
 	} {
-		if got := keyOf(tt.table, tt.columns); got != tt.want {
-			t.Errorf("keyOf(%s, %q) = %q, want %q", tt.table, tt.columns, got, tt.want)
-		}
+		t.Run(tt.table, func(t *testing.T) {
+			t.Parallel()
+			if got := keyOf(tt.table, tt.columns); got != tt.want {
+				t.Errorf("keyOf(%s, %q) = %q, want %q", tt.table, tt.columns, got, tt.want)
+			}
+		})
 	}
 }
 
@@ -118,9 +125,12 @@ func TestDescribesCodes(t *testing.T) {
 		{[]string{"_", ""}, false},
 		{nil, false},
 	} {
-		if got := describesCodes(tt.columns); got != tt.want {
-			t.Errorf("describesCodes(%q) = %t, want %t", tt.columns, got, tt.want)
-		}
+		t.Run(fmt.Sprint(tt.columns), func(t *testing.T) {
+			t.Parallel()
+			if got := describesCodes(tt.columns); got != tt.want {
+				t.Errorf("describesCodes(%q) = %t, want %t", tt.columns, got, tt.want)
+			}
+		})
 	}
 }
 
@@ -128,9 +138,12 @@ func TestTable_Strip(t *testing.T) {
 	t.Parallel()
 	marked := &table{prefix: "XYZ_"}
 	for name, want := range map[string]string{"XYZ_BAL": "BAL", "BAL": "BAL", "XYZ_": "XYZ_", "": ""} {
-		if got := marked.strip(name); got != want {
-			t.Errorf("strip(%q) = %q, want %q", name, got, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := marked.strip(name); got != want {
+				t.Errorf("strip(%q) = %q, want %q", name, got, want)
+			}
+		})
 	}
 	if got := (&table{}).strip("BAL"); got != "BAL" {
 		t.Errorf("without a prefix strip(BAL) = %q", got)

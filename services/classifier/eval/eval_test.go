@@ -155,10 +155,12 @@ func TestAnswer_FindsTheAttributeOfEachLabel(t *testing.T) {
 		{tabular.GoldRow{AttributeName: "Close Date"}, `"Close Date" fits no attribute`},
 		{tabular.GoldRow{AttributeName: "Open Date", LineItemNumber: "1"}, "line 1"},
 	} {
-		set.Labels = []tabular.GoldRow{tt.label}
-		if _, err := set.Answer(subject); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("got %v, want an error with %q", err, tt.want)
-		}
+		t.Run(tt.want, func(t *testing.T) {
+			set.Labels = []tabular.GoldRow{tt.label}
+			if _, err := set.Answer(subject); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want an error with %q", err, tt.want)
+			}
+		})
 	}
 }
 
