@@ -93,7 +93,8 @@ func TestInsertItems_OfARetryListsFailedAndCancelledMappings(t *testing.T) {
 	for code, want := range map[schema.ErrorCode][]string{"": ids[1:], schema.ErrorCodePoison: {ids[2]}} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			job := schematest.Job(t, db, 5)
-			exec(t, db, "update jobs set scope = 'retry', retry_of = ?, retry_error_code = ? where id = ?", first.ID, code,
+			exec(t, db, "update jobs set scope = 'retry', retry_of = ?, retry_error_code = ? where id = ?", first.ID,
+				code,
 				job.ID)
 			_, got := list(t, db, job.ID, 3)
 			if diff := cmp.Diff(want, got); diff != "" {

@@ -255,9 +255,9 @@ func (im *importer) refuseConfirmed(ctx context.Context, allowed bool, condition
 	if allowed {
 		return nil
 	}
+	query := "select count(*) from pde_mappings m where " + condition + " and " + confirmedMapping
 	var n int64
-	err := im.tx.Tx.QueryRowContext(ctx, "select count(*) from pde_mappings m where "+condition+" and "+confirmedMapping,
-		pgx.QueryExecModeCacheStatement, id).Scan(&n)
+	err := im.tx.Tx.QueryRowContext(ctx, query, pgx.QueryExecModeCacheStatement, id).Scan(&n)
 	if err != nil {
 		return fmt.Errorf("confirmed mappings of report %s: %w", im.report.ReportID, err)
 	}

@@ -30,7 +30,8 @@ func TestWithoutValues(t *testing.T) {
 	} {
 		t.Run(sql, func(t *testing.T) {
 			t.Parallel()
-			if got := schema.WithoutValues(sql); strings.ReplaceAll(got, "$?", "?") != strings.ReplaceAll(want, "$?", "?") {
+			got := schema.WithoutValues(sql)
+			if strings.ReplaceAll(got, "$?", "?") != strings.ReplaceAll(want, "$?", "?") {
 				t.Errorf("%s\n got %s\nwant %s", sql, got, want)
 			}
 		})

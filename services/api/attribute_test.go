@@ -78,7 +78,8 @@ func TestInvalidAttributesAndDataSourcesAreRefusedLikeThoseOfAFile(t *testing.T)
 		t.Run(c.path, func(t *testing.T) {
 			a := f.post(reportURL(c.path), c.body)
 			problem := refused(t, a, http.StatusUnprocessableEntity, "invalid")
-			if len(problem.Errors) == 0 || problem.Errors[0].Location != c.location || strings.Contains(a.body, "123-45") {
+			if len(problem.Errors) == 0 || problem.Errors[0].Location != c.location ||
+				strings.Contains(a.body, "123-45") {
 				t.Errorf("%s %s: problem is %s", c.path, c.body, a.body)
 			}
 		})

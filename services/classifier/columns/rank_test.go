@@ -181,7 +181,10 @@ func TestRationale_NamesTheReasons(t *testing.T) {
 		{"Unbilled Interest", "N9.2", schema.MappingTypeDirect, []string{"UNBLD_AMT matches 'unbilled' (as 'unbld')"}},
 		{"Current Revolving Limit", "N9.2", schema.MappingTypeDirect, []string{"no match for 'revolving'"}},
 		{"Closed Flag", "N1", schema.MappingTypeConditional, []string{"from which the flag must be derived"}},
-		{"Status Description", "C40", schema.MappingTypeLookup, []string{"STAT_DESC matches 'status' and 'description'"}},
+		{
+			"Status Description", "C40", schema.MappingTypeLookup,
+			[]string{"STAT_DESC matches 'status' and 'description'"},
+		},
 		{"Co-borrower Occupation", "C30", "", []string{"No column fits: no match for 'co borrower' and 'occupation'."}},
 	} {
 		got := ix.Rank(attribute(tt.name, tt.dataType))
