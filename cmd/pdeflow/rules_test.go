@@ -1,17 +1,16 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
-
-	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
 func TestRulesExplainUsesTheNamedPolicy(t *testing.T) {
 	t.Parallel()
 	mine := file(t, "mine.policy", plainPolicy)
 	raising := file(t, "raising.policy",
-		strings.Replace(string(policy.DefaultText()), "raises-from: 70", "raises-from: 10", 1))
+		strings.Replace(defaultPolicy(t), "raises-from: 70", "raises-from: 10", 1))
 	explain := func(environment map[string]string, args ...string) result {
 		return pdeflow(t.Context(), environment, append([]string{"rules", "explain"}, args...)...)
 	}
@@ -55,7 +54,7 @@ rule widget
 `
 	check(
 		"built-in.policy",
-		string(policy.DefaultText()),
+		defaultPolicy(t),
 	).ends(t, exitDone, "no problems in policy ", "(0 rules have none)")
 	check("ours.policy", "policy ours-1\nextends built-in\n"+widget).ends(t, exitDone, "no problems in policy ours-1")
 	check("ours.policy", "policy ours-1\nextends built-in\n"+widget+"  example: Widget Password\n").
@@ -69,4 +68,14 @@ rule widget
 	check("ours.policy", "policy ours-1\nextends built-in\n"+strings.NewReplacer(
 		"any: widget", "any: password\n  is-not: date", "  example: WIDGET_CD | C2\n", "").Replace(widget)).
 		ends(t, exitFailed, `ours.policy:4: rule "widget" is unreachable: it decides none of `, `the rule "secret"`)
+}
+
+// defaultPolicy returns the text of the built-in policy.
+func defaultPolicy(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../services/classifier/rules/policy/default.policy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

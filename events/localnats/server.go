@@ -239,9 +239,6 @@ func (s *Server) URL() string {
 	return scheme + "://" + s.user.String() + "@" + host
 }
 
-// Address is the URL without user and password, for log lines.
-func (s *Server) Address() string { return s.address }
-
 // Stop stops the server and waits until its files are closed. It may be called again.
 func (s *Server) Stop() {
 	s.server.Shutdown()

@@ -145,18 +145,6 @@ func Alive(pid int) bool {
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
-// Held reports whether dir has an owner now. To find out, it takes the lock for a moment. It returns false if
-// dir cannot be opened.
-func Held(dir string) bool {
-	lock, err := try(dir)
-	if err != nil {
-		_, held := errors.AsType[*HeldError](err)
-		return held
-	}
-	_ = lock.file.Close()
-	return false
-}
-
 // Dir returns the path of the locked directory.
 func (l *Lock) Dir() string { return l.dir }
 

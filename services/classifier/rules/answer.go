@@ -129,7 +129,7 @@ func (d *derivation) answer() Answer {
 		Considered: considered(d),
 	}
 	if len(d.fitting) > 0 {
-		a.Rule, a.Group = d.fitting[0].rule.Name, d.fitting[0].rule.Group
+		a.Rule = d.fitting[0].rule.Name
 	}
 	for _, m := range d.refined {
 		a.Refined = append(a.Refined, m.rule.Name)

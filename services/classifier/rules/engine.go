@@ -45,8 +45,8 @@ type Answer struct {
 	Rationale            string
 	RegulatoryReferences []string
 
-	// Rule is the name of the rule that won, and Group its group. Both are empty if no rule fits.
-	Rule, Group string
+	// Rule is the name of the rule that won. It is empty if no rule fits.
+	Rule string
 	// Matched are the words that the answer depends on. Without them it would be another, or less confident.
 	Matched []Match
 	// Refined are the names of the refinements that changed the rule's answer.
@@ -63,8 +63,6 @@ type Match struct {
 	Text string
 	// Place is name, technical name, description, table or data type.
 	Place string
-	// Meaning is the concept, facet or party.
-	Meaning string
 	// Again is true for words that repeat others and earn no points.
 	Again bool
 }

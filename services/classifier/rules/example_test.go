@@ -56,12 +56,12 @@ func ExampleEngine_Classify() {
 	fmt.Println(answer.InformationSecurityClassification, answer.Criticality, answer.RiskLevel)
 	fmt.Println(answer.Rule)
 	for _, m := range answer.Matched {
-		fmt.Printf("%s in the %s: %s\n", m.Text, m.Place, m.Meaning)
+		fmt.Printf("%s in the %s\n", m.Text, m.Place)
 	}
 	// Output:
 	// HRCI High High
 	// score value
-	// FICO Score in the name: score
+	// FICO Score in the name
 }
 
 func ExampleEngine_Classify_policy() {

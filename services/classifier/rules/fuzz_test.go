@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"os"
 	"testing"
 
 	"github.com/pdeflow/pdeflow/schema"
@@ -33,7 +34,11 @@ func FuzzClassify_AnswersAnything(f *testing.F) {
 
 // A policy that can be parsed answers.
 func FuzzClassify_AnyPolicy(f *testing.F) {
-	f.Add(string(policy.DefaultText()))
+	text, err := os.ReadFile("policy/default.policy")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(text))
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := policy.Parse("f", []byte(text))
 		if err != nil {

@@ -123,11 +123,11 @@ func matches(d *derivation) []Match {
 	for i := range r.Occurrences {
 		if isRequired(d, i) {
 			o := r.Occurrences[i]
-			out = append(out, Match{r.Text(o), o.Place.String(), d.policy.TermName(o.Term), !earnsPoints(d, i)})
+			out = append(out, Match{Text: r.Text(o), Place: o.Place.String(), Again: !earnsPoints(d, i)})
 		}
 	}
 	if r.FacetFrom == reading.FromType && len(d.fitting) > 0 && d.fitting[0].rule.Is != 0 {
-		out = append(out, Match{r.DataType, dataTypePlace, d.policy.Facets[r.Facet].Name, false})
+		out = append(out, Match{Text: r.DataType, Place: dataTypePlace})
 	}
 	return out
 }

@@ -316,7 +316,7 @@ func TestParse_LimitsTheSizeOfSets(t *testing.T) {
 }
 
 func FuzzParse_NamesALine(f *testing.F) {
-	f.Add(string(DefaultText()[:4000]))
+	f.Add(string(defaultText[:4000]))
 	f.Add(everything)
 	f.Add("policy 1\nrule a\n  any: [b], c\n  tier: at most HRCI\n")
 	f.Add("report x\n  names: *, a*b\n  mdrm: ,\nrisk\n  error High: x\n")

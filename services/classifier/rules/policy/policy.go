@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
-	"slices"
 	"sync"
 
 	"github.com/pdeflow/pdeflow/schema"
@@ -27,9 +26,6 @@ var parseDefault = sync.OnceValue(func() *Policy {
 	}
 	return p
 })
-
-// DefaultText returns a copy of the text of the default policy, as a start for a policy of one's own.
-func DefaultText() []byte { return slices.Clone(defaultText) }
 
 // Policy is a parsed policy file. Its parts may be read but not changed, so a policy is safe for concurrent use. Parts
 // refer to each other by index, and -1 means none.
