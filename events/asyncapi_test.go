@@ -159,7 +159,7 @@ func TestAsyncAPIDescribesEverySubjectAndType(t *testing.T) {
 		for message, to := range channel.Messages {
 			m, ok := api.Components.Messages[to.name()]
 			if !ok || m.Name != topic.Type() || len(m.Traits) != 1 || m.Traits[0].name() != "CloudEvent" {
-				t.Errorf("%s: message %s is %+v", name, message, m)
+				t.Errorf("%s: message %s: got %+v", name, message, m)
 			}
 			if _, ok := api.Components.Schemas[m.Payload.name()]; !ok {
 				t.Errorf("%s has no body", message)
@@ -238,7 +238,7 @@ func TestAsyncAPIDescribesEveryField(t *testing.T) {
 		}
 		described[of.Name()] = true
 		if got := schemas[of.Name()].Enum; !slices.Equal(got, list) {
-			t.Errorf("%s: values %q, want %q", of.Name(), got, list)
+			t.Errorf("%s: values: got %q, want %q", of.Name(), got, list)
 		}
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(described)), slices.Sorted(maps.Keys(schemas))); diff != "" {

@@ -116,7 +116,7 @@ func TestConsumeBatches_VerdictsSettleEachMessage(t *testing.T) {
 	next(t, got)
 	again := next(t, got)
 	if len(again) != 2 || again[0].Body.Listed.TotalSteps+again[1].Body.Listed.TotalSteps != 1+3 {
-		t.Errorf("the second batch is %+v", again)
+		t.Errorf("the second batch: got %+v", again)
 	}
 }
 

@@ -71,7 +71,7 @@ func TestConsume_RedeliversAfterAnError(t *testing.T) {
 	b.send(t, work("j", "m"))
 	for want := uint64(1); want <= 3; want++ {
 		if n := next(t, got); n != want {
-			t.Errorf("delivery %d, want %d", n, want)
+			t.Errorf("delivery: got %d, want %d", n, want)
 		}
 	}
 	b.workDone(t)
@@ -102,7 +102,7 @@ func TestRetryAfter_RedeliversAfterTheDelayWithoutAWarning(t *testing.T) {
 	)
 	b.send(t, work("j", "m"))
 	if first, second := next(t, got), next(t, got); second.Sub(first) < delay {
-		t.Errorf("delivered again after %v, not %v", second.Sub(first), delay)
+		t.Errorf("wait before the redelivery: got %v, want %v", second.Sub(first), delay)
 	}
 	b.workDone(t)
 	if strings.Contains(b.log.String(), "level=WARN") {

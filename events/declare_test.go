@@ -83,7 +83,7 @@ func TestDeclare_NamesTheSettingToCorrect(t *testing.T) {
 			}
 			if err == nil ||
 				slices.ContainsFunc(tc.want, func(text string) bool { return !strings.Contains(err.Error(), text) }) {
-				t.Errorf("the error is %v, without one of %q", err, tc.want)
+				t.Errorf("the error: got %v, want one of %q", err, tc.want)
 			}
 		})
 	}
@@ -105,7 +105,7 @@ func TestDeclare_ServerWithoutJetStream(t *testing.T) {
 	}
 	err = events.Topology{}.Declare(t.Context(), js)
 	if err == nil || !strings.Contains(err.Error(), "set jetstream { store_dir: ... } in the server's configuration") {
-		t.Errorf("the error is %v", err)
+		t.Errorf("the error: got %v", err)
 	}
 }
 
@@ -121,7 +121,7 @@ func TestDeclare_NamesAStreamWithTheSameSubjects(t *testing.T) {
 	const want = "stream PDE_EVENTS: subjects overlap with an existing stream EVERYTHING; remove these subjects " +
 		"from the other stream"
 	if err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("the error is %v", err)
+		t.Errorf("the error: got %v", err)
 	}
 	// It stores the events, but the publish fails, because no consumer of pdeflow reads that stream.
 	if err := b.pub.Publish(t.Context(), events.JobStarted("j1")); events.Blocked(
@@ -179,10 +179,10 @@ func TestDeclare_AccountWithLimits(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := consumer.CachedInfo().Config.MaxAckPending; got != tc.pending {
-				t.Errorf("max ack pending is %d", got)
+				t.Errorf("max ack pending: got %d", got)
 			}
 			if name := tc.topology.Domain; js.Options().Domain != name {
-				t.Errorf("the domain is %q", js.Options().Domain)
+				t.Errorf("domain: got %q", js.Options().Domain)
 			}
 			if err := events.NewPublisher(js, "dispatcher").Publish(t.Context(), events.JobStarted("j1")); err != nil {
 				t.Error(err)

@@ -244,7 +244,7 @@ func TestEvent_ID(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if got := all[name].ID(); got != want {
-				t.Errorf("%s: id %s, want %s", name, got, want)
+				t.Errorf("%s: id: got %s, want %s", name, got, want)
 			}
 		})
 	}
@@ -317,7 +317,7 @@ func TestStatusOf_HasNullsForUnknownValues(t *testing.T) {
 	}
 	for _, name := range []string{"waiting_for", "error", "result", "eta_seconds", "started_at", "completed_at"} {
 		if value, ok := fields[name]; !ok || value != nil {
-			t.Errorf("%s is %v", name, value)
+			t.Errorf("%s: got %v", name, value)
 		}
 	}
 }

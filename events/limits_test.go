@@ -111,7 +111,7 @@ func TestDeclare_KeepsLimitsOfAnOperator(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 			if now := b.streamConfig(t, events.StreamEvents); now.MaxBytes != tc.want {
-				t.Errorf("%s: the limit is %d, not %d", name, now.MaxBytes, tc.want)
+				t.Errorf("%s: the limit: got %d, want %d", name, now.MaxBytes, tc.want)
 			}
 		})
 	}

@@ -102,7 +102,7 @@ func TestPublishWork_ReturnsResultsInOrder(t *testing.T) {
 		}
 		seen[messages[i].MappingID] = true
 		if result.State != want {
-			t.Fatalf("message %d: answer %d, error %v, want %d", i, result.State, result.Err, want)
+			t.Fatalf("message %d: got state %d, error %v, want %d", i, result.State, result.Err, want)
 		}
 	}
 }
@@ -120,7 +120,7 @@ func TestPublish_SetsNoMessageID(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := stream.CachedInfo().State.Msgs; n != 2 {
-		t.Errorf("the stream has %d messages of two", n)
+		t.Errorf("messages in the stream: got %d, want 2", n)
 	}
 	last, err := stream.GetLastMsgForSubject(t.Context(), "job.progress.j")
 	if err != nil {

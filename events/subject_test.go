@@ -24,7 +24,7 @@ func TestParseSubject_InvertsString(t *testing.T) {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
 			if s.String() != want {
-				t.Errorf("built %s, want %s", s, want)
+				t.Errorf("got %s, want %s", s, want)
 			}
 			parsed, err := events.ParseSubject(want)
 			if err != nil || parsed != s {

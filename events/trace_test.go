@@ -55,7 +55,7 @@ func TestTraceparent_Next(t *testing.T) {
 	}
 	var none events.Traceparent
 	if !none.IsZero() || none.String() != "" || none.TraceID() != "" {
-		t.Errorf("no trace is %q", none)
+		t.Errorf("no trace: got %q", none)
 	}
 	if begun := none.Next(); begun.IsZero() || begun.TraceID() == none.Next().TraceID() {
 		t.Errorf("begun %s", begun)

@@ -123,7 +123,7 @@ func TestAPageOfItemsIsHandledWithoutReadingTheJob(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			// One entry to find an item and one to write it, and one each for versions that were updated a moment ago.
 			if n := itemEntries(t, db, tc.do); n > 5*page {
-				t.Errorf("%s reads %d entries for %d items", tc.name, n, page)
+				t.Errorf("%s: got %d entries for %d items", tc.name, n, page)
 			}
 		})
 	}
@@ -169,7 +169,7 @@ func TestAnOldSnapshotMakesNoTurnReadFinishedItems(t *testing.T) {
 	// For a job that always has an outcome to fold, only sweeps record the time.
 	var busy schema.LagScan
 	if n := itemEntries(t, db, sweep(&busy)); n < done {
-		t.Errorf("the first sweep read %d entries, want at least %d: the snapshot keeps no entries", n, done)
+		t.Errorf("entries that the first sweep reads: got %d, want at least %d: the snapshot keeps no entries", n, done)
 	}
 	from := schema.Positions{job.ID: ids[done]}
 	// This scan finds everything folded.
@@ -203,7 +203,7 @@ func TestAnOldSnapshotMakesNoTurnReadFinishedItems(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if n := itemEntries(t, db, do); n > 30 {
-				t.Errorf("%s reads %d entries; %d items have ended", name, n, done)
+				t.Errorf("%s: got %d entries; %d items have ended", name, n, done)
 			}
 		})
 	}

@@ -43,7 +43,7 @@ func TestATCPConnectionEndsWhenItsPeerHasBeenSilentForTwentySeconds(t *testing.T
 				t.Fatal(err, optionErr)
 			}
 			if got != option.value {
-				t.Errorf("%s is %d, want %d", option.name, got, option.value)
+				t.Errorf("%s: got %d, want %d", option.name, got, option.value)
 			}
 		})
 	}

@@ -38,7 +38,7 @@ func TestAStatementWhoseAnswerIsLostEndsAndTheNextOneWorks(t *testing.T) {
 		t.Error("the statement succeeded although its answer was lost")
 	}
 	if took := time.Since(began); took > time.Minute {
-		t.Errorf("it ended after %v, want about 11 s", took)
+		t.Errorf("time until the end: got %v, want about 11 s", took)
 	}
 	_ = tx.Rollback() // its connection is gone
 	if _, err := schema.Now(t.Context(), db); err != nil {

@@ -84,7 +84,7 @@ func TestTheCountsOfAReportFollowEveryWriteOfItsMappings(t *testing.T) {
 		}
 	}
 	if n := rows(); n != 2 {
-		t.Errorf("mapping_counts has %d rows, want one for each tier and review status in use", n)
+		t.Errorf("rows of mapping_counts: got %d, want one for each tier and review status in use", n)
 	}
 	before := rows()
 	if _, err := db.ExecContext(
@@ -158,7 +158,8 @@ func TestAPageOfMappingsIsFoundWithoutReadingTheReport(t *testing.T) {
 					return err
 				})
 				if err != nil || got.Rows > most.Rows || got.Blocks > most.Blocks {
-					t.Errorf("%s%s: two pages read %+v, want at most %+v (%v)", name, statistics, got, most, err)
+					t.Errorf("%s%s: reads of two pages: got %+v, want at most %+v (%v)",
+						name, statistics, got, most, err)
 				}
 			}
 		}

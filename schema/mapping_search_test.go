@@ -134,7 +134,7 @@ func TestASearchIsAnsweredWithoutReadingTheReport(t *testing.T) {
 			})
 			most := reads{Rows: 9000, Blocks: 18500}
 			if err != nil || len(page) != found || read.Rows > most.Rows || read.Blocks > most.Blocks {
-				t.Errorf("%q by %s: found %d mappings, want %d, and read %+v, want at most %+v (%v)",
+				t.Errorf("%q by %s: got %d mappings, want %d; got reads %+v, want at most %+v (%v)",
 					text, sort, len(page), found, read, most, err)
 			}
 		}

@@ -241,7 +241,7 @@ func TestListMappings_SearchesTheMDRMCode(t *testing.T) {
 	t.Parallel()
 	db := varied(t, 30)
 	if got := found(t, db, schema.MappingFilter{Search: "m6"}, "", "", 100); len(got) != 4 {
-		t.Errorf("MDRM M6 finds %d mappings, want 4", len(got))
+		t.Errorf("mappings with MDRM M6: got %d, want 4", len(got))
 	}
 }
 

@@ -93,7 +93,7 @@ func TestAMigrationInterruptedAfterAnyStatementCanBeRepeated(t *testing.T) {
 		cancel()
 		if err == nil {
 			if n < 8 {
-				t.Errorf("Migrate finished after %d statements, want more", n)
+				t.Errorf("statements of Migrate: got %d, want more", n)
 			}
 			return
 		}

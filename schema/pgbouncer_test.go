@@ -119,7 +119,7 @@ func TestPgBouncerInSessionModeWorksWithItsDefaultSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := settings(t, db); got != wantSettings {
-		t.Errorf("the session has %+v, want %+v", got, wantSettings)
+		t.Errorf("the session: got %+v, want %+v", got, wantSettings)
 	}
 	// Both of these use prepared statements or a transaction.
 	schematest.Report(t, db, 3)

@@ -134,7 +134,7 @@ func TestAPageOfAttributesAndTheirNamesAreFoundWithoutReadingTheReport(t *testin
 					return err
 				})
 				if err != nil || rows == 0 || rows > 20 {
-					t.Errorf("%s reads %d rows and entries of attributes (%v); analyzed: %v", name, rows, err, known)
+					t.Errorf("%s: got %d rows and entries of attributes (%v); analyzed: %v", name, rows, err, known)
 				}
 			})
 		}

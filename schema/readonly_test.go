@@ -49,7 +49,7 @@ func TestAPoolFollowsTheHostThatAcceptsWrites(t *testing.T) {
 	setReadOnly(t, second, "on")
 	_, err := schema.Open(t.Context(), bothHosts(t, first, second), schema.Options{})
 	if !schema.IsReadOnly(err) {
-		t.Errorf("with no host that accepts writes, Open returns %v", err)
+		t.Errorf("with no host that accepts writes, Open: got %v", err)
 	}
 }
 
@@ -114,7 +114,7 @@ func setReadOnly(t *testing.T, server *localpg.Server, value string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the server did not reload its configuration: default_transaction_read_only is %s", now)
+			t.Fatalf("default_transaction_read_only after a reload: got %s", now)
 		}
 	}
 }

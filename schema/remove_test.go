@@ -265,7 +265,7 @@ func TestARemovalKeepsJobsHistoryAndAudit(t *testing.T) {
 	}
 	lost, err := schema.CountRetryableItems(t.Context(), db, job.ID, "")
 	if err != nil || lost != 1 {
-		t.Errorf("a retry takes %d mappings (%v), want the one that is left", lost, err)
+		t.Errorf("mappings of a retry: got %d (%v), want the one that is left", lost, err)
 	}
 	history, err := schema.ListHistory(t.Context(), db, ids[0], time.Time{}, "", 10)
 	if removed, errRemoved := schema.WasRemoved(

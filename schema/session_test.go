@@ -67,7 +67,7 @@ func TestASessionHasItsSettingsWhateverTheDatabaseDefaultsToAndKeepsTheSearchPat
 	want := wantSettings
 	want.SearchPath = "tenant, public"
 	if got := settings(t, db); got != want {
-		t.Errorf("the session has %+v, want %+v", got, want)
+		t.Errorf("the session: got %+v, want %+v", got, want)
 	}
 }
 
@@ -83,7 +83,7 @@ func TestPoolMaxConnsOfTheURLBoundsThePool(t *testing.T) {
 			}
 			db := open(t, where, schema.Options{MaxConns: c.option})
 			if got := db.MaxConns(); got != c.want {
-				t.Errorf("pool_max_conns %d and MaxConns %d make a pool of %d, want %d", c.inURL, c.option, got, c.want)
+				t.Errorf("pool_max_conns %d and MaxConns %d: got a pool of %d, want %d", c.inURL, c.option, got, c.want)
 			}
 		})
 	}

@@ -71,7 +71,7 @@ func TestEveryEnumeratedColumnAllowsTheValuesOfItsType(t *testing.T) {
 				t.Errorf("%s is an enumeration, but has no type in this test", check.Name)
 			}
 		} else if !slices.Equal(got, expected) {
-			t.Errorf("%s allows %v, its type has %v", check.Name, got, expected)
+			t.Errorf("%s: got %v, want the values of the type %v", check.Name, got, expected)
 		}
 		delete(want, check.Name)
 	}

@@ -102,7 +102,7 @@ func TestSaveWork_WritesMappingItemAndHistory(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !at.Equal(after.Mapping.UpdatedAt) {
-				t.Errorf("%s at %v, mapping updated at %v: want the same time", name, at, after.Mapping.UpdatedAt)
+				t.Errorf("%s: got %v and mapping updated at %v, want the same time", name, at, after.Mapping.UpdatedAt)
 			}
 		})
 	}

@@ -60,7 +60,7 @@ func TestComposeNamesAMissingOrEmptySecret(t *testing.T) {
 		empty[variable] = ""
 		for _, env := range []types.Mapping{unset, empty} {
 			if _, err := loadCompose(t, env); err == nil || !strings.Contains(err.Error(), variable) {
-				t.Errorf("%s unset or empty: error %v, want one that names it", variable, err)
+				t.Errorf("%s unset or empty: got error %v, want one that names it", variable, err)
 			}
 		}
 	}
@@ -85,7 +85,7 @@ func TestEnvExampleListsTheVariablesThatComposeRequires(t *testing.T) {
 	slices.Sort(listed)
 	slices.Sort(demanded)
 	if !slices.Equal(listed, demanded) {
-		t.Errorf(".env.example has %v,\nwant %v", listed, demanded)
+		t.Errorf(".env.example: got %v,\nwant %v", listed, demanded)
 	}
 }
 
@@ -100,13 +100,13 @@ func TestComposeRunsEachServiceOnceAsItsOwnUser(t *testing.T) {
 		ran = append(ran, name)
 		if i := slices.Index(service.Command, "--services"); i < 0 || i+1 >= len(service.Command) ||
 			service.Command[i+1] != name {
-			t.Errorf("container %s runs %v, want exactly its own service", name, service.Command)
+			t.Errorf("services of container %s: got %v, want exactly its own", name, service.Command)
 		}
 		checkNATSUser(t, service, name)
 	}
 	slices.Sort(ran)
 	if want := slices.Sorted(slices.Values(services())); !slices.Equal(ran, want) {
-		t.Errorf("containers that serve: %v, want %v", ran, want)
+		t.Errorf("containers that serve: got %v, want %v", ran, want)
 	}
 	checkNATSUser(t, project.Services["operator"], "operator")
 	for _, user := range natsUsers() {
@@ -121,7 +121,7 @@ func checkNATSUser(t *testing.T, container types.ServiceConfig, user string) {
 	t.Helper()
 	want := fmt.Sprintf("nats://%s:%s@nats:4222", user, natsPassword(user))
 	if got := environment(container, "NATS_URL"); got != want {
-		t.Errorf("container %s: NATS_URL %q, want %q", container.Name, got, want)
+		t.Errorf("NATS_URL of container %s: got %q, want %q", container.Name, got, want)
 	}
 	for name, value := range container.Environment.Resolve(func(string) (string, bool) { return "", false }) {
 		for _, other := range natsUsers() {
@@ -159,7 +159,7 @@ func TestComposeStartsServicesAfterTheirDependencies(t *testing.T) {
 	project := mustLoadCompose(t)
 	needs := func(container, other, condition string) {
 		if got := project.Services[container].DependsOn[other].Condition; got != condition {
-			t.Errorf("%s depends on %s by %q, want %q", container, other, got, condition)
+			t.Errorf("condition of %s on %s: got %q, want %q", container, other, got, condition)
 		}
 	}
 	needs("migrate", "postgres", types.ServiceConditionHealthy)
@@ -190,7 +190,7 @@ func TestComposeBuildsTheImageOnceBeforeAnyServiceUsesIt(t *testing.T) {
 		if container.Build != nil {
 			builders++
 			if name != "migrate" || container.PullPolicy != types.PullPolicyBuild {
-				t.Errorf("%s builds the image with pull policy %q; want migrate to build it, always", name,
+				t.Errorf("pull policy of %s: got %q, want migrate to build the image, always", name,
 					container.PullPolicy)
 			}
 			continue
@@ -246,7 +246,7 @@ func TestComposePublishesOnLoopbackOnly(t *testing.T) {
 		for _, port := range container.Ports {
 			published++
 			if ip := net.ParseIP(port.HostIP); ip == nil || !ip.IsLoopback() {
-				t.Errorf("%s publishes port %s on %q, want loopback", name, port.Published, port.HostIP)
+				t.Errorf("address of %s for port %s: got %q, want loopback", name, port.Published, port.HostIP)
 			}
 		}
 	}
@@ -300,11 +300,11 @@ func TestComposeStartsNATSWithTheRepositorysConfiguration(t *testing.T) {
 		t.Fatalf("nats-server refuses %v: %v", args, err)
 	}
 	if opts.Host != "0.0.0.0" || opts.HTTPHost != "127.0.0.1" {
-		t.Errorf("clients at %s, monitoring at %s; want clients from the other containers, monitoring from its own",
+		t.Errorf("got clients at %s, monitoring at %s, want clients from the other containers, monitoring from its own",
 			opts.Host, opts.HTTPHost)
 	}
 	if want := "nats:" + moduleVersion(t, "github.com/nats-io/nats-server/v2") + "-alpine"; container.Image != want {
-		t.Errorf("image %s, want %s: the version that the tests embed", container.Image, want)
+		t.Errorf("image: got %s, want %s, the version that the tests embed", container.Image, want)
 	}
 }
 
@@ -312,7 +312,7 @@ func TestComposePinsItsImages(t *testing.T) {
 	t.Parallel()
 	for name, container := range mustLoadCompose(t).Services {
 		if container.Image != programImage && !pinned(container.Image) {
-			t.Errorf("%s runs %s, want a version to the patch", name, container.Image)
+			t.Errorf("image of %s: got %s, want a version with a patch number", name, container.Image)
 		}
 		if container.Build == nil {
 			continue
@@ -335,15 +335,15 @@ func TestDockerfileBuildsAStaticProgramForANonRootUser(t *testing.T) {
 	dockerfile := readFile(t, "cmd/pdeflow/Dockerfile")
 	froms := regexp.MustCompile(`(?m)^FROM (\S+)`).FindAllStringSubmatch(dockerfile, -1)
 	if len(froms) != 2 {
-		t.Fatalf("%d stages, want one that builds and one that runs", len(froms))
+		t.Fatalf("stages: got %d, want one that builds and one that runs", len(froms))
 	}
 	for _, from := range froms {
 		if !pinned(from[1]) {
-			t.Errorf("FROM %s, want it pinned", from[1])
+			t.Errorf("FROM: got %s, want a pinned image", from[1])
 		}
 	}
 	if last := froms[1][1]; !strings.Contains(last, "/static-") || !strings.Contains(last, ":nonroot@") {
-		t.Errorf("the program runs in %s, want a static image with a user that is not root", last)
+		t.Errorf("image of the program: got %s, want a static image with a user that is not root", last)
 	}
 	for _, want := range []string{
 		"CGO_ENABLED=0 ", " -trimpath ", "\nARG VERSION=", " -X main.release=${VERSION}\"", " ./cmd/pdeflow\n",

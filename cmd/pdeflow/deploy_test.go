@@ -107,7 +107,7 @@ func TestNATSConfigurationRefusesUnknownUsers(t *testing.T) {
 				nc.Close()
 				t.Errorf("%s: got a connection, want an authorization violation", who)
 			} else if !strings.Contains(err.Error(), "Authorization Violation") {
-				t.Errorf("%s: %v, want an authorization violation", who, err)
+				t.Errorf("%s: got %v, want an authorization violation", who, err)
 			}
 		})
 	}
@@ -123,7 +123,7 @@ func TestNATSConfigurationNamesAMissingPassword(t *testing.T) {
 			}
 			_, err := server.ProcessConfigFile(filepath.Join(repository, "nats.conf"))
 			if err == nil || !strings.Contains(err.Error(), variable) {
-				t.Errorf("without %s: error %v, want one that names it", variable, err)
+				t.Errorf("without %s: got error %v, want one that names it", variable, err)
 			}
 		})
 	}
@@ -136,16 +136,16 @@ func TestNATSConfigurationMatchesItsComments(t *testing.T) {
 		t.Fatalf("nats.conf is refused: %v", err)
 	}
 	if opts.Host != "127.0.0.1" || opts.Port != 4222 {
-		t.Errorf("clients: %s:%d, want the usual port on loopback", opts.Host, opts.Port)
+		t.Errorf("clients: got %s:%d, want the usual port on loopback", opts.Host, opts.Port)
 	}
 	if opts.HTTPHost != "127.0.0.1" || opts.HTTPPort != 8222 {
-		t.Errorf("monitoring: %s:%d, want the usual port on loopback", opts.HTTPHost, opts.HTTPPort)
+		t.Errorf("monitoring: got %s:%d, want the usual port on loopback", opts.HTTPHost, opts.HTTPPort)
 	}
 	if !opts.JetStream || opts.StoreDir != os.Getenv("PDEFLOW_NATS_STORE_DIR") {
-		t.Errorf("JetStream %v in %q, want the directory of the environment", opts.JetStream, opts.StoreDir)
+		t.Errorf("JetStream: got %v in %q, want the directory of the environment", opts.JetStream, opts.StoreDir)
 	}
 	if opts.SyncAlways || opts.SyncInterval != 2*time.Minute {
-		t.Errorf("sync interval %v, always %v, want 2m", opts.SyncInterval, opts.SyncAlways)
+		t.Errorf("sync interval: got %v, always %v, want 2m", opts.SyncInterval, opts.SyncAlways)
 	}
 }
 

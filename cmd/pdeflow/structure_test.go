@@ -132,7 +132,7 @@ func TestWhyForbidden(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.from+" imports "+tt.to, func(t *testing.T) {
 			if why, bad := whyForbidden(rules, tt.from, tt.to); bad != tt.bad {
-				t.Errorf("%s imports %s: forbidden is %v (%s), want %v", tt.from, tt.to, bad, why, tt.bad)
+				t.Errorf("%s imports %s: forbidden: got %v (%s), want %v", tt.from, tt.to, bad, why, tt.bad)
 			}
 		})
 	}

@@ -177,7 +177,7 @@ func TestListMissingFacts_ListsThoseThatTheLogLacks(t *testing.T) {
 		}
 		items, last, err := audit.ListMissingItems(t.Context(), f.db, job.ID, "", 2)
 		if err != nil || last != f.ids[1] {
-			t.Fatalf("ListMissingItems: continue after %q (%v), want %q", last, err, f.ids[1])
+			t.Fatalf("ListMissingItems: got position %q (%v), want %q", last, err, f.ids[1])
 		}
 		for _, fact := range append(facts, items...) {
 			ids = append(ids, fact.Event.ID())

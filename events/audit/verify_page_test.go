@@ -147,11 +147,11 @@ func TestVerify_AJobIsNotLateWhileTheAuditorGetsOnWithItOrWithOneBeforeIt(t *tes
 				t.Fatal(err)
 			}
 			if got, want := len(late), len(tt.late); got != want {
-				t.Fatalf("late jobs are %q, want %q", late, tt.late)
+				t.Fatalf("late jobs: got %q, want %q", late, tt.late)
 			}
 			for i := range late {
 				if late[i] != tt.late[i] {
-					t.Errorf("late jobs are %q, want %q", late, tt.late)
+					t.Errorf("late jobs: got %q, want %q", late, tt.late)
 				}
 			}
 		})

@@ -62,7 +62,7 @@ func TestVerify_ReportsTheChangedRow(t *testing.T) {
 				t.Errorf("%s: found %s", column, describe(findings...))
 			}
 			if broken := f.brokenBySQL(); len(broken) == 0 || broken[0] != row.Seq {
-				t.Errorf("%s: verify.sql lists rows %v, not %d", column, broken, row.Seq)
+				t.Errorf("%s: rows of verify.sql: got %v, want %d", column, broken, row.Seq)
 			}
 			f.tamper("delete from audit_log")
 			f.tamper("insert into audit_log select * from as_it_was")
@@ -259,19 +259,19 @@ func TestList_FiltersAndPages(t *testing.T) {
 	}
 	n := len(all)
 	if got, want := ask(audit.Filter{}, 3, 2), "4 5 "; got != want {
-		t.Errorf("page: %s, not %s", got, want)
+		t.Errorf("page: got %s, want %s", got, want)
 	}
 	last := seqs(audit.ListLast(t.Context(), f.db, audit.Filter{}, 2))
 	if want := fmt.Sprint(n-1, " ", n, " "); last != want {
-		t.Errorf("last: %s, not %s", last, want)
+		t.Errorf("last: got %s, want %s", last, want)
 	}
 	if got, want := ask(audit.Filter{Unverified: true}, 0, 10), fmt.Sprint(f.row("unverified/").Seq, " "); got != want {
-		t.Errorf("unverified: %s, not %s", got, want)
+		t.Errorf("unverified: got %s, want %s", got, want)
 	}
 	if got, want := ask(
 		audit.Filter{JobID: job.ID, MappingID: f.ids[1]}, 0, 10,
 	), fmt.Sprint(f.itemRow(job, 1).Seq, " "); got != want {
-		t.Errorf("mapping: %s, not %s", got, want)
+		t.Errorf("mapping: got %s, want %s", got, want)
 	}
 	if got := ask(
 		audit.Filter{

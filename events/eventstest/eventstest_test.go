@@ -33,7 +33,7 @@ func TestServer_KeepsStreamsOverARestartButNotAWipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	if kept := stream.CachedInfo().State.Msgs; kept != 1 {
-		t.Errorf("after a restart the stream has %d messages, want 1", kept)
+		t.Errorf("after a restart the stream: got %d messages, want 1", kept)
 	}
 
 	server.Stop()
@@ -41,7 +41,7 @@ func TestServer_KeepsStreamsOverARestartButNotAWipe(t *testing.T) {
 	server.Restart()
 	<-back
 	if _, err := js.Stream(t.Context(), "S"); !errors.Is(err, jetstream.ErrStreamNotFound) {
-		t.Errorf("after a wipe the stream is %v, want not found", err)
+		t.Errorf("after a wipe the stream: got %v, want not found", err)
 	}
 }
 

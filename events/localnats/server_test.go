@@ -177,7 +177,7 @@ func TestOnlyTheUserOfTheURLIsAccepted(t *testing.T) {
 	address := "nats://" + strings.TrimPrefix(s.URL(), "nats://u:hunter2@")
 	if nc, err := nats.Connect(address); !errors.Is(err, nats.ErrAuthorization) {
 		nc.Close()
-		t.Errorf("without a user a connection ends in %v, not in an authorization violation", err)
+		t.Errorf("connection without a user: got %v, want an authorization violation", err)
 	}
 	if strings.Contains(log.String(), "Plaintext") {
 		t.Errorf("the server warns about its password: %q", log.String())
@@ -204,7 +204,7 @@ func TestAWrongConfigurationIsNamed(t *testing.T) {
 	} {
 		t.Run(want, func(t *testing.T) {
 			if _, err := localnats.Start(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%+v: the error is %v, want one with %q", o, err, want)
+				t.Errorf("%+v: the error: got %v, want one with %q", o, err, want)
 			}
 		})
 	}
@@ -224,7 +224,7 @@ func TestAnAddressForEverybodyIsReachedByLoopback(t *testing.T) {
 	t.Parallel()
 	s := start(t, localnats.Options{Listen: "0.0.0.0:0"})
 	if !strings.HasPrefix(s.URL(), "nats://127.0.0.1:") {
-		t.Errorf("the URL is %s", s.URL())
+		t.Errorf("the URL: got %s", s.URL())
 	}
 	connect(t, s.URL())
 }

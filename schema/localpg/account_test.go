@@ -135,7 +135,7 @@ func belongsTo(t *testing.T, dir string, uid uint32) {
 		t.Error(err)
 	}
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("%s is %v (%v)", dir, info.Mode(), err)
+		t.Errorf("%s: got %v (%v)", dir, info.Mode(), err)
 	}
 }
 

@@ -105,7 +105,7 @@ func TestFind_PrefersTheEnvironmentThenPathThenTheNewestInstall(t *testing.T) {
 			}
 			found, err := m.search("linux").find()
 			if err != nil || found.Dir != filepath.Join(m.root, test.want) {
-				t.Errorf("found %q (%v), want %s", found.Dir, err, test.want)
+				t.Errorf("got %q (%v), want %s", found.Dir, err, test.want)
 			}
 		})
 	}
@@ -132,7 +132,7 @@ func TestFind_NamesAWrongPDEFLOW_PG_BIN(t *testing.T) {
 			found, err := m.search("linux").find()
 			if err == nil || !strings.Contains(err.Error(), "PDEFLOW_PG_BIN="+m.env["PDEFLOW_PG_BIN"]) ||
 				!strings.Contains(err.Error(), missing) {
-				t.Errorf("found %q and the error %v, want one that names the folder and %s", found.Dir, err, missing)
+				t.Errorf("got %q and the error %v, want one that names the folder and %s", found.Dir, err, missing)
 			}
 		})
 	}

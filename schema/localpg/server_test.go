@@ -55,7 +55,7 @@ func TestNoOtherUserReachesTheSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	if info.Mode().Perm() != 0o700 {
-		t.Errorf("the sockets' directory is %v", info.Mode())
+		t.Errorf("the sockets' directory: got %v", info.Mode())
 	}
 	if owner, _, err := ownerOf(s.sockets); err != nil || owner != s.cluster.account.uid {
 		t.Errorf("the sockets' directory belongs to %d (%v)", owner, err)
@@ -72,7 +72,7 @@ func TestADirectoryKeepsItsDataBetweenRuns(t *testing.T) {
 	conn := connect(t, first.URL())
 	run(t, conn, "create table kept as select 42 as n")
 	if fsync := one[string](t, conn, "show fsync"); fsync != "on" {
-		t.Errorf("fsync of a durable server is %s", fsync)
+		t.Errorf("fsync of a durable server: got %s", fsync)
 	}
 	if err := first.Stop(); err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func TestAClusterOfAnotherVersionIsRefused(t *testing.T) {
 	}
 	_, err := Start(t.Context(), with(t, Options{Dir: dir}))
 	if err == nil || !strings.Contains(err.Error(), "made by PostgreSQL 12") || !strings.Contains(err.Error(), have) {
-		t.Errorf("the error is %v, want one that names PostgreSQL 12 and %s", err, have)
+		t.Errorf("the error: got %v, want one that names PostgreSQL 12 and %s", err, have)
 	}
 }
 
@@ -125,7 +125,7 @@ func TestADirectoryWithoutAClusterIsRefused(t *testing.T) {
 	}
 	_, err := Start(t.Context(), with(t, Options{Dir: dir, User: "nobody"}))
 	if err == nil || !strings.Contains(err.Error(), "not a database") {
-		t.Errorf("the error is %v", err)
+		t.Errorf("the error: got %v", err)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestAMissingClusterIsNotReplacedByAnEmptyOne(t *testing.T) {
 	}
 	_, err := Start(t.Context(), with(t, Options{Dir: dir}))
 	if err == nil || !strings.Contains(err.Error(), "/var/lib/pdeflow/never-was/data, which is gone") {
-		t.Errorf("the error is %v", err)
+		t.Errorf("the error: got %v", err)
 	}
 }
 
@@ -260,6 +260,6 @@ func TestTheErrorOfAFailedStartHasTheReason(t *testing.T) {
 	}
 	_, err := Start(t.Context(), with(t, Options{Dir: dir}))
 	if err == nil || !strings.Contains(err.Error(), "work_mem") {
-		t.Errorf("the error is %v, want one that names the setting", err)
+		t.Errorf("the error: got %v, want one that names the setting", err)
 	}
 }

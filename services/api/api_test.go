@@ -23,7 +23,7 @@ func TestNew_RefusesMissingOptions(t *testing.T) {
 	for _, kind := range []schema.ClassifierKind{schema.ClassifierLLM, schema.ClassifierHybrid} {
 		if _, err := api.New(nil, nil, api.Options{Verify: verifier(t), Classifier: kind}); err == nil ||
 			!strings.Contains(err.Error(), string(kind)) {
-			t.Errorf("with the default classifier %s the error is %v", kind, err)
+			t.Errorf("with the default classifier %s the error: got %v", kind, err)
 		}
 	}
 }
@@ -142,7 +142,7 @@ func TestTheTimeoutOfTheBodyDoesNotEndAWait(t *testing.T) {
 
 	// By the time that this wait is over the other request has been here for longer than a body may take, too.
 	if a := f.do(statusCall(id, "?wait=500ms", "")); a.status != http.StatusOK {
-		t.Errorf("who waits gets %d %s", a.status, a.body)
+		t.Errorf("response to a waiting request: got %d %s", a.status, a.body)
 	}
 	if err := hold.Rollback(); err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func TestRun_ClosesConnectionsWhenItsListenerFails(t *testing.T) {
 	close(broken)
 
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-		t.Errorf("a connection that is left reads %v", err)
+		t.Errorf("a connection that is left: got %v", err)
 	}
 	if err := stop(); err == nil {
 		t.Error("the error does not report the lost listener")
@@ -200,7 +200,7 @@ func TestOptionsOfTheServerAreLoggedLikeAnyRequest(t *testing.T) {
 	a := exchange(t, f.line(), "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
 	p := refused(t, a, http.StatusNotFound, "route-not-found")
 	if lines := f.log.await(t, p.RequestID, 2); lines[0]["method"] != http.MethodOptions {
-		t.Errorf("lines are %v", lines)
+		t.Errorf("lines: got %v", lines)
 	}
 	if err := stop(); err != nil {
 		t.Error(err)

@@ -113,10 +113,10 @@ func TestSecretVerifier_DistinguishesInvalidTokens(t *testing.T) {
 			// Not parallel: the tokens are made when the table is.
 			caller, err := verifier(t)(t.Context(), tt.token)
 			if !errors.Is(err, tt.want) {
-				t.Fatalf("error is %v, want %v", err, tt.want)
+				t.Fatalf("error: got %v, want %v", err, tt.want)
 			}
 			if tt.want == nil && caller != (api.Caller{User: "tina", Role: api.Tester}) {
-				t.Errorf("caller is %+v", caller)
+				t.Errorf("caller: got %+v", caller)
 			}
 			if err != nil && strings.Contains(err.Error(), tt.token) {
 				t.Errorf("the error repeats the token: %v", err)
@@ -138,7 +138,7 @@ func TestSecretVerifier_AcceptsATokenUntilItExpires(t *testing.T) {
 		}
 		<-time.After(65 * time.Second)
 		if _, err := verifier(t)(t.Context(), token); !errors.Is(err, api.ErrTokenExpired) {
-			t.Errorf("more than a minute later the error is %v", err)
+			t.Errorf("error after more than a minute: got %v", err)
 		}
 	})
 }
@@ -150,7 +150,7 @@ func TestSecretVerifier_TakesTheHighestRole(t *testing.T) {
 		"exp": time.Now().Add(time.Hour).Unix(),
 	})
 	if caller, err := verifier(t)(t.Context(), token); err != nil || caller.Role != api.Tester {
-		t.Errorf("it gives %+v, %v", caller, err)
+		t.Errorf("got %+v, %v", caller, err)
 	}
 	for i, role := range api.Roles() {
 		for j, other := range api.Roles() {
@@ -236,7 +236,7 @@ func TestAnUnauthorisedRequestIsRefusedWithTheReason(t *testing.T) {
 			switch tt.status {
 			case http.StatusUnauthorized:
 				if !strings.HasPrefix(challenge, `Bearer realm="pdeflow"`) {
-					t.Errorf("%s: the challenge is %q", name, challenge)
+					t.Errorf("%s: the challenge: got %q", name, challenge)
 				}
 			default:
 				if !strings.Contains(p.Detail, "the role tester") || challenge != "" {
@@ -315,7 +315,7 @@ func TestEveryRouteRequiresTheRoleOfTheContract(t *testing.T) {
 				if may := status != http.StatusUnauthorized && status != http.StatusForbidden; may != role.Includes(
 					needed,
 				) {
-					t.Errorf("%s %s with the role %q gives %d", method, path, role, status)
+					t.Errorf("%s %s with the role %q: got %d", method, path, role, status)
 				}
 			}
 			delete(lowest, method+" "+path)

@@ -97,7 +97,7 @@ func (c *contract) check(method, path string, a answer) error {
 	}
 	if a.body == "" {
 		if len(response.Content) > 0 {
-			return fmt.Errorf("%s %s answers %s without the body that it declares", method, template, status)
+			return fmt.Errorf("%s %s: got %s without the declared body", method, template, status)
 		}
 		return nil
 	}

@@ -46,7 +46,7 @@ func TestReadinessListsEveryCheck(t *testing.T) {
 			f.serve(f.js, api.Options{Verify: verifier(t), Checks: tt.checks})
 			got := must[api.Readiness](t, f.do(call{method: "GET", path: "/readyz"}), tt.status)
 			if got.Status != tt.want.Status || !slices.Equal(got.Checks, tt.want.Checks) {
-				t.Errorf("readiness is %+v, want %+v", got, tt.want)
+				t.Errorf("readiness: got %+v, want %+v", got, tt.want)
 			}
 		})
 	}
@@ -58,6 +58,6 @@ func TestHealthReportsTheVersion(t *testing.T) {
 	f.serve(f.js, api.Options{Verify: verifier(t), Version: "v1.2.3"})
 	got := must[api.Health](t, f.do(call{method: "GET", path: "/healthz?probe=1"}), http.StatusOK)
 	if got != (api.Health{Status: "ok", Version: "v1.2.3"}) {
-		t.Errorf("health is %+v", got)
+		t.Errorf("health: got %+v", got)
 	}
 }

@@ -68,15 +68,15 @@ func TestAnImportDuringAJobIsRefusedWithTheJob(t *testing.T) {
 
 	a := f.upload(piece{"attributes", "a.csv", "attribute_name\nNew\n"})
 	if p := refused(t, a, http.StatusConflict, "job-active"); p.JobID != jobID {
-		t.Errorf("import: the job is %q, want %q", p.JobID, jobID)
+		t.Errorf("import: the job: got %q, want %q", p.JobID, jobID)
 	}
 	if p := refused(t, f.post(reportURL("/attributes"), `{"attribute_name": `+
 		`"New"}`), http.StatusConflict, "job-active"); p.JobID != jobID {
-		t.Errorf("attribute: the job is %q, want %q", p.JobID, jobID)
+		t.Errorf("attribute: the job: got %q, want %q", p.JobID, jobID)
 	}
 	if p := refused(t, f.post(reportURL("/data-sources"), `{"name": `+
 		`"New"}`), http.StatusConflict, "job-active"); p.JobID != jobID {
-		t.Errorf("data source: the job is %q, want %q", p.JobID, jobID)
+		t.Errorf("data source: the job: got %q, want %q", p.JobID, jobID)
 	}
 	if diff := cmp.Diff(before, f.planned()); diff != "" {
 		t.Errorf("something was written (-before +after):\n%s", diff)
@@ -119,14 +119,14 @@ func TestConcurrentImportsAndJobsExcludeEachOther(t *testing.T) {
 		got := []int{<-statuses, <-statuses}
 		slices.Sort(got)
 		if !slices.Equal(got, []int{200, 202}) && !slices.Equal(got, []int{202, 409}) {
-			t.Fatalf("round %d: answers are %v", round, got)
+			t.Fatalf("round %d: answers: got %v", round, got)
 		}
 		jobs, err := schema.ListJobs(t.Context(), f.db, schema.JobFilter{Active: true}, "", 2)
 		if err != nil || len(jobs) != 1 {
-			t.Fatalf("there are %d active jobs (%v)", len(jobs), err)
+			t.Fatalf("active jobs: got %d (%v)", len(jobs), err)
 		}
 		if n := f.count("select count(*) from pde_mappings"); int64(n) != jobs[0].MappingCount {
-			t.Errorf("round %d: the job counts %d mappings and there are %d", round, jobs[0].MappingCount, n)
+			t.Errorf("round %d: the job: got %d mappings and there are %d", round, jobs[0].MappingCount, n)
 		}
 		f.list(jobs[0].ID)
 		f.succeed(jobs[0].ID)

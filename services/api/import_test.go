@@ -110,15 +110,15 @@ func TestAReportIsImportedAndRead(t *testing.T) {
 	}
 	mappings := must[api.Page[api.Mapping]](t, f.get(reportURL("/pde-mappings")), http.StatusOK)
 	if len(mappings.Items) != 4 || mappings.NextCursor != nil {
-		t.Fatalf("there are %d mappings", len(mappings.Items))
+		t.Fatalf("mappings: got %d", len(mappings.Items))
 	}
 	first := mappings.Items[0]
 	if first.AttributeName != "Balance" || *first.SourceField != "CRD.ACCT.BAL_AMT" || !first.MappingConfirmedByUser ||
 		first.UpdatedBy != "tina" {
-		t.Errorf("the first mapping is %+v", first)
+		t.Errorf("the first mapping: got %+v", first)
 	}
 	if second := mappings.Items[1]; second.SourceField != nil || second.Version != 1 {
-		t.Errorf("the second mapping is %+v, want it unmapped", second)
+		t.Errorf("the second mapping: got %+v, want it unmapped", second)
 	}
 }
 
@@ -136,7 +136,7 @@ func TestASecondImportCountsChangesAndKeepsConfirmedMappings(t *testing.T) {
 	again := must[api.Imported](t, f.upload(files...), http.StatusOK)
 	if want := (api.Tally{Unchanged: 4}); again.Attributes != want ||
 		again.Mappings != (api.MappingsTally{Unchanged: 1}) {
-		t.Errorf("the same again counts %+v", again)
+		t.Errorf("the same again: got %+v", again)
 	}
 	if diff := cmp.Diff(before, f.planned()); diff != "" {
 		t.Errorf("the same again wrote something (-before +after):\n%s", diff)
@@ -156,11 +156,11 @@ func TestASecondImportCountsChangesAndKeepsConfirmedMappings(t *testing.T) {
 	attributes := must[api.Page[api.Attribute]](t, f.get(reportURL("/attributes?limit=1")), http.StatusOK)
 	if a := attributes.Items[0]; a.AttributeName != "Balance of the "+
 		"month" || a.Description != "Unpaid principal" || !a.IsCDE {
-		t.Errorf("attribute is %+v, want another name and the other fields unchanged", a)
+		t.Errorf("attribute: got %+v, want another name and the other fields unchanged", a)
 	}
 	mappings := must[api.Page[api.Mapping]](t, f.get(reportURL("/pde-mappings?limit=1")), http.StatusOK)
 	if m := mappings.Items[0]; *m.SourceField != "CRD.ACCT.BAL_AMT" || m.Version != 2 {
-		t.Errorf("the confirmed mapping is %+v", m)
+		t.Errorf("the confirmed mapping: got %+v", m)
 	}
 }
 
@@ -190,7 +190,7 @@ func TestAWorkbookIsImportedLikeTheSameCSV(t *testing.T) {
 	got := must[api.Imported](t, f.upload(piece{"attributes", "a.xlsx", workbook.String()}), http.StatusOK)
 
 	if got.Attributes != (api.Tally{Unchanged: 4}) {
-		t.Errorf("the workbook's attributes count %+v, want them all as they are", got.Attributes)
+		t.Errorf("counts of the workbook's attributes: got %+v, want all unchanged", got.Attributes)
 	}
 }
 
@@ -260,7 +260,7 @@ func TestBadFilesAreRefusedWithEveryProblemAndNothingIsWritten(t *testing.T) {
 			for _, e := range problem.Errors {
 				got = append(got, fmt.Sprintf("%s|%d|%s", e.File, e.Line, e.Column))
 				if e.Reason == "" || e.Reason != e.Message || !strings.HasPrefix(e.Location, e.File) {
-					t.Errorf("%s: error is %+v", name, e)
+					t.Errorf("%s: error: got %+v", name, e)
 				}
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
@@ -308,7 +308,7 @@ func TestBadFormsAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if p := refused(t, f.upload(pieces...), http.StatusUnprocessableEntity, "invalid"); len(p.Errors) != 1 {
-				t.Errorf("%s: problem is %+v", name, p)
+				t.Errorf("%s: problem: got %+v", name, p)
 			}
 		})
 	}
@@ -350,7 +350,7 @@ func TestBadFormsAreRefused(t *testing.T) {
 		"role-too-low",
 	)
 	if n := f.count("select count(*) from reports"); n != 0 {
-		t.Errorf("there are %d reports", n)
+		t.Errorf("reports: got %d", n)
 	}
 }
 
@@ -364,11 +364,11 @@ func TestATruncatedFormIsRefused(t *testing.T) {
 			header: map[string]string{"Content-Type": contentType},
 		})
 		if a.status != http.StatusBadRequest {
-			t.Errorf("broken off after %q it is %d", body[:end], a.status)
+			t.Errorf("broken off after %q: got %d", body[:end], a.status)
 		}
 	}
 	if n := f.count("select count(*) from reports"); n != 0 {
-		t.Errorf("there are %d reports", n)
+		t.Errorf("reports: got %d", n)
 	}
 	a := f.do(call{
 		method: http.MethodPost, path: reportURL("/import"), body: strings.TrimSuffix(body, "\r\n"), role: api.Tester,
@@ -395,6 +395,6 @@ func TestAnUploadOfFiftyMegabytesIsRefused(t *testing.T) {
 		"invalid",
 	)
 	if problem.Errors[0].Line != 2 {
-		t.Errorf("problem is %+v", problem.Errors[0])
+		t.Errorf("problem: got %+v", problem.Errors[0])
 	}
 }

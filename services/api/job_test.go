@@ -23,7 +23,7 @@ func TestIntentsDependOnTheRowAndNotOnTheStatus(t *testing.T) {
 	// The projector does not run: the status stays running all the time.
 	paused := must[api.IntentAccepted](t, f.control(id, "pause"), http.StatusAccepted)
 	if paused.Status != schema.StatusPaused || paused.JobID != id || paused.Message == "" {
-		t.Errorf("pause answers %+v", paused)
+		t.Errorf("pause: got %+v", paused)
 	}
 	p := refused(t, f.control(id, "pause"), http.StatusConflict, "state-conflict")
 	if !strings.Contains(p.Detail, "is paused") || !strings.Contains(p.Detail, "pending or running") {
@@ -48,7 +48,7 @@ func TestIntentsDependOnTheRowAndNotOnTheStatus(t *testing.T) {
 	again := must[api.IntentAccepted](t, f.control(id, "cancel"), http.StatusAccepted)
 	if again.Status != schema.StatusRunning ||
 		again.JobID != id {
-		t.Errorf("cancelled once more the job answers %+v", again)
+		t.Errorf("cancelled once more the job: got %+v", again)
 	}
 
 	var intents []schema.Intent
@@ -64,10 +64,10 @@ func TestIntentsDependOnTheRowAndNotOnTheStatus(t *testing.T) {
 		schema.IntentCancel,
 	}
 	if !slices.Equal(intents, want) {
-		t.Errorf("intents are %v, want %v", intents, want)
+		t.Errorf("intents: got %v, want %v", intents, want)
 	}
 	if job := f.job(id); job.Intent != schema.IntentCancel || job.IntentVersion != 5 || job.UpdatedBy != "tina" {
-		t.Errorf("the job's row is %+v", job)
+		t.Errorf("the job's row: got %+v", job)
 	}
 }
 
@@ -89,7 +89,7 @@ func TestAPendingJobIsPausedResumedAndCancelled(t *testing.T) {
 	status := must[events.JobStatus](t, f.get(jobURL(id, "/status")), http.StatusOK)
 	if status.Status != schema.StatusCancelled ||
 		status.Cancelled != 2 {
-		t.Errorf("cancelled it is %+v", status)
+		t.Errorf("cancelled: got %+v", status)
 	}
 }
 
@@ -105,7 +105,7 @@ func TestAnEndedJobRefusesIntents(t *testing.T) {
 		}
 	}
 	if n := f.count("select count(*) from job_intents where job_id = ?", id); n != 1 {
-		t.Errorf("the job has %d intents", n)
+		t.Errorf("the job: got %d intents", n)
 	}
 }
 
@@ -133,10 +133,10 @@ func TestOneOfManyConcurrentPausesSucceeds(t *testing.T) {
 		statuses[a.status]++
 	}
 	if statuses[http.StatusAccepted] != 1 || statuses[http.StatusConflict] != 7 {
-		t.Errorf("statuses are %v", statuses)
+		t.Errorf("statuses: got %v", statuses)
 	}
 	if n := f.count("select count(*) from job_intents where job_id = ?", id); n != 2 {
-		t.Errorf("the job has %d intents, want 2", n)
+		t.Errorf("the job: got %d intents, want 2", n)
 	}
 }
 
@@ -168,13 +168,13 @@ func TestRetry_TakesFailedAndCancelledMappings(t *testing.T) {
 		t.Errorf("the detail does not mention the other reasons: %s", p.Detail)
 	}
 	if n := f.count("select count(*) from jobs"); n != 1 {
-		t.Fatalf("there are %d jobs before the retry", n)
+		t.Fatalf("jobs: got %d before the retry", n)
 	}
 
 	a := f.post(jobURL(lost, "/retry"), `{"error_code": "panic"}`)
 	retry := must[api.Accepted](t, a, http.StatusAccepted)
 	if retry.MappingCount != 2 || retry.JobID == lost || a.header.Get("Location") != jobURL(retry.JobID, "/status") {
-		t.Errorf("retry answers %s, location %s", a.body, a.header.Get("Location"))
+		t.Errorf("retry: got %s, location %s", a.body, a.header.Get("Location"))
 	}
 	refused(t, f.control(lost, "retry"), http.StatusConflict, "job-active")
 	f.list(retry.JobID)
@@ -184,12 +184,12 @@ func TestRetry_TakesFailedAndCancelledMappings(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := []string{ids[0], ids[3]}; !slices.Equal(listed, want) {
-		t.Errorf("the retry works on %v, want %v", listed, want)
+		t.Errorf("the retry: got %v, want %v", listed, want)
 	}
 	status := must[events.JobStatus](t, f.get(jobURL(retry.JobID, "/status")), http.StatusOK)
 	if status.Metadata.RetryOf == nil || *status.Metadata.RetryOf != lost ||
 		status.JobType != schema.JobTypePDERegeneration {
-		t.Errorf("status is %+v", status)
+		t.Errorf("status: got %+v", status)
 	}
 }
 
@@ -223,7 +223,7 @@ func TestRetry_ReturnsTheSameJobForTheSameKey(t *testing.T) {
 	}
 	first, second := f.do(ask), f.do(ask)
 	if first.status != http.StatusAccepted || first.body != second.body {
-		t.Errorf("answers are %d %s and %d %s", first.status, first.body, second.status, second.body)
+		t.Errorf("answers: got %d %s and %d %s", first.status, first.body, second.status, second.body)
 	}
 }
 
@@ -238,7 +238,7 @@ func TestResumeAndRegenerateRefuseAMaximumCost(t *testing.T) {
 	} {
 		p := refused(t, f.post(path, `{"max_cost_usd": 5}`), http.StatusUnprocessableEntity, "invalid")
 		if len(p.Errors) != 1 || p.Errors[0].Location != "body.max_cost_usd" {
-			t.Errorf("%s: errors are %v", path, p.Errors)
+			t.Errorf("%s: errors: got %v", path, p.Errors)
 		}
 	}
 	must[api.IntentAccepted](t, f.post(jobURL(id, "/resume"), `{"max_cost_usd": null}`), http.StatusAccepted)
@@ -272,7 +272,7 @@ func TestJobsAreListedNewestFirstPageByPage(t *testing.T) {
 	for next := path; next != ""; {
 		page := must[api.Page[events.JobStatus]](t, f.get(next), http.StatusOK)
 		if len(page.Items) > 2 || len(got) > len(want) {
-			t.Fatalf("a page has %d jobs, and there were %d before", len(page.Items), len(got))
+			t.Fatalf("a page: got %d jobs, and there were %d before", len(page.Items), len(got))
 		}
 		for _, job := range page.Items {
 			got = append(got, job.JobID)
@@ -283,7 +283,7 @@ func TestJobsAreListedNewestFirstPageByPage(t *testing.T) {
 		}
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("jobs are %v, want %v", got, want)
+		t.Errorf("jobs: got %v, want %v", got, want)
 	}
 }
 
@@ -318,7 +318,7 @@ func TestJobsAreFiltered(t *testing.T) {
 				got = append(got, job.JobID)
 			}
 			if !slices.Equal(got, want) || page.NextCursor != nil {
-				t.Errorf("jobs are %v, want %v, and no next page", got, want)
+				t.Errorf("jobs: got %v, want %v, and no next page", got, want)
 			}
 		})
 	}
@@ -345,22 +345,22 @@ func TestItemsAreListedByOutcome(t *testing.T) {
 				got = append(got, item.MappingID)
 			}
 			if !slices.Equal(got, want) {
-				t.Errorf("items%s are %v, want %v", query, got, want)
+				t.Errorf("items%s: got %v, want %v", query, got, want)
 			}
 		})
 	}
 
 	first := must[api.Page[api.JobItem]](t, f.get(jobURL(id, "/items?limit=3")), http.StatusOK)
 	if len(first.Items) != 3 || first.NextCursor == nil {
-		t.Fatalf("first page is %+v", first)
+		t.Fatalf("first page: got %+v", first)
 	}
 	if queued := first.Items[0]; queued.Outcome != nil || queued.ErrorCode != nil || queued.Classifier != nil ||
 		queued.UpdatedAt.IsZero() {
-		t.Errorf("a queued item is %+v", queued)
+		t.Errorf("a queued item: got %+v", queued)
 	}
 	if failed := first.Items[1]; *failed.Outcome != schema.OutcomeFailed || failed.Attempt != 5 ||
 		*failed.ErrorCode != schema.ErrorCodeClassifier || *failed.Error != "does not work" {
-		t.Errorf("a failed item is %+v", failed)
+		t.Errorf("a failed item: got %+v", failed)
 	}
 	second := must[api.Page[api.JobItem]](
 		t,
@@ -368,7 +368,7 @@ func TestItemsAreListedByOutcome(t *testing.T) {
 		http.StatusOK,
 	)
 	if len(second.Items) != 1 || second.Items[0].MappingID != ids[3] || second.NextCursor != nil {
-		t.Errorf("second page is %+v", second)
+		t.Errorf("second page: got %+v", second)
 	}
 }
 
@@ -382,13 +382,13 @@ func TestAnInvalidPageIsRefused(t *testing.T) {
 		p := refused(t, f.get("/api/v1/jobs?"+query), http.StatusUnprocessableEntity, "invalid")
 		field, _, _ := strings.Cut(query, "=")
 		if len(p.Errors) != 1 || p.Errors[0].Location != "query."+field || p.Errors[0].Message == "" {
-			t.Errorf("%s: errors are %v", query, p.Errors)
+			t.Errorf("%s: errors: got %v", query, p.Errors)
 		}
 	}
 	for _, limit := range []int{1, 500} {
 		must[api.Page[events.JobStatus]](t, f.get(fmt.Sprintf("/api/v1/jobs?limit=%d", limit)), http.StatusOK)
 	}
 	if a := f.get("/api/v1/jobs"); strings.TrimSpace(a.body) != `{"items":[],"next_cursor":null}` {
-		t.Errorf("an empty list is %s", a.body)
+		t.Errorf("an empty list: got %s", a.body)
 	}
 }

@@ -70,7 +70,7 @@ func fetch(t *testing.T, s *Server, path, contentType string) []byte {
 	answer := httptest.NewRecorder()
 	s.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 	if answer.Code != http.StatusOK || answer.Header().Get("Content-Type") != contentType {
-		t.Fatalf("%s is %d %s", path, answer.Code, answer.Header())
+		t.Fatalf("%s: got %d %s", path, answer.Code, answer.Header())
 	}
 	return answer.Body.Bytes()
 }
@@ -80,7 +80,7 @@ func TestTheDocumentIsCompleteOpenAPI31(t *testing.T) {
 	_, text, doc := described(t)
 	if !regexp.MustCompile(`^3\.1\.\d+$`).MatchString(doc.OpenAPI) || doc.Info.Title == "" ||
 		doc.Info.Version != "1.0.0" {
-		t.Errorf("document begins with %q, %+v", doc.OpenAPI, doc.Info)
+		t.Errorf("document: got %q, %+v", doc.OpenAPI, doc.Info)
 	}
 	for _, ref := range regexp.MustCompile(`"\$ref":"([^"]*)"`).FindAllStringSubmatch(string(text), -1) {
 		name, ok := strings.CutPrefix(ref[1], "#/components/schemas/")
@@ -97,7 +97,7 @@ func TestTheDocumentIsCompleteOpenAPI31(t *testing.T) {
 			}
 			ids[op.OperationID] = true
 			if _, problem := op.Responses["default"]; !problem || len(op.Responses) < 2 {
-				t.Errorf("%s answers %v", at, op.Responses)
+				t.Errorf("%s: got %v", at, op.Responses)
 			}
 			var described []string
 			for _, p := range op.Parameters {
@@ -160,7 +160,7 @@ func TestEveryRouteRequiresARole(t *testing.T) {
 		}
 	}
 	if scheme := doc.Components.SecuritySchemes["bearer"]; scheme["scheme"] != "bearer" {
-		t.Errorf("the scheme is %v", scheme)
+		t.Errorf("the scheme: got %v", scheme)
 	}
 }
 
@@ -207,7 +207,7 @@ func TestTheEnumsOfTheDocumentHaveTheValuesOfSchema(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if !slices.Equal(tt.got, tt.want) {
-				t.Errorf("%s may be %v, want %v", name, tt.got, tt.want)
+				t.Errorf("%s: got %v, want %v", name, tt.got, tt.want)
 			}
 		})
 	}

@@ -67,7 +67,7 @@ func TestPagesOfMappingsAreTheWholeListInEveryOrder(t *testing.T) {
 				http.StatusOK,
 			)
 			if len(whole.Items) != 23 || whole.NextCursor != nil {
-				t.Fatalf("%s: the list has %d mappings", sort, len(whole.Items))
+				t.Fatalf("%s: the list: got %d mappings", sort, len(whole.Items))
 			}
 			if minus == "" {
 				up = whole.Items
@@ -92,7 +92,7 @@ func TestACursorHoldsTheLongestNames(t *testing.T) {
 		if got := pages[api.Mapping](t, f, reportURL("/pde-mappings"), url.Values{"limit": {"1"}, "sort": {sort}}); len(
 			got,
 		) != 3 {
-			t.Errorf("%s: pages have %d mappings, want 3", sort, len(got))
+			t.Errorf("%s: mappings of all pages: got %d, want 3", sort, len(got))
 		}
 	}
 }
@@ -171,7 +171,7 @@ func TestAnInvalidFilterIsRefusedWithItsField(t *testing.T) {
 		t.Run(query, func(t *testing.T) {
 			problem := refused(t, f.get(reportURL("/pde-mappings?"+query)), http.StatusUnprocessableEntity, "invalid")
 			if len(problem.Errors) == 0 || problem.Errors[0].Location != location {
-				t.Errorf("%s: problem is %+v", query, problem)
+				t.Errorf("%s: problem: got %+v", query, problem)
 			}
 		})
 	}
@@ -209,14 +209,14 @@ func TestAMappingHasEveryFieldOfTheContract(t *testing.T) {
 	fresh := must[map[string]json.RawMessage](t, a, http.StatusOK)
 	for _, name := range fields {
 		if value, ok := fresh[name]; !ok || (string(value) == "null") == slices.Contains(known, name) {
-			t.Errorf("%s is %s", name, value)
+			t.Errorf("%s: got %s", name, value)
 		}
 	}
 	if len(fresh) != len(fields) {
-		t.Errorf("there are %d fields, want %d: %s", len(fresh), len(fields), a.body)
+		t.Errorf("fields: got %d, want %d: %s", len(fresh), len(fields), a.body)
 	}
 	if string(fresh["alternative_mappings"]) != "[]" || a.header.Get("ETag") != `"1"` {
-		t.Errorf("alternatives are %s, ETag is %s", fresh["alternative_mappings"], a.header.Get("ETag"))
+		t.Errorf("alternatives and ETag: got %s, %s", fresh["alternative_mappings"], a.header.Get("ETag"))
 	}
 
 	f.exec(
@@ -245,7 +245,7 @@ func TestAMappingHasEveryFieldOfTheContract(t *testing.T) {
 	}
 	if a.header.Get("ETag") != `"5"` || !strings.Contains(a.body, `"reviewed_at":"2026-11-24T07:00:00.5Z"`) ||
 		!strings.Contains(a.body, `"alternative_mappings":[{"source_field":"x.y.z","score":4,"reason":"near"}]`) {
-		t.Errorf("ETag is %s, body is %s", a.header.Get("ETag"), a.body)
+		t.Errorf("ETag and body: got %s, %s", a.header.Get("ETag"), a.body)
 	}
 }
 
@@ -268,7 +268,7 @@ func TestARowOfAnotherReportIsNotFound(t *testing.T) {
 		refused(t, f.get(other+"missing"+path), http.StatusNotFound, "report-not-found")
 		if page := must[api.Page[json.RawMessage]](t, f.get(other+"other"+path), http.StatusOK); len(page.Items) != 0 ||
 			page.Items == nil {
-			t.Errorf("%s of an empty report is %v", path, page.Items)
+			t.Errorf("%s of an empty report: got %v", path, page.Items)
 		}
 	}
 	refused(t, f.post(other+"missing/attributes", `{"attribute_name": "A"}`), http.StatusNotFound, "report-not-found")
@@ -296,7 +296,7 @@ func TestHistoryListsChangesNewestFirst(t *testing.T) {
 	entries := pages[api.HistoryEntry](t, f, reportURL("/pde-mappings/"+id+"/history"), url.Values{"limit": {"1"}})
 
 	if len(entries) != 3 {
-		t.Fatalf("there are %d entries", len(entries))
+		t.Fatalf("entries: got %d", len(entries))
 	}
 	for i, want := range []string{"Cy", "Ben", "Ann"} {
 		e := entries[i]
@@ -305,7 +305,7 @@ func TestHistoryListsChangesNewestFirst(t *testing.T) {
 			*e.Comment != "imported" ||
 			e.After.Version != e.Before.Version+1 ||
 			e.ChangedAt.Location() != time.UTC {
-			t.Errorf("entry %d is %+v", i, e)
+			t.Errorf("entry %d: got %+v", i, e)
 		}
 	}
 	refused(
@@ -322,7 +322,7 @@ func TestReportsAreListedWithTheirCounts(t *testing.T) {
 	if page := must[api.Page[api.ReportSummary]](t, f.get("/api/v1/planning/reports"), http.StatusOK); len(
 		page.Items,
 	) != 0 {
-		t.Errorf("reports are %+v", page.Items)
+		t.Errorf("reports: got %+v", page.Items)
 	}
 	f.mixed(20)
 	for i := range 4 {

@@ -82,7 +82,7 @@ func TestABadRequestIsRefusedWithItsFieldAndChangesNothing(t *testing.T) {
 	}
 	if jobs, intents := f.count("select count(*) from jobs"), f.count("select count(*) from "+
 		"job_intents"); jobs != 1 || intents != 1 {
-		t.Errorf("there are %d jobs with %d intents, want one with one", jobs, intents)
+		t.Errorf("jobs: got %d with %d intents, want one with one", jobs, intents)
 	}
 }
 
@@ -160,7 +160,7 @@ func TestAnInvalidKeyIsRefused(t *testing.T) {
 			p := refused(t, a, http.StatusUnprocessableEntity, "invalid")
 			if len(p.Errors) != 1 || p.Errors[0].Location != "header.Idempotency-Key" ||
 				!strings.Contains(p.Errors[0].Message, "255 characters") {
-				t.Errorf("%s: errors are %v", name, p.Errors)
+				t.Errorf("%s: errors: got %v", name, p.Errors)
 			}
 		})
 	}
@@ -210,7 +210,7 @@ func TestAnUnsupportedMethodIsRefusedWithTheSupportedOnes(t *testing.T) {
 			a := f.do(call{method: method, path: path, role: api.Manager})
 			p := refused(t, a, http.StatusMethodNotAllowed, "method-not-allowed")
 			if a.header.Get("Allow") != want || !strings.Contains(p.Detail, want) {
-				t.Errorf("%s: Allow is %q, want %q; %s", route, a.header.Get("Allow"), want, p.Detail)
+				t.Errorf("%s: Allow: got %q, want %q; %s", route, a.header.Get("Allow"), want, p.Detail)
 			}
 		})
 	}
@@ -225,7 +225,7 @@ func TestAnUnknownMethodDoesNotMakeAPathARoute(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			if a := f.do(call{method: "BREW", path: path}); a.status != want ||
 				(a.header.Get("Allow") != "") != (want == http.StatusMethodNotAllowed) {
-				t.Errorf("%s: it is %d with Allow %q", path, a.status, a.header.Get("Allow"))
+				t.Errorf("%s: got %d with Allow %q", path, a.status, a.header.Get("Allow"))
 			}
 		})
 	}
@@ -245,7 +245,7 @@ func TestHeadIsGetWithoutTheBody(t *testing.T) {
 	}
 	head := f.do(call{method: http.MethodHead, path: jobURL("none", "/status"), role: api.Viewer})
 	if head.status != http.StatusNotFound {
-		t.Errorf("of a job that is not there it is %d", head.status)
+		t.Errorf("of an unknown job: got %d", head.status)
 	}
 }
 
@@ -292,7 +292,7 @@ func TestAWrongLengthIsRefused(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			if status, kind := f.raw(t, path, tt.header, tt.body); status != tt.status || kind != tt.kind {
-				t.Errorf("it is %d %s, want %d %s", status, kind, tt.status, tt.kind)
+				t.Errorf("got %d %s, want %d %s", status, kind, tt.status, tt.kind)
 			}
 		})
 	}
@@ -369,13 +369,13 @@ func TestWithoutTheDatabaseRequestsAreUnavailable(t *testing.T) {
 					"%s", i, p.Detail)
 			}
 			if a.header.Get("Retry-After") == "" || strings.Contains(a.body, name) {
-				t.Errorf("answer is %s, with headers %v", a.body, a.header)
+				t.Errorf("answer: got %s, with headers %v", a.body, a.header)
 			}
 		}
 	}
 	ready := must[api.Readiness](t, f.get("/readyz"), http.StatusServiceUnavailable)
 	if ready.Status != "not ready" || ready.Checks[0].Name != "postgres" || ready.Checks[0].State != api.Down {
-		t.Errorf("readiness is %+v", ready)
+		t.Errorf("readiness: got %+v", ready)
 	}
 	must[api.Health](t, f.get("/healthz"), http.StatusOK)
 

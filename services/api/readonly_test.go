@@ -27,17 +27,17 @@ func TestAReadOnlyDatabaseIsReportedUntilItAcceptsWrites(t *testing.T) {
 	}
 	p := refused(t, pause, http.StatusServiceUnavailable, "database-read-only")
 	if !strings.Contains(p.Detail, "read-only") {
-		t.Errorf("the detail is %q", p.Detail)
+		t.Errorf("the detail: got %q", p.Detail)
 	}
 	status := must[events.JobStatus](t, f.get(jobURL(job.ID, "/status")), http.StatusOK)
 	if status.WaitingFor == nil || !strings.Contains(*status.WaitingFor, "the database is read-only: "+
 		"default_transaction_read_only is on") {
-		t.Errorf("waiting_for is %v", status.WaitingFor)
+		t.Errorf("waiting_for: got %v", status.WaitingFor)
 	}
 	ready := must[api.Readiness](t, f.get("/readyz"), http.StatusServiceUnavailable)
 	if got := ready.Checks[0]; got.Name != "postgres" || got.State != api.Down ||
 		!strings.Contains(got.Reason, "read-only") {
-		t.Errorf("readiness is %+v", ready)
+		t.Errorf("readiness: got %+v", ready)
 	}
 
 	// The sessions of the pool keep their default; only new ones can write.
@@ -49,7 +49,7 @@ func TestAReadOnlyDatabaseIsReportedUntilItAcceptsWrites(t *testing.T) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("a write answers %d %s, and the job waits for %v", paused.status, paused.body, status.WaitingFor)
+			t.Fatalf("a write: got %d %s, a job that waits for %v", paused.status, paused.body, status.WaitingFor)
 		}
 	}
 }

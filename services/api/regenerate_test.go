@@ -26,11 +26,11 @@ func TestRegenerateAllAcceptsAJobOfAllMappings(t *testing.T) {
 		t.Errorf("got %s", a.body)
 	}
 	if want := jobURL(got.JobID, "/status"); a.header.Get("Location") != want {
-		t.Errorf("location is %q, want %q", a.header.Get("Location"), want)
+		t.Errorf("location: got %q, want %q", a.header.Get("Location"), want)
 	}
 	status := must[events.JobStatus](t, f.get(a.header.Get("Location")), http.StatusOK)
 	if status.Status != schema.StatusPending || status.TotalSteps != 3 || status.Metadata.RequestedBy != "tina" {
-		t.Errorf("status is %+v", status)
+		t.Errorf("status: got %+v", status)
 	}
 	job := f.job(got.JobID)
 	if job.JobType != schema.JobTypePDERegeneration || job.Scope != schema.ScopeAll ||
@@ -57,7 +57,7 @@ func TestADryRunOnlyCounts(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			if got := must[api.DryRun](t, f.post(reportURL(path), `{"dry_run": `+
 				`true}`), http.StatusOK); got != (api.DryRun{MappingCount: want}) {
-				t.Errorf("%s counts %+v, want %d mappings and nothing else", path, got, want)
+				t.Errorf("%s: got %+v, want %d mappings and nothing else", path, got, want)
 			}
 		})
 	}
@@ -89,7 +89,7 @@ func TestAJobOfSelectedMappingsIgnoresDuplicates(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := []string{ids[1], ids[3]}; !slices.Equal(listed, want) {
-		t.Errorf("the job works on %v, want %v", listed, want)
+		t.Errorf("the job: got %v, want %v", listed, want)
 	}
 	if job := f.job(id); job.JobType != schema.JobTypePDEClassification || job.Scope != schema.ScopeSelected ||
 		job.MappingCount != 2 {
@@ -109,7 +109,7 @@ func TestUnknownMappingsAreRefusedByIndex(t *testing.T) {
 		places = append(places, e.Location)
 	}
 	if want := []string{"body.mapping_ids[1]", "body.mapping_ids[3]"}; !slices.Equal(places, want) {
-		t.Errorf("it names %v, want %v", places, want)
+		t.Errorf("got %v, want %v", places, want)
 	}
 	if n := f.count("select count(*) from jobs"); n != 0 {
 		t.Errorf("got %d jobs", n)
@@ -123,13 +123,13 @@ func TestAutoMapWithoutUnmappedMappingsCompletesAtOnce(t *testing.T) {
 	f.exec("update pde_mappings set source_field = 'core.accounts.acct_nbr'")
 	got := must[api.Accepted](t, f.post(reportURL("/pde-mappings/auto-map"), ""), http.StatusAccepted)
 	if got.MappingCount != 0 {
-		t.Errorf("it counts %d mappings", got.MappingCount)
+		t.Errorf("got %d mappings", got.MappingCount)
 	}
 	f.list(got.JobID)
 	status := must[events.JobStatus](t, f.get(jobURL(got.JobID, "/status")), http.StatusOK)
 	if status.Status != schema.StatusCompleted ||
 		status.ProgressPercentage != 100 {
-		t.Errorf("status is %+v", status)
+		t.Errorf("status: got %+v", status)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestAutoMapCountsUnmappedMappings(t *testing.T) {
 	f.exec("update pde_mappings set source_field = 'core.accounts.acct_nbr' where id = ?", ids[1])
 	got := must[api.Accepted](t, f.post(reportURL("/pde-mappings/auto-map"), ""), http.StatusAccepted)
 	if got.MappingCount != 2 {
-		t.Errorf("it counts %d mappings, want 2", got.MappingCount)
+		t.Errorf("got %d mappings, want 2", got.MappingCount)
 	}
 }
 
@@ -199,7 +199,7 @@ func TestAnImportAndAJobExcludeEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := must[api.Accepted](t, <-done, http.StatusAccepted); got.MappingCount != 5 {
-		t.Errorf("the job counts %d mappings, want the 5 that the import left", got.MappingCount)
+		t.Errorf("the job: got %d mappings, want the 5 that the import left", got.MappingCount)
 	}
 	err = f.db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.Import(ctx, tx, schema.ReportData{CycleID: cycle, ReportID: report, Author: "test"})

@@ -74,7 +74,7 @@ func TestPlanningDataIsRemovedByTheRequiredRole(t *testing.T) {
 		"",
 	} {
 		if p := refused(t, f.remove(path, api.Manager), http.StatusConflict, "job-active"); p.JobID != job {
-			t.Errorf("the job in the way is %q, want %q", p.JobID, job)
+			t.Errorf("the job in the way: got %q, want %q", p.JobID, job)
 		}
 	}
 	f.fail(job, schema.ErrorCodePanic, mappings[1].ID, mappings[2].ID)
@@ -87,18 +87,18 @@ func TestPlanningDataIsRemovedByTheRequiredRole(t *testing.T) {
 	must[api.Page[api.HistoryEntry]](t, f.get(reportURL("/pde-mappings/"+mappings[1].ID+"/history")), http.StatusOK)
 	if got := must[api.Counted](t, f.post("/api/v1/jobs/"+job+"/retry", `{"dry_run": `+
 		`true}`), http.StatusOK); got.MappingCount != 1 {
-		t.Errorf("a retry takes %d mappings, want the failed one that is left", got.MappingCount)
+		t.Errorf("a retry: got %d mappings, want the failed one that is left", got.MappingCount)
 	}
 	f.gone("/data-sources/"+other+"/columns/"+columnID, api.Tester)
 	f.gone("/data-sources/"+other, api.Tester)
 	f.gone("/data-sources/"+confirmedSource+"/columns/"+confirmedColumn, api.Manager)
 	left := must[api.Page[api.Mapping]](t, f.get(reportURL("/pde-mappings")), http.StatusOK).Items
 	if len(left) != 3 || left[0].SourceField != nil || left[0].MappingConfirmedByUser {
-		t.Errorf("mappings are %+v", left)
+		t.Errorf("mappings: got %+v", left)
 	}
 	reports := must[api.Page[api.ReportSummary]](t, f.get("/api/v1/planning/reports"), http.StatusOK).Items
 	if len(reports) != 1 || reports[0].MappingCount != 3 {
-		t.Errorf("reports are %+v", reports)
+		t.Errorf("reports: got %+v", reports)
 	}
 
 	f.gone("", api.Manager)
@@ -106,7 +106,7 @@ func TestPlanningDataIsRemovedByTheRequiredRole(t *testing.T) {
 	status := must[events.JobStatus](t, f.get("/api/v1/jobs/"+job+"/status"), http.StatusOK)
 	if status.TotalSteps != 4 ||
 		status.Failed != 2 {
-		t.Errorf("the status of the job is %+v", status)
+		t.Errorf("the status of the job: got %+v", status)
 	}
 	refused(t, f.post("/api/v1/jobs/"+job+"/retry", ""), http.StatusNotFound, "report-not-found")
 	if n := f.count("select count(*) from classification_history"); n == 0 {

@@ -81,12 +81,12 @@ func TestARequestIsLoggedBeforeItFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := f.do(tt.call)
 			if a.status != tt.status {
-				t.Fatalf("status is %d, want %d: %s", a.status, tt.status, a.body)
+				t.Fatalf("status: got %d, want %d: %s", a.status, tt.status, a.body)
 			}
 			lines := f.log.await(t, a.header.Get("X-Request-Id"), 2)
 			first, last := lines[0], lines[len(lines)-1]
 			if first["msg"] != "request" || last["msg"] != "response" {
-				t.Fatalf("the first and the last line are %v and %v", first, last)
+				t.Fatalf("the first and the last line: got %v and %v", first, last)
 			}
 			for _, line := range []map[string]any{first, last} {
 				path, _, _ := strings.Cut(tt.path, "?")
@@ -95,7 +95,7 @@ func TestARequestIsLoggedBeforeItFails(t *testing.T) {
 				}
 				for _, key := range []string{"cycle_id", "report_id", "job_id"} {
 					if got, _ := line[key].(string); got != tt.ids[key] {
-						t.Errorf("%s is %q, want %q", key, got, tt.ids[key])
+						t.Errorf("%s: got %q, want %q", key, got, tt.ids[key])
 					}
 				}
 			}
@@ -103,7 +103,7 @@ func TestARequestIsLoggedBeforeItFails(t *testing.T) {
 				t.Errorf("the last line lacks what came of it: %v", last)
 			}
 			if problem, _ := last["problem"].(string); (problem != "") != (tt.status >= 400) {
-				t.Errorf("with status %d the problem is %q", tt.status, problem)
+				t.Errorf("with status %d the problem: got %q", tt.status, problem)
 			}
 		})
 	}
@@ -124,15 +124,15 @@ func TestARequestThatPanicsIsLoggedAndAnswered(t *testing.T) {
 	}
 	lines := f.log.await(t, p.RequestID, 3)
 	if len(lines) != 3 || lines[0]["msg"] != "request" || lines[1]["msg"] != "panic" || lines[2]["msg"] != "response" {
-		t.Fatalf("lines are %v", lines)
+		t.Fatalf("lines: got %v", lines)
 	}
 	stack, _ := lines[1]["stack"].(string)
 	if lines[1]["level"] != "ERROR" || lines[1]["panic"] != "the key is in the other "+
 		"coat" || !strings.Contains(stack, "log_test.go") {
-		t.Errorf("the panic's line is %v", lines[1])
+		t.Errorf("the panic's line: got %v", lines[1])
 	}
 	if lines[2]["level"] != "ERROR" || lines[2]["status"] != float64(http.StatusInternalServerError) {
-		t.Errorf("the last line is %v", lines[2])
+		t.Errorf("the last line: got %v", lines[2])
 	}
 	must[api.Health](t, f.get("/healthz"), http.StatusOK)
 }
@@ -150,7 +150,7 @@ func TestAPanicDuringAResponseIsLogged(t *testing.T) {
 	func() {
 		defer func() {
 			if cause, _ := recover().(error); !errors.Is(cause, http.ErrAbortHandler) {
-				t.Errorf("it ends with %v", cause)
+				t.Errorf("got %v", cause)
 			}
 		}()
 		f.server.Handler().ServeHTTP(broken{httptest.NewRecorder()}, r)
@@ -160,7 +160,7 @@ func TestAPanicDuringAResponseIsLogged(t *testing.T) {
 	if duration, _ := last["duration"].(float64); last["msg"] != "response" ||
 		last["status"] != float64(http.StatusInternalServerError) ||
 		duration <= 0 {
-		t.Errorf("the last line is %v", last)
+		t.Errorf("the last line: got %v", last)
 	}
 }
 
@@ -194,7 +194,7 @@ func TestARequestKeepsItsIDIfItIsSafeToLog(t *testing.T) {
 				"X-Request-Id",
 			)
 			if kept && got != given || !kept && !fresh.MatchString(got) {
-				t.Errorf("for %q the id is %q", given, got)
+				t.Errorf("for %q the id: got %q", given, got)
 			}
 		})
 	}
@@ -206,7 +206,7 @@ func TestTheLastLineHasTheUser(t *testing.T) {
 	a := f.get("/api/v1/jobs")
 	lines := f.log.await(t, a.header.Get("X-Request-Id"), 2)
 	if lines[1]["user"] != "tina" {
-		t.Errorf("the last line is %v", lines[1])
+		t.Errorf("the last line: got %v", lines[1])
 	}
 	ids := []any{lines[0]["trace_id"], lines[1]["trace_id"]}
 	if slices.Contains(ids, nil) || ids[0] != ids[1] {

@@ -38,17 +38,17 @@ func TestARequestedJobIsPublishedWithItsTrace(t *testing.T) {
 		t.Fatalf("regenerate.requested: %v", err)
 	}
 	if got := msg.Header["ce-source"]; !slices.Equal(got, []string{"/pdeflow/api"}) {
-		t.Errorf("source is %v", got)
+		t.Errorf("source: got %v", got)
 	}
 	if got := fmt.Sprint(msg.Header["traceparent"]); !strings.Contains(got, trace) {
-		t.Errorf("the event is in the trace %s, want %s", got, trace)
+		t.Errorf("trace of the event: got %s, want %s", got, trace)
 	}
 	job := f.job(id)
 	if !job.PublishedRequested {
 		t.Error("the row does not record that the event is published")
 	}
 	if !strings.Contains(job.Traceparent, trace) {
-		t.Errorf("the job is in the trace %s, want %s", job.Traceparent, trace)
+		t.Errorf("trace of the job: got %s, want %s", job.Traceparent, trace)
 	}
 }
 
@@ -118,11 +118,11 @@ func TestTwentyConcurrentRequestsStartOneJob(t *testing.T) {
 		}
 	}
 	if len(accepted) != 1 || len(conflicts) != 19 {
-		t.Fatalf("%d were accepted and %d in conflict, want 1 and 19", len(accepted), len(conflicts))
+		t.Fatalf("accepted and in conflict: got %d and %d, want 1 and 19", len(accepted), len(conflicts))
 	}
 	for _, id := range conflicts {
 		if id != accepted[0] {
-			t.Errorf("a conflict names job %s, want %s", id, accepted[0])
+			t.Errorf("job of a conflict: got %s, want %s", id, accepted[0])
 		}
 	}
 	if n := f.count("select count(*) from jobs"); n != 1 {

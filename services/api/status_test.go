@@ -38,12 +38,13 @@ func TestAKnownStatusIsNotSentAgain(t *testing.T) {
 	first := f.do(statusCall(id, "", ""))
 	tag := first.header.Get("ETag")
 	if first.status != http.StatusOK || tag == "" || first.header.Get("Retry-After") == "" {
-		t.Fatalf("answer is %d with headers %v", first.status, first.header)
+		t.Fatalf("answer: got %d with headers %v", first.status, first.header)
 	}
 	for _, known := range []string{tag, "W/" + tag, `"other", ` + tag, "*"} {
 		again := f.do(statusCall(id, "", known))
 		if again.status != http.StatusNotModified || again.body != "" || again.header.Get("ETag") != tag {
-			t.Errorf("who knows %s gets %d %q with tag %s", known, again.status, again.body, again.header.Get("ETag"))
+			t.Errorf("request with tag %s: got %d %q with tag %s",
+				known, again.status, again.body, again.header.Get("ETag"))
 		}
 	}
 
@@ -55,7 +56,7 @@ func TestAKnownStatusIsNotSentAgain(t *testing.T) {
 		t.Error("the tag has not changed with the status")
 	}
 	if status.Status != schema.StatusCompleted || status.Result == nil || status.Result.Succeeded != 2 {
-		t.Errorf("status is %+v", status)
+		t.Errorf("status: got %+v", status)
 	}
 	if after := changed.header.Get("Retry-After"); after != "" {
 		t.Errorf("Retry-After of an ended job: got %s, want none", after)
@@ -89,7 +90,7 @@ func TestAWaitingRequestGetsTheChange(t *testing.T) {
 			f.succeed(id)
 			f.project(id)
 			if status := must[events.JobStatus](t, <-done, http.StatusOK); status.Status != schema.StatusCompleted {
-				t.Errorf("status is %+v", status)
+				t.Errorf("status: got %+v", status)
 			}
 		})
 	}
@@ -103,13 +104,13 @@ func TestAWaitWithoutAChangeReturnsTheStatus(t *testing.T) {
 	tag := f.do(statusCall(id, "", "")).header.Get("ETag")
 	if a := f.do(statusCall(id, "?wait=150ms", tag)); a.status != http.StatusNotModified ||
 		a.header.Get("ETag") != tag {
-		t.Errorf("who knows the status gets %d", a.status)
+		t.Errorf("request with the current tag: got %d", a.status)
 	}
 	if a := f.do(statusCall(id, "?wait=150ms", "")); a.status != http.StatusOK || a.header.Get("ETag") != tag {
-		t.Errorf("who knows nothing gets %d", a.status)
+		t.Errorf("request without a tag: got %d", a.status)
 	}
 	if a := f.do(statusCall(id, "?wait=60", `"older"`)); a.status != http.StatusOK || a.header.Get("ETag") != tag {
-		t.Errorf("who knows an older status gets %d", a.status)
+		t.Errorf("request with an older tag: got %d", a.status)
 	}
 }
 
@@ -121,7 +122,7 @@ func TestARequestDoesNotWaitForAnEndedJob(t *testing.T) {
 	a := f.do(statusCall(id, "?wait=60s", ""))
 	must[events.JobStatus](t, a, http.StatusOK)
 	if again := f.do(statusCall(id, "?wait=60s", a.header.Get("ETag"))); again.status != http.StatusNotModified {
-		t.Errorf("who knows the final status gets %d", again.status)
+		t.Errorf("request with the final tag: got %d", again.status)
 	}
 }
 
@@ -133,7 +134,7 @@ func TestAnInvalidWaitIsRefused(t *testing.T) {
 	for _, wait := range []string{"61", "61s", "2m", "-1s", "-1", "soon", "1e3", "30S", "70000"} {
 		p := refused(t, f.get(jobURL(id, "/status?wait="+wait)), http.StatusUnprocessableEntity, "invalid")
 		if len(p.Errors) != 1 || p.Errors[0].Location != "query.wait" {
-			t.Errorf("%s: errors are %v", wait, p.Errors)
+			t.Errorf("%s: errors: got %v", wait, p.Errors)
 		}
 	}
 }
@@ -163,7 +164,7 @@ func TestAStoppingServerEndsWaits(t *testing.T) {
 	select {
 	case err := <-ended:
 		if err != nil {
-			t.Errorf("the server ends with %v", err)
+			t.Errorf("the server: got %v", err)
 		}
 	case <-time.After(patience):
 		t.Error("the server does not end")
@@ -199,7 +200,7 @@ func TestWaitingRequestsShareTheirStatements(t *testing.T) {
 	for range requests {
 		all.Go(func() {
 			if a, err := f.try(statusCall(id, "?wait=2s", tag)); err != nil || a.status != http.StatusNotModified {
-				t.Errorf("a request that waits in vain gets %d (%v)", a.status, err)
+				t.Errorf("a request that waits in vain: got %d (%v)", a.status, err)
 			}
 		})
 	}
@@ -242,7 +243,7 @@ func TestAnEventWakesRequestsThatWait(t *testing.T) {
 		select {
 		case a := <-done:
 			if status := must[events.JobStatus](t, a, http.StatusOK); status.Status != schema.StatusCompleted {
-				t.Errorf("status is %+v", status)
+				t.Errorf("status: got %+v", status)
 			}
 			return
 		case <-tick.C:

@@ -67,17 +67,17 @@ func TestAThousandWaitingRequestsShareOneReader(t *testing.T) {
 		const seconds = 20
 		time.Sleep(seconds * time.Second) //nolint:forbidigo // the clock of the bubble, in which nothing takes time
 		if reads := job.reads.Load(); reads > seconds*10+1 {
-			t.Errorf("the status was read %d times in %d s, want at most ten times a second", reads, seconds)
+			t.Errorf("reads of the status: got %d in %d s, want at most ten a second", reads, seconds)
 		}
 		if n := answers.Load(); n > (seconds+2)*progressRate || n < seconds*progressRate/2 {
-			t.Errorf("there were %d answers in %d s, want about %d a second", n, seconds, progressRate)
+			t.Errorf("answers: got %d in %d s, want about %d a second", n, seconds, progressRate)
 		}
 
 		began := time.Now()
 		job.status.Store(schema.StatusCompleted)
 		ended.Wait()
 		if late := time.Since(began); late > pollEvery {
-			t.Errorf("the end of the job reached everyone after %s, want %s at most", late, pollEvery)
+			t.Errorf("time until everyone has the end of the job: got %s, want at most %s", late, pollEvery)
 		}
 		close(stopping)
 	})
@@ -101,13 +101,13 @@ func TestAChangeOfStateIsNotDelayed(t *testing.T) {
 		began := time.Now()
 		second, err := r.await(t.Context(), "job", first.etag, 30*time.Second)
 		if err != nil || second.status.Status != schema.StatusPaused || time.Since(began) > pollEvery {
-			t.Errorf("after %s the status is %s (%v), want paused within "+
+			t.Errorf("after %s the status: got %s (%v), want paused within "+
 				"%s", time.Since(began), second.status.Status, err, pollEvery)
 		}
 		began = time.Now()
 		if _, err := r.await(t.Context(), "job", second.etag, 30*time.Second); err != nil ||
 			time.Since(began) < 10*time.Second {
-			t.Errorf("progress is answered after %s (%v), want it held back for 10s", time.Since(began), err)
+			t.Errorf("time until progress is returned: got %s (%v), want 10s", time.Since(began), err)
 		}
 		close(stopping)
 	})

@@ -162,7 +162,7 @@ func TestTheLogHasTheEventsAsPublished(t *testing.T) {
 		History struct{ ID, SHA256 string }
 	}
 	if err := json.Unmarshal(rows[published[3].ID()].Data, &history); err != nil || len(history.History.SHA256) != 64 {
-		t.Errorf("history of an item is %+v, %v", history, err)
+		t.Errorf("history of an item: got %+v, %v", history, err)
 	}
 }
 

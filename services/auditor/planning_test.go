@@ -90,7 +90,7 @@ func TestPlanningChangesAreLoggedWithTheirCounts(t *testing.T) {
 		schema.PlanningObjectDataSource: {DataSources: one(1)},
 	}
 	if got := slices.Sorted(maps.Keys(changes)); len(got) != len(want) {
-		t.Fatalf("recorded changes of %q, want %d", got, len(want))
+		t.Fatalf("recorded changes: got %q, want %d", got, len(want))
 	}
 	for object, counts := range want {
 		t.Run(fmt.Sprint(object), func(t *testing.T) {
@@ -104,11 +104,11 @@ func TestPlanningChangesAreLoggedWithTheirCounts(t *testing.T) {
 				t.Errorf("%s: logged as %+v", object, row)
 			}
 			if object != schema.PlanningObjectAttribute && row.Origin != audit.OriginRows {
-				t.Errorf("%s: origin is %s, want %s", object, row.Origin, audit.OriginRows)
+				t.Errorf("%s: origin: got %s, want %s", object, row.Origin, audit.OriginRows)
 			}
 			event, err := decode[events.PlanningChanged](row.Data)
 			if err != nil || event.Counts != counts || event.Object != object {
-				t.Errorf("%s: logged %s (%v), want counts %+v", object, row.Data, err, counts)
+				t.Errorf("%s: got %s (%v), want counts %+v", object, row.Data, err, counts)
 			}
 		})
 	}
@@ -155,7 +155,7 @@ func TestVerify_CountsTheGraceOfAnImportFromItsEnd(t *testing.T) {
 	f.Exec(`update planning_changes set finished_at = finished_at - interval '2 minutes'`)
 	if got := missing(); len(got) != 4 || !slices.Contains(got, "changed/"+f.ids[0]+"/2") {
 		t.Errorf(
-			"of an import that ended two minutes ago %q is missing, want the mapping and three planning changes",
+			"missing changes of an import that ended two minutes ago: got %q, want a mapping, three planning changes",
 			got,
 		)
 	}
@@ -184,17 +184,17 @@ func TestTheAuditorReadsOnlyUnauditedChanges(t *testing.T) {
 	f.planning()
 	page, err := audit.ListUnauditedChanges(t.Context(), f.DB, time.Hour, "", 10)
 	if err != nil || len(page.Facts)+len(page.Audited) > 0 {
-		t.Fatalf("changes younger than an hour are %+v (%v)", page, err)
+		t.Fatalf("changes younger than an hour: got %+v (%v)", page, err)
 	}
 	page, err = audit.ListUnauditedChanges(t.Context(), f.DB, 0, "", 3)
 	if err != nil || len(page.Facts) != 3 || len(page.Audited) != 3 || page.Last == "" {
-		t.Fatalf("the first page is %+v (%v)", page, err)
+		t.Fatalf("the first page: got %+v (%v)", page, err)
 	}
 	if err := audit.MarkChangesAudited(t.Context(), f.DB, page.Audited); err != nil {
 		t.Fatal(err)
 	}
 	page, err = audit.ListUnauditedChanges(t.Context(), f.DB, 0, "", 3)
 	if err != nil || len(page.Facts) != 1 || page.Last != "" {
-		t.Errorf("the rest is %+v (%v)", page, err)
+		t.Errorf("the rest: got %+v (%v)", page, err)
 	}
 }

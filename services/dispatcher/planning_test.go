@@ -28,7 +28,7 @@ func TestAPlanningChangeIsPublishedOnceItIsCommitted(t *testing.T) {
 	}
 	changes, err := schema.ListUnpublishedPlanningChanges(t.Context(), f.DB, 10)
 	if err != nil || len(changes) != 1 {
-		t.Fatalf("unannounced changes are %+v (%v), want one", changes, err)
+		t.Fatalf("unannounced changes: got %+v (%v), want one", changes, err)
 	}
 	f.turns(d)
 	f.turns(d)

@@ -48,7 +48,7 @@ func TestGenerate_YieldsDifferentAttributes(t *testing.T) {
 	seen := map[string]map[uint64]bool{"identity": {}, "description": {}}
 	for a := range sample.Generate(n) {
 		if a.Identity == "" || a.Identity != a.LineItemNumber {
-			t.Fatalf("identity is %q, line item number %q", a.Identity, a.LineItemNumber)
+			t.Fatalf("identity: got %q, line item number %q", a.Identity, a.LineItemNumber)
 		}
 		for what, value := range map[string]string{"identity": a.Identity, "description": a.Description} {
 			hash := maphash.String(seed, value)

@@ -135,17 +135,17 @@ func TestLabelsAgreeWithTheDomainRules(t *testing.T) {
 			t.Errorf("line %s: every line of a filed report is regulated", line)
 		}
 		if best("pii_flag") == "true" && (tier == "Public" || tier == "Proprietary") {
-			t.Errorf("line %s: personal data is %s", line, tier)
+			t.Errorf("line %s: personal data: got %s", line, tier)
 		}
 		want := map[string]string{"HRCI": "High", "Confidential": "Medium", "Proprietary": "Low", "Public": "Low"}[tier]
 		if slices.Contains(identifies, line) {
 			want = "High"
 		}
 		if risk != want {
-			t.Errorf("line %s: risk is %s, want %s for %s", line, risk, want, tier)
+			t.Errorf("line %s: risk: got %s, want %s for %s", line, risk, want, tier)
 		}
 		if tier == "HRCI" && best("criticality") != "High" {
-			t.Errorf("line %s: a score or a parameter of models is %s", line, best("criticality"))
+			t.Errorf("line %s: a score or a parameter of models: got %s", line, best("criticality"))
 		}
 	}
 }
@@ -160,7 +160,7 @@ func TestLabelsCoverEveryAnswer(t *testing.T) {
 	}
 	for _, tier := range schema.Tiers() {
 		if n := seen["information_security_classification "+string(tier)]; n < 5 {
-			t.Errorf("%d labels are %s", n, tier)
+			t.Errorf("%d labels: got %s", n, tier)
 		}
 	}
 	for _, level := range schema.Levels() {
@@ -185,7 +185,7 @@ func answers(t *testing.T, label row, name string) []string {
 	t.Helper()
 	all := strings.Split(label[name], "|")
 	if len(all) > 2 || len(all) == 2 && all[0] == all[1] {
-		t.Errorf("line %s: %s is %q", label["line_item_number"], name, label[name])
+		t.Errorf("line %s: %s: got %q", label["line_item_number"], name, label[name])
 	}
 	return all
 }

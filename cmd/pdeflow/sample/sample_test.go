@@ -35,7 +35,7 @@ func TestReportHasEveryAttributeOfTheFormDescribed(t *testing.T) {
 		}
 		for _, name := range []string{"is_mandatory", "is_cde", "is_primary_key", "has_issues"} {
 			if row[name] != "true" && row[name] != "false" {
-				t.Errorf("line %s: %s is %q", row["line_item_number"], name, row[name])
+				t.Errorf("line %s: %s: got %q", row["line_item_number"], name, row[name])
 			}
 		}
 		if strings.EqualFold(strings.TrimSuffix(row["description"], "."), row["attribute_name"]) {
@@ -120,7 +120,7 @@ func TestNearTwinsAreEasilyConfused(t *testing.T) {
 	for _, row := range table(t, read(t, "testdata/twins.csv"), "column", "twin", "difference") {
 		a, b := row["column"], row["twin"]
 		if known[a] == nil || known[b] == nil {
-			t.Errorf("%s and %s: want two columns", a, b)
+			t.Errorf("got %s and %s, want two columns", a, b)
 			continue
 		}
 		if row["difference"] == "" {

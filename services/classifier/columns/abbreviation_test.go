@@ -26,7 +26,7 @@ func TestShortFormsOfWhatIsAskedAreGuessed(t *testing.T) {
 		t.Run(tt.short, func(t *testing.T) {
 			t.Parallel()
 			if got := abbreviates(tt.short, tt.word); got != tt.want {
-				t.Errorf("%s for %s: %v, want %v", tt.short, tt.word, got, tt.want)
+				t.Errorf("%s for %s: got %v, want %v", tt.short, tt.word, got, tt.want)
 			}
 		})
 	}
@@ -43,7 +43,7 @@ func TestShortFormsOfWhatIsAskedAreGuessed(t *testing.T) {
 		t.Run(tt.letters, func(t *testing.T) {
 			t.Parallel()
 			if got := initials(tt.letters, strings.Fields(tt.words)); got != tt.want {
-				t.Errorf("%s for %q: %d words, want %d", tt.letters, tt.words, got, tt.want)
+				t.Errorf("%s for %q: got %d words, want %d", tt.letters, tt.words, got, tt.want)
 			}
 		})
 	}

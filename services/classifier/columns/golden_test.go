@@ -120,7 +120,7 @@ func TestRank_FindsTheColumnsOfKnownAttributes(t *testing.T) {
 						g.attribute.AttributeName, orNothing(got.SourceField),
 						orNothing(strings.Join(g.want, " or ")), got.Rationale)
 				case got.MappingType != g.how:
-					t.Errorf("%s from %s is %q, want %q",
+					t.Errorf("%s from %s: got %q, want %q",
 						g.attribute.AttributeName, got.SourceField, got.MappingType, g.how)
 				}
 			}
@@ -164,7 +164,7 @@ func TestHighConfidenceIsDeserved(t *testing.T) {
 	}
 	t.Logf("%d of %d answers with 85 or more right", right, answers)
 	if answers < 100 || right*100 < answers*95 {
-		t.Errorf("%d of %d answers with 85 or more are right, want 95 of 100", right, answers)
+		t.Errorf("right answers with 85 or more: got %d of %d, want 95 of 100", right, answers)
 	}
 }
 
@@ -194,7 +194,7 @@ func TestGoldCoversEnough(t *testing.T) {
 			for _, want := range g.want {
 				isWanted := func(c schema.SourceColumn) bool { return c.SourceField() == want }
 				if !slices.ContainsFunc(b.candidates, isWanted) {
-					t.Errorf("%s: gold has %s, which is no column", b.name, want)
+					t.Errorf("%s: the gold file has %s, which is no column", b.name, want)
 				}
 			}
 		}

@@ -42,7 +42,7 @@ func TestNewIndex_Columns(t *testing.T) {
 			c := &ix.columns[number]
 			if c.field != want.field || c.kind != want.kind || c.role != want.role || c.key != want.key ||
 				c.size != want.size {
-				t.Errorf("column %d is %s, a %s in a %s, key %t, size %g, want %+v",
+				t.Errorf("column %d: got %s, a %s in a %s, key %t, size %g, want %+v",
 					number, c.field, c.kind, c.role, c.key, c.size, want)
 			}
 		})
@@ -72,7 +72,7 @@ func TestNewIndex_Postings(t *testing.T) {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()
 			if got := ix.postings[ix.ids[text]]; !slices.Equal(got, want) {
-				t.Errorf("%q is in the columns %v, want %v", text, got, want)
+				t.Errorf("columns with %q: got %v, want %v", text, got, want)
 			}
 		})
 	}
@@ -84,19 +84,19 @@ func TestNewIndex_Weights(t *testing.T) {
 		"CURR_BAL_AMT|NUMBER(12,2)", "CURR_DT|DATE", "CURR_STAT_CD|CHAR(1)", "ACCT_NBR|CHAR(18)"))
 	rare, common, weak := termOf(t, ix, "balance"), termOf(t, ix, "current"), termOf(t, ix, "amount")
 	if rare.weight <= common.weight {
-		t.Errorf("a term of one column weighs %g, of three %g", rare.weight, common.weight)
+		t.Errorf("a term of one column: got %g, of three %g", rare.weight, common.weight)
 	}
 	if want := rare.weight * weakShare; weak.weight != want {
-		t.Errorf("a weak term of one column weighs %g, want %g", weak.weight, want)
+		t.Errorf("a weak term of one column: got %g, want %g", weak.weight, want)
 	}
 	for _, text := range []string{"balance", "current", "amount"} {
 		if one := termOf(t, ix, text); one.weight < minWeight*weakShare || one.weight > 1 {
-			t.Errorf("%q weighs %g", text, one.weight)
+			t.Errorf("%q: got %g", text, one.weight)
 		}
 	}
 	account := termOf(t, ix, "account")
 	if got := account.weightIn(identifierKind); got < account.weightIn(amountKind) {
-		t.Errorf("in an identifier %q weighs %g, elsewhere %g", account.text, got, account.weightIn(amountKind))
+		t.Errorf("in an identifier %q: got %g, elsewhere %g", account.text, got, account.weightIn(amountKind))
 	}
 }
 
@@ -108,7 +108,7 @@ func TestNewIndex_SharedTerms(t *testing.T) {
 		c := &ix.columns[i]
 		for j, id := range c.name {
 			if want := id == loan; c.shared[j] != want {
-				t.Errorf("%s: %q is shared: %t, want %t", c.columnName, ix.terms[id].text, c.shared[j], want)
+				t.Errorf("%s: %q is shared: got %t, want %t", c.columnName, ix.terms[id].text, c.shared[j], want)
 			}
 		}
 	}
@@ -124,7 +124,7 @@ func TestNewIndex_RelatedTerms(t *testing.T) {
 	for i := range ix.terms {
 		related := ix.terms[i].related
 		if len(related) == 0 || related[0] != (link{i, 1}) {
-			t.Errorf("%q is first related to %v, want itself", ix.terms[i].text, related)
+			t.Errorf("terms related to %q: got %v, want itself first", ix.terms[i].text, related)
 			continue
 		}
 		for j := 2; j < len(related); j++ {
@@ -147,11 +147,11 @@ func TestNewIndex_OpaqueTerms(t *testing.T) {
 		got = append(got, ix.terms[id].text)
 	}
 	if want := []string{"qzm", "qxw"}; !slices.Equal(got, want) {
-		t.Errorf("opaque terms with q are %q, want %q", got, want)
+		t.Errorf("opaque terms with q: got %q, want %q", got, want)
 	}
 	for _, word := range []string{"amount", "7", "é"} {
 		if ids := ix.opaqueTerms(word); len(ids) > 0 {
-			t.Errorf("opaque terms like %q are %v, want none", word, ids)
+			t.Errorf("opaque terms like %q: got %v, want none", word, ids)
 		}
 	}
 	if termOf(t, ix, "amount").opaque || !termOf(t, ix, "qzm").opaque {
@@ -181,7 +181,7 @@ func TestRank_MappingType(t *testing.T) {
 			r := readForTest(ix, attribute("Status Code", tt.dataType))
 			number := slices.IndexFunc(ix.columns, func(c column) bool { return c.field == tt.column })
 			if got := mappingType(ix, r, verdict{column: number, how: tt.how}); got != tt.want {
-				t.Errorf("%s for a %s, %s: %s, want %s", tt.column, tt.dataType, tt.how, got, tt.want)
+				t.Errorf("%s for a %s, %s: got %s, want %s", tt.column, tt.dataType, tt.how, got, tt.want)
 			}
 		})
 	}

@@ -95,18 +95,18 @@ func TestRequest_Weights(t *testing.T) {
 	technical := weight(schema.Attribute{AttributeName: "Rate", TechnicalLineItemName: "BalanceRate"}, "balance")
 	unknown := weight(schema.Attribute{AttributeName: "Zyxwv"}, "zyxwv")
 	if rare <= common {
-		t.Errorf("a rare term weighs %g, a common one %g", rare, common)
+		t.Errorf("a rare term: got %g, a common one %g", rare, common)
 	}
 	if want := rare * technicalShare; technical != want {
-		t.Errorf("a term of the technical name weighs %g, want %g", technical, want)
+		t.Errorf("a term of the technical name: got %g, want %g", technical, want)
 	}
 	if unknown != unknownWeight {
-		t.Errorf("an unknown term weighs %g, want %g", unknown, unknownWeight)
+		t.Errorf("an unknown term: got %g, want %g", unknown, unknownWeight)
 	}
 	r := readForTest(ix, schema.Attribute{AttributeName: "End of the Cycle End"})
 	i := slices.IndexFunc(r.requirements, func(a requirement) bool { return a.text == "end" && a.phrase == 0 })
 	if i >= 0 && r.requirements[i].weight != 0 {
-		t.Errorf("a word that is also in a phrase weighs %g, want 0", r.requirements[i].weight)
+		t.Errorf("a word that is also in a phrase: got %g, want 0", r.requirements[i].weight)
 	}
 }
 
@@ -117,7 +117,7 @@ func TestRequest_Specific(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if got := readForTest(ix, attribute(name, "")).specific; got != want {
-				t.Errorf("%q is specific: %t, want %t", name, got, want)
+				t.Errorf("%q is specific: got %t, want %t", name, got, want)
 			}
 		})
 	}
@@ -167,7 +167,7 @@ func TestRequest_ExplainsAndAnswers(t *testing.T) {
 				return
 			}
 			if r.explained[id] != tt.explained || len(r.answers[id]) > 0 != tt.answers {
-				t.Errorf("%q is explained with %g and answers %v, want %g, %t",
+				t.Errorf("%q: got explained %g, answered %v, want %g, %t",
 					tt.term, r.explained[id], r.answers[id], tt.explained, tt.answers)
 			}
 		})
@@ -178,10 +178,10 @@ func TestRequest_ExplainsAndAnswers(t *testing.T) {
 	}
 	best, degree := r.answeredBy([]int{ix.ids["balance"], open, ix.ids["date"]}, 0)
 	if best != open || degree <= 0 || degree >= 1 {
-		t.Errorf("answeredBy = %d, %g, want %d and less than 1", best, degree, open)
+		t.Errorf("answeredBy: got %d, %g, want %d and less than 1", best, degree, open)
 	}
 	if best, degree := r.answeredBy([]int{ix.ids["balance"]}, 0); best != -1 || degree != 0 {
-		t.Errorf("answeredBy of another term = %d, %g, want -1, 0", best, degree)
+		t.Errorf("answeredBy of another term: got %d, %g, want -1, 0", best, degree)
 	}
 }
 
@@ -201,7 +201,7 @@ func TestRequest_Reset(t *testing.T) {
 		}
 		for id := range used.answers {
 			if !slices.Equal(used.answers[id], fresh.answers[id]) {
-				t.Errorf("%q: %q answers %v, want %v", name, ix.terms[id].text, used.answers[id], fresh.answers[id])
+				t.Errorf("%q: %q: got %v, want %v", name, ix.terms[id].text, used.answers[id], fresh.answers[id])
 			}
 		}
 		used.reset()

@@ -93,7 +93,7 @@ func TestScore_Order(t *testing.T) {
 				return scoreForTest(NewIndex(append(columns, other...)), tt.attribute)[columns[0].SourceField()].score
 			}
 			if better, worse := score(tt.better), score(tt.worse); better <= worse {
-				t.Errorf("%s.%s scores %.3f, want more than %s.%s with %.3f", tt.better[0].TableName,
+				t.Errorf("score of %s.%s: got %.3f, want more than %s.%s with %.3f", tt.better[0].TableName,
 					tt.better[0].ColumnName, better,
 					tt.worse[0].TableName, tt.worse[0].ColumnName, worse)
 			}
@@ -114,7 +114,7 @@ func TestScore_Contradiction(t *testing.T) {
 				got = ix.terms[v.against].text + " for " + r.requirements[v.insteadOf].text
 			}
 			if got != want {
-				t.Errorf("%s: contradiction %q, want %q", ix.columns[number].columnName, got, want)
+				t.Errorf("%s: contradiction: got %q, want %q", ix.columns[number].columnName, got, want)
 			}
 		})
 	}
@@ -131,18 +131,18 @@ func TestScorer_Recall(t *testing.T) {
 		recall[i] = s.recall(&ix.columns[i], &v)
 	}
 	if recall[0] != 1 {
-		t.Errorf("a column with every term has the recall %g, want 1", recall[0])
+		t.Errorf("recall of a column with every term: got %g, want 1", recall[0])
 	}
 	if recall[1] <= answeredInTable || recall[1] >= 1 {
 		t.Errorf("a column with one term in the table has the recall %g", recall[1])
 	}
 	if recall[2] != answeredInDescription {
-		t.Errorf("a column with the terms in the description has the recall %g, want %g",
+		t.Errorf("recall of a column with the terms in the description: got %g, want %g",
 			recall[2], answeredInDescription)
 	}
 	v := verdict{}
 	if got := (&scorer{ix: ix, request: readForTest(ix, attribute("", ""))}).recall(&ix.columns[0], &v); got != 0 {
-		t.Errorf("without a name the recall is %g, want 0", got)
+		t.Errorf("without a name the recall: got %g, want 0", got)
 	}
 }
 
@@ -156,13 +156,13 @@ func TestScorer_Precision(t *testing.T) {
 		precision[i] = s.precision(&ix.columns[i], &v)
 	}
 	if precision[0] != 1 {
-		t.Errorf("a name with nothing else has the precision %g, want 1", precision[0])
+		t.Errorf("precision of a name with nothing else: got %g, want 1", precision[0])
 	}
 	if precision[1] <= 0 || precision[1] >= 1 {
 		t.Errorf("a name with a word that is not asked has the precision %g", precision[1])
 	}
 	if precision[2] != 0 {
-		t.Errorf("another name has the precision %g, want 0", precision[2])
+		t.Errorf("precision of another name: got %g, want 0", precision[2])
 	}
 }
 
@@ -187,7 +187,7 @@ func TestScorer_LimitPrecision(t *testing.T) {
 			t.Parallel()
 			s := scorer{ix: ix, request: readForTest(ix, attribute(tt.name, "N9.2"))}
 			if got := s.limitPrecision(&ix.columns[tt.column], tt.recall, 0.9); math.Abs(got-tt.want) > 1e-12 {
-				t.Errorf("%s from %s with the recall %g: %g, want %g",
+				t.Errorf("%s from %s with the recall %g: got %g, want %g",
 					tt.name, ix.columns[tt.column].columnName, tt.recall, got, tt.want)
 			}
 		})
@@ -226,7 +226,7 @@ func TestImpliedDegree(t *testing.T) {
 				&request{kind: dateKind}, tt.requirement, &column{kind: tt.kind}, &verdict{fit: 1, how: tt.how},
 			)
 			if got != tt.want {
-				t.Errorf("%s: %g, want %g", tt.name, got, tt.want)
+				t.Errorf("%s: got %g, want %g", tt.name, got, tt.want)
 			}
 		})
 	}
@@ -251,7 +251,8 @@ func TestRoleFactor(t *testing.T) {
 		t.Run(fmt.Sprint(tt.wanted), func(t *testing.T) {
 			t.Parallel()
 			if got := roleFactor(&request{kind: tt.wanted}, &tt.column); got != tt.want {
-				t.Errorf("a %s from a %s (key %t): %g, want %g", tt.wanted, tt.column.role, tt.column.key, got, tt.want)
+				t.Errorf("a %s from a %s (key %t): got %g, want %g",
+					tt.wanted, tt.column.role, tt.column.key, got, tt.want)
 			}
 		})
 	}
@@ -265,7 +266,7 @@ func TestScorer_TableShare(t *testing.T) {
 		t.Run(fmt.Sprint(number), func(t *testing.T) {
 			t.Parallel()
 			if got := s.tableShare(&ix.columns[number]); got != want {
-				t.Errorf("%s has the share %g, want %g", ix.columns[number].field, got, want)
+				t.Errorf("share of %s: got %g, want %g", ix.columns[number].field, got, want)
 			}
 		})
 	}

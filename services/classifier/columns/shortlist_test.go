@@ -23,7 +23,7 @@ func TestPromises_First(t *testing.T) {
 		})
 		want = want[:min(n, len(want))]
 		if got := p.first(n); !slices.Equal(got, want) {
-			t.Errorf("first(%d) = %v, want %v", n, got, want)
+			t.Errorf("first(%d): got %v, want %v", n, got, want)
 		}
 	}
 }
@@ -35,13 +35,13 @@ func TestPromises_AddLeavesOutWhatTooManyHave(t *testing.T) {
 	p.add([]int{3, 1}, 0.5, 2)
 	p.add([]int{1}, 0.25, 2)
 	if want := []float64{0, 0.75, 0, 0.5}; !slices.Equal(p.byColumn, want) {
-		t.Errorf("promises are %v, want %v", p.byColumn, want)
+		t.Errorf("promises: got %v, want %v", p.byColumn, want)
 	}
 	if want := []int{3, 1}; !slices.Equal(p.touched, want) {
-		t.Errorf("touched are %v, want %v", p.touched, want)
+		t.Errorf("touched: got %v, want %v", p.touched, want)
 	}
 	p.reset()
 	if len(p.touched) > 0 || slices.Max(p.byColumn) > 0 {
-		t.Errorf("after a reset promises are %v, touched %v", p.byColumn, p.touched)
+		t.Errorf("after a reset promises: got %v, touched %v", p.byColumn, p.touched)
 	}
 }

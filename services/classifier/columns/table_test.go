@@ -82,7 +82,7 @@ func TestRoleOf_EveryWordOfATablesPurpose(t *testing.T) {
 			t.Parallel()
 			for _, w := range tt.words {
 				if got := roleOf("ACCT_"+strings.ToUpper(w), []string{"A", "B"}); got != tt.want {
-					t.Errorf("ACCT_%s is a %s, want a %s", strings.ToUpper(w), got, tt.want)
+					t.Errorf("ACCT_%s: got %s, want a %s", strings.ToUpper(w), got, tt.want)
 				}
 			}
 		})
@@ -106,7 +106,7 @@ func TestKeyOf(t *testing.T) {
 		t.Run(tt.table, func(t *testing.T) {
 			t.Parallel()
 			if got := keyOf(tt.table, tt.columns); got != tt.want {
-				t.Errorf("keyOf(%s, %q) = %q, want %q", tt.table, tt.columns, got, tt.want)
+				t.Errorf("keyOf(%s, %q): got %q, want %q", tt.table, tt.columns, got, tt.want)
 			}
 		})
 	}
@@ -128,7 +128,7 @@ func TestDescribesCodes(t *testing.T) {
 		t.Run(fmt.Sprint(tt.columns), func(t *testing.T) {
 			t.Parallel()
 			if got := describesCodes(tt.columns); got != tt.want {
-				t.Errorf("describesCodes(%q) = %t, want %t", tt.columns, got, tt.want)
+				t.Errorf("describesCodes(%q): got %t, want %t", tt.columns, got, tt.want)
 			}
 		})
 	}
@@ -141,12 +141,12 @@ func TestTable_Strip(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if got := marked.strip(name); got != want {
-				t.Errorf("strip(%q) = %q, want %q", name, got, want)
+				t.Errorf("strip(%q): got %q, want %q", name, got, want)
 			}
 		})
 	}
 	if got := (&table{}).strip("BAL"); got != "BAL" {
-		t.Errorf("without a prefix strip(BAL) = %q", got)
+		t.Errorf("without a prefix strip(BAL): got %q", got)
 	}
 }
 
@@ -158,13 +158,13 @@ func TestTablesOf(t *testing.T) {
 	))
 	loan, stat := tables[tableKey{"1", "S", "LOAN"}], tables[tableKey{"1", "S", "REF_STAT"}]
 	if len(tables) != 2 || loan == nil || stat == nil {
-		t.Fatalf("tables are %v", tables)
+		t.Fatalf("tables: got %v", tables)
 	}
 	if loan.prefix != "XQZ_" || loan.role != recordTable || loan.key != "" {
-		t.Errorf("LOAN is %+v", *loan)
+		t.Errorf("LOAN: got %+v", *loan)
 	}
 	if stat.prefix != "" || stat.role != lookupTable || stat.key != "STAT_CD" {
-		t.Errorf("REF_STAT is %+v", *stat)
+		t.Errorf("REF_STAT: got %+v", *stat)
 	}
 	if loan.number == stat.number {
 		t.Errorf("both tables have the number %d", loan.number)

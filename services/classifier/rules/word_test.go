@@ -334,7 +334,7 @@ func answersAs(t *testing.T, table string) {
 		}
 		f := strings.Split(line, "|")
 		if len(f) != 5 {
-			t.Fatalf("%q has %d parts, want 5", line, len(f))
+			t.Fatalf("parts of %q: got %d, want 5", line, len(f))
 		}
 		for i := range f {
 			f[i] = strings.TrimSpace(f[i])
