@@ -35,6 +35,9 @@ const (
 	// CheckKindHistory means that the history of a mapping does not have exactly one entry of each job that
 	// wrote the mapping.
 	CheckKindHistory CheckKind = "history"
+	// CheckKindDecision means that the history does not have the last change of a mapping, that the reviewer of a
+	// mapping was the last to edit it, or that a change has not been published for a minute.
+	CheckKindDecision CheckKind = "decision"
 )
 
 // CheckFinding is one problem in the row with this key.
@@ -89,7 +92,8 @@ func Check(
 			return c.checked, err
 		}
 	}
-	for _, check := range []func(context.Context) error{c.checkFields, c.checkSignatures, c.checkJobs} {
+	checks := []func(context.Context) error{c.checkFields, c.checkSignatures, c.checkDecisions, c.checkJobs}
+	for _, check := range checks {
 		if err := check(ctx); err != nil {
 			return c.checked, err
 		}

@@ -1,11 +1,11 @@
 // Package schema is the stored state: the rows, the typed values in them with their transitions, and all SQL.
-// There is one file per noun, and the file of a larger one is split by activity: job, intent, classifier (kinds
-// and lanes), idempotency; item with item_queue, item_fold and item_lock; status with status_store, status_read
-// and status_lag; mapping with mapping_save, history, work (one mapping of a job), decision (one by a person); report, attribute, source, planning; import,
-// remove; check and stuck. Get reads one row or returns [ErrNotFound], List reads many rows; functions that write
-// one row begin with Insert, Update, Delete or Mark. Other functions that write are named for their step, such as
-// [SaveWork], [FailItem], [CancelItems], [FoldItems] and [RebuildStatus]. [GetStatus] computes a status that is
-// not stored.
+// There is one file per noun, and the file of a larger one is split by activity: job, intent, classifier (kinds and
+// lanes), idempotency; item with item_queue, item_fold and item_lock; status with status_store, status_read and
+// status_lag; mapping with mapping_save, history, work (one mapping of a job), decision (one by a person); report,
+// attribute, source, planning; import, remove; check and stuck. Get reads one row or returns [ErrNotFound], List
+// reads many rows; functions that write one row begin with Insert, Update, Delete or Mark. Other functions that write
+// are named for their step, such as [SaveWork], [FailItem], [CancelItems], [FoldItems] and [RebuildStatus].
+// [GetStatus] computes a status that is not stored.
 //
 // It is the vocabulary of the project and imports no other package of it. SQL is in plain functions over [bun.IDB]
 // that are named for the question they answer; the caller owns the transaction.
@@ -70,9 +70,10 @@
 //  15. pde_mappings.data_source_id is not a foreign key. Its check would lock the same few rows in the transaction
 //     of every mapping and so fill the database with multixacts. A mapping cannot refer to a deleted data source:
 //     only a job, a decision of a person, an import and a removal write the field. The last two take the report's
-//     lock FOR UPDATE and are refused while a job is active. A decision takes it FOR KEY SHARE. A job takes it FOR KEY SHARE when it is inserted and saves only items
-//     without an outcome. A job that has ended has no such items and never becomes active again. A removal clears
-//     the field of the mappings to the data source that it deletes.
+//     lock FOR UPDATE and are refused while a job is active. A decision takes it FOR KEY SHARE. A job takes it FOR
+//     KEY SHARE when it is inserted and saves only items without an outcome. A job that has ended has no such
+//     items and never becomes active again. A removal clears the field of the mappings to the data source that it
+//     deletes.
 //  16. A search first reads the next 2,000 mappings in the order of the list, which is enough for a text that many
 //     of them have, and reads on in the order if one in 200 matches. Otherwise it finds candidates by their parts
 //     of one to three characters, in GIN indexes of arrays: pg_trgm is an extension that an operator may not be

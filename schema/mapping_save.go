@@ -65,11 +65,11 @@ select history_id, id, $3::text, $1::timestamptz, $2::text, before::jsonb, after
 from changed`
 }
 
-// errVersion means that a mapping no longer has the version that was read.
-var errVersion = errors.New("a mapping has changed since it was read")
+// ErrVersion means that a mapping no longer has the version that was read.
+var ErrVersion = errors.New("a mapping has changed since it was read")
 
 // saveChanges writes the mappings after the changes, and a history row for each. It sets the versions. It
-// returns errVersion if a mapping no longer has the version before its change. After an error the caller rolls
+// returns ErrVersion if a mapping no longer has the version before its change. After an error the caller rolls
 // the transaction back.
 func saveChanges(ctx context.Context, tx bun.Tx, batch changeBatch, changes []change) error {
 	historyIDs, err := newIDs(len(changes))
@@ -107,7 +107,7 @@ func saveChanges(ctx context.Context, tx bun.Tx, batch changeBatch, changes []ch
 		return fmt.Errorf("save mappings: %w", err)
 	}
 	if n, err := written.RowsAffected(); err != nil || n != int64(len(changes)) {
-		return fmt.Errorf("save mappings: %d of %d written: %w", n, len(changes), cmp.Or(err, errVersion))
+		return fmt.Errorf("save mappings: %d of %d written: %w", n, len(changes), cmp.Or(err, ErrVersion))
 	}
 	return nil
 }

@@ -108,6 +108,10 @@ func typedName(location string) string {
 		name = strings.TrimSuffix(name, "_id")
 	case name == "mapping_ids":
 		name = "mapping-id"
+	case name == "ids":
+		if n, err := strconv.Atoi(strings.TrimSuffix(index, "]")); err == nil {
+			return fmt.Sprintf("ID number %d", n+1)
+		}
 	case part == "path":
 		return location
 	}
@@ -124,7 +128,7 @@ func (r *apiError) hint() string {
 	case p.Status == http.StatusUnauthorized:
 		return "pdeflow token --user NAME --role tester prints a token on the server's machine; give it with " +
 			"--token or PDEFLOW_TOKEN"
-	case p.Status == http.StatusForbidden:
+	case strings.HasSuffix(p.Type, ":role-too-low"):
 		return "use a token with that role (--token or PDEFLOW_TOKEN)"
 	case p.JobID != "":
 		return fmt.Sprintf("it is job %s; follow it with: pdeflow jobs watch%s %s", p.JobID, r.flags,

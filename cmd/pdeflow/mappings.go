@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,10 @@ func (a *app) mappingsCommand() *cli.Command {
 			a.mappingsHistoryCommand(),
 			a.mappingsEditCommand(),
 			a.mappingsAcceptCommand(),
+			a.mappingsReviewCommand("approve", "approves mappings", schema.ReviewStatusApproved),
+			a.mappingsReviewCommand("reject", "rejects mappings", schema.ReviewStatusRejected),
+			a.mappingsReviewCommand("needs-revision", "returns mappings for revision",
+				schema.ReviewStatusNeedsRevision),
 			a.mappingsUndoCommand(),
 		},
 	})
@@ -40,21 +45,8 @@ func (a *app) mappingsCommand() *cli.Command {
 func (a *app) mappingsListCommand() *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "lists the mappings of a report",
-		Flags: []cli.Flag{
-			a.cycleFlag(), a.reportFlag(),
-			&cli.StringFlag{
-				Name: "q", Usage: "only those with this `TEXT` in the names of attribute, element or column, or in " +
-					"the line item's codes",
-			},
-			choice("information-security-classification", "only this tier",
-				schema.Tiers()),
-			choice("criticality", "only this level", schema.Levels()),
-			choice("review-status", "only this review status", schema.ReviewStatuses()),
-			&cli.BoolFlag{Name: "unmapped", Usage: "only those without a column, or with =false only those with one"},
-			confidenceFlag("min-confidence", "only those of whose column the confidence is `N` or more"),
-			confidenceFlag("max-confidence", "only those of whose column the confidence is `N` or less"),
-			sortFlag(), limitFlag(0), jsonFlag(),
-		},
+		Flags: slices.Concat([]cli.Flag{a.cycleFlag(), a.reportFlag()}, mappingFilterFlags(),
+			[]cli.Flag{sortFlag(), limitFlag(0), jsonFlag()}),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := noArguments(cmd); err != nil {
 				return err

@@ -37,3 +37,32 @@ func TestMappingsAreEditedOnTheCommandLine(t *testing.T) {
 		t.Errorf("got JSON %+v", edited)
 	}
 }
+
+func TestMappingsAreReviewedOnTheCommandLine(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, schema.ServiceAPI)
+	ids := schematest.Report(t, f.db, 4)
+	command := func(exit int, command string, args ...string) result {
+		typed := append([]string{"mappings", command, "--cycle", schematest.CycleID, "--report", schematest.ReportID},
+			args...)
+		return f.pdeflow(typed...).ends(t, exit)
+	}
+	command(exitDone, "edit", ids[0], "pde_name=own")
+	golden(t, "reviews", transcript(
+		command(exitFailed, "approve", ids[0], ids[1]),
+		command(exitDone, "approve", ids[1], "--comment", "as before"),
+		command(exitUsage, "reject", "--review-status", "pending"),
+		command(exitDone, "reject", "--review-status", "pending", "--dry-run"),
+		command(exitFailed, "reject", "--review-status", "pending", "--expected", "9"),
+		command(exitDone, "reject", "--review-status", "pending", "--expected", "3", "--skip-own-edits"),
+		command(exitDone, "needs-revision", ids[2], ids[3], "--comment", "why this column?"),
+		command(exitDone, "undo", ids[3]),
+		command(exitUsage, "approve"),
+		command(exitUsage, "approve", ids[2], "--unmapped"),
+		command(exitDone, "show", ids[3]),
+		command(exitDone, "history", ids[3]),
+	))
+	if done := from[api.Reviewed](t, command(exitDone, "approve", ids[3], "--json")); done.Decided != 1 {
+		t.Errorf("got JSON %+v", done)
+	}
+}

@@ -136,6 +136,7 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	s.registerRemovals()
 	s.registerMappings()
 	s.registerDecisions()
+	s.registerReviews()
 	s.registerOpenAPI()
 	describeNulls(s.api.OpenAPI().Components.Schemas)
 	return s, nil

@@ -286,6 +286,8 @@ func TestEveryRouteRequiresTheRoleOfTheContract(t *testing.T) {
 		"put " + planned + "/pde-mappings/{id}":                    api.Tester,
 		"post " + planned + "/pde-mappings/{id}/accept-suggestion": api.Tester,
 		"post " + planned + "/pde-mappings/{id}/undo":              api.Tester,
+		"post " + planned + "/pde-mappings/{id}/review":            api.Manager,
+		"post " + planned + "/pde-mappings/review":                 api.Manager,
 		"post " + planned + "/pde-mappings/regenerate-all":         api.Tester,
 		"post " + planned + "/pde-mappings/auto-map":               api.Tester,
 		"post " + planned + "/pde-classifications/suggest-batch":   api.Tester,

@@ -265,6 +265,9 @@ func (s *Server) decisionError(ctx context.Context, d schema.Decision, err error
 	if wrong, ok := errors.AsType[*schema.EditError](err); ok {
 		return s.editProblem(ctx, path, d, wrong)
 	}
+	if own, ok := errors.AsType[*schema.OwnEditError](err); ok {
+		return refuseOwnEdits(own, nil)
+	}
 	switch {
 	case errors.Is(err, schema.ErrNoSuggestion):
 		return newProblem(nothingSuggested, "The last job agrees with every confirmed value, or none has run.")

@@ -54,6 +54,9 @@ const (
 	versionMissing     problemKind = "version-required"
 	nothingToUndo      problemKind = "nothing-to-undo"
 	nothingSuggested   problemKind = "nothing-suggested"
+	nothingMatches     problemKind = "nothing-matches"
+	countChanged       problemKind = "count-changed"
+	ownEdit            problemKind = "own-edit"
 )
 
 // meaning returns the HTTP status and the title of a kind.
@@ -105,6 +108,12 @@ func (k problemKind) meaning() (status int, title string) {
 		return http.StatusConflict, "There is nothing that you can undo"
 	case nothingSuggested:
 		return http.StatusConflict, "The mapping has no suggestions"
+	case nothingMatches:
+		return http.StatusConflict, "No mapping matches"
+	case countChanged:
+		return http.StatusConflict, "The number of mappings has changed"
+	case ownEdit:
+		return http.StatusForbidden, "Nobody reviews their own edit"
 	case nothingToRetry:
 		return http.StatusConflict, "There is nothing to retry"
 	case bodyTooLarge:

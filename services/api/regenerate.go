@@ -231,6 +231,11 @@ func refuseUnknownMappings(ctx context.Context, tx bun.Tx, job schema.Job) error
 	if job.JobType == schema.JobTypePDEClassification {
 		field = "body.pde_mapping_ids"
 	}
+	return refuseUnknown(field, indexes)
+}
+
+// refuseUnknown refuses the ids at these indexes of the field, which are not mappings of the report.
+func refuseUnknown(field string, indexes []int) error {
 	problem := newProblem(invalid,
 		fmt.Sprintf("%s has ids of mappings that the report does not have, the first at index %d.", field, indexes[0]))
 	for _, i := range indexes {

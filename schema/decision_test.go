@@ -1,0 +1,149 @@
+package schema_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/uptrace/bun"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/schematest"
+)
+
+func decisionOf(id, author string) schema.Decision {
+	return schema.Decision{
+		CycleID: schematest.CycleID, ReportID: schematest.ReportID, MappingID: id, Author: author, Comment: "why",
+	}
+}
+
+func edited(
+	ctx context.Context,
+	db *schema.DB,
+	id, author string,
+	edit schema.MappingEdit,
+) (d schema.Decided, err error) {
+	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
+		d, err = schema.EditMapping(ctx, tx, decisionOf(id, author), edit)
+		return err
+	})
+	return d, err
+}
+
+func reviewed(ctx context.Context, db *schema.DB, id, author string, status schema.ReviewStatus) error {
+	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		_, err := schema.ReviewMapping(ctx, tx, decisionOf(id, author), status)
+		return err
+	})
+}
+
+func TestEditMapping_AndSaveWorkLoseNothing(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 1)
+	job := schematest.ListedJob(t, db, 1)
+	work := read(t, db, job.ID, ids[0])
+
+	// The person edits after the job has read the mapping: the job's save does nothing, and it reads again.
+	edit := schema.MappingEdit{RiskLevel: new(schema.LevelLow)}
+	if _, err := edited(t.Context(), db, ids[0], "olga", edit); err != nil {
+		t.Fatal(err)
+	}
+	result := work.Mapping
+	result.RiskLevel, result.Criticality = schema.LevelHigh, schema.LevelHigh
+	if saved, err := save(t.Context(), db, job.ID, work.Mapping, result); err != nil || saved {
+		t.Fatalf("SaveWork of the earlier version: got %t, %v, want false", saved, err)
+	}
+	work = read(t, db, job.ID, ids[0])
+	if work.Mapping.RiskLevel != schema.LevelLow || !work.Mapping.MappingConfirmedByUser || work.Item.Outcome != "" {
+		t.Errorf("work after the edit: got %+v", work.Mapping)
+	}
+	result = work.Mapping
+	result.Criticality, result.SuggestedRiskLevel = schema.LevelHigh, schema.LevelHigh
+	if saved, err := save(t.Context(), db, job.ID, work.Mapping, result); err != nil || !saved {
+		t.Fatalf("SaveWork: got %t, %v, want true", saved, err)
+	}
+
+	// The person edits the version from before the job.
+	d := decisionOf(ids[0], "olga")
+	d.Version = work.Mapping.Version
+	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+		_, err := schema.EditMapping(ctx, tx, d, schema.MappingEdit{PIIFlag: new(true)})
+		return err
+	})
+	if stale, ok := errors.AsType[*schema.VersionError](err); !ok || stale.Current != 3 {
+		t.Errorf("EditMapping of the earlier version: got %v, want version 3", err)
+	}
+	m := read(t, db, job.ID, ids[0]).Mapping
+	if m.RiskLevel != schema.LevelLow || m.SuggestedRiskLevel != schema.LevelHigh || m.Criticality != schema.LevelHigh {
+		t.Errorf("mapping: got %+v", m)
+	}
+}
+
+func TestUndo_RestoresEveryColumn(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 1)
+	job := schematest.ListedJob(t, db, 1)
+	m := read(t, db, job.ID, ids[0]).Mapping
+	m = filled(t, filled(t, m, "job"), "import")
+	m.SourceField = "" // the report has no such column
+	if saved, err := save(t.Context(), db, job.ID, read(t, db, job.ID, ids[0]).Mapping, m); err != nil || !saved {
+		t.Fatalf("SaveWork: got %t, %v, want true", saved, err)
+	}
+	exec(t, db, `update pde_mappings set business_process = 'a', business_owner = 'b', data_steward = 'c',
+		mapping_confirmed_by_user = true`)
+	before := read(t, db, job.ID, ids[0]).Mapping
+	edit := schema.MappingEdit{
+		SourceField: new("svc.LN_MSTR.VIN"), TransformationRule: new("none"), BusinessOwner: new(""),
+		InformationSecurityClassification: new(schema.TierPublic), PIIFlag: new(false),
+	}
+	if _, err := edited(t.Context(), db, ids[0], "olga", edit); err != nil {
+		t.Fatal(err)
+	}
+	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+		_, err := schema.Undo(ctx, tx, decisionOf(ids[0], "olga"), func(schema.HistoryAction) error { return nil })
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := diffMappings(before, read(t, db, job.ID, ids[0]).Mapping); diff != "" {
+		t.Errorf("mapping after Undo (-want +got):\n%s", diff)
+	}
+}
+
+func TestCheck_FindsWrongDecisions(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 4)
+	for _, id := range ids {
+		if _, err := edited(t.Context(), db, id, "olga", schema.MappingEdit{PDEName: new("name")}); err != nil {
+			t.Fatal(err)
+		}
+		if err := reviewed(t.Context(), db, id, "mia", schema.ReviewStatusApproved); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, found := check(t, db, schema.CheckScope{}); len(found) != 0 {
+		t.Errorf("correct decisions: got %q", found)
+	}
+	exec(t, db, "update pde_mappings set reviewed_by = 'olga' where id = ?", ids[0])
+	exec(t, db, "update pde_mappings set version = 4 where id = ?", ids[1])
+	exec(t, db, `update classification_history set published = true where mapping_id <> ? or action = 'edited'`, ids[2])
+	exec(
+		t,
+		db,
+		"update classification_history set id = 'late', changed_at = now() - interval '61 seconds' where not published",
+	)
+	_, found := check(t, db, schema.CheckScope{CycleID: schematest.CycleID, ReportID: schematest.ReportID})
+	want := []string{
+		"decision pde_mappings " + ids[0] + ": its reviewer was the last to edit it",
+		"decision pde_mappings " + ids[1] + ": the history has no entry of its version",
+		"decision classification_history late: mapping.changed is not published, which is the work of the dispatcher",
+	}
+	if diff := cmp.Diff(want, found); diff != "" {
+		t.Errorf("found differs (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,198 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+)
+
+// Review is a manager's decision about mappings of a report.
+type Review struct {
+	CycleID, ReportID string
+	// Status is not [ReviewStatusPending].
+	Status          ReviewStatus
+	Author, Comment string
+	// SkipOwn leaves out the mappings that the author was the last to edit. Without it they are an error.
+	SkipOwn bool
+	// DryRun only counts.
+	DryRun bool
+}
+
+// ReviewCounts counts the mappings of a review.
+type ReviewCounts struct {
+	// Decided got the status, and Unchanged already had it. Own were left out because the author edited them last.
+	Decided, Unchanged, Own int64
+}
+
+// OwnEditError is returned if the author of a review was the last to edit some of the mappings.
+type OwnEditError struct {
+	// IDs are the first [MaxProblems] of these mappings, and Count is their number.
+	IDs   []string
+	Count int64
+}
+
+// Error implements error.
+func (e *OwnEditError) Error() string {
+	return fmt.Sprintf("the reviewer was the last to edit %d of the mappings", e.Count)
+}
+
+// MappingVersion identifies a mapping as it was read. Version 0 is any version.
+type MappingVersion struct {
+	ID      string
+	Version int64
+}
+
+// reviewPage is the number of mappings of a review that are read and written by one statement.
+const reviewPage = 1000
+
+// ReviewMapping reviews one mapping. It returns the errors of [EditMapping], and an [OwnEditError].
+func ReviewMapping(ctx context.Context, tx bun.Tx, d Decision, status ReviewStatus) (Decided, error) {
+	review := Review{Status: status, Author: d.Author, Comment: d.Comment}
+	return d.apply(ctx, tx, HistoryActionReviewed, func(m Mapping, now time.Time) (Mapping, error) {
+		after, changed := review.of(m, now)
+		if !changed {
+			return m, nil
+		}
+		own, err := listOwnEdits(ctx, tx, d.Author, []string{m.ID})
+		if err == nil && len(own) > 0 {
+			err = &OwnEditError{IDs: own, Count: 1}
+		}
+		return after, err
+	})
+}
+
+// of returns the mapping after the review. Changed is false if it has the status already, unless there is a comment
+// to record.
+func (r Review) of(m Mapping, now time.Time) (after Mapping, changed bool) {
+	if m.ReviewStatus == r.Status && r.Comment == "" {
+		return m, false
+	}
+	m.ReviewStatus, m.ReviewedBy, m.ReviewedAt = r.Status, r.Author, now
+	return m, true
+}
+
+// ListMappingVersions returns the mappings that pass the filter, in the order of their ids.
+func ListMappingVersions(ctx context.Context, db bun.IDB, filter MappingFilter) (found []MappingVersion, err error) {
+	filter.Sort, filter.Descending = MappingSortID, false
+	for key, id := "", ""; ; {
+		page, err := ListMappings(ctx, db, filter, key, id, reviewPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range page {
+			found = append(found, MappingVersion{ID: m.ID, Version: m.Version})
+			key, id = m.SortKey, m.SortID
+		}
+		if len(page) < reviewPage {
+			return found, nil
+		}
+	}
+}
+
+// ReviewMappings reviews mappings of the report, all or none. It returns [ErrNotFound] if there is no such report or
+// if it has not all of the mappings, [ErrVersion] if one of them no longer has its version, an [OwnEditError], and
+// an error of [IsLockTimeout]. After an error the caller rolls the transaction back.
+func ReviewMappings(ctx context.Context, tx bun.Tx, r Review, mappings []MappingVersion) (ReviewCounts, error) {
+	var counts ReviewCounts
+	if _, err := LockReport(ctx, tx, r.CycleID, r.ReportID); err != nil {
+		return counts, err
+	}
+	sorted := slices.Clone(mappings) // every transaction locks mappings in this order
+	slices.SortFunc(sorted, func(a, b MappingVersion) int { return strings.Compare(a.ID, b.ID) })
+	var own OwnEditError
+	for page := range slices.Chunk(sorted, reviewPage) {
+		changes, now, err := r.page(ctx, tx, page, &counts)
+		if err != nil {
+			return counts, err
+		}
+		edited, err := listOwnEdits(ctx, tx, r.Author, each(changes, func(c change) string { return c.before.ID }))
+		if err != nil {
+			return counts, err
+		}
+		if len(edited) > 0 {
+			own.Count += int64(len(edited))
+			own.IDs = append(own.IDs, edited[:min(len(edited), MaxProblems-len(own.IDs))]...)
+			changes = slices.DeleteFunc(changes, func(c change) bool { return slices.Contains(edited, c.before.ID) })
+		}
+		counts.Decided += int64(len(changes))
+		if r.DryRun || len(changes) == 0 || own.Count > 0 && !r.SkipOwn {
+			continue
+		}
+		batch := changeBatch{at: now, author: r.Author, action: HistoryActionReviewed}
+		if err := saveChanges(ctx, tx, batch, changes); err != nil {
+			return counts, err
+		}
+	}
+	counts.Own = own.Count
+	if own.Count > 0 && !r.SkipOwn && !r.DryRun {
+		return counts, &own
+	}
+	return counts, nil
+}
+
+// page locks the mappings and returns those that the review changes.
+func (r Review) page(
+	ctx context.Context, tx bun.Tx, page []MappingVersion, counts *ReviewCounts,
+) (changes []change, now time.Time, err error) {
+	mappings, err := lockMappings(ctx, tx, r.CycleID, r.ReportID,
+		each(page, func(m MappingVersion) string { return m.ID }))
+	if err != nil {
+		return nil, now, err
+	}
+	if len(mappings) != len(page) {
+		return nil, now, fmt.Errorf("mappings of report %s: %w", r.ReportID, ErrNotFound)
+	}
+	if now, err = Now(ctx, tx); err != nil {
+		return nil, now, err
+	}
+	for i, m := range mappings {
+		if page[i].Version != 0 && page[i].Version != m.Version {
+			return nil, now, ErrVersion
+		}
+		after, changed := r.of(m, now)
+		if !changed {
+			counts.Unchanged++
+			continue
+		}
+		changes = append(changes, change{before: m, after: after, comment: r.Comment})
+	}
+	return changes, now, nil
+}
+
+// lockMappings locks and returns those of the mappings that the report has, in the order of their ids.
+func lockMappings(ctx context.Context, tx bun.Tx, cycleID, reportID string, ids []string) (rows []Mapping, err error) {
+	err = withLockTimeout(ctx, tx, func() error {
+		return tx.NewSelect().Model(&rows).Where("id = any(?)", pgdialect.Array(ids)).
+			Where("cycle_id = ? and report_id = ?", cycleID, reportID).Order("id").For("no key update").Scan(ctx)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("lock mappings of report %s: %w", reportID, err)
+	}
+	return rows, nil
+}
+
+// lastEditor selects the author of the last edit of the mapping m that is not undone. A job, a review and an undo are
+// no edits; an import is one.
+const lastEditor = `select h.changed_by from classification_history h
+	where h.mapping_id = m.id and h.job_id is null
+		and coalesce(h.action, 'edited') not in ('reviewed', 'undone', 'auto_approved')
+		and not exists (select from classification_history u where u.mapping_id = m.id and u.undoes = h.id)
+	order by h.changed_at desc, h.id desc limit 1`
+
+// listOwnEdits returns those of the mappings of which the author was the last editor.
+func listOwnEdits(ctx context.Context, tx bun.Tx, author string, ids []string) (own []string, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	err = tx.NewRaw(`select m.id from unnest(?::text[]) m (id) where (`+lastEditor+`) = ?`,
+		pgdialect.Array(ids), author).Scan(ctx, &own)
+	if err != nil {
+		return nil, fmt.Errorf("last edits of mappings: %w", err)
+	}
+	return own, nil
+}
