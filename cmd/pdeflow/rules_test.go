@@ -43,31 +43,31 @@ func TestRulesTest(t *testing.T) {
 	check := func(name, text string) result {
 		return pdeflow(t.Context(), nil, "rules", "test", file(t, name, text))
 	}
-	const widget = `
-rule widget
-  any: widget
+	const gizmo = `
+rule gizmo
+  any: gizmo
   tier: Proprietary
   personal: no
   criticality: Low
-  because: widgets are ours
-  example: WIDGET_CD | C2
+  because: gizmos are ours
+  example: GIZMO_CD | C2
 `
 	check(
 		"built-in.policy",
 		defaultPolicy(t),
 	).ends(t, exitDone, "no problems in policy ", "(0 rules have none)")
-	check("ours.policy", "policy ours-1\nextends built-in\n"+widget).ends(t, exitDone, "no problems in policy ours-1")
-	check("ours.policy", "policy ours-1\nextends built-in\n"+widget+"  example: Widget Password\n").
-		ends(t, exitFailed, `ours.policy:11: rule "widget": the example "Widget Password" has another result: `+
+	check("ours.policy", "policy ours-1\nextends built-in\n"+gizmo).ends(t, exitDone, "no problems in policy ours-1")
+	check("ours.policy", "policy ours-1\nextends built-in\n"+gizmo+"  example: Gizmo Password\n").
+		ends(t, exitFailed, `ours.policy:11: rule "gizmo": the example "Gizmo Password" has another result: `+
 			`the rule "secret" decides it`)
 	check(
 		"ours.policy",
-		"policy ours-1\nextends built-in\n"+strings.ReplaceAll(widget, "any: widget", "any: [widget]"),
+		"policy ours-1\nextends built-in\n"+strings.ReplaceAll(gizmo, "any: gizmo", "any: [gizmo]"),
 	).
-		ends(t, exitFailed, `ours.policy:5: rule "widget" names the unknown concept "widget"`)
+		ends(t, exitFailed, `ours.policy:5: rule "gizmo" names the unknown concept "gizmo"`)
 	check("ours.policy", "policy ours-1\nextends built-in\n"+strings.NewReplacer(
-		"any: widget", "any: password\n  is-not: date", "  example: WIDGET_CD | C2\n", "").Replace(widget)).
-		ends(t, exitFailed, `ours.policy:4: rule "widget" is unreachable: it decides none of `, `the rule "secret"`)
+		"any: gizmo", "any: password\n  is-not: date", "  example: GIZMO_CD | C2\n", "").Replace(gizmo)).
+		ends(t, exitFailed, `ours.policy:4: rule "gizmo" is unreachable: it decides none of `, `the rule "secret"`)
 }
 
 // defaultPolicy returns the text of the built-in policy.

@@ -233,7 +233,7 @@ func TestPublishedFilingsNameSignatoriesButNoCustomers(t *testing.T) {
 		attribute, table, column, dataType string
 		tier                               schema.Tier
 	}{
-		{"Email Address of Contact", "RPT_CONTACT", "CONTACT_EMAIL", "VARCHAR(60)", schema.TierPublic},
+		{"Email Address of Contact", "RPT_CONTACT", "CONTACT_EMAIL", "VARCHAR(60)", schema.TierConfidential},
 		{"Email Address of Contact", "CUSTOMER", "EMAIL_ADDR", "VARCHAR(60)", schema.TierConfidential},
 		{"Email Address of Contact", "RPT_CONTACT", "SSN", "CHAR(9)", schema.TierHRCI},
 		{"Name of Chief Financial Officer", "FILING", "OFFICER_NAME", "VARCHAR(60)", schema.TierPublic},

@@ -150,7 +150,7 @@ func TestDataAboutCustomersIsNotPublicInAPublishedFiling(t *testing.T) {
 		{"Charge-off Flag", "C1", schema.TierConfidential},
 		{"Zyxwv Qponm", "", schema.TierConfidential},
 		{"Name of the Chief Financial Officer", "C60", schema.TierPublic},
-		{"E-mail Address of the Contact", "C60", schema.TierPublic},
+		{"E-mail Address of the Contact", "C60", schema.TierConfidential},
 		{"Signature Date", "Date", schema.TierPublic},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -307,7 +307,8 @@ func (m *ruleMatch) matchRest(r *reading.Reading) failureReason {
 	switch {
 	case !isMet(rule.Is, r.Facet) || !r.FacetGuessed && rule.IsNot.Has(r.Facet):
 		return wrongFacet
-	case !isMet(rule.Of, r.Party) || !r.PartyGuessed && rule.OfNot.Has(r.Party):
+	case !isMet(rule.Of, r.Party) || !m.ignoresParty(r) && rule.OfNot.Has(r.Party),
+		rule.Of != 0 && rule.NotByTable && partyOnlyInTable(r):
 		return wrongParty
 	case !isMet(rule.In, kind) || rule.InNot.Has(kind):
 		return wrongReport
@@ -323,6 +324,17 @@ func (m *ruleMatch) matchRest(r *reading.Reading) failureReason {
 		}
 	}
 	return noFailure
+}
+
+// ignoresParty reports whether the party is too uncertain to violate a condition. Either only the description names it,
+// or only the table does and the name has the words of a rule for personal data: a vendor's contacts have first names.
+func (m *ruleMatch) ignoresParty(r *reading.Reading) bool {
+	return r.PartyGuessed || m.words == inNames && m.rule.Personal == policy.FlagYes && partyOnlyInTable(r)
+}
+
+// partyOnlyInTable reports whether only the name of the table names the party.
+func partyOnlyInTable(r *reading.Reading) bool {
+	return r.PartyAt >= 0 && r.Occurrences[r.PartyAt].Place == reading.InTable
 }
 
 // isMet reports whether a required set is empty or has the index.

@@ -122,7 +122,7 @@ func TestWordsThatDecideAlone(t *testing.T) {
 		Repurchase Indicator ||| Confidential | no
 		Borrower Restricted Indicator ||| Confidential | no
 		ACCT_RSTRCT_IND ||| Confidential | no
-		Color ||| Confidential | yes
+		Color ||| Confidential | yes, no
 		Vehicle Color Code ||| Confidential | no
 		Card Color ||| Proprietary | no
 	`)

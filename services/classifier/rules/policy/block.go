@@ -142,7 +142,7 @@ var kinds = map[string]blockKind{
 	},
 	"refine": {
 		named: true,
-		keys:  slices.Concat(conditionLists, answerKeys, exampleKeys),
+		keys:  slices.Concat(conditionLists, answerKeys, exampleKeys, []string{"by-table"}),
 		lists: slices.Concat(conditionLists, exampleKeys, []string{"laws"}),
 	},
 }

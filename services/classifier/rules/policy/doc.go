@@ -56,7 +56,7 @@
 //	  because: the value of a score decides about a person's credit
 //	  certainty: 80                 the confidence is multiplied by this percentage
 //	  yields: yes                   the words only name a kind of value: every other rule with words goes first
-//	  by-table: no                  the name of a table is not enough for the words
+//	  by-table: no                  the name of a table is not enough for the words and the party
 //	  example: Credit Score | N3    a test: NAME | TYPE | TABLE | REPORT | MARK that the rule decides; one a line
 //	  counterexample: Score Date    one that it does not decide
 //	refine aggregate                changes single answers of the rule that won
@@ -80,7 +80,7 @@
 //	  any: [fee]
 //	  ...
 //	remove rule marketing           removes a block
-//	rule widget                     adds a block
+//	rule gizmo                     adds a block
 //	  ...
 //
 // # Decisions

@@ -21,14 +21,14 @@ override rule allowance
 extend rule balance
   certainty: 33
 group Ours
-concept widget
-  words: widget
-rule widget
-  any: [widget]
+concept gizmo
+  words: gizmo
+rule gizmo
+  any: [gizmo]
   tier: Proprietary
   personal: no
   criticality: Low
-  because: widgets are ours
+  because: gizmos are ours
 filler
   words: acme
 `
@@ -70,7 +70,7 @@ func TestParse_ExtendsTheBuiltInPolicy(t *testing.T) {
 	if r.Certainty != 33 || !slices.Equal(r.None, old.None) || r.Because != old.Because {
 		t.Errorf("the rule that is extended: got %+v, want %+v with another certainty", r, old)
 	}
-	if got := ruleNamed(t, p, "widget").Group; got != "Ours" {
+	if got := ruleNamed(t, p, "gizmo").Group; got != "Ours" {
 		t.Errorf("group of the new rule: got %q, want Ours", got)
 	}
 	if !slices.ContainsFunc(p.Phrases, func(f Phrase) bool {
@@ -78,7 +78,7 @@ func TestParse_ExtendsTheBuiltInPolicy(t *testing.T) {
 	}) {
 		t.Error("the concept that is extended lacks its new words")
 	}
-	if got := p.ProblemAt(ruleNamed(t, p, "widget").Line, "x").Error(); got != "acme.policy:18: x" {
+	if got := p.ProblemAt(ruleNamed(t, p, "gizmo").Line, "x").Error(); got != "acme.policy:18: x" {
 		t.Errorf("position of the new rule: got %q", got)
 	}
 	if got := p.ProblemAt(old.Line, "x").Error(); !strings.HasPrefix(got, "default.policy:") {

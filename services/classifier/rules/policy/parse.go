@@ -150,7 +150,8 @@ func (b *builder) define(x *block) {
 	case "party":
 		b.addWords(x, "words", Term{Kind: TermParty, ID: b.parties[x.name]}, true)
 	case "concept":
-		b.addWords(x, "words", Term{Kind: TermConcept, ID: b.concepts[x.name]}, true)
+		_, alone := x.entry("alone")
+		b.addWords(x, "words", Term{Kind: TermConcept, ID: b.concepts[x.name]}, !alone)
 		b.addWords(x, "alone", Term{Kind: TermConcept, ID: b.concepts[x.name], Alone: true}, false)
 	case "filler":
 		b.addWords(x, "words", Term{Kind: TermFiller}, true)

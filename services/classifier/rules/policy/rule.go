@@ -36,7 +36,7 @@ type Rule struct {
 	Certainty int
 	// Yields is true if the words of the rule only name a kind of value: every other rule with words goes first.
 	Yields bool
-	// NotByTable is true if the words of the rule do not count in the name of a table.
+	// NotByTable is true if the name of a table is not enough for the words and the party of the rule.
 	NotByTable bool
 
 	// Examples are the names that test the rule.
