@@ -25,10 +25,12 @@ func TestConnect_KeepsThePasswordOutOfErrorsAndLogs(t *testing.T) {
 		"nats://u:" + password + "@ho st:4222", "nats://u:" + password + "@:4222", "://u:" + password, "nats://u:" +
 			password + "%zz@h:1",
 	} {
-		_, err := events.Connect(bad, "test", "", log.Logger())
-		if err == nil || strings.Contains(err.Error(), password) {
-			t.Errorf("error %v", err)
-		}
+		t.Run(bad, func(t *testing.T) {
+			_, err := events.Connect(bad, "test", "", log.Logger())
+			if err == nil || strings.Contains(err.Error(), password) {
+				t.Errorf("error %v", err)
+			}
+		})
 	}
 	s := eventstest.Start(t)
 	with := strings.Replace(s.URL(), "://", "://u:"+password+"@", 1)
@@ -114,14 +116,19 @@ func TestServers_ParsesAsTheClientDoes(t *testing.T) {
 	s := eventstest.Start(t)
 	bare := strings.TrimPrefix(s.URL(), "nats://")
 	for _, list := range []string{s.URL(), bare, s.URL() + ",", ", " + bare + " ,nats://127.0.0.1:1"} {
-		if nc := connect(t, list, slog.New(slog.DiscardHandler)); !nc.IsConnected() {
-			t.Errorf("%q does not lead to the server", list)
-		}
+		t.Run(list, func(t *testing.T) {
+			if nc := connect(t, list, slog.New(slog.DiscardHandler)); !nc.IsConnected() {
+				t.Errorf("%q does not lead to the server", list)
+			}
+		})
 	}
 	for _, list := range []string{"", ",", "nats://", "nats://u:secret@"} {
-		_, err := events.Connect(list, "test", "", slog.New(slog.DiscardHandler))
-		if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "nats://host:port") {
-			t.Errorf("%q: %v", list, err)
-		}
+		t.Run(list, func(t *testing.T) {
+			_, err := events.Connect(list, "test", "", slog.New(slog.DiscardHandler))
+			if err == nil || strings.Contains(err.Error(), "secret") ||
+				!strings.Contains(err.Error(), "nats://host:port") {
+				t.Errorf("%q: %v", list, err)
+			}
+		})
 	}
 }

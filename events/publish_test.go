@@ -144,9 +144,11 @@ func TestPublish_RefusesInvalidEvents(t *testing.T) {
 		events.MappingRejected{},
 		events.RegenerateRequested{JobID: "j"},
 	} {
-		if err := b.pub.Publish(t.Context(), e); err == nil {
-			t.Errorf("%+v is published", e)
-		}
+		t.Run(fmt.Sprint(e), func(t *testing.T) {
+			if err := b.pub.Publish(t.Context(), e); err == nil {
+				t.Errorf("%+v is published", e)
+			}
+		})
 	}
 }
 

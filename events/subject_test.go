@@ -44,24 +44,33 @@ func TestParseSubject_RefusesOtherSubjects(t *testing.T) {
 		"mapping.requested.rules.j.m.x", "mapping.requested.rules..m", "JOB.PROGRESS.a", "job.progress." +
 			strings.Repeat("a", 129),
 	} {
-		_, err := events.ParseSubject(s)
-		if _, ok := errors.AsType[*events.SubjectError](err); !ok {
-			t.Errorf("%q: error %v", s, err)
-		}
+		t.Run(s, func(t *testing.T) {
+			t.Parallel()
+			_, err := events.ParseSubject(s)
+			if _, ok := errors.AsType[*events.SubjectError](err); !ok {
+				t.Errorf("%q: error %v", s, err)
+			}
+		})
 	}
 }
 
 func TestCheckID(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"0198c5a2-7b1e-7c3d-9a55-0f6f2f1b8a01", "a", "A_b-1:2@3", strings.Repeat("a", 128)} {
-		if err := events.CheckID(id); err != nil {
-			t.Errorf("%q: %v", id, err)
-		}
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			if err := events.CheckID(id); err != nil {
+				t.Errorf("%q: %v", id, err)
+			}
+		})
 	}
 	for _, id := range []string{"", "a.b", "*", "a>", "a b", "a\tb", "a/b", "é", "\x7f", strings.Repeat("a", 129)} {
-		if _, ok := errors.AsType[*events.IDError](events.CheckID(id)); !ok {
-			t.Errorf("%q is an id", id)
-		}
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			if _, ok := errors.AsType[*events.IDError](events.CheckID(id)); !ok {
+				t.Errorf("%q is an id", id)
+			}
+		})
 	}
 }
 

@@ -144,9 +144,11 @@ func TestImport_RefusesAMappingOfAnAmbiguousAttribute(t *testing.T) {
 			"attribute_name: the attribute with this line_item_number has another name",
 		},
 	} {
-		if got := mapping(c.row); got != c.want {
-			t.Errorf("%+v: got %q, want %q", c.row, got, c.want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			if got := mapping(c.row); got != c.want {
+				t.Errorf("%+v: got %q, want %q", c.row, got, c.want)
+			}
+		})
 	}
 }
 
@@ -196,9 +198,12 @@ func TestParseSourceField_ReversesSourceField(t *testing.T) {
 		}
 	}
 	for _, wrong := range []string{"", "a", "a.b", "a.b.c.d", `"a.b.c`, `a."b"x.c`, `a"b.c.d`, `"a"."b"`} {
-		if c, ok := schema.ParseSourceField(wrong); ok {
-			t.Errorf("ParseSourceField(%s): got %+v, want false", wrong, c)
-		}
+		t.Run(wrong, func(t *testing.T) {
+			t.Parallel()
+			if c, ok := schema.ParseSourceField(wrong); ok {
+				t.Errorf("ParseSourceField(%s): got %+v, want false", wrong, c)
+			}
+		})
 	}
 	if got, ok := schema.ParseSourceField(`"crm"."t"."c"`); !ok || got.SourceField() != "crm.t.c" {
 		t.Errorf("needless quotes: got %+v, %v, want crm.t.c", got, ok)

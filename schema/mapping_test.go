@@ -222,18 +222,20 @@ func TestListMappings_ReturnsTheMappingsThatPassTheFilter(t *testing.T) {
 			return has(m, "l") && m.SourceField != "" && m.ConfidenceScore != nil && *m.ConfidenceScore <= 70
 		}},
 	} {
-		want := []string{}
-		for _, m := range all {
-			if c.keep(m) {
-				want = append(want, m.ID)
+		t.Run(name, func(t *testing.T) {
+			want := []string{}
+			for _, m := range all {
+				if c.keep(m) {
+					want = append(want, m.ID)
+				}
 			}
-		}
-		if len(want) == 0 && name != "quote" {
-			t.Errorf("%s: the report has nothing to find", name)
-		}
-		if diff := cmp.Diff(want, idsOf(found(t, db, c.filter, "", "", 100))); diff != "" {
-			t.Errorf("%s: (-want +got):\n%s", name, diff)
-		}
+			if len(want) == 0 && name != "quote" {
+				t.Errorf("%s: the report has nothing to find", name)
+			}
+			if diff := cmp.Diff(want, idsOf(found(t, db, c.filter, "", "", 100))); diff != "" {
+				t.Errorf("%s: (-want +got):\n%s", name, diff)
+			}
+		})
 	}
 }
 

@@ -141,9 +141,11 @@ func TestSaveWork_LocksNoSharedRow(t *testing.T) {
 		for _, table := range []string{
 			"reports", "data_sources", "source_columns", "attributes", "jobs", "job_status",
 		} {
-			if _, err := db.ExecContext(ctx, "select from ? for update nowait", bun.Ident(table)); err != nil {
-				t.Errorf("rows of %s: %v", table, err)
-			}
+			t.Run(table, func(t *testing.T) {
+				if _, err := db.ExecContext(ctx, "select from ? for update nowait", bun.Ident(table)); err != nil {
+					t.Errorf("rows of %s: %v", table, err)
+				}
+			})
 		}
 		return nil
 	})

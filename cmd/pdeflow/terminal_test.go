@@ -71,15 +71,18 @@ func newTerminal(t *testing.T, columns uint16) (terminal *os.File, written func(
 func TestTextFitsTheTerminal(t *testing.T) {
 	t.Parallel()
 	for _, columns := range []uint16{40, 80, 132} {
-		terminal, written := newTerminal(t, columns)
-		printFields(terminal, field{"rationale", strings.Repeat("The words of the column stand in its name. ", 8)},
-			field{"日本", "x"})
-		fmt.Fprint(terminal, rewrap(terminal, "   --flag NAME  "+strings.Repeat("help ", 40)+"\n"))
-		for line := range strings.SplitSeq(strings.TrimSuffix(written(), "\n"), "\n") {
-			if got := cells(line); got > int(columns) {
-				t.Errorf("%d columns: got a line of %d: %s", columns, got, line)
+		t.Run(fmt.Sprint(columns), func(t *testing.T) {
+			t.Parallel()
+			terminal, written := newTerminal(t, columns)
+			printFields(terminal, field{"rationale", strings.Repeat("The words of the column stand in its name. ", 8)},
+				field{"日本", "x"})
+			fmt.Fprint(terminal, rewrap(terminal, "   --flag NAME  "+strings.Repeat("help ", 40)+"\n"))
+			for line := range strings.SplitSeq(strings.TrimSuffix(written(), "\n"), "\n") {
+				if got := cells(line); got > int(columns) {
+					t.Errorf("%d columns: got a line of %d: %s", columns, got, line)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -112,22 +115,25 @@ func TestATableFitsTheTerminalAndNamesOmittedColumns(t *testing.T) {
 func TestTheBarStaysOnOneLineOfANarrowTerminal(t *testing.T) {
 	t.Parallel()
 	for _, columns := range []uint16{20, 40, 50, 80} {
-		terminal, written := newTerminal(t, columns)
-		p := newProgress(terminal, true)
-		p.show(statusAt(schema.StatusRunning, 0), time.Unix(0, 0))
-		p.show(statusAt(schema.StatusRunning, 40), time.Unix(3, 0))
-		p.end()
-		drawn := written()
-		if strings.Count(drawn, "\n") != 1 {
-			t.Errorf("%d columns: got a bar that scrolls: %q", columns, drawn)
-		}
-		for line := range strings.SplitSeq(strings.TrimSpace(strings.ReplaceAll(drawn, "\x1b[K", "")), "\r") {
-			if cells(line) >= int(columns) {
-				t.Errorf("%d columns: got a bar of %d: %q", columns, cells(line), line)
+		t.Run(fmt.Sprint(columns), func(t *testing.T) {
+			t.Parallel()
+			terminal, written := newTerminal(t, columns)
+			p := newProgress(terminal, true)
+			p.show(statusAt(schema.StatusRunning, 0), time.Unix(0, 0))
+			p.show(statusAt(schema.StatusRunning, 40), time.Unix(3, 0))
+			p.end()
+			drawn := written()
+			if strings.Count(drawn, "\n") != 1 {
+				t.Errorf("%d columns: got a bar that scrolls: %q", columns, drawn)
 			}
-		}
-		if hasBar := strings.Contains(drawn, "█"); hasBar != (columns >= 40) {
-			t.Errorf("%d columns: got a bar %v: %q", columns, hasBar, drawn)
-		}
+			for line := range strings.SplitSeq(strings.TrimSpace(strings.ReplaceAll(drawn, "\x1b[K", "")), "\r") {
+				if cells(line) >= int(columns) {
+					t.Errorf("%d columns: got a bar of %d: %q", columns, cells(line), line)
+				}
+			}
+			if hasBar := strings.Contains(drawn, "█"); hasBar != (columns >= 40) {
+				t.Errorf("%d columns: got a bar %v: %q", columns, hasBar, drawn)
+			}
+		})
 	}
 }

@@ -143,12 +143,14 @@ func TestAnAccountThatRunsOtherProcessesCreatesNoCluster(t *testing.T) {
 	t.Parallel()
 	busy := map[uint32]bool{}
 	for _, name := range []string{"nobody", "daemon", "bin"} {
-		if found, err := accountOf(name, user.Lookup); err == nil {
-			if chosen, err := initAccount(busy); err != nil || chosen.uid != found.uid {
-				t.Errorf("initAccount: got %s, %v, want %s, which runs no process", chosen.name, err, name)
+		t.Run(name, func(t *testing.T) {
+			if found, err := accountOf(name, user.Lookup); err == nil {
+				if chosen, err := initAccount(busy); err != nil || chosen.uid != found.uid {
+					t.Errorf("initAccount: got %s, %v, want %s, which runs no process", chosen.name, err, name)
+				}
+				busy[found.uid] = true
 			}
-			busy[found.uid] = true
-		}
+		})
 	}
 	if chosen, err := initAccount(busy); err == nil || !strings.Contains(err.Error(), "PDEFLOW_PG_USER") {
 		t.Errorf("initAccount if every account is busy: got %q, %v, want an error", chosen.name, err)

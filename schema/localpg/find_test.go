@@ -173,9 +173,12 @@ func TestFind_WithoutPostgreSQLNamesTheCommandThatInstallsIt(t *testing.T) {
 				t.Fatal("got an installation on an empty machine")
 			}
 			for _, want := range []string{test.want, "PATH", "PDEFLOW_PG_BIN", "DATABASE_URL"} {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("got error %v, want one with %q", err, want)
-				}
+				t.Run(want, func(t *testing.T) {
+					t.Parallel()
+					if !strings.Contains(err.Error(), want) {
+						t.Errorf("got error %v, want one with %q", err, want)
+					}
+				})
 			}
 			if mac := strings.Contains(err.Error(), "Postgres.app"); mac != (test.system == "darwin") {
 				t.Errorf("the error names folders of another system: %v", err)

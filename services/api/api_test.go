@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -21,10 +22,13 @@ func TestNew_RefusesMissingOptions(t *testing.T) {
 		t.Error("it would let anyone in")
 	}
 	for _, kind := range []schema.ClassifierKind{schema.ClassifierLLM, schema.ClassifierHybrid} {
-		if _, err := api.New(nil, nil, api.Options{Verify: verifier(t), Classifier: kind}); err == nil ||
-			!strings.Contains(err.Error(), string(kind)) {
-			t.Errorf("with the default classifier %s the error: got %v", kind, err)
-		}
+		t.Run(fmt.Sprint(kind), func(t *testing.T) {
+			t.Parallel()
+			if _, err := api.New(nil, nil, api.Options{Verify: verifier(t), Classifier: kind}); err == nil ||
+				!strings.Contains(err.Error(), string(kind)) {
+				t.Errorf("with the default classifier %s the error: got %v", kind, err)
+			}
+		})
 	}
 }
 

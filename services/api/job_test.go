@@ -99,10 +99,12 @@ func TestAnEndedJobRefusesIntents(t *testing.T) {
 	f.imported(1)
 	id := f.finished()
 	for _, action := range []string{"cancel", "pause", "resume", "retry"} {
-		p := refused(t, f.control(id, action), http.StatusConflict, "state-conflict")
-		if !strings.Contains(p.Detail, "is completed") || !strings.Contains(p.Detail, action) {
-			t.Errorf("%s of a completed job: %s", action, p.Detail)
-		}
+		t.Run(action, func(t *testing.T) {
+			p := refused(t, f.control(id, action), http.StatusConflict, "state-conflict")
+			if !strings.Contains(p.Detail, "is completed") || !strings.Contains(p.Detail, action) {
+				t.Errorf("%s of a completed job: %s", action, p.Detail)
+			}
+		})
 	}
 	if n := f.count("select count(*) from job_intents where job_id = ?", id); n != 1 {
 		t.Errorf("the job: got %d intents", n)
@@ -251,10 +253,12 @@ func TestAnUnknownJobIsNotFound(t *testing.T) {
 		refused(t, f.get(jobURL("no-such-job", path)), http.StatusNotFound, "job-not-found")
 	}
 	for _, action := range []string{"cancel", "pause", "resume", "retry"} {
-		p := refused(t, f.control("no-such-job", action), http.StatusNotFound, "job-not-found")
-		if strings.Contains(p.Detail, "no-such-job") {
-			t.Errorf("%s repeats the id: %s", action, p.Detail)
-		}
+		t.Run(action, func(t *testing.T) {
+			p := refused(t, f.control("no-such-job", action), http.StatusNotFound, "job-not-found")
+			if strings.Contains(p.Detail, "no-such-job") {
+				t.Errorf("%s repeats the id: %s", action, p.Detail)
+			}
+		})
 	}
 }
 
@@ -379,11 +383,13 @@ func TestAnInvalidPageIsRefused(t *testing.T) {
 		"limit=0", "limit=501", "limit=many", "cursor=%21", "cursor=WzFd", "cursor=WyIxIiwiMiJd",
 		"cursor=WyJcdTAwMDAiXQ", "status=lost", "page=2",
 	} {
-		p := refused(t, f.get("/api/v1/jobs?"+query), http.StatusUnprocessableEntity, "invalid")
-		field, _, _ := strings.Cut(query, "=")
-		if len(p.Errors) != 1 || p.Errors[0].Location != "query."+field || p.Errors[0].Message == "" {
-			t.Errorf("%s: errors: got %v", query, p.Errors)
-		}
+		t.Run(query, func(t *testing.T) {
+			p := refused(t, f.get("/api/v1/jobs?"+query), http.StatusUnprocessableEntity, "invalid")
+			field, _, _ := strings.Cut(query, "=")
+			if len(p.Errors) != 1 || p.Errors[0].Location != "query."+field || p.Errors[0].Message == "" {
+				t.Errorf("%s: errors: got %v", query, p.Errors)
+			}
+		})
 	}
 	for _, limit := range []int{1, 500} {
 		must[api.Page[events.JobStatus]](t, f.get(fmt.Sprintf("/api/v1/jobs?limit=%d", limit)), http.StatusOK)

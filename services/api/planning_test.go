@@ -265,11 +265,14 @@ func TestARowOfAnotherReportIsNotFound(t *testing.T) {
 		refused(t, f.get(other+"missing"+path), http.StatusNotFound, "report-not-found")
 	}
 	for _, path := range []string{"/pde-mappings", "/attributes", "/data-sources"} {
-		refused(t, f.get(other+"missing"+path), http.StatusNotFound, "report-not-found")
-		if page := must[api.Page[json.RawMessage]](t, f.get(other+"other"+path), http.StatusOK); len(page.Items) != 0 ||
-			page.Items == nil {
-			t.Errorf("%s of an empty report: got %v", path, page.Items)
-		}
+		t.Run(path, func(t *testing.T) {
+			refused(t, f.get(other+"missing"+path), http.StatusNotFound, "report-not-found")
+			page := must[api.Page[json.RawMessage]](t, f.get(other+"other"+path), http.StatusOK)
+			if len(page.Items) != 0 ||
+				page.Items == nil {
+				t.Errorf("%s of an empty report: got %v", path, page.Items)
+			}
+		})
 	}
 	refused(t, f.post(other+"missing/attributes", `{"attribute_name": "A"}`), http.StatusNotFound, "report-not-found")
 	refused(t, f.post(other+"missing/data-sources", `{"name": "A"}`), http.StatusNotFound, "report-not-found")

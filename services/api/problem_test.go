@@ -74,9 +74,11 @@ func TestABadRequestIsRefusedWithItsFieldAndChangesNothing(t *testing.T) {
 				t.Errorf("got errors %+v, want one at %s", p.Errors, tt.field)
 			}
 			for _, value := range []string{"red", "oracle", "078-05-1120", "bad luck", "all of it"} {
-				if strings.Contains(tt.body, value) && strings.Contains(a.body, value) {
-					t.Errorf("the answer repeats the refused value: %s", a.body)
-				}
+				t.Run(value, func(t *testing.T) {
+					if strings.Contains(tt.body, value) && strings.Contains(a.body, value) {
+						t.Errorf("the answer repeats the refused value: %s", a.body)
+					}
+				})
 			}
 		})
 	}
@@ -174,13 +176,15 @@ func TestABodyWithAnotherContentTypeIsRefused(t *testing.T) {
 		"text/csv", "application/x-www-form-urlencoded", "application/json; charset=utf-16", "application/vnd.api+json",
 		"json", "",
 	} {
-		p := refused(t, f.do(call{
-			method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester, body: `{}`,
-			header: map[string]string{"Content-Type": kind},
-		}), http.StatusUnsupportedMediaType, "unknown-content-type")
-		if !strings.Contains(p.Detail, "application/json") {
-			t.Errorf("the detail lacks the correct value: %s", p.Detail)
-		}
+		t.Run(kind, func(t *testing.T) {
+			p := refused(t, f.do(call{
+				method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester, body: `{}`,
+				header: map[string]string{"Content-Type": kind},
+			}), http.StatusUnsupportedMediaType, "unknown-content-type")
+			if !strings.Contains(p.Detail, "application/json") {
+				t.Errorf("the detail lacks the correct value: %s", p.Detail)
+			}
+		})
 	}
 }
 
@@ -237,11 +241,13 @@ func TestHeadIsGetWithoutTheBody(t *testing.T) {
 	f.imported(1)
 	id := f.finished()
 	for _, path := range []string{"/healthz", jobURL(id, "/status"), "/openapi.json"} {
-		get := f.get(path)
-		head := f.do(call{method: http.MethodHead, path: path, role: api.Viewer})
-		if head.status != http.StatusOK || head.body != "" || head.header.Get("ETag") != get.header.Get("ETag") {
-			t.Errorf("%s: %d %q %v", path, head.status, head.body, head.header)
-		}
+		t.Run(path, func(t *testing.T) {
+			get := f.get(path)
+			head := f.do(call{method: http.MethodHead, path: path, role: api.Viewer})
+			if head.status != http.StatusOK || head.body != "" || head.header.Get("ETag") != get.header.Get("ETag") {
+				t.Errorf("%s: %d %q %v", path, head.status, head.body, head.header)
+			}
+		})
 	}
 	head := f.do(call{method: http.MethodHead, path: jobURL("none", "/status"), role: api.Viewer})
 	if head.status != http.StatusNotFound {

@@ -132,10 +132,12 @@ func TestAnInvalidWaitIsRefused(t *testing.T) {
 	f.imported(1)
 	id := f.started()
 	for _, wait := range []string{"61", "61s", "2m", "-1s", "-1", "soon", "1e3", "30S", "70000"} {
-		p := refused(t, f.get(jobURL(id, "/status?wait="+wait)), http.StatusUnprocessableEntity, "invalid")
-		if len(p.Errors) != 1 || p.Errors[0].Location != "query.wait" {
-			t.Errorf("%s: errors: got %v", wait, p.Errors)
-		}
+		t.Run(wait, func(t *testing.T) {
+			p := refused(t, f.get(jobURL(id, "/status?wait="+wait)), http.StatusUnprocessableEntity, "invalid")
+			if len(p.Errors) != 1 || p.Errors[0].Location != "query.wait" {
+				t.Errorf("%s: errors: got %v", wait, p.Errors)
+			}
+		})
 	}
 }
 

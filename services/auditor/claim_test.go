@@ -2,6 +2,7 @@ package auditor_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -153,10 +154,12 @@ func TestWaitsAndRejectionsAreLoggedAsClaims(t *testing.T) {
 		t.Errorf("rows: got %d, want 2", n)
 	}
 	for _, event := range []events.Event{waiting, rejected} {
-		row := f.waitRow(event.ID())
-		if row.Verified || row.JobID != job.ID || strings.Contains(string(row.Data), "4711") {
-			t.Errorf("%s: verified %v, job %q, %s", event.ID(), row.Verified, row.JobID, row.Data)
-		}
+		t.Run(fmt.Sprint(event), func(t *testing.T) {
+			row := f.waitRow(event.ID())
+			if row.Verified || row.JobID != job.ID || strings.Contains(string(row.Data), "4711") {
+				t.Errorf("%s: verified %v, job %q, %s", event.ID(), row.Verified, row.JobID, row.Data)
+			}
+		})
 	}
 	if row := f.waitRow(rejected.ID()); row.MappingID != f.ids[0] || !strings.Contains(string(row.Data), `"size":13`) {
 		t.Errorf("rejected: mapping %q, %s", row.MappingID, row.Data)
