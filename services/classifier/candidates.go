@@ -10,14 +10,17 @@ type candidates struct {
 	// report is the name of the filing.
 	report  string
 	columns []schema.SourceColumn
-	index   *columns.Index
+	// ranking ranks the columns for the attributes of the report.
+	ranking *columns.Report
 	// byField has the positions of the columns by source field.
 	byField map[string][]int
 }
 
-func newCandidates(report string, all []schema.SourceColumn) *candidates {
+// newCandidates indexes the columns for a report of this name with these attributes.
+func newCandidates(report string, attributes []schema.Attribute, all []schema.SourceColumn) *candidates {
 	c := &candidates{
-		report: report, columns: all, index: columns.NewIndex(all), byField: make(map[string][]int, len(all)),
+		report: report, columns: all, ranking: columns.NewIndex(all).Report(attributes),
+		byField: make(map[string][]int, len(all)),
 	}
 	for i, column := range all {
 		c.byField[column.SourceField()] = append(c.byField[column.SourceField()], i)

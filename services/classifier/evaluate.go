@@ -46,7 +46,7 @@ func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.
 // mapColumn sets the column to the best candidate. If a person has confirmed the mapping, it suggests that candidate
 // instead.
 func mapColumn(m *schema.Mapping, from *candidates, attribute schema.Attribute) {
-	ranking := from.index.Rank(attribute)
+	ranking := from.ranking.Rank(attribute)
 	if m.MappingConfirmedByUser {
 		if ranking.SourceField != m.SourceField {
 			m.SuggestedSourceField = ranking.SourceField

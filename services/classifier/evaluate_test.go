@@ -23,7 +23,7 @@ func loans() *candidates {
 			Description: description,
 		}
 	}
-	return newCandidates("FR Y-14M Schedule A.1", []schema.SourceColumn{
+	return newCandidates("FR Y-14M Schedule A.1", nil, []schema.SourceColumn{
 		column("servicing", "LN_CURR_BAL_AMT", "NUMBER(14,2)", "outstanding balance"),
 		column("servicing", "LN_ORIG_DT", "DATE", ""),
 		column("servicing", "VIN", "CHAR(17)", ""),
@@ -84,7 +84,7 @@ func TestEvaluate_ReplacesAnUnconfirmedMapping(t *testing.T) {
 	work := workOn(schema.JobTypePDERegeneration, "Current Loan Balance", outdated())
 	after, saved := evaluate(p, from, work)
 
-	ranking := from.index.Rank(work.Attribute)
+	ranking := from.ranking.Rank(work.Attribute)
 	if ranking.SourceField != balanceField || ranking.Column != 0 {
 		t.Fatalf("ranking: got %+v, want the first column, %s", ranking, balanceField)
 	}
@@ -112,7 +112,7 @@ func TestEvaluate_PassesTheReportToThePolicy(t *testing.T) {
 	p := defaultEngine()
 	tier := func(report string) schema.Tier {
 		work := workOn(schema.JobTypePDEClassification, "Total Assets", schema.Mapping{})
-		after, _ := evaluate(p, newCandidates(report, nil), work)
+		after, _ := evaluate(p, newCandidates(report, nil, nil), work)
 		return after.InformationSecurityClassification
 	}
 	if got := tier("FR Y-9C"); got != schema.TierPublic {

@@ -44,8 +44,8 @@ func TestTheSample_AgreesWithItsLabels(t *testing.T) {
 	}
 }
 
-// sampleIndex returns the sample's attributes and columns, and an index of the columns in the order of the database.
-func sampleIndex(t *testing.T) ([]schema.Attribute, []schema.SourceColumn, *rank.Index) {
+// sampleReport returns the sample's attributes, its columns in the order of the database, and their ranking.
+func sampleReport(t *testing.T) ([]schema.Attribute, []schema.SourceColumn, *rank.Report) {
 	t.Helper()
 	attributes, err := tabular.Attributes("attributes.csv", sample.Attributes())
 	if err != nil {
@@ -66,17 +66,17 @@ func sampleIndex(t *testing.T) ([]schema.Attribute, []schema.SourceColumn, *rank
 		return cmp.Or(strings.Compare(a.SchemaName, b.SchemaName), strings.Compare(a.TableName, b.TableName),
 			strings.Compare(a.ColumnName, b.ColumnName))
 	})
-	return attributes.Rows, candidates, rank.NewIndex(candidates)
+	return attributes.Rows, candidates, rank.NewIndex(candidates).Report(attributes.Rows)
 }
 
 // judge answers every attribute of the sample as a job does, with the column names of the labels.
 func judge(t *testing.T) []map[string]string {
 	t.Helper()
-	attributes, candidates, index := sampleIndex(t)
+	attributes, candidates, report := sampleReport(t)
 	engine := rules.New(policy.Default())
 	said := make([]map[string]string, len(attributes))
 	for i, attribute := range attributes {
-		ranking := index.Rank(attribute)
+		ranking := report.Rank(attribute)
 		input := rules.Input{Attribute: attribute, Report: sample.ReportName}
 		if ranking.Column >= 0 {
 			input.Column = &candidates[ranking.Column]

@@ -22,10 +22,10 @@ var update = flag.Bool("update", false, "write the golden file of testdata")
 func TestTheSample_Golden(t *testing.T) {
 	t.Parallel()
 	engine := rules.New(policy.Default())
-	attributes, candidates, index := sampleIndex(t)
+	attributes, candidates, report := sampleReport(t)
 	var got bytes.Buffer
 	for _, attribute := range attributes {
-		ranking := index.Rank(attribute)
+		ranking := report.Rank(attribute)
 		fmt.Fprintf(&got, "%s %s\n", attribute.LineItemNumber, attribute.AttributeName)
 		fmt.Fprintf(&got, "  %q, column %d, %s, confidence %d, margin %d\n",
 			ranking.SourceField, ranking.Column, ranking.MappingType, ranking.Confidence, ranking.Margin)

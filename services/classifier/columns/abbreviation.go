@@ -1,6 +1,10 @@
 package columns
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
 
 const shortestAbbreviation, longestInitials = 3, 6
 
@@ -56,4 +60,19 @@ func consonants(text string) int {
 		}
 	}
 	return n
+}
+
+const (
+	// shortestJoined is the minimum length of several words written together, shortestPart that of one of them.
+	shortestJoined, shortestPart = 8, 4
+	// shortestMisspelled is the minimum length of a word in which one letter may be wrong.
+	shortestMisspelled = 5
+)
+
+// isMisspelling reports whether two words differ in one letter.
+func isMisspelling(a, b string) bool {
+	if len(a) < shortestMisspelled || len(a)-len(b) > 1 || len(b)-len(a) > 1 {
+		return false
+	}
+	return schema.EditDistance(a, b) == 1
 }

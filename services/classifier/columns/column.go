@@ -59,13 +59,18 @@ type column struct {
 	declared     datatype.Type
 	declaredText string
 	kind         kind
-	texts        [fields]string // the texts of the terms below
+	// certain is true if the declared type or a strong word of the name proves the kind; otherwise it is a guess.
+	certain bool
+	texts   [fields]string // the texts of the terms below
 
 	name        []int
 	shared      []bool // by position in name: most columns of the table have the term
 	head        int    // the term that an identifier identifies, the last one before "number" and the like; else -1
 	table       []int
 	description []int
+
+	// own is true for a key named after its table, foreign for the column of that name in another table.
+	own, foreign bool
 
 	role        role
 	tableNumber int

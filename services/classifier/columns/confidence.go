@@ -1,21 +1,5 @@
 package columns
 
-import "math"
-
-// likelihood returns the probability that a column with this score is right.
-func likelihood(score float64) float64 {
-	return 1 / (1 + math.Exp(-steepness*(score-midScore)))
-}
-
-// certainty returns the factor by which the next column lowers the confidence.
-func certainty(margin float64, copied bool) float64 {
-	left := withoutMargin + (1-withoutMargin)*min(1, margin/clearMargin)
-	if copied {
-		left = min(left, withCopy)
-	}
-	return left
-}
-
 // marginOf returns the difference between the score of the first verdict and that of the next one about another
 // element, and whether another table has a copy of the first column.
 func marginOf(ix *Index, verdicts []verdict) (margin float64, copied bool) {

@@ -5,43 +5,6 @@ import (
 	"testing"
 )
 
-func TestLikelihood_GrowsWithTheScore(t *testing.T) {
-	t.Parallel()
-	last := 0.0
-	for score := 0.0; score <= 1.05; score += 0.05 {
-		got := likelihood(score)
-		if got <= last || got >= 1 {
-			t.Errorf("likelihood(%.2f) = %g after %g", score, got, last)
-		}
-		last = got
-	}
-	if got := likelihood(midScore); got != 0.5 {
-		t.Errorf("likelihood(%g) = %g, want 0.5", midScore, got)
-	}
-}
-
-func TestCertainty(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		margin float64
-		copied bool
-		want   float64
-	}{
-		{0, false, withoutMargin},
-		{clearMargin, false, 1},
-		{1, false, 1},
-		{1, true, withCopy},
-		{0, true, withoutMargin},
-	} {
-		t.Run(fmt.Sprint(tt.margin), func(t *testing.T) {
-			t.Parallel()
-			if got := certainty(tt.margin, tt.copied); got != tt.want {
-				t.Errorf("certainty(%g, %t) = %g, want %g", tt.margin, tt.copied, got, tt.want)
-			}
-		})
-	}
-}
-
 func TestMarginOf(t *testing.T) {
 	t.Parallel()
 	ix := &Index{columns: []column{

@@ -2,29 +2,34 @@
 //
 // A name is read as terms: its words (package words), with known phrases as one term (concepts.txt). The names are
 // compared in both directions: how much of the attribute the column answers (recall), and how much of the column's
-// name the attribute explains (precision). Rare terms have more weight than common ones. The table's name and the
-// column's description may have terms that the column's name omits, and the kind of value and the declared type must
-// fit. A qualifier that contradicts the attribute (original for current, month end for cycle end) costs most of the
-// score, because near twins have everything else in common.
+// name the attribute explains (precision). Rare terms have more weight than common ones, and what the attribute is
+// about has more than its qualifiers. The table's name and the column's description may have terms that the column's
+// name omits. The kind of value and the declared type are weighed too: the more of the name matches, the less a guess
+// of the kind counts. Only a contradiction that a person would accept excludes a column, such as a date for an amount;
+// a qualifier that contradicts the attribute (original for current, month end for cycle end) costs most of the score,
+// because near twins have everything else in common.
 //
-// [Index.Rank] takes four steps, each in one file:
+// [Index.Report] adds the evidence of the whole report: which tables it is about, and which columns suit another
+// attribute better. [Report.Rank] takes four steps, each in one file:
 //
-//	read.go       read       the attribute into a request
+//	read.go       read       the attribute into a request (name.go cuts its name, stem.go compares endings)
 //	shortlist.go  shortlist  the promising columns
-//	score.go      score      each of them against the request
+//	score.go      score      each of them against the request, then report.go by the report
 //	explain.go    explain    the result in a rationale
 //
-// rank.go calls them in this order. index.go prepares the columns once, vocabulary.go parses concepts.txt, and
-// weights.go has every number.
+// rank.go calls them in this order. index.go prepares the columns once, vocabulary.go parses concepts.txt, weights.go
+// has the weights of the evidence, and calibration.csv those from which a confidence is computed.
 //
 // Decisions:
 //
 //  1. Nothing is learnt from one report. All knowledge is in concepts.txt and in package words, where a data steward
 //     can read it.
-//  2. The confidence is that of the result, even if the result is that nothing fits. It grows with the score and with
-//     the margin to the next candidate, up to 95, because names alone prove nothing. It is 0 if there are no
+//  2. The confidence is the probability that the result is right, even if the result is that nothing fits. It is
+//     fitted to labelled sets (package eval), up to 97 because names alone prove nothing. That nothing fits is never
+//     as certain, because a column may have a name that the vocabulary does not know. It is 0 if there are no
 //     candidates.
-//  3. [Index.Rank] is pure. An Index reuses memory between calls and keeps nothing else.
+//  3. [Index.Rank] and [Report.Rank] are pure. They reuse memory between calls and keep nothing else. Of columns with
+//     equal scores, the first by name wins, so that the order of the candidates decides nothing.
 //  4. Columns are found through their rarer terms, and only the most promising are scored, so that the cost of a call
 //     grows slowly with the number of columns.
 package columns

@@ -43,7 +43,7 @@ func ExampleIndex_Rank() {
 	// DW.ACCT.ORIG_LMT_AMT direct
 	// ORIG_LMT_AMT matches 'original' and 'limit'.
 	// NUMBER(12,2) fits the amount.
-	// The next best is DW.ACCT.OPN_DT, which holds a date instead of an amount.
+	// The next best is DW.ACCT.CURR_LMT_AMT, which has 'current' instead of 'original'.
 }
 
 func ExampleIndex_Rank_nothingFits() {

@@ -168,7 +168,7 @@ func (x explainer) writeNext(b *strings.Builder, margin float64) {
 		return
 	}
 	next := &x.ix.columns[x.verdicts[1].column]
-	if margin < clearMargin && !x.ix.columns[x.verdicts[0].column].copies(next) {
+	if margin < twinMargin && !x.ix.columns[x.verdicts[0].column].copies(next) {
 		b.WriteString(" A near twin is ")
 	} else {
 		b.WriteString(" The next best is ")

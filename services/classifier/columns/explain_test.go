@@ -91,7 +91,10 @@ func TestExplainer_WhyNothing(t *testing.T) {
 	for _, tt := range []struct{ name, dataType, want string }{
 		{"Collateral Appraisal", "", "No column fits: no match for 'collateral' and 'appraisal'."},
 		{"Code", "", "No column fits: none matches enough of the attribute."},
-		{"Original Limit", "N9.2", "No column fits. The closest, S.T.OPN_DT, holds a date instead of an amount."},
+		{
+			"Original Limit", "N9.2",
+			"No column fits. The closest, S.T.CURR_LMT_AMT, has 'current' instead of 'original'.",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -17,19 +17,23 @@ import (
 type Index struct {
 	vocabulary *vocabulary
 	columns    []column
-	ids        map[string]int // by text: every term of the columns and of the vocabulary
-	terms      []term         // by id
-	postings   [][]int        // by term: the columns that have it in any text, in rising order
-	lookups    []string       // the names of the columns of lookup tables, in lower case
-	opaque     [26][]int      // by first letter: the terms that are in no dictionary
-	workspaces sync.Pool      // of *workspace
+	tables     int              // their number
+	ids        map[string]int   // by text: every term of the columns and of the vocabulary
+	terms      []term           // by id
+	postings   [][]int          // by term: the columns that have it in any text, in rising order
+	lookups    []string         // the names of the columns of lookup tables, in lower case
+	opaque     [26][]int        // by first letter: the terms that are in no dictionary
+	joined     []int            // the opaque terms that may be several words written together
+	stems      map[string][]int // by stem: the terms of the columns
+	workspaces sync.Pool        // of *workspace
 }
 
-// NewIndex prepares the candidates for ranking. Of columns with equal scores, the first one wins. The candidates are
-// not modified and may be modified afterwards.
+// NewIndex prepares the candidates for ranking. Of columns with equal scores, the first by source field wins. The
+// candidates are not modified and may be modified afterwards.
 func NewIndex(candidates []schema.SourceColumn) *Index {
 	ix := &Index{vocabulary: knowledge(), ids: map[string]int{}, columns: make([]column, 0, len(candidates))}
 	tables := tablesOf(candidates)
+	ix.tables = len(tables)
 	for i := range candidates {
 		ix.add(&candidates[i], tables[tableOf(&candidates[i])])
 	}
@@ -40,9 +44,11 @@ func NewIndex(candidates []schema.SourceColumn) *Index {
 		ix.id(text)
 	}
 	ix.markShared(candidates)
+	ix.markKeys()
 	ix.weigh()
 	ix.relate()
 	ix.collectOpaque()
+	ix.collectStems()
 	ix.workspaces.New = func() any { return newWorkspace(len(ix.columns), len(ix.terms)) }
 	return ix
 }
@@ -55,19 +61,26 @@ func (ix *Index) Rank(a schema.Attribute) Ranking {
 		w.reset()
 		ix.workspaces.Put(w)
 	}()
-	return w.rank(ix, &a)
+	return w.rank(ix, &a, nil)
 }
 
 func (ix *Index) add(c *schema.SourceColumn, t *table) {
 	v := ix.vocabulary
-	texts := [fields]string{inName: t.strip(c.ColumnName), inTable: t.name, inDescription: c.Description}
-	name := v.terms(nil, texts[inName])
+	texts := [fields]string{
+		inName: stripHungarian(t.strip(c.ColumnName)), inTable: t.name, inDescription: c.Description,
+	}
+	about := v.meaningful(v.terms(nil, t.name))
+	name := v.meaningful(v.terms(nil, texts[inName]))
+	if len(name) == 1 && name[0] == "identifier" { // the id of the table LOAN is a loan's
+		name = append(slices.Clone(about), name...)
+	}
 	declared := datatype.Parse(c.DataType)
-	kind := v.kindOf(name, declared)
+	kind, certain := v.kindOf(name, declared)
 	row := column{
 		field: c.SourceField(), columnName: c.ColumnName, declared: declared, declaredText: c.DataType, texts: texts,
-		kind: kind, head: ix.headOf(name, kind), role: t.role, tableNumber: t.number, key: c.ColumnName == t.key,
-		name: ix.idsOf(name), table: ix.idsOf(v.terms(nil, t.name)), description: ix.idsOf(v.terms(nil, c.Description)),
+		kind: kind, certain: certain, head: ix.headOf(name, kind), role: t.role, tableNumber: t.number,
+		key:  c.ColumnName == t.key,
+		name: ix.idsOf(name), table: ix.idsOf(about), description: ix.idsOf(v.terms(nil, c.Description)),
 	}
 	if t.role == lookupTable {
 		ix.lookups = append(ix.lookups, strings.ToLower(c.ColumnName))
@@ -94,6 +107,38 @@ func (ix *Index) headOf(name []string, k kind) int {
 		}
 	}
 	return -1
+}
+
+// markKeys marks the keys that are named after their tables, and the columns of other tables that refer to them.
+func (ix *Index) markKeys() {
+	owned := map[string]bool{}
+	for i := range ix.columns {
+		c := &ix.columns[i]
+		subject, isKey := keySubject(c.texts[inName])
+		of := ix.vocabulary.meaningful(words.Split(c.texts[inTable]))
+		if len(subject) == 0 {
+			subject = of
+		}
+		isOther := func(w string) bool { return !slices.Contains(of, w) }
+		if c.own = isKey && !slices.ContainsFunc(subject, isOther); c.own {
+			owned[strings.Join(subject, " ")] = true
+		}
+	}
+	for i := range ix.columns {
+		c := &ix.columns[i]
+		subject, isKey := keySubject(c.texts[inName])
+		c.foreign = isKey && !c.own && owned[strings.Join(subject, " ")]
+	}
+}
+
+// keySubject returns the words before "id" or "key" at the end of a name, and whether the name ends so.
+func keySubject(name string) (subject []string, isKey bool) {
+	of := words.Split(name)
+	last := len(of) - 1
+	if last < 0 || of[last] != "identifier" && of[last] != "key" {
+		return nil, false
+	}
+	return of[:last], true
 }
 
 // markShared marks the terms that most columns of a table have in their names.
@@ -210,6 +255,19 @@ func (ix *Index) collectOpaque() {
 		}
 		t.opaque = true
 		ix.opaque[first-'a'] = append(ix.opaque[first-'a'], i)
+		if len(t.text) >= shortestJoined {
+			ix.joined = append(ix.joined, i)
+		}
+	}
+}
+
+// collectStems indexes the words of the columns by their stems.
+func (ix *Index) collectStems() {
+	ix.stems = map[string][]int{}
+	for i := range ix.terms {
+		if s := stem(ix.terms[i].text); s != "" && len(ix.postings[i]) > 0 {
+			ix.stems[s] = append(ix.stems[s], i)
+		}
 	}
 }
 

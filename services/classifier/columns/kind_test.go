@@ -49,7 +49,7 @@ func TestVocabulary_KindOf(t *testing.T) {
 		{"Borrower Name", "VARCHAR(80)", nameKind},
 		{"Zyxwv", "VARCHAR", anyKind},
 	} {
-		if got := v.kindOf(v.terms(nil, tt.name), datatype.Parse(tt.dataType)); got != tt.want {
+		if got, _ := v.kindOf(v.terms(nil, tt.name), datatype.Parse(tt.dataType)); got != tt.want {
 			t.Errorf("kindOf(%q, %q) = %s, want %s", tt.name, tt.dataType, got, tt.want)
 		}
 	}

@@ -3,6 +3,7 @@ package columns
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
@@ -16,6 +17,8 @@ type Ranking struct {
 	// Confidence, 0 to 95, is the probability in percent that the result is right, be it a column or that nothing
 	// fits. It is 0 if there are no candidates.
 	Confidence int
+	// Score is the evidence for the best column, chosen or not, 0 to 1, from which the confidence is computed.
+	Score float64
 	// MappingType is how the chosen column feeds the attribute, empty if nothing fits.
 	MappingType schema.MappingType
 	// Rationale explains the result to a reviewer, in whole sentences.
@@ -23,6 +26,8 @@ type Ranking struct {
 	// Margin is the difference to the score of the next column, 0 to 99. Copies of the same element in other tables
 	// do not count. It is 0 if nothing fits.
 	Margin int
+	// Copied is true if another table has a copy of the chosen column.
+	Copied bool
 	// Alternatives are at most five columns that were not chosen, the best first.
 	Alternatives []schema.Alternative
 }
@@ -45,17 +50,27 @@ func (w *workspace) reset() {
 	w.verdicts = w.verdicts[:0]
 }
 
-// rank reads an attribute, shortlists columns, scores them and explains the result.
-func (w *workspace) rank(ix *Index, a *schema.Attribute) Ranking {
+// compare reads an attribute, shortlists columns and scores them. The report may be nil.
+func (w *workspace) compare(ix *Index, a *schema.Attribute, report *Report) {
 	w.request.read(ix, a)
 	s := scorer{ix: ix, request: &w.request, answered: w.answered}
 	for _, number := range w.promises.shortlist(ix, &w.request) {
-		w.verdicts = append(w.verdicts, s.score(number))
+		v := s.score(number)
+		if report != nil {
+			report.weigh(&v)
+		}
+		w.verdicts = append(w.verdicts, v)
 	}
 	w.answered = s.answered
 	slices.SortFunc(w.verdicts, func(a, b verdict) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.column, b.column))
+		return cmp.Or(cmp.Compare(b.score, a.score),
+			strings.Compare(ix.columns[a.column].field, ix.columns[b.column].field), cmp.Compare(a.column, b.column))
 	})
+}
+
+// rank compares the columns with an attribute and explains the result. The report may be nil.
+func (w *workspace) rank(ix *Index, a *schema.Attribute, report *Report) Ranking {
+	w.compare(ix, a, report)
 	x := explainer{ix: ix, request: &w.request, verdicts: w.verdicts}
 	if len(w.verdicts) == 0 || w.verdicts[0].score < minScore {
 		return rankNothing(x)
@@ -65,37 +80,33 @@ func (w *workspace) rank(ix *Index, a *schema.Attribute) Ranking {
 
 // rankNothing returns the result if no column scores enough.
 func rankNothing(x explainer) Ranking {
+	r := Ranking{Column: -1}
 	if len(x.ix.columns) == 0 {
-		return Ranking{Column: -1, Rationale: "Nothing could be compared: the report's data sources have no columns."}
+		r.Rationale = "Nothing could be compared: the report's data sources have no columns."
+		return r
 	}
-	best := 0.0
 	if len(x.verdicts) > 0 {
-		best = x.verdicts[0].score
+		r.Score = x.verdicts[0].score
 	}
-	return Ranking{
-		Column:       -1,
-		Confidence:   percent(min(maxCertainty, 1-likelihood(best))),
-		Rationale:    x.whyNothing(),
-		Alternatives: alternatives(x, x.verdicts, likelihood),
-	}
+	certainty := min(maxCertainty, calibrated().probability(&r))
+	r.Confidence, r.Rationale = percent(certainty), x.whyNothing()
+	r.Alternatives = alternatives(x, x.verdicts, 1-certainty, r.Score)
+	return r
 }
 
 // rankFirst returns the result if the first of the scored columns is chosen.
 func rankFirst(x explainer) Ranking {
 	best := x.verdicts[0]
-	margin, copied := marginOf(x.ix, x.verdicts)
-	confidence := min(maxCertainty, likelihood(best.score)*certainty(margin, copied))
-	return Ranking{
-		SourceField: x.ix.columns[best.column].field,
-		Column:      best.column,
-		Confidence:  percent(confidence),
-		MappingType: mappingType(x.ix, x.request, best),
-		Rationale:   x.whyFirst(margin),
-		Margin:      percent(margin),
-		Alternatives: alternatives(x, x.verdicts[1:], func(score float64) float64 {
-			return confidence * (score / best.score) * (score / best.score)
-		}),
+	c := &x.ix.columns[best.column]
+	r := Ranking{
+		SourceField: c.field, Column: best.column, Score: best.score, MappingType: mappingType(x.ix, x.request, best),
 	}
+	margin, copied := marginOf(x.ix, x.verdicts)
+	r.Margin, r.Copied = percent(margin), copied
+	certainty := min(maxCertainty, calibrated().probability(&r))
+	r.Confidence, r.Rationale = percent(certainty), x.whyFirst(margin)
+	r.Alternatives = alternatives(x, x.verdicts[1:], certainty, best.score)
+	return r
 }
 
 // mappingType returns how a column feeds the attribute: by the kinds of value, or through a lookup table if the
@@ -108,7 +119,9 @@ func mappingType(ix *Index, r *request, v verdict) schema.MappingType {
 	return v.how
 }
 
-func alternatives(x explainer, verdicts []verdict, worth func(score float64) float64) []schema.Alternative {
+// alternatives returns the columns that were not chosen. Their scores are shares of a certainty, which fall with the
+// square of the evidence compared with the best.
+func alternatives(x explainer, verdicts []verdict, certainty, best float64) []schema.Alternative {
 	n := 0
 	for n < len(verdicts) && n < maxAlternatives && verdicts[n].score >= minAlternative {
 		n++
@@ -119,9 +132,8 @@ func alternatives(x explainer, verdicts []verdict, worth func(score float64) flo
 	all := make([]schema.Alternative, n)
 	for i, v := range verdicts[:n] {
 		all[i] = schema.Alternative{
-			SourceField: x.ix.columns[v.column].field,
-			Score:       percent(worth(v.score)),
-			Reason:      x.whyNot(v),
+			SourceField: x.ix.columns[v.column].field, Score: percent(certainty * v.score * v.score / (best * best)),
+			Reason: x.whyNot(v),
 		}
 	}
 	return all

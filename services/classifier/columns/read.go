@@ -14,8 +14,12 @@ type request struct {
 	// name and technical are the attribute's names.
 	name, technical string
 	kind            kind
-	declared        datatype.Type
-	requirements    []requirement
+	// certain is that of [column].
+	certain      bool
+	declared     datatype.Type
+	requirements []requirement
+	// external is true for a number that others assign, and numbered for a number that is not called an identifier.
+	external, numbered bool
 	// specific is true if the name has a word that is more than the name of a kind of value.
 	specific bool
 
@@ -27,7 +31,16 @@ type request struct {
 	marked  []int
 	guesses []guess
 
+	// acronyms are those that the name adds to its own words: PD in "Probability of Default (PD)".
+	acronyms []acronym
+
 	terms, words []string // buffers
+}
+
+// acronym stands for the requirements from first to before last.
+type acronym struct {
+	letters     string
+	first, last int
 }
 
 // requirement is a term of the attribute's names, which a column should have.
@@ -37,10 +50,12 @@ type requirement struct {
 	id     int
 	weight float64
 	// weak, assumed and announces are those of the term.
-	weak, assumed bool
-	announces     announcement
+	weak, assumed, omitted bool
+	announces              announcement
 	// technical is true if only the technical name has the term.
 	technical bool
+	// head is true for what the name is about: "limit" in "Current Limit at Month End".
+	head bool
 	// phrase is 1 + the position of a phrase if this is one of its words and no requirement of its own, else 0.
 	phrase int
 }
@@ -66,8 +81,8 @@ func (r *request) reset() {
 		r.explained[id], r.answers[id] = 0, r.answers[id][:0]
 	}
 	r.marked, r.requirements, r.guesses = r.marked[:0], r.requirements[:0], r.guesses[:0]
-	r.terms, r.words = r.terms[:0], r.words[:0]
-	r.name, r.technical, r.specific = "", "", false
+	r.terms, r.words, r.acronyms = r.terms[:0], r.words[:0], r.acronyms[:0]
+	r.name, r.technical, r.specific, r.certain = "", "", false, false
 }
 
 // read fills an empty request from an attribute: its requirements, the terms of the columns that answer them, and the
@@ -75,19 +90,19 @@ func (r *request) reset() {
 func (r *request) read(ix *Index, a *schema.Attribute) {
 	v := ix.vocabulary
 	r.name, r.technical, r.declared = a.AttributeName, a.TechnicalLineItemName, datatype.Parse(a.DataType)
-	r.terms = v.terms(r.terms[:0], a.AttributeName)
-	r.kind = v.kindOf(r.terms, r.declared)
-	announced := v.announcedKind(r.terms)
-	r.requireName(ix)
+	announced := r.readName(ix, a.AttributeName)
 
 	r.terms = v.terms(r.terms[:0], a.TechnicalLineItemName)
 	if announced == anyKind && len(r.terms) > 0 {
-		r.kind = v.kindOf(r.terms, r.declared)
+		r.kind, r.certain = v.kindOf(r.terms, r.declared)
 	}
+	r.external = slices.ContainsFunc(r.requirements, func(a requirement) bool { return v.external[a.text] })
+	r.numbered = r.requires("number") && !r.requires("identifier")
 	r.specific = slices.ContainsFunc(r.requirements, func(a requirement) bool { return !a.weak })
 	r.requireTechnical(ix)
 	r.requirePhraseWords(ix)
 	r.guess(ix)
+	r.lowerUnknown(ix)
 	r.explainRequirements(ix)
 
 	r.terms = v.terms(r.terms[:0], a.Description)
@@ -99,13 +114,97 @@ func (r *request) read(ix *Index, a *schema.Attribute) {
 	r.answerRequirements(ix)
 }
 
-// requireName requires the terms of the name.
-func (r *request) requireName(ix *Index) {
-	for _, text := range r.terms {
-		if !r.requires(text) {
-			r.requirements = append(r.requirements, newRequirement(ix, text, r.kind))
+// readName requires the terms of the name and determines its kind. It returns the kind that its words announce.
+func (r *request) readName(ix *Index, name string) (announced kind) {
+	v := ix.vocabulary
+	var own []string // without acronyms
+	all := parts(name)
+	for i, part := range all {
+		if i == 0 || !isAcronym(part, all[i-1]) {
+			own = append(own, part)
+			r.terms = v.terms(r.terms, part)
 		}
 	}
+	r.kind, r.certain = v.kindOf(r.terms, r.declared)
+	announced, _ = v.announcedKind(r.terms)
+	next := 0
+	for i, part := range all {
+		if next == len(own) || part != own[next] {
+			r.acronyms = append(r.acronyms, acronym{strings.ToLower(part), 0, len(r.requirements)})
+			continue
+		}
+		next++
+		r.requirePart(ix, part, i == 0)
+	}
+	return announced
+}
+
+// requirePart requires the terms of a part of the name. The first part has the head.
+func (r *request) requirePart(ix *Index, part string, first bool) {
+	r.terms = ix.vocabulary.terms(r.terms[:0], part)
+	for _, term := range r.terms {
+		if !r.requires(term) {
+			r.requirements = append(r.requirements, newRequirement(ix, term, r.kind))
+		}
+	}
+	for first && part != "" {
+		before, after := cutPreposition(part)
+		if r.markHead(ix, before) {
+			return
+		}
+		part = after
+	}
+}
+
+// markHead marks the requirement with the last term of the text that has a meaning of its own, and reports whether
+// there is one. It may be a word of a longer phrase.
+func (r *request) markHead(ix *Index, text string) bool {
+	r.terms = ix.vocabulary.terms(r.terms[:0], text)
+	for _, term := range slices.Backward(r.terms) {
+		if ix.vocabulary.weak[term] {
+			continue
+		}
+		for i := range r.requirements {
+			a := &r.requirements[i]
+			if a.text == term || strings.Contains(" "+a.text+" ", " "+term+" ") {
+				a.head = true
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lowerUnknown lowers the weights of words that no column has in any form. They tell no column from another, so that
+// they are evidence only of whether one fits at all: much if they name the thing, little if they describe it.
+func (r *request) lowerUnknown(ix *Index) {
+	for i := range r.requirements {
+		a := &r.requirements[i]
+		if a.phrase > 0 || a.head || a.omitted || r.isKnown(ix, i) {
+			continue
+		}
+		switch {
+		case a.id < 0 || len(ix.terms[a.id].groups) == 0:
+			a.weight *= unknownModifierShare
+		case !ix.terms[a.id].party:
+			a.weight *= unknownQualifierShare
+		}
+	}
+}
+
+// isKnown reports whether a column has a term that answers the requirement, or one of its words.
+func (r *request) isKnown(ix *Index, requirement int) bool {
+	for i, a := range r.requirements {
+		if i != requirement && a.phrase != requirement+1 || a.id < 0 {
+			continue
+		}
+		for _, l := range ix.terms[a.id].related {
+			if len(ix.postings[l.id]) > 0 && l.degree >= minFound {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(r.guesses, func(g guess) bool { return g.requirement == requirement })
 }
 
 // requireTechnical requires, with a low weight, the terms that only the technical name has. A term that is related to
@@ -130,7 +229,7 @@ func (r *request) requireTechnical(ix *Index) {
 func newRequirement(ix *Index, text string, k kind) requirement {
 	v := ix.vocabulary
 	one := requirement{text: text, id: -1, weight: unknownWeight}
-	one.weak, one.assumed, one.announces = v.weak[text], v.assumed[text], v.kinds[text]
+	one.weak, one.assumed, one.omitted, one.announces = v.weak[text], v.assumed[text], v.omitted[text], v.kinds[text]
 	if id, ok := ix.ids[text]; ok {
 		one.id, one.weight = id, min(ix.terms[id].weightIn(k), unknownWeight)
 	} else if one.weak {
@@ -185,17 +284,69 @@ func (r *request) requirePhraseWords(ix *Index) {
 func (r *request) guess(ix *Index) {
 	for i, a := range r.requirements {
 		for _, id := range ix.opaqueTerms(a.text) {
-			if abbreviates(ix.terms[id].text, a.text) {
+			switch text := ix.terms[id].text; {
+			case abbreviates(text, a.text):
 				r.guesses = append(r.guesses, guess{i, id, guessedShort})
+			case isMisspelling(text, a.text):
+				r.guesses = append(r.guesses, guess{i, id, guessedSpelling})
 			}
 		}
+		r.guessJoined(ix, i)
+		r.guessStem(ix, i)
 	}
+	r.guessAcronyms(ix)
 	r.words = words.Append(r.words[:0], r.name)
 	for from, w := range r.words {
 		for _, id := range ix.opaqueTerms(w) {
 			if n := initials(ix.terms[id].text, r.words[from:]); n > 0 {
 				r.guessInitials(id, r.words[from:from+n])
 			}
+		}
+	}
+}
+
+// guessJoined finds words of the columns that contain the requirement, as in "awarddescription".
+func (r *request) guessJoined(ix *Index, requirement int) {
+	word := r.requirements[requirement].text
+	if len(word) < shortestPart {
+		return
+	}
+	for _, id := range ix.joined {
+		if strings.Contains(ix.terms[id].text, word) {
+			r.guesses = append(r.guesses, guess{requirement, id, guessedPart})
+		}
+	}
+}
+
+// guessStem finds words of the columns with the stem of the requirement, unless they are opposites.
+func (r *request) guessStem(ix *Index, requirement int) {
+	a := r.requirements[requirement]
+	s := stem(a.text)
+	if s == "" {
+		return
+	}
+	for _, id := range ix.stems[s] {
+		if id == a.id || a.id >= 0 && share(ix.terms[id].groups, ix.terms[a.id].groups) {
+			continue
+		}
+		r.guesses = append(r.guesses, guess{requirement, id, guessedStem})
+	}
+}
+
+// share reports whether two lists have an element in common.
+func share(a, b []int) bool {
+	return slices.ContainsFunc(a, func(x int) bool { return slices.Contains(b, x) })
+}
+
+// guessAcronyms records that a column's term that is an acronym of the name answers all the words that it stands for.
+func (r *request) guessAcronyms(ix *Index) {
+	for _, a := range r.acronyms {
+		id, ok := ix.ids[a.letters]
+		if !ok {
+			continue
+		}
+		for i := a.first; i < a.last; i++ {
+			r.guesses = append(r.guesses, guess{i, id, acronymDegree})
 		}
 	}
 }

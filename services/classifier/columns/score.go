@@ -16,6 +16,8 @@ type verdict struct {
 	// against is the column's term that contradicts the attribute, or -1. insteadOf is the requirement that it
 	// contradicts.
 	against, insteadOf int
+	// claimed is true if the column suits another attribute of the report better.
+	claimed bool
 }
 
 // isDerived reports whether the attribute's values must be computed from the column's.
@@ -41,11 +43,14 @@ func (s *scorer) score(number int) verdict {
 	v.fit *= capacityFit(s.request.declared, c.declared)
 	recall := s.recall(c, &v)
 	precision := s.limitPrecision(c, recall, s.precision(c, &v))
+	if !excludes(s.request, c) {
+		v.fit += (1 - v.fit) * trust(s.request, c) * recall * precision
+	}
 
 	table := (1 - tableShare - sizeShare) + tableShare*s.tableShare(c) + sizeShare*c.size
 	v.score = recall * ((1 - precisionShare) + precisionShare*precision) * table * v.fit
 	v.score += descriptionBonus * s.explainedShare(c.description) * v.fit * recall
-	v.score *= s.qualifierFactor(c, &v) * s.omissionFactor(c) * roleFactor(s.request, c)
+	v.score *= s.qualifierFactor(c, &v) * s.omissionFactor(c) * roleFactor(s.request, c) * keyFactor(s.request, c)
 	return v
 }
 
@@ -107,8 +112,11 @@ func impliedDegree(r *request, a requirement, c *column, v *verdict) float64 {
 			return answeredByKind * v.fit
 		}
 	}
-	if a.assumed {
+	switch {
+	case a.assumed:
 		return answeredByDefault
+	case a.omitted && v.against < 0:
+		return answeredByOmission
 	}
 	return 0
 }
@@ -300,4 +308,25 @@ func roleFactor(r *request, c *column) float64 {
 	default:
 		return afterLookup
 	}
+}
+
+// keyFactor lowers the score of a system's own key, which is a made-up number: it is no amount, no number that others
+// assign, and rather another table's if it refers to one.
+func keyFactor(r *request, c *column) float64 {
+	if !c.own && !c.foreign {
+		return 1
+	}
+	left := 1.0
+	switch {
+	case r.external:
+		left *= afterOwnKeyForExternal
+	case r.kind != identifierKind && r.kind != anyKind:
+		left *= afterOwnKeyForOther
+	case r.numbered:
+		left *= afterOwnKeyForNumber
+	}
+	if c.foreign {
+		left *= afterForeign
+	}
+	return left
 }

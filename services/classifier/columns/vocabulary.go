@@ -29,14 +29,17 @@ type vocabulary struct {
 	next    map[step]int // a trie of phrases: node and word to node
 	phrases map[int]string
 
-	related map[string][]relation
-	groups  map[string][]int // the "against" lines with the term
-	assumed map[string]bool  // terms that a name may omit
-	guarded map[int]bool     // the "against" lines with a term that is meant if a name has none of them
-	alters  map[string]bool
-	weak    map[string]bool
-	keys    map[string]bool
-	kinds   map[string]announcement
+	related  map[string][]relation
+	groups   map[string][]int // the "against" lines with the term
+	assumed  map[string]bool  // terms that a name may omit
+	guarded  map[int]bool     // the "against" lines with a term that is meant if a name has none of them
+	alters   map[string]bool
+	omitted  map[string]bool // terms that systems often leave out
+	weak     map[string]bool
+	external map[string]bool // numbers that others assign
+	neutral  map[string]bool // terms of columns that carry no meaning
+	keys     map[string]bool
+	kinds    map[string]announcement
 }
 
 type step struct {
@@ -66,6 +69,15 @@ func (v *vocabulary) terms(dst []string, text string) []string {
 		ws = ws[used:]
 	}
 	return dst
+}
+
+// meaningful removes neutral terms from those of a name, unless nothing would be left.
+func (v *vocabulary) meaningful(terms []string) []string {
+	isNeutral := func(term string) bool { return v.neutral[term] }
+	if !slices.ContainsFunc(terms, func(term string) bool { return !isNeutral(term) }) {
+		return terms
+	}
+	return slices.DeleteFunc(terms, isNeutral)
 }
 
 // originalWords returns the words of a text that were read as a term, or the term if the text does not have it.
@@ -117,26 +129,29 @@ func (v *vocabulary) opposesAssumed(term string) bool {
 }
 
 // kindOf returns the kind of value of a name with these terms and this declared type. The type takes precedence over
-// the words: a "balance" of one digit is no amount.
-func (v *vocabulary) kindOf(terms []string, t datatype.Type) kind {
+// the words: a "balance" of one digit is no amount. Certain is true if the kind is more than a guess: a date or a
+// boolean by its type, or the kind that a strong word announces.
+func (v *vocabulary) kindOf(terms []string, t datatype.Type) (k kind, certain bool) {
+	announced, strong := v.announcedKind(terms)
 	switch t.Kind {
 	case datatype.Date, datatype.Timestamp:
-		return dateKind
+		return dateKind, true
 	case datatype.Boolean:
-		return flagKind
+		return flagKind, true
 	case datatype.Binary:
-		return binaryKind
+		return binaryKind, true
 	case datatype.Number:
-		return ofNumber(v.announcedKind(terms), t)
+		k = ofNumber(announced, t)
 	case datatype.Text:
-		return ofText(v.announcedKind(terms), t.Length)
+		k = ofText(announced, t.Length)
 	case datatype.Unknown:
+		k = announced
 	}
-	return v.announcedKind(terms)
+	return k, strong && k == announced
 }
 
 // announcedKind returns the kind that the terms announce: the last strong one, or else the last one.
-func (v *vocabulary) announcedKind(terms []string) kind {
+func (v *vocabulary) announcedKind(terms []string) (k kind, certain bool) {
 	weak, strong := anyKind, anyKind
 	for i, term := range terms {
 		a, ok := v.kinds[term]
@@ -151,9 +166,9 @@ func (v *vocabulary) announcedKind(terms []string) kind {
 		}
 	}
 	if strong != anyKind {
-		return strong
+		return strong, true
 	}
-	return weak
+	return weak, false
 }
 
 // parseVocabulary reads the format that concepts.txt describes.
@@ -161,7 +176,8 @@ func parseVocabulary(text string) (*vocabulary, error) {
 	v := &vocabulary{
 		next: map[step]int{}, phrases: map[int]string{}, related: map[string][]relation{}, groups: map[string][]int{},
 		assumed: map[string]bool{}, guarded: map[int]bool{}, alters: map[string]bool{}, weak: map[string]bool{},
-		keys: map[string]bool{}, kinds: map[string]announcement{},
+		keys: map[string]bool{}, omitted: map[string]bool{}, neutral: map[string]bool{}, external: map[string]bool{},
+		kinds: map[string]announcement{},
 	}
 	// All phrases are added first, because the other lines are split into terms by them.
 	for _, pass := range []func(head, rest string) error{v.addSame, v.addPhrases, v.addLine} {
@@ -248,6 +264,12 @@ func (v *vocabulary) addLine(head, rest string) error {
 		return v.addAgainst(rest)
 	case "alters":
 		return v.each(rest, ",", func(term string) { v.alters[term] = true })
+	case "external":
+		return v.each(rest, ",", func(term string) { v.external[term] = true })
+	case "omitted":
+		return v.each(rest, ",", func(term string) { v.omitted[term] = true })
+	case "neutral":
+		return v.each(rest, ",", func(term string) { v.neutral[term] = true })
 	case "weak":
 		return v.each(rest, ",", func(term string) { v.weak[term] = true })
 	case "key":

@@ -68,7 +68,7 @@ func TestVocabulary_AnnouncedKind(t *testing.T) {
 		{[]string{"zyxwv", "number"}, identifierKind},
 		{[]string{"number"}, identifierKind},
 	} {
-		if got := v.announcedKind(tt.terms); got != tt.want {
+		if got, _ := v.announcedKind(tt.terms); got != tt.want {
 			t.Errorf("announcedKind(%q) = %s, want %s", tt.terms, got, tt.want)
 		}
 	}

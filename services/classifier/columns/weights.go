@@ -16,10 +16,19 @@ const (
 	technicalShare = 0.3
 	// unknownWeight is the weight of a term that no candidate has, and the maximum weight of a requirement.
 	unknownWeight = 0.8
+	// unknownModifierShare reduces the weight of a word that no column has, unless it is the head of the name.
+	unknownModifierShare = 0.35
+	// unknownQualifierShare is the same for a word that has opposites, such as "refreshed".
+	unknownQualifierShare = 1.0
+	// acronymDegree is the degree of a term that is an acronym which the attribute's name gives itself.
+	acronymDegree = 0.97
 	// guessedInitials and guessedShort are the degrees of a term that may be the initials or the short form of a
 	// requirement.
 	guessedInitials = 0.9
 	guessedShort    = 0.85
+	guessedSpelling = 0.85
+	guessedPart     = 0.8
+	guessedStem     = 0.8
 )
 
 // Degrees of fit between kinds of value that are not listed in fits.
@@ -73,6 +82,13 @@ var fits = [...]struct {
 	{countKind, scoreKind, 0.5, schema.MappingTypeDirect},
 }
 
+// Shares of a misfit of kinds that a completely matching name makes good, by what proves the kinds.
+const (
+	trustInProven     = 0.3
+	trustInHalfProven = 0.6
+	trustInGuessed    = 0.9
+)
+
 // Factors of the fit by the declared types.
 const (
 	dateInOtherType    = 0.9
@@ -115,6 +131,8 @@ const (
 	answeredByKind = 0.9
 	// answeredByDefault is for a qualifier such as "current" that is assumed if a name has none.
 	answeredByDefault = 0.75
+	// answeredByOmission is for a qualifier such as "original" that systems often leave out.
+	answeredByOmission = 0.6
 	// inexactShare reduces the inexact answers of a term that also answers a requirement exactly.
 	inexactShare = 0.5
 	// minFound is the minimum degree at which a term counts as answered or explained.
@@ -146,7 +164,7 @@ const (
 // Factors of a score.
 const (
 	afterContradiction      = 0.35
-	afterTableContradiction = 0.6
+	afterTableContradiction = 0.45
 	// afterUnaskedQualifier is for a qualifier that the attribute does not have. A party other than the usual one,
 	// and a word that turns the thing into something else, have stronger factors.
 	afterUnaskedQualifier = 0.85
@@ -160,31 +178,40 @@ const (
 	// noContradiction is the minimum degree of an answer that is no contradiction: "code" answers "type", and "status
 	// code" does not.
 	noContradiction = 0.75
-	afterLookup     = 0.85
-	afterPast       = 0.85
-	afterSystem     = 0.7
+	// afterOwnKey... are for a system's own key if the attribute is a number that others assign, no identifier at all,
+	// or called a number. afterForeign is for a column that refers to another table's key.
+	afterOwnKeyForExternal = 0.45
+	afterOwnKeyForOther    = 0.7
+	afterOwnKeyForNumber   = 0.92
+	afterForeign           = 0.93
+	afterLookup            = 0.85
+	afterPast              = 0.85
+	afterSystem            = 0.7
 )
 
-// Conversion of a score to a confidence.
+// Evidence of the whole report.
 const (
-	// The logistic curve from a score to the probability that the column is right. It was fitted to the schemas in
-	// testdata and lowered slightly, because the schemas of other banks are less familiar.
-	midScore  = 0.4
-	steepness = 10.5
+	// focusShare is the share of a score that depends on how much of the report the column's table feeds.
+	focusShare = 0.1
+	// afterClaim is the factor for a column that suits another attribute better, by at least claimMargin.
+	afterClaim  = 0.85
+	claimMargin = 0.1
+)
+
+// Conversion of a score to a confidence; the rest is in calibration.csv.
+const (
 	// clearMargin is the margin from which the next column does not lower the confidence.
-	clearMargin = 0.12
-	// withoutMargin and withCopy are the factors of the confidence if another column scores the same, and if another
-	// table has a copy of the column.
-	withoutMargin = 0.7
-	withCopy      = 0.93
+	clearMargin = 0.25
+	// twinMargin is the margin below which the next column is a near twin.
+	twinMargin = 0.12
 	// maxCertainty is the maximum confidence of an answer, because names alone prove nothing.
-	maxCertainty = 0.95
+	maxCertainty = 0.97
 )
 
 // Thresholds for the result and its rationale.
 const (
 	// minScore is the minimum score of a column that is chosen.
-	minScore = 0.4
+	minScore = 0.38
 	// At most maxAlternatives are listed, each with a score of at least minAlternative.
 	maxAlternatives = 5
 	minAlternative  = 0.05

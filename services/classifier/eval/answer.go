@@ -23,13 +23,13 @@ func (s Set) Answer(subject Subject) ([]Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	index := columns.NewIndex(s.Columns)
+	report := columns.NewIndex(s.Columns).Report(s.Attributes)
 	answers := make([]Answer, len(positions))
 	for i, position := range positions {
 		a := Answer{Attribute: s.Attributes[position], Label: s.Labels[i]}
 		input := rules.Input{Attribute: a.Attribute, Report: s.Report}
 		if len(s.Columns) > 0 {
-			a.Ranking = index.Rank(a.Attribute)
+			a.Ranking = report.Rank(a.Attribute)
 			if a.Ranking.Column >= 0 {
 				input.Column = &s.Columns[a.Ranking.Column]
 			}

@@ -47,18 +47,25 @@ func labelledSets(t testing.TB) []labelledSet {
 		s.Report = s.name
 		s.Attributes = rowsOf(t, filepath.Join(dir, "attributes.csv"), tabular.Attributes)
 		s.Labels = rowsOf(t, file, tabular.Gold)
-		for _, r := range rowsOf(t, filepath.Join(dir, "columns.csv"), tabular.Columns) {
-			s.Columns = append(s.Columns, schema.SourceColumn{
-				DataSourceID: r.DataSource, SchemaName: r.SchemaName, TableName: r.TableName, ColumnName: r.ColumnName,
-				DataType: r.DataType, Description: r.Description,
-			})
-		}
+		s.Columns = columnsOf(t, filepath.Join(dir, "columns.csv"))
 		if missing := s.MissingColumns(); len(missing) > 0 {
 			t.Errorf("%s: labels name columns that do not exist: %v", s.name, missing)
 		}
 		sets = append(sets, s)
 	}
 	return sets
+}
+
+func columnsOf(t testing.TB, path string) []schema.SourceColumn {
+	t.Helper()
+	var columns []schema.SourceColumn
+	for _, r := range rowsOf(t, path, tabular.Columns) {
+		columns = append(columns, schema.SourceColumn{
+			DataSourceID: r.DataSource, SchemaName: r.SchemaName, TableName: r.TableName, ColumnName: r.ColumnName,
+			DataType: r.DataType, Description: r.Description,
+		})
+	}
+	return columns
 }
 
 func rowsOf[R any](t testing.TB, path string, read func(string, []byte) (tabular.File[R], error)) []R {

@@ -1,0 +1,44 @@
+package columns
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestCalibration_ConfidenceGrowsWithTheEvidence(t *testing.T) {
+	t.Parallel()
+	c := calibrated()
+	for _, tt := range []struct {
+		better, worse Ranking
+	}{
+		{Ranking{Score: 0.9, Margin: 20}, Ranking{Score: 0.5, Margin: 20}},
+		{Ranking{Score: 0.7, Margin: 25}, Ranking{Score: 0.7, Margin: 0}},
+		{Ranking{Column: -1, Score: 0}, Ranking{Column: -1, Score: 0.35}},
+	} {
+		if better, worse := c.probability(&tt.better), c.probability(&tt.worse); better <= worse {
+			t.Errorf("got %.2f for %v, want more than %.2f for %v", better, tt.better, worse, tt.worse)
+		}
+	}
+}
+
+func TestParseCalibration(t *testing.T) {
+	t.Parallel()
+	c, err := parseCalibration(calibrationFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Format(); got != calibrationFile {
+		t.Errorf("got %s, want the same text", got)
+	}
+	for _, tt := range []struct{ old, wrong, want string }{
+		{"column,score", "column,shoe size", "line 3 is column shoe size"},
+		{"none,score", "none,margin", "line 7 is none margin"},
+		{"column,constant,", "column,constant,x", "line 2"},
+		{"result,evidence,coefficient\n", "", "6 lines, want 7"},
+	} {
+		_, err := parseCalibration(strings.Replace(calibrationFile, tt.old, tt.wrong, 1))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want an error with %q", tt.wrong, err, tt.want)
+		}
+	}
+}
