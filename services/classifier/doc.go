@@ -12,7 +12,8 @@
 //	mapping.go    save     write mapping, item and history in one transaction
 //
 // failure.go decides whether an item is retried, has failed or waits for a lock. suspect.go handles items that may
-// have crashed a process.
+// have crashed a process. The confidence of a classification is counted in rules/answer.go, that of a column in
+// columns/confidence.go.
 //
 // Decisions:
 //
