@@ -106,7 +106,7 @@ type Consumer struct {
 	Lane schema.Lane
 	// Filter is the subject filter; empty for the whole stream.
 	Filter string
-	// MaxAckPending is how many messages may be out at once, over all processes. A [Runner] never asks for more.
+	// MaxAckPending is how many messages may be outstanding, over all processes. A [Runner] never requests more.
 	MaxAckPending int
 	// Start is where a new consumer begins: [jetstream.DeliverAllPolicy] or [jetstream.DeliverNewPolicy].
 	Start jetstream.DeliverPolicy

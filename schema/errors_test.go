@@ -23,7 +23,8 @@ func TestErrorText_CanBeStoredAndPublished(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := schema.ErrorText(text)
-			if len(got) > schema.MaxErrorText || !utf8.ValidString(got) || strings.ContainsFunc(got, unicode.IsControl) {
+			if len(got) > schema.MaxErrorText || !utf8.ValidString(got) ||
+				strings.ContainsFunc(got, unicode.IsControl) {
 				t.Errorf("%s: got %d bytes, %.80q, want valid text of at most %d bytes", name, len(got), got,
 					schema.MaxErrorText)
 			}

@@ -137,7 +137,7 @@ func (f *Fixture) Intend(jobID string, intents ...schema.Intent) (last schema.Jo
 	return last
 }
 
-// IntentTrace is the traceparent of what [Fixture.Intend] asks for.
+// IntentTrace is the traceparent of the intents of [Fixture.Intend].
 const IntentTrace = "00-0000000000000000000000000000abcd-00000000000000ff-01"
 
 // Messages returns the messages of a stream in order. Acknowledged messages of a work queue are gone.

@@ -67,7 +67,7 @@ func (f *fixture) runOn(ctx context.Context, listener net.Listener) (stop func()
 	}
 }
 
-// line is a connection on which a test says what no client would.
+// line is a connection on which a test sends what no client would send.
 func (f *fixture) line() net.Conn {
 	f.t.Helper()
 	var dialer net.Dialer

@@ -76,8 +76,8 @@ func readContract(text []byte) (*contract, error) {
 	return &contract{paths: document.Paths, compiler: compiler, schemas: map[string]*jsonschema.Schema{}}, nil
 }
 
-// check returns how the answer differs from what the document says of the route; nil if it does not. What no route
-// answers has to be one of the problems.
+// check returns how the response differs from the document's description of the route, or nil. A response that the
+// route does not describe must be one of the problems.
 func (c *contract) check(method, path string, a answer) error {
 	if method == http.MethodHead {
 		return nil // which has no body, and the headers of GET

@@ -46,7 +46,7 @@ type definition struct {
 	Properties map[string]definition `json:"properties"`
 }
 
-// described is the server, which is asked for its description only, and that.
+// described returns a server without database and its OpenAPI document.
 func described(t *testing.T) (*Server, []byte, document) {
 	t.Helper()
 	verify, err := SecretVerifier([]byte(strings.Repeat("s", minSecret)))

@@ -15,7 +15,7 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
-// statusCall asks for a job's status, knowing what the tag says.
+// statusCall requests the status of a job with the tag of an earlier response.
 func statusCall(id, query, tag string) call {
 	c := call{
 		method: http.MethodGet,

@@ -18,7 +18,7 @@ const (
 	markedDelivery = 3
 	// maxStarts is the number of starts without an outcome after which an item is poison.
 	maxStarts = 5
-	// suspectRetry is the wait before a suspect asks for its turn again.
+	// suspectRetry is the wait before a suspect requests its turn again.
 	suspectRetry = 500 * time.Millisecond
 	// clearTimeout bounds the statement that clears a start after the judgement.
 	clearTimeout = 5 * time.Second
