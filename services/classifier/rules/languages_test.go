@@ -3,6 +3,8 @@ package rules
 import "testing"
 
 // TestPersonalDataInGermanSpanishAndFrench classifies the names of columns as systems in these languages have them.
+//
+//nolint:misspell // the words are German, Spanish and French
 func TestPersonalDataInGermanSpanishAndFrench(t *testing.T) {
 	t.Parallel()
 	answersAs(t, `
