@@ -169,7 +169,7 @@ func (x explainer) writeNext(b *strings.Builder, margin float64) {
 	}
 	next := &x.ix.columns[x.verdicts[1].column]
 	if margin < twinMargin && !x.ix.columns[x.verdicts[0].column].copies(next) {
-		b.WriteString(" A near twin is ")
+		b.WriteString(" A near twin, " + points(percent(margin)) + " behind, is ")
 	} else {
 		b.WriteString(" The next best is ")
 	}
@@ -210,6 +210,8 @@ func (x explainer) whyNot(v verdict) string {
 		return "has no match for " + list(e.missing)
 	case len(e.extra) > 0:
 		return "also has " + list(e.extra)
+	case v.claimed:
+		return "suits another attribute of the report better"
 	case c.role != recordTable:
 		return "is in " + article(c.role.String())
 	case len(x.verdicts) > 0 && v.column != x.verdicts[0].column && c.copies(&x.ix.columns[x.verdicts[0].column]):
@@ -233,6 +235,14 @@ func (x explainer) contradiction(c *column, v verdict) string {
 	}
 	return "has " + quote(x.wordsOfColumn(c, in, x.ix.terms[v.against].text)) + " instead of " +
 		quote(x.wordsOfAttribute(x.request.requirements[v.insteadOf]))
+}
+
+// points returns a margin in words.
+func points(margin int) string {
+	if margin == 1 {
+		return "1 point"
+	}
+	return strconv.Itoa(margin) + " points"
 }
 
 func quote(term string) string { return "'" + term + "'" }

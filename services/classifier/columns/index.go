@@ -17,7 +17,8 @@ import (
 type Index struct {
 	vocabulary *vocabulary
 	columns    []column
-	tables     int              // their number
+	positions  []int            // of the columns among the candidates
+	tables     int              // the number of tables
 	ids        map[string]int   // by text: every term of the columns and of the vocabulary
 	terms      []term           // by id
 	postings   [][]int          // by term: the columns that have it in any text, in rising order
@@ -28,10 +29,32 @@ type Index struct {
 	workspaces sync.Pool        // of *workspace
 }
 
-// NewIndex prepares the candidates for ranking. Of columns with equal scores, the first by source field wins. The
-// candidates are not modified and may be modified afterwards.
+// NewIndex prepares the candidates for ranking. Their order is not significant: of columns with equal scores, the first
+// by schema, table and name wins. The candidates are not modified and may be modified afterwards.
 func NewIndex(candidates []schema.SourceColumn) *Index {
-	ix := &Index{vocabulary: knowledge(), ids: map[string]int{}, columns: make([]column, 0, len(candidates))}
+	positions := make([]int, len(candidates))
+	for i := range positions {
+		positions[i] = i
+	}
+	slices.SortFunc(positions, func(a, b int) int { return byName(&candidates[a], &candidates[b]) })
+	sorted := make([]schema.SourceColumn, len(candidates))
+	for i, position := range positions {
+		sorted[i] = candidates[position]
+	}
+	return newIndex(sorted, positions)
+}
+
+// byName orders columns by their names, and those of two data sources by the data source.
+func byName(a, b *schema.SourceColumn) int {
+	return cmp.Or(strings.Compare(a.SchemaName, b.SchemaName), strings.Compare(a.TableName, b.TableName),
+		strings.Compare(a.ColumnName, b.ColumnName), strings.Compare(a.DataSourceID, b.DataSourceID))
+}
+
+// newIndex indexes sorted candidates. Positions has the position of each in the caller's order.
+func newIndex(candidates []schema.SourceColumn, positions []int) *Index {
+	ix := &Index{
+		vocabulary: knowledge(), ids: map[string]int{}, columns: make([]column, 0, len(candidates)), positions: positions,
+	}
 	tables := tablesOf(candidates)
 	ix.tables = len(tables)
 	for i := range candidates {

@@ -19,7 +19,7 @@ func termOf(t *testing.T, ix *Index, text string) *term {
 
 func TestNewIndex_Columns(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(slices.Concat(
+	ix := inOrder(slices.Concat(
 		columnsOf("REF_STAT", "STAT_CD|CHAR(1)", "STAT_DESC|VARCHAR(40)|What it means"),
 		columnsOf("ACCT", "ACCT_NBR|CHAR(18)", "STAT_CD|CHAR(1)", "OPN_DT|DATE", "BAL_AMT|NUMBER(12,2)"),
 	))
@@ -64,7 +64,7 @@ func TestNewIndex_Columns(t *testing.T) {
 
 func TestNewIndex_Postings(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(slices.Concat(
+	ix := inOrder(slices.Concat(
 		columnsOf("FEE", "FEE_AMT|NUMBER(9,2)|A fee", "WAIVED_DT|DATE"),
 		columnsOf("ACCT", "LATE_FEE|NUMBER(9,2)"),
 	))
@@ -80,7 +80,7 @@ func TestNewIndex_Postings(t *testing.T) {
 
 func TestNewIndex_Weights(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(columnsOf("T",
+	ix := inOrder(columnsOf("T",
 		"CURR_BAL_AMT|NUMBER(12,2)", "CURR_DT|DATE", "CURR_STAT_CD|CHAR(1)", "ACCT_NBR|CHAR(18)"))
 	rare, common, weak := termOf(t, ix, "balance"), termOf(t, ix, "current"), termOf(t, ix, "amount")
 	if rare.weight <= common.weight {
@@ -102,7 +102,7 @@ func TestNewIndex_Weights(t *testing.T) {
 
 func TestNewIndex_SharedTerms(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(columnsOf("T", "LOAN_A|DATE", "LOAN_B|DATE", "LOAN_C|DATE", "LOAN_D|DATE", "OTHER|DATE"))
+	ix := inOrder(columnsOf("T", "LOAN_A|DATE", "LOAN_B|DATE", "LOAN_C|DATE", "LOAN_D|DATE", "OTHER|DATE"))
 	loan := ix.ids["loan"]
 	for i := range ix.columns {
 		c := &ix.columns[i]
@@ -112,7 +112,7 @@ func TestNewIndex_SharedTerms(t *testing.T) {
 			}
 		}
 	}
-	few := NewIndex(columnsOf("T", "LOAN_A|DATE", "LOAN_B|DATE"))
+	few := inOrder(columnsOf("T", "LOAN_A|DATE", "LOAN_B|DATE"))
 	if slices.Contains(few.columns[0].shared, true) {
 		t.Error("a term is shared in a table of two columns")
 	}
@@ -120,7 +120,7 @@ func TestNewIndex_SharedTerms(t *testing.T) {
 
 func TestNewIndex_RelatedTerms(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(columnsOf("T", "OPN_DT|DATE"))
+	ix := inOrder(columnsOf("T", "OPN_DT|DATE"))
 	for i := range ix.terms {
 		related := ix.terms[i].related
 		if len(related) == 0 || related[0] != (link{i, 1}) {
@@ -141,7 +141,7 @@ func TestNewIndex_RelatedTerms(t *testing.T) {
 
 func TestNewIndex_OpaqueTerms(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(columnsOf("T", "QZM_AMT|NUMBER(9,2)", "QXW_DT|DATE"))
+	ix := inOrder(columnsOf("T", "QZM_AMT|NUMBER(9,2)", "QXW_DT|DATE"))
 	var got []string
 	for _, id := range ix.opaqueTerms("quarterly") {
 		got = append(got, ix.terms[id].text)
@@ -161,7 +161,7 @@ func TestNewIndex_OpaqueTerms(t *testing.T) {
 
 func TestRank_MappingType(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(slices.Concat(
+	ix := inOrder(slices.Concat(
 		columnsOf("ACCT", "STAT_CD|CHAR(1)", "CLS_RSN|CHAR(2)", "BAL_AMT|NUMBER(12,2)"),
 		columnsOf("REF_STAT", "STAT_CD|CHAR(1)", "STAT_DESC|VARCHAR(40)"),
 	))

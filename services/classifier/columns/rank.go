@@ -3,7 +3,6 @@ package columns
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
@@ -63,8 +62,7 @@ func (w *workspace) compare(ix *Index, a *schema.Attribute, report *Report) {
 	}
 	w.answered = s.answered
 	slices.SortFunc(w.verdicts, func(a, b verdict) int {
-		return cmp.Or(cmp.Compare(b.score, a.score),
-			strings.Compare(ix.columns[a.column].field, ix.columns[b.column].field), cmp.Compare(a.column, b.column))
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.column, b.column))
 	})
 }
 
@@ -99,7 +97,7 @@ func rankFirst(x explainer) Ranking {
 	best := x.verdicts[0]
 	c := &x.ix.columns[best.column]
 	r := Ranking{
-		SourceField: c.field, Column: best.column, Score: best.score, MappingType: mappingType(x.ix, x.request, best),
+		SourceField: c.field, Column: x.ix.positions[best.column], Score: best.score, MappingType: mappingType(x.ix, x.request, best),
 	}
 	margin, copied := marginOf(x.ix, x.verdicts)
 	r.Margin, r.Copied = percent(margin), copied

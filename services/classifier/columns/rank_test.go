@@ -116,7 +116,7 @@ func TestRank_ANearTwinLowersTheConfidence(t *testing.T) {
 		t.Errorf("alone %s with %d (margin %d), with a twin %s with %d (margin %d)",
 			alone.SourceField, alone.Confidence, alone.Margin, both.SourceField, both.Confidence, both.Margin)
 	}
-	if !strings.Contains(both.Rationale, "near twin is S.CUST.MOB_PHN") {
+	if !strings.Contains(both.Rationale, "is S.CUST.MOB_PHN") {
 		t.Errorf("the rationale does not name the twin: %s", both.Rationale)
 	}
 }
@@ -267,7 +267,7 @@ func TestNewIndex_TheKeyOfALookupTableIsNamedLikeTheTable(t *testing.T) {
 		columnsOf("REF_STAT", "BLNG_STAT_CD|CHAR(1)", "STAT_CD|CHAR(1)", "STAT_DESC|VARCHAR(40)"),
 		columnsOf("REF_PROD_TYP", "BRND_CD|CHAR(2)", "PROD_TYP_CD|CHAR(1)", "PROD_TYP_DESC|VARCHAR(40)"),
 	)
-	ix, keys := NewIndex(columns), []string(nil)
+	ix, keys := inOrder(columns), []string(nil)
 	for _, c := range ix.columns {
 		if c.key {
 			keys = append(keys, c.columnName)
@@ -277,7 +277,7 @@ func TestNewIndex_TheKeyOfALookupTableIsNamedLikeTheTable(t *testing.T) {
 		t.Errorf("keys: got %q, want %q", keys, want)
 	}
 	slices.Reverse(columns)
-	turned := NewIndex(columns)
+	turned := inOrder(columns)
 	for _, name := range []string{"Brand Code", "Product Type", "Status", "Billing Status"} {
 		a, b := ix.Rank(attribute(name, "C2")), turned.Rank(attribute(name, "C2"))
 		if a.SourceField != b.SourceField || a.Confidence != b.Confidence {

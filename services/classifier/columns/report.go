@@ -1,8 +1,10 @@
 package columns
 
 import (
+	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
@@ -25,8 +27,14 @@ func (ix *Index) Report(attributes []schema.Attribute) *Report {
 	r := &Report{ix: ix, focus: make([]float64, ix.tables), claims: map[int]float64{}}
 	w, _ := ix.workspaces.Get().(*workspace)
 	defer ix.workspaces.Put(w)
-	for i := range attributes {
-		w.compare(ix, &attributes[i], nil)
+	sorted := slices.Clone(attributes) // sums of floating-point numbers depend on the order
+	slices.SortFunc(sorted, func(a, b schema.Attribute) int {
+		return cmp.Or(strings.Compare(a.AttributeName, b.AttributeName), strings.Compare(a.DataType, b.DataType),
+			strings.Compare(a.TechnicalLineItemName, b.TechnicalLineItemName),
+			strings.Compare(a.Description, b.Description))
+	})
+	for i := range sorted {
+		w.compare(ix, &sorted[i], nil)
 		r.claim(w.verdicts)
 		w.reset()
 	}

@@ -9,6 +9,11 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
+// inOrder indexes columns in their order, so that a test can refer to them by position.
+func inOrder(candidates []schema.SourceColumn) *Index {
+	return newIndex(candidates, make([]int, len(candidates)))
+}
+
 // scoreForTest scores every column of an index, and returns the verdicts by source field.
 func scoreForTest(ix *Index, a schema.Attribute) map[string]verdict {
 	s := scorer{ix: ix, request: readForTest(ix, a)}
@@ -103,7 +108,7 @@ func TestScore_Order(t *testing.T) {
 
 func TestScore_Contradiction(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(columnsOf("T", "ORIG_LMT_AMT|NUMBER(9,2)", "CURR_LMT_AMT|NUMBER(9,2)", "LMT_AMT|NUMBER(9,2)"))
+	ix := inOrder(columnsOf("T", "ORIG_LMT_AMT|NUMBER(9,2)", "CURR_LMT_AMT|NUMBER(9,2)", "LMT_AMT|NUMBER(9,2)"))
 	r := readForTest(ix, attribute("Original Limit", "N9.2"))
 	s := scorer{ix: ix, request: r}
 	for number, want := range map[int]string{0: "", 1: "current for original", 2: ""} {
@@ -122,7 +127,7 @@ func TestScore_Contradiction(t *testing.T) {
 
 func TestScorer_Recall(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(columnsOf("LATE", "LATE_FEE_AMT|NUMBER(9,2)", "FEE_AMT|NUMBER(9,2)", "OTH_AMT|NUMBER(9,2)|Late fee"))
+	ix := inOrder(columnsOf("LATE", "LATE_FEE_AMT|NUMBER(9,2)", "FEE_AMT|NUMBER(9,2)", "OTH_AMT|NUMBER(9,2)|Late fee"))
 	r := readForTest(ix, attribute("Late Fee", ""))
 	s := scorer{ix: ix, request: r}
 	var recall [3]float64
@@ -148,7 +153,7 @@ func TestScorer_Recall(t *testing.T) {
 
 func TestScorer_Precision(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(columnsOf("T", "FEE_AMT|NUMBER(9,2)", "WIRE_FEE_AMT|NUMBER(9,2)", "RATE_RT|NUMBER(6,3)"))
+	ix := inOrder(columnsOf("T", "FEE_AMT|NUMBER(9,2)", "WIRE_FEE_AMT|NUMBER(9,2)", "RATE_RT|NUMBER(6,3)"))
 	s := scorer{ix: ix, request: readForTest(ix, attribute("Fee", "N9.2"))}
 	var precision [3]float64
 	for i := range precision {
@@ -168,7 +173,7 @@ func TestScorer_Precision(t *testing.T) {
 
 func TestScorer_LimitPrecision(t *testing.T) {
 	t.Parallel()
-	ix := NewIndex(columnsOf("T",
+	ix := inOrder(columnsOf("T",
 		"FEE_AMT|NUMBER(9,2)", "WIRE_AMT|NUMBER(9,2)", "WIRE_AMT_2|NUMBER(9,2)|Fee for a wire", "AMT|NUMBER(9,2)"))
 	for _, tt := range []struct {
 		name   string
