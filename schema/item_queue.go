@@ -198,8 +198,7 @@ func readInAnyOrder(ctx context.Context, tx bun.Tx) error {
 // completes the list. If the job is being cancelled, its new items are cancelled too, so that a retry finds
 // them. It returns the job after the page. An interrupted list continues after its last committed page.
 func InsertItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, error) {
-	// Listing a mapping locks its row against deletion. Without a limit, this waits while a user has locked
-	// the row.
+	// Listing a mapping locks its row against deletion, and would wait while a user has locked the row.
 	if err := limitLockWait(ctx, tx); err != nil {
 		return Job{ID: jobID}, err
 	}
@@ -240,10 +239,10 @@ func InsertItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, 
 	job.Listed += page.Items
 	if page.Items > 0 {
 		job.ListCursor = page.Last
-	}
-	if page.Items > 0 && outcome != nil {
-		job.Cancelled += page.Items
-		job.CancelledAt = now
+		if outcome != nil {
+			job.Cancelled += page.Items
+			job.CancelledAt = now
+		}
 	}
 	if page.Items < int64(limit) {
 		job.ListedAt = now

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/urfave/cli/v3"
@@ -90,27 +91,15 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	o := backendOptions{
-		databaseURL: cmd.String(flagDatabase), nats: natsServerOf(cmd),
-		natsListen: cmd.String("nats-listen"), natsNext: !cmd.IsSet("nats-listen"), name: "pdeflow",
-		logSQL: sqlLog(cmd, log),
-	}
-	embeds := o.databaseURL == "" || o.nats.url == ""
-	if len(names) < len(schema.Services()) {
-		if embeds {
-			return usagef("serve with some of the services needs both DATABASE_URL and NATS_URL, because " +
-				"other processes cannot use an embedded server")
-		}
-		o.name = "pdeflow-" + cmd.String("services")
+	o, embeds, err := serveBackends(cmd, names, log)
+	if err != nil {
+		return err
 	}
 	s, err := a.policySettings(cmd)
 	if err != nil {
 		return err
 	}
 	s.workers, s.window = cmd.Int("workers"), cmd.Int("window")
-	if o.topology, err = topologyOf(cmd, o.nats); err != nil {
-		return err
-	}
 	if err := a.checkServe(cmd); err != nil {
 		return err
 	}
@@ -141,6 +130,27 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 		n.ready = a.showNATS
 	}
 	return a.runNode(ctx, n)
+}
+
+// serveBackends returns the options of the servers, without the directory, and whether one of them is embedded.
+func serveBackends(
+	cmd *cli.Command, names []schema.Service, log *slog.Logger,
+) (o backendOptions, embeds bool, err error) {
+	o = backendOptions{
+		databaseURL: cmd.String(flagDatabase), nats: natsServerOf(cmd),
+		natsListen: cmd.String("nats-listen"), natsNext: !cmd.IsSet("nats-listen"), name: "pdeflow",
+		logSQL: sqlLog(cmd, log),
+	}
+	embeds = o.databaseURL == "" || o.nats.url == ""
+	if len(names) < len(schema.Services()) {
+		if embeds {
+			return o, embeds, usagef("serve with some of the services needs both DATABASE_URL and NATS_URL, because " +
+				"other processes cannot use an embedded server")
+		}
+		o.name = "pdeflow-" + cmd.String("services")
+	}
+	o.topology, err = topologyOf(cmd, o.nats)
+	return o, embeds, err
 }
 
 // showNATS prints the URL for subscribers. It contains a password, so it is only printed on a terminal and never

@@ -20,12 +20,12 @@ func TestWrongUsageIsExplainedAndExitsTwo(t *testing.T) {
 		"jobz":       `there is no command “jobz” in pdeflow; did you mean pdeflow jobs?`,
 		"jobs lst": `there is no command “lst” in pdeflow jobs; did you mean ` +
 			`pdeflow jobs list?`,
-		"mappings approve x": `there is no command “approve” in pdeflow mappings`,
-		"audit verfy":        `did you mean pdeflow audit verify?`,
-		"rules learnt":       `there is no command “learnt” in pdeflow rules`,
-		"migrate down":       `there is no command “down” in pdeflow migrate`,
-		"help frobnicate":    `there is no command “frobnicate” to help with`,
-		"completion tcsh":    `there is no command “tcsh” in pdeflow completion`,
+		"mappings bless x": `there is no command “bless” in pdeflow mappings`,
+		"audit verfy":      `did you mean pdeflow audit verify?`,
+		"rules learnt":     `there is no command “learnt” in pdeflow rules`,
+		"migrate down":     `there is no command “down” in pdeflow migrate`,
+		"help frobnicate":  `there is no command “frobnicate” to help with`,
+		"completion tcsh":  `there is no command “tcsh” in pdeflow completion`,
 		"jobs list --stats failed": `there is no flag --stats; did you mean --status? (see pdeflow ` +
 			`jobs list --help)`,
 		"check --frobnicate":                     `there is no flag --frobnicate (see pdeflow check --help)`,

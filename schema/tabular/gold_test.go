@@ -1,6 +1,7 @@
 package tabular_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,5 +49,57 @@ func TestGold_ReportsWrongAnswers(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want an error with %q", err, want)
 		}
+	}
+}
+
+func TestGold_IdentifiesRowsByNumberAndName(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, rows, want string }{
+		{"different names", "a,\nb,\n", ""},
+		{"the same name with different numbers", "a,1\na,2\n", ""},
+		{"different names with the same number", "a,1\nb,1\n", ""},
+		{"the same name twice", "a,\na,\n", "gold.csv:3: attribute_name"},
+		{"the same number and name twice", "a,1\na,1\n", "gold.csv:3: line_item_number"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := tabular.Gold("gold.csv", []byte("attribute_name,line_item_number\n"+tt.rows))
+			got := ""
+			if err != nil {
+				got = err.Error()
+			}
+			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+				t.Errorf("Gold: got %q, want an error with %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestGold_NormalizesAnswers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ column, cell, want string }{
+		{"source_field", "NONE", "none"},
+		{"source_field", `s.t."a.b" | s.t.c`, `s.t."a.b",s.t.c`},
+		{"information_security_classification", "public|PUBLIC|hrci", "Public,HRCI"},
+		{"criticality", " low ", "Low"},
+		{"risk_level", "Medium|high", "Medium,High"},
+		{"regulatory_flag", "True|no", "yes,no"},
+		{"pii_flag", "FALSE", "no"},
+		{"pii_flag", "", ""},
+	} {
+		t.Run(tt.column+" "+tt.cell, func(t *testing.T) {
+			t.Parallel()
+			cell := `"` + strings.ReplaceAll(tt.cell, `"`, `""`) + `"`
+			file, err := tabular.Gold("gold.csv", []byte("attribute_name,"+tt.column+"\na,"+cell+"\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			row := file.Rows[0]
+			got := strings.Join(slices.Concat(row.SourceField, row.InformationSecurityClassification, row.Criticality,
+				row.RiskLevel, row.RegulatoryFlag, row.PIIFlag), ",")
+			if got != tt.want {
+				t.Errorf("Gold: got %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
