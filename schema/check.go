@@ -235,6 +235,7 @@ func signedTables() []signedTable {
 	)
 	return []signedTable{
 		{name: "reports", key: byReport, order: byReport, within: ofReport},
+		{name: "auto_approvals", key: byReport, order: byReport, within: ofReport},
 		{name: "attributes", key: "t.id", order: "t.id", within: ofReport},
 		{name: "data_sources", key: "t.id", order: "t.id", within: ofReport},
 		{name: "source_columns", key: "t.id", order: "t.id", within: ofSource},

@@ -23,7 +23,8 @@ func (c *checker) checkDecisions(ctx context.Context) error {
 			from (
 				select m.id, case
 					when m.version > 1 and not starts_with(m.updated_by, '`+JobAuthor("")+`')
-						and not exists (select from classification_history h where h.mapping_id = m.id and (h.after->>'version')::bigint = m.version)
+						and not exists (select from classification_history h
+							where h.mapping_id = m.id and (h.after->>'version')::bigint = m.version)
 						then 'the history has no entry of its version'
 					when m.reviewed_by = (`+lastEditor+`) then 'its reviewer was the last to edit it' end as problem
 				from pde_mappings m where ?0 and m.id > ?1 order by m.id limit ?2

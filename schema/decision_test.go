@@ -147,3 +147,34 @@ func TestCheck_FindsWrongDecisions(t *testing.T) {
 		t.Errorf("found differs (-want +got):\n%s", diff)
 	}
 }
+
+func TestSaveWork_StampsAnAutoApproval(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 1)
+	job := schematest.ListedJob(t, db, 1)
+	before := read(t, db, job.ID, ids[0]).Mapping
+	after := before
+	after.ReviewStatus, after.ReviewedBy = schema.ReviewStatusApproved, schema.AutoApprover
+	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+		_, err := schema.SaveWork(ctx, tx, job.ID, before, after,
+			schema.ItemResult{Outcome: schema.OutcomeSucceeded, Attempt: 1, Comment: "the rule"})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := read(t, db, job.ID, ids[0]).Mapping
+	if m.ReviewedAt.IsZero() || !m.ReviewedAt.Equal(m.UpdatedAt) {
+		t.Errorf("reviewed_at: got %s, want %s", m.ReviewedAt, m.UpdatedAt)
+	}
+	history, err := schema.ListHistory(t.Context(), db, ids[0], m.UpdatedAt, "", 10)
+	if err != nil || len(history) != 1 {
+		t.Fatalf("history: got %d entries, %v", len(history), err)
+	}
+	image, err := schema.DecodeImage(history[0].After)
+	if err != nil || image.ReviewedAt == nil || !image.ReviewedAt.Equal(m.UpdatedAt) ||
+		history[0].Comment != "the rule" {
+		t.Errorf("history: got %+v with comment %q, %v", image, history[0].Comment, err)
+	}
+}

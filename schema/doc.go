@@ -97,4 +97,7 @@
 //     saveChanges, which imports and removals use too: the mapping under its version, the row of the history and
 //     the note that mapping.changed is not published yet are one statement. The history row of an undone change
 //     stays, and the row of the undo names it.
+//  21. The rule of a report approves results in two places: when a job saves one, in [SaveWork], and when the rule
+//     is set, in [SaveAutoApproval]. Both only approve pending results of jobs. A job reads the rule with its
+//     work, so a rule that is switched off while a result is computed may still approve that one.
 package schema

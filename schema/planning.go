@@ -18,11 +18,13 @@ const (
 	PlanningActionAdded PlanningAction = "added"
 	// PlanningActionRemoved is a request that removed one object with everything that belongs to it.
 	PlanningActionRemoved PlanningAction = "removed"
+	// PlanningActionChanged is a request that changed one object.
+	PlanningActionChanged PlanningAction = "changed"
 )
 
 // PlanningActions returns all actions.
 func PlanningActions() []PlanningAction {
-	return []PlanningAction{PlanningActionImported, PlanningActionAdded, PlanningActionRemoved}
+	return []PlanningAction{PlanningActionImported, PlanningActionAdded, PlanningActionRemoved, PlanningActionChanged}
 }
 
 // PlanningObject is the kind of object that was changed.
@@ -34,12 +36,15 @@ const (
 	PlanningObjectAttribute  PlanningObject = "attribute"
 	PlanningObjectDataSource PlanningObject = "data_source"
 	PlanningObjectColumn     PlanningObject = "column"
+	// PlanningObjectAutoApproval is the rule by which the report approves mappings. Its name is the rule.
+	PlanningObjectAutoApproval PlanningObject = "auto_approval"
 )
 
 // PlanningObjects returns all kinds of objects.
 func PlanningObjects() []PlanningObject {
 	return []PlanningObject{
 		PlanningObjectReport, PlanningObjectAttribute, PlanningObjectDataSource, PlanningObjectColumn,
+		PlanningObjectAutoApproval,
 	}
 }
 
@@ -53,7 +58,7 @@ type PlanningChange struct {
 	ReportID string         `bun:"report_id"`
 	Action   PlanningAction `bun:"action"`
 	Object   PlanningObject `bun:"object"`
-	// ObjectID is empty for a report, which CycleID and ReportID identify.
+	// ObjectID is empty for a report and its rule, which CycleID and ReportID identify.
 	ObjectID string `bun:"object_id,nullzero"`
 	// Name is the name of the object at the time of the change.
 	Name   string         `bun:"name"`

@@ -103,6 +103,7 @@ func DeleteReport(ctx context.Context, tx bun.Tx, r Removal) error {
 			},
 			{"data_sources", ofReport, &im.done.DataSources.Removed},
 			{"mapped_elements", ofReport, new(int64)},
+			{"auto_approvals", ofReport, new(int64)},
 		} {
 			n, err := im.delete(ctx, step.table, step.where, r.CycleID, r.ReportID)
 			if err != nil {

@@ -23,6 +23,7 @@ func TestEveryEnumeratedColumnAllowsTheValuesOfItsType(t *testing.T) {
 	db := schematest.New(t)
 	want := map[string][]string{
 		"planning_changes.action":                          texts(schema.PlanningActions()),
+		"auto_approvals.max_risk":                          texts(schema.Levels()),
 		"classification_history.action":                    texts(schema.HistoryActions()),
 		"planning_changes.object":                          texts(schema.PlanningObjects()),
 		"jobs.job_type":                                    texts(schema.JobTypes()),

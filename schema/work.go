@@ -29,6 +29,8 @@ type Work struct {
 	ReportID   string         `bun:"report_id"`
 	Mapping    Mapping        `bun:"embed:mapping__"`
 	Attribute  Attribute      `bun:"embed:attribute__"`
+	// AutoApproval is the rule of the report; the zero value, which approves nothing, if none was set.
+	AutoApproval AutoApproval `bun:"embed:auto_approval__"`
 }
 
 // PoisonLimit is the number of poison items from which on the job, not the single item, is taken to be the
@@ -74,11 +76,13 @@ func getWorkSQL(db *bun.DB) string {
 	columns = append(columns, prefixed[Item](db, "i", "item__")...)
 	columns = append(columns, prefixed[Mapping](db, "m", "mapping__")...)
 	columns = append(columns, prefixed[Attribute](db, "a", "attribute__")...)
+	columns = append(columns, prefixed[AutoApproval](db, "r", "auto_approval__")...)
 	return "select " + strings.Join(columns, ", ") + `
 from job_items i
 join jobs j on j.id = i.job_id
 join pde_mappings m on m.id = i.mapping_id
 join attributes a on a.id = m.attribute_id
+left join auto_approvals r on r.cycle_id = j.cycle_id and r.report_id = j.report_id
 where i.job_id = $1 and i.mapping_id = $2`
 }
 
@@ -102,6 +106,8 @@ type ItemResult struct {
 	Classifier string
 	Usage      Usage
 	Duration   time.Duration
+	// Comment is the comment of the row in the history.
+	Comment string
 }
 
 // stillQueued is the condition "outcome is null" for an item that is found by its key. It is written so that
@@ -116,7 +122,7 @@ const stillQueued = "coalesce(outcome, '') = ''"
 var saveWork = saveWorkSQL()
 
 // saveWorkParameters is the number of parameters of saveWork before those of the mapping columns.
-const saveWorkParameters = 15
+const saveWorkParameters = 17
 
 func saveWorkSQL() string {
 	var sets []string
@@ -129,7 +135,11 @@ func saveWorkSQL() string {
 		if c.name == "information_security_classification" {
 			tier = parameter
 		}
-		sets = append(sets, fmt.Sprintf("%s = %s::%s", c.name, parameter, c.sqlType))
+		value := parameter + "::" + c.sqlType
+		if c.name == "reviewed_at" {
+			value = "case when $16 then clock.now else " + value + " end"
+		}
+		sets = append(sets, c.name+" = "+value)
 	}
 	return `with ` + lockTimeout + `, locked as materialized (
   select m.id from lock_timeout, pde_mappings m where lock_timeout.is_set <> '' and m.id = $1 and m.version = $2
@@ -151,15 +161,20 @@ func saveWorkSQL() string {
   returning i.mapping_id, mapping.now
 ), history as (
   insert into classification_history
-    (id, mapping_id, job_id, changed_at, changed_by, before, after, created_at, created_by, updated_at, updated_by)
-  select $5, item.mapping_id, $3, item.now, $4, $14, $15, item.now, $4, item.now, $4 from item
+    (id, mapping_id, job_id, changed_at, changed_by, before, after, comment,
+      created_at, created_by, updated_at, updated_by)
+  select $5, item.mapping_id, $3, item.now, $4, $14,
+    case when $16 then $15::jsonb || jsonb_build_object('reviewed_at', item.now) else $15::jsonb end, $17,
+    item.now, $4, item.now, $4
+  from item
   returning 1
 )
 select count(*) from history`
 }
 
 // SaveWork writes the result of a job for one mapping: the mapping's fields, the item's outcome and a history
-// row. It writes all of them or none. It returns false if the mapping does not have the version of before any
+// row. It writes all of them or none. If after has a reviewer but no time of the review, the review gets the time of
+// the transaction. It returns false if the mapping does not have the version of before any
 // more, or if the item is not queued any more. The caller must then roll the transaction back and read
 // everything again.
 func SaveWork(
@@ -181,7 +196,8 @@ func SaveWork(
 	args := append(make([]any, 0, 1+saveWorkParameters+len(mappingColumns)), pgx.QueryExecModeCacheStatement,
 		before.ID, before.Version, jobID, JobAuthor(jobID), id.String(),
 		string(s.Outcome), s.Attempt, nullString(s.Code), nullString(s.Classifier),
-		s.Usage.InputTokens, s.Usage.OutputTokens, s.Usage.CostUSD, s.Duration.Milliseconds(), imageBefore, imageAfter)
+		s.Usage.InputTokens, s.Usage.OutputTokens, s.Usage.CostUSD, s.Duration.Milliseconds(), imageBefore, imageAfter,
+		after.ReviewedBy != "" && after.ReviewedAt.IsZero(), nullString(s.Comment))
 	for i := range mappingColumns {
 		c := &mappingColumns[i]
 		if !c.job {

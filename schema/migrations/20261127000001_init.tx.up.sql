@@ -32,6 +32,24 @@ create table reports (
     primary key (cycle_id, report_id)
 );
 
+-- The rule by which a report approves mappings itself. A report without a row has the rule of schema.DefaultAutoApproval.
+create table auto_approvals (
+    cycle_id       text collate "C" not null,
+    report_id      text collate "C" not null,
+    enabled        boolean not null,
+    min_confidence integer not null check (min_confidence between 0 and 100),
+    min_margin     integer not null check (min_margin between 0 and 100),
+    tiers          text[] not null check (tiers <@ '{HRCI,Confidential,Proprietary,Public}' and cardinality(tiers) > 0),
+    max_risk       text not null check (max_risk in ('High', 'Medium', 'Low')),
+    personal       boolean not null,
+    created_at     timestamptz not null,
+    created_by     text not null,
+    updated_at     timestamptz not null,
+    updated_by     text not null,
+    primary key (cycle_id, report_id),
+    foreign key (cycle_id, report_id) references reports
+);
+
 create table attributes (
     id                       text collate "C" primary key,
     cycle_id                 text collate "C" not null,
@@ -489,8 +507,8 @@ create table planning_changes (
     id          text collate "C" primary key,
     cycle_id    text collate "C" not null,
     report_id   text collate "C" not null,
-    action      text not null check (action in ('imported', 'added', 'removed')),
-    object      text not null check (object in ('report', 'attribute', 'data_source', 'column')),
+    action      text not null check (action in ('imported', 'added', 'removed', 'changed')),
+    object      text not null check (object in ('report', 'attribute', 'data_source', 'column', 'auto_approval')),
     object_id   text collate "C",
     name        text not null check (name <> ''),
     counts      jsonb not null,
@@ -503,7 +521,7 @@ create table planning_changes (
     created_by  text not null,
     updated_at  timestamptz not null,
     updated_by  text not null,
-    check ((object = 'report') = (object_id is null))
+    check ((object in ('report', 'auto_approval')) = (object_id is null))
 );
 create index planning_changes_unpublished on planning_changes (id) where not published;
 -- To find the import that wrote a history row: both have the time of the transaction.

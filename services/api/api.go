@@ -137,6 +137,7 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	s.registerMappings()
 	s.registerDecisions()
 	s.registerReviews()
+	s.registerAutoApproval()
 	s.registerOpenAPI()
 	describeNulls(s.api.OpenAPI().Components.Schemas)
 	return s, nil

@@ -40,6 +40,11 @@ func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.
 		// The review was of another decision.
 		after.ReviewStatus, after.ReviewedBy, after.ReviewedAt = schema.ReviewStatusPending, "", time.Time{}
 	}
+	if work.AutoApproval.Approves(after) {
+		// SaveWork sets the time of the review.
+		after.ReviewStatus, after.ReviewedBy = schema.ReviewStatusApproved, schema.AutoApprover
+		saved.Comment = work.AutoApproval.String()
+	}
 	return after, saved
 }
 

@@ -297,3 +297,46 @@ func TestEvaluate_IsPure(t *testing.T) {
 		t.Errorf("second call (-first +second):\n%s", diff)
 	}
 }
+
+func TestEvaluate_ApprovesByTheRuleOfTheReport(t *testing.T) {
+	t.Parallel()
+	rule := schema.DefaultAutoApproval("c", "r")
+	rule.Enabled, rule.MinConfidence, rule.MinMargin, rule.MaxRisk = true, 0, 0, schema.LevelHigh
+	rule.Tiers, rule.Personal = schema.Tiers(), true
+	off, strict := rule, rule
+	off.Enabled, strict.MinConfidence = false, 100
+	owned := schema.Mapping{MappingConfirmedByUser: true}
+	for name, tt := range map[string]struct {
+		rule     schema.AutoApproval
+		before   schema.Mapping
+		approves bool
+	}{
+		"the rule is met":        {rule: rule, approves: true},
+		"the rule is off":        {rule: off},
+		"there is no rule":       {},
+		"the rule is not met":    {rule: strict},
+		"a person has confirmed": {rule: rule, before: owned},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tt.before.ReviewStatus = schema.ReviewStatusPending
+			work := workOn(schema.JobTypePDERegeneration, "Current Loan Balance", tt.before)
+			work.AutoApproval = tt.rule
+			after, saved := evaluate(defaultEngine(), loans(), work)
+			approved := after.ReviewStatus == schema.ReviewStatusApproved
+			if approved != tt.approves || approved != (after.ReviewedBy == schema.AutoApprover) ||
+				approved && saved.Comment != tt.rule.String() {
+				t.Errorf("got %s by %q with comment %q, want approved %t", after.ReviewStatus, after.ReviewedBy,
+					saved.Comment, tt.approves)
+			}
+		})
+	}
+	// A decision that stands is not overruled.
+	work := workOn(schema.JobTypePDERegeneration, "Current Loan Balance", schema.Mapping{})
+	result, _ := evaluate(defaultEngine(), loans(), work)
+	result.ReviewStatus, result.ReviewedBy = schema.ReviewStatusRejected, "mia"
+	work.Mapping, work.AutoApproval = result, rule
+	if after, _ := evaluate(defaultEngine(), loans(), work); after.ReviewedBy != "mia" {
+		t.Errorf("result of a rejected mapping: got reviewer %q, want mia", after.ReviewedBy)
+	}
+}
