@@ -209,17 +209,22 @@ func (s *Server) importReport(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, planningError(err)
 	}
+	return &oneOutput[Imported]{Body: newImported(report, done, read)}, nil
+}
+
+// newImported returns the response to an import.
+func newImported(report schema.Report, done schema.ImportResult, read tabular.Report) Imported {
 	tally := func(t schema.Tally) Tally {
 		return Tally{Added: t.Added, Updated: t.Updated, Unchanged: t.Unchanged, Removed: t.Removed}
 	}
-	return &oneOutput[Imported]{Body: Imported{
+	return Imported{
 		CycleID: report.CycleID, ReportID: report.ReportID, Name: report.Name, MappingCount: report.MappingCount,
 		Attributes: tally(done.Attributes), DataSources: tally(done.DataSources), Columns: tally(done.Columns),
 		Mappings: MappingsTally(done.Mappings),
 		Gone:     Gone{Attributes: newGoneRows(done.Missing.Attributes), Columns: newGoneRows(done.Missing.Columns)},
 		Files: slices.Concat(importedFile("attributes", read.Attributes), importedFile("columns", read.Columns),
 			importedFile("mappings", read.Mappings)),
-	}}, nil
+	}
 }
 
 // refusePrune refuses to remove rows that a person has confirmed.

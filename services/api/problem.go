@@ -59,84 +59,55 @@ const (
 	ownEdit            problemKind = "own-edit"
 )
 
-// meaning returns the HTTP status and the title of a kind.
+// meanings has the HTTP status and the title of each kind.
+var meanings = map[problemKind]struct {
+	status int
+	title  string
+}{
+	malformed:          {http.StatusBadRequest, "The request is malformed"},
+	tokenMissing:       {http.StatusUnauthorized, "A token is required"},
+	tokenMalformed:     {http.StatusUnauthorized, "The token is malformed"},
+	tokenSignature:     {http.StatusUnauthorized, "The signature of the token is invalid"},
+	tokenExpired:       {http.StatusUnauthorized, "The token has expired"},
+	tokenNotYet:        {http.StatusUnauthorized, "The token is not valid yet"},
+	roleTooLow:         {http.StatusForbidden, "The role is too low"},
+	routeNotFound:      {http.StatusNotFound, "There is no such route"},
+	reportNotFound:     {http.StatusNotFound, "There is no such report"},
+	noMappings:         {http.StatusNotFound, "The report has no mappings"},
+	jobNotFound:        {http.StatusNotFound, "There is no such job"},
+	notFound:           {http.StatusNotFound, "Not found"},
+	methodNotAllowed:   {http.StatusMethodNotAllowed, "The route does not support this method"},
+	notAcceptable:      {http.StatusNotAcceptable, "There is no acceptable content type"},
+	bodyTimedOut:       {http.StatusRequestTimeout, "The body was not received in time"},
+	jobActive:          {http.StatusConflict, "The report has an active job"},
+	alreadyExists:      {http.StatusConflict, "It already exists"},
+	stateConflict:      {http.StatusConflict, "The state of the job does not allow this"},
+	confirmed:          {http.StatusConflict, "A person has confirmed some of it"},
+	versionChanged:     {http.StatusPreconditionFailed, "The mapping has changed"},
+	versionMissing:     {http.StatusPreconditionRequired, "The version of the mapping is required"},
+	nothingToUndo:      {http.StatusConflict, "There is nothing that you can undo"},
+	nothingSuggested:   {http.StatusConflict, "The mapping has no suggestions"},
+	nothingMatches:     {http.StatusConflict, "No mapping matches"},
+	countChanged:       {http.StatusConflict, "The number of mappings has changed"},
+	ownEdit:            {http.StatusForbidden, "Nobody reviews their own edit"},
+	nothingToRetry:     {http.StatusConflict, "There is nothing to retry"},
+	bodyTooLarge:       {http.StatusRequestEntityTooLarge, "The body is too large"},
+	unknownContentType: {http.StatusUnsupportedMediaType, "The content type is not supported"},
+	invalid:            {http.StatusUnprocessableEntity, "The request is invalid"},
+	noDataSources:      {http.StatusUnprocessableEntity, "The report has no data source with columns"},
+	keyReused:          {http.StatusUnprocessableEntity, "The idempotency key was used for another request"},
+	cancelled:          {statusClientClosed, "The client closed the request"},
+	busy:               {http.StatusServiceUnavailable, "The server is busy"},
+	unavailable:        {http.StatusServiceUnavailable, "The database is unavailable"},
+	readOnly:           {http.StatusServiceUnavailable, "The database is read-only"},
+}
+
+// meaning returns the HTTP status and the title of a kind. Every other kind is an internal error.
 func (k problemKind) meaning() (status int, title string) {
-	switch k {
-	case malformed:
-		return http.StatusBadRequest, "The request is malformed"
-	case tokenMissing:
-		return http.StatusUnauthorized, "A token is required"
-	case tokenMalformed:
-		return http.StatusUnauthorized, "The token is malformed"
-	case tokenSignature:
-		return http.StatusUnauthorized, "The signature of the token is invalid"
-	case tokenExpired:
-		return http.StatusUnauthorized, "The token has expired"
-	case tokenNotYet:
-		return http.StatusUnauthorized, "The token is not valid yet"
-	case roleTooLow:
-		return http.StatusForbidden, "The role is too low"
-	case routeNotFound:
-		return http.StatusNotFound, "There is no such route"
-	case reportNotFound:
-		return http.StatusNotFound, "There is no such report"
-	case noMappings:
-		return http.StatusNotFound, "The report has no mappings"
-	case jobNotFound:
-		return http.StatusNotFound, "There is no such job"
-	case notFound:
-		return http.StatusNotFound, "Not found"
-	case methodNotAllowed:
-		return http.StatusMethodNotAllowed, "The route does not support this method"
-	case notAcceptable:
-		return http.StatusNotAcceptable, "There is no acceptable content type"
-	case bodyTimedOut:
-		return http.StatusRequestTimeout, "The body was not received in time"
-	case jobActive:
-		return http.StatusConflict, "The report has an active job"
-	case alreadyExists:
-		return http.StatusConflict, "It already exists"
-	case stateConflict:
-		return http.StatusConflict, "The state of the job does not allow this"
-	case confirmed:
-		return http.StatusConflict, "A person has confirmed some of it"
-	case versionChanged:
-		return http.StatusPreconditionFailed, "The mapping has changed"
-	case versionMissing:
-		return http.StatusPreconditionRequired, "The version of the mapping is required"
-	case nothingToUndo:
-		return http.StatusConflict, "There is nothing that you can undo"
-	case nothingSuggested:
-		return http.StatusConflict, "The mapping has no suggestions"
-	case nothingMatches:
-		return http.StatusConflict, "No mapping matches"
-	case countChanged:
-		return http.StatusConflict, "The number of mappings has changed"
-	case ownEdit:
-		return http.StatusForbidden, "Nobody reviews their own edit"
-	case nothingToRetry:
-		return http.StatusConflict, "There is nothing to retry"
-	case bodyTooLarge:
-		return http.StatusRequestEntityTooLarge, "The body is too large"
-	case unknownContentType:
-		return http.StatusUnsupportedMediaType, "The content type is not supported"
-	case invalid:
-		return http.StatusUnprocessableEntity, "The request is invalid"
-	case noDataSources:
-		return http.StatusUnprocessableEntity, "The report has no data source with columns"
-	case keyReused:
-		return http.StatusUnprocessableEntity, "The idempotency key was used for another request"
-	case cancelled:
-		return statusClientClosed, "The client closed the request"
-	case busy:
-		return http.StatusServiceUnavailable, "The server is busy"
-	case unavailable:
-		return http.StatusServiceUnavailable, "The database is unavailable"
-	case readOnly:
-		return http.StatusServiceUnavailable, "The database is read-only"
-	default:
-		return http.StatusInternalServerError, "Internal server error"
+	if m, ok := meanings[k]; ok {
+		return m.status, m.title
 	}
+	return http.StatusInternalServerError, "Internal server error"
 }
 
 // statusClientClosed is the status in the log if the client has closed the request.
