@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -16,13 +17,15 @@ const (
 	// window is the number of mappings that a list reads in its order before it looks for the matches in another
 	// way. If one mapping in forty matches, the window fills a page of 50.
 	window = 2000
-	// facetWindow replaces window in an order without an index: that many mappings are read of each facet.
-	facetWindow = 500
+	// searchWindow replaces window in a search, which also reads the attribute of each mapping.
+	searchWindow = 1000
+	// facetWindow replaces them in an order without an index: that many mappings are read of each facet.
+	facetWindow = 200
 	// frequent is the number of mappings with the text in the window from which on reading in order is faster than
 	// finding and sorting all matches.
-	frequent = 10
+	frequent = 5
 	// mostSorted is the largest number of matches that is found and sorted.
-	mostSorted = 5000
+	mostSorted = 2000
 )
 
 // MappingPosition is a position in a list of mappings: the sort key and the sort id of the mapping before it. The
@@ -42,7 +45,7 @@ type ListedMapping struct {
 // ListMappings returns at most limit mappings that pass the filter and follow the position. Next is the position
 // of the next page, or nil after the last mapping. The default sort is [MappingSortID].
 //
-// A page may have fewer mappings than limit, or none, although next is not nil. This happens only if more than 5,000
+// A page may have fewer mappings than limit, or none, although next is not nil. This happens only if more than 2,000
 // mappings match, and if they are rare among the next ones in an order that has no index for the filter. The
 // time of a page therefore does not depend on the size of the report.
 func ListMappings(
@@ -84,12 +87,18 @@ func (l mappingList) read(ctx context.Context, after MappingPosition) ([]ListedM
 		}
 		return page, nil, nil
 	}
+	if l.Search == "" {
+		sorted, all, err := l.sortMatches(ctx, after)
+		if err != nil || all {
+			return l.full(sorted, err)
+		}
+	}
 	page, end, err := l.readWindow(ctx, after, l.limit+1)
 	if err != nil || end == nil || len(page) > l.limit {
 		return l.full(page, err)
 	}
 	// A text with a line break could match across the texts of the index.
-	if l.Search == "" || len(page) < frequent && !strings.Contains(l.Search, "\n") {
+	if l.Search != "" && len(page) < frequent && !strings.Contains(l.Search, "\n") {
 		sorted, all, err := l.sortMatches(ctx, after)
 		if err != nil || all {
 			return l.full(sorted, err)
@@ -128,10 +137,30 @@ func (f MappingFilter) parts(db bun.IDB, after MappingPosition, limit int) []*bu
 // order of the names, which has no filter, it selects the next attributes.
 func (f MappingFilter) next(db bun.IDB, after MappingPosition, limit int) *bun.SelectQuery {
 	query := db.NewSelect().TableExpr("pde_mappings as m")
-	if f.Sort == MappingSortAttributeName {
+	if f.Sort == MappingSortID {
+		return f.nextByID(query, after).Limit(int64(limit))
+	}
+	if f.Sort.row() == "a" {
 		query = db.NewSelect().TableExpr("attributes as a")
 	}
 	return f.order(f.where(f.following(query, after))).Limit(int64(limit))
+}
+
+// nextByID selects a range of reports and sorts by the report first. Postgres could otherwise read the mappings of all
+// reports in the order of their primary key.
+func (f MappingFilter) nextByID(query *bun.SelectQuery, after MappingPosition) *bun.SelectQuery {
+	beyond, end, direction := ">", "<=", " asc"
+	if f.Descending {
+		beyond, end, direction = "<", ">=", " desc"
+	}
+	query = query.Where("m.cycle_id = ?", f.CycleID)
+	if after.ID == "" {
+		query = query.Where("m.report_id between ? and ?", f.ReportID, f.ReportID)
+	} else {
+		query = query.Where("m.report_id "+end+" ?", f.ReportID).
+			Where("(m.report_id, m.id) "+beyond+" (?, ?)", f.ReportID, after.ID)
+	}
+	return f.order(f.where(query).OrderExpr("m.report_id" + direction))
 }
 
 // readWindow returns at most limit of the matches among the next mappings, and the position of the last of those
@@ -142,6 +171,9 @@ func (l mappingList) readWindow(
 	every, size := MappingFilter{
 		CycleID: l.CycleID, ReportID: l.ReportID, Sort: l.Sort, Descending: l.Descending,
 	}, window
+	if l.Search != "" {
+		size = searchWindow
+	}
 	if l.Sort.constantByFacet() {
 		every, size = l.MappingFilter, facetWindow
 		every.Search, every.IDPrefix, every.MinConfidence, every.MaxConfidence = "", "", nil, nil
@@ -184,62 +216,38 @@ func (l mappingList) position(ctx context.Context, from *bun.SelectQuery, n int)
 	return &position, err
 }
 
-// sortMatches finds all matches that follow the position, in an index of the filter, and sorts them. It returns at
-// most one more than the page shows. All is false if they are too many to sort.
+// sortMatches finds the mappings that may match in an index of the filter, and sorts the matches that follow the
+// position. It returns at most one more than the page shows. All is false if there are too many to sort.
 func (l mappingList) sortMatches(
 	ctx context.Context, after MappingPosition,
 ) (page []ListedMapping, all bool, err error) {
-	if l.Search != "" {
-		// The planner must be free to intersect indexes.
-		if err := readInAnyOrder(ctx, l.db); err != nil {
-			return nil, false, err
-		}
-		defer func() { err = errors.Join(err, readInIndexOrder(ctx, l.db)) }()
+	var ids []string
+	if l.Search == "" {
+		err = l.filtered(l.db, mostSorted+1).Scan(ctx, &ids)
+	} else if err = readBitmaps(ctx, l.db); err == nil {
+		err = errors.Join(l.containing(l.db, mostSorted+1).Scan(ctx, &ids), readInIndexOrder(ctx, l.db))
 	}
-	direction := ""
-	if l.Descending {
-		direction = " desc"
-	}
-	first := l.db.NewSelect().TableExpr("matches").Column("id").
-		OrderExpr("key" + direction + ", sort_id" + direction).Limit(int64(l.limit + 1))
-	var rows []struct {
-		ListedMapping
-		Matches int
-	}
-	query := selectMappings(l.db, &rows, l.Sort).Join(attributeOfEach).
-		ColumnExpr("(select count(*) from matches) as matches").
-		With("matches", l.matches(l.db, after, mostSorted+1)).
-		ModelTableExpr(`(?) as f cross join lateral (select * from pde_mappings where id = f.id offset 0) as m`, first)
-	if err := l.order(query).Scan(ctx); err != nil {
+	if err != nil || len(ids) > mostSorted {
 		return nil, false, err
 	}
-	for _, row := range rows {
-		if row.Matches > mostSorted {
-			return nil, false, nil
-		}
-		page = append(page, row.ListedMapping)
-	}
-	return page, true, nil
+	slices.Sort(ids)
+	query := selectMappings(l.db, &page, l.Sort).
+		ModelTableExpr("unnest(?::text[]) as f (id)", pgdialect.Array(slices.Compact(ids))).
+		Join("cross join lateral (select * from pde_mappings where id = f.id offset 0) as m").Join(attributeOfEach)
+	err = l.order(l.matching(l.where(l.following(query, after)))).Limit(int64(l.limit + 1)).Scan(ctx)
+	return page, true, err
 }
 
-// matches selects at most limit mappings that pass the filter and follow the position, from an index of the filter,
-// not in the order of the list.
-func (f MappingFilter) matches(db bun.IDB, after MappingPosition, limit int) *bun.SelectQuery {
-	key, _ := f.Sort.key()
-	query := db.NewSelect().TableExpr("pde_mappings as m").
-		ColumnExpr("m.id, " + key + " as key, " + f.Sort.id() + " as sort_id").Limit(int64(limit))
+// filtered selects the ids of at most limit mappings that pass the filter, except for the search, from an index of
+// the filter, not in the order of the list.
+func (f MappingFilter) filtered(db bun.IDB, limit int) *bun.SelectQuery {
 	others := MappingFilter{IDPrefix: f.IDPrefix, MinConfidence: f.MinConfidence, MaxConfidence: f.MaxConfidence}
-	switch {
-	case f.Search != "":
-		return f.matching(f.candidates(f.where(f.following(query.Join(joinAttributes), after))))
-	case f.Sort == MappingSortAttributeName:
-		query = query.Join(attributeOfEach)
-	}
-	query = others.where(f.following(query, after))
+	query := others.where(db.NewSelect().TableExpr("pde_mappings as m").Column("m.id").
+		Where("m.cycle_id = ? and m.report_id = ?", f.CycleID, f.ReportID)).Limit(int64(limit))
 	switch {
 	case f.filtersFacets():
 		query = query.Where(facetOfMapping + " between f.facet and f.facet").OrderExpr(facetOfMapping)
-		return db.NewSelect().ColumnExpr("m.*").
+		return db.NewSelect().Column("m.id").
 			TableExpr("unnest(?::integer[]) as f (facet)", pgdialect.Array(numbers(f.facets()))).
 			Join("cross join lateral (?) as m", query).Limit(int64(limit))
 	case f.filtersConfidence():
