@@ -74,8 +74,8 @@
 //     items and never becomes active again. A removal clears the field of the mappings to the data source that it
 //     deletes.
 //  16. A search reads the list as in decision 13, 1,000 mappings at a time, and does not look for all matches if one
-//     in 200 of the first has the text. Otherwise it finds candidates by their parts of one to three characters, in GIN
-//     indexes of arrays: pg_trgm is an extension that an operator may not be allowed to create. Candidates are
+//     in 200 of the first has the text. Otherwise it finds candidates by their parts of one to three characters, in
+//     GIN indexes of arrays: pg_trgm is an extension that an operator may not be allowed to create. Candidates are
 //     compared with the text itself, so the indexes never decide the result. Mappings are found by their columns
 //     through mapped_elements, which has each pair of element and column once, instead of an index of parts over
 //     pde_mappings, to which every job would write. JIT is off in all sessions: its compiler takes 100 ms for a
