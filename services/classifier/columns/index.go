@@ -53,7 +53,8 @@ func byName(a, b *schema.SourceColumn) int {
 // newIndex indexes sorted candidates. Positions has the position of each in the caller's order.
 func newIndex(candidates []schema.SourceColumn, positions []int) *Index {
 	ix := &Index{
-		vocabulary: knowledge(), ids: map[string]int{}, columns: make([]column, 0, len(candidates)), positions: positions,
+		vocabulary: knowledge(), ids: map[string]int{}, columns: make([]column, 0, len(candidates)),
+		positions: positions,
 	}
 	tables := tablesOf(candidates)
 	ix.tables = len(tables)

@@ -97,7 +97,8 @@ func rankFirst(x explainer) Ranking {
 	best := x.verdicts[0]
 	c := &x.ix.columns[best.column]
 	r := Ranking{
-		SourceField: c.field, Column: x.ix.positions[best.column], Score: best.score, MappingType: mappingType(x.ix, x.request, best),
+		SourceField: c.field, Column: x.ix.positions[best.column], Score: best.score,
+		MappingType: mappingType(x.ix, x.request, best),
 	}
 	margin, copied := marginOf(x.ix, x.verdicts)
 	r.Margin, r.Copied = percent(margin), copied

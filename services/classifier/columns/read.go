@@ -184,6 +184,8 @@ func (r *request) lowerUnknown(ix *Index) {
 			continue
 		}
 		switch {
+		case i > 0 && isNumber(a.text) && !r.isKnown(ix, i-1): // a part of an unknown word, as in Basel 2
+			a.id, a.weight = -1, a.weight*unknownModifierShare
 		case a.id < 0 || len(ix.terms[a.id].groups) == 0:
 			a.weight *= unknownModifierShare
 		case !ix.terms[a.id].party:
@@ -191,6 +193,9 @@ func (r *request) lowerUnknown(ix *Index) {
 		}
 	}
 }
+
+// isNumber reports whether a term is a number in digits.
+func isNumber(term string) bool { return term[0] >= '0' && term[0] <= '9' }
 
 // isKnown reports whether a column has a term that answers the requirement, or one of its words.
 func (r *request) isKnown(ix *Index, requirement int) bool {

@@ -52,7 +52,8 @@ func TestReport_LeavesAColumnToTheAttributeThatItSuitsBetter(t *testing.T) {
 func TestReport_PrefersTheTableThatItIsAbout(t *testing.T) {
 	t.Parallel()
 	ix := NewIndex(slices.Concat(
-		columnsOf("CONTRACT", "PRODUCT_TYPE|CHAR(2)", "TERM_MONTHS|NUMBER(3)", "RATE_PCT|NUMBER(6,3)", "STATUS|CHAR(1)"),
+		columnsOf("CONTRACT", "PRODUCT_TYPE|CHAR(2)", "TERM_MONTHS|NUMBER(3)", "RATE_PCT|NUMBER(6,3)",
+			"STATUS|CHAR(1)"),
 		columnsOf("VEHICLE", "STATUS|CHAR(1)", "COLOR|VARCHAR(40)", "MILEAGE|NUMBER(7)"),
 	))
 	status := attribute("Status", "C1")
@@ -76,7 +77,8 @@ func TestReport_AKeyIsItsTablesOwn(t *testing.T) {
 		columnsOf("borrower", "borrower_id|bigint", "tax_number|varchar(11)"),
 	))
 	for name, want := range map[string]string{
-		"Loan Identifier": "loan.id", "Borrower Identifier": "borrower.borrower_id", "Borrower Tax Number": "borrower.tax_number",
+		"Loan Identifier": "loan.id", "Borrower Identifier": "borrower.borrower_id",
+		"Borrower Tax Number": "borrower.tax_number",
 	} {
 		got := ix.Rank(attribute(name, "C18"))
 		if strings.TrimPrefix(got.SourceField, "S.") != want {

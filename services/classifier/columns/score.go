@@ -283,8 +283,14 @@ func (s *scorer) agrees(terms []int, requirement int) bool {
 func (s *scorer) omissionFactor(c *column) float64 {
 	left := 1.0
 	for i, a := range s.request.requirements {
-		if a.id >= 0 && a.phrase == 0 && !a.technical && s.ix.terms[a.id].party && s.answered[i] < minFound {
+		if a.id < 0 || a.phrase > 0 || a.technical || a.omitted || a.assumed || s.answered[i] >= minFound {
+			continue
+		}
+		switch t := &s.ix.terms[a.id]; {
+		case t.party:
 			left *= afterOmission
+		case len(t.groups) > 0 && !a.weak && !a.head:
+			left *= afterQualifierOmission
 		}
 	}
 	if c.head >= 0 && s.request.explained[c.head] < minFound && s.request.kind == identifierKind {

@@ -5,20 +5,26 @@ import "strings"
 // suffixes are endings of English words with one stem, the longer ones first.
 var suffixes = []string{
 	"abilities", "ability", "ations", "ation", "ances", "ance", "ences", "ency", "ence", "ancy", "ments", "ment",
-	"ities", "ility", "ables", "able", "ible", "ions", "ion", "ings", "ing", "ants", "ant", "ents", "ent", "ives", "ive", "ials",
+	"ities", "ility", "ables", "able", "ible", "ions", "ion", "ings", "ing", "ants", "ant", "ents", "ent", "ives", "ive",
+	"ials",
 	"ial", "ity", "ers", "ors", "ies", "ied", "ed", "er", "or", "al", "ly", "es", "y", "e", "s",
 }
 
-const shortestStem = 5
+const (
+	shortestStem = 5
+	// shortestInflected is the shortest stem of a verb with a regular ending, such as added.
+	shortestInflected = 3
+)
 
 // stem returns a word without its ending, or "" if too little would be left: schedule and scheduled have one stem.
 func stem(word string) string {
 	for _, suffix := range suffixes {
-		if s, ok := strings.CutSuffix(word, suffix); ok && len(s) >= shortestStem {
+		s, ok := strings.CutSuffix(word, suffix)
+		if ok && (len(s) >= shortestStem || len(s) >= shortestInflected && (suffix == "ed" || suffix == "ing")) {
 			return s
 		}
 	}
-	if len(word) >= shortestStem {
+	if len(word) >= shortestInflected {
 		return word
 	}
 	return ""

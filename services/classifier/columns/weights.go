@@ -173,6 +173,9 @@ const (
 	// afterOmission is for a column without the required qualifier if its absence implies another one: the attribute
 	// is the co-borrower's score, and a column without a party is the primary borrower's.
 	afterOmission = 0.7
+	// afterQualifierOmission is for a column without a required qualifier that has opposites: the attribute is the cash
+	// rate, and the column a rate.
+	afterQualifierOmission = 0.9
 	// afterOtherKey is for an identifier of something else.
 	afterOtherKey = 0.6
 	// noContradiction is the minimum degree of an answer that is no contradiction: "code" answers "type", and "status
@@ -211,7 +214,7 @@ const (
 // Thresholds for the result and its rationale.
 const (
 	// minScore is the minimum score of a column that is chosen.
-	minScore = 0.38
+	minScore = 0.34
 	// At most maxAlternatives are listed, each with a score of at least minAlternative.
 	maxAlternatives = 5
 	minAlternative  = 0.05
