@@ -196,15 +196,14 @@ func (r AutoApproval) eachPage(ctx context.Context, db bun.IDB, do func(ids []st
 		CycleID: r.CycleID, ReportID: r.ReportID, ReviewStatus: ReviewStatusPending, Unmapped: new(false),
 		MinConfidence: new(r.MinConfidence), Sort: MappingSortID,
 	}
-	for next := new(MappingPosition); next != nil; {
-		page, after, err := ListMappings(ctx, db, filter, *next, reviewPage)
+	for key, id := "", ""; ; {
+		page, err := ListMappings(ctx, db, filter, key, id, reviewPage)
 		if err != nil {
 			return err
 		}
-		next = after
 		var ids []string
 		for _, m := range page {
-			if r.Approves(m.Mapping) {
+			if key, id = m.SortKey, m.SortID; r.Approves(m.Mapping) {
 				ids = append(ids, m.ID)
 			}
 		}
@@ -213,6 +212,8 @@ func (r AutoApproval) eachPage(ctx context.Context, db bun.IDB, do func(ids []st
 				return err
 			}
 		}
+		if len(page) < reviewPage {
+			return nil
+		}
 	}
-	return nil
 }

@@ -224,8 +224,7 @@ func TestImport_ReadsQuotedNamesWithDots(t *testing.T) {
 		SourceField: `"crm".customer."address.city"`,
 	}})
 	loaded(t, db, data)
-	mappings, _, err := schema.ListMappings(t.Context(), db, schema.MappingFilter{CycleID: "c", ReportID: "r"},
-		schema.MappingPosition{}, 2)
+	mappings, err := schema.ListMappings(t.Context(), db, schema.MappingFilter{CycleID: "c", ReportID: "r"}, "", "", 2)
 	if err != nil || len(mappings) != 1 || mappings[0].SourceField != `crm.customer."address.city"` {
 		t.Errorf("got %+v, %v, want one mapping to the quoted name", mappings, err)
 	}

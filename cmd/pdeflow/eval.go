@@ -55,6 +55,7 @@ func (a *app) evalCommand() *cli.Command {
 				Name: "rules", TakesFile: true, Sources: a.env("PDEFLOW_RULES"),
 				Usage: "policy `FILE`, or " + builtIn + " (the default); a second one is compared with the first",
 			},
+			a.vocabularyFlag(),
 			limitFlag(10),
 			jsonFlag(),
 		}, a.operatorFlags()...),
@@ -66,7 +67,7 @@ func (a *app) eval(ctx context.Context, cmd *cli.Command) error {
 	if err := noArguments(cmd); err != nil {
 		return err
 	}
-	subjects, err := evalSubjects(cmd.StringSlice("rules"))
+	subjects, err := evalSubjects(cmd)
 	if err != nil {
 		return err
 	}
@@ -125,12 +126,17 @@ func evaluate(set eval.Set, subjects []eval.Subject, limit int) (evalResult, err
 }
 
 // evalSubjects returns a subject for each policy, or one with the built-in policy if no policy is given.
-func evalSubjects(paths []string) ([]eval.Subject, error) {
+func evalSubjects(cmd *cli.Command) ([]eval.Subject, error) {
+	paths := cmd.StringSlice("rules")
 	if len(paths) == 0 {
 		paths = []string{builtIn}
 	}
 	if len(paths) > 2 {
 		return nil, usagef("--rules can be given twice at most")
+	}
+	vocabulary, err := readVocabulary(cmd)
+	if err != nil {
+		return nil, err
 	}
 	var subjects []eval.Subject
 	for _, path := range paths {
@@ -142,7 +148,7 @@ func evalSubjects(paths []string) ([]eval.Subject, error) {
 		if err != nil {
 			return nil, err
 		}
-		engine := rules.New(p)
+		engine := rules.New(p).WithVocabulary(vocabulary)
 		subjects = append(subjects, eval.Subject{Name: path + " (" + engine.ClassifiedBy() + ")", Engine: engine})
 	}
 	return subjects, nil

@@ -16,13 +16,14 @@ import (
 func (a *app) rulesCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "rules",
-		Usage: "shows how the policy classifies a name, and tests a policy",
-		Description: "Works on the policy file alone, without a server or a database. A policy whose second line is\n" +
-			"\"extends built-in\" adds to the built-in policy, and overrides or removes parts of it by name.\n\n" +
+		Usage: "shows how the policy classifies a name, tests a policy, and learns a vocabulary",
+		Description: "Works on files alone, without a server or a database, but for learn.\n" +
+			"A policy whose second line is \"extends built-in\" adds to the built-in policy, and overrides or\n" +
+			"removes parts of it by name.\n\n" +
 			"pdeflow rules explain \"Borrower Tax Number\" --type 'CHAR(9)'\n" +
 			"pdeflow rules explain LN_CURR_BAL_AMT --table LN_MSTR --type 'NUMBER(14,2)' --rules our.policy\n" +
 			"pdeflow rules test our.policy",
-		Commands: []*cli.Command{a.rulesExplainCommand(), a.rulesTestCommand()},
+		Commands: []*cli.Command{a.rulesExplainCommand(), a.rulesTestCommand(), a.rulesLearnCommand()},
 	})
 }
 
@@ -49,6 +50,7 @@ func (a *app) rulesExplainCommand() *cli.Command {
 				Name: "rules", TakesFile: true, Usage: "policy `FILE` (default: the one built in)",
 				Sources: a.env("PDEFLOW_RULES"),
 			},
+			a.vocabularyFlag(),
 		},
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			name, err := argument(cmd, "NAME")
@@ -59,11 +61,11 @@ func (a *app) rulesExplainCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			p, err := readPolicy(cmd.String("rules"))
+			engine, err := readEngine(cmd)
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprint(a.stdout, rewrap(a.stdout, rules.New(p).Explain(input)))
+			_, err = fmt.Fprint(a.stdout, rewrap(a.stdout, engine.Explain(input)))
 			return err
 		},
 	}

@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 func TestRulesExplainUsesTheNamedPolicy(t *testing.T) {
@@ -78,4 +80,35 @@ func defaultPolicy(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+func TestRulesLearnProposesAVocabularyForRulesExplain(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, schema.ServiceAPI)
+	of := []string{"--cycle", "2026-Q3", "--report", "cards"}
+	f.pdeflow(append([]string{
+		"import",
+		"--attributes", file(t, "attributes.csv",
+			"attribute_name\nBorrower Name\nBorrower State\nOutstanding Balance\nFees\n"),
+		"--columns", file(t, "columns.csv", "data_source,schema,table,column\n"+
+			"Cards,CRD,ACCT,QRX_NM\nCards,CRD,ACCT,QRX_ST\nCards,CRD,ACCT,OTSDG_BAL\nCards,CRD,ACCT,ZYX\n"),
+		"--mappings", file(t, "mappings.csv", "attribute_name,source_field,mapping_confirmed_by_user\n"+
+			"Borrower Name,CRD.ACCT.QRX_NM,yes\nBorrower State,CRD.ACCT.QRX_ST,yes\n"+
+			"Outstanding Balance,CRD.ACCT.OTSDG_BAL,yes\nFees,CRD.ACCT.ZYX,no\n"),
+	}, of...)...).ends(t, exitDone)
+	learned := f.pdeflow(append([]string{"rules", "learn"}, of...)...).ends(t, exitDone,
+		"# Proposals from 3 confirmed mappings.",
+		"# qrx is a synonym of \"borrower\" in QRX_NM (Borrower Name), QRX_ST (Borrower State)\nqrx: borrower\n",
+		"# otsdg is short for \"outstanding\" in OTSDG_BAL (Outstanding Balance)\notsdg: outstanding\n")
+	vocabulary := file(t, "our.vocabulary", learned.stdout)
+	f.pdeflow(append([]string{"rules", "learn", "--vocabulary", vocabulary}, of...)...).ends(t, exitDone,
+		"# Proposals from 3 confirmed mappings. Keep the lines that are right.\n")
+	explain := func(args ...string) result {
+		return pdeflow(t.Context(), nil, append([]string{"rules", "explain", "QRX_NM"}, args...)...)
+	}
+	explain().ends(t, exitDone, "some name")
+	explain("--vocabulary", vocabulary).ends(t, exitDone, `rule "name of a person"`,
+		`The organisation's vocabulary reads "QRX" as "borrower".`)
+	explain("--vocabulary", file(t, "wrong.vocabulary", "qrx\n")).
+		ends(t, exitFailed, `wrong.vocabulary:1: "qrx" is not of the form "abbreviation: words"`)
 }

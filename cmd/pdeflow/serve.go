@@ -13,7 +13,6 @@ import (
 	"github.com/pdeflow/pdeflow/events/localnats"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api"
-	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
 func (a *app) serveCommand() *cli.Command {
@@ -76,6 +75,7 @@ func (a *app) policyFlags() []cli.Flag {
 			Name: "rules", TakesFile: true, Usage: "policy `FILE` (default: the one built in)",
 			Sources: a.env("PDEFLOW_RULES"),
 		},
+		a.vocabularyFlag(),
 	}
 }
 
@@ -188,9 +188,9 @@ func (a *app) policySettings(cmd *cli.Command) (settings, error) {
 	if err := oneOf(kind, []schema.ClassifierKind{schema.ClassifierRules}); err != nil {
 		return settings{}, usagef("--classifier (PDEFLOW_CLASSIFIER) cannot be %s: %w", quoted(string(kind)), err)
 	}
-	p, err := readPolicy(cmd.String("rules"))
+	engine, err := readEngine(cmd)
 	if err != nil {
 		return settings{}, &usageError{err}
 	}
-	return settings{classifier: kind, engine: rules.New(p)}, nil
+	return settings{classifier: kind, engine: engine}, nil
 }

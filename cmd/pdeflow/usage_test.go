@@ -170,6 +170,9 @@ func TestAWrongVariableIsNamed(t *testing.T) {
 		},
 		"PDEFLOW_WINDOW": {"5", "serve", "PDEFLOW_WINDOW (--window) cannot be “5”: 5 is not between 32 and 100000"},
 		"PDEFLOW_RULES":  {"/no/such.policy", "rules explain x", "--rules (PDEFLOW_RULES): open /no/such.policy"},
+		"PDEFLOW_VOCABULARY": {
+			"/no/such.vocabulary", "rules explain x", "--vocabulary (PDEFLOW_VOCABULARY): open /no/such.vocabulary",
+		},
 	} {
 		pdeflow(t.Context(), map[string]string{name: tt.value}, strings.Fields(tt.command)...).ends(t, exitUsage,
 			tt.want)
@@ -204,7 +207,7 @@ func TestEveryCommandIsInTheHelp(t *testing.T) {
 	for _, name := range []string{
 		"", "demo", "serve", "migrate", "import", "regenerate", "jobs", "jobs list", "jobs wait", "jobs items",
 		"jobs retry", "mappings", "mappings list", "check", "audit", "audit tail",
-		"rebuild", "rules", "rules explain", "rules test", "token", "reports",
+		"rebuild", "rules", "rules explain", "rules test", "rules learn", "eval", "token", "reports",
 		"context", "context set", "version", "doctor",
 	} {
 		replies = append(replies,

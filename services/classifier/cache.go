@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
 const (
@@ -20,7 +21,8 @@ const (
 // candidateCache holds the candidates of running jobs. They are read once per job, because neither a report nor its
 // columns can change while a job is active.
 type candidateCache struct {
-	db *schema.DB
+	db         *schema.DB
+	vocabulary *words.Vocabulary
 	// limit is the number of bytes above which the least recently used candidates are dropped.
 	limit int
 
@@ -39,8 +41,8 @@ type jobCandidates struct {
 	candidates *candidates
 }
 
-func newCandidateCache(db *schema.DB) *candidateCache {
-	return &candidateCache{db: db, limit: cacheBytes}
+func newCandidateCache(db *schema.DB, vocabulary *words.Vocabulary) *candidateCache {
+	return &candidateCache{db: db, vocabulary: vocabulary, limit: cacheBytes}
 }
 
 // get returns the candidates of the work's job. The first call for a job reads them from the database; concurrent
@@ -62,7 +64,7 @@ func (x *candidateCache) get(ctx context.Context, work schema.Work) (*candidates
 		if err != nil {
 			return nil, err
 		}
-		entry.candidates = newCandidates(cmp.Or(report.Name, report.ReportID), attributes, all)
+		entry.candidates = newCandidates(cmp.Or(report.Name, report.ReportID), attributes, all, x.vocabulary)
 		x.evict(entry, entry.candidates.bytes())
 	}
 	return entry.candidates, nil

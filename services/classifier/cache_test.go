@@ -28,7 +28,7 @@ func TestCandidateCache_ReadsTheColumnsOfAJobOnce(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	schematest.Report(t, db, 1)
-	x := newCandidateCache(db)
+	x := newCandidateCache(db, nil)
 	got := make([]*candidates, 16)
 	var wg sync.WaitGroup
 	for i := range got {
@@ -52,7 +52,7 @@ func TestCandidateCache_EvictsTheLeastRecentlyUsed(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	schematest.Report(t, db, 1)
-	x := newCandidateCache(db)
+	x := newCandidateCache(db, nil)
 	busy, idle := x.mustGet(t, "busy"), x.mustGet(t, "idle")
 	const kept = 4
 	x.limit = kept * busy.bytes()
@@ -74,7 +74,7 @@ func TestCandidateCache_KeepsTheEntryInUseBeyondTheLimit(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	schematest.Report(t, db, 1)
-	x := newCandidateCache(db)
+	x := newCandidateCache(db, nil)
 	x.limit = 1
 	x.mustGet(t, "other")
 	if large := x.mustGet(t, "large"); x.mustGet(t, "large") != large {
@@ -90,7 +90,7 @@ func TestCandidateCache_DropsEndedJobs(t *testing.T) {
 	db := schematest.New(t)
 	schematest.Report(t, db, 1)
 	job := schematest.ListedJob(t, db, 1)
-	x := newCandidateCache(db)
+	x := newCandidateCache(db, nil)
 	first := x.mustGet(t, job.ID)
 	if err := x.dropEnded(t.Context()); err != nil || x.mustGet(t, job.ID) != first {
 		t.Errorf("dropEnded: got %v, want the candidates of an active job kept", err)
@@ -106,7 +106,7 @@ func TestCandidateCache_DropsEndedJobs(t *testing.T) {
 func TestCandidateCache_ReadsAgainAfterAnError(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
-	x := newCandidateCache(db)
+	x := newCandidateCache(db, nil)
 	if _, err := x.get(t.Context(), workOf("job")); err == nil {
 		t.Fatal("get: got nil for a report that does not exist")
 	}

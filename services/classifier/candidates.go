@@ -3,6 +3,7 @@ package classifier
 import (
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/columns"
+	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
 // candidates are the columns that may feed a report, indexed for ranking. They are immutable.
@@ -16,10 +17,13 @@ type candidates struct {
 	byField map[string][]int
 }
 
-// newCandidates indexes the columns for a report of this name with these attributes.
-func newCandidates(report string, attributes []schema.Attribute, all []schema.SourceColumn) *candidates {
+// newCandidates indexes the columns for a report of this name with these attributes. The vocabulary may be nil.
+func newCandidates(
+	report string, attributes []schema.Attribute, all []schema.SourceColumn, vocabulary *words.Vocabulary,
+) *candidates {
 	c := &candidates{
-		report: report, columns: all, ranking: columns.NewIndex(all).Report(attributes),
+		report: report, columns: all,
+		ranking: columns.NewIndexWithVocabulary(all, vocabulary).Report(attributes),
 		byField: make(map[string][]int, len(all)),
 	}
 	for i, column := range all {

@@ -47,7 +47,7 @@ func New(
 	log *slog.Logger, options Options,
 ) *Classifier {
 	c := &Classifier{
-		db: db, publish: events.NewPublisher(js, source), columns: newCandidateCache(db), log: log,
+		db: db, publish: events.NewPublisher(js, source), columns: newCandidateCache(db, engine.Vocabulary()), log: log,
 		recurring: events.NewRecurring(log), suspectTurn: make(chan struct{}, 1),
 		evaluate: func(from *candidates, work schema.Work) (schema.Mapping, schema.ItemResult) {
 			return evaluate(engine, from, work)

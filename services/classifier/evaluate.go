@@ -21,7 +21,7 @@ func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.
 
 	switch {
 	case work.JobType.Maps():
-		mapColumn(&after, from, work.Attribute)
+		mapColumn(&after, from, work.Attribute, engine)
 	case after.MappingConfirmedByUser:
 		// The suggestion is from a mapping job; a classification job has no opinion on columns.
 		after.SuggestedSourceField = work.Mapping.SuggestedSourceField
@@ -50,7 +50,7 @@ func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.
 
 // mapColumn sets the column to the best candidate. If a person has confirmed the mapping, it suggests that candidate
 // instead.
-func mapColumn(m *schema.Mapping, from *candidates, attribute schema.Attribute) {
+func mapColumn(m *schema.Mapping, from *candidates, attribute schema.Attribute, engine *rules.Engine) {
 	ranking := from.ranking.Rank(attribute)
 	if m.MappingConfirmedByUser {
 		if ranking.SourceField != m.SourceField {
@@ -67,7 +67,9 @@ func mapColumn(m *schema.Mapping, from *candidates, attribute schema.Attribute) 
 		column := from.columns[ranking.Column]
 		m.DataSourceID, m.PDEName, m.PDEDescription = column.DataSourceID, column.ColumnName, column.Description
 	}
-	m.ConfidenceScore, m.MappingRationale = new(ranking.Confidence), ranking.Rationale
+	m.ConfidenceScore = new(ranking.Confidence)
+	m.MappingRationale = ranking.Rationale + engine.Vocabulary().Explain(
+		attribute.AttributeName, attribute.TechnicalLineItemName, m.PDEName)
 	m.AlternativeMappings = ranking.Alternatives
 	if m.AlternativeMappings == nil {
 		m.AlternativeMappings = []schema.Alternative{}

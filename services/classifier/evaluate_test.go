@@ -28,7 +28,7 @@ func loans() *candidates {
 		column("servicing", "LN_ORIG_DT", "DATE", ""),
 		column("servicing", "VIN", "CHAR(17)", ""),
 		column("copy", "LN_CURR_BAL_AMT", "NUMBER(14,2)", "a copy"),
-	})
+	}, nil)
 }
 
 func defaultEngine() *rules.Engine { return rules.New(policy.Default()) }
@@ -112,7 +112,7 @@ func TestEvaluate_PassesTheReportToThePolicy(t *testing.T) {
 	p := defaultEngine()
 	tier := func(report string) schema.Tier {
 		work := workOn(schema.JobTypePDEClassification, "Total Assets", schema.Mapping{})
-		after, _ := evaluate(p, newCandidates(report, nil, nil), work)
+		after, _ := evaluate(p, newCandidates(report, nil, nil, nil), work)
 		return after.InformationSecurityClassification
 	}
 	if got := tier("FR Y-9C"); got != schema.TierPublic {

@@ -32,6 +32,11 @@ type Index struct {
 // NewIndex prepares the candidates for ranking. Their order is not significant: of columns with equal scores, the first
 // by schema, table and name wins. The candidates are not modified and may be modified afterwards.
 func NewIndex(candidates []schema.SourceColumn) *Index {
+	return NewIndexWithVocabulary(candidates, nil)
+}
+
+// NewIndexWithVocabulary is like [NewIndex] and reads names with the vocabulary of an organisation, if it is not nil.
+func NewIndexWithVocabulary(candidates []schema.SourceColumn, organisation *words.Vocabulary) *Index {
 	positions := make([]int, len(candidates))
 	for i := range positions {
 		positions[i] = i
@@ -41,7 +46,7 @@ func NewIndex(candidates []schema.SourceColumn) *Index {
 	for i, position := range positions {
 		sorted[i] = candidates[position]
 	}
-	return newIndex(sorted, positions)
+	return newIndex(sorted, positions, organisation)
 }
 
 // byName orders columns by their names, and those of two data sources by the data source.
@@ -51,10 +56,10 @@ func byName(a, b *schema.SourceColumn) int {
 }
 
 // newIndex indexes sorted candidates. Positions has the position of each in the caller's order.
-func newIndex(candidates []schema.SourceColumn, positions []int) *Index {
+func newIndex(candidates []schema.SourceColumn, positions []int, organisation *words.Vocabulary) *Index {
 	ix := &Index{
-		vocabulary: knowledge(), ids: map[string]int{}, columns: make([]column, 0, len(candidates)),
-		positions: positions,
+		vocabulary: knowledge().with(organisation), ids: map[string]int{},
+		columns: make([]column, 0, len(candidates)), positions: positions,
 	}
 	tables := tablesOf(candidates)
 	ix.tables = len(tables)
@@ -139,7 +144,7 @@ func (ix *Index) markKeys() {
 	for i := range ix.columns {
 		c := &ix.columns[i]
 		subject, isKey := keySubject(c.texts[inName])
-		of := ix.vocabulary.meaningful(words.Split(c.texts[inTable]))
+		of := ix.vocabulary.meaningful(ix.vocabulary.organisation.Split(c.texts[inTable]))
 		if len(subject) == 0 {
 			subject = of
 		}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/datatype"
-	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
 // request is an attribute, prepared for the comparison with columns. Its memory is reused for the next attribute.
@@ -300,7 +299,7 @@ func (r *request) guess(ix *Index) {
 		r.guessStem(ix, i)
 	}
 	r.guessAcronyms(ix)
-	r.words = words.Append(r.words[:0], r.name)
+	r.words = ix.vocabulary.organisation.Append(r.words[:0], r.name)
 	for from, w := range r.words {
 		for _, id := range ix.opaqueTerms(w) {
 			if n := initials(ix.terms[id].text, r.words[from:]); n > 0 {

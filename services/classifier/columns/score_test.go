@@ -11,7 +11,7 @@ import (
 
 // inOrder indexes columns in their order, so that a test can refer to them by position.
 func inOrder(candidates []schema.SourceColumn) *Index {
-	return newIndex(candidates, make([]int, len(candidates)))
+	return newIndex(candidates, make([]int, len(candidates)), nil)
 }
 
 // scoreForTest scores every column of an index, and returns the verdicts by source field.

@@ -26,6 +26,9 @@ var knowledge = sync.OnceValue(func() *vocabulary {
 
 // vocabulary is the parsed concepts.txt. A term is a word, or the first phrase of a "same" line for all its phrases.
 type vocabulary struct {
+	// organisation is the vocabulary of an organisation, or nil.
+	organisation *words.Vocabulary
+
 	next    map[step]int // a trie of phrases: node and word to node
 	phrases map[int]string
 
@@ -57,10 +60,20 @@ type announcement struct {
 	strong bool
 }
 
+// with returns the vocabulary for an organisation, which may be nil.
+func (v *vocabulary) with(organisation *words.Vocabulary) *vocabulary {
+	if organisation == nil {
+		return v
+	}
+	own := *v
+	own.organisation = organisation
+	return &own
+}
+
 // terms appends the terms of a text to dst: its words without stop words, with each known phrase as one term.
 func (v *vocabulary) terms(dst []string, text string) []string {
 	var buffer [48]string
-	ws := slices.DeleteFunc(words.Append(buffer[:0], text), isStopWord)
+	ws := slices.DeleteFunc(v.organisation.Append(buffer[:0], text), isStopWord)
 	for len(ws) > 0 {
 		term, used := v.longest(ws)
 		if term != "as" && term != "to" { // which mean something only in a phrase
@@ -82,7 +95,7 @@ func (v *vocabulary) meaningful(terms []string) []string {
 
 // originalWords returns the words of a text that were read as a term, or the term if the text does not have it.
 func (v *vocabulary) originalWords(text, term string) string {
-	ws := slices.DeleteFunc(words.Split(text), isStopWord)
+	ws := slices.DeleteFunc(v.organisation.Split(text), isStopWord)
 	for len(ws) > 0 {
 		read, used := v.longest(ws)
 		if read == term {

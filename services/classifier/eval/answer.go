@@ -23,7 +23,7 @@ func (s Set) Answer(subject Subject) ([]Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	report := columns.NewIndex(s.Columns).Report(s.Attributes)
+	report := columns.NewIndexWithVocabulary(s.Columns, subject.Engine.Vocabulary()).Report(s.Attributes)
 	answers := make([]Answer, len(positions))
 	for i, position := range positions {
 		a := Answer{Attribute: s.Attributes[position], Label: s.Labels[i]}

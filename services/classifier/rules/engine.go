@@ -7,19 +7,32 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 	"github.com/pdeflow/pdeflow/services/classifier/rules/reading"
+	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
 // Engine classifies attributes by a policy. It is safe for concurrent use.
 type Engine struct {
 	policy *policy.Policy
 	reader *reading.Reader
-	judge  judge
+	// vocabulary is nil for an organisation without one.
+	vocabulary *words.Vocabulary
+	judge      judge
 }
 
 // New returns an engine for a policy.
 func New(p *policy.Policy) *Engine {
 	return &Engine{policy: p, reader: reading.NewReader(p), judge: newJudge(p)}
 }
+
+// WithVocabulary returns an engine that reads names with the vocabulary of an organisation.
+func (e *Engine) WithVocabulary(v *words.Vocabulary) *Engine {
+	with := *e
+	with.vocabulary, with.reader = v, e.reader.WithVocabulary(v)
+	return &with
+}
+
+// Vocabulary returns the vocabulary of the organisation, which is nil if there is none.
+func (e *Engine) Vocabulary() *words.Vocabulary { return e.vocabulary }
 
 // ClassifiedBy returns the name of the policy that mappings record: rules@VERSION.
 func (e *Engine) ClassifiedBy() string { return "rules@" + e.policy.Version }
@@ -92,8 +105,17 @@ func (e *Engine) Classify(in Input) Answer {
 	if in.Column != nil {
 		e.raiseTier(&a, d, in.Column)
 	}
-	a.Rationale = rationale(d, &a)
+	a.Rationale = rationale(d, &a) + e.usedVocabulary(in)
 	return a
+}
+
+// usedVocabulary returns a sentence about the words that only the vocabulary of the organisation explains, or "".
+func (e *Engine) usedVocabulary(in Input) string {
+	names := []string{in.Attribute.AttributeName, in.Attribute.TechnicalLineItemName, in.Table}
+	if in.Column != nil {
+		names = append(names, in.Column.TableName, in.Column.ColumnName)
+	}
+	return e.vocabulary.Explain(names...)
 }
 
 // Explain renders for a terminal how the answer for an input is derived: the phrases that were recognised, the rules
@@ -105,13 +127,11 @@ func (e *Engine) Explain(in Input) string {
 	if in.Column != nil {
 		x.explainColumn(in.Column, e.Classify(in))
 	}
+	if used := e.usedVocabulary(in); used != "" {
+		x.b.WriteString("\n" + strings.TrimSpace(used) + "\n")
+	}
 	return x.b.String()
 }
-
-// Check tests the policy. It classifies the examples of each rule, and looks for an attribute that each rule decides.
-// It returns a problem for each example with another result, and for each rule that decides none of the attributes that
-// are made of its own conditions.
-func (e *Engine) Check() []*policy.Problem { return checker{e}.check() }
 
 // derive reads an input, matches the rules with it, and decides the answer.
 func (e *Engine) derive(in reading.Input) *derivation {

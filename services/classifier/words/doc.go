@@ -17,6 +17,9 @@
 //     are [day past due]. To compare a text with it, pass the text through [Split] too.
 //  2. English comes first. A name is translated only if it has a word that is in no English dictionary and is not
 //     likely to be an abbreviation.
-//  3. Both dictionaries are text files that a data steward can edit. They are embedded and read once. A mistake in
+//  3. An organisation's words are a [Vocabulary], in the format of abbreviations.txt, and go before the embedded ones.
+//     It is a value that the rules and the ranking of columns are given, so that two organisations can have their
+//     own. [Vocabulary.Learn] proposes entries; a person decides.
+//  4. Both dictionaries are text files that a data steward can edit. They are embedded and read once. A mistake in
 //     them is a mistake in the program: the first use panics, and the tests of this package use them.
 package words

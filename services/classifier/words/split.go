@@ -37,8 +37,9 @@ type Located struct {
 
 // Locate appends the words of [Split] to dst with their offsets in the name. The offsets of a translated name need not
 // ascend, because its words are in the English order.
-func Locate(dst []Located, name string) []Located {
-	d := embedded()
+func Locate(dst []Located, name string) []Located { return embedded().locate(dst, name) }
+
+func (d *dictionary) locate(dst []Located, name string) []Located {
 	var buffer [24]piece
 	var texts [8]string
 	pieces := d.pieces(buffer[:0], name)

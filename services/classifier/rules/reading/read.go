@@ -26,12 +26,20 @@ type Input struct {
 
 // Reader reads attributes by the phrases of a policy. It is safe for concurrent use.
 type Reader struct {
-	policy  *policy.Policy
-	phrases phraseIndex
+	policy     *policy.Policy
+	phrases    phraseIndex
+	vocabulary *words.Vocabulary
 }
 
 // NewReader returns a reader for a policy.
 func NewReader(p *policy.Policy) *Reader { return &Reader{policy: p, phrases: indexPhrases(p.Phrases)} }
+
+// WithVocabulary returns a reader that reads names with the vocabulary of an organisation.
+func (rd *Reader) WithVocabulary(v *words.Vocabulary) *Reader {
+	with := *rd
+	with.vocabulary = v
+	return &with
+}
 
 // Read reads an attribute. Any input can be read.
 func (rd *Reader) Read(in Input) *Reading {
@@ -99,7 +107,7 @@ func (rd *Reader) readName(r *Reading) {
 // splitName appends the words of a segment that starts at an offset of the name.
 func (rd *Reader) splitName(r *Reading, part string, offset int, segment uint8) {
 	var buffer [24]words.Located
-	for _, w := range words.Locate(buffer[:0], part) {
+	for _, w := range rd.vocabulary.Locate(buffer[:0], part) {
 		r.Words = append(r.Words, Word{
 			Text: w.Text, Place: InQualifier, Start: offset + w.Start, End: offset + w.End,
 			id: rd.phrases.id(w.Text), segment: segment,
@@ -111,7 +119,7 @@ func (rd *Reader) splitName(r *Reading, part string, offset int, segment uint8) 
 func (rd *Reader) readText(r *Reading, text string, where Place) {
 	from, first := len(r.Words), len(r.Occurrences)
 	var buffer [24]string
-	for _, word := range words.Append(buffer[:0], text) {
+	for _, word := range rd.vocabulary.Append(buffer[:0], text) {
 		r.Words = append(r.Words, Word{Text: word, Place: where, id: rd.phrases.id(word)})
 	}
 	r.Occurrences = rd.phrases.find(r.Occurrences, r.Words, from, len(r.Words))
