@@ -7,6 +7,7 @@ import (
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
+	"github.com/pdeflow/pdeflow/services/classifier/columns"
 )
 
 // workOf returns work of the job with this id on the report of schematest.
@@ -45,6 +46,20 @@ func TestCandidateCache_ReadsTheColumnsOfAJobOnce(t *testing.T) {
 	}
 	if len(got[0].columns) != 5 || got[0].report != "Auto loans" {
 		t.Errorf("candidates: got %d columns of %q, want 5 of \"Auto loans\"", len(got[0].columns), got[0].report)
+	}
+}
+
+// The ranking knows the other attributes of the report: a column that suits one of them is worth less to another.
+func TestCandidateCache_RanksForTheWholeReport(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	schematest.Report(t, db, 5)
+	c := newCandidateCache(db).mustGet(t, "job")
+	asked := schema.Attribute{AttributeName: "Loan Amount", DataType: "N14.2"} // the report has the current loan balance
+	got, alone := c.ranking.Rank(asked), columns.NewIndex(c.columns).Rank(asked)
+	if got.Score >= alone.Score || alone.SourceField != "svc.LN_MSTR.LN_CURR_BAL_AMT" {
+		t.Errorf("got %s with %.2f in the report and %s with %.2f alone, want less in the report", got.SourceField,
+			got.Score, alone.SourceField, alone.Score)
 	}
 }
 

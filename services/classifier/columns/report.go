@@ -40,9 +40,11 @@ func (ix *Index) Report(attributes []schema.Attribute) *Report {
 	}
 	most := slices.Max(append(r.focus, 0))
 	for i := range r.focus {
-		if most > 0 {
-			r.focus[i] = math.Sqrt(r.focus[i] / most)
+		if most == 0 { // nothing is known of the report
+			r.focus[i] = 1
+			continue
 		}
+		r.focus[i] = math.Sqrt(r.focus[i] / most)
 	}
 	return r
 }
