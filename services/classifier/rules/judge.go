@@ -54,6 +54,8 @@ type ruleMatch struct {
 	matched [4]int
 	n       int
 	failure failure
+	// weakest is the place of the weakest of the rule's words.
+	weakest reading.Place
 }
 
 // wordSource is the part of the input that has the words of a rule.
@@ -206,6 +208,7 @@ func matchRule(rule *policy.Rule, r *reading.Reading) ruleMatch {
 		m.failure.reason = lacksWords
 		return m
 	}
+	m.weakest = weakest
 	if at := excludedWord(r, rule.None, weakest); at >= 0 {
 		m.failure = failure{hasExcludedWord, at}
 		return m
@@ -329,7 +332,8 @@ func (m *ruleMatch) matchRest(r *reading.Reading) failureReason {
 // ignoresParty reports whether the party is too uncertain to violate a condition. Either only the description names it,
 // or only the table does and the name has the words of a rule for personal data: a vendor's contacts have first names.
 func (m *ruleMatch) ignoresParty(r *reading.Reading) bool {
-	return r.PartyGuessed || m.words == inNames && m.rule.Personal == policy.FlagYes && partyOnlyInTable(r)
+	inName := m.words == inNames && m.weakest <= reading.InTechnicalName
+	return r.PartyGuessed || inName && m.rule.Personal == policy.FlagYes && partyOnlyInTable(r)
 }
 
 // partyOnlyInTable reports whether only the name of the table names the party.
