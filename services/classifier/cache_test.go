@@ -54,7 +54,7 @@ func TestCandidateCache_RanksForTheWholeReport(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	schematest.Report(t, db, 5)
-	c := newCandidateCache(db).mustGet(t, "job")
+	c := newCandidateCache(db, nil).mustGet(t, "job")
 	asked := schema.Attribute{AttributeName: "Loan Amount", DataType: "N14.2"} // the report has the current loan balance
 	got, alone := c.ranking.Rank(asked), columns.NewIndex(c.columns).Rank(asked)
 	if got.Score >= alone.Score || alone.SourceField != "svc.LN_MSTR.LN_CURR_BAL_AMT" {
