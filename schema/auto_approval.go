@@ -196,14 +196,15 @@ func (r AutoApproval) eachPage(ctx context.Context, db bun.IDB, do func(ids []st
 		CycleID: r.CycleID, ReportID: r.ReportID, ReviewStatus: ReviewStatusPending, Unmapped: new(false),
 		MinConfidence: new(r.MinConfidence), Sort: MappingSortID,
 	}
-	for key, id := "", ""; ; {
-		page, err := ListMappings(ctx, db, filter, key, id, reviewPage)
+	for next := new(MappingPosition); next != nil; {
+		page, after, err := ListMappings(ctx, db, filter, *next, reviewPage)
 		if err != nil {
 			return err
 		}
+		next = after
 		var ids []string
 		for _, m := range page {
-			if key, id = m.SortKey, m.SortID; r.Approves(m.Mapping) {
+			if r.Approves(m.Mapping) {
 				ids = append(ids, m.ID)
 			}
 		}
@@ -212,8 +213,6 @@ func (r AutoApproval) eachPage(ctx context.Context, db bun.IDB, do func(ids []st
 				return err
 			}
 		}
-		if len(page) < reviewPage {
-			return nil
-		}
 	}
+	return nil
 }

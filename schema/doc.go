@@ -59,12 +59,11 @@
 //     there is a source field: 160 in all, a few dozen in a report. Three indexes begin with it, so a filtered
 //     list reads the next rows of each facet that passes and merges them. The other combinations of filter and
 //     order (by name, source field or classification confidence, and ranges of confidence in another order) first
-//     read the next 2,000 mappings in the order. If the page is not full, the matches are counted up to 5,001:
-//     fewer are found by facet or confidence and sorted, more are read in the order. Known limit: in a report of
-//     1,000,000 mappings that takes 0.1 to 1 s, and more than the time limit of a request if very many mappings
-//     match and all of them are far from the start of the order. Because updated_at is indexed, no write of a
-//     mapping is a heap-only update: each adds an entry to every index. That is accepted, because a job that
-//     finds the same values need not write the row at all.
+//     read the next 2,000 mappings in the order. If the page is not full, up to 2,000 matches are found by facet or
+//     confidence and sorted. If there are more, another 2,000 mappings are read, and the page may be short: it has
+//     the cursor of the place where reading stopped. So no page reads the report. Because updated_at is indexed, no
+//     write of a mapping is a heap-only update: each adds an entry to every index. That is accepted, because a job
+//     that finds the same values need not write the row at all.
 //  14. The counts of a report are the sum of rows that triggers insert and no writer updates, so that workers do
 //     not wait for each other. The projector adds them up every two seconds ([SumMappingCounts]).
 //  15. pde_mappings.data_source_id is not a foreign key. Its check would lock the same few rows in the transaction
@@ -74,13 +73,13 @@
 //     KEY SHARE when it is inserted and saves only items without an outcome. A job that has ended has no such
 //     items and never becomes active again. A removal clears the field of the mappings to the data source that it
 //     deletes.
-//  16. A search first reads the next 2,000 mappings in the order of the list, which is enough for a text that many
-//     of them have, and reads on in the order if one in 200 matches. Otherwise it finds candidates by their parts
-//     of one to three characters, in GIN indexes of arrays: pg_trgm is an extension that an operator may not be
-//     allowed to create. Candidates are compared with the text itself, so the indexes never decide the result.
-//     Mappings are found by their columns through mapped_elements, which has each pair of element and column
-//     once, instead of an index of parts over pde_mappings, to which every job would write. JIT is off in all
-//     sessions: its compiler takes 100 ms for a search that runs for 10.
+//  16. A search reads the list as in decision 13, 1,000 mappings at a time, and does not look for all matches if one
+//     in 200 of the first has the text. Otherwise it finds candidates by their parts of one to three characters, in
+//     GIN indexes of arrays: pg_trgm is an extension that an operator may not be allowed to create. Candidates are
+//     compared with the text itself, so the indexes never decide the result. Mappings are found by their columns
+//     through mapped_elements, which has each pair of element and column once, instead of an index of parts over
+//     pde_mappings, to which every job would write. JIT is off in all sessions: its compiler takes 100 ms for a
+//     search that runs for 10.
 //  17. Cancelled items are counted in jobs.cancelled by the transaction that cancels them, and are marked as
 //     folded in the same update. The job's status takes the number from there instead of counting the items
 //     again, so each item is written once, and a page is counted exactly once: the projector sets the number and

@@ -224,7 +224,8 @@ func TestImport_ReadsQuotedNamesWithDots(t *testing.T) {
 		SourceField: `"crm".customer."address.city"`,
 	}})
 	loaded(t, db, data)
-	mappings, err := schema.ListMappings(t.Context(), db, schema.MappingFilter{CycleID: "c", ReportID: "r"}, "", "", 2)
+	mappings, _, err := schema.ListMappings(t.Context(), db, schema.MappingFilter{CycleID: "c", ReportID: "r"},
+		schema.MappingPosition{}, 2)
 	if err != nil || len(mappings) != 1 || mappings[0].SourceField != `crm.customer."address.city"` {
 		t.Errorf("got %+v, %v, want one mapping to the quoted name", mappings, err)
 	}

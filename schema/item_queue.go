@@ -177,17 +177,8 @@ func cancelPage(
 // analyzed, Postgres expects a job to have few items, and would read and sort the whole queue for every page.
 func readInIndexOrder(ctx context.Context, tx bun.Tx) error {
 	_, err := tx.NewRaw(`select set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true),
-		set_config('enable_bitmapscan', 'off', true)`).Exec(ctx)
-	if err != nil {
-		return fmt.Errorf("plan of the transaction: %w", err)
-	}
-	return nil
-}
-
-// readInAnyOrder undoes [readInIndexOrder] for the rest of the transaction.
-func readInAnyOrder(ctx context.Context, tx bun.Tx) error {
-	_, err := tx.NewRaw(`select set_config('enable_sort', 'on', true), set_config('enable_seqscan', 'on', true),
-		set_config('enable_bitmapscan', 'on', true)`).Exec(ctx)
+		set_config('enable_indexscan', 'on', true), set_config('enable_indexonlyscan', 'on', true),
+		set_config('enable_incremental_sort', 'off', true), set_config('enable_bitmapscan', 'off', true)`).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("plan of the transaction: %w", err)
 	}

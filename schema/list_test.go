@@ -150,10 +150,10 @@ func TestAPageOfMappingsIsFoundWithoutReadingTheReport(t *testing.T) {
 		} {
 			for name, filter := range cases {
 				filter.CycleID, filter.ReportID = schematest.CycleID, schematest.ReportID
-				var page []schema.ListedMapping
 				got, err := countReads(t.Context(), db, func(ctx context.Context, tx bun.Tx) (err error) {
-					if page, err = schema.ListMappings(ctx, tx, filter, "", "", 50); err == nil && len(page) == 50 {
-						page, err = schema.ListMappings(ctx, tx, filter, page[49].SortKey, page[49].SortID, 50)
+					_, next, err := schema.ListMappings(ctx, tx, filter, schema.MappingPosition{}, 50)
+					if err == nil && next != nil {
+						_, _, err = schema.ListMappings(ctx, tx, filter, *next, 50)
 					}
 					return err
 				})

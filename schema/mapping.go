@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -197,14 +196,17 @@ func (s MappingSort) shown() (key, bound string) {
 	return "(" + expr + ")::text", "?::" + as
 }
 
+// row returns the alias of the row that has the sort key: a for the attribute, m for the mapping.
+func (s MappingSort) row() string {
+	if s == MappingSortAttributeName {
+		return "a"
+	}
+	return "m"
+}
+
 // id returns the column that orders mappings with the same key. Names are indexed with the ids of attributes,
 // which have the same order as those of their mappings.
-func (s MappingSort) id() string {
-	if s == MappingSortAttributeName {
-		return "a.id"
-	}
-	return "m.id"
-}
+func (s MappingSort) id() string { return s.row() + ".id" }
 
 // MappingFilter selects and sorts the mappings of a report. An empty or nil field selects all.
 type MappingFilter struct {
@@ -227,61 +229,20 @@ type MappingFilter struct {
 	IDPrefix string
 }
 
-// ListedMapping is a mapping with the name of its attribute and its position in a list.
-type ListedMapping struct {
-	bun.BaseModel `bun:"table:pde_mappings,alias:m"`
-
-	Mapping
-	AttributeName string `bun:"attribute_name,scanonly"`
-	// SortKey and SortID are the position of the mapping in the list. The next page continues after them.
-	SortKey string `bun:"sort_key,scanonly"`
-	SortID  string `bun:"sort_id,scanonly"`
-}
-
-// ListMappings returns at most limit mappings after the one with this sort key and sort id, or the first ones
-// if afterID is empty. The default sort is [MappingSortID].
-func ListMappings(
-	ctx context.Context, db bun.IDB, filter MappingFilter, afterKey, afterID string, limit int,
-) ([]ListedMapping, error) {
-	filter.Sort = cmp.Or(filter.Sort, MappingSortID)
-	mappings, err := listMappings(ctx, db, filter, afterKey, afterID, limit)
-	if err != nil {
-		return nil, fmt.Errorf("mappings of report %s: %w", filter.ReportID, err)
-	}
-	return mappings, nil
-}
-
-func listMappings(
-	ctx context.Context, db bun.IDB, f MappingFilter, afterKey, afterID string, limit int,
-) (page []ListedMapping, err error) {
-	page, complete, err := f.inOrder(ctx, db, afterKey, afterID, limit)
-	if err != nil || complete {
-		return page, err
-	}
-	page = nil
-	query := f.candidates(selectMappings(db, &page, f.Sort, joinAttributes))
-	query = f.matching(f.page(query, afterKey, afterID, limit))
-	err = query.Scan(ctx)
-	return page, err
-}
-
-// page narrows the query to the mappings that pass the filter, except for the search, and that follow the one
-// with this key and id.
-func (f MappingFilter) page(query *bun.SelectQuery, afterKey, afterID string, limit int) *bun.SelectQuery {
-	query = query.Where("m.cycle_id = ? and m.report_id = ?", f.CycleID, f.ReportID)
-	if f.Sort == MappingSortAttributeName {
-		query = query.Where("a.cycle_id = ? and a.report_id = ?", f.CycleID, f.ReportID)
-	}
-	if afterID != "" {
+// following narrows the query to the mappings of the report that follow the position.
+func (f MappingFilter) following(query *bun.SelectQuery, after MappingPosition) *bun.SelectQuery {
+	row := f.Sort.row()
+	query = query.Where(row+".cycle_id = ? and "+row+".report_id = ?", f.CycleID, f.ReportID)
+	if after.ID != "" {
 		expr, _ := f.Sort.key()
 		_, bound := f.Sort.shown()
 		beyond := ">"
 		if f.Descending {
 			beyond = "<"
 		}
-		query = query.Where("("+expr+", "+f.Sort.id()+") "+beyond+" ("+bound+", ?)", afterKey, afterID)
+		query = query.Where("("+expr+", "+f.Sort.id()+") "+beyond+" ("+bound+", ?)", after.Key, after.ID)
 	}
-	return f.order(f.where(query)).Limit(int64(limit))
+	return query
 }
 
 func (f MappingFilter) order(query *bun.SelectQuery) *bun.SelectQuery {
@@ -296,7 +257,7 @@ func (f MappingFilter) order(query *bun.SelectQuery) *bun.SelectQuery {
 // GetMapping reads one mapping of the report. It returns [ErrNotFound] if the report has no such mapping.
 func GetMapping(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (ListedMapping, error) {
 	var mapping ListedMapping
-	err := selectMappings(db, &mapping, MappingSortID, joinAttributes).
+	err := selectMappings(db, &mapping, MappingSortID).Join(joinAttributes).
 		Where("m.id = ? and m.cycle_id = ? and m.report_id = ?", id, cycleID, reportID).Scan(ctx)
 	if err != nil {
 		return mapping, notFound(err, "mapping "+id)
@@ -311,11 +272,11 @@ const (
 	attributeOfEach = "cross join lateral (select * from attributes where id = m.attribute_id offset 0) as a"
 )
 
-func selectMappings(db bun.IDB, into any, sort MappingSort, join string) *bun.SelectQuery {
+// selectMappings selects mappings m with attributes a. The caller joins them.
+func selectMappings(db bun.IDB, into any, sort MappingSort) *bun.SelectQuery {
 	key, _ := sort.shown()
 	return db.NewSelect().Model(into).ColumnExpr("m.*, a.attribute_name").
-		ColumnExpr(key + " as sort_key, " + sort.id() + " as sort_id").
-		Join(join)
+		ColumnExpr(key + " as sort_key, " + sort.id() + " as sort_id")
 }
 
 func (f MappingFilter) where(query *bun.SelectQuery) *bun.SelectQuery {

@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -99,32 +101,49 @@ func (f MappingFilter) byFacet() bool {
 const facetOfMapping = "mapping_facet(" +
 	"m.information_security_classification, m.criticality, m.review_status, m.source_field)"
 
-// facetPage selects the next mappings of each facet that passes the filter, at most limit of each, and the
-// first limit of those in the order of the list. An index that begins with the facet must have this order.
-func (f MappingFilter) facetPage(db bun.IDB, afterKey, afterID string, limit int) *bun.SelectQuery {
-	var numbers []int
-	var afters []string
-	start := "" // from the start of the facet
-	if f.Descending {
-		start = lastWithPrefix("")
+// numbers returns the numbers of the facets.
+func numbers(facets []facet) []int {
+	numbers := make([]int, len(facets))
+	for i, facet := range facets {
+		numbers[i] = facet.number()
 	}
-	reached, _ := strconv.Atoi(afterKey)
+	return numbers
+}
+
+// groups returns the facets that pass the filter, without those whose mappings all precede the position. If each
+// facet has one sort key, there is one group for each key, in the order of the list.
+func (f MappingFilter) groups(after MappingPosition) [][]facet {
+	if !f.Sort.constantByFacet() {
+		return [][]facet{f.facets()}
+	}
+	byKey := map[int][]facet{}
+	reached, _ := strconv.Atoi(after.Key)
 	for _, facet := range f.facets() {
-		after := start
-		key, constant := facet.key(f.Sort)
-		switch {
-		case afterID == "":
-		case !constant || key == reached:
-			after = afterID
-		case key < reached != f.Descending:
-			continue // the whole facet has been listed
+		key, _ := facet.key(f.Sort)
+		if after.ID == "" || key == reached || key < reached == f.Descending {
+			byKey[key] = append(byKey[key], facet)
 		}
-		numbers, afters = append(numbers, facet.number()), append(afters, after)
 	}
-	stream := f.stream(db, afterKey, afterID).Limit(int64(limit))
+	keys := slices.Sorted(maps.Keys(byKey))
+	if f.Descending {
+		slices.Reverse(keys)
+	}
+	groups := make([][]facet, len(keys))
+	for i, key := range keys {
+		groups[i] = byKey[key]
+	}
+	return groups
+}
+
+// merge selects the next mappings of each facet of the group, at most limit of each, and the first limit of those in
+// the order of the list. An index that begins with the facet must have this order.
+func (f MappingFilter) merge(db bun.IDB, group []facet, after MappingPosition, limit int) *bun.SelectQuery {
+	if key, constant := group[0].key(f.Sort); constant && after.ID != "" && strconv.Itoa(key) != after.Key {
+		after = MappingPosition{} // the position is in an earlier group
+	}
+	stream := f.stream(db, after).Limit(int64(limit))
 	return f.order(db.NewSelect().ColumnExpr("m.*").
-		TableExpr("unnest(?::integer[], ?::text[]) as f (facet, after)",
-			pgdialect.Array(numbers), pgdialect.Array(afters)).
+		TableExpr("unnest(?::integer[]) as f (facet)", pgdialect.Array(numbers(group))).
 		Join("cross join lateral (?) as m", stream)).Limit(int64(limit))
 }
 
@@ -132,13 +151,13 @@ func (f MappingFilter) facetPage(db bun.IDB, afterKey, afterID string, limit int
 // sorts by the facet first, so that only one index fits. Without statistics, Postgres would otherwise choose
 // another index and read all mappings of the report. A scan stops at a bound on one column, but not at a bound
 // on a row of columns, so the upper end of the range bounds the facet alone.
-func (f MappingFilter) stream(db bun.IDB, afterKey, afterID string) *bun.SelectQuery {
-	columns, cursor := []string{facetOfMapping, "m.id"}, "f.facet, f.after"
-	var args []any
+func (f MappingFilter) stream(db bun.IDB, after MappingPosition) *bun.SelectQuery {
+	columns, cursor, args := []string{facetOfMapping, "m.id"}, "f.facet, ?", []any{after.ID}
 	if f.Sort == MappingSortConfidence || f.Sort == MappingSortUpdatedAt {
 		key, _ := f.Sort.key()
 		_, bound := f.Sort.shown()
-		columns, cursor, args = []string{facetOfMapping, key, "m.id"}, "f.facet, "+bound+", f.after", []any{afterKey}
+		columns = []string{facetOfMapping, key, "m.id"}
+		cursor, args = "f.facet, "+bound+", ?", []any{after.Key, after.ID}
 	}
 	query := db.NewSelect().TableExpr("pde_mappings as m").ColumnExpr("m.*").
 		Where("m.cycle_id = ? and m.report_id = ?", f.CycleID, f.ReportID)
@@ -151,37 +170,13 @@ func (f MappingFilter) stream(db bun.IDB, afterKey, afterID string) *bun.SelectQ
 	if f.Descending {
 		direction, beyond, end = " desc", "<", ">="
 	}
-	if afterID == "" {
+	if after.ID == "" {
 		query = query.Where(facetOfMapping + " between f.facet and f.facet")
 	} else {
 		query = query.Where("("+strings.Join(columns, ", ")+") "+beyond+" ("+cursor+")", args...).
 			Where(facetOfMapping + " " + end + " f.facet")
 	}
 	return query.OrderExpr(strings.Join(columns, direction+", ") + direction)
-}
-
-// matches selects at most limit mappings that pass the filter, from an index of the filter, not in the order of
-// the list.
-func (f MappingFilter) matches(db bun.IDB, limit int) *bun.SelectQuery {
-	others := MappingFilter{IDPrefix: f.IDPrefix, MinConfidence: f.MinConfidence, MaxConfidence: f.MaxConfidence}
-	matches := others.where(db.NewSelect().TableExpr("pde_mappings as m").ColumnExpr("m.*").
-		Where("m.cycle_id = ? and m.report_id = ?", f.CycleID, f.ReportID)).Limit(int64(limit))
-	switch {
-	case f.filtersFacets():
-		var numbers []int
-		for _, facet := range f.facets() {
-			numbers = append(numbers, facet.number())
-		}
-		matches = matches.Where(facetOfMapping + " between f.facet and f.facet").OrderExpr(facetOfMapping)
-		return db.NewSelect().ColumnExpr("m.*").
-			TableExpr("unnest(?::integer[]) as f (facet)", pgdialect.Array(numbers)).
-			Join("cross join lateral (?) as m", matches).Limit(int64(limit))
-	case f.filtersConfidence():
-		key, _ := MappingSortConfidence.key()
-		return matches.OrderExpr(key)
-	default:
-		return matches.OrderExpr("m.id")
-	}
 }
 
 // confidences returns the range of the confidence scores that pass the filter.

@@ -84,7 +84,7 @@ func TestASearchFindsWhatTheWholeReportContains(t *testing.T) {
 		filter := schema.MappingFilter{
 			CycleID: schematest.CycleID, ReportID: schematest.ReportID, Search: text, Sort: schema.MappingSortID,
 		}
-		page, err := schema.ListMappings(t.Context(), db, filter, "", "", len(ids)+1)
+		page, _, err := schema.ListMappings(t.Context(), db, filter, schema.MappingPosition{}, len(ids)+1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,6 +94,33 @@ func TestASearchFindsWhatTheWholeReportContains(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("search for %q (-want +got):\n%s", text, diff)
 		}
+	}
+}
+
+// If many mappings match, and none of the next ones in the order of the list, a page is short.
+func TestListMappings_ReturnsAShortPageBeforeItReadsTheReport(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 9600)
+	exec(t, db, `update attributes a set attribute_name = 'tail ' || right(m.id, 4)
+		from pde_mappings m where a.id = m.attribute_id and m.id >= ?`, ids[4500])
+	exec(t, db, `update pde_mappings set confidence_score = case when id >= ? then 90 else 10 end`, ids[4500])
+	ninety := 90
+	for name, filter := range map[string]schema.MappingFilter{
+		"search":     {Search: "tail"},
+		"confidence": {MinConfidence: &ninety},
+		"by tier":    {MinConfidence: &ninety, Sort: schema.MappingSortClassification},
+	} {
+		t.Run(name, func(t *testing.T) {
+			filter.CycleID, filter.ReportID = schematest.CycleID, schematest.ReportID
+			page, next, err := schema.ListMappings(t.Context(), db, filter, schema.MappingPosition{}, 500)
+			if err != nil || len(page) > 0 || next == nil {
+				t.Errorf("first page: got %d mappings, next %v, %v, want none and a next page", len(page), next, err)
+			}
+			if diff := cmp.Diff(ids[4500:], pagesOf(t, db, filter, 500)); diff != "" {
+				t.Errorf("all pages (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -129,7 +156,7 @@ func TestASearchIsAnsweredWithoutReadingTheReport(t *testing.T) {
 			}
 			var page []schema.ListedMapping
 			read, err := countReads(t.Context(), db, func(ctx context.Context, tx bun.Tx) (err error) {
-				page, err = schema.ListMappings(ctx, tx, filter, "", "", 50)
+				page, _, err = schema.ListMappings(ctx, tx, filter, schema.MappingPosition{}, 50)
 				return err
 			})
 			most := reads{Rows: 9000, Blocks: 18500}

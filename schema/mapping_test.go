@@ -57,14 +57,31 @@ func idsOf(mappings []schema.ListedMapping) []string {
 	return ids
 }
 
-func found(t *testing.T, db *schema.DB, filter schema.MappingFilter, key, id string, limit int) []schema.ListedMapping {
+// found returns the first mappings of the list.
+func found(t *testing.T, db *schema.DB, filter schema.MappingFilter, limit int) []schema.ListedMapping {
 	t.Helper()
 	filter.CycleID, filter.ReportID = "c", "r"
-	mappings, err := schema.ListMappings(t.Context(), db, filter, key, id, limit)
+	mappings, _, err := schema.ListMappings(t.Context(), db, filter, schema.MappingPosition{}, limit)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return mappings
+}
+
+// pagesOf returns the ids of the mappings of the whole list, which it reads in pages.
+func pagesOf(t *testing.T, db *schema.DB, filter schema.MappingFilter, limit int) (ids []string) {
+	t.Helper()
+	for next := new(schema.MappingPosition); next != nil; {
+		page, after, err := schema.ListMappings(t.Context(), db, filter, *next, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) > limit || after != nil && *after == *next {
+			t.Fatalf("page after %v: got %d mappings of at most %d, and next %v", next, len(page), limit, after)
+		}
+		ids, next = append(ids, idsOf(page)...), after
+	}
+	return ids
 }
 
 func TestListMappings_PagesAreTheWholeList(t *testing.T) {
@@ -74,22 +91,13 @@ func TestListMappings_PagesAreTheWholeList(t *testing.T) {
 	for _, sort := range schema.MappingSorts() {
 		for _, descending := range []bool{false, true} {
 			filter := schema.MappingFilter{Sort: sort, Descending: descending}
-			whole := found(t, db, filter, "", "", n+1)
+			whole := found(t, db, filter, n+1)
 			if len(whole) != n {
 				t.Fatalf("%s: the list has %d of %d mappings", sort, len(whole), n)
 			}
 			for _, limit := range []int{1, 7} {
-				var got []string
-				key, id := "", ""
-				for range n + 1 {
-					page := found(t, db, filter, key, id, limit)
-					if len(page) == 0 {
-						break
-					}
-					got = append(got, idsOf(page)...)
-					last := page[len(page)-1]
-					key, id = last.SortKey, last.SortID
-				}
+				filter.CycleID, filter.ReportID = "c", "r"
+				got := pagesOf(t, db, filter, limit)
 				if diff := cmp.Diff(idsOf(whole), got); diff != "" {
 					t.Errorf(
 						"%s, descending %v: pages of %d differ from the list (-list +pages):\n%s",
@@ -108,8 +116,8 @@ func TestListMappings_ReversesADescendingSort(t *testing.T) {
 	t.Parallel()
 	db := varied(t, 40)
 	for _, sort := range schema.MappingSorts() {
-		up := idsOf(found(t, db, schema.MappingFilter{Sort: sort}, "", "", 100))
-		down := idsOf(found(t, db, schema.MappingFilter{Sort: sort, Descending: true}, "", "", 100))
+		up := idsOf(found(t, db, schema.MappingFilter{Sort: sort}, 100))
+		down := idsOf(found(t, db, schema.MappingFilter{Sort: sort, Descending: true}, 100))
 		slices.Reverse(down)
 		if diff := cmp.Diff(up, down); diff != "" {
 			t.Errorf("%s: (-ascending +descending reversed):\n%s", sort, diff)
@@ -121,7 +129,7 @@ func TestListMappings_SortsByValue(t *testing.T) {
 	t.Parallel()
 	db := varied(t, 60)
 	by := func(sort schema.MappingSort, compare func(a, b schema.ListedMapping) int) {
-		mappings := found(t, db, schema.MappingFilter{Sort: sort}, "", "", 100)
+		mappings := found(t, db, schema.MappingFilter{Sort: sort}, 100)
 		if !slices.IsSortedFunc(mappings, compare) {
 			t.Errorf("not sorted by %s", sort)
 		}
@@ -167,7 +175,7 @@ func TestListMappings_SortsByValue(t *testing.T) {
 func TestListMappings_ReturnsTheMappingsThatPassTheFilter(t *testing.T) {
 	t.Parallel()
 	db := varied(t, 80)
-	all := found(t, db, schema.MappingFilter{}, "", "", 100)
+	all := found(t, db, schema.MappingFilter{}, 100)
 	yes, no, low, high := true, false, 20, 70
 	has := func(m schema.ListedMapping, text string) bool {
 		return strings.Contains(strings.ToLower(m.AttributeName+"\n"+m.SourceField), text)
@@ -232,7 +240,7 @@ func TestListMappings_ReturnsTheMappingsThatPassTheFilter(t *testing.T) {
 			if len(want) == 0 && name != "quote" {
 				t.Errorf("%s: the report has nothing to find", name)
 			}
-			if diff := cmp.Diff(want, idsOf(found(t, db, c.filter, "", "", 100))); diff != "" {
+			if diff := cmp.Diff(want, idsOf(found(t, db, c.filter, 100))); diff != "" {
 				t.Errorf("%s: (-want +got):\n%s", name, diff)
 			}
 		})
@@ -242,7 +250,7 @@ func TestListMappings_ReturnsTheMappingsThatPassTheFilter(t *testing.T) {
 func TestListMappings_SearchesTheMDRMCode(t *testing.T) {
 	t.Parallel()
 	db := varied(t, 30)
-	if got := found(t, db, schema.MappingFilter{Search: "m6"}, "", "", 100); len(got) != 4 {
+	if got := found(t, db, schema.MappingFilter{Search: "m6"}, 100); len(got) != 4 {
 		t.Errorf("mappings with MDRM M6: got %d, want 4", len(got))
 	}
 }
@@ -263,7 +271,7 @@ func TestListReports_CountsMappings(t *testing.T) {
 		t.Errorf("%s counts %+v", first.ReportID, first)
 	}
 	tiers, reviews := map[schema.Tier]int64{}, map[schema.ReviewStatus]int64{}
-	for _, m := range found(t, db, schema.MappingFilter{}, "", "", 100) {
+	for _, m := range found(t, db, schema.MappingFilter{}, 100) {
 		tiers[m.InformationSecurityClassification]++
 		reviews[m.ReviewStatus]++
 	}

@@ -34,7 +34,8 @@ func planned() schema.ReportData {
 // mappingsOf returns the mappings of the report by attribute name.
 func mappingsOf(t *testing.T, db *schema.DB) map[string]schema.ListedMapping {
 	t.Helper()
-	list, err := schema.ListMappings(t.Context(), db, schema.MappingFilter{CycleID: "c", ReportID: "r"}, "", "", 100)
+	list, _, err := schema.ListMappings(t.Context(), db, schema.MappingFilter{CycleID: "c", ReportID: "r"},
+		schema.MappingPosition{}, 100)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,19 +79,12 @@ func (r Review) of(m Mapping, now time.Time) (after Mapping, changed bool) {
 // ListMappingVersions returns the mappings that pass the filter, in the order of their ids.
 func ListMappingVersions(ctx context.Context, db bun.IDB, filter MappingFilter) (found []MappingVersion, err error) {
 	filter.Sort, filter.Descending = MappingSortID, false
-	for key, id := "", ""; ; {
-		page, err := ListMappings(ctx, db, filter, key, id, reviewPage)
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range page {
-			found = append(found, MappingVersion{ID: m.ID, Version: m.Version})
-			key, id = m.SortKey, m.SortID
-		}
-		if len(page) < reviewPage {
-			return found, nil
-		}
+	query := db.NewSelect().TableExpr("pde_mappings as m").Join(joinAttributes).Column("m.id", "m.version")
+	query = filter.order(filter.matching(filter.where(filter.following(query, MappingPosition{}))))
+	if err := query.Scan(ctx, &found); err != nil {
+		return nil, fmt.Errorf("mappings of report %s: %w", filter.ReportID, err)
 	}
+	return found, nil
 }
 
 // ReviewMappings reviews mappings of the report, all or none. It returns [ErrNotFound] if there is no such report or

@@ -10,7 +10,7 @@ import (
 // Page is one page of a list.
 type Page[T any] struct {
 	Items      []T     `json:"items" nullable:"false"`
-	NextCursor *string `json:"next_cursor" doc:"The cursor of the next page; null on the last page."`
+	NextCursor *string `json:"next_cursor" doc:"The cursor of the next page, null on the last page. Any page may be short."`
 }
 
 // PageQuery selects a page of a list.
@@ -56,14 +56,22 @@ func pageOf[Row, T any](p PageQuery, rows []Row, show func(Row) T, key func(Row)
 		page.Items = append(page.Items, show(row))
 	}
 	if len(rows) > p.Limit {
-		text, err := json.Marshal(key(rows[p.Limit-1]))
-		if err != nil {
-			return page, fmt.Errorf("cursor: %w", err)
+		var err error
+		if page.NextCursor, err = cursor(key(rows[p.Limit-1])...); err != nil {
+			return page, err
 		}
-		cursor := base64.RawURLEncoding.EncodeToString(text)
-		page.NextCursor = &cursor
 	}
 	return page, nil
+}
+
+// cursor returns the cursor of the page after the item with this key.
+func cursor(key ...string) (*string, error) {
+	text, err := json.Marshal(key)
+	if err != nil {
+		return nil, fmt.Errorf("cursor: %w", err)
+	}
+	cursor := base64.RawURLEncoding.EncodeToString(text)
+	return &cursor, nil
 }
 
 func areTexts(texts []string) bool {

@@ -213,14 +213,19 @@ func (s *Server) listMappings(ctx context.Context, in *struct {
 	if err := s.requireReport(ctx, in.ReportPath); err != nil {
 		return nil, err
 	}
-	mappings, err := schema.ListMappings(ctx, s.db, filter, key[1], key[2], in.rows())
+	after := schema.MappingPosition{Key: key[1], ID: key[2]}
+	mappings, next, err := schema.ListMappings(ctx, s.db, filter, after, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	body, err := pageOf(in.PageQuery, mappings, newMapping, func(m schema.ListedMapping) []string {
-		return []string{in.Sort, m.SortKey, m.SortID}
-	})
-	return &pageOutput[Mapping]{Body: body}, err
+	page := Page[Mapping]{Items: make([]Mapping, len(mappings))}
+	for i, mapping := range mappings {
+		page.Items[i] = newMapping(mapping)
+	}
+	if next != nil {
+		page.NextCursor, err = cursor(in.Sort, next.Key, next.ID)
+	}
+	return &pageOutput[Mapping]{Body: page}, err
 }
 
 func (s *Server) listHistory(ctx context.Context, in *struct {
