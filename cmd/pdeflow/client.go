@@ -210,6 +210,34 @@ type response struct {
 func (c *client) do(ctx context.Context, r request) (response, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout+r.extraTime)
 	defer cancel()
+	reply, err := c.send(ctx, r)
+	if err != nil {
+		return response{}, err
+	}
+	defer reply.Body.Close()
+	return c.read(ctx, reply)
+}
+
+// download sends the request and copies the body of the response to a writer. It has no time limit, but the server
+// limits the time of each part. The errors are those of do, and that of the writer.
+func (c *client) download(ctx context.Context, r request, to io.Writer) error {
+	reply, err := c.send(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer reply.Body.Close()
+	if reply.StatusCode >= http.StatusBadRequest {
+		_, err := c.read(ctx, reply)
+		return err
+	}
+	if _, err := io.Copy(to, reply.Body); err != nil {
+		return fmt.Errorf("the file is incomplete: %w", err)
+	}
+	return nil
+}
+
+// send sends the request and returns the response, whose body the caller closes.
+func (c *client) send(ctx context.Context, r request) (*http.Response, error) {
 	where := c.server + "/api/v1" + r.path
 	if r.unprefixed {
 		where = c.server + r.path
@@ -219,7 +247,7 @@ func (c *client) do(ctx context.Context, r request) (response, error) {
 	}
 	sent, err := http.NewRequestWithContext(ctx, r.method, where, bytes.NewReader(r.body))
 	if err != nil {
-		return response{}, usagef("--server (PDEFLOW_SERVER): %w", err)
+		return nil, usagef("--server (PDEFLOW_SERVER): %w", err)
 	}
 	for name, values := range r.header {
 		sent.Header[name] = values
@@ -229,9 +257,13 @@ func (c *client) do(ctx context.Context, r request) (response, error) {
 	}
 	reply, err := http.DefaultClient.Do(sent)
 	if err != nil {
-		return response{}, c.unreachable(ctx, err)
+		return nil, c.unreachable(ctx, err)
 	}
-	defer reply.Body.Close()
+	return reply, nil
+}
+
+// read reads the body of a response.
+func (c *client) read(ctx context.Context, reply *http.Response) (response, error) {
 	body, err := io.ReadAll(io.LimitReader(reply.Body, maxResponse))
 	if err != nil {
 		return response{}, c.unreachable(ctx, err)

@@ -38,6 +38,7 @@ func (a *app) mappingsCommand() *cli.Command {
 			a.mappingsReviewCommand("needs-revision", "returns mappings for revision",
 				schema.ReviewStatusNeedsRevision),
 			a.mappingsUndoCommand(),
+			a.mappingsExportCommand(),
 		},
 	})
 }

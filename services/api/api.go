@@ -135,6 +135,7 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	s.registerDataSources()
 	s.registerRemovals()
 	s.registerMappings()
+	s.registerExport()
 	s.registerDecisions()
 	s.registerReviews()
 	s.registerAutoApproval()

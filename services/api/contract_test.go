@@ -134,7 +134,7 @@ func (c *contract) route(method, path string) (template string, op operation, fo
 			fits = fits && (part == segments[i] || strings.HasPrefix(part, "{"))
 		}
 		offered, has := methods[strings.ToLower(method)]
-		if fits && has && (!found || !strings.Contains(candidate, "{")) {
+		if fits && has && (!found || strings.Count(candidate, "{") < strings.Count(template, "{")) {
 			template, op, found = candidate, offered, true
 		}
 	}

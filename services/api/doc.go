@@ -40,4 +40,8 @@
 //  8. The OpenAPI document declares every status of a route, and the tests of this package check every response against
 //     it (openapi.go, contract_test.go). A new route adds its own statuses to Errors of its operation. Fields that the
 //     contract names but that have no effect yet begin their description with "Not yet".
+//
+//  9. An export reads pages and writes each to the response before it reads the next, so that its memory does not
+//     depend on the size of the report. It is not one snapshot: a slow client would keep the database from removing
+//     dead rows. If it fails after the response has begun, it closes the connection (export.go).
 package api

@@ -11,7 +11,8 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 )
 
-// recovered turns a panic into a problem and a log line with the stack.
+// recovered turns a panic into a problem and a log line with the stack. A handler that cannot complete a response that
+// it has begun panics with [http.ErrAbortHandler], which closes the connection.
 func (s *Server) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -20,6 +21,14 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 				return
 			}
 			x := exchangeFrom(r.Context())
+			if cause == http.ErrAbortHandler { //nolint:errorlint // a value that is compared, as in net/http
+				status := http.StatusInternalServerError
+				if x.problem != nil {
+					status = x.problem.Status
+				}
+				x.logResponse(r.Context(), status)
+				panic(cause)
+			}
 			x.log.ErrorContext(r.Context(), "panic", "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			if response, ok := w.(middleware.WrapResponseWriter); ok && response.Status() != 0 {
 				// The response has already begun, so it can only be aborted.

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+const (
+	flagFormat = "format"
+	flagOutput = "output"
+)
+
+func (a *app) mappingsExportCommand() *cli.Command {
+	format := choice(flagFormat, "format of the file", api.ExportFormats())
+	format.Required = true
+	return &cli.Command{
+		Name: "export", Usage: "writes the mappings of a report to a file",
+		Description: "A text in a CSV file that a spreadsheet program would execute has an apostrophe before it.\n\n" +
+			"pdeflow mappings export --format csv --review-status pending --output pending.csv",
+		Flags: slices.Concat([]cli.Flag{
+			a.cycleFlag(), a.reportFlag(), format,
+			&cli.StringFlag{
+				Name: flagOutput, Aliases: []string{"o"}, TakesFile: true,
+				Usage: "write `FILE` instead of the standard output",
+			},
+		}, mappingFilterFlags(), []cli.Flag{sortFlag()}),
+		Action: a.exportMappings,
+	}
+}
+
+func (a *app) exportMappings(ctx context.Context, cmd *cli.Command) error {
+	if err := noArguments(cmd); err != nil {
+		return err
+	}
+	c, err := a.client(cmd)
+	if err != nil {
+		return err
+	}
+	query := mappingQuery(cmd)
+	query.Set(flagFormat, cmd.String(flagFormat))
+	r := request{
+		method: http.MethodGet, path: mappingsPath(cmd.String("cycle"), cmd.String("report"), "/export"), query: query,
+	}
+	path := cmd.String(flagOutput)
+	if path == "" {
+		return c.download(ctx, r, a.stdout)
+	}
+	return writeFile(path, func(to io.Writer) error { return c.download(ctx, r, to) })
+}
+
+// writeFile creates or replaces a file. After an error the file is as it was before.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-*")
+	if err != nil {
+		return usagef("--%s: %w", flagOutput, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(file.Name()))
+		}
+	}()
+	if err := errors.Join(write(file), file.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(file.Name(), path); err != nil {
+		return fmt.Errorf("file %s: %w", path, err)
+	}
+	return nil
+}
