@@ -29,7 +29,7 @@ const (
 	TopicJobFinished Topic = "job.finished"
 )
 
-// Topics lists every topic.
+// Topics returns every topic.
 func Topics() []Topic {
 	return []Topic{
 		TopicRegenerateRequested, TopicMappingRequested, TopicMappingChanged, TopicPlanningChanged,

@@ -30,7 +30,7 @@ func PlanningActions() []PlanningAction {
 // PlanningObject is the kind of object that was changed.
 type PlanningObject string
 
-// The kinds of objects.
+// The values are stored and published.
 const (
 	PlanningObjectReport     PlanningObject = "report"
 	PlanningObjectAttribute  PlanningObject = "attribute"

@@ -80,7 +80,7 @@ type Term struct {
 // TermKind is the kind of a [Term].
 type TermKind uint8
 
-// The kinds of terms.
+// Only concepts make a rule fit by their words; a filler decides nothing, but counts as known.
 const (
 	TermConcept TermKind = iota
 	TermFacet

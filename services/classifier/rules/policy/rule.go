@@ -88,7 +88,7 @@ const (
 // Marks is a set of properties that a report gives an attribute.
 type Marks uint8
 
-// The marks.
+// Attributes have the marks of their columns is_primary_key, is_cde and is_mandatory.
 const (
 	MarkPrimaryKey Marks = 1 << iota
 	MarkCritical
