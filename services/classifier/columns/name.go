@@ -29,7 +29,11 @@ func parts(name string) []string {
 	return all
 }
 
-const shortestAcronym, longestAcronym = 2, 8
+const (
+	shortestAcronym, longestAcronym = 2, 8
+	// longestPhrase is the number of words that an acronym stands for at most. It bounds the ways to leave out words.
+	longestPhrase = 12
+)
 
 // isAcronym reports whether a part is the initials of the last words of a phrase: LGD of "Loss Given Default". Small
 // words may be left out, as in FAIN and EAD.
@@ -42,6 +46,7 @@ func isAcronym(part, phrase string) bool {
 	ws := strings.FieldsFunc(strings.ToLower(phrase), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	})
+	ws = ws[max(0, len(ws)-longestPhrase):]
 	for from := range ws {
 		if areInitials(letters, ws[from:]) {
 			return true

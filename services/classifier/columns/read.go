@@ -36,7 +36,7 @@ type request struct {
 	terms, words []string // buffers
 }
 
-// acronym stands for the requirements from first to before last.
+// acronym abbreviates the requirements from first to before last.
 type acronym struct {
 	letters     string
 	first, last int
@@ -174,8 +174,8 @@ func (r *request) markHead(ix *Index, text string) bool {
 	return false
 }
 
-// lowerUnknown lowers the weights of words that no column has in any form. They tell no column from another, so that
-// they are evidence only of whether one fits at all: much if they name the thing, little if they describe it.
+// lowerUnknown lowers the weights of words that no column has in any form. Such a word does not distinguish columns. It
+// is evidence only of whether one fits at all: strong if it names the thing, weak if it describes it.
 func (r *request) lowerUnknown(ix *Index) {
 	for i := range r.requirements {
 		a := &r.requirements[i]
@@ -342,7 +342,7 @@ func share(a, b []int) bool {
 	return slices.ContainsFunc(a, func(x int) bool { return slices.Contains(b, x) })
 }
 
-// guessAcronyms records that a column's term that is an acronym of the name answers all the words that it stands for.
+// guessAcronyms records that a column's term that is an acronym of the name answers all the words of the acronym.
 func (r *request) guessAcronyms(ix *Index) {
 	for _, a := range r.acronyms {
 		id, ok := ix.ids[a.letters]

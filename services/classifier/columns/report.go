@@ -74,8 +74,10 @@ func (r *Report) Rank(a schema.Attribute) Ranking {
 
 // weigh adjusts the score of a column by the evidence of the whole report.
 func (r *Report) weigh(v *verdict) {
-	claim := r.claims[v.column]
-	v.score *= 1 - focusShare + focusShare*r.focus[r.ix.columns[v.column].tableNumber]
+	claim, c := r.claims[v.column], &r.ix.columns[v.column]
+	if c.role != lookupTable { // which belongs to the tables that refer to it
+		v.score *= 1 - focusShare + focusShare*r.focus[c.tableNumber]
+	}
 	if claim > v.score+claimMargin {
 		v.score *= afterClaim
 		v.claimed = true

@@ -5,8 +5,8 @@ import "strings"
 // suffixes are endings of English words with one stem, the longer ones first.
 var suffixes = []string{
 	"abilities", "ability", "ations", "ation", "ances", "ance", "ences", "ency", "ence", "ancy", "ments", "ment",
-	"ities", "ility", "ables", "able", "ible", "ions", "ion", "ings", "ing", "ants", "ant", "ents", "ent", "ives", "ive",
-	"ials",
+	"ities", "ility", "ables", "able", "ible", "ions", "ion", "ings", "ing", "ants", "ant", "ents", "ent", "ives",
+	"ive", "ials",
 	"ial", "ity", "ers", "ors", "ies", "ied", "ed", "er", "or", "al", "ly", "es", "y", "e", "s",
 }
 

@@ -22,18 +22,18 @@ func Calibrate(examples []Example) columns.Calibration {
 	return columns.Calibration{Column: fit(column), None: fit(none)}
 }
 
-// Example is a ranking that is known to be right or wrong. Its weight says how common such cases are.
+// Example is a ranking that is known to be right or wrong. Its weight is the frequency of such cases.
 type Example struct {
 	Ranking columns.Ranking
 	Right   bool
 	Weight  float64
 }
 
-// Weights of a ranking without the right columns, compared with one among all columns. It stands for two cases of a
-// report that is not labelled: the column does not exist, or it exists under a name that the vocabulary does not know,
-// so that "none fits" is wrong. The labels have the second case too rarely, because the vocabulary was written with
-// them in view. The weights are as low as possible so that 95 of 100 results with a confidence of 85 or more are still
-// right if every attribute's column is removed in turn (TestHighConfidenceIsDeserved of package columns).
+// Weights of a ranking without the right columns, compared with one among all columns. It represents two cases of a
+// report without labels: the column does not exist, or it exists under a name that the vocabulary does not know, so that
+// the result is wrong. The labels have the second case too rarely, because the vocabulary was written with them in view.
+// The weights are as low as possible so that 95 of 100 results with a confidence of 85 or more are still right if every
+// attribute's column is removed in turn (TestHighConfidenceIsDeserved of package columns).
 const (
 	absentWeight  = 0.36
 	unknownWeight = 0.36

@@ -20,7 +20,7 @@ type Set struct {
 	Labels  []tabular.GoldRow
 }
 
-// Subject is what is measured: a name for the output and the policy that classifies.
+// Subject is a classifier to measure: a name for the output, and the policy that classifies.
 type Subject struct {
 	Name   string
 	Engine *rules.Engine
