@@ -30,10 +30,10 @@ type Example struct {
 }
 
 // Weights of a ranking without the right columns, compared with one among all columns. It represents two cases of a
-// report without labels: the column does not exist, or it exists under a name that the vocabulary does not know, so that
-// the result is wrong. The labels have the second case too rarely, because the vocabulary was written with them in view.
-// The weights are as low as possible so that 95 of 100 results with a confidence of 85 or more are still right if every
-// attribute's column is removed in turn (TestHighConfidenceIsDeserved of package columns).
+// report without labels: the column does not exist, or it exists under a name that the vocabulary does not know, so
+// that the result is wrong. The labels have the second case too rarely, because the vocabulary was written with them in
+// view. The weights are as low as possible so that 95 of 100 results with a confidence of 85 or more are still right if
+// every attribute's column is removed in turn (TestHighConfidenceIsDeserved of package columns).
 const (
 	absentWeight  = 0.36
 	unknownWeight = 0.36

@@ -13,7 +13,8 @@
 //
 //  1. A label lists the best answer first and then the defensible ones. An answer is right strictly if it is the best
 //     one, and leniently if it is any of them. A field without a label is not counted.
-//  2. "No column fits" is an answer like any other: its label is the word none, and finding a column for it is a mistake.
+//  2. "No column fits" is an answer like any other: its label is the word none, and finding a column for it is a
+//     mistake.
 //  3. Confidences are measured against lenient answers. The confidence of a class counts as right if all labelled
 //     fields of the classification are.
 //  4. Everything is a pure function, so that the command and the tests in CI measure the same.
