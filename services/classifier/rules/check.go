@@ -10,29 +10,28 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
-// Check tests the policy. It classifies the examples of each rule, and looks for an attribute that each rule decides.
-// It returns a problem for each example with another result, and for each rule that decides none of the attributes that
-// are made of its own conditions.
-func (e *Engine) Check() []*policy.Problem {
+// checker tests the policy of an engine.
+type checker struct{ *Engine }
+
+func (c checker) check() []*policy.Problem {
 	var all []*policy.Problem
-	for _, rule := range slices.Concat(e.policy.Rules, e.policy.Refinements) {
+	for _, rule := range slices.Concat(c.policy.Rules, c.policy.Refinements) {
 		for _, example := range rule.Examples {
-			if text := e.checkExample(&rule, example); text != "" {
-				all = append(all, e.policy.ProblemAt(example.Line, text))
+			if text := c.checkExample(&rule, example); text != "" {
+				all = append(all, c.policy.ProblemAt(example.Line, text))
 			}
 		}
-		if text := e.checkReachable(&rule); text != "" {
-			all = append(all, e.policy.ProblemAt(rule.Line, text))
+		if text := c.checkReachable(&rule); text != "" {
+			all = append(all, c.policy.ProblemAt(rule.Line, text))
 		}
 	}
 	return all
 }
 
-// checkExample returns what is wrong with the result for an example, or "".
-func (e *Engine) checkExample(rule *policy.Rule, example policy.Example) string {
-	a := e.Classify(inputOf(example))
-	decides := a.decidedBy(rule)
-	if decides != example.Counter {
+// checkExample returns a problem if an example has another result, or "".
+func (c checker) checkExample(rule *policy.Rule, example policy.Example) string {
+	a := c.Classify(inputOf(example))
+	if decides(&a, rule) != example.Counter {
 		return ""
 	}
 	by := fmt.Sprintf("the rule %q decides it", a.Rule)
@@ -52,8 +51,8 @@ func (e *Engine) checkExample(rule *policy.Rule, example policy.Example) string 
 	return fmt.Sprintf("%s: the %s %q has another result: %s", title(rule), kind, example.Name, by)
 }
 
-// decidedBy reports whether a rule decided the answer, or a refinement changed it.
-func (a *Answer) decidedBy(rule *policy.Rule) bool {
+// decides reports whether a rule decided an answer, or a refinement changed it.
+func decides(a *Answer, rule *policy.Rule) bool {
 	if rule.Refinement {
 		return slices.Contains(a.Refined, rule.Name)
 	}
@@ -81,16 +80,17 @@ func title(rule *policy.Rule) string {
 
 // checkReachable returns a problem if the rule decides none of its examples and none of the attributes that are made of
 // its conditions, or "". Points decide between rules, so this is a search and no proof.
-func (e *Engine) checkReachable(rule *policy.Rule) string {
+func (c checker) checkReachable(rule *policy.Rule) string {
 	for _, example := range rule.Examples {
 		if !example.Counter {
 			return "" // checkExample reports it if it has another result
 		}
 	}
 	winners, n := map[string]int{}, 0
-	for in := range e.trials(rule) {
-		a := e.Classify(in)
-		if a.decidedBy(rule) {
+	trials := trialMaker{c.policy}.trials(rule)
+	for in := range trials {
+		a := c.Classify(in)
+		if decides(&a, rule) {
 			return ""
 		}
 		n++

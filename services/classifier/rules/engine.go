@@ -133,6 +133,11 @@ func (e *Engine) Explain(in Input) string {
 	return x.b.String()
 }
 
+// Check tests the policy. It classifies the examples of each rule, and looks for an attribute that each rule decides.
+// It returns a problem for each example with another result, and for each rule that decides none of the attributes that
+// are made of its own conditions.
+func (e *Engine) Check() []*policy.Problem { return checker{e}.check() }
+
 // derive reads an input, matches the rules with it, and decides the answer.
 func (e *Engine) derive(in reading.Input) *derivation {
 	return decide(e.judge.match(e.reader.Read(in)))

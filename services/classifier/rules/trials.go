@@ -14,19 +14,22 @@ const maxTried = 8
 // unknownName is the name of trials for rules that require no words.
 const unknownName = "zyxwv"
 
+// trialMaker makes attributes of the conditions of rules.
+type trialMaker struct{ policy *policy.Policy }
+
 // trials makes attributes of the conditions of a rule: each of its concepts with each of its kinds of value, about its
 // party, in its reports. They differ in the order of the words.
-func (e *Engine) trials(rule *policy.Rule) iter.Seq[Input] {
+func (m trialMaker) trials(rule *policy.Rule) iter.Seq[Input] {
 	required := make([]string, 0, len(rule.All))
 	for _, id := range rule.All {
-		required = append(required, e.phrases(policy.TermConcept, id)[0])
+		required = append(required, m.phrases(policy.TermConcept, id)[0])
 	}
 	rest := strings.Join(required, " ")
 	return func(yield func(Input) bool) {
-		for _, report := range e.reportNames(rule.In) {
-			for _, words := range e.alternatives(rule) {
-				for _, kind := range e.kinds(rule.Is) {
-					for _, party := range e.partyNames(rule.Of) {
+		for _, report := range m.reportNames(rule.In) {
+			for _, words := range m.alternatives(rule) {
+				for _, kind := range m.kinds(rule.Is) {
+					for _, party := range m.partyNames(rule.Of) {
 						for _, name := range orders(join(words, rest), kind.word, party) {
 							in := Input{Report: report, Attribute: schema.Attribute{
 								AttributeName: name, DataType: kind.dataType,
@@ -58,9 +61,9 @@ func join(parts ...string) string {
 }
 
 // phrases returns the first phrases with a meaning. Each concept and party has at least one.
-func (e *Engine) phrases(kind policy.TermKind, id int) []string {
+func (m trialMaker) phrases(kind policy.TermKind, id int) []string {
 	var all []string
-	for _, p := range e.policy.Phrases {
+	for _, p := range m.policy.Phrases {
 		if p.Term.Kind == kind && p.Term.ID == id && len(all) < maxTried {
 			all = append(all, strings.Join(p.Words, " "))
 		}
@@ -70,22 +73,22 @@ func (e *Engine) phrases(kind policy.TermKind, id int) []string {
 
 // alternatives returns the phrases of the concepts of which a rule requires one. A refinement without words may apply
 // to any concept.
-func (e *Engine) alternatives(rule *policy.Rule) []string {
+func (m trialMaker) alternatives(rule *policy.Rule) []string {
 	var all []string
 	switch {
 	case len(rule.Any) > 0:
 	case len(rule.All) > 0:
 		return []string{""}
 	case rule.Refinement:
-		for id := range e.policy.Concepts {
-			all = append(all, e.phrases(policy.TermConcept, id)[0])
+		for id := range m.policy.Concepts {
+			all = append(all, m.phrases(policy.TermConcept, id)[0])
 		}
 		return all
 	default:
 		return []string{unknownName}
 	}
 	for _, id := range rule.Any {
-		all = append(all, e.phrases(policy.TermConcept, id)...)
+		all = append(all, m.phrases(policy.TermConcept, id)...)
 	}
 	return all
 }
@@ -94,13 +97,13 @@ func (e *Engine) alternatives(rule *policy.Rule) []string {
 type kindOfValue struct{ word, dataType string }
 
 // kinds returns a kind of value for each facet of a set, or one that names no facet if the set is empty.
-func (e *Engine) kinds(facets policy.Set) []kindOfValue {
+func (m trialMaker) kinds(facets policy.Set) []kindOfValue {
 	all := []kindOfValue{{}}
-	for id := range e.policy.Facets {
+	for id := range m.policy.Facets {
 		if !facets.Has(id) {
 			continue
 		}
-		for _, word := range e.phrases(policy.TermFacet, id) {
+		for _, word := range m.phrases(policy.TermFacet, id) {
 			all = append(all, kindOfValue{word: word})
 		}
 		for _, of := range []struct {
@@ -116,7 +119,7 @@ func (e *Engine) kinds(facets policy.Set) []kindOfValue {
 			{policy.ClassText, "C40"},
 			{policy.ClassBinary, "BLOB"},
 		} {
-			if e.policy.Facets[id].ImpliedBy&of.class != 0 {
+			if m.policy.Facets[id].ImpliedBy&of.class != 0 {
 				all = append(all, kindOfValue{dataType: of.dataType})
 			}
 		}
@@ -125,27 +128,27 @@ func (e *Engine) kinds(facets policy.Set) []kindOfValue {
 }
 
 // partyNames returns the phrases of the parties of a set, or no party if the set is empty.
-func (e *Engine) partyNames(parties policy.Set) []string {
+func (m trialMaker) partyNames(parties policy.Set) []string {
 	if parties == 0 {
 		return []string{""}
 	}
 	var all []string
-	for id := range e.policy.Parties {
+	for id := range m.policy.Parties {
 		if parties.Has(id) {
-			all = append(all, e.phrases(policy.TermParty, id)...)
+			all = append(all, m.phrases(policy.TermParty, id)...)
 		}
 	}
 	return all
 }
 
 // reportNames returns a name for each kind of report of a set, or no report if the set is empty.
-func (e *Engine) reportNames(kinds policy.Set) []string {
+func (m trialMaker) reportNames(kinds policy.Set) []string {
 	if kinds == 0 {
 		return []string{""}
 	}
 	var all []string
-	for i := range e.policy.Reports {
-		if r := &e.policy.Reports[i]; kinds.Has(r.Kind) && len(r.Patterns) > 0 {
+	for i := range m.policy.Reports {
+		if r := &m.policy.Reports[i]; kinds.Has(r.Kind) && len(r.Patterns) > 0 {
 			all = append(all, strings.Join(r.Patterns[0].Parts, " "))
 		}
 	}
