@@ -223,10 +223,12 @@ func (c *checker) checkHistory(ctx context.Context, batch JobBatch) error {
 			group by job_id, mapping_id
 		)
 		select 'job_items' as table_name, i.job_id || '/' || i.mapping_id as key,
-			case when e.n is null then 'the item ' || i.outcome || ', but the history of the mapping has no entry of it'
+			case when i.error_code = 'unchanged' then 'the item is unchanged, but the history has an entry of it'
+				when e.n is null then 'the item ' || i.outcome || ', but the history of the mapping has no entry of it'
 				else 'the history of the mapping has ' || e.n || ' entries of the item' end as problem
 		from job_items i left join entries e on e.job_id = i.job_id and e.mapping_id = i.mapping_id
-		where ?1 and i.outcome in ('succeeded', 'skipped') and e.n is distinct from 1
+		where ?1 and i.outcome in ('succeeded', 'skipped')
+			and case i.error_code when 'unchanged' then e.n is not null else e.n is distinct from 1 end
 		union all
 		select 'classification_history', h.id,
 			'the entry is of a job that did not write the mapping: its item is '

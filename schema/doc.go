@@ -99,4 +99,7 @@
 //  21. The rule of a report approves results in two places: when a job saves one, in [SaveWork], and when the rule
 //     is set, in [SaveAutoApproval]. Both only approve pending results of jobs. A job reads the rule with its
 //     work, so a rule that is switched off while a result is computed may still approve that one.
+//  22. pde_mappings.input_hash is the digest of what the last job's result depends on. A person's edit, an import and
+//     a removal clear it, a review does not. So a mapping with the digest of the present input is the result for it,
+//     and a job ends the item as unchanged, without a row in the history.
 package schema

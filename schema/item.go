@@ -34,6 +34,8 @@ const (
 	// ErrorCodeConfirmed skips the item: a person has confirmed the mapping, so the job saved its results as
 	// suggestions.
 	ErrorCodeConfirmed ErrorCode = "confirmed"
+	// ErrorCodeUnchanged skips the item: nothing that its result depends on has changed since the last job.
+	ErrorCodeUnchanged ErrorCode = "unchanged"
 	// ErrorCodePanic counts as an attempt: the classifier panicked on this mapping.
 	ErrorCodePanic ErrorCode = "panic"
 	// ErrorCodeClassifier counts as an attempt: the classifier returned an error, or values that a mapping
@@ -46,7 +48,9 @@ const (
 
 // ErrorCodes returns all error codes.
 func ErrorCodes() []ErrorCode {
-	return []ErrorCode{ErrorCodeConfirmed, ErrorCodePanic, ErrorCodeClassifier, ErrorCodePoison}
+	return []ErrorCode{
+		ErrorCodeConfirmed, ErrorCodeUnchanged, ErrorCodePanic, ErrorCodeClassifier, ErrorCodePoison,
+	}
 }
 
 // FailureCodes returns the error codes of failed items. A retry can be limited to one of them.

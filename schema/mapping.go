@@ -102,6 +102,9 @@ type Mapping struct {
 	ReviewedBy   string       `bun:"reviewed_by,nullzero" column:"job"`
 	ReviewedAt   time.Time    `bun:"reviewed_at,nullzero" column:"job"`
 
+	// InputHash is the digest of everything that the last job's result depends on. It is empty if no job has set
+	// it, or if a person or an import has changed the result since.
+	InputHash string `bun:"input_hash,nullzero" column:"job"`
 	// Version grows with every write of the row. A write only succeeds if the row still has the version that
 	// was read.
 	Version   int64     `bun:"version"`

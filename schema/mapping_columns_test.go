@@ -130,6 +130,8 @@ func TestSaveWork_WritesEveryColumnOfAJob(t *testing.T) {
 
 func TestImage_HasEveryColumnThatIsSet(t *testing.T) {
 	t.Parallel()
+	// The digest of a job's input is no value of the mapping.
+	withoutImage := []string{"input_hash"}
 	m := filled(t, filled(t, schema.Mapping{Version: 7}, "job"), "import")
 	text, err := json.Marshal(m.Image())
 	if err != nil {
@@ -140,7 +142,7 @@ func TestImage_HasEveryColumnThatIsSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := columnsWith(func(name string, words []string) bool {
-		return name == "version" || words[0] != ""
+		return name == "version" || words[0] != "" && !slices.Contains(withoutImage, name)
 	})
 	var got []string
 	for name, value := range image {

@@ -80,6 +80,9 @@ func saveChanges(ctx context.Context, tx bun.Tx, batch changeBatch, changes []ch
 	for i := range changes {
 		c := &changes[i]
 		c.after.Version = c.before.Version + 1
+		if batch.action != HistoryActionReviewed && batch.action != HistoryActionAutoApproved {
+			c.after.InputHash = "" // the mapping is no longer the result of a job
+		}
 		if before[i], err = imageText(c.before); err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
 // Work is what the classifier needs to process one message: the item, the settings and the intent of its job,
@@ -24,11 +25,13 @@ type Work struct {
 	Crashes    bool           `bun:"crashes"`
 	JobType    JobType        `bun:"job_type"`
 	Classifier ClassifierKind `bun:"classifier"`
-	Intent     Intent         `bun:"intent"`
-	CycleID    string         `bun:"cycle_id"`
-	ReportID   string         `bun:"report_id"`
-	Mapping    Mapping        `bun:"embed:mapping__"`
-	Attribute  Attribute      `bun:"embed:attribute__"`
+	// Force classifies a mapping even if nothing has changed since the last job.
+	Force     bool      `bun:"force"`
+	Intent    Intent    `bun:"intent"`
+	CycleID   string    `bun:"cycle_id"`
+	ReportID  string    `bun:"report_id"`
+	Mapping   Mapping   `bun:"embed:mapping__"`
+	Attribute Attribute `bun:"embed:attribute__"`
 	// AutoApproval is the rule of the report; the zero value, which approves nothing, if none was set.
 	AutoApproval AutoApproval `bun:"embed:auto_approval__"`
 }
@@ -71,7 +74,7 @@ func GetWork(ctx context.Context, db *DB, jobID, mappingID string) (Work, error)
 
 func getWorkSQL(db *bun.DB) string {
 	columns := []string{
-		isDue + " as due", jobCrashes, "j.job_type", "j.classifier", "j.intent", "j.cycle_id", "j.report_id",
+		isDue + " as due", jobCrashes, "j.job_type", "j.classifier", "j.force", "j.intent", "j.cycle_id", "j.report_id",
 	}
 	columns = append(columns, prefixed[Item](db, "i", "item__")...)
 	columns = append(columns, prefixed[Mapping](db, "m", "mapping__")...)
@@ -214,6 +217,62 @@ func SaveWork(
 		return false, fmt.Errorf("save mapping %s: %w", before.ID, err)
 	}
 	return n == 1, nil
+}
+
+// skipWork ends an item without a change of its mapping, if the mapping still has the version.
+var skipWork = `with ` + lockTimeout + `, locked as materialized (
+  select m.id, m.information_security_classification from lock_timeout, pde_mappings m
+  where lock_timeout.is_set <> '' and m.id = $2 and m.version = $3 for key share of m
+), clock as materialized (
+  select clock_timestamp() as now from locked
+)
+update job_items i set
+  outcome = $5, attempt = $6, error_code = $7, classifier = $8, duration_ms = $9, error = null, waiting_for = null,
+  information_security_classification = locked.information_security_classification, starts = 0,
+  ended_at = clock.now, updated_at = clock.now, updated_by = $4
+from clock, locked where i.job_id = $1 and i.mapping_id = locked.id and ` + stillQueued
+
+// SkipWork ends an item whose mapping the job does not change. It returns false in the same cases as [SaveWork].
+func SkipWork(ctx context.Context, tx bun.Tx, jobID string, m Mapping, s ItemResult) (saved bool, err error) {
+	result, err := tx.Tx.ExecContext(ctx, skipWork, pgx.QueryExecModeCacheStatement, jobID, m.ID, m.Version,
+		JobAuthor(jobID), string(s.Outcome), s.Attempt, string(s.Code), nullString(s.Classifier),
+		s.Duration.Milliseconds())
+	if err != nil {
+		return false, fmt.Errorf("skip mapping %s: %w", m.ID, err)
+	}
+	n, err := result.RowsAffected()
+	if err != nil {
+		return false, fmt.Errorf("skip mapping %s: %w", m.ID, err)
+	}
+	return n == 1, nil
+}
+
+// ListUnlistedWork returns at most limit mappings after the one with this id that a job would work on, without items:
+// only those of which a job has recorded the input.
+func ListUnlistedWork(ctx context.Context, db *DB, job Job, afterID string, limit int) ([]Work, error) {
+	columns := prefixed[Mapping](db.DB, "m", "mapping__")
+	columns = append(columns, prefixed[Attribute](db.DB, "a", "attribute__")...)
+	query := db.NewSelect().ColumnExpr(strings.Join(columns, ", ")).
+		TableExpr("pde_mappings m").Join("join attributes a on a.id = m.attribute_id").
+		Where("m.cycle_id = ? and m.report_id = ? and m.id > ? and m.input_hash is not null",
+			job.CycleID, job.ReportID, afterID).
+		OrderExpr("m.id").Limit(int64(limit))
+	switch job.Scope {
+	case ScopeUnmapped:
+		query = query.Where("m.source_field is null")
+	case ScopeSelected:
+		query = query.Where("m.id = any(?)", pgdialect.Array(job.MappingIDs))
+	case ScopeAll, ScopeRetry:
+	}
+	var works []Work
+	if err := query.Scan(ctx, &works); err != nil {
+		return nil, fmt.Errorf("work of report %s: %w", job.ReportID, err)
+	}
+	for i := range works {
+		works[i].JobType, works[i].Classifier, works[i].Force = job.JobType, job.Classifier, job.Force
+		works[i].CycleID, works[i].ReportID = job.CycleID, job.ReportID
+	}
+	return works, nil
 }
 
 // nullString returns null for an empty text.

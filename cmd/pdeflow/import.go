@@ -309,8 +309,13 @@ func (a *app) printGone(done api.Imported) {
 // printNext prints the command that can follow the import. A dry run of regenerate shows whether a job is possible,
 // because the server refuses one on a report without attributes or columns.
 func (a *app) printNext(ctx context.Context, c *client, done api.Imported) error {
-	r, err := jsonBody(http.MethodPost, mappingsPath(done.CycleID, done.ReportID, "/regenerate-all"),
-		api.RegenerateBody{JobOptions: api.JobOptions{DryRun: true}})
+	r, err := jsonBody(
+		http.MethodPost,
+		mappingsPath(done.CycleID, done.ReportID, "/regenerate-all"),
+		api.RegenerateBody{
+			JobOptions: api.JobOptions{DryRun: true, Force: true},
+		},
+	) // counting what would be skipped takes time
 	if err != nil {
 		return err
 	}

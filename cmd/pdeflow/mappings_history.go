@@ -62,11 +62,12 @@ func printChange(w io.Writer, entry api.HistoryEntry) {
 	}
 }
 
-// differences lists the fields in which two images of a mapping differ, in the order of the contract.
+// differences lists the fields in which two images of a mapping differ, in the order of the contract. The time of a
+// review is left out, because it is that of the change.
 func differences(before, after schema.Image) []string {
 	var changes []string
 	for _, c := range before.Changes(after) {
-		if from, to := valueText(c.Before), valueText(c.After); from != to {
+		if from, to := valueText(c.Before), valueText(c.After); from != to && c.Field != "reviewed_at" {
 			changes = append(changes, fmt.Sprintf("%s: %s -> %s", c.Field, from, to))
 		}
 	}

@@ -26,7 +26,7 @@ func (a *app) regenerateCommand() *cli.Command {
 				Usage: "only the mapping with this `ID`, or beginning of an id; may be given several times",
 			},
 			&cli.BoolFlag{
-				Name: "force", Usage: "no effect yet: also process unchanged mappings, which no job skips yet",
+				Name: "force", Usage: "also process mappings of which nothing has changed since the last job",
 			},
 			&cli.BoolFlag{Name: "dry-run", Usage: "only count, start nothing"},
 			&cli.BoolFlag{Name: "watch", Usage: "follow the job to its end; exits 0 only when it completed"},

@@ -110,7 +110,8 @@ func makeServices(names []schema.Service, w deps, s settings) (all []serviceRun,
 	}
 	if slices.Contains(names, schema.ServiceAPI) {
 		server, err := api.New(w.apiDB, events.NewPublisher(w.js, schema.ServiceAPI), api.Options{
-			Verify: s.verify, Classifier: s.classifier, Checks: checks, Version: version(), Events: w.nc,
+			Verify: s.verify, Classifier: s.classifier, CountUnchanged: countUnchanged(w, s), Checks: checks,
+			Version: version(), Events: w.nc,
 			Log: w.log.With("service", schema.ServiceAPI),
 		})
 		if err != nil {
@@ -122,6 +123,17 @@ func makeServices(names []schema.Service, w deps, s settings) (all []serviceRun,
 		})
 	}
 	return all, checks, nil
+}
+
+// countUnchanged returns the function that counts the mappings that a job would skip. A process that was given no
+// policy has none.
+func countUnchanged(w deps, s settings) func(context.Context, schema.Job) (int64, error) {
+	if s.engine == nil {
+		return nil
+	}
+	return func(ctx context.Context, job schema.Job) (int64, error) {
+		return classifier.CountUnchanged(ctx, w.apiDB, s.engine, job)
+	}
 }
 
 func newService(name schema.Service, w deps, s settings) runner {

@@ -151,7 +151,9 @@ func TestRegenerateWatchExitsByTheOutcomeOfTheJob(t *testing.T) {
 	if !strings.Contains(got.stderr, "is completed: 5 of 5 mappings (100 %)") {
 		t.Errorf("got no progress: %s", got.stderr)
 	}
-	final := f.runRegenerate("--watch", "--json").ends(t, exitDone)
+	f.runRegenerate("--watch").ends(t, exitDone, "completed", "0 succeeded, 5 skipped")
+	f.runRegenerate("--dry-run").ends(t, exitDone, "would skip 5 that have not changed")
+	final := f.runRegenerate("--watch", "--json", "--force").ends(t, exitDone)
 	if status := from[events.JobStatus](t, final); status.Status != schema.StatusCompleted || status.Result == nil ||
 		status.Succeeded != 5 {
 		t.Errorf("got %+v", status)

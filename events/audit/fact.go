@@ -117,7 +117,7 @@ func (f Fact) lacksHistory() bool {
 		return false
 	}
 	progress, ok := f.Event.(events.JobProgress)
-	return ok && progress.Item != nil &&
+	return ok && progress.Item != nil && !isUnchanged(progress.Item) &&
 		(progress.Item.Outcome == schema.OutcomeSucceeded || progress.Item.Outcome == schema.OutcomeSkipped)
 }
 
@@ -153,4 +153,9 @@ func (f Fact) worded(row Row) Fact {
 	}
 	f.Event = finished
 	return f
+}
+
+// isUnchanged reports whether the job has not written the mapping, because nothing had changed.
+func isUnchanged(item *events.Item) bool {
+	return item.ErrorCode != nil && *item.ErrorCode == schema.ErrorCodeUnchanged
 }

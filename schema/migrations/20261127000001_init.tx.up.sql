@@ -172,6 +172,8 @@ create table pde_mappings (
         check (review_status in ('pending', 'approved', 'rejected', 'needs_revision')),
     reviewed_by               text,
     reviewed_at               timestamptz,
+    -- The digest of everything that the last job's result depends on; null if anything else has changed the result since.
+    input_hash                text,
     version                   bigint not null default 1,
     created_at                timestamptz not null,
     created_by                text not null,
@@ -296,7 +298,7 @@ create table jobs (
     retry_of            text collate "C" references jobs,
     -- A retry may be limited to the items with this error code.
     retry_error_code    text not null default ''
-        check (retry_error_code in ('', 'confirmed', 'panic', 'classifier_error', 'poison')),
+        check (retry_error_code in ('', 'confirmed', 'unchanged', 'panic', 'classifier_error', 'poison')),
     force               boolean not null default false,
     mapping_count       bigint not null check (mapping_count >= 0),
     requested_by        text not null,
@@ -376,7 +378,7 @@ create table job_items (
     -- The earliest time at which the item may be published. It is 'epoch' if the item need not wait, so that such an item does not depend
     -- on a clock.
     due_at        timestamptz not null default 'epoch',
-    error_code    text check (error_code in ('confirmed', 'panic', 'classifier_error', 'poison')),
+    error_code    text check (error_code in ('confirmed', 'unchanged', 'panic', 'classifier_error', 'poison')),
     error         text,
     -- The lock of another transaction that the item waits for until due_at; null if it waits for no lock.
     waiting_for   text,

@@ -51,6 +51,8 @@ type Options struct {
 	Verify Verify
 	// Classifier is the default classifier of a job; if it is empty, the rules.
 	Classifier schema.ClassifierKind
+	// CountUnchanged counts the mappings that a job would skip as unchanged, for dry runs. If it is nil, they report 0.
+	CountUnchanged func(context.Context, schema.Job) (int64, error)
 	// Checks are the checks of /readyz in addition to that of the database: the other dependencies and the services of
 	// the process.
 	Checks []Check
@@ -68,9 +70,11 @@ type Server struct {
 	publisher  *events.Publisher
 	verify     Verify
 	classifier schema.ClassifierKind
-	checks     []Check
-	version    string
-	log        *slog.Logger
+	// countUnchanged is the option with the same name.
+	countUnchanged func(context.Context, schema.Job) (int64, error)
+	checks         []Check
+	version        string
+	log            *slog.Logger
 
 	router  *chi.Mux
 	api     huma.API
@@ -96,16 +100,17 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 		return nil, errors.New("api: Options.Verify is required")
 	}
 	s := &Server{
-		db:         db,
-		publisher:  publisher,
-		verify:     opts.Verify,
-		classifier: cmp.Or(opts.Classifier, schema.ClassifierRules),
-		checks:     opts.Checks,
-		version:    cmp.Or(opts.Version, "unknown"),
-		log:        cmp.Or(opts.Log, slog.New(slog.DiscardHandler)),
-		router:     chi.NewMux(),
-		stopping:   make(chan struct{}),
-		imports:    make(chan struct{}, maxImports),
+		db:             db,
+		publisher:      publisher,
+		verify:         opts.Verify,
+		classifier:     cmp.Or(opts.Classifier, schema.ClassifierRules),
+		countUnchanged: opts.CountUnchanged,
+		checks:         opts.Checks,
+		version:        cmp.Or(opts.Version, "unknown"),
+		log:            cmp.Or(opts.Log, slog.New(slog.DiscardHandler)),
+		router:         chi.NewMux(),
+		stopping:       make(chan struct{}),
+		imports:        make(chan struct{}, maxImports),
 
 		bodyTimeout: bodyTimeout,
 	}

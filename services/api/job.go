@@ -17,7 +17,7 @@ type JobItem struct {
 	MappingID  string            `json:"mapping_id"`
 	Outcome    *schema.Outcome   `json:"outcome" enum:"succeeded,skipped,failed,cancelled" doc:"Null if queued."`
 	Attempt    int               `json:"attempt"`
-	ErrorCode  *schema.ErrorCode `json:"error_code" enum:"confirmed,panic,classifier_error,poison"`
+	ErrorCode  *schema.ErrorCode `json:"error_code" enum:"confirmed,unchanged,panic,classifier_error,poison"`
 	Error      *string           `json:"error"`
 	Classifier *string           `json:"classifier" doc:"The classifier of the mapping, with its version."`
 	Usage      events.Usage      `json:"usage"`

@@ -19,7 +19,7 @@ import (
 type JobOptions struct {
 	Classifier schema.ClassifierKind `json:"classifier,omitempty" enum:"rules,llm,hybrid" doc:"Not yet: llm, hybrid."`
 
-	Force bool `json:"force,omitempty" doc:"Not yet: no effect, because every mapping is classified."`
+	Force bool `json:"force,omitempty" doc:"Also classify mappings of which nothing has changed since the last job."`
 
 	MaxCostUSD *float64 `json:"max_cost_usd,omitempty" doc:"Not yet: no classifier has a cost. Refused."`
 
@@ -52,7 +52,7 @@ type Accepted struct {
 // DryRun describes the job that the same request without dry_run would start.
 type DryRun struct {
 	MappingCount int64        `json:"mapping_count"`
-	WouldSkip    int64        `json:"would_skip" doc:"Not yet: always 0. Unchanged mappings."`
+	WouldSkip    int64        `json:"would_skip" doc:"Of them, those that would be skipped as unchanged."`
 	Estimate     events.Usage `json:"estimate" doc:"Not yet: the estimated tokens and cost of a model. Always 0."`
 }
 
@@ -146,11 +146,23 @@ func (s *Server) startReportJob(ctx context.Context, in ReportJobInput, jobType 
 	case err != nil:
 		return nil, err
 	case opts.DryRun:
-		return &jobOutput{Status: http.StatusOK, Body: DryRun{MappingCount: job.MappingCount}}, nil
+		return s.dryRun(ctx, job)
 	case job.ID == request.ID: // not the job of an earlier request with this key
 		s.publishRequested(ctx, job)
 	}
 	return accepted(job), nil
+}
+
+// dryRun returns the response to a dry run of the job.
+func (s *Server) dryRun(ctx context.Context, job schema.Job) (*jobOutput, error) {
+	body := DryRun{MappingCount: job.MappingCount}
+	if s.countUnchanged != nil && !job.Force {
+		var err error
+		if body.WouldSkip, err = s.countUnchanged(ctx, job); err != nil {
+			return nil, err
+		}
+	}
+	return &jobOutput{Status: http.StatusOK, Body: body}, nil
 }
 
 func scopeOf(jobType schema.JobType, mappingIDs []string) schema.Scope {

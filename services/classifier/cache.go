@@ -1,7 +1,6 @@
 package classifier
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -52,19 +51,11 @@ func (x *candidateCache) get(ctx context.Context, work schema.Work) (*candidates
 	entry.mu.Lock()
 	defer entry.mu.Unlock()
 	if entry.candidates == nil {
-		report, err := schema.GetReport(ctx, x.db, work.CycleID, work.ReportID)
+		from, err := readCandidates(ctx, x.db, x.vocabulary, work.CycleID, work.ReportID)
 		if err != nil {
 			return nil, err
 		}
-		all, err := schema.ListSourceColumns(ctx, x.db, work.CycleID, work.ReportID)
-		if err != nil {
-			return nil, err
-		}
-		attributes, err := listAttributes(ctx, x.db, work.CycleID, work.ReportID)
-		if err != nil {
-			return nil, err
-		}
-		entry.candidates = newCandidates(cmp.Or(report.Name, report.ReportID), attributes, all, x.vocabulary)
+		entry.candidates = from
 		x.evict(entry, entry.candidates.bytes())
 	}
 	return entry.candidates, nil

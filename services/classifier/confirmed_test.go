@@ -97,7 +97,7 @@ func TestEvaluate_ClearsSuggestionsThatEqualTheConfirmedValues(t *testing.T) {
 	t.Parallel()
 	p := defaultEngine()
 	first, _ := evaluate(p, loans(), workOn(schema.JobTypePDERegeneration, "Current Loan Balance", schema.Mapping{}))
-	first.MappingConfirmedByUser = true
+	first.MappingConfirmedByUser, first.InputHash = true, "" // as an edit does
 	work := workOn(schema.JobTypePDERegeneration, "Current Loan Balance", first)
 	// Suggestions of an earlier policy.
 	work.Mapping.SuggestedSourceField, work.Mapping.SuggestedRiskLevel = "svc.LN_MSTR.VIN", schema.LevelLow

@@ -42,4 +42,8 @@
 //  7. A review remains valid as long as the decision is the same: the column, how it feeds the attribute, and the
 //     five classification fields. Confidences and rationales may change. What a person has confirmed is never
 //     changed. A job that only classifies keeps the column that another job has suggested.
+//  8. A result depends on the attribute, the ranking of the columns, the chosen column, the name of the filing, the
+//     policy and what a person has confirmed. Their digest is saved with the result. If it is the same in the next
+//     job, the mapping is skipped as unchanged and not written. The ranking is part of the digest, and not the set of
+//     columns, so that a new column elsewhere changes nothing. [CountUnchanged] judges as a job would, for dry runs.
 package classifier

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/columns"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
@@ -13,15 +14,26 @@ import (
 const confirmedConfidence = 100
 
 // evaluate chooses a column for the mapping, if the job maps, and classifies it. It returns the mapping to save, and
-// the outcome. It is a pure function of its arguments.
+// the outcome. If nothing that the result depends on has changed since the last job, there is nothing to save. It is a
+// pure function of its arguments.
 func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.Mapping, schema.ItemResult) {
+	var ranking columns.Ranking
+	if work.JobType.Maps() {
+		ranking = from.ranking.Rank(work.Attribute)
+	}
 	after := work.Mapping
+	after.InputHash = inputHash(engine, from, work, ranking)
+	if !work.Force && after.InputHash == work.Mapping.InputHash {
+		return work.Mapping, schema.ItemResult{
+			Outcome: schema.OutcomeSkipped, Code: schema.ErrorCodeUnchanged, Classifier: engine.ClassifiedBy(),
+		}
+	}
 	clearSuggestions(&after)
 	saved := schema.ItemResult{Outcome: schema.OutcomeSucceeded, Classifier: engine.ClassifiedBy()}
 
 	switch {
 	case work.JobType.Maps():
-		mapColumn(&after, from, work.Attribute, engine)
+		mapColumn(&after, from, work.Attribute, ranking, engine)
 	case after.MappingConfirmedByUser:
 		// The suggestion is from a mapping job; a classification job has no opinion on columns.
 		after.SuggestedSourceField = work.Mapping.SuggestedSourceField
@@ -48,10 +60,11 @@ func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.
 	return after, saved
 }
 
-// mapColumn sets the column to the best candidate. If a person has confirmed the mapping, it suggests that candidate
-// instead.
-func mapColumn(m *schema.Mapping, from *candidates, attribute schema.Attribute, engine *rules.Engine) {
-	ranking := from.ranking.Rank(attribute)
+// mapColumn sets the column to the best candidate of the ranking. If a person has confirmed the mapping, it suggests
+// that candidate instead.
+func mapColumn(
+	m *schema.Mapping, from *candidates, attribute schema.Attribute, ranking columns.Ranking, engine *rules.Engine,
+) {
 	if m.MappingConfirmedByUser {
 		if ranking.SourceField != m.SourceField {
 			m.SuggestedSourceField = ranking.SourceField

@@ -100,7 +100,13 @@ func (c *Classifier) attempt(ctx context.Context, d events.Delivery, work schema
 // save writes the mapping, the item's outcome and the history row in one transaction.
 func (c *Classifier) save(ctx context.Context, work schema.Work, after schema.Mapping, saved schema.ItemResult) error {
 	err := c.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		ok, err := schema.SaveWork(ctx, tx, work.Item.JobID, work.Mapping, after, saved)
+		var ok bool
+		var err error
+		if saved.Code == schema.ErrorCodeUnchanged {
+			ok, err = schema.SkipWork(ctx, tx, work.Item.JobID, work.Mapping, saved)
+		} else {
+			ok, err = schema.SaveWork(ctx, tx, work.Item.JobID, work.Mapping, after, saved)
+		}
 		if err == nil && !ok {
 			err = errChanged
 		}

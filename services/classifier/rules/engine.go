@@ -37,6 +37,9 @@ func (e *Engine) Vocabulary() *words.Vocabulary { return e.vocabulary }
 // ClassifiedBy returns the name of the policy that mappings record: rules@VERSION.
 func (e *Engine) ClassifiedBy() string { return "rules@" + e.policy.Version }
 
+// Digest returns the digest of the policy, which also differs between policies of the same version.
+func (e *Engine) Digest() string { return e.policy.Digest }
+
 // Input is an attribute to classify. All parts are optional.
 type Input struct {
 	Attribute schema.Attribute
