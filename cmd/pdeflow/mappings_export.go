@@ -52,6 +52,9 @@ func (a *app) exportMappings(ctx context.Context, cmd *cli.Command) error {
 		method: http.MethodGet, path: mappingsPath(cmd.String("cycle"), cmd.String("report"), "/export"), query: query,
 	}
 	path := cmd.String(flagOutput)
+	if path == "" && query.Get(flagFormat) == string(api.ExportFormatXLSX) && isTerminal(a.stdout) {
+		return usagef("a workbook cannot be shown on a terminal: give --%s FILE", flagOutput)
+	}
 	if path == "" {
 		return c.download(ctx, r, a.stdout)
 	}

@@ -9,35 +9,120 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/tabular"
 )
 
 // exportColumn is a column of a table of mappings.
 type exportColumn struct {
-	name string
+	tabular.SheetColumn
 	// field is the index of the field in [Mapping], or -1 for a column that is empty in an export.
 	field int
 }
 
 // exportColumns returns the columns of a table of mappings: the id and the version, the other fields in the order of
-// the contract, and the two that a reviewer fills in.
+// the contract, and the two that a reviewer fills in. The fields of [EditBody] are editable.
 func exportColumns() []exportColumn {
+	editable := editableFields()
 	var first, others []exportColumn
 	mapping := reflect.TypeFor[Mapping]()
 	for i := range mapping.NumField() {
-		name, _, _ := strings.Cut(mapping.Field(i).Tag.Get("json"), ",")
-		if name == "id" || name == "version" {
-			first = append(first, exportColumn{name, i})
-		} else {
-			others = append(others, exportColumn{name, i})
+		field := mapping.Field(i)
+		column := exportColumn{field: i, SheetColumn: tabular.SheetColumn{
+			Name: jsonName(field), Width: exportWidth(field.Type), About: field.Tag.Get("doc"),
+			Choices: choicesOf(field),
+		}}
+		column.Editable = editable[column.Name]
+		switch column.Name {
+		case "id", "version":
+			column.About += " The import of decisions needs it; do not change it."
+			first = append(first, column)
+			continue
+		case "information_security_classification":
+			column.Colours = tierColours()
 		}
+		others = append(others, column)
 	}
-	return slices.Concat(first, others, []exportColumn{{"decision", -1}, {"comment", -1}})
+	decision, _ := reflect.TypeFor[ReviewBody]().FieldByName("Decision")
+	return slices.Concat(first, others, []exportColumn{
+		{field: -1, SheetColumn: tabular.SheetColumn{
+			Name: decisionColumn, Width: 16, Editable: true, Choices: choicesOf(decision),
+			About: "Your decision about the mapping as it is in this row; it needs the role manager.",
+		}},
+		{field: -1, SheetColumn: tabular.SheetColumn{
+			Name: commentColumn, Width: 40, Editable: true, About: "The reason for your decision or your changes.",
+		}},
+	})
 }
 
-// csvExport writes mappings as CSV.
-type csvExport struct {
-	*tabular.CSVWriter
+const (
+	decisionColumn = "decision"
+	commentColumn  = "comment"
+)
+
+// editableFields returns the names of the fields of a mapping that a person can set.
+func editableFields() map[string]bool {
+	fields := map[string]bool{}
+	for field := range reflect.TypeFor[EditBody]().Fields() {
+		fields[jsonName(field)] = true
+	}
+	return fields
+}
+
+func jsonName(field reflect.StructField) string {
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	return name
+}
+
+// choicesOf returns the values of an enumeration or of a flag; none for other fields.
+func choicesOf(field reflect.StructField) []string {
+	if values := field.Tag.Get("enum"); values != "" {
+		return strings.Split(values, ",")
+	}
+	kind := field.Type
+	if kind.Kind() == reflect.Pointer {
+		kind = kind.Elem()
+	}
+	if kind.Kind() == reflect.Bool {
+		return []string{"TRUE", "FALSE"}
+	}
+	return nil
+}
+
+// exportWidth returns the width of a column for values of the type.
+func exportWidth(of reflect.Type) int {
+	if of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
+	switch {
+	case of.Kind() == reflect.String && of.Name() == "string", of.Kind() == reflect.Slice:
+		return 30
+	case of.Kind() == reflect.String, of == reflect.TypeFor[time.Time]():
+		return 20
+	default:
+		return 12
+	}
+}
+
+// tierColours returns the colours of the tiers, from red to green.
+func tierColours() []tabular.Colour {
+	return []tabular.Colour{
+		{Value: string(schema.TierHRCI), RGB: "F4B084"},
+		{Value: string(schema.TierConfidential), RGB: "FFE699"},
+		{Value: string(schema.TierProprietary), RGB: "DDEBF7"},
+		{Value: string(schema.TierPublic), RGB: "C6E0B4"},
+	}
+}
+
+// rowWriter writes the rows of a table.
+type rowWriter interface {
+	Write(row []any) error
+	Close() error
+}
+
+// tableExport writes mappings as the rows of a table.
+type tableExport struct {
+	rowWriter
 	columns []exportColumn
 	row     []any
 }
@@ -46,18 +131,32 @@ func newCSVExport(to io.Writer) (exportWriter, error) {
 	columns := exportColumns()
 	header := make([]string, len(columns))
 	for i, column := range columns {
-		header[i] = column.name
+		header[i] = column.Name
 	}
 	file, err := tabular.NewCSVWriter(to, header)
-	return &csvExport{CSVWriter: file, columns: columns}, err
+	return &tableExport{rowWriter: file, columns: columns}, err
+}
+
+func newXLSXExport(to io.Writer, of ReportPath) (exportWriter, error) {
+	columns := exportColumns()
+	sheet := make([]tabular.SheetColumn, len(columns))
+	for i, column := range columns {
+		sheet[i] = column.SheetColumn
+	}
+	file, err := tabular.NewXLSXWriter(to, "Mappings", sheet, []string{
+		fmt.Sprintf("The mappings of report %s in cycle %s, exported at %s.", of.ReportID, of.CycleID,
+			time.Now().UTC().Format(time.RFC3339)),
+		"The columns with a blue header can be changed. The other columns are for information.",
+	})
+	return &tableExport{rowWriter: file, columns: columns}, err
 }
 
 // Write implements exportWriter.
-func (e *csvExport) Write(m Mapping) (err error) {
+func (e *tableExport) Write(m Mapping) (err error) {
 	if e.row, err = exportRow(e.row[:0], e.columns, &m); err != nil {
 		return err
 	}
-	return e.CSVWriter.Write(e.row)
+	return e.rowWriter.Write(e.row)
 }
 
 // exportRow appends the values of the columns of the mapping to the row.
@@ -70,7 +169,7 @@ func exportRow(row []any, columns []exportColumn, m *Mapping) ([]any, error) {
 		}
 		value, err := exportValue(fields.Field(column.field))
 		if err != nil {
-			return nil, fmt.Errorf("%s of mapping %s: %w", column.name, m.ID, err)
+			return nil, fmt.Errorf("%s of mapping %s: %w", column.Name, m.ID, err)
 		}
 		row = append(row, value)
 	}

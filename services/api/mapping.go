@@ -16,58 +16,58 @@ import (
 
 // Mapping assigns a physical data element to an attribute and classifies it. Values that are not set yet are null.
 type Mapping struct {
-	ID             string  `json:"id"`
-	AttributeID    string  `json:"attribute_id"`
-	AttributeName  string  `json:"attribute_name"`
-	DataSourceID   *string `json:"data_source_id"`
-	PDEName        *string `json:"pde_name"`
-	PDECode        *string `json:"pde_code"`
-	PDEDescription *string `json:"pde_description"`
+	ID             string  `json:"id" doc:"The id of the mapping."`
+	AttributeID    string  `json:"attribute_id" doc:"The id of the attribute."`
+	AttributeName  string  `json:"attribute_name" doc:"The attribute of the report that the column feeds."`
+	DataSourceID   *string `json:"data_source_id" doc:"The id of the data source of the column."`
+	PDEName        *string `json:"pde_name" doc:"The name of the physical data element."`
+	PDECode        *string `json:"pde_code" doc:"Its code."`
+	PDEDescription *string `json:"pde_description" doc:"Its description."`
 	// SourceField has double quotes around a name that contains a dot.
 	SourceField *string `json:"source_field" doc:"The column as schema.table.column; null if unmapped."`
 
-	MappingType            *schema.MappingType `json:"mapping_type" enum:"direct,calculated,lookup,conditional"`
-	TransformationRule     *string             `json:"transformation_rule"`
-	BusinessProcess        *string             `json:"business_process"`
-	BusinessOwner          *string             `json:"business_owner"`
-	DataSteward            *string             `json:"data_steward"`
-	MappingConfirmedByUser bool                `json:"mapping_confirmed_by_user"`
-	ConfidenceScore        *int                `json:"confidence_score" minimum:"0" maximum:"100"`
-	MappingRationale       *string             `json:"mapping_rationale"`
+	MappingType            *schema.MappingType `json:"mapping_type" enum:"direct,calculated,lookup,conditional" doc:"How the attribute follows from the column."`
+	TransformationRule     *string             `json:"transformation_rule" doc:"The rule, unless the column is copied."`
+	BusinessProcess        *string             `json:"business_process" doc:"The process that creates the data."`
+	BusinessOwner          *string             `json:"business_owner" doc:"Who owns the data."`
+	DataSteward            *string             `json:"data_steward" doc:"Who looks after the data."`
+	MappingConfirmedByUser bool                `json:"mapping_confirmed_by_user" doc:"A person has confirmed the mapping; jobs do not overwrite it."`
+	ConfidenceScore        *int                `json:"confidence_score" minimum:"0" maximum:"100" doc:"How certain the column is."`
+	MappingRationale       *string             `json:"mapping_rationale" doc:"Why this column."`
 
 	AlternativeMappings []schema.Alternative `json:"alternative_mappings" nullable:"false" doc:"The best one first."`
 
-	InformationSecurityClassification *schema.Tier `json:"information_security_classification" enum:"HRCI,Confidential,Proprietary,Public"`
+	InformationSecurityClassification *schema.Tier `json:"information_security_classification" enum:"HRCI,Confidential,Proprietary,Public" doc:"The tier, from HRCI, the strictest, to Public."`
 
-	Criticality    *schema.Level `json:"criticality" enum:"High,Medium,Low"`
-	RiskLevel      *schema.Level `json:"risk_level" enum:"High,Medium,Low"`
-	RegulatoryFlag *bool         `json:"regulatory_flag"`
-	PIIFlag        *bool         `json:"pii_flag"`
+	Criticality    *schema.Level `json:"criticality" enum:"High,Medium,Low" doc:"How much the report depends on it."`
+	RiskLevel      *schema.Level `json:"risk_level" enum:"High,Medium,Low" doc:"The risk if it is wrong or leaks."`
+	RegulatoryFlag *bool         `json:"regulatory_flag" doc:"Whether a regulation applies."`
+	PIIFlag        *bool         `json:"pii_flag" doc:"Whether it is personal data."`
 
-	ClassificationConfidence *int     `json:"classification_confidence" minimum:"0" maximum:"100"`
-	ClassificationRationale  *string  `json:"classification_rationale"`
-	RegulatoryReferences     []string `json:"regulatory_references" nullable:"false"`
+	ClassificationConfidence *int     `json:"classification_confidence" minimum:"0" maximum:"100" doc:"How certain the classification is."`
+	ClassificationRationale  *string  `json:"classification_rationale" doc:"Why this classification."`
+	RegulatoryReferences     []string `json:"regulatory_references" nullable:"false" doc:"The regulations that apply."`
 	ClassifiedBy             *string  `json:"classified_by" doc:"rules@VERSION, llm:MODEL@VERSION, or a person."`
 
 	// The suggestions of the classifier for values that a person has confirmed.
-	SuggestedSourceField                       *string      `json:"suggested_source_field"`
-	SuggestedInformationSecurityClassification *schema.Tier `json:"suggested_information_security_classification" enum:"HRCI,Confidential,Proprietary,Public"`
+	SuggestedSourceField                       *string      `json:"suggested_source_field" doc:"What the last job suggests instead of the confirmed value."`
+	SuggestedInformationSecurityClassification *schema.Tier `json:"suggested_information_security_classification" enum:"HRCI,Confidential,Proprietary,Public" doc:"What the last job suggests instead."`
 
-	SuggestedCriticality *schema.Level `json:"suggested_criticality" enum:"High,Medium,Low"`
-	SuggestedRiskLevel   *schema.Level `json:"suggested_risk_level" enum:"High,Medium,Low"`
+	SuggestedCriticality *schema.Level `json:"suggested_criticality" enum:"High,Medium,Low" doc:"What the last job suggests instead."`
+	SuggestedRiskLevel   *schema.Level `json:"suggested_risk_level" enum:"High,Medium,Low" doc:"What the last job suggests instead."`
 
-	SuggestedRegulatoryFlag *bool `json:"suggested_regulatory_flag"`
-	SuggestedPIIFlag        *bool `json:"suggested_pii_flag"`
+	SuggestedRegulatoryFlag *bool `json:"suggested_regulatory_flag" doc:"What the last job suggests instead."`
+	SuggestedPIIFlag        *bool `json:"suggested_pii_flag" doc:"What the last job suggests instead."`
 
-	ReviewStatus schema.ReviewStatus `json:"review_status" enum:"pending,approved,rejected,needs_revision"`
-	ReviewedBy   *string             `json:"reviewed_by"`
-	ReviewedAt   *time.Time          `json:"reviewed_at"`
+	ReviewStatus schema.ReviewStatus `json:"review_status" enum:"pending,approved,rejected,needs_revision" doc:"The decision of a manager."`
+	ReviewedBy   *string             `json:"reviewed_by" doc:"Who decided."`
+	ReviewedAt   *time.Time          `json:"reviewed_at" doc:"When."`
 
 	Version   int64     `json:"version" doc:"Increases with every change."`
-	CreatedAt time.Time `json:"created_at"`
-	CreatedBy string    `json:"created_by"`
-	UpdatedAt time.Time `json:"updated_at"`
-	UpdatedBy string    `json:"updated_by"`
+	CreatedAt time.Time `json:"created_at" doc:"When it was created."`
+	CreatedBy string    `json:"created_by" doc:"By whom."`
+	UpdatedAt time.Time `json:"updated_at" doc:"When it was changed last."`
+	UpdatedBy string    `json:"updated_by" doc:"By whom; job:ID is a job."`
 }
 
 // HistoryEntry is one change of a mapping.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/xuri/excelize/v2"
 
 	"github.com/pdeflow/pdeflow/services/api"
 )
@@ -65,6 +66,34 @@ func TestExportMappings_WritesEveryMappingOfManyPages(t *testing.T) {
 			if got := row[slices.Index(header, name)]; got != want {
 				t.Errorf("%s: got %q, want %q", name, got, want)
 			}
+		}
+	})
+	t.Run("xlsx", func(t *testing.T) {
+		book, err := excelize.OpenReader(strings.NewReader(f.export("xlsx", "").body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = book.Close() }()
+		rows, err := book.GetRows("Mappings")
+		if err != nil || len(rows) != len(ids)+1 {
+			t.Fatalf("got %d rows: %v", len(rows), err)
+		}
+		for name, want := range map[string]string{
+			"id": first.ID, "version": "1", "regulatory_flag": "TRUE", "pde_description": `=HYPERLINK("http://x")`,
+			"business_owner": "'@home", "information_security_classification": "Confidential",
+		} {
+			if got := rows[1][slices.Index(rows[0], name)]; got != want {
+				t.Errorf("%s: got %q, want %q", name, got, want)
+			}
+		}
+		about, err := book.GetRows("Columns")
+		for _, row := range about[3:] {
+			if len(row) < 4 || row[3] == "" {
+				t.Errorf("the column %s is not explained", row[0])
+			}
+		}
+		if lists, _ := book.GetDataValidations("Mappings"); err != nil || len(lists) != 8 {
+			t.Errorf("got %d drop-down lists (%v), want one for each field with a few values", len(lists), err)
 		}
 	})
 	t.Run("filter", func(t *testing.T) {
