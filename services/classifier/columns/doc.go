@@ -12,7 +12,7 @@
 // [Index.Report] adds the evidence of the whole report: which tables it is about, and which columns suit another
 // attribute better. [Report.Rank] takes four steps, each in one file:
 //
-//	read.go       read       the attribute into a request (name.go cuts its name, stem.go compares endings)
+//	read.go       read       the attribute into a request (name.go cuts its name, guess.go finds unknown short forms)
 //	shortlist.go  shortlist  the promising columns
 //	score.go      score      each of them against the request, then report.go by the report
 //	explain.go    explain    the result in a rationale
