@@ -210,9 +210,6 @@ func (im *importer) selectColumns(ctx context.Context, where string, args ...any
 	return columns, nil
 }
 
-// columnOf identifies a column by its data source and its source field, as mappings do.
-type columnOf struct{ sourceID, field string }
-
 // mayRemove returns a [ConfirmedError] if a person has confirmed mappings to the columns, unless allowed is true.
 func (im *importer) mayRemove(ctx context.Context, columns []SourceColumn, allowed bool) error {
 	if allowed {

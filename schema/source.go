@@ -175,3 +175,6 @@ func InsertDataSource(ctx context.Context, tx bun.Tx, source DataSource) (DataSo
 		ChangedAt: now, ChangedBy: source.CreatedBy,
 	})
 }
+
+// columnOf identifies a column by its data source and its source field, as mappings do.
+type columnOf struct{ sourceID, field string }

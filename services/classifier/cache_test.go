@@ -55,7 +55,8 @@ func TestCandidateCache_RanksForTheWholeReport(t *testing.T) {
 	db := schematest.New(t)
 	schematest.Report(t, db, 5)
 	c := newCandidateCache(db, nil).mustGet(t, "job")
-	asked := schema.Attribute{AttributeName: "Loan Amount", DataType: "N14.2"} // the report has the current loan balance
+	// The report has the current loan balance.
+	asked := schema.Attribute{AttributeName: "Loan Amount", DataType: "N14.2"}
 	got, alone := c.ranking.Rank(asked), columns.NewIndex(c.columns).Rank(asked)
 	if got.Score >= alone.Score || alone.SourceField != "svc.LN_MSTR.LN_CURR_BAL_AMT" {
 		t.Errorf("got %s with %.2f in the report and %s with %.2f alone, want less in the report", got.SourceField,
