@@ -291,6 +291,7 @@ func TestEveryRouteRequiresTheRoleOfTheContract(t *testing.T) {
 		"get " + planned + "/auto-approval":                        api.Viewer,
 		"put " + planned + "/auto-approval":                        api.Manager,
 		"post " + planned + "/auto-approval/preview":               api.Manager,
+		"get " + planned + "/pde-mappings/export":                  api.Viewer,
 		"post " + planned + "/pde-mappings/regenerate-all":         api.Tester,
 		"post " + planned + "/pde-mappings/auto-map":               api.Tester,
 		"post " + planned + "/pde-classifications/suggest-batch":   api.Tester,
