@@ -185,6 +185,8 @@ create table pde_mappings (
 ) with (fillfactor = 60);
 -- For the list of a report's mappings, and for the pages from which the work list of a job is written.
 create index pde_mappings_report on pde_mappings (cycle_id, report_id, id);
+-- For the decisions of people that are evidence for other reports.
+create index pde_mappings_confirmed on pde_mappings (updated_at, id) where mapping_confirmed_by_user;
 -- For jobs on the mappings without a source column: counting and listing them must not read the whole report.
 create index pde_mappings_unmapped on pde_mappings (cycle_id, report_id, id) where source_field is null;
 -- For the other orders of the list of mappings. The expressions are those of schema.MappingSort. Every update changes updated_at, so no

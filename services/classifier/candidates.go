@@ -14,7 +14,8 @@ type candidates struct {
 	// ranking ranks the columns for the attributes of the report.
 	ranking *columns.Report
 	// byField has the positions of the columns by source field.
-	byField map[string][]int
+	byField    map[string][]int
+	precedents precedents
 }
 
 // newCandidates indexes the columns for a report of this name with these attributes. The vocabulary may be nil.

@@ -19,7 +19,7 @@ const confirmedConfidence = 100
 func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.Mapping, schema.ItemResult) {
 	var ranking columns.Ranking
 	if work.JobType.Maps() {
-		ranking = from.ranking.Rank(work.Attribute)
+		ranking = from.followPrecedent(from.ranking.Rank(work.Attribute), work.Attribute)
 	}
 	after := work.Mapping
 	after.InputHash = inputHash(engine, from, work, ranking)
@@ -40,6 +40,7 @@ func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.
 	}
 	explainMapping(&after)
 	answer := engine.Classify(rules.Input{Attribute: work.Attribute, Column: from.columnOf(after), Report: from.report})
+	from.weighPrecedent(&answer, after.SourceField)
 	if after.MappingConfirmedByUser {
 		keepConfirmed(&after, answer, engine)
 	} else {

@@ -34,6 +34,8 @@ type input struct {
 	Alternatives []schema.Alternative
 	// Column is the column that feeds the attribute; nil if none does.
 	Column *schema.SourceColumn
+	// Precedent is what a person has confirmed for the column in another report; nil if nothing.
+	Precedent *schema.Precedent
 }
 
 // inputHash returns the digest of the input for the mapping.
@@ -59,6 +61,7 @@ func inputHash(engine *rules.Engine, from *candidates, work schema.Work, ranking
 			DataSourceID: column.DataSourceID, Identity: column.Identity, DataType: column.DataType,
 			Description: column.Description,
 		}
+		in.Precedent = from.precedents.ofColumn(column.SourceField())
 	}
 	text, err := json.Marshal(in)
 	if err != nil {
@@ -115,5 +118,11 @@ func readCandidates(
 	if err != nil {
 		return nil, err
 	}
-	return newCandidates(cmp.Or(report.Name, report.ReportID), attributes, all, vocabulary), nil
+	decided, err := schema.ListPrecedents(ctx, db, cycleID, reportID)
+	if err != nil {
+		return nil, err
+	}
+	from := newCandidates(cmp.Or(report.Name, report.ReportID), attributes, all, vocabulary)
+	from.precedents = newPrecedents(decided)
+	return from, nil
 }

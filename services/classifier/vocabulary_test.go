@@ -70,6 +70,7 @@ func TestAVocabularyExplainsAClassification(t *testing.T) {
 		JobType: schema.JobTypePDEClassification, Attribute: schema.Attribute{AttributeName: "QRX_QSSN"},
 	}
 	before, _ := evaluate(defaultEngine(), newCandidates("r", nil, nil, nil), work)
+	work.Mapping = before // a new vocabulary is a reason to classify again
 	after, _ := evaluate(defaultEngine().WithVocabulary(vocabulary), newCandidates("r", nil, nil, vocabulary), work)
 	if before.InformationSecurityClassification == schema.TierHRCI {
 		t.Error("got HRCI without the vocabulary")

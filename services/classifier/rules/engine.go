@@ -37,8 +37,8 @@ func (e *Engine) Vocabulary() *words.Vocabulary { return e.vocabulary }
 // ClassifiedBy returns the name of the policy that mappings record: rules@VERSION.
 func (e *Engine) ClassifiedBy() string { return "rules@" + e.policy.Version }
 
-// Digest returns the digest of the policy, which also differs between policies of the same version.
-func (e *Engine) Digest() string { return e.policy.Digest }
+// Digest returns the digest of the policy and the vocabulary, which also differs between policies of the same version.
+func (e *Engine) Digest() string { return e.policy.Digest + e.vocabulary.Digest() }
 
 // Input is an attribute to classify. All parts are optional.
 type Input struct {

@@ -1,6 +1,8 @@
 package words
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,7 +15,16 @@ import (
 type Vocabulary struct {
 	dictionary *dictionary
 	// own are the entries of the organisation, by their text.
-	own map[*entry]bool
+	own    map[*entry]bool
+	digest string
+}
+
+// Digest identifies the text of the vocabulary. It is "" for the nil vocabulary.
+func (v *Vocabulary) Digest() string {
+	if v == nil {
+		return ""
+	}
+	return v.digest
 }
 
 // ParseVocabulary parses the file of an organisation. Its lines have the format of abbreviations.txt:
@@ -32,6 +43,8 @@ func ParseVocabulary(file string, text []byte) (*Vocabulary, error) {
 		},
 		own: map[*entry]bool{},
 	}
+	sum := sha256.Sum256(text)
+	v.digest = hex.EncodeToString(sum[:6])
 	own := &dictionary{entries: map[string]*entry{}, pairs: map[pair]*entry{}}
 	var problems []error
 	number := 0

@@ -58,6 +58,10 @@ func TestParseVocabulary(t *testing.T) {
 		t.Errorf("Split without the vocabulary: got %q", got)
 	}
 	var none *Vocabulary
+	other, err := ParseVocabulary("x", []byte("a: b\n"))
+	if err != nil || other.Digest() == v.Digest() || none.Digest() != "" {
+		t.Errorf("digest: got %q, %q and %q without a vocabulary, %v", v.Digest(), other.Digest(), none.Digest(), err)
+	}
 	if got := none.Split("ACCT_NBR"); !slices.Equal(got, Split("ACCT_NBR")) {
 		t.Errorf("Split by the nil vocabulary: got %q", got)
 	}
