@@ -42,11 +42,13 @@ func TestLearn_NeedsSupport(t *testing.T) {
 		{"one pair for a synonym", []Pair{pair("Zyxwv Balance", "QUX_BAL")}, ""},
 		{
 			"two pairs for a synonym",
-			[]Pair{pair("Zyxwv Balance", "QUX_BAL"), pair("Zyxwv Date", "QUX_DT")}, "qux=zyxwv",
+			[]Pair{pair("Zyxwv Balance", "QUX_BAL"), pair("Zyxwv Date", "QUX_DT")},
+			"qux=zyxwv",
 		},
 		{
 			"as many pairs for another meaning",
-			[]Pair{pair("Zyxwv Balance", "ZXV_BAL"), pair("Zorxov Balance", "ZXV_BAL")}, "",
+			[]Pair{pair("Zyxwv Balance", "ZXV_BAL"), pair("Zorxov Balance", "ZXV_BAL")},
+			"",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
