@@ -39,6 +39,7 @@ func (a *app) mappingsCommand() *cli.Command {
 				schema.ReviewStatusNeedsRevision),
 			a.mappingsUndoCommand(),
 			a.mappingsExportCommand(),
+			a.mappingsImportCommand(),
 		},
 	})
 }

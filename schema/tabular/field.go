@@ -21,6 +21,8 @@ const (
 	kindCode
 	// kindValue is one of a few values.
 	kindValue
+	// kindRaw is a text that is compared with that of an export, so it is not changed.
+	kindRaw
 )
 
 // field is one column of a kind of file.
@@ -163,6 +165,9 @@ func (f field[R]) normalize(text string) (value, reason string) {
 	value = trimmed(text)
 	if !utf8.ValidString(value) {
 		return "", reasonNotUTF8
+	}
+	if f.kind == kindRaw {
+		return text, ""
 	}
 	if reason := f.refuseArtefact(value); reason != "" {
 		return "", reason

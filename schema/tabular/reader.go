@@ -102,6 +102,9 @@ func (r *reader[R]) row(rec record) (row R, ok bool) {
 			return row, false
 		}
 		f := r.layout.fields[r.fields[i]]
+		if rec.csv && f.kind == kindRaw {
+			c.text = Unprotect(c.text)
+		}
 		value, reason := f.clean(c)
 		if reason == "" && value == "" {
 			placeholder[r.fields[i]] = true

@@ -143,6 +143,7 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	s.registerExport()
 	s.registerDecisions()
 	s.registerReviews()
+	s.registerDecisionFiles()
 	s.registerAutoApproval()
 	s.registerOpenAPI()
 	describeNulls(s.api.OpenAPI().Components.Schemas)

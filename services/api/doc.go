@@ -44,4 +44,8 @@
 //  9. An export reads pages and writes each to the response before it reads the next, so that its memory does not
 //     depend on the size of the report. It is not one snapshot: a slow client would keep the database from removing
 //     dead rows. If it fails after the response has begun, it closes the connection (export.go).
+//
+//  10. An import of decisions compares each row with the mapping as an export would write it, so that a file needs no
+//     record of its own of what people have changed. A row of an older version is compared with the history; if nobody
+//     has changed the row it is no conflict. A dry run does everything and rolls back (decision_file.go).
 package api

@@ -57,6 +57,8 @@ const (
 	nothingMatches     problemKind = "nothing-matches"
 	countChanged       problemKind = "count-changed"
 	ownEdit            problemKind = "own-edit"
+	otherReport        problemKind = "other-report"
+	decisionsRefused   problemKind = "decisions-refused"
 )
 
 // meanings has the HTTP status and the title of each kind.
@@ -90,6 +92,8 @@ var meanings = map[problemKind]struct {
 	nothingMatches:     {http.StatusConflict, "No mapping matches"},
 	countChanged:       {http.StatusConflict, "The number of mappings has changed"},
 	ownEdit:            {http.StatusForbidden, "Nobody reviews their own edit"},
+	otherReport:        {http.StatusUnprocessableEntity, "The file is an export of another report"},
+	decisionsRefused:   {http.StatusUnprocessableEntity, "Some of the decisions cannot be made"},
 	nothingToRetry:     {http.StatusConflict, "There is nothing to retry"},
 	bodyTooLarge:       {http.StatusRequestEntityTooLarge, "The body is too large"},
 	unknownContentType: {http.StatusUnsupportedMediaType, "The content type is not supported"},

@@ -25,33 +25,57 @@ type upload struct {
 // parts parses the body of an import request.
 func parts(contentType string, body []byte) (upload, error) {
 	var sent upload
+	if err := eachPart(contentType, body, "attributes, columns and mappings, or some of them", sent.add); err != nil {
+		return sent, err
+	}
+	if sent.Sources == (tabular.Sources{}) {
+		return sent, newFieldProblem("body", "has nothing to import: send attributes, columns or mappings")
+	}
+	return sent, nil
+}
+
+// oneFile returns the only part of a form, with the name file.
+func oneFile(contentType string, body []byte) (file tabular.Source, err error) {
+	err = eachPart(contentType, body, "file", func(part *multipart.Part) error {
+		if part.FormName() != "file" {
+			return newFieldProblem("body", fmt.Sprintf("the part %.60q is unknown; the part is file", part.FormName()))
+		}
+		file.Name = fileName(part)
+		if file.Content, err = io.ReadAll(part); err != nil {
+			return malformedForm()
+		}
+		return nil
+	})
+	if err == nil && file.Name == "" {
+		err = newFieldProblem("body", "has no part file with the CSV file or the workbook")
+	}
+	return file, err
+}
+
+// eachPart calls add for each part of a form. The names are those of the parts, for a problem.
+func eachPart(contentType string, body []byte, names string, add func(*multipart.Part) error) error {
 	kind, params, err := mime.ParseMediaType(contentType)
 	if err != nil || kind != "multipart/form-data" || params["boundary"] == "" {
-		return sent, newProblem(unknownContentType,
-			"Send multipart/form-data with the parts attributes, columns and mappings, or some of them.")
+		return newProblem(unknownContentType, "Send multipart/form-data with the parts "+names+".")
 	}
 	reader := multipart.NewReader(bytes.NewReader(body), params["boundary"])
 	var seen []string
 	for {
 		part, err := reader.NextPart()
 		if errors.Is(err, io.EOF) && isClosed(body, params["boundary"]) {
-			break
+			return nil
 		}
 		if err != nil {
-			return sent, malformedForm()
+			return malformedForm()
 		}
 		if slices.Contains(seen, part.FormName()) {
-			return sent, newFieldProblem("body", "must have each part at most once")
+			return newFieldProblem("body", "must have each part at most once")
 		}
 		seen = append(seen, part.FormName())
-		if err := sent.add(part); err != nil {
-			return sent, err
+		if err := add(part); err != nil {
+			return err
 		}
 	}
-	if sent.Sources == (tabular.Sources{}) {
-		return sent, newFieldProblem("body", "has nothing to import: send attributes, columns or mappings")
-	}
-	return sent, nil
 }
 
 func malformedForm() error {
