@@ -16,7 +16,7 @@ import (
 const AutoApprover = "auto-approval"
 
 // AutoApproval is the rule by which a report approves mappings itself. It only approves results of jobs that are
-// pending: nobody approves their own edit, so a mapping that a person has confirmed waits for a manager.
+// pending. A mapping that a person has confirmed waits for a manager, because it must not be approved by its editor.
 type AutoApproval struct {
 	bun.BaseModel `bun:"table:auto_approvals,alias:aa"`
 

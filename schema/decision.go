@@ -141,7 +141,7 @@ type lastVersion struct {
 	Version int64 `bun:"version"`
 }
 
-// lastChange returns the newest row of the history, or [ErrNothingToUndo] if there is none.
+// lastChange returns the newest row of the history, or [ErrNothingToUndo] if it is empty.
 func lastChange(ctx context.Context, tx bun.Tx, mappingID string) (last lastVersion, err error) {
 	err = tx.NewRaw(`select h.*, (after->>'version')::bigint as version from classification_history h
 		where mapping_id = ? order by changed_at desc, id desc limit 1`, mappingID).Scan(ctx, &last)

@@ -233,7 +233,7 @@ func dropSuggestedFlag(suggestion **bool, value *bool) {
 }
 
 // findColumn returns the column of the report with this source field, in this data source if one is given. It
-// returns an [EditError] if there is none, or if several data sources have it.
+// returns an [EditError] if the report does not have it, or if several data sources have it.
 func (d Decision) findColumn(ctx context.Context, tx bun.Tx, field, sourceID string) (SourceColumn, error) {
 	named, ok := ParseSourceField(field)
 	if !ok {

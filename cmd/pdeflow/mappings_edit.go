@@ -99,7 +99,7 @@ func (a *app) mappingsAcceptCommand() *cli.Command {
 func (a *app) mappingsUndoCommand() *cli.Command {
 	return &cli.Command{
 		Name: "undo", Usage: "undoes your own last edit or review of a mapping", ArgsUsage: idArgument,
-		Description: "Refused if anybody has changed the mapping since. The history keeps both.",
+		Description: "Refused if the mapping has changed since. The history keeps both.",
 		Flags:       []cli.Flag{a.cycleFlag(), a.reportFlag(), commentFlag(), jsonFlag()},
 		Action: a.withMapping(func(ctx context.Context, cmd *cli.Command, c *client, id string) error {
 			r, err := jsonBody(http.MethodPost, mappingPath(cmd, id, "/undo"),

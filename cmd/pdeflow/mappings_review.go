@@ -92,8 +92,11 @@ func (a *app) askExpected(ctx context.Context, cmd *cli.Command, c *client, body
 		count(counted.Matched, "mapping"), flagExpected, counted.Matched)
 }
 
+// reviewRequest returns a request that may take as long as an import, because a filter may match the whole report.
 func reviewRequest(cmd *cli.Command, body api.BulkReviewBody) (request, error) {
-	return jsonBody(http.MethodPost, mappingsPath(cmd.String("cycle"), cmd.String("report"), "/review"), body)
+	r, err := jsonBody(http.MethodPost, mappingsPath(cmd.String("cycle"), cmd.String("report"), "/review"), body)
+	r.extraTime = importTimeout
+	return r, err
 }
 
 // mappingFilterFlags are the filters of the list of mappings.

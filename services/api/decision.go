@@ -85,7 +85,7 @@ func (s *Server) registerDecisions() {
 	route(s, Tester, huma.Operation{
 		OperationID: "undo-decision", Method: http.MethodPost, Path: path + "/undo", Tags: []string{"mappings"},
 		Errors: []int{http.StatusConflict}, Summary: "Undoes the caller's own last edit or review of a mapping",
-		Description: "Refused if anybody has changed the mapping since. The history keeps both.",
+		Description: "Refused if the mapping has changed since. The history keeps both.",
 	}, s.undoDecision)
 }
 
@@ -146,8 +146,8 @@ func (p MappingPath) decision(ctx context.Context, version int64, comment string
 	}
 }
 
-// version returns the version in the header. It is required, so that nobody overwrites a change that they have not
-// seen.
+// version returns the version in the header. It is required, so that a caller cannot overwrite a change that they have
+// not seen.
 func (m IfMatch) version() (int64, error) {
 	if m.IfMatch == "" {
 		return 0, newProblem(versionMissing, "Send If-Match with the ETag of the mapping, such as \"7\".")
@@ -272,7 +272,7 @@ func (s *Server) decisionError(ctx context.Context, d schema.Decision, err error
 	case errors.Is(err, schema.ErrNoSuggestion):
 		return newProblem(nothingSuggested, "The last job agrees with every confirmed value, or none has run.")
 	case errors.Is(err, schema.ErrNothingToUndo):
-		return newProblem(nothingToUndo, "You can undo only your own edit or review, and only until somebody else "+
+		return newProblem(nothingToUndo, "You can undo only your own edit or review, and only until another user "+
 			"or a job has changed the mapping. The history lists the changes.")
 	}
 	return s.missingError(ctx, path, "mapping", err)

@@ -158,7 +158,7 @@ func (b BulkReviewBody) check() error {
 	case (b.IDs == nil) == (b.Filter == nil):
 		return newFieldProblem("body", "needs ids or a filter, and not both")
 	case b.IDs != nil && b.Expected != nil:
-		return newFieldProblem("body.expected", "must be left out with ids, because they say how many there are")
+		return newFieldProblem("body.expected", "must be left out with ids; it is for a filter")
 	case b.Filter != nil && b.Expected == nil && !b.DryRun:
 		return newFieldProblem("body.expected",
 			"must be the number of mappings that pass the filter; dry_run returns it as matched")

@@ -20,7 +20,7 @@ import (
 // input is everything that the result for a mapping depends on, other than what a person has decided: a decision
 // removes the digest from the mapping.
 type input struct {
-	// Policy is the digest of the policy, and Maps tells a job that maps from one that only classifies.
+	// Policy is the digest of the policy, and Maps is true for a job that maps and false for one that only classifies.
 	Policy string
 	Maps   bool
 	Report string
