@@ -10,6 +10,7 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
+	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
 // Each test of this file is a lesson from the failure of the previous system. A patch in testdata/lessons restores the
@@ -137,7 +138,7 @@ func TestLessonAJobWhoseWorkPanicsEndsFailedWithTheError(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceProjector)
 	f.patience = lessonPatience
-	f.engine = nil // every call on it panics
+	f.engine = new(rules.Engine) // every classification by it panics
 	f.run(schema.ServiceClassifier)
 	schematest.Report(t, f.db, 3)
 	stop := f.hurry()

@@ -12,6 +12,7 @@ import (
 	"github.com/pdeflow/pdeflow/events/eventstest"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
+	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
 // watching is a run of the program that has not ended, and its output so far.
@@ -163,7 +164,7 @@ func TestRegenerateWatchExitsByTheOutcomeOfTheJob(t *testing.T) {
 func TestWatchingAFailedJobPrintsItsErrorAndExitsOne(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceProjector)
-	f.engine = nil // every call on it panics
+	f.engine = new(rules.Engine) // every classification by it panics
 	f.run(schema.ServiceClassifier)
 	schematest.Report(t, f.db, 2)
 	stop := f.hurry()
