@@ -61,23 +61,6 @@ func (x *candidateCache) get(ctx context.Context, work schema.Work) (*candidates
 	return entry.candidates, nil
 }
 
-// attributePage is the number of attributes that one query reads.
-const attributePage = 1000
-
-// listAttributes returns all attributes of a report.
-func listAttributes(ctx context.Context, db *schema.DB, cycleID, reportID string) ([]schema.Attribute, error) {
-	var all []schema.Attribute
-	for after := ""; ; after = all[len(all)-1].ID {
-		page, err := schema.ListAttributes(ctx, db, cycleID, reportID, after, attributePage)
-		if err != nil {
-			return nil, err
-		}
-		if all = append(all, page...); len(page) < attributePage {
-			return all, nil
-		}
-	}
-}
-
 // entry returns the job's entry, creating it if necessary, and marks it as the most recently used.
 func (x *candidateCache) entry(jobID string) *jobCandidates {
 	x.mu.Lock()

@@ -131,3 +131,17 @@ func TestCandidateCache_ReadsAgainAfterAnError(t *testing.T) {
 		t.Errorf("columns: got %d, want 5", got)
 	}
 }
+
+func TestListAttributes_ReadsTheFirstOnes(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	schematest.Report(t, db, 5)
+	all, err := listAttributes(t.Context(), db, schematest.CycleID, schematest.ReportID, mostAttributes)
+	if err != nil || len(all) != 5 {
+		t.Fatalf("got %d attributes, %v, want 5", len(all), err)
+	}
+	first, err := listAttributes(t.Context(), db, schematest.CycleID, schematest.ReportID, 3)
+	if err != nil || len(first) != 3 || first[2].ID != all[2].ID {
+		t.Errorf("got %d attributes, %v, want the first 3", len(first), err)
+	}
+}

@@ -1,6 +1,9 @@
 package classifier
 
 import (
+	"cmp"
+	"context"
+
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/columns"
 	"github.com/pdeflow/pdeflow/services/classifier/words"
@@ -31,6 +34,56 @@ func newCandidates(
 		c.byField[column.SourceField()] = append(c.byField[column.SourceField()], i)
 	}
 	return c
+}
+
+// readCandidates reads the candidates of the report.
+func readCandidates(
+	ctx context.Context, db *schema.DB, vocabulary *words.Vocabulary, cycleID, reportID string,
+) (*candidates, error) {
+	report, err := schema.GetReport(ctx, db, cycleID, reportID)
+	if err != nil {
+		return nil, err
+	}
+	all, err := schema.ListSourceColumns(ctx, db, cycleID, reportID)
+	if err != nil {
+		return nil, err
+	}
+	attributes, err := listAttributes(ctx, db, cycleID, reportID, mostAttributes)
+	if err != nil {
+		return nil, err
+	}
+	decided, err := schema.ListPrecedents(ctx, db, cycleID, reportID)
+	if err != nil {
+		return nil, err
+	}
+	from := newCandidates(cmp.Or(report.Name, report.ReportID), attributes, all, vocabulary)
+	from.precedents = newPrecedents(decided)
+	return from, nil
+}
+
+const (
+	// mostAttributes is the number of attributes that the ranking of a report considers together, the first ones by id.
+	// It bounds the time until the first mapping of a job is judged.
+	mostAttributes = 10_000
+	// attributePage is the number of attributes that one query reads.
+	attributePage = 1000
+)
+
+// listAttributes returns the attributes of a report in the order of their ids, at most a number of them.
+func listAttributes(
+	ctx context.Context, db *schema.DB, cycleID, reportID string, most int,
+) (all []schema.Attribute, err error) {
+	for after := ""; len(all) < most; after = all[len(all)-1].ID {
+		limit := min(attributePage, most-len(all))
+		page, err := schema.ListAttributes(ctx, db, cycleID, reportID, after, limit)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, page...); len(page) < limit {
+			return all, nil
+		}
+	}
+	return all, nil
 }
 
 // columnOf returns the column of the mapping, or nil if the report has no column of that name. Two data sources may

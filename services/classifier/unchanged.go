@@ -1,7 +1,6 @@
 package classifier
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,7 +13,6 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/columns"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
-	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
 // input is everything that the result for a mapping depends on, other than what a person has decided: a decision
@@ -100,29 +98,4 @@ func CountUnchanged(ctx context.Context, db *schema.DB, engine *rules.Engine, jo
 			return n, ctx.Err()
 		}
 	}
-}
-
-// readCandidates reads the candidates of the report.
-func readCandidates(
-	ctx context.Context, db *schema.DB, vocabulary *words.Vocabulary, cycleID, reportID string,
-) (*candidates, error) {
-	report, err := schema.GetReport(ctx, db, cycleID, reportID)
-	if err != nil {
-		return nil, err
-	}
-	all, err := schema.ListSourceColumns(ctx, db, cycleID, reportID)
-	if err != nil {
-		return nil, err
-	}
-	attributes, err := listAttributes(ctx, db, cycleID, reportID)
-	if err != nil {
-		return nil, err
-	}
-	decided, err := schema.ListPrecedents(ctx, db, cycleID, reportID)
-	if err != nil {
-		return nil, err
-	}
-	from := newCandidates(cmp.Or(report.Name, report.ReportID), attributes, all, vocabulary)
-	from.precedents = newPrecedents(decided)
-	return from, nil
 }
