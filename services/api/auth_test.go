@@ -292,6 +292,7 @@ func TestEveryRouteRequiresTheRoleOfTheContract(t *testing.T) {
 		"put " + planned + "/auto-approval":                        api.Manager,
 		"post " + planned + "/auto-approval/preview":               api.Manager,
 		"get " + planned + "/pde-mappings/export":                  api.Viewer,
+		"post " + planned + "/pde-mappings/import-decisions":       api.Tester,
 		"post " + planned + "/pde-mappings/regenerate-all":         api.Tester,
 		"post " + planned + "/pde-mappings/auto-map":               api.Tester,
 		"post " + planned + "/pde-classifications/suggest-batch":   api.Tester,
