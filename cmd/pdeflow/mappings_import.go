@@ -19,7 +19,8 @@ func (a *app) mappingsImportCommand() *cli.Command {
 	return &cli.Command{
 		Name: "import-decisions", Usage: "imports an export that people have filled in", ArgsUsage: "FILE",
 		Description: "FILE is an export, .xlsx or .csv. A changed cell is an edit; a value under decision is a " +
-			"review and needs the role manager. If a row has a conflict, each one is listed and nothing is changed.\n\n" +
+			"review and needs the role manager. If a row has a conflict, each one is listed and nothing is " +
+			"changed.\n\n" +
 			"pdeflow mappings import-decisions decided.xlsx --dry-run",
 		Flags: []cli.Flag{
 			a.cycleFlag(), a.reportFlag(),
