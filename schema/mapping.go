@@ -287,11 +287,7 @@ func (f MappingFilter) where(query *bun.SelectQuery) *bun.SelectQuery {
 		query = query.Where("m.id between ? and ?", f.IDPrefix, lastWithPrefix(f.IDPrefix))
 	}
 	if f.filtersFacets() {
-		var numbers []int
-		for _, facet := range f.facets() {
-			numbers = append(numbers, facet.number())
-		}
-		query = query.Where(facetOfMapping+" = any(?)", pgdialect.Array(numbers))
+		query = query.Where(facetOfMapping+" = any(?)", pgdialect.Array(numbers(f.facets())))
 	}
 	if f.filtersConfidence() {
 		confidence, _ := MappingSortConfidence.key()

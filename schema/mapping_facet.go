@@ -77,6 +77,11 @@ func (f MappingFilter) filtersFacets() bool {
 	return f.InformationSecurityClassification != "" || f.Criticality != "" || f.ReviewStatus != "" || f.Unmapped != nil
 }
 
+// withoutFacets returns the conditions of the filter that an index on the facet does not decide.
+func (f MappingFilter) withoutFacets() MappingFilter {
+	return MappingFilter{IDPrefix: f.IDPrefix, MinConfidence: f.MinConfidence, MaxConfidence: f.MaxConfidence}
+}
+
 // filtersConfidence reports whether the filter excludes confidence scores.
 func (f MappingFilter) filtersConfidence() bool {
 	return f.MinConfidence != nil || f.MaxConfidence != nil
@@ -161,7 +166,7 @@ func (f MappingFilter) stream(db bun.IDB, after MappingPosition) *bun.SelectQuer
 	}
 	query := db.NewSelect().TableExpr("pde_mappings as m").ColumnExpr("m.*").
 		Where("m.cycle_id = ? and m.report_id = ?", f.CycleID, f.ReportID)
-	others := MappingFilter{IDPrefix: f.IDPrefix, MinConfidence: f.MinConfidence, MaxConfidence: f.MaxConfidence}
+	others := f.withoutFacets()
 	if others != (MappingFilter{}) {
 		// A range within the facet is read only if the facet is a single value.
 		query = others.where(query.Where(facetOfMapping + " = f.facet"))

@@ -241,8 +241,7 @@ func (l mappingList) sortMatches(
 // filtered selects the ids of at most limit mappings that pass the filter, except for the search, from an index of
 // the filter, not in the order of the list.
 func (f MappingFilter) filtered(db bun.IDB, limit int) *bun.SelectQuery {
-	others := MappingFilter{IDPrefix: f.IDPrefix, MinConfidence: f.MinConfidence, MaxConfidence: f.MaxConfidence}
-	query := others.where(db.NewSelect().TableExpr("pde_mappings as m").Column("m.id").
+	query := f.withoutFacets().where(db.NewSelect().TableExpr("pde_mappings as m").Column("m.id").
 		Where("m.cycle_id = ? and m.report_id = ?", f.CycleID, f.ReportID)).Limit(int64(limit))
 	switch {
 	case f.filtersFacets():

@@ -24,7 +24,7 @@ func (a *app) mappingsReviewCommand(name, usage string, decision schema.ReviewSt
 		Name: name, Usage: usage, ArgsUsage: "[ID...]",
 		Description: "Needs the role manager. The mappings are those with the IDs, or those that the filters match. " +
 			"With filters, --expected repeats the number that --dry-run has printed; if it has changed, nothing is " +
-			"decided. Nobody reviews their own last edit.\n\n" +
+			"decided. A manager cannot review their own last edit.\n\n" +
 			"pdeflow mappings " + name + " 0198c2f0 --comment \"as in Q2\"\n" +
 			"pdeflow mappings " + name + " --review-status pending --min-confidence 90 --dry-run",
 		Flags: append([]cli.Flag{

@@ -10,7 +10,7 @@ const (
 	styleHeader = iota + 1
 	styleHeaderEditable
 	styleText
-	// styleQuoted keeps a text that begins like a formula a text when somebody edits the cell.
+	// styleQuoted keeps a text that begins like a formula from becoming one when the cell is edited.
 	styleQuoted
 	styleTime
 	styleProse

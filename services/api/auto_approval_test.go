@@ -74,7 +74,7 @@ func TestAutoApproval_ApprovesWhatTheRuleAllows(t *testing.T) {
 	if want := []string{"on: " + saved.Rule, "off: " + saved.Rule}; !slices.Equal(names, want) {
 		t.Errorf("recorded changes of the rule: got %q, want %q", names, want)
 	}
-	// A manager can disagree with the rule, and nobody has the name under which it approves.
+	// A manager can disagree with the rule, and no user has the name under which it approves.
 	must[api.DecidedMapping](t, f.act("mia", api.Manager, ids[0], "review", `{"decision": "rejected"}`), http.StatusOK)
 	if _, err := api.SignToken(secret(), " Auto-Approval", api.Manager, 1); err == nil {
 		t.Error("token of a user named auto-approval: got no error")

@@ -193,7 +193,7 @@ func (d *decisionImport) mappings(ctx context.Context) (current, earlier map[str
 	return current, earlier, err
 }
 
-// stale refuses a row whose mapping has changed since the export, unless nobody has changed the row.
+// stale refuses a row whose mapping has changed since the export, unless the row is as it was exported.
 func (d *decisionImport) stale(i int, m schema.Mapping, earlier map[string]schema.Mapping) {
 	row := d.file.Rows[i]
 	if old, found := earlier[row.ID]; found && row.Decision == "" && row.Comment == "" {

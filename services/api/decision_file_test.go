@@ -109,13 +109,13 @@ func TestImportDecisions_AppliesAWorkbookThatWasFilledIn(t *testing.T) {
 			t.Errorf("history of mapping %d: got %+v", i, entries)
 		}
 	}
-	// The same file again is based on older versions; the row that nobody has changed is no conflict.
+	// The same file again is based on older versions; the unchanged row is no conflict.
 	p := refused(t, f.importFile("mia", api.Manager, "", "a.xlsx", decided), http.StatusUnprocessableEntity,
 		"decisions-refused")
 	if len(p.Errors) != 4 || p.Errors[0].Cell != "Mappings!B2" || p.Errors[0].Column != "version" {
 		t.Errorf("the same file again: got %+v", p.Errors)
 	}
-	// Rows that nobody has changed are unchanged in an old export.
+	// Rows without an edit are unchanged in an old export.
 	if got := counts(f.importFile("mia", api.Manager, "", "a.xlsx", original)); got != [4]int64{0, 0, 5, 0} {
 		t.Errorf("the original again: got %v, want 5 unchanged", got)
 	}

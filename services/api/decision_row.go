@@ -37,7 +37,7 @@ func (d *decisionImport) row(ctx context.Context, i int, m schema.Mapping) (revi
 	case len(changed) == 0:
 		d.done.Unchanged++
 	case row.Decision != "":
-		d.refuse(i, decisionColumn, "must be empty if you change the mapping: nobody reviews their own edit")
+		d.refuse(i, decisionColumn, "must be empty if you change the mapping: a user cannot review their own edit")
 	default:
 		return false, d.edit(ctx, i, changed)
 	}

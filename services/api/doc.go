@@ -46,6 +46,6 @@
 //     dead rows. If it fails after the response has begun, it closes the connection (export.go).
 //
 //  10. An import of decisions compares each row with the mapping as an export would write it, so that a file needs no
-//     record of its own of what people have changed. A row of an older version is compared with the history; if nobody
-//     has changed the row it is no conflict. A dry run does everything and rolls back (decision_file.go).
+//     record of its own of what people have changed. A row of an older version is compared with the history. It is no
+//     conflict if it is as it was exported. A dry run does everything and rolls back (decision_file.go).
 package api

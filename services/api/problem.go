@@ -91,7 +91,7 @@ var meanings = map[problemKind]struct {
 	nothingSuggested:   {http.StatusConflict, "The mapping has no suggestions"},
 	nothingMatches:     {http.StatusConflict, "No mapping matches"},
 	countChanged:       {http.StatusConflict, "The number of mappings has changed"},
-	ownEdit:            {http.StatusForbidden, "Nobody reviews their own edit"},
+	ownEdit:            {http.StatusForbidden, "A user cannot review their own edit"},
 	otherReport:        {http.StatusUnprocessableEntity, "The file is an export of another report"},
 	decisionsRefused:   {http.StatusUnprocessableEntity, "Some of the decisions cannot be made"},
 	nothingToRetry:     {http.StatusConflict, "There is nothing to retry"},

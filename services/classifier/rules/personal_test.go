@@ -34,7 +34,7 @@ func ratio(n, of int) float64 { return float64(n) / float64(max(of, 1)) }
 
 // TestPersonalColumns_Golden finds personal data by the names, types and tables of the columns of public schemas, and
 // compares the figures with a golden file. testdata/personal/README.md describes the schemas and their labels. The file
-// lists the mistakes in the tuned sets. It only counts those in the unseen sets, which nobody may use to change the
+// lists the mistakes in the tuned sets. It only counts those in the unseen sets, which must not be used to change the
 // policy.
 func TestPersonalColumns_Golden(t *testing.T) {
 	t.Parallel()

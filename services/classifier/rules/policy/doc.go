@@ -90,7 +90,7 @@
 //  2. All mistakes are reported at once, and a policy with a mistake is not used at all.
 //  3. Phrases have the normal form of package words. The file therefore has each phrase once, in English.
 //  4. A policy without "extends" is used alone, so that an officer can also replace the built-in one. A block that has
-//     the name of a built-in one needs "override" or "extend", so that nobody replaces one by accident.
+//     the name of a built-in one needs "override" or "extend", so that none is replaced by accident.
 //  5. The default policy is embedded. A mistake in it is a mistake in the program, so [Default] panics, as the embedded
 //     dictionaries of packages words and columns do.
 package policy
