@@ -17,8 +17,8 @@ const (
 	dropInterval = 10 * time.Second
 )
 
-// candidateCache holds the candidates of running jobs. They are read once per job, because neither a report nor its
-// columns can change while a job is active.
+// candidateCache holds the candidates of running jobs. They are read once per job: neither a report nor its columns can
+// change while a job is active, and decisions on other reports that are made meanwhile count for the next job.
 type candidateCache struct {
 	db         *schema.DB
 	vocabulary *words.Vocabulary

@@ -13,7 +13,7 @@
 //
 // failure.go decides whether an item is retried, has failed or waits for a lock. suspect.go handles items that may
 // have crashed a process. The confidence of a classification is counted in rules/answer.go, that of a column in
-// columns/confidence.go.
+// columns/calibration.go.
 //
 // Decisions:
 //
@@ -45,8 +45,9 @@
 //  8. A result depends on the attribute, the ranking of the columns, the chosen column, the name of the filing, the
 //     policy and what a person has confirmed. Their digest is saved with the result. If it is the same in the next
 //     job, the mapping is skipped as unchanged and not written. The ranking is part of the digest, and not the set of
-//     columns, so that a new column elsewhere changes nothing. [CountUnchanged] judges as a job would, for dry runs.
+//     columns, so that a new column elsewhere changes nothing. A new version of the program is no reason to classify
+//     again; force is for that. [CountUnchanged] judges as a job would, for dry runs.
 //  9. What people have confirmed on other reports is evidence (precedent.go): for a column by the name of the
-//     attribute, for a class by the column. It never lowers a class and never changes a sure ranking; it lowers the
-//     confidence if it differs, so that a person compares the two.
+//     attribute, for a class by the column. It never changes a class and never replaces a column of a sure ranking. If
+//     it differs, the confidence of the column is 80 and that of the class at most 60, so that a person compares them.
 package classifier

@@ -13,9 +13,9 @@ import (
 
 const (
 	// agreedConfidence is the least confidence in a column that a person has confirmed for the same attribute, and that
-	// also ranks first. disputedConfidence is the most if the two differ, so that a person decides.
+	// also ranks first. disputedConfidence is the confidence if the two differ, so that a person decides.
 	agreedConfidence, disputedConfidence = 90, 80
-	// sureRanking is the confidence from which a ranking is not changed by a decision on another report.
+	// sureRanking is the confidence from which a chosen column is kept although a decision on another report differs.
 	sureRanking = 85
 	// maxClassConfidence and agreementBonus limit the confidence of a class that a person has confirmed for the same
 	// column. disputedClass is the most if the two differ.

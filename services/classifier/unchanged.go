@@ -32,7 +32,7 @@ type input struct {
 	Alternatives []schema.Alternative
 	// Column is the column that feeds the attribute; nil if none does.
 	Column *schema.SourceColumn
-	// Precedent is what a person has confirmed for the column in another report; nil if nothing.
+	// Precedent is the decision on the column in another report; nil if there is none.
 	Precedent *schema.Precedent
 }
 
@@ -47,9 +47,9 @@ func inputHash(engine *rules.Engine, from *candidates, work schema.Work, ranking
 	in.Attribute.CycleID, in.Attribute.ReportID = "", ""
 	in.Attribute.CreatedAt, in.Attribute.UpdatedAt, in.Attribute.CreatedBy, in.Attribute.UpdatedBy =
 		time.Time{}, time.Time{}, "", ""
-	column := from.columnOf(work.Mapping)
+	column, field := from.columnOf(work.Mapping), work.Mapping.SourceField
 	if in.Maps && !work.Mapping.MappingConfirmedByUser {
-		column = nil
+		column, field = nil, ranking.SourceField
 		if ranking.SourceField != "" {
 			column = &from.columns[ranking.Column]
 		}
@@ -59,8 +59,8 @@ func inputHash(engine *rules.Engine, from *candidates, work schema.Work, ranking
 			DataSourceID: column.DataSourceID, Identity: column.Identity, DataType: column.DataType,
 			Description: column.Description,
 		}
-		in.Precedent = from.precedents.ofColumn(column.SourceField())
 	}
+	in.Precedent = from.precedents.ofColumn(field)
 	text, err := json.Marshal(in)
 	if err != nil {
 		panic(fmt.Sprintf("input of a mapping: %v", err)) // not possible: every field can be encoded
@@ -89,13 +89,16 @@ func CountUnchanged(ctx context.Context, db *schema.DB, engine *rules.Engine, jo
 			}
 		}
 		for _, work := range page {
+			if ctx.Err() != nil {
+				return 0, ctx.Err()
+			}
 			if _, saved := evaluate(engine, from, work); saved.Code == schema.ErrorCodeUnchanged {
 				n++
 			}
 			after = work.Mapping.ID
 		}
-		if len(page) < workPage || ctx.Err() != nil {
-			return n, ctx.Err()
+		if len(page) < workPage {
+			return n, nil
 		}
 	}
 }

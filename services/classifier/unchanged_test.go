@@ -8,6 +8,7 @@ import (
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
+	"github.com/pdeflow/pdeflow/services/classifier/columns"
 )
 
 func TestEvaluate_SkipsAnUnchangedMapping(t *testing.T) {
@@ -46,6 +47,21 @@ func TestEvaluate_SkipsAnUnchangedMapping(t *testing.T) {
 				t.Error("got no digest of the input")
 			}
 		})
+	}
+}
+
+// A class is weighed by the decisions on its column also if the report does not have the column.
+func TestInputHash_HasTheDecisionsOnAColumnThatTheReportLacks(t *testing.T) {
+	t.Parallel()
+	from, work := loans(), workOn(schema.JobTypePDEClassification, "Current Loan Balance", schema.Mapping{})
+	work.Mapping.SourceField = "old.TABLE.BALANCE"
+	engine := defaultEngine()
+	before := inputHash(engine, from, work, columns.Ranking{})
+	from.precedents = newPrecedents([]schema.Precedent{{
+		SourceField: "old.TABLE.BALANCE", InformationSecurityClassification: schema.TierHRCI,
+	}})
+	if after := inputHash(engine, from, work, columns.Ranking{}); after == before {
+		t.Error("got the same digest with and without the decision")
 	}
 }
 

@@ -29,7 +29,7 @@ var (
 	noneEvidence   = []string{"constant", "score"}
 )
 
-// Evidence returns what the confidence is computed from: a constant, the score, and for a chosen column also the margin
+// Evidence returns the values from which the confidence is computed: a constant, the score, and for a chosen column also the margin
 // and whether another table has a copy of it.
 func (r *Ranking) Evidence() []float64 {
 	if r.Column < 0 {

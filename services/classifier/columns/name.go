@@ -5,7 +5,7 @@ import (
 	"unicode"
 )
 
-// parts cuts an attribute's name at the punctuation between its thoughts: "Race of Applicant: 2" has two, and so
+// parts cuts an attribute's name at the punctuation between its parts: "Race of Applicant: 2" has two, and so
 // has "Debt Service Coverage - DSC". A hyphen within a word cuts nothing.
 func parts(name string) []string {
 	var all []string

@@ -13,7 +13,7 @@ type Ranking struct {
 	SourceField string
 	// Column is the position of the chosen column among the candidates, -1 if nothing fits.
 	Column int
-	// Confidence, 0 to 95, is the probability in percent that the result is right, be it a column or that nothing
+	// Confidence, 0 to 97, is the probability in percent that the result is right, be it a column or that nothing
 	// fits. It is 0 if there are no candidates.
 	Confidence int
 	// Score is the evidence for the best column, chosen or not, 0 to 1, from which the confidence is computed.

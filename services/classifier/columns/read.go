@@ -53,7 +53,7 @@ type requirement struct {
 	announces              announcement
 	// technical is true if only the technical name has the term.
 	technical bool
-	// head is true for what the name is about: "limit" in "Current Limit at Month End".
+	// head is true for the main noun of the name: "limit" in "Current Limit at Month End".
 	head bool
 	// phrase is 1 + the position of a phrase if this is one of its words and no requirement of its own, else 0.
 	phrase int

@@ -6,8 +6,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// FieldSourceField is the field of the chosen column.
-const FieldSourceField = "source_field"
+// fieldSourceField is the field of the chosen column.
+const fieldSourceField = "source_field"
 
 // field is one judged field of an answer.
 type field struct {
@@ -22,7 +22,7 @@ type field struct {
 func fields() []field {
 	flag := []string{"yes", "no"}
 	return []field{
-		{FieldSourceField, nil, Answer.column, func(a Answer) []string { return a.Label.SourceField }},
+		{fieldSourceField, nil, Answer.column, func(a Answer) []string { return a.Label.SourceField }},
 		{
 			"information_security_classification", texts(schema.Tiers()),
 			func(a Answer) string { return string(a.Class.InformationSecurityClassification) },

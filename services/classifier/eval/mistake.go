@@ -29,7 +29,7 @@ func worst(answers []Answer, limit int) []Mistake {
 				Field: f.name, LineItemNumber: a.Attribute.LineItemNumber, AttributeName: a.Attribute.AttributeName,
 				Want: f.want(a), Got: f.got(a), Confidence: a.Class.Confidence, Rationale: a.Class.Rationale,
 			}
-			if f.name == FieldSourceField {
+			if f.name == fieldSourceField {
 				m.Confidence, m.Rationale = a.Ranking.Confidence, a.Ranking.Rationale
 				columns = append(columns, m)
 			} else {

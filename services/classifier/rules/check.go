@@ -48,7 +48,7 @@ func (c checker) checkExample(rule *policy.Rule, example policy.Example) string 
 	if example.Counter {
 		kind = "counterexample"
 	}
-	return fmt.Sprintf("%s: the %s %q has another result: %s", title(rule), kind, example.Name, by)
+	return fmt.Sprintf("%s: the %s %q has another result: %s", ruleTitle(rule), kind, example.Name, by)
 }
 
 // decides reports whether a rule decided an answer, or a refinement changed it.
@@ -71,12 +71,8 @@ func inputOf(example policy.Example) Input {
 	}
 }
 
-func title(rule *policy.Rule) string {
-	if rule.Refinement {
-		return fmt.Sprintf("refinement %q", rule.Name)
-	}
-	return fmt.Sprintf("rule %q", rule.Name)
-}
+// maxTrials is the number of attributes that the check of one rule classifies.
+const maxTrials = 20_000
 
 // checkReachable returns a problem if the rule decides none of its examples and none of the attributes that are made of
 // its conditions, or "". Points decide between rules, so this is a search and no proof.
@@ -93,12 +89,17 @@ func (c checker) checkReachable(rule *policy.Rule) string {
 		if decides(&a, rule) {
 			return ""
 		}
-		n++
 		winners[a.Rule]++
+		if n++; n == maxTrials {
+			break
+		}
+	}
+	if n == 0 {
+		return "" // its conditions cannot be made, such as a report that is known only by MDRM codes
 	}
 	if rule.Refinement {
 		return fmt.Sprintf("%s is unreachable: it changes the answer for none of %d attributes made of its conditions",
-			title(rule), n)
+			ruleTitle(rule), n)
 	}
 	first, most := "no rule", 0
 	for _, name := range slices.Sorted(maps.Keys(winners)) {
@@ -108,7 +109,7 @@ func (c checker) checkReachable(rule *policy.Rule) string {
 	}
 	return fmt.Sprintf(
 		"%s is unreachable: it decides none of %d attributes made of its conditions, of which %s decides %d",
-		title(rule),
+		ruleTitle(rule),
 		n,
 		first,
 		most,

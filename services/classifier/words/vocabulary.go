@@ -75,7 +75,7 @@ func ParseVocabulary(file string, text []byte) (*Vocabulary, error) {
 
 // addOwn adds a line of an organisation. The words of its meanings may be written as people write them.
 func (d *dictionary) addOwn(line string) error {
-	key, _, found := strings.Cut(line, ":")
+	key, rest, found := strings.Cut(line, ":")
 	key = strings.TrimSpace(key)
 	switch {
 	case !found:
@@ -85,7 +85,6 @@ func (d *dictionary) addOwn(line string) error {
 	case strings.Count(key, "-") > 1 || strings.HasPrefix(key, "-") || strings.HasSuffix(key, "-") || key == "":
 		return fmt.Errorf("%q is not one word, or two words joined by a hyphen", key)
 	}
-	_, rest, _ := strings.Cut(line, ":")
 	if err := d.add(key + ":" + rest); err != nil {
 		return err
 	}
@@ -94,7 +93,10 @@ func (d *dictionary) addOwn(line string) error {
 		e = d.pairs[pair{first, second}]
 	}
 	for i := range e.meanings {
-		e.meanings[i].words = Split(strings.Join(e.meanings[i].words, " "))
+		text := strings.Join(e.meanings[i].words, " ")
+		if e.meanings[i].words = Split(text); len(e.meanings[i].words) == 0 {
+			return fmt.Errorf("%q: no words in %q", key, text)
+		}
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func TestParseVocabulary_ReportsEveryMistake(t *testing.T) {
 	t.Parallel()
 	_, err := ParseVocabulary(
 		"our.vocabulary",
-		[]byte("brwx\nb x: y\nacct: account\nacct: account\nx:\n-a: b\ncr: c [first]\n"),
+		[]byte("brwx\nb x: y\nacct: account\nacct: account\nx:\n-a: b\ncr: c [first]\nzz: -\n"),
 	)
 	want := []string{
 		`our.vocabulary:1: "brwx" is not of the form "abbreviation: words"`,
@@ -80,6 +80,7 @@ func TestParseVocabulary_ReportsEveryMistake(t *testing.T) {
 		`our.vocabulary:5: "x": no words in ""`,
 		`our.vocabulary:6: "-a" is not one word, or two words joined by a hyphen`,
 		`our.vocabulary:7: "cr": the last meaning must have no condition`,
+		`our.vocabulary:8: "zz": no words in "-"`,
 	}
 	if err == nil {
 		t.Fatal("got no error")

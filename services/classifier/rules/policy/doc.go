@@ -15,7 +15,7 @@
 //	  begins: is                    words that determine the facet if a name begins with them
 //	  types: date, text             data types that can hold the facet; others exclude it
 //	  implied-by: date              data types that imply the facet if no word names one
-//	party person                    someone whom an attribute can be about
+//	party person                    a person or company that an attribute can be about
 //	  words: borrower, applicant
 //	concept score                   words that have the same meaning for the rules
 //	  words: credit score, FICO

@@ -34,7 +34,10 @@ func merge(base, extension []block, report *problems) []block {
 	all := slices.Clone(base)
 	for _, x := range extension {
 		switch {
-		case x.kind == "" || x.kind == "group":
+		case x.kind == "":
+		case x.change != "" && (x.kind == "group" || x.kind == "policy" || x.kind == "extends"):
+			report.add(x.line, "%s %s: a %s cannot be changed", x.change, x.title(), x.kind)
+		case x.kind == "group":
 		case x.kind == "extends":
 			if x.name != builtIn {
 				report.add(x.line, "extends %q: only the policy %q can be extended", x.name, builtIn)

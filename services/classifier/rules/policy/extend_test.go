@@ -103,6 +103,10 @@ func TestParse_ReportsMistakesInExtensions(t *testing.T) {
 			`mine:3: remove rule "balance" takes no entries`,
 		},
 		{
+			"a group", "extends built-in\nremove group scores",
+			`mine:3: remove group "scores": a group cannot be changed`,
+		},
+		{
 			"again", "extends built-in\nrule balance\n  any: x",
 			`mine:3: rule "balance" exists in the built-in policy: begin with "override" to replace it or "extend" ` +
 				`to add to it, or use another name`,
