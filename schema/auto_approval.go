@@ -53,8 +53,7 @@ func (r AutoApproval) Approves(m Mapping) bool {
 		!slices.Contains(r.Tiers, m.InformationSecurityClassification) || m.RiskLevel == "" {
 		return false
 	}
-	risks := []Level{LevelLow, LevelMedium, LevelHigh}
-	return slices.Index(risks, m.RiskLevel) <= slices.Index(risks, r.MaxRisk) &&
+	return !m.RiskLevel.Above(r.MaxRisk) &&
 		m.ConfidenceScore != nil && *m.ConfidenceScore >= r.MinConfidence &&
 		m.ClassificationConfidence != nil && *m.ClassificationConfidence >= r.MinConfidence &&
 		r.isDistinct(m)

@@ -90,11 +90,6 @@ func (d Decision) lock(ctx context.Context, tx bun.Tx) (m Mapping, now time.Time
 	return m, now, err
 }
 
-// resetReview returns the mapping to the state before a review.
-func (m *Mapping) resetReview() {
-	m.ReviewStatus, m.ReviewedBy, m.ReviewedAt = ReviewStatusPending, "", time.Time{}
-}
-
 // ErrNothingToUndo is returned if the last change of a mapping is not an edit or a decision of the person, or is
 // itself undone.
 var ErrNothingToUndo = errors.New("the last change of the mapping is not a decision of this person")
@@ -126,7 +121,8 @@ func Undo(ctx context.Context, tx bun.Tx, d Decision, allowed func(HistoryAction
 			return c, err
 		}
 		after := image.restore(m)
-		if after.SourceField != "" && after.SourceField != m.SourceField {
+		if after.SourceField != "" &&
+			(after.SourceField != m.SourceField || after.DataSourceID != m.DataSourceID) {
 			if _, err := d.findColumn(ctx, tx, after.SourceField, after.DataSourceID); err != nil {
 				return c, err
 			}

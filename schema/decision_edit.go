@@ -112,7 +112,7 @@ func (d Decision) edit(ctx context.Context, tx bun.Tx, m Mapping, edit MappingEd
 	m.MappingConfirmedByUser = edit.Confirmed == nil || *edit.Confirmed
 	m.dropAnsweredSuggestions()
 	if !equalMappings(&before, &m, func(*mappingColumn) bool { return true }) {
-		m.resetReview()
+		m.ResetReview()
 	}
 	return m, nil
 }

@@ -27,7 +27,7 @@ func EditDistance(a, b string) int {
 	return row[len(b)]
 }
 
-// Similar returns at most limit of the names that differ from the text in at most half of its characters, the most
+// Similar returns at most limit of the names that differ from the text in at most half of its bytes, the most
 // similar first. It ignores case.
 func Similar(text string, names []string, limit int) []string {
 	type match struct {
@@ -44,7 +44,9 @@ func Similar(text string, names []string, limit int) []string {
 			matches = append(matches, match{name, distance})
 		}
 	}
-	slices.SortStableFunc(matches, func(a, b match) int { return cmp.Compare(a.distance, b.distance) })
-	similar := each(matches, func(m match) string { return m.name })
-	return slices.Compact(similar[:min(limit, len(similar))])
+	slices.SortFunc(matches, func(a, b match) int {
+		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.name, b.name))
+	})
+	similar := slices.Compact(each(matches, func(m match) string { return m.name }))
+	return similar[:min(limit, len(similar))]
 }

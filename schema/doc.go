@@ -59,9 +59,9 @@
 //     there is a source field: 160 in all, a few dozen in a report. Three indexes begin with it, so a filtered
 //     list reads the next rows of each facet that passes and merges them. The other combinations of filter and
 //     order (by name, source field or classification confidence, and ranges of confidence in another order) first
-//     read the next 2,000 mappings in the order. If the page is not full, up to 2,000 matches are found by facet or
-//     confidence and sorted. If there are more, another 2,000 mappings are read, and the page may be short: it has
-//     the cursor of the place where reading stopped. So no page reads the report. Because updated_at is indexed, no
+//     find up to 2,000 matches by facet or confidence and sort them. If there are more, up to two windows of 2,000
+//     mappings are read in the order (200 of each facet in the orders by tier, criticality and review status), and
+//     the page may be short: it has the cursor of the place where reading stopped. So no page reads the report. Because updated_at is indexed, no
 //     write of a mapping is a heap-only update: each adds an entry to every index. That is accepted, because a job
 //     that finds the same values need not write the row at all.
 //  14. The counts of a report are the sum of rows that triggers insert and no writer updates, so that workers do

@@ -10,7 +10,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// HistoryAction is what a person did to a mapping.
+// HistoryAction is the kind of a change that no job made.
 type HistoryAction string
 
 const (

@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/uptrace/bun"
 )
@@ -240,7 +239,7 @@ func (row MappingRow) onto(m Mapping, dataSourceID string) Mapping {
 			m.ConfidenceScore, m.MappingRationale = new(int), replacedRationale
 		}
 	}
-	m.ReviewStatus, m.ReviewedBy, m.ReviewedAt = ReviewStatusPending, "", time.Time{}
+	m.ResetReview()
 	return m
 }
 

@@ -114,6 +114,11 @@ type Mapping struct {
 	UpdatedBy string    `bun:"updated_by"`
 }
 
+// ResetReview returns the mapping to the state before a review.
+func (m *Mapping) ResetReview() {
+	m.ReviewStatus, m.ReviewedBy, m.ReviewedAt = ReviewStatusPending, "", time.Time{}
+}
+
 // MappingSort is the order of a list of mappings.
 type MappingSort string
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
 // Precedent is a mapping of another report or cycle that a person has confirmed.
@@ -21,23 +22,23 @@ type Precedent struct {
 const maxPrecedents = 10_000
 
 // ListPrecedents returns the confirmed mappings of other reports and cycles that have an attribute of the report, by
-// its name in any case, or a column of the report, in a fixed order and the latest decisions first.
-func ListPrecedents(ctx context.Context, db bun.IDB, cycleID, reportID string) ([]Precedent, error) {
+// its name in any case, or one of the source fields, and that were not rejected. It returns at most 10,000, the latest
+// updated first.
+func ListPrecedents(
+	ctx context.Context, db bun.IDB, cycleID, reportID string, sourceFields []string,
+) ([]Precedent, error) {
 	var all []Precedent
 	err := db.NewRaw(`
 		select m.cycle_id, m.report_id, a.attribute_name, m.source_field, coalesce(m.mapping_type, '') as mapping_type,
 			coalesce(m.information_security_classification, '') as information_security_classification
 		from pde_mappings m join attributes a on a.id = m.attribute_id
-		where m.mapping_confirmed_by_user and m.source_field is not null
+		where m.mapping_confirmed_by_user and m.source_field is not null and m.review_status <> 'rejected'
 			and (m.cycle_id <> ? or m.report_id <> ?)
 			and (lower(a.attribute_name) in
 					(select lower(attribute_name) from attributes where cycle_id = ? and report_id = ?)
-				or m.source_field in (
-					select c.schema_name || '.' || c.table_name || '.' || c.column_name
-					from source_columns c join data_sources s on s.id = c.data_source_id
-					where s.cycle_id = ? and s.report_id = ?))
-		order by m.updated_at desc, m.id
-		limit ?`, cycleID, reportID, cycleID, reportID, cycleID, reportID, maxPrecedents).Scan(ctx, &all)
+				or m.source_field = any(?))
+		order by m.updated_at desc, m.id desc
+		limit ?`, cycleID, reportID, cycleID, reportID, pgdialect.Array(sourceFields), maxPrecedents).Scan(ctx, &all)
 	if err != nil {
 		return nil, fmt.Errorf("precedents of report %s of cycle %s: %w", reportID, cycleID, err)
 	}

@@ -40,10 +40,14 @@ func TestListPrecedents(t *testing.T) {
 		}
 	}
 	load("c2", "r", []string{"BAL", "FEE"}, []string{"Balance", "Fee"}, row("Fee", "svc.LOANS.FEE", true))
-	load("c1", "r", []string{"OLD", "BAL", "OTHER", "GUESS"}, []string{"BALANCE", "Owed", "Unlike", "Fee"},
+	load("c1", "r", []string{"OLD", "BAL", "OTHER", "GUESS"}, []string{"BALANCE", "Owed", "Unlike", "Fee", "Refused"},
 		row("BALANCE", "svc.LOANS.OLD", true), row("Owed", "svc.LOANS.BAL", true),
-		row("Unlike", "svc.LOANS.OTHER", true), row("Fee", "svc.LOANS.GUESS", false))
-	got, err := schema.ListPrecedents(t.Context(), db, "c2", "r")
+		row("Unlike", "svc.LOANS.OTHER", true), row("Fee", "svc.LOANS.GUESS", false),
+		row("Refused", "svc.LOANS.BAL", true))
+	// A rejected mapping is no precedent.
+	exec(t, db, `update pde_mappings set review_status = 'rejected', reviewed_by = 'mia', reviewed_at = now()
+		where attribute_id in (select id from attributes where attribute_name = 'Refused')`)
+	got, err := schema.ListPrecedents(t.Context(), db, "c2", "r", []string{"svc.LOANS.BAL", "svc.LOANS.FEE"})
 	if err != nil {
 		t.Fatal(err)
 	}

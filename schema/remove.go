@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
@@ -379,7 +378,7 @@ func (g goneFields) from(m Mapping) Mapping {
 		return m
 	}
 	m.SourceField, m.DataSourceID, m.MappingType, m.MappingConfirmedByUser = "", "", "", false
-	m.ReviewStatus, m.ReviewedBy, m.ReviewedAt = ReviewStatusPending, "", time.Time{}
+	m.ResetReview()
 	if m.ConfidenceScore != nil {
 		m.ConfidenceScore, m.MappingRationale = new(int), removedRationale
 	}

@@ -169,11 +169,11 @@ func lockMappings(ctx context.Context, tx bun.Tx, cycleID, reportID string, ids 
 	return rows, nil
 }
 
-// lastEditor selects the author of the last edit of the mapping m that is not undone. A job, a review and an undo are
-// no edits; an import is one.
+// lastEditor selects the author of the last edit of the mapping m that is not undone. Jobs, reviews, approvals by a
+// rule, undos and removals of columns are not edits; imports are.
 const lastEditor = `select h.changed_by from classification_history h
 	where h.mapping_id = m.id and h.job_id is null
-		and coalesce(h.action, 'edited') not in ('reviewed', 'undone', 'auto_approved')
+		and h.action not in ('reviewed', 'undone', 'auto_approved', 'unmapped')
 		and not exists (select from classification_history u where u.mapping_id = m.id and u.undoes = h.id)
 	order by h.changed_at desc, h.id desc limit 1`
 

@@ -475,7 +475,7 @@ create table classification_history (
     created_by text not null,
     updated_at timestamptz not null,
     updated_by text not null,
-    -- What the person did; null if a job made the change. See schema.HistoryAction.
+    -- The kind of the change; null if a job made it. See schema.HistoryAction.
     action     text check (
         action in ('edited', 'accepted', 'reviewed', 'undone', 'auto_approved', 'imported', 'unmapped')),
     -- The change that this one has undone.
@@ -484,7 +484,7 @@ create table classification_history (
     published  boolean not null default true,
     -- This references the item, which the same transaction has just written, and not the job, whose row all workers would lock.
     foreign key (job_id, mapping_id) references job_items (job_id, mapping_id),
-    check (job_id is null or action is null),
+    check ((job_id is null) = (action is not null)),
     check (undoes is null or action = 'undone')
 );
 create index classification_history_unpublished on classification_history (id) where not published;

@@ -24,9 +24,9 @@ type Role string
 const (
 	// Viewer can read.
 	Viewer Role = "viewer"
-	// Tester can also start and control jobs, and import, add and remove data.
+	// Tester can also start and control jobs, edit mappings, and import, add and remove data.
 	Tester Role = "tester"
-	// Manager can also remove reports, and data that a person has confirmed.
+	// Manager can also review mappings, set the rule of auto-approval, and remove reports and confirmed data.
 	Manager Role = "manager"
 )
 

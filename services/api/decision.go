@@ -263,10 +263,10 @@ func (s *Server) decisionError(ctx context.Context, d schema.Decision, err error
 		return s.staleProblem(ctx, d, stale.Current)
 	}
 	if wrong, ok := errors.AsType[*schema.EditError](err); ok {
-		return s.editProblem(ctx, path, d, wrong)
+		return s.editProblem(ctx, s.db, path, wrong)
 	}
-	if own, ok := errors.AsType[*schema.OwnEditError](err); ok {
-		return refuseOwnEdits(own, nil)
+	if _, ok := errors.AsType[*schema.OwnEditError](err); ok {
+		return refuseOwnEdit()
 	}
 	switch {
 	case errors.Is(err, schema.ErrNoSuggestion):
@@ -344,7 +344,7 @@ func fieldChanges(before, after schema.Image) []FieldChange {
 }
 
 // editProblem returns the problem of a column or a data source that the report does not have.
-func (s *Server) editProblem(ctx context.Context, in ReportPath, d schema.Decision, wrong *schema.EditError) error {
+func (s *Server) editProblem(ctx context.Context, db bun.IDB, in ReportPath, wrong *schema.EditError) error {
 	location := "body." + wrong.Field
 	switch wrong.Reason {
 	case schema.EditReasonMalformed:
@@ -364,7 +364,7 @@ func (s *Server) editProblem(ctx context.Context, in ReportPath, d schema.Decisi
 		return newFieldProblem(location, "the report has no such data source"+
 			withNames("; the data sources are ", wrong.Names))
 	}
-	near, err := s.similarColumns(ctx, in, wrong.Text)
+	near, err := s.similarColumns(ctx, db, in, wrong.Text)
 	if err != nil {
 		return err
 	}
@@ -376,8 +376,8 @@ func (s *Server) editProblem(ctx context.Context, in ReportPath, d schema.Decisi
 const maxSimilar = 5
 
 // similarColumns returns the columns of the report that are most similar to the text.
-func (s *Server) similarColumns(ctx context.Context, in ReportPath, text string) ([]string, error) {
-	columns, err := schema.ListSourceColumns(ctx, s.db, in.CycleID, in.ReportID)
+func (s *Server) similarColumns(ctx context.Context, db bun.IDB, in ReportPath, text string) ([]string, error) {
+	columns, err := schema.ListSourceColumns(ctx, db, in.CycleID, in.ReportID)
 	if err != nil {
 		return nil, err
 	}

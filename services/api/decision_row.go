@@ -123,7 +123,12 @@ func (d *decisionImport) edit(ctx context.Context, i int, changed map[string]any
 		var decided schema.Decided
 		decided, err = schema.EditMapping(ctx, d.tx, decision, edit)
 		if wrong, ok := errors.AsType[*schema.EditError](err); ok {
-			err = d.server.editProblem(ctx, d.report, decision, wrong)
+			if len(d.problems.First) >= schema.MaxProblems {
+				// The response names no further problem, so similar names need not be found.
+				d.refuse(i, wrong.Field, "is not possible")
+				return nil
+			}
+			err = d.server.editProblem(ctx, d.tx, d.report, wrong)
 		}
 		if err == nil && decided.Changed() {
 			d.done.Edited++

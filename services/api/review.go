@@ -214,15 +214,16 @@ func (b BulkReviewBody) named(ctx context.Context, tx bun.Tx, in ReportPath) ([]
 	return mappings, nil
 }
 
-// refuseOwnEdits refuses a review of mappings that the caller was the last to edit. Ids are those of the request, if it
-// has any.
+// refuseOwnEdit refuses the review of a mapping that the caller was the last to edit.
+func refuseOwnEdit() error {
+	return newProblem(ownEdit, "You were the last to edit this mapping; another manager has to review it.")
+}
+
+// refuseOwnEdits refuses a review of many mappings of which the caller was the last to edit some. Ids are those of the
+// request, if it has any.
 func refuseOwnEdits(own *schema.OwnEditError, ids []string) error {
-	detail := "You were the last to edit this mapping; another manager has to review it."
-	if own.Count > 1 || ids != nil {
-		detail = fmt.Sprintf("You were the last to edit %d of the mappings; another manager has to review them. "+
-			"Nothing was changed; skip_own_edits leaves them out.", own.Count)
-	}
-	p := newProblem(ownEdit, detail)
+	p := newProblem(ownEdit, fmt.Sprintf("You were the last to edit %d of the mappings; another manager has to "+
+		"review them. Nothing was changed; skip_own_edits leaves them out.", own.Count))
 	for _, id := range own.IDs {
 		for i := range ids {
 			if ids[i] == id {

@@ -3,6 +3,8 @@ package classifier
 import (
 	"cmp"
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/columns"
@@ -52,11 +54,11 @@ func readCandidates(
 	if err != nil {
 		return nil, err
 	}
-	decided, err := schema.ListPrecedents(ctx, db, cycleID, reportID)
+	from := newCandidates(cmp.Or(report.Name, report.ReportID), attributes, all, vocabulary)
+	decided, err := schema.ListPrecedents(ctx, db, cycleID, reportID, slices.Collect(maps.Keys(from.byField)))
 	if err != nil {
 		return nil, err
 	}
-	from := newCandidates(cmp.Or(report.Name, report.ReportID), attributes, all, vocabulary)
 	from.precedents = newPrecedents(decided)
 	return from, nil
 }

@@ -3,7 +3,6 @@ package classifier
 import (
 	"cmp"
 	"reflect"
-	"time"
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/columns"
@@ -51,7 +50,7 @@ func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.
 	}
 	if !work.Mapping.SameDecision(after) {
 		// The review was of another decision.
-		after.ReviewStatus, after.ReviewedBy, after.ReviewedAt = schema.ReviewStatusPending, "", time.Time{}
+		after.ResetReview()
 	}
 	if work.AutoApproval.Approves(after) {
 		// SaveWork sets the time of the review.
