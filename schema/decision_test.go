@@ -179,3 +179,81 @@ func TestSaveWork_StampsAnAutoApproval(t *testing.T) {
 		t.Errorf("history: got %+v with comment %q, %v", image, history[0].Comment, err)
 	}
 }
+
+// A manager who approves a mapping and then removes a column that it only mentions has not edited the mapping.
+func TestDeleteColumn_IsNoEditOfMappingsThatKeepTheirColumn(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 1)
+	if _, err := edited(t.Context(), db, ids[0], "olga", schema.MappingEdit{PDEName: new("name")}); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, `update pde_mappings set alternative_mappings =
+		'[{"source_field": "svc.LN_MSTR.VIN", "score": 40, "reason": "similar name"}]'`)
+	if err := reviewed(t.Context(), db, ids[0], "mia", schema.ReviewStatusApproved); err != nil {
+		t.Fatal(err)
+	}
+	removeColumn(t, db, "mia", "VIN")
+	m, err := schema.GetMapping(t.Context(), db, schematest.CycleID, schematest.ReportID, ids[0])
+	if err != nil || len(m.AlternativeMappings) != 0 || m.ReviewStatus != schema.ReviewStatusApproved {
+		t.Errorf("mapping after the removal: got %+v", m)
+	}
+	if _, found := check(t, db, schema.CheckScope{}); len(found) != 0 {
+		t.Errorf("check: got %q, want nothing", found)
+	}
+	if err := reviewed(t.Context(), db, ids[0], "mia", schema.ReviewStatusRejected); err != nil {
+		t.Errorf("second review by the same manager: %v", err)
+	}
+}
+
+func TestUndo_RefusesARemovedDataSource(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 1)
+	exec(t, db, `insert into data_sources
+			(id, cycle_id, report_id, name, created_at, created_by, updated_at, updated_by)
+		select 'copy', cycle_id, report_id, 'Copy', now(), 'olga', now(), 'olga' from data_sources limit 1`)
+	exec(t, db, `insert into source_columns
+		select 'copy-vin', 'copy', identity, schema_name, table_name, column_name, data_type, description,
+			now(), 'olga', now(), 'olga' from source_columns where column_name = 'VIN'`)
+	for _, source := range []string{"copy", mappingSource(t, db)} {
+		edit := schema.MappingEdit{SourceField: new("svc.LN_MSTR.VIN"), DataSourceID: new(source)}
+		if _, err := edited(t.Context(), db, ids[0], "olga", edit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(t, db, "delete from source_columns where data_source_id = 'copy'")
+	exec(t, db, "delete from data_sources where id = 'copy'")
+	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+		_, err := schema.Undo(ctx, tx, decisionOf(ids[0], "olga"), func(schema.HistoryAction) error { return nil })
+		return err
+	})
+	if _, ok := errors.AsType[*schema.EditError](err); !ok {
+		t.Errorf("got %v, want an EditError", err)
+	}
+}
+
+// mappingSource returns the id of the data source of schematest.
+func mappingSource(t *testing.T, db *schema.DB) (id string) {
+	t.Helper()
+	if err := db.NewRaw("select id from data_sources where id <> 'copy'").Scan(t.Context(), &id); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func removeColumn(t *testing.T, db *schema.DB, author, name string) {
+	t.Helper()
+	var column schema.SourceColumn
+	if err := db.NewSelect().Model(&column).Where("column_name = ?", name).Scan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+		return schema.DeleteColumn(ctx, tx, schema.Removal{
+			CycleID: schematest.CycleID, ReportID: schematest.ReportID, Author: author, Confirmed: true,
+		}, column.DataSourceID, column.ID)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -61,9 +61,9 @@
 //     order (by name, source field or classification confidence, and ranges of confidence in another order) first
 //     find up to 2,000 matches by facet or confidence and sort them. If there are more, up to two windows of 2,000
 //     mappings are read in the order (200 of each facet in the orders by tier, criticality and review status), and
-//     the page may be short: it has the cursor of the place where reading stopped. So no page reads the report. Because updated_at is indexed, no
-//     write of a mapping is a heap-only update: each adds an entry to every index. That is accepted, because a job
-//     that finds the same values need not write the row at all.
+//     the page may be short: it has the cursor of the place where reading stopped. So no page reads the report.
+//     Because updated_at is indexed, no write of a mapping is a heap-only update: each adds an entry to every index.
+//     That is accepted, because a job that finds the same values need not write the row at all.
 //  14. The counts of a report are the sum of rows that triggers insert and no writer updates, so that workers do
 //     not wait for each other. The projector adds them up every two seconds ([SumMappingCounts]).
 //  15. pde_mappings.data_source_id is not a foreign key. Its check would lock the same few rows in the transaction

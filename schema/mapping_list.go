@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	// window is the number of mappings that a list reads in its order at once to find those that match. If one mapping in forty matches, the window fills a page of 50.
+	// window is the number of mappings that a list reads in its order at once to find those that match. If one
+	// mapping in forty matches, the window fills a page of 50.
 	window = 2000
 	// searchWindow replaces window in a search, which also reads the attribute of each mapping.
 	searchWindow = 1000

@@ -25,7 +25,7 @@ func (a *app) auditCommand() *cli.Command {
 		Name:  "audit",
 		Usage: "shows and verifies the audit log",
 		Description: "Works on the database. verify checks the hash chain and compares the log with jobs, " +
-			"items and history, which reveals changed and removed rows and a cut tail; it " +
+			"items, history and reviews, which reveals changed and removed rows and a cut tail; it " +
 			"exits 1 then.\n\n" +
 			"pdeflow audit list --job 0198c2f0-8b7e-7cc3-9f4e-0d6a5c1b2a39\n" +
 			"pdeflow audit tail --follow\n" +

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -140,11 +139,7 @@ func evalSubjects(cmd *cli.Command) ([]eval.Subject, error) {
 	}
 	var subjects []eval.Subject
 	for _, path := range paths {
-		file := path
-		if path == builtIn {
-			file = ""
-		}
-		p, err := readPolicy(file)
+		p, err := readPolicy(path)
 		if err != nil {
 			return nil, err
 		}
@@ -163,19 +158,21 @@ func (a *app) evalSet(ctx context.Context, cmd *cli.Command) (eval.Set, error) {
 	set := eval.Set{Report: cmd.String("name"), Labels: labels}
 	switch cycle, report := cmd.String("cycle"), cmd.String("report"); {
 	case cmd.String("attributes") != "":
-		return set, readEvalFiles(cmd, &set)
+		err := readEvalFiles(cmd, &set)
+		return set, err
 	case cmd.String("columns") != "":
 		return set, usagef("--columns requires --attributes")
 	case cycle == "" || report == "":
 		return set, usagef("give --cycle and --report, or --attributes and --columns")
 	default:
-		return set, a.withDatabase(ctx, cmd, func(ctx context.Context, db *schema.DB) error {
+		err := a.withDatabase(ctx, cmd, func(ctx context.Context, db *schema.DB) error {
 			err := readEvalReport(ctx, db, cycle, report, &set)
 			if errors.Is(err, schema.ErrNotFound) {
 				return fmt.Errorf("there is no report %s in cycle %s", report, cycle)
 			}
 			return err
 		})
+		return set, err
 	}
 }
 
@@ -209,22 +206,7 @@ func readRows[R any](path string, read func(string, []byte) (tabular.File[R], er
 		return nil, &usageError{err}
 	}
 	file, err := read(path, content)
-	if problems, ok := errors.AsType[tabular.Problems](err); ok {
-		return nil, errors.New(strings.Join(problemLines(problems), "\n"))
-	}
 	return file.Rows, err
-}
-
-// problemLines returns a line for each problem of a file that is listed.
-func problemLines(problems tabular.Problems) []string {
-	lines := make([]string, 0, len(problems.First)+1)
-	for _, p := range problems.First {
-		lines = append(lines, p.String())
-	}
-	if problems.More > 0 {
-		lines = append(lines, fmt.Sprintf("and %d more", problems.More))
-	}
-	return lines
 }
 
 // readEvalReport reads the attributes and columns of a report from the database.
@@ -244,7 +226,7 @@ func readEvalReport(ctx context.Context, db *schema.DB, cycle, report string, se
 		if err != nil {
 			return err
 		}
-		if set.Attributes = slices.Concat(set.Attributes, page); len(page) < evalPage {
+		if set.Attributes = append(set.Attributes, page...); len(page) < evalPage {
 			break
 		}
 	}

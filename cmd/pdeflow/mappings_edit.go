@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -117,7 +118,7 @@ func (a *app) printDecided(m api.DecidedMapping) { fmt.Fprintln(a.stdout, m.Mess
 // sendDecision sends a request that needs the version of the mapping, and prints the result.
 func (a *app) sendDecision(ctx context.Context, cmd *cli.Command, c *client, id string, r request) error {
 	version := cmd.Int64(flagVersion)
-	if version == 0 {
+	if !cmd.IsSet(flagVersion) {
 		var m api.Mapping
 		if _, err := c.call(ctx, request{method: http.MethodGet, path: mappingPath(cmd, id, "")}, &m); err != nil {
 			return a.problemJSON(cmd.Bool(flagJSON), err)
@@ -208,6 +209,9 @@ func (c *client) resolveDataSource(ctx context.Context, cmd *cli.Command, fields
 	if !given {
 		return nil
 	}
+	if _, both := fields["data_source_id"]; both {
+		return usagef("give data_source or data_source_id, not both")
+	}
 	delete(fields, dataSourceField)
 	var names []string
 	path := reportPath(cmd.String("cycle"), cmd.String("report"), "/data-sources")
@@ -230,5 +234,6 @@ func (c *client) resolveDataSource(ctx context.Context, cmd *cli.Command, fields
 	if similar := schema.Similar(name, names, 1); len(similar) > 0 {
 		return usagef("the report has no data source %s; did you mean %s?", quoted(name), quoted(similar[0]))
 	}
-	return usagef("the report has no data source %s; it has %s", quoted(name), strings.Join(names, ", "))
+	has := cmp.Or(strings.Join(names, ", "), "none")
+	return usagef("the report has no data source %s; it has %s", quoted(name), has)
 }

@@ -51,6 +51,9 @@ func (a *app) review(ctx context.Context, cmd *cli.Command, decision schema.Revi
 	if filtered := filter != (api.ListFilter{}); filtered == (len(words) > 0) {
 		return usagef("%s needs the IDs of mappings or filters, and not both", cmd.FullName())
 	}
+	if len(words) > 0 && cmd.IsSet(flagExpected) {
+		return usagef("--%s is for filters, not for IDs", flagExpected)
+	}
 	c, err := a.client(cmd)
 	if err != nil {
 		return err

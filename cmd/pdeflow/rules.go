@@ -17,7 +17,7 @@ func (a *app) rulesCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "rules",
 		Usage: "shows how the policy classifies a name, tests a policy, and learns a vocabulary",
-		Description: "Works on files alone, without a server or a database, but for learn.\n" +
+		Description: "Works on files, without a server or a database; only learn calls the API.\n" +
 			"A policy whose second line is \"extends built-in\" adds to the built-in policy, and overrides or\n" +
 			"removes parts of it by name.\n\n" +
 			"pdeflow rules explain \"Borrower Tax Number\" --type 'CHAR(9)'\n" +
@@ -103,7 +103,7 @@ func explainInput(cmd *cli.Command, name string) (rules.Input, error) {
 
 // readPolicy reads the policy of --rules, or returns the built-in policy.
 func readPolicy(path string) (*policy.Policy, error) {
-	if path == "" {
+	if path == "" || path == builtIn {
 		return policy.Default(), nil
 	}
 	return parsePolicy(path, "--rules (PDEFLOW_RULES)")

@@ -56,8 +56,9 @@ func (c *client) confirmedPairs(ctx context.Context, cycle, report string) ([]wo
 				return nil, fmt.Errorf("mapping of the list: %w", err)
 			}
 			if m.SourceField != nil && (m.MappingConfirmedByUser || m.ReviewStatus == schema.ReviewStatusApproved) {
-				column := (*m.SourceField)[strings.LastIndexByte(*m.SourceField, '.')+1:]
-				pairs = append(pairs, words.Pair{Attribute: m.AttributeName, Column: column})
+				if column, ok := schema.ParseSourceField(*m.SourceField); ok {
+					pairs = append(pairs, words.Pair{Attribute: m.AttributeName, Column: column.ColumnName})
+				}
 			}
 		}
 	}

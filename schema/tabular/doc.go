@@ -32,8 +32,8 @@
 //     sheet, cell or formula of a value, or whether the value is stored.
 //  10. The rules for the values of a field are the same for every source of rows. [CheckAttribute],
 //     [CheckDataSource] and [CheckMapping] apply them to rows that do not come from a file.
-//  12. A workbook is written by the package itself, directly to its destination. The library would collect it in a
+//  11. A workbook is written by the package itself, directly to its destination. The library would collect it in a
 //     temporary file first, so that nothing is sent for a minute, and would leave the file if the process is killed.
-//  13. A file of decisions has the texts of an export unchanged, so that the caller finds out which of them a person
+//  12. A file of decisions has the texts of an export unchanged, so that the caller finds out which of them a person
 //     has changed ([Decisions]).
 package tabular

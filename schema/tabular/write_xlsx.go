@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -152,10 +153,13 @@ func (w *XLSXWriter) Close() error {
 	return nil
 }
 
+// looksEscaped matches a text that becomes an escape with an underscore after it.
+var looksEscaped = regexp.MustCompile(`_x[0-9A-Fa-f]{4}`)
+
 // escapeXML returns the text as the content of an element. Characters that XML cannot have or would change, and texts
 // that look like their escapes, are escaped as spreadsheet programs do; see unescape.
 func escapeXML(text string) string {
-	text = escaped.ReplaceAllString(text, "_x005F$0")
+	text = looksEscaped.ReplaceAllString(text, "_x005F$0")
 	var to strings.Builder
 	for _, r := range text {
 		switch {

@@ -40,7 +40,7 @@ func TestXLSXWriter_WritesTypedCellsThatOtherProgramsRead(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 27, 18, 30, 15, 0, time.UTC)
 	book := workbookOf(t, []tabular.SheetColumn{{Name: "text"}, {Name: "number"}, {Name: "flag"}, {Name: "time"}},
-		[]any{"=1+1", int64(42), true, at}, []any{" <&\"'> \r\n\t_x0041_ \x01 é", nil, false, nil})
+		[]any{"=1+1", int64(42), true, at}, []any{" <&\"'> \r\n\t_x0041_x0042_ _x0041\x01 \x01 é", nil, false, nil})
 	rows, err := book.GetRows("A & B")
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func TestXLSXWriter_WritesTypedCellsThatOtherProgramsRead(t *testing.T) {
 	want := [][]string{
 		{"text", "number", "flag", "time"},
 		{"=1+1", "42", "TRUE", "2026-11-27 18:30:15"},
-		{" <&\"'> \r\n\t_x0041_ \x01 é", "", "FALSE"},
+		{" <&\"'> \r\n\t_x0041_x0042_ _x0041\x01 \x01 é", "", "FALSE"},
 	}
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Errorf("rows differ (-want +got):\n%s", diff)

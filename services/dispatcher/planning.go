@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"errors"
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
@@ -25,18 +26,16 @@ func (d *Dispatcher) publishChanges(ctx context.Context) (more bool, err error) 
 	for _, change := range changes {
 		event, damaged := events.MappingChangedOf(change)
 		if damaged != nil { // the others are published
-			err = damaged
+			err = errors.Join(err, damaged)
 			continue
 		}
 		if unpublished := d.stream.event(ctx, event); unpublished != nil {
-			err = unpublished
+			err = errors.Join(err, unpublished)
 			break
 		}
 		published = append(published, change.ID)
 	}
-	if marking := schema.MarkChangesPublished(ctx, d.db, published); marking != nil {
-		err = marking
-	}
+	err = errors.Join(err, schema.MarkChangesPublished(ctx, d.db, published))
 	return err == nil && len(changes) == changePage, err
 }
 

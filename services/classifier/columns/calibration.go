@@ -29,8 +29,8 @@ var (
 	noneEvidence   = []string{"constant", "score"}
 )
 
-// Evidence returns the values from which the confidence is computed: a constant, the score, and for a chosen column also the margin
-// and whether another table has a copy of it.
+// Evidence returns the values from which the confidence is computed: a constant, the score, and for a chosen column
+// also the margin and whether another table has a copy of it.
 func (r *Ranking) Evidence() []float64 {
 	if r.Column < 0 {
 		return []float64{1, r.Score}
