@@ -244,7 +244,7 @@ func TestRebuildStatus_CountsTheCancelledItemsAgain(t *testing.T) {
 		t.Fatalf("got %d cancelled, %v, want 2", n, err)
 	}
 	want := mustFold(t, db, job.ID, ids[0])
-	exec(t, db, "update jobs set cancelled = 1")
+	exec(t, db, "update jobs set cancelled = 1, cancelled_from = ?", ids[2])
 	if _, found := check(t, db, schema.CheckScope{}); len(found) != 1 {
 		t.Errorf("check: got %q, want one line", found)
 	}
@@ -255,5 +255,9 @@ func TestRebuildStatus_CountsTheCancelledItemsAgain(t *testing.T) {
 	}
 	if _, found := check(t, db, schema.CheckScope{}); len(found) != 0 {
 		t.Errorf("check: got %q, want nothing", found)
+	}
+	items, err := schema.ListItems(t.Context(), db, job.ID, schema.ItemFilter{Outcome: schema.OutcomeCancelled}, "", 10)
+	if err != nil || len(items) != 2 {
+		t.Errorf("ListItems: got %d cancelled items, %v, want 2", len(items), err)
 	}
 }

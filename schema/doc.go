@@ -90,8 +90,11 @@
 //     version. Its pages, and those of the table, are half full at first: in full pages Postgres looks for
 //     duplicates at every few entries, which doubled the time.
 //  19. The items of a job by outcome are read from job_items_outcome, and the queued ones from the queue, so that
-//     a rare outcome is found without reading the job. The columns of a data source are counted by triggers when
-//     they are added or removed.
+//     a rare outcome is found without reading the job. Cancelled items have no entry there, because writing it took
+//     a fifth of the time of a cancellation. They are read by the primary key from jobs.cancelled_from on: the items
+//     of a job are taken in the order of their mappings, so those after the first cancelled one are cancelled too,
+//     except some of those that were in work. The columns of a data source are counted by triggers when they are
+//     added or removed.
 //  20. A person's decision about a mapping, alone or with thousands of others, is written by one function,
 //     saveChanges, which imports and removals use too: the mapping under its version, the row of the history and
 //     the note that mapping.changed is not published yet are one statement. The history row of an undone change

@@ -143,12 +143,19 @@ func ListItems(
 	return items, nil
 }
 
+// fromFirstCancelled limits a query of a job's cancelled items, which have no index of their own, to those from the
+// first one on: a job takes its mappings in the order of their ids, so most of the following ones are cancelled too.
+// The argument is the job's id.
+const fromFirstCancelled = "mapping_id >= (select cancelled_from from jobs where id = ?)"
+
 func selectItems(tx bun.Tx, into *[]Item, jobID string, filter ItemFilter, after string, limit int) *bun.SelectQuery {
 	items := func() *bun.SelectQuery {
 		return tx.NewSelect().Model(into).Where("job_id = ? and mapping_id > ?", jobID, after)
 	}
 	page := func(query *bun.SelectQuery) *bun.SelectQuery { return query.Order("mapping_id").Limit(int64(limit)) }
 	switch {
+	case filter.Outcome == OutcomeCancelled:
+		return page(items().Where("outcome = ?", filter.Outcome).Where(fromFirstCancelled, jobID))
 	case filter.Outcome != "":
 		return page(items().Where("outcome = ?", filter.Outcome))
 	case filter.Queued:
@@ -166,12 +173,18 @@ func selectItems(tx bun.Tx, into *[]Item, jobID string, filter ItemFilter, after
 // CountRetryableItems counts the items that a retry of the job would include: those that failed or were
 // cancelled and whose mapping exists. If code is not empty, only items with this error code count.
 func CountRetryableItems(ctx context.Context, db bun.IDB, jobID string, code ErrorCode) (n int64, err error) {
-	err = db.NewRaw(`select count(*) from job_items where job_id = ? and outcome in ('failed', 'cancelled')
-		and (? = '' or error_code = ?)
-		and exists (select from pde_mappings where id = mapping_id)`,
-		jobID, code, code).Scan(ctx, &n)
-	if err != nil {
+	if err = db.NewRaw("select count(*) from (?) i", retryable(db, jobID, code)).Scan(ctx, &n); err != nil {
 		return 0, fmt.Errorf("retryable items of job %s: %w", jobID, err)
 	}
 	return n, nil
+}
+
+// retryable returns a query of the mappings that a retry of the job includes.
+func retryable(db bun.IDB, jobID string, code ErrorCode) *bun.RawQuery {
+	return db.NewRaw(`select mapping_id from (
+			select mapping_id, error_code from job_items where job_id = ? and outcome = ?
+			union all
+			select mapping_id, error_code from job_items where job_id = ? and outcome = ? and `+fromFirstCancelled+`) ended
+		where (? = '' or error_code = ?) and exists (select from pde_mappings where id = mapping_id)`,
+		jobID, OutcomeFailed, jobID, OutcomeCancelled, jobID, code, code)
 }

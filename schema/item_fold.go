@@ -70,10 +70,11 @@ func scanCounts(ctx context.Context, tx bun.IDB, query string, args ...any) (Cou
 // recountCancelled corrects the number of cancelled items in the job's row, which the transaction has locked.
 func recountCancelled(ctx context.Context, tx bun.Tx, jobID string) error {
 	_, err := tx.NewRaw(`update jobs j set cancelled = i.cancelled, cancelled_at = i.cancelled_at,
-			version = j.version + 1, updated_at = clock_timestamp(), updated_by = ?
-		from (select count(*) as cancelled, max(ended_at) as cancelled_at
+			cancelled_from = i.cancelled_from, version = j.version + 1, updated_at = clock_timestamp(), updated_by = ?
+		from (select count(*) as cancelled, max(ended_at) as cancelled_at, min(mapping_id) as cancelled_from
 			from job_items where job_id = ? and outcome = ?) i
-		where j.id = ? and (j.cancelled, j.cancelled_at) is distinct from (i.cancelled, i.cancelled_at)`,
+		where j.id = ? and (j.cancelled, j.cancelled_at, j.cancelled_from)
+			is distinct from (i.cancelled, i.cancelled_at, i.cancelled_from)`,
 		ServiceProjector, jobID, OutcomeCancelled, jobID).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("cancelled items of job %s: %w", jobID, err)

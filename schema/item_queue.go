@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -163,9 +164,10 @@ func cancelPage(
 			from clock where i.ctid = any (array(select place from page))
 			returning i.mapping_id
 		), counted as (
-			update jobs j set cancelled = j.cancelled + page.items, cancelled_at = clock.now, version = j.version + 1,
+			update jobs j set cancelled = j.cancelled + page.items, cancelled_at = clock.now,
+				cancelled_from = least(j.cancelled_from, page.first), version = j.version + 1,
 				updated_at = clock.now, updated_by = ?
-			from clock, (select count(*) as items from cancelled) page where j.id = ? and page.items > 0
+			from clock, (select count(*) as items, min(mapping_id) as first from cancelled) page where j.id = ? and page.items > 0
 		)
 		select count(*), coalesce(max(mapping_id), '') from cancelled`,
 		jobID, bun.SafeQuery(which, args...), limit, OutcomeCancelled, ServiceDispatcher, ServiceDispatcher, jobID).
@@ -214,6 +216,7 @@ func InsertItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, 
 	}
 	var page struct {
 		Items int64  `bun:"items"`
+		First string `bun:"first"`
 		Last  string `bun:"last"`
 	}
 	err = tx.NewRaw(`with page as (?), listed as (
@@ -221,7 +224,8 @@ func InsertItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, 
 			updated_at, updated_by)
 		select ?, mapping_id, ?, ?::timestamptz, ?::timestamptz, ?, ?, ?, ? from page
 		returning mapping_id)
-		select count(*) as items, coalesce(max(mapping_id), '') as last from listed`,
+		select count(*) as items, coalesce(min(mapping_id), '') as first, coalesce(max(mapping_id), '') as last
+		from listed`,
 		scoped(tx, job, limit), job.ID, outcome, endedAt, endedAt, now, ServiceDispatcher, now,
 		ServiceDispatcher).Scan(ctx, &page)
 	if err != nil {
@@ -232,6 +236,7 @@ func InsertItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, 
 		job.ListCursor = page.Last
 		if outcome != nil {
 			job.Cancelled += page.Items
+			job.CancelledFrom = cmp.Or(job.CancelledFrom, page.First)
 			job.CancelledAt = now
 		}
 	}
@@ -241,7 +246,7 @@ func InsertItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, 
 	job.Version++
 	job.UpdatedAt, job.UpdatedBy = now, string(ServiceDispatcher)
 	_, err = tx.NewUpdate().Model(&job).WherePK().
-		Column("listed", "list_cursor", "listed_at", "cancelled", "cancelled_at").
+		Column("listed", "list_cursor", "listed_at", "cancelled", "cancelled_at", "cancelled_from").
 		Column("version", "updated_at", "updated_by").Exec(ctx)
 	if err != nil {
 		return job, fmt.Errorf("list of job %s: %w", jobID, err)
@@ -260,11 +265,8 @@ func scoped(tx bun.Tx, job Job, limit int) *bun.RawQuery {
 			and id = any ((select mapping_ids from jobs where id = ?)::text[]) order by id limit ?`,
 			job.CycleID, job.ReportID, job.ListCursor, job.ID, limit)
 	case ScopeRetry:
-		return tx.NewRaw(`select mapping_id from job_items where job_id = ? and outcome in ('failed', 'cancelled')
-			and (? = '' or error_code = ?) and mapping_id > ?
-			and exists (select from pde_mappings where id = mapping_id)
-			order by mapping_id limit ?`,
-			job.RetryOf, job.RetryErrorCode, job.RetryErrorCode, job.ListCursor, limit)
+		return tx.NewRaw("select mapping_id from (?) i where mapping_id > ? order by mapping_id limit ?",
+			retryable(tx, job.RetryOf, job.RetryErrorCode), job.ListCursor, limit)
 	default: // ScopeAll
 		return tx.NewRaw(`select id as mapping_id from pde_mappings where cycle_id = ? and report_id = ? and id > ?
 			order by id limit ?`, job.CycleID, job.ReportID, job.ListCursor, limit)

@@ -81,9 +81,11 @@ type Job struct {
 	// Listed is the number of items in the work list. It is final once ListedAt is set.
 	Listed   int64     `bun:"listed"`
 	ListedAt time.Time `bun:"listed_at,nullzero"`
-	// Cancelled is the number of cancelled items, and CancelledAt the time of the last one.
-	Cancelled   int64     `bun:"cancelled"`
-	CancelledAt time.Time `bun:"cancelled_at,nullzero"`
+	// Cancelled is the number of cancelled items, and CancelledAt the time of the last one. CancelledFrom is the
+	// first of their mappings in the order of ids: job_items_outcome does not have cancelled items.
+	Cancelled     int64     `bun:"cancelled"`
+	CancelledAt   time.Time `bun:"cancelled_at,nullzero"`
+	CancelledFrom string    `bun:"cancelled_from,nullzero"`
 
 	PublishedRequested bool  `bun:"published_requested"`
 	PublishedStarted   bool  `bun:"published_started"`

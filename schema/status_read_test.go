@@ -48,7 +48,7 @@ func TestAJobWithoutAStatusRowIsReadAndFilteredByItsItems(t *testing.T) {
 	exec(t, db, "update job_items set outcome = 'failed', error_code = 'panic' where mapping_id = ?", ids[1])
 	is(schema.StatusFailed)
 	exec(t, db, "update job_items set outcome = 'cancelled', error_code = null where mapping_id = ?", ids[1])
-	exec(t, db, "update jobs set cancelled = 1, cancelled_at = now()")
+	exec(t, db, "update jobs set cancelled = 1, cancelled_at = now(), cancelled_from = ?", ids[1])
 	is(schema.StatusCancelled)
 }
 
@@ -97,6 +97,7 @@ func TestItemsOfAnOutcomeAreListedWithoutReadingTheJob(t *testing.T) {
 	// The last items have an outcome that no other item has.
 	others := map[string]string{
 		"queued": "succeeded", "succeeded": "queued", "skipped": "succeeded", "failed": "cancelled",
+		"cancelled": "succeeded",
 	}
 	for outcome, other := range others {
 		t.Run(outcome, func(t *testing.T) {
@@ -118,6 +119,10 @@ func TestItemsOfAnOutcomeAreListedWithoutReadingTheJob(t *testing.T) {
 						case when ?0 = 'cancelled' then now() end,
 						case when id = ?1 and ?0 = 'queued' then now() else 'epoch' end, now(), 'x', now(), 'x'
 					from unnest(array[?2]) id`, outcome, ids[len(ids)-1], bun.List(ids))
+				if outcome == "cancelled" {
+					exec(t, db, `update jobs set cancelled = ?, listed = ?, cancelled_at = now(), cancelled_from = ?
+						where id = 'second'`, len(ids), mappings, ids[0])
+				}
 			}
 			add(other, ids[:mappings-3])
 			add(outcome, ids[mappings-3:])

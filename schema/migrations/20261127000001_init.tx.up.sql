@@ -315,6 +315,8 @@ create table jobs (
     -- The number of cancelled items and the time of the last one. The transaction that cancels an item counts it.
     cancelled           bigint not null default 0,
     cancelled_at        timestamptz,
+    -- The first cancelled mapping. The items before it are not read to find cancelled ones.
+    cancelled_from      text collate "C",
     published_requested boolean not null default false,
     published_started   boolean not null default false,
     published_listed    boolean not null default false,
@@ -336,6 +338,7 @@ create table jobs (
     check (ended_at is null or listed_at is not null),
     check (cancelled between 0 and listed),
     check ((cancelled = 0) = (cancelled_at is null)),
+    check ((cancelled = 0) = (cancelled_from is null)),
     check ((blocked_by is null) = (blocked_since is null))
 );
 -- A report has at most one active job, of any type.
@@ -411,8 +414,9 @@ create index job_items_queued on job_items (job_id, due_at, mapping_id) where ou
 create index job_items_waiting on job_items (job_id, mapping_id) where outcome is null and waiting_for is not null;
 -- The outcomes that the projector has not folded, by time: folded items leave dead entries at the start of the index.
 create index job_items_unfolded on job_items (job_id, ended_at, mapping_id) where outcome is not null and folded_at is null;
--- The items of a job by outcome. A queued item has no entry, so listing the job does not write to this index.
-create index job_items_outcome on job_items (job_id, outcome, mapping_id) where outcome is not null;
+-- The items of a job by outcome. A queued item has no entry, so listing the job does not write to this index. Neither has a cancelled one:
+-- a cancellation writes many items at once, and they are found by jobs.cancelled_from.
+create index job_items_outcome on job_items (job_id, outcome, mapping_id) where outcome <> 'cancelled';
 -- The few items that show that their job crashes the process; see schema.Work.
 create index job_items_poison on job_items (job_id) where error_code = 'poison' and outcome in ('failed', 'cancelled');
 
