@@ -15,6 +15,9 @@ import (
 // AutoApprover is the reviewer of mappings that the rule of their report approved. No user has this name.
 const AutoApprover = "auto-approval"
 
+// Reviewers returns the reviewers that are no users.
+func Reviewers() []string { return []string{AutoApprover, ColumnRemoval} }
+
 // AutoApproval is the rule by which a report approves mappings itself. It only approves results of jobs that are
 // pending. A mapping that a person has confirmed waits for a manager, because it must not be approved by its editor.
 type AutoApproval struct {

@@ -36,7 +36,8 @@ const (
 	// wrote the mapping.
 	CheckKindHistory CheckKind = "history"
 	// CheckKindDecision means that the history does not have the last change of a mapping, that the reviewer of a
-	// mapping was the last to edit it, or that a change has not been published for a minute.
+	// mapping was the last to edit it, that a mapping of several columns has no rule, or that a change has not been
+	// published for a minute.
 	CheckKindDecision CheckKind = "decision"
 )
 

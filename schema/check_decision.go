@@ -9,8 +9,8 @@ import (
 const unpublishedAge = 60
 
 // checkDecisions reports mappings of which the history lacks the last change by a person, mappings that their last
-// editor has reviewed, and changes that have not been published for a minute. [checker.checkJobs] compares the history
-// with jobs.
+// editor has reviewed, mappings of several columns without a rule, and changes that have not been published for
+// a minute. [checker.checkJobs] compares the history with jobs.
 func (c *checker) checkDecisions(ctx context.Context) error {
 	for done, last := int64(0), ""; ; {
 		c.progress.report("decisions", done, 0)
@@ -26,7 +26,10 @@ func (c *checker) checkDecisions(ctx context.Context) error {
 						and not exists (select from classification_history h
 							where h.mapping_id = m.id and (h.after->>'version')::bigint = m.version)
 						then 'the history has no entry of its version'
-					when m.reviewed_by = (`+lastEditor+`) then 'its reviewer was the last to edit it' end as problem
+					when m.reviewed_by = (`+lastEditor+`) then 'its reviewer was the last to edit it'
+					when m.source_fields is not null
+						and (coalesce(m.mapping_type, 'direct') = 'direct' or m.transformation_rule is null)
+						then 'it has several columns, and no rule that describes them' end as problem
 				from pde_mappings m where ?0 and m.id > ?1 order by m.id limit ?2
 			) m`, c.scope.within("m.cycle_id = ?0 and m.report_id = ?1"), last, checkPage).
 			Scan(ctx, &rows, &last, &wrong)

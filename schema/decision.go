@@ -127,6 +127,11 @@ func Undo(ctx context.Context, tx bun.Tx, d Decision, allowed func(HistoryAction
 				return c, err
 			}
 		}
+		if len(after.SourceFields) > 0 {
+			if _, err := d.findOthers(ctx, tx, after.SourceField, after.others(after.SourceField)); err != nil {
+				return c, err
+			}
+		}
 		return change{before: m, after: after, comment: d.Comment, undoes: last.ID}, nil
 	})
 }

@@ -2,9 +2,7 @@ package schema
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,8 +11,10 @@ import (
 
 // MappingEdit has the values that a person sets. A nil field is not changed. An empty text removes the value.
 type MappingEdit struct {
-	// SourceField and DataSourceID name the column. If only the column is given, the data source follows from it.
-	SourceField, DataSourceID           *string
+	// SourceField and DataSourceID name the main column. If only the column is given, the data source follows from it.
+	SourceField, DataSourceID *string
+	// SourceFields are all columns, the main one first. If they are not given, the mapping keeps its other columns.
+	SourceFields                        *SourceFields
 	PDEName, PDECode, PDEDescription    *string
 	MappingType                         *MappingType
 	TransformationRule, BusinessProcess *string
@@ -28,10 +28,12 @@ type MappingEdit struct {
 	Confirmed *bool
 }
 
-// EditError is returned for a column or data source that an edit names and the report does not have.
+// EditError is returned for a column or data source that an edit names and the report does not have, and for values
+// that do not fit together.
 type EditError struct {
-	// Field is the name of the field in the contract.
+	// Field is the name of the field in the contract, and Index the index in it if it is a list.
 	Field  string
+	Index  int
 	Reason EditReason
 	// Text is the unknown source field.
 	Text string
@@ -53,6 +55,14 @@ const (
 	EditReasonAmbiguous EditReason = "ambiguous"
 	// EditReasonWithoutColumn means that a data source is given for a mapping without a column.
 	EditReasonWithoutColumn EditReason = "without a column"
+	// EditReasonNotFirst means that the main column is not the first of the columns.
+	EditReasonNotFirst EditReason = "not the first column"
+	// EditReasonTwice means that the columns contain one twice.
+	EditReasonTwice EditReason = "given twice"
+	// EditReasonDirect means that a mapping of several columns would be direct, or of no type.
+	EditReasonDirect EditReason = "direct with several columns"
+	// EditReasonWithoutRule means that a mapping that does not copy its column would have no transformation rule.
+	EditReasonWithoutRule EditReason = "without a rule"
 )
 
 // Error implements error.
@@ -81,6 +91,11 @@ func AcceptSuggestion(ctx context.Context, tx bun.Tx, d Decision) (Decided, erro
 		if !suggested {
 			return m, ErrNoSuggestion
 		}
+		if edit.SourceField != nil && len(m.SourceFields) > 0 {
+			// The suggestion is one column in place of all.
+			edit.SourceFields = &SourceFields{*edit.SourceField}
+			edit.MappingType, edit.TransformationRule = new(MappingTypeDirect), new("")
+		}
 		return d.edit(ctx, tx, m, edit)
 	})
 }
@@ -97,7 +112,7 @@ func suggest[T ~string](field **T, suggestion T) bool {
 // edit returns the mapping with the values of the edit.
 func (d Decision) edit(ctx context.Context, tx bun.Tx, m Mapping, edit MappingEdit) (Mapping, error) {
 	before := m
-	if err := d.editColumn(ctx, tx, &m, edit); err != nil {
+	if err := d.editColumns(ctx, tx, &m, edit); err != nil {
 		return m, err
 	}
 	set(&m.PDEName, edit.PDEName)
@@ -105,6 +120,9 @@ func (d Decision) edit(ctx context.Context, tx bun.Tx, m Mapping, edit MappingEd
 	set(&m.PDEDescription, edit.PDEDescription)
 	set(&m.MappingType, edit.MappingType)
 	set(&m.TransformationRule, edit.TransformationRule)
+	if err := edit.checkRule(m); err != nil {
+		return m, err
+	}
 	set(&m.BusinessProcess, edit.BusinessProcess)
 	set(&m.BusinessOwner, edit.BusinessOwner)
 	set(&m.DataSteward, edit.DataSteward)
@@ -138,47 +156,6 @@ func (d Decision) rationale(what string) string {
 		return decidedRationale + d.Author + ": " + what + "."
 	}
 	return decidedRationale + d.Author + ": " + what + ". " + d.Comment
-}
-
-// editColumn sets the column, and what follows from it: the data source, and the name and the description of the
-// element.
-func (d Decision) editColumn(ctx context.Context, tx bun.Tx, m *Mapping, edit MappingEdit) error {
-	if edit.SourceField == nil && edit.DataSourceID == nil {
-		return nil
-	}
-	field, sourceID := m.SourceField, ""
-	set(&field, edit.SourceField)
-	set(&sourceID, edit.DataSourceID)
-	if field == "" {
-		if sourceID != "" {
-			return &EditError{Field: "data_source_id", Reason: EditReasonWithoutColumn}
-		}
-		if m.SourceField != "" {
-			m.SourceField, m.DataSourceID, m.PDEName, m.PDECode, m.PDEDescription = "", "", "", "", ""
-			m.MappingType, m.TransformationRule = "", ""
-			m.ConfidenceScore, m.MappingRationale = new(decidedConfidence), d.rationale("no column")
-		}
-		return nil
-	}
-	if sourceID == "" && field == m.SourceField {
-		sourceID = m.DataSourceID
-	}
-	column, err := d.findColumn(ctx, tx, field, sourceID)
-	if err != nil {
-		return err
-	}
-	if column.SourceField() == m.SourceField && column.DataSourceID == m.DataSourceID {
-		return nil
-	}
-	m.SourceField, m.DataSourceID = column.SourceField(), column.DataSourceID
-	m.PDEName, m.PDECode, m.PDEDescription = column.ColumnName, "", column.Description
-	if m.MappingType == "" {
-		m.MappingType = MappingTypeDirect
-	}
-	m.ConfidenceScore, m.MappingRationale = new(decidedConfidence), d.rationale("the column "+m.SourceField)
-	m.AlternativeMappings = slices.DeleteFunc(slices.Clone(m.AlternativeMappings),
-		func(a Alternative) bool { return a.SourceField == m.SourceField })
-	return nil
 }
 
 // classify sets the classification. The person becomes the classifier if a value changes.
@@ -230,60 +207,4 @@ func dropSuggestedFlag(suggestion **bool, value *bool) {
 	if *suggestion != nil && value != nil && **suggestion == *value {
 		*suggestion = nil
 	}
-}
-
-// findColumn returns the column of the report with this source field, in this data source if one is given. It
-// returns an [EditError] if the report does not have it, or if several data sources have it.
-func (d Decision) findColumn(ctx context.Context, tx bun.Tx, field, sourceID string) (SourceColumn, error) {
-	named, ok := ParseSourceField(field)
-	if !ok {
-		return named, &EditError{Field: "source_field", Reason: EditReasonMalformed}
-	}
-	if sourceID != "" {
-		_, err := GetDataSource(ctx, tx, d.CycleID, d.ReportID, sourceID)
-		if errors.Is(err, ErrNotFound) {
-			return named, d.unknown(ctx, tx, "data_source_id", `select name || ' (' || id || ')' from data_sources
-				where cycle_id = ? and report_id = ? order by name limit ?`)
-		}
-		if err != nil {
-			return named, err
-		}
-	}
-	var found []struct {
-		SourceColumn `bun:"embed:"`
-		SourceName   string `bun:"source_name"`
-	}
-	err := tx.NewRaw(`select c.*, d.name || ' (' || d.id || ')' as source_name
-		from source_columns c join data_sources d on d.id = c.data_source_id
-		where d.cycle_id = ? and d.report_id = ? and c.identity = ? order by d.name`,
-		d.CycleID, d.ReportID, ColumnIdentity(named.SchemaName, named.TableName, named.ColumnName)).Scan(ctx, &found)
-	if err != nil {
-		return named, fmt.Errorf("column of report %s: %w", d.ReportID, err)
-	}
-	var owners []string
-	for _, c := range found {
-		if c.DataSourceID == sourceID {
-			return c.SourceColumn, nil
-		}
-		owners = append(owners, c.SourceName)
-	}
-	switch {
-	case len(found) == 0:
-		return named, &EditError{Field: "source_field", Reason: EditReasonUnknown, Text: field}
-	case sourceID != "":
-		return named, &EditError{Field: "source_field", Reason: EditReasonElsewhere, Names: owners}
-	case len(found) > 1:
-		return named, &EditError{Field: "data_source_id", Reason: EditReasonAmbiguous, Names: owners}
-	default:
-		return found[0].SourceColumn, nil
-	}
-}
-
-// unknown returns the [EditError] with the names that the query lists.
-func (d Decision) unknown(ctx context.Context, tx bun.Tx, field, query string) error {
-	names := []string{}
-	if err := tx.NewRaw(query, d.CycleID, d.ReportID, MaxProblems).Scan(ctx, &names); err != nil {
-		return fmt.Errorf("%s of report %s: %w", field, d.ReportID, err)
-	}
-	return &EditError{Field: field, Reason: EditReasonUnknown, Names: names}
 }

@@ -88,7 +88,7 @@ func TestUndo_RestoresEveryColumn(t *testing.T) {
 	job := schematest.ListedJob(t, db, 1)
 	m := read(t, db, job.ID, ids[0]).Mapping
 	m = filled(t, filled(t, m, "job"), "import")
-	m.SourceField = "" // the report has no such column
+	m.SourceField, m.SourceFields = "", nil // the report has no such column
 	if saved, err := save(t.Context(), db, job.ID, read(t, db, job.ID, ids[0]).Mapping, m); err != nil || !saved {
 		t.Fatalf("SaveWork: got %t, %v, want true", saved, err)
 	}

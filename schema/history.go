@@ -72,11 +72,13 @@ type History struct {
 // Image holds the values of a mapping that the history records: those that a job, a person or an import
 // decides. A field without a value is null.
 type Image struct {
-	DataSourceID           *string       `json:"data_source_id"`
-	PDEName                *string       `json:"pde_name"`
-	PDECode                *string       `json:"pde_code"`
-	PDEDescription         *string       `json:"pde_description"`
-	SourceField            *string       `json:"source_field"`
+	DataSourceID   *string `json:"data_source_id"`
+	PDEName        *string `json:"pde_name"`
+	PDECode        *string `json:"pde_code"`
+	PDEDescription *string `json:"pde_description"`
+	SourceField    *string `json:"source_field"`
+	// SourceFields is null unless there are several.
+	SourceFields           SourceFields  `json:"source_fields"`
 	MappingType            *string       `json:"mapping_type"`
 	TransformationRule     *string       `json:"transformation_rule"`
 	BusinessProcess        *string       `json:"business_process"`

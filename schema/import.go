@@ -75,6 +75,7 @@ type MappingRow struct {
 
 	PDEName, PDECode, PDEDescription            string
 	DataSource, SourceField                     string
+	SourceFields                                SourceFields
 	MappingType                                 MappingType
 	TransformationRule                          string
 	BusinessProcess, BusinessOwner, DataSteward string

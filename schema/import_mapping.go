@@ -118,11 +118,20 @@ func (m *merger) page(ctx context.Context, page []MappingRow) error {
 		if !ok {
 			continue // attributesOf has added a problem
 		}
+		if !m.knowsAll(row) {
+			continue
+		}
+		if row.SourceField == "" && len(row.SourceFields) > 0 {
+			row.SourceField = row.SourceFields[0]
+		}
 		source, ok := m.source(row, before)
 		if !ok {
 			continue
 		}
 		after := row.onto(before, source)
+		if !m.describes(row, before, after) {
+			continue
+		}
 		switch {
 		case after.sameImported(before):
 			m.tally(before, &m.done.Mappings.Unchanged)
@@ -207,6 +216,37 @@ func (m *merger) source(row MappingRow, before Mapping) (id string, ok bool) {
 	}
 }
 
+// knowsAll reports whether the report has all columns of the row's list, and adds a problem if not.
+func (m *merger) knowsAll(row MappingRow) bool {
+	if len(row.SourceFields) > 0 && row.SourceField != "" && row.sourceField() != row.SourceFields[0] {
+		m.wrong(row, sourceFieldsName, "must begin with the source_field of the row")
+		return false
+	}
+	for i, field := range row.SourceFields {
+		if len(m.owners[field]) == 0 {
+			m.wrong(row, sourceFieldsName, fmt.Sprintf("no data source of the report has column %d of the list", i+1))
+			return false
+		}
+	}
+	return true
+}
+
+// describes reports whether a mapping of several columns has a rule after the import, and adds a problem if not. A
+// mapping that the import does not change is not judged.
+func (m *merger) describes(row MappingRow, before, after Mapping) bool {
+	switch {
+	case len(after.SourceFields) == 0 || before.MappingConfirmedByUser || after.sameImported(before):
+		return true
+	case after.MappingType == "" || after.MappingType == MappingTypeDirect:
+		m.wrong(row, "mapping_type", "must be calculated, lookup or conditional for a mapping of several columns")
+	case after.TransformationRule == "":
+		m.wrong(row, "transformation_rule", "must not be empty for a mapping of several columns")
+	default:
+		return true
+	}
+	return false
+}
+
 // replacedRationale is the rationale of a mapping after an import has replaced the column that a job had
 // chosen.
 const replacedRationale = "An import has replaced the column. Its fit has not been assessed yet."
@@ -225,15 +265,18 @@ func (row MappingRow) onto(m Mapping, dataSourceID string) Mapping {
 		}
 	}
 	// The data source is a name in the file and an id in the row, and the source field may be quoted.
-	m.DataSourceID = dataSourceID
-	if row.SourceField != "" {
-		m.SourceField = row.sourceField()
+	m.DataSourceID, m.SourceField, m.SourceFields = dataSourceID, before.SourceField, before.SourceFields
+	switch {
+	case len(row.SourceFields) > 0:
+		m.setSourceFields(row.SourceFields)
+	case row.SourceField != "":
+		m.setMain(row.sourceField())
 	}
 	m.MappingConfirmedByUser = m.MappingConfirmedByUser || row.Confirmed
 	if m.sameImported(before) {
 		return before
 	}
-	if m.SourceField != before.SourceField || m.DataSourceID != before.DataSourceID {
+	if m.DataSourceID != before.DataSourceID || !slices.Equal(m.AllSourceFields(), before.AllSourceFields()) {
 		m.AlternativeMappings, m.SuggestedSourceField = nil, ""
 		if m.ConfidenceScore != nil {
 			m.ConfidenceScore, m.MappingRationale = new(int), replacedRationale

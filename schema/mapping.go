@@ -16,11 +16,11 @@ type MappingType string
 const (
 	// MappingTypeDirect copies the column.
 	MappingTypeDirect MappingType = "direct"
-	// MappingTypeCalculated computes the attribute from the column.
+	// MappingTypeCalculated computes the attribute from the columns.
 	MappingTypeCalculated MappingType = "calculated"
-	// MappingTypeLookup translates the column by a lookup table.
+	// MappingTypeLookup translates the column by a lookup table or a list of codes.
 	MappingTypeLookup MappingType = "lookup"
-	// MappingTypeConditional copies the column under a condition.
+	// MappingTypeConditional copies the column, or one of several, under a condition.
 	MappingTypeConditional MappingType = "conditional"
 )
 
@@ -61,15 +61,18 @@ type Alternative struct {
 type Mapping struct {
 	bun.BaseModel `bun:"table:pde_mappings,alias:m"`
 
-	ID                     string        `bun:"id,pk"`
-	CycleID                string        `bun:"cycle_id"`
-	ReportID               string        `bun:"report_id"`
-	AttributeID            string        `bun:"attribute_id"`
-	DataSourceID           string        `bun:"data_source_id,nullzero" column:"job,import,decision"`
-	PDEName                string        `bun:"pde_name,nullzero" column:"job,import"`
-	PDECode                string        `bun:"pde_code,nullzero" column:"job,import"`
-	PDEDescription         string        `bun:"pde_description,nullzero" column:"job,import"`
-	SourceField            string        `bun:"source_field,nullzero" column:"job,import,decision"`
+	ID             string `bun:"id,pk"`
+	CycleID        string `bun:"cycle_id"`
+	ReportID       string `bun:"report_id"`
+	AttributeID    string `bun:"attribute_id"`
+	DataSourceID   string `bun:"data_source_id,nullzero" column:"job,import,decision"`
+	PDEName        string `bun:"pde_name,nullzero" column:"job,import"`
+	PDECode        string `bun:"pde_code,nullzero" column:"job,import"`
+	PDEDescription string `bun:"pde_description,nullzero" column:"job,import"`
+	SourceField    string `bun:"source_field,nullzero" column:"job,import,decision"`
+	// SourceFields has all source columns, beginning with SourceField, if the mapping is made of several. It is nil
+	// otherwise; see [Mapping.AllSourceFields].
+	SourceFields           SourceFields  `bun:"source_fields,type:jsonb,nullzero" column:"job,import,decision"`
 	MappingType            MappingType   `bun:"mapping_type,nullzero" column:"job,import,decision"`
 	TransformationRule     string        `bun:"transformation_rule,nullzero" column:"job,import,decision"`
 	BusinessProcess        string        `bun:"business_process,nullzero" column:"import"`

@@ -50,6 +50,7 @@ func filled(t *testing.T, m schema.Mapping, word string) schema.Mapping {
 			"schema.InformationSecurityClassification": schema.TierHRCI, "schema.Tier": schema.TierHRCI,
 			"[]schema.Alternative": []schema.Alternative{{SourceField: "svc.LN_MSTR.VIN", Score: 3, Reason: "x"}},
 			"[]string":             []string{"FR Y-14"},
+			"schema.SourceFields":  schema.SourceFields{"text of SourceField", "svc.LN_MSTR.VIN"},
 		}[field.Type.String()]
 		if !ok {
 			t.Fatalf("%s: this test has no value of type %s", field.Name, field.Type)
@@ -182,12 +183,14 @@ func TestImport_WritesEveryColumnOfAFile(t *testing.T) {
 		Attributes: schema.Rows[schema.Attribute]{All: slices.Values([]schema.Attribute{
 			{LineItemNumber: "1", AttributeName: "Balance"},
 		})},
-		Columns: schema.Rows[schema.ColumnRow]{All: slices.Values([]schema.ColumnRow{{
-			DataSource: "Loans", SchemaName: "svc", TableName: "LOANS", ColumnName: "BAL",
-		}})},
+		Columns: schema.Rows[schema.ColumnRow]{All: slices.Values([]schema.ColumnRow{
+			{DataSource: "Loans", SchemaName: "svc", TableName: "LOANS", ColumnName: "BAL"},
+			{DataSource: "Loans", SchemaName: "svc", TableName: "LOANS", ColumnName: "LMT"},
+		})},
 	}
 	row := schema.MappingRow{
 		Line: 2, LineItemNumber: "1", DataSource: "Loans", SourceField: "svc.LOANS.BAL", Confirmed: true,
+		SourceFields: schema.SourceFields{"svc.LOANS.BAL", "svc.LOANS.LMT"},
 	}
 	values := reflect.ValueOf(&row).Elem()
 	sample := reflect.ValueOf(filled(t, schema.Mapping{}, "import"))

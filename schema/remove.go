@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
@@ -292,7 +293,7 @@ func (im *importer) removeColumns(ctx context.Context, columns []SourceColumn, s
 		}
 		changes := make([]change, len(mappings))
 		for i, m := range mappings {
-			changes[i] = change{before: m, after: gone.from(m)}
+			changes[i] = change{before: m, after: gone.from(m, im.now)}
 			if m.SourceField != changes[i].after.SourceField {
 				im.done.Mappings.Unmapped++
 			}
@@ -346,6 +347,7 @@ func (g goneFields) mappings(ctx context.Context, im *importer) ([]string, error
 			m.data_source_id = any($6::text[])
 			or (m.data_source_id, m.source_field) in (select * from unnest($3::text[], $4::text[]))
 			or m.suggested_source_field = any($5::text[])
+			or exists (select from jsonb_array_elements_text(m.source_fields) f where f = any($5::text[]))
 			or exists (
 				select from jsonb_array_elements(
 					case jsonb_typeof(m.alternative_mappings) when 'array' then m.alternative_mappings end) a
@@ -367,17 +369,20 @@ func (g goneFields) mappings(ctx context.Context, im *importer) ([]string, error
 // removedRationale is the rationale of a mapping that has lost its column.
 const removedRationale = "The column was removed from its data source."
 
-// from returns the mapping without removed references. If its own column is gone, so is its review.
-func (g goneFields) from(m Mapping) Mapping {
+// from returns the mapping without removed references. If its main column is gone, so are the others and its review. If
+// one of the others is gone, a person must revise its rule.
+func (g goneFields) from(m Mapping, now time.Time) Mapping {
 	if g.fields[m.SuggestedSourceField] {
 		m.SuggestedSourceField = ""
 	}
 	m.AlternativeMappings = slices.DeleteFunc(slices.Clone(m.AlternativeMappings),
 		func(a Alternative) bool { return g.fields[a.SourceField] })
 	if !g.columns[columnOf{m.DataSourceID, m.SourceField}] && !slices.Contains(g.sources, m.DataSourceID) {
+		m.dropSourceFields(g.fields, now)
 		return m
 	}
-	m.SourceField, m.DataSourceID, m.MappingType, m.MappingConfirmedByUser = "", "", "", false
+	m.setSourceFields(nil)
+	m.DataSourceID, m.MappingType, m.MappingConfirmedByUser = "", "", false
 	m.ResetReview()
 	if m.ConfidenceScore != nil {
 		m.ConfidenceScore, m.MappingRationale = new(int), removedRationale

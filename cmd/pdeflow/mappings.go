@@ -109,8 +109,12 @@ func mappingRow(m api.Mapping) []any {
 	if m.SourceField == nil {
 		columnConfidence = nil // without a column it is the confidence that none fits
 	}
+	column := orNone(m.SourceField)
+	if others := len(m.SourceFields) - 1; others > 0 {
+		column += fmt.Sprintf(" +%d", others)
+	}
 	return []any{
-		m.ID, m.AttributeName, m.SourceField, columnConfidence, orNone(m.InformationSecurityClassification),
+		m.ID, m.AttributeName, column, columnConfidence, orNone(m.InformationSecurityClassification),
 		m.ClassificationConfidence,
 		orNone(m.Criticality), orNone(m.RiskLevel), m.RegulatoryFlag, m.PIIFlag, m.ReviewStatus,
 	}
@@ -145,6 +149,7 @@ func printMapping(w io.Writer, m api.Mapping) {
 		{"mapping", m.ID},
 		{"attribute", m.AttributeName},
 		{"column", column},
+		{"further columns", m.SourceFields[min(1, len(m.SourceFields)):].String()},
 		{"data source", m.DataSourceID},
 		{"element", m.PDEName},
 		{"code", m.PDECode},

@@ -151,9 +151,9 @@ func jsonName(field reflect.StructField) string {
 
 // parseFields returns the fields of the body for FIELD=VALUE arguments.
 func parseFields(args []string) (map[string]any, error) {
-	flags := map[string]bool{}
+	types := map[string]reflect.Type{}
 	for field := range reflect.TypeFor[api.EditBody]().Fields() {
-		flags[jsonName(field)] = field.Type == reflect.TypeFor[*bool]()
+		types[jsonName(field)] = field.Type
 	}
 	fields := map[string]any{}
 	for _, arg := range args {
@@ -173,12 +173,20 @@ func parseFields(args []string) (map[string]any, error) {
 			return nil, usagef("%s is given twice", name)
 		}
 		fields[name] = value
-		if flags[name] {
+		switch types[name] {
+		case reflect.TypeFor[*bool]():
 			yes, err := parseYesNo(value)
 			if err != nil {
 				return nil, usagef("%s cannot be %s: must be yes or no", name, quoted(value))
 			}
 			fields[name] = yes
+		case reflect.TypeFor[*schema.SourceFields]():
+			columns, err := schema.ParseSourceFields(value)
+			if err != nil {
+				return nil, usagef("%s cannot be %s: must be schema.table.column, separated by commas", name,
+					quoted(value))
+			}
+			fields[name] = columns
 		}
 	}
 	return fields, nil

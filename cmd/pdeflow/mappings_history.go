@@ -83,6 +83,8 @@ func valueText(value any) string {
 			texts[i] = fmt.Sprintf("%s (%d)", other.SourceField, other.Score)
 		}
 		return cellText(strings.Join(texts, ", "))
+	case schema.SourceFields:
+		return cellText(value.String())
 	case []string:
 		return cellText(strings.Join(value, "; "))
 	default:

@@ -142,6 +142,8 @@ create table pde_mappings (
     pde_code                  text,
     pde_description           text,
     source_field              text,
+    -- All source columns, the main one first, if there are several. See schema.SourceFields.
+    source_fields             jsonb,
     mapping_type              text check (mapping_type in ('direct', 'calculated', 'lookup', 'conditional')),
     transformation_rule       text,
     business_process          text,
@@ -181,7 +183,9 @@ create table pde_mappings (
     updated_by                text not null,
     foreign key (cycle_id, report_id) references reports,
     check ((review_status = 'pending') = (reviewed_by is null)),
-    check ((reviewed_by is null) = (reviewed_at is null))
+    check ((reviewed_by is null) = (reviewed_at is null)),
+    check (source_fields is null
+        or coalesce(jsonb_array_length(source_fields) > 1 and source_fields->>0 = source_field, false))
 ) with (fillfactor = 60);
 -- For the list of a report's mappings, and for the pages from which the work list of a job is written.
 create index pde_mappings_report on pde_mappings (cycle_id, report_id, id);

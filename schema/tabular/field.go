@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/pdeflow/pdeflow/schema"
 )
 
 // fieldKind decides which values a field accepts.
@@ -90,6 +92,24 @@ func choice[R any, V ~string](name string, values []V, into func(*R) *V) field[R
 			names = append(names, string(v))
 		}
 		return "must be " + list(names, "or")
+	}}
+}
+
+// sourceFields returns a field with a list of columns.
+func sourceFields[R any](name string, into func(*R) *schema.SourceFields) field[R] {
+	return field[R]{name: name, kind: kindCode, maxLength: maxFields, parse: func(row *R, value string) string {
+		fields, err := schema.ParseSourceFields(value)
+		switch {
+		case err != nil:
+			return "must be a list of schema.table.column, separated by commas, " +
+				"with double quotes around a name that contains a dot or a comma"
+		case len(fields) > schema.MaxSourceFields:
+			return fmt.Sprintf("must have at most %d columns", schema.MaxSourceFields)
+		case len(slices.Compact(slices.Sorted(slices.Values(fields)))) < len(fields):
+			return "must not have a column twice"
+		}
+		*into(row) = fields
+		return ""
 	}}
 }
 

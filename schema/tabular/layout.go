@@ -16,6 +16,8 @@ const (
 	maxType   = 10_000
 	// maxField allows for schema.table.column, with quotes.
 	maxField = 3*maxName + 100
+	// maxFields allows for a list of them.
+	maxFields = schema.MaxSourceFields * maxField
 )
 
 // layout is one kind of file.
@@ -171,6 +173,7 @@ func mappings() layout[schema.MappingRow] {
 			prose("pde_description", func(r *row) *string { return &r.PDEDescription }),
 			identifying(title("data_source", maxSource, func(r *row) *string { return &r.DataSource })),
 			identifying(code("source_field", maxField, func(r *row) *string { return &r.SourceField })),
+			sourceFields("source_fields", func(r *row) *schema.SourceFields { return &r.SourceFields }),
 			choice("mapping_type", schema.MappingTypes(), func(r *row) *schema.MappingType { return &r.MappingType }),
 			prose("transformation_rule", func(r *row) *string { return &r.TransformationRule }),
 			title("business_process", maxName, func(r *row) *string { return &r.BusinessProcess }),

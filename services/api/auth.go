@@ -94,8 +94,8 @@ func SignToken(secret []byte, user string, role Role, ttl time.Duration) (string
 		return "", secretTooShort()
 	case !ValidUser(user):
 		return "", fmt.Errorf("sign token: the name of the user is empty, longer than %d bytes, begins with job:, "+
-			"has unprintable characters, or is %s or the name of a service (%q)", maxUser, schema.AutoApprover,
-			schema.Services())
+			"has unprintable characters, or is the name of a reviewer that is no user (%q) or of a service (%q)",
+			maxUser, schema.Reviewers(), schema.Services())
 	case role.rank() == 0:
 		return "", fmt.Errorf("sign token: unknown role %q, the roles are %q", role, Roles())
 	case ttl <= 0:
@@ -174,7 +174,7 @@ func ValidUser(name string) bool {
 	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
 	return name != "" && len(name) <= maxUser && utf8.ValidString(name) && !strings.HasPrefix(name, "job:") &&
 		!slices.Contains(schema.Services(), schema.Service(strings.ToLower(strings.TrimSpace(name)))) &&
-		!strings.EqualFold(strings.TrimSpace(name), schema.AutoApprover) &&
+		!slices.Contains(schema.Reviewers(), strings.ToLower(strings.TrimSpace(name))) &&
 		!strings.ContainsFunc(name, unprintable)
 }
 

@@ -24,7 +24,10 @@ type IfMatch struct {
 
 // EditBody has the fields of a mapping that a person can set. Absent fields do not change.
 type EditBody struct {
-	SourceField    *string `json:"source_field,omitempty" doc:"The column as schema.table.column; empty if none fits."`
+	SourceField *string `json:"source_field,omitempty" doc:"The column as schema.table.column; empty if none fits."`
+
+	SourceFields *schema.SourceFields `json:"source_fields,omitempty" nullable:"false" maxItems:"20" doc:"All columns, source_field first."`
+
 	DataSourceID   *string `json:"data_source_id,omitempty" doc:"Needed if several data sources have the column."`
 	PDEName        *string `json:"pde_name,omitempty" doc:"An empty text removes a value."`
 	PDECode        *string `json:"pde_code,omitempty"`
@@ -163,7 +166,8 @@ func (m IfMatch) version() (int64, error) {
 // edit returns the edit and its comment. An error is a [Problem].
 func (b EditBody) edit() (edit schema.MappingEdit, comment string, err error) {
 	edit = schema.MappingEdit{
-		SourceField: b.SourceField, DataSourceID: b.DataSourceID, PDEName: b.PDEName, PDECode: b.PDECode,
+		SourceField: b.SourceField, SourceFields: b.SourceFields, DataSourceID: b.DataSourceID,
+		PDEName: b.PDEName, PDECode: b.PDECode,
 		PDEDescription: b.PDEDescription, MappingType: b.MappingType, TransformationRule: b.TransformationRule,
 		BusinessProcess: b.BusinessProcess, BusinessOwner: b.BusinessOwner, DataSteward: b.DataSteward,
 		InformationSecurityClassification: b.InformationSecurityClassification, Criticality: b.Criticality,
@@ -178,7 +182,25 @@ func (b EditBody) edit() (edit schema.MappingEdit, comment string, err error) {
 		return edit, "", newFieldProblem("body.mapping_confirmed_by_user",
 			"must not be false together with other fields: an edit confirms the mapping")
 	}
-	return edit, b.Comment, normalizeEdit(&edit)
+	if err := normalizeEdit(&edit); err != nil {
+		return edit, "", err
+	}
+	return edit, b.Comment, normalizeSourceFields(edit.SourceFields)
+}
+
+// normalizeSourceFields applies the rules for a source field of a file of mappings to each of the fields.
+func normalizeSourceFields(fields *schema.SourceFields) error {
+	if fields == nil {
+		return nil
+	}
+	for i, field := range *fields {
+		row, err := tabular.CheckMapping(schema.MappingRow{SourceField: field})
+		if problems, ok := errors.AsType[tabular.Problems](err); ok {
+			return newFieldProblem(fmt.Sprintf("body.source_fields[%d]", i), problems.First[0].Reason)
+		}
+		(*fields)[i] = row.SourceField
+	}
+	return nil
 }
 
 // normalizeEdit applies the rules for the texts of a file of mappings.
@@ -343,10 +365,21 @@ func fieldChanges(before, after schema.Image) []FieldChange {
 	return changes
 }
 
-// editProblem returns the problem of a column or a data source that the report does not have.
+// editProblem returns the problem of values that do not fit together, or that the report does not have.
 func (s *Server) editProblem(ctx context.Context, db bun.IDB, in ReportPath, wrong *schema.EditError) error {
 	location := "body." + wrong.Field
+	if wrong.Field == "source_fields" {
+		location += "[" + strconv.Itoa(wrong.Index) + "]"
+	}
 	switch wrong.Reason {
+	case schema.EditReasonNotFirst:
+		return newFieldProblem(location, "must be the first of source_fields, or be left out")
+	case schema.EditReasonTwice:
+		return newFieldProblem(location, "names a column twice")
+	case schema.EditReasonDirect:
+		return newFieldProblem(location, "must be calculated, lookup or conditional for a mapping of several columns")
+	case schema.EditReasonWithoutRule:
+		return newFieldProblem(location, "must describe how the value is made, unless mapping_type is direct")
 	case schema.EditReasonMalformed:
 		return newFieldProblem(location,
 			"must be schema.table.column, with double quotes around a name that contains a dot")

@@ -71,9 +71,18 @@ func (d *decisionImport) changes(row tabular.DecisionRow, m schema.Mapping) (map
 // changedValue returns the value of a cell and whether it differs from the exported value. Reason is why the column
 // cannot have the value.
 func changedValue(column exportColumn, exported any, cell string) (value any, differs bool, reason string) {
-	if len(column.Choices) == 0 {
-		text, _ := exported.(string)
-		return cell, !isExported(text, cell), ""
+	if text, _ := exported.(string); len(column.Choices) == 0 {
+		if isExported(text, cell) {
+			return nil, false, ""
+		}
+		if column.Name != "source_fields" {
+			return cell, true, ""
+		}
+		fields, err := schema.ParseSourceFields(tabular.Unprotect(cell))
+		if err != nil {
+			return nil, false, "must be a list of schema.table.column, separated by commas"
+		}
+		return fields, true, ""
 	}
 	cell = strings.TrimSpace(cell)
 	if flag, isFlag := exported.(bool); isFlag {
@@ -138,7 +147,12 @@ func (d *decisionImport) edit(ctx context.Context, i int, changed map[string]any
 	}
 	if p, ok := errors.AsType[*Problem](err); ok && p.cause == nil {
 		for _, e := range p.Errors {
-			d.refuse(i, strings.TrimPrefix(e.Location, "body."), e.Message)
+			column, reason := strings.TrimPrefix(e.Location, "body."), e.Message
+			if list, index, found := strings.Cut(strings.TrimSuffix(column, "]"), "["); found {
+				n, _ := strconv.Atoi(index)
+				column, reason = list, fmt.Sprintf("column %d of the list: %s", n+1, reason)
+			}
+			d.refuse(i, column, reason)
 		}
 		return nil
 	}

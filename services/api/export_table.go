@@ -177,7 +177,7 @@ func exportRow(row []any, columns []exportColumn, m *Mapping) ([]any, error) {
 }
 
 // exportValue returns the value of a cell: a text, a number, a flag or a time; nil for null. A list is JSON, unless it
-// is empty.
+// is empty; the columns of a mapping are separated by commas.
 func exportValue(field reflect.Value) (any, error) {
 	if field.Kind() == reflect.Pointer {
 		if field.IsNil() {
@@ -195,6 +195,9 @@ func exportValue(field reflect.Value) (any, error) {
 	case reflect.Slice:
 		if field.Len() == 0 {
 			return nil, nil
+		}
+		if columns, ok := field.Interface().(schema.SourceFields); ok {
+			return columns.String(), nil
 		}
 		text, err := json.Marshal(field.Interface())
 		return string(text), err

@@ -25,6 +25,8 @@ type Mapping struct {
 	PDEDescription *string `json:"pde_description" doc:"Its description."`
 	// SourceField has double quotes around a name that contains a dot.
 	SourceField *string `json:"source_field" doc:"The column as schema.table.column; null if unmapped."`
+	// SourceFields has the main column also if it is the only one.
+	SourceFields schema.SourceFields `json:"source_fields" nullable:"false" doc:"All columns of a mapping that is made of several, source_field first."`
 
 	MappingType            *schema.MappingType `json:"mapping_type" enum:"direct,calculated,lookup,conditional" doc:"How the attribute follows from the column."`
 	TransformationRule     *string             `json:"transformation_rule" doc:"The rule, unless the column is copied."`
@@ -296,7 +298,7 @@ func newMapping(m schema.ListedMapping) Mapping {
 	return Mapping{
 		ID: m.ID, AttributeID: m.AttributeID, AttributeName: m.AttributeName, DataSourceID: orNull(m.DataSourceID),
 		PDEName: orNull(m.PDEName), PDECode: orNull(m.PDECode), PDEDescription: orNull(m.PDEDescription),
-		SourceField: orNull(m.SourceField),
+		SourceField: orNull(m.SourceField), SourceFields: m.AllSourceFields(),
 		MappingType: orNull(m.MappingType), TransformationRule: orNull(m.TransformationRule),
 		BusinessProcess: orNull(m.BusinessProcess),
 		BusinessOwner:   orNull(m.BusinessOwner), DataSteward: orNull(m.DataSteward),

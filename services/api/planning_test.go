@@ -188,8 +188,8 @@ func TestAMappingHasEveryFieldOfTheContract(t *testing.T) {
 	f := newFixture(t)
 	id := f.imported(1)[0]
 	fields := strings.Fields(
-		`id attribute_id attribute_name data_source_id pde_name pde_code pde_description source_field mapping_type
-		transformation_rule business_process business_owner data_steward mapping_confirmed_by_user
+		`id attribute_id attribute_name data_source_id pde_name pde_code pde_description source_field source_fields
+		mapping_type transformation_rule business_process business_owner data_steward mapping_confirmed_by_user
 		confidence_score mapping_rationale
 		alternative_mappings information_security_classification criticality risk_level regulatory_flag
 		pii_flag classification_confidence
@@ -200,8 +200,8 @@ func TestAMappingHasEveryFieldOfTheContract(t *testing.T) {
 		created_at created_by updated_at updated_by`,
 	)
 	known := strings.Fields(
-		`id attribute_id attribute_name mapping_confirmed_by_user alternative_mappings regulatory_references
-		review_status
+		`id attribute_id attribute_name source_fields mapping_confirmed_by_user alternative_mappings
+		regulatory_references review_status
 		version created_at created_by updated_at updated_by`,
 	)
 

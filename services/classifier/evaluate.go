@@ -3,6 +3,7 @@ package classifier
 import (
 	"cmp"
 	"reflect"
+	"slices"
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/columns"
@@ -66,7 +67,7 @@ func mapColumn(
 	m *schema.Mapping, from *candidates, attribute schema.Attribute, ranking columns.Ranking, engine *rules.Engine,
 ) {
 	if m.MappingConfirmedByUser {
-		if ranking.SourceField != m.SourceField {
+		if !slices.Contains(m.AllSourceFields(), ranking.SourceField) {
 			m.SuggestedSourceField = ranking.SourceField
 		}
 		return
@@ -76,6 +77,7 @@ func mapColumn(
 		m.PDECode = "" // it belongs to the previous column
 	}
 	m.SourceField, m.MappingType, m.TransformationRule = ranking.SourceField, ranking.MappingType, ""
+	m.SourceFields = nil
 	if ranking.SourceField != "" {
 		column := from.columns[ranking.Column]
 		m.DataSourceID, m.PDEName, m.PDEDescription = column.DataSourceID, column.ColumnName, column.Description
