@@ -143,12 +143,12 @@ func TestDeclare_AccountWithLimits(t *testing.T) {
 		"maximum bytes are required": {
 			inAccount("jetstream { max_bytes_required: true }"), events.Topology{
 				MaxBytes: 30 * mib, MaxWorkBytes: 20 * mib,
-			}, 30 * mib, 20 * mib, 1000,
+			}, 30 * mib, 20 * mib, 4000,
 		},
 		"maximum bytes are required, and none are set": {
 			inAccount(
 				"jetstream { max_bytes_required: true, max_file: 90MB }",
-			), events.Topology{MaxWorkBytes: mib}, 0, mib, 1000,
+			), events.Topology{MaxWorkBytes: mib}, 0, mib, 4000,
 		},
 		"few messages may be out": {
 			"jetstream { limits: { max_ack_pending: 10 } }", events.Topology{
@@ -156,7 +156,7 @@ func TestDeclare_AccountWithLimits(t *testing.T) {
 			}, 30 * mib, 10 * mib, 10,
 		},
 		"a domain": {
-			"jetstream { domain: hub }", events.Topology{Domain: "hub", MaxBytes: 30 * mib}, 30 * mib, 10 * mib, 1000,
+			"jetstream { domain: hub }", events.Topology{Domain: "hub", MaxBytes: 30 * mib}, 30 * mib, 10 * mib, 4000,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

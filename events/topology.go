@@ -119,8 +119,10 @@ type Consumer struct {
 func ClassifierRules() Consumer {
 	return Consumer{
 		Name: "classifier-rules", Service: schema.ServiceClassifier, Stream: StreamWork, Lane: schema.LaneRules,
-		Filter: laneFilter(schema.LaneRules) + ".>", MaxAckPending: 1000,
-		Start: jetstream.DeliverAllPolicy,
+		Filter: laneFilter(schema.LaneRules) + ".>",
+		// More than the dispatcher's window, so that the lane goes on if all messages of a job wait to be redelivered.
+		MaxAckPending: 4000,
+		Start:         jetstream.DeliverAllPolicy,
 	}
 }
 

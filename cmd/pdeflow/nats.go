@@ -74,7 +74,7 @@ func (a *app) topologyFlags() []cli.Flag {
 		},
 		&cli.IntFlag{
 			Name:        flagMaxAckPending,
-			Usage:       "at most `N` messages of a consumer may be unacknowledged (default: 1000 and 4000)",
+			Usage:       "at most `N` messages of a consumer may be unacknowledged (default: 4000)",
 			HideDefault: true, Sources: a.env("PDEFLOW_NATS_MAX_ACK_PENDING"),
 		},
 	}

@@ -1,6 +1,8 @@
 package classifier
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -129,6 +131,78 @@ func TestCandidateCache_ReadsAgainAfterAnError(t *testing.T) {
 	schematest.Report(t, db, 1)
 	if got := len(x.mustGet(t, "job").columns); got != 5 {
 		t.Errorf("columns: got %d, want 5", got)
+	}
+}
+
+// slowly makes the cache's reads wait until end is called. The channel started has an element for each read.
+func (x *candidateCache) slowly() (started <-chan struct{}, end func()) {
+	read, begin, done := x.read, make(chan struct{}, 10), make(chan struct{})
+	x.read = func(ctx context.Context, work schema.Work) (*candidates, error) {
+		begin <- struct{}{}
+		select {
+		case <-done:
+			return read(ctx, work)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return begin, func() { close(done) }
+}
+
+// While one worker reads the columns of a large job, the other mappings of the job occupy no worker.
+func TestCandidateCache_AwaitsALongReadInTheStream(t *testing.T) {
+	t.Parallel()
+	x := newCandidateCache(nil, nil)
+	x.read = func(context.Context, schema.Work) (*candidates, error) { return &candidates{}, nil }
+	started, end := x.slowly()
+	var reader sync.WaitGroup
+	reader.Go(func() { x.mustGet(t, "large") })
+	<-started
+	if err := x.await(t.Context(), "large"); !errors.Is(err, errReading) {
+		t.Errorf("await: got %v, want %v", err, errReading)
+	}
+	if _, err := x.get(t.Context(), workOf("large")); !errors.Is(err, errReading) {
+		t.Errorf("get: got %v, want %v", err, errReading)
+	}
+	if err := x.await(t.Context(), "other"); err != nil {
+		t.Errorf("await of another job: got %v, want nil", err)
+	}
+	end()
+	reader.Wait()
+	if err := x.await(t.Context(), "large"); err != nil {
+		t.Errorf("await after the read: got %v, want nil", err)
+	}
+	if len(started) != 0 {
+		t.Error("the columns were read twice")
+	}
+}
+
+func TestCandidateCache_ReadsAgainAfterAReadThatWasStopped(t *testing.T) {
+	t.Parallel()
+	x := newCandidateCache(nil, nil)
+	x.read = func(context.Context, schema.Work) (*candidates, error) { return &candidates{}, nil }
+	started, end := x.slowly()
+	ctx, stop := context.WithCancel(t.Context())
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		if _, err := x.get(ctx, workOf("job")); !errors.Is(err, context.Canceled) {
+			t.Errorf("get: got %v, want %v", err, context.Canceled)
+		}
+	})
+	<-started
+	stop()
+	reader.Wait()
+	end()
+	x.mustGet(t, "job")
+}
+
+func TestCandidates_CountTheBytesOfPrecedents(t *testing.T) {
+	t.Parallel()
+	c := loans()
+	before := c.bytes()
+	c.precedents = newPrecedents([]schema.Precedent{decidedElsewhere("Balance", "svc.LN_MSTR.LN_CURR_BAL_AMT", "")})
+	if got := c.bytes() - before; got < precedentBytes {
+		t.Errorf("bytes of a precedent: got %d, want at least %d", got, precedentBytes)
 	}
 }
 

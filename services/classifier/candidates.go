@@ -103,14 +103,21 @@ func (c *candidates) columnOf(m schema.Mapping) *schema.SourceColumn {
 	return &c.columns[named[0]]
 }
 
-// columnBytes is the memory of an indexed column without its description; 550 bytes were measured.
-const columnBytes = 600
+const (
+	// columnBytes is the memory of an indexed column without its description; 550 bytes were measured.
+	columnBytes = 600
+	// precedentBytes is the memory of a precedent in both maps, without its attribute's name, which it has twice.
+	precedentBytes = 500
+)
 
 // bytes estimates the memory that the candidates occupy.
 func (c *candidates) bytes() int {
 	n := len(c.columns) * columnBytes
 	for i := range c.columns {
 		n += len(c.columns[i].Description)
+	}
+	for name, decided := range c.precedents.byAttribute {
+		n += len(decided) * (precedentBytes + 2*len(name))
 	}
 	return n
 }

@@ -36,6 +36,7 @@
 //     if all remaining items wait. No attempt is counted. If the item's own row is locked, the message waits in the
 //     stream and the lock is recorded in job_item_locks. A lock on a whole table is waited for, because it blocks all
 //     items alike.
+//     Similarly, while one worker reads the candidates of a large job, its other items wait in the stream (cache.go).
 //  6. A message is acknowledged without work if its item has an outcome, if the job is paused or cancelled, or if the
 //     item is not due. Only the item's row counts; the dispatcher publishes what remains to be done. An outcome or a
 //     bell is published again, because the first event may have been lost.

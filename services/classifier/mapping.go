@@ -69,6 +69,9 @@ var errBreaks = fmt.Errorf(
 // attempt judges the mapping once and saves the result, or records the error if it counts. It returns [errChanged] if
 // a row has changed since it was read.
 func (c *Classifier) attempt(ctx context.Context, d events.Delivery, work schema.Work) error {
+	if err := c.columns.await(ctx, work.Item.JobID); err != nil {
+		return err // before a start is marked
+	}
 	judge := c.judge
 	switch {
 	case work.Item.Starts > 0:
