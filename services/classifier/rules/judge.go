@@ -226,10 +226,7 @@ func (m *ruleMatch) matchWords(r *reading.Reading) (weakest reading.Place, ok bo
 	named, described := 0, 0
 	require := func(concepts []int) bool {
 		at := bestOccurrence(r, concepts)
-		if at >= 0 && m.rule.NotByTable && r.Occurrences[at].Place == reading.InTable {
-			return false
-		}
-		if at < 0 {
+		if at < 0 || r.Occurrences[at].Place == reading.InTable && !takesFromTable(m.rule, r, at) {
 			return false
 		}
 		if m.n < len(m.matched) {
@@ -311,7 +308,7 @@ func (m *ruleMatch) matchRest(r *reading.Reading) failureReason {
 	case !isMet(rule.Is, r.Facet) || !r.FacetGuessed && rule.IsNot.Has(r.Facet):
 		return wrongFacet
 	case !isMet(rule.Of, r.Party) || !m.ignoresParty(r) && rule.OfNot.Has(r.Party),
-		rule.Of != 0 && rule.NotByTable && partyOnlyInTable(r):
+		rule.Of != 0 && partyOnlyInTable(r) && !takesFromTable(rule, r, r.PartyAt):
 		return wrongParty
 	case !isMet(rule.In, kind) || rule.InNot.Has(kind):
 		return wrongReport
@@ -339,6 +336,18 @@ func (m *ruleMatch) ignoresParty(r *reading.Reading) bool {
 // partyOnlyInTable reports whether only the name of the table names the party.
 func partyOnlyInTable(r *reading.Reading) bool {
 	return r.PartyAt >= 0 && r.Occurrences[r.PartyAt].Place == reading.InTable
+}
+
+// takesFromTable reports whether an occurrence in the name of the table can meet a condition of a rule.
+func takesFromTable(rule *policy.Rule, r *reading.Reading, at int) bool {
+	switch rule.ByTable {
+	case policy.ByTableNo:
+		return false
+	case policy.ByTableLast:
+		return r.EndsTable(at)
+	default:
+		return true
+	}
 }
 
 // isMet reports whether a required set is empty or has the index.

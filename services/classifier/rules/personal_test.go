@@ -101,3 +101,20 @@ func detect(e *Engine, rows []map[string]string) (detection, string) {
 	}
 	return d, mistakes.String()
 }
+
+// TestPersonalColumns_Invented classifies invented columns of the kinds that are easily mistaken: names and addresses
+// of things, keys, codes and lists on one side, and data of persons in several languages on the other.
+func TestPersonalColumns_Invented(t *testing.T) {
+	t.Parallel()
+	e := New(policy.Default())
+	for _, row := range readTSV(t, "testdata/personal/invented.tsv") {
+		t.Run(row["table"]+"."+row["name"], func(t *testing.T) {
+			t.Parallel()
+			a := e.Classify(Input{Attribute: attribute(row["name"], row["type"]), Table: row["table"]})
+			got := map[bool]string{true: "y", false: "n"}[a.PIIFlag]
+			if want := row["personal"]; want != "?" && got != want {
+				t.Errorf("personal: got %s, want %s: %s", got, want, a.Rationale)
+			}
+		})
+	}
+}

@@ -46,7 +46,7 @@
 //	rule score value
 //	  any: [score], beacon          one of these concepts or phrases; all: each of them; none: not one of them
 //	  is-not: date                  facets: is, is-not; parties: of, of-not; kinds of report: in, in-not
-//	  marked: critical              primary key, critical, mandatory
+//	  marked: critical              primary key, critical, mandatory, row key, lookup entry
 //	  tier: HRCI
 //	  personal: yes
 //	  criticality: High
@@ -56,7 +56,8 @@
 //	  because: the value of a score decides about a person's credit
 //	  certainty: 80                 the confidence is multiplied by this percentage
 //	  yields: yes                   the words only name a kind of value: every other rule with words goes first
-//	  by-table: no                  the name of a table is not enough for the words and the party
+//	  by-table: no                  the name of a table is not enough for the words and the party; last: it is enough
+//	                                if it ends with them
 //	  example: Credit Score | N3    a test: NAME | TYPE | TABLE | REPORT | MARK that the rule decides; one a line
 //	  counterexample: Score Date    one that it does not decide
 //	refine aggregate                changes single answers of the rule that won

@@ -164,7 +164,7 @@ func TestParse_ReadsEveryKey(t *testing.T) {
 			Marked: MarkPrimaryKey | MarkCritical | MarkMandatory,
 			Tier:   schema.TierHRCI, Criticality: schema.LevelHigh, Leak: schema.LevelHigh, Personal: FlagYes,
 			Regulatory: FlagYes, Laws: []int{1}, Because: "a reason", Certainty: 80, Yields: true,
-			NotByTable: true, Examples: []Example{
+			ByTable: ByTableNo, Examples: []Example{
 				{Name: "Credit Score", DataType: "N3", Table: "CUST", Report: "FORM 8", Marks: MarkMandatory, Line: 74},
 				{Name: "Score Date", Counter: true, Line: 75},
 			},

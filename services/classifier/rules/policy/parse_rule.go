@@ -114,7 +114,7 @@ func (b ruleBuilder) answers(r *Rule) {
 		case "yields":
 			r.Yields = readFlag(b.problems, x, e) == FlagYes
 		case "by-table":
-			r.NotByTable = readFlag(b.problems, x, e) == FlagNo
+			r.ByTable = readByTable(b.problems, x, e)
 		case "example", "counterexample":
 			r.Examples = append(r.Examples, b.example(e))
 		case "certainty":

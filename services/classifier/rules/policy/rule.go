@@ -36,8 +36,8 @@ type Rule struct {
 	Certainty int
 	// Yields is true if the words of the rule only name a kind of value: every other rule with words goes first.
 	Yields bool
-	// NotByTable is true if the name of a table is not enough for the words and the party of the rule.
-	NotByTable bool
+	// ByTable determines whether the name of a table is enough for the words and the party of the rule.
+	ByTable ByTable
 
 	// Examples are the names that test the rule.
 	Examples []Example
@@ -74,6 +74,17 @@ func (l Limit) Replaces(above, below bool) bool {
 	return l == LimitExact && (above || below) || l == LimitAtLeast && above || l == LimitAtMost && below
 }
 
+// ByTable determines what the name of a table can contribute to the conditions of a rule.
+type ByTable int
+
+// ByTableYes lets a table have the words and the party of the rule. ByTableLast lets it have them only if its name ends
+// with them: the names in user_settings are not those of users. ByTableNo ignores the table.
+const (
+	ByTableYes ByTable = iota
+	ByTableLast
+	ByTableNo
+)
+
 // Flag is the answer of a rule to a question of yes or no.
 type Flag int8
 
@@ -85,15 +96,19 @@ const (
 	FlagYes
 )
 
-// Marks is a set of properties that a report gives an attribute.
+// Marks is a set of properties of an attribute.
 type Marks uint8
 
-// Attributes have the marks of their columns is_primary_key, is_cde and is_mandatory.
+// Attributes have the first three marks by their columns is_primary_key, is_cde and is_mandatory. MarkRowKey is on the
+// columns by which a database numbers and joins its rows, and MarkLookupEntry on those that are named like their table,
+// as in a list of cities or codes.
 const (
 	MarkPrimaryKey Marks = 1 << iota
 	MarkCritical
 	MarkMandatory
+	MarkRowKey
+	MarkLookupEntry
 )
 
 // markNames are the names of the marks in a policy file, in the order of their bits.
-var markNames = []string{"primary key", "critical", "mandatory"}
+var markNames = []string{"primary key", "critical", "mandatory", "row key", "lookup entry"}

@@ -48,6 +48,20 @@ func readFlag(p *problems, x *block, e entry) Flag {
 	}
 }
 
+func readByTable(p *problems, x *block, e entry) ByTable {
+	switch e.value {
+	case "yes":
+		return ByTableYes
+	case "last":
+		return ByTableLast
+	case "no":
+		return ByTableNo
+	default:
+		p.add(e.line, "%s: %s is %q: use yes, last or no", x.title(), e.key, e.value)
+		return ByTableYes
+	}
+}
+
 func readRegulatory(p *problems, x *block, e entry) Flag {
 	if e.value == "only filed" {
 		return FlagOnlyFiled

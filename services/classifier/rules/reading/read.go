@@ -57,6 +57,9 @@ func (rd *Reader) Read(in Input) *Reading {
 	rd.readText(r, truncate(a.TechnicalLineItemName, maxName), InTechnicalName)
 	rd.readText(r, truncate(a.Description, maxDescription), InDescription)
 	rd.readText(r, truncate(in.Table, maxName), InTable)
+	if in.Table != "" && !r.Filed {
+		r.markColumn()
+	}
 	r.Occurrences = slices.DeleteFunc(r.Occurrences, func(o Occurrence) bool { return o.Term.Alone && !r.isAlone(&o) })
 	facetFinder{r, rd.policy.Facets}.find()
 	r.findParty()
