@@ -29,7 +29,7 @@ func TestNamesOfOtherSchemas(t *testing.T) {
 		"reported": {wrong: 0, tooLow: 0, personal: 2},
 		// Before policy 2026.3 these were 135, 133 and 169 of 287. Since policy 2026.4 keys in tables of persons are
 		// not personal, but they are by the labels of some of these names.
-		"holdout": {wrong: 14, tooLow: 13, personal: 14},
+		"holdout": {wrong: 14, tooLow: 13, personal: 15},
 	} {
 		t.Run(list, func(t *testing.T) {
 			t.Parallel()

@@ -17,7 +17,7 @@ func (r *Reading) markColumn() {
 	}
 }
 
-// isLookupEntry reports whether the column has the name of its table, apart from a word for the kind of value.
+// isLookupEntry reports whether the name of the column begins with that of its table, or only names a kind of value.
 func (r *Reading) isLookupEntry() bool {
 	var name, table []string
 	for i := range r.Words {
@@ -32,7 +32,7 @@ func (r *Reading) isLookupEntry() bool {
 			}
 		}
 	}
-	return len(table) > 0 && (slices.Equal(name, table) || len(name) == 0)
+	return len(table) > 0 && (len(name) == 0 || len(name) >= len(table) && slices.Equal(name[:len(table)], table))
 }
 
 // isValueWord reports whether a word only names the kind of value of a list's entry.
@@ -61,7 +61,8 @@ func (r *Reading) isRowKey() bool {
 	name, length, _ := strings.Cut(strings.ToLower(r.DataType), "(")
 	switch name, _, _ := strings.Cut(strings.TrimSpace(name), " "); name {
 	case "", "int", "integer", "bigint", "smallint", "mediumint", "tinyint", "int2", "int4", "int8",
-		"serial", "bigserial", "smallserial", "uuid", "guid", "uniqueidentifier", "rowid", "oid", "references", "belongs_to":
+		"serial", "bigserial", "smallserial", "uuid", "guid", "uniqueidentifier", "rowid", "oid", "references",
+		"belongs_to":
 		return true
 	case "number", "numeric", "decimal": // without digits, or with as many as the type has
 		return length == "" || strings.HasPrefix(length, "38") || strings.HasPrefix(length, "19") ||

@@ -45,7 +45,8 @@ func TestReading_EndsTable(t *testing.T) {
 	t.Parallel()
 	rd := NewReader(policy.Default())
 	for table, want := range map[string]bool{
-		"customers": true, "customer_master": true, "loan_guarantor": true, "customer_type": false, "member_list": false,
+		"customers": true, "customer_master": true, "loan_guarantor": true,
+		"customer_type": false, "member_list": false,
 	} {
 		t.Run(table, func(t *testing.T) {
 			t.Parallel()
