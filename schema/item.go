@@ -184,7 +184,8 @@ func retryable(db bun.IDB, jobID string, code ErrorCode) *bun.RawQuery {
 	return db.NewRaw(`select mapping_id from (
 			select mapping_id, error_code from job_items where job_id = ? and outcome = ?
 			union all
-			select mapping_id, error_code from job_items where job_id = ? and outcome = ? and `+fromFirstCancelled+`) ended
+			select mapping_id, error_code from job_items
+				where job_id = ? and outcome = ? and `+fromFirstCancelled+`) ended
 		where (? = '' or error_code = ?) and exists (select from pde_mappings where id = mapping_id)`,
 		jobID, OutcomeFailed, jobID, OutcomeCancelled, jobID, code, code)
 }

@@ -167,7 +167,8 @@ func cancelPage(
 			update jobs j set cancelled = j.cancelled + page.items, cancelled_at = clock.now,
 				cancelled_from = least(j.cancelled_from, page.first), version = j.version + 1,
 				updated_at = clock.now, updated_by = ?
-			from clock, (select count(*) as items, min(mapping_id) as first from cancelled) page where j.id = ? and page.items > 0
+			from clock, (select count(*) as items, min(mapping_id) as first from cancelled) page
+			where j.id = ? and page.items > 0
 		)
 		select count(*), coalesce(max(mapping_id), '') from cancelled`,
 		jobID, bun.SafeQuery(which, args...), limit, OutcomeCancelled, ServiceDispatcher, ServiceDispatcher, jobID).
