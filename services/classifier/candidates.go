@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/columns"
@@ -36,6 +37,22 @@ func newCandidates(
 		c.byField[column.SourceField()] = append(c.byField[column.SourceField()], i)
 	}
 	return c
+}
+
+// precedents are the decisions of people on similar mappings of other reports and cycles.
+type precedents struct {
+	// byAttribute are the decisions by the attribute's name in lower case, byColumn by the column.
+	byAttribute, byColumn map[string][]schema.Precedent
+}
+
+func newPrecedents(all []schema.Precedent) precedents {
+	p := precedents{byAttribute: map[string][]schema.Precedent{}, byColumn: map[string][]schema.Precedent{}}
+	for _, one := range all {
+		name := strings.ToLower(one.AttributeName)
+		p.byAttribute[name] = append(p.byAttribute[name], one)
+		p.byColumn[one.SourceField] = append(p.byColumn[one.SourceField], one)
+	}
+	return p
 }
 
 // readCandidates reads the candidates of the report.
@@ -86,21 +103,6 @@ func listAttributes(
 		}
 	}
 	return all, nil
-}
-
-// columnOf returns the column of the mapping, or nil if the report has no column of that name. Two data sources may
-// have a column of the same name; if the mapping names neither, the first is returned.
-func (c *candidates) columnOf(m schema.Mapping) *schema.SourceColumn {
-	named := c.byField[m.SourceField]
-	if len(named) == 0 {
-		return nil
-	}
-	for _, i := range named {
-		if c.columns[i].DataSourceID == m.DataSourceID {
-			return &c.columns[i]
-		}
-	}
-	return &c.columns[named[0]]
 }
 
 const (

@@ -1,21 +1,37 @@
 // Package classifier processes one mapping per work message: it ranks the columns of the report, classifies the
 // mapping, saves the result and publishes it.
 //
-// The path of one mapping, in the order of the calls:
+// # The way of one mapping
 //
-//	mapping.go    handle   one work message
-//	              take     read the rows, gate, attempt; start again if a row has changed
-//	              gate     decide whether the item is judged now
-//	              attempt  judge, then save and publish the result, or count the error
-//	judge.go      judge    get the candidate columns (cache.go) and evaluate; a panic becomes an error
-//	evaluate.go   evaluate choose a column (package columns) and classify (package rules); a pure function
-//	mapping.go    save     write mapping, item and history in one transaction
+// A reader who follows a mapping opens mapping.go and then the ten files of the judgement, in this order:
+//
+//	mapping.go            handle    one work message
+//	                      take      read the rows, gate, attempt; start again if a row has changed
+//	                      gate      decide whether the item is judged now
+//	                      attempt   judge, then save and publish the result, or count the error
+//	                      judge     get the candidates of the job and evaluate; a panic becomes an error
+//	evaluate.go           evaluate  choose a column and classify; a pure function
+//	columns/rank.go       Rank      the best column, its confidence, and the alternatives, by four steps:
+//	columns/read.go       read      the attribute into a request
+//	columns/shortlist.go  shortlist the promising columns
+//	columns/score.go      score     each of them against the request
+//	columns/explain.go    explain   the result in a rationale
+//	rules/engine.go       Classify  the attribute and the column that feeds it, each by four steps:
+//	rules/judge.go        match     compare the rules with what package rules/reading has read
+//	rules/answer.go       decide    take the values of the best rule and count the confidence
+//	rules/rationale.go    rationale write the reasons
+//	mapping.go            save      write mapping, item and history in one transaction
+//	                      publish   the progress event
+//
+// What a call looks up is not part of the way: the candidates of a job (candidates.go reads them once, cache.go keeps
+// them), words and data types (packages words and datatype), the vocabulary and kinds of value of package columns, and
+// the policy (package rules/policy).
 //
 // failure.go decides whether an item is retried, has failed or waits for a lock. suspect.go handles items that may
 // have crashed a process. The confidence of a classification is counted in rules/answer.go, that of a column in
-// columns/calibration.go.
+// columns/rank.go with the coefficients of columns/calibration.csv.
 //
-// Decisions:
+// # Decisions
 //
 //  1. No transaction is open while a mapping is judged, because a judgement may take seconds. The rows are read
 //     before, and every write is guarded by the version that was read. If a row has changed, everything is read,
@@ -48,7 +64,7 @@
 //     job, the mapping is skipped as unchanged and not written. The ranking is part of the digest, and not the set of
 //     columns, so that a new column elsewhere changes nothing. A new version of the program is no reason to classify
 //     again; force is for that. [CountUnchanged] judges as a job would, for dry runs.
-//  9. What people have confirmed on other reports is evidence (precedent.go): for a column by the name of the
+//  9. What people have confirmed on other reports is evidence: for a column by the name of the
 //     attribute, for a class by the column. It never changes a class and never replaces a column of a sure ranking. If
 //     it differs, the confidence of the column is 80 and that of the class at most 60, so that a person compares them.
 package classifier

@@ -2,16 +2,35 @@ package classifier
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/columns"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
-// confirmedConfidence is the confidence of a mapping that a person has confirmed.
-const confirmedConfidence = 100
+const (
+	// confirmedConfidence is the confidence of a mapping that a person has confirmed.
+	confirmedConfidence = 100
+	// agreedConfidence is the least confidence in a column that a person has confirmed for the same attribute, and that
+	// also ranks first. disputedConfidence is the confidence if the two differ, so that a person decides.
+	agreedConfidence, disputedConfidence = 90, 80
+	// sureRanking is the confidence from which a chosen column is kept although a decision on another report differs.
+	sureRanking = 85
+	// maxClassConfidence and agreementBonus limit the confidence of a class that a person has confirmed for the same
+	// column. disputedClass is the most if the two differ.
+	maxClassConfidence, agreementBonus, disputedClass = 97, 5, 60
+	maxAlternatives                                   = 5
+)
 
 // evaluate chooses a column for the mapping, if the job maps, and classifies it. It returns the mapping to save, and
 // the outcome. If nothing that the result depends on has changed since the last job, there is nothing to save. It is a
@@ -19,7 +38,7 @@ const confirmedConfidence = 100
 func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.Mapping, schema.ItemResult) {
 	var ranking columns.Ranking
 	if work.JobType.Maps() {
-		ranking = from.followPrecedent(from.ranking.Rank(work.Attribute), work.Attribute)
+		ranking = followPrecedent(from, from.ranking.Rank(work.Attribute), work.Attribute)
 	}
 	after := work.Mapping
 	after.InputHash = inputHash(engine, from, work, ranking)
@@ -39,8 +58,8 @@ func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.
 		after.SuggestedSourceField = work.Mapping.SuggestedSourceField
 	}
 	explainMapping(&after)
-	answer := engine.Classify(rules.Input{Attribute: work.Attribute, Column: from.columnOf(after), Report: from.report})
-	from.weighPrecedent(&answer, after.SourceField)
+	answer := engine.Classify(rules.Input{Attribute: work.Attribute, Column: columnOf(from, after), Report: from.report})
+	weighPrecedent(from, &answer, after.SourceField)
 	if after.MappingConfirmedByUser {
 		keepConfirmed(&after, answer, engine)
 	} else {
@@ -59,6 +78,47 @@ func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.
 		saved.Comment = work.AutoApproval.String()
 	}
 	return after, saved
+}
+
+// followPrecedent changes a ranking by what people have confirmed for the same attribute in other reports, if they
+// agree on one of the candidates.
+func followPrecedent(from *candidates, r columns.Ranking, attribute schema.Attribute) columns.Ranking {
+	var confirmed *schema.Precedent
+	for _, p := range from.precedents.byAttribute[strings.ToLower(attribute.AttributeName)] {
+		switch {
+		case len(from.byField[p.SourceField]) == 0:
+		case confirmed == nil:
+			confirmed = &p
+		case confirmed.SourceField != p.SourceField:
+			return r
+		}
+	}
+	if confirmed == nil {
+		return r
+	}
+	why := fmt.Sprintf("A person confirmed %s for the same attribute in report %s of cycle %s.",
+		confirmed.SourceField, confirmed.ReportID, confirmed.CycleID)
+	if r.SourceField == confirmed.SourceField {
+		r.Confidence, r.Rationale = max(r.Confidence, agreedConfidence), why+" "+r.Rationale
+		return r
+	}
+	r.Alternatives = slices.DeleteFunc(slices.Clone(r.Alternatives), func(a schema.Alternative) bool {
+		return a.SourceField == confirmed.SourceField
+	})
+	other := schema.Alternative{SourceField: confirmed.SourceField, Score: disputedConfidence, Reason: why}
+	if r.Confidence < sureRanking || r.SourceField == "" {
+		other = schema.Alternative{
+			SourceField: r.SourceField, Score: r.Confidence, Reason: "It ranks first by its name.",
+		}
+		r.SourceField, r.Column = confirmed.SourceField, from.byField[confirmed.SourceField][0]
+		r.MappingType = cmp.Or(confirmed.MappingType, schema.MappingTypeDirect)
+	}
+	if other.SourceField != "" {
+		r.Alternatives = slices.Insert(r.Alternatives, 0, other)
+		r.Alternatives = r.Alternatives[:min(len(r.Alternatives), maxAlternatives)]
+	}
+	r.Confidence, r.Rationale = disputedConfidence, why+" The ranking differs: "+r.Rationale
+	return r
 }
 
 // mapColumn sets the column to the best candidate of the ranking. If a person has confirmed the mapping, it suggests
@@ -102,6 +162,47 @@ func explainMapping(m *schema.Mapping) {
 	}
 	m.ConfidenceScore = cmp.Or(m.ConfidenceScore, &confidence)
 	m.MappingRationale = cmp.Or(m.MappingRationale, why)
+}
+
+// columnOf returns the column of the mapping, or nil if the report has no column of that name. Two data sources may
+// have a column of the same name; if the mapping names neither, the first is returned.
+func columnOf(from *candidates, m schema.Mapping) *schema.SourceColumn {
+	named := from.byField[m.SourceField]
+	if len(named) == 0 {
+		return nil
+	}
+	for _, i := range named {
+		if from.columns[i].DataSourceID == m.DataSourceID {
+			return &from.columns[i]
+		}
+	}
+	return &from.columns[named[0]]
+}
+
+// weighPrecedent adds to an answer what a person has confirmed for the same column in another report. It changes no
+// class: a decision that differs lowers the confidence, so that a person compares them.
+func weighPrecedent(from *candidates, a *rules.Answer, sourceField string) {
+	p := confirmedClass(from, sourceField)
+	if p == nil {
+		return
+	}
+	a.Rationale += fmt.Sprintf(" A person confirmed the same column as %s in report %s of cycle %s.",
+		p.InformationSecurityClassification, p.ReportID, p.CycleID)
+	if p.InformationSecurityClassification == a.InformationSecurityClassification {
+		a.Confidence = max(a.Confidence, min(a.Confidence+agreementBonus, maxClassConfidence))
+	} else {
+		a.Confidence = min(a.Confidence, disputedClass)
+	}
+}
+
+// confirmedClass returns the latest decision on the class of a column in another report, or nil if there is none.
+func confirmedClass(from *candidates, sourceField string) *schema.Precedent {
+	for _, p := range from.precedents.byColumn[sourceField] {
+		if p.InformationSecurityClassification != "" {
+			return &p
+		}
+	}
+	return nil
 }
 
 // classify replaces the classification with the answer.
@@ -171,4 +272,58 @@ func equalExceptSuggestions(a, b schema.Mapping) bool {
 	clearSuggestions(&a)
 	clearSuggestions(&b)
 	return reflect.DeepEqual(a.Image(), b.Image())
+}
+
+// input is everything that the result for a mapping depends on, other than what a person has decided: a decision
+// removes the digest from the mapping.
+type input struct {
+	// Policy is the digest of the policy, and Maps is true for a job that maps and false for one that only classifies.
+	Policy string
+	Maps   bool
+	Report string
+
+	Attribute schema.Attribute
+	// SourceField to Alternatives are the result of the ranking, which depends on all columns and attributes.
+	SourceField  string
+	Confidence   int
+	MappingType  schema.MappingType
+	Rationale    string
+	Alternatives []schema.Alternative
+	// Column is the column that feeds the attribute; nil if none does.
+	Column *schema.SourceColumn
+	// Precedent is the decision on the column in another report; nil if there is none.
+	Precedent *schema.Precedent
+}
+
+// inputHash returns the digest of the input for the mapping.
+func inputHash(engine *rules.Engine, from *candidates, work schema.Work, ranking columns.Ranking) string {
+	in := input{
+		Policy: engine.Digest(), Maps: work.JobType.Maps(), Report: from.report, Attribute: work.Attribute,
+		SourceField: ranking.SourceField, Confidence: ranking.Confidence, MappingType: ranking.MappingType,
+		Rationale: ranking.Rationale, Alternatives: ranking.Alternatives,
+	}
+	in.Attribute.BaseModel, in.Attribute.ID = bun.BaseModel{}, ""
+	in.Attribute.CycleID, in.Attribute.ReportID = "", ""
+	in.Attribute.CreatedAt, in.Attribute.UpdatedAt, in.Attribute.CreatedBy, in.Attribute.UpdatedBy =
+		time.Time{}, time.Time{}, "", ""
+	column, field := columnOf(from, work.Mapping), work.Mapping.SourceField
+	if in.Maps && !work.Mapping.MappingConfirmedByUser {
+		column, field = nil, ranking.SourceField
+		if ranking.SourceField != "" {
+			column = &from.columns[ranking.Column]
+		}
+	}
+	if column != nil {
+		in.Column = &schema.SourceColumn{
+			DataSourceID: column.DataSourceID, Identity: column.Identity, DataType: column.DataType,
+			Description: column.Description,
+		}
+	}
+	in.Precedent = confirmedClass(from, field)
+	text, err := json.Marshal(in)
+	if err != nil {
+		panic(fmt.Sprintf("input of a mapping: %v", err)) // not possible: every field can be encoded
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
 }

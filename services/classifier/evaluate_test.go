@@ -41,7 +41,7 @@ func workOn(job schema.JobType, attribute string, m schema.Mapping) schema.Work 
 // inputOf returns the input of the policy for a mapping whose column does not change.
 func inputOf(work schema.Work) rules.Input {
 	from := loans()
-	return rules.Input{Attribute: work.Attribute, Column: from.columnOf(work.Mapping), Report: from.report}
+	return rules.Input{Attribute: work.Attribute, Column: columnOf(from, work.Mapping), Report: from.report}
 }
 
 // classified returns the mapping with the classification of the answer.
@@ -158,7 +158,7 @@ func TestColumnOf_PrefersTheDataSourceOfTheMapping(t *testing.T) {
 	} {
 		t.Run(source, func(t *testing.T) {
 			t.Parallel()
-			got := from.columnOf(schema.Mapping{SourceField: balanceField, DataSourceID: source})
+			got := columnOf(from, schema.Mapping{SourceField: balanceField, DataSourceID: source})
 			if got == nil || got.Description != want {
 				t.Errorf("columnOf: got %+v, want the column with the description %q", got, want)
 			}
@@ -166,7 +166,7 @@ func TestColumnOf_PrefersTheDataSourceOfTheMapping(t *testing.T) {
 	}
 	t.Run("no such column", func(t *testing.T) {
 		t.Parallel()
-		got := from.columnOf(schema.Mapping{SourceField: "svc.LN_MSTR.NONE", DataSourceID: "servicing"})
+		got := columnOf(from, schema.Mapping{SourceField: "svc.LN_MSTR.NONE", DataSourceID: "servicing"})
 		if got != nil {
 			t.Errorf("columnOf: got %+v, want nil", got)
 		}
@@ -301,7 +301,7 @@ func TestEvaluate_IsPure(t *testing.T) {
 		t.Errorf("argument after the call (-want +got):\n%s", diff)
 	}
 	if diff := diffMappings(first, second); diff != "" {
-		t.Errorf("second call (-first +second):\n%s", diff)
+		t.Errorf("second call (-want +got):\n%s", diff)
 	}
 }
 

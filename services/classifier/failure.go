@@ -20,6 +20,24 @@ const (
 	lockWait = 5 * time.Second
 )
 
+// judgeError counts against the item's attempts; an immediate retry would fail the same way.
+type judgeError struct {
+	code schema.ErrorCode
+	// final fails the item without another attempt.
+	final bool
+	err   error
+}
+
+func (e *judgeError) Error() string { return e.err.Error() }
+
+func (e *judgeError) Unwrap() error { return e.err }
+
+// counts reports whether an error counts against the item's attempts.
+func counts(err error) bool {
+	_, ok := errors.AsType[*judgeError](err)
+	return ok
+}
+
 // handleUnread handles a message whose rows could not be read.
 func (c *Classifier) handleUnread(ctx context.Context, m events.MappingRequested, err error) error {
 	switch {

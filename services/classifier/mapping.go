@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -98,6 +100,27 @@ func (c *Classifier) attempt(ctx context.Context, d events.Delivery, work schema
 	default:
 		return err
 	}
+}
+
+// judge evaluates the mapping by the policy, with no transaction open. A panic is returned as a [judgeError].
+func (c *Classifier) judge(
+	ctx context.Context, work schema.Work,
+) (after schema.Mapping, saved schema.ItemResult, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			text := schema.ErrorText(fmt.Sprintf("panic: %v", value))
+			err = &judgeError{code: schema.ErrorCodePanic, err: errors.New(text)}
+			c.recurring.Note(ctx, slog.LevelError, "classifier panicked", err,
+				"job_id", work.Item.JobID, "mapping_id", work.Item.MappingID, "stack", string(debug.Stack()))
+		}
+	}()
+	from, err := c.columns.get(ctx, work)
+	if err != nil {
+		return after, saved, err
+	}
+	after, saved = c.evaluate(from, work)
+	saved.Attempt = work.Item.Attempt + 1
+	return after, saved, nil
 }
 
 // save writes the mapping, the item's outcome and the history row in one transaction.

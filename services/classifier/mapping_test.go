@@ -248,7 +248,7 @@ func TestEveryEventOfAnItemIsTheSame(t *testing.T) {
 	}
 	for _, m := range again {
 		if diff := cmp.Diff(first[m.Header.Get("ce-id")], string(m.Data)); diff != "" {
-			t.Errorf("%s (-first +again):\n%s", m.Header.Get("ce-id"), diff)
+			t.Errorf("%s on redelivery (-want +got):\n%s", m.Header.Get("ce-id"), diff)
 		}
 	}
 }

@@ -2,20 +2,14 @@ package sample_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
+	"github.com/pdeflow/pdeflow/services/classifier/classifiertest"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
-
-var update = flag.Bool("update", false, "write the golden file of testdata")
 
 // TestTheSample_Golden compares every part of the answers with a golden file, which shows any change of an
 // answer.
@@ -43,17 +37,5 @@ func TestTheSample_Golden(t *testing.T) {
 			answer.Criticality, answer.RiskLevel, answer.RegulatoryFlag, answer.PIIFlag, answer.Confidence)
 		fmt.Fprintf(&got, "  %s\n", answer.Rationale)
 	}
-	file := filepath.Join("testdata", "answers.golden")
-	if *update {
-		if err := os.WriteFile(file, got.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("answers differ from %s (accept with -update):\n%s", file, diff)
-	}
+	classifiertest.CompareGolden(t, "testdata/answers.golden", got.String())
 }

@@ -29,27 +29,10 @@ var (
 	noneEvidence   = []string{"constant", "score"}
 )
 
-// Evidence returns the values from which the confidence is computed: a constant, the score, and for a chosen column
-// also the margin and whether another table has a copy of it.
-func (r *Ranking) Evidence() []float64 {
-	if r.Column < 0 {
-		return []float64{1, r.Score}
-	}
-	copied := 0.0
-	if r.Copied {
-		copied = 1
-	}
-	return []float64{1, r.Score, min(float64(r.Margin)/100, clearMargin) / clearMargin, copied}
-}
-
-// probability returns the probability that a ranking is right.
-func (c *Calibration) probability(r *Ranking) float64 {
-	coefficients := c.Column
-	if r.Column < 0 {
-		coefficients = c.None
-	}
+// Probability returns the logistic function of the weighted sum of the evidence.
+func Probability(coefficients, evidence []float64) float64 {
 	sum := 0.0
-	for i, x := range r.Evidence() {
+	for i, x := range evidence {
 		sum += coefficients[i] * x
 	}
 	return 1 / (1 + math.Exp(-sum))

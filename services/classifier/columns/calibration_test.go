@@ -7,7 +7,6 @@ import (
 
 func TestCalibration_ConfidenceGrowsWithTheEvidence(t *testing.T) {
 	t.Parallel()
-	c := calibrated()
 	for _, tt := range []struct {
 		better, worse Ranking
 	}{
@@ -15,7 +14,7 @@ func TestCalibration_ConfidenceGrowsWithTheEvidence(t *testing.T) {
 		{Ranking{Score: 0.7, Margin: 25}, Ranking{Score: 0.7, Margin: 0}},
 		{Ranking{Column: -1, Score: 0}, Ranking{Column: -1, Score: 0.35}},
 	} {
-		if better, worse := c.probability(&tt.better), c.probability(&tt.worse); better <= worse {
+		if better, worse := tt.better.probability(), tt.worse.probability(); better <= worse {
 			t.Errorf("got %.2f for %v, want more than %.2f for %v", better, tt.better, worse, tt.worse)
 		}
 	}

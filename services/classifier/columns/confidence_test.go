@@ -43,7 +43,7 @@ func TestPercent(t *testing.T) {
 		t.Run(fmt.Sprint(share), func(t *testing.T) {
 			t.Parallel()
 			if got := percent(share); got != want {
-				t.Errorf("percent(%g) = %d, want %d", share, got, want)
+				t.Errorf("percent(%g): got %d, want %d", share, got, want)
 			}
 		})
 	}

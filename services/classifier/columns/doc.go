@@ -10,15 +10,16 @@
 // because near twins have everything else in common.
 //
 // [Index.Report] adds the evidence of the whole report: which tables it is about, and which columns suit another
-// attribute better. [Report.Rank] takes four steps, each in one file:
+// attribute better. [Report.Rank] is in rank.go and takes four steps, each in one file:
 //
-//	read.go       read       the attribute into a request (name.go cuts its name, guess.go finds unknown short forms)
-//	shortlist.go  shortlist  the promising columns
-//	score.go      score      each of them against the request, then report.go by the report
+//	read.go       read       the attribute into a request: the terms that a column should have
+//	shortlist.go  shortlist  the promising columns, also by terms that may be short forms
+//	score.go      score      each of them against the request
 //	explain.go    explain    the result in a rationale
 //
-// rank.go calls them in this order. index.go prepares the columns once, vocabulary.go parses concepts.txt, weights.go
-// has the weights of the evidence, and calibration.csv those from which a confidence is computed.
+// index.go prepares the columns once (table.go, column.go). vocabulary.go parses concepts.txt. kind.go, name.go,
+// abbreviation.go and stem.go know names and types and neither columns nor requests. weights.go has the weights of the
+// evidence, and calibration.csv those from which a confidence is computed.
 //
 // Decisions:
 //

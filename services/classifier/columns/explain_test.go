@@ -121,7 +121,7 @@ func TestList(t *testing.T) {
 		t.Run(tt.want, func(t *testing.T) {
 			t.Parallel()
 			if got := list(tt.items); got != tt.want {
-				t.Errorf("list(%q) = %q, want %q", tt.items, got, tt.want)
+				t.Errorf("list(%q): got %q, want %q", tt.items, got, tt.want)
 			}
 		})
 	}
@@ -145,7 +145,7 @@ func TestArticle(t *testing.T) {
 			want = "an " + k.String()
 		}
 		if got := article(k.String()); got != want {
-			t.Errorf("article(%q) = %q, want %q", k, got, want)
+			t.Errorf("article(%q): got %q, want %q", k, got, want)
 		}
 	}
 }

@@ -2,14 +2,13 @@ package columns
 
 import (
 	"cmp"
-	"encoding/csv"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/classifiertest"
 	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
@@ -40,14 +39,14 @@ func banks(tb testing.TB) []bank {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), "_gold.csv")
 		b := bank{name: name}
-		for _, row := range readCSV(tb, "testdata/"+name+"_columns.csv") {
+		for _, row := range classifiertest.ReadRows(tb, "testdata/"+name+"_columns.csv") {
 			b.candidates = append(b.candidates, schema.SourceColumn{
 				DataSourceID: row["data_source"], SchemaName: row["schema"], TableName: row["table"],
 				ColumnName: row["column"], DataType: row["data_type"], Description: row["description"],
 			})
 		}
 		sortAsStored(b.candidates)
-		for _, row := range readCSV(tb, file) {
+		for _, row := range classifiertest.ReadRows(tb, file) {
 			g := goldRow{
 				attribute: schema.Attribute{
 					AttributeName: row["attribute_name"], Description: row["description"], DataType: row["data_type"],
@@ -70,28 +69,6 @@ func sortAsStored(columns []schema.SourceColumn) {
 		return cmp.Or(strings.Compare(a.DataSourceID, b.DataSourceID), strings.Compare(a.SchemaName, b.SchemaName),
 			strings.Compare(a.TableName, b.TableName), strings.Compare(a.ColumnName, b.ColumnName))
 	})
-}
-
-func readCSV(tb testing.TB, file string) []map[string]string {
-	tb.Helper()
-	f, err := os.Open(file)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
-	records, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		tb.Fatalf("%s: %v", file, err)
-	}
-	var rows []map[string]string
-	for _, record := range records[1:] {
-		row := map[string]string{}
-		for i, name := range records[0] {
-			row[name] = record[i]
-		}
-		rows = append(rows, row)
-	}
-	return rows
 }
 
 func TestRank_FindsTheColumnsOfKnownAttributes(t *testing.T) {
@@ -200,6 +177,7 @@ func TestGoldCoversEnough(t *testing.T) {
 		}
 	}
 	if columns < 100 || attributes < 60 || nothing < 12 {
-		t.Errorf("%d columns, %d attributes, %d of them without a column", columns, attributes, nothing)
+		t.Errorf("got %d columns, %d attributes, %d of them without a column, want at least 100, 60, 12",
+			columns, attributes, nothing)
 	}
 }

@@ -93,6 +93,9 @@ func (ix *Index) Rank(a schema.Attribute) Ranking {
 	return w.rank(ix, &a, nil)
 }
 
+// Report returns the ranking for a report with these attributes, and no others.
+func (ix *Index) Report(attributes []schema.Attribute) *Report { return newReport(ix, attributes) }
+
 func (ix *Index) add(c *schema.SourceColumn, t *table) {
 	v := ix.vocabulary
 	texts := [fields]string{

@@ -84,19 +84,19 @@ func TestNewIndex_Weights(t *testing.T) {
 		"CURR_BAL_AMT|NUMBER(12,2)", "CURR_DT|DATE", "CURR_STAT_CD|CHAR(1)", "ACCT_NBR|CHAR(18)"))
 	rare, common, weak := termOf(t, ix, "balance"), termOf(t, ix, "current"), termOf(t, ix, "amount")
 	if rare.weight <= common.weight {
-		t.Errorf("a term of one column: got %g, of three %g", rare.weight, common.weight)
+		t.Errorf("a term of one column: got %g, want more than %g, the weight in three", rare.weight, common.weight)
 	}
 	if want := rare.weight * weakShare; weak.weight != want {
 		t.Errorf("a weak term of one column: got %g, want %g", weak.weight, want)
 	}
 	for _, text := range []string{"balance", "current", "amount"} {
 		if one := termOf(t, ix, text); one.weight < minWeight*weakShare || one.weight > 1 {
-			t.Errorf("%q: got %g", text, one.weight)
+			t.Errorf("%q: got %g, want %g to 1", text, one.weight, minWeight*weakShare)
 		}
 	}
 	account := termOf(t, ix, "account")
 	if got := account.weightIn(identifierKind); got < account.weightIn(amountKind) {
-		t.Errorf("in an identifier %q: got %g, elsewhere %g", account.text, got, account.weightIn(amountKind))
+		t.Errorf("%q in an identifier: got %g, want at least %g", account.text, got, account.weightIn(amountKind))
 	}
 }
 
@@ -129,13 +129,13 @@ func TestNewIndex_RelatedTerms(t *testing.T) {
 		}
 		for j := 2; j < len(related); j++ {
 			if related[j].degree > related[j-1].degree {
-				t.Errorf("%q: degrees are not sorted: %v", ix.terms[i].text, related)
+				t.Errorf("%q: got %v, want falling degrees", ix.terms[i].text, related)
 			}
 		}
 	}
 	open, origination := termOf(t, ix, "open"), ix.ids["origination"]
 	if !slices.ContainsFunc(open.related, func(l link) bool { return l.id == origination }) {
-		t.Errorf("open is not related to origination: %v", open.related)
+		t.Errorf("terms related to open: got %v, want origination among them", open.related)
 	}
 }
 

@@ -169,29 +169,3 @@ func textCapacityFit(wanted datatype.Type, length int) float64 {
 		return 1
 	}
 }
-
-// excludes reports whether the kinds contradict each other so that no name can outweigh it: a date is no amount, and a
-// flag is no balance. The declared types of both must prove it, or a strong word of the name.
-func excludes(r *request, c *column) bool {
-	if c.kind == binaryKind {
-		return true
-	}
-	if !r.certain || !c.certain {
-		return r.kind == dateKind && c.declared.Scale > 0 || c.kind == dateKind && r.declared.Scale > 0 ||
-			c.declared.Kind == datatype.Boolean && r.declared.Scale > 0
-	}
-	return (r.kind == dateKind) != (c.kind == dateKind) || (r.kind == flagKind) != (c.kind == flagKind)
-}
-
-// trust returns how far a name that matches completely outweighs a kind that does not fit, 0 to 1: the less certain
-// the kinds are, the more.
-func trust(r *request, c *column) float64 {
-	switch {
-	case r.certain && c.certain:
-		return trustInProven
-	case r.certain || c.certain:
-		return trustInHalfProven
-	default:
-		return trustInGuessed
-	}
-}

@@ -50,7 +50,7 @@ func TestVocabulary_KindOf(t *testing.T) {
 		{"Zyxwv", "VARCHAR", anyKind},
 	} {
 		if got, _ := v.kindOf(v.terms(nil, tt.name), datatype.Parse(tt.dataType)); got != tt.want {
-			t.Errorf("kindOf(%q, %q) = %s, want %s", tt.name, tt.dataType, got, tt.want)
+			t.Errorf("kindOf(%q, %q): got %s, want %s", tt.name, tt.dataType, got, tt.want)
 		}
 	}
 }
@@ -59,12 +59,12 @@ func TestKindNamed(t *testing.T) {
 	t.Parallel()
 	for k := dateKind; k <= countKind; k++ {
 		if got, ok := kindNamed(k.String()); !ok || got != k {
-			t.Errorf("kindNamed(%q) = %s, %t", k, got, ok)
+			t.Errorf("kindNamed(%q): got %s, %t, want %s, true", k, got, ok, k)
 		}
 	}
 	for _, name := range []string{"", "value", "binary", "Date"} {
 		if got, ok := kindNamed(name); ok {
-			t.Errorf("kindNamed(%q) = %s", name, got)
+			t.Errorf("kindNamed(%q): got %s, want none", name, got)
 		}
 	}
 }
@@ -90,7 +90,7 @@ func TestFit(t *testing.T) {
 	} {
 		degree, how := fit(tt.wanted, tt.column)
 		if degree != tt.degree || how != tt.how {
-			t.Errorf("fit(%s, %s) = %g, %s, want %g, %s", tt.wanted, tt.column, degree, how, tt.degree, tt.how)
+			t.Errorf("fit(%s, %s): got %g, %s, want %g, %s", tt.wanted, tt.column, degree, how, tt.degree, tt.how)
 		}
 	}
 }
@@ -104,7 +104,8 @@ func TestFits_AreListedOnceAndFitLessThanTheSameKind(t *testing.T) {
 		}
 		listed[[2]kind{f.wanted, f.column}] = true
 		if f.degree <= unlistedFit || f.degree >= unknownKindFit || f.wanted == f.column {
-			t.Errorf("%s for %s fits with %g", f.column, f.wanted, f.degree)
+			t.Errorf("%s for %s: got %g, want more than %g and less than %g", f.column, f.wanted, f.degree,
+				unlistedFit, unknownKindFit)
 		}
 	}
 }
@@ -132,7 +133,7 @@ func TestCapacityFit(t *testing.T) {
 		{"", "VARCHAR(40)", 1},
 	} {
 		if got := capacityFit(datatype.Parse(tt.wanted), datatype.Parse(tt.column)); got != tt.want {
-			t.Errorf("capacityFit(%q, %q) = %g, want %g", tt.wanted, tt.column, got, tt.want)
+			t.Errorf("capacityFit(%q, %q): got %g, want %g", tt.wanted, tt.column, got, tt.want)
 		}
 	}
 }

@@ -2,7 +2,9 @@ package columns
 
 import (
 	"cmp"
+	"math"
 	"slices"
+	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
@@ -29,6 +31,103 @@ type Ranking struct {
 	Copied bool
 	// Alternatives are at most five columns that were not chosen, the best first.
 	Alternatives []schema.Alternative
+}
+
+// Evidence returns the values from which the confidence is computed: a constant, the score, and for a chosen column
+// also the margin and whether another table has a copy of it.
+func (r *Ranking) Evidence() []float64 {
+	if r.Column < 0 {
+		return []float64{1, r.Score}
+	}
+	copied := 0.0
+	if r.Copied {
+		copied = 1
+	}
+	return []float64{1, r.Score, min(float64(r.Margin)/100, clearMargin) / clearMargin, copied}
+}
+
+// probability returns the probability that the ranking is right.
+func (r *Ranking) probability() float64 {
+	c := calibrated()
+	if r.Column < 0 {
+		return Probability(c.None, r.Evidence())
+	}
+	return Probability(c.Column, r.Evidence())
+}
+
+// Report ranks the columns for the attributes of one report. It adds two kinds of evidence to those of an [Index]:
+// which tables the report is about, and which columns suit another attribute better. Both are computed once from all
+// attributes and columns, so that a result does not depend on the order of the calls. A Report is immutable and safe
+// for concurrent use.
+type Report struct {
+	ix *Index
+	// focus has, by table number, how much of the report the table feeds, 0 to 1.
+	focus []float64
+	// claims has the score of the attribute that a column suits best, by column, for the columns that are the best for
+	// an attribute.
+	claims map[int]float64
+}
+
+// newReport compares all attributes with the columns once.
+func newReport(ix *Index, attributes []schema.Attribute) *Report {
+	r := &Report{ix: ix, focus: make([]float64, ix.tables), claims: map[int]float64{}}
+	w, _ := ix.workspaces.Get().(*workspace)
+	defer ix.workspaces.Put(w)
+	sorted := slices.Clone(attributes) // sums of floating-point numbers depend on the order
+	slices.SortFunc(sorted, func(a, b schema.Attribute) int {
+		return cmp.Or(strings.Compare(a.AttributeName, b.AttributeName), strings.Compare(a.DataType, b.DataType),
+			strings.Compare(a.TechnicalLineItemName, b.TechnicalLineItemName),
+			strings.Compare(a.Description, b.Description))
+	})
+	for i := range sorted {
+		w.compare(ix, &sorted[i], nil)
+		r.claim(w.verdicts)
+		w.reset()
+	}
+	most := slices.Max(append(r.focus, 0))
+	for i := range r.focus {
+		if most == 0 { // nothing is known of the report
+			r.focus[i] = 1
+			continue
+		}
+		r.focus[i] = math.Sqrt(r.focus[i] / most)
+	}
+	return r
+}
+
+// claim records the best column of an attribute. If several score the same, none of them is claimed.
+func (r *Report) claim(verdicts []verdict) {
+	if len(verdicts) == 0 || verdicts[0].score < minScore {
+		return
+	}
+	best := verdicts[0]
+	c := &r.ix.columns[best.column]
+	r.focus[c.tableNumber] += best.score
+	if len(verdicts) == 1 || best.score > verdicts[1].score {
+		r.claims[best.column] = max(r.claims[best.column], best.score)
+	}
+}
+
+// Rank returns the column that feeds an attribute of the report best, or that none does.
+func (r *Report) Rank(a schema.Attribute) Ranking {
+	w, _ := r.ix.workspaces.Get().(*workspace)
+	defer func() {
+		w.reset()
+		r.ix.workspaces.Put(w)
+	}()
+	return w.rank(r.ix, &a, r)
+}
+
+// weigh adjusts the score of a column by the evidence of the whole report.
+func (r *Report) weigh(v *verdict) {
+	claim, c := r.claims[v.column], &r.ix.columns[v.column]
+	if c.role != lookupTable { // which belongs to the tables that refer to it
+		v.score *= 1 - focusShare + focusShare*r.focus[c.tableNumber]
+	}
+	if claim > v.score+claimMargin {
+		v.score *= afterClaim
+		v.claimed = true
+	}
 }
 
 // workspace is the memory of one call of Rank, reused by later calls.
@@ -86,7 +185,7 @@ func rankNothing(x explainer) Ranking {
 	if len(x.verdicts) > 0 {
 		r.Score = x.verdicts[0].score
 	}
-	certainty := min(maxCertainty, calibrated().probability(&r))
+	certainty := min(maxCertainty, r.probability())
 	r.Confidence, r.Rationale = percent(certainty), x.whyNothing()
 	r.Alternatives = alternatives(x, x.verdicts, 1-certainty, r.Score)
 	return r
@@ -102,7 +201,7 @@ func rankFirst(x explainer) Ranking {
 	}
 	margin, copied := marginOf(x.ix, x.verdicts)
 	r.Margin, r.Copied = percent(margin), copied
-	certainty := min(maxCertainty, calibrated().probability(&r))
+	certainty := min(maxCertainty, r.probability())
 	r.Confidence, r.Rationale = percent(certainty), x.whyFirst(margin)
 	r.Alternatives = alternatives(x, x.verdicts[1:], certainty, best.score)
 	return r
@@ -136,4 +235,25 @@ func alternatives(x explainer, verdicts []verdict, certainty, best float64) []sc
 		}
 	}
 	return all
+}
+
+// marginOf returns the difference between the score of the first verdict and that of the next one about another
+// element, and whether another table has a copy of the first column.
+func marginOf(ix *Index, verdicts []verdict) (margin float64, copied bool) {
+	best := verdicts[0]
+	for _, v := range verdicts[1:] {
+		if best.score-v.score >= clearMargin {
+			return best.score - v.score, copied
+		}
+		if !ix.columns[best.column].copies(&ix.columns[v.column]) {
+			return best.score - v.score, copied
+		}
+		copied = true
+	}
+	return best.score, copied
+}
+
+// percent returns a share as a whole number from 0 to 99.
+func percent(share float64) int {
+	return int(min(max(share, 0), 0.99)*100 + 0.5)
 }

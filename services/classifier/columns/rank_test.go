@@ -113,11 +113,11 @@ func TestRank_ANearTwinLowersTheConfidence(t *testing.T) {
 	phone := attribute("Phone", "C15")
 	alone, both := NewIndex(one).Rank(phone), NewIndex(twin).Rank(phone)
 	if alone.SourceField != both.SourceField || alone.Confidence <= both.Confidence || alone.Margin <= both.Margin {
-		t.Errorf("alone %s with %d (margin %d), with a twin %s with %d (margin %d)",
-			alone.SourceField, alone.Confidence, alone.Margin, both.SourceField, both.Confidence, both.Margin)
+		t.Errorf("with a twin: got %s with %d, margin %d, want %s with less than %d, margin less than %d",
+			both.SourceField, both.Confidence, both.Margin, alone.SourceField, alone.Confidence, alone.Margin)
 	}
 	if !strings.Contains(both.Rationale, "is S.CUST.MOB_PHN") {
-		t.Errorf("the rationale does not name the twin: %s", both.Rationale)
+		t.Errorf("rationale: got %q, want the name of the twin", both.Rationale)
 	}
 }
 
@@ -125,10 +125,10 @@ func TestRank_AColumnWithoutAPartyIsTheBorrowers(t *testing.T) {
 	t.Parallel()
 	ix := NewIndex(columnsOf("PARTY", "ORIG_FICO|NUMBER(3)", "ANN_INC_AMT|NUMBER(12,2)", "EMPLR_NM|VARCHAR(40)"))
 	if got := ix.Rank(attribute("Original FICO of the Borrower", "N3")); got.SourceField != "S.PARTY.ORIG_FICO" {
-		t.Errorf("score of the borrower: got %s", orNothing(got.SourceField))
+		t.Errorf("score of the borrower: got %s, want ORIG_FICO", orNothing(got.SourceField))
 	}
 	if got := ix.Rank(attribute("Original FICO of the Co-borrower", "N3")); got.SourceField != "" {
-		t.Errorf("score of the co-borrower: got %s with %d: %s", got.SourceField, got.Confidence, got.Rationale)
+		t.Errorf("score of the co-borrower: got %s with %d, want nothing: %s", got.SourceField, got.Confidence, got.Rationale)
 	}
 }
 
@@ -137,8 +137,8 @@ func TestRank_EqualTwinsHaveALowConfidence(t *testing.T) {
 	ix := NewIndex(columnsOf("RATING",
 		"MOODY_RTG|CHAR(4)", "FITCH_RTG|CHAR(4)", "ISSR_NM|VARCHAR(80)", "CPN_RT|NUMBER(9,6)"))
 	if got := ix.Rank(attribute("Rating", "C4")); got.SourceField == "" || got.Confidence >= 75 || got.Margin > 0 {
-		t.Errorf("got %s with %d, though another column scores the same: %s",
-			orNothing(got.SourceField), got.Confidence, got.Rationale)
+		t.Errorf("got %s with %d, margin %d, want a column with less than 75, margin 0: %s",
+			orNothing(got.SourceField), got.Confidence, got.Margin, got.Rationale)
 	}
 }
 
@@ -146,7 +146,7 @@ func TestRank_ReadsInitialsThatAreInNoDictionary(t *testing.T) {
 	t.Parallel()
 	ix := NewIndex(columnsOf("HOUSE", "QZM_AMT|NUMBER(9,2)", "TAX_AMT|NUMBER(9,2)", "INS_AMT|NUMBER(9,2)"))
 	if got := ix.Rank(attribute("Quarterly Zoning Mandate", "N9.2")); got.SourceField != "S.HOUSE.QZM_AMT" {
-		t.Errorf("got %s: %s", orNothing(got.SourceField), got.Rationale)
+		t.Errorf("got %s, want QZM_AMT: %s", orNothing(got.SourceField), got.Rationale)
 	}
 }
 
@@ -189,7 +189,7 @@ func TestRationale_NamesTheReasons(t *testing.T) {
 	} {
 		got := ix.Rank(attribute(tt.name, tt.dataType))
 		if got.MappingType != tt.how {
-			t.Errorf("%s is %q from %s, want %q", tt.name, got.MappingType, orNothing(got.SourceField), tt.how)
+			t.Errorf("%s from %s: got %q, want %q", tt.name, orNothing(got.SourceField), got.MappingType, tt.how)
 		}
 		for _, want := range tt.want {
 			if !strings.Contains(got.Rationale, want) {
@@ -204,7 +204,8 @@ func TestRank_DaysAreCalculatedFromADate(t *testing.T) {
 	ix := NewIndex(columnsOf("LOAN", "PAST_DUE_SINCE_DT|DATE", "MAT_DT|DATE", "CURR_BAL|NUMBER(12,2)"))
 	got := ix.Rank(attribute("Days Past Due", "N3"))
 	if got.SourceField != "S.LOAN.PAST_DUE_SINCE_DT" || got.MappingType != schema.MappingTypeCalculated {
-		t.Errorf("got %s, %q: %s", orNothing(got.SourceField), got.MappingType, got.Rationale)
+		t.Errorf("got %s, %q, want PAST_DUE_SINCE_DT, %q: %s",
+			orNothing(got.SourceField), got.MappingType, schema.MappingTypeCalculated, got.Rationale)
 	}
 }
 
@@ -215,7 +216,8 @@ func TestAlternatives_AreSortedAndExcludeTheChoice(t *testing.T) {
 		for _, g := range b.gold {
 			got := ix.Rank(g.attribute)
 			if len(got.Alternatives) > maxAlternatives {
-				t.Errorf("%s: %d alternatives", g.attribute.AttributeName, len(got.Alternatives))
+				t.Errorf("alternatives of %s: got %d, want at most %d",
+					g.attribute.AttributeName, len(got.Alternatives), maxAlternatives)
 			}
 			least := 100
 			if got.SourceField != "" {
@@ -226,18 +228,19 @@ func TestAlternatives_AreSortedAndExcludeTheChoice(t *testing.T) {
 					t.Errorf("%s: the chosen %s is an alternative", g.attribute.AttributeName, a.SourceField)
 				}
 				if a.Score > least || a.Reason == "" {
-					t.Errorf("%s: alternative %s has %d after %d, reason %q",
-						g.attribute.AttributeName, a.SourceField, a.Score, least, a.Reason)
+					t.Errorf("%s: alternative %s: got %d with the reason %q, want at most %d with a reason",
+						g.attribute.AttributeName, a.SourceField, a.Score, a.Reason, least)
 				}
 				least = a.Score
 			}
 			if got.Confidence < 0 || got.Confidence > 100 || got.Rationale == "" ||
 				(got.SourceField == "") != (got.Column < 0) {
-				t.Errorf("%s: confidence %d, column %d (%s), rationale %q",
+				t.Errorf("%s: got confidence %d, column %d (%s), rationale %q, want 0 to 100, a rationale",
 					g.attribute.AttributeName, got.Confidence, got.Column, got.SourceField, got.Rationale)
 			}
 			if got.Column >= 0 && b.candidates[got.Column].SourceField() != got.SourceField {
-				t.Errorf("%s: column %d is not %s", g.attribute.AttributeName, got.Column, got.SourceField)
+				t.Errorf("%s: column %d: got %s, want %s", g.attribute.AttributeName, got.Column,
+					b.candidates[got.Column].SourceField(), got.SourceField)
 			}
 		}
 	}
@@ -254,8 +257,8 @@ func TestRank_TheOrderOfCandidatesDecidesOnlyTies(t *testing.T) {
 		for _, g := range b.gold {
 			want, got := ix.Rank(g.attribute), again.Rank(g.attribute)
 			if want.SourceField != got.SourceField && want.Margin > 0 && len(g.want) < 2 {
-				t.Errorf("%s: %s, and in another order %s",
-					g.attribute.AttributeName, orNothing(want.SourceField), orNothing(got.SourceField))
+				t.Errorf("%s in another order: got %s, want %s",
+					g.attribute.AttributeName, orNothing(got.SourceField), orNothing(want.SourceField))
 			}
 		}
 	}
@@ -281,8 +284,8 @@ func TestNewIndex_TheKeyOfALookupTableIsNamedLikeTheTable(t *testing.T) {
 	for _, name := range []string{"Brand Code", "Product Type", "Status", "Billing Status"} {
 		a, b := ix.Rank(attribute(name, "C2")), turned.Rank(attribute(name, "C2"))
 		if a.SourceField != b.SourceField || a.Confidence != b.Confidence {
-			t.Errorf("%s: %s with %d, and in another order %s with %d",
-				name, a.SourceField, a.Confidence, b.SourceField, b.Confidence)
+			t.Errorf("%s in another order: got %s with %d, want %s with %d",
+				name, b.SourceField, b.Confidence, a.SourceField, a.Confidence)
 		}
 	}
 }
@@ -313,7 +316,7 @@ func TestRank_WithoutCandidatesHasNoConfidence(t *testing.T) {
 	got := NewIndex(nil).Rank(attribute("Account Number", "C18"))
 	if got.SourceField != "" || got.Column != -1 || got.Confidence != 0 || len(got.Alternatives) > 0 ||
 		!strings.Contains(got.Rationale, "have no columns") {
-		t.Errorf("got %+v", got)
+		t.Errorf("got %+v, want no column with confidence 0, because there are no columns", got)
 	}
 }
 
@@ -366,7 +369,7 @@ func FuzzRank(f *testing.F) {
 		ix := NewIndex(columnsOf("T", column+"|"+columnType, "OTHER_CD|CHAR(1)"))
 		got := ix.Rank(attribute(name, dataType))
 		if got.Confidence < 0 || got.Confidence > 100 || got.Rationale == "" {
-			t.Errorf("got %+v", got)
+			t.Errorf("got %+v, want a confidence of 0 to 100 and a rationale", got)
 		}
 	})
 }

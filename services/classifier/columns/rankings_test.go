@@ -4,18 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/classifiertest"
 )
-
-var update = flag.Bool("update", false, "write the golden files of testdata")
 
 // TestRankings_Golden compares the complete rankings of known attributes with a golden file: a refactoring
 // must not change them, and a change of the weights shows all its effects.
@@ -29,7 +24,7 @@ func TestRankings_Golden(t *testing.T) {
 			for _, g := range b.gold {
 				writeRanking(&got, g.attribute, ix.Rank(g.attribute))
 			}
-			compareGolden(t, b.name, got.Bytes())
+			classifiertest.CompareGolden(t, filepath.Join("testdata", b.name+".golden"), got.String())
 		})
 	}
 }
@@ -53,7 +48,7 @@ func TestRankings_GoldenOfGeneratedNames(t *testing.T) {
 		fmt.Fprintf(&got, "%s, %s: %s %d %d %s\n",
 			a.AttributeName, a.DataType, r.SourceField, r.Confidence, r.Margin, digest)
 	}
-	compareGolden(t, "generated", got.Bytes())
+	classifiertest.CompareGolden(t, "testdata/generated.golden", got.String())
 }
 
 // generatedAttributes returns attributes for every combination of a qualifier, a thing and a property, named
@@ -96,22 +91,5 @@ func writeRanking(b *bytes.Buffer, a schema.Attribute, r Ranking) {
 	fmt.Fprintf(b, "  %s\n", r.Rationale)
 	for _, alternative := range r.Alternatives {
 		fmt.Fprintf(b, "  %d %s: %s\n", alternative.Score, alternative.SourceField, alternative.Reason)
-	}
-}
-
-func compareGolden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.WriteFile(file, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("rankings differ from %s (run with -update to accept):\n%s", file, diff)
 	}
 }

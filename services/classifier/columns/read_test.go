@@ -95,7 +95,7 @@ func TestRequest_Weights(t *testing.T) {
 	technical := weight(schema.Attribute{AttributeName: "Rate", TechnicalLineItemName: "BalanceRate"}, "balance")
 	unknown := weight(schema.Attribute{AttributeName: "Zyxwv"}, "zyxwv")
 	if rare <= common {
-		t.Errorf("a rare term: got %g, a common one %g", rare, common)
+		t.Errorf("a rare term: got %g, want more than %g", rare, common)
 	}
 	if want := rare * technicalShare; technical != want {
 		t.Errorf("a term of the technical name: got %g, want %g", technical, want)
@@ -174,7 +174,7 @@ func TestRequest_ExplainsAndAnswers(t *testing.T) {
 	}
 	open := ix.ids["open"]
 	if degree := r.explained[open]; degree <= 0 || degree >= 1 {
-		t.Errorf("a related term is explained with %g", degree)
+		t.Errorf("a related term: got %g, want more than 0 and less than 1", degree)
 	}
 	best, degree := r.answeredBy([]int{ix.ids["balance"], open, ix.ids["date"]}, 0)
 	if best != open || degree <= 0 || degree >= 1 {
@@ -197,7 +197,7 @@ func TestRequest_Reset(t *testing.T) {
 			t.Errorf("%q: got %q from a used request, want %q", name, used.summary(), fresh.summary())
 		}
 		if !slices.Equal(used.explained, fresh.explained) || !slices.Equal(used.guesses, fresh.guesses) {
-			t.Errorf("%q: a used request explains terms that a new one does not", name)
+			t.Errorf("%q: got other explained terms from a used request, want those of a new one", name)
 		}
 		for id := range used.answers {
 			if !slices.Equal(used.answers[id], fresh.answers[id]) {

@@ -139,7 +139,8 @@ func TestScorer_Recall(t *testing.T) {
 		t.Errorf("recall of a column with every term: got %g, want 1", recall[0])
 	}
 	if recall[1] <= answeredInTable || recall[1] >= 1 {
-		t.Errorf("a column with one term in the table has the recall %g", recall[1])
+		t.Errorf("recall of a column with one term in the table: got %g, want more than %g and less than 1",
+			recall[1], answeredInTable)
 	}
 	if recall[2] != answeredInDescription {
 		t.Errorf("recall of a column with the terms in the description: got %g, want %g",
@@ -147,7 +148,7 @@ func TestScorer_Recall(t *testing.T) {
 	}
 	v := verdict{}
 	if got := (&scorer{ix: ix, request: readForTest(ix, attribute("", ""))}).recall(&ix.columns[0], &v); got != 0 {
-		t.Errorf("without a name the recall: got %g, want 0", got)
+		t.Errorf("recall without a name: got %g, want 0", got)
 	}
 }
 
@@ -164,7 +165,8 @@ func TestScorer_Precision(t *testing.T) {
 		t.Errorf("precision of a name with nothing else: got %g, want 1", precision[0])
 	}
 	if precision[1] <= 0 || precision[1] >= 1 {
-		t.Errorf("a name with a word that is not asked has the precision %g", precision[1])
+		t.Errorf("precision of a name with an unasked word: got %g, want more than 0 and less than 1",
+			precision[1])
 	}
 	if precision[2] != 0 {
 		t.Errorf("precision of another name: got %g, want 0", precision[2])

@@ -26,7 +26,7 @@ func TestVocabulary_Terms(t *testing.T) {
 		{"of the", ""},
 	} {
 		if got := strings.Join(v.terms(nil, tt.text), ", "); got != tt.want {
-			t.Errorf("%q reads as %q, want %q", tt.text, got, tt.want)
+			t.Errorf("terms(%q): got %q, want %q", tt.text, got, tt.want)
 		}
 	}
 }
@@ -48,7 +48,7 @@ func TestParseVocabulary_NamesTheLineOfAnError(t *testing.T) {
 	} {
 		_, err := parseVocabulary(tt.text)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("parseVocabulary(%q) = %v, want %q", tt.text, err, tt.want)
+			t.Errorf("parseVocabulary(%q): got %v, want %q", tt.text, err, tt.want)
 		}
 	}
 }
@@ -69,7 +69,7 @@ func TestVocabulary_AnnouncedKind(t *testing.T) {
 		{[]string{"number"}, identifierKind},
 	} {
 		if got, _ := v.announcedKind(tt.terms); got != tt.want {
-			t.Errorf("announcedKind(%q) = %s, want %s", tt.terms, got, tt.want)
+			t.Errorf("announcedKind(%q): got %s, want %s", tt.terms, got, tt.want)
 		}
 	}
 }
@@ -85,7 +85,7 @@ func TestVocabulary_OriginalWords(t *testing.T) {
 		{"", "open", "open"},
 	} {
 		if got := v.originalWords(tt.text, tt.term); got != tt.want {
-			t.Errorf("originalWords(%q, %q) = %q, want %q", tt.text, tt.term, got, tt.want)
+			t.Errorf("originalWords(%q, %q): got %q, want %q", tt.text, tt.term, got, tt.want)
 		}
 	}
 }
@@ -109,14 +109,14 @@ func TestParseVocabulary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := v.terms(nil, "postal code of the origination"); !slices.Equal(got, []string{"zip", "origination"}) {
-		t.Errorf("terms are %q", got)
+	if got, want := v.terms(nil, "postal code of the origination"), []string{"zip", "origination"}; !slices.Equal(got, want) {
+		t.Errorf("terms: got %q, want %q", got, want)
 	}
-	if got := v.related["open"]; len(got) != 1 || got[0] != (relation{"origination", 0.8}) {
-		t.Errorf("open is related to %v", got)
+	if got, want := v.related["open"], []relation{{"origination", 0.8}}; !slices.Equal(got, want) {
+		t.Errorf("terms related to open: got %v, want %v", got, want)
 	}
 	if len(v.groups["original"]) != 1 || !slices.Equal(v.groups["original"], v.groups["current"]) {
-		t.Errorf("original is in the groups %v, current in %v", v.groups["original"], v.groups["current"])
+		t.Errorf("groups of original and current: got %v and %v, want the same one", v.groups["original"], v.groups["current"])
 	}
 	if slices.Equal(v.groups["original"], v.groups["purchase"]) {
 		t.Error("two lines are one group")
@@ -133,15 +133,16 @@ func TestParseVocabulary(t *testing.T) {
 	} {
 		if v.assumed[tt.term] != tt.assumed || v.opposesAssumed(tt.term) != tt.opposes ||
 			v.alters[tt.term] != tt.alters {
-			t.Errorf("%s: assumed %t, opposes an assumed term %t, alters %t",
-				tt.term, v.assumed[tt.term], v.opposesAssumed(tt.term), v.alters[tt.term])
+			t.Errorf("%s: got assumed %t, opposes an assumed term %t, alters %t, want %t, %t, %t",
+				tt.term, v.assumed[tt.term], v.opposesAssumed(tt.term), v.alters[tt.term],
+				tt.assumed, tt.opposes, tt.alters)
 		}
 	}
 	if !v.weak["amount"] || !v.weak["number"] || v.weak["open"] || !v.keys["number"] || v.keys["amount"] {
-		t.Errorf("weak are %v, keys %v", v.weak, v.keys)
+		t.Errorf("got weak %v and keys %v, want amount and number weak, and number a key", v.weak, v.keys)
 	}
 	if v.kinds["date"] != (announcement{dateKind, true}) || v.kinds["amount"] != (announcement{amountKind, false}) {
-		t.Errorf("kinds are %v", v.kinds)
+		t.Errorf("kinds: got %v, want date strong and amount", v.kinds)
 	}
 }
 
@@ -151,7 +152,7 @@ func TestIsStopWord(t *testing.T) {
 		"of": true, "the": true, "as": false, "to": false, "balance": false, "": false,
 	} {
 		if got := isStopWord(word); got != want {
-			t.Errorf("isStopWord(%q) = %t, want %t", word, got, want)
+			t.Errorf("isStopWord(%q): got %t, want %t", word, got, want)
 		}
 	}
 }

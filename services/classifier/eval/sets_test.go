@@ -2,7 +2,6 @@ package eval
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"hash/fnv"
 	"os"
@@ -10,15 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/tabular"
+	"github.com/pdeflow/pdeflow/services/classifier/classifiertest"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
-
-var update = flag.Bool("update", false, "write the golden files of testdata")
 
 // isUnseen reports whether a label belongs to the third that is not looked at while the ranker is tuned. It depends on
 // the names alone, so that a label never changes sides.
@@ -120,19 +116,7 @@ func TestSets_Golden(t *testing.T) {
 	writeSummary(&got, "all tuned", Measure(subject, allTuned, 0))
 	writeSummary(&got, "all unseen", Measure(subject, allUnseen, 0))
 	t.Logf("measures:\n%s", got.String())
-	file := filepath.Join("testdata", "sets.golden")
-	if *update {
-		if err := os.WriteFile(file, got.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("measures differ from %s (run with -update to accept):\n%s", file, diff)
-	}
+	classifiertest.CompareGolden(t, "testdata/sets.golden", got.String())
 }
 
 // writeSummary writes a line with the attributes that have a column, the shares with the right one first and among the

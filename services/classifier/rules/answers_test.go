@@ -5,13 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/classifiertest"
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
@@ -34,19 +32,7 @@ func TestAnswers_Golden(t *testing.T) {
 			a.InformationSecurityClassification, a.Criticality, a.RiskLevel, a.RegulatoryFlag, a.PIIFlag, a.Confidence,
 			hex.EncodeToString(sum[:4]))
 	}
-	const file = "testdata/answers.golden"
-	if *update {
-		if err := os.WriteFile(file, got.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("answers differ from %s (run with -update to accept):\n%s", file, diff)
-	}
+	classifiertest.CompareGolden(t, "testdata/answers.golden", got.String())
 }
 
 // withoutPolicyLine drops the line that changes with every change of the policy.

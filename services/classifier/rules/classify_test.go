@@ -177,14 +177,14 @@ func TestAColumnRaisesTheTierAndNeverLowersIt(t *testing.T) {
 			}
 			if alone.RiskLevel.Above(a.RiskLevel) || alone.PIIFlag && !a.PIIFlag ||
 				alone.RegulatoryFlag && !a.RegulatoryFlag || a.Criticality != alone.Criticality {
-				t.Errorf("the column lowers %+v to %+v", alone.Classification, a.Classification)
+				t.Errorf("with the column: got %+v, want nothing below %+v", a.Classification, alone.Classification)
 			}
 			cited := strings.Contains(a.Rationale, tt.column.SourceField()+" raises the tier")
 			if tt.raised && (a.RiskLevel != schema.LevelHigh || !a.PIIFlag || !cited) {
-				t.Errorf("got %+v: %s", a.Classification, a.Rationale)
+				t.Errorf("got %+v, want a high risk and personal data, raised by the column: %s", a.Classification, a.Rationale)
 			}
 			if !tt.raised && !cmp.Equal(a, alone) {
-				t.Errorf("the column changes the answer:\n%s", cmp.Diff(alone, a))
+				t.Errorf("answer with the column (-want +got):\n%s", cmp.Diff(alone, a))
 			}
 		})
 	}

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"hash/fnv"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/pdeflow/pdeflow/services/classifier/classifiertest"
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
@@ -21,9 +19,9 @@ func TestCriticalityOfOtherReports_Golden(t *testing.T) {
 	t.Parallel()
 	var got bytes.Buffer
 	e := New(policy.Default())
-	writeCriticality(&got, e, "tuned", readTSV(t, "testdata/criticality.tsv"), true)
+	writeCriticality(&got, e, "tuned", classifiertest.ReadRows(t, "testdata/criticality.tsv"), true)
 	var tuned, unseen []map[string]string
-	for _, row := range readTSV(t, "testdata/criticality-forms.tsv") {
+	for _, row := range classifiertest.ReadRows(t, "testdata/criticality-forms.tsv") {
 		h := fnv.New32a()
 		_, _ = h.Write([]byte(row["report"] + "/" + row["name"]))
 		if h.Sum32()%3 == 0 {
@@ -34,19 +32,7 @@ func TestCriticalityOfOtherReports_Golden(t *testing.T) {
 	}
 	writeCriticality(&got, e, "other forms, tuned", tuned, true)
 	writeCriticality(&got, e, "other forms, unseen", unseen, false)
-	const file = "testdata/criticality.golden"
-	if *update {
-		if err := os.WriteFile(file, got.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("figures differ from %s (run with -update to accept):\n%s", file, diff)
-	}
+	classifiertest.CompareGolden(t, "testdata/criticality.golden", got.String())
 }
 
 // writeCriticality writes the figures of labelled lines, and the mistakes if they may be seen.

@@ -1,19 +1,14 @@
 package rules
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/classifiertest"
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 func TestExplain_Golden(t *testing.T) {
 	t.Parallel()
@@ -40,17 +35,5 @@ func TestExplain_Golden(t *testing.T) {
 		explained = strings.ReplaceAll(explained, policy.Default().Digest, "DIGEST")
 		fmt.Fprintf(&b, "%s\n%s\n\n%s\n\n", explained, "Rationale", e.Classify(in).Rationale)
 	}
-	const golden = "testdata/explanations.golden"
-	if *update {
-		if err := os.WriteFile(golden, []byte(b.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), b.String()); diff != "" {
-		t.Errorf("explanations differ from %s (run with -update to accept):\n%s", golden, diff)
-	}
+	classifiertest.CompareGolden(t, "testdata/explanations.golden", b.String())
 }

@@ -2,14 +2,13 @@ package rules
 
 import (
 	"cmp"
-	"encoding/csv"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/classifiertest"
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
@@ -49,10 +48,10 @@ func goldRows(t testing.TB) []labelled {
 	var all []labelled
 	for _, file := range files {
 		form := strings.TrimSuffix(filepath.Base(file), ".gold.csv")
-		gold := readRows(t, file)
-		attributes := readRows(t, filepath.Join("testdata", form+".attributes.csv"))
+		gold := classifiertest.ReadRows(t, file)
+		attributes := classifiertest.ReadRows(t, filepath.Join("testdata", form+".attributes.csv"))
 		if len(gold) != len(attributes) {
-			t.Fatalf("%s: %d labels for %d attributes", form, len(gold), len(attributes))
+			t.Fatalf("labels of %s: got %d, want one for each of %d attributes", form, len(gold), len(attributes))
 		}
 		for i, row := range attributes {
 			if row["attribute_name"] != gold[i]["attribute_name"] {
@@ -75,28 +74,6 @@ func goldRows(t testing.TB) []labelled {
 	return all
 }
 
-func readRows(t testing.TB, path string) []map[string]string {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	records, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	rows := make([]map[string]string, 0, len(records))
-	for _, record := range records[1:] {
-		row := map[string]string{}
-		for i, key := range records[0] {
-			row[key] = record[i]
-		}
-		rows = append(rows, row)
-	}
-	return rows
-}
-
 func fieldsOf(c schema.Classification) map[string]string {
 	return map[string]string{
 		"information_security_classification": string(c.InformationSecurityClassification),
@@ -112,7 +89,7 @@ func TestLabelledAttributes(t *testing.T) {
 	e := New(policy.Default())
 	rows := goldRows(t)
 	if len(rows) < 400 {
-		t.Fatalf("only %d labelled attributes", len(rows))
+		t.Fatalf("labelled attributes: got %d, want at least 400", len(rows))
 	}
 	strict, lenient, total := map[string]int{}, map[string]int{}, map[string]int{}
 	for _, row := range rows {
@@ -187,9 +164,9 @@ func TestAnswersDependOnTheirMatches(t *testing.T) {
 		}
 		bare := without(row.input, a.Matched)
 		if b := e.Classify(bare); b.Classification == a.Classification && b.Confidence >= a.Confidence {
-			t.Errorf("%s, %q with confidence %d: without %v the answer for %q is the same with %d\n\t%s\n\t%s",
-				row.form, row.input.Attribute.AttributeName, a.Confidence, a.Matched, bare.Attribute.AttributeName,
-				b.Confidence, a.Rationale, b.Rationale)
+			t.Errorf("%s, %q without %v, as %q: got the same answer with %d, want less than %d\n\t%s\n\t%s",
+				row.form, row.input.Attribute.AttributeName, a.Matched, bare.Attribute.AttributeName, b.Confidence,
+				a.Confidence, b.Rationale, a.Rationale)
 		}
 	}
 }
@@ -228,7 +205,7 @@ func TestMatchesQuoteTheName(t *testing.T) {
 	for _, row := range goldRows(t) {
 		for _, m := range e.Classify(row.input).Matched {
 			if m.Place == "name" && !strings.Contains(row.input.Attribute.AttributeName, m.Text) {
-				t.Errorf("matched %q in the name %q", m.Text, row.input.Attribute.AttributeName)
+				t.Errorf("matched text: got %q, want a part of %q", m.Text, row.input.Attribute.AttributeName)
 			}
 		}
 	}

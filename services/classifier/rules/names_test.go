@@ -1,15 +1,14 @@
 package rules
 
 import (
-	"encoding/csv"
 	"flag"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/classifiertest"
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
@@ -54,7 +53,7 @@ func countWrong(t *testing.T, list string) tally {
 	t.Helper()
 	e := New(policy.Default())
 	var n tally
-	for _, row := range readTSV(t, filepath.Join("testdata", "names", list+".tsv")) {
+	for _, row := range classifiertest.ReadRows(t, filepath.Join("testdata", "names", list+".tsv")) {
 		a := e.Classify(Input{Attribute: attribute(row["name"], row["type"]), Table: row["table"]})
 		tiers := strings.Split(row["tiers"], ",")
 		personal := map[bool]string{true: "y", false: "n"}[a.PIIFlag]
@@ -78,31 +77,6 @@ func countWrong(t *testing.T, list string) tally {
 		}
 	}
 	return n
-}
-
-// readTSV reads a file of columns separated by tabs, with a header.
-func readTSV(t *testing.T, path string) []map[string]string {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	reader := csv.NewReader(f)
-	reader.Comma = '\t'
-	records, err := reader.ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := make([]map[string]string, 0, len(records))
-	for _, record := range records[1:] {
-		row := map[string]string{}
-		for i, key := range records[0] {
-			row[key] = record[i]
-		}
-		rows = append(rows, row)
-	}
-	return rows
 }
 
 // TestFlags classifies flags that are less sensitive than the data they are about, and flags that are as sensitive.

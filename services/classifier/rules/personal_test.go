@@ -3,13 +3,11 @@ package rules
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/pdeflow/pdeflow/services/classifier/classifiertest"
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
 
@@ -49,7 +47,7 @@ func TestPersonalColumns_Golden(t *testing.T) {
 			t.Fatalf("labelled columns in %s: %v, %v", part, files, err)
 		}
 		for _, file := range files {
-			one, mistakes := detect(e, readTSV(t, file))
+			one, mistakes := detect(e, classifiertest.ReadRows(t, file))
 			total.add(one)
 			fmt.Fprintf(&got, "%s, %s: %s\n", part, strings.TrimSuffix(filepath.Base(file), ".tsv"), one.String())
 			if part == "tuned" {
@@ -59,19 +57,7 @@ func TestPersonalColumns_Golden(t *testing.T) {
 		fmt.Fprintf(&got, "%s, all: %s\n\n", part, total.String())
 	}
 	t.Logf("tuned: %s; unseen: %s", totals["tuned"], totals["unseen"])
-	const file = "testdata/personal.golden"
-	if *update {
-		if err := os.WriteFile(file, got.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("figures differ from %s (run with -update to accept):\n%s", file, diff)
-	}
+	classifiertest.CompareGolden(t, "testdata/personal.golden", got.String())
 }
 
 // detect classifies labelled columns by themselves and lists the mistakes.

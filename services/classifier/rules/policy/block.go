@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -322,16 +323,21 @@ func checkNames(all []block, report *problems) {
 	}
 }
 
-// didYouMean proposes the most similar of the allowed words, or lists them all if none is similar.
-func didYouMean(got string, allowed []string) string {
+// similar proposes the most similar of the allowed words. It returns "" if none is similar.
+func similar(got string, allowed []string) string {
 	best, distance := "", 3
 	for _, a := range allowed {
 		if d := schema.EditDistance(strings.ToLower(got), strings.ToLower(a)); d < distance {
 			best, distance = a, d
 		}
 	}
-	if best != "" {
-		return fmt.Sprintf(": did you mean %q?", best)
+	if best == "" {
+		return ""
 	}
-	return ": allowed are " + strings.Join(allowed, ", ")
+	return fmt.Sprintf(": did you mean %q?", best)
+}
+
+// didYouMean proposes the most similar of the allowed words, or lists them all if none is similar.
+func didYouMean(got string, allowed []string) string {
+	return cmp.Or(similar(got, allowed), ": allowed are "+strings.Join(allowed, ", "))
 }

@@ -103,11 +103,3 @@ func extended(b, x block) block {
 	b.entries = entries
 	return b
 }
-
-// similar proposes the most similar name, or nothing if none is similar.
-func similar(got string, names []string) string {
-	if proposed := didYouMean(got, names); strings.HasSuffix(proposed, "?") {
-		return proposed
-	}
-	return ""
-}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -339,10 +340,7 @@ func (b *builder) checkWhole(all []block) {
 
 // nearest proposes a similar name. It does not list all names if none is similar: there may be hundreds.
 func nearest(got string, known map[string]int) string {
-	if proposed := didYouMean(got, slices.Sorted(maps.Keys(known))); strings.HasSuffix(proposed, "?") {
-		return proposed
-	}
-	return ": declare it with a headline of its own"
+	return cmp.Or(similar(got, slices.Sorted(maps.Keys(known))), ": declare it with a headline of its own")
 }
 
 // lookup returns the index of a declared name, or reports the name and returns -1.
