@@ -28,7 +28,7 @@ func TestConnect_KeepsThePasswordOutOfErrorsAndLogs(t *testing.T) {
 		t.Run(bad, func(t *testing.T) {
 			_, err := events.Connect(bad, "test", "", log.Logger())
 			if err == nil || strings.Contains(err.Error(), password) {
-				t.Errorf("error %v", err)
+				t.Errorf("Connect: got %v, want an error without the password", err)
 			}
 		})
 	}
@@ -95,7 +95,7 @@ func TestConnect_RefusesUnreadableCredentials(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "none.creds")
 	_, err := events.Connect("nats://127.0.0.1:1", "test", file, slog.New(slog.DiscardHandler))
 	if !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("error %v", err)
+		t.Errorf("Connect: got %v, want %v", err, fs.ErrNotExist)
 	}
 }
 
@@ -118,7 +118,7 @@ func TestServers_ParsesAsTheClientDoes(t *testing.T) {
 	for _, list := range []string{s.URL(), bare, s.URL() + ",", ", " + bare + " ,nats://127.0.0.1:1"} {
 		t.Run(list, func(t *testing.T) {
 			if nc := connect(t, list, slog.New(slog.DiscardHandler)); !nc.IsConnected() {
-				t.Errorf("%q does not lead to the server", list)
+				t.Errorf("Connect(%q): got %s, want a connection", list, nc.Status())
 			}
 		})
 	}
@@ -127,7 +127,7 @@ func TestServers_ParsesAsTheClientDoes(t *testing.T) {
 			_, err := events.Connect(list, "test", "", slog.New(slog.DiscardHandler))
 			if err == nil || strings.Contains(err.Error(), "secret") ||
 				!strings.Contains(err.Error(), "nats://host:port") {
-				t.Errorf("%q: %v", list, err)
+				t.Errorf("Connect(%q): got %v, want an error with nats://host:port", list, err)
 			}
 		})
 	}

@@ -124,10 +124,9 @@ func TestDeclare_NamesAStreamWithTheSameSubjects(t *testing.T) {
 		t.Errorf("the error: got %v", err)
 	}
 	// It stores the events, but the publish fails, because no consumer of pdeflow reads that stream.
-	if err := b.pub.Publish(t.Context(), events.JobStarted("j1")); events.Blocked(
-		err,
-	) != "NATS takes no messages: no stream takes the message" {
-		t.Errorf("publish: %v", err)
+	err := b.pub.Publish(t.Context(), events.JobStarted("j1"))
+	if got, want := events.Blocked(err), "NATS takes no messages: no stream takes the message"; got != want {
+		t.Errorf("Blocked: got %q, want %q", got, want)
 	}
 }
 
@@ -172,7 +171,7 @@ func TestDeclare_AccountWithLimits(t *testing.T) {
 			}
 			news, work := limitsOf(t, js)
 			if tc.news > 0 && news != tc.news || news <= 0 || work != tc.work {
-				t.Errorf("PDE_EVENTS may hold %d bytes and PDE_WORK %d", news, work)
+				t.Errorf("bytes of PDE_EVENTS and PDE_WORK: got %d and %d, want %d and %d", news, work, tc.news, tc.work)
 			}
 			consumer, err := js.Consumer(t.Context(), events.StreamWork, events.ClassifierRules().Name)
 			if err != nil {
@@ -199,6 +198,6 @@ func TestDeclare_AppliesExplicitLimitsToExistingStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	if news, work := limitsOf(t, b.js); news != 40*mib || work != 30*mib {
-		t.Errorf("PDE_EVENTS may hold %d bytes and PDE_WORK %d", news, work)
+		t.Errorf("bytes of PDE_EVENTS and PDE_WORK: got %d and %d, want %d and %d", news, work, 40*mib, 30*mib)
 	}
 }

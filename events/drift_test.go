@@ -50,7 +50,7 @@ func TestRunner_RestoresAnEditedConsumer(t *testing.T) {
 	})
 	eventually(t, "it is logged", func() bool { return b.log.Count("consumer was edited, restored") == 1 })
 	if n := b.log.Count("MaxAckPending"); n != 1 {
-		t.Errorf("the log names what was changed %d times", n)
+		t.Errorf("lines that name what was changed: got %d, want 1", n)
 	}
 }
 
@@ -63,7 +63,7 @@ func TestRunner_KeepsADeclaredMaxAckPending(t *testing.T) {
 	}
 	for _, c := range []events.Consumer{events.ClassifierRules(), events.Projector()} {
 		if now := b.consumerConfig(t, c.Stream, c.Name); now.MaxAckPending != 7 {
-			t.Errorf("%s lets %d messages out", c.Name, now.MaxAckPending)
+			t.Errorf("MaxAckPending of %s: got %d, want 7", c.Name, now.MaxAckPending)
 		}
 	}
 }
@@ -83,7 +83,7 @@ func TestRunner_RecreatesAConsumerAheadOfItsStream(t *testing.T) {
 	}
 	b.send(t, work("j", "second"))
 	if mapping := next(t, received); mapping != "second" {
-		t.Errorf("received %s (%s)", mapping, answer.Data)
+		t.Errorf("received mapping: got %s, want second (%s)", mapping, answer.Data)
 	}
 	consumer, err := b.js.Consumer(t.Context(), events.StreamWork, name)
 	if err != nil {

@@ -50,7 +50,7 @@ func TestRunner_SurvivesADeletedConsumer(t *testing.T) {
 	b.handles(t, handled, "after")
 	eventually(t, "the runner is ready", func() bool { return r.Ready() == nil })
 	if n := b.log.Count("consumer lost"); n != 1 {
-		t.Errorf("the loss is logged %d times", n)
+		t.Errorf("lines about the loss: got %d, want 1", n)
 	}
 }
 
@@ -88,7 +88,7 @@ func TestRunner_SurvivesRequestLimitsOfAnOperator(t *testing.T) {
 	b.handles(t, handled, "last")
 	eventually(t, "the runner is ready", func() bool { return r.Ready() == nil })
 	if n := b.log.Count("MaxRequestExpires"); n != 1 {
-		t.Errorf("why nothing can be asked for is logged %d times", n)
+		t.Errorf("lines with the reason: got %d, want 1", n)
 	}
 }
 
@@ -155,7 +155,7 @@ func TestRunner_StartsBeforeTheServer(t *testing.T) {
 	b.handles(t, got, "m")
 	cancel()
 	if err := next(t, ended); err != nil {
-		t.Errorf("run: %v", err)
+		t.Errorf("Run: got %v, want nil", err)
 	}
 }
 
@@ -200,7 +200,7 @@ func TestRunner_ReturnsAnErrorForAClosedConnection(t *testing.T) {
 	eventually(t, "the consumer is open", func() bool { return r.Ready() == nil })
 	b.nc.Close()
 	if err := next(t, ended); !errors.Is(err, nats.ErrConnectionClosed) {
-		t.Errorf("run: %v", err)
+		t.Errorf("Run: got %v, want %v", err, nats.ErrConnectionClosed)
 	}
 }
 

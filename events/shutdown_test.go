@@ -77,17 +77,17 @@ func TestRunner_ShutdownFinishesStartedMessagesAndReturnsTheRest(t *testing.T) {
 	)
 	for range messages - 1 {
 		if other := next(t, others); other == one {
-			t.Errorf("%s is handled twice", other)
+			t.Errorf("handled messages: got %s again, want each once", other)
 		}
 	}
 	select {
 	case err := <-ended:
-		t.Fatalf("the runner has left its handler alone: %v", err)
+		t.Fatalf("Run: got %v before its handler has returned, want none", err)
 	default:
 	}
 	close(release)
 	if err := next(t, ended); err != nil {
-		t.Errorf("run: %v", err)
+		t.Errorf("Run: got %v, want nil", err)
 	}
 	if first.Ready() == nil {
 		t.Error("Ready: got nil from a runner that has ended")

@@ -28,7 +28,7 @@ func TestParseSubject_InvertsString(t *testing.T) {
 			}
 			parsed, err := events.ParseSubject(want)
 			if err != nil || parsed != s {
-				t.Errorf("%s: parsed %+v, error %v", want, parsed, err)
+				t.Errorf("ParseSubject(%s): got %+v, %v, want %+v", want, parsed, err, s)
 			}
 		})
 	}
@@ -48,7 +48,7 @@ func TestParseSubject_RefusesOtherSubjects(t *testing.T) {
 			t.Parallel()
 			_, err := events.ParseSubject(s)
 			if _, ok := errors.AsType[*events.SubjectError](err); !ok {
-				t.Errorf("%q: error %v", s, err)
+				t.Errorf("ParseSubject(%q): got %v, want a SubjectError", s, err)
 			}
 		})
 	}
@@ -60,15 +60,16 @@ func TestCheckID(t *testing.T) {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
 			if err := events.CheckID(id); err != nil {
-				t.Errorf("%q: %v", id, err)
+				t.Errorf("CheckID(%q): got %v, want nil", id, err)
 			}
 		})
 	}
 	for _, id := range []string{"", "a.b", "*", "a>", "a b", "a\tb", "a/b", "é", "\x7f", strings.Repeat("a", 129)} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
-			if _, ok := errors.AsType[*events.IDError](events.CheckID(id)); !ok {
-				t.Errorf("%q is an id", id)
+			err := events.CheckID(id)
+			if _, ok := errors.AsType[*events.IDError](err); !ok {
+				t.Errorf("CheckID(%q): got %v, want an IDError", id, err)
 			}
 		})
 	}

@@ -18,32 +18,31 @@ func TestTopology_Streams(t *testing.T) {
 	t.Parallel()
 	b := newDeclaredFixture(t)
 	news := b.streamConfig(t, events.StreamEvents)
-	if want := []string{
+	want := []string{
 		"job.finished.*", "job.progress.*", "mapping.changed.*", "mapping.rejected.*", "planning.changed.*",
 		"regenerate.requested.*",
-	}; !slices.Equal(slices.Sorted(slices.Values(news.Subjects)), want) {
-		t.Errorf("subjects of the events: %q", news.Subjects)
+	}
+	if got := slices.Sorted(slices.Values(news.Subjects)); !slices.Equal(got, want) {
+		t.Errorf("subjects of the events: got %q, want %q", got, want)
 	}
 	if news.Retention != jetstream.LimitsPolicy || news.Discard != jetstream.DiscardOld ||
 		news.MaxAge != 30*24*time.Hour ||
 		news.Storage != jetstream.FileStorage || news.MaxMsgs != -1 ||
 		news.MaxMsgsPerSubject != -1 ||
 		news.Replicas != 1 {
-		t.Errorf("events: %+v", news)
+		t.Errorf("stream of the events: got %+v, want 30 days in files with the old ones discarded", news)
 	}
 	queue := b.streamConfig(t, events.StreamWork)
-	if want := []string{"mapping.requested.llm.*.*", "mapping.requested.rules.*.*"}; !slices.Equal(
-		slices.Sorted(slices.Values(queue.Subjects)),
-		want,
-	) {
-		t.Errorf("subjects of the work: %q", queue.Subjects)
+	want = []string{"mapping.requested.llm.*.*", "mapping.requested.rules.*.*"}
+	if got := slices.Sorted(slices.Values(queue.Subjects)); !slices.Equal(got, want) {
+		t.Errorf("subjects of the work: got %q, want %q", got, want)
 	}
 	if queue.Retention != jetstream.WorkQueuePolicy || queue.Discard != jetstream.DiscardNew ||
 		!queue.DiscardNewPerSubject ||
 		queue.MaxMsgsPerSubject != 1 ||
 		queue.MaxAge != 24*time.Hour ||
 		queue.Storage != jetstream.FileStorage {
-		t.Errorf("work: %+v", queue)
+		t.Errorf("stream of the work: got %+v, want a queue with one message for each subject", queue)
 	}
 }
 
@@ -65,14 +64,14 @@ func TestTopology_Consumers(t *testing.T) {
 			if have.Durable != want.name || have.FilterSubject != want.filter || have.DeliverPolicy != want.start ||
 				have.AckPolicy != jetstream.AckExplicitPolicy || have.MaxDeliver != -1 || have.InactiveThreshold != 0 ||
 				have.AckWait != 6*time.Second || have.MaxAckPending < 500 {
-				t.Errorf("%s: %+v", want.name, have)
+				t.Errorf("%s: got %+v, want %+v", want.name, have, want)
 			}
 		})
 	}
 	for _, missing := range []string{"classifier-llm", "auditor"} {
 		for _, stream := range []string{events.StreamWork, events.StreamEvents} {
 			if _, err := b.js.Consumer(t.Context(), stream, missing); !errors.Is(err, jetstream.ErrConsumerNotFound) {
-				t.Errorf("%s in %s: %v", missing, stream, err)
+				t.Errorf("Consumer(%s, %s): got %v, want %v", stream, missing, err, jetstream.ErrConsumerNotFound)
 			}
 		}
 	}
@@ -142,10 +141,10 @@ func TestDeclare_AgainChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, _, _ := changes.Pending(); n != 0 {
-		t.Errorf("%d updates", n)
+		t.Errorf("updates: got %d, want none", n)
 	}
 	if again := b.created(t); !slices.Equal(created, again) {
-		t.Errorf("made at %v, then at %v", created, again)
+		t.Errorf("times of creation: got %v, want %v", again, created)
 	}
 	if !b.holds(t, events.StreamWork, "mapping.requested.rules.j.m") {
 		t.Error("the work is gone")
@@ -187,13 +186,13 @@ func TestDeclare_UpdatesDifferencesAndKeepsOtherSettings(t *testing.T) {
 	}
 	news = b.streamConfig(t, events.StreamEvents)
 	if news.MaxAge != 30*24*time.Hour || len(news.Subjects) != len((events.Topology{}).Streams()[0].Subjects) {
-		t.Errorf("not changed back: %+v", news)
+		t.Errorf("declared again: got %+v, want the declared age and subjects", news)
 	}
 	if news.MaxBytes != 1<<30 || news.Metadata["owner"] != "ops" {
-		t.Errorf("not left alone: %+v", news)
+		t.Errorf("declared again: got %+v, want the size and metadata of the operator", news)
 	}
 	if c := b.consumerConfig(t, events.StreamEvents, "projector"); c.MaxDeliver != -1 || c.MaxAckPending < 500 {
-		t.Errorf("not changed back: %+v", c)
+		t.Errorf("declared again: got %+v, want the declared limits", c)
 	}
 }
 
@@ -207,7 +206,7 @@ func TestDeclare_NamesASettingThatCannotChange(t *testing.T) {
 	}
 	err := (events.Topology{}).Declare(t.Context(), b.js)
 	if err == nil || !strings.Contains(err.Error(), events.StreamWork) || !strings.Contains(err.Error(), "retention") {
-		t.Errorf("error %v", err)
+		t.Errorf("Declare: got %v, want an error with the stream and its retention", err)
 	}
 }
 
@@ -244,19 +243,19 @@ func TestDeclareConsumer_AuditorBeginsAtItsLastRow(t *testing.T) {
 		}
 		return jobs
 	}
-	if jobs := heard(); !slices.Equal(jobs, []string{"early", "late"}) {
-		t.Errorf("without a row: %v", jobs)
+	if got, want := heard(), []string{"early", "late"}; !slices.Equal(got, want) {
+		t.Errorf("without a row: got %v, want %v", got, want)
 	}
 	// Once it exists its start no longer counts.
 	lastRow = late.Time
 	if jobs := heard(); len(jobs) != 0 {
-		t.Errorf("declared again: %v", jobs)
+		t.Errorf("declared again: got %v, want none", jobs)
 	}
 	if err := b.js.DeleteConsumer(t.Context(), events.StreamEvents, auditor.Name); err != nil {
 		t.Fatal(err)
 	}
-	if jobs := heard(); !slices.Equal(jobs, []string{"late"}) {
-		t.Errorf("after a row of that time: %v", jobs)
+	if got, want := heard(), []string{"late"}; !slices.Equal(got, want) {
+		t.Errorf("after a row of that time: got %v, want %v", got, want)
 	}
 	if err := b.js.DeleteConsumer(t.Context(), events.StreamEvents, auditor.Name); err != nil {
 		t.Fatal(err)
@@ -264,7 +263,7 @@ func TestDeclareConsumer_AuditorBeginsAtItsLastRow(t *testing.T) {
 	auditor = events.Auditor(func(context.Context) (time.Time, error) { return time.Time{}, errors.New("no database") })
 	if _, err := (events.Topology{}).DeclareConsumer(t.Context(), b.js, auditor); err == nil ||
 		!strings.Contains(err.Error(), "no database") {
-		t.Errorf("error %v", err)
+		t.Errorf("DeclareConsumer: got %v, want an error with %q", err, "no database")
 	}
 }
 
