@@ -105,7 +105,7 @@ func TestDeclare_ServerWithoutJetStream(t *testing.T) {
 	}
 	err = events.Topology{}.Declare(t.Context(), js)
 	if err == nil || !strings.Contains(err.Error(), "set jetstream { store_dir: ... } in the server's configuration") {
-		t.Errorf("the error: got %v", err)
+		t.Errorf("Declare: got %v, want an error with %q", err, want)
 	}
 }
 
@@ -121,10 +121,10 @@ func TestDeclare_NamesAStreamWithTheSameSubjects(t *testing.T) {
 	const want = "stream PDE_EVENTS: subjects overlap with an existing stream EVERYTHING; remove these subjects " +
 		"from the other stream"
 	if err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("the error: got %v", err)
+		t.Errorf("Declare: got %v, want an error with %q", err, want)
 	}
 	// It stores the events, but the publish fails, because no consumer of pdeflow reads that stream.
-	err := b.pub.Publish(t.Context(), events.JobStarted("j1"))
+	err = b.pub.Publish(t.Context(), events.JobStarted("j1"))
 	if got, want := events.Blocked(err), "NATS takes no messages: no stream takes the message"; got != want {
 		t.Errorf("Blocked: got %q, want %q", got, want)
 	}
