@@ -104,7 +104,8 @@ func TestDeclare_ServerWithoutJetStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = events.Topology{}.Declare(t.Context(), js)
-	if err == nil || !strings.Contains(err.Error(), "set jetstream { store_dir: ... } in the server's configuration") {
+	const want = "set jetstream { store_dir: ... } in the server's configuration"
+	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Declare: got %v, want an error with %q", err, want)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/tabular"
 	"github.com/pdeflow/pdeflow/services/classifier/classifiertest"
