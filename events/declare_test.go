@@ -172,7 +172,8 @@ func TestDeclare_AccountWithLimits(t *testing.T) {
 			}
 			news, work := limitsOf(t, js)
 			if tc.news > 0 && news != tc.news || news <= 0 || work != tc.work {
-				t.Errorf("bytes of PDE_EVENTS and PDE_WORK: got %d and %d, want %d and %d", news, work, tc.news, tc.work)
+				t.Errorf("bytes of PDE_EVENTS and PDE_WORK: got %d and %d, want %d and %d",
+					news, work, tc.news, tc.work)
 			}
 			consumer, err := js.Consumer(t.Context(), events.StreamWork, events.ClassifierRules().Name)
 			if err != nil {

@@ -58,7 +58,8 @@ func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.
 		after.SuggestedSourceField = work.Mapping.SuggestedSourceField
 	}
 	explainMapping(&after)
-	answer := engine.Classify(rules.Input{Attribute: work.Attribute, Column: columnOf(from, after), Report: from.report})
+	column := columnOf(from, after)
+	answer := engine.Classify(rules.Input{Attribute: work.Attribute, Column: column, Report: from.report})
 	weighPrecedent(from, &answer, after.SourceField)
 	if after.MappingConfirmedByUser {
 		keepConfirmed(&after, answer, engine)

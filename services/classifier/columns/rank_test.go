@@ -128,7 +128,8 @@ func TestRank_AColumnWithoutAPartyIsTheBorrowers(t *testing.T) {
 		t.Errorf("score of the borrower: got %s, want ORIG_FICO", orNothing(got.SourceField))
 	}
 	if got := ix.Rank(attribute("Original FICO of the Co-borrower", "N3")); got.SourceField != "" {
-		t.Errorf("score of the co-borrower: got %s with %d, want nothing: %s", got.SourceField, got.Confidence, got.Rationale)
+		t.Errorf("score of the co-borrower: got %s with %d, want nothing: %s",
+			got.SourceField, got.Confidence, got.Rationale)
 	}
 }
 

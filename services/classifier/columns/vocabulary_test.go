@@ -109,14 +109,16 @@ func TestParseVocabulary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := v.terms(nil, "postal code of the origination"), []string{"zip", "origination"}; !slices.Equal(got, want) {
+	want := []string{"zip", "origination"}
+	if got := v.terms(nil, "postal code of the origination"); !slices.Equal(got, want) {
 		t.Errorf("terms: got %q, want %q", got, want)
 	}
 	if got, want := v.related["open"], []relation{{"origination", 0.8}}; !slices.Equal(got, want) {
 		t.Errorf("terms related to open: got %v, want %v", got, want)
 	}
 	if len(v.groups["original"]) != 1 || !slices.Equal(v.groups["original"], v.groups["current"]) {
-		t.Errorf("groups of original and current: got %v and %v, want the same one", v.groups["original"], v.groups["current"])
+		t.Errorf("groups of original and current: got %v and %v, want the same one",
+			v.groups["original"], v.groups["current"])
 	}
 	if slices.Equal(v.groups["original"], v.groups["purchase"]) {
 		t.Error("two lines are one group")

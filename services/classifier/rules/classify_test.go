@@ -181,7 +181,8 @@ func TestAColumnRaisesTheTierAndNeverLowersIt(t *testing.T) {
 			}
 			cited := strings.Contains(a.Rationale, tt.column.SourceField()+" raises the tier")
 			if tt.raised && (a.RiskLevel != schema.LevelHigh || !a.PIIFlag || !cited) {
-				t.Errorf("got %+v, want a high risk and personal data, raised by the column: %s", a.Classification, a.Rationale)
+				t.Errorf("got %+v, want a high risk and personal data, raised by the column: %s",
+					a.Classification, a.Rationale)
 			}
 			if !tt.raised && !cmp.Equal(a, alone) {
 				t.Errorf("answer with the column (-want +got):\n%s", cmp.Diff(alone, a))
