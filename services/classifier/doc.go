@@ -24,8 +24,8 @@
 //	                      publish   the progress event
 //
 // What a call looks up is not part of the way: the candidates of a job (candidates.go reads them once, cache.go keeps
-// them), words and data types (packages words and datatype), the vocabulary and kinds of value of package columns, and
-// the policy (package rules/policy).
+// them), words, concepts and data types (packages words, columns/concepts and datatype), and the policy (package
+// rules/policy).
 //
 // failure.go decides whether an item is retried, has failed or waits for a lock. suspect.go handles items that may
 // have crashed a process. The confidence of a classification is counted in rules/answer.go, that of a column in

@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"encoding/csv"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,15 +27,6 @@ var (
 	columnEvidence = []string{"constant", "score", "margin", "copied"}
 	noneEvidence   = []string{"constant", "score"}
 )
-
-// Probability returns the logistic function of the weighted sum of the evidence.
-func Probability(coefficients, evidence []float64) float64 {
-	sum := 0.0
-	for i, x := range evidence {
-		sum += coefficients[i] * x
-	}
-	return 1 / (1 + math.Exp(-sum))
-}
 
 // calibrated returns the embedded calibration, which is parsed once. It panics on an error, which the tests would find.
 var calibrated = sync.OnceValue(func() *Calibration {

@@ -1,6 +1,7 @@
 package columns
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -14,9 +15,12 @@ func TestCalibration_ConfidenceGrowsWithTheEvidence(t *testing.T) {
 		{Ranking{Score: 0.7, Margin: 25}, Ranking{Score: 0.7, Margin: 0}},
 		{Ranking{Column: -1, Score: 0}, Ranking{Column: -1, Score: 0.35}},
 	} {
-		if better, worse := tt.better.probability(), tt.worse.probability(); better <= worse {
-			t.Errorf("got %.2f for %v, want more than %.2f for %v", better, tt.better, worse, tt.worse)
-		}
+		t.Run(fmt.Sprint(tt.better), func(t *testing.T) {
+			t.Parallel()
+			if better, worse := tt.better.probability(), tt.worse.probability(); better <= worse {
+				t.Errorf("got %.2f for %v, want more than %.2f for %v", better, tt.better, worse, tt.worse)
+			}
+		})
 	}
 }
 
@@ -35,9 +39,12 @@ func TestParseCalibration(t *testing.T) {
 		{"column,constant,", "column,constant,x", "line 2"},
 		{"result,evidence,coefficient\n", "", "6 lines, want 7"},
 	} {
-		_, err := parseCalibration(strings.Replace(calibrationFile, tt.old, tt.wrong, 1))
-		if err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: got %v, want an error with %q", tt.wrong, err, tt.want)
-		}
+		t.Run(tt.old, func(t *testing.T) {
+			t.Parallel()
+			_, err := parseCalibration(strings.Replace(calibrationFile, tt.old, tt.wrong, 1))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s: got %v, want an error with %q", tt.wrong, err, tt.want)
+			}
+		})
 	}
 }

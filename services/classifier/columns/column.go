@@ -3,6 +3,7 @@ package columns
 import (
 	"slices"
 
+	"github.com/pdeflow/pdeflow/services/classifier/columns/concepts"
 	"github.com/pdeflow/pdeflow/services/classifier/datatype"
 )
 
@@ -23,7 +24,7 @@ type term struct {
 	// party is true if the term opposes one that is assumed: a branch's address if the customer's is meant.
 	party bool
 	// announces is the kind of value that the term announces.
-	announces announcement
+	announces concepts.Announcement
 	// opaque is true for a word of the columns that is in no dictionary.
 	opaque bool
 }
@@ -32,14 +33,6 @@ type term struct {
 type link struct {
 	id     int
 	degree float64
-}
-
-// weightIn returns the weight of the term in the name of a column or attribute of the kind.
-func (t *term) weightIn(k kind) float64 {
-	if k == identifierKind {
-		return t.strong
-	}
-	return t.weight
 }
 
 // field is one of the texts of a column.
@@ -58,7 +51,7 @@ type column struct {
 	columnName   string
 	declared     datatype.Type
 	declaredText string
-	kind         kind
+	kind         concepts.Kind
 	// certain is true if the declared type or a strong word of the name proves the kind; otherwise it is a guess.
 	certain bool
 	texts   [fields]string // the texts of the terms below

@@ -3,14 +3,16 @@ package columns
 import (
 	"fmt"
 	"testing"
+
+	"github.com/pdeflow/pdeflow/services/classifier/columns/concepts"
 )
 
 func TestMarginOf(t *testing.T) {
 	t.Parallel()
 	ix := &Index{columns: []column{
-		{kind: dateKind, tableNumber: 1, name: []int{1, 2}},
-		{kind: dateKind, tableNumber: 2, name: []int{1, 2}}, // a copy of the first
-		{kind: dateKind, tableNumber: 1, name: []int{1, 3}},
+		{kind: concepts.KindDate, tableNumber: 1, name: []int{1, 2}},
+		{kind: concepts.KindDate, tableNumber: 2, name: []int{1, 2}}, // a copy of the first
+		{kind: concepts.KindDate, tableNumber: 1, name: []int{1, 3}},
 	}}
 	for _, tt := range []struct {
 		name     string

@@ -1,6 +1,6 @@
 // Package columns ranks the columns of a report's data sources as candidates for an attribute of the report.
 //
-// A name is read as terms: its words (package words), with known phrases as one term (concepts.txt). The names are
+// A name is read as terms: its words (package words), with known phrases as one term (package concepts). The names are
 // compared in both directions: how much of the attribute the column answers (recall), and how much of the column's
 // name the attribute explains (precision). Rare terms have more weight than common ones, and what the attribute is
 // about has more than its qualifiers. The table's name and the column's description may have terms that the column's
@@ -17,14 +17,13 @@
 //	score.go      score      each of them against the request
 //	explain.go    explain    the result in a rationale
 //
-// index.go prepares the columns once (table.go, column.go). vocabulary.go parses concepts.txt. kind.go, name.go,
-// abbreviation.go and stem.go know names and types and neither columns nor requests. weights.go has the weights of the
-// evidence, and calibration.csv those from which a confidence is computed.
+// index.go prepares the columns once (table.go, column.go). weights.go has the weights of the evidence, and
+// calibration.csv those from which a confidence is computed. Package concepts knows the words and kinds of value.
 //
 // Decisions:
 //
-//  1. Nothing is learnt from one report. All knowledge is in concepts.txt and in package words, where a data steward
-//     can read it.
+//  1. Nothing is learnt from one report. All knowledge is in concepts/concepts.txt and in package words, where a data
+//     steward can read it.
 //  2. The confidence is the probability that the result is right, even if the result is that nothing fits. It is
 //     fitted to labelled sets (package eval), up to 97 because names alone prove nothing. That nothing fits is never
 //     as certain, because a column may have a name that the vocabulary does not know. It is 0 if there are no

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/columns/concepts"
 )
 
 // explainer writes rationales for verdicts, which are sorted by score, the highest first.
@@ -32,7 +33,7 @@ func (x explainer) collect(v verdict) evidence {
 	for i, id := range c.name {
 		t := &x.ix.terms[id]
 		switch {
-		case x.request.explained[id] >= minFound || t.announces.kind == c.kind && t.announces.strong:
+		case x.request.explained[id] >= minFound || t.announces.Kind == c.kind && t.announces.Strong:
 		case t.weak || t.assumed || c.shared[i]:
 			e.slight = append(e.slight, quote(x.wordsOfColumn(c, inName, t.text)))
 		default:
@@ -90,14 +91,14 @@ func (x explainer) findsPart(c *column, requirement int) bool {
 // wordsOfAttribute returns a requirement in the attribute's own words, so that a reviewer finds them there.
 func (x explainer) wordsOfAttribute(a requirement) string {
 	if a.technical {
-		return x.ix.vocabulary.originalWords(x.request.technical, a.text)
+		return x.ix.vocabulary.OriginalWords(x.request.technical, a.text)
 	}
-	return x.ix.vocabulary.originalWords(x.request.name, a.text)
+	return x.ix.vocabulary.OriginalWords(x.request.name, a.text)
 }
 
 // wordsOfColumn returns a term in the own words of the column's name, table or description.
 func (x explainer) wordsOfColumn(c *column, in field, term string) string {
-	return x.ix.vocabulary.originalWords(c.texts[in], term)
+	return x.ix.vocabulary.OriginalWords(c.texts[in], term)
 }
 
 // whyFirst returns the rationale for the choice of the first verdict.
@@ -144,13 +145,13 @@ func (x explainer) writeType(b *strings.Builder, v verdict) {
 	}
 	b.WriteString(declared)
 	switch {
-	case r.kind == c.kind || r.kind == anyKind || c.kind == anyKind:
+	case r.kind == c.kind || r.kind == concepts.KindAny || c.kind == concepts.KindAny:
 		if v.fit >= goodFit {
 			b.WriteString(" fits")
 		} else {
 			b.WriteString(" does not quite fit")
 		}
-		if r.kind != anyKind {
+		if r.kind != concepts.KindAny {
 			b.WriteString(" the " + r.kind.String())
 		}
 	case v.how == schema.MappingTypeDirect:

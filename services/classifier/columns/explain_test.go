@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/columns/concepts"
 )
 
 // TestExplainer_WhyNot has a case for each reason that can be given against a column.
@@ -139,13 +140,90 @@ func TestQuoteAs(t *testing.T) {
 
 func TestArticle(t *testing.T) {
 	t.Parallel()
-	for k := anyKind; k <= binaryKind; k++ {
+	for k := concepts.KindAny; k <= concepts.KindBinary; k++ {
 		want := "a " + k.String()
-		if k == identifierKind || k == amountKind {
+		if k == concepts.KindIdentifier || k == concepts.KindAmount {
 			want = "an " + k.String()
 		}
 		if got := article(k.String()); got != want {
 			t.Errorf("article(%q): got %q, want %q", k, got, want)
 		}
+	}
+}
+
+func TestRationale_NamesTheReasons(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(slices.Concat(
+		columnsOf("ACCT", "OPN_DT|DATE", "ORIG_LMT_AMT|NUMBER(9,2)", "CURR_LMT_AMT|NUMBER(9,2)",
+			"UNBLD_AMT|NUMBER(9,2)|Interest accrued and not billed", "STAT_CD|CHAR(1)"),
+		columnsOf("REF_STAT", "STAT_CD|CHAR(1)", "STAT_DESC|VARCHAR(40)"),
+	))
+	for _, tt := range []struct {
+		name, dataType string
+		how            schema.MappingType
+		want           []string
+	}{
+		{
+			"Account Origination Date", "Date YYYYMMDD", schema.MappingTypeDirect,
+			[]string{
+				"OPN_DT matches 'origination' (as 'open') and 'date'",
+				"its table's name matches 'account'",
+				"DATE fits the date",
+			},
+		},
+		{
+			"Current Limit", "N9.2", schema.MappingTypeDirect,
+			[]string{"ORIG_LMT_AMT, which has 'original' instead of 'current'"},
+		},
+		{
+			"Accrued Interest", "N9.2", schema.MappingTypeDirect,
+			[]string{"its description matches 'accrued' and 'interest'"},
+		},
+		{"Unbilled Interest", "N9.2", schema.MappingTypeDirect, []string{"UNBLD_AMT matches 'unbilled' (as 'unbld')"}},
+		{"Current Revolving Limit", "N9.2", schema.MappingTypeDirect, []string{"no match for 'revolving'"}},
+		{"Closed Flag", "N1", schema.MappingTypeConditional, []string{"from which the flag must be derived"}},
+		{
+			"Status Description", "C40", schema.MappingTypeLookup,
+			[]string{"STAT_DESC matches 'status' and 'description'"},
+		},
+		{"Co-borrower Occupation", "C30", "", []string{"No column fits: no match for 'co borrower' and 'occupation'."}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := ix.Rank(attribute(tt.name, tt.dataType))
+			if got.MappingType != tt.how {
+				t.Errorf("%s from %s: got %q, want %q", tt.name, orNothing(got.SourceField), got.MappingType, tt.how)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(got.Rationale, want) {
+					t.Errorf("%s: got %q, want a text with %q", tt.name, got.Rationale, want)
+				}
+			}
+		})
+	}
+}
+
+func TestRationale_QuotesTheWordsOfTheNames(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(slices.Concat(
+		columnsOf("BUREAU", "CO_BORR_FICO|NUMBER(3)", "VNTG_DT|DATE"),
+		columnsOf("ACCT", "ARREARS_AMT|NUMBER(12,2)", "WRITE_OFF_AMT|NUMBER(12,2)", "OPN_DT|DATE"),
+	))
+	for _, tt := range []struct{ name, dataType, want string }{
+		{
+			"Credit Score of the Joint Applicant", "N3",
+			"'credit score' (as 'fico') and 'joint applicant' (as 'co borrower')",
+		},
+		{"Past Due Amount", "N12.2", "'past due' (as 'arrears')"},
+		{"Charged Off Amount", "N12.2", "'charge off' (as 'write off')"},
+		{"Vantage Score of the Guarantor", "N3", "has 'co borrower' instead of 'guarantor'"},
+		{"Heloc Payment Holiday", "N1", "'payment holiday'"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := ix.Rank(attribute(tt.name, tt.dataType)); !strings.Contains(got.Rationale, tt.want) {
+				t.Errorf("%s: got %q, want a text with %q", tt.name, got.Rationale, tt.want)
+			}
+		})
 	}
 }

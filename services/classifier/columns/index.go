@@ -9,13 +9,14 @@ import (
 	"sync"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/columns/concepts"
 	"github.com/pdeflow/pdeflow/services/classifier/datatype"
 	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
 // Index holds the candidate columns of a report, prepared for ranking. It is immutable and safe for concurrent use.
 type Index struct {
-	vocabulary *vocabulary
+	vocabulary *concepts.Vocabulary
 	columns    []column
 	positions  []int            // of the columns among the candidates
 	tables     int              // the number of tables
@@ -23,7 +24,7 @@ type Index struct {
 	terms      []term           // by id
 	postings   [][]int          // by term: the columns that have it in any text, in rising order
 	lookups    []string         // the names of the columns of lookup tables, in lower case
-	opaque     [26][]int        // by first letter: the terms that are in no dictionary
+	opaque     map[byte][]int   // by first letter: the terms that are in no dictionary
 	joined     []int            // the opaque terms that may be several words written together
 	stems      map[string][]int // by stem: the terms of the columns
 	workspaces sync.Pool        // of *workspace
@@ -58,7 +59,7 @@ func byName(a, b *schema.SourceColumn) int {
 // newIndex indexes sorted candidates. Positions has the position of each in the caller's order.
 func newIndex(candidates []schema.SourceColumn, positions []int, organisation *words.Vocabulary) *Index {
 	ix := &Index{
-		vocabulary: knowledge().with(organisation), ids: map[string]int{},
+		vocabulary: concepts.Default().With(organisation), ids: map[string]int{},
 		columns: make([]column, 0, len(candidates)), positions: positions,
 	}
 	tables := tablesOf(candidates)
@@ -66,10 +67,10 @@ func newIndex(candidates []schema.SourceColumn, positions []int, organisation *w
 	for i := range candidates {
 		ix.add(&candidates[i], tables[tableOf(&candidates[i])])
 	}
-	for text := range ix.vocabulary.related {
+	for text := range ix.vocabulary.Related {
 		ix.id(text)
 	}
-	for text := range ix.vocabulary.groups {
+	for text := range ix.vocabulary.Groups {
 		ix.id(text)
 	}
 	ix.markShared(candidates)
@@ -99,20 +100,20 @@ func (ix *Index) Report(attributes []schema.Attribute) *Report { return newRepor
 func (ix *Index) add(c *schema.SourceColumn, t *table) {
 	v := ix.vocabulary
 	texts := [fields]string{
-		inName: stripHungarian(t.strip(c.ColumnName)), inTable: t.name, inDescription: c.Description,
+		inName: concepts.StripHungarian(t.strip(c.ColumnName)), inTable: t.name, inDescription: c.Description,
 	}
-	about := v.meaningful(v.terms(nil, t.name))
-	name := v.meaningful(v.terms(nil, texts[inName]))
+	about := v.Meaningful(v.Terms(nil, t.name))
+	name := v.Meaningful(v.Terms(nil, texts[inName]))
 	if len(name) == 1 && name[0] == "identifier" { // the id of the table LOAN is a loan's
 		name = append(slices.Clone(about), name...)
 	}
 	declared := datatype.Parse(c.DataType)
-	kind, certain := v.kindOf(name, declared)
+	kind, certain := v.KindOf(name, declared)
 	row := column{
 		field: c.SourceField(), columnName: c.ColumnName, declared: declared, declaredText: c.DataType, texts: texts,
 		kind: kind, certain: certain, head: ix.headOf(name, kind), role: t.role, tableNumber: t.number,
 		key:  c.ColumnName == t.key,
-		name: ix.idsOf(name), table: ix.idsOf(about), description: ix.idsOf(v.terms(nil, c.Description)),
+		name: ix.idsOf(name), table: ix.idsOf(about), description: ix.idsOf(v.Terms(nil, c.Description)),
 	}
 	if t.role == lookupTable {
 		ix.lookups = append(ix.lookups, strings.ToLower(c.ColumnName))
@@ -129,12 +130,12 @@ func (ix *Index) add(c *schema.SourceColumn, t *table) {
 }
 
 // headOf returns the term that an identifier with this name identifies, or -1.
-func (ix *Index) headOf(name []string, k kind) int {
-	if k != identifierKind {
+func (ix *Index) headOf(name []string, k concepts.Kind) int {
+	if k != concepts.KindIdentifier {
 		return -1
 	}
 	for _, text := range slices.Backward(name) {
-		if a := ix.vocabulary.kinds[text]; !a.strong {
+		if a := ix.vocabulary.Kinds[text]; !a.Strong {
 			return ix.id(text)
 		}
 	}
@@ -147,7 +148,7 @@ func (ix *Index) markKeys() {
 	for i := range ix.columns {
 		c := &ix.columns[i]
 		subject, isKey := keySubject(c.texts[inName])
-		of := ix.vocabulary.meaningful(ix.vocabulary.organisation.Split(c.texts[inTable]))
+		of := ix.vocabulary.Meaningful(ix.vocabulary.Organisation.Split(c.texts[inTable]))
 		if len(subject) == 0 {
 			subject = of
 		}
@@ -218,8 +219,8 @@ func (ix *Index) id(text string) int {
 	ix.ids[strings.Clone(text)] = id
 	v := ix.vocabulary
 	ix.terms = append(ix.terms, term{
-		text: text, groups: v.groups[text], assumed: v.assumed[text], party: v.opposesAssumed(text),
-		alters: v.alters[text], weak: v.weak[text], announces: v.kinds[text],
+		text: text, groups: v.Groups[text], assumed: v.Assumed[text], party: v.OpposesAssumed(text),
+		alters: v.Alters[text], weak: v.Weak[text], announces: v.Kinds[text],
 	})
 	ix.postings = append(ix.postings, nil)
 	return id
@@ -246,7 +247,7 @@ func (ix *Index) weigh() {
 		t := &ix.terms[i]
 		t.weight = ix.weightOf(having[i], t.weak)
 		t.strong = t.weight
-		if ix.vocabulary.keys[t.text] {
+		if ix.vocabulary.Keys[t.text] {
 			t.strong = ix.weightOf(having[i], false)
 		}
 	}
@@ -267,17 +268,21 @@ func (ix *Index) relate() {
 	for i := range ix.terms {
 		t := &ix.terms[i]
 		t.related = append(t.related, link{i, 1})
-		for _, r := range ix.vocabulary.related[t.text] {
-			if id, ok := ix.ids[r.term]; ok {
-				t.related = append(t.related, link{id, r.degree})
+		for _, r := range ix.vocabulary.Related[t.text] {
+			if id, ok := ix.ids[r.Term]; ok {
+				t.related = append(t.related, link{id, r.Degree})
 			}
 		}
 		slices.SortStableFunc(t.related[1:], func(a, b link) int { return cmp.Compare(b.degree, a.degree) })
 	}
 }
 
+// shortestJoined is the minimum length of several words written together, shortestPart that of one of them.
+const shortestJoined, shortestPart = 8, 4
+
 // collectOpaque indexes the terms of the columns that are in no dictionary by their first letter.
 func (ix *Index) collectOpaque() {
+	ix.opaque = map[byte][]int{}
 	for i := range ix.terms {
 		t := &ix.terms[i]
 		first := t.text[0]
@@ -286,7 +291,7 @@ func (ix *Index) collectOpaque() {
 			continue
 		}
 		t.opaque = true
-		ix.opaque[first-'a'] = append(ix.opaque[first-'a'], i)
+		ix.opaque[first] = append(ix.opaque[first], i)
 		if len(t.text) >= shortestJoined {
 			ix.joined = append(ix.joined, i)
 		}
@@ -297,18 +302,10 @@ func (ix *Index) collectOpaque() {
 func (ix *Index) collectStems() {
 	ix.stems = map[string][]int{}
 	for i := range ix.terms {
-		if s := stem(ix.terms[i].text); s != "" && len(ix.postings[i]) > 0 {
+		if s := concepts.Stem(ix.terms[i].text); s != "" && len(ix.postings[i]) > 0 {
 			ix.stems[s] = append(ix.stems[s], i)
 		}
 	}
-}
-
-// opaqueTerms returns the opaque terms that begin with the first letter of a word.
-func (ix *Index) opaqueTerms(word string) []int {
-	if first := word[0]; 'a' <= first && first <= 'z' {
-		return ix.opaque[first-'a']
-	}
-	return nil
 }
 
 // explainsCode reports whether a lookup table has a column of the same name.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/columns/concepts"
 )
 
 // termOf returns the term of an index with this text.
@@ -25,17 +26,17 @@ func TestNewIndex_Columns(t *testing.T) {
 	))
 	for number, want := range []struct {
 		field string
-		kind  kind
+		kind  concepts.Kind
 		role  role
 		key   bool
 		size  float64
 	}{
-		{"S.REF_STAT.STAT_CD", codeKind, lookupTable, true, 0.5},
-		{"S.REF_STAT.STAT_DESC", textKind, lookupTable, false, 0.5},
-		{"S.ACCT.ACCT_NBR", identifierKind, recordTable, true, 1},
-		{"S.ACCT.STAT_CD", codeKind, recordTable, false, 1},
-		{"S.ACCT.OPN_DT", dateKind, recordTable, false, 1},
-		{"S.ACCT.BAL_AMT", amountKind, recordTable, false, 1},
+		{"S.REF_STAT.STAT_CD", concepts.KindCode, lookupTable, true, 0.5},
+		{"S.REF_STAT.STAT_DESC", concepts.KindText, lookupTable, false, 0.5},
+		{"S.ACCT.ACCT_NBR", concepts.KindIdentifier, recordTable, true, 1},
+		{"S.ACCT.STAT_CD", concepts.KindCode, recordTable, false, 1},
+		{"S.ACCT.OPN_DT", concepts.KindDate, recordTable, false, 1},
+		{"S.ACCT.BAL_AMT", concepts.KindAmount, recordTable, false, 1},
 	} {
 		t.Run(want.field, func(t *testing.T) {
 			t.Parallel()
@@ -90,13 +91,15 @@ func TestNewIndex_Weights(t *testing.T) {
 		t.Errorf("a weak term of one column: got %g, want %g", weak.weight, want)
 	}
 	for _, text := range []string{"balance", "current", "amount"} {
-		if one := termOf(t, ix, text); one.weight < minWeight*weakShare || one.weight > 1 {
-			t.Errorf("%q: got %g, want %g to 1", text, one.weight, minWeight*weakShare)
-		}
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			if one := termOf(t, ix, text); one.weight < minWeight*weakShare || one.weight > 1 {
+				t.Errorf("%q: got %g, want %g to 1", text, one.weight, minWeight*weakShare)
+			}
+		})
 	}
-	account := termOf(t, ix, "account")
-	if got := account.weightIn(identifierKind); got < account.weightIn(amountKind) {
-		t.Errorf("%q in an identifier: got %g, want at least %g", account.text, got, account.weightIn(amountKind))
+	if account := termOf(t, ix, "account"); account.strong < account.weight {
+		t.Errorf("account in an identifier: got %g, want at least %g", account.strong, account.weight)
 	}
 }
 
@@ -143,16 +146,19 @@ func TestNewIndex_OpaqueTerms(t *testing.T) {
 	t.Parallel()
 	ix := inOrder(columnsOf("T", "QZM_AMT|NUMBER(9,2)", "QXW_DT|DATE"))
 	var got []string
-	for _, id := range ix.opaqueTerms("quarterly") {
+	for _, id := range ix.opaque['q'] {
 		got = append(got, ix.terms[id].text)
 	}
 	if want := []string{"qzm", "qxw"}; !slices.Equal(got, want) {
 		t.Errorf("opaque terms with q: got %q, want %q", got, want)
 	}
 	for _, word := range []string{"amount", "7", "é"} {
-		if ids := ix.opaqueTerms(word); len(ids) > 0 {
-			t.Errorf("opaque terms like %q: got %v, want none", word, ids)
-		}
+		t.Run(word, func(t *testing.T) {
+			t.Parallel()
+			if ids := ix.opaque[word[0]]; len(ids) > 0 {
+				t.Errorf("opaque terms like %q: got %v, want none", word, ids)
+			}
+		})
 	}
 	if termOf(t, ix, "amount").opaque || !termOf(t, ix, "qzm").opaque {
 		t.Error("opaque: want false for amount, true for qzm")

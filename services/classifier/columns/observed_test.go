@@ -88,15 +88,18 @@ func TestRank_ANameOutweighsAGuessedKind(t *testing.T) {
 		{"Account Open Amount", "N12.2", ""},
 		{"Closed Balance", "N12.2", ""},
 	} {
-		got := ix.Rank(attribute(tt.name, tt.dataType))
-		want := tt.want
-		if want != "" {
-			want = "S.card_accounts." + want
-		}
-		if got.SourceField != want {
-			t.Errorf("%s: got %s with %d, want %s: %s", tt.name, orNothing(got.SourceField), got.Confidence,
-				orNothing(want), got.Rationale)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := ix.Rank(attribute(tt.name, tt.dataType))
+			want := tt.want
+			if want != "" {
+				want = "S.card_accounts." + want
+			}
+			if got.SourceField != want {
+				t.Errorf("%s: got %s with %d, want %s: %s", tt.name, orNothing(got.SourceField), got.Confidence,
+					orNothing(want), got.Rationale)
+			}
+		})
 	}
 }
 
@@ -120,9 +123,12 @@ func TestRank_ReadsNamesAsFoundInTheWild(t *testing.T) {
 		{"Place of Birth", "C40", "Geburtsort"},
 		{"Passport Number", "C20", "numero_pasaporte"},
 	} {
-		if got := ix.Rank(attribute(tt.name, tt.dataType)); got.SourceField != "S.tblCustomer."+tt.want {
-			t.Errorf("%s: got %s with %d, want %s: %s", tt.name, orNothing(got.SourceField), got.Confidence, tt.want,
-				got.Rationale)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := ix.Rank(attribute(tt.name, tt.dataType)); got.SourceField != "S.tblCustomer."+tt.want {
+				t.Errorf("%s: got %s with %d, want %s: %s",
+					tt.name, orNothing(got.SourceField), got.Confidence, tt.want, got.Rationale)
+			}
+		})
 	}
 }

@@ -46,6 +46,15 @@ func (r *Ranking) Evidence() []float64 {
 	return []float64{1, r.Score, min(float64(r.Margin)/100, clearMargin) / clearMargin, copied}
 }
 
+// Probability returns the logistic function of the weighted sum of the evidence.
+func Probability(coefficients, evidence []float64) float64 {
+	sum := 0.0
+	for i, x := range evidence {
+		sum += coefficients[i] * x
+	}
+	return 1 / (1 + math.Exp(-sum))
+}
+
 // probability returns the probability that the ranking is right.
 func (r *Ranking) probability() float64 {
 	c := calibrated()

@@ -60,10 +60,13 @@ func TestQualifiersDecideBetweenNearTwins(t *testing.T) {
 		{"Penalty Rate", "N6.3", ""},
 		{"Recoveries", "N12.2", ""},
 	} {
-		got := ix.Rank(attribute(tt.name, tt.dataType))
-		if want := strings.TrimPrefix("S."+tt.want, "S."); strings.TrimPrefix(got.SourceField, "S.") != want {
-			t.Errorf("%s: got %s, want %s: %s", tt.name, orNothing(got.SourceField), orNothing(want), got.Rationale)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := ix.Rank(attribute(tt.name, tt.dataType))
+			if want := strings.TrimPrefix("S."+tt.want, "S."); strings.TrimPrefix(got.SourceField, "S.") != want {
+				t.Errorf("%s: got %s, want %s: %s", tt.name, orNothing(got.SourceField), orNothing(want), got.Rationale)
+			}
+		})
 	}
 }
 
@@ -75,9 +78,12 @@ func TestRank_ChoosesAColumnOfTheRightType(t *testing.T) {
 		{"N12.2", "CHGOFF_AMT"},
 		{"Date YYYYMMDD", "CHGOFF_DT"},
 	} {
-		if got := ix.Rank(attribute("Charge-off", tt.dataType)); got.SourceField != "S.LOAN."+tt.want {
-			t.Errorf("Charge-off as %s: got %s, want %s", tt.dataType, orNothing(got.SourceField), tt.want)
-		}
+		t.Run(tt.dataType, func(t *testing.T) {
+			t.Parallel()
+			if got := ix.Rank(attribute("Charge-off", tt.dataType)); got.SourceField != "S.LOAN."+tt.want {
+				t.Errorf("Charge-off as %s: got %s, want %s", tt.dataType, orNothing(got.SourceField), tt.want)
+			}
+		})
 	}
 	onlyAmount := NewIndex(columnsOf("LOAN", "CHGOFF_AMT|NUMBER(12,2)"))
 	if got := onlyAmount.Rank(attribute("Charge-off Date", "Date YYYYMMDD")); got.SourceField != "" {
@@ -148,55 +154,6 @@ func TestRank_ReadsInitialsThatAreInNoDictionary(t *testing.T) {
 	ix := NewIndex(columnsOf("HOUSE", "QZM_AMT|NUMBER(9,2)", "TAX_AMT|NUMBER(9,2)", "INS_AMT|NUMBER(9,2)"))
 	if got := ix.Rank(attribute("Quarterly Zoning Mandate", "N9.2")); got.SourceField != "S.HOUSE.QZM_AMT" {
 		t.Errorf("got %s, want QZM_AMT: %s", orNothing(got.SourceField), got.Rationale)
-	}
-}
-
-func TestRationale_NamesTheReasons(t *testing.T) {
-	t.Parallel()
-	ix := NewIndex(slices.Concat(
-		columnsOf("ACCT", "OPN_DT|DATE", "ORIG_LMT_AMT|NUMBER(9,2)", "CURR_LMT_AMT|NUMBER(9,2)",
-			"UNBLD_AMT|NUMBER(9,2)|Interest accrued and not billed", "STAT_CD|CHAR(1)"),
-		columnsOf("REF_STAT", "STAT_CD|CHAR(1)", "STAT_DESC|VARCHAR(40)"),
-	))
-	for _, tt := range []struct {
-		name, dataType string
-		how            schema.MappingType
-		want           []string
-	}{
-		{
-			"Account Origination Date", "Date YYYYMMDD", schema.MappingTypeDirect,
-			[]string{
-				"OPN_DT matches 'origination' (as 'open') and 'date'",
-				"its table's name matches 'account'",
-				"DATE fits the date",
-			},
-		},
-		{
-			"Current Limit", "N9.2", schema.MappingTypeDirect,
-			[]string{"ORIG_LMT_AMT, which has 'original' instead of 'current'"},
-		},
-		{
-			"Accrued Interest", "N9.2", schema.MappingTypeDirect,
-			[]string{"its description matches 'accrued' and 'interest'"},
-		},
-		{"Unbilled Interest", "N9.2", schema.MappingTypeDirect, []string{"UNBLD_AMT matches 'unbilled' (as 'unbld')"}},
-		{"Current Revolving Limit", "N9.2", schema.MappingTypeDirect, []string{"no match for 'revolving'"}},
-		{"Closed Flag", "N1", schema.MappingTypeConditional, []string{"from which the flag must be derived"}},
-		{
-			"Status Description", "C40", schema.MappingTypeLookup,
-			[]string{"STAT_DESC matches 'status' and 'description'"},
-		},
-		{"Co-borrower Occupation", "C30", "", []string{"No column fits: no match for 'co borrower' and 'occupation'."}},
-	} {
-		got := ix.Rank(attribute(tt.name, tt.dataType))
-		if got.MappingType != tt.how {
-			t.Errorf("%s from %s: got %q, want %q", tt.name, orNothing(got.SourceField), got.MappingType, tt.how)
-		}
-		for _, want := range tt.want {
-			if !strings.Contains(got.Rationale, want) {
-				t.Errorf("%s: got %q, want a text with %q", tt.name, got.Rationale, want)
-			}
-		}
 	}
 }
 
@@ -283,11 +240,14 @@ func TestNewIndex_TheKeyOfALookupTableIsNamedLikeTheTable(t *testing.T) {
 	slices.Reverse(columns)
 	turned := inOrder(columns)
 	for _, name := range []string{"Brand Code", "Product Type", "Status", "Billing Status"} {
-		a, b := ix.Rank(attribute(name, "C2")), turned.Rank(attribute(name, "C2"))
-		if a.SourceField != b.SourceField || a.Confidence != b.Confidence {
-			t.Errorf("%s in another order: got %s with %d, want %s with %d",
-				name, b.SourceField, b.Confidence, a.SourceField, a.Confidence)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, b := ix.Rank(attribute(name, "C2")), turned.Rank(attribute(name, "C2"))
+			if a.SourceField != b.SourceField || a.Confidence != b.Confidence {
+				t.Errorf("%s in another order: got %s with %d, want %s with %d",
+					name, b.SourceField, b.Confidence, a.SourceField, a.Confidence)
+			}
+		})
 	}
 }
 
@@ -326,39 +286,23 @@ func TestRank_AClearNameHasAHighConfidence(t *testing.T) {
 	ix := NewIndex(columnsOf("CUST", "BRTH_DT|DATE|Date of birth", "EMAIL_ADDR|VARCHAR(80)", "LST_NM|VARCHAR(40)",
 		"FRST_NM|VARCHAR(40)", "ANN_INCM_AMT|NUMBER(12,2)"))
 	for _, name := range []string{"Birth Date", "Email Address", "Last Name"} {
-		if got := ix.Rank(attribute(name, "")); got.Confidence > percent(maxCertainty) || got.Confidence < 90 {
-			t.Errorf("%s: got %s with %d, want 90 to %d", name, orNothing(got.SourceField), got.Confidence,
-				percent(maxCertainty))
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := ix.Rank(attribute(name, "")); got.Confidence > percent(maxCertainty) || got.Confidence < 90 {
+				t.Errorf("%s: got %s with %d, want 90 to %d", name, orNothing(got.SourceField), got.Confidence,
+					percent(maxCertainty))
+			}
+		})
 	}
 	for _, name := range []string{"Collateral Appraisal", "Zyxwv Qponm"} {
-		got := ix.Rank(attribute(name, ""))
-		if got.SourceField != "" || got.Confidence < 50 || got.Confidence > 85 {
-			t.Errorf("%s: got %s with %d, want nothing with 50 to 85, because a column may have an unknown name", name,
-				orNothing(got.SourceField), got.Confidence)
-		}
-	}
-}
-
-func TestRationale_QuotesTheWordsOfTheNames(t *testing.T) {
-	t.Parallel()
-	ix := NewIndex(slices.Concat(
-		columnsOf("BUREAU", "CO_BORR_FICO|NUMBER(3)", "VNTG_DT|DATE"),
-		columnsOf("ACCT", "ARREARS_AMT|NUMBER(12,2)", "WRITE_OFF_AMT|NUMBER(12,2)", "OPN_DT|DATE"),
-	))
-	for _, tt := range []struct{ name, dataType, want string }{
-		{
-			"Credit Score of the Joint Applicant", "N3",
-			"'credit score' (as 'fico') and 'joint applicant' (as 'co borrower')",
-		},
-		{"Past Due Amount", "N12.2", "'past due' (as 'arrears')"},
-		{"Charged Off Amount", "N12.2", "'charge off' (as 'write off')"},
-		{"Vantage Score of the Guarantor", "N3", "has 'co borrower' instead of 'guarantor'"},
-		{"Heloc Payment Holiday", "N1", "'payment holiday'"},
-	} {
-		if got := ix.Rank(attribute(tt.name, tt.dataType)); !strings.Contains(got.Rationale, tt.want) {
-			t.Errorf("%s: got %q, want a text with %q", tt.name, got.Rationale, tt.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := ix.Rank(attribute(name, ""))
+			if got.SourceField != "" || got.Confidence < 50 || got.Confidence > 85 {
+				t.Errorf("%s: got %s with %d, want nothing with 50 to 85, because a column may have an unknown name",
+					name, orNothing(got.SourceField), got.Confidence)
+			}
+		})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/columns/concepts"
 	"github.com/pdeflow/pdeflow/services/classifier/datatype"
 )
 
@@ -12,7 +13,7 @@ import (
 type request struct {
 	// name and technical are the attribute's names.
 	name, technical string
-	kind            kind
+	kind            concepts.Kind
 	// certain is that of [column].
 	certain      bool
 	declared     datatype.Type
@@ -50,7 +51,7 @@ type requirement struct {
 	weight float64
 	// weak, assumed and announces are those of the term.
 	weak, assumed, omitted bool
-	announces              announcement
+	announces              concepts.Announcement
 	// technical is true if only the technical name has the term.
 	technical bool
 	// head is true for the main noun of the name: "limit" in "Current Limit at Month End".
@@ -85,11 +86,11 @@ func (r *request) read(ix *Index, a *schema.Attribute) {
 	r.name, r.technical, r.declared = a.AttributeName, a.TechnicalLineItemName, datatype.Parse(a.DataType)
 	announced := r.readName(ix, a.AttributeName)
 
-	r.terms = v.terms(r.terms[:0], a.TechnicalLineItemName)
-	if announced == anyKind && len(r.terms) > 0 {
-		r.kind, r.certain = v.kindOf(r.terms, r.declared)
+	r.terms = v.Terms(r.terms[:0], a.TechnicalLineItemName)
+	if announced == concepts.KindAny && len(r.terms) > 0 {
+		r.kind, r.certain = v.KindOf(r.terms, r.declared)
 	}
-	r.external = slices.ContainsFunc(r.requirements, func(a requirement) bool { return v.external[a.text] })
+	r.external = slices.ContainsFunc(r.requirements, func(a requirement) bool { return v.External[a.text] })
 	r.numbered = r.requires("number") && !r.requires("identifier")
 	r.specific = slices.ContainsFunc(r.requirements, func(a requirement) bool { return !a.weak })
 	r.requireTechnical(ix)
@@ -98,7 +99,7 @@ func (r *request) read(ix *Index, a *schema.Attribute) {
 	r.lowerUnknown(ix)
 	r.explainRequirements(ix)
 
-	r.terms = v.terms(r.terms[:0], a.Description)
+	r.terms = v.Terms(r.terms[:0], a.Description)
 	for _, text := range r.terms {
 		if id, ok := ix.ids[text]; ok {
 			r.explainRelated(ix, id, inDescriptionDegree)
@@ -108,18 +109,18 @@ func (r *request) read(ix *Index, a *schema.Attribute) {
 }
 
 // readName requires the terms of the name and determines its kind. It returns the kind that its words announce.
-func (r *request) readName(ix *Index, name string) (announced kind) {
+func (r *request) readName(ix *Index, name string) (announced concepts.Kind) {
 	v := ix.vocabulary
 	var own []string // without acronyms
-	all := parts(name)
+	all := concepts.Parts(name)
 	for i, part := range all {
-		if i == 0 || !isAcronym(part, all[i-1]) {
+		if i == 0 || !concepts.IsAcronym(part, all[i-1]) {
 			own = append(own, part)
-			r.terms = v.terms(r.terms, part)
+			r.terms = v.Terms(r.terms, part)
 		}
 	}
-	r.kind, r.certain = v.kindOf(r.terms, r.declared)
-	announced, _ = v.announcedKind(r.terms)
+	r.kind, r.certain = v.KindOf(r.terms, r.declared)
+	announced, _ = v.AnnouncedKind(r.terms)
 	next := 0
 	for i, part := range all {
 		if next == len(own) || part != own[next] {
@@ -134,14 +135,14 @@ func (r *request) readName(ix *Index, name string) (announced kind) {
 
 // requirePart requires the terms of a part of the name. The first part has the head.
 func (r *request) requirePart(ix *Index, part string, first bool) {
-	r.terms = ix.vocabulary.terms(r.terms[:0], part)
+	r.terms = ix.vocabulary.Terms(r.terms[:0], part)
 	for _, term := range r.terms {
 		if !r.requires(term) {
 			r.requirements = append(r.requirements, newRequirement(ix, term, r.kind))
 		}
 	}
 	for first && part != "" {
-		before, after := cutPreposition(part)
+		before, after := concepts.CutPreposition(part)
 		if r.markHead(ix, before) {
 			return
 		}
@@ -152,9 +153,9 @@ func (r *request) requirePart(ix *Index, part string, first bool) {
 // markHead marks the requirement with the last term of the text that has a meaning of its own, and reports whether
 // there is one. It may be a word of a longer phrase.
 func (r *request) markHead(ix *Index, text string) bool {
-	r.terms = ix.vocabulary.terms(r.terms[:0], text)
+	r.terms = ix.vocabulary.Terms(r.terms[:0], text)
 	for _, term := range slices.Backward(r.terms) {
-		if ix.vocabulary.weak[term] {
+		if ix.vocabulary.Weak[term] {
 			continue
 		}
 		for i := range r.requirements {
@@ -213,7 +214,7 @@ func (r *request) requireTechnical(ix *Index) {
 		if r.requires(text) {
 			continue
 		}
-		one := newRequirement(ix, text, anyKind)
+		one := newRequirement(ix, text, concepts.KindAny)
 		if i := nearestRequirement(ix, r.requirements[:named], one.id); i >= 0 {
 			r.guesses = append(r.guesses, guess{i, one.id, inTechnicalDegree})
 			continue
@@ -224,12 +225,16 @@ func (r *request) requireTechnical(ix *Index) {
 	}
 }
 
-func newRequirement(ix *Index, text string, k kind) requirement {
+func newRequirement(ix *Index, text string, k concepts.Kind) requirement {
 	v := ix.vocabulary
 	one := requirement{text: text, id: -1, weight: unknownWeight}
-	one.weak, one.assumed, one.omitted, one.announces = v.weak[text], v.assumed[text], v.omitted[text], v.kinds[text]
+	one.weak, one.assumed, one.omitted, one.announces = v.Weak[text], v.Assumed[text], v.Omitted[text], v.Kinds[text]
 	if id, ok := ix.ids[text]; ok {
-		one.id, one.weight = id, min(ix.terms[id].weightIn(k), unknownWeight)
+		one.id, one.weight = id, ix.terms[id].weight
+		if k == concepts.KindIdentifier {
+			one.weight = ix.terms[id].strong
+		}
+		one.weight = min(one.weight, unknownWeight)
 	} else if one.weak {
 		one.weight *= weakShare
 	}
@@ -262,7 +267,7 @@ func (r *request) requirePhraseWords(ix *Index) {
 			continue
 		}
 		for w := range strings.SplitSeq(r.requirements[i].text, " ") {
-			if isStopWord(w) {
+			if concepts.IsStopWord(w) {
 				continue
 			}
 			if j := slices.IndexFunc(r.requirements[:n], func(a requirement) bool { return a.text == w }); j >= 0 {
@@ -347,5 +352,5 @@ func (r *request) answeredBy(terms []int, requirement int) (best int, degree flo
 
 // isNumberOf reports whether the attribute is a numeric code and the column a code in letters.
 func (r *request) isNumberOf(c *column) bool {
-	return r.kind == codeKind && r.declared.Kind == datatype.Number && c.declared.Kind == datatype.Text
+	return r.kind == concepts.KindCode && r.declared.Kind == datatype.Number && c.declared.Kind == datatype.Text
 }

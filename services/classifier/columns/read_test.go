@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/columns/concepts"
 )
 
 // readForTest reads an attribute into a new request.
@@ -58,13 +59,13 @@ func TestRequest_Kind(t *testing.T) {
 	ix := NewIndex(columnsOf("LOAN", "CURR_BAL_AMT|NUMBER(12,2)"))
 	for _, tt := range []struct {
 		name, technical, dataType string
-		want                      kind
+		want                      concepts.Kind
 	}{
-		{"Current Balance", "", "", amountKind},
-		{"Zyxwv", "ZyxwvDate", "", dateKind},           // the technical name announces a kind if the name does not
-		{"Current Balance", "BalDate", "", amountKind}, // and only then
-		{"Current Balance", "", "C1", flagKind},
-		{"Zyxwv", "", "", anyKind},
+		{"Current Balance", "", "", concepts.KindAmount},
+		{"Zyxwv", "ZyxwvDate", "", concepts.KindDate},           // the name announces none
+		{"Current Balance", "BalDate", "", concepts.KindAmount}, // and only then
+		{"Current Balance", "", "C1", concepts.KindFlag},
+		{"Zyxwv", "", "", concepts.KindAny},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

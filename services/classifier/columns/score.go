@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/columns/concepts"
 	"github.com/pdeflow/pdeflow/services/classifier/datatype"
 )
 
@@ -40,8 +41,8 @@ type scorer struct {
 func (s *scorer) score(number int) verdict {
 	c := &s.ix.columns[number]
 	v := verdict{column: number, against: -1}
-	v.fit, v.how = fit(s.request.kind, c.kind)
-	v.fit *= capacityFit(s.request.declared, c.declared)
+	v.fit, v.how = concepts.Fit(s.request.kind, c.kind)
+	v.fit *= concepts.CapacityFit(s.request.declared, c.declared)
 	recall := s.recall(c, &v)
 	precision := s.limitPrecision(c, recall, s.precision(c, &v))
 	if !excludes(s.request, c) {
@@ -108,7 +109,7 @@ func (s *scorer) answerPhrases() {
 // impliedDegree returns how well the column answers a requirement without a word for it. A date column need not have
 // "date" in its name, nor a current one "current"; a column from which the value is computed has another name.
 func impliedDegree(r *request, a requirement, c *column, v *verdict) float64 {
-	if a.announces.strong && a.announces.kind == r.kind {
+	if a.announces.Strong && a.announces.Kind == r.kind {
 		if v.isDerived() || a.weak && c.kind == r.kind {
 			return answeredByKind * v.fit
 		}
@@ -127,7 +128,10 @@ func (s *scorer) precision(c *column, v *verdict) float64 {
 	var got, all float64
 	for i, id := range c.name {
 		t := &s.ix.terms[id]
-		weight, explained := t.weightIn(c.kind), s.request.explained[id]
+		weight, explained := t.weight, s.request.explained[id]
+		if c.kind == concepts.KindIdentifier {
+			weight = t.strong
+		}
 		if c.shared[i] {
 			weight *= weakShare
 		}
@@ -155,12 +159,12 @@ func (s *scorer) precision(c *column, v *verdict) float64 {
 func isImplied(r *request, c *column, v *verdict, t *term) bool {
 	a := t.announces
 	switch {
-	case a.kind == anyKind || a.kind != c.kind:
+	case a.Kind == concepts.KindAny || a.Kind != c.kind:
 		return false
 	case t.weak:
 		return c.kind == r.kind || v.isDerived()
 	default:
-		return c.kind == r.kind && a.kind == rateKind && a.strong
+		return c.kind == r.kind && a.Kind == concepts.KindRate && a.Strong
 	}
 }
 
@@ -294,7 +298,7 @@ func (s *scorer) omissionFactor(c *column) float64 {
 			left *= afterQualifierOmission
 		}
 	}
-	if c.head >= 0 && s.request.explained[c.head] < minFound && s.request.kind == identifierKind {
+	if c.head >= 0 && s.request.explained[c.head] < minFound && s.request.kind == concepts.KindIdentifier {
 		left *= afterOtherKey
 	}
 	return left
@@ -308,7 +312,7 @@ func roleFactor(r *request, c *column) float64 {
 		return afterPast
 	case c.role == systemTable:
 		return afterSystem
-	case c.role != lookupTable || r.kind == nameKind || r.kind == textKind:
+	case c.role != lookupTable || r.kind == concepts.KindName || r.kind == concepts.KindText:
 		return 1
 	case c.key:
 		return afterLookup * afterLookup
@@ -327,7 +331,7 @@ func keyFactor(r *request, c *column) float64 {
 	switch {
 	case r.external:
 		left *= afterOwnKeyForExternal
-	case r.kind != identifierKind && r.kind != anyKind:
+	case r.kind != concepts.KindIdentifier && r.kind != concepts.KindAny:
 		left *= afterOwnKeyForOther
 	case r.numbered:
 		left *= afterOwnKeyForNumber
@@ -341,14 +345,16 @@ func keyFactor(r *request, c *column) float64 {
 // excludes reports whether the kinds contradict each other so that no name can outweigh it: a date is no amount, and a
 // flag is no balance. The declared types of both must prove it, or a strong word of the name.
 func excludes(r *request, c *column) bool {
-	if c.kind == binaryKind {
+	if c.kind == concepts.KindBinary {
 		return true
 	}
 	if !r.certain || !c.certain {
-		return r.kind == dateKind && c.declared.Scale > 0 || c.kind == dateKind && r.declared.Scale > 0 ||
+		return r.kind == concepts.KindDate && c.declared.Scale > 0 ||
+			c.kind == concepts.KindDate && r.declared.Scale > 0 ||
 			c.declared.Kind == datatype.Boolean && r.declared.Scale > 0
 	}
-	return (r.kind == dateKind) != (c.kind == dateKind) || (r.kind == flagKind) != (c.kind == flagKind)
+	return (r.kind == concepts.KindDate) != (c.kind == concepts.KindDate) ||
+		(r.kind == concepts.KindFlag) != (c.kind == concepts.KindFlag)
 }
 
 // trust returns how far a name that matches completely outweighs a kind that does not fit, 0 to 1: the less certain

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/columns/concepts"
 )
 
 // inOrder indexes columns in their order, so that a test can refer to them by position.
@@ -203,34 +204,38 @@ func TestScorer_LimitPrecision(t *testing.T) {
 
 func TestImpliedDegree(t *testing.T) {
 	t.Parallel()
-	date := requirement{weak: true, announces: announcement{dateKind, true}}
+	date := requirement{weak: true, announces: concepts.Announcement{Kind: concepts.KindDate, Strong: true}}
 	for _, tt := range []struct {
 		name        string
 		requirement requirement
-		kind        kind
+		kind        concepts.Kind
 		how         schema.MappingType
 		want        float64
 	}{
-		{"a date column for a date", date, dateKind, schema.MappingTypeDirect, answeredByKind},
-		{"a code for a date", date, codeKind, schema.MappingTypeDirect, 0},
+		{"a date column for a date", date, concepts.KindDate, schema.MappingTypeDirect, answeredByKind},
+		{"a code for a date", date, concepts.KindCode, schema.MappingTypeDirect, 0},
 		{
 			"a column to derive it from",
-			requirement{announces: announcement{dateKind, true}},
-			codeKind,
+			requirement{announces: concepts.Announcement{Kind: concepts.KindDate, Strong: true}},
+			concepts.KindCode,
 			schema.MappingTypeConditional, answeredByKind,
 		},
-		{"a term that is assumed", requirement{assumed: true}, codeKind, schema.MappingTypeDirect, answeredByDefault},
+		{
+			"a term that is assumed",
+			requirement{assumed: true}, concepts.KindCode, schema.MappingTypeDirect, answeredByDefault,
+		},
 		{
 			"a term that announces weakly",
-			requirement{weak: true, announces: announcement{dateKind, false}},
-			dateKind,
+			requirement{weak: true, announces: concepts.Announcement{Kind: concepts.KindDate, Strong: false}},
+			concepts.KindDate,
 			schema.MappingTypeDirect, 0,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := impliedDegree(
-				&request{kind: dateKind}, tt.requirement, &column{kind: tt.kind}, &verdict{fit: 1, how: tt.how},
+				&request{kind: concepts.KindDate}, tt.requirement, &column{kind: tt.kind},
+				&verdict{fit: 1, how: tt.how},
 			)
 			if got != tt.want {
 				t.Errorf("%s: got %g, want %g", tt.name, got, tt.want)
@@ -242,18 +247,18 @@ func TestImpliedDegree(t *testing.T) {
 func TestRoleFactor(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		wanted kind
+		wanted concepts.Kind
 		column column
 		want   float64
 	}{
-		{codeKind, column{role: recordTable}, 1},
-		{codeKind, column{role: pastTable}, afterPast},
-		{codeKind, column{role: systemTable}, afterSystem},
-		{codeKind, column{role: lookupTable}, afterLookup},
-		{codeKind, column{role: lookupTable, key: true}, afterLookup * afterLookup},
-		{nameKind, column{role: lookupTable, key: true}, 1},
-		{textKind, column{role: lookupTable}, 1},
-		{nameKind, column{role: pastTable}, afterPast},
+		{concepts.KindCode, column{role: recordTable}, 1},
+		{concepts.KindCode, column{role: pastTable}, afterPast},
+		{concepts.KindCode, column{role: systemTable}, afterSystem},
+		{concepts.KindCode, column{role: lookupTable}, afterLookup},
+		{concepts.KindCode, column{role: lookupTable, key: true}, afterLookup * afterLookup},
+		{concepts.KindName, column{role: lookupTable, key: true}, 1},
+		{concepts.KindText, column{role: lookupTable}, 1},
+		{concepts.KindName, column{role: pastTable}, afterPast},
 	} {
 		t.Run(fmt.Sprint(tt.wanted), func(t *testing.T) {
 			t.Parallel()

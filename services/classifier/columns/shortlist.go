@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/pdeflow/pdeflow/services/classifier/columns/concepts"
 )
 
 // promises sums up, by column, the weights of the requirements that its terms answer. It is a cheap estimate that
@@ -94,11 +96,11 @@ type guess struct {
 // initials of several words of the name.
 func (r *request) guess(ix *Index) {
 	for i, a := range r.requirements {
-		for _, id := range ix.opaqueTerms(a.text) {
+		for _, id := range ix.opaque[a.text[0]] {
 			switch text := ix.terms[id].text; {
-			case abbreviates(text, a.text):
+			case concepts.Abbreviates(text, a.text):
 				r.guesses = append(r.guesses, guess{i, id, guessedShort})
-			case isMisspelling(text, a.text):
+			case concepts.IsMisspelling(text, a.text):
 				r.guesses = append(r.guesses, guess{i, id, guessedSpelling})
 			}
 		}
@@ -106,10 +108,10 @@ func (r *request) guess(ix *Index) {
 		r.guessStem(ix, i)
 	}
 	r.guessAcronyms(ix)
-	r.words = ix.vocabulary.organisation.Append(r.words[:0], r.name)
+	r.words = ix.vocabulary.Organisation.Append(r.words[:0], r.name)
 	for from, w := range r.words {
-		for _, id := range ix.opaqueTerms(w) {
-			if n := initials(ix.terms[id].text, r.words[from:]); n > 0 {
+		for _, id := range ix.opaque[w[0]] {
+			if n := concepts.Initials(ix.terms[id].text, r.words[from:]); n > 0 {
 				r.guessInitials(id, r.words[from:from+n])
 			}
 		}
@@ -132,7 +134,7 @@ func (r *request) guessJoined(ix *Index, requirement int) {
 // guessStem finds words of the columns with the stem of the requirement, unless they are opposites.
 func (r *request) guessStem(ix *Index, requirement int) {
 	a := r.requirements[requirement]
-	s := stem(a.text)
+	s := concepts.Stem(a.text)
 	if s == "" {
 		return
 	}

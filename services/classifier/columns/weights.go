@@ -1,10 +1,8 @@
 package columns
 
-import "github.com/pdeflow/pdeflow/schema"
-
-// This file has every number that influences a ranking. They were chosen by hand. The tests check them against the
-// labelled schemas of testdata, and a change is visible in the golden files. A constant "after..." is a factor by
-// which a score is multiplied.
+// This file has every number that influences a ranking, except for the degrees of fit in package concepts. They were
+// chosen by hand. The tests check them against the labelled schemas of testdata, and a change is visible in the golden
+// files. A constant "after..." is a factor by which a score is multiplied.
 
 // Degrees to which an attribute explains a term, by the text that has it.
 const (
@@ -31,72 +29,11 @@ const (
 	guessedStem     = 0.8
 )
 
-// Degrees of fit between kinds of value that are not listed in fits.
-const (
-	binaryFit      = 0.05
-	unknownKindFit = 0.92
-	unlistedFit    = 0.2
-)
-
-// fits lists how a column of one kind can feed an attribute of another, and how well.
-var fits = [...]struct {
-	wanted, column kind
-	degree         float64
-	how            schema.MappingType
-}{
-	{flagKind, codeKind, 0.9, schema.MappingTypeConditional},
-	{flagKind, dateKind, 0.7, schema.MappingTypeConditional},
-	{flagKind, countKind, 0.55, schema.MappingTypeConditional},
-	{flagKind, amountKind, 0.4, schema.MappingTypeConditional},
-	{flagKind, textKind, 0.5, schema.MappingTypeConditional},
-	{flagKind, identifierKind, 0.6, schema.MappingTypeConditional},
-	{codeKind, flagKind, 0.88, schema.MappingTypeDirect},
-	{codeKind, countKind, 0.85, schema.MappingTypeDirect},
-	{codeKind, identifierKind, 0.7, schema.MappingTypeDirect},
-	{codeKind, nameKind, 0.65, schema.MappingTypeLookup},
-	{codeKind, textKind, 0.65, schema.MappingTypeLookup},
-	{codeKind, dateKind, 0.4, schema.MappingTypeConditional},
-	{codeKind, scoreKind, 0.4, schema.MappingTypeConditional},
-	{identifierKind, codeKind, 0.85, schema.MappingTypeDirect},
-	{identifierKind, textKind, 0.7, schema.MappingTypeDirect},
-	{identifierKind, nameKind, 0.4, schema.MappingTypeLookup},
-	{identifierKind, countKind, 0.5, schema.MappingTypeDirect},
-	{nameKind, textKind, 0.9, schema.MappingTypeDirect},
-	{nameKind, codeKind, 0.75, schema.MappingTypeLookup},
-	{nameKind, identifierKind, 0.5, schema.MappingTypeLookup},
-	{textKind, nameKind, 0.9, schema.MappingTypeDirect},
-	{textKind, codeKind, 0.75, schema.MappingTypeLookup},
-	{textKind, identifierKind, 0.6, schema.MappingTypeDirect},
-	{amountKind, rateKind, 0.3, schema.MappingTypeCalculated},
-	{amountKind, countKind, 0.4, schema.MappingTypeCalculated},
-	{rateKind, amountKind, 0.4, schema.MappingTypeCalculated},
-	{rateKind, scoreKind, 0.5, schema.MappingTypeDirect},
-	{rateKind, countKind, 0.35, schema.MappingTypeCalculated},
-	{scoreKind, countKind, 0.6, schema.MappingTypeDirect},
-	{scoreKind, codeKind, 0.5, schema.MappingTypeLookup},
-	{scoreKind, rateKind, 0.6, schema.MappingTypeDirect},
-	{countKind, dateKind, 0.7, schema.MappingTypeCalculated},
-	{countKind, codeKind, 0.75, schema.MappingTypeDirect},
-	{countKind, identifierKind, 0.6, schema.MappingTypeDirect},
-	{countKind, amountKind, 0.35, schema.MappingTypeCalculated},
-	{countKind, scoreKind, 0.5, schema.MappingTypeDirect},
-}
-
 // Shares of a misfit of kinds that a completely matching name makes good, by what proves the kinds.
 const (
 	trustInProven     = 0.3
 	trustInHalfProven = 0.6
 	trustInGuessed    = 0.9
-)
-
-// Factors of the fit by the declared types.
-const (
-	dateInOtherType    = 0.9
-	otherTextLength    = 0.75
-	digitFromAmount    = 0.6
-	otherNumberLength  = 0.85
-	decimalsFromText   = 0.5
-	numberFromLongText = 0.7
 )
 
 // Weights of terms, which depend on the number of columns that have the term.

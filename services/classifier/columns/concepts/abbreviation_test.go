@@ -1,4 +1,4 @@
-package columns
+package concepts
 
 import (
 	"strings"
@@ -25,7 +25,7 @@ func TestShortFormsOfWhatIsAskedAreGuessed(t *testing.T) {
 	} {
 		t.Run(tt.short, func(t *testing.T) {
 			t.Parallel()
-			if got := abbreviates(tt.short, tt.word); got != tt.want {
+			if got := Abbreviates(tt.short, tt.word); got != tt.want {
 				t.Errorf("%s for %s: got %v, want %v", tt.short, tt.word, got, tt.want)
 			}
 		})
@@ -42,7 +42,7 @@ func TestShortFormsOfWhatIsAskedAreGuessed(t *testing.T) {
 	} {
 		t.Run(tt.letters, func(t *testing.T) {
 			t.Parallel()
-			if got := initials(tt.letters, strings.Fields(tt.words)); got != tt.want {
+			if got := Initials(tt.letters, strings.Fields(tt.words)); got != tt.want {
 				t.Errorf("%s for %q: got %d words, want %d", tt.letters, tt.words, got, tt.want)
 			}
 		})

@@ -1,13 +1,13 @@
-package columns
+package concepts
 
 import (
 	"strings"
 	"unicode"
 )
 
-// parts cuts an attribute's name at the punctuation between its parts: "Race of Applicant: 2" has two, and so
+// Parts cuts an attribute's name at the punctuation between its parts: "Race of Applicant: 2" has two, and so
 // has "Debt Service Coverage - DSC". A hyphen within a word cuts nothing.
-func parts(name string) []string {
+func Parts(name string) []string {
 	var all []string
 	start := 0
 	cut := func(end, next int) {
@@ -35,9 +35,9 @@ const (
 	longestPhrase = 12
 )
 
-// isAcronym reports whether a part is the initials of the last words of a phrase: LGD of "Loss Given Default". Small
+// IsAcronym reports whether a part is the initials of the last words of a phrase: LGD of "Loss Given Default". Small
 // words may be left out, as in FAIN and EAD.
-func isAcronym(part, phrase string) bool {
+func IsAcronym(part, phrase string) bool {
 	letters := strings.ToLower(part)
 	if len(letters) < shortestAcronym || len(letters) > longestAcronym ||
 		strings.ContainsFunc(letters, func(r rune) bool { return r < 'a' || r > 'z' }) {
@@ -63,12 +63,12 @@ func areInitials(letters string, ws []string) bool {
 	case letters != "" && ws[0][0] == letters[0] && areInitials(letters[1:], ws[1:]):
 		return true
 	default:
-		return isStopWord(ws[0]) && areInitials(letters, ws[1:])
+		return IsStopWord(ws[0]) && areInitials(letters, ws[1:])
 	}
 }
 
-// cutPreposition cuts a part at its first preposition, before which is what the name is about: "Balance at Cycle End".
-func cutPreposition(part string) (before, after string) {
+// CutPreposition cuts a part at its first preposition, before which is what the name is about: "Balance at Cycle End".
+func CutPreposition(part string) (before, after string) {
 	at := 0
 	for word := range strings.FieldsSeq(part) {
 		i := strings.Index(part[at:], word) + at
@@ -89,8 +89,8 @@ func isPreposition(word string) bool {
 	}
 }
 
-// stripHungarian removes a prefix that names the type: strFirstName, dtBirth. It is in lower case before a capital.
-func stripHungarian(name string) string {
+// StripHungarian removes a prefix that names the type: strFirstName, dtBirth. It is in lower case before a capital.
+func StripHungarian(name string) string {
 	for _, prefix := range []string{
 		"str", "int", "lng", "dbl", "dec", "cur", "bln", "bool", "dt", "dtm", "txt", "num", "fld",
 	} {

@@ -1,4 +1,4 @@
-package columns
+package concepts
 
 import (
 	"slices"
@@ -19,7 +19,7 @@ func TestParts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := parts(name); !slices.Equal(got, want) {
+			if got := Parts(name); !slices.Equal(got, want) {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		})
@@ -44,7 +44,7 @@ func TestIsAcronym(t *testing.T) {
 	} {
 		t.Run(tt.part, func(t *testing.T) {
 			t.Parallel()
-			if got := isAcronym(tt.part, tt.phrase); got != tt.want {
+			if got := IsAcronym(tt.part, tt.phrase); got != tt.want {
 				t.Errorf("%q of %.40q: got %t, want %t", tt.part, tt.phrase, got, tt.want)
 			}
 		})
@@ -61,7 +61,7 @@ func TestCutPreposition(t *testing.T) {
 	} {
 		t.Run(part, func(t *testing.T) {
 			t.Parallel()
-			if before, after := cutPreposition(part); before != want[0] || after != want[1] {
+			if before, after := CutPreposition(part); before != want[0] || after != want[1] {
 				t.Errorf("got %q and %q, want %q", before, after, want)
 			}
 		})
@@ -76,31 +76,9 @@ func TestStripHungarian(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := stripHungarian(name); got != want {
+			if got := StripHungarian(name); got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		})
-	}
-}
-
-func TestStem(t *testing.T) {
-	t.Parallel()
-	for _, same := range [][2]string{
-		{"schedule", "scheduled"},
-		{"assumable", "assumability"},
-		{"add", "added"},
-		{"recovery", "recoveries"},
-		{"insured", "insurance"},
-		{"delinquent", "delinquency"},
-	} {
-		t.Run(same[0], func(t *testing.T) {
-			t.Parallel()
-			if a, b := stem(same[0]), stem(same[1]); a != b || a == "" {
-				t.Errorf("got %q for %s and %q for %s, want the same", a, same[0], b, same[1])
-			}
-		})
-	}
-	if got := stem("dt"); got != "" {
-		t.Errorf("dt: got %q, want nothing", got)
 	}
 }

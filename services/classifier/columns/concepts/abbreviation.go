@@ -1,4 +1,4 @@
-package columns
+package concepts
 
 import (
 	"strings"
@@ -8,9 +8,9 @@ import (
 
 const shortestAbbreviation, longestInitials = 3, 6
 
-// initials returns the number of leading words whose initials the letters are, or 0 if they are not. Stop words may
+// Initials returns the number of leading words whose initials the letters are, or 0 if they are not. Stop words may
 // be skipped.
-func initials(letters string, of []string) int {
+func Initials(letters string, of []string) int {
 	if len(letters) < 2 || len(letters) > longestInitials {
 		return 0
 	}
@@ -19,7 +19,7 @@ func initials(letters string, of []string) int {
 		switch {
 		case w[0] == letters[at]:
 			at++
-		case !isStopWord(w):
+		case !IsStopWord(w):
 			return 0
 		}
 		if at == len(letters) {
@@ -29,9 +29,9 @@ func initials(letters string, of []string) int {
 	return 0
 }
 
-// abbreviates reports whether short looks like an abbreviation of word: its start, or its first letter with others of
+// Abbreviates reports whether short looks like an abbreviation of word: its start, or its first letter with others of
 // its letters in their order, up to one near its end.
-func abbreviates(short, word string) bool {
+func Abbreviates(short, word string) bool {
 	if len(short) < shortestAbbreviation || len(short) >= len(word) || short[0] != word[0] {
 		return false
 	}
@@ -62,15 +62,11 @@ func consonants(text string) int {
 	return n
 }
 
-const (
-	// shortestJoined is the minimum length of several words written together, shortestPart that of one of them.
-	shortestJoined, shortestPart = 8, 4
-	// shortestMisspelled is the minimum length of a word in which one letter may be wrong.
-	shortestMisspelled = 5
-)
+// shortestMisspelled is the minimum length of a word in which one letter may be wrong.
+const shortestMisspelled = 5
 
-// isMisspelling reports whether two words differ in one letter.
-func isMisspelling(a, b string) bool {
+// IsMisspelling reports whether two words differ in one letter.
+func IsMisspelling(a, b string) bool {
 	if len(a) < shortestMisspelled || len(a)-len(b) > 1 || len(b)-len(a) > 1 {
 		return false
 	}

@@ -1,6 +1,7 @@
-package columns
+package concepts
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -8,7 +9,7 @@ import (
 
 func TestVocabulary_Terms(t *testing.T) {
 	t.Parallel()
-	v := knowledge()
+	v := Default()
 	for _, tt := range []struct{ text, want string }{
 		{"APR", "apr"},
 		{"annual percentage rate", "apr"},
@@ -25,9 +26,12 @@ func TestVocabulary_Terms(t *testing.T) {
 		{"as agreed", "agreed"},
 		{"of the", ""},
 	} {
-		if got := strings.Join(v.terms(nil, tt.text), ", "); got != tt.want {
-			t.Errorf("terms(%q): got %q, want %q", tt.text, got, tt.want)
-		}
+		t.Run(tt.text, func(t *testing.T) {
+			t.Parallel()
+			if got := strings.Join(v.Terms(nil, tt.text), ", "); got != tt.want {
+				t.Errorf("terms(%q): got %q, want %q", tt.text, got, tt.want)
+			}
+		})
 	}
 }
 
@@ -46,37 +50,43 @@ func TestParseVocabulary_NamesTheLineOfAnError(t *testing.T) {
 		{"likes: rate = ratio", `unknown line "likes"`},
 		{"weak: of", `"of" is not one term but []`},
 	} {
-		_, err := parseVocabulary(tt.text)
-		if err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("parseVocabulary(%q): got %v, want %q", tt.text, err, tt.want)
-		}
+		t.Run(tt.text, func(t *testing.T) {
+			t.Parallel()
+			_, err := parseVocabulary(tt.text)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("parseVocabulary(%q): got %v, want %q", tt.text, err, tt.want)
+			}
+		})
 	}
 }
 
 func TestVocabulary_AnnouncedKind(t *testing.T) {
 	t.Parallel()
-	v := knowledge()
+	v := Default()
 	for _, tt := range []struct {
 		terms []string
-		want  kind
+		want  Kind
 	}{
-		{nil, anyKind},
-		{[]string{"zyxwv"}, anyKind},
-		{[]string{"date"}, dateKind},
-		{[]string{"status", "date"}, dateKind},
-		{[]string{"number", "zyxwv"}, countKind},
-		{[]string{"zyxwv", "number"}, identifierKind},
-		{[]string{"number"}, identifierKind},
+		{nil, KindAny},
+		{[]string{"zyxwv"}, KindAny},
+		{[]string{"date"}, KindDate},
+		{[]string{"status", "date"}, KindDate},
+		{[]string{"number", "zyxwv"}, KindCount},
+		{[]string{"zyxwv", "number"}, KindIdentifier},
+		{[]string{"number"}, KindIdentifier},
 	} {
-		if got, _ := v.announcedKind(tt.terms); got != tt.want {
-			t.Errorf("announcedKind(%q): got %s, want %s", tt.terms, got, tt.want)
-		}
+		t.Run(fmt.Sprint(tt.terms), func(t *testing.T) {
+			t.Parallel()
+			if got, _ := v.AnnouncedKind(tt.terms); got != tt.want {
+				t.Errorf("announcedKind(%q): got %s, want %s", tt.terms, got, tt.want)
+			}
+		})
 	}
 }
 
 func TestVocabulary_OriginalWords(t *testing.T) {
 	t.Parallel()
-	v := knowledge()
+	v := Default()
 	for _, tt := range []struct{ text, term, want string }{
 		{"FICO_SCR", "bureau score", "fico score"},
 		{"Score of the credit bureau", "bureau score", "bureau score"}, // the text has no such phrase
@@ -84,9 +94,12 @@ func TestVocabulary_OriginalWords(t *testing.T) {
 		{"Account Open Date", "open", "open"},
 		{"", "open", "open"},
 	} {
-		if got := v.originalWords(tt.text, tt.term); got != tt.want {
-			t.Errorf("originalWords(%q, %q): got %q, want %q", tt.text, tt.term, got, tt.want)
-		}
+		t.Run(tt.text, func(t *testing.T) {
+			t.Parallel()
+			if got := v.OriginalWords(tt.text, tt.term); got != tt.want {
+				t.Errorf("originalWords(%q, %q): got %q, want %q", tt.text, tt.term, got, tt.want)
+			}
+		})
 	}
 }
 
@@ -110,17 +123,17 @@ func TestParseVocabulary(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"zip", "origination"}
-	if got := v.terms(nil, "postal code of the origination"); !slices.Equal(got, want) {
+	if got := v.Terms(nil, "postal code of the origination"); !slices.Equal(got, want) {
 		t.Errorf("terms: got %q, want %q", got, want)
 	}
-	if got, want := v.related["open"], []relation{{"origination", 0.8}}; !slices.Equal(got, want) {
+	if got, want := v.Related["open"], []Relation{{"origination", 0.8}}; !slices.Equal(got, want) {
 		t.Errorf("terms related to open: got %v, want %v", got, want)
 	}
-	if len(v.groups["original"]) != 1 || !slices.Equal(v.groups["original"], v.groups["current"]) {
+	if len(v.Groups["original"]) != 1 || !slices.Equal(v.Groups["original"], v.Groups["current"]) {
 		t.Errorf("groups of original and current: got %v and %v, want the same one",
-			v.groups["original"], v.groups["current"])
+			v.Groups["original"], v.Groups["current"])
 	}
-	if slices.Equal(v.groups["original"], v.groups["purchase"]) {
+	if slices.Equal(v.Groups["original"], v.Groups["purchase"]) {
 		t.Error("two lines are one group")
 	}
 	for _, tt := range []struct {
@@ -133,18 +146,21 @@ func TestParseVocabulary(t *testing.T) {
 		{"purchase", false, false, false}, // a name with neither need not mean cash
 		{"waived", false, false, true},
 	} {
-		if v.assumed[tt.term] != tt.assumed || v.opposesAssumed(tt.term) != tt.opposes ||
-			v.alters[tt.term] != tt.alters {
-			t.Errorf("%s: got assumed %t, opposes an assumed term %t, alters %t, want %t, %t, %t",
-				tt.term, v.assumed[tt.term], v.opposesAssumed(tt.term), v.alters[tt.term],
-				tt.assumed, tt.opposes, tt.alters)
-		}
+		t.Run(tt.term, func(t *testing.T) {
+			t.Parallel()
+			if v.Assumed[tt.term] != tt.assumed || v.OpposesAssumed(tt.term) != tt.opposes ||
+				v.Alters[tt.term] != tt.alters {
+				t.Errorf("%s: got assumed %t, opposes an assumed term %t, alters %t, want %t, %t, %t",
+					tt.term, v.Assumed[tt.term], v.OpposesAssumed(tt.term), v.Alters[tt.term],
+					tt.assumed, tt.opposes, tt.alters)
+			}
+		})
 	}
-	if !v.weak["amount"] || !v.weak["number"] || v.weak["open"] || !v.keys["number"] || v.keys["amount"] {
-		t.Errorf("got weak %v and keys %v, want amount and number weak, and number a key", v.weak, v.keys)
+	if !v.Weak["amount"] || !v.Weak["number"] || v.Weak["open"] || !v.Keys["number"] || v.Keys["amount"] {
+		t.Errorf("got weak %v and keys %v, want amount and number weak, and number a key", v.Weak, v.Keys)
 	}
-	if v.kinds["date"] != (announcement{dateKind, true}) || v.kinds["amount"] != (announcement{amountKind, false}) {
-		t.Errorf("kinds: got %v, want date strong and amount", v.kinds)
+	if v.Kinds["date"] != (Announcement{KindDate, true}) || v.Kinds["amount"] != (Announcement{KindAmount, false}) {
+		t.Errorf("kinds: got %v, want date strong and amount", v.Kinds)
 	}
 }
 
@@ -153,8 +169,11 @@ func TestIsStopWord(t *testing.T) {
 	for word, want := range map[string]bool{
 		"of": true, "the": true, "as": false, "to": false, "balance": false, "": false,
 	} {
-		if got := isStopWord(word); got != want {
-			t.Errorf("isStopWord(%q): got %t, want %t", word, got, want)
-		}
+		t.Run(word, func(t *testing.T) {
+			t.Parallel()
+			if got := IsStopWord(word); got != want {
+				t.Errorf("isStopWord(%q): got %t, want %t", word, got, want)
+			}
+		})
 	}
 }

@@ -1,4 +1,4 @@
-package columns
+package concepts
 
 import "strings"
 
@@ -16,8 +16,8 @@ const (
 	shortestInflected = 3
 )
 
-// stem returns a word without its ending, or "" if too little would be left: schedule and scheduled have one stem.
-func stem(word string) string {
+// Stem returns a word without its ending, or "" if too little would be left: schedule and scheduled have one stem.
+func Stem(word string) string {
 	for _, suffix := range suffixes {
 		s, ok := strings.CutSuffix(word, suffix)
 		if ok && (len(s) >= shortestStem || len(s) >= shortestInflected && (suffix == "ed" || suffix == "ing")) {

@@ -1,4 +1,4 @@
-package columns
+package concepts
 
 import (
 	_ "embed"
@@ -15,8 +15,11 @@ import (
 //go:embed concepts.txt
 var concepts string
 
-// knowledge returns the embedded vocabulary, which is parsed once. It panics on an error, which the tests would find.
-var knowledge = sync.OnceValue(func() *vocabulary {
+// Default returns the vocabulary that is embedded in the program. It is parsed once and shared: Default panics if the
+// embedded file has a mistake, which the tests of this package find first.
+func Default() *Vocabulary { return parseDefault() }
+
+var parseDefault = sync.OnceValue(func() *Vocabulary {
 	v, err := parseVocabulary(concepts)
 	if err != nil {
 		panic(err)
@@ -24,25 +27,31 @@ var knowledge = sync.OnceValue(func() *vocabulary {
 	return v
 })
 
-// vocabulary is the parsed concepts.txt. A term is a word, or the first phrase of a "same" line for all its phrases.
-type vocabulary struct {
-	// organisation is the vocabulary of an organisation, or nil.
-	organisation *words.Vocabulary
+// Vocabulary is the parsed concepts.txt. A term is a word, or the first phrase of a "same" line for all its phrases.
+// The parts may be read but not changed, so a vocabulary is safe for concurrent use.
+type Vocabulary struct {
+	// Organisation is the vocabulary of an organisation, or nil.
+	Organisation *words.Vocabulary
 
-	next    map[step]int // a trie of phrases: node and word to node
+	// Related has, by term, those that may stand for it.
+	Related map[string][]Relation
+	// Groups has, by term, the numbers of the "against" lines that have it.
+	Groups map[string][]int
+	// Kinds has, by term, the kind of value that it announces.
+	Kinds map[string]Announcement
+	// Assumed are terms that a name may omit, and Omitted those that the names of systems often leave out.
+	Assumed, Omitted map[string]bool
+	// Alters are terms that turn a thing into something else: a waived fee is no fee.
+	Alters map[string]bool
+	// Weak are terms that say little by themselves. Keys are those of them that matter in the name of an identifier.
+	Weak, Keys map[string]bool
+	// External are numbers that others assign.
+	External map[string]bool
+
+	neutral map[string]bool // terms of columns that carry no meaning
+	guarded map[int]bool    // the "against" lines with a term that is meant if a name has none of them
+	next    map[step]int    // a trie of phrases: node and word to node
 	phrases map[int]string
-
-	related  map[string][]relation
-	groups   map[string][]int // the "against" lines with the term
-	assumed  map[string]bool  // terms that a name may omit
-	guarded  map[int]bool     // the "against" lines with a term that is meant if a name has none of them
-	alters   map[string]bool
-	omitted  map[string]bool // terms that systems often leave out
-	weak     map[string]bool
-	external map[string]bool // numbers that others assign
-	neutral  map[string]bool // terms of columns that carry no meaning
-	keys     map[string]bool
-	kinds    map[string]announcement
 }
 
 type step struct {
@@ -50,30 +59,32 @@ type step struct {
 	word string
 }
 
-type relation struct {
-	term   string
-	degree float64
+// Relation is a term that may stand for another, to a degree between 0 and 1.
+type Relation struct {
+	Term   string
+	Degree float64
 }
 
-type announcement struct {
-	kind   kind
-	strong bool
+// Announcement is the kind of value that a term announces. A strong one decides over the others of the name.
+type Announcement struct {
+	Kind   Kind
+	Strong bool
 }
 
-// with returns the vocabulary for an organisation, which may be nil.
-func (v *vocabulary) with(organisation *words.Vocabulary) *vocabulary {
+// With returns the vocabulary for an organisation, which may be nil.
+func (v *Vocabulary) With(organisation *words.Vocabulary) *Vocabulary {
 	if organisation == nil {
 		return v
 	}
 	own := *v
-	own.organisation = organisation
+	own.Organisation = organisation
 	return &own
 }
 
-// terms appends the terms of a text to dst: its words without stop words, with each known phrase as one term.
-func (v *vocabulary) terms(dst []string, text string) []string {
+// Terms appends the terms of a text to dst: its words without stop words, with each known phrase as one term.
+func (v *Vocabulary) Terms(dst []string, text string) []string {
 	var buffer [48]string
-	ws := slices.DeleteFunc(v.organisation.Append(buffer[:0], text), isStopWord)
+	ws := slices.DeleteFunc(v.Organisation.Append(buffer[:0], text), IsStopWord)
 	for len(ws) > 0 {
 		term, used := v.longest(ws)
 		if term != "as" && term != "to" { // which mean something only in a phrase
@@ -84,8 +95,8 @@ func (v *vocabulary) terms(dst []string, text string) []string {
 	return dst
 }
 
-// meaningful removes neutral terms from those of a name, unless nothing would be left.
-func (v *vocabulary) meaningful(terms []string) []string {
+// Meaningful removes neutral terms from those of a name, unless nothing would be left.
+func (v *Vocabulary) Meaningful(terms []string) []string {
 	isNeutral := func(term string) bool { return v.neutral[term] }
 	if !slices.ContainsFunc(terms, func(term string) bool { return !isNeutral(term) }) {
 		return terms
@@ -93,9 +104,9 @@ func (v *vocabulary) meaningful(terms []string) []string {
 	return slices.DeleteFunc(terms, isNeutral)
 }
 
-// originalWords returns the words of a text that were read as a term, or the term if the text does not have it.
-func (v *vocabulary) originalWords(text, term string) string {
-	ws := slices.DeleteFunc(v.organisation.Split(text), isStopWord)
+// OriginalWords returns the words of a text that were read as a term, or the term if the text does not have it.
+func (v *Vocabulary) OriginalWords(text, term string) string {
+	ws := slices.DeleteFunc(v.Organisation.Split(text), IsStopWord)
 	for len(ws) > 0 {
 		read, used := v.longest(ws)
 		if read == term {
@@ -107,7 +118,7 @@ func (v *vocabulary) originalWords(text, term string) string {
 }
 
 // longest returns the term of the longest phrase that ws begins with, or its first word, and the number of words.
-func (v *vocabulary) longest(ws []string) (term string, used int) {
+func (v *Vocabulary) longest(ws []string) (term string, used int) {
 	term, used = ws[0], 1
 	node := 0
 	for i, w := range ws {
@@ -123,8 +134,8 @@ func (v *vocabulary) longest(ws []string) (term string, used int) {
 	return term, used
 }
 
-// isStopWord reports whether a word has no meaning of its own.
-func isStopWord(word string) bool {
+// IsStopWord reports whether a word has no meaning of its own.
+func IsStopWord(word string) bool {
 	switch word {
 	case "a", "all", "an", "and", "any", "are", "at", "be", "been", "by", "during", "each", "for", "from",
 		"has", "have", "if", "in", "into", "is", "it", "its", "of", "on", "or", "per", "that", "the",
@@ -136,23 +147,23 @@ func isStopWord(word string) bool {
 	}
 }
 
-// opposesAssumed reports whether a term is in a line with another one that is meant if a name has neither.
-func (v *vocabulary) opposesAssumed(term string) bool {
-	return !v.assumed[term] && slices.ContainsFunc(v.groups[term], func(group int) bool { return v.guarded[group] })
+// OpposesAssumed reports whether a term is in a line with another one that is meant if a name has neither.
+func (v *Vocabulary) OpposesAssumed(term string) bool {
+	return !v.Assumed[term] && slices.ContainsFunc(v.Groups[term], func(group int) bool { return v.guarded[group] })
 }
 
-// kindOf returns the kind of value of a name with these terms and this declared type. The type takes precedence over
+// KindOf returns the kind of value of a name with these terms and this declared type. The type takes precedence over
 // the words: a "balance" of one digit is no amount. Certain is true if the kind is more than a guess: a date or a
 // boolean by its type, or the kind that a strong word announces.
-func (v *vocabulary) kindOf(terms []string, t datatype.Type) (k kind, certain bool) {
-	announced, strong := v.announcedKind(terms)
+func (v *Vocabulary) KindOf(terms []string, t datatype.Type) (k Kind, certain bool) {
+	announced, strong := v.AnnouncedKind(terms)
 	switch t.Kind {
 	case datatype.Date, datatype.Timestamp:
-		return dateKind, true
+		return KindDate, true
 	case datatype.Boolean:
-		return flagKind, true
+		return KindFlag, true
 	case datatype.Binary:
-		return binaryKind, true
+		return KindBinary, true
 	case datatype.Number:
 		k = ofNumber(announced, t)
 	case datatype.Text:
@@ -163,34 +174,34 @@ func (v *vocabulary) kindOf(terms []string, t datatype.Type) (k kind, certain bo
 	return k, strong && k == announced
 }
 
-// announcedKind returns the kind that the terms announce: the last strong one, or else the last one.
-func (v *vocabulary) announcedKind(terms []string) (k kind, certain bool) {
-	weak, strong := anyKind, anyKind
+// AnnouncedKind returns the kind that the terms announce: the last strong one, or else the last one.
+func (v *Vocabulary) AnnouncedKind(terms []string) (k Kind, certain bool) {
+	weak, strong := KindAny, KindAny
 	for i, term := range terms {
-		a, ok := v.kinds[term]
+		a, ok := v.Kinds[term]
 		switch {
 		case !ok:
 		case term == "number" && i == 0 && len(terms) > 1: // number of payments
-			weak = countKind
-		case a.strong:
-			strong = a.kind
+			weak = KindCount
+		case a.Strong:
+			strong = a.Kind
 		default:
-			weak = a.kind
+			weak = a.Kind
 		}
 	}
-	if strong != anyKind {
+	if strong != KindAny {
 		return strong, true
 	}
 	return weak, false
 }
 
 // parseVocabulary reads the format that concepts.txt describes.
-func parseVocabulary(text string) (*vocabulary, error) {
-	v := &vocabulary{
-		next: map[step]int{}, phrases: map[int]string{}, related: map[string][]relation{}, groups: map[string][]int{},
-		assumed: map[string]bool{}, guarded: map[int]bool{}, alters: map[string]bool{}, weak: map[string]bool{},
-		keys: map[string]bool{}, omitted: map[string]bool{}, neutral: map[string]bool{}, external: map[string]bool{},
-		kinds: map[string]announcement{},
+func parseVocabulary(text string) (*Vocabulary, error) {
+	v := &Vocabulary{
+		next: map[step]int{}, phrases: map[int]string{}, Related: map[string][]Relation{}, Groups: map[string][]int{},
+		Assumed: map[string]bool{}, guarded: map[int]bool{}, Alters: map[string]bool{}, Weak: map[string]bool{},
+		Keys: map[string]bool{}, Omitted: map[string]bool{}, neutral: map[string]bool{}, External: map[string]bool{},
+		Kinds: map[string]Announcement{},
 	}
 	// All phrases are added first, because the other lines are split into terms by them.
 	for _, pass := range []func(head, rest string) error{v.addSame, v.addPhrases, v.addLine} {
@@ -210,7 +221,7 @@ func parseVocabulary(text string) (*vocabulary, error) {
 }
 
 // addSame makes the phrases of a "same" line one term, its first phrase.
-func (v *vocabulary) addSame(head, rest string) error {
+func (v *Vocabulary) addSame(head, rest string) error {
 	if head != "same" {
 		return nil
 	}
@@ -229,7 +240,7 @@ func (v *vocabulary) addSame(head, rest string) error {
 }
 
 // addPhrases adds the phrases of the other lines as terms.
-func (v *vocabulary) addPhrases(head, rest string) error {
+func (v *Vocabulary) addPhrases(head, rest string) error {
 	if head == "same" {
 		return nil
 	}
@@ -244,8 +255,8 @@ func (v *vocabulary) addPhrases(head, rest string) error {
 }
 
 // addPhrase adds a phrase for a term. It returns the term, or the previous one if the phrase was known.
-func (v *vocabulary) addPhrase(phrase, term string) (string, error) {
-	ws := slices.DeleteFunc(words.Split(phrase), isStopWord)
+func (v *Vocabulary) addPhrase(phrase, term string) (string, error) {
+	ws := slices.DeleteFunc(words.Split(phrase), IsStopWord)
 	written := strings.TrimSpace(phrase)
 	if len(ws) == 0 || len(ws) == 1 && strings.Contains(written, " ") && len(words.Split(phrase)) > 1 {
 		return "", fmt.Errorf("%q has too few words apart from stop words", written)
@@ -266,7 +277,7 @@ func (v *vocabulary) addPhrase(phrase, term string) (string, error) {
 	return term, nil
 }
 
-func (v *vocabulary) addLine(head, rest string) error {
+func (v *Vocabulary) addLine(head, rest string) error {
 	fields := strings.Fields(head)
 	switch fields[0] {
 	case "same":
@@ -276,17 +287,17 @@ func (v *vocabulary) addLine(head, rest string) error {
 	case "against":
 		return v.addAgainst(rest)
 	case "alters":
-		return v.each(rest, ",", func(term string) { v.alters[term] = true })
+		return v.each(rest, ",", func(term string) { v.Alters[term] = true })
 	case "external":
-		return v.each(rest, ",", func(term string) { v.external[term] = true })
+		return v.each(rest, ",", func(term string) { v.External[term] = true })
 	case "omitted":
-		return v.each(rest, ",", func(term string) { v.omitted[term] = true })
+		return v.each(rest, ",", func(term string) { v.Omitted[term] = true })
 	case "neutral":
 		return v.each(rest, ",", func(term string) { v.neutral[term] = true })
 	case "weak":
-		return v.each(rest, ",", func(term string) { v.weak[term] = true })
+		return v.each(rest, ",", func(term string) { v.Weak[term] = true })
 	case "key":
-		return v.each(rest, ",", func(term string) { v.keys[term] = true })
+		return v.each(rest, ",", func(term string) { v.Keys[term] = true })
 	case "kind":
 		return v.addKind(fields[1:], rest)
 	default:
@@ -295,9 +306,9 @@ func (v *vocabulary) addLine(head, rest string) error {
 }
 
 // each calls add with the term of every part of the list. It returns an error if a part is not one term.
-func (v *vocabulary) each(list, separator string, add func(term string)) error {
+func (v *Vocabulary) each(list, separator string, add func(term string)) error {
 	for part := range strings.SplitSeq(list, separator) {
-		terms := v.terms(nil, part)
+		terms := v.Terms(nil, part)
 		if len(terms) != 1 {
 			return fmt.Errorf("%q is not one term but %q", strings.TrimSpace(part), terms)
 		}
@@ -306,7 +317,7 @@ func (v *vocabulary) each(list, separator string, add func(term string)) error {
 	return nil
 }
 
-func (v *vocabulary) addNear(degree []string, rest string) error {
+func (v *Vocabulary) addNear(degree []string, rest string) error {
 	if len(degree) != 1 {
 		return fmt.Errorf("near needs a degree, as in near 0.8")
 	}
@@ -321,16 +332,16 @@ func (v *vocabulary) addNear(degree []string, rest string) error {
 	for _, a := range terms {
 		for _, b := range terms {
 			if a != b {
-				v.related[a] = append(v.related[a], relation{b, d})
+				v.Related[a] = append(v.Related[a], Relation{b, d})
 			}
 		}
 	}
 	return nil
 }
 
-func (v *vocabulary) addAgainst(rest string) error {
+func (v *Vocabulary) addAgainst(rest string) error {
 	group := 1
-	for _, groups := range v.groups {
+	for _, groups := range v.Groups {
 		group = max(group, slices.Max(groups)+1)
 	}
 	for part := range strings.SplitSeq(rest, "|") {
@@ -338,9 +349,9 @@ func (v *vocabulary) addAgainst(rest string) error {
 		meant := strings.HasPrefix(part, "(")
 		assumed := meant || strings.HasPrefix(part, "[")
 		if err := v.each(part, "|", func(term string) {
-			v.groups[term] = append(v.groups[term], group)
+			v.Groups[term] = append(v.Groups[term], group)
 			if assumed {
-				v.assumed[term] = true
+				v.Assumed[term] = true
 			}
 			if meant {
 				v.guarded[group] = true
@@ -352,7 +363,7 @@ func (v *vocabulary) addAgainst(rest string) error {
 	return nil
 }
 
-func (v *vocabulary) addKind(fields []string, rest string) error {
+func (v *Vocabulary) addKind(fields []string, rest string) error {
 	if len(fields) == 0 || len(fields) > 2 || len(fields) == 2 && fields[1] != "strong" {
 		return fmt.Errorf("kind needs its name, and then nothing but strong")
 	}
@@ -360,5 +371,5 @@ func (v *vocabulary) addKind(fields []string, rest string) error {
 	if !ok {
 		return fmt.Errorf("unknown kind %q", fields[0])
 	}
-	return v.each(rest, ",", func(term string) { v.kinds[term] = announcement{k, len(fields) == 2} })
+	return v.each(rest, ",", func(term string) { v.Kinds[term] = Announcement{k, len(fields) == 2} })
 }

@@ -1,0 +1,25 @@
+package concepts
+
+import "testing"
+
+func TestStem(t *testing.T) {
+	t.Parallel()
+	for _, same := range [][2]string{
+		{"schedule", "scheduled"},
+		{"assumable", "assumability"},
+		{"add", "added"},
+		{"recovery", "recoveries"},
+		{"insured", "insurance"},
+		{"delinquent", "delinquency"},
+	} {
+		t.Run(same[0], func(t *testing.T) {
+			t.Parallel()
+			if a, b := Stem(same[0]), Stem(same[1]); a != b || a == "" {
+				t.Errorf("got %q for %s and %q for %s, want the same", a, same[0], b, same[1])
+			}
+		})
+	}
+	if got := Stem("dt"); got != "" {
+		t.Errorf("dt: got %q, want nothing", got)
+	}
+}
