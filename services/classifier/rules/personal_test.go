@@ -93,7 +93,7 @@ func detect(e *Engine, rows []map[string]string) (detection, string) {
 func TestPersonalColumns_Invented(t *testing.T) {
 	t.Parallel()
 	e := New(policy.Default())
-	for _, row := range readTSV(t, "testdata/personal/invented.tsv") {
+	for _, row := range classifiertest.ReadRows(t, "testdata/personal/invented.tsv") {
 		t.Run(row["table"]+"."+row["name"], func(t *testing.T) {
 			t.Parallel()
 			a := e.Classify(Input{Attribute: attribute(row["name"], row["type"]), Table: row["table"]})
