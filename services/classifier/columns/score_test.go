@@ -222,7 +222,8 @@ func TestImpliedDegree(t *testing.T) {
 		},
 		{
 			"a term that is assumed",
-			requirement{assumed: true}, concepts.KindCode, schema.MappingTypeDirect, answeredByDefault,
+			requirement{assumed: true},
+			concepts.KindCode, schema.MappingTypeDirect, answeredByDefault,
 		},
 		{
 			"a term that announces weakly",
