@@ -39,9 +39,9 @@ func (e MappingRequested) check() error {
 	)
 }
 
-// MappingChanged reports that a person edited or reviewed a mapping, or that the rule of a report approved it outside
-// of a job. No event is published for the mappings that an import or a removal changes; the auditor records those from
-// the history.
+// MappingChanged reports that a person edited or reviewed a mapping, that it was carried over from an earlier cycle, or
+// that the rule of a report approved it outside of a job. No event is published for the mappings that an import or a
+// removal changes; the auditor records those from the history.
 type MappingChanged struct {
 	MappingID string `json:"mapping_id"`
 	// Version is the mapping's version after the change.
@@ -52,6 +52,8 @@ type MappingChanged struct {
 	After  json.RawMessage `json:"after"`
 	// Comment is the comment of the person; null if there is none.
 	Comment *string `json:"comment"`
+	// EditedBy is the last editor of a mapping that was carried over, in the earlier cycle; null for other changes.
+	EditedBy *string `json:"edited_by"`
 }
 
 // MappingChangedOf returns the event of a change. It returns an error if the images of the change are damaged.
@@ -63,6 +65,7 @@ func MappingChangedOf(change schema.History) (MappingChanged, error) {
 	return MappingChanged{
 		MappingID: change.MappingID, Version: after.Version, ChangedBy: change.ChangedBy,
 		Before: change.Before, After: change.After, Comment: orNull(change.Comment),
+		EditedBy: orNull(change.EditedBy),
 	}, nil
 }
 

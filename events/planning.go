@@ -6,8 +6,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// PlanningChanged reports a change of a report's attributes, data sources or columns: an import, or one object
-// added or removed.
+// PlanningChanged reports a change of a report's attributes, data sources or columns: an import, a carry-over, or one
+// object added, removed or changed.
 type PlanningChanged struct {
 	ChangeID string                `json:"change_id"`
 	CycleID  string                `json:"cycle_id"`
@@ -18,6 +18,8 @@ type PlanningChanged struct {
 	ObjectID  *string `json:"object_id"`
 	Name      string  `json:"name"`
 	ChangedBy string  `json:"changed_by"`
+	// FromCycleID is the earlier cycle of a carry-over; null for other changes.
+	FromCycleID *string `json:"from_cycle_id"`
 	// Counts are the numbers of rows that the change added, updated and removed.
 	Counts schema.PlanningCounts `json:"counts"`
 }
@@ -27,7 +29,8 @@ func PlanningChangedOf(change schema.PlanningChange) PlanningChanged {
 	return PlanningChanged{
 		ChangeID: change.ID, CycleID: change.CycleID, ReportID: change.ReportID, Action: change.Action,
 		Object:   change.Object,
-		ObjectID: orNull(change.ObjectID), Name: change.Name, ChangedBy: change.ChangedBy, Counts: change.Counts,
+		ObjectID: orNull(change.ObjectID), Name: change.Name, ChangedBy: change.ChangedBy,
+		FromCycleID: orNull(change.FromCycleID), Counts: change.Counts,
 	}
 }
 

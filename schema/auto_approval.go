@@ -16,7 +16,7 @@ import (
 const AutoApprover = "auto-approval"
 
 // Reviewers returns the reviewers that are no users.
-func Reviewers() []string { return []string{AutoApprover, ColumnRemoval} }
+func Reviewers() []string { return []string{AutoApprover, ColumnRemoval, CarryOverReviewer} }
 
 // AutoApproval is the rule by which a report approves mappings itself. It only approves results of jobs that are
 // pending. A mapping that a person has confirmed waits for a manager, because it must not be approved by its editor.

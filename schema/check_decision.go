@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// unpublishedAge is the age in seconds from which on an unpublished change is a finding.
+// unpublishedAge is the age in seconds from which on an unpublished change is a finding. A carry-over gives all of its
+// changes the time at which it began, so their age counts from its end.
 const unpublishedAge = 60
 
 // checkDecisions reports mappings of which the history lacks the last change by a person, mappings that their last
@@ -46,6 +47,7 @@ func (c *checker) checkDecisions(ctx context.Context) error {
 	return c.foundRows(ctx, CheckKindDecision, `select 'classification_history' as table_name, h.id as key,
 			'mapping.changed is not published, which is the work of the dispatcher' as problem
 		from classification_history h join pde_mappings m on m.id = h.mapping_id
-		where not h.published and h.changed_at < now() - ? * interval '1 second' and ?
+		where not h.published and greatest(h.changed_at, (select max(finished_at) from planning_changes
+				where changed_at = h.changed_at and changed_by = h.changed_by)) < now() - ? * interval '1 second' and ?
 		order by h.id limit ?`, unpublishedAge, c.scope.within("m.cycle_id = ?0 and m.report_id = ?1"), MaxProblems)
 }

@@ -122,8 +122,8 @@ func TestCheck_FindsUnsignedRowsInEveryTable(t *testing.T) {
 	exec(t, db, `insert into idempotency_keys values ('tina', 'k', 'h', ?, now(), 'tina', now(), 'tina')`, jobID)
 	exec(t, db, `insert into removed_mappings values ('m', ?, ?, 'a', 'Balance', now(), 'tina', now(), 'tina')`,
 		schematest.CycleID, schematest.ReportID)
-	exec(t, db, `insert into planning_changes values ('p', ?, ?, 'imported', 'report', null, 'Auto loans', '{}',
-		now(), 'tina', now(), true, now(), 'tina', now(), 'tina')`, schematest.CycleID, schematest.ReportID)
+	exec(t, db, `insert into planning_changes values ('p', ?, ?, 'imported', 'report', null, 'Auto loans', null,
+		'{}', now(), 'tina', now(), true, now(), 'tina', now(), 'tina')`, schematest.CycleID, schematest.ReportID)
 	exec(t, db, `insert into audit_log values (1, 'requested/x', now(), now(), 's', 't', 'u', 'tina', ?, ?, ?,
 		null, '{}', 'rows', true, null, repeat('0', 64), repeat('1', 64), now(), 'auditor', now(), 'auditor')`,
 		schematest.CycleID, schematest.ReportID, jobID)

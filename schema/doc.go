@@ -2,10 +2,10 @@
 // There is one file per noun, and the file of a larger one is split by activity: job, intent, classifier (kinds and
 // lanes), idempotency; item with item_queue, item_fold and item_lock; status with status_store, status_read and
 // status_lag; mapping with mapping_save, history, work (one mapping of a job), decision (one by a person); report,
-// attribute, source, planning; import, remove; check and stuck. Get reads one row or returns [ErrNotFound], List
-// reads many rows; functions that write one row begin with Insert, Update, Delete or Mark. Other functions that write
-// are named for their step, such as [SaveWork], [FailItem], [CancelItems], [FoldItems] and [RebuildStatus].
-// [GetStatus] computes a status that is not stored.
+// attribute, source, planning; import, remove; carry and compare, with pair; check and stuck. Get reads one row or
+// returns [ErrNotFound], List reads many rows; functions that write one row begin with Insert, Update, Delete or Mark.
+// Other functions that write are named for their step, such as [SaveWork], [FailItem], [CancelItems], [FoldItems] and
+// [RebuildStatus]. [GetStatus] computes a status that is not stored.
 //
 // It is the vocabulary of the project and imports no other package of it. SQL is in plain functions over [bun.IDB]
 // that are named for the question they answer; the caller owns the transaction.
@@ -105,4 +105,10 @@
 //  22. pde_mappings.input_hash is the digest of what the last job's result depends on. A person's edit, an import and
 //     a removal clear it, a review does not. So a mapping with the digest of the present input is the result for it,
 //     and a job ends the item as unchanged, without a row in the history.
+//  23. A carry-over writes each mapping as one change of the new cycle, with a row in its history, and only reads the
+//     earlier cycle, without locks. The history row has the last editor of the earlier cycle in edited_by, so that
+//     the question who edited a mapping last never leaves the rows of its own cycle, which the earlier one may not
+//     survive. The reviewer of what needs revision is [CarryOverReviewer]. It keeps the confirmation, so that a job
+//     only suggests, unless the column is gone. A carry-over is not undone mapping by mapping: the state before it
+//     is nobody's decision.
 package schema

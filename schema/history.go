@@ -28,13 +28,15 @@ const (
 	HistoryActionImported HistoryAction = "imported"
 	// HistoryActionUnmapped removed references to a column that was removed.
 	HistoryActionUnmapped HistoryAction = "unmapped"
+	// HistoryActionCarriedOver set the mapping to that of an earlier cycle.
+	HistoryActionCarriedOver HistoryAction = "carried_over"
 )
 
 // HistoryActions returns all actions.
 func HistoryActions() []HistoryAction {
 	return []HistoryAction{
 		HistoryActionEdited, HistoryActionAccepted, HistoryActionReviewed, HistoryActionUndone,
-		HistoryActionAutoApproved, HistoryActionImported, HistoryActionUnmapped,
+		HistoryActionAutoApproved, HistoryActionImported, HistoryActionUnmapped, HistoryActionCarriedOver,
 	}
 }
 
@@ -61,6 +63,9 @@ type History struct {
 	Comment   string          `bun:"comment,nullzero"`
 	// Undoes is the id of the change that this one has undone.
 	Undoes string `bun:"undoes,nullzero"`
+	// EditedBy is the last editor of a mapping in the cycle from which it was carried over. It is empty if only
+	// jobs had changed it.
+	EditedBy string `bun:"edited_by,nullzero"`
 	// Published reports whether the event of the change is in the stream, or none is published for it.
 	Published bool      `bun:"published"`
 	CreatedAt time.Time `bun:"created_at"`
@@ -109,6 +114,7 @@ type Image struct {
 	ReviewStatus string     `json:"review_status"`
 	ReviewedBy   *string    `json:"reviewed_by"`
 	ReviewedAt   *time.Time `json:"reviewed_at"`
+	CarriedFrom  *string    `json:"carried_from"`
 	Version      int64      `json:"version"`
 }
 

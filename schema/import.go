@@ -313,16 +313,22 @@ func (im *importer) writeAttributes(ctx context.Context, ids []string, page []At
 		flagField(page, "has_issues", func(a Attribute) bool { return a.HasIssues }),
 		textField(page, "validation_rules", func(a Attribute) string { return a.ValidationRules }),
 	})
-	if err != nil || len(added) == 0 {
+	if err != nil {
 		return err
 	}
-	mappingIDs, err := newIDs(len(added))
-	if err != nil {
+	return im.addMappings(ctx, added)
+}
+
+// addMappings adds an empty mapping for each of the attributes.
+func (im *importer) addMappings(ctx context.Context, attributeIDs []string) error {
+	n := len(attributeIDs)
+	mappingIDs, err := newIDs(n)
+	if err != nil || n == 0 {
 		return err
 	}
 	self := func(id string) string { return id }
 	_, err = im.upsert(ctx, "pde_mappings", mappingIDs, 1, []string{}, &im.done.Mappings, []field{
-		textField(added, "attribute_id", self), im.cycle(len(added)), im.reportID(len(added)),
+		textField(attributeIDs, "attribute_id", self), im.cycle(n), im.reportID(n),
 	})
 	return err
 }

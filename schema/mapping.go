@@ -105,6 +105,9 @@ type Mapping struct {
 	ReviewedBy   string       `bun:"reviewed_by,nullzero" column:"job"`
 	ReviewedAt   time.Time    `bun:"reviewed_at,nullzero" column:"job"`
 
+	// CarriedFrom is the cycle from which the mapping was carried over. It is empty if its decision has changed
+	// since; see [Mapping.ResetReview].
+	CarriedFrom string `bun:"carried_from,nullzero" column:"job"`
 	// InputHash is the digest of everything that the last job's result depends on. It is empty if no job has set
 	// it, or if a person or an import has changed the result since.
 	InputHash string `bun:"input_hash,nullzero" column:"job"`
@@ -117,9 +120,21 @@ type Mapping struct {
 	UpdatedBy string    `bun:"updated_by"`
 }
 
-// ResetReview returns the mapping to the state before a review.
+// ResetReview returns the mapping to the state before a review, because its decision has changed. The decision is
+// no longer that of an earlier cycle.
 func (m *Mapping) ResetReview() {
 	m.ReviewStatus, m.ReviewedBy, m.ReviewedAt = ReviewStatusPending, "", time.Time{}
+	m.CarriedFrom = ""
+}
+
+// dropColumn removes the main column of the mapping, which its data source does not have any more, and the others with
+// it. The mapping is no longer confirmed, so that a job may choose another column.
+func (m *Mapping) dropColumn(rationale string) {
+	m.setSourceFields(nil)
+	m.DataSourceID, m.MappingType, m.MappingConfirmedByUser = "", "", false
+	if m.ConfidenceScore != nil {
+		m.ConfidenceScore, m.MappingRationale = new(int), rationale
+	}
 }
 
 // MappingSort is the order of a list of mappings.

@@ -13,12 +13,14 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// change is a mapping before and after a decision, an import or a removal.
+// change is a mapping before and after a decision, an import, a removal or a carry-over.
 type change struct {
 	before, after Mapping
 	comment       string
 	// undoes is the id of the row of the history that the change undoes; empty if it undoes none.
 	undoes string
+	// editedBy is the last editor of a mapping that is carried over, in the earlier cycle.
+	editedBy string
 }
 
 // changeBatch is what the changes of one call of [saveChanges] have in common.
@@ -30,12 +32,12 @@ type changeBatch struct {
 
 // writeChanges writes mappings, each only if it has the given version, and a history row for each mapping
 // written. The parameters are the time, the author, the action and whether the changes need no event; arrays of
-// ids, versions, ids of history rows, images before and after, comments, and undone changes; and an array for
-// each column.
+// ids, versions, ids of history rows, images before and after, comments, undone changes, and editors; and an array
+// for each column.
 var writeChanges = writeChangesSQL()
 
 // writeChangesParameters is the number of parameters of writeChanges before the arrays of the columns.
-const writeChangesParameters = 11
+const writeChangesParameters = 12
 
 func writeChangesSQL() string {
 	var sets, names, arrays []string
@@ -51,17 +53,18 @@ func writeChangesSQL() string {
 	return `with changed as (
 	update pde_mappings m set ` + strings.Join(sets, ", ") + `,
 		version = m.version + 1, updated_at = $1, updated_by = $2
-	from unnest($5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+	from unnest($5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
 			` + strings.Join(arrays, ", ") + `)
-		as c (id, version, history_id, before, after, history_comment, undoes, ` + strings.Join(names, ", ") + `)
+		as c (id, version, history_id, before, after, history_comment, undoes, edited_by,
+			` + strings.Join(names, ", ") + `)
 	where m.id = c.id and m.version = c.version
-	returning m.id, c.history_id, c.before, c.after, c.history_comment, c.undoes
+	returning m.id, c.history_id, c.before, c.after, c.history_comment, c.undoes, c.edited_by
 )
 insert into classification_history
-	(id, mapping_id, action, changed_at, changed_by, before, after, comment, undoes, published,
+	(id, mapping_id, action, changed_at, changed_by, before, after, comment, undoes, edited_by, published,
 		created_at, created_by, updated_at, updated_by)
 select history_id, id, $3::text, $1::timestamptz, $2::text, before::jsonb, after::jsonb, nullif(history_comment, ''),
-	nullif(undoes, ''), $4::boolean, $1, $2, $1, $2
+	nullif(undoes, ''), nullif(edited_by, ''), $4::boolean, $1, $2, $1, $2
 from changed`
 }
 
@@ -97,6 +100,7 @@ func saveChanges(ctx context.Context, tx bun.Tx, batch changeBatch, changes []ch
 		historyIDs, before, after,
 		each(changes, func(c change) string { return c.comment }),
 		each(changes, func(c change) string { return c.undoes }),
+		each(changes, func(c change) string { return c.editedBy }),
 	}
 	for i := range mappingColumns {
 		values, err := mappingColumns[i].array(changes)

@@ -20,11 +20,17 @@ const (
 	PlanningActionRemoved PlanningAction = "removed"
 	// PlanningActionChanged is a request that changed one object.
 	PlanningActionChanged PlanningAction = "changed"
+	// PlanningActionCarriedOver carried over an earlier cycle of the report. It may add rows of every kind and
+	// update mappings.
+	PlanningActionCarriedOver PlanningAction = "carried_over"
 )
 
 // PlanningActions returns all actions.
 func PlanningActions() []PlanningAction {
-	return []PlanningAction{PlanningActionImported, PlanningActionAdded, PlanningActionRemoved, PlanningActionChanged}
+	return []PlanningAction{
+		PlanningActionImported, PlanningActionAdded, PlanningActionRemoved, PlanningActionChanged,
+		PlanningActionCarriedOver,
+	}
 }
 
 // PlanningObject is the kind of object that was changed.
@@ -61,8 +67,10 @@ type PlanningChange struct {
 	// ObjectID is empty for a report and its rule, which CycleID and ReportID identify.
 	ObjectID string `bun:"object_id,nullzero"`
 	// Name is the name of the object at the time of the change.
-	Name   string         `bun:"name"`
-	Counts PlanningCounts `bun:"counts,type:jsonb"`
+	Name string `bun:"name"`
+	// FromCycleID is the earlier cycle of a carry-over; empty for other changes.
+	FromCycleID string         `bun:"from_cycle_id,nullzero"`
+	Counts      PlanningCounts `bun:"counts,type:jsonb"`
 	// ChangedAt is the time of the transaction, as in all rows that it wrote. ChangedBy is the person who made
 	// the change.
 	ChangedAt time.Time `bun:"changed_at"`

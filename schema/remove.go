@@ -381,12 +381,8 @@ func (g goneFields) from(m Mapping, now time.Time) Mapping {
 		m.dropSourceFields(g.fields, now)
 		return m
 	}
-	m.setSourceFields(nil)
-	m.DataSourceID, m.MappingType, m.MappingConfirmedByUser = "", "", false
+	m.dropColumn(removedRationale)
 	m.ResetReview()
-	if m.ConfidenceScore != nil {
-		m.ConfidenceScore, m.MappingRationale = new(int), removedRationale
-	}
 	return m
 }
 

@@ -98,8 +98,8 @@ func withLockTimeout(ctx context.Context, tx bun.Tx, do func() error) error {
 }
 
 // activeJob returns the id of the report's active job, or "".
-func activeJob(ctx context.Context, tx bun.Tx, cycleID, reportID string) (id string, err error) {
-	err = tx.NewSelect().Model((*Job)(nil)).Column("id").
+func activeJob(ctx context.Context, db bun.IDB, cycleID, reportID string) (id string, err error) {
+	err = db.NewSelect().Model((*Job)(nil)).Column("id").
 		Where("cycle_id = ? and report_id = ? and ended_at is null", cycleID, reportID).Scan(ctx, &id)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("active job of report %s: %w", reportID, err)

@@ -170,8 +170,10 @@ func lockMappings(ctx context.Context, tx bun.Tx, cycleID, reportID string, ids 
 }
 
 // lastEditor selects the author of the last edit of the mapping m that is not undone. Jobs, reviews, approvals by a
-// rule, undos and removals of columns are not edits; imports are.
-const lastEditor = `select h.changed_by from classification_history h
+// rule, undos and removals of columns are not edits; imports are. The editor of a mapping that was carried over is the
+// one of the earlier cycle, and null if it had none.
+const lastEditor = `select case h.action when 'carried_over' then h.edited_by else h.changed_by end
+	from classification_history h
 	where h.mapping_id = m.id and h.job_id is null
 		and h.action not in ('reviewed', 'undone', 'auto_approved', 'unmapped')
 		and not exists (select from classification_history u where u.mapping_id = m.id and u.undoes = h.id)
@@ -188,4 +190,22 @@ func listOwnEdits(ctx context.Context, tx bun.Tx, author string, ids []string) (
 		return nil, fmt.Errorf("last edits of mappings: %w", err)
 	}
 	return own, nil
+}
+
+// listLastEditors returns the last editors of the mappings by their ids, without those that nobody has edited.
+func listLastEditors(ctx context.Context, db bun.IDB, ids []string) (map[string]string, error) {
+	var rows []struct {
+		ID     string `bun:"id"`
+		Editor string `bun:"editor"`
+	}
+	err := db.NewRaw(`select m.id, coalesce((`+lastEditor+`), '') as editor from unnest(?::text[]) m (id)`,
+		pgdialect.Array(ids)).Scan(ctx, &rows)
+	if err != nil {
+		return nil, fmt.Errorf("last edits of mappings: %w", err)
+	}
+	editors := make(map[string]string, len(rows))
+	for _, row := range rows {
+		editors[row.ID] = row.Editor
+	}
+	return editors, nil
 }

@@ -110,4 +110,5 @@ func (m *Mapping) dropSourceFields(gone map[string]bool, now time.Time) {
 	}
 	m.setSourceFields(left)
 	m.ReviewStatus, m.ReviewedBy, m.ReviewedAt = ReviewStatusNeedsRevision, ColumnRemoval, now
+	m.CarriedFrom = ""
 }

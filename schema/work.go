@@ -91,9 +91,9 @@ where i.job_id = $1 and i.mapping_id = $2`
 
 // prefixed returns the columns of a row for a select list, with a prefix for each name so that several rows
 // fit into one result.
-func prefixed[T any](db *bun.DB, alias, prefix string) []string {
+func prefixed[T any](db bun.IDB, alias, prefix string) []string {
 	var columns []string
-	for _, field := range db.Table(reflect.TypeFor[T]()).Fields {
+	for _, field := range db.Dialect().Tables().Get(reflect.TypeFor[T]()).Fields {
 		columns = append(columns, alias+"."+field.Name+" as "+prefix+field.Name)
 	}
 	return columns

@@ -106,6 +106,8 @@ func typedName(location string) string {
 	switch {
 	case name == "cycle_id" || name == "report_id":
 		name = strings.TrimSuffix(name, "_id")
+	case name == "from_cycle_id":
+		name = flagFrom
 	case name == "mapping_ids":
 		name = "mapping-id"
 	case name == "ids":

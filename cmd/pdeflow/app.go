@@ -74,6 +74,7 @@ func (a *app) root(w io.Writer) *cli.Command {
 			a.jobsCommand(),
 			a.mappingsCommand(),
 			a.reportsCommand(),
+			a.carryOverCommand(),
 			a.checkCommand(),
 			a.doctorCommand(),
 			a.auditCommand(),

@@ -283,7 +283,7 @@ func (a *app) idCandidates(ctx context.Context, line commandLine, kind string) [
 	case "mapping", "mapping-id":
 		found, _ = (idKind{path: mappingsPath(cycle, report, ""), describe: describeMapping}).find(ctx, c, query,
 			maxCompletions)
-	case "cycle", "report":
+	case "cycle", flagFrom, flagWith, "report":
 		return c.reportCandidates(ctx, kind, cycle)
 	default:
 		return nil

@@ -54,6 +54,8 @@ type list[T any] struct {
 	// optional lists the columns to leave out on a narrow terminal, in this order.
 	optional []string
 	row      func(T) []any
+	// rows is for items that take any number of rows; it replaces row.
+	rows func(T) [][]any
 }
 
 // printList prints the list as a table or as the API's JSON. It holds only one page in memory.
@@ -77,7 +79,9 @@ func printList[T any](ctx context.Context, a *app, cmd *cli.Command, c *client, 
 			if err := json.Unmarshal(raw, &item); err != nil {
 				return fmt.Errorf("item of the list: %w", err)
 			}
-			printRow(w, l.row(item)...)
+			for _, row := range l.rowsOf(item) {
+				printRow(w, row...)
+			}
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -93,6 +97,13 @@ func printList[T any](ctx context.Context, a *app, cmd *cli.Command, c *client, 
 		fmt.Fprintf(a.stderr, "showing the first %d; --limit 0 shows all\n", printed)
 	}
 	return nil
+}
+
+func (l list[T]) rowsOf(item T) [][]any {
+	if l.rows != nil {
+		return l.rows(item)
+	}
+	return [][]any{l.row(item)}
 }
 
 // printPages prints the pages as one JSON object, an item a line.

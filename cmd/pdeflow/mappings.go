@@ -62,9 +62,11 @@ func (a *app) mappingsListCommand() *cli.Command {
 				row: mappingRow,
 				columns: []any{
 					"MAPPING", "ATTRIBUTE", "COLUMN", "COLUMN %", "TIER", "TIER %", "CRITICALITY", "RISK", "REG", "PII",
-					"REVIEW",
+					"REVIEW", "FROM",
 				},
-				optional: []string{"REVIEW", "REG", "CRITICALITY", "RISK", "COLUMN %", "TIER %", "PII", "COLUMN"},
+				optional: []string{
+					"FROM", "REVIEW", "REG", "CRITICALITY", "RISK", "COLUMN %", "TIER %", "PII", "COLUMN",
+				},
 			})
 		},
 	}
@@ -117,6 +119,7 @@ func mappingRow(m api.Mapping) []any {
 		m.ID, m.AttributeName, column, columnConfidence, orNone(m.InformationSecurityClassification),
 		m.ClassificationConfidence,
 		orNone(m.Criticality), orNone(m.RiskLevel), m.RegulatoryFlag, m.PIIFlag, m.ReviewStatus,
+		m.CarriedFrom,
 	}
 }
 
@@ -186,6 +189,7 @@ func printMapping(w io.Writer, m api.Mapping) {
 		field{"review", m.ReviewStatus},
 		field{"reviewed by", m.ReviewedBy},
 		field{"reviewed", reviewed},
+		field{"carried over from", m.CarriedFrom},
 		field{"version", m.Version},
 		field{"created", fmt.Sprintf("%s by %s", sinceText(m.CreatedAt, now), m.CreatedBy)},
 		field{"updated", fmt.Sprintf("%s by %s", sinceText(m.UpdatedAt, now), m.UpdatedBy)},

@@ -22,9 +22,9 @@
 //     happened.
 //  5. Changes that belong to no job are queued in unaudited_changes, by triggers, in the transaction of the
 //     change: the history only grows, and searching it for what the log lacks would take longer with every
-//     import. Imports, and attributes, data sources and columns that are added or removed, have a row each in
-//     planning_changes and in the log. An import is complete when it commits, minutes after the time in its rows,
-//     so the time until it must be in the log counts from planning_changes.finished_at.
+//     import. Imports, carry-overs, and attributes, data sources and columns that are added or removed, have a
+//     row each in planning_changes and in the log. An import is complete when it commits, minutes after the time
+//     in its rows, so the time until it must be in the log counts from planning_changes.finished_at.
 //  6. A job that has ended is late for its audit if for a minute the auditor has neither appended a row of it or
 //     of an earlier job, nor audited an earlier job. The auditor takes ended jobs in their order, and one with a
 //     million cancelled items keeps it busy for more than a minute. Counted from the end of each job, the later

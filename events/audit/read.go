@@ -223,11 +223,12 @@ func (r reader) listChanges(ctx context.Context) ([]Fact, error) {
 		Before    json.RawMessage `bun:"before"`
 		After     json.RawMessage `bun:"after"`
 		Comment   string          `bun:"comment"`
+		EditedBy  string          `bun:"edited_by"`
 		CycleID   string          `bun:"cycle_id"`
 		ReportID  string          `bun:"report_id"`
 	}
 	err := r.db.NewRaw(`select h.mapping_id, (h.after->>'version')::bigint as version, h.changed_at, h.changed_by,
-			h.before, h.after, coalesce(h.comment, '') as comment,
+			h.before, h.after, coalesce(h.comment, '') as comment, coalesce(h.edited_by, '') as edited_by,
 			coalesce(m.cycle_id, '') as cycle_id, coalesce(m.report_id, '') as report_id
 		from classification_history h left join (
 			select id, cycle_id, report_id from pde_mappings
@@ -246,7 +247,7 @@ func (r reader) listChanges(ctx context.Context) ([]Fact, error) {
 		facts = append(facts, Fact{
 			Event: events.MappingChanged{
 				MappingID: row.MappingID, Version: row.Version, ChangedBy: row.ChangedBy,
-				Before: row.Before, After: row.After, Comment: orNull(row.Comment),
+				Before: row.Before, After: row.After, Comment: orNull(row.Comment), EditedBy: orNull(row.EditedBy),
 			},
 			Service: schema.ServiceDispatcher, OccurredAt: row.ChangedAt, Actor: row.ChangedBy,
 			CycleID: row.CycleID, ReportID: row.ReportID, MappingID: row.MappingID,

@@ -174,6 +174,8 @@ create table pde_mappings (
         check (review_status in ('pending', 'approved', 'rejected', 'needs_revision')),
     reviewed_by               text,
     reviewed_at               timestamptz,
+    -- The cycle from which the mapping was carried over; null if its decision has changed since.
+    carried_from              text collate "C",
     -- The digest of everything that the last job's result depends on; null if anything else has changed the result since.
     input_hash                text,
     version                   bigint not null default 1,
@@ -485,7 +487,9 @@ create table classification_history (
     updated_by text not null,
     -- The kind of the change; null if a job made it. See schema.HistoryAction.
     action     text check (
-        action in ('edited', 'accepted', 'reviewed', 'undone', 'auto_approved', 'imported', 'unmapped')),
+        action in ('edited', 'accepted', 'reviewed', 'undone', 'auto_approved', 'imported', 'unmapped', 'carried_over')),
+    -- The last editor of a mapping in the cycle from which it was carried over; null if only jobs had changed it.
+    edited_by  text,
     -- The change that this one has undone.
     undoes     text collate "C",
     -- False until mapping.changed is in the stream. Jobs, imports and removals publish other events.
@@ -493,7 +497,8 @@ create table classification_history (
     -- This references the item, which the same transaction has just written, and not the job, whose row all workers would lock.
     foreign key (job_id, mapping_id) references job_items (job_id, mapping_id),
     check ((job_id is null) = (action is not null)),
-    check (undoes is null or action = 'undone')
+    check (undoes is null or action = 'undone'),
+    check (edited_by is null or action = 'carried_over')
 );
 create index classification_history_unpublished on classification_history (id) where not published;
 create index classification_history_mapping on classification_history (mapping_id, changed_at);
@@ -519,10 +524,12 @@ create table planning_changes (
     id          text collate "C" primary key,
     cycle_id    text collate "C" not null,
     report_id   text collate "C" not null,
-    action      text not null check (action in ('imported', 'added', 'removed', 'changed')),
+    action      text not null check (action in ('imported', 'added', 'removed', 'changed', 'carried_over')),
     object      text not null check (object in ('report', 'attribute', 'data_source', 'column', 'auto_approval')),
     object_id   text collate "C",
     name        text not null check (name <> ''),
+    -- The earlier cycle of a carry-over.
+    from_cycle_id text collate "C",
     counts      jsonb not null,
     changed_at  timestamptz not null,
     changed_by  text not null,
@@ -533,7 +540,8 @@ create table planning_changes (
     created_by  text not null,
     updated_at  timestamptz not null,
     updated_by  text not null,
-    check ((object in ('report', 'auto_approval')) = (object_id is null))
+    check ((object in ('report', 'auto_approval')) = (object_id is null)),
+    check ((action = 'carried_over') = (from_cycle_id is not null))
 );
 create index planning_changes_unpublished on planning_changes (id) where not published;
 -- To find the import that wrote a history row: both have the time of the transaction.

@@ -145,6 +145,8 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	s.registerReviews()
 	s.registerDecisionFiles()
 	s.registerAutoApproval()
+	s.registerCarryOver()
+	s.registerComparison()
 	s.registerOpenAPI()
 	describeNulls(s.api.OpenAPI().Components.Schemas)
 	return s, nil

@@ -288,6 +288,8 @@ func TestEveryRouteRequiresTheRoleOfTheContract(t *testing.T) {
 		"post " + planned + "/pde-mappings/{id}/undo":              api.Tester,
 		"post " + planned + "/pde-mappings/{id}/review":            api.Manager,
 		"post " + planned + "/pde-mappings/review":                 api.Manager,
+		"post " + planned + "/carry-over":                          api.Tester,
+		"get " + planned + "/compare":                              api.Viewer,
 		"get " + planned + "/auto-approval":                        api.Viewer,
 		"put " + planned + "/auto-approval":                        api.Manager,
 		"post " + planned + "/auto-approval/preview":               api.Manager,

@@ -64,6 +64,7 @@ type Mapping struct {
 	ReviewStatus schema.ReviewStatus `json:"review_status" enum:"pending,approved,rejected,needs_revision" doc:"The decision of a manager."`
 	ReviewedBy   *string             `json:"reviewed_by" doc:"Who decided."`
 	ReviewedAt   *time.Time          `json:"reviewed_at" doc:"When."`
+	CarriedFrom  *string             `json:"carried_from" doc:"The cycle from which it was carried over; null if it was changed since."`
 
 	Version   int64     `json:"version" doc:"Increases with every change."`
 	CreatedAt time.Time `json:"created_at" doc:"When it was created."`
@@ -320,7 +321,7 @@ func newMapping(m schema.ListedMapping) Mapping {
 		SuggestedRegulatoryFlag:                    m.SuggestedRegulatoryFlag, SuggestedPIIFlag: m.SuggestedPIIFlag,
 
 		ReviewStatus: m.ReviewStatus, ReviewedBy: orNull(m.ReviewedBy), ReviewedAt: timeOrNull(m.ReviewedAt),
-		Version:   m.Version,
+		CarriedFrom: orNull(m.CarriedFrom), Version: m.Version,
 		CreatedAt: m.CreatedAt.UTC(), CreatedBy: m.CreatedBy, UpdatedAt: m.UpdatedAt.UTC(), UpdatedBy: m.UpdatedBy,
 	}
 }

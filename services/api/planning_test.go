@@ -196,7 +196,7 @@ func TestAMappingHasEveryFieldOfTheContract(t *testing.T) {
 		classification_rationale regulatory_references classified_by suggested_source_field
 		suggested_information_security_classification
 		suggested_criticality suggested_risk_level suggested_regulatory_flag suggested_pii_flag review_status
-		reviewed_by reviewed_at version
+		reviewed_by reviewed_at carried_from version
 		created_at created_by updated_at updated_by`,
 	)
 	known := strings.Fields(
@@ -234,7 +234,7 @@ func TestAMappingHasEveryFieldOfTheContract(t *testing.T) {
 		suggested_information_security_classification = 'Public', suggested_criticality = 'Low',
 		suggested_risk_level = 'Medium',
 		suggested_regulatory_flag = false, suggested_pii_flag = true, review_status = 'approved', reviewed_by = 'mia',
-		reviewed_at = '2026-11-24T09:00:00.5+02:00', version = 5`,
+		reviewed_at = '2026-11-24T09:00:00.5+02:00', carried_from = '2026-Q2', version = 5`,
 	)
 	a = f.get(reportURL("/pde-mappings/" + id))
 	full := must[api.Mapping](t, a, http.StatusOK)

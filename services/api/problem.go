@@ -59,6 +59,7 @@ const (
 	ownEdit            problemKind = "own-edit"
 	otherReport        problemKind = "other-report"
 	decisionsRefused   problemKind = "decisions-refused"
+	alreadyDecided     problemKind = "already-decided"
 )
 
 // meanings has the HTTP status and the title of each kind.
@@ -95,6 +96,7 @@ var meanings = map[problemKind]struct {
 	otherReport:        {http.StatusUnprocessableEntity, "The file is an export of another report"},
 	decisionsRefused:   {http.StatusUnprocessableEntity, "Some of the decisions cannot be made"},
 	nothingToRetry:     {http.StatusConflict, "There is nothing to retry"},
+	alreadyDecided:     {http.StatusConflict, "The report already has decisions"},
 	bodyTooLarge:       {http.StatusRequestEntityTooLarge, "The body is too large"},
 	unknownContentType: {http.StatusUnsupportedMediaType, "The content type is not supported"},
 	invalid:            {http.StatusUnprocessableEntity, "The request is invalid"},
