@@ -43,7 +43,10 @@ func (c *carrier) readTarget(ctx context.Context, pairs []attributePair) (target
 	var identities, ids []string
 	for _, p := range pairs {
 		ids = append(ids, p.Mapping.ID)
-		identities = append(identities, identityOf(p.Mapping.SourceField), identityOf(p.Mapping.SuggestedSourceField))
+		identities = append(identities, identityOf(p.Mapping.SuggestedSourceField))
+		for _, field := range p.Mapping.AllSourceFields() {
+			identities = append(identities, identityOf(field))
+		}
 		for _, other := range p.Mapping.AlternativeMappings {
 			identities = append(identities, identityOf(other.SourceField))
 		}
@@ -108,27 +111,7 @@ func (c *carrier) carry(p attributePair, target carryTarget) (after Mapping, rea
 	for _, column := range mappingColumns {
 		to.Field(column.field).Set(from.Field(column.field))
 	}
-	reasons := attributeReasons(p.Attribute, p.Other)
-	if p.Mapping.SourceField != "" {
-		key := namedColumn{p.Source, identityOf(p.Mapping.SourceField)}
-		column, ok := target.columns[key]
-		switch earlier := target.earlier[key]; {
-		case !ok:
-			gone := fmt.Sprintf("The column %s is not among the columns of this cycle.", p.Mapping.SourceField)
-			if p.Source != "" {
-				gone = fmt.Sprintf(
-					"The data source %s has no column %s in this cycle.", p.Source, p.Mapping.SourceField)
-			}
-			after.dropColumn(gone)
-			reasons = append(reasons, gone)
-		case !sameType(earlier.DataType, column.DataType):
-			reasons = append(reasons, fmt.Sprintf("The data type of the column %s has changed from %s to %s.",
-				p.Mapping.SourceField, earlier.DataType, column.DataType))
-		}
-		if after.DataSourceID != "" {
-			after.DataSourceID = column.DataSourceID
-		}
-	}
+	reasons := append(attributeReasons(p.Attribute, p.Other), target.carryColumns(&after, p.Source)...)
 	after.AlternativeMappings = slices.DeleteFunc(slices.Clone(after.AlternativeMappings),
 		func(a Alternative) bool { return !target.has(a.SourceField) })
 	if !target.has(after.SuggestedSourceField) {
@@ -142,6 +125,43 @@ func (c *carrier) carry(p attributePair, target carryTarget) (after Mapping, rea
 		after.ReviewStatus, after.ReviewedBy, after.ReviewedAt = ReviewStatusNeedsRevision, CarryOverReviewer, c.now
 	}
 	return after, reason
+}
+
+// carryColumns replaces the columns of the mapping by those of the new cycle. It removes the ones that the new cycle
+// does not have, and returns a sentence for each and for those with another type. Source is the name of the data source
+// of the main column.
+func (t carryTarget) carryColumns(m *Mapping, source string) (reasons []string) {
+	all := m.AllSourceFields()
+	var left SourceFields
+	for i, field := range all {
+		key := namedColumn{"", identityOf(field)} // only the main column has a data source
+		if i == 0 {
+			key.source = source
+		}
+		column, ok := t.columns[key]
+		earlier := t.earlier[key]
+		gone := fmt.Sprintf("No data source has the column %s in this cycle.", field)
+		if key.source != "" {
+			gone = fmt.Sprintf("The data source %s has no column %s in this cycle.", source, field)
+		}
+		switch {
+		case !ok && i == 0:
+			m.dropColumn(gone)
+			return []string{gone}
+		case !ok:
+			reasons = append(reasons, gone)
+			continue
+		case !sameType(earlier.DataType, column.DataType):
+			reasons = append(reasons, fmt.Sprintf("The data type of the column %s has changed from %s to %s.",
+				field, earlier.DataType, column.DataType))
+		}
+		if i == 0 && source != "" {
+			m.DataSourceID = column.DataSourceID
+		}
+		left = append(left, field)
+	}
+	m.setSourceFields(left)
+	return reasons
 }
 
 // comment returns the comment of the history for a mapping that is carried over.

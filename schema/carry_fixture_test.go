@@ -50,7 +50,10 @@ func newQuarters(t *testing.T) quarters {
 	for name, edit := range map[string]schema.MappingEdit{
 		"Balance": {SourceField: new("svc.LOANS.BAL"), RiskLevel: new(schema.LevelHigh)},
 		"Flag":    {SourceField: new("svc.LOANS.FLG"), DataSourceID: new(q.source(schematest.CycleID, "Bureau"))},
-		"Date":    {SourceField: new("svc.LOANS.DT"), BusinessOwner: new("Treasury")},
+		"Date": {
+			SourceFields: &schema.SourceFields{"svc.LOANS.DT", "svc.LOANS.FLG"}, BusinessOwner: new("Treasury"),
+			MappingType: new(schema.MappingTypeConditional), TransformationRule: new("if the flag is set"),
+		},
 	} {
 		if _, err := edited(t.Context(), q.db, q.mapping(schematest.CycleID, name).ID, "tess", edit); err != nil {
 			t.Fatal(err)

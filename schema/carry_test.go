@@ -125,6 +125,17 @@ func TestCarryOver_LeavesWhatHasChangedForRevision(t *testing.T) {
 				"kept 0", "added 0", "dropped 0",
 			},
 		},
+		"another column": {
+			func(data *schema.ReportData) {
+				data.Columns = columns(column("Loans", "BAL"), column("Loans", "DT"), column("Bureau", "OTHER"))
+			},
+			[]string{
+				"carried 2", "carried: Balance", "carried: Comment", "changed 2",
+				"changed: Flag The data source Bureau has no column svc.LOANS.FLG in this cycle.",
+				"changed: Date No data source has the column svc.LOANS.FLG in this cycle.",
+				"kept 0", "added 0", "dropped 0",
+			},
+		},
 		"only attributes": {
 			func(data *schema.ReportData) { data.Columns = columns() },
 			[]string{
