@@ -86,6 +86,7 @@ func TestFact_EntryHasTheDetailsOfTheRows(t *testing.T) {
 		"listed/" + job.ID:                `"total_steps":6}`,
 	} {
 		t.Run(id, func(t *testing.T) {
+			f := f.in(t)
 			if got := string(f.row(id).Data); !strings.Contains(got, want) {
 				t.Errorf("%s: got %s, want %s", id, got, want)
 			}

@@ -25,6 +25,13 @@ type fixture struct {
 	ids []string
 }
 
+// in returns the fixture for a subtest: errors fail the subtest and not its parent.
+func (f *fixture) in(t *testing.T) *fixture {
+	in := *f
+	in.t = t
+	return &in
+}
+
 func newFixture(t *testing.T, mappings int) *fixture {
 	t.Helper()
 	f := &fixture{t: t, db: schematest.New(t)}
@@ -94,7 +101,7 @@ func (f *fixture) auditJob(jobID string) {
 	}
 	items, last, err := audit.ListMissingItems(f.t.Context(), f.db, jobID, "", 1000)
 	if err != nil || last != "" {
-		f.t.Fatalf("ListMissingItems: %q, %v", last, err)
+		f.t.Fatalf("ListMissingItems: got the cursor %q, %v, want none", last, err)
 	}
 	appendFacts(f.t, f.db, append(facts, items...)...)
 	if err := audit.MarkJobAudited(f.t.Context(), f.db, jobID); err != nil {

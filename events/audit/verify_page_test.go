@@ -43,16 +43,16 @@ func TestVerify_KeepsNoSnapshotBetweenPages(t *testing.T) {
 		mustVerify(t, counted, 5, func(phase string, done, total int64) {
 			reports[phase]++
 			if done > total && total > 0 {
-				t.Errorf("%s: %d of %d", phase, done, total)
+				t.Errorf("progress of %s: got %d of %d, want at most all", phase, done, total)
 			}
 			if n := schematest.CountSnapshots(t, db); n > 0 {
-				t.Errorf("%s: %d sessions hold a snapshot or a transaction", phase, n)
+				t.Errorf("sessions with a snapshot during %s: got %d, want none", phase, n)
 			}
 		})
 	})
 	for _, phase := range []string{"audit log", "audited jobs", "changes"} {
 		if reports[phase] == 0 {
-			t.Errorf("phase %q reported no progress, only %v", phase, reports)
+			t.Errorf("progress: got %v, want some of %q", reports, phase)
 		}
 	}
 }

@@ -24,7 +24,7 @@ func TestTheLogRefusesChanges(t *testing.T) {
 		t.Run(statement, func(t *testing.T) {
 			if _, err := f.db.ExecContext(t.Context(), statement); err == nil ||
 				!strings.Contains(err.Error(), "append-only") {
-				t.Errorf("%s: %v", statement, err)
+				t.Errorf("%s: got %v, want an error with append-only", statement, err)
 			}
 		})
 	}
@@ -58,10 +58,11 @@ func TestVerify_ReportsTheChangedRow(t *testing.T) {
 		"hash": "repeat('f', 64)",
 	} {
 		t.Run(column, func(t *testing.T) {
+			f := f.in(t)
 			f.tamper(fmt.Sprintf("update audit_log set %s = %s where seq = ?", column, value), row.Seq)
 			findings := f.verify()
 			if len(findings) == 0 || findings[0].Seq != row.Seq {
-				t.Errorf("%s: found %s", column, describe(findings...))
+				t.Errorf("Verify after a change of %s: got %s, want row %d", column, describe(findings...), row.Seq)
 			}
 			if broken := f.brokenBySQL(); len(broken) == 0 || broken[0] != row.Seq {
 				t.Errorf("%s: rows of verify.sql: got %v, want %d", column, broken, row.Seq)
@@ -78,7 +79,7 @@ func TestVerify_ReportsTheChangedRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	if columns != 1+21 {
-		t.Errorf("%d columns, and all but seq should be tried", columns)
+		t.Errorf("columns: got %d, want the 21 that this test changes and seq", columns)
 	}
 }
 
@@ -91,10 +92,10 @@ func TestVerify_ReportsARowWhoseHashWasComputedAgain(t *testing.T) {
 	f.tamper("update audit_log set actor = 'mallory', hash = ? where seq = ?", changed.Sum(), row.Seq)
 	findings := f.verify()
 	if len(findings) == 0 || findings[0].Problem != audit.ProblemUnchained || findings[0].Seq != row.Seq+1 {
-		t.Errorf("Verify: got %s", describe(findings...))
+		t.Errorf("Verify: got %s, want %s in row %d", describe(findings...), audit.ProblemUnchained, row.Seq+1)
 	}
 	if broken := f.brokenBySQL(); len(broken) != 1 || broken[0] != row.Seq+1 {
-		t.Errorf("verify.sql lists rows %v", broken)
+		t.Errorf("rows of verify.sql: got %v, want %d", broken, row.Seq+1)
 	}
 }
 
@@ -105,11 +106,11 @@ func TestVerify_ReportsWhereARowWasRemoved(t *testing.T) {
 	f.tamper("delete from audit_log where seq = ?", row.Seq)
 	findings := f.verify()
 	if len(findings) == 0 || findings[0] != (audit.Finding{Problem: audit.ProblemGap, Seq: row.Seq}) {
-		t.Errorf("Verify: got %s", describe(findings...))
+		t.Errorf("Verify: got %s, want %s in row %d", describe(findings...), audit.ProblemGap, row.Seq)
 	}
 	f.mustFind(audit.Finding{Problem: audit.ProblemMissing, EventID: row.EventID, JobID: job.ID})
 	if broken := f.brokenBySQL(); len(broken) != 1 || broken[0] != row.Seq+1 {
-		t.Errorf("verify.sql lists rows %v", broken)
+		t.Errorf("rows of verify.sql: got %v, want %d", broken, row.Seq+1)
 	}
 	f.tamper("delete from audit_log where seq = 1")
 	f.mustFind(audit.Finding{Problem: audit.ProblemGap, Seq: 1})
@@ -121,15 +122,18 @@ func TestVerify_ReportsARemovedEnd(t *testing.T) {
 	last := f.log()[len(f.log())-1]
 	f.tamper("delete from audit_log where seq = ?", last.Seq)
 	if broken := f.brokenBySQL(); len(broken) > 0 {
-		t.Errorf("a chain cannot show that its tail was cut off, and verify.sql lists %v", broken)
+		t.Errorf(
+			"rows of verify.sql: got %v, want none, because a chain does not show that its tail is missing",
+			broken,
+		)
 	}
 	want := audit.Finding{Problem: audit.ProblemMissing, EventID: last.EventID, JobID: job.ID}
 	if findings := f.verify(); len(findings) != 1 || findings[0] != want {
-		t.Errorf("Verify: got %s", describe(findings...))
+		t.Errorf("Verify: got %s, want %s", describe(findings...), describe(want))
 	}
 	f.tamper("delete from audit_log")
 	if n := len(f.verify()); n != 3+6+1 {
-		t.Errorf("%d findings for an empty log", n)
+		t.Errorf("findings for an empty log: got %d, want %d", n, 3+6+1)
 	}
 }
 
@@ -148,10 +152,10 @@ func TestVerify_ReportsAChainThatWasComputedAgain(t *testing.T) {
 	)
 	f.rechain()
 	if broken := f.brokenBySQL(); len(broken) > 0 {
-		t.Fatalf("the chain is not whole at %v", broken)
+		t.Fatalf("rows of verify.sql: got %v, want none", broken)
 	}
 	if n := len(f.verify()); n != 3 {
-		t.Errorf("%d findings", n)
+		t.Errorf("findings: got %d, want 3", n)
 	}
 	f.mustFind(audit.Finding{Problem: audit.ProblemMissing, EventID: removed.EventID, JobID: job.ID})
 	f.mustFind(
@@ -209,7 +213,7 @@ func TestVerify_ReportsARemovedJobOnce(t *testing.T) {
 	findings := f.verify()
 	if len(findings) != 1 || findings[0].Problem != audit.ProblemUnfounded || findings[0].JobID != job.ID ||
 		findings[0].Seq != 1 {
-		t.Errorf("Verify: got %s", describe(findings...))
+		t.Errorf("Verify: got %s, want one finding %s in row 1", describe(findings...), audit.ProblemUnfounded)
 	}
 }
 
@@ -222,7 +226,7 @@ func TestVerify_ReportsAnOutcomeWithoutHistory(t *testing.T) {
 	id := published[3].ID()
 	want := audit.Finding{Problem: audit.ProblemNoHistory, Seq: f.row(id).Seq, EventID: id, JobID: job.ID}
 	if findings := f.verify(); len(findings) != 1 || findings[0] != want {
-		t.Errorf("Verify: got %s", describe(findings...))
+		t.Errorf("Verify: got %s, want %s", describe(findings...), describe(want))
 	}
 }
 
@@ -237,7 +241,7 @@ func TestVerify_ReportsALateJob(t *testing.T) {
 	f.exec("update jobs set updated_at = updated_at - interval '61 seconds'")
 	if findings := f.verify(); len(findings) != 1 ||
 		findings[0] != (audit.Finding{Problem: audit.ProblemLate, JobID: running.ID}) {
-		t.Errorf("Verify: got %s", describe(findings...))
+		t.Errorf("Verify: got %s, want one finding %s of job %s", describe(findings...), audit.ProblemLate, running.ID)
 	}
 }
 
@@ -282,14 +286,14 @@ func TestList_FiltersAndPages(t *testing.T) {
 		0,
 		10,
 	); got != "1 " {
-		t.Errorf("by tina: %s", got)
+		t.Errorf("rows by tina: got %q, want %q", got, "1 ")
 	}
 	if got := ask(audit.Filter{Origin: audit.OriginRows}, 0, 10); got != "" {
-		t.Errorf("from the rows: %s", got)
+		t.Errorf("rows from the rows: got %q, want none", got)
 	}
 	head, err := audit.GetHead(t.Context(), f.db)
 	if err != nil || head.Seq != int64(n) || head.Hash != all[n-1].Hash {
-		t.Errorf("head %+v, %v", head, err)
+		t.Errorf("GetHead: got %+v, %v, want row %d", head, err, n)
 	}
 }
 
@@ -307,7 +311,7 @@ func TestOrigins_AreThoseOfTheTable(t *testing.T) {
 		check = strings.Replace(check, "'"+string(origin)+"'::text", "", 1)
 	}
 	if strings.Contains(check, "'") || len(audit.Origins()) != 2 {
-		t.Errorf("left over: %s", check)
+		t.Errorf("constraint without the origins: got %s, want no other value", check)
 	}
 }
 
@@ -317,10 +321,18 @@ func TestEveryWriteIsSignedByTheAuditor(t *testing.T) {
 	for _, row := range f.log() {
 		if row.CreatedBy != "auditor" || row.UpdatedBy != "auditor" || !row.CreatedAt.Equal(row.RecordedAt) ||
 			!row.UpdatedAt.Equal(row.RecordedAt) {
-			t.Errorf("row %d: %s at %v, %s at %v", row.Seq, row.CreatedBy, row.CreatedAt, row.UpdatedBy, row.UpdatedAt)
+			t.Errorf(
+				"row %d: got %s at %v, %s at %v, want auditor at %v",
+				row.Seq,
+				row.CreatedBy,
+				row.CreatedAt,
+				row.UpdatedBy,
+				row.UpdatedAt,
+				row.RecordedAt,
+			)
 		}
 		if row.RecordedAt.Before(row.OccurredAt) || time.Since(row.RecordedAt).Abs() > time.Minute {
-			t.Errorf("row %d of %v is recorded at %v", row.Seq, row.OccurredAt, row.RecordedAt)
+			t.Errorf("time of row %d: got %v, want now and not before %v", row.Seq, row.RecordedAt, row.OccurredAt)
 		}
 	}
 	audited, err := schema.GetJob(t.Context(), f.db, job.ID)
@@ -328,6 +340,11 @@ func TestEveryWriteIsSignedByTheAuditor(t *testing.T) {
 		t.Fatal(err)
 	}
 	if audited.UpdatedBy != "auditor" || !audited.UpdatedAt.Equal(audited.AuditedAt) {
-		t.Errorf("job updated by %s at %v, audited at %v", audited.UpdatedBy, audited.UpdatedAt, audited.AuditedAt)
+		t.Errorf(
+			"job: got updated by %s at %v, want auditor at %v",
+			audited.UpdatedBy,
+			audited.UpdatedAt,
+			audited.AuditedAt,
+		)
 	}
 }

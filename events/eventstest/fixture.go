@@ -46,6 +46,13 @@ func NewFixture(t *testing.T) *Fixture {
 	return f
 }
 
+// In returns the fixture for a subtest: errors fail the subtest and not its parent.
+func (f *Fixture) In(t *testing.T) *Fixture {
+	in := *f
+	in.T = t
+	return &in
+}
+
 // Connect opens a connection as a service does, and closes it when the test ends.
 func (f *Fixture) Connect() (*nats.Conn, jetstream.JetStream) {
 	f.T.Helper()

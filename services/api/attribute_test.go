@@ -76,6 +76,7 @@ func TestInvalidAttributesAndDataSourcesAreRefusedLikeThoseOfAFile(t *testing.T)
 		{"/data-sources", `{"name": "A", "columns": []}`, "body.columns"},
 	} {
 		t.Run(c.path, func(t *testing.T) {
+			f := f.in(t)
 			a := f.post(reportURL(c.path), c.body)
 			problem := refused(t, a, http.StatusUnprocessableEntity, "invalid")
 			if len(problem.Errors) == 0 || problem.Errors[0].Location != c.location ||

@@ -225,6 +225,7 @@ func TestAnUnauthorisedRequestIsRefusedWithTheReason(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			f := f.in(t)
 			c := call{method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), body: `{"nonsense": ` +
 				`1}`, header: map[string]string{}}
 			if tt.header != "" {

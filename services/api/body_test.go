@@ -46,6 +46,7 @@ func TestAnAmbiguousBodyIsRefused(t *testing.T) {
 		"{\"mapping_ids\": [\"\xff\"]}": "400 body: must be UTF-8",
 	} {
 		t.Run(body, func(t *testing.T) {
+			f := f.in(t)
 			a := f.post(regenerate, body)
 			p := must[api.Problem](t, a, a.status)
 			if got := fmt.Sprint(p.Status, " ", p.Detail); got != want || len(p.Errors) != 1 {
@@ -84,6 +85,7 @@ func TestAResponseListsAtMostAHundredErrors(t *testing.T) {
 		"many lists in a list": {`{"mapping_ids": ` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}`, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
+			f := f.in(t)
 			a := f.post(reportURL("/pde-mappings/regenerate-all"), tt.body)
 			p := refused(t, a, http.StatusUnprocessableEntity, "invalid")
 			if len(p.Errors) != tt.errors || len(a.body) > 64<<10 {

@@ -200,6 +200,7 @@ func TestImportDecisions_RefusesOtherFiles(t *testing.T) {
 		{"a.xlsx", merged(t), "invalid", "is merged"},
 	} {
 		t.Run(fmt.Sprint(c.kind, " ", c.want), func(t *testing.T) {
+			f := f.in(t)
 			p := refused(t, f.importFile("mia", api.Manager, "", c.name, c.content),
 				http.StatusUnprocessableEntity, c.kind)
 			if !strings.Contains(p.Detail, c.want) {

@@ -176,6 +176,7 @@ func TestEditMapping_RefusesWhatTheReportDoesNotHave(t *testing.T) {
 		"a control": {`{"pde_name": "a\u0007"}`, "body.pde_name", "control characters"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			f := f.in(t)
 			p := refused(t, f.edit("tina", id, `"1"`, tt.body), http.StatusUnprocessableEntity, "invalid")
 			if len(p.Errors) != 1 || p.Errors[0].Location != tt.location ||
 				!strings.Contains(p.Errors[0].Message, tt.message) {

@@ -39,7 +39,8 @@ const (
 
 func secret() []byte { return []byte("a secret of the tests that is long enough") }
 
-// fixture is an API with a database and a nats-server of its own, which tests call over HTTP.
+// fixture is an API with a database and a nats-server of its own, which tests call over HTTP. It is no
+// [eventstest.Fixture]: the api consumes nothing, and its tests stop and restart the server and its connections.
 type fixture struct {
 	t      *testing.T
 	db     *schema.DB
@@ -48,6 +49,13 @@ type fixture struct {
 	server *api.Server
 	url    string
 	log    *logbook
+}
+
+// in returns the fixture for a subtest: errors fail the subtest and not its parent.
+func (f *fixture) in(t *testing.T) *fixture {
+	in := *f
+	in.t = t
+	return &in
 }
 
 func newFixture(t *testing.T) *fixture {

@@ -43,6 +43,7 @@ func TestReadinessListsEveryCheck(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			f := f.in(t)
 			f.serve(f.js, api.Options{Verify: verifier(t), Checks: tt.checks})
 			got := must[api.Readiness](t, f.do(call{method: "GET", path: "/readyz"}), tt.status)
 			if got.Status != tt.want.Status || !slices.Equal(got.Checks, tt.want.Checks) {

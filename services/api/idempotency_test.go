@@ -81,6 +81,7 @@ func TestAKeyIsRefusedForAnotherRequest(t *testing.T) {
 	otherRoute.path = reportURL("/pde-mappings/auto-map")
 	for name, other := range map[string]call{"body": otherBody, "report": otherReport, "route": otherRoute} {
 		t.Run(name, func(t *testing.T) {
+			f := f.in(t)
 			p := refused(t, f.do(other), http.StatusUnprocessableEntity, "idempotency-key-reused")
 			if len(p.Errors) != 1 || p.Errors[0].Location != "header.Idempotency-Key" {
 				t.Errorf("got errors %v", p.Errors)

@@ -255,6 +255,7 @@ func TestBadFilesAreRefusedWithEveryProblemAndNothingIsWritten(t *testing.T) {
 		}, []string{"a.csv|2|is_cde", "a.csv|3|is_cde", "c.csv|2|column", "m.csv|2|mapping_type"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			f := f.in(t)
 			problem := refused(t, f.upload(c.pieces...), http.StatusUnprocessableEntity, "invalid")
 			var got []string
 			for _, e := range problem.Errors {
@@ -307,6 +308,7 @@ func TestBadFormsAreRefused(t *testing.T) {
 		"strange name": {good, {"name", "", "Cards\x07"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			f := f.in(t)
 			if p := refused(t, f.upload(pieces...), http.StatusUnprocessableEntity, "invalid"); len(p.Errors) != 1 {
 				t.Errorf("%s: problem: got %+v", name, p)
 			}

@@ -38,6 +38,7 @@ func TestIntentsDependOnTheRowAndNotOnTheStatus(t *testing.T) {
 	must[api.IntentAccepted](t, f.control(id, "cancel"), http.StatusAccepted)
 	for action, allowed := range map[string]string{"pause": "pending or running", "resume": "paused"} {
 		t.Run(action, func(t *testing.T) {
+			f := f.in(t)
 			p := refused(t, f.control(id, action), http.StatusConflict, "state-conflict")
 			if !strings.Contains(p.Detail, "is running and is being "+
 				"cancelled") || !strings.HasSuffix(p.Detail, action+" is for jobs that are "+allowed+".") {
@@ -100,6 +101,7 @@ func TestAnEndedJobRefusesIntents(t *testing.T) {
 	id := f.finished()
 	for _, action := range []string{"cancel", "pause", "resume", "retry"} {
 		t.Run(action, func(t *testing.T) {
+			f := f.in(t)
 			p := refused(t, f.control(id, action), http.StatusConflict, "state-conflict")
 			if !strings.Contains(p.Detail, "is completed") || !strings.Contains(p.Detail, action) {
 				t.Errorf("%s of a completed job: %s", action, p.Detail)
@@ -254,6 +256,7 @@ func TestAnUnknownJobIsNotFound(t *testing.T) {
 	}
 	for _, action := range []string{"cancel", "pause", "resume", "retry"} {
 		t.Run(action, func(t *testing.T) {
+			f := f.in(t)
 			p := refused(t, f.control("no-such-job", action), http.StatusNotFound, "job-not-found")
 			if strings.Contains(p.Detail, "no-such-job") {
 				t.Errorf("%s repeats the id: %s", action, p.Detail)
@@ -316,6 +319,7 @@ func TestJobsAreFiltered(t *testing.T) {
 	}
 	for path, want := range tests {
 		t.Run(path, func(t *testing.T) {
+			f := f.in(t)
 			page := must[api.Page[events.JobStatus]](t, f.get("/api/v1"+path), http.StatusOK)
 			got := []string{}
 			for _, job := range page.Items {
@@ -343,6 +347,7 @@ func TestItemsAreListedByOutcome(t *testing.T) {
 	}
 	for query, want := range tests {
 		t.Run(query, func(t *testing.T) {
+			f := f.in(t)
 			page := must[api.Page[api.JobItem]](t, f.get(jobURL(id, "/items"+query)), http.StatusOK)
 			got := []string{}
 			for _, item := range page.Items {
@@ -384,6 +389,7 @@ func TestAnInvalidPageIsRefused(t *testing.T) {
 		"cursor=WyJcdTAwMDAiXQ", "status=lost", "page=2",
 	} {
 		t.Run(query, func(t *testing.T) {
+			f := f.in(t)
 			p := refused(t, f.get("/api/v1/jobs?"+query), http.StatusUnprocessableEntity, "invalid")
 			field, _, _ := strings.Cut(query, "=")
 			if len(p.Errors) != 1 || p.Errors[0].Location != "query."+field || p.Errors[0].Message == "" {

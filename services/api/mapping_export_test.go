@@ -28,6 +28,7 @@ func TestExportMappings_WritesEveryMappingOfManyPages(t *testing.T) {
 	first := f.mapping(ids[0])
 
 	t.Run("json", func(t *testing.T) {
+		f := f.in(t)
 		a := f.export("json", "")
 		got := must[api.MappingExport](t, a, http.StatusOK)
 		var exported []string
@@ -46,6 +47,7 @@ func TestExportMappings_WritesEveryMappingOfManyPages(t *testing.T) {
 		}
 	})
 	t.Run("csv", func(t *testing.T) {
+		f := f.in(t)
 		a := f.export("csv", "")
 		rows, err := csv.NewReader(strings.NewReader(a.body)).ReadAll()
 		if err != nil || a.status != http.StatusOK || len(rows) != len(ids)+1 {
@@ -69,6 +71,7 @@ func TestExportMappings_WritesEveryMappingOfManyPages(t *testing.T) {
 		}
 	})
 	t.Run("xlsx", func(t *testing.T) {
+		f := f.in(t)
 		book, err := excelize.OpenReader(strings.NewReader(f.export("xlsx", "").body))
 		if err != nil {
 			t.Fatal(err)
@@ -97,6 +100,7 @@ func TestExportMappings_WritesEveryMappingOfManyPages(t *testing.T) {
 		}
 	})
 	t.Run("filter", func(t *testing.T) {
+		f := f.in(t)
 		got := must[api.MappingExport](t, f.export("json", "&unmapped=false&sort=-id"), http.StatusOK)
 		if len(got.Items) != 2 || got.Items[0].ID != ids[1200] {
 			t.Errorf("got %d mappings, want the two with a column, the last one first", len(got.Items))
@@ -107,6 +111,7 @@ func TestExportMappings_WritesEveryMappingOfManyPages(t *testing.T) {
 		}
 	})
 	t.Run("refused", func(t *testing.T) {
+		f := f.in(t)
 		refused(t, f.export("pdf", ""), http.StatusUnprocessableEntity, "invalid")
 		refused(t, f.export("", ""), http.StatusUnprocessableEntity, "invalid")
 		refused(t, f.get("/api/v1/planning/cycles/none/reports/none/pde-mappings/export?format=csv"),

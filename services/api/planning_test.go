@@ -169,6 +169,7 @@ func TestAnInvalidFilterIsRefusedWithItsField(t *testing.T) {
 		"q=" + strings.Repeat("x", 201):            "query.q", "unknown=1": "query.unknown",
 	} {
 		t.Run(query, func(t *testing.T) {
+			f := f.in(t)
 			problem := refused(t, f.get(reportURL("/pde-mappings?"+query)), http.StatusUnprocessableEntity, "invalid")
 			if len(problem.Errors) == 0 || problem.Errors[0].Location != location {
 				t.Errorf("%s: problem: got %+v", query, problem)
@@ -266,6 +267,7 @@ func TestARowOfAnotherReportIsNotFound(t *testing.T) {
 	}
 	for _, path := range []string{"/pde-mappings", "/attributes", "/data-sources"} {
 		t.Run(path, func(t *testing.T) {
+			f := f.in(t)
 			refused(t, f.get(other+"missing"+path), http.StatusNotFound, "report-not-found")
 			page := must[api.Page[json.RawMessage]](t, f.get(other+"other"+path), http.StatusOK)
 			if len(page.Items) != 0 ||

@@ -65,6 +65,7 @@ func TestABadRequestIsRefusedWithItsFieldAndChangesNothing(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.path+" "+tt.body, func(t *testing.T) {
+			f := f.in(t)
 			a := f.post(tt.path, tt.body)
 			p := refused(t, a, tt.status, tt.kind)
 			if p.Detail == "" {
@@ -130,6 +131,7 @@ func TestAProblemHasTheRequirement(t *testing.T) {
 			"attribute_name",
 	} {
 		t.Run(request, func(t *testing.T) {
+			f := f.in(t)
 			method, rest, _ := strings.Cut(request, " ")
 			path, body, _ := strings.Cut(rest, " ")
 			p := refused(
@@ -156,6 +158,7 @@ func TestAnInvalidKeyIsRefused(t *testing.T) {
 		"twice": "a\r\nIdempotency-Key: b",
 	} {
 		t.Run(name, func(t *testing.T) {
+			f := f.in(t)
 			a := exchange(t, f.line(), "POST "+paths[len(key)%2]+" HTTP/1.1\r\nHost: x\r\nAuthorization: "+
 				"Bearer "+f.token("tina", api.Tester)+
 				"\r\nIdempotency-Key: "+key+"\r\n\r\n")
@@ -177,6 +180,7 @@ func TestABodyWithAnotherContentTypeIsRefused(t *testing.T) {
 		"json", "",
 	} {
 		t.Run(kind, func(t *testing.T) {
+			f := f.in(t)
 			p := refused(t, f.do(call{
 				method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester, body: `{}`,
 				header: map[string]string{"Content-Type": kind},
@@ -210,6 +214,7 @@ func TestAnUnsupportedMethodIsRefusedWithTheSupportedOnes(t *testing.T) {
 		"PUT /api/v1/planning/cycles/a%2Fb/reports/r/pde-classifications/suggest-batch": "POST",
 	} {
 		t.Run(route, func(t *testing.T) {
+			f := f.in(t)
 			method, path, _ := strings.Cut(route, " ")
 			a := f.do(call{method: method, path: path, role: api.Manager})
 			p := refused(t, a, http.StatusMethodNotAllowed, "method-not-allowed")
@@ -227,6 +232,7 @@ func TestAnUnknownMethodDoesNotMakeAPathARoute(t *testing.T) {
 		"/nothing": http.StatusNotFound, "/api/v1/jobs": http.StatusMethodNotAllowed,
 	} {
 		t.Run(path, func(t *testing.T) {
+			f := f.in(t)
 			if a := f.do(call{method: "BREW", path: path}); a.status != want ||
 				(a.header.Get("Allow") != "") != (want == http.StatusMethodNotAllowed) {
 				t.Errorf("%s: got %d with Allow %q", path, a.status, a.header.Get("Allow"))
@@ -242,6 +248,7 @@ func TestHeadIsGetWithoutTheBody(t *testing.T) {
 	id := f.finished()
 	for _, path := range []string{"/healthz", jobURL(id, "/status"), "/openapi.json"} {
 		t.Run(path, func(t *testing.T) {
+			f := f.in(t)
 			get := f.get(path)
 			head := f.do(call{method: http.MethodHead, path: path, role: api.Viewer})
 			if head.status != http.StatusOK || head.body != "" || head.header.Get("ETag") != get.header.Get("ETag") {
@@ -297,6 +304,7 @@ func TestAWrongLengthIsRefused(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			f := f.in(t)
 			if status, kind := f.raw(t, path, tt.header, tt.body); status != tt.status || kind != tt.kind {
 				t.Errorf("got %d %s, want %d %s", status, kind, tt.status, tt.kind)
 			}

@@ -55,6 +55,7 @@ func TestADryRunOnlyCounts(t *testing.T) {
 		"/pde-mappings/regenerate-all": 3, "/pde-mappings/auto-map": 3, "/pde-classifications/suggest-batch": 3,
 	} {
 		t.Run(path, func(t *testing.T) {
+			f := f.in(t)
 			if got := must[api.DryRun](t, f.post(reportURL(path), `{"dry_run": `+
 				`true}`), http.StatusOK); got != (api.DryRun{MappingCount: want}) {
 				t.Errorf("%s: got %+v, want %d mappings and nothing else", path, got, want)

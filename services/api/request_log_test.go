@@ -79,6 +79,7 @@ func TestARequestIsLoggedBeforeItFails(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			f := f.in(t)
 			a := f.do(tt.call)
 			if a.status != tt.status {
 				t.Fatalf("status: got %d, want %d: %s", a.status, tt.status, a.body)
@@ -188,6 +189,7 @@ func TestARequestKeepsItsIDIfItIsSafeToLog(t *testing.T) {
 		strings.Repeat("x", 128): true, strings.Repeat("x", 129): false,
 	} {
 		t.Run(given, func(t *testing.T) {
+			f := f.in(t)
 			got := f.do(
 				call{method: "GET", path: "/healthz", header: map[string]string{"X-Request-Id": given}},
 			).header.Get(

@@ -115,6 +115,7 @@ func TestEditMapping_NamesTheColumnOfTheListThatDoesNotFit(t *testing.T) {
 		`{"source_fields": ["` + openDate + `", "` + openDate + `"]}`: {"body.source_fields[1]", "twice"},
 	} {
 		t.Run(body, func(t *testing.T) {
+			f := f.in(t)
 			p := refused(t, f.edit("tina", id, `"1"`, body), http.StatusUnprocessableEntity, "invalid")
 			if p.Errors[0].Location != want[0] || !strings.Contains(p.Errors[0].Message, want[1]) {
 				t.Errorf("got %+v, want %s: %s", p.Errors[0], want[0], want[1])

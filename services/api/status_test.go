@@ -133,6 +133,7 @@ func TestAnInvalidWaitIsRefused(t *testing.T) {
 	id := f.started()
 	for _, wait := range []string{"61", "61s", "2m", "-1s", "-1", "soon", "1e3", "30S", "70000"} {
 		t.Run(wait, func(t *testing.T) {
+			f := f.in(t)
 			p := refused(t, f.get(jobURL(id, "/status?wait="+wait)), http.StatusUnprocessableEntity, "invalid")
 			if len(p.Errors) != 1 || p.Errors[0].Location != "query.wait" {
 				t.Errorf("%s: errors: got %v", wait, p.Errors)

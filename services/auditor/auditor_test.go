@@ -68,12 +68,13 @@ func TestTheLogNamesThePersonOfEachIntent(t *testing.T) {
 		"cancelled/" + job.ID + "/4": "carl",
 	} {
 		t.Run(id, func(t *testing.T) {
+			f := f.in(t)
 			row := f.waitRow(id)
 			if row.Actor != actor || row.JobID != job.ID || row.ReportID != schematest.ReportID ||
 				row.CycleID != schematest.CycleID ||
 				row.Traceparent != job.Traceparent ||
 				row.OccurredAt.IsZero() {
-				t.Errorf("%s by %q: %+v", id, row.Actor, row)
+				t.Errorf("%s: got %+v, want the actor %q and the ids and trace of the job", id, row, actor)
 			}
 		})
 	}
@@ -85,7 +86,8 @@ func TestTheLogNamesThePersonOfEachIntent(t *testing.T) {
 	f.waitAudited(job)
 	for _, id := range f.ids { // cancelled items have no event
 		if row := f.waitRow("item/" + job.ID + "/" + id); row.Origin != audit.OriginRows || row.Actor != "dispatcher" {
-			t.Errorf("cancelled item by %s from the %s", row.Actor, row.Origin)
+			t.Errorf("cancelled item: got %s from the %s, want dispatcher from the %s", row.Actor, row.Origin,
+				audit.OriginRows)
 		}
 	}
 	f.mustBeSound()
@@ -111,7 +113,8 @@ func TestAJobThatIsCancelledBeforeItHasAnyMappingIsLoggedAsCancelled(t *testing.
 	row := f.waitRow("finished/" + job.ID)
 	if finished, err := decode[events.JobFinished](row.Data); err != nil || finished.Status != schema.StatusCancelled ||
 		!row.Verified {
-		t.Errorf("logged as %s, verified %v, %v", finished.Status, row.Verified, err)
+		t.Errorf("finished: got %s, verified %v, %v, want %s, verified", finished.Status, row.Verified, err,
+			schema.StatusCancelled)
 	}
 }
 
@@ -132,7 +135,8 @@ func TestTheLogHasTheEventsAsPublished(t *testing.T) {
 		topic := event.Subject().Topic
 		if row.Type != topic.Type() || row.Subject != event.Subject().String() ||
 			!strings.HasPrefix(row.Source, "/pdeflow/") {
-			t.Errorf("%s: type %s, subject %s, source %s", event.ID(), row.Type, row.Subject, row.Source)
+			t.Errorf("%s: got type %s, subject %s, source %s, want %s, %s, a service", event.ID(), row.Type,
+				row.Subject, row.Source, topic.Type(), event.Subject())
 		}
 		var got events.Event
 		var err error
@@ -272,14 +276,14 @@ func TestChangesOutsideOfJobsAreLogged(t *testing.T) {
 	for i, id := range f.ids {
 		row := f.waitRow("changed/" + id + "/2")
 		if row.Actor != "olga" || row.MappingID != id || row.ReportID != schematest.ReportID || !row.Verified {
-			t.Errorf("%+v", row)
+			t.Errorf("row: got %+v, want the change of %s by olga, verified", row, id)
 		}
 		if want := audit.OriginRows; i > 0 && row.Origin != want {
 			t.Errorf("change without an event: got origin %s, want %s", row.Origin, want)
 		}
 		change, err := decode[events.MappingChanged](row.Data)
 		if err != nil || change.Version != 2 || change.Comment == nil || *change.Comment != comment {
-			t.Errorf("logged as %s", row.Data)
+			t.Errorf("change: got %s, want version 2 with the comment %q", row.Data, comment)
 		}
 	}
 	f.mustBeSound()

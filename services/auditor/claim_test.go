@@ -75,7 +75,7 @@ func TestAForgedEventIsLoggedAsUnverified(t *testing.T) {
 			row.Actor != "" ||
 			row.Origin != audit.OriginEvent {
 			t.Errorf(
-				"%s is logged as %s, claiming %s, by %q",
+				"%s: got the row %s, claiming %s, by %q, want an unverified one by nobody known",
 				claims[doubt.Claims],
 				row.EventID,
 				doubt.Claims,
@@ -93,7 +93,7 @@ func TestAForgedEventIsLoggedAsUnverified(t *testing.T) {
 	row := f.waitRow("item/" + job.ID + "/" + f.ids[0])
 	published, err := decode[events.JobProgress](row.Data)
 	if err != nil || published.Item == nil || published.Item.Attempt != 1 || !row.Verified {
-		t.Errorf("logged as %s", row.Data)
+		t.Errorf("item: got %s, want attempt 1, verified", row.Data)
 	}
 	f.mustBeSound()
 }
@@ -127,7 +127,7 @@ func TestAMalformedMessageIsLoggedWithoutItsContent(t *testing.T) {
 	for _, row := range rows {
 		if row.Verified || !strings.HasPrefix(row.EventID, "unverified/") ||
 			!strings.Contains(string(row.Data), "not understood") {
-			t.Errorf("%s %s", row.EventID, row.Data)
+			t.Errorf("%s: got %s, want an unverified row that is not understood", row.EventID, row.Data)
 		}
 		if strings.Contains(string(row.Data), secret) {
 			t.Errorf("the log has the body: %s", row.Data)
@@ -155,14 +155,22 @@ func TestWaitsAndRejectionsAreLoggedAsClaims(t *testing.T) {
 	}
 	for _, event := range []events.Event{waiting, rejected} {
 		t.Run(fmt.Sprint(event), func(t *testing.T) {
+			f := f.in(t)
 			row := f.waitRow(event.ID())
 			if row.Verified || row.JobID != job.ID || strings.Contains(string(row.Data), "4711") {
-				t.Errorf("%s: verified %v, job %q, %s", event.ID(), row.Verified, row.JobID, row.Data)
+				t.Errorf(
+					"%s: got verified %v, job %q, %s, want an unverified row of job %q without its text",
+					event.ID(),
+					row.Verified,
+					row.JobID,
+					row.Data,
+					job.ID,
+				)
 			}
 		})
 	}
 	if row := f.waitRow(rejected.ID()); row.MappingID != f.ids[0] || !strings.Contains(string(row.Data), `"size":13`) {
-		t.Errorf("rejected: mapping %q, %s", row.MappingID, row.Data)
+		t.Errorf("rejected: got mapping %q, %s, want %q and the size", row.MappingID, row.Data, f.ids[0])
 	}
 	f.mustBeSound()
 }

@@ -25,6 +25,13 @@ type fixture struct {
 	ids       []string
 }
 
+// in returns the fixture for a subtest: errors fail the subtest and not its parent.
+func (f *fixture) in(t *testing.T) *fixture {
+	in := *f
+	in.Fixture = f.In(t)
+	return &in
+}
+
 func newFixture(t *testing.T, mappings int) *fixture {
 	t.Helper()
 	f := &fixture{Fixture: eventstest.NewFixture(t)}
@@ -178,7 +185,11 @@ func (f *fixture) verify() (findings []audit.Finding) {
 		f.T.Fatal(err)
 	}
 	if verdict.Findings != int64(len(findings)) {
-		f.T.Errorf("%d findings counted, %d reported", verdict.Findings, len(findings))
+		f.T.Errorf(
+			"Verify: got the count %d, want %d, the number of reported findings",
+			verdict.Findings,
+			len(findings),
+		)
 	}
 	return findings
 }
@@ -187,7 +198,7 @@ func (f *fixture) verify() (findings []audit.Finding) {
 func (f *fixture) mustBeSound() {
 	f.T.Helper()
 	for _, found := range f.verify() {
-		f.T.Errorf("row %d, %s: %s", found.Seq, found.EventID, found.Problem)
+		f.T.Errorf("Verify: got row %d, %s: %s, want no finding", found.Seq, found.EventID, found.Problem)
 	}
 }
 
@@ -200,12 +211,12 @@ func (f *fixture) mustHaveOnce(want []events.Event) map[string]audit.Origin {
 	for _, row := range rows {
 		origins[row.EventID] = row.Origin
 		if !row.Verified {
-			f.T.Errorf("%s is not verified", row.EventID)
+			f.T.Errorf("%s: got an unverified row, want a verified one", row.EventID)
 		}
 	}
 	for _, event := range want {
 		if _, ok := origins[event.ID()]; !ok {
-			f.T.Errorf("the log lacks %s", event.ID())
+			f.T.Errorf("log: got no row of %s, want one", event.ID())
 		}
 	}
 	if len(rows) != len(want) {

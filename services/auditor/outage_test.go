@@ -70,7 +70,8 @@ func TestAJobIsAuditedWithoutNATS(t *testing.T) {
 	rows := f.log()
 	if first, last := rows[0], rows[len(rows)-1]; first.EventID != published[0].ID() ||
 		last.EventID != published[len(published)-1].ID() {
-		t.Errorf("from %s to %s", first.EventID, last.EventID)
+		t.Errorf("rows: got %s to %s, want %s to %s", first.EventID, last.EventID, published[0].ID(),
+			published[len(published)-1].ID())
 	}
 }
 
@@ -98,11 +99,12 @@ func TestADeletedConsumerStartsWhereTheLogEnds(t *testing.T) {
 	}
 	config := consumer.CachedInfo().Config
 	if config.DeliverPolicy != jetstream.DeliverByStartTimePolicy || config.OptStartTime == nil {
-		t.Fatalf("the consumer begins at %v", config.DeliverPolicy)
+		t.Fatalf("policy of the consumer: got %v, want %v", config.DeliverPolicy,
+			jetstream.DeliverByStartTimePolicy)
 	}
 	logged := f.waitRow("item/" + job.ID + "/" + f.ids[2])
 	if before := logged.OccurredAt.Sub(*config.OptStartTime); before < 0 || before > 2*time.Minute {
-		t.Errorf("the consumer begins %v before the last row", before)
+		t.Errorf("start of the consumer before the last row: got %v, want at most 2m", before)
 	}
 	f.waitCaughtUp()
 	if n := len(f.log()); n != 7 {

@@ -94,6 +94,7 @@ func TestPlanningChangesAreLoggedWithTheirCounts(t *testing.T) {
 	}
 	for object, counts := range want {
 		t.Run(fmt.Sprint(object), func(t *testing.T) {
+			f := f.in(t)
 			change := changes[object]
 			row := f.waitRow("planning/" + change.ID)
 			if row.Actor != "olga" || row.CycleID != schematest.CycleID || row.ReportID != schematest.ReportID ||
@@ -101,7 +102,7 @@ func TestPlanningChangesAreLoggedWithTheirCounts(t *testing.T) {
 				!row.OccurredAt.Equal(change.ChangedAt) ||
 				row.Type != events.TopicPlanningChanged.Type() ||
 				row.Subject != "planning.changed."+change.ID {
-				t.Errorf("%s: logged as %+v", object, row)
+				t.Errorf("%s: got %+v, want %+v by olga, verified", object, row, change)
 			}
 			if object != schema.PlanningObjectAttribute && row.Origin != audit.OriginRows {
 				t.Errorf("%s: origin: got %s, want %s", object, row.Origin, audit.OriginRows)
@@ -132,7 +133,7 @@ func TestAForgedPlanningChangeIsAClaim(t *testing.T) {
 	forged.ChangedBy = "mallory"
 	f.publish(forged)
 	if row := f.waitRow("unverified/"); row.Verified || strings.Contains(string(row.Data), "mallory") {
-		t.Errorf("logged as %s, verified %v", row.Data, row.Verified)
+		t.Errorf("forged change: got %s, verified %v, want its size, not verified", row.Data, row.Verified)
 	}
 }
 
@@ -150,7 +151,7 @@ func TestVerify_CountsTheGraceOfAnImportFromItsEnd(t *testing.T) {
 	f.Exec(`update classification_history set changed_at = changed_at - interval '5 minutes'`)
 	f.Exec(`update planning_changes set changed_at = changed_at - interval '5 minutes'`)
 	if got := missing(); len(got) > 0 {
-		t.Errorf("of an import that has just ended %q is missing", got)
+		t.Errorf("missing changes of an import that has just ended: got %q, want none", got)
 	}
 	f.Exec(`update planning_changes set finished_at = finished_at - interval '2 minutes'`)
 	if got := missing(); len(got) != 4 || !slices.Contains(got, "changed/"+f.ids[0]+"/2") {
@@ -174,7 +175,7 @@ func TestVerify_KnowsTheChangesOfARemovedMapping(t *testing.T) {
 	f.mustBeSound()
 	f.Exec(`update classification_history set changed_by = 'nobody'`)
 	if findings := f.verify(); len(findings) != 1 || findings[0].Problem != audit.ProblemDiffers {
-		t.Errorf("found %s", describe(findings...))
+		t.Errorf("Verify: got %s, want one finding: %s", describe(findings...), audit.ProblemDiffers)
 	}
 }
 

@@ -25,6 +25,13 @@ type fixture struct {
 	ids []string
 }
 
+// in returns the fixture for a subtest: errors fail the subtest and not its parent.
+func (f *fixture) in(t *testing.T) *fixture {
+	in := *f
+	in.Fixture = f.In(t)
+	return &in
+}
+
 func newFixture(t *testing.T, mappings int) *fixture {
 	t.Helper()
 	f := &fixture{Fixture: eventstest.NewFixture(t)}

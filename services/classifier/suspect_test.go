@@ -85,6 +85,7 @@ func TestAStartIsMarkedFromTheThirdDelivery(t *testing.T) {
 	c, _ := f.classifier(func(work schema.Work) { starts = f.item(work.Item.MappingID).Starts })
 	for delivery, want := range map[uint64]int{markedDelivery - 1: 0, markedDelivery: 1} {
 		t.Run(fmt.Sprint(delivery), func(t *testing.T) {
+			f := f.in(t)
 			f.Exec("delete from classification_history")
 			f.Exec("update job_items set outcome = null, ended_at = null, starts = 0")
 			starts = -1 // the judgement sets it

@@ -28,7 +28,7 @@ func TestAJobHasItsWindowOutstandingAndNoMore(t *testing.T) {
 	f.turns(d)
 	now := f.outstanding(job)
 	if len(now) != 10 || slices.Contains(now, first[0]) || !slices.Contains(now, first[9]) {
-		t.Errorf("after four of %v: %v", first, now)
+		t.Errorf("outstanding after four of %v: got %v, want ten with the last of them", first, now)
 	}
 }
 

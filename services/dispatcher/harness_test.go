@@ -23,6 +23,9 @@ const never = time.Hour
 // fixture is a database and a nats-server. A test runs single turns of a dispatcher, or its loop.
 type fixture struct{ *eventstest.Fixture }
 
+// in returns the fixture for a subtest: errors fail the subtest and not its parent.
+func (f *fixture) in(t *testing.T) *fixture { return &fixture{f.In(t)} }
+
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	return &fixture{eventstest.NewFixture(t)}

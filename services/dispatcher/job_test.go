@@ -245,6 +245,7 @@ func TestARetryListsAndPublishesTheFailedAndCancelledItems(t *testing.T) {
 		schema.ErrorCodePanic: {"cards-2", "cards-4"},
 	} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			f := f.in(t)
 			again := f.jobOf("cards", len(want))
 			f.Exec("update jobs set scope = 'retry', retry_of = ?, retry_error_code = ? where id = ?", first.ID, code,
 				again.ID)

@@ -82,7 +82,7 @@ func TestAJobIsSeenRunningBeforeAnItemIsCounted(t *testing.T) {
 			for i, row := range seen {
 				statuses = append(statuses, row.Status)
 				if i > 0 && row.Status == "failed 2" && row.Tx == seen[i-1].Tx {
-					t.Errorf("%s was committed together with %s", row.Status, seen[i-1].Status)
+					t.Errorf("transaction of %q: got that of %q, want its own", row.Status, seen[i-1].Status)
 				}
 			}
 			if !slices.Equal(statuses, want) {
@@ -279,7 +279,12 @@ func TestARepeatedErrorIsAbsorbedAndHoldsUpNoOtherJob(t *testing.T) {
 				continue
 			}
 			if retried++; batch[i].Body.JobID != bad.ID {
-				t.Errorf("try %d: an event of the good job is retried", try)
+				t.Errorf(
+					"retried event of try %d: got one of job %s, want one of job %s",
+					try,
+					batch[i].Body.JobID,
+					bad.ID,
+				)
 			}
 		}
 		if retried != maxRetried {
