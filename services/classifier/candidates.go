@@ -24,15 +24,9 @@ type candidates struct {
 	precedents precedents
 }
 
-// newCandidates indexes the columns for a report of this name with these attributes. The vocabulary may be nil.
-func newCandidates(
-	report string, attributes []schema.Attribute, all []schema.SourceColumn, vocabulary *words.Vocabulary,
-) *candidates {
-	c := &candidates{
-		report: report, columns: all,
-		ranking: columns.NewIndexWithVocabulary(all, vocabulary).Report(attributes),
-		byField: make(map[string][]int, len(all)),
-	}
+// newCandidates returns the candidates of a report of this name, with the ranking of all of them.
+func newCandidates(report string, all []schema.SourceColumn, ranking *columns.Report) *candidates {
+	c := &candidates{report: report, columns: all, ranking: ranking, byField: make(map[string][]int, len(all))}
 	for i, column := range all {
 		c.byField[column.SourceField()] = append(c.byField[column.SourceField()], i)
 	}
@@ -71,7 +65,11 @@ func readCandidates(
 	if err != nil {
 		return nil, err
 	}
-	from := newCandidates(cmp.Or(report.Name, report.ReportID), attributes, all, vocabulary)
+	ranking, err := columns.NewIndexWithVocabulary(all, vocabulary).ReportContext(ctx, attributes)
+	if err != nil {
+		return nil, err
+	}
+	from := newCandidates(cmp.Or(report.Name, report.ReportID), all, ranking)
 	decided, err := schema.ListPrecedents(ctx, db, cycleID, reportID, slices.Collect(maps.Keys(from.byField)))
 	if err != nil {
 		return nil, err

@@ -9,8 +9,10 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/columns"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
+	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
 const balanceField = "svc.LN_MSTR.LN_CURR_BAL_AMT"
@@ -23,12 +25,17 @@ func loans() *candidates {
 			Description: description,
 		}
 	}
-	return newCandidates("FR Y-14M Schedule A.1", nil, []schema.SourceColumn{
+	return candidatesOf("FR Y-14M Schedule A.1", nil, []schema.SourceColumn{
 		column("servicing", "LN_CURR_BAL_AMT", "NUMBER(14,2)", "outstanding balance"),
 		column("servicing", "LN_ORIG_DT", "DATE", ""),
 		column("servicing", "VIN", "CHAR(17)", ""),
 		column("copy", "LN_CURR_BAL_AMT", "NUMBER(14,2)", "a copy"),
-	}, nil)
+	})
+}
+
+// candidatesOf returns the columns as the candidates of a report whose other attributes are not known.
+func candidatesOf(report string, vocabulary *words.Vocabulary, all []schema.SourceColumn) *candidates {
+	return newCandidates(report, all, columns.NewIndexWithVocabulary(all, vocabulary).Report(nil))
 }
 
 func defaultEngine() *rules.Engine { return rules.New(policy.Default()) }
@@ -118,7 +125,7 @@ func TestEvaluate_PassesTheReportToThePolicy(t *testing.T) {
 	p := defaultEngine()
 	tier := func(report string) schema.Tier {
 		work := workOn(schema.JobTypePDEClassification, "Total Assets", schema.Mapping{})
-		after, _ := evaluate(p, newCandidates(report, nil, nil, nil), work)
+		after, _ := evaluate(p, candidatesOf(report, nil, nil), work)
 		return after.InformationSecurityClassification
 	}
 	if got := tier("FR Y-9C"); got != schema.TierPublic {

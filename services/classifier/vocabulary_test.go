@@ -41,9 +41,9 @@ func TestAVocabularyLearnedFromOneReportHelpsTheNext(t *testing.T) {
 			work := schema.Work{
 				JobType: schema.JobTypePDERegeneration, Attribute: schema.Attribute{AttributeName: tt.attribute},
 			}
-			before, _ := evaluate(defaultEngine(), newCandidates("second", nil, columns, nil), work)
+			before, _ := evaluate(defaultEngine(), candidatesOf("second", nil, columns), work)
 			after, _ := evaluate(defaultEngine().WithVocabulary(vocabulary),
-				newCandidates("second", nil, columns, vocabulary), work)
+				candidatesOf("second", vocabulary, columns), work)
 			if after.SourceField != tt.column || *after.ConfidenceScore <= *before.ConfidenceScore {
 				t.Errorf("got %q with confidence %d, want %q with more than the %d of %q without the vocabulary",
 					after.SourceField, *after.ConfidenceScore, tt.column, *before.ConfidenceScore, before.SourceField)
@@ -69,9 +69,9 @@ func TestAVocabularyExplainsAClassification(t *testing.T) {
 	work := schema.Work{
 		JobType: schema.JobTypePDEClassification, Attribute: schema.Attribute{AttributeName: "QRX_QSSN"},
 	}
-	before, _ := evaluate(defaultEngine(), newCandidates("r", nil, nil, nil), work)
+	before, _ := evaluate(defaultEngine(), candidatesOf("r", nil, nil), work)
 	work.Mapping = before // a new vocabulary is a reason to classify again
-	after, _ := evaluate(defaultEngine().WithVocabulary(vocabulary), newCandidates("r", nil, nil, vocabulary), work)
+	after, _ := evaluate(defaultEngine().WithVocabulary(vocabulary), candidatesOf("r", vocabulary, nil), work)
 	if before.InformationSecurityClassification == schema.TierHRCI {
 		t.Error("got HRCI without the vocabulary")
 	}

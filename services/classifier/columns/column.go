@@ -64,6 +64,8 @@ type column struct {
 
 	// own is true for a key named after its table, foreign for the column of that name in another table.
 	own, foreign bool
+	// generated is true for a unique identifier that a system makes up.
+	generated bool
 
 	role        role
 	tableNumber int

@@ -2,6 +2,7 @@ package columns
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"math"
 	"slices"
@@ -62,7 +63,7 @@ func newIndex(candidates []schema.SourceColumn, positions []int, organisation *w
 		vocabulary: concepts.Default().With(organisation), ids: map[string]int{},
 		columns: make([]column, 0, len(candidates)), positions: positions,
 	}
-	tables := tablesOf(candidates)
+	tables := tablesOf(organisation, candidates)
 	ix.tables = len(tables)
 	for i := range candidates {
 		ix.add(&candidates[i], tables[tableOf(&candidates[i])])
@@ -95,7 +96,16 @@ func (ix *Index) Rank(a schema.Attribute) Ranking {
 }
 
 // Report returns the ranking for a report with these attributes, and no others.
-func (ix *Index) Report(attributes []schema.Attribute) *Report { return newReport(ix, attributes) }
+func (ix *Index) Report(attributes []schema.Attribute) *Report {
+	r, _ := newReport(context.Background(), ix, attributes) // which is never cancelled
+	return r
+}
+
+// ReportContext is like [Index.Report] and returns the error of ctx if it ends before. The time grows with the number
+// of attributes, and more slowly with that of the columns: 10,000 attributes and 100,000 columns take about 40 s.
+func (ix *Index) ReportContext(ctx context.Context, attributes []schema.Attribute) (*Report, error) {
+	return newReport(ctx, ix, attributes)
+}
 
 func (ix *Index) add(c *schema.SourceColumn, t *table) {
 	v := ix.vocabulary
@@ -112,7 +122,7 @@ func (ix *Index) add(c *schema.SourceColumn, t *table) {
 	row := column{
 		field: c.SourceField(), columnName: c.ColumnName, declared: declared, declaredText: c.DataType, texts: texts,
 		kind: kind, certain: certain, head: ix.headOf(name, kind), role: t.role, tableNumber: t.number,
-		key:  c.ColumnName == t.key,
+		key: c.ColumnName == t.key, generated: isGenerated(c.DataType),
 		name: ix.idsOf(name), table: ix.idsOf(about), description: ix.idsOf(v.Terms(nil, c.Description)),
 	}
 	if t.role == lookupTable {
@@ -126,6 +136,16 @@ func (ix *Index) add(c *schema.SourceColumn, t *table) {
 				ix.postings[id] = append(p, number)
 			}
 		}
+	}
+}
+
+// isGenerated reports whether a data type is that of unique identifiers.
+func isGenerated(declared string) bool {
+	switch strings.ToLower(declared) {
+	case "uuid", "guid", "uniqueidentifier":
+		return true
+	default:
+		return false
 	}
 }
 
@@ -144,11 +164,11 @@ func (ix *Index) headOf(name []string, k concepts.Kind) int {
 
 // markKeys marks the keys that are named after their tables, and the columns of other tables that refer to them.
 func (ix *Index) markKeys() {
-	owned := map[string]bool{}
+	organisation, owned := ix.vocabulary.Organisation, map[string]bool{}
 	for i := range ix.columns {
 		c := &ix.columns[i]
-		subject, isKey := keySubject(c.texts[inName])
-		of := ix.vocabulary.Meaningful(ix.vocabulary.Organisation.Split(c.texts[inTable]))
+		subject, isKey := keySubject(organisation, c.texts[inName])
+		of := ix.vocabulary.Meaningful(organisation.Split(c.texts[inTable]))
 		if len(subject) == 0 {
 			subject = of
 		}
@@ -159,14 +179,14 @@ func (ix *Index) markKeys() {
 	}
 	for i := range ix.columns {
 		c := &ix.columns[i]
-		subject, isKey := keySubject(c.texts[inName])
+		subject, isKey := keySubject(organisation, c.texts[inName])
 		c.foreign = isKey && !c.own && owned[strings.Join(subject, " ")]
 	}
 }
 
 // keySubject returns the words before "id" or "key" at the end of a name, and whether the name ends so.
-func keySubject(name string) (subject []string, isKey bool) {
-	of := words.Split(name)
+func keySubject(v *words.Vocabulary, name string) (subject []string, isKey bool) {
+	of := v.Split(name)
 	last := len(of) - 1
 	if last < 0 || of[last] != "identifier" && of[last] != "key" {
 		return nil, false
@@ -287,7 +307,7 @@ func (ix *Index) collectOpaque() {
 		t := &ix.terms[i]
 		first := t.text[0]
 		word := 'a' <= first && first <= 'z' && !strings.Contains(t.text, " ")
-		if !word || len(ix.postings[i]) == 0 || words.Known(t.text) {
+		if !word || len(ix.postings[i]) == 0 || ix.vocabulary.Organisation.Known(t.text) {
 			continue
 		}
 		t.opaque = true

@@ -2,6 +2,7 @@ package columns
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"slices"
 	"strings"
@@ -78,7 +79,7 @@ type Report struct {
 }
 
 // newReport compares all attributes with the columns once.
-func newReport(ix *Index, attributes []schema.Attribute) *Report {
+func newReport(ctx context.Context, ix *Index, attributes []schema.Attribute) (*Report, error) {
 	r := &Report{ix: ix, focus: make([]float64, ix.tables), claims: map[int]float64{}}
 	w, _ := ix.workspaces.Get().(*workspace)
 	defer ix.workspaces.Put(w)
@@ -89,6 +90,9 @@ func newReport(ix *Index, attributes []schema.Attribute) *Report {
 			strings.Compare(a.Description, b.Description))
 	})
 	for i := range sorted {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		w.compare(ix, &sorted[i], nil)
 		r.claim(w.verdicts)
 		w.reset()
@@ -101,7 +105,7 @@ func newReport(ix *Index, attributes []schema.Attribute) *Report {
 		}
 		r.focus[i] = math.Sqrt(r.focus[i] / most)
 	}
-	return r
+	return r, nil
 }
 
 // claim records the best column of an attribute. If several score the same, none of them is claimed.

@@ -1,6 +1,8 @@
 package columns
 
 import (
+	"context"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -87,5 +89,15 @@ func TestReport_AKeyIsItsTablesOwn(t *testing.T) {
 				t.Errorf("%s: got %s, want %s: %s", name, orNothing(got.SourceField), want, got.Rationale)
 			}
 		})
+	}
+}
+
+func TestReportContext_EndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	report, err := NewIndex(coreBank()).ReportContext(ctx, []schema.Attribute{attribute("Loan Close Date", "Date")})
+	if !errors.Is(err, context.Canceled) || report != nil {
+		t.Errorf("got %v, %v, want %v", report, err, context.Canceled)
 	}
 }

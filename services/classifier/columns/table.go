@@ -54,7 +54,7 @@ func tableOf(c *schema.SourceColumn) tableKey {
 }
 
 // tablesOf returns the tables of the columns.
-func tablesOf(columns []schema.SourceColumn) map[tableKey]*table {
+func tablesOf(v *words.Vocabulary, columns []schema.SourceColumn) map[tableKey]*table {
 	names := map[tableKey][]string{}
 	for i := range columns {
 		key := tableOf(&columns[i])
@@ -62,8 +62,8 @@ func tablesOf(columns []schema.SourceColumn) map[tableKey]*table {
 	}
 	tables := make(map[tableKey]*table, len(names))
 	for key, of := range names {
-		t := &table{name: key.table, role: roleOf(key.table, of), number: len(tables), key: keyOf(key.table, of)}
-		if prefix := commonPrefix(of); isMark(strings.TrimSuffix(prefix, "_"), key.table) {
+		t := &table{name: key.table, role: roleOf(v, key.table, of), number: len(tables), key: keyOf(v, key.table, of)}
+		if prefix := commonPrefix(of); isMark(v, strings.TrimSuffix(prefix, "_"), key.table) {
 			t.prefix = prefix
 		}
 		tables[key] = t
@@ -106,8 +106,8 @@ func commonPrefix(names []string) string {
 }
 
 // isMark reports whether a prefix is no word, or is two letters that abbreviate the table's name.
-func isMark(prefix, table string) bool {
-	if !words.Known(prefix) {
+func isMark(v *words.Vocabulary, prefix, table string) bool {
+	if !v.Known(prefix) {
 		return true
 	}
 	if len(prefix) > 2 {
@@ -128,12 +128,12 @@ var (
 
 // keyOf returns the column that has the name of the table with "code", "number" or the like: STAT_CD of REF_STAT. The
 // order of the columns is no evidence, because a data source lists them by name.
-func keyOf(table string, columns []string) string {
-	about := slices.DeleteFunc(words.Split(table), func(w string) bool {
+func keyOf(v *words.Vocabulary, table string, columns []string) string {
+	about := slices.DeleteFunc(v.Split(table), func(w string) bool {
 		return slices.Contains(lookupWords, w) || w == "table"
 	})
 	for _, c := range columns {
-		name := words.Split(c)
+		name := v.Split(c)
 		if n := len(name) - 1; n >= 0 && slices.Equal(name[:n], about) && slices.Contains(keyWords, name[n]) {
 			return c
 		}
@@ -143,8 +143,8 @@ func keyOf(table string, columns []string) string {
 
 // roleOf returns the role of a table by the words of its name. A table of few columns that has a code and a
 // description is a lookup table, too.
-func roleOf(name string, columns []string) role {
-	split := words.Split(name)
+func roleOf(v *words.Vocabulary, name string, columns []string) role {
+	split := v.Split(name)
 	has := func(some []string) bool {
 		return slices.ContainsFunc(split, func(w string) bool { return slices.Contains(some, w) })
 	}
@@ -155,7 +155,7 @@ func roleOf(name string, columns []string) role {
 		return pastTable
 	case has(lookupWords):
 		return lookupTable
-	case len(columns) <= 6 && describesCodes(columns):
+	case len(columns) <= 6 && describesCodes(v, columns):
 		return lookupTable
 	default:
 		return recordTable
@@ -163,10 +163,10 @@ func roleOf(name string, columns []string) role {
 }
 
 // describesCodes reports whether the columns include a code and a description.
-func describesCodes(columns []string) bool {
+func describesCodes(v *words.Vocabulary, columns []string) bool {
 	code, description := false, false
 	for _, c := range columns {
-		split := words.Split(c)
+		split := v.Split(c)
 		if len(split) == 0 {
 			continue
 		}

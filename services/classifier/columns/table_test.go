@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
 func TestAPrefixIsAMarkOnlyWhereMostColumnsHaveIt(t *testing.T) {
@@ -23,7 +25,7 @@ func TestAPrefixIsAMarkOnlyWhereMostColumnsHaveIt(t *testing.T) {
 		t.Run(tt.table, func(t *testing.T) {
 			t.Parallel()
 			prefix := commonPrefix(tt.names)
-			if !isMark(strings.TrimSuffix(prefix, "_"), tt.table) {
+			if !isMark(nil, strings.TrimSuffix(prefix, "_"), tt.table) {
 				prefix = ""
 			}
 			if prefix != tt.want {
@@ -39,7 +41,7 @@ func TestIsMark_AnyTableName(t *testing.T) {
 	for table, want := range map[string]bool{"ȺȺȺC": false, "ȺȺȺCA": true, "İCA": true, "ȾC_Ⱥ": false, "C": false} {
 		t.Run(table, func(t *testing.T) {
 			t.Parallel()
-			if got := isMark("CA", table); got != want {
+			if got := isMark(nil, "CA", table); got != want {
 				t.Errorf("isMark: got %t, want %t", got, want)
 			}
 		})
@@ -61,7 +63,7 @@ func TestTablesHaveRoles(t *testing.T) {
 	} {
 		t.Run(tt.table, func(t *testing.T) {
 			t.Parallel()
-			if got := roleOf(tt.table, tt.columns); got != tt.want {
+			if got := roleOf(nil, tt.table, tt.columns); got != tt.want {
 				t.Errorf("roleOf: got %s, want %s", got, tt.want)
 			}
 		})
@@ -81,7 +83,7 @@ func TestRoleOf_EveryWordOfATablesPurpose(t *testing.T) {
 		t.Run(fmt.Sprint(tt.words), func(t *testing.T) {
 			t.Parallel()
 			for _, w := range tt.words {
-				if got := roleOf("ACCT_"+strings.ToUpper(w), []string{"A", "B"}); got != tt.want {
+				if got := roleOf(nil, "ACCT_"+strings.ToUpper(w), []string{"A", "B"}); got != tt.want {
 					t.Errorf("ACCT_%s: got %s, want a %s", strings.ToUpper(w), got, tt.want)
 				}
 			}
@@ -105,7 +107,7 @@ func TestKeyOf(t *testing.T) {
 	} {
 		t.Run(tt.table, func(t *testing.T) {
 			t.Parallel()
-			if got := keyOf(tt.table, tt.columns); got != tt.want {
+			if got := keyOf(nil, tt.table, tt.columns); got != tt.want {
 				t.Errorf("keyOf(%s, %q): got %q, want %q", tt.table, tt.columns, got, tt.want)
 			}
 		})
@@ -127,7 +129,7 @@ func TestDescribesCodes(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(tt.columns), func(t *testing.T) {
 			t.Parallel()
-			if got := describesCodes(tt.columns); got != tt.want {
+			if got := describesCodes(nil, tt.columns); got != tt.want {
 				t.Errorf("describesCodes(%q): got %t, want %t", tt.columns, got, tt.want)
 			}
 		})
@@ -152,7 +154,7 @@ func TestTable_Strip(t *testing.T) {
 
 func TestTablesOf(t *testing.T) {
 	t.Parallel()
-	tables := tablesOf(slices.Concat(
+	tables := tablesOf(nil, slices.Concat(
 		columnsOf("LOAN", "XQZ_A|DATE", "XQZ_B|DATE", "XQZ_C|DATE", "XQZ_D|DATE", "LOAD_TS|DATE"),
 		columnsOf("REF_STAT", "STAT_CD|CHAR(1)", "STAT_DESC|VARCHAR(40)"),
 	))
@@ -168,5 +170,32 @@ func TestTablesOf(t *testing.T) {
 	}
 	if loan.number == stat.number {
 		t.Errorf("both tables have the number %d", loan.number)
+	}
+}
+
+// The roles, marks and keys of tables are read with the words of an organisation.
+func TestTablesOf_ReadsTheWordsOfAnOrganisation(t *testing.T) {
+	t.Parallel()
+	v, err := words.ParseVocabulary("own", []byte("zwk: staging\nqv: code\nxb: description\nkrt: account\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := roleOf(v, "ZWK_LOAN", []string{"A", "B"}); got != systemTable {
+		t.Errorf("role: got %s, want %s", got, systemTable)
+	}
+	if got := roleOf(v, "STATES", []string{"STATE_QV", "STATE_XB"}); got != lookupTable {
+		t.Errorf("role: got %s, want %s", got, lookupTable)
+	}
+	if got := keyOf(v, "REF_STAT", []string{"STAT_XB", "STAT_QV"}); got != "STAT_QV" {
+		t.Errorf("key: got %q, want STAT_QV", got)
+	}
+	if isMark(v, "krt", "KRT_MASTER") {
+		t.Error("a word of the organisation is taken for a mark of the system")
+	}
+	if !isMark(nil, "krt", "KRT_MASTER") {
+		t.Error("an unknown word is not taken for a mark of the system")
+	}
+	if subject, isKey := keySubject(v, "KRT_QV"); isKey {
+		t.Errorf("a code is taken for the key of %v", subject)
 	}
 }

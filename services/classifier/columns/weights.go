@@ -124,9 +124,14 @@ const (
 	afterOwnKeyForOther    = 0.7
 	afterOwnKeyForNumber   = 0.92
 	afterForeign           = 0.93
-	afterLookup            = 0.85
-	afterPast              = 0.85
-	afterSystem            = 0.7
+	// afterGenerated is for a UUID if the attribute is a number that people use. afterShortText is for a text of at
+	// most shortCode characters if the attribute is an identifier of at least longNumber.
+	afterGenerated        = 0.65
+	afterShortText        = 0.4
+	shortCode, longNumber = 2, 8
+	afterLookup           = 0.85
+	afterPast             = 0.85
+	afterSystem           = 0.7
 )
 
 // Evidence of the whole report.

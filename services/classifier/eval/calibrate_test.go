@@ -90,8 +90,8 @@ type example struct {
 // view. The weights are as low as possible so that 95 of 100 results with a confidence of 85 or more are still right if
 // every attribute's column is removed in turn (TestHighConfidenceIsDeserved of package columns).
 const (
-	absentWeight  = 0.36
-	unknownWeight = 0.36
+	absentWeight  = 0.4
+	unknownWeight = 0.4
 )
 
 // examplesOf returns the rankings of the labels that keep accepts: one among all columns, and one without the right

@@ -120,6 +120,9 @@ func (v *Vocabulary) Split(name string) []string {
 	return v.Append(make([]string, 0, 8), name)
 }
 
+// Known is like the function [Known], with the vocabulary.
+func (v *Vocabulary) Known(word string) bool { return v.words().knows(word) }
+
 // Append is like the function [Append], with the vocabulary.
 func (v *Vocabulary) Append(dst []string, name string) []string { return v.words().append(dst, name) }
 

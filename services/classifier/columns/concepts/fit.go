@@ -64,6 +64,7 @@ const (
 	otherNumberLength  = 0.85
 	decimalsFromText   = 0.5
 	numberFromLongText = 0.7
+	textFromFloat      = 0.4
 )
 
 // Fit returns how well a column of one kind can feed an attribute of another, 0 to 1, and in which way.
@@ -91,6 +92,8 @@ func CapacityFit(wanted, column datatype.Type) float64 {
 	switch {
 	case wanted.Kind == datatype.Date && (column.Kind == datatype.Text || column.Kind == datatype.Number):
 		return dateInOtherType
+	case wanted.Kind == datatype.Text && column.Floating:
+		return textFromFloat
 	case wanted.Length == 0 || column.Length == 0:
 		return 1
 	case wanted.Kind == datatype.Number && column.Kind == datatype.Number:
