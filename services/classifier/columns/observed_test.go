@@ -132,3 +132,27 @@ func TestRank_ReadsNamesAsFoundInTheWild(t *testing.T) {
 		})
 	}
 }
+
+// A unique identifier that a system makes up is rarely the number that people use, a text of one or two characters is no
+// identifier, and a measured number no text.
+func TestRank_PrefersNumbersThatPeopleUse(t *testing.T) {
+	t.Parallel()
+	ix := NewIndex(slices.Concat(
+		columnsOf("identity_document", "identity_document_id|uuid", "document_number|varchar(30)", "issue_date|date"),
+		columnsOf("legal_entity", "legal_entity_id|uuid", "legal_name|varchar(100)"),
+		columnsOf("patient_event", "patient_weight|double precision", "patient_sex|char(1)", "event_date|date"),
+	))
+	for _, tt := range []struct{ name, dataType, want string }{
+		{"Identity Document Number", "C20", "S.identity_document.document_number"},
+		{"Legal Entity Identifier", "C20", ""},
+		{"Patient Identifier", "C16", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := ix.Rank(attribute(tt.name, tt.dataType)); got.SourceField != tt.want {
+				t.Errorf("got %s with %d, want %s: %s", orNothing(got.SourceField), got.Confidence, orNothing(tt.want),
+					got.Rationale)
+			}
+		})
+	}
+}
