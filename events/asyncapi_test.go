@@ -140,7 +140,7 @@ func TestAsyncAPIDescribesEverySubjectAndType(t *testing.T) {
 	t.Parallel()
 	api := readAsyncAPI(t)
 	if api.Version != "3.0.0" {
-		t.Errorf("version %s", api.Version)
+		t.Errorf("version: got %s, want 3.0.0", api.Version)
 	}
 	parameter := regexp.MustCompile(`\{(\w+)\}`)
 	var addresses, sent []string
@@ -153,7 +153,7 @@ func TestAsyncAPIDescribesEverySubjectAndType(t *testing.T) {
 		}
 		slices.Sort(inAddress)
 		if !slices.Equal(inAddress, slices.Sorted(maps.Keys(channel.Parameters))) {
-			t.Errorf("%s: parameters %v", name, slices.Sorted(maps.Keys(channel.Parameters)))
+			t.Errorf("parameters of %s: got %v, want %v", name, slices.Sorted(maps.Keys(channel.Parameters)), inAddress)
 		}
 		topic := events.Topic(strings.Join(strings.Split(address, ".")[:2], "."))
 		for message, to := range channel.Messages {
@@ -176,16 +176,16 @@ func TestAsyncAPIDescribesEverySubjectAndType(t *testing.T) {
 		filters = append(filters, topic.Filter())
 	}
 	if diff := cmp.Diff(sorted(filters), sorted(addresses)); diff != "" {
-		t.Errorf("subjects (-Go +description):\n%s", diff)
+		t.Errorf("subjects of the description (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(api.Channels)), sorted(sent)); diff != "" {
 		t.Errorf("channels and operations differ (-channels +operations):\n%s", diff)
 	}
 	if got := api.Components.Parameters["lane"].Enum; !slices.Equal(got, texts(schema.Lanes())) {
-		t.Errorf("lanes %v", got)
+		t.Errorf("lanes: got %v, want %v", got, schema.Lanes())
 	}
 	if got := api.Components.Parameters["reason"].Enum; !slices.Equal(got, texts(events.Reasons())) {
-		t.Errorf("reasons %v", got)
+		t.Errorf("reasons: got %v, want %v", got, events.Reasons())
 	}
 }
 
@@ -196,13 +196,13 @@ func TestAsyncAPIDescribesEveryHeader(t *testing.T) {
 	headers := readAsyncAPI(t).Components.MessageTraits["CloudEvent"].Headers
 	m := encode(t, events.JobBell("j"))
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(m.Header)), slices.Sorted(maps.Keys(headers.Properties))); diff != "" {
-		t.Errorf("headers (-Go +description):\n%s", diff)
+		t.Errorf("headers of the description (-want +got):\n%s", diff)
 	}
 	for _, required := range headers.Required {
 		delete(m.Header, required)
 	}
 	if rest := slices.Sorted(maps.Keys(m.Header)); !slices.Equal(rest, []string{"ce-subject", "traceparent"}) {
-		t.Errorf("not required: %v", rest)
+		t.Errorf("optional headers: got %v, want ce-subject and traceparent", rest)
 	}
 }
 
@@ -214,10 +214,10 @@ func TestAsyncAPIDescribesEveryField(t *testing.T) {
 		described[name] = true
 		got := schemas[name]
 		if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), sorted(got.Required)); diff != "" {
-			t.Errorf("%s: required (-Go +description):\n%s", name, diff)
+			t.Errorf("%s: required fields of the description (-want +got):\n%s", name, diff)
 		}
 		if diff := cmp.Diff(want, got.Properties, cmp.Comparer(sameProperty)); diff != "" {
-			t.Errorf("%s: fields (-Go +description):\n%s", name, diff)
+			t.Errorf("%s: fields of the description (-want +got):\n%s", name, diff)
 		}
 	}
 	for name, body := range bodies() {
@@ -230,7 +230,7 @@ func TestAsyncAPIDescribesEveryField(t *testing.T) {
 		compare("Job"+strings.ToUpper(string(kind[:1]))+string(kind[1:]), want)
 	}
 	if len(kinds()) != len(events.ProgressKinds()) {
-		t.Errorf("kinds of progress: %v", events.ProgressKinds())
+		t.Errorf("kinds of progress: got %v, want %d", events.ProgressKinds(), len(kinds()))
 	}
 	for of, list := range values() {
 		if of == reflect.TypeFor[schema.Outcome]() {
@@ -242,7 +242,7 @@ func TestAsyncAPIDescribesEveryField(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(described)), slices.Sorted(maps.Keys(schemas))); diff != "" {
-		t.Errorf("schemas (-Go +description):\n%s", diff)
+		t.Errorf("schemas (-want +got):\n%s", diff)
 	}
 }
 

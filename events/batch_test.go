@@ -50,7 +50,7 @@ func TestConsumeBatches_OneResultSettlesTheBatch(t *testing.T) {
 		for _, received := range batch {
 			steps[received.Body.Listed.TotalSteps] = true
 			if received.Deliveries != want || received.ID != "listed/j" || received.Traceparent.IsZero() {
-				t.Errorf("delivery %+v", received.Delivery)
+				t.Errorf("got %+v, want delivery %d of listed/j with a trace", received.Delivery, want)
 			}
 		}
 		if len(batch) != 9 || len(steps) != 9 {

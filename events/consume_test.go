@@ -137,10 +137,10 @@ func TestConsume_LogsASharedErrorOnce(t *testing.T) {
 	stop()
 	log := b.log.String()
 	if n := strings.Count(log, `msg="handler failed, message will be redelivered"`); n != 1 {
-		t.Errorf("logged %d times", n)
+		t.Errorf("lines about the failure: got %d, want 1", n)
 	}
 	if want := fmt.Sprintf("times=%d", 2*messages); !strings.Contains(log, want) {
-		t.Errorf("the log lacks %s", want)
+		t.Errorf("log: got %s, want a text with %s", log, want)
 	}
 }
 
@@ -194,11 +194,11 @@ func TestDiscard_TerminatesTheMessage(t *testing.T) {
 	)
 	b.send(t, work("j", "m"))
 	if m, err := settled.NextMsg(patience); err != nil || string(m.Data) != "+TERM" {
-		t.Errorf("settled with %v, error %v", m, err)
+		t.Errorf("settled: got %v, %v, want +TERM", m, err)
 	}
 	b.workDone(t)
 	if calls.Load() != 1 || b.holds(t, events.StreamEvents, "mapping.rejected.*") {
-		t.Errorf("called %d times", calls.Load())
+		t.Errorf("calls: got %d, want 1 and no rejection", calls.Load())
 	}
 }
 
@@ -214,7 +214,7 @@ func TestReject_PublishesAnUndecodableWorkMessage(t *testing.T) {
 	}
 	run(t, events.Consume(b.js, auditor, func(_ context.Context, d events.Delivery, e events.MappingRejected) error {
 		if d.Source != "/pdeflow/classifier" {
-			t.Errorf("source %s", d.Source)
+			t.Errorf("source: got %s, want /pdeflow/classifier", d.Source)
 		}
 		rejected <- e
 		return nil
@@ -254,17 +254,17 @@ func TestReject_PublishesAnUndecodableWorkMessage(t *testing.T) {
 			b.raw(t, c.subject, c.data, c.header)
 			e := next(t, rejected)
 			if e.RejectedSubject != c.subject || string(e.Data) != c.data || e.Reason != c.reason || e.Error == "" {
-				t.Errorf("%s %s: rejected as %+v", c.subject, c.data, e)
+				t.Errorf("%s %s: got %+v, want a rejection of it for %s", c.subject, c.data, e, c.reason)
 			}
 			if c.header != nil && !slices.Equal(e.Headers["X"], []string{"1", "2"}) {
-				t.Errorf("headers %v", e.Headers)
+				t.Errorf("headers: got %v, want two of X", e.Headers)
 			}
 			b.workDone(t)
 		})
 	}
 	b.send(t, work("j", "gone"))
 	if e := next(t, rejected); e.Reason != events.ReasonUnknown || e.Error != "no such mapping" {
-		t.Errorf("rejected as %+v", e)
+		t.Errorf("rejection: got %+v, want %s", e, events.ReasonUnknown)
 	}
 	b.workDone(t)
 }
@@ -291,7 +291,7 @@ func TestTheTraceContinuesFromPublisherToHandler(t *testing.T) {
 	post := events.NewTraceparent()
 	b.pub.PublishWork(events.WithTraceparent(t.Context(), post), []events.MappingRequested{work("j", "m")})
 	if hop := next(t, got); hop.TraceID() != post.TraceID() || hop == post {
-		t.Errorf("posted %s, handled %s", post, hop)
+		t.Errorf("trace: got %s, want another span of %s", hop, post)
 	}
 	b.send(t, work("j", "n"))
 	if hop := next(t, got); hop.IsZero() || hop.TraceID() == post.TraceID() {

@@ -81,10 +81,10 @@ func TestDecode_RefusesInvalidMessages(t *testing.T) {
 			c.change(&m)
 			_, _, err := events.Decode[events.JobProgress](m)
 			if wrong, ok := errors.AsType[*events.DecodeError](err); !ok || wrong.Reason != c.reason {
-				t.Errorf("%s: error %v", name, err)
+				t.Errorf("%s: got %v, want a DecodeError of %s", name, err, c.reason)
 			}
 			if _, e, err := events.DecodeAny(m); err == nil || e != nil {
-				t.Errorf("%s: read as %+v", name, e)
+				t.Errorf("%s: got %+v, want an error", name, e)
 			}
 		})
 	}
@@ -96,6 +96,6 @@ func TestDecode_IgnoresAnUnreadableTrace(t *testing.T) {
 	m.Header["traceparent"] = []string{"00-garbled"}
 	envelope, _, err := events.Decode[events.JobProgress](m)
 	if err != nil || !envelope.Traceparent.IsZero() {
-		t.Errorf("%+v, error %v", envelope, err)
+		t.Errorf("got %+v, %v, want no trace and no error", envelope, err)
 	}
 }

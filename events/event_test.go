@@ -192,12 +192,12 @@ func TestEncode_Golden(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		} else if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("%s (-sample +event):\n%s", name, diff)
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 	files, err := filepath.Glob("testdata/*.golden")
 	if err != nil || len(files) != len(samples()) {
-		t.Errorf("%d samples of %d events, error %v", len(files), len(samples()), err)
+		t.Errorf("samples: got %d, %v, want %d", len(files), err, len(samples()))
 	}
 }
 
@@ -214,11 +214,11 @@ func TestDecodeAny_Golden(t *testing.T) {
 			continue
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s (-written +read):\n%s", name, diff)
+			t.Errorf("%s after reading (-want +got):\n%s", name, diff)
 		}
 		if envelope.ID != want.ID() || envelope.Source != events.Source(source(want)) || !envelope.Time.Equal(moment) ||
 			envelope.Traceparent.String() != exampleTrace {
-			t.Errorf("%s: envelope %+v", name, envelope)
+			t.Errorf("%s: got the envelope %+v, want that of the sample", name, envelope)
 		}
 	}
 }
@@ -252,7 +252,7 @@ func TestEvent_ID(t *testing.T) {
 	other := rejected
 	other.Data = []byte("other")
 	if rejected.ID() == other.ID() || !strings.HasPrefix(other.ID(), "rejected/") {
-		t.Errorf("ids %s and %s", rejected.ID(), other.ID())
+		t.Errorf("ids: got %s and %s, want two that begin with rejected/", rejected.ID(), other.ID())
 	}
 }
 
@@ -290,17 +290,17 @@ func TestEncode_PercentEncodesHeaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := m.Header["ce-source"][0]; got != `/pdeflow/my%20%22cl%C3%A4ssifier%22%0A100%25` {
-		t.Errorf("source %s", got)
+		t.Errorf("ce-source: got %s, want it percent-encoded", got)
 	}
 	if got := m.Header["ce-id"][0]; got != `started/a%22%25b` {
-		t.Errorf("id %s", got)
+		t.Errorf("ce-id: got %s, want it percent-encoded", got)
 	}
 	if _, ok := m.Header["traceparent"]; ok {
 		t.Error("an event without a trace carries one")
 	}
 	envelope, _, err := events.Decode[events.JobProgress](m)
 	if err != nil || envelope.Source != "/pdeflow/my \"clässifier\"\n100%" || envelope.About != "a\"%b" {
-		t.Errorf("read %+v, error %v", envelope, err)
+		t.Errorf("got %+v, %v, want the source and the id as they were", envelope, err)
 	}
 }
 

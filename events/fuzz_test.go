@@ -27,7 +27,7 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("encode: %v", err)
 		}
 		if again.Subject != subject {
-			t.Errorf("subject %q, then %q", subject, again.Subject)
+			t.Errorf("Encode: got the subject %q, want %q", again.Subject, subject)
 		}
 		_, same, err := events.DecodeAny(again)
 		if err != nil {
@@ -48,7 +48,7 @@ func FuzzParseTraceparent(f *testing.F) {
 			return
 		}
 		if again, err := events.ParseTraceparent(parsed.String()); err != nil || again != parsed {
-			t.Errorf("%q: %s, then %s, error %v", value, parsed, again, err)
+			t.Errorf("ParseTraceparent(%q): got %s, %v, want %s", parsed, again, err, parsed)
 		}
 	})
 }

@@ -58,7 +58,14 @@ func TestDeclare_SharesTheRoomOfTheServer(t *testing.T) {
 				}
 				news, work := limitsOf(t, js)
 				if news < tc.news || work < tc.work || news+work > tc.store || news < 2*work {
-					t.Errorf("of %d bytes PDE_EVENTS may hold %d and PDE_WORK %d", tc.store, news, work)
+					t.Errorf(
+						"PDE_EVENTS and PDE_WORK of %d bytes: got %d and %d, want at least %d and %d",
+						tc.store,
+						news,
+						work,
+						tc.news,
+						tc.work,
+					)
 				}
 			}
 		})
@@ -74,7 +81,7 @@ func TestDeclare_SharesTheRoomOfAnAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	if news, work := limitsOf(t, js); news < 450_000 || work < 100_000 {
-		t.Errorf("PDE_EVENTS may hold %d bytes and PDE_WORK %d", news, work)
+		t.Errorf("PDE_EVENTS and PDE_WORK: got %d and %d bytes, want at least 450000 and 100000", news, work)
 	}
 }
 

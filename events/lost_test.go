@@ -49,7 +49,7 @@ func TestRunner_KeepsHandledAndQueuedMessagesInProgress(t *testing.T) {
 	b.workDone(t)
 	for range 2 {
 		if d := next(t, got); d.Deliveries != 1 {
-			t.Errorf("%s was delivered %d times", d.ID, d.Deliveries)
+			t.Errorf("deliveries of %s: got %d, want 1", d.ID, d.Deliveries)
 		}
 	}
 	if len(got) > 0 {
@@ -83,7 +83,7 @@ func TestRunner_CancelsHandlersOfADeletedConsumer(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := next(t, causes); !errors.Is(err, events.ErrLost) {
-		t.Errorf("its context ended with: %v", err)
+		t.Errorf("cause: got %v, want %v", err, events.ErrLost)
 	}
 	b.workDone(t)
 }
@@ -117,7 +117,7 @@ func TestRunner_CancelsHandlersOfLostMessages(t *testing.T) {
 	eventually(t, "both are fetched", func() bool { return b.pending(t, "classifier-rules") == 2 })
 	b.Stop()
 	if err := next(t, causes); !errors.Is(err, events.ErrLost) {
-		t.Errorf("cause %v", err)
+		t.Errorf("cause: got %v, want %v", err, events.ErrLost)
 	}
 	b.Restart()
 	b.workDone(t)

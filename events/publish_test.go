@@ -37,11 +37,11 @@ func TestPublishWork_OutstandingMessage(t *testing.T) {
 	}
 	for i, result := range got {
 		if result.State != want[i] || (result.Err != nil) != (want[i] == events.NotPublished) {
-			t.Errorf("message %d: answer %d, error %v", i, result.State, result.Err)
+			t.Errorf("message %d: got %d, %v, want %d", i, result.State, result.Err, want[i])
 		}
 	}
 	if _, ok := errors.AsType[*events.SubjectError](got[5].Err); !ok {
-		t.Errorf("error %v of a job whose id cannot be", got[5].Err)
+		t.Errorf("message 5: got %v, want a SubjectError", got[5].Err)
 	}
 	// It is refused while it is worked on, too.
 	release, started := make(chan struct{}), make(chan struct{}, 10)
@@ -62,10 +62,10 @@ func TestPublishWork_OutstandingMessage(t *testing.T) {
 	if again := b.pub.PublishWork(
 		t.Context(), []events.MappingRequested{work("j", "a")},
 	)[0]; again.State != events.Outstanding {
-		t.Errorf("answer %d, error %v", again.State, again.Err)
+		t.Errorf("again: got %d, %v, want %d", again.State, again.Err, events.Outstanding)
 	}
 	if err := b.pub.Publish(t.Context(), work("j", "b")); !errors.Is(err, events.ErrOutstanding) {
-		t.Errorf("error %v", err)
+		t.Errorf("Publish: got %v, want %v", err, events.ErrOutstanding)
 	}
 	close(release)
 }
@@ -80,7 +80,7 @@ func TestPublishWork_OtherLimitsAreErrors(t *testing.T) {
 	}
 	got := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "a"), work("j", "b")})
 	if got[0].State != events.Published || got[1].State != events.NotPublished || got[1].Err == nil {
-		t.Errorf("results %+v", got)
+		t.Errorf("results: got %+v, want one published and one not", got)
 	}
 }
 
@@ -146,7 +146,7 @@ func TestPublish_RefusesInvalidEvents(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(e), func(t *testing.T) {
 			if err := b.pub.Publish(t.Context(), e); err == nil {
-				t.Errorf("%+v is published", e)
+				t.Errorf("Publish(%+v): got no error, want one", e)
 			}
 		})
 	}
@@ -197,7 +197,7 @@ func TestPublish_EndsWithItsContext(t *testing.T) {
 			}
 			// Not a question of speed: without the context it would be five seconds.
 			if late := time.Now(); deadline(ctx).Add(3 * time.Second).Before(late) {
-				t.Errorf("the publish ended %v after its context", late.Sub(deadline(ctx)))
+				t.Errorf("end of the publish after its context: got %v, want at most 3s", late.Sub(deadline(ctx)))
 			}
 			results := pub.PublishWork(ctx, []events.MappingRequested{work("j", "a"), work("j", "b")})
 			for _, result := range results {
@@ -218,24 +218,24 @@ func TestPublish_NamesItsErrors(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	if err := b.pub.Publish(t.Context(), events.JobStarted("j")); !errors.Is(err, events.ErrNoStream) {
-		t.Errorf("without a stream: %v", err)
+		t.Errorf("Publish without a stream: got %v, want %v", err, events.ErrNoStream)
 	}
 	if got := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "m")}); !errors.Is(
 		got[0].Err,
 		events.ErrNoStream,
 	) {
-		t.Errorf("without a stream: %v", got[0].Err)
+		t.Errorf("without a stream: got %v, want %v", got[0].Err, events.ErrNoStream)
 	}
 	b.Stop()
 	eventually(t, "the loss is noticed", func() bool { return !b.nc.IsConnected() })
 	if err := b.pub.Publish(t.Context(), events.JobStarted("j")); !errors.Is(err, events.ErrDisconnected) {
-		t.Errorf("without a connection: %v", err)
+		t.Errorf("Publish without a connection: got %v, want %v", err, events.ErrDisconnected)
 	}
 	if got := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "m")}); !errors.Is(
 		got[0].Err,
 		events.ErrDisconnected,
 	) {
-		t.Errorf("without a connection: %v", got[0].Err)
+		t.Errorf("without a connection: got %v, want %v", got[0].Err, events.ErrDisconnected)
 	}
 }
 

@@ -37,7 +37,7 @@ func TestRecurring_LogsEachReasonOnceAndItsEnd(t *testing.T) {
 		time.Sleep(2 * recurringQuiet) //nolint:forbidigo // in synctest, whose clock jumps
 		synctest.Wait()
 		if n := strings.Count(log.String(), `level=WARN msg="a message will come again"`); n != 2 {
-			t.Errorf("logged %d times for two reasons", n)
+			t.Errorf("lines for two reasons: got %d, want 2", n)
 		}
 		for _, text := range []string{
 			`error="save mapping 0: connection refused"`,
@@ -45,7 +45,7 @@ func TestRecurring_LogsEachReasonOnceAndItsEnd(t *testing.T) {
 			`error="broken pipe" times=1000`,
 		} {
 			if !strings.Contains(log.String(), text) {
-				t.Errorf("the log lacks %q", text)
+				t.Errorf("log: got %s, want a text with %q", log.String(), text)
 			}
 		}
 		if strings.Contains(log.String(), `condition="a message is ended"`) {
@@ -54,7 +54,7 @@ func TestRecurring_LogsEachReasonOnceAndItsEnd(t *testing.T) {
 
 		note("a message will come again", syscall.ECONNREFUSED)
 		if n := strings.Count(log.String(), `level=WARN msg="a message will come again"`); n != 3 {
-			t.Errorf("logged %d times; a condition that comes back is logged again", n)
+			t.Errorf("lines after the condition came back: got %d, want 3", n)
 		}
 		note("a message will come again", syscall.ECONNREFUSED)
 		stop()
@@ -77,9 +77,9 @@ func TestRecurring_LimitsTheNumberOfReasons(t *testing.T) {
 	}
 	r.end(time.Now())
 	if n := strings.Count(log.String(), "\n"); n > recurringReasons+2 {
-		t.Errorf("%d lines", n)
+		t.Errorf("lines: got %d, want at most %d", n, recurringReasons+2)
 	}
 	if want := fmt.Sprintf("times=%d", 10_000-recurringReasons); !strings.Contains(log.String(), want) {
-		t.Errorf("the log lacks %s", want)
+		t.Errorf("log: got %s, want a text with %s", log.String(), want)
 	}
 }

@@ -78,7 +78,7 @@ func TestTLS_NamesAWrongFile(t *testing.T) {
 	} {
 		t.Run(want, func(t *testing.T) {
 			if _, err := tls.Options(); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%+v: %v, without %q", tls, err, want)
+				t.Errorf("Options of %+v: got %v, want an error with %q", tls, err, want)
 			}
 		})
 	}

@@ -20,7 +20,7 @@ func TestParseTraceparent_InvertsString(t *testing.T) {
 			t.Parallel()
 			got, err := events.ParseTraceparent(value)
 			if err != nil || got.String() != want || got.TraceID() != "4bf92f3577b34da6a3ce929d0e0e4736" {
-				t.Errorf("%s: %s, error %v", value, got, err)
+				t.Errorf("ParseTraceparent(%s): got %s, %v, want %s", value, got, err, want)
 			}
 		})
 	}
@@ -40,7 +40,7 @@ func TestParseTraceparent_RefusesOtherTexts(t *testing.T) {
 		t.Run(value, func(t *testing.T) {
 			t.Parallel()
 			if got, err := events.ParseTraceparent(value); err == nil || !got.IsZero() {
-				t.Errorf("%q: %s", value, got)
+				t.Errorf("ParseTraceparent(%q): got %s, want an error", value, got)
 			}
 		})
 	}
@@ -54,14 +54,14 @@ func TestTraceparent_Next(t *testing.T) {
 	}
 	hop := post.Next()
 	if hop.TraceID() != post.TraceID() || hop == post || hop == post.Next() || hop.String()[53:] != "01" {
-		t.Errorf("%s, then %s", post, hop)
+		t.Errorf("Next: got %s, want another span of %s", hop, post)
 	}
 	var none events.Traceparent
 	if !none.IsZero() || none.String() != "" || none.TraceID() != "" {
 		t.Errorf("no trace: got %q", none)
 	}
 	if begun := none.Next(); begun.IsZero() || begun.TraceID() == none.Next().TraceID() {
-		t.Errorf("begun %s", begun)
+		t.Errorf("Next of no trace: got %s, want a new trace", begun)
 	}
 	if _, err := events.ParseTraceparent(events.NewTraceparent().String()); err != nil {
 		t.Error(err)

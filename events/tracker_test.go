@@ -30,11 +30,11 @@ func TestTracker_AbandonsAMessageAfterAckWait(t *testing.T) {
 	}
 	for _, silence := range []time.Duration{10 * time.Second, 20 * time.Second, 29 * time.Second} {
 		if h.signal(t.Context(), received.Add(silence)); d.lost || ctx.Err() != nil {
-			t.Errorf("given up after %v", silence)
+			t.Errorf("after %v: got a lost delivery, want a kept one", silence)
 		}
 	}
 	if h.signal(t.Context(), received.Add(30*time.Second)); !d.lost || !errors.Is(context.Cause(ctx), ErrLost) {
-		t.Errorf("kept after 30 s, cause %v", context.Cause(ctx))
+		t.Errorf("after 30s: got the cause %v, want %v", context.Cause(ctx), ErrLost)
 	}
 	if h.release(d) {
 		t.Error("a message that was given up is settled")
@@ -55,7 +55,7 @@ func TestBackoff_GrowsToALimit(t *testing.T) {
 			t.Parallel()
 			for range 100 {
 				if d := backoff(failures, 250*time.Millisecond, 15*time.Second); d < most/2 || d > most {
-					t.Errorf("after %d failures %v", failures, d)
+					t.Errorf("backoff after %d failures: got %v, want %v to %v", failures, d, most/2, most)
 				}
 			}
 		})

@@ -262,7 +262,8 @@ func TestChangesOutsideOfJobsAreLogged(t *testing.T) {
 		f.Exec(
 			`insert into classification_history (id, mapping_id, action, changed_at, changed_by, before, after, comment,
 				created_at, created_by, updated_at, updated_by)
-			select ?, ?, 'imported', now, 'olga', '{"version": 1}', '{"version": 2}', 'imported', now, 'olga', now, 'olga'
+			select ?, ?, 'imported', now, 'olga', '{"version": 1}', '{"version": 2}',
+				'imported', now, 'olga', now, 'olga'
 				from (select clock_timestamp() as now) t`,
 			fmt.Sprint("h", i),
 			id,

@@ -48,3 +48,24 @@ func TestShortFormsOfWhatIsAskedAreGuessed(t *testing.T) {
 		})
 	}
 }
+
+func TestIsMisspelling(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{"escrwe", "escrow", false}, // two letters differ
+		{"escow", "escrow", true},
+		{"escrew", "escrow", true},
+		{"rate", "date", false}, // too short to be sure
+		{"balance", "balance", false},
+	} {
+		t.Run(tt.a+" "+tt.b, func(t *testing.T) {
+			t.Parallel()
+			if got := IsMisspelling(tt.a, tt.b); got != tt.want {
+				t.Errorf("IsMisspelling(%q, %q): got %t, want %t", tt.a, tt.b, got, tt.want)
+			}
+		})
+	}
+}
