@@ -30,6 +30,8 @@ const (
 	HistoryActionUnmapped HistoryAction = "unmapped"
 	// HistoryActionCarriedOver set the mapping to that of an earlier cycle.
 	HistoryActionCarriedOver HistoryAction = "carried_over"
+	// HistoryActionRefreshed removed references to a column that a database no longer has.
+	HistoryActionRefreshed HistoryAction = "refreshed"
 )
 
 // HistoryActions returns all actions.
@@ -37,6 +39,7 @@ func HistoryActions() []HistoryAction {
 	return []HistoryAction{
 		HistoryActionEdited, HistoryActionAccepted, HistoryActionReviewed, HistoryActionUndone,
 		HistoryActionAutoApproved, HistoryActionImported, HistoryActionUnmapped, HistoryActionCarriedOver,
+		HistoryActionRefreshed,
 	}
 }
 

@@ -27,6 +27,8 @@ type ReportData struct {
 	// Columns are the candidate columns of the report's data sources. No two may have the same data source and
 	// names.
 	Columns Rows[ColumnRow]
+	// Connections are those of the data sources whose columns were read from a database, by name.
+	Connections map[string]Connection
 	// Mappings are the known mappings of attributes to columns.
 	Mappings iter.Seq[MappingRow]
 	// Prune decides whether attributes and columns that the data does not contain are removed.
@@ -63,6 +65,11 @@ func (p Place) String() string {
 type ColumnRow struct {
 	DataSource, SchemaName, TableName, ColumnName string
 	DataType, Description                         string
+	// RelationKind, Position, IsPrimaryKey and References are as in [SourceColumn].
+	RelationKind RelationKind
+	Position     int32
+	IsPrimaryKey bool
+	References   string
 }
 
 // MappingRow is an imported mapping. It names its attribute by name, or by line item number and MDRM code. An
@@ -134,6 +141,9 @@ func Import(ctx context.Context, tx bun.Tx, data ReportData) (ImportResult, erro
 		im.kept = &kept{}
 	}
 	if err := im.columns(ctx, data.Columns); err != nil {
+		return ImportResult{}, err
+	}
+	if err := im.connect(ctx, data.Connections); err != nil {
 		return ImportResult{}, err
 	}
 	if err := im.attributes(ctx, data.Attributes); err != nil {
@@ -224,6 +234,10 @@ func (im *importer) columns(ctx context.Context, rows Rows[ColumnRow]) error {
 			textField(page, "column_name", func(c ColumnRow) string { return c.ColumnName }),
 			textField(page, "data_type", func(c ColumnRow) string { return c.DataType }),
 			textField(page, "description", func(c ColumnRow) string { return c.Description }),
+			textField(page, "relation_kind", func(c ColumnRow) string { return string(c.RelationKind) }),
+			{"position", "integer[]", each(page, func(c ColumnRow) int32 { return c.Position })},
+			flagField(page, "is_primary_key", func(c ColumnRow) bool { return c.IsPrimaryKey }),
+			textField(page, "references_field", func(c ColumnRow) string { return c.References }),
 		})
 		if err != nil {
 			return err

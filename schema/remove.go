@@ -271,16 +271,32 @@ func (im *importer) removeColumns(ctx context.Context, columns []SourceColumn, s
 	if len(columns) == 0 && len(sources) == 0 {
 		return nil
 	}
+	gone, err := im.deleteColumns(ctx, columns, sources)
+	if err != nil {
+		return err
+	}
+	return im.unmap(ctx, gone, HistoryActionUnmapped, func(m Mapping) change {
+		return change{before: m, after: gone.from(m, im.now), comment: "the column was removed from the data source"}
+	})
+}
+
+// deleteColumns deletes the rows of the columns, and returns the references to remove.
+func (im *importer) deleteColumns(
+	ctx context.Context, columns []SourceColumn, sources []string,
+) (goneFields, error) {
 	columnIDs := each(columns, func(c SourceColumn) string { return c.ID })
 	n, err := im.delete(ctx, "source_columns", "id = any($1)", columnIDs)
 	if err != nil {
-		return err
+		return goneFields{}, err
 	}
 	im.done.Columns.Removed += n
-	gone, err := im.goneFields(ctx, columns, sources)
-	if err != nil {
-		return err
-	}
+	return im.goneFields(ctx, columns, sources)
+}
+
+// unmap saves remove(m) for each mapping m that refers to removed columns or data sources.
+func (im *importer) unmap(
+	ctx context.Context, gone goneFields, action HistoryAction, remove func(Mapping) change,
+) error {
 	ids, err := gone.mappings(ctx, im)
 	if err != nil {
 		return err
@@ -293,13 +309,13 @@ func (im *importer) removeColumns(ctx context.Context, columns []SourceColumn, s
 		}
 		changes := make([]change, len(mappings))
 		for i, m := range mappings {
-			changes[i] = change{before: m, after: gone.from(m, im.now)}
+			changes[i] = remove(m)
 			if m.SourceField != changes[i].after.SourceField {
 				im.done.Mappings.Unmapped++
 			}
 		}
-		const comment = "the column was removed from the data source"
-		if err := im.save(ctx, HistoryActionUnmapped, changes, comment); err != nil {
+		batch := changeBatch{at: im.now, author: im.author, action: action}
+		if err := saveChanges(ctx, im.tx, batch, changes); err != nil {
 			return err
 		}
 	}

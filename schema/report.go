@@ -56,10 +56,8 @@ func lockReportForChange(ctx context.Context, tx bun.Tx, cycleID, reportID strin
 	if err != nil {
 		return report, time.Time{}, err
 	}
-	if jobID, err := activeJob(ctx, tx, cycleID, reportID); err != nil {
+	if err := RequireNoActiveJob(ctx, tx, cycleID, reportID); err != nil {
 		return report, time.Time{}, err
-	} else if jobID != "" {
-		return report, time.Time{}, &ActiveJobError{JobID: jobID}
 	}
 	now, err := Now(ctx, tx)
 	return report, now, err
@@ -95,6 +93,16 @@ func withLockTimeout(ctx context.Context, tx bun.Tx, do func() error) error {
 		return fmt.Errorf("lock timeout: %w", err)
 	}
 	return err
+}
+
+// RequireNoActiveJob returns an [ActiveJobError] if a job is active for the report. One can begin afterwards, unless the
+// caller holds the lock of the report.
+func RequireNoActiveJob(ctx context.Context, db bun.IDB, cycleID, reportID string) error {
+	id, err := activeJob(ctx, db, cycleID, reportID)
+	if err != nil || id == "" {
+		return err
+	}
+	return &ActiveJobError{JobID: id}
 }
 
 // activeJob returns the id of the report's active job, or "".

@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,11 +20,26 @@ type DataSource struct {
 	Name        string `bun:"name"`
 	Description string `bun:"description"`
 	// ColumnCount is the number of columns of the data source. Triggers maintain it.
-	ColumnCount int64     `bun:"column_count"`
-	CreatedAt   time.Time `bun:"created_at"`
-	CreatedBy   string    `bun:"created_by"`
-	UpdatedAt   time.Time `bun:"updated_at"`
-	UpdatedBy   string    `bun:"updated_by"`
+	ColumnCount int64 `bun:"column_count"`
+	// Connection is the database that the columns are read from.
+	Connection `bun:"embed:"`
+	CreatedAt  time.Time `bun:"created_at"`
+	CreatedBy  string    `bun:"created_by"`
+	UpdatedAt  time.Time `bun:"updated_at"`
+	UpdatedBy  string    `bun:"updated_by"`
+}
+
+// Connection is how a data source is read. It is zero if the columns come from files.
+type Connection struct {
+	// ConnectionURL has no password.
+	ConnectionURL string `bun:"connection_url,nullzero"`
+	// ConnectionCA has PEM certificates of the authorities to trust; it is empty for those of the system.
+	ConnectionCA string `bun:"connection_ca,nullzero"`
+	// ConnectionPassword is the encrypted password; it is empty if no password is stored.
+	ConnectionPassword string `bun:"connection_password,nullzero"`
+	// DatabaseVersion is the product and version of the database, and ReadAt the time of the last reading.
+	DatabaseVersion string    `bun:"database_version,nullzero"`
+	ReadAt          time.Time `bun:"read_at,nullzero"`
 }
 
 // SourceColumn is one column of a data source: a candidate for the physical data element of an attribute.
@@ -33,16 +49,42 @@ type SourceColumn struct {
 	ID           string `bun:"id,pk"`
 	DataSourceID string `bun:"data_source_id"`
 	// Identity distinguishes the column from the others of its data source; see [ColumnIdentity].
-	Identity    string    `bun:"identity"`
-	SchemaName  string    `bun:"schema_name"`
-	TableName   string    `bun:"table_name"`
-	ColumnName  string    `bun:"column_name"`
-	DataType    string    `bun:"data_type"`
-	Description string    `bun:"description"`
-	CreatedAt   time.Time `bun:"created_at"`
-	CreatedBy   string    `bun:"created_by"`
-	UpdatedAt   time.Time `bun:"updated_at"`
-	UpdatedBy   string    `bun:"updated_by"`
+	Identity    string `bun:"identity"`
+	SchemaName  string `bun:"schema_name"`
+	TableName   string `bun:"table_name"`
+	ColumnName  string `bun:"column_name"`
+	DataType    string `bun:"data_type"`
+	Description string `bun:"description"`
+	// RelationKind, Position and the keys are known for columns that were read from a database.
+	RelationKind RelationKind `bun:"relation_kind"`
+	// Position orders the columns of a table; 0 if it is unknown.
+	Position     int32 `bun:"position"`
+	IsPrimaryKey bool  `bun:"is_primary_key"`
+	// References is the source field of the column that a foreign key of this one refers to.
+	References string    `bun:"references_field"`
+	CreatedAt  time.Time `bun:"created_at"`
+	CreatedBy  string    `bun:"created_by"`
+	UpdatedAt  time.Time `bun:"updated_at"`
+	UpdatedBy  string    `bun:"updated_by"`
+}
+
+// RelationKind is the kind of the relation that has a column. It is empty if it is unknown.
+type RelationKind string
+
+const (
+	// RelationTable is a table, also one with partitions.
+	RelationTable RelationKind = "table"
+	// RelationView is a view.
+	RelationView RelationKind = "view"
+	// RelationMaterializedView is a view with stored rows.
+	RelationMaterializedView RelationKind = "materialized_view"
+	// RelationForeignTable is a table whose rows are in another database.
+	RelationForeignTable RelationKind = "foreign_table"
+)
+
+// RelationKinds returns all kinds.
+func RelationKinds() []RelationKind {
+	return []RelationKind{RelationTable, RelationView, RelationMaterializedView, RelationForeignTable}
 }
 
 // ColumnIdentity returns the identity of a column within its data source.
@@ -146,10 +188,11 @@ func GetDataSource(ctx context.Context, db bun.IDB, cycleID, reportID, id string
 	return source, nil
 }
 
-// InsertDataSource adds a data source without columns to its report, in the name of CreatedBy. It returns
-// [ErrNotFound] if there is no such report, an [ActiveJobError] if a job is active for it, and [ErrExists] if
-// the report has a data source of this name.
-func InsertDataSource(ctx context.Context, tx bun.Tx, source DataSource) (DataSource, error) {
+// InsertDataSource adds a data source with these columns to its report, in the name of CreatedBy. The columns are
+// those of a reading if the source has a connection. It returns [ErrNotFound] if there is no such report, an
+// [ActiveJobError] if a job is active for it, and [ErrExists] if the report has a data source of this name. After an
+// error the caller rolls the transaction back.
+func InsertDataSource(ctx context.Context, tx bun.Tx, source DataSource, columns ...ColumnRow) (DataSource, error) {
 	report, now, err := lockReportForChange(ctx, tx, source.CycleID, source.ReportID)
 	if err != nil {
 		return source, err
@@ -159,6 +202,9 @@ func InsertDataSource(ctx context.Context, tx bun.Tx, source DataSource) (DataSo
 		return source, err
 	}
 	source.ID, source.CreatedAt, source.UpdatedAt, source.UpdatedBy = ids[0], now, now, source.CreatedBy
+	if source.ConnectionURL != "" {
+		source.ReadAt = now
+	}
 	result, err := tx.NewInsert().Model(&source).On("conflict (cycle_id, report_id, name) do nothing").Exec(ctx)
 	if err != nil {
 		return source, fmt.Errorf("data source of report %s: %w", report.ReportID, err)
@@ -168,10 +214,20 @@ func InsertDataSource(ctx context.Context, tx bun.Tx, source DataSource) (DataSo
 	} else if added == 0 {
 		return source, fmt.Errorf("data source of report %s: %w", report.ReportID, ErrExists)
 	}
+	im := importer{
+		tx: tx, report: report, now: now, author: source.CreatedBy, sources: map[string]string{source.Name: source.ID},
+	}
+	im.done.DataSources.Added = 1
+	for i := range columns {
+		columns[i].DataSource = source.Name
+	}
+	if err := im.columns(ctx, Rows[ColumnRow]{All: slices.Values(columns)}); err != nil {
+		return source, err
+	}
+	source.ColumnCount = im.done.Columns.Added
 	return source, InsertPlanningChange(ctx, tx, PlanningChange{
 		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningActionAdded,
-		Object: PlanningObjectDataSource, ObjectID: source.ID, Name: source.Name,
-		Counts:    PlanningCounts{DataSources: PlanningCount{Added: 1}},
+		Object: PlanningObjectDataSource, ObjectID: source.ID, Name: source.Name, Counts: im.counts(),
 		ChangedAt: now, ChangedBy: source.CreatedBy,
 	})
 }

@@ -23,6 +23,7 @@ func (a *app) listenAPI(ctx context.Context, n *node, at *address) (unpublish fu
 	if n.settings.verify, err = api.SecretVerifier([]byte(n.secret)); err != nil {
 		return nil, fmt.Errorf("development secret: %w", err)
 	}
+	n.settings.secret = n.secret
 	if n.settings.listener, err = listen(ctx, n.listen, n.log); err != nil {
 		return nil, err
 	}

@@ -53,9 +53,10 @@ type deps struct {
 type settings struct {
 	// health is the listener of --health-listen, or nil.
 	health net.Listener
-	// listener, verify and classifier are for the api.
+	// listener, verify, secret and classifier are for the api.
 	listener   net.Listener
 	verify     api.Verify
+	secret     string
 	classifier schema.ClassifierKind
 	// engine and workers are for the classifier, window is for the dispatcher. Zero means the service's default.
 	engine          *rules.Engine
@@ -110,7 +111,7 @@ func makeServices(names []schema.Service, w deps, s settings) (all []serviceRun,
 	}
 	if slices.Contains(names, schema.ServiceAPI) {
 		server, err := api.New(w.apiDB, events.NewPublisher(w.js, schema.ServiceAPI), api.Options{
-			Verify: s.verify, Classifier: s.classifier, CountUnchanged: countUnchanged(w, s), Checks: checks,
+			Verify: s.verify, Secret: []byte(s.secret), Classifier: s.classifier, CountUnchanged: countUnchanged(w, s), Checks: checks,
 			Version: version(), Events: w.nc,
 			Log: w.log.With("service", schema.ServiceAPI),
 		})

@@ -57,10 +57,12 @@ func forbiddenInProgram() map[edge]string {
 			"starts servers",
 		{"services/...", "events/localnats/..."}: "a service is given its connections; only a command " +
 			"starts servers",
-		{"services/...", "schema/schematest"}: "it is for tests and imports testing",
-		{"services/...", "events/eventstest"}: "it is for tests and imports testing",
-		{"cmd/...", "schema/schematest"}:      "it is for tests and imports testing",
-		{"cmd/...", "events/eventstest"}:      "it is for tests and imports testing",
+		{"services/...", "schema/schematest"}:  "it is for tests and imports testing",
+		{"services/...", "events/eventstest"}:  "it is for tests and imports testing",
+		{"cmd/...", "schema/schematest"}:       "it is for tests and imports testing",
+		{"services/...", "schema/foreigntest"}: "it is for tests and imports testing",
+		{"cmd/...", "schema/foreigntest"}:      "it is for tests and imports testing",
+		{"cmd/...", "events/eventstest"}:       "it is for tests and imports testing",
 		{"...", "github.com/compose-spec/compose-go/..."}: "the program reads no compose file; it would carry ten " +
 			"modules for nothing",
 	}

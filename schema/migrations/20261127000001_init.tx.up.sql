@@ -92,12 +92,23 @@ create table data_sources (
     description text not null default '',
     -- Maintained by triggers on source_columns, so that the list of data sources does not count the columns.
     column_count bigint not null default 0 check (column_count >= 0),
+    -- The URL of the database that the columns are read from, without the password; null if there is none.
+    connection_url text check (connection_url <> ''),
+    -- PEM certificates of the authorities that the connection trusts; null for those of the system.
+    connection_ca  text check (connection_ca <> ''),
+    -- The password, encrypted; null if it is not stored. See package introspect.
+    connection_password text check (connection_password <> ''),
+    -- The product and version of the database, and the time of the last reading.
+    database_version text,
+    read_at     timestamptz,
     created_at  timestamptz not null,
     created_by  text not null,
     updated_at  timestamptz not null,
     updated_by  text not null,
     foreign key (cycle_id, report_id) references reports,
-    unique (cycle_id, report_id, name)
+    unique (cycle_id, report_id, name),
+    check (connection_url is not null
+        or num_nonnulls(connection_ca, connection_password, database_version, read_at) = 0)
 );
 
 create table source_columns (
@@ -110,6 +121,13 @@ create table source_columns (
     column_name    text not null,
     data_type      text not null default '',
     description    text not null default '',
+    -- What a database reports about the column; the defaults mean that it is unknown.
+    relation_kind  text not null default ''
+        check (relation_kind in ('', 'table', 'view', 'materialized_view', 'foreign_table')),
+    position       integer not null default 0 check (position >= 0),
+    is_primary_key boolean not null default false,
+    -- The source field of the column that a foreign key of this one refers to; empty if there is none.
+    references_field text not null default '',
     created_at     timestamptz not null,
     created_by     text not null,
     updated_at     timestamptz not null,
@@ -487,7 +505,8 @@ create table classification_history (
     updated_by text not null,
     -- The kind of the change; null if a job made it. See schema.HistoryAction.
     action     text check (
-        action in ('edited', 'accepted', 'reviewed', 'undone', 'auto_approved', 'imported', 'unmapped', 'carried_over')),
+        action in ('edited', 'accepted', 'reviewed', 'undone', 'auto_approved', 'imported', 'unmapped', 'carried_over',
+            'refreshed')),
     -- The last editor of a mapping in the cycle from which it was carried over; null if only jobs had changed it.
     edited_by  text,
     -- The change that this one has undone.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/api/introspect"
 )
 
 // prefix is the prefix of the paths of the API.
@@ -49,6 +50,9 @@ const (
 type Options struct {
 	// Verify returns the caller of a bearer token. It is required; see [SecretVerifier].
 	Verify Verify
+	// Secret is the secret of the installation. Passwords of data sources are encrypted with a key that is derived from
+	// it. If it is empty, they are not stored.
+	Secret []byte
 	// Classifier is the default classifier of a job; if it is empty, the rules.
 	Classifier schema.ClassifierKind
 	// CountUnchanged counts the mappings that a job would skip as unchanged, for dry runs. If it is nil, they report 0.
@@ -85,8 +89,11 @@ type Server struct {
 
 	statuses *statusReader
 
-	// imports has an element for each running import.
+	// imports has an element for each running import, and readings for each database that is read.
 	imports  chan struct{}
+	readings chan struct{}
+	// sealer is nil if passwords of data sources are not stored.
+	sealer   *introspect.Sealer
 	inFlight sync.WaitGroup
 	// stopping is closed when the server begins to stop, which ends every wait for a change.
 	stopping chan struct{}
@@ -111,11 +118,18 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 		router:         chi.NewMux(),
 		stopping:       make(chan struct{}),
 		imports:        make(chan struct{}, maxImports),
+		readings:       make(chan struct{}, maxReadings),
 
 		bodyTimeout: bodyTimeout,
 	}
 	if !available(s.classifier) {
 		return nil, fmt.Errorf("api: the classifier %s is not available yet", s.classifier)
+	}
+	if len(opts.Secret) > 0 {
+		var err error
+		if s.sealer, err = introspect.NewSealer(opts.Secret); err != nil {
+			return nil, err
+		}
 	}
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.statuses = &statusReader{
@@ -138,6 +152,7 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	s.registerImport()
 	s.registerAttributes()
 	s.registerDataSources()
+	s.registerLiveSources()
 	s.registerRemovals()
 	s.registerMappings()
 	s.registerExport()

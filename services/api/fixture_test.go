@@ -82,14 +82,14 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.serve(f.js, api.Options{Verify: verify})
+	f.serve(f.js, api.Options{Verify: verify, Secret: secret()})
 	return f
 }
 
 // serve starts another server with the same database, as a restart does.
 func (f *fixture) serve(js jetstream.Publisher, opts api.Options) {
 	f.t.Helper()
-	opts.Log = slog.New(slog.NewJSONHandler(f.log, nil))
+	opts.Log = slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	server, err := api.New(f.db, events.NewPublisher(js, "api"), opts)
 	if err != nil {
 		f.t.Fatal(err)

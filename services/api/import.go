@@ -39,6 +39,8 @@ type Imported struct {
 	Gone         Gone          `json:"no_longer_in_files" doc:"Rows that are not in the files; see prune."`
 	// Files are in the order of the parts.
 	Files []ImportedFile `json:"files" doc:"The files that were read."`
+
+	Database *ImportedDatabase `json:"database" doc:"The database of source_url that was read; null without one."`
 }
 
 // ImportedFile is a file that was read.
@@ -140,6 +142,17 @@ func (s *Server) registerImport() {
 				"columns":    file("candidate columns", "data_source, schema, table and column are needed"),
 				"mappings":   file("mappings", "attribute_name or line_item_number is needed"),
 				"name":       {Type: "string", Description: "The name of the report, of at most 200 characters."},
+				"source_url": {
+					Type: "string",
+					Description: "The database to read candidate columns from, instead of a file of columns, such as " +
+						"postgres://user:password@host/database?sslmode=verify-full. The password is stored " +
+						"encrypted, and never returned.",
+				},
+				"source_name": {Type: "string", Description: "The name of the data source; needed with source_url."},
+				"source_ca": {
+					Type:        "string",
+					Description: "PEM certificates of the authorities that the connection trusts.",
+				},
 			},
 		}}}},
 	}, s.importReport)
@@ -182,6 +195,10 @@ func (s *Server) importReport(ctx context.Context, in *struct {
 		return nil, err
 	}
 	data := read.Data()
+	database, err := s.importDatabase(ctx, in.ReportPath, sent, &data)
+	if err != nil {
+		return nil, err
+	}
 	data.CycleID, data.ReportID, data.Name, data.Author = in.CycleID, in.ReportID, sent.name, callerOf(ctx).User
 	switch {
 	case in.Prune == "confirmed" && callerOf(ctx).Role.Includes(Manager):
@@ -209,7 +226,9 @@ func (s *Server) importReport(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, planningError(err)
 	}
-	return &oneOutput[Imported]{Body: newImported(report, done, read)}, nil
+	imported := newImported(report, done, read)
+	imported.Database = database
+	return &oneOutput[Imported]{Body: imported}, nil
 }
 
 // newImported returns the response to an import.

@@ -60,6 +60,8 @@ const (
 	otherReport        problemKind = "other-report"
 	decisionsRefused   problemKind = "decisions-refused"
 	alreadyDecided     problemKind = "already-decided"
+	connectionFailed   problemKind = "connection-failed"
+	noConnection       problemKind = "no-connection"
 )
 
 // meanings has the HTTP status and the title of each kind.
@@ -95,6 +97,8 @@ var meanings = map[problemKind]struct {
 	ownEdit:            {http.StatusForbidden, "A user cannot review their own edit"},
 	otherReport:        {http.StatusUnprocessableEntity, "The file is an export of another report"},
 	decisionsRefused:   {http.StatusUnprocessableEntity, "Some of the decisions cannot be made"},
+	connectionFailed:   {http.StatusUnprocessableEntity, "The database cannot be read"},
+	noConnection:       {http.StatusConflict, "The data source has no connection"},
 	nothingToRetry:     {http.StatusConflict, "There is nothing to retry"},
 	alreadyDecided:     {http.StatusConflict, "The report already has decisions"},
 	bodyTooLarge:       {http.StatusRequestEntityTooLarge, "The body is too large"},
@@ -128,6 +132,7 @@ type Problem struct {
 	Errors     []FieldError  `json:"errors,omitempty" doc:"The mistakes by field."`
 	MoreErrors int           `json:"more_errors,omitempty" doc:"The number of errors that are not listed."`
 	JobID      string        `json:"job_id,omitempty" doc:"The active job of the report."`
+	Reason     string        `json:"reason,omitempty" doc:"Why a database cannot be read: a stable name, such as timeout."`
 	Changes    []ChangeSince `json:"changes,omitempty" doc:"The changes that the caller has not seen, the newest first."`
 	RequestID  string        `json:"request_id,omitempty" doc:"The id of the request in the log of the server."`
 

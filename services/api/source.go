@@ -16,13 +16,21 @@ import (
 type DataSource struct {
 	ID string `json:"id"`
 	DataSourceBody
-	ColumnCount int64 `json:"column_count" doc:"The number of candidate columns, which are imported."`
+	ColumnCount int64 `json:"column_count" doc:"The number of candidate columns."`
+
+	Connection *SourceConnection `json:"connection" doc:"Null if the columns come from files."`
 }
 
 // DataSourceBody has the fields of a data source that a request can set.
 type DataSourceBody struct {
 	Name        string `json:"name" doc:"The name in the files of columns and mappings, of at most 255 characters."`
 	Description string `json:"description" required:"false"`
+}
+
+// NewDataSourceBody is the body of a request that adds a data source.
+type NewDataSourceBody struct {
+	DataSourceBody
+	Connection *ConnectionBody `json:"connection,omitempty" doc:"The database to read the columns from."`
 }
 
 // registerDataSources registers the routes of data sources.
@@ -50,7 +58,9 @@ func (s *Server) registerDataSources() {
 		OperationID: "add-data-source", Method: http.MethodPost, Path: path, Tags: []string{"planning"},
 		DefaultStatus: http.StatusCreated,
 		Errors:        []int{http.StatusConflict},
-		Summary:       "Adds a data source, without columns",
+		Summary:       "Adds a data source",
+		Description: "With a connection, the columns, keys and comments are read from the database: those that the " +
+			"user of the URL may see. Without, it has no columns until some are imported.",
 	}, s.addDataSource)
 }
 
@@ -76,7 +86,7 @@ func (s *Server) listDataSources(ctx context.Context, in *struct {
 
 func (s *Server) addDataSource(ctx context.Context, in *struct {
 	ReportPath
-	Body DataSourceBody
+	Body NewDataSourceBody
 },
 ) (*createdOutput[DataSource], error) {
 	source, err := tabular.CheckDataSource(schema.DataSource{Name: in.Body.Name, Description: in.Body.Description})
@@ -84,8 +94,17 @@ func (s *Server) addDataSource(ctx context.Context, in *struct {
 		return nil, bodyProblems(err)
 	}
 	source.CycleID, source.ReportID, source.CreatedBy = in.CycleID, in.ReportID, callerOf(ctx).User
+	var columns []schema.ColumnRow
+	if in.Body.Connection != nil {
+		if err := schema.RequireNoActiveJob(ctx, s.db, in.CycleID, in.ReportID); err != nil {
+			return nil, planningError(err)
+		}
+		if source.Connection, columns, err = s.readNew(ctx, *in.Body.Connection); err != nil {
+			return nil, err
+		}
+	}
 	err = s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
-		source, err = schema.InsertDataSource(ctx, tx, source)
+		source, err = schema.InsertDataSource(ctx, tx, source, columns...)
 		return err
 	})
 	if errors.Is(err, schema.ErrExists) {
@@ -99,8 +118,25 @@ func (s *Server) addDataSource(ctx context.Context, in *struct {
 	}, nil
 }
 
+// readNew reads the database of a new data source.
+func (s *Server) readNew(
+	ctx context.Context, body ConnectionBody,
+) (connection schema.Connection, columns []schema.ColumnRow, err error) {
+	const location = "body.connection.url"
+	c, err := parseConnection(location, body.URL, body.CACertificate)
+	if err != nil {
+		return connection, nil, err
+	}
+	reading, err := s.readDatabase(ctx, location, c)
+	if err != nil {
+		return connection, nil, err
+	}
+	return s.storedConnection(c, reading), reading.Columns, nil
+}
+
 func newDataSource(d schema.DataSource) DataSource {
 	return DataSource{
 		ID: d.ID, DataSourceBody: DataSourceBody{Name: d.Name, Description: d.Description}, ColumnCount: d.ColumnCount,
+		Connection: newSourceConnection(d.Connection),
 	}
 }

@@ -20,6 +20,8 @@ import (
 type upload struct {
 	name string
 	tabular.Sources
+	// sourceURL, sourceName and sourceCA are the database to read columns from.
+	sourceURL, sourceName, sourceCA string
 }
 
 // parts parses the body of an import request.
@@ -28,10 +30,10 @@ func parts(contentType string, body []byte) (upload, error) {
 	if err := eachPart(contentType, body, "attributes, columns and mappings, or some of them", sent.add); err != nil {
 		return sent, err
 	}
-	if sent.Sources == (tabular.Sources{}) {
-		return sent, newFieldProblem("body", "has nothing to import: send attributes, columns or mappings")
+	if sent.Sources == (tabular.Sources{}) && sent.sourceURL == "" {
+		return sent, newFieldProblem("body", "has nothing to import: send attributes, columns, source_url or mappings")
 	}
-	return sent, nil
+	return sent, sent.checkSource()
 }
 
 // oneFile returns the only part of a form, with the name file.
@@ -105,6 +107,15 @@ func (u *upload) add(part *multipart.Part) error {
 		into = &u.Columns
 	case "mappings":
 		into = &u.Mappings
+	case "source_url":
+		u.sourceURL = strings.TrimSpace(string(content))
+		return nil
+	case "source_name":
+		u.sourceName = strings.TrimSpace(string(content))
+		return nil
+	case "source_ca":
+		u.sourceCA = strings.TrimSpace(string(content))
+		return nil
 	case "name":
 		u.name = strings.TrimSpace(string(content))
 		unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
@@ -116,7 +127,8 @@ func (u *upload) add(part *multipart.Part) error {
 		return nil
 	default:
 		return newFieldProblem("body", fmt.Sprintf(
-			"the part %.60q is unknown; the parts are attributes, columns, mappings and name", part.FormName()))
+			"the part %.60q is unknown; the parts are attributes, columns, mappings, name, source_url, source_name "+
+				"and source_ca", part.FormName()))
 	}
 	if part.FileName() == "" && len(content) == 0 {
 		return nil // a browser sends this if no file was chosen
