@@ -213,7 +213,8 @@ func TestUndo_RefusesARemovedDataSource(t *testing.T) {
 	exec(t, db, `insert into data_sources
 			(id, cycle_id, report_id, name, created_at, created_by, updated_at, updated_by)
 		select 'copy', cycle_id, report_id, 'Copy', now(), 'olga', now(), 'olga' from data_sources limit 1`)
-	exec(t, db, `insert into source_columns
+	exec(t, db, `insert into source_columns (id, data_source_id, identity, schema_name, table_name, column_name,
+			data_type, description, created_at, created_by, updated_at, updated_by)
 		select 'copy-vin', 'copy', identity, schema_name, table_name, column_name, data_type, description,
 			now(), 'olga', now(), 'olga' from source_columns where column_name = 'VIN'`)
 	for _, source := range []string{"copy", mappingSource(t, db)} {

@@ -1,11 +1,12 @@
 // Package schema is the stored state: the rows, the typed values in them with their transitions, and all SQL.
-// There is one file per noun, and the file of a larger one is split by activity: job, intent, classifier (kinds and
-// lanes), idempotency; item with item_queue, item_fold and item_lock; status with status_store, status_read and
-// status_lag; mapping with mapping_save, history, work (one mapping of a job), decision (one by a person); report,
-// attribute, source, planning; import, remove; carry and compare, with pair; check and stuck. Get reads one row or
-// returns [ErrNotFound], List reads many rows; functions that write one row begin with Insert, Update, Delete or Mark.
-// Other functions that write are named for their step, such as [SaveWork], [FailItem], [CancelItems], [FoldItems] and
-// [RebuildStatus]. [GetStatus] computes a status that is not stored.
+// There is one file per noun, and the file of a larger one is split by activity: job, intent, classifier (kinds
+// and lanes), idempotency; item with item_queue, item_fold and item_lock; status with status_store, status_read
+// and status_lag; mapping with mapping_save, history, work (one mapping of a job), decision (one by a person);
+// report, attribute, source with its refresh and summary, planning; import, remove; carry and compare, with pair;
+// check and stuck. Get reads one row or returns [ErrNotFound], List reads many rows; functions that write one row
+// begin with Insert, Update, Delete or Mark. Other functions that write are named for their step, such as
+// [SaveWork], [FailItem], [CancelItems], [FoldItems] and [RebuildStatus]. [GetStatus] computes a status that is
+// not stored.
 //
 // It is the vocabulary of the project and imports no other package of it. SQL is in plain functions over [bun.IDB]
 // that are named for the question they answer; the caller owns the transaction.
@@ -59,27 +60,27 @@
 //     there is a source field: 160 in all, a few dozen in a report. Three indexes begin with it, so a filtered
 //     list reads the next rows of each facet that passes and merges them. The other combinations of filter and
 //     order (by name, source field or classification confidence, and ranges of confidence in another order) first
-//     find up to 2,000 matches by facet or confidence and sort them. If there are more, up to two windows of 2,000
-//     mappings are read in the order (200 of each facet in the orders by tier, criticality and review status), and
-//     the page may be short: it has the cursor of the place where reading stopped. So no page reads the report.
-//     Because updated_at is indexed, no write of a mapping is a heap-only update: each adds an entry to every index.
-//     That is accepted, because a job that finds the same values need not write the row at all.
+//     find up to 2,000 matches by facet or confidence and sort them. If there are more, up to two windows of
+//     2,000 mappings are read in the order (200 of each facet in the orders by tier, criticality and review
+//     status), and the page may be short: it has the cursor of the place where reading stopped. So no page reads
+//     the report. Because updated_at is indexed, no write of a mapping is a heap-only update: each adds an entry
+//     to every index. That is accepted, because a job that finds the same values need not write the row at all.
 //  14. The counts of a report are the sum of rows that triggers insert and no writer updates, so that workers do
 //     not wait for each other. The projector adds them up every two seconds ([SumMappingCounts]).
 //  15. pde_mappings.data_source_id is not a foreign key. Its check would lock the same few rows in the transaction
 //     of every mapping and so fill the database with multixacts. A mapping cannot refer to a deleted data source:
 //     only a job, a decision of a person, an import and a removal write the field. The last two take the report's
-//     lock FOR UPDATE and are refused while a job is active. A decision takes it FOR KEY SHARE. A job takes it FOR
-//     KEY SHARE when it is inserted and saves only items without an outcome. A job that has ended has no such
+//     lock FOR UPDATE and are refused while a job is active. A decision takes it FOR KEY SHARE. A job takes it
+//     FOR KEY SHARE when it is inserted and saves only items without an outcome. A job that has ended has no such
 //     items and never becomes active again. A removal clears the field of the mappings to the data source that it
 //     deletes.
-//  16. A search reads the list as in decision 13, 1,000 mappings at a time, and does not look for all matches if one
-//     in 200 of the first has the text. Otherwise it finds candidates by their parts of one to three characters, in
-//     GIN indexes of arrays: pg_trgm is an extension that an operator may not be allowed to create. Candidates are
-//     compared with the text itself, so the indexes never decide the result. Mappings are found by their columns
-//     through mapped_elements, which has each pair of element and column once, instead of an index of parts over
-//     pde_mappings, to which every job would write. JIT is off in all sessions: its compiler takes 100 ms for a
-//     search that runs for 10.
+//  16. A search reads the list as in decision 13, 1,000 mappings at a time, and does not look for all matches if
+//     one in 200 of the first has the text. Otherwise it finds candidates by their parts of one to three
+//     characters, in GIN indexes of arrays: pg_trgm is an extension that an operator may not be allowed to
+//     create. Candidates are compared with the text itself, so the indexes never decide the result. Mappings are
+//     found by their columns through mapped_elements, which has each pair of element and column once, instead of
+//     an index of parts over pde_mappings, to which every job would write. JIT is off in all sessions: its
+//     compiler takes 100 ms for a search that runs for 10.
 //  17. Cancelled items are counted in jobs.cancelled by the transaction that cancels them, and are marked as
 //     folded in the same update. The job's status takes the number from there instead of counting the items
 //     again, so each item is written once, and a page is counted exactly once: the projector sets the number and
@@ -90,11 +91,11 @@
 //     version. Its pages, and those of the table, are half full at first: in full pages Postgres looks for
 //     duplicates at every few entries, which doubled the time.
 //  19. The items of a job by outcome are read from job_items_outcome, and the queued ones from the queue, so that
-//     a rare outcome is found without reading the job. Cancelled items have no entry there, because writing it took
-//     a fifth of the time of a cancellation. They are read by the primary key from jobs.cancelled_from on: the items
-//     of a job are taken in the order of their mappings, so those after the first cancelled one are cancelled too,
-//     except some of those that were in work. The columns of a data source are counted by triggers when they are
-//     added or removed.
+//     a rare outcome is found without reading the job. Cancelled items have no entry there, because writing it
+//     took a fifth of the time of a cancellation. They are read by the primary key from jobs.cancelled_from on:
+//     the items of a job are taken in the order of their mappings, so those after the first cancelled one are
+//     cancelled too, except some of those that were in work. The columns of a data source are counted by triggers
+//     when they are added or removed.
 //  20. A person's decision about a mapping, alone or with thousands of others, is written by one function,
 //     saveChanges, which imports and removals use too: the mapping under its version, the row of the history and
 //     the note that mapping.changed is not published yet are one statement. The history row of an undone change
@@ -102,13 +103,18 @@
 //  21. The rule of a report approves results in two places: when a job saves one, in [SaveWork], and when the rule
 //     is set, in [SaveAutoApproval]. Both only approve pending results of jobs. A job reads the rule with its
 //     work, so a rule that is switched off while a result is computed may still approve that one.
-//  22. pde_mappings.input_hash is the digest of what the last job's result depends on. A person's edit, an import and
-//     a removal clear it, a review does not. So a mapping with the digest of the present input is the result for it,
-//     and a job ends the item as unchanged, without a row in the history.
-//  23. A carry-over writes each mapping as one change of the new cycle, with a row in its history, and only reads the
-//     earlier cycle, without locks. The history row has the last editor of the earlier cycle in edited_by, so that
-//     the question who edited a mapping last never leaves the rows of its own cycle, which the earlier one may not
-//     survive. The reviewer of what needs revision is [CarryOverReviewer]. It keeps the confirmation, so that a job
-//     only suggests, unless the column is gone. A carry-over is not undone mapping by mapping: the state before it
-//     is nobody's decision.
+//  22. pde_mappings.input_hash is the digest of what the last job's result depends on. A person's edit, an import
+//     and a removal clear it, a review does not. So a mapping with the digest of the present input is the result
+//     for it, and a job ends the item as unchanged, without a row in the history.
+//  23. A carry-over writes each mapping as one change of the new cycle, with a row in its history, and only reads
+//     the earlier cycle, without locks. The history row has the last editor of the earlier cycle in edited_by, so
+//     that the question who edited a mapping last never leaves the rows of its own cycle, which the earlier one
+//     may not survive. The reviewer of what needs revision is [CarryOverReviewer]. It keeps the confirmation, so
+//     that a job only suggests, unless the column is gone. A carry-over is not undone mapping by mapping: the
+//     state before it is nobody's decision.
+//  24. A refresh of a data source replaces its columns in one transaction; the caller has read the database
+//     before. A mapping to a column that is gone needs revision by [ColumnRemoval], who is no user: the person
+//     who runs the refresh may have been the last to edit the mapping. A column with a new name at the same
+//     position is only suggested, because a rename cannot be told from a column that was replaced. Unlike a
+//     removal, a refresh publishes mapping.changed, since no person has asked for these changes.
 package schema

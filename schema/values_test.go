@@ -26,6 +26,7 @@ func TestEveryEnumeratedColumnAllowsTheValuesOfItsType(t *testing.T) {
 		"auto_approvals.max_risk":                          texts(schema.Levels()),
 		"classification_history.action":                    texts(schema.HistoryActions()),
 		"planning_changes.object":                          texts(schema.PlanningObjects()),
+		"source_columns.relation_kind":                     texts(append(schema.RelationKinds(), "")),
 		"jobs.job_type":                                    texts(schema.JobTypes()),
 		"jobs.classifier":                                  texts(schema.ClassifierKinds()),
 		"jobs.scope":                                       texts(schema.Scopes()),

@@ -75,6 +75,7 @@ func (a *app) root(w io.Writer) *cli.Command {
 			a.mappingsCommand(),
 			a.reportsCommand(),
 			a.carryOverCommand(),
+			a.sourcesCommand(),
 			a.checkCommand(),
 			a.doctorCommand(),
 			a.auditCommand(),

@@ -131,7 +131,7 @@ func (f *fixture) runOn(natsURL string, services ...schema.Service) (stop func()
 	wg.Go(func() {
 		w := deps{db: f.db, apiDB: f.db, nc: nc, js: js, log: log}
 		if err := runServices(ctx, services, w,
-			settings{listener: listener, verify: verify, engine: engine}); err != nil {
+			settings{listener: listener, verify: verify, secret: string(testSecret), engine: engine}); err != nil {
 			f.t.Errorf("services ended: %v", err)
 		}
 	})

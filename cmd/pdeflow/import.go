@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -35,20 +36,27 @@ func (a *app) importCommand() *cli.Command {
 	var prune pruneValue
 	return &cli.Command{
 		Name:  "import",
-		Usage: "loads a report's attributes, candidate columns and existing mappings from files",
+		Usage: "loads a report's attributes, candidate columns and existing mappings",
 		Description: "Calls the API. Files are .csv, or .xlsx of which every visible sheet with the right " +
 			"header is read. If anything is wrong in any file, nothing is loaded, and each error is " +
 			"listed by file, line and column. Existing rows are updated; mappings that a person " +
 			"confirmed are kept. Attributes and columns that the files no longer contain are " +
-			"listed, and removed with --prune.\n\n" +
+			"listed, and removed with --prune. With --source-url the server reads the columns from a PostgreSQL " +
+			"database, as far as the user of the URL may see them; pdeflow sources refresh reads them again. In " +
+			"the environment (PDEFLOW_SOURCE_URL), the password is not in the list of processes.\n\n" +
 			"pdeflow import --cycle 2026-Q3 --report auto-loans --name \"Auto loans\" --attributes attributes.csv " +
-			"--columns columns.xlsx",
+			"--columns columns.xlsx\n" +
+			"pdeflow import --cycle 2026-Q3 --report auto-loans --source-name \"Loan servicing\" --source-url " +
+			"'postgres://reader@db.example/loans?sslmode=verify-full'",
 		Flags: append([]cli.Flag{
 			a.cycleFlag(), a.reportFlag(),
 			&cli.StringFlag{Name: "name", Usage: "name of the report, `TEXT`"},
 			fileFlag("attributes", "the report's attributes; attribute_name is needed"),
 			fileFlag("columns", "its candidate columns; data_source, schema, table and column are needed"),
 			fileFlag("mappings", "its existing mappings; attribute_name or line_item_number is needed"),
+			a.sourceURLFlag(),
+			&cli.StringFlag{Name: flagSourceName, Usage: "name of the data source to read, `NAME`"},
+			fileFlag(flagSourceCA, "PEM certificates of the authorities that the database's certificate is checked with"),
 			&cli.GenericFlag{
 				Name: "prune", Value: &prune,
 				Usage: "remove attributes and columns that are no longer in the files; with `[=confirmed]` also " +
@@ -95,7 +103,12 @@ func (a *app) importReport(ctx context.Context, cmd *cli.Command, prune pruneVal
 			paths[part] = path
 		}
 	}
-	contentType, body, err := importForm(cmd.String("name"), paths)
+	fields, err := sourceFields(cmd)
+	if err != nil {
+		return err
+	}
+	fields["name"] = cmd.String("name")
+	contentType, body, err := importForm(fields, paths)
 	if err != nil {
 		return err
 	}
@@ -127,18 +140,21 @@ func (a *app) importReport(ctx context.Context, cmd *cli.Command, prune pruneVal
 }
 
 // importForm returns the body of an import.
-func importForm(name string, paths map[string]string) (contentType string, body []byte, err error) {
-	if len(paths) == 0 {
-		return "", nil,
-			usagef("there is nothing to import: give at least one of --%s", strings.Join(importParts(), ", --"))
+func importForm(fields, paths map[string]string) (contentType string, body []byte, err error) {
+	if len(paths) == 0 && fields["source_url"] == "" {
+		return "", nil, usagef("there is nothing to import: give at least one of --%s, --%s",
+			strings.Join(importParts(), ", --"), flagSourceURL)
 	}
 	var (
 		form  bytes.Buffer
 		total int64
 	)
 	to := multipart.NewWriter(&form)
-	if name != "" {
-		if err := to.WriteField("name", name); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if fields[name] == "" {
+			continue
+		}
+		if err := to.WriteField(name, fields[name]); err != nil {
 			return "", nil, fmt.Errorf("body of the import: %w", err)
 		}
 	}
@@ -243,6 +259,10 @@ func (a *app) printImported(done api.Imported) error {
 		count(done.MappingCount, "mapping"))
 	for _, f := range done.Files {
 		a.printFile(f)
+	}
+	if d := done.Database; d != nil {
+		fmt.Fprintf(a.stdout, "%s, %s: %s with %s\n\n", oneLine(d.DataSource), oneLine(d.Database),
+			count(int64(d.Tables), "table"), count(int64(d.Columns), "column"))
 	}
 	w := table(a.stdout)
 	printRow(w, "WHAT", "ADDED", "UPDATED", "UNCHANGED", "KEPT AS CONFIRMED")

@@ -29,7 +29,7 @@ func TestWrongUsageIsExplainedAndExitsTwo(t *testing.T) {
 		"jobs list --stats failed": `there is no flag --stats; did you mean --status? (see pdeflow ` +
 			`jobs list --help)`,
 		"check --frobnicate":                     `there is no flag --frobnicate (see pdeflow check --help)`,
-		"import " + report + " --source-url x":   `there is no flag --source-url`,
+		"import " + report + " --source-url x":   `--source-url needs --source-name`,
 		"jobs list --status":                     `--status needs a value`,
 		"regenerate":                             `--cycle and --report must be given (see pdeflow regenerate --help)`,
 		"mappings list --cycle c":                `--report must be given (see pdeflow mappings list --help)`,

@@ -1,0 +1,285 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+const (
+	// readingTimeout is the extra time in which the server may read a database.
+	readingTimeout = 3 * time.Minute
+
+	flagPasswordFile = "password-file"
+)
+
+func (a *app) sourcesCommand() *cli.Command {
+	return group(&cli.Command{
+		Name:  "sources",
+		Usage: "lists data sources, tests their connections, shows their tables and reads them again",
+		Description: "Calls the API. ID is the id of a data source, the beginning of one, or its name. A data source " +
+			"has a connection if its columns were read from a database (pdeflow import --source-url).\n\n" +
+			"pdeflow sources list\n" +
+			"pdeflow sources refresh \"Loan servicing\"",
+		Flags: a.clientFlags(),
+		Commands: []*cli.Command{
+			a.sourcesListCommand(), a.sourcesTestCommand(), a.sourcesSummaryCommand(), a.sourcesRefreshCommand(),
+		},
+	})
+}
+
+func (a *app) sourcesListCommand() *cli.Command {
+	return &cli.Command{
+		Name: "list", Usage: "lists the data sources of a report",
+		Flags: []cli.Flag{a.cycleFlag(), a.reportFlag(), limitFlag(0), jsonFlag()},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := noArguments(cmd); err != nil {
+				return err
+			}
+			c, err := a.client(cmd)
+			if err != nil {
+				return err
+			}
+			return printList(ctx, a, cmd, c, list[api.DataSource]{
+				path: sourcesPath(cmd, ""), query: url.Values{}, row: sourceRow,
+				columns:  []any{"ID", "NAME", "COLUMNS", "CONNECTION", "READ"},
+				optional: []string{"READ", "CONNECTION"},
+			})
+		},
+	}
+}
+
+func sourceRow(s api.DataSource) []any {
+	connection, read := "", ""
+	if c := s.Connection; c != nil {
+		connection = c.URL
+		if c.ReadAt != nil {
+			read = sinceText(*c.ReadAt, time.Now())
+		}
+	}
+	return []any{s.ID, oneLine(s.Name), s.ColumnCount, oneLine(connection), read}
+}
+
+func (a *app) sourcesTestCommand() *cli.Command {
+	return &cli.Command{
+		Name: "test", Usage: "tests the connection of a data source; exits 1 if it fails", ArgsUsage: idArgument,
+		Flags: []cli.Flag{a.cycleFlag(), a.reportFlag(), passwordFlag(), jsonFlag()},
+		Action: a.withSource(func(ctx context.Context, cmd *cli.Command, c *client, id string) error {
+			r, err := sourceRequest(cmd, id, "/test-connection")
+			if err != nil {
+				return err
+			}
+			var tested api.ConnectionTest
+			got, err := c.call(ctx, r, &tested)
+			switch {
+			case err != nil:
+				return a.problemJSON(cmd.Bool(flagJSON), err)
+			case cmd.Bool(flagJSON):
+				err = a.printJSON(got.body)
+			case tested.OK:
+				_, err = fmt.Fprintf(a.stdout, "%s\n%s\n", cellText(tested.Database), oneLine(tested.Message))
+			default:
+				_, err = fmt.Fprintln(a.stderr, "pdeflow: "+oneLine(tested.Message))
+			}
+			if err == nil && !tested.OK {
+				return errReported
+			}
+			return err
+		}),
+	}
+}
+
+func (a *app) sourcesSummaryCommand() *cli.Command {
+	return &cli.Command{
+		Name: "summary", Usage: "shows the tables, columns and keys of a data source", ArgsUsage: idArgument,
+		Flags: []cli.Flag{a.cycleFlag(), a.reportFlag(), limitFlag(0), jsonFlag()},
+		Action: a.withSource(func(ctx context.Context, cmd *cli.Command, c *client, id string) error {
+			path := sourcesPath(cmd, "/"+url.PathEscape(id)+"/summary")
+			if cmd.Bool(flagJSON) {
+				return printList(ctx, a, cmd, c, list[api.SourceTable]{path: path, query: url.Values{}})
+			}
+			var summary api.SourceSummary
+			first := request{method: http.MethodGet, path: path, query: url.Values{"limit": {"1"}}}
+			if _, err := c.call(ctx, first, &summary); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "%s: %s with %s, %s of primary keys, %s of foreign keys\n", oneLine(summary.Name),
+				count(summary.TableCount, "table"), count(summary.ColumnCount, "column"),
+				count(summary.PrimaryKeyCount, "column"), count(summary.ForeignKeyCount, "column"))
+			for p, err := range c.pages(ctx, path, url.Values{}, cmd.Int(flagLimit)) {
+				if err != nil {
+					return err
+				}
+				for _, raw := range p.Items {
+					var t api.SourceTable
+					if err := json.Unmarshal(raw, &t); err != nil {
+						return fmt.Errorf("table of the summary: %w", err)
+					}
+					if err := printSourceTable(a.stdout, t); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}),
+	}
+}
+
+// printSourceTable prints a table with its columns.
+func printSourceTable(to io.Writer, t api.SourceTable) error {
+	kind := ""
+	if t.Kind != nil {
+		kind = " (" + strings.ReplaceAll(string(*t.Kind), "_", " ") + ")"
+	}
+	fmt.Fprintf(to, "\n%s.%s%s\n", oneLine(t.Schema), oneLine(t.Table), kind)
+	w := table(to)
+	for _, column := range t.Columns {
+		var keys []string
+		if column.IsPrimaryKey {
+			keys = append(keys, "primary key")
+		}
+		if column.References != nil {
+			keys = append(keys, "-> "+*column.References)
+		}
+		printRow(w, "  "+oneLine(column.Name), oneLine(column.DataType), oneLine(strings.Join(keys, ", ")))
+	}
+	return w.Flush()
+}
+
+func (a *app) sourcesRefreshCommand() *cli.Command {
+	return &cli.Command{
+		Name: "refresh", Usage: "reads a database again and lists what has changed", ArgsUsage: idArgument,
+		Description: "Mappings to columns that the database no longer has become unmapped and need revision. If a " +
+			"column was probably renamed, the new name is suggested.\n\n" +
+			"pdeflow sources refresh \"Loan servicing\"",
+		Flags: []cli.Flag{a.cycleFlag(), a.reportFlag(), passwordFlag(), jsonFlag()},
+		Action: a.withSource(func(ctx context.Context, cmd *cli.Command, c *client, id string) error {
+			r, err := sourceRequest(cmd, id, "/refresh")
+			if err != nil {
+				return err
+			}
+			return printOne(ctx, a, cmd, c, r, a.printRefreshed)
+		}),
+	}
+}
+
+// printRefreshed prints what a refresh has found.
+func (a *app) printRefreshed(done api.Refreshed) {
+	fmt.Fprintln(a.stdout, oneLine(done.Message))
+	for _, part := range []struct {
+		name string
+		api.ChangedColumns
+	}{
+		{"added", done.Added}, {"dropped", done.Dropped}, {"probably renamed", done.Renamed}, {"retyped", done.Retyped},
+	} {
+		for _, column := range part.Items {
+			text := oneLine(column.SourceField) + "  " + oneLine(column.DataType)
+			if column.NewSourceField != nil {
+				text = oneLine(column.SourceField) + " -> " + oneLine(*column.NewSourceField)
+			} else if column.NewDataType != nil {
+				text += " -> " + oneLine(*column.NewDataType)
+			}
+			fmt.Fprintf(a.stdout, "  %s: %s\n", part.name, text)
+		}
+		if more := part.Count - int64(len(part.Items)); more > 0 {
+			fmt.Fprintf(a.stdout, "  %s: and %d more\n", part.name, more)
+		}
+	}
+}
+
+// passwordFlag reads a password from a file, so that it is not in the list of processes.
+func passwordFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: flagPasswordFile, TakesFile: true,
+		Usage: "`FILE` with the password to use instead of the stored one",
+	}
+}
+
+// sourceRequest returns a request to a data source with the password of --password-file, if there is one.
+func sourceRequest(cmd *cli.Command, id, action string) (request, error) {
+	var body api.PasswordBody
+	if path := cmd.String(flagPasswordFile); path != "" {
+		text, err := readPassword(path)
+		if err != nil {
+			return request{}, err
+		}
+		body.Password = text
+	}
+	r, err := jsonBody(http.MethodPost, sourcesPath(cmd, "/"+url.PathEscape(id)+action), body)
+	r.extraTime = readingTimeout
+	return r, err
+}
+
+// maxPassword is the longest password that is read from a file, in bytes.
+const maxPassword = 2000
+
+// readPassword reads a password from a file. The line break at its end does not count.
+func readPassword(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", usagef("--%s: %w", flagPasswordFile, err)
+	}
+	defer func() { _ = file.Close() }()
+	text, err := io.ReadAll(io.LimitReader(file, maxPassword+1))
+	if err != nil {
+		return "", usagef("--%s: %w", flagPasswordFile, err)
+	}
+	password := strings.TrimRight(string(text), "\r\n")
+	if password == "" || len(text) > maxPassword {
+		return "", usagef("--%s: needs a file with a password in one line", flagPasswordFile)
+	}
+	return password, nil
+}
+
+// sourcesPath returns the path of the data sources of the report that the flags name.
+func sourcesPath(cmd *cli.Command, path string) string {
+	return reportPath(cmd.String("cycle"), cmd.String("report"), "/data-sources"+path)
+}
+
+// withSource returns the action of a command whose argument names a data source.
+func (a *app) withSource(do idAction) cli.ActionFunc {
+	return a.withID(do, func(ctx context.Context, cmd *cli.Command, c *client, word string) (string, error) {
+		return c.resolveSource(ctx, sourcesPath(cmd, ""), word)
+	})
+}
+
+// resolveSource returns the id of the data source with this id, name, or beginning of an id. A word that names none is
+// returned as it is, and the server refuses it.
+func (c *client) resolveSource(ctx context.Context, path, word string) (string, error) {
+	var begin []candidate
+	for p, err := range c.pages(ctx, path, url.Values{}, 0) {
+		if err != nil {
+			return "", err
+		}
+		for _, raw := range p.Items {
+			var source api.DataSource
+			if err := json.Unmarshal(raw, &source); err != nil {
+				return "", fmt.Errorf("data source of the list: %w", err)
+			}
+			switch {
+			case source.ID == word, source.Name == word:
+				return source.ID, nil
+			case len(word) >= minPrefix && strings.HasPrefix(source.ID, word):
+				begin = append(begin, candidate{source.ID, source.Name})
+			}
+		}
+	}
+	switch len(begin) {
+	case 0:
+		return word, nil
+	case 1:
+		return begin[0].value, nil
+	default:
+		return "", ambiguous("data source", word, begin)
+	}
+}
