@@ -95,8 +95,8 @@ func withLockTimeout(ctx context.Context, tx bun.Tx, do func() error) error {
 	return err
 }
 
-// RequireNoActiveJob returns an [ActiveJobError] if a job is active for the report. One can begin afterwards, unless the
-// caller holds the lock of the report.
+// RequireNoActiveJob returns an [ActiveJobError] if a job is active for the report. One can begin afterwards,
+// unless the caller holds the lock of the report.
 func RequireNoActiveJob(ctx context.Context, db bun.IDB, cycleID, reportID string) error {
 	id, err := activeJob(ctx, db, cycleID, reportID)
 	if err != nil || id == "" {

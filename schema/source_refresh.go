@@ -204,7 +204,8 @@ func (im *importer) removeRefreshed(
 			c.after.SuggestedSourceField = to
 		}
 		c.after.MappingRationale = strings.ToUpper(c.comment[:1]) + c.comment[1:] + "."
-		c.after.ReviewStatus, c.after.ReviewedBy, c.after.ReviewedAt = ReviewStatusNeedsRevision, ColumnRemoval, im.now
+		c.after.ReviewStatus = ReviewStatusNeedsRevision
+		c.after.ReviewedBy, c.after.ReviewedAt = ColumnRemoval, im.now
 		return c
 	})
 }

@@ -56,7 +56,10 @@ func (a *app) importCommand() *cli.Command {
 			fileFlag("mappings", "its existing mappings; attribute_name or line_item_number is needed"),
 			a.sourceURLFlag(),
 			&cli.StringFlag{Name: flagSourceName, Usage: "name of the data source to read, `NAME`"},
-			fileFlag(flagSourceCA, "PEM certificates of the authorities that the database's certificate is checked with"),
+			fileFlag(
+				flagSourceCA,
+				"PEM certificates of the authorities that the database's certificate is checked with",
+			),
 			&cli.GenericFlag{
 				Name: "prune", Value: &prune,
 				Usage: "remove attributes and columns that are no longer in the files; with `[=confirmed]` also " +

@@ -33,7 +33,11 @@ func sourceFields(cmd *cli.Command) (map[string]string, error) {
 	case name == "":
 		return nil, usagef("--%s is for --%s", flagSourceCA, flagSourceURL)
 	case location == "":
-		return nil, usagef("--%s needs the URL of a database: --%s or PDEFLOW_SOURCE_URL", flagSourceName, flagSourceURL)
+		return nil, usagef(
+			"--%s needs the URL of a database: --%s or PDEFLOW_SOURCE_URL",
+			flagSourceName,
+			flagSourceURL,
+		)
 	case cmd.String("columns") != "":
 		return nil, usagef("give --columns or --%s, and not both in one import", flagSourceName)
 	}

@@ -111,7 +111,8 @@ func makeServices(names []schema.Service, w deps, s settings) (all []serviceRun,
 	}
 	if slices.Contains(names, schema.ServiceAPI) {
 		server, err := api.New(w.apiDB, events.NewPublisher(w.js, schema.ServiceAPI), api.Options{
-			Verify: s.verify, Secret: []byte(s.secret), Classifier: s.classifier, CountUnchanged: countUnchanged(w, s), Checks: checks,
+			Verify: s.verify, Secret: []byte(s.secret), Classifier: s.classifier,
+			CountUnchanged: countUnchanged(w, s), Checks: checks,
 			Version: version(), Events: w.nc,
 			Log: w.log.With("service", schema.ServiceAPI),
 		})

@@ -18,14 +18,19 @@ func TestALiveDatabaseIsImportedMappedAndRefreshed(t *testing.T) {
 	t.Parallel()
 	f := plainFixture(t, schema.Services()...)
 	s := foreigntest.StartPostgres(t)
-	s.Exec(t, "postgres", `create schema svc; create table svc.loan (loan_id bigint primary key, cur_bal_amt numeric(14,2));
+	s.Exec(
+		t,
+		"postgres",
+		`create schema svc; create table svc.loan (loan_id bigint primary key, cur_bal_amt numeric(14,2));
 		comment on column svc.loan.cur_bal_amt is 'Current balance of the loan';
-		create role reader login password $pw$`+foreigntest.Password+`$pw$; grant usage on schema svc to reader;`)
+		create role reader login password $pw$`+foreigntest.Password+`$pw$; grant usage on schema svc to reader;`,
+	)
 	report := []string{"--cycle", "2026-Q3", "--report", "loans"}
 	environment := maps.Clone(f.environment())
 	environment["PDEFLOW_SOURCE_URL"] = s.PostgresURL("reader", foreigntest.Password, "postgres")
 	file := filepath.Join(t.TempDir(), "attributes.csv")
-	if err := os.WriteFile(file, []byte("attribute_name,line_item_number\nCurrent Balance Amount,1\n"), 0o600); err != nil {
+	content := "attribute_name,line_item_number\nCurrent Balance Amount,1\n"
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var printed strings.Builder

@@ -90,7 +90,7 @@ func give(t testing.TB, dir string, to *syscall.Credential) {
 		if err != nil {
 			return err
 		}
-		return os.Lchown(path, int(to.Uid), int(to.Gid))
+		return os.Lchown(path, int(to.Uid), int(to.Gid)) //nolint:gosec // a directory of the test's own
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func give(t testing.TB, dir string, to *syscall.Credential) {
 // run runs a program to its end and fails the test if it fails.
 func run(t testing.TB, as *syscall.Credential, program string, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd := exec.CommandContext(t.Context(), program, args...) //nolint:gosec // a database server
 	cmd.Dir = "/tmp"
 	cmd.SysProcAttr = attributes(as)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -109,8 +109,11 @@ func run(t testing.TB, as *syscall.Credential, program string, args ...string) {
 }
 
 // start starts a server, which ends with the test, and waits until it accepts connections.
-func start(t testing.TB, as *syscall.Credential, stop syscall.Signal, ready func() error, program string, args ...string) {
+func start(
+	t testing.TB, as *syscall.Credential, stop syscall.Signal, ready func() error, program string, args ...string,
+) {
 	t.Helper()
+	//nolint:gosec // a database server
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, args...)
 	cmd.Dir = "/tmp"
 	cmd.SysProcAttr = attributes(as)

@@ -16,23 +16,23 @@ const maxReadings = 4
 
 // ConnectionBody is how to connect to the database of a data source.
 type ConnectionBody struct {
-	URL string `json:"url" minLength:"1" maxLength:"2000" doc:"Such as postgres://user:password@host/database?sslmode=verify-full. The password is stored encrypted, and never returned."`
+	URL string `json:"url" minLength:"1" maxLength:"2000" doc:"Such as postgres://user:password@host/database. It is stored with the password encrypted."`
 
-	CACertificate string `json:"ca_certificate,omitempty" maxLength:"200000" doc:"PEM certificates of the authorities to trust, instead of those of the system."`
+	CACertificate string `json:"ca_certificate,omitempty" maxLength:"200000" doc:"PEM certificates of the authorities to trust."`
 }
 
 // SourceConnection is the connection of a data source without its password.
 type SourceConnection struct {
 	URL           string     `json:"url" doc:"Without the password."`
 	HasPassword   bool       `json:"has_password" doc:"Whether a password is stored."`
-	CACertificate *string    `json:"ca_certificate" doc:"PEM certificates of the authorities to trust; null for those of the system."`
+	CACertificate *string    `json:"ca_certificate" doc:"PEM, of trusted authorities; null for those of the system."`
 	Database      *string    `json:"database" doc:"The product and the version at the last reading."`
 	ReadAt        *time.Time `json:"read_at" doc:"The time of the last reading."`
 }
 
 // PasswordBody has the password of a connection.
 type PasswordBody struct {
-	Password string `json:"password,omitempty" maxLength:"2000" doc:"Used instead of the stored one. A refresh that succeeds stores it."`
+	Password string `json:"password,omitempty" maxLength:"2000" doc:"Instead of the stored one. A refresh stores it."`
 }
 
 // newSourceConnection returns nil for a data source whose columns come from files.
@@ -136,9 +136,10 @@ func (s *Server) openConnection(source schema.DataSource, password string) (intr
 
 func passwordMissing() *introspect.Error {
 	return &introspect.Error{
-		Reason:  introspect.ReasonPasswordMissing,
-		Message: "The stored password cannot be decrypted: the secret of this installation (PDEFLOW_AUTH_SECRET) is another one.",
-		Advice:  "Send the password once more: refresh stores it again.",
+		Reason: introspect.ReasonPasswordMissing,
+		Message: "The stored password cannot be decrypted: the secret of this installation (PDEFLOW_AUTH_SECRET) is " +
+			"another one.",
+		Advice: "Send the password once more: refresh stores it again.",
 	}
 }
 

@@ -45,7 +45,7 @@ type SourceTable struct {
 	Schema string `json:"schema"`
 	Table  string `json:"table"`
 
-	Kind *schema.RelationKind `json:"kind" enum:"table,view,materialized_view,foreign_table" doc:"Null if it is unknown."`
+	Kind *schema.RelationKind `json:"kind" enum:"table,view,materialized_view,foreign_table" doc:"Null if unknown."`
 
 	Columns []SourceColumn `json:"columns" nullable:"false" doc:"In the order of the table."`
 }
@@ -65,7 +65,7 @@ type Refreshed struct {
 	DataSource
 	Added    ChangedColumns `json:"added"`
 	Dropped  ChangedColumns `json:"dropped"`
-	Renamed  ChangedColumns `json:"renamed" doc:"Probably: a column with another name, the same type and the same position."`
+	Renamed  ChangedColumns `json:"renamed" doc:"Probably: the same type and position, and another name."`
 	Retyped  ChangedColumns `json:"retyped"`
 	Unmapped int64          `json:"unmapped" doc:"Mappings to dropped and renamed columns; they need revision."`
 	Message  string         `json:"message"`
@@ -91,8 +91,9 @@ func (s *Server) registerLiveSources() {
 	route(s, Tester, huma.Operation{
 		OperationID: "test-data-source", Method: http.MethodPost, Path: path + "/test-connection",
 		Tags: []string{"planning"}, Errors: []int{http.StatusConflict},
-		Summary:     "Tests the connection of a data source",
-		Description: "Connects and reads the catalog, and changes nothing. The response names the reason if that fails.",
+		Summary: "Tests the connection of a data source",
+		Description: "Connects and reads the catalog, and changes nothing. The response names the reason if that " +
+			"fails.",
 	}, s.testDataSource)
 	route(s, Viewer, huma.Operation{
 		OperationID: "summarize-data-source", Method: http.MethodGet, Path: path + "/summary",

@@ -107,7 +107,8 @@ func TestALiveDatabaseIsImportedTestedAndRefreshed(t *testing.T) {
 	sources := must[api.Page[api.DataSource]](t, record(f.get(reportURL("/data-sources"))), http.StatusOK)
 	source := sources.Items[0]
 	want := strings.Replace(at, url.UserPassword("reader", foreigntest.Password).String(), "reader", 1)
-	if c := source.Connection; c == nil || c.URL != want || !c.HasPassword || c.ReadAt == nil || source.ColumnCount != 7 {
+	if c := source.Connection; c == nil || c.URL != want || !c.HasPassword || c.ReadAt == nil ||
+		source.ColumnCount != 7 {
 		t.Fatalf("data source: got %+v, %+v, want the URL %s", source, source.Connection, want)
 	}
 	path := reportURL("/data-sources/" + source.ID)
@@ -214,7 +215,11 @@ func checkRefresh(t *testing.T, f *fixture, got api.Refreshed) {
 	}
 	have := [][]string{names(got.Added), names(got.Dropped), names(got.Renamed), names(got.Retyped)}
 	if diff := cmp.Diff(want, have); diff != "" || got.Unmapped != 2 {
-		t.Errorf("refresh: %d unmapped, added, dropped, renamed and retyped differ (-want +got):\n%s", got.Unmapped, diff)
+		t.Errorf(
+			"refresh: %d unmapped, added, dropped, renamed and retyped differ (-want +got):\n%s",
+			got.Unmapped,
+			diff,
+		)
 	}
 	mappings := must[api.Page[api.Mapping]](t, f.get(reportURL("/pde-mappings")), http.StatusOK).Items
 	kept, renamed, dropped := mappings[0], mappings[1], mappings[2]
@@ -236,10 +241,18 @@ func checkRefresh(t *testing.T, f *fixture, got api.Refreshed) {
 		!strings.Contains(*entry.Comment, "no longer has the column svc.loan.lmt_amt, which was probably renamed to") {
 		t.Errorf("history: got %+v", entry)
 	}
-	if n := f.count(`select count(*) from classification_history where action = 'refreshed' and not published`); n != 2 {
+	if n := f.count(`select count(*) from classification_history
+		where action = 'refreshed' and not published`); n != 2 {
 		t.Errorf("got %d changes to publish as mapping.changed, want 2", n)
 	}
-	accepted := f.act("tina", api.Tester, renamed.ID, "accept-suggestion", "", fmt.Sprintf("%q", fmt.Sprint(renamed.Version)))
+	accepted := f.act(
+		"tina",
+		api.Tester,
+		renamed.ID,
+		"accept-suggestion",
+		"",
+		fmt.Sprintf("%q", fmt.Sprint(renamed.Version)),
+	)
 	if m := must[api.DecidedMapping](t, accepted, http.StatusOK); *m.SourceField != "svc.loan.limit_amount" {
 		t.Errorf("accepted suggestion: got %v", m.SourceField)
 	}
@@ -259,15 +272,19 @@ func TestAddDataSource_ReadsADatabase(t *testing.T) {
 		}
 		return string(text)
 	}
-	source := must[api.DataSource](t, f.post(reportURL("/data-sources"), body("Loans", at+"?sslmode=verify-full", s.CA)),
-		http.StatusCreated)
-	if source.ColumnCount != 7 || source.Connection == nil || *source.Connection.CACertificate != strings.TrimSpace(s.CA) {
+	source := must[api.DataSource](
+		t,
+		f.post(reportURL("/data-sources"), body("Loans", at+"?sslmode=verify-full", s.CA)),
+		http.StatusCreated,
+	)
+	if source.ColumnCount != 7 || source.Connection == nil ||
+		*source.Connection.CACertificate != strings.TrimSpace(s.CA) {
 		t.Errorf("got %+v, %+v", source, source.Connection)
 	}
 	refused(t, f.post(reportURL("/data-sources"), body("Loans", at, "")), http.StatusConflict, "already-exists")
 	for name, tt := range map[string]struct{ url, ca, reason string }{
 		"an untrusted certificate": {at + "?sslmode=verify-full", "", "certificate_not_trusted"},
-		"another product":          {"sqlserver://sa:" + url.QueryEscape(foreigntest.Password) + "@h/d", "", "unsupported"},
+		"another product":          {"sqlserver://" + url.QueryEscape(foreigntest.Password) + "@h/d", "", "unsupported"},
 		"a URL that is malformed":  {"postgres://reader:" + foreigntest.Password + "@localhost/d", "", "invalid"},
 		"a parameter":              {at + "?passfile=/etc/passwd", "", "invalid"},
 		"a socket":                 {"postgres://postgres:x@%2Fvar%2Frun%2Fpostgresql/postgres", "", "invalid"},
@@ -298,8 +315,10 @@ func TestAddDataSource_ReadsADatabase(t *testing.T) {
 		}
 	})
 	t.Run("the password is not sent to another host", func(t *testing.T) {
-		f.exec("update data_sources set connection_url = replace(connection_url, 'localhost', '127.0.0.1') where id = ?",
-			source.ID)
+		f.exec(
+			"update data_sources set connection_url = replace(connection_url, 'localhost', '127.0.0.1') where id = ?",
+			source.ID,
+		)
 		got := must[api.ConnectionTest](t, f.post(path+"/test-connection", ""), http.StatusOK)
 		if got.OK || *got.Reason != "password_missing" {
 			t.Errorf("test-connection of a row whose URL was changed: got %+v", got)
@@ -330,10 +349,18 @@ func TestRefresh_IsRefusedWithoutAConnectionAndDuringAJob(t *testing.T) {
 		t.Errorf("got job %s, want %s", p.JobID, job)
 	}
 	// The database would not answer, and is not asked.
-	refused(t, f.post(reportURL("/data-sources"), `{"name": "A", "connection": {"url": "postgres://u:p@localhost:1/d"}}`),
-		http.StatusConflict, "job-active")
+	refused(
+		t,
+		f.post(reportURL("/data-sources"), `{"name": "A", "connection": {"url": "postgres://u:p@localhost:1/d"}}`),
+		http.StatusConflict,
+		"job-active",
+	)
 	err := f.db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
-		_, err := schema.RefreshDataSource(ctx, tx, schema.Refresh{CycleID: cycle, ReportID: report, SourceID: source.ID})
+		_, err := schema.RefreshDataSource(
+			ctx,
+			tx,
+			schema.Refresh{CycleID: cycle, ReportID: report, SourceID: source.ID},
+		)
 		return err
 	})
 	if err == nil || !strings.Contains(err.Error(), job) {

@@ -72,12 +72,12 @@ func Parse(rawURL, ca string) (Connection, error) {
 	c, supported := schemes()[scheme]
 	switch {
 	case !found:
-		return Connection{}, invalid("The URL must be of the form postgres://user:password@host:port/database, or " +
-			"begin with mysql:// or mariadb://.")
+		return Connection{}, invalid("The URL must be of the form " +
+			"postgres://user:password@host:port/database.")
 	case !supported:
 		return Connection{}, &Error{
-			Reason: ReasonUnsupported, Message: "Only PostgreSQL, MySQL and MariaDB can be read: the URL must begin " +
-				"with postgres://, mysql:// or mariadb://.",
+			Reason: ReasonUnsupported, Message: "Only PostgreSQL can be read: the URL must begin " +
+				"with postgres://.",
 			Advice: "For another database, such as SQL Server or Oracle, import its columns from a file.",
 		}
 	}
@@ -98,7 +98,9 @@ func Parse(rawURL, ca string) (Connection, error) {
 	}
 	if c.ca != "" && c.mode != TLSVerifyCA && c.mode != TLSVerifyFull {
 		if c.given {
-			return Connection{}, invalid("Certificates of authorities need sslmode=verify-full or verify-ca in the URL.")
+			return Connection{}, invalid(
+				"Certificates of authorities need sslmode=verify-full or verify-ca in the URL.",
+			)
 		}
 		c.mode, c.given = TLSVerifyFull, true
 	}

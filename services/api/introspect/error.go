@@ -54,7 +54,8 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		ReasonInvalid, ReasonUnsupported, ReasonUnknownHost, ReasonUnreachable, ReasonTimeout, ReasonAuthentication,
-		ReasonPasswordMissing, ReasonNoDatabase, ReasonTLSRequired, ReasonTLSUnavailable, ReasonCertificate, ReasonPermission,
+		ReasonPasswordMissing, ReasonNoDatabase, ReasonTLSRequired, ReasonTLSUnavailable,
+		ReasonCertificate, ReasonPermission,
 		ReasonNothingVisible, ReasonTooLarge, ReasonOther,
 	}
 }
@@ -106,7 +107,10 @@ func (c Connection) networkError(err error) *Error {
 func (c Connection) timeout() *Error {
 	return &Error{
 		Reason: ReasonTimeout, Message: fmt.Sprintf("%s does not respond in time.", c.address()),
-		Advice: fmt.Sprintf("Check that it is a %s server and not overloaded, and the firewalls in between.", c.product),
+		Advice: fmt.Sprintf(
+			"Check that it is a %s server and not overloaded, and the firewalls in between.",
+			c.product,
+		),
 	}
 }
 

@@ -147,7 +147,11 @@ func (c Connection) dialPostgres(ctx context.Context, limits timeouts, useTLS bo
 	config, err := pgx.ParseConfig("postgres://user:password@host:5432/database?sslmode=disable" +
 		"&sslrootcert=&sslcert=&sslkey=&passfile=")
 	if err != nil {
-		return nil, &Error{ReasonOther, "The environment of the server has invalid settings for PostgreSQL (PG...).", ""}
+		return nil, &Error{
+			ReasonOther,
+			"The environment of the server has invalid settings for PostgreSQL (PG...).",
+			"",
+		}
 	}
 	config.Host, config.Port, config.Database = c.host, c.port, c.database
 	config.User, config.Password = c.user, c.secret()

@@ -131,25 +131,38 @@ func TestReadPostgres(t *testing.T) {
 		}
 	})
 
+	const password = foreigntest.Password
+	byAddress := strings.Replace(s.PostgresURL("reader", password, "loans"), "localhost", "127.0.0.1", 1)
 	for name, tt := range map[string]struct {
 		connection Connection
 		want       Reason
 		says       string
 	}{
-		"wrong password":    {at("reader", "wrong", "loans", ""), ReasonAuthentication, "user or the password is wrong"},
-		"no password":       {at("reader", "", "loans", ""), ReasonAuthentication, "Give the password"},
-		"unknown user":      {at("stranger", "x", "loans", ""), ReasonAuthentication, "refuses user stranger"},
-		"no such database":  {at("reader", foreigntest.Password, "lones", ""), ReasonNoDatabase, "no database lones"},
-		"no CONNECT":        {at("reader", foreigntest.Password, "closed", ""), ReasonPermission, `GRANT CONNECT ON DATABASE "closed" TO "reader";`},
-		"not in pg_hba":     {at("unlisted", foreigntest.Password, "loans", ""), ReasonPermission, "pg_hba.conf"},
-		"no USAGE":          {at("nothing", foreigntest.Password, "loans", ""), ReasonNothingVisible, `GRANT USAGE ON SCHEMA "hidden", "svc" TO "nothing";`},
-		"no tables":         {at("reader", foreigntest.Password, "empty", ""), ReasonNothingVisible, "no tables or views"},
-		"TLS is required":   {at("tls_only", foreigntest.Password, "loans", "?sslmode=disable"), ReasonTLSRequired, "sslmode=verify-full"},
-		"untrusted":         {at("reader", foreigntest.Password, "loans", "?sslmode=verify-full"), ReasonCertificate, "trusted authority"},
-		"untrusted CA only": {at("reader", foreigntest.Password, "loans", "?sslmode=verify-ca"), ReasonCertificate, "trusted authority"},
-		"other host": {
-			mustParse(t, strings.Replace(s.PostgresURL("reader", foreigntest.Password, "loans"), "localhost", "127.0.0.1", 1)+
-				"?sslmode=verify-full", s.CA), ReasonCertificate, "not for 127.0.0.1",
+		"wrong password":   {at("reader", "wrong", "loans", ""), ReasonAuthentication, "the password is wrong"},
+		"no password":      {at("reader", "", "loans", ""), ReasonAuthentication, "Give the password"},
+		"unknown user":     {at("stranger", "x", "loans", ""), ReasonAuthentication, "refuses user stranger"},
+		"no such database": {at("reader", password, "lones", ""), ReasonNoDatabase, "no database lones"},
+		"no CONNECT": {
+			at("reader", password, "closed", ""), ReasonPermission,
+			`GRANT CONNECT ON DATABASE "closed" TO "reader";`,
+		},
+		"not in pg_hba": {at("unlisted", password, "loans", ""), ReasonPermission, "pg_hba.conf"},
+		"no USAGE": {
+			at("nothing", password, "loans", ""), ReasonNothingVisible,
+			`GRANT USAGE ON SCHEMA "hidden", "svc" TO "nothing";`,
+		},
+		"no tables": {at("reader", password, "empty", ""), ReasonNothingVisible, "no tables or views"},
+		"TLS is required": {
+			at("tls_only", password, "loans", "?sslmode=disable"), ReasonTLSRequired, "sslmode=verify-full",
+		},
+		"untrusted": {
+			at("reader", password, "loans", "?sslmode=verify-full"), ReasonCertificate, "trusted authority",
+		},
+		"untrusted with verify-ca": {
+			at("reader", password, "loans", "?sslmode=verify-ca"), ReasonCertificate, "trusted authority",
+		},
+		"another host": {
+			mustParse(t, byAddress+"?sslmode=verify-full", s.CA), ReasonCertificate, "not for 127.0.0.1",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -168,7 +181,10 @@ func TestReadPostgres(t *testing.T) {
 			if strings.Contains(query, "verify") {
 				ca = s.CA
 			}
-			got, err := Read(t.Context(), mustParse(t, s.PostgresURL("tls_only", foreigntest.Password, "loans")+query, ca))
+			got, err := Read(
+				t.Context(),
+				mustParse(t, s.PostgresURL("tls_only", foreigntest.Password, "loans")+query, ca),
+			)
 			if err != nil || len(got.Columns) != 14 {
 				t.Errorf("Read: got %d columns, %v, want 14", len(got.Columns), err)
 			}
@@ -212,7 +228,7 @@ func TestRead_ReportsAServerThatDoesNotAnswer(t *testing.T) {
 		}{
 			"accepts and never answers": {silent.Addr().String(), ReasonTimeout, "does not respond in time"},
 			"closed port":               {closed.Addr().String(), ReasonUnreachable, "Nothing listens at 127.0.0.1"},
-			"unknown host":              {"no-such-host.invalid:1", ReasonUnknownHost, "no-such-host.invalid is unknown"},
+			"unknown host":              {"no-such.invalid:1", ReasonUnknownHost, "no-such.invalid is unknown"},
 		} {
 			t.Run(scheme+" "+name, func(t *testing.T) {
 				t.Parallel()
@@ -240,7 +256,8 @@ func TestReadPostgres_UsesNothingOfTheEnvironment(t *testing.T) {
 	t.Setenv("PGSSLMODE", "verify-full")
 	t.Setenv("PGSSLROOTCERT", "/no/such/file")
 	passfile := t.TempDir() + "/pgpass"
-	if err := os.WriteFile(passfile, []byte("*:*:*:*:"+strings.ReplaceAll(foreigntest.Password, ":", `\:`)+"\n"), 0o600); err != nil {
+	line := "*:*:*:*:" + strings.ReplaceAll(foreigntest.Password, ":", `\:`) + "\n"
+	if err := os.WriteFile(passfile, []byte(line), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PGPASSFILE", passfile)
