@@ -114,6 +114,7 @@ func TestRank_ReadsNamesAsFoundInTheWild(t *testing.T) {
 		{"Date of Birth", "Date YYYYMMDD", "dob"},
 		{"Refreshed Credit Score of Primary Borrower", "N3", "PRIM_BORR_FICO_REFRSH"},
 		{"Card Number", "C19", "Card #"},
+		{"Card #", "C19", "Card #"},
 		{"Transaction Amount", "N12.2", "txn_amt_usd"},
 		{"Email Address", "C80", "e-mail-address"},
 		{"Phone Number", "C20", "Phone Numbers"},
@@ -133,8 +134,8 @@ func TestRank_ReadsNamesAsFoundInTheWild(t *testing.T) {
 	}
 }
 
-// A unique identifier that a system makes up is rarely the number that people use, a text of one or two characters is no
-// identifier, and a measured number no text.
+// A unique identifier that a system makes up is rarely the number that people use, a text of one or two characters is
+// no identifier, and a measured number no text.
 func TestRank_PrefersNumbersThatPeopleUse(t *testing.T) {
 	t.Parallel()
 	ix := NewIndex(slices.Concat(

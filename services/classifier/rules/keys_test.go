@@ -23,3 +23,13 @@ func TestKeysOfThings(t *testing.T) {
 		minor_version | INTEGER || Confidential, Proprietary | no
 	`)
 }
+
+// TestNumberSigns classifies names with # for number as those with the word.
+func TestNumberSigns(t *testing.T) {
+	t.Parallel()
+	answersAs(t, `
+		Card # | VARCHAR(19) || HRCI | yes
+		ACCT# | VARCHAR(12) || Confidential | yes
+		# of Cards | N3 || Confidential, Proprietary | no
+	`)
+}

@@ -91,6 +91,9 @@ func (d *dictionary) cut(pieces []piece, name string) []piece {
 		case r == '%':
 			pieces = append(pieces, d.lookup("percent"))
 			i += size
+		case r == '#' && isNumberSign(name[:i], name[i+size:]):
+			pieces = append(pieces, d.lookup("number"))
+			i += size
 		default:
 			i += size
 		}
@@ -99,6 +102,16 @@ func (d *dictionary) cut(pieces []piece, name string) []piece {
 		}
 	}
 	return pieces
+}
+
+// isNumberSign reports whether a # between two parts of a name stands for "number", as in "Card #" and "# of Cards". In
+// "Borrower #2" it means nothing.
+func isNumberSign(before, after string) bool {
+	after = strings.TrimLeft(after, " _")
+	if next, _ := utf8.DecodeRuneInString(after); unicode.IsLetter(next) {
+		return true
+	}
+	return after == "" && strings.ContainsFunc(before, unicode.IsLetter)
 }
 
 // possessive returns the length of the s in "borrower's", which is dropped.

@@ -341,3 +341,18 @@ func BenchmarkSplit(b *testing.B) {
 		dst = Append(dst[:0], names[i%len(names)])
 	}
 }
+
+func TestSplit_ReadsTheNumberSign(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"Card #": "card number", "ACCT#": "account number", "# of Cards": "number of card",
+		"Borrower #2": "borrower 2", "#": "", "# 1": "1", "Phone # (Home)": "phone home",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := strings.Join(Split(name), " "); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}
