@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
 // Attribute is one line item of a report.
@@ -122,4 +123,16 @@ func InsertAttribute(ctx context.Context, tx bun.Tx, attribute Attribute) (Attri
 		Object: PlanningObjectAttribute, ObjectID: attribute.ID, Name: attribute.AttributeName,
 		Counts: im.counts(), ChangedAt: now, ChangedBy: attribute.CreatedBy,
 	})
+}
+
+// ListAmbiguousAttributes returns those of the attributes whose name another attribute of their report has, too.
+func ListAmbiguousAttributes(ctx context.Context, db bun.IDB, ids []string) (attributes []Attribute, err error) {
+	err = db.NewSelect().Model(&attributes).Where("a.id = any(?)", pgdialect.Array(ids)).
+		Where(`exists (select from attributes b where b.cycle_id = a.cycle_id and b.report_id = a.report_id
+			and left(b.attribute_name, 200) = left(a.attribute_name, 200) and b.attribute_name = a.attribute_name
+			and b.id <> a.id)`).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ambiguous names of attributes: %w", err)
+	}
+	return attributes, nil
 }

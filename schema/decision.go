@@ -96,7 +96,7 @@ var ErrNothingToUndo = errors.New("the last change of the mapping is not a decis
 
 // Undo restores the mapping from before the last change, which must be an edit or a review by the author of the
 // decision. The history keeps both. Allowed returns an error if the person may not undo such an action. Undo
-// returns that error, [ErrNothingToUndo], an [EditError] if the restored column does not exist any more, and the
+// returns that error, [ErrNothingToUndo], [EditErrors] if the restored column does not exist any more, and the
 // errors of [EditMapping].
 func Undo(ctx context.Context, tx bun.Tx, d Decision, allowed func(HistoryAction) error) (Decided, error) {
 	return d.applyChange(ctx, tx, HistoryActionUndone, func(m Mapping, _ time.Time) (c change, err error) {
@@ -121,19 +121,31 @@ func Undo(ctx context.Context, tx bun.Tx, d Decision, allowed func(HistoryAction
 			return c, err
 		}
 		after := image.restore(m)
-		if after.SourceField != "" &&
-			(after.SourceField != m.SourceField || after.DataSourceID != m.DataSourceID) {
-			if _, err := d.findColumn(ctx, tx, after.SourceField, after.DataSourceID); err != nil {
-				return c, err
-			}
-		}
-		if len(after.SourceFields) > 0 {
-			if _, err := d.findOthers(ctx, tx, after.SourceField, after.others(after.SourceField)); err != nil {
-				return c, err
-			}
+		if err := d.checkColumns(ctx, tx, m, after); err != nil {
+			return c, err
 		}
 		return change{before: m, after: after, comment: d.Comment, undoes: last.ID}, nil
 	})
+}
+
+// checkColumns returns [EditErrors] if the report does not have the columns of the restored mapping any more.
+func (d Decision) checkColumns(ctx context.Context, tx bun.Tx, before, after Mapping) error {
+	main, others := columnName{after.SourceField, after.DataSourceID}, after.others(after.SourceField)
+	names := []columnName{main}
+	for _, field := range others {
+		names = append(names, columnName{field: field})
+	}
+	columns, err := findColumns(ctx, tx, d.CycleID, d.ReportID, names)
+	if err != nil {
+		return err
+	}
+	if main.field != "" && main != (columnName{before.SourceField, before.DataSourceID}) {
+		if _, err := columns.find(main); err != nil {
+			return err
+		}
+	}
+	_, err = columns.findOthers(main.field, others)
+	return err
 }
 
 // lastVersion is the newest row of a mapping's history and the version that it has written.

@@ -28,53 +28,22 @@ type MappingEdit struct {
 	Confirmed *bool
 }
 
-// EditError is returned for a column or data source that an edit names and the report does not have, and for values
-// that do not fit together.
-type EditError struct {
-	// Field is the name of the field in the contract, and Index the index in it if it is a list.
-	Field  string
-	Index  int
-	Reason EditReason
-	// Text is the unknown source field.
-	Text string
-	// Names are the data sources that have the column, or those of the report if the data source is unknown.
-	Names []string
-}
-
-// EditReason is why an edit is refused.
-type EditReason string
-
-const (
-	// EditReasonMalformed means that the text is not schema.table.column.
-	EditReasonMalformed EditReason = "malformed"
-	// EditReasonUnknown means that the report has no such column or data source.
-	EditReasonUnknown EditReason = "unknown"
-	// EditReasonElsewhere means that the data source has no such column, but another one of the report has.
-	EditReasonElsewhere EditReason = "elsewhere"
-	// EditReasonAmbiguous means that several data sources have the column.
-	EditReasonAmbiguous EditReason = "ambiguous"
-	// EditReasonWithoutColumn means that a data source is given for a mapping without a column.
-	EditReasonWithoutColumn EditReason = "without a column"
-	// EditReasonNotFirst means that the main column is not the first of the columns.
-	EditReasonNotFirst EditReason = "not the first column"
-	// EditReasonTwice means that the columns contain one twice.
-	EditReasonTwice EditReason = "given twice"
-	// EditReasonDirect means that a mapping of several columns would be direct, or of no type.
-	EditReasonDirect EditReason = "direct with several columns"
-	// EditReasonWithoutRule means that a mapping that does not copy its column would have no transformation rule.
-	EditReasonWithoutRule EditReason = "without a rule"
-)
-
-// Error implements error.
-func (e *EditError) Error() string { return fmt.Sprintf("%s is %s", e.Field, e.Reason) }
-
 // EditMapping sets the fields of the edit. It confirms the mapping, and returns its review to pending. It
-// returns [ErrNotFound] if the report has no such mapping, a [VersionError], an [EditError], and an error of
+// returns [ErrNotFound] if the report has no such mapping, a [VersionError], [EditErrors], and an error of
 // [IsLockTimeout] if another transaction holds the mapping or the report.
 func EditMapping(ctx context.Context, tx bun.Tx, d Decision, edit MappingEdit) (Decided, error) {
 	return d.apply(ctx, tx, HistoryActionEdited, func(m Mapping, _ time.Time) (Mapping, error) {
-		return d.edit(ctx, tx, m, edit)
+		return d.find(ctx, tx, m, edit)
 	})
+}
+
+// find returns the mapping with the values of the edit, whose column it reads.
+func (d Decision) find(ctx context.Context, tx bun.Tx, m Mapping, edit MappingEdit) (Mapping, error) {
+	columns, err := findColumns(ctx, tx, d.CycleID, d.ReportID, edit.columnNames(m))
+	if err != nil {
+		return m, err
+	}
+	return d.edit(columns, m, edit)
 }
 
 // AcceptSuggestion sets the suggested values as the person's own. It returns [ErrNoSuggestion] and the errors of
@@ -96,7 +65,7 @@ func AcceptSuggestion(ctx context.Context, tx bun.Tx, d Decision) (Decided, erro
 			edit.SourceFields = &SourceFields{*edit.SourceField}
 			edit.MappingType, edit.TransformationRule = new(MappingTypeDirect), new("")
 		}
-		return d.edit(ctx, tx, m, edit)
+		return d.find(ctx, tx, m, edit)
 	})
 }
 
@@ -109,10 +78,10 @@ func suggest[T ~string](field **T, suggestion T) bool {
 	return true
 }
 
-// edit returns the mapping with the values of the edit.
-func (d Decision) edit(ctx context.Context, tx bun.Tx, m Mapping, edit MappingEdit) (Mapping, error) {
+// edit returns the mapping with the values of the edit. Any error is [EditErrors].
+func (d Decision) edit(columns *columnFinder, m Mapping, edit MappingEdit) (Mapping, error) {
 	before := m
-	if err := d.editColumns(ctx, tx, &m, edit); err != nil {
+	if err := d.editColumns(columns, &m, edit); err != nil {
 		return m, err
 	}
 	set(&m.PDEName, edit.PDEName)

@@ -229,8 +229,8 @@ func TestUndo_RefusesARemovedDataSource(t *testing.T) {
 		_, err := schema.Undo(ctx, tx, decisionOf(ids[0], "olga"), func(schema.HistoryAction) error { return nil })
 		return err
 	})
-	if _, ok := errors.AsType[*schema.EditError](err); !ok {
-		t.Errorf("got %v, want an EditError", err)
+	if _, ok := errors.AsType[schema.EditErrors](err); !ok {
+		t.Errorf("got %v, want EditErrors", err)
 	}
 }
 

@@ -1,12 +1,12 @@
 // Package schema is the stored state: the rows, the typed values in them with their transitions, and all SQL.
-// There is one file per noun, and the file of a larger one is split by activity: job, intent, classifier (kinds
-// and lanes), idempotency; item with item_queue, item_fold and item_lock; status with status_store, status_read
-// and status_lag; mapping with mapping_save, history, work (one mapping of a job), decision (one by a person);
-// report, attribute, source with its refresh and summary, planning; import, remove; carry and compare, with pair;
-// check and stuck. Get reads one row or returns [ErrNotFound], List reads many rows; functions that write one row
-// begin with Insert, Update, Delete or Mark. Other functions that write are named for their step, such as
-// [SaveWork], [FailItem], [CancelItems], [FoldItems] and [RebuildStatus]. [GetStatus] computes a status that is
-// not stored.
+// There is one file per noun, and the file of a larger one is split by activity: job, intent, classifier (kinds and
+// lanes), idempotency; item with item_queue, item_fold and item_lock; status with status_store, status_read and
+// status_lag; mapping with mapping_save, history, work (one mapping of a job), decision (one by a person) with
+// decision_edit, decision_column, decision_finder and decision_bulk (many at once); report, attribute, source with
+// its refresh and summary, planning; import, remove; carry and compare, with pair; check and stuck. Get reads one row
+// or returns [ErrNotFound], List reads many rows; functions that write one row begin with Insert, Update, Delete or
+// Mark. Other functions that write are named for their step, such as [SaveWork], [FailItem], [CancelItems],
+// [FoldItems] and [RebuildStatus]. [GetStatus] computes a status that is not stored.
 //
 // It is the vocabulary of the project and imports no other package of it. SQL is in plain functions over [bun.IDB]
 // that are named for the question they answer; the caller owns the transaction.

@@ -87,6 +87,17 @@ func ListMappingVersions(ctx context.Context, db bun.IDB, filter MappingFilter) 
 	return found, nil
 }
 
+// CountMappings counts the mappings that pass the filter. It reads all of them.
+func CountMappings(ctx context.Context, db bun.IDB, filter MappingFilter) (n int64, err error) {
+	filter.Sort, filter.Descending = MappingSortID, false
+	query := db.NewSelect().TableExpr("pde_mappings as m").Join(joinAttributes).ColumnExpr("count(*)")
+	query = filter.matching(filter.where(filter.following(query, MappingPosition{})))
+	if err := query.Scan(ctx, &n); err != nil {
+		return 0, fmt.Errorf("number of mappings of report %s: %w", filter.ReportID, err)
+	}
+	return n, nil
+}
+
 // ReviewMappings reviews mappings of the report, all or none. It returns [ErrNotFound] if there is no such report or
 // if it has not all of the mappings, [ErrVersion] if one of them no longer has its version, an [OwnEditError], and
 // an error of [IsLockTimeout]. After an error the caller rolls the transaction back.

@@ -168,11 +168,8 @@ func TestEditMapping_RefusesColumnsThatDoNotFit(t *testing.T) {
 			edit := calculated()
 			tt.change(&edit)
 			_, err := edited(t.Context(), db, ids[0], "olga", edit)
-			got, ok := errors.AsType[*schema.EditError](err)
-			if !ok {
-				t.Fatalf("got %v, want an EditError", err)
-			}
-			if diff := cmp.Diff(tt.want, *got); diff != "" {
+			got, _ := errors.AsType[schema.EditErrors](err)
+			if diff := cmp.Diff(schema.EditErrors{&tt.want}, got); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
 		})

@@ -218,10 +218,12 @@ func (c *client) do(ctx context.Context, r request) (response, error) {
 	return c.read(ctx, reply)
 }
 
-// download sends the request and copies the body of the response to a writer. It has no time limit, but the server
-// limits the time of each part. The errors are those of do, and that of the writer.
+// download sends the request and copies the body of the response to a writer. The body has no time limit, but the
+// server limits the time of each part. The errors are those of do, and that of the writer.
 func (c *client) download(ctx context.Context, r request, to io.Writer) error {
-	reply, err := c.send(ctx, r)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	reply, err := c.sendWithin(ctx, cancel, requestTimeout, r)
 	if err != nil {
 		return err
 	}
@@ -234,6 +236,22 @@ func (c *client) download(ctx context.Context, r request, to io.Writer) error {
 		return fmt.Errorf("the file is incomplete: %w", err)
 	}
 	return nil
+}
+
+// sendWithin sends the request and cancels the context if the header of the response does not arrive in time. The
+// caller closes the body.
+func (c *client) sendWithin(
+	ctx context.Context, cancel context.CancelCauseFunc, limit time.Duration, r request,
+) (*http.Response, error) {
+	timer := time.AfterFunc(limit, func() { cancel(context.DeadlineExceeded) })
+	reply, err := c.send(ctx, r)
+	if timer.Stop() || !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return reply, err
+	}
+	if err == nil {
+		err = reply.Body.Close()
+	}
+	return nil, c.unreachable(context.WithoutCancel(ctx), errors.Join(context.DeadlineExceeded, err))
 }
 
 // send sends the request and returns the response, whose body the caller closes.

@@ -52,7 +52,7 @@ func TestEvalRefusesWrongUsageAndFiles(t *testing.T) {
 		ends(t, exitUsage, "twice")
 	wrong := file(t, "wrong.csv", "attribute_name,pii_flag,source_field\nAccount Open Date,maybe,OPN_DT\n")
 	eval("--gold", wrong, "--attributes", attributes).
-		ends(t, exitFailed, "wrong.csv:2: pii_flag", "must be yes or no", "must be schema.table.column")
+		ends(t, exitFailed, "wrong.csv:2: pii_flag", "must be true, yes", "must be schema.table.column")
 	other := file(t, "other.csv", "attribute_name,pii_flag\nHat Size,no\n")
 	eval("--gold", other, "--attributes", attributes).ends(t, exitFailed, `other.csv`, `"Hat Size" fits no attribute`)
 }

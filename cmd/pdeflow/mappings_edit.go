@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/tabular"
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
@@ -175,8 +176,8 @@ func parseFields(args []string) (map[string]any, error) {
 		fields[name] = value
 		switch types[name] {
 		case reflect.TypeFor[*bool]():
-			yes, err := parseYesNo(value)
-			if err != nil {
+			yes, ok := tabular.ParseFlag(value)
+			if !ok {
 				return nil, usagef("%s cannot be %s: must be yes or no", name, quoted(value))
 			}
 			fields[name] = yes
@@ -197,18 +198,6 @@ func didYouMeanField(name string) string {
 		return " (did you mean " + similar[0] + "?)"
 	}
 	return ""
-}
-
-// parseYesNo accepts yes and no as well as what Go accepts as a bool.
-func parseYesNo(text string) (bool, error) {
-	switch strings.ToLower(text) {
-	case "yes", "y":
-		return true, nil
-	case "no", "n":
-		return false, nil
-	default:
-		return strconv.ParseBool(text)
-	}
 }
 
 // resolveDataSource replaces the name of a data source in the fields by its id.

@@ -61,21 +61,38 @@ func (a *app) exportMappings(ctx context.Context, cmd *cli.Command) error {
 	return writeFile(path, func(to io.Writer) error { return c.download(ctx, r, to) })
 }
 
-// writeFile creates or replaces a file. After an error the file is as it was before.
+// writeFile creates or replaces a file, with the permissions of the old one. After an error the file is as it was
+// before. A symbolic link is followed, and a device or a pipe is written to.
 func writeFile(path string, write func(io.Writer) error) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-*")
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	const permissions = 0o666 // less the umask
+	info, statErr := os.Lstat(path)
+	if statErr == nil && !info.Mode().IsRegular() {
+		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, permissions)
+		if err != nil {
+			return usagef("--%s: %w", flagOutput, err)
+		}
+		return errors.Join(write(file), file.Close())
+	}
+	part := fmt.Sprintf("%s.part-%d", path, os.Getpid())
+	file, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, permissions)
 	if err != nil {
 		return usagef("--%s: %w", flagOutput, err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, os.Remove(file.Name()))
+			err = errors.Join(err, os.Remove(part))
 		}
 	}()
-	if err := errors.Join(write(file), file.Close()); err != nil {
+	if statErr == nil {
+		err = file.Chmod(info.Mode().Perm())
+	}
+	if err := errors.Join(err, write(file), file.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(file.Name(), path); err != nil {
+	if err := os.Rename(part, path); err != nil {
 		return fmt.Errorf("file %s: %w", path, err)
 	}
 	return nil

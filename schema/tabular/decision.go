@@ -17,17 +17,45 @@ type DecisionRow struct {
 	// Decision is empty if there is none.
 	Decision schema.ReviewStatus
 	Comment  string
-	// Cells has the texts of the other cells that are not empty, by column, as the file has them.
-	Cells map[string]string
+	// Cells has the texts of the compared columns as the file has them, in the order of these columns. It ends with the
+	// last one that is not empty.
+	Cells []string
 }
 
-// Decisions reads a file of decisions. Columns are the names of those that the file may have in addition to id,
-// version, decision and comment. Any error is [Problems].
-func Decisions(name string, content []byte, columns []string) (File[DecisionRow], error) {
+// DecisionFile is a file of decisions. Its rows are those without problems.
+type DecisionFile struct {
+	File[DecisionRow]
+	// Problems are those of the other rows, of which Refused is the number. Two rows with the same id are both refused.
+	Problems Problems
+	Refused  int
+}
+
+// Decisions reads a file of decisions. Compared are the names of the columns in addition to id, version, decision and
+// comment whose cells are returned, and ignored those of the other columns that the file may have. An error means that
+// no row could be read, and is [Problems].
+func Decisions(name string, content []byte, compared, ignored []string) (DecisionFile, error) {
+	r := newReader(decisions(compared, ignored), name)
+	file, err := r.read(content)
+	if err != nil {
+		return DecisionFile{}, err
+	}
+	read := DecisionFile{File: file, Problems: r.problems, Refused: r.refused}
+	read.Rows, read.Places = nil, nil
+	for i, row := range file.Rows {
+		if r.twice[row.ID] {
+			read.Refused++
+			continue
+		}
+		read.Rows, read.Places = append(read.Rows, row), append(read.Places, file.Places[i])
+	}
+	return read, nil
+}
+
+func decisions(compared, ignored []string) layout[DecisionRow] {
 	statuses := slices.DeleteFunc(schema.ReviewStatuses(),
 		func(s schema.ReviewStatus) bool { return s == schema.ReviewStatusPending })
 	l := layout[DecisionRow]{
-		noun: "the mapping",
+		noun: "the mapping", partial: true,
 		fields: []field[DecisionRow]{
 			required(code("id", maxCode, func(r *DecisionRow) *string { return &r.ID })),
 			required(field[DecisionRow]{name: "version", kind: kindValue, parse: parseVersion}),
@@ -41,18 +69,23 @@ func Decisions(name string, content []byte, columns []string) (File[DecisionRow]
 			return r.ID, "id", "decide about a mapping once"
 		},
 	}
-	for _, column := range columns {
+	for i, column := range compared {
 		l.fields = append(l.fields, field[DecisionRow]{
 			name: column, kind: kindRaw, parse: func(r *DecisionRow, value string) string {
-				if r.Cells == nil {
-					r.Cells = map[string]string{}
+				for len(r.Cells) <= i {
+					r.Cells = append(r.Cells, "")
 				}
-				r.Cells[column] = value
+				r.Cells[i] = value
 				return ""
 			},
 		})
 	}
-	return read(l, name, content)
+	for _, column := range ignored {
+		l.fields = append(l.fields, field[DecisionRow]{
+			name: column, kind: kindRaw, parse: func(*DecisionRow, string) string { return "" },
+		})
+	}
+	return l
 }
 
 func parseVersion(r *DecisionRow, value string) string {

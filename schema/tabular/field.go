@@ -68,16 +68,25 @@ func code[R any](name string, maxLength int, text func(*R) *string) field[R] {
 // flag returns a yes-or-no field; an empty cell means no.
 func flag[R any](name string, into func(*R) *bool) field[R] {
 	return field[R]{name: name, kind: kindValue, parse: func(row *R, value string) string {
-		switch strings.ToLower(value) {
-		case "true", "yes", "y", "1":
-			*into(row) = true
-		case "false", "no", "n", "0":
-			*into(row) = false
-		default:
-			return "must be true, yes, y or 1, or else false, no, n or 0"
+		given, ok := ParseFlag(value)
+		if !ok {
+			return reasonFlag
 		}
+		*into(row) = given
 		return ""
 	}}
+}
+
+// ParseFlag parses yes or no, as people write it in a cell. It ignores case.
+func ParseFlag(text string) (value, ok bool) {
+	switch strings.ToLower(text) {
+	case "true", "yes", "y", "1":
+		return true, true
+	case "false", "no", "n", "0":
+		return false, true
+	default:
+		return false, false
+	}
 }
 
 // choice returns a field with one of a few values, matched without regard to case.
@@ -123,6 +132,7 @@ func (f field[R]) set(row *R, value string) (reason string) {
 }
 
 const (
+	reasonFlag        = "must be true, yes, y or 1, or else false, no, n or 0"
 	reasonEmpty       = "must not be empty"
 	advicePlaceholder = "; -, N/A, NA and null count as empty"
 	reasonNotUTF8     = "is not UTF-8 text; save the file as CSV UTF-8"

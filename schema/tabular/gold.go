@@ -94,12 +94,12 @@ func oneOfValues[V ~string](values []V) func(string) (answer, reason string) {
 }
 
 func yesOrNo(text string) (answer, reason string) {
-	switch strings.ToLower(text) {
-	case "true", "yes":
+	switch value, ok := ParseFlag(text); {
+	case !ok:
+		return "", reasonFlag
+	case value:
 		return "yes", ""
-	case "false", "no":
-		return "no", ""
 	default:
-		return "", "must be yes or no, or true or false"
+		return "no", ""
 	}
 }

@@ -43,7 +43,7 @@ func TestGold_ReportsWrongAnswers(t *testing.T) {
 	for _, want := range []string{
 		"gold.csv:2: source_field: must be schema.table.column, or none if no column fits",
 		"gold.csv:2: criticality: must be High, Medium or Low",
-		"gold.csv:2: pii_flag: must be yes or no, or true or false",
+		"gold.csv:2: pii_flag: must be true, yes, y or 1, or else false, no, n or 0",
 		"gold.csv:4", "remove one of the two rows",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -27,6 +27,8 @@ type layout[R any] struct {
 	fields []field[R]
 	// oneOf names the columns of which at least one is required.
 	oneOf []string
+	// partial keeps the rows without problems of a file in which other rows have some.
+	partial bool
 	// setPlace stores the place of the row in the row; nil if the row does not have one.
 	setPlace func(row *R, place schema.Place)
 	// identity returns the key that must be unique in the file, the column to report for a duplicate, and advice for

@@ -22,6 +22,15 @@ type reader[R any] struct {
 	rows     []R
 	places   []schema.Place
 	problems Problems
+	// refused counts the rows with problems, and twice has the identities that several rows have.
+	refused int
+	twice   map[string]bool
+	// unusable reports that a header has problems, so that no row under it was read.
+	unusable bool
+}
+
+func newReader[R any](l layout[R], name string) *reader[R] {
+	return &reader[R]{layout: l, file: name, seen: map[string]schema.Place{}, twice: map[string]bool{}}
 }
 
 // add adds a problem with the cell at this index of a line; a negative index means the whole line.
@@ -50,6 +59,7 @@ func (r *reader[R]) table(h header) error {
 		for _, p := range problems {
 			r.add(h.record.line, p.cell, p.column, p.reason)
 		}
+		r.unusable = true
 		return nil
 	}
 	for rec, err := range h.table.records() {
@@ -63,8 +73,11 @@ func (r *reader[R]) table(h header) error {
 			continue
 		}
 		row, ok := r.row(rec)
-		if !ok || len(r.problems.First) > 0 {
-			continue // the file is refused, so its rows are not kept
+		if !ok {
+			r.refused++
+		}
+		if !ok || !r.layout.partial && len(r.problems.First) > 0 {
+			continue // without partial the file is refused, so its rows are not kept
 		}
 		if len(r.rows) == maxRows {
 			return lineError{rec.line, fmt.Errorf("a file may have at most %d rows; split it", maxRows)}
@@ -159,6 +172,7 @@ func (r *reader[R]) identify(row R, rec record) {
 	if first, duplicate := r.seen[key]; duplicate {
 		reason := fmt.Sprintf("%s is already in %s; %s", r.layout.noun, first, advice)
 		r.add(rec.line, r.cellOf(r.layout.index(column)), column, reason)
+		r.twice[key] = true
 		return
 	}
 	r.seen[key] = r.place(rec)

@@ -73,9 +73,14 @@ func columnLetters(index int) string {
 
 // cellName returns the reference of a cell, such as Sheet1!B3 or 'My sheet'!B3.
 func cellName(sheet string, column, line int) string {
+	return sheetName(sheet) + "!" + columnLetters(column) + strconv.Itoa(line)
+}
+
+// sheetName returns the name of a sheet as references have it.
+func sheetName(sheet string) string {
 	plainName := func(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
 	if strings.TrimFunc(sheet, plainName) != "" {
 		sheet = "'" + strings.ReplaceAll(sheet, "'", "''") + "'"
 	}
-	return sheet + "!" + columnLetters(column) + strconv.Itoa(line)
+	return sheet
 }

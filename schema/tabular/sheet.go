@@ -131,8 +131,9 @@ func (r *sheetReader) cell(d *xml.Decoder, e xml.StartElement) error {
 
 // stored is the content of a cell as it is stored.
 type stored struct {
-	value, text   string
-	formula, rich bool
+	value, text string
+	// formula, rich and valued report which elements the cell has: f, is and v.
+	formula, rich, valued bool
 }
 
 // storedCell reads the cell that the decoder has just entered.
@@ -149,6 +150,7 @@ func storedCell(d *xml.Decoder) (stored, error) {
 		case xml.StartElement:
 			switch t.Name.Local {
 			case "v":
+				s.valued = true
 				s.value, err = plainText(d)
 			case "is":
 				s.rich = true
@@ -224,9 +226,10 @@ func (r *sheetReader) value(s stored, kind, style string) (cell, error) {
 
 // isUncomputed reports whether no spreadsheet program has computed the value of a formula. Libraries store no value, or
 // a zero (as 0.0, or in a workbook that asks to be calculated when it is opened). A formula with an empty text as its
-// result is stored as a text.
+// result is stored as an empty value of the type text.
 func (r *sheetReader) isUncomputed(s stored, kind string) bool {
-	return r.book.stale || s.value == "0.0" || s.value == "" && !s.rich && kind != "str"
+	empty := s.value == "" && kind != "str" || !s.valued
+	return r.book.stale || s.value == "0.0" || empty && !s.rich
 }
 
 // markMerged marks the cells of the line that are merged with others and have a value. Only the first cell of an area

@@ -1,7 +1,10 @@
 package tabular
 
 import (
+	"cmp"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
@@ -29,6 +32,18 @@ func (f File[R]) Problem(place schema.Place, column, reason string) Problem {
 		p.Cell = cellName(place.Sheet, f.cellOf[column], place.Line)
 	}
 	return p
+}
+
+// Sort puts problems of the file into the order of its sheets and lines.
+func (f File[R]) Sort(problems []Problem) {
+	sheet := func(p Problem) int {
+		return slices.IndexFunc(f.Sheets, func(name string) bool {
+			return strings.HasPrefix(p.Cell, sheetName(name)+"!")
+		})
+	}
+	slices.SortStableFunc(problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(sheet(a), sheet(b)), cmp.Compare(a.Line, b.Line))
+	})
 }
 
 // Attributes reads a file of attributes. Any error is [Problems].
@@ -85,9 +100,22 @@ func check[R any](fields []field[R], row R) (R, error) {
 	return row, problems.err()
 }
 
-// read reads the rows of a file with this layout.
+// read reads the rows of a file with this layout. Any problem refuses the file.
 func read[R any](l layout[R], name string, content []byte) (File[R], error) {
-	r := reader[R]{layout: l, file: name, seen: map[string]schema.Place{}}
+	r := newReader(l, name)
+	file, err := r.read(content)
+	if err == nil {
+		err = r.problems.err()
+	}
+	if err != nil {
+		return File[R]{}, err
+	}
+	return file, nil
+}
+
+// read reads the file. An error means that the file as a whole is refused; problems of rows are in the reader.
+func (r *reader[R]) read(content []byte) (File[R], error) {
+	l, name := r.layout, r.file
 	file := File[R]{Name: name}
 	all, hidden, err := tables(name, content, func(cell string) bool { return l.index(cell) >= 0 })
 	if err != nil {
@@ -109,8 +137,8 @@ func read[R any](l layout[R], name string, content []byte) (File[R], error) {
 	if len(r.rows) == 0 && len(r.problems.First) == 0 {
 		return File[R]{}, r.fail(errors.New("there are no rows under the header"))
 	}
-	if err := r.problems.err(); err != nil {
-		return File[R]{}, err
+	if r.unusable {
+		return File[R]{}, r.problems
 	}
 	file.Columns, file.HeaderLine = l.present(chosen[0].fields), chosen[0].record.line
 	file.Rows, file.Places = r.rows, r.places

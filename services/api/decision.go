@@ -284,8 +284,8 @@ func (s *Server) decisionError(ctx context.Context, d schema.Decision, err error
 	if stale, ok := errors.AsType[*schema.VersionError](err); ok {
 		return s.staleProblem(ctx, d, stale.Current)
 	}
-	if wrong, ok := errors.AsType[*schema.EditError](err); ok {
-		return s.editProblem(ctx, s.db, path, wrong)
+	if wrong, ok := errors.AsType[schema.EditErrors](err); ok {
+		return s.editProblem(ctx, path, wrong)
 	}
 	if _, ok := errors.AsType[*schema.OwnEditError](err); ok {
 		return refuseOwnEdit()
@@ -363,60 +363,4 @@ func fieldChanges(before, after schema.Image) []FieldChange {
 		changes = append(changes, FieldChange{Field: c.Field, Before: c.Before, After: c.After})
 	}
 	return changes
-}
-
-// editProblem returns the problem of values that do not fit together, or that the report does not have.
-func (s *Server) editProblem(ctx context.Context, db bun.IDB, in ReportPath, wrong *schema.EditError) error {
-	location := "body." + wrong.Field
-	if wrong.Field == "source_fields" {
-		location += "[" + strconv.Itoa(wrong.Index) + "]"
-	}
-	switch wrong.Reason {
-	case schema.EditReasonNotFirst:
-		return newFieldProblem(location, "must be the first of source_fields, or be left out")
-	case schema.EditReasonTwice:
-		return newFieldProblem(location, "names a column twice")
-	case schema.EditReasonDirect:
-		return newFieldProblem(location, "must be calculated, lookup or conditional for a mapping of several columns")
-	case schema.EditReasonWithoutRule:
-		return newFieldProblem(location, "must describe how the value is made, unless mapping_type is direct")
-	case schema.EditReasonMalformed:
-		return newFieldProblem(location,
-			"must be schema.table.column, with double quotes around a name that contains a dot")
-	case schema.EditReasonWithoutColumn:
-		return newFieldProblem(location, "must be left out for a mapping without a column; give source_field")
-	case schema.EditReasonAmbiguous:
-		return newFieldProblem(location,
-			"must be given: several data sources have this column: "+strings.Join(wrong.Names, ", "))
-	case schema.EditReasonElsewhere:
-		return newFieldProblem(location,
-			"the data source has no such column, but this one has: "+strings.Join(wrong.Names, ", "))
-	case schema.EditReasonUnknown:
-	}
-	if wrong.Field == "data_source_id" {
-		return newFieldProblem(location, "the report has no such data source"+
-			withNames("; the data sources are ", wrong.Names))
-	}
-	near, err := s.similarColumns(ctx, db, in, wrong.Text)
-	if err != nil {
-		return err
-	}
-	return newFieldProblem(location, "no data source of the report has this column"+
-		withNames("; similar ones are ", near))
-}
-
-// maxSimilar is the number of similar columns that a problem names.
-const maxSimilar = 5
-
-// similarColumns returns the columns of the report that are most similar to the text.
-func (s *Server) similarColumns(ctx context.Context, db bun.IDB, in ReportPath, text string) ([]string, error) {
-	columns, err := schema.ListSourceColumns(ctx, db, in.CycleID, in.ReportID)
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, len(columns))
-	for i, column := range columns {
-		names[i] = column.SourceField()
-	}
-	return schema.Similar(text, names, maxSimilar), nil
 }

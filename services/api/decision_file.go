@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/uptrace/bun"
@@ -46,8 +47,11 @@ func (s *Server) registerDecisionFiles() {
 	}, s.importDecisions)
 }
 
-// errDryRun rolls back a transaction that was only tried.
-var errDryRun = errors.New("dry run")
+// decisionPage is the number of mappings that an import of decisions holds in memory and saves at once.
+const decisionPage = 1000
+
+// errRollback rolls back the transaction of an import that must not change anything.
+var errRollback = errors.New("nothing is to be changed")
 
 func (s *Server) importDecisions(ctx context.Context, in *struct {
 	ReportPath
@@ -62,14 +66,11 @@ func (s *Server) importDecisions(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	columns := exportColumns()
-	var names []string
-	for _, column := range columns {
-		if column.field >= 0 && column.Name != "id" && column.Name != "version" {
-			names = append(names, column.Name)
-		}
+	run := &decisionImport{
+		server: s, of: schema.Decision{CycleID: in.CycleID, ReportID: in.ReportID, Author: callerOf(ctx).User},
+		dryRun: in.DryRun, onlyClean: in.OnlyClean,
 	}
-	file, err := tabular.Decisions(source.Name, source.Content, names)
+	err = run.read(source)
 	if problems, ok := errors.AsType[tabular.Problems](err); ok {
 		return nil, refuseFiles(problems)
 	}
@@ -77,30 +78,30 @@ func (s *Server) importDecisions(ctx context.Context, in *struct {
 		return nil, err
 	}
 	decides := func(r tabular.DecisionRow) bool { return r.Decision != "" }
-	if !callerOf(ctx).Role.Includes(Manager) && slices.ContainsFunc(file.Rows, decides) {
+	if !callerOf(ctx).Role.Includes(Manager) && slices.ContainsFunc(run.file.Rows, decides) {
 		return nil, newProblem(roleTooLow, "The column decision needs the role manager; leave it empty. "+
 			"Nothing was imported.")
 	}
-	var run *decisionImport
 	err = s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		run = &decisionImport{
-			server: s, tx: tx, report: in.ReportPath, file: file, columns: columns, refused: map[int]bool{},
-		}
-		if err := run.rows(ctx); err != nil {
+		if err := run.pages(ctx, tx); err != nil {
 			return err
 		}
-		if in.DryRun || run.problems.First != nil && !in.OnlyClean {
-			return errDryRun
+		if run.checksOnly() {
+			return errRollback
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errDryRun) {
+	if err != nil && !errors.Is(err, errRollback) {
 		return nil, planningError(err)
 	}
-	if run.problems.First != nil && !in.OnlyClean {
-		return nil, refuseDecisions(run.problems)
+	problems, err := run.problems(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return &oneOutput[ImportedDecisions]{Body: run.response(in.DryRun)}, nil
+	if problems.First != nil && !in.OnlyClean {
+		return nil, refuseDecisions(problems)
+	}
+	return &oneOutput[ImportedDecisions]{Body: run.response(problems)}, nil
 }
 
 // refuseDecisions returns the problem for conflicts.
@@ -113,31 +114,101 @@ func refuseDecisions(problems tabular.Problems) *Problem {
 
 // decisionImport imports one file of decisions in a transaction.
 type decisionImport struct {
-	server  *Server
-	tx      bun.Tx
-	report  ReportPath
-	file    tabular.File[tabular.DecisionRow]
-	columns []exportColumn
+	server            *Server
+	of                schema.Decision
+	dryRun, onlyClean bool
 
-	done     ImportedDecisions
-	problems tabular.Problems
-	refused  map[int]bool
+	file tabular.DecisionFile
+	// columns are those that are compared with the mapping, in the order of the cells of a row. Given reports which of
+	// them the file has.
+	columns []exportColumn
+	given   []bool
+
+	done ImportedDecisions
+	// refused has the rows with conflicts. The first conflicts are kept, and more counts the others.
+	refused   []bool
+	conflicts []conflict
+	more      int
+}
+
+// conflict is why a row cannot be imported.
+type conflict struct {
+	// row is the index of the row.
+	row            int
+	column, reason string
+	// wrong is explained after the transaction, in place of a reason.
+	wrong *schema.EditError
+}
+
+// read reads the file. It is done before the transaction, which locks mappings.
+func (d *decisionImport) read(source tabular.Source) (err error) {
+	var compared, ignored []string
+	for _, column := range exportColumns() {
+		switch {
+		case column.field < 0, column.Name == "id", column.Name == "version": // in every file
+		case column.Editable, len(column.Choices) > 0:
+			d.columns, compared = append(d.columns, column), append(compared, column.Name)
+		default:
+			ignored = append(ignored, column.Name)
+		}
+	}
+	d.file, err = tabular.Decisions(source.Name, source.Content, compared, ignored)
+	for _, name := range compared {
+		d.given = append(d.given, slices.Contains(d.file.Columns, name))
+	}
+	d.refused = make([]bool, len(d.file.Rows))
+	return err
 }
 
 // refuse adds a conflict in a column of a row, which is refused.
 func (d *decisionImport) refuse(row int, column, reason string) {
-	d.problems.Add(d.file.Problem(d.file.Places[row], column, reason))
-	d.refused[row] = true
+	d.add(conflict{row: row, column: column, reason: reason})
 }
 
-// rows imports the rows: the edits one by one, and then the reviews.
-func (d *decisionImport) rows(ctx context.Context) error {
-	current, earlier, err := d.mappings(ctx)
+func (d *decisionImport) add(c conflict) {
+	if !d.refused[c.row] {
+		d.refused[c.row] = true
+		d.done.Refused++
+	}
+	if len(d.conflicts) == schema.MaxProblems {
+		d.more++
+		return
+	}
+	d.conflicts = append(d.conflicts, c)
+}
+
+// checksOnly reports that nothing is to be changed, and the rest of the file is only checked.
+func (d *decisionImport) checksOnly() bool {
+	return d.dryRun || !d.onlyClean && (d.file.Refused > 0 || len(d.conflicts) > 0)
+}
+
+// pages imports the rows in pages. The mappings are locked in the order of their ids; see [schema.LockMappings].
+func (d *decisionImport) pages(ctx context.Context, tx bun.Tx) error {
+	rows := make([]int, len(d.file.Rows))
+	for i := range rows {
+		rows[i] = i
+	}
+	slices.SortFunc(rows, func(a, b int) int { return strings.Compare(d.file.Rows[a].ID, d.file.Rows[b].ID) })
+	for page := range slices.Chunk(rows, decisionPage) {
+		if err := d.page(ctx, tx, page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// page imports the rows with these indexes.
+func (d *decisionImport) page(ctx context.Context, tx bun.Tx, rows []int) error {
+	current, earlier, err := d.mappings(ctx, tx, rows)
 	if err != nil {
 		return err
 	}
-	var reviews []int
-	for i, row := range d.file.Rows {
+	var (
+		decisions []schema.BulkDecision
+		decided   []int
+	)
+	for _, i := range rows {
+		row := d.file.Rows[i]
 		m, known := current[row.ID]
 		switch {
 		case !known:
@@ -145,26 +216,38 @@ func (d *decisionImport) rows(ctx context.Context) error {
 		case m.Version != row.Version:
 			d.stale(i, m, earlier)
 		default:
-			reviewed, err := d.row(ctx, i, m)
+			decision, found, err := d.decision(i, m)
 			if err != nil {
 				return err
 			}
-			if reviewed {
-				reviews = append(reviews, i)
+			if found {
+				decisions, decided = append(decisions, decision), append(decided, i)
 			}
 		}
 	}
-	return d.review(ctx, reviews)
+	for n := range decisions {
+		decisions[n].DryRun = d.checksOnly() || d.refused[decided[n]]
+	}
+	outcomes, err := schema.DecideMappings(ctx, tx, d.of, decisions)
+	if err != nil {
+		return err
+	}
+	for n, outcome := range outcomes {
+		d.count(decided[n], outcome)
+	}
+	return nil
 }
 
-// mappings locks the mappings of the file. It returns them, and those that have changed since the export as they were
+// mappings locks the mappings of the rows. It returns them, and those that have changed since the export as they were
 // then. An error is a [Problem] if the file is an export of another report.
-func (d *decisionImport) mappings(ctx context.Context) (current, earlier map[string]schema.Mapping, err error) {
-	ids := make([]string, len(d.file.Rows))
-	for i, row := range d.file.Rows {
-		ids[i] = row.ID
+func (d *decisionImport) mappings(
+	ctx context.Context, tx bun.Tx, rows []int,
+) (current, earlier map[string]schema.Mapping, err error) {
+	ids := make([]string, len(rows))
+	for n, i := range rows {
+		ids[n] = d.file.Rows[i].ID
 	}
-	current, err = schema.LockMappings(ctx, d.tx, d.report.CycleID, d.report.ReportID, ids)
+	current, err = schema.LockMappings(ctx, tx, d.of.CycleID, d.of.ReportID, ids)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -172,7 +255,8 @@ func (d *decisionImport) mappings(ctx context.Context) (current, earlier map[str
 		unknown []string
 		stale   []schema.MappingVersion
 	)
-	for _, row := range d.file.Rows {
+	for _, i := range rows {
+		row := d.file.Rows[i]
 		if m, known := current[row.ID]; !known {
 			unknown = append(unknown, row.ID)
 		} else if m.Version != row.Version {
@@ -180,7 +264,7 @@ func (d *decisionImport) mappings(ctx context.Context) (current, earlier map[str
 		}
 	}
 	if len(unknown) > 0 {
-		cycleID, reportID, err := schema.FindReportOf(ctx, d.tx, unknown)
+		cycleID, reportID, err := schema.FindReportOf(ctx, tx, unknown)
 		if err == nil {
 			return nil, nil, newProblem(otherReport, fmt.Sprintf("%s has mappings of the report %s in the cycle %s. "+
 				"Nothing was imported.", d.file.Name, reportID, cycleID))
@@ -189,35 +273,51 @@ func (d *decisionImport) mappings(ctx context.Context) (current, earlier map[str
 			return nil, nil, err
 		}
 	}
-	earlier, err = schema.ListMappingsAt(ctx, d.tx, stale)
+	earlier, err = schema.ListMappingsAt(ctx, tx, stale)
 	return current, earlier, err
 }
 
-// stale refuses a row whose mapping has changed since the export, unless the row is as it was exported.
-func (d *decisionImport) stale(i int, m schema.Mapping, earlier map[string]schema.Mapping) {
-	row := d.file.Rows[i]
-	if old, found := earlier[row.ID]; found && row.Decision == "" && row.Comment == "" {
-		if changed, err := d.changes(row, old); err == nil && len(changed) == 0 {
-			d.done.Unchanged++
-			return
+// problems returns the problems of the file and the conflicts, in the order of the file.
+func (d *decisionImport) problems(ctx context.Context) (tabular.Problems, error) {
+	all := d.file.Problems
+	searched := 0
+	for _, c := range d.conflicts {
+		if c.wrong != nil {
+			if c.wrong.Text != "" {
+				searched++
+			}
+			if searched > maxSearched {
+				c.wrong.Text = ""
+			}
+			var err error
+			c.column = c.wrong.Field
+			c.reason, err = d.server.editReason(ctx, ReportPath{d.of.CycleID, d.of.ReportID}, c.wrong)
+			if err != nil {
+				return all, err
+			}
+			if c.wrong.IsListed() {
+				c.reason = listReason(c.wrong.Index, c.reason)
+			}
 		}
+		all.Add(d.file.Problem(d.file.Places[c.row], c.column, c.reason))
 	}
-	d.refuse(i, "version", fmt.Sprintf("the mapping has version %d since a change by %s, and this row is older: "+
-		"export again and repeat your change", m.Version, m.UpdatedBy))
+	all.More += d.more
+	d.file.Sort(all.First)
+	return all, nil
 }
 
 // response returns the response after the transaction.
-func (d *decisionImport) response(dryRun bool) ImportedDecisions {
+func (d *decisionImport) response(problems tabular.Problems) ImportedDecisions {
 	done := d.done
-	done.Refused, done.DryRun, done.Conflicts = int64(len(d.refused)), dryRun, []FieldError{}
-	if len(d.problems.First) > 0 {
-		done.Conflicts = refuseFiles(d.problems).Errors
+	done.Refused += int64(d.file.Refused)
+	done.DryRun, done.Conflicts = d.dryRun, []FieldError{}
+	if len(problems.First) > 0 {
+		done.Conflicts = refuseFiles(problems).Errors
 	}
-	done.Message = fmt.Sprintf("%d mappings were edited and %d decided; %d rows are unchanged and %d refused.",
-		done.Edited, done.Decided, done.Unchanged, done.Refused)
-	if dryRun {
-		done.Message = fmt.Sprintf("%d mappings would be edited and %d decided; %d rows are unchanged and %d refused.",
-			done.Edited, done.Decided, done.Unchanged, done.Refused)
+	form := "%d mappings were edited and %d decided; %d rows are unchanged and %d refused."
+	if d.dryRun {
+		form = "%d mappings would be edited and %d decided; %d rows are unchanged and %d refused."
 	}
+	done.Message = fmt.Sprintf(form, done.Edited, done.Decided, done.Unchanged, done.Refused)
 	return done
 }

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/xuri/excelize/v2"
 
 	"github.com/pdeflow/pdeflow/schema"
@@ -21,6 +23,32 @@ func (f *fixture) importFile(user string, role api.Role, query, name, content st
 		method: http.MethodPost, path: reportURL("/pde-mappings/import-decisions" + query), body: body, role: role,
 		user: user, header: map[string]string{"Content-Type": contentType},
 	})
+}
+
+// edited returns a workbook after an edit of the column with this name.
+func edited(t *testing.T, workbook, column string, edit func(book *excelize.File, letter string) error) string {
+	t.Helper()
+	book, err := excelize.OpenReader(strings.NewReader(workbook))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = book.Close() }()
+	rows, err := book.GetRows("Mappings")
+	if err != nil {
+		t.Fatal(err)
+	}
+	letter, err := excelize.ColumnNumberToName(slices.Index(rows[0], column) + 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := edit(book, letter); err != nil {
+		t.Fatal(err)
+	}
+	var to bytes.Buffer
+	if err := book.Write(&to); err != nil {
+		t.Fatal(err)
+	}
+	return to.String()
 }
 
 // filledIn returns a workbook with other values in some cells, by line and column name.
@@ -136,7 +164,7 @@ func TestImportDecisions_ListsConflictsByCell(t *testing.T) {
 		6: {"risk_level": "Low", "decision": "approved"},
 		7: {"decision": "approved"},
 	})
-	columns := []string{"criticality", "source_field", "comment", "decision", "decision"}
+	columns := []string{"decision", "criticality", "source_field", "comment", "decision"}
 	p := refused(t, f.importFile("mia", api.Manager, "", "a.xlsx", wrong), http.StatusUnprocessableEntity,
 		"decisions-refused")
 	for i, want := range columns {
@@ -144,8 +172,8 @@ func TestImportDecisions_ListsConflictsByCell(t *testing.T) {
 			t.Fatalf("got errors %+v, want columns %v", p.Errors, columns)
 		}
 	}
-	if !strings.Contains(p.Errors[1].Message, "core.accounts.acct_nbr") {
-		t.Errorf("got %q, want the similar column", p.Errors[1].Message)
+	if !strings.Contains(p.Errors[2].Message, "core.accounts.acct_nbr") {
+		t.Errorf("got %q, want the similar column", p.Errors[2].Message)
 	}
 	if got := f.mapping(ids[5]); got.Version != 1 {
 		t.Errorf("got version %d after a refused import, want 1", got.Version)
@@ -158,6 +186,98 @@ func TestImportDecisions_ListsConflictsByCell(t *testing.T) {
 	}
 }
 
+func TestImportDecisions_ListsEveryBadCellOfARow(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ids := f.imported(4)
+	f.classified(ids...)
+	wrong := filledIn(t, f.export("xlsx", "").body, map[int]map[string]any{
+		2: {
+			"criticality": "Huge", "pii_flag": "perhaps", "pde_code": "3-Jan", "data_source_id": "none",
+			"source_field": "no.such.column", "review_status": "approved", "decision": "approved",
+		},
+		3: {"decision": "accepted", "version": "new", "comment": strings.Repeat("x", 2001)},
+		4: {"decision": "approved"},
+	})
+	p := refused(t, f.importFile("mia", api.Manager, "", "a.xlsx", wrong), http.StatusUnprocessableEntity,
+		"decisions-refused")
+	got := map[int][]string{}
+	for _, e := range p.Errors {
+		got[e.Line] = append(got[e.Line], e.Column)
+	}
+	want := map[int][]string{
+		2: {
+			"criticality", "pii_flag", "review_status", "decision", "pde_code", "data_source_id", "source_field",
+		},
+		3: {"version", "decision", "comment"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("columns with errors by line (-want +got):\n%s", diff)
+	}
+	done := must[api.ImportedDecisions](t, f.importFile("mia", api.Manager, "?only_clean=true", "a.xlsx", wrong),
+		http.StatusOK)
+	if done.Decided != 1 || done.Refused != 2 || done.Unchanged != 1 {
+		t.Errorf("only_clean: got %+v, want 1 decided, 2 refused, 1 unchanged", done)
+	}
+}
+
+func TestImportDecisions_AppliesManyPages(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ids := f.imported(2500) // three pages
+	f.classified(ids...)
+	var file strings.Builder
+	file.WriteString("id,version,risk_level,decision,comment\n")
+	for i, id := range slices.Backward(ids) { // the order of the file does not matter
+		switch i % 3 {
+		case 0:
+			fmt.Fprintf(&file, "%s,1,Medium,approved,comment %d\n", id, i)
+		case 1:
+			fmt.Fprintf(&file, "%s,1,High,,edit %d\n", id, i)
+		default:
+			fmt.Fprintf(&file, "%s,1,Medium,,\n", id)
+		}
+	}
+	content := file.String()
+	stale := strings.Replace(content, ids[0]+",1,", ids[0]+",2,", 1)
+	p := refused(t, f.importFile("mia", api.Manager, "", "a.csv", stale), http.StatusUnprocessableEntity,
+		"decisions-refused")
+	if len(p.Errors) != 1 || p.Errors[0].Line != len(ids)+1 {
+		t.Errorf("got errors %+v, want the one of the last line", p.Errors)
+	}
+	if got := f.mapping(ids[2499]).Version; got != 1 {
+		t.Errorf("got version %d after a refused import, want 1", got)
+	}
+	for _, c := range []struct {
+		query                      string
+		edited, decided, unchanged int64
+	}{{"?dry_run=true", 833, 834, 833}, {"", 833, 834, 833}} {
+		done := must[api.ImportedDecisions](t, f.importFile("mia", api.Manager, c.query, "a.csv", content),
+			http.StatusOK)
+		if done.Edited != c.edited || done.Decided != c.decided || done.Unchanged != c.unchanged || done.Refused != 0 {
+			t.Errorf("%s: got %+v", c.query, done)
+		}
+	}
+	for i, want := range map[int]string{0: "comment 0", 1: "edit 1", 2499: "comment 2499"} {
+		if entries := f.history(ids[i]); len(entries) != 1 || *entries[0].Comment != want {
+			t.Errorf("history of mapping %d: got %+v, want the comment %q", i, entries, want)
+		}
+	}
+}
+
+func TestImportDecisions_RefusesBothRowsOfAMapping(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ids := f.imported(2)
+	f.classified(ids...)
+	file := fmt.Sprintf("id,version,decision\n%s,1,approved\n%s,1,rejected\n%s,1,approved\n", ids[0], ids[0], ids[1])
+	done := must[api.ImportedDecisions](t, f.importFile("mia", api.Manager, "?only_clean=true", "a.csv", file),
+		http.StatusOK)
+	if done.Decided != 1 || done.Refused != 2 || f.mapping(ids[0]).Version != 1 {
+		t.Errorf("got %+v, want that neither row of the first mapping is applied", done)
+	}
+}
+
 func TestImportDecisions_RefusesOtherFiles(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -165,39 +285,28 @@ func TestImportDecisions_RefusesOtherFiles(t *testing.T) {
 	original := f.export("xlsx", "").body
 	merged := func(t *testing.T) string {
 		t.Helper()
-		book, err := excelize.OpenReader(strings.NewReader(filledIn(t, original,
-			map[int]map[string]any{2: {"business_owner": "one for both"}})))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = book.Close() }()
-		rows, err := book.GetRows("Mappings")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, name := range rows[0] {
-			if name == "business_owner" {
-				letter, _ := excelize.ColumnNumberToName(i + 1)
-				if err := book.MergeCell("Mappings", letter+"2", letter+"3"); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		var to bytes.Buffer
-		if err := book.Write(&to); err != nil {
-			t.Fatal(err)
-		}
-		return to.String()
+		return edited(t, filledIn(t, original, map[int]map[string]any{2: {"business_owner": "one for both"}}),
+			"business_owner", func(book *excelize.File, letter string) error {
+				return book.MergeCell("Mappings", letter+"2", letter+"3")
+			})
+	}
+	formula := func(t *testing.T) string {
+		t.Helper()
+		return edited(t, original, "data_steward", func(book *excelize.File, letter string) error {
+			return book.SetCellFormula("Mappings", letter+"2", "A2")
+		})
 	}
 	const elsewhere = "/api/v1/planning/cycles/2026-Q4/reports/" + report
 	f.exec("insert into reports select (jsonb_populate_record(r, '{\"cycle_id\": \"2026-Q4\"}')).* from reports r")
 	for _, c := range []struct{ name, content, kind, want string }{
 		{"a.csv", "version,decision\n1,approved\n", "invalid", "id"},
-		{"a.csv", "id,version,decision\n" + ids[0] + ",1,approve\n", "invalid", "must be approved"},
-		{"a.csv", "id,version\n" + ids[0] + ",1\n" + ids[0] + ",1\n", "invalid", "already"},
-		{"a.csv", "id,version\n" + ids[0] + ",x\n", "invalid", "must be the version"},
+		{"a.csv", "id,version,decision,colour\n" + ids[0] + ",1,approved,red\n", "invalid", "no such column"},
+		{"a.csv", "id,version,decision\n" + ids[0] + ",1,approve\n", "decisions-refused", "must be approved"},
+		{"a.csv", "id,version\n" + ids[0] + ",1\n" + ids[0] + ",1\n", "decisions-refused", "already"},
+		{"a.csv", "id,version\n" + ids[0] + ",x\n", "decisions-refused", "must be the version"},
+		{"a.xlsx", formula(t), "decisions-refused", "2: data_steward: has a formula"},
 		{"a.csv", "id,version,decision\nnone,1,approved\n", "decisions-refused", "has no mapping"},
-		{"a.xlsx", merged(t), "invalid", "is merged"},
+		{"a.xlsx", merged(t), "decisions-refused", "is merged"},
 	} {
 		t.Run(fmt.Sprint(c.kind, " ", c.want), func(t *testing.T) {
 			f := f.in(t)

@@ -1,11 +1,9 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -13,59 +11,73 @@ import (
 	"github.com/pdeflow/pdeflow/schema/tabular"
 )
 
+// maxSearched is the number of unknown columns in a file of decisions for which similar ones are searched.
+const maxSearched = 10
+
+// decision returns the decision of a row about its mapping, and false if the row has none. It refuses the row for each
+// cell that is impossible. The decision of a refused row is returned too, for the checks against the database.
+func (d *decisionImport) decision(i int, m schema.Mapping) (decision schema.BulkDecision, found bool, err error) {
+	row := d.file.Rows[i]
+	decision = schema.BulkDecision{Mapping: m, Comment: row.Comment}
+	changed, wrong, err := d.changes(row, m)
+	if err != nil {
+		return decision, false, err
+	}
+	for _, cell := range wrong {
+		d.refuse(i, cell.column, cell.reason)
+	}
+	if len(changed) > 0 {
+		if row.Decision != "" {
+			d.refuse(i, decisionColumn, "must be empty if you change the mapping: a user cannot review their own edit")
+		}
+		decision.Edit, err = d.edit(i, changed)
+		return decision, true, err
+	}
+	decision.Status = row.Decision
+	switch {
+	case row.Decision != "" || d.refused[i]:
+	case row.Comment != "":
+		d.refuse(i, commentColumn, "needs a decision or a changed field")
+	default:
+		d.done.Unchanged++
+	}
+	return decision, row.Decision != "", nil
+}
+
 // cellError is an impossible value in a column.
 type cellError struct{ column, reason string }
 
-// Error implements error.
-func (e *cellError) Error() string { return e.column + ": " + e.reason }
-
-// row edits the mapping of a row if the row has changes. Reviewed reports that the row has a decision instead.
-func (d *decisionImport) row(ctx context.Context, i int, m schema.Mapping) (reviewed bool, err error) {
-	row := d.file.Rows[i]
-	changed, err := d.changes(row, m)
-	if wrong, ok := errors.AsType[*cellError](err); ok {
-		d.refuse(i, wrong.column, wrong.reason)
-		return false, nil
-	}
-	switch {
-	case err != nil:
-		return false, err
-	case len(changed) == 0 && row.Decision != "":
-		return true, nil
-	case len(changed) == 0 && row.Comment != "":
-		d.refuse(i, commentColumn, "needs a decision or a changed field")
-	case len(changed) == 0:
-		d.done.Unchanged++
-	case row.Decision != "":
-		d.refuse(i, decisionColumn, "must be empty if you change the mapping: a user cannot review their own edit")
-	default:
-		return false, d.edit(ctx, i, changed)
-	}
-	return false, nil
-}
-
-// changes returns the editable fields of which the row has another value than the export of the mapping. An error is a
-// cellError for a value that the field cannot have.
-func (d *decisionImport) changes(row tabular.DecisionRow, m schema.Mapping) (map[string]any, error) {
+// changes returns the editable fields of which the row has another value than the export of the mapping, and the cells
+// with a value that the field cannot have.
+func (d *decisionImport) changes(
+	row tabular.DecisionRow, m schema.Mapping,
+) (changed map[string]any, wrong []cellError, err error) {
 	shown := newMapping(schema.ListedMapping{Mapping: m})
 	values, err := exportRow(nil, d.columns, &shown)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	changed := map[string]any{}
-	for i, column := range d.columns {
-		if !column.Editable || column.field < 0 || !slices.Contains(d.file.Columns, column.Name) {
+	changed = map[string]any{}
+	for n, column := range d.columns {
+		if !d.given[n] {
 			continue
 		}
-		value, differs, reason := changedValue(column, values[i], row.Cells[column.Name])
-		if reason != "" {
-			return nil, &cellError{column.Name, reason}
+		cell := ""
+		if n < len(row.Cells) {
+			cell = row.Cells[n]
 		}
-		if differs {
+		value, differs, reason := changedValue(column, values[n], cell)
+		switch {
+		case reason != "":
+			wrong = append(wrong, cellError{column.Name, reason})
+		case differs && !column.Editable:
+			reason := "cannot be changed here; a review belongs under " + decisionColumn
+			wrong = append(wrong, cellError{column.Name, reason})
+		case differs:
 			changed[column.Name] = value
 		}
 	}
-	return changed, nil
+	return changed, wrong, nil
 }
 
 // changedValue returns the value of a cell and whether it differs from the exported value. Reason is why the column
@@ -85,19 +97,18 @@ func changedValue(column exportColumn, exported any, cell string) (value any, di
 		return fields, true, ""
 	}
 	cell = strings.TrimSpace(cell)
-	if flag, isFlag := exported.(bool); isFlag {
-		exported = strconv.FormatBool(flag)
-	}
-	text, _ := exported.(string)
-	if strings.EqualFold(cell, text) {
+	if cell == "" && exported == nil {
 		return nil, false, ""
 	}
+	if column.isFlag() {
+		flag, ok := tabular.ParseFlag(cell)
+		if ok {
+			return flag, exported != flag, ""
+		}
+	}
 	for _, choice := range column.Choices {
-		if strings.EqualFold(choice, cell) {
-			if choice == "TRUE" || choice == "FALSE" {
-				return choice == "TRUE", true, ""
-			}
-			return choice, true, ""
+		if strings.EqualFold(choice, cell) && !column.isFlag() {
+			return choice, exported != choice, ""
 		}
 	}
 	return nil, false, "must be one of " + strings.Join(column.Choices, ", ")
@@ -114,38 +125,19 @@ func isExported(text, cell string) bool {
 		cell == canonical(tabular.Protect(text))
 }
 
-// edit sets the fields of the mapping of a row, with the rules of a request for one mapping.
-func (d *decisionImport) edit(ctx context.Context, i int, changed map[string]any) error {
-	row := d.file.Rows[i]
-	text, err := json.Marshal(changed)
-	if err != nil {
-		return fmt.Errorf("edit of mapping %s: %w", row.ID, err)
-	}
+// edit returns the edit with the changed fields of a row. It refuses the row for each value that a request for one
+// mapping could not have.
+func (d *decisionImport) edit(i int, changed map[string]any) (edit schema.MappingEdit, err error) {
 	var body EditBody
-	if err := json.Unmarshal(text, &body); err != nil {
-		return fmt.Errorf("edit of mapping %s: %w", row.ID, err)
-	}
-	path := MappingPath{ReportPath: d.report, ID: row.ID}
-	decision := path.decision(ctx, row.Version, row.Comment)
-	edit, _, err := body.edit()
+	text, err := json.Marshal(changed)
 	if err == nil {
-		var decided schema.Decided
-		decided, err = schema.EditMapping(ctx, d.tx, decision, edit)
-		if wrong, ok := errors.AsType[*schema.EditError](err); ok {
-			if len(d.problems.First) >= schema.MaxProblems {
-				// The response names no further problem, so similar names need not be found.
-				d.refuse(i, wrong.Field, "is not possible")
-				return nil
-			}
-			err = d.server.editProblem(ctx, d.tx, d.report, wrong)
-		}
-		if err == nil && decided.Changed() {
-			d.done.Edited++
-		} else if err == nil {
-			d.done.Unchanged++
-		}
+		err = json.Unmarshal(text, &body)
 	}
-	if p, ok := errors.AsType[*Problem](err); ok && p.cause == nil {
+	if err != nil {
+		return edit, fmt.Errorf("edit of mapping %s: %w", d.file.Rows[i].ID, err)
+	}
+	edit, _, err = body.edit()
+	if p, ok := errors.AsType[*Problem](err); ok {
 		for _, e := range p.Errors {
 			column, reason := strings.TrimPrefix(e.Location, "body."), e.Message
 			if list, index, found := strings.Cut(strings.TrimSuffix(column, "]"), "["); found {
@@ -154,55 +146,45 @@ func (d *decisionImport) edit(ctx context.Context, i int, changed map[string]any
 			}
 			d.refuse(i, column, reason)
 		}
-		return nil
+		return edit, nil
 	}
-	return err
+	return edit, err
 }
 
-// review makes the decisions of the rows, those with the same decision and comment at once.
-func (d *decisionImport) review(ctx context.Context, rows []int) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	author := callerOf(ctx).User
-	ids := make([]string, len(rows))
-	for n, i := range rows {
-		ids[n] = d.file.Rows[i].ID
-	}
-	own, err := schema.ListOwnEdits(ctx, d.tx, author, ids)
-	if err != nil {
-		return err
-	}
-	type kind struct {
-		status  schema.ReviewStatus
-		comment string
-	}
-	isOwn, groups, order := map[string]bool{}, map[kind][]schema.MappingVersion{}, []kind{}
-	for _, id := range own {
-		isOwn[id] = true
-	}
-	for _, i := range rows {
-		row := d.file.Rows[i]
-		if isOwn[row.ID] {
-			d.refuse(i, decisionColumn, "you were the last to edit this mapping; another manager has to review it")
-			continue
+// listReason returns the reason for a column of a list.
+func listReason(index int, reason string) string {
+	return fmt.Sprintf("column %d of the list: %s", index+1, reason)
+}
+
+// count counts the outcome of a row's decision.
+func (d *decisionImport) count(i int, outcome schema.BulkOutcome) {
+	if wrong, ok := errors.AsType[schema.EditErrors](outcome.Err); ok {
+		for _, e := range wrong {
+			d.add(conflict{row: i, wrong: e})
 		}
-		k := kind{row.Decision, row.Comment}
-		if groups[k] == nil {
-			order = append(order, k)
-		}
-		groups[k] = append(groups[k], schema.MappingVersion{ID: row.ID, Version: row.Version})
+	} else if outcome.Err != nil {
+		d.refuse(i, decisionColumn, "you were the last to edit this mapping; another manager has to review it")
 	}
-	for _, k := range order {
-		counts, err := schema.ReviewMappings(ctx, d.tx, schema.Review{
-			CycleID: d.report.CycleID, ReportID: d.report.ReportID, Status: k.status, Author: author,
-			Comment: k.comment,
-		}, groups[k])
-		if err != nil {
-			return err
-		}
-		d.done.Decided += counts.Decided
-		d.done.Unchanged += counts.Unchanged
+	switch {
+	case d.refused[i]:
+	case !outcome.Changed:
+		d.done.Unchanged++
+	case d.file.Rows[i].Decision != "":
+		d.done.Decided++
+	default:
+		d.done.Edited++
 	}
-	return nil
+}
+
+// stale refuses a row whose mapping has changed since the export, unless the row is as it was exported.
+func (d *decisionImport) stale(i int, m schema.Mapping, earlier map[string]schema.Mapping) {
+	row := d.file.Rows[i]
+	if old, found := earlier[row.ID]; found && row.Decision == "" && row.Comment == "" {
+		if changed, wrong, err := d.changes(row, old); err == nil && len(changed)+len(wrong) == 0 {
+			d.done.Unchanged++
+			return
+		}
+	}
+	d.refuse(i, "version", fmt.Sprintf("the mapping has version %d since a change by %s, and this row is older: "+
+		"export again and repeat your change", m.Version, m.UpdatedBy))
 }

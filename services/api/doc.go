@@ -47,5 +47,10 @@
 //
 //  10. An import of decisions compares each row with the mapping as an export would write it, so that a file needs no
 //     record of its own of what people have changed. A row of an older version is compared with the history. It is no
-//     conflict if it is as it was exported. A dry run does everything and rolls back (decision_file.go).
+//     conflict if it is as it was exported. The file is read before the transaction, which locks and saves one page of
+//     mappings after another. A dry run saves nothing. After the first conflict the rest of the file is only checked,
+//     unless only_clean is set (decision_file.go).
+//
+//  11. An export as OpenLineage is one event, because a catalogue replaces what it has of a report by each event. The
+//     fields of a report are in three facets, so the pages are read three times instead of being kept (lineage.go).
 package api

@@ -20,6 +20,11 @@ type exportColumn struct {
 	field int
 }
 
+// isFlag reports whether the column has yes or no.
+func (c exportColumn) isFlag() bool { return slices.Equal(c.Choices, flagChoices()) }
+
+func flagChoices() []string { return []string{"TRUE", "FALSE"} }
+
 // exportColumns returns the columns of a table of mappings: the id and the version, the other fields in the order of
 // the contract, and the two that a reviewer fills in. The fields of [EditBody] are editable.
 func exportColumns() []exportColumn {
@@ -84,7 +89,7 @@ func choicesOf(field reflect.StructField) []string {
 		kind = kind.Elem()
 	}
 	if kind.Kind() == reflect.Bool {
-		return []string{"TRUE", "FALSE"}
+		return flagChoices()
 	}
 	return nil
 }
