@@ -26,8 +26,8 @@ func (a *app) carryOverCommand() *cli.Command {
 		Usage: "starts a cycle of a report with the decisions of an earlier cycle",
 		Description: "Calls the API. Attributes, data sources with their columns, mappings, confirmations and " +
 			"reviews are carried over; the earlier cycle does not change. If the new attributes or columns were " +
-			"imported before, what is equal keeps its decision, and the rest needs revision; import all of them, or none. " +
-			"Refused if the cycle already has decisions.\n\n" +
+			"imported before, what is equal keeps its decision, and the rest needs revision; import all of them, " +
+			"or none. Refused if the cycle already has decisions.\n\n" +
 			"pdeflow carry-over --report auto-loans --from 2026-Q3 --cycle 2026-Q4 --dry-run\n" +
 			"pdeflow mappings list --report auto-loans --cycle 2026-Q4 --review-status needs_revision",
 		Flags: append([]cli.Flag{

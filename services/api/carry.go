@@ -65,10 +65,10 @@ func (s *Server) registerCarryOver() {
 		Summary: "Starts the cycle of a report with the decisions of an earlier one",
 		Description: "Carries over attributes, data sources with their columns, and mappings with their " +
 			"confirmations and reviews. Creates the report if it does not exist. A report without attributes gets " +
-			"those of the earlier cycle, and likewise with data sources that have columns. Attributes are matched as in an " +
-			"import, data sources and columns by name. If an attribute, its column and their types are equal, its " +
-			"mapping keeps its decision, marked by carried_from; else the mapping needs revision, and its history " +
-			"has the reason. Refused if the report already has confirmed or reviewed mappings.",
+			"those of the earlier cycle, and likewise with data sources that have columns. Attributes are matched as " +
+			"in an import, data sources and columns by name. If an attribute, its column and their types are " +
+			"equal, its mapping keeps its decision, marked by carried_from; else the mapping needs revision, and its " +
+			"history has the reason. Refused if the report already has confirmed or reviewed mappings.",
 	}, s.carryOver)
 }
 
