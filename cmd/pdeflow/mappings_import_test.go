@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/xuri/excelize/v2"
@@ -23,46 +24,16 @@ func TestDecisionsAreMadeInAWorkbook(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "mappings.xlsx")
 	command(exitDone, "export", "--format", "xlsx", "--output", path)
-	decide := func(values map[string]string) {
-		book, err := excelize.OpenFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = book.Close() }()
-		for cell, value := range values {
-			if err := book.SetCellValue("Mappings", cell, value); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := book.Save(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	columns := map[string]string{}
-	book, err := excelize.OpenFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := book.GetRows("Mappings")
-	if err != nil || book.Close() != nil {
-		t.Fatal(err)
-	}
-	for i, name := range rows[0] {
-		if columns[name], err = excelize.ColumnNumberToName(i + 1); err != nil {
-			t.Fatal(err)
-		}
-	}
-
-	decide(map[string]string{
-		columns["criticality"] + "2": "High", columns["comment"] + "2": "a key", columns["decision"] + "3": "approved",
-		columns["risk_level"] + "4": "Extreme",
+	cells := fillWorkbook(t, path, map[string]map[string]string{
+		ids[0]: {"criticality": "High", "comment": "a key"}, ids[1]: {"decision": "approved"},
+		ids[2]: {"risk_level": "Extreme"},
 	})
 	command(exitFailed, "import-decisions", path).ends(t, exitFailed,
-		path+":Mappings!"+columns["risk_level"]+"4: risk_level: must be one of High, Medium, Low",
+		path+":Mappings!"+cells["risk_level"]+": risk_level: must be one of High, Medium, Low",
 		"nothing was imported")
 	dry := command(exitDone, "import-decisions", path, "--only-clean", "--dry-run")
 	dry.ends(t, exitDone, "1 mappings would be edited and 1 decided; 0 rows are unchanged and 1 refused.")
-	decide(map[string]string{columns["risk_level"] + "4": ""})
+	fillWorkbook(t, path, map[string]map[string]string{ids[2]: {"risk_level": ""}})
 	done := from[api.ImportedDecisions](t, command(exitDone, "import-decisions", path, "--json"))
 	if done.Edited != 1 || done.Decided != 1 || done.Unchanged != 1 {
 		t.Errorf("got %+v, want a row of each kind", done)
@@ -75,4 +46,36 @@ func TestDecisionsAreMadeInAWorkbook(t *testing.T) {
 	command(exitDone, "history", ids[1]).ends(t, exitDone, "approved")
 	f.eventually("both changes are audited",
 		"select count(*) = 2 from audit_log where event_id in ('changed/"+ids[0]+"/2', 'changed/"+ids[1]+"/2')")
+}
+
+// fillWorkbook writes the values of mappings, by id and column, into an exported workbook, with another library than
+// the one that exports. It returns the cell that it wrote last in each column.
+func fillWorkbook(t *testing.T, path string, values map[string]map[string]string) map[string]string {
+	t.Helper()
+	book, err := excelize.OpenFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = book.Close() }()
+	rows, err := book.GetRows("Mappings")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells := map[string]string{}
+	for i, row := range rows {
+		for column, value := range values[row[0]] {
+			cell, err := excelize.CoordinatesToCellName(slices.Index(rows[0], column)+1, i+1)
+			if err != nil {
+				t.Fatalf("column %s: %v", column, err)
+			}
+			if err := book.SetCellValue("Mappings", cell, value); err != nil {
+				t.Fatal(err)
+			}
+			cells[column] = cell
+		}
+	}
+	if err := book.Save(); err != nil {
+		t.Fatal(err)
+	}
+	return cells
 }
