@@ -60,6 +60,8 @@ func schemes() map[string]Connection {
 	return map[string]Connection{
 		"postgres":   {product: postgres, port: 5432},
 		"postgresql": {product: postgres, port: 5432},
+		"mysql":      {product: mysql, port: 3306},
+		"mariadb":    {product: mysql, port: 3306},
 	}
 }
 
@@ -73,11 +75,11 @@ func Parse(rawURL, ca string) (Connection, error) {
 	switch {
 	case !found:
 		return Connection{}, invalid("The URL must be of the form " +
-			"postgres://user:password@host:port/database.")
+			"postgres://user:password@host:port/database, or begin with mysql:// or mariadb://.")
 	case !supported:
 		return Connection{}, &Error{
-			Reason: ReasonUnsupported, Message: "Only PostgreSQL can be read: the URL must begin " +
-				"with postgres://.",
+			Reason: ReasonUnsupported, Message: "Only PostgreSQL, MySQL and MariaDB can be read: the URL " +
+				"must begin with postgres://, mysql:// or mariadb://.",
 			Advice: "For another database, such as SQL Server or Oracle, import its columns from a file.",
 		}
 	}

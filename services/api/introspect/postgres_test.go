@@ -220,7 +220,7 @@ func TestRead_ReportsAServerThatDoesNotAnswer(t *testing.T) {
 	}
 	_ = closed.Close()
 	limits := timeouts{connect: 300 * time.Millisecond, statement: time.Second, whole: 5 * time.Second}
-	for _, scheme := range []string{"postgres"} {
+	for _, scheme := range []string{"postgres", "mysql"} {
 		for name, tt := range map[string]struct {
 			address string
 			want    Reason
