@@ -42,7 +42,8 @@ func (a *app) importCommand() *cli.Command {
 			"listed by file, line and column. Existing rows are updated; mappings that a person " +
 			"confirmed are kept. Attributes and columns that the files no longer contain are " +
 			"listed, and removed with --prune. With --source-url the server reads the columns from a PostgreSQL, " +
-			"MySQL or MariaDB database, as far as the user of the URL may see them; pdeflow sources refresh reads them again. In " +
+			"MySQL or MariaDB database, as far as the user of the URL may see them; pdeflow sources refresh reads " +
+			"them again. In " +
 			"the environment (PDEFLOW_SOURCE_URL), the password is not in the list of processes.\n\n" +
 			"pdeflow import --cycle 2026-Q3 --report auto-loans --name \"Auto loans\" --attributes attributes.csv " +
 			"--columns columns.xlsx\n" +

@@ -23,7 +23,8 @@ func StartMariaDB(t testing.TB) *Server {
 	t.Helper()
 	program, err := findMariaDB()
 	if err != nil {
-		t.Fatal("this test needs MariaDB; install it with: apt-get install -y --no-install-recommends mariadb-server-core")
+		t.Fatal("this test needs MariaDB; install it with: " +
+			"apt-get install -y --no-install-recommends mariadb-server-core")
 	}
 	dir, as := directory(t), account(t, "mysql", "nobody")
 	s := &Server{Host: "localhost", Port: FreePort(t), sockets: filepath.Join(dir, "s"), CA: certificate(t, dir)}
@@ -44,7 +45,8 @@ func StartMariaDB(t testing.TB) *Server {
 		}
 		defer func() { _ = db.Close() }()
 		return db.PingContext(t.Context())
-	}, program, append(common, "--socket="+s.sockets, "--pid-file="+filepath.Join(dir, "pid"), fmt.Sprint("--port=", s.Port),
+	}, program, append(common, "--socket="+s.sockets, "--pid-file="+filepath.Join(dir, "pid"),
+		fmt.Sprint("--port=", s.Port),
 		"--bind-address=127.0.0.1", "--ssl-cert="+filepath.Join(dir, "server.crt"),
 		"--ssl-key="+filepath.Join(dir, "server.key"), "--skip-name-resolve=OFF")...)
 	return s
