@@ -47,11 +47,9 @@ type CarriedRows struct {
 // CarriedRow is an attribute with its mapping. The ids are those of the new cycle, or of the earlier one for a dropped
 // attribute. They are empty for rows that a preview does not create.
 type CarriedRow struct {
-	AttributeID   string `bun:"attribute_id"`
-	MappingID     string `bun:"mapping_id"`
-	AttributeName string `bun:"attribute_name"`
+	AttributeID, MappingID, AttributeName string
 	// Reason is why the mapping needs revision; empty for other results.
-	Reason string `bun:"-"`
+	Reason string
 }
 
 func (r *CarriedRows) add(row CarriedRow) {
@@ -277,20 +275,23 @@ func (c *carrier) page(ctx context.Context, pairs []attributePair) error {
 
 // listAdded lists the attributes that the earlier cycle does not have.
 func (c *carrier) listAdded(ctx context.Context) error {
-	var rows []struct {
-		CarriedRow `bun:"embed:"`
-		Count      int64 `bun:"count"`
+	query := pairQuery{
+		ReportID: c.ReportID, CycleID: c.CycleID, OtherCycleID: c.FromCycleID, Window: carryPage,
+		Where: "o.id is null", Limit: carryPage,
 	}
-	err := c.db.NewRaw(`select a.id as attribute_id, m.id as mapping_id, a.attribute_name, count(*) over () as count
-		from attributes a join pde_mappings m on m.attribute_id = a.id
-		where a.cycle_id = ? and a.report_id = ? and not exists (
-			select from attributes o where o.cycle_id = ? and o.report_id = a.report_id and o.identity = a.identity)
-		order by a.id limit ?`, c.CycleID, c.ReportID, c.FromCycleID, MaxProblems).Scan(ctx, &rows)
-	if err != nil {
-		return fmt.Errorf("new attributes of report %s: %w", c.ReportID, err)
-	}
-	for _, row := range rows {
-		c.done.Added.Count, c.done.Added.First = row.Count, append(c.done.Added.First, row.CarriedRow)
+	for more := true; more; more = query.After != "" {
+		pairs, err := query.list(ctx, c.db)
+		if err != nil {
+			return err
+		}
+		for _, p := range pairs {
+			c.done.Added.add(CarriedRow{
+				AttributeID: p.Attribute.ID, MappingID: p.Mapping.ID, AttributeName: p.Attribute.AttributeName,
+			})
+		}
+		if query.After, err = query.end(ctx, c.db); err != nil {
+			return err
+		}
 	}
 	return nil
 }

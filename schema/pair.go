@@ -39,7 +39,9 @@ type pairQuery struct {
 }
 
 // list reads the pairs in the order of the ids of their attributes. Whatever the statistics, Postgres looks up each
-// row by its key, because it does not turn a subquery with an offset into a join.
+// row by its key: it does not turn a subquery with an offset into a join, and only the index of the identities has the
+// order of the identities. A report that the transaction has just copied has no statistics, and another index, which
+// fits the report but not the identity, would seem as good and read the whole report for each attribute.
 func (q pairQuery) list(ctx context.Context, db bun.IDB) (pairs []attributePair, err error) {
 	columns := slices.Concat(
 		prefixed[Attribute](db, "a", "attribute__"), prefixed[Mapping](db, "m", "mapping__"),
@@ -48,13 +50,14 @@ func (q pairQuery) list(ctx context.Context, db bun.IDB) (pairs []attributePair,
 			"coalesce(" + sourceOfMapping + ", '') as source", "coalesce(" + otherSource + ", '') as other_source",
 		})
 	err = db.NewRaw("select "+strings.Join(columns, ", ")+`
-		from (select * from attributes where cycle_id = ? and report_id = ? and id > ? order by id limit ?) as a
+		from (select * from attributes where cycle_id = ? and (report_id, id) > (?, ?) and report_id <= ?
+				order by report_id, id limit ?) as a
 			cross join lateral (select * from pde_mappings where attribute_id = a.id offset 0) as m
-			left join lateral (select * from attributes
-				where cycle_id = ? and report_id = ? and identity = a.identity offset 0) as o on true
+			left join lateral (select * from attributes where cycle_id = ? and report_id = ?
+				and identity between a.identity and a.identity order by identity limit 1) as o on true
 			left join lateral (select * from pde_mappings where attribute_id = o.id offset 0) as n on true
 		where `+q.Where+` order by a.id limit ?`,
-		q.CycleID, q.ReportID, q.After, q.Window, q.OtherCycleID, q.ReportID, q.Limit).Scan(ctx, &pairs)
+		q.CycleID, q.ReportID, q.After, q.ReportID, q.Window, q.OtherCycleID, q.ReportID, q.Limit).Scan(ctx, &pairs)
 	if err != nil {
 		return nil, fmt.Errorf("attributes of report %s in cycles %s and %s: %w",
 			q.ReportID, q.CycleID, q.OtherCycleID, err)
