@@ -20,7 +20,8 @@ func TestAReportGoesThroughTwoQuarters(t *testing.T) {
 	f := plainFixture(t, schema.Services()...)
 	database := foreigntest.StartPostgres(t)
 	database.Exec(t, "postgres", `create schema svc; create table svc.loan (loan_id bigint primary key,
-			current_balance_amount numeric(14,2), interest_rate numeric(7,4), origination_date date, dealer_code char(6));
+			current_balance_amount numeric(14,2), interest_rate numeric(7,4), origination_date date,
+			dealer_code char(6));
 		create role reader login password $pw$`+foreigntest.Password+`$pw$; grant usage on schema svc to reader;`)
 	tess, err := api.SignToken(testSecret, "tess", api.Tester, time.Hour)
 	if err != nil {
@@ -104,7 +105,8 @@ func TestAReportGoesThroughTwoQuarters(t *testing.T) {
 		"The day on which the contract was signed", "svc.loan.interest_rate")
 	for attribute, m := range list(first) {
 		if m.Version != before[attribute].Version {
-			t.Errorf("%s in the earlier quarter: got version %d, want %d", attribute, m.Version, before[attribute].Version)
+			t.Errorf("%s in the earlier quarter: got version %d, want %d", attribute, m.Version,
+				before[attribute].Version)
 		}
 	}
 	f.eventually("every change is audited", "select not exists (select from unaudited_changes)")
