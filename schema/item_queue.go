@@ -207,6 +207,22 @@ func InsertItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, 
 	if err != nil {
 		return job, err
 	}
+	if err := insertPage(ctx, tx, &job, limit, now); err != nil {
+		return job, fmt.Errorf("list mappings of job %s: %w", jobID, err)
+	}
+	job.Version++
+	job.UpdatedAt, job.UpdatedBy = now, string(ServiceDispatcher)
+	_, err = tx.NewUpdate().Model(&job).WherePK().
+		Column("listed", "list_cursor", "listed_at", "cancelled", "cancelled_at", "cancelled_from").
+		Column("version", "updated_at", "updated_by").Exec(ctx)
+	if err != nil {
+		return job, fmt.Errorf("list of job %s: %w", jobID, err)
+	}
+	return job, nil
+}
+
+// insertPage inserts the next items of the job, and counts them in it.
+func insertPage(ctx context.Context, tx bun.Tx, job *Job, limit int, now time.Time) error {
 	var (
 		outcome *Outcome
 		endedAt *time.Time
@@ -220,17 +236,17 @@ func InsertItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, 
 		First string `bun:"first"`
 		Last  string `bun:"last"`
 	}
-	err = tx.NewRaw(`with page as (?), listed as (
+	err := tx.NewRaw(`with page as (?), listed as (
 		insert into job_items (job_id, mapping_id, outcome, ended_at, folded_at, created_at, created_by,
 			updated_at, updated_by)
 		select ?, mapping_id, ?, ?::timestamptz, ?::timestamptz, ?, ?, ?, ? from page
 		returning mapping_id)
 		select count(*) as items, coalesce(min(mapping_id), '') as first, coalesce(max(mapping_id), '') as last
 		from listed`,
-		scoped(tx, job, limit), job.ID, outcome, endedAt, endedAt, now, ServiceDispatcher, now,
+		scoped(tx, *job, limit), job.ID, outcome, endedAt, endedAt, now, ServiceDispatcher, now,
 		ServiceDispatcher).Scan(ctx, &page)
 	if err != nil {
-		return job, fmt.Errorf("list mappings of job %s: %w", jobID, err)
+		return err
 	}
 	job.Listed += page.Items
 	if page.Items > 0 {
@@ -244,15 +260,7 @@ func InsertItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, 
 	if page.Items < int64(limit) {
 		job.ListedAt = now
 	}
-	job.Version++
-	job.UpdatedAt, job.UpdatedBy = now, string(ServiceDispatcher)
-	_, err = tx.NewUpdate().Model(&job).WherePK().
-		Column("listed", "list_cursor", "listed_at", "cancelled", "cancelled_at", "cancelled_from").
-		Column("version", "updated_at", "updated_by").Exec(ctx)
-	if err != nil {
-		return job, fmt.Errorf("list of job %s: %w", jobID, err)
-	}
-	return job, nil
+	return nil
 }
 
 // scoped returns a query of the next mappings after the job's cursor.
