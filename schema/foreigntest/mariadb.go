@@ -77,7 +77,7 @@ func bootstrap(t testing.TB, as *syscall.Credential, program string, args []stri
 			}
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd := exec.CommandContext(t.Context(), program, args...) //nolint:gosec // a database server
 	cmd.Dir, cmd.Stdin, cmd.SysProcAttr = "/tmp", statements, attributes(as)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", program, err, out)
