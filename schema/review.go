@@ -181,8 +181,8 @@ func lockMappings(ctx context.Context, tx bun.Tx, cycleID, reportID string, ids 
 }
 
 // lastEditor selects the author of the last edit of the mapping m that is not undone. Jobs, reviews, approvals by a
-// rule, undos, removals of columns and refreshes are not edits; imports are. The editor of a mapping that was carried over is the
-// one of the earlier cycle, and null if it had none.
+// rule, undos, removals of columns and refreshes are not edits; imports are. The editor of a mapping that was carried
+// over is the one of the earlier cycle, and null if it had none.
 const lastEditor = `select case h.action when 'carried_over' then h.edited_by else h.changed_by end
 	from classification_history h
 	where h.mapping_id = m.id and h.job_id is null

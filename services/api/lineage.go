@@ -73,8 +73,8 @@ type lineageExport struct {
 	out   *jsonStream
 	of    ReportPath
 	pages mappingPages
-	// columns are the source columns of the report, and owners their data sources by source field. Sources has the names
-	// of the data sources by id, and tables those tables that feed the report.
+	// columns are the source columns of the report, and owners their data sources by source field. Sources has the
+	// names of the data sources by id, and tables those tables that feed the report.
 	columns []schema.SourceColumn
 	owners  map[string][]string
 	sources map[string]string
@@ -237,7 +237,8 @@ func (e *lineageExport) dataset(c schema.SourceColumn) lineageDataset {
 	return lineageDataset{Namespace: e.sources[c.DataSourceID], Name: c.SchemaName + "." + c.TableName}
 }
 
-// transformationOf returns how the attribute is derived from each of its columns. Only a copy is known not to mask the data.
+// transformationOf returns how the attribute is derived from each of its columns. Only a copy is known not to mask the
+// data.
 func transformationOf(m Mapping) lineageTransformation {
 	t := lineageTransformation{Type: "DIRECT", Subtype: "TRANSFORMATION"}
 	kind := orZero(m.MappingType)

@@ -126,10 +126,10 @@ func TestExportMappings_WritesOpenLineage(t *testing.T) {
 	f.exec("update attributes set attribute_name = 'Balance', line_item_number = '8', mdrm = 'M1' where id = ?",
 		f.mapping(ids[1202]).AttributeID)
 
-	f.exec("insert into source_columns select (jsonb_populate_record(c, jsonb_build_object('id', 'second', 'identity', " +
-		"'core\naccounts\nopened', 'column_name', 'opened'))).* from source_columns c limit 1")
-	f.exec("update pde_mappings set source_fields = '[\"core.accounts.acct_nbr\", \"core.accounts.opened\"]' where id = ?",
-		ids[1])
+	f.exec("insert into source_columns select (jsonb_populate_record(c, jsonb_build_object('id', 'second', " +
+		"'identity', 'core\naccounts\nopened', 'column_name', 'opened'))).* from source_columns c limit 1")
+	f.exec("update pde_mappings set source_fields = "+
+		"'[\"core.accounts.acct_nbr\", \"core.accounts.opened\"]' where id = ?", ids[1])
 	event := f.lineage("")
 	if event.EventType != "COMPLETE" || len(event.Outputs) != 1 || len(event.Inputs) != 1 {
 		t.Fatalf("got %s with %d outputs and %d inputs", event.EventType, len(event.Outputs), len(event.Inputs))
