@@ -19,7 +19,7 @@ func (d *demo) load(ctx context.Context, db *schema.DB) error {
 		files.Attributes = &tabular.Source{Name: "attributes.csv", Content: sample.Attributes()}
 		files.Mappings = &tabular.Source{Name: "mappings.csv", Content: sample.Mappings()}
 	}
-	report, err := tabular.ReadReport(files)
+	report, err := tabular.ReadReport(files, tabular.Columns)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,8 @@ func (a *app) importCommand() *cli.Command {
 			a.cycleFlag(), a.reportFlag(),
 			&cli.StringFlag{Name: "name", Usage: "name of the report, `TEXT`"},
 			fileFlag("attributes", "the report's attributes; attribute_name is needed"),
-			fileFlag("columns", "its candidate columns; data_source, schema, table and column are needed"),
+			fileFlag("columns", "its candidate columns; data_source, schema, table and column are needed; "+
+				"or SQL with CREATE TABLE, manifest.json or schema.yml of dbt, or a CSV export of OpenMetadata"),
 			fileFlag("mappings", "its existing mappings; attribute_name or line_item_number is needed"),
 			a.sourceURLFlag(),
 			&cli.StringFlag{Name: flagSourceName, Usage: "name of the data source to read, `NAME`"},

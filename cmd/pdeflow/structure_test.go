@@ -48,6 +48,7 @@ func forbiddenInProgram() map[edge]string {
 		{"schema", "schema/*/..."}: "schema imports none of our packages: the package that starts " +
 			"servers is built on it",
 		{"schema/tabular/...", bunAll}:   "files are read without a database",
+		{"schema/columnfile", bunAll}:    "files are read without a database",
 		{"events", "schema/*/..."}:       "events depends on schema's types and not on a database",
 		{"events/audit", "schema/*/..."}: "the audit log gets its database as a parameter",
 		{"events/audit", "events/*/..."}: "the audit log depends on events alone",

@@ -77,7 +77,7 @@ func TestReadReport_ReturnsTheProblemsOfAllFiles(t *testing.T) {
 		Attributes: &tabular.Source{Name: "a.csv", Content: []byte("attribute_name,is_cde\nA,perhaps\n")},
 		Columns:    &tabular.Source{Name: "c.csv", Content: []byte("data_source,schema,table,column\nA,B,C,\n")},
 		Mappings:   &tabular.Source{Name: "m.csv", Content: []byte("attribute_name\n")},
-	})
+	}, tabular.Columns)
 	want := "a.csv:2: is_cde: must be true, yes, y or 1, or else false, no, n or 0\n" +
 		"c.csv:2: column: must not be empty\n" +
 		"m.csv: there are no rows under the header"
@@ -92,7 +92,7 @@ func TestReport_LocateNamesFileAndCell(t *testing.T) {
 		Attributes: &tabular.Source{Name: "a.csv", Content: []byte("attribute_name,mdrm\nA,M1\n")},
 		Mappings: &tabular.Source{Name: "m.xlsx", Content: rawWorkbook(t, "",
 			rawSheet{name: "S", rows: texts("attribute_name", "source_field") + texts("A", "s.t.c")})},
-	})
+	}, tabular.Columns)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-// Package tabular reads the files of an import, CSV files and .xlsx workbooks, into rows of a report. It reads files of
+// Package tabular reads the tables of an import, CSV files and .xlsx workbooks, into rows of a report. It reads files of
 // labels in the same way. It also writes tables, row by row.
 //
 //  1. The first bytes of a file decide its format; the name of the file may only contradict it. A zip archive is

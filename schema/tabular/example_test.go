@@ -54,7 +54,7 @@ func ExampleReadReport() {
 		Columns: &tabular.Source{
 			Name: "columns.csv", Content: []byte("data_source,schema,table,column\nCards,CRD,ACCT,BAL_AMT\n"),
 		},
-	})
+	}, tabular.Columns)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -23,8 +23,11 @@ type Report struct {
 	Mappings   File[schema.MappingRow]
 }
 
-// ReadReport reads the files of an import. Any error is [Problems] and has the problems of all files.
-func ReadReport(sources Sources) (Report, error) {
+// ReadReport reads the files of an import. ReadColumns reads the file of source columns; it is [Columns], or a function
+// that reads more formats. Any error is [Problems] and has the problems of all files.
+func ReadReport(
+	sources Sources, readColumns func(name string, content []byte) (File[schema.ColumnRow], error),
+) (Report, error) {
 	var (
 		report   Report
 		problems Problems
@@ -35,7 +38,7 @@ func ReadReport(sources Sources) (Report, error) {
 		problems.join(err)
 	}
 	if s := sources.Columns; s != nil {
-		report.Columns, err = Columns(s.Name, s.Content)
+		report.Columns, err = readColumns(s.Name, s.Content)
 		problems.join(err)
 	}
 	if s := sources.Mappings; s != nil {

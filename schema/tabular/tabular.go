@@ -67,6 +67,15 @@ func CheckAttribute(attribute schema.Attribute) (schema.Attribute, error) {
 	return check(attributeFields(), attribute)
 }
 
+// CheckColumn does for a source column what [CheckAttribute] does for an attribute. A name such as NA is no placeholder.
+func CheckColumn(column schema.ColumnRow) (schema.ColumnRow, error) {
+	fields := columns().fields
+	for i := range fields {
+		fields[i].identifies = false
+	}
+	return check(fields, column)
+}
+
 // CheckDataSource does for a data source what [CheckAttribute] does for an attribute.
 func CheckDataSource(source schema.DataSource) (schema.DataSource, error) {
 	return check(dataSourceFields(), source)

@@ -15,6 +15,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/schema/columnfile"
 	"github.com/pdeflow/pdeflow/schema/tabular"
 )
 
@@ -122,6 +123,9 @@ func (s *Server) registerImport() {
 			Description: fmt.Sprintf("The report's %s, .csv or .xlsx, with a header: %s.", of, columns),
 		}
 	}
+	columns := file("candidate columns", "data_source, schema, table and column are needed")
+	columns.Description += " Or an SQL script with CREATE TABLE, the manifest.json or a schema.yml of dbt, or a CSV " +
+		"export of OpenMetadata."
 	route(s, Tester, huma.Operation{
 		OperationID: "import", Method: http.MethodPost, Path: reportPath + "/import", Tags: []string{"planning"},
 		Summary: "Imports attributes, candidate columns and mappings, all or nothing",
@@ -139,7 +143,7 @@ func (s *Server) registerImport() {
 			Type: "object", AdditionalProperties: false,
 			Properties: map[string]*huma.Schema{
 				"attributes": file("attributes", "attribute_name is needed"),
-				"columns":    file("candidate columns", "data_source, schema, table and column are needed"),
+				"columns":    columns,
 				"mappings":   file("mappings", "attribute_name or line_item_number is needed"),
 				"name":       {Type: "string", Description: "The name of the report, of at most 200 characters."},
 				"source_url": {
@@ -187,7 +191,7 @@ func (s *Server) importReport(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	read, err := tabular.ReadReport(sent.Sources)
+	read, err := tabular.ReadReport(sent.Sources, columnfile.Read)
 	if problems, ok := errors.AsType[tabular.Problems](err); ok {
 		return nil, refuseFiles(problems)
 	}

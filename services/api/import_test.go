@@ -355,3 +355,34 @@ func TestBadFormsAreRefused(t *testing.T) {
 		t.Errorf("reports: got %d", n)
 	}
 }
+
+func TestImport_TakesColumnsOfOtherPrograms(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for _, c := range []struct {
+		name, content, source string
+	}{
+		{"core.sql", "create table crd.acct (bal numeric(14,2), -- owed\n opened date);", "core"},
+		{"manifest.json", `{"nodes": {"model.a.b": {"resource_type": "model", "database": "dwh", "schema": "s",
+			"name": "b", "columns": {"x": {"name": "x"}, "y": {"name": "y"}}}}}`, "dwh"},
+		{"bank.yml", "models:\n- name: b\n  columns: [{name: x}, {name: y}]\n", "bank"},
+		{"export.csv", "name*,entityType*,fullyQualifiedName\nx,column,om.d.s.t.x\ny,column,om.d.s.t.y\n", "om"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			done := must[api.Imported](t, f.upload(piece{"columns", c.name, c.content}), http.StatusOK)
+			if done.Columns.Added != 2 || done.DataSources.Added != 1 || done.Files[0].Rows != 2 {
+				t.Errorf("got %+v, want 2 columns of a new data source", done)
+			}
+			var name string
+			err := f.db.NewRaw("select name from data_sources order by id desc limit 1").Scan(t.Context(), &name)
+			if err != nil || name != c.source {
+				t.Errorf("got data source %q (%v), want %q", name, err, c.source)
+			}
+		})
+	}
+	p := refused(t, f.upload(piece{"columns", "core.sql", "create table crd.acct (\n bal not null);"}),
+		http.StatusUnprocessableEntity, "invalid")
+	if len(p.Errors) != 1 || p.Errors[0].File != "core.sql" || p.Errors[0].Line != 2 || p.Errors[0].Column != "acct.bal" {
+		t.Errorf("got errors %+v, want one in line 2 of core.sql", p.Errors)
+	}
+}

@@ -1,0 +1,226 @@
+package columnfile
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// script is what has been read of an SQL script.
+type script struct {
+	reader *reader
+	// schema is the current schema. NamesDatabase reports that USE sets it: in SQL Server it sets the database.
+	schema        string
+	namesDatabase bool
+	// tables are in the order of the script, and byName has them by schema and name.
+	tables []*sqlTable
+	byName map[[2]string]*sqlTable
+}
+
+// sqlTable is a table of a script.
+type sqlTable struct {
+	schema, name string
+	columns      []*sqlColumn
+}
+
+// sqlColumn is a column of a table of a script.
+type sqlColumn struct {
+	line                    int
+	name, dataType, comment string
+}
+
+// column returns the column with this name, or nil. Unquoted names differ in case between statements of one script.
+func (t *sqlTable) column(name string) *sqlColumn {
+	for _, c := range t.columns {
+		if strings.EqualFold(c.name, name) {
+			return c
+		}
+	}
+	return nil
+}
+
+// readSQL reads a script.
+func (r *reader) readSQL(content []byte) {
+	if bytes.HasPrefix(content, []byte("\xff\xfe")) || bytes.HasPrefix(content, []byte("\xfe\xff")) {
+		r.problem(0, "", "it is UTF-16 text; save it as UTF-8")
+		return
+	}
+	scan := newScanner(content)
+	s := script{
+		reader: r, schema: r.source, namesDatabase: !scan.dialect.sqlServer, byName: map[[2]string]*sqlTable{},
+	}
+	switch {
+	case scan.dialect.sqlServer:
+		s.schema = "dbo"
+	case !scan.dialect.mysql && !scan.dialect.oracle:
+		s.schema = "public"
+	}
+	for {
+		tokens, ok := scan.statement()
+		if !ok {
+			break
+		}
+		s.statement(tokens)
+	}
+	if scan.unclosed > 0 {
+		r.problem(scan.unclosed, "", "a text, a name or a comment that begins here does not end")
+	}
+	for _, t := range s.tables {
+		for _, c := range t.columns {
+			r.add(c.line, schema.ColumnRow{
+				SchemaName: t.schema, TableName: t.name, ColumnName: c.name, DataType: c.dataType,
+				Description: c.comment,
+			})
+		}
+	}
+	if len(s.tables) == 0 && len(r.problems.First) == 0 {
+		r.problem(0, "", "the script has no CREATE TABLE")
+	}
+}
+
+// statement reads a statement, or skips it. A script of SQL Server needs no semicolons, so that one statement may
+// contain the next ones.
+func (s *script) statement(tokens []token) {
+	p := &parser{tokens: tokens}
+	switch {
+	case p.accept("create"):
+		s.create(p)
+	case p.accept("comment", "on", "column"):
+		s.comment(p)
+	case p.accept("use"):
+		if s.namesDatabase {
+			s.setSchema(p.name())
+		}
+	case p.accept("set", "search_path"), p.accept("set", "schema"),
+		p.accept("alter", "session", "set", "current_schema"):
+		if !p.accept("=") {
+			p.accept("to")
+		}
+		s.setSchema(p.name())
+	case p.acceptAny("exec", "execute"):
+		s.extendedProperty(p)
+	}
+}
+
+// setSchema sets the current schema. Programs that write scripts of PostgreSQL set it to an empty text, and name the
+// schema of each table.
+func (s *script) setSchema(name string) {
+	if name != "" && !strings.EqualFold(name, "pg_catalog") {
+		s.schema = name
+	}
+}
+
+// create reads CREATE TABLE.
+func (s *script) create(p *parser) {
+	temporary := false
+	for !p.accept("table") {
+		t, ok := p.take()
+		if !ok || !t.isAny("or", "replace", "global", "local", "temp", "temporary", "unlogged", "external", "foreign",
+			"private", "sharded", "immutable", "hybrid") {
+			return // a statement that creates something else
+		}
+		temporary = temporary || t.isAny("temp", "temporary")
+	}
+	p.accept("if", "not", "exists")
+	line := p.line()
+	names := p.names()
+	if len(names) == 0 {
+		s.reader.problem(line, "", "CREATE TABLE has no name that can be read")
+		return
+	}
+	table := &sqlTable{schema: s.schema, name: names[len(names)-1]}
+	if len(names) > 1 {
+		table.schema = names[len(names)-2]
+	}
+	if temporary || strings.HasPrefix(table.name, "#") || p.at(0).is("partition") {
+		return
+	}
+	if !p.accept("(") {
+		s.reader.problem(line, table.name, "the columns of the table cannot be read; only CREATE TABLE with a list of "+
+			"columns is")
+		return
+	}
+	key := [2]string{strings.ToLower(table.schema), strings.ToLower(table.name)}
+	if first := s.byName[key]; first != nil {
+		s.reader.problem(line, table.schema+"."+table.name, "the script creates the table twice")
+		return
+	}
+	s.byName[key] = table
+	s.tables = append(s.tables, table)
+	s.elements(p, table)
+	s.afterTable(p)
+}
+
+// afterTable continues with the next statement after a table, if there is no semicolon between them.
+func (s *script) afterTable(p *parser) {
+	for depth := 0; ; {
+		t := p.at(0)
+		if depth == 0 && t.is("create") || t.isAny("exec", "execute") {
+			s.statement(p.rest())
+			return
+		}
+		t, ok := p.take()
+		switch {
+		case !ok:
+			return
+		case t.is("("):
+			depth++
+		case t.is(")"):
+			depth--
+		}
+	}
+}
+
+// find returns the table with this name, which may have a schema, or nil.
+func (s *script) find(names []string) *sqlTable {
+	if len(names) == 0 {
+		return nil
+	}
+	schemaName := s.schema
+	if len(names) > 1 {
+		schemaName = names[len(names)-2]
+	}
+	return s.byName[[2]string{strings.ToLower(schemaName), strings.ToLower(names[len(names)-1])}]
+}
+
+// comment reads COMMENT ON COLUMN. Comments of columns that the script does not create are skipped.
+func (s *script) comment(p *parser) {
+	names := p.names()
+	if len(names) < 2 || !p.accept("is") {
+		return
+	}
+	if table := s.find(names[:len(names)-1]); table != nil {
+		if c := table.column(names[len(names)-1]); c != nil && p.at(0).kind == tokenString {
+			c.comment = p.at(0).text
+		}
+	}
+}
+
+// extendedProperty reads the description of a column of SQL Server, and then the rest of the statements.
+func (s *script) extendedProperty(p *parser) {
+	names := p.names()
+	if len(names) == 0 || !strings.EqualFold(names[len(names)-1], "sp_addextendedproperty") {
+		return
+	}
+	values := map[string]string{}
+	for p.at(0).kind == tokenWord && p.at(1).is("=") {
+		name, _ := p.take()
+		p.accept("=")
+		value, _ := p.take()
+		values[strings.ToLower(name.text)] = value.text
+		if !p.accept(",") {
+			break
+		}
+	}
+	if strings.EqualFold(values["@name"], "MS_Description") && strings.EqualFold(values["@level2type"], "COLUMN") {
+		if table := s.find([]string{values["@level0name"], values["@level1name"]}); table != nil {
+			if c := table.column(values["@level2name"]); c != nil {
+				c.comment = values["@value"]
+			}
+		}
+	}
+	if len(p.rest()) > 0 {
+		s.statement(p.rest())
+	}
+}
