@@ -14,8 +14,8 @@ import (
 // maxColumns bounds the columns of a file, which are all held in memory.
 const maxColumns = 500_000
 
-// Read reads a file of columns in any format. The data source of a file that does not name one has the name of the file,
-// without its extension. Any error is [tabular.Problems].
+// Read reads a file of columns in any format. The data source of a file that does not name one has the name of the
+// file, without its extension. Any error is [tabular.Problems].
 func Read(name string, content []byte) (tabular.File[schema.ColumnRow], error) {
 	r := reader{
 		name: name, source: strings.TrimSuffix(filepath.Base(name), filepath.Ext(name)), seen: map[string]int{},

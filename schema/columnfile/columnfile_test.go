@@ -112,7 +112,9 @@ func TestRead_ListsAtMostAHundredProblems(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, seed := range []string{someSQL, someManifest, someProperties, someOpenMetadata, postgres, mysql, sqlServer, oracle} {
+	for _, seed := range []string{
+		someSQL, someManifest, someProperties, someOpenMetadata, postgres, mysql, sqlServer, oracle,
+	} {
 		for _, name := range []string{"x.sql", "x.json", "x.yml", "x.csv", "x"} {
 			f.Add(name, seed)
 		}

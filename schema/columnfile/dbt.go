@@ -250,7 +250,11 @@ func (r *reader) readProperties(content []byte) {
 func (r *reader) addTable(database, schemaName, table string, columns []dbtColumn) {
 	for _, c := range columns {
 		if name := database + schemaName + table + c.Name; strings.Contains(name, "{{") {
-			r.problem(c.line, table, "a name is an expression of Jinja; import target/manifest.json, which has its value")
+			r.problem(
+				c.line,
+				table,
+				"a name is an expression of Jinja; import target/manifest.json, which has its value",
+			)
 			return
 		}
 		r.add(c.line, schema.ColumnRow{

@@ -10,8 +10,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// The columns of an export of OpenMetadata that are read. An export of a schema or a database has a row for each column,
-// of the type column; older exports of tables have the name of a column in a column of its own.
+// The columns of an export of OpenMetadata that are read. An export of a schema or a database has a row for each
+// column, of the type column; older exports of tables have the name of a column in a column of its own.
 const (
 	omType       = "entitytype"
 	omName       = "fullyqualifiedname"
@@ -72,7 +72,11 @@ func (r *reader) readOpenMetadata(content []byte) {
 		}
 		names, ok := splitQualified(name)
 		if !ok || len(names) < 5 {
-			r.problem(line, nameColumn, "must be service.database.schema.table.column; export the schema or the database")
+			r.problem(
+				line,
+				nameColumn,
+				"must be service.database.schema.table.column; export the schema or the database",
+			)
 			continue
 		}
 		dataType := value(omDisplay)

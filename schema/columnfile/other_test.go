@@ -49,7 +49,9 @@ func TestRead_RefusesOtherJSON(t *testing.T) {
 		"cut off":    {"{\n\"nodes\": {\n\"a\": {", "3 : " + other + "it ends too early"},
 		"no JSON":    {"{\n\"nodes\": {x", "2 : " + other + "it is not well-formed JSON"},
 		"other type": {"{\"nodes\": {\n\"a\": {\"schema\": 1}}}", "2 : " + other + "schema has another type"},
-		"no columns": {`{"nodes": {}}`, "0 : no model and no source in the manifest has columns; describe them in the project"},
+		"no columns": {
+			`{"nodes": {}}`, "0 : no model and no source in the manifest has columns; describe them in the project",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			diff(t, []string{c.want}, problems(t, "manifest.json", c.content))
@@ -103,7 +105,10 @@ func TestRead_RefusesOtherYAML(t *testing.T) {
 		"no columns": {"models:\n  - name: a\n", "0 : no model and no source in the file has columns"},
 		"a list":     {"- a\n- b\n", "1 : the file is not a schema.yml of dbt, or not well-formed YAML"},
 		"no YAML":    {"models:\n  - name: 'a\n", "2 : the file is not a schema.yml of dbt, or not well-formed YAML"},
-		"other type": {"models:\n  - name: a\n    columns: text\n", "3 : the file is not a schema.yml of dbt, or not well-formed YAML"},
+		"other type": {
+			"models:\n  - name: a\n    columns: text\n",
+			"3 : the file is not a schema.yml of dbt, or not well-formed YAML",
+		},
 		"an expression": {
 			strings.Replace(properties, "real_schema", `"{{ var('schema') }}"`, 1),
 			"26 t: a name is an expression of Jinja; import target/manifest.json, which has its value",
@@ -129,8 +134,12 @@ func TestRead_ReadsExportsOfOpenMetadata(t *testing.T) {
 		"5 mysql.core.acct.bal decimal(14,2): What is owed", "6 local.mysql.core.acct.name VARCHAR(40)",
 		"7 mysql.core.acct.address.street STRING",
 	}, columns(t, "core.csv", openMetadata))
-	diff(t, []string{"2 s.c.t.x INT: about"}, columns(t, "table.csv",
-		"name,description,column.fullyQualifiedName,column.description,column.dataType\nt,a table,s.d.c.t.x,about,INT\n"))
+	diff(t, []string{"2 s.c.t.x INT: about"}, columns(
+		t,
+		"table.csv",
+		"name,description,column.fullyQualifiedName,column.description,column.dataType\n"+
+			"t,a table,s.d.c.t.x,about,INT\n",
+	))
 }
 
 func TestRead_RefusesExportsOfOpenMetadataWithoutColumns(t *testing.T) {
@@ -139,7 +148,8 @@ func TestRead_RefusesExportsOfOpenMetadataWithoutColumns(t *testing.T) {
 	for name, c := range map[string]struct{ content, want string }{
 		"only tables": {openMetadata[:strings.Index(openMetadata, "bal,")], "0 : the file has no columns"},
 		"a short name": {
-			strings.Replace(openMetadata, "mysql.default.core.acct.bal", "acct.bal", 1), "5 fullyqualifiedname: " + short,
+			strings.Replace(openMetadata, "mysql.default.core.acct.bal", "acct.bal", 1),
+			"5 fullyqualifiedname: " + short,
 		},
 		"an open quote": {
 			strings.Replace(openMetadata, `""local.mysql""`, `""local.mysql`, 1), "6 fullyqualifiedname: " + short,

@@ -59,7 +59,9 @@ type dialect struct {
 }
 
 var (
-	marksMySQL     = regexp.MustCompile("(?im)^\\s*(?:delimiter\\s|--\\s*mysql dump|--\\s*mariadb dump|create\\s+table\\s[^;']*`)")
+	marksMySQL = regexp.MustCompile(
+		"(?im)^\\s*(?:delimiter\\s|--\\s*mysql dump|--\\s*mariadb dump|create\\s+table\\s[^;']*`)",
+	)
 	marksSQLServer = regexp.MustCompile(`(?im)^\s*go\s*$|\[dbo\]|create\s+table\s+\[`)
 	marksOracle    = regexp.MustCompile(`(?i)\b(?:n?varchar2|number)\s*\(`)
 )
@@ -108,9 +110,11 @@ func (s *scanner) statement() (tokens []token, ok bool) {
 
 var (
 	// lineCommand matches a command of a client program that ends with its line.
-	lineCommand = regexp.MustCompile(`(?i)^(?:\\|@|(?:prompt|rem|remark|spool|whenever|show|delimiter|connect|exit)\b|` +
-		`set\s+(?:define|echo|feedback|serveroutput|sqlblanklines|scan|verify|heading|linesize|pagesize|ansi_\w+|` +
-		`quoted_identifier|nocount)\b)`)
+	lineCommand = regexp.MustCompile(
+		`(?i)^(?:\\|@|(?:prompt|rem|remark|spool|whenever|show|delimiter|connect|exit)\b|` +
+			`set\s+(?:define|echo|feedback|serveroutput|sqlblanklines|scan|verify|heading|linesize|pagesize|ansi_\w+|` +
+			`quoted_identifier|nocount)\b)`,
+	)
 	copiesRows = regexp.MustCompile(`(?i)^copy\s[^;]*\sfrom\s+stdin\b[^;]*;`)
 )
 

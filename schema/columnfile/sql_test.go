@@ -173,13 +173,17 @@ func TestRead_NamesTheLineOfWhatItCannotRead(t *testing.T) {
 		script string
 		want   []string
 	}{
-		"nothing":   {"", []string{"0 : the script has no CREATE TABLE"}},
-		"no table":  {"select 1;", []string{"0 : the script has no CREATE TABLE"}},
-		"no name":   {"\ncreate table (x int);", []string{"2 : CREATE TABLE has no name that can be read"}},
-		"utf-16":    {"\xff\xfec\x00", []string{"0 : it is UTF-16 text; save it as UTF-8"}},
-		"a query":   {"create table t as select 1;", []string{"1 t: the columns of the table cannot be read; only CREATE TABLE with a list of columns is"}},
-		"cut off":   {"create table t (\n a int,\n b", []string{"3 t: the list of columns has no closing parenthesis"}},
-		"a quote":   {"create table t (\n a int default 'x\n);", []string{"2 : a text, a name or a comment that begins here does not end"}},
+		"nothing":  {"", []string{"0 : the script has no CREATE TABLE"}},
+		"no table": {"select 1;", []string{"0 : the script has no CREATE TABLE"}},
+		"no name":  {"\ncreate table (x int);", []string{"2 : CREATE TABLE has no name that can be read"}},
+		"utf-16":   {"\xff\xfec\x00", []string{"0 : it is UTF-16 text; save it as UTF-8"}},
+		"a query": {"create table t as select 1;", []string{
+			"1 t: the columns of the table cannot be read; only CREATE TABLE with a list of columns is",
+		}},
+		"cut off": {"create table t (\n a int,\n b", []string{"3 t: the list of columns has no closing parenthesis"}},
+		"a quote": {"create table t (\n a int default 'x\n);", []string{
+			"2 : a text, a name or a comment that begins here does not end",
+		}},
 		"a comment": {"\n\n/* create table", []string{"3 : a text, a name or a comment that begins here does not end"}},
 		"no type":   {"create table t (\n a not null);", []string{"2 t.a: the type of the column cannot be read"}},
 		"no column": {"create table t (\n 5 int,\n);", []string{

@@ -382,7 +382,8 @@ func TestImport_TakesColumnsOfOtherPrograms(t *testing.T) {
 	}
 	p := refused(t, f.upload(piece{"columns", "core.sql", "create table crd.acct (\n bal not null);"}),
 		http.StatusUnprocessableEntity, "invalid")
-	if len(p.Errors) != 1 || p.Errors[0].File != "core.sql" || p.Errors[0].Line != 2 || p.Errors[0].Column != "acct.bal" {
+	if len(p.Errors) != 1 || p.Errors[0].File != "core.sql" || p.Errors[0].Line != 2 ||
+		p.Errors[0].Column != "acct.bal" {
 		t.Errorf("got errors %+v, want one in line 2 of core.sql", p.Errors)
 	}
 }
