@@ -56,17 +56,22 @@ type MappingChanged struct {
 	EditedBy *string `json:"edited_by"`
 }
 
-// MappingChangedOf returns the event of a change. It returns an error if the images of the change are damaged.
+// MappingChangedOf returns the event of a change. It returns an error if the images of the change are damaged, so
+// that no event can have them.
 func MappingChangedOf(change schema.History) (MappingChanged, error) {
 	after, err := schema.DecodeImage(change.After)
 	if err != nil {
 		return MappingChanged{}, fmt.Errorf("change %s: %w", change.ID, err)
 	}
-	return MappingChanged{
+	event := MappingChanged{
 		MappingID: change.MappingID, Version: after.Version, ChangedBy: change.ChangedBy,
 		Before: change.Before, After: change.After, Comment: orNull(change.Comment),
 		EditedBy: orNull(change.EditedBy),
-	}, nil
+	}
+	if err := event.check(); err != nil {
+		return MappingChanged{}, fmt.Errorf("change %s: %w", change.ID, err)
+	}
+	return event, nil
 }
 
 // Subject is mapping.changed.<mapping>.

@@ -44,10 +44,27 @@ func (c *checker) checkDecisions(ctx context.Context) error {
 			break
 		}
 	}
-	return c.foundRows(ctx, CheckKindDecision, `select 'classification_history' as table_name, h.id as key,
-			'mapping.changed is not published, which is the work of the dispatcher' as problem
-		from classification_history h join pde_mappings m on m.id = h.mapping_id
+	return c.checkUnpublished(ctx)
+}
+
+// checkUnpublished reports changes of mappings whose mapping.changed has not been published for a minute: because the
+// change is damaged, so that no event can be made of it, or because no dispatcher works.
+func (c *checker) checkUnpublished(ctx context.Context) error {
+	var rows []History
+	err := c.db.NewRaw(`select h.* from classification_history h join pde_mappings m on m.id = h.mapping_id
 		where not h.published and greatest(h.changed_at, (select max(finished_at) from planning_changes
 				where changed_at = h.changed_at and changed_by = h.changed_by)) < now() - ? * interval '1 second' and ?
-		order by h.id limit ?`, unpublishedAge, c.scope.within("m.cycle_id = ?0 and m.report_id = ?1"), MaxProblems)
+		order by h.id limit ?`, unpublishedAge, c.scope.within("m.cycle_id = ?0 and m.report_id = ?1"), MaxProblems).
+		Scan(ctx, &rows)
+	if err != nil {
+		return fmt.Errorf("check %s: %w", CheckKindDecision, err)
+	}
+	for _, row := range rows {
+		problem := "mapping.changed is not published, which is the work of the dispatcher"
+		if image, err := DecodeImage(row.After); err != nil || image.Version < 1 {
+			problem = "mapping.changed cannot be published, because the image after the change is damaged"
+		}
+		c.found(CheckKindDecision, "classification_history", row.ID, problem)
+	}
+	return nil
 }

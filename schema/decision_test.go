@@ -138,10 +138,16 @@ func TestCheck_FindsWrongDecisions(t *testing.T) {
 		db,
 		"update classification_history set id = 'late', changed_at = now() - interval '61 seconds' where not published",
 	)
+	exec(t, db, `insert into classification_history (id, mapping_id, action, changed_at, changed_by, before, after,
+			published, created_at, created_by, updated_at, updated_by)
+		values ('bad', ?, 'edited', now() - interval '61 seconds', 'olga', '{}', '{"version": "2"}', false,
+			now(), 'olga', now(), 'olga')`, ids[3])
 	_, found := check(t, db, schema.CheckScope{CycleID: schematest.CycleID, ReportID: schematest.ReportID})
 	want := []string{
 		"decision pde_mappings " + ids[0] + ": its reviewer was the last to edit it",
 		"decision pde_mappings " + ids[1] + ": the history has no entry of its version",
+		"decision classification_history bad: mapping.changed cannot be published, because the image after the change " +
+			"is damaged",
 		"decision classification_history late: mapping.changed is not published, which is the work of the dispatcher",
 	}
 	if diff := cmp.Diff(want, found); diff != "" {

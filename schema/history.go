@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
 // HistoryAction is the kind of a change that no job made.
@@ -156,11 +157,15 @@ func ListHistory(
 	return changes, nil
 }
 
-// ListUnpublishedChanges returns at most limit changes whose mapping.changed is not in the stream, oldest first.
-func ListUnpublishedChanges(ctx context.Context, db bun.IDB, limit int) ([]History, error) {
+// ListUnpublishedChanges returns at most limit changes whose mapping.changed is not in the stream, oldest first,
+// without those with these ids.
+func ListUnpublishedChanges(ctx context.Context, db bun.IDB, without []string, limit int) ([]History, error) {
 	var changes []History
-	if err := db.NewSelect().Model(&changes).Where("not published").Order("id").Limit(int64(limit)).
-		Scan(ctx); err != nil {
+	query := db.NewSelect().Model(&changes).Where("not published").Order("id").Limit(int64(limit))
+	if len(without) > 0 {
+		query = query.Where("id <> all(?)", pgdialect.Array(without))
+	}
+	if err := query.Scan(ctx); err != nil {
 		return nil, fmt.Errorf("unpublished changes of mappings: %w", err)
 	}
 	return changes, nil

@@ -85,3 +85,26 @@ func TestEveryChangeOfALargeReviewIsPublished(t *testing.T) {
 		t.Errorf("published changes: got %d, want %d", got, changePage+1)
 	}
 }
+
+func TestADamagedChangeDelaysNoOther(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ids := schematest.Report(t, f.DB, 1)
+	f.Exec(`insert into classification_history (id, mapping_id, action, changed_at, changed_by, before, after,
+			published, created_at, created_by, updated_at, updated_by)
+		select '0' || n, m.id, 'reviewed', now(), 'mia', '{}', case when n % 2 = 0 then '{}'::jsonb else '[1]' end,
+			false, now(), 'mia', now(), 'mia'
+		from pde_mappings m, generate_series(1, ?) n`, changePage)
+	f.edit(ids[0], "name")
+	d := f.dispatcher(Options{})
+	f.turns(d)
+	if got, want := f.changed(), []string{"changed/" + ids[0] + "/2"}; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("published changes: got %v, want %v", got, want)
+	}
+	if err := d.Ready(); err != nil {
+		t.Errorf("Ready: got %v", err)
+	}
+	if got := f.Log.Count("change of a mapping is damaged"); got != changePage {
+		t.Errorf("logged changes: got %d, want each once", got)
+	}
+}

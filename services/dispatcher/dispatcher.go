@@ -81,6 +81,8 @@ type Dispatcher struct {
 	lanes     map[schema.Lane]*laneState
 	bells     bells
 	stream    stream
+	// damaged are the ids of the changes of mappings whose event cannot be made.
+	damaged []string
 
 	// idle reports that no job had work in the last turn.
 	idle bool
