@@ -80,6 +80,8 @@ create index attributes_name on attributes (cycle_id, report_id, left(attribute_
 create index attributes_line on attributes (cycle_id, report_id, line_item_number) where line_item_number <> '';
 -- For the list of mappings sorted by name. Only imports write to this index.
 create index attributes_sorted on attributes (cycle_id, report_id, (left(lower(attribute_name), 200) collate "C"), id);
+-- For the decisions of people on attributes of the same name in other reports.
+create index attributes_any_report on attributes ((left(lower(attribute_name), 200) collate "C"));
 -- For the search. It adds 0.15 to 0.3 ms to the import of an attribute. Jobs do not write to this index.
 create index attributes_search on attributes using gin (search_parts(cycle_id, report_id,
     lower(attribute_name || e'\n' || line_item_number || e'\n' || technical_line_item_name || e'\n' || mdrm), 1));
@@ -209,8 +211,9 @@ create table pde_mappings (
 ) with (fillfactor = 60);
 -- For the list of a report's mappings, and for the pages from which the work list of a job is written.
 create index pde_mappings_report on pde_mappings (cycle_id, report_id, id);
--- For the decisions of people that are evidence for other reports.
-create index pde_mappings_confirmed on pde_mappings (updated_at, id) where mapping_confirmed_by_user;
+-- For the decisions of people on a column that are evidence for other reports. Jobs do not write to it before a person confirms.
+create index pde_mappings_confirmed on pde_mappings (hashtextextended(source_field, 0), updated_at)
+    where mapping_confirmed_by_user and source_field is not null;
 -- For jobs on the mappings without a source column: counting and listing them must not read the whole report.
 create index pde_mappings_unmapped on pde_mappings (cycle_id, report_id, id) where source_field is null;
 -- For the other orders of the list of mappings. The expressions are those of schema.MappingSort. Every update changes updated_at, so no

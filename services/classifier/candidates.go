@@ -19,16 +19,25 @@ type candidates struct {
 	columns []schema.SourceColumn
 	// ranking ranks the columns for the attributes of the report.
 	ranking *columns.Report
-	// byField has the positions of the columns by source field.
+	// byField has the positions of the columns by source field, byTable by table, and byColumn by name in a data
+	// source.
 	byField    map[string][]int
+	byTable    map[tableKey][]int
+	byColumn   map[columnKey][]int
 	precedents precedents
 }
 
 // newCandidates returns the candidates of a report of this name, with the ranking of all of them.
 func newCandidates(report string, all []schema.SourceColumn, ranking *columns.Report) *candidates {
-	c := &candidates{report: report, columns: all, ranking: ranking, byField: make(map[string][]int, len(all))}
+	c := &candidates{
+		report: report, columns: all, ranking: ranking, byField: make(map[string][]int, len(all)),
+		byTable: map[tableKey][]int{}, byColumn: map[columnKey][]int{},
+	}
 	for i, column := range all {
 		c.byField[column.SourceField()] = append(c.byField[column.SourceField()], i)
+		c.byTable[tableOf(column)] = append(c.byTable[tableOf(column)], i)
+		key := columnKey{column.DataSourceID, strings.ToLower(column.ColumnName)}
+		c.byColumn[key] = append(c.byColumn[key], i)
 	}
 	return c
 }

@@ -36,12 +36,12 @@ const (
 // the outcome. If nothing that the result depends on has changed since the last job, there is nothing to save. It is a
 // pure function of its arguments.
 func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.Mapping, schema.ItemResult) {
-	var ranking columns.Ranking
+	var chosen choice
 	if work.JobType.Maps() {
-		ranking = followPrecedent(from, from.ranking.Rank(work.Attribute), work.Attribute)
+		chosen = choose(from, work.Attribute)
 	}
 	after := work.Mapping
-	after.InputHash = inputHash(engine, from, work, ranking)
+	after.InputHash = inputHash(engine, from, work, chosen)
 	if !work.Force && after.InputHash == work.Mapping.InputHash {
 		return work.Mapping, schema.ItemResult{
 			Outcome: schema.OutcomeSkipped, Code: schema.ErrorCodeUnchanged, Classifier: engine.ClassifiedBy(),
@@ -52,7 +52,7 @@ func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.
 
 	switch {
 	case work.JobType.Maps():
-		mapColumn(&after, from, work.Attribute, ranking, engine)
+		mapColumn(&after, from, work.Attribute, chosen, engine)
 	case after.MappingConfirmedByUser:
 		// The suggestion is from a mapping job; a classification job has no opinion on columns.
 		after.SuggestedSourceField = work.Mapping.SuggestedSourceField
@@ -83,14 +83,15 @@ func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.
 
 // followPrecedent changes a ranking by what people have confirmed for the same attribute in other reports, if they
 // agree on one of the candidates.
-func followPrecedent(from *candidates, r columns.Ranking, attribute schema.Attribute) columns.Ranking {
+func followPrecedent(from *candidates, ranking columns.Ranking, attribute schema.Attribute) choice {
+	r := choice{Ranking: ranking}
 	var confirmed *schema.Precedent
 	for _, p := range from.precedents.byAttribute[strings.ToLower(attribute.AttributeName)] {
 		switch {
-		case len(from.byField[p.SourceField]) == 0:
+		case !hasAll(from, p):
 		case confirmed == nil:
 			confirmed = &p
-		case confirmed.SourceField != p.SourceField:
+		case confirmed.SourceField != p.SourceField || !slices.Equal(confirmed.SourceFields, p.SourceFields):
 			return r
 		}
 	}
@@ -101,6 +102,7 @@ func followPrecedent(from *candidates, r columns.Ranking, attribute schema.Attri
 		confirmed.SourceField, confirmed.ReportID, confirmed.CycleID)
 	if r.SourceField == confirmed.SourceField {
 		r.Confidence, r.Rationale = max(r.Confidence, agreedConfidence), why+" "+r.Rationale
+		r.adopt(*confirmed)
 		return r
 	}
 	r.Alternatives = slices.DeleteFunc(slices.Clone(r.Alternatives), func(a schema.Alternative) bool {
@@ -112,7 +114,8 @@ func followPrecedent(from *candidates, r columns.Ranking, attribute schema.Attri
 			SourceField: r.SourceField, Score: r.Confidence, Reason: "It ranks first by its name.",
 		}
 		r.SourceField, r.Column = confirmed.SourceField, from.byField[confirmed.SourceField][0]
-		r.MappingType = cmp.Or(confirmed.MappingType, schema.MappingTypeDirect)
+		r.MappingType = schema.MappingTypeDirect
+		r.adopt(*confirmed)
 	}
 	if other.SourceField != "" {
 		r.Alternatives = slices.Insert(r.Alternatives, 0, other)
@@ -125,7 +128,7 @@ func followPrecedent(from *candidates, r columns.Ranking, attribute schema.Attri
 // mapColumn sets the column to the best candidate of the ranking. If a person has confirmed the mapping, it suggests
 // that candidate instead.
 func mapColumn(
-	m *schema.Mapping, from *candidates, attribute schema.Attribute, ranking columns.Ranking, engine *rules.Engine,
+	m *schema.Mapping, from *candidates, attribute schema.Attribute, ranking choice, engine *rules.Engine,
 ) {
 	if m.MappingConfirmedByUser {
 		if !slices.Contains(m.AllSourceFields(), ranking.SourceField) {
@@ -137,8 +140,8 @@ func mapColumn(
 	if ranking.SourceField != m.SourceField {
 		m.PDECode = "" // it belongs to the previous column
 	}
-	m.SourceField, m.MappingType, m.TransformationRule = ranking.SourceField, ranking.MappingType, ""
-	m.SourceFields = nil
+	m.SourceField, m.SourceFields = ranking.SourceField, ranking.SourceFields
+	m.MappingType, m.TransformationRule = ranking.MappingType, ranking.Rule
 	if ranking.SourceField != "" {
 		column := from.columns[ranking.Column]
 		m.DataSourceID, m.PDEName, m.PDEDescription = column.DataSourceID, column.ColumnName, column.Description
@@ -284,12 +287,14 @@ type input struct {
 	Report string
 
 	Attribute schema.Attribute
-	// SourceField to Alternatives are the result of the ranking, which depends on all columns and attributes.
+	// SourceField to Rule are the result of the ranking, which depends on all columns and attributes.
 	SourceField  string
 	Confidence   int
 	MappingType  schema.MappingType
 	Rationale    string
 	Alternatives []schema.Alternative
+	SourceFields schema.SourceFields
+	Rule         string
 	// Column is the column that feeds the attribute; nil if none does.
 	Column *schema.SourceColumn
 	// Precedent is the decision on the column in another report; nil if there is none.
@@ -297,11 +302,12 @@ type input struct {
 }
 
 // inputHash returns the digest of the input for the mapping.
-func inputHash(engine *rules.Engine, from *candidates, work schema.Work, ranking columns.Ranking) string {
+func inputHash(engine *rules.Engine, from *candidates, work schema.Work, ranking choice) string {
 	in := input{
 		Policy: engine.Digest(), Maps: work.JobType.Maps(), Report: from.report, Attribute: work.Attribute,
 		SourceField: ranking.SourceField, Confidence: ranking.Confidence, MappingType: ranking.MappingType,
 		Rationale: ranking.Rationale, Alternatives: ranking.Alternatives,
+		SourceFields: ranking.SourceFields, Rule: ranking.Rule,
 	}
 	in.Attribute.BaseModel, in.Attribute.ID = bun.BaseModel{}, ""
 	in.Attribute.CycleID, in.Attribute.ReportID = "", ""

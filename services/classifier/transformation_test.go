@@ -1,0 +1,128 @@
+package classifier
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// derived returns the candidates of a report of which some attributes are derived from columns.
+func derived() *candidates {
+	var all []schema.SourceColumn
+	for _, c := range [][3]string{
+		{"LN_MSTR", "LN_NBR", "CHAR(12)"}, {"LN_MSTR", "ORIG_DT", "DATE"}, {"LN_MSTR", "MAT_DT", "DATE"},
+		{"LN_MSTR", "DUE_DT", "DATE"}, {"LN_MSTR", "BANKR_CD", "CHAR(2)"}, {"LN_MSTR", "PROD_CD", "CHAR(4)"},
+		{"PROD_TYP", "PROD_CD", "CHAR(4)"}, {"PROD_TYP", "PROD_DESC", "VARCHAR(80)"},
+	} {
+		all = append(all, schema.SourceColumn{
+			DataSourceID: "servicing", SchemaName: "svc", TableName: c[0], ColumnName: c[1], DataType: c[2],
+		})
+	}
+	return newCandidates("FR Y-14M Schedule A.1", nil, all, nil)
+}
+
+func TestChoose_DescribesHowAnAttributeFollowsFromColumns(t *testing.T) {
+	t.Parallel()
+	from := derived()
+	const table = "svc.LN_MSTR."
+	for name, tt := range map[string]struct {
+		attribute schema.Attribute
+		// column and how are the result of the ranking.
+		column string
+		how    schema.MappingType
+		want   choice
+	}{
+		"a flag from a code": {
+			schema.Attribute{AttributeName: "Bankruptcy Flag"}, table + "BANKR_CD", schema.MappingTypeConditional,
+			choice{Rule: `Y for the codes of svc.LN_MSTR.BANKR_CD that mean "Bankruptcy Flag", else N; ` +
+				`the codes are to be listed`},
+		},
+		"a flag from a date": {
+			schema.Attribute{AttributeName: "Matured", DataType: "BOOLEAN"}, table + "MAT_DT",
+			schema.MappingTypeConditional, choice{Rule: "Y if svc.LN_MSTR.MAT_DT has a date, else N"},
+		},
+		"a period between two dates": {
+			schema.Attribute{AttributeName: "Original Term in Months"}, table + "MAT_DT", schema.MappingTypeCalculated,
+			choice{
+				SourceFields: schema.SourceFields{table + "MAT_DT", table + "ORIG_DT"},
+				Rule:         "months from svc.LN_MSTR.ORIG_DT to svc.LN_MSTR.MAT_DT",
+			},
+		},
+		"a period to the reporting date": {
+			schema.Attribute{AttributeName: "Days Past Due"}, table + "DUE_DT", schema.MappingTypeCalculated,
+			choice{Rule: "days from svc.LN_MSTR.DUE_DT to the reporting date"},
+		},
+		"a code by its table": {
+			schema.Attribute{AttributeName: "Product Description"}, table + "PROD_CD", schema.MappingTypeLookup,
+			choice{
+				SourceFields: schema.SourceFields{table + "PROD_CD", "svc.PROD_TYP.PROD_DESC"},
+				Rule:         "svc.PROD_TYP.PROD_DESC of the row in which svc.PROD_TYP.PROD_CD is svc.LN_MSTR.PROD_CD",
+			},
+		},
+		"a code without a table": {
+			schema.Attribute{AttributeName: "Bankruptcy Description"}, table + "BANKR_CD", schema.MappingTypeLookup,
+			choice{},
+		},
+		"a count without a unit": {
+			schema.Attribute{AttributeName: "Number of Extensions"}, table + "MAT_DT", schema.MappingTypeCalculated,
+			choice{},
+		},
+		"a copy": {
+			schema.Attribute{AttributeName: "Maturity Date"}, table + "MAT_DT", schema.MappingTypeDirect, choice{},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got choice
+			got.SourceField, got.MappingType, got.Column = tt.column, tt.how, from.byField[tt.column][0]
+			got.describe(from, tt.attribute)
+			if got.Rule != tt.want.Rule || !slices.Equal(got.SourceFields, tt.want.SourceFields) {
+				t.Errorf("got %q with the columns %q, want %q with %q", got.Rule, got.SourceFields, tt.want.Rule,
+					tt.want.SourceFields)
+			}
+		})
+	}
+}
+
+func TestEvaluate_ProposesSeveralColumnsAndKeepsThoseOfAPerson(t *testing.T) {
+	t.Parallel()
+	engine, from := defaultEngine(), derived()
+	after, _ := evaluate(engine, from, workOn(schema.JobTypePDERegeneration, "Bankruptcy Flag", schema.Mapping{}))
+	if after.SourceField != "svc.LN_MSTR.BANKR_CD" || after.MappingType != schema.MappingTypeLookup ||
+		!strings.Contains(after.TransformationRule, "the codes of svc.LN_MSTR.BANKR_CD") {
+		t.Errorf("mapping of a flag: got %s %q from %s", after.MappingType, after.TransformationRule, after.SourceField)
+	}
+	own := schema.Mapping{
+		SourceField: "svc.LN_MSTR.PROD_CD", DataSourceID: "servicing", MappingConfirmedByUser: true,
+		SourceFields: schema.SourceFields{"svc.LN_MSTR.PROD_CD", "svc.LN_MSTR.BANKR_CD"},
+		MappingType:  schema.MappingTypeCalculated, TransformationRule: "mine",
+	}
+	kept, _ := evaluate(engine, from, workOn(schema.JobTypePDERegeneration, "Bankruptcy Flag", own))
+	if !slices.Equal(kept.SourceFields, own.SourceFields) || kept.TransformationRule != "mine" ||
+		kept.SuggestedSourceField != "" {
+		t.Errorf("confirmed mapping: got %+v, want its own columns and no suggestion of one of them", kept)
+	}
+}
+
+func TestChoose_FollowsTheRuleOfAPrecedent(t *testing.T) {
+	t.Parallel()
+	from := derived()
+	precedent := schema.Precedent{
+		CycleID: "2026-Q2", ReportID: "r", AttributeName: "Loan Age", SourceField: "svc.LN_MSTR.ORIG_DT",
+		SourceFields: schema.SourceFields{"svc.LN_MSTR.ORIG_DT", "svc.LN_MSTR.DUE_DT"},
+		MappingType:  schema.MappingTypeCalculated, TransformationRule: "weeks between them",
+	}
+	from.precedents = newPrecedents([]schema.Precedent{precedent})
+	got := choose(from, schema.Attribute{AttributeName: "Loan Age"})
+	if got.Rule != precedent.TransformationRule || !slices.Equal(got.SourceFields, precedent.SourceFields) ||
+		got.SourceField != precedent.SourceField || got.MappingType != schema.MappingTypeCalculated {
+		t.Errorf("got %q with the columns %q, want those of the precedent", got.Rule, got.SourceFields)
+	}
+	precedent.SourceFields = schema.SourceFields{"svc.LN_MSTR.ORIG_DT", "svc.OTHER.DT"}
+	from.precedents = newPrecedents([]schema.Precedent{precedent})
+	if got := choose(from, schema.Attribute{AttributeName: "Loan Age"}); got.Rule == precedent.TransformationRule {
+		t.Error("got the rule of a precedent of which the report lacks a column")
+	}
+}
