@@ -136,3 +136,51 @@ func ListAmbiguousAttributes(ctx context.Context, db bun.IDB, ids []string) (att
 	}
 	return attributes, nil
 }
+
+// ExistsError is returned if another attribute of the report has the identity that a correction results in.
+type ExistsError struct{ ID, Name string }
+
+// Error implements error.
+func (e *ExistsError) Error() string { return "attribute " + e.ID + " has this identity" }
+
+// UpdateAttribute replaces the values of an attribute in the name of the author. Correct returns the attribute with its
+// new values. The mapping, its confirmation and its review stay. UpdateAttribute returns [ErrNotFound] if the report
+// has no such attribute, an [ActiveJobError] if a job of the report is active, an [ExistsError], an error of
+// [IsLockTimeout], and the error of correct. After an error the caller rolls the transaction back.
+func UpdateAttribute(
+	ctx context.Context, tx bun.Tx, cycleID, reportID, id, author string, correct func(Attribute) (Attribute, error),
+) (Attribute, error) {
+	report, now, err := lockReportForChange(ctx, tx, cycleID, reportID)
+	if err != nil {
+		return Attribute{}, err
+	}
+	before, err := GetAttribute(ctx, tx, cycleID, reportID, id)
+	if err != nil {
+		return before, err
+	}
+	after, err := correct(before)
+	if err != nil || after == before {
+		return before, err
+	}
+	after.Identity = AttributeIdentity(after.LineItemNumber, after.MDRM, after.AttributeName)
+	var others []Attribute
+	err = tx.NewSelect().Model(&others).Column("id", "attribute_name").
+		Where("cycle_id = ? and report_id = ? and identity = ? and id <> ?", cycleID, reportID, after.Identity, id).
+		Scan(ctx)
+	if err != nil {
+		return before, fmt.Errorf("attributes of report %s: %w", reportID, err)
+	}
+	if len(others) > 0 {
+		return before, &ExistsError{ID: others[0].ID, Name: others[0].AttributeName}
+	}
+	after.UpdatedAt, after.UpdatedBy = now, author
+	if _, err := tx.NewUpdate().Model(&after).WherePK().Exec(ctx); err != nil {
+		return before, fmt.Errorf("attribute %s: %w", id, err)
+	}
+	return after, InsertPlanningChange(ctx, tx, PlanningChange{
+		CycleID: report.CycleID, ReportID: report.ReportID, Action: PlanningActionChanged,
+		Object: PlanningObjectAttribute, ObjectID: id, Name: after.AttributeName,
+		Counts:    PlanningCounts{Attributes: PlanningCount{Updated: 1}},
+		ChangedAt: now, ChangedBy: author,
+	})
+}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -33,6 +34,41 @@ type AttributeBody struct {
 	IsPrimaryKey          bool   `json:"is_primary_key" required:"false"`
 	HasIssues             bool   `json:"has_issues" required:"false"`
 	ValidationRules       string `json:"validation_rules" required:"false"`
+}
+
+// AttributeEdit has the fields of an attribute that a request corrects. Absent fields do not change.
+type AttributeEdit struct {
+	AttributeName         *string `json:"attribute_name,omitempty"`
+	Description           *string `json:"description,omitempty" doc:"An empty text removes a value."`
+	DataType              *string `json:"data_type,omitempty"`
+	LineItemNumber        *string `json:"line_item_number,omitempty" doc:"Part of the identity, see the import."`
+	TechnicalLineItemName *string `json:"technical_line_item_name,omitempty"`
+	MDRM                  *string `json:"mdrm,omitempty"`
+	IsMandatory           *bool   `json:"is_mandatory,omitempty"`
+	IsCDE                 *bool   `json:"is_cde,omitempty"`
+	IsPrimaryKey          *bool   `json:"is_primary_key,omitempty"`
+	HasIssues             *bool   `json:"has_issues,omitempty"`
+	ValidationRules       *string `json:"validation_rules,omitempty"`
+}
+
+// onto returns the attribute with the fields of the edit. An error is a [Problem].
+func (e AttributeEdit) onto(a schema.Attribute) (schema.Attribute, error) {
+	setIfGiven(&a.AttributeName, e.AttributeName)
+	setIfGiven(&a.Description, e.Description)
+	setIfGiven(&a.DataType, e.DataType)
+	setIfGiven(&a.LineItemNumber, e.LineItemNumber)
+	setIfGiven(&a.TechnicalLineItemName, e.TechnicalLineItemName)
+	setIfGiven(&a.MDRM, e.MDRM)
+	setIfGiven(&a.IsMandatory, e.IsMandatory)
+	setIfGiven(&a.IsCDE, e.IsCDE)
+	setIfGiven(&a.IsPrimaryKey, e.IsPrimaryKey)
+	setIfGiven(&a.HasIssues, e.HasIssues)
+	setIfGiven(&a.ValidationRules, e.ValidationRules)
+	a, err := tabular.CheckAttribute(a)
+	if err != nil {
+		return a, bodyProblems(err)
+	}
+	return a, nil
 }
 
 // attribute returns the row of the attribute.
@@ -80,6 +116,13 @@ func (s *Server) registerAttributes() {
 		Errors:        []int{http.StatusConflict},
 		Summary:       "Adds an attribute, with its unmapped mapping",
 	}, s.addAttribute)
+	route(s, Tester, huma.Operation{
+		OperationID: "correct-attribute", Method: http.MethodPut, Path: path + "/{id}", Tags: []string{"planning"},
+		Errors: []int{http.StatusConflict}, Summary: "Corrects an attribute",
+		Description: "Only the fields in the body change. The mapping stays, with what people have decided about it; " +
+			"the next job judges it again. Refused if the report has an active job, and if another attribute has " +
+			"the identity.",
+	}, s.correctAttribute)
 }
 
 func (s *Server) listAttributes(ctx context.Context, in *struct {
@@ -125,6 +168,34 @@ func (s *Server) addAttribute(ctx context.Context, in *struct {
 		return nil, planningError(err)
 	}
 	return &createdOutput[Attribute]{Location: in.url("attributes", attribute.ID), Body: newAttribute(attribute)}, nil
+}
+
+func (s *Server) correctAttribute(ctx context.Context, in *struct {
+	ReportPath
+	ID   string `path:"id"`
+	Body AttributeEdit
+},
+) (*oneOutput[Attribute], error) {
+	if in.Body == (AttributeEdit{}) {
+		return nil, newFieldProblem("body", "must have at least one field of the attribute")
+	}
+	var attribute schema.Attribute
+	err := s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
+		author := callerOf(ctx).User
+		attribute, err = schema.UpdateAttribute(ctx, tx, in.CycleID, in.ReportID, in.ID, author, in.Body.onto)
+		return err
+	})
+	if other, ok := errors.AsType[*schema.ExistsError](err); ok {
+		return nil, newProblem(alreadyExists, fmt.Sprintf("The attribute %s (%s) has this line_item_number and mdrm, "+
+			"or has no line_item_number and this attribute_name. Nothing was changed.", other.Name, other.ID))
+	}
+	if errors.Is(err, schema.ErrNotFound) {
+		return nil, s.missingError(ctx, in.ReportPath, "attribute", err)
+	}
+	if err != nil {
+		return nil, planningError(err)
+	}
+	return &oneOutput[Attribute]{Body: newAttribute(attribute)}, nil
 }
 
 func newAttribute(a schema.Attribute) Attribute {

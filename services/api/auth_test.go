@@ -277,6 +277,7 @@ func TestEveryRouteRequiresTheRoleOfTheContract(t *testing.T) {
 		"get /api/v1/planning/reports":   api.Viewer,
 		"post " + planned + "/import":    api.Tester,
 		"get " + planned + "/attributes": api.Viewer, "get " + planned + "/attributes/{id}": api.Viewer,
+		"put " + planned + "/attributes/{id}": api.Tester, "put " + planned + "/data-sources/{id}": api.Tester,
 		"post " + planned + "/attributes":  api.Tester,
 		"get " + planned + "/data-sources": api.Viewer, "get " + planned + "/data-sources/{id}": api.Viewer,
 		"post " + planned + "/data-sources":                            api.Tester,

@@ -62,6 +62,12 @@ func (s *Server) registerDataSources() {
 		Description: "With a connection, the columns, keys and comments are read from the database: those that the " +
 			"user of the URL may see. Without, it has no columns until some are imported.",
 	}, s.addDataSource)
+	route(s, Tester, huma.Operation{
+		OperationID: "correct-data-source", Method: http.MethodPut, Path: path + "/{id}", Tags: []string{"planning"},
+		Errors: []int{http.StatusConflict}, Summary: "Renames or describes a data source",
+		Description: "Only the fields in the body change. Refused if the report has an active job, and if another " +
+			"data source has the name.",
+	}, s.correctDataSource)
 }
 
 func (s *Server) listDataSources(ctx context.Context, in *struct {
@@ -132,6 +138,52 @@ func (s *Server) readNew(
 		return connection, nil, err
 	}
 	return s.storedConnection(c, reading), reading.Columns, nil
+}
+
+// DataSourceEdit has the fields of a data source that a request corrects. Absent fields do not change.
+type DataSourceEdit struct {
+	Name        *string `json:"name,omitempty"`
+	Description *string `json:"description,omitempty" doc:"An empty text removes it."`
+}
+
+func (s *Server) correctDataSource(ctx context.Context, in *struct {
+	ReportPath
+	ID   string `path:"id"`
+	Body DataSourceEdit
+},
+) (*oneOutput[DataSource], error) {
+	edit := in.Body
+	if edit == (DataSourceEdit{}) {
+		return nil, newFieldProblem("body", "must have name or description")
+	}
+	checked := schema.DataSource{Name: "checked"} // a name that is not given is not checked
+	setIfGiven(&checked.Name, edit.Name)
+	setIfGiven(&checked.Description, edit.Description)
+	checked, err := tabular.CheckDataSource(checked)
+	if err != nil {
+		return nil, bodyProblems(err)
+	}
+	if edit.Name != nil {
+		edit.Name = &checked.Name
+	}
+	if edit.Description != nil {
+		edit.Description = &checked.Description
+	}
+	var source schema.DataSource
+	err = s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
+		source, err = schema.UpdateDataSource(ctx, tx, in.CycleID, in.ReportID, in.ID, callerOf(ctx).User, edit.Name,
+			edit.Description)
+		return err
+	})
+	switch {
+	case errors.Is(err, schema.ErrExists):
+		return nil, newProblem(alreadyExists, "The report has another data source with this name. Nothing was changed.")
+	case errors.Is(err, schema.ErrNotFound):
+		return nil, s.missingError(ctx, in.ReportPath, "data source", err)
+	case err != nil:
+		return nil, planningError(err)
+	}
+	return &oneOutput[DataSource]{Body: newDataSource(source)}, nil
 }
 
 func newDataSource(d schema.DataSource) DataSource {
