@@ -19,8 +19,6 @@ type Review struct {
 	Author, Comment string
 	// SkipOwn leaves out the mappings that the author was the last to edit. Without it they are an error.
 	SkipOwn bool
-	// DryRun only counts.
-	DryRun bool
 }
 
 // ReviewCounts counts the mappings of a review.
@@ -46,6 +44,9 @@ type MappingVersion struct {
 	ID      string
 	Version int64
 }
+
+// MaxReview is the maximum number of mappings of one request for a review, because it is one transaction.
+const MaxReview = 20_000
 
 // reviewPage is the number of mappings of a review that are read and written by one statement.
 const reviewPage = 1000
@@ -76,31 +77,56 @@ func (r Review) of(m Mapping, now time.Time) (after Mapping, changed bool) {
 	return m, true
 }
 
-// ListMappingVersions returns the mappings that pass the filter, in the order of their ids.
-func ListMappingVersions(ctx context.Context, db bun.IDB, filter MappingFilter) (found []MappingVersion, err error) {
+// ListMappingVersions returns at most limit mappings that pass the filter, in the order of their ids.
+func ListMappingVersions(
+	ctx context.Context, db bun.IDB, filter MappingFilter, limit int,
+) (found []MappingVersion, err error) {
 	filter.Sort, filter.Descending = MappingSortID, false
-	query := db.NewSelect().TableExpr("pde_mappings as m").Join(joinAttributes).Column("m.id", "m.version")
-	query = filter.order(filter.matching(filter.where(filter.following(query, MappingPosition{}))))
+	query := filter.order(filter.selectAll(db).Column("m.id", "m.version")).Limit(int64(limit))
 	if err := query.Scan(ctx, &found); err != nil {
 		return nil, fmt.Errorf("mappings of report %s: %w", filter.ReportID, err)
 	}
 	return found, nil
 }
 
-// CountMappings counts the mappings that pass the filter. It reads all of them.
+// CountMappings returns the number of mappings that pass the filter.
 func CountMappings(ctx context.Context, db bun.IDB, filter MappingFilter) (n int64, err error) {
-	filter.Sort, filter.Descending = MappingSortID, false
-	query := db.NewSelect().TableExpr("pde_mappings as m").Join(joinAttributes).ColumnExpr("count(*)")
-	query = filter.matching(filter.where(filter.following(query, MappingPosition{})))
-	if err := query.Scan(ctx, &n); err != nil {
-		return 0, fmt.Errorf("number of mappings of report %s: %w", filter.ReportID, err)
+	if err := filter.selectAll(db).ColumnExpr("count(*)").Scan(ctx, &n); err != nil {
+		return 0, fmt.Errorf("mappings of report %s: %w", filter.ReportID, err)
 	}
 	return n, nil
 }
 
-// ReviewMappings reviews mappings of the report, all or none. It returns [ErrNotFound] if there is no such report or
-// if it has not all of the mappings, [ErrVersion] if one of them no longer has its version, an [OwnEditError], and
-// an error of [IsLockTimeout]. After an error the caller rolls the transaction back.
+// selectAll selects the mappings m that pass the filter, with their attributes a.
+func (f MappingFilter) selectAll(db bun.IDB) *bun.SelectQuery {
+	f.Sort, f.Descending = MappingSortID, false // a position of another order is a condition
+	query := db.NewSelect().TableExpr("pde_mappings as m").Join(joinAttributes)
+	return f.matching(f.where(f.following(query, MappingPosition{})))
+}
+
+// CountReview returns what the review would change. It locks nothing, and ignores mappings that the report does not
+// have.
+func CountReview(ctx context.Context, db bun.IDB, r Review, mappings []MappingVersion) (ReviewCounts, error) {
+	var counts ReviewCounts
+	for page := range slices.Chunk(mappings, reviewPage) {
+		var rows []Mapping
+		if err := selectNamed(db, &rows, r.CycleID, r.ReportID, mappingIDs(page)).Scan(ctx); err != nil {
+			return counts, fmt.Errorf("mappings of report %s: %w", r.ReportID, err)
+		}
+		changes := r.changes(rows, time.Time{}, &counts)
+		own, err := listOwnEdits(ctx, db, r.Author, each(changes, func(c change) string { return c.before.ID }))
+		if err != nil {
+			return counts, err
+		}
+		counts.Own += int64(len(own))
+		counts.Decided += int64(len(changes) - len(own))
+	}
+	return counts, nil
+}
+
+// ReviewMappings reviews mappings of the report, all or none. It returns [ErrNotFound] if there is
+// no such report or if it has not all of the mappings, [ErrVersion] if one of them no longer has its version, an
+// [OwnEditError], and an error of [IsLockTimeout]. After an error the caller rolls the transaction back.
 func ReviewMappings(ctx context.Context, tx bun.Tx, r Review, mappings []MappingVersion) (ReviewCounts, error) {
 	var counts ReviewCounts
 	if _, err := LockReport(ctx, tx, r.CycleID, r.ReportID); err != nil {
@@ -110,7 +136,7 @@ func ReviewMappings(ctx context.Context, tx bun.Tx, r Review, mappings []Mapping
 	slices.SortFunc(sorted, func(a, b MappingVersion) int { return strings.Compare(a.ID, b.ID) })
 	var own OwnEditError
 	for page := range slices.Chunk(sorted, reviewPage) {
-		changes, now, err := r.page(ctx, tx, page, &counts)
+		changes, now, err := r.lock(ctx, tx, page, &counts)
 		if err != nil {
 			return counts, err
 		}
@@ -124,7 +150,7 @@ func ReviewMappings(ctx context.Context, tx bun.Tx, r Review, mappings []Mapping
 			changes = slices.DeleteFunc(changes, func(c change) bool { return slices.Contains(edited, c.before.ID) })
 		}
 		counts.Decided += int64(len(changes))
-		if r.DryRun || len(changes) == 0 || own.Count > 0 && !r.SkipOwn {
+		if len(changes) == 0 || own.Count > 0 && !r.SkipOwn {
 			continue
 		}
 		batch := changeBatch{at: now, author: r.Author, action: HistoryActionReviewed}
@@ -133,18 +159,17 @@ func ReviewMappings(ctx context.Context, tx bun.Tx, r Review, mappings []Mapping
 		}
 	}
 	counts.Own = own.Count
-	if own.Count > 0 && !r.SkipOwn && !r.DryRun {
+	if own.Count > 0 && !r.SkipOwn {
 		return counts, &own
 	}
 	return counts, nil
 }
 
-// page locks the mappings and returns those that the review changes.
-func (r Review) page(
+// lock locks the mappings and returns those that the review changes.
+func (r Review) lock(
 	ctx context.Context, tx bun.Tx, page []MappingVersion, counts *ReviewCounts,
 ) (changes []change, now time.Time, err error) {
-	mappings, err := lockMappings(ctx, tx, r.CycleID, r.ReportID,
-		each(page, func(m MappingVersion) string { return m.ID }))
+	mappings, err := lockMappings(ctx, tx, r.CycleID, r.ReportID, mappingIDs(page))
 	if err != nil {
 		return nil, now, err
 	}
@@ -158,6 +183,13 @@ func (r Review) page(
 		if page[i].Version != 0 && page[i].Version != m.Version {
 			return nil, now, ErrVersion
 		}
+	}
+	return r.changes(mappings, now, counts), now, nil
+}
+
+// changes returns what the review changes in the mappings, and counts the others.
+func (r Review) changes(mappings []Mapping, now time.Time, counts *ReviewCounts) (changes []change) {
+	for _, m := range mappings {
 		after, changed := r.of(m, now)
 		if !changed {
 			counts.Unchanged++
@@ -165,19 +197,28 @@ func (r Review) page(
 		}
 		changes = append(changes, change{before: m, after: after, comment: r.Comment})
 	}
-	return changes, now, nil
+	return changes
+}
+
+func mappingIDs(mappings []MappingVersion) []string {
+	return each(mappings, func(m MappingVersion) string { return m.ID })
 }
 
 // lockMappings locks and returns those of the mappings that the report has, in the order of their ids.
 func lockMappings(ctx context.Context, tx bun.Tx, cycleID, reportID string, ids []string) (rows []Mapping, err error) {
 	err = withLockTimeout(ctx, tx, func() error {
-		return tx.NewSelect().Model(&rows).Where("id = any(?)", pgdialect.Array(ids)).
-			Where("cycle_id = ? and report_id = ?", cycleID, reportID).Order("id").For("no key update").Scan(ctx)
+		return selectNamed(tx, &rows, cycleID, reportID, ids).For("no key update").Scan(ctx)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("lock mappings of report %s: %w", reportID, err)
 	}
 	return rows, nil
+}
+
+// selectNamed selects those of the mappings that the report has, in the order of their ids.
+func selectNamed(db bun.IDB, rows *[]Mapping, cycleID, reportID string, ids []string) *bun.SelectQuery {
+	return db.NewSelect().Model(rows).Where("id = any(?)", pgdialect.Array(ids)).
+		Where("cycle_id = ? and report_id = ?", cycleID, reportID).Order("id")
 }
 
 // lastEditor selects the author of the last edit of the mapping m that is not undone. Jobs, reviews, approvals by a
@@ -191,11 +232,11 @@ const lastEditor = `select case h.action when 'carried_over' then h.edited_by el
 	order by h.changed_at desc, h.id desc limit 1`
 
 // listOwnEdits returns those of the mappings of which the author was the last editor.
-func listOwnEdits(ctx context.Context, tx bun.Tx, author string, ids []string) (own []string, err error) {
+func listOwnEdits(ctx context.Context, db bun.IDB, author string, ids []string) (own []string, err error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	err = tx.NewRaw(`select m.id from unnest(?::text[]) m (id) where (`+lastEditor+`) = ?`,
+	err = db.NewRaw(`select m.id from unnest(?::text[]) m (id) where (`+lastEditor+`) = ?`,
 		pgdialect.Array(ids), author).Scan(ctx, &own)
 	if err != nil {
 		return nil, fmt.Errorf("last edits of mappings: %w", err)

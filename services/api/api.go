@@ -42,6 +42,8 @@ const (
 	maxUpload = 32 << 20
 	// bodyTimeout is the time within which a client must send a request.
 	bodyTimeout = time.Minute
+	// judgeWait is the time that a dry run waits until another one has judged its mappings.
+	judgeWait = 10 * time.Second
 	// grace is the time that running requests have after the server begins to stop.
 	grace = 10 * time.Second
 )
@@ -89,11 +91,14 @@ type Server struct {
 
 	statuses *statusReader
 
-	// imports has an element for each running import, and readings for each database that is read.
-	imports  chan struct{}
-	readings chan struct{}
+	// imports has an element for each running import, readings for each database that is read, and judging one while
+	// a dry run judges mappings.
+	imports, readings, judging chan struct{}
+	// judgeWait is the constant with the same name, except in tests.
+	judgeWait time.Duration
 	// sealer is nil if passwords of data sources are not stored.
-	sealer   *introspect.Sealer
+	sealer *introspect.Sealer
+
 	inFlight sync.WaitGroup
 	// stopping is closed when the server begins to stop, which ends every wait for a change.
 	stopping chan struct{}
@@ -119,8 +124,10 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 		stopping:       make(chan struct{}),
 		imports:        make(chan struct{}, maxImports),
 		readings:       make(chan struct{}, maxReadings),
+		judging:        make(chan struct{}, 1),
 
 		bodyTimeout: bodyTimeout,
+		judgeWait:   judgeWait,
 	}
 	if !available(s.classifier) {
 		return nil, fmt.Errorf("api: the classifier %s is not available yet", s.classifier)

@@ -64,14 +64,14 @@ func (s *Server) registerAutoApproval() {
 	})
 	route(s, Manager, huma.Operation{
 		OperationID: "set-auto-approval", Method: http.MethodPut, Path: path, Tags: []string{"mappings"},
-		Errors: []int{http.StatusConflict}, Summary: "Sets the rule, and approves what it approves now",
+		Summary: "Sets the rule, and approves what it approves now",
 		Description: "If the rule is enabled, it approves the pending mappings that meet it, now and whenever a job " +
 			"saves one. A mapping that a person has confirmed waits for a manager. Switching the rule off changes " +
 			"nothing that was decided.",
 	}, s.setAutoApproval)
 	route(s, Manager, huma.Operation{
 		OperationID: "preview-auto-approval", Method: http.MethodPost, Path: path + "/preview",
-		Tags: []string{"mappings"}, Errors: []int{http.StatusConflict},
+		Tags:    []string{"mappings"},
 		Summary: "Counts the mappings that the rule would approve now, with the changes in the body",
 	}, s.previewAutoApproval)
 }

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/uptrace/bun"
@@ -19,7 +17,7 @@ import (
 
 // IfMatch is the header with the version of the mapping that the caller has seen.
 type IfMatch struct {
-	IfMatch string `header:"If-Match" doc:"The ETag of the mapping, such as \"7\"."`
+	IfMatch string `header:"If-Match" doc:"The ETag of the mapping, such as \"7\", or * for any."`
 }
 
 // EditBody has the fields of a mapping that a person can set. Absent fields do not change.
@@ -72,7 +70,7 @@ type decidedOutput struct {
 // registerDecisions registers the routes by which a person edits a mapping and undoes that.
 func (s *Server) registerDecisions() {
 	path := reportPath + "/pde-mappings/{id}"
-	preconditions := []int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired}
+	preconditions := []int{http.StatusPreconditionFailed, http.StatusPreconditionRequired}
 	route(s, Tester, huma.Operation{
 		OperationID: "edit-mapping", Method: http.MethodPut, Path: path, Tags: []string{"mappings"},
 		Errors: preconditions, Summary: "Sets fields of a mapping and confirms it",
@@ -82,7 +80,7 @@ func (s *Server) registerDecisions() {
 	}, s.editMapping)
 	route(s, Tester, huma.Operation{
 		OperationID: "accept-suggestion", Method: http.MethodPost, Path: path + "/accept-suggestion",
-		Tags: []string{"mappings"}, Errors: preconditions,
+		Tags: []string{"mappings"}, Errors: append(preconditions, http.StatusConflict),
 		Summary: "Replaces confirmed values by the suggestions of the last job",
 	}, s.acceptSuggestion)
 	route(s, Tester, huma.Operation{
@@ -122,7 +120,14 @@ func (s *Server) acceptSuggestion(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return s.decide(ctx, in.decision(ctx, version, orZero(in.Body).Comment), schema.AcceptSuggestion)
+	return s.decide(ctx, in.decision(ctx, version, orZero(in.Body).Comment),
+		func(ctx context.Context, tx bun.Tx, d schema.Decision) (schema.Decided, error) {
+			decided, err := schema.AcceptSuggestion(ctx, tx, d)
+			if wrong, ok := errors.AsType[*schema.EditError](err); ok {
+				err = refuseSuggestion(wrong)
+			}
+			return decided, err
+		})
 }
 
 func (s *Server) undoDecision(ctx context.Context, in *struct {
@@ -130,14 +135,19 @@ func (s *Server) undoDecision(ctx context.Context, in *struct {
 	Body *CommentBody
 },
 ) (*decidedOutput, error) {
-	return s.decide(ctx, in.decision(ctx, 0, orZero(in.Body).Comment),
+	return s.decide(ctx, in.decision(ctx, anyVersion, orZero(in.Body).Comment),
 		func(ctx context.Context, tx bun.Tx, d schema.Decision) (schema.Decided, error) {
-			return schema.Undo(ctx, tx, d, func(action schema.HistoryAction) error {
+			decided, err := schema.Undo(ctx, tx, d, func(action schema.HistoryAction) error {
 				if action == schema.HistoryActionReviewed && !callerOf(ctx).Role.Includes(Manager) {
 					return newProblem(roleTooLow, "Undoing a review needs the role manager.")
 				}
 				return nil
 			})
+			if _, ok := errors.AsType[*schema.EditError](err); ok {
+				err = newProblem(nothingToUndo,
+					"A column that the mapping had before is not in its data source any more.")
+			}
+			return decided, err
 		})
 }
 
@@ -149,11 +159,17 @@ func (p MappingPath) decision(ctx context.Context, version int64, comment string
 	}
 }
 
+// anyVersion is the version of a decision that accepts every version.
+const anyVersion int64 = 0
+
 // version returns the version in the header. It is required, so that a caller cannot overwrite a change that they have
-// not seen.
+// not seen, unless they accept any version, as RFC 9110 defines *.
 func (m IfMatch) version() (int64, error) {
 	if m.IfMatch == "" {
 		return 0, newProblem(versionMissing, "Send If-Match with the ETag of the mapping, such as \"7\".")
+	}
+	if strings.TrimSpace(m.IfMatch) == "*" {
+		return anyVersion, nil
 	}
 	text, quoted := strings.CutPrefix(strings.TrimSpace(m.IfMatch), `"`)
 	version, err := strconv.ParseInt(strings.TrimSuffix(text, `"`), 10, 64)
@@ -276,91 +292,4 @@ func describeDecided(d schema.Decided) (message string, reset bool) {
 	default:
 		return "The mapping is changed.", false
 	}
-}
-
-// decisionError returns the problem for an error of a decision.
-func (s *Server) decisionError(ctx context.Context, d schema.Decision, err error) error {
-	path := ReportPath{d.CycleID, d.ReportID}
-	if stale, ok := errors.AsType[*schema.VersionError](err); ok {
-		return s.staleProblem(ctx, d, stale.Current)
-	}
-	if wrong, ok := errors.AsType[schema.EditErrors](err); ok {
-		return s.editProblem(ctx, path, wrong)
-	}
-	if _, ok := errors.AsType[*schema.OwnEditError](err); ok {
-		return refuseOwnEdit()
-	}
-	switch {
-	case errors.Is(err, schema.ErrNoSuggestion):
-		return newProblem(nothingSuggested, "The last job agrees with every confirmed value, or none has run.")
-	case errors.Is(err, schema.ErrNothingToUndo):
-		return newProblem(nothingToUndo, "You can undo only your own edit or review, and only until another user "+
-			"or a job has changed the mapping. The history lists the changes.")
-	}
-	return s.missingError(ctx, path, "mapping", err)
-}
-
-// maxChangesSince is the number of changes that a 412 lists.
-const maxChangesSince = 20
-
-// ChangeSince is a change of a mapping that the caller has not seen.
-type ChangeSince struct {
-	Version   int64         `json:"version" doc:"The version after the change."`
-	ChangedBy string        `json:"changed_by"`
-	ChangedAt time.Time     `json:"changed_at"`
-	Comment   *string       `json:"comment"`
-	Fields    []FieldChange `json:"fields" nullable:"false"`
-}
-
-// FieldChange is a field of a mapping before and after a change.
-type FieldChange struct {
-	Field  string `json:"field"`
-	Before any    `json:"before"`
-	After  any    `json:"after"`
-}
-
-// staleProblem lists what has changed since the version that the caller has seen.
-func (s *Server) staleProblem(ctx context.Context, d schema.Decision, current int64) error {
-	rows, err := schema.ListChangesSince(ctx, s.db, d.MappingID, d.Version, maxChangesSince)
-	if err != nil {
-		return err
-	}
-	p := newProblem(
-		versionChanged,
-		fmt.Sprintf("The mapping has version %d now. Nothing was changed; look at the changes, "+
-			"and send the request again with If-Match: %s.", current, versionTag(current)),
-	)
-	var people []string
-	for _, row := range rows {
-		since, err := newChangeSince(row)
-		if err != nil {
-			return err
-		}
-		p.Changes = append(p.Changes, since)
-		people = append(people, since.ChangedBy)
-	}
-	if len(people) > 0 {
-		slices.Sort(people)
-		p.Detail = "Changed by " + strings.Join(slices.Compact(people), ", ") + ". " + p.Detail
-	}
-	return p.addHeader("ETag", versionTag(current))
-}
-
-func newChangeSince(h schema.History) (ChangeSince, error) {
-	entry, err := newHistoryEntry(h)
-	if err != nil {
-		return ChangeSince{}, err
-	}
-	return ChangeSince{
-		Version: entry.After.Version, ChangedBy: entry.ChangedBy, ChangedAt: entry.ChangedAt, Comment: entry.Comment,
-		Fields: fieldChanges(entry.Before, entry.After),
-	}, nil
-}
-
-func fieldChanges(before, after schema.Image) []FieldChange {
-	changes := []FieldChange{}
-	for _, c := range before.Changes(after) {
-		changes = append(changes, FieldChange{Field: c.Field, Before: c.Before, After: c.After})
-	}
-	return changes
 }

@@ -31,7 +31,6 @@ func (s *Server) registerDecisionFiles() {
 	route(s, Tester, huma.Operation{
 		OperationID: "import-decisions", Method: http.MethodPost, Tags: []string{"mappings"},
 		Path:    reportPath + "/pde-mappings/import-decisions",
-		Errors:  []int{http.StatusConflict},
 		Summary: "Imports an export that people have filled in: edits and decisions by row",
 		Description: "Takes an export as XLSX or CSV. A changed cell of an editable field is an edit, a value under " +
 			"decision is a review, which needs the role manager, and a row that is as the export wrote it is " +

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -216,7 +217,7 @@ func TestEditMapping_ShowsWhatHasChanged(t *testing.T) {
 		t.Errorf("newest change: got %+v", c)
 	}
 	refused(t, f.edit("tina", id, "", `{"pde_name": "third"}`), http.StatusPreconditionRequired, "version-required")
-	for _, version := range []string{"*", `"x"`, `"1", "2"`, `"1`, "0", `W/"1"`} {
+	for _, version := range []string{`"x"`, `"1", "2"`, `"1`, "0", `W/"1"`} {
 		refused(t, f.edit("tina", id, version, `{"pde_name": "third"}`), http.StatusBadRequest, "malformed")
 	}
 	if got := f.mapping(id).PDEName; *got != "second" {
@@ -277,15 +278,32 @@ func TestUndo_RestoresTheMappingFromBeforeTheOwnEdit(t *testing.T) {
 	refused(t, f.act("tina", api.Tester, id, "undo", ""), http.StatusConflict, "nothing-to-undo")
 }
 
-func TestUndo_RefusesAColumnThatWasRemoved(t *testing.T) {
+func TestEditMapping_AcceptsAnyVersionWithAStar(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.imported(1)[0]
-	f.classified(id)
-	must[api.DecidedMapping](t, f.edit("tina", id, `"1"`, `{"source_field": ""}`), http.StatusOK)
+	for version := int64(2); version < 4; version++ {
+		body := `{"pde_name": "` + strconv.FormatInt(version, 10) + `"}`
+		got := must[api.DecidedMapping](t, f.edit("tina", id, "*", body), http.StatusOK)
+		if got.Version != version {
+			t.Errorf("version: got %d, want %d", got.Version, version)
+		}
+	}
+}
+
+// These requests name no column, so a problem with one must not name a field of the body.
+func TestAcceptSuggestionAndUndo_NameNoFieldOfTheRequest(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	id := f.imported(1)[0]
+	must[api.DecidedMapping](t, f.edit("tina", id, `"1"`, `{"source_field": "`+column+`"}`), http.StatusOK)
+	must[api.DecidedMapping](t, f.edit("tina", id, `"2"`, `{"source_field": ""}`), http.StatusOK)
+	f.exec("update pde_mappings set suggested_source_field = ?", column)
 	f.exec("delete from source_columns")
-	p := refused(t, f.act("tina", api.Tester, id, "undo", ""), http.StatusUnprocessableEntity, "invalid")
-	if !strings.Contains(p.Detail, "no data source of the report has this column") {
-		t.Errorf("detail: got %q", p.Detail)
+	for action, kind := range map[string]string{"accept-suggestion": "nothing-suggested", "undo": "nothing-to-undo"} {
+		p := refused(t, f.act("tina", api.Tester, id, action, "", "*"), http.StatusConflict, kind)
+		if len(p.Errors) != 0 || !strings.Contains(p.Detail, "column") {
+			t.Errorf("%s: got %+v, want the column in the detail only", action, p)
+		}
 	}
 }

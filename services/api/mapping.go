@@ -133,15 +133,14 @@ type MappingQuery struct {
 
 // filter returns the filter of the query. An error is a [Problem].
 func (q *MappingQuery) filter(in ReportPath) (schema.MappingFilter, error) {
-	filter := schema.MappingFilter{
-		CycleID: in.CycleID, ReportID: in.ReportID, Search: strings.TrimSpace(q.Search),
-		InformationSecurityClassification: q.InformationSecurityClassification, Criticality: q.Criticality,
-		ReviewStatus: q.ReviewStatus,
-		IDPrefix:     q.IDPrefix, Unmapped: q.Unmapped.pointer(), MinConfidence: q.MinConfidence.pointer(),
+	filter, err := ListFilter{
+		Search: q.Search, InformationSecurityClassification: q.InformationSecurityClassification,
+		Criticality: q.Criticality, ReviewStatus: q.ReviewStatus, IDPrefix: q.IDPrefix,
+		Unmapped: q.Unmapped.pointer(), MinConfidence: q.MinConfidence.pointer(),
 		MaxConfidence: q.MaxConfidence.pointer(),
-	}
-	if low, high := filter.MinConfidence, filter.MaxConfidence; low != nil && high != nil && *low > *high {
-		return filter, newFieldProblem("query.min_confidence", "must be at most max_confidence")
+	}.filter(in, "query")
+	if err != nil {
+		return filter, err
 	}
 	name, descending := strings.CutPrefix(q.Sort, "-")
 	filter.Descending = descending

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/uptrace/bun"
@@ -153,10 +154,19 @@ func (s *Server) startReportJob(ctx context.Context, in ReportJobInput, jobType 
 	return accepted(job), nil
 }
 
-// dryRun returns the response to a dry run of the job.
+// dryRun returns the response to a dry run of the job. It judges the mappings as the job would, so one runs at a time.
 func (s *Server) dryRun(ctx context.Context, job schema.Job) (*jobOutput, error) {
 	body := DryRun{MappingCount: job.MappingCount}
 	if s.countUnchanged != nil && !job.Force {
+		select {
+		case s.judging <- struct{}{}:
+			defer func() { <-s.judging }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(s.judgeWait):
+			return nil, newProblem(busy, "The server judges the mappings of another dry run; try again.").
+				addHeader("Retry-After", "5")
+		}
 		var err error
 		if body.WouldSkip, err = s.countUnchanged(ctx, job); err != nil {
 			return nil, err

@@ -48,8 +48,8 @@ type ListFilter struct {
 	MaxConfidence *int                `json:"max_confidence,omitempty" minimum:"0" maximum:"100"`
 }
 
-// filter returns the filter as the list has it. An error is a [Problem].
-func (f ListFilter) filter(in ReportPath) (schema.MappingFilter, error) {
+// filter returns the filter as the list has it. The location is that of the fields. An error is a [Problem].
+func (f ListFilter) filter(in ReportPath, location string) (schema.MappingFilter, error) {
 	filter := schema.MappingFilter{
 		CycleID: in.CycleID, ReportID: in.ReportID, Search: strings.TrimSpace(f.Search),
 		InformationSecurityClassification: f.InformationSecurityClassification, Criticality: f.Criticality,
@@ -57,7 +57,7 @@ func (f ListFilter) filter(in ReportPath) (schema.MappingFilter, error) {
 		MinConfidence: f.MinConfidence, MaxConfidence: f.MaxConfidence,
 	}
 	if low, high := f.MinConfidence, f.MaxConfidence; low != nil && high != nil && *low > *high {
-		return filter, newFieldProblem("body.filter.min_confidence", "must be at most max_confidence")
+		return filter, newFieldProblem(location+".min_confidence", "must be at most max_confidence")
 	}
 	return filter, nil
 }
@@ -68,7 +68,7 @@ type Reviewed struct {
 	Matched   int64               `json:"matched" doc:"The number of ids, or of mappings that pass the filter."`
 	Decided   int64               `json:"decided" doc:"Mappings that got the decision, or would get it (dry_run)."`
 	Unchanged int64               `json:"unchanged" doc:"Mappings that already had the decision."`
-	OwnEdits  int64               `json:"own_edits" doc:"Mappings left out because the caller edited them last."`
+	OwnEdits  int64               `json:"own_edits" doc:"Mappings that the caller edited last, and that are left out."`
 	Message   string              `json:"message"`
 }
 
@@ -78,7 +78,7 @@ func (s *Server) registerReviews() {
 	const note = " A manager cannot review a mapping that they were the last to edit."
 	route(s, Manager, huma.Operation{
 		OperationID: "review-mapping", Method: http.MethodPost, Path: path + "/{id}/review", Tags: []string{"mappings"},
-		Errors:      []int{http.StatusConflict, http.StatusPreconditionFailed},
+		Errors:      []int{http.StatusPreconditionFailed},
 		Summary:     "Approves or rejects a mapping, or returns it for revision",
 		Description: "With If-Match, only if the mapping still has this version." + note,
 	}, s.reviewMapping)
@@ -86,7 +86,8 @@ func (s *Server) registerReviews() {
 		OperationID: "review-mappings", Method: http.MethodPost, Path: path + "/review", Tags: []string{"mappings"},
 		Errors: []int{http.StatusConflict}, Summary: "Reviews many mappings, all or none",
 		Description: "By ids, or by the filter of the list with the number of mappings that pass it: if the number " +
-			"has changed since it was shown, the request is refused." + note,
+			"has changed since it was shown, the request is refused. A filter may match at most 20,000 mappings, " +
+			"because a review is one transaction; dry_run counts any number, and locks nothing." + note,
 	}, s.reviewMappings)
 }
 
@@ -96,7 +97,7 @@ func (s *Server) reviewMapping(ctx context.Context, in *struct {
 	Body ReviewBody
 },
 ) (*decidedOutput, error) {
-	var version int64
+	version := anyVersion
 	if in.IfMatch.IfMatch != "" {
 		var err error
 		if version, err = in.version(); err != nil {
@@ -120,18 +121,27 @@ func (s *Server) reviewMappings(ctx context.Context, in *struct {
 	}
 	review := schema.Review{
 		CycleID: in.CycleID, ReportID: in.ReportID, Status: body.Decision, Author: callerOf(ctx).User,
-		Comment: strings.TrimSpace(body.Comment), SkipOwn: body.SkipOwnEdits, DryRun: body.DryRun,
+		Comment: strings.TrimSpace(body.Comment), SkipOwn: body.SkipOwnEdits,
+	}
+	if body.DryRun {
+		return s.countReview(ctx, in.ReportPath, body, review)
 	}
 	var (
 		matched int64
 		counts  schema.ReviewCounts
 	)
 	err := s.runInTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		mappings, err := body.mappings(ctx, tx, in.ReportPath)
+		if _, err := schema.LockReport(ctx, tx, in.CycleID, in.ReportID); err != nil {
+			return err
+		}
+		mappings, n, err := body.mappings(ctx, tx, in.ReportPath)
+		if err == nil {
+			err = body.checkMatches(n)
+		}
 		if err != nil {
 			return err
 		}
-		matched = int64(len(mappings))
+		matched = n
 		counts, err = schema.ReviewMappings(ctx, tx, review, mappings)
 		if errors.Is(err, schema.ErrVersion) {
 			return errConcurrent // a mapping was changed after it was found
@@ -144,12 +154,28 @@ func (s *Server) reviewMappings(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, planningError(err)
 	}
-	done := Reviewed{
-		Decision: body.Decision, Matched: matched, Decided: counts.Decided, Unchanged: counts.Unchanged,
-		OwnEdits: counts.Own,
+	return &oneOutput[Reviewed]{Body: newReviewed(body, matched, counts)}, nil
+}
+
+// countReview is the dry run of a review. It is no transaction, and locks nothing.
+func (s *Server) countReview(
+	ctx context.Context, in ReportPath, body BulkReviewBody, review schema.Review,
+) (*oneOutput[Reviewed], error) {
+	if err := s.requireReport(ctx, in); err != nil {
+		return nil, err
 	}
-	done.Message = done.message(body.DryRun)
-	return &oneOutput[Reviewed]{Body: done}, nil
+	mappings, matched, err := body.mappings(ctx, s.db, in)
+	if err != nil {
+		return nil, err
+	}
+	if body.Expected != nil && *body.Expected != matched {
+		return nil, refuseCount(matched)
+	}
+	counts, err := schema.CountReview(ctx, s.db, review, mappings)
+	if err != nil {
+		return nil, err
+	}
+	return &oneOutput[Reviewed]{Body: newReviewed(body, matched, counts)}, nil
 }
 
 // check returns a [Problem] unless the body has either ids, or a filter with the expected number.
@@ -167,40 +193,54 @@ func (b BulkReviewBody) check() error {
 	}
 }
 
-// mappings returns the mappings that the body selects. An error is a [Problem] if they are not the expected ones.
-func (b BulkReviewBody) mappings(ctx context.Context, tx bun.Tx, in ReportPath) ([]schema.MappingVersion, error) {
+// mappings returns the mappings that the body selects, and their number. There are none if there are more than a
+// review may have. An error is a [Problem] if the report does not have all that the body names.
+func (b BulkReviewBody) mappings(
+	ctx context.Context, db bun.IDB, in ReportPath,
+) (found []schema.MappingVersion, matched int64, err error) {
 	if b.Filter == nil {
-		return b.named(ctx, tx, in)
+		found, err = b.named(ctx, db, in)
+		return found, int64(len(found)), err
 	}
-	filter, err := b.Filter.filter(in)
+	filter, err := b.Filter.filter(in, "body.filter")
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if _, err := schema.LockReport(ctx, tx, in.CycleID, in.ReportID); err != nil {
-		return nil, err
+	found, err = schema.ListMappingVersions(ctx, db, filter, schema.MaxReview+1)
+	if err != nil || len(found) <= schema.MaxReview {
+		return found, int64(len(found)), err
 	}
-	found, err := schema.ListMappingVersions(ctx, tx, filter)
-	switch n := int64(len(found)); {
-	case err != nil:
-		return nil, err
-	case b.Expected != nil && n != *b.Expected:
-		return nil, newProblem(countChanged, fmt.Sprintf("The filter matches %d mappings now. Nothing was changed; "+
-			"look at them and send the request again with expected %d.", n, n)).
-			addError("body.expected", fmt.Sprintf("must be %d, the number of mappings that pass the filter", n))
-	case n == 0 && !b.DryRun:
-		return nil, newProblem(nothingMatches, "No mapping of the report passes the filter.")
+	matched, err = schema.CountMappings(ctx, db, filter)
+	return nil, matched, err
+}
+
+// checkMatches returns a [Problem] if this is not the expected number of mappings, or not one that a review may have.
+func (b BulkReviewBody) checkMatches(matched int64) error {
+	switch {
+	case b.Expected != nil && *b.Expected != matched:
+		return refuseCount(matched)
+	case matched == 0:
+		return newProblem(nothingMatches, "No mapping of the report passes the filter.")
+	case matched > schema.MaxReview:
+		return newFieldProblem("body.filter", fmt.Sprintf(
+			"must match at most %d mappings, and matches %d; add conditions, or review by ids",
+			schema.MaxReview, matched))
 	default:
-		return found, nil
+		return nil
 	}
 }
 
+// refuseCount refuses a filter that matches another number of mappings than the caller has seen.
+func refuseCount(matched int64) error {
+	return newProblem(countChanged, fmt.Sprintf("The filter matches %d mappings now. Nothing was changed; "+
+		"look at them and send the request again with expected %d.", matched, matched)).
+		addError("body.expected", fmt.Sprintf("must be %d, the number of mappings that pass the filter", matched))
+}
+
 // named returns the mappings with the ids of the body.
-func (b BulkReviewBody) named(ctx context.Context, tx bun.Tx, in ReportPath) ([]schema.MappingVersion, error) {
+func (b BulkReviewBody) named(ctx context.Context, db bun.IDB, in ReportPath) ([]schema.MappingVersion, error) {
 	ids := unique(b.IDs)
-	if _, err := schema.LockReport(ctx, tx, in.CycleID, in.ReportID); err != nil {
-		return nil, err
-	}
-	unknown, err := schema.ListUnknownMappings(ctx, tx, in.CycleID, in.ReportID, b.IDs, schema.MaxProblems)
+	unknown, err := schema.ListUnknownMappings(ctx, db, in.CycleID, in.ReportID, b.IDs, schema.MaxProblems)
 	if err != nil {
 		return nil, err
 	}
@@ -234,16 +274,34 @@ func refuseOwnEdits(own *schema.OwnEditError, ids []string) error {
 	return p
 }
 
-func (r Reviewed) message(dryRun bool) string {
-	text := fmt.Sprintf("%d of %d mappings got the decision %s.", r.Decided, r.Matched, r.Decision)
-	if dryRun {
-		text = fmt.Sprintf("%d of %d mappings would get the decision %s.", r.Decided, r.Matched, r.Decision)
+// newReviewed returns the response to a review, or to its dry run.
+func newReviewed(b BulkReviewBody, matched int64, counts schema.ReviewCounts) Reviewed {
+	r := Reviewed{
+		Decision: b.Decision, Matched: matched, Decided: counts.Decided, Unchanged: counts.Unchanged,
+		OwnEdits: counts.Own,
+	}
+	switch {
+	case matched > schema.MaxReview:
+		r.Message = fmt.Sprintf("The filter matches %d mappings. The request would be refused: a review may have at "+
+			"most %d; add conditions, or review by ids.", matched, schema.MaxReview)
+		return r
+	case b.DryRun:
+		r.Message = fmt.Sprintf("%d of %d mappings would get the decision %s.", r.Decided, matched, r.Decision)
+	default:
+		r.Message = fmt.Sprintf("%d of %d mappings got the decision %s.", r.Decided, matched, r.Decision)
 	}
 	if r.Unchanged > 0 {
-		text += fmt.Sprintf(" %d already had it.", r.Unchanged)
+		r.Message += fmt.Sprintf(" %d already had it.", r.Unchanged)
 	}
-	if r.OwnEdits > 0 {
-		text += fmt.Sprintf(" %d were left out, because you edited them last.", r.OwnEdits)
+	switch {
+	case r.OwnEdits == 0:
+	case !b.DryRun:
+		r.Message += fmt.Sprintf(" %d were left out, because you edited them last.", r.OwnEdits)
+	case b.SkipOwnEdits:
+		r.Message += fmt.Sprintf(" %d would be left out, because you edited them last.", r.OwnEdits)
+	default:
+		r.Message += fmt.Sprintf(" You edited %d of them last: the request would be refused, unless skip_own_edits "+
+			"leaves them out.", r.OwnEdits)
 	}
-	return text
+	return r
 }

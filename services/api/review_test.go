@@ -115,9 +115,15 @@ func TestReviewMappings_ByIDs(t *testing.T) {
 	dry := must[api.Reviewed](t, f.bulk("mia", `{"decision": "approved", "dry_run": true, "ids": [`+list+`]}`),
 		http.StatusOK)
 	want := api.Reviewed{Decision: "approved", Matched: 4, Decided: 2, Unchanged: 1, OwnEdits: 1, Message: "2 of 4 " +
-		"mappings would get the decision approved. 1 already had it. 1 were left out, because you edited them last."}
+		"mappings would get the decision approved. 1 already had it. You edited 1 of them last: the request would be " +
+		"refused, unless skip_own_edits leaves them out."}
 	if dry != want {
 		t.Errorf("dry run: got %+v, want %+v", dry, want)
+	}
+	dry = must[api.Reviewed](t, f.bulk("mia", `{"decision": "approved", "dry_run": true, "skip_own_edits": true,
+		"ids": [`+list+`]}`), http.StatusOK)
+	if want := "1 would be left out, because you edited them last."; !strings.HasSuffix(dry.Message, want) {
+		t.Errorf("dry run with skip_own_edits: got %q, want %q at the end", dry.Message, want)
 	}
 	p := refused(t, f.bulk("mia", `{"decision": "approved", "ids": [`+list+`]}`), http.StatusForbidden, "own-edit")
 	if len(p.Errors) != 1 || p.Errors[0].Location != "body.ids[1]" {
@@ -177,5 +183,58 @@ func TestReviewMappings_ByFilter(t *testing.T) {
 		if p.Errors[0].Location != location {
 			t.Errorf("%s: got %+v, want %s", body, p.Errors, location)
 		}
+	}
+}
+
+// A dry run counts while another transaction holds the report and its mappings.
+func TestReviewMappings_ADryRunLocksNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ids := f.imported(2)
+	tx, err := f.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing was changed
+	for _, table := range []string{"reports", "pde_mappings"} {
+		if _, err := tx.ExecContext(t.Context(), "select from "+table+" for update"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, body := range []string{`"filter": {}`, `"ids": ["` + strings.Join(ids, `", "`) + `"]`} {
+		dry := must[api.Reviewed](t, f.bulk("mia", `{"decision": "approved", "dry_run": true, `+body+`}`),
+			http.StatusOK)
+		if dry.Decided != 2 {
+			t.Errorf("%s: got %+v, want 2 decided", body, dry)
+		}
+	}
+}
+
+func TestReviewMappings_RefusesAFilterThatMatchesTooMany(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.imported(1)
+	f.exec(`insert into attributes (id, cycle_id, report_id, identity, attribute_name,
+			created_at, created_by, updated_at, updated_by)
+		select 'a' || n, ?, ?, 'a' || n, 'Copy', now(), 'test', now(), 'test' from generate_series(1, 20000) n`,
+		cycle, report)
+	f.exec(`insert into pde_mappings
+			(id, cycle_id, report_id, attribute_id, created_at, created_by, updated_at, updated_by)
+		select 'm' || a.id, cycle_id, report_id, a.id, now(), 'test', now(), 'test' from attributes a
+		where a.identity like 'a%'`)
+	const filter = `"filter": {"review_status": "pending"}`
+	dry := must[api.Reviewed](t, f.bulk("mia", `{"decision": "approved", "dry_run": true, `+filter+`}`), http.StatusOK)
+	if dry.Matched != 20_001 || dry.Decided != 0 || !strings.Contains(dry.Message, "at most 20000") {
+		t.Errorf("dry run: got %+v, want 20001 matched and the limit", dry)
+	}
+	p := refused(t, f.bulk("mia", `{"decision": "approved", "expected": 20001, `+filter+`}`),
+		http.StatusUnprocessableEntity, "invalid")
+	if p.Errors[0].Location != "body.filter" || !strings.Contains(p.Detail, "20001") {
+		t.Errorf("got %+v, want the limit of body.filter", p)
+	}
+	refused(t, f.bulk("mia", `{"decision": "approved", "expected": 7, `+filter+`}`), http.StatusConflict,
+		"count-changed")
+	if n := f.count("select count(*) from pde_mappings where review_status <> 'pending'"); n != 0 {
+		t.Errorf("decided mappings: got %d, want none", n)
 	}
 }

@@ -24,13 +24,7 @@ const (
 	// markTimeout bounds the update that records the publish. If it fails, the dispatcher publishes the event again,
 	// with the same id.
 	markTimeout = 200 * time.Millisecond
-	// maxAttempts bounds the transactions of a request that fail with errConcurrent.
-	maxAttempts = 5
 )
-
-// errConcurrent means that a concurrent request has changed the rows on which the transaction depends. A new
-// transaction can succeed.
-var errConcurrent = errors.New("a concurrent request has interfered")
 
 // jobOutput is the response to a request that starts a job.
 type jobOutput struct {
@@ -48,16 +42,6 @@ func newJob(ctx context.Context, job schema.Job) (schema.Job, error) {
 	job.ID, job.RequestedBy = id.String(), callerOf(ctx).User
 	job.Traceparent = events.TraceparentFrom(ctx).String()
 	return job, nil
-}
-
-// runInTx runs fn in a transaction, and again in a new one while it returns errConcurrent, up to maxAttempts.
-func (s *Server) runInTx(ctx context.Context, fn func(context.Context, bun.Tx) error) (err error) {
-	for range maxAttempts {
-		if err = s.db.RunInTx(ctx, nil, fn); !errors.Is(err, errConcurrent) {
-			return err
-		}
-	}
-	return err
 }
 
 // insertJob inserts the job and its key. It returns a [Problem] that names the active job of the report, if there is
