@@ -48,7 +48,7 @@ func TestCarryOver_CopiesAReportThatDoesNotExist(t *testing.T) {
 	if got := q.mapping(nextCycle, "Flag").DataSourceID; got != q.source(nextCycle, "Bureau") {
 		t.Errorf("data source of Flag: got %s, want Bureau of the cycle", got)
 	}
-	history, err := schema.ListUnpublishedChanges(t.Context(), q.db, 100)
+	history, err := schema.ListUnpublishedChanges(t.Context(), q.db, nil, 100)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,9 +101,6 @@ func TestADamagedChangeDelaysNoOther(t *testing.T) {
 	if got, want := f.changed(), []string{"changed/" + ids[0] + "/2"}; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("published changes: got %v, want %v", got, want)
 	}
-	if err := d.Ready(); err != nil {
-		t.Errorf("Ready: got %v", err)
-	}
 	if got := f.Log.Count("change of a mapping is damaged"); got != changePage {
 		t.Errorf("logged changes: got %d, want each once", got)
 	}
