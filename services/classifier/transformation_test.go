@@ -20,7 +20,7 @@ func derived() *candidates {
 			DataSourceID: "servicing", SchemaName: "svc", TableName: c[0], ColumnName: c[1], DataType: c[2],
 		})
 	}
-	return newCandidates("FR Y-14M Schedule A.1", nil, all, nil)
+	return candidatesOf("FR Y-14M Schedule A.1", nil, all)
 }
 
 func TestChoose_DescribesHowAnAttributeFollowsFromColumns(t *testing.T) {
