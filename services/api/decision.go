@@ -123,8 +123,8 @@ func (s *Server) acceptSuggestion(ctx context.Context, in *struct {
 	return s.decide(ctx, in.decision(ctx, version, orZero(in.Body).Comment),
 		func(ctx context.Context, tx bun.Tx, d schema.Decision) (schema.Decided, error) {
 			decided, err := schema.AcceptSuggestion(ctx, tx, d)
-			if wrong, ok := errors.AsType[*schema.EditError](err); ok {
-				err = refuseSuggestion(wrong)
+			if wrong, ok := errors.AsType[schema.EditErrors](err); ok {
+				err = refuseSuggestion(wrong[0])
 			}
 			return decided, err
 		})
@@ -143,7 +143,7 @@ func (s *Server) undoDecision(ctx context.Context, in *struct {
 				}
 				return nil
 			})
-			if _, ok := errors.AsType[*schema.EditError](err); ok {
+			if _, ok := errors.AsType[schema.EditErrors](err); ok {
 				err = newProblem(nothingToUndo,
 					"A column that the mapping had before is not in its data source any more.")
 			}
