@@ -146,8 +146,8 @@ func TestCheck_FindsWrongDecisions(t *testing.T) {
 	want := []string{
 		"decision pde_mappings " + ids[0] + ": its reviewer was the last to edit it",
 		"decision pde_mappings " + ids[1] + ": the history has no entry of its version",
-		"decision classification_history bad: mapping.changed cannot be published, because the image after the change " +
-			"is damaged",
+		"decision classification_history bad: mapping.changed cannot be published, because the image after " +
+			"the change is damaged",
 		"decision classification_history late: mapping.changed is not published, which is the work of the dispatcher",
 	}
 	if diff := cmp.Diff(want, found); diff != "" {

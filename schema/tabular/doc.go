@@ -1,5 +1,5 @@
-// Package tabular reads the tables of an import, CSV files and .xlsx workbooks, into rows of a report. It reads files of
-// labels in the same way. It also writes tables, row by row.
+// Package tabular reads the tables of an import, CSV files and .xlsx workbooks, into rows of a report. It reads files
+// of labels in the same way. It also writes tables, row by row.
 //
 //  1. The first bytes of a file decide its format; the name of the file may only contradict it. A zip archive is
 //     a workbook, everything else is text. A file that is named .xlsx and is not a workbook is refused: reading

@@ -67,7 +67,8 @@ func CheckAttribute(attribute schema.Attribute) (schema.Attribute, error) {
 	return check(attributeFields(), attribute)
 }
 
-// CheckColumn does for a source column what [CheckAttribute] does for an attribute. A name such as NA is no placeholder.
+// CheckColumn does for a source column what [CheckAttribute] does for an attribute. A name such as NA is no
+// placeholder.
 func CheckColumn(column schema.ColumnRow) (schema.ColumnRow, error) {
 	fields := columns().fields
 	for i := range fields {

@@ -246,8 +246,10 @@ func newRefreshed(result schema.RefreshResult, reading introspect.Reading) Refre
 		n    int64
 		text string
 	}{
-		{result.Added.Count, "added"}, {result.Dropped.Count, "dropped"},
-		{result.Renamed.Count, "probably renamed"}, {result.Retyped.Count, "retyped"},
+		{result.Added.Count, "added"},
+		{result.Dropped.Count, "dropped"},
+		{result.Renamed.Count, "probably renamed"},
+		{result.Retyped.Count, "retyped"},
 	} {
 		if part.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.text))

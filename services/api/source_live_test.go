@@ -284,13 +284,15 @@ func TestAddDataSource_ReadsADatabase(t *testing.T) {
 	refused(t, f.post(reportURL("/data-sources"), body("Loans", at, "")), http.StatusConflict, "already-exists")
 	for name, tt := range map[string]struct{ url, ca, reason string }{
 		"an untrusted certificate": {at + "?sslmode=verify-full", "", "certificate_not_trusted"},
-		"another product":          {"sqlserver://" + url.QueryEscape(foreigntest.Password) + "@h/d", "", "unsupported"},
-		"a URL that is malformed":  {"postgres://reader:" + foreigntest.Password + "@localhost/d", "", "invalid"},
-		"a parameter":              {at + "?passfile=/etc/passwd", "", "invalid"},
-		"a socket":                 {"postgres://postgres:x@%2Fvar%2Frun%2Fpostgresql/postgres", "", "invalid"},
-		"a host in the query":      {"postgres://postgres:x@/postgres?host=/var/run/postgresql", "", "invalid"},
-		"no user":                  {"postgres://localhost/postgres", "", "invalid"},
-		"no certificate":           {at + "?sslmode=verify-full", "nonsense", "invalid"},
+		"another product": {
+			"sqlserver://" + url.QueryEscape(foreigntest.Password) + "@h/d", "", "unsupported",
+		},
+		"a URL that is malformed": {"postgres://reader:" + foreigntest.Password + "@localhost/d", "", "invalid"},
+		"a parameter":             {at + "?passfile=/etc/passwd", "", "invalid"},
+		"a socket":                {"postgres://postgres:x@%2Fvar%2Frun%2Fpostgresql/postgres", "", "invalid"},
+		"a host in the query":     {"postgres://postgres:x@/postgres?host=/var/run/postgresql", "", "invalid"},
+		"no user":                 {"postgres://localhost/postgres", "", "invalid"},
+		"no certificate":          {at + "?sslmode=verify-full", "nonsense", "invalid"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := f.post(reportURL("/data-sources"), body("Other", tt.url, tt.ca))

@@ -70,7 +70,8 @@ func (chosen *choice) describePeriod(from *candidates, attribute schema.Attribut
 		unit  string
 		words []string
 	}{
-		{"days", []string{"day", "days", "dpd"}}, {"months", []string{"month", "months", "mos", "term"}},
+		{"days", []string{"day", "days", "dpd"}},
+		{"months", []string{"month", "months", "mos", "term"}},
 		{"years", []string{"year", "years", "yrs", "age"}},
 	} {
 		if unit == "" && containsAny(asked, u.words) {

@@ -12,9 +12,14 @@ import (
 func derived() *candidates {
 	var all []schema.SourceColumn
 	for _, c := range [][3]string{
-		{"LN_MSTR", "LN_NBR", "CHAR(12)"}, {"LN_MSTR", "ORIG_DT", "DATE"}, {"LN_MSTR", "MAT_DT", "DATE"},
-		{"LN_MSTR", "DUE_DT", "DATE"}, {"LN_MSTR", "BANKR_CD", "CHAR(2)"}, {"LN_MSTR", "PROD_CD", "CHAR(4)"},
-		{"PROD_TYP", "PROD_CD", "CHAR(4)"}, {"PROD_TYP", "PROD_DESC", "VARCHAR(80)"},
+		{"LN_MSTR", "LN_NBR", "CHAR(12)"},
+		{"LN_MSTR", "ORIG_DT", "DATE"},
+		{"LN_MSTR", "MAT_DT", "DATE"},
+		{"LN_MSTR", "DUE_DT", "DATE"},
+		{"LN_MSTR", "BANKR_CD", "CHAR(2)"},
+		{"LN_MSTR", "PROD_CD", "CHAR(4)"},
+		{"PROD_TYP", "PROD_CD", "CHAR(4)"},
+		{"PROD_TYP", "PROD_DESC", "VARCHAR(80)"},
 	} {
 		all = append(all, schema.SourceColumn{
 			DataSourceID: "servicing", SchemaName: "svc", TableName: c[0], ColumnName: c[1], DataType: c[2],
@@ -35,38 +40,46 @@ func TestChoose_DescribesHowAnAttributeFollowsFromColumns(t *testing.T) {
 		want   choice
 	}{
 		"a flag from a code": {
-			schema.Attribute{AttributeName: "Bankruptcy Flag"}, table + "BANKR_CD", schema.MappingTypeConditional,
+			schema.Attribute{AttributeName: "Bankruptcy Flag"},
+			table + "BANKR_CD", schema.MappingTypeConditional,
 			choice{Rule: `Y for the codes of svc.LN_MSTR.BANKR_CD that mean "Bankruptcy Flag", else N; ` +
 				`the codes are to be listed`},
 		},
 		"a flag from a date": {
-			schema.Attribute{AttributeName: "Matured", DataType: "BOOLEAN"}, table + "MAT_DT",
-			schema.MappingTypeConditional, choice{Rule: "Y if svc.LN_MSTR.MAT_DT has a date, else N"},
+			schema.Attribute{AttributeName: "Matured", DataType: "BOOLEAN"},
+			table + "MAT_DT",
+			schema.MappingTypeConditional,
+			choice{Rule: "Y if svc.LN_MSTR.MAT_DT has a date, else N"},
 		},
 		"a period between two dates": {
-			schema.Attribute{AttributeName: "Original Term in Months"}, table + "MAT_DT", schema.MappingTypeCalculated,
+			schema.Attribute{AttributeName: "Original Term in Months"},
+			table + "MAT_DT", schema.MappingTypeCalculated,
 			choice{
 				SourceFields: schema.SourceFields{table + "MAT_DT", table + "ORIG_DT"},
 				Rule:         "months from svc.LN_MSTR.ORIG_DT to svc.LN_MSTR.MAT_DT",
 			},
 		},
 		"a period to the reporting date": {
-			schema.Attribute{AttributeName: "Days Past Due"}, table + "DUE_DT", schema.MappingTypeCalculated,
+			schema.Attribute{AttributeName: "Days Past Due"},
+			table + "DUE_DT", schema.MappingTypeCalculated,
 			choice{Rule: "days from svc.LN_MSTR.DUE_DT to the reporting date"},
 		},
 		"a code by its table": {
-			schema.Attribute{AttributeName: "Product Description"}, table + "PROD_CD", schema.MappingTypeLookup,
+			schema.Attribute{AttributeName: "Product Description"},
+			table + "PROD_CD", schema.MappingTypeLookup,
 			choice{
 				SourceFields: schema.SourceFields{table + "PROD_CD", "svc.PROD_TYP.PROD_DESC"},
 				Rule:         "svc.PROD_TYP.PROD_DESC of the row in which svc.PROD_TYP.PROD_CD is svc.LN_MSTR.PROD_CD",
 			},
 		},
 		"a code without a table": {
-			schema.Attribute{AttributeName: "Bankruptcy Description"}, table + "BANKR_CD", schema.MappingTypeLookup,
+			schema.Attribute{AttributeName: "Bankruptcy Description"},
+			table + "BANKR_CD", schema.MappingTypeLookup,
 			choice{},
 		},
 		"a count without a unit": {
-			schema.Attribute{AttributeName: "Number of Extensions"}, table + "MAT_DT", schema.MappingTypeCalculated,
+			schema.Attribute{AttributeName: "Number of Extensions"},
+			table + "MAT_DT", schema.MappingTypeCalculated,
 			choice{},
 		},
 		"a copy": {
