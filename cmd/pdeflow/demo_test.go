@@ -34,7 +34,7 @@ func runningDemo(t *testing.T) (demo *watching, dir, job string, interrupt conte
 	dir = t.TempDir()
 	ctx, interrupt := context.WithCancel(t.Context())
 	t.Cleanup(interrupt)
-	demo = beginDemo(ctx, dir, "--mappings", "5000")
+	demo = beginDemo(ctx, dir, "--mappings", "2000")
 	demo.prints(t, "is running")
 	// Other lines may contain ids of their own.
 	found := regexp.MustCompile(`job (\S+) is running`).FindStringSubmatch(demo.stderr.String())
@@ -158,9 +158,9 @@ func TestAnInterruptedDemoContinuesItsJob(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	second := begin(ctx, demoEnvironment(), again...)
-	second.shows(t, "(generated, 5000 mappings), cycle 2026-Q3: the job is completed", 1)
+	second.shows(t, "(generated, 2000 mappings), cycle 2026-Q3: the job is completed", 1)
 	pdeflow(t.Context(), nil, "jobs", "status", job, "--data-dir", dir).ends(t, exitDone, "completed",
-		"5000 of 5000 mappings")
+		"2000 of 2000 mappings")
 	second.shows(t, "/jobs/"+job+"/status", 1)
 	interrupt()
 	second.exits(t, exitDone)
@@ -211,7 +211,7 @@ func TestADemoOnAPausedJobExplainsHowToResumeIt(t *testing.T) {
 	serve.prints(t, "pdeflow started")
 	pdeflow(t.Context(), environment, printedCommand(t, result, "and resume it with: pdeflow ")...).ends(t, exitDone)
 	pdeflow(t.Context(), environment, "jobs", "watch", job, "--data-dir", dir).ends(t, exitDone,
-		"5000 of 5000 mappings")
+		"2000 of 2000 mappings")
 	interrupt()
 	serve.exits(t, exitDone)
 }
