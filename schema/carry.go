@@ -28,8 +28,8 @@ type CarryResult struct {
 	Carried CarriedRows
 	// Changed have the mapping of the earlier cycle and need revision, each with the reason.
 	Changed CarriedRows
-	// Kept have their own mapping: the earlier cycle has none, or one that nobody has decided about while the new
-	// cycle has one already.
+	// Kept have their own mapping: the earlier cycle has none, or one without a decision while the new cycle has one
+	// already.
 	Kept CarriedRows
 	// Added are not in the earlier cycle, and Dropped are only there.
 	Added, Dropped CarriedRows
@@ -181,7 +181,7 @@ type carrier struct {
 	done                            CarryResult
 }
 
-// prepare decides what is copied. It returns a [DecidedError] if the report has decisions.
+// prepare decides whether attributes and columns are copied. It returns a [DecidedError] if the report has decisions.
 func (c *carrier) prepare(ctx context.Context) error {
 	var decided int64
 	err := c.db.NewRaw(`select count(*) from pde_mappings m where m.cycle_id = ? and m.report_id = ?

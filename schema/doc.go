@@ -108,13 +108,13 @@
 //     for it, and a job ends the item as unchanged, without a row in the history.
 //  23. A carry-over writes each mapping as one change of the new cycle, with a row in its history, and only reads
 //     the earlier cycle, without locks. The history row has the last editor of the earlier cycle in edited_by, so
-//     that the question who edited a mapping last never leaves the rows of its own cycle, which the earlier one
-//     may not survive. The reviewer of what needs revision is [CarryOverReviewer]. It keeps the confirmation, so
+//     that the last editor of a mapping is found in the rows of its own cycle, also after the earlier cycle was
+//     removed. The reviewer of what needs revision is [CarryOverReviewer]. It keeps the confirmation, so
 //     that a job only suggests, unless the column is gone. A carry-over is not undone mapping by mapping: the
-//     state before it is nobody's decision.
+//     state before it is no person's decision.
 //  24. A refresh of a data source replaces its columns in one transaction; the caller has read the database
 //     before. A mapping to a column that is gone needs revision by [ColumnRemoval], who is no user: the person
 //     who runs the refresh may have been the last to edit the mapping. A column with a new name at the same
-//     position is only suggested, because a rename cannot be told from a column that was replaced. Unlike a
+//     position is only suggested, because a rename looks like a column that was replaced. Unlike a
 //     removal, a refresh publishes mapping.changed, since no person has asked for these changes.
 package schema

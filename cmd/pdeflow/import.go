@@ -288,7 +288,7 @@ func (a *app) printImported(done api.Imported) error {
 // maxGone limits the removed names that are printed.
 const maxGone = 10
 
-// printGone prints what is missing in the files, and whether it was removed from the report.
+// printGone prints the columns and attributes that the files lack, and whether they were removed from the report.
 func (a *app) printGone(done api.Imported) {
 	columns, attributes := done.Gone.Columns, done.Gone.Attributes
 	total := columns.Count + attributes.Count

@@ -50,7 +50,7 @@ func (s *Server) registerDecisionFiles() {
 const decisionPage = 1000
 
 // errRollback rolls back the transaction of an import that must not change anything.
-var errRollback = errors.New("nothing is to be changed")
+var errRollback = errors.New("the import changes nothing")
 
 func (s *Server) importDecisions(ctx context.Context, in *struct {
 	ReportPath
@@ -176,7 +176,7 @@ func (d *decisionImport) add(c conflict) {
 	d.conflicts = append(d.conflicts, c)
 }
 
-// checksOnly reports that nothing is to be changed, and the rest of the file is only checked.
+// checksOnly reports that the import changes nothing, so the rest of the file is only checked.
 func (d *decisionImport) checksOnly() bool {
 	return d.dryRun || !d.onlyClean && (d.file.Refused > 0 || len(d.conflicts) > 0)
 }

@@ -201,7 +201,7 @@ func (s *Server) writeExport(
 	return file.Close()
 }
 
-// mappingPages are the mappings of an export. They are read page by page, each time anew.
+// mappingPages are the mappings of an export. Each use reads them again, page by page.
 type mappingPages struct {
 	db     *schema.DB
 	filter schema.MappingFilter

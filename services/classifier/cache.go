@@ -60,7 +60,7 @@ func newCandidateCache(db *schema.DB, vocabulary *words.Vocabulary) *candidateCa
 }
 
 // get returns the candidates of the work's job. The first call for a job reads them from the database, which takes many
-// seconds for a report of thousands of attributes and a schema of 100,000 columns. Meanwhile, other calls await them.
+// seconds for a report of thousands of attributes and a schema of 100,000 columns. Other calls wait; see await.
 func (x *candidateCache) get(ctx context.Context, work schema.Work) (*candidates, error) {
 	for {
 		entry, from, first := x.claim(work.Item.JobID)

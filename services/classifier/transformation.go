@@ -52,7 +52,7 @@ func (chosen *choice) describe(from *candidates, attribute schema.Attribute) {
 		chosen.Rule = fmt.Sprintf("Y if %s has a date, else N", chosen.SourceField)
 	case how == schema.MappingTypeConditional && isFlag(attribute) && isCode(column):
 		chosen.MappingType = schema.MappingTypeLookup
-		chosen.Rule = fmt.Sprintf("Y for the codes of %s that mean %q, else N; the codes are to be listed",
+		chosen.Rule = fmt.Sprintf("Y for the codes of %s that mean %q, else N; list these codes",
 			chosen.SourceField, attribute.AttributeName)
 	case how == schema.MappingTypeCalculated && isDate(column):
 		chosen.describePeriod(from, attribute, column)

@@ -43,7 +43,7 @@ func TestChoose_DescribesHowAnAttributeFollowsFromColumns(t *testing.T) {
 			schema.Attribute{AttributeName: "Bankruptcy Flag"},
 			table + "BANKR_CD", schema.MappingTypeConditional,
 			choice{Rule: `Y for the codes of svc.LN_MSTR.BANKR_CD that mean "Bankruptcy Flag", else N; ` +
-				`the codes are to be listed`},
+				`list these codes`},
 		},
 		"a flag from a date": {
 			schema.Attribute{AttributeName: "Matured", DataType: "BOOLEAN"},

@@ -51,7 +51,7 @@ type Connection struct {
 	// given is false if the URL has no sslmode.
 	given bool
 	ca    string
-	// password is behind a pointer so that printing a value that contains a Connection does not print it.
+	// password is a pointer so that printing a value that contains a Connection does not print it.
 	password *string
 }
 

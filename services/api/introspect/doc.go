@@ -21,7 +21,7 @@
 //  6. An [Error] is a sentence for the user, composed here: the mistake and the remedy. The texts of drivers and
 //     of databases are not passed on, except for unknown errors. The password is removed from these, because a
 //     malicious server could send it back. An error wraps none of the driver, which may contain the connection.
-//  7. A [Connection] has its password behind a pointer and methods that print the rest, so that no log line,
+//  7. A [Connection] has a pointer to its password and methods that print the rest, so that no log line,
 //     error or response contains it by accident. [Sealer] encrypts it for storage with AES-256-GCM. The key is
 //     derived by HKDF from the secret of the installation, which every api process has: that in its data
 //     directory, or PDEFLOW_AUTH_SECRET. So a copy of the database alone does not contain a password. The URL and

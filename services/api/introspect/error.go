@@ -60,10 +60,10 @@ func Reasons() []Reason {
 	}
 }
 
-// Error is why a database cannot be read, in sentences for the user.
+// Error is the reason why a database cannot be read, in sentences for the user.
 type Error struct {
 	Reason Reason
-	// Message is what is wrong, and Advice what to do about it. Advice may be empty.
+	// Message describes the fault, and Advice the remedy. Advice may be empty.
 	Message, Advice string
 }
 

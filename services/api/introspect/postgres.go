@@ -96,7 +96,7 @@ func (c Connection) readPostgres(ctx context.Context, limits timeouts) (reading 
 	return reading, nil
 }
 
-// closePostgres ends the session. Nothing was written, so it does not matter if the server has not heard of it.
+// closePostgres ends the session. Nothing was written, so it does not matter if the server does not receive the message.
 func closePostgres(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()

@@ -56,5 +56,5 @@ func (s *Sealer) Open(c Connection, sealed string) (Connection, error) {
 	return c.WithPassword(string(password)), nil
 }
 
-// sealedWith returns what is authenticated with the password.
+// sealedWith returns the additional data that the encryption of the password authenticates.
 func (c Connection) sealedWith() []byte { return []byte(c.URL() + "\n" + c.ca) }

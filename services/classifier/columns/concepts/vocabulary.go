@@ -43,7 +43,7 @@ type Vocabulary struct {
 	Assumed, Omitted map[string]bool
 	// Alters are terms that turn a thing into something else: a waived fee is no fee.
 	Alters map[string]bool
-	// Weak are terms that say little by themselves. Keys are those of them that matter in the name of an identifier.
+	// Weak are terms that mean little by themselves. Keys are those of them that matter in the name of an identifier.
 	Weak, Keys map[string]bool
 	// External are numbers that others assign.
 	External map[string]bool

@@ -82,7 +82,7 @@ func (r *Reading) EndsTable(at int) bool {
 	return true
 }
 
-// isTableWord reports whether a word only says that there are rows.
+// isTableWord reports whether a word only means that there are rows, such as "table".
 func isTableWord(word string) bool {
 	switch word {
 	case "table", "data", "information", "detail", "record", "master", "profile", "history", "statistic", "stat",
