@@ -39,8 +39,9 @@ func (e MappingRequested) check() error {
 	)
 }
 
-// MappingChanged reports that a person edited or reviewed a mapping, that it was carried over from an earlier cycle, or
-// that the rule of a report approved it outside of a job. No event is published for the mappings that an import or a
+// MappingChanged reports that a person edited or reviewed a mapping, that it was carried over from an earlier cycle,
+// that a refresh of a data source removed one of its columns, or that the rule of a report approved it outside of a
+// job. No event is published for the mappings that an import or a
 // removal changes; the auditor records those from the history.
 type MappingChanged struct {
 	MappingID string `json:"mapping_id"`

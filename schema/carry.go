@@ -21,7 +21,7 @@ type CarryOver struct {
 	Author      string
 }
 
-// CarryResult has the attributes of a carry-over by what became of them. Carried, Changed, Kept and Added are all
+// CarryResult has the attributes of a carry-over by outcome. Carried, Changed, Kept and Added are all
 // attributes of the new cycle.
 type CarryResult struct {
 	// Carried have the mapping of the earlier cycle, with its confirmation and its review.
@@ -89,8 +89,9 @@ func (e *OtherCycleError) Unwrap() error { return ErrNotFound }
 // within their data source.
 //
 // The mapping of an attribute is carried over as it is if the attribute, its column and their types are equal. Else it
-// needs revision, with the reasons in its history; without its column it is also unmapped and not confirmed. Values
-// that the new cycle already has for a mapping, and that differ from a confirmed one, become suggestions.
+// needs revision, with the reasons in its history; without its column it is also unmapped and not confirmed. If the
+// carried mapping is confirmed, the column, the tier, the criticality, the risk and the flags that the new cycle
+// already has become suggestions if they differ. Its other values are replaced.
 //
 // It returns an [OtherCycleError], an [ActiveJobError] if a job is active for the report, a [DecidedError], and an
 // error of [IsLockTimeout]. It locks no row of the earlier cycle, and carries over each mapping as it is when its page
@@ -141,10 +142,8 @@ func (o CarryOver) Preview(ctx context.Context, db bun.IDB) (CarryResult, error)
 	if err != nil {
 		return CarryResult{}, err
 	}
-	if jobID, err := activeJob(ctx, db, o.CycleID, o.ReportID); err != nil {
+	if err := RequireNoActiveJob(ctx, db, o.CycleID, o.ReportID); err != nil {
 		return CarryResult{}, err
-	} else if jobID != "" {
-		return CarryResult{}, &ActiveJobError{JobID: jobID}
 	}
 	c := carrier{CarryOver: o, db: db, now: now}
 	if err := c.prepare(ctx); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
-// carryTarget is what the mappings of a page refer to.
+// carryTarget has the columns and the editors of the mappings of a page.
 type carryTarget struct {
 	// columns are the columns of the new cycle, and earlier those of the earlier one.
 	columns, earlier map[namedColumn]carriedColumn
@@ -73,7 +73,7 @@ func (c *carrier) readColumns(
 	var rows []carriedColumn
 	err := c.db.NewRaw(`select d.name as source, c.identity, c.data_source_id, c.data_type
 		from data_sources d join source_columns c on c.data_source_id = d.id
-		where d.cycle_id = ? and d.report_id = ? and c.identity = any(?)`,
+		where d.cycle_id = ? and d.report_id = ? and c.identity = any(?) order by d.name`,
 		cycleID, c.ReportID, pgdialect.Array(identities)).Scan(ctx, &rows)
 	if err != nil {
 		return nil, fmt.Errorf("columns of report %s in cycle %s: %w", c.ReportID, cycleID, err)
@@ -132,6 +132,9 @@ func (c *carrier) carry(p attributePair, target carryTarget) (after Mapping, rea
 // of the main column.
 func (t carryTarget) carryColumns(m *Mapping, source string) (reasons []string) {
 	all := m.AllSourceFields()
+	if len(all) == 0 {
+		m.DataSourceID = "" // an import may name a data source without a column
+	}
 	var left SourceFields
 	for i, field := range all {
 		key := namedColumn{"", identityOf(field)} // only the main column has a data source

@@ -21,7 +21,7 @@ func (d Decision) editColumns(columns *columnFinder, m *Mapping, edit MappingEdi
 	if err := d.editColumn(columns, m, main, edit.DataSourceID); err != nil {
 		wrong, _ := errors.AsType[EditErrors](err)
 		for _, e := range wrong {
-			if edit.SourceField == nil && e.Field == sourceFieldName {
+			if edit.SourceField == nil && edit.SourceFields != nil && e.Field == sourceFieldName {
 				e.Field = sourceFieldsName
 			}
 		}

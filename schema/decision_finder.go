@@ -88,8 +88,8 @@ func findColumns(
 	f := &columnFinder{columns: map[string][]foundColumn{}, sources: map[string]bool{}}
 	var identities, ids []string
 	for _, name := range names {
-		if named, ok := ParseSourceField(name.field); ok {
-			identities = append(identities, ColumnIdentity(named.SchemaName, named.TableName, named.ColumnName))
+		if identity := identityOf(name.field); identity != "" {
+			identities = append(identities, identity)
 		}
 		if name.sourceID != "" {
 			ids = append(ids, name.sourceID)

@@ -146,8 +146,8 @@ func TestCheck_FindsWrongDecisions(t *testing.T) {
 	want := []string{
 		"decision pde_mappings " + ids[0] + ": its reviewer was the last to edit it",
 		"decision pde_mappings " + ids[1] + ": the history has no entry of its version",
-		"decision classification_history bad: mapping.changed cannot be published, because the image after " +
-			"the change is damaged",
+		"decision classification_history bad: mapping.changed cannot be published, because the image before " +
+			"or after the change is damaged",
 		"decision classification_history late: mapping.changed is not published, which is the work of the dispatcher",
 	}
 	if diff := cmp.Diff(want, found); diff != "" {
@@ -251,16 +251,21 @@ func mappingSource(t *testing.T, db *schema.DB) (id string) {
 
 func removeColumn(t *testing.T, db *schema.DB, author, name string) {
 	t.Helper()
+	if err := deleteColumn(t, db, author, name, true); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// deleteColumn removes a column by name; confirmed also if a person has confirmed mappings to it.
+func deleteColumn(t *testing.T, db *schema.DB, author, name string, confirmed bool) error {
+	t.Helper()
 	var column schema.SourceColumn
 	if err := db.NewSelect().Model(&column).Where("column_name = ?", name).Scan(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+	return db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		return schema.DeleteColumn(ctx, tx, schema.Removal{
-			CycleID: schematest.CycleID, ReportID: schematest.ReportID, Author: author, Confirmed: true,
+			CycleID: schematest.CycleID, ReportID: schematest.ReportID, Author: author, Confirmed: confirmed,
 		}, column.DataSourceID, column.ID)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }

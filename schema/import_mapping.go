@@ -218,7 +218,7 @@ func (m *merger) source(row MappingRow, before Mapping) (id string, ok bool) {
 
 // knowsAll reports whether the report has all columns of the row's list, and adds a problem if not.
 func (m *merger) knowsAll(row MappingRow) bool {
-	if len(row.SourceFields) > 0 && row.SourceField != "" && row.sourceField() != row.SourceFields[0] {
+	if len(row.SourceFields) > 0 && row.SourceField != "" && canonicalField(row.SourceField) != row.SourceFields[0] {
 		m.wrong(row, sourceFieldsName, "must begin with the source_field of the row")
 		return false
 	}
@@ -270,7 +270,7 @@ func (row MappingRow) onto(m Mapping, dataSourceID string) Mapping {
 	case len(row.SourceFields) > 0:
 		m.setSourceFields(row.SourceFields)
 	case row.SourceField != "":
-		m.setMain(row.sourceField())
+		m.setMain(canonicalField(row.SourceField))
 	}
 	m.MappingConfirmedByUser = m.MappingConfirmedByUser || row.Confirmed
 	if m.sameImported(before) {
@@ -289,12 +289,4 @@ func (row MappingRow) onto(m Mapping, dataSourceID string) Mapping {
 // sameImported reports whether the columns that an import can set are equal.
 func (m Mapping) sameImported(other Mapping) bool {
 	return equalMappings(&m, &other, func(c *mappingColumn) bool { return c.imported })
-}
-
-// sourceField returns the row's source field in the canonical form, whatever the file quotes.
-func (row MappingRow) sourceField() string {
-	if c, ok := ParseSourceField(row.SourceField); ok {
-		return c.SourceField()
-	}
-	return ""
 }

@@ -168,7 +168,7 @@ func (im *importer) goneColumns(ctx context.Context) ([]SourceColumn, error) {
 	for _, c := range columns {
 		im.done.Missing.Columns.add(MissingRow{
 			ID: c.ID, DataSourceID: c.DataSourceID, Name: c.SourceField(),
-			Confirmed: confirmed[columnOf{c.DataSourceID, c.SourceField()}],
+			Confirmed: confirmed.have(c),
 		})
 	}
 	return columns, nil

@@ -131,7 +131,7 @@ func (m *Mapping) ResetReview() {
 // it. The mapping is no longer confirmed, so that a job may choose another column.
 func (m *Mapping) dropColumn(rationale string) {
 	m.setSourceFields(nil)
-	m.DataSourceID, m.MappingType, m.MappingConfirmedByUser = "", "", false
+	m.DataSourceID, m.MappingType, m.TransformationRule, m.MappingConfirmedByUser = "", "", "", false
 	if m.ConfidenceScore != nil {
 		m.ConfidenceScore, m.MappingRationale = new(int), rationale
 	}

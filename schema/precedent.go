@@ -30,8 +30,9 @@ const (
 
 // ListPrecedents returns the confirmed mappings of other reports and cycles that have an attribute of the report, by
 // its name in any case, or one of the source fields, and that were not rejected. It returns the latest 20 of each name
-// and 5 of each source field, and at most 10,000, the latest updated first. The time depends on the number of names and
-// source fields, not on the number of confirmed mappings.
+// and 5 of each source field, and at most 10,000, the latest updated first. The time for a source
+// field does not depend on the number of confirmed mappings; the time for a name grows with the number of attributes
+// of that name in all reports.
 func ListPrecedents(
 	ctx context.Context, db bun.IDB, cycleID, reportID string, sourceFields []string,
 ) ([]Precedent, error) {

@@ -74,6 +74,9 @@ func DeleteDataSource(ctx context.Context, tx bun.Tx, r Removal, id string) erro
 		if err != nil {
 			return PlanningChange{}, err
 		}
+		if err := im.mayRemove(ctx, columns, r.Confirmed); err != nil {
+			return PlanningChange{}, err
+		}
 		if err := im.removeColumns(ctx, columns, id); err != nil {
 			return PlanningChange{}, err
 		}
@@ -220,7 +223,7 @@ func (im *importer) mayRemove(ctx context.Context, columns []SourceColumn, allow
 	}
 	var n int64
 	for _, c := range columns {
-		if confirmed[columnOf{c.DataSourceID, c.SourceField()}] {
+		if confirmed.have(c) {
 			n++
 		}
 	}
@@ -230,18 +233,28 @@ func (im *importer) mayRemove(ctx context.Context, columns []SourceColumn, allow
 	return nil
 }
 
+// confirmedColumns are the columns of confirmed mappings. The further columns of a mapping have no data source.
+type confirmedColumns map[columnOf]bool
+
+func (confirmed confirmedColumns) have(c SourceColumn) bool {
+	return confirmed[columnOf{c.DataSourceID, c.SourceField()}] || confirmed[columnOf{"", c.SourceField()}]
+}
+
 // confirmedColumns returns the columns of the report's confirmed mappings.
-func (im *importer) confirmedColumns(ctx context.Context) (map[columnOf]bool, error) {
+func (im *importer) confirmedColumns(ctx context.Context) (confirmedColumns, error) {
 	var mappings []Mapping
-	err := im.tx.NewSelect().Model(&mappings).Column("data_source_id", "source_field").
+	err := im.tx.NewSelect().Model(&mappings).Column("data_source_id", "source_field", "source_fields").
 		Where("cycle_id = ? and report_id = ? and source_field is not null and "+confirmedMapping,
 			im.report.CycleID, im.report.ReportID).Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("confirmed mappings of report %s: %w", im.report.ReportID, err)
 	}
-	confirmed := make(map[columnOf]bool, len(mappings))
+	confirmed := make(confirmedColumns, len(mappings))
 	for _, m := range mappings {
 		confirmed[columnOf{m.DataSourceID, m.SourceField}] = true
+		for _, field := range m.others(m.SourceField) {
+			confirmed[columnOf{"", field}] = true
+		}
 	}
 	return confirmed, nil
 }

@@ -244,7 +244,8 @@ func listOwnEdits(ctx context.Context, db bun.IDB, author string, ids []string) 
 	return own, nil
 }
 
-// listLastEditors returns the last editors of the mappings by their ids, without those that have no editor.
+// listLastEditors returns the last editors of the mappings by their ids. The editor is empty if only jobs have changed
+// the mapping.
 func listLastEditors(ctx context.Context, db bun.IDB, ids []string) (map[string]string, error) {
 	var rows []struct {
 		ID     string `bun:"id"`

@@ -176,6 +176,24 @@ func TestEditMapping_RefusesColumnsThatDoNotFit(t *testing.T) {
 	}
 }
 
+func TestEditMapping_NamesTheFieldOfTheRequest(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 1)
+	dates(t, db)
+	exec(t, db, `insert into data_sources
+			(id, cycle_id, report_id, name, created_at, created_by, updated_at, updated_by)
+		select 'copy', cycle_id, report_id, 'Empty', now(), 'olga', now(), 'olga' from data_sources`)
+	if _, err := edited(t.Context(), db, ids[0], "olga", calculated()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := edited(t.Context(), db, ids[0], "olga", schema.MappingEdit{DataSourceID: new("copy")})
+	wrong, _ := errors.AsType[schema.EditErrors](err)
+	if len(wrong) != 1 || wrong[0].Field != "source_field" || wrong[0].Reason != schema.EditReasonElsewhere {
+		t.Errorf("EditMapping of the data source alone: got %v, want an error of source_field", err)
+	}
+}
+
 func TestDeleteColumn_ReturnsAMappingThatLosesAColumnForRevision(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
@@ -191,6 +209,9 @@ func TestDeleteColumn_ReturnsAMappingThatLosesAColumnForRevision(t *testing.T) {
 	if _, err := edited(t.Context(), db, ids[1], "olga", swapped); err != nil {
 		t.Fatal(err)
 	}
+	if _, ok := errors.AsType[*schema.ConfirmedError](deleteColumn(t, db, "olga", "MAT_DT", false)); !ok {
+		t.Error("DeleteColumn of the second column of a confirmed mapping: got no ConfirmedError")
+	}
 	// The one who removes the column was also the last editor.
 	removeColumn(t, db, "olga", "MAT_DT")
 	first, err := schema.GetMapping(t.Context(), db, schematest.CycleID, schematest.ReportID, ids[0])
@@ -203,7 +224,8 @@ func TestDeleteColumn_ReturnsAMappingThatLosesAColumnForRevision(t *testing.T) {
 		t.Errorf("a mapping without its second column: got %+v", first)
 	}
 	second, err := schema.GetMapping(t.Context(), db, schematest.CycleID, schematest.ReportID, ids[1])
-	if err != nil || second.SourceField != "" || second.SourceFields != nil || second.MappingConfirmedByUser {
+	if err != nil || second.SourceField != "" || second.SourceFields != nil ||
+		second.MappingConfirmedByUser || second.TransformationRule != "" {
 		t.Errorf("a mapping without its main column: got %+v, %v", second, err)
 	}
 	if _, found := check(t, db, schema.CheckScope{}); len(found) != 0 {
