@@ -19,13 +19,15 @@ type choice struct {
 	SourceFields schema.SourceFields
 	// Rule is the transformation rule; empty for a copy, and if the columns do not show one.
 	Rule string
+	// confirmed reports that a person has decided how the attribute follows from the column.
+	confirmed bool
 }
 
 // choose ranks the columns for the attribute, follows what people have confirmed, and describes how the attribute
 // follows from the column if names and types show it.
 func choose(from *candidates, attribute schema.Attribute) choice {
 	chosen := followPrecedent(from, from.ranking.Rank(attribute), attribute)
-	if chosen.Rule == "" && chosen.SourceField != "" {
+	if !chosen.confirmed && chosen.SourceField != "" {
 		chosen.describe(from, attribute)
 	}
 	return chosen
@@ -41,6 +43,7 @@ func hasAll(from *candidates, p schema.Precedent) bool {
 func (chosen *choice) adopt(p schema.Precedent) {
 	chosen.MappingType = cmp.Or(p.MappingType, chosen.MappingType)
 	chosen.SourceFields, chosen.Rule = p.SourceFields, p.TransformationRule
+	chosen.confirmed = p.MappingType != "" || len(p.SourceFields) > 0 || p.TransformationRule != ""
 }
 
 // describe sets the rule in the cases that are clear: a flag from a code or a date, a period between two dates, and the
@@ -48,6 +51,8 @@ func (chosen *choice) adopt(p schema.Precedent) {
 func (chosen *choice) describe(from *candidates, attribute schema.Attribute) {
 	column := from.columns[chosen.Column]
 	switch how := chosen.MappingType; {
+	case how == schema.MappingTypeConditional && isFlag(attribute) && isScheduled(column):
+		chosen.Rule = fmt.Sprintf("Y if %s is before the reporting date, else N", chosen.SourceField)
 	case how == schema.MappingTypeConditional && isFlag(attribute) && isDate(column):
 		chosen.Rule = fmt.Sprintf("Y if %s has a date, else N", chosen.SourceField)
 	case how == schema.MappingTypeConditional && isFlag(attribute) && isCode(column):
@@ -61,8 +66,8 @@ func (chosen *choice) describe(from *candidates, attribute schema.Attribute) {
 	}
 }
 
-// describePeriod describes a number of days, months or years from one date of a table to another one, or to the
-// reporting date.
+// describePeriod describes a number of days, months or years from one date of a table to another one, or from or to
+// the reporting date. A name that announces none of these, such as "Opening Month", asks for a part of the date.
 func (chosen *choice) describePeriod(from *candidates, attribute schema.Attribute, column schema.SourceColumn) {
 	asked := wordsOf(attribute.AttributeName)
 	unit := ""
@@ -81,12 +86,16 @@ func (chosen *choice) describePeriod(from *candidates, attribute schema.Attribut
 	if unit == "" {
 		return
 	}
-	if containsAny(asked, []string{"past", "since", "age", "delinquent", "elapsed", "dpd"}) {
+	if containsAny(asked, []string{"past", "since", "age", "delinquent", "elapsed", "dpd", "book"}) {
 		chosen.Rule = fmt.Sprintf("%s from %s to the reporting date", unit, chosen.SourceField)
 		return
 	}
 	begins, ends := beginsPeriod(column), endsPeriod(column)
-	if begins == ends {
+	if ends && containsAny(asked, []string{"remaining", "to", "until", "left"}) {
+		chosen.Rule = fmt.Sprintf("%s from the reporting date to %s", unit, chosen.SourceField)
+		return
+	}
+	if begins == ends || !containsAny(asked, []string{"term", "tenor", "duration", "between"}) {
 		return
 	}
 	var other []schema.SourceColumn
@@ -104,7 +113,7 @@ func (chosen *choice) describePeriod(from *candidates, attribute schema.Attribut
 		first, last = last, first
 	}
 	chosen.Rule = fmt.Sprintf("%s from %s to %s", unit, first, last)
-	chosen.Rationale += fmt.Sprintf(" It is a period, which %s also bounds.", other[0].SourceField())
+	chosen.Rationale += fmt.Sprintf(" The period also depends on %s.", other[0].SourceField())
 }
 
 // maxCodeTable is the number of columns that a code table has at most.
@@ -117,7 +126,7 @@ func (chosen *choice) describeLookup(from *candidates, column schema.SourceColum
 	for _, i := range from.byColumn[columnKey{column.DataSourceID, strings.ToLower(column.ColumnName)}] {
 		other := from.columns[i]
 		table := from.byTable[tableOf(other)]
-		if tableOf(other) == tableOf(column) || len(table) > maxCodeTable {
+		if tableOf(other) == tableOf(column) || len(table) > maxCodeTable || !from.isKey(other, column) {
 			continue
 		}
 		described := slices.DeleteFunc(slices.Clone(table), func(i int) bool { return !isDescription(from.columns[i]) })
@@ -132,6 +141,18 @@ func (chosen *choice) describeLookup(from *candidates, column schema.SourceColum
 	chosen.Rule = fmt.Sprintf("%s of the row in which %s is %s",
 		text.SourceField(), key.SourceField(), chosen.SourceField)
 	chosen.Rationale += fmt.Sprintf(" %s describes its codes.", text.SourceField())
+}
+
+// isKey reports whether the key column identifies a row of its table: it is the primary key, the code refers to it, or,
+// in a table without a declared primary key, no other column is an identifier.
+func (from *candidates) isKey(key, code schema.SourceColumn) bool {
+	if key.IsPrimaryKey || code.References != "" {
+		return key.IsPrimaryKey || code.References == key.SourceField()
+	}
+	return !slices.ContainsFunc(from.byTable[tableOf(key)], func(i int) bool {
+		other := from.columns[i]
+		return other.IsPrimaryKey || other.ColumnName != key.ColumnName && isIdentifier(other)
+	})
 }
 
 // tableKey identifies a table, and columnKey the columns of one name, in lower case, in a data source.
@@ -171,6 +192,10 @@ func isCode(c schema.SourceColumn) bool {
 		"category", "class")
 }
 
+func isIdentifier(c schema.SourceColumn) bool {
+	return endsIn(c.ColumnName, "id", "nbr", "num", "no", "number", "key", "sk", "seq", "uuid")
+}
+
 func isDescription(c schema.SourceColumn) bool {
 	return endsIn(c.ColumnName, "desc", "description", "descr", "dsc", "name", "nm", "txt", "text", "label")
 }
@@ -179,6 +204,13 @@ func isDate(c schema.SourceColumn) bool {
 	kind := datatype.Parse(c.DataType).Kind
 	return kind == datatype.Date || kind == datatype.Timestamp ||
 		kind == datatype.Unknown && endsIn(c.ColumnName, "dt", "date", "dte")
+}
+
+// isScheduled reports whether a date is known before it comes, so that a row has it from the start.
+func isScheduled(c schema.SourceColumn) bool {
+	return isDate(c) && containsAny(wordsOf(c.ColumnName), []string{
+		"maturity", "mat", "mtrty", "matur", "expiry", "expiration", "exp", "due",
+	})
 }
 
 // beginsPeriod and endsPeriod report whether a date begins or ends a period, by the words of its name.

@@ -18,6 +18,9 @@ func derived() *candidates {
 		{"LN_MSTR", "DUE_DT", "DATE"},
 		{"LN_MSTR", "BANKR_CD", "CHAR(2)"},
 		{"LN_MSTR", "PROD_CD", "CHAR(4)"},
+		{"BRANCH", "BRANCH_ID", "INT"},
+		{"BRANCH", "PROD_CD", "CHAR(4)"},
+		{"BRANCH", "BRANCH_NM", "VARCHAR(80)"},
 		{"PROD_TYP", "PROD_CD", "CHAR(4)"},
 		{"PROD_TYP", "PROD_DESC", "VARCHAR(80)"},
 	} {
@@ -28,7 +31,7 @@ func derived() *candidates {
 	return candidatesOf("FR Y-14M Schedule A.1", nil, all)
 }
 
-func TestChoose_DescribesHowAnAttributeFollowsFromColumns(t *testing.T) {
+func TestChoice_DescribesHowAnAttributeFollowsFromColumns(t *testing.T) {
 	t.Parallel()
 	from := derived()
 	const table = "svc.LN_MSTR."
@@ -49,7 +52,13 @@ func TestChoose_DescribesHowAnAttributeFollowsFromColumns(t *testing.T) {
 			schema.Attribute{AttributeName: "Matured", DataType: "BOOLEAN"},
 			table + "MAT_DT",
 			schema.MappingTypeConditional,
-			choice{Rule: "Y if svc.LN_MSTR.MAT_DT has a date, else N"},
+			choice{Rule: "Y if svc.LN_MSTR.MAT_DT is before the reporting date, else N"},
+		},
+		"a flag from the date of an event": {
+			schema.Attribute{AttributeName: "Originated", DataType: "BOOLEAN"},
+			table + "ORIG_DT",
+			schema.MappingTypeConditional,
+			choice{Rule: "Y if svc.LN_MSTR.ORIG_DT has a date, else N"},
 		},
 		"a period between two dates": {
 			schema.Attribute{AttributeName: "Original Term in Months"},
@@ -63,6 +72,21 @@ func TestChoose_DescribesHowAnAttributeFollowsFromColumns(t *testing.T) {
 			schema.Attribute{AttributeName: "Days Past Due"},
 			table + "DUE_DT", schema.MappingTypeCalculated,
 			choice{Rule: "days from svc.LN_MSTR.DUE_DT to the reporting date"},
+		},
+		"a period from the reporting date": {
+			schema.Attribute{AttributeName: "Remaining Term in Months"},
+			table + "MAT_DT", schema.MappingTypeCalculated,
+			choice{Rule: "months from the reporting date to svc.LN_MSTR.MAT_DT"},
+		},
+		"days to a date": {
+			schema.Attribute{AttributeName: "Days to Maturity"},
+			table + "MAT_DT", schema.MappingTypeCalculated,
+			choice{Rule: "days from the reporting date to svc.LN_MSTR.MAT_DT"},
+		},
+		"a part of a date": {
+			schema.Attribute{AttributeName: "Origination Month"},
+			table + "ORIG_DT", schema.MappingTypeCalculated,
+			choice{},
 		},
 		"a code by its table": {
 			schema.Attribute{AttributeName: "Product Description"},
@@ -133,6 +157,13 @@ func TestChoose_FollowsTheRuleOfAPrecedent(t *testing.T) {
 		got.SourceField != precedent.SourceField || got.MappingType != schema.MappingTypeCalculated {
 		t.Errorf("got %q with the columns %q, want those of the precedent", got.Rule, got.SourceFields)
 	}
+	precedent.TransformationRule = "" // as an import may leave it
+	from.precedents = newPrecedents([]schema.Precedent{precedent})
+	if got := choose(from, schema.Attribute{AttributeName: "Loan Age"}); got.Rule != "" ||
+		!slices.Equal(got.SourceFields, precedent.SourceFields) {
+		t.Errorf("without a rule: got %q with the columns %q, want those of the precedent", got.Rule, got.SourceFields)
+	}
+	precedent.TransformationRule = "weeks between them"
 	precedent.SourceFields = schema.SourceFields{"svc.LN_MSTR.ORIG_DT", "svc.OTHER.DT"}
 	from.precedents = newPrecedents([]schema.Precedent{precedent})
 	if got := choose(from, schema.Attribute{AttributeName: "Loan Age"}); got.Rule == precedent.TransformationRule {
