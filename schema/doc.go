@@ -67,13 +67,13 @@
 //     to every index. That is accepted, because a job that finds the same values need not write the row at all.
 //  14. The counts of a report are the sum of rows that triggers insert and no writer updates, so that workers do
 //     not wait for each other. The projector adds them up every two seconds ([SumMappingCounts]).
-//  15. pde_mappings.data_source_id is not a foreign key. Its check would lock the same few rows in the transaction
-//     of every mapping and so fill the database with multixacts. A mapping cannot refer to a deleted data source:
-//     only a job, a decision of a person, an import, a removal, a refresh and a carry-over write the field. The last
-//     four take the report's lock FOR UPDATE and are refused while a job is active. A decision takes it FOR KEY SHARE. A job takes it
-//     FOR KEY SHARE when it is inserted and saves only items without an outcome. A job that has ended has no such
-//     items and never becomes active again. A removal clears the field of the mappings to the data source that it
-//     deletes.
+//  15. pde_mappings.data_source_id is not a foreign key. Its check would lock the same few rows in the transaction of
+//     every mapping and so fill the database with multixacts. A mapping cannot refer to a deleted data source: only a
+//     job, a decision of a person, an import, a removal, a refresh and a carry-over write the field. The last four
+//     take the report's lock FOR UPDATE and are refused while a job is active. A decision takes it FOR KEY SHARE. A
+//     job takes it FOR KEY SHARE when it is inserted and saves only items without an outcome. A job that has ended has
+//     no such items and never becomes active again. A removal clears the field of the mappings to the data source that
+//     it deletes.
 //  16. A search reads the list as in decision 13, 1,000 mappings at a time, and does not look for all matches if
 //     one in 200 of the first has the text. Otherwise it finds candidates by their parts of one to three
 //     characters, in GIN indexes of arrays: pg_trgm is an extension that an operator may not be allowed to
@@ -104,8 +104,8 @@
 //     is set, in [SaveAutoApproval]. Both only approve pending results of jobs. A job reads the rule with its
 //     work, so a rule that is switched off while a result is computed may still approve that one.
 //  22. pde_mappings.input_hash is the digest of what the last job's result depends on. Every other
-//     change clears it, except a review and an approval by the rule. So a mapping with the digest of the present input is the result
-//     for it, and a job ends the item as unchanged, without a row in the history.
+//     change clears it, except a review and an approval by the rule. So a mapping with the digest of the present
+//     input is the result for it, and a job ends the item as unchanged, without a row in the history.
 //  23. A carry-over writes each mapping as one change of the new cycle, with a row in its history, and only reads
 //     the earlier cycle, without locks. The history row has the last editor of the earlier cycle in edited_by, so
 //     that the last editor of a mapping is found in the rows of its own cycle, also after the earlier cycle was

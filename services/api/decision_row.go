@@ -142,7 +142,7 @@ func (d *decisionImport) edit(i int, changed map[string]any) (edit schema.Mappin
 			column, reason := strings.TrimPrefix(e.Location, "body."), e.Message
 			if list, index, found := strings.Cut(strings.TrimSuffix(column, "]"), "["); found {
 				n, _ := strconv.Atoi(index)
-				column, reason = list, fmt.Sprintf("column %d of the list: %s", n+1, reason)
+				column, reason = list, listReason(n, reason)
 			}
 			d.refuse(i, column, reason)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/tabular"
+	"github.com/pdeflow/pdeflow/services/api/introspect"
 )
 
 // ImportedDatabase is a database that an import has read.
@@ -53,7 +54,7 @@ func (s *Server) importDatabase(
 	if err := schema.RequireNoActiveJob(ctx, s.db, in.CycleID, in.ReportID); err != nil {
 		return nil, planningError(err)
 	}
-	reading, err := s.readDatabase(ctx, location, c)
+	reading, err := s.readBetweenImports(ctx, location, c)
 	if err != nil {
 		return nil, err
 	}
@@ -66,4 +67,14 @@ func (s *Server) importDatabase(
 		DataSource: sent.sourceName, Database: reading.Version, Tables: reading.Tables, Columns: len(reading.Columns),
 		HiddenSchemas: orEmpty(reading.Hidden),
 	}, nil
+}
+
+// readBetweenImports reads a database without the import slot of the request, so that a slow database does not keep
+// others from importing.
+func (s *Server) readBetweenImports(
+	ctx context.Context, location string, c introspect.Connection,
+) (introspect.Reading, error) {
+	<-s.imports
+	defer func() { s.imports <- struct{}{} }()
+	return s.readDatabase(ctx, location, c)
 }

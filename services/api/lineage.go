@@ -67,7 +67,8 @@ type (
 )
 
 // lineageExport writes the column lineage of a report as one OpenLineage event. The fields of the report are in three
-// facets, so the mappings are read three times, and nothing is kept in memory but the source columns.
+// facets, so the mappings are read three times. Only the columns, the tables and the names of the data sources are kept in
+// memory.
 type lineageExport struct {
 	db    *schema.DB
 	out   *jsonStream
@@ -224,6 +225,9 @@ func (e *lineageExport) inputsOf(m Mapping) []lineageInput {
 		column.DataSourceID = orZero(m.DataSourceID)
 		if owners := e.owners[field]; len(owners) > 0 && !slices.Contains(owners, column.DataSourceID) {
 			column.DataSourceID = owners[0]
+		}
+		if e.sources[column.DataSourceID] == "" {
+			continue // the data source was removed
 		}
 		inputs = append(inputs, lineageInput{
 			e.dataset(column), column.ColumnName, []lineageTransformation{transformationOf(m)},

@@ -186,7 +186,8 @@ func scopeOf(jobType schema.JobType, mappingIDs []string) schema.Scope {
 	}
 }
 
-// refuseOptions refuses the options that are part of the contract but not implemented yet.
+// refuseOptions refuses classifiers that this build does not have, and a limit of cost, because no classifier of it has
+// a cost.
 func refuseOptions(opts JobOptions) error {
 	if opts.Classifier != "" && !available(opts.Classifier) {
 		return newFieldProblem("body.classifier", fmt.Sprintf("%s is not available yet; use rules", opts.Classifier))

@@ -11,8 +11,13 @@ import (
 	"github.com/pdeflow/pdeflow/services/api/introspect"
 )
 
-// maxReadings is the number of databases that are read at once.
-const maxReadings = 4
+const (
+	// maxReadings is the number of databases that are read at once.
+	maxReadings = 4
+	// maxConnectionURL and maxConnectionCA are the lengths of the parts of a connection in an import. A body of JSON
+	// has the same limits.
+	maxConnectionURL, maxConnectionCA = 2000, 200_000
+)
 
 // ConnectionBody is how to connect to the database of a data source.
 type ConnectionBody struct {

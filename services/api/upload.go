@@ -108,12 +108,18 @@ func (u *upload) add(part *multipart.Part) error {
 	case "mappings":
 		into = &u.Mappings
 	case "source_url":
+		if len(content) > maxConnectionURL {
+			return newFieldProblem("body.source_url", fmt.Sprintf("must have at most %d bytes", maxConnectionURL))
+		}
 		u.sourceURL = strings.TrimSpace(string(content))
 		return nil
 	case "source_name":
 		u.sourceName = strings.TrimSpace(string(content))
 		return nil
 	case "source_ca":
+		if len(content) > maxConnectionCA {
+			return newFieldProblem("body.source_ca", fmt.Sprintf("must have at most %d bytes", maxConnectionCA))
+		}
 		u.sourceCA = strings.TrimSpace(string(content))
 		return nil
 	case "name":

@@ -15,8 +15,8 @@ const changePage = 200
 // publishChanges publishes mapping.changed for the changes of mappings whose event is not in the stream.
 // more reports that there are further ones. Two dispatchers may publish the same change; its event has the same id.
 //
-// A change whose event cannot be made is logged once and left out until the dispatcher restarts, so that it delays no other.
-// pdeflow check reports it.
+// A change whose event cannot be made is logged once and left out until the dispatcher restarts, so that it delays
+// no other. pdeflow check reports it.
 func (d *Dispatcher) publishChanges(ctx context.Context) (more bool, err error) {
 	changes, err := schema.ListUnpublishedChanges(ctx, d.db, d.damaged, changePage)
 	if err != nil {

@@ -26,12 +26,13 @@ from information_schema.columns c
 where c.table_schema = database() and t.table_type <> 'SEQUENCE'
 limit `
 
-// mysqlForeignKeys reads the columns of foreign keys, those of short keys first.
+// mysqlForeignKeys reads the columns of foreign keys in the order of the keys' names. A column in several keys has the
+// reference of the first.
 const mysqlForeignKeys = `select k.table_name, k.column_name,
 	k.referenced_table_schema, k.referenced_table_name, k.referenced_column_name
 from information_schema.key_column_usage k
 where k.table_schema = database() and k.referenced_table_name is not null
-order by k.constraint_name, k.ordinal_position`
+order by k.constraint_name, k.ordinal_position limit `
 
 func (c Connection) readMySQL(ctx context.Context, limits timeouts) (reading Reading, err error) {
 	connector, err := c.mysqlConnector(limits)
@@ -66,7 +67,7 @@ func (c Connection) readMySQL(ctx context.Context, limits timeouts) (reading Rea
 	if err != nil {
 		return reading, err
 	}
-	if reading.Columns, err = mysqlRows(ctx, conn, references); err != nil {
+	if err := reading.addMySQL(ctx, conn, references); err != nil {
 		return reading, err
 	}
 	if len(reading.Columns) == 0 { // a database without tables looks the same
@@ -79,7 +80,7 @@ func (c Connection) readMySQL(ctx context.Context, limits timeouts) (reading Rea
 type columnName struct{ table, column string }
 
 func mysqlReferences(ctx context.Context, conn *sql.Conn) (map[columnName]string, error) {
-	rows, err := conn.QueryContext(ctx, mysqlForeignKeys)
+	rows, err := conn.QueryContext(ctx, fmt.Sprint(mysqlForeignKeys, MaxColumns))
 	if err != nil {
 		return nil, err
 	}
@@ -100,12 +101,10 @@ func mysqlReferences(ctx context.Context, conn *sql.Conn) (map[columnName]string
 	return references, rows.Err()
 }
 
-func mysqlRows(
-	ctx context.Context, conn *sql.Conn, references map[columnName]string,
-) (columns []schema.ColumnRow, err error) {
+func (r *Reading) addMySQL(ctx context.Context, conn *sql.Conn, references map[columnName]string) error {
 	rows, err := conn.QueryContext(ctx, fmt.Sprint(mysqlColumns, MaxColumns+1))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = rows.Close() }() // read to the end, or the error is returned
 	for rows.Next() {
@@ -115,17 +114,19 @@ func mysqlRows(
 		)
 		if err := rows.Scan(&row.SchemaName, &row.TableName, &kind, &engine, &row.ColumnName, &row.Position,
 			&row.DataType, &row.Description, &row.IsPrimaryKey); err != nil {
-			return nil, err
+			return err
 		}
 		row.RelationKind = mysqlKind(kind, engine)
 		row.References = references[columnName{row.TableName, row.ColumnName}]
-		columns = append(columns, row)
+		if err := r.add(row); err != nil {
+			return err
+		}
 	}
-	slices.SortStableFunc(columns, func(a, b schema.ColumnRow) int {
+	slices.SortStableFunc(r.Columns, func(a, b schema.ColumnRow) int {
 		return cmp.Or(cmp.Compare(a.SchemaName, b.SchemaName), cmp.Compare(a.TableName, b.TableName),
 			cmp.Compare(a.Position, b.Position))
 	})
-	return columns, rows.Err()
+	return rows.Err()
 }
 
 // mysqlKind returns the kind of a table by its type and its storage engine.

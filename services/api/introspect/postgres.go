@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
@@ -76,7 +78,7 @@ func (c Connection) readPostgres(ctx context.Context, limits timeouts) (reading 
 		return reading, err
 	}
 	reading.Version = string(postgres) + " " + version
-	if reading.Columns, err = c.postgresColumns(ctx, conn); err != nil {
+	if err := reading.addPostgres(ctx, conn); err != nil {
 		return reading, err
 	}
 	rows, err := conn.Query(ctx, fmt.Sprint(postgresHidden, maxHidden))
@@ -96,7 +98,8 @@ func (c Connection) readPostgres(ctx context.Context, limits timeouts) (reading 
 	return reading, nil
 }
 
-// closePostgres ends the session. Nothing was written, so it does not matter if the server does not receive the message.
+// closePostgres ends the session. Nothing was written, so it does not matter if the server does not receive the
+// message.
 func closePostgres(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -105,19 +108,28 @@ func closePostgres(ctx context.Context, conn *pgx.Conn) {
 
 func (c Connection) quotedUser() string { return pgx.Identifier{c.user}.Sanitize() }
 
-func (c Connection) postgresColumns(ctx context.Context, conn *pgx.Conn) ([]schema.ColumnRow, error) {
+func (r *Reading) addPostgres(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, fmt.Sprint(postgresColumns, MaxColumns+1))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (column schema.ColumnRow, err error) {
-		var refSchema, refTable, refColumn string
-		err = row.Scan(&column.SchemaName, &column.TableName, &column.RelationKind, &column.ColumnName,
+	defer rows.Close()
+	for rows.Next() {
+		var (
+			column                         schema.ColumnRow
+			refSchema, refTable, refColumn string
+		)
+		if err := rows.Scan(&column.SchemaName, &column.TableName, &column.RelationKind, &column.ColumnName,
 			&column.Position, &column.DataType, &column.Description, &column.IsPrimaryKey,
-			&refSchema, &refTable, &refColumn)
+			&refSchema, &refTable, &refColumn); err != nil {
+			return err
+		}
 		column.References = reference(refSchema, refTable, refColumn)
-		return column, err
-	})
+		if err := r.add(column); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // connectPostgres connects with TLS, without, or first with TLS and then without, as the mode demands.
@@ -142,6 +154,9 @@ func refusesTLS(err error) bool {
 	return strings.Contains(err.Error(), "server refused TLS connection")
 }
 
+// maxMessage is the size of a message of a PostgreSQL server, which has one row. The protocol allows a gigabyte.
+const maxMessage = 16 << 20
+
 func (c Connection) dialPostgres(ctx context.Context, limits timeouts, useTLS bool) (*pgx.Conn, error) {
 	// What the parser reads from the environment is replaced below. The parameters keep it from reading files.
 	config, err := pgx.ParseConfig("postgres://user:password@host:5432/database?sslmode=disable" +
@@ -156,7 +171,7 @@ func (c Connection) dialPostgres(ctx context.Context, limits timeouts, useTLS bo
 	config.Host, config.Port, config.Database = c.host, c.port, c.database
 	config.User, config.Password = c.user, c.secret()
 	config.Fallbacks, config.ValidateConnect, config.AfterConnect = nil, nil, nil
-	config.RuntimeParams = map[string]string{"application_name": applicationName}
+	config.RuntimeParams = map[string]string{"application_name": applicationName, "client_encoding": "UTF8"}
 	config.ConnectTimeout = limits.connect
 	config.DialFunc = (&net.Dialer{Timeout: limits.connect}).DialContext
 	config.SSLNegotiation, config.SSLCertMode, config.ChannelBinding = "", "disable", "prefer"
@@ -171,6 +186,11 @@ func (c Connection) dialPostgres(ctx context.Context, limits timeouts, useTLS bo
 		}
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol // prepares nothing, for poolers
+	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		frontend := pgproto3.NewFrontend(r, w)
+		frontend.SetMaxBodyLen(maxMessage)
+		return frontend
+	}
 	config.StatementCacheCapacity, config.DescriptionCacheCapacity = 0, 0
 	return pgx.ConnectConfig(ctx, config)
 }

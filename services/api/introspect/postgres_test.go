@@ -94,6 +94,15 @@ func TestReadPostgres(t *testing.T) {
 		return mustParse(t, s.PostgresURL(user, password, database)+query, "")
 	}
 
+	t.Run("reads names in the encoding of the database", func(t *testing.T) {
+		t.Parallel()
+		s.Exec(t, "postgres", "create database latin encoding 'LATIN1' template template0 locale 'C'")
+		s.Exec(t, "latin", `create table public.konto (U&"gr\00F6\00DFe" numeric)`)
+		got, err := Read(t.Context(), at("reader", foreigntest.Password, "latin", ""))
+		if err != nil || len(got.Columns) != 1 || got.Columns[0].ColumnName != "größe" {
+			t.Errorf("Read: got %+v, %v, want the column größe", got.Columns, err)
+		}
+	})
 	t.Run("returns tables, views, keys and comments", func(t *testing.T) {
 		t.Parallel()
 		got, err := Read(t.Context(), at("reader", foreigntest.Password, "loans", ""))
@@ -264,4 +273,38 @@ func TestReadPostgres_UsesNothingOfTheEnvironment(t *testing.T) {
 
 	_, err := Read(t.Context(), mustParse(t, s.PostgresURL("reader", "", "postgres"), ""))
 	wantReason(t, err, ReasonAuthentication, "Give the password")
+}
+
+func TestReading_RefusesMoreThanItsLimits(t *testing.T) {
+	t.Parallel()
+	for name, last := range map[string]schema.ColumnRow{
+		"a column too many": {},
+		"too much text":     {Description: strings.Repeat("x", maxBytes)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var r Reading
+			for range MaxColumns {
+				if err := r.add(schema.ColumnRow{ColumnName: "c"}); err != nil {
+					t.Fatal(err)
+				}
+				if last.Description != "" {
+					break
+				}
+			}
+			wantReason(t, r.add(last), ReasonTooLarge, "most that can be read")
+		})
+	}
+}
+
+func TestReading_RefusesNamesThatCannotBeStored(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a\x00b", "\xff", strings.Repeat("x", maxName+1)} {
+		r := Reading{Columns: []schema.ColumnRow{{SchemaName: "s", TableName: "t", ColumnName: name}}}
+		wantReason(t, r.finish(), ReasonOther, "cannot be stored")
+	}
+	r := Reading{Version: "a\nb" + strings.Repeat("x", 500), Columns: []schema.ColumnRow{column("t", "c", 1, "int")}}
+	if err := r.finish(); err != nil || strings.Contains(r.Version, "\n") || len(r.Version) > 200 {
+		t.Errorf("version: got %q, %v, want one line of at most 200 characters", r.Version, err)
+	}
 }

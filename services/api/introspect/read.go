@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
@@ -17,7 +18,7 @@ const MaxColumns = 200_000
 const (
 	// connectTimeout limits connecting and logging in.
 	connectTimeout = 10 * time.Second
-	// statementTimeout limits each query.
+	// statementTimeout limits each query; the database enforces it.
 	statementTimeout = 30 * time.Second
 	// readTimeout limits everything.
 	readTimeout = 2 * time.Minute
@@ -37,6 +38,27 @@ type Reading struct {
 	Hidden []string
 	// Grant is the statement that would show the hidden schemas.
 	Grant string
+
+	// text is the number of bytes of the columns.
+	text int
+}
+
+// maxBytes is the number of bytes of names, types and comments that [Read] keeps. The server may send any amount.
+const maxBytes = 256 << 20
+
+// add adds a column. It returns an [*Error] if there are too many.
+func (r *Reading) add(row schema.ColumnRow) error {
+	r.text += len(row.SchemaName) + len(row.TableName) + len(row.ColumnName) + len(row.DataType) +
+		len(row.Description) + len(row.References)
+	if len(r.Columns) >= MaxColumns || r.text > maxBytes {
+		return &Error{
+			Reason:  ReasonTooLarge,
+			Message: fmt.Sprintf("The user sees more than %d columns, the most that can be read.", MaxColumns),
+			Advice:  "Grant privileges on the schemas of the report only.",
+		}
+	}
+	r.Columns = append(r.Columns, row)
+	return nil
 }
 
 // maxHidden is the number of hidden schemas that a reading names.
@@ -97,15 +119,10 @@ func (c Connection) databaseError(err error) *Error {
 	return c.mysqlError(err)
 }
 
-// finish counts the relations and cleans the texts. It returns an [*Error] if there are no columns, or too many.
+// finish counts the relations and cleans the texts. It returns an [*Error] if there are no columns, or if a name cannot
+// be stored.
 func (r *Reading) finish() error {
 	switch {
-	case len(r.Columns) > MaxColumns:
-		return &Error{
-			Reason:  ReasonTooLarge,
-			Message: fmt.Sprintf("The user sees more than %d columns, the most that can be read.", MaxColumns),
-			Advice:  "Grant privileges on the schemas of the report only.",
-		}
 	case len(r.Columns) == 0 && r.Grant != "":
 		return &Error{
 			Reason: ReasonNothingVisible, Message: "The user may see no table of the database.",
@@ -120,8 +137,30 @@ func (r *Reading) finish() error {
 			r.Tables++
 		}
 		row.Description = cleaned(row.Description)
+		for _, name := range []string{row.SchemaName, row.TableName, row.ColumnName, row.DataType, row.References} {
+			if !utf8.ValidString(name) || strings.Contains(name, "\x00") || utf8.RuneCountInString(name) > maxName {
+				return &Error{
+					ReasonOther,
+					fmt.Sprintf("Column %d of the database has a name or a type that cannot be stored.", i+1),
+					"Names and types are in UTF-8 and have at most 10,000 characters.",
+				}
+			}
+		}
+	}
+	r.Version = shortened(r.Version)
+	for i := range r.Hidden {
+		r.Hidden[i] = shortened(r.Hidden[i])
 	}
 	return nil
+}
+
+// maxName is the number of characters of a name or a type. Types of nested fields are long.
+const maxName = 10_000
+
+// shortened returns a text for the response, in one line of at most 200 characters.
+func shortened(text string) string {
+	runes := []rune(strings.ReplaceAll(cleaned(text), "\n", " "))
+	return string(runes[:min(len(runes), 200)])
 }
 
 // cleaned returns a comment without the characters that a file of columns must not have.

@@ -58,7 +58,7 @@ func (s *Server) editReason(ctx context.Context, in ReportPath, wrong *schema.Ed
 	return "no data source of the report has this column" + withNames("; similar ones are ", near), err
 }
 
-// maxSimilar is the number of similar columns that a problem names.
+// maxSimilar is the number of similar names in a problem.
 const maxSimilar = 5
 
 // similarColumns returns the columns of the report that are most similar to the text.
