@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
@@ -75,9 +76,6 @@ func (a *app) printCarriedOver(done api.CarriedOver) {
 	}
 	_ = w.Flush()
 	if int64(listed) < all {
-		fmt.Fprintf(a.stderr, "showing the first %d of each; reports compare lists all\n", maxCarriedRows)
+		fmt.Fprintf(a.stderr, "showing the first %d of each\n", schema.MaxProblems)
 	}
 }
-
-// maxCarriedRows is the number of attributes of each kind that a carry-over lists.
-const maxCarriedRows = 100

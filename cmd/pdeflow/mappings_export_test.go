@@ -52,7 +52,7 @@ func TestMappingsAreExportedOnTheCommandLine(t *testing.T) {
 	}
 }
 
-func TestWriteFile_WritesWhereThePathLeads(t *testing.T) {
+func TestWriteFile_FollowsLinksAndWritesToDevices(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write := func(text string) func(io.Writer) error {

@@ -104,35 +104,54 @@ func (a *app) sourcesSummaryCommand() *cli.Command {
 		Name: "summary", Usage: "shows the tables, columns and keys of a data source", ArgsUsage: idArgument,
 		Flags: []cli.Flag{a.cycleFlag(), a.reportFlag(), limitFlag(0), jsonFlag()},
 		Action: a.withSource(func(ctx context.Context, cmd *cli.Command, c *client, id string) error {
-			path := sourcesPath(cmd, "/"+url.PathEscape(id)+"/summary")
-			if cmd.Bool(flagJSON) {
-				return printList(ctx, a, cmd, c, list[api.SourceTable]{path: path, query: url.Values{}})
-			}
-			var summary api.SourceSummary
-			first := request{method: http.MethodGet, path: path, query: url.Values{"limit": {"1"}}}
-			if _, err := c.call(ctx, first, &summary); err != nil {
+			summary, err := readSummary(ctx, c, sourcesPath(cmd, "/"+url.PathEscape(id)+"/summary"), cmd.Int(flagLimit))
+			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.stdout, "%s: %s with %s, %s of primary keys, %s of foreign keys\n", oneLine(summary.Name),
-				count(summary.TableCount, "table"), count(summary.ColumnCount, "column"),
-				count(summary.PrimaryKeyCount, "column"), count(summary.ForeignKeyCount, "column"))
-			for p, err := range c.pages(ctx, path, url.Values{}, cmd.Int(flagLimit)) {
-				if err != nil {
-					return err
-				}
-				for _, raw := range p.Items {
-					var t api.SourceTable
-					if err := json.Unmarshal(raw, &t); err != nil {
-						return fmt.Errorf("table of the summary: %w", err)
-					}
-					if err := printSourceTable(a.stdout, t); err != nil {
-						return err
-					}
-				}
+			if cmd.Bool(flagJSON) {
+				return a.printJSON(summary)
 			}
-			return nil
+			return a.printSummary(summary)
 		}),
 	}
+}
+
+// readSummary reads the summary of a data source with at most limit of its tables; all if limit is 0.
+func readSummary(ctx context.Context, c *client, path string, limit int) (summary api.SourceSummary, err error) {
+	first := request{method: http.MethodGet, path: path, query: url.Values{"limit": {"1"}}}
+	if _, err := c.call(ctx, first, &summary); err != nil {
+		return summary, err
+	}
+	summary.Items = nil
+	for p, err := range c.pages(ctx, path, url.Values{}, limit) {
+		if err != nil {
+			return summary, err
+		}
+		for _, raw := range p.Items {
+			var t api.SourceTable
+			if err := json.Unmarshal(raw, &t); err != nil {
+				return summary, fmt.Errorf("table of the summary: %w", err)
+			}
+			summary.Items = append(summary.Items, t)
+		}
+		summary.NextCursor = p.NextCursor
+	}
+	return summary, nil
+}
+
+func (a *app) printSummary(summary api.SourceSummary) error {
+	fmt.Fprintf(a.stdout, "%s: %s with %s, %s of primary keys, %s of foreign keys\n", oneLine(summary.Name),
+		count(summary.TableCount, "table"), count(summary.ColumnCount, "column"),
+		count(summary.PrimaryKeyCount, "column"), count(summary.ForeignKeyCount, "column"))
+	for _, t := range summary.Items {
+		if err := printSourceTable(a.stdout, t); err != nil {
+			return err
+		}
+	}
+	if summary.NextCursor != nil {
+		fmt.Fprintf(a.stderr, "showing the first %d; --limit 0 shows all\n", len(summary.Items))
+	}
+	return nil
 }
 
 // printSourceTable prints a table with its columns.
@@ -199,10 +218,7 @@ func (a *app) printRefreshed(done api.Refreshed) {
 
 // passwordFlag reads a password from a file, so that it is not in the list of processes.
 func passwordFlag() cli.Flag {
-	return &cli.StringFlag{
-		Name: flagPasswordFile, TakesFile: true,
-		Usage: "`FILE` with the password to use instead of the stored one",
-	}
+	return fileFlag(flagPasswordFile, "the password to use instead of the stored one")
 }
 
 // sourceRequest returns a request to a data source with the password of --password-file, if there is one.
@@ -234,8 +250,8 @@ func readPassword(path string) (string, error) {
 	if err != nil {
 		return "", usagef("--%s: %w", flagPasswordFile, err)
 	}
-	password := strings.TrimRight(string(text), "\r\n")
-	if password == "" || len(text) > maxPassword {
+	password := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	if password == "" || len(text) > maxPassword || strings.ContainsAny(password, "\r\n") {
 		return "", usagef("--%s: needs a file with a password in one line", flagPasswordFile)
 	}
 	return password, nil

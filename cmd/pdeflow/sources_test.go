@@ -51,6 +51,10 @@ func TestALiveDatabaseIsImportedMappedAndRefreshed(t *testing.T) {
 	do(exitDone, "sources", "test", "Loans").ends(t, exitDone, "The user sees 1 table with 2 columns.")
 	do(exitDone, "sources", "summary", "Loans").
 		ends(t, exitDone, "1 table with 2 columns", "svc.loan (table)", "loan_id", "primary key")
+	summary := from[api.SourceSummary](t, do(exitDone, "sources", "summary", "Loans", "--json"))
+	if summary.TableCount != 1 || summary.PrimaryKeyCount != 1 || len(summary.Items) != 1 {
+		t.Errorf("sources summary --json: got %+v", summary)
+	}
 
 	s.Exec(t, "postgres", "alter table svc.loan rename cur_bal_amt to balance")
 	do(exitDone, "sources", "refresh", "Loans").ends(t, exitDone, "1 probably renamed", "1 mapping became unmapped",

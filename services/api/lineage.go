@@ -67,8 +67,8 @@ type (
 )
 
 // lineageExport writes the column lineage of a report as one OpenLineage event. The fields of the report are in three
-// facets, so the mappings are read three times. Only the columns, the tables and the names of the data sources are kept in
-// memory.
+// facets, so the mappings are read three times. Only the columns, the tables and the names of the data sources are kept
+// in memory.
 type lineageExport struct {
 	db    *schema.DB
 	out   *jsonStream

@@ -3,7 +3,7 @@
 //
 // # The way of one mapping
 //
-// A reader who follows a mapping opens mapping.go and then the ten files of the judgement, in this order:
+// A reader who follows a mapping opens mapping.go and then the files of the judgement, in this order:
 //
 //	mapping.go            handle    one work message
 //	                      take      read the rows, gate, attempt; start again if a row has changed
@@ -11,6 +11,7 @@
 //	                      attempt   judge, then save and publish the result, or count the error
 //	                      judge     get the candidates of the job and evaluate; a panic becomes an error
 //	evaluate.go           evaluate  choose a column and classify; a pure function
+//	transformation.go     choose    rank the columns, follow people's decisions, and describe how the value follows
 //	columns/rank.go       Rank      the best column, its confidence, and the alternatives, by four steps:
 //	columns/read.go       read      the attribute into a request
 //	columns/shortlist.go  shortlist the promising columns
