@@ -125,7 +125,7 @@ func skip(in *json.Decoder) error {
 	}
 }
 
-// errorOffset returns where decoding has failed.
+// errorOffset returns the offset at which decoding has failed.
 func errorOffset(in *json.Decoder, err error) int64 {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return syntax.Offset
