@@ -103,6 +103,8 @@ type reader struct {
 	problems     tabular.Problems
 	// seen has the line of each column.
 	seen map[string]int
+	// full reports that the file has too many columns. What follows in it is not read.
+	full bool
 }
 
 // problem adds a problem.
@@ -110,8 +112,19 @@ func (r *reader) problem(line int, column, reason string) {
 	r.problems.Add(tabular.Problem{File: r.name, Line: line, Column: column, Reason: reason})
 }
 
+// tooMany reports, once, that the file has more than [maxColumns].
+func (r *reader) tooMany(line int) {
+	if !r.full {
+		r.problem(line, "", fmt.Sprintf("a file may have at most %d columns; split it", maxColumns))
+	}
+	r.full = true
+}
+
 // add adds a column.
 func (r *reader) add(line int, row schema.ColumnRow) {
+	if r.full {
+		return
+	}
 	if row.DataSource == "" {
 		row.DataSource = r.source
 	}
@@ -128,11 +141,12 @@ func (r *reader) add(line int, row schema.ColumnRow) {
 		r.problem(line, where, fmt.Sprintf("the column is already in line %d", first))
 		return
 	}
-	r.seen[key] = line
-	if len(r.rows) == maxColumns {
-		r.problem(line, "", fmt.Sprintf("a file may have at most %d columns; split it", maxColumns))
+	if len(r.seen) == maxColumns {
+		r.tooMany(line)
+		return
 	}
-	if len(r.rows) < maxColumns && len(r.problems.First) == 0 {
+	r.seen[key] = line
+	if len(r.problems.First) == 0 {
 		r.rows = append(r.rows, row)
 		r.places = append(r.places, schema.Place{Line: line})
 	}
