@@ -2,6 +2,7 @@ package columnfile
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
@@ -10,18 +11,22 @@ import (
 // script is what has been read of an SQL script.
 type script struct {
 	reader *reader
-	// schema is the current schema. NamesDatabase reports that USE sets it: in SQL Server it sets the database.
-	schema        string
-	namesDatabase bool
+	schema string // the current one
+	// useSetsSchema is false for SQL Server, whose USE sets the database.
+	useSetsSchema bool
 	// tables are in the order of the script, and byName has them by schema and name.
 	tables []*sqlTable
 	byName map[[2]string]*sqlTable
+	// columns counts the columns of all tables.
+	columns int
 }
 
 // sqlTable is a table of a script.
 type sqlTable struct {
 	schema, name string
 	columns      []*sqlColumn
+	// byName has the columns by name in lower case, as unquoted names differ between statements of one script.
+	byName map[string]*sqlColumn
 }
 
 // sqlColumn is a column of a table of a script.
@@ -30,14 +35,21 @@ type sqlColumn struct {
 	name, dataType, comment string
 }
 
-// column returns the column with this name, or nil. Unquoted names differ in case between statements of one script.
-func (t *sqlTable) column(name string) *sqlColumn {
-	for _, c := range t.columns {
-		if strings.EqualFold(c.name, name) {
-			return c
-		}
+// column returns the column with this name, or nil.
+func (t *sqlTable) column(name string) *sqlColumn { return t.byName[strings.ToLower(name)] }
+
+// addColumn adds a column to a table. It returns false if the file has too many.
+func (s *script) addColumn(t *sqlTable, c *sqlColumn) bool {
+	if s.columns == maxColumns {
+		s.reader.tooMany(c.line)
+		return false
 	}
-	return nil
+	s.columns++
+	t.columns = append(t.columns, c)
+	if key := strings.ToLower(c.name); t.byName[key] == nil {
+		t.byName[key] = c
+	}
+	return true
 }
 
 // readSQL reads a script.
@@ -48,7 +60,7 @@ func (r *reader) readSQL(content []byte) {
 	}
 	scan := newScanner(content)
 	s := script{
-		reader: r, schema: r.source, namesDatabase: !scan.dialect.sqlServer, byName: map[[2]string]*sqlTable{},
+		reader: r, schema: r.source, useSetsSchema: !scan.dialect.sqlServer, byName: map[[2]string]*sqlTable{},
 	}
 	switch {
 	case scan.dialect.sqlServer:
@@ -56,12 +68,15 @@ func (r *reader) readSQL(content []byte) {
 	case !scan.dialect.mysql && !scan.dialect.oracle:
 		s.schema = "public"
 	}
-	for {
+	for !r.full {
 		tokens, ok := scan.statement()
 		if !ok {
 			break
 		}
 		s.statement(tokens)
+	}
+	if scan.tooLong > 0 {
+		r.problem(scan.tooLong, "", fmt.Sprintf("the CREATE TABLE has more than %d words", maxTokens))
 	}
 	if scan.unclosed > 0 {
 		r.problem(scan.unclosed, "", "a text, a name or a comment that begins here does not end")
@@ -79,8 +94,7 @@ func (r *reader) readSQL(content []byte) {
 	}
 }
 
-// statement reads a statement, or skips it. A script of SQL Server needs no semicolons, so that one statement may
-// contain the next ones.
+// statement reads a statement, or skips it.
 func (s *script) statement(tokens []token) {
 	p := &parser{tokens: tokens}
 	switch {
@@ -89,7 +103,7 @@ func (s *script) statement(tokens []token) {
 	case p.accept("comment", "on", "column"):
 		s.comment(p)
 	case p.accept("use"):
-		if s.namesDatabase {
+		if s.useSetsSchema {
 			s.setSchema(p.name())
 		}
 	case p.accept("set", "search_path"), p.accept("set", "schema"),
@@ -116,9 +130,8 @@ func (s *script) create(p *parser) {
 	temporary := false
 	for !p.accept("table") {
 		t, ok := p.take()
-		if !ok || !t.isAny("or", "replace", "global", "local", "temp", "temporary", "unlogged", "external", "foreign",
-			"private", "sharded", "immutable", "hybrid") {
-			return // a statement that creates something else
+		if !ok {
+			return // the script ends
 		}
 		temporary = temporary || t.isAny("temp", "temporary")
 	}
@@ -129,7 +142,7 @@ func (s *script) create(p *parser) {
 		s.reader.problem(line, "", "CREATE TABLE has no name that can be read")
 		return
 	}
-	table := &sqlTable{schema: s.schema, name: names[len(names)-1]}
+	table := &sqlTable{schema: s.schema, name: names[len(names)-1], byName: map[string]*sqlColumn{}}
 	if len(names) > 1 {
 		table.schema = names[len(names)-2]
 	}
@@ -146,30 +159,9 @@ func (s *script) create(p *parser) {
 		s.reader.problem(line, table.schema+"."+table.name, "the script creates the table twice")
 		return
 	}
+	s.elements(p, table)
 	s.byName[key] = table
 	s.tables = append(s.tables, table)
-	s.elements(p, table)
-	s.afterTable(p)
-}
-
-// afterTable continues with the next statement after a table, if there is no semicolon between them.
-func (s *script) afterTable(p *parser) {
-	for depth := 0; ; {
-		t := p.at(0)
-		if depth == 0 && t.is("create") || t.isAny("exec", "execute") {
-			s.statement(p.rest())
-			return
-		}
-		t, ok := p.take()
-		switch {
-		case !ok:
-			return
-		case t.is("("):
-			depth++
-		case t.is(")"):
-			depth--
-		}
-	}
 }
 
 // find returns the table with this name, which may have a schema, or nil.
@@ -197,30 +189,37 @@ func (s *script) comment(p *parser) {
 	}
 }
 
-// extendedProperty reads the description of a column of SQL Server, and then the rest of the statements.
+// propertyParameters returns the parameters of sp_addextendedproperty in their order.
+func propertyParameters() []string {
+	return []string{
+		"@name", "@value", "@level0type", "@level0name", "@level1type", "@level1name", "@level2type", "@level2name",
+	}
+}
+
+// extendedProperty reads the description of a column of SQL Server.
 func (s *script) extendedProperty(p *parser) {
 	names := p.names()
 	if len(names) == 0 || !strings.EqualFold(names[len(names)-1], "sp_addextendedproperty") {
 		return
 	}
-	values := map[string]string{}
-	for p.at(0).kind == tokenWord && p.at(1).is("=") {
-		name, _ := p.take()
-		p.accept("=")
-		value, _ := p.take()
-		values[strings.ToLower(name.text)] = value.text
+	values := map[string]token{}
+	for _, name := range propertyParameters() {
+		if p.at(0).kind == tokenWord && p.at(1).is("=") {
+			name = strings.ToLower(p.at(0).text)
+			p.pos += 2
+		}
+		values[name], _ = p.take()
 		if !p.accept(",") {
 			break
 		}
 	}
-	if strings.EqualFold(values["@name"], "MS_Description") && strings.EqualFold(values["@level2type"], "COLUMN") {
-		if table := s.find([]string{values["@level0name"], values["@level1name"]}); table != nil {
-			if c := table.column(values["@level2name"]); c != nil {
-				c.comment = values["@value"]
-			}
-		}
+	if !strings.EqualFold(values["@name"].text, "MS_Description") ||
+		!strings.EqualFold(values["@level2type"].text, "COLUMN") {
+		return
 	}
-	if len(p.rest()) > 0 {
-		s.statement(p.rest())
+	if table := s.find([]string{values["@level0name"].text, values["@level1name"].text}); table != nil {
+		if c := table.column(values["@level2name"].text); c != nil && values["@value"].kind == tokenString {
+			c.comment = values["@value"].text
+		}
 	}
 }

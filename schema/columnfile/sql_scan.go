@@ -21,6 +21,8 @@ const (
 	tokenSign
 	// tokenEnd ends a statement.
 	tokenEnd
+	// tokenBatchEnd is GO or a slash. It ends a statement even in the body of a procedure.
+	tokenBatchEnd
 )
 
 // token is a word of a script. The text of names and strings is without quotes.
@@ -77,86 +79,50 @@ type scanner struct {
 	text      []byte
 	dialect   dialect
 	pos, line int
+	// inLine reports that the line has more than space before the position.
+	inLine bool
 	// delimiter ends a statement in place of a semicolon; see the command DELIMITER.
 	delimiter string
-	last      *token
+	// last is the token before the position if it is kept, and held the first one of the next statement.
+	last, held *token
 	// unclosed is the line of a string, a name or a comment without an end, or 0.
 	unclosed int
+	// tooLong is the line of a statement with more than [maxTokens], or 0.
+	tooLong int
 }
 
 func newScanner(script []byte) *scanner {
 	return &scanner{text: script, dialect: dialectOf(script), line: 1, delimiter: ";"}
 }
 
-// statement returns the tokens of the next statement without its end, and false after the last one.
-func (s *scanner) statement() (tokens []token, ok bool) {
-	for s.unclosed == 0 {
-		if len(tokens) == 0 && s.skipCommand() {
-			continue
-		}
-		t, more := s.next()
-		switch {
-		case !more:
-			return tokens, len(tokens) > 0 && s.unclosed == 0
-		case t.kind != tokenEnd:
-			tokens = append(tokens, t)
-			s.last = &tokens[len(tokens)-1]
-		case len(tokens) > 0:
-			return tokens, true
-		}
-	}
-	return nil, false
-}
-
-var (
-	// lineCommand matches a command of a client program that ends with its line.
-	lineCommand = regexp.MustCompile(
-		`(?i)^(?:\\|@|(?:prompt|rem|remark|spool|whenever|show|delimiter|connect|exit)\b|` +
-			`set\s+(?:define|echo|feedback|serveroutput|sqlblanklines|scan|verify|heading|linesize|pagesize|ansi_\w+|` +
-			`quoted_identifier|nocount)\b)`,
-	)
-	copiesRows = regexp.MustCompile(`(?i)^copy\s[^;]*\sfrom\s+stdin\b[^;]*;`)
-)
-
-// skipCommand skips a line that is a command of a client program, and the rows of COPY.
-func (s *scanner) skipCommand() bool {
-	rest := bytes.TrimLeft(s.text[s.pos:], " \t\r\n")
-	start := rest[:min(len(rest), 400)]
-	if rows := copiesRows.Find(start); rows != nil {
-		end := bytes.Index(rest, []byte("\n\\."))
-		if end < 0 {
-			end = len(rest) - 2
-		}
-		s.advance(len(s.text) - s.pos - len(rest) + min(end+3, len(rest)))
-		return true
-	}
-	if !lineCommand.Match(start) {
-		return false
-	}
-	end := bytes.IndexByte(rest, '\n')
-	if end < 0 {
-		end = len(rest)
-	}
-	if words := strings.Fields(string(rest[:end])); len(words) > 1 && strings.EqualFold(words[0], "delimiter") {
-		s.delimiter = words[1]
-	}
-	s.advance(len(s.text) - s.pos - len(rest) + end)
-	return true
-}
-
 // advance moves the position and counts the lines.
 func (s *scanner) advance(n int) {
-	s.line += bytes.Count(s.text[s.pos:s.pos+n], []byte("\n"))
+	passed := s.text[s.pos : s.pos+n]
+	if newline := bytes.LastIndexByte(passed, '\n'); newline >= 0 {
+		s.line += bytes.Count(passed, []byte("\n"))
+		s.inLine = false
+		passed = passed[newline+1:]
+	}
+	s.inLine = s.inLine || len(bytes.TrimSpace(passed)) > 0
 	s.pos += n
 }
 
 // isEndLine reports whether the line at the position is GO or a slash, which end a statement.
 func (s *scanner) isEndLine() bool {
-	before := s.text[:s.pos]
-	before = before[bytes.LastIndexByte(before, '\n')+1:]
-	after, _, _ := bytes.Cut(s.text[s.pos:], []byte("\n"))
-	line := strings.TrimSpace(string(after))
-	return len(bytes.TrimSpace(before)) == 0 && (line == "/" || strings.EqualFold(line, "go"))
+	if s.inLine {
+		return false
+	}
+	rest := s.text[s.pos:]
+	switch {
+	case rest[0] == '/':
+		rest = rest[1:]
+	case len(rest) > 1 && bytes.EqualFold(rest[:2], []byte("go")):
+		rest = rest[2:]
+	default:
+		return false
+	}
+	rest = bytes.TrimLeft(rest, " \t\v\f\r")
+	return len(rest) == 0 || rest[0] == '\n'
 }
 
 // next returns the next token.
@@ -178,7 +144,7 @@ func (s *scanner) next() (token, bool) {
 			end = len(rest)
 		}
 		s.advance(end)
-		t.kind = tokenEnd
+		t.kind = tokenBatchEnd
 	case c == '\'':
 		t.kind, t.text = tokenString, s.quoted('\'', s.dialect.mysql)
 	case (c == 'N' || c == 'n') && bytes.HasPrefix(rest[1:], []byte("'")):
@@ -218,12 +184,16 @@ func isWordRune(r rune) bool {
 
 // word returns the word at the position. It ends before the delimiter, which may consist of dollars.
 func (s *scanner) word() string {
-	start, line := s.pos, s.line
-	text := s.while(isWordRune)
-	if end := strings.Index(text, s.delimiter); end > 0 {
-		text, s.pos, s.line = text[:end], start+end, line
+	rest, end := s.text[s.pos:], 0
+	for end < len(rest) {
+		c, size := utf8.DecodeRune(rest[end:])
+		if !isWordRune(c) || end > 0 && bytes.HasPrefix(rest[end:], []byte(s.delimiter)) {
+			break
+		}
+		end += size
 	}
-	return text
+	s.advance(end)
+	return string(rest[:end])
 }
 
 // while returns the text of the runes that satisfy the condition.
@@ -260,7 +230,7 @@ func (s *scanner) quoted(end byte, backslashes bool) string {
 	return ""
 }
 
-// unescape returns the character that a backslash and c stand for.
+// unescape returns the character of the escape sequence of a backslash and c.
 func unescape(c byte) byte {
 	switch c {
 	case 'n':

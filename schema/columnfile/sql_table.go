@@ -25,8 +25,6 @@ func (p *parser) take() (t token, ok bool) {
 	return t, ok
 }
 
-func (p *parser) rest() []token { return p.tokens[min(p.pos, len(p.tokens)):] }
-
 // line returns the line of the next token, or else of the last one.
 func (p *parser) line() int {
 	if p.pos < len(p.tokens) {
@@ -98,7 +96,7 @@ func (s *script) elements(p *parser, table *sqlTable) {
 		} else {
 			s.element(element, table, end)
 		}
-		if end.is(")") {
+		if end.is(")") || s.reader.full {
 			return
 		}
 	}
@@ -123,7 +121,9 @@ func (s *script) element(p *parser, table *sqlTable, end token) {
 			for _, c := range like.columns {
 				copied := *c
 				copied.line = p.tokens[0].line
-				table.columns = append(table.columns, &copied)
+				if !s.addColumn(table, &copied) {
+					return
+				}
 			}
 			return
 		}
@@ -150,7 +150,7 @@ func (s *script) element(p *parser, table *sqlTable, end token) {
 	if c.comment == "" {
 		c.comment = last.remark
 	}
-	table.columns = append(table.columns, c)
+	s.addColumn(table, c)
 }
 
 // isConstraint reports whether the element is a constraint or an index. Some of their keywords can be names of columns.

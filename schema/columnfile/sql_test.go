@@ -167,6 +167,49 @@ func TestRead_ReadsScripts(t *testing.T) {
 	}
 }
 
+func TestRead_FindsTheTablesOfABatch(t *testing.T) {
+	t.Parallel()
+	const described = "create table a (b int)\nexec sp_addextendedproperty N'MS_Description', N'owed', N'SCHEMA', " +
+		"N'dbo', N'TABLE', N'a', N'COLUMN', N'b'\ncreate table c (d int)\ngo\n"
+	for name, c := range map[string]struct {
+		script string
+		want   []string
+	}{
+		"after another statement": {
+			"DROP TABLE IF EXISTS dbo.a\nCREATE TABLE dbo.a(b int)\nCREATE TABLE dbo.c(d int)\nGO\n",
+			[]string{"2 x.dbo.a.b int", "3 x.dbo.c.d int"},
+		},
+		"in a condition": {
+			"IF NOT EXISTS (SELECT 1 FROM sys.tables WHERE name = 'a')\nBEGIN\nCREATE TABLE a(b int);\n" +
+				"CREATE TABLE c(d int)\nEND\nGO\n",
+			[]string{"3 x.dbo.a.b int", "4 x.dbo.c.d int"},
+		},
+		"after a temporary table": {
+			"create table #t (x int)\ncreate table a (b int)\ngo", []string{"2 x.dbo.a.b int"},
+		},
+		"after a description by position": {described, []string{"1 x.dbo.a.b int: owed", "3 x.dbo.c.d int"}},
+		"after another call": {
+			"create table a (b int)\nexec p 1, 2\nEXECUTE p\ncreate table c (d int)\ngo",
+			[]string{"1 x.dbo.a.b int", "4 x.dbo.c.d int"},
+		},
+		"not in a body": {
+			"create procedure p as begin; create table #a (b int); create table no (d int) end\ngo\n" +
+				"create or alter trigger t on x for insert as create table no (d int);\ngo\n" +
+				"alter function f() returns int as begin create table no (d int) end\ngo\n" +
+				"create table a (b int)\ngo",
+			[]string{"7 x.dbo.a.b int"},
+		},
+		"not in parentheses, and not a privilege": {
+			"grant create table to somebody\nselect (create table no (x int))\ncreate table a (b int)\ngo",
+			[]string{"3 x.dbo.a.b int"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			diff(t, c.want, columns(t, "x.sql", c.script))
+		})
+	}
+}
+
 func TestRead_NamesTheLineOfWhatItCannotRead(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
