@@ -178,8 +178,6 @@ type Reply struct {
 	LogProbs []LogProb
 	// Stopped is the provider's reason for the end of the answer, such as "stop", "length" or "end_turn".
 	Stopped string
-	// Exhausted is how long the provider accepts no further request according to its headers; 0 if it accepts one now.
-	Exhausted time.Duration
 	// RequestID is the provider's id of the call, for its support; empty if it sends none.
 	RequestID string
 }

@@ -26,7 +26,8 @@ func retryAfter(header http.Header, now time.Time) time.Duration {
 	return exhausted(header, now)
 }
 
-// limits are the headers that report what remains of a limit and when it is full again.
+// limits are the headers that report what remains of a limit and when it is full again. They are hints only in a
+// refusal without Retry-After: after a success, the next call may be accepted long before the limit is full.
 var limits = []struct{ remaining, reset string }{
 	{"X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests"},
 	{"X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens"},

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"time"
 )
 
 const (
@@ -29,7 +28,7 @@ func (c *Client) complete(ctx context.Context, r Request, with features) (Reply,
 		return Reply{}, fmt.Errorf("request to the model: %w", err)
 	}
 	header, body, err := c.do(ctx, http.MethodPost, c.base.JoinPath(c.wire.path()), text)
-	reply := Reply{Raw: body, RequestID: requestID(header), Exhausted: exhausted(header, time.Now())}
+	reply := Reply{Raw: body, RequestID: requestID(header)}
 	if err != nil {
 		return reply, err
 	}
