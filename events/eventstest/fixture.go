@@ -2,6 +2,7 @@ package eventstest
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -180,12 +181,12 @@ func (f *Fixture) Eventually(what string, condition func() bool) {
 	}
 }
 
-// Waiting returns once a session of the database waits for a lock.
-func (f *Fixture) Waiting() {
+// WaitForLocks returns once at least n sessions of the database wait for locks.
+func (f *Fixture) WaitForLocks(n int) {
 	f.T.Helper()
-	f.Eventually("a session waits for the lock", func() bool {
+	f.Eventually(fmt.Sprintf("%d sessions wait for locks", n), func() bool {
 		return f.Count(
 			"select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
-		) > 0
+		) >= n
 	})
 }

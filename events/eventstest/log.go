@@ -1,6 +1,7 @@
 package eventstest
 
 import (
+	"encoding/json"
 	"log/slog"
 	"strings"
 	"sync"
@@ -27,6 +28,22 @@ func NewLog(t testing.TB) *Log {
 // Logger returns a logger that writes every level to the log, as text.
 func (l *Log) Logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// JSONLogger returns a logger that writes every level to the log, as JSON. See [Log.Records].
+func (l *Log) JSONLogger() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// Records returns the lines of [Log.JSONLogger].
+func (l *Log) Records() (records []map[string]any) {
+	for line := range strings.Lines(l.String()) {
+		var record map[string]any
+		if json.Unmarshal([]byte(line), &record) == nil {
+			records = append(records, record)
+		}
+	}
+	return records
 }
 
 // Write appends to the log. It never fails.

@@ -46,17 +46,17 @@ func TestRun_EndsWithItsListener(t *testing.T) {
 
 // run has the server listen, as a process does. What it returns stops it, and waits for its end.
 func (f *fixture) run() (stop func() error) {
-	f.t.Helper()
+	f.T.Helper()
 	var config net.ListenConfig
-	listener, err := config.Listen(f.t.Context(), "tcp", "127.0.0.1:0")
+	listener, err := config.Listen(f.T.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
-	return f.runOn(f.t.Context(), listener)
+	return f.runOn(f.T.Context(), listener)
 }
 
 func (f *fixture) runOn(ctx context.Context, listener net.Listener) (stop func() error) {
-	f.t.Helper()
+	f.T.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- f.server.Run(ctx, listener) }()
@@ -69,15 +69,15 @@ func (f *fixture) runOn(ctx context.Context, listener net.Listener) (stop func()
 
 // line is a connection on which a test sends what no client would send.
 func (f *fixture) line() net.Conn {
-	f.t.Helper()
+	f.T.Helper()
 	var dialer net.Dialer
-	conn, err := dialer.DialContext(f.t.Context(), "tcp", strings.TrimPrefix(f.url, "http://"))
+	conn, err := dialer.DialContext(f.T.Context(), "tcp", strings.TrimPrefix(f.url, "http://"))
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
-	f.t.Cleanup(func() { _ = conn.Close() }) // the server may have hung up
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		f.t.Fatal(err)
+	f.T.Cleanup(func() { _ = conn.Close() }) // the server may have hung up
+	if err := conn.SetDeadline(time.Now().Add(requestTimeout)); err != nil {
+		f.T.Fatal(err)
 	}
 	return conn
 }
@@ -130,7 +130,7 @@ func TestTheTimeoutOfTheBodyDoesNotEndAWait(t *testing.T) {
 	id := f.started()
 	f.server.SetBodyTimeout(100 * time.Millisecond)
 	stop := f.run()
-	hold, err := f.db.BeginTx(t.Context(), nil)
+	hold, err := f.DB.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestTheTimeoutOfTheBodyDoesNotEndAWait(t *testing.T) {
 		path := "/api/v1/planning/cycles/" + cycle + "/reports/second/pde-classifications/suggest-batch"
 		return f.try(call{method: http.MethodPost, path: path, role: api.Tester, body: "{}"})
 	})
-	f.awaitLockWaiters(1)
+	f.WaitForLocks(1)
 
 	// By the time that this wait is over the other request has been here for longer than a body may take, too.
 	if a := f.do(statusCall(id, "?wait=500ms", "")); a.status != http.StatusOK {
@@ -203,7 +203,7 @@ func TestOptionsOfTheServerAreLoggedLikeAnyRequest(t *testing.T) {
 	stop := f.run()
 	a := exchange(t, f.line(), "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
 	p := refused(t, a, http.StatusNotFound, "route-not-found")
-	if lines := f.log.await(t, p.RequestID, 2); lines[0]["method"] != http.MethodOptions {
+	if lines := f.awaitLines(p.RequestID, 2); lines[0]["method"] != http.MethodOptions {
 		t.Errorf("lines: got %v", lines)
 	}
 	if err := stop(); err != nil {

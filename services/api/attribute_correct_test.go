@@ -31,7 +31,7 @@ func TestCorrectAttribute_ChangesOnlyTheFieldsSent(t *testing.T) {
 	if after := f.mapping(ids[0]); after.Version != before.Version {
 		t.Errorf("version of the mapping: got %d, want %d", after.Version, before.Version)
 	}
-	changes, err := schema.ListUnpublishedPlanningChanges(t.Context(), f.db, 10)
+	changes, err := schema.ListUnpublishedPlanningChanges(t.Context(), f.DB, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestCorrectAttribute_ChangesOnlyTheFieldsSent(t *testing.T) {
 		t.Errorf("planning change: got %+v", last)
 	}
 	must[api.Attribute](t, correct(id, `{"is_cde": true}`), http.StatusOK)
-	if n := f.count("select count(*) from planning_changes"); n != len(changes) {
+	if n := f.Count("select count(*) from planning_changes"); n != len(changes) {
 		t.Errorf("planning changes after a correction without a change: got %d, want %d", n, len(changes))
 	}
 
@@ -80,7 +80,7 @@ func TestCorrectDataSource_RenamesAndDescribes(t *testing.T) {
 	if got.Name != "Loans" || got.Description != "The loans" || got.ColumnCount != 0 {
 		t.Errorf("data source: got %+v", got)
 	}
-	if n := f.count("select count(*) from planning_changes where action = 'changed'"); n != 2 {
+	if n := f.Count("select count(*) from planning_changes where action = 'changed'"); n != 2 {
 		t.Errorf("planning changes: got %d, want 2", n)
 	}
 	refused(t, correct(`{"name": "cards"}`), http.StatusConflict, "already-exists")

@@ -250,10 +250,10 @@ func TestAnUnauthorisedRequestIsRefusedWithTheReason(t *testing.T) {
 			}
 		})
 	}
-	if n := f.count("select count(*) from jobs"); n != 0 {
+	if n := f.Count("select count(*) from jobs"); n != 0 {
 		t.Errorf("got %d jobs", n)
 	}
-	for _, line := range f.log.all() {
+	for _, line := range f.Log.Records() {
 		if text := fmt.Sprint(line); strings.Contains(text, "eyJ") || strings.Contains(text, "let-me-in") ||
 			strings.Contains(text, "dGluYTpwYXNzd29yZA") {
 			t.Errorf("the log has a token: %s", text)

@@ -15,7 +15,7 @@ func TestAutoApproval_ApprovesWhatTheRuleAllows(t *testing.T) {
 	f := newFixture(t)
 	ids := f.imported(5)
 	f.classified(ids...)
-	f.exec("update pde_mappings set confidence_score = 84 where id = ?", ids[1])
+	f.Exec("update pde_mappings set confidence_score = 84 where id = ?", ids[1])
 	must[api.DecidedMapping](t, f.edit("mia", ids[2], `"1"`, `{"pde_name": "own"}`), http.StatusOK)
 	must[api.DecidedMapping](t, f.act("mona", api.Manager, ids[3], "review", `{"decision": "rejected"}`), http.StatusOK)
 	path := reportURL("/auto-approval")
@@ -48,7 +48,7 @@ func TestAutoApproval_ApprovesWhatTheRuleAllows(t *testing.T) {
 			t.Errorf("%s: got %+v, want %s", body, p.Errors, location)
 		}
 	}
-	if n := f.count("select count(*) from pde_mappings where review_status = 'approved'"); n != 0 {
+	if n := f.Count("select count(*) from pde_mappings where review_status = 'approved'"); n != 0 {
 		t.Errorf("approved before the rule is on: got %d, want 0", n)
 	}
 
@@ -67,7 +67,7 @@ func TestAutoApproval_ApprovesWhatTheRuleAllows(t *testing.T) {
 		t.Errorf("switched off: got %+v", off)
 	}
 	var names []string
-	if err := f.db.NewRaw("select name from planning_changes where object = 'auto_approval' order by id").
+	if err := f.DB.NewRaw("select name from planning_changes where object = 'auto_approval' order by id").
 		Scan(t.Context(), &names); err != nil {
 		t.Fatal(err)
 	}

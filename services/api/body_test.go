@@ -21,7 +21,7 @@ func TestSlowUploadsDoNotBlockOtherImports(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.log.await(t, id, 1)
+		f.awaitLines(id, 1)
 	}
 	must[api.Imported](t, f.upload(piece{"attributes", "a.csv", someAttributes}), http.StatusOK)
 }
@@ -59,7 +59,7 @@ func TestAnAmbiguousBodyIsRefused(t *testing.T) {
 	if added.AttributeName != `😀 \ud800` {
 		t.Errorf("the attribute is called %q", added.AttributeName)
 	}
-	if n := f.count("select count(*) from jobs"); n != 0 {
+	if n := f.Count("select count(*) from jobs"); n != 0 {
 		t.Errorf("got %d jobs", n)
 	}
 }

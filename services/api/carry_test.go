@@ -18,7 +18,7 @@ func nextURL(path string) string { return strings.Replace(reportURL(path), cycle
 
 // importNext imports the report of imported into the next cycle, with these attributes and the column.
 func (f *fixture) importNext(rows ...schema.Attribute) {
-	f.t.Helper()
+	f.T.Helper()
 	f.importReport(schema.ReportData{
 		CycleID: nextCycle, ReportID: report, Author: "test",
 		Attributes: schema.Rows[schema.Attribute]{All: slices.Values(rows)},
@@ -40,11 +40,11 @@ func TestCarryOver_StartsTheNextCycle(t *testing.T) {
 		schema.Attribute{AttributeName: "Attribute 1", LineItemNumber: "1", Description: "now with a description"},
 		schema.Attribute{AttributeName: "Attribute 2", LineItemNumber: "2"},
 		schema.Attribute{AttributeName: "Another", LineItemNumber: "9"})
-	before := f.count("select count(*) from classification_history")
+	before := f.Count("select count(*) from classification_history")
 
 	const body = `{"from_cycle_id": "2026-Q3"`
 	preview := must[api.CarriedOver](t, f.post(nextURL("/carry-over"), body+`, "dry_run": true}`), http.StatusOK)
-	if got := f.count("select count(*) from classification_history"); got != before || !preview.DryRun ||
+	if got := f.Count("select count(*) from classification_history"); got != before || !preview.DryRun ||
 		!strings.Contains(preview.Message, "Would be carried over") {
 		t.Errorf("dry run: got %d changes, want %d, and %+v", got, before, preview)
 	}

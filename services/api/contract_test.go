@@ -161,13 +161,13 @@ func (c *contract) validate(pointer, body string) error {
 
 // judge fails the test if the response does not match the OpenAPI document.
 func (f *fixture) judge(method, path string, a answer) {
-	f.t.Helper()
+	f.T.Helper()
 	doc, err := served.of(f.server)
 	if err == nil {
 		err = doc.check(method, path, a)
 	}
 	if err != nil {
-		f.t.Errorf("%s %s breaks the OpenAPI document: %v\n%d %s", method, path, err, a.status, a.body)
+		f.T.Errorf("%s %s breaks the OpenAPI document: %v\n%d %s", method, path, err, a.status, a.body)
 	}
 }
 

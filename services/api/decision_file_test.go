@@ -17,8 +17,8 @@ import (
 
 // importFile sends a file of decisions.
 func (f *fixture) importFile(user string, role api.Role, query, name, content string) answer {
-	f.t.Helper()
-	contentType, body := form(f.t, piece{"file", name, content})
+	f.T.Helper()
+	contentType, body := form(f.T, piece{"file", name, content})
 	return f.do(call{
 		method: http.MethodPost, path: reportURL("/pde-mappings/import-decisions" + query), body: body, role: role,
 		user: user, header: map[string]string{"Content-Type": contentType},
@@ -88,7 +88,7 @@ func TestImportDecisions_AppliesAWorkbookThatWasFilledIn(t *testing.T) {
 	f := newFixture(t)
 	ids := f.imported(5)
 	f.classified(ids...)
-	f.exec("update pde_mappings set pde_description = '=1+1', business_owner = '''-x', " +
+	f.Exec("update pde_mappings set pde_description = '=1+1', business_owner = '''-x', " +
 		"transformation_rule = e'a\r\nb', alternative_mappings = '[{\"source_field\": \"a.b.c\", \"score\": 1, " +
 		"\"reason\": \"=x\"}]'")
 	original := f.export("xlsx", "").body
@@ -297,7 +297,7 @@ func TestImportDecisions_RefusesOtherFiles(t *testing.T) {
 		})
 	}
 	const elsewhere = "/api/v1/planning/cycles/2026-Q4/reports/" + report
-	f.exec("insert into reports select (jsonb_populate_record(r, '{\"cycle_id\": \"2026-Q4\"}')).* from reports r")
+	f.Exec("insert into reports select (jsonb_populate_record(r, '{\"cycle_id\": \"2026-Q4\"}')).* from reports r")
 	for _, c := range []struct{ name, content, kind, want string }{
 		{"a.csv", "version,decision\n1,approved\n", "invalid", "id"},
 		{"a.csv", "id,version,decision,colour\n" + ids[0] + ",1,approved,red\n", "invalid", "no such column"},

@@ -18,7 +18,7 @@ const column = "core.accounts.acct_nbr"
 
 // edit sends an edit of the version by the user.
 func (f *fixture) edit(user, id, version, body string) answer {
-	f.t.Helper()
+	f.T.Helper()
 	return f.do(call{
 		method: http.MethodPut, path: reportURL("/pde-mappings/" + id), body: body, role: api.Tester, user: user,
 		header: map[string]string{"If-Match": version},
@@ -27,7 +27,7 @@ func (f *fixture) edit(user, id, version, body string) answer {
 
 // act sends a decision other than an edit.
 func (f *fixture) act(user string, role api.Role, id, action, body string, version ...string) answer {
-	f.t.Helper()
+	f.T.Helper()
 	c := call{
 		method: http.MethodPost, path: reportURL("/pde-mappings/" + id + "/" + action), body: body,
 		role: role, user: user,
@@ -39,19 +39,19 @@ func (f *fixture) act(user string, role api.Role, id, action, body string, versi
 }
 
 func (f *fixture) mapping(id string) api.Mapping {
-	f.t.Helper()
-	return must[api.Mapping](f.t, f.get(reportURL("/pde-mappings/"+id)), http.StatusOK)
+	f.T.Helper()
+	return must[api.Mapping](f.T, f.get(reportURL("/pde-mappings/"+id)), http.StatusOK)
 }
 
 func (f *fixture) history(id string) []api.HistoryEntry {
-	f.t.Helper()
-	return must[api.Page[api.HistoryEntry]](f.t, f.get(reportURL("/pde-mappings/"+id+"/history")), http.StatusOK).Items
+	f.T.Helper()
+	return must[api.Page[api.HistoryEntry]](f.T, f.get(reportURL("/pde-mappings/"+id+"/history")), http.StatusOK).Items
 }
 
 // classified gives the mapping the values of a job: the column and a classification.
 func (f *fixture) classified(ids ...string) {
-	f.t.Helper()
-	f.exec(
+	f.T.Helper()
+	f.Exec(
 		`update pde_mappings m set source_field = ?, data_source_id = d.id, pde_name = 'acct_nbr',
 		mapping_type = 'direct',
 		confidence_score = 90, mapping_rationale = 'The words fit.', alternative_mappings = '[]',
@@ -231,7 +231,7 @@ func TestAcceptSuggestion_SetsTheSuggestedValues(t *testing.T) {
 	id := f.imported(1)[0]
 	f.classified(id)
 	refused(t, f.act("tina", api.Tester, id, "accept-suggestion", "", `"1"`), http.StatusConflict, "nothing-suggested")
-	f.exec(`update pde_mappings set mapping_confirmed_by_user = true, source_field = null, data_source_id = null,
+	f.Exec(`update pde_mappings set mapping_confirmed_by_user = true, source_field = null, data_source_id = null,
 		suggested_source_field = ?, suggested_information_security_classification = 'HRCI', suggested_pii_flag = true,
 		review_status = 'approved', reviewed_by = 'mia', reviewed_at = now()`, column)
 	refused(t, f.act("tina", api.Tester, id, "accept-suggestion", ""), http.StatusPreconditionRequired,
@@ -254,7 +254,7 @@ func TestUndo_RestoresTheMappingFromBeforeTheOwnEdit(t *testing.T) {
 	f := newFixture(t)
 	id := f.imported(1)[0]
 	f.classified(id)
-	f.exec(
+	f.Exec(
 		"update pde_mappings set review_status = 'approved', reviewed_by = 'mia', reviewed_at = '2026-11-01T10:00:00Z'",
 	)
 	before := f.mapping(id)
@@ -274,7 +274,7 @@ func TestUndo_RestoresTheMappingFromBeforeTheOwnEdit(t *testing.T) {
 	refused(t, f.act("tina", api.Tester, id, "undo", ""), http.StatusConflict, "nothing-to-undo")
 
 	must[api.DecidedMapping](t, f.edit("tina", id, `"3"`, `{"criticality": "Low"}`), http.StatusOK)
-	f.exec("update pde_mappings set version = version + 1") // a job has written the mapping
+	f.Exec("update pde_mappings set version = version + 1") // a job has written the mapping
 	refused(t, f.act("tina", api.Tester, id, "undo", ""), http.StatusConflict, "nothing-to-undo")
 }
 
@@ -298,8 +298,8 @@ func TestAcceptSuggestionAndUndo_NameNoFieldOfTheRequest(t *testing.T) {
 	id := f.imported(1)[0]
 	must[api.DecidedMapping](t, f.edit("tina", id, `"1"`, `{"source_field": "`+column+`"}`), http.StatusOK)
 	must[api.DecidedMapping](t, f.edit("tina", id, `"2"`, `{"source_field": ""}`), http.StatusOK)
-	f.exec("update pde_mappings set suggested_source_field = ?", column)
-	f.exec("delete from source_columns")
+	f.Exec("update pde_mappings set suggested_source_field = ?", column)
+	f.Exec("delete from source_columns")
 	for action, kind := range map[string]string{"accept-suggestion": "nothing-suggested", "undo": "nothing-to-undo"} {
 		p := refused(t, f.act("tina", api.Tester, id, action, "", "*"), http.StatusConflict, kind)
 		if len(p.Errors) != 0 || !strings.Contains(p.Detail, "column") {

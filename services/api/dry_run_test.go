@@ -15,7 +15,7 @@ func TestRegenerate_JudgesOneDryRunAtATime(t *testing.T) {
 	f := newFixture(t)
 	f.imported(1)
 	judging, finish := make(chan struct{}, 1), make(chan struct{})
-	f.serve(f.js, api.Options{
+	f.serve(f.JS, api.Options{
 		Verify: verifier(t),
 		CountUnchanged: func(ctx context.Context, _ schema.Job) (int64, error) {
 			judging <- struct{}{}

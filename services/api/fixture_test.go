@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/uptrace/bun"
 
@@ -32,70 +30,43 @@ func TestMain(m *testing.M) { schematest.Main(m) }
 const (
 	cycle  = "2026-Q3"
 	report = "FR_Y_14M_D1"
-	// patience is the time after which a test fails if the expected condition has not been met. It is less than the
-	// longest wait for a status.
-	patience = 45 * time.Second
+	// requestTimeout is less than the longest wait for a status.
+	requestTimeout = 45 * time.Second
 )
 
 func secret() []byte { return []byte("a secret of the tests that is long enough") }
 
-// fixture is an API with a database and a nats-server of its own, which tests call over HTTP. It is no
-// [eventstest.Fixture]: the api consumes nothing, and its tests stop and restart the server and its connections.
+// fixture adds an API to the common fixture, which tests call over HTTP.
 type fixture struct {
-	t      *testing.T
-	db     *schema.DB
-	nats   *eventstest.Server
-	js     jetstream.JetStream
+	*eventstest.Fixture
 	server *api.Server
 	url    string
-	log    *logbook
 }
 
 // in returns the fixture for a subtest: errors fail the subtest and not its parent.
 func (f *fixture) in(t *testing.T) *fixture {
 	in := *f
-	in.t = t
+	in.Fixture = f.In(t)
 	return &in
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{t: t, db: schematest.New(t), nats: eventstest.Start(t), log: &logbook{}}
-	nc, err := events.Connect(
-		f.nats.URL(),
-		t.Name(),
-		"",
-		slog.New(slog.DiscardHandler),
-		nats.ReconnectWait(20*time.Millisecond),
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	if f.js, err = events.JetStream(nc); err != nil {
-		t.Fatal(err)
-	}
-	if err := (events.Topology{}).Declare(t.Context(), f.js); err != nil {
-		t.Fatal(err)
-	}
-	verify, err := api.SecretVerifier(secret())
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.serve(f.js, api.Options{Verify: verify, Secret: secret()})
+	f := &fixture{Fixture: eventstest.NewFixture(t)}
+	f.serve(f.JS, api.Options{Verify: verifier(t), Secret: secret()})
 	return f
 }
 
 // serve starts another server with the same database, as a restart does.
 func (f *fixture) serve(js jetstream.Publisher, opts api.Options) {
-	f.t.Helper()
-	opts.Log = slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	server, err := api.New(f.db, events.NewPublisher(js, "api"), opts)
+	f.T.Helper()
+	opts.Log = f.Log.JSONLogger()
+	server, err := api.New(f.DB, events.NewPublisher(js, "api"), opts)
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	front := httptest.NewServer(server.Handler())
-	f.t.Cleanup(front.Close)
+	f.T.Cleanup(front.Close)
 	f.server, f.url = server, front.URL
 }
 
@@ -116,17 +87,17 @@ type call struct {
 }
 
 func (f *fixture) do(c call) answer {
-	f.t.Helper()
+	f.T.Helper()
 	a, err := f.try(c)
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return a
 }
 
 // try is do for goroutines, which must not fail a test.
 func (f *fixture) try(c call) (answer, error) {
-	ctx, cancel := context.WithTimeout(f.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(f.T.Context(), requestTimeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, c.method, f.url+c.path, strings.NewReader(c.body))
 	if err != nil {
@@ -156,22 +127,43 @@ func (f *fixture) try(c call) (answer, error) {
 }
 
 func (f *fixture) token(user string, role api.Role) string {
-	f.t.Helper()
+	f.T.Helper()
 	token, err := api.SignToken(secret(), user, role, time.Hour)
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return token
 }
 
 func (f *fixture) post(path, body string) answer {
-	f.t.Helper()
+	f.T.Helper()
 	return f.do(call{method: http.MethodPost, path: path, body: body, role: api.Tester})
 }
 
 func (f *fixture) get(path string) answer {
-	f.t.Helper()
+	f.T.Helper()
 	return f.do(call{method: http.MethodGet, path: path, role: api.Viewer})
+}
+
+// lines returns the lines that were logged for one request.
+func (f *fixture) lines(requestID string) (lines []map[string]any) {
+	f.T.Helper()
+	for _, line := range f.Log.Records() {
+		if line["request_id"] == requestID {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// awaitLines waits until this number of lines are logged for the request.
+func (f *fixture) awaitLines(requestID string, n int) (lines []map[string]any) {
+	f.T.Helper()
+	f.Eventually(fmt.Sprintf("request %s has %d log lines", requestID, n), func() bool {
+		lines = f.lines(requestID)
+		return len(lines) >= n
+	})
+	return lines
 }
 
 // reportURL returns the path of a resource of the report of the tests.
@@ -211,7 +203,7 @@ func refused(t *testing.T, a answer, status int, kind string) api.Problem {
 
 // imported imports a report with this number of mappings, and a data source with one column.
 func (f *fixture) imported(mappings int) (ids []string) {
-	f.t.Helper()
+	f.T.Helper()
 	f.importReport(schema.ReportData{
 		CycleID: cycle, ReportID: report, Author: "test",
 		Attributes: schema.Rows[schema.Attribute]{All: attributes(mappings)},
@@ -219,15 +211,15 @@ func (f *fixture) imported(mappings int) (ids []string) {
 			{DataSource: "cards", SchemaName: "core", TableName: "accounts", ColumnName: "acct_nbr"},
 		})},
 	})
-	if err := f.db.NewRaw("select id from pde_mappings where cycle_id = ? and report_id = ? order by "+
-		"id", cycle, report).Scan(f.t.Context(), &ids); err != nil {
-		f.t.Fatal(err)
+	if err := f.DB.NewRaw("select id from pde_mappings where cycle_id = ? and report_id = ? order by "+
+		"id", cycle, report).Scan(f.T.Context(), &ids); err != nil {
+		f.T.Fatal(err)
 	}
 	return ids
 }
 
 func (f *fixture) importReport(data schema.ReportData) {
-	f.t.Helper()
+	f.T.Helper()
 	nothing := func(func(schema.MappingRow) bool) {}
 	if data.Mappings == nil {
 		data.Mappings = nothing
@@ -255,31 +247,24 @@ func attributes(n int) iter.Seq[schema.Attribute] {
 }
 
 func (f *fixture) inTx(do func(context.Context, bun.Tx) error) {
-	f.t.Helper()
-	if err := f.db.RunInTx(f.t.Context(), nil, do); err != nil {
-		f.t.Fatal(err)
-	}
-}
-
-func (f *fixture) exec(query string, args ...any) {
-	f.t.Helper()
-	if _, err := f.db.ExecContext(f.t.Context(), query, args...); err != nil {
-		f.t.Fatal(err)
+	f.T.Helper()
+	if err := f.DB.RunInTx(f.T.Context(), nil, do); err != nil {
+		f.T.Fatal(err)
 	}
 }
 
 // started starts a job and lists its items, as the dispatcher does.
 func (f *fixture) started() (jobID string) {
-	f.t.Helper()
-	jobID = must[api.Accepted](f.t, f.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
+	f.T.Helper()
+	jobID = must[api.Accepted](f.T, f.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
 	f.list(jobID)
 	return jobID
 }
 
 func (f *fixture) list(jobID string) {
-	f.t.Helper()
-	if err := schema.MarkStarted(f.t.Context(), f.db, jobID); err != nil {
-		f.t.Fatal(err)
+	f.T.Helper()
+	if err := schema.MarkStarted(f.T.Context(), f.DB, jobID); err != nil {
+		f.T.Fatal(err)
 	}
 	f.inTx(func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.InsertItems(ctx, tx, jobID, 1000)
@@ -290,19 +275,19 @@ func (f *fixture) list(jobID string) {
 
 // fail ends items like a classifier after the last attempt.
 func (f *fixture) fail(jobID string, code schema.ErrorCode, mappings ...string) {
-	f.t.Helper()
+	f.T.Helper()
 	for _, id := range mappings {
 		saved := schema.ItemResult{Attempt: 5, Code: code, Error: "does not work"}
-		if err := schema.FailItem(f.t.Context(), f.db, jobID, id, saved); err != nil {
-			f.t.Fatal(err)
+		if err := schema.FailItem(f.T.Context(), f.DB, jobID, id, saved); err != nil {
+			f.T.Fatal(err)
 		}
 	}
 }
 
 // succeed sets the outcome of all queued items of the job.
 func (f *fixture) succeed(jobID string) {
-	f.t.Helper()
-	f.exec(
+	f.T.Helper()
+	f.Exec(
 		`update job_items set outcome = 'succeeded', attempt = 1, ended_at = clock_timestamp(),
 		updated_at = clock_timestamp()
 		where job_id = ? and outcome is null`,
@@ -312,7 +297,7 @@ func (f *fixture) succeed(jobID string) {
 
 // project writes the status of the job from its rows, as the projector does.
 func (f *fixture) project(jobID string) {
-	f.t.Helper()
+	f.T.Helper()
 	f.inTx(func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.RebuildStatus(ctx, tx, jobID)
 		return err
@@ -321,28 +306,11 @@ func (f *fixture) project(jobID string) {
 
 // finished returns a completed job.
 func (f *fixture) finished() (jobID string) {
-	f.t.Helper()
+	f.T.Helper()
 	jobID = f.started()
 	f.succeed(jobID)
 	f.project(jobID)
 	return jobID
-}
-
-func (f *fixture) job(id string) schema.Job {
-	f.t.Helper()
-	job, err := schema.GetJob(f.t.Context(), f.db, id)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return job
-}
-
-func (f *fixture) count(query string, args ...any) (n int) {
-	f.t.Helper()
-	if err := f.db.NewRaw(query, args...).Scan(f.t.Context(), &n); err != nil {
-		f.t.Fatal(err)
-	}
-	return n
 }
 
 // listening returns a listener on a free port.

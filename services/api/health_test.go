@@ -44,7 +44,7 @@ func TestReadinessListsEveryCheck(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			f := f.in(t)
-			f.serve(f.js, api.Options{Verify: verifier(t), Checks: tt.checks})
+			f.serve(f.JS, api.Options{Verify: verifier(t), Checks: tt.checks})
 			got := must[api.Readiness](t, f.do(call{method: "GET", path: "/readyz"}), tt.status)
 			if got.Status != tt.want.Status || !slices.Equal(got.Checks, tt.want.Checks) {
 				t.Errorf("readiness: got %+v, want %+v", got, tt.want)
@@ -56,7 +56,7 @@ func TestReadinessListsEveryCheck(t *testing.T) {
 func TestHealthReportsTheVersion(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.serve(f.js, api.Options{Verify: verifier(t), Version: "v1.2.3"})
+	f.serve(f.JS, api.Options{Verify: verifier(t), Version: "v1.2.3"})
 	got := must[api.Health](t, f.do(call{method: "GET", path: "/healthz?probe=1"}), http.StatusOK)
 	if got != (api.Health{Status: "ok", Version: "v1.2.3"}) {
 		t.Errorf("health: got %+v", got)

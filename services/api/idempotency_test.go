@@ -10,19 +10,19 @@ import (
 
 // meeting makes requests that all look up their key before any of them inserts a job, by means of a table lock.
 func (f *fixture) meeting(n int, do func(i int) (answer, error)) []answer {
-	f.t.Helper()
-	tx, err := f.db.BeginTx(f.t.Context(), nil)
+	f.T.Helper()
+	tx, err := f.DB.BeginTx(f.T.Context(), nil)
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback() }() // if the test fails before the rollback
-	if _, err := tx.ExecContext(f.t.Context(), "lock table jobs in share mode"); err != nil {
-		f.t.Fatal(err)
+	if _, err := tx.ExecContext(f.T.Context(), "lock table jobs in share mode"); err != nil {
+		f.T.Fatal(err)
 	}
-	answers := begin(f.t, n, do)
-	f.awaitLockWaiters(n)
+	answers := begin(f.T, n, do)
+	f.WaitForLocks(n)
 	if err := tx.Rollback(); err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return answers()
 }
@@ -38,11 +38,7 @@ func TestTheSameKeyReturnsTheSameJobAfterARestart(t *testing.T) {
 	first := f.do(ask)
 	id := must[api.Accepted](t, first, http.StatusAccepted).JobID
 
-	verify, err := api.SecretVerifier(secret())
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.serve(f.js, api.Options{Verify: verify})
+	f.serve(f.JS, api.Options{Verify: verifier(t)})
 	ask.body = "{ \"force\" :\ttrue }"
 	if again := f.do(ask); again.status != first.status || again.body != first.body ||
 		again.header.Get("Location") != first.header.Get("Location") {
@@ -55,7 +51,7 @@ func TestTheSameKeyReturnsTheSameJobAfterARestart(t *testing.T) {
 	if again := f.do(ask); again.body != first.body {
 		t.Errorf("after the job, got %s, want %s", again.body, first.body)
 	}
-	if n := f.count("select count(*) from jobs"); n != 1 {
+	if n := f.Count("select count(*) from jobs"); n != 1 {
 		t.Errorf("got %d jobs", n)
 	}
 
@@ -150,7 +146,7 @@ func TestOneKeyForTwoConcurrentReportsIsRefused(t *testing.T) {
 	if statuses[http.StatusAccepted] != 4 || statuses[http.StatusUnprocessableEntity] != 4 {
 		t.Errorf("got statuses %v, want four 202 for one report and four 422 for the other", statuses)
 	}
-	if n := f.count("select count(*) from jobs"); n != 1 {
+	if n := f.Count("select count(*) from jobs"); n != 1 {
 		t.Errorf("got %d jobs", n)
 	}
 }

@@ -21,7 +21,7 @@ func TestATruncatedFormIsRefused(t *testing.T) {
 			t.Errorf("broken off after %q: got %d", body[:end], a.status)
 		}
 	}
-	if n := f.count("select count(*) from reports"); n != 0 {
+	if n := f.Count("select count(*) from reports"); n != 0 {
 		t.Errorf("reports: got %d", n)
 	}
 	a := f.do(call{

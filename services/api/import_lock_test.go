@@ -15,7 +15,7 @@ import (
 func TestAThirdConcurrentImportIsRefusedBeforeItsBodyIsRead(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	hold, err := f.db.BeginTx(t.Context(), nil)
+	hold, err := f.DB.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestAThirdConcurrentImportIsRefusedBeforeItsBodyIsRead(t *testing.T) {
 			},
 		)
 	})
-	f.awaitLockWaiters(2)
+	f.WaitForLocks(2)
 
 	// A server that wants the body says 100 first.
 	a := exchange(t, f.line(),
@@ -121,11 +121,11 @@ func TestConcurrentImportsAndJobsExcludeEachOther(t *testing.T) {
 		if !slices.Equal(got, []int{200, 202}) && !slices.Equal(got, []int{202, 409}) {
 			t.Fatalf("round %d: answers: got %v", round, got)
 		}
-		jobs, err := schema.ListJobs(t.Context(), f.db, schema.JobFilter{Active: true}, "", 2)
+		jobs, err := schema.ListJobs(t.Context(), f.DB, schema.JobFilter{Active: true}, "", 2)
 		if err != nil || len(jobs) != 1 {
 			t.Fatalf("active jobs: got %d (%v)", len(jobs), err)
 		}
-		if n := f.count("select count(*) from pde_mappings"); int64(n) != jobs[0].MappingCount {
+		if n := f.Count("select count(*) from pde_mappings"); int64(n) != jobs[0].MappingCount {
 			t.Errorf("round %d: the job: got %d mappings and there are %d", round, jobs[0].MappingCount, n)
 		}
 		f.list(jobs[0].ID)

@@ -45,13 +45,13 @@ func form(t *testing.T, pieces ...piece) (contentType, body string) {
 
 // upload imports the parts into the report of the tests.
 func (f *fixture) upload(pieces ...piece) answer {
-	f.t.Helper()
+	f.T.Helper()
 	return f.uploadTo(reportURL("/import"), pieces...)
 }
 
 func (f *fixture) uploadTo(path string, pieces ...piece) answer {
-	f.t.Helper()
-	contentType, body := form(f.t, pieces...)
+	f.T.Helper()
+	contentType, body := form(f.T, pieces...)
 	return f.do(call{
 		method: http.MethodPost, path: path, body: body, role: api.Tester,
 		header: map[string]string{"Content-Type": contentType},
@@ -69,15 +69,15 @@ const (
 
 // planned returns all rows of the planning tables as text.
 func (f *fixture) planned() []string {
-	f.t.Helper()
+	f.T.Helper()
 	var all []string
 	for _, table := range []string{
 		"reports", "attributes", "data_sources", "source_columns", "pde_mappings", "classification_history",
 	} {
 		var rows []string
-		if err := f.db.NewRaw("select t::text from ? t order by "+
-			"1", bun.Ident(table)).Scan(f.t.Context(), &rows); err != nil {
-			f.t.Fatal(err)
+		if err := f.DB.NewRaw("select t::text from ? t order by "+
+			"1", bun.Ident(table)).Scan(f.T.Context(), &rows); err != nil {
+			f.T.Fatal(err)
 		}
 		all = append(append(all, fmt.Sprint(table, ": ", len(rows))), rows...)
 	}
@@ -351,7 +351,7 @@ func TestBadFormsAreRefused(t *testing.T) {
 		http.StatusForbidden,
 		"role-too-low",
 	)
-	if n := f.count("select count(*) from reports"); n != 0 {
+	if n := f.Count("select count(*) from reports"); n != 0 {
 		t.Errorf("reports: got %d", n)
 	}
 }
@@ -374,7 +374,7 @@ func TestImport_TakesColumnsOfOtherPrograms(t *testing.T) {
 				t.Errorf("got %+v, want 2 columns of a new data source", done)
 			}
 			var name string
-			err := f.db.NewRaw("select name from data_sources order by id desc limit 1").Scan(t.Context(), &name)
+			err := f.DB.NewRaw("select name from data_sources order by id desc limit 1").Scan(t.Context(), &name)
 			if err != nil || name != c.source {
 				t.Errorf("got data source %q (%v), want %q", name, err, c.source)
 			}

@@ -18,7 +18,7 @@ func TestItemsAreListedByOutcome(t *testing.T) {
 	ids := f.imported(4)
 	id := f.started()
 	f.fail(id, schema.ErrorCodeClassifier, ids[1])
-	f.exec("update job_items set outcome = 'succeeded', ended_at = clock_timestamp(), classifier = 'rules@1' where "+
+	f.Exec("update job_items set outcome = 'succeeded', ended_at = clock_timestamp(), classifier = 'rules@1' where "+
 		"job_id = ? and mapping_id = ?", id, ids[2])
 
 	tests := map[string][]string{

@@ -52,7 +52,7 @@ func TestIntentsDependOnTheRowAndNotOnTheStatus(t *testing.T) {
 	}
 
 	var intents []schema.Intent
-	if err := f.db.NewRaw("select intent from job_intents where job_id = ? order by "+
+	if err := f.DB.NewRaw("select intent from job_intents where job_id = ? order by "+
 		"version", id).Scan(t.Context(), &intents); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestIntentsDependOnTheRowAndNotOnTheStatus(t *testing.T) {
 	if !slices.Equal(intents, want) {
 		t.Errorf("intents: got %v, want %v", intents, want)
 	}
-	if job := f.job(id); job.Intent != schema.IntentCancel || job.IntentVersion != 5 || job.UpdatedBy != "tina" {
+	if job := f.ReadJob(id); job.Intent != schema.IntentCancel || job.IntentVersion != 5 || job.UpdatedBy != "tina" {
 		t.Errorf("the job's row: got %+v", job)
 	}
 }
@@ -107,7 +107,7 @@ func TestAnEndedJobRefusesIntents(t *testing.T) {
 			}
 		})
 	}
-	if n := f.count("select count(*) from job_intents where job_id = ?", id); n != 1 {
+	if n := f.Count("select count(*) from job_intents where job_id = ?", id); n != 1 {
 		t.Errorf("the job: got %d intents", n)
 	}
 }
@@ -119,7 +119,7 @@ func TestAJobWithoutQueuedItemsHasEnded(t *testing.T) {
 	id := f.started()
 	f.succeed(id)
 	// The counts are folded, but the status is not written yet.
-	f.exec("update job_status set succeeded = 1, completed_steps = 1 where job_id = ?", id)
+	f.Exec("update job_status set succeeded = 1, completed_steps = 1 where job_id = ?", id)
 	refused(t, f.control(id, "pause"), http.StatusConflict, "state-conflict")
 }
 
@@ -138,7 +138,7 @@ func TestOneOfManyConcurrentPausesSucceeds(t *testing.T) {
 	if statuses[http.StatusAccepted] != 1 || statuses[http.StatusConflict] != 7 {
 		t.Errorf("statuses: got %v", statuses)
 	}
-	if n := f.count("select count(*) from job_intents where job_id = ?", id); n != 2 {
+	if n := f.Count("select count(*) from job_intents where job_id = ?", id); n != 2 {
 		t.Errorf("the job: got %d intents, want 2", n)
 	}
 }
@@ -170,7 +170,7 @@ func TestRetry_TakesFailedAndCancelledMappings(t *testing.T) {
 	if !strings.Contains(p.Detail, "with this code") {
 		t.Errorf("the detail does not mention the other reasons: %s", p.Detail)
 	}
-	if n := f.count("select count(*) from jobs"); n != 1 {
+	if n := f.Count("select count(*) from jobs"); n != 1 {
 		t.Fatalf("jobs: got %d before the retry", n)
 	}
 
@@ -182,7 +182,7 @@ func TestRetry_TakesFailedAndCancelledMappings(t *testing.T) {
 	refused(t, f.control(lost, "retry"), http.StatusConflict, "job-active")
 	f.list(retry.JobID)
 	var listed []string
-	if err := f.db.NewRaw("select mapping_id from job_items where job_id = ? order by "+
+	if err := f.DB.NewRaw("select mapping_id from job_items where job_id = ? order by "+
 		"mapping_id", retry.JobID).Scan(t.Context(), &listed); err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestRetry_RefusesAJobWithoutLostMappings(t *testing.T) {
 	f.fail(lost, schema.ErrorCodePanic, ids...)
 	f.project(lost)
 	// No service does this.
-	f.exec("update job_items set outcome = 'succeeded', error_code = null where job_id = ?", lost)
+	f.Exec("update job_items set outcome = 'succeeded', error_code = null where job_id = ?", lost)
 	p := refused(t, f.control(lost, "retry"), http.StatusConflict, "nothing-to-retry")
 	if !strings.Contains(p.Detail, "failed or was cancelled") {
 		t.Errorf("the detail does not name the missing thing: %s", p.Detail)

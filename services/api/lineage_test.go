@@ -57,44 +57,44 @@ type lineageDataset struct {
 
 // lineage exports the event and validates it and its facets by the schemas of the specification.
 func (f *fixture) lineage(query string) lineageEvent {
-	f.t.Helper()
+	f.T.Helper()
 	a := f.export("openlineage", query)
-	event := must[lineageEvent](f.t, a, http.StatusOK)
+	event := must[lineageEvent](f.T, a, http.StatusOK)
 	compiler := jsonschema.NewCompiler()
 	compiler.AssertFormat()
 	files, err := filepath.Glob("testdata/openlineage/*.json")
 	if err != nil || len(files) != 5 {
-		f.t.Fatalf("got schemas %v: %v", files, err)
+		f.T.Fatalf("got schemas %v: %v", files, err)
 	}
 	urls := map[string]string{}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			f.t.Fatal(err)
+			f.T.Fatal(err)
 		}
 		document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 		if err != nil {
-			f.t.Fatal(err)
+			f.T.Fatal(err)
 		}
 		url := document.(map[string]any)["$id"].(string)
 		urls[filepath.Base(file)] = url
 		if err := compiler.AddResource(url, document); err != nil {
-			f.t.Fatal(err)
+			f.T.Fatal(err)
 		}
 	}
 	valid := func(url string, value any) {
-		f.t.Helper()
+		f.T.Helper()
 		schema, err := compiler.Compile(url)
 		if err != nil {
-			f.t.Fatal(err)
+			f.T.Fatal(err)
 		}
 		if err := schema.Validate(value); err != nil {
-			f.t.Errorf("invalid by %s: %v", url, err)
+			f.T.Errorf("invalid by %s: %v", url, err)
 		}
 	}
 	whole, err := jsonschema.UnmarshalJSON(strings.NewReader(a.body))
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	valid(urls["OpenLineage.json"]+"#/$defs/RunEvent", whole)
 	valid(urls["OpenLineage.json"], whole)
@@ -118,17 +118,17 @@ func TestExportMappings_WritesOpenLineage(t *testing.T) {
 	mapped := []string{ids[0], ids[1], ids[600], ids[1201], ids[1202]}
 	f.classified(mapped...)
 	for i, kind := range schema.MappingTypes() {
-		f.exec("update pde_mappings set mapping_type = ?, transformation_rule = nullif(?, '') where id = ?", kind,
+		f.Exec("update pde_mappings set mapping_type = ?, transformation_rule = nullif(?, '') where id = ?", kind,
 			[]string{"", "a \"sum\"", "", "if x"}[i], mapped[i])
 	}
-	f.exec("update attributes set attribute_name = 'Balance', line_item_number = '7' where id = ?",
+	f.Exec("update attributes set attribute_name = 'Balance', line_item_number = '7' where id = ?",
 		f.mapping(ids[1201]).AttributeID)
-	f.exec("update attributes set attribute_name = 'Balance', line_item_number = '8', mdrm = 'M1' where id = ?",
+	f.Exec("update attributes set attribute_name = 'Balance', line_item_number = '8', mdrm = 'M1' where id = ?",
 		f.mapping(ids[1202]).AttributeID)
 
-	f.exec("insert into source_columns select (jsonb_populate_record(c, jsonb_build_object('id', 'second', " +
+	f.Exec("insert into source_columns select (jsonb_populate_record(c, jsonb_build_object('id', 'second', " +
 		"'identity', 'core\naccounts\nopened', 'column_name', 'opened'))).* from source_columns c limit 1")
-	f.exec("update pde_mappings set source_fields = "+
+	f.Exec("update pde_mappings set source_fields = "+
 		"'[\"core.accounts.acct_nbr\", \"core.accounts.opened\"]' where id = ?", ids[1])
 	event := f.lineage("")
 	if event.EventType != "COMPLETE" || len(event.Outputs) != 1 || len(event.Inputs) != 1 {

@@ -14,7 +14,7 @@ import (
 )
 
 func (f *fixture) export(format, query string) answer {
-	f.t.Helper()
+	f.T.Helper()
 	return f.get(reportURL("/pde-mappings/export?format=" + format + query))
 }
 
@@ -23,7 +23,7 @@ func TestExportMappings_WritesEveryMappingOfManyPages(t *testing.T) {
 	f := newFixture(t)
 	ids := f.imported(1201) // three pages
 	f.classified(ids[0], ids[1200])
-	f.exec("update pde_mappings set pde_description = '=HYPERLINK(\"http://x\")', business_owner = '''@home', "+
+	f.Exec("update pde_mappings set pde_description = '=HYPERLINK(\"http://x\")', business_owner = '''@home', "+
 		"data_steward = e'Müller, \"the\" \\nsecond' where id = ?", ids[0])
 	first := f.mapping(ids[0])
 

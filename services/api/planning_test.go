@@ -38,9 +38,9 @@ func pages[T any](t *testing.T, f *fixture, path string, query url.Values) (item
 
 // mixed imports n attributes and judges their mappings in different ways.
 func (f *fixture) mixed(n int) {
-	f.t.Helper()
+	f.T.Helper()
 	f.imported(n)
-	f.exec(`update pde_mappings m set
+	f.Exec(`update pde_mappings m set
 		source_field = (array[null, 'core.accounts.acct_nbr'])[1 + r.a % 2],
 		confidence_score = case when r.a % 4 > 0 then r.b % 101 end,
 		information_security_classification = (array[null, 'HRCI', 'Confidential', 'Proprietary',
@@ -86,8 +86,8 @@ func TestACursorHoldsTheLongestNames(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.imported(3)
-	f.exec("update attributes set attribute_name = repeat('<', 254) || line_item_number")
-	f.exec("update pde_mappings set source_field = repeat('\U00010348', 767)")
+	f.Exec("update attributes set attribute_name = repeat('<', 254) || line_item_number")
+	f.Exec("update pde_mappings set source_field = repeat('\U00010348', 767)")
 	for _, sort := range []string{"attribute_name", "source_field"} {
 		if got := pages[api.Mapping](t, f, reportURL("/pde-mappings"), url.Values{"limit": {"1"}, "sort": {sort}}); len(
 			got,
@@ -220,7 +220,7 @@ func TestAMappingHasEveryFieldOfTheContract(t *testing.T) {
 		t.Errorf("alternatives and ETag: got %s, %s", fresh["alternative_mappings"], a.header.Get("ETag"))
 	}
 
-	f.exec(
+	f.Exec(
 		`update pde_mappings set data_source_id = (select id from data_sources), pde_name = 'a',
 		pde_code = 'b', pde_description = 'c',
 		source_field = 'core.accounts.acct_nbr', mapping_type = 'lookup', transformation_rule = 'd',
@@ -352,7 +352,7 @@ func TestReportsAreListedWithTheirCounts(t *testing.T) {
 		t.Fatalf("reports differ (-want +got):\n%s", diff)
 	}
 	first := reports[0]
-	counted := func(where string) int64 { return int64(f.count("select count(*) from pde_mappings where " + where)) }
+	counted := func(where string) int64 { return int64(f.Count("select count(*) from pde_mappings where " + where)) }
 	got := []int64{
 		first.MappingCount,
 		first.Classifications.HRCI,

@@ -83,7 +83,7 @@ func TestABadRequestIsRefusedWithItsFieldAndChangesNothing(t *testing.T) {
 			}
 		})
 	}
-	if jobs, intents := f.count("select count(*) from jobs"), f.count("select count(*) from "+
+	if jobs, intents := f.Count("select count(*) from jobs"), f.Count("select count(*) from "+
 		"job_intents"); jobs != 1 || intents != 1 {
 		t.Errorf("jobs: got %d with %d intents, want one with one", jobs, intents)
 	}
@@ -281,7 +281,7 @@ func TestALargeBodyIsRefused(t *testing.T) {
 	if status != http.StatusRequestEntityTooLarge || kind != "body-too-large" {
 		t.Errorf("chunked: got %d %s, want 413 body-too-large", status, kind)
 	}
-	if n := f.count("select count(*) from jobs"); n != 0 {
+	if n := f.Count("select count(*) from jobs"); n != 0 {
 		t.Errorf("got %d jobs", n)
 	}
 	must[api.Accepted](t, f.post(path, padded(limit)), http.StatusAccepted)
@@ -310,7 +310,7 @@ func TestAWrongLengthIsRefused(t *testing.T) {
 			}
 		})
 	}
-	if n := f.count("select count(*) from jobs"); n != 0 {
+	if n := f.Count("select count(*) from jobs"); n != 0 {
 		t.Errorf("got %d jobs", n)
 	}
 }
@@ -324,7 +324,7 @@ func (f *fixture) raw(t *testing.T, path, header, body string) (status int, kind
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(requestTimeout)); err != nil {
 		t.Fatal(err)
 	}
 	head := "POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: " +

@@ -32,7 +32,7 @@ func TestRegenerateAllAcceptsAJobOfAllMappings(t *testing.T) {
 	if status.Status != schema.StatusPending || status.TotalSteps != 3 || status.Metadata.RequestedBy != "tina" {
 		t.Errorf("status: got %+v", status)
 	}
-	job := f.job(got.JobID)
+	job := f.ReadJob(got.JobID)
 	if job.JobType != schema.JobTypePDERegeneration || job.Scope != schema.ScopeAll ||
 		job.Classifier != schema.ClassifierRules || job.Intent != schema.IntentRun {
 		t.Errorf("job is %+v", job)
@@ -40,7 +40,7 @@ func TestRegenerateAllAcceptsAJobOfAllMappings(t *testing.T) {
 	if job.CreatedBy != "tina" || job.CreatedAt.IsZero() || job.UpdatedBy == "" || job.UpdatedAt.IsZero() {
 		t.Errorf("the job's row is not signed: %+v", job)
 	}
-	if n := f.count("select count(*) from job_intents where job_id = ? and version = 1 and intent = 'run' and "+
+	if n := f.Count("select count(*) from job_intents where job_id = ? and version = 1 and intent = 'run' and "+
 		"requested_by = 'tina' and created_at = ?",
 		job.ID, job.CreatedAt); n != 1 {
 		t.Error("the first intent is not there, or was written at another time")
@@ -71,7 +71,7 @@ func TestADryRunOnlyCounts(t *testing.T) {
 	if strings.TrimSpace(a.body) != want {
 		t.Errorf("got %s, want %s", a.body, want)
 	}
-	if n := f.count("select count(*) from jobs"); n != 0 {
+	if n := f.Count("select count(*) from jobs"); n != 0 {
 		t.Errorf("got %d jobs", n)
 	}
 }
@@ -85,14 +85,14 @@ func TestAJobOfSelectedMappingsIgnoresDuplicates(t *testing.T) {
 	id := must[api.Accepted](t, a, http.StatusAccepted).JobID
 	f.list(id)
 	var listed []string
-	if err := f.db.NewRaw("select mapping_id from job_items where job_id = ? order by "+
+	if err := f.DB.NewRaw("select mapping_id from job_items where job_id = ? order by "+
 		"mapping_id", id).Scan(t.Context(), &listed); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{ids[1], ids[3]}; !slices.Equal(listed, want) {
 		t.Errorf("the job: got %v, want %v", listed, want)
 	}
-	if job := f.job(id); job.JobType != schema.JobTypePDEClassification || job.Scope != schema.ScopeSelected ||
+	if job := f.ReadJob(id); job.JobType != schema.JobTypePDEClassification || job.Scope != schema.ScopeSelected ||
 		job.MappingCount != 2 {
 		t.Errorf("job is %+v", job)
 	}
@@ -112,7 +112,7 @@ func TestUnknownMappingsAreRefusedByIndex(t *testing.T) {
 	if want := []string{"body.mapping_ids[1]", "body.mapping_ids[3]"}; !slices.Equal(places, want) {
 		t.Errorf("got %v, want %v", places, want)
 	}
-	if n := f.count("select count(*) from jobs"); n != 0 {
+	if n := f.Count("select count(*) from jobs"); n != 0 {
 		t.Errorf("got %d jobs", n)
 	}
 }
@@ -121,7 +121,7 @@ func TestAutoMapWithoutUnmappedMappingsCompletesAtOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.imported(2)
-	f.exec("update pde_mappings set source_field = 'core.accounts.acct_nbr'")
+	f.Exec("update pde_mappings set source_field = 'core.accounts.acct_nbr'")
 	got := must[api.Accepted](t, f.post(reportURL("/pde-mappings/auto-map"), ""), http.StatusAccepted)
 	if got.MappingCount != 0 {
 		t.Errorf("got %d mappings", got.MappingCount)
@@ -138,7 +138,7 @@ func TestAutoMapCountsUnmappedMappings(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ids := f.imported(3)
-	f.exec("update pde_mappings set source_field = 'core.accounts.acct_nbr' where id = ?", ids[1])
+	f.Exec("update pde_mappings set source_field = 'core.accounts.acct_nbr' where id = ?", ids[1])
 	got := must[api.Accepted](t, f.post(reportURL("/pde-mappings/auto-map"), ""), http.StatusAccepted)
 	if got.MappingCount != 2 {
 		t.Errorf("got %d mappings, want 2", got.MappingCount)
@@ -174,7 +174,7 @@ func TestAnImportAndAJobExcludeEachOther(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.imported(1)
-	tx, err := f.db.BeginTx(t.Context(), nil)
+	tx, err := f.DB.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,14 +195,14 @@ func TestAnImportAndAJobExcludeEachOther(t *testing.T) {
 		}
 		done <- a
 	}()
-	f.awaitLockWaiters(1)
+	f.WaitForLocks(1)
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
 	if got := must[api.Accepted](t, <-done, http.StatusAccepted); got.MappingCount != 5 {
 		t.Errorf("the job: got %d mappings, want the 5 that the import left", got.MappingCount)
 	}
-	err = f.db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+	err = f.DB.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.Import(ctx, tx, schema.ReportData{CycleID: cycle, ReportID: report, Author: "test"})
 		return err
 	})

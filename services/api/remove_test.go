@@ -12,14 +12,14 @@ import (
 )
 
 func (f *fixture) remove(path string, role api.Role) answer {
-	f.t.Helper()
+	f.T.Helper()
 	return f.do(call{method: http.MethodDelete, path: reportURL(path), role: role})
 }
 
 func (f *fixture) gone(path string, role api.Role) {
-	f.t.Helper()
+	f.T.Helper()
 	if a := f.remove(path, role); a.status != http.StatusNoContent || a.body != "" {
-		f.t.Errorf("DELETE %s: %d %s", path, a.status, a.body)
+		f.T.Errorf("DELETE %s: %d %s", path, a.status, a.body)
 	}
 }
 
@@ -48,7 +48,7 @@ func TestPlanningDataIsRemovedByTheRequiredRole(t *testing.T) {
 		{&columnID, "select id from source_columns where data_source_id = '" + other + "' limit 1"},
 		{&confirmedColumn, "select id from source_columns where column_name = 'BAL_AMT'"},
 	} {
-		if err := f.db.NewRaw(read.query).Scan(t.Context(), read.into); err != nil {
+		if err := f.DB.NewRaw(read.query).Scan(t.Context(), read.into); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -109,7 +109,7 @@ func TestPlanningDataIsRemovedByTheRequiredRole(t *testing.T) {
 		t.Errorf("the status of the job: got %+v", status)
 	}
 	refused(t, f.post("/api/v1/jobs/"+job+"/retry", ""), http.StatusNotFound, "report-not-found")
-	if n := f.count("select count(*) from classification_history"); n == 0 {
+	if n := f.Count("select count(*) from classification_history"); n == 0 {
 		t.Error("the history is gone")
 	}
 	// A report of the same name is another one.

@@ -84,7 +84,7 @@ func TestARequestIsLoggedBeforeItFails(t *testing.T) {
 			if a.status != tt.status {
 				t.Fatalf("status: got %d, want %d: %s", a.status, tt.status, a.body)
 			}
-			lines := f.log.await(t, a.header.Get("X-Request-Id"), 2)
+			lines := f.awaitLines(a.header.Get("X-Request-Id"), 2)
 			first, last := lines[0], lines[len(lines)-1]
 			if first["msg"] != "request" || last["msg"] != "response" {
 				t.Fatalf("the first and the last line: got %v and %v", first, last)
@@ -113,7 +113,7 @@ func TestARequestIsLoggedBeforeItFails(t *testing.T) {
 func TestARequestThatPanicsIsLoggedAndAnswered(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.serve(f.js, api.Options{Verify: func(context.Context, string) (api.Caller, error) {
+	f.serve(f.JS, api.Options{Verify: func(context.Context, string) (api.Caller, error) {
 		panic("the key is in the " +
 			"other coat")
 	}})
@@ -123,7 +123,7 @@ func TestARequestThatPanicsIsLoggedAndAnswered(t *testing.T) {
 	if strings.Contains(a.body, "coat") {
 		t.Errorf("the answer says too much: %s", a.body)
 	}
-	lines := f.log.await(t, p.RequestID, 3)
+	lines := f.awaitLines(p.RequestID, 3)
 	if len(lines) != 3 || lines[0]["msg"] != "request" || lines[1]["msg"] != "panic" || lines[2]["msg"] != "response" {
 		t.Fatalf("lines: got %v", lines)
 	}
@@ -156,7 +156,7 @@ func TestAPanicDuringAResponseIsLogged(t *testing.T) {
 		}()
 		f.server.Handler().ServeHTTP(broken{httptest.NewRecorder()}, r)
 	}()
-	lines := f.log.of("cut")
+	lines := f.lines("cut")
 	last := lines[len(lines)-1]
 	if duration, _ := last["duration"].(float64); last["msg"] != "response" ||
 		last["status"] != float64(http.StatusInternalServerError) ||
@@ -168,13 +168,13 @@ func TestAPanicDuringAResponseIsLogged(t *testing.T) {
 func TestAnInternalErrorIsLoggedAndNotInTheResponse(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.exec("alter table jobs rename to stolen")
+	f.Exec("alter table jobs rename to stolen")
 	a := f.get("/api/v1/jobs")
 	p := refused(t, a, http.StatusInternalServerError, "internal")
 	if strings.Contains(a.body, "relation") || strings.Contains(a.body, "SQLSTATE") {
 		t.Errorf("the answer says too much: %s", a.body)
 	}
-	lines := f.log.await(t, p.RequestID, 2)
+	lines := f.awaitLines(p.RequestID, 2)
 	if text, _ := lines[len(lines)-1]["error"].(string); !strings.Contains(text, "42P01") {
 		t.Errorf("the last line lacks the error: %v", lines)
 	}
@@ -206,7 +206,7 @@ func TestTheLastLineHasTheUser(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	a := f.get("/api/v1/jobs")
-	lines := f.log.await(t, a.header.Get("X-Request-Id"), 2)
+	lines := f.awaitLines(a.header.Get("X-Request-Id"), 2)
 	if lines[1]["user"] != "tina" {
 		t.Errorf("the last line: got %v", lines[1])
 	}

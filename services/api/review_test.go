@@ -12,7 +12,7 @@ import (
 )
 
 func (f *fixture) bulk(user, body string) answer {
-	f.t.Helper()
+	f.T.Helper()
 	return f.do(call{
 		method: http.MethodPost, path: reportURL("/pde-mappings/review"), body: body, role: api.Manager, user: user,
 	})
@@ -110,7 +110,7 @@ func TestReviewMappings_ByIDs(t *testing.T) {
 	must[api.DecidedMapping](t, f.edit("mia", ids[1], `"1"`, `{"pde_name": "own"}`), http.StatusOK)
 	must[api.DecidedMapping](t, f.act("mona", api.Manager, ids[2], "review", `{"decision": "approved"}`), http.StatusOK)
 	list := `"` + strings.Join(ids, `", "`) + `", "` + ids[0] + `"`
-	before := f.count("select count(*) from classification_history")
+	before := f.Count("select count(*) from classification_history")
 
 	dry := must[api.Reviewed](t, f.bulk("mia", `{"decision": "approved", "dry_run": true, "ids": [`+list+`]}`),
 		http.StatusOK)
@@ -129,7 +129,7 @@ func TestReviewMappings_ByIDs(t *testing.T) {
 	if len(p.Errors) != 1 || p.Errors[0].Location != "body.ids[1]" {
 		t.Errorf("own edits: got %+v", p.Errors)
 	}
-	if after := f.count("select count(*) from classification_history"); after != before {
+	if after := f.Count("select count(*) from classification_history"); after != before {
 		t.Errorf("changes of a dry run and a refused review: got %d, want none", after-before)
 	}
 	done := must[api.Reviewed](t, f.bulk("mia",
@@ -157,17 +157,17 @@ func TestReviewMappings_ByFilter(t *testing.T) {
 	if dry.Matched != 3 || dry.Decided != 3 {
 		t.Errorf("dry run: got %+v, want 3 of 3", dry)
 	}
-	f.exec("update pde_mappings set confidence_score = 89 where id = ?", ids[0])
+	f.Exec("update pde_mappings set confidence_score = 89 where id = ?", ids[0])
 	p := refused(t, f.bulk("mia", `{"decision": "rejected", "expected": 3, `+filter+`}`), http.StatusConflict,
 		"count-changed")
 	if p.Errors[0].Message != "must be 2, the number of mappings that pass the filter" {
 		t.Errorf("changed count: got %+v", p.Errors)
 	}
 	done := must[api.Reviewed](t, f.bulk("mia", `{"decision": "rejected", "expected": 2, `+filter+`}`), http.StatusOK)
-	if done.Decided != 2 || f.count("select count(*) from pde_mappings where review_status = 'rejected'") != 2 {
+	if done.Decided != 2 || f.Count("select count(*) from pde_mappings where review_status = 'rejected'") != 2 {
 		t.Errorf("review: got %+v", done)
 	}
-	if n := f.count("select count(*) from classification_history where action = 'reviewed' and not published"); n != 2 {
+	if n := f.Count("select count(*) from classification_history where action = 'reviewed' and not published"); n != 2 {
 		t.Errorf("changes to publish: got %d, want 2", n)
 	}
 	refused(t, f.bulk("mia", `{"decision": "rejected", "expected": 0, `+filter+`}`), http.StatusConflict,
@@ -191,7 +191,7 @@ func TestReviewMappings_ADryRunLocksNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ids := f.imported(2)
-	tx, err := f.db.BeginTx(t.Context(), nil)
+	tx, err := f.DB.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,11 +214,11 @@ func TestReviewMappings_RefusesAFilterThatMatchesTooMany(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.imported(1)
-	f.exec(`insert into attributes (id, cycle_id, report_id, identity, attribute_name,
+	f.Exec(`insert into attributes (id, cycle_id, report_id, identity, attribute_name,
 			created_at, created_by, updated_at, updated_by)
 		select 'a' || n, ?, ?, 'a' || n, 'Copy', now(), 'test', now(), 'test' from generate_series(1, 20000) n`,
 		cycle, report)
-	f.exec(`insert into pde_mappings
+	f.Exec(`insert into pde_mappings
 			(id, cycle_id, report_id, attribute_id, created_at, created_by, updated_at, updated_by)
 		select 'm' || a.id, cycle_id, report_id, a.id, now(), 'test', now(), 'test' from attributes a
 		where a.identity like 'a%'`)
@@ -234,7 +234,7 @@ func TestReviewMappings_RefusesAFilterThatMatchesTooMany(t *testing.T) {
 	}
 	refused(t, f.bulk("mia", `{"decision": "approved", "expected": 7, `+filter+`}`), http.StatusConflict,
 		"count-changed")
-	if n := f.count("select count(*) from pde_mappings where review_status <> 'pending'"); n != 0 {
+	if n := f.Count("select count(*) from pde_mappings where review_status <> 'pending'"); n != 0 {
 		t.Errorf("decided mappings: got %d, want none", n)
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // dated imports a report whose data source has two dates.
 func (f *fixture) dated(mappings int) []string {
-	f.t.Helper()
+	f.T.Helper()
 	ids := f.imported(mappings)
 	f.importReport(schema.ReportData{
 		CycleID: cycle, ReportID: report, Author: "test",

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -43,14 +42,14 @@ func liveFixture(t *testing.T) (f *fixture, s *foreigntest.Server, at string) {
 	t.Helper()
 	f = newFixture(t)
 	db, err := schema.Open(t.Context(), schematest.URL(t), schema.Options{
-		LogSQL: slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		LogSQL: f.Log.JSONLogger(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	f.db = db
-	f.serve(f.js, api.Options{Verify: verifier(t), Secret: secret()})
+	f.DB = db
+	f.serve(f.JS, api.Options{Verify: verifier(t), Secret: secret()})
 	s = startLoans(t)
 	return f, s, s.PostgresURL("reader", foreigntest.Password, "postgres")
 }
@@ -69,16 +68,16 @@ func refuseLeaks(t *testing.T, where, text string) {
 
 // everything returns all rows of all tables as text.
 func (f *fixture) everything() string {
-	f.t.Helper()
+	f.T.Helper()
 	var tables, all []string
-	if err := f.db.NewRaw(`select table_name from information_schema.tables
-		where table_schema = current_schema()`).Scan(f.t.Context(), &tables); err != nil {
-		f.t.Fatal(err)
+	if err := f.DB.NewRaw(`select table_name from information_schema.tables
+		where table_schema = current_schema()`).Scan(f.T.Context(), &tables); err != nil {
+		f.T.Fatal(err)
 	}
 	for _, table := range tables {
 		var rows []string
-		if err := f.db.NewRaw("select t::text from ? t", bun.Ident(table)).Scan(f.t.Context(), &rows); err != nil {
-			f.t.Fatal(err)
+		if err := f.DB.NewRaw("select t::text from ? t", bun.Ident(table)).Scan(f.T.Context(), &rows); err != nil {
+			f.T.Fatal(err)
 		}
 		all = append(all, rows...)
 	}
@@ -164,20 +163,8 @@ func TestALiveDatabaseIsImportedTestedAndRefreshed(t *testing.T) {
 
 	refuseLeaks(t, "a response", seen.String())
 	refuseLeaks(t, "a row", f.everything())
-	f.log.mu.Lock()
-	defer f.log.mu.Unlock()
-	statements := 0
-	for _, line := range f.log.lines {
-		text, err := json.Marshal(line)
-		if err != nil {
-			t.Fatal(err)
-		}
-		refuseLeaks(t, "the log", string(text))
-		if strings.Contains(string(text), "data_sources") {
-			statements++
-		}
-	}
-	if statements == 0 {
+	refuseLeaks(t, "the log", f.Log.String())
+	if f.Log.Count("data_sources") == 0 {
 		t.Error("no statement about data_sources is logged: the test looks in the wrong place")
 	}
 }
@@ -241,7 +228,7 @@ func checkRefresh(t *testing.T, f *fixture, got api.Refreshed) {
 		!strings.Contains(*entry.Comment, "no longer has the column svc.loan.lmt_amt, which was probably renamed to") {
 		t.Errorf("history: got %+v", entry)
 	}
-	if n := f.count(`select count(*) from classification_history
+	if n := f.Count(`select count(*) from classification_history
 		where action = 'refreshed' and not published`); n != 2 {
 		t.Errorf("got %d changes to publish as mapping.changed, want 2", n)
 	}
@@ -306,7 +293,7 @@ func TestAddDataSource_ReadsADatabase(t *testing.T) {
 
 	path := reportURL("/data-sources/" + source.ID)
 	t.Run("with another secret the password has to be sent again", func(t *testing.T) {
-		f.serve(f.js, api.Options{Verify: verifier(t), Secret: append(secret(), '!')})
+		f.serve(f.JS, api.Options{Verify: verifier(t), Secret: append(secret(), '!')})
 		got := must[api.ConnectionTest](t, f.post(path+"/test-connection", ""), http.StatusOK)
 		if got.OK || *got.Reason != "password_missing" {
 			t.Errorf("test-connection: got %+v", got)
@@ -317,7 +304,7 @@ func TestAddDataSource_ReadsADatabase(t *testing.T) {
 		}
 	})
 	t.Run("the password is not sent to another host", func(t *testing.T) {
-		f.exec(
+		f.Exec(
 			"update data_sources set connection_url = replace(connection_url, 'localhost', '127.0.0.1') where id = ?",
 			source.ID,
 		)
@@ -327,7 +314,7 @@ func TestAddDataSource_ReadsADatabase(t *testing.T) {
 		}
 	})
 	t.Run("without a secret nothing is stored", func(t *testing.T) {
-		f.serve(f.js, api.Options{Verify: verifier(t)})
+		f.serve(f.JS, api.Options{Verify: verifier(t)})
 		made := must[api.DataSource](t, f.post(reportURL("/data-sources"), body("Third", at, "")), http.StatusCreated)
 		if made.Connection.HasPassword {
 			t.Errorf("got %+v, want no stored password", made.Connection)
@@ -357,7 +344,7 @@ func TestRefresh_IsRefusedWithoutAConnectionAndDuringAJob(t *testing.T) {
 		http.StatusConflict,
 		"job-active",
 	)
-	err := f.db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+	err := f.DB.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.RefreshDataSource(
 			ctx,
 			tx,

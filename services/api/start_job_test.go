@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -29,7 +28,7 @@ func TestARequestedJobIsPublishedWithItsTrace(t *testing.T) {
 		method: http.MethodPost, path: reportURL("/pde-mappings/regenerate-all"), role: api.Tester,
 		header: map[string]string{"traceparent": "00-" + trace + "-b7ad6b7169203331-01"},
 	}), http.StatusAccepted).JobID
-	stream, err := f.js.Stream(t.Context(), events.StreamEvents)
+	stream, err := f.JS.Stream(t.Context(), events.StreamEvents)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +42,7 @@ func TestARequestedJobIsPublishedWithItsTrace(t *testing.T) {
 	if got := fmt.Sprint(msg.Header["traceparent"]); !strings.Contains(got, trace) {
 		t.Errorf("trace of the event: got %s, want %s", got, trace)
 	}
-	job := f.job(id)
+	job := f.ReadJob(id)
 	if !job.PublishedRequested {
 		t.Error("the row does not record that the event is published")
 	}
@@ -56,10 +55,10 @@ func TestWithoutNATSAJobIsAcceptedAndLeftToTheDispatcher(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.imported(2)
-	f.nats.Stop()
+	f.Bus.Stop()
 
 	id := must[api.Accepted](t, f.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
-	if f.job(id).PublishedRequested {
+	if f.ReadJob(id).PublishedRequested {
 		t.Error("the row records a publish that has failed")
 	}
 }
@@ -82,17 +81,13 @@ func TestThePublishOfAJobTimesOut(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.imported(2)
-	verify, err := api.SecretVerifier(secret())
-	if err != nil {
-		t.Fatal(err)
-	}
 	end := make(chan struct{})
-	f.serve(mute{end: end}, api.Options{Verify: verify})
+	f.serve(mute{end: end}, api.Options{Verify: verifier(t)})
 	t.Cleanup(func() { close(end) })
 
 	// Without a timeout, the publish would last until the client closes the request.
 	id := must[api.Accepted](t, f.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted).JobID
-	if f.job(id).PublishedRequested {
+	if f.ReadJob(id).PublishedRequested {
 		t.Error("the row records a publish that has failed")
 	}
 }
@@ -125,7 +120,7 @@ func TestTwentyConcurrentRequestsStartOneJob(t *testing.T) {
 			t.Errorf("job of a conflict: got %s, want %s", id, accepted[0])
 		}
 	}
-	if n := f.count("select count(*) from jobs"); n != 1 {
+	if n := f.Count("select count(*) from jobs"); n != 1 {
 		t.Errorf("got %d jobs", n)
 	}
 }
@@ -173,7 +168,7 @@ func TestARequestStartsItsJobWhenAConcurrentOneFails(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.imported(2)
-	tx, err := f.db.BeginTx(t.Context(), nil)
+	tx, err := f.DB.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,29 +188,11 @@ func TestARequestStartsItsJobWhenAConcurrentOneFails(t *testing.T) {
 		}
 		done <- a
 	}()
-	f.awaitLockWaiters(1)
+	f.WaitForLocks(1)
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
 	must[api.Accepted](t, <-done, http.StatusAccepted)
-}
-
-// awaitLockWaiters waits until this number of sessions of the database wait for locks.
-func (f *fixture) awaitLockWaiters(n int) {
-	f.t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for late := time.After(patience); ; {
-		if f.count("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = "+
-			"'Lock'") >= n {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-late:
-			f.t.Fatalf("fewer than %d sessions wait for a lock", n)
-		}
-	}
 }
 
 func TestARequestThatAlwaysConflictsIsBusy(t *testing.T) {
@@ -223,8 +200,8 @@ func TestARequestThatAlwaysConflictsIsBusy(t *testing.T) {
 	f := newFixture(t)
 	f.imported(2)
 	// The insert is suppressed, so no conflicting job is found.
-	f.exec("create function nothing() returns trigger language plpgsql as 'begin return null; end'")
-	f.exec("create trigger nothing before insert on jobs for each row execute function nothing()")
+	f.Exec("create function nothing() returns trigger language plpgsql as 'begin return null; end'")
+	f.Exec("create trigger nothing before insert on jobs for each row execute function nothing()")
 	a := f.post(reportURL("/pde-mappings/regenerate-all"), "")
 	if refused(t, a, http.StatusServiceUnavailable, "busy"); a.header.Get("Retry-After") == "" {
 		t.Error("the response has no Retry-After")
@@ -243,7 +220,7 @@ func TestARequestDoesNotWaitLongForAnImport(t *testing.T) {
 	)
 	f.succeed(lost)
 	f.project(lost)
-	importing, err := f.db.BeginTx(t.Context(), nil)
+	importing, err := f.DB.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,13 +3,13 @@ package api_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/eventstest"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
 	"github.com/pdeflow/pdeflow/services/api"
@@ -86,7 +86,7 @@ func TestAWaitingRequestGetsTheChange(t *testing.T) {
 				done <- a
 			}()
 			// Any change from now on is one that it waits for, or that it knows of from the start if it comes so early.
-			f.log.await(t, "long", 1)
+			f.awaitLines("long", 1)
 			f.succeed(id)
 			f.project(id)
 			if status := must[events.JobStatus](t, <-done, http.StatusOK); status.Status != schema.StatusCompleted {
@@ -161,7 +161,7 @@ func TestAStoppingServerEndsWaits(t *testing.T) {
 		}
 		done <- a
 	}()
-	f.log.await(t, "waiting", 1)
+	f.awaitLines("waiting", 1)
 	stop()
 	must[events.JobStatus](t, <-done, http.StatusOK)
 	select {
@@ -169,7 +169,7 @@ func TestAStoppingServerEndsWaits(t *testing.T) {
 		if err != nil {
 			t.Errorf("the server: got %v", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(requestTimeout):
 		t.Error("the server does not end")
 	}
 }
@@ -180,22 +180,18 @@ func TestWaitingRequestsShareTheirStatements(t *testing.T) {
 	f.imported(1)
 	id := f.started()
 	tag := f.do(statusCall(id, "", "")).header.Get("ETag")
-	var statements logbook
+	statements := eventstest.NewLog(t)
 	db, err := schema.Open(
 		t.Context(),
 		schematest.URL(t),
-		schema.Options{LogSQL: slog.New(slog.NewJSONHandler(&statements, nil))},
+		schema.Options{LogSQL: statements.Logger()},
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	f.db = db
-	verify, err := api.SecretVerifier(secret())
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.serve(f.js, api.Options{Verify: verify})
+	f.DB = db
+	f.serve(f.JS, api.Options{Verify: verifier(t)})
 
 	const requests = 200
 	began := time.Now()
@@ -209,7 +205,7 @@ func TestWaitingRequestsShareTheirStatements(t *testing.T) {
 	}
 	all.Wait()
 	reads := int(time.Since(began)/(100*time.Millisecond)) + 1
-	if n := len(statements.all()); n > 2*reads {
+	if n := statements.Count("\n"); n > 2*reads {
 		t.Errorf("%d requests that wait made %d statements in %s, want at most two for each tenth of a "+
 			"second", requests, n, time.Since(began))
 	}
@@ -220,11 +216,7 @@ func TestAnEventWakesRequestsThatWait(t *testing.T) {
 	f := newFixture(t)
 	f.imported(1)
 	id := f.started()
-	verify, err := api.SecretVerifier(secret())
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.serve(f.js, api.Options{Verify: verify, Events: f.js.Conn()})
+	f.serve(f.JS, api.Options{Verify: verifier(t), Events: f.JS.Conn()})
 	f.server.SetPollEvery(time.Hour)
 	tag := f.do(statusCall(id, "", "")).header.Get("ETag")
 	done := make(chan answer, 1)
@@ -235,12 +227,12 @@ func TestAnEventWakesRequestsThatWait(t *testing.T) {
 		}
 		done <- a
 	}()
-	f.log.await(t, "waiting", 3) // two lines of the first request, and one of this
+	f.awaitLines("waiting", 3) // two lines of the first request, and one of this
 	f.succeed(id)
 	f.project(id)
 	// Nothing shows that the request waits already, so the event is repeated.
 	for tick := time.NewTicker(50 * time.Millisecond); ; {
-		if err := f.js.Conn().Publish(events.JobFinishedSubject(id).String(), nil); err != nil {
+		if err := f.JS.Conn().Publish(events.JobFinishedSubject(id).String(), nil); err != nil {
 			t.Fatal(err)
 		}
 		select {

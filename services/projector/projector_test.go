@@ -67,7 +67,7 @@ func TestJobFinishedIsPublishedAfterTheCommitAndBeforeTheAcknowledgement(t *test
 		t.Fatal(err)
 	}
 	f.publish(f.end(job, f.ids[0])...)
-	f.Waiting()
+	f.WaitForLocks(1)
 	if n := len(f.published(events.TopicJobFinished, job.ID)); n != 0 {
 		t.Errorf("job.finished events before the commit: got %d, want 0", n)
 	}
@@ -181,7 +181,7 @@ func TestAPauseDuringTheLastFoldIsPublishedBeforeJobFinished(t *testing.T) {
 	}
 	folded := make(chan error, 1)
 	go func() { folded <- p.fold(t.Context(), batch) }()
-	f.Waiting()
+	f.WaitForLocks(1)
 	f.Intend(job.ID, schema.IntentPause)
 	if err := lock.Commit(); err != nil {
 		t.Fatal(err)
