@@ -11,19 +11,20 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/eventstest"
 )
 
 func TestConsumeBatches_OneResultSettlesTheBatch(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	batches := make(chan []events.Received[events.JobProgress], 100)
-	o := b.options()
-	o.Batch, o.Linger = 10, patience
+	o := f.options()
+	o.Batch, o.Linger = 10, eventstest.Patience
 	fail := true
 	run(
 		t,
 		events.ConsumeBatches(
-			b.js,
+			f.js,
 			events.Projector(),
 			func(_ context.Context, batch []events.Received[events.JobProgress]) error {
 				batches <- batch
@@ -37,12 +38,12 @@ func TestConsumeBatches_OneResultSettlesTheBatch(t *testing.T) {
 		),
 	)
 	for i := range 9 {
-		if err := b.pub.Publish(t.Context(), events.JobListed("j", int64(i))); err != nil {
+		if err := f.pub.Publish(t.Context(), events.JobListed("j", int64(i))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	// A message that cannot be decoded is terminated and does not delay the others.
-	b.raw(t, "job.progress.j", "garbled", nil)
+	f.raw(t, "job.progress.j", "garbled", nil)
 
 	for _, want := range []uint64{1, 2} {
 		batch := next(t, batches)
@@ -58,31 +59,31 @@ func TestConsumeBatches_OneResultSettlesTheBatch(t *testing.T) {
 		}
 		if want == 1 {
 			// With one more to end, the nine that come back make a full batch again.
-			b.raw(t, "job.progress.j", "garbled", nil)
+			f.raw(t, "job.progress.j", "garbled", nil)
 		}
 	}
-	eventually(t, "all are acknowledged", func() bool {
-		c, err := b.js.Consumer(t.Context(), events.StreamEvents, "projector")
+	eventstest.Eventually(t, "all are acknowledged", func() bool {
+		c, err := f.js.Consumer(t.Context(), events.StreamEvents, "projector")
 		return err == nil && c.CachedInfo().NumAckPending == 0 && c.CachedInfo().NumPending == 0
 	})
-	if b.holds(t, events.StreamEvents, "mapping.rejected.*") {
+	if f.holds(t, events.StreamEvents, "mapping.rejected.*") {
 		t.Error("an event was rejected as if it were work")
 	}
-	if !strings.Contains(b.log.String(), "header ce-id is missing") {
+	if !strings.Contains(f.log.String(), "header ce-id is missing") {
 		t.Error("the log lacks the reason of the terminated event")
 	}
 }
 
 func TestConsumeBatches_VerdictsSettleEachMessage(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	got := make(chan []events.Received[events.JobProgress], 10)
-	o := b.options()
-	o.Batch, o.Linger = 3, patience
+	o := f.options()
+	o.Batch, o.Linger = 3, eventstest.Patience
 	run(
 		t,
 		events.ConsumeBatches(
-			b.js,
+			f.js,
 			events.Projector(),
 			func(_ context.Context, batch []events.Received[events.JobProgress]) error {
 				got <- batch
@@ -96,18 +97,18 @@ func TestConsumeBatches_VerdictsSettleEachMessage(t *testing.T) {
 		),
 	)
 	for i := range 3 {
-		if err := b.pub.Publish(t.Context(), events.JobListed("j", int64(i))); err != nil {
+		if err := f.pub.Publish(t.Context(), events.JobListed("j", int64(i))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := b.pub.Publish(t.Context(), events.JobListed("j", 3)); err != nil {
+	if err := f.pub.Publish(t.Context(), events.JobListed("j", 3)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "all but the failed one are acknowledged", func() bool {
-		c, err := b.js.Consumer(t.Context(), events.StreamEvents, "projector")
+	eventstest.Eventually(t, "all but the failed one are acknowledged", func() bool {
+		c, err := f.js.Consumer(t.Context(), events.StreamEvents, "projector")
 		return err == nil && c.CachedInfo().NumPending == 0 && c.CachedInfo().NumAckPending == 2
 	})
-	b.raw(
+	f.raw(
 		t,
 		"job.progress.j",
 		"garbled",
@@ -122,17 +123,17 @@ func TestConsumeBatches_VerdictsSettleEachMessage(t *testing.T) {
 
 func TestConsumeBatches_DeliversUndecodedMessages(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	got := make(chan events.Received[events.Message], 10)
 	auditor := events.Auditor(func(context.Context) (time.Time, error) { return time.Time{}, nil })
-	run(t, events.ConsumeBatches(b.js, auditor, func(_ context.Context, batch []events.Received[events.Message]) error {
+	run(t, events.ConsumeBatches(f.js, auditor, func(_ context.Context, batch []events.Received[events.Message]) error {
 		for _, received := range batch {
 			got <- received
 		}
 		return nil
-	}, b.options()))
-	b.raw(t, "job.progress.j", "garbled", nats.Header{"ce-id": {"forged"}})
-	if err := b.pub.Publish(t.Context(), events.JobStarted("j")); err != nil {
+	}, f.options()))
+	f.raw(t, "job.progress.j", "garbled", nats.Header{"ce-id": {"forged"}})
+	if err := f.pub.Publish(t.Context(), events.JobStarted("j")); err != nil {
 		t.Fatal(err)
 	}
 	forged, started := next(t, got), next(t, got)

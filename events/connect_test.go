@@ -45,7 +45,7 @@ func TestConnect_KeepsThePasswordOutOfErrorsAndLogs(t *testing.T) {
 		func() bool { return strings.Contains(log.String(), "nats disconnected") || !nc.IsConnected() },
 	)
 	s.Restart()
-	eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "nats reconnected") })
+	eventstest.Eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "nats reconnected") })
 	if strings.Contains(log.String(), password) {
 		t.Error("the password is in the log")
 	}
@@ -81,13 +81,13 @@ func TestConnect_LogsAWrongPasswordAndRetries(t *testing.T) {
 		t.Error("the right password does not connect")
 	}
 	// By itself the client gives up for good when it is refused twice.
-	eventually(t, "it has been tried again", func() bool { return attempts.Load() > 3 })
+	eventstest.Eventually(t, "it has been tried again", func() bool { return attempts.Load() > 3 })
 	s.Stop()
 	if err := os.WriteFile(config, []byte(`authorization { user: u, password: "wr0ng" }`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.Restart()
-	eventually(t, "the connection is taken", wrong.IsConnected)
+	eventstest.Eventually(t, "the connection is taken", wrong.IsConnected)
 }
 
 func TestConnect_RefusesUnreadableCredentials(t *testing.T) {
@@ -108,7 +108,7 @@ func TestConnect_BeforeTheServerStarts(t *testing.T) {
 		t.Fatal("connected to nothing")
 	}
 	s.Restart()
-	eventually(t, "the connection is there", nc.IsConnected)
+	eventstest.Eventually(t, "the connection is there", nc.IsConnected)
 }
 
 func TestServers_ParsesAsTheClientDoes(t *testing.T) {

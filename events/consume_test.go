@@ -14,16 +14,17 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/eventstest"
 )
 
 func TestConsume_AcknowledgesAHandledMessage(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	got := make(chan events.Delivery, 1)
 	run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(_ context.Context, d events.Delivery, w events.MappingRequested) error {
 				if w != work("j", "m") {
@@ -32,10 +33,10 @@ func TestConsume_AcknowledgesAHandledMessage(t *testing.T) {
 				got <- d
 				return nil
 			},
-			b.options(),
+			f.options(),
 		),
 	)
-	b.send(t, work("j", "m"))
+	f.send(t, work("j", "m"))
 
 	d := next(t, got)
 	if d.ID != "work/j/m" || d.Source != "/pdeflow/dispatcher" || d.Subject != "mapping.requested.rules.j.m" ||
@@ -44,19 +45,19 @@ func TestConsume_AcknowledgesAHandledMessage(t *testing.T) {
 		d.Time.IsZero() {
 		t.Errorf("delivery %+v", d)
 	}
-	b.workDone(t)
+	f.workDone(t)
 	// The subject is free again.
-	b.send(t, work("j", "m"))
+	f.send(t, work("j", "m"))
 }
 
 func TestConsume_RedeliversAfterAnError(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	got := make(chan uint64, 3)
 	run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
 				got <- d.Deliveries
@@ -65,30 +66,30 @@ func TestConsume_RedeliversAfterAnError(t *testing.T) {
 				}
 				return nil
 			},
-			b.options(),
+			f.options(),
 		),
 	)
-	b.send(t, work("j", "m"))
+	f.send(t, work("j", "m"))
 	for want := uint64(1); want <= 3; want++ {
 		if n := next(t, got); n != want {
 			t.Errorf("delivery: got %d, want %d", n, want)
 		}
 	}
-	b.workDone(t)
-	if !strings.Contains(b.log.String(), "the database is away") {
+	f.workDone(t)
+	if !strings.Contains(f.log.String(), "the database is away") {
 		t.Error("the error is not in the log")
 	}
 }
 
 func TestRetryAfter_RedeliversAfterTheDelayWithoutAWarning(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	const delay = 50 * time.Millisecond
 	got := make(chan time.Time, 2)
 	run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
 				got <- time.Now()
@@ -97,29 +98,29 @@ func TestRetryAfter_RedeliversAfterTheDelayWithoutAWarning(t *testing.T) {
 				}
 				return nil
 			},
-			b.options(),
+			f.options(),
 		),
 	)
-	b.send(t, work("j", "m"))
+	f.send(t, work("j", "m"))
 	if first, second := next(t, got), next(t, got); second.Sub(first) < delay {
 		t.Errorf("wait before the redelivery: got %v, want %v", second.Sub(first), delay)
 	}
-	b.workDone(t)
-	if strings.Contains(b.log.String(), "level=WARN") {
+	f.workDone(t)
+	if strings.Contains(f.log.String(), "level=WARN") {
 		t.Error("a wait is logged as a problem")
 	}
 }
 
 func TestConsume_LogsASharedErrorOnce(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	const messages = 50
-	o := b.options()
+	o := f.options()
 	o.Workers = 4
 	stop := run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(_ context.Context, d events.Delivery, w events.MappingRequested) error {
 				if d.Deliveries < 3 {
@@ -131,11 +132,11 @@ func TestConsume_LogsASharedErrorOnce(t *testing.T) {
 		),
 	)
 	for i := range messages {
-		b.send(t, work("j", fmt.Sprint("m", i)))
+		f.send(t, work("j", fmt.Sprint("m", i)))
 	}
-	b.workDone(t)
+	f.workDone(t)
 	stop()
-	log := b.log.String()
+	log := f.log.String()
 	if n := strings.Count(log, `msg="handler failed, message will be redelivered"`); n != 1 {
 		t.Errorf("lines about the failure: got %d, want 1", n)
 	}
@@ -146,12 +147,12 @@ func TestConsume_LogsASharedErrorOnce(t *testing.T) {
 
 func TestConsume_LogsAPanicWithItsStack(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	got := make(chan uint64, 2)
 	run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
 				got <- d.Deliveries
@@ -160,51 +161,51 @@ func TestConsume_LogsAPanicWithItsStack(t *testing.T) {
 				}
 				return nil
 			},
-			b.options(),
+			f.options(),
 		),
 	)
-	b.send(t, work("j", "m"))
+	f.send(t, work("j", "m"))
 	next(t, got)
 	next(t, got)
-	b.workDone(t)
-	if log := b.log.String(); !strings.Contains(log, "nil policy") || !strings.Contains(log, "consume_test.go") {
+	f.workDone(t)
+	if log := f.log.String(); !strings.Contains(log, "nil policy") || !strings.Contains(log, "consume_test.go") {
 		t.Error("the panic and its stack are not in the log")
 	}
 }
 
 func TestDiscard_TerminatesTheMessage(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	var calls atomic.Int32
-	settled, err := b.nc.SubscribeSync("$JS.ACK.PDE_WORK.classifier-rules.>")
+	settled, err := f.nc.SubscribeSync("$JS.ACK.PDE_WORK.classifier-rules.>")
 	if err != nil {
 		t.Fatal(err)
 	}
 	run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(context.Context, events.Delivery, events.MappingRequested) error {
 				calls.Add(1)
 				return events.Discard(errors.New("the job has ended"))
 			},
-			b.options(),
+			f.options(),
 		),
 	)
-	b.send(t, work("j", "m"))
-	if m, err := settled.NextMsg(patience); err != nil || string(m.Data) != "+TERM" {
+	f.send(t, work("j", "m"))
+	if m, err := settled.NextMsg(eventstest.Patience); err != nil || string(m.Data) != "+TERM" {
 		t.Errorf("settled: got %v, %v, want +TERM", m, err)
 	}
-	b.workDone(t)
-	if calls.Load() != 1 || b.holds(t, events.StreamEvents, "mapping.rejected.*") {
+	f.workDone(t)
+	if calls.Load() != 1 || f.holds(t, events.StreamEvents, "mapping.rejected.*") {
 		t.Errorf("calls: got %d, want 1 and no rejection", calls.Load())
 	}
 }
 
 func TestReject_PublishesAnUndecodableWorkMessage(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	rejected := make(chan events.MappingRejected, 10)
 	auditor := events.Consumer{
 		Name:          "spy",
@@ -212,17 +213,17 @@ func TestReject_PublishesAnUndecodableWorkMessage(t *testing.T) {
 		Filter:        "mapping.rejected.*",
 		MaxAckPending: 10,
 	}
-	run(t, events.Consume(b.js, auditor, func(_ context.Context, d events.Delivery, e events.MappingRejected) error {
+	run(t, events.Consume(f.js, auditor, func(_ context.Context, d events.Delivery, e events.MappingRejected) error {
 		if d.Source != "/pdeflow/classifier" {
 			t.Errorf("source: got %s, want /pdeflow/classifier", d.Source)
 		}
 		rejected <- e
 		return nil
-	}, b.options()))
+	}, f.options()))
 	run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
 				if w.MappingID == "gone" {
@@ -231,7 +232,7 @@ func TestReject_PublishesAnUndecodableWorkMessage(t *testing.T) {
 				t.Errorf("the handler got %+v", w)
 				return nil
 			},
-			b.options(),
+			f.options(),
 		),
 	)
 
@@ -251,7 +252,7 @@ func TestReject_PublishesAnUndecodableWorkMessage(t *testing.T) {
 		{"mapping.requested.rules.j/j.m", `{"job_id":"j/j","mapping_id":"m"}`, good, events.ReasonSubject},
 	} {
 		t.Run(c.subject, func(t *testing.T) {
-			b.raw(t, c.subject, c.data, c.header)
+			f.raw(t, c.subject, c.data, c.header)
 			e := next(t, rejected)
 			if e.RejectedSubject != c.subject || string(e.Data) != c.data || e.Reason != c.reason || e.Error == "" {
 				t.Errorf("%s %s: got %+v, want a rejection of it for %s", c.subject, c.data, e, c.reason)
@@ -259,24 +260,24 @@ func TestReject_PublishesAnUndecodableWorkMessage(t *testing.T) {
 			if c.header != nil && !slices.Equal(e.Headers["X"], []string{"1", "2"}) {
 				t.Errorf("headers: got %v, want two of X", e.Headers)
 			}
-			b.workDone(t)
+			f.workDone(t)
 		})
 	}
-	b.send(t, work("j", "gone"))
+	f.send(t, work("j", "gone"))
 	if e := next(t, rejected); e.Reason != events.ReasonUnknown || e.Error != "no such mapping" {
 		t.Errorf("rejection: got %+v, want %s", e, events.ReasonUnknown)
 	}
-	b.workDone(t)
+	f.workDone(t)
 }
 
 func TestTheTraceContinuesFromPublisherToHandler(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	got := make(chan events.Traceparent, 1)
 	run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(ctx context.Context, d events.Delivery, _ events.MappingRequested) error {
 				if events.TraceparentFrom(ctx) != d.Traceparent {
@@ -285,15 +286,15 @@ func TestTheTraceContinuesFromPublisherToHandler(t *testing.T) {
 				got <- d.Traceparent
 				return nil
 			},
-			b.options(),
+			f.options(),
 		),
 	)
 	post := events.NewTraceparent()
-	b.pub.PublishWork(events.WithTraceparent(t.Context(), post), []events.MappingRequested{work("j", "m")})
+	f.pub.PublishWork(events.WithTraceparent(t.Context(), post), []events.MappingRequested{work("j", "m")})
 	if hop := next(t, got); hop.TraceID() != post.TraceID() || hop == post {
 		t.Errorf("trace: got %s, want another span of %s", hop, post)
 	}
-	b.send(t, work("j", "n"))
+	f.send(t, work("j", "n"))
 	if hop := next(t, got); hop.IsZero() || hop.TraceID() == post.TraceID() {
 		t.Errorf("handled %s without a trace in the publisher's context", hop)
 	}
@@ -301,15 +302,15 @@ func TestTheTraceContinuesFromPublisherToHandler(t *testing.T) {
 
 func TestConsume_RunsAsManyHandlersAsWorkers(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	const workers = 3
 	started, release := make(chan string, 2*workers), make(chan struct{})
-	o := b.options()
+	o := f.options()
 	o.Workers = workers
 	stop := run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
 				started <- w.MappingID
@@ -320,23 +321,23 @@ func TestConsume_RunsAsManyHandlersAsWorkers(t *testing.T) {
 		),
 	)
 	for i := range 2 * workers {
-		b.send(t, work("j", fmt.Sprint("m", i)))
+		f.send(t, work("j", fmt.Sprint("m", i)))
 	}
 	for range workers {
 		next(t, started)
 	}
-	eventually(t, "all are fetched", func() bool { return b.pending(t, "classifier-rules") == 2*workers })
+	eventstest.Eventually(t, "all are fetched", func() bool { return f.pending(t, "classifier-rules") == 2*workers })
 	if len(started) > 0 {
 		t.Error("more handlers than workers")
 	}
 	close(release)
-	b.workDone(t)
+	f.workDone(t)
 	stop()
 }
 
-func (b *fixture) pending(t *testing.T, consumer string) int {
+func (f *fixture) pending(t *testing.T, consumer string) int {
 	t.Helper()
-	c, err := b.js.Consumer(t.Context(), events.StreamWork, consumer)
+	c, err := f.js.Consumer(t.Context(), events.StreamWork, consumer)
 	if err != nil {
 		t.Fatal(err)
 	}

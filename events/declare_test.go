@@ -112,20 +112,20 @@ func TestDeclare_ServerWithoutJetStream(t *testing.T) {
 
 func TestDeclare_NamesAStreamWithTheSameSubjects(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
-	if _, err := b.js.CreateStream(
+	f := newFixture(t)
+	if _, err := f.js.CreateStream(
 		t.Context(), jetstream.StreamConfig{Name: "EVERYTHING", Subjects: []string{"job.>"}},
 	); err != nil {
 		t.Fatal(err)
 	}
-	err := events.Topology{}.Declare(t.Context(), b.js)
+	err := events.Topology{}.Declare(t.Context(), f.js)
 	const want = "stream PDE_EVENTS: subjects overlap with an existing stream EVERYTHING; remove these subjects " +
 		"from the other stream"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Declare: got %v, want an error with %q", err, want)
 	}
 	// It stores the events, but the publish fails, because no consumer of pdeflow reads that stream.
-	err = b.pub.Publish(t.Context(), events.JobStarted("j1"))
+	err = f.pub.Publish(t.Context(), events.JobStarted("j1"))
 	if got, want := events.Blocked(err), "NATS takes no messages: no stream takes the message"; got != want {
 		t.Errorf("Blocked: got %q, want %q", got, want)
 	}
@@ -194,12 +194,12 @@ func TestDeclare_AccountWithLimits(t *testing.T) {
 
 func TestDeclare_AppliesExplicitLimitsToExistingStreams(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	const mib = 1 << 20
-	if err := (events.Topology{MaxBytes: 40 * mib, MaxWorkBytes: 30 * mib}).Declare(t.Context(), b.js); err != nil {
+	if err := (events.Topology{MaxBytes: 40 * mib, MaxWorkBytes: 30 * mib}).Declare(t.Context(), f.js); err != nil {
 		t.Fatal(err)
 	}
-	if news, work := limitsOf(t, b.js); news != 40*mib || work != 30*mib {
+	if news, work := limitsOf(t, f.js); news != 40*mib || work != 30*mib {
 		t.Errorf("bytes of PDE_EVENTS and PDE_WORK: got %d and %d, want %d and %d", news, work, 40*mib, 30*mib)
 	}
 }

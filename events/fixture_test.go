@@ -15,13 +15,6 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
-
-// patient is a topology whose AckWait is longer than patience, so that nothing passes because a message was
-// delivered again by itself.
-func patient() events.Topology { return events.Topology{AckWait: 2 * patience} }
-
 // fixture is a server with one connection to it.
 type fixture struct {
 	*eventstest.Server
@@ -33,24 +26,24 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	b := &fixture{Server: eventstest.Start(t), log: eventstest.NewLog(t)}
-	b.nc = connect(t, b.URL(), b.log.Logger())
-	js, err := events.JetStream(b.nc)
+	f := &fixture{Server: eventstest.Start(t), log: eventstest.NewLog(t)}
+	f.nc = connect(t, f.URL(), f.log.Logger())
+	js, err := events.JetStream(f.nc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.js, b.pub = js, events.NewPublisher(js, "dispatcher")
-	return b
+	f.js, f.pub = js, events.NewPublisher(js, "dispatcher")
+	return f
 }
 
-// newDeclaredFixture is a bus with its streams and consumers.
+// newDeclaredFixture returns a fixture with its streams and consumers.
 func newDeclaredFixture(t *testing.T) *fixture {
 	t.Helper()
-	b := newFixture(t)
-	if err := patient().Declare(t.Context(), b.js); err != nil {
+	f := newFixture(t)
+	if err := eventstest.Topology().Declare(t.Context(), f.js); err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return f
 }
 
 func connect(t *testing.T, url string, log *slog.Logger, options ...nats.Option) *nats.Conn {
@@ -73,9 +66,9 @@ func work(jobID, mappingID string) events.MappingRequested {
 }
 
 // send publishes work that must be accepted.
-func (b *fixture) send(t *testing.T, messages ...events.MappingRequested) {
+func (f *fixture) send(t *testing.T, messages ...events.MappingRequested) {
 	t.Helper()
-	for i, result := range b.pub.PublishWork(t.Context(), messages) {
+	for i, result := range f.pub.PublishWork(t.Context(), messages) {
 		if result.State != events.Published {
 			t.Fatalf("%s: answer %v, error %v", messages[i].ID(), result.State, result.Err)
 		}
@@ -83,17 +76,17 @@ func (b *fixture) send(t *testing.T, messages ...events.MappingRequested) {
 }
 
 // sendUntilAccepted publishes work again and again, as the dispatcher does while the server or its streams are away.
-func (b *fixture) sendUntilAccepted(t *testing.T, message events.MappingRequested) {
+func (f *fixture) sendUntilAccepted(t *testing.T, message events.MappingRequested) {
 	t.Helper()
-	eventually(t, message.ID()+" is accepted", func() bool {
-		return b.pub.PublishWork(t.Context(), []events.MappingRequested{message})[0].State == events.Published
+	eventstest.Eventually(t, message.ID()+" is accepted", func() bool {
+		return f.pub.PublishWork(t.Context(), []events.MappingRequested{message})[0].State == events.Published
 	})
 }
 
 // raw publishes bytes to a stream.
-func (b *fixture) raw(t *testing.T, subject, data string, header nats.Header) {
+func (f *fixture) raw(t *testing.T, subject, data string, header nats.Header) {
 	t.Helper()
-	if _, err := b.js.PublishMsg(
+	if _, err := f.js.PublishMsg(
 		t.Context(), &nats.Msg{Subject: subject, Data: []byte(data), Header: header},
 	); err != nil {
 		t.Fatal(err)
@@ -101,9 +94,9 @@ func (b *fixture) raw(t *testing.T, subject, data string, header nats.Header) {
 }
 
 // holds reports whether the stream has a message on the subject.
-func (b *fixture) holds(t *testing.T, stream, subject string) bool {
+func (f *fixture) holds(t *testing.T, stream, subject string) bool {
 	t.Helper()
-	s, err := b.js.Stream(t.Context(), stream)
+	s, err := f.js.Stream(t.Context(), stream)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,10 +104,10 @@ func (b *fixture) holds(t *testing.T, stream, subject string) bool {
 	return err == nil
 }
 
-func (b *fixture) workDone(t *testing.T) {
+func (f *fixture) workDone(t *testing.T) {
 	t.Helper()
-	eventually(t, "no work is left", func() bool {
-		s, err := b.js.Stream(t.Context(), events.StreamWork)
+	eventstest.Eventually(t, "no work is left", func() bool {
+		s, err := f.js.Stream(t.Context(), events.StreamWork)
 		return err == nil && s.CachedInfo().State.Msgs == 0
 	})
 }
@@ -134,13 +127,13 @@ func run(t *testing.T, r *events.Runner) (stop func()) {
 		running.Wait()
 	}
 	t.Cleanup(stop)
-	eventually(t, "the consumer is open", func() bool { return r.Ready() == nil })
+	eventstest.Eventually(t, "the consumer is open", func() bool { return r.Ready() == nil })
 	return stop
 }
 
-// options for a runner whose log goes to the test.
-func (b *fixture) options() events.Options {
-	return events.Options{Log: b.log.Logger(), Topology: patient()}
+// options returns options for a runner whose log goes to the test.
+func (f *fixture) options() events.Options {
+	return events.Options{Log: f.log.Logger(), Topology: eventstest.Topology()}
 }
 
 // next waits for a value.
@@ -149,8 +142,8 @@ func next[T any](t *testing.T, from <-chan T) T {
 	select {
 	case v := <-from:
 		return v
-	case <-time.After(patience):
-		t.Fatalf("no value within %v", patience)
+	case <-time.After(eventstest.Patience):
+		t.Fatalf("no value within %v", eventstest.Patience)
 		panic("unreachable")
 	}
 }
@@ -160,20 +153,5 @@ func hold(t *testing.T, release <-chan struct{}) {
 	select {
 	case <-release:
 	case <-t.Context().Done():
-	}
-}
-
-// eventually polls until the condition holds, for changes that publish no event.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(patience)
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatalf("not within %v: %s", patience, what)
-		}
 	}
 }

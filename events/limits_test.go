@@ -87,16 +87,16 @@ func TestDeclare_SharesTheRoomOfAnAccount(t *testing.T) {
 
 func TestDeclare_KeepsLimitsOfAnOperator(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	set := func(bytes int64, metadata map[string]string) {
 		t.Helper()
-		config := b.streamConfig(t, events.StreamEvents)
+		config := f.streamConfig(t, events.StreamEvents)
 		config.MaxBytes, config.Metadata = bytes, metadata
-		if _, err := b.js.UpdateStream(t.Context(), config); err != nil {
+		if _, err := f.js.UpdateStream(t.Context(), config); err != nil {
 			t.Fatal(err)
 		}
 	}
-	ours := b.streamConfig(t, events.StreamEvents)
+	ours := f.streamConfig(t, events.StreamEvents)
 	const mib, gib = 1 << 20, 1 << 30
 	for name, tc := range map[string]struct {
 		set      int64
@@ -114,10 +114,10 @@ func TestDeclare_KeepsLimitsOfAnOperator(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			set(tc.set, tc.metadata)
-			if err := tc.topology.Declare(t.Context(), b.js); err != nil {
+			if err := tc.topology.Declare(t.Context(), f.js); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			if now := b.streamConfig(t, events.StreamEvents); now.MaxBytes != tc.want {
+			if now := f.streamConfig(t, events.StreamEvents); now.MaxBytes != tc.want {
 				t.Errorf("%s: the limit: got %d, want %d", name, now.MaxBytes, tc.want)
 			}
 		})

@@ -7,22 +7,23 @@ import (
 	"testing"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/eventstest"
 )
 
 func TestRunner_KeepsHandledAndQueuedMessagesInProgress(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	got, release := make(chan events.Delivery, 10), make(chan struct{})
-	o := b.options()
+	o := f.options()
 	o.Workers, o.Topology = 1, short()
-	signs, err := b.nc.SubscribeSync("$JS.ACK.PDE_WORK.classifier-rules.>")
+	signs, err := f.nc.SubscribeSync("$JS.ACK.PDE_WORK.classifier-rules.>")
 	if err != nil {
 		t.Fatal(err)
 	}
 	run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
 				got <- d
@@ -32,11 +33,11 @@ func TestRunner_KeepsHandledAndQueuedMessagesInProgress(t *testing.T) {
 			o,
 		),
 	)
-	b.send(t, work("j", "worked-on"), work("j", "waiting"))
+	f.send(t, work("j", "worked-on"), work("j", "waiting"))
 	// Three signs are one AckWait: after seven for each message both would have come again.
 	seen := map[string]int{}
 	for len(seen) < 2 || min(seen["1"], seen["2"]) < 7 {
-		sign, err := signs.NextMsg(patience)
+		sign, err := signs.NextMsg(eventstest.Patience)
 		if err != nil {
 			t.Fatalf("%v after %v", err, seen)
 		}
@@ -46,7 +47,7 @@ func TestRunner_KeepsHandledAndQueuedMessagesInProgress(t *testing.T) {
 		seen[strings.Split(sign.Subject, ".")[5]]++
 	}
 	close(release)
-	b.workDone(t)
+	f.workDone(t)
 	for range 2 {
 		if d := next(t, got); d.Deliveries != 1 {
 			t.Errorf("deliveries of %s: got %d, want 1", d.ID, d.Deliveries)
@@ -59,13 +60,13 @@ func TestRunner_KeepsHandledAndQueuedMessagesInProgress(t *testing.T) {
 
 func TestRunner_CancelsHandlersOfADeletedConsumer(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	causes := make(chan error, 10)
 	started := make(chan string, 10)
 	run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(ctx context.Context, _ events.Delivery, w events.MappingRequested) error {
 				if started <- w.MappingID; len(started) == 1 {
@@ -74,31 +75,31 @@ func TestRunner_CancelsHandlersOfADeletedConsumer(t *testing.T) {
 				}
 				return ctx.Err()
 			},
-			b.options(),
+			f.options(),
 		),
 	)
-	b.send(t, work("j", "worked-on"))
-	eventually(t, "it is worked on", func() bool { return len(started) == 1 })
-	if err := b.js.DeleteConsumer(t.Context(), events.StreamWork, "classifier-rules"); err != nil {
+	f.send(t, work("j", "worked-on"))
+	eventstest.Eventually(t, "it is worked on", func() bool { return len(started) == 1 })
+	if err := f.js.DeleteConsumer(t.Context(), events.StreamWork, "classifier-rules"); err != nil {
 		t.Fatal(err)
 	}
 	if err := next(t, causes); !errors.Is(err, events.ErrLost) {
 		t.Errorf("cause: got %v, want %v", err, events.ErrLost)
 	}
-	b.workDone(t)
+	f.workDone(t)
 }
 
 func TestRunner_CancelsHandlersOfLostMessages(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	causes := make(chan error, 10)
 	started := make(chan string, 10)
-	o := b.options()
+	o := f.options()
 	o.Workers, o.Topology = 1, short()
 	run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(ctx context.Context, d events.Delivery, w events.MappingRequested) error {
 				if d.Deliveries > 1 {
@@ -112,15 +113,15 @@ func TestRunner_CancelsHandlersOfLostMessages(t *testing.T) {
 			o,
 		),
 	)
-	b.send(t, work("j", "worked-on"), work("j", "waiting"))
+	f.send(t, work("j", "worked-on"), work("j", "waiting"))
 	next(t, started)
-	eventually(t, "both are fetched", func() bool { return b.pending(t, "classifier-rules") == 2 })
-	b.Stop()
+	eventstest.Eventually(t, "both are fetched", func() bool { return f.pending(t, "classifier-rules") == 2 })
+	f.Stop()
 	if err := next(t, causes); !errors.Is(err, events.ErrLost) {
 		t.Errorf("cause: got %v, want %v", err, events.ErrLost)
 	}
-	b.Restart()
-	b.workDone(t)
+	f.Restart()
+	f.workDone(t)
 	if len(started) > 0 {
 		t.Errorf("%s was started although it was lost", <-started)
 	}

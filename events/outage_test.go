@@ -13,127 +13,128 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/eventstest"
 )
 
 // echo runs a runner of the rules lane that reports what it handled.
-func (b *fixture) echo(t *testing.T) (handled <-chan string, r *events.Runner) {
+func (f *fixture) echo(t *testing.T) (handled <-chan string, r *events.Runner) {
 	t.Helper()
 	got := make(chan string, 1000)
 	r = events.Consume(
-		b.js,
+		f.js,
 		events.ClassifierRules(),
 		func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
 			got <- w.MappingID
 			return nil
 		},
-		b.options(),
+		f.options(),
 	)
 	run(t, r)
 	return got, r
 }
 
-func (b *fixture) handles(t *testing.T, handled <-chan string, mappingID string) {
+func (f *fixture) handles(t *testing.T, handled <-chan string, mappingID string) {
 	t.Helper()
-	b.sendUntilAccepted(t, work("j", mappingID))
+	f.sendUntilAccepted(t, work("j", mappingID))
 	for next(t, handled) != mappingID {
 	}
 }
 
 func TestRunner_SurvivesADeletedConsumer(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
-	handled, r := b.echo(t)
-	b.handles(t, handled, "before")
-	if err := b.js.DeleteConsumer(t.Context(), events.StreamWork, "classifier-rules"); err != nil {
+	f := newDeclaredFixture(t)
+	handled, r := f.echo(t)
+	f.handles(t, handled, "before")
+	if err := f.js.DeleteConsumer(t.Context(), events.StreamWork, "classifier-rules"); err != nil {
 		t.Fatal(err)
 	}
-	b.handles(t, handled, "after")
-	eventually(t, "the runner is ready", func() bool { return r.Ready() == nil })
-	if n := b.log.Count("consumer lost"); n != 1 {
+	f.handles(t, handled, "after")
+	eventstest.Eventually(t, "the runner is ready", func() bool { return r.Ready() == nil })
+	if n := f.log.Count("consumer lost"); n != 1 {
 		t.Errorf("lines about the loss: got %d, want 1", n)
 	}
 }
 
 func TestRunner_SurvivesDeletedStreams(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
-	handled, _ := b.echo(t)
-	b.handles(t, handled, "before")
+	f := newDeclaredFixture(t)
+	handled, _ := f.echo(t)
+	f.handles(t, handled, "before")
 	for _, stream := range []string{events.StreamWork, events.StreamEvents} {
-		if err := b.js.DeleteStream(t.Context(), stream); err != nil {
+		if err := f.js.DeleteStream(t.Context(), stream); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b.handles(t, handled, "after")
+	f.handles(t, handled, "after")
 	// The first process that reconnects declares everything, so that the projector misses as little as possible.
-	if _, err := b.js.Consumer(t.Context(), events.StreamEvents, "projector"); err != nil {
+	if _, err := f.js.Consumer(t.Context(), events.StreamEvents, "projector"); err != nil {
 		t.Errorf("the projector's consumer: %v", err)
 	}
 }
 
 func TestRunner_SurvivesRequestLimitsOfAnOperator(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
-	handled, r := b.echo(t)
-	b.handles(t, handled, "before")
-	limit(t, b, func(c *jetstream.ConsumerConfig) { c.MaxRequestBatch = 1 })
-	b.handles(t, handled, "after")
+	f := newDeclaredFixture(t)
+	handled, r := f.echo(t)
+	f.handles(t, handled, "before")
+	limit(t, f, func(c *jetstream.ConsumerConfig) { c.MaxRequestBatch = 1 })
+	f.handles(t, handled, "after")
 	// A limit that cannot be kept is logged once and reported by Ready.
-	limit(t, b, func(c *jetstream.ConsumerConfig) { c.MaxRequestExpires = 100 * time.Millisecond })
-	eventually(t, "Ready returns the reason", func() bool {
+	limit(t, f, func(c *jetstream.ConsumerConfig) { c.MaxRequestExpires = 100 * time.Millisecond })
+	eventstest.Eventually(t, "Ready returns the reason", func() bool {
 		err := r.Ready()
 		return err != nil && strings.Contains(err.Error(), "MaxRequestExpires")
 	})
-	limit(t, b, func(c *jetstream.ConsumerConfig) { c.MaxRequestExpires = 0 })
-	b.handles(t, handled, "last")
-	eventually(t, "the runner is ready", func() bool { return r.Ready() == nil })
-	if n := b.log.Count("MaxRequestExpires"); n != 1 {
+	limit(t, f, func(c *jetstream.ConsumerConfig) { c.MaxRequestExpires = 0 })
+	f.handles(t, handled, "last")
+	eventstest.Eventually(t, "the runner is ready", func() bool { return r.Ready() == nil })
+	if n := f.log.Count("MaxRequestExpires"); n != 1 {
 		t.Errorf("lines with the reason: got %d, want 1", n)
 	}
 }
 
 // limit changes the consumer of the rules lane.
-func limit(t *testing.T, b *fixture, change func(*jetstream.ConsumerConfig)) {
+func limit(t *testing.T, f *fixture, change func(*jetstream.ConsumerConfig)) {
 	t.Helper()
-	consumer, err := b.js.Consumer(t.Context(), events.StreamWork, "classifier-rules")
+	consumer, err := f.js.Consumer(t.Context(), events.StreamWork, "classifier-rules")
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := consumer.CachedInfo().Config
 	change(&config)
-	if _, err := b.js.UpdateConsumer(t.Context(), events.StreamWork, config); err != nil {
+	if _, err := f.js.UpdateConsumer(t.Context(), events.StreamWork, config); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestRunner_SurvivesARestartOfTheServer(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
-	handled, r := b.echo(t)
-	b.handles(t, handled, "before")
-	b.Stop()
-	eventually(t, "the runner is not ready", func() bool { return errors.Is(r.Ready(), events.ErrDisconnected) })
-	b.Restart()
+	f := newDeclaredFixture(t)
+	handled, r := f.echo(t)
+	f.handles(t, handled, "before")
+	f.Stop()
+	eventstest.Eventually(t, "the runner is not ready", func() bool { return errors.Is(r.Ready(), events.ErrDisconnected) })
+	f.Restart()
 	// The consumer is verified or opened again, depending on how fast the server restarts.
-	b.handles(t, handled, "after")
+	f.handles(t, handled, "after")
 }
 
 func TestRunner_SurvivesAWipedStore(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
-	handled, _ := b.echo(t)
-	b.handles(t, handled, "before")
-	b.Stop()
-	b.Wipe()
-	b.Restart()
-	b.handles(t, handled, "after")
+	f := newDeclaredFixture(t)
+	handled, _ := f.echo(t)
+	f.handles(t, handled, "before")
+	f.Stop()
+	f.Wipe()
+	f.Restart()
+	f.handles(t, handled, "after")
 }
 
 func TestRunner_StartsBeforeTheServer(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
-	b.Stop()
-	nc := connect(t, b.URL(), b.log.Logger())
+	f := newFixture(t)
+	f.Stop()
+	nc := connect(t, f.URL(), f.log.Logger())
 	js, err := events.JetStream(nc)
 	if err != nil {
 		t.Fatal(err)
@@ -146,13 +147,13 @@ func TestRunner_StartsBeforeTheServer(t *testing.T) {
 			got <- w.MappingID
 			return nil
 		},
-		b.options(),
+		f.options(),
 	)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
-	b.Restart()
-	b.handles(t, got, "m")
+	f.Restart()
+	f.handles(t, got, "m")
 	cancel()
 	if err := next(t, ended); err != nil {
 		t.Errorf("Run: got %v, want nil", err)
@@ -161,44 +162,44 @@ func TestRunner_StartsBeforeTheServer(t *testing.T) {
 
 func TestRunner_StopsWhileTheServerIsDown(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	started := make(chan struct{})
 	stop := run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(context.Context, events.Delivery, events.MappingRequested) error {
 				started <- struct{}{}
 				hold(t, started)
 				return nil
 			},
-			b.options(),
+			f.options(),
 		),
 	)
-	b.send(t, work("j", "m"))
+	f.send(t, work("j", "m"))
 	next(t, started)
-	b.Stop()
-	eventually(t, "the loss is noticed", func() bool { return !b.nc.IsConnected() })
+	f.Stop()
+	eventstest.Eventually(t, "the loss is noticed", func() bool { return !f.nc.IsConnected() })
 	started <- struct{}{}
 	stop()
 }
 
 func TestRunner_ReturnsAnErrorForAClosedConnection(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	ended := make(chan error, 1)
 	r := events.Consume(
-		b.js,
+		f.js,
 		events.ClassifierRules(),
 		func(context.Context, events.Delivery, events.MappingRequested) error {
 			return nil
 		},
-		b.options(),
+		f.options(),
 	)
 	go func() { ended <- r.Run(t.Context()) }()
-	eventually(t, "the consumer is open", func() bool { return r.Ready() == nil })
-	b.nc.Close()
+	eventstest.Eventually(t, "the consumer is open", func() bool { return r.Ready() == nil })
+	f.nc.Close()
 	if err := next(t, ended); !errors.Is(err, nats.ErrConnectionClosed) {
 		t.Errorf("Run: got %v, want %v", err, nats.ErrConnectionClosed)
 	}
@@ -207,14 +208,14 @@ func TestRunner_ReturnsAnErrorForAClosedConnection(t *testing.T) {
 // An acknowledgement names a stream position, and after a wiped store another message has that position.
 func TestAnOldAcknowledgementRemovesNoMessageOfANewStream(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	gate := &gate{}
-	js, err := events.JetStream(connect(t, b.URL(), b.log.Logger(), nats.SetCustomDialer(gate)))
+	js, err := events.JetStream(connect(t, f.URL(), f.log.Logger(), nats.SetCustomDialer(gate)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	started, release := make(chan string, 10), make(chan struct{})
-	o := b.options()
+	o := f.options()
 	o.Workers, o.Prefetch = 1, 1
 	run(
 		t,
@@ -230,18 +231,18 @@ func TestAnOldAcknowledgementRemovesNoMessageOfANewStream(t *testing.T) {
 		),
 	)
 	// With two messages the runner is full and requests none, so no failing request reveals the stop of the server.
-	b.send(t, work("j", "old"), work("j", "old-too"))
+	f.send(t, work("j", "old"), work("j", "old-too"))
 	next(t, started)
-	eventually(t, "both are fetched", func() bool { return b.pending(t, "classifier-rules") == 2 })
+	eventstest.Eventually(t, "both are fetched", func() bool { return f.pending(t, "classifier-rules") == 2 })
 
 	// While the runner is disconnected the store is wiped, and another consumer handles the first new message.
 	open := gate.shut()
-	b.Stop()
-	b.Wipe()
-	b.Restart()
-	eventually(t, "the streams are there", func() bool { return patient().Declare(t.Context(), b.js) == nil })
-	b.send(t, work("j", "new"))
-	somebody, err := b.js.Consumer(t.Context(), events.StreamWork, "classifier-rules")
+	f.Stop()
+	f.Wipe()
+	f.Restart()
+	eventstest.Eventually(t, "the streams are there", func() bool { return eventstest.Topology().Declare(t.Context(), f.js) == nil })
+	f.send(t, work("j", "new"))
+	somebody, err := f.js.Consumer(t.Context(), events.StreamWork, "classifier-rules")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,13 +253,13 @@ func TestAnOldAcknowledgementRemovesNoMessageOfANewStream(t *testing.T) {
 	open()
 
 	// The worker is free for this one only after it has settled the old one.
-	b.send(t, work("j", "later"))
+	f.send(t, work("j", "later"))
 	for next(t, started) != "later" {
 	}
-	eventually(t, "the later message is acknowledged", func() bool {
-		return !b.holds(t, events.StreamWork, "mapping.requested.rules.j.later")
+	eventstest.Eventually(t, "the later message is acknowledged", func() bool {
+		return !f.holds(t, events.StreamWork, "mapping.requested.rules.j.later")
 	})
-	if !b.holds(t, events.StreamWork, "mapping.requested.rules.j.new") {
+	if !f.holds(t, events.StreamWork, "mapping.requested.rules.j.new") {
 		t.Error("the new message is gone while it is being handled")
 	}
 }
@@ -279,29 +280,29 @@ func (g *gate) shut() (open func()) {
 
 func TestRunner_AcknowledgesAfterAReconnect(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	started, release := make(chan uint64, 10), make(chan struct{})
 	run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(_ context.Context, d events.Delivery, _ events.MappingRequested) error {
 				started <- d.Deliveries
 				hold(t, release)
 				return nil
 			},
-			b.options(),
+			f.options(),
 		),
 	)
-	b.send(t, work("j", "m"))
+	f.send(t, work("j", "m"))
 	next(t, started)
-	b.Stop()
-	eventually(t, "the loss is noticed", func() bool { return !b.nc.IsConnected() })
+	f.Stop()
+	eventstest.Eventually(t, "the loss is noticed", func() bool { return !f.nc.IsConnected() })
 	close(release)
-	b.Restart()
+	f.Restart()
 	// AckWait is longer than the test waits, so only the acknowledgement can take the message away.
-	b.workDone(t)
+	f.workDone(t)
 	if len(started) > 0 {
 		t.Error("the message came again")
 	}

@@ -18,8 +18,8 @@ import (
 
 func TestPublishWork_OutstandingMessage(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
-	got := b.pub.PublishWork(t.Context(), []events.MappingRequested{
+	f := newDeclaredFixture(t)
+	got := f.pub.PublishWork(t.Context(), []events.MappingRequested{
 		work(
 			"j",
 			"a",
@@ -48,23 +48,23 @@ func TestPublishWork_OutstandingMessage(t *testing.T) {
 	run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(context.Context, events.Delivery, events.MappingRequested) error {
 				started <- struct{}{}
 				hold(t, release)
 				return nil
 			},
-			b.options(),
+			f.options(),
 		),
 	)
 	next(t, started)
-	if again := b.pub.PublishWork(
+	if again := f.pub.PublishWork(
 		t.Context(), []events.MappingRequested{work("j", "a")},
 	)[0]; again.State != events.Outstanding {
 		t.Errorf("again: got %d, %v, want %d", again.State, again.Err, events.Outstanding)
 	}
-	if err := b.pub.Publish(t.Context(), work("j", "b")); !errors.Is(err, events.ErrOutstanding) {
+	if err := f.pub.Publish(t.Context(), work("j", "b")); !errors.Is(err, events.ErrOutstanding) {
 		t.Errorf("Publish: got %v, want %v", err, events.ErrOutstanding)
 	}
 	close(release)
@@ -72,13 +72,13 @@ func TestPublishWork_OutstandingMessage(t *testing.T) {
 
 func TestPublishWork_OtherLimitsAreErrors(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
-	config := b.streamConfig(t, events.StreamWork)
+	f := newDeclaredFixture(t)
+	config := f.streamConfig(t, events.StreamWork)
 	config.MaxMsgs = 1
-	if _, err := b.js.UpdateStream(t.Context(), config); err != nil {
+	if _, err := f.js.UpdateStream(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}
-	got := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "a"), work("j", "b")})
+	got := f.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "a"), work("j", "b")})
 	if got[0].State != events.Published || got[1].State != events.NotPublished || got[1].Err == nil {
 		t.Errorf("results: got %+v, want one published and one not", got)
 	}
@@ -86,7 +86,7 @@ func TestPublishWork_OtherLimitsAreErrors(t *testing.T) {
 
 func TestPublishWork_ReturnsResultsInOrder(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	var messages []events.MappingRequested
 	for i := range 1000 {
 		messages = append(messages, work("j", fmt.Sprint("m", i)))
@@ -95,7 +95,7 @@ func TestPublishWork_ReturnsResultsInOrder(t *testing.T) {
 		}
 	}
 	seen := map[string]bool{}
-	for i, result := range b.pub.PublishWork(t.Context(), messages) {
+	for i, result := range f.pub.PublishWork(t.Context(), messages) {
 		want := events.Published
 		if seen[messages[i].MappingID] {
 			want = events.Outstanding
@@ -109,13 +109,13 @@ func TestPublishWork_ReturnsResultsInOrder(t *testing.T) {
 
 func TestPublish_SetsNoMessageID(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	for range 2 {
-		if err := b.pub.Publish(t.Context(), events.JobStarted("j")); err != nil {
+		if err := f.pub.Publish(t.Context(), events.JobStarted("j")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	stream, err := b.js.Stream(t.Context(), events.StreamEvents)
+	stream, err := f.js.Stream(t.Context(), events.StreamEvents)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestPublish_SetsNoMessageID(t *testing.T) {
 
 func TestPublish_RefusesInvalidEvents(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	for _, e := range []events.Event{
 		events.JobStarted(""), events.JobStarted("a.b"), events.JobStarted("*"), events.JobStarted("a b"),
 		events.JobProgress{JobID: "j", Kind: "dancing"},
@@ -145,7 +145,7 @@ func TestPublish_RefusesInvalidEvents(t *testing.T) {
 		events.RegenerateRequested{JobID: "j"},
 	} {
 		t.Run(fmt.Sprint(e), func(t *testing.T) {
-			if err := b.pub.Publish(t.Context(), e); err == nil {
+			if err := f.pub.Publish(t.Context(), e); err == nil {
 				t.Errorf("Publish(%+v): got no error, want one", e)
 			}
 		})
@@ -160,11 +160,11 @@ func TestPublish_EndsWithItsContext(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = silent.Close() })
 	log := eventstest.NewLog(t).Logger()
-	for name, b := range map[string]struct{ setUp func(t *testing.T) *nats.Conn }{
+	for name, f := range map[string]struct{ setUp func(t *testing.T) *nats.Conn }{
 		"the server has gone": {func(t *testing.T) *nats.Conn {
-			b := newDeclaredFixture(t)
-			b.Stop()
-			return b.nc
+			f := newDeclaredFixture(t)
+			f.Stop()
+			return f.nc
 		}},
 		"the server was never there": {func(t *testing.T) *nats.Conn {
 			s := eventstest.Start(t)
@@ -176,16 +176,16 @@ func TestPublish_EndsWithItsContext(t *testing.T) {
 		}},
 		"no stream takes it": {func(t *testing.T) *nats.Conn { return newFixture(t).nc }},
 		"no server": {func(t *testing.T) *nats.Conn {
-			b := newFixture(t)
-			if _, err := b.nc.SubscribeSync("job.progress.*"); err != nil {
+			f := newFixture(t)
+			if _, err := f.nc.SubscribeSync("job.progress.*"); err != nil {
 				t.Fatal(err)
 			}
-			return b.nc
+			return f.nc
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			js, err := events.JetStream(b.setUp(t))
+			js, err := events.JetStream(f.setUp(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -216,22 +216,22 @@ func deadline(ctx context.Context) time.Time {
 
 func TestPublish_NamesItsErrors(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
-	if err := b.pub.Publish(t.Context(), events.JobStarted("j")); !errors.Is(err, events.ErrNoStream) {
+	f := newFixture(t)
+	if err := f.pub.Publish(t.Context(), events.JobStarted("j")); !errors.Is(err, events.ErrNoStream) {
 		t.Errorf("Publish without a stream: got %v, want %v", err, events.ErrNoStream)
 	}
-	if got := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "m")}); !errors.Is(
+	if got := f.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "m")}); !errors.Is(
 		got[0].Err,
 		events.ErrNoStream,
 	) {
 		t.Errorf("without a stream: got %v, want %v", got[0].Err, events.ErrNoStream)
 	}
-	b.Stop()
-	eventually(t, "the loss is noticed", func() bool { return !b.nc.IsConnected() })
-	if err := b.pub.Publish(t.Context(), events.JobStarted("j")); !errors.Is(err, events.ErrDisconnected) {
+	f.Stop()
+	eventstest.Eventually(t, "the loss is noticed", func() bool { return !f.nc.IsConnected() })
+	if err := f.pub.Publish(t.Context(), events.JobStarted("j")); !errors.Is(err, events.ErrDisconnected) {
 		t.Errorf("Publish without a connection: got %v, want %v", err, events.ErrDisconnected)
 	}
-	if got := b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "m")}); !errors.Is(
+	if got := f.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "m")}); !errors.Is(
 		got[0].Err,
 		events.ErrDisconnected,
 	) {
@@ -241,22 +241,22 @@ func TestPublish_NamesItsErrors(t *testing.T) {
 
 func TestPublishWork_CountsUnacknowledgedMessagesAsNotPublished(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
+	f := newFixture(t)
 	// A stream that never acknowledges.
-	heard, err := b.nc.SubscribeSync("mapping.requested.>")
+	heard, err := f.nc.SubscribeSync("mapping.requested.>")
 	if err != nil {
 		t.Fatal(err)
 	}
 	results := make(chan []events.WorkResult, 1)
 	go func() {
-		results <- b.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "a"), work("j", "b")})
+		results <- f.pub.PublishWork(t.Context(), []events.MappingRequested{work("j", "a"), work("j", "b")})
 	}()
 	for range 2 {
-		if _, err := heard.NextMsg(patience); err != nil {
+		if _, err := heard.NextMsg(eventstest.Patience); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b.Stop()
+	f.Stop()
 	for _, result := range next(t, results) {
 		if result.State != events.NotPublished || !errors.Is(result.Err, events.ErrDisconnected) {
 			t.Errorf("result %+v", result)
@@ -266,19 +266,19 @@ func TestPublishWork_CountsUnacknowledgedMessagesAsNotPublished(t *testing.T) {
 
 func TestPublish_SendsNothingAfterAReconnect(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
-	b.Stop()
-	eventually(t, "the loss is noticed", func() bool { return !b.nc.IsConnected() })
-	if err := b.pub.Publish(t.Context(), events.JobStarted("stale")); err == nil {
+	f := newDeclaredFixture(t)
+	f.Stop()
+	eventstest.Eventually(t, "the loss is noticed", func() bool { return !f.nc.IsConnected() })
+	if err := f.pub.Publish(t.Context(), events.JobStarted("stale")); err == nil {
 		t.Fatal("no error")
 	}
-	b.Restart()
+	f.Restart()
 	eventually(
 		t,
 		"the next event is published",
-		func() bool { return b.pub.Publish(t.Context(), events.JobStarted("fresh")) == nil },
+		func() bool { return f.pub.Publish(t.Context(), events.JobStarted("fresh")) == nil },
 	)
-	if b.holds(t, events.StreamEvents, "job.progress.stale") {
+	if f.holds(t, events.StreamEvents, "job.progress.stale") {
 		t.Error("an event published while disconnected arrived later")
 	}
 }

@@ -10,23 +10,24 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/eventstest"
 )
 
 func TestRunner_StopsAllGoroutines(t *testing.T) {
-	b := newDeclaredFixture(t)
-	b.send(t, work("j", "m")) // the publisher has goroutines of its own
+	f := newDeclaredFixture(t)
+	f.send(t, work("j", "m")) // the publisher has goroutines of its own
 	before := goleak.IgnoreCurrent()
 	got := make(chan struct{}, 1)
 	stop := run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(context.Context, events.Delivery, events.MappingRequested) error {
 				got <- struct{}{}
 				return nil
 			},
-			b.options(),
+			f.options(),
 		),
 	)
 	next(t, got)
@@ -36,13 +37,13 @@ func TestRunner_StopsAllGoroutines(t *testing.T) {
 
 func TestRunner_ShutdownFinishesStartedMessagesAndReturnsTheRest(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	const messages = 6
 	started, release := make(chan string, messages), make(chan struct{})
-	o := b.options()
+	o := f.options()
 	o.Workers, o.Prefetch = 1, messages
 	first := events.Consume(
-		b.js,
+		f.js,
 		events.ClassifierRules(),
 		func(ctx context.Context, _ events.Delivery, w events.MappingRequested) error {
 			started <- w.MappingID
@@ -55,10 +56,10 @@ func TestRunner_ShutdownFinishesStartedMessagesAndReturnsTheRest(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- first.Run(ctx) }()
 	for i := range messages {
-		b.send(t, work("j", fmt.Sprint("m", i)))
+		f.send(t, work("j", fmt.Sprint("m", i)))
 	}
 	one := next(t, started)
-	eventually(t, "all are fetched", func() bool { return b.pending(t, "classifier-rules") == messages })
+	eventstest.Eventually(t, "all are fetched", func() bool { return f.pending(t, "classifier-rules") == messages })
 	cancel()
 
 	// Another consumer can have the others before AckWait ends, while the first handler still runs.
@@ -66,13 +67,13 @@ func TestRunner_ShutdownFinishesStartedMessagesAndReturnsTheRest(t *testing.T) {
 	run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(_ context.Context, _ events.Delivery, w events.MappingRequested) error {
 				others <- w.MappingID
 				return nil
 			},
-			b.options(),
+			f.options(),
 		),
 	)
 	for range messages - 1 {
@@ -92,7 +93,7 @@ func TestRunner_ShutdownFinishesStartedMessagesAndReturnsTheRest(t *testing.T) {
 	if first.Ready() == nil {
 		t.Error("Ready: got nil from a runner that has ended")
 	}
-	b.workDone(t)
+	f.workDone(t)
 	if len(started) > 0 || len(others) > 0 {
 		t.Error("something was handled twice")
 	}
@@ -100,14 +101,14 @@ func TestRunner_ShutdownFinishesStartedMessagesAndReturnsTheRest(t *testing.T) {
 
 func TestRunner_CancelsHandlersAfterTheGracePeriod(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	started := make(chan struct{}, 1)
-	o := b.options()
+	o := f.options()
 	o.Grace = 50 * time.Millisecond
 	stop := run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.ClassifierRules(),
 			func(ctx context.Context, _ events.Delivery, _ events.MappingRequested) error {
 				started <- struct{}{}
@@ -117,13 +118,13 @@ func TestRunner_CancelsHandlersAfterTheGracePeriod(t *testing.T) {
 			o,
 		),
 	)
-	b.send(t, work("j", "m"))
+	f.send(t, work("j", "m"))
 	next(t, started)
 	stop()
-	if !b.holds(t, events.StreamWork, "mapping.requested.rules.j.m") {
+	if !f.holds(t, events.StreamWork, "mapping.requested.rules.j.m") {
 		t.Error("the message of an aborted handler is gone")
 	}
-	if !strings.Contains(b.log.String(), "shutting down") {
+	if !strings.Contains(f.log.String(), "shutting down") {
 		t.Error("the log lacks the reason why the handler ended")
 	}
 }

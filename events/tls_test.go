@@ -96,7 +96,7 @@ func TestTopology_DomainThroughALeafNode(t *testing.T) {
 		}
 		s.Start()
 		t.Cleanup(s.Shutdown)
-		if !s.ReadyForConnections(patience) {
+		if !s.ReadyForConnections(eventstest.Patience) {
 			t.Fatal("the server does not start")
 		}
 		return s
@@ -108,7 +108,7 @@ func TestTopology_DomainThroughALeafNode(t *testing.T) {
 	leaf := &server.Options{}
 	leaf.LeafNode.Remotes = []*server.RemoteLeafOpts{{URLs: []*url.URL{at}}}
 	leafServer := begin(leaf)
-	eventually(t, "the leaf node is connected", func() bool { return leafServer.NumLeafNodes() == 1 })
+	eventstest.Eventually(t, "the leaf node is connected", func() bool { return leafServer.NumLeafNodes() == 1 })
 
 	nc := connect(t, leafServer.ClientURL(), slog.New(slog.DiscardHandler))
 	topology := events.Topology{Domain: "hub", AckWait: time.Second}
@@ -116,8 +116,8 @@ func TestTopology_DomainThroughALeafNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the streams are declared", func() bool { return topology.Declare(t.Context(), js) == nil })
-	b := &fixture{nc: nc, js: js, pub: events.NewPublisher(js, "dispatcher"), log: eventstest.NewLog(t)}
+	eventstest.Eventually(t, "the streams are declared", func() bool { return topology.Declare(t.Context(), js) == nil })
+	f := &fixture{nc: nc, js: js, pub: events.NewPublisher(js, "dispatcher"), log: eventstest.NewLog(t)}
 	got := make(chan events.MappingRequested, 1)
 	run(
 		t,
@@ -128,12 +128,12 @@ func TestTopology_DomainThroughALeafNode(t *testing.T) {
 				got <- w
 				return nil
 			},
-			events.Options{Log: b.log.Logger(), Topology: topology},
+			events.Options{Log: f.log.Logger(), Topology: topology},
 		),
 	)
-	b.sendUntilAccepted(t, work("j", "m"))
+	f.sendUntilAccepted(t, work("j", "m"))
 	if w := next(t, got); w != work("j", "m") {
 		t.Errorf("got %+v", w)
 	}
-	b.workDone(t)
+	f.workDone(t)
 }

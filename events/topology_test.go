@@ -12,12 +12,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/eventstest"
 )
 
 func TestTopology_Streams(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
-	news := b.streamConfig(t, events.StreamEvents)
+	f := newDeclaredFixture(t)
+	news := f.streamConfig(t, events.StreamEvents)
 	want := []string{
 		"job.finished.*", "job.progress.*", "mapping.changed.*", "mapping.rejected.*", "planning.changed.*",
 		"regenerate.requested.*",
@@ -32,7 +33,7 @@ func TestTopology_Streams(t *testing.T) {
 		news.Replicas != 1 {
 		t.Errorf("stream of the events: got %+v, want 30 days in files with the old ones discarded", news)
 	}
-	queue := b.streamConfig(t, events.StreamWork)
+	queue := f.streamConfig(t, events.StreamWork)
 	want = []string{"mapping.requested.llm.*.*", "mapping.requested.rules.*.*"}
 	if got := slices.Sorted(slices.Values(queue.Subjects)); !slices.Equal(got, want) {
 		t.Errorf("subjects of the work: got %q, want %q", got, want)
@@ -48,8 +49,8 @@ func TestTopology_Streams(t *testing.T) {
 
 func TestTopology_Consumers(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
-	if err := (events.Topology{}).Declare(t.Context(), b.js); err != nil {
+	f := newFixture(t)
+	if err := (events.Topology{}).Declare(t.Context(), f.js); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []struct {
@@ -60,7 +61,7 @@ func TestTopology_Consumers(t *testing.T) {
 		{events.StreamEvents, "projector", "job.progress.*", jetstream.DeliverNewPolicy},
 	} {
 		t.Run(want.name, func(t *testing.T) {
-			have := b.consumerConfig(t, want.stream, want.name)
+			have := f.consumerConfig(t, want.stream, want.name)
 			if have.Durable != want.name || have.FilterSubject != want.filter || have.DeliverPolicy != want.start ||
 				have.AckPolicy != jetstream.AckExplicitPolicy || have.MaxDeliver != -1 || have.InactiveThreshold != 0 ||
 				have.AckWait != 6*time.Second || have.MaxAckPending < 500 {
@@ -70,7 +71,7 @@ func TestTopology_Consumers(t *testing.T) {
 	}
 	for _, missing := range []string{"classifier-llm", "auditor"} {
 		for _, stream := range []string{events.StreamWork, events.StreamEvents} {
-			if _, err := b.js.Consumer(t.Context(), stream, missing); !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			if _, err := f.js.Consumer(t.Context(), stream, missing); !errors.Is(err, jetstream.ErrConsumerNotFound) {
 				t.Errorf("Consumer(%s, %s): got %v, want %v", stream, missing, err, jetstream.ErrConsumerNotFound)
 			}
 		}
@@ -79,11 +80,11 @@ func TestTopology_Consumers(t *testing.T) {
 
 func TestDeclare_SeveralProcessesAtOnce(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
+	f := newFixture(t)
 	const processes = 8
 	connections := make([]jetstream.JetStream, processes)
 	for i := range connections {
-		js, err := events.JetStream(connect(t, b.URL(), b.log.Logger()))
+		js, err := events.JetStream(connect(t, f.URL(), f.log.Logger()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,35 +128,35 @@ func TestDeclare_SeveralProcessesAtOnce(t *testing.T) {
 
 func TestDeclare_AgainChangesNothing(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
-	b.send(t, work("j", "m"))
-	changes, err := b.nc.SubscribeSync("$JS.API.*.UPDATE.>")
+	f := newDeclaredFixture(t)
+	f.send(t, work("j", "m"))
+	changes, err := f.nc.SubscribeSync("$JS.API.*.UPDATE.>")
 	if err != nil {
 		t.Fatal(err)
 	}
-	created := b.created(t)
-	if err := patient().Declare(t.Context(), b.js); err != nil {
+	created := f.created(t)
+	if err := eventstest.Topology().Declare(t.Context(), f.js); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.nc.Flush(); err != nil {
+	if err := f.nc.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	if n, _, _ := changes.Pending(); n != 0 {
 		t.Errorf("updates: got %d, want none", n)
 	}
-	if again := b.created(t); !slices.Equal(created, again) {
+	if again := f.created(t); !slices.Equal(created, again) {
 		t.Errorf("times of creation: got %v, want %v", again, created)
 	}
-	if !b.holds(t, events.StreamWork, "mapping.requested.rules.j.m") {
+	if !f.holds(t, events.StreamWork, "mapping.requested.rules.j.m") {
 		t.Error("the work is gone")
 	}
 }
 
-func (b *fixture) created(t *testing.T) []time.Time {
+func (f *fixture) created(t *testing.T) []time.Time {
 	t.Helper()
 	var at []time.Time
 	for _, name := range []string{events.StreamWork, events.StreamEvents} {
-		stream, err := b.js.Stream(t.Context(), name)
+		stream, err := f.js.Stream(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,42 +170,42 @@ func (b *fixture) created(t *testing.T) []time.Time {
 
 func TestDeclare_UpdatesDifferencesAndKeepsOtherSettings(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
-	news := b.streamConfig(t, events.StreamEvents)
+	f := newDeclaredFixture(t)
+	news := f.streamConfig(t, events.StreamEvents)
 	news.MaxAge, news.MaxBytes, news.Metadata = time.Hour, 1<<30, map[string]string{"owner": "ops"}
 	news.Subjects = []string{"job.progress.*"}
-	if _, err := b.js.UpdateStream(t.Context(), news); err != nil {
+	if _, err := f.js.UpdateStream(t.Context(), news); err != nil {
 		t.Fatal(err)
 	}
-	projector := b.consumerConfig(t, events.StreamEvents, "projector")
+	projector := f.consumerConfig(t, events.StreamEvents, "projector")
 	projector.MaxDeliver, projector.MaxAckPending = 3, 1
-	if _, err := b.js.UpdateConsumer(t.Context(), events.StreamEvents, projector); err != nil {
+	if _, err := f.js.UpdateConsumer(t.Context(), events.StreamEvents, projector); err != nil {
 		t.Fatal(err)
 	}
-	if err := (events.Topology{}).Declare(t.Context(), b.js); err != nil {
+	if err := (events.Topology{}).Declare(t.Context(), f.js); err != nil {
 		t.Fatal(err)
 	}
-	news = b.streamConfig(t, events.StreamEvents)
+	news = f.streamConfig(t, events.StreamEvents)
 	if news.MaxAge != 30*24*time.Hour || len(news.Subjects) != len((events.Topology{}).Streams()[0].Subjects) {
 		t.Errorf("declared again: got %+v, want the declared age and subjects", news)
 	}
 	if news.MaxBytes != 1<<30 || news.Metadata["owner"] != "ops" {
 		t.Errorf("declared again: got %+v, want the size and metadata of the operator", news)
 	}
-	if c := b.consumerConfig(t, events.StreamEvents, "projector"); c.MaxDeliver != -1 || c.MaxAckPending < 500 {
+	if c := f.consumerConfig(t, events.StreamEvents, "projector"); c.MaxDeliver != -1 || c.MaxAckPending < 500 {
 		t.Errorf("declared again: got %+v, want the declared limits", c)
 	}
 }
 
 func TestDeclare_NamesASettingThatCannotChange(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
-	if _, err := b.js.CreateStream(
+	f := newFixture(t)
+	if _, err := f.js.CreateStream(
 		t.Context(), jetstream.StreamConfig{Name: events.StreamWork, Subjects: []string{"mapping.requested.rules.*.*"}},
 	); err != nil {
 		t.Fatal(err)
 	}
-	err := (events.Topology{}).Declare(t.Context(), b.js)
+	err := (events.Topology{}).Declare(t.Context(), f.js)
 	if err == nil || !strings.Contains(err.Error(), events.StreamWork) || !strings.Contains(err.Error(), "retention") {
 		t.Errorf("Declare: got %v, want an error with the stream and its retention", err)
 	}
@@ -212,13 +213,13 @@ func TestDeclare_NamesASettingThatCannotChange(t *testing.T) {
 
 func TestDeclareConsumer_AuditorBeginsAtItsLastRow(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	for _, job := range []string{"early", "late"} {
-		if err := b.pub.Publish(t.Context(), events.JobStarted(job)); err != nil {
+		if err := f.pub.Publish(t.Context(), events.JobStarted(job)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	stream, err := b.js.Stream(t.Context(), events.StreamEvents)
+	stream, err := f.js.Stream(t.Context(), events.StreamEvents)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +231,7 @@ func TestDeclareConsumer_AuditorBeginsAtItsLastRow(t *testing.T) {
 	auditor := events.Auditor(func(context.Context) (time.Time, error) { return lastRow, nil })
 	heard := func() []string {
 		var jobs []string
-		c, err := (events.Topology{}).DeclareConsumer(t.Context(), b.js, auditor)
+		c, err := (events.Topology{}).DeclareConsumer(t.Context(), f.js, auditor)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,17 +252,17 @@ func TestDeclareConsumer_AuditorBeginsAtItsLastRow(t *testing.T) {
 	if jobs := heard(); len(jobs) != 0 {
 		t.Errorf("declared again: got %v, want none", jobs)
 	}
-	if err := b.js.DeleteConsumer(t.Context(), events.StreamEvents, auditor.Name); err != nil {
+	if err := f.js.DeleteConsumer(t.Context(), events.StreamEvents, auditor.Name); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := heard(), []string{"late"}; !slices.Equal(got, want) {
 		t.Errorf("after a row of that time: got %v, want %v", got, want)
 	}
-	if err := b.js.DeleteConsumer(t.Context(), events.StreamEvents, auditor.Name); err != nil {
+	if err := f.js.DeleteConsumer(t.Context(), events.StreamEvents, auditor.Name); err != nil {
 		t.Fatal(err)
 	}
 	auditor = events.Auditor(func(context.Context) (time.Time, error) { return time.Time{}, errors.New("no database") })
-	if _, err := (events.Topology{}).DeclareConsumer(t.Context(), b.js, auditor); err == nil ||
+	if _, err := (events.Topology{}).DeclareConsumer(t.Context(), f.js, auditor); err == nil ||
 		!strings.Contains(err.Error(), "no database") {
 		t.Errorf("DeclareConsumer: got %v, want an error with %q", err, "no database")
 	}
@@ -269,35 +270,35 @@ func TestDeclareConsumer_AuditorBeginsAtItsLastRow(t *testing.T) {
 
 func TestDeclareConsumer_DeletedProjectorReadsNewEventsOnly(t *testing.T) {
 	t.Parallel()
-	b := newDeclaredFixture(t)
+	f := newDeclaredFixture(t)
 	heard := make(chan string, 10)
 	run(
 		t,
 		events.Consume(
-			b.js,
+			f.js,
 			events.Projector(),
 			func(_ context.Context, _ events.Delivery, p events.JobProgress) error {
 				heard <- p.JobID
 				return nil
 			},
-			b.options(),
+			f.options(),
 		),
 	)
 	say := func(job string) {
-		if err := b.pub.Publish(t.Context(), events.JobStarted(job)); err != nil {
+		if err := f.pub.Publish(t.Context(), events.JobStarted(job)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	say("old")
 	next(t, heard)
-	made := b.made(t, "projector")
-	if err := b.js.DeleteConsumer(t.Context(), events.StreamEvents, "projector"); err != nil {
+	made := f.made(t, "projector")
+	if err := f.js.DeleteConsumer(t.Context(), events.StreamEvents, "projector"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(
 		t,
 		"the consumer is created again",
-		func() bool { at := b.made(t, "projector"); return !at.IsZero() && at.After(made) },
+		func() bool { at := f.made(t, "projector"); return !at.IsZero() && at.After(made) },
 	)
 	say("new")
 	if job := next(t, heard); job != "new" {
@@ -306,27 +307,27 @@ func TestDeclareConsumer_DeletedProjectorReadsNewEventsOnly(t *testing.T) {
 }
 
 // made is the creation time of the consumer; the zero time if it does not exist.
-func (b *fixture) made(t *testing.T, consumer string) time.Time {
+func (f *fixture) made(t *testing.T, consumer string) time.Time {
 	t.Helper()
-	c, err := b.js.Consumer(t.Context(), events.StreamEvents, consumer)
+	c, err := f.js.Consumer(t.Context(), events.StreamEvents, consumer)
 	if err != nil {
 		return time.Time{}
 	}
 	return c.CachedInfo().Created
 }
 
-func (b *fixture) streamConfig(t *testing.T, name string) jetstream.StreamConfig {
+func (f *fixture) streamConfig(t *testing.T, name string) jetstream.StreamConfig {
 	t.Helper()
-	s, err := b.js.Stream(t.Context(), name)
+	s, err := f.js.Stream(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s.CachedInfo().Config
 }
 
-func (b *fixture) consumerConfig(t *testing.T, stream, name string) jetstream.ConsumerConfig {
+func (f *fixture) consumerConfig(t *testing.T, stream, name string) jetstream.ConsumerConfig {
 	t.Helper()
-	c, err := b.js.Consumer(t.Context(), stream, name)
+	c, err := f.js.Consumer(t.Context(), stream, name)
 	if err != nil {
 		t.Fatal(err)
 	}

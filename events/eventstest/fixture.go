@@ -166,19 +166,10 @@ func (f *Fixture) Messages(stream string) (all []*jetstream.RawStreamMsg) {
 	return all
 }
 
-// Eventually polls until the condition holds, for changes that publish no event. It fails the test after [Patience].
+// Eventually is [Eventually] for the fixture's test.
 func (f *Fixture) Eventually(what string, condition func() bool) {
 	f.T.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(Patience)
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-late:
-			f.T.Fatalf("not within %v: %s", Patience, what)
-		}
-	}
+	Eventually(f.T, what, condition)
 }
 
 // WaitForLocks returns once at least n sessions of the database wait for locks.
@@ -189,4 +180,19 @@ func (f *Fixture) WaitForLocks(n int) {
 			"select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
 		) >= n
 	})
+}
+
+// Eventually polls until the condition holds, for changes that publish no event. It fails the test after [Patience].
+func Eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(Patience)
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("not within %v: %s", Patience, what)
+		}
+	}
 }
