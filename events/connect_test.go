@@ -39,13 +39,17 @@ func TestConnect_KeepsThePasswordOutOfErrorsAndLogs(t *testing.T) {
 		t.Error("not connected")
 	}
 	s.Stop()
-	eventually(
+	eventstest.Eventually(
 		t,
 		"the loss is logged",
 		func() bool { return strings.Contains(log.String(), "nats disconnected") || !nc.IsConnected() },
 	)
 	s.Restart()
-	eventstest.Eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "nats reconnected") })
+	eventstest.Eventually(
+		t,
+		"the return is logged",
+		func() bool { return strings.Contains(log.String(), "nats reconnected") },
+	)
 	if strings.Contains(log.String(), password) {
 		t.Error("the password is in the log")
 	}
@@ -69,7 +73,7 @@ func TestConnect_LogsAWrongPasswordAndRetries(t *testing.T) {
 			return 10 * time.Millisecond
 		}),
 	)
-	eventually(
+	eventstest.Eventually(
 		t,
 		"the reason is logged",
 		func() bool { return strings.Contains(log.String(), "Authorization Violation") },

@@ -273,7 +273,7 @@ func TestPublish_SendsNothingAfterAReconnect(t *testing.T) {
 		t.Fatal("no error")
 	}
 	f.Restart()
-	eventually(
+	eventstest.Eventually(
 		t,
 		"the next event is published",
 		func() bool { return f.pub.Publish(t.Context(), events.JobStarted("fresh")) == nil },

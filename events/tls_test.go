@@ -55,7 +55,7 @@ func TestTLS_ClientCertificate(t *testing.T) {
 			}
 			log := eventstest.NewLog(t)
 			connect(t, address, log.Logger(), options...)
-			eventually(
+			eventstest.Eventually(
 				t,
 				name+": the log has "+tc.want,
 				func() bool { return regexp.MustCompile(tc.want).MatchString(log.String()) },
@@ -116,7 +116,11 @@ func TestTopology_DomainThroughALeafNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventstest.Eventually(t, "the streams are declared", func() bool { return topology.Declare(t.Context(), js) == nil })
+	eventstest.Eventually(
+		t,
+		"the streams are declared",
+		func() bool { return topology.Declare(t.Context(), js) == nil },
+	)
 	f := &fixture{nc: nc, js: js, pub: events.NewPublisher(js, "dispatcher"), log: eventstest.NewLog(t)}
 	got := make(chan events.MappingRequested, 1)
 	run(

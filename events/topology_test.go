@@ -295,7 +295,7 @@ func TestDeclareConsumer_DeletedProjectorReadsNewEventsOnly(t *testing.T) {
 	if err := f.js.DeleteConsumer(t.Context(), events.StreamEvents, "projector"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(
+	eventstest.Eventually(
 		t,
 		"the consumer is created again",
 		func() bool { at := f.made(t, "projector"); return !at.IsZero() && at.After(made) },
