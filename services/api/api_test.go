@@ -26,7 +26,7 @@ func TestNew_RefusesMissingOptions(t *testing.T) {
 			t.Parallel()
 			if _, err := api.New(nil, nil, api.Options{Verify: verifier(t), Classifier: kind}); err == nil ||
 				!strings.Contains(err.Error(), string(kind)) {
-				t.Errorf("with the default classifier %s the error: got %v", kind, err)
+				t.Errorf("default classifier %s: got error %v, want one that names it", kind, err)
 			}
 		})
 	}
@@ -90,7 +90,7 @@ func exchange(t *testing.T, conn net.Conn, text string) answer {
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		t.Fatalf("no answer: %v", err)
+		t.Fatalf("response: got error %v, want one response", err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
@@ -146,7 +146,7 @@ func TestTheTimeoutOfTheBodyDoesNotEndAWait(t *testing.T) {
 
 	// By the time that this wait is over the other request has been here for longer than a body may take, too.
 	if a := f.do(statusCall(id, "?wait=500ms", "")); a.status != http.StatusOK {
-		t.Errorf("response to a waiting request: got %d %s", a.status, a.body)
+		t.Errorf("response to a waiting request: got %d %s, want 200", a.status, a.body)
 	}
 	if err := hold.Rollback(); err != nil {
 		t.Fatal(err)
@@ -190,7 +190,7 @@ func TestRun_ClosesConnectionsWhenItsListenerFails(t *testing.T) {
 	close(broken)
 
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-		t.Errorf("a connection that is left: got %v", err)
+		t.Errorf("a connection that is left: got %v, want EOF", err)
 	}
 	if err := stop(); err == nil {
 		t.Error("the error does not report the lost listener")
@@ -204,7 +204,7 @@ func TestOptionsOfTheServerAreLoggedLikeAnyRequest(t *testing.T) {
 	a := exchange(t, f.line(), "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
 	p := refused(t, a, http.StatusNotFound, "route-not-found")
 	if lines := f.awaitLines(p.RequestID, 2); lines[0]["method"] != http.MethodOptions {
-		t.Errorf("lines: got %v", lines)
+		t.Errorf("lines: got %v, want those of the OPTIONS request", lines)
 	}
 	if err := stop(); err != nil {
 		t.Error(err)

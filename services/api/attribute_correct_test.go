@@ -38,7 +38,7 @@ func TestCorrectAttribute_ChangesOnlyTheFieldsSent(t *testing.T) {
 	last := changes[len(changes)-1]
 	if last.Action != schema.PlanningActionChanged || last.Object != schema.PlanningObjectAttribute ||
 		last.ObjectID != id || last.ChangedBy != "tina" || last.Counts.Attributes.Updated != 1 {
-		t.Errorf("planning change: got %+v", last)
+		t.Errorf("planning change: got %+v, want one updated attribute, by tina", last)
 	}
 	must[api.Attribute](t, correct(id, `{"is_cde": true}`), http.StatusOK)
 	if n := f.Count("select count(*) from planning_changes"); n != len(changes) {
@@ -78,7 +78,7 @@ func TestCorrectDataSource_RenamesAndDescribes(t *testing.T) {
 	must[api.DataSource](t, correct(`{"name": " Loans "}`), http.StatusOK)
 	got := must[api.DataSource](t, correct(`{"description": "The loans"}`), http.StatusOK)
 	if got.Name != "Loans" || got.Description != "The loans" || got.ColumnCount != 0 {
-		t.Errorf("data source: got %+v", got)
+		t.Errorf("data source: got %+v, want Loans without columns", got)
 	}
 	if n := f.Count("select count(*) from planning_changes where action = 'changed'"); n != 2 {
 		t.Errorf("planning changes: got %d, want 2", n)

@@ -22,7 +22,7 @@ func TestAnAttributeIsAddedWithItsMapping(t *testing.T) {
 	added := must[api.Attribute](t, a, http.StatusCreated)
 	if added.AttributeName != "Fee" || added.LineItemNumber != "7a" || !added.IsCDE || added.IsMandatory ||
 		added.Description != "What\nit costs" {
-		t.Errorf("attribute: got %+v", added)
+		t.Errorf("attribute: got %+v, want the posted fields", added)
 	}
 	if diff := cmp.Diff(added, must[api.Attribute](t, f.get(a.header.Get("Location")), http.StatusOK)); diff != "" {
 		t.Errorf("what lies at %s differs (-added +read):\n%s", a.header.Get("Location"), diff)
@@ -33,7 +33,7 @@ func TestAnAttributeIsAddedWithItsMapping(t *testing.T) {
 	mappings := pages[api.Mapping](t, f, reportURL("/pde-mappings"), url.Values{})
 	if len(mappings) != 3 || mappings[2].AttributeID != added.ID || mappings[2].SourceField != nil ||
 		mappings[2].CreatedBy != "tina" {
-		t.Errorf("mappings: got %+v", mappings)
+		t.Errorf("mappings: got %+v, want three, the last of the new attribute and without a column", mappings)
 	}
 	job := must[api.Accepted](t, f.post(reportURL("/pde-mappings/regenerate-all"), ""), http.StatusAccepted)
 	if got := job.MappingCount; got != 3 {
@@ -48,14 +48,14 @@ func TestADataSourceIsAdded(t *testing.T) {
 	a := f.post(reportURL("/data-sources"), `{"name": " Bureau & Co ", "description": "Scores"}`)
 	added := must[api.DataSource](t, a, http.StatusCreated)
 	if added.Name != "Bureau & Co" || added.Description != "Scores" || added.ColumnCount != 0 {
-		t.Errorf("data source: got %+v", added)
+		t.Errorf("data source: got %+v, want Bureau & Co without columns", added)
 	}
 	if diff := cmp.Diff(added, must[api.DataSource](t, f.get(a.header.Get("Location")), http.StatusOK)); diff != "" {
 		t.Errorf("what lies at %s differs (-added +read):\n%s", a.header.Get("Location"), diff)
 	}
 	sources := pages[api.DataSource](t, f, reportURL("/data-sources"), url.Values{"limit": {"1"}})
 	if len(sources) != 2 || sources[0].ColumnCount != 1 || sources[1].ID != added.ID {
-		t.Errorf("data sources: got %+v", sources)
+		t.Errorf("data sources: got %+v, want two, the last of them the new one", sources)
 	}
 }
 
@@ -81,7 +81,8 @@ func TestInvalidAttributesAndDataSourcesAreRefusedLikeThoseOfAFile(t *testing.T)
 			problem := refused(t, a, http.StatusUnprocessableEntity, "invalid")
 			if len(problem.Errors) == 0 || problem.Errors[0].Location != c.location ||
 				strings.Contains(a.body, "123-45") {
-				t.Errorf("%s %s: problem: got %s", c.path, c.body, a.body)
+				t.Errorf("%s %s: got problem %s, want one at %s that repeats no value",
+					c.path, c.body, a.body, c.location)
 			}
 		})
 	}

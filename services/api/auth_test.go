@@ -116,10 +116,10 @@ func TestSecretVerifier_DistinguishesInvalidTokens(t *testing.T) {
 				t.Fatalf("error: got %v, want %v", err, tt.want)
 			}
 			if tt.want == nil && caller != (api.Caller{User: "tina", Role: api.Tester}) {
-				t.Errorf("caller: got %+v", caller)
+				t.Errorf("caller: got %+v, want the tester tina", caller)
 			}
 			if err != nil && strings.Contains(err.Error(), tt.token) {
-				t.Errorf("the error repeats the token: %v", err)
+				t.Errorf("got error %v, want one without the token", err)
 			}
 		})
 	}
@@ -134,11 +134,11 @@ func TestSecretVerifier_AcceptsATokenUntilItExpires(t *testing.T) {
 		}
 		<-time.After(time.Hour)
 		if caller, err := verifier(t)(t.Context(), token); err != nil || caller.Role != api.Manager {
-			t.Errorf("when its time is up, and clocks may differ, it gives %+v, %v", caller, err)
+			t.Errorf("a token within the leeway after its end: got %+v, %v, want a manager", caller, err)
 		}
 		<-time.After(65 * time.Second)
 		if _, err := verifier(t)(t.Context(), token); !errors.Is(err, api.ErrTokenExpired) {
-			t.Errorf("error after more than a minute: got %v", err)
+			t.Errorf("error after more than a minute: got %v, want ErrTokenExpired", err)
 		}
 	})
 }
@@ -150,12 +150,12 @@ func TestSecretVerifier_TakesTheHighestRole(t *testing.T) {
 		"exp": time.Now().Add(time.Hour).Unix(),
 	})
 	if caller, err := verifier(t)(t.Context(), token); err != nil || caller.Role != api.Tester {
-		t.Errorf("got %+v, %v", caller, err)
+		t.Errorf("got %+v, %v, want a tester", caller, err)
 	}
 	for i, role := range api.Roles() {
 		for j, other := range api.Roles() {
 			if role.Includes(other) != (i >= j) {
-				t.Errorf("%s includes %s: %v", role, other, role.Includes(other))
+				t.Errorf("%s includes %s: got %v, want %v", role, other, role.Includes(other), i >= j)
 			}
 		}
 	}
@@ -184,7 +184,7 @@ func TestSignToken_RefusesInvalidArguments(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if token, err := api.SignToken(tt.secret, tt.user, tt.role, tt.ttl); err == nil || token != "" {
-				t.Errorf("%s: token %q, error %v", name, token, err)
+				t.Errorf("%s: got token %q, error %v, want an error", name, token, err)
 			}
 		})
 	}
@@ -237,26 +237,27 @@ func TestAnUnauthorisedRequestIsRefusedWithTheReason(t *testing.T) {
 			switch tt.status {
 			case http.StatusUnauthorized:
 				if !strings.HasPrefix(challenge, `Bearer realm="pdeflow"`) {
-					t.Errorf("%s: the challenge: got %q", name, challenge)
+					t.Errorf("%s: the challenge: got %q, want one for pdeflow", name, challenge)
 				}
 			default:
 				if !strings.Contains(p.Detail, "the role tester") || challenge != "" {
-					t.Errorf("%s: the role that is needed is not named: %s, challenge %q", name, p.Detail, challenge)
+					t.Errorf("%s: got detail %s, challenge %q, want a detail that names the role and no challenge",
+						name, p.Detail, challenge)
 				}
 			}
 			if token, ok := strings.CutPrefix(tt.header, "Bearer "); ok && token != "" &&
 				strings.Contains(a.body+challenge, token) {
-				t.Errorf("%s: the answer repeats the token", name)
+				t.Errorf("%s: got a response that repeats the token, want one without it", name)
 			}
 		})
 	}
 	if n := f.Count("select count(*) from jobs"); n != 0 {
-		t.Errorf("got %d jobs", n)
+		t.Errorf("jobs: got %d, want 0", n)
 	}
 	for _, line := range f.Log.Records() {
 		if text := fmt.Sprint(line); strings.Contains(text, "eyJ") || strings.Contains(text, "let-me-in") ||
 			strings.Contains(text, "dGluYTpwYXNzd29yZA") {
-			t.Errorf("the log has a token: %s", text)
+			t.Errorf("got the log line %s, want no token in the log", text)
 		}
 	}
 }
@@ -330,7 +331,8 @@ func TestEveryRouteRequiresTheRoleOfTheContract(t *testing.T) {
 				if may := status != http.StatusUnauthorized && status != http.StatusForbidden; may != role.Includes(
 					needed,
 				) {
-					t.Errorf("%s %s with the role %q: got %d", method, path, role, status)
+					t.Errorf("%s %s with the role %q: got %d, want the roles from %q on",
+						method, path, role, status, needed)
 				}
 			}
 			delete(lowest, method+" "+path)

@@ -26,7 +26,7 @@ func TestAutoApproval_ApprovesWhatTheRuleAllows(t *testing.T) {
 	rule := must[api.AutoApproval](t, f.get(path), http.StatusOK)
 	if rule.Enabled || rule.MinConfidence != 85 || rule.UpdatedBy != nil || rule.MaxRisk != schema.LevelMedium ||
 		rule.Personal || slices.Contains(rule.Tiers, schema.TierHRCI) {
-		t.Errorf("default rule: got %+v", rule)
+		t.Errorf("default rule: got %+v, want a disabled rule of confidence 85 and medium risk, not for HRCI", rule)
 	}
 	preview := func(body string) api.AutoApprovalPreview {
 		return must[api.AutoApprovalPreview](t,
@@ -60,11 +60,12 @@ func TestAutoApproval_ApprovesWhatTheRuleAllows(t *testing.T) {
 	entry := f.history(ids[0])[0]
 	if m.ReviewStatus != schema.ReviewStatusApproved || *m.ReviewedBy != schema.AutoApprover ||
 		entry.ChangedBy != schema.AutoApprover || *entry.Comment != saved.Rule {
-		t.Errorf("approved mapping: got %s by %s, and the history %+v", m.ReviewStatus, *m.ReviewedBy, entry)
+		t.Errorf("approved mapping: got %s by %s, history %+v, want an approval by the rule",
+			m.ReviewStatus, *m.ReviewedBy, entry)
 	}
 	off := must[api.SavedAutoApproval](t, put(`{"enabled": false}`), http.StatusOK)
 	if off.Enabled || off.Approved != 0 || f.mapping(ids[0]).ReviewStatus != schema.ReviewStatusApproved {
-		t.Errorf("switched off: got %+v", off)
+		t.Errorf("switched off: got %+v, want no approval, and the earlier one kept", off)
 	}
 	var names []string
 	if err := f.DB.NewRaw("select name from planning_changes where object = 'auto_approval' order by id").

@@ -57,10 +57,10 @@ func TestAnAmbiguousBodyIsRefused(t *testing.T) {
 	added := must[api.Attribute](t, f.post(reportURL("/attributes"), `{"attribute_name": "\ud83d\ude00 `+
 		`\\ud800"}`), http.StatusCreated)
 	if added.AttributeName != `😀 \ud800` {
-		t.Errorf("the attribute is called %q", added.AttributeName)
+		t.Errorf("attribute name: got %q, want the posted one", added.AttributeName)
 	}
 	if n := f.Count("select count(*) from jobs"); n != 0 {
-		t.Errorf("got %d jobs", n)
+		t.Errorf("jobs: got %d, want 0", n)
 	}
 }
 
@@ -89,8 +89,8 @@ func TestAResponseListsAtMostAHundredErrors(t *testing.T) {
 			a := f.post(reportURL("/pde-mappings/regenerate-all"), tt.body)
 			p := refused(t, a, http.StatusUnprocessableEntity, "invalid")
 			if len(p.Errors) != tt.errors || len(a.body) > 64<<10 {
-				t.Errorf("%s: the answer lists %d problems in %d bytes, want "+
-					"%d", name, len(p.Errors), len(a.body), tt.errors)
+				t.Errorf("%s: got %d problems in %d bytes, want %d in at most 64 KiB",
+					name, len(p.Errors), len(a.body), tt.errors)
 			}
 		})
 	}

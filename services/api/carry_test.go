@@ -66,25 +66,25 @@ func TestCarryOver_StartsTheNextCycle(t *testing.T) {
 	}
 	if got := done.Changed.Items[0]; got.AttributeName != "Attribute 1" ||
 		*got.Reason != "The description of the attribute has changed." {
-		t.Errorf("changed: got %+v", got)
+		t.Errorf("changed: got %+v, want Attribute 1 with a changed description", got)
 	}
 	if done.Added.Items[0].AttributeName != "Another" || *done.Dropped.Items[0].MappingID != ids[3] {
-		t.Errorf("added %+v, dropped %+v", done.Added, done.Dropped)
+		t.Errorf("got added %+v, dropped %+v, want one of each", done.Added, done.Dropped)
 	}
 
 	path := nextURL("/pde-mappings")
 	carried := must[api.Mapping](t, f.get(path+"/"+*done.Carried.Items[0].MappingID), http.StatusOK)
 	if *carried.CarriedFrom != cycle || carried.ReviewStatus != schema.ReviewStatusApproved ||
 		*carried.ReviewedBy != "mia" || !carried.MappingConfirmedByUser || *carried.RiskLevel != schema.LevelHigh {
-		t.Errorf("carried mapping: got %+v", carried)
+		t.Errorf("carried mapping: got %+v, want the approval and the risk level of the earlier cycle", carried)
 	}
 	revise := must[api.Page[api.Mapping]](t, f.get(path+"?review_status=needs_revision"), http.StatusOK)
 	if len(revise.Items) != 1 || *revise.Items[0].ReviewedBy != schema.CarryOverReviewer {
-		t.Errorf("mappings that need revision: got %+v", revise.Items)
+		t.Errorf("mappings that need revision: got %+v, want one, set by the carry-over", revise.Items)
 	}
 	export := f.get(path + "/export?format=csv")
 	if !strings.Contains(export.body, ",carried_from,") || strings.Count(export.body, ","+cycle+",") != 3 {
-		t.Errorf("export: got %s", export.body)
+		t.Errorf("export: got %s, want three rows carried from the earlier cycle", export.body)
 	}
 
 	refused(t, f.post(nextURL("/carry-over"), body+`}`), http.StatusConflict, "already-decided")
@@ -119,7 +119,7 @@ func TestCarryOver_RefusesInvalidRequests(t *testing.T) {
 	other := strings.Replace(nextURL("/carry-over"), report, "another", 1)
 	p := refused(t, f.post(other, `{"from_cycle_id": "2026-Q3"}`), http.StatusNotFound, "report-not-found")
 	if !strings.Contains(p.Detail, "no cycle has a report with this id") {
-		t.Errorf("another report: got %s", p.Detail)
+		t.Errorf("another report: got %s, want a detail that no cycle has the report", p.Detail)
 	}
 	// A carry-over into a cycle with an active job.
 	f.importNext(schema.Attribute{AttributeName: "Attribute 0", LineItemNumber: "0"})
@@ -155,7 +155,7 @@ func TestCompareReport_ListsTheDifferences(t *testing.T) {
 			}
 			got = append(got, line)
 			if (d.MappingID == nil) != (d.Change == "dropped") || (d.WithMappingID == nil) != (d.Change == "added") {
-				t.Errorf("ids: got %+v", d)
+				t.Errorf("ids: got %+v, want no mapping for a dropped row and no earlier one for an added row", d)
 			}
 		}
 		if next = ""; page.NextCursor != nil {
@@ -174,7 +174,7 @@ func TestCompareReport_ListsTheDifferences(t *testing.T) {
 
 	p := refused(t, f.get(nextURL("/compare?with=2026-Q2")), http.StatusNotFound, "report-not-found")
 	if !strings.Contains(p.Detail, "cycles that have it are") {
-		t.Errorf("unknown cycle: got %s", p.Detail)
+		t.Errorf("unknown cycle: got %s, want the cycles that have the report", p.Detail)
 	}
 	refused(t, f.get(nextURL("/compare?with="+nextCycle)), http.StatusUnprocessableEntity, "invalid")
 	refused(t, f.get(nextURL("/compare")), http.StatusUnprocessableEntity, "invalid")

@@ -113,7 +113,7 @@ func TestImportDecisions_AppliesAWorkbookThatWasFilledIn(t *testing.T) {
 	refused(t, f.importFile("tina", api.Tester, "", "a.xlsx", decided), http.StatusForbidden, "role-too-low")
 	if got := counts(f.importFile("mia", api.Manager, "?dry_run=true", "a.xlsx", decided)); got !=
 		[4]int64{2, 2, 1, 0} || f.mapping(ids[0]).Version != 1 {
-		t.Errorf("dry run: got %v, and version %d", got, f.mapping(ids[0]).Version)
+		t.Errorf("dry run: got %v, and version %d, want [2 2 1 0] and version 1", got, f.mapping(ids[0]).Version)
 	}
 	if got := counts(f.importFile("mia", api.Manager, "", "a.xlsx", decided)); got != [4]int64{2, 2, 1, 0} {
 		t.Errorf("import: got %v, want 2 edited, 2 decided, 1 unchanged", got)
@@ -122,26 +122,26 @@ func TestImportDecisions_AppliesAWorkbookThatWasFilledIn(t *testing.T) {
 	if *first.InformationSecurityClassification != schema.TierHRCI || !*first.PIIFlag ||
 		!first.MappingConfirmedByUser ||
 		*first.Criticality != schema.LevelHigh || *first.PDEDescription != "=1+1" || *first.BusinessOwner != "'-x" {
-		t.Errorf("edited: got %+v", first)
+		t.Errorf("edited: got %+v, want the values of the file", first)
 	}
 	if second.ReviewStatus != schema.ReviewStatusApproved || *second.ReviewedBy != "mia" ||
 		third.ReviewStatus != schema.ReviewStatusRejected {
-		t.Errorf("decided: got %s and %s", second.ReviewStatus, third.ReviewStatus)
+		t.Errorf("decided: got %s and %s, want approved and rejected", second.ReviewStatus, third.ReviewStatus)
 	}
 	if *fourth.BusinessOwner != "+Ana" || fourth.SourceField != nil {
-		t.Errorf("edited: got %+v", fourth)
+		t.Errorf("edited: got %+v, want the owner +Ana and no column", fourth)
 	}
 	for i, want := range []string{"a name", "", "the wrong column", ""} {
 		entries := f.history(ids[i])
 		if len(entries) != 1 || entries[0].ChangedBy != "mia" || (want != "" && *entries[0].Comment != want) {
-			t.Errorf("history of mapping %d: got %+v", i, entries)
+			t.Errorf("history of mapping %d: got %+v, want one entry by mia with the comment of the file", i, entries)
 		}
 	}
 	// The same file again is based on older versions; the unchanged row is no conflict.
 	p := refused(t, f.importFile("mia", api.Manager, "", "a.xlsx", decided), http.StatusUnprocessableEntity,
 		"decisions-refused")
 	if len(p.Errors) != 4 || p.Errors[0].Cell != "Mappings!B2" || p.Errors[0].Column != "version" {
-		t.Errorf("the same file again: got %+v", p.Errors)
+		t.Errorf("the same file again: got %+v, want four problems of the versions", p.Errors)
 	}
 	// Rows without an edit are unchanged in an old export.
 	if got := counts(f.importFile("mia", api.Manager, "", "a.xlsx", original)); got != [4]int64{0, 0, 5, 0} {
@@ -182,7 +182,7 @@ func TestImportDecisions_ListsConflictsByCell(t *testing.T) {
 		http.StatusOK)
 	if done.Decided != 1 || done.Refused != 5 || len(done.Conflicts) != 5 ||
 		f.mapping(ids[5]).ReviewStatus != schema.ReviewStatusApproved {
-		t.Errorf("only_clean: got %+v", done)
+		t.Errorf("only_clean: got %+v, want one decision and five conflicts", done)
 	}
 }
 
@@ -255,7 +255,8 @@ func TestImportDecisions_AppliesManyPages(t *testing.T) {
 		done := must[api.ImportedDecisions](t, f.importFile("mia", api.Manager, c.query, "a.csv", content),
 			http.StatusOK)
 		if done.Edited != c.edited || done.Decided != c.decided || done.Unchanged != c.unchanged || done.Refused != 0 {
-			t.Errorf("%s: got %+v", c.query, done)
+			t.Errorf("%s: got %+v, want %d edited, %d decided and %d unchanged",
+				c.query, done, c.edited, c.decided, c.unchanged)
 		}
 	}
 	for i, want := range map[int]string{0: "comment 0", 1: "edit 1", 2499: "comment 2499"} {

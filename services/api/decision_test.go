@@ -88,7 +88,8 @@ func TestEditMapping_ChangesOnlyTheFieldsSent(t *testing.T) {
 		t.Errorf("mapping after the edit (-want +got):\n%s", diff)
 	}
 	if a.header.Get("ETag") != `"2"` || got.ReviewReset || !got.UpdatedAt.After(before.UpdatedAt) {
-		t.Errorf("got ETag %s, review_reset %t and updated_at %s", a.header.Get("ETag"), got.ReviewReset, got.UpdatedAt)
+		t.Errorf("got ETag %s, review_reset %t and updated_at %s, want \"2\", false and a later time",
+			a.header.Get("ETag"), got.ReviewReset, got.UpdatedAt)
 	}
 	if diff := cmp.Diff(want, f.mapping(id)); diff != "" {
 		t.Errorf("stored mapping (-want +got):\n%s", diff)
@@ -96,12 +97,13 @@ func TestEditMapping_ChangesOnlyTheFieldsSent(t *testing.T) {
 	entry := f.history(id)[0]
 	if entry.ChangedBy != "tina" || entry.JobID != nil || *entry.Comment != "a key of the file" ||
 		*entry.Before.RiskLevel != "Medium" || *entry.After.RiskLevel != "High" || entry.After.Version != 2 {
-		t.Errorf("history: got %+v", entry)
+		t.Errorf("history: got %+v, want the change of the risk level by tina", entry)
 	}
 
 	again := must[api.DecidedMapping](t, f.edit("tom", id, `"2"`, `{"risk_level": "High"}`), http.StatusOK)
 	if again.Version != 2 || !strings.HasPrefix(again.Message, "Nothing has changed") || len(f.history(id)) != 1 {
-		t.Errorf("edit without a change: got version %d, %q", again.Version, again.Message)
+		t.Errorf("edit without a change: got version %d, %q, want version 2 and the message that nothing has changed",
+			again.Version, again.Message)
 	}
 }
 
@@ -114,11 +116,11 @@ func TestEditMapping_SetsWhatFollowsFromTheColumn(t *testing.T) {
 	if *got.SourceField != column || got.DataSourceID == nil || *got.PDEName != "acct_nbr" ||
 		*got.MappingType != schema.MappingTypeDirect || *got.ConfidenceScore != 100 ||
 		*got.MappingRationale != "Decided by tina: the column "+column+"." {
-		t.Errorf("mapping: got %+v", got)
+		t.Errorf("mapping: got %+v, want the column, decided by tina", got)
 	}
 	got = must[api.DecidedMapping](t, f.edit("tina", id, `"2"`, `{"source_field": ""}`), http.StatusOK)
 	if got.SourceField != nil || got.DataSourceID != nil || got.PDEName != nil || !got.MappingConfirmedByUser {
-		t.Errorf("mapping without a column: got %+v", got)
+		t.Errorf("mapping without a column: got %+v, want a confirmed mapping without a column", got)
 	}
 	got = must[api.DecidedMapping](t, f.edit("tina", id, "3", `{"mapping_confirmed_by_user": false}`), http.StatusOK)
 	if got.MappingConfirmedByUser {
@@ -186,7 +188,7 @@ func TestEditMapping_RefusesWhatTheReportDoesNotHave(t *testing.T) {
 		})
 	}
 	if m := f.mapping(id); m.Version != 1 || len(f.history(id)) != 0 {
-		t.Errorf("the mapping has changed: %+v", m)
+		t.Errorf("mapping: got %+v, want version 1 without history", m)
 	}
 	refused(t, f.edit("tina", "none", `"1"`, `{"pde_name": "x"}`), http.StatusNotFound, "not-found")
 	refused(t, f.do(call{
@@ -210,11 +212,11 @@ func TestEditMapping_ShowsWhatHasChanged(t *testing.T) {
 	a := f.edit("tina", id, `"1"`, `{"pde_name": "third"}`)
 	p := refused(t, a, http.StatusPreconditionFailed, "version-changed")
 	if a.header.Get("ETag") != `"3"` || !strings.HasPrefix(p.Detail, "Changed by mia, olga. ") || len(p.Changes) != 2 {
-		t.Fatalf("got ETag %s and %+v", a.header.Get("ETag"), p)
+		t.Fatalf("got ETag %s and %+v, want \"3\" and the changes by mia and olga", a.header.Get("ETag"), p)
 	}
 	if c := p.Changes[0]; c.Version != 3 || c.ChangedBy != "mia" || *c.Comment != "c" ||
 		c.Fields[0] != (api.FieldChange{Field: "pde_name", Before: "first", After: "second"}) {
-		t.Errorf("newest change: got %+v", c)
+		t.Errorf("newest change: got %+v, want the change of pde_name by mia", c)
 	}
 	refused(t, f.edit("tina", id, "", `{"pde_name": "third"}`), http.StatusPreconditionRequired, "version-required")
 	for _, version := range []string{`"x"`, `"1", "2"`, `"1`, "0", `W/"1"`} {
@@ -241,11 +243,11 @@ func TestAcceptSuggestion_SetsTheSuggestedValues(t *testing.T) {
 	if *got.SourceField != column || *got.InformationSecurityClassification != schema.TierHRCI || !*got.PIIFlag ||
 		got.SuggestedSourceField != nil || got.SuggestedInformationSecurityClassification != nil ||
 		got.SuggestedPIIFlag != nil || !got.MappingConfirmedByUser || *got.ClassifiedBy != "tina" {
-		t.Errorf("mapping: got %+v", got)
+		t.Errorf("mapping: got %+v, want the accepted suggestions", got)
 	}
 	if !got.ReviewReset || got.ReviewStatus != schema.ReviewStatusPending || got.ReviewedBy != nil ||
 		got.Message != "The mapping is changed. mia had set it to approved; its review is pending again." {
-		t.Errorf("review: got %s, %q", got.ReviewStatus, got.Message)
+		t.Errorf("review: got %s, %q, want pending, and a message that names mia", got.ReviewStatus, got.Message)
 	}
 }
 
@@ -269,7 +271,7 @@ func TestUndo_RestoresTheMappingFromBeforeTheOwnEdit(t *testing.T) {
 		t.Errorf("mapping after undo (-want +got):\n%s", diff)
 	}
 	if h := f.history(id); len(h) != 2 || *h[0].Comment != "a mistake" || *h[0].After.ReviewedBy != "mia" {
-		t.Errorf("history: got %+v", h)
+		t.Errorf("history: got %+v, want two entries, the newest with both reviews", h)
 	}
 	refused(t, f.act("tina", api.Tester, id, "undo", ""), http.StatusConflict, "nothing-to-undo")
 

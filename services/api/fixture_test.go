@@ -180,7 +180,7 @@ func must[T any](t *testing.T, a answer, status int) (body T) {
 		t.Fatalf("got status %d, want %d: %s", a.status, status, a.body)
 	}
 	if err := json.Unmarshal([]byte(a.body), &body); err != nil {
-		t.Fatalf("body: %v: %s", err, a.body)
+		t.Fatalf("body: got error %v of %s, want JSON", err, a.body)
 	}
 	return body
 }
@@ -196,7 +196,7 @@ func refused(t *testing.T, a answer, status int, kind string) api.Problem {
 		t.Errorf("got content type %s, want application/problem+json", got)
 	}
 	if p.Status != status || p.Title == "" || p.RequestID == "" || p.RequestID != a.header.Get("X-Request-Id") {
-		t.Errorf("the problem is incomplete: %s", a.body)
+		t.Errorf("got problem %s, want a status, a title and the request id", a.body)
 	}
 	return p
 }

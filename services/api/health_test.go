@@ -59,6 +59,6 @@ func TestHealthReportsTheVersion(t *testing.T) {
 	f.serve(f.JS, api.Options{Verify: verifier(t), Version: "v1.2.3"})
 	got := must[api.Health](t, f.do(call{method: "GET", path: "/healthz?probe=1"}), http.StatusOK)
 	if got != (api.Health{Status: "ok", Version: "v1.2.3"}) {
-		t.Errorf("health: got %+v", got)
+		t.Errorf("health: got %+v, want ok and v1.2.3", got)
 	}
 }

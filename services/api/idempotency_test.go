@@ -52,7 +52,7 @@ func TestTheSameKeyReturnsTheSameJobAfterARestart(t *testing.T) {
 		t.Errorf("after the job, got %s, want %s", again.body, first.body)
 	}
 	if n := f.Count("select count(*) from jobs"); n != 1 {
-		t.Errorf("got %d jobs", n)
+		t.Errorf("jobs: got %d, want 1", n)
 	}
 
 	ask.header["Authorization"] = "Bearer " + f.token("someone else", api.Tester)
@@ -80,7 +80,7 @@ func TestAKeyIsRefusedForAnotherRequest(t *testing.T) {
 			f := f.in(t)
 			p := refused(t, f.do(other), http.StatusUnprocessableEntity, "idempotency-key-reused")
 			if len(p.Errors) != 1 || p.Errors[0].Location != "header.Idempotency-Key" {
-				t.Errorf("got errors %v", p.Errors)
+				t.Errorf("got errors %v, want one of the header", p.Errors)
 			}
 		})
 	}
@@ -147,6 +147,6 @@ func TestOneKeyForTwoConcurrentReportsIsRefused(t *testing.T) {
 		t.Errorf("got statuses %v, want four 202 for one report and four 422 for the other", statuses)
 	}
 	if n := f.Count("select count(*) from jobs"); n != 1 {
-		t.Errorf("got %d jobs", n)
+		t.Errorf("jobs: got %d, want 1", n)
 	}
 }

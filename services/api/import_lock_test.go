@@ -119,14 +119,14 @@ func TestConcurrentImportsAndJobsExcludeEachOther(t *testing.T) {
 		got := []int{<-statuses, <-statuses}
 		slices.Sort(got)
 		if !slices.Equal(got, []int{200, 202}) && !slices.Equal(got, []int{202, 409}) {
-			t.Fatalf("round %d: answers: got %v", round, got)
+			t.Fatalf("round %d: answers: got %v, want [200 202] or [202 409]", round, got)
 		}
 		jobs, err := schema.ListJobs(t.Context(), f.DB, schema.JobFilter{Active: true}, "", 2)
 		if err != nil || len(jobs) != 1 {
-			t.Fatalf("active jobs: got %d (%v)", len(jobs), err)
+			t.Fatalf("active jobs: got %d (%v), want 1", len(jobs), err)
 		}
 		if n := f.Count("select count(*) from pde_mappings"); int64(n) != jobs[0].MappingCount {
-			t.Errorf("round %d: the job: got %d mappings and there are %d", round, jobs[0].MappingCount, n)
+			t.Errorf("round %d: mappings of the job: got %d, want %d", round, jobs[0].MappingCount, n)
 		}
 		f.list(jobs[0].ID)
 		f.succeed(jobs[0].ID)

@@ -110,12 +110,12 @@ func TestAReportIsImportedAndRead(t *testing.T) {
 	}
 	mappings := must[api.Page[api.Mapping]](t, f.get(reportURL("/pde-mappings")), http.StatusOK)
 	if len(mappings.Items) != 4 || mappings.NextCursor != nil {
-		t.Fatalf("mappings: got %d", len(mappings.Items))
+		t.Fatalf("mappings: got %d, want 4 on one page", len(mappings.Items))
 	}
 	first := mappings.Items[0]
 	if first.AttributeName != "Balance" || *first.SourceField != "CRD.ACCT.BAL_AMT" || !first.MappingConfirmedByUser ||
 		first.UpdatedBy != "tina" {
-		t.Errorf("the first mapping: got %+v", first)
+		t.Errorf("the first mapping: got %+v, want the confirmed one of the file", first)
 	}
 	if second := mappings.Items[1]; second.SourceField != nil || second.Version != 1 {
 		t.Errorf("the second mapping: got %+v, want it unmapped", second)
@@ -136,7 +136,7 @@ func TestASecondImportCountsChangesAndKeepsConfirmedMappings(t *testing.T) {
 	again := must[api.Imported](t, f.upload(files...), http.StatusOK)
 	if want := (api.Tally{Unchanged: 4}); again.Attributes != want ||
 		again.Mappings != (api.MappingsTally{Unchanged: 1}) {
-		t.Errorf("the same again: got %+v", again)
+		t.Errorf("the same again: got %+v, want everything unchanged", again)
 	}
 	if diff := cmp.Diff(before, f.planned()); diff != "" {
 		t.Errorf("the same again wrote something (-before +after):\n%s", diff)
@@ -151,7 +151,7 @@ func TestASecondImportCountsChangesAndKeepsConfirmedMappings(t *testing.T) {
 	), http.StatusOK)
 	if other.Attributes != (api.Tally{Updated: 1}) || other.Mappings != (api.MappingsTally{Updated: 1, Kept: 1}) ||
 		other.Name != report {
-		t.Errorf("got counts %+v", other)
+		t.Errorf("got counts %+v, want one update of each and one mapping kept", other)
 	}
 	attributes := must[api.Page[api.Attribute]](t, f.get(reportURL("/attributes?limit=1")), http.StatusOK)
 	if a := attributes.Items[0]; a.AttributeName != "Balance of the "+
@@ -160,7 +160,7 @@ func TestASecondImportCountsChangesAndKeepsConfirmedMappings(t *testing.T) {
 	}
 	mappings := must[api.Page[api.Mapping]](t, f.get(reportURL("/pde-mappings?limit=1")), http.StatusOK)
 	if m := mappings.Items[0]; *m.SourceField != "CRD.ACCT.BAL_AMT" || m.Version != 2 {
-		t.Errorf("the confirmed mapping: got %+v", m)
+		t.Errorf("the confirmed mapping: got %+v, want the confirmed column and version 2", m)
 	}
 }
 
@@ -261,7 +261,8 @@ func TestBadFilesAreRefusedWithEveryProblemAndNothingIsWritten(t *testing.T) {
 			for _, e := range problem.Errors {
 				got = append(got, fmt.Sprintf("%s|%d|%s", e.File, e.Line, e.Column))
 				if e.Reason == "" || e.Reason != e.Message || !strings.HasPrefix(e.Location, e.File) {
-					t.Errorf("%s: error: got %+v", name, e)
+					t.Errorf("%s: error: got %+v, want a reason that is the message, and a location in the file",
+						name, e)
 				}
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
@@ -284,10 +285,11 @@ func TestAnImportReportsAtMostAHundredErrors(t *testing.T) {
 	)
 	problem := refused(t, a, http.StatusUnprocessableEntity, "invalid")
 	if len(problem.Errors) != 100 || problem.Errors[99].File != "m.csv" || problem.Errors[99].Line != 11 {
-		t.Errorf("%d problems, the last of them %+v", len(problem.Errors), problem.Errors[len(problem.Errors)-1])
+		t.Errorf("got %d problems, the last of them %+v, want 100 up to line 11 of m.csv",
+			len(problem.Errors), problem.Errors[len(problem.Errors)-1])
 	}
 	if problem.MoreErrors != 80 || !strings.Contains(problem.Detail, "there are 80 more") {
-		t.Errorf("%d more errors are reported: %s", problem.MoreErrors, problem.Detail)
+		t.Errorf("problems that are only counted: got %d (%s), want 80", problem.MoreErrors, problem.Detail)
 	}
 	if strings.Contains(a.body, "123-45") {
 		t.Error("a cell is sent back")
@@ -310,7 +312,7 @@ func TestBadFormsAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := f.in(t)
 			if p := refused(t, f.upload(pieces...), http.StatusUnprocessableEntity, "invalid"); len(p.Errors) != 1 {
-				t.Errorf("%s: problem: got %+v", name, p)
+				t.Errorf("%s: problem: got %+v, want one", name, p)
 			}
 		})
 	}
@@ -352,7 +354,7 @@ func TestBadFormsAreRefused(t *testing.T) {
 		"role-too-low",
 	)
 	if n := f.Count("select count(*) from reports"); n != 0 {
-		t.Errorf("reports: got %d", n)
+		t.Errorf("reports: got %d, want 0", n)
 	}
 }
 

@@ -41,15 +41,15 @@ func TestItemsAreListedByOutcome(t *testing.T) {
 
 	first := must[api.Page[api.JobItem]](t, f.get(jobURL(id, "/items?limit=3")), http.StatusOK)
 	if len(first.Items) != 3 || first.NextCursor == nil {
-		t.Fatalf("first page: got %+v", first)
+		t.Fatalf("first page: got %+v, want three items and a cursor", first)
 	}
 	if queued := first.Items[0]; queued.Outcome != nil || queued.ErrorCode != nil || queued.Classifier != nil ||
 		queued.UpdatedAt.IsZero() {
-		t.Errorf("a queued item: got %+v", queued)
+		t.Errorf("a queued item: got %+v, want neither outcome nor code", queued)
 	}
 	if failed := first.Items[1]; *failed.Outcome != schema.OutcomeFailed || failed.Attempt != 5 ||
 		*failed.ErrorCode != schema.ErrorCodeClassifier || *failed.Error != "does not work" {
-		t.Errorf("a failed item: got %+v", failed)
+		t.Errorf("a failed item: got %+v, want five attempts and the code and text of the error", failed)
 	}
 	second := must[api.Page[api.JobItem]](
 		t,
@@ -57,7 +57,7 @@ func TestItemsAreListedByOutcome(t *testing.T) {
 		http.StatusOK,
 	)
 	if len(second.Items) != 1 || second.Items[0].MappingID != ids[3] || second.NextCursor != nil {
-		t.Errorf("second page: got %+v", second)
+		t.Errorf("second page: got %+v, want the last item and no cursor", second)
 	}
 }
 
@@ -73,7 +73,7 @@ func TestAnInvalidPageIsRefused(t *testing.T) {
 			p := refused(t, f.get("/api/v1/jobs?"+query), http.StatusUnprocessableEntity, "invalid")
 			field, _, _ := strings.Cut(query, "=")
 			if len(p.Errors) != 1 || p.Errors[0].Location != "query."+field || p.Errors[0].Message == "" {
-				t.Errorf("%s: errors: got %v", query, p.Errors)
+				t.Errorf("%s: errors: got %v, want one of query.%s", query, p.Errors, field)
 			}
 		})
 	}
@@ -81,6 +81,6 @@ func TestAnInvalidPageIsRefused(t *testing.T) {
 		must[api.Page[events.JobStatus]](t, f.get(fmt.Sprintf("/api/v1/jobs?limit=%d", limit)), http.StatusOK)
 	}
 	if a := f.get("/api/v1/jobs"); strings.TrimSpace(a.body) != `{"items":[],"next_cursor":null}` {
-		t.Errorf("an empty list: got %s", a.body)
+		t.Errorf("an empty list: got %s, want an empty array", a.body)
 	}
 }

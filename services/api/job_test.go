@@ -22,11 +22,11 @@ func TestIntentsDependOnTheRowAndNotOnTheStatus(t *testing.T) {
 	// The projector does not run: the status stays running all the time.
 	paused := must[api.IntentAccepted](t, f.control(id, "pause"), http.StatusAccepted)
 	if paused.Status != schema.StatusPaused || paused.JobID != id || paused.Message == "" {
-		t.Errorf("pause: got %+v", paused)
+		t.Errorf("pause: got %+v, want paused, with a message", paused)
 	}
 	p := refused(t, f.control(id, "pause"), http.StatusConflict, "state-conflict")
 	if !strings.Contains(p.Detail, "is paused") || !strings.Contains(p.Detail, "pending or running") {
-		t.Errorf("the conflict does not name the status and the allowed ones: %s", p.Detail)
+		t.Errorf("conflict: got %s, want the status and the allowed ones", p.Detail)
 	}
 	resumed := must[api.IntentAccepted](t, f.control(id, "resume"), http.StatusAccepted).Status
 	if resumed != schema.StatusRunning {
@@ -41,14 +41,15 @@ func TestIntentsDependOnTheRowAndNotOnTheStatus(t *testing.T) {
 			p := refused(t, f.control(id, action), http.StatusConflict, "state-conflict")
 			if !strings.Contains(p.Detail, "is running and is being "+
 				"cancelled") || !strings.HasSuffix(p.Detail, action+" is for jobs that are "+allowed+".") {
-				t.Errorf("%s of a job that is being cancelled: %s", action, p.Detail)
+				t.Errorf("%s of a job that is being cancelled: got %s, want the status and the jobs it is for",
+					action, p.Detail)
 			}
 		})
 	}
 	again := must[api.IntentAccepted](t, f.control(id, "cancel"), http.StatusAccepted)
 	if again.Status != schema.StatusRunning ||
 		again.JobID != id {
-		t.Errorf("cancelled once more the job: got %+v", again)
+		t.Errorf("cancelled once more the job: got %+v, want the same running job", again)
 	}
 
 	var intents []schema.Intent
@@ -67,7 +68,7 @@ func TestIntentsDependOnTheRowAndNotOnTheStatus(t *testing.T) {
 		t.Errorf("intents: got %v, want %v", intents, want)
 	}
 	if job := f.ReadJob(id); job.Intent != schema.IntentCancel || job.IntentVersion != 5 || job.UpdatedBy != "tina" {
-		t.Errorf("the job's row: got %+v", job)
+		t.Errorf("the job's row: got %+v, want the fifth intent, cancel, by tina", job)
 	}
 }
 
@@ -89,7 +90,7 @@ func TestAPendingJobIsPausedResumedAndCancelled(t *testing.T) {
 	status := must[events.JobStatus](t, f.get(jobURL(id, "/status")), http.StatusOK)
 	if status.Status != schema.StatusCancelled ||
 		status.Cancelled != 2 {
-		t.Errorf("cancelled: got %+v", status)
+		t.Errorf("cancelled: got %+v, want two cancelled items", status)
 	}
 }
 
@@ -103,12 +104,12 @@ func TestAnEndedJobRefusesIntents(t *testing.T) {
 			f := f.in(t)
 			p := refused(t, f.control(id, action), http.StatusConflict, "state-conflict")
 			if !strings.Contains(p.Detail, "is completed") || !strings.Contains(p.Detail, action) {
-				t.Errorf("%s of a completed job: %s", action, p.Detail)
+				t.Errorf("%s of a completed job: got %s, want the status and the action", action, p.Detail)
 			}
 		})
 	}
 	if n := f.Count("select count(*) from job_intents where job_id = ?", id); n != 1 {
-		t.Errorf("the job: got %d intents", n)
+		t.Errorf("intents of the job: got %d, want 1", n)
 	}
 }
 
@@ -136,7 +137,7 @@ func TestOneOfManyConcurrentPausesSucceeds(t *testing.T) {
 		statuses[a.status]++
 	}
 	if statuses[http.StatusAccepted] != 1 || statuses[http.StatusConflict] != 7 {
-		t.Errorf("statuses: got %v", statuses)
+		t.Errorf("statuses: got %v, want one 202 and seven 409", statuses)
 	}
 	if n := f.Count("select count(*) from job_intents where job_id = ?", id); n != 2 {
 		t.Errorf("the job: got %d intents, want 2", n)
@@ -168,16 +169,16 @@ func TestRetry_TakesFailedAndCancelledMappings(t *testing.T) {
 	answer := f.post(jobURL(lost, "/retry"), `{"error_code": "poison"}`)
 	p := refused(t, answer, http.StatusConflict, "nothing-to-retry")
 	if !strings.Contains(p.Detail, "with this code") {
-		t.Errorf("the detail does not mention the other reasons: %s", p.Detail)
+		t.Errorf("detail: got %s, want the other error codes", p.Detail)
 	}
 	if n := f.Count("select count(*) from jobs"); n != 1 {
-		t.Fatalf("jobs: got %d before the retry", n)
+		t.Fatalf("jobs before the retry: got %d, want 1", n)
 	}
 
 	a := f.post(jobURL(lost, "/retry"), `{"error_code": "panic"}`)
 	retry := must[api.Accepted](t, a, http.StatusAccepted)
 	if retry.MappingCount != 2 || retry.JobID == lost || a.header.Get("Location") != jobURL(retry.JobID, "/status") {
-		t.Errorf("retry: got %s, location %s", a.body, a.header.Get("Location"))
+		t.Errorf("retry: got %s, location %s, want another job of two mappings", a.body, a.header.Get("Location"))
 	}
 	refused(t, f.control(lost, "retry"), http.StatusConflict, "job-active")
 	f.list(retry.JobID)
@@ -192,7 +193,7 @@ func TestRetry_TakesFailedAndCancelledMappings(t *testing.T) {
 	status := must[events.JobStatus](t, f.get(jobURL(retry.JobID, "/status")), http.StatusOK)
 	if status.Metadata.RetryOf == nil || *status.Metadata.RetryOf != lost ||
 		status.JobType != schema.JobTypePDERegeneration {
-		t.Errorf("status: got %+v", status)
+		t.Errorf("status: got %+v, want a retry of the first job", status)
 	}
 }
 
@@ -207,7 +208,7 @@ func TestRetry_RefusesAJobWithoutLostMappings(t *testing.T) {
 	f.Exec("update job_items set outcome = 'succeeded', error_code = null where job_id = ?", lost)
 	p := refused(t, f.control(lost, "retry"), http.StatusConflict, "nothing-to-retry")
 	if !strings.Contains(p.Detail, "failed or was cancelled") {
-		t.Errorf("the detail does not name the missing thing: %s", p.Detail)
+		t.Errorf("detail: got %s, want one that nothing failed or was cancelled", p.Detail)
 	}
 }
 
@@ -226,7 +227,7 @@ func TestRetry_ReturnsTheSameJobForTheSameKey(t *testing.T) {
 	}
 	first, second := f.do(ask), f.do(ask)
 	if first.status != http.StatusAccepted || first.body != second.body {
-		t.Errorf("answers: got %d %s and %d %s", first.status, first.body, second.status, second.body)
+		t.Errorf("got %d %s and %d %s, want the same 202", first.status, first.body, second.status, second.body)
 	}
 }
 
@@ -241,7 +242,7 @@ func TestResumeAndRegenerateRefuseAMaximumCost(t *testing.T) {
 	} {
 		p := refused(t, f.post(path, `{"max_cost_usd": 5}`), http.StatusUnprocessableEntity, "invalid")
 		if len(p.Errors) != 1 || p.Errors[0].Location != "body.max_cost_usd" {
-			t.Errorf("%s: errors: got %v", path, p.Errors)
+			t.Errorf("%s: errors: got %v, want one of body.max_cost_usd", path, p.Errors)
 		}
 	}
 	must[api.IntentAccepted](t, f.post(jobURL(id, "/resume"), `{"max_cost_usd": null}`), http.StatusAccepted)
@@ -258,7 +259,7 @@ func TestAnUnknownJobIsNotFound(t *testing.T) {
 			f := f.in(t)
 			p := refused(t, f.control("no-such-job", action), http.StatusNotFound, "job-not-found")
 			if strings.Contains(p.Detail, "no-such-job") {
-				t.Errorf("%s repeats the id: %s", action, p.Detail)
+				t.Errorf("%s: got %s, want a detail without the id", action, p.Detail)
 			}
 		})
 	}
@@ -278,7 +279,7 @@ func TestJobsAreListedNewestFirstPageByPage(t *testing.T) {
 	for next := path; next != ""; {
 		page := must[api.Page[events.JobStatus]](t, f.get(next), http.StatusOK)
 		if len(page.Items) > 2 || len(got) > len(want) {
-			t.Fatalf("a page: got %d jobs, and there were %d before", len(page.Items), len(got))
+			t.Fatalf("a page: got %d jobs, %d in all, want at most 2, %d in all", len(page.Items), len(got), len(want))
 		}
 		for _, job := range page.Items {
 			got = append(got, job.JobID)

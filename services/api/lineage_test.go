@@ -64,7 +64,7 @@ func (f *fixture) lineage(query string) lineageEvent {
 	compiler.AssertFormat()
 	files, err := filepath.Glob("testdata/openlineage/*.json")
 	if err != nil || len(files) != 5 {
-		f.T.Fatalf("got schemas %v: %v", files, err)
+		f.T.Fatalf("got schemas %v (%v), want five", files, err)
 	}
 	urls := map[string]string{}
 	for _, file := range files {
@@ -89,7 +89,7 @@ func (f *fixture) lineage(query string) lineageEvent {
 			f.T.Fatal(err)
 		}
 		if err := schema.Validate(value); err != nil {
-			f.T.Errorf("invalid by %s: %v", url, err)
+			f.T.Errorf("%s: got %v, want a valid event", url, err)
 		}
 	}
 	whole, err := jsonschema.UnmarshalJSON(strings.NewReader(a.body))
@@ -132,11 +132,13 @@ func TestExportMappings_WritesOpenLineage(t *testing.T) {
 		"'[\"core.accounts.acct_nbr\", \"core.accounts.opened\"]' where id = ?", ids[1])
 	event := f.lineage("")
 	if event.EventType != "COMPLETE" || len(event.Outputs) != 1 || len(event.Inputs) != 1 {
-		t.Fatalf("got %s with %d outputs and %d inputs", event.EventType, len(event.Outputs), len(event.Inputs))
+		t.Fatalf("got %s with %d outputs and %d inputs, want COMPLETE with one of each",
+			event.EventType, len(event.Outputs), len(event.Inputs))
 	}
 	out := event.Outputs[0]
 	if out.Namespace != "pdeflow" || out.Name != report || out.Facets.Version.DatasetVersion != cycle {
-		t.Errorf("got output %s %s, version %s", out.Namespace, out.Name, out.Facets.Version.DatasetVersion)
+		t.Errorf("output: got %s %s, version %s, want pdeflow, the report and the cycle",
+			out.Namespace, out.Name, out.Facets.Version.DatasetVersion)
 	}
 	got := map[string]string{}
 	for name, field := range out.Facets.ColumnLineage.Fields {
@@ -147,7 +149,7 @@ func TestExportMappings_WritesOpenLineage(t *testing.T) {
 			got[name] += " " + other.Name + " " + other.Field
 		}
 		if how.Type != "DIRECT" || (how.Masking != nil) != (how.Subtype == "IDENTITY") {
-			t.Errorf("%s: got %+v", name, how)
+			t.Errorf("%s: got %+v, want DIRECT, and masking unless the value is copied", name, how)
 		}
 	}
 	want := map[string]string{
@@ -161,16 +163,17 @@ func TestExportMappings_WritesOpenLineage(t *testing.T) {
 		t.Errorf("lineage (-want +got):\n%s", diff)
 	}
 	if fields := out.Facets.Schema.Fields; len(fields) != len(want) || fields[4].Name != "Balance (8, M1)" {
-		t.Errorf("got fields %+v", fields)
+		t.Errorf("got fields %+v, want one for each mapping, the fifth with its item and MDRM", fields)
 	}
 	tags := out.Facets.Tags.Tags
 	if len(tags) != 5*len(want) || fmt.Sprint(tags[0]) !=
 		"{information_security_classification Confidential pdeflow Attribute 0}" {
-		t.Errorf("got %d tags, the first %v", len(tags), tags[0])
+		t.Errorf("got %d tags, the first %v, want five for each mapping, the first the tier of attribute 0",
+			len(tags), tags[0])
 	}
 	in := event.Inputs[0]
 	if in.Name != "core.accounts" || in.Namespace != "cards" || len(in.Facets.Schema.Fields) == 0 {
-		t.Errorf("got input %+v", in)
+		t.Errorf("got input %+v, want the table core.accounts of cards", in)
 	}
 	filtered := f.lineage("&q=Balance&sort=-id")
 	if fields := filtered.Outputs[0].Facets.ColumnLineage.Fields; len(fields) != 2 {
@@ -188,10 +191,10 @@ func TestExportMappings_WritesOpenLineage(t *testing.T) {
 	for _, previous := range []string{"", header.Run.RunID} {
 		a := f.export("openlineage", "&q=Balance")
 		if err := json.Unmarshal([]byte(a.body), &header); err != nil || header.Run.RunID == previous {
-			t.Errorf("got run %s: %v", header.Run.RunID, err)
+			t.Errorf("got run %s (%v), want another one", header.Run.RunID, err)
 		}
 		if got := a.header.Get("Content-Disposition"); !strings.HasSuffix(got, "-"+report+".openlineage.json") {
-			t.Errorf("got Content-Disposition %s", got)
+			t.Errorf("got Content-Disposition %s, want the name of the report", got)
 		}
 	}
 }

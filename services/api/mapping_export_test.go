@@ -36,7 +36,8 @@ func TestExportMappings_WritesEveryMappingOfManyPages(t *testing.T) {
 			exported = append(exported, m.ID)
 		}
 		if !slices.Equal(exported, ids) || got.CycleID != cycle || got.ReportID != report {
-			t.Errorf("got %d mappings of report %s in %s", len(exported), got.ReportID, got.CycleID)
+			t.Errorf("got %d mappings of report %s in %s, want all mappings of the report",
+				len(exported), got.ReportID, got.CycleID)
 		}
 		if diff := cmp.Diff(first, got.Items[0]); diff != "" {
 			t.Errorf("the first mapping differs (-want +got):\n%s", diff)
@@ -51,12 +52,12 @@ func TestExportMappings_WritesEveryMappingOfManyPages(t *testing.T) {
 		a := f.export("csv", "")
 		rows, err := csv.NewReader(strings.NewReader(a.body)).ReadAll()
 		if err != nil || a.status != http.StatusOK || len(rows) != len(ids)+1 {
-			t.Fatalf("got status %d and %d rows: %v", a.status, len(rows), err)
+			t.Fatalf("got status %d and %d rows: %v, want 200 and a row for each mapping", a.status, len(rows), err)
 		}
 		header, row := rows[0], rows[1]
 		if header[0] != "id" || header[1] != "version" || !slices.Equal(header[len(header)-2:],
 			[]string{"decision", "comment"}) {
-			t.Errorf("got header %v", header)
+			t.Errorf("got header %v, want id and version first, decision and comment last", header)
 		}
 		for name, want := range map[string]string{
 			"id": first.ID, "version": "1", "attribute_name": "Attribute 0", "confidence_score": "90",
@@ -79,7 +80,7 @@ func TestExportMappings_WritesEveryMappingOfManyPages(t *testing.T) {
 		defer func() { _ = book.Close() }()
 		rows, err := book.GetRows("Mappings")
 		if err != nil || len(rows) != len(ids)+1 {
-			t.Fatalf("got %d rows: %v", len(rows), err)
+			t.Fatalf("got %d rows: %v, want one for each mapping and the header", len(rows), err)
 		}
 		for name, want := range map[string]string{
 			"id": first.ID, "version": "1", "regulatory_flag": "TRUE", "pde_description": `=HYPERLINK("http://x")`,

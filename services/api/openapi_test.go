@@ -70,7 +70,7 @@ func fetch(t *testing.T, s *Server, path, contentType string) []byte {
 	answer := httptest.NewRecorder()
 	s.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 	if answer.Code != http.StatusOK || answer.Header().Get("Content-Type") != contentType {
-		t.Fatalf("%s: got %d %s", path, answer.Code, answer.Header())
+		t.Fatalf("%s: got %d %s, want 200 and the content type", path, answer.Code, answer.Header())
 	}
 	return answer.Body.Bytes()
 }
@@ -80,12 +80,12 @@ func TestTheDocumentIsCompleteOpenAPI31(t *testing.T) {
 	_, text, doc := described(t)
 	if !regexp.MustCompile(`^3\.1\.\d+$`).MatchString(doc.OpenAPI) || doc.Info.Title == "" ||
 		doc.Info.Version != "1.0.0" {
-		t.Errorf("document: got %q, %+v", doc.OpenAPI, doc.Info)
+		t.Errorf("document: got OpenAPI %q, %+v, want 3.1 and version 1.0.0", doc.OpenAPI, doc.Info)
 	}
 	for _, ref := range regexp.MustCompile(`"\$ref":"([^"]*)"`).FindAllStringSubmatch(string(text), -1) {
 		name, ok := strings.CutPrefix(ref[1], "#/components/schemas/")
 		if _, there := doc.Components.Schemas[name]; !ok || !there {
-			t.Errorf("%s leads nowhere", ref[1])
+			t.Errorf("%s: got no such schema, want one", ref[1])
 		}
 	}
 	ids := map[string]bool{}
@@ -93,11 +93,11 @@ func TestTheDocumentIsCompleteOpenAPI31(t *testing.T) {
 		for method, op := range item {
 			at := strings.ToUpper(method) + " " + path
 			if op.OperationID == "" || ids[op.OperationID] || op.Summary == "" {
-				t.Errorf("%s has the id %q and the summary %q", at, op.OperationID, op.Summary)
+				t.Errorf("%s: got id %q and summary %q, want both, and the id once", at, op.OperationID, op.Summary)
 			}
 			ids[op.OperationID] = true
 			if _, problem := op.Responses["default"]; !problem || len(op.Responses) < 2 {
-				t.Errorf("%s: got %v", at, op.Responses)
+				t.Errorf("%s: got responses %v, want the default and another one", at, op.Responses)
 			}
 			var described []string
 			for _, p := range op.Parameters {
@@ -106,7 +106,7 @@ func TestTheDocumentIsCompleteOpenAPI31(t *testing.T) {
 				}
 			}
 			if named := regexp.MustCompile(`\{[^}]*\}`).FindAllString(path, -1); !slices.Equal(described, named) {
-				t.Errorf("%s describes the parameters %v", at, described)
+				t.Errorf("%s: got parameters %v, want %v", at, described, named)
 			}
 		}
 	}
@@ -131,7 +131,7 @@ func TestTheDocumentListsExactlyTheRoutes(t *testing.T) {
 	slices.Sort(listed)
 	slices.Sort(routed)
 	if !slices.Equal(listed, routed) {
-		t.Errorf("it lists\n%s\nthere are\n%s", strings.Join(listed, "\n"), strings.Join(routed, "\n"))
+		t.Errorf("routes of the document: got\\n%s\\nwant\\n%s", strings.Join(listed, "\n"), strings.Join(routed, "\n"))
 	}
 	for _, want := range []string{
 		"POST /api/v1/planning/cycles/{cycle_id}/reports/{report_id}/pde-mappings/regenerate-all",
@@ -155,12 +155,12 @@ func TestEveryRouteRequiresARole(t *testing.T) {
 	for path, item := range doc.Paths {
 		for method, op := range item {
 			if open := len(op.Security) == 0; open != !strings.HasPrefix(path, prefix) || op.Security == nil {
-				t.Errorf("%s %s asks for %v", method, path, op.Security)
+				t.Errorf("%s %s: got security %v, want a bearer token under %s only", method, path, op.Security, prefix)
 			}
 		}
 	}
 	if scheme := doc.Components.SecuritySchemes["bearer"]; scheme["scheme"] != "bearer" {
-		t.Errorf("the scheme: got %v", scheme)
+		t.Errorf("the scheme: got %v, want bearer", scheme)
 	}
 }
 

@@ -28,7 +28,7 @@ func pages[T any](t *testing.T, f *fixture, path string, query url.Values) (item
 			return items
 		}
 		if *page.NextCursor != url.QueryEscape(*page.NextCursor) {
-			t.Errorf("cursor %q cannot stand in a URL as it is", *page.NextCursor)
+			t.Errorf("cursor: got %q, want one that needs no escaping in a URL", *page.NextCursor)
 		}
 		query.Set("cursor", *page.NextCursor)
 	}
@@ -67,7 +67,7 @@ func TestPagesOfMappingsAreTheWholeListInEveryOrder(t *testing.T) {
 				http.StatusOK,
 			)
 			if len(whole.Items) != 23 || whole.NextCursor != nil {
-				t.Fatalf("%s: the list: got %d mappings", sort, len(whole.Items))
+				t.Fatalf("%s: got %d mappings, want 23 on one page", sort, len(whole.Items))
 			}
 			if minus == "" {
 				up = whole.Items
@@ -172,7 +172,7 @@ func TestAnInvalidFilterIsRefusedWithItsField(t *testing.T) {
 			f := f.in(t)
 			problem := refused(t, f.get(reportURL("/pde-mappings?"+query)), http.StatusUnprocessableEntity, "invalid")
 			if len(problem.Errors) == 0 || problem.Errors[0].Location != location {
-				t.Errorf("%s: problem: got %+v", query, problem)
+				t.Errorf("%s: got problem %+v, want one of %s", query, problem, location)
 			}
 		})
 	}
@@ -210,14 +210,15 @@ func TestAMappingHasEveryFieldOfTheContract(t *testing.T) {
 	fresh := must[map[string]json.RawMessage](t, a, http.StatusOK)
 	for _, name := range fields {
 		if value, ok := fresh[name]; !ok || (string(value) == "null") == slices.Contains(known, name) {
-			t.Errorf("%s: got %s", name, value)
+			t.Errorf("%s: got %s, want null for an unknown field only", name, value)
 		}
 	}
 	if len(fresh) != len(fields) {
 		t.Errorf("fields: got %d, want %d: %s", len(fresh), len(fields), a.body)
 	}
 	if string(fresh["alternative_mappings"]) != "[]" || a.header.Get("ETag") != `"1"` {
-		t.Errorf("alternatives and ETag: got %s, %s", fresh["alternative_mappings"], a.header.Get("ETag"))
+		t.Errorf("alternatives and ETag: got %s, %s, want [] and \"1\"",
+			fresh["alternative_mappings"], a.header.Get("ETag"))
 	}
 
 	f.Exec(
@@ -246,7 +247,8 @@ func TestAMappingHasEveryFieldOfTheContract(t *testing.T) {
 	}
 	if a.header.Get("ETag") != `"5"` || !strings.Contains(a.body, `"reviewed_at":"2026-11-24T07:00:00.5Z"`) ||
 		!strings.Contains(a.body, `"alternative_mappings":[{"source_field":"x.y.z","score":4,"reason":"near"}]`) {
-		t.Errorf("ETag and body: got %s, %s", a.header.Get("ETag"), a.body)
+		t.Errorf("ETag and body: got %s, %s, want \"5\", the time of the review and the alternative",
+			a.header.Get("ETag"), a.body)
 	}
 }
 
@@ -272,7 +274,7 @@ func TestARowOfAnotherReportIsNotFound(t *testing.T) {
 			page := must[api.Page[json.RawMessage]](t, f.get(other+"other"+path), http.StatusOK)
 			if len(page.Items) != 0 ||
 				page.Items == nil {
-				t.Errorf("%s of an empty report: got %v", path, page.Items)
+				t.Errorf("%s of an empty report: got %v, want an empty array", path, page.Items)
 			}
 		})
 	}
@@ -301,7 +303,7 @@ func TestHistoryListsChangesNewestFirst(t *testing.T) {
 	entries := pages[api.HistoryEntry](t, f, reportURL("/pde-mappings/"+id+"/history"), url.Values{"limit": {"1"}})
 
 	if len(entries) != 3 {
-		t.Fatalf("entries: got %d", len(entries))
+		t.Fatalf("entries: got %d, want 3", len(entries))
 	}
 	for i, want := range []string{"Cy", "Ben", "Ann"} {
 		e := entries[i]
@@ -310,7 +312,7 @@ func TestHistoryListsChangesNewestFirst(t *testing.T) {
 			*e.Comment != "imported" ||
 			e.After.Version != e.Before.Version+1 ||
 			e.ChangedAt.Location() != time.UTC {
-			t.Errorf("entry %d: got %+v", i, e)
+			t.Errorf("entry %d: got %+v, want the PDE name %q, by tina", i, e, want)
 		}
 	}
 	refused(
@@ -327,7 +329,7 @@ func TestReportsAreListedWithTheirCounts(t *testing.T) {
 	if page := must[api.Page[api.ReportSummary]](t, f.get("/api/v1/planning/reports"), http.StatusOK); len(
 		page.Items,
 	) != 0 {
-		t.Errorf("reports: got %+v", page.Items)
+		t.Errorf("reports: got %+v, want none", page.Items)
 	}
 	f.mixed(20)
 	for i := range 4 {

@@ -77,7 +77,7 @@ func TestABadRequestIsRefusedWithItsFieldAndChangesNothing(t *testing.T) {
 			for _, value := range []string{"red", "oracle", "078-05-1120", "bad luck", "all of it"} {
 				t.Run(value, func(t *testing.T) {
 					if strings.Contains(tt.body, value) && strings.Contains(a.body, value) {
-						t.Errorf("the answer repeats the refused value: %s", a.body)
+						t.Errorf("got %s, want a response without the refused value", a.body)
 					}
 				})
 			}
@@ -165,7 +165,7 @@ func TestAnInvalidKeyIsRefused(t *testing.T) {
 			p := refused(t, a, http.StatusUnprocessableEntity, "invalid")
 			if len(p.Errors) != 1 || p.Errors[0].Location != "header.Idempotency-Key" ||
 				!strings.Contains(p.Errors[0].Message, "255 characters") {
-				t.Errorf("%s: errors: got %v", name, p.Errors)
+				t.Errorf("%s: errors: got %v, want one of the header", name, p.Errors)
 			}
 		})
 	}
@@ -186,7 +186,7 @@ func TestABodyWithAnotherContentTypeIsRefused(t *testing.T) {
 				header: map[string]string{"Content-Type": kind},
 			}), http.StatusUnsupportedMediaType, "unknown-content-type")
 			if !strings.Contains(p.Detail, "application/json") {
-				t.Errorf("the detail lacks the correct value: %s", p.Detail)
+				t.Errorf("detail: got %s, want application/json", p.Detail)
 			}
 		})
 	}
@@ -235,7 +235,8 @@ func TestAnUnknownMethodDoesNotMakeAPathARoute(t *testing.T) {
 			f := f.in(t)
 			if a := f.do(call{method: "BREW", path: path}); a.status != want ||
 				(a.header.Get("Allow") != "") != (want == http.StatusMethodNotAllowed) {
-				t.Errorf("%s: got %d with Allow %q", path, a.status, a.header.Get("Allow"))
+				t.Errorf("%s: got %d with Allow %q, want %d and Allow for 405 only",
+					path, a.status, a.header.Get("Allow"), want)
 			}
 		})
 	}
@@ -252,13 +253,14 @@ func TestHeadIsGetWithoutTheBody(t *testing.T) {
 			get := f.get(path)
 			head := f.do(call{method: http.MethodHead, path: path, role: api.Viewer})
 			if head.status != http.StatusOK || head.body != "" || head.header.Get("ETag") != get.header.Get("ETag") {
-				t.Errorf("%s: %d %q %v", path, head.status, head.body, head.header)
+				t.Errorf("HEAD %s: got %d %q %v, want 200, the ETag of GET and no body",
+					path, head.status, head.body, head.header)
 			}
 		})
 	}
 	head := f.do(call{method: http.MethodHead, path: jobURL("none", "/status"), role: api.Viewer})
 	if head.status != http.StatusNotFound {
-		t.Errorf("of an unknown job: got %d", head.status)
+		t.Errorf("HEAD of an unknown job: got %d, want 404", head.status)
 	}
 }
 
@@ -282,7 +284,7 @@ func TestALargeBodyIsRefused(t *testing.T) {
 		t.Errorf("chunked: got %d %s, want 413 body-too-large", status, kind)
 	}
 	if n := f.Count("select count(*) from jobs"); n != 0 {
-		t.Errorf("got %d jobs", n)
+		t.Errorf("jobs: got %d, want 0", n)
 	}
 	must[api.Accepted](t, f.post(path, padded(limit)), http.StatusAccepted)
 }
@@ -311,7 +313,7 @@ func TestAWrongLengthIsRefused(t *testing.T) {
 		})
 	}
 	if n := f.Count("select count(*) from jobs"); n != 0 {
-		t.Errorf("got %d jobs", n)
+		t.Errorf("jobs: got %d, want 0", n)
 	}
 }
 
@@ -337,7 +339,7 @@ func (f *fixture) raw(t *testing.T, path, header, body string) (status int, kind
 	}()
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		t.Fatalf("no answer: %v (sent: %v)", err, <-sent)
+		t.Fatalf("got no response: %v (sent: %v), want one", err, <-sent)
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
@@ -379,17 +381,16 @@ func TestWithoutTheDatabaseRequestsAreUnavailable(t *testing.T) {
 		} {
 			p := refused(t, a, http.StatusServiceUnavailable, "database-unavailable")
 			if i == 1 != strings.Contains(p.Detail, "Idempotency-Key") {
-				t.Errorf("request %d: only the detail of a POST names Idempotency-Key, got "+
-					"%s", i, p.Detail)
+				t.Errorf("request %d: got %s, want Idempotency-Key in the detail of a POST only", i, p.Detail)
 			}
 			if a.header.Get("Retry-After") == "" || strings.Contains(a.body, name) {
-				t.Errorf("answer: got %s, with headers %v", a.body, a.header)
+				t.Errorf("got %s, headers %v, want Retry-After and no internal name", a.body, a.header)
 			}
 		}
 	}
 	ready := must[api.Readiness](t, f.get("/readyz"), http.StatusServiceUnavailable)
 	if ready.Status != "not ready" || ready.Checks[0].Name != "postgres" || ready.Checks[0].State != api.Down {
-		t.Errorf("readiness: got %+v", ready)
+		t.Errorf("readiness: got %+v, want postgres down", ready)
 	}
 	must[api.Health](t, f.get("/healthz"), http.StatusOK)
 

@@ -26,17 +26,17 @@ func TestAReadOnlyDatabaseIsReportedUntilItAcceptsWrites(t *testing.T) {
 	}
 	p := refused(t, pause, http.StatusServiceUnavailable, "database-read-only")
 	if !strings.Contains(p.Detail, "read-only") {
-		t.Errorf("the detail: got %q", p.Detail)
+		t.Errorf("detail: got %q, want one that the database is read-only", p.Detail)
 	}
 	status := must[events.JobStatus](t, f.get(jobURL(job.ID, "/status")), http.StatusOK)
 	if status.WaitingFor == nil || !strings.Contains(*status.WaitingFor, "the database is read-only: "+
 		"default_transaction_read_only is on") {
-		t.Errorf("waiting_for: got %v", status.WaitingFor)
+		t.Errorf("waiting_for: got %v, want the setting that makes the database read-only", status.WaitingFor)
 	}
 	ready := must[api.Readiness](t, f.get("/readyz"), http.StatusServiceUnavailable)
 	if got := ready.Checks[0]; got.Name != "postgres" || got.State != api.Down ||
 		!strings.Contains(got.Reason, "read-only") {
-		t.Errorf("readiness: got %+v", ready)
+		t.Errorf("readiness: got %+v, want postgres down because it is read-only", ready)
 	}
 
 	// The sessions of the pool keep their default; only new ones can write.

@@ -23,22 +23,22 @@ func TestRegenerateAllAcceptsAJobOfAllMappings(t *testing.T) {
 	a := f.post(reportURL("/pde-mappings/regenerate-all"), "")
 	got := must[api.Accepted](t, a, http.StatusAccepted)
 	if got.MappingCount != 3 || got.Status != schema.StatusPending || got.Message == "" {
-		t.Errorf("got %s", a.body)
+		t.Errorf("got %s, want three mappings, pending, and a message", a.body)
 	}
 	if want := jobURL(got.JobID, "/status"); a.header.Get("Location") != want {
 		t.Errorf("location: got %q, want %q", a.header.Get("Location"), want)
 	}
 	status := must[events.JobStatus](t, f.get(a.header.Get("Location")), http.StatusOK)
 	if status.Status != schema.StatusPending || status.TotalSteps != 3 || status.Metadata.RequestedBy != "tina" {
-		t.Errorf("status: got %+v", status)
+		t.Errorf("status: got %+v, want pending, three steps, requested by tina", status)
 	}
 	job := f.ReadJob(got.JobID)
 	if job.JobType != schema.JobTypePDERegeneration || job.Scope != schema.ScopeAll ||
 		job.Classifier != schema.ClassifierRules || job.Intent != schema.IntentRun {
-		t.Errorf("job is %+v", job)
+		t.Errorf("job: got %+v, want a regeneration of all mappings by rules", job)
 	}
 	if job.CreatedBy != "tina" || job.CreatedAt.IsZero() || job.UpdatedBy == "" || job.UpdatedAt.IsZero() {
-		t.Errorf("the job's row is not signed: %+v", job)
+		t.Errorf("row of the job: got %+v, want the users and times of both writes", job)
 	}
 	if n := f.Count("select count(*) from job_intents where job_id = ? and version = 1 and intent = 'run' and "+
 		"requested_by = 'tina' and created_at = ?",
@@ -72,7 +72,7 @@ func TestADryRunOnlyCounts(t *testing.T) {
 		t.Errorf("got %s, want %s", a.body, want)
 	}
 	if n := f.Count("select count(*) from jobs"); n != 0 {
-		t.Errorf("got %d jobs", n)
+		t.Errorf("jobs: got %d, want 0", n)
 	}
 }
 
@@ -94,7 +94,7 @@ func TestAJobOfSelectedMappingsIgnoresDuplicates(t *testing.T) {
 	}
 	if job := f.ReadJob(id); job.JobType != schema.JobTypePDEClassification || job.Scope != schema.ScopeSelected ||
 		job.MappingCount != 2 {
-		t.Errorf("job is %+v", job)
+		t.Errorf("job: got %+v, want a classification of the two selected mappings", job)
 	}
 }
 
@@ -113,7 +113,7 @@ func TestUnknownMappingsAreRefusedByIndex(t *testing.T) {
 		t.Errorf("got %v, want %v", places, want)
 	}
 	if n := f.Count("select count(*) from jobs"); n != 0 {
-		t.Errorf("got %d jobs", n)
+		t.Errorf("jobs: got %d, want 0", n)
 	}
 }
 
@@ -124,13 +124,13 @@ func TestAutoMapWithoutUnmappedMappingsCompletesAtOnce(t *testing.T) {
 	f.Exec("update pde_mappings set source_field = 'core.accounts.acct_nbr'")
 	got := must[api.Accepted](t, f.post(reportURL("/pde-mappings/auto-map"), ""), http.StatusAccepted)
 	if got.MappingCount != 0 {
-		t.Errorf("got %d mappings", got.MappingCount)
+		t.Errorf("mappings: got %d, want 0", got.MappingCount)
 	}
 	f.list(got.JobID)
 	status := must[events.JobStatus](t, f.get(jobURL(got.JobID, "/status")), http.StatusOK)
 	if status.Status != schema.StatusCompleted ||
 		status.ProgressPercentage != 100 {
-		t.Errorf("status: got %+v", status)
+		t.Errorf("status: got %+v, want completed at 100 percent", status)
 	}
 }
 

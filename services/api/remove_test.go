@@ -19,7 +19,7 @@ func (f *fixture) remove(path string, role api.Role) answer {
 func (f *fixture) gone(path string, role api.Role) {
 	f.T.Helper()
 	if a := f.remove(path, role); a.status != http.StatusNoContent || a.body != "" {
-		f.T.Errorf("DELETE %s: %d %s", path, a.status, a.body)
+		f.T.Errorf("DELETE %s: got %d %s, want 204 without a body", path, a.status, a.body)
 	}
 }
 
@@ -94,11 +94,11 @@ func TestPlanningDataIsRemovedByTheRequiredRole(t *testing.T) {
 	f.gone("/data-sources/"+confirmedSource+"/columns/"+confirmedColumn, api.Manager)
 	left := must[api.Page[api.Mapping]](t, f.get(reportURL("/pde-mappings")), http.StatusOK).Items
 	if len(left) != 3 || left[0].SourceField != nil || left[0].MappingConfirmedByUser {
-		t.Errorf("mappings: got %+v", left)
+		t.Errorf("mappings: got %+v, want three, the first without its column", left)
 	}
 	reports := must[api.Page[api.ReportSummary]](t, f.get("/api/v1/planning/reports"), http.StatusOK).Items
 	if len(reports) != 1 || reports[0].MappingCount != 3 {
-		t.Errorf("reports: got %+v", reports)
+		t.Errorf("reports: got %+v, want one with three mappings", reports)
 	}
 
 	f.gone("", api.Manager)
@@ -106,7 +106,7 @@ func TestPlanningDataIsRemovedByTheRequiredRole(t *testing.T) {
 	status := must[events.JobStatus](t, f.get("/api/v1/jobs/"+job+"/status"), http.StatusOK)
 	if status.TotalSteps != 4 ||
 		status.Failed != 2 {
-		t.Errorf("the status of the job: got %+v", status)
+		t.Errorf("the status of the job: got %+v, want four steps, two of them failed", status)
 	}
 	refused(t, f.post("/api/v1/jobs/"+job+"/retry", ""), http.StatusNotFound, "report-not-found")
 	if n := f.Count("select count(*) from classification_history"); n == 0 {
@@ -116,7 +116,7 @@ func TestPlanningDataIsRemovedByTheRequiredRole(t *testing.T) {
 	if got := must[api.Imported](t, f.upload(files...), http.StatusOK); got.MappingCount != 4 ||
 		got.Attributes.Added != 4 ||
 		got.Gone.Attributes.Count != 0 {
-		t.Errorf("imported %+v", got)
+		t.Errorf("import: got %+v, want four added attributes and none gone", got)
 	}
 }
 
@@ -156,16 +156,16 @@ func TestAnImportPrunesRowsThatAreNotInItsFiles(t *testing.T) {
 	if got.Gone.Attributes.Count != 1 || got.Gone.Columns.Confirmed != 1 ||
 		got.Gone.Columns.Items[0].Name != "CRD.ACCT.BAL_AMT" ||
 		got.Attributes.Removed != 0 {
-		t.Errorf("listed %+v", got.Gone)
+		t.Errorf("gone rows: got %+v, want one attribute and the confirmed column", got.Gone)
 	}
 
 	unconfirmed := piece{"attributes", "a.csv", "attribute_name,line_item_number\nBalance,1\nLimit,2\n"}
 	got = must[api.Imported](t, send("true", api.Tester, unconfirmed), http.StatusOK)
 	if got.Attributes != (api.Tally{Unchanged: 2, Removed: 2}) || got.MappingCount != 2 || got.Mappings.Removed != 2 {
-		t.Errorf("pruned %+v", got)
+		t.Errorf("pruned rows: got %+v, want two removed attributes and mappings", got)
 	}
 	got = must[api.Imported](t, send("confirmed", api.Manager, withoutBalance[1]), http.StatusOK)
 	if got.Columns.Removed != 1 || got.Mappings.Unmapped != 1 {
-		t.Errorf("pruned %+v", got)
+		t.Errorf("pruned rows: got %+v, want one removed column and one unmapped mapping", got)
 	}
 }

@@ -87,12 +87,12 @@ func TestARequestIsLoggedBeforeItFails(t *testing.T) {
 			lines := f.awaitLines(a.header.Get("X-Request-Id"), 2)
 			first, last := lines[0], lines[len(lines)-1]
 			if first["msg"] != "request" || last["msg"] != "response" {
-				t.Fatalf("the first and the last line: got %v and %v", first, last)
+				t.Fatalf("first and last line: got %v and %v, want a request and a response", first, last)
 			}
 			for _, line := range []map[string]any{first, last} {
 				path, _, _ := strings.Cut(tt.path, "?")
 				if line["method"] != tt.method || line["path"] != path {
-					t.Errorf("a line is about another request: %v", line)
+					t.Errorf("line: got %v, want %s %s", line, tt.method, path)
 				}
 				for _, key := range []string{"cycle_id", "report_id", "job_id"} {
 					if got, _ := line[key].(string); got != tt.ids[key] {
@@ -101,10 +101,10 @@ func TestARequestIsLoggedBeforeItFails(t *testing.T) {
 				}
 			}
 			if last["status"] != float64(tt.status) || last["duration"] == nil {
-				t.Errorf("the last line lacks what came of it: %v", last)
+				t.Errorf("last line: got %v, want status %d and a duration", last, tt.status)
 			}
 			if problem, _ := last["problem"].(string); (problem != "") != (tt.status >= 400) {
-				t.Errorf("with status %d the problem: got %q", tt.status, problem)
+				t.Errorf("status %d: got problem %q, want one for an error only", tt.status, problem)
 			}
 		})
 	}
@@ -121,19 +121,19 @@ func TestARequestThatPanicsIsLoggedAndAnswered(t *testing.T) {
 	a := f.get("/api/v1/jobs")
 	p := refused(t, a, http.StatusInternalServerError, "internal")
 	if strings.Contains(a.body, "coat") {
-		t.Errorf("the answer says too much: %s", a.body)
+		t.Errorf("got %s, want a response without the panic's text", a.body)
 	}
 	lines := f.awaitLines(p.RequestID, 3)
 	if len(lines) != 3 || lines[0]["msg"] != "request" || lines[1]["msg"] != "panic" || lines[2]["msg"] != "response" {
-		t.Fatalf("lines: got %v", lines)
+		t.Fatalf("lines: got %v, want request, panic and response", lines)
 	}
 	stack, _ := lines[1]["stack"].(string)
 	if lines[1]["level"] != "ERROR" || lines[1]["panic"] != "the key is in the other "+
 		"coat" || !strings.Contains(stack, "log_test.go") {
-		t.Errorf("the panic's line: got %v", lines[1])
+		t.Errorf("the panic's line: got %v, want an error with the text and the stack", lines[1])
 	}
 	if lines[2]["level"] != "ERROR" || lines[2]["status"] != float64(http.StatusInternalServerError) {
-		t.Errorf("the last line: got %v", lines[2])
+		t.Errorf("the last line: got %v, want an error with status 500", lines[2])
 	}
 	must[api.Health](t, f.get("/healthz"), http.StatusOK)
 }
@@ -151,7 +151,7 @@ func TestAPanicDuringAResponseIsLogged(t *testing.T) {
 	func() {
 		defer func() {
 			if cause, _ := recover().(error); !errors.Is(cause, http.ErrAbortHandler) {
-				t.Errorf("got %v", cause)
+				t.Errorf("panic: got %v, want http.ErrAbortHandler", cause)
 			}
 		}()
 		f.server.Handler().ServeHTTP(broken{httptest.NewRecorder()}, r)
@@ -161,7 +161,7 @@ func TestAPanicDuringAResponseIsLogged(t *testing.T) {
 	if duration, _ := last["duration"].(float64); last["msg"] != "response" ||
 		last["status"] != float64(http.StatusInternalServerError) ||
 		duration <= 0 {
-		t.Errorf("the last line: got %v", last)
+		t.Errorf("the last line: got %v, want a response with status 500 and a duration", last)
 	}
 }
 
@@ -172,11 +172,11 @@ func TestAnInternalErrorIsLoggedAndNotInTheResponse(t *testing.T) {
 	a := f.get("/api/v1/jobs")
 	p := refused(t, a, http.StatusInternalServerError, "internal")
 	if strings.Contains(a.body, "relation") || strings.Contains(a.body, "SQLSTATE") {
-		t.Errorf("the answer says too much: %s", a.body)
+		t.Errorf("got %s, want a response without the database's error", a.body)
 	}
 	lines := f.awaitLines(p.RequestID, 2)
 	if text, _ := lines[len(lines)-1]["error"].(string); !strings.Contains(text, "42P01") {
-		t.Errorf("the last line lacks the error: %v", lines)
+		t.Errorf("lines: got %v, want SQLSTATE 42P01 in the last one", lines)
 	}
 }
 
@@ -196,7 +196,7 @@ func TestARequestKeepsItsIDIfItIsSafeToLog(t *testing.T) {
 				"X-Request-Id",
 			)
 			if kept && got != given || !kept && !fresh.MatchString(got) {
-				t.Errorf("for %q the id: got %q", given, got)
+				t.Errorf("X-Request-Id %q: got id %q, want it kept if it is valid, and a new one otherwise", given, got)
 			}
 		})
 	}
@@ -208,10 +208,10 @@ func TestTheLastLineHasTheUser(t *testing.T) {
 	a := f.get("/api/v1/jobs")
 	lines := f.awaitLines(a.header.Get("X-Request-Id"), 2)
 	if lines[1]["user"] != "tina" {
-		t.Errorf("the last line: got %v", lines[1])
+		t.Errorf("the last line: got %v, want the user tina", lines[1])
 	}
 	ids := []any{lines[0]["trace_id"], lines[1]["trace_id"]}
 	if slices.Contains(ids, nil) || ids[0] != ids[1] {
-		t.Errorf("the lines are in the traces %v", ids)
+		t.Errorf("traces of the lines: got %v, want the same one", ids)
 	}
 }

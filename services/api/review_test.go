@@ -28,12 +28,12 @@ func TestReviewMapping_RecordsTheDecision(t *testing.T) {
 	if got.ReviewStatus != schema.ReviewStatusNeedsRevision || *got.ReviewedBy != "mia" || got.ReviewedAt == nil ||
 		!got.ReviewedAt.Equal(got.UpdatedAt) || got.Version != 2 || got.MappingConfirmedByUser ||
 		got.Message != "The mapping is needs_revision." {
-		t.Errorf("reviewed: got %+v", got)
+		t.Errorf("reviewed: got %+v, want needs_revision by mia, version 2", got)
 	}
 	entry := f.history(id)[0]
 	if *entry.Comment != "which limit?" || entry.Before.ReviewStatus != "pending" ||
 		entry.After.ReviewStatus != "needs_revision" || *entry.After.ReviewedBy != "mia" {
-		t.Errorf("history: got %+v", entry)
+		t.Errorf("history: got %+v, want the change from pending to needs_revision", entry)
 	}
 	refused(t, f.act("mia", api.Manager, id, "review", `{"decision": "approved"}`, `"1"`),
 		http.StatusPreconditionFailed, "version-changed")
@@ -51,13 +51,13 @@ func TestReviewMapping_RecordsTheDecision(t *testing.T) {
 	again := must[api.DecidedMapping](t, f.act("mona", api.Manager, id, "review", `{"decision": "needs_revision"}`),
 		http.StatusOK)
 	if again.Version != 2 || *again.ReviewedBy != "mia" {
-		t.Errorf("same decision: got version %d by %s", again.Version, *again.ReviewedBy)
+		t.Errorf("same decision: got version %d by %s, want version 2 by mia", again.Version, *again.ReviewedBy)
 	}
 	// The reviewer undoes it, with the role that it needs.
 	refused(t, f.act("mia", api.Tester, id, "undo", ""), http.StatusForbidden, "role-too-low")
 	undone := must[api.DecidedMapping](t, f.act("mia", api.Manager, id, "undo", ""), http.StatusOK)
 	if undone.ReviewStatus != schema.ReviewStatusPending || undone.ReviewedBy != nil || !undone.ReviewReset {
-		t.Errorf("undone: got %+v", undone)
+		t.Errorf("undone: got %+v, want pending without a reviewer", undone)
 	}
 }
 
@@ -83,7 +83,8 @@ func TestReviewMapping_RefusesTheOwnEdit(t *testing.T) {
 	edited := must[api.DecidedMapping](t, f.edit("tina", id, `"7"`, `{"pde_name": "three"}`), http.StatusOK)
 	if !edited.ReviewReset || edited.Message !=
 		"The mapping is changed. mona had set it to approved; its review is pending again." {
-		t.Errorf("edit of an approved mapping: got %t, %q", edited.ReviewReset, edited.Message)
+		t.Errorf("edit of an approved mapping: got %t, %q, want a reset review and a message that names mona",
+			edited.ReviewReset, edited.Message)
 	}
 }
 
@@ -127,7 +128,7 @@ func TestReviewMappings_ByIDs(t *testing.T) {
 	}
 	p := refused(t, f.bulk("mia", `{"decision": "approved", "ids": [`+list+`]}`), http.StatusForbidden, "own-edit")
 	if len(p.Errors) != 1 || p.Errors[0].Location != "body.ids[1]" {
-		t.Errorf("own edits: got %+v", p.Errors)
+		t.Errorf("own edits: got %+v, want one of the second id", p.Errors)
 	}
 	if after := f.Count("select count(*) from classification_history"); after != before {
 		t.Errorf("changes of a dry run and a refused review: got %d, want none", after-before)
@@ -143,7 +144,7 @@ func TestReviewMappings_ByIDs(t *testing.T) {
 	p = refused(t, f.bulk("mia", `{"decision": "approved", "ids": ["`+ids[0]+`", "none"]}`),
 		http.StatusUnprocessableEntity, "invalid")
 	if p.Errors[0].Location != "body.ids[1]" {
-		t.Errorf("unknown id: got %+v", p.Errors)
+		t.Errorf("unknown id: got %+v, want one of the second id", p.Errors)
 	}
 }
 
@@ -161,11 +162,11 @@ func TestReviewMappings_ByFilter(t *testing.T) {
 	p := refused(t, f.bulk("mia", `{"decision": "rejected", "expected": 3, `+filter+`}`), http.StatusConflict,
 		"count-changed")
 	if p.Errors[0].Message != "must be 2, the number of mappings that pass the filter" {
-		t.Errorf("changed count: got %+v", p.Errors)
+		t.Errorf("changed count: got %+v, want a count of 2", p.Errors)
 	}
 	done := must[api.Reviewed](t, f.bulk("mia", `{"decision": "rejected", "expected": 2, `+filter+`}`), http.StatusOK)
 	if done.Decided != 2 || f.Count("select count(*) from pde_mappings where review_status = 'rejected'") != 2 {
-		t.Errorf("review: got %+v", done)
+		t.Errorf("review: got %+v, want two rejected mappings", done)
 	}
 	if n := f.Count("select count(*) from classification_history where action = 'reviewed' and not published"); n != 2 {
 		t.Errorf("changes to publish: got %d, want 2", n)

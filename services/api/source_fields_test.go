@@ -39,14 +39,14 @@ func TestAMappingOfSeveralColumnsIsEditedExportedAndDecided(t *testing.T) {
 	got := must[api.DecidedMapping](t, f.edit("tina", ids[0], `"1"`, `{`+bothDates+`, "mapping_type": "calculated",
 		"transformation_rule": "days from open_dt to close_dt"}`), http.StatusOK)
 	if *got.SourceField != openDate || !slices.Equal(got.SourceFields, schema.SourceFields{openDate, closeDate}) {
-		t.Errorf("mapping: got %+v", got)
+		t.Errorf("mapping: got %+v, want both columns, the opening date first", got)
 	}
 	if got := f.mapping(ids[1]).SourceFields; !slices.Equal(got, schema.SourceFields{column}) {
-		t.Errorf("columns of a mapping of one: got %q", got)
+		t.Errorf("columns of a mapping of one: got %q, want the column", got)
 	}
 	change := fieldsOf(f.history(ids[0])[0])
 	if !slices.Contains(change, "source_fields") || !slices.Contains(change, "transformation_rule") {
-		t.Errorf("history: got changes of %q", change)
+		t.Errorf("history: got changes of %q, want source_fields and transformation_rule", change)
 	}
 	p := refused(t, f.edit("tom", ids[0], `"1"`, `{"risk_level": "Low"}`), http.StatusPreconditionFailed,
 		"version-changed")
@@ -72,7 +72,7 @@ func TestAMappingOfSeveralColumnsIsEditedExportedAndDecided(t *testing.T) {
 	if len(p.Errors) != 2 || p.Errors[0].Column != "source_fields" ||
 		!strings.Contains(p.Errors[0].Message, "column 3 of the list: no data source") ||
 		!strings.Contains(p.Errors[0].Message, openDate) || p.Errors[1].Column != "mapping_type" {
-		t.Errorf("impossible columns: got %+v", p.Errors)
+		t.Errorf("impossible columns: got %+v, want one of the third column and one of the mapping type", p.Errors)
 	}
 	must[api.ImportedDecisions](t, f.importFile("tina", api.Tester, "", "a.xlsx", filledIn(t, workbook,
 		map[int]map[string]any{
@@ -80,10 +80,10 @@ func TestAMappingOfSeveralColumnsIsEditedExportedAndDecided(t *testing.T) {
 			3: {"source_fields": cell, "mapping_type": "lookup", "transformation_rule": "by code"},
 		})), http.StatusOK)
 	if got := f.mapping(ids[0]); !slices.Equal(got.SourceFields, schema.SourceFields{openDate}) {
-		t.Errorf("columns after the import: got %q", got.SourceFields)
+		t.Errorf("columns after the import: got %q, want the opening date", got.SourceFields)
 	}
 	if got := f.mapping(ids[1]); len(got.SourceFields) != 2 || *got.SourceField != openDate {
-		t.Errorf("columns after the import: got %q", got.SourceFields)
+		t.Errorf("columns after the import: got %q, want two, the opening date first", got.SourceFields)
 	}
 	undone := must[api.DecidedMapping](t, f.act("tina", api.Tester, ids[0], "undo", ""), http.StatusOK)
 	if len(undone.SourceFields) != 2 {

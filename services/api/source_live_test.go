@@ -61,7 +61,7 @@ func refuseLeaks(t *testing.T, where, text string) {
 		foreigntest.Password, url.QueryEscape(foreigntest.Password), url.PathEscape(foreigntest.Password), "Zebra77",
 	} {
 		if strings.Contains(text, form) {
-			t.Errorf("%s contains the password: %.400s", where, text)
+			t.Errorf("%s: got %.400s, want a text without the password", where, text)
 		}
 	}
 }
@@ -101,7 +101,8 @@ func TestALiveDatabaseIsImportedTestedAndRefreshed(t *testing.T) {
 	)), http.StatusOK)
 	if imported.Columns.Added != 7 || imported.Mappings.Added != 4 || imported.Database == nil ||
 		imported.Database.Tables != 3 || imported.Database.HiddenSchemas[0] != "hidden" {
-		t.Fatalf("import: got %+v, %+v", imported, imported.Database)
+		t.Fatalf("import: got %+v, %+v, want 7 columns of 3 tables, 4 mappings and the schema hidden",
+			imported, imported.Database)
 	}
 	sources := must[api.Page[api.DataSource]](t, record(f.get(reportURL("/data-sources"))), http.StatusOK)
 	source := sources.Items[0]
@@ -116,16 +117,16 @@ func TestALiveDatabaseIsImportedTestedAndRefreshed(t *testing.T) {
 	summary := must[api.SourceSummary](t, record(f.get(path+"/summary?limit=2")), http.StatusOK)
 	if summary.TableCount != 3 || summary.PrimaryKeyCount != 1 || summary.ForeignKeyCount != 1 ||
 		len(summary.Items) != 2 || summary.NextCursor == nil {
-		t.Fatalf("summary: got %+v", summary)
+		t.Fatalf("summary: got %+v, want 3 tables, one key of each kind and a second page", summary)
 	}
 	loan := summary.Items[1]
 	if loan.Table != "loan" || *loan.Kind != schema.RelationTable || *loan.Columns[0].References != "svc.borrower.id" ||
 		loan.Columns[1].Name != "bal_amt" || loan.Columns[1].Description != "Unpaid principal" {
-		t.Errorf("loan: got %+v", loan)
+		t.Errorf("loan: got %+v, want the table loan with its comments and its foreign key", loan)
 	}
 	rest := must[api.SourceSummary](t, f.get(path+"/summary?limit=2&cursor="+*summary.NextCursor), http.StatusOK)
 	if len(rest.Items) != 1 || *rest.Items[0].Kind != schema.RelationView || rest.NextCursor != nil {
-		t.Errorf("second page: got %+v", rest.Items)
+		t.Errorf("second page: got %+v, want one view", rest.Items)
 	}
 
 	// Tests with the stored, a wrong and the right password.
@@ -144,7 +145,7 @@ func TestALiveDatabaseIsImportedTestedAndRefreshed(t *testing.T) {
 	// Refresh without a change, and after all kinds of changes.
 	same := must[api.Refreshed](t, record(f.post(path+"/refresh", "")), http.StatusOK)
 	if same.Added.Count+same.Dropped.Count+same.Renamed.Count+same.Retyped.Count+same.Unmapped != 0 {
-		t.Errorf("refresh without a change: got %+v", same)
+		t.Errorf("refresh without a change: got %+v, want no change", same)
 	}
 	s.Exec(t, "postgres", `drop view svc.open_loan;
 		alter table svc.loan rename lmt_amt to limit_amount;
@@ -156,7 +157,7 @@ func TestALiveDatabaseIsImportedTestedAndRefreshed(t *testing.T) {
 	s.Exec(t, "postgres", "alter role reader nologin")
 	p := refused(t, record(f.post(path+"/refresh", "")), http.StatusUnprocessableEntity, "connection-failed")
 	if p.Reason != "authentication_failed" {
-		t.Errorf("refresh without LOGIN: got reason %q", p.Reason)
+		t.Errorf("refresh without LOGIN: got reason %q, want authentication_failed", p.Reason)
 	}
 	refused(t, record(f.upload(piece{"source_url", "", at}, piece{"source_name", "", "Loans"})),
 		http.StatusUnprocessableEntity, "connection-failed")
@@ -202,31 +203,31 @@ func checkRefresh(t *testing.T, f *fixture, got api.Refreshed) {
 	}
 	have := [][]string{names(got.Added), names(got.Dropped), names(got.Renamed), names(got.Retyped)}
 	if diff := cmp.Diff(want, have); diff != "" || got.Unmapped != 2 {
-		t.Errorf(
-			"refresh: %d unmapped, added, dropped, renamed and retyped differ (-want +got):\n%s",
-			got.Unmapped,
-			diff,
-		)
+		t.Errorf("refresh: %d unmapped, added, dropped, renamed and retyped differ (-want +got):\n%s",
+			got.Unmapped, diff)
 	}
 	mappings := must[api.Page[api.Mapping]](t, f.get(reportURL("/pde-mappings")), http.StatusOK).Items
 	kept, renamed, dropped := mappings[0], mappings[1], mappings[2]
 	if kept.SourceField == nil || !kept.MappingConfirmedByUser {
-		t.Errorf("mapping to a column that is still there: got %+v", kept)
+		t.Errorf("mapping to a column that is still there: got %+v, want it unchanged", kept)
 	}
 	for _, m := range []api.Mapping{renamed, dropped} {
 		if m.SourceField != nil || m.MappingConfirmedByUser || m.ReviewStatus != schema.ReviewStatusNeedsRevision ||
 			*m.ReviewedBy != schema.ColumnRemoval {
-			t.Errorf("mapping to a column that is gone: got %+v", m)
+			t.Errorf(
+				"mapping to a column that is gone: got %+v, want no column, and a review that the removal asks for", m,
+			)
 		}
 	}
 	if renamed.SuggestedSourceField == nil || *renamed.SuggestedSourceField != "svc.loan.limit_amount" ||
 		dropped.SuggestedSourceField != nil {
-		t.Errorf("suggestions: got %v and %v", renamed.SuggestedSourceField, dropped.SuggestedSourceField)
+		t.Errorf("suggestions: got %v and %v, want the renamed column and none",
+			renamed.SuggestedSourceField, dropped.SuggestedSourceField)
 	}
 	entry := f.history(renamed.ID)[0]
 	if entry.ChangedBy != "tina" || entry.Comment == nil ||
 		!strings.Contains(*entry.Comment, "no longer has the column svc.loan.lmt_amt, which was probably renamed to") {
-		t.Errorf("history: got %+v", entry)
+		t.Errorf("history: got %+v, want the refresh by tina, with the column's new name", entry)
 	}
 	if n := f.Count(`select count(*) from classification_history
 		where action = 'refreshed' and not published`); n != 2 {
@@ -241,7 +242,7 @@ func checkRefresh(t *testing.T, f *fixture, got api.Refreshed) {
 		fmt.Sprintf("%q", fmt.Sprint(renamed.Version)),
 	)
 	if m := must[api.DecidedMapping](t, accepted, http.StatusOK); *m.SourceField != "svc.loan.limit_amount" {
-		t.Errorf("accepted suggestion: got %v", m.SourceField)
+		t.Errorf("accepted suggestion: got %v, want svc.loan.limit_amount", m.SourceField)
 	}
 }
 
@@ -266,7 +267,7 @@ func TestAddDataSource_ReadsADatabase(t *testing.T) {
 	)
 	if source.ColumnCount != 7 || source.Connection == nil ||
 		*source.Connection.CACertificate != strings.TrimSpace(s.CA) {
-		t.Errorf("got %+v, %+v", source, source.Connection)
+		t.Errorf("got %+v, %+v, want 7 columns and a connection with the server's CA", source, source.Connection)
 	}
 	refused(t, f.post(reportURL("/data-sources"), body("Loans", at, "")), http.StatusConflict, "already-exists")
 	for name, tt := range map[string]struct{ url, ca, reason string }{
@@ -296,11 +297,11 @@ func TestAddDataSource_ReadsADatabase(t *testing.T) {
 		f.serve(f.JS, api.Options{Verify: verifier(t), Secret: append(secret(), '!')})
 		got := must[api.ConnectionTest](t, f.post(path+"/test-connection", ""), http.StatusOK)
 		if got.OK || *got.Reason != "password_missing" {
-			t.Errorf("test-connection: got %+v", got)
+			t.Errorf("test-connection: got %+v, want password_missing", got)
 		}
 		must[api.Refreshed](t, f.post(path+"/refresh", passwordBody(t)), http.StatusOK)
 		if got := must[api.ConnectionTest](t, f.post(path+"/test-connection", ""), http.StatusOK); !got.OK {
-			t.Errorf("test-connection after a refresh with the password: got %+v", got)
+			t.Errorf("test-connection after a refresh with the password: got %+v, want OK", got)
 		}
 	})
 	t.Run("the password is not sent to another host", func(t *testing.T) {
@@ -310,7 +311,7 @@ func TestAddDataSource_ReadsADatabase(t *testing.T) {
 		)
 		got := must[api.ConnectionTest](t, f.post(path+"/test-connection", ""), http.StatusOK)
 		if got.OK || *got.Reason != "password_missing" {
-			t.Errorf("test-connection of a row whose URL was changed: got %+v", got)
+			t.Errorf("test-connection of a row whose URL was changed: got %+v, want password_missing", got)
 		}
 	})
 	t.Run("without a secret nothing is stored", func(t *testing.T) {

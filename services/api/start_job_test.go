@@ -34,10 +34,10 @@ func TestARequestedJobIsPublishedWithItsTrace(t *testing.T) {
 	}
 	msg, err := stream.GetLastMsgForSubject(t.Context(), "regenerate.requested."+id)
 	if err != nil {
-		t.Fatalf("regenerate.requested: %v", err)
+		t.Fatalf("regenerate.requested: got error %v, want a message", err)
 	}
 	if got := msg.Header["ce-source"]; !slices.Equal(got, []string{"/pdeflow/api"}) {
-		t.Errorf("source: got %v", got)
+		t.Errorf("source: got %v, want /pdeflow/api", got)
 	}
 	if got := fmt.Sprint(msg.Header["traceparent"]); !strings.Contains(got, trace) {
 		t.Errorf("trace of the event: got %s, want %s", got, trace)
@@ -121,7 +121,7 @@ func TestTwentyConcurrentRequestsStartOneJob(t *testing.T) {
 		}
 	}
 	if n := f.Count("select count(*) from jobs"); n != 1 {
-		t.Errorf("got %d jobs", n)
+		t.Errorf("jobs: got %d, want 1", n)
 	}
 }
 
@@ -176,7 +176,7 @@ func TestARequestStartsItsJobWhenAConcurrentOneFails(t *testing.T) {
 		ID: "other", JobType: schema.JobTypePDERegeneration, CycleID: cycle, ReportID: report,
 		Classifier: schema.ClassifierRules, Scope: schema.ScopeAll, RequestedBy: "other",
 	}); err != nil || !inserted {
-		t.Fatalf("job of the other is inserted: %v, %v", inserted, err)
+		t.Fatalf("InsertJob: got %v, %v, want true", inserted, err)
 	}
 	done := make(chan answer, 1)
 	go func() {

@@ -38,12 +38,12 @@ func TestAKnownStatusIsNotSentAgain(t *testing.T) {
 	first := f.do(statusCall(id, "", ""))
 	tag := first.header.Get("ETag")
 	if first.status != http.StatusOK || tag == "" || first.header.Get("Retry-After") == "" {
-		t.Fatalf("answer: got %d with headers %v", first.status, first.header)
+		t.Fatalf("answer: got %d with headers %v, want 200, an ETag and Retry-After", first.status, first.header)
 	}
 	for _, known := range []string{tag, "W/" + tag, `"other", ` + tag, "*"} {
 		again := f.do(statusCall(id, "", known))
 		if again.status != http.StatusNotModified || again.body != "" || again.header.Get("ETag") != tag {
-			t.Errorf("request with tag %s: got %d %q with tag %s",
+			t.Errorf("request with tag %s: got %d %q with tag %s, want 304 with the same tag",
 				known, again.status, again.body, again.header.Get("ETag"))
 		}
 	}
@@ -56,7 +56,7 @@ func TestAKnownStatusIsNotSentAgain(t *testing.T) {
 		t.Error("the tag has not changed with the status")
 	}
 	if status.Status != schema.StatusCompleted || status.Result == nil || status.Result.Succeeded != 2 {
-		t.Errorf("status: got %+v", status)
+		t.Errorf("status: got %+v, want completed, with two successes", status)
 	}
 	if after := changed.header.Get("Retry-After"); after != "" {
 		t.Errorf("Retry-After of an ended job: got %s, want none", after)
@@ -90,7 +90,7 @@ func TestAWaitingRequestGetsTheChange(t *testing.T) {
 			f.succeed(id)
 			f.project(id)
 			if status := must[events.JobStatus](t, <-done, http.StatusOK); status.Status != schema.StatusCompleted {
-				t.Errorf("status: got %+v", status)
+				t.Errorf("status: got %+v, want completed", status)
 			}
 		})
 	}
@@ -104,13 +104,13 @@ func TestAWaitWithoutAChangeReturnsTheStatus(t *testing.T) {
 	tag := f.do(statusCall(id, "", "")).header.Get("ETag")
 	if a := f.do(statusCall(id, "?wait=150ms", tag)); a.status != http.StatusNotModified ||
 		a.header.Get("ETag") != tag {
-		t.Errorf("request with the current tag: got %d", a.status)
+		t.Errorf("request with the current tag: got %d, want 304", a.status)
 	}
 	if a := f.do(statusCall(id, "?wait=150ms", "")); a.status != http.StatusOK || a.header.Get("ETag") != tag {
-		t.Errorf("request without a tag: got %d", a.status)
+		t.Errorf("request without a tag: got %d, want 200", a.status)
 	}
 	if a := f.do(statusCall(id, "?wait=60", `"older"`)); a.status != http.StatusOK || a.header.Get("ETag") != tag {
-		t.Errorf("request with an older tag: got %d", a.status)
+		t.Errorf("request with an older tag: got %d, want 200", a.status)
 	}
 }
 
@@ -122,7 +122,7 @@ func TestARequestDoesNotWaitForAnEndedJob(t *testing.T) {
 	a := f.do(statusCall(id, "?wait=60s", ""))
 	must[events.JobStatus](t, a, http.StatusOK)
 	if again := f.do(statusCall(id, "?wait=60s", a.header.Get("ETag"))); again.status != http.StatusNotModified {
-		t.Errorf("request with the final tag: got %d", again.status)
+		t.Errorf("request with the final tag: got %d, want 304", again.status)
 	}
 }
 
@@ -136,7 +136,7 @@ func TestAnInvalidWaitIsRefused(t *testing.T) {
 			f := f.in(t)
 			p := refused(t, f.get(jobURL(id, "/status?wait="+wait)), http.StatusUnprocessableEntity, "invalid")
 			if len(p.Errors) != 1 || p.Errors[0].Location != "query.wait" {
-				t.Errorf("%s: errors: got %v", wait, p.Errors)
+				t.Errorf("%s: errors: got %v, want one of query.wait", wait, p.Errors)
 			}
 		})
 	}
@@ -167,7 +167,7 @@ func TestAStoppingServerEndsWaits(t *testing.T) {
 	select {
 	case err := <-ended:
 		if err != nil {
-			t.Errorf("the server: got %v", err)
+			t.Errorf("Run: got %v, want nil", err)
 		}
 	case <-time.After(requestTimeout):
 		t.Error("the server does not end")
@@ -199,15 +199,15 @@ func TestWaitingRequestsShareTheirStatements(t *testing.T) {
 	for range requests {
 		all.Go(func() {
 			if a, err := f.try(statusCall(id, "?wait=2s", tag)); err != nil || a.status != http.StatusNotModified {
-				t.Errorf("a request that waits in vain: got %d (%v)", a.status, err)
+				t.Errorf("a request that waits in vain: got %d (%v), want 304", a.status, err)
 			}
 		})
 	}
 	all.Wait()
 	reads := int(time.Since(began)/(100*time.Millisecond)) + 1
 	if n := statements.Count("\n"); n > 2*reads {
-		t.Errorf("%d requests that wait made %d statements in %s, want at most two for each tenth of a "+
-			"second", requests, n, time.Since(began))
+		t.Errorf("statements of %d waiting requests: got %d in %s, want at most two for each tenth of a second",
+			requests, n, time.Since(began))
 	}
 }
 
@@ -238,7 +238,7 @@ func TestAnEventWakesRequestsThatWait(t *testing.T) {
 		select {
 		case a := <-done:
 			if status := must[events.JobStatus](t, a, http.StatusOK); status.Status != schema.StatusCompleted {
-				t.Errorf("status: got %+v", status)
+				t.Errorf("status: got %+v, want completed", status)
 			}
 			return
 		case <-tick.C:
