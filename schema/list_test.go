@@ -146,7 +146,7 @@ func TestAPageOfMappingsIsFoundWithoutReadingTheReport(t *testing.T) {
 	for _, statistics := range []string{"", ", analyze"} {
 		exec(t, db, "vacuum (truncate off"+statistics+") pde_mappings, attributes")
 		for most, cases := range map[reads]map[string]schema.MappingFilter{
-			{Rows: 1000, Blocks: 2000}: cases, {Rows: 6000, Blocks: 9500}: windowed,
+			{Rows: 1000, Blocks: 2000}: cases, {Rows: 3000, Blocks: 5000}: windowed,
 		} {
 			for name, filter := range cases {
 				filter.CycleID, filter.ReportID = schematest.CycleID, schematest.ReportID

@@ -15,17 +15,17 @@ import (
 
 const (
 	// window is the number of mappings that a list reads in its order at once to find those that match. If one
-	// mapping in forty matches, the window fills a page of 50.
-	window = 2000
+	// mapping in twenty matches, the window fills a page of 50.
+	window = 1000
 	// searchWindow replaces window in a search, which also reads the attribute of each mapping.
-	searchWindow = 1000
+	searchWindow = 500
 	// facetWindow replaces them in an order without an index: that many mappings are read of each facet.
-	facetWindow = 200
+	facetWindow = 100
 	// frequent is the number of mappings with the text in the window from which on reading in order is faster than
 	// finding and sorting all matches.
 	frequent = 5
 	// mostSorted is the largest number of matches that is found and sorted.
-	mostSorted = 2000
+	mostSorted = 1000
 )
 
 // MappingPosition is a position in a list of mappings: the sort key and the sort id of the mapping before it. The
@@ -45,7 +45,7 @@ type ListedMapping struct {
 // ListMappings returns at most limit mappings that pass the filter and follow the position. Next is the position
 // of the next page, or nil after the last mapping. The default sort is [MappingSortID].
 //
-// A page may have fewer mappings than limit, or none, although next is not nil. This happens only if more than 2,000
+// A page may have fewer mappings than limit, or none, although next is not nil. This happens only if more than 1,000
 // mappings match, and if they are rare among the next ones in an order that has no index for the filter. The
 // time of a page therefore does not depend on the size of the report.
 func ListMappings(
