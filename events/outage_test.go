@@ -113,7 +113,11 @@ func TestRunner_SurvivesARestartOfTheServer(t *testing.T) {
 	handled, r := f.echo(t)
 	f.handles(t, handled, "before")
 	f.Stop()
-	eventstest.Eventually(t, "the runner is not ready", func() bool { return errors.Is(r.Ready(), events.ErrDisconnected) })
+	eventstest.Eventually(
+		t,
+		"the runner is not ready",
+		func() bool { return errors.Is(r.Ready(), events.ErrDisconnected) },
+	)
 	f.Restart()
 	// The consumer is verified or opened again, depending on how fast the server restarts.
 	f.handles(t, handled, "after")
@@ -240,7 +244,11 @@ func TestAnOldAcknowledgementRemovesNoMessageOfANewStream(t *testing.T) {
 	f.Stop()
 	f.Wipe()
 	f.Restart()
-	eventstest.Eventually(t, "the streams are there", func() bool { return eventstest.Topology().Declare(t.Context(), f.js) == nil })
+	eventstest.Eventually(
+		t,
+		"the streams are there",
+		func() bool { return eventstest.Topology().Declare(t.Context(), f.js) == nil },
+	)
 	f.send(t, work("j", "new"))
 	somebody, err := f.js.Consumer(t.Context(), events.StreamWork, "classifier-rules")
 	if err != nil {

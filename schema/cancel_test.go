@@ -155,7 +155,8 @@ func TestACancellationCountsEachItemOnceDespiteConcurrentWriters(t *testing.T) {
 				}
 				if status.CompletedSteps < before || status.CompletedSteps > status.TotalSteps ||
 					status.TotalSteps != mappings {
-					t.Errorf("completed steps: got %d of %d after %d", status.CompletedSteps, status.TotalSteps, before)
+					t.Errorf("completed steps: got %d of %d, want from %d to %d of %d",
+						status.CompletedSteps, status.TotalSteps, before, mappings, mappings)
 				}
 				before = status.CompletedSteps
 				select {
@@ -192,7 +193,7 @@ func TestACancellationCountsEachItemOnceDespiteConcurrentWriters(t *testing.T) {
 			status.Cancelled, status.CompletedSteps, want, cancelled+late, mappings)
 	}
 	if _, found := check(t, db, schema.CheckScope{}); len(found) > 0 {
-		t.Errorf("check: got %q", found)
+		t.Errorf("check: got %q, want nothing found", found)
 	}
 	if rebuilt, err := rebuild(t.Context(), db, job.ID); err != nil || !rebuilt.Equal(status) {
 		t.Errorf("RebuildStatus: got %+v, %v, want %+v", rebuilt, err, status)

@@ -32,7 +32,7 @@ func TestCarryOver_KeepsTheLastEditor(t *testing.T) {
 	}
 	for _, cycleID := range []string{nextCycle, "2027-Q1"} {
 		if _, own := errors.AsType[*schema.OwnEditError](review(cycleID, "Date", "tess")); !own {
-			t.Errorf("%s: the editor of the earlier cycle reviews the carried mapping", cycleID)
+			t.Errorf("%s: got a review by the editor of the earlier cycle, want OwnEditError", cycleID)
 		}
 		if err := review(cycleID, "Date", "cora"); err != nil {
 			t.Errorf("%s: review by the one who carried over: got %v, want none", cycleID, err)
@@ -111,11 +111,11 @@ func TestCarryOver_RefusesAReportWithDecisionsOrAJob(t *testing.T) {
 	exec(t, q.db, "update jobs set cycle_id = ? where id = ?", nextCycle, job.ID)
 	_, err = carry(t.Context(), q.db, nextQuarter())
 	if active, ok := errors.AsType[*schema.ActiveJobError](err); !ok || active.JobID != job.ID {
-		t.Errorf("report with an active job: got %v", err)
+		t.Errorf("Run for a report with an active job: got %v, want ActiveJobError of %s", err, job.ID)
 	}
 	_, err = nextQuarter().Preview(t.Context(), q.db)
 	if active, ok := errors.AsType[*schema.ActiveJobError](err); !ok || active.JobID != job.ID {
-		t.Errorf("Preview for a report with an active job: got %v", err)
+		t.Errorf("Preview for a report with an active job: got %v, want ActiveJobError of %s", err, job.ID)
 	}
 }
 
@@ -146,7 +146,8 @@ func TestCarryOver_WritesPagesInAFewStatements(t *testing.T) {
 	statements := schematest.CountStatements(t, func(db *schema.DB) {
 		done, err := carry(t.Context(), db, nextQuarter())
 		if err != nil || done.Carried.Count != mappings || len(done.Carried.First) != schema.MaxProblems {
-			t.Errorf("Run: got %d carried and %d listed, %v", done.Carried.Count, len(done.Carried.First), err)
+			t.Errorf("Run: got %d carried and %d listed (%v), want %d and %d",
+				done.Carried.Count, len(done.Carried.First), err, mappings, schema.MaxProblems)
 		}
 	})
 	if statements > 80 {
@@ -158,6 +159,7 @@ func TestCarryOver_WritesPagesInAFewStatements(t *testing.T) {
 		join pde_mappings o on o.attribute_id = b.id where n.cycle_id = ? order by n.id`,
 		schematest.CycleID, nextCycle).Scan(t.Context(), &ids)
 	if err != nil || len(ids) != mappings || !slices.IsSorted(ids) {
-		t.Errorf("the mappings of the new cycle are not in the order of the earlier one (%d, %v)", len(ids), err)
+		t.Errorf("mappings of the new cycle: got %d (%v), want %d in the order of the earlier one",
+			len(ids), err, mappings)
 	}
 }

@@ -33,11 +33,11 @@ func TestCarryOver_CopiesAReportThatDoesNotExist(t *testing.T) {
 		before, after := q.mapping(schematest.CycleID, name), q.mapping(nextCycle, name)
 		if after.CarriedFrom != schematest.CycleID || after.Version != 2 || after.UpdatedBy != "cora" ||
 			after.InputHash != "" {
-			t.Errorf("%s: got carried from %q, version %d by %s",
-				name, after.CarriedFrom, after.Version, after.UpdatedBy)
+			t.Errorf("%s: got carried from %q, version %d by %s, want %q, version 2 by cora",
+				name, after.CarriedFrom, after.Version, after.UpdatedBy, schematest.CycleID)
 		}
 		if before.DataSourceID == after.DataSourceID {
-			t.Errorf("%s: the data source is that of the earlier cycle", name)
+			t.Errorf("%s: got the data source of the earlier cycle, want that of the new one", name)
 		}
 		for _, change := range before.Image().Changes(after.Image()) {
 			if change.Field != "data_source_id" && change.Field != "carried_from" {
@@ -55,15 +55,15 @@ func TestCarryOver_CopiesAReportThatDoesNotExist(t *testing.T) {
 	history = slices.DeleteFunc(history, func(h schema.History) bool { return h.Action != "carried_over" })
 	if len(history) != 4 || history[0].Comment != "Carried over from cycle 2026-Q3." ||
 		history[0].ChangedBy != "cora" || history[0].EditedBy != "tess" || history[3].EditedBy != "" {
-		t.Errorf("history: got %+v", history)
+		t.Errorf("history: got %+v, want four entries, the carry-over first", history)
 	}
 	report, err := schema.GetReport(t.Context(), q.db, nextCycle, schematest.ReportID)
 	if err != nil || report.Name != "Loans" || report.MappingCount != 4 {
-		t.Errorf("report: got %+v, %v", report, err)
+		t.Errorf("report: got %+v, %v, want Loans with 4 mappings", report, err)
 	}
 	scope := schema.CheckScope{CycleID: nextCycle, ReportID: schematest.ReportID}
 	if _, found := check(t, q.db, scope); len(found) > 0 {
-		t.Errorf("check: got %q", found)
+		t.Errorf("check: got %q, want nothing found", found)
 	}
 }
 
@@ -173,7 +173,7 @@ func TestCarryOver_LeavesWhatHasChangedForRevision(t *testing.T) {
 				t.Errorf("result (-want +got):\n%s", diff)
 			}
 			if _, found := check(t, q.db, schema.CheckScope{}); len(found) > 0 {
-				t.Errorf("check: got %q", found)
+				t.Errorf("check: got %q, want nothing found", found)
 			}
 		})
 	}
@@ -189,11 +189,11 @@ func TestCarryOver_KeepsTheDecisionWithoutTheColumnThatIsGone(t *testing.T) {
 
 	m := q.mapping(nextCycle, "Balance")
 	if m.SourceField != "" || m.DataSourceID != "" || m.MappingConfirmedByUser || *m.ConfidenceScore != 0 {
-		t.Errorf("mapping without its column: got %+v", m)
+		t.Errorf("mapping without its column: got %+v, want confidence 0, unconfirmed", m)
 	}
 	if m.RiskLevel != schema.LevelHigh || m.ReviewStatus != schema.ReviewStatusNeedsRevision ||
 		m.ReviewedBy != schema.CarryOverReviewer || m.CarriedFrom != schematest.CycleID {
-		t.Errorf("decision: got %+v", m)
+		t.Errorf("decision: got %+v, want the risk level kept and a revision asked for", m)
 	}
 	want := "Carried over from cycle 2026-Q3. Needs revision: " +
 		"The data source Loans has no column svc.LOANS.BAL in this cycle."
@@ -218,7 +218,7 @@ func TestCarryOver_KeepsResultsThatTheEarlierCycleHasNotDecided(t *testing.T) {
 		t.Errorf("result: got %q, want Comment kept", got)
 	}
 	if m := q.mapping(nextCycle, "Comment"); m.InformationSecurityClassification != schema.TierHRCI || m.Version != 1 {
-		t.Errorf("mapping that nobody has decided about: got %+v", m)
+		t.Errorf("mapping without a decision: got %+v, want tier HRCI of the classifier and version 1", m)
 	}
 	m := q.mapping(nextCycle, "Balance")
 	if m.RiskLevel != schema.LevelHigh || m.SuggestedRiskLevel != schema.LevelLow ||

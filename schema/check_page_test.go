@@ -10,7 +10,7 @@ import (
 // mustCheck runs [schema.Check] and expects no findings in the given number of jobs.
 func mustCheck(t *testing.T, db *schema.DB, jobs int64, progress schema.Progress) {
 	t.Helper()
-	report := func(f schema.CheckFinding) { t.Errorf("Check found %+v", f) }
+	report := func(f schema.CheckFinding) { t.Errorf("Check: got %+v, want nothing found", f) }
 	checked, err := schema.Check(t.Context(), db, schema.CheckScope{}, report, progress)
 	if err != nil {
 		t.Fatal(err)
@@ -43,16 +43,16 @@ func TestCheck_KeepsNoSnapshotBetweenPages(t *testing.T) {
 		mustCheck(t, counted, 5, func(phase string, done, total int64) {
 			reports[phase]++
 			if done > total && total > 0 {
-				t.Errorf("%s: %d of %d", phase, done, total)
+				t.Errorf("%s: got %d rows done, want at most %d", phase, done, total)
 			}
 			if n := schematest.CountSnapshots(t, db); n > 0 {
-				t.Errorf("%s: %d sessions hold a snapshot or a transaction", phase, n)
+				t.Errorf("%s: got %d sessions with a snapshot or a transaction, want 0", phase, n)
 			}
 		})
 	})
 	for _, phase := range []string{"mappings", "signatures", "jobs"} {
 		if reports[phase] == 0 {
-			t.Errorf("phase %q reported no progress, only %v", phase, reports)
+			t.Errorf("phase %q: got progress of %v only, want some of each phase", phase, reports)
 		}
 	}
 }

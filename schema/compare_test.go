@@ -22,7 +22,7 @@ func (q quarters) differences(limit int) (lines []string) {
 			q.t.Fatal(err)
 		}
 		if len(page) > limit {
-			q.t.Errorf("page of %d: got %d", limit, len(page))
+			q.t.Errorf("page: got %d rows, want at most %d", len(page), limit)
 		}
 		for _, d := range page {
 			line := fmt.Sprintf("%s %s", d.Kind, d.AttributeName)

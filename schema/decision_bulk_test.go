@@ -132,7 +132,7 @@ func TestFindReportOf_NamesTheReport(t *testing.T) {
 	ids := schematest.Report(t, db, 1)
 	cycleID, reportID, err := schema.FindReportOf(t.Context(), db, []string{"none", ids[0]})
 	if err != nil || cycleID != schematest.CycleID || reportID != schematest.ReportID {
-		t.Errorf("FindReportOf: got %s %s, %v", cycleID, reportID, err)
+		t.Errorf("FindReportOf: got %s %s, %v, want the cycle and the report of the mappings", cycleID, reportID, err)
 	}
 	if _, _, err := schema.FindReportOf(t.Context(), db, []string{"none"}); !errors.Is(err, schema.ErrNotFound) {
 		t.Errorf("FindReportOf of no mapping: got %v, want ErrNotFound", err)

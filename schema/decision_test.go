@@ -57,7 +57,7 @@ func TestEditMapping_AndSaveWorkLoseNothing(t *testing.T) {
 	}
 	work = read(t, db, job.ID, ids[0])
 	if work.Mapping.RiskLevel != schema.LevelLow || !work.Mapping.MappingConfirmedByUser || work.Item.Outcome != "" {
-		t.Errorf("work after the edit: got %+v", work.Mapping)
+		t.Errorf("work after the edit: got %+v, want risk level low, confirmed, and no outcome", work.Mapping)
 	}
 	result = work.Mapping
 	result.Criticality, result.SuggestedRiskLevel = schema.LevelHigh, schema.LevelHigh
@@ -77,7 +77,7 @@ func TestEditMapping_AndSaveWorkLoseNothing(t *testing.T) {
 	}
 	m := read(t, db, job.ID, ids[0]).Mapping
 	if m.RiskLevel != schema.LevelLow || m.SuggestedRiskLevel != schema.LevelHigh || m.Criticality != schema.LevelHigh {
-		t.Errorf("mapping: got %+v", m)
+		t.Errorf("mapping: got %+v, want risk level low, suggestion high and criticality high", m)
 	}
 }
 
@@ -128,7 +128,7 @@ func TestCheck_FindsWrongDecisions(t *testing.T) {
 		}
 	}
 	if _, found := check(t, db, schema.CheckScope{}); len(found) != 0 {
-		t.Errorf("correct decisions: got %q", found)
+		t.Errorf("check of correct decisions: got %q, want nothing found", found)
 	}
 	exec(t, db, "update pde_mappings set reviewed_by = 'olga' where id = ?", ids[0])
 	exec(t, db, "update pde_mappings set version = 4 where id = ?", ids[1])
@@ -177,12 +177,13 @@ func TestSaveWork_StampsAnAutoApproval(t *testing.T) {
 	}
 	history, err := schema.ListHistory(t.Context(), db, ids[0], m.UpdatedAt, "", 10)
 	if err != nil || len(history) != 1 {
-		t.Fatalf("history: got %d entries, %v", len(history), err)
+		t.Fatalf("history: got %d entries, %v, want 1", len(history), err)
 	}
 	image, err := schema.DecodeImage(history[0].After)
 	if err != nil || image.ReviewedAt == nil || !image.ReviewedAt.Equal(m.UpdatedAt) ||
 		history[0].Comment != "the rule" {
-		t.Errorf("history: got %+v with comment %q, %v", image, history[0].Comment, err)
+		t.Errorf("history: got %+v with comment %q, %v, want the time of the review and the comment of the rule",
+			image, history[0].Comment, err)
 	}
 }
 
@@ -202,13 +203,13 @@ func TestDeleteColumn_IsNoEditOfMappingsThatKeepTheirColumn(t *testing.T) {
 	removeColumn(t, db, "mia", "VIN")
 	m, err := schema.GetMapping(t.Context(), db, schematest.CycleID, schematest.ReportID, ids[0])
 	if err != nil || len(m.AlternativeMappings) != 0 || m.ReviewStatus != schema.ReviewStatusApproved {
-		t.Errorf("mapping after the removal: got %+v", m)
+		t.Errorf("mapping after the removal: got %+v, want an approved one without alternatives", m)
 	}
 	if _, found := check(t, db, schema.CheckScope{}); len(found) != 0 {
 		t.Errorf("check: got %q, want nothing", found)
 	}
 	if err := reviewed(t.Context(), db, ids[0], "mia", schema.ReviewStatusRejected); err != nil {
-		t.Errorf("second review by the same manager: %v", err)
+		t.Errorf("second review by the same manager: got %v, want nil", err)
 	}
 }
 

@@ -191,7 +191,7 @@ func TestParseSourceField_ReversesSourceField(t *testing.T) {
 					t.Errorf("ParseSourceField(%s): got %+v, %v, want %+v", field, got, ok, want)
 				}
 				if other, twice := seen[field]; twice {
-					t.Errorf("%+v and %+v have the same source field %s", other, want, field)
+					t.Errorf("%+v and %+v: got the same source field %s, want two", other, want, field)
 				}
 				seen[field] = want
 			}

@@ -122,7 +122,7 @@ func untilASessionWaits(t *testing.T, db *schema.DB) {
 			"wait_event_type = 'Lock'").
 			Scan(ctx, &waiting)
 		if err != nil {
-			t.Fatalf("no session waits for a lock: %v", err)
+			t.Fatalf("sessions that wait for a lock: got none (%v), want one", err)
 		}
 	}
 }

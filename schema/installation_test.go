@@ -17,7 +17,7 @@ func TestGetInstallation_ListsTablesTheUserCannotWrite(t *testing.T) {
 	}
 	if facts.ReadOnly || facts.Standby || facts.Encoding != "UTF8" || facts.VersionNumber < 140000 ||
 		len(facts.Denied) > 0 || !facts.MayCreate {
-		t.Errorf("the test's database: got %+v", facts)
+		t.Errorf("the test's database: got %+v, want UTF8 and every permission", facts)
 	}
 	exec := func(query string) {
 		t.Helper()
@@ -43,6 +43,6 @@ func TestGetInstallation_ListsTablesTheUserCannotWrite(t *testing.T) {
 		"attributes", "data_sources", "idempotency_keys", "job_status", "pde_mappings", "reports", "source_columns",
 	}
 	if err != nil || facts.User != "installation_reader" || facts.MayCreate || !slices.Equal(facts.Denied, want) {
-		t.Errorf("the limited user: got %+v (%v)", facts, err)
+		t.Errorf("the limited user: got %+v (%v), want %v denied", facts, err, want)
 	}
 }

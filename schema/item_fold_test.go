@@ -187,7 +187,7 @@ func TestRebuildStatus_DoesNotDependOnTheStoredStatus(t *testing.T) {
 				return err
 			})
 			if err != nil {
-				t.Fatalf("%s: %v", name, err)
+				t.Fatalf("%s: got %v, want nil", name, err)
 			}
 			if !got.Equal(want) {
 				t.Errorf("%s (-want +got):\n%s", name, cmp.Diff(want, got,

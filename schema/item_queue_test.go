@@ -185,8 +185,11 @@ func TestADatabaseClockThatStepsBackDelaysNoItemLongerThanItsBackoff(t *testing.
 			}
 			for _, item := range due {
 				if !read(t, db, job.ID, item.MappingID).Due {
-					t.Errorf("clock stepped back by %s: item %s is due for the dispatcher but not for the classifier",
-						step, item.MappingID)
+					t.Errorf(
+						"clock stepped back by %s: got item %s due for the dispatcher only, want it due for the classifier",
+						step,
+						item.MappingID,
+					)
 				}
 			}
 			exec(t, db, "update job_items set due_at = due_at - ?::interval", step)

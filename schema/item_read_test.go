@@ -61,7 +61,7 @@ func TestAPageOfItemsIsHandledWithoutReadingTheJob(t *testing.T) {
 		}
 		counts, err := do(status)
 		if err == nil && counts.Completed() != page {
-			t.Errorf("%d are folded", counts.Completed())
+			t.Errorf("folded items: got %d, want %d", counts.Completed(), page)
 		}
 		return err
 	}
@@ -72,7 +72,7 @@ func TestAPageOfItemsIsHandledWithoutReadingTheJob(t *testing.T) {
 		{"DueItems", func(ctx context.Context, tx bun.Tx) error {
 			due, err := dueItems(ctx, tx, job.ID, page)
 			if len(due) != page {
-				t.Errorf("%d are due", len(due))
+				t.Errorf("due items: got %d, want %d", len(due), page)
 			}
 			return err
 		}},
@@ -95,7 +95,7 @@ func TestAPageOfItemsIsHandledWithoutReadingTheJob(t *testing.T) {
 			}
 			n, _, err = schema.CancelItems(ctx, tx, job.ID, ids[mappings/2], page)
 			if n != page {
-				t.Errorf("%d are cancelled", n)
+				t.Errorf("cancelled items: got %d, want %d", n, page)
 			}
 			return err
 		}},
@@ -123,7 +123,7 @@ func TestAPageOfItemsIsHandledWithoutReadingTheJob(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			// One entry to find an item and one to write it, and one each for versions that were updated a moment ago.
 			if n := itemEntries(t, db, tc.do); n > 5*page {
-				t.Errorf("%s: got %d entries for %d items", tc.name, n, page)
+				t.Errorf("%s: got %d entries for %d items, want at most %d", tc.name, n, page, 5*page)
 			}
 		})
 	}
@@ -180,21 +180,21 @@ func TestAnOldSnapshotMakesNoTurnReadFinishedItems(t *testing.T) {
 		"JobsWithWork": func(ctx context.Context, tx bun.Tx) error {
 			jobs, err := schema.ListJobsWithWork(ctx, tx, from)
 			if len(jobs) != 1 {
-				t.Errorf("%d jobs have work", len(jobs))
+				t.Errorf("jobs with work: got %d, want 1", len(jobs))
 			}
 			return err
 		},
 		"DueItems": func(ctx context.Context, tx bun.Tx) error {
 			due, err := schema.ListDueItems(ctx, tx, map[string]int{job.ID: 10}, from)
 			if len(due[job.ID]) != 10 || due[job.ID][0].MappingID != ids[done] {
-				t.Errorf("due: %v", due)
+				t.Errorf("due items: got %v, want ten, the first %s", due, ids[done])
 			}
 			return err
 		},
 		"LagScan": func(ctx context.Context, tx bun.Tx) error {
 			lagging, err := scan.ListJobs(ctx, tx)
 			if len(lagging) != 0 {
-				t.Errorf("lagging: %v", lagging)
+				t.Errorf("lagging jobs: got %v, want none", lagging)
 			}
 			return err
 		},
@@ -203,7 +203,7 @@ func TestAnOldSnapshotMakesNoTurnReadFinishedItems(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if n := itemEntries(t, db, do); n > 30 {
-				t.Errorf("%s: got %d entries; %d items have ended", name, n, done)
+				t.Errorf("%s: got %d entries after %d ended items, want at most 30", name, n, done)
 			}
 		})
 	}
@@ -211,7 +211,7 @@ func TestAnOldSnapshotMakesNoTurnReadFinishedItems(t *testing.T) {
 		_, err := schema.ListDueItems(ctx, tx, map[string]int{job.ID: 10}, nil)
 		return err
 	}); n < done {
-		t.Errorf("without a position: got %d entries: the snapshot keeps no entries", n)
+		t.Errorf("without a position: got %d entries, want at least %d", n, done)
 	}
 }
 
@@ -224,13 +224,13 @@ func TestAnOutcomeIsFoundLaggingHoweverLateItBecomesVisible(t *testing.T) {
 	var scan schema.LagScan
 	for range 2 {
 		if lagging, err := scan.ListJobs(t.Context(), db); err != nil || len(lagging) != 0 {
-			t.Fatalf("lagging jobs: got %v (%v)", lagging, err)
+			t.Fatalf("lagging jobs: got %v (%v), want none", lagging, err)
 		}
 	}
 	succeed(t, db, job.ID, ids[0])
 	exec(t, db, "update job_items set ended_at = ended_at - interval '5 seconds' where outcome is not null")
 	if lagging, err := scan.ListJobs(t.Context(), db); err != nil || len(lagging) != 1 {
-		t.Errorf("lagging jobs: got %v (%v)", lagging, err)
+		t.Errorf("lagging jobs: got %v (%v), want 1", lagging, err)
 	}
 	mustFold(t, db, job.ID, ids[0])
 	if lagging, err := scan.ListJobs(t.Context(), db); err != nil || len(lagging) != 0 {

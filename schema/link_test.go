@@ -42,7 +42,7 @@ func TestAStatementWhoseAnswerIsLostEndsAndTheNextOneWorks(t *testing.T) {
 	}
 	_ = tx.Rollback() // its connection is gone
 	if _, err := schema.Now(t.Context(), db); err != nil {
-		t.Errorf("the next one, over another connection: %v", err)
+		t.Errorf("Now over another connection: got %v, want nil", err)
 	}
 }
 
@@ -50,7 +50,7 @@ func TestASlowStatementIsNotEnded(t *testing.T) {
 	t.Parallel()
 	db := open(t, newNetwork(t).url, schema.Options{})
 	if _, err := db.ExecContext(t.Context(), "select pg_sleep(25)"); err != nil {
-		t.Errorf("it ended with: %v", err)
+		t.Errorf("a long statement: got %v, want nil", err)
 	}
 }
 

@@ -93,7 +93,7 @@ func TestTheCountsOfAReportFollowEveryWriteOfItsMappings(t *testing.T) {
 		t.Fatal(err)
 	}
 	if after := rows(); after != before {
-		t.Errorf("a write that changes no tier adds %d rows", after-before)
+		t.Errorf("a write that changes no tier: got %d more rows, want 0", after-before)
 	}
 }
 

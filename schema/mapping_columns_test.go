@@ -53,7 +53,7 @@ func filled(t *testing.T, m schema.Mapping, word string) schema.Mapping {
 			"schema.SourceFields":  schema.SourceFields{"text of SourceField", "svc.LN_MSTR.VIN"},
 		}[field.Type.String()]
 		if !ok {
-			t.Fatalf("%s: this test has no value of type %s", field.Name, field.Type)
+			t.Fatalf("%s: got type %s, want one that this test has a value of", field.Name, field.Type)
 		}
 		values.FieldByIndex(field.Index).Set(reflect.ValueOf(value))
 	}
@@ -210,7 +210,7 @@ func TestImport_WritesEveryColumnOfAFile(t *testing.T) {
 	for field := range got.Type().Fields() {
 		imported := slices.Contains(strings.Split(field.Tag.Get("column"), ","), "import")
 		if imported && got.FieldByIndex(field.Index).IsZero() {
-			t.Errorf("%s: got nothing after an import that has every column", field.Name)
+			t.Errorf("%s: got no value after an import that has every column, want one", field.Name)
 		}
 	}
 }

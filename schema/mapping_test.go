@@ -77,7 +77,8 @@ func pagesOf(t *testing.T, db *schema.DB, filter schema.MappingFilter, limit int
 			t.Fatal(err)
 		}
 		if len(page) > limit || after != nil && *after == *next {
-			t.Fatalf("page after %v: got %d mappings of at most %d, and next %v", next, len(page), limit, after)
+			t.Fatalf("page after %v: got %d mappings and next %v, want at most %d and another next",
+				next, len(page), after, limit)
 		}
 		ids, next = append(ids, idsOf(page)...), after
 	}
@@ -93,19 +94,14 @@ func TestListMappings_PagesAreTheWholeList(t *testing.T) {
 			filter := schema.MappingFilter{Sort: sort, Descending: descending}
 			whole := found(t, db, filter, n+1)
 			if len(whole) != n {
-				t.Fatalf("%s: the list has %d of %d mappings", sort, len(whole), n)
+				t.Fatalf("%s: got %d mappings, want %d", sort, len(whole), n)
 			}
 			for _, limit := range []int{1, 7} {
 				filter.CycleID, filter.ReportID = "c", "r"
 				got := pagesOf(t, db, filter, limit)
 				if diff := cmp.Diff(idsOf(whole), got); diff != "" {
-					t.Errorf(
-						"%s, descending %v: pages of %d differ from the list (-list +pages):\n%s",
-						sort,
-						descending,
-						limit,
-						diff,
-					)
+					t.Errorf("%s, descending %v: pages of %d differ from the list (-list +pages):\n%s",
+						sort, descending, limit, diff)
 				}
 			}
 		}
@@ -131,7 +127,7 @@ func TestListMappings_SortsByValue(t *testing.T) {
 	by := func(sort schema.MappingSort, compare func(a, b schema.ListedMapping) int) {
 		mappings := found(t, db, schema.MappingFilter{Sort: sort}, 100)
 		if !slices.IsSortedFunc(mappings, compare) {
-			t.Errorf("not sorted by %s", sort)
+			t.Errorf("got mappings in another order, want them sorted by %s", sort)
 		}
 	}
 	number := func(n *int) int {
@@ -238,7 +234,7 @@ func TestListMappings_ReturnsTheMappingsThatPassTheFilter(t *testing.T) {
 				}
 			}
 			if len(want) == 0 && name != "quote" {
-				t.Errorf("%s: the report has nothing to find", name)
+				t.Errorf("%s: got no mapping that matches, want one", name)
 			}
 			if diff := cmp.Diff(want, idsOf(found(t, db, c.filter, 100))); diff != "" {
 				t.Errorf("%s: (-want +got):\n%s", name, diff)
@@ -265,10 +261,10 @@ func TestListReports_CountsMappings(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(reports) != 2 || reports[0].ReportID != schematest.ReportID || reports[1].ReportID != "r" {
-		t.Fatalf("reports are %+v", reports)
+		t.Fatalf("reports: got %+v, want %s and r", reports, schematest.ReportID)
 	}
 	if first := reports[0]; first.Unclassified != 3 || first.Pending != 3 || first.HRCI+first.Approved != 0 {
-		t.Errorf("%s counts %+v", first.ReportID, first)
+		t.Errorf("%s: got %+v, want 3 unclassified and 3 pending", first.ReportID, first)
 	}
 	tiers, reviews := map[schema.Tier]int64{}, map[schema.ReviewStatus]int64{}
 	for _, m := range found(t, db, schema.MappingFilter{}, 100) {
@@ -291,11 +287,11 @@ func TestListReports_CountsMappings(t *testing.T) {
 	}
 	rest, err := schema.ListReports(t.Context(), db, reports[0].CycleID, reports[0].ReportID, 10)
 	if err != nil || len(rest) != 1 || rest[0].ReportID != "r" {
-		t.Errorf("after the first: got %+v (%v)", rest, err)
+		t.Errorf("after the first: got %+v (%v), want the report r", rest, err)
 	}
 	page, err := schema.ListReports(t.Context(), db, "", "", 1)
 	if err != nil || len(page) != 1 || page[0].Pending != 3 {
-		t.Errorf("a page of one is %+v (%v)", page, err)
+		t.Errorf("page of one: got %+v (%v), want 3 pending", page, err)
 	}
 }
 
@@ -309,11 +305,11 @@ func TestListDataSources_CountsColumns(t *testing.T) {
 	}
 	if len(sources) != 2 || sources[0].Name != "Loans" || sources[0].ColumnCount != 2 ||
 		sources[1].Name != "Bureau" || sources[1].ColumnCount != 1 {
-		t.Errorf("data sources are %+v", sources)
+		t.Errorf("data sources: got %+v, want Loans with 2 columns and Bureau with 1", sources)
 	}
 	rest, err := schema.ListDataSources(t.Context(), db, "c", "r", sources[0].ID, 10)
 	if err != nil || len(rest) != 1 || rest[0].ID != sources[1].ID {
-		t.Errorf("after the first: got %+v (%v)", rest, err)
+		t.Errorf("after the first: got %+v (%v), want Bureau", rest, err)
 	}
 	exec(t, db, "delete from source_columns where column_name = (select min(column_name) from source_columns "+
 		"where data_source_id = ?)",
@@ -342,7 +338,7 @@ func TestListHistory_ReturnsPagesNewestFirst(t *testing.T) {
 	id := mappingOf(t, db, "item:1").ID
 	first, err := schema.ListHistory(t.Context(), db, id, schema.History{}.ChangedAt, "", 2)
 	if err != nil || len(first) != 2 {
-		t.Fatalf("%d changes, %v", len(first), err)
+		t.Fatalf("changes: got %d (%v), want 2", len(first), err)
 	}
 	rest, err := schema.ListHistory(t.Context(), db, id, first[1].ChangedAt, first[1].ID, 2)
 	if err != nil || len(rest) != 1 {
@@ -351,6 +347,6 @@ func TestListHistory_ReturnsPagesNewestFirst(t *testing.T) {
 	if got := []string{
 		first[0].ChangedBy, first[1].ChangedBy, rest[0].ChangedBy,
 	}; !slices.Equal(got, []string{"Cy", "Ben", "Ann"}) {
-		t.Errorf("changed by %v", got)
+		t.Errorf("changed by: got %v, want Cy, Ben, Ann", got)
 	}
 }

@@ -74,7 +74,7 @@ func TestConcurrentProcessesMigrateOnce(t *testing.T) {
 	}
 	for _, step := range steps {
 		if !step.Applied {
-			t.Errorf("%s is not applied", step.Name)
+			t.Errorf("%s: got not applied, want applied", step.Name)
 		}
 	}
 	if n := applied.Load(); int(n) != len(steps) {
@@ -98,7 +98,7 @@ func TestAMigrationInterruptedAfterAnyStatementCanBeRepeated(t *testing.T) {
 			return
 		}
 		if _, err := schema.Migrate(t.Context(), open(t, where, schema.Options{MaxConns: 4})); err != nil {
-			t.Fatalf("Migrate after an interruption at statement %d (%s): %v", n, cut.last, err)
+			t.Fatalf("Migrate after an interruption at statement %d (%s): got %v, want nil", n, cut.last, err)
 		}
 	}
 }

@@ -107,7 +107,7 @@ func awaitListener(t *testing.T, address string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("nothing listens on %s: %v", address, err)
+			t.Fatalf("listener on %s: got %v, want a connection", address, err)
 		}
 	}
 }
@@ -125,7 +125,7 @@ func TestPgBouncerInSessionModeWorksWithItsDefaultSettings(t *testing.T) {
 	schematest.Report(t, db, 3)
 	job := schematest.ListedJob(t, db, 3)
 	if _, err := schema.GetWork(t.Context(), db, job.ID, "nothing"); !errors.Is(err, schema.ErrNotFound) {
-		t.Errorf("a mapping that does not exist: %v", err)
+		t.Errorf("GetWork of no mapping: got %v, want ErrNotFound", err)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestOpen_RejectsOtherPoolModesOfPgBouncer(t *testing.T) {
 				t.Fatal("Open: got no error")
 			}
 			if !strings.Contains(err.Error(), "pool_mode = session") {
-				t.Errorf("got error %v", err)
+				t.Errorf("got error %v, want one that names pool_mode", err)
 			}
 		})
 	}

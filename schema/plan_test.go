@@ -70,12 +70,12 @@ func TestOneItemIsWrittenWithoutReadingTheQueue(t *testing.T) {
 					"select pg_stat_get_xact_tuples_returned('job_items_queued'::regclass)",
 				).Scan(ctx, &entries)
 				if entries > 0 {
-					t.Errorf("%s read %d entries of the queue", name, entries)
+					t.Errorf("%s: got %d entries of the queue, want 0", name, entries)
 				}
 				return err
 			})
 			if err != nil {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s: got %v, want nil", name, err)
 			}
 		})
 	}
@@ -134,7 +134,8 @@ func TestAPageOfAttributesAndTheirNamesAreFoundWithoutReadingTheReport(t *testin
 					return err
 				})
 				if err != nil || rows == 0 || rows > 20 {
-					t.Errorf("%s: got %d rows and entries of attributes (%v); analyzed: %v", name, rows, err, known)
+					t.Errorf("%s: got %d rows and entries of attributes (%v), want 1 to 20; analyzed: %v",
+						name, rows, err, known)
 				}
 			})
 		}

@@ -23,7 +23,7 @@ func TestAPoolFollowsTheHostThatAcceptsWrites(t *testing.T) {
 	exec(t, db, "create table failover (place text)")
 	primary := place(t, db)
 	if err := db.Writable(t.Context()); err != nil {
-		t.Errorf("the first server accepts writes: %v", err)
+		t.Errorf("Writable of the first server: got %v, want nil", err)
 	}
 
 	setReadOnly(t, first, "on")
@@ -39,7 +39,7 @@ func TestAPoolFollowsTheHostThatAcceptsWrites(t *testing.T) {
 		}
 		refused = refused || schema.IsReadOnly(err)
 		if err != nil && !schema.IsReadOnly(err) || time.Now().After(deadline) {
-			t.Fatalf("no write has reached the second server: %v", err)
+			t.Fatalf("a write to the second server: got %v, want nil", err)
 		}
 	}
 	if !refused {
@@ -49,7 +49,7 @@ func TestAPoolFollowsTheHostThatAcceptsWrites(t *testing.T) {
 	setReadOnly(t, second, "on")
 	_, err := schema.Open(t.Context(), bothHosts(t, first, second), schema.Options{})
 	if !schema.IsReadOnly(err) {
-		t.Errorf("with no host that accepts writes, Open: got %v", err)
+		t.Errorf("Open with no host that accepts writes: got %v, want a read-only error", err)
 	}
 }
 
@@ -61,7 +61,7 @@ func TestMigrate_ReturnsTheReasonForAReadOnlyDatabase(t *testing.T) {
 	if !schema.IsReadOnly(err) ||
 		err.Error() != "the database is read-only: default_transaction_read_only is on, which an operator sets, "+
 			"or a provider when the disk is full" {
-		t.Errorf("got error %v", err)
+		t.Errorf("got error %v, want the reason why the database is read-only", err)
 	}
 }
 
@@ -114,7 +114,7 @@ func setReadOnly(t *testing.T, server *localpg.Server, value string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("default_transaction_read_only after a reload: got %s", now)
+			t.Fatalf("default_transaction_read_only after a reload: got %s, want the other value", now)
 		}
 	}
 }

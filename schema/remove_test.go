@@ -77,7 +77,7 @@ func TestAnImportListsTheRowsThatItNoLongerContains(t *testing.T) {
 	if done := loaded(
 		t, db, schema.ReportData{Columns: next.Columns},
 	); done.Missing.Attributes.Count != 0 || done.Missing.Columns.Count != 2 {
-		t.Errorf("missing rows without attributes: got %+v", done.Missing)
+		t.Errorf("missing rows without attributes: got %+v, want two columns", done.Missing)
 	}
 }
 
@@ -94,30 +94,30 @@ func TestPruningRemovesEverythingOrNothing(t *testing.T) {
 		t.Fatalf("Import: got %v, want a ConfirmedError with 2 mappings", err)
 	}
 	if got := mappingsOf(t, db); len(got) != 3 || got["Limit"].SourceField == "" {
-		t.Errorf("something was removed or added: %+v", got)
+		t.Errorf("mappings: got %+v, want the three as before", got)
 	}
 	next.Prune = schema.PruneConfirmed
 	done := loaded(t, db, next)
 	if done.Attributes != (schema.Tally{Added: 1, Unchanged: 1, Removed: 2}) ||
 		done.Columns.Removed != 2 || done.Mappings.Removed != 2 {
-		t.Errorf("imported %+v", done)
+		t.Errorf("Import: got %+v, want two removed attributes, columns and mappings", done)
 	}
 	if got := mappingsOf(t, db); len(got) != 2 {
-		t.Errorf("mappings are %+v", got)
+		t.Errorf("mappings: got %+v, want 2", got)
 	}
 	report, err := schema.GetReport(t.Context(), db, "c", "r")
 	if err != nil || report.MappingCount != 2 {
-		t.Errorf("the report counts %d mappings (%v)", report.MappingCount, err)
+		t.Errorf("mapping count of the report: got %d (%v), want 2", report.MappingCount, err)
 	}
 	changes, err := schema.ListUnpublishedPlanningChanges(t.Context(), db, 10)
 	if err != nil || len(changes) != 2 || changes[1].Counts.Attributes.Removed != 2 ||
 		changes[1].Counts.Columns.Removed != 2 {
-		t.Errorf("recorded changes are %+v (%v)", changes, err)
+		t.Errorf("planning changes: got %+v (%v), want two, the last with both removals", changes, err)
 	}
 	// A later attribute with the same identity is a new one, and unmapped.
 	loaded(t, db, schema.ReportData{Attributes: attributes(line("3", "Rate"))})
 	if m := mappingsOf(t, db)["Rate"]; m.SourceField != "" || m.MappingConfirmedByUser {
-		t.Errorf("the attribute that came back has the mapping %+v", m)
+		t.Errorf("mapping of the attribute that came back: got %+v, want an empty one", m)
 	}
 }
 
@@ -164,7 +164,7 @@ func TestARemovedColumnIsNeitherMappedNorSuggested(t *testing.T) {
 	got := mappingsOf(t, db)
 	if m := got["Limit"]; m.SourceField != "" || m.DataSourceID != "" || *m.ConfidenceScore != 0 ||
 		m.MappingRationale == "the words fit" || m.ReviewStatus != schema.ReviewStatusPending {
-		t.Errorf("the mapping to the removed column is %+v", m.Mapping)
+		t.Errorf("mapping to the removed column: got %+v, want no column and a pending review", m.Mapping)
 	}
 	balance := got["Balance"]
 	if balance.SourceField != "svc.LOANS.BAL" {
@@ -172,20 +172,19 @@ func TestARemovedColumnIsNeitherMappedNorSuggested(t *testing.T) {
 	}
 	if balance.SuggestedSourceField != "" || len(balance.AlternativeMappings) != 1 ||
 		balance.AlternativeMappings[0].SourceField != "svc.LOANS.RT" {
-		t.Errorf(
-			"the removed column is still suggested: %q, %+v", balance.SuggestedSourceField, balance.AlternativeMappings,
-		)
+		t.Errorf("suggestions: got %q, %+v, want none of the removed column",
+			balance.SuggestedSourceField, balance.AlternativeMappings)
 	}
 	history, err := schema.ListHistory(t.Context(), db, got["Limit"].ID, time.Time{}, "", 10)
 	if err != nil || history[0].ChangedBy != "mia" ||
 		history[0].Comment != "the column was removed from the data source" {
-		t.Errorf("the history is %+v (%v)", history, err)
+		t.Errorf("history: got %+v (%v), want the removal by mia", history, err)
 	}
 	if err := remove("RT", true); err != nil {
 		t.Fatal(err)
 	}
 	if m := mappingsOf(t, db)["Rate"]; m.SourceField != "" || m.MappingConfirmedByUser {
-		t.Errorf("the confirmed mapping is %+v", m.Mapping)
+		t.Errorf("confirmed mapping: got %+v, want no column", m.Mapping)
 	}
 }
 
@@ -214,7 +213,7 @@ func TestADataSourceIsRemovedWithItsColumns(t *testing.T) {
 		}
 		err := remove(false)
 		if _, held := errors.AsType[*schema.ConfirmedError](err); held != (source.Name == "Loans") {
-			t.Errorf("%s: error is %v", source.Name, err)
+			t.Errorf("%s: got error %v, want ConfirmedError for Loans only", source.Name, err)
 		}
 		if err != nil {
 			err = remove(true)
@@ -223,16 +222,16 @@ func TestADataSourceIsRemovedWithItsColumns(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := remove(true); !errors.Is(err, schema.ErrNotFound) {
-			t.Errorf("removed again: %v", err)
+			t.Errorf("second removal: got %v, want ErrNotFound", err)
 		}
 	}
 	for name, m := range mappingsOf(t, db) {
 		if m.SourceField != "" || m.DataSourceID != "" || m.MappingConfirmedByUser {
-			t.Errorf("the mapping of %s is %+v", name, m.Mapping)
+			t.Errorf("mapping of %s: got %+v, want no column", name, m.Mapping)
 		}
 	}
 	if has, err := schema.HasColumns(t.Context(), db, "c", "r"); err != nil || has {
-		t.Errorf("the report has columns: %v (%v)", has, err)
+		t.Errorf("HasColumns: got %v (%v), want false", has, err)
 	}
 }
 
@@ -253,7 +252,7 @@ func TestARemovalKeepsJobsHistoryAndAudit(t *testing.T) {
 	}
 	before := read(t, db, job.ID, ids[0]).Mapping
 	if saved, err := save(t.Context(), db, job.ID, before, judged(before)); err != nil || !saved {
-		t.Fatalf("SaveWork: got %v (%v)", saved, err)
+		t.Fatalf("SaveWork: got %v (%v), want true", saved, err)
 	}
 	cancelAll(t, db, job.ID)
 
@@ -272,13 +271,8 @@ func TestARemovalKeepsJobsHistoryAndAudit(t *testing.T) {
 	if removed, errRemoved := schema.WasRemoved(
 		t.Context(), db, job.CycleID, job.ReportID, ids[0],
 	); err != nil || errRemoved != nil || !removed || len(history) != 1 {
-		t.Errorf(
-			"the history of the removed mapping has %d entries (%v), removed %v (%v)",
-			len(history),
-			err,
-			removed,
-			errRemoved,
-		)
+		t.Errorf("removed mapping: got %d history entries (%v), removed %v (%v), want 1 and true",
+			len(history), err, removed, errRemoved)
 	}
 	wantClean(t, db)
 
@@ -290,17 +284,17 @@ func TestARemovalKeepsJobsHistoryAndAudit(t *testing.T) {
 	for _, table := range []string{"reports", "attributes", "data_sources", "source_columns", "pde_mappings"} {
 		var n int
 		if err := db.NewRaw("select count(*) from ?", bun.Ident(table)).Scan(t.Context(), &n); err != nil || n != 0 {
-			t.Errorf("%s has %d rows (%v)", table, n, err)
+			t.Errorf("rows of %s: got %d (%v), want 0", table, n, err)
 		}
 	}
 	if kept, err := schema.GetJob(t.Context(), db, job.ID); err != nil || kept.Listed != 3 {
-		t.Errorf("the job is %+v (%v)", kept, err)
+		t.Errorf("job: got %+v (%v), want 3 listed items", kept, err)
 	}
 	wantClean(t, db)
 	changes, err := schema.ListUnpublishedPlanningChanges(t.Context(), db, 10)
 	if err != nil || len(changes) != 3 || changes[2].Action != schema.PlanningActionRemoved ||
 		changes[2].Object != schema.PlanningObjectReport || changes[2].Counts.Mappings.Removed != 1 {
-		t.Errorf("recorded changes are %+v (%v)", changes, err)
+		t.Errorf("planning changes: got %+v (%v), want three, the last the removed report", changes, err)
 	}
 }
 
@@ -324,6 +318,6 @@ func cancelAll(t *testing.T, db *schema.DB, jobID string) {
 func wantClean(t *testing.T, db *schema.DB) {
 	t.Helper()
 	if _, found := check(t, db, schema.CheckScope{}); len(found) > 0 {
-		t.Errorf("check finds %q", found)
+		t.Errorf("check: got %q, want nothing found", found)
 	}
 }

@@ -89,7 +89,7 @@ func TestPoolMaxConnsOfTheURLBoundsThePool(t *testing.T) {
 	}
 	_, err := schema.Open(t.Context(), withParameter(t, schematest.URL(t), "pool_max_conns", "1"), schema.Options{})
 	if err == nil || !strings.Contains(err.Error(), "pool_max_conns=1, which must be at least 2") {
-		t.Errorf("a pool of one connection: %v", err)
+		t.Errorf("Open with a pool of one connection: got %v, want an error that names pool_max_conns", err)
 	}
 }
 
@@ -132,7 +132,7 @@ func TestOpen_RejectsADatabaseThatIsNotUTF8(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(
 		err.Error(), "its encoding is LATIN1 and must be UTF8",
 	) {
-		t.Errorf("got error %v", err)
+		t.Errorf("got error %v, want one that names the database and its encoding", err)
 	}
 }
 
@@ -142,6 +142,6 @@ func TestTheStatementTimeoutOfAPoolEndsItsStatements(t *testing.T) {
 	if _, err := db.ExecContext(
 		t.Context(), "select pg_sleep(60)",
 	); err == nil || !strings.Contains(err.Error(), "57014") {
-		t.Errorf("the statement ended with %v", err)
+		t.Errorf("a long statement: got %v, want SQLSTATE 57014", err)
 	}
 }

@@ -79,7 +79,7 @@ func TestEditMapping_SetsSeveralColumns(t *testing.T) {
 	got := set(t, calculated())
 	if got.SourceField != want[0] || !slices.Equal(got.SourceFields, want) || got.DataSourceID == "" ||
 		got.PDEName != "ORIG_DT" || got.TransformationRule == "" || !got.MappingConfirmedByUser {
-		t.Errorf("two columns: got %+v", got)
+		t.Errorf("two columns: got %+v, want %v, confirmed", got, want)
 	}
 	if got = set(t, schema.MappingEdit{RiskLevel: new(schema.LevelLow)}); !slices.Equal(got.SourceFields, want) {
 		t.Errorf("after another edit: got columns %q, want %q", got.SourceFields, want)
@@ -95,7 +95,7 @@ func TestEditMapping_SetsSeveralColumns(t *testing.T) {
 	set(t, calculated())
 	got = set(t, schema.MappingEdit{SourceFields: &schema.SourceFields{}})
 	if got.SourceField != "" || got.SourceFields != nil || got.MappingType != "" || got.TransformationRule != "" {
-		t.Errorf("no column: got %+v", got)
+		t.Errorf("no column: got %+v, want neither a type nor a rule", got)
 	}
 	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		_, err := schema.Undo(ctx, tx, decisionOf(ids[0], "olga"), func(schema.HistoryAction) error { return nil })
@@ -221,12 +221,12 @@ func TestDeleteColumn_ReturnsAMappingThatLosesAColumnForRevision(t *testing.T) {
 	if first.SourceField != "svc.LN_MSTR.ORIG_DT" || first.SourceFields != nil || !first.MappingConfirmedByUser ||
 		first.TransformationRule == "" || first.ReviewStatus != schema.ReviewStatusNeedsRevision ||
 		first.ReviewedBy != schema.ColumnRemoval {
-		t.Errorf("a mapping without its second column: got %+v", first)
+		t.Errorf("a mapping without its second column: got %+v, want the main column and a revision asked for", first)
 	}
 	second, err := schema.GetMapping(t.Context(), db, schematest.CycleID, schematest.ReportID, ids[1])
 	if err != nil || second.SourceField != "" || second.SourceFields != nil ||
 		second.MappingConfirmedByUser || second.TransformationRule != "" {
-		t.Errorf("a mapping without its main column: got %+v, %v", second, err)
+		t.Errorf("a mapping without its main column: got %+v, %v, want no column", second, err)
 	}
 	if _, found := check(t, db, schema.CheckScope{}); len(found) != 0 {
 		t.Errorf("check: got %q, want nothing", found)

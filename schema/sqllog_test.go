@@ -56,7 +56,7 @@ func TestEveryStatementIsLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	if saved, err := save(ctx, db, job.ID, work.Mapping, judged(work.Mapping)); err != nil || !saved {
-		t.Fatalf("SaveWork: got %v (%v)", saved, err)
+		t.Fatalf("SaveWork: got %v (%v), want true", saved, err)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
@@ -82,11 +82,11 @@ func TestEveryStatementIsLogged(t *testing.T) {
 		}
 	}
 	if len(seen) != 4 {
-		t.Errorf("logged %v of:\n%s", seen, out.String())
+		t.Errorf("logged statements: got %v, want 4 of:\\n%s", seen, out.String())
 	}
 	for _, value := range []string{"LN_CURR_BAL_AMT", "Confidential", "the balance today"} {
 		if strings.Contains(out.String(), value) {
-			t.Errorf("the log shows the value %q", value)
+			t.Errorf("log: got one with the value %q, want none", value)
 		}
 	}
 }
@@ -102,7 +102,7 @@ func TestOpen_HidesThePasswordInErrors(t *testing.T) {
 			t.Fatal(db.Close())
 		}
 		if text := fmt.Sprint(err); strings.Contains(text, "hunter2") || !strings.Contains(text, "database") {
-			t.Errorf("%s", text)
+			t.Errorf("got error %s, want one with the database and without the password", text)
 		}
 	}
 }

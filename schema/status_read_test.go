@@ -30,7 +30,8 @@ func TestAJobWithoutAStatusRowIsReadAndFilteredByItsItems(t *testing.T) {
 		for _, status := range schema.Statuses() {
 			found, err := schema.ListJobs(t.Context(), db, schema.JobFilter{Status: status}, "", 10)
 			if err != nil || len(found) > 0 != (status == want) {
-				t.Errorf("got %d jobs with status %s, while the status is %s (%v)", len(found), status, want, err)
+				t.Errorf("jobs with status %s: got %d (%v), want one if the status %s is the same",
+					want, len(found), err, status)
 			}
 		}
 	}
@@ -68,11 +69,12 @@ func TestUpdateBlockedBy_WritesOnlyANewReason(t *testing.T) {
 		}
 		status := schema.StatusOf(job, schema.Counts{}, schema.Waiting{}, nil)
 		if job.BlockedBy != reason || status.WaitingFor != reason || job.BlockedSince.IsZero() != (reason == "") {
-			t.Errorf("blocked by %q since %v, waiting for %q", job.BlockedBy, job.BlockedSince, status.WaitingFor)
+			t.Errorf("got blocked by %q since %v, waiting for %q, want %q",
+				job.BlockedBy, job.BlockedSince, status.WaitingFor, reason)
 		}
 		listed, err := schema.ListBlockedJobs(t.Context(), db, schema.CheckScope{})
 		if err != nil || len(listed) > 0 != (reason != "") {
-			t.Errorf("%d blocked jobs (%v)", len(listed), err)
+			t.Errorf("blocked jobs: got %d (%v), want some for the reason %q only", len(listed), err, reason)
 		}
 		return job
 	}
@@ -84,10 +86,11 @@ func TestUpdateBlockedBy_WritesOnlyANewReason(t *testing.T) {
 	}
 	if other := blocked("the disk is full"); other.Version == first.Version ||
 		!other.BlockedSince.Equal(first.BlockedSince) {
-		t.Errorf("another reason: version %d, blocked since %v", other.Version, other.BlockedSince)
+		t.Errorf("another reason: got version %d, blocked since %v, want another version and the same time",
+			other.Version, other.BlockedSince)
 	}
 	if over := blocked(""); over.Version != first.Version+2 {
-		t.Errorf("version %d", over.Version)
+		t.Errorf("version: got %d, want %d", over.Version, first.Version+2)
 	}
 	blocked("")
 }
@@ -144,7 +147,8 @@ func TestItemsOfAnOutcomeAreListedWithoutReadingTheJob(t *testing.T) {
 							return err
 						})
 						if n > 100 {
-							t.Errorf("items after %q: read %d rows and entries; analyzed: %v", after, n, analyzed)
+							t.Errorf("items after %q: got %d rows and entries, want at most 100; analyzed: %v",
+								after, n, analyzed)
 						}
 					})
 				}

@@ -70,7 +70,7 @@ func TestEveryEnumeratedColumnAllowsTheValuesOfItsType(t *testing.T) {
 		slices.Sort(got)
 		if expected, ok := want[check.Name]; !ok {
 			if _, elsewhere := enumeratedElsewhere()[check.Name]; !elsewhere {
-				t.Errorf("%s is an enumeration, but has no type in this test", check.Name)
+				t.Errorf("%s: got an enumeration without a type in this test, want one", check.Name)
 			}
 		} else if !slices.Equal(got, expected) {
 			t.Errorf("%s: got %v, want the values of the type %v", check.Name, got, expected)
@@ -79,7 +79,7 @@ func TestEveryEnumeratedColumnAllowsTheValuesOfItsType(t *testing.T) {
 	}
 	for name := range want {
 		t.Run(name, func(t *testing.T) {
-			t.Errorf("%s has no check constraint", name)
+			t.Errorf("%s: got no check constraint, want one", name)
 		})
 	}
 }
@@ -103,7 +103,7 @@ func TestStatus_CanBecome(t *testing.T) {
 	for _, from := range schema.Statuses() {
 		for _, to := range schema.Statuses() {
 			if name := fmt.Sprint(from, " ", to); from.CanBecome(to) != allowed[name] {
-				t.Errorf("%s: %v", name, from.CanBecome(to))
+				t.Errorf("%s: got %v, want %v", name, from.CanBecome(to), allowed[name])
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func TestIntent_IsAllowedFrom(t *testing.T) {
 	for _, intent := range schema.Intents() {
 		for _, status := range schema.Statuses() {
 			if name := fmt.Sprint(intent, " ", status); intent.IsAllowedFrom(status) != allowed[name] {
-				t.Errorf("%s: %v", name, intent.IsAllowedFrom(status))
+				t.Errorf("%s: got %v, want %v", name, intent.IsAllowedFrom(status), allowed[name])
 			}
 		}
 	}

@@ -74,7 +74,7 @@ func TestSaveWork_WritesMappingItemAndHistory(t *testing.T) {
 	want := judged(before)
 
 	if saved, err := save(t.Context(), db, job.ID, before, want); err != nil || !saved {
-		t.Fatalf("SaveWork: got %v (%v)", saved, err)
+		t.Fatalf("SaveWork: got %v (%v), want true", saved, err)
 	}
 
 	after := read(t, db, job.ID, ids[0])
@@ -91,7 +91,7 @@ func TestSaveWork_WritesMappingItemAndHistory(t *testing.T) {
 	if item.Outcome != schema.OutcomeSucceeded || item.Attempt != 1 || item.DurationMS != 3 ||
 		item.Classifier != "rules@1" ||
 		item.InformationSecurityClassification != schema.TierConfidential {
-		t.Errorf("item %+v", item)
+		t.Errorf("item: got %+v, want the first attempt, succeeded, Confidential", item)
 	}
 	var history schema.History
 	if err := db.NewSelect().Model(&history).Where("mapping_id = ?", ids[0]).Scan(t.Context()); err != nil {
@@ -114,7 +114,7 @@ func TestSaveWork_WritesMappingItemAndHistory(t *testing.T) {
 		t.Errorf("image after differs (-want +got):\n%s", diff)
 	}
 	if history.JobID != job.ID || history.ChangedBy != "job:"+job.ID {
-		t.Errorf("history by %s of job %s", history.ChangedBy, history.JobID)
+		t.Errorf("history: got the user %s and job %s, want those of %s", history.ChangedBy, history.JobID, job.ID)
 	}
 }
 
@@ -128,7 +128,7 @@ func TestSaveWork_LocksNoSharedRow(t *testing.T) {
 	after := judged(before)
 	sources, err := schema.ListDataSources(t.Context(), db, before.CycleID, before.ReportID, "", 1)
 	if err != nil || len(sources) != 1 {
-		t.Fatalf("data sources %v, %v", sources, err)
+		t.Fatalf("data sources: got %v (%v), want 1", sources, err)
 	}
 	after.DataSourceID = sources[0].ID
 	err = db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
@@ -143,7 +143,7 @@ func TestSaveWork_LocksNoSharedRow(t *testing.T) {
 		} {
 			t.Run(table, func(t *testing.T) {
 				if _, err := db.ExecContext(ctx, "select from ? for update nowait", bun.Ident(table)); err != nil {
-					t.Errorf("rows of %s: %v", table, err)
+					t.Errorf("lock of the rows of %s: got %v, want nil", table, err)
 				}
 			})
 		}
@@ -167,7 +167,7 @@ func TestSaveWork_ReturnsFalseForAChangedRow(t *testing.T) {
 
 	saved, err := save(t.Context(), db, job.ID, stale, judged(stale))
 	if err != nil || saved {
-		t.Fatalf("SaveWork: got %v (%v)", saved, err)
+		t.Fatalf("SaveWork: got %v (%v), want false", saved, err)
 	}
 	assertUntouched(t, db, job.ID, ids[0], "olga")
 }
@@ -179,16 +179,16 @@ func TestSaveWork_ReturnsFalseForAnItemWithAnOutcome(t *testing.T) {
 	job := schematest.ListedJob(t, db, 1)
 	before := read(t, db, job.ID, ids[0]).Mapping
 	if n, _, err := schema.CancelItems(t.Context(), db, job.ID, "", 10); err != nil || n != 1 {
-		t.Fatalf("cancelled %d, %v", n, err)
+		t.Fatalf("CancelItems: got %d (%v), want 1", n, err)
 	}
 
 	saved, err := save(t.Context(), db, job.ID, before, judged(before))
 	if err != nil || saved {
-		t.Fatalf("SaveWork: got %v (%v)", saved, err)
+		t.Fatalf("SaveWork: got %v (%v), want false", saved, err)
 	}
 	work := read(t, db, job.ID, ids[0])
 	if work.Item.Outcome != schema.OutcomeCancelled || work.Mapping.Version != 1 {
-		t.Errorf("item %s, mapping version %d", work.Item.Outcome, work.Mapping.Version)
+		t.Errorf("got item %s, mapping version %d, want cancelled, version 1", work.Item.Outcome, work.Mapping.Version)
 	}
 }
 
@@ -196,15 +196,11 @@ func assertUntouched(t *testing.T, db *schema.DB, jobID, mappingID, updatedBy st
 	t.Helper()
 	work := read(t, db, jobID, mappingID)
 	if work.Item.Outcome != "" || work.Mapping.ClassifiedBy != "" || work.Mapping.UpdatedBy != updatedBy {
-		t.Errorf(
-			"item %q, classified by %q, updated by %q",
-			work.Item.Outcome,
-			work.Mapping.ClassifiedBy,
-			work.Mapping.UpdatedBy,
-		)
+		t.Errorf("got item %q, classified by %q, updated by %q, want no outcome, nobody and %q",
+			work.Item.Outcome, work.Mapping.ClassifiedBy, work.Mapping.UpdatedBy, updatedBy)
 	}
 	if n, err := db.NewSelect().Model((*schema.History)(nil)).Count(t.Context()); err != nil || n != 0 {
-		t.Errorf("%d history rows, %v", n, err)
+		t.Errorf("history rows: got %d (%v), want 0", n, err)
 	}
 }
 
@@ -232,11 +228,11 @@ func TestSaveWork_SucceedsOnceForConcurrentCalls(t *testing.T) {
 		}
 		wg.Wait()
 		if saved.Load() != 1 {
-			t.Errorf("mapping %s saved %d times", id, saved.Load())
+			t.Errorf("mapping %s: got %d saves, want 1", id, saved.Load())
 		}
 	}
 	if n, err := db.NewSelect().Model((*schema.History)(nil)).Count(t.Context()); err != nil || n != 20 {
-		t.Errorf("%d history rows for 20 mappings, %v", n, err)
+		t.Errorf("history rows of 20 mappings: got %d (%v), want 20", n, err)
 	}
 }
 
@@ -251,7 +247,8 @@ func TestALateAttemptChangesNoItem(t *testing.T) {
 		t.Fatal(err)
 	}
 	if item := read(t, db, job.ID, ids[0]).Item; !item.DueAt.Equal(due) || due.Sub(item.UpdatedAt) != time.Minute {
-		t.Fatalf("due at %v, as of the row %v, written at %v", due, item.DueAt, item.UpdatedAt)
+		t.Fatalf("due: got %v, %v after the write, want %v, a minute after it",
+			item.DueAt, item.DueAt.Sub(item.UpdatedAt), due)
 	}
 	if _, err := schema.PostponeItem(
 		t.Context(), db, job.ID, ids[0], first, time.Minute,
@@ -260,14 +257,14 @@ func TestALateAttemptChangesNoItem(t *testing.T) {
 	}
 	if item := read(t, db, job.ID, ids[0]).Item; item.Attempt != 1 ||
 		item.Outcome != "" || item.ErrorCode != schema.ErrorCodePanic {
-		t.Errorf("item %+v", item)
+		t.Errorf("item: got %+v, want one attempt that ended with a panic", item)
 	}
 	if due, err := dueItems(t.Context(), db, job.ID, 10); err != nil || len(due) != 0 {
 		t.Errorf("due items: got %v, want none for a minute (%v)", due, err)
 	}
 	before := read(t, db, job.ID, ids[0]).Mapping
 	if saved, err := save(t.Context(), db, job.ID, before, judged(before)); err != nil || !saved {
-		t.Fatalf("SaveWork: got %v (%v)", saved, err)
+		t.Fatalf("SaveWork: got %v (%v), want true", saved, err)
 	}
 	if err := schema.FailItem(
 		t.Context(), db, job.ID, ids[0], schema.ItemResult{Attempt: 5, Code: schema.ErrorCodePanic, Error: "late"},
@@ -275,7 +272,8 @@ func TestALateAttemptChangesNoItem(t *testing.T) {
 		t.Fatal(err)
 	}
 	if item := read(t, db, job.ID, ids[0]).Item; item.Outcome != schema.OutcomeSucceeded || item.ErrorCode != "" {
-		t.Errorf("item %s with code %q after a late failure", item.Outcome, item.ErrorCode)
+		t.Errorf("item after a late failure: got %s with code %q, want succeeded without a code",
+			item.Outcome, item.ErrorCode)
 	}
 }
 
@@ -283,7 +281,7 @@ func TestGetWork_ReturnsErrNotFound(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)
 	if _, err := schema.GetWork(t.Context(), db, "no-job", "no-mapping"); !errors.Is(err, schema.ErrNotFound) {
-		t.Errorf("error %v", err)
+		t.Errorf("GetWork: got %v, want ErrNotFound", err)
 	}
 }
 
