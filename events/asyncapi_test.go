@@ -159,10 +159,11 @@ func TestAsyncAPIDescribesEverySubjectAndType(t *testing.T) {
 		for message, to := range channel.Messages {
 			m, ok := api.Components.Messages[to.name()]
 			if !ok || m.Name != topic.Type() || len(m.Traits) != 1 || m.Traits[0].name() != "CloudEvent" {
-				t.Errorf("%s: message %s: got %+v", name, message, m)
+				t.Errorf("%s: message %s: got %+v, want the name of the topic and the trait CloudEvent",
+					name, message, m)
 			}
 			if _, ok := api.Components.Schemas[m.Payload.name()]; !ok {
-				t.Errorf("%s has no body", message)
+				t.Errorf("message %s: got no schema of its body, want one", message)
 			}
 		}
 	}
@@ -260,7 +261,7 @@ func properties(t *testing.T, of reflect.Type) map[string]object {
 			continue
 		}
 		if name == "" || options != "" {
-			t.Errorf("%s.%s: tag %q", of.Name(), field.Name, field.Tag)
+			t.Errorf("%s.%s: got the tag %q, want a name without options", of.Name(), field.Name, field.Tag)
 		}
 		all[name] = property(t, field.Type)
 	}

@@ -55,7 +55,7 @@ func TestConsumeBatches_OneResultSettlesTheBatch(t *testing.T) {
 			}
 		}
 		if len(batch) != 9 || len(steps) != 9 {
-			t.Errorf("%d messages, %d different", len(batch), len(steps))
+			t.Errorf("got %d messages, %d different, want 9", len(batch), len(steps))
 		}
 		if want == 1 {
 			// With one more to end, the nine that come back make a full batch again.
@@ -117,7 +117,7 @@ func TestConsumeBatches_VerdictsSettleEachMessage(t *testing.T) {
 	next(t, got)
 	again := next(t, got)
 	if len(again) != 2 || again[0].Body.Listed.TotalSteps+again[1].Body.Listed.TotalSteps != 1+3 {
-		t.Errorf("the second batch: got %+v", again)
+		t.Errorf("the second batch: got %+v, want the events with 1 and 3 steps", again)
 	}
 }
 
@@ -138,13 +138,13 @@ func TestConsumeBatches_DeliversUndecodedMessages(t *testing.T) {
 	}
 	forged, started := next(t, got), next(t, got)
 	if string(forged.Body.Data) != "garbled" || forged.ID != "forged" || forged.Body.Subject != "job.progress.j" {
-		t.Errorf("got %+v", forged)
+		t.Errorf("got %+v, want the forged message as it is", forged)
 	}
 	if _, _, err := events.DecodeAny(forged.Body); err == nil {
 		t.Error("the garbled event is understood")
 	}
 	envelope, event, err := events.DecodeAny(started.Body)
 	if err != nil || envelope.ID != "started/j" || fmt.Sprint(event) != fmt.Sprint(events.JobStarted("j")) {
-		t.Errorf("got %+v %+v, error %v", envelope, event, err)
+		t.Errorf("got %+v %+v, error %v, want the started event of j", envelope, event, err)
 	}
 }

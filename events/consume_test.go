@@ -28,7 +28,7 @@ func TestConsume_AcknowledgesAHandledMessage(t *testing.T) {
 			events.ClassifierRules(),
 			func(_ context.Context, d events.Delivery, w events.MappingRequested) error {
 				if w != work("j", "m") {
-					t.Errorf("got %+v", w)
+					t.Errorf("got %+v, want the work of m", w)
 				}
 				got <- d
 				return nil
@@ -43,7 +43,7 @@ func TestConsume_AcknowledgesAHandledMessage(t *testing.T) {
 		d.About != "m" ||
 		d.Deliveries != 1 ||
 		d.Time.IsZero() {
-		t.Errorf("delivery %+v", d)
+		t.Errorf("delivery: got %+v, want the first of work/j/m", d)
 	}
 	f.workDone(t)
 	// The subject is free again.
@@ -229,7 +229,7 @@ func TestReject_PublishesAnUndecodableWorkMessage(t *testing.T) {
 				if w.MappingID == "gone" {
 					return events.Reject(events.ReasonUnknown, errors.New("no such mapping"))
 				}
-				t.Errorf("the handler got %+v", w)
+				t.Errorf("handled: got %+v, want nothing", w)
 				return nil
 			},
 			f.options(),
@@ -296,7 +296,7 @@ func TestTheTraceContinuesFromPublisherToHandler(t *testing.T) {
 	}
 	f.send(t, work("j", "n"))
 	if hop := next(t, got); hop.IsZero() || hop.TraceID() == post.TraceID() {
-		t.Errorf("handled %s without a trace in the publisher's context", hop)
+		t.Errorf("trace of the handler: got %s, want another one than the publisher's", hop)
 	}
 }
 

@@ -180,10 +180,10 @@ func TestDeclare_AccountWithLimits(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := consumer.CachedInfo().Config.MaxAckPending; got != tc.pending {
-				t.Errorf("max ack pending: got %d", got)
+				t.Errorf("max ack pending: got %d, want %d", got, tc.pending)
 			}
 			if name := tc.topology.Domain; js.Options().Domain != name {
-				t.Errorf("domain: got %q", js.Options().Domain)
+				t.Errorf("domain: got %q, want %q", js.Options().Domain, name)
 			}
 			if err := events.NewPublisher(js, "dispatcher").Publish(t.Context(), events.JobStarted("j1")); err != nil {
 				t.Error(err)

@@ -17,7 +17,7 @@ func TestDecode_IgnoresUnknownFields(t *testing.T) {
 	m.Header["ce-later"] = []string{"x"}
 	_, got, err := events.Decode[events.JobProgress](m)
 	if diff := cmp.Diff(events.JobListed(jobID, 7), got); err != nil || diff != "" {
-		t.Errorf("error %v, difference %s", err, diff)
+		t.Errorf("got error %v, difference %s, want neither", err, diff)
 	}
 }
 

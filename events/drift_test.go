@@ -92,7 +92,7 @@ func TestRunner_RecreatesAConsumerAheadOfItsStream(t *testing.T) {
 	}
 	if info := consumer.CachedInfo(); info.Delivered.Stream >= 1000 ||
 		info.Config.DeliverPolicy != jetstream.DeliverAllPolicy {
-		t.Errorf("consumer position: got %d", info.Delivered.Stream)
+		t.Errorf("consumer position: got %d, want the start of the stream", info.Delivered.Stream)
 	}
 	if f.log.Count("is ahead of its stream") == 0 {
 		t.Error("nothing is logged")

@@ -277,7 +277,7 @@ func TestEncode_RefusesJobFinishedWithoutAFinalStatus(t *testing.T) {
 			changed := finished
 			change(&changed.JobStatus)
 			if _, err := events.Encode(changed, "projector", moment, events.Traceparent{}); err == nil {
-				t.Errorf("%s: got no error", name)
+				t.Errorf("%s: got no error, want one", name)
 			}
 		})
 	}
@@ -317,7 +317,7 @@ func TestStatusOf_HasNullsForUnknownValues(t *testing.T) {
 	}
 	for _, name := range []string{"waiting_for", "error", "result", "eta_seconds", "started_at", "completed_at"} {
 		if value, ok := fields[name]; !ok || value != nil {
-			t.Errorf("%s: got %v", name, value)
+			t.Errorf("%s: got %v, want null", name, value)
 		}
 	}
 }

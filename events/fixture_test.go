@@ -70,7 +70,7 @@ func (f *fixture) send(t *testing.T, messages ...events.MappingRequested) {
 	t.Helper()
 	for i, result := range f.pub.PublishWork(t.Context(), messages) {
 		if result.State != events.Published {
-			t.Fatalf("%s: answer %v, error %v", messages[i].ID(), result.State, result.Err)
+			t.Fatalf("%s: got %v, error %v, want it published", messages[i].ID(), result.State, result.Err)
 		}
 	}
 }
@@ -143,7 +143,7 @@ func next[T any](t *testing.T, from <-chan T) T {
 	case v := <-from:
 		return v
 	case <-time.After(eventstest.Patience):
-		t.Fatalf("no value within %v", eventstest.Patience)
+		t.Fatalf("got no value within %v, want one", eventstest.Patience)
 		panic("unreachable")
 	}
 }

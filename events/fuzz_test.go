@@ -31,7 +31,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		_, same, err := events.DecodeAny(again)
 		if err != nil {
-			t.Fatalf("cannot be read again: %v", err)
+			t.Fatalf("Decode of an encoded event: got %v, want nil", err)
 		}
 		if diff := cmp.Diff(event, same); diff != "" {
 			t.Error(diff)

@@ -42,7 +42,7 @@ func TestRunner_KeepsHandledAndQueuedMessagesInProgress(t *testing.T) {
 			t.Fatalf("%v after %v", err, seen)
 		}
 		if string(sign.Data) != "+WPI" {
-			t.Fatalf("%s: %s", sign.Subject, sign.Data)
+			t.Fatalf("%s: got %s, want +WPI", sign.Subject, sign.Data)
 		}
 		seen[strings.Split(sign.Subject, ".")[5]]++
 	}
@@ -123,6 +123,6 @@ func TestRunner_CancelsHandlersOfLostMessages(t *testing.T) {
 	f.Restart()
 	f.workDone(t)
 	if len(started) > 0 {
-		t.Errorf("%s was started although it was lost", <-started)
+		t.Errorf("got %s started although it was lost, want it left", <-started)
 	}
 }

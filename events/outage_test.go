@@ -68,7 +68,7 @@ func TestRunner_SurvivesDeletedStreams(t *testing.T) {
 	f.handles(t, handled, "after")
 	// The first process that reconnects declares everything, so that the projector misses as little as possible.
 	if _, err := f.js.Consumer(t.Context(), events.StreamEvents, "projector"); err != nil {
-		t.Errorf("the projector's consumer: %v", err)
+		t.Errorf("consumer of the projector: got %v, want nil", err)
 	}
 }
 

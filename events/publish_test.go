@@ -202,7 +202,7 @@ func TestPublish_EndsWithItsContext(t *testing.T) {
 			results := pub.PublishWork(ctx, []events.MappingRequested{work("j", "a"), work("j", "b")})
 			for _, result := range results {
 				if result.State != events.NotPublished || result.Err == nil {
-					t.Errorf("result %+v", result)
+					t.Errorf("result %+v, want it not published, with an error", result)
 				}
 			}
 		})
@@ -259,7 +259,7 @@ func TestPublishWork_CountsUnacknowledgedMessagesAsNotPublished(t *testing.T) {
 	f.Stop()
 	for _, result := range next(t, results) {
 		if result.State != events.NotPublished || !errors.Is(result.Err, events.ErrDisconnected) {
-			t.Errorf("result %+v", result)
+			t.Errorf("result %+v, want it not published, with ErrDisconnected", result)
 		}
 	}
 }

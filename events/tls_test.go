@@ -137,7 +137,7 @@ func TestTopology_DomainThroughALeafNode(t *testing.T) {
 	)
 	f.sendUntilAccepted(t, work("j", "m"))
 	if w := next(t, got); w != work("j", "m") {
-		t.Errorf("got %+v", w)
+		t.Errorf("got %+v, want the work of m", w)
 	}
 	f.workDone(t)
 }

@@ -302,7 +302,7 @@ func TestDeclareConsumer_DeletedProjectorReadsNewEventsOnly(t *testing.T) {
 	)
 	say("new")
 	if job := next(t, heard); job != "new" {
-		t.Errorf("got an event of job %s", job)
+		t.Errorf("got an event of job %s, want one of new", job)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestTraceparent_Next(t *testing.T) {
 	}
 	var none events.Traceparent
 	if !none.IsZero() || none.String() != "" || none.TraceID() != "" {
-		t.Errorf("no trace: got %q", none)
+		t.Errorf("no trace: got %q, want the zero value", none)
 	}
 	if begun := none.Next(); begun.IsZero() || begun.TraceID() == none.Next().TraceID() {
 		t.Errorf("Next of no trace: got %s, want a new trace", begun)

@@ -40,7 +40,7 @@ func TestTheAuditLogIsListedAndVerified(t *testing.T) {
 	first := s.pdeflow("audit", "list", "--json", "--limit", "1").ends(t, exitDone)
 	if err := json.Unmarshal([]byte(first.stdout), &row); err != nil || row.Seq != 1 ||
 		row.EventID != "requested/"+jobID || row.Actor != "tina" || len(row.Hash) != 64 {
-		t.Errorf("got first row %+v (%v)", row, err)
+		t.Errorf("got first row %+v (%v), want seq 1 of the request by tina", row, err)
 	}
 	tail := s.pdeflow("audit", "tail", "-n", "2", "--json").ends(t, exitDone)
 	if lines := strings.Split(strings.TrimSpace(tail.stdout), "\n"); len(lines) != 2 ||
@@ -62,12 +62,12 @@ func TestTheAuditLogIsListedAndVerified(t *testing.T) {
 		"audit_log 2: the log and the rows disagree (started/" + jobID + ")",
 	} {
 		if !strings.Contains(words, want) {
-			t.Errorf("got output without %q:\n%s", want, got.stdout)
+			t.Errorf("got output without %q, want it in:\\n%s", want, got.stdout)
 		}
 	}
 	verified := from[auditVerified](t, s.pdeflow("audit", "verify", "--json").ends(t, exitFailed))
 	if verified.OK || verified.FindingCount != 3 || verified.Findings[0].Row != "2" || verified.HeadSeq != 6 {
-		t.Errorf("got JSON %+v", verified)
+		t.Errorf("got JSON %+v, want three findings from row 2 on", verified)
 	}
 }
 

@@ -18,7 +18,7 @@ func (f *fixture) waitsFor(job, text string) {
 	f.t.Helper()
 	f.follow(job, func(status events.JobStatus) bool {
 		if status.Status.IsFinal() {
-			f.t.Fatalf("job is %s; got waiting_for without %q", status.Status, text)
+			f.t.Fatalf("waiting_for: got none with %q and status %s, want it before the end", text, status.Status)
 		}
 		return strings.Contains(deref(status.WaitingFor), text)
 	})
@@ -60,12 +60,12 @@ func TestARefusingStreamIsNamedAndTheStatusFollowsTheRows(t *testing.T) {
 		`select s.completed_steps = (select count(*) from job_items where outcome is not null)
 		and s.completed_steps > 0 from job_status s`)
 	if ready := f.readyz(); strings.Count(ready, reason) < 2 {
-		t.Errorf("got /readyz %s", ready)
+		t.Errorf("/readyz: got %s, want the reason of both services", ready)
 	}
 	if got := strings.Join(strings.Fields(f.pdeflow("check").ends(t, exitFailed).stdout), " "); !strings.Contains(got,
 		"blocked for ") ||
 		!strings.Contains(got, "streams PDE_EVENTS: "+reason) {
-		t.Errorf("got check output %s", got)
+		t.Errorf("check: got %s, want the blocked job and the reason of the stream", got)
 	}
 	limit(-1, jetstream.DiscardOld)
 	end := f.finish(job)
@@ -83,7 +83,7 @@ func TestAJobReportsThatNoClassifierRuns(t *testing.T) {
 	const reason = "no classifier takes work from the rules lane"
 	f.waitsFor(job, reason)
 	if ready := f.readyz(); !strings.Contains(ready, reason) {
-		t.Errorf("got /readyz %s", ready)
+		t.Errorf("/readyz: got %s, want %s", ready, reason)
 	}
 	f.run(schema.ServiceClassifier)
 	end := f.finish(job)
@@ -114,7 +114,8 @@ func TestADeletedStatusIsNeverReadAsPending(t *testing.T) {
 	for range 3 {
 		f.change("delete from job_status")
 		if status := f.status(job, ""); status.Status == schema.StatusPending || status.CompletedSteps == 0 {
-			t.Errorf("without a row: got status %s with %d completed steps", status.Status, status.CompletedSteps)
+			t.Errorf("without a row: got status %s with %d completed steps, want a running job",
+				status.Status, status.CompletedSteps)
 		}
 	}
 	f.exact(f.finish(job), enough)

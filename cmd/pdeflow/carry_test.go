@@ -76,7 +76,8 @@ func TestTheNextQuarterAsksOnlyForWhatHasChanged(t *testing.T) {
 	}
 	for _, m := range listed(schema.ReviewStatusApproved, "Current Loan Balance, Borrower Tax Number") {
 		if *m.CarriedFrom != schematest.CycleID || m.SuggestedSourceField != nil {
-			t.Errorf("decision after the jobs: got %+v", m)
+			t.Errorf("decision after the jobs: got %+v, want it carried from the earlier cycle, without a suggestion",
+				m)
 		}
 	}
 	// A manager does not review an own edit of the earlier cycle.

@@ -61,11 +61,11 @@ func TestCheckExplainsAStuckJob(t *testing.T) {
 		schematest.ListedJob(t, f.db, 3)
 		if got := f.stuckFinding(); !strings.Contains(got, "3 mappings are due") ||
 			!strings.Contains(got, "mapping "+ids[0]+" has no message in PDE_WORK; is a dispatcher running?") {
-			t.Errorf("got %q", got)
+			t.Errorf("stuck finding: got %q, want three due mappings and the missing message", got)
 		}
 		f.nats.Stop()
 		if got := f.stuckFinding(); !strings.Contains(got, "NATS does not respond at nats://127.0.0.1") {
-			t.Errorf("without NATS: got %q", got)
+			t.Errorf("stuck finding without NATS: got %q, want the server that does not respond", got)
 		}
 	})
 	t.Run("no classifier", func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestCheckExplainsAStuckJob(t *testing.T) {
 		if got := f.stuckFinding(); !strings.Contains(got,
 			"the message of mapping "+ids[0]+" is in PDE_WORK, and nothing reads from consumer classifier-rules; is a "+
 				"classifier running?") {
-			t.Errorf("got %q", got)
+			t.Errorf("stuck finding: got %q, want the message that nothing reads", got)
 		}
 	})
 	t.Run("no projector", func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestCheckExplainsAStuckJob(t *testing.T) {
 			"select count(*) filter (where outcome is null) = 0 and count(*) = 3 from job_items")
 		if got := f.stuckFinding(); !strings.Contains(got, "the outcomes of 3 mappings are not counted") ||
 			!strings.Contains(got, "nothing reads from consumer projector; is a projector running?") {
-			t.Errorf("got %q", got)
+			t.Errorf("stuck finding: got %q, want three outcomes that no projector counts", got)
 		}
 	})
 	t.Run("the classifier is dead", func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestCheckExplainsAStuckJob(t *testing.T) {
 		f.eventually("the classifier saves",
 			`select count(*) = 3 from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`)
 		if got := f.stuckFinding(); !strings.Contains(got, "a classifier reads from consumer classifier-rules") {
-			t.Errorf("with a live classifier: got %q", got)
+			t.Errorf("stuck finding with a live classifier: got %q, want its consumer", got)
 		}
 		if err := victim.Process.Kill(); err != nil {
 			t.Fatal(err)
@@ -117,7 +117,7 @@ func TestCheckExplainsAStuckJob(t *testing.T) {
 		}
 		if got := f.stuckFinding(); !strings.Contains(got,
 			"nothing reads from consumer classifier-rules; is a classifier running?") {
-			t.Errorf("with a dead classifier: got %q", got)
+			t.Errorf("stuck finding with a dead classifier: got %q, want a consumer that nothing reads from", got)
 		}
 	})
 }
@@ -138,7 +138,7 @@ func TestCheckDistinguishesAHangingFromAMissingClassifier(t *testing.T) {
 		held = append(held, msg)
 	}
 	if len(held) != 3 || batch.Error() != nil {
-		t.Fatalf("got %d messages (%v)", len(held), batch.Error())
+		t.Fatalf("got %d messages (%v), want 3", len(held), batch.Error())
 	}
 	stop() // a dispatcher would set the time right again
 	const ackWait = time.Second
@@ -160,7 +160,7 @@ func TestCheckDistinguishesAHangingFromAMissingClassifier(t *testing.T) {
 	})
 	f.until(consumer, func(info *jetstream.ConsumerInfo) bool { return info.TimeStamp.Sub(fetched) > 2*ackWait })
 	if got := f.stuckFinding(); !strings.Contains(got, "a classifier reads from consumer classifier-rules") {
-		t.Errorf("with a hanging reader: got %q", got)
+		t.Errorf("stuck finding with a hanging reader: got %q, want a classifier that reads", got)
 	}
 	cancel()
 	beats.Wait()
@@ -169,7 +169,7 @@ func TestCheckDistinguishesAHangingFromAMissingClassifier(t *testing.T) {
 	})
 	if got := f.stuckFinding(); !strings.Contains(got,
 		"nothing reads from consumer classifier-rules; is a classifier running?") {
-		t.Errorf("with a silent reader: got %q", got)
+		t.Errorf("stuck finding with a silent reader: got %q, want a consumer that nothing reads from", got)
 	}
 }
 

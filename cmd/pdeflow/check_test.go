@@ -58,7 +58,7 @@ func TestCheckNamesTheWrongRows(t *testing.T) {
 		kinds[schema.CheckKindUnset] != 2 || kinds[schema.CheckKindUnsigned] != 1 ||
 		kinds[schema.CheckKindCounts] != 2 ||
 		kinds[schema.CheckKindHistory] != 1 || kinds[checkAudit] == 0 {
-		t.Errorf("got JSON %+v", result)
+		t.Errorf("got JSON %+v, want the findings of 5 rows and 1 job", result)
 	}
 	f.pdeflow("check", "--cycle", "none", "--report", "none").ends(t, exitFailed,
 		"there is no report none in cycle none")
@@ -69,7 +69,7 @@ func TestCheckOfACorrectDatabaseFindsNothing(t *testing.T) {
 	f := &fixture{t: t, db: schematest.New(t), nats: eventstest.Start(t), log: eventstest.NewLog(t)}
 	result := from[checkResult](t, f.pdeflow("check", "--json").ends(t, exitDone))
 	if !result.OK || result.FindingCount != 0 || result.Findings == nil || len(result.Fields) != 12 {
-		t.Errorf("empty database: got %+v", result)
+		t.Errorf("empty database: got %+v, want no finding", result)
 	}
 }
 
@@ -85,6 +85,6 @@ func TestCheckNamesAHundredFindingsOfAKind(t *testing.T) {
 		!strings.Contains(got.stdout, "and 300 more of the same kinds") ||
 		strings.Count(got.stdout, "  pde_mappings ") != maxNamed ||
 		strings.Count(got.stdout, "  attributes ") != maxNamed {
-		t.Errorf("got:\n%s", got.stdout)
+		t.Errorf("got:\\n%s\\nwant 500 findings, of which 200 are listed", got.stdout)
 	}
 }

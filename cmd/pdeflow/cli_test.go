@@ -62,7 +62,7 @@ func (r result) ends(t *testing.T, code int, want ...string) result {
 	}
 	for _, text := range want {
 		if !strings.Contains(output, text) {
-			t.Errorf("%s: got output without %q", command, text)
+			t.Errorf("%s: got output without %q, want it", command, text)
 		}
 	}
 	if r.code != code {
@@ -79,7 +79,8 @@ func from[T any](t *testing.T, f result) T {
 	t.Helper()
 	var value T
 	if err := json.Unmarshal([]byte(f.stdout), &value); err != nil {
-		t.Fatalf("pdeflow %s: got no JSON (%v):\n%s%s", strings.Join(f.args, " "), err, f.stdout, f.stderr)
+		t.Fatalf("pdeflow %s: got output that is no JSON (%v), want JSON:\\n%s%s",
+			strings.Join(f.args, " "), err, f.stdout, f.stderr)
 	}
 	return value
 }

@@ -139,7 +139,8 @@ func TestAServerIsFoundByItsRunFileUnlessFlagsSelectOne(t *testing.T) {
 			}
 			if strings.Join(*hereTokens, "|") != strings.Join(tt.local, "|") ||
 				strings.Join(*thereTokens, "|") != strings.Join(tt.away, "|") {
-				t.Errorf("%s: local server got tokens %q, other server got %q", name, *hereTokens, *thereTokens)
+				t.Errorf("%s: got tokens %q for the local server and %q for the other, want %q and %q",
+					name, *hereTokens, *thereTokens, tt.local, tt.away)
 			}
 		})
 	}
@@ -154,7 +155,7 @@ func TestAMissingServerIsReportedWithAdvice(t *testing.T) {
 	pdeflow(t.Context(), nil, "jobs", "watch", "x", "--server", where).ends(t, exitFailed,
 		"no server listens at "+where)
 	if took := time.Since(began); took > patience/2 {
-		t.Errorf("waited %v for a server that never responded", took)
+		t.Errorf("a server that never responds: got an error after %v, want it within %v", took, patience/2)
 	}
 	pdeflow(t.Context(), nil, "jobs", "list", "--server", "http://no-such-host.invalid").ends(t, exitFailed,
 		"http://no-such-host.invalid does not respond")
@@ -197,7 +198,7 @@ func TestAServerThatIsNotPdeflowIsRecognised(t *testing.T) {
 			got := pdeflow(t.Context(), nil, "jobs", "list", "--json", "--server", server.URL).ends(t, exitFailed,
 				server.URL, "not a pdeflow server", "--server")
 			if strings.Contains(got.stdout+got.stderr, "html") {
-				t.Errorf("got a printed HTML page: %s", got.stdout+got.stderr)
+				t.Errorf("got the output %s, want no HTML page", got.stdout+got.stderr)
 			}
 			server.Close()
 		})
@@ -271,7 +272,7 @@ func TestADatabaseIsFoundByTheRunFileUnlessFlagsSelectOne(t *testing.T) {
 	got := pdeflow(t.Context(), map[string]string{"DATABASE_URL": secret}, "check").ends(t, exitUsage, "database URL",
 		"--database-url (DATABASE_URL)")
 	if strings.Contains(got.stderr, "hunter2") {
-		t.Errorf("got output with the password: %s", got.stderr)
+		t.Errorf("got the output %s, want one without the password", got.stderr)
 	}
 }
 
@@ -384,7 +385,7 @@ func TestATokenIsSignedWithTheSecretOfTheServer(t *testing.T) {
 			}
 			caller, err := verify(t.Context(), strings.TrimSpace(got.stdout))
 			if err != nil || caller != (api.Caller{User: "tina", Role: api.Tester}) {
-				t.Errorf("secret %s: got claims %+v (%v)", name, caller, err)
+				t.Errorf("secret %s: got claims %+v (%v), want the tester tina", name, caller, err)
 			}
 		})
 	}

@@ -42,14 +42,14 @@ func TestCommandsFlagsChoicesAndFilesAreCompleted(t *testing.T) {
 				return value == want
 			})
 			if !found {
-				t.Errorf("%q: got no candidate %s in %q", typed, want, completed(t, nil, words...))
+				t.Errorf("%q: got candidates %q, want %s", typed, completed(t, nil, words...), want)
 			}
 		})
 	}
 	for _, typed := range [][]string{{"-"}, {"import", "-"}, {"jobs", "list", "-"}, {"mappings", ""}, {""}} {
 		if all := strings.Join(completed(t, nil, typed...), "\n"); strings.Contains(all, "`") ||
 			strings.Contains(all, "__complete") {
-			t.Errorf("%q: got candidates:\n%s", typed, all)
+			t.Errorf("%q: got candidates\\n%s\\nwant neither quotes nor flags of the completion", typed, all)
 		}
 	}
 }
@@ -78,6 +78,6 @@ func TestBashCompletesWithTheScript(t *testing.T) {
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "cancelled\n") {
-		t.Errorf("got bash completion %q (%v)", out, err)
+		t.Errorf("bash completion: got %q (%v), want cancelled", out, err)
 	}
 }

@@ -47,7 +47,7 @@ func mustLoadCompose(t *testing.T) *types.Project {
 	t.Helper()
 	project, err := loadCompose(t, composeSecrets())
 	if err != nil {
-		t.Fatalf("docker-compose.yml is refused: %v", err)
+		t.Fatalf("docker-compose.yml: got %v, want nil", err)
 	}
 	return project
 }
@@ -126,7 +126,7 @@ func checkNATSUser(t *testing.T, container types.ServiceConfig, user string) {
 	for name, value := range container.Environment.Resolve(func(string) (string, bool) { return "", false }) {
 		for _, other := range natsUsers() {
 			if other != user && value != nil && strings.Contains(*value, natsPassword(other)) {
-				t.Errorf("container %s: %s holds the password of %s", container.Name, name, other)
+				t.Errorf("container %s: got the password of %s in %s, want only its own", container.Name, other, name)
 			}
 		}
 	}
@@ -146,10 +146,10 @@ func TestComposeUsesCommandLinesOfTheContract(t *testing.T) {
 	for name, container := range mustLoadCompose(t).Services {
 		if line := strings.Join(container.Command, " "); container.Image == programImage &&
 			!understood.MatchString(line) {
-			t.Errorf("%s runs pdeflow %s", name, line)
+			t.Errorf("%s: got the command pdeflow %s, want one that pdeflow has", name, line)
 		}
 		if len(container.Entrypoint) > 0 {
-			t.Errorf("%s has an entrypoint of its own: %v", name, container.Entrypoint)
+			t.Errorf("%s: got the entrypoint %v, want that of the image", name, container.Entrypoint)
 		}
 	}
 }
@@ -169,7 +169,7 @@ func TestComposeStartsServicesAfterTheirDependencies(t *testing.T) {
 	}
 	for _, name := range []string{"postgres", "nats"} {
 		if check := project.Services[name].HealthCheck; check == nil || len(check.Test) == 0 {
-			t.Errorf("got no health check for %s, which others wait for", name)
+			t.Errorf("%s: got no health check, want one, as others wait for it", name)
 		}
 	}
 }
@@ -196,11 +196,11 @@ func TestComposeBuildsTheImageOnceBeforeAnyServiceUsesIt(t *testing.T) {
 			continue
 		}
 		if container.PullPolicy != types.PullPolicyNever {
-			t.Errorf("%s has pull policy %q: it would look for %s in a registry", name, container.PullPolicy,
+			t.Errorf("%s: got pull policy %q, want never, as no registry has %s", name, container.PullPolicy,
 				programImage)
 		}
 		if _, waits := container.DependsOn["migrate"]; !waits {
-			t.Errorf("%s does not wait for migrate, which builds its image", name)
+			t.Errorf("%s: got no dependency on migrate, want one, as that builds its image", name)
 		}
 	}
 	if builders != 1 {
@@ -219,7 +219,7 @@ func TestComposeChecksTheHealthOfEachService(t *testing.T) {
 		}
 		i := slices.Index(container.Command, flag)
 		if i < 0 || container.HealthCheck == nil {
-			t.Errorf("%s has no %s or no health check", name, flag)
+			t.Errorf("%s: got no %s or no health check, want both", name, flag)
 			continue
 		}
 		_, port, err := net.SplitHostPort(container.Command[i+1])
@@ -231,7 +231,7 @@ func TestComposeChecksTheHealthOfEachService(t *testing.T) {
 			t.Errorf("%s: got health check %v, want %v", name, got, want)
 		}
 		if !strings.Contains(readFile(t, "cmd/pdeflow/Dockerfile"), `ENTRYPOINT ["`+want[1]+`"]`) {
-			t.Errorf("the image has no %s", want[1])
+			t.Errorf("image: got no entrypoint %s, want it", want[1])
 		}
 	}
 }
@@ -241,7 +241,7 @@ func TestComposePublishesOnLoopbackOnly(t *testing.T) {
 	published := 0
 	for name, container := range mustLoadCompose(t).Services {
 		if container.NetworkMode != "" {
-			t.Errorf("%s has network mode %q, which publishes every port", name, container.NetworkMode)
+			t.Errorf("%s: got network mode %q, want none, as it publishes every port", name, container.NetworkMode)
 		}
 		for _, port := range container.Ports {
 			published++
@@ -275,7 +275,7 @@ func TestComposeContainsNoSecret(t *testing.T) {
 			}
 			seen++
 			if environment(container, variable) == environment(changed.Services[name], variable) {
-				t.Errorf("%s: got the value of %s in the file", name, variable)
+				t.Errorf("%s: got the value of %s in the file, want that of the environment", name, variable)
 			}
 		}
 	}
@@ -291,13 +291,13 @@ func TestComposeStartsNATSWithTheRepositorysConfiguration(t *testing.T) {
 		return filepath.Base(v.Source) == "nats.conf" && v.ReadOnly && slices.Contains(container.Command, v.Target)
 	})
 	if mounted < 0 {
-		t.Fatalf("nats.conf is not mounted, read-only, where the command %v reads it", container.Command)
+		t.Fatalf("nats.conf: got no read-only mount where %v reads it, want one", container.Command)
 	}
 	args := slices.Clone(container.Command[1:])
 	args[slices.Index(args, container.Volumes[mounted].Target)] = filepath.Join(repository, "nats.conf")
 	opts, err := server.ConfigureOptions(flag.NewFlagSet("nats-server", flag.ContinueOnError), args, nil, nil, nil)
 	if err != nil {
-		t.Fatalf("nats-server refuses %v: %v", args, err)
+		t.Fatalf("nats-server %v: got %v, want nil", args, err)
 	}
 	if opts.Host != "0.0.0.0" || opts.HTTPHost != "127.0.0.1" {
 		t.Errorf("got clients at %s, monitoring at %s, want clients from the other containers, monitoring from its own",
@@ -319,7 +319,7 @@ func TestComposePinsItsImages(t *testing.T) {
 		}
 		dockerfile := filepath.Join(container.Build.Context, container.Build.Dockerfile)
 		if info, err := os.Stat(dockerfile); err != nil || !info.Mode().IsRegular() {
-			t.Errorf("%s is built from %s: %v", name, dockerfile, err)
+			t.Errorf("%s: got no file %s to build it from (%v), want one", name, dockerfile, err)
 		}
 	}
 }
@@ -349,7 +349,7 @@ func TestDockerfileBuildsAStaticProgramForANonRootUser(t *testing.T) {
 		"CGO_ENABLED=0 ", " -trimpath ", "\nARG VERSION=", " -X main.release=${VERSION}\"", " ./cmd/pdeflow\n",
 	} {
 		if !strings.Contains(dockerfile, want) {
-			t.Errorf("the build has no %q", want)
+			t.Errorf("Dockerfile: got no %q, want it", want)
 		}
 	}
 }
@@ -365,12 +365,12 @@ func TestDockerignoreIncludesPackagesAndExcludesSecrets(t *testing.T) {
 	}
 	for _, dir := range goDirectories(t) {
 		if top, _, _ := strings.Cut(dir, "/"); !slices.Contains(passes, top) {
-			t.Errorf(".dockerignore keeps %s from the image", dir)
+			t.Errorf(".dockerignore: got %s left out of the image, want it in", dir)
 		}
 	}
 	for _, secret := range []string{".env", ".git", "."} {
 		if slices.Contains(passes, secret) {
-			t.Errorf(".dockerignore lets %s through", secret)
+			t.Errorf(".dockerignore: got %s in the image, want it left out", secret)
 		}
 	}
 	if !strings.Contains(readFile(t, ".dockerignore"), "\n*\n") {

@@ -69,11 +69,11 @@ func TestAContextSelectsAServerAndItsToken(t *testing.T) {
 	typed(exitDone, "context", "remove", "test")
 	if info, err := os.Stat(filepath.Join(home, ".config", "pdeflow", "contexts.json")); err != nil ||
 		info.Mode().Perm() != 0o600 {
-		t.Errorf("got mode %v of the context file (%v)", info, err)
+		t.Errorf("mode of the context file: got %v (%v), want 0600", info, err)
 	}
 	if left := typed(exitDone, "context", "list").stdout; strings.Contains(left, "test ") ||
 		strings.Contains(left, "yes") {
-		t.Errorf("after removing the current context: got:\n%s", left)
+		t.Errorf("after removing the current context: got\\n%s\\nwant no test and no current one", left)
 	}
 }
 
@@ -83,6 +83,6 @@ func TestCycleAndReportDefaultToTheEnvironment(t *testing.T) {
 	environment := map[string]string{"PDEFLOW_SERVER": server, "PDEFLOW_CYCLE": "2026-Q3", "PDEFLOW_REPORT": "cards"}
 	pdeflow(t.Context(), environment, "mappings", "list").ends(t, exitDone)
 	if len(*tokens) != 1 {
-		t.Errorf("got %d requests", len(*tokens))
+		t.Errorf("requests: got %d, want 1", len(*tokens))
 	}
 }

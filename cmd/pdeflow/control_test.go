@@ -12,7 +12,7 @@ import (
 func (f *fixture) control(jobID, what string) {
 	f.t.Helper()
 	if code, body := f.do(http.MethodPost, "/jobs/"+jobID+"/"+what, nil); code != http.StatusAccepted {
-		f.t.Fatalf("%s: got %d: %s", what, code, body)
+		f.t.Fatalf("%s: got %d, want 202: %s", what, code, body)
 	}
 }
 
@@ -26,7 +26,7 @@ func TestAPausedAndResumedJobLosesNothing(t *testing.T) {
 		t.Fatal("job ended before it was paused")
 	}
 	if code, body := f.do(http.MethodPost, "/jobs/"+job+"/pause", nil); code != http.StatusConflict {
-		t.Errorf("second pause: got %d: %s", code, body)
+		t.Errorf("second pause: got %d, want 409: %s", code, body)
 	}
 	f.control(job, "resume")
 	f.exact(f.finish(job), enough)
@@ -40,8 +40,10 @@ func TestARetryProcessesTheCancelledMappings(t *testing.T) {
 	cancelled := f.finish(job)
 	if cancelled.Status != schema.StatusCancelled || cancelled.Cancelled == 0 ||
 		cancelled.Succeeded+cancelled.Cancelled != enough {
-		t.Fatalf("got final status %s with %d succeeded and %d cancelled", cancelled.Status, cancelled.Succeeded,
-			cancelled.Cancelled)
+		t.Fatalf(
+			"got final status %s with %d succeeded and %d cancelled, want cancelled, with each item in one of them",
+			cancelled.Status, cancelled.Succeeded, cancelled.Cancelled,
+		)
 	}
 	retry := f.accepted(f.do(http.MethodPost, "/jobs/"+job+"/retry", nil))
 	if again := f.finish(retry); again.Status != schema.StatusCompleted || again.Succeeded != cancelled.Cancelled {

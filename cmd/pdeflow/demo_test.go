@@ -39,7 +39,7 @@ func runningDemo(t *testing.T) (demo *watching, dir, job string, interrupt conte
 	// Other lines may contain ids of their own.
 	found := regexp.MustCompile(`job (\S+) is running`).FindStringSubmatch(demo.stderr.String())
 	if found == nil {
-		t.Fatalf("got no running job in:\n%s", demo.stderr.String())
+		t.Fatalf("got no running job, want one in:\\n%s", demo.stderr.String())
 	}
 	return demo, dir, found[1], interrupt
 }
@@ -51,28 +51,28 @@ func TestDemoOnceJSONPrintsOneObject(t *testing.T) {
 	got := pdeflow(t.Context(), environment, "demo", "--once", "--json", "--listen", "127.0.0.1:0", "--nats-listen",
 		"127.0.0.1:0")
 	if got.code != exitDone {
-		t.Fatalf("got exit code %d: %s", got.code, got.stderr)
+		t.Fatalf("got exit code %d, want 0: %s", got.code, got.stderr)
 	}
 	var result demoResult
 	decoder := json.NewDecoder(strings.NewReader(got.stdout))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&result); err != nil || decoder.More() {
-		t.Fatalf("got standard output that is not one object: %v\n%s", err, got.stdout)
+		t.Fatalf("standard output: got %v, want one object:\\n%s", err, got.stdout)
 	}
 	c := result.Classifications
 	if result.Job.Status != schema.StatusCompleted || result.Job.Succeeded != 118 ||
 		c.HRCI+c.Confidential+c.Proprietary+c.Public != 118 {
-		t.Errorf("got job %+v, classifications %+v", result.Job, c)
+		t.Errorf("got job %+v, classifications %+v, want 118 mappings completed", result.Job, c)
 	}
 	if min(c.HRCI, c.Confidential, c.Proprietary, c.Public) == 0 {
-		t.Errorf("got an empty tier: %+v", c)
+		t.Errorf("got %+v, want every tier", c)
 	}
 	for _, step := range []string{
 		"starting PostgreSQL, NATS and the services\n", "importing 118 attributes and 460 columns\n",
 		"is completed: 118 of 118 mappings",
 	} {
 		if !strings.Contains(got.stderr, step) {
-			t.Errorf("got progress without %q:\n%s", step, got.stderr)
+			t.Errorf("progress: got no %q, want it in:\\n%s", step, got.stderr)
 		}
 	}
 	u, err := url.Parse(result.URLs["nats"])
@@ -80,7 +80,7 @@ func TestDemoOnceJSONPrintsOneObject(t *testing.T) {
 		t.Fatal(err)
 	}
 	if password, _ := u.User.Password(); password == "" || strings.Contains(got.stderr, password) {
-		t.Errorf("got a NATS URL without password, or a log line with it: %s", u.Redacted())
+		t.Errorf("NATS URL: got %s, want one with a password that no log line has", u.Redacted())
 	}
 	if !strings.Contains(got.stderr, `"msg":"sql"`) {
 		t.Error("got no logged statements")
@@ -105,11 +105,11 @@ func TestADemoPrintsItsResultsAndKeepsServing(t *testing.T) {
 		"pdeflow audit verify --data-dir " + dir, "--watch --data-dir " + dir,
 	} {
 		if !strings.Contains(shown, text) {
-			t.Errorf("got output without %q", text)
+			t.Errorf("got output without %q, want it", text)
 		}
 	}
 	if n := strings.Count(shown, " <- "); n != 3 {
-		t.Errorf("got %d explained mappings", n)
+		t.Errorf("explained mappings: got %d, want 3", n)
 	}
 	demoConnects(t, shown)
 	_, token, _ := strings.Cut(shown, "The token   ")
@@ -119,7 +119,7 @@ func TestADemoPrintsItsResultsAndKeepsServing(t *testing.T) {
 	list := pdeflow(t.Context(), nil, "mappings", "list", "--cycle", "2026-Q3", "--report", "fr-y-14m-d1", "--limit",
 		"3", "--server", server, "--token", token)
 	if list.ends(t, exitDone); strings.Count(list.stdout, "\n") != 4 {
-		t.Errorf("got mappings with the printed token:\n%s", list.stdout)
+		t.Errorf("mappings with the printed token: got\\n%s\\nwant 4 lines", list.stdout)
 	}
 	pdeflow(t.Context(), nil, "check", "--data-dir", dir).ends(t, exitDone, "Finished jobs have touched 118 mappings.")
 	if t.Failed() {
@@ -141,7 +141,7 @@ func TestADemoWithAFailedJobKeepsServingAndExitsOne(t *testing.T) {
 	interrupt()
 	demo.exits(t, exitFailed)
 	if result := demo.stderr.String(); !strings.Contains(result, "pdeflow: the job is cancelled: ") {
-		t.Errorf("got:\n%s", result)
+		t.Errorf("got:\\n%s\\nwant the cancelled job", result)
 	}
 }
 
@@ -153,7 +153,7 @@ func TestAnInterruptedDemoContinuesItsJob(t *testing.T) {
 	result := first.stderr.String()
 	again := printedCommand(t, result, "the demo was interrupted before its job ended; continue with: pdeflow ")
 	if strings.Contains(result, "jobs watch") {
-		t.Errorf("got:\n%s", result)
+		t.Errorf("got:\\n%s\\nwant no hint to watch the job", result)
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
@@ -171,7 +171,7 @@ func printedCommand(t *testing.T, result, begin string) []string {
 	t.Helper()
 	_, command, found := strings.Cut(result, begin)
 	if !found {
-		t.Fatalf("got output without %q:\n%s", begin, result)
+		t.Fatalf("got output without %q, want it in:\\n%s", begin, result)
 	}
 	command, _, _ = strings.Cut(command, "\n")
 	return strings.Fields(command)
@@ -187,7 +187,7 @@ func TestADemoInterruptedAtStartReportsThatItsDataIsRemoved(t *testing.T) {
 	result := demo.stderr.String()
 	if !strings.Contains(result, "pdeflow: the demo was interrupted before its job ended; its data was removed\n") ||
 		strings.Contains(result, "initdb") {
-		t.Errorf("got:\n%s", result)
+		t.Errorf("got:\\n%s\\nwant that the data was removed", result)
 	}
 }
 
@@ -234,7 +234,8 @@ func TestADemoRunsItsJobAfterAJobOnAPartOfTheReport(t *testing.T) {
 		Run: datadir.Run{HTTP: strings.TrimSuffix(f.url, "/api/v1")}, token: f.token, db: f.db,
 	})
 	if err != nil || status.JobID == part || status.TotalSteps != 118 || status.Status != schema.StatusCompleted {
-		t.Errorf("after job %s of one mapping: got %+v (%v)", part, status, err)
+		t.Errorf("after job %s of one mapping: got %+v (%v), want another job, completed with 118 steps",
+			part, status, err)
 	}
 }
 

@@ -48,7 +48,7 @@ func startConfiguredNATS(t *testing.T) *server.Server {
 	setNATSEnvironment(t)
 	opts, err := server.ProcessConfigFile(filepath.Join(repository, "nats.conf"))
 	if err != nil {
-		t.Fatalf("nats.conf is refused: %v", err)
+		t.Fatalf("nats.conf: got %v, want nil", err)
 	}
 	opts.Port, opts.HTTPPort = server.RANDOM_PORT, server.RANDOM_PORT
 	opts.NoSigs, opts.NoLog = true, true
@@ -77,7 +77,7 @@ func TestNATSConfigurationAcceptsEachServiceAsItsOwnUser(t *testing.T) {
 	for _, user := range natsUsers() {
 		nc, err := nats.Connect(natsURL(srv, user, natsPassword(user)))
 		if err != nil {
-			t.Errorf("%s is refused: %v", user, err)
+			t.Errorf("user %s: got %v, want a connection", user, err)
 			continue
 		}
 		defer nc.Close()
@@ -86,7 +86,7 @@ func TestNATSConfigurationAcceptsEachServiceAsItsOwnUser(t *testing.T) {
 			t.Fatalf("jetstream: %v", err)
 		}
 		if _, err := js.AccountInfo(t.Context()); err != nil {
-			t.Errorf("%s has no JetStream: %v", user, err)
+			t.Errorf("JetStream of %s: got %v, want nil", user, err)
 		}
 	}
 }
@@ -133,7 +133,7 @@ func TestNATSConfigurationMatchesItsComments(t *testing.T) {
 	setNATSEnvironment(t)
 	opts, err := server.ProcessConfigFile(filepath.Join(repository, "nats.conf"))
 	if err != nil {
-		t.Fatalf("nats.conf is refused: %v", err)
+		t.Fatalf("nats.conf: got %v, want nil", err)
 	}
 	if opts.Host != "127.0.0.1" || opts.Port != 4222 {
 		t.Errorf("clients: got %s:%d, want the usual port on loopback", opts.Host, opts.Port)
@@ -164,7 +164,7 @@ func moduleVersion(t *testing.T, module string) string {
 	match := regexp.MustCompile(`(?m)^\s*(?:require\s+)?` + regexp.QuoteMeta(module) +
 		` v(\S+)`).FindStringSubmatch(readFile(t, "go.mod"))
 	if match == nil {
-		t.Fatalf("go.mod does not require %s", module)
+		t.Fatalf("go.mod: got no requirement of %s, want one", module)
 	}
 	return match[1]
 }

@@ -20,11 +20,11 @@ func examined(t *testing.T, code int, got result) map[string]diagnosis {
 	for _, f := range result.Findings {
 		all[f.Check] = f
 		if (f.State == wrong || f.State == warned) != (f.Advice != "") {
-			t.Errorf("%s: got %s with advice %q", f.Check, f.State, f.Advice)
+			t.Errorf("%s: got %s with advice %q, want advice for a problem only", f.Check, f.State, f.Advice)
 		}
 	}
 	if result.OK != (code == exitDone) {
-		t.Errorf("got ok %v with exit code %d", result.OK, code)
+		t.Errorf("got ok %v with exit code %d, want ok for 0 only", result.OK, code)
 	}
 	return all
 }
@@ -53,11 +53,11 @@ func TestTheDoctorFindsNothingWrongWithAWorkingInstallation(t *testing.T) {
 		"consumer projector", "consumer auditor",
 	} {
 		if all[check].State != fine {
-			t.Errorf("%s: got %+v", check, all[check])
+			t.Errorf("%s: got %+v, want ok", check, all[check])
 		}
 	}
 	if all["disk"].State == "" || all["disk"].State == skipped {
-		t.Errorf("disk: got %+v", all["disk"])
+		t.Errorf("disk: got %+v, want a check", all["disk"])
 	}
 }
 
@@ -72,7 +72,7 @@ func TestTheDoctorNamesProblemsWithAdvice(t *testing.T) {
 		t.Helper()
 		if f := all[check]; f.State != wrong || !strings.Contains(f.Detail, detail) ||
 			!strings.Contains(f.Advice, advice) {
-			t.Errorf("%s: got %+v", check, f)
+			t.Errorf("%s: got %+v, want detail %q and advice %q", check, f, detail, advice)
 		}
 	}
 	js, err := events.JetStream(f.nats.Conn(t))
@@ -99,14 +99,14 @@ func TestTheDoctorNamesProblemsWithAdvice(t *testing.T) {
 	wants(all, "nats", "nats://127.0.0.1:1", "NATS_URL")
 	wants(all, "server", "no server listens at", "--server (PDEFLOW_SERVER)")
 	if all["database"].State != fine {
-		t.Errorf("database: got %+v while the server is down", all["database"])
+		t.Errorf("database while the server is down: got %+v, want ok", all["database"])
 	}
 
 	environment["DATABASE_URL"] = "postgres://nobody:hunter2@127.0.0.1:1/none?connect_timeout=1"
 	all = doctor(environment)
 	wants(all, "database", "127.0.0.1:1", "DATABASE_URL")
 	if strings.Contains(all["database"].Detail, "hunter2") {
-		t.Errorf("got output with a password: %+v", all["database"])
+		t.Errorf("got %+v, want an output without the password", all["database"])
 	}
 	environment["DATABASE_URL"] = schematest.URL(t) + "&default_transaction_read_only=on"
 	wants(doctor(environment), "database writes", "read-only", "default_transaction_read_only")
@@ -161,7 +161,7 @@ func TestTheDoctorChecksSettingsAndClocks(t *testing.T) {
 			d.compareClocks("clock", tt.skew)
 			i := slices.IndexFunc(d.findings, func(f diagnosis) bool { return f.Check == tt.check })
 			if i < 0 || d.findings[i].State != tt.state {
-				t.Errorf("%s: got %+v", name, d.findings)
+				t.Errorf("%s: got %+v, want %s", name, d.findings, tt.state)
 			}
 		})
 	}
@@ -172,6 +172,6 @@ func TestMigrationsAreListedAsJSON(t *testing.T) {
 	f := newIdleFixture(t, eventstest.Start(t))
 	list := from[struct{ Items []migration }](t, f.pdeflow("migrate", "status", "--json").ends(t, exitDone))
 	if len(list.Items) == 0 || !list.Items[0].Applied || list.Items[0].Name == "" {
-		t.Errorf("got %+v", list)
+		t.Errorf("migrations: got %+v, want applied ones", list)
 	}
 }

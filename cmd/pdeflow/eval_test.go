@@ -29,7 +29,7 @@ func TestEvalMeasuresFilesWithoutADatabase(t *testing.T) {
 	var result evalResult
 	got := pdeflow(t.Context(), nil, append(args, "--json")...)
 	if err := json.Unmarshal([]byte(got.stdout), &result); err != nil {
-		t.Fatalf("%v: %s", err, got.stdout)
+		t.Fatalf("got %v, want JSON: %s", err, got.stdout)
 	}
 	if c := result.Results[0].Column; c.Right != 1 || c.Recognised != 1 {
 		t.Errorf("got %+v, want one right column and one recognised as none", c)

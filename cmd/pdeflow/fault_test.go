@@ -24,7 +24,7 @@ func (f *fixture) underWay() (jobID string) {
 	jobID = f.regenerate()
 	seen := f.follow(jobID, func(status events.JobStatus) bool { return status.CompletedSteps > 0 })
 	if now := seen[len(seen)-1]; now.Status.IsFinal() {
-		f.t.Fatalf("job was %s too early", now.Status)
+		f.t.Fatalf("job: got %s, want it to run on", now.Status)
 	}
 	return jobID
 }
@@ -129,7 +129,7 @@ func TestAJobIsAcceptedWithoutNATSAndRunsWhenItIsBack(t *testing.T) {
 		t.Errorf("got a response after %v, want at most a second", took)
 	}
 	if code, body := f.do(http.MethodGet, "/jobs/"+job+"/status", nil); code != http.StatusOK {
-		t.Errorf("status without NATS: got %d: %s", code, body)
+		t.Errorf("status without NATS: got %d, want 200: %s", code, body)
 	}
 	f.nats.Restart()
 	f.exact(f.finish(job), 100)
@@ -151,7 +151,7 @@ func TestTheMessagesOfAKilledClassifierAreRedeliveredWithin8s(t *testing.T) {
 	_ = victim.Wait() // it was killed
 	f.exact(f.finish(job), enough)
 	if took := time.Since(killed); took > 25*time.Second {
-		t.Errorf("got the job's end %v after the kill", took)
+		t.Errorf("end of the job: got %v after the kill, want at most 25 s", took)
 	}
 }
 
@@ -195,7 +195,7 @@ func TestLockedRowsDelayNoOtherReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, err := rows.RowsAffected(); err != nil || n < locked/2 {
-		t.Fatalf("got %d locked rows (%v)", n, err)
+		t.Fatalf("locked rows: got %d (%v), want at least %d", n, err, locked/2)
 	}
 	other := f.accepted(f.do(http.MethodPost, "/planning/cycles/"+schematest.CycleID+
 		"/reports/other/pde-mappings/regenerate-all", nil))

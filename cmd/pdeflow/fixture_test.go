@@ -132,7 +132,7 @@ func (f *fixture) runOn(natsURL string, services ...schema.Service) (stop func()
 		w := deps{db: f.db, apiDB: f.db, nc: nc, js: js, log: log}
 		if err := runServices(ctx, services, w,
 			settings{listener: listener, verify: verify, secret: string(testSecret), engine: engine}); err != nil {
-			f.t.Errorf("services ended: %v", err)
+			f.t.Errorf("services: got %v, want nil", err)
 		}
 	})
 	stop = sync.OnceFunc(func() {
@@ -210,7 +210,7 @@ func (f *fixture) status(jobID, query string) events.JobStatus {
 	f.t.Helper()
 	code, body := f.do(http.MethodGet, "/jobs/"+jobID+"/status"+query, nil)
 	if code != http.StatusOK {
-		f.t.Fatalf("status of %s: got %d: %s", jobID, code, body)
+		f.t.Fatalf("status of %s: got %d, want 200: %s", jobID, code, body)
 	}
 	var status events.JobStatus
 	if err := json.Unmarshal(body, &status); err != nil {
@@ -235,7 +235,7 @@ func (f *fixture) follow(jobID string, done func(events.JobStatus) bool) []event
 			return append(seen, again)
 		}
 	}
-	f.t.Fatalf("job %s not done after %v: %+v", jobID, f.patience, seen[len(seen)-1])
+	f.t.Fatalf("job %s: got %+v after %v, want it ended", jobID, seen[len(seen)-1], f.patience)
 	return nil
 }
 
@@ -245,7 +245,7 @@ func (f *fixture) finish(jobID string) events.JobStatus {
 	seen := f.follow(jobID, func(status events.JobStatus) bool { return status.Status.IsFinal() })
 	for i := 1; i < len(seen); i++ {
 		if seen[i].CompletedSteps < seen[i-1].CompletedSteps {
-			f.t.Errorf("got progress %d before %d", seen[i-1].CompletedSteps, seen[i].CompletedSteps)
+			f.t.Errorf("progress: got %d after %d, want no decrease", seen[i].CompletedSteps, seen[i-1].CompletedSteps)
 		}
 	}
 	return seen[len(seen)-1]
@@ -295,7 +295,7 @@ func (f *fixture) eventually(what, query string) {
 			return
 		}
 	}
-	f.t.Fatalf("waited %v for %s", f.patience, what)
+	f.t.Fatalf("got no %s within %v, want it", what, f.patience)
 }
 
 // hurry makes every item with a failed attempt due at once, whenever an event is published, until stop is called.

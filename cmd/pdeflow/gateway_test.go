@@ -81,7 +81,7 @@ func TestWatchingThroughAGatewayShortensItsWaits(t *testing.T) {
 			f.run(schema.ServiceClassifier)
 			w.exits(t, exitDone)
 			if text := w.stderr.String(); strings.Contains(text, "trying again") {
-				t.Errorf("got an error for an interruption: %s", text)
+				t.Errorf("got %s, want no error for an interruption", text)
 			}
 		})
 	}

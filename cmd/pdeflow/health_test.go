@@ -39,7 +39,7 @@ func TestEveryServiceServesItsHealth(t *testing.T) {
 			t.Fatal(err)
 		}
 		if response.Body.Close(); response.StatusCode != http.StatusOK {
-			t.Errorf("%s: got /healthz %s", name, response.Status)
+			t.Errorf("%s: got /healthz %s, want 200", name, response.Status)
 		}
 		stop()
 		(<-ended).ends(t, exitDone)
@@ -63,11 +63,11 @@ func TestReadyFailsIfTheProcessIsNotReadyOrDoesNotRespond(t *testing.T) {
 	for deadline := time.Now().Add(time.Minute); reply.code != exitFailed; {
 		reply = pdeflow(t.Context(), nil, "ready", "--server", server)
 		if time.Now().After(deadline) {
-			t.Fatalf("dispatcher without NATS: got %+v", reply)
+			t.Fatalf("dispatcher without NATS: got %+v, want it not ready", reply)
 		}
 	}
 	if !strings.HasPrefix(reply.stdout, "not ready\n") || !strings.Contains(reply.stdout, "nats         down") {
-		t.Errorf("ready without NATS: got %q", reply.stdout)
+		t.Errorf("ready without NATS: got %q, want nats down", reply.stdout)
 	}
 	stop()
 	(<-ended).ends(t, exitDone)

@@ -74,7 +74,7 @@ func TestAWorkbookIsImportedAndReportedAsJSON(t *testing.T) {
 	done := from[api.Imported](t,
 		f.pdeflow("import", "--cycle", "c", "--report", "r", "--attributes", path, "--json").ends(t, exitDone))
 	if done.MappingCount != 2 || done.Attributes.Added != 2 || done.Name != "r" {
-		t.Errorf("got %+v", done)
+		t.Errorf("import: got %+v, want two added attributes of r", done)
 	}
 }
 
@@ -154,7 +154,7 @@ func TestErrorsInFilesOfTheSameNameAreNotMixedUp(t *testing.T) {
 		file(t, "x.csv", "attribute_name,is_cde\nA,maybe\n"),
 		"--columns", file(t, "x.csv", someColumns)).ends(t, exitFailed, "x.csv:2: is_cde: must be")
 	if strings.Contains(got.stderr, "/x.csv") {
-		t.Errorf("got an ambiguous file name: %s", got.stderr)
+		t.Errorf("got the ambiguous file name in %s, want the whole one", got.stderr)
 	}
 }
 

@@ -104,18 +104,18 @@ func TestJSONOutputIsTheResponseOfTheAPI(t *testing.T) {
 	schematest.Report(t, f.db, 3)
 	accepted := from[api.Accepted](t, f.runRegenerate("--json").ends(t, exitDone))
 	if accepted.JobID == "" || accepted.Status != schema.StatusPending || accepted.MappingCount != 3 {
-		t.Errorf("got %+v", accepted)
+		t.Errorf("accepted job: got %+v, want 3 mappings, pending", accepted)
 	}
 	job := accepted.JobID
 	f.becomes(job, schema.StatusRunning)
 	problem := from[api.Problem](t,
 		f.runRegenerate("--json", "--watch").ends(t, exitFailed, "The report has an active job", job))
 	if problem.JobID != job || problem.Status != 409 {
-		t.Errorf("got problem %+v", problem)
+		t.Errorf("got problem %+v, want 409 with the active job", problem)
 	}
 	if status := from[events.JobStatus](t, f.pdeflow("jobs", "status", job, "--json")); status.JobID != job ||
 		status.TotalSteps != 3 {
-		t.Errorf("got status %+v", status)
+		t.Errorf("got status %+v, want three steps", status)
 	}
 	type listed[T any] struct {
 		Items      []T     `json:"items"`
@@ -123,7 +123,7 @@ func TestJSONOutputIsTheResponseOfTheAPI(t *testing.T) {
 	}
 	items := from[listed[api.JobItem]](t, f.pdeflow("jobs", "items", job, "--json").ends(t, exitDone))
 	if len(items.Items) != 3 || items.Items[0].Outcome != nil || items.NextCursor != nil {
-		t.Errorf("got items %+v", items)
+		t.Errorf("got items %+v, want three queued ones on one page", items)
 	}
 	items = from[listed[api.JobItem]](t, f.pdeflow("jobs", "items", job, "--json", "--limit", "2").ends(t, exitDone))
 	if len(items.Items) != 2 || items.NextCursor == nil {
@@ -136,21 +136,21 @@ func TestJSONOutputIsTheResponseOfTheAPI(t *testing.T) {
 	}
 	if jobs := from[listed[events.JobStatus]](t, f.pdeflow("jobs", "list", "--json")); len(jobs.Items) != 1 ||
 		jobs.Items[0].JobID != job {
-		t.Errorf("got jobs %+v", jobs)
+		t.Errorf("got jobs %+v, want the job", jobs)
 	}
 	if steered := from[api.IntentAccepted](t,
 		f.pdeflow("jobs", "cancel", job, "--json").ends(t, exitDone)); steered.JobID != job || steered.Message == "" {
-		t.Errorf("got %+v", steered)
+		t.Errorf("cancel: got %+v, want the job and a message", steered)
 	}
 	f.finish(job)
 	final := f.pdeflow("jobs", "watch", job, "--json").ends(t, exitFailed)
 	if status := from[events.JobStatus](t, final); status.Status != schema.StatusCancelled || final.stderr != "" {
-		t.Errorf("got %+v and standard error %q", status, final.stderr)
+		t.Errorf("got %+v and standard error %q, want cancelled and none", status, final.stderr)
 	}
 	if counted := from[api.Counted](t,
 		f.pdeflow("jobs", "retry", job, "--dry-run", "--watch", "--json").ends(t,
 			exitDone)); counted.MappingCount != 3 {
-		t.Errorf("got %+v", counted)
+		t.Errorf("dry run of the retry: got %+v, want 3 mappings", counted)
 	}
 }
 
@@ -167,14 +167,15 @@ func TestAListIsReadPageByPage(t *testing.T) {
 				t.Errorf("--limit %s: got %d lines, want %d", limit, lines, want)
 			}
 			if shortened := strings.Contains(got.stderr, "--limit 0 shows all"); shortened != (want < many) {
-				t.Errorf("--limit %s: got standard error %q", limit, got.stderr)
+				t.Errorf("--limit %s: got standard error %q, want the hint for a shortened list only",
+					limit, got.stderr)
 			}
 		})
 	}
 	all := f.pdeflow("jobs", "items", job.ID, "--json").ends(t, exitDone)
 	var list struct{ Items []json.RawMessage }
 	if err := json.Unmarshal([]byte(all.stdout), &list); err != nil || len(list.Items) != many {
-		t.Errorf("got %d items as JSON (%v)", len(list.Items), err)
+		t.Errorf("items as JSON: got %d (%v), want %d", len(list.Items), err, many)
 	}
 	if !slices.IsSortedFunc(ids, strings.Compare) ||
 		strings.Index(all.stdout, ids[0]) > strings.Index(all.stdout, ids[many-1]) {

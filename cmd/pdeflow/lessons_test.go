@@ -45,7 +45,7 @@ func TestLessonClassificationFieldsAreSaved(t *testing.T) {
 		}
 	}
 	if len(mappings) != 5 {
-		t.Errorf("got %d mappings", len(mappings))
+		t.Errorf("mappings: got %d, want 5", len(mappings))
 	}
 }
 
@@ -128,7 +128,7 @@ func TestLessonRunningComesFirst(t *testing.T) {
 	}
 	for _, row := range seen[running+1:] {
 		if row.Tx == seen[running].Tx {
-			t.Errorf("got running and %+v in one commit", row)
+			t.Errorf("got running and %+v in one commit, want two", row)
 		}
 	}
 }
@@ -146,7 +146,8 @@ func TestLessonAJobWhoseWorkPanicsEndsFailedWithTheError(t *testing.T) {
 	status := f.finish(f.regenerate())
 	if status.Status != schema.StatusFailed || status.Failed != 3 ||
 		!strings.Contains(deref(status.Error), string(schema.ErrorCodePanic)) {
-		t.Errorf("got status %s with %d failed: %s", status.Status, status.Failed, deref(status.Error))
+		t.Errorf("got status %s with %d failed (%s), want 3 failed by a panic",
+			status.Status, status.Failed, deref(status.Error))
 	}
 }
 
@@ -197,7 +198,7 @@ func TestLessonTheEndpointLogsBeforeItFails(t *testing.T) {
 	const path = "/planning/cycles/2026-Q3/reports/no-such-report/pde-mappings/regenerate-all"
 	if code, body := f.do(http.MethodPost, path,
 		map[string]any{"no_such_field": 1}); code != http.StatusUnprocessableEntity {
-		t.Errorf("got %d: %s", code, body)
+		t.Errorf("got %d, want 422: %s", code, body)
 	}
 	var lines []string
 	for line := range strings.Lines(f.log.String()) {
@@ -210,7 +211,7 @@ func TestLessonTheEndpointLogsBeforeItFails(t *testing.T) {
 		}
 		if err := json.Unmarshal([]byte(line), &entry); err == nil && strings.HasSuffix(entry.Path, path) {
 			if entry.Method != http.MethodPost || entry.RequestID == "" || entry.ReportID != "no-such-report" {
-				t.Errorf("got a log line without the request: %s", line)
+				t.Errorf("log line: got %s, want the request and the report", line)
 			}
 			lines = append(lines, entry.Msg)
 		}

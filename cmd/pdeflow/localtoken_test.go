@@ -37,7 +37,7 @@ func TestLocalToken_StaysValidWhileItsServerRuns(t *testing.T) {
 			}
 			if caller, err := verify(ctx, token); err != nil ||
 				caller != (api.Caller{User: "local", Role: api.Manager}) {
-				t.Fatalf("got claims %+v (%v)", caller, err)
+				t.Fatalf("claims: got %+v (%v), want the manager local", caller, err)
 			}
 		}
 		// The file is missing for a day, as on a full disk, and is written again.

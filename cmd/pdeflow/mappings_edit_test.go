@@ -34,7 +34,7 @@ func TestMappingsAreEditedOnTheCommandLine(t *testing.T) {
 	))
 	edited := from[api.DecidedMapping](t, command(exitDone, "edit", id, "criticality=Low", "--json"))
 	if edited.Version != 4 || *edited.Criticality != schema.LevelLow {
-		t.Errorf("got JSON %+v", edited)
+		t.Errorf("JSON: got %+v, want version 4 with a low criticality", edited)
 	}
 }
 
@@ -63,6 +63,6 @@ func TestMappingsAreReviewedOnTheCommandLine(t *testing.T) {
 		command(exitDone, "history", ids[3]),
 	))
 	if done := from[api.Reviewed](t, command(exitDone, "approve", ids[3], "--json")); done.Decided != 1 {
-		t.Errorf("got JSON %+v", done)
+		t.Errorf("JSON: got %+v, want one decision", done)
 	}
 }

@@ -48,7 +48,7 @@ func TestMappingsAreExportedOnTheCommandLine(t *testing.T) {
 		ends(t, exitFailed, "There is no report")
 	again, err := os.ReadFile(path)
 	if left, _ := filepath.Glob(path + ".part-*"); err != nil || string(again) != string(content) || len(left) > 0 {
-		t.Errorf("the file has changed (%v), and left %v", err, left)
+		t.Errorf("the file: got another content (%v) and left %v, want the old content and nothing left", err, left)
 	}
 }
 
@@ -91,10 +91,10 @@ func TestWriteFile_FollowsLinksAndWritesToDevices(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := content(target); got != "through the link" {
-			t.Errorf("the target has %q", got)
+			t.Errorf("target of the link: got %q, want the export", got)
 		}
 		if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
-			t.Errorf("the link is gone: %v, %v", info, err)
+			t.Errorf("link: got %v (%v), want it kept", info, err)
 		}
 		if got := permissions(t, target); got != 0o640 {
 			t.Errorf("got permissions %v, want those of the old file", got)
@@ -105,7 +105,7 @@ func TestWriteFile_FollowsLinksAndWritesToDevices(t *testing.T) {
 			t.Fatal(err)
 		}
 		if info, err := os.Lstat(os.DevNull); err != nil || info.Mode()&os.ModeDevice == 0 {
-			t.Errorf("the device is gone: %v, %v", info, err)
+			t.Errorf("device: got %v (%v), want it kept", info, err)
 		}
 	})
 }

@@ -40,7 +40,7 @@ func TestDecisionsAreMadeInAWorkbook(t *testing.T) {
 	}
 	edited := from[api.Mapping](t, command(exitDone, "show", ids[0], "--json"))
 	if *edited.Criticality != schema.LevelHigh || !edited.MappingConfirmedByUser || edited.Version != 2 {
-		t.Errorf("edited: got %+v", edited)
+		t.Errorf("edited: got %+v, want a high criticality, confirmed, version 2", edited)
 	}
 	command(exitDone, "history", ids[0]).ends(t, exitDone, "a key")
 	command(exitDone, "history", ids[1]).ends(t, exitDone, "approved")
@@ -66,7 +66,7 @@ func fillWorkbook(t *testing.T, path string, values map[string]map[string]string
 		for column, value := range values[row[0]] {
 			cell, err := excelize.CoordinatesToCellName(slices.Index(rows[0], column)+1, i+1)
 			if err != nil {
-				t.Fatalf("column %s: %v", column, err)
+				t.Fatalf("column %s: got %v, want nil", column, err)
 			}
 			if err := book.SetCellValue("Mappings", cell, value); err != nil {
 				t.Fatal(err)

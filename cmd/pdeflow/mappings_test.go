@@ -91,14 +91,14 @@ func TestMappingsAreListedAndShownWithTheirHistory(t *testing.T) {
 	))
 	if mapping := from[api.Mapping](t, of("show", ids[0], "--json")); mapping.ID != ids[0] ||
 		*mapping.Criticality != schema.LevelLow {
-		t.Errorf("got JSON %+v", mapping)
+		t.Errorf("JSON: got %+v, want the mapping with a low criticality", mapping)
 	}
 	history := from[struct{ Items []api.HistoryEntry }](t, of("history", ids[0], "--json"))
 	if len(history.Items) != 2 || history.Items[0].JobID == nil || *history.Items[0].JobID != again.ID {
-		t.Errorf("got history %+v", history)
+		t.Errorf("history: got %+v, want two entries, the newest of the second job", history)
 	}
 	if list := from[struct{ Items []api.Mapping }](t, of("list", "--json")); len(list.Items) != 4 {
-		t.Errorf("got %d mappings as JSON", len(list.Items))
+		t.Errorf("mappings as JSON: got %d, want 4", len(list.Items))
 	}
 }
 

@@ -73,7 +73,7 @@ func TestSmallRequestsUseLittleMemory(t *testing.T) {
 					request.Header.Set("Content-Type", r.contentType)
 					response, err := http.DefaultClient.Do(request)
 					if err != nil {
-						t.Errorf("%s: %v", name, err)
+						t.Errorf("%s: got %v, want nil", name, err)
 						return
 					}
 					defer response.Body.Close()

@@ -52,11 +52,11 @@ func TestTheMainJobRunsOnAServerWithTLSADomainAndLimits(t *testing.T) {
 		"consumer classifier-rules", "consumer projector",
 	} {
 		if all[check].State != fine {
-			t.Errorf("%s: got %+v", check, all[check])
+			t.Errorf("%s: got %+v, want ok", check, all[check])
 		}
 	}
 	if detail := all["stream "+events.StreamEvents].Detail; !strings.Contains(detail, "of 100 MiB") {
-		t.Errorf("the stream of events: %s", detail)
+		t.Errorf("stream of events: got %s, want a limit of 100 MiB", detail)
 	}
 	for drop, advice := range map[string]string{
 		"NATS_CA": "set NATS_CA (--nats-ca)", "NATS_CERT NATS_KEY": "set NATS_CERT and NATS_KEY",
@@ -69,7 +69,7 @@ func TestTheMainJobRunsOnAServerWithTLSADomainAndLimits(t *testing.T) {
 			}
 			if f := examined(t, exitFailed, pdeflow(ctx, without, "doctor", "--json"))["nats"]; f.State != wrong ||
 				!strings.Contains(f.Advice, advice) {
-				t.Errorf("nats without %s: got %+v", drop, f)
+				t.Errorf("nats without %s: got %+v, want advice %q", drop, f, advice)
 			}
 		})
 	}

@@ -28,7 +28,7 @@ func readsEvents(t *testing.T, natsURL string) (password string) {
 	}
 	password, _ = u.User.Password()
 	if len(password) < 20 {
-		t.Fatalf("got a password of %d characters", len(password))
+		t.Fatalf("password: got %d characters, want at least 20", len(password))
 	}
 	for name, user := range map[string]*url.Userinfo{
 		"no user": nil, "a wrong password": url.UserPassword(u.User.Username(), "x"),
@@ -56,7 +56,7 @@ func readsEvents(t *testing.T, natsURL string) (password string) {
 		t.Fatal(err)
 	}
 	if _, err := js.Stream(t.Context(), events.StreamEvents); err != nil {
-		t.Errorf("stream of events: %v", err)
+		t.Errorf("stream of events: got %v, want nil", err)
 	}
 	return password
 }
@@ -95,7 +95,7 @@ func TestServeEmbedsANATSServerThatOnlyAcceptsItsOwnUser(t *testing.T) {
 	serve.exits(t, exitDone)
 	shown += serve.stdout.String() + serve.stderr.String()
 	if strings.Contains(shown, password) {
-		t.Errorf("got logs and output with the password:\n%s", shown)
+		t.Errorf("got logs and output\\n%s\\nwant no password", shown)
 	}
 }
 
@@ -107,7 +107,7 @@ func TestServeOnATerminalPrintsTheNATSURL(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := stdout.String(); !strings.Contains(got, "NATS_URL=nats://u:p@127.0.0.1:4222 nats sub 'job.progress.>'") {
-		t.Errorf("got %q", got)
+		t.Errorf("got %q, want a command with the user and the password", got)
 	}
 }
 
@@ -118,7 +118,7 @@ func demoConnects(t *testing.T, shown string) {
 	t.Helper()
 	commands := natsCommand.FindAllStringSubmatch(shown, -1)
 	if len(commands) != 3 {
-		t.Errorf("got %d commands for nats", len(commands))
+		t.Errorf("commands for nats: got %d, want 3", len(commands))
 	}
 	for _, command := range commands {
 		readsEvents(t, command[1])

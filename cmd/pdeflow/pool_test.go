@@ -33,11 +33,11 @@ func TestOpenDatabase_ReservesConnectionsForTheAPI(t *testing.T) {
 				t.Fatal(err)
 			}
 			if b.db.MaxConns() != tt.services || b.apiDB.MaxConns() != tt.api {
-				t.Errorf("%+v: got %d connections for services and %d for the api", tt, b.db.MaxConns(),
-					b.apiDB.MaxConns())
+				t.Errorf("%+v: got %d connections for services and %d for the api, want %d and %d",
+					tt, b.db.MaxConns(), b.apiDB.MaxConns(), tt.services, tt.api)
 			}
 			if shared := b.db == b.apiDB; shared != (tt.services == tt.api) {
-				t.Errorf("%+v: got a shared pool %v", tt, shared)
+				t.Errorf("%+v: got a shared pool %v, want %v", tt, shared, tt.services == tt.api)
 			}
 			if err := b.close(); err != nil {
 				t.Error(err)

@@ -68,14 +68,14 @@ func TestProgress_DrawsABarOnATerminal(t *testing.T) {
 	drawn := out.String()
 	for _, part := range []string{"40% |", "█", "40/100", "running, 20 a second, 3s left"} {
 		if !strings.Contains(drawn, part) {
-			t.Errorf("got a bar without %q: %q", part, drawn)
+			t.Errorf("bar: got %q, want %q in it", drawn, part)
 		}
 	}
 	longer := statusAt(schema.StatusRunning, 40)
 	longer.TotalSteps = 400
 	p.show(longer, began.Add(4*time.Second))
 	if !strings.Contains(out.String(), "40/400") {
-		t.Errorf("longer job: got %q", out.String())
+		t.Errorf("longer job: got %q, want 40/400", out.String())
 	}
 	waiting := "the provider, until noon"
 	longer.WaitingFor = &waiting
@@ -89,7 +89,7 @@ func TestProgress_DrawsABarOnATerminal(t *testing.T) {
 		t.Errorf("got %q, want a line end", out.String())
 	}
 	if strings.Contains(out.String(), "\x1b[3") || strings.Contains(out.String(), "\x1b[9") {
-		t.Errorf("got colour in %q", out.String())
+		t.Errorf("got %q, want no colour", out.String())
 	}
 }
 
@@ -102,7 +102,7 @@ func TestProgress_EndsTheLineOfTheBarWithTheJob(t *testing.T) {
 	p.end()
 	if !strings.Contains(out.String(), "100% |") || !strings.HasSuffix(out.String(), "\n") ||
 		strings.HasSuffix(out.String(), "\n\n") {
-		t.Errorf("got %q", out.String())
+		t.Errorf("got %q, want 100 %% and one line", out.String())
 	}
 }
 
@@ -128,7 +128,7 @@ func TestPace_IsTheRateOfTheLastSeconds(t *testing.T) {
 		t.Errorf("after a pause: got %v, want 100", got)
 	}
 	if len(p.seen) > 20 {
-		t.Errorf("got %d samples", len(p.seen))
+		t.Errorf("samples: got %d, want at most 20", len(p.seen))
 	}
 }
 
@@ -151,7 +151,7 @@ func TestProgress_ShowsListingWhileTheStatusIsUnchanged(t *testing.T) {
 	cancelling.CurrentStep = "Cancelling what has not started"
 	p.show(cancelling, began.Add(time.Minute))
 	if !strings.Contains(out.String(), "job j is cancelling: 50 of 100") {
-		t.Errorf("cancelling job: got:\n%s", out.String())
+		t.Errorf("cancelling job: got\\n%s\\nwant 50 of 100", out.String())
 	}
 }
 
@@ -174,6 +174,6 @@ func TestCounter(t *testing.T) {
 	}
 	if got := redrawn.String(); strings.Count(got, "\n") != 1 ||
 		!strings.HasSuffix(got, "\rimporting: 12 of 12\x1b[K\n") {
-		t.Errorf("on a terminal: got %q", got)
+		t.Errorf("on a terminal: got %q, want one line with the last state", got)
 	}
 }

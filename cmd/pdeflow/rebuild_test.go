@@ -47,7 +47,7 @@ func TestRebuildRecomputesEveryStatusFromTheRows(t *testing.T) {
 		t.Errorf("got standard error %q, want %q", got.stderr, want)
 	}
 	if strings.Contains(got.stdout, "pending") {
-		t.Errorf("got a pending job: %s", got.stdout)
+		t.Errorf("got %s, want no pending job", got.stdout)
 	}
 	for id, want := range before {
 		if diff := cmp.Diff(want, f.status(id, ""), cmpopts.IgnoreFields(events.JobStatus{}, "UpdatedAt")); diff != "" {
@@ -93,7 +93,7 @@ func TestMigrateUpAndStatus(t *testing.T) {
 	pdeflow(t.Context(), bare, "migrate").ends(t, exitDone, "no pending migrations")
 	status := pdeflow(t.Context(), bare, "migrate", "status").ends(t, exitDone, "yes")
 	if strings.Contains(status.stdout, "no\n") {
-		t.Errorf("after up: got:\n%s", status.stdout)
+		t.Errorf("after up: got\\n%s\\nwant every migration applied", status.stdout)
 	}
 	pdeflow(t.Context(), bare, "check").ends(t, exitDone, "Nothing is wrong.")
 	pdeflow(t.Context(), bare, "audit", "list").ends(t, exitDone)

@@ -47,7 +47,7 @@ func TestAnIDMayBeAPrefixOrLatest(t *testing.T) {
 	shown := f.pdeflow(append([]string{"mappings", "show", prefix, "--json"}, report...)...)
 	if unique {
 		if mapping := from[api.Mapping](t, shown.ends(t, exitDone)); mapping.ID != ids[1] {
-			t.Errorf("%s: got mapping %s", prefix, mapping.ID)
+			t.Errorf("%s: got mapping %s, want %s", prefix, mapping.ID, ids[1])
 		}
 	} else {
 		shown.ends(t, exitUsage, "the ids of several mappings begin with")
@@ -84,8 +84,8 @@ func TestIDsCyclesAndReportsAreCompletedByTheServer(t *testing.T) {
 					return value == want
 				})
 			if !found {
-				t.Errorf("%q: got no candidate %q in %q", typed, want,
-					completed(t, f.environment(), strings.Split(typed, " ")...))
+				t.Errorf("%q: got candidates %q, want %q",
+					typed, completed(t, f.environment(), strings.Split(typed, " ")...), want)
 			}
 		})
 	}
@@ -98,7 +98,7 @@ func TestReportsAreListed(t *testing.T) {
 	f.pdeflow("reports", "list").ends(t, exitDone, "CYCLE    REPORT      NAME", "2026-Q3  auto-loans")
 	if list := from[struct{ Items []api.ReportSummary }](t,
 		f.pdeflow("reports", "list", "--json")); len(list.Items) != 1 || list.Items[0].MappingCount != 2 {
-		t.Errorf("got %+v", list)
+		t.Errorf("reports: got %+v, want one with 2 mappings", list)
 	}
 }
 
@@ -112,14 +112,14 @@ func TestJobsWaitEndsWithTheJobOrTheTimeout(t *testing.T) {
 		"job "+job+" is still running after 50ms: 0 of 2 mappings")
 	if status := from[events.JobStatus](t,
 		f.pdeflow("jobs", "wait", job, "--timeout", "50ms", "--json").ends(t, exitFailed)); status.JobID != job {
-		t.Errorf("got JSON %+v", status)
+		t.Errorf("JSON: got %+v, want job %s", status, job)
 	}
 	f.pdeflow("jobs", "wait", job, "--timeout", "0s").ends(t, exitUsage, "--timeout cannot be “0s”")
 	f.run(schema.ServiceClassifier)
 	f.pdeflow("jobs", "wait", "latest", "--timeout", "5m").ends(t, exitDone,
 		"Job "+job+" is completed. 2 mappings: 2 succeeded")
 	if got := f.pdeflow("jobs", "wait", job).ends(t, exitDone); got.stderr != "" {
-		t.Errorf("got %q", got.stderr)
+		t.Errorf("standard error: got %q, want none", got.stderr)
 	}
 }
 
@@ -145,7 +145,7 @@ func TestTheVersionOfTheServerIsPrinted(t *testing.T) {
 	f.pdeflow("version").ends(t, exitDone, "pdeflow "+version()+"\nserver "+version()+" at "+server+"\n")
 	if all := from[versions](t, f.pdeflow("version", "--json")); all.Version != version() || all.Server == nil ||
 		all.Server.URL != server {
-		t.Errorf("got %+v", all)
+		t.Errorf("versions: got %+v, want those of the program and of the server", all)
 	}
 	pdeflow(t.Context(), nil, "version", "--server", unusedAddress(t)).ends(t, exitFailed, "no server listens at")
 }

@@ -40,11 +40,8 @@ func TestAReportIsEditedAndReviewed(t *testing.T) {
 
 	status := f.finish(f.regenerate())
 	if status.Skipped < 3 || status.Succeeded+status.Skipped != 4 {
-		t.Errorf(
-			"next job: got %d skipped and %d succeeded, want every mapping but perhaps the one with a new risk",
-			status.Skipped,
-			status.Succeeded,
-		)
+		t.Errorf("next job: got %d skipped and %d succeeded, want every mapping but perhaps the one with a new risk",
+			status.Skipped, status.Succeeded)
 	}
 	before, after := from[api.Mapping](
 		t,
@@ -55,11 +52,11 @@ func TestAReportIsEditedAndReviewed(t *testing.T) {
 	)
 	if *after.SourceField != "svc.LN_MSTR.VIN" || after.ReviewStatus != schema.ReviewStatusApproved ||
 		*after.ReviewedBy != "mona" || after.SuggestedSourceField == nil || before.SuggestedSourceField != nil {
-		t.Errorf("decided mapping after the next job: got %+v", after)
+		t.Errorf("decided mapping after the next job: got %+v, want it unchanged, with the new suggestion", after)
 	}
 	edited := as("tess", exitDone, "edit", ids[0], "pde_code=P-1", "--json")
 	if got := from[api.DecidedMapping](t, edited); !got.ReviewReset || got.ReviewStatus != schema.ReviewStatusPending {
-		t.Errorf("edit of an approved mapping: got %+v", got)
+		t.Errorf("edit of an approved mapping: got %+v, want a reset review", got)
 	}
 
 	f.eventually(

@@ -126,11 +126,11 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 			}
 			for _, part := range test.want {
 				if !strings.Contains(got.stderr, part) {
-					t.Errorf("got output without %q: %s", part, got.stderr)
+					t.Errorf("got output without %q, want it: %s", part, got.stderr)
 				}
 			}
 			if strings.Contains(got.stdout+got.stderr, "hunter2") {
-				t.Errorf("got output with the password: %s", got.stderr)
+				t.Errorf("got output %s, want no password", got.stderr)
 			}
 		})
 	}
@@ -150,7 +150,7 @@ func TestANamedPortThatIsInUseIsAnError(t *testing.T) {
 	}, "serve", "--listen", taken.Addr().String())
 	if got.code != exitFailed || !strings.Contains(got.stderr, taken.Addr().String()) ||
 		!strings.Contains(got.stderr, "in use") {
-		t.Errorf("got exit code %d: %s", got.code, got.stderr)
+		t.Errorf("got exit code %d, want 1 and the address in use: %s", got.code, got.stderr)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "token")); err == nil {
 		t.Error("got a new token, want the token of the process that has the port")
@@ -204,7 +204,7 @@ func TestServeReportsWhyItsEmbeddedDatabaseEnded(t *testing.T) {
 	serve.exits(t, exitFailed)
 	if result := serve.stderr.String(); !strings.Contains(result,
 		"pdeflow: embedded database: PostgreSQL ended by itself (signal: killed)") {
-		t.Errorf("got:\n%s", result)
+		t.Errorf("got:\\n%s\\nwant that PostgreSQL was killed", result)
 	}
 }
 
@@ -221,7 +221,7 @@ func TestASecondServeOnTheSameDataDirectoryIsRefused(t *testing.T) {
 	got := pdeflow(ctx, map[string]string{"PATH": "/usr/bin:/bin", "PDEFLOW_DATA_DIR": dir}, "serve")
 	if got.code != exitFailed || !strings.Contains(got.stderr, dir) ||
 		!strings.Contains(got.stderr, "in use by process") {
-		t.Errorf("got exit code %d: %s", got.code, got.stderr)
+		t.Errorf("got exit code %d, want 1 and the directory in use: %s", got.code, got.stderr)
 	}
 }
 
@@ -243,6 +243,6 @@ func TestATakenDefaultPortMovesWithALogLine(t *testing.T) {
 	}
 	if at[0] == at[1] || !strings.Contains(result.String(), "the default port is in use") ||
 		!strings.Contains(result.String(), at[1]) {
-		t.Errorf("listening at %v: got:\n%s", at, result.String())
+		t.Errorf("listening at %v: got\\n%s\\nwant two ports", at, result.String())
 	}
 }

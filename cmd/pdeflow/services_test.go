@@ -48,7 +48,7 @@ func (f *fixture) isReady(want ...string) {
 	for end := time.Now().Add(f.patience); time.Now().Before(end); <-tick.C {
 		var code int
 		if code, states = f.readiness(); code != http.StatusOK {
-			f.t.Fatalf("got /readyz %d: %v", code, states)
+			f.t.Fatalf("/readyz: got %d, want 200: %v", code, states)
 		}
 		if slices.Equal(states, want) {
 			return

@@ -45,7 +45,7 @@ func TestALiveDatabaseIsImportedMappedAndRefreshed(t *testing.T) {
 	do(exitDone, "regenerate", "--watch").ends(t, exitDone)
 	mapped := from[struct{ Items []api.Mapping }](t, do(exitDone, "mappings", "list", "--json")).Items[0]
 	if mapped.SourceField == nil || *mapped.SourceField != "svc.loan.cur_bal_amt" {
-		t.Fatalf("mapping: got %+v", mapped)
+		t.Fatalf("mapping: got %+v, want the column svc.loan.cur_bal_amt", mapped)
 	}
 	do(exitDone, "sources", "list").ends(t, exitDone, "Loans", "postgres://reader@localhost")
 	do(exitDone, "sources", "test", "Loans").ends(t, exitDone, "The user sees 1 table with 2 columns.")
@@ -53,7 +53,7 @@ func TestALiveDatabaseIsImportedMappedAndRefreshed(t *testing.T) {
 		ends(t, exitDone, "1 table with 2 columns", "svc.loan (table)", "loan_id", "primary key")
 	summary := from[api.SourceSummary](t, do(exitDone, "sources", "summary", "Loans", "--json"))
 	if summary.TableCount != 1 || summary.PrimaryKeyCount != 1 || len(summary.Items) != 1 {
-		t.Errorf("sources summary --json: got %+v", summary)
+		t.Errorf("sources summary --json: got %+v, want one table with a key", summary)
 	}
 
 	s.Exec(t, "postgres", "alter table svc.loan rename cur_bal_amt to balance")
@@ -81,7 +81,7 @@ func TestALiveDatabaseIsImportedMappedAndRefreshed(t *testing.T) {
 	f.pdeflow("audit", "verify").ends(t, exitDone)
 	for where, text := range map[string]string{"the output": printed.String(), "the log": f.log.String()} {
 		if strings.Contains(text, "Zebra77") {
-			t.Errorf("%s contains the password:\n%s", where, text)
+			t.Errorf("%s: got the password in\\n%s\\nwant no password", where, text)
 		}
 	}
 }

@@ -77,7 +77,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		for _, spec := range file.syntax.Imports {
 			path, err := strconv.Unquote(spec.Path.Value)
 			if err != nil {
-				t.Fatalf("%s: import %s: %v", file.path, spec.Path.Value, err)
+				t.Fatalf("%s: import %s: got %v, want a path", file.path, spec.Path.Value, err)
 			}
 			path = strings.TrimPrefix(path, module+"/")
 			why, bad := whyForbidden(forbiddenImports(), file.dir, path)

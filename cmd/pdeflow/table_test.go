@@ -38,7 +38,7 @@ func TestTable_AlignsByCells(t *testing.T) {
 func TestANameCannotMoveTheCursor(t *testing.T) {
 	t.Parallel()
 	if got := cellText("a\x1b[2Jb\nc\x07"); got != "a\uFFFD[2Jb c\uFFFD" {
-		t.Errorf("got %q", got)
+		t.Errorf("got %q, want the control characters replaced", got)
 	}
 }
 
@@ -82,10 +82,10 @@ func TestDurationTextAgeTextAndCount(t *testing.T) {
 		})
 	}
 	if got := count(1, "point") + ", " + count(2, "point"); got != "1 point, 2 points" {
-		t.Errorf("got %q", got)
+		t.Errorf("got %q, want 1 point, 2 points", got)
 	}
 	if got := quoted(`Kredite „Auto"`); got != `“Kredite „Auto"”` {
-		t.Errorf("got %s", got)
+		t.Errorf("got %s, want “Kredite „Auto\"”", got)
 	}
 }
 
@@ -96,11 +96,11 @@ func TestRewrap_IndentsToTheLastColumn(t *testing.T) {
 	if len(got) != 5 || got[0] != "short  line" || !strings.HasPrefix(got[1], "  tier   HRCI  word") ||
 		!strings.HasPrefix(got[2], strings.Repeat(" ", 15)+"word") ||
 		!strings.HasPrefix(got[4], "word") {
-		t.Errorf("got %q", got)
+		t.Errorf("got %q, want five lines with their indents", got)
 	}
 	for _, line := range got {
 		if cells(line) > defaultWidth {
-			t.Errorf("got a line of %d cells: %s", cells(line), line)
+			t.Errorf("got a line of %d cells, want at most %d: %s", cells(line), defaultWidth, line)
 		}
 	}
 }

@@ -79,7 +79,7 @@ func TestTextFitsTheTerminal(t *testing.T) {
 			fmt.Fprint(terminal, rewrap(terminal, "   --flag NAME  "+strings.Repeat("help ", 40)+"\n"))
 			for line := range strings.SplitSeq(strings.TrimSuffix(written(), "\n"), "\n") {
 				if got := cells(line); got > int(columns) {
-					t.Errorf("%d columns: got a line of %d: %s", columns, got, line)
+					t.Errorf("line: got %d columns, want at most %d: %s", got, columns, line)
 				}
 			}
 		})
@@ -102,11 +102,12 @@ func TestATableFitsTheTerminalAndNamesOmittedColumns(t *testing.T) {
 			shown := written()
 			for line := range strings.SplitSeq(shown, "\n") {
 				if cells(line) > int(columns) {
-					t.Errorf("%d columns: got a line of %d: %s", columns, cells(line), line)
+					t.Errorf("line: got %d columns, want at most %d: %s", cells(line), columns, line)
 				}
 			}
 			if !strings.Contains(shown, id) || strings.Join(w.omitted, ", ") != omitted {
-				t.Errorf("%d columns: got a table without %q:\n%s", columns, w.omitted, shown)
+				t.Errorf("%d columns: got %q left out, want %q and the ids in:\\n%s",
+					columns, w.omitted, omitted, shown)
 			}
 		})
 	}
@@ -124,15 +125,15 @@ func TestTheBarStaysOnOneLineOfANarrowTerminal(t *testing.T) {
 			p.end()
 			drawn := written()
 			if strings.Count(drawn, "\n") != 1 {
-				t.Errorf("%d columns: got a bar that scrolls: %q", columns, drawn)
+				t.Errorf("%d columns: got the bar %q, want one that does not scroll", columns, drawn)
 			}
 			for line := range strings.SplitSeq(strings.TrimSpace(strings.ReplaceAll(drawn, "\x1b[K", "")), "\r") {
 				if cells(line) >= int(columns) {
-					t.Errorf("%d columns: got a bar of %d: %q", columns, cells(line), line)
+					t.Errorf("bar: got %d columns, want fewer than %d: %q", cells(line), columns, drawn)
 				}
 			}
 			if hasBar := strings.Contains(drawn, "█"); hasBar != (columns >= 40) {
-				t.Errorf("%d columns: got a bar %v: %q", columns, hasBar, drawn)
+				t.Errorf("%d columns: got a bar %v, want %v: %q", columns, hasBar, columns >= 40, drawn)
 			}
 		})
 	}

@@ -197,7 +197,7 @@ func TestTheVersionIsACommandAndAFlag(t *testing.T) {
 	command, _, _ := strings.Cut(pdeflow(t.Context(), nil, "version").ends(t, exitDone, "pdeflow "+version()).stdout,
 		"\n")
 	if flag := pdeflow(t.Context(), nil, "--version").ends(t, exitDone).stdout; flag != command+"\n" {
-		t.Errorf("got %q from the flag and %q from the command", flag, command)
+		t.Errorf("got %q from the flag, want %q as from the command", flag, command)
 	}
 }
 
@@ -228,15 +228,15 @@ func TestEveryCommandHasAUsageAndEveryGroupExamples(t *testing.T) {
 				continue
 			}
 			if sub.Usage == "" {
-				t.Errorf("%s has no usage", sub.Name)
+				t.Errorf("%s: got no usage, want one", sub.Name)
 			}
 			if depth == 0 && sub.Name != "version" && !strings.Contains(sub.Description, "pdeflow "+sub.Name) &&
 				sub.Name != "demo" {
-				t.Errorf("%s has no example", sub.Name)
+				t.Errorf("%s: got no example, want one", sub.Name)
 			}
 			for _, flag := range sub.Flags {
 				if doc, ok := flag.(cli.DocGenerationFlag); ok && doc.GetUsage() == "" {
-					t.Errorf("flag --%s of %s has no usage", flag.Names()[0], sub.Name)
+					t.Errorf("flag --%s of %s: got no usage, want one", flag.Names()[0], sub.Name)
 				}
 			}
 			look(sub, depth+1)
@@ -286,11 +286,11 @@ func TestEveryVariableOfTheREADMEHasAFlag(t *testing.T) {
 	table, _, _ = strings.Cut(table, "\n\n")
 	variables := regexp.MustCompile("`([A-Z][A-Z_]+)`").FindAllStringSubmatch(table, -1)
 	if len(variables) < 10 || variables[len(variables)-1][1] != "PDEFLOW_PG_USER" {
-		t.Errorf("got variables %v in the table", variables)
+		t.Errorf("variables of the table: got %v, want at least 10 up to PDEFLOW_PG_USER", variables)
 	}
 	for _, variable := range variables {
 		if !flags[variable[1]] {
-			t.Errorf("%s has no flag", variable[1])
+			t.Errorf("%s: got no flag, want one", variable[1])
 		}
 	}
 }

@@ -58,7 +58,7 @@ func (w *watching) has(t *testing.T, where *eventstest.Log, text string, times i
 			return
 		}
 	}
-	t.Fatalf("got output without %q:\n%s%s", text, w.stdout.String(), w.stderr.String())
+	t.Fatalf("got output without %q, want it:\\n%s%s", text, w.stdout.String(), w.stderr.String())
 }
 
 func (w *watching) exits(t *testing.T, want int) {
@@ -69,7 +69,7 @@ func (w *watching) exits(t *testing.T, want int) {
 			t.Errorf("got exit code %d, want %d:\n%s%s", code, want, w.stdout.String(), w.stderr.String())
 		}
 	case <-time.After(deadline):
-		t.Fatalf("program did not end:\n%s%s", w.stdout.String(), w.stderr.String())
+		t.Fatalf("got a program that runs on, want it ended:\\n%s%s", w.stdout.String(), w.stderr.String())
 	}
 }
 
@@ -105,7 +105,7 @@ func TestWatchingSurvivesAKilledServer(t *testing.T) {
 	f.run(schema.ServiceClassifier)
 	w.exits(t, exitDone)
 	if !strings.Contains(w.stdout.String(), "5 succeeded") {
-		t.Errorf("got %s", w.stdout.String())
+		t.Errorf("got %s, want 5 succeeded", w.stdout.String())
 	}
 }
 
@@ -119,7 +119,7 @@ func (f *fixture) responds() {
 			return
 		}
 	}
-	f.t.Fatalf("no response from the API at %s", f.url)
+	f.t.Fatalf("API at %s: got no response, want one", f.url)
 }
 
 func TestInterruptedWatchingLeavesTheJobRunning(t *testing.T) {
@@ -139,7 +139,7 @@ func TestInterruptedWatchingLeavesTheJobRunning(t *testing.T) {
 		t.Errorf("got %q, want %q", w.stderr.String(), want)
 	}
 	if status := f.status(job, ""); status.Status != schema.StatusRunning {
-		t.Errorf("got status %s", status.Status)
+		t.Errorf("status: got %s, want running", status.Status)
 	}
 }
 
@@ -150,14 +150,14 @@ func TestRegenerateWatchExitsByTheOutcomeOfTheJob(t *testing.T) {
 	got := f.runRegenerate("--watch").ends(t, exitDone, "The job is accepted and works on 5 mappings", "completed",
 		"5 of 5 mappings, 100 %", "5 succeeded")
 	if !strings.Contains(got.stderr, "is completed: 5 of 5 mappings (100 %)") {
-		t.Errorf("got no progress: %s", got.stderr)
+		t.Errorf("progress: got %s, want 5 of 5 mappings", got.stderr)
 	}
 	f.runRegenerate("--watch").ends(t, exitDone, "completed", "0 succeeded, 5 skipped")
 	f.runRegenerate("--dry-run").ends(t, exitDone, "would skip 5 that have not changed")
 	final := f.runRegenerate("--watch", "--json", "--force").ends(t, exitDone)
 	if status := from[events.JobStatus](t, final); status.Status != schema.StatusCompleted || status.Result == nil ||
 		status.Succeeded != 5 {
-		t.Errorf("got %+v", status)
+		t.Errorf("got %+v, want completed, with 5 successes", status)
 	}
 }
 
@@ -172,10 +172,10 @@ func TestWatchingAFailedJobPrintsItsErrorAndExitsOne(t *testing.T) {
 	got := f.runRegenerate("--watch")
 	if got.code != exitFailed || !strings.Contains(got.stdout, "status        failed") ||
 		!strings.Contains(got.stdout, "2 of 2 mappings failed, the rest is saved") {
-		t.Errorf("got exit code %d:\n%s%s", got.code, got.stdout, got.stderr)
+		t.Errorf("got exit code %d, want 1 and 2 failed mappings:\\n%s%s", got.code, got.stdout, got.stderr)
 	}
 	if !strings.Contains(got.stderr, "is failed: 2 of 2") {
-		t.Errorf("got last line %s", got.stderr)
+		t.Errorf("last line: got %s, want 2 of 2 failed", got.stderr)
 	}
 	job := someID.FindString(got.stdout)
 	f.pdeflow("jobs", "items", job, "--outcome", "failed").ends(t, exitDone, "panic", "nil pointer")

@@ -62,7 +62,12 @@ func TestTheAuditLogAgreesWithTheHistoryOfRemovedMappings(t *testing.T) {
 	if got := appendChanges(t, db); got != 1 {
 		t.Errorf("entries of the removal: got %d, want 1", got)
 	}
-	verdict, err := audit.Verify(t.Context(), db, func(f audit.Finding) { t.Errorf("found %+v", f) }, nil)
+	verdict, err := audit.Verify(
+		t.Context(),
+		db,
+		func(f audit.Finding) { t.Errorf("got the finding %+v, want none", f) },
+		nil,
+	)
 	if err != nil || verdict.Rows != 5 {
 		t.Errorf("Verify: got %+v (%v), want 5 rows", verdict, err)
 	}

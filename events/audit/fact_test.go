@@ -219,6 +219,6 @@ func TestAppend_AppendsEachEventOnce(t *testing.T) {
 	}
 	if rows[0].PrevHash != strings.Repeat("0", 64) || rows[1].PrevHash != rows[0].Hash ||
 		rows[1].Hash != rows[1].Sum() {
-		t.Errorf("chain: got %+v", rows)
+		t.Errorf("chain: got %+v, want each row with the hash of the one before", rows)
 	}
 }

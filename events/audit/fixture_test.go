@@ -145,7 +145,7 @@ func (f *fixture) row(prefix string) audit.Row {
 			return row
 		}
 	}
-	f.t.Fatalf("the log has no event %s", prefix)
+	f.t.Fatalf("log: got no event %s, want one", prefix)
 	return audit.Row{}
 }
 

@@ -11,7 +11,12 @@ import (
 // mustVerify runs [audit.Verify] and expects it to find nothing in so many jobs of one item each.
 func mustVerify(t *testing.T, db *schema.DB, jobs int64, progress schema.Progress) {
 	t.Helper()
-	verdict, err := audit.Verify(t.Context(), db, func(f audit.Finding) { t.Errorf("Verify found %+v", f) }, progress)
+	verdict, err := audit.Verify(
+		t.Context(),
+		db,
+		func(f audit.Finding) { t.Errorf("Verify: got the finding %+v, want none", f) },
+		progress,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +80,7 @@ func TestVerify_SeesWhatIsAuditedWhileItRuns(t *testing.T) {
 	_, err := audit.Verify(t.Context(), db,
 		func(f audit.Finding) {
 			if f.Problem != audit.ProblemChanged { // by this test
-				t.Errorf("found %+v", f)
+				t.Errorf("finding: got %+v, want a changed row", f)
 			}
 		},
 		func(phase string, done, _ int64) {

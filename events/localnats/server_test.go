@@ -76,12 +76,12 @@ func TestADefaultAddressMovesToTheNextFreePortAndSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if at.Host == taken {
-		t.Fatalf("got address %s, which is taken", taken)
+		t.Fatalf("address: got %s, which is taken, want another one", taken)
 	}
 	connect(t, s.URL())
 	if said := log.String(); !strings.Contains(said, "moved to the next free port") ||
 		!strings.Contains(said, s.URL()) {
-		t.Errorf("the log lacks the new address: %q", said)
+		t.Errorf("log: got %q, want the new address", said)
 	}
 }
 
@@ -109,7 +109,7 @@ func TestServersThatStartAtOnceGetDifferentPorts(t *testing.T) {
 	seen := map[string]bool{}
 	for _, url := range urls {
 		if seen[url] {
-			t.Errorf("two servers have the address %s", url)
+			t.Errorf("address of two servers: got %s for both, want two", url)
 		}
 		seen[url] = true
 	}
@@ -137,14 +137,14 @@ func TestAServerComesBackOnItsDirectoryAndAddress(t *testing.T) {
 
 	again := start(t, localnats.Options{StoreDir: store, Listen: at.Host})
 	if again.URL() != s.URL() {
-		t.Errorf("it came back at %s, was at %s", again.URL(), s.URL())
+		t.Errorf("address after the restart: got %s, want %s", again.URL(), s.URL())
 	}
 	js, err = jetstream.New(connect(t, again.URL()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := js.Stream(t.Context(), "S"); err != nil {
-		t.Errorf("the stream did not come back: %v", err)
+		t.Errorf("stream after the restart: got %v, want nil", err)
 	}
 }
 
@@ -180,10 +180,10 @@ func TestOnlyTheUserOfTheURLIsAccepted(t *testing.T) {
 		t.Errorf("connection without a user: got %v, want an authorization violation", err)
 	}
 	if strings.Contains(log.String(), "Plaintext") {
-		t.Errorf("the server warns about its password: %q", log.String())
+		t.Errorf("log: got %q, want no warning about the password", log.String())
 	}
 	if !strings.Contains(log.String(), address) || strings.Contains(log.String(), "hunter2") {
-		t.Errorf("the log does not name the address, or has the password: %q", log.String())
+		t.Errorf("log: got %q, want the address and no password", log.String())
 	}
 }
 
@@ -224,7 +224,7 @@ func TestAnAddressForEverybodyIsReachedByLoopback(t *testing.T) {
 	t.Parallel()
 	s := start(t, localnats.Options{Listen: "0.0.0.0:0"})
 	if !strings.HasPrefix(s.URL(), "nats://127.0.0.1:") {
-		t.Errorf("the URL: got %s", s.URL())
+		t.Errorf("the URL: got %s, want one on the loopback interface", s.URL())
 	}
 	connect(t, s.URL())
 }

@@ -125,7 +125,7 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("got error %v, want Problems", err)
 		}
 		if len(file.Rows) != len(file.Places) {
-			t.Errorf("got %d rows and %d places", len(file.Rows), len(file.Places))
+			t.Errorf("got %d rows and %d places, want as many places as rows", len(file.Rows), len(file.Places))
 		}
 	})
 }

@@ -19,7 +19,7 @@ func TestRead_DoesNotCopyATableIntoItself(t *testing.T) {
 	script := "create table a (b int" + strings.Repeat(", like a", 24) + ");"
 	got := problems(t, "x.sql", script)
 	if len(got) != 24 || got[0] != "1 a: LIKE names a table that the script does not create before" {
-		t.Errorf("got %d problems, the first of them %s", len(got), got[0])
+		t.Errorf("got %d problems, the first of them %s, want 24", len(got), got[0])
 	}
 }
 
@@ -63,7 +63,7 @@ func TestRead_ReadsStatementsWithoutSemicolonsOneAfterAnother(t *testing.T) { //
 	}
 	file, err := columnfile.Read("x.sql", []byte(script.String()))
 	if err != nil || len(file.Rows) != 50_000 {
-		t.Errorf("got %d columns and error %v", len(file.Rows), err)
+		t.Errorf("got %d columns and error %v, want 50,000 and none", len(file.Rows), err)
 	}
 }
 
@@ -101,11 +101,11 @@ func TestRead_KeepsNothingOfStatementsThatItSkips(t *testing.T) { //nolint:paral
 			file, err := columnfile.Read("x.sql", script)
 			runtime.ReadMemStats(&after)
 			if err != nil || len(file.Rows) != 1 {
-				t.Errorf("got %d columns and error %v", len(file.Rows), err)
+				t.Errorf("got %d columns and error %v, want 1 and none", len(file.Rows), err)
 			}
 			// 768 Ki tokens of some 60 bytes each, which are copied while they become more, would be more than 100 MiB.
 			if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 30 {
-				t.Errorf("reading %d KiB has taken %d MiB of memory", len(script)>>10, mib)
+				t.Errorf("memory to read %d KiB: got %d MiB, want at most 30", len(script)>>10, mib)
 			}
 		})
 	}

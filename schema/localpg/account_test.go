@@ -31,10 +31,10 @@ func TestADirectoryThatPostgreSQLsUserCannotReachKeepsItsData(t *testing.T) {
 			}
 		})
 		if !strings.HasPrefix(kept, refuge+"/") {
-			t.Errorf("the cluster is in %s", kept)
+			t.Errorf("directory of the cluster: got %s, want one below %s", kept, refuge)
 		}
 	} else if kept != filepath.Join(dir, "data") {
-		t.Errorf("the cluster is in %s", kept)
+		t.Errorf("directory of the cluster: got %s, want %s", kept, filepath.Join(dir, "data"))
 	}
 
 	// The directory may be moved.
@@ -87,14 +87,14 @@ func TestWithoutAUserPostgresTheServerRunsAsAUIDThatNothingElseUses(t *testing.T
 		t.Fatal(err)
 	}
 	if _, err := user.LookupId(number(chosen.uid)); err == nil || !chosen.nameless {
-		t.Errorf("%+v is a user of this system", chosen)
+		t.Errorf("account: got %+v, want no user of this system", chosen)
 	}
 	busy, err := busyUsers()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if busy[chosen.uid] || !busy[uint32(os.Geteuid())] {
-		t.Errorf("got uid %d; the processes of this machine run as %v", chosen.uid, slices.Collect(maps.Keys(busy)))
+		t.Errorf("account: got uid %d, want none of %v", chosen.uid, slices.Collect(maps.Keys(busy)))
 	}
 	dir := passableDir(t)
 	s := start(t, Options{Dir: dir, Durable: true, User: number(chosen.uid)})
@@ -104,7 +104,7 @@ func TestWithoutAUserPostgresTheServerRunsAsAUIDThatNothingElseUses(t *testing.T
 	if os.Geteuid() == 0 {
 		belongsTo(t, data, chosen.uid)
 		if busy, err := busyUsers(); err != nil || !busy[chosen.uid] {
-			t.Errorf("the server does not run as %d (%v)", chosen.uid, err)
+			t.Errorf("users of processes: got none with uid %d (%v), want the server's", chosen.uid, err)
 		}
 	}
 	if err := s.Stop(); err != nil {
@@ -127,7 +127,7 @@ func belongsTo(t *testing.T, dir string, uid uint32) {
 			return err
 		}
 		if owner, exists, err := ownerOf(path); err != nil || exists && owner != uid {
-			t.Errorf("%s belongs to %d, not to %d (%v)", path, owner, uid, err)
+			t.Errorf("owner of %s: got %d, want %d (%v)", path, owner, uid, err)
 		}
 		return nil
 	})
@@ -135,7 +135,7 @@ func belongsTo(t *testing.T, dir string, uid uint32) {
 		t.Error(err)
 	}
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("%s: got %v (%v)", dir, info.Mode(), err)
+		t.Errorf("mode of %s: got %v (%v), want 0700", dir, info.Mode(), err)
 	}
 }
 

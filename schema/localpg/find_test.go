@@ -181,7 +181,7 @@ func TestFind_WithoutPostgreSQLNamesTheCommandThatInstallsIt(t *testing.T) {
 				})
 			}
 			if mac := strings.Contains(err.Error(), "Postgres.app"); mac != (test.system == "darwin") {
-				t.Errorf("the error names folders of another system: %v", err)
+				t.Errorf("got error %v, want one that names folders of this system only", err)
 			}
 		})
 	}

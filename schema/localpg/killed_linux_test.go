@@ -39,7 +39,7 @@ func startOwner(t *testing.T, dir string, env ...string) owned {
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		t.Fatalf("line of the owner: got %q, %v", line, err)
+		t.Fatalf("line of the owner: got %q, %v, want a line", line, err)
 	}
 	fields := strings.Fields(line)
 	pid, err := strconv.Atoi(fields[0])
@@ -75,7 +75,7 @@ func awaitEnd(t *testing.T, pidfd int) {
 			continue
 		}
 		if err != nil || n != 1 {
-			t.Fatalf("the server still runs 30 s after its owner was killed (%v)", err)
+			t.Fatalf("30 s after the owner was killed: got a running server (%v), want it ended", err)
 		}
 		return
 	}
@@ -196,7 +196,7 @@ func TestTheServerDoesNotInheritTheEnvironment(t *testing.T) {
 	for variable := range strings.SplitSeq(string(text), "\x00") {
 		if strings.HasPrefix(variable, "OPENAI") || strings.HasPrefix(variable, "PGPORT") ||
 			strings.HasPrefix(variable, "PGOPTIONS") {
-			t.Errorf("the server inherited %s", variable)
+			t.Errorf("environment of the server: got %s, want no such variable", variable)
 		}
 	}
 }

@@ -23,10 +23,10 @@ func TestATemporaryServerLeavesNothingBehind(t *testing.T) {
 	conn := connect(t, s.URL())
 	name := one[string](t, conn, "select current_user || ' in ' || current_database()")
 	if name != "pdeflow in pdeflow" {
-		t.Errorf("the URL leads to %s", name)
+		t.Errorf("database of the URL: got %s, want pdeflow in pdeflow", name)
 	}
 	if listens := one[string](t, conn, "show listen_addresses"); listens != "" {
-		t.Errorf("the server listens on %s", listens)
+		t.Errorf("listen_addresses: got %s, want none", listens)
 	}
 	temp, pid := s.temp.Dir(), s.cmd.Process.Pid
 	run(t, conn, "begin", "create table left_open ()") // an open transaction does not delay the stop
@@ -40,7 +40,7 @@ func TestATemporaryServerLeavesNothingBehind(t *testing.T) {
 	}
 	gone(t, temp)
 	if dirlock.Alive(pid) {
-		t.Errorf("process %d still runs", pid)
+		t.Errorf("process %d: got it running, want it ended", pid)
 	}
 	if err := s.Stop(); err != nil {
 		t.Errorf("second Stop: got %v, want nil", err)
@@ -55,10 +55,10 @@ func TestNoOtherUserReachesTheSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	if info.Mode().Perm() != 0o700 {
-		t.Errorf("the sockets' directory: got %v", info.Mode())
+		t.Errorf("the sockets' directory: got %v, want 0700", info.Mode())
 	}
 	if owner, _, err := ownerOf(s.sockets); err != nil || owner != s.cluster.account.uid {
-		t.Errorf("the sockets' directory belongs to %d (%v)", owner, err)
+		t.Errorf("owner of the sockets' directory: got %d (%v), want %d", owner, err, s.cluster.account.uid)
 	}
 	if os.Geteuid() == 0 && s.cluster.account.uid == 0 {
 		t.Error("the server runs as root")
@@ -72,7 +72,7 @@ func TestADirectoryKeepsItsDataBetweenRuns(t *testing.T) {
 	conn := connect(t, first.URL())
 	run(t, conn, "create table kept as select 42 as n")
 	if fsync := one[string](t, conn, "show fsync"); fsync != "on" {
-		t.Errorf("fsync of a durable server: got %s", fsync)
+		t.Errorf("fsync of a durable server: got %s, want on", fsync)
 	}
 	if err := first.Stop(); err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func TestADirectoryWithoutAClusterIsRefused(t *testing.T) {
 	}
 	_, err := Start(t.Context(), with(t, Options{Dir: dir, User: "nobody"}))
 	if err == nil || !strings.Contains(err.Error(), "not a database") {
-		t.Errorf("the error: got %v", err)
+		t.Errorf("got error %v, want one that it is not a database", err)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestAMissingClusterIsNotReplacedByAnEmptyOne(t *testing.T) {
 	}
 	_, err := Start(t.Context(), with(t, Options{Dir: dir}))
 	if err == nil || !strings.Contains(err.Error(), "/var/lib/pdeflow/never-was/data, which is gone") {
-		t.Errorf("the error: got %v", err)
+		t.Errorf("got error %v, want one that the directory is gone", err)
 	}
 }
 
@@ -237,13 +237,13 @@ func TestTheLogHasErrorsAndNoRows(t *testing.T) {
 	}
 	logged := log.String()
 	if !strings.Contains(logged, "duplicate key") || !strings.Contains(logged, "from=postgres") {
-		t.Errorf("the log has no error: %s", logged)
+		t.Errorf("log: got %s, want the error of the server", logged)
 	}
 	if strings.Contains(logged, "SECRET") {
-		t.Errorf("the log shows a row: %s", logged)
+		t.Errorf("log: got %s, want no row", logged)
 	}
 	if strings.Contains(logged, "level=WARN") {
-		t.Errorf("Stop logged a warning: %s", logged)
+		t.Errorf("log of Stop: got %s, want no warning", logged)
 	}
 }
 

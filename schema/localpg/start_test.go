@@ -151,7 +151,7 @@ func madeDir(t *testing.T) string {
 func gone(t *testing.T, path string) {
 	t.Helper()
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%s is still there (%v)", path, err)
+		t.Errorf("%s: got it kept (%v), want it removed", path, err)
 	}
 }
 

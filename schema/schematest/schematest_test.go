@@ -44,7 +44,7 @@ func TestEachTestHasAMigratedDatabaseOfItsOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 		if left > 0 {
-			t.Errorf("database %s outlived its test", name)
+			t.Errorf("database %s: got it after its test, want it dropped", name)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func TestANamedServerIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if made == "" || left > 0 {
-		t.Errorf("database %q outlived its test", made)
+		t.Errorf("database %q: got it after its test, want it dropped", made)
 	}
 }
 

@@ -111,7 +111,8 @@ func TestLongNamesAndTypesAreRead(t *testing.T) {
 	t.Parallel()
 	file, err := tabular.Attributes("long-name.csv", readCase(t, "long-name.csv"))
 	if err != nil || len(file.Rows) != 2 || len(file.Rows[0].AttributeName) != 388 || file.Rows[0].MDRM == "" {
-		t.Errorf("long-name.csv: %d rows (%v), the first %+v", len(file.Rows), err, file.Rows)
+		t.Errorf("long-name.csv: got %d rows (%v), the first %+v, want 2 and a name of 388 characters",
+			len(file.Rows), err, file.Rows)
 	}
 	columns, err := tabular.Columns("long-types.columns.csv", readCase(t, "long-types.columns.csv"))
 	if err != nil {

@@ -240,14 +240,14 @@ func TestVisibleSheetsWithTheSameColumnsAreReadAndTheOthersListed(t *testing.T) 
 	if want := "a.xlsx:'It''s 2'!B3: line_item_number: the attribute is already in line 2 of sheet Part " +
 		"1; "; err == nil ||
 		!strings.HasPrefix(err.Error(), want) {
-		t.Errorf("got error %v", err)
+		t.Errorf("got error %v, want one that begins with %s", err, want)
 	}
 	_, err = tabular.Attributes(
 		"a.xlsx",
 		rawWorkbook(t, "", rawSheet{name: "S", attributes: `state="hidden"`, rows: withHeader(texts("A", "1"))}),
 	)
 	if err == nil || err.Error() != "a.xlsx: every sheet of the workbook is hidden; unhide the one to import" {
-		t.Errorf("got error %v", err)
+		t.Errorf("got error %v, want one about hidden sheets", err)
 	}
 	_, err = tabular.Attributes("a.xlsx", rawWorkbook(
 		t,
@@ -270,7 +270,7 @@ func TestAValueInTheHeaderIsNotRepeated(t *testing.T) {
 			_, err := tabular.Attributes("a.csv", []byte("attribute_name,\""+secret+"\"\nA,b\n"))
 			if err == nil || strings.Contains(err.Error(), strings.TrimSpace(secret)) ||
 				!strings.Contains(err.Error(), "cell B") {
-				t.Errorf("got error %v", err)
+				t.Errorf("got error %v, want one that names the cell and does not show its text", err)
 			}
 		})
 	}

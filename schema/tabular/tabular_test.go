@@ -107,7 +107,7 @@ func TestAttributes_RecognisesSemicolons(t *testing.T) {
 	t.Parallel()
 	file, err := tabular.Attributes("a.csv", []byte("attribute_name;description\nBalance;owed, in dollars\n"))
 	if err != nil || file.Rows[0].Description != "owed, in dollars" {
-		t.Errorf("got %+v, %v", file.Rows, err)
+		t.Errorf("got %+v, %v, want the whole description", file.Rows, err)
 	}
 }
 
@@ -115,7 +115,7 @@ func TestAttributes_SkipsEmptyRows(t *testing.T) {
 	t.Parallel()
 	file, err := tabular.Attributes("a.csv", []byte("attribute_name,mdrm,,\n\n,,,\n Balance , ,,\n  \n,\n"))
 	if err != nil || len(file.Rows) != 1 || file.Rows[0].AttributeName != "Balance" {
-		t.Errorf("got %+v, %v", file.Rows, err)
+		t.Errorf("got %+v, %v, want Balance", file.Rows, err)
 	}
 }
 
@@ -308,8 +308,8 @@ func TestAtMostAHundredProblemsAreListedAndTheOthersCounted(t *testing.T) {
 	_, err := tabular.Attributes("attributes.csv", []byte("attribute_name,is_cde\n"+strings.Repeat(",what\n", 300)))
 	problems, ok := errors.AsType[tabular.Problems](err)
 	if !ok || len(problems.First) != schema.MaxProblems || problems.First[99].Line != 51 || problems.More != 500 {
-		t.Errorf("got %d problems and %d more, the last %v", len(problems.First), problems.More,
-			problems.First[len(problems.First)-1])
+		t.Errorf("got %d problems and %d more, the last %v, want 100 up to line 51, and 500 more",
+			len(problems.First), problems.More, problems.First[len(problems.First)-1])
 	}
 	if !strings.HasSuffix(err.Error(), "\nand 500 more") {
 		t.Errorf("got an error that ends with %q, want the number of other problems", err.Error()[len(err.Error())-60:])
@@ -376,7 +376,7 @@ func FuzzNoReasonRepeatsACell(f *testing.F) {
 			second(tabular.Mappings("f.csv", content)),
 		} {
 			if err != nil && strings.Contains(err.Error(), secret) {
-				t.Errorf("the error repeats a cell: %v", err)
+				t.Errorf("got error %v, want one without the cell's text", err)
 			}
 			if problems, ok := errors.AsType[tabular.Problems](err); err != nil &&
 				(!ok || len(problems.First) > schema.MaxProblems) {

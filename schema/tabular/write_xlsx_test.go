@@ -80,11 +80,11 @@ func TestXLSXWriter_HelpsThePersonWhoEdits(t *testing.T) {
 	}
 	lists, err := book.GetDataValidations("A & B")
 	if err != nil || len(lists) != 1 || lists[0].Sqref != "B2:B3" || lists[0].Formula1 != `"HRCI,Public"` {
-		t.Errorf("got drop-down lists %+v (%v)", lists, err)
+		t.Errorf("got drop-down lists %+v (%v), want one for B2:B3", lists, err)
 	}
 	colours, err := book.GetConditionalFormats("A & B")
 	if err != nil || len(colours["B2:B3"]) != 2 {
-		t.Errorf("got colours %+v (%v)", colours, err)
+		t.Errorf("got colours %+v (%v), want two for B2:B3", colours, err)
 	}
 	about, err := book.GetRows("Columns")
 	want := [][]string{

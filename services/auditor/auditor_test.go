@@ -30,7 +30,7 @@ func TestEveryEventOfAJobIsInTheLogOnce(t *testing.T) {
 	f.waitAudited(job)
 	for id, origin := range f.mustHaveOnce(published) {
 		if origin != audit.OriginEvent {
-			t.Errorf("%s: got origin %s", id, origin)
+			t.Errorf("%s: got origin %s, want %s", id, origin, audit.OriginEvent)
 		}
 	}
 	f.mustBeSound()
@@ -166,7 +166,7 @@ func TestTheLogHasTheEventsAsPublished(t *testing.T) {
 		History struct{ ID, SHA256 string }
 	}
 	if err := json.Unmarshal(rows[published[3].ID()].Data, &history); err != nil || len(history.History.SHA256) != 64 {
-		t.Errorf("history of an item: got %+v, %v", history, err)
+		t.Errorf("history of an item: got %+v, %v, want a digest of 64 digits", history, err)
 	}
 }
 
@@ -227,7 +227,7 @@ func TestOnlyUnreportedFactsAreTakenFromTheRows(t *testing.T) {
 		if want := map[bool]audit.Origin{
 			true: audit.OriginRows, false: audit.OriginEvent,
 		}[id == lost.ID()]; got != want {
-			t.Errorf("%s: got origin %s", id, got)
+			t.Errorf("%s: got origin %s, want %s", id, got, want)
 		}
 	}
 }

@@ -74,16 +74,11 @@ func TestAForgedEventIsLoggedAsUnverified(t *testing.T) {
 		if row.Verified || !strings.HasPrefix(row.EventID, "unverified/") || claims[doubt.Claims] == "" ||
 			row.Actor != "" ||
 			row.Origin != audit.OriginEvent {
-			t.Errorf(
-				"%s: got the row %s, claiming %s, by %q, want an unverified one by nobody known",
-				claims[doubt.Claims],
-				row.EventID,
-				doubt.Claims,
-				row.Actor,
-			)
+			t.Errorf("%s: got the row %s, claiming %s, by %q, want an unverified one by nobody known",
+				claims[doubt.Claims], row.EventID, doubt.Claims, row.Actor)
 		}
 		if strings.Contains(string(row.Data), "mallory") {
-			t.Errorf("the log repeats what was forged: %s", row.Data)
+			t.Errorf("log: got %s, want nothing of the forged body", row.Data)
 		}
 	}
 	f.mustBeSound()
@@ -130,7 +125,7 @@ func TestAMalformedMessageIsLoggedWithoutItsContent(t *testing.T) {
 			t.Errorf("%s: got %s, want an unverified row that is not understood", row.EventID, row.Data)
 		}
 		if strings.Contains(string(row.Data), secret) {
-			t.Errorf("the log has the body: %s", row.Data)
+			t.Errorf("log: got %s, want nothing of the body", row.Data)
 		}
 	}
 	f.mustBeSound()
@@ -158,14 +153,8 @@ func TestWaitsAndRejectionsAreLoggedAsClaims(t *testing.T) {
 			f := f.in(t)
 			row := f.waitRow(event.ID())
 			if row.Verified || row.JobID != job.ID || strings.Contains(string(row.Data), "4711") {
-				t.Errorf(
-					"%s: got verified %v, job %q, %s, want an unverified row of job %q without its text",
-					event.ID(),
-					row.Verified,
-					row.JobID,
-					row.Data,
-					job.ID,
-				)
+				t.Errorf("%s: got verified %v, job %q, %s, want an unverified row of job %q without its text",
+					event.ID(), row.Verified, row.JobID, row.Data, job.ID)
 			}
 		})
 	}

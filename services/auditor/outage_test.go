@@ -41,12 +41,12 @@ func TestALostStreamLeavesTheLogComplete(t *testing.T) {
 	origins := f.mustHaveOnce(all)
 	for _, event := range unpublished {
 		if origins[event.ID()] != audit.OriginRows {
-			t.Errorf("%s: got origin %s", event.ID(), origins[event.ID()])
+			t.Errorf("%s: got origin %s, want %s", event.ID(), origins[event.ID()], audit.OriginRows)
 		}
 	}
 	for _, event := range first {
 		if origins[event.ID()] != audit.OriginEvent {
-			t.Errorf("%s: got origin %s", event.ID(), origins[event.ID()])
+			t.Errorf("%s: got origin %s, want %s", event.ID(), origins[event.ID()], audit.OriginEvent)
 		}
 	}
 	f.mustBeSound()
@@ -63,7 +63,7 @@ func TestAJobIsAuditedWithoutNATS(t *testing.T) {
 	f.waitAudited(job)
 	for id, origin := range f.mustHaveOnce(published) {
 		if origin != audit.OriginRows {
-			t.Errorf("%s: got origin %s", id, origin)
+			t.Errorf("%s: got origin %s, want %s", id, origin, audit.OriginRows)
 		}
 	}
 	f.mustBeSound()
@@ -90,7 +90,7 @@ func TestADeletedConsumerStartsWhereTheLogEnds(t *testing.T) {
 	f.publish(f.finish(job, f.ids[3:]...)...)
 	for _, id := range f.ids[3:] {
 		if row := f.waitRow("item/" + job.ID + "/" + id); row.Origin != audit.OriginEvent {
-			t.Errorf("%s: got origin %s", row.EventID, row.Origin)
+			t.Errorf("%s: got origin %s, want %s", row.EventID, row.Origin, audit.OriginEvent)
 		}
 	}
 	consumer, err := f.JS.Consumer(t.Context(), events.StreamEvents, "auditor")
@@ -127,7 +127,7 @@ func TestAnAuditorContinuesWhereOneWasStopped(t *testing.T) {
 	f.waitAudited(job)
 	for id, origin := range f.mustHaveOnce(published) {
 		if origin != audit.OriginEvent {
-			t.Errorf("%s: got origin %s", id, origin)
+			t.Errorf("%s: got origin %s, want %s", id, origin, audit.OriginEvent)
 		}
 	}
 	f.mustBeSound()

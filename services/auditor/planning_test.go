@@ -185,17 +185,17 @@ func TestTheAuditorReadsOnlyUnauditedChanges(t *testing.T) {
 	f.planning()
 	page, err := audit.ListUnauditedChanges(t.Context(), f.DB, time.Hour, "", 10)
 	if err != nil || len(page.Facts)+len(page.Audited) > 0 {
-		t.Fatalf("changes younger than an hour: got %+v (%v)", page, err)
+		t.Fatalf("changes younger than an hour: got %+v (%v), want none", page, err)
 	}
 	page, err = audit.ListUnauditedChanges(t.Context(), f.DB, 0, "", 3)
 	if err != nil || len(page.Facts) != 3 || len(page.Audited) != 3 || page.Last == "" {
-		t.Fatalf("the first page: got %+v (%v)", page, err)
+		t.Fatalf("the first page: got %+v (%v), want three and another page", page, err)
 	}
 	if err := audit.MarkChangesAudited(t.Context(), f.DB, page.Audited); err != nil {
 		t.Fatal(err)
 	}
 	page, err = audit.ListUnauditedChanges(t.Context(), f.DB, 0, "", 3)
 	if err != nil || len(page.Facts) != 1 || page.Last != "" {
-		t.Errorf("the rest: got %+v (%v)", page, err)
+		t.Errorf("the rest: got %+v (%v), want one and no other page", page, err)
 	}
 }

@@ -40,7 +40,7 @@ func TestCandidateCache_ReadsTheColumnsOfAJobOnce(t *testing.T) {
 	wg.Wait()
 	for i := range got {
 		if got[i] != got[i%2] {
-			t.Errorf("call %d: got other candidates than the first call of the job", i)
+			t.Errorf("call %d: got other candidates than the first call of the job, want the same", i)
 		}
 	}
 	if got[0] == got[1] {
@@ -77,7 +77,7 @@ func TestCandidateCache_EvictsTheLeastRecentlyUsed(t *testing.T) {
 	for i := range kept {
 		x.mustGet(t, fmt.Sprint("job", i))
 		if x.mustGet(t, "busy") != busy {
-			t.Fatalf("the candidates of the busy job are evicted after %d others", i+1)
+			t.Fatalf("after %d other jobs: got the busy job's candidates evicted, want them kept", i+1)
 		}
 	}
 	if len(x.byJob) != kept {

@@ -89,8 +89,8 @@ func TestAPrecedentIsEvidenceForTheClassOfTheSameColumn(t *testing.T) {
 	disputed, _ := evaluate(defaultEngine(), from, work)
 	if *agreed.ClassificationConfidence <= *before.ClassificationConfidence ||
 		*disputed.ClassificationConfidence > disputedClass {
-		t.Errorf("confidence: got %d, %d if a person agrees, %d if not", *before.ClassificationConfidence,
-			*agreed.ClassificationConfidence, *disputed.ClassificationConfidence)
+		t.Errorf("confidence: got %d, %d if a person agrees, %d if not, want more if a person agrees",
+			*before.ClassificationConfidence, *agreed.ClassificationConfidence, *disputed.ClassificationConfidence)
 	}
 	const why = "A person confirmed the same column as HRCI in report other of cycle 2026-Q2."
 	if got := disputed.ClassificationRationale; !strings.Contains(got, why) {

@@ -129,7 +129,8 @@ func TestEvaluate_ProposesSeveralColumnsAndKeepsThoseOfAPerson(t *testing.T) {
 	after, _ := evaluate(engine, from, workOn(schema.JobTypePDERegeneration, "Bankruptcy Flag", schema.Mapping{}))
 	if after.SourceField != "svc.LN_MSTR.BANKR_CD" || after.MappingType != schema.MappingTypeLookup ||
 		!strings.Contains(after.TransformationRule, "the codes of svc.LN_MSTR.BANKR_CD") {
-		t.Errorf("mapping of a flag: got %s %q from %s", after.MappingType, after.TransformationRule, after.SourceField)
+		t.Errorf("mapping of a flag: got %s %q from %s, want a lookup of the codes of svc.LN_MSTR.BANKR_CD",
+			after.MappingType, after.TransformationRule, after.SourceField)
 	}
 	own := schema.Mapping{
 		SourceField: "svc.LN_MSTR.PROD_CD", DataSourceID: "servicing", MappingConfirmedByUser: true,

@@ -114,13 +114,15 @@ func TestAnUnchangedMappingIsSkippedByTheNextJob(t *testing.T) {
 	if after.Mapping.Version != before.Mapping.Version || after.Item.Outcome != schema.OutcomeSkipped ||
 		after.Item.ErrorCode != schema.ErrorCodeUnchanged ||
 		after.Item.InformationSecurityClassification != before.Mapping.InformationSecurityClassification {
-		t.Errorf("unchanged mapping: got version %d and item %+v", after.Mapping.Version, after.Item)
+		t.Errorf("unchanged mapping: got version %d and item %+v, want the version kept and the item skipped",
+			after.Mapping.Version, after.Item)
 	}
 	if n := f.Count("select count(*) from classification_history where job_id = ?", f.job.ID); n != 1 {
 		t.Errorf("history of the job: got %d entries, want that of the edited mapping", n)
 	}
 	if edited := f.work(f.ids[1]); edited.Item.ErrorCode == schema.ErrorCodeUnchanged ||
 		edited.Mapping.RiskLevel != schema.LevelLow {
-		t.Errorf("edited mapping: got item %+v and risk %s", edited.Item, edited.Mapping.RiskLevel)
+		t.Errorf("edited mapping: got item %+v and risk %s, want a new judgement with a low risk",
+			edited.Item, edited.Mapping.RiskLevel)
 	}
 }

@@ -50,11 +50,8 @@ func TestAVocabularyLearnedFromOneReportHelpsTheNext(t *testing.T) {
 			}
 			const why = "The organisation's vocabulary reads "
 			if !strings.Contains(after.MappingRationale, why) || strings.Contains(before.MappingRationale, why) {
-				t.Errorf(
-					"rationale with the vocabulary: got %q, without it %q",
-					after.MappingRationale,
-					before.MappingRationale,
-				)
+				t.Errorf("rationale: got %q with the vocabulary and %q without it, want the words with it only",
+					after.MappingRationale, before.MappingRationale)
 			}
 		})
 	}

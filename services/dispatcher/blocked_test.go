@@ -142,7 +142,7 @@ func (f *fixture) reset(seq uint64) {
 		Error *jetstream.APIError `json:"error"`
 	}
 	if err := json.Unmarshal(answer.Data, &reply); err != nil || reply.Error != nil {
-		f.T.Fatalf("reset: %s (%v)", answer.Data, err)
+		f.T.Fatalf("reset: got %s (%v), want no error", answer.Data, err)
 	}
 }
 
@@ -181,7 +181,7 @@ func TestMessagesThatAreNeverDeliveredAreReplaced(t *testing.T) {
 				return err == nil && consumer().NumPending == 10
 			})
 			if f.Log.Count(tc.log) == 0 {
-				t.Errorf("log: got no line with %q", tc.log)
+				t.Errorf("log: got no line with %q, want one", tc.log)
 			}
 			stop := f.classifier()
 			defer stop()

@@ -34,7 +34,7 @@ func (f *fixture) changed() (ids []string) {
 		if strings.HasPrefix(m.Subject, "mapping.changed.") {
 			ids = append(ids, m.Header.Get("ce-id"))
 			if m.Header.Get("ce-source") != "/pdeflow/dispatcher" {
-				f.T.Errorf("ce-source: got %s", m.Header.Get("ce-source"))
+				f.T.Errorf("ce-source: got %s, want /pdeflow/dispatcher", m.Header.Get("ce-source"))
 			}
 		}
 	}

@@ -271,7 +271,7 @@ func TestARepeatedErrorIsAbsorbedAndHoldsUpNoOtherJob(t *testing.T) {
 		//nolint:errorlint // the runner expects it unwrapped too
 		verdicts, ok := p.fold(t.Context(), batch).(events.Verdicts)
 		if !ok {
-			t.Fatalf("try %d: got one verdict for the events of both jobs", try)
+			t.Fatalf("try %d: got one verdict for the events of both jobs, want two", try)
 		}
 		retried := 0
 		for i, verdict := range verdicts {
@@ -279,12 +279,8 @@ func TestARepeatedErrorIsAbsorbedAndHoldsUpNoOtherJob(t *testing.T) {
 				continue
 			}
 			if retried++; batch[i].Body.JobID != bad.ID {
-				t.Errorf(
-					"retried event of try %d: got one of job %s, want one of job %s",
-					try,
-					batch[i].Body.JobID,
-					bad.ID,
-				)
+				t.Errorf("retried event of try %d: got one of job %s, want one of job %s",
+					try, batch[i].Body.JobID, bad.ID)
 			}
 		}
 		if retried != maxRetried {
@@ -326,7 +322,7 @@ func TestAStatusThatAUserHasLockedHoldsUpNoOtherJob(t *testing.T) {
 		t.Errorf("completed steps of the other job: got %d, want 2", n)
 	}
 	if err := user.Rollback(); err != nil {
-		t.Fatalf("the lock ended before the other job was counted: %v", err)
+		t.Fatalf("got the lock ended before the other job was counted (%v), want it after that", err)
 	}
 	f.fold(p, received(events.JobBell(bad.ID)))
 	if n := f.status(bad).CompletedSteps; n != 2 {

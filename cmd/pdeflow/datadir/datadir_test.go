@@ -56,7 +56,7 @@ func startDemo(t *testing.T, parent string) (dir string, process *exec.Cmd) {
 	t.Cleanup(func() { kill(cmd) })
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		t.Fatalf("got %q from the demo: %v", line, err)
+		t.Fatalf("got %q from the demo (%v), want its line", line, err)
 	}
 	return strings.TrimSpace(line), cmd
 }
@@ -106,7 +106,7 @@ func TestLock_NamesTheProcessThatHoldsTheDirectory(t *testing.T) {
 	_, err = Lock(dir)
 	if _, held := errors.AsType[*dirlock.HeldError](err); !held ||
 		!strings.Contains(err.Error(), fmt.Sprintf("in use by process %d", os.Getpid())) {
-		t.Errorf("second Lock: got %v", err)
+		t.Errorf("second Lock: got %v, want the process that holds it", err)
 	}
 	if err := lock.Release(); err != nil {
 		t.Fatal(err)
@@ -173,10 +173,10 @@ func TestSweep_RemovesKilledDemosAndFindReturnsALiveOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(killed); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the directory of the killed demo is still there (%v)", err)
+		t.Errorf("directory of the killed demo: got it kept (%v), want it removed", err)
 	}
 	if _, err := os.Stat(live); err != nil {
-		t.Errorf("the directory of the live demo is gone: %v", err)
+		t.Errorf("directory of the live demo: got %v, want it kept", err)
 	}
 }
 
@@ -257,7 +257,7 @@ func TestPublished_RemovesOnlyItsOwnRunFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if run, err := Read(dir); err != nil || run.HTTP != "second" {
-		t.Errorf("got %+v (%v)", run, err)
+		t.Errorf("got %+v (%v), want the second run", run, err)
 	}
 	if err := second.Remove(); err != nil {
 		t.Error(err)
@@ -280,7 +280,7 @@ func TestRead_DoesNotMistakeAReaderForTheWriter(t *testing.T) {
 		readers.Go(func() {
 			for time.Now().Before(deadline) {
 				if run, err := Read(dir); !errors.Is(err, ErrNotRunning) {
-					t.Errorf("Read of a dead process's file: got %+v, %v", run, err)
+					t.Errorf("Read of a dead process's file: got %+v, %v, want ErrNotRunning", run, err)
 					return
 				}
 			}
@@ -315,7 +315,7 @@ func TestSecret_IsSharedByProcesses(t *testing.T) {
 	}
 	other, err := Secret(t.TempDir())
 	if err != nil || other == secrets[0] {
-		t.Errorf("another directory: got the same secret %q (%v)", other, err)
+		t.Errorf("another directory: got the secret %q (%v), want another one", other, err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
 		t.Errorf("got leftover files %v (%v), want none", left, err)
@@ -344,7 +344,7 @@ func TestWriteToken_IsPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if token, err := (Run{TokenFile: path}).Token(); err != nil || token != "abc" {
-		t.Errorf("got token %q (%v)", token, err)
+		t.Errorf("got token %q (%v), want abc", token, err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("got mode %v (%v), want 0600", info.Mode(), err)
@@ -360,9 +360,9 @@ func TestNATSUser_StaysWithTheDirectory(t *testing.T) {
 	}
 	again, err := NATSUser(one)
 	if err != nil || again.String() != first.String() {
-		t.Errorf("second NATSUser: got another user (%v)", err)
+		t.Errorf("second NATSUser: got another user (%v), want the same", err)
 	}
 	if another, err := NATSUser(other); err != nil || another.String() == first.String() {
-		t.Errorf("another directory: got the same user (%v)", err)
+		t.Errorf("another directory: got the same user (%v), want another one", err)
 	}
 }

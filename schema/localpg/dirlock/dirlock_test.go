@@ -53,7 +53,7 @@ func owner(t *testing.T, dir string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "owned\n" {
-		t.Fatalf("line of the owner: got %q, %v", line, err)
+		t.Fatalf("line of the owner: got %q, %v, want owned", line, err)
 	}
 	return cmd
 }
@@ -87,7 +87,7 @@ func TestAcquire_FailsForTheOwnerItself(t *testing.T) {
 	}
 	again, err := dirlock.Acquire(dir)
 	if err != nil {
-		t.Fatalf("Acquire after Release: %v", err)
+		t.Fatalf("Acquire after Release: got %v, want nil", err)
 	}
 	if err := again.Release(); err != nil {
 		t.Error(err)
@@ -166,18 +166,18 @@ func TestSweep_RemovesOnlyDirectoriesWithoutAnOwner(t *testing.T) {
 		t.Errorf("Sweep: got %v, want the error of end", err)
 	}
 	if _, err := os.Stat(abandoned); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%s is still there (%v)", abandoned, err)
+		t.Errorf("%s: got it kept (%v), want it removed", abandoned, err)
 	}
 	for _, path := range keep {
 		if _, err := os.Stat(path); err != nil {
-			t.Errorf("the sweep removed it: %v", err)
+			t.Errorf("sweep: got %v, want the directory kept", err)
 		}
 	}
 	if err := owned.Remove(); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(owned.Dir()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a removed directory is still there (%v)", err)
+		t.Errorf("removed directory: got it kept (%v), want it removed", err)
 	}
 }
 
@@ -217,7 +217,7 @@ func TestSweep_KeepsADirectoryThatTempReturned(t *testing.T) {
 					return
 				}
 				if err := os.WriteFile(filepath.Join(lock.Dir(), "file"), nil, 0o600); err != nil {
-					t.Errorf("a directory with an owner was swept: %v", err)
+					t.Errorf("sweep of a directory with an owner: got %v, want it kept", err)
 				}
 				if err := lock.Remove(); err != nil {
 					t.Error(err)

@@ -76,7 +76,7 @@ func TestReadMariaDB(t *testing.T) {
 			t.Errorf("columns differ (-want +got):\n%s", diff)
 		}
 		if got.Tables != 4 || !strings.HasPrefix(got.Version, "MariaDB 1") {
-			t.Errorf("got %d tables, version %q", got.Tables, got.Version)
+			t.Errorf("got %d tables, version %q, want 4 of MariaDB 1", got.Tables, got.Version)
 		}
 	})
 

@@ -136,7 +136,8 @@ func TestReadPostgres(t *testing.T) {
 		}
 		if got.Tables != 5 || !strings.HasPrefix(got.Version, "PostgreSQL 1") ||
 			got.Grant != `GRANT USAGE ON SCHEMA "hidden" TO "reader";` {
-			t.Errorf("got %d tables, version %q, grant %q", got.Tables, got.Version, got.Grant)
+			t.Errorf("got %d tables, version %q, grant %q, want 5 of PostgreSQL 1, and the grant on hidden",
+				got.Tables, got.Version, got.Grant)
 		}
 	})
 
@@ -212,7 +213,7 @@ func wantReason(t *testing.T, err error, want Reason, says string) {
 		t.Errorf("Read: got %s: %v, want %s with %q", e.Reason, e, want, says)
 	}
 	if strings.Contains(e.Error(), foreigntest.Password) || strings.Contains(e.Error(), "Zebra77") {
-		t.Errorf("Read: the error contains the password: %v", e)
+		t.Errorf("Read: got error %v, want one without the password", e)
 	}
 }
 

@@ -183,7 +183,8 @@ func TestAlternatives_AreSortedAndExcludeTheChoice(t *testing.T) {
 			}
 			for _, a := range got.Alternatives {
 				if a.SourceField == got.SourceField {
-					t.Errorf("%s: the chosen %s is an alternative", g.attribute.AttributeName, a.SourceField)
+					t.Errorf("%s: got the chosen %s as an alternative, want others only",
+						g.attribute.AttributeName, a.SourceField)
 				}
 				if a.Score > least || a.Reason == "" {
 					t.Errorf("%s: alternative %s: got %d with the reason %q, want at most %d with a reason",

@@ -87,7 +87,7 @@ func TestRequest_Weights(t *testing.T) {
 		r := readForTest(ix, a)
 		i := slices.IndexFunc(r.requirements, func(a requirement) bool { return a.text == text })
 		if i < 0 {
-			t.Fatalf("%q has no requirement %q: %q", a.AttributeName, text, r.summary())
+			t.Fatalf("%q: got no requirement %q in %q, want one", a.AttributeName, text, r.summary())
 		}
 		return r.requirements[i].weight
 	}
@@ -208,7 +208,7 @@ func TestRequest_Reset(t *testing.T) {
 		used.reset()
 		answered := func(a []answer) bool { return len(a) > 0 }
 		if slices.Max(used.explained) > 0 || slices.ContainsFunc(used.answers, answered) {
-			t.Errorf("%q: marks are left after a reset", name)
+			t.Errorf("%q: got marks after a reset, want none", name)
 		}
 	}
 }

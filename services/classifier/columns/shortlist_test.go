@@ -42,6 +42,6 @@ func TestPromises_AddLeavesOutWhatTooManyHave(t *testing.T) {
 	}
 	p.reset()
 	if len(p.touched) > 0 || slices.Max(p.byColumn) > 0 {
-		t.Errorf("after a reset promises: got %v, touched %v", p.byColumn, p.touched)
+		t.Errorf("after a reset: got promises %v, touched %v, want none", p.byColumn, p.touched)
 	}
 }

@@ -148,7 +148,7 @@ func TestTable_Strip(t *testing.T) {
 		})
 	}
 	if got := (&table{}).strip("BAL"); got != "BAL" {
-		t.Errorf("without a prefix strip(BAL): got %q", got)
+		t.Errorf("without a prefix strip(BAL): got %q, want BAL", got)
 	}
 }
 
@@ -160,16 +160,16 @@ func TestTablesOf(t *testing.T) {
 	))
 	loan, stat := tables[tableKey{"1", "S", "LOAN"}], tables[tableKey{"1", "S", "REF_STAT"}]
 	if len(tables) != 2 || loan == nil || stat == nil {
-		t.Fatalf("tables: got %v", tables)
+		t.Fatalf("tables: got %v, want LOAN and REF_STAT", tables)
 	}
 	if loan.prefix != "XQZ_" || loan.role != recordTable || loan.key != "" {
-		t.Errorf("LOAN: got %+v", *loan)
+		t.Errorf("LOAN: got %+v, want a table of records with the prefix XQZ_", *loan)
 	}
 	if stat.prefix != "" || stat.role != lookupTable || stat.key != "STAT_CD" {
-		t.Errorf("REF_STAT: got %+v", *stat)
+		t.Errorf("REF_STAT: got %+v, want a lookup table with the key STAT_CD", *stat)
 	}
 	if loan.number == stat.number {
-		t.Errorf("both tables have the number %d", loan.number)
+		t.Errorf("number of both tables: got %d, want two numbers", loan.number)
 	}
 }
 

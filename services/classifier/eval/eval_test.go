@@ -145,7 +145,7 @@ func TestAnswer_FindsTheAttributeOfEachLabel(t *testing.T) {
 		t.Errorf("open date: got %q, want s.ACCT.OPN_DT", got)
 	}
 	if got := answers[1].Attribute.LineItemNumber; got != "2" {
-		t.Errorf("line 2: got line %s", got)
+		t.Errorf("line 2: got line %s, want 2", got)
 	}
 	for _, tt := range []struct {
 		label tabular.GoldRow

@@ -45,7 +45,7 @@ func labelledSets(t testing.TB) []labelledSet {
 		s.Labels = rowsOf(t, file, tabular.Gold)
 		s.Columns = columnsOf(t, filepath.Join(dir, "columns.csv"))
 		if missing := s.MissingColumns(); len(missing) > 0 {
-			t.Errorf("%s: labels name columns that do not exist: %v", s.name, missing)
+			t.Errorf("%s: got labels of the missing columns %v, want none", s.name, missing)
 		}
 		sets = append(sets, s)
 	}

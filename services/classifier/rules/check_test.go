@@ -21,7 +21,7 @@ func TestDefaultPolicy_HasAnExampleForEachRule(t *testing.T) {
 	p := policy.Default()
 	for _, rule := range slices.Concat(p.Rules, p.Refinements) {
 		if !slices.ContainsFunc(rule.Examples, func(e policy.Example) bool { return !e.Counter }) {
-			t.Errorf("%s has no example", ruleTitle(&rule))
+			t.Errorf("%s: got no example, want one", ruleTitle(&rule))
 		}
 	}
 }

@@ -65,12 +65,13 @@ func TestADataTypeExcludesFacets(t *testing.T) {
 	payment := e.Classify(Input{Attribute: attribute("Balloon Payment", "N12.2")})
 	flagged := e.Classify(Input{Attribute: attribute("Balloon Payment", "N1")})
 	if payment.Rule == flagged.Rule {
-		t.Errorf("rule of an amount and of a flag: got %q for both", payment.Rule)
+		t.Errorf("rule: got %q for an amount and for a flag, want two", payment.Rule)
 	}
 	dated := e.Classify(Input{Attribute: attribute("Bureau Score", "Date")})
 	if dated.InformationSecurityClassification != schema.TierConfidential ||
 		!strings.Contains(dated.Rationale, "excludes: measure") {
-		t.Errorf("a score that is a date: got %s: %s", dated.InformationSecurityClassification, dated.Rationale)
+		t.Errorf("a score that is a date: got %s (%s), want Confidential",
+			dated.InformationSecurityClassification, dated.Rationale)
 	}
 }
 
@@ -119,7 +120,7 @@ func TestUnknownNamesAreConfidential(t *testing.T) {
 				t.Errorf("got %s with confidence %d, want Confidential with at most 20", got, a.Confidence)
 			}
 			if a.Rule != "" || !strings.HasPrefix(a.Rationale, "No rule matched") {
-				t.Errorf("got rule %q: %s", a.Rule, a.Rationale)
+				t.Errorf("got rule %q: %s, want no rule", a.Rule, a.Rationale)
 			}
 		})
 	}

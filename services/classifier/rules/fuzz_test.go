@@ -24,7 +24,7 @@ func FuzzClassify_AnswersAnything(f *testing.F) {
 		c := a.Classification
 		if c.InformationSecurityClassification == "" || c.Criticality == "" || c.RiskLevel == "" || a.Rationale == "" ||
 			a.Confidence < 1 || a.Confidence > 100 {
-			t.Errorf("got an incomplete answer: %+v", a)
+			t.Errorf("got %+v, want a complete answer", a)
 		}
 		if e.Explain(in) == "" {
 			t.Error("no explanation")

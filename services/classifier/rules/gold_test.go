@@ -55,7 +55,8 @@ func goldRows(t testing.TB) []labelled {
 		}
 		for i, row := range attributes {
 			if row["attribute_name"] != gold[i]["attribute_name"] {
-				t.Fatalf("%s row %d: %q is labelled as %q", form, i+2, row["attribute_name"], gold[i]["attribute_name"])
+				t.Fatalf("%s row %d: got %q labelled as %q, want the same name",
+					form, i+2, row["attribute_name"], gold[i]["attribute_name"])
 			}
 			l := labelled{form: form, want: map[string][]string{}}
 			l.input = Input{Report: reportsOfForms[form], Attribute: schema.Attribute{
@@ -115,11 +116,8 @@ func TestLabelledAttributes(t *testing.T) {
 		t.Logf("%-36s %d attributes, best answer %.1f%%, acceptable answer %.1f%%", field, total[field],
 			percentOf(strict[field], total[field]), percentOf(lenient[field], total[field]))
 		if percentOf(strict[field], total[field]) < 85 {
-			t.Errorf(
-				"%s: got the best answer for %.1f%%, want at least 85%%",
-				field,
-				percentOf(strict[field], total[field]),
-			)
+			t.Errorf("%s: got the best answer for %.1f%%, want at least 85%%",
+				field, percentOf(strict[field], total[field]))
 		}
 	}
 }

@@ -317,7 +317,7 @@ func TestOtherScores(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if got := e.Classify(Input{Attribute: attribute(name, "N3")}).Rule; got != "score of something else" {
-				t.Errorf("rule: got %q", got)
+				t.Errorf("rule: got %q, want score of something else", got)
 			}
 		})
 	}

@@ -55,15 +55,16 @@ func TestParseVocabulary(t *testing.T) {
 		})
 	}
 	if got := strings.Join(Split("ACCT_NBR"), " "); got != "account number" {
-		t.Errorf("Split without the vocabulary: got %q", got)
+		t.Errorf("Split without the vocabulary: got %q, want account number", got)
 	}
 	var none *Vocabulary
 	other, err := ParseVocabulary("x", []byte("a: b\n"))
 	if err != nil || other.Digest() == v.Digest() || none.Digest() != "" {
-		t.Errorf("digest: got %q, %q and %q without a vocabulary, %v", v.Digest(), other.Digest(), none.Digest(), err)
+		t.Errorf("digest: got %q, %q and %q without a vocabulary, %v, want two digests, and none without a vocabulary",
+			v.Digest(), other.Digest(), none.Digest(), err)
 	}
 	if got := none.Split("ACCT_NBR"); !slices.Equal(got, Split("ACCT_NBR")) {
-		t.Errorf("Split by the nil vocabulary: got %q", got)
+		t.Errorf("Split by the nil vocabulary: got %q, want the words of Split", got)
 	}
 }
 

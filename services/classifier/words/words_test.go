@@ -160,7 +160,7 @@ func TestDictionary_ConditionsListKnownWords(t *testing.T) {
 				for _, c := range context {
 					for _, w := range c.words {
 						if w != "#" && !d.knows(w) {
-							t.Errorf("%s: a condition lists the unknown word %q", key, w)
+							t.Errorf("%s: got a condition with the unknown word %q, want known words", key, w)
 						}
 					}
 				}
@@ -327,7 +327,7 @@ func FuzzSplit_NormalizesAnything(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) {
 		for _, w := range Split(name) {
 			if w == "" || strings.ToLower(w) != w {
-				t.Errorf("Split(%q): got %q, which is not in normal form", name, w)
+				t.Errorf("Split(%q): got %q, want lower case", name, w)
 			}
 		}
 	})

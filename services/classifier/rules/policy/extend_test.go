@@ -50,12 +50,8 @@ func TestParse_ExtendsTheBuiltInPolicy(t *testing.T) {
 	}
 	base := Default()
 	if p.Version != "acme-1" || p.Digest == base.Digest {
-		t.Errorf(
-			"got version %q and digest %s, want acme-1 and another digest than %s",
-			p.Version,
-			p.Digest,
-			base.Digest,
-		)
+		t.Errorf("got version %q and digest %s, want acme-1 and another digest than %s",
+			p.Version, p.Digest, base.Digest)
 	}
 	if got, want := len(p.Rules), len(base.Rules); got != want {
 		t.Errorf("rules: got %d, want %d: one is added and one removed", got, want)
@@ -64,7 +60,7 @@ func TestParse_ExtendsTheBuiltInPolicy(t *testing.T) {
 		t.Error("the rule \"model year\" is not removed")
 	}
 	if r := ruleNamed(t, p, "allowance"); r.Tier != "Confidential" || r.Is != 0 || r.Group == "Ours" {
-		t.Errorf("the rule that is overridden: got %+v", r)
+		t.Errorf("the rule that is overridden: got %+v, want it overridden in place", r)
 	}
 	old, r := ruleNamed(t, base, "balance"), ruleNamed(t, p, "balance")
 	if r.Certainty != 33 || !slices.Equal(r.None, old.None) || r.Because != old.Because {
@@ -79,10 +75,10 @@ func TestParse_ExtendsTheBuiltInPolicy(t *testing.T) {
 		t.Error("the concept that is extended lacks its new words")
 	}
 	if got := p.ProblemAt(ruleNamed(t, p, "gizmo").Line, "x").Error(); got != "acme.policy:18: x" {
-		t.Errorf("position of the new rule: got %q", got)
+		t.Errorf("position of the new rule: got %q, want acme.policy:18: x", got)
 	}
 	if got := p.ProblemAt(old.Line, "x").Error(); !strings.HasPrefix(got, "default.policy:") {
-		t.Errorf("position of an inherited rule: got %q", got)
+		t.Errorf("position of an inherited rule: got %q, want one in default.policy", got)
 	}
 }
 

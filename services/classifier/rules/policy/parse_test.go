@@ -274,7 +274,7 @@ func TestParse_AcceptsThePolicyOfTheseTests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if _, err := Parse("p", []byte(text)); err != nil {
-				t.Errorf("Parse: got error %v", err)
+				t.Errorf("Parse: got error %v, want nil", err)
 			}
 		})
 	}
@@ -308,7 +308,7 @@ func TestParse_LimitsTheSizeOfSets(t *testing.T) {
 		return testHead + b.String() + testRule
 	}
 	if _, err := Parse("p", []byte(many(maxSet-1))); err != nil {
-		t.Errorf("%d parties: got error %v", maxSet, err)
+		t.Errorf("%d parties: got error %v, want nil", maxSet, err)
 	}
 	if _, err := Parse("p", []byte(many(maxSet))); err == nil || !strings.Contains(err.Error(), "at most 64 of these") {
 		t.Errorf("%d parties: got error %v, want one about the number", maxSet+1, err)

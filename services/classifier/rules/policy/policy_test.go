@@ -30,12 +30,12 @@ func TestDefault_UsesEveryFacetAndParty(t *testing.T) {
 	}
 	for i, f := range p.Facets {
 		if !facets.Has(i) {
-			t.Errorf("no rule uses the facet %q", f.Name)
+			t.Errorf("facet %q: got no rule that uses it, want one", f.Name)
 		}
 	}
 	for i, name := range p.Parties {
 		if !parties.Has(i) {
-			t.Errorf("no rule uses the party %q", name)
+			t.Errorf("party %q: got no rule that uses it, want one", name)
 		}
 	}
 	if kinds == 0 {
@@ -48,20 +48,21 @@ func TestDefault_RulesAreComplete(t *testing.T) {
 	p := Default()
 	for _, r := range p.Rules {
 		if r.Tier == "" || r.Criticality == "" || r.Personal == FlagUnset || r.Because == "" || r.Group == "" {
-			t.Errorf("rule %q in line %d lacks a tier, criticality, personal, reason or group: %+v", r.Name, r.Line, r)
+			t.Errorf("rule %q in line %d: got %+v, want a tier, a criticality, personal, a reason and a group",
+				r.Name, r.Line, r)
 		}
 		if r.TierLimit != LimitExact || r.CriticalityLimit != LimitExact || r.Refinement {
-			t.Errorf("rule %q in line %d has the limits of a refinement", r.Name, r.Line)
+			t.Errorf("rule %q in line %d: got the limits of a refinement, want exact ones", r.Name, r.Line)
 		}
 	}
 	for _, r := range p.Refinements {
 		if !r.Refinement || r.Because == "" {
-			t.Errorf("refinement %q in line %d has no reason", r.Name, r.Line)
+			t.Errorf("refinement %q in line %d: got no reason, want one", r.Name, r.Line)
 		}
 	}
 	for _, tier := range schema.Tiers() {
 		if p.Risk.Leak[tier] == "" {
-			t.Errorf("a leak of %s has no risk", tier)
+			t.Errorf("leak of %s: got no risk, want one", tier)
 		}
 	}
 }
@@ -80,7 +81,8 @@ func TestDigest_ChangesWithTheText(t *testing.T) {
 		t.Fatal(err)
 	}
 	if changed.Digest == p.Digest || changed.Version != p.Version {
-		t.Errorf("digest and version of another text: got %s, %s", changed.Digest, changed.Version)
+		t.Errorf("digest and version of another text: got %s, %s, want another digest and the same version",
+			changed.Digest, changed.Version)
 	}
 }
 

@@ -105,7 +105,7 @@ func TestRead_Filing(t *testing.T) {
 					report, r.Filed, r.Numbered, tt.report, tt.filed, tt.numbered)
 			}
 			if marked := r.Marks == policy.MarkCritical|policy.MarkMandatory; marked != tt.marked {
-				t.Errorf("marks: got %b", r.Marks)
+				t.Errorf("marks: got %b, want critical and mandatory: %v", r.Marks, tt.marked)
 			}
 		})
 	}
@@ -159,11 +159,11 @@ func FuzzRead_NeverPanics(f *testing.F) {
 			Report: report, Table: table,
 		})
 		if r.Coverage < 0 || r.Coverage > 100 {
-			t.Errorf("coverage: got %d", r.Coverage)
+			t.Errorf("coverage: got %d, want 0 to 100", r.Coverage)
 		}
 		for _, o := range r.Occurrences {
 			if r.Text(o) == "" && o.Place > InQualifier {
-				t.Errorf("an occurrence has no text: %+v", o)
+				t.Errorf("occurrence: got %+v without a text, want one", o)
 			}
 		}
 	})
