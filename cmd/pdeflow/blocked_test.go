@@ -35,7 +35,8 @@ func (f *fixture) readyz() string {
 
 func TestARefusingStreamIsNamedAndTheStatusFollowsTheRows(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t)
+	f := newFixture(t, schema.ServiceAPI, schema.ServiceDispatcher, schema.ServiceProjector)
+	stopClassifier := f.run(schema.ServiceClassifier)
 	job := f.underWay()
 	js, err := events.JetStream(f.nats.Conn(t))
 	if err != nil {
@@ -56,6 +57,8 @@ func TestARefusingStreamIsNamedAndTheStatusFollowsTheRows(t *testing.T) {
 	limit(1, jetstream.DiscardNew)
 	const reason = "NATS refuses messages for PDE_EVENTS: maximum messages exceeded"
 	f.waitsFor(job, reason)
+	// The classifier saves outcomes although no event is published, so the job would soon end and no longer be blocked.
+	stopClassifier()
 	f.eventually("the status has every outcome of the rows",
 		`select s.completed_steps = (select count(*) from job_items where outcome is not null)
 		and s.completed_steps > 0 from job_status s`)
@@ -68,6 +71,7 @@ func TestARefusingStreamIsNamedAndTheStatusFollowsTheRows(t *testing.T) {
 		t.Errorf("check: got %s, want the blocked job and the reason of the stream", got)
 	}
 	limit(-1, jetstream.DiscardOld)
+	f.run(schema.ServiceClassifier)
 	end := f.finish(job)
 	f.exact(end, enough)
 	if end.WaitingFor != nil {

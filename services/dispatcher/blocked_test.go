@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -93,6 +94,37 @@ func TestAJobIsBlockedWhileAStreamIsFull(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The loop does not publish an event in every turn. A turn without one knows nothing new about the stream, so it must
+// not report that NATS accepts events.
+func TestARefusalStandsUntilAnEventIsPublished(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	job := f.job("cards", 3)
+	d := f.dispatcher(Options{BellCheck: never})
+	f.turns(d)
+	f.limit(events.StreamEvents, 1, jetstream.DiscardNew)
+	const reason = "NATS refuses messages for PDE_EVENTS: maximum bytes exceeded"
+	if err := d.stream.event(t.Context(), events.JobBell(job.ID)); err == nil {
+		t.Fatal("event: got nil, want a refusal")
+	}
+	for range 3 {
+		if _, err := d.turn(t.Context()); err == nil || !strings.Contains(err.Error(), reason) {
+			t.Errorf("turn: got %v, want %q", err, reason)
+		}
+	}
+	f.limit(events.StreamEvents, -1, jetstream.DiscardNew)
+	d.stream.probed = time.Time{}
+	f.turn(d)
+
+	d.stream.refused = errors.New(reason)
+	f.Exec("update jobs set ended_at = listed_at, published_finished = true")
+	d.bells.checked = time.Time{}
+	if _, err := d.turn(t.Context()); err == nil {
+		t.Error("turn: got nil, want an error until the check for lagging jobs")
+	}
+	f.turn(d) // no job is left whose events NATS could refuse
 }
 
 // The window of one job may be larger than the stream. The job then waits for its own messages only.

@@ -199,6 +199,9 @@ func (d *Dispatcher) turn(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	d.idle = len(jobs) == 0
+	if d.idle && len(d.bells.lagging) == 0 {
+		d.stream.refused = nil // there may be no event that would be published
+	}
 	shares := d.shares(jobs)
 	due, err := d.dueItems(ctx, jobs, shares, now)
 	if err != nil {
@@ -228,6 +231,9 @@ func (d *Dispatcher) turn(ctx context.Context) (more bool, err error) {
 	note(changesErr)
 	note(d.publishBells(ctx))
 	note(d.probe(ctx, jobs, due))
+	if err == nil {
+		err = d.stream.refused // of an earlier turn
+	}
 	d.checkRoom(ctx, now)
 	if lost {
 		// The stream was deleted, or the server lost its store, and with it all published messages.
@@ -379,8 +385,8 @@ func (d *Dispatcher) blockedBy(t task, err error, now time.Time) string {
 	if len(t.due) == 0 {
 		return ""
 	}
-	if d.stream.refused != "" {
-		return d.stream.refused
+	if d.stream.refused != nil {
+		return d.stream.refused.Error()
 	}
 	reason, known := d.problem(t.job.Classifier.Lane(), now)
 	if !known && t.job.BlockedBy != blockedByLock {

@@ -18,8 +18,9 @@ type stream struct {
 	connected func() bool
 	// silent is the error of a server that did not answer in this turn. Each further publish would time out too.
 	silent error
-	// refused is the reason why the last event was not published; empty if it was.
-	refused string
+	// refused is the error of the last event, if it was not published. It stands until the next attempt, which may be in
+	// a later turn.
+	refused error
 	// undeclared is the reason why the streams cannot be declared.
 	undeclared error
 	// published is the time of the last published event, and probed that of the last probe.
@@ -50,11 +51,10 @@ func (s *stream) event(ctx context.Context, e events.Event) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err = s.unpublished(err); err != nil {
-		s.refused = err.Error()
-		return err
+	if s.refused = s.unpublished(err); s.refused != nil {
+		return s.refused
 	}
-	s.refused, s.published, s.undeclared = "", time.Now(), nil
+	s.published, s.undeclared = time.Now(), nil
 	return nil
 }
 
@@ -100,7 +100,7 @@ func (d *Dispatcher) probe(ctx context.Context, jobs []schema.Job, due map[strin
 		lane := d.lanes[job.Classifier.Lane()]
 		stuck := lane != nil && lane.info != nil && lane.info.NumAckPending > 0 &&
 			now.Sub(later(lane.acked, d.stream.published)) >= d.options.Silence
-		if d.stream.refused != "" || stuck {
+		if d.stream.refused != nil || stuck {
 			d.stream.probed = now
 			return d.stream.event(ctx, events.JobBell(job.ID))
 		}

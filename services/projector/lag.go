@@ -3,6 +3,7 @@ package projector
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -24,8 +25,6 @@ type lagWatch struct {
 	lagged map[string]bool
 	// cursor is the job after which the search for missing rows continues.
 	cursor string
-	// logged is the text of the last error that was logged.
-	logged string
 }
 
 // watchLag folds the jobs whose status lags, periodically until ctx ends. Events are faster; this works while NATS is
@@ -39,22 +38,10 @@ func (p *Projector) watchLag(ctx context.Context) {
 			return
 		case now := <-tick.C:
 			err := errors.Join(p.foldLagging(ctx, now), schema.SumMappingCounts(ctx, p.db))
-			if ctx.Err() == nil {
-				p.lag.report(ctx, p, err)
+			if err != nil && ctx.Err() == nil {
+				p.recurring.Note(ctx, slog.LevelWarn, "cannot update lagging job statuses, retrying", err)
 			}
 		}
-	}
-}
-
-// report logs an error once for each reason, and once when it is over.
-func (l *lagWatch) report(ctx context.Context, p *Projector, err error) {
-	switch {
-	case err != nil && err.Error() != l.logged:
-		l.logged = err.Error()
-		p.log.WarnContext(ctx, "cannot update lagging job statuses, retrying", "error", err)
-	case err == nil && l.logged != "":
-		l.logged = ""
-		p.log.InfoContext(ctx, "lagging job statuses are updated again")
 	}
 }
 
