@@ -32,6 +32,8 @@ type ConsumerState struct {
 	Name, Stream string
 	Missing      bool
 	Differences  []string
+	// Paused is the reason that [Paused] returns.
+	Paused string
 	// Pending is the number of messages that are not delivered yet. Waiting is the number of open pull
 	// requests: 0 if no service reads.
 	Pending uint64
@@ -108,7 +110,7 @@ func (t Topology) compareConsumer(ctx context.Context, js jetstream.JetStream, w
 		return state, err
 	}
 	info := consumer.CachedInfo()
-	state.Pending, state.Waiting = info.NumPending, info.NumWaiting
+	state.Pending, state.Waiting, state.Paused = info.NumPending, info.NumWaiting, Paused(info)
 	state.Differences = differences(info.Config, t.declared(want, info.Config))
 	return state, nil
 }

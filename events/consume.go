@@ -65,6 +65,8 @@ type Runner struct {
 	mu sync.Mutex
 	// closed is the reason why no messages arrive; nil while the consumer is open.
 	closed error
+	// paused is the reason that [Paused] returned at the last check.
+	paused string
 }
 
 // Consume returns a runner that calls the handler once for each message of the consumer.
@@ -117,6 +119,8 @@ func (r *Runner) Ready() error {
 		return fmt.Errorf("consumer %s: %w", r.consumer.Name, ErrDisconnected)
 	case r.closed != nil:
 		return fmt.Errorf("consumer %s: %w", r.consumer.Name, r.closed)
+	case r.paused != "":
+		return errors.New(r.paused)
 	default:
 		return nil
 	}
@@ -126,6 +130,18 @@ func (r *Runner) setClosed(why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = why
+}
+
+func (r *Runner) setPaused(why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case why != "" && why != r.paused:
+		r.log.Warn("consumer is paused", "reason", why)
+	case why == "" && r.paused != "":
+		r.log.Info("consumer is no longer paused")
+	}
+	r.paused = why
 }
 
 // Run handles messages until ctx ends. It survives the loss of the connection, the server, the stream and the

@@ -2,8 +2,12 @@ package events
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"reflect"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // restoreConsumer compares the consumer with its declaration and restores the differences: an edit by an
@@ -17,6 +21,7 @@ func (r *Runner) restoreConsumer(ctx context.Context, s *session) {
 		s.invalidate()
 		return
 	}
+	r.setPaused(Paused(info))
 	declared := r.topology.declared(r.consumer, info.Config)
 	if !reflect.DeepEqual(info.Config, declared) {
 		if _, err := r.js.UpdateConsumer(ctx, r.consumer.Stream, declared); err != nil {
@@ -45,6 +50,17 @@ func (r *Runner) restoreConsumer(ctx context.Context, s *session) {
 		}
 		s.invalidate()
 	}
+}
+
+// Paused returns why a consumer delivers nothing if an operator has paused it, and "" otherwise. A pause has an
+// end and no other purpose than to stop the work, so it is reported and not restored. The text is the same for
+// the whole pause.
+func Paused(info *jetstream.ConsumerInfo) string {
+	if !info.Paused || info.Config.PauseUntil == nil {
+		return ""
+	}
+	return fmt.Sprintf("consumer %s is paused until %s; nats consumer resume %s %s ends the pause", info.Name,
+		info.Config.PauseUntil.UTC().Format(time.RFC3339), info.Stream, info.Name)
 }
 
 // differences returns the names of the fields in which two configurations differ.

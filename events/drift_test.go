@@ -3,6 +3,8 @@ package events_test
 import (
 	"context"
 	"fmt"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,47 +14,86 @@ import (
 	"github.com/pdeflow/pdeflow/events/eventstest"
 )
 
-// inspecting is a runner of the classifiers' consumer that looks at it several times a second.
-func (f *fixture) inspecting(t *testing.T) (received chan string) {
+// inspecting runs a runner of the classifiers' consumer that checks it several times a second, and has it receive a
+// message.
+func (f *fixture) inspecting(t *testing.T) (runner *events.Runner, received chan string) {
 	t.Helper()
 	received = make(chan string, 100)
 	o := f.options()
 	o.Topology.AckWait = 600 * time.Millisecond
-	run(
-		t,
-		events.Consume(
-			f.js,
-			events.ClassifierRules(),
-			func(_ context.Context, _ events.Delivery, work events.MappingRequested) error {
-				received <- work.MappingID
-				return nil
-			},
-			o,
-		),
-	)
+	runner = events.Consume(f.js, events.ClassifierRules(),
+		func(_ context.Context, _ events.Delivery, work events.MappingRequested) error {
+			received <- work.MappingID
+			return nil
+		}, o)
+	run(t, runner)
 	f.send(t, work("j", "first"))
 	next(t, received)
-	return received
+	return runner, received
 }
 
 func TestRunner_RestoresAnEditedConsumer(t *testing.T) {
 	t.Parallel()
 	f := newDeclaredFixture(t)
-	f.inspecting(t)
-	declared := f.consumerConfig(t, events.StreamWork, events.ClassifierRules().Name)
-	edited := declared
-	edited.MaxAckPending, edited.MaxDeliver = 1, 3
-	if _, err := f.js.UpdateConsumer(t.Context(), events.StreamWork, edited); err != nil {
+	_, received := f.inspecting(t)
+	for name, edit := range map[string]func(*jetstream.ConsumerConfig){
+		"MaxAckPending": func(c *jetstream.ConsumerConfig) { c.MaxAckPending = 1 },
+		"MaxDeliver":    func(c *jetstream.ConsumerConfig) { c.MaxDeliver = 3 },
+		"BackOff":       func(c *jetstream.ConsumerConfig) { c.BackOff = []time.Duration{time.Hour} },
+		"HeadersOnly":   func(c *jetstream.ConsumerConfig) { c.HeadersOnly = true },
+		"FilterSubject": func(c *jetstream.ConsumerConfig) { c.FilterSubject = "mapping.requested.rules.none.*" },
+		"PriorityPolicy": func(c *jetstream.ConsumerConfig) {
+			c.PriorityPolicy, c.PriorityGroups = jetstream.PriorityPolicyOverflow, []string{"jobs"}
+		},
+		"InactiveThreshold": func(c *jetstream.ConsumerConfig) { c.InactiveThreshold = time.Hour },
+	} {
+		t.Run(name, func(t *testing.T) {
+			declared := f.consumerConfig(t, events.StreamWork, events.ClassifierRules().Name)
+			edited := declared
+			edit(&edited)
+			if _, err := f.js.UpdateConsumer(t.Context(), events.StreamWork, edited); err != nil {
+				t.Fatal(err)
+			}
+			var now jetstream.ConsumerConfig
+			eventstest.Eventually(t, "it is changed back", func() bool {
+				now = f.consumerConfig(t, events.StreamWork, events.ClassifierRules().Name)
+				return reflect.DeepEqual(now, declared)
+			})
+			eventstest.Eventually(t, "the difference is logged", func() bool { return f.log.Count(name) > 0 })
+			f.send(t, work("j", name))
+			if mapping := next(t, received); mapping != name {
+				t.Errorf("received mapping: got %s, want %s", mapping, name)
+			}
+		})
+	}
+}
+
+func TestRunner_ReportsAPause(t *testing.T) {
+	t.Parallel()
+	f := newDeclaredFixture(t)
+	runner, received := f.inspecting(t)
+	until := time.Now().Add(time.Hour)
+	name := events.ClassifierRules().Name
+	if _, err := f.js.PauseConsumer(t.Context(), events.StreamWork, name, until); err != nil {
 		t.Fatal(err)
 	}
-	eventstest.Eventually(t, "it is changed back", func() bool {
-		now := f.consumerConfig(t, events.StreamWork, events.ClassifierRules().Name)
-		return now.MaxAckPending == declared.MaxAckPending && now.MaxDeliver == declared.MaxDeliver
+	want := "consumer " + name + " is paused until " + until.UTC().Format(time.RFC3339)
+	eventstest.Eventually(t, "the pause is reported", func() bool {
+		err := runner.Ready()
+		return err != nil && strings.Contains(err.Error(), want)
 	})
-	eventstest.Eventually(t, "it is logged", func() bool { return f.log.Count("consumer was edited, restored") == 1 })
-	if n := f.log.Count("MaxAckPending"); n != 1 {
-		t.Errorf("lines that name what was changed: got %d, want 1", n)
+	_, consumers, err := events.Topology{AckWait: 600 * time.Millisecond}.Compare(t.Context(), f.js)
+	if err != nil || !strings.Contains(consumers[0].Paused, want) || len(consumers[0].Differences) > 0 {
+		t.Errorf("Compare: got %+v, %v, want paused without differences", consumers[0], err)
 	}
+	f.send(t, work("j", "second"))
+	if _, err := f.js.ResumeConsumer(t.Context(), events.StreamWork, name); err != nil {
+		t.Fatal(err)
+	}
+	if mapping := next(t, received); mapping != "second" {
+		t.Errorf("received mapping: got %s, want second", mapping)
+	}
+	eventstest.Eventually(t, "the end of the pause is reported", func() bool { return runner.Ready() == nil })
 }
 
 func TestRunner_KeepsADeclaredMaxAckPending(t *testing.T) {
@@ -72,7 +113,7 @@ func TestRunner_KeepsADeclaredMaxAckPending(t *testing.T) {
 func TestRunner_RecreatesAConsumerAheadOfItsStream(t *testing.T) {
 	t.Parallel()
 	f := newDeclaredFixture(t)
-	received := f.inspecting(t)
+	_, received := f.inspecting(t)
 	name := events.ClassifierRules().Name
 	answer, err := f.nc.Request(
 		"$JS.API.CONSUMER.RESET."+events.StreamWork+"."+name,

@@ -266,6 +266,10 @@ func (t Topology) declared(c Consumer, cfg jetstream.ConsumerConfig) jetstream.C
 	// With a limit, the server would leave a message in the stream for ever without delivering it.
 	cfg.MaxDeliver = -1
 	cfg.MaxAckPending = t.maxAckPending(c)
+	// The server would deliver messages without their bodies.
+	cfg.HeadersOnly = false
+	// The server would refuse the requests of a [Runner], which name no group.
+	cfg.PriorityPolicy, cfg.PriorityGroups, cfg.PinnedTTL = jetstream.PriorityPolicyNone, nil, 0
 	// With a threshold, the server would delete the consumer while its service is down.
 	cfg.InactiveThreshold = 0
 	return cfg

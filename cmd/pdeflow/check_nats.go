@@ -111,6 +111,9 @@ func (p *natsProbe) probe(ctx context.Context, c events.Consumer) string {
 		if err != nil {
 			return "NATS: " + err.Error()
 		}
+		if reason := events.Paused(consumer.CachedInfo()); reason != "" {
+			return reason
+		}
 		if isRead(consumer.CachedInfo()) {
 			return fmt.Sprintf("a %s reads from consumer %s", c.Service, c.Name)
 		}

@@ -129,6 +129,8 @@ func (d *doctor) judgeConsumers(consumers []events.ConsumerState) {
 			d.found(check, wrong, "restart the service that reads it, which restores it",
 				"differs from the declaration: %s",
 				strings.Join(c.Differences, ", "))
+		case c.Paused != "":
+			d.found(check, warned, "resume it, unless it was paused on purpose", "%s, %s pending", c.Paused, pending)
 		case c.Waiting == 0 && c.Pending > 0:
 			d.found(check, warned, "start the service that reads it, unless it runs",
 				"%s pending, and no service is reading them", pending)

@@ -161,6 +161,25 @@ func TestAJobIsBlockedWhileNoClassifierTakesItsWork(t *testing.T) {
 	}
 }
 
+func TestAJobIsBlockedWhileTheConsumerOfItsLaneIsPaused(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	job := f.job("cards", 200)
+	d := f.dispatcher(Options{LaneCheck: time.Millisecond, Silence: time.Second, HintLife: 100 * time.Millisecond})
+	stop := f.classifier()
+	defer stop()
+	f.turns(d)
+	name := events.ClassifierRules().Name
+	if _, err := f.JS.PauseConsumer(t.Context(), events.StreamWork, name, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	f.blocked(d, job, "consumer "+name+" is paused until ")
+	if _, err := f.JS.ResumeConsumer(t.Context(), events.StreamWork, name); err != nil {
+		t.Fatal(err)
+	}
+	f.blocked(d, job, "")
+}
+
 // reset sets the position of the classifiers' consumer. An operator can do that, and so does a cluster that lost the
 // end of a stream.
 func (f *fixture) reset(seq uint64) {

@@ -64,6 +64,9 @@ func (d *Dispatcher) problem(lane schema.Lane, now time.Time) (reason string, kn
 	if w == nil || w.info == nil || now.Sub(w.checked) > d.gap() {
 		return "", false
 	}
+	if reason := events.Paused(w.info); reason != "" {
+		return reason, true
+	}
 	if !w.empty.IsZero() {
 		if now.Sub(w.empty) >= d.options.Silence && len(d.hints.refusedBefore(now.Add(-d.options.Silence))) > 0 {
 			return undelivered, true
