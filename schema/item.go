@@ -173,19 +173,20 @@ func selectItems(tx bun.Tx, into *[]Item, jobID string, filter ItemFilter, after
 // CountRetryableItems counts the items that a retry of the job would include: those that failed or were
 // cancelled and whose mapping exists. If code is not empty, only items with this error code count.
 func CountRetryableItems(ctx context.Context, db bun.IDB, jobID string, code ErrorCode) (n int64, err error) {
-	if err = db.NewRaw("select count(*) from (?) i", retryable(db, jobID, code)).Scan(ctx, &n); err != nil {
+	if err = db.NewRaw("select count(*) from (?) i", retryable(db, jobID, code, "")).Scan(ctx, &n); err != nil {
 		return 0, fmt.Errorf("retryable items of job %s: %w", jobID, err)
 	}
 	return n, nil
 }
 
-// retryable returns a query of the mappings that a retry of the job includes.
-func retryable(db bun.IDB, jobID string, code ErrorCode) *bun.RawQuery {
-	return db.NewRaw(`select mapping_id from (
-			select mapping_id, error_code from job_items where job_id = ? and outcome = ?
-			union all
-			select mapping_id, error_code from job_items
-				where job_id = ? and outcome = ? and `+fromFirstCancelled+`) ended
-		where (? = '' or error_code = ?) and exists (select from pde_mappings where id = mapping_id)`,
-		jobID, OutcomeFailed, jobID, OutcomeCancelled, jobID, code, code)
+// retryable returns a query of the mappings that a retry of the job includes. which and its arguments select a page in
+// each part of the query. The query looks up each mapping: with exists, Postgres would join all mappings for each page
+// if it expects few items.
+func retryable(db bun.IDB, jobID string, code ErrorCode, which string, args ...any) *bun.RawQuery {
+	const exists = "(?2 = '' or error_code = ?2) and (select true from pde_mappings where id = mapping_id) ?3"
+	return db.NewRaw(`(select mapping_id from job_items where job_id = ?0 and outcome = ?1 and `+exists+`)
+		union all
+		(select mapping_id from job_items where job_id = ?0 and outcome = ?4 and ?5 and `+exists+`)`,
+		jobID, OutcomeFailed, code, bun.SafeQuery(which, args...), OutcomeCancelled,
+		bun.SafeQuery(fromFirstCancelled, jobID))
 }

@@ -196,6 +196,9 @@ func InsertItems(ctx context.Context, tx bun.Tx, jobID string, limit int) (Job, 
 	if err := limitLockWait(ctx, tx); err != nil {
 		return Job{ID: jobID}, err
 	}
+	if err := readInIndexOrder(ctx, tx); err != nil {
+		return Job{ID: jobID}, err
+	}
 	job, err := LockJob(ctx, tx, jobID)
 	if err != nil {
 		return job, err
@@ -274,8 +277,9 @@ func scoped(tx bun.Tx, job Job, limit int) *bun.RawQuery {
 			and id = any ((select mapping_ids from jobs where id = ?)::text[]) order by id limit ?`,
 			job.CycleID, job.ReportID, job.ListCursor, job.ID, limit)
 	case ScopeRetry:
-		return tx.NewRaw("select mapping_id from (?) i where mapping_id > ? order by mapping_id limit ?",
-			retryable(tx, job.RetryOf, job.RetryErrorCode), job.ListCursor, limit)
+		page := retryable(tx, job.RetryOf, job.RetryErrorCode, "and mapping_id > ? order by mapping_id limit ?",
+			job.ListCursor, limit)
+		return tx.NewRaw("select mapping_id from (?) i order by mapping_id limit ?", page, limit)
 	default: // ScopeAll
 		return tx.NewRaw(`select id as mapping_id from pde_mappings where cycle_id = ? and report_id = ? and id > ?
 			order by id limit ?`, job.CycleID, job.ReportID, job.ListCursor, limit)

@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,11 +15,19 @@ import (
 // itemEntries counts the rows and index entries of job_items that do reads, in a transaction of its own.
 func itemEntries(t *testing.T, db *schema.DB, do func(ctx context.Context, tx bun.Tx) error) (n int) {
 	t.Helper()
+	return entries(t, db, do, "job_items")
+}
+
+// entries counts the rows and index entries of the tables that do reads, in a transaction of its own.
+func entries(
+	t *testing.T, db *schema.DB, do func(ctx context.Context, tx bun.Tx) error, tables ...string,
+) (n int) {
+	t.Helper()
 	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		read := func() (n int, err error) {
-			err = tx.NewRaw(`select sum(pg_stat_get_xact_tuples_returned(oid)) from pg_class
-				where oid = 'job_items'::regclass or oid in (select indexrelid from pg_index
-					where indrelid = 'job_items'::regclass)`).Scan(ctx, &n)
+			err = tx.NewRaw(`select sum(pg_stat_get_xact_tuples_returned(c.oid)) from pg_class c
+				where c.relname in (?0) or c.oid in (select i.indexrelid from pg_index i
+					join pg_class t on t.oid = i.indrelid where t.relname in (?0))`, bun.List(tables)).Scan(ctx, &n)
 			return n, err
 		}
 		before, err := read()
@@ -124,6 +133,114 @@ func TestAPageOfItemsIsHandledWithoutReadingTheJob(t *testing.T) {
 			// One entry to find an item and one to write it, and one each for versions that were updated a moment ago.
 			if n := itemEntries(t, db, tc.do); n > 5*page {
 				t.Errorf("%s: got %d entries for %d items, want at most %d", tc.name, n, page, 5*page)
+			}
+		})
+	}
+}
+
+// A page of a work list is read in the order of an index, wherever its mappings come from.
+func TestAPageOfAWorkListIsReadWithoutReadingTheOthers(t *testing.T) {
+	t.Parallel()
+	const mappings, page = 4000, 100
+	db, first, ids := longJob(t, mappings)
+	exec(t, db, "alter table pde_mappings set (autovacuum_enabled = off)")
+	for _, tc := range []struct {
+		name, scope, outcome string
+	}{
+		{name: "all", scope: "scope = 'all'"},
+		{name: "unmapped", scope: "scope = 'unmapped'"},
+		{
+			name:    "retry of failed items",
+			scope:   "scope = 'retry', retry_of = ?0",
+			outcome: "outcome = 'failed', error_code = 'panic'",
+		},
+		{
+			name:    "retry of failed items with a code",
+			scope:   "scope = 'retry', retry_of = ?0, retry_error_code = 'panic'",
+			outcome: "outcome = 'failed', error_code = 'panic'",
+		},
+		{
+			name:    "retry of cancelled items",
+			scope:   "scope = 'retry', retry_of = ?0",
+			outcome: "outcome = 'cancelled', error_code = null",
+		},
+		{
+			name:  "retry of failed and cancelled items",
+			scope: "scope = 'retry', retry_of = ?0",
+			outcome: "outcome = case when mapping_id < ?1 then 'failed' else 'cancelled' end, " +
+				"error_code = case when mapping_id < ?1 then 'panic' end",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if tc.outcome != "" {
+				exec(t, db, "update job_items set ended_at = now(), folded_at = now(), "+tc.outcome+" where job_id = ?0",
+					first.ID, ids[mappings/2])
+				exec(t, db, `update jobs set (cancelled, cancelled_from, cancelled_at) = (
+					select count(*), min(mapping_id), max(ended_at) from job_items
+					where job_id = ?0 and outcome = 'cancelled') where id = ?0`, first.ID)
+				exec(t, db, "vacuum job_items")
+			}
+			exec(t, db, "update jobs set ended_at = listed_at where ended_at is null")
+			job := schematest.Job(t, db, mappings)
+			exec(t, db, "update jobs set list_cursor = ?1, "+tc.scope+" where id = ?2", first.ID, ids[mappings/4], job.ID)
+			n := entries(t, db, func(ctx context.Context, tx bun.Tx) error {
+				listed, err := schema.InsertItems(ctx, tx, job.ID, page)
+				if err == nil && listed.Listed != page {
+					t.Errorf("InsertItems: got %d listed, want %d", listed.Listed, page)
+				}
+				return err
+			}, "job_items", "pde_mappings")
+			if n > 5*page {
+				t.Errorf("entries read for a page of %d: got %d, want at most %d", page, n, 5*page)
+			}
+			exec(t, db, "update jobs set ended_at = now(), listed_at = now() where id = ?", job.ID)
+		})
+	}
+}
+
+// The status of a job is computed several times a second.
+func TestAStatusIsComputedWithoutReadingTheQueue(t *testing.T) {
+	t.Parallel()
+	const mappings = 4000
+	db, job, ids := longJob(t, mappings)
+	mustFold(t, db, job.ID)
+	for _, tc := range []struct{ name, items, waiting string }{
+		{name: "no item waits", items: "due_at = 'epoch'"},
+		{name: "all wait", items: "due_at = now() + interval '1 minute'", waiting: "that failed before"},
+		{name: "the first waits", items: "due_at = case when mapping_id = ?0 then now() + interval '1 hour' else 'epoch' end"},
+		{name: "all but the last wait", items: "due_at = case when mapping_id = ?1 then 'epoch' else now() end"},
+		{
+			name: "all wait for a lock", items: "due_at = now() + interval '1 minute', waiting_for = 'waits for a lock'",
+			waiting: "waits for a lock",
+		},
+		{
+			name: "all but the last wait for a lock",
+			items: "waiting_for = case when mapping_id < ?1 then 'waits for a lock' end, " +
+				"due_at = case when mapping_id < ?1 then due_at else 'epoch' end",
+		},
+		{
+			name: "one outcome is not counted",
+			items: "waiting_for = null, outcome = case when mapping_id = ?1 then 'succeeded' end, " +
+				"ended_at = case when mapping_id = ?1 then now() end",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			exec(t, db, "update job_items set "+tc.items+" where job_id = ?2", ids[0], ids[mappings-1], job.ID)
+			exec(t, db, "vacuum job_items")
+			n := itemEntries(t, db, func(ctx context.Context, tx bun.Tx) error {
+				locked, err := schema.LockStatus(ctx, tx, job.ID)
+				if err != nil {
+					return err
+				}
+				status, err := schema.UpdateStatus(ctx, tx, locked, locked.Status.Counts)
+				if err == nil && (!strings.Contains(status.WaitingFor, tc.waiting) ||
+					(tc.waiting == "") != (status.WaitingFor == "")) {
+					t.Errorf("waiting_for: got %q, want %q", status.WaitingFor, tc.waiting)
+				}
+				return err
+			})
+			if n > 10 {
+				t.Errorf("entries read: got %d, want at most 10", n)
 			}
 		})
 	}

@@ -236,8 +236,9 @@ func readWaiting(ctx context.Context, tx bun.IDB, job Job, counts Counts) (Waiti
 		DueAt *time.Time `bun:"due_at"`
 		Lock  string     `bun:"lock"`
 	}
-	err := tx.NewRaw(`select (
-			select min(due_at) from job_items where job_id = ?0 and outcome is null and due_at > 'epoch') as due_at,
+	// Not min(due_at): if Postgres expects few waiting items, it reads them all.
+	err := tx.NewRaw(`select (select due_at from job_items where job_id = ?0 and outcome is null and due_at > 'epoch'
+			order by due_at limit 1) as due_at,
 		coalesce(
 			(select waiting_for from job_items where job_id = ?0 and outcome is null and waiting_for is not null
 				order by mapping_id limit 1),
