@@ -23,7 +23,8 @@
 //  4. job_status is a function of the rows. Every write of the job's row that changes its status increments
 //     jobs.version, and job_status.job_version is the version from which it was computed. Outcomes of items do
 //     not increment it: one without folded_at is not counted yet. A job ends only in the version that was read,
-//     so that an intent recorded in the meantime is not lost.
+//     so that an intent recorded in the meantime is not lost. Triggers list the jobs that have no row in
+//     job_status in jobs_without_status, so that nothing searches all jobs for them.
 //  5. Migrations are applied and recorded in one transaction, under an advisory lock. A released migration is
 //     never edited.
 //  6. A session does not depend on the defaults of its server, database or role. It sets its isolation level,

@@ -173,8 +173,8 @@ func TestAPageOfAWorkListIsReadWithoutReadingTheOthers(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if tc.outcome != "" {
-				exec(t, db, "update job_items set ended_at = now(), folded_at = now(), "+tc.outcome+" where job_id = ?0",
-					first.ID, ids[mappings/2])
+				exec(t, db, "update job_items set ended_at = now(), folded_at = now(), "+tc.outcome+
+					" where job_id = ?0", first.ID, ids[mappings/2])
 				exec(t, db, `update jobs set (cancelled, cancelled_from, cancelled_at) = (
 					select count(*), min(mapping_id), max(ended_at) from job_items
 					where job_id = ?0 and outcome = 'cancelled') where id = ?0`, first.ID)
@@ -182,7 +182,8 @@ func TestAPageOfAWorkListIsReadWithoutReadingTheOthers(t *testing.T) {
 			}
 			exec(t, db, "update jobs set ended_at = listed_at where ended_at is null")
 			job := schematest.Job(t, db, mappings)
-			exec(t, db, "update jobs set list_cursor = ?1, "+tc.scope+" where id = ?2", first.ID, ids[mappings/4], job.ID)
+			exec(t, db, "update jobs set list_cursor = ?1, "+tc.scope+" where id = ?2", first.ID, ids[mappings/4],
+				job.ID)
 			n := entries(t, db, func(ctx context.Context, tx bun.Tx) error {
 				listed, err := schema.InsertItems(ctx, tx, job.ID, page)
 				if err == nil && listed.Listed != page {
@@ -207,10 +208,14 @@ func TestAStatusIsComputedWithoutReadingTheQueue(t *testing.T) {
 	for _, tc := range []struct{ name, items, waiting string }{
 		{name: "no item waits", items: "due_at = 'epoch'"},
 		{name: "all wait", items: "due_at = now() + interval '1 minute'", waiting: "that failed before"},
-		{name: "the first waits", items: "due_at = case when mapping_id = ?0 then now() + interval '1 hour' else 'epoch' end"},
+		{
+			name:  "the first waits",
+			items: "due_at = case when mapping_id = ?0 then now() + interval '1 hour' else 'epoch' end",
+		},
 		{name: "all but the last wait", items: "due_at = case when mapping_id = ?1 then 'epoch' else now() end"},
 		{
-			name: "all wait for a lock", items: "due_at = now() + interval '1 minute', waiting_for = 'waits for a lock'",
+			name:    "all wait for a lock",
+			items:   "due_at = now() + interval '1 minute', waiting_for = 'waits for a lock'",
 			waiting: "waits for a lock",
 		},
 		{

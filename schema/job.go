@@ -173,16 +173,37 @@ func ListJobs(ctx context.Context, db bun.IDB, filter JobFilter, before string, 
 		query = query.Where("j.report_id = ?", filter.ReportID)
 	}
 	if filter.Active {
-		query = query.Where("j.ended_at is null")
+		query = query.Where("j.ended_at is null and not j.published_finished")
 	}
-	if filter.Status != "" {
-		query = query.Join("left join job_status s on s.job_id = j.id").
-			Where("coalesce(s.status, "+missingStatusSQL+") = ?", filter.Status)
+	switch {
+	case filter.Status == "":
+	case filter.CycleID == "" && filter.ReportID == "" && !filter.Active:
+		// With the limit, Postgres would read all jobs in their order and compare them with the page.
+		query = query.Where("j.id = any (array(?))", jobsOfStatus(db, filter, before, limit)).Limit(0)
+	default:
+		query = query.Where("coalesce((select status from job_status where job_id = j.id), "+missingStatusSQL+") = ?",
+			filter.Status)
 	}
 	if err := query.Scan(ctx); err != nil {
 		return nil, fmt.Errorf("jobs: %w", err)
 	}
 	return jobs, nil
+}
+
+// jobsOfStatus returns a query of the ids of a page of jobs with the status of the filter.
+func jobsOfStatus(db bun.IDB, filter JobFilter, before string, limit int) *bun.RawQuery {
+	last := lastWithPrefix(filter.IDPrefix)
+	if before != "" {
+		last = min(last, before)
+	}
+	return db.NewRaw(`select job_id from (
+			(select job_id from job_status where status = ?0 and job_id >= ?1 and job_id <= ?2 and job_id <> ?3
+				order by job_id desc limit ?4)
+			union all
+			(select w.job_id from jobs_without_status w where job_id >= ?1 and job_id <= ?2 and job_id <> ?3
+				and (select `+missingStatusSQL+` from jobs j where j.id = w.job_id) = ?0
+				order by w.job_id desc limit ?4)) found
+		order by job_id desc limit ?4`, filter.Status, filter.IDPrefix, last, before, limit)
 }
 
 // lastWithPrefix returns the upper end of the range of ids with the prefix, in the collation of ids. Postgres

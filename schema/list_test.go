@@ -97,6 +97,67 @@ func TestTheCountsOfAReportFollowEveryWriteOfItsMappings(t *testing.T) {
 	}
 }
 
+// A page of jobs reads few others, whatever the filter: also if no job matches, or if the oldest ones do.
+func TestAPageOfJobsIsFoundWithoutReadingTheOthers(t *testing.T) {
+	t.Parallel()
+	const page = 20
+	db := schematest.New(t)
+	for _, table := range []string{"jobs", "job_status", "jobs_without_status", "job_items"} {
+		exec(t, db, "alter table "+table+" set (autovacuum_enabled = off)")
+	}
+	schematest.Report(t, db, 10)
+	schematest.EndedJobs(t, db, 3000)
+	exec(t, db, `update job_status set status = case when job_id <= 'job-000000010' then 'failed' else 'cancelled' end
+		where job_id <= 'job-000000015'`)
+	exec(t, db, "update jobs set cycle_id = 'first', report_id = 'first' where id <= 'job-000000010'")
+	exec(t, db, "delete from job_status where job_id = 'job-000000001'")
+	exec(t, db, "vacuum jobs, job_status, jobs_without_status")
+	schematest.Job(t, db, 10) // its id is the lowest
+	for name, tc := range map[string]struct {
+		filter schema.JobFilter
+		jobs   int
+	}{
+		"all":                   {schema.JobFilter{}, page},
+		"completed":             {schema.JobFilter{Status: schema.StatusCompleted}, page},
+		"failed, the oldest":    {schema.JobFilter{Status: schema.StatusFailed}, 9},
+		"cancelled, the oldest": {schema.JobFilter{Status: schema.StatusCancelled}, 5},
+		"paused, none":          {schema.JobFilter{Status: schema.StatusPaused}, 0},
+		"pending, without a status": {
+			schema.JobFilter{Status: schema.StatusPending}, 1,
+		},
+		"failed by id":        {schema.JobFilter{Status: schema.StatusFailed, IDPrefix: "job-00000000"}, 8},
+		"active":              {schema.JobFilter{Active: true}, 1},
+		"a cycle, none":       {schema.JobFilter{CycleID: "none"}, 0},
+		"a cycle, the oldest": {schema.JobFilter{CycleID: "first"}, 10},
+		"a report, none":      {schema.JobFilter{ReportID: "none"}, 0},
+		"a report of any cycle, the oldest": {
+			schema.JobFilter{ReportID: "first"}, 10,
+		},
+		"a report":                {schema.JobFilter{CycleID: "first", ReportID: "first"}, 10},
+		"a report, failed":        {schema.JobFilter{ReportID: "first", Status: schema.StatusFailed}, 9},
+		"a report, none complete": {schema.JobFilter{CycleID: "first", Status: schema.StatusPaused}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, statistics := range []string{"select 1", "analyze jobs, job_status"} {
+				exec(t, db, statistics)
+				n := entries(t, db, func(ctx context.Context, tx bun.Tx) error {
+					jobs, err := schema.ListJobs(ctx, tx, tc.filter, "", page)
+					if err == nil {
+						_, err = schema.ListStatuses(ctx, tx, jobs)
+					}
+					if len(jobs) != tc.jobs {
+						t.Errorf("ListJobs: got %d jobs, want %d", len(jobs), tc.jobs)
+					}
+					return err
+				}, "jobs", "job_status", "jobs_without_status", "job_items")
+				if n > 8*page {
+					t.Errorf("entries read (%s): got %d, want at most %d", statistics, n, 8*page)
+				}
+			}
+		})
+	}
+}
+
 // A page of a large report reads few other rows, whatever the order, the filter and the statistics: also if
 // nothing matches, or if the matches are last in the order.
 func TestAPageOfMappingsIsFoundWithoutReadingTheReport(t *testing.T) {

@@ -125,31 +125,13 @@ func ListStoredStatuses(ctx context.Context, db bun.IDB, jobIDs []string) (map[s
 	return statuses, nil
 }
 
-// ListJobsWithoutStatus looks at the next limit jobs after the given one, in the order of their ids, and
-// returns those that have no row in job_status. It also returns the last job that it looked at, or "" if there
-// are no more jobs.
-func ListJobsWithoutStatus(
-	ctx context.Context, db bun.IDB, after string, limit int,
-) (ids []string, last string, err error) {
-	var page []struct {
-		ID      string `bun:"id"`
-		Missing bool   `bun:"missing"`
-	}
-	err = db.NewRaw(`select j.id, s.job_id is null as missing
-		from (select id from jobs where id > ? order by id limit ?) j
-		left join job_status s on s.job_id = j.id order by j.id`, after, limit).Scan(ctx, &page)
+// ListJobsWithoutStatus returns the ids of the first limit jobs that have no row in job_status.
+func ListJobsWithoutStatus(ctx context.Context, db bun.IDB, limit int) (ids []string, err error) {
+	err = db.NewRaw("select job_id from jobs_without_status order by job_id limit ?", limit).Scan(ctx, &ids)
 	if err != nil {
-		return nil, after, fmt.Errorf("jobs without a status: %w", err)
+		return nil, fmt.Errorf("jobs without a status: %w", err)
 	}
-	for _, job := range page {
-		if job.Missing {
-			ids = append(ids, job.ID)
-		}
-	}
-	if len(page) == limit {
-		last = page[limit-1].ID
-	}
-	return ids, last, nil
+	return ids, nil
 }
 
 // missingStatus computes the status of a job that has no row in job_status. It counts only folded items, so

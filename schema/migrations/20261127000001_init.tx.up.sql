@@ -374,6 +374,8 @@ create unique index jobs_one_active_per_report on jobs (cycle_id, report_id) whe
 create index jobs_unfinished on jobs (id) where not published_finished;
 create index jobs_unaudited on jobs (id) where audited_at is null;
 create index jobs_report on jobs (cycle_id, report_id, id);
+create index jobs_cycle on jobs (cycle_id, id);
+create index jobs_any_cycle on jobs (report_id, id);
 
 create table job_intents (
     job_id       text collate "C" not null references jobs,
@@ -491,6 +493,47 @@ create table job_status (
     check (completed_steps <= total_steps),
     check ((status in ('completed', 'failed', 'cancelled')) = (completed_at is not null))
 ) with (fillfactor = 50);
+-- For the list of jobs. The status of a job changes a few times.
+create index job_status_status on job_status (status, job_id);
+
+-- The jobs that have no row in job_status, because the projector has not written it yet or it was deleted. Triggers maintain the rows, so that
+-- neither the projector nor a list of jobs by status has to search all jobs for them.
+create table jobs_without_status (
+    job_id text collate "C" primary key
+);
+create function jobs_without_status_added() returns trigger language plpgsql as $$
+begin
+    insert into jobs_without_status select id from added on conflict do nothing;
+    return null;
+end
+$$;
+create function jobs_without_status_deleted() returns trigger language plpgsql as $$
+begin
+    insert into jobs_without_status select job_id from deleted on conflict do nothing;
+    return null;
+end
+$$;
+create function jobs_without_status_truncated() returns trigger language plpgsql as $$
+begin
+    insert into jobs_without_status select id from jobs on conflict do nothing;
+    return null;
+end
+$$;
+create function jobs_without_status_written() returns trigger language plpgsql as $$
+begin
+    delete from jobs_without_status where job_id = new.job_id;
+    return null;
+end
+$$;
+create trigger jobs_without_status_added after insert on jobs referencing new table as added
+    for each statement execute function jobs_without_status_added();
+create trigger jobs_without_status_deleted after delete on job_status referencing old table as deleted
+    for each statement execute function jobs_without_status_deleted();
+create trigger jobs_without_status_truncated after truncate on job_status
+    for each statement execute function jobs_without_status_truncated();
+-- For each row, because the projector's statements write hundreds of times and insert once.
+create trigger jobs_without_status_written after insert on job_status
+    for each row execute function jobs_without_status_written();
 
 create table classification_history (
     id         text collate "C" primary key,

@@ -18,8 +18,8 @@ type stream struct {
 	connected func() bool
 	// silent is the error of a server that did not answer in this turn. Each further publish would time out too.
 	silent error
-	// refused is the error of the last event, if it was not published. It stands until the next attempt, which may be in
-	// a later turn.
+	// refused is the error of the last event, if it was not published. It stands until the next attempt, which may be
+	// in a later turn.
 	refused error
 	// undeclared is the reason why the streams cannot be declared.
 	undeclared error

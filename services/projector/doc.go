@@ -24,6 +24,7 @@
 //  7. The status follows the rows without any message: every 2 s the projector looks for jobs whose status lags, and
 //     folds them. So the status is correct while NATS is down, or rejects the events that would report the outcomes.
 //     While events arrive, a job must have lagged twice in a row, since the status of every busy job lags briefly.
-//  8. A missing row of job_status is written again, also for a job that has ended. The search for missing rows reads
-//     all jobs in pages. Until then, readers compute the status from the items that are marked as folded.
+//  8. A missing row of job_status is written again, also for a job that has ended. Triggers list the jobs without a
+//     row in jobs_without_status. Until it is written, readers compute the status from the items that are marked as
+//     folded.
 package projector

@@ -13,18 +13,15 @@ import (
 const (
 	// lagEvery is the interval at which the projector looks for jobs whose status lags.
 	lagEvery = 2 * time.Second
-	// statusPage is the number of jobs that it checks for a missing row in job_status each time.
+	// statusPage is the number of missing rows of job_status that it writes each time.
 	statusPage = 5000
 )
 
 // lagWatch is the state of the search for jobs whose status lags their rows. It belongs to one goroutine.
 type lagWatch struct {
 	every time.Duration
-	page  int
 	// lagged are the jobs that lagged last time.
 	lagged map[string]bool
-	// cursor is the job after which the search for missing rows continues.
-	cursor string
 }
 
 // watchLag folds the jobs whose status lags, periodically until ctx ends. Events are faster; this works while NATS is
@@ -83,11 +80,10 @@ func (p *Projector) sweepAll(ctx context.Context, jobID string) (foldResult, err
 // lagging returns the jobs to fold: those without a row in job_status, and those that lag. While events arrive, a job
 // must have lagged last time as well, because the status of every busy job lags briefly.
 func (p *Projector) lagging(ctx context.Context, now time.Time) ([]string, error) {
-	missing, cursor, err := schema.ListJobsWithoutStatus(ctx, p.db, p.lag.cursor, p.lag.page)
+	missing, err := schema.ListJobsWithoutStatus(ctx, p.db, statusPage)
 	if err != nil {
 		return nil, err
 	}
-	p.lag.cursor = cursor
 	jobs, err := p.scan.ListJobs(ctx, p.db)
 	if err != nil {
 		return missing, err

@@ -55,7 +55,7 @@ type Projector struct {
 func New(db *schema.DB, js jetstream.JetStream, topology events.Topology, log *slog.Logger) *Projector {
 	p := &Projector{
 		db: db, publish: events.NewPublisher(js, source), log: log, page: sweepPage,
-		lag: lagWatch{every: lagEvery, page: statusPage}, recurring: events.NewRecurring(log),
+		lag: lagWatch{every: lagEvery}, recurring: events.NewRecurring(log),
 		failures: map[string]int{}, folded: map[string]time.Time{},
 	}
 	p.runner = events.ConsumeBatches(js, events.Projector(), p.fold, events.Options{
