@@ -41,9 +41,9 @@ func GetInstallation(ctx context.Context, db *DB) (Installation, error) {
 	// Rows of the appended tables are never updated, so they need no such privilege.
 	changed := []string{
 		"reports", "attributes", "data_sources", "source_columns", "pde_mappings", "jobs", "idempotency_keys",
-		"job_items", "job_status", "jobs_without_status",
+		"job_items", "job_status",
 	}
-	appended := []string{"job_intents", "classification_history", "audit_log"}
+	appended := []string{"job_intents", "classification_history", "audit_log", "jobs_without_status"}
 	var facts Installation
 	before := time.Now()
 	err := db.NewRaw(`select current_setting('server_version') as version,
