@@ -82,7 +82,7 @@ func TestEveryStatementIsLogged(t *testing.T) {
 		}
 	}
 	if len(seen) != 4 {
-		t.Errorf("logged statements: got %v, want 4 of:\\n%s", seen, out.String())
+		t.Errorf("logged statements: got %v, want 4 of:\n%s", seen, out.String())
 	}
 	for _, value := range []string{"LN_CURR_BAL_AMT", "Confidential", "the balance today"} {
 		if strings.Contains(out.String(), value) {

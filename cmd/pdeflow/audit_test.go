@@ -62,7 +62,7 @@ func TestTheAuditLogIsListedAndVerified(t *testing.T) {
 		"audit_log 2: the log and the rows disagree (started/" + jobID + ")",
 	} {
 		if !strings.Contains(words, want) {
-			t.Errorf("got output without %q, want it in:\\n%s", want, got.stdout)
+			t.Errorf("got output without %q, want it in:\n%s", want, got.stdout)
 		}
 	}
 	verified := from[auditVerified](t, s.pdeflow("audit", "verify", "--json").ends(t, exitFailed))

@@ -85,6 +85,6 @@ func TestCheckNamesAHundredFindingsOfAKind(t *testing.T) {
 		!strings.Contains(got.stdout, "and 300 more of the same kinds") ||
 		strings.Count(got.stdout, "  pde_mappings ") != maxNamed ||
 		strings.Count(got.stdout, "  attributes ") != maxNamed {
-		t.Errorf("got:\\n%s\\nwant 500 findings, of which 200 are listed", got.stdout)
+		t.Errorf("got:\n%s\nwant 500 findings, of which 200 are listed", got.stdout)
 	}
 }

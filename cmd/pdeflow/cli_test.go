@@ -79,7 +79,7 @@ func from[T any](t *testing.T, f result) T {
 	t.Helper()
 	var value T
 	if err := json.Unmarshal([]byte(f.stdout), &value); err != nil {
-		t.Fatalf("pdeflow %s: got output that is no JSON (%v), want JSON:\\n%s%s",
+		t.Fatalf("pdeflow %s: got output that is no JSON (%v), want JSON:\n%s%s",
 			strings.Join(f.args, " "), err, f.stdout, f.stderr)
 	}
 	return value

@@ -49,7 +49,7 @@ func TestCommandsFlagsChoicesAndFilesAreCompleted(t *testing.T) {
 	for _, typed := range [][]string{{"-"}, {"import", "-"}, {"jobs", "list", "-"}, {"mappings", ""}, {""}} {
 		if all := strings.Join(completed(t, nil, typed...), "\n"); strings.Contains(all, "`") ||
 			strings.Contains(all, "__complete") {
-			t.Errorf("%q: got candidates\\n%s\\nwant neither quotes nor flags of the completion", typed, all)
+			t.Errorf("%q: got candidates\n%s\nwant neither quotes nor flags of the completion", typed, all)
 		}
 	}
 }

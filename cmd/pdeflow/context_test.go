@@ -73,7 +73,7 @@ func TestAContextSelectsAServerAndItsToken(t *testing.T) {
 	}
 	if left := typed(exitDone, "context", "list").stdout; strings.Contains(left, "test ") ||
 		strings.Contains(left, "yes") {
-		t.Errorf("after removing the current context: got\\n%s\\nwant no test and no current one", left)
+		t.Errorf("after removing the current context: got\n%s\nwant no test and no current one", left)
 	}
 }
 

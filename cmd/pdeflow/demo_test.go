@@ -31,7 +31,7 @@ func demoEnvironment() map[string]string {
 // runningDemo is a demo in the middle of a long job, until interrupt is called or the test ends.
 func runningDemo(t *testing.T) (demo *watching, dir, job string, interrupt context.CancelFunc) {
 	t.Helper()
-	dir = t.TempDir()
+	dir = dataDir(t)
 	ctx, interrupt := context.WithCancel(t.Context())
 	t.Cleanup(interrupt)
 	demo = beginDemo(ctx, dir, "--mappings", "2000")
@@ -39,7 +39,7 @@ func runningDemo(t *testing.T) (demo *watching, dir, job string, interrupt conte
 	// Other lines may contain ids of their own.
 	found := regexp.MustCompile(`job (\S+) is running`).FindStringSubmatch(demo.stderr.String())
 	if found == nil {
-		t.Fatalf("got no running job, want one in:\\n%s", demo.stderr.String())
+		t.Fatalf("got no running job, want one in:\n%s", demo.stderr.String())
 	}
 	return demo, dir, found[1], interrupt
 }
@@ -57,7 +57,7 @@ func TestDemoOnceJSONPrintsOneObject(t *testing.T) {
 	decoder := json.NewDecoder(strings.NewReader(got.stdout))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&result); err != nil || decoder.More() {
-		t.Fatalf("standard output: got %v, want one object:\\n%s", err, got.stdout)
+		t.Fatalf("standard output: got %v, want one object:\n%s", err, got.stdout)
 	}
 	c := result.Classifications
 	if result.Job.Status != schema.StatusCompleted || result.Job.Succeeded != 118 ||
@@ -72,7 +72,7 @@ func TestDemoOnceJSONPrintsOneObject(t *testing.T) {
 		"is completed: 118 of 118 mappings",
 	} {
 		if !strings.Contains(got.stderr, step) {
-			t.Errorf("progress: got no %q, want it in:\\n%s", step, got.stderr)
+			t.Errorf("progress: got no %q, want it in:\n%s", step, got.stderr)
 		}
 	}
 	u, err := url.Parse(result.URLs["nats"])
@@ -89,7 +89,7 @@ func TestDemoOnceJSONPrintsOneObject(t *testing.T) {
 
 func TestADemoPrintsItsResultsAndKeepsServing(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := dataDir(t)
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	demo := beginDemo(ctx, dir)
@@ -119,7 +119,7 @@ func TestADemoPrintsItsResultsAndKeepsServing(t *testing.T) {
 	list := pdeflow(t.Context(), nil, "mappings", "list", "--cycle", "2026-Q3", "--report", "fr-y-14m-d1", "--limit",
 		"3", "--server", server, "--token", token)
 	if list.ends(t, exitDone); strings.Count(list.stdout, "\n") != 4 {
-		t.Errorf("mappings with the printed token: got\\n%s\\nwant 4 lines", list.stdout)
+		t.Errorf("mappings with the printed token: got\n%s\nwant 4 lines", list.stdout)
 	}
 	pdeflow(t.Context(), nil, "check", "--data-dir", dir).ends(t, exitDone, "Finished jobs have touched 118 mappings.")
 	if t.Failed() {
@@ -141,7 +141,7 @@ func TestADemoWithAFailedJobKeepsServingAndExitsOne(t *testing.T) {
 	interrupt()
 	demo.exits(t, exitFailed)
 	if result := demo.stderr.String(); !strings.Contains(result, "pdeflow: the job is cancelled: ") {
-		t.Errorf("got:\\n%s\\nwant the cancelled job", result)
+		t.Errorf("got:\n%s\nwant the cancelled job", result)
 	}
 }
 
@@ -153,7 +153,7 @@ func TestAnInterruptedDemoContinuesItsJob(t *testing.T) {
 	result := first.stderr.String()
 	again := printedCommand(t, result, "the demo was interrupted before its job ended; continue with: pdeflow ")
 	if strings.Contains(result, "jobs watch") {
-		t.Errorf("got:\\n%s\\nwant no hint to watch the job", result)
+		t.Errorf("got:\n%s\nwant no hint to watch the job", result)
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
@@ -171,7 +171,7 @@ func printedCommand(t *testing.T, result, begin string) []string {
 	t.Helper()
 	_, command, found := strings.Cut(result, begin)
 	if !found {
-		t.Fatalf("got output without %q, want it in:\\n%s", begin, result)
+		t.Fatalf("got output without %q, want it in:\n%s", begin, result)
 	}
 	command, _, _ = strings.Cut(command, "\n")
 	return strings.Fields(command)
@@ -187,7 +187,7 @@ func TestADemoInterruptedAtStartReportsThatItsDataIsRemoved(t *testing.T) {
 	result := demo.stderr.String()
 	if !strings.Contains(result, "pdeflow: the demo was interrupted before its job ended; its data was removed\n") ||
 		strings.Contains(result, "initdb") {
-		t.Errorf("got:\\n%s\\nwant that the data was removed", result)
+		t.Errorf("got:\n%s\nwant that the data was removed", result)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -318,4 +319,15 @@ func deref(text *string) string {
 		return ""
 	}
 	return *text
+}
+
+// dataDir returns a directory for data that Postgres's user can enter, so that an embedded database lies in it and is
+// removed with it. Root's would otherwise be made in /var/lib/pdeflow and remain there.
+func dataDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }

@@ -63,7 +63,7 @@ func readsEvents(t *testing.T, natsURL string) (password string) {
 
 func TestServeEmbedsANATSServerThatOnlyAcceptsItsOwnUser(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := dataDir(t)
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	serve := begin(ctx, map[string]string{
@@ -95,7 +95,7 @@ func TestServeEmbedsANATSServerThatOnlyAcceptsItsOwnUser(t *testing.T) {
 	serve.exits(t, exitDone)
 	shown += serve.stdout.String() + serve.stderr.String()
 	if strings.Contains(shown, password) {
-		t.Errorf("got logs and output\\n%s\\nwant no password", shown)
+		t.Errorf("got logs and output\n%s\nwant no password", shown)
 	}
 }
 

@@ -151,7 +151,7 @@ func TestProgress_ShowsListingWhileTheStatusIsUnchanged(t *testing.T) {
 	cancelling.CurrentStep = "Cancelling what has not started"
 	p.show(cancelling, began.Add(time.Minute))
 	if !strings.Contains(out.String(), "job j is cancelling: 50 of 100") {
-		t.Errorf("cancelling job: got\\n%s\\nwant 50 of 100", out.String())
+		t.Errorf("cancelling job: got\n%s\nwant 50 of 100", out.String())
 	}
 }
 

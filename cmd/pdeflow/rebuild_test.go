@@ -93,7 +93,7 @@ func TestMigrateUpAndStatus(t *testing.T) {
 	pdeflow(t.Context(), bare, "migrate").ends(t, exitDone, "no pending migrations")
 	status := pdeflow(t.Context(), bare, "migrate", "status").ends(t, exitDone, "yes")
 	if strings.Contains(status.stdout, "no\n") {
-		t.Errorf("after up: got\\n%s\\nwant every migration applied", status.stdout)
+		t.Errorf("after up: got\n%s\nwant every migration applied", status.stdout)
 	}
 	pdeflow(t.Context(), bare, "check").ends(t, exitDone, "Nothing is wrong.")
 	pdeflow(t.Context(), bare, "audit", "list").ends(t, exitDone)

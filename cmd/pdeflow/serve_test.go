@@ -193,7 +193,7 @@ func postmaster(t *testing.T, dir string) *os.Process {
 
 func TestServeReportsWhyItsEmbeddedDatabaseEnded(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := dataDir(t)
 	serve := begin(t.Context(), map[string]string{"PATH": "/usr/bin:/bin", "PDEFLOW_DATA_DIR": dir}, "serve",
 		"--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0")
 	serve.prints(t, "pdeflow started")
@@ -204,7 +204,7 @@ func TestServeReportsWhyItsEmbeddedDatabaseEnded(t *testing.T) {
 	serve.exits(t, exitFailed)
 	if result := serve.stderr.String(); !strings.Contains(result,
 		"pdeflow: embedded database: PostgreSQL ended by itself (signal: killed)") {
-		t.Errorf("got:\\n%s\\nwant that PostgreSQL was killed", result)
+		t.Errorf("got:\n%s\nwant that PostgreSQL was killed", result)
 	}
 }
 
@@ -243,6 +243,6 @@ func TestATakenDefaultPortMovesWithALogLine(t *testing.T) {
 	}
 	if at[0] == at[1] || !strings.Contains(result.String(), "the default port is in use") ||
 		!strings.Contains(result.String(), at[1]) {
-		t.Errorf("listening at %v: got\\n%s\\nwant two ports", at, result.String())
+		t.Errorf("listening at %v: got\n%s\nwant two ports", at, result.String())
 	}
 }

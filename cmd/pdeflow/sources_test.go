@@ -81,7 +81,7 @@ func TestALiveDatabaseIsImportedMappedAndRefreshed(t *testing.T) {
 	f.pdeflow("audit", "verify").ends(t, exitDone)
 	for where, text := range map[string]string{"the output": printed.String(), "the log": f.log.String()} {
 		if strings.Contains(text, "Zebra77") {
-			t.Errorf("%s: got the password in\\n%s\\nwant no password", where, text)
+			t.Errorf("%s: got the password in\n%s\nwant no password", where, text)
 		}
 	}
 }

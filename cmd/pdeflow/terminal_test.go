@@ -106,7 +106,7 @@ func TestATableFitsTheTerminalAndNamesOmittedColumns(t *testing.T) {
 				}
 			}
 			if !strings.Contains(shown, id) || strings.Join(w.omitted, ", ") != omitted {
-				t.Errorf("%d columns: got %q left out, want %q and the ids in:\\n%s",
+				t.Errorf("%d columns: got %q left out, want %q and the ids in:\n%s",
 					columns, w.omitted, omitted, shown)
 			}
 		})

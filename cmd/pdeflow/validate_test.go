@@ -45,6 +45,6 @@ func TestAPasswordInTheNATSURLIsNeverPrinted(t *testing.T) {
 	serve.exits(t, exitDone)
 	if result := serve.stdout.String() + serve.stderr.String(); strings.Contains(result, "hunter2") ||
 		!strings.Contains(result, `"nats":"nats://127.0.0.1:1"`) {
-		t.Errorf("got output\\n%s\\nwant the server and no password", result)
+		t.Errorf("got output\n%s\nwant the server and no password", result)
 	}
 }

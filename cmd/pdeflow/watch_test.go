@@ -58,7 +58,7 @@ func (w *watching) has(t *testing.T, where *eventstest.Log, text string, times i
 			return
 		}
 	}
-	t.Fatalf("got output without %q, want it:\\n%s%s", text, w.stdout.String(), w.stderr.String())
+	t.Fatalf("got output without %q, want it:\n%s%s", text, w.stdout.String(), w.stderr.String())
 }
 
 func (w *watching) exits(t *testing.T, want int) {
@@ -69,7 +69,7 @@ func (w *watching) exits(t *testing.T, want int) {
 			t.Errorf("got exit code %d, want %d:\n%s%s", code, want, w.stdout.String(), w.stderr.String())
 		}
 	case <-time.After(deadline):
-		t.Fatalf("got a program that runs on, want it ended:\\n%s%s", w.stdout.String(), w.stderr.String())
+		t.Fatalf("got a program that runs on, want it ended:\n%s%s", w.stdout.String(), w.stderr.String())
 	}
 }
 
@@ -172,7 +172,7 @@ func TestWatchingAFailedJobPrintsItsErrorAndExitsOne(t *testing.T) {
 	got := f.runRegenerate("--watch")
 	if got.code != exitFailed || !strings.Contains(got.stdout, "status        failed") ||
 		!strings.Contains(got.stdout, "2 of 2 mappings failed, the rest is saved") {
-		t.Errorf("got exit code %d, want 1 and 2 failed mappings:\\n%s%s", got.code, got.stdout, got.stderr)
+		t.Errorf("got exit code %d, want 1 and 2 failed mappings:\n%s%s", got.code, got.stdout, got.stderr)
 	}
 	if !strings.Contains(got.stderr, "is failed: 2 of 2") {
 		t.Errorf("last line: got %s, want 2 of 2 failed", got.stderr)

@@ -131,7 +131,7 @@ func TestTheDocumentListsExactlyTheRoutes(t *testing.T) {
 	slices.Sort(listed)
 	slices.Sort(routed)
 	if !slices.Equal(listed, routed) {
-		t.Errorf("routes of the document: got\\n%s\\nwant\\n%s", strings.Join(listed, "\n"), strings.Join(routed, "\n"))
+		t.Errorf("routes of the document: got\n%s\nwant\n%s", strings.Join(listed, "\n"), strings.Join(routed, "\n"))
 	}
 	for _, want := range []string{
 		"POST /api/v1/planning/cycles/{cycle_id}/reports/{report_id}/pde-mappings/regenerate-all",
