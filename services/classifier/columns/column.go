@@ -41,6 +41,8 @@ type field int
 const (
 	inName field = iota
 	inTable
+	// inKey is the table whose rows a declared key identifies.
+	inKey
 	inDescription
 	fields
 )
@@ -62,8 +64,12 @@ type column struct {
 	table       []int
 	description []int
 
+	// identified has the terms of what a declared key identifies, and "identifier" as the last; see [identifiedBy].
+	identified []int
 	// own is true for a key named after its table, foreign for the column of that name in another table.
 	own, foreign bool
+	// refers is true for a declared foreign key.
+	refers bool
 	// generated is true for a unique identifier that a system makes up.
 	generated bool
 
@@ -76,7 +82,7 @@ type column struct {
 
 // terms returns the ids of the terms of one of the column's texts.
 func (c *column) terms(in field) []int {
-	return [fields][]int{inName: c.name, inTable: c.table, inDescription: c.description}[in]
+	return [fields][]int{inName: c.name, inTable: c.table, inKey: c.identified, inDescription: c.description}[in]
 }
 
 // copies reports whether two columns of different tables have the same name and kind.

@@ -108,17 +108,17 @@ func (x explainer) whyFirst(margin float64) string {
 	var b strings.Builder
 	b.Grow(256)
 	b.WriteString(c.columnName)
-	for in, opening := range [fields]string{" matches ", "its table's name matches ", "its description matches "} {
+	before := ": "
+	for in, opening := range [fields]string{
+		" matches ", "its table's name matches ", "it is a key of the table that matches ", "its description matches ",
+	} {
 		if len(e.found[in]) == 0 {
 			continue
 		}
 		if field(in) != inName {
-			if len(e.found[inName]) > 0 || field(in) > inTable && len(e.found[inTable]) > 0 {
-				b.WriteString(", ")
-			} else {
-				b.WriteString(": ")
-			}
+			b.WriteString(before)
 		}
+		before = ", "
 		b.WriteString(opening)
 		writeList(&b, e.found[in])
 	}

@@ -24,6 +24,7 @@ type Index struct {
 	ids        map[string]int   // by text: every term of the columns and of the vocabulary
 	terms      []term           // by id
 	postings   [][]int          // by term: the columns that have it in any text, in rising order
+	parents    [][]int          // by table: those to which its declared foreign keys refer
 	lookups    []string         // the names of the columns of lookup tables, in lower case
 	opaque     map[byte][]int   // by first letter: the terms that are in no dictionary
 	joined     []int            // the opaque terms that may be several words written together
@@ -76,6 +77,7 @@ func newIndex(candidates []schema.SourceColumn, positions []int, organisation *w
 	}
 	ix.markShared(candidates)
 	ix.markKeys()
+	ix.markDeclared(candidates, tables)
 	ix.weigh()
 	ix.relate()
 	ix.collectOpaque()
@@ -114,23 +116,29 @@ func (ix *Index) add(c *schema.SourceColumn, t *table) {
 	}
 	about := v.Meaningful(v.Terms(nil, t.name))
 	name := v.Meaningful(v.Terms(nil, texts[inName]))
-	if len(name) == 1 && name[0] == "identifier" { // the id of the table LOAN is a loan's
+	if len(name) == 1 && name[0] == identifierTerm { // the id of the table LOAN is a loan's
 		name = append(slices.Clone(about), name...)
 	}
 	declared := datatype.Parse(c.DataType)
 	kind, certain := v.KindOf(name, declared)
+	var identified []string
+	if texts[inKey] = identifiedBy(c, t); texts[inKey] != "" {
+		identified = append(v.Meaningful(v.Terms(nil, texts[inKey])), identifierTerm)
+		kind = kindOfKey(kind)
+	}
 	row := column{
 		field: c.SourceField(), columnName: c.ColumnName, declared: declared, declaredText: c.DataType, texts: texts,
 		kind: kind, certain: certain, head: ix.headOf(name, kind), role: t.role, tableNumber: t.number,
 		key: c.ColumnName == t.key, generated: isGenerated(c.DataType),
 		name: ix.idsOf(name), table: ix.idsOf(about), description: ix.idsOf(v.Terms(nil, c.Description)),
+		identified: ix.idsOf(identified),
 	}
 	if t.role == lookupTable {
 		ix.lookups = append(ix.lookups, strings.ToLower(c.ColumnName))
 	}
 	number := len(ix.columns)
 	ix.columns = append(ix.columns, row)
-	for _, ids := range [][]int{row.name, row.table, row.description} {
+	for _, ids := range [][]int{row.name, row.table, row.description, row.identified} {
 		for _, id := range ids {
 			if p := ix.postings[id]; len(p) == 0 || p[len(p)-1] != number {
 				ix.postings[id] = append(p, number)
@@ -160,38 +168,6 @@ func (ix *Index) headOf(name []string, k concepts.Kind) int {
 		}
 	}
 	return -1
-}
-
-// markKeys marks the keys that are named after their tables, and the columns of other tables that refer to them.
-func (ix *Index) markKeys() {
-	organisation, owned := ix.vocabulary.Organisation, map[string]bool{}
-	for i := range ix.columns {
-		c := &ix.columns[i]
-		subject, isKey := keySubject(organisation, c.texts[inName])
-		of := ix.vocabulary.Meaningful(organisation.Split(c.texts[inTable]))
-		if len(subject) == 0 {
-			subject = of
-		}
-		isOther := func(w string) bool { return !slices.Contains(of, w) }
-		if c.own = isKey && !slices.ContainsFunc(subject, isOther); c.own {
-			owned[strings.Join(subject, " ")] = true
-		}
-	}
-	for i := range ix.columns {
-		c := &ix.columns[i]
-		subject, isKey := keySubject(organisation, c.texts[inName])
-		c.foreign = isKey && !c.own && owned[strings.Join(subject, " ")]
-	}
-}
-
-// keySubject returns the words before "id" or "key" at the end of a name, and whether the name ends so.
-func keySubject(v *words.Vocabulary, name string) (subject []string, isKey bool) {
-	of := v.Split(name)
-	last := len(of) - 1
-	if last < 0 || of[last] != "identifier" && of[last] != "key" {
-		return nil, false
-	}
-	return of[:last], true
 }
 
 // markShared marks the terms that most columns of a table have in their names.

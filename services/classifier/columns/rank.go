@@ -105,18 +105,45 @@ func newReport(ctx context.Context, ix *Index, attributes []schema.Attribute) (*
 		}
 		r.focus[i] = math.Sqrt(r.focus[i] / most)
 	}
+	r.focusParents()
 	return r, nil
 }
 
-// claim records the best column of an attribute. If several score the same, none of them is claimed.
+// focusParents raises the focus of the tables to which the one that the report is about refers, directly or through
+// others: each of its rows has one row of theirs, but many rows of a table that refers to it.
+func (r *Report) focusParents() {
+	if len(r.focus) == 0 {
+		return
+	}
+	main := slices.Index(r.focus, slices.Max(r.focus))
+	reached, seen := []int{main}, map[int]bool{main: true}
+	for len(reached) > 0 {
+		table := reached[0]
+		reached = reached[1:]
+		for _, parent := range r.ix.parents[table] {
+			if !seen[parent] {
+				seen[parent] = true
+				r.focus[parent] = max(r.focus[parent], parentFocus)
+				reached = append(reached, parent)
+			}
+		}
+	}
+}
+
+// claim records the best column of an attribute. If several score the same, their tables share the focus, and none of
+// them is claimed.
 func (r *Report) claim(verdicts []verdict) {
 	if len(verdicts) == 0 || verdicts[0].score < minScore {
 		return
 	}
-	best := verdicts[0]
-	c := &r.ix.columns[best.column]
-	r.focus[c.tableNumber] += best.score
-	if len(verdicts) == 1 || best.score > verdicts[1].score {
+	best, equal := verdicts[0], 1
+	for equal < len(verdicts) && verdicts[equal].score == best.score {
+		equal++
+	}
+	for _, v := range verdicts[:equal] {
+		r.focus[r.ix.columns[v.column].tableNumber] += best.score / float64(equal)
+	}
+	if equal == 1 {
 		r.claims[best.column] = max(r.claims[best.column], best.score)
 	}
 }

@@ -45,6 +45,7 @@ func (s *scorer) score(number int) verdict {
 	v.fit *= concepts.CapacityFit(s.request.declared, c.declared)
 	recall := s.recall(c, &v)
 	precision := s.limitPrecision(c, recall, s.precision(c, &v))
+	precision = max(precision, answeredAsKey*s.explainedShare(c.identified))
 	if !excludes(s.request, c) {
 		v.fit += (1 - v.fit) * trust(s.request, c) * recall * precision
 	}
@@ -63,6 +64,7 @@ func (s *scorer) recall(c *column, v *verdict) float64 {
 	s.answer(c.name, answeredInName)
 	s.answer(c.table, answeredInTable)
 	s.answer(c.description, answeredInDescription)
+	s.answer(c.identified, answeredAsKey)
 	s.answerPhrases()
 	var got, all float64
 	for i, a := range r.requirements {
@@ -298,10 +300,21 @@ func (s *scorer) omissionFactor(c *column) float64 {
 			left *= afterQualifierOmission
 		}
 	}
-	if c.head >= 0 && s.request.explained[c.head] < minFound && s.request.kind == concepts.KindIdentifier {
+	if s.request.kind == concepts.KindIdentifier && s.identifiesAnother(c) {
 		left *= afterOtherKey
 	}
 	return left
+}
+
+// identifiesAnother reports whether an identifier is of something that the attribute does not name. If it is a declared
+// key, the name of the table that it identifies counts, too.
+func (s *scorer) identifiesAnother(c *column) bool {
+	explained := func(id int) bool { return s.request.explained[id] >= minFound }
+	if c.head < 0 || explained(c.head) {
+		return false
+	}
+	of := c.identified[:max(0, len(c.identified)-1)] // without "identifier"
+	return !slices.ContainsFunc(of, explained)
 }
 
 // roleFactor lowers the score of a column by the purpose of its table. The key of a lookup table is lowered twice,
@@ -325,6 +338,9 @@ func roleFactor(r *request, c *column) float64 {
 // assign, and rather another table's if it refers to one.
 func keyFactor(r *request, c *column) float64 {
 	left := numberFactor(r, c)
+	if c.refers && !c.foreign && r.kind == concepts.KindIdentifier {
+		left *= afterForeign
+	}
 	if !c.own && !c.foreign {
 		return left
 	}

@@ -44,6 +44,8 @@ type table struct {
 	number int
 	// key is the column with the codes of a lookup table, or empty if none is named like the table.
 	key string
+	// primary has the columns of the declared primary key; it is empty if the keys are unknown.
+	primary []string
 }
 
 // tableKey identifies a table among those of all data sources.
@@ -55,14 +57,20 @@ func tableOf(c *schema.SourceColumn) tableKey {
 
 // tablesOf returns the tables of the columns.
 func tablesOf(v *words.Vocabulary, columns []schema.SourceColumn) map[tableKey]*table {
-	names := map[tableKey][]string{}
+	names, primary := map[tableKey][]string{}, map[tableKey][]string{}
 	for i := range columns {
 		key := tableOf(&columns[i])
 		names[key] = append(names[key], columns[i].ColumnName)
+		if columns[i].IsPrimaryKey {
+			primary[key] = append(primary[key], columns[i].ColumnName)
+		}
 	}
 	tables := make(map[tableKey]*table, len(names))
 	for key, of := range names {
-		t := &table{name: key.table, role: roleOf(v, key.table, of), number: len(tables), key: keyOf(v, key.table, of)}
+		t := &table{
+			name: key.table, role: roleOf(v, key.table, of), number: len(tables), key: keyOf(v, key.table, of),
+			primary: primary[key],
+		}
 		if prefix := commonPrefix(of); isMark(v, strings.TrimSuffix(prefix, "_"), key.table) {
 			t.prefix = prefix
 		}
@@ -70,6 +78,9 @@ func tablesOf(v *words.Vocabulary, columns []schema.SourceColumn) map[tableKey]*
 	}
 	return tables
 }
+
+// identifies reports whether the column alone is the declared primary key of the table.
+func (t *table) identifies(c *schema.SourceColumn) bool { return c.IsPrimaryKey && len(t.primary) == 1 }
 
 // strip removes the table's prefix from a column's name, unless nothing would be left.
 func (t *table) strip(name string) string {

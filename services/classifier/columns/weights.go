@@ -67,6 +67,8 @@ const (
 	answeredInName        = 1.0
 	answeredInTable       = 0.8
 	answeredInDescription = 0.8
+	// answeredAsKey is for the name of the table whose rows a declared key identifies.
+	answeredAsKey = 0.9
 	// answeredByKind is for a word such as "date" that the column's kind implies.
 	answeredByKind = 0.9
 	// answeredByDefault is for a qualifier such as "current" that is assumed if a name has none.
@@ -141,6 +143,8 @@ const (
 const (
 	// focusShare is the share of a score that depends on how much of the report the column's table feeds.
 	focusShare = 0.1
+	// parentFocus is the least of that for a table to which the report's main table refers.
+	parentFocus = 0.8
 	// afterClaim is the factor for a column that suits another attribute better, by at least claimMargin.
 	afterClaim  = 0.85
 	claimMargin = 0.1

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"os"
@@ -44,6 +45,7 @@ func labelledSets(t testing.TB) []labelledSet {
 		s.Attributes = rowsOf(t, filepath.Join(dir, "attributes.csv"), tabular.Attributes)
 		s.Labels = rowsOf(t, file, tabular.Gold)
 		s.Columns = columnsOf(t, filepath.Join(dir, "columns.csv"))
+		addKeys(t, filepath.Join(dir, "keys.csv"), s.Columns)
 		if missing := s.MissingColumns(); len(missing) > 0 {
 			t.Errorf("%s: got labels of the missing columns %v, want none", s.name, missing)
 		}
@@ -62,6 +64,28 @@ func columnsOf(t testing.TB, path string) []schema.SourceColumn {
 		})
 	}
 	return columns
+}
+
+// addKeys adds the declared keys of a set, which an import of a file does not have and an introspection has.
+func addKeys(t testing.TB, path string, columns []schema.SourceColumn) {
+	t.Helper()
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	position := map[string]int{}
+	for i, c := range columns {
+		position[c.SourceField()] = i
+	}
+	for _, row := range classifiertest.ReadRows(t, path) {
+		field := schema.SourceColumn{
+			SchemaName: row["schema"], TableName: row["table"], ColumnName: row["column"],
+		}.SourceField()
+		i, ok := position[field]
+		if !ok {
+			t.Fatalf("%s: %s is no column", path, field)
+		}
+		columns[i].IsPrimaryKey, columns[i].References = row["is_primary_key"] == "true", row["references"]
+	}
 }
 
 func rowsOf[R any](t testing.TB, path string, read func(string, []byte) (tabular.File[R], error)) []R {

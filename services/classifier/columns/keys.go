@@ -1,0 +1,100 @@
+package columns
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/columns/concepts"
+	"github.com/pdeflow/pdeflow/services/classifier/words"
+)
+
+// identifiedBy returns the name of the table whose rows a declared key identifies: its own table for a primary key of
+// one column, and the other table for a foreign key. It returns "" for other columns.
+func identifiedBy(c *schema.SourceColumn, t *table) string {
+	if t.identifies(c) {
+		return t.name
+	}
+	to, _ := schema.ParseSourceField(c.References)
+	return to.TableName
+}
+
+// identifierTerm is the term of keys.
+const identifierTerm = "identifier"
+
+// kindOfKey returns the kind of a declared key whose name announces a kind.
+func kindOfKey(announced concepts.Kind) concepts.Kind {
+	switch announced {
+	case concepts.KindAny, concepts.KindName, concepts.KindText:
+		return concepts.KindIdentifier
+	default:
+		return announced
+	}
+}
+
+// markKeys marks the keys that are named after their tables, and the columns of other tables that refer to them.
+func (ix *Index) markKeys() {
+	organisation, owned := ix.vocabulary.Organisation, map[string]bool{}
+	for i := range ix.columns {
+		c := &ix.columns[i]
+		subject, isKey := keySubject(organisation, c.texts[inName])
+		of := ix.vocabulary.Meaningful(organisation.Split(c.texts[inTable]))
+		if len(subject) == 0 {
+			subject = of
+		}
+		isOther := func(w string) bool { return !slices.Contains(of, w) }
+		if c.own = isKey && !slices.ContainsFunc(subject, isOther); c.own {
+			owned[strings.Join(subject, " ")] = true
+		}
+	}
+	for i := range ix.columns {
+		c := &ix.columns[i]
+		subject, isKey := keySubject(organisation, c.texts[inName])
+		c.foreign = isKey && !c.own && owned[strings.Join(subject, " ")]
+	}
+}
+
+// keySubject returns the words before "id" or "key" at the end of a name, and whether the name ends so.
+func keySubject(v *words.Vocabulary, name string) (subject []string, isKey bool) {
+	of := v.Split(name)
+	last := len(of) - 1
+	if last < 0 || of[last] != identifierTerm && of[last] != "key" {
+		return nil, false
+	}
+	return of[:last], true
+}
+
+// fieldKey identifies a column among those of all data sources.
+type fieldKey struct{ source, field string }
+
+// markDeclared corrects by the declared keys what [Index.markKeys] has concluded from names: a column that is not its
+// table's primary key is not the table's own key, and a foreign key is foreign whatever its name is. It also links the
+// tables.
+func (ix *Index) markDeclared(candidates []schema.SourceColumn, tables map[tableKey]*table) {
+	byField := map[fieldKey]int{}
+	for i := range ix.columns {
+		c, declared := &ix.columns[i], &candidates[i]
+		byField[fieldKey{declared.DataSourceID, c.field}] = i
+		if t := tables[tableOf(declared)]; len(t.primary) > 0 {
+			_, isKey := keySubject(ix.vocabulary.Organisation, c.texts[inName])
+			c.own = isKey && t.identifies(declared) && declared.References == ""
+		}
+	}
+	ix.parents = make([][]int, ix.tables)
+	for i := range ix.columns {
+		c, declared := &ix.columns[i], &candidates[i]
+		if declared.References == "" {
+			continue
+		}
+		c.refers = true
+		target, ok := byField[fieldKey{declared.DataSourceID, declared.References}]
+		if !ok {
+			continue
+		}
+		to := &ix.columns[target]
+		c.foreign = c.foreign || to.own
+		if to.tableNumber != c.tableNumber {
+			ix.parents[c.tableNumber] = append(ix.parents[c.tableNumber], to.tableNumber)
+		}
+	}
+}
