@@ -25,6 +25,17 @@ type mappingColumn struct {
 // mappingColumns lists the columns that jobs and imports set, in the order of the fields.
 var mappingColumns = mappingColumnsOf(reflect.TypeFor[Mapping]())
 
+// JobColumns returns the names of the columns that a job saves, in the order of the fields of [Mapping].
+func JobColumns() []string {
+	var names []string
+	for _, c := range mappingColumns {
+		if c.job {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
 func mappingColumnsOf(row reflect.Type) (columns []mappingColumn) {
 	for i := range row.NumField() {
 		field := row.Field(i)

@@ -82,6 +82,7 @@ func (a *app) root(w io.Writer) *cli.Command {
 			a.rebuildCommand(),
 			a.rulesCommand(),
 			a.evalCommand(),
+			a.benchCommand(),
 			a.tokenCommand(),
 			a.contextCommand(),
 			a.readyCommand(),

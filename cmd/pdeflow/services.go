@@ -61,6 +61,8 @@ type settings struct {
 	// engine and workers are for the classifier, window is for the dispatcher. Zero means the service's default.
 	engine          *rules.Engine
 	workers, window int
+	// evaluate replaces the rules in a benchmark; nil for the rules.
+	evaluate func(schema.Work) (schema.Mapping, schema.ItemResult)
 }
 
 // runner is a service that can be run.
@@ -144,7 +146,9 @@ func newService(name schema.Service, w deps, s settings) runner {
 	case schema.ServiceDispatcher:
 		return dispatcher.New(w.db, w.js, w.topology, log, dispatcher.Options{Window: s.window})
 	case schema.ServiceClassifier:
-		return classifier.New(w.db, w.js, w.topology, s.engine, log, classifier.Options{Workers: s.workers})
+		return classifier.New(w.db, w.js, w.topology, s.engine, log, classifier.Options{
+			Workers: s.workers, Evaluate: s.evaluate,
+		})
 	case schema.ServiceProjector:
 		return projector.New(w.db, w.js, w.topology, log)
 	case schema.ServiceAuditor:

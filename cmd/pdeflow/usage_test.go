@@ -207,7 +207,8 @@ func TestEveryCommandIsInTheHelp(t *testing.T) {
 	for _, name := range []string{
 		"", "demo", "serve", "migrate", "import", "regenerate", "jobs", "jobs list", "jobs wait", "jobs items",
 		"jobs retry", "mappings", "mappings list", "check", "audit", "audit tail",
-		"rebuild", "rules", "rules explain", "rules test", "rules learn", "eval", "token", "reports",
+		"rebuild", "rules", "rules explain", "rules test", "rules learn", "eval", "bench",
+		"bench commit", "token", "reports",
 		"context", "context set", "version", "doctor",
 	} {
 		replies = append(replies,

@@ -22,6 +22,8 @@ const defaultWorkers = 8
 type Options struct {
 	// Workers is the number of mappings that are handled at once; 8 if zero.
 	Workers int
+	// Evaluate, if set, replaces ranking and rules. A benchmark of the pipeline sets it.
+	Evaluate func(schema.Work) (schema.Mapping, schema.ItemResult)
 }
 
 // Classifier is the consumer of the rules lane.
@@ -52,6 +54,11 @@ func New(
 		evaluate: func(from *candidates, work schema.Work) (schema.Mapping, schema.ItemResult) {
 			return evaluate(engine, from, work)
 		},
+	}
+	if options.Evaluate != nil {
+		c.evaluate = func(_ *candidates, work schema.Work) (schema.Mapping, schema.ItemResult) {
+			return options.Evaluate(work)
+		}
 	}
 	workers := options.Workers
 	if workers == 0 {
