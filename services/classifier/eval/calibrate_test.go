@@ -90,7 +90,7 @@ type example struct {
 // view. The weights are as low as possible so that 95 of 100 results with a confidence of 85 or more are still right if
 // every attribute's column is removed in turn (TestHighConfidenceIsDeserved of package columns).
 const (
-	absentWeight  = 0.4
+	absentWeight  = 0.5
 	unknownWeight = 0.4
 )
 
