@@ -161,6 +161,25 @@ func TestAJobIsBlockedWhileNoClassifierTakesItsWork(t *testing.T) {
 	}
 }
 
+// The options are those of pdeflow serve.
+func TestAJobIsBlockedWithin10sOfTheEndOfTheLastClassifier(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	job := f.job("cards", 200)
+	_, js := f.Connect()
+	stop := f.classifier()
+	f.Run(New(f.DB, js, eventstest.Topology(), f.Logger(), Options{}).Run)
+	f.Eventually("the job is listed", func() bool { return !f.ReadJob(job.ID).ListedAt.IsZero() })
+	stop()
+	ended := time.Now()
+	f.Eventually("the job is blocked", func() bool {
+		return strings.Contains(f.ReadJob(job.ID).BlockedBy, "no classifier takes work from the rules lane")
+	})
+	if took := time.Since(ended); took > 10*time.Second {
+		t.Errorf("blocked: got %v after the end of the classifier, want at most 10s", took)
+	}
+}
+
 func TestAJobIsBlockedWhileTheConsumerOfItsLaneIsPaused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
