@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
 // JobType is what a job does to each mapping of its work list.
@@ -220,6 +221,22 @@ func ListJobsByID(ctx context.Context, db bun.IDB, ids []string) ([]Job, error) 
 	err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").Where("id in (?)", bun.List(ids)).Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%d jobs: %w", len(ids), err)
+	}
+	return jobs, nil
+}
+
+// ListLastJobs returns the newest job of each of the reports that has had one, without their MappingIDs.
+func ListLastJobs(ctx context.Context, db bun.IDB, reports []Report) ([]Job, error) {
+	cycles := each(reports, func(r Report) string { return r.CycleID })
+	ids := each(reports, func(r Report) string { return r.ReportID })
+	var jobs []Job
+	err := db.NewSelect().Model(&jobs).ExcludeColumn("mapping_ids").
+		ModelTableExpr("unnest(?::text[], ?::text[]) as r (cycle_id, report_id)",
+			pgdialect.Array(cycles), pgdialect.Array(ids)).
+		Join(`cross join lateral (select * from jobs where cycle_id = r.cycle_id and report_id = r.report_id
+			order by id desc limit 1) as j`).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("last jobs of %d reports: %w", len(reports), err)
 	}
 	return jobs, nil
 }

@@ -20,9 +20,13 @@ func counted(t *testing.T, db *schema.DB) map[string]int64 {
 		t.Fatalf("ListReports: got %d reports, want 1 (%v)", len(reports), err)
 	}
 	r := reports[0]
+	one, err := schema.GetReportSummary(t.Context(), db, r.CycleID, r.ReportID)
+	if diff := cmp.Diff(r, one); err != nil || diff != "" {
+		t.Errorf("GetReportSummary differs from ListReports (-list +one):\n%s (%v)", diff, err)
+	}
 	return map[string]int64{
 		"HRCI": r.HRCI, "Public": r.Public, "none": r.Unclassified, "pending": r.Pending, "approved": r.Approved,
-		"all": r.Pending + r.Approved,
+		"all": r.Pending + r.Approved, "high": r.High, "unmapped": r.Unmapped,
 	}
 }
 
@@ -45,23 +49,36 @@ func TestTheCountsOfAReportFollowEveryWriteOfItsMappings(t *testing.T) {
 		{
 			"select 1",
 			nil,
-			map[string]int64{"HRCI": 0, "Public": 0, "none": 10, "pending": 10, "approved": 0, "all": 10},
+			map[string]int64{
+				"HRCI": 0, "Public": 0, "none": 10, "pending": 10, "approved": 0, "all": 10,
+				"high": 0, "unmapped": 10,
+			},
 		},
 		{
-			"update pde_mappings set information_security_classification = 'HRCI' where id = ?",
+			"update pde_mappings set information_security_classification = 'HRCI', criticality = 'High', " +
+				"source_field = 'a.b.c' where id = ?",
 			[]any{ids[0]},
-			map[string]int64{"HRCI": 1, "Public": 0, "none": 9, "pending": 10, "approved": 0, "all": 10},
+			map[string]int64{
+				"HRCI": 1, "Public": 0, "none": 9, "pending": 10, "approved": 0, "all": 10,
+				"high": 1, "unmapped": 9,
+			},
 		},
 		{
-			"update pde_mappings set information_security_classification = 'Public', review_status = 'approved', " +
-				"reviewed_by = 'mia', reviewed_at = now() where id in (?)",
+			"update pde_mappings set information_security_classification = 'Public', criticality = 'Low', " +
+				"review_status = 'approved', reviewed_by = 'mia', reviewed_at = now() where id in (?)",
 			[]any{bun.List(ids[:4])},
-			map[string]int64{"HRCI": 0, "Public": 4, "none": 6, "pending": 6, "approved": 4, "all": 10},
+			map[string]int64{
+				"HRCI": 0, "Public": 4, "none": 6, "pending": 6, "approved": 4, "all": 10,
+				"high": 0, "unmapped": 9,
+			},
 		},
 		{
 			"delete from pde_mappings where id = ?",
 			[]any{ids[0]},
-			map[string]int64{"HRCI": 0, "Public": 3, "none": 6, "pending": 6, "approved": 3, "all": 9},
+			map[string]int64{
+				"HRCI": 0, "Public": 3, "none": 6, "pending": 6, "approved": 3, "all": 9,
+				"high": 0, "unmapped": 9,
+			},
 		},
 	} {
 		if _, err := db.ExecContext(t.Context(), step.sql, step.args...); err != nil {
@@ -84,7 +101,7 @@ func TestTheCountsOfAReportFollowEveryWriteOfItsMappings(t *testing.T) {
 		}
 	}
 	if n := rows(); n != 2 {
-		t.Errorf("rows of mapping_counts: got %d, want one for each tier and review status in use", n)
+		t.Errorf("rows of mapping_counts: got %d, want one for each combination in use", n)
 	}
 	before := rows()
 	if _, err := db.ExecContext(

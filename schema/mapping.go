@@ -2,6 +2,8 @@ package schema
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -291,6 +293,35 @@ func GetMapping(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (
 	return mapping, nil
 }
 
+// GetLastChange returns when a mapping of the report was last changed; the zero time if there is none.
+func GetLastChange(ctx context.Context, db bun.IDB, cycleID, reportID string) (at time.Time, err error) {
+	err = db.NewRaw(`select updated_at from pde_mappings where cycle_id = ? and report_id = ?
+		order by updated_at desc limit 1`, cycleID, reportID).Scan(ctx, &at)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return at, fmt.Errorf("last change of report %s: %w", reportID, err)
+	}
+	return at, nil
+}
+
+// ListAttributeNames returns the names of the attributes of these mappings, by the ids of the mappings. It omits ids
+// that do not exist.
+func ListAttributeNames(ctx context.Context, db bun.IDB, mappingIDs []string) (map[string]string, error) {
+	var rows []struct {
+		ID            string `bun:"id"`
+		AttributeName string `bun:"attribute_name"`
+	}
+	err := db.NewSelect().TableExpr("pde_mappings as m").Column("m.id", "a.attribute_name").Join(joinAttributes).
+		Where("m.id = any(?)", pgdialect.Array(mappingIDs)).Scan(ctx, &rows)
+	if err != nil {
+		return nil, fmt.Errorf("attributes of %d mappings: %w", len(mappingIDs), err)
+	}
+	names := make(map[string]string, len(rows))
+	for _, row := range rows {
+		names[row.ID] = row.AttributeName
+	}
+	return names, nil
+}
+
 const (
 	joinAttributes = "join attributes a on a.id = m.attribute_id"
 	// attributeOfEach makes Postgres read each attribute by its key, whatever the statistics: a subquery with
@@ -301,7 +332,7 @@ const (
 // selectMappings selects mappings m with attributes a. The caller joins them.
 func selectMappings(db bun.IDB, into any, sort MappingSort) *bun.SelectQuery {
 	key, _ := sort.shown()
-	return db.NewSelect().Model(into).ColumnExpr("m.*, a.attribute_name").
+	return db.NewSelect().Model(into).ColumnExpr("m.*, a.attribute_name, a.line_item_number").
 		ColumnExpr(key + " as sort_key, " + sort.id() + " as sort_id")
 }
 

@@ -32,14 +32,15 @@ const (
 // zero value is the beginning.
 type MappingPosition struct{ Key, ID string }
 
-// ListedMapping is a mapping with the name of its attribute and its position in a list.
+// ListedMapping is a mapping with the name and line of its attribute and its position in a list.
 type ListedMapping struct {
 	bun.BaseModel `bun:"table:pde_mappings,alias:m"`
 
 	Mapping
-	AttributeName string `bun:"attribute_name,scanonly"`
-	SortKey       string `bun:"sort_key,scanonly"`
-	SortID        string `bun:"sort_id,scanonly"`
+	AttributeName  string `bun:"attribute_name,scanonly"`
+	LineItemNumber string `bun:"line_item_number,scanonly"`
+	SortKey        string `bun:"sort_key,scanonly"`
+	SortID         string `bun:"sort_id,scanonly"`
 }
 
 // ListMappings returns at most limit mappings that pass the filter and follow the position. Next is the position

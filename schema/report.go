@@ -143,7 +143,7 @@ func makeReport(ctx context.Context, tx bun.Tx, fresh Report) (Report, time.Time
 	return lockReportForChange(ctx, tx, fresh.CycleID, fresh.ReportID) // created concurrently
 }
 
-// ReportSummary is a report with its mappings counted by tier and by review status.
+// ReportSummary is a report with its mappings counted by tier, criticality and review status.
 type ReportSummary struct {
 	Report
 
@@ -153,39 +153,61 @@ type ReportSummary struct {
 	Public       int64 `bun:"public"`
 	Unclassified int64 `bun:"unclassified"`
 
+	High   int64 `bun:"high"`
+	Medium int64 `bun:"medium"`
+	Low    int64 `bun:"low"`
+
 	Pending       int64 `bun:"pending"`
 	Approved      int64 `bun:"approved"`
 	Rejected      int64 `bun:"rejected"`
 	NeedsRevision int64 `bun:"needs_revision"`
+
+	// Unmapped counts the mappings without a source field.
+	Unmapped int64 `bun:"unmapped"`
 }
+
+// selectSummaries begins a query of reports r with their counts. Conditions on r follow. The counts of a report without
+// mappings are null, which is read as 0.
+const selectSummaries = `select r.*, c.hrci, c.confidential, c.proprietary, c.public, c.unclassified,
+		c.high, c.medium, c.low, c.pending, c.approved, c.rejected, c.needs_revision, c.unmapped
+	from reports r left join (
+		select cycle_id, report_id,
+			sum(mappings) filter (where information_security_classification = 'HRCI') as hrci,
+			sum(mappings) filter (where information_security_classification = 'Confidential') as confidential,
+			sum(mappings) filter (where information_security_classification = 'Proprietary') as proprietary,
+			sum(mappings) filter (where information_security_classification = 'Public') as public,
+			sum(mappings) filter (where information_security_classification is null) as unclassified,
+			sum(mappings) filter (where criticality = 'High') as high,
+			sum(mappings) filter (where criticality = 'Medium') as medium,
+			sum(mappings) filter (where criticality = 'Low') as low,
+			sum(mappings) filter (where review_status = 'pending') as pending,
+			sum(mappings) filter (where review_status = 'approved') as approved,
+			sum(mappings) filter (where review_status = 'rejected') as rejected,
+			sum(mappings) filter (where review_status = 'needs_revision') as needs_revision,
+			sum(mappings) filter (where not mapped) as unmapped
+		from mapping_counts group by 1, 2
+	) c on c.cycle_id = r.cycle_id and c.report_id = r.report_id `
 
 // ListReports returns at most limit reports after this one, in the order of cycle and report.
 func ListReports(ctx context.Context, db bun.IDB, afterCycle, afterReport string, limit int) ([]ReportSummary, error) {
 	var reports []ReportSummary
-	err := db.NewRaw(`select r.*, coalesce(c.hrci, 0) as hrci, coalesce(c.confidential, 0) as confidential,
-			coalesce(c.proprietary, 0) as proprietary, coalesce(c.public, 0) as public,
-			coalesce(c.unclassified, 0) as unclassified,
-			coalesce(c.pending, 0) as pending, coalesce(c.approved, 0) as approved, coalesce(c.rejected, 0) as rejected,
-			coalesce(c.needs_revision, 0) as needs_revision
-		from reports r left join (
-			select cycle_id, report_id,
-				sum(mappings) filter (where information_security_classification = 'HRCI') as hrci,
-				sum(mappings) filter (where information_security_classification = 'Confidential') as confidential,
-				sum(mappings) filter (where information_security_classification = 'Proprietary') as proprietary,
-				sum(mappings) filter (where information_security_classification = 'Public') as public,
-				sum(mappings) filter (where information_security_classification is null) as unclassified,
-				sum(mappings) filter (where review_status = 'pending') as pending,
-				sum(mappings) filter (where review_status = 'approved') as approved,
-				sum(mappings) filter (where review_status = 'rejected') as rejected,
-				sum(mappings) filter (where review_status = 'needs_revision') as needs_revision
-			from mapping_counts group by 1, 2
-		) c on c.cycle_id = r.cycle_id and c.report_id = r.report_id
-		where (r.cycle_id, r.report_id) > (?, ?) order by r.cycle_id, r.report_id limit ?`,
+	err := db.NewRaw(selectSummaries+`where (r.cycle_id, r.report_id) > (?, ?)
+		order by r.cycle_id, r.report_id limit ?`,
 		afterCycle, afterReport, limit).Scan(ctx, &reports)
 	if err != nil {
 		return nil, fmt.Errorf("reports: %w", err)
 	}
 	return reports, nil
+}
+
+// GetReportSummary reads one report with its counts. It returns [ErrNotFound] if there is no such report.
+func GetReportSummary(ctx context.Context, db bun.IDB, cycleID, reportID string) (ReportSummary, error) {
+	var report ReportSummary
+	err := db.NewRaw(selectSummaries+`where r.cycle_id = ? and r.report_id = ?`, cycleID, reportID).Scan(ctx, &report)
+	if err != nil {
+		return report, notFound(err, fmt.Sprintf("report %s of cycle %s", reportID, cycleID))
+	}
+	return report, nil
 }
 
 // SumMappingCounts adds up the rows of mapping_counts and replaces them by their sums. Any number of processes
@@ -196,8 +218,9 @@ func SumMappingCounts(ctx context.Context, db bun.IDB) error {
 			delete from mapping_counts m using (select distinct cycle_id, report_id from recent) r
 			where m.summed and m.cycle_id = r.cycle_id and m.report_id = r.report_id returning m.*)
 		insert into mapping_counts
-		select cycle_id, report_id, information_security_classification, review_status, sum(mappings), true
-		from (select * from recent union all select * from sums) all_rows group by 1, 2, 3, 4
+		select cycle_id, report_id, information_security_classification, criticality, review_status, mapped,
+			sum(mappings), true
+		from (select * from recent union all select * from sums) all_rows group by 1, 2, 3, 4, 5, 6
 			having sum(mappings) <> 0`).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("sum of mapping counts: %w", err)

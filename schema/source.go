@@ -232,5 +232,21 @@ func InsertDataSource(ctx context.Context, tx bun.Tx, source DataSource, columns
 	})
 }
 
+// GetSourceColumn reads the column of the data source with this source field. It returns [ErrNotFound] if the data
+// source has no such column.
+func GetSourceColumn(ctx context.Context, db bun.IDB, dataSourceID, sourceField string) (SourceColumn, error) {
+	var column SourceColumn
+	name, ok := ParseSourceField(sourceField)
+	if !ok {
+		return column, fmt.Errorf("column of data source %s: %w", dataSourceID, ErrNotFound)
+	}
+	err := db.NewSelect().Model(&column).Where("data_source_id = ? and identity = ?", dataSourceID,
+		ColumnIdentity(name.SchemaName, name.TableName, name.ColumnName)).Scan(ctx)
+	if err != nil {
+		return column, notFound(err, "column of data source "+dataSourceID)
+	}
+	return column, nil
+}
+
 // columnOf identifies a column by its data source and its source field, as mappings do.
 type columnOf struct{ sourceID, field string }

@@ -47,6 +47,12 @@ func ListFinalStatuses(ctx context.Context, db bun.IDB, jobs []Job) (map[string]
 	return statuses, nil
 }
 
+// ListFailures counts the failed items of the job by error code, the most frequent first.
+func ListFailures(ctx context.Context, db bun.IDB, jobID string) ([]FailureCount, error) {
+	failures, err := listFailures(ctx, db, []string{jobID})
+	return failures[jobID], err
+}
+
 // listFailures counts the failed items of the jobs by error code, the most frequent first.
 func listFailures(ctx context.Context, db bun.IDB, jobIDs []string) (map[string][]FailureCount, error) {
 	failures := map[string][]FailureCount{}

@@ -237,7 +237,7 @@ func (d *demo) printJSON(at address, status events.JobStatus, took time.Duration
 	result := demoResult{
 		Job: status, Seconds: took.Round(time.Millisecond).Seconds(),
 		URLs: map[string]string{
-			"api": at.HTTP + "/api/v1", "openapi": at.HTTP + "/openapi.json", "nats": at.NATS,
+			"desk": signInURL(at), "api": at.HTTP + "/api/v1", "openapi": at.HTTP + "/openapi.json", "nats": at.NATS,
 			"status": statusURL(at, status),
 		},
 	}
@@ -248,6 +248,9 @@ func (d *demo) printJSON(at address, status events.JobStatus, took time.Duration
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(result)
 }
+
+// signInURL returns the address that signs a browser in.
+func signInURL(at address) string { return at.HTTP + "/signin#" + at.token }
 
 func statusURL(at address, status events.JobStatus) string {
 	return at.HTTP + "/api/v1/jobs/" + status.JobID + "/status"

@@ -86,6 +86,7 @@ func showMapping(w io.Writer, m schema.ListedMapping) {
 
 func (d *demo) showAddresses(at address, status events.JobStatus) {
 	fmt.Fprintf(d.app.stdout, `
+The desk    %s
 The API     %s/api/v1   (described at %s/openapi.json)
 The token   %s
             (in %s)
@@ -103,7 +104,7 @@ Try next, in another terminal:
 and while that runs:
   pdeflow regenerate --cycle %s --report %s --watch%s
 %s
-`, at.HTTP, at.HTTP, at.token, at.TokenFile, at.NATS, shellQuote(at.TokenFile), statusURL(at, status),
+`, signInURL(at), at.HTTP, at.HTTP, at.token, at.TokenFile, at.NATS, shellQuote(at.TokenFile), statusURL(at, status),
 		sample.CycleID, sample.ReportID, d.find(), d.find(), d.find(),
 		at.NATS, at.NATS, at.NATS, sample.CycleID, sample.ReportID, d.find(), d.commands())
 }

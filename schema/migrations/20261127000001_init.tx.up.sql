@@ -269,14 +269,17 @@ create trigger mapped_elements_updated after update on pde_mappings for each row
         and (old.source_field is distinct from new.source_field or old.pde_name is distinct from new.pde_name))
     execute function mapped_elements_add();
 
--- The number of mappings of each report, tier and review status, which is the sum over the rows. A writer of pde_mappings inserts rows for
+-- The number of mappings of each report by the parts of mapping_facet, which is the sum over the rows. A writer of pde_mappings inserts rows for
 -- its changes and updates none, so that writers do not wait for each other. The projector replaces the rows by their sums. There is no
 -- index, because that leaves a few rows for each report.
 create table mapping_counts (
     cycle_id      text collate "C" not null,
     report_id     text collate "C" not null,
     information_security_classification text,
+    criticality   text,
     review_status text not null,
+    -- True if the mappings have a source field.
+    mapped        boolean not null,
     mappings      bigint not null,
     -- True if the row is a sum of earlier rows.
     summed        boolean not null default false
@@ -284,23 +287,30 @@ create table mapping_counts (
 
 create function mapping_counts_added() returns trigger language plpgsql as $$
 begin
-    insert into mapping_counts (cycle_id, report_id, information_security_classification, review_status, mappings)
-    select cycle_id, report_id, information_security_classification, review_status, count(*) from added group by 1, 2, 3, 4;
+    insert into mapping_counts
+        (cycle_id, report_id, information_security_classification, criticality, review_status, mapped, mappings)
+    select cycle_id, report_id, information_security_classification, criticality, review_status, source_field is not null,
+        count(*) from added group by 1, 2, 3, 4, 5, 6;
     return null;
 end
 $$;
 create function mapping_counts_removed() returns trigger language plpgsql as $$
 begin
-    insert into mapping_counts (cycle_id, report_id, information_security_classification, review_status, mappings)
-    select cycle_id, report_id, information_security_classification, review_status, -count(*) from removed group by 1, 2, 3, 4;
+    insert into mapping_counts
+        (cycle_id, report_id, information_security_classification, criticality, review_status, mapped, mappings)
+    select cycle_id, report_id, information_security_classification, criticality, review_status, source_field is not null,
+        -count(*) from removed group by 1, 2, 3, 4, 5, 6;
     return null;
 end
 $$;
 create function mapping_counts_changed() returns trigger language plpgsql as $$
 begin
-    insert into mapping_counts (cycle_id, report_id, information_security_classification, review_status, mappings)
-    values (old.cycle_id, old.report_id, old.information_security_classification, old.review_status, -1),
-           (new.cycle_id, new.report_id, new.information_security_classification, new.review_status, 1);
+    insert into mapping_counts
+        (cycle_id, report_id, information_security_classification, criticality, review_status, mapped, mappings)
+    values (old.cycle_id, old.report_id, old.information_security_classification, old.criticality, old.review_status,
+            old.source_field is not null, -1),
+           (new.cycle_id, new.report_id, new.information_security_classification, new.criticality, new.review_status,
+            new.source_field is not null, 1);
     return null;
 end
 $$;
@@ -308,10 +318,12 @@ create trigger mapping_counts_added after insert on pde_mappings referencing new
     for each statement execute function mapping_counts_added();
 create trigger mapping_counts_removed after delete on pde_mappings referencing old table as removed
     for each statement execute function mapping_counts_removed();
--- For each row, so that the condition can skip updates that change neither: a later job seldom changes a tier.
+-- For each row, so that the condition can skip updates that change none of them: a later job seldom changes a tier.
 create trigger mapping_counts_changed after update on pde_mappings for each row
     when (old.information_security_classification is distinct from new.information_security_classification
-        or old.review_status is distinct from new.review_status)
+        or old.criticality is distinct from new.criticality
+        or old.review_status is distinct from new.review_status
+        or (old.source_field is null) <> (new.source_field is null))
     execute function mapping_counts_changed();
 
 -- Jobs, items and history have no foreign keys to reports and mappings, because they are kept when those are removed. A request for a job

@@ -20,6 +20,7 @@ import (
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/api/desk"
 	"github.com/pdeflow/pdeflow/services/api/introspect"
 )
 
@@ -85,6 +86,10 @@ type Server struct {
 	router  *chi.Mux
 	api     huma.API
 	handler http.Handler
+	desk    *desk.Desk
+	// crossOrigin refuses forms that another site has sent.
+	crossOrigin *http.CrossOriginProtection
+	changes     *changeReader
 
 	// bodyTimeout is the constant with the same name, except in tests.
 	bodyTimeout time.Duration
@@ -125,6 +130,7 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 		imports:        make(chan struct{}, maxImports),
 		readings:       make(chan struct{}, maxReadings),
 		judging:        make(chan struct{}, 1),
+		crossOrigin:    http.NewCrossOriginProtection(),
 
 		bodyTimeout: bodyTimeout,
 		judgeWait:   judgeWait,
@@ -132,8 +138,11 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	if !available(s.classifier) {
 		return nil, fmt.Errorf("api: the classifier %s is not available yet", s.classifier)
 	}
+	var err error
+	if s.desk, err = desk.New(); err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
 	if len(opts.Secret) > 0 {
-		var err error
 		if s.sealer, err = introspect.NewSealer(opts.Secret); err != nil {
 			return nil, err
 		}
@@ -143,6 +152,7 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 		read: s.readStatuses, conn: opts.Events, log: s.log, start: s.inFlight.Go, stopping: s.stopping,
 		pollEvery: pollEvery, wake: make(chan struct{}, 1), waiters: map[string]map[*waiter]bool{},
 	}
+	s.changes = &changeReader{read: s.lastChange, last: map[ReportPath]changeReading{}}
 	s.router.Use(middleware.GetHead)
 	s.router.NotFound(s.notFound)
 	s.router.MethodNotAllowed(s.methodNotAllowed)
@@ -155,6 +165,7 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	s.registerIntents()
 	s.registerRetry()
 	s.registerStatus()
+	s.registerJobEvents()
 	s.registerReports()
 	s.registerImport()
 	s.registerAttributes()
@@ -170,6 +181,7 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	s.registerCarryOver()
 	s.registerComparison()
 	s.registerOpenAPI()
+	s.registerPages()
 	describeNulls(s.api.OpenAPI().Components.Schemas)
 	return s, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -178,7 +179,8 @@ func ValidUser(name string) bool {
 		!strings.ContainsFunc(name, unprintable)
 }
 
-// authorised requires a token with the role; none if the role is empty.
+// authorised requires a token with the role; none if the role is empty. A request that only reads may have the token in
+// the cookie of the page, whose events and downloads cannot have a header.
 func (s *Server) authorised(role Role) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if role == "" {
@@ -186,7 +188,11 @@ func (s *Server) authorised(role Role) func(huma.Context, func(huma.Context)) {
 			return
 		}
 		r, w := humachi.Unwrap(ctx)
-		caller, problem := s.identify(r.Context(), r.Header.Values("Authorization"))
+		header := r.Header.Values("Authorization")
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			header = credentials(r)
+		}
+		caller, problem := s.identify(r.Context(), header)
 		if problem != nil {
 			s.write(w, r, problem)
 			return

@@ -272,6 +272,7 @@ func TestEveryRouteRequiresTheRoleOfTheContract(t *testing.T) {
 	lowest := map[string]api.Role{
 		"get /healthz": "", "get /readyz": "", "get /openapi.json": "", "get /openapi.yaml": "",
 		"get /api/v1/jobs": api.Viewer, "get /api/v1/jobs/active": api.Viewer,
+		"get /api/v1/jobs/{job_id}/events": api.Viewer,
 		"get /api/v1/jobs/{job_id}/status": api.Viewer, "get /api/v1/jobs/{job_id}/items": api.Viewer,
 		"post /api/v1/jobs/{job_id}/cancel": api.Tester, "post /api/v1/jobs/{job_id}/pause": api.Tester,
 		"post /api/v1/jobs/{job_id}/resume": api.Tester, "post /api/v1/jobs/{job_id}/retry": api.Tester,

@@ -130,11 +130,13 @@ func (s *Server) acceptSuggestion(ctx context.Context, in *struct {
 		})
 }
 
-func (s *Server) undoDecision(ctx context.Context, in *struct {
+// undoInput is a request to undo a decision.
+type undoInput struct {
 	MappingPath
 	Body *CommentBody
-},
-) (*decidedOutput, error) {
+}
+
+func (s *Server) undoDecision(ctx context.Context, in *undoInput) (*decidedOutput, error) {
 	return s.decide(ctx, in.decision(ctx, anyVersion, orZero(in.Body).Comment),
 		func(ctx context.Context, tx bun.Tx, d schema.Decision) (schema.Decided, error) {
 			decided, err := schema.Undo(ctx, tx, d, func(action schema.HistoryAction) error {

@@ -198,36 +198,45 @@ func (s *Server) listMappings(ctx context.Context, in *struct {
 	MappingQuery
 },
 ) (*pageOutput[Mapping], error) {
-	filter, err := in.filter(in.ReportPath)
-	if err != nil {
-		return nil, err
-	}
-	key, err := in.after(3)
-	if err != nil {
-		return nil, err
-	}
-	if key == nil {
-		key = []string{in.Sort, "", ""}
-	} else if key[0] != in.Sort || !filter.Sort.Accepts(key[1]) {
-		return nil, newFieldProblem("query.cursor",
-			"must be the next_cursor of a page of this list, sorted the same way")
-	}
 	if err := s.requireReport(ctx, in.ReportPath); err != nil {
 		return nil, err
 	}
-	after := schema.MappingPosition{Key: key[1], ID: key[2]}
-	mappings, next, err := schema.ListMappings(ctx, s.db, filter, after, in.Limit)
+	mappings, next, err := s.readMappings(ctx, in.ReportPath, in.PageQuery, in.MappingQuery)
 	if err != nil {
 		return nil, err
 	}
-	page := Page[Mapping]{Items: make([]Mapping, len(mappings))}
+	page := Page[Mapping]{Items: make([]Mapping, len(mappings)), NextCursor: next}
 	for i, mapping := range mappings {
 		page.Items[i] = newMapping(mapping)
 	}
-	if next != nil {
-		page.NextCursor, err = cursor(in.Sort, next.Key, next.ID)
+	return &pageOutput[Mapping]{Body: page}, nil
+}
+
+// readMappings reads a page of the mappings of a report. Next is the cursor of the next page, or nil.
+func (s *Server) readMappings(
+	ctx context.Context, in ReportPath, page PageQuery, query MappingQuery,
+) (mappings []schema.ListedMapping, next *string, err error) {
+	filter, err := query.filter(in)
+	if err != nil {
+		return nil, nil, err
 	}
-	return &pageOutput[Mapping]{Body: page}, err
+	key, err := page.after(3)
+	if err != nil {
+		return nil, nil, err
+	}
+	if key == nil {
+		key = []string{query.Sort, "", ""}
+	} else if key[0] != query.Sort || !filter.Sort.Accepts(key[1]) {
+		return nil, nil, newFieldProblem("query.cursor",
+			"must be the next_cursor of a page of this list, sorted the same way")
+	}
+	after := schema.MappingPosition{Key: key[1], ID: key[2]}
+	mappings, end, err := schema.ListMappings(ctx, s.db, filter, after, page.Limit)
+	if err != nil || end == nil {
+		return mappings, nil, err
+	}
+	next, err = cursor(query.Sort, end.Key, end.ID)
+	return mappings, next, err
 }
 
 func (s *Server) listHistory(ctx context.Context, in *struct {

@@ -27,6 +27,7 @@ const (
 	tokenExpired       problemKind = "token-expired"
 	tokenNotYet        problemKind = "token-not-yet-valid"
 	roleTooLow         problemKind = "role-too-low"
+	crossOrigin        problemKind = "cross-origin"
 	routeNotFound      problemKind = "route-not-found"
 	reportNotFound     problemKind = "report-not-found"
 	noMappings         problemKind = "no-mappings"
@@ -76,6 +77,7 @@ var meanings = map[problemKind]struct {
 	tokenExpired:       {http.StatusUnauthorized, "The token has expired"},
 	tokenNotYet:        {http.StatusUnauthorized, "The token is not valid yet"},
 	roleTooLow:         {http.StatusForbidden, "The role is too low"},
+	crossOrigin:        {http.StatusForbidden, "The request comes from another site"},
 	routeNotFound:      {http.StatusNotFound, "There is no such route"},
 	reportNotFound:     {http.StatusNotFound, "There is no such report"},
 	noMappings:         {http.StatusNotFound, "The report has no mappings"},

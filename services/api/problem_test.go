@@ -196,8 +196,7 @@ func TestAnUnknownRouteIsNotFound(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	for _, path := range []string{
-		"/", "/metrics", "/docs", "/signin", "/schemas/Problem.json", "/openapi-3.0.json", "/api/v1", "/api/v1/jobs/x",
-		"/api/v1/jobs/x/events",
+		"/metrics", "/docs", "/schemas/Problem.json", "/openapi-3.0.json", "/api/v1", "/api/v1/jobs/x",
 	} {
 		refused(t, f.get(path), http.StatusNotFound, "route-not-found")
 	}

@@ -34,13 +34,15 @@ func (s *Server) registerRetry() {
 	route(s, Tester, op, s.retry)
 }
 
-// retry starts a job for the mappings that another job has lost, which are those that failed or were cancelled.
-func (s *Server) retry(ctx context.Context, in *struct {
+// retryInput is a request to retry a job.
+type retryInput struct {
 	JobPath
 	KeyHeader
 	Body *RetryBody
-},
-) (*jobOutput, error) {
+}
+
+// retry starts a job for the mappings that another job has lost, which are those that failed or were cancelled.
+func (s *Server) retry(ctx context.Context, in *retryInput) (*jobOutput, error) {
 	body := orZero(in.Body)
 	lost, err := s.readJob(ctx, in.JobID)
 	if err != nil {

@@ -91,12 +91,14 @@ func (s *Server) registerReviews() {
 	}, s.reviewMappings)
 }
 
-func (s *Server) reviewMapping(ctx context.Context, in *struct {
+// reviewInput is a request to review one mapping.
+type reviewInput struct {
 	MappingPath
 	IfMatch
 	Body ReviewBody
-},
-) (*decidedOutput, error) {
+}
+
+func (s *Server) reviewMapping(ctx context.Context, in *reviewInput) (*decidedOutput, error) {
 	version := anyVersion
 	if in.IfMatch.IfMatch != "" {
 		var err error
@@ -110,11 +112,13 @@ func (s *Server) reviewMapping(ctx context.Context, in *struct {
 		})
 }
 
-func (s *Server) reviewMappings(ctx context.Context, in *struct {
+// bulkReviewInput is a request to review many mappings.
+type bulkReviewInput struct {
 	ReportPath
 	Body BulkReviewBody
-},
-) (*oneOutput[Reviewed], error) {
+}
+
+func (s *Server) reviewMappings(ctx context.Context, in *bulkReviewInput) (*oneOutput[Reviewed], error) {
 	body := in.Body
 	if err := body.check(); err != nil {
 		return nil, err

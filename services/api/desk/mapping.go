@@ -1,0 +1,109 @@
+package desk
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
+
+// Mapping is the selected mapping of a report.
+type Mapping struct {
+	Caller
+	schema.ListedMapping
+	Attribute schema.Attribute
+	// Column is nil if there is none, or if its data source does not have it any more.
+	Column *schema.SourceColumn
+	// Source is the name of the data source of the column.
+	Source  string
+	History []Change
+	// OwnEdit means that the user was the last to edit the mapping, and cannot review it.
+	OwnEdit bool
+	Query   ListQuery
+	// Previous and Next are the URLs of the neighbours in the list, or empty.
+	Previous, Next string
+	// After is the id of the mapping to select after a decision.
+	After string
+}
+
+// Change is an entry of the history of a mapping.
+type Change struct {
+	schema.History
+	Before, After schema.Image
+}
+
+// Path returns the path of the mapping, to which its actions are appended.
+func (v Mapping) Path() string {
+	return ReportURL(v.CycleID, v.ReportID) + "/mappings/" + v.ID
+}
+
+// Human reports whether a person made the change.
+func (c Change) Human() bool { return c.JobID == "" }
+
+// Fields returns what the change has changed for a reader: not the texts that follow from it.
+func (c Change) Fields() (fields []Field) {
+	for _, change := range c.Before.Changes(c.After) {
+		switch change.Field {
+		case "mapping_rationale", "classification_rationale", "alternative_mappings", "reviewed_by", "reviewed_at",
+			"source_fields", "regulatory_references", "classified_by", "data_source_id", "carried_from":
+			continue
+		}
+		fields = append(fields, Field{
+			Name: words(strings.TrimPrefix(change.Field, "information_security_")),
+			From: plain(change.Before), To: plain(change.After),
+		})
+	}
+	return fields
+}
+
+// Field is a field before and after a change.
+type Field struct{ Name, From, To string }
+
+// plain returns a value of an image as text, and "" if there is none.
+func plain(v any) string {
+	switch v := v.(type) {
+	case *string:
+		if v != nil {
+			return *v
+		}
+		return ""
+	case *int:
+		if v != nil {
+			return fmt.Sprint(*v)
+		}
+		return ""
+	case *bool:
+		if v == nil {
+			return ""
+		}
+		return yesNo(v)
+	case nil:
+		return ""
+	case bool:
+		return yesNo(&v)
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// Suggestions returns the values that the last job suggests instead of those of a person.
+func (v Mapping) Suggestions() (fields []Field) {
+	add := func(name, current, suggested string) {
+		if suggested != "" {
+			fields = append(fields, Field{Name: name, From: current, To: suggested})
+		}
+	}
+	add("Column", v.SourceField, v.SuggestedSourceField)
+	add("Tier", string(v.InformationSecurityClassification), string(v.SuggestedInformationSecurityClassification))
+	add("Criticality", string(v.Criticality), string(v.SuggestedCriticality))
+	add("Risk", string(v.RiskLevel), string(v.SuggestedRiskLevel))
+	add("Regulatory", plain(v.RegulatoryFlag), plain(v.SuggestedRegulatoryFlag))
+	add("Personal", plain(v.PIIFlag), plain(v.SuggestedPIIFlag))
+	return fields
+}
+
+// Rule returns the first line of the reason for the classification, and the others.
+func (v Mapping) Rule() (first string, rest []string) {
+	lines := strings.Split(strings.TrimSpace(v.ClassificationRationale), "\n")
+	return lines[0], lines[1:]
+}

@@ -1,0 +1,298 @@
+package api_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/api"
+)
+
+// pageURL returns the path of a page of the report of the tests.
+func pageURL(path string) string { return "/cycles/" + cycle + "/reports/" + report + path }
+
+// visit is a request of a browser, which does not follow redirects.
+func (f *fixture) visit(method, path string, form url.Values, role api.Role, header map[string]string) answer {
+	f.T.Helper()
+	ctx, cancel := context.WithTimeout(f.T.Context(), requestTimeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, f.url+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if role != "" {
+		r.AddCookie(&http.Cookie{Name: "pdeflow_token", Value: f.token("tina", role)})
+	}
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(r)
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	return answer{status: response.StatusCode, header: response.Header, body: string(body)}
+}
+
+func TestEveryPageRequiresItsRole(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	mapping := f.imported(1)[0]
+	job := f.finished()
+	for route, needed := range map[string]api.Role{
+		"GET /": api.Viewer, "GET " + pageURL(""): api.Viewer, "GET /jobs": api.Viewer, "GET /jobs/" + job: api.Viewer,
+		"POST /jobs/" + job + "/pause": api.Tester, "POST /jobs/" + job + "/resume": api.Tester,
+		"POST /jobs/" + job + "/cancel": api.Tester, "POST /jobs/" + job + "/retry": api.Tester,
+		"POST " + pageURL("/mappings/"+mapping+"/review"): api.Manager,
+		"POST " + pageURL("/mappings/"+mapping+"/undo"):   api.Tester,
+		"POST " + pageURL("/review"):                      api.Manager,
+	} {
+		t.Run(route, func(t *testing.T) {
+			f := f.in(t)
+			method, path, _ := strings.Cut(route, " ")
+			var form url.Values
+			if method == http.MethodPost {
+				form = url.Values{}
+			}
+			a := f.visit(method, path, form, "", nil)
+			if a.status != http.StatusSeeOther || !strings.HasPrefix(a.header.Get("Location"), "/signin") {
+				t.Errorf("without a token: got %d to %q, want 303 to /signin", a.status, a.header.Get("Location"))
+			}
+			for _, role := range api.Roles() {
+				a := f.visit(method, path, form, role, nil)
+				if may := a.status != http.StatusForbidden; may != role.Includes(needed) {
+					t.Errorf("with the role %s: got %d", role, a.status)
+				}
+				policy := a.header.Get("Content-Security-Policy")
+				if !strings.HasPrefix(policy, "default-src 'self';") {
+					t.Errorf("Content-Security-Policy: got %q", policy)
+				}
+			}
+		})
+	}
+}
+
+func TestAFormOfAnotherSiteIsRefused(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	mapping := f.imported(1)[0]
+	form := url.Values{"decision": {"approved"}, "token": {f.token("tina", api.Manager)}}
+	for _, path := range []string{pageURL("/mappings/" + mapping + "/review"), "/signin", "/signout"} {
+		for name, header := range map[string]map[string]string{
+			"Sec-Fetch-Site": {"Sec-Fetch-Site": "cross-site"},
+			"Origin":         {"Origin": "https://example.com"},
+		} {
+			if a := f.visit(http.MethodPost, path, form, api.Manager, header); a.status != http.StatusForbidden {
+				t.Errorf("POST %s with %s: got %d, want 403", path, name, a.status)
+			}
+		}
+	}
+	if n := f.Count("select count(*) from pde_mappings where review_status <> 'pending'"); n != 0 {
+		t.Errorf("got %d reviews", n)
+	}
+	if a := f.visit(http.MethodPost, pageURL("/mappings/"+mapping+"/review"), form, api.Manager,
+		map[string]string{"Sec-Fetch-Site": "same-origin"}); a.status != http.StatusSeeOther {
+		t.Errorf("a form of the page: got %d, want 303", a.status)
+	}
+}
+
+func TestTheCookieIsAcceptedOnlyByRoutesThatRead(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.imported(1)
+	if a := f.visit(http.MethodGet, "/api/v1/jobs", nil, api.Manager, nil); a.status != http.StatusOK {
+		t.Errorf("GET: got %d, want 200", a.status)
+	}
+	a := f.visit(http.MethodPost, reportURL("/pde-mappings/regenerate-all"), nil, api.Manager, nil)
+	if a.status != http.StatusUnauthorized {
+		t.Errorf("POST: got %d, want 401", a.status)
+	}
+}
+
+func TestSignIn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	token := f.token("tina", api.Viewer)
+	a := f.visit(http.MethodPost, "/signin", url.Values{"token": {token}, "next": {"/jobs"}}, "", nil)
+	if a.status != http.StatusSeeOther || a.header.Get("Location") != "/jobs" {
+		t.Errorf("got %d to %q, want 303 to /jobs", a.status, a.header.Get("Location"))
+	}
+	cookie := a.header.Get("Set-Cookie")
+	for _, want := range []string{"pdeflow_token=" + token, "HttpOnly", "SameSite=Strict", "Path=/"} {
+		if !strings.Contains(cookie, want) {
+			t.Errorf("the cookie lacks %s: %s", want, cookie)
+		}
+	}
+	for _, next := range []string{"https://example.com/", "//example.com", `/\example.com`, "javascript:alert(1)"} {
+		a := f.visit(http.MethodPost, "/signin", url.Values{"token": {token}, "next": {next}}, "", nil)
+		if to := a.header.Get("Location"); to != "/" {
+			t.Errorf("next %q: got %q, want /", next, to)
+		}
+	}
+	a = f.visit(http.MethodPost, "/signin", url.Values{"token": {"nonsense"}}, "", nil)
+	if a.status != http.StatusUnauthorized || !strings.Contains(a.body, "pdeflow token") ||
+		a.header.Get("Set-Cookie") != "" {
+		t.Errorf("a wrong token: got %d, %s", a.status, a.body)
+	}
+}
+
+func TestAReviewOnThePageIsThatOfTheAPI(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ids := f.imported(3)
+	page := f.visit(http.MethodGet, pageURL(""), nil, api.Manager, nil)
+	if page.status != http.StatusOK || strings.Count(page.body, `name="ids"`) != 3 {
+		t.Fatalf("the page: got %d, %s", page.status, page.body)
+	}
+	back := pageURL("?sort=id")
+	a := f.visit(http.MethodPost, pageURL("/mappings/"+ids[0]+"/review"), url.Values{
+		"decision": {"approved"}, "comment": {"as in the handbook"}, "version": {"1"},
+		"back": {back}, "after": {ids[1]},
+	}, api.Manager, nil)
+	to, err := url.Parse(a.header.Get("Location"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q := to.Query(); q.Get("m") != ids[1] || q.Get("done") != ids[0] || q.Get("sort") != "id" {
+		t.Errorf("location: got %v", to)
+	}
+	m := must[api.Mapping](t, f.get(reportURL("/pde-mappings/"+ids[0])), http.StatusOK)
+	if m.ReviewStatus != schema.ReviewStatusApproved || m.ReviewedBy == nil || *m.ReviewedBy != "tina" {
+		t.Errorf("the mapping: got %+v", m)
+	}
+	// The version of the page is old now.
+	a = f.visit(http.MethodPost, pageURL("/mappings/"+ids[0]+"/review"),
+		url.Values{"decision": {"rejected"}, "version": {"1"}}, api.Manager, nil)
+	if a.status != http.StatusPreconditionFailed || !strings.Contains(a.body, "version 2") {
+		t.Errorf("an old version: got %d, %s", a.status, a.body)
+	}
+	a = f.visit(http.MethodPost, pageURL("/mappings/"+ids[0]+"/undo"), url.Values{}, api.Manager, nil)
+	if m := must[api.Mapping](t, f.get(reportURL("/pde-mappings/"+ids[0])), http.StatusOK); a.status != 303 ||
+		m.ReviewStatus != schema.ReviewStatusPending {
+		t.Errorf("undo: got %d, %s", a.status, m.ReviewStatus)
+	}
+	// Several: first the question with the count, then the decision.
+	form := url.Values{"ids": ids, "decision": {"approved"}}
+	a = f.visit(http.MethodPost, pageURL("/review"), form, api.Manager, nil)
+	if a.status != http.StatusOK || !strings.Contains(a.body, "Approve 3 mappings?") {
+		t.Errorf("the question: got %d, %s", a.status, a.body)
+	}
+	form.Set("confirmed", "yes")
+	a = f.visit(http.MethodPost, pageURL("/review"), form, api.Manager, nil)
+	if n := f.Count("select count(*) from pde_mappings where review_status = 'approved'"); a.status != 303 || n != 3 {
+		t.Errorf("the decision: got %d, %d approved", a.status, n)
+	}
+}
+
+func TestTheEventsOfAJobAreItsStatuses(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.imported(2)
+	job := f.started()
+	stream := f.listen(jobURL(job, "/events"), "")
+	first := stream.next()
+	if !strings.Contains(first.data, `"status":"running"`) {
+		t.Errorf("the first event: got %+v", first)
+	}
+	f.succeed(job)
+	f.project(job)
+	last := stream.next()
+	for !strings.Contains(last.data, `"completed"`) {
+		last = stream.next()
+	}
+	if _, err := stream.lines.ReadString('\n'); err != io.EOF {
+		t.Errorf("after the final event: got %v, want the end", err)
+	}
+	if again := f.listen(jobURL(job, "/events"), first.id).next(); again != last {
+		t.Errorf("with an old Last-Event-ID: got %+v, want %+v", again, last)
+	}
+	a := f.do(call{
+		method: http.MethodGet, path: jobURL(job, "/events"), role: api.Viewer,
+		header: map[string]string{"Last-Event-ID": last.id},
+	})
+	if a.status != http.StatusNoContent {
+		t.Errorf("with the final Last-Event-ID: got %d, want 204", a.status)
+	}
+	refused(t, f.get(jobURL("nothing", "/events")), http.StatusNotFound, "job-not-found")
+}
+
+func TestTheEventsOfAReportFollowItsMappings(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ids := f.imported(2)
+	stream := f.listen(pageURL("/events"), "")
+	first := stream.next()
+	f.do(call{
+		method: http.MethodPost, path: reportURL("/pde-mappings/" + ids[0] + "/review"), role: api.Manager,
+		body: `{"decision": "approved"}`,
+	})
+	if second := stream.next(); second.id == first.id {
+		t.Errorf("after a review: got %+v again", second)
+	}
+}
+
+// event is a server-sent event.
+type event struct{ id, data string }
+
+// listener reads a stream of events.
+type listener struct {
+	t     *testing.T
+	lines *bufio.Reader
+}
+
+func (f *fixture) listen(path, last string) *listener {
+	f.T.Helper()
+	ctx, cancel := context.WithTimeout(f.T.Context(), requestTimeout)
+	f.T.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url+path, nil)
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	r.AddCookie(&http.Cookie{Name: "pdeflow_token", Value: f.token("vera", api.Viewer)})
+	if last != "" {
+		r.Header.Set("Last-Event-ID", last)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	f.T.Cleanup(func() { _ = response.Body.Close() })
+	if got := response.Header.Get("Content-Type"); response.StatusCode != http.StatusOK || got != "text/event-stream" {
+		f.T.Fatalf("GET %s: got %d, %s", path, response.StatusCode, got)
+	}
+	return &listener{f.T, bufio.NewReader(response.Body)}
+}
+
+// next returns the next event.
+func (l *listener) next() (e event) {
+	l.t.Helper()
+	for {
+		line, err := l.lines.ReadString('\n')
+		if err != nil {
+			l.t.Fatalf("stream after %+v: %v", e, err)
+		}
+		line = strings.TrimSuffix(line, "\n")
+		if id, found := strings.CutPrefix(line, "id: "); found {
+			e.id = id
+		}
+		if data, found := strings.CutPrefix(line, "data: "); found {
+			e.data = data
+		}
+		if line == "" && e.data != "" {
+			return e
+		}
+	}
+}
