@@ -90,12 +90,14 @@ func (s *Server) registerDecisions() {
 	}, s.undoDecision)
 }
 
-func (s *Server) editMapping(ctx context.Context, in *struct {
+// editInput is a request to edit a mapping.
+type editInput struct {
 	MappingPath
 	IfMatch
 	Body EditBody
-},
-) (*decidedOutput, error) {
+}
+
+func (s *Server) editMapping(ctx context.Context, in *editInput) (*decidedOutput, error) {
 	version, err := in.version()
 	if err != nil {
 		return nil, err
@@ -110,12 +112,14 @@ func (s *Server) editMapping(ctx context.Context, in *struct {
 		})
 }
 
-func (s *Server) acceptSuggestion(ctx context.Context, in *struct {
+// acceptInput is a request to accept the suggestions for a mapping.
+type acceptInput struct {
 	MappingPath
 	IfMatch
 	Body *CommentBody
-},
-) (*decidedOutput, error) {
+}
+
+func (s *Server) acceptSuggestion(ctx context.Context, in *acceptInput) (*decidedOutput, error) {
 	version, err := in.version()
 	if err != nil {
 		return nil, err

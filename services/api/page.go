@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,12 +36,16 @@ func (s *Server) registerPages() {
 	s.registerSignIn()
 	s.registerReportPages()
 	s.registerDecisionForms()
+	s.registerEditForms()
+	s.registerStartForms()
 	s.registerJobPages()
 }
 
-// reply is the response to a request for a page: a view, or the location of the page to go to.
+// reply is the response to a request for a page: a view, or the location of the page to go to. The status of a view is
+// 200 unless there is another.
 type reply struct {
 	view     desk.View
+	status   int
 	location string
 }
 
@@ -74,7 +79,7 @@ func (s *Server) page(
 		case answer.location != "":
 			http.Redirect(w, r, answer.location, http.StatusSeeOther)
 		default:
-			s.writePage(w, r, http.StatusOK, answer.view)
+			s.writePage(w, r, cmp.Or(answer.status, http.StatusOK), answer.view)
 		}
 	}))
 }
@@ -212,7 +217,7 @@ func parseForm(r *http.Request) error {
 
 // commentOf returns the comment of a form.
 func commentOf(r *http.Request) (string, error) {
-	comment := strings.ReplaceAll(r.PostForm.Get("comment"), "\r\n", "\n")
+	comment := normal(r.PostForm.Get("comment"))
 	if !isText(comment) || len([]rune(comment)) > maxComment {
 		return "", newFieldProblem("comment", "must have at most "+strconv.Itoa(maxComment)+" characters")
 	}

@@ -59,6 +59,11 @@ func TestEveryPageRequiresItsRole(t *testing.T) {
 		"POST " + pageURL("/mappings/"+mapping+"/review"): api.Manager,
 		"POST " + pageURL("/mappings/"+mapping+"/undo"):   api.Tester,
 		"POST " + pageURL("/review"):                      api.Manager,
+		"GET " + pageURL("/mappings/"+mapping+"/edit"):    api.Tester,
+		"POST " + pageURL("/mappings/"+mapping+"/edit"):   api.Tester,
+		"POST " + pageURL("/mappings/"+mapping+"/accept"): api.Tester,
+		"GET " + pageURL("/start/pde_regeneration"):       api.Tester,
+		"POST " + pageURL("/start/nothing"):               api.Tester,
 	} {
 		t.Run(route, func(t *testing.T) {
 			f := f.in(t)
@@ -194,6 +199,83 @@ func TestAReviewOnThePageIsThatOfTheAPI(t *testing.T) {
 	a = f.visit(http.MethodPost, pageURL("/review"), form, api.Manager, nil)
 	if n := f.Count("select count(*) from pde_mappings where review_status = 'approved'"); a.status != 303 || n != 3 {
 		t.Errorf("the decision: got %d, %d approved", a.status, n)
+	}
+}
+
+func TestAnEditOnThePageShowsWhatOthersHaveChanged(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	mapping := f.imported(1)[0]
+	path := pageURL("/mappings/" + mapping + "/edit")
+	if page := f.visit(http.MethodGet, path, nil, api.Tester, nil); page.status != http.StatusOK ||
+		!strings.Contains(page.body, `name="was.criticality"`) {
+		t.Fatalf("the form: got %d, %s", page.status, page.body)
+	}
+	edit := f.do(call{
+		method: http.MethodPut, path: reportURL("/pde-mappings/" + mapping), role: api.Tester, user: "otto",
+		body: `{"criticality": "High", "data_steward": "cards"}`, header: map[string]string{"If-Match": `"1"`},
+	})
+	if edit.status != http.StatusOK {
+		t.Fatalf("the edit of another: got %d, %s", edit.status, edit.body)
+	}
+	form := url.Values{
+		"version": {"1"}, "criticality": {"Low"}, "was.criticality": {""}, "business_owner": {"risk"},
+		"was.business_owner": {""}, "data_steward": {""}, "was.data_steward": {""}, "comment": {"mine"},
+	}
+	a := f.visit(http.MethodPost, path, form, api.Tester, nil)
+	if a.status != http.StatusPreconditionFailed {
+		t.Fatalf("an edit of version 1: got %d, %s", a.status, a.body)
+	}
+	for _, want := range []string{
+		"otto saved version 2", `<option value="Low" selected>`, `name="version" value="2"`, `value="risk"`, ">mine<",
+		`name="was.data_steward" value="cards"`,
+	} {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("the form after the conflict lacks %s: %s", want, a.body)
+		}
+	}
+	// As the form has it now: the steward of the other person is kept.
+	form.Set("version", "2")
+	form.Set("was.criticality", "High")
+	form.Set("data_steward", "cards")
+	form.Set("was.data_steward", "cards")
+	if a := f.visit(http.MethodPost, path, form, api.Tester, nil); a.status != http.StatusSeeOther {
+		t.Fatalf("an edit of version 2: got %d, %s", a.status, a.body)
+	}
+	m := must[api.Mapping](t, f.get(reportURL("/pde-mappings/"+mapping)), http.StatusOK)
+	if *m.Criticality != schema.LevelLow || *m.DataSteward != "cards" || *m.BusinessOwner != "risk" ||
+		m.UpdatedBy != "tina" {
+		t.Errorf("the mapping: got %s, %s, %s by %s", *m.Criticality, *m.DataSteward, *m.BusinessOwner, m.UpdatedBy)
+	}
+	// A column that no data source has is refused with the reason, and chosen by a form with nothing else.
+	a = f.visit(http.MethodPost, path, url.Values{"version": {"3"}, "source_field": {"core.accounts.acct_nr"}},
+		api.Tester, nil)
+	if a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, "core.accounts.acct_nbr") {
+		t.Errorf("an unknown column: got %d, %s", a.status, a.body)
+	}
+	a = f.visit(http.MethodPost, path, url.Values{"version": {"3"}, "source_field": {"core.accounts.acct_nbr"}},
+		api.Tester, nil)
+	if a.status != http.StatusSeeOther {
+		t.Errorf("a column: got %d, %s", a.status, a.body)
+	}
+}
+
+func TestAJobOnThePageIsStartedAfterItsCount(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.imported(3)
+	path := pageURL("/start/pde_regeneration")
+	a := f.visit(http.MethodGet, path, nil, api.Tester, nil)
+	if a.status != http.StatusOK || !strings.Contains(a.body, "Start, 3 mappings") {
+		t.Errorf("the question: got %d, %s", a.status, a.body)
+	}
+	a = f.visit(http.MethodPost, path, url.Values{}, api.Tester, nil)
+	if a.status != http.StatusSeeOther || !strings.HasPrefix(a.header.Get("Location"), "/jobs/") {
+		t.Errorf("the start: got %d to %s", a.status, a.header.Get("Location"))
+	}
+	a = f.visit(http.MethodPost, path, url.Values{}, api.Tester, nil)
+	if a.status != http.StatusConflict {
+		t.Errorf("a second job: got %d", a.status)
 	}
 }
 

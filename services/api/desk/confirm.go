@@ -20,6 +20,8 @@ type Confirm struct {
 	// Action is the address of the form, and Fields are its hidden fields.
 	Action string
 	Fields []FormField
+	// Option is a choice, or nil.
+	Option *Option
 	// Comment adds a field for a comment.
 	Comment bool
 	// None means that nothing would happen, so that there is no button.
@@ -27,6 +29,9 @@ type Confirm struct {
 	// Back is the page to return to without an answer.
 	Back string
 }
+
+// Option is another question, which is asked instead.
+type Option struct{ URL, Label string }
 
 // FormField is a hidden field of a form.
 type FormField struct{ Name, Value string }

@@ -50,7 +50,7 @@ func (c Change) Fields() (fields []Field) {
 		}
 		fields = append(fields, Field{
 			Name: words(strings.TrimPrefix(change.Field, "information_security_")),
-			From: plain(change.Before), To: plain(change.After),
+			From: Plain(change.Before), To: Plain(change.After),
 		})
 	}
 	return fields
@@ -59,8 +59,8 @@ func (c Change) Fields() (fields []Field) {
 // Field is a field before and after a change.
 type Field struct{ Name, From, To string }
 
-// plain returns a value of an image as text, and "" if there is none.
-func plain(v any) string {
+// Plain returns a value of an image as text, and "" if there is none.
+func Plain(v any) string {
 	switch v := v.(type) {
 	case *string:
 		if v != nil {
@@ -97,8 +97,8 @@ func (v Mapping) Suggestions() (fields []Field) {
 	add("Tier", string(v.InformationSecurityClassification), string(v.SuggestedInformationSecurityClassification))
 	add("Criticality", string(v.Criticality), string(v.SuggestedCriticality))
 	add("Risk", string(v.RiskLevel), string(v.SuggestedRiskLevel))
-	add("Regulatory", plain(v.RegulatoryFlag), plain(v.SuggestedRegulatoryFlag))
-	add("Personal", plain(v.PIIFlag), plain(v.SuggestedPIIFlag))
+	add("Regulatory", Plain(v.RegulatoryFlag), Plain(v.SuggestedRegulatoryFlag))
+	add("Personal", Plain(v.PIIFlag), Plain(v.SuggestedPIIFlag))
 	return fields
 }
 
