@@ -51,10 +51,11 @@
 //     mappings after another. A dry run saves nothing. After the first conflict the rest of the file is only checked,
 //     unless only_clean is set (decision_file.go).
 //
-//  11. The web page (page*.go, package desk) calls the same functions as the JSON routes, with forms in place of JSON. Its
-//     session is the token in a cookie, which scripts and requests of other sites cannot use; forms are also refused if
-//     another site has sent them. JSON routes accept the cookie only for reading, because a page cannot set a header for
-//     events and downloads. A stream of events holds no resource but its connection: all streams share one reader.
+//  11. The web page (page*.go, package desk) calls the same functions as the JSON routes, with forms in place of JSON.
+//     Its session is the token in a cookie, which scripts and requests of other sites cannot use; forms are also
+//     refused if another site has sent them. JSON routes accept the cookie only for reading, because a page cannot set
+//     a header for events and downloads. A stream of events holds no resource but its connection: all streams share one
+//     reader.
 //
 //  12. An export as OpenLineage is one event, because a catalogue replaces what it has of a report by each event. The
 //     fields of a report are in three facets, so the pages are read three times instead of being kept (lineage.go).

@@ -128,7 +128,8 @@ func (s *eventStream) write(text string) error {
 	if err := s.control.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
 		return fmt.Errorf("stream: %w", err)
 	}
-	if _, err := io.WriteString(s.w, text); err != nil {
+	_, err := io.WriteString(s.w, text) //nolint:gosec // the content type is not HTML
+	if err != nil {
 		return fmt.Errorf("stream: %w", err)
 	}
 	if err := s.control.Flush(); err != nil {

@@ -28,12 +28,18 @@ Account Open Date,2
 FICO Score,3
 `})
 		ada := s.signIn(ctx, t, "ada", api.Manager)
-		job := s.startJob(t, "CARDS")
-		ada.open("/jobs/" + job)
+		ada.open("/")
+		ada.accessible("the reports")
+		ada.click("a[href='" + reportPath("CARDS") + "']")
+		ada.click("a[href$='/start/pde_regeneration']")
+		ada.sees("Start, 3 mappings")
+		ada.click("button.main")
 		ada.sees("100%")
 		ada.sees("Completed")
+		ada.accessible("a job")
 		ada.click("a[href='" + reportPath("CARDS") + "']")
 		ada.until(`document.querySelectorAll(".map tbody tr").length === 3`)
+		ada.accessible("a report")
 		name := eval[string](ada, `document.querySelector("#m-name").textContent`)
 		ada.presses("a")
 		ada.sees(name + ": Approved")
@@ -60,5 +66,65 @@ FICO Score,3
 				document.getElementById("main"), {subtree: true, childList: true, characterData: true}); true`)
 		tess.sees("Completed")
 		tess.until(`seen.size > 2 && same.isConnected`) // the bar moved, and the page was not loaded again
+	})
+
+	t.Run("a conflict", func(t *testing.T) {
+		s.importReport(t, "TWO", map[string]string{"columns": columns, "attributes": "attribute_name\nFICO Score\n"})
+		tess := s.signIn(ctx, t, "tess", api.Tester)
+		otto := s.signIn(ctx, t, "otto", api.Tester)
+		for _, u := range []*user{tess, otto} {
+			u.open(reportPath("TWO"))
+			u.presses("e")
+			u.until(`document.querySelector("#f-business_owner") !== null`)
+		}
+		otto.types("#f-business_owner", "Risk")
+		otto.click("form.panel button.main")
+		otto.until(`location.pathname === ` + fmt.Sprintf("%q", reportPath("TWO")))
+		tess.types("#f-data_steward", "Cards")
+		tess.click("form.panel button.main")
+		tess.sees("otto saved version 2 while you edited")
+		tess.until(`document.querySelector("#f-data_steward").value === "Cards"`)
+		tess.until(`document.querySelector("#f-business_owner").value === "Risk"`)
+		tess.accessible("a conflict")
+		tess.click("form.panel button.main")
+		tess.sees("version 3")
+		otto.sees("version 3") // without a reload
+		tess.forgives()        // the browser reports the 412
+	})
+
+	t.Run("a viewer, and a script as a name", func(t *testing.T) {
+		s.importReport(t, "MARKUP", map[string]string{
+			"columns": columns, "attributes": "attribute_name\n<script>document.title='owned'</script>\n",
+		})
+		vera := s.signIn(ctx, t, "vera", api.Viewer)
+		vera.open(reportPath("MARKUP"))
+		vera.sees("<script>document.title='owned'</script>")
+		vera.sees("Deciding needs a manager")
+		if got := eval[string](vera, "document.title"); !strings.HasPrefix(got, "MARKUP") {
+			t.Errorf("title: got %q", got)
+		}
+		const forms = `main form[method=post]:not(#bulk), .decide button, [data-all]`
+		if eval[bool](vera, `document.querySelector("`+forms+`") !== null`) {
+			t.Error("a viewer has a form that changes something")
+		}
+		status := eval[int](vera, `fetch("/jobs/none/cancel", {method: "POST"}).then(r => window.s = r.status), 0`)
+		vera.until(`window.s === 403`)
+		vera.open(reportPath("MARKUP") + "/start/pde_regeneration")
+		vera.sees("This needs the role tester")
+		vera.accessible(fmt.Sprint("a refusal", status))
+		vera.forgives() // the browser reports each 403
+	})
+
+	t.Run("the server goes and comes back", func(t *testing.T) {
+		ada := s.signIn(ctx, t, "ada", api.Manager)
+		ada.open(reportPath("CARDS"))
+		ada.until(`document.querySelector("#offline").hidden`)
+		s.stop(t)
+		ada.until(`!document.querySelector("#offline").hidden`)
+		s.start(t)
+		ada.until(`document.querySelector("#offline").hidden`)
+		ada.presses("j")
+		ada.until(`document.querySelectorAll(".map tr[aria-current]").length === 1`)
+		ada.forgives() // the browser reports the lost connections
 	})
 }

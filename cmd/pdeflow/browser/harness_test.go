@@ -2,6 +2,7 @@ package browser
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,14 +37,19 @@ const (
 type site struct {
 	binary, dir, address string
 	process              *exec.Cmd
-	output               bytes.Buffer
+	// axe is the script of axe-core.
+	axe    string
+	output bytes.Buffer
 }
 
 // newSite builds and starts the program with an empty data directory.
 func newSite(t *testing.T) *site {
 	t.Helper()
 	dir := t.TempDir()
-	s := &site{binary: filepath.Join(dir, "pdeflow"), dir: filepath.Join(dir, "data"), address: freeAddress(t)}
+	s := &site{
+		binary: filepath.Join(dir, "pdeflow"), dir: filepath.Join(dir, "data"), address: freeAddress(t),
+		axe: readAxe(t),
+	}
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", s.binary, "..")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the program: %v\n%s", err, out)
@@ -256,6 +262,13 @@ func (u *user) hear(event any) {
 	}
 }
 
+// forgives discards the errors so far, which the test has caused.
+func (u *user) forgives() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.errors = nil
+}
+
 func (u *user) do(steps ...chromedp.Action[chromedp.Void]) {
 	u.t.Helper()
 	ctx, cancel := context.WithTimeout(u.ctx, patience)
@@ -324,6 +337,43 @@ func (u *user) sees(text string) {
 		u.t.Fatal(err)
 	}
 	u.until("document.body.innerText.includes(" + string(quoted) + ")")
+}
+
+// accessible fails the test for each rule of accessibility that the page violates. The rules are those of axe-core:
+// WCAG 2.2 at levels A and AA, and best practices.
+func (u *user) accessible(page string) {
+	u.t.Helper()
+	ctx, cancel := context.WithTimeout(u.ctx, patience)
+	defer cancel()
+	found, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](u.site.axe+`;
+		axe.run().then(({violations}) => violations.flatMap(({id, help, nodes}) =>
+			nodes.map(({html, failureSummary}) => id + ": " + help + "\n" + html + "\n" + failureSummary)))`,
+		chromedp.EvalAwaitPromise))
+	if err != nil {
+		u.t.Fatalf("axe on %s: %v", page, err)
+	}
+	for _, violation := range found {
+		u.t.Errorf("%s: %s", page, violation)
+	}
+}
+
+// readAxe returns the script of axe-core.
+func readAxe(t *testing.T) string {
+	t.Helper()
+	file, err := os.Open("testdata/axe.min.js.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	unzipped, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(unzipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // text returns the text of the page, for messages.
