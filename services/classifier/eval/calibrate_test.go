@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,23 +46,64 @@ func inventedSets(t testing.TB) []labelledSet {
 // the labelled sets as they are now.
 func TestCalibration_IsThatOfTheTunedParts(t *testing.T) {
 	t.Parallel()
-	var examples []example
-	for _, s := range labelledSets(t) {
+	var bySet [][]example
+	sets := labelledSets(t)
+	for _, s := range sets {
 		some, err := examplesOf(s.Set, func(l tabular.GoldRow) bool { return !isUnseen(s.name, l.AttributeName) })
 		if err != nil {
 			t.Fatal(err)
 		}
-		examples = append(examples, some...)
+		bySet = append(bySet, some)
 	}
 	for _, s := range inventedSets(t) {
 		some, err := examplesOf(s.Set, func(tabular.GoldRow) bool { return true })
 		if err != nil {
 			t.Fatal(err)
 		}
-		examples = append(examples, some...)
+		bySet = append(bySet, some)
 	}
-	fitted := calibrate(examples)
+	fitted := calibrate(slices.Concat(bySet...))
 	classifiertest.CompareGolden(t, "../columns/calibration.csv", fitted.Format())
+	classifiertest.CompareGolden(t, "testdata/calibration.golden", heldOut(sets, bySet))
+}
+
+// heldOut returns the calibration error of each labelled set with a calibration that is fitted to the other schemas.
+// The examples of the labelled sets come first.
+func heldOut(sets []labelledSet, bySet [][]example) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-17s %7s %9s %7s\n", "schema held out", "results", "85+", "error")
+	all := newTally()
+	for i, s := range sets {
+		others := slices.Concat(slices.Concat(bySet[:i]...), slices.Concat(bySet[i+1:]...))
+		fitted, one := calibrate(others), newTally()
+		for _, e := range bySet[i] {
+			if e.weight == 1 { // a ranking among all columns
+				confidence := confidenceOf(fitted, e.ranking)
+				one.add(confidence, e.right)
+				all.add(confidence, e.right)
+			}
+		}
+		writeHeldOut(&b, s.name, one)
+	}
+	writeHeldOut(&b, "all", all)
+	return b.String()
+}
+
+func writeHeldOut(b *strings.Builder, name string, of *tally) {
+	r, n := of.reliability(), 0
+	for _, bin := range r.Bins {
+		n += bin.Count
+	}
+	fmt.Fprintf(b, "%-17s %7d %4d/%-4d   %.3f\n", name, n, r.HighRight, r.High, r.Error)
+}
+
+// confidenceOf returns the confidence of a ranking with this calibration.
+func confidenceOf(c columns.Calibration, r columns.Ranking) int {
+	coefficients := c.Column
+	if r.Column < 0 {
+		coefficients = c.None
+	}
+	return int(min(0.97, columns.Probability(coefficients, r.Evidence()))*100 + 0.5)
 }
 
 // calibrate fits the coefficients from which the ranker computes confidences to labelled rankings.
@@ -88,7 +130,9 @@ type example struct {
 // report without labels: the column does not exist, or it exists under a name that the vocabulary does not know, so
 // that the result is wrong. The labels have the second case too rarely, because the vocabulary was written with them in
 // view. The weights are as low as possible so that 95 of 100 results with a confidence of 85 or more are still right if
-// every attribute's column is removed in turn (TestHighConfidenceIsDeserved of package columns).
+// every attribute's column is removed in turn (TestHighConfidenceIsDeserved of package columns). With .2 each, the error
+// on held-out schemas (calibration.golden) falls from .112 to .066, but on the set that is unseen as a whole only 22 of
+// 34 results of 85 or more were right.
 const (
 	absentWeight  = 0.5
 	unknownWeight = 0.4

@@ -33,7 +33,13 @@ type labelledSet struct {
 
 func labelledSets(t testing.TB) []labelledSet {
 	t.Helper()
-	files, err := filepath.Glob("testdata/*/gold.csv")
+	return setsOf(t, "testdata/*/gold.csv")
+}
+
+// setsOf returns the sets whose labels are in these files.
+func setsOf(t testing.TB, pattern string) []labelledSet {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no sets: %v", err)
 	}
@@ -139,6 +145,13 @@ func TestSets_Golden(t *testing.T) {
 	}
 	writeSummary(&got, "all tuned", Measure(subject, allTuned, 0))
 	writeSummary(&got, "all unseen", Measure(subject, allUnseen, 0))
+	for _, s := range setsOf(t, "testdata/unseen/*/gold.csv") { // of which no part was used
+		answers, err := s.Answer(subject)
+		if err != nil {
+			t.Fatalf("%s: %v", s.name, err)
+		}
+		writeSummary(&got, s.name+" unseen", Measure(subject, answers, 0))
+	}
 	t.Logf("measures:\n%s", got.String())
 	classifiertest.CompareGolden(t, "testdata/sets.golden", got.String())
 }
