@@ -66,14 +66,14 @@ func (c *carrier) readTarget(ctx context.Context, pairs []attributePair) (target
 	return target, err
 }
 
-// readColumns returns the columns of the report in the cycle that have one of the identities.
+// readColumns returns the columns of the report in the cycle that have one of the identities, without missing ones.
 func (c *carrier) readColumns(
 	ctx context.Context, cycleID string, identities []string,
 ) (map[namedColumn]carriedColumn, error) {
 	var rows []carriedColumn
 	err := c.db.NewRaw(`select d.name as source, c.identity, c.data_source_id, c.data_type
 		from data_sources d join source_columns c on c.data_source_id = d.id
-		where d.cycle_id = ? and d.report_id = ? and c.identity = any(?) order by d.name`,
+		where d.cycle_id = ? and d.report_id = ? and c.identity = any(?) and c.missing_since is null order by d.name`,
 		cycleID, c.ReportID, pgdialect.Array(identities)).Scan(ctx, &rows)
 	if err != nil {
 		return nil, fmt.Errorf("columns of report %s in cycle %s: %w", c.ReportID, cycleID, err)

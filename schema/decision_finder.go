@@ -81,7 +81,7 @@ type foundColumn struct {
 // sourceName is the SQL of the name and the id of a data source d.
 const sourceName = "d.name || ' (' || d.id || ')'"
 
-// findColumns reads the columns and data sources with these names.
+// findColumns reads the columns and data sources with these names, without columns that their source no longer has.
 func findColumns(
 	ctx context.Context, tx bun.Tx, cycleID, reportID string, names []columnName,
 ) (*columnFinder, error) {
@@ -99,7 +99,8 @@ func findColumns(
 		var found []foundColumn
 		err := tx.NewRaw(`select c.*, `+sourceName+` as source_name
 			from source_columns c join data_sources d on d.id = c.data_source_id
-			where d.cycle_id = ? and d.report_id = ? and c.identity = any(?) order by d.name`,
+			where d.cycle_id = ? and d.report_id = ? and c.identity = any(?) and c.missing_since is null
+			order by d.name`,
 			cycleID, reportID, pgdialect.Array(identities)).Scan(ctx, &found)
 		if err != nil {
 			return nil, fmt.Errorf("columns of report %s: %w", reportID, err)

@@ -101,7 +101,7 @@ type ImportResult struct {
 	Mappings Tally
 	// Missing has the attributes and columns that the report has and the data does not contain: attributes if
 	// the data contains any, and columns of the data sources that it names. With [PruneNothing] they are not
-	// removed.
+	// removed, but jobs no longer use the columns, until an import contains them again.
 	Missing Missing
 }
 
@@ -186,7 +186,9 @@ type importer struct {
 	// uncoded has the ids of the attributes with a line item number and without an MDRM code. It is nil before
 	// the first use.
 	uncoded map[uncodedKey]string
-	done    ImportResult
+	// newlyMissing counts the columns that the last import contained and this one does not.
+	newlyMissing int64
+	done         ImportResult
 }
 
 // counts returns the numbers of written rows.
@@ -194,8 +196,10 @@ func (im *importer) counts() PlanningCounts {
 	count := func(t Tally) PlanningCount {
 		return PlanningCount{Added: t.Added, Updated: t.Updated + t.Unmapped, Removed: t.Removed}
 	}
+	columns := count(im.done.Columns)
+	columns.Updated += im.newlyMissing
 	return PlanningCounts{
-		Attributes: count(im.done.Attributes), DataSources: count(im.done.DataSources), Columns: count(im.done.Columns),
+		Attributes: count(im.done.Attributes), DataSources: count(im.done.DataSources), Columns: columns,
 		Mappings: count(im.done.Mappings),
 	}
 }
@@ -216,6 +220,10 @@ func (im *importer) finish(ctx context.Context, before Report) error {
 }
 
 func (im *importer) columns(ctx context.Context, rows Rows[ColumnRow]) error {
+	fresh := rows.Fields
+	if fresh != nil {
+		fresh = append(slices.Clone(fresh), "missing_since") // which no file has
+	}
 	for page := range pages(rows.All) {
 		if err := im.makeSources(ctx, page); err != nil {
 			return err
@@ -225,7 +233,7 @@ func (im *importer) columns(ctx context.Context, rows Rows[ColumnRow]) error {
 		if err != nil {
 			return err
 		}
-		_, err = im.upsert(ctx, "source_columns", ids, 2, rows.Fields, &im.done.Columns, []field{
+		_, err = im.upsert(ctx, "source_columns", ids, 2, fresh, &im.done.Columns, []field{
 			textField(page, "data_source_id", func(c ColumnRow) string { return im.sources[c.DataSource] }),
 			textField(page, "identity",
 				func(c ColumnRow) string { return ColumnIdentity(c.SchemaName, c.TableName, c.ColumnName) }),
@@ -238,6 +246,7 @@ func (im *importer) columns(ctx context.Context, rows Rows[ColumnRow]) error {
 			{"position", "integer[]", each(page, func(c ColumnRow) int32 { return c.Position })},
 			flagField(page, "is_primary_key", func(c ColumnRow) bool { return c.IsPrimaryKey }),
 			textField(page, "references_field", func(c ColumnRow) string { return c.References }),
+			{"missing_since", "timestamptz[]", make([]*time.Time, len(page))},
 		})
 		if err != nil {
 			return err

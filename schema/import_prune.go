@@ -12,7 +12,7 @@ import (
 type Prune int
 
 const (
-	// PruneNothing only lists them.
+	// PruneNothing lists them, and marks the columns as missing.
 	PruneNothing Prune = iota
 	// PruneUnconfirmed removes them, unless a person has confirmed any of them.
 	PruneUnconfirmed
@@ -109,7 +109,7 @@ func (im *importer) prune(ctx context.Context, prune Prune) error {
 		return &ConfirmedError{Count: confirmed}
 	}
 	if prune == PruneNothing {
-		return nil
+		return im.markMissing(ctx, columns)
 	}
 	if err := im.removeAttributes(ctx, attributes); err != nil {
 		return err
@@ -145,6 +145,22 @@ func (im *importer) goneAttributes(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("missing attributes: %w", err)
 	}
 	return ids, nil
+}
+
+// markMissing records that the data source no longer has the columns.
+func (im *importer) markMissing(ctx context.Context, columns []SourceColumn) error {
+	if len(columns) == 0 {
+		return nil
+	}
+	ids := each(columns, func(c SourceColumn) string { return c.ID })
+	result, err := im.tx.Tx.ExecContext(ctx, `update source_columns
+		set missing_since = $1, updated_at = $1, updated_by = $2 where id = any($3) and missing_since is null`,
+		pgx.QueryExecModeCacheStatement, im.now, im.author, ids)
+	if err != nil {
+		return fmt.Errorf("missing columns: %w", err)
+	}
+	im.newlyMissing, err = result.RowsAffected()
+	return err
 }
 
 // goneColumns lists and returns the columns that the import does not contain, of the data sources that it

@@ -1,6 +1,7 @@
 package schema_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -78,6 +79,70 @@ func TestAnImportListsTheRowsThatItNoLongerContains(t *testing.T) {
 		t, db, schema.ReportData{Columns: next.Columns},
 	); done.Missing.Attributes.Count != 0 || done.Missing.Columns.Count != 2 {
 		t.Errorf("missing rows without attributes: got %+v, want two columns", done.Missing)
+	}
+}
+
+func TestAColumnThatTheLastImportLacksIsNoCandidate(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	loaded(t, db, planned())
+	fields := func(list func(context.Context, bun.IDB, string, string) ([]schema.SourceColumn, error)) []string {
+		t.Helper()
+		found, err := list(t.Context(), db, "c", "r")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, c := range found {
+			name := c.ColumnName
+			if !c.MissingSince.IsZero() {
+				name += " missing"
+			}
+			all = append(all, name)
+		}
+		slices.Sort(all)
+		return all
+	}
+	updated := func() (n int64) {
+		t.Helper()
+		err := db.NewRaw(`select (counts->'columns'->>'updated')::int from planning_changes
+			order by id desc limit 1`).Scan(t.Context(), &n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for range 2 {
+		loaded(t, db, schema.ReportData{Columns: columns(column("Loans", "BAL"))})
+		if got, want := fields(schema.ListCandidateColumns), []string{"BAL", "BAL"}; !slices.Equal(got, want) {
+			t.Errorf("ListCandidateColumns: got %v, want %v", got, want)
+		}
+		want := []string{"BAL", "BAL", "LMT missing", "RT missing"}
+		if got := fields(schema.ListSourceColumns); !slices.Equal(got, want) {
+			t.Errorf("ListSourceColumns: got %v, want %v", got, want)
+		}
+	}
+	if n := updated(); n != 0 {
+		t.Errorf("updated columns of the second import: got %d, want 0", n)
+	}
+	if m := mappingsOf(t, db)["Limit"]; m.SourceField != "svc.LOANS.LMT" {
+		t.Errorf("source_field of a mapping to a missing column: got %q, want it unchanged", m.SourceField)
+	}
+	// The other fields of the row keep their values, because the file has none for them.
+	partial := schema.ReportData{Columns: columns(column("Loans", "BAL"), column("Loans", "LMT"))}
+	partial.Columns.Fields = []string{"data_source", "schema", "table", "column"}
+	loaded(t, db, partial)
+	if got, want := fields(schema.ListCandidateColumns), []string{"BAL", "BAL", "LMT"}; !slices.Equal(got, want) {
+		t.Errorf("ListCandidateColumns after an import with the column: got %v, want %v", got, want)
+	}
+	if n := updated(); n != 1 {
+		t.Errorf("updated columns of the import with the column: got %d, want 1", n)
+	}
+	pruned := loaded(t, db, schema.ReportData{Columns: columns(column("Loans", "BAL")), Prune: schema.PruneConfirmed})
+	if got, want := fields(schema.ListSourceColumns), []string{"BAL", "BAL"}; !slices.Equal(got, want) ||
+		pruned.Columns.Removed != 2 {
+		t.Errorf("ListSourceColumns after pruning: got %v with %d removed, want %v with 2", got, pruned.Columns.Removed,
+			want)
 	}
 }
 

@@ -236,10 +236,10 @@ func LockReport(ctx context.Context, tx bun.Tx, cycleID, reportID string) (Repor
 	return selectReport(ctx, tx, cycleID, reportID, "key share")
 }
 
-// HasColumns reports whether the report has at least one source column.
+// HasColumns reports whether the report has at least one column for [ListCandidateColumns].
 func HasColumns(ctx context.Context, db bun.IDB, cycleID, reportID string) (has bool, err error) {
 	err = db.NewRaw(`select exists (select from data_sources d join source_columns c on c.data_source_id = d.id
-		where d.cycle_id = ? and d.report_id = ?)`, cycleID, reportID).Scan(ctx, &has)
+		where d.cycle_id = ? and d.report_id = ? and c.missing_since is null)`, cycleID, reportID).Scan(ctx, &has)
 	if err != nil {
 		return false, fmt.Errorf("columns of report %s: %w", reportID, err)
 	}

@@ -61,11 +61,14 @@ type SourceColumn struct {
 	Position     int32 `bun:"position"`
 	IsPrimaryKey bool  `bun:"is_primary_key"`
 	// References is the source field of the column that a foreign key of this one refers to.
-	References string    `bun:"references_field"`
-	CreatedAt  time.Time `bun:"created_at"`
-	CreatedBy  string    `bun:"created_by"`
-	UpdatedAt  time.Time `bun:"updated_at"`
-	UpdatedBy  string    `bun:"updated_by"`
+	References string `bun:"references_field"`
+	// MissingSince is the time of the first import of the data source that did not contain the column. It is zero if
+	// the last one did.
+	MissingSince time.Time `bun:"missing_since,nullzero"`
+	CreatedAt    time.Time `bun:"created_at"`
+	CreatedBy    string    `bun:"created_by"`
+	UpdatedAt    time.Time `bun:"updated_at"`
+	UpdatedBy    string    `bun:"updated_by"`
 }
 
 // RelationKind is the kind of the relation that has a column. It is empty if it is unknown.
@@ -149,12 +152,22 @@ func cutName(text string) (name, rest string, ok bool) {
 	return "", "", false
 }
 
+// ListCandidateColumns returns the source columns of the report that their data sources still have, in a fixed
+// order. A job chooses and suggests only these.
+func ListCandidateColumns(ctx context.Context, db bun.IDB, cycleID, reportID string) ([]SourceColumn, error) {
+	return listColumns(ctx, db, cycleID, reportID, "missing_since is null")
+}
+
 // ListSourceColumns returns all source columns of the report, in a fixed order.
 func ListSourceColumns(ctx context.Context, db bun.IDB, cycleID, reportID string) ([]SourceColumn, error) {
+	return listColumns(ctx, db, cycleID, reportID, "true")
+}
+
+func listColumns(ctx context.Context, db bun.IDB, cycleID, reportID, which string) ([]SourceColumn, error) {
 	var columns []SourceColumn
 	err := db.NewSelect().Model(&columns).
 		Where("data_source_id in (select id from data_sources where cycle_id = ? and report_id = ?)",
-			cycleID, reportID).
+			cycleID, reportID).Where(which).
 		Order("data_source_id", "schema_name", "table_name", "column_name").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("source columns of report %s of cycle %s: %w", reportID, cycleID, err)

@@ -13,13 +13,16 @@ type SourceCounts struct {
 	Columns     int64 `bun:"columns"`
 	PrimaryKeys int64 `bun:"primary_keys"`
 	ForeignKeys int64 `bun:"foreign_keys"`
+	// Missing counts the columns that the last import of the data source did not contain.
+	Missing int64 `bun:"missing"`
 }
 
 // CountSource counts the tables, the columns, and the columns of keys of a data source.
 func CountSource(ctx context.Context, db bun.IDB, sourceID string) (counts SourceCounts, err error) {
 	err = db.NewRaw(`select count(distinct (schema_name, table_name)) as tables, count(*) as columns,
 			count(*) filter (where is_primary_key) as primary_keys,
-			count(*) filter (where references_field <> '') as foreign_keys
+			count(*) filter (where references_field <> '') as foreign_keys,
+			count(*) filter (where missing_since is not null) as missing
 		from source_columns where data_source_id = ?`, sourceID).Scan(ctx, &counts)
 	if err != nil {
 		return counts, fmt.Errorf("counts of data source %s: %w", sourceID, err)

@@ -230,6 +230,6 @@ func readEvalReport(ctx context.Context, db *schema.DB, cycle, report string, se
 			break
 		}
 	}
-	set.Columns, err = schema.ListSourceColumns(ctx, db, cycle, report)
+	set.Columns, err = schema.ListCandidateColumns(ctx, db, cycle, report)
 	return err
 }

@@ -41,9 +41,9 @@ func (a *app) importCommand() *cli.Command {
 			"header is read. If anything is wrong in any file, nothing is loaded, and each error is " +
 			"listed by file, line and column. Existing rows are updated; mappings that a person " +
 			"confirmed are kept. Attributes and columns that the files no longer contain are " +
-			"listed, and removed with --prune. With --source-url the server reads the columns from a PostgreSQL, " +
-			"MySQL or MariaDB database, as far as the user of the URL may see them; pdeflow sources refresh reads " +
-			"them again. In " +
+			"listed, and removed with --prune; jobs do not use such columns. With --source-url the server reads the " +
+			"columns from a PostgreSQL, MySQL or MariaDB database, as far as the user of the URL may see them; " +
+			"pdeflow sources refresh reads them again. In " +
 			"the environment (PDEFLOW_SOURCE_URL), the password is not in the list of processes.\n\n" +
 			"pdeflow import --cycle 2026-Q3 --report auto-loans --name \"Auto loans\" --attributes attributes.csv " +
 			"--columns columns.xlsx\n" +
@@ -320,6 +320,9 @@ func (a *app) printGone(done api.Imported) {
 	}
 	if unmapped := done.Mappings.Unmapped; unmapped > 0 {
 		fmt.Fprintf(a.stdout, "%s lost a column and became unmapped.\n", count(unmapped, "mapping"))
+	}
+	if columns.Count > 0 && !removed {
+		fmt.Fprintln(a.stdout, "Jobs no longer use these columns, until an import contains them again.")
 	}
 	switch confirmed := columns.Confirmed + attributes.Confirmed; {
 	case removed:

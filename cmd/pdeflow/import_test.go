@@ -90,7 +90,9 @@ func TestImportPrunesOnlyWithTheFlag(t *testing.T) {
 		file(t, "c.csv", "data_source,schema,table,column\nCards,CRD,ACCT,BAL_AMT\n")
 	load("--attributes", attributes, "--columns", columns).
 		ends(t, exitDone, "1 column and 1 attribute are no longer in the files:\n  CRD.ACCT.LMT_AMT\n  Balance\n",
-			"import again with --prune")
+			"Jobs no longer use these columns", "import again with --prune")
+	f.pdeflow("sources", "summary", "--cycle", "c", "--report", "r", "Cards").
+		ends(t, exitDone, "The last import lacked 1 column", "missing since ")
 	load("--attributes", attributes, "--columns", columns, "--prune").
 		ends(t, exitDone, "Removed 1 column and 1 attribute no longer in the files",
 			"1 mapping lost a column and became unmapped", "has 1 mapping")

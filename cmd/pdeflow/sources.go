@@ -143,6 +143,10 @@ func (a *app) printSummary(summary api.SourceSummary) error {
 	fmt.Fprintf(a.stdout, "%s: %s with %s, %s of primary keys, %s of foreign keys\n", oneLine(summary.Name),
 		count(summary.TableCount, "table"), count(summary.ColumnCount, "column"),
 		count(summary.PrimaryKeyCount, "column"), count(summary.ForeignKeyCount, "column"))
+	if summary.MissingCount > 0 {
+		fmt.Fprintf(a.stdout, "The last import lacked %s, which jobs do not use; import --prune removes them.\n",
+			count(summary.MissingCount, "column"))
+	}
 	for _, t := range summary.Items {
 		if err := printSourceTable(a.stdout, t); err != nil {
 			return err
@@ -169,6 +173,9 @@ func printSourceTable(to io.Writer, t api.SourceTable) error {
 		}
 		if column.References != nil {
 			keys = append(keys, "-> "+*column.References)
+		}
+		if column.MissingSince != nil {
+			keys = append(keys, "missing since "+column.MissingSince.Format(time.DateOnly))
 		}
 		printRow(w, "  "+oneLine(column.Name), oneLine(column.DataType), oneLine(strings.Join(keys, ", ")))
 	}

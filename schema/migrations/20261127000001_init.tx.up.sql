@@ -130,6 +130,8 @@ create table source_columns (
     is_primary_key boolean not null default false,
     -- The source field of the column that a foreign key of this one refers to; empty if there is none.
     references_field text not null default '',
+    -- Since when imports of the data source have not contained the column; null if the last one did. Jobs do not use such a column.
+    missing_since  timestamptz,
     created_at     timestamptz not null,
     created_by     text not null,
     updated_at     timestamptz not null,

@@ -135,18 +135,18 @@ func TestEditMapping_RefusesWhatTheReportDoesNotHave(t *testing.T) {
 	f.importReport(schema.ReportData{
 		CycleID: cycle, ReportID: report, Author: "test", Columns: schema.Rows[schema.ColumnRow]{
 			All: func(yield func(schema.ColumnRow) bool) {
-				_ = yield(schema.ColumnRow{DataSource: "cards", SchemaName: "a", TableName: "b", ColumnName: "c"}) &&
+				_ = yield(schema.ColumnRow{DataSource: "branches", SchemaName: "a", TableName: "b", ColumnName: "c"}) &&
 					yield(schema.ColumnRow{DataSource: "loans", SchemaName: "a", TableName: "b", ColumnName: "c"}) &&
 					yield(schema.ColumnRow{DataSource: "loans", SchemaName: "a", TableName: "b", ColumnName: "only"})
 			},
 		},
 	})
-	var loans, cards string
+	var loans, branches string
 	f.inTx(func(ctx context.Context, tx bun.Tx) error {
 		if err := tx.NewRaw("select id from data_sources where name = 'loans'").Scan(ctx, &loans); err != nil {
 			return err
 		}
-		return tx.NewRaw("select id from data_sources where name = 'cards'").Scan(ctx, &cards)
+		return tx.NewRaw("select id from data_sources where name = 'branches'").Scan(ctx, &branches)
 	})
 	for name, tt := range map[string]struct{ body, location, message string }{
 		"a column": {
@@ -156,17 +156,17 @@ func TestEditMapping_RefusesWhatTheReportDoesNotHave(t *testing.T) {
 		"a text": {`{"source_field": "acct_nbr"}`, "body.source_field", "must be schema.table.column"},
 		"a column of two sources": {
 			`{"source_field": "a.b.c"}`, "body.data_source_id",
-			"several data sources have this column: cards (" + cards + "), loans (" + loans + ")",
+			"several data sources have this column: branches (" + branches + "), loans (" + loans + ")",
 		},
 		"a column elsewhere": {
-			`{"source_field": "a.b.only", "data_source_id": "` + cards + `"}`, "body.source_field",
+			`{"source_field": "a.b.only", "data_source_id": "` + branches + `"}`, "body.source_field",
 			"but this one has: loans (" + loans + ")",
 		},
 		"a source": {
 			`{"source_field": "a.b.c", "data_source_id": "no"}`, "body.data_source_id",
-			"the data sources are cards (" + cards + "), loans (" + loans + ")",
+			"the data sources are branches (" + branches + "), cards (",
 		},
-		"a source alone": {`{"data_source_id": "` + cards + `"}`, "body.data_source_id", "give source_field"},
+		"a source alone": {`{"data_source_id": "` + branches + `"}`, "body.data_source_id", "give source_field"},
 		"a tier": {
 			`{"information_security_classification": "Secret"}`,
 			"body.information_security_classification", "must be one of HRCI, Confidential, Proprietary, Public",

@@ -63,7 +63,7 @@ const maxSimilar = 5
 
 // similarColumns returns the columns of the report that are most similar to the text.
 func (s *Server) similarColumns(ctx context.Context, in ReportPath, text string) ([]string, error) {
-	columns, err := schema.ListSourceColumns(ctx, s.db, in.CycleID, in.ReportID)
+	columns, err := schema.ListCandidateColumns(ctx, s.db, in.CycleID, in.ReportID)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/uptrace/bun"
@@ -37,6 +38,7 @@ type SourceSummary struct {
 	TableCount      int64 `json:"table_count"`
 	PrimaryKeyCount int64 `json:"primary_key_count" doc:"Columns of primary keys, as far as they are known."`
 	ForeignKeyCount int64 `json:"foreign_key_count" doc:"Columns of foreign keys, as far as they are known."`
+	MissingCount    int64 `json:"missing_count" doc:"Columns that the last import of the data source lacked."`
 	Page[SourceTable]
 }
 
@@ -58,6 +60,8 @@ type SourceColumn struct {
 	Description  string  `json:"description"`
 	IsPrimaryKey bool    `json:"is_primary_key"`
 	References   *string `json:"references" doc:"The source field that a foreign key refers to."`
+
+	MissingSince *time.Time `json:"missing_since" doc:"The first import without it; null if the last one had it."`
 }
 
 // Refreshed is the difference between two readings of a data source.
@@ -172,7 +176,7 @@ func (s *Server) summarizeDataSource(ctx context.Context, in *struct {
 		func(t schema.SourceTable) []string { return []string{t.SchemaName, t.TableName} })
 	return &oneOutput[SourceSummary]{Body: SourceSummary{
 		DataSource: newDataSource(source), TableCount: counts.Tables, PrimaryKeyCount: counts.PrimaryKeys,
-		ForeignKeyCount: counts.ForeignKeys, Page: page,
+		ForeignKeyCount: counts.ForeignKeys, MissingCount: counts.Missing, Page: page,
 	}}, err
 }
 
@@ -183,7 +187,7 @@ func newSourceTable(t schema.SourceTable) SourceTable {
 	for i, c := range t.Columns {
 		table.Columns[i] = SourceColumn{
 			ID: c.ID, Name: c.ColumnName, DataType: c.DataType, Description: c.Description,
-			IsPrimaryKey: c.IsPrimaryKey, References: orNull(c.References),
+			IsPrimaryKey: c.IsPrimaryKey, References: orNull(c.References), MissingSince: timeOrNull(c.MissingSince),
 		}
 	}
 	return table

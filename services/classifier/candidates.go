@@ -66,7 +66,7 @@ func readCandidates(
 	if err != nil {
 		return nil, err
 	}
-	all, err := schema.ListSourceColumns(ctx, db, cycleID, reportID)
+	all, err := schema.ListCandidateColumns(ctx, db, cycleID, reportID)
 	if err != nil {
 		return nil, err
 	}

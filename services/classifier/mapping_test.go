@@ -93,6 +93,29 @@ func (f *fixture) changeMapping() {
 		version = version + 1, updated_at = clock_timestamp(), updated_by = 'olga'`)
 }
 
+func TestAColumnThatTheLastImportLacksIsNotMapped(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 2)
+	handled := func(id string) schema.Mapping {
+		t.Helper()
+		c, _ := f.classifier(nil) // which reads the columns
+		f.handle(c, id)
+		work, err := schema.GetWork(t.Context(), f.DB, f.job.ID, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return work.Mapping
+	}
+	if m := handled(f.ids[0]); m.SourceField == "" {
+		t.Error("source_field: got none, want a column")
+	}
+	f.Exec("update source_columns set missing_since = now()")
+	m := handled(f.ids[1])
+	if m.SourceField != "" || m.SuggestedSourceField != "" || len(m.AlternativeMappings) > 0 || m.Criticality == "" {
+		t.Errorf("mapping without candidates: got %+v, want a classification and no column", m)
+	}
+}
+
 func TestAMappingThatChangesDuringTheJudgementIsJudgedAgain(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
