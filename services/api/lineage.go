@@ -84,11 +84,18 @@ type lineageExport struct {
 
 // lineageSchema returns the schema of the event. The specification has the rest.
 func lineageSchema() *huma.Schema {
+	datasets := &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeObject}}
 	return &huma.Schema{
 		Type: huma.TypeObject, Description: "An OpenLineage event; see " + lineageEventURL + ".",
 		Properties: map[string]*huma.Schema{
 			"eventType": {Type: huma.TypeString, Enum: []any{lineageEventComplete}},
+			"eventTime": {Type: huma.TypeString, Format: "date-time"},
+			"producer":  {Type: huma.TypeString, Format: "uri"},
 			"schemaURL": {Type: huma.TypeString, Format: "uri"},
+			"run":       {Type: huma.TypeObject},
+			"job":       {Type: huma.TypeObject},
+			"inputs":    datasets,
+			"outputs":   datasets,
 		},
 		Required: []string{"eventType", "eventTime", "producer", "schemaURL", "run", "job", "inputs", "outputs"},
 	}
