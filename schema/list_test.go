@@ -128,7 +128,7 @@ func TestAPageOfJobsIsFoundWithoutReadingTheOthers(t *testing.T) {
 		where job_id <= 'job-000000015'`)
 	exec(t, db, "update jobs set cycle_id = 'first', report_id = 'first' where id <= 'job-000000010'")
 	exec(t, db, "delete from job_status where job_id = 'job-000000001'")
-	exec(t, db, "vacuum jobs, job_status, jobs_without_status")
+	vacuum(t, db, "jobs, job_status, jobs_without_status")
 	schematest.Job(t, db, 10) // its id is the lowest
 	for name, tc := range map[string]struct {
 		filter schema.JobFilter
