@@ -191,23 +191,45 @@ func (s *Server) importReport(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	imported, err := s.importUpload(ctx, in.ReportPath, sent, importOptions{prune: in.Prune})
+	if err != nil {
+		return nil, err
+	}
+	return &oneOutput[Imported]{Body: imported}, nil
+}
+
+// importOptions are the options of an import.
+type importOptions struct {
+	// prune is the query parameter with the same name.
+	prune string
+	// dryRun checks the files and counts their rows, and saves nothing.
+	dryRun bool
+}
+
+// errDryRun rolls back the transaction of a dry run.
+var errDryRun = errors.New("dry run")
+
+// importUpload imports the files of an upload.
+func (s *Server) importUpload(
+	ctx context.Context, in ReportPath, sent upload, opts importOptions,
+) (imported Imported, err error) {
 	read, err := tabular.ReadReport(sent.Sources, columnfile.Read)
 	if problems, ok := errors.AsType[tabular.Problems](err); ok {
-		return nil, refuseFiles(problems)
+		return imported, refuseFiles(problems)
 	}
 	if err != nil {
-		return nil, err
+		return imported, err
 	}
 	data := read.Data()
-	database, err := s.importDatabase(ctx, in.ReportPath, sent, &data)
+	database, err := s.importDatabase(ctx, in, sent, &data)
 	if err != nil {
-		return nil, err
+		return imported, err
 	}
 	data.CycleID, data.ReportID, data.Name, data.Author = in.CycleID, in.ReportID, sent.name, callerOf(ctx).User
 	switch {
-	case in.Prune == "confirmed" && callerOf(ctx).Role.Includes(Manager):
+	case opts.prune == "confirmed" && callerOf(ctx).Role.Includes(Manager):
 		data.Prune = schema.PruneConfirmed
-	case in.Prune != "":
+	case opts.prune != "":
 		data.Prune = schema.PruneUnconfirmed
 	}
 	var (
@@ -219,20 +241,23 @@ func (s *Server) importReport(ctx context.Context, in *struct {
 			return err
 		}
 		report, err = schema.GetReport(ctx, tx, in.CycleID, in.ReportID)
+		if err == nil && opts.dryRun {
+			err = errDryRun
+		}
 		return err
 	})
 	if problems, ok := errors.AsType[schema.ImportProblems](err); ok {
-		return nil, refuseFiles(read.Locate(problems))
+		return imported, refuseFiles(read.Locate(problems))
 	}
 	if confirmed, ok := errors.AsType[*schema.ConfirmedError](err); ok {
-		return nil, refusePrune(confirmed, in.Prune)
+		return imported, refusePrune(confirmed, opts.prune)
 	}
-	if err != nil {
-		return nil, planningError(err)
+	if err != nil && !errors.Is(err, errDryRun) {
+		return imported, planningError(err)
 	}
-	imported := newImported(report, done, read)
+	imported = newImported(report, done, read)
 	imported.Database = database
-	return &oneOutput[Imported]{Body: imported}, nil
+	return imported, nil
 }
 
 // newImported returns the response to an import.

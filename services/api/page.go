@@ -38,6 +38,7 @@ func (s *Server) registerPages() {
 	s.registerDecisionForms()
 	s.registerEditForms()
 	s.registerStartForms()
+	s.registerImportPages()
 	s.registerJobPages()
 }
 
@@ -60,7 +61,7 @@ func (s *Server) page(
 			return
 		}
 		if method == http.MethodPost {
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			r.Body = http.MaxBytesReader(w, r.Body, maxForm(r))
 		}
 		caller, problem := s.identify(r.Context(), credentials(r))
 		if problem != nil {
@@ -82,6 +83,14 @@ func (s *Server) page(
 			s.writePage(w, r, cmp.Or(answer.status, http.StatusOK), answer.view)
 		}
 	}))
+}
+
+// maxForm returns the maximum size of the body of a form.
+func maxForm(r *http.Request) int64 {
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+		return maxUpload
+	}
+	return maxBody
 }
 
 // compressed compresses the responses of the handler.

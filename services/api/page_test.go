@@ -2,8 +2,12 @@ package api_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"io"
+	"maps"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,14 +23,23 @@ func pageURL(path string) string { return "/cycles/" + cycle + "/reports/" + rep
 // visit is a request of a browser, which does not follow redirects.
 func (f *fixture) visit(method, path string, form url.Values, role api.Role, header map[string]string) answer {
 	f.T.Helper()
+	headers := map[string]string{}
+	if form != nil {
+		headers["Content-Type"] = "application/x-www-form-urlencoded"
+	}
+	maps.Copy(headers, header)
+	return f.visitBody(method, path, strings.NewReader(form.Encode()), role, headers)
+}
+
+func (f *fixture) visitBody(
+	method, path string, form io.Reader, role api.Role, header map[string]string,
+) answer {
+	f.T.Helper()
 	ctx, cancel := context.WithTimeout(f.T.Context(), requestTimeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, f.url+path, strings.NewReader(form.Encode()))
+	r, err := http.NewRequestWithContext(ctx, method, f.url+path, form)
 	if err != nil {
 		f.T.Fatal(err)
-	}
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	if role != "" {
 		r.AddCookie(&http.Cookie{Name: "pdeflow_token", Value: f.token("tina", role)})
@@ -63,7 +76,8 @@ func TestEveryPageRequiresItsRole(t *testing.T) {
 		"POST " + pageURL("/mappings/"+mapping+"/edit"):   api.Tester,
 		"POST " + pageURL("/mappings/"+mapping+"/accept"): api.Tester,
 		"GET " + pageURL("/start/pde_regeneration"):       api.Tester,
-		"POST " + pageURL("/start/nothing"):               api.Tester,
+		"GET /import": api.Tester, "POST /import": api.Tester,
+		"POST " + pageURL("/start/nothing"): api.Tester,
 	} {
 		t.Run(route, func(t *testing.T) {
 			f := f.in(t)
@@ -276,6 +290,44 @@ func TestAJobOnThePageIsStartedAfterItsCount(t *testing.T) {
 	a = f.visit(http.MethodPost, path, url.Values{}, api.Tester, nil)
 	if a.status != http.StatusConflict {
 		t.Errorf("a second job: got %d", a.status)
+	}
+}
+
+func TestAnImportOnThePageIsCheckedFirst(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	send := func(save, attributes string) answer {
+		t.Helper()
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		for name, value := range map[string]string{"cycle": cycle, "report": report, "name": "Cards", "save": save} {
+			if err := form.WriteField(name, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		part, err := form.CreateFormFile("attributes", "attributes.csv")
+		if err == nil {
+			_, err = io.WriteString(part, attributes)
+		}
+		if err := errors.Join(err, form.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return f.visitBody(http.MethodPost, "/import", &body, api.Tester,
+			map[string]string{"Content-Type": form.FormDataContentType()})
+	}
+	reports := func() int { return f.Count("select count(*) from reports") }
+	wrong := send("yes", "attribute_name,is_cde\nBalance,perhaps\n")
+	if wrong.status != http.StatusUnprocessableEntity || !strings.Contains(wrong.body, "attributes.csv") ||
+		!strings.Contains(wrong.body, "<code>is_cde</code>") || reports() != 0 {
+		t.Errorf("a wrong file: got %d, %d reports, %s", wrong.status, reports(), wrong.body)
+	}
+	checked := send("no", "attribute_name\nBalance\nRate\n")
+	if checked.status != http.StatusOK || !strings.Contains(checked.body, "2 new, 0 updated") || reports() != 0 {
+		t.Errorf("a check: got %d, %d reports, %s", checked.status, reports(), checked.body)
+	}
+	saved := send("yes", "attribute_name\nBalance\nRate\n")
+	if saved.status != http.StatusSeeOther || saved.header.Get("Location") != pageURL("") || reports() != 1 {
+		t.Errorf("an import: got %d to %s", saved.status, saved.header.Get("Location"))
 	}
 }
 

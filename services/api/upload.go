@@ -30,10 +30,15 @@ func parts(contentType string, body []byte) (upload, error) {
 	if err := eachPart(contentType, body, "attributes, columns and mappings, or some of them", sent.add); err != nil {
 		return sent, err
 	}
-	if sent.Sources == (tabular.Sources{}) && sent.sourceURL == "" {
-		return sent, newFieldProblem("body", "has nothing to import: send attributes, columns, source_url or mappings")
+	return sent, sent.check()
+}
+
+// check returns a [Problem] if there is nothing to import.
+func (u *upload) check() error {
+	if u.Sources == (tabular.Sources{}) && u.sourceURL == "" {
+		return newFieldProblem("body", "has nothing to import: send attributes, columns, source_url or mappings")
 	}
-	return sent, sent.checkSource()
+	return u.checkSource()
 }
 
 // oneFile returns the only part of a form, with the name file.

@@ -22,12 +22,24 @@ func TestDesk(t *testing.T) {
 	ctx := browser(t)
 
 	t.Run("a job and a review", func(t *testing.T) {
-		s.importReport(t, "CARDS", map[string]string{"columns": columns, "attributes": `attribute_name,line_item_number
-Credit Limit,1
-Account Open Date,2
-FICO Score,3
-`})
 		ada := s.signIn(ctx, t, "ada", api.Manager)
+		ada.open("/import")
+		ada.accessible("the import")
+		ada.types("#cycle", "2026-Q3")
+		ada.types("#report", "CARDS")
+		ada.chooses("#columns", "columns.csv", columns)
+		ada.chooses("#attributes", "attributes.csv", "attribute_name,is_cde\nCredit Limit,perhaps\n")
+		ada.click("button[value=no]")
+		ada.sees("Nothing has been saved.")
+		ada.sees("attributes.csv")
+		ada.accessible("an import with errors")
+		ada.forgives() // the browser reports the 422
+		ada.chooses("#attributes", "attributes.csv",
+			"attribute_name,line_item_number\nCredit Limit,1\nAccount Open Date,2\nFICO Score,3\n")
+		ada.click("button[value=no]")
+		ada.sees("3 new, 0 updated")
+		ada.click("button[value=yes]") // the files are still chosen
+		ada.until(`location.pathname === ` + fmt.Sprintf("%q", reportPath("CARDS")))
 		ada.open("/")
 		ada.accessible("the reports")
 		ada.click("a[href='" + reportPath("CARDS") + "']")
@@ -55,7 +67,7 @@ FICO Score,3
 	t.Run("live progress", func(t *testing.T) {
 		var attributes strings.Builder
 		attributes.WriteString("attribute_name,line_item_number\n")
-		for i := range 4000 {
+		for i := range 2500 {
 			fmt.Fprintf(&attributes, "Credit Limit %d,%d\n", i, i)
 		}
 		s.importReport(t, "LARGE", map[string]string{"columns": columns, "attributes": attributes.String()})

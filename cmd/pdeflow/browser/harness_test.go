@@ -29,8 +29,9 @@ import (
 
 const (
 	secret = "the secret of the tests in a browser, long enough"
-	// patience is the time after which a test fails if the page does not show what is expected.
-	patience = 30 * time.Second
+	// patience is the time after which a test fails if the page does not show what is expected. Other packages are tested
+	// at the same time.
+	patience = 2 * time.Minute
 )
 
 // site is the program that serves the page, as a process of its own.
@@ -298,6 +299,16 @@ func (u *user) presses(key string) {
 func (u *user) types(selector, text string) {
 	u.t.Helper()
 	u.do(chromedp.SendKeys(selector, text))
+}
+
+// chooses chooses a file with this content.
+func (u *user) chooses(selector, name, content string) {
+	u.t.Helper()
+	path := filepath.Join(u.t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		u.t.Fatal(err)
+	}
+	u.do(chromedp.SetUploadFiles(selector, []string{path}))
 }
 
 // eval evaluates an expression of JavaScript.

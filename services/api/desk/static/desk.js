@@ -8,10 +8,12 @@
 
   // morph changes old until it equals fresh. Elements that stay keep their focus, scroll position and unsaved input.
   function morph(old, fresh) {
-    for (const { name } of [...old.attributes]) {
+    // Not old.attributes: that is a field of a form with this name, if there is one.
+    for (const name of old.getAttributeNames()) {
       if (!fresh.hasAttribute(name) && !(name === "open" && old.id === fresh.id)) old.removeAttribute(name);
     }
-    for (const { name, value } of fresh.attributes) {
+    for (const name of fresh.getAttributeNames()) {
+      const value = fresh.getAttribute(name);
       if (old.getAttribute(name) !== value && !(name === "open")) old.setAttribute(name, value);
     }
     const byID = new Map();
