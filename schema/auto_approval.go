@@ -34,7 +34,10 @@ type AutoApproval struct {
 	Tiers   []Tier `bun:"tiers,array"`
 	MaxRisk Level  `bun:"max_risk"`
 	// Personal allows personal data.
-	Personal  bool      `bun:"personal"`
+	Personal bool `bun:"personal"`
+	// AppliedTo is the id of the last mapping to which the enabled rule was applied. It is empty if it was applied to
+	// all mappings.
+	AppliedTo string    `bun:"applied_to,nullzero"`
 	CreatedAt time.Time `bun:"created_at"`
 	CreatedBy string    `bun:"created_by"`
 	UpdatedAt time.Time `bun:"updated_at"`
@@ -100,121 +103,166 @@ func GetAutoApproval(ctx context.Context, db bun.IDB, cycleID, reportID string) 
 	return rule, nil
 }
 
-// SaveAutoApproval changes the rule of the report in the name of the author, and applies it to the mappings of the
-// report if it is enabled. It returns the rule and the number of approved mappings. A rule that is switched off changes
-// no mapping. It returns [ErrNotFound] if there is no such report, and an error of [IsLockTimeout].
+// AutoApprovalUpdate is a change of the rule of a report.
+type AutoApprovalUpdate struct {
+	CycleID, ReportID, Author string
+	// Limit is the maximum number of mappings that the update approves. It also bounds how many it reads.
+	Limit  int
+	Change func(AutoApproval) AutoApproval
+}
+
+// readPerApproval times the limit is the number of listed mappings after which an update stops.
+const readPerApproval = 10
+
+// SaveAutoApproval changes the rule of the report, and applies it to the mappings of the report if it is enabled. It
+// returns the rule and the number of approved mappings. If the limit is reached, AppliedTo of the rule is set, and the
+// next update that does not change the rule continues there. A rule that is switched off changes no mapping. It returns
+// [ErrNotFound] if there is no such report, and an error of [IsLockTimeout].
 func SaveAutoApproval(
-	ctx context.Context, tx bun.Tx, cycleID, reportID, author string, change func(AutoApproval) AutoApproval,
+	ctx context.Context, tx bun.Tx, u AutoApprovalUpdate,
 ) (rule AutoApproval, approved int64, err error) {
-	if _, err := LockReport(ctx, tx, cycleID, reportID); err != nil {
+	before, now, err := u.lock(ctx, tx)
+	if err != nil {
 		return rule, 0, err
+	}
+	rule = u.Change(before)
+	if rule.state() != before.state() {
+		rule.AppliedTo = ""
+	}
+	if approved, err = rule.apply(ctx, tx, u.Limit); err != nil {
+		return rule, 0, err
+	}
+	rule.UpdatedAt, rule.UpdatedBy = now, u.Author
+	if _, err := tx.NewUpdate().Model(&rule).WherePK().Exec(ctx); err != nil {
+		return rule, 0, fmt.Errorf("auto-approval of report %s: %w", u.ReportID, err)
+	}
+	return rule, approved, InsertPlanningChange(ctx, tx, PlanningChange{
+		CycleID: u.CycleID, ReportID: u.ReportID, Action: PlanningActionChanged,
+		Object: PlanningObjectAutoApproval, Name: rule.state(),
+		Counts:    PlanningCounts{Mappings: PlanningCount{Updated: approved}},
+		ChangedAt: now, ChangedBy: u.Author,
+	})
+}
+
+// lock locks the report and its rule, which it inserts if there is none, and then reads the clock.
+func (u AutoApprovalUpdate) lock(ctx context.Context, tx bun.Tx) (rule AutoApproval, now time.Time, err error) {
+	if _, err := LockReport(ctx, tx, u.CycleID, u.ReportID); err != nil {
+		return rule, now, err
+	}
+	if now, err = Now(ctx, tx); err != nil {
+		return rule, now, err
+	}
+	rule = DefaultAutoApproval(u.CycleID, u.ReportID)
+	rule.CreatedAt, rule.CreatedBy, rule.UpdatedAt, rule.UpdatedBy = now, u.Author, now, u.Author
+	if _, err := tx.NewInsert().Model(&rule).On("conflict do nothing").Exec(ctx); err != nil {
+		return rule, now, fmt.Errorf("auto-approval of report %s: %w", u.ReportID, err)
+	}
+	if err := tx.NewSelect().Model(&rule).WherePK().For("update").Scan(ctx); err != nil {
+		return rule, now, fmt.Errorf("auto-approval of report %s: %w", u.ReportID, err)
+	}
+	now, err = Now(ctx, tx)
+	return rule, now, err
+}
+
+// state returns the rule in plain language, and whether it is enabled.
+func (r AutoApproval) state() string {
+	if r.Enabled {
+		return "on: " + r.String()
+	}
+	return "off: " + r.String()
+}
+
+// apply approves at most limit of the mappings after AppliedTo that the rule approves, and sets AppliedTo. It does
+// nothing if the rule is not enabled.
+func (r *AutoApproval) apply(ctx context.Context, tx bun.Tx, limit int) (approved int64, err error) {
+	if !r.Enabled {
+		return 0, nil
+	}
+	for read, rest := 0, limit; rest > 0 && read < readPerApproval*limit; {
+		size := min(reviewPage, rest)
+		ids, next, err := r.listApproved(ctx, tx, r.AppliedTo, size)
+		if err != nil {
+			return 0, err
+		}
+		n, err := r.approve(ctx, tx, ids)
+		if err != nil {
+			return 0, err
+		}
+		approved += int64(n)
+		read, rest, r.AppliedTo = read+size, rest-n, next
+		if next == "" {
+			break
+		}
+	}
+	return approved, nil
+}
+
+// approve approves those of the mappings that the rule still approves, and returns their number.
+func (r *AutoApproval) approve(ctx context.Context, tx bun.Tx, ids []string) (int, error) {
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	mappings, err := lockMappings(ctx, tx, r.CycleID, r.ReportID, ids)
+	if err != nil {
+		return 0, err
 	}
 	now, err := Now(ctx, tx)
 	if err != nil {
-		return rule, 0, err
+		return 0, err
 	}
-	rule = DefaultAutoApproval(cycleID, reportID)
-	rule.CreatedAt, rule.CreatedBy, rule.UpdatedAt, rule.UpdatedBy = now, author, now, author
-	if _, err := tx.NewInsert().Model(&rule).On("conflict do nothing").Exec(ctx); err != nil {
-		return rule, 0, fmt.Errorf("auto-approval of report %s: %w", reportID, err)
-	}
-	err = tx.NewSelect().Model(&rule).WherePK().For("update").Scan(ctx)
-	if err != nil {
-		return rule, 0, fmt.Errorf("auto-approval of report %s: %w", reportID, err)
-	}
-	if now, err = Now(ctx, tx); err != nil { // after the lock
-		return rule, 0, err
-	}
-	rule = change(rule)
-	rule.UpdatedAt, rule.UpdatedBy = now, author
-	if _, err := tx.NewUpdate().Model(&rule).WherePK().Exec(ctx); err != nil {
-		return rule, 0, fmt.Errorf("auto-approval of report %s: %w", reportID, err)
-	}
-	approved, err = rule.apply(ctx, tx)
-	if err != nil {
-		return rule, 0, err
-	}
-	state := "off: "
-	if rule.Enabled {
-		state = "on: "
-	}
-	return rule, approved, InsertPlanningChange(ctx, tx, PlanningChange{
-		CycleID: rule.CycleID, ReportID: rule.ReportID, Action: PlanningActionChanged,
-		Object: PlanningObjectAutoApproval, Name: state + rule.String(),
-		Counts:    PlanningCounts{Mappings: PlanningCount{Updated: approved}},
-		ChangedAt: now, ChangedBy: rule.UpdatedBy,
-	})
-}
-
-// apply approves the mappings that the rule approves.
-func (r AutoApproval) apply(ctx context.Context, tx bun.Tx) (approved int64, err error) {
-	err = r.eachPage(ctx, tx, func(ids []string) error {
-		mappings, err := lockMappings(ctx, tx, r.CycleID, r.ReportID, ids)
-		if err != nil {
-			return err
+	var changes []change
+	for _, m := range mappings {
+		if !r.Approves(m) {
+			continue // it has changed since it was read
 		}
-		now, err := Now(ctx, tx)
-		if err != nil {
-			return err
-		}
-		var changes []change
-		for _, m := range mappings {
-			if !r.Approves(m) {
-				continue // it has changed since it was read
-			}
-			after := m
-			after.ReviewStatus, after.ReviewedBy, after.ReviewedAt = ReviewStatusApproved, AutoApprover, now
-			changes = append(changes, change{before: m, after: after, comment: r.String()})
-		}
-		approved += int64(len(changes))
-		if len(changes) == 0 {
-			return nil
-		}
-		batch := changeBatch{at: now, author: AutoApprover, action: HistoryActionAutoApproved}
-		return saveChanges(ctx, tx, batch, changes)
-	})
-	return approved, err
+		after := m
+		after.ReviewStatus, after.ReviewedBy, after.ReviewedAt = ReviewStatusApproved, AutoApprover, now
+		changes = append(changes, change{before: m, after: after, comment: r.String()})
+	}
+	if len(changes) == 0 {
+		return 0, nil
+	}
+	batch := changeBatch{at: now, author: AutoApprover, action: HistoryActionAutoApproved}
+	return len(changes), saveChanges(ctx, tx, batch, changes)
 }
 
 // Preview returns the number of mappings that the rule would approve if it was enabled, and the first [MaxProblems]
-// ids.
+// ids. It reads the mappings page by page and locks nothing.
 func (r AutoApproval) Preview(ctx context.Context, db bun.IDB) (n int64, first []string, err error) {
 	r.Enabled = true
-	err = r.eachPage(ctx, db, func(ids []string) error {
+	for next := ""; ; {
+		var ids []string
+		if ids, next, err = r.listApproved(ctx, db, next, reviewPage); err != nil {
+			return 0, nil, err
+		}
 		n += int64(len(ids))
 		first = append(first, ids[:min(len(ids), MaxProblems-len(first))]...)
-		return nil
-	})
-	return n, first, err
+		if next == "" {
+			return n, first, nil
+		}
+	}
 }
 
-// eachPage calls do with the ids of the mappings that the rule approves, page by page. It does nothing if the rule is
-// not enabled.
-func (r AutoApproval) eachPage(ctx context.Context, db bun.IDB, do func(ids []string) error) error {
-	if !r.Enabled {
-		return nil
-	}
+// listApproved reads at most limit mappings after the one with the id, and returns the ids of those that the rule
+// approves. Next is the last id that was read, or empty if there are no more mappings.
+func (r AutoApproval) listApproved(
+	ctx context.Context, db bun.IDB, after string, limit int,
+) (ids []string, next string, err error) {
 	filter := MappingFilter{
 		CycleID: r.CycleID, ReportID: r.ReportID, ReviewStatus: ReviewStatusPending, Unmapped: new(false),
 		MinConfidence: new(r.MinConfidence), Sort: MappingSortID,
 	}
-	for next := new(MappingPosition); next != nil; {
-		page, after, err := ListMappings(ctx, db, filter, *next, reviewPage)
-		if err != nil {
-			return err
-		}
-		next = after
-		var ids []string
-		for _, m := range page {
-			if r.Approves(m.Mapping) {
-				ids = append(ids, m.ID)
-			}
-		}
-		if len(ids) > 0 {
-			if err := do(ids); err != nil {
-				return err
-			}
+	page, position, err := ListMappings(ctx, db, filter, MappingPosition{Key: after, ID: after}, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, m := range page {
+		if r.Approves(m.Mapping) {
+			ids = append(ids, m.ID)
 		}
 	}
-	return nil
+	if position != nil {
+		next = position.ID
+	}
+	return ids, next, nil
 }

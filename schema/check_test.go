@@ -117,7 +117,7 @@ func TestCheck_IgnoresRowsThatNoFinishedJobWrote(t *testing.T) {
 func TestCheck_FindsUnsignedRowsInEveryTable(t *testing.T) {
 	t.Parallel()
 	db, jobID, _ := finished(t, 1)
-	exec(t, db, `insert into auto_approvals values (?, ?, true, 85, 10, '{Public}', 'Low', false,
+	exec(t, db, `insert into auto_approvals values (?, ?, true, 85, 10, '{Public}', 'Low', false, null,
 		now(), 'tina', now(), 'tina')`, schematest.CycleID, schematest.ReportID)
 	exec(t, db, `insert into idempotency_keys values ('tina', 'k', 'h', ?, now(), 'tina', now(), 'tina')`, jobID)
 	exec(t, db, `insert into removed_mappings values ('m', ?, ?, 'a', 'Balance', now(), 'tina', now(), 'tina')`,

@@ -103,7 +103,8 @@
 //     stays, and the row of the undo names it.
 //  21. The rule of a report approves results in two places: when a job saves one, in [SaveWork], and when the rule
 //     is set, in [SaveAutoApproval]. Both only approve pending results of jobs. A job reads the rule with its
-//     work, so a rule that is switched off while a result is computed may still approve that one.
+//     work, so a rule that is switched off while a result is computed may still approve that one. Setting the rule
+//     is one transaction of at most [MaxReview] approvals; auto_approvals.applied_to is where the next one continues.
 //  22. pde_mappings.input_hash is the digest of what the last job's result depends on. Every other
 //     change clears it, except a review and an approval by the rule. So a mapping with the digest of the present
 //     input is the result for it, and a job ends the item as unchanged, without a row in the history.

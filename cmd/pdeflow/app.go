@@ -73,6 +73,7 @@ func (a *app) root(w io.Writer) *cli.Command {
 			a.regenerateCommand(),
 			a.jobsCommand(),
 			a.mappingsCommand(),
+			a.autoApprovalCommand(),
 			a.reportsCommand(),
 			a.carryOverCommand(),
 			a.sourcesCommand(),

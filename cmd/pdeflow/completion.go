@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
@@ -235,7 +236,15 @@ func (a *app) flagCandidates(ctx context.Context, line commandLine) []candidate 
 			return []candidate{{value: completeFiles}}
 		}
 	}
-	return a.idCandidates(ctx, line, line.flag.Names()[0])
+	name := line.flag.Names()[0]
+	if name == flagTier {
+		var all []candidate
+		for _, tier := range schema.Tiers() {
+			all = append(all, candidate{value: string(tier)})
+		}
+		return all
+	}
+	return a.idCandidates(ctx, line, name)
 }
 
 // argumentCandidates completes an argument of a command without subcommands.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +59,27 @@ func TestAReportIsEditedAndReviewed(t *testing.T) {
 	if got := from[api.DecidedMapping](t, edited); !got.ReviewReset || got.ReviewStatus != schema.ReviewStatusPending {
 		t.Errorf("edit of an approved mapping: got %+v, want a reset review", got)
 	}
+	rule := func(command string, args ...string) result {
+		return f.pdeflow(append([]string{
+			"auto-approval", command, "--cycle", schematest.CycleID, "--report", schematest.ReportID,
+		}, args...)...)
+	}
+	all := []string{
+		"--min-confidence", "0", "--min-margin", "0", "--tier", "HRCI,Confidential", "--tier", "Proprietary",
+		"--tier", "Public", "--max-risk", "High", "--personal",
+	}
+	would := from[api.AutoApprovalPreview](t, rule("preview", append(all, "--json")...))
+	rule("preview", all...).ends(t, exitDone, "would approve  1 mapping", ids[3])
+	rule("show").ends(t, exitDone, "auto-approval  off", "set            never")
+	rule("set").ends(t, exitUsage, "needs flags")
+	rule("set", "--tier", "Secret").ends(t, exitUsage, "must be one of HRCI")
+	rule("set", "--enabled", "--token", tokens["tess"]).ends(t, exitFailed, "manager")
+	set := rule("set", append(all, "--enabled")...).ends(t, exitDone, "auto-approval  on\n", "1 mapping approved")
+	if would.WouldApprove != 1 || !strings.Contains(set.stdout, "risk at most High, personal or not") {
+		t.Errorf("auto-approval: got a preview of %d and %s", would.WouldApprove, set.stdout)
+	}
+	rule("set", "--enabled=false").ends(t, exitDone, "auto-approval  off", "What was decided stays.")
+	as("tess", exitDone, "show", ids[3]).ends(t, exitDone, "reviewed by", schema.AutoApprover)
 
 	f.eventually(
 		"every change is published",

@@ -42,6 +42,8 @@ create table auto_approvals (
     tiers          text[] not null check (tiers <@ '{HRCI,Confidential,Proprietary,Public}' and cardinality(tiers) > 0),
     max_risk       text not null check (max_risk in ('High', 'Medium', 'Low')),
     personal       boolean not null,
+    -- The last mapping to which the enabled rule was applied; null if it was applied to all.
+    applied_to     text collate "C" check (applied_to is null or enabled),
     created_at     timestamptz not null,
     created_by     text not null,
     updated_at     timestamptz not null,

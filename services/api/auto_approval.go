@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -21,6 +22,7 @@ type AutoApproval struct {
 	MaxRisk       schema.Level  `json:"max_risk" enum:"High,Medium,Low"`
 	Personal      bool          `json:"personal" doc:"Whether personal data may be approved."`
 	Rule          string        `json:"rule" doc:"The rule in plain language; the comment of each approval."`
+	Complete      bool          `json:"complete" doc:"False if the rule is on, and has to be set again to approve more."`
 	UpdatedAt     *time.Time    `json:"updated_at" doc:"Null if the rule was never set."`
 	UpdatedBy     *string       `json:"updated_by"`
 }
@@ -34,6 +36,9 @@ type AutoApprovalBody struct {
 	MaxRisk       *schema.Level `json:"max_risk,omitempty" enum:"High,Medium,Low"`
 	Personal      *bool         `json:"personal,omitempty"`
 }
+
+// IsEmpty reports whether the body sets no part of the rule.
+func (b AutoApprovalBody) IsEmpty() bool { return reflect.DeepEqual(b, AutoApprovalBody{}) }
 
 // SavedAutoApproval is the response to a request that sets the rule.
 type SavedAutoApproval struct {
@@ -67,7 +72,8 @@ func (s *Server) registerAutoApproval() {
 		Summary: "Sets the rule, and approves what it approves now",
 		Description: "If the rule is enabled, it approves the pending mappings that meet it, now and whenever a job " +
 			"saves one. A mapping that a person has confirmed waits for a manager. Switching the rule off changes " +
-			"nothing that was decided.",
+			"nothing that was decided. A request approves at most 20,000 mappings, because it is one transaction. " +
+			"While complete is false, there may be more: send the request again, for example with {}, to continue.",
 	}, s.setAutoApproval)
 	route(s, Manager, huma.Operation{
 		OperationID: "preview-auto-approval", Method: http.MethodPost, Path: path + "/preview",
@@ -86,8 +92,10 @@ func (s *Server) setAutoApproval(ctx context.Context, in *struct {
 		approved int64
 	)
 	err := s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
-		author := callerOf(ctx).User
-		rule, approved, err = schema.SaveAutoApproval(ctx, tx, in.CycleID, in.ReportID, author, in.Body.onto)
+		rule, approved, err = schema.SaveAutoApproval(ctx, tx, schema.AutoApprovalUpdate{
+			CycleID: in.CycleID, ReportID: in.ReportID, Author: callerOf(ctx).User, Limit: schema.MaxReview,
+			Change: in.Body.onto,
+		})
 		return err
 	})
 	if err != nil {
@@ -96,6 +104,9 @@ func (s *Server) setAutoApproval(ctx context.Context, in *struct {
 	message := "The rule is off. What was decided stays."
 	if rule.Enabled {
 		message = fmt.Sprintf("The rule is on, and has approved %d mappings.", approved)
+	}
+	if rule.AppliedTo != "" {
+		message += " There may be more of them: set the rule again to continue."
 	}
 	return &oneOutput[SavedAutoApproval]{Body: SavedAutoApproval{
 		AutoApproval: newAutoApproval(rule), Approved: approved, Message: message,
@@ -146,7 +157,7 @@ func setIfGiven[T any](field, value *T) {
 func newAutoApproval(rule schema.AutoApproval) AutoApproval {
 	return AutoApproval{
 		Enabled: rule.Enabled, MinConfidence: rule.MinConfidence, MinMargin: rule.MinMargin, Tiers: rule.Tiers,
-		MaxRisk: rule.MaxRisk, Personal: rule.Personal, Rule: rule.String(),
+		MaxRisk: rule.MaxRisk, Personal: rule.Personal, Rule: rule.String(), Complete: rule.AppliedTo == "",
 		UpdatedAt: timeOrNull(rule.UpdatedAt), UpdatedBy: orNull(rule.UpdatedBy),
 	}
 }
