@@ -55,7 +55,8 @@ type SourceColumn struct {
 	ColumnName  string `bun:"column_name"`
 	DataType    string `bun:"data_type"`
 	Description string `bun:"description"`
-	// RelationKind, Position and the keys are known for columns that were read from a database.
+	// RelationKind is known for columns that were read from a database. Position and the keys are also known for those
+	// of SQL scripts.
 	RelationKind RelationKind `bun:"relation_kind"`
 	// Position orders the columns of a table; 0 if it is unknown.
 	Position     int32 `bun:"position"`

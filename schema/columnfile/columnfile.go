@@ -23,6 +23,7 @@ func Read(name string, content []byte) (tabular.File[schema.ColumnRow], error) {
 	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
 	switch formatOf(name, content) {
 	case formatSQL:
+		r.hasKeys = true
 		r.readSQL(content)
 	case formatManifest:
 		r.readManifest(content)
@@ -40,13 +41,18 @@ func Read(name string, content []byte) (tabular.File[schema.ColumnRow], error) {
 		return tabular.File[schema.ColumnRow]{}, r.problems
 	}
 	return tabular.File[schema.ColumnRow]{
-		Name: name, Columns: columnNames(), Rows: r.rows, Places: r.places, HeaderLine: 1,
+		Name: name, Columns: r.fields(), Rows: r.rows, Places: r.places, HeaderLine: 1,
 	}, nil
 }
 
-// columnNames returns the columns of a table that these files have.
-func columnNames() []string {
-	return []string{"data_source", "schema", "table", "column", "data_type", "description"}
+// fields returns the fields of a column that the file sets. Those of a table are the same, without what follows the
+// description.
+func (r *reader) fields() []string {
+	fields := []string{"data_source", "schema", "table", "column", "data_type", "description"}
+	if r.hasKeys {
+		fields = append(fields, "position", "is_primary_key", "references_field")
+	}
+	return fields
 }
 
 type format int
@@ -103,6 +109,8 @@ type reader struct {
 	problems     tabular.Problems
 	// seen has the line of each column.
 	seen map[string]int
+	// hasKeys reports that the file has the keys and the order of the columns.
+	hasKeys bool
 	// full reports that the file has too many columns. What follows in it is not read.
 	full bool
 }

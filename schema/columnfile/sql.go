@@ -27,12 +27,18 @@ type sqlTable struct {
 	columns      []*sqlColumn
 	// byName has the columns by name in lower case, as unquoted names differ between statements of one script.
 	byName map[string]*sqlColumn
+	// primary has the columns of the primary key in their order.
+	primary []*sqlColumn
 }
 
 // sqlColumn is a column of a table of a script.
 type sqlColumn struct {
 	line                    int
 	name, dataType, comment string
+	// isPrimaryKey reports that the column is in primary of its table.
+	isPrimaryKey bool
+	// refers is the column that a foreign key of this one refers to; nil if there is none.
+	refers *sqlReference
 }
 
 // column returns the column with this name, or nil.
@@ -82,10 +88,11 @@ func (r *reader) readSQL(content []byte) {
 		r.problem(scan.unclosed, "", "a text, a name or a comment that begins here does not end")
 	}
 	for _, t := range s.tables {
-		for _, c := range t.columns {
+		for i, c := range t.columns {
 			r.add(c.line, schema.ColumnRow{
 				SchemaName: t.schema, TableName: t.name, ColumnName: c.name, DataType: c.dataType,
-				Description: c.comment,
+				Description: c.comment, Position: int32(i + 1),
+				IsPrimaryKey: c.isPrimaryKey, References: s.sourceField(c.refers),
 			})
 		}
 	}
@@ -100,6 +107,8 @@ func (s *script) statement(tokens []token) {
 	switch {
 	case p.accept("create"):
 		s.create(p)
+	case p.accept("alter", "table"):
+		s.alter(p)
 	case p.accept("comment", "on", "column"):
 		s.comment(p)
 	case p.accept("use"):

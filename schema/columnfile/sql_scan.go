@@ -54,26 +54,6 @@ func (t token) isAny(texts ...string) bool {
 // isName reports whether the token can be a name.
 func (t token) isName() bool { return t.kind == tokenWord || t.kind == tokenName }
 
-// dialect is what the scanner must know of the dialect of a script.
-type dialect struct {
-	// mysql has strings with backslashes, and no strings between dollars; sqlServer has GO, and names in brackets.
-	mysql, sqlServer, oracle bool
-}
-
-var (
-	marksMySQL = regexp.MustCompile(
-		"(?im)^\\s*(?:delimiter\\s|--\\s*mysql dump|--\\s*mariadb dump|create\\s+table\\s[^;']*`)",
-	)
-	marksSQLServer = regexp.MustCompile(`(?im)^\s*go\s*$|\[dbo\]|create\s+table\s+\[`)
-	marksOracle    = regexp.MustCompile(`(?i)\b(?:n?varchar2|number)\s*\(`)
-)
-
-func dialectOf(script []byte) dialect {
-	return dialect{
-		mysql: marksMySQL.Match(script), sqlServer: marksSQLServer.Match(script), oracle: marksOracle.Match(script),
-	}
-}
-
 // scanner splits a script into tokens.
 type scanner struct {
 	text      []byte
@@ -107,7 +87,7 @@ func (s *scanner) advance(n int) {
 	s.pos += n
 }
 
-// isEndLine reports whether the line at the position is GO or a slash, which end a statement.
+// isEndLine reports whether the line at the position is GO, with a number or without, or a slash. Both end a statement.
 func (s *scanner) isEndLine() bool {
 	if s.inLine {
 		return false
@@ -115,14 +95,13 @@ func (s *scanner) isEndLine() bool {
 	rest := s.text[s.pos:]
 	switch {
 	case rest[0] == '/':
-		rest = rest[1:]
+		rest = bytes.TrimLeft(rest[1:], blanks)
+		return len(rest) == 0 || rest[0] == '\n'
 	case len(rest) > 1 && bytes.EqualFold(rest[:2], []byte("go")):
-		rest = rest[2:]
+		return endsBatch(rest[2:])
 	default:
 		return false
 	}
-	rest = bytes.TrimLeft(rest, " \t\v\f\r")
-	return len(rest) == 0 || rest[0] == '\n'
 }
 
 // next returns the next token.

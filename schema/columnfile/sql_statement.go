@@ -99,6 +99,9 @@ func (s *scanner) begins(st *statement, t token) bool {
 	if st.kind == statementNew || st.kind == statementBody || st.kind == statementSkipped && !s.dialect.sqlServer {
 		return false
 	}
+	if st.kind == statementListed && st.depth <= 0 && t.is("alter") {
+		return true
+	}
 	// GRANT CREATE TABLE, CREATE VIEW TO somebody
 	return st.depth <= 0 && t.isAny("create", "exec", "execute") && !st.previous.isAny("grant", "deny", "revoke", ",")
 }
@@ -147,21 +150,45 @@ func isTableOption(t token) bool {
 		"private", "sharded", "immutable", "hybrid")
 }
 
-var (
-	// lineCommand matches a command of a client program that ends with its line.
-	lineCommand = regexp.MustCompile(
-		`(?i)^(?:\\|@|(?:prompt|rem|remark|spool|whenever|show|delimiter|connect|exit)\b|` +
-			`set\s+(?:define|echo|feedback|serveroutput|sqlblanklines|scan|verify|heading|linesize|pagesize|ansi_\w+|` +
-			`quoted_identifier|nocount)\b)`,
-	)
-	copiesRows = regexp.MustCompile(`(?i)^copy\s[^;]*\sfrom\s+stdin\b[^;]*;`)
-)
+var copiesRows = regexp.MustCompile(`(?i)^copy\s[^;]*\sfrom\s+stdin\b[^;]*;`)
+
+// firstWord returns the word at the start of the text in lower case, and the text after it.
+func firstWord(text []byte) (word string, rest []byte) {
+	end := 0
+	for end < min(len(text), 20) && (text[end] == '_' || text[end]|0x20 >= 'a' && text[end]|0x20 <= 'z') {
+		end++
+	}
+	return strings.ToLower(string(text[:end])), text[end:]
+}
+
+// isLineCommand reports whether the text begins with a command of a client program, which ends with its line. It
+// compares words, because a script may have millions of statements.
+func isLineCommand(text []byte) bool {
+	if len(text) > 0 && (text[0] == '\\' || text[0] == '@') {
+		return true
+	}
+	word, rest := firstWord(text)
+	switch word {
+	case "prompt", "rem", "remark", "spool", "whenever", "show", "delimiter", "connect", "exit":
+		return len(rest) == 0 || !isWordRune(rune(rest[0]))
+	case "set":
+		option, _ := firstWord(bytes.TrimLeft(rest, " \t"))
+		switch option {
+		case "define", "echo", "feedback", "serveroutput", "sqlblanklines", "scan", "verify", "heading", "linesize",
+			"pagesize", "quoted_identifier", "nocount":
+			return true
+		}
+		return strings.HasPrefix(option, "ansi_")
+	default:
+		return false
+	}
+}
 
 // skipCommand skips a line that is a command of a client program, and the rows of COPY.
 func (s *scanner) skipCommand() bool {
 	rest := bytes.TrimLeft(s.text[s.pos:], " \t\r\n")
 	start := rest[:min(len(rest), 400)]
-	if rows := copiesRows.Find(start); rows != nil {
+	if word, _ := firstWord(start); word == "copy" && copiesRows.Match(start) {
 		end := bytes.Index(rest, []byte("\n\\."))
 		if end < 0 {
 			end = len(rest) - 2
@@ -169,7 +196,7 @@ func (s *scanner) skipCommand() bool {
 		s.advance(len(s.text) - s.pos - len(rest) + min(end+3, len(rest)))
 		return true
 	}
-	if !lineCommand.Match(start) {
+	if !isLineCommand(start) {
 		return false
 	}
 	end := bytes.IndexByte(rest, '\n')

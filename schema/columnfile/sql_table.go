@@ -76,6 +76,12 @@ func (p *parser) names() (names []string) {
 
 // elements reads the columns and constraints of a table, up to the closing parenthesis.
 func (s *script) elements(p *parser, table *sqlTable) {
+	var constraints []*parser
+	defer func() {
+		for _, constraint := range constraints { // a key may precede its columns
+			s.keys(constraint, table)
+		}
+	}()
 	for {
 		begin := p.pos
 		for depth := 0; ; p.pos++ {
@@ -91,9 +97,12 @@ func (s *script) elements(p *parser, table *sqlTable) {
 		}
 		element := &parser{tokens: p.tokens[begin:p.pos]}
 		end, _ := p.take()
-		if len(element.tokens) == 0 {
+		switch {
+		case len(element.tokens) == 0:
 			s.reader.problem(end.line, table.name, "the list of columns has an empty element")
-		} else {
+		case isConstraint(element):
+			constraints = append(constraints, element)
+		default:
 			s.element(element, table, end)
 		}
 		if end.is(")") || s.reader.full {
@@ -113,23 +122,10 @@ func nesting(t token) int {
 	}
 }
 
-// element reads a column, or skips a constraint. End is the token after it, which has the remark of the line.
+// element reads a column, or copies those of LIKE. End is the token after it, which has the remark of the line.
 func (s *script) element(p *parser, table *sqlTable, end token) {
-	switch {
-	case p.accept("like"):
-		if like := s.find(p.names()); like != nil {
-			for _, c := range like.columns {
-				copied := *c
-				copied.line = p.tokens[0].line
-				if !s.addColumn(table, &copied) {
-					return
-				}
-			}
-			return
-		}
-		s.reader.problem(p.line(), table.name, "LIKE names a table that the script does not create before")
-		return
-	case isConstraint(p):
+	if p.accept("like") {
+		s.like(p, table)
 		return
 	}
 	first, _ := p.take()
@@ -142,6 +138,7 @@ func (s *script) element(p *parser, table *sqlTable, end token) {
 		s.reader.problem(first.line, table.name+"."+c.name, "the type of the column cannot be read")
 		return
 	}
+	options := *p
 	c.comment = inlineComment(p)
 	last := p.tokens[len(p.tokens)-1]
 	if remark := end.remark; c.comment == "" && end.line == last.line {
@@ -150,7 +147,25 @@ func (s *script) element(p *parser, table *sqlTable, end token) {
 	if c.comment == "" {
 		c.comment = last.remark
 	}
-	s.addColumn(table, c)
+	if s.addColumn(table, c) {
+		s.inlineKeys(&options, table, c)
+	}
+}
+
+// like copies the columns of another table, without its keys.
+func (s *script) like(p *parser, table *sqlTable) {
+	like := s.find(p.names())
+	if like == nil {
+		s.reader.problem(p.line(), table.name, "LIKE names a table that the script does not create before")
+		return
+	}
+	for _, c := range like.columns {
+		copied := *c
+		copied.line, copied.refers, copied.isPrimaryKey = p.tokens[0].line, nil, false
+		if !s.addColumn(table, &copied) {
+			return
+		}
+	}
 }
 
 // isConstraint reports whether the element is a constraint or an index. Some of their keywords can be names of columns.
