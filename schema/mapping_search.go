@@ -15,10 +15,11 @@ func (f MappingFilter) matching(query *bun.SelectQuery) *bun.SelectQuery {
 	}
 	pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Search) + "%"
 	return query.Where(`concat_ws(e'\n', a.attribute_name, a.line_item_number, a.technical_line_item_name,
-		a.mdrm, m.pde_name, m.source_field) ilike ?`, pattern)
+		a.mdrm, m.pde_name, m.source_field, case when m.source_fields is not null then
+			(select string_agg(field, e'\n') from jsonb_array_elements_text(m.source_fields) field) end) ilike ?`, pattern)
 }
 
-// containing selects the ids of at most limit mappings whose attribute, or whose element and column, contain all
+// containing selects the ids of at most limit mappings whose attribute, or whose element and columns, contain all
 // parts of the text according to the indexes. An id may be selected twice.
 func (f MappingFilter) containing(db bun.IDB, limit int) *bun.RawQuery {
 	// ilike lowers the pattern with its percent signs, and in some locales the lower case of a letter depends on
@@ -35,8 +36,8 @@ func (f MappingFilter) containing(db bun.IDB, limit int) *bun.RawQuery {
 		select c.id from (
 			select distinct left(e.source_field, 200) collate "C" as field from mapped_elements e
 			where e.cycle_id = ?0 and e.report_id = ?1 and
-				search_parts(e.cycle_id, e.report_id, lower(coalesce(e.pde_name, '') || e'\n' || e.source_field), 1)
-					@> `+parts+`
+				search_parts(e.cycle_id, e.report_id,
+					lower(coalesce(e.pde_name, '') || e'\n' || e.source_field || e'\n' || e.further), 1) @> `+parts+`
 		) e cross join lateral (
 			select c.id from pde_mappings c
 			where c.cycle_id = ?0 and c.report_id = ?1 and

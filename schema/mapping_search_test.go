@@ -62,7 +62,13 @@ func TestASearchFindsWhatTheWholeReportContains(t *testing.T) {
 			element[:len(element)*min(i%4, 1)], field[:len(field)*min(i%3, 1)], id); err != nil {
 			t.Fatal(err)
 		}
-		for _, text := range []string{name, []string{item, element, field}[i%3]} {
+		further := randomText(r, 6)
+		if i%4 == 1 {
+			exec(t, db, `update pde_mappings set source_fields = jsonb_build_array(source_field, ?::text, 'b.c.d'),
+				mapping_type = 'calculated', transformation_rule = 'a sum' where id = ? and source_field is not null`,
+				further, id)
+		}
+		for _, text := range []string{name, []string{item, element, field, further}[i%4]} {
 			runes := []rune(text)
 			first := r.IntN(len(runes))
 			texts = append(texts, string(runes[first:min(len(runes), first+1+r.IntN(5))]))
@@ -77,7 +83,8 @@ func TestASearchFindsWhatTheWholeReportContains(t *testing.T) {
 		pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
 		if err := db.NewRaw(`select m.id from pde_mappings m join attributes a on a.id = m.attribute_id
 			where concat_ws(e'\n', a.attribute_name, a.line_item_number, a.technical_line_item_name, a.mdrm,
-				m.pde_name, m.source_field) ilike ?
+				m.pde_name, m.source_field,
+				(select string_agg(f, e'\n') from jsonb_array_elements_text(m.source_fields) f)) ilike ?
 			order by m.id`, pattern).Scan(t.Context(), &want); err != nil {
 			t.Fatal(err)
 		}
@@ -137,6 +144,8 @@ func TestASearchIsAnsweredWithoutReadingTheReport(t *testing.T) {
 			"pde_mappings where id = ?)",
 		"update pde_mappings set source_field = 'a.b.LONG_FIELD' where id = ?",
 		"update pde_mappings set pde_name = 'Bare element' where id = ?",
+		`update pde_mappings set source_field = 'a.b.FIRST', source_fields = '["a.b.FIRST", "a.b.FURTHER_FIELD"]',
+			mapping_type = 'calculated', transformation_rule = 'a sum' where id = ?`,
 	} {
 		if _, err := db.ExecContext(t.Context(), change, ids[len(ids)-i-1]); err != nil {
 			t.Fatal(err)
@@ -146,7 +155,8 @@ func TestASearchIsAnsweredWithoutReadingTheReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, found := range map[string]int{
-		"no such text": 0, "zebra": 1, "~": 1, "long_field": 1, "bare element": 1, "#": 0, "zq": 0, "borrower": 50,
+		"no such text": 0, "zebra": 1, "~": 1, "long_field": 1, "further_field": 1, "bare element": 1, "#": 0, "zq": 0,
+		"borrower": 50,
 	} {
 		for _, sort := range []schema.MappingSort{
 			schema.MappingSortID, schema.MappingSortAttributeName, schema.MappingSortUpdatedAt,

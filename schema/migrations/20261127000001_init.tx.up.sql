@@ -246,23 +246,33 @@ create table mapped_elements (
     cycle_id     text collate "C" not null,
     report_id    text collate "C" not null,
     pde_name     text,
-    source_field text not null
+    source_field text not null,
+    -- The further columns of the mapping, each in a line.
+    further      text not null
 );
 create index mapped_elements_pair on mapped_elements
-    (cycle_id, report_id, hashtextextended(coalesce(pde_name, '') || e'\n' || source_field, 0));
+    (cycle_id, report_id, hashtextextended(coalesce(pde_name, '') || e'\n' || source_field || e'\n' || further, 0));
 create index mapped_elements_search on mapped_elements using gin
-    (search_parts(cycle_id, report_id, lower(coalesce(pde_name, '') || e'\n' || source_field), 1));
+    (search_parts(cycle_id, report_id, lower(coalesce(pde_name, '') || e'\n' || source_field || e'\n' || further), 1));
 
 create function mapped_elements_add() returns trigger language plpgsql as $$
+declare
+    others text := '';
 begin
-    insert into mapped_elements (cycle_id, report_id, pde_name, source_field)
-    select new.cycle_id, new.report_id, new.pde_name, new.source_field
+    if new.source_fields is not null then
+        select string_agg(field, e'\n' order by n) into others
+        from jsonb_array_elements_text(new.source_fields) with ordinality f (field, n) where n > 1;
+    end if;
+    insert into mapped_elements (cycle_id, report_id, pde_name, source_field, further)
+    select new.cycle_id, new.report_id, new.pde_name, new.source_field, others
     where not exists (
         select from mapped_elements e
         where e.cycle_id = new.cycle_id and e.report_id = new.report_id
-            and hashtextextended(coalesce(e.pde_name, '') || e'\n' || e.source_field, 0)
-                = hashtextextended(coalesce(new.pde_name, '') || e'\n' || new.source_field, 0)
-            and e.pde_name is not distinct from new.pde_name and e.source_field = new.source_field);
+            and hashtextextended(coalesce(e.pde_name, '') || e'\n' || e.source_field || e'\n' || e.further, 0)
+                = hashtextextended(coalesce(new.pde_name, '') || e'\n' || new.source_field || e'\n'
+                    || others, 0)
+            and e.pde_name is not distinct from new.pde_name and e.source_field = new.source_field
+            and e.further = others);
     return null;
 end
 $$;
@@ -270,7 +280,8 @@ create trigger mapped_elements_inserted after insert on pde_mappings for each ro
     when (new.source_field is not null) execute function mapped_elements_add();
 create trigger mapped_elements_updated after update on pde_mappings for each row
     when (new.source_field is not null
-        and (old.source_field is distinct from new.source_field or old.pde_name is distinct from new.pde_name))
+        and (old.source_field is distinct from new.source_field or old.pde_name is distinct from new.pde_name
+            or old.source_fields is distinct from new.source_fields))
     execute function mapped_elements_add();
 
 -- The number of mappings of each report by the parts of mapping_facet, which is the sum over the rows. A writer of pde_mappings inserts rows for
