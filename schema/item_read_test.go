@@ -47,8 +47,8 @@ func entries(
 	return n
 }
 
-// vacuum removes the dead entries of the tables. It first waits until no other session has an old snapshot, such as that
-// of an autovacuum worker, which would keep them.
+// vacuum removes the dead entries of the tables. It first waits until no other session has an old snapshot, such as
+// that of an autovacuum worker, which would keep them.
 func vacuum(t *testing.T, db *schema.DB, tables string) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
