@@ -84,7 +84,7 @@ func remedies() map[jetstream.ErrorCode]string {
 			"configuration",
 		jetstream.JSErrCodeJetStreamNotEnabledForAccount: "set jetstream: enabled for the account in the " +
 			"server's configuration",
-		jetstream.JSErrCodeMaximumConsumersLimit: "raise max_consumers of the account; PDE_EVENTS needs 2",
+		jetstream.JSErrCodeMaximumConsumersLimit: "raise max_consumers of the account; each stream needs 2",
 		tooManyStreams: "raise max_streams of the account, which needs 2 for " +
 			"pdeflow, or remove other streams",
 		accountFull:       "raise max_file of the account, or remove other streams",

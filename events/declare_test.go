@@ -38,7 +38,7 @@ func TestDeclare_NamesTheSettingToCorrect(t *testing.T) {
 		"too few consumers": {
 			inAccount("jetstream { max_consumers: 1 }"),
 			events.Topology{},
-			[]string{"consumer auditor: ", "maximum consumers limit reached", "max_consumers"},
+			[]string{"consumer classifier-llm: ", "maximum consumers limit reached", "max_consumers"},
 		},
 		"too little room in the account": {
 			inAccount("jetstream { max_file: 10KB }"),

@@ -73,7 +73,7 @@ func samples() map[string]events.Event {
 			ErrorCode: schema.ErrorCodeClassifier,
 			Error:     "the answer names the tier \"Secret\"", Classifier: "llm:m@2", InputTokens: 900,
 			OutputTokens: 60,
-			CostUSD:      0.0036, DurationMS: 2100,
+			CostUSD:      schema.USDOf(0.0036), DurationMS: 2100,
 		}),
 		"job.progress.waiting": events.JobWaiting(jobID, events.Waiting{
 			WaitingFor: new(

@@ -117,6 +117,11 @@ type Usage struct {
 	CostUSD      float64 `json:"cost_usd"`
 }
 
+// UsageOf returns the usage as it is published.
+func UsageOf(u schema.Usage) Usage {
+	return Usage{InputTokens: u.InputTokens, OutputTokens: u.OutputTokens, CostUSD: u.CostUSD.Float()}
+}
+
 // Waiting is the part of a waiting event.
 type Waiting struct {
 	// WaitingFor is the reason, null when the wait is over. Until is null then, and if the end is not known.
@@ -155,7 +160,7 @@ func JobItemOf(item schema.Item) JobProgress {
 		ErrorCode:  orNull(item.ErrorCode),
 		Error:      orNull(schema.ErrorText(item.Error)),
 		Classifier: orNull(item.Classifier),
-		Usage:      Usage{InputTokens: item.InputTokens, OutputTokens: item.OutputTokens, CostUSD: item.CostUSD},
+		Usage:      UsageOf(item.Usage()),
 		DurationMS: item.DurationMS,
 	})
 }

@@ -95,7 +95,7 @@ func StatusOf(job schema.Job, s schema.JobStatus) JobStatus {
 			Classifier:  job.Classifier,
 			RetryOf:     orNull(job.RetryOf),
 		},
-		Usage: Usage{InputTokens: s.InputTokens, OutputTokens: s.OutputTokens, CostUSD: s.CostUSD},
+		Usage: Usage{InputTokens: s.InputTokens, OutputTokens: s.OutputTokens, CostUSD: s.CostUSD.Float()},
 	}
 	if s.Status.IsFinal() {
 		status.Result = &JobResult{

@@ -126,8 +126,19 @@ func ClassifierRules() Consumer {
 	}
 }
 
-// Classifiers returns the consumers of all lanes that have a classifier.
-func Classifiers() []Consumer { return []Consumer{ClassifierRules()} }
+// ClassifierLLM is the consumer of the llm lane. Its messages wait while it has no reader: only processes with a model
+// read from it.
+func ClassifierLLM() Consumer {
+	return Consumer{
+		Name: "classifier-llm", Service: schema.ServiceClassifier, Stream: StreamWork, Lane: schema.LaneLLM,
+		Filter:        laneFilter(schema.LaneLLM) + ".>",
+		MaxAckPending: 4000,
+		Start:         jetstream.DeliverAllPolicy,
+	}
+}
+
+// Classifiers returns the consumers of all lanes.
+func Classifiers() []Consumer { return []Consumer{ClassifierRules(), ClassifierLLM()} }
 
 // Projector is the consumer of job.progress. If it is deleted, it continues with new events: 30 days of old
 // ones would only delay the bells, which repair every status.

@@ -58,6 +58,7 @@ func TestTopology_Consumers(t *testing.T) {
 		start                jetstream.DeliverPolicy
 	}{
 		{events.StreamWork, "classifier-rules", "mapping.requested.rules.>", jetstream.DeliverAllPolicy},
+		{events.StreamWork, "classifier-llm", "mapping.requested.llm.>", jetstream.DeliverAllPolicy},
 		{events.StreamEvents, "projector", "job.progress.*", jetstream.DeliverNewPolicy},
 	} {
 		t.Run(want.name, func(t *testing.T) {
@@ -69,7 +70,7 @@ func TestTopology_Consumers(t *testing.T) {
 			}
 		})
 	}
-	for _, missing := range []string{"classifier-llm", "auditor"} {
+	for _, missing := range []string{"auditor"} {
 		for _, stream := range []string{events.StreamWork, events.StreamEvents} {
 			if _, err := f.js.Consumer(t.Context(), stream, missing); !errors.Is(err, jetstream.ErrConsumerNotFound) {
 				t.Errorf("Consumer(%s, %s): got %v, want %v", stream, missing, err, jetstream.ErrConsumerNotFound)

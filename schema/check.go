@@ -243,6 +243,7 @@ func signedTables() []signedTable {
 		{name: "pde_mappings", key: "t.id", order: "t.id", within: ofReport},
 		{name: "removed_mappings", key: "t.mapping_id", order: "t.mapping_id", within: ofReport},
 		{name: "classification_history", key: "t.id", order: "t.id", within: ofMapping, only: "t.job_id is null"},
+		{name: "model_calls", key: "t.id", order: "t.id", within: ofMapping},
 		{name: "planning_changes", key: "t.id", order: "t.id", within: ofReport},
 		{name: "audit_log", key: "t.seq::text", order: "t.seq", first: "0", within: anywhere},
 		{name: "jobs", key: "t.id"},

@@ -127,6 +127,9 @@ func TestCheck_FindsUnsignedRowsInEveryTable(t *testing.T) {
 	exec(t, db, `insert into audit_log values (1, 'requested/x', now(), now(), 's', 't', 'u', 'tina', ?, ?, ?,
 		null, '{}', 'rows', true, null, repeat('0', 64), repeat('1', 64), now(), 'auditor', now(), 'auditor')`,
 		schematest.CycleID, schematest.ReportID, jobID)
+	exec(t, db, `insert into model_calls (id, job_id, mapping_id, attempt, step, state, model, prompt_version,
+		request_sha256, request_bytes, created_at, created_by, updated_at, updated_by)
+		values ('c', ?, 'm', 1, 'answer', 'sent', 'x', '1', '', 0, now(), 'job:1', now(), 'job:1')`, jobID)
 	exec(t, db, "alter table audit_log disable trigger all")
 	var tables []string
 	if err := db.NewRaw(`select table_name from information_schema.columns where table_schema = 'public'

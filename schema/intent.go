@@ -72,8 +72,8 @@ func (j Job) CanTake(intent Intent, current Status) bool {
 	return j.Intent != IntentCancel && intent.IsAllowedFrom(current)
 }
 
-// InsertIntent records a new intent of the job and returns the updated job. The caller must hold the lock of
-// the job's row.
+// InsertIntent records a new intent of the job, with its PausedFor and MaxCostUSD, and returns the updated job. The
+// caller must hold the lock of the job's row.
 func InsertIntent(ctx context.Context, tx bun.Tx, job Job, intent Intent, by, traceparent string) (Job, error) {
 	now, err := Now(ctx, tx)
 	if err != nil {
@@ -83,8 +83,12 @@ func InsertIntent(ctx context.Context, tx bun.Tx, job Job, intent Intent, by, tr
 	job.IntentVersion++
 	job.Version++
 	job.UpdatedAt, job.UpdatedBy = now, by
+	if intent != IntentPause {
+		job.PausedFor = ""
+	}
 	_, err = tx.NewUpdate().Model(&job).
-		Column("intent", "intent_version", "version", "updated_at", "updated_by").WherePK().Exec(ctx)
+		Column("intent", "intent_version", "version", "updated_at", "updated_by", "paused_for", "max_cost_usd").
+		WherePK().Exec(ctx)
 	if err != nil {
 		return job, fmt.Errorf("intent of job %s: %w", job.ID, err)
 	}

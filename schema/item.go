@@ -62,8 +62,7 @@ func FailureCodes() []ErrorCode {
 type Usage struct {
 	InputTokens  int64
 	OutputTokens int64
-	// CostUSD is in US dollars.
-	CostUSD float64
+	CostUSD      USD
 }
 
 // Item is one mapping in the work list of a job.
@@ -84,12 +83,12 @@ type Item struct {
 	Error     string    `bun:"error,nullzero"`
 	// WaitingFor describes the lock that the item waits for until DueAt. It is empty if the item waits for no
 	// lock.
-	WaitingFor   string  `bun:"waiting_for,nullzero"`
-	Classifier   string  `bun:"classifier,nullzero"`
-	InputTokens  int64   `bun:"input_tokens"`
-	OutputTokens int64   `bun:"output_tokens"`
-	CostUSD      float64 `bun:"cost_usd"`
-	DurationMS   int64   `bun:"duration_ms"`
+	WaitingFor   string `bun:"waiting_for,nullzero"`
+	Classifier   string `bun:"classifier,nullzero"`
+	InputTokens  int64  `bun:"input_tokens"`
+	OutputTokens int64  `bun:"output_tokens"`
+	CostUSD      USD    `bun:"cost_usd"`
+	DurationMS   int64  `bun:"duration_ms"`
 	// InformationSecurityClassification is the tier of the mapping after the job saved it. It is empty for
 	// failed, cancelled and queued items.
 	InformationSecurityClassification Tier `bun:"information_security_classification,nullzero"`

@@ -63,6 +63,8 @@ type Job struct {
 	RetryOf        string         `bun:"retry_of,nullzero"`
 	RetryErrorCode ErrorCode      `bun:"retry_error_code"`
 	Force          bool           `bun:"force"`
+	// MaxCostUSD is the cost at which the job pauses. It is zero if the job has no limit.
+	MaxCostUSD USD `bun:"max_cost_usd,nullzero"`
 	// MappingCount is the number of mappings at the time of the request. [Job.Total] replaces it by Listed.
 	MappingCount int64  `bun:"mapping_count"`
 	RequestedBy  string `bun:"requested_by"`
@@ -96,6 +98,17 @@ type Job struct {
 	// PublishedWaiting is the last published reason why the job waits. It is empty if the job was last
 	// reported as not waiting.
 	PublishedWaiting string `bun:"published_waiting,nullzero"`
+
+	// PausedFor is the reason why a service paused the job. It is empty if a person did.
+	PausedFor string `bun:"paused_for,nullzero"`
+	// ProviderWait describes what the model's provider makes the job wait for, and ProviderWaitUntil until when.
+	// Only the classifier writes them; see [UpdateProviderWait].
+	ProviderWait      string    `bun:"provider_wait,nullzero"`
+	ProviderWaitUntil time.Time `bun:"provider_wait_until,nullzero"`
+	// LostCalls is the number of calls of a model that were sent and whose reply was lost, and LostUSD what they
+	// cost at most.
+	LostCalls int64 `bun:"lost_calls"`
+	LostUSD   USD   `bun:"lost_usd"`
 
 	// BlockedBy is the reason why the dispatcher cannot advance the job, and BlockedSince the time at which
 	// that began. Only the dispatcher writes them; see [UpdateBlockedBy].

@@ -101,9 +101,9 @@ type Counts struct {
 	Proprietary  int64 `bun:"proprietary"`
 	Public       int64 `bun:"public"`
 
-	InputTokens  int64   `bun:"input_tokens"`
-	OutputTokens int64   `bun:"output_tokens"`
-	CostUSD      float64 `bun:"cost_usd"`
+	InputTokens  int64 `bun:"input_tokens"`
+	OutputTokens int64 `bun:"output_tokens"`
+	CostUSD      USD   `bun:"cost_usd"`
 
 	// LastEndedAt is when the last of the counted items ended.
 	LastEndedAt time.Time `bun:"last_ended_at,nullzero"`
@@ -188,8 +188,15 @@ func StatusOf(job Job, counts Counts, waiting Waiting, failures []FailureCount) 
 		s.ProgressPercentage = 100
 	}
 	switch {
+	case job.PausedFor != "" && job.Intent == IntentPause && !s.Status.IsFinal():
+		s.WaitingFor = job.PausedFor
 	case job.BlockedBy != "" && job.Intent != IntentPause && !s.Status.IsFinal():
 		s.WaitingFor = job.BlockedBy
+	case job.ProviderWait != "" && job.Intent == IntentRun && !s.Status.IsFinal():
+		s.WaitingFor, s.WaitingUntil = job.ProviderWait, job.ProviderWaitUntil
+		if !s.WaitingUntil.IsZero() {
+			s.WaitingFor += ", until " + s.WaitingUntil.UTC().Format(time.RFC3339)
+		}
 	case job.Intent != IntentRun || job.ListedAt.IsZero() || waiting.Items == 0 || waiting.Items != total-completed:
 	case waiting.Lock != "":
 		s.WaitingFor = waiting.Lock
@@ -212,7 +219,7 @@ func StatusOf(job Job, counts Counts, waiting Waiting, failures []FailureCount) 
 	}
 	s.ETASeconds = eta(job, s, waiting.Paused)
 	s.CurrentStep = currentStep(job, s)
-	s.Message = message(job, s)
+	s.Message = message(job, s) + lostCalls(job)
 	return s
 }
 
@@ -285,6 +292,15 @@ func message(job Job, s JobStatus) string {
 	default:
 		return ""
 	}
+}
+
+// lostCalls reports the calls of a model that may be paid for without a result.
+func lostCalls(job Job) string {
+	if job.LostCalls == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d model calls were sent and their replies lost, which may cost up to %s USD in addition",
+		job.LostCalls, job.LostUSD)
 }
 
 func summary(failed, total int64, failures []FailureCount) string {

@@ -32,6 +32,8 @@ func TestEveryEnumeratedColumnAllowsTheValuesOfItsType(t *testing.T) {
 		"jobs.scope":                                       texts(schema.Scopes()),
 		"jobs.intent":                                      texts(schema.Intents()),
 		"job_intents.intent":                               texts(schema.Intents()),
+		"model_calls.step":                                 texts(schema.CallSteps()),
+		"model_calls.state":                                texts(schema.CallStates()),
 		"job_status.status":                                texts(schema.Statuses()),
 		"job_items.outcome":                                texts(schema.Outcomes()),
 		"job_items.error_code":                             texts(schema.ErrorCodes()),

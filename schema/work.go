@@ -26,12 +26,14 @@ type Work struct {
 	JobType    JobType        `bun:"job_type"`
 	Classifier ClassifierKind `bun:"classifier"`
 	// Force classifies a mapping even if nothing has changed since the last job.
-	Force     bool      `bun:"force"`
-	Intent    Intent    `bun:"intent"`
-	CycleID   string    `bun:"cycle_id"`
-	ReportID  string    `bun:"report_id"`
-	Mapping   Mapping   `bun:"embed:mapping__"`
-	Attribute Attribute `bun:"embed:attribute__"`
+	Force bool `bun:"force"`
+	// MaxCostUSD is the cost at which the job pauses; zero if it has no limit.
+	MaxCostUSD USD       `bun:"max_cost_usd"`
+	Intent     Intent    `bun:"intent"`
+	CycleID    string    `bun:"cycle_id"`
+	ReportID   string    `bun:"report_id"`
+	Mapping    Mapping   `bun:"embed:mapping__"`
+	Attribute  Attribute `bun:"embed:attribute__"`
 	// AutoApproval is the rule of the report; the zero value, which approves nothing, if none was set.
 	AutoApproval AutoApproval `bun:"embed:auto_approval__"`
 }
@@ -74,7 +76,8 @@ func GetWork(ctx context.Context, db *DB, jobID, mappingID string) (Work, error)
 
 func getWorkSQL(db *bun.DB) string {
 	columns := []string{
-		isDue + " as due", jobCrashes, "j.job_type", "j.classifier", "j.force", "j.intent", "j.cycle_id", "j.report_id",
+		isDue + " as due", jobCrashes, "j.job_type", "j.classifier", "j.force", "j.max_cost_usd", "j.intent",
+		"j.cycle_id", "j.report_id",
 	}
 	columns = append(columns, prefixed[Item](db, "i", "item__")...)
 	columns = append(columns, prefixed[Mapping](db, "m", "mapping__")...)
@@ -314,10 +317,11 @@ func PostponeItem(
 // more.
 func FailItem(ctx context.Context, tx bun.IDB, jobID, mappingID string, s ItemResult) error {
 	_, err := tx.NewRaw(lockQueued+`update job_items i set outcome = ?, attempt = ?, error_code = ?, error = ?,
-		waiting_for = null, duration_ms = ?,
+		classifier = ?, input_tokens = ?, output_tokens = ?, cost_usd = ?, waiting_for = null, duration_ms = ?,
 		ended_at = clock.now, updated_at = clock.now, updated_by = ?
 		from clock where i.job_id = clock.job_id and i.mapping_id = clock.mapping_id`,
-		jobID, mappingID, OutcomeFailed, s.Attempt, s.Code, ErrorText(s.Error), s.Duration.Milliseconds(),
+		jobID, mappingID, OutcomeFailed, s.Attempt, s.Code, ErrorText(s.Error), nullString(s.Classifier),
+		s.Usage.InputTokens, s.Usage.OutputTokens, s.Usage.CostUSD, s.Duration.Milliseconds(),
 		JobAuthor(jobID)).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("fail item %s: %w", mappingID, err)

@@ -50,6 +50,7 @@ func TestTheDoctorFindsNothingWrongWithAWorkingInstallation(t *testing.T) {
 		"program", "server", "server clock", "readiness", "database", "database writes", "database connections",
 		"database clock", "migrations", "nats",
 		"nats clock", "jetstream", "stream PDE_EVENTS", "stream PDE_WORK", "consumer classifier-rules",
+		"consumer classifier-llm",
 		"consumer projector", "consumer auditor",
 	} {
 		if all[check].State != fine {

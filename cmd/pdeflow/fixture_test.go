@@ -24,6 +24,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
 	"github.com/pdeflow/pdeflow/services/api"
+	"github.com/pdeflow/pdeflow/services/classifier/llm"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 	"github.com/pdeflow/pdeflow/services/classifier/rules/policy"
 )
@@ -71,6 +72,8 @@ type fixture struct {
 	log   *eventstest.Log
 	// engine is used by classifiers that run starts.
 	engine *rules.Engine
+	// model is the model of the llm lane; nil for none.
+	model *llm.Model
 	// patience limits how long a job may take.
 	patience time.Duration
 }
@@ -132,7 +135,9 @@ func (f *fixture) runOn(natsURL string, services ...schema.Service) (stop func()
 	wg.Go(func() {
 		w := deps{db: f.db, apiDB: f.db, nc: nc, js: js, log: log}
 		if err := runServices(ctx, services, w,
-			settings{listener: listener, verify: verify, secret: string(testSecret), engine: engine}); err != nil {
+			settings{
+				listener: listener, verify: verify, secret: string(testSecret), engine: engine, model: f.model,
+			}); err != nil {
 			f.t.Errorf("services: got %v, want nil", err)
 		}
 	})

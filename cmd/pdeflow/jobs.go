@@ -29,9 +29,10 @@ func (a *app) jobsCommand() *cli.Command {
 			a.jobsWatchCommand(),
 			a.jobsWaitCommand(),
 			a.jobsItemsCommand(),
+			a.jobsCallsCommand(),
 			a.controlCommand("cancel", "cancels a job: results so far are kept, the rest is not processed"),
 			a.controlCommand("pause", "pauses a job: mappings in progress finish, no new ones start"),
-			a.controlCommand("resume", "resumes a paused job"),
+			a.jobsResumeCommand(),
 			a.jobsRetryCommand(),
 		},
 	})

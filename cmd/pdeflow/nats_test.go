@@ -49,7 +49,7 @@ func TestTheMainJobRunsOnAServerWithTLSADomainAndLimits(t *testing.T) {
 	all := examined(t, exitFailed, pdeflow(ctx, environment, "doctor", "--json")) // no API listens there
 	for _, check := range []string{
 		"nats", "jetstream", "stream " + events.StreamEvents, "stream " + events.StreamWork,
-		"consumer classifier-rules", "consumer projector",
+		"consumer classifier-rules", "consumer classifier-llm", "consumer projector",
 	} {
 		if all[check].State != fine {
 			t.Errorf("%s: got %+v, want ok", check, all[check])

@@ -19,7 +19,7 @@ func (a *app) regenerateCommand() *cli.Command {
 			"pdeflow regenerate --cycle 2026-Q3 --report auto-loans --mapping-id ID --mapping-id ID --json",
 		Flags: append([]cli.Flag{
 			a.cycleFlag(), a.reportFlag(),
-			choice("classifier", "the classifier; llm and hybrid are not available yet (default: the server's)",
+			choice("classifier", "the classifier; llm and hybrid ask a model (default: the server's)",
 				schema.ClassifierKinds()),
 			&cli.StringSliceFlag{
 				Name:  "mapping-id",
@@ -27,6 +27,9 @@ func (a *app) regenerateCommand() *cli.Command {
 			},
 			&cli.BoolFlag{
 				Name: "force", Usage: "also process mappings of which nothing has changed since the last job",
+			},
+			&cli.FloatFlag{
+				Name: "max-cost", Usage: "pause the job before it costs more than `USD`", HideDefault: true,
 			},
 			&cli.BoolFlag{Name: "dry-run", Usage: "only count, start nothing"},
 			&cli.BoolFlag{Name: "watch", Usage: "follow the job to its end; exits 0 only when it completed"},
@@ -53,6 +56,9 @@ func (a *app) regenerateCommand() *cli.Command {
 					DryRun: cmd.Bool("dry-run"),
 				},
 				MappingIDs: ids,
+			}
+			if cmd.IsSet("max-cost") {
+				body.MaxCostUSD = new(cmd.Float("max-cost"))
 			}
 			r, err := jsonBody(http.MethodPost,
 				mappingsPath(cmd.String("cycle"), cmd.String("report"), "/regenerate-all"), body)

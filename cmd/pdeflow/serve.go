@@ -44,7 +44,13 @@ func (a *app) serveCommand() *cli.Command {
 				Usage:   "how many work messages the dispatcher keeps outstanding in a lane",
 				Sources: a.env("PDEFLOW_WINDOW"),
 			},
-		}, a.natsFlags(), a.topologyFlags(), a.policyFlags(), []cli.Flag{a.secretFlag(), a.issuerFlag()}),
+			&cli.IntFlag{
+				Name: "llm-concurrency", Value: 16, Validator: between(1, 1024),
+				Usage:   "how many calls of the model this process makes at once",
+				Sources: a.env("PDEFLOW_LLM_CONCURRENCY"),
+			},
+		}, a.natsFlags(), a.topologyFlags(), a.policyFlags(), a.modelFlags(),
+			[]cli.Flag{a.secretFlag(), a.issuerFlag()}),
 		Action: a.serve,
 	}
 }
@@ -99,9 +105,14 @@ func (a *app) serve(ctx context.Context, cmd *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	s.workers, s.window = cmd.Int("workers"), cmd.Int("window")
+	s.workers, s.window, s.calls = cmd.Int("workers"), cmd.Int("window"), cmd.Int("llm-concurrency")
 	if err := a.checkServe(cmd); err != nil {
 		return err
+	}
+	if slices.Contains(names, schema.ServiceClassifier) || slices.Contains(names, schema.ServiceAPI) {
+		if err := checkModel(ctx, s.model, log); err != nil {
+			return err
+		}
 	}
 	dir := cmd.String(flagDataDir)
 	if dir == "" {
@@ -182,15 +193,20 @@ func (a *app) checkServe(cmd *cli.Command) error {
 	return errors.Join(errs...)
 }
 
-// policySettings reads the classifier and the policy from the flags.
+// policySettings reads the classifier, the policy and the model from the flags.
 func (a *app) policySettings(cmd *cli.Command) (settings, error) {
 	kind := schema.ClassifierKind(cmd.String("classifier"))
-	if err := oneOf(kind, []schema.ClassifierKind{schema.ClassifierRules}); err != nil {
+	if err := oneOf(kind, schema.ClassifierKinds()); err != nil {
 		return settings{}, usagef("--classifier (PDEFLOW_CLASSIFIER) cannot be %s: %w", quoted(string(kind)), err)
 	}
 	engine, err := readEngine(cmd)
 	if err != nil {
 		return settings{}, &usageError{err}
 	}
-	return settings{classifier: kind, engine: engine}, nil
+	model, err := readModel(cmd, engine.Policy())
+	if err == nil && model == nil && kind != schema.ClassifierRules {
+		err = usagef("--classifier (PDEFLOW_CLASSIFIER) %s needs a model: set PDEFLOW_LLM (--llm) and "+
+			"PDEFLOW_LLM_MODEL (--llm-model)", kind)
+	}
+	return settings{classifier: kind, engine: engine, model: model}, err
 }

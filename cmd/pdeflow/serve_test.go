@@ -37,9 +37,33 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 			environment: map[string]string{"PDEFLOW_LOG_LEVEL": "loud"}, args: []string{"serve"}, code: exitUsage,
 			want: []string{"PDEFLOW_LOG_LEVEL", "debug, info, warn, error"},
 		},
-		"a classifier that is not available yet": {
+		"a classifier without a model": {
 			environment: map[string]string{"PDEFLOW_CLASSIFIER": "llm"}, args: []string{"serve"}, code: exitUsage,
-			want: []string{"PDEFLOW_CLASSIFIER", "rules"},
+			want: []string{"PDEFLOW_CLASSIFIER", "PDEFLOW_LLM", "PDEFLOW_LLM_MODEL"},
+		},
+		"a classifier that does not exist": {
+			environment: map[string]string{"PDEFLOW_CLASSIFIER": "magic"}, args: []string{"serve"}, code: exitUsage,
+			want: []string{"PDEFLOW_CLASSIFIER", "rules, llm, hybrid"},
+		},
+		"a protocol that does not exist": {
+			environment: map[string]string{"PDEFLOW_LLM": "magic"}, args: []string{"serve"}, code: exitUsage,
+			want: []string{"PDEFLOW_LLM", "openai, anthropic"},
+		},
+		"a model without a protocol": {
+			environment: map[string]string{"PDEFLOW_LLM_MODEL": "m"}, args: []string{"serve"}, code: exitUsage,
+			want: []string{"PDEFLOW_LLM_MODEL", "PDEFLOW_LLM"},
+		},
+		"a protocol without a model": {
+			environment: map[string]string{"PDEFLOW_LLM": "openai", "OPENAI_API_KEY": "k"}, args: []string{"serve"},
+			code: exitUsage, want: []string{"PDEFLOW_LLM_MODEL"},
+		},
+		"a model without a key": {
+			environment: map[string]string{"PDEFLOW_LLM": "anthropic", "PDEFLOW_LLM_MODEL": "m"}, args: []string{"serve"},
+			code: exitUsage, want: []string{"ANTHROPIC_API_KEY is not set"},
+		},
+		"a price of no form": {
+			environment: map[string]string{"PDEFLOW_LLM_PRICES": `{"m": {"input": 3}}`}, args: []string{"serve"},
+			code: exitUsage, want: []string{"PDEFLOW_LLM_PRICES", "m: output is missing"},
 		},
 		"a policy that does not exist": {
 			environment: map[string]string{"PDEFLOW_RULES": "/no/such/file"}, args: []string{"serve"}, code: exitUsage,

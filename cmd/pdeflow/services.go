@@ -17,6 +17,7 @@ import (
 	"github.com/pdeflow/pdeflow/services/api"
 	"github.com/pdeflow/pdeflow/services/auditor"
 	"github.com/pdeflow/pdeflow/services/classifier"
+	"github.com/pdeflow/pdeflow/services/classifier/llm"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 	"github.com/pdeflow/pdeflow/services/dispatcher"
 	"github.com/pdeflow/pdeflow/services/projector"
@@ -63,6 +64,9 @@ type settings struct {
 	workers, window int
 	// evaluate replaces the rules in a benchmark; nil for the rules.
 	evaluate func(schema.Work) (schema.Mapping, schema.ItemResult)
+	// model is the model of the llm lane, or nil, and calls the number of its concurrent calls.
+	model *llm.Model
+	calls int
 }
 
 // runner is a service that can be run.
@@ -112,12 +116,16 @@ func makeServices(names []schema.Service, w deps, s settings) (all []serviceRun,
 		all = append(all, serviceRun{name, made.Run})
 	}
 	if slices.Contains(names, schema.ServiceAPI) {
-		server, err := api.New(w.apiDB, events.NewPublisher(w.js, schema.ServiceAPI), api.Options{
+		options := api.Options{
 			Verify: s.verify, Secret: []byte(s.secret), Classifier: s.classifier,
 			CountUnchanged: countUnchanged(w, s), Checks: checks,
 			Version: version(), Events: w.nc,
 			Log: w.log.With("service", schema.ServiceAPI),
-		})
+		}
+		if s.model != nil {
+			options.Model, options.ModelHasPrice = s.model.Name(), s.model.HasPrice()
+		}
+		server, err := api.New(w.apiDB, events.NewPublisher(w.js, schema.ServiceAPI), options)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -147,7 +155,7 @@ func newService(name schema.Service, w deps, s settings) runner {
 		return dispatcher.New(w.db, w.js, w.topology, log, dispatcher.Options{Window: s.window})
 	case schema.ServiceClassifier:
 		return classifier.New(w.db, w.js, w.topology, s.engine, log, classifier.Options{
-			Workers: s.workers, Evaluate: s.evaluate,
+			Workers: s.workers, Evaluate: s.evaluate, Model: s.model, Calls: s.calls,
 		})
 	case schema.ServiceProjector:
 		return projector.New(w.db, w.js, w.topology, log)

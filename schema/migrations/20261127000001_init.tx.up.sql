@@ -356,6 +356,8 @@ create table jobs (
     retry_error_code    text not null default ''
         check (retry_error_code in ('', 'confirmed', 'unchanged', 'panic', 'classifier_error', 'poison')),
     force               boolean not null default false,
+    -- The cost at which the job pauses; null if it has no limit.
+    max_cost_usd        numeric(20, 12) check (max_cost_usd > 0),
     mapping_count       bigint not null check (mapping_count >= 0),
     requested_by        text not null,
     traceparent         text not null,
@@ -377,6 +379,14 @@ create table jobs (
     published_intent    bigint not null default 1,
     -- The last published reason why the job waits; null if the last published event reported that it no longer waits.
     published_waiting   text,
+    -- Why a service paused the job; null if a person did, or if the job is not paused.
+    paused_for          text,
+    -- What the model's provider makes the job wait for, and until when; null if it does not wait for a provider.
+    provider_wait       text,
+    provider_wait_until timestamptz,
+    -- The calls of a model that were sent and whose reply was lost, and what they cost at most.
+    lost_calls          bigint not null default 0 check (lost_calls >= 0),
+    lost_usd            numeric(20, 12) not null default 0,
     -- Why and since when the dispatcher cannot advance the job; null if it can.
     blocked_by          text,
     blocked_since       timestamptz,
@@ -393,6 +403,8 @@ create table jobs (
     check (cancelled between 0 and listed),
     check ((cancelled = 0) = (cancelled_at is null)),
     check ((cancelled = 0) = (cancelled_from is null)),
+    check (paused_for is null or intent = 'pause'),
+    check (provider_wait is not null or provider_wait_until is null),
     check ((blocked_by is null) = (blocked_since is null))
 );
 -- A report has at most one active job, of any type.
@@ -446,7 +458,7 @@ create table job_items (
     classifier    text,
     input_tokens  bigint not null default 0,
     output_tokens bigint not null default 0,
-    cost_usd      numeric(14, 6) not null default 0,
+    cost_usd      numeric(20, 12) not null default 0,
     duration_ms   bigint not null default 0,
     information_security_classification text
         check (information_security_classification in ('HRCI', 'Confidential', 'Proprietary', 'Public')),
@@ -486,6 +498,47 @@ create table job_item_locks (
     primary key (job_id, mapping_id)
 );
 
+-- The calls of a language model. A row is written before the request is sent, so that a call whose reply was lost is known. There is no
+-- foreign key to job_items, because its check would wait for a lock on the item.
+create table model_calls (
+    id                  text collate "C" primary key,
+    job_id              text collate "C" not null,
+    mapping_id          text collate "C" not null,
+    attempt             integer not null check (attempt > 0),
+    step                text not null check (step in ('tables', 'answer', 'repair')),
+    state               text not null check (state in ('sent', 'answered', 'failed', 'aborted', 'lost')),
+    -- The model that was asked for, and the one that the provider names in its reply.
+    model               text not null,
+    replied_model       text,
+    prompt_version      text not null,
+    request_sha256      text not null,
+    request_bytes       bigint not null,
+    input_tokens        bigint not null default 0,
+    cached_input_tokens bigint not null default 0,
+    output_tokens       bigint not null default 0,
+    cost_usd            numeric(20, 12) not null default 0,
+    -- The most that the call can cost.
+    reserved_usd        numeric(20, 12) not null default 0,
+    -- The body of the response.
+    reply               text,
+    error               text,
+    duration_ms         bigint not null default 0,
+    created_at          timestamptz not null,
+    created_by          text not null,
+    updated_at          timestamptz not null,
+    updated_by          text not null
+);
+create index model_calls_item on model_calls (job_id, mapping_id, id);
+-- For estimates from the last calls of a model.
+create index model_calls_model on model_calls (model, prompt_version, id) where state = 'answered';
+
+-- What a job with a limit of cost has spent, and what its running calls may cost at most: counters, whose sources are the calls.
+create table job_costs (
+    job_id       text collate "C" primary key,
+    spent_usd    numeric(20, 12) not null default 0,
+    reserved_usd numeric(20, 12) not null default 0
+);
+
 create table job_status (
     job_id              text collate "C" primary key references jobs,
     status              text not null check (status in ('pending', 'running', 'paused', 'completed', 'failed', 'cancelled')),
@@ -503,7 +556,7 @@ create table job_status (
     public              bigint not null default 0 check (public >= 0),
     input_tokens        bigint not null default 0,
     output_tokens       bigint not null default 0,
-    cost_usd            numeric(18, 6) not null default 0,
+    cost_usd            numeric(24, 12) not null default 0,
     message             text not null,
     waiting_for         text,
     error               text,

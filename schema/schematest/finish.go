@@ -43,7 +43,7 @@ func succeedItem(ctx context.Context, db *schema.DB, jobID, mappingID string) er
 	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		saved, err := schema.SaveWork(ctx, tx, jobID, work.Mapping, after, schema.ItemResult{
 			Outcome: schema.OutcomeSucceeded, Attempt: 1, Classifier: "rules@1", Duration: 3 * time.Millisecond,
-			Usage: schema.Usage{InputTokens: 900, OutputTokens: 60, CostUSD: 0.0036},
+			Usage: schema.Usage{InputTokens: 900, OutputTokens: 60, CostUSD: schema.USDOf(0.0036)},
 		})
 		if err == nil && !saved {
 			err = errors.New("the mapping was not saved")

@@ -58,6 +58,10 @@ type Options struct {
 	Secret []byte
 	// Classifier is the default classifier of a job; if it is empty, the rules.
 	Classifier schema.ClassifierKind
+	// Model is the name of the model that classifies llm and hybrid jobs; if it is empty, such jobs are refused.
+	// ModelHasPrice reports that its cost is known, so that a job may have a limit of cost.
+	Model         string
+	ModelHasPrice bool
 	// CountUnchanged counts the mappings that a job would skip as unchanged, for dry runs. If it is nil, they report 0.
 	CountUnchanged func(context.Context, schema.Job) (int64, error)
 	// Checks are the checks of /readyz in addition to that of the database: the other dependencies and the services of
@@ -77,7 +81,9 @@ type Server struct {
 	publisher  *events.Publisher
 	verify     Verify
 	classifier schema.ClassifierKind
-	// countUnchanged is the option with the same name.
+	// model, modelHasPrice and countUnchanged are the options with the same names.
+	model          string
+	modelHasPrice  bool
 	countUnchanged func(context.Context, schema.Job) (int64, error)
 	checks         []Check
 	version        string
@@ -121,6 +127,8 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 		publisher:      publisher,
 		verify:         opts.Verify,
 		classifier:     cmp.Or(opts.Classifier, schema.ClassifierRules),
+		model:          opts.Model,
+		modelHasPrice:  opts.ModelHasPrice,
 		countUnchanged: opts.CountUnchanged,
 		checks:         opts.Checks,
 		version:        cmp.Or(opts.Version, "unknown"),
@@ -135,8 +143,8 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 		bodyTimeout: bodyTimeout,
 		judgeWait:   judgeWait,
 	}
-	if !available(s.classifier) {
-		return nil, fmt.Errorf("api: the classifier %s is not available yet", s.classifier)
+	if !s.available(s.classifier) {
+		return nil, fmt.Errorf("api: the classifier %s needs Options.Model", s.classifier)
 	}
 	var err error
 	if s.desk, err = desk.New(); err != nil {
@@ -162,6 +170,7 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	s.registerHealth()
 	s.registerRegenerate()
 	s.registerJobs()
+	s.registerModelCalls()
 	s.registerIntents()
 	s.registerRetry()
 	s.registerStatus()

@@ -274,6 +274,7 @@ func TestEveryRouteRequiresTheRoleOfTheContract(t *testing.T) {
 		"get /api/v1/jobs": api.Viewer, "get /api/v1/jobs/active": api.Viewer,
 		"get /api/v1/jobs/{job_id}/events": api.Viewer,
 		"get /api/v1/jobs/{job_id}/status": api.Viewer, "get /api/v1/jobs/{job_id}/items": api.Viewer,
+		"get /api/v1/jobs/{job_id}/calls":   api.Viewer,
 		"post /api/v1/jobs/{job_id}/cancel": api.Tester, "post /api/v1/jobs/{job_id}/pause": api.Tester,
 		"post /api/v1/jobs/{job_id}/resume": api.Tester, "post /api/v1/jobs/{job_id}/retry": api.Tester,
 		"get /api/v1/planning/reports":   api.Viewer,

@@ -26,7 +26,7 @@ type NoBody struct{}
 
 // ResumeBody is the body of resume.
 type ResumeBody struct {
-	MaxCostUSD *float64 `json:"max_cost_usd,omitempty" doc:"Not yet: no classifier has a cost. Refused."`
+	MaxCostUSD *float64 `json:"max_cost_usd,omitempty" exclusiveMinimum:"0" doc:"The new limit of cost of the job."`
 }
 
 type intentOutput struct {
@@ -48,7 +48,7 @@ func (s *Server) registerIntents() {
 			Body *NoBody
 		},
 		) (*intentOutput, error) {
-			return s.recordIntent(ctx, in.JobID, op.intent)
+			return s.recordIntent(ctx, in.JobID, op.intent, nil)
 		})
 	}
 	route(s, Tester, jobOperation("resume", "Resumes a paused job"), func(ctx context.Context, in *struct {
@@ -56,10 +56,7 @@ func (s *Server) registerIntents() {
 		Body *ResumeBody
 	},
 	) (*intentOutput, error) {
-		if err := refuseCost(orZero(in.Body).MaxCostUSD); err != nil {
-			return nil, err
-		}
-		return s.recordIntent(ctx, in.JobID, schema.IntentRun)
+		return s.recordIntent(ctx, in.JobID, schema.IntentRun, orZero(in.Body).MaxCostUSD)
 	})
 }
 
@@ -72,8 +69,11 @@ func jobOperation(name, summary string) huma.Operation {
 	}
 }
 
-// recordIntent records the intent in the row of the job, if the state of the job allows it.
-func (s *Server) recordIntent(ctx context.Context, id string, intent schema.Intent) (*intentOutput, error) {
+// recordIntent records the intent in the row of the job, if the state of the job allows it. The limit of cost, if there
+// is one, replaces that of the job.
+func (s *Server) recordIntent(
+	ctx context.Context, id string, intent schema.Intent, limit *float64,
+) (*intentOutput, error) {
 	var (
 		job     schema.Job
 		current schema.Status
@@ -95,6 +95,9 @@ func (s *Server) recordIntent(ctx context.Context, id string, intent schema.Inte
 		if !job.CanTake(intent, current) {
 			return refuseIntent(job, current, intent)
 		}
+		if err := s.setLimit(ctx, tx, &job, intent, limit); err != nil {
+			return err
+		}
 		job, err = schema.InsertIntent(ctx, tx, job, intent, callerOf(ctx).User, events.TraceparentFrom(ctx).String())
 		current = schema.CurrentStatus(job, kept)
 		return err
@@ -106,6 +109,30 @@ func (s *Server) recordIntent(ctx context.Context, id string, intent schema.Inte
 		Location: prefix + "/jobs/" + job.ID + "/status",
 		Body:     IntentAccepted{JobID: job.ID, Status: current, Message: intentMessage(intent)},
 	}, nil
+}
+
+// setLimit sets a new limit of cost. A job that has reached its limit needs a higher one to run again.
+func (s *Server) setLimit(
+	ctx context.Context, tx bun.Tx, job *schema.Job, intent schema.Intent, limit *float64,
+) error {
+	if limit != nil {
+		if err := s.refuseLimit(job.Classifier, *limit); err != nil {
+			return err
+		}
+		job.MaxCostUSD = schema.USDOf(*limit)
+	}
+	if intent != schema.IntentRun || job.PausedFor == "" && limit == nil {
+		return nil
+	}
+	spent, err := schema.SpentUSD(ctx, tx, job.ID)
+	if err != nil {
+		return err
+	}
+	if job.PausedFor != "" && limit == nil || job.MaxCostUSD <= spent {
+		return newFieldProblem("body.max_cost_usd",
+			fmt.Sprintf("must be more than the %s USD that the job has spent", spent))
+	}
+	return nil
 }
 
 func intentMessage(intent schema.Intent) string {

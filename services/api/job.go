@@ -116,7 +116,7 @@ func newJobItem(i schema.Item) JobItem {
 	return JobItem{
 		MappingID: i.MappingID, Outcome: orNull(i.Outcome), Attempt: i.Attempt, ErrorCode: orNull(i.ErrorCode),
 		Error:      orNull(i.Error),
-		Classifier: orNull(i.Classifier), Usage: events.Usage(i.Usage()), DurationMS: i.DurationMS,
+		Classifier: orNull(i.Classifier), Usage: events.UsageOf(i.Usage()), DurationMS: i.DurationMS,
 		UpdatedAt: i.UpdatedAt.UTC(),
 	}
 }

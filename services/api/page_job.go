@@ -123,7 +123,7 @@ func itemFilter(outcome string) (schema.ItemFilter, error) {
 func (s *Server) intentForm(intent schema.Intent) func(context.Context, *http.Request) (reply, error) {
 	return func(ctx context.Context, r *http.Request) (reply, error) {
 		id := parameter(r, "job_id")
-		_, err := s.recordIntent(ctx, id, intent)
+		_, err := s.recordIntent(ctx, id, intent, nil)
 		return reply{location: jobPath(id)}, err
 	}
 }

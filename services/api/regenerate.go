@@ -18,11 +18,11 @@ import (
 
 // JobOptions are the options of every request that starts a job for a report.
 type JobOptions struct {
-	Classifier schema.ClassifierKind `json:"classifier,omitempty" enum:"rules,llm,hybrid" doc:"Not yet: llm, hybrid."`
+	Classifier schema.ClassifierKind `json:"classifier,omitempty" enum:"rules,llm,hybrid" doc:"llm, hybrid: ask a model."`
 
 	Force bool `json:"force,omitempty" doc:"Also classify mappings of which nothing has changed since the last job."`
 
-	MaxCostUSD *float64 `json:"max_cost_usd,omitempty" doc:"Not yet: no classifier has a cost. Refused."`
+	MaxCostUSD *float64 `json:"max_cost_usd,omitempty" exclusiveMinimum:"0" doc:"Pauses the job before."`
 
 	DryRun bool `json:"dry_run,omitempty" doc:"Start nothing, and only count the mappings."`
 }
@@ -115,7 +115,8 @@ func (s *Server) reportJobOperation(name, path, summary string) huma.Operation {
 func (s *Server) startReportJob(ctx context.Context, in ReportJobInput, jobType schema.JobType, opts JobOptions,
 	mappingIDs []string,
 ) (*jobOutput, error) {
-	if err := refuseOptions(opts); err != nil {
+	classifier := cmp.Or(opts.Classifier, s.classifier)
+	if err := s.refuseOptions(classifier, opts); err != nil {
 		return nil, err
 	}
 	key, err := newRequestKey(ctx, in.Key, jobType, in.ReportPath, opts, mappingIDs)
@@ -123,8 +124,9 @@ func (s *Server) startReportJob(ctx context.Context, in ReportJobInput, jobType 
 		return nil, err
 	}
 	request, err := newJob(ctx, schema.Job{
-		JobType: jobType, CycleID: in.CycleID, ReportID: in.ReportID, Classifier: cmp.Or(opts.Classifier, s.classifier),
+		JobType: jobType, CycleID: in.CycleID, ReportID: in.ReportID, Classifier: classifier,
 		Scope: scopeOf(jobType, mappingIDs), MappingIDs: mappingIDs, Force: opts.Force,
+		MaxCostUSD: schema.USDOf(orZero(opts.MaxCostUSD)),
 	})
 	if err != nil {
 		return nil, err
@@ -186,24 +188,41 @@ func scopeOf(jobType schema.JobType, mappingIDs []string) schema.Scope {
 	}
 }
 
-// refuseOptions refuses classifiers that this build does not have, and a limit of cost, because no classifier of it has
-// a cost.
-func refuseOptions(opts JobOptions) error {
-	if opts.Classifier != "" && !available(opts.Classifier) {
-		return newFieldProblem("body.classifier", fmt.Sprintf("%s is not available yet; use rules", opts.Classifier))
+// refuseOptions refuses a classifier whose model this server does not know, and a limit of cost for one without a
+// price.
+func (s *Server) refuseOptions(classifier schema.ClassifierKind, opts JobOptions) error {
+	if !s.available(classifier) {
+		return newFieldProblem("body.classifier", fmt.Sprintf("%s needs a model, and none is configured on the server "+
+			"(PDEFLOW_LLM and PDEFLOW_LLM_MODEL); use rules", classifier))
 	}
-	return refuseCost(opts.MaxCostUSD)
+	if opts.MaxCostUSD == nil {
+		return nil
+	}
+	return s.refuseLimit(classifier, *opts.MaxCostUSD)
 }
 
-func refuseCost(limit *float64) error {
-	if limit != nil {
-		return newFieldProblem("body.max_cost_usd", "is not available yet, because no classifier has a cost; omit it")
+// refuseLimit refuses a limit of cost for a classifier whose cost is not known, and one that is no amount.
+func (s *Server) refuseLimit(classifier schema.ClassifierKind, limit float64) error {
+	const field = "body.max_cost_usd"
+	switch {
+	case classifier == schema.ClassifierRules:
+		return newFieldProblem(field, "the rules cost nothing; omit it")
+	case !s.modelHasPrice:
+		return newFieldProblem(field, "the model has no price on the server (PDEFLOW_LLM_PRICES)")
+	case limit > maxLimit || schema.USDOf(limit) <= 0:
+		return newFieldProblem(field, "must be more than 0 and at most 1000000")
+	default:
+		return nil
 	}
-	return nil
 }
 
-// available reports whether the classifier is implemented.
-func available(kind schema.ClassifierKind) bool { return kind == schema.ClassifierRules }
+// maxLimit is the largest limit of cost of a job, in US dollars.
+const maxLimit = 1_000_000
+
+// available reports whether the server accepts jobs of the classifier.
+func (s *Server) available(kind schema.ClassifierKind) bool {
+	return kind == schema.ClassifierRules || s.model != ""
+}
 
 // planReportJob checks that the report has what the job needs, and sets the number of mappings and their ids. The time
 // does not grow with the report, except for the mappings without a column.

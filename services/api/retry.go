@@ -48,9 +48,9 @@ func (s *Server) retry(ctx context.Context, in *retryInput) (*jobOutput, error) 
 	if err != nil {
 		return nil, err
 	}
-	if !available(lost.Classifier) {
-		return nil, newProblem(invalid, fmt.Sprintf("The classifier %s of the job is not available "+
-			"yet.", lost.Classifier))
+	if !s.available(lost.Classifier) {
+		return nil, newProblem(invalid, fmt.Sprintf("The classifier %s of the job needs a model, and none is "+
+			"configured on the server (PDEFLOW_LLM and PDEFLOW_LLM_MODEL).", lost.Classifier))
 	}
 	key, err := newRequestKey(ctx, in.Key, "retry", in.JobID, body)
 	if err != nil {
@@ -58,7 +58,8 @@ func (s *Server) retry(ctx context.Context, in *retryInput) (*jobOutput, error) 
 	}
 	request, err := newJob(ctx, schema.Job{
 		JobType: lost.JobType, CycleID: lost.CycleID, ReportID: lost.ReportID, Classifier: lost.Classifier,
-		Force: lost.Force, Scope: schema.ScopeRetry, RetryOf: lost.ID, RetryErrorCode: body.ErrorCode,
+		Force: lost.Force, MaxCostUSD: lost.MaxCostUSD, Scope: schema.ScopeRetry, RetryOf: lost.ID,
+		RetryErrorCode: body.ErrorCode,
 	})
 	if err != nil {
 		return nil, err

@@ -1,32 +1,38 @@
 package classifier
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
-	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/llm"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
 // source is the source attribute of the classifier's events.
 const source = schema.ServiceClassifier
 
-// defaultWorkers is the number of workers if [Options.Workers] is zero.
-const defaultWorkers = 8
+// defaultWorkers and defaultCalls are the numbers of workers if the options have none.
+const defaultWorkers, defaultCalls = 8, 16
 
 // Options for [New]. The zero value is ready to use.
 type Options struct {
-	// Workers is the number of mappings that are handled at once; 8 if zero.
+	// Workers is the number of mappings of the rules lane that are handled at once; 8 if zero.
 	Workers int
 	// Evaluate, if set, replaces ranking and rules. A benchmark of the pipeline sets it.
 	Evaluate func(schema.Work) (schema.Mapping, schema.ItemResult)
+	// Model is the model of the llm lane. If it is nil, this process does not serve that lane.
+	Model *llm.Model
+	// Calls is the number of mappings of the llm lane that are handled at once; 16 if zero.
+	Calls int
 }
 
-// Classifier is the consumer of the rules lane.
+// Classifier consumes the rules lane and, if it has a model, the llm lane.
 type Classifier struct {
 	db      *schema.DB
 	publish *events.Publisher
@@ -34,23 +40,32 @@ type Classifier struct {
 	log     *slog.Logger
 	// recurring logs errors that may affect thousands of items at once.
 	recurring *events.Recurring
-	runner    *events.Runner
+	// runners are the consumers, one for each lane.
+	runners []*events.Runner
 	// evaluate is the function evaluate with the rules bound; tests replace it.
 	evaluate func(*candidates, schema.Work) (schema.Mapping, schema.ItemResult)
-	// suspectTurn holds an element while a suspect is judged.
-	suspectTurn chan struct{}
+	engine   *rules.Engine
+	// model is nil in a process that does not serve the llm lane.
+	model   *llm.Model
+	intents *intentWatch
+	// suspectTurns has a channel for each lane, which holds an element while a suspect is judged.
+	suspectTurns map[schema.Lane]chan struct{}
 	// uncleared are the items whose starts this process has survived but not yet cleared in the database.
 	uncleared itemSet
 }
 
-// New returns a classifier that classifies by the rules and consumes the topology's work stream.
+// New returns a classifier that classifies by the rules, and with the model of the options, and consumes the topology's
+// work stream.
 func New(
 	db *schema.DB, js jetstream.JetStream, topology events.Topology, engine *rules.Engine,
 	log *slog.Logger, options Options,
 ) *Classifier {
 	c := &Classifier{
 		db: db, publish: events.NewPublisher(js, source), columns: newCandidateCache(db, engine.Vocabulary()), log: log,
-		recurring: events.NewRecurring(log), suspectTurn: make(chan struct{}, 1),
+		recurring: events.NewRecurring(log), engine: engine, model: options.Model, intents: newIntentWatch(db),
+		suspectTurns: map[schema.Lane]chan struct{}{
+			schema.LaneRules: make(chan struct{}, 1), schema.LaneLLM: make(chan struct{}, 1),
+		},
 		evaluate: func(from *candidates, work schema.Work) (schema.Mapping, schema.ItemResult) {
 			return evaluate(engine, from, work)
 		},
@@ -60,27 +75,41 @@ func New(
 			return options.Evaluate(work)
 		}
 	}
-	workers := options.Workers
-	if workers == 0 {
-		workers = defaultWorkers
+	consume := func(consumer events.Consumer, workers int) {
+		c.runners = append(c.runners, events.Consume(js, consumer, c.handle, events.Options{
+			Workers: workers, Prefetch: 2 * workers, Topology: topology, Log: log,
+		}))
 	}
-	c.runner = events.Consume(js, events.ClassifierRules(), c.handle, events.Options{
-		Workers: workers, Prefetch: 2 * workers, Topology: topology, Log: log,
-	})
+	consume(events.ClassifierRules(), cmp.Or(options.Workers, defaultWorkers))
+	if c.model != nil {
+		consume(events.ClassifierLLM(), cmp.Or(options.Calls, defaultCalls))
+	}
 	return c
 }
 
 // Run consumes work until ctx ends. It returns after every goroutine that it started has ended.
 func (c *Classifier) Run(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
-	var background sync.WaitGroup
-	background.Go(func() { c.recurring.Run(ctx) })
-	background.Go(func() { c.clearPeriodically(ctx) })
-	background.Go(func() { c.columns.dropEndedPeriodically(ctx) })
-	defer background.Wait()
-	defer stop()
-	return c.runner.Run(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	for _, background := range []func(context.Context){
+		c.recurring.Run, c.clearPeriodically, c.columns.dropEndedPeriodically, c.intents.run,
+	} {
+		group.Go(func() error {
+			background(ctx)
+			return nil
+		})
+	}
+	for _, runner := range c.runners {
+		group.Go(func() error { return runner.Run(ctx) })
+	}
+	return group.Wait()
 }
 
-// Ready returns nil while the consumer is open, and otherwise the reason why it is not.
-func (c *Classifier) Ready() error { return c.runner.Ready() }
+// Ready returns nil while the consumers are open, and otherwise the reason why one is not.
+func (c *Classifier) Ready() error {
+	for _, runner := range c.runners {
+		if err := runner.Ready(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -32,24 +32,56 @@ const (
 	maxAlternatives                                   = 5
 )
 
-// evaluate chooses a column for the mapping, if the job maps, and classifies it. It returns the mapping to save, and
-// the outcome. If nothing that the result depends on has changed since the last job, there is nothing to save. It is a
-// pure function of its arguments.
-func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.Mapping, schema.ItemResult) {
-	var chosen choice
-	if work.JobType.Maps() {
-		chosen = choose(from, work.Attribute)
-	}
-	after := work.Mapping
-	after.InputHash = inputHash(engine, from, work, chosen)
-	if !work.Force && after.InputHash == work.Mapping.InputHash {
-		return work.Mapping, schema.ItemResult{
-			Outcome: schema.OutcomeSkipped, Code: schema.ErrorCodeUnchanged, Classifier: engine.ClassifiedBy(),
-		}
-	}
-	clearSuggestions(&after)
-	saved := schema.ItemResult{Outcome: schema.OutcomeSucceeded, Classifier: engine.ClassifiedBy()}
+// proposal is what a classifier proposes for a mapping.
+type proposal struct {
+	// chosen is the column; the zero value if the job only classifies.
+	chosen choice
+	// answer is the classification, and by the name of the classifier that gave it.
+	answer rules.Answer
+	by     string
+	// hash is the digest of everything that the result depends on.
+	hash string
+}
 
+// evaluate chooses a column for the mapping, if the job maps, and classifies it by the rules. It returns the mapping to
+// save, and the outcome. If nothing that the result depends on has changed since the last job, there is nothing to
+// save. It is a pure function of its arguments.
+func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.Mapping, schema.ItemResult) {
+	p := proposal{chosen: rank(from, work), by: engine.ClassifiedBy()}
+	p.hash = inputHash(engine, from, work, p.chosen, "")
+	if isUnchanged(work, p.hash) {
+		return unchanged(work, p.by)
+	}
+	after := applyColumn(engine, from, work, p.chosen)
+	p.answer = classifyByRules(engine, from, work, after)
+	return conclude(work, after, p)
+}
+
+// rank returns the choice of the ranking, or the zero value if the job only classifies.
+func rank(from *candidates, work schema.Work) choice {
+	if !work.JobType.Maps() {
+		return choice{}
+	}
+	return choose(from, work.Attribute)
+}
+
+// isUnchanged reports whether the result would be that of the last job, which had an input with this digest.
+func isUnchanged(work schema.Work, hash string) bool {
+	return !work.Force && hash == work.Mapping.InputHash
+}
+
+// unchanged returns the mapping as it is, and the outcome of an item that is skipped.
+func unchanged(work schema.Work, by string) (schema.Mapping, schema.ItemResult) {
+	return work.Mapping, schema.ItemResult{
+		Outcome: schema.OutcomeSkipped, Code: schema.ErrorCodeUnchanged, Classifier: by,
+	}
+}
+
+// applyColumn returns the mapping with the chosen column, or with a suggestion of it if a person has confirmed the
+// mapping.
+func applyColumn(engine *rules.Engine, from *candidates, work schema.Work, chosen choice) schema.Mapping {
+	after := work.Mapping
+	clearSuggestions(&after)
 	switch {
 	case work.JobType.Maps():
 		mapColumn(&after, from, work.Attribute, chosen, engine)
@@ -58,13 +90,27 @@ func evaluate(engine *rules.Engine, from *candidates, work schema.Work) (schema.
 		after.SuggestedSourceField = work.Mapping.SuggestedSourceField
 	}
 	explainMapping(&after)
-	column := columnOf(from, after)
-	answer := engine.Classify(rules.Input{Attribute: work.Attribute, Column: column, Report: from.report})
-	weighPrecedent(from, &answer, after.SourceField)
+	return after
+}
+
+// classifyByRules returns the answer of the rules for the attribute with the column of the mapping.
+func classifyByRules(engine *rules.Engine, from *candidates, work schema.Work, m schema.Mapping) rules.Answer {
+	answer := engine.Classify(rules.Input{
+		Attribute: work.Attribute, Column: columnOf(from, m), Report: from.report,
+	})
+	weighPrecedent(from, &answer, m.SourceField)
+	return answer
+}
+
+// conclude applies the classification of a proposal to a mapping that has its column, and returns the mapping to save
+// and the outcome.
+func conclude(work schema.Work, after schema.Mapping, p proposal) (schema.Mapping, schema.ItemResult) {
+	after.InputHash = p.hash
+	saved := schema.ItemResult{Outcome: schema.OutcomeSucceeded, Classifier: p.by}
 	if after.MappingConfirmedByUser {
-		keepConfirmed(&after, answer, engine)
+		keepConfirmed(&after, p.answer, p.by)
 	} else {
-		classify(&after, answer, engine)
+		classify(&after, p.answer, p.by)
 	}
 	if after.MappingConfirmedByUser && equalExceptSuggestions(work.Mapping, after) {
 		saved.Outcome, saved.Code = schema.OutcomeSkipped, schema.ErrorCodeConfirmed
@@ -210,18 +256,18 @@ func confirmedClass(from *candidates, sourceField string) *schema.Precedent {
 }
 
 // classify replaces the classification with the answer.
-func classify(m *schema.Mapping, answer rules.Answer, engine *rules.Engine) {
+func classify(m *schema.Mapping, answer rules.Answer, by string) {
 	m.InformationSecurityClassification = answer.InformationSecurityClassification
 	m.Criticality, m.RiskLevel = answer.Criticality, answer.RiskLevel
 	m.RegulatoryFlag, m.PIIFlag = new(answer.RegulatoryFlag), new(answer.PIIFlag)
 	m.ClassificationConfidence, m.ClassificationRationale = new(answer.Confidence), answer.Rationale
 	m.RegulatoryReferences = references(answer)
-	m.ClassifiedBy = engine.ClassifiedBy()
+	m.ClassifiedBy = by
 }
 
 // keepConfirmed keeps the classification of a mapping that a person has confirmed. It fills the empty fields, and
 // suggests the answer for those that differ from it.
-func keepConfirmed(m *schema.Mapping, answer rules.Answer, engine *rules.Engine) {
+func keepConfirmed(m *schema.Mapping, answer rules.Answer, by string) {
 	fill(&m.InformationSecurityClassification, &m.SuggestedInformationSecurityClassification,
 		answer.InformationSecurityClassification)
 	fill(&m.Criticality, &m.SuggestedCriticality, answer.Criticality)
@@ -233,7 +279,7 @@ func keepConfirmed(m *schema.Mapping, answer rules.Answer, engine *rules.Engine)
 	if m.RegulatoryReferences == nil {
 		m.RegulatoryReferences = references(answer)
 	}
-	m.ClassifiedBy = cmp.Or(m.ClassifiedBy, engine.ClassifiedBy())
+	m.ClassifiedBy = cmp.Or(m.ClassifiedBy, by)
 }
 
 // fill sets an empty value to the answer, and the suggestion if a value differs from the answer.
@@ -285,6 +331,8 @@ type input struct {
 	Policy string
 	Maps   bool
 	Report string
+	// Model identifies the kind of classifier, the model and its prompt; empty for the rules alone.
+	Model string `json:",omitempty"`
 
 	Attribute schema.Attribute
 	// SourceField to Rule are the result of the ranking, which depends on all columns and attributes.
@@ -301,9 +349,10 @@ type input struct {
 	Precedent *schema.Precedent
 }
 
-// inputHash returns the digest of the input for the mapping.
-func inputHash(engine *rules.Engine, from *candidates, work schema.Work, ranking choice) string {
+// inputHash returns the digest of the input for the mapping. The model is empty for the rules alone.
+func inputHash(engine *rules.Engine, from *candidates, work schema.Work, ranking choice, model string) string {
 	in := input{
+		Model:  model,
 		Policy: engine.Digest(), Maps: work.JobType.Maps(), Report: from.report, Attribute: work.Attribute,
 		SourceField: ranking.SourceField, Confidence: ranking.Confidence, MappingType: ranking.MappingType,
 		Rationale: ranking.Rationale, Alternatives: ranking.Alternatives,

@@ -26,6 +26,9 @@ type judgeError struct {
 	// final fails the item without another attempt.
 	final bool
 	err   error
+	// by is the classifier, and usage what all calls for the item have used; empty if no model was asked.
+	by    string
+	usage schema.Usage
 }
 
 func (e *judgeError) Error() string { return e.err.Error() }
@@ -93,6 +96,9 @@ func (c *Classifier) fail(
 ) error {
 	saved := schema.ItemResult{
 		Outcome: schema.OutcomeFailed, Code: code, Error: cause.Error(), Attempt: item.Attempt + 1, Duration: took,
+	}
+	if counted, ok := errors.AsType[*judgeError](cause); ok {
+		saved.Classifier, saved.Usage = counted.by, counted.usage
 	}
 	if err := schema.FailItem(ctx, c.db, item.JobID, item.MappingID, saved); err != nil {
 		return err

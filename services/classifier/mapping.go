@@ -77,7 +77,7 @@ func (c *Classifier) attempt(ctx context.Context, d events.Delivery, work schema
 	judge := c.judge
 	switch {
 	case work.Item.Starts > 0:
-		release, err := c.acquireSuspectTurn()
+		release, err := c.acquireSuspectTurn(work.Classifier.Lane())
 		if err != nil {
 			return err
 		}
@@ -95,6 +95,10 @@ func (c *Classifier) attempt(ctx context.Context, d events.Delivery, work schema
 	switch {
 	case err == nil:
 		return c.publishSaved(ctx, work.Item, saved)
+	case errors.Is(err, errStopped):
+		return nil // the item stays queued, or is cancelled
+	case errors.Is(err, schema.ErrCostCap):
+		return c.pauseAtCap(ctx, work)
 	case counts(err):
 		return c.countFailure(ctx, work.Item, err, saved.Duration)
 	default:
@@ -102,7 +106,8 @@ func (c *Classifier) attempt(ctx context.Context, d events.Delivery, work schema
 	}
 }
 
-// judge evaluates the mapping by the policy, with no transaction open. A panic is returned as a [judgeError].
+// judge evaluates the mapping by the policy, or with the model, with no transaction open. A panic is returned as a
+// [judgeError].
 func (c *Classifier) judge(
 	ctx context.Context, work schema.Work,
 ) (after schema.Mapping, saved schema.ItemResult, err error) {
@@ -118,7 +123,11 @@ func (c *Classifier) judge(
 	if err != nil {
 		return after, saved, err
 	}
-	after, saved = c.evaluate(from, work)
+	if work.Classifier == schema.ClassifierRules {
+		after, saved = c.evaluate(from, work)
+	} else if after, saved, err = c.evaluateWithModel(ctx, from, work); err != nil {
+		return after, saved, err
+	}
 	saved.Attempt = work.Item.Attempt + 1
 	return after, saved, nil
 }

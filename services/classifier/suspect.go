@@ -26,12 +26,13 @@ const (
 	clearInterval = time.Second
 )
 
-// acquireSuspectTurn lets one suspect at a time be judged, so that a crash is not blamed on another one. A suspect
-// that gets no turn waits in the stream and does not occupy a worker.
-func (c *Classifier) acquireSuspectTurn() (release func(), err error) {
+// acquireSuspectTurn lets one suspect of a lane at a time be judged, so that a crash is not blamed on another one. A
+// suspect that gets no turn waits in the stream and does not occupy a worker.
+func (c *Classifier) acquireSuspectTurn(lane schema.Lane) (release func(), err error) {
+	turn := c.suspectTurns[lane]
 	select {
-	case c.suspectTurn <- struct{}{}:
-		return func() { <-c.suspectTurn }, nil
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
 	default:
 		return nil, events.RetryAfter(suspectRetry, errors.New("another suspect is being judged"))
 	}

@@ -55,11 +55,11 @@ func TestInputHash_HasTheDecisionsOnAColumnThatTheReportLacks(t *testing.T) {
 	from, work := loans(), workOn(schema.JobTypePDEClassification, "Current Loan Balance", schema.Mapping{})
 	work.Mapping.SourceField = "old.TABLE.BALANCE"
 	engine := defaultEngine()
-	before := inputHash(engine, from, work, choice{})
+	before := inputHash(engine, from, work, choice{}, "")
 	from.precedents = newPrecedents([]schema.Precedent{{
 		SourceField: "old.TABLE.BALANCE", InformationSecurityClassification: schema.TierHRCI,
 	}})
-	if after := inputHash(engine, from, work, choice{}); after == before {
+	if after := inputHash(engine, from, work, choice{}, ""); after == before {
 		t.Error("got the same digest with and without the decision")
 	}
 }

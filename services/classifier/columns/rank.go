@@ -158,6 +158,22 @@ func (r *Report) Rank(a schema.Attribute) Ranking {
 	return w.rank(r.ix, &a, r)
 }
 
+// Candidates returns the positions of the columns that may feed an attribute of the report, the best first, at most n.
+// Their order is that of [Report.Rank], and they include columns of which too little speaks to choose them.
+func (r *Report) Candidates(a schema.Attribute, n int) []int {
+	w, _ := r.ix.workspaces.Get().(*workspace)
+	defer func() {
+		w.reset()
+		r.ix.workspaces.Put(w)
+	}()
+	w.compare(r.ix, &a, r)
+	positions := make([]int, min(n, len(w.verdicts)))
+	for i := range positions {
+		positions[i] = r.ix.positions[w.verdicts[i].column]
+	}
+	return positions
+}
+
 // weigh adjusts the score of a column by the evidence of the whole report.
 func (r *Report) weigh(v *verdict) {
 	claim, c := r.claims[v.column], &r.ix.columns[v.column]

@@ -34,6 +34,9 @@ func (e *Engine) WithVocabulary(v *words.Vocabulary) *Engine {
 // Vocabulary returns the vocabulary of the organisation, which is nil if there is none.
 func (e *Engine) Vocabulary() *words.Vocabulary { return e.vocabulary }
 
+// Policy returns the policy.
+func (e *Engine) Policy() *policy.Policy { return e.policy }
+
 // ClassifiedBy returns the name of the policy that mappings record: rules@VERSION.
 func (e *Engine) ClassifiedBy() string { return "rules@" + e.policy.Version }
 

@@ -1,0 +1,162 @@
+package classifier
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pdeflow/pdeflow/events"
+	"github.com/pdeflow/pdeflow/events/eventstest"
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/llm"
+	"github.com/pdeflow/pdeflow/services/classifier/llm/llmtest"
+	"github.com/pdeflow/pdeflow/services/classifier/llm/provider"
+)
+
+// withModel makes the job one of the llm lane, and returns a classifier with the model of a test server.
+func (f *fixture) withModel(options llmtest.Options) (*Classifier, *llmtest.Server) {
+	f.T.Helper()
+	server, err := llmtest.New(options)
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	f.T.Cleanup(server.Close)
+	client, err := provider.New(server.Config(provider.OpenAI))
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	prices, err := llm.ParsePrices(`{"test-model": {"input": 3, "output": 15}}`)
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	f.Exec("update jobs set classifier = 'llm'")
+	_, js := f.Connect()
+	engine := defaultEngine()
+	model := llm.New(client, llm.NewPrompt(engine.Policy()), prices)
+	return New(f.DB, js, eventstest.Topology(), engine, f.Logger(), Options{Model: model}), server
+}
+
+// handleLLM passes the first delivery of the mapping's message to the classifier, which must acknowledge it.
+func (f *fixture) handleLLM(c *Classifier, id string) {
+	f.T.Helper()
+	message := f.message(id)
+	message.Lane = schema.LaneLLM
+	if err := c.handle(f.T.Context(), events.Delivery{Deliveries: 1}, message); err != nil {
+		f.T.Fatalf("handle: got %v, want nil", err)
+	}
+}
+
+func TestModel_PausesTheJobBeforeItsLimitIsExceeded(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 4)
+	c, server := f.withModel(llmtest.Options{})
+	f.Exec("update jobs set max_cost_usd = 0.03")
+	for _, id := range f.ids {
+		f.handleLLM(c, id)
+	}
+	calls := server.Counts().Calls
+	status := f.status()
+	if calls == 0 || calls == 4 || status.Status != schema.StatusPaused || status.CostUSD > schema.USDOf(0.03) ||
+		!strings.Contains(status.WaitingFor, "limit of 0.03 USD") {
+		t.Fatalf("got %d calls and %+v, want fewer than 4 and a job that is paused at its limit", calls, status)
+	}
+	f.Exec("update jobs set max_cost_usd = 5, intent = 'run', paused_for = null")
+	for _, id := range f.ids {
+		f.handleLLM(c, id)
+	}
+	if status := f.status(); status.Status != schema.StatusCompleted || server.Counts().Calls != 4 {
+		t.Errorf("with a higher limit: got %s after %d calls, want completed after 4", status.Status,
+			server.Counts().Calls)
+	}
+	if n := f.Count("select count(*) from job_costs where reserved_usd <> 0 or spent_usd <> (select sum(cost_usd) " +
+		"from model_calls)"); n != 0 {
+		t.Error("the counters of the cost differ from the calls")
+	}
+}
+
+func TestModel_AnOutageFailsNoItem(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	c, server := f.withModel(llmtest.Options{})
+	server.Stop()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.handleLLM(c, f.ids[0])
+	}()
+	f.Eventually("the job reports the outage", func() bool {
+		return f.Count("select count(*) from jobs where provider_wait is not null") == 1
+	})
+	if status := f.status(); !strings.Contains(status.WaitingFor, "unavailable") ||
+		!strings.Contains(status.WaitingFor, "until ") {
+		t.Errorf("waiting_for: got %q", status.WaitingFor)
+	}
+	if err := server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	f.wantItem(f.ids[0], outcome{schema.OutcomeSucceeded, 1, "", 0})
+	if status := f.status(); status.WaitingFor != "" {
+		t.Errorf("waiting_for: got %q, want none", status.WaitingFor)
+	}
+}
+
+func TestModel_ACancelledJobEndsItsCalls(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	c, _ := f.withModel(llmtest.Options{Script: llmtest.Always(llmtest.SlowBody)})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.handleLLM(c, f.ids[0])
+	}()
+	f.Eventually("the call is sent", func() bool { return f.Count("select count(*) from model_calls") == 1 })
+	f.Exec("update jobs set intent = 'cancel'")
+	f.Eventually("the call has ended", func() bool {
+		if err := c.intents.check(f.T.Context()); err != nil {
+			f.T.Error(err)
+		}
+		select {
+		case <-done:
+			return true
+		default:
+			return false
+		}
+	})
+	f.wantItem(f.ids[0], outcome{})
+	if n := f.Count("select count(*) from model_calls where state = 'aborted'"); n != 1 {
+		t.Errorf("aborted calls: got %d, want 1", n)
+	}
+}
+
+func TestModel_ReportsACallWhoseReplyWasLost(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	c, _ := f.withModel(llmtest.Options{})
+	call := schema.ModelCall{
+		JobID: f.job.ID, MappingID: f.ids[0], Attempt: 1, Step: schema.CallStepAnswer, Model: "test-model",
+		ReservedUSD: schema.USDOf(0.02),
+	}
+	if _, err := schema.InsertModelCall(t.Context(), f.DB, call, 0); err != nil {
+		t.Fatal(err)
+	} // and the process dies
+	f.handleLLM(c, f.ids[0])
+	f.wantItem(f.ids[0], outcome{schema.OutcomeSucceeded, 1, "", 0})
+	if status := f.status(); !strings.Contains(status.Message, "1 model calls were sent") ||
+		!strings.Contains(status.Message, "0.02 USD") {
+		t.Errorf("message: got %q, want the lost call", status.Message)
+	}
+}
+
+func TestModel_SavesNothingFromARefusedReply(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	c, server := f.withModel(llmtest.Options{Script: llmtest.Always(llmtest.InventedTier)})
+	f.handleLLM(c, f.ids[0])
+	item := f.item(f.ids[0])
+	if item.Outcome != "" || item.Attempt != 1 || !item.DueAt.After(time.Unix(0, 0)) || server.Counts().Calls != 2 {
+		t.Errorf("got %+v after %d calls, want an item that waits for its second attempt after 2", item,
+			server.Counts().Calls)
+	}
+	f.wantUnchanged(f.ids[0])
+}
