@@ -29,8 +29,8 @@ import (
 
 const (
 	secret = "the secret of the tests in a browser, long enough"
-	// patience is the time after which a test fails if the page does not show what is expected. Other packages are tested
-	// at the same time.
+	// patience is the time after which a test fails if the page does not show what is expected. Other packages are
+	// tested at the same time.
 	patience = 2 * time.Minute
 )
 
