@@ -186,7 +186,7 @@ func TestADatabaseClockThatStepsBackDelaysNoItemLongerThanItsBackoff(t *testing.
 			for _, item := range due {
 				if !read(t, db, job.ID, item.MappingID).Due {
 					t.Errorf(
-						"clock stepped back by %s: got item %s due for the dispatcher only, want also for the classifier",
+						"clock stepped back by %s: got item %s due for the dispatcher only, want for both",
 						step,
 						item.MappingID,
 					)
