@@ -69,7 +69,7 @@ func TestRead_OfAFileWithOtherBytes(t *testing.T) {
 	for name, content := range samples() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // no secret
+			random := rand.New(rand.NewPCG(1, 2))
 			const bytes = "'\"`[](),;$\\/*-#{}:\n\r\t\x00\xff\xc3 aN0"
 			for range 200 {
 				text := []byte(content)
@@ -99,14 +99,18 @@ func TestRead_OfDeeplyNestedFiles(t *testing.T) {
 	t.Parallel()
 	const depth = 200_000
 	for name, c := range map[string]struct{ file, content, want string }{
-		"arrays of JSON": {"x.json", `{"macros": ` + strings.Repeat("[", depth), "1 : the file is not the manifest.json " +
-			"of dbt: it ends too early"},
+		"arrays of JSON": {"x.json", `{"macros": ` + strings.Repeat("[", depth), "1 : the file is not the " +
+			"manifest.json of dbt: it ends too early"},
 		"objects of JSON": {"x.json", `{"nodes": {"a": ` + strings.Repeat(`{"a":`, depth), "1 : the file is not the " +
 			"manifest.json of dbt: it is not well-formed JSON"},
-		"parentheses": {"x.sql", "create table t (a int default " + strings.Repeat("(", depth),
-			"1 t: the list of columns has no closing parenthesis"},
-		"lists of YAML": {"x.yml", "models: " + strings.Repeat("[", depth),
-			"1 : the file is not a schema.yml of dbt, or not well-formed YAML"},
+		"parentheses": {
+			"x.sql", "create table t (a int default " + strings.Repeat("(", depth),
+			"1 t: the list of columns has no closing parenthesis",
+		},
+		"lists of YAML": {
+			"x.yml", "models: " + strings.Repeat("[", depth),
+			"1 : the file is not a schema.yml of dbt, or not well-formed YAML",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -177,7 +181,8 @@ func TestRead_OfRowsOfOpenMetadata(t *testing.T) {
 		})
 	}
 	for name, row := range map[string]string{
-		"a name after quotes": `b,column,"""o""x.d.s.t.b"`, "only a quote": `b,column,""""`, "a table": "b,column,o.d.s.t",
+		"a name after quotes": `b,column,"""o""x.d.s.t.b"`, "only a quote": `b,column,""""`,
+		"a table": "b,column,o.d.s.t",
 	} {
 		t.Run("refused: "+name, func(t *testing.T) {
 			t.Parallel()

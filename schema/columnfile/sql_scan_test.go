@@ -14,9 +14,11 @@ const (
 func TestRead_ReadsTheStringsOfADialect(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ script, want string }{
-		"doubled quotes":         {"create table t (a int comment 'it''s')", "1 x.public.t.a int: it's"},
-		"a backslash":            {`create table t (a int comment 'a\')`, `1 x.public.t.a int: a\`},
-		"a backslash of MySQL":   {markMySQL + `create table t (a int comment 'a\'b\n\t\r\c')`, "2 x.x.t.a int: a'b\n\t\rc"},
+		"doubled quotes": {"create table t (a int comment 'it''s')", "1 x.public.t.a int: it's"},
+		"a backslash":    {`create table t (a int comment 'a\')`, `1 x.public.t.a int: a\`},
+		"a backslash of MySQL": {
+			markMySQL + `create table t (a int comment 'a\'b\n\t\r\c')`, "2 x.x.t.a int: a'b\n\t\rc",
+		},
 		"a national text":        {"create table t (a int comment N'n''a')", "1 x.public.t.a int: n'a"},
 		"escapes of PostgreSQL":  {`create table t (a int comment E'a\'b')`, "1 x.public.t.a int: a'b"},
 		"dollars":                {"create table t (a int comment $$it's; \"so\"$$)", `1 x.public.t.a int: it's; "so"`},
@@ -43,16 +45,23 @@ func TestRead_ReadsTheCommentsOfADialect(t *testing.T) {
 		script string
 		want   []string
 	}{
-		"blocks": {"/* create table no (x int); */ create /* a */ table t /* b */ (a /* c */ int)",
-			[]string{"1 x.public.t.a int"}},
+		"blocks": {
+			"/* create table no (x int); */ create /* a */ table t /* b */ (a /* c */ int)",
+			[]string{"1 x.public.t.a int"},
+		},
 		"a block with quotes": {"/* it's */ create table t (a int)", []string{"1 x.public.t.a int"}},
 		"a remark of a block": {"create table t (a int /* no remark */)", []string{"1 x.public.t.a int"}},
-		"a number sign of MySQL": {markMySQL + "create table t (a int # ours\n)",
-			[]string{"2 x.x.t.a int: ours"}},
+		"a number sign of MySQL": {
+			markMySQL + "create table t (a int # ours\n)",
+			[]string{"2 x.x.t.a int: ours"},
+		},
 		"a number sign":      {"create table t (a# int)", []string{"1 x.public.t.a# int"}},
 		"the option is used": {"create table t (a int comment 'b' -- c\n)", []string{"1 x.public.t.a int: b"}},
-		"an empty remark":    {"create table t (a int --\n, b int -- - -\n)", []string{"1 x.public.t.a int", "2 x.public.t.b int"}},
-		"a no-break space":   {"create\u00a0table\u00a0t (a\u00a0int)", []string{"1 x.public.t.a int"}},
+		"an empty remark": {
+			"create table t (a int --\n, b int -- - -\n)",
+			[]string{"1 x.public.t.a int", "2 x.public.t.b int"},
+		},
+		"a no-break space": {"create\u00a0table\u00a0t (a\u00a0int)", []string{"1 x.public.t.a int"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -136,15 +145,19 @@ func TestRead_ReadsDescriptionsOfOtherStatements(t *testing.T) {
 	const column = ", @level0type = N'SCHEMA', @level0name = N'dbo', @level1type = N'TABLE', @level1name = N't', " +
 		"@level2type = N'COLUMN', @level2name = N'a'"
 	for name, c := range map[string]struct{ script, want string }{
-		"of a column":            {table + "comment on column S.T.A is 'x'", "1 x.s.t.a int: x"},
-		"the last one":           {table + "comment on column s.t.a is 'x'; comment on column s.t.a is 'y'", "1 x.s.t.a int: y"},
-		"removed":                {table + "comment on column s.t.a is null", "1 x.s.t.a int"},
-		"of another schema":      {table + "comment on column t.a is 'x'", "1 x.s.t.a int"},
-		"of no column":           {table + "comment on column a is 'x'", "1 x.s.t.a int"},
-		"of a table":             {table + "comment on table s.t is 'x'", "1 x.s.t.a int"},
-		"a property":             {property("@name = N'MS_Description', @value = N'x'" + column), "3 x.dbo.t.a int: x"},
-		"another property":       {property("@name = N'Owner', @value = N'x'" + column), "3 x.dbo.t.a int"},
-		"a property of a table":  {property("N'MS_Description', N'x', N'SCHEMA', N'dbo', N'TABLE', N't'"), "3 x.dbo.t.a int"},
+		"of a column": {table + "comment on column S.T.A is 'x'", "1 x.s.t.a int: x"},
+		"the last one": {
+			table + "comment on column s.t.a is 'x'; comment on column s.t.a is 'y'", "1 x.s.t.a int: y",
+		},
+		"removed":           {table + "comment on column s.t.a is null", "1 x.s.t.a int"},
+		"of another schema": {table + "comment on column t.a is 'x'", "1 x.s.t.a int"},
+		"of no column":      {table + "comment on column a is 'x'", "1 x.s.t.a int"},
+		"of a table":        {table + "comment on table s.t is 'x'", "1 x.s.t.a int"},
+		"a property":        {property("@name = N'MS_Description', @value = N'x'" + column), "3 x.dbo.t.a int: x"},
+		"another property":  {property("@name = N'Owner', @value = N'x'" + column), "3 x.dbo.t.a int"},
+		"a property of a table": {
+			property("N'MS_Description', N'x', N'SCHEMA', N'dbo', N'TABLE', N't'"), "3 x.dbo.t.a int",
+		},
 		"a property of a number": {property("@name = N'MS_Description', @value = 5" + column), "3 x.dbo.t.a int"},
 	} {
 		t.Run(name, func(t *testing.T) {
