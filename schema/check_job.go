@@ -114,6 +114,8 @@ type checkedJob struct {
 	// ItemCount is the number of items, and Queued the number of items without an outcome.
 	ItemCount int64 `bun:"item_count"`
 	Queued    int64 `bun:"queued"`
+	// FirstCancelled is the first mapping with a cancelled item.
+	FirstCancelled string `bun:"first_cancelled,nullzero"`
 }
 
 // countsSQL returns the select list for [Counts] with the prefix. It counts the items that satisfy the
@@ -143,10 +145,12 @@ func countsSQL(prefix, condition string) string {
 func (c *checker) checkCounts(ctx context.Context, batch JobBatch) error {
 	var jobs []checkedJob
 	err := c.db.NewRaw(`select j.id as job_id, j.intent as job_intent, j.listed as job_listed,
-			j.cancelled as job_cancelled, j.listed_at as job_listed_at, j.ended_at as job_ended_at,
+			j.cancelled as job_cancelled, j.cancelled_from as job_cancelled_from,
+			j.listed_at as job_listed_at, j.ended_at as job_ended_at,
 			s.status, s.total_steps, s.completed_steps, `+countsSQL("kept_", "")+`, i.*
 		from jobs j left join job_status s on s.job_id = j.id
 			cross join lateral (select count(*) as item_count, count(*) filter (where outcome is null) as queued,
+				min(mapping_id) filter (where outcome = 'cancelled') as first_cancelled,
 				`+countsSQL("items_", "true")+`, `+countsSQL("folded_", "folded_at is not null")+`
 				from job_items where job_id = j.id) i
 		where ? order by j.id`, batch.Contains("j.id")).Scan(ctx, &jobs)
@@ -161,6 +165,11 @@ func (c *checker) checkCounts(ctx context.Context, batch JobBatch) error {
 		if job.Items.Cancelled != job.Job.Cancelled {
 			c.found(CheckKindCounts, "jobs", job.Job.ID, fmt.Sprintf(
 				"cancelled is %d, but the job has %d cancelled items", job.Job.Cancelled, job.Items.Cancelled))
+		}
+		// The cancelled items before it would not be listed.
+		if job.FirstCancelled != job.Job.CancelledFrom {
+			c.found(CheckKindCounts, "jobs", job.Job.ID, fmt.Sprintf("cancelled_from is %q, but the first mapping "+
+				"with a cancelled item is %q", job.Job.CancelledFrom, job.FirstCancelled))
 		}
 		for _, problem := range job.disagreements() {
 			c.found(CheckKindCounts, "job_status", job.Job.ID, problem)

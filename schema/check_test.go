@@ -196,7 +196,10 @@ func TestCheck_FindsCountsThatDisagreeWithTheItems(t *testing.T) {
 		"a list of another length": {"update jobs set listed = 6", []string{"listed is 6, but the job has 5 items"}},
 		"a cancelled item that does not exist": {
 			"update jobs set cancelled = 1, cancelled_at = now(), cancelled_from = 'm'",
-			[]string{"cancelled is 1, but the job has 0 cancelled items"},
+			[]string{
+				"cancelled is 1, but the job has 0 cancelled items",
+				`cancelled_from is "m", but the first mapping with a cancelled item is ""`,
+			},
 		},
 		"no status": {"delete from job_status", []string{"the job has ended but has no status"}},
 		"an end that is not written": {
