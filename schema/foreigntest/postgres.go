@@ -16,8 +16,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema/localpg"
 )
 
-// StartPostgres starts a PostgreSQL with TLS. Users need their password; tls_only can connect over TLS only, and
-// unlisted not at all.
+// StartPostgres starts a PostgreSQL with TLS. Users need their password, which clear_text has to send in clear text;
+// tls_only can connect over TLS only, and unlisted not at all.
 func StartPostgres(t testing.TB) *Server {
 	t.Helper()
 	binaries, err := localpg.Find(os.Getenv)
@@ -34,6 +34,7 @@ func StartPostgres(t testing.TB) *Server {
 		"hostssl all tls_only all scram-sha-256\n"+
 		"host all unlisted all reject\n"+
 		"hostnossl all tls_only all reject\n"+
+		"host all clear_text all password\n"+
 		"host all all all scram-sha-256\n")
 	give(t, data, as)
 	start(t, as, syscall.SIGINT, func() error {

@@ -34,7 +34,8 @@ const (
 	ReasonPasswordMissing Reason = "password_missing"
 	// ReasonNoDatabase means that the server has no such database.
 	ReasonNoDatabase Reason = "no_such_database"
-	// ReasonTLSRequired means that the server accepts connections over TLS only.
+	// ReasonTLSRequired means that the server accepts connections over TLS only, or asks for the password in clear
+	// text.
 	ReasonTLSRequired Reason = "tls_required"
 	// ReasonTLSUnavailable means that the URL requires TLS and the server does not offer it.
 	ReasonTLSUnavailable Reason = "tls_unavailable"
@@ -156,6 +157,16 @@ func (c Connection) tlsRequired() *Error {
 		Reason:  ReasonTLSRequired,
 		Message: fmt.Sprintf("The server at %s accepts user %s over TLS only.", c.address(), c.user),
 		Advice:  "Set sslmode=verify-full (or require) in the URL.",
+	}
+}
+
+// clearText is the error of a server that asks for the password in clear text on a connection without TLS.
+func (c Connection) clearText() *Error {
+	return &Error{
+		Reason: ReasonTLSRequired,
+		Message: fmt.Sprintf("The server at %s asks for the password of user %s in clear text, which is sent over TLS "+
+			"only.", c.address(), c.user),
+		Advice: "Set sslmode=verify-full (or require) in the URL, or use scram-sha-256 in pg_hba.conf.",
 	}
 }
 

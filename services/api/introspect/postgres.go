@@ -137,7 +137,7 @@ func (c Connection) connectPostgres(ctx context.Context, limits timeouts) (*pgx.
 	ctx, cancel := context.WithTimeout(ctx, limits.connect)
 	defer cancel()
 	if c.mode == TLSDisable {
-		return c.dialPostgres(ctx, limits, false)
+		return c.dialWithoutTLS(ctx, limits)
 	}
 	conn, err := c.dialPostgres(ctx, limits, true)
 	if err == nil || !refusesTLS(err) {
@@ -146,7 +146,15 @@ func (c Connection) connectPostgres(ctx context.Context, limits timeouts) (*pgx.
 	if c.mode != TLSPrefer {
 		return nil, c.tlsUnavailable()
 	}
-	return c.dialPostgres(ctx, limits, false)
+	return c.dialWithoutTLS(ctx, limits)
+}
+
+func (c Connection) dialWithoutTLS(ctx context.Context, limits timeouts) (*pgx.Conn, error) {
+	conn, err := c.dialPostgres(ctx, limits, false)
+	if err != nil && strings.Contains(err.Error(), "require_auth check failed") { // pgx has no type for it
+		return nil, c.clearText()
+	}
+	return conn, err
 }
 
 // refusesTLS reports whether the server has answered that it has no TLS.

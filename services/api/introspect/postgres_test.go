@@ -165,6 +165,9 @@ func TestReadPostgres(t *testing.T) {
 		"TLS is required": {
 			at("tls_only", password, "loans", "?sslmode=disable"), ReasonTLSRequired, "sslmode=verify-full",
 		},
+		"password in clear text": {
+			at("clear_text", password, "loans", "?sslmode=disable"), ReasonTLSRequired, "in clear text",
+		},
 		"untrusted": {
 			at("reader", password, "loans", "?sslmode=verify-full"), ReasonCertificate, "trusted authority",
 		},
