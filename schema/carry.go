@@ -38,11 +38,7 @@ type CarryResult struct {
 }
 
 // CarriedRows are attributes with the same result.
-type CarriedRows struct {
-	Count int64
-	// First has at most [MaxProblems] of them.
-	First []CarriedRow
-}
+type CarriedRows = FirstRows[CarriedRow]
 
 // CarriedRow is an attribute with its mapping. The ids are those of the new cycle, or of the earlier one for a dropped
 // attribute. They are empty for rows that a preview does not create.
@@ -50,13 +46,6 @@ type CarriedRow struct {
 	AttributeID, MappingID, AttributeName string
 	// Reason is why the mapping needs revision; empty for other results.
 	Reason string
-}
-
-func (r *CarriedRows) add(row CarriedRow) {
-	r.Count++
-	if len(r.First) < MaxProblems {
-		r.First = append(r.First, row)
-	}
 }
 
 // DecidedError is returned if a report has decisions already, so that those of an earlier cycle cannot be carried over.

@@ -15,6 +15,21 @@ import (
 // MaxProblems is the maximum number of problems that an answer lists.
 const MaxProblems = 100
 
+// FirstRows are the first of several rows.
+type FirstRows[R any] struct {
+	// Count is the number of all rows.
+	Count int64
+	// First has at most [MaxProblems] of them.
+	First []R
+}
+
+func (r *FirstRows[R]) add(row R) {
+	r.Count++
+	if len(r.First) < MaxProblems {
+		r.First = append(r.First, row)
+	}
+}
+
 // ImportProblem is a problem of one imported row.
 type ImportProblem struct {
 	// Part is "attributes" or "mappings".

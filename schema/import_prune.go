@@ -25,10 +25,9 @@ type Missing struct{ Attributes, Columns MissingRows }
 
 // MissingRows has the missing rows of one kind.
 type MissingRows struct {
-	// Count is their number, and Confirmed the number of those with a confirmed or approved mapping.
-	Count, Confirmed int64
-	// First has at most [MaxProblems] of them.
-	First []MissingRow
+	FirstRows[MissingRow]
+	// Confirmed is the number of those with a confirmed or approved mapping.
+	Confirmed int64
 }
 
 // MissingRow is an attribute or a column that the data of an import does not contain.
@@ -42,12 +41,9 @@ type MissingRow struct {
 }
 
 func (g *MissingRows) add(row MissingRow) {
-	g.Count++
+	g.FirstRows.add(row)
 	if row.Confirmed {
 		g.Confirmed++
-	}
-	if len(g.First) < MaxProblems {
-		g.First = append(g.First, row)
 	}
 }
 

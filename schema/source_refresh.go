@@ -34,22 +34,11 @@ type RefreshResult struct {
 }
 
 // ColumnChanges are the columns that changed in one way.
-type ColumnChanges struct {
-	Count int64
-	// First has at most [MaxProblems] of them.
-	First []ColumnChange
-}
+type ColumnChanges = FirstRows[ColumnChange]
 
 // ColumnChange is a column before and after a refresh. A column that was added has no Before, one that was dropped no
 // After.
 type ColumnChange struct{ Before, After SourceColumn }
-
-func (c *ColumnChanges) add(change ColumnChange) {
-	c.Count++
-	if len(c.First) < MaxProblems {
-		c.First = append(c.First, change)
-	}
-}
 
 // RefreshDataSource replaces the columns of a data source by those of a new reading. Mappings to columns that the
 // database no longer has become unmapped and need revision, whether or not a person has confirmed them; if the column
