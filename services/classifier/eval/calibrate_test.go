@@ -130,9 +130,9 @@ type example struct {
 // report without labels: the column does not exist, or it exists under a name that the vocabulary does not know, so
 // that the result is wrong. The labels have the second case too rarely, because the vocabulary was written with them in
 // view. The weights are as low as possible so that 95 of 100 results with a confidence of 85 or more are still right if
-// every attribute's column is removed in turn (TestHighConfidenceIsDeserved of package columns). With .2 each, the error
-// on held-out schemas (calibration.golden) falls from .112 to .066, but on the set that is unseen as a whole only 22 of
-// 34 results of 85 or more were right.
+// every attribute's column is removed in turn (TestHighConfidenceIsDeserved of package columns). With .2 each, the
+// error on held-out schemas (calibration.golden) falls from .112 to .066, but on the set that is unseen as a whole only
+// 22 of 34 results of 85 or more were right.
 const (
 	absentWeight  = 0.5
 	unknownWeight = 0.4
