@@ -62,7 +62,8 @@ func TestAModelClassifiesAReport(t *testing.T) {
 		status.Usage.OutputTokens != counts.OutputTokens {
 		t.Errorf("usage: got %+v, want that of %d calls: %+v", status.Usage, mappings, counts)
 	}
-	if want := schema.USD(3*counts.InputTokens+15*counts.OutputTokens) * 1e6; schema.USDOf(status.Usage.CostUSD) != want {
+	want := schema.USD(3*counts.InputTokens+15*counts.OutputTokens) * 1e6
+	if schema.USDOf(status.Usage.CostUSD) != want {
 		t.Errorf("cost: got %v, want %v", status.Usage.CostUSD, want)
 	}
 	f.shows("/planning/cycles/"+schematest.CycleID+"/reports/"+schematest.ReportID+"/pde-mappings/"+ids[0],

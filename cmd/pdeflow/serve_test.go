@@ -58,8 +58,8 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 			code: exitUsage, want: []string{"PDEFLOW_LLM_MODEL"},
 		},
 		"a model without a key": {
-			environment: map[string]string{"PDEFLOW_LLM": "anthropic", "PDEFLOW_LLM_MODEL": "m"}, args: []string{"serve"},
-			code: exitUsage, want: []string{"ANTHROPIC_API_KEY is not set"},
+			environment: map[string]string{"PDEFLOW_LLM": "anthropic", "PDEFLOW_LLM_MODEL": "m"},
+			args:        []string{"serve"}, code: exitUsage, want: []string{"ANTHROPIC_API_KEY is not set"},
 		},
 		"a price of no form": {
 			environment: map[string]string{"PDEFLOW_LLM_PRICES": `{"m": {"input": 3}}`}, args: []string{"serve"},

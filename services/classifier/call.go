@@ -77,12 +77,13 @@ func stateOf(reply provider.Reply, err error) schema.CallState {
 // when it asks for that.
 func (c caller) complete(waiting, calling context.Context, r provider.Request) (provider.Reply, error) {
 	pause, waited := firstPause, false
-	for {
-		reply, err := c.model.Complete(calling, r)
-		if waited && (err == nil || calling.Err() != nil) {
-			waited = false
+	defer func() {
+		if waited {
 			c.noteWait(calling, nil, 0)
 		}
+	}()
+	for {
+		reply, err := c.model.Complete(calling, r)
 		failure, ok := errors.AsType[*provider.Error](err)
 		if !ok || !failure.Passes() {
 			if calling.Err() != nil {
