@@ -7,9 +7,10 @@
 //  2. SQL is read by a scanner of its own, because a parser of each of the four dialects would be larger than the rest
 //     of the program. It reads CREATE TABLE, the keys that ALTER TABLE adds, the comments of columns, and what sets the
 //     current schema, and skips every other statement. What it cannot read inside of CREATE TABLE is a problem with its
-//     line; it never guesses. The statements of SQL Server need no semicolons, and so each CREATE outside of parentheses
-//     begins one there, except in procedures, functions and triggers, which are skipped up to GO. What a script creates
-//     by EXEC of a text is not read. A column has the first foreign key that names it, as in a database that is read.
+//     line; it never guesses. The statements of SQL Server need no semicolons, and so each CREATE outside of
+//     parentheses begins one there, except in procedures, functions and triggers, which are skipped up to GO. What a
+//     script creates by EXEC of a text is not read. A column has the first foreign key that names it, as in a database
+//     that is read.
 //  3. Temporary tables and partitions are not read. The columns of a partition are those of its table.
 //  4. A table without a schema is in the current schema of the script (USE, SET search_path, CURRENT_SCHEMA), else in
 //     dbo for SQL Server and public for PostgreSQL, else in the schema with the name of the data source.
