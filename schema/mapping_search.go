@@ -16,7 +16,8 @@ func (f MappingFilter) matching(query *bun.SelectQuery) *bun.SelectQuery {
 	pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Search) + "%"
 	return query.Where(`concat_ws(e'\n', a.attribute_name, a.line_item_number, a.technical_line_item_name,
 		a.mdrm, m.pde_name, m.source_field, case when m.source_fields is not null then
-			(select string_agg(field, e'\n') from jsonb_array_elements_text(m.source_fields) field) end) ilike ?`, pattern)
+			(select string_agg(field, e'\n') from jsonb_array_elements_text(m.source_fields) field)
+		end) ilike ?`, pattern)
 }
 
 // containing selects the ids of at most limit mappings whose attribute, or whose element and columns, contain all
