@@ -122,7 +122,7 @@ func (a *app) setAutoApproval(ctx context.Context, cmd *cli.Command, body api.Au
 			break
 		}
 		if rule != "" && rule != saved.Rule {
-			return errors.New("the rule was changed by somebody else; nothing more was approved")
+			return errors.New("another user has changed the rule; nothing more was approved")
 		}
 		fmt.Fprintf(a.stderr, "%s approved so far\n", count(approved, "mapping"))
 		body, rule = api.AutoApprovalBody{}, saved.Rule

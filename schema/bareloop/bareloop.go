@@ -1,8 +1,9 @@
 // Package bareloop writes the results of a job as a plain loop over pgx would: without messages, events and retries. It
 // is the baseline of bench commit, which measures what the pipeline costs beyond its database work.
 //
-// For each item the loop reads the columns of [schema.GetWork], and writes those of [schema.SaveWork] in one transaction
-// with the same values: the mapping, the item and a row of the history. Each is a prepared statement of its own.
+// For each item the loop reads the columns of [schema.GetWork], and writes those of [schema.SaveWork] in one
+// transaction with the same values: the mapping, the item and a row of the history. Each is a prepared statement of its
+// own.
 package bareloop
 
 import (

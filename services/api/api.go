@@ -167,6 +167,13 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	s.api = humachi.New(s.router, s.humaConfig())
 	s.handler = s.logged(s.recovered(s.readable(s.router)))
 
+	s.register()
+	describeNulls(s.api.OpenAPI().Components.Schemas)
+	return s, nil
+}
+
+// register adds the routes.
+func (s *Server) register() {
 	s.registerHealth()
 	s.registerRegenerate()
 	s.registerJobs()
@@ -191,8 +198,6 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 	s.registerComparison()
 	s.registerOpenAPI()
 	s.registerPages()
-	describeNulls(s.api.OpenAPI().Components.Schemas)
-	return s, nil
 }
 
 // humaConfig disables defaults of huma: a documentation page that loads scripts from another server, links to schemas
