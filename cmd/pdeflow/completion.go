@@ -257,6 +257,8 @@ func (a *app) argumentCandidates(ctx context.Context, line commandLine) []candid
 		return a.idCandidates(ctx, line, "job")
 	case "mappings":
 		return a.idCandidates(ctx, line, "mapping")
+	case "sources":
+		return a.idCandidates(ctx, line, "source")
 	case "context":
 		return a.contextCandidates()
 	default:
@@ -292,6 +294,8 @@ func (a *app) idCandidates(ctx context.Context, line commandLine, kind string) [
 	case "mapping", "mapping-id":
 		found, _ = (idKind{path: mappingsPath(cycle, report, ""), describe: describeMapping}).find(ctx, c, query,
 			maxCompletions)
+	case "source":
+		found, _ = c.sourceCandidates(ctx, reportPath(cycle, report, "/data-sources"))
 	case "cycle", flagFrom, flagWith, "report":
 		return c.reportCandidates(ctx, kind, cycle)
 	default:

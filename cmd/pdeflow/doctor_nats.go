@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -57,6 +58,23 @@ func (d *doctor) examineNATS(ctx context.Context, server natsServer, topology ev
 	}
 	d.judgeStreams(streams)
 	d.judgeConsumers(consumers)
+	if !slices.ContainsFunc(streams, func(s events.StreamState) bool { return s.Missing }) {
+		d.judgePublishing(topology.Unpublishable(ctx, js), serverError(nc))
+	}
+}
+
+// judgePublishing reports the subjects that the user cannot publish to.
+func (d *doctor) judgePublishing(refused []events.Unpublishable, serverError string) {
+	if len(refused) == 0 {
+		d.found("nats publishing", fine, "", "the user can publish to every subject")
+		return
+	}
+	subjects := make([]string, len(refused))
+	for i, r := range refused {
+		subjects[i] = r.Subject
+	}
+	d.found("nats publishing", wrong, "allow this user to publish to "+strings.Join(subjects, ", "),
+		"%v%s", refused[0].Err, serverError)
 }
 
 // connectionAdvice returns what to do about a failed connection.

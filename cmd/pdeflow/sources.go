@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -27,7 +28,7 @@ func (a *app) sourcesCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "sources",
 		Usage: "lists data sources, tests their connections, shows their tables and reads them again",
-		Description: "Calls the API. ID is the id of a data source, the beginning of one, or its name. A data source " +
+		Description: "Calls the API. ID is the id of a data source, the beginning of one, its name, or latest. A data source " +
 			"has a connection if its columns were read from a database (pdeflow import --source-url).\n\n" +
 			"pdeflow sources list\n" +
 			"pdeflow sources refresh \"Loan servicing\"",
@@ -276,33 +277,49 @@ func (a *app) withSource(do idAction) cli.ActionFunc {
 	})
 }
 
-// resolveSource returns the id of the data source with this id, name, or beginning of an id. A word that names none is
-// returned as it is, and the server refuses it.
+// resolveSource returns the id of the data source with this id, name, or beginning of an id, or the one that was added
+// last for latest. A word that names none is returned as it is, and the server refuses it.
 func (c *client) resolveSource(ctx context.Context, path, word string) (string, error) {
+	sources, err := c.sourceCandidates(ctx, path)
+	if err != nil {
+		return "", err
+	}
 	var begin []candidate
-	for p, err := range c.pages(ctx, path, url.Values{}, 0) {
-		if err != nil {
-			return "", err
-		}
-		for _, raw := range p.Items {
-			var source api.DataSource
-			if err := json.Unmarshal(raw, &source); err != nil {
-				return "", fmt.Errorf("data source of the list: %w", err)
-			}
-			switch {
-			case source.ID == word, source.Name == word:
-				return source.ID, nil
-			case len(word) >= minPrefix && strings.HasPrefix(source.ID, word):
-				begin = append(begin, candidate{source.ID, source.Name})
-			}
+	for _, source := range sources {
+		switch {
+		case source.value == word, source.description == word:
+			return source.value, nil
+		case len(word) >= minPrefix && strings.HasPrefix(source.value, word):
+			begin = append(begin, source)
 		}
 	}
-	switch len(begin) {
-	case 0:
+	switch {
+	case word == latest && len(sources) == 0:
+		return "", errors.New("there is no data source yet")
+	case word == latest:
+		return sources[len(sources)-1].value, nil // ids are in the order of their creation
+	case len(begin) == 0:
 		return word, nil
-	case 1:
+	case len(begin) == 1:
 		return begin[0].value, nil
 	default:
 		return "", ambiguous("data source", word, begin)
 	}
+}
+
+// sourceCandidates returns the data sources of a report with their names.
+func (c *client) sourceCandidates(ctx context.Context, path string) (all []candidate, err error) {
+	for p, err := range c.pages(ctx, path, url.Values{}, 0) {
+		if err != nil {
+			return nil, err
+		}
+		for _, raw := range p.Items {
+			var source api.DataSource
+			if err := json.Unmarshal(raw, &source); err != nil {
+				return nil, fmt.Errorf("data source of the list: %w", err)
+			}
+			all = append(all, candidate{source.ID, source.Name})
+		}
+	}
+	return all, nil
 }

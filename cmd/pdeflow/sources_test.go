@@ -48,7 +48,9 @@ func TestALiveDatabaseIsImportedMappedAndRefreshed(t *testing.T) {
 		t.Fatalf("mapping: got %+v, want the column svc.loan.cur_bal_amt", mapped)
 	}
 	do(exitDone, "sources", "list").ends(t, exitDone, "Loans", "postgres://reader@localhost")
-	do(exitDone, "sources", "test", "Loans").ends(t, exitDone, "The user sees 1 table with 2 columns.")
+	for _, word := range []string{"Loans", latest} {
+		do(exitDone, "sources", "test", word).ends(t, exitDone, "The user sees 1 table with 2 columns.")
+	}
 	do(exitDone, "sources", "summary", "Loans").
 		ends(t, exitDone, "1 table with 2 columns", "svc.loan (table)", "loan_id", "primary key")
 	summary := from[api.SourceSummary](t, do(exitDone, "sources", "summary", "Loans", "--json"))
