@@ -165,7 +165,7 @@ func TestRead_OfATableOfDBTWithTwoNames(t *testing.T) {
 
 func TestRead_OfRowsOfOpenMetadata(t *testing.T) {
 	t.Parallel()
-	const header = "Name*, EntityType* ,fullyQualifiedName,description,column.dataType,column.dataLength\n"
+	const header = "Name*, ENTITYTYPE* ,fullyQualifiedName,description,column.dataType,column.dataLength\n"
 	for name, c := range map[string]struct{ row, want string }{
 		"spaces":              {" b , Column , o.d.s.t.b , about , int ,", "2 o.s.t.b int: about"},
 		"a short row":         {"b,column,o.d.s.t.b", "2 o.s.t.b "},
