@@ -49,7 +49,8 @@ func TestTheDoctorFindsNothingWrongWithAWorkingInstallation(t *testing.T) {
 	for _, check := range []string{
 		"program", "server", "server clock", "readiness", "database", "database writes", "database connections",
 		"database clock", "migrations", "nats",
-		"nats clock", "nats publishing", "jetstream", "stream PDE_EVENTS", "stream PDE_WORK", "consumer classifier-rules",
+		"nats clock", "nats publishing", "jetstream", "stream PDE_EVENTS", "stream PDE_WORK",
+		"consumer classifier-rules",
 		"consumer classifier-llm",
 		"consumer projector", "consumer auditor",
 	} {

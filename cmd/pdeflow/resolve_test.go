@@ -67,16 +67,17 @@ func TestIDsCyclesAndReportsAreCompletedByTheServer(t *testing.T) {
 	f := newFixture(t, schema.ServiceAPI)
 	ids := schematest.Report(t, f.db, 2)
 	job := f.regenerate()
+	ofReport := "--cycle " + schematest.CycleID + " --report " + schematest.ReportID
 	for typed, want := range map[string]string{
-		"jobs watch ":                    job,
-		"jobs cancel " + job[:6]:         job,
-		"jobs status lat":                latest,
-		"regenerate --cycle ":            schematest.CycleID,
-		"regenerate --cycle x --report ": "",
-		"mappings list --report auto":    schematest.ReportID,
-		"sources test --cycle " + schematest.CycleID + " --report " + schematest.ReportID + " ":               latest,
-		"jobs list --cycle=" + schematest.CycleID[:3]:                                                         schematest.CycleID,
-		"mappings show --cycle " + schematest.CycleID + " --report " + schematest.ReportID + " " + ids[0][:8]: ids[0],
+		"sources test " + ofReport + " ":               latest,
+		"jobs watch ":                                  job,
+		"jobs cancel " + job[:6]:                       job,
+		"jobs status lat":                              latest,
+		"regenerate --cycle ":                          schematest.CycleID,
+		"regenerate --cycle x --report ":               "",
+		"mappings list --report auto":                  schematest.ReportID,
+		"jobs list --cycle=" + schematest.CycleID[:3]:  schematest.CycleID,
+		"mappings show " + ofReport + " " + ids[0][:8]: ids[0],
 	} {
 		t.Run(typed, func(t *testing.T) {
 			found := slices.ContainsFunc(completed(t, f.environment(), strings.Split(typed, " ")...),

@@ -28,7 +28,8 @@ func (a *app) sourcesCommand() *cli.Command {
 	return group(&cli.Command{
 		Name:  "sources",
 		Usage: "lists data sources, tests their connections, shows their tables and reads them again",
-		Description: "Calls the API. ID is the id of a data source, the beginning of one, its name, or latest. A data source " +
+		Description: "Calls the API. ID is the id of a data source, the beginning of one, its name, or " +
+			"latest. A data source " +
 			"has a connection if its columns were read from a database (pdeflow import --source-url).\n\n" +
 			"pdeflow sources list\n" +
 			"pdeflow sources refresh \"Loan servicing\"",
