@@ -59,6 +59,13 @@ func TestCheckExplainsAStuckJob(t *testing.T) {
 		f := newFixture(t, schema.ServiceAPI, schema.ServiceProjector)
 		ids := schematest.Report(t, f.db, 3)
 		schematest.ListedJob(t, f.db, 3)
+		js, err := events.JetStream(f.nats.Conn(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := (events.Topology{}).Declare(t.Context(), js); err != nil { // the projector may not have yet
+			t.Fatal(err)
+		}
 		if got := f.stuckFinding(); !strings.Contains(got, "3 mappings are due") ||
 			!strings.Contains(got, "mapping "+ids[0]+" has no message in PDE_WORK; is a dispatcher running?") {
 			t.Errorf("stuck finding: got %q, want three due mappings and the missing message", got)
