@@ -12,7 +12,7 @@
 //	                      judge     get the candidates of the job and evaluate; a panic becomes an error
 //	evaluate.go           evaluate  choose a column and classify; a pure function
 //	transformation.go     choose    rank the columns, follow people's decisions, and describe how the value follows
-//	model.go              evaluateWithModel  the same with a language model, for jobs of the llm lane
+//	evaluate_model.go     evaluateWithModel  the same with a language model, for jobs of the llm lane
 //	opinion.go            the model's answer and the rules' become one result
 //	call.go               send      one call: recorded, sent, waited for, recorded again
 //	columns/rank.go       Rank      the best column, its confidence, and the alternatives, by four steps:

@@ -3,6 +3,7 @@ package classifier
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -140,6 +141,16 @@ func (c *Classifier) waitForLock(ctx context.Context, m events.MappingRequested,
 		return err
 	}
 	return events.RetryAfter(jitter(lockWait), cause)
+}
+
+// pauseAtCap pauses the job because its next call could exceed its limit of cost.
+func (c *Classifier) pauseAtCap(ctx context.Context, work schema.Work) error {
+	err := schema.PauseAtCap(ctx, c.db, work.Item.JobID, work.MaxCostUSD, events.TraceparentFrom(ctx).String())
+	if err != nil {
+		return fmt.Errorf("pause job %s at its limit of cost: %w", work.Item.JobID, err)
+	}
+	c.log.WarnContext(ctx, "job is paused at its limit of cost", "job_id", work.Item.JobID, "limit", work.MaxCostUSD)
+	return c.publishBell(ctx, work.Item.JobID)
 }
 
 // backoff returns the wait after the attempt, which counts from 1.

@@ -2,7 +2,7 @@
 //
 //	prompt.txt     the versioned text of the prompt
 //	prompt.go      Prompt   fills it from the policy and from the metadata of one mapping
-//	model.go       Ask      one question: a request, and one repair if the reply cannot be used
+//	ask.go         Ask      one question: a request, and one repair if the reply cannot be used
 //	reply.go       parse    reads a reply strictly
 //	confidence.go           counts the confidence of an answer from evidence
 //	price.go       Prices   the exact cost of a call

@@ -46,7 +46,7 @@ func (f *fixture) handleLLM(c *Classifier, id string) {
 	}
 }
 
-func TestModel_PausesTheJobBeforeItsLimitIsExceeded(t *testing.T) {
+func TestAJobPausesBeforeItsLimitOfCostIsExceeded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 4)
 	c, server := f.withModel(llmtest.Options{})
@@ -74,7 +74,7 @@ func TestModel_PausesTheJobBeforeItsLimitIsExceeded(t *testing.T) {
 	}
 }
 
-func TestModel_AnOutageFailsNoItem(t *testing.T) {
+func TestAnOutageOfTheProviderFailsNoItem(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	c, server := f.withModel(llmtest.Options{})
@@ -101,7 +101,7 @@ func TestModel_AnOutageFailsNoItem(t *testing.T) {
 	}
 }
 
-func TestModel_ACancelledJobEndsItsCalls(t *testing.T) {
+func TestACancelledJobEndsItsCalls(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	c, _ := f.withModel(llmtest.Options{Script: llmtest.Always(llmtest.SlowBody)})
@@ -129,7 +129,7 @@ func TestModel_ACancelledJobEndsItsCalls(t *testing.T) {
 	}
 }
 
-func TestModel_ReportsACallWhoseReplyWasLost(t *testing.T) {
+func TestAJobReportsACallWhoseReplyWasLost(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	c, _ := f.withModel(llmtest.Options{})
@@ -148,7 +148,7 @@ func TestModel_ReportsACallWhoseReplyWasLost(t *testing.T) {
 	}
 }
 
-func TestModel_SavesNothingFromARefusedReply(t *testing.T) {
+func TestAReplyThatCannotBeUsedIsNotSaved(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	c, server := f.withModel(llmtest.Options{Script: llmtest.Always(llmtest.InventedTier)})

@@ -3,9 +3,7 @@ package classifier
 import (
 	"context"
 	"errors"
-	"fmt"
 
-	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/llm"
 	"github.com/pdeflow/pdeflow/services/classifier/llm/provider"
@@ -57,14 +55,4 @@ func (c *Classifier) askError(ctx context.Context, work schema.Work, err error) 
 	usage, sumErr := schema.SumUsage(ctx, c.db, work.Item.JobID, work.Item.MappingID)
 	counted.usage = usage
 	return errors.Join(counted, sumErr)
-}
-
-// pauseAtCap pauses the job because its next call could exceed its limit of cost.
-func (c *Classifier) pauseAtCap(ctx context.Context, work schema.Work) error {
-	err := schema.PauseAtCap(ctx, c.db, work.Item.JobID, work.MaxCostUSD, events.TraceparentFrom(ctx).String())
-	if err != nil {
-		return fmt.Errorf("pause job %s at its limit of cost: %w", work.Item.JobID, err)
-	}
-	c.log.WarnContext(ctx, "job is paused at its limit of cost", "job_id", work.Item.JobID, "limit", work.MaxCostUSD)
-	return c.publishBell(ctx, work.Item.JobID)
 }
