@@ -15,8 +15,6 @@ import (
 type CallStep string
 
 const (
-	// CallStepTables asks for the tables whose columns become the candidates.
-	CallStepTables CallStep = "tables"
 	// CallStepAnswer asks for the column and the classification.
 	CallStepAnswer CallStep = "answer"
 	// CallStepRepair asks again after a reply that could not be used.
@@ -24,7 +22,7 @@ const (
 )
 
 // CallSteps returns all steps.
-func CallSteps() []CallStep { return []CallStep{CallStepTables, CallStepAnswer, CallStepRepair} }
+func CallSteps() []CallStep { return []CallStep{CallStepAnswer, CallStepRepair} }
 
 // CallState is the state of a call of a model.
 type CallState string
@@ -210,19 +208,6 @@ func storedReply(reply string) string {
 		reply = reply[:maxStoredReply]
 	}
 	return strings.ReplaceAll(strings.ToValidUTF8(reply, "?"), "\x00", "?")
-}
-
-// GetReply returns the item's call with this request and a reply, in the same attempt. A process that died after the
-// reply leaves one. It returns [ErrNotFound] if there is none.
-func GetReply(ctx context.Context, db bun.IDB, call ModelCall) (ModelCall, error) {
-	var found ModelCall
-	err := db.NewSelect().Model(&found).Where("job_id = ? and mapping_id = ?", call.JobID, call.MappingID).
-		Where("attempt = ? and request_sha256 = ? and state = ?", call.Attempt, call.RequestSHA256, CallStateAnswered).
-		Order("id").Limit(1).Scan(ctx)
-	if err != nil {
-		return found, notFound(err, "reply for mapping "+call.MappingID)
-	}
-	return found, nil
 }
 
 // SumUsage returns the usage of all calls for the item that have a reply.

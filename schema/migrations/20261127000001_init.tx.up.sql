@@ -505,7 +505,7 @@ create table model_calls (
     job_id              text collate "C" not null,
     mapping_id          text collate "C" not null,
     attempt             integer not null check (attempt > 0),
-    step                text not null check (step in ('tables', 'answer', 'repair')),
+    step                text not null check (step in ('answer', 'repair')),
     state               text not null check (state in ('sent', 'answered', 'failed', 'aborted', 'lost')),
     -- The model that was asked for, and the one that the provider names in its reply.
     model               text not null,
@@ -529,8 +529,6 @@ create table model_calls (
     updated_by          text not null
 );
 create index model_calls_item on model_calls (job_id, mapping_id, id);
--- For estimates from the last calls of a model.
-create index model_calls_model on model_calls (model, prompt_version, id) where state = 'answered';
 
 -- What a job with a limit of cost has spent, and what its running calls may cost at most: counters, whose sources are the calls.
 create table job_costs (

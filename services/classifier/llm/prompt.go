@@ -23,8 +23,8 @@ var promptText string
 const (
 	// maxName and maxText are the number of characters of an imported name and of another imported text that are sent.
 	maxName, maxText = 200, 400
-	// maxAnswerTokens and maxTablesTokens bound the reply of each step.
-	maxAnswerTokens, maxTablesTokens = 700, 200
+	// maxAnswerTokens bounds the reply.
+	maxAnswerTokens = 700
 	// maxEcho is the number of bytes of a reply that are sent back in a repair.
 	maxEcho = 2000
 )
@@ -94,7 +94,7 @@ func (p *Prompt) Version() string { return p.version }
 // Digest identifies everything in the prompt that is the same for all mappings: the file, and what it takes from the
 // policy.
 func (p *Prompt) Digest() string {
-	sum := sha256.Sum256([]byte(p.system + p.sections["answer"] + p.sections["classify"] + p.sections["tables"]))
+	sum := sha256.Sum256([]byte(p.system + p.sections["answer"] + p.sections["classify"]))
 	return hex.EncodeToString(sum[:6])
 }
 
@@ -153,13 +153,9 @@ func (p *Prompt) Answer(q Question) provider.Request {
 			d.rows = []row{columnRow(*q.Column)}
 		}
 	}
-	return p.request(section, d, "mapping_answer", p.answerSchema, maxAnswerTokens)
-}
-
-func (p *Prompt) request(section string, d data, name string, format json.RawMessage, tokens int) provider.Request {
-	text := strings.NewReplacer("{data}", block(d)).Replace(p.sections[section])
+	text := strings.Replace(p.sections[section], "{data}", block(d), 1)
 	return provider.Request{
-		System: p.system, SchemaName: name, Schema: format, MaxOutputTokens: tokens,
+		System: p.system, SchemaName: "mapping_answer", Schema: p.answerSchema, MaxOutputTokens: maxAnswerTokens,
 		Messages: []provider.Message{{Role: provider.RoleUser, Text: text}},
 	}
 }
@@ -170,7 +166,7 @@ func (p *Prompt) repair(r provider.Request, reply, problems string) provider.Req
 	if len(reply) > maxEcho {
 		reply = strings.ToValidUTF8(reply[:maxEcho], "")
 	}
-	text := strings.NewReplacer("{problems}", problems).Replace(p.sections["repair"])
+	text := strings.Replace(p.sections["repair"], "{problems}", problems, 1)
 	r.Messages = append(r.Messages[:len(r.Messages):len(r.Messages)],
 		provider.Message{Role: provider.RoleAssistant, Text: cmp.Or(strings.TrimSpace(reply), "(nothing)")},
 		provider.Message{Role: provider.RoleUser, Text: text})
