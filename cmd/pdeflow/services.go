@@ -144,7 +144,7 @@ func countUnchanged(w deps, s settings) func(context.Context, schema.Job) (int64
 		return nil
 	}
 	return func(ctx context.Context, job schema.Job) (int64, error) {
-		return classifier.CountUnchanged(ctx, w.apiDB, s.engine, job)
+		return classifier.CountUnchanged(ctx, w.apiDB, s.engine, s.model, job)
 	}
 }
 

@@ -331,7 +331,7 @@ type input struct {
 	Policy string
 	Maps   bool
 	Report string
-	// Model identifies the kind of classifier, the model and its prompt; empty for the rules alone.
+	// Model is that of digestOf.
 	Model string `json:",omitempty"`
 
 	Attribute schema.Attribute
@@ -349,7 +349,7 @@ type input struct {
 	Precedent *schema.Precedent
 }
 
-// inputHash returns the digest of the input for the mapping. The model is empty for the rules alone.
+// inputHash returns the digest of the input for the mapping. The model is that of digestOf.
 func inputHash(engine *rules.Engine, from *candidates, work schema.Work, ranking choice, model string) string {
 	in := input{
 		Model:  model,

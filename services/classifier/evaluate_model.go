@@ -15,7 +15,7 @@ func (c *Classifier) evaluateWithModel(
 	ctx context.Context, from *candidates, work schema.Work,
 ) (schema.Mapping, schema.ItemResult, error) {
 	p := proposal{chosen: rank(from, work), by: c.engine.ClassifiedBy()}
-	p.hash = inputHash(c.engine, from, work, p.chosen, string(work.Classifier)+" "+c.model.Digest())
+	p.hash = inputHash(c.engine, from, work, p.chosen, digestOf(c.model, work.Classifier))
 	if isUnchanged(work, p.hash) {
 		after, saved := unchanged(work, c.model.ClassifiedBy())
 		return after, saved, nil
@@ -40,6 +40,14 @@ func (c *Classifier) evaluateWithModel(
 	after, saved := conclude(work, after, p)
 	saved.Usage, err = schema.SumUsage(ctx, c.db, work.Item.JobID, work.Item.MappingID)
 	return after, saved, err
+}
+
+// digestOf identifies the kind of classifier, the model and its prompt; it is empty for the rules alone.
+func digestOf(model *llm.Model, kind schema.ClassifierKind) string {
+	if kind == schema.ClassifierRules {
+		return ""
+	}
+	return string(kind) + " " + model.Digest()
 }
 
 // askError returns the error of a question: a [judgeError] if the provider or the model refused this mapping, and

@@ -4,14 +4,18 @@ import (
 	"context"
 
 	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/llm"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
 // workPage is the number of mappings that [CountUnchanged] reads by one statement.
 const workPage = 1000
 
-// CountUnchanged returns the number of mappings that the job would skip as unchanged. It judges each as the job would.
-func CountUnchanged(ctx context.Context, db *schema.DB, engine *rules.Engine, job schema.Job) (n int64, err error) {
+// CountUnchanged returns the number of mappings that the job would skip as unchanged. It compares the digest of each as
+// the job would. The model is that of the llm lane; a job of the rules lane needs none.
+func CountUnchanged(
+	ctx context.Context, db *schema.DB, engine *rules.Engine, model *llm.Model, job schema.Job,
+) (n int64, err error) {
 	if job.Force {
 		return 0, nil
 	}
@@ -30,7 +34,7 @@ func CountUnchanged(ctx context.Context, db *schema.DB, engine *rules.Engine, jo
 			if ctx.Err() != nil {
 				return 0, ctx.Err()
 			}
-			if _, saved := evaluate(engine, from, work); saved.Code == schema.ErrorCodeUnchanged {
+			if isUnchanged(work, inputHash(engine, from, work, rank(from, work), digestOf(model, job.Classifier))) {
 				n++
 			}
 			after = work.Mapping.ID
