@@ -158,20 +158,7 @@ func (x *candidateCache) evict(entry *jobCandidates) {
 	})
 }
 
-// dropEndedPeriodically drops the candidates of jobs that have ended, until ctx ends.
-func (x *candidateCache) dropEndedPeriodically(ctx context.Context) {
-	tick := time.NewTicker(dropInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			_ = x.dropEnded(ctx) // if the database is unreachable, the next tick tries again
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
+// dropEnded drops the candidates of jobs that have ended.
 func (x *candidateCache) dropEnded(ctx context.Context) error {
 	x.mu.Lock()
 	ids := make([]string, len(x.byJob))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
@@ -90,18 +91,37 @@ func New(
 // Run consumes work until ctx ends. It returns after every goroutine that it started has ended.
 func (c *Classifier) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, background := range []func(context.Context){
-		c.recurring.Run, c.clearPeriodically, c.columns.dropEndedPeriodically, c.intents.run,
-	} {
+	background := func(run func(context.Context)) {
 		group.Go(func() error {
-			background(ctx)
+			run(ctx)
 			return nil
 		})
 	}
+	background(c.recurring.Run)
+	background(every(clearInterval, c.clearAll))
+	// If the database is unreachable, the next tick tries again.
+	background(every(dropInterval, func(ctx context.Context) { _ = c.columns.dropEnded(ctx) }))
+	background(every(intentInterval, func(ctx context.Context) { _ = c.intents.check(ctx) }))
 	for _, runner := range c.runners {
 		group.Go(func() error { return runner.Run(ctx) })
 	}
 	return group.Wait()
+}
+
+// every returns a function that calls do at this interval until its context ends.
+func every(interval time.Duration, do func(context.Context)) func(context.Context) {
+	return func(ctx context.Context) {
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				do(ctx)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
 }
 
 // Ready returns nil while the consumers are open, and otherwise the reason why one is not.

@@ -50,20 +50,6 @@ func (w *intentWatch) watch(ctx context.Context, jobID string) (waiting, calling
 	}
 }
 
-// run reads the intents periodically until ctx ends.
-func (w *intentWatch) run(ctx context.Context) {
-	tick := time.NewTicker(intentInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			_ = w.check(ctx) // if the database is unreachable, the next tick tries again
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
 // check reads the intents of the jobs with calls, and ends those that must not go on.
 func (w *intentWatch) check(ctx context.Context) error {
 	w.mu.Lock()

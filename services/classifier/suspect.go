@@ -83,20 +83,6 @@ func (c *Classifier) clearAll(ctx context.Context) {
 	}
 }
 
-// clearPeriodically retries to clear starts until ctx ends.
-func (c *Classifier) clearPeriodically(ctx context.Context) {
-	tick := time.NewTicker(clearInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			c.clearAll(ctx)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
 // itemKey identifies an item.
 type itemKey struct{ jobID, mappingID string }
 
