@@ -2,7 +2,6 @@ package browser
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -38,6 +37,8 @@ const (
 type site struct {
 	binary, dir, address string
 	process              *exec.Cmd
+	// exited is closed when the process has ended.
+	exited chan struct{}
 	// axe is the script of axe-core.
 	axe    string
 	output bytes.Buffer
@@ -47,6 +48,11 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	dir := t.TempDir()
+	// Postgres's user can enter the directory, so that the database lies in it and is removed with it. Root's would
+	// otherwise be made in /var/lib/pdeflow and remain there.
+	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil {
+		t.Fatal(err)
+	}
 	s := &site{
 		binary: filepath.Join(dir, "pdeflow"), dir: filepath.Join(dir, "data"), address: freeAddress(t),
 		axe: readAxe(t),
@@ -82,16 +88,20 @@ func (s *site) start(t *testing.T) {
 	if err := s.process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- s.process.Wait() }()
+	process, exited := s.process, make(chan struct{})
+	s.exited = exited
+	go func() {
+		defer close(exited)
+		_ = process.Wait() // its output has the reason
+	}()
 	for deadline := time.Now().Add(patience); ; {
 		response, err := s.get(t.Context(), "/readyz")
 		if err == nil && response == http.StatusOK {
 			return
 		}
 		select {
-		case err := <-exited:
-			t.Fatalf("the program has ended: %v\n%s", err, s.output.String())
+		case <-exited:
+			t.Fatalf("the program has ended: %v\n%s", process.ProcessState, s.output.String())
 		case <-time.After(50 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
@@ -118,13 +128,11 @@ func (s *site) stop(t *testing.T) {
 	if err := s.process.Process.Signal(syscall.SIGTERM); err != nil {
 		return // it has ended
 	}
-	for deadline := time.Now().Add(patience); s.process.Process.Signal(syscall.Signal(0)) == nil; {
-		if time.Now().After(deadline) {
-			t.Errorf("the program does not end\n%s", s.output.String())
-			_ = s.process.Process.Kill()
-			return
-		}
-		<-time.After(20 * time.Millisecond)
+	select {
+	case <-s.exited:
+	case <-time.After(patience):
+		t.Errorf("the program does not end\n%s", s.output.String())
+		_ = s.process.Process.Kill()
 	}
 }
 
@@ -348,43 +356,6 @@ func (u *user) sees(text string) {
 		u.t.Fatal(err)
 	}
 	u.until("document.body.innerText.includes(" + string(quoted) + ")")
-}
-
-// accessible fails the test for each rule of accessibility that the page violates. The rules are those of axe-core:
-// WCAG 2.2 at levels A and AA, and best practices.
-func (u *user) accessible(page string) {
-	u.t.Helper()
-	ctx, cancel := context.WithTimeout(u.ctx, patience)
-	defer cancel()
-	found, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](u.site.axe+`;
-		axe.run().then(({violations}) => violations.flatMap(({id, help, nodes}) =>
-			nodes.map(({html, failureSummary}) => id + ": " + help + "\n" + html + "\n" + failureSummary)))`,
-		chromedp.EvalAwaitPromise))
-	if err != nil {
-		u.t.Fatalf("axe on %s: %v", page, err)
-	}
-	for _, violation := range found {
-		u.t.Errorf("%s: %s", page, violation)
-	}
-}
-
-// readAxe returns the script of axe-core.
-func readAxe(t *testing.T) string {
-	t.Helper()
-	file, err := os.Open("testdata/axe.min.js.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := io.ReadAll(unzipped)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 // text returns the text of the page, for messages.
