@@ -17,22 +17,25 @@ import (
 
 const (
 	// pageReports and pageMappings are the numbers of rows of a page. A first view has less than 100 KB.
-	pageReports, pageMappings = 100, 32
+	pageReports, pageMappings = 100, 30
 	// maxCounted is the largest report whose mappings a page counts one by one.
 	maxCounted = 20_000
 	// shownChanges is the number of changes of a mapping that a page shows.
 	shownChanges = 20
 )
 
+// reportPagePath is the path of the page of a report.
+const reportPagePath = "/cycles/{cycle_id}/reports/{report_id}"
+
 // registerReportPages registers the pages of reports.
 func (s *Server) registerReportPages() {
 	s.page(Viewer, http.MethodGet, "/", s.reportsPage)
-	s.page(Viewer, http.MethodGet, "/cycles/{cycle_id}/reports/{report_id}", s.reportPage)
-	s.router.Get("/cycles/{cycle_id}/reports/{report_id}/events", s.reportEvents)
+	s.page(Viewer, http.MethodGet, reportPagePath, s.reportPage)
+	s.router.Get(reportPagePath+"/events", s.reportEvents)
 }
 
 func (s *Server) reportsPage(ctx context.Context, r *http.Request) (reply, error) {
-	query := PageQuery{Limit: pageReports, Cursor: r.FormValue("cursor")}
+	query := PageQuery{Limit: pageReports, Cursor: r.Form.Get("cursor")}
 	key, err := query.after(2)
 	if err != nil {
 		return reply{}, err
@@ -107,7 +110,7 @@ func (s *Server) reportPage(ctx context.Context, r *http.Request) (reply, error)
 	if err != nil {
 		return reply{}, err
 	}
-	page := PageQuery{Limit: pageMappings, Cursor: r.FormValue("cursor")}
+	page := PageQuery{Limit: pageMappings, Cursor: r.Form.Get("cursor")}
 	rows, next, err := s.readMappings(ctx, in, page, query)
 	if err != nil {
 		return reply{}, err
@@ -125,7 +128,7 @@ func (s *Server) reportPage(ctx context.Context, r *http.Request) (reply, error)
 	if view.Selected, err = s.selectedMapping(ctx, r, in, view); err != nil {
 		return reply{}, err
 	}
-	if done := r.FormValue("done"); done != "" {
+	if done := r.Form.Get("done"); done != "" {
 		mapping, err := schema.GetMapping(ctx, s.db, in.CycleID, in.ReportID, done)
 		if err == nil {
 			view.Done = &mapping
@@ -216,7 +219,7 @@ func (s *Server) countMatches(
 func (s *Server) selectedMapping(
 	ctx context.Context, r *http.Request, in ReportPath, view desk.Report,
 ) (*desk.Mapping, error) {
-	id := r.FormValue("m")
+	id := r.Form.Get("m")
 	at := slices.IndexFunc(view.Rows, func(m schema.ListedMapping) bool { return m.ID == id })
 	if id == "" && len(view.Rows) > 0 {
 		at, id = 0, view.Rows[0].ID

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
@@ -80,6 +81,22 @@ func TestDesk(t *testing.T) {
 		tess.until(`seen.size > 2 && same.isConnected`) // the bar moved, and the page was not loaded again
 	})
 
+	t.Run("the first view of the sample", func(t *testing.T) {
+		s.importReport(t, "SAMPLE", map[string]string{
+			"columns": string(sample.Columns()), "attributes": string(sample.Attributes()),
+		})
+		ada := s.signIn(ctx, t, "ada", api.Manager)
+		ada.open("/jobs/" + s.startJob(t, "SAMPLE"))
+		ada.sees("Completed")
+		ada.open(reportPath("SAMPLE"))
+		ada.sees("30 shown")
+		const size = `[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")].
+			reduce((sum, file) => sum + file.decodedBodySize, 0)`
+		if got := eval[int](ada, size); got < 50_000 || got >= 100_000 {
+			t.Errorf("got %d bytes without compression, want 50,000 to 100,000", got)
+		}
+	})
+
 	t.Run("a conflict", func(t *testing.T) {
 		s.importReport(t, "TWO", map[string]string{"columns": columns, "attributes": "attribute_name\nFICO Score\n"})
 		tess := s.signIn(ctx, t, "tess", api.Tester)
@@ -111,7 +128,7 @@ func TestDesk(t *testing.T) {
 		vera := s.signIn(ctx, t, "vera", api.Viewer)
 		vera.open(reportPath("MARKUP"))
 		vera.sees("<script>document.title='owned'</script>")
-		vera.sees("Deciding needs a manager")
+		vera.sees("Only a manager can review")
 		if got := eval[string](vera, "document.title"); !strings.HasPrefix(got, "MARKUP") {
 			t.Errorf("title: got %q", got)
 		}

@@ -46,7 +46,7 @@ type Frame struct {
 	Active *events.JobStatus
 }
 
-// Caller is the signed-in user, with what their role allows. The zero value is nobody.
+// Caller is the signed-in user, with what their role allows. The zero value means that no user is signed in.
 type Caller struct {
 	User, Role string
 	// CanEdit is true for testers and managers, and CanReview for managers.

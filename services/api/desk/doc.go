@@ -1,6 +1,6 @@
 // Package desk renders the web page of pdeflow: the templates, the stylesheets and the script are embedded.
 //
-//  1. The package renders and decides nothing. The handlers are in package api, beside the JSON routes whose functions
+//  1. The package renders and decides nothing. The handlers are in package api, like the JSON routes whose functions
 //     they call, and pass views to [Desk.Render]. A view has rows of the database and statuses of jobs as they are.
 //
 //  2. A page is complete without the script: links and forms. The script (static/desk.js) follows the same links and

@@ -101,9 +101,3 @@ func (v Mapping) Suggestions() (fields []Field) {
 	add("Personal", Plain(v.PIIFlag), Plain(v.SuggestedPIIFlag))
 	return fields
 }
-
-// Rule returns the first line of the reason for the classification, and the others.
-func (v Mapping) Rule() (first string, rest []string) {
-	lines := strings.Split(strings.TrimSpace(v.ClassificationRationale), "\n")
-	return lines[0], lines[1:]
-}

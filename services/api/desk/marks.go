@@ -43,7 +43,7 @@ func share(part, total int64) float64 {
 	return float64(part) * 100 / float64(total)
 }
 
-// percent formats a part of the total as a whole percentage, which is 100% only if nothing is missing.
+// percent formats a part of the total as a whole percentage, rounded down: it is 100% only if nothing is missing.
 func percent(part, total int64) string {
 	p := int(share(part, total))
 	if p == 0 && part > 0 {
@@ -72,7 +72,7 @@ func bar(part, total int64, class string) template.HTML {
 		class = ` class="` + class + `"`
 	}
 	return markup(`<svg class="bar" aria-hidden="true"><rect` + class + ` width="` +
-		width(share(part, total)) + `" height="100%"/></svg>`)
+		width(share(part, total)) + `"/></svg>`)
 }
 
 // part is a part of a stacked bar.
@@ -91,13 +91,12 @@ func stack(label string, total int64, parts ...part) template.HTML {
 	for _, p := range parts {
 		w := share(p.n, total)
 		if w > 0 {
-			b.WriteString(`<rect class="` + p.class + `" x="` + width(left) + `" width="` + width(w) +
-				`" height="100%"/>`)
+			b.WriteString(`<rect class="` + p.class + `" x="` + width(left) + `" width="` + width(w) + `"/>`)
 		}
 		left += w
 	}
 	if left < 100 {
-		b.WriteString(`<rect class="fnone" x="` + width(left) + `" width="` + width(100-left) + `" height="100%"/>`)
+		b.WriteString(`<rect class="fnone" x="` + width(left) + `" width="` + width(100-left) + `"/>`)
 	}
 	b.WriteString(`</svg>`)
 	return markup(b.String())
@@ -170,7 +169,7 @@ func newFacets(view Report, group []Facet) facets { return facets{view, group} }
 func reviewMark(s schema.ReviewStatus, class string) template.HTML {
 	name, color := reviewIcon(s)
 	return `<span class="s">` + icon(name, color) +
-		markup(`<span class="`+class+`">`+words(s)+`</span></span>`)
+		markup(`<span class="`+class+`">`+template.HTMLEscapeString(words(s))+`</span></span>`)
 }
 
 // statusMark returns the icon and the word of a job's status.
@@ -190,7 +189,7 @@ func statusMark(s schema.Status) template.HTML {
 	case schema.StatusPending:
 	}
 	return `<span class="s">` + icon(name, class) +
-		markup(`<b>`+words(s)+`</b></span>`)
+		markup(`<b>`+template.HTMLEscapeString(words(s))+`</b></span>`)
 }
 
 // words returns a value of the API as words: needs_revision as Needs revision.
@@ -199,7 +198,7 @@ func words(value any) string {
 	if text == "" {
 		return ""
 	}
-	return template.HTMLEscapeString(strings.ToUpper(text[:1]) + text[1:])
+	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 func yesNo(flag *bool) string {

@@ -230,7 +230,7 @@ func (Report) Sorts() []struct{ Value, Word string } {
 	}
 }
 
-// Hint is a word about a mapping that is not plain.
+// Hint is a short remark about a mapping that needs attention.
 type Hint struct {
 	Text string
 	// Alert means that a person should look at it.
