@@ -100,9 +100,9 @@ func (s *Server) listItems(ctx context.Context, in *struct {
 	if _, err := s.readJob(ctx, in.JobID); err != nil {
 		return nil, err
 	}
-	filter := schema.ItemFilter{Queued: in.Outcome == "queued"}
-	if !filter.Queued {
-		filter.Outcome = schema.Outcome(in.Outcome)
+	filter, err := itemFilter(in.Outcome)
+	if err != nil {
+		return nil, err
 	}
 	items, err := schema.ListItems(ctx, s.db, in.JobID, filter, after, in.rows())
 	if err != nil {

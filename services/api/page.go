@@ -50,18 +50,14 @@ type reply struct {
 	location string
 }
 
-// page registers a page for callers with the role. Its errors are shown as a page.
+// page registers a page for callers with the role. Its errors are shown as a page. The handler finds the query and the
+// form in the request, and must not call [http.Request.FormValue]: that would also parse a form with files.
 func (s *Server) page(
 	role Role, method, pattern string, handle func(ctx context.Context, r *http.Request) (reply, error),
 ) {
 	s.router.Method(method, pattern, s.compressed(func(w http.ResponseWriter, r *http.Request) {
-		setPageHeaders(w)
-		if err := s.crossOrigin.Check(r); err != nil {
-			s.writeRefusal(w, r, newProblem(crossOrigin, "The form was sent by a page of another site."))
+		if !s.begin(w, r, maxForm(r)) {
 			return
-		}
-		if method == http.MethodPost {
-			r.Body = http.MaxBytesReader(w, r.Body, maxForm(r))
 		}
 		caller, problem := s.identify(r.Context(), credentials(r))
 		if problem != nil {
@@ -69,6 +65,10 @@ func (s *Server) page(
 			return
 		}
 		exchangeFrom(r.Context()).caller = caller
+		if err := parseForm(r); err != nil {
+			s.writeRefusal(w, r, problemOf(r.Context(), err))
+			return
+		}
 		if !caller.Role.Includes(role) {
 			s.writeRefusal(w, r, newProblem(roleTooLow, fmt.Sprintf("This needs the role %s.", role)))
 			return
@@ -85,6 +85,21 @@ func (s *Server) page(
 	}))
 }
 
+// begin sets the headers of a page and the maximum size of the body. It refuses a form of another site, and returns
+// false then.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, limit int64) bool {
+	w.Header().Set("Content-Security-Policy", contentPolicy)
+	w.Header().Set("Referrer-Policy", "same-origin")
+	w.Header().Set("X-Frame-Options", "DENY")
+	w.Header().Set("Cache-Control", "no-store") // shared computers
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	if err := s.crossOrigin.Check(r); err != nil {
+		s.writeRefusal(w, r, newProblem(crossOrigin, "The form was sent by a page of another site."))
+		return false
+	}
+	return true
+}
+
 // maxForm returns the maximum size of the body of a form.
 func maxForm(r *http.Request) int64 {
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
@@ -97,12 +112,6 @@ func maxForm(r *http.Request) int64 {
 func (s *Server) compressed(handle http.HandlerFunc) http.HandlerFunc {
 	types := []string{"text/html", "text/css", "text/javascript", "image/svg+xml"}
 	return middleware.Compress(compression, types...)(handle).ServeHTTP
-}
-
-func setPageHeaders(w http.ResponseWriter) {
-	w.Header().Set("Content-Security-Policy", contentPolicy)
-	w.Header().Set("Referrer-Policy", "same-origin")
-	w.Header().Set("X-Frame-Options", "DENY")
 }
 
 // credentials returns the values of the header Authorization, or the token of the page's cookie as such a value. Only
@@ -143,6 +152,10 @@ func (s *Server) writePage(w http.ResponseWriter, r *http.Request, status int, v
 		s.write(w, r, problemOf(r.Context(), err))
 		return
 	}
+	writeHTML(w, status, body)
+}
+
+func writeHTML(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may be gone
@@ -162,7 +175,7 @@ func (s *Server) writeRefusal(w http.ResponseWriter, r *http.Request, p *Problem
 	p.bind(r.Context())
 	view := desk.Refusal{
 		Caller: callerView(r.Context()), Title: p.Title, Detail: p.Detail, RequestID: p.RequestID,
-		Back: localPath(r.FormValue("back")),
+		Back: localPath(r.Form.Get("back")),
 	}
 	view.Forbidden = p.Status == http.StatusForbidden && view.User != ""
 	for _, e := range p.Errors {
@@ -176,9 +189,7 @@ func (s *Server) writeRefusal(w http.ResponseWriter, r *http.Request, p *Problem
 		s.write(w, r, p)
 		return
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(p.Status)
-	_, _ = w.Write(body) // the client may be gone
+	writeHTML(w, p.Status, body)
 }
 
 // localPath returns the text if it is a path of this server with an optional query, and else "".
@@ -212,7 +223,7 @@ func mappingOf(r *http.Request) MappingPath {
 	return MappingPath{ReportPath: reportOf(r), ID: parameter(r, "id")}
 }
 
-// parseForm parses the form of a request.
+// parseForm parses the query and the form of a request, but not a form with files.
 func parseForm(r *http.Request) error {
 	err := r.ParseForm()
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -222,6 +233,17 @@ func parseForm(r *http.Request) error {
 		return newProblem(malformed, "The form cannot be read.")
 	}
 	return nil
+}
+
+// decisionOf returns the decision of a form and its comment.
+func decisionOf(r *http.Request) (decision schema.ReviewStatus, comment string, err error) {
+	switch decision = schema.ReviewStatus(r.PostForm.Get("decision")); decision {
+	case schema.ReviewStatusApproved, schema.ReviewStatusRejected, schema.ReviewStatusNeedsRevision:
+		comment, err = commentOf(r)
+		return decision, comment, err
+	default:
+		return "", "", newFieldProblem("decision", "must be approved, rejected or needs_revision")
+	}
 }
 
 // commentOf returns the comment of a form.
@@ -235,13 +257,3 @@ func commentOf(r *http.Request) (string, error) {
 
 // maxComment is the maximum length of a comment, as in the JSON bodies.
 const maxComment = 2000
-
-// decisionOf returns the decision of a form.
-func decisionOf(r *http.Request) (schema.ReviewStatus, error) {
-	switch decision := schema.ReviewStatus(r.PostForm.Get("decision")); decision {
-	case schema.ReviewStatusApproved, schema.ReviewStatusRejected, schema.ReviewStatusNeedsRevision:
-		return decision, nil
-	default:
-		return "", newFieldProblem("decision", "must be approved, rejected or needs_revision")
-	}
-}

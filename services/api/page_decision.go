@@ -14,22 +14,14 @@ import (
 
 // registerDecisionForms registers the forms with which people decide about mappings.
 func (s *Server) registerDecisionForms() {
-	report := "/cycles/{cycle_id}/reports/{report_id}"
-	s.page(Manager, http.MethodPost, report+"/mappings/{id}/review", s.reviewForm)
-	s.page(Tester, http.MethodPost, report+"/mappings/{id}/undo", s.undoForm)
-	s.page(Manager, http.MethodPost, report+"/review", s.bulkForm)
+	s.page(Manager, http.MethodPost, reportPagePath+"/mappings/{id}/review", s.reviewForm)
+	s.page(Tester, http.MethodPost, reportPagePath+"/mappings/{id}/undo", s.undoForm)
+	s.page(Manager, http.MethodPost, reportPagePath+"/review", s.bulkForm)
 }
 
 // reviewForm reviews one mapping, and shows the next one of the list.
 func (s *Server) reviewForm(ctx context.Context, r *http.Request) (reply, error) {
-	if err := parseForm(r); err != nil {
-		return reply{}, err
-	}
-	decision, err := decisionOf(r)
-	if err != nil {
-		return reply{}, err
-	}
-	comment, err := commentOf(r)
+	decision, comment, err := decisionOf(r)
 	if err != nil {
 		return reply{}, err
 	}
@@ -58,9 +50,6 @@ func decided(r *http.Request, in MappingPath, next string) reply {
 }
 
 func (s *Server) undoForm(ctx context.Context, r *http.Request) (reply, error) {
-	if err := parseForm(r); err != nil {
-		return reply{}, err
-	}
 	in := mappingOf(r)
 	if _, err := s.undoDecision(ctx, &undoInput{MappingPath: in}); err != nil {
 		return reply{}, err
@@ -70,14 +59,7 @@ func (s *Server) undoForm(ctx context.Context, r *http.Request) (reply, error) {
 
 // bulkForm reviews the selected mappings. It first shows what would happen.
 func (s *Server) bulkForm(ctx context.Context, r *http.Request) (reply, error) {
-	if err := parseForm(r); err != nil {
-		return reply{}, err
-	}
-	decision, err := decisionOf(r)
-	if err != nil {
-		return reply{}, err
-	}
-	comment, err := commentOf(r)
+	decision, comment, err := decisionOf(r)
 	if err != nil {
 		return reply{}, err
 	}
@@ -85,7 +67,9 @@ func (s *Server) bulkForm(ctx context.Context, r *http.Request) (reply, error) {
 	if len(ids) == 0 || len(ids) > schema.MaxReview {
 		return reply{}, newFieldProblem("ids", fmt.Sprintf("select 1 to %d mappings", schema.MaxReview))
 	}
-	in, back := reportOf(r), localPath(r.PostForm.Get("back"))
+	in := reportOf(r)
+	address := desk.ReportURL(in.CycleID, in.ReportID)
+	back := cmp.Or(localPath(r.PostForm.Get("back")), address)
 	body := BulkReviewBody{IDs: ids, Decision: decision, Comment: comment, SkipOwnEdits: true}
 	body.DryRun = r.PostForm.Get("confirmed") == ""
 	done, err := s.reviewMappings(ctx, &bulkReviewInput{ReportPath: in, Body: body})
@@ -93,14 +77,13 @@ func (s *Server) bulkForm(ctx context.Context, r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	if !body.DryRun {
-		return reply{location: cmp.Or(back, desk.ReportURL(in.CycleID, in.ReportID))}, nil
+		return reply{location: back}, nil
 	}
 	view := desk.Confirm{
 		Caller:   callerView(ctx),
 		Question: desk.Verb(decision) + " " + desk.CountOf(done.Body.Decided) + "?",
 		Button:   desk.Verb(decision) + " " + desk.CountOf(done.Body.Decided),
-		Action:   desk.ReportURL(in.CycleID, in.ReportID) + "/review", Comment: true, None: done.Body.Decided == 0,
-		Back:   cmp.Or(back, desk.ReportURL(in.CycleID, in.ReportID)),
+		Action:   address + "/review", Comment: true, None: done.Body.Decided == 0, Back: back,
 		Fields: []desk.FormField{{Name: "decision", Value: string(decision)}, {Name: "back", Value: back}},
 	}
 	if n := done.Body.Unchanged; n > 0 {
@@ -115,7 +98,10 @@ func (s *Server) bulkForm(ctx context.Context, r *http.Request) (reply, error) {
 			continue
 		}
 		mapping, err := schema.GetMapping(ctx, s.db, in.CycleID, in.ReportID, id)
-		if err != nil && !errors.Is(err, schema.ErrNotFound) {
+		if errors.Is(err, schema.ErrNotFound) {
+			continue // it was removed since
+		}
+		if err != nil {
 			return reply{}, err
 		}
 		view.Mappings = append(view.Mappings, mapping)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
@@ -16,7 +17,7 @@ import (
 
 // registerEditForms registers the forms with which people edit mappings.
 func (s *Server) registerEditForms() {
-	path := "/cycles/{cycle_id}/reports/{report_id}/mappings/{id}"
+	path := reportPagePath + "/mappings/{id}"
 	s.page(Tester, http.MethodGet, path+"/edit", s.editPage)
 	s.page(Tester, http.MethodPost, path+"/edit", s.editForm)
 	s.page(Tester, http.MethodPost, path+"/accept", s.acceptForm)
@@ -33,7 +34,7 @@ func (s *Server) editPage(ctx context.Context, r *http.Request) (reply, error) {
 
 // backOf returns the page to return to from a page of the mapping.
 func backOf(r *http.Request, in MappingPath) string {
-	return cmp.Or(localPath(r.FormValue("back")),
+	return cmp.Or(localPath(r.Form.Get("back")),
 		desk.ReportURL(in.CycleID, in.ReportID)+"?m="+url.QueryEscape(in.ID))
 }
 
@@ -89,9 +90,6 @@ func flagText(flag *bool) string {
 // editForm sets the fields of a form that differ from what it was opened with. If the mapping has changed since, it
 // shows the form again, with the changes of the others and the values of the user.
 func (s *Server) editForm(ctx context.Context, r *http.Request) (reply, error) {
-	if err := parseForm(r); err != nil {
-		return reply{}, err
-	}
 	comment, err := commentOf(r)
 	if err != nil {
 		return reply{}, err
@@ -159,13 +157,8 @@ func (b EditBody) check() error {
 }
 
 func oneOf[T ~string](name string, value *T, allowed []T) error {
-	if value == nil {
+	if value == nil || slices.Contains(allowed, *value) {
 		return nil
-	}
-	for _, a := range allowed {
-		if a == *value {
-			return nil
-		}
 	}
 	return newFieldProblem(name, fmt.Sprintf("must be one of %v", allowed))
 }
@@ -205,9 +198,6 @@ func (s *Server) refusedEdit(ctx context.Context, r *http.Request, in MappingPat
 
 // acceptForm accepts the suggestions of the last job.
 func (s *Server) acceptForm(ctx context.Context, r *http.Request) (reply, error) {
-	if err := parseForm(r); err != nil {
-		return reply{}, err
-	}
 	in := mappingOf(r)
 	_, err := s.acceptSuggestion(ctx, &acceptInput{MappingPath: in, IfMatch: IfMatch{r.PostForm.Get("version")}})
 	return decided(r, in, ""), err

@@ -16,7 +16,7 @@ import (
 func (s *Server) registerImportPages() {
 	s.page(Tester, http.MethodGet, "/import", func(ctx context.Context, r *http.Request) (reply, error) {
 		return reply{view: desk.Import{
-			Caller: callerView(ctx), CycleID: r.FormValue("cycle"), ReportID: r.FormValue("report"),
+			Caller: callerView(ctx), CycleID: r.Form.Get("cycle"), ReportID: r.Form.Get("report"),
 		}}, nil
 	})
 	s.page(Tester, http.MethodPost, "/import", s.importForm)

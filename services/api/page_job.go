@@ -26,7 +26,7 @@ func (s *Server) registerJobPages() {
 }
 
 func (s *Server) jobsPage(ctx context.Context, r *http.Request) (reply, error) {
-	state := r.FormValue("state")
+	state := r.Form.Get("state")
 	filter := schema.JobFilter{Active: state == "active"}
 	if !filter.Active {
 		filter.Status = schema.Status(state)
@@ -34,7 +34,7 @@ func (s *Server) jobsPage(ctx context.Context, r *http.Request) (reply, error) {
 	if filter.Status != "" && !slices.Contains(schema.Statuses(), filter.Status) {
 		return reply{}, newFieldProblem("query.state", "must be active, or the status of a job")
 	}
-	page, err := s.listJobs(ctx, PageQuery{Limit: pageJobs, Cursor: r.FormValue("cursor")}, filter)
+	page, err := s.listJobs(ctx, PageQuery{Limit: pageJobs, Cursor: r.Form.Get("cursor")}, filter)
 	if err != nil {
 		return reply{}, err
 	}
@@ -55,7 +55,7 @@ func (s *Server) jobPage(ctx context.Context, r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	view := desk.Job{
-		Caller: callerView(ctx), JobStatus: reading.status, Outcome: r.FormValue("outcome"), Now: time.Now(),
+		Caller: callerView(ctx), JobStatus: reading.status, Outcome: r.Form.Get("outcome"), Now: time.Now(),
 		Seen: reading.etag,
 	}
 	if view.Failed > 0 {
@@ -66,7 +66,7 @@ func (s *Server) jobPage(ctx context.Context, r *http.Request) (reply, error) {
 	if view.Outcome == "" {
 		return reply{view: view}, nil
 	}
-	err = s.addItems(ctx, &view, r.FormValue("cursor"))
+	err = s.addItems(ctx, &view, r.Form.Get("cursor"))
 	return reply{view: view}, err
 }
 
@@ -108,12 +108,12 @@ func (s *Server) addItems(ctx context.Context, view *desk.Job, cursor string) er
 	return nil
 }
 
-// itemFilter returns the filter of the items with an outcome, or of those that are queued.
+// itemFilter returns the filter of the items with an outcome, of those that are queued, or of all if it is empty.
 func itemFilter(outcome string) (schema.ItemFilter, error) {
 	if outcome == "queued" {
 		return schema.ItemFilter{Queued: true}, nil
 	}
-	if !slices.Contains(schema.Outcomes(), schema.Outcome(outcome)) {
+	if outcome != "" && !slices.Contains(schema.Outcomes(), schema.Outcome(outcome)) {
 		return schema.ItemFilter{}, newFieldProblem("query.outcome", "must be queued, or the outcome of an item")
 	}
 	return schema.ItemFilter{Outcome: schema.Outcome(outcome)}, nil
@@ -133,7 +133,7 @@ func jobPath(id string) string { return "/jobs/" + url.PathEscape(id) }
 // cancelForm cancels the job after a question.
 func (s *Server) cancelForm(ctx context.Context, r *http.Request) (reply, error) {
 	id := parameter(r, "job_id")
-	if r.FormValue("confirmed") != "" {
+	if r.Form.Get("confirmed") != "" {
 		return s.intentForm(schema.IntentCancel)(ctx, r)
 	}
 	reading, err := s.readStatus(ctx, id)
@@ -143,16 +143,13 @@ func (s *Server) cancelForm(ctx context.Context, r *http.Request) (reply, error)
 	left := reading.status.TotalSteps - reading.status.CompletedSteps
 	return reply{view: desk.Confirm{
 		Caller: callerView(ctx), Question: "Cancel " + desk.CountOf(left) + "?", Button: "Cancel " + desk.CountOf(left),
-		Facts:  []string{"What is saved stays. A retry can work on the rest."},
+		Facts:  []string{"Saved results are kept. A retry can process the rest."},
 		Action: jobPath(id) + "/cancel", Back: jobPath(id),
 	}}, nil
 }
 
-// retryForm starts a job for the lost mappings after a question, which counts them.
+// retryForm starts a job for the failed and cancelled mappings after a question, which counts them.
 func (s *Server) retryForm(ctx context.Context, r *http.Request) (reply, error) {
-	if err := parseForm(r); err != nil {
-		return reply{}, err
-	}
 	id := parameter(r, "job_id")
 	body := RetryBody{ErrorCode: schema.ErrorCode(r.PostForm.Get("error_code"))}
 	if body.ErrorCode != "" && !slices.Contains(schema.FailureCodes(), body.ErrorCode) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,14 +12,13 @@ import (
 // registerSignIn registers the pages with which a user signs in and out.
 func (s *Server) registerSignIn() {
 	s.router.Get("/signin", s.compressed(func(w http.ResponseWriter, r *http.Request) {
-		setPageHeaders(w)
-		s.writePage(w, r, http.StatusOK, desk.SignIn{Next: localPath(r.FormValue("next"))})
+		if s.begin(w, r, maxToken) {
+			s.writePage(w, r, http.StatusOK, desk.SignIn{Next: localPath(r.URL.Query().Get("next"))})
+		}
 	}))
 	s.router.Post("/signin", s.compressed(s.signIn))
 	s.router.Post("/signout", func(w http.ResponseWriter, r *http.Request) {
-		setPageHeaders(w)
-		if err := s.crossOrigin.Check(r); err != nil {
-			s.writeRefusal(w, r, newProblem(crossOrigin, "The form was sent by a page of another site."))
+		if !s.begin(w, r, maxToken) {
 			return
 		}
 		http.SetCookie(w, newTokenCookie(r, "", -1))
@@ -28,12 +28,9 @@ func (s *Server) registerSignIn() {
 
 // signIn sets the cookie of a user with a valid token.
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
-	setPageHeaders(w)
-	if err := s.crossOrigin.Check(r); err != nil {
-		s.writeRefusal(w, r, newProblem(crossOrigin, "The form was sent by a page of another site."))
+	if !s.begin(w, r, maxToken) {
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxToken)
 	if err := parseForm(r); err != nil {
 		s.writeRefusal(w, r, problemOf(r.Context(), err))
 		return
@@ -52,10 +49,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	}
 	exchangeFrom(r.Context()).caller = caller
 	http.SetCookie(w, newTokenCookie(r, token, 0))
-	if next == "" {
-		next = "/"
-	}
-	http.Redirect(w, r, next, http.StatusSeeOther) //nolint:gosec // a local path
+	http.Redirect(w, r, cmp.Or(next, "/"), http.StatusSeeOther) //nolint:gosec // a local path
 }
 
 // maxToken bounds the form with a token.

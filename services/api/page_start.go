@@ -11,7 +11,7 @@ import (
 
 // registerStartForms registers the forms with which people start a job.
 func (s *Server) registerStartForms() {
-	path := "/cycles/{cycle_id}/reports/{report_id}/start/{job_type}"
+	path := reportPagePath + "/start/{job_type}"
 	s.page(Tester, http.MethodGet, path, s.startPage)
 	s.page(Tester, http.MethodPost, path, s.startForm)
 }
@@ -23,8 +23,6 @@ func jobTypeOf(r *http.Request) (jobType schema.JobType, verb string, err error)
 		return jobType, "Regenerate", nil
 	case schema.JobTypePDEAutoMapping:
 		return jobType, "Auto-map", nil
-	case schema.JobTypePDEClassification:
-		return jobType, "Classify", nil
 	default:
 		return "", "", newProblem(routeNotFound, "There is no such type of job.")
 	}
@@ -37,7 +35,7 @@ func (s *Server) startPage(ctx context.Context, r *http.Request) (reply, error) 
 		return reply{}, err
 	}
 	in := reportOf(r)
-	force := r.FormValue("force") != ""
+	force := r.Form.Get("force") != ""
 	options := JobOptions{DryRun: true, Force: force}
 	out, err := s.startReportJob(ctx, ReportJobInput{ReportPath: in}, jobType, options, nil)
 	if err != nil {
@@ -51,7 +49,7 @@ func (s *Server) startPage(ctx context.Context, r *http.Request) (reply, error) 
 		Action: back + "/start/" + string(jobType), Back: back, None: n == 0,
 		Facts: []string{
 			fmt.Sprintf("%s, of which %d are unchanged and skipped.", desk.CountOf(plan.MappingCount), plan.WouldSkip),
-			"What a person has confirmed stays; what differs is kept as a suggestion.",
+			"Values that a person has confirmed are kept; other results become suggestions.",
 			fmt.Sprintf("Estimated cost: %.2f USD.", plan.Estimate.CostUSD),
 		},
 	}
@@ -69,9 +67,6 @@ func (s *Server) startPage(ctx context.Context, r *http.Request) (reply, error) 
 
 // startForm starts the job, and shows it.
 func (s *Server) startForm(ctx context.Context, r *http.Request) (reply, error) {
-	if err := parseForm(r); err != nil {
-		return reply{}, err
-	}
 	jobType, _, err := jobTypeOf(r)
 	if err != nil {
 		return reply{}, err
