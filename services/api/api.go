@@ -160,7 +160,7 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 		read: s.readStatuses, conn: opts.Events, log: s.log, start: s.inFlight.Go, stopping: s.stopping,
 		pollEvery: pollEvery, wake: make(chan struct{}, 1), waiters: map[string]map[*waiter]bool{},
 	}
-	s.changes = &changeReader{read: s.lastChange, last: map[ReportPath]changeReading{}}
+	s.changes = &changeReader{read: s.lastChange, last: map[ReportPath]*changeReading{}}
 	s.router.Use(middleware.GetHead)
 	s.router.NotFound(s.notFound)
 	s.router.MethodNotAllowed(s.methodNotAllowed)

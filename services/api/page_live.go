@@ -18,34 +18,50 @@ type changeReader struct {
 	read func(ctx context.Context, in ReportPath) (time.Time, error)
 
 	mu   sync.Mutex
-	last map[ReportPath]changeReading
+	last map[ReportPath]*changeReading
 }
 
-// changeReading is the result of a read.
+// changeReading is the result of the last read of a report.
 type changeReading struct {
+	// mu is held during a read, so that one read is for all pages of the report.
+	mu      sync.Mutex
 	at      time.Time
 	changed string
 }
 
 // lastChange returns an id of the newest state of the mappings of the report, which is at most an interval old.
 func (c *changeReader) lastChange(ctx context.Context, in ReportPath) (string, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if reading, found := c.last[in]; found && time.Since(reading.at) < changeInterval {
+	reading := c.reading(in)
+	reading.mu.Lock()
+	defer reading.mu.Unlock()
+	if time.Since(reading.at) < changeInterval {
 		return reading.changed, nil
 	}
 	changed, err := c.read(ctx, in)
 	if err != nil {
 		return "", err
 	}
+	reading.at, reading.changed = time.Now(), strconv.FormatInt(changed.UnixMicro(), 10)
+	return reading.changed, nil
+}
+
+// reading returns the last reading of the report, or a new one. It drops those of other reports that are too old.
+func (c *changeReader) reading(in ReportPath) *changeReading {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for report, reading := range c.last {
+		if report == in || !reading.mu.TryLock() {
+			continue // it is used
+		}
 		if time.Since(reading.at) > changeInterval {
 			delete(c.last, report)
 		}
+		reading.mu.Unlock()
 	}
-	id := strconv.FormatInt(changed.UnixMicro(), 10)
-	c.last[in] = changeReading{time.Now(), id}
-	return id, nil
+	if c.last[in] == nil {
+		c.last[in] = &changeReading{}
+	}
+	return c.last[in]
 }
 
 // reportEvents streams an event after each change of a mapping of the report, and one at once, so that the page can
