@@ -102,7 +102,7 @@ func (s *scanner) begins(st *statement, t token) bool {
 	if st.kind == statementListed && st.depth <= 0 && t.is("alter") {
 		return true
 	}
-	// GRANT CREATE TABLE, CREATE VIEW TO somebody
+	// The statement before may be GRANT CREATE TABLE, CREATE VIEW TO name.
 	return st.depth <= 0 && t.isAny("create", "exec", "execute") && !st.previous.isAny("grant", "deny", "revoke", ",")
 }
 

@@ -46,15 +46,16 @@ type Reading struct {
 // maxBytes is the number of bytes of names, types and comments that [Read] keeps. The server may send any amount.
 const maxBytes = 256 << 20
 
-// add adds a column. It returns an [*Error] if there are too many.
+// add adds a column. It returns an [*Error] if there are too many, or if their texts are too long.
 func (r *Reading) add(row schema.ColumnRow) error {
 	r.text += len(row.SchemaName) + len(row.TableName) + len(row.ColumnName) + len(row.DataType) +
 		len(row.Description) + len(row.References)
 	if len(r.Columns) >= MaxColumns || r.text > maxBytes {
 		return &Error{
-			Reason:  ReasonTooLarge,
-			Message: fmt.Sprintf("The user sees more than %d columns, the most that can be read.", MaxColumns),
-			Advice:  "Grant privileges on the schemas of the report only.",
+			Reason: ReasonTooLarge,
+			Message: fmt.Sprintf("The user sees more than %d columns or %d MiB of names and comments, the most that "+
+				"can be read.", MaxColumns, maxBytes>>20),
+			Advice: "Grant privileges on the schemas of the report only.",
 		}
 	}
 	r.Columns = append(r.Columns, row)
