@@ -32,7 +32,7 @@ const (
 	CallStateSent CallState = "sent"
 	// CallStateAnswered means that the provider replied. The call has its usage and its cost.
 	CallStateAnswered CallState = "answered"
-	// CallStateFailed means that the provider refused the request.
+	// CallStateFailed means that the provider refused the request, the last time that it was sent.
 	CallStateFailed CallState = "failed"
 	// CallStateAborted means that the process ended the call: the job was cancelled, or the process was stopped.
 	CallStateAborted CallState = "aborted"

@@ -28,12 +28,14 @@ type Work struct {
 	// Force classifies a mapping even if nothing has changed since the last job.
 	Force bool `bun:"force"`
 	// MaxCostUSD is the cost at which the job pauses; zero if it has no limit.
-	MaxCostUSD USD       `bun:"max_cost_usd"`
-	Intent     Intent    `bun:"intent"`
-	CycleID    string    `bun:"cycle_id"`
-	ReportID   string    `bun:"report_id"`
-	Mapping    Mapping   `bun:"embed:mapping__"`
-	Attribute  Attribute `bun:"embed:attribute__"`
+	MaxCostUSD USD `bun:"max_cost_usd"`
+	// ProviderWait is that of the job; see [UpdateProviderWait].
+	ProviderWait string    `bun:"provider_wait"`
+	Intent       Intent    `bun:"intent"`
+	CycleID      string    `bun:"cycle_id"`
+	ReportID     string    `bun:"report_id"`
+	Mapping      Mapping   `bun:"embed:mapping__"`
+	Attribute    Attribute `bun:"embed:attribute__"`
 	// AutoApproval is the rule of the report; the zero value, which approves nothing, if none was set.
 	AutoApproval AutoApproval `bun:"embed:auto_approval__"`
 }
@@ -76,8 +78,8 @@ func GetWork(ctx context.Context, db *DB, jobID, mappingID string) (Work, error)
 
 func getWorkSQL(db *bun.DB) string {
 	columns := []string{
-		isDue + " as due", jobCrashes, "j.job_type", "j.classifier", "j.force", "j.max_cost_usd", "j.intent",
-		"j.cycle_id", "j.report_id",
+		isDue + " as due", jobCrashes, "j.job_type", "j.classifier", "j.force", "j.max_cost_usd",
+		"j.provider_wait", "j.intent", "j.cycle_id", "j.report_id",
 	}
 	columns = append(columns, prefixed[Item](db, "i", "item__")...)
 	columns = append(columns, prefixed[Mapping](db, "m", "mapping__")...)

@@ -10,14 +10,16 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/llm"
 	"github.com/pdeflow/pdeflow/services/classifier/llm/provider"
+	"github.com/pdeflow/pdeflow/services/classifier/llm/throttle"
 )
 
 const (
-	// firstPause and maxPause bound the wait before a call is tried again if the provider gives no hint.
-	firstPause, maxPause = time.Second, 30 * time.Second
+	// endPause is the wait before the end of a call is recorded again.
+	endPause = time.Second
 	// endTimeout bounds the statement that records the end of a call after the handler's context has ended.
 	endTimeout = 5 * time.Second
 )
@@ -33,7 +35,9 @@ type caller struct {
 
 func (c *Classifier) caller(work schema.Work) caller { return caller{c, work} }
 
-// send records a call, sends its request and records the reply. It waits while the provider is unavailable.
+// send sends a request when the limiter gives it a turn, and again while the provider refuses it for a reason that
+// passes. It records the call when it has the first turn, and the reply. If the lane is paused, the job's status shows
+// why and until when, and the message is redelivered then.
 func (c caller) send(ctx context.Context, step schema.CallStep, r provider.Request) (provider.Reply, error) {
 	item := c.work.Item
 	call := schema.ModelCall{
@@ -41,26 +45,38 @@ func (c caller) send(ctx context.Context, step schema.CallStep, r provider.Reque
 		PromptVersion: c.model.Prompt().Version(), RequestSHA256: requestHash(c.model.Name(), r),
 		RequestBytes: llm.Bytes(r), ReservedUSD: c.model.MaxCost(r),
 	}
-	call, err := schema.InsertModelCall(ctx, c.db, call, c.work.MaxCostUSD)
-	if err != nil {
-		return provider.Reply{}, err
-	}
 	waiting, calling, done := c.intents.watch(ctx, item.JobID)
 	defer done()
-	began := time.Now()
-	reply, err := c.complete(waiting, calling, r)
-	call.DurationMS = time.Since(began).Milliseconds()
-	call.RepliedModel, call.Reply = reply.Model, string(reply.Raw)
-	call.InputTokens, call.CachedInputTokens = reply.Usage.InputTokens, reply.Usage.CachedTokens
-	call.OutputTokens, call.CostUSD = reply.Usage.OutputTokens, c.model.Cost(reply.Usage)
-	call.State = stateOf(reply, err)
-	if err != nil {
-		call.Error = err.Error()
+	recorded := false
+	var reply provider.Reply
+	err := c.limiter.Do(waiting, func(context.Context) (err error) {
+		if !recorded {
+			if call, err = schema.InsertModelCall(ctx, c.db, call, c.work.MaxCostUSD); err != nil {
+				return err
+			}
+			recorded = true
+		}
+		began := time.Now()
+		reply, err = c.model.Complete(calling, r)
+		call.State, call.DurationMS = stateOf(reply, err), time.Since(began).Milliseconds()
+		if call.State == schema.CallStateAborted && calling.Err() != nil {
+			err = context.Cause(calling)
+		}
+		return err
+	})
+	if recorded {
+		call.RepliedModel, call.Reply = reply.Model, string(reply.Raw)
+		call.InputTokens, call.CachedInputTokens = reply.Usage.InputTokens, reply.Usage.CachedTokens
+		call.OutputTokens, call.CostUSD = reply.Usage.OutputTokens, c.model.Cost(reply.Usage)
+		if err != nil {
+			call.Error = err.Error()
+		}
+		err = errors.Join(err, c.end(ctx, call))
 	}
-	return reply, errors.Join(err, c.end(ctx, call))
+	return reply, c.noteWait(ctx, err)
 }
 
-// stateOf returns the state of a call that has ended.
+// stateOf returns the state of a call whose last request has ended.
 func stateOf(reply provider.Reply, err error) schema.CallState {
 	_, refused := errors.AsType[*provider.Error](err)
 	switch {
@@ -73,45 +89,26 @@ func stateOf(reply provider.Reply, err error) schema.CallState {
 	}
 }
 
-// complete sends the request until the provider replies or refuses it. A provider that is unavailable is tried again
-// when it asks for that.
-func (c caller) complete(waiting, calling context.Context, r provider.Request) (provider.Reply, error) {
-	pause, waited := firstPause, false
-	defer func() {
-		if waited {
-			c.noteWait(calling, nil, 0)
-		}
-	}()
-	for {
-		reply, err := c.model.Complete(calling, r)
-		failure, ok := errors.AsType[*provider.Error](err)
-		if !ok || !failure.Passes() {
-			if calling.Err() != nil {
-				err = context.Cause(calling)
-			}
-			return reply, err
-		}
-		wait := max(failure.RetryAfter, jitter(pause))
-		pause = min(2*pause, maxPause)
-		c.recurring.Note(calling, slog.LevelWarn, "the provider of the model is not available", failure,
-			"job_id", c.work.Item.JobID, "wait", wait)
-		c.noteWait(calling, failure, wait)
-		waited = true
-		select {
-		case <-waiting.Done():
-			return provider.Reply{}, context.Cause(waiting)
-		case <-time.After(wait):
-		}
+// noteWait records in the job's row what the provider makes it wait for, or that it does not any more. The status shows
+// it. It returns the error of the call; if the lane is paused, one of [events.RetryAfter].
+func (c caller) noteWait(ctx context.Context, err error) error {
+	jobID := c.work.Item.JobID
+	paused, isPaused := errors.AsType[*throttle.WaitError](err)
+	_, replied := errors.AsType[*provider.Error](err)
+	switch {
+	case isPaused:
+		wait := max(time.Until(paused.Until), 0)
+		c.recurring.Note(ctx, slog.LevelWarn, "the provider of the model is not available", paused.Err,
+			"job_id", jobID, "until", paused.Until)
+		c.updateWait(ctx, schema.ErrorText(paused.Err.Error()), wait)
+		return events.RetryAfter(wait, err)
+	case (err == nil || replied) && c.work.ProviderWait != "":
+		c.updateWait(ctx, "", 0)
 	}
+	return err
 }
 
-// noteWait records in the job's row what the provider makes it wait for, or, without a failure, that it does not. The
-// status shows it.
-func (c caller) noteWait(ctx context.Context, failure *provider.Error, wait time.Duration) {
-	reason := ""
-	if failure != nil {
-		reason = schema.ErrorText(failure.Error())
-	}
+func (c caller) updateWait(ctx context.Context, reason string, wait time.Duration) {
 	jobID := c.work.Item.JobID
 	changed, err := schema.UpdateProviderWait(context.WithoutCancel(ctx), c.db, jobID, reason, wait)
 	if err == nil && changed {
@@ -135,7 +132,7 @@ func (c caller) end(ctx context.Context, call schema.ModelCall) error {
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(firstPause):
+		case <-time.After(endPause):
 		}
 	}
 }

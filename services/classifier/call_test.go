@@ -1,6 +1,7 @@
 package classifier
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/llm"
 	"github.com/pdeflow/pdeflow/services/classifier/llm/llmtest"
 	"github.com/pdeflow/pdeflow/services/classifier/llm/provider"
+	"github.com/pdeflow/pdeflow/services/classifier/llm/throttle"
 )
 
 // withModel makes the job one of the llm lane, and returns a classifier with the model of a test server.
@@ -39,11 +41,16 @@ func (f *fixture) withModel(options llmtest.Options) (*Classifier, *llmtest.Serv
 // handleLLM passes the first delivery of the mapping's message to the classifier, which must acknowledge it.
 func (f *fixture) handleLLM(c *Classifier, id string) {
 	f.T.Helper()
-	message := f.message(id)
-	message.Lane = schema.LaneLLM
-	if err := c.handle(f.T.Context(), events.Delivery{Deliveries: 1}, message); err != nil {
+	if err := f.deliverLLM(c, id); err != nil {
 		f.T.Fatalf("handle: got %v, want nil", err)
 	}
+}
+
+// deliverLLM is handleLLM without the check of the result, which it returns.
+func (f *fixture) deliverLLM(c *Classifier, id string) error {
+	message := f.message(id)
+	message.Lane = schema.LaneLLM
+	return c.handle(f.T.Context(), events.Delivery{Deliveries: 1}, message)
 }
 
 func TestAJobPausesBeforeItsLimitOfCostIsExceeded(t *testing.T) {
@@ -79,22 +86,27 @@ func TestAnOutageOfTheProviderFailsNoItem(t *testing.T) {
 	f := newFixture(t, 1)
 	c, server := f.withModel(llmtest.Options{})
 	server.Stop()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f.handleLLM(c, f.ids[0])
-	}()
-	f.Eventually("the job reports the outage", func() bool {
-		return f.Count("select count(*) from jobs where provider_wait is not null") == 1
-	})
-	if status := f.status(); !strings.Contains(status.WaitingFor, "unavailable") ||
-		!strings.Contains(status.WaitingFor, "until ") {
-		t.Errorf("waiting_for: got %q", status.WaitingFor)
+	wait, ok := errors.AsType[*throttle.WaitError](f.deliverLLM(c, f.ids[0]))
+	if !ok || c.limiter.Paused() == nil {
+		t.Fatalf("handle: got no error of a lane that is paused; paused: %v", c.limiter.Paused())
 	}
+	if status := f.status(); !strings.Contains(status.WaitingFor, "unavailable") ||
+		!strings.Contains(status.WaitingFor, "until "+wait.Until.UTC().Format("2006-01-02T15:04")) {
+		t.Errorf("waiting_for: got %q, want the outage until %v", status.WaitingFor, wait.Until)
+	}
+	calls := f.Count("select count(*) from model_calls")
+	if err := f.deliverLLM(c, f.ids[0]); err == nil {
+		t.Error("handle during the pause: got nil, want an error")
+	}
+	if n := f.Count("select count(*) from model_calls"); n != calls {
+		t.Errorf("calls during the pause: got %d, want none", n-calls)
+	}
+	f.wantItem(f.ids[0], outcome{})
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	<-done
+	f.Eventually("the pause is over", func() bool { return c.limiter.Paused() == nil })
+	f.handleLLM(c, f.ids[0])
 	f.wantItem(f.ids[0], outcome{schema.OutcomeSucceeded, 1, "", 0})
 	if status := f.status(); status.WaitingFor != "" {
 		t.Errorf("waiting_for: got %q, want none", status.WaitingFor)
@@ -159,4 +171,35 @@ func TestAReplyThatCannotBeUsedIsNotSaved(t *testing.T) {
 			server.Counts().Calls)
 	}
 	f.wantUnchanged(f.ids[0])
+}
+
+func TestAPausedJobEndsTheWaitForACall(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	c, server := f.withModel(llmtest.Options{Script: llmtest.Always(llmtest.ServerError)})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.handleLLM(c, f.ids[0])
+	}()
+	f.Eventually("the call is refused", func() bool { return server.Counts().Calls > 1 })
+	f.Exec("update jobs set intent = 'pause'")
+	f.Eventually("the wait has ended", func() bool {
+		if err := c.intents.check(f.T.Context()); err != nil {
+			f.T.Error(err)
+		}
+		select {
+		case <-done:
+			return true
+		default:
+			return false
+		}
+	})
+	f.wantItem(f.ids[0], outcome{})
+	if n := f.Count("select count(*) from model_calls where state = 'failed'"); n != 1 {
+		t.Errorf("failed calls: got %d, want 1: nothing can be charged for it", n)
+	}
+	if status := f.status(); strings.Contains(status.Message, "model calls were sent") {
+		t.Errorf("message: got %q, want no lost call", status.Message)
+	}
 }

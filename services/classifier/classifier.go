@@ -12,13 +12,14 @@ import (
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/llm"
+	"github.com/pdeflow/pdeflow/services/classifier/llm/throttle"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
 // source is the source attribute of the classifier's events.
 const source = schema.ServiceClassifier
 
-// defaultWorkers and defaultCalls are the numbers of workers if the options have none.
+// defaultWorkers and defaultCalls are the numbers of the options if they have none.
 const defaultWorkers, defaultCalls = 8, 16
 
 // Options for [New]. The zero value is ready to use.
@@ -29,7 +30,7 @@ type Options struct {
 	Evaluate func(schema.Work) (schema.Mapping, schema.ItemResult)
 	// Model is the model of the llm lane. If it is nil, this process does not serve that lane.
 	Model *llm.Model
-	// Calls is the number of mappings of the llm lane that are handled at once; 16 if zero.
+	// Calls is the number of calls of the model that run at once; 16 if zero.
 	Calls int
 }
 
@@ -49,6 +50,8 @@ type Classifier struct {
 	// model is nil in a process that does not serve the llm lane.
 	model   *llm.Model
 	intents *intentWatch
+	// limiter gives the calls of the model their turns.
+	limiter *throttle.Limiter
 	// suspectTurns has a channel for each lane, which holds an element while a suspect is judged.
 	suspectTurns map[schema.Lane]chan struct{}
 	// uncleared are the items whose starts this process has survived but not yet cleared in the database.
@@ -83,7 +86,10 @@ func New(
 	}
 	consume(events.ClassifierRules(), cmp.Or(options.Workers, defaultWorkers))
 	if c.model != nil {
-		consume(events.ClassifierLLM(), cmp.Or(options.Calls, defaultCalls))
+		calls := cmp.Or(options.Calls, defaultCalls)
+		c.limiter = throttle.New(calls)
+		// More workers than calls, so that others are made while a refused call waits.
+		consume(events.ClassifierLLM(), 2*calls)
 	}
 	return c
 }

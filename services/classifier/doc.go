@@ -14,7 +14,7 @@
 //	transformation.go     choose    rank the columns, follow people's decisions, and describe how the value follows
 //	evaluate_model.go     evaluateWithModel  the same with a language model, for jobs of the llm lane
 //	opinion.go            the model's answer and the rules' become one result
-//	call.go               send      one call: recorded, sent, waited for, recorded again
+//	call.go               send      one call: it waits for its turn, and is recorded before and after
 //	columns/rank.go       Rank      the best column, its confidence, and the alternatives, by four steps:
 //	columns/read.go       read      the attribute into a request
 //	columns/shortlist.go  shortlist the promising columns
@@ -72,9 +72,11 @@
 //     attribute, for a class by the column. It never changes a class and never replaces a column of a sure ranking. If
 //     it differs, the confidence of the column is 80 and that of the class at most 60, so that a person compares them.
 //  10. Jobs of the llm lane have a consumer and workers of their own, so that slow calls never delay the rules lane.
-//     The rules propose first; package llm asks the model, and the agreement of both is the confidence. A provider
-//     that is unavailable counts against no item: the worker waits. intent.go ends waits when a job is paused, and
-//     also calls when it is cancelled.
+//     The rules propose first; package llm asks the model, and the agreement of both is the confidence. Package
+//     throttle gives the calls their turns. A provider that is unavailable counts against no item: the lane pauses,
+//     the job's status shows why and until when, and the messages wait in the stream. If a mapping's calls fail
+//     again and again while others succeed, that counts. intent.go ends waits when a job is paused, and also calls
+//     when it is cancelled.
 //  11. A call is recorded before it is sent, with the most that it can cost. A record without an end shows that a
 //     process died, and the next call for the item counts it as lost. If the job has a limit of cost, the record
 //     reserves the cost, and a call that could exceed the limit pauses the job instead.

@@ -7,6 +7,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/llm"
 	"github.com/pdeflow/pdeflow/services/classifier/llm/provider"
+	"github.com/pdeflow/pdeflow/services/classifier/llm/throttle"
 )
 
 // evaluateWithModel is evaluate for the jobs of the llm lane. The rules propose first; the model is asked always, or,
@@ -55,11 +56,18 @@ func digestOf(model *llm.Model, kind schema.ClassifierKind) string {
 func (c *Classifier) askError(ctx context.Context, work schema.Work, err error) error {
 	counted := &judgeError{code: schema.ErrorCodeClassifier, err: err, by: c.model.ClassifiedBy()}
 	failure, refused := errors.AsType[*provider.Error](err)
+	_, paused := errors.AsType[*throttle.WaitError](err)
 	_, invalid := errors.AsType[*llm.InvalidReply](err)
-	if !invalid && (!refused || failure.Kind != provider.KindTooLong && failure.Kind != provider.KindRequest) {
+	switch {
+	case paused:
+		return err
+	case invalid:
+	case refused && (failure.Kind == provider.KindTooLong || failure.Kind == provider.KindRequest):
+		counted.final = true // the same request would be refused again
+	case refused && failure.Kind == provider.KindUnavailable: // the limiter returns it if other calls succeed
+	default:
 		return err
 	}
-	counted.final = refused // the same request would be refused again
 	usage, sumErr := schema.SumUsage(ctx, c.db, work.Item.JobID, work.Item.MappingID)
 	counted.usage = usage
 	return errors.Join(counted, sumErr)

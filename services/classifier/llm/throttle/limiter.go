@@ -81,6 +81,9 @@ func (l *Limiter) Do(ctx context.Context, call func(context.Context) error) erro
 		if failure.Kind == provider.KindUnavailable && alone >= maxFailures {
 			return err
 		}
+		if paused := l.Paused(); paused != nil {
+			return paused
+		}
 		wait := failure.RetryAfter
 		if wait == 0 {
 			wait = backoff(failures)
