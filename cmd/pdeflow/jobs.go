@@ -98,6 +98,29 @@ func (a *app) controlCommand(name, usage string) *cli.Command {
 	}
 }
 
+func (a *app) jobsResumeCommand() *cli.Command {
+	return &cli.Command{
+		Name: "resume", Usage: "resumes a paused job", ArgsUsage: idArgument,
+		Flags: []cli.Flag{
+			&cli.FloatFlag{
+				Name: "max-cost", Usage: "the new limit of cost of the job in `USD`", HideDefault: true,
+			},
+			jsonFlag(),
+		},
+		Action: a.withJob(func(ctx context.Context, cmd *cli.Command, c *client, id string) error {
+			var body api.ResumeBody
+			if cmd.IsSet("max-cost") {
+				body.MaxCostUSD = new(cmd.Float("max-cost"))
+			}
+			r, err := jsonBody(http.MethodPost, jobPath(id, "/resume"), body)
+			if err != nil {
+				return err
+			}
+			return printOne(ctx, a, cmd, c, r, func(s api.IntentAccepted) { fmt.Fprintln(a.stdout, s.Message) })
+		}),
+	}
+}
+
 func (a *app) jobsRetryCommand() *cli.Command {
 	return &cli.Command{
 		Name: "retry", Usage: "starts a new job of the mappings that failed or were cancelled in this one",

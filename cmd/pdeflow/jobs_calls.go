@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -38,28 +37,5 @@ func callRow(c api.ModelCall) []any {
 	return []any{
 		c.MappingID, c.Step, c.State, c.Model, c.PromptVersion, c.Usage.InputTokens, c.Usage.OutputTokens,
 		fmt.Sprintf("%.6f", c.Usage.CostUSD), durationText(time.Duration(c.DurationMS) * time.Millisecond), c.Error,
-	}
-}
-
-func (a *app) jobsResumeCommand() *cli.Command {
-	return &cli.Command{
-		Name: "resume", Usage: "resumes a paused job", ArgsUsage: idArgument,
-		Flags: []cli.Flag{
-			&cli.FloatFlag{
-				Name: "max-cost", Usage: "the new limit of cost of the job in `USD`", HideDefault: true,
-			},
-			jsonFlag(),
-		},
-		Action: a.withJob(func(ctx context.Context, cmd *cli.Command, c *client, id string) error {
-			var body api.ResumeBody
-			if cmd.IsSet("max-cost") {
-				body.MaxCostUSD = new(cmd.Float("max-cost"))
-			}
-			r, err := jsonBody(http.MethodPost, jobPath(id, "/resume"), body)
-			if err != nil {
-				return err
-			}
-			return printOne(ctx, a, cmd, c, r, func(s api.IntentAccepted) { fmt.Fprintln(a.stdout, s.Message) })
-		}),
 	}
 }

@@ -22,7 +22,7 @@ type JobOptions struct {
 
 	Force bool `json:"force,omitempty" doc:"Also classify mappings of which nothing has changed since the last job."`
 
-	MaxCostUSD *float64 `json:"max_cost_usd,omitempty" exclusiveMinimum:"0" doc:"Pauses the job before."`
+	MaxCostUSD *float64 `json:"max_cost_usd,omitempty" exclusiveMinimum:"0" doc:"The job pauses before it costs more."`
 
 	DryRun bool `json:"dry_run,omitempty" doc:"Start nothing, and only count the mappings."`
 }
