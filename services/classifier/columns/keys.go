@@ -6,6 +6,7 @@ import (
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/columns/concepts"
+	"github.com/pdeflow/pdeflow/services/classifier/datatype"
 	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
@@ -96,5 +97,45 @@ func (ix *Index) markDeclared(candidates []schema.SourceColumn, tables map[table
 		if to.tableNumber != c.tableNumber {
 			ix.parents[c.tableNumber] = append(ix.parents[c.tableNumber], to.tableNumber)
 		}
+	}
+}
+
+// keyFactor lowers the score of a system's own key, which is a made-up number: it is no amount, no number that others
+// assign, and rather another table's if it refers to one.
+func keyFactor(r *request, c *column) float64 {
+	left := numberFactor(r, c)
+	if c.refers && !c.foreign && r.kind == concepts.KindIdentifier {
+		left *= afterForeign
+	}
+	if !c.own && !c.foreign {
+		return left
+	}
+	switch {
+	case r.external:
+		left *= afterOwnKeyForExternal
+	case r.kind != concepts.KindIdentifier && r.kind != concepts.KindAny:
+		left *= afterOwnKeyForOther
+	case r.numbered:
+		left *= afterOwnKeyForNumber
+	}
+	if c.foreign {
+		left *= afterForeign
+	}
+	return left
+}
+
+// numberFactor lowers the score of a column that cannot have the number that people use: a unique identifier that a
+// system makes up, or a text that is too short.
+func numberFactor(r *request, c *column) float64 {
+	switch {
+	case r.kind != concepts.KindIdentifier:
+		return 1
+	case c.generated && (r.external || r.numbered):
+		return afterGenerated
+	case c.declared.Kind == datatype.Text && 0 < c.declared.Length && c.declared.Length <= shortCode &&
+		r.declared.Length >= longNumber:
+		return afterShortText
+	default:
+		return 1
 	}
 }

@@ -334,46 +334,6 @@ func roleFactor(r *request, c *column) float64 {
 	}
 }
 
-// keyFactor lowers the score of a system's own key, which is a made-up number: it is no amount, no number that others
-// assign, and rather another table's if it refers to one.
-func keyFactor(r *request, c *column) float64 {
-	left := numberFactor(r, c)
-	if c.refers && !c.foreign && r.kind == concepts.KindIdentifier {
-		left *= afterForeign
-	}
-	if !c.own && !c.foreign {
-		return left
-	}
-	switch {
-	case r.external:
-		left *= afterOwnKeyForExternal
-	case r.kind != concepts.KindIdentifier && r.kind != concepts.KindAny:
-		left *= afterOwnKeyForOther
-	case r.numbered:
-		left *= afterOwnKeyForNumber
-	}
-	if c.foreign {
-		left *= afterForeign
-	}
-	return left
-}
-
-// numberFactor lowers the score of a column that cannot have the number that people use: a unique identifier that a
-// system makes up, or a text that is too short.
-func numberFactor(r *request, c *column) float64 {
-	switch {
-	case r.kind != concepts.KindIdentifier:
-		return 1
-	case c.generated && (r.external || r.numbered):
-		return afterGenerated
-	case c.declared.Kind == datatype.Text && 0 < c.declared.Length && c.declared.Length <= shortCode &&
-		r.declared.Length >= longNumber:
-		return afterShortText
-	default:
-		return 1
-	}
-}
-
 // excludes reports whether the kinds contradict each other so that no name can outweigh it: a date is no amount, and a
 // flag is no balance. The declared types of both must prove it, or a strong word of the name.
 func excludes(r *request, c *column) bool {
