@@ -284,8 +284,8 @@ create trigger mapped_elements_updated after update on pde_mappings for each row
             or old.source_fields is distinct from new.source_fields))
     execute function mapped_elements_add();
 
--- The number of mappings of each report by the parts of mapping_facet, which is the sum over the rows. A writer of pde_mappings inserts rows for
--- its changes and updates none, so that writers do not wait for each other. The projector replaces the rows by their sums. There is no
+-- The number of mappings of each report and each combination of the parts of mapping_facet: the sum of the column mappings over the rows. A
+-- writer of pde_mappings inserts rows for its changes and updates none, so that writers do not wait for each other. The projector replaces the rows by their sums. There is no
 -- index, because that leaves a few rows for each report.
 create table mapping_counts (
     cycle_id      text collate "C" not null,
@@ -579,21 +579,10 @@ create index job_status_status on job_status (status, job_id);
 create table jobs_without_status (
     job_id text collate "C" primary key
 );
-create function jobs_without_status_added() returns trigger language plpgsql as $$
+-- The argument is a query of the jobs to add.
+create function jobs_without_status_add() returns trigger language plpgsql as $$
 begin
-    insert into jobs_without_status select id from added on conflict do nothing;
-    return null;
-end
-$$;
-create function jobs_without_status_deleted() returns trigger language plpgsql as $$
-begin
-    insert into jobs_without_status select job_id from deleted on conflict do nothing;
-    return null;
-end
-$$;
-create function jobs_without_status_truncated() returns trigger language plpgsql as $$
-begin
-    insert into jobs_without_status select id from jobs on conflict do nothing;
+    execute 'insert into jobs_without_status ' || tg_argv[0] || ' on conflict do nothing';
     return null;
 end
 $$;
@@ -604,11 +593,11 @@ begin
 end
 $$;
 create trigger jobs_without_status_added after insert on jobs referencing new table as added
-    for each statement execute function jobs_without_status_added();
+    for each statement execute function jobs_without_status_add('select id from added');
 create trigger jobs_without_status_deleted after delete on job_status referencing old table as deleted
-    for each statement execute function jobs_without_status_deleted();
+    for each statement execute function jobs_without_status_add('select job_id from deleted');
 create trigger jobs_without_status_truncated after truncate on job_status
-    for each statement execute function jobs_without_status_truncated();
+    for each statement execute function jobs_without_status_add('select id from jobs');
 -- For each row, because the projector's statements write hundreds of times and insert once.
 create trigger jobs_without_status_written after insert on job_status
     for each row execute function jobs_without_status_written();
