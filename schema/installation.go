@@ -38,12 +38,18 @@ type Installation struct {
 // GetInstallation describes the database of db and the privileges of its user. It writes nothing and works
 // before the first migration.
 func GetInstallation(ctx context.Context, db *DB) (Installation, error) {
-	// Rows of the appended tables are never updated, so they need no such privilege.
-	changed := []string{
-		"reports", "attributes", "data_sources", "source_columns", "pde_mappings", "jobs", "idempotency_keys",
-		"job_items", "job_status",
+	updated := []string{
+		"reports", "attributes", "data_sources", "source_columns", "pde_mappings", "auto_approvals", "jobs",
+		"idempotency_keys", "job_items", "job_item_locks", "model_calls", "job_costs", "job_status",
+		"classification_history", "planning_changes",
 	}
-	appended := []string{"job_intents", "classification_history", "audit_log", "jobs_without_status"}
+	// Services update no rows of these tables, so they need no such privilege.
+	others := []string{
+		"job_intents", "jobs_without_status", "mapped_elements", "mapping_counts", "removed_mappings",
+		"unaudited_changes", "audit_log",
+	}
+	// Jobs and triggers delete rows of these; of other tables, only removals by a manager do.
+	deleted := []string{"job_item_locks", "jobs_without_status", "mapping_counts", "unaudited_changes"}
 	var facts Installation
 	before := time.Now()
 	err := db.NewRaw(`select current_setting('server_version') as version,
@@ -57,9 +63,11 @@ func GetInstallation(ctx context.Context, db *DB) (Installation, error) {
 		array(select c.relname from pg_class c where c.relnamespace = to_regnamespace(current_schema())
 			and c.relkind = 'r' and c.relname in (?)
 			and not (has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert')
-				and (c.relname in (?) or has_table_privilege(c.oid, 'update')))
+				and (c.relname in (?) or has_table_privilege(c.oid, 'update'))
+				and (c.relname not in (?) or has_table_privilege(c.oid, 'delete')))
 			order by c.relname)::text[] as denied,
-		clock_timestamp() as clock`, bun.List(slices.Concat(changed, appended)), bun.List(appended)).Scan(ctx, &facts)
+		clock_timestamp() as clock`,
+		bun.List(slices.Concat(updated, others)), bun.List(others), bun.List(deleted)).Scan(ctx, &facts)
 	if err != nil {
 		return facts, fmt.Errorf("database facts: %w", err)
 	}

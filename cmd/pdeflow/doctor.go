@@ -230,7 +230,7 @@ func (d *doctor) judgeDatabase(facts schema.Installation) {
 			"find out why default_transaction_read_only is on: a provider sets it when the disk is full",
 			"sessions are read-only")
 	case len(facts.Denied) > 0:
-		d.found("database writes", wrong, "grant select, insert and update on them to "+facts.User,
+		d.found("database writes", wrong, "grant select, insert, update and delete on them to "+facts.User,
 			"user %s may not read and write in %v", facts.User, facts.Denied)
 	case facts.Schema == "":
 		d.found("database writes", wrong, "create the schema, or set the search_path of "+facts.User,
