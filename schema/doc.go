@@ -61,8 +61,8 @@
 //     there is a source field: 160 in all, a few dozen in a report. Three indexes begin with it, so a filtered
 //     list reads the next rows of each facet that passes and merges them. The other combinations of filter and
 //     order (by name, source field or classification confidence, and ranges of confidence in another order) first
-//     find up to 2,000 matches by facet or confidence and sort them. If there are more, up to two windows of
-//     2,000 mappings are read in the order (200 of each facet in the orders by tier, criticality and review
+//     find up to 1,000 matches by facet or confidence and sort them. If there are more, up to two windows of
+//     1,000 mappings are read in the order (100 of each facet in the orders by tier, criticality and review
 //     status), and the page may be short: it has the cursor of the place where reading stopped. So no page reads
 //     the report. Because updated_at is indexed, no write of a mapping is a heap-only update: each adds an entry
 //     to every index. That is accepted, because a job that finds the same values need not write the row at all.
@@ -75,8 +75,8 @@
 //     job takes it FOR KEY SHARE when it is inserted and saves only items without an outcome. A job that has ended has
 //     no such items and never becomes active again. A removal clears the field of the mappings to the data source that
 //     it deletes.
-//  16. A search reads the list as in decision 13, 1,000 mappings at a time, and does not look for all matches if
-//     one in 200 of the first has the text. Otherwise it finds candidates by their parts of one to three
+//  16. A search reads the list as in decision 13, 500 mappings at a time, and does not look for all matches if
+//     one in 100 of the first has the text. Otherwise it finds candidates by their parts of one to three
 //     characters, in GIN indexes of arrays: pg_trgm is an extension that an operator may not be allowed to
 //     create. Candidates are compared with the text itself, so the indexes never decide the result. Mappings are
 //     found by their columns through mapped_elements, which has each pair of element and column once, instead of
