@@ -43,17 +43,10 @@ func (a *app) autoApprovalShowCommand() *cli.Command {
 	return &cli.Command{
 		Name: "show", Usage: "shows the rule of a report",
 		Flags: []cli.Flag{a.cycleFlag(), a.reportFlag(), jsonFlag()},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
-			c, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
+		Action: a.withClient(func(ctx context.Context, cmd *cli.Command, c *client) error {
 			r := request{method: http.MethodGet, path: autoApprovalPath(cmd, "")}
 			return printOne(ctx, a, cmd, c, r, a.printAutoApproval)
-		},
+		}),
 	}
 }
 

@@ -36,14 +36,7 @@ func (a *app) carryOverCommand() *cli.Command {
 			&cli.BoolFlag{Name: flagDryRun, Usage: "only count and list, change nothing"},
 			jsonFlag(),
 		}, a.clientFlags()...),
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
-			c, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
+		Action: a.withClient(func(ctx context.Context, cmd *cli.Command, c *client) error {
 			r, err := jsonBody(http.MethodPost, reportPath(cmd.String("cycle"), cmd.String("report"), "/carry-over"),
 				api.CarryOverBody{FromCycleID: cmd.String(flagFrom), DryRun: cmd.Bool(flagDryRun)})
 			if err != nil {
@@ -51,7 +44,7 @@ func (a *app) carryOverCommand() *cli.Command {
 			}
 			r.extraTime = importTimeout
 			return printOne(ctx, a, cmd, c, r, a.printCarriedOver)
-		},
+		}),
 	}
 }
 

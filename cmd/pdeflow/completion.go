@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"embed"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/url"
@@ -307,25 +306,19 @@ func (a *app) idCandidates(ctx context.Context, line commandLine, kind string) [
 // reportCandidates returns the cycles, or the reports of the cycle, or all reports if cycle is empty.
 func (c *client) reportCandidates(ctx context.Context, kind, cycle string) []candidate {
 	var all []candidate
-	for p, err := range c.pages(ctx, "/planning/reports", url.Values{}, maxPage) {
+	for r, err := range items[api.ReportSummary](ctx, c, "/planning/reports", maxPage) {
 		if err != nil {
 			return all
 		}
-		for _, raw := range p.Items {
-			var r api.ReportSummary
-			if err := json.Unmarshal(raw, &r); err != nil {
-				return all
+		one := candidate{value: r.CycleID}
+		if kind == "report" {
+			if cycle != "" && cycle != r.CycleID {
+				continue
 			}
-			one := candidate{value: r.CycleID}
-			if kind == "report" {
-				if cycle != "" && cycle != r.CycleID {
-					continue
-				}
-				one = candidate{r.ReportID, r.Name}
-			}
-			if !slices.ContainsFunc(all, func(c candidate) bool { return c.value == one.value }) {
-				all = append(all, one)
-			}
+			one = candidate{r.ReportID, r.Name}
+		}
+		if !slices.ContainsFunc(all, func(c candidate) bool { return c.value == one.value }) {
+			all = append(all, one)
 		}
 	}
 	return all

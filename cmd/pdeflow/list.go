@@ -46,6 +46,29 @@ func (c *client) pages(ctx context.Context, path string, query url.Values, limit
 	}
 }
 
+// items reads the items of a list, up to limit, or all if limit is 0. It ends after the first error.
+func items[T any](ctx context.Context, c *client, path string, limit int) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for p, err := range c.pages(ctx, path, url.Values{}, limit) {
+			var item T
+			if err != nil {
+				yield(item, err)
+				return
+			}
+			for _, raw := range p.Items {
+				var item T
+				if err := json.Unmarshal(raw, &item); err != nil {
+					yield(item, fmt.Errorf("item of the list: %w", err))
+					return
+				}
+				if !yield(item, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // list describes a list of the API and its columns in a table.
 type list[T any] struct {
 	path    string

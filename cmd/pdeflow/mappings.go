@@ -49,14 +49,7 @@ func (a *app) mappingsListCommand() *cli.Command {
 		Name: "list", Usage: "lists the mappings of a report",
 		Flags: slices.Concat([]cli.Flag{a.cycleFlag(), a.reportFlag()}, mappingFilterFlags(),
 			[]cli.Flag{sortFlag(), limitFlag(0), jsonFlag()}),
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
-			c, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
+		Action: a.withClient(func(ctx context.Context, cmd *cli.Command, c *client) error {
 			return printList(ctx, a, cmd, c, list[api.Mapping]{
 				path: mappingsPath(cmd.String("cycle"), cmd.String("report"), ""), query: mappingQuery(cmd),
 				row: mappingRow,
@@ -68,7 +61,7 @@ func (a *app) mappingsListCommand() *cli.Command {
 					"FROM", "REVIEW", "REG", "CRITICALITY", "RISK", "COLUMN %", "TIER %", "PII", "COLUMN",
 				},
 			})
-		},
+		}),
 	}
 }
 

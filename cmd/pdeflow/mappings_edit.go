@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -210,23 +209,17 @@ func (c *client) resolveDataSource(ctx context.Context, cmd *cli.Command, fields
 		return usagef("give data_source or data_source_id, not both")
 	}
 	delete(fields, dataSourceField)
+	sources, err := c.sourceCandidates(ctx, sourcesPath(cmd, ""))
+	if err != nil {
+		return err
+	}
 	var names []string
-	path := reportPath(cmd.String("cycle"), cmd.String("report"), "/data-sources")
-	for p, err := range c.pages(ctx, path, url.Values{}, 0) {
-		if err != nil {
-			return err
+	for _, source := range sources {
+		if source.description == name {
+			fields["data_source_id"] = source.value
+			return nil
 		}
-		for _, raw := range p.Items {
-			var source api.DataSource
-			if err := json.Unmarshal(raw, &source); err != nil {
-				return fmt.Errorf("data source: %w", err)
-			}
-			if source.Name == name {
-				fields["data_source_id"] = source.ID
-				return nil
-			}
-			names = append(names, source.Name)
-		}
+		names = append(names, source.description)
 	}
 	if similar := schema.Similar(name, names, 1); len(similar) > 0 {
 		return usagef("the report has no data source %s; did you mean %s?", quoted(name), quoted(similar[0]))

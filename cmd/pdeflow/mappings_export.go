@@ -34,18 +34,11 @@ func (a *app) mappingsExportCommand() *cli.Command {
 				Usage: "write `FILE` instead of the standard output",
 			},
 		}, mappingFilterFlags(), []cli.Flag{sortFlag()}),
-		Action: a.exportMappings,
+		Action: a.withClient(a.exportMappings),
 	}
 }
 
-func (a *app) exportMappings(ctx context.Context, cmd *cli.Command) error {
-	if err := noArguments(cmd); err != nil {
-		return err
-	}
-	c, err := a.client(cmd)
-	if err != nil {
-		return err
-	}
+func (a *app) exportMappings(ctx context.Context, cmd *cli.Command, c *client) error {
 	query := mappingQuery(cmd)
 	query.Set(flagFormat, cmd.String(flagFormat))
 	r := request{

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -25,18 +24,12 @@ func (a *app) mappingsHistoryCommand() *cli.Command {
 				return printList(ctx, a, cmd, c, list[api.HistoryEntry]{path: path, query: url.Values{}})
 			}
 			printed := 0
-			for p, err := range c.pages(ctx, path, url.Values{}, cmd.Int(flagLimit)) {
+			for entry, err := range items[api.HistoryEntry](ctx, c, path, cmd.Int(flagLimit)) {
 				if err != nil {
 					return err
 				}
-				for _, raw := range p.Items {
-					var entry api.HistoryEntry
-					if err := json.Unmarshal(raw, &entry); err != nil {
-						return fmt.Errorf("entry of the history: %w", err)
-					}
-					printChange(a.stdout, entry)
-					printed++
-				}
+				printChange(a.stdout, entry)
+				printed++
 			}
 			if printed == 0 {
 				fmt.Fprintln(a.stderr, "the mapping has not changed since it was created")

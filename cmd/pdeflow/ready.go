@@ -22,18 +22,11 @@ func (a *app) readyCommand() *cli.Command {
 			"pdeflow ready\n" +
 			"pdeflow ready --server http://" + exampleHealthListen,
 		Flags:  append([]cli.Flag{jsonFlag()}, a.clientFlags()...),
-		Action: a.ready,
+		Action: a.withClient(a.ready),
 	}
 }
 
-func (a *app) ready(ctx context.Context, cmd *cli.Command) error {
-	if err := noArguments(cmd); err != nil {
-		return err
-	}
-	c, err := a.client(cmd)
-	if err != nil {
-		return err
-	}
+func (a *app) ready(ctx context.Context, cmd *cli.Command, c *client) error {
 	readiness, err := askReadiness(ctx, c.server)
 	if err != nil {
 		return err

@@ -27,14 +27,7 @@ func (a *app) reportsListCommand() *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "lists the reports of all cycles, with their mappings counted by tier and review",
 		Flags: []cli.Flag{limitFlag(0), jsonFlag()},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
-			c, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
+		Action: a.withClient(func(ctx context.Context, cmd *cli.Command, c *client) error {
 			return printList(ctx, a, cmd, c, list[api.ReportSummary]{
 				path: "/planning/reports", query: url.Values{}, row: reportRow,
 				columns: []any{
@@ -46,7 +39,7 @@ func (a *app) reportsListCommand() *cli.Command {
 					"PENDING", "REVISE",
 				},
 			})
-		},
+		}),
 	}
 }
 
@@ -56,21 +49,14 @@ func (a *app) reportsCompareCommand() *cli.Command {
 		Flags: []cli.Flag{
 			a.reportFlag(), a.cycleFlag(), otherCycleFlag(flagWith, "the other `CYCLE`"), limitFlag(0), jsonFlag(),
 		},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
-			c, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
+		Action: a.withClient(func(ctx context.Context, cmd *cli.Command, c *client) error {
 			with := cmd.String(flagWith)
 			return printList(ctx, a, cmd, c, list[api.Difference]{
 				path:    reportPath(cmd.String("cycle"), cmd.String("report"), "/compare"),
 				query:   url.Values{flagWith: {with}},
 				columns: []any{"CHANGE", "ATTRIBUTE", "FIELD", with, cmd.String("cycle")}, rows: differenceRows,
 			})
-		},
+		}),
 	}
 }
 

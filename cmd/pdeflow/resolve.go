@@ -30,6 +30,20 @@ const (
 // idAction is the action of a command whose one argument is an id.
 type idAction func(ctx context.Context, cmd *cli.Command, c *client, id string) error
 
+// withClient returns the action of a command that has no arguments.
+func (a *app) withClient(do func(ctx context.Context, cmd *cli.Command, c *client) error) cli.ActionFunc {
+	return func(ctx context.Context, cmd *cli.Command) error {
+		if err := noArguments(cmd); err != nil {
+			return err
+		}
+		c, err := a.client(cmd)
+		if err != nil {
+			return err
+		}
+		return do(ctx, cmd, c)
+	}
+}
+
 // withJob returns the action of a command whose argument names a job.
 func (a *app) withJob(do idAction) cli.ActionFunc {
 	return a.withID(do, func(ctx context.Context, _ *cli.Command, c *client, word string) (string, error) {

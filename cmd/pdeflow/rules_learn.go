@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -46,19 +44,13 @@ func (a *app) rulesLearnCommand() *cli.Command {
 // confirmedPairs reads the attributes and columns of the mappings that people have confirmed or approved.
 func (c *client) confirmedPairs(ctx context.Context, cycle, report string) ([]words.Pair, error) {
 	var pairs []words.Pair
-	for p, err := range c.pages(ctx, mappingsPath(cycle, report, ""), url.Values{}, 0) {
+	for m, err := range items[api.Mapping](ctx, c, mappingsPath(cycle, report, ""), 0) {
 		if err != nil {
 			return nil, err
 		}
-		for _, raw := range p.Items {
-			var m api.Mapping
-			if err := json.Unmarshal(raw, &m); err != nil {
-				return nil, fmt.Errorf("mapping of the list: %w", err)
-			}
-			if m.SourceField != nil && (m.MappingConfirmedByUser || m.ReviewStatus == schema.ReviewStatusApproved) {
-				if column, ok := schema.ParseSourceField(*m.SourceField); ok {
-					pairs = append(pairs, words.Pair{Attribute: m.AttributeName, Column: column.ColumnName})
-				}
+		if m.SourceField != nil && (m.MappingConfirmedByUser || m.ReviewStatus == schema.ReviewStatusApproved) {
+			if column, ok := schema.ParseSourceField(*m.SourceField); ok {
+				pairs = append(pairs, words.Pair{Attribute: m.AttributeName, Column: column.ColumnName})
 			}
 		}
 	}

@@ -44,20 +44,13 @@ func (a *app) sourcesListCommand() *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "lists the data sources of a report",
 		Flags: []cli.Flag{a.cycleFlag(), a.reportFlag(), limitFlag(0), jsonFlag()},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
-			c, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
+		Action: a.withClient(func(ctx context.Context, cmd *cli.Command, c *client) error {
 			return printList(ctx, a, cmd, c, list[api.DataSource]{
 				path: sourcesPath(cmd, ""), query: url.Values{}, row: sourceRow,
 				columns:  []any{"ID", "NAME", "COLUMNS", "CONNECTION", "READ"},
 				optional: []string{"READ", "CONNECTION"},
 			})
-		},
+		}),
 	}
 }
 
@@ -310,17 +303,11 @@ func (c *client) resolveSource(ctx context.Context, path, word string) (string, 
 
 // sourceCandidates returns the data sources of a report with their names.
 func (c *client) sourceCandidates(ctx context.Context, path string) (all []candidate, err error) {
-	for p, err := range c.pages(ctx, path, url.Values{}, 0) {
+	for source, err := range items[api.DataSource](ctx, c, path, 0) {
 		if err != nil {
 			return nil, err
 		}
-		for _, raw := range p.Items {
-			var source api.DataSource
-			if err := json.Unmarshal(raw, &source); err != nil {
-				return nil, fmt.Errorf("data source of the list: %w", err)
-			}
-			all = append(all, candidate{source.ID, source.Name})
-		}
+		all = append(all, candidate{source.ID, source.Name})
 	}
 	return all, nil
 }
