@@ -135,6 +135,11 @@ func loseCalls(ctx context.Context, tx bun.Tx, call ModelCall) error {
 	return nil
 }
 
+// spentOnCalls is the sum of the costs of a job's calls that have ended. An aborted or lost call counts with the most
+// that it can cost.
+const spentOnCalls = `(select coalesce(sum(case when state = 'answered' then cost_usd else reserved_usd end), 0)
+	from model_calls where job_id = ?0 and state in ('answered', 'aborted', 'lost'))`
+
 // reserveCost adds the reservation of the call to those of the job's running calls, if the job has a limit.
 func reserveCost(ctx context.Context, tx bun.Tx, call ModelCall, limit USD) error {
 	if limit == 0 {
@@ -142,8 +147,7 @@ func reserveCost(ctx context.Context, tx bun.Tx, call ModelCall, limit USD) erro
 	}
 	// A job that gets a limit after its start has spent something.
 	_, err := tx.NewRaw(`insert into job_costs (job_id, spent_usd)
-		select ?0, (select coalesce(sum(case when state = 'answered' then cost_usd else reserved_usd end), 0)
-				from model_calls where job_id = ?0 and state in ('answered', 'aborted', 'lost'))
+		select ?0, `+spentOnCalls+`
 		where not exists (select from job_costs where job_id = ?0) on conflict do nothing`,
 		call.JobID).Exec(ctx)
 	if err != nil {
@@ -244,7 +248,7 @@ func ListModelCalls(
 }
 
 // PauseAtCap pauses a running job because its next call could exceed its limit of cost. It does nothing if the job
-// does not run any more, or if a person has raised the limit meanwhile.
+// does not run any more, or if a person has raised the limit since.
 func PauseAtCap(ctx context.Context, db *DB, jobID string, limit USD, traceparent string) error {
 	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		if err := limitLockWait(ctx, tx); err != nil {
@@ -265,10 +269,10 @@ func PauseAtCap(ctx context.Context, db *DB, jobID string, limit USD, traceparen
 	})
 }
 
-// SpentUSD returns what a job with a limit of cost has spent. Lost calls count with the most that they can cost.
+// SpentUSD returns what a job has spent on calls. Aborted and lost calls count with the most that they can cost.
 func SpentUSD(ctx context.Context, db bun.IDB, jobID string) (spent USD, err error) {
-	err = db.NewRaw(`select coalesce((select spent_usd from job_costs where job_id = ?0),
-		(select sum(cost_usd) from model_calls where job_id = ?0), 0)`, jobID).Scan(ctx, &spent)
+	err = db.NewRaw("select coalesce((select spent_usd from job_costs where job_id = ?0), "+spentOnCalls+")", jobID).
+		Scan(ctx, &spent)
 	if err != nil {
 		return 0, fmt.Errorf("cost of job %s: %w", jobID, err)
 	}
