@@ -14,14 +14,14 @@ import (
 )
 
 func (a *app) benchCommand() *cli.Command {
-	return &cli.Command{
+	return group(&cli.Command{
 		Name: "bench", Usage: "measures the pipeline against a baseline",
 		Description: "A benchmark runs the services on a database and a NATS server of its own, in a temporary " +
 			"directory, and measures its baseline in the same run. Nothing else should run on the machine.\n\n" +
 			"pdeflow bench commit\n" +
 			"pdeflow bench commit --mappings 5000 --workers 8 --json",
 		Commands: []*cli.Command{a.benchCommitCommand()},
-	}
+	})
 }
 
 // bench runs jobs of a generated report on servers of its own.
