@@ -21,7 +21,7 @@ type Proxy struct {
 // NewProxy starts a proxy for the server at the address, which works until the test ends. The network is tcp or unix.
 func NewProxy(t testing.TB, network, address string) *Proxy {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
