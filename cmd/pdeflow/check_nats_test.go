@@ -66,6 +66,8 @@ func TestCheckExplainsAStuckJob(t *testing.T) {
 		if err := (events.Topology{}).Declare(t.Context(), js); err != nil { // the projector may not have yet
 			t.Fatal(err)
 		}
+		f.eventually("the projector has nothing more to write",
+			"select exists (select from job_status where status = 'running')")
 		if got := f.stuckFinding(); !strings.Contains(got, "3 mappings are due") ||
 			!strings.Contains(got, "mapping "+ids[0]+" has no message in PDE_WORK; is a dispatcher running?") {
 			t.Errorf("stuck finding: got %q, want three due mappings and the missing message", got)
