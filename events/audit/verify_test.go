@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/audit"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
@@ -287,6 +288,17 @@ func TestList_FiltersAndPages(t *testing.T) {
 		10,
 	); got != "1 " {
 		t.Errorf("rows by tina: got %q, want %q", got, "1 ")
+	}
+	before := seqs(audit.ListBefore(t.Context(), f.db, audit.Filter{}, 4, 2))
+	if before != "3 2 " {
+		t.Errorf("before 4: got %s, want 3 2", before)
+	}
+	finished := fmt.Sprint(f.row("finished/"+job.ID).Seq, " ")
+	if got, want := ask(audit.Filter{Actions: true, Search: job.ID}, 0, 100), "1 2 3 "+finished; got != want {
+		t.Errorf("the job without its items: got %s, want %s", got, want)
+	}
+	if got := ask(audit.Filter{Types: []string{events.TopicJobFinished.Type()}}, 0, 100); got != finished {
+		t.Errorf("ends of jobs: got %s, want %s", got, finished)
 	}
 	if got := ask(audit.Filter{Origin: audit.OriginRows}, 0, 10); got != "" {
 		t.Errorf("rows from the rows: got %q, want none", got)

@@ -728,6 +728,9 @@ create table audit_log (
 );
 create index audit_log_job on audit_log (job_id, seq) where job_id is not null;
 create index audit_log_mapping on audit_log (mapping_id, seq) where mapping_id is not null;
+-- For lists of what people and services did. Items of jobs are left out, so that a job does not write to the index for
+-- each mapping.
+create index audit_log_actions on audit_log (seq) where (job_id is null or mapping_id is null);
 -- For verify: the changes that belong to no job.
 create index classification_history_people on classification_history (id) where job_id is null;
 

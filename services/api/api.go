@@ -96,6 +96,7 @@ type Server struct {
 	// crossOrigin refuses forms that another site has sent.
 	crossOrigin *http.CrossOriginProtection
 	changes     *changeReader
+	audits      *auditVerifier
 
 	// bodyTimeout is the constant with the same name, except in tests.
 	bodyTimeout time.Duration
@@ -160,7 +161,8 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 		read: s.readStatuses, conn: opts.Events, log: s.log, start: s.inFlight.Go, stopping: s.stopping,
 		pollEvery: pollEvery, wake: make(chan struct{}, 1), waiters: map[string]map[*waiter]bool{},
 	}
-	s.changes = &changeReader{read: s.lastChange, last: map[ReportPath]*changeReading{}}
+	s.changes = &changeReader{last: map[pageKey]*changeReading{}}
+	s.audits = &auditVerifier{db: db, log: s.log, start: s.inFlight.Go, stopping: s.stopping}
 	s.router.Use(middleware.GetHead)
 	s.router.NotFound(s.notFound)
 	s.router.MethodNotAllowed(s.methodNotAllowed)

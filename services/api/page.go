@@ -40,6 +40,7 @@ func (s *Server) registerPages() {
 	s.registerStartForms()
 	s.registerImportPages()
 	s.registerJobPages()
+	s.registerAuditPages()
 }
 
 // reply is the response to a request for a page: a view, or the location of the page to go to. The status of a view is

@@ -31,7 +31,7 @@ const reportPagePath = "/cycles/{cycle_id}/reports/{report_id}"
 func (s *Server) registerReportPages() {
 	s.page(Viewer, http.MethodGet, "/", s.reportsPage)
 	s.page(Viewer, http.MethodGet, reportPagePath, s.reportPage)
-	s.router.Get(reportPagePath+"/events", s.reportEvents)
+	s.pageEvents(reportPagePath+"/events", func(r *http.Request) pageState { return s.reportState(reportOf(r)) })
 }
 
 func (s *Server) reportsPage(ctx context.Context, r *http.Request) (reply, error) {
@@ -98,7 +98,7 @@ func (s *Server) lastJobs(
 // reportPage is the page of a report with its list of mappings and the selected mapping.
 func (s *Server) reportPage(ctx context.Context, r *http.Request) (reply, error) {
 	in := reportOf(r)
-	seen, err := s.changes.lastChange(ctx, in) // before the rows, which may be newer
+	seen, err := s.changes.current(ctx, s.reportState(in)) // before the rows, which may be newer
 	if err != nil {
 		return reply{}, err
 	}

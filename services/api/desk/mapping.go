@@ -63,10 +63,7 @@ type Field struct{ Name, From, To string }
 func Plain(v any) string {
 	switch v := v.(type) {
 	case *string:
-		if v != nil {
-			return *v
-		}
-		return ""
+		return orEmpty(v)
 	case *int:
 		if v != nil {
 			return fmt.Sprint(*v)

@@ -16,7 +16,7 @@ func (d *Desk) funcs() template.FuncMap {
 		"static": d.staticURL, "number": number, "percent": percent, "icon": icon, "bar": bar, "stack": stack,
 		"part": newPart, "tier": tierMark, "tiericon": tierIcon, "level": levelMark, "review": reviewMark,
 		"reviewparts": newReviewParts, "facets": newFacets, "hint": hintOf, "score": int64Of,
-		"status": statusMark, "words": words, "yesno": yesNo, "at": at, "clock": clock,
+		"status": statusMark, "words": words, "yesno": yesNo, "at": at, "clock": clock, "moment": moment,
 		"span": span, "seconds": seconds, "short": short, "author": author, "deref": deref,
 	}
 }
@@ -172,24 +172,46 @@ func reviewMark(s schema.ReviewStatus, class string) template.HTML {
 		markup(`<span class="`+class+`">`+template.HTMLEscapeString(words(s))+`</span></span>`)
 }
 
-// statusMark returns the icon and the word of a job's status.
-func statusMark(s schema.Status) template.HTML {
-	name, class := "pending", "faint"
+// statusIcon returns the name and the class of the icon of a job's status.
+func statusIcon(s schema.Status) (name, class string) {
 	switch s {
 	case schema.StatusRunning:
-		name, class = "running", "acc"
+		return "running", "acc"
 	case schema.StatusPaused:
-		name, class = "paused", "warn"
+		return "paused", "warn"
 	case schema.StatusCompleted:
-		name, class = "approved", "acc"
+		return "approved", "acc"
 	case schema.StatusFailed:
-		name, class = "rejected", "bad"
+		return "rejected", "bad"
 	case schema.StatusCancelled:
-		name, class = "cancelled", "faint"
-	case schema.StatusPending:
+		return "cancelled", "faint"
+	default:
+		return "pending", "faint"
 	}
+}
+
+// statusMark returns the icon and the word of a job's status.
+func statusMark(s schema.Status) template.HTML {
+	name, class := statusIcon(s)
 	return `<span class="s">` + icon(name, class) +
 		markup(`<b>`+template.HTMLEscapeString(words(s))+`</b></span>`)
+}
+
+// outcomeIcon returns the name and the class of the icon of an item's outcome; the empty outcome is that of a queued
+// item.
+func outcomeIcon(o schema.Outcome) (name, class string) {
+	switch o {
+	case schema.OutcomeSucceeded:
+		return "approved", "acc"
+	case schema.OutcomeFailed:
+		return "rejected", "bad"
+	case schema.OutcomeSkipped:
+		return "skipped", "faint"
+	case schema.OutcomeCancelled:
+		return "cancelled", "faint"
+	default:
+		return "pending", "faint"
+	}
 }
 
 // words returns a value of the API as words: needs_revision as Needs revision.
@@ -213,23 +235,21 @@ func yesNo(flag *bool) string {
 }
 
 // at formats a time in UTC for people, with the exact one for programs.
-func at(t any) template.HTML {
-	when := timeOf(t)
-	if when.IsZero() {
-		return ""
-	}
-	return markup(fmt.Sprintf(`<time datetime="%s">%s</time>`,
-		when.UTC().Format(time.RFC3339), when.UTC().Format("2 Jan 15:04")))
-}
+func at(t any) template.HTML { return timeMark(t, "2 Jan 15:04") }
 
 // clock is at with seconds and without the date.
-func clock(t any) template.HTML {
+func clock(t any) template.HTML { return timeMark(t, "15:04:05") }
+
+// moment is at with seconds.
+func moment(t any) template.HTML { return timeMark(t, "2 Jan 15:04:05") }
+
+func timeMark(t any, layout string) template.HTML {
 	when := timeOf(t)
 	if when.IsZero() {
 		return ""
 	}
 	return markup(fmt.Sprintf(`<time datetime="%s">%s</time>`,
-		when.UTC().Format(time.RFC3339), when.UTC().Format("15:04:05")))
+		when.UTC().Format(time.RFC3339), when.UTC().Format(layout)))
 }
 
 func timeOf(t any) time.Time {
