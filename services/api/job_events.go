@@ -128,7 +128,7 @@ func (s *eventStream) write(text string) error {
 	if err := s.control.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
 		return fmt.Errorf("stream: %w", err)
 	}
-	_, err := io.WriteString(s.w, text) //nolint:gosec // the content type is not HTML
+	_, err := io.WriteString(s.w, text)
 	if err != nil {
 		return fmt.Errorf("stream: %w", err)
 	}
