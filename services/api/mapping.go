@@ -131,14 +131,19 @@ type MappingQuery struct {
 	Sort string `query:"sort" maxLength:"60" default:"id" doc:"The field to sort by; -FIELD reverses the order."`
 }
 
-// filter returns the filter of the query. An error is a [Problem].
-func (q *MappingQuery) filter(in ReportPath) (schema.MappingFilter, error) {
-	filter, err := ListFilter{
+// listFilter returns the filter as a body has it.
+func (q *MappingQuery) listFilter() ListFilter {
+	return ListFilter{
 		Search: q.Search, InformationSecurityClassification: q.InformationSecurityClassification,
 		Criticality: q.Criticality, ReviewStatus: q.ReviewStatus, IDPrefix: q.IDPrefix,
 		Unmapped: q.Unmapped.pointer(), MinConfidence: q.MinConfidence.pointer(),
 		MaxConfidence: q.MaxConfidence.pointer(),
-	}.filter(in, "query")
+	}
+}
+
+// filter returns the filter of the query. An error is a [Problem].
+func (q *MappingQuery) filter(in ReportPath) (schema.MappingFilter, error) {
+	filter, err := q.listFilter().filter(in, "query")
 	if err != nil {
 		return filter, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api/desk"
@@ -57,57 +58,133 @@ func (s *Server) undoForm(ctx context.Context, r *http.Request) (reply, error) {
 	return decided(r, in, ""), nil
 }
 
-// bulkForm reviews the selected mappings. It first shows what would happen.
+// bulkForm reviews the selected mappings, or those that pass the filter of the list. It first shows what would happen.
+// If another number of mappings passes the filter than was confirmed, it asks again.
 func (s *Server) bulkForm(ctx context.Context, r *http.Request) (reply, error) {
-	decision, comment, err := decisionOf(r)
+	in := reportOf(r)
+	body, err := bulkBodyOf(r)
 	if err != nil {
 		return reply{}, err
 	}
-	ids := r.PostForm["ids"]
-	if len(ids) == 0 || len(ids) > schema.MaxReview {
-		return reply{}, newFieldProblem("ids", fmt.Sprintf("select 1 to %d mappings", schema.MaxReview))
+	if r.PostForm.Get("confirmed") == "" {
+		view, err := s.bulkQuestion(ctx, r, in, body)
+		return reply{view: view}, err
 	}
-	in := reportOf(r)
-	address := desk.ReportURL(in.CycleID, in.ReportID)
-	back := cmp.Or(localPath(r.PostForm.Get("back")), address)
-	body := BulkReviewBody{IDs: ids, Decision: decision, Comment: comment, SkipOwnEdits: true}
-	body.DryRun = r.PostForm.Get("confirmed") == ""
+	_, err = s.reviewMappings(ctx, &bulkReviewInput{ReportPath: in, Body: body})
+	if p, ok := errors.AsType[*Problem](err); ok && p.Status == http.StatusConflict && body.Filter != nil {
+		view, err := s.bulkQuestion(ctx, r, in, body)
+		view.Facts = append([]string{"Nothing was changed. " + p.Title + "."}, view.Facts...)
+		return reply{view: view, status: p.Status}, err
+	}
+	return reply{location: bulkBack(r, in)}, err
+}
+
+// bulkBack returns the page to return to after a decision about several mappings.
+func bulkBack(r *http.Request, in ReportPath) string {
+	return cmp.Or(localPath(r.PostForm.Get("back")), desk.ReportURL(in.CycleID, in.ReportID))
+}
+
+// bulkBodyOf returns the review in the form: of the selected ids, or of what passes the filter.
+func bulkBodyOf(r *http.Request) (body BulkReviewBody, err error) {
+	body.SkipOwnEdits = true
+	if body.Decision, body.Comment, err = decisionOf(r); err != nil {
+		return body, err
+	}
+	if r.PostForm.Get("filter") == "" {
+		body.IDs = r.PostForm["ids"]
+		if len(body.IDs) == 0 || len(body.IDs) > schema.MaxReview {
+			return body, newFieldProblem("ids", fmt.Sprintf("select 1 to %d mappings", schema.MaxReview))
+		}
+		return body, nil
+	}
+	query, err := mappingQueryOf(r.PostForm)
+	if err != nil {
+		return body, err
+	}
+	filter := query.listFilter()
+	body.Filter = &filter
+	if text := r.PostForm.Get("expected"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 0 {
+			return body, newFieldProblem("expected", "must be a whole number from 0 up")
+		}
+		body.Expected = &n
+	}
+	return body, nil
+}
+
+// bulkQuestion counts what the review would decide, and returns the question. Its form repeats that of the request.
+func (s *Server) bulkQuestion(
+	ctx context.Context, r *http.Request, in ReportPath, body BulkReviewBody,
+) (desk.Confirm, error) {
+	shown := body.Expected
+	body.DryRun, body.Expected = true, nil
 	done, err := s.reviewMappings(ctx, &bulkReviewInput{ReportPath: in, Body: body})
 	if err != nil {
-		return reply{}, err
+		return desk.Confirm{}, err
 	}
-	if !body.DryRun {
-		return reply{location: back}, nil
-	}
+	counted := done.Body
+	question := desk.Verb(body.Decision) + " " + desk.CountOf(counted.Decided)
 	view := desk.Confirm{
-		Caller:   callerView(ctx),
-		Question: desk.Verb(decision) + " " + desk.CountOf(done.Body.Decided) + "?",
-		Button:   desk.Verb(decision) + " " + desk.CountOf(done.Body.Decided),
-		Action:   address + "/review", Comment: true, None: done.Body.Decided == 0, Back: back,
-		Fields: []desk.FormField{{Name: "decision", Value: string(decision)}, {Name: "back", Value: back}},
+		Caller: callerView(ctx), Question: question + "?", Button: question,
+		Action: desk.ReportURL(in.CycleID, in.ReportID) + "/review", Back: bulkBack(r, in),
+		Comment: true, Text: body.Comment, None: counted.Decided == 0,
 	}
-	if n := done.Body.Unchanged; n > 0 {
+	if body.Filter != nil && shown != nil && *shown != counted.Matched {
+		view.Facts = append(view.Facts, fmt.Sprintf("%s pass the filter now; there were %d when the page was shown.",
+			desk.CountOf(counted.Matched), *shown))
+	}
+	if counted.Matched > schema.MaxReview {
+		view.None = true
+		view.Question = "Too many mappings at once"
+		view.Facts = append(view.Facts, fmt.Sprintf("%s pass the filter; at most %d are decided at once. Add filters.",
+			desk.CountOf(counted.Matched), schema.MaxReview))
+	}
+	if n := counted.Unchanged; n > 0 {
 		view.Facts = append(view.Facts, "Left out: "+desk.CountOf(n)+" with this decision already.")
 	}
-	if n := done.Body.OwnEdits; n > 0 {
+	if n := counted.OwnEdits; n > 0 {
 		view.Facts = append(view.Facts, "Left out: "+desk.CountOf(n)+" that you edited last.")
 	}
-	for i, id := range ids {
-		view.Fields = append(view.Fields, desk.FormField{Name: "ids", Value: id})
-		if i >= shownMappings {
-			continue
+	for name, values := range r.PostForm {
+		for _, value := range values {
+			if name != "confirmed" && name != "expected" && name != "comment" {
+				view.Fields = append(view.Fields, desk.FormField{Name: name, Value: value})
+			}
 		}
+	}
+	if body.Filter != nil {
+		view.Fields = append(view.Fields,
+			desk.FormField{Name: "expected", Value: strconv.FormatInt(counted.Matched, 10)})
+	}
+	view.Mappings, err = s.firstMappings(ctx, r, in, body)
+	return view, err
+}
+
+// shownMappings is the number of mappings that a question about several lists.
+const shownMappings = 10
+
+// firstMappings returns the first mappings that the review would decide about.
+func (s *Server) firstMappings(
+	ctx context.Context, r *http.Request, in ReportPath, body BulkReviewBody,
+) (mappings []schema.ListedMapping, err error) {
+	if body.Filter != nil {
+		query, err := mappingQueryOf(r.PostForm)
+		if err != nil {
+			return nil, err
+		}
+		mappings, _, err = s.readMappings(ctx, in, PageQuery{Limit: shownMappings}, query)
+		return mappings, err
+	}
+	for _, id := range body.IDs[:min(len(body.IDs), shownMappings)] {
 		mapping, err := schema.GetMapping(ctx, s.db, in.CycleID, in.ReportID, id)
 		if errors.Is(err, schema.ErrNotFound) {
 			continue // it was removed since
 		}
 		if err != nil {
-			return reply{}, err
+			return nil, err
 		}
-		view.Mappings = append(view.Mappings, mapping)
+		mappings = append(mappings, mapping)
 	}
-	return reply{view: view}, nil
+	return mappings, nil
 }
-
-// shownMappings is the number of mappings that a question about several lists.
-const shownMappings = 10

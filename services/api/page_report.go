@@ -106,7 +106,7 @@ func (s *Server) reportPage(ctx context.Context, r *http.Request) (reply, error)
 	if err != nil {
 		return reply{}, planningError(err)
 	}
-	query, err := mappingQueryOf(r)
+	query, err := mappingQueryOf(r.URL.Query())
 	if err != nil {
 		return reply{}, err
 	}
@@ -157,9 +157,8 @@ func listQueryOf(r *http.Request, in ReportPath) desk.ListQuery {
 	return desk.ListQuery{Path: desk.ReportURL(in.CycleID, in.ReportID), Values: values}
 }
 
-// mappingQueryOf returns the filters and the order in the query of a page, or a [Problem].
-func mappingQueryOf(r *http.Request) (MappingQuery, error) {
-	values := r.URL.Query()
+// mappingQueryOf returns the filters and the order in the query or in the form of a page, or a [Problem].
+func mappingQueryOf(values url.Values) (MappingQuery, error) {
 	query := MappingQuery{
 		Search:                            values.Get("q"),
 		InformationSecurityClassification: schema.Tier(values.Get("information_security_classification")),

@@ -22,8 +22,9 @@ type Confirm struct {
 	Fields []FormField
 	// Option is a choice, or nil.
 	Option *Option
-	// Comment adds a field for a comment.
+	// Comment adds a field for a comment, which has the text.
 	Comment bool
+	Text    string
 	// None means that nothing would happen, so that there is no button.
 	None bool
 	// Back is the page to return to without an answer.
