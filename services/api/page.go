@@ -41,6 +41,7 @@ func (s *Server) registerPages() {
 	s.registerImportPages()
 	s.registerJobPages()
 	s.registerAuditPages()
+	s.registerLineagePages()
 }
 
 // reply is the response to a request for a page: a view, or the location of the page to go to. The status of a view is

@@ -76,7 +76,7 @@ func TestEveryPageRequiresItsRole(t *testing.T) {
 		"POST " + pageURL("/mappings/"+mapping+"/accept"): api.Tester,
 		"GET " + pageURL("/start/pde_regeneration"):       api.Tester,
 		"GET /import": api.Tester, "POST /import": api.Tester,
-		"GET /audit": api.Viewer, "POST /audit/verify": api.Manager,
+		"GET " + pageURL("/lineage"): api.Viewer, "GET /audit": api.Viewer, "POST /audit/verify": api.Manager,
 		"POST " + pageURL("/start/nothing"): api.Tester,
 	} {
 		t.Run(route, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"net/url"
 	"strconv"
 
@@ -31,12 +32,10 @@ type Report struct {
 func (v Report) page() (name, title, section string) { return "report", v.Title(), "reports" }
 
 // Title returns the name of the report, or its id.
-func (v Report) Title() string {
-	if v.Name != "" {
-		return v.Name
-	}
-	return v.ReportID
-}
+func (v Report) Title() string { return reportTitle(v.Report) }
+
+// reportTitle returns the name of the report, or its id.
+func reportTitle(r schema.Report) string { return cmp.Or(r.Name, r.ReportID) }
 
 // URL returns the address of the report without any filter.
 func (v Report) URL() string { return ReportURL(v.CycleID, v.ReportID) }
@@ -97,6 +96,17 @@ func (q ListQuery) Filters() (n int) {
 		}
 	}
 	return n
+}
+
+// Filter returns the parameters that select and sort the list, for a form that acts on all of it.
+func (q ListQuery) Filter() map[string]string {
+	fields := map[string]string{}
+	for _, name := range filterNames() {
+		if value := q.Values.Get(name); value != "" {
+			fields[name] = value
+		}
+	}
+	return fields
 }
 
 // Hidden returns the parameters that a form must repeat as hidden fields: all but those with these names.
