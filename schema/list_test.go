@@ -278,3 +278,28 @@ func countReads(
 	})
 	return read, err
 }
+
+func TestListReports_SumsTheUsageOfTheJobsOfAReport(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	schematest.Report(t, db, 1)
+	for i := range 2 {
+		job := schematest.ListedJob(t, db, 1)
+		for _, statement := range []string{
+			"update jobs set classifier = 'hybrid', ended_at = now() where id = ?0",
+			`insert into job_status (job_id, status, progress_percentage, current_step, total_steps, completed_steps,
+				input_tokens, output_tokens, cost_usd, message, job_version, created_at, updated_at, updated_by)
+			values (?0, 'running', 0, '', 1, 0, 1000, 10, 0.25, '', 1, now(), now(), 'test')
+			on conflict (job_id) do update set input_tokens = 1000, output_tokens = 10, cost_usd = 0.25`,
+		} {
+			if _, err := db.NewRaw(statement, job.ID).Exec(t.Context()); err != nil {
+				t.Fatal(i, err)
+			}
+		}
+	}
+	reports, err := schema.ListReports(t.Context(), db, "", "", 10)
+	if err != nil || len(reports) != 1 || reports[0].InputTokens != 2000 || reports[0].OutputTokens != 20 ||
+		reports[0].CostUSD != schema.Dollar/2 {
+		t.Errorf("ListReports: got %+v (%v), want 2000 and 20 tokens and 0.5 USD", reports, err)
+	}
+}

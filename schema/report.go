@@ -164,13 +164,24 @@ type ReportSummary struct {
 
 	// Unmapped counts the mappings without a source field.
 	Unmapped int64 `bun:"unmapped"`
+
+	// InputTokens to CostUSD are the usage of all jobs of the report, as their statuses have it.
+	InputTokens  int64 `bun:"input_tokens"`
+	OutputTokens int64 `bun:"output_tokens"`
+	CostUSD      USD   `bun:"cost_usd"`
 }
 
 // selectSummaries begins a query of reports r with their counts. Conditions on r follow. The counts of a report without
 // mappings are null, which is read as 0.
 const selectSummaries = `select r.*, c.hrci, c.confidential, c.proprietary, c.public, c.unclassified,
-		c.high, c.medium, c.low, c.pending, c.approved, c.rejected, c.needs_revision, c.unmapped
-	from reports r left join (
+		c.high, c.medium, c.low, c.pending, c.approved, c.rejected, c.needs_revision, c.unmapped,
+		u.input_tokens, u.output_tokens, u.cost_usd
+	from reports r left join lateral (
+		select coalesce(sum(s.input_tokens), 0)::bigint as input_tokens,
+			coalesce(sum(s.output_tokens), 0)::bigint as output_tokens, coalesce(sum(s.cost_usd), 0) as cost_usd
+		from jobs j join job_status s on s.job_id = j.id
+		where j.cycle_id = r.cycle_id and j.report_id = r.report_id and j.classifier <> 'rules'
+	) u on true left join (
 		select cycle_id, report_id,
 			sum(mappings) filter (where information_security_classification = 'HRCI') as hrci,
 			sum(mappings) filter (where information_security_classification = 'Confidential') as confidential,

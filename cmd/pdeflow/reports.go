@@ -25,17 +25,19 @@ func (a *app) reportsCommand() *cli.Command {
 
 func (a *app) reportsListCommand() *cli.Command {
 	return &cli.Command{
-		Name: "list", Usage: "lists the reports of all cycles, with their mappings counted by tier and review",
+		Name:  "list",
+		Usage: "lists the reports of all cycles, with their mappings counted by tier and review, and the cost",
 		Flags: []cli.Flag{limitFlag(0), jsonFlag()},
 		Action: a.withClient(func(ctx context.Context, cmd *cli.Command, c *client) error {
 			return printList(ctx, a, cmd, c, list[api.ReportSummary]{
 				path: "/planning/reports", query: url.Values{}, row: reportRow,
 				columns: []any{
 					"CYCLE", "REPORT", "NAME", "MAPPINGS", "HRCI", "CONFIDENTIAL", "PROPRIETARY", "PUBLIC",
-					"NO TIER", "PENDING", "APPROVED", "REJECTED", "REVISE", "UPDATED",
+					"NO TIER", "PENDING", "APPROVED", "REJECTED", "REVISE",
+					"USD", "UPDATED",
 				},
 				optional: []string{
-					"UPDATED", "NAME", "REJECTED", "PUBLIC", "PROPRIETARY", "CONFIDENTIAL", "HRCI", "APPROVED",
+					"UPDATED", "NAME", "USD", "REJECTED", "PUBLIC", "PROPRIETARY", "CONFIDENTIAL", "HRCI", "APPROVED",
 					"PENDING", "REVISE",
 				},
 			})
@@ -91,6 +93,6 @@ func reportRow(r api.ReportSummary) []any {
 		r.CycleID, r.ReportID, r.Name, r.MappingCount, tiers.HRCI, tiers.Confidential, tiers.Proprietary, tiers.Public,
 		r.Unclassified,
 		r.Reviews.Pending, r.Reviews.Approved, r.Reviews.Rejected, r.Reviews.NeedsRevision,
-		sinceText(r.UpdatedAt, time.Now()),
+		fmt.Sprintf("%.2f", r.Usage.CostUSD), sinceText(r.UpdatedAt, time.Now()),
 	}
 }

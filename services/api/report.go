@@ -23,9 +23,10 @@ type ReportSummary struct {
 	Classifications events.Classifications `json:"classifications"`
 	Unclassified    int64                  `json:"unclassified" doc:"The number of mappings without a tier."`
 	// Reviews counts the mappings by review status.
-	Reviews   Reviews   `json:"reviews"`
-	UpdatedAt time.Time `json:"updated_at" doc:"The time of the last change of the name or of the number of mappings."`
-	UpdatedBy string    `json:"updated_by"`
+	Reviews   Reviews      `json:"reviews"`
+	Usage     events.Usage `json:"usage" doc:"The tokens and the cost of all jobs of the report in this cycle."`
+	UpdatedAt time.Time    `json:"updated_at" doc:"The time of the last change of the name or of the number of mappings."`
+	UpdatedBy string       `json:"updated_by"`
 }
 
 // Reviews counts mappings by review status.
@@ -41,7 +42,7 @@ func (s *Server) registerReports() {
 	route(s, Viewer, huma.Operation{
 		OperationID: "list-reports", Method: http.MethodGet, Path: prefix + "/planning/reports",
 		Tags:    []string{"planning"},
-		Summary: "Lists the reports, with counts of mappings by tier and review status",
+		Summary: "Lists the reports, with counts of mappings by tier and review status, and the cost of their jobs",
 	}, func(ctx context.Context, in *PageQuery) (*pageOutput[ReportSummary], error) {
 		key, err := in.after(2)
 		if err != nil {
@@ -71,6 +72,9 @@ func newReportSummary(r schema.ReportSummary) ReportSummary {
 		Reviews: Reviews{
 			Pending: r.Pending, Approved: r.Approved, Rejected: r.Rejected, NeedsRevision: r.NeedsRevision,
 		},
+		Usage: events.UsageOf(schema.Usage{
+			InputTokens: r.InputTokens, OutputTokens: r.OutputTokens, CostUSD: r.CostUSD,
+		}),
 		UpdatedAt: r.UpdatedAt.UTC(), UpdatedBy: r.UpdatedBy,
 	}
 }
