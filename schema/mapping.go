@@ -293,6 +293,23 @@ func GetMapping(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (
 	return mapping, nil
 }
 
+// FindMapping reads the mapping with this id, or the only one whose id begins so, in any report. It returns
+// [ErrNotFound] if there is none.
+func FindMapping(ctx context.Context, db bun.IDB, prefix string) (Mapping, error) {
+	var found []Mapping
+	err := db.NewSelect().Model(&found).Where("id >= ?0 and id <= ?0 || chr(1114111)", prefix).Order("id").Limit(2).
+		Scan(ctx)
+	switch {
+	case err != nil:
+		return Mapping{}, fmt.Errorf("mapping %s: %w", prefix, err)
+	case len(found) == 0:
+		return Mapping{}, fmt.Errorf("mapping %s: %w", prefix, ErrNotFound)
+	case len(found) > 1 && found[0].ID != prefix:
+		return Mapping{}, fmt.Errorf("the ids of several mappings begin with %s", prefix)
+	}
+	return found[0], nil
+}
+
 // GetLastChange returns when a mapping of the report was last changed; the zero time if there is none.
 func GetLastChange(ctx context.Context, db bun.IDB, cycleID, reportID string) (at time.Time, err error) {
 	err = db.NewRaw(`select updated_at from pde_mappings where cycle_id = ? and report_id = ?

@@ -231,6 +231,35 @@ func SumUsage(ctx context.Context, db bun.IDB, jobID, mappingID string) (Usage, 
 	return Usage(usage), nil
 }
 
+// PastCalls sums up calls of a model that have a reply.
+type PastCalls struct {
+	// Calls is their number, and Mappings the number of mappings in jobs that they were for.
+	Calls             int64 `bun:"calls"`
+	Mappings          int64 `bun:"mappings"`
+	RequestBytes      int64 `bun:"request_bytes"`
+	InputTokens       int64 `bun:"input_tokens"`
+	CachedInputTokens int64 `bun:"cached_input_tokens"`
+	OutputTokens      int64 `bun:"output_tokens"`
+}
+
+// pastCalls is the number of calls that [SumPastCalls] adds up.
+const pastCalls = 500
+
+// SumPastCalls sums up the last 500 calls of the model with this version of the prompt that have a reply.
+func SumPastCalls(ctx context.Context, db bun.IDB, model, promptVersion string) (past PastCalls, err error) {
+	err = db.NewRaw(`select count(*) as calls, count(distinct (job_id, mapping_id)) as mappings,
+			coalesce(sum(request_bytes), 0)::bigint as request_bytes,
+			coalesce(sum(input_tokens), 0)::bigint as input_tokens,
+			coalesce(sum(cached_input_tokens), 0)::bigint as cached_input_tokens,
+			coalesce(sum(output_tokens), 0)::bigint as output_tokens
+		from (select * from model_calls where model = ? and prompt_version = ? and state = 'answered'
+			order by id desc limit ?) c`, model, promptVersion, pastCalls).Scan(ctx, &past)
+	if err != nil {
+		return past, fmt.Errorf("past calls of model %s: %w", model, err)
+	}
+	return past, nil
+}
+
 // ListModelCalls returns at most limit calls of the job after the call with the id after, in the order of ids. If
 // mappingID is not empty, it returns only those for this mapping.
 func ListModelCalls(

@@ -46,3 +46,39 @@ func TestSpentUSD_CountsAbortedAndLostCallsOfAJobWithAndWithoutALimit(t *testing
 		})
 	}
 }
+
+func TestSumPastCalls_SumsAnsweredCallsOfTheModelAndPrompt(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	ids := schematest.Report(t, db, 2)
+	job := schematest.ListedJob(t, db, 2)
+	call := func(mappingID, model, prompt string, state schema.CallState) {
+		t.Helper()
+		call, err := schema.InsertModelCall(t.Context(), db, schema.ModelCall{
+			JobID: job.ID, MappingID: mappingID, Attempt: 1, Step: schema.CallStepAnswer, Model: model,
+			PromptVersion: prompt, RequestBytes: 1000,
+		}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		call.State, call.InputTokens, call.CachedInputTokens, call.OutputTokens = state, 250, 200, 30
+		if err := schema.EndModelCall(t.Context(), db, call); err != nil {
+			t.Fatal(err)
+		}
+	}
+	call(ids[0], "m", "1", schema.CallStateAnswered)
+	call(ids[0], "m", "1", schema.CallStateAnswered)
+	call(ids[1], "m", "1", schema.CallStateAnswered)
+	call(ids[1], "m", "1", schema.CallStateFailed)
+	call(ids[1], "m", "2", schema.CallStateAnswered)
+	call(ids[1], "n", "1", schema.CallStateAnswered)
+	want := schema.PastCalls{
+		Calls: 3, Mappings: 2, RequestBytes: 3000, InputTokens: 750, CachedInputTokens: 600, OutputTokens: 90,
+	}
+	if got, err := schema.SumPastCalls(t.Context(), db, "m", "1"); err != nil || got != want {
+		t.Errorf("SumPastCalls: got %+v (%v), want %+v", got, err, want)
+	}
+	if got, err := schema.SumPastCalls(t.Context(), db, "other", "1"); err != nil || got != (schema.PastCalls{}) {
+		t.Errorf("SumPastCalls of a model without calls: got %+v (%v), want zero", got, err)
+	}
+}

@@ -252,16 +252,19 @@ func SkipWork(ctx context.Context, tx bun.Tx, jobID string, m Mapping, s ItemRes
 	return n == 1, nil
 }
 
-// ListUnlistedWork returns at most limit mappings after the one with this id that a job would work on, without items:
-// only those of which a job has recorded the input.
+// ListUnlistedWork returns at most limit mappings after the one with this id that a job would work on, without items.
+// For a job of the rules lane, these are only the mappings of which a job has recorded the input: the others are not
+// unchanged, and cost nothing.
 func ListUnlistedWork(ctx context.Context, db *DB, job Job, afterID string, limit int) ([]Work, error) {
 	columns := prefixed[Mapping](db.DB, "m", "mapping__")
 	columns = append(columns, prefixed[Attribute](db.DB, "a", "attribute__")...)
 	query := db.NewSelect().ColumnExpr(strings.Join(columns, ", ")).
 		TableExpr("pde_mappings m").Join("join attributes a on a.id = m.attribute_id").
-		Where("m.cycle_id = ? and m.report_id = ? and m.id > ? and m.input_hash is not null",
-			job.CycleID, job.ReportID, afterID).
+		Where("m.cycle_id = ? and m.report_id = ? and m.id > ?", job.CycleID, job.ReportID, afterID).
 		OrderExpr("m.id").Limit(int64(limit))
+	if job.Classifier == ClassifierRules {
+		query = query.Where("m.input_hash is not null")
+	}
 	switch job.Scope {
 	case ScopeUnmapped:
 		query = query.Where("m.source_field is null")

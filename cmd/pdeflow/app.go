@@ -82,6 +82,7 @@ func (a *app) root(w io.Writer) *cli.Command {
 			a.auditCommand(),
 			a.rebuildCommand(),
 			a.rulesCommand(),
+			a.promptCommand(),
 			a.evalCommand(),
 			a.benchCommand(),
 			a.tokenCommand(),

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
@@ -15,7 +16,9 @@ func (a *app) startJob(ctx context.Context, cmd *cli.Command, c *client, r reque
 	asJSON := cmd.Bool(flagJSON)
 	var accepted struct {
 		api.Accepted
-		WouldSkip int64 `json:"would_skip"` // of a dry run
+		// Of a dry run.
+		WouldSkip int64        `json:"would_skip"`
+		Estimate  events.Usage `json:"estimate"`
 	}
 	got, err := c.call(ctx, r, &accepted)
 	switch {
@@ -24,9 +27,8 @@ func (a *app) startJob(ctx context.Context, cmd *cli.Command, c *client, r reque
 	case asJSON && (got.code == http.StatusOK || !cmd.Bool("watch")):
 		return a.printJSON(got.body)
 	case got.code == http.StatusOK: // a dry run
-		fmt.Fprintf(a.stdout, "The job would work on %s%s. Nothing was started.\n",
-			count(accepted.MappingCount, "mapping"),
-			skipText(accepted.WouldSkip))
+		fmt.Fprintf(a.stdout, "The job would work on %s%s.%s Nothing was started.\n",
+			count(accepted.MappingCount, "mapping"), skipText(accepted.WouldSkip), estimateText(accepted.Estimate))
 		return nil
 	}
 	if !asJSON {
@@ -46,6 +48,20 @@ func skipText(n int64) string {
 		return ""
 	}
 	return fmt.Sprintf(", and would skip %d that have not changed", n)
+}
+
+// estimateText describes what a job would use of a model, with a space before it.
+func estimateText(u events.Usage) string {
+	switch {
+	case u.InputTokens == 0 && u.OutputTokens == 0:
+		return ""
+	case u.CostUSD == 0:
+		return fmt.Sprintf(" Estimated: %d input and %d output tokens; the model has no price.", u.InputTokens,
+			u.OutputTokens)
+	default:
+		return fmt.Sprintf(" Estimated: %d input and %d output tokens, %.2f USD.", u.InputTokens, u.OutputTokens,
+			u.CostUSD)
+	}
 }
 
 // regenerate starts a job over the whole report and returns its id.

@@ -2,7 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +49,27 @@ func (f *fixture) regenerateWith(body any) string {
 		"/pde-mappings/regenerate-all", body))
 }
 
+// estimate returns the answer to a dry run over the whole small report.
+func (f *fixture) estimate(body any) (plan api.DryRun) {
+	f.t.Helper()
+	code, text := f.do(http.MethodPost, "/planning/cycles/"+schematest.CycleID+"/reports/"+schematest.ReportID+
+		"/pde-mappings/regenerate-all", body)
+	if err := json.Unmarshal(text, &plan); err != nil || code != http.StatusOK {
+		f.t.Fatalf("dry run: got %d %s", code, text)
+	}
+	return plan
+}
+
+// sameJSON reports whether two texts have the same values.
+func sameJSON(t *testing.T, a, b []byte) bool {
+	t.Helper()
+	var x, y any
+	if err := errors.Join(json.Unmarshal(a, &x), json.Unmarshal(b, &y)); err != nil {
+		t.Fatal(err)
+	}
+	return reflect.DeepEqual(x, y)
+}
+
 func TestAModelClassifiesAReport(t *testing.T) {
 	t.Parallel()
 	f := newIdleFixture(t, eventstest.Start(t))
@@ -52,11 +77,17 @@ func TestAModelClassifiesAReport(t *testing.T) {
 	const mappings = 6
 	ids := schematest.Report(t, f.db, mappings)
 	f.run()
+	f.pdeflow("regenerate", "--cycle", schematest.CycleID, "--report", schematest.ReportID, "--classifier", "llm",
+		"--dry-run").ends(t, exitDone, "Estimated: ", " output tokens, 0.0", " USD. Nothing was started.")
+	plan := f.estimate(map[string]any{"classifier": "llm", "dry_run": true})
 
 	job := f.regenerateWith(map[string]any{"classifier": "llm"})
 	status := f.finish(job)
 
 	f.exact(status, mappings)
+	if ratio := plan.Estimate.CostUSD / status.Usage.CostUSD; ratio < 0.8 || ratio > 1.2 {
+		t.Errorf("estimate: got %+v, want at most 20%% from %+v", plan.Estimate, status.Usage)
+	}
 	counts := server.Counts()
 	if counts.Calls != mappings || status.Usage.InputTokens != counts.InputTokens ||
 		status.Usage.OutputTokens != counts.OutputTokens {
@@ -82,6 +113,18 @@ func TestAModelClassifiesAReport(t *testing.T) {
 			t.Errorf("call: got %+v", call)
 		}
 	}
+	shown := from[shownPrompt](t, f.pdeflow("prompt", "show", "--mapping", calls.Items[0].MappingID, "--llm", "openai",
+		"--llm-model", "test-model", "--openai-base-url", server.URL("openai"), "--json").ends(t, exitDone))
+	sent := server.Requests()
+	if !slices.ContainsFunc(sent, func(r llmtest.Request) bool { return sameJSON(t, r.Body, shown.Body) }) ||
+		shown.Digest == nil || *shown.Digest != calls.Items[0].RequestSHA256 {
+		t.Errorf("prompt show: got %s with digest %v, want a body that was sent, and digest %s", shown.Body,
+			shown.Digest, calls.Items[0].RequestSHA256)
+	}
+	f.pdeflow("prompt", "show", "--mapping", ids[0]).ends(t, exitDone, "Prompt 1, ", " candidates. A hybrid job would ",
+		"--- system\n", "--- user\n<data>\n", "--- schema\n")
+	f.shows("/planning/reports", fmt.Sprintf(`"usage":{"input_tokens":%d,"output_tokens":%d,"cost_usd":%v}`,
+		counts.InputTokens, counts.OutputTokens, status.Usage.CostUSD))
 	// Nothing has changed, so no call is made.
 	again := f.finish(f.regenerateWith(map[string]any{"classifier": "llm"}))
 	if again.Skipped != mappings || server.Counts().Calls != mappings {
@@ -99,4 +142,11 @@ func (f *fixture) shows(path string, texts ...string) {
 			f.t.Errorf("%s: got %d %s, want %q in it", path, code, body, text)
 		}
 	}
+}
+
+func TestPromptShow_RefusesWhatDoesNotExist(t *testing.T) {
+	t.Parallel()
+	f := newIdleFixture(t, eventstest.Start(t))
+	f.pdeflow("prompt", "show", "--mapping", "none").ends(t, exitFailed, "there is no mapping “none”")
+	f.pdeflow("prompt", "show", "--mapping", "x", "--llm", "prose").ends(t, exitUsage, "openai")
 }

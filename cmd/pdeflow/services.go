@@ -118,7 +118,7 @@ func makeServices(names []schema.Service, w deps, s settings) (all []serviceRun,
 	if slices.Contains(names, schema.ServiceAPI) {
 		options := api.Options{
 			Verify: s.verify, Secret: []byte(s.secret), Classifier: s.classifier,
-			CountUnchanged: countUnchanged(w, s), Checks: checks,
+			Estimate: estimate(w, s), Checks: checks,
 			Version: version(), Events: w.nc,
 			Log: w.log.With("service", schema.ServiceAPI),
 		}
@@ -137,14 +137,14 @@ func makeServices(names []schema.Service, w deps, s settings) (all []serviceRun,
 	return all, checks, nil
 }
 
-// countUnchanged returns the function that counts the mappings that a job would skip. A process that was given no
-// policy has none.
-func countUnchanged(w deps, s settings) func(context.Context, schema.Job) (int64, error) {
+// estimate returns the function that estimates a job. A process that was given no policy has none.
+func estimate(w deps, s settings) func(context.Context, schema.Job) (int64, schema.Usage, error) {
 	if s.engine == nil {
 		return nil
 	}
-	return func(ctx context.Context, job schema.Job) (int64, error) {
-		return classifier.CountUnchanged(ctx, w.apiDB, s.engine, s.model, job)
+	return func(ctx context.Context, job schema.Job) (int64, schema.Usage, error) {
+		e, err := classifier.EstimateJob(ctx, w.apiDB, s.engine, s.model, job)
+		return e.Unchanged, e.Usage, err
 	}
 }
 

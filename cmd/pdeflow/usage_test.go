@@ -182,7 +182,7 @@ func TestAWrongVariableIsNamed(t *testing.T) {
 func TestAGroupWithoutASubcommandShowsItsHelp(t *testing.T) {
 	t.Parallel()
 	for group, sub := range map[string]string{
-		"jobs": "watch", "mappings": "history", "audit": "verify", "rules": "explain",
+		"jobs": "watch", "mappings": "history", "audit": "verify", "rules": "explain", "prompt": "show",
 	} {
 		t.Run(group, func(t *testing.T) {
 			pdeflow(t.Context(), nil, group).ends(t, exitDone, "pdeflow "+group+" - ", "COMMANDS:", sub)
@@ -207,7 +207,8 @@ func TestEveryCommandIsInTheHelp(t *testing.T) {
 	for _, name := range []string{
 		"", "demo", "serve", "migrate", "import", "regenerate", "jobs", "jobs list", "jobs wait", "jobs items",
 		"jobs retry", "mappings", "mappings list", "check", "audit", "audit tail",
-		"rebuild", "rules", "rules explain", "rules test", "rules learn", "eval", "bench",
+		"rebuild", "rules", "rules explain", "rules test", "rules learn", "prompt", "prompt show", "eval",
+		"bench",
 		"bench commit", "token", "reports",
 		"context", "context set", "version", "doctor",
 	} {

@@ -529,6 +529,8 @@ create table model_calls (
     updated_by          text not null
 );
 create index model_calls_item on model_calls (job_id, mapping_id, id);
+-- For estimates from the last calls of a model.
+create index model_calls_model on model_calls (model, prompt_version, id) where state = 'answered';
 
 -- What a job with a limit of cost has spent, and what its running calls may cost at most: counters, whose sources are the calls.
 create table job_costs (

@@ -62,8 +62,9 @@ type Options struct {
 	// ModelHasPrice reports that its cost is known, so that a job may have a limit of cost.
 	Model         string
 	ModelHasPrice bool
-	// CountUnchanged counts the mappings that a job would skip as unchanged, for dry runs. If it is nil, they report 0.
-	CountUnchanged func(context.Context, schema.Job) (int64, error)
+	// Estimate returns, for dry runs, the number of mappings that a job would skip as unchanged, and what its calls of
+	// a model would use and cost. If it is nil, dry runs report 0.
+	Estimate func(context.Context, schema.Job) (unchanged int64, usage schema.Usage, err error)
 	// Checks are the checks of /readyz in addition to that of the database: the other dependencies and the services of
 	// the process.
 	Checks []Check
@@ -81,13 +82,13 @@ type Server struct {
 	publisher  *events.Publisher
 	verify     Verify
 	classifier schema.ClassifierKind
-	// model, modelHasPrice and countUnchanged are the options with the same names.
-	model          string
-	modelHasPrice  bool
-	countUnchanged func(context.Context, schema.Job) (int64, error)
-	checks         []Check
-	version        string
-	log            *slog.Logger
+	// model, modelHasPrice and estimate are the options with the same names.
+	model         string
+	modelHasPrice bool
+	estimate      func(context.Context, schema.Job) (int64, schema.Usage, error)
+	checks        []Check
+	version       string
+	log           *slog.Logger
 
 	router  *chi.Mux
 	api     huma.API
@@ -124,22 +125,22 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 		return nil, errors.New("api: Options.Verify is required")
 	}
 	s := &Server{
-		db:             db,
-		publisher:      publisher,
-		verify:         opts.Verify,
-		classifier:     cmp.Or(opts.Classifier, schema.ClassifierRules),
-		model:          opts.Model,
-		modelHasPrice:  opts.ModelHasPrice,
-		countUnchanged: opts.CountUnchanged,
-		checks:         opts.Checks,
-		version:        cmp.Or(opts.Version, "unknown"),
-		log:            cmp.Or(opts.Log, slog.New(slog.DiscardHandler)),
-		router:         chi.NewMux(),
-		stopping:       make(chan struct{}),
-		imports:        make(chan struct{}, maxImports),
-		readings:       make(chan struct{}, maxReadings),
-		judging:        make(chan struct{}, 1),
-		crossOrigin:    http.NewCrossOriginProtection(),
+		db:            db,
+		publisher:     publisher,
+		verify:        opts.Verify,
+		classifier:    cmp.Or(opts.Classifier, schema.ClassifierRules),
+		model:         opts.Model,
+		modelHasPrice: opts.ModelHasPrice,
+		estimate:      opts.Estimate,
+		checks:        opts.Checks,
+		version:       cmp.Or(opts.Version, "unknown"),
+		log:           cmp.Or(opts.Log, slog.New(slog.DiscardHandler)),
+		router:        chi.NewMux(),
+		stopping:      make(chan struct{}),
+		imports:       make(chan struct{}, maxImports),
+		readings:      make(chan struct{}, maxReadings),
+		judging:       make(chan struct{}, 1),
+		crossOrigin:   http.NewCrossOriginProtection(),
 
 		bodyTimeout: bodyTimeout,
 		judgeWait:   judgeWait,

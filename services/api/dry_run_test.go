@@ -17,13 +17,13 @@ func TestRegenerate_JudgesOneDryRunAtATime(t *testing.T) {
 	judging, finish := make(chan struct{}, 1), make(chan struct{})
 	f.serve(f.JS, api.Options{
 		Verify: verifier(t),
-		CountUnchanged: func(ctx context.Context, _ schema.Job) (int64, error) {
+		Estimate: func(ctx context.Context, _ schema.Job) (int64, schema.Usage, error) {
 			judging <- struct{}{}
 			select {
 			case <-finish:
-				return 1, nil
+				return 1, schema.Usage{InputTokens: 7}, nil
 			case <-ctx.Done():
-				return 0, ctx.Err()
+				return 0, schema.Usage{}, ctx.Err()
 			}
 		},
 	})
@@ -38,8 +38,9 @@ func TestRegenerate_JudgesOneDryRunAtATime(t *testing.T) {
 		t.Error("Retry-After: got none")
 	}
 	close(finish)
-	if got := must[api.DryRun](t, <-first, http.StatusOK); got.WouldSkip != 1 {
-		t.Errorf("first dry run: got %+v, want 1 skipped", got)
+	if got := must[api.DryRun](t, <-first, http.StatusOK); got.WouldSkip != 1 ||
+		got.Estimate.InputTokens != 7 {
+		t.Errorf("first dry run: got %+v, want 1 skipped and 7 tokens", got)
 	}
 	third := must[api.DryRun](t, f.post(reportURL("/pde-mappings/regenerate-all"), body), http.StatusOK)
 	if third.WouldSkip != 1 {

@@ -24,7 +24,7 @@ type JobOptions struct {
 
 	MaxCostUSD *float64 `json:"max_cost_usd,omitempty" exclusiveMinimum:"0" doc:"The job pauses before it costs more."`
 
-	DryRun bool `json:"dry_run,omitempty" doc:"Start nothing, and only count the mappings."`
+	DryRun bool `json:"dry_run,omitempty" doc:"Start nothing; count the mappings and estimate the cost."`
 }
 
 // RegenerateBody is the body of regenerate-all.
@@ -54,7 +54,7 @@ type Accepted struct {
 type DryRun struct {
 	MappingCount int64        `json:"mapping_count"`
 	WouldSkip    int64        `json:"would_skip" doc:"Of them, those that would be skipped as unchanged."`
-	Estimate     events.Usage `json:"estimate" doc:"Not yet: the estimated tokens and cost of a model. Always 0."`
+	Estimate     events.Usage `json:"estimate" doc:"The estimated tokens and cost of the model; 0 for the rules."`
 }
 
 // ReportJobInput is the path and the header of a request that starts a job for a report.
@@ -111,7 +111,7 @@ func (s *Server) reportJobOperation(name, path, summary string) huma.Operation {
 }
 
 // startReportJob starts a job for the mappings of a report, or for those with the ids if there are any. A dry run only
-// counts the mappings.
+// counts the mappings and estimates the cost.
 func (s *Server) startReportJob(ctx context.Context, in ReportJobInput, jobType schema.JobType, opts JobOptions,
 	mappingIDs []string,
 ) (*jobOutput, error) {
@@ -156,10 +156,10 @@ func (s *Server) startReportJob(ctx context.Context, in ReportJobInput, jobType 
 	return accepted(job), nil
 }
 
-// dryRun returns the response to a dry run of the job. It judges the mappings as the job would, so one runs at a time.
+// dryRun returns the response to a dry run of the job. It plans the mappings as the job would, so one runs at a time.
 func (s *Server) dryRun(ctx context.Context, job schema.Job) (*jobOutput, error) {
 	body := DryRun{MappingCount: job.MappingCount}
-	if s.countUnchanged != nil && !job.Force {
+	if s.estimate != nil {
 		select {
 		case s.judging <- struct{}{}:
 			defer func() { <-s.judging }()
@@ -169,10 +169,11 @@ func (s *Server) dryRun(ctx context.Context, job schema.Job) (*jobOutput, error)
 			return nil, newProblem(busy, "The server judges the mappings of another dry run; try again.").
 				addHeader("Retry-After", "5")
 		}
-		var err error
-		if body.WouldSkip, err = s.countUnchanged(ctx, job); err != nil {
+		unchanged, usage, err := s.estimate(ctx, job)
+		if err != nil {
 			return nil, err
 		}
+		body.WouldSkip, body.Estimate = unchanged, events.UsageOf(usage)
 	}
 	return &jobOutput{Status: http.StatusOK, Body: body}, nil
 }

@@ -2,11 +2,7 @@ package classifier
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -42,7 +38,7 @@ func (c caller) send(ctx context.Context, step schema.CallStep, r provider.Reque
 	item := c.work.Item
 	call := schema.ModelCall{
 		JobID: item.JobID, MappingID: item.MappingID, Attempt: item.Attempt + 1, Step: step, Model: c.model.Name(),
-		PromptVersion: c.model.Prompt().Version(), RequestSHA256: requestHash(c.model.Name(), r),
+		PromptVersion: c.model.Prompt().Version(), RequestSHA256: c.model.Hash(r),
 		RequestBytes: llm.Bytes(r), ReservedUSD: c.model.MaxCost(r),
 	}
 	waiting, calling, done := c.intents.watch(ctx, item.JobID)
@@ -135,14 +131,4 @@ func (c caller) end(ctx context.Context, call schema.ModelCall) error {
 		case <-time.After(endPause):
 		}
 	}
-}
-
-// requestHash identifies everything that a request sends.
-func requestHash(model string, r provider.Request) string {
-	text, err := json.Marshal([]any{model, r})
-	if err != nil {
-		panic(fmt.Sprintf("request of a model: %v", err)) // not possible: every field can be encoded
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
 }

@@ -67,7 +67,7 @@
 //     policy and what a person has confirmed. Their digest is saved with the result. If it is the same in the next
 //     job, the mapping is skipped as unchanged and not written. The ranking is part of the digest, and not the set of
 //     columns, so that a new column elsewhere changes nothing. A new version of the program is no reason to classify
-//     again; force is for that. [CountUnchanged] judges as a job would, for dry runs.
+//     again; force is for that. [EstimateJob] plans as a job would, for dry runs.
 //  9. What people have confirmed on other reports is evidence: for a column by the name of the
 //     attribute, for a class by the column. It never changes a class and never replaces a column of a sure ranking. If
 //     it differs, the confidence of the column is 80 and that of the class at most 60, so that a person compares them.

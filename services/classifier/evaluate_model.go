@@ -8,37 +8,76 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/llm"
 	"github.com/pdeflow/pdeflow/services/classifier/llm/provider"
 	"github.com/pdeflow/pdeflow/services/classifier/llm/throttle"
+	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
-// evaluateWithModel is evaluate for the jobs of the llm lane. The rules propose first; the model is asked always, or,
-// in a hybrid job, if the rules are unsure. No transaction is open during a call.
+// plan is what becomes of work of the llm lane: it is unchanged, the rules are sure, or the model is asked. It is made
+// without a call, so that a job, an estimate and `pdeflow prompt show` agree.
+type plan struct {
+	// proposal is that of the rules, and after the mapping with their column.
+	proposal
+	after schema.Mapping
+	// unchanged is true if the result would be that of the last job.
+	unchanged bool
+	// doubt is why the model is asked; it is empty if it is not.
+	doubt string
+	// question is what the model is asked. Its candidates are at these positions.
+	question  llm.Question
+	positions []int
+}
+
+// propose returns the plan for the work without a digest. The rules propose first; the model is asked always, or, in a
+// hybrid job, if the rules are unsure.
+func propose(engine *rules.Engine, from *candidates, work schema.Work) plan {
+	p := plan{proposal: proposal{chosen: rank(from, work), by: engine.ClassifiedBy()}}
+	p.after = applyColumn(engine, from, work, p.chosen)
+	p.answer = classifyByRules(engine, from, work, p.after)
+	if p.doubt = doubt(work, p.proposal); p.doubt != "" {
+		p.question, p.positions = question(from, work, p.chosen)
+	}
+	return p
+}
+
+// newPlan returns the plan for the work. The digest of its result covers everything that is sent.
+func newPlan(engine *rules.Engine, model *llm.Model, from *candidates, work schema.Work) plan {
+	p := propose(engine, from, work)
+	digest := digestOf(model, work.Classifier)
+	if p.doubt != "" {
+		digest += " " + model.Hash(model.Prompt().Answer(p.question))
+	}
+	p.hash = inputHash(engine, from, work, p.chosen, digest)
+	p.unchanged = isUnchanged(work, p.hash)
+	return p
+}
+
+// evaluateWithModel is evaluate for the jobs of the llm lane. No transaction is open during a call.
 func (c *Classifier) evaluateWithModel(
 	ctx context.Context, from *candidates, work schema.Work,
 ) (schema.Mapping, schema.ItemResult, error) {
-	p := proposal{chosen: rank(from, work), by: c.engine.ClassifiedBy()}
-	p.hash = inputHash(c.engine, from, work, p.chosen, digestOf(c.model, work.Classifier))
-	if isUnchanged(work, p.hash) {
+	p := newPlan(c.engine, c.model, from, work)
+	switch {
+	case p.unchanged && p.doubt != "":
 		after, saved := unchanged(work, c.model.ClassifiedBy())
 		return after, saved, nil
-	}
-	after := applyColumn(c.engine, from, work, p.chosen)
-	p.answer = classifyByRules(c.engine, from, work, after)
-	if work.Classifier == schema.ClassifierHybrid && doubt(work, p) == "" {
-		after, saved := conclude(work, after, p)
+	case p.unchanged:
+		after, saved := unchanged(work, p.by)
+		return after, saved, nil
+	case p.doubt == "":
+		after, saved := conclude(work, p.after, p.proposal)
 		return after, saved, nil
 	}
-	q, positions := question(from, work, p.chosen)
-	opinion, err := c.model.Ask(ctx, q, c.caller(work).send)
+	opinion, err := c.model.Ask(ctx, p.question, c.caller(work).send)
 	if err != nil {
 		return work.Mapping, schema.ItemResult{}, c.askError(ctx, work, err)
 	}
+	after := p.after
 	p.by = c.model.ClassifiedBy()
-	if q.Maps {
-		p.chosen = chooseByModel(from, work.Attribute, p.chosen, opinion, positions)
+	if p.question.Maps {
+		p.chosen = chooseByModel(from, work.Attribute, p.chosen, opinion, p.positions)
 		after = applyColumn(c.engine, from, work, p.chosen)
 	}
 	p.answer = classByModel(classifyByRules(c.engine, from, work, after), opinion)
-	after, saved := conclude(work, after, p)
+	after, saved := conclude(work, after, p.proposal)
 	saved.Usage, err = schema.SumUsage(ctx, c.db, work.Item.JobID, work.Item.MappingID)
 	return after, saved, err
 }

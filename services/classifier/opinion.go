@@ -23,9 +23,12 @@ const (
 	partlyAgreed = 75
 )
 
-// doubt returns why the rules are unsure of a proposal or contradict themselves, or an empty string.
+// doubt returns why the model is asked about a proposal: the job asks it about every mapping, or the rules are unsure
+// or contradict themselves. It returns an empty string if the model is not asked.
 func doubt(work schema.Work, p proposal) string {
 	switch {
+	case work.Classifier == schema.ClassifierLLM:
+		return "the job asks the model about every mapping"
 	case work.JobType.Maps() && p.chosen.Confidence < unsureColumn:
 		return fmt.Sprintf("the ranking of the columns is unsure (%d)", p.chosen.Confidence)
 	case p.answer.Rule == "":

@@ -8,7 +8,6 @@ import (
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/schematest"
-	"github.com/pdeflow/pdeflow/services/classifier/llm/llmtest"
 )
 
 func TestEvaluate_SkipsAnUnchangedMapping(t *testing.T) {
@@ -93,17 +92,17 @@ func TestAnUnchangedMappingIsSkippedByTheNextJob(t *testing.T) {
 		Scope: schema.ScopeAll, Classifier: schema.ClassifierRules,
 	}
 	count := func(job schema.Job) int64 {
-		n, err := CountUnchanged(t.Context(), f.DB, defaultEngine(), nil, job)
+		e, err := EstimateJob(t.Context(), f.DB, defaultEngine(), nil, job)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return n
+		return e.Unchanged
 	}
 	forced, selected := next, next
 	forced.Force = true
 	selected.Scope, selected.MappingIDs = schema.ScopeSelected, []string{f.ids[0], f.ids[1]}
 	if all, some, none := count(next), count(selected), count(forced); all != 2 || some != 1 || none != 0 {
-		t.Errorf("CountUnchanged: got %d of all, %d of two and %d if forced, want 2, 1 and 0", all, some, none)
+		t.Errorf("unchanged: got %d of all, %d of two and %d if forced, want 2, 1 and 0", all, some, none)
 	}
 
 	f.job = schematest.ListedJob(t, f.DB, 3)
@@ -125,26 +124,5 @@ func TestAnUnchangedMappingIsSkippedByTheNextJob(t *testing.T) {
 		edited.Mapping.RiskLevel != schema.LevelLow {
 		t.Errorf("edited mapping: got item %+v and risk %s, want a new judgement with a low risk",
 			edited.Item, edited.Mapping.RiskLevel)
-	}
-}
-
-func TestCountUnchanged_ComparesWithTheSameClassifier(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, 2)
-	c, _ := f.withModel(llmtest.Options{})
-	f.handleLLM(c, f.ids[0])
-	f.handleLLM(c, f.ids[1])
-	for classifier, want := range map[schema.ClassifierKind]int64{
-		schema.ClassifierLLM: 2, schema.ClassifierHybrid: 0, schema.ClassifierRules: 0,
-	} {
-		t.Run(string(classifier), func(t *testing.T) {
-			got, err := CountUnchanged(t.Context(), f.DB, c.engine, c.model, schema.Job{
-				JobType: schema.JobTypePDERegeneration, CycleID: schematest.CycleID, ReportID: schematest.ReportID,
-				Scope: schema.ScopeAll, Classifier: classifier,
-			})
-			if err != nil || got != want {
-				t.Errorf("CountUnchanged: got %d, %v, want %d", got, err, want)
-			}
-		})
 	}
 }

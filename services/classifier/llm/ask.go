@@ -2,6 +2,9 @@ package llm
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -44,6 +47,9 @@ func (m *Model) Complete(ctx context.Context, r provider.Request) (provider.Repl
 	return m.client.Complete(ctx, r)
 }
 
+// Body returns the body of the HTTP request that Complete sends, as JSON.
+func (m *Model) Body(r provider.Request) ([]byte, error) { return m.client.Body(r) }
+
 // Check verifies the key and the model. The error is that of [provider.Client.Check].
 func (m *Model) Check(ctx context.Context) error { return m.client.Check(ctx) }
 
@@ -55,6 +61,16 @@ func (m *Model) Cost(u provider.Usage) schema.USD { return m.price.Cost(u) }
 func (m *Model) MaxCost(r provider.Request) schema.USD {
 	const bytesPerToken, overhead = 2, 100
 	return m.price.most(Bytes(r)/bytesPerToken+overhead, int64(r.MaxOutputTokens))
+}
+
+// Hash returns the digest of everything that a request to the model sends, as [schema.ModelCall] records it.
+func (m *Model) Hash(r provider.Request) string {
+	text, err := json.Marshal([]any{m.Name(), r})
+	if err != nil {
+		panic(fmt.Sprintf("request of a model: %v", err)) // not possible: every field can be encoded
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
 }
 
 // Bytes returns the size of a request's texts.

@@ -23,9 +23,9 @@ var errTimeout = errors.New("the call took too long")
 
 // complete sends a request with the given features.
 func (c *Client) complete(ctx context.Context, r Request, with features) (Reply, error) {
-	text, err := json.Marshal(c.wire.encode(c.model, r, with))
+	text, err := c.body(r, with)
 	if err != nil {
-		return Reply{}, fmt.Errorf("request to the model: %w", err)
+		return Reply{}, err
 	}
 	header, body, err := c.do(ctx, http.MethodPost, c.base.JoinPath(c.wire.path()), text)
 	reply := Reply{Raw: body, RequestID: requestID(header)}
@@ -36,6 +36,17 @@ func (c *Client) complete(ctx context.Context, r Request, with features) (Reply,
 		return reply, c.describe(err, header)
 	}
 	return reply, nil
+}
+
+// Body returns the body of the HTTP request that [Client.Complete] sends, as JSON.
+func (c *Client) Body(r Request) ([]byte, error) { return c.body(r, c.currentFeatures()) }
+
+func (c *Client) body(r Request, with features) ([]byte, error) {
+	text, err := json.Marshal(c.wire.encode(c.model, r, with))
+	if err != nil {
+		return nil, fmt.Errorf("request to the model: %w", err)
+	}
+	return text, nil
 }
 
 // do sends one HTTP request and reads the answer. The body is that of a success.

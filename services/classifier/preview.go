@@ -1,0 +1,44 @@
+package classifier
+
+import (
+	"context"
+
+	"github.com/pdeflow/pdeflow/schema"
+	"github.com/pdeflow/pdeflow/services/classifier/llm"
+	"github.com/pdeflow/pdeflow/services/classifier/llm/provider"
+	"github.com/pdeflow/pdeflow/services/classifier/rules"
+)
+
+// Preview is what a job would ask the model about a mapping.
+type Preview struct {
+	Request provider.Request
+	// Candidates is the number of columns that the model chooses from.
+	Candidates int
+	// Doubt is why a hybrid job would send the request; it is empty if the rules are sure and it would not.
+	Doubt string
+}
+
+// PreviewRequest returns the request that a job of this type, classified by a model, would send for the mapping. It
+// makes no call. The error is [schema.ErrNotFound] if the report has no such mapping.
+func PreviewRequest(
+	ctx context.Context, db *schema.DB, engine *rules.Engine, prompt *llm.Prompt, jobType schema.JobType,
+	m schema.Mapping,
+) (Preview, error) {
+	var preview Preview
+	found := schema.ErrNotFound
+	job := schema.Job{
+		JobType: jobType, CycleID: m.CycleID, ReportID: m.ReportID, Classifier: schema.ClassifierLLM,
+		Scope: schema.ScopeSelected, MappingIDs: []string{m.ID},
+	}
+	err := eachUnlisted(ctx, db, engine, job, func(from *candidates, work schema.Work) {
+		found = nil
+		asked := propose(engine, from, work)
+		preview = Preview{Request: prompt.Answer(asked.question), Candidates: len(asked.positions)}
+		work.Classifier = schema.ClassifierHybrid
+		preview.Doubt = doubt(work, asked.proposal)
+	})
+	if err != nil {
+		return preview, err
+	}
+	return preview, found
+}
