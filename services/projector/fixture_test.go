@@ -118,6 +118,32 @@ func (f *fixture) status(job schema.Job) schema.JobStatus {
 	return status
 }
 
+// seenStatus is a status with its number of counted items, and the transaction that wrote it.
+type seenStatus struct {
+	Tx     int64  `bun:"tx"`
+	Status string `bun:"status"`
+}
+
+// recordStatuses records each version of a row of job_status, and returns a function that lists them.
+func (f *fixture) recordStatuses() (seen func() []seenStatus) {
+	f.T.Helper()
+	f.Exec(`create table seen (at bigserial, tx bigint, status text, completed_steps bigint)`)
+	f.Exec(`create function see() returns trigger language plpgsql as $$ begin
+		insert into seen (tx, status, completed_steps) values (txid_current(), new.status, new.completed_steps);
+		return new;
+		end $$`)
+	f.Exec("create trigger see after insert or update on job_status for each row execute function see()")
+	return func() (all []seenStatus) {
+		f.T.Helper()
+		err := f.DB.NewRaw("select tx, status || ' ' || completed_steps as status from seen order by at").
+			Scan(f.T.Context(), &all)
+		if err != nil {
+			f.T.Fatal(err)
+		}
+		return all
+	}
+}
+
 // published returns the events of a topic and job in the stream, in order.
 func (f *fixture) published(topic events.Topic, jobID string) (all []*jetstream.RawStreamMsg) {
 	f.T.Helper()

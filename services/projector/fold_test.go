@@ -46,12 +46,7 @@ func TestAJobIsSeenRunningBeforeAnItemIsCounted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, 2)
-			f.Exec(`create table seen (at bigserial, tx bigint, status text, completed_steps bigint)`)
-			f.Exec(`create function see() returns trigger language plpgsql as $$ begin
-				insert into seen (tx, status, completed_steps) values (txid_current(), new.status, new.completed_steps);
-				return new;
-				end $$`)
-			f.Exec("create trigger see after insert or update on job_status for each row execute function see()")
+			seen := f.recordStatuses()
 			job := schematest.Job(t, f.DB, 2)
 			want := []string{"pending 0", "running 0", "failed 2"}
 			if paused {
@@ -69,26 +64,59 @@ func TestAJobIsSeenRunningBeforeAnItemIsCounted(t *testing.T) {
 			f.Exec("update jobs set listed = 2, listed_at = clock_timestamp(), version = version + 1 where id = ?",
 				job.ID)
 			f.fold(f.projector(), f.end(job, f.ids...)...)
-			var seen []struct {
-				Tx     int64  `bun:"tx"`
-				Status string `bun:"status"`
-			}
-			err := f.DB.NewRaw("select tx, status || ' ' || completed_steps as status from seen order by at").
-				Scan(t.Context(), &seen)
-			if err != nil {
-				t.Fatal(err)
-			}
 			var statuses []string
-			for i, row := range seen {
+			rows := seen()
+			for i, row := range rows {
 				statuses = append(statuses, row.Status)
-				if i > 0 && row.Status == "failed 2" && row.Tx == seen[i-1].Tx {
-					t.Errorf("transaction of %q: got that of %q, want its own", row.Status, seen[i-1].Status)
+				if i > 0 && row.Status == "failed 2" && row.Tx == rows[i-1].Tx {
+					t.Errorf("transaction of %q: got that of %q, want its own", row.Status, rows[i-1].Status)
 				}
 			}
 			if !slices.Equal(statuses, want) {
 				t.Errorf("statuses: got %q, want %q", statuses, want)
 			}
 		})
+	}
+}
+
+func TestAJobThatStartsDuringAFoldIsSeenRunningBeforeAnItemIsCounted(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	seen := f.recordStatuses()
+	job := schematest.Job(t, f.DB, 1)
+	f.Exec(`insert into job_items (job_id, mapping_id, created_at, created_by, updated_at, updated_by)
+		values (?, ?, now(), 'test', now(), 'test')`, job.ID, f.ids[0])
+	batch := f.end(job, f.ids[0])
+	// The projector has read that the job has not started, and waits for the item's row, which the test holds.
+	lock, err := f.DB.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Rollback() //nolint:errcheck // committed below, unless the test has failed
+	_, err = lock.NewRaw("select from job_items where job_id = ? for update", job.ID).Exec(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	folded := make(chan error, 1)
+	p := f.projector()
+	go func() { folded <- p.fold(t.Context(), batch) }()
+	f.WaitForLocks(1)
+	if err := schema.MarkStarted(t.Context(), f.DB, job.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-folded; err != nil {
+		t.Fatal(err)
+	}
+	var statuses []string
+	for _, row := range seen() {
+		statuses = append(statuses, row.Status)
+	}
+	// The transaction that read the job before its start leaves nothing.
+	if want := []string{"pending 0", "running 0", "running 1"}; !slices.Equal(statuses, want) {
+		t.Errorf("statuses: got %q, want %q", statuses, want)
 	}
 }
 

@@ -250,6 +250,10 @@ func (p *Projector) count(ctx context.Context, tx bun.Tx, locked schema.LockedSt
 		}
 		counts = counts.Plus(more)
 	}
+	if counts.Completed() > 0 && locked.Job.StartedAt.IsZero() {
+		// The job started, and items ended, after its row was read. Clients must see the start first.
+		return before, false, schema.ErrJobChanged
+	}
 	after, err := schema.UpdateStatus(ctx, tx, locked, before.Plus(counts))
 	if err != nil {
 		return before, false, err
