@@ -57,58 +57,58 @@ func (c *carrier) copySources(ctx context.Context) error {
 
 // listSources returns the report's data sources in the cycle, in the order in which they were added.
 func (c *carrier) listSources(ctx context.Context, cycleID string) (sources []DataSource, err error) {
-	for after, more := "", true; more; {
-		page, err := ListDataSources(ctx, c.db, cycleID, c.ReportID, after, carryPage)
+	list := func(after string, limit int) ([]DataSource, error) {
+		return ListDataSources(ctx, c.db, cycleID, c.ReportID, after, limit)
+	}
+	for page, err := range Pages(carryPage, list, func(source DataSource) string { return source.ID }) {
 		if err != nil {
 			return nil, err
 		}
 		sources = append(sources, page...)
-		if more = len(page) == carryPage; more {
-			after = page[len(page)-1].ID
-		}
 	}
 	return sources, nil
 }
 
 // copyColumns copies the columns of the data source from to the data source to.
 func (c *carrier) copyColumns(ctx context.Context, from, to string) error {
-	for after, more := "", true; more; {
-		var page []SourceColumn
-		err := c.db.NewSelect().Model(&page).Column("id", "identity").
-			Where("data_source_id = ? and identity > ?", from, after).Order("identity").Limit(carryPage).Scan(ctx)
+	list := func(after string, limit int) (page []SourceColumn, err error) {
+		err = c.db.NewSelect().Model(&page).Column("id", "identity").
+			Where("data_source_id = ? and identity > ?", from, after).Order("identity").Limit(int64(limit)).Scan(ctx)
 		if err != nil {
-			return fmt.Errorf("columns of data source %s: %w", from, err)
+			return nil, fmt.Errorf("columns of data source %s: %w", from, err)
+		}
+		return page, nil
+	}
+	for page, err := range Pages(carryPage, list, func(column SourceColumn) string { return column.Identity }) {
+		if err != nil {
+			return err
 		}
 		ids := each(page, func(column SourceColumn) string { return column.ID })
 		if _, err := c.copyRows(ctx, reflect.TypeFor[SourceColumn](), ids, to); err != nil {
 			return err
 		}
 		c.write.done.Columns.Added += int64(len(page))
-		if more = len(page) == carryPage; more {
-			after = page[len(page)-1].Identity
-		}
 	}
 	return nil
 }
 
 // copyAttributes copies the attributes in their order, with an empty mapping for each.
 func (c *carrier) copyAttributes(ctx context.Context) error {
-	for after, more := "", true; more; {
-		page, err := ListAttributes(ctx, c.db, c.FromCycleID, c.ReportID, after, carryPage)
+	list := func(after string, limit int) ([]Attribute, error) {
+		return ListAttributes(ctx, c.db, c.FromCycleID, c.ReportID, after, limit)
+	}
+	id := func(attribute Attribute) string { return attribute.ID }
+	for page, err := range Pages(carryPage, list, id) {
 		if err != nil {
 			return err
 		}
-		ids := each(page, func(attribute Attribute) string { return attribute.ID })
-		added, err := c.copyRows(ctx, reflect.TypeFor[Attribute](), ids, c.CycleID)
+		added, err := c.copyRows(ctx, reflect.TypeFor[Attribute](), each(page, id), c.CycleID)
 		if err != nil {
 			return err
 		}
 		c.write.done.Attributes.Added += int64(len(added))
 		if err := c.write.addMappings(ctx, added); err != nil {
 			return err
-		}
-		if more = len(page) == carryPage; more {
-			after = page[len(page)-1].ID
 		}
 	}
 	return nil
