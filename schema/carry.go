@@ -148,12 +148,20 @@ func getOtherReport(ctx context.Context, db bun.IDB, cycleID, reportID string) (
 		return report, err
 	}
 	var other OtherCycleError
-	err = db.NewSelect().Model((*Report)(nil)).Column("cycle_id").Where("report_id = ?", reportID).
-		OrderExpr("cycle_id desc").Limit(MaxProblems).Scan(ctx, &other.Cycles)
-	if err != nil {
-		return report, fmt.Errorf("cycles of report %s: %w", reportID, err)
+	if other.Cycles, err = ListCycles(ctx, db, reportID, MaxProblems); err != nil {
+		return report, err
 	}
 	return report, &other
+}
+
+// ListCycles returns at most limit cycles that have the report, the last in the order of their ids first.
+func ListCycles(ctx context.Context, db bun.IDB, reportID string, limit int) (cycles []string, err error) {
+	err = db.NewSelect().Model((*Report)(nil)).Column("cycle_id").Where("report_id = ?", reportID).
+		OrderExpr("cycle_id desc").Limit(int64(limit)).Scan(ctx, &cycles)
+	if err != nil {
+		return nil, fmt.Errorf("cycles of report %s: %w", reportID, err)
+	}
+	return cycles, nil
 }
 
 // carrier carries over one report. The methods that write need a transaction that holds the report's lock.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -65,30 +66,38 @@ func (s *Server) spooled(ctx huma.Context, next func(huma.Context)) {
 		next(ctx) // the next middleware refuses the request
 		return
 	}
-	file, err := os.CreateTemp("", "pdeflow-upload-*")
-	if err != nil {
-		s.write(w, r, problemOf(r.Context(), fmt.Errorf("file for the upload: %w", err)))
+	file, problem := s.spool(r.Context(), http.MaxBytesReader(w, r.Body, limit))
+	if problem != nil {
+		s.write(w, r, problem)
 		return
 	}
 	defer func() { _ = file.Close() }() // the content is no longer needed
-	// The file is removed now, so that nothing remains if the process is killed.
+	r.Body = file
+	next(ctx)
+}
+
+// spool copies the body to a file, which no longer has a name, so that nothing remains if the process is killed. The
+// caller must close the file.
+func (s *Server) spool(ctx context.Context, body io.Reader) (*os.File, *Problem) {
+	file, err := os.CreateTemp("", "pdeflow-upload-*")
+	if err != nil {
+		return nil, problemOf(ctx, fmt.Errorf("file for the upload: %w", err))
+	}
 	err = os.Remove(file.Name())
 	if err == nil {
-		_, err = io.Copy(file, http.MaxBytesReader(w, r.Body, limit))
+		_, err = io.Copy(file, body)
 	}
 	if err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}
+	if err == nil {
+		return file, nil
+	}
+	_ = file.Close() // the content is incomplete
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
-		s.write(w, r, problemOf(r.Context(), fmt.Errorf("file for the upload: %w", err)))
-		return
+		return nil, problemOf(ctx, fmt.Errorf("file for the upload: %w", err))
 	}
-	if err != nil {
-		s.write(w, r, s.bodyProblem(err))
-		return
-	}
-	r.Body = file
-	next(ctx)
+	return nil, s.bodyProblem(err)
 }
 
 func (s *Server) bodyProblem(err error) *Problem {

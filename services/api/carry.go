@@ -72,11 +72,13 @@ func (s *Server) registerCarryOver() {
 	}, s.carryOver)
 }
 
-func (s *Server) carryOver(ctx context.Context, in *struct {
+// carryOverInput is a request to carry over an earlier cycle.
+type carryOverInput struct {
 	ReportPath
 	Body CarryOverBody
-},
-) (*oneOutput[CarriedOver], error) {
+}
+
+func (s *Server) carryOver(ctx context.Context, in *carryOverInput) (*oneOutput[CarriedOver], error) {
 	if err := refuseKeys(in.ReportPath); err != nil {
 		return nil, err
 	}

@@ -34,12 +34,14 @@ func (s *Server) registerComparison() {
 	}, s.compare)
 }
 
-func (s *Server) compare(ctx context.Context, in *struct {
+// compareInput is a request to compare two cycles.
+type compareInput struct {
 	ReportPath
 	PageQuery
 	With string `query:"with" required:"true" minLength:"1" maxLength:"100" doc:"The other cycle."`
-},
-) (*pageOutput[Difference], error) {
+}
+
+func (s *Server) compare(ctx context.Context, in *compareInput) (*pageOutput[Difference], error) {
 	if in.With == in.CycleID {
 		return nil, newFieldProblem("query.with", "must be another cycle than that of the path")
 	}

@@ -65,20 +65,31 @@ func (s *Server) importDecisions(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	run := &decisionImport{
-		server: s, of: schema.Decision{CycleID: in.CycleID, ReportID: in.ReportID, Author: callerOf(ctx).User},
-		dryRun: in.DryRun, onlyClean: in.OnlyClean,
-	}
-	err = run.read(source)
-	if problems, ok := errors.AsType[tabular.Problems](err); ok {
-		return nil, refuseFiles(problems)
-	}
+	done, err := s.importDecisionFile(ctx, in.ReportPath, source, in.DryRun, in.OnlyClean)
 	if err != nil {
 		return nil, err
 	}
+	return &oneOutput[ImportedDecisions]{Body: done}, nil
+}
+
+// importDecisionFile imports the decisions of a file.
+func (s *Server) importDecisionFile(
+	ctx context.Context, in ReportPath, source tabular.Source, dryRun, onlyClean bool,
+) (done ImportedDecisions, err error) {
+	run := &decisionImport{
+		server: s, of: schema.Decision{CycleID: in.CycleID, ReportID: in.ReportID, Author: callerOf(ctx).User},
+		dryRun: dryRun, onlyClean: onlyClean,
+	}
+	err = run.read(source)
+	if problems, ok := errors.AsType[tabular.Problems](err); ok {
+		return done, refuseFiles(problems)
+	}
+	if err != nil {
+		return done, err
+	}
 	decides := func(r tabular.DecisionRow) bool { return r.Decision != "" }
 	if !callerOf(ctx).Role.Includes(Manager) && slices.ContainsFunc(run.file.Rows, decides) {
-		return nil, newProblem(roleTooLow, "The column decision needs the role manager; leave it empty. "+
+		return done, newProblem(roleTooLow, "The column decision needs the role manager; leave it empty. "+
 			"Nothing was imported.")
 	}
 	err = s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
@@ -91,16 +102,16 @@ func (s *Server) importDecisions(ctx context.Context, in *struct {
 		return nil
 	})
 	if err != nil && !errors.Is(err, errRollback) {
-		return nil, planningError(err)
+		return done, planningError(err)
 	}
 	problems, err := run.problems(ctx)
 	if err != nil {
-		return nil, err
+		return done, err
 	}
-	if problems.First != nil && !in.OnlyClean {
-		return nil, refuseDecisions(problems)
+	if problems.First != nil && !onlyClean {
+		return done, refuseDecisions(problems)
 	}
-	return &oneOutput[ImportedDecisions]{Body: run.response(problems)}, nil
+	return run.response(problems), nil
 }
 
 // refuseDecisions returns the problem for conflicts.

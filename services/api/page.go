@@ -42,6 +42,8 @@ func (s *Server) registerPages() {
 	s.registerJobPages()
 	s.registerAuditPages()
 	s.registerLineagePages()
+	s.registerFilePages()
+	s.registerComparePages()
 }
 
 // reply is the response to a request for a page: a view, or the location of the page to go to. The status of a view is

@@ -76,6 +76,8 @@ func TestEveryPageRequiresItsRole(t *testing.T) {
 		"POST " + pageURL("/mappings/"+mapping+"/accept"): api.Tester,
 		"GET " + pageURL("/start/pde_regeneration"):       api.Tester,
 		"GET /import": api.Tester, "POST /import": api.Tester,
+		"GET " + pageURL("/files"): api.Viewer, "GET " + pageURL("/compare?with=x"): api.Viewer,
+		"POST " + pageURL("/decisions"): api.Tester, "POST " + pageURL("/carry-over"): api.Tester,
 		"GET " + pageURL("/lineage"): api.Viewer, "GET /audit": api.Viewer, "POST /audit/verify": api.Manager,
 		"POST " + pageURL("/start/nothing"): api.Tester,
 	} {

@@ -4,6 +4,10 @@ package desk
 type Import struct {
 	Caller
 	CycleID, ReportID, Name string
+	// SourceName is the name of the data source of a database. The page never shows its URL again, which has a password.
+	SourceName string
+	// Database describes the database that was read; empty if there is none.
+	Database string
 	// Checked is true after a check, and Done counts what it would import.
 	Checked bool
 	Done    []Tally
