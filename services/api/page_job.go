@@ -2,12 +2,17 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api/desk"
 )
@@ -18,6 +23,7 @@ const pageJobs, pageItems = 50, 50
 // registerJobPages registers the pages and forms of jobs.
 func (s *Server) registerJobPages() {
 	s.page(Viewer, http.MethodGet, "/jobs", s.jobsPage)
+	s.pageEvents("/jobs/events", s.jobsState)
 	s.page(Viewer, http.MethodGet, "/jobs/{job_id}", s.jobPage)
 	s.page(Tester, http.MethodPost, "/jobs/{job_id}/pause", s.intentForm(schema.IntentPause))
 	s.page(Tester, http.MethodPost, "/jobs/{job_id}/resume", s.intentForm(schema.IntentRun))
@@ -27,12 +33,9 @@ func (s *Server) registerJobPages() {
 
 func (s *Server) jobsPage(ctx context.Context, r *http.Request) (reply, error) {
 	state := r.Form.Get("state")
-	filter := schema.JobFilter{Active: state == "active"}
-	if !filter.Active {
-		filter.Status = schema.Status(state)
-	}
-	if filter.Status != "" && !slices.Contains(schema.Statuses(), filter.Status) {
-		return reply{}, newFieldProblem("query.state", "must be active, or the status of a job")
+	filter, err := jobFilterOf(state)
+	if err != nil {
+		return reply{}, err
 	}
 	page, err := s.listJobs(ctx, PageQuery{Limit: pageJobs, Cursor: r.Form.Get("cursor")}, filter)
 	if err != nil {
@@ -42,10 +45,53 @@ func (s *Server) jobsPage(ctx context.Context, r *http.Request) (reply, error) {
 	for _, status := range page.Body.Items {
 		view.Rows = append(view.Rows, desk.JobRow{JobStatus: status})
 	}
+	if r.Form.Get("cursor") == "" {
+		if view.Seen, err = stateOf(page.Body.Items); err != nil {
+			return reply{}, err
+		}
+	}
 	if page.Body.NextCursor != nil {
 		view.More = "/jobs?" + url.Values{"state": {state}, "cursor": {*page.Body.NextCursor}}.Encode()
 	}
 	return reply{view: view}, nil
+}
+
+// jobFilterOf returns the filter of the list with this state: active, or a status. An error is a [Problem].
+func jobFilterOf(state string) (schema.JobFilter, error) {
+	filter := schema.JobFilter{Active: state == "active"}
+	if !filter.Active {
+		filter.Status = schema.Status(state)
+	}
+	if filter.Status != "" && !slices.Contains(schema.Statuses(), filter.Status) {
+		return filter, newFieldProblem("query.state", "must be active, or the status of a job")
+	}
+	return filter, nil
+}
+
+// jobsState is the state of the first page of the list of jobs in the query.
+func (s *Server) jobsState(r *http.Request) pageState {
+	state := r.URL.Query().Get("state")
+	filter, err := jobFilterOf(state)
+	if err != nil {
+		state, filter = "", schema.JobFilter{} // the page was refused, too
+	}
+	return pageState{key: pageKey{page: "jobs " + state}, read: func(ctx context.Context) (string, error) {
+		page, err := s.listJobs(ctx, PageQuery{Limit: pageJobs}, filter)
+		if err != nil {
+			return "", err
+		}
+		return stateOf(page.Body.Items)
+	}}
+}
+
+// stateOf returns an id of the statuses.
+func stateOf(statuses []events.JobStatus) (string, error) {
+	text, err := json.Marshal(statuses)
+	if err != nil {
+		return "", fmt.Errorf("statuses: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8]), nil
 }
 
 func (s *Server) jobPage(ctx context.Context, r *http.Request) (reply, error) {

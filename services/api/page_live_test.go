@@ -58,6 +58,25 @@ func TestTheEventsOfAReportFollowItsMappings(t *testing.T) {
 	}
 }
 
+func TestTheEventsOfTheListOfJobsFollowThem(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.imported(2)
+	stream := f.listen("/jobs/events?state=completed", "")
+	none := stream.next()
+	job := f.started()
+	f.succeed(job)
+	f.project(job)
+	if ended := stream.next(); ended.id == none.id {
+		t.Errorf("after the end of a job: got %+v again", ended)
+	}
+	page := f.visit(http.MethodGet, "/jobs?state=completed", nil, api.Viewer, nil)
+	now := f.listen("/jobs/events?state=completed", "").next()
+	if !strings.Contains(page.body, `data-events="/jobs/events?state=completed" data-seen="`+now.id+`"`) {
+		t.Errorf("the page does not have the state %s: %s", now.id, page.body)
+	}
+}
+
 // event is a server-sent event.
 type event struct{ id, data string }
 

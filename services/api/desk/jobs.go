@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"net/url"
 	"time"
 
 	"github.com/pdeflow/pdeflow/events"
@@ -13,6 +14,8 @@ type Jobs struct {
 	Rows []JobRow
 	// State is the filter: a status, active, or empty for all.
 	State string
+	// Seen is the id of the state of the jobs, or empty if the page does not follow them.
+	Seen string
 	// More is the URL of the next page, or empty.
 	More string
 }
@@ -21,6 +24,9 @@ type Jobs struct {
 type JobRow struct{ events.JobStatus }
 
 func (Jobs) page() (name, title, section string) { return "jobs", "Jobs", "jobs" }
+
+// EventsURL returns the address of the changes of the list.
+func (v Jobs) EventsURL() string { return "/jobs/events?state=" + url.QueryEscape(v.State) }
 
 // States returns the filters of the list with their names.
 func (Jobs) States() []struct{ Value, Word string } {
