@@ -172,6 +172,7 @@ func New(db *schema.DB, publisher *events.Publisher, opts Options) (*Server, err
 
 	s.register()
 	describeNulls(s.api.OpenAPI().Components.Schemas)
+	addExamples(s.api.OpenAPI())
 	return s, nil
 }
 

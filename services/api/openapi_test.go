@@ -114,7 +114,7 @@ func TestTheDocumentIsCompleteOpenAPI31(t *testing.T) {
 
 // isPage reports whether a route is of the web page, which the document does not describe.
 func isPage(path string) bool {
-	for _, prefix := range []string{"/sign", "/static/", "/jobs", "/cycles/", "/import", "/audit"} {
+	for _, prefix := range []string{"/sign", "/static/", "/jobs", "/cycles/", "/import", "/audit", "/docs"} {
 		if strings.HasPrefix(path, prefix) {
 			return true
 		}

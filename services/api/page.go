@@ -44,6 +44,7 @@ func (s *Server) registerPages() {
 	s.registerLineagePages()
 	s.registerFilePages()
 	s.registerComparePages()
+	s.registerDocs()
 }
 
 // reply is the response to a request for a page: a view, or the location of the page to go to. The status of a view is
