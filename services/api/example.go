@@ -113,10 +113,10 @@ func exampleNumber(name string, s *huma.Schema) any {
 }
 
 func exampleText(name string, s *huma.Schema) string {
-	switch {
-	case s.Format == "date-time":
+	switch s.Format {
+	case "date-time":
 		return "2026-11-28T09:30:15Z"
-	case s.Format == "uri":
+	case "uri":
 		return "urn:pdeflow:problem:job-active"
 	}
 	texts := map[string]string{

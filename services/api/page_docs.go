@@ -85,7 +85,8 @@ func (d docsWriter) operation(o *huma.Operation) (desk.DocsOperation, error) {
 		for _, kind := range slices.Sorted(maps.Keys(o.RequestBody.Content)) {
 			media := o.RequestBody.Content[kind]
 			shown.Body = append(shown.Body, desk.DocsContent{
-				ContentType: kind, Type: d.typeName(media.Schema), Ref: refName(media.Schema), Fields: d.fields(media.Schema),
+				ContentType: kind, Type: d.typeName(media.Schema), Ref: refName(media.Schema),
+				Fields: d.fields(media.Schema),
 			})
 		}
 	}

@@ -99,13 +99,14 @@ func (s *Server) carryOverForm(ctx context.Context, r *http.Request) (reply, err
 	n := c.Carried.Count + c.Changed.Count
 	view := desk.Confirm{
 		Caller: callerView(ctx), Question: "Carry over " + desk.CountOf(n) + " from " + from + "?",
-		Button: "Carry over " + desk.CountOf(n), Action: address + "/carry-over", Back: address + "/files", None: n == 0,
+		Button: "Carry over " + desk.CountOf(n), Action: address + "/carry-over", Back: address + "/files",
+		None:   n == 0,
 		Fields: []desk.FormField{{Name: "from_cycle_id", Value: from}},
 		Facts: []string{
 			desk.CountOf(c.Carried.Count) + " keep their decisions.",
 			desk.CountOf(c.Changed.Count) + " need revision, because their attribute or column has changed.",
-			desk.CountOf(c.Kept.Count+c.Added.Count) + " stay as they are: the earlier cycle has no decision about them.",
-			desk.CountOf(c.Dropped.Count) + " of the earlier cycle are not in this one.",
+			desk.CountOf(c.Kept.Count+c.Added.Count) + " stay as they are: the other cycle has no decision about them.",
+			desk.CountOf(c.Dropped.Count) + " of the other cycle are not in this one.",
 		},
 	}
 	return reply{view: view}, nil

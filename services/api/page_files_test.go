@@ -74,7 +74,7 @@ func TestAnEarlierCycleOnThePageIsCarriedOverAfterItsCount(t *testing.T) {
 	}
 	form := url.Values{"from_cycle_id": {cycle}}
 	asked := f.visit(http.MethodPost, next+"/carry-over", form, api.Tester, nil)
-	for _, want := range []string{"Carry over 1 mapping from 2026-Q3?", "1 mapping keep", "1 mapping of the earlier"} {
+	for _, want := range []string{"Carry over 1 mapping from 2026-Q3?", "1 mapping keep", "1 mapping of the other"} {
 		if asked.status != http.StatusOK || !strings.Contains(asked.body, want) {
 			t.Errorf("the question: got %d, want %s in %s", asked.status, want, asked.body)
 		}
@@ -119,8 +119,13 @@ func TestAnImportOnThePageReadsADatabase(t *testing.T) {
 	f, _, at := liveFixture(t)
 	pieces := func(save, at string) []piece {
 		return []piece{
-			{"cycle", "", cycle}, {"report", "", "LIVE"}, {"name", "", "Live"}, {"save", "", save},
-			{"attributes", "a.csv", someAttributes}, {"source_url", "", at}, {"source_name", "", "Loans"},
+			{"cycle", "", cycle},
+			{"report", "", "LIVE"},
+			{"name", "", "Live"},
+			{"save", "", save},
+			{"attributes", "a.csv", someAttributes},
+			{"source_url", "", at},
+			{"source_name", "", "Loans"},
 			{"source_ca", "", ""},
 		}
 	}
@@ -141,5 +146,20 @@ func TestAnImportOnThePageReadsADatabase(t *testing.T) {
 	}
 	if n := f.Count("select count(*) from source_columns"); n == 0 {
 		t.Error("got no columns of the database")
+	}
+}
+
+func TestTheListOfReportsShowsWhatChangedSinceTheLastCycle(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.imported(3)
+	f.importNext(schema.Attribute{AttributeName: "Attribute 0", LineItemNumber: "0"})
+	page := f.visit(http.MethodGet, "/", nil, api.Viewer, nil)
+	next := strings.Replace(pageURL(""), cycle, nextCycle, 1)
+	want := `<a href="` + next + `/compare?with=` + cycle + `">since ` + cycle + `</a><span class="dim">: −2 lines, ` +
+		`−2 without a column</span>`
+	if page.status != http.StatusOK || !strings.Contains(page.body, want) ||
+		strings.Contains(page.body, pageURL("/compare")) {
+		t.Errorf("got %d, want %s in %s", page.status, want, page.body)
 	}
 }

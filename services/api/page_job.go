@@ -101,7 +101,7 @@ func (s *Server) jobPage(ctx context.Context, r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	view := desk.Job{
-		Caller: callerView(ctx), JobStatus: reading.status, Outcome: r.Form.Get("outcome"), Now: time.Now(),
+		Caller: callerView(ctx), JobRow: desk.JobRow{JobStatus: reading.status}, Outcome: r.Form.Get("outcome"), Now: time.Now(),
 		Seen: reading.etag,
 	}
 	if view.Failed > 0 {

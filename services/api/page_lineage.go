@@ -22,7 +22,7 @@ func (s *Server) lineagePage(ctx context.Context, r *http.Request) (reply, error
 	if err != nil {
 		return reply{}, planningError(err)
 	}
-	view := desk.Lineage{Caller: callerView(ctx), ReportSummary: report, Limit: maxPicture}
+	view := desk.Lineage{Caller: callerView(ctx), Summary: desk.Summary{ReportSummary: report}, Limit: maxPicture}
 	if report.MappingCount > maxPicture {
 		return reply{view: view}, nil
 	}

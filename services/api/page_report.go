@@ -56,6 +56,10 @@ func (s *Server) reportsPage(ctx context.Context, r *http.Request) (reply, error
 	if err != nil {
 		return reply{}, err
 	}
+	previous, err := s.previousReports(ctx, page.Items)
+	if err != nil {
+		return reply{}, err
+	}
 	view := desk.Reports{Caller: callerView(ctx)}
 	if page.NextCursor != nil {
 		view.More = "/?cursor=" + url.QueryEscape(*page.NextCursor)
@@ -63,12 +67,32 @@ func (s *Server) reportsPage(ctx context.Context, r *http.Request) (reply, error
 	slices.SortStableFunc(page.Items, func(a, b schema.ReportSummary) int { return cmp.Compare(b.CycleID, a.CycleID) })
 	for i, report := range page.Items {
 		row := desk.ReportRow{
-			ReportSummary: report, First: i == 0 || page.Items[i-1].CycleID != report.CycleID,
-			LastJob: last[ReportPath{report.CycleID, report.ReportID}],
+			Summary: desk.Summary{ReportSummary: report}, First: i == 0 || page.Items[i-1].CycleID != report.CycleID,
+			LastJob:  last[ReportPath{report.CycleID, report.ReportID}],
+			Previous: previous[ReportPath{report.CycleID, report.ReportID}],
 		}
 		view.Rows = append(view.Rows, row)
 	}
 	return reply{view: view}, nil
+}
+
+// previousReports returns the reports as they are in the cycles before theirs.
+func (s *Server) previousReports(
+	ctx context.Context, summaries []schema.ReportSummary,
+) (map[ReportPath]*schema.ReportSummary, error) {
+	reports := make([]schema.Report, len(summaries))
+	for i, summary := range summaries {
+		reports[i] = summary.Report
+	}
+	rows, err := schema.ListPreviousReports(ctx, s.db, reports)
+	if err != nil {
+		return nil, err
+	}
+	previous := make(map[ReportPath]*schema.ReportSummary, len(rows))
+	for _, row := range rows {
+		previous[ReportPath{row.CycleID, row.ReportID}] = &row.ReportSummary
+	}
+	return previous, nil
 }
 
 // lastJobs returns the status of the last job of each report that has had one.
@@ -116,7 +140,7 @@ func (s *Server) reportPage(ctx context.Context, r *http.Request) (reply, error)
 		return reply{}, err
 	}
 	view := desk.Report{
-		Caller: callerView(ctx), ReportSummary: report, Rows: rows, Query: listQueryOf(r, in), Matches: -1,
+		Caller: callerView(ctx), Summary: desk.Summary{ReportSummary: report}, Rows: rows, Query: listQueryOf(r, in), Matches: -1,
 		Seen: seen,
 	}
 	if next != nil {

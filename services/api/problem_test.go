@@ -196,7 +196,7 @@ func TestAnUnknownRouteIsNotFound(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	for _, path := range []string{
-		"/metrics", "/docs", "/schemas/Problem.json", "/openapi-3.0.json", "/api/v1", "/api/v1/jobs/x",
+		"/metrics", "/docs/x", "/schemas/Problem.json", "/openapi-3.0.json", "/api/v1", "/api/v1/jobs/x",
 	} {
 		refused(t, f.get(path), http.StatusNotFound, "route-not-found")
 	}

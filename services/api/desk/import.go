@@ -4,7 +4,7 @@ package desk
 type Import struct {
 	Caller
 	CycleID, ReportID, Name string
-	// SourceName is the name of the data source of a database. The page never shows its URL again, which has a password.
+	// SourceName is the name of the data source of a database. The page never repeats its URL, which has a password.
 	SourceName string
 	// Database describes the database that was read; empty if there is none.
 	Database string

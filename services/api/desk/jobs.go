@@ -20,7 +20,7 @@ type Jobs struct {
 	More string
 }
 
-// JobRow is a job in the list.
+// JobRow is a job, in the list or on its page.
 type JobRow struct{ events.JobStatus }
 
 func (Jobs) page() (name, title, section string) { return "jobs", "Jobs", "jobs" }
@@ -42,7 +42,7 @@ func (Jobs) States() []struct{ Value, Word string } {
 // Job is the page of one job.
 type Job struct {
 	Caller
-	events.JobStatus
+	JobRow
 	// Failures are the failed items by error code.
 	Failures []schema.FailureCount
 	// Outcome selects the items: an outcome, queued, or empty for none. Items are the first of them, and More is the
@@ -65,34 +65,23 @@ type JobItem struct {
 func (v Job) page() (name, title, section string) { return "job", v.Name(), "jobs" }
 
 // Name returns what the job does and the report it works on.
-func (r JobRow) Name() string { return jobName(r.JobStatus) }
-
-// Name returns what the job does and the report it works on.
-func (v Job) Name() string { return jobName(v.JobStatus) }
-
-func jobName(s events.JobStatus) string {
+func (r JobRow) Name() string {
 	verb := "Regenerate"
-	switch s.JobType {
+	switch r.JobType {
 	case schema.JobTypePDEClassification:
 		verb = "Classify"
 	case schema.JobTypePDEAutoMapping:
 		verb = "Auto-map"
 	case schema.JobTypePDERegeneration:
 	}
-	if s.Metadata.RetryOf != nil {
+	if r.Metadata.RetryOf != nil {
 		verb = "Retry"
 	}
-	return verb + " " + s.Metadata.ReportID
+	return verb + " " + r.Metadata.ReportID
 }
 
 // ReportURL returns the address of the report of the job.
 func (r JobRow) ReportURL() string { return ReportURL(r.Metadata.CycleID, r.Metadata.ReportID) }
-
-// ReportURL returns the address of the report of the job.
-func (v Job) ReportURL() string { return ReportURL(v.Metadata.CycleID, v.Metadata.ReportID) }
-
-// Active reports whether the job has not ended.
-func (v Job) Active() bool { return !v.Status.IsFinal() }
 
 // Active reports whether the job has not ended.
 func (r JobRow) Active() bool { return !r.Status.IsFinal() }

@@ -14,7 +14,7 @@ import (
 // Lineage is the page with the picture of a report: where its lines come from.
 type Lineage struct {
 	Caller
-	schema.ReportSummary
+	Summary
 	// Picture is nil if the report has no mappings or more than a picture shows.
 	Picture *LineagePicture
 	// Limit is the maximum number of mappings of a picture.
@@ -24,12 +24,6 @@ type Lineage struct {
 func (v Lineage) page() (name, title, section string) {
 	return "lineage", "Lineage of " + reportTitle(v.Report), "reports"
 }
-
-// Title returns the name of the report, or its id.
-func (v Lineage) Title() string { return reportTitle(v.Report) }
-
-// URL returns the address of the report.
-func (v Lineage) URL() string { return ReportURL(v.CycleID, v.ReportID) }
 
 // TierCount is the number of mappings with a tier.
 type TierCount struct {

@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"cmp"
 	"net/url"
 	"strconv"
 
@@ -12,7 +11,7 @@ import (
 // Report is the page of a report: filters, the list of mappings, and the selected mapping.
 type Report struct {
 	Caller
-	schema.ReportSummary
+	Summary
 	Query ListQuery
 	// Rows are the mappings of the page, and Matches the number that pass the filter, or -1 if it is not known.
 	Rows    []schema.ListedMapping
@@ -30,24 +29,6 @@ type Report struct {
 }
 
 func (v Report) page() (name, title, section string) { return "report", v.Title(), "reports" }
-
-// Title returns the name of the report, or its id.
-func (v Report) Title() string { return reportTitle(v.Report) }
-
-// reportTitle returns the name of the report, or its id.
-func reportTitle(r schema.Report) string { return cmp.Or(r.Name, r.ReportID) }
-
-// URL returns the address of the report without any filter.
-func (v Report) URL() string { return ReportURL(v.CycleID, v.ReportID) }
-
-// Mapped returns the number of mappings with a column.
-func (v Report) Mapped() int64 { return v.MappingCount - v.Unmapped }
-
-// Classified returns the number of mappings with a tier.
-func (v Report) Classified() int64 { return v.MappingCount - v.Unclassified }
-
-// Reviewed returns the number of mappings with a decision.
-func (v Report) Reviewed() int64 { return v.MappingCount - v.Pending }
 
 // ListQuery is the state of the list in the query of the page's URL.
 type ListQuery struct {

@@ -1,8 +1,6 @@
 package desk
 
 import (
-	"net/url"
-
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
 )
@@ -18,11 +16,13 @@ type Reports struct {
 
 // ReportRow is a report with its last job.
 type ReportRow struct {
-	schema.ReportSummary
+	Summary
 	// LastJob is nil if the report has had no job.
 	LastJob *events.JobStatus
 	// First is true for the first report of its cycle in the list.
 	First bool
+	// Previous is the report in the cycle before, or nil.
+	Previous *schema.ReportSummary
 }
 
 func (Reports) page() (name, title, section string) { return "reports", "Reports", "reports" }
@@ -35,19 +35,8 @@ func (v Reports) Waiting() (n int64) {
 	return n
 }
 
-// URL returns the address of the page of the report.
-func (r ReportRow) URL() string { return ReportURL(r.CycleID, r.ReportID) }
+// Changes describes how the counts differ from those of the cycle before; there must be one.
+func (r ReportRow) Changes() string { return r.Since(*r.Previous) }
 
-// Mapped returns the number of mappings with a column.
-func (r ReportRow) Mapped() int64 { return r.MappingCount - r.Unmapped }
-
-// Classified returns the number of mappings with a tier.
-func (r ReportRow) Classified() int64 { return r.MappingCount - r.Unclassified }
-
-// Reviewed returns the number of mappings with a decision.
-func (r ReportRow) Reviewed() int64 { return r.MappingCount - r.Pending }
-
-// ReportURL returns the address of the page of a report.
-func ReportURL(cycleID, reportID string) string {
-	return "/cycles/" + url.PathEscape(cycleID) + "/reports/" + url.PathEscape(reportID)
-}
+// CompareURL returns the address of the comparison with the cycle before; there must be one.
+func (r ReportRow) CompareURL() string { return compareURL(r.Report, r.Previous.CycleID) }
