@@ -24,8 +24,8 @@ type Calibration struct {
 
 // names of the evidence, in the order of the coefficients.
 var (
-	columnEvidence = []string{"constant", "score", "margin", "copied"}
-	noneEvidence   = []string{"constant", "score"}
+	columnEvidence = []string{"constant", "score", "unclear", "lead", "unclear lead"}
+	noneEvidence   = []string{"constant", "score", "unclear"}
 )
 
 // calibrated returns the embedded calibration, which is parsed once. It panics on an error, which the tests would find.

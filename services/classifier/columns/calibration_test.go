@@ -11,8 +11,10 @@ func TestCalibration_ConfidenceGrowsWithTheEvidence(t *testing.T) {
 	for _, tt := range []struct {
 		better, worse Ranking
 	}{
-		{Ranking{Score: 0.9, Margin: 20}, Ranking{Score: 0.5, Margin: 20}},
-		{Ranking{Score: 0.7, Margin: 25}, Ranking{Score: 0.7, Margin: 0}},
+		{Ranking{Score: 0.9, Lead: 0.2}, Ranking{Score: 0.5, Lead: 0.2}},
+		{Ranking{Score: 0.7, Lead: 0.25}, Ranking{Score: 0.7}},
+		{Ranking{Score: 0.7, Lead: 0.2}, Ranking{Score: 0.7, Lead: 0.2, Unclear: 1}},
+		{Ranking{Column: -1}, Ranking{Column: -1, Unclear: 1}},
 		{Ranking{Column: -1, Score: 0}, Ranking{Column: -1, Score: 0.35}},
 	} {
 		t.Run(fmt.Sprint(tt.better), func(t *testing.T) {
@@ -35,9 +37,9 @@ func TestParseCalibration(t *testing.T) {
 	}
 	for _, tt := range []struct{ old, wrong, want string }{
 		{"column,score", "column,shoe size", "line 3 is column shoe size"},
-		{"none,score", "none,margin", "line 7 is none margin"},
+		{"none,score", "none,margin", "line 8 is none margin"},
 		{"column,constant,", "column,constant,x", "line 2"},
-		{"result,evidence,coefficient\n", "", "6 lines, want 7"},
+		{"result,evidence,coefficient\n", "", "8 lines, want 9"},
 	} {
 		t.Run(tt.old, func(t *testing.T) {
 			t.Parallel()

@@ -60,6 +60,7 @@ type column struct {
 
 	name        []int
 	shared      []bool // by position in name: most columns of the table have the term
+	borrowed    int    // the number of terms before the name that are its table's
 	head        int    // the term that an identifier identifies, the last one before "number" and the like; else -1
 	table       []int
 	description []int
@@ -70,6 +71,10 @@ type column struct {
 	own, foreign bool
 	// refers is true for a declared foreign key.
 	refers bool
+	// link is true for the key of a table that only links others.
+	link bool
+	// metadata is true for a column about the rows themselves; see [Index.markMetadata].
+	metadata bool
 	// generated is true for a unique identifier that a system makes up.
 	generated bool
 
@@ -87,5 +92,6 @@ func (c *column) terms(in field) []int {
 
 // copies reports whether two columns of different tables have the same name and kind.
 func (c *column) copies(other *column) bool {
-	return c.kind == other.kind && c.tableNumber != other.tableNumber && slices.Equal(c.name, other.name)
+	return c.kind == other.kind && c.tableNumber != other.tableNumber &&
+		slices.Equal(c.name[c.borrowed:], other.name[other.borrowed:])
 }

@@ -18,22 +18,22 @@ func TestMarginOf(t *testing.T) {
 		name     string
 		verdicts []verdict
 		margin   float64
-		copied   bool
+		lead     float64
 	}{
-		{"alone", []verdict{{column: 0, score: 0.75}}, 0.75, false},
-		{"a near twin", []verdict{{column: 0, score: 0.75}, {column: 2, score: 0.6875}}, 0.0625, false},
+		{"alone", []verdict{{column: 0, score: 0.75}}, 0.75, 0.75},
+		{"a near twin", []verdict{{column: 0, score: 0.75}, {column: 2, score: 0.6875}}, 0.0625, 0.0625},
 		{
 			"a copy, then a near twin",
 			[]verdict{{column: 0, score: 0.75}, {column: 1, score: 0.75}, {column: 2, score: 0.6875}},
-			0.0625, true,
+			0.0625, 0,
 		},
-		{"only a copy", []verdict{{column: 0, score: 0.75}, {column: 1, score: 0.75}}, 0.75, true},
-		{"a copy with a much lower score", []verdict{{column: 0, score: 0.75}, {column: 1, score: 0.5}}, 0.25, false},
+		{"only a copy", []verdict{{column: 0, score: 0.75}, {column: 1, score: 0.75}}, 0.75, 0},
+		{"a copy with a much lower score", []verdict{{column: 0, score: 0.75}, {column: 1, score: 0.5}}, 0.25, 0.25},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got, copied := marginOf(ix, tt.verdicts); got != tt.margin || copied != tt.copied {
-				t.Errorf("%s: got %g, %t, want %g, %t", tt.name, got, copied, tt.margin, tt.copied)
+			if got, lead := marginOf(ix, tt.verdicts), leadOf(tt.verdicts); got != tt.margin || lead != tt.lead {
+				t.Errorf("margin and lead: got %g, %g, want %g, %g", got, lead, tt.margin, tt.lead)
 			}
 		})
 	}

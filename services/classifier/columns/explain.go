@@ -14,6 +14,8 @@ type explainer struct {
 	ix       *Index
 	request  *request
 	verdicts []verdict
+	// unclear is that of the report, or 0 without one.
+	unclear float64
 }
 
 // evidence has the quoted terms that a rationale refers to.

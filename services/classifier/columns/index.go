@@ -21,6 +21,7 @@ type Index struct {
 	columns    []column
 	positions  []int            // of the columns among the candidates
 	tables     int              // the number of tables
+	tableNames [][]int          // by table: the terms of its name
 	ids        map[string]int   // by text: every term of the columns and of the vocabulary
 	terms      []term           // by id
 	postings   [][]int          // by term: the columns that have it in any text, in rising order
@@ -29,6 +30,7 @@ type Index struct {
 	opaque     map[byte][]int   // by first letter: the terms that are in no dictionary
 	joined     []int            // the opaque terms that may be several words written together
 	stems      map[string][]int // by stem: the terms of the columns
+	bases      map[string][]int // by base: the terms of the columns
 	workspaces sync.Pool        // of *workspace
 }
 
@@ -64,10 +66,10 @@ func newIndex(candidates []schema.SourceColumn, positions []int, organisation *w
 		vocabulary: concepts.Default().With(organisation), ids: map[string]int{},
 		columns: make([]column, 0, len(candidates)), positions: positions,
 	}
-	tables := tablesOf(organisation, candidates)
-	ix.tables = len(tables)
+	tables, lengths := tablesOf(organisation, candidates), defaultsOf(candidates)
+	ix.tables, ix.tableNames = len(tables), make([][]int, len(tables))
 	for i := range candidates {
-		ix.add(&candidates[i], tables[tableOf(&candidates[i])])
+		ix.add(&candidates[i], tables[tableOf(&candidates[i])], lengths)
 	}
 	for text := range ix.vocabulary.Related {
 		ix.id(text)
@@ -78,10 +80,12 @@ func newIndex(candidates []schema.SourceColumn, positions []int, organisation *w
 	ix.markShared(candidates)
 	ix.markKeys()
 	ix.markDeclared(candidates, tables)
+	ix.markMetadata()
+	ix.markLinks()
 	ix.weigh()
+	ix.collectStems()
 	ix.relate()
 	ix.collectOpaque()
-	ix.collectStems()
 	ix.workspaces.New = func() any { return newWorkspace(len(ix.columns), len(ix.terms)) }
 	return ix
 }
@@ -109,18 +113,24 @@ func (ix *Index) ReportContext(ctx context.Context, attributes []schema.Attribut
 	return newReport(ctx, ix, attributes)
 }
 
-func (ix *Index) add(c *schema.SourceColumn, t *table) {
+func (ix *Index) add(c *schema.SourceColumn, t *table, lengths defaults) {
 	v := ix.vocabulary
 	texts := [fields]string{
 		inName: concepts.StripHungarian(t.strip(c.ColumnName)), inTable: t.name, inDescription: c.Description,
 	}
 	about := v.Meaningful(v.Terms(nil, t.name))
 	name := v.Meaningful(v.Terms(nil, texts[inName]))
+	borrowed := 0
 	if len(name) == 1 && name[0] == identifierTerm { // the id of the table LOAN is a loan's
 		name = append(slices.Clone(about), name...)
+	} else if isGeneric(v, name) { // and so is its status
+		isOther := func(term string) bool { return slices.Contains(name, term) }
+		others := slices.DeleteFunc(slices.Clone(about), isOther)
+		name, borrowed = append(others, name...), len(ix.idsOf(others))
 	}
 	declared := datatype.Parse(c.DataType)
-	kind, certain := v.KindOf(name, declared)
+	kind, certain := lengths.kindOf(v, name, declared)
+	declared = lengths.forLength(declared)
 	var identified []string
 	if texts[inKey] = identifiedBy(c, t); texts[inKey] != "" {
 		identified = append(v.Meaningful(v.Terms(nil, texts[inKey])), identifierTerm)
@@ -131,11 +141,12 @@ func (ix *Index) add(c *schema.SourceColumn, t *table) {
 		kind: kind, certain: certain, head: ix.headOf(name, kind), role: t.role, tableNumber: t.number,
 		key: c.ColumnName == t.key, generated: isGenerated(c.DataType),
 		name: ix.idsOf(name), table: ix.idsOf(about), description: ix.idsOf(v.Terms(nil, c.Description)),
-		identified: ix.idsOf(identified),
+		identified: ix.idsOf(identified), borrowed: borrowed,
 	}
 	if t.role == lookupTable {
 		ix.lookups = append(ix.lookups, strings.ToLower(c.ColumnName))
 	}
+	ix.tableNames[t.number] = row.table
 	number := len(ix.columns)
 	ix.columns = append(ix.columns, row)
 	for _, ids := range [][]int{row.name, row.table, row.description, row.identified} {
@@ -145,6 +156,12 @@ func (ix *Index) add(c *schema.SourceColumn, t *table) {
 			}
 		}
 	}
+}
+
+// isGeneric reports whether a name has a meaning only together with that of its table, because each of its words merely
+// names a kind of value.
+func isGeneric(v *concepts.Vocabulary, name []string) bool {
+	return !slices.ContainsFunc(name, func(term string) bool { return !v.Kinds[term].Strong || !v.Weak[term] })
 }
 
 // isGenerated reports whether a data type is that of unique identifiers.
@@ -259,18 +276,61 @@ func (ix *Index) weightOf(having int, weak bool) float64 {
 	return weight
 }
 
-// relate links every term to itself and to the terms that the vocabulary lists as near.
+// relate links every term to itself and to the terms that the vocabulary lists as near. A word that is near another is
+// also near its other forms, a little less: if posted is near booking, it is near bookings, too.
 func (ix *Index) relate() {
+	forms := map[string][]string{} // of the words of the vocabulary, by stem
+	for text := range ix.vocabulary.Related {
+		if s := concepts.Base(text); s != "" {
+			forms[s] = append(forms[s], text)
+		}
+	}
 	for i := range ix.terms {
 		t := &ix.terms[i]
 		t.related = append(t.related, link{i, 1})
-		for _, r := range ix.vocabulary.Related[t.text] {
-			if id, ok := ix.ids[r.Term]; ok {
-				t.related = append(t.related, link{id, r.Degree})
+		ix.link(t, ix.vocabulary.Related[t.text], 1)
+		for _, form := range forms[concepts.Base(t.text)] {
+			if id := ix.ids[form]; id != i && !share(ix.terms[id].groups, t.groups) {
+				ix.link(t, ix.vocabulary.Related[form], otherFormShare)
 			}
 		}
-		slices.SortStableFunc(t.related[1:], func(a, b link) int { return cmp.Compare(b.degree, a.degree) })
+		slices.SortFunc(t.related[1:], func(a, b link) int {
+			return cmp.Or(cmp.Compare(b.degree, a.degree), cmp.Compare(a.id, b.id))
+		})
 	}
+}
+
+// link links a term to others and to their other forms. Of several links to the same term, the closest is kept.
+func (ix *Index) link(t *term, relations []concepts.Relation, degree float64) {
+	add := func(id int, degree float64) {
+		if share(ix.terms[id].groups, t.groups) && degree < 1 && !ix.isListed(t, id) {
+			return
+		}
+		if i := slices.IndexFunc(t.related, func(l link) bool { return l.id == id }); i >= 0 {
+			t.related[i].degree = max(t.related[i].degree, degree)
+			return
+		}
+		t.related = append(t.related, link{id, degree})
+	}
+	for _, r := range relations {
+		id, ok := ix.ids[r.Term]
+		if !ok {
+			continue
+		}
+		add(id, r.Degree*degree)
+		for _, form := range ix.bases[concepts.Base(r.Term)] {
+			if form != id {
+				add(form, r.Degree*degree*otherFormShare)
+			}
+		}
+	}
+}
+
+// isListed reports whether the vocabulary itself lists a term as near, even if it opposes it.
+func (ix *Index) isListed(t *term, id int) bool {
+	return slices.ContainsFunc(ix.vocabulary.Related[t.text], func(r concepts.Relation) bool {
+		return r.Term == ix.terms[id].text
+	})
 }
 
 // shortestJoined is the minimum length of several words written together, shortestPart that of one of them.
@@ -283,7 +343,8 @@ func (ix *Index) collectOpaque() {
 		t := &ix.terms[i]
 		first := t.text[0]
 		word := 'a' <= first && first <= 'z' && !strings.Contains(t.text, " ")
-		if !word || len(ix.postings[i]) == 0 || ix.vocabulary.Organisation.Known(t.text) {
+		known := ix.vocabulary.Organisation.Known(t.text) || len(ix.vocabulary.Related[t.text]) > 0
+		if !word || len(ix.postings[i]) == 0 || known {
 			continue
 		}
 		t.opaque = true
@@ -296,8 +357,11 @@ func (ix *Index) collectOpaque() {
 
 // collectStems indexes the words of the columns by their stems.
 func (ix *Index) collectStems() {
-	ix.stems = map[string][]int{}
+	ix.stems, ix.bases = map[string][]int{}, map[string][]int{}
 	for i := range ix.terms {
+		if b := concepts.Base(ix.terms[i].text); b != "" && len(ix.postings[i]) > 0 {
+			ix.bases[b] = append(ix.bases[b], i)
+		}
 		if s := concepts.Stem(ix.terms[i].text); s != "" && len(ix.postings[i]) > 0 {
 			ix.stems[s] = append(ix.stems[s], i)
 		}

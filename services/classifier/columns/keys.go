@@ -55,6 +55,41 @@ func (ix *Index) markKeys() {
 	}
 }
 
+// markMetadata marks the columns about the rows themselves, such as the time of their creation or their owner, which a
+// system adds to nearly all tables, whatever they are about. Keys are none.
+func (ix *Index) markMetadata() {
+	if ix.tables < fewTables {
+		return
+	}
+	having := map[string]int{}
+	for i := range ix.columns {
+		having[strings.ToLower(ix.columns[i].columnName)]++
+	}
+	for i := range ix.columns {
+		c := &ix.columns[i]
+		common := float64(having[strings.ToLower(c.columnName)]) >= metadataShare*float64(ix.tables)
+		c.metadata = common && !c.own && !c.foreign && !c.refers && len(c.identified) == 0
+	}
+}
+
+// markLinks marks the keys of tables that only link others: such a row is no thing of which a form wants the number.
+func (ix *Index) markLinks() {
+	references, others := make([]int, ix.tables), make([]int, ix.tables)
+	isKey := func(c *column) bool { return c.own || len(c.identified) > 0 && !c.refers }
+	for i := range ix.columns {
+		switch c := &ix.columns[i]; {
+		case c.refers || c.foreign:
+			references[c.tableNumber]++
+		case !isKey(c):
+			others[c.tableNumber]++
+		}
+	}
+	for i := range ix.columns {
+		c := &ix.columns[i]
+		c.link = isKey(c) && references[c.tableNumber] >= 2 && others[c.tableNumber] <= 1
+	}
+}
+
 // keySubject returns the words before "id" or "key" at the end of a name, and whether the name ends so.
 func keySubject(v *words.Vocabulary, name string) (subject []string, isKey bool) {
 	of := v.Split(name)
@@ -104,6 +139,12 @@ func (ix *Index) markDeclared(candidates []schema.SourceColumn, tables map[table
 // assign, and rather another table's if it refers to one.
 func keyFactor(r *request, c *column) float64 {
 	left := numberFactor(r, c)
+	if c.metadata {
+		left *= afterMetadata
+	}
+	if c.link {
+		left *= afterLinkKey
+	}
 	if c.refers && !c.foreign && r.kind == concepts.KindIdentifier {
 		left *= afterForeign
 	}

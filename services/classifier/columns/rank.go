@@ -28,23 +28,23 @@ type Ranking struct {
 	// Margin is the difference to the score of the next column, 0 to 99. Copies of the same element in other tables
 	// do not count. It is 0 if nothing fits.
 	Margin int
-	// Copied is true if another table has a copy of the chosen column.
-	Copied bool
+	// Lead is the difference to the score of the next column, 0 to 1, and copies of the element count. It is 0 if
+	// nothing fits.
+	Lead float64
+	// Unclear, 0 to 1, is how little the best columns of the whole report lead over the next ones; see [Report].
+	Unclear float64
 	// Alternatives are at most five columns that were not chosen, the best first.
 	Alternatives []schema.Alternative
 }
 
-// Evidence returns the values from which the confidence is computed: a constant, the score, and for a chosen column
-// also the margin and whether another table has a copy of it.
+// Evidence returns the values from which the confidence is computed: a constant, the score, how unclear the report is,
+// and for a chosen column also the lead, by itself and as far as the report is unclear.
 func (r *Ranking) Evidence() []float64 {
 	if r.Column < 0 {
-		return []float64{1, r.Score}
+		return []float64{1, r.Score, r.Unclear}
 	}
-	copied := 0.0
-	if r.Copied {
-		copied = 1
-	}
-	return []float64{1, r.Score, min(float64(r.Margin)/100, clearMargin) / clearMargin, copied}
+	lead := min(r.Lead, clearMargin) / clearMargin
+	return []float64{1, r.Score, r.Unclear, lead, lead * r.Unclear}
 }
 
 // Probability returns the logistic function of the weighted sum of the evidence.
@@ -66,7 +66,9 @@ func (r *Ranking) probability() float64 {
 }
 
 // Report ranks the columns for the attributes of one report. It adds two kinds of evidence to those of an [Index]:
-// which tables the report is about, and which columns suit another attribute better. Both are computed once from all
+// which tables the report is about, and which columns suit another attribute better. It also knows how unclear the
+// report is: if the best columns lead little over the next ones, the vocabulary does not know the system well, or its
+// tables repeat each other, and all results are less certain. All of it is computed once from all
 // attributes and columns, so that a result does not depend on the order of the calls. A Report is immutable and safe
 // for concurrent use.
 type Report struct {
@@ -76,6 +78,8 @@ type Report struct {
 	// claims has the score of the attribute that a column suits best, by column, for the columns that are the best for
 	// an attribute.
 	claims map[int]float64
+	// unclear is computed from the sum of the leads of the best columns, and their number.
+	unclear, leads, chosen float64
 }
 
 // newReport compares all attributes with the columns once.
@@ -83,6 +87,7 @@ func newReport(ctx context.Context, ix *Index, attributes []schema.Attribute) (*
 	r := &Report{ix: ix, focus: make([]float64, ix.tables), claims: map[int]float64{}}
 	w, _ := ix.workspaces.Get().(*workspace)
 	defer ix.workspaces.Put(w)
+	mentions := make([]float64, ix.tables)
 	sorted := slices.Clone(attributes) // sums of floating-point numbers depend on the order
 	slices.SortFunc(sorted, func(a, b schema.Attribute) int {
 		return cmp.Or(strings.Compare(a.AttributeName, b.AttributeName), strings.Compare(a.DataType, b.DataType),
@@ -95,8 +100,11 @@ func newReport(ctx context.Context, ix *Index, attributes []schema.Attribute) (*
 		}
 		w.compare(ix, &sorted[i], nil)
 		r.claim(w.verdicts)
+		r.mention(&w.request, mentions)
 		w.reset()
 	}
+	r.weighMentions(mentions)
+	r.unclear = unclearOf((r.leads + usualReport*usualLead) / (r.chosen + usualReport))
 	most := slices.Max(append(r.focus, 0))
 	for i := range r.focus {
 		if most == 0 { // nothing is known of the report
@@ -107,6 +115,28 @@ func newReport(ctx context.Context, ix *Index, attributes []schema.Attribute) (*
 	}
 	r.focusParents()
 	return r, nil
+}
+
+// unclearOf returns how unclear a report is by the mean lead of its best columns, as a share of a clear margin.
+func unclearOf(lead float64) float64 { return min(max((usualLead-lead)/(usualLead-unclearLead), 0), 1) }
+
+// mention counts the tables whose names the attribute has completely: a loan's status names the table LOAN, but not
+// LOAN_REPAYMENT.
+func (r *Report) mention(q *request, mentions []float64) {
+	for table, name := range r.ix.tableNames {
+		isExplained := func(id int) bool { return q.explained[id] >= minMentionedTable }
+		if len(name) > 0 && !slices.ContainsFunc(name, func(id int) bool { return !isExplained(id) }) {
+			mentions[table]++
+		}
+	}
+}
+
+// weighMentions raises the focus of the tables that the attributes name most.
+func (r *Report) weighMentions(mentions []float64) {
+	most := slices.Max(append(mentions, 1))
+	for i, n := range mentions {
+		r.focus[i] *= 1 + mentionShare*n/most
+	}
 }
 
 // focusParents raises the focus of the tables to which the one that the report is about refers, directly or through
@@ -130,18 +160,28 @@ func (r *Report) focusParents() {
 	}
 }
 
-// claim records the best column of an attribute. If several score the same, their tables share the focus, and none of
-// them is claimed.
+// claim records the best column of an attribute. Its copies in other tables with nearly the same score share the focus,
+// because they show nothing of what the report is about. If several columns score the same, none of them is claimed.
 func (r *Report) claim(verdicts []verdict) {
 	if len(verdicts) == 0 || verdicts[0].score < minScore {
 		return
 	}
-	best, equal := verdicts[0], 1
-	for equal < len(verdicts) && verdicts[equal].score == best.score {
-		equal++
+	best := verdicts[0]
+	r.leads, r.chosen = r.leads+min(leadOf(verdicts), clearMargin)/clearMargin, r.chosen+1
+	equal, alike, all := 1, []verdict{best}, best.score
+	for _, v := range verdicts[1:] {
+		if v.score < best.score*nearlyEqual {
+			break
+		}
+		if v.score == best.score {
+			equal++
+		}
+		if v.score == best.score || r.ix.columns[best.column].copies(&r.ix.columns[v.column]) {
+			alike, all = append(alike, v), all+v.score
+		}
 	}
-	for _, v := range verdicts[:equal] {
-		r.focus[r.ix.columns[v.column].tableNumber] += best.score / float64(equal)
+	for _, v := range alike {
+		r.focus[r.ix.columns[v.column].tableNumber] += best.score * v.score / all
 	}
 	if equal == 1 {
 		r.claims[best.column] = max(r.claims[best.column], best.score)
@@ -225,6 +265,9 @@ func (w *workspace) compare(ix *Index, a *schema.Attribute, report *Report) {
 func (w *workspace) rank(ix *Index, a *schema.Attribute, report *Report) Ranking {
 	w.compare(ix, a, report)
 	x := explainer{ix: ix, request: &w.request, verdicts: w.verdicts}
+	if report != nil {
+		x.unclear = report.unclear
+	}
 	if len(w.verdicts) == 0 || w.verdicts[0].score < minScore {
 		return rankNothing(x)
 	}
@@ -233,7 +276,7 @@ func (w *workspace) rank(ix *Index, a *schema.Attribute, report *Report) Ranking
 
 // rankNothing returns the result if no column scores enough.
 func rankNothing(x explainer) Ranking {
-	r := Ranking{Column: -1}
+	r := Ranking{Column: -1, Unclear: x.unclear}
 	if len(x.ix.columns) == 0 {
 		r.Rationale = "Nothing could be compared: the report's data sources have no columns."
 		return r
@@ -255,8 +298,8 @@ func rankFirst(x explainer) Ranking {
 		SourceField: c.field, Column: x.ix.positions[best.column], Score: best.score,
 		MappingType: mappingType(x.ix, x.request, best),
 	}
-	margin, copied := marginOf(x.ix, x.verdicts)
-	r.Margin, r.Copied = percent(margin), copied
+	margin := marginOf(x.ix, x.verdicts)
+	r.Margin, r.Lead, r.Unclear = percent(margin), leadOf(x.verdicts), x.unclear
 	certainty := min(maxCertainty, r.probability())
 	r.Confidence, r.Rationale = percent(certainty), x.whyFirst(margin)
 	r.Alternatives = alternatives(x, x.verdicts[1:], certainty, best.score)
@@ -294,19 +337,23 @@ func alternatives(x explainer, verdicts []verdict, certainty, best float64) []sc
 }
 
 // marginOf returns the difference between the score of the first verdict and that of the next one about another
-// element, and whether another table has a copy of the first column.
-func marginOf(ix *Index, verdicts []verdict) (margin float64, copied bool) {
+// element.
+func marginOf(ix *Index, verdicts []verdict) float64 {
 	best := verdicts[0]
 	for _, v := range verdicts[1:] {
-		if best.score-v.score >= clearMargin {
-			return best.score - v.score, copied
+		if best.score-v.score >= clearMargin || !ix.columns[best.column].copies(&ix.columns[v.column]) {
+			return best.score - v.score
 		}
-		if !ix.columns[best.column].copies(&ix.columns[v.column]) {
-			return best.score - v.score, copied
-		}
-		copied = true
 	}
-	return best.score, copied
+	return best.score
+}
+
+// leadOf returns the difference between the scores of the first two verdicts.
+func leadOf(verdicts []verdict) float64 {
+	if len(verdicts) == 1 {
+		return verdicts[0].score
+	}
+	return verdicts[0].score - verdicts[1].score
 }
 
 // percent returns a share as a whole number from 0 to 99.

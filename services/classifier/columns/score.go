@@ -134,7 +134,7 @@ func (s *scorer) precision(c *column, v *verdict) float64 {
 		if c.kind == concepts.KindIdentifier {
 			weight = t.strong
 		}
-		if c.shared[i] {
+		if c.shared[i] || i < c.borrowed && explained == 0 {
 			weight *= weakShare
 		}
 		switch {
@@ -226,7 +226,7 @@ func (s *scorer) explainedShare(terms []int) float64 {
 // qualifierFactor lowers the score for qualifiers that contradict the attribute or that it does not have.
 func (s *scorer) qualifierFactor(c *column, v *verdict) float64 {
 	left := 1.0
-	for _, id := range c.name {
+	for _, id := range c.name[c.borrowed:] {
 		t := &s.ix.terms[id]
 		required, contradicted := s.compareGroups(c, id, false, v)
 		switch {

@@ -43,7 +43,7 @@ func TestScore_Order(t *testing.T) {
 		},
 		{
 			"the name before the table", attribute("Fee", "N9.2"), columnsOf("T", "FEE_AMT|NUMBER(9,2)"),
-			columnsOf("FEE", "AMT|NUMBER(9,2)"),
+			columnsOf("FEE", "WIRE_AMT|NUMBER(9,2)"),
 		},
 		{
 			"the kind", attribute("Closing", "Date YYYYMMDD"), columnsOf("T", "CLS_DT|DATE"),

@@ -30,6 +30,8 @@ const (
 	guessedSpelling = 0.85
 	guessedPart     = 0.8
 	guessedStem     = 0.8
+	// otherFormShare reduces the degree of another form of a word that the vocabulary lists as near.
+	otherFormShare = 0.9
 )
 
 // Shares of a misfit of kinds that a completely matching name makes good, by what proves the kinds.
@@ -134,15 +136,27 @@ const (
 	afterGenerated        = 0.65
 	afterShortText        = 0.4
 	shortCode, longNumber = 2, 8
-	afterLookup           = 0.85
-	afterPast             = 0.85
-	afterSystem           = 0.7
+	// afterLinkKey is for the key of a table that only links others.
+	afterLinkKey = 0.75
+	// afterMetadata is for a column that at least metadataShare of the tables have, and that is about their rows.
+	afterMetadata = 0.6
+	metadataShare = 0.6
+	fewTables     = 6
+	afterLookup   = 0.85
+	afterPast     = 0.85
+	afterSystem   = 0.7
 )
 
 // Evidence of the whole report.
 const (
 	// focusShare is the share of a score that depends on how much of the report the column's table feeds.
 	focusShare = 0.1
+	// mentionShare is the share by which the focus of the table rises that most attributes name, each of its words with
+	// a degree of at least minMentionedTable.
+	mentionShare      = 1.0
+	minMentionedTable = 0.75
+	// nearlyEqual is the share of the best score from which a copy of the best column shares the focus.
+	nearlyEqual = 0.7
 	// parentFocus is the least of that for a table to which the report's main table refers.
 	parentFocus = 0.8
 	// afterClaim is the factor for a column that suits another attribute better, by at least claimMargin.
@@ -154,6 +168,11 @@ const (
 const (
 	// clearMargin is the margin from which the next column does not lower the confidence.
 	clearMargin = 0.25
+	// usualLead is the mean lead of the best columns, as a share of clearMargin, from which a report is clear, and
+	// unclearLead that at which it is wholly unclear. Each report counts as if it had usualReport attributes more that
+	// lead as usual, because the mean of a few shows little.
+	usualLead, unclearLead = 0.7, 0.5
+	usualReport            = 3
 	// twinMargin is the margin below which the next column is a near twin.
 	twinMargin = 0.12
 	// maxCertainty is the maximum confidence of an answer, because names alone prove nothing.

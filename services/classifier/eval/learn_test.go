@@ -25,7 +25,7 @@ func TestLearn_Golden(t *testing.T) {
 	var got bytes.Buffer
 	fmt.Fprintf(&got, "%-18s %9s %6s %11s %11s\n", "set", "proposals", "second", "right", "85+")
 	var all, right, high [2]int
-	for _, s := range labelledSets(t) {
+	for _, s := range append(labelledSets(t), setsOf(t, "testdata/seen/*/gold.csv")...) {
 		first, second := s.twoReports(t)
 		learned, proposals := learn(t, first)
 		taught := Subject{Name: "learned", Engine: rules.New(policy.Default()).WithVocabulary(learned)}

@@ -65,6 +65,9 @@ const (
 	decimalsFromText   = 0.5
 	numberFromLongText = 0.7
 	textFromFloat      = 0.4
+	textFromFlag       = 0.4
+	// shortestText is the length from which a text is more than a code of a flag.
+	shortestText = 10
 )
 
 // Fit returns how well a column of one kind can feed an attribute of another, 0 to 1, and in which way.
@@ -94,6 +97,8 @@ func CapacityFit(wanted, column datatype.Type) float64 {
 		return dateInOtherType
 	case wanted.Kind == datatype.Text && column.Floating:
 		return textFromFloat
+	case wanted.Kind == datatype.Text && wanted.Length >= shortestText && column.Kind == datatype.Boolean:
+		return textFromFlag
 	case wanted.Length == 0 || column.Length == 0:
 		return 1
 	case wanted.Kind == datatype.Number && column.Kind == datatype.Number:

@@ -69,6 +69,7 @@ func ofNumber(announced Kind, t datatype.Type) Kind {
 		if announced != KindFlag && announced != KindCount {
 			return KindCode
 		}
+	case t.Scale >= rateScale && announced == KindRate: // more decimals than money has
 	case t.Scale >= 2 && t.Length-t.Scale >= 6:
 		if announced != KindScore {
 			return KindAmount
@@ -78,6 +79,9 @@ func ofNumber(announced Kind, t datatype.Type) Kind {
 	}
 	return announced
 }
+
+// rateScale is the number of decimals from which a number whose words announce a rate is no amount.
+const rateScale = 4
 
 // longestCode is the maximum length of a code.
 const longestCode = 20

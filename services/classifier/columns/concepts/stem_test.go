@@ -23,3 +23,25 @@ func TestStem(t *testing.T) {
 		t.Errorf("dt: got %q, want nothing", got)
 	}
 }
+
+func TestBase(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		a, b string
+		same bool
+	}{
+		{"posted", "posting", true},
+		{"booking", "bookings", true},
+		{"custom", "customer", false},
+		{"origin", "origination", false},
+		{"interest rate", "interest rates", false}, // phrases have none
+		{"fee", "fees", false},                     // nor have short words
+	} {
+		t.Run(tt.a, func(t *testing.T) {
+			t.Parallel()
+			if got := Base(tt.a) != "" && Base(tt.a) == Base(tt.b); got != tt.same {
+				t.Errorf("%q and %q for %s and %s: got %t, want %t", Base(tt.a), Base(tt.b), tt.a, tt.b, got, tt.same)
+			}
+		})
+	}
+}
