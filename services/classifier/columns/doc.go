@@ -11,9 +11,9 @@
 // contradicts the attribute (original for current, month end for cycle end) costs most of the score, because near
 // twins have everything else in common.
 //
-// [Index.Report] adds the evidence of the whole report: which tables it is about, by the columns that suit it and by the
-// tables that its attributes name, those to which these refer by foreign keys, and which columns suit another attribute
-// better. A report of which the best columns lead little over the next ones is unclear, and all its results are less
+// [Index.Report] adds the evidence of the whole report: which tables it is about, by the columns that suit it and by
+// the tables that its attributes name, those to which these refer by foreign keys, and which columns suit another
+// attribute better. A report of which the best columns lead little over the next ones is unclear, and all its results are less
 // certain. [Report.Rank] is in rank.go and takes four steps,
 // each in one file:
 //
@@ -22,8 +22,9 @@
 //	score.go      score      each of them against the request
 //	explain.go    explain    the result in a rationale
 //
-// index.go prepares the columns once (table.go, column.go, keys.go, defaults.go). weights.go has the weights of the evidence, and
-// calibration.csv those from which a confidence is computed. Package concepts knows the words and kinds of value.
+// index.go prepares the columns once (table.go, column.go, keys.go, defaults.go). weights.go has the weights of the
+// evidence, and calibration.csv those from which a confidence is computed. Package concepts knows the words and kinds of
+// value.
 //
 // Decisions:
 //
