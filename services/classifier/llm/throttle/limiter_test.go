@@ -17,6 +17,8 @@ import (
 // fake is a provider whose refusals a function decides. All times are those of a synctest bubble.
 type fake struct {
 	latency time.Duration
+	// latencyOf, if set, returns the latency of a call, or the time until its refusal. It is called with mu held.
+	latencyOf func(refused bool) time.Duration
 	// refuse returns the failure of a call; nil accepts it.
 	refuse func() *provider.Error
 
@@ -30,8 +32,15 @@ func (f *fake) call(ctx context.Context) error {
 	f.inFlight++
 	f.maxInFlight = max(f.maxInFlight, f.inFlight)
 	failure := f.refuse()
+	latency := f.latency
+	switch {
+	case f.latencyOf != nil:
+		latency = f.latencyOf(failure != nil)
+	case failure != nil:
+		latency = 0
+	}
 	f.mu.Unlock()
-	if failure == nil && !wait(ctx, f.latency) {
+	if !wait(ctx, latency) {
 		return ctx.Err()
 	}
 	f.mu.Lock()
@@ -138,7 +147,7 @@ func TestDo_FindsTheRateThatTheProviderAllows(t *testing.T) {
 			if want := 0.92 * rate * 119; float64(accepted) < want {
 				t.Errorf("got %d calls in two minutes at %.0f/s, want at least %.0f", accepted, rate, want)
 			}
-			if share := float64(refused) / float64(accepted); share > 0.06 {
+			if share := float64(refused) / float64(accepted); share > 0.15 {
 				t.Errorf("got %.2f refusals per call at %.0f/s, want few", share, rate)
 			}
 		}))

@@ -1,14 +1,18 @@
 package throttle
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 const (
 	// epoch is the time after which the rate is adapted, if at least minStarted calls were started in it.
 	epoch, minStarted = time.Second, 10
 	// maxEpoch ends an epoch with fewer calls.
 	maxEpoch = 10 * time.Second
-	// growth is the factor of an epoch without a refusal.
-	growth = 1.03
+	// growth is the share by which the rate grows in an epoch without a refusal. From the epoch after steadyEpochs of
+	// them on it doubles with each, up to maxGrowth: the rate is far below what the provider allows.
+	growth, steadyEpochs, maxGrowth = 0.03, 5, 0.3
 	// minRate is the lowest rate, in calls per second.
 	minRate = 0.1
 	// holdEpochs is the number of epochs in which the rate stays after it has been restored.
@@ -23,6 +27,9 @@ type pace struct {
 	rate float64
 	// next is the time of the next start.
 	next time.Time
+
+	// clean is the number of epochs without a refusal since the last one with one.
+	clean int
 
 	began            time.Time // of the current epoch
 	started, refused int       // in the current epoch
@@ -78,7 +85,8 @@ func (p *pace) adapt(now time.Time) {
 		if p.rate > 2*startRate {
 			p.rate = 0 // something else limits the calls
 		}
-		p.rate *= growth
+		p.clean++
+		p.rate *= 1 + min(growth*math.Exp2(float64(max(p.clean-steadyEpochs, 0))), maxGrowth)
 	case p.lowered && share > 0.7*p.shareThen:
 		p.rate, p.lowered, p.hold = p.rateBefore, false, holdEpochs
 	default:
@@ -86,7 +94,7 @@ func (p *pace) adapt(now time.Time) {
 		if before == 0 || before > startRate {
 			before = startRate
 		}
-		p.rate = max(accepted, minRate)
+		p.rate, p.clean = max(accepted, minRate), 0
 		if accepted == 0 {
 			p.rate = max(before/2, minRate)
 		}
