@@ -18,9 +18,9 @@ func (a *app) benchCommand() *cli.Command {
 		Name: "bench", Usage: "measures the pipeline against a baseline",
 		Description: "A benchmark runs the services on a database and a NATS server of its own, in a temporary " +
 			"directory, and measures its baseline in the same run. Nothing else should run on the machine.\n\n" +
-			"pdeflow bench commit\n" +
+			"pdeflow bench llm\n" +
 			"pdeflow bench commit --mappings 5000 --workers 8 --json",
-		Commands: []*cli.Command{a.benchCommitCommand()},
+		Commands: []*cli.Command{a.benchCommitCommand(), a.benchLLMCommand()},
 	})
 }
 
