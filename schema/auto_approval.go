@@ -52,8 +52,15 @@ func DefaultAutoApproval(cycleID, reportID string) AutoApproval {
 	}
 }
 
+// MaxUnagreed is the most confidence of a model's result that differs from that of the rules, or on which they have no
+// opinion. No rule approves such a result.
+const MaxUnagreed = 75
+
 // Approves reports whether the rule is enabled and approves the mapping.
 func (r AutoApproval) Approves(m Mapping) bool {
+	if strings.HasPrefix(m.ClassifiedBy, ModelPrefix) {
+		r.MinConfidence = max(r.MinConfidence, MaxUnagreed+1)
+	}
 	if !r.Enabled || m.MappingConfirmedByUser || m.ReviewStatus != ReviewStatusPending || m.SourceField == "" ||
 		m.DataSourceID == "" || m.PIIFlag == nil || *m.PIIFlag && !r.Personal ||
 		!slices.Contains(r.Tiers, m.InformationSecurityClassification) || m.RiskLevel == "" {

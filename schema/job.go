@@ -102,7 +102,8 @@ type Job struct {
 	// PausedFor is the reason why a service paused the job. It is empty if a person did.
 	PausedFor string `bun:"paused_for,nullzero"`
 	// ProviderWait describes what the model's provider makes the job wait for, and ProviderWaitUntil until when.
-	// Only the classifier writes them; see [UpdateProviderWait].
+	// The classifier writes them, and the dispatcher removes what is over; see [UpdateProviderWait] and
+	// [ExpireProviderWaits].
 	ProviderWait      string    `bun:"provider_wait,nullzero"`
 	ProviderWaitUntil time.Time `bun:"provider_wait_until,nullzero"`
 	// LostCalls is the number of calls of a model that were sent and whose reply was lost, and LostUSD what they

@@ -11,6 +11,9 @@ import (
 	"github.com/uptrace/bun"
 )
 
+// ModelPrefix begins classified_by of a mapping that a model has classified.
+const ModelPrefix = "llm:"
+
 // CallStep is what a call of a model asks for.
 type CallStep string
 
@@ -32,7 +35,8 @@ const (
 	CallStateSent CallState = "sent"
 	// CallStateAnswered means that the provider replied. The call has its usage and its cost.
 	CallStateAnswered CallState = "answered"
-	// CallStateFailed means that the provider refused the request, the last time that it was sent.
+	// CallStateFailed means that the provider refused the request, the last time that it was sent, or that it was not
+	// sent because the lane was paused or the job stopped.
 	CallStateFailed CallState = "failed"
 	// CallStateAborted means that the process ended the call: the job was cancelled, or the process was stopped.
 	CallStateAborted CallState = "aborted"
@@ -306,6 +310,19 @@ func SpentUSD(ctx context.Context, db bun.IDB, jobID string) (spent USD, err err
 		return 0, fmt.Errorf("cost of job %s: %w", jobID, err)
 	}
 	return spent, nil
+}
+
+// ExpireProviderWaits removes the waits of jobs that have ended ten seconds ago and that no classifier has renewed: the
+// one that recorded them has died, or has nothing left to call. It increments the version of each such job.
+func ExpireProviderWaits(ctx context.Context, db bun.IDB, by Service) error {
+	_, err := db.NewRaw(`update jobs set provider_wait = null, provider_wait_until = null, version = version + 1,
+			updated_at = clock_timestamp(), updated_by = ?
+		where id in (select id from jobs where ended_at is null
+			and provider_wait_until < clock_timestamp() - interval '10 seconds' for update skip locked)`, by).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("waits for a provider: %w", err)
+	}
+	return nil
 }
 
 // UpdateProviderWait records what the model's provider makes the job wait for, and how long, or, with an empty reason,

@@ -17,10 +17,13 @@ func workOf(jobID string) schema.Work {
 	return schema.Work{Item: schema.Item{JobID: jobID}, CycleID: schematest.CycleID, ReportID: schematest.ReportID}
 }
 
-// mustGet is get for a job that has candidates.
+// mustGet is get for a job that has candidates. If they are being read, it asks again, as a redelivered message does.
 func (x *candidateCache) mustGet(t *testing.T, jobID string) *candidates {
 	t.Helper()
 	c, err := x.get(t.Context(), workOf(jobID))
+	for errors.Is(err, errReading) {
+		c, err = x.get(t.Context(), workOf(jobID))
+	}
 	if err != nil {
 		t.Error(err)
 	}

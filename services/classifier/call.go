@@ -3,7 +3,9 @@ package classifier
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/pdeflow/pdeflow/events"
@@ -32,8 +34,8 @@ type caller struct {
 func (c *Classifier) caller(work schema.Work) caller { return caller{c, work} }
 
 // send sends a request when the limiter gives it a turn, and again while the provider refuses it for a reason that
-// passes. It records the call when it has the first turn, and the reply. If the lane is paused, the job's status shows
-// why and until when, and the message is redelivered then.
+// passes. It records the call shortly before its first turn, so that the provider never waits for the database, and
+// the reply. If the lane is paused, the job's status shows why and until when, and the message is redelivered then.
 func (c caller) send(ctx context.Context, step schema.CallStep, r provider.Request) (provider.Reply, error) {
 	item := c.work.Item
 	call := schema.ModelCall{
@@ -43,15 +45,21 @@ func (c caller) send(ctx context.Context, step schema.CallStep, r provider.Reque
 	}
 	waiting, calling, done := c.intents.watch(ctx, item.JobID)
 	defer done()
-	recorded := false
+	if paused := c.limiter.Paused(); paused != nil {
+		return provider.Reply{}, c.noteWait(ctx, paused)
+	}
+	release, err := c.acquireRecord(waiting)
+	if err != nil {
+		return provider.Reply{}, err
+	}
+	defer release()
+	if call, err = schema.InsertModelCall(ctx, c.db, call, c.work.MaxCostUSD); err != nil {
+		return provider.Reply{}, err
+	}
+	call.State = schema.CallStateFailed // until it is sent
 	var reply provider.Reply
-	err := c.limiter.Do(waiting, func(context.Context) (err error) {
-		if !recorded {
-			if call, err = schema.InsertModelCall(ctx, c.db, call, c.work.MaxCostUSD); err != nil {
-				return err
-			}
-			recorded = true
-		}
+	err = c.limiter.Do(waiting, func(context.Context) (err error) {
+		release()
 		began := time.Now()
 		reply, err = c.model.Complete(calling, r)
 		call.State, call.DurationMS = stateOf(reply, err), time.Since(began).Milliseconds()
@@ -60,16 +68,24 @@ func (c caller) send(ctx context.Context, step schema.CallStep, r provider.Reque
 		}
 		return err
 	})
-	if recorded {
-		call.RepliedModel, call.Reply = reply.Model, string(reply.Raw)
-		call.InputTokens, call.CachedInputTokens = reply.Usage.InputTokens, reply.Usage.CachedTokens
-		call.OutputTokens, call.CostUSD = reply.Usage.OutputTokens, c.model.Cost(reply.Usage)
-		if err != nil {
-			call.Error = err.Error()
-		}
-		err = errors.Join(err, c.end(ctx, call))
+	call.RepliedModel, call.Reply = reply.Model, string(reply.Raw)
+	call.InputTokens, call.CachedInputTokens = reply.Usage.InputTokens, reply.Usage.CachedTokens
+	call.OutputTokens, call.CostUSD = reply.Usage.OutputTokens, c.model.Cost(reply.Usage)
+	if err != nil {
+		call.Error = err.Error()
 	}
-	return reply, c.noteWait(ctx, err)
+	return reply, c.noteWait(ctx, errors.Join(err, c.end(ctx, call)))
+}
+
+// acquireRecord waits until few recorded calls wait for their turn. A call that is recorded reserves its cost, and
+// counts as lost if the process dies. The caller must call release, and may call it again.
+func (c caller) acquireRecord(ctx context.Context) (release func(), err error) {
+	select {
+	case c.recorded <- struct{}{}:
+		return sync.OnceFunc(func() { <-c.recorded }), nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("turn of a call: %w", context.Cause(ctx))
+	}
 }
 
 // stateOf returns the state of a call whose last request has ended.

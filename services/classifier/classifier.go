@@ -52,6 +52,8 @@ type Classifier struct {
 	intents *intentWatch
 	// limiter gives the calls of the model their turns.
 	limiter *throttle.Limiter
+	// recorded has an element for each call that is recorded and waits for its first turn.
+	recorded chan struct{}
 	// suspectTurns has a channel for each lane, which holds an element while a suspect is judged.
 	suspectTurns map[schema.Lane]chan struct{}
 	// uncleared are the items whose starts this process has survived but not yet cleared in the database.
@@ -88,6 +90,7 @@ func New(
 	if c.model != nil {
 		calls := cmp.Or(options.Calls, defaultCalls)
 		c.limiter = throttle.New(calls)
+		c.recorded = make(chan struct{}, max(calls/4, 1))
 		// More workers than calls, so that others are made while a refused call waits.
 		consume(events.ClassifierLLM(), 2*calls)
 	}

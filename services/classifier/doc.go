@@ -77,7 +77,8 @@
 //     the job's status shows why and until when, and the messages wait in the stream. If a mapping's calls fail
 //     again and again while others succeed, that counts. intent.go ends waits when a job is paused, and also calls
 //     when it is cancelled.
-//  11. A call is recorded before it is sent, with the most that it can cost. A record without an end shows that a
+//  11. A call is recorded before it is sent, with the most that it can cost, and so shortly before its turn that only a
+//     few records wait for one: a turn is never spent on the database. A record without an end shows that a
 //     process died, and the next call for the item counts it as lost. If the job has a limit of cost, the record
 //     reserves the cost, and a call that could exceed the limit pauses the job instead.
 package classifier

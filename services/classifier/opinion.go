@@ -20,7 +20,7 @@ const (
 	// sureTier is the confidence from which a tier of the rules is a lower limit for the model's.
 	sureTier = 60
 	// partlyAgreed is the most confidence in a class if the rules have the same tier and another value differs.
-	partlyAgreed = 75
+	partlyAgreed = schema.MaxUnagreed
 )
 
 // doubt returns why the model is asked about a proposal: the job asks it about every mapping, or the rules are unsure

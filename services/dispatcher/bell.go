@@ -67,6 +67,21 @@ func (d *Dispatcher) publishBells(ctx context.Context) error {
 	return nil
 }
 
+// waitsEvery is the interval at which the loop searches for waits for a provider that are over.
+const waitsEvery = 10 * time.Second
+
+// expireWaits removes waits that are over and that no classifier removes. A bell follows, because the status lags.
+func (d *Dispatcher) expireWaits(ctx context.Context, now time.Time) error {
+	if now.Sub(d.waitsChecked) < waitsEvery {
+		return nil
+	}
+	if err := schema.ExpireProviderWaits(ctx, d.db, schema.ServiceDispatcher); err != nil {
+		return err
+	}
+	d.waitsChecked = now
+	return nil
+}
+
 // projectorBehind reports whether events wait for the projector. Unacknowledged events do not count: while any job is
 // busy there always are some, and no other job would get a bell. A missing consumer is declared, because it receives
 // only the events published after that.

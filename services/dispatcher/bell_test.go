@@ -156,3 +156,22 @@ func TestADeletedEventsStreamIsDeclaredWhenABellIsDue(t *testing.T) {
 		t.Errorf("bells in the new stream: got %d, want 1", n)
 	}
 }
+
+func TestAWaitForAProviderThatIsOverIsRemoved(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	over, renewed := f.job("cards", 1), f.job("loans", 1)
+	for job, until := range map[string]string{over.ID: "-20", renewed.ID: "60"} {
+		f.Exec(`update jobs set provider_wait = 'the provider is down',
+			provider_wait_until = now() + ?::int * interval '1 second' where id = ?`, until, job)
+	}
+	version := f.Count("select version from jobs where id = ?", over.ID)
+	f.turn(f.dispatcher(Options{}))
+	if n := f.Count("select count(*) from jobs where provider_wait is not null"); n != 1 {
+		t.Errorf("jobs that wait: got %d, want the one whose wait is not over", n)
+	}
+	if n := f.Count("select version from jobs where id = ? and provider_wait is null and provider_wait_until is null",
+		over.ID); n <= version {
+		t.Errorf("version: got %d, want more than %d, so that the status is computed again", n, version)
+	}
+}

@@ -84,6 +84,8 @@ type Dispatcher struct {
 	// damaged are the ids of the changes of mappings whose event cannot be made.
 	damaged []string
 
+	// waitsChecked is the time of the last search for waits that are over.
+	waitsChecked time.Time
 	// idle reports that no job had work in the last turn.
 	idle bool
 	// notReady is the reason that Ready returns; empty after a complete turn.
@@ -229,6 +231,7 @@ func (d *Dispatcher) turn(ctx context.Context) (more bool, err error) {
 	unpublished, changesErr := d.publishChanges(ctx)
 	more = more || unpublished
 	note(changesErr)
+	note(d.expireWaits(ctx, now))
 	note(d.publishBells(ctx))
 	note(d.probe(ctx, jobs, due))
 	if err == nil {

@@ -37,7 +37,7 @@ func (m *Model) Prompt() *Prompt { return m.prompt }
 func (m *Model) HasPrice() bool { return m.priced }
 
 // ClassifiedBy returns the name that mappings record: llm:MODEL@PROMPT VERSION.
-func (m *Model) ClassifiedBy() string { return "llm:" + m.Name() + "@" + m.prompt.version }
+func (m *Model) ClassifiedBy() string { return schema.ModelPrefix + m.Name() + "@" + m.prompt.version }
 
 // Digest identifies the model and everything in the prompt that is the same for all mappings.
 func (m *Model) Digest() string { return m.Name() + " " + m.prompt.Digest() }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/llm/provider"
 )
 
@@ -14,7 +15,7 @@ const (
 	// maxAgreed is the most confidence if the model and the rules agree, and maxDisputed if they differ.
 	maxAgreed, maxDisputed = 97, 60
 	// maxAlone is the most if the rules have no opinion.
-	maxAlone = 75
+	maxAlone = schema.MaxUnagreed
 )
 
 // Agreed returns the confidence, in percent, of an answer that the rules also give with a confidence: both would have
