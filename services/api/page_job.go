@@ -101,8 +101,8 @@ func (s *Server) jobPage(ctx context.Context, r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	view := desk.Job{
-		Caller: callerView(ctx), JobRow: desk.JobRow{JobStatus: reading.status}, Outcome: r.Form.Get("outcome"), Now: time.Now(),
-		Seen: reading.etag,
+		Caller: callerView(ctx), JobRow: desk.JobRow{JobStatus: reading.status}, Outcome: r.Form.Get("outcome"),
+		Now: time.Now(), Seen: reading.etag,
 	}
 	if view.Failed > 0 {
 		if view.Failures, err = schema.ListFailures(ctx, s.db, id); err != nil {

@@ -140,8 +140,8 @@ func (s *Server) reportPage(ctx context.Context, r *http.Request) (reply, error)
 		return reply{}, err
 	}
 	view := desk.Report{
-		Caller: callerView(ctx), Summary: desk.Summary{ReportSummary: report}, Rows: rows, Query: listQueryOf(r, in), Matches: -1,
-		Seen: seen,
+		Caller: callerView(ctx), Summary: desk.Summary{ReportSummary: report}, Rows: rows, Query: listQueryOf(r, in),
+		Matches: -1, Seen: seen,
 	}
 	if next != nil {
 		view.Next = *next

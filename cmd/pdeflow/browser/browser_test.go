@@ -63,6 +63,21 @@ func TestDesk(t *testing.T) {
 		ada.types("textarea[name=comment]", "Not this one")
 		ada.click("button[value=rejected][data-key]")
 		ada.sees(": Rejected")
+		ada.click("button[form=all][value=needs_revision]")
+		ada.sees("Send back 3 mappings?")
+		ada.click("form.panel button.main")
+		ada.until(`document.querySelectorAll(".map .k-rv [href='#revision']").length === 3`)
+
+		ada.open("/audit")
+		ada.sees("Needs revision")
+		ada.sees("Chain whole") // without a reload
+		ada.accessible("the audit log")
+		for _, page := range []string{
+			reportPath("CARDS") + "/lineage", reportPath("CARDS") + "/files", "/jobs", "/docs",
+		} {
+			ada.open(page)
+			ada.accessible(page)
+		}
 	})
 
 	t.Run("live progress", func(t *testing.T) {

@@ -42,9 +42,12 @@ func (s Summary) Since(other schema.ReportSummary) string {
 		now, before int64
 		noun        string
 	}{
-		{s.MappingCount, other.MappingCount, "lines"}, {s.Unmapped, other.Unmapped, "without a column"},
-		{s.HRCI, other.HRCI, "HRCI"}, {s.Confidential, other.Confidential, "Confidential"},
-		{s.Proprietary, other.Proprietary, "Proprietary"}, {s.Public, other.Public, "Public"},
+		{s.MappingCount, other.MappingCount, "lines"},
+		{s.Unmapped, other.Unmapped, "without a column"},
+		{s.HRCI, other.HRCI, "HRCI"},
+		{s.Confidential, other.Confidential, "Confidential"},
+		{s.Proprietary, other.Proprietary, "Proprietary"},
+		{s.Public, other.Public, "Public"},
 	} {
 		if n := count.now - count.before; n > 0 {
 			parts = append(parts, fmt.Sprintf("+%s %s", number(n), count.noun))
