@@ -194,6 +194,9 @@ type request struct {
 	query      url.Values
 	header     http.Header
 	body       []byte
+	// stream is a body that is not held in memory, and streamSize its size, or -1 if it is unknown.
+	stream     io.Reader
+	streamSize int64
 	// extraTime is added to the usual time limit.
 	extraTime time.Duration
 }
@@ -263,9 +266,16 @@ func (c *client) send(ctx context.Context, r request) (*http.Response, error) {
 	if len(r.query) > 0 {
 		where += "?" + r.query.Encode()
 	}
-	sent, err := http.NewRequestWithContext(ctx, r.method, where, bytes.NewReader(r.body))
+	body := io.Reader(bytes.NewReader(r.body))
+	if r.stream != nil {
+		body = r.stream
+	}
+	sent, err := http.NewRequestWithContext(ctx, r.method, where, body)
 	if err != nil {
 		return nil, usagef("--server (PDEFLOW_SERVER): %w", err)
+	}
+	if r.stream != nil {
+		sent.ContentLength = r.streamSize
 	}
 	for name, values := range r.header {
 		sent.Header[name] = values

@@ -180,17 +180,11 @@ func importForm(fields, paths map[string]string) (contentType string, body []byt
 
 // addFile adds a file to the form. It fails if the file is missing or the form becomes too large.
 func addFile(to *multipart.Writer, part, path string, total *int64) error {
-	file, err := os.Open(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return usagef("--%s: there is no file %s", part, path)
-	case err != nil:
-		return usagef("--%s: %w", part, err)
+	file, err := openFile("--"+part, path)
+	if err != nil {
+		return err
 	}
-	defer func() { _ = file.Close() }()
-	if info, err := file.Stat(); err == nil && info.IsDir() {
-		return usagef("--%s: %s is a directory, and a file is needed", part, path)
-	}
+	defer func() { _ = file.Close() }() // only read
 	into, err := to.CreateFormFile(part, filepath.Base(path))
 	if err != nil {
 		return fmt.Errorf("body of the import: %w", err)
@@ -204,6 +198,21 @@ func addFile(to *multipart.Writer, part, path string, total *int64) error {
 			maxImport>>20)
 	}
 	return nil
+}
+
+// openFile opens the file of an argument or a flag with this name.
+func openFile(argument, path string) (*os.File, error) {
+	file, err := os.Open(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, usagef("%s: there is no file %s", argument, path)
+	case err != nil:
+		return nil, usagef("%s: %w", argument, err)
+	}
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return nil, errors.Join(usagef("%s: %s is a directory, and a file is needed", argument, path), file.Close())
+	}
+	return file, nil
 }
 
 // printFileErrors prints the errors in the files, a line each, with the paths as they were typed.

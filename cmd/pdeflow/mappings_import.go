@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -14,6 +18,9 @@ import (
 )
 
 const flagOnlyClean = "only-clean"
+
+// decisionsTimeout is the extra time for a large file of decisions.
+const decisionsTimeout = 20 * time.Minute
 
 func (a *app) mappingsImportCommand() *cli.Command {
 	return &cli.Command{
@@ -37,7 +44,12 @@ func (a *app) importDecisions(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	contentType, body, err := decisionsForm(path)
+	file, err := openFile("FILE", path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // only read
+	sent, err := decisionsForm(path, file)
 	if err != nil {
 		return err
 	}
@@ -45,19 +57,15 @@ func (a *app) importDecisions(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	query := url.Values{}
+	sent.path = mappingsPath(cmd.String("cycle"), cmd.String("report"), "/import-decisions")
 	if cmd.Bool(flagOnlyClean) {
-		query.Set("only_clean", "true")
+		sent.query.Set("only_clean", "true")
 	}
 	if cmd.Bool(flagDryRun) {
-		query.Set("dry_run", "true")
+		sent.query.Set("dry_run", "true")
 	}
 	var done api.ImportedDecisions
-	got, err := c.call(ctx, request{
-		method: http.MethodPost, query: query, body: body, extraTime: importTimeout,
-		path:   mappingsPath(cmd.String("cycle"), cmd.String("report"), "/import-decisions"),
-		header: http.Header{"Content-Type": {contentType}, "Expect": {"100-continue"}},
-	}, &done)
+	got, err := c.call(ctx, sent, &done)
 	switch {
 	case err != nil:
 		return a.printFileErrors(a.problemJSON(cmd.Bool(flagJSON), err), map[string]string{"file": path})
@@ -71,17 +79,25 @@ func (a *app) importDecisions(ctx context.Context, cmd *cli.Command) error {
 	return nil
 }
 
-func decisionsForm(path string) (contentType string, body []byte, err error) {
-	var (
-		form  bytes.Buffer
-		total int64
-	)
+// decisionsForm returns a request that sends the file as a form, without holding it in memory.
+func decisionsForm(path string, file *os.File) (request, error) {
+	var form bytes.Buffer
 	to := multipart.NewWriter(&form)
-	if err := addFile(to, "file", path, &total); err != nil {
-		return "", nil, err
+	if _, err := to.CreateFormFile("file", filepath.Base(path)); err != nil {
+		return request{}, fmt.Errorf("body of the import: %w", err)
 	}
+	start := bytes.Clone(form.Bytes())
+	form.Reset()
 	if err := to.Close(); err != nil {
-		return "", nil, fmt.Errorf("body of the import: %w", err)
+		return request{}, fmt.Errorf("body of the import: %w", err)
 	}
-	return to.FormDataContentType(), form.Bytes(), nil
+	sent := request{
+		method: http.MethodPost, query: url.Values{}, extraTime: decisionsTimeout,
+		stream: io.MultiReader(bytes.NewReader(start), file, &form), streamSize: -1,
+		header: http.Header{"Content-Type": {to.FormDataContentType()}, "Expect": {"100-continue"}},
+	}
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+		sent.streamSize = int64(len(start)+form.Len()) + info.Size()
+	}
+	return sent, nil
 }

@@ -26,14 +26,16 @@
 //  8. Every problem has file, line (or cell), column and reason, in the order of the file. At most
 //     [schema.MaxProblems] are listed and the others are counted. A reason never repeats a value, because values
 //     may be personal data; it repeats an unknown name in a header only if it looks like a name.
-//  9. Memory is bounded before it is allocated: 200 cells a line, 500,000 rows, and for a workbook 128 MiB
-//     unpacked and 1,000,000 shared strings. The package has its own streaming reader for workbooks, because the
-//     library that formats the numbers keeps several hundred bytes for each string, and does not report the
-//     sheet, cell or formula of a value, or whether the value is stored.
+//  9. Memory is bounded before it is allocated: 200 cells and 32 MiB a line, 500,000 rows, and for a workbook 128 MiB
+//     unpacked and 1,000,000 shared strings, of which 32 MiB are in memory and the others in a temporary file. The
+//     package has its own streaming reader for workbooks, because the library that formats the numbers keeps several
+//     hundred bytes for each string, and does not report the sheet, cell or formula of a value, or whether the value
+//     is stored.
 //  10. The rules for the values of a field are the same for every source of rows. [CheckAttribute],
 //     [CheckDataSource] and [CheckMapping] apply them to rows that do not come from a file.
 //  11. A workbook is written by the package itself, directly to its destination. The library would collect it in a
 //     temporary file first, so that nothing is sent for a minute, and would leave the file if the process is killed.
 //  12. A file of decisions has the texts of an export unchanged, so that the caller finds out which of them a person
-//     has changed ([Decisions]).
+//     has changed ([Decisions]). It may have as many rows as a sheet. Only their ids and decisions are in memory, about
+//     300 bytes a row; their texts are in a temporary file, because the caller needs the rows in the order of their ids.
 package tabular

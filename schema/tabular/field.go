@@ -25,6 +25,8 @@ const (
 	kindValue
 	// kindRaw is a text that is compared with that of an export, so it is not changed.
 	kindRaw
+	// kindUnread accepts every cell and stores nothing.
+	kindUnread
 )
 
 // field is one column of a kind of file.
@@ -163,6 +165,9 @@ const months = `Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec`
 
 // clean returns the value of a cell, empty for a placeholder in an identity, or the reason why the field refuses it.
 func (f field[R]) clean(c cell) (value, reason string) {
+	if f.kind == kindUnread {
+		return "", ""
+	}
 	if reason := f.refuseCell(c.kind); reason != "" {
 		return "", reason
 	}

@@ -21,14 +21,15 @@ type GoldRow struct {
 	RegulatoryFlag, PIIFlag           []string
 }
 
-// Gold reads a file of labelled attributes. Any error is [Problems].
+// Gold reads a file of labelled attributes. An error is [Problems], or one of a temporary file.
 func Gold(name string, content []byte) (File[GoldRow], error) { return read(gold(), name, content) }
 
 func gold() layout[GoldRow] {
 	type row = GoldRow
 	return layout[row]{
-		noun:  "the label of the attribute",
-		oneOf: []string{"attribute_name", "line_item_number"},
+		limits: usualLimits(),
+		noun:   "the label of the attribute",
+		oneOf:  []string{"attribute_name", "line_item_number"},
 		fields: []field[row]{
 			identifying(title("attribute_name", maxName, func(r *row) *string { return &r.AttributeName })),
 			identifying(code("line_item_number", maxCode, func(r *row) *string { return &r.LineItemNumber })),

@@ -29,7 +29,7 @@ type header struct {
 // Found is false for an empty table.
 func findHeader[R any](l layout[R], t table) (best header, found bool, err error) {
 	lines := 0
-	for rec, err := range t.records() {
+	for rec, err := range t.records(nil) {
 		if err != nil {
 			return header{}, false, lineError{rec.line, err}
 		}

@@ -29,6 +29,10 @@ type layout[R any] struct {
 	oneOf []string
 	// partial keeps the rows without problems of a file in which other rows have some.
 	partial bool
+	// limits bound the file.
+	limits limits
+	// keep stores elsewhere what a row need not hold in memory; nil if it holds everything.
+	keep func(row *R) error
 	// setPlace stores the place of the row in the row; nil if the row does not have one.
 	setPlace func(row *R, place schema.Place)
 	// identity returns the key that must be unique in the file, the column to report for a duplicate, and advice for
@@ -95,6 +99,7 @@ func (l layout[R]) index(cell string) int {
 func attributes() layout[schema.Attribute] {
 	return layout[schema.Attribute]{
 		noun:   "the attribute",
+		limits: usualLimits(),
 		fields: attributeFields(),
 		identity: func(r schema.Attribute) (key, column, advice string) {
 			switch {
@@ -135,7 +140,8 @@ func attributeFields() []field[schema.Attribute] {
 func columns() layout[schema.ColumnRow] {
 	type row = schema.ColumnRow
 	return layout[row]{
-		noun: "the column",
+		noun:   "the column",
+		limits: usualLimits(),
 		fields: []field[row]{
 			required(identifying(title("data_source", maxSource, func(r *row) *string { return &r.DataSource }))),
 			required(identifying(code("schema", maxName, func(r *row) *string { return &r.SchemaName }))),
@@ -164,6 +170,7 @@ func mappings() layout[schema.MappingRow] {
 	type row = schema.MappingRow
 	return layout[row]{
 		noun:     "the mapping of the attribute",
+		limits:   usualLimits(),
 		setPlace: func(r *row, place schema.Place) { r.Line, r.Sheet = place.Line, place.Sheet },
 		oneOf:    []string{"attribute_name", "line_item_number"},
 		fields: []field[row]{

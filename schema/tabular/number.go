@@ -30,7 +30,7 @@ func (b *workbook) readStyles(part string) error {
 	s := &b.styles
 	s.codes = map[int]string{}
 	inCells := false
-	return b.elements(part, func(_ *xml.Decoder, e xml.StartElement) error {
+	return b.elements(part, func(_ *decoder, e xml.StartElement) error {
 		if len(s.codes) > maxStyles || len(s.formats) > maxStyles {
 			return errWorkbook
 		}

@@ -3,12 +3,10 @@ package tabular
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
-
-// maxRows bounds the rows of a file, which are all held in memory.
-const maxRows = 500_000
 
 // reader reads one file.
 type reader[R any] struct {
@@ -42,8 +40,11 @@ func (r *reader[R]) add(line, index int, column, reason string) {
 	r.problems.Add(p)
 }
 
-// fail adds an error that ends the reading, and returns all problems.
+// fail adds an error that ends the reading, and returns all problems. An error of the server is returned as it is.
 func (r *reader[R]) fail(err error) error {
+	if own, ok := errors.AsType[spoolError](err); ok {
+		return own
+	}
 	line := 0
 	if located, ok := errors.AsType[lineError](err); ok {
 		line, err = located.line, located.error
@@ -62,7 +63,7 @@ func (r *reader[R]) table(h header) error {
 		r.unusable = true
 		return nil
 	}
-	for rec, err := range h.table.records() {
+	for rec, err := range h.table.records(r.unread()) {
 		if err != nil {
 			if _, located := errors.AsType[lineError](err); located {
 				return err
@@ -79,13 +80,28 @@ func (r *reader[R]) table(h header) error {
 		if !ok || !r.layout.partial && len(r.problems.First) > 0 {
 			continue // without partial the file is refused, so its rows are not kept
 		}
-		if len(r.rows) == maxRows {
-			return lineError{rec.line, fmt.Errorf("a file may have at most %d rows; split it", maxRows)}
+		if most := r.layout.limits.rows; len(r.rows) == most {
+			return lineError{rec.line, fmt.Errorf("a file may have at most %d rows; split it", most)}
+		}
+		if r.layout.keep != nil {
+			if err := r.layout.keep(&row); err != nil {
+				return err
+			}
 		}
 		r.rows = append(r.rows, row)
 		r.places = append(r.places, r.place(rec))
 	}
 	return nil
+}
+
+// unread returns the indexes of the cells that the rows do not have.
+func (r *reader[R]) unread() (cells []int) {
+	for cell, field := range r.fields {
+		if field >= 0 && r.layout.fields[field].kind == kindUnread {
+			cells = append(cells, cell)
+		}
+	}
+	return cells
 }
 
 func (r *reader[R]) place(rec record) schema.Place {
@@ -175,5 +191,5 @@ func (r *reader[R]) identify(row R, rec record) {
 		r.twice[key] = true
 		return
 	}
-	r.seen[key] = r.place(rec)
+	r.seen[strings.Clone(key)] = r.place(rec)
 }

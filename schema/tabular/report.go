@@ -24,7 +24,7 @@ type Report struct {
 }
 
 // ReadReport reads the files of an import. ReadColumns reads the file of source columns; it is [Columns], or a function
-// that reads more formats. Any error is [Problems] and has the problems of all files.
+// that reads more formats. An error is [Problems] with the problems of all files, or one of a temporary file.
 func ReadReport(
 	sources Sources, readColumns func(name string, content []byte) (File[schema.ColumnRow], error),
 ) (Report, error) {
@@ -35,26 +35,36 @@ func ReadReport(
 	)
 	if s := sources.Attributes; s != nil {
 		report.Attributes, err = Attributes(s.Name, s.Content)
-		problems.join(err)
+		if err := problems.join(err); err != nil {
+			return report, err
+		}
 	}
 	if s := sources.Columns; s != nil {
 		report.Columns, err = readColumns(s.Name, s.Content)
-		problems.join(err)
+		if err := problems.join(err); err != nil {
+			return report, err
+		}
 	}
 	if s := sources.Mappings; s != nil {
 		report.Mappings, err = Mappings(s.Name, s.Content)
-		problems.join(err)
+		if err := problems.join(err); err != nil {
+			return report, err
+		}
 	}
 	return report, problems.err()
 }
 
-// join adds the problems of another file; err is nil or [Problems].
-func (p *Problems) join(err error) {
-	other, _ := errors.AsType[Problems](err)
+// join adds the problems of another file, and returns an error that is not [Problems].
+func (p *Problems) join(err error) error {
+	other, ok := errors.AsType[Problems](err)
+	if !ok {
+		return err
+	}
 	for _, problem := range other.First {
 		p.Add(problem)
 	}
 	p.More += other.More
+	return nil
 }
 
 // Data returns the rows for [schema.Import]. The caller sets the report, its name and the author.

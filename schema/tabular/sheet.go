@@ -9,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,10 +20,10 @@ const maxMerged = 10_000
 // area is a rectangle of cells; rows count from 1 and columns from 0.
 type area struct{ top, left, bottom, right int }
 
-// sheetRecords yields the lines of a sheet. It omits lines without cells.
-func (b *workbook) sheetRecords(s sheet) iter.Seq2[record, error] {
+// sheetRecords yields the lines of a sheet. It omits lines without cells, and the values of the unread columns.
+func (b *workbook) sheetRecords(s sheet, unread []int) iter.Seq2[record, error] {
 	return func(yield func(record, error) bool) {
-		r := sheetReader{book: b}
+		r := sheetReader{book: b, unread: unread}
 		stop := errors.New("the caller has stopped")
 		err := r.read(s.part, func(rec record) error {
 			if !yield(rec, nil) {
@@ -41,7 +42,8 @@ func (b *workbook) sheetRecords(s sheet) iter.Seq2[record, error] {
 
 // sheetReader reads one sheet.
 type sheetReader struct {
-	book *workbook
+	book   *workbook
+	unread []int
 	// line is the line that is being read, and column the index of the next cell.
 	line, column int
 	merged       []area
@@ -64,7 +66,7 @@ func (r *sheetReader) read(part string, on func(record) error) error {
 		r.markMerged()
 		return on(record{line: r.line, cells: r.cells})
 	}
-	err = r.book.elements(part, func(d *xml.Decoder, e xml.StartElement) error {
+	err = r.book.elements(part, func(d *decoder, e xml.StartElement) error {
 		switch e.Name.Local {
 		case "row":
 			if err := emit(); err != nil {
@@ -100,7 +102,7 @@ func (r *sheetReader) startRow(e xml.StartElement) error {
 }
 
 // cell reads a cell and stores it at its index.
-func (r *sheetReader) cell(d *xml.Decoder, e xml.StartElement) error {
+func (r *sheetReader) cell(d *decoder, e xml.StartElement) error {
 	column := r.column
 	if at := attribute(e, "r"); at != "" {
 		c, line, ok := position(at)
@@ -110,6 +112,9 @@ func (r *sheetReader) cell(d *xml.Decoder, e xml.StartElement) error {
 		column = c
 	}
 	r.column = column + 1
+	if slices.Contains(r.unread, column) {
+		return d.Skip()
+	}
 	stored, err := storedCell(d)
 	if err != nil {
 		return err
@@ -137,7 +142,7 @@ type stored struct {
 }
 
 // storedCell reads the cell that the decoder has just entered.
-func storedCell(d *xml.Decoder) (stored, error) {
+func storedCell(d *decoder) (stored, error) {
 	var s stored
 	for {
 		token, err := d.Token()
@@ -169,7 +174,7 @@ func storedCell(d *xml.Decoder) (stored, error) {
 }
 
 // plainText reads the text of the element that the decoder has just entered.
-func plainText(d *xml.Decoder) (string, error) {
+func plainText(d *decoder) (string, error) {
 	var text strings.Builder
 	for {
 		token, err := d.Token()
@@ -211,10 +216,11 @@ func (r *sheetReader) value(s stored, kind, style string) (cell, error) {
 	switch kind {
 	case "s":
 		i, err := strconv.Atoi(raw)
-		if err != nil || i < 0 || i >= len(r.book.shared) {
+		if err != nil || i < 0 || i >= r.book.shared.count() {
 			return cell{}, errWorkbook
 		}
-		return cell{text: r.book.shared[i]}, nil
+		text, err := r.book.shared.get(i)
+		return cell{text: text}, err
 	case "b":
 		return cell{text: strings.ToUpper(strconv.FormatBool(isTrue(raw)))}, nil
 	case "", "n":
@@ -246,15 +252,19 @@ var mergedRef = regexp.MustCompile(`mergeCell\s[^>]*ref\s*=\s*["']([A-Z]+[0-9]+)
 
 // mergedAreas returns the merged areas of a sheet. It is a pass of its own, because a sheet lists them after its lines.
 func (b *workbook) mergedAreas(part string) ([]area, error) {
+	if all, known := b.merged[part]; known {
+		return all, nil
+	}
 	in, err := b.open(part)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = in.Close() }() // only read
-	before := b.budget.left
-	defer func() { b.budget.left = before }() // the sheet will be read again
+	before := b.left
+	defer func() { b.left = before }() // the sheet will be read again
 	var all []area
 	for tags := bufio.NewReaderSize(in, 64<<10); ; {
+		in.piece = 0
 		tag, err := tags.ReadSlice('>')
 		if i := bytes.LastIndex(tag, []byte("mergeCell")); i >= 0 {
 			if found := mergedRef.FindSubmatch(tag[i:]); found != nil && len(all) < maxMerged {
@@ -265,6 +275,7 @@ func (b *workbook) mergedAreas(part string) ([]area, error) {
 		}
 		switch {
 		case errors.Is(err, io.EOF):
+			b.merged[part] = all
 			return all, nil
 		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
 			return nil, err

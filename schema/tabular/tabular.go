@@ -1,8 +1,10 @@
 package tabular
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 
@@ -46,17 +48,17 @@ func (f File[R]) Sort(problems []Problem) {
 	})
 }
 
-// Attributes reads a file of attributes. Any error is [Problems].
+// Attributes reads a file of attributes. An error is [Problems], or one of a temporary file.
 func Attributes(name string, content []byte) (File[schema.Attribute], error) {
 	return read(attributes(), name, content)
 }
 
-// Columns reads a file of source columns. Any error is [Problems].
+// Columns reads a file of source columns. An error is [Problems], or one of a temporary file.
 func Columns(name string, content []byte) (File[schema.ColumnRow], error) {
 	return read(columns(), name, content)
 }
 
-// Mappings reads a file of existing mappings. Any error is [Problems].
+// Mappings reads a file of existing mappings. An error is [Problems], or one of a temporary file.
 func Mappings(name string, content []byte) (File[schema.MappingRow], error) {
 	return read(mappings(), name, content)
 }
@@ -113,7 +115,7 @@ func check[R any](fields []field[R], row R) (R, error) {
 // read reads the rows of a file with this layout. Any problem refuses the file.
 func read[R any](l layout[R], name string, content []byte) (File[R], error) {
 	r := newReader(l, name)
-	file, err := r.read(content)
+	file, err := r.read(io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content))))
 	if err == nil {
 		err = r.problems.err()
 	}
@@ -124,18 +126,19 @@ func read[R any](l layout[R], name string, content []byte) (File[R], error) {
 }
 
 // read reads the file. An error means that the file as a whole is refused; problems of rows are in the reader.
-func (r *reader[R]) read(content []byte) (File[R], error) {
+func (r *reader[R]) read(content *io.SectionReader) (File[R], error) {
 	l, name := r.layout, r.file
 	file := File[R]{Name: name}
-	all, hidden, err := tables(name, content, func(cell string) bool { return l.index(cell) >= 0 })
+	opened, err := open(name, content, l.limits, func(cell string) bool { return l.index(cell) >= 0 })
 	if err != nil {
 		return File[R]{}, r.fail(err)
 	}
-	chosen, others, err := r.headers(all)
+	defer func() { _ = opened.Close() }() // only read
+	chosen, others, err := r.headers(opened.visible)
 	if err != nil {
 		return File[R]{}, r.fail(err)
 	}
-	file.Unread = append(others, hidden...)
+	file.Unread = append(others, opened.hidden...)
 	for _, h := range chosen {
 		if err := r.table(h); err != nil {
 			return File[R]{}, r.fail(err)

@@ -2,7 +2,7 @@ package tabular
 
 import (
 	"archive/zip"
-	"bytes"
+	"bufio"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -14,28 +14,54 @@ import (
 )
 
 const (
-	// maxUnpacked bounds the unpacked bytes of a workbook. No temporary file is written.
-	maxUnpacked = 128 << 20
-	// maxShared bounds the shared strings of a workbook, which are held in memory.
-	maxShared = 1_000_000
 	// maxCells bounds the cells of a line.
 	maxCells = 200
+	// maxPiece bounds a piece of XML, such as a text, because the decoder holds it in memory.
+	maxPiece = 32 << 20
+	// maxHeldTexts bounds the shared strings that are held in memory, in bytes. The others are in a file.
+	maxHeldTexts = 32 << 20
 )
 
-var (
-	errWorkbook = errors.New(
-		"the workbook cannot be read; open it in a spreadsheet program and save it again as .xlsx")
-	errUnpacked = fmt.Errorf(
-		"unpacked, the workbook is larger than %d MiB; split it, or save the sheet as .csv", maxUnpacked>>20)
-	errShared = fmt.Errorf("the workbook has more than %d texts; split it, or save the sheet as .csv", maxShared)
-)
+// limits bound a file.
+type limits struct {
+	// rows is the maximum number of rows, unpacked that of the unpacked bytes of a workbook, and texts that of its
+	// shared strings.
+	rows     int
+	unpacked int64
+	texts    int
+}
+
+// usualLimits are those of a file whose rows are held in memory.
+func usualLimits() limits { return limits{rows: 500_000, unpacked: 128 << 20, texts: 1_000_000} }
+
+var errWorkbook = errors.New(
+	"the workbook cannot be read; open it in a spreadsheet program and save it again as .xlsx")
+
+// limitError is the error of a workbook that exceeds a limit.
+type limitError struct{ text string }
+
+// Error implements error.
+func (e limitError) Error() string { return e.text }
+
+func (l limits) unpackedError() error {
+	return limitError{fmt.Sprintf("unpacked, the workbook is larger than %d MiB; split it, or save the sheet as .csv",
+		l.unpacked>>20)}
+}
+
+func (l limits) textsError() error {
+	return limitError{fmt.Sprintf("the workbook has more than %d texts; split it, or save the sheet as .csv", l.texts)}
+}
 
 // workbook is an open .xlsx file.
 type workbook struct {
 	parts  map[string]*zip.File
-	budget *budget
+	limits limits
+	// left is the number of bytes that may still be unpacked.
+	left   int64
 	sheets []sheet
-	shared []string
+	shared texts
+	// merged has the merged areas of the sheets that were read, by part.
+	merged map[string][]area
 	styles styles
 	// stale reports that the stored values of formulas were not computed by a spreadsheet program.
 	stale bool
@@ -47,27 +73,37 @@ type sheet struct {
 	hidden     bool
 }
 
-// openWorkbook reads all parts of a workbook except its sheets.
-func openWorkbook(content []byte) (*workbook, error) {
-	archive, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
+// openWorkbook reads all parts of a workbook except its sheets. The caller closes it.
+func openWorkbook(content *io.SectionReader, limits limits) (*workbook, error) {
+	archive, err := zip.NewReader(content, content.Size())
 	if err != nil {
 		return nil, errWorkbook
 	}
-	b := &workbook{parts: map[string]*zip.File{}, budget: &budget{left: maxUnpacked}}
+	b := &workbook{parts: map[string]*zip.File{}, limits: limits, left: limits.unpacked, merged: map[string][]area{}}
 	declared := uint64(0)
 	for _, file := range archive.File {
 		name := partName(file.Name)
 		b.parts[name] = file
 		if strings.HasSuffix(name, ".xml") {
-			declared += min(file.UncompressedSize64, maxUnpacked)
+			declared += min(file.UncompressedSize64, uint64(limits.unpacked))
 		}
 	}
-	if declared >= maxUnpacked {
-		return nil, errUnpacked
+	if declared >= uint64(limits.unpacked) {
+		return nil, limits.unpackedError()
 	}
 	if b.parts["mimetype"] != nil && b.parts["content.xml"] != nil {
 		return nil, errors.New("it is an OpenDocument spreadsheet; save it as .xlsx or as .csv")
 	}
+	if err := b.readParts(); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
+// Close releases the shared strings.
+func (b *workbook) Close() error { return b.shared.rest.Close() }
+
+func (b *workbook) readParts() error {
 	main := "xl/workbook.xml"
 	for _, rel := range b.relations("") {
 		if rel.kind == "officeDocument" {
@@ -75,13 +111,14 @@ func openWorkbook(content []byte) (*workbook, error) {
 		}
 	}
 	if strings.HasSuffix(main, ".bin") {
-		return nil, errors.New("it is a binary workbook (.xlsb); save it as .xlsx or as .csv")
+		return errors.New("it is a binary workbook (.xlsb); save it as .xlsx or as .csv")
 	}
 	rels := b.relations(main)
 	if err := b.readMain(main, rels); err != nil {
-		return nil, broken(err)
+		return broken(err)
 	}
 	for _, rel := range rels {
+		var err error
 		switch {
 		case rel.kind == "sharedStrings" && b.parts[rel.target] != nil:
 			err = b.readShared(rel.target)
@@ -89,18 +126,20 @@ func openWorkbook(content []byte) (*workbook, error) {
 			err = b.readStyles(rel.target)
 		}
 		if err != nil {
-			return nil, broken(err)
+			return broken(err)
 		}
 	}
-	return b, nil
+	return nil
 }
 
-// broken returns the error to show to the user for an error in reading a workbook.
+// broken returns the error to show to the user for an error in reading a workbook. An error of the server is returned
+// as it is.
 func broken(err error) error {
-	for _, known := range []error{errUnpacked, errShared} {
-		if errors.Is(err, known) {
-			return known
-		}
+	if limit, ok := errors.AsType[limitError](err); ok {
+		return limit
+	}
+	if own, ok := errors.AsType[spoolError](err); ok {
+		return own
 	}
 	return errWorkbook
 }
@@ -117,7 +156,7 @@ type relation struct{ id, kind, target string }
 func (b *workbook) relations(part string) []relation {
 	dir, base := path.Split(part)
 	var all []relation
-	_ = b.elements(partName(path.Join(dir, "_rels", base+".rels")), func(_ *xml.Decoder, e xml.StartElement) error {
+	_ = b.elements(partName(path.Join(dir, "_rels", base+".rels")), func(_ *decoder, e xml.StartElement) error {
 		if e.Name.Local != "Relationship" {
 			return nil
 		}
@@ -133,7 +172,7 @@ func (b *workbook) relations(part string) []relation {
 
 // readMain reads the list of sheets.
 func (b *workbook) readMain(main string, rels []relation) error {
-	err := b.elements(main, func(_ *xml.Decoder, e xml.StartElement) error {
+	err := b.elements(main, func(_ *decoder, e xml.StartElement) error {
 		switch e.Name.Local {
 		case "calcPr":
 			b.stale = isTrue(attribute(e, "fullCalcOnLoad"))
@@ -154,30 +193,63 @@ func (b *workbook) readMain(main string, rels []relation) error {
 	return err
 }
 
+// texts are the shared strings of a workbook: the first ones in memory, because the texts that occur often are among
+// them, and the others in a file.
+type texts struct {
+	first []string
+	// held is the number of bytes of the first ones.
+	held int
+	rest spool
+	at   []int64
+}
+
+func (t *texts) count() int { return len(t.first) + len(t.at) }
+
+func (t *texts) add(text string) error {
+	if t.held += len(text); t.held <= maxHeldTexts && len(t.at) == 0 {
+		t.first = append(t.first, text)
+		return nil
+	}
+	at, err := t.rest.add([]byte(text))
+	t.at = append(t.at, at)
+	return err
+}
+
+// get returns the text with this index, which must be valid.
+func (t *texts) get(i int) (string, error) {
+	if i < len(t.first) {
+		return t.first[i], nil
+	}
+	text, err := t.rest.read(t.at[i-len(t.first)])
+	return string(text), err
+}
+
 // readShared reads the shared strings.
 func (b *workbook) readShared(part string) error {
-	return b.elements(part, func(d *xml.Decoder, e xml.StartElement) error {
+	return b.elements(part, func(d *decoder, e xml.StartElement) error {
 		if e.Name.Local != "si" {
 			return nil
 		}
-		if len(b.shared) == maxShared {
-			return errShared
+		if b.shared.count() == b.limits.texts {
+			return b.limits.textsError()
 		}
 		text, err := richText(d)
-		b.shared = append(b.shared, text)
-		return err
+		if err != nil {
+			return err
+		}
+		return b.shared.add(text)
 	})
 }
 
 // elements calls on for each element of a part until on returns an error. It returns an error if any part is not
 // well-formed.
-func (b *workbook) elements(part string, on func(*xml.Decoder, xml.StartElement) error) error {
+func (b *workbook) elements(part string, on func(*decoder, xml.StartElement) error) error {
 	in, err := b.open(part)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = in.Close() }() // only read
-	d := xml.NewDecoder(in)
+	d := &decoder{Decoder: xml.NewDecoder(bufio.NewReaderSize(in, 64<<10)), in: in}
 	for {
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
@@ -194,8 +266,8 @@ func (b *workbook) elements(part string, on func(*xml.Decoder, xml.StartElement)
 	}
 }
 
-// open unpacks a part, up to the budget of the workbook.
-func (b *workbook) open(part string) (io.ReadCloser, error) {
+// open unpacks a part, up to the limit of the workbook.
+func (b *workbook) open(part string) (*partReader, error) {
 	file := b.parts[part]
 	if file == nil {
 		return nil, errWorkbook
@@ -204,33 +276,45 @@ func (b *workbook) open(part string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, errWorkbook
 	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{&budgetReader{in, b.budget}, in}, nil
+	return &partReader{in, b, 0}, nil
 }
 
-// budget is the number of bytes that may still be unpacked.
-type budget struct{ left int64 }
-
-type budgetReader struct {
-	in     io.Reader
-	budget *budget
+// partReader unpacks a part.
+type partReader struct {
+	io.ReadCloser
+	book *workbook
+	// piece is the number of bytes since the decoder has returned a piece of XML.
+	piece int
 }
 
-func (r *budgetReader) Read(p []byte) (int, error) {
-	n, err := r.in.Read(p)
-	if r.budget.left -= int64(n); r.budget.left < 0 {
-		return 0, errUnpacked
+func (r *partReader) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	if r.book.left -= int64(n); r.book.left < 0 {
+		return 0, r.book.limits.unpackedError()
+	}
+	if r.piece += n; r.piece > maxPiece {
+		return 0, limitError{fmt.Sprintf("a text of the workbook is larger than %d MiB", maxPiece>>20)}
 	}
 	return n, err
+}
+
+// decoder decodes a part.
+type decoder struct {
+	*xml.Decoder
+	in *partReader
+}
+
+// Token returns the next piece of XML. Its size is limited.
+func (d *decoder) Token() (xml.Token, error) {
+	d.in.piece = 0
+	return d.Decoder.Token()
 }
 
 // escaped matches the escape of a character that XML does not allow.
 var escaped = regexp.MustCompile(`_x[0-9A-Fa-f]{4}_`)
 
 // richText reads the text of the element that the decoder has just entered, without its phonetic guides.
-func richText(d *xml.Decoder) (string, error) {
+func richText(d *decoder) (string, error) {
 	var text strings.Builder
 	inText, depth, phonetic := false, 1, 0
 	for depth > 0 {

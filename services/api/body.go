@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -60,10 +61,52 @@ func (s *Server) body(op *huma.Operation, w http.ResponseWriter, r *http.Request
 // spooled receives the body into a file, so that a slow upload uses neither memory nor one of the slots for imports. A
 // client that sends Expect: 100-continue learns that there is no free slot before it sends the body.
 func (s *Server) spooled(ctx huma.Context, next func(huma.Context)) {
+	s.receive(ctx, func(file *os.File) {
+		r, _ := humachi.Unwrap(ctx)
+		r.Body = file
+		next(ctx)
+	})
+}
+
+// received does what spooled does, for a handler that reads the body from the file, which [receivedFrom] returns. Large
+// files have more time.
+func (s *Server) received(ctx huma.Context, next func(huma.Context)) {
+	r, w := humachi.Unwrap(ctx)
+	connection := http.NewResponseController(w)
+	now := time.Now()
+	err := connection.SetReadDeadline(now.Add(s.bodyTimeout * time.Duration(max(1, r.ContentLength/maxUpload))))
+	if err == nil {
+		err = connection.SetWriteDeadline(now.Add(importTimeout))
+	}
+	if err != nil {
+		s.write(w, r, problemOf(r.Context(), fmt.Errorf("deadline of the import: %w", err)))
+		return
+	}
+	s.receive(ctx, func(file *os.File) {
+		r.Body = http.NoBody
+		next(huma.WithValue(ctx, receivedKey{}, file))
+	})
+}
+
+type receivedKey struct{}
+
+// receivedFrom returns the file with the body of the request, at its start.
+func receivedFrom(ctx context.Context) *os.File {
+	file, _ := ctx.Value(receivedKey{}).(*os.File)
+	return file
+}
+
+// receive receives the body into a file and calls then, unless the body is too large or no slot is free.
+func (s *Server) receive(ctx huma.Context, then func(*os.File)) {
 	r, w := humachi.Unwrap(ctx)
 	limit := ctx.Operation().MaxBodyBytes - 1
-	if r.ContentLength > limit || len(s.imports) == cap(s.imports) {
-		next(ctx) // the next middleware refuses the request
+	switch {
+	case r.ContentLength > limit:
+		w.Header().Set("Connection", "close") // the body was not read, so the connection cannot be used again
+		s.write(w, r, tooLarge(limit))
+		return
+	case len(s.imports) == cap(s.imports):
+		s.refuseImport(w, r)
 		return
 	}
 	file, problem := s.spool(r.Context(), http.MaxBytesReader(w, r.Body, limit))
@@ -72,8 +115,7 @@ func (s *Server) spooled(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	defer func() { _ = file.Close() }() // the content is no longer needed
-	r.Body = file
-	next(ctx)
+	then(file)
 }
 
 // spool copies the body to a file, which no longer has a name, so that nothing remains if the process is killed. The

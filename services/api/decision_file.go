@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/uptrace/bun"
@@ -36,8 +38,9 @@ func (s *Server) registerDecisionFiles() {
 			"decision is a review, which needs the role manager, and a row that is as the export wrote it is " +
 			"unchanged. A row that is based on an older version of its mapping, and one with an impossible value, " +
 			"are conflicts, which are listed by sheet, row and column. If there is one, nothing is changed; with " +
-			"only_clean the other rows are. With dry_run nothing is changed.",
-		Middlewares: huma.Middlewares{s.spooled, s.admitted}, SkipValidateBody: true, MaxBodyBytes: maxUpload,
+			"only_clean the other rows are. With dry_run nothing is changed. A file may have 512 MiB, 4 GiB when " +
+			"a workbook is unpacked, and as many rows as a sheet.",
+		Middlewares: huma.Middlewares{s.received, s.admitted}, SkipValidateBody: true, MaxBodyBytes: maxDecisions,
 		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: &huma.Schema{
 			Type: "object", AdditionalProperties: false, Properties: map[string]*huma.Schema{
 				"file": {Type: "string", Format: "binary", Description: "An export, .xlsx or .csv."},
@@ -45,6 +48,13 @@ func (s *Server) registerDecisionFiles() {
 		}}}},
 	}, s.importDecisions)
 }
+
+const (
+	// maxDecisions bounds the body of an import of decisions, which is read from a file.
+	maxDecisions = 512 << 20
+	// importTimeout is the time for the upload and the import of decisions.
+	importTimeout = 20 * time.Minute
+)
 
 // decisionPage is the number of mappings that an import of decisions holds in memory and saves at once.
 const decisionPage = 1000
@@ -58,29 +68,34 @@ func (s *Server) importDecisions(ctx context.Context, in *struct {
 	OnlyClean bool `query:"only_clean" doc:"Leave out the rows with conflicts, and import the others."`
 
 	ContentType string `header:"Content-Type" hidden:"true"`
-	RawBody     []byte `contentType:"multipart/form-data"`
 },
 ) (*oneOutput[ImportedDecisions], error) {
-	source, err := oneFile(in.ContentType, in.RawBody)
+	name, file, err := s.oneFile(ctx, in.ContentType, receivedFrom(ctx))
 	if err != nil {
 		return nil, err
 	}
-	done, err := s.importDecisionFile(ctx, in.ReportPath, source, in.DryRun, in.OnlyClean)
+	defer func() { _ = file.Close() }() // the content is no longer needed
+	content, err := sectionOf(file)
+	if err != nil {
+		return nil, err
+	}
+	done, err := s.importDecisionFile(ctx, in.ReportPath, name, content, in.DryRun, in.OnlyClean)
 	if err != nil {
 		return nil, err
 	}
 	return &oneOutput[ImportedDecisions]{Body: done}, nil
 }
 
-// importDecisionFile imports the decisions of a file.
+// importDecisionFile imports the decisions of a file with this name.
 func (s *Server) importDecisionFile(
-	ctx context.Context, in ReportPath, source tabular.Source, dryRun, onlyClean bool,
+	ctx context.Context, in ReportPath, name string, content *io.SectionReader, dryRun, onlyClean bool,
 ) (done ImportedDecisions, err error) {
 	run := &decisionImport{
 		server: s, of: schema.Decision{CycleID: in.CycleID, ReportID: in.ReportID, Author: callerOf(ctx).User},
 		dryRun: dryRun, onlyClean: onlyClean,
 	}
-	err = run.read(source)
+	err = run.read(name, content)
+	defer func() { _ = run.file.Close() }() // the rows are no longer needed
 	if problems, ok := errors.AsType[tabular.Problems](err); ok {
 		return done, refuseFiles(problems)
 	}
@@ -151,7 +166,7 @@ type conflict struct {
 }
 
 // read reads the file. It is done before the transaction, which locks mappings.
-func (d *decisionImport) read(source tabular.Source) (err error) {
+func (d *decisionImport) read(name string, content *io.SectionReader) (err error) {
 	var compared, ignored []string
 	for _, column := range exportColumns() {
 		switch {
@@ -162,7 +177,7 @@ func (d *decisionImport) read(source tabular.Source) (err error) {
 			ignored = append(ignored, column.Name)
 		}
 	}
-	d.file, err = tabular.Decisions(source.Name, source.Content, compared, ignored)
+	d.file, err = tabular.Decisions(name, content, compared, ignored)
 	for _, name := range compared {
 		d.given = append(d.given, slices.Contains(d.file.Columns, name))
 	}
@@ -218,15 +233,18 @@ func (d *decisionImport) page(ctx context.Context, tx bun.Tx, rows []int) error 
 		decided   []int
 	)
 	for _, i := range rows {
-		row := d.file.Rows[i]
+		row, err := d.file.Row(i)
+		if err != nil {
+			return err
+		}
 		m, known := current[row.ID]
 		switch {
 		case !known:
 			d.refuse(i, "id", "the report has no mapping with this id")
 		case m.Version != row.Version:
-			d.stale(i, m, earlier)
+			d.stale(i, row, m, earlier)
 		default:
-			decision, found, err := d.decision(i, m)
+			decision, found, err := d.decision(i, row, m)
 			if err != nil {
 				return err
 			}

@@ -266,6 +266,23 @@ func TestImportDecisions_AppliesManyPages(t *testing.T) {
 	}
 }
 
+// A file may be larger than those of other imports, and its explanations are not held in memory.
+func TestImportDecisions_TakesALargeFile(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ids := f.imported(17)
+	f.classified(ids...)
+	var file strings.Builder
+	file.WriteString("id,version,decision,mapping_rationale\n")
+	for _, id := range ids {
+		fmt.Fprintf(&file, "%s,1,approved,%s\n", id, strings.Repeat("x", 2<<20))
+	}
+	done := must[api.ImportedDecisions](t, f.importFile("mia", api.Manager, "", "a.csv", file.String()), http.StatusOK)
+	if done.Decided != 17 {
+		t.Errorf("a file of %d MiB: got %+v, want 17 decided", file.Len()>>20, done)
+	}
+}
+
 func TestImportDecisions_RefusesBothRowsOfAMapping(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -16,8 +16,9 @@ const maxSearched = 10
 
 // decision returns the decision of a row about its mapping, and false if the row has none. It refuses the row for each
 // cell that is impossible. The decision of a refused row is returned too, for the checks against the database.
-func (d *decisionImport) decision(i int, m schema.Mapping) (decision schema.BulkDecision, found bool, err error) {
-	row := d.file.Rows[i]
+func (d *decisionImport) decision(
+	i int, row tabular.DecisionRow, m schema.Mapping,
+) (decision schema.BulkDecision, found bool, err error) {
 	decision = schema.BulkDecision{Mapping: m, Comment: row.Comment}
 	changed, wrong, err := d.changes(row, m)
 	if err != nil {
@@ -177,8 +178,9 @@ func (d *decisionImport) count(i int, outcome schema.BulkOutcome) {
 }
 
 // stale refuses a row whose mapping has changed since the export, unless the row is as it was exported.
-func (d *decisionImport) stale(i int, m schema.Mapping, earlier map[string]schema.Mapping) {
-	row := d.file.Rows[i]
+func (d *decisionImport) stale(
+	i int, row tabular.DecisionRow, m schema.Mapping, earlier map[string]schema.Mapping,
+) {
 	if old, found := earlier[row.ID]; found && row.Decision == "" && row.Comment == "" {
 		if changed, wrong, err := d.changes(row, old); err == nil && len(changed)+len(wrong) == 0 {
 			d.done.Unchanged++

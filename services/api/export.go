@@ -133,9 +133,6 @@ func (s *Server) exportMappings(ctx context.Context, in *struct {
 	if err := s.fitsSheet(ctx, in.Format, filter, report); err != nil {
 		return nil, err
 	}
-	if in.Format == ExportFormatOpenLineage && filter.Unmapped == nil {
-		filter.Unmapped = new(bool) // the others have no lineage
-	}
 	// The first page is read before the response begins, so that an error gets a problem.
 	pages := mappingPages{db: s.db, filter: filter}
 	pages.first, pages.next, err = schema.ListMappings(ctx, s.db, filter, schema.MappingPosition{}, exportPage)

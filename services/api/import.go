@@ -170,10 +170,14 @@ func (s *Server) admitted(ctx huma.Context, next func(huma.Context)) {
 		next(ctx)
 	default:
 		r, w := humachi.Unwrap(ctx)
-		s.write(w, r, newProblem(busy,
-			fmt.Sprintf("The server runs at most %d imports at once. Nothing was imported; try again.", maxImports)).
-			addHeader("Retry-After", "5"))
+		s.refuseImport(w, r)
 	}
+}
+
+func (s *Server) refuseImport(w http.ResponseWriter, r *http.Request) {
+	s.write(w, r, newProblem(busy,
+		fmt.Sprintf("The server runs at most %d imports at once. Nothing was imported; try again.", maxImports)).
+		addHeader("Retry-After", "5"))
 }
 
 func (s *Server) importReport(ctx context.Context, in *struct {

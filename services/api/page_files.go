@@ -49,7 +49,7 @@ func (s *Server) decisionsForm(ctx context.Context, r *http.Request, body []byte
 	}
 	form := importFields{}
 	var source tabular.Source
-	err = eachPart(r.Header.Get("Content-Type"), body, "file", func(part *multipart.Part) error {
+	err = eachPart(r.Header.Get("Content-Type"), section(body), "file", func(part *multipart.Part) error {
 		return form.add(part, func(part *multipart.Part) (err error) {
 			source.Name = fileName(part)
 			if source.Content, err = io.ReadAll(part); err != nil {
@@ -65,7 +65,7 @@ func (s *Server) decisionsForm(ctx context.Context, r *http.Request, body []byte
 	view.OnlyClean = form["clean"] == "yes"
 	var done ImportedDecisions
 	if err == nil {
-		done, err = s.importDecisionFile(ctx, in, source, !save, view.OnlyClean)
+		done, err = s.importDecisionFile(ctx, in, source.Name, section(source.Content), !save, view.OnlyClean)
 	}
 	if p, refused := errors.AsType[*Problem](err); refused && p.Status == http.StatusUnprocessableEntity {
 		view.Problem, view.More, view.Mistakes = p.Detail, p.MoreErrors, fileMistakes(p.Errors)

@@ -59,7 +59,7 @@ func (s *Server) importForm(ctx context.Context, r *http.Request, body []byte) (
 	form := importFields{}
 	sent := upload{}
 	const names = "attributes, columns and mappings"
-	err := eachPart(r.Header.Get("Content-Type"), body, names, func(part *multipart.Part) error {
+	err := eachPart(r.Header.Get("Content-Type"), section(body), names, func(part *multipart.Part) error {
 		return form.add(part, sent.add)
 	})
 	if err != nil {

@@ -2,11 +2,13 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,7 +29,7 @@ type upload struct {
 // parts parses the body of an import request.
 func parts(contentType string, body []byte) (upload, error) {
 	var sent upload
-	if err := eachPart(contentType, body, "attributes, columns and mappings, or some of them", sent.add); err != nil {
+	if err := eachPart(contentType, section(body), "attributes, columns and mappings, or some of them", sent.add); err != nil {
 		return sent, err
 	}
 	return sent, sent.check()
@@ -41,31 +43,55 @@ func (u *upload) check() error {
 	return u.checkSource()
 }
 
-// oneFile returns the only part of a form, with the name file.
-func oneFile(contentType string, body []byte) (file tabular.Source, err error) {
-	err = eachPart(contentType, body, "file", func(part *multipart.Part) error {
+// oneFile returns the only part of a form, with the name file. The content is in a temporary file, which the caller
+// closes.
+func (s *Server) oneFile(
+	ctx context.Context, contentType string, body *os.File,
+) (name string, content *os.File, err error) {
+	form, err := sectionOf(body)
+	if err != nil {
+		return "", nil, err
+	}
+	err = eachPart(contentType, form, "file", func(part *multipart.Part) error {
 		if part.FormName() != "file" {
 			return newFieldProblem("body", fmt.Sprintf("the part %.60q is unknown; the part is file", part.FormName()))
 		}
-		file.Name = fileName(part)
-		if file.Content, err = io.ReadAll(part); err != nil {
-			return malformedForm()
+		name = fileName(part)
+		var problem *Problem
+		if content, problem = s.spool(ctx, part); problem != nil {
+			return problem
 		}
 		return nil
 	})
-	if err == nil && file.Name == "" {
+	if err == nil && name == "" {
 		err = newFieldProblem("body", "has no part file with the CSV file or the workbook")
 	}
-	return file, err
+	if err != nil && content != nil {
+		_ = content.Close() // it is not used
+	}
+	return name, content, err
+}
+
+// sectionOf returns the whole content of a file.
+func sectionOf(file *os.File) (*io.SectionReader, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("file of the upload: %w", err)
+	}
+	return io.NewSectionReader(file, 0, info.Size()), nil
+}
+
+func section(body []byte) *io.SectionReader {
+	return io.NewSectionReader(bytes.NewReader(body), 0, int64(len(body)))
 }
 
 // eachPart calls add for each part of a form. The names are those of the parts, for a problem.
-func eachPart(contentType string, body []byte, names string, add func(*multipart.Part) error) error {
+func eachPart(contentType string, body *io.SectionReader, names string, add func(*multipart.Part) error) error {
 	kind, params, err := mime.ParseMediaType(contentType)
 	if err != nil || kind != "multipart/form-data" || params["boundary"] == "" {
 		return newProblem(unknownContentType, "Send multipart/form-data with the parts "+names+".")
 	}
-	reader := multipart.NewReader(bytes.NewReader(body), params["boundary"])
+	reader := multipart.NewReader(body, params["boundary"])
 	var seen []string
 	for {
 		part, err := reader.NextPart()
@@ -91,11 +117,15 @@ func malformedForm() error {
 		"and, followed by --, at the end.")
 }
 
-// isClosed reports whether the body has the final boundary. The multipart reader does not report its absence after a
-// complete part.
-func isClosed(body []byte, boundary string) bool {
+// isClosed reports whether the body ends with the final boundary. The multipart reader does not report its absence after
+// a complete part.
+func isClosed(body *io.SectionReader, boundary string) bool {
 	end := []byte("--" + boundary + "--")
-	return bytes.HasPrefix(body, end) || bytes.Contains(body, append([]byte("\n"), end...))
+	last := make([]byte, min(body.Size(), 4096))
+	if _, err := body.ReadAt(last, body.Size()-int64(len(last))); err != nil && !errors.Is(err, io.EOF) {
+		return false
+	}
+	return bytes.HasPrefix(last, end) || bytes.Contains(last, append([]byte("\n"), end...))
 }
 
 // add reads one part.
