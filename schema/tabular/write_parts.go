@@ -7,7 +7,10 @@ import (
 
 // Indexes of the styles of cells in stylesXML.
 const (
-	styleHeader = iota + 1
+	// styleValue is written for each number and flag: LibreOffice gives a cell without a style that of its column, which
+	// is text, and shows 0 for FALSE.
+	styleValue = iota
+	styleHeader
 	styleHeaderEditable
 	styleText
 	// styleQuoted keeps a text that begins like a formula from becoming one when the cell is edited.
@@ -95,13 +98,24 @@ func stylesXML(columns []SheetColumn) string {
 // sheetStart returns the first sheet up to its first row under the header.
 func sheetStart(columns []SheetColumn) string {
 	var to strings.Builder
-	to.WriteString(`<worksheet ` + spreadsheet + `><sheetViews><sheetView tabSelected="1" workbookViewId="0">` +
-		`<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews><cols>`)
+	frozen, pane := 0, "bottomLeft"
+	for i, column := range columns {
+		if column.Frozen {
+			frozen, pane = i+1, "bottomRight"
+		}
+	}
+	split := ""
+	if frozen > 0 {
+		split = fmt.Sprintf(`xSplit="%d" `, frozen)
+	}
+	fmt.Fprintf(&to, `<worksheet `+spreadsheet+`><sheetViews><sheetView tabSelected="1" workbookViewId="0">`+
+		`<pane %sySplit="1" topLeftCell="%s2" activePane="%s" state="frozen"/></sheetView></sheetViews><cols>`,
+		split, columnLetters(frozen), pane)
 	for i, column := range columns {
 		fmt.Fprintf(&to, `<col min="%d" max="%d" width="%d" customWidth="1" style="%d"/>`,
 			i+1, i+1, max(column.Width, 8), styleText)
 	}
-	to.WriteString(`</cols><sheetData><row r="1">`)
+	to.WriteString(`</cols><sheetData><row r="1" ht="45" customHeight="1">`)
 	for i, column := range columns {
 		style := styleHeader
 		if column.Editable {

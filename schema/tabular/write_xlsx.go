@@ -29,6 +29,8 @@ type SheetColumn struct {
 	Name string
 	// Width is in characters.
 	Width int
+	// Frozen keeps the column in view while others scroll. All columns before it are frozen too.
+	Frozen bool
 	// Editable marks a column whose values people may change.
 	Editable bool
 	// Choices are the values in the drop-down list of an editable column; none for any value.
@@ -109,13 +111,13 @@ func writeCell(to *strings.Builder, at string, value any) error {
 		}
 		writeText(to, at, style, v)
 	case int64:
-		fmt.Fprintf(to, `<c r="%s"><v>%d</v></c>`, at, v)
+		fmt.Fprintf(to, `<c r="%s" s="%d"><v>%d</v></c>`, at, styleValue, v)
 	case bool:
 		number := 0
 		if v {
 			number = 1
 		}
-		fmt.Fprintf(to, `<c r="%s" t="b"><v>%d</v></c>`, at, number)
+		fmt.Fprintf(to, `<c r="%s" s="%d" t="b"><v>%d</v></c>`, at, styleValue, number)
 	case time.Time:
 		days := v.UTC().Sub(time.Date(1899, 12, 30, 0, 0, 0, 0, time.UTC)).Seconds() / (24 * 60 * 60)
 		fmt.Fprintf(to, `<c r="%s" s="%d"><v>%s</v></c>`, at, styleTime, strconv.FormatFloat(days, 'f', 10, 64))
@@ -126,8 +128,12 @@ func writeCell(to *strings.Builder, at string, value any) error {
 }
 
 func writeText(to *strings.Builder, at string, style int, text string) {
-	fmt.Fprintf(to, `<c r="%s" s="%d" t="inlineStr"><is><t xml:space="preserve">%s</t></is></c>`,
-		at, style, escapeXML(SheetText(text)))
+	space := ""
+	if strings.TrimSpace(text) != text || strings.ContainsAny(text, "\t\n\r") || strings.Contains(text, "  ") {
+		space = ` xml:space="preserve"`
+	}
+	fmt.Fprintf(to, `<c r="%s" s="%d" t="inlineStr"><is><t%s>%s</t></is></c>`, at, style, space,
+		escapeXML(SheetText(text)))
 }
 
 // SheetText returns the text as a cell of a workbook has it: cut to 32,767 UTF-16 units.

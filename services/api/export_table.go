@@ -34,7 +34,7 @@ func exportColumns() []exportColumn {
 	for i := range mapping.NumField() {
 		field := mapping.Field(i)
 		column := exportColumn{field: i, SheetColumn: tabular.SheetColumn{
-			Name: jsonName(field), Width: exportWidth(field.Type), About: field.Tag.Get("doc"),
+			Name: jsonName(field), Width: exportWidth(jsonName(field), field.Type), About: field.Tag.Get("doc"),
 			Choices: choicesOf(field),
 		}}
 		column.Editable = editable[column.Name]
@@ -43,6 +43,8 @@ func exportColumns() []exportColumn {
 			column.About += " The import of decisions needs it; do not change it."
 			first = append(first, column)
 			continue
+		case "attribute_name":
+			column.Frozen = true // with the ids before it, which are narrow
 		case "information_security_classification":
 			column.Colours = tierColours()
 		}
@@ -94,18 +96,22 @@ func choicesOf(field reflect.StructField) []string {
 	return nil
 }
 
-// exportWidth returns the width of a column for values of the type.
-func exportWidth(of reflect.Type) int {
+// exportWidth returns the width of a column with this name, for values of the type. Ids are not for reading.
+func exportWidth(name string, of reflect.Type) int {
 	if of.Kind() == reflect.Pointer {
 		of = of.Elem()
 	}
 	switch {
+	case name == "id", strings.HasSuffix(name, "_id"), name == "version":
+		return 9
+	case strings.HasSuffix(name, "_rationale"):
+		return 60
 	case of.Kind() == reflect.String && of.Name() == "string", of.Kind() == reflect.Slice:
-		return 30
+		return 34
 	case of.Kind() == reflect.String, of == reflect.TypeFor[time.Time]():
 		return 20
 	default:
-		return 12
+		return 13
 	}
 }
 
