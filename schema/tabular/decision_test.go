@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/xuri/excelize/v2"
+
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/tabular"
 )
@@ -16,14 +18,18 @@ import (
 // decisions reads a file of decisions that is closed at the end of the test.
 func decisions(t *testing.T, name string, content []byte) (tabular.DecisionFile, error) {
 	t.Helper()
-	file, err := tabular.Decisions(name, io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content))),
-		[]string{"pde_name", "business_owner"}, []string{"mapping_rationale"})
+	file, err := tabular.Decisions(name, section(content), []string{"pde_name", "business_owner"},
+		[]string{"mapping_rationale"})
 	t.Cleanup(func() {
 		if err := file.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return file, err
+}
+
+func section(content []byte) *io.SectionReader {
+	return io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content)))
 }
 
 // largeWorkbook returns a workbook with these texts.
@@ -123,5 +129,39 @@ func TestDecisions_LimitsALine(t *testing.T) {
 	_, err := decisions(t, "a.csv", []byte("id,version,pde_name\nm,1,\""+strings.Repeat("x,\n", 12<<20)))
 	if err == nil || !strings.Contains(err.Error(), "more than 32 MiB") {
 		t.Errorf("got %.200v, want that the line is too large", err)
+	}
+}
+
+// A format can have a text for zero, as LibreOffice writes flags and people write yes and no.
+func TestAZeroIsReadAsItIsDisplayed(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[string][2]string{
+		`"TRUE";"TRUE";"FALSE"`: {"FALSE", "TRUE"},
+		`0;-0;`:                 {"", "1"},
+		`0;-0;\;`:               {";", "1"},
+		`[Red]0;[Blue]-0`:       {"0", "1"},
+		`0.0`:                   {"0.0", "1.0"},
+	} {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			book := excelize.NewFile()
+			defer func() { _ = book.Close() }()
+			style, err := book.NewStyle(&excelize.Style{CustomNumFmt: &format})
+			rows := [][]any{{"attribute_name", "description"}, {"zero", 0}, {"one", 1}}
+			for i, row := range rows {
+				err = errors.Join(err, book.SetSheetRow("Sheet1", fmt.Sprint("A", i+1), &row))
+			}
+			var to bytes.Buffer
+			if err := errors.Join(err, book.SetCellStyle("Sheet1", "B2", "B3", style), book.Write(&to)); err != nil {
+				t.Fatal(err)
+			}
+			file, err := tabular.Attributes("a.xlsx", to.Bytes())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := [2]string{file.Rows[0].Description, file.Rows[1].Description}; got != want {
+				t.Errorf("zero and one: got %q, want %q", got, want)
+			}
+		})
 	}
 }

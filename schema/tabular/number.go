@@ -17,7 +17,7 @@ type styles struct {
 	codes   map[int]string
 	formats []int
 	// scratch is a workbook for formatting numbers, because the library formats only cells of a workbook. made has its
-	// style for each format.
+	// style for each format, and under the negative id that for zero.
 	scratch *excelize.File
 	made    map[int]int
 }
@@ -96,10 +96,18 @@ func (s *styles) displayed(value float64, format int) (text string, err error) {
 	if s.scratch == nil {
 		s.scratch, s.made = excelize.NewFile(), map[int]int{}
 	}
+	code := s.codes[format]
+	if sections := section.FindAllString(code, -1); value == 0 && len(sections) > 2 {
+		// The library formats zero as a positive number, so that "Yes";"Yes";"No" would be Yes.
+		code, format = strings.TrimPrefix(sections[2], ";"), -format
+		if code == "" {
+			return "", nil
+		}
+	}
 	style, ok := s.made[format]
 	if !ok {
 		made := &excelize.Style{NumFmt: format}
-		if code := s.codes[format]; code != "" {
+		if code != "" {
 			made = &excelize.Style{CustomNumFmt: &code}
 		}
 		if style, err = s.scratch.NewStyle(made); err != nil {
@@ -116,6 +124,9 @@ func (s *styles) displayed(value float64, format int) (text string, err error) {
 	}
 	return s.scratch.GetCellValue(sheet, at)
 }
+
+// section matches a section of a format, with the semicolon before it: for positive numbers, negative ones, zero, texts.
+var section = regexp.MustCompile(`(?:^|;)(?:"[^"]*"|\\.|_.|\*.|\[[^\]]*\]|[^;"\\])*`)
 
 // literal matches the parts of a format that are no placeholders of the number: quoted and escaped text, padding, and
 // brackets with a colour or a condition. It does not match brackets around elapsed hours, minutes and seconds.

@@ -7,8 +7,8 @@ import (
 
 // Indexes of the styles of cells in stylesXML.
 const (
-	// styleValue is written for each number and flag: LibreOffice gives a cell without a style that of its column, which
-	// is text, and shows 0 for FALSE.
+	// styleValue is written for each number, because LibreOffice gives a cell without a style that of its column, which
+	// is text.
 	styleValue = iota
 	styleHeader
 	styleHeaderEditable
@@ -17,6 +17,8 @@ const (
 	styleQuoted
 	styleTime
 	styleProse
+	// styleFlag has a format, because LibreOffice shows a flag as 1 or 0 without one.
+	styleFlag
 )
 
 const (
@@ -78,20 +80,22 @@ func stylesXML(columns []SheetColumn) string {
 		top   = `<alignment vertical="top"/>`
 	)
 	return `<styleSheet ` + spreadsheet + `>` +
-		`<numFmts count="1"><numFmt numFmtId="164" formatCode="yyyy\-mm\-dd\ hh:mm:ss"/></numFmts>` +
+		`<numFmts count="2"><numFmt numFmtId="164" formatCode="yyyy\-mm\-dd\ hh:mm:ss"/>` +
+		`<numFmt numFmtId="165" formatCode="&quot;TRUE&quot;;&quot;TRUE&quot;;&quot;FALSE&quot;"/></numFmts>` +
 		`<fonts count="2"><font><sz val="11"/><name val="Calibri"/></font>` +
 		`<font><b/><sz val="11"/><name val="Calibri"/></font></fonts>` +
 		`<fills count="4"><fill><patternFill patternType="none"/></fill>` +
 		`<fill><patternFill patternType="gray125"/></fill>` + solid("D9D9D9") + solid("BDD7EE") + `</fills>` +
 		`<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>` +
 		`<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>` +
-		`<cellXfs count="7">` + fmt.Sprintf(xf, 0, 0, 0, "", top) +
+		`<cellXfs count="8">` + fmt.Sprintf(xf, 0, 0, 0, "", top) +
 		fmt.Sprintf(xf, 49, 1, 2, ` applyFont="1" applyFill="1"`, wraps) +
 		fmt.Sprintf(xf, 49, 1, 3, ` applyFont="1" applyFill="1"`, wraps) +
 		fmt.Sprintf(xf, 49, 0, 0, "", top) +
 		fmt.Sprintf(xf, 49, 0, 0, ` quotePrefix="1"`, top) +
 		fmt.Sprintf(xf, 164, 0, 0, "", top) +
-		fmt.Sprintf(xf, 49, 0, 0, ` applyAlignment="1"`, wraps) + `</cellXfs>` +
+		fmt.Sprintf(xf, 49, 0, 0, ` applyAlignment="1"`, wraps) +
+		fmt.Sprintf(xf, 165, 0, 0, "", top) + `</cellXfs>` +
 		fmt.Sprintf(`<dxfs count="%d">%s</dxfs></styleSheet>`, count, colours.String())
 }
 

@@ -117,7 +117,7 @@ func writeCell(to *strings.Builder, at string, value any) error {
 		if v {
 			number = 1
 		}
-		fmt.Fprintf(to, `<c r="%s" s="%d" t="b"><v>%d</v></c>`, at, styleValue, number)
+		fmt.Fprintf(to, `<c r="%s" s="%d" t="b"><v>%d</v></c>`, at, styleFlag, number)
 	case time.Time:
 		days := v.UTC().Sub(time.Date(1899, 12, 30, 0, 0, 0, 0, time.UTC)).Seconds() / (24 * 60 * 60)
 		fmt.Fprintf(to, `<c r="%s" s="%d"><v>%s</v></c>`, at, styleTime, strconv.FormatFloat(days, 'f', 10, 64))
