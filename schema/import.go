@@ -103,6 +103,9 @@ type ImportResult struct {
 	// the data contains any, and columns of the data sources that it names. With [PruneNothing] they are not
 	// removed, but jobs no longer use the columns, until an import contains them again.
 	Missing Missing
+	// Refreshed has the differences of the data sources that were read from their databases again. Columns that are
+	// gone are removed, as by [RefreshDataSource].
+	Refreshed []RefreshResult
 }
 
 // Tally counts rows by the effect that an import had on them.
@@ -140,10 +143,7 @@ func Import(ctx context.Context, tx bun.Tx, data ReportData) (ImportResult, erro
 	if !report.CreatedAt.Equal(now) {
 		im.kept = &kept{}
 	}
-	if err := im.columns(ctx, data.Columns); err != nil {
-		return ImportResult{}, err
-	}
-	if err := im.connect(ctx, data.Connections); err != nil {
+	if err := im.sourceColumns(ctx, data); err != nil {
 		return ImportResult{}, err
 	}
 	if err := im.attributes(ctx, data.Attributes); err != nil {

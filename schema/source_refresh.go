@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -56,37 +57,88 @@ func RefreshDataSource(ctx context.Context, tx bun.Tx, r Refresh) (RefreshResult
 	if source.ConnectionURL != r.Connection.ConnectionURL || source.ConnectionCA != r.Connection.ConnectionCA {
 		return RefreshResult{}, ErrConnectionChanged
 	}
-	var before []SourceColumn
-	if err := tx.NewSelect().Model(&before).Where("data_source_id = ?", source.ID).
-		Order("schema_name", "table_name", "position", "column_name").Scan(ctx); err != nil {
-		return RefreshResult{}, fmt.Errorf("columns of data source %s: %w", source.ID, err)
-	}
-	result, gone := compareColumns(before, r.Columns)
-	im := importer{
-		tx: tx, report: report, now: now, author: r.Author, sources: map[string]string{source.Name: source.ID},
-	}
-	if err := im.removeRefreshed(ctx, source, gone, result.renamed); err != nil {
-		return RefreshResult{}, err
-	}
-	for i := range r.Columns {
-		r.Columns[i].DataSource = source.Name
-	}
-	if err := im.columns(ctx, Rows[ColumnRow]{All: slices.Values(r.Columns)}); err != nil {
-		return RefreshResult{}, err
-	}
-	if err := im.connect(ctx, map[string]Connection{source.Name: r.Connection}); err != nil {
+	im := importer{tx: tx, report: report, now: now, author: r.Author, sources: map[string]string{}}
+	result, err := im.refresh(ctx, source, r.Connection, r.Columns)
+	if err != nil {
 		return RefreshResult{}, err
 	}
 	if result.Source, err = GetDataSource(ctx, tx, r.CycleID, r.ReportID, source.ID); err != nil {
 		return RefreshResult{}, err
 	}
-	result.Unmapped = im.done.Mappings.Unmapped
 	im.done.DataSources.Updated = 1
-	return result.RefreshResult, InsertPlanningChange(ctx, tx, PlanningChange{
+	return result, InsertPlanningChange(ctx, tx, PlanningChange{
 		CycleID: r.CycleID, ReportID: r.ReportID, Action: PlanningActionChanged,
 		Object: PlanningObjectDataSource, ObjectID: source.ID, Name: source.Name, Counts: im.counts(),
 		ChangedAt: now, ChangedBy: r.Author,
 	})
+}
+
+// refresh replaces the columns and the connection of a data source by those of a new reading of its database.
+func (im *importer) refresh(
+	ctx context.Context, source DataSource, connection Connection, columns []ColumnRow,
+) (RefreshResult, error) {
+	var before []SourceColumn
+	if err := im.tx.NewSelect().Model(&before).Where("data_source_id = ?", source.ID).
+		Order("schema_name", "table_name", "position", "column_name").Scan(ctx); err != nil {
+		return RefreshResult{}, fmt.Errorf("columns of data source %s: %w", source.ID, err)
+	}
+	result, gone := compareColumns(before, columns)
+	im.sources[source.Name] = source.ID
+	unmapped := im.done.Mappings.Unmapped
+	if err := im.removeRefreshed(ctx, source, gone, result.renamed); err != nil {
+		return RefreshResult{}, err
+	}
+	result.Unmapped = im.done.Mappings.Unmapped - unmapped
+	for i := range columns {
+		columns[i].DataSource = source.Name
+	}
+	if err := im.columns(ctx, Rows[ColumnRow]{All: slices.Values(columns)}); err != nil {
+		return RefreshResult{}, err
+	}
+	return result.RefreshResult, im.connect(ctx, map[string]Connection{source.Name: connection})
+}
+
+// sourceColumns imports columns. Those of a data source that was read from a database before replace its columns, as
+// [RefreshDataSource] does.
+func (im *importer) sourceColumns(ctx context.Context, data ReportData) error {
+	var known []DataSource
+	if len(data.Connections) > 0 {
+		err := im.tx.NewSelect().Model(&known).
+			Where("cycle_id = ? and report_id = ? and connection_url <> ''", im.report.CycleID, im.report.ReportID).
+			Where("name in (?)", bun.List(slices.Sorted(maps.Keys(data.Connections)))).Order("name").Scan(ctx)
+		if err != nil {
+			return fmt.Errorf("data sources of report %s: %w", im.report.ReportID, err)
+		}
+	}
+	fresh := maps.Clone(data.Connections)
+	for _, source := range known {
+		var columns []ColumnRow
+		for c := range data.Columns.All {
+			if c.DataSource == source.Name {
+				columns = append(columns, c)
+			}
+		}
+		refreshed, err := im.refresh(ctx, source, data.Connections[source.Name], columns)
+		if err != nil {
+			return err
+		}
+		im.done.Refreshed = append(im.done.Refreshed, refreshed)
+		delete(fresh, source.Name)
+	}
+	rows := data.Columns
+	if len(known) > 0 {
+		rows.All = func(yield func(ColumnRow) bool) {
+			for c := range data.Columns.All {
+				if _, isFresh := fresh[c.DataSource]; isFresh && !yield(c) {
+					return
+				}
+			}
+		}
+	}
+	if err := im.columns(ctx, rows); err != nil {
+		return err
+	}
+	return im.connect(ctx, fresh)
 }
 
 // comparison is a [RefreshResult] with the new names of all renamed columns, by their old names.

@@ -275,8 +275,13 @@ func (a *app) printImported(done api.Imported) error {
 		a.printFile(f)
 	}
 	if d := done.Database; d != nil {
-		fmt.Fprintf(a.stdout, "%s, %s: %s with %s\n\n", oneLine(d.DataSource), oneLine(d.Database),
+		fmt.Fprintf(a.stdout, "%s, %s: %s with %s\n", oneLine(d.DataSource), oneLine(d.Database),
 			count(int64(d.Tables), "table"), count(int64(d.Columns), "column"))
+		if d.Changes != nil {
+			fmt.Fprintln(a.stdout, oneLine(d.Changes.Message))
+			a.printSchemaChanges(d.Changes.SchemaChanges)
+		}
+		fmt.Fprintln(a.stdout)
 	}
 	w := table(a.stdout)
 	printRow(w, "WHAT", "ADDED", "UPDATED", "UNCHANGED", "KEPT AS CONFIRMED")

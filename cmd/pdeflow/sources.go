@@ -197,6 +197,11 @@ func (a *app) sourcesRefreshCommand() *cli.Command {
 // printRefreshed prints what a refresh has found.
 func (a *app) printRefreshed(done api.Refreshed) {
 	fmt.Fprintln(a.stdout, oneLine(done.Message))
+	a.printSchemaChanges(done.SchemaChanges)
+}
+
+// printSchemaChanges prints a line for each changed column.
+func (a *app) printSchemaChanges(done api.SchemaChanges) {
 	for _, part := range []struct {
 		name string
 		api.ChangedColumns

@@ -93,7 +93,7 @@ func (r lineFeeds) Read(p []byte) (int, error) {
 
 // csvRecords yields the lines of a CSV file, without empty lines.
 func csvRecords(text io.Reader, comma rune) iter.Seq2[record, error] {
-	r := csv.NewReader(&lineGuard{in: text, comma: byte(comma), line: 1, cells: 1})
+	r := csv.NewReader(&lineGuard{in: text, comma: comma, line: 1, cells: 1})
 	r.FieldsPerRecord, r.Comma, r.TrimLeadingSpace, r.ReuseRecord = -1, comma, comma != '\t', true
 	return func(yield func(record, error) bool) {
 		for {
@@ -133,7 +133,7 @@ func malformedLine(err error) (record, error) {
 func separator(sample []byte, known func(string) bool) rune {
 	best, most := ',', 0
 	for _, comma := range []rune{',', ';'} {
-		guard := lineGuard{in: bytes.NewReader(sample), comma: byte(comma), line: 1, cells: 1}
+		guard := lineGuard{in: bytes.NewReader(sample), comma: comma, line: 1, cells: 1}
 		if _, err := io.Copy(io.Discard, &guard); err != nil {
 			continue
 		}
@@ -160,7 +160,7 @@ func separator(sample []byte, known func(string) bool) rune {
 // separators outside of quotes, before cells are allocated.
 type lineGuard struct {
 	in    io.Reader
-	comma byte
+	comma rune
 	// line is the number of the line, and cells and bytes are what has been read of it.
 	line, cells, bytes int
 	quoted             bool
@@ -178,7 +178,7 @@ func (g *lineGuard) Read(p []byte) (int, error) {
 			}
 		case b == '"':
 			g.quoted = !g.quoted
-		case b == g.comma && !g.quoted:
+		case rune(b) == g.comma && !g.quoted:
 			g.cells++
 		}
 		switch {

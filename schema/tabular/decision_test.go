@@ -43,7 +43,8 @@ func largeWorkbook(t *testing.T, rows int, text func(row int) string) []byte {
 		t.Fatal(err)
 	}
 	for i := range rows {
-		if err := w.Write([]any{fmt.Sprint("m", i), int64(i + 1), text(i), "approved", fmt.Sprint("c", i)}); err != nil {
+		row := []any{fmt.Sprint("m", i), int64(i + 1), text(i), "approved", fmt.Sprint("c", i)}
+		if err := w.Write(row); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -86,7 +87,8 @@ func TestDecisions_HoldsNoTextsOfALargeFileInMemory(t *testing.T) {
 				if err != nil || row.ID != fmt.Sprint("m", i) || row.Version != int64(i+1) ||
 					row.Decision != schema.ReviewStatusApproved || row.Comment != fmt.Sprint("c", i) ||
 					row.Cells[0] != text(i) {
-					t.Errorf("row %d: got %s, version %d, %q (%v), want its values", i, row.ID, row.Version, row.Comment, err)
+					t.Errorf("row %d: got %s, version %d, %q (%v), want its values", i, row.ID, row.Version,
+						row.Comment, err)
 				}
 			}
 		})
@@ -102,8 +104,9 @@ func TestDecisions_ReadsManySharedStrings(t *testing.T) {
 		fmt.Fprintf(&rows, `<row><c t="inlineStr"><is><t>m%d</t></is></c><c><v>1</v></c><c t="s"><v>%d</v></c></row>`,
 			i, n-1-i)
 	}
-	book := rawWorkbook(t, "", rawSheet{name: "S", rows: `<row><c t="inlineStr"><is><t>id</t></is></c>` +
-		`<c t="inlineStr"><is><t>version</t></is></c><c t="inlineStr"><is><t>pde_name</t></is></c></row>` + rows.String()})
+	const header = `<row><c t="inlineStr"><is><t>id</t></is></c><c t="inlineStr"><is><t>version</t></is></c>` +
+		`<c t="inlineStr"><is><t>pde_name</t></is></c></row>`
+	book := rawWorkbook(t, "", rawSheet{name: "S", rows: header + rows.String()})
 	file, err := decisions(t, "a.xlsx", added(t, book, "xl/sharedStrings.xml", `<sst>`+shared.String()+`</sst>`))
 	if err != nil || len(file.Rows) != n {
 		t.Fatalf("got %d rows, %v, want %d", len(file.Rows), err, n)

@@ -37,5 +37,6 @@
 //     temporary file first, so that nothing is sent for a minute, and would leave the file if the process is killed.
 //  12. A file of decisions has the texts of an export unchanged, so that the caller finds out which of them a person
 //     has changed ([Decisions]). It may have as many rows as a sheet. Only their ids and decisions are in memory, about
-//     300 bytes a row; their texts are in a temporary file, because the caller needs the rows in the order of their ids.
+//     300 bytes a row. Their texts are in a temporary file, because the caller needs the rows in the order of their
+//     ids.
 package tabular

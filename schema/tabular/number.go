@@ -125,7 +125,8 @@ func (s *styles) displayed(value float64, format int) (text string, err error) {
 	return s.scratch.GetCellValue(sheet, at)
 }
 
-// section matches a section of a format, with the semicolon before it: for positive numbers, negative ones, zero, texts.
+// section matches a section of a format with the semicolon before it. The sections are for positive numbers, negative
+// ones, zero and texts.
 var section = regexp.MustCompile(`(?:^|;)(?:"[^"]*"|\\.|_.|\*.|\[[^\]]*\]|[^;"\\])*`)
 
 // literal matches the parts of a format that are no placeholders of the number: quoted and escaped text, padding, and

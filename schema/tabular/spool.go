@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"os"
 )
 
@@ -58,7 +59,7 @@ func (s *spool) read(at int64) ([]byte, error) {
 		return nil, spoolError{fmt.Errorf("file for the rows: %w", err)}
 	}
 	length, n := binary.Uvarint(start)
-	if n <= 0 || length > uint64(s.size) {
+	if n <= 0 || length > math.MaxInt32 {
 		return nil, spoolError{fmt.Errorf("file for the rows: no text at %d", at)}
 	}
 	if start = start[n:]; length <= uint64(len(start)) {

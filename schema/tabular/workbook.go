@@ -27,7 +27,7 @@ type limits struct {
 	// rows is the maximum number of rows, unpacked that of the unpacked bytes of a workbook, and texts that of its
 	// shared strings.
 	rows     int
-	unpacked int64
+	unpacked uint64
 	texts    int
 }
 
@@ -57,7 +57,7 @@ type workbook struct {
 	parts  map[string]*zip.File
 	limits limits
 	// left is the number of bytes that may still be unpacked.
-	left   int64
+	left   uint64
 	sheets []sheet
 	shared texts
 	// merged has the merged areas of the sheets that were read, by part.
@@ -85,10 +85,10 @@ func openWorkbook(content *io.SectionReader, limits limits) (*workbook, error) {
 		name := partName(file.Name)
 		b.parts[name] = file
 		if strings.HasSuffix(name, ".xml") {
-			declared += min(file.UncompressedSize64, uint64(limits.unpacked))
+			declared += min(file.UncompressedSize64, limits.unpacked)
 		}
 	}
-	if declared >= uint64(limits.unpacked) {
+	if declared >= limits.unpacked {
 		return nil, limits.unpackedError()
 	}
 	if b.parts["mimetype"] != nil && b.parts["content.xml"] != nil {
@@ -289,9 +289,11 @@ type partReader struct {
 
 func (r *partReader) Read(p []byte) (int, error) {
 	n, err := r.ReadCloser.Read(p)
-	if r.book.left -= int64(n); r.book.left < 0 {
+	read := uint64(n) //nolint:gosec // a reader returns no negative count
+	if read > r.book.left {
 		return 0, r.book.limits.unpackedError()
 	}
+	r.book.left -= read
 	if r.piece += n; r.piece > maxPiece {
 		return 0, limitError{fmt.Sprintf("a text of the workbook is larger than %d MiB", maxPiece>>20)}
 	}

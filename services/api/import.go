@@ -136,7 +136,9 @@ func (s *Server) registerImport() {
 			"mappings by attribute. Mappings that a person has confirmed are kept. Rows of the report that are not " +
 			"in the " +
 			"files are listed, and removed with prune. With prune=true the import is refused if a person has " +
-			"confirmed any of them; prune=confirmed removes those too, and needs the role manager.",
+			"confirmed any of them; prune=confirmed removes those too, and needs the role manager. A database that " +
+			"was read before is read as by refresh: its changes are listed, and mappings to columns that are gone " +
+			"need revision.",
 		Middlewares: huma.Middlewares{s.spooled, s.admitted}, SkipValidateBody: true, MaxBodyBytes: maxUpload,
 		Errors: []int{http.StatusConflict},
 		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: &huma.Schema{
@@ -260,6 +262,7 @@ func (s *Server) importUpload(
 		return imported, planningError(err)
 	}
 	imported = newImported(report, done, read)
+	database.addChanges(done.Refreshed)
 	imported.Database = database
 	return imported, nil
 }

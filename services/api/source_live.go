@@ -67,12 +67,17 @@ type SourceColumn struct {
 // Refreshed is the difference between two readings of a data source.
 type Refreshed struct {
 	DataSource
+	SchemaChanges
+	Message string `json:"message"`
+}
+
+// SchemaChanges are the columns that differ between two readings of a data source.
+type SchemaChanges struct {
 	Added    ChangedColumns `json:"added"`
 	Dropped  ChangedColumns `json:"dropped"`
 	Renamed  ChangedColumns `json:"renamed" doc:"Probably: the same type and position, and another name."`
 	Retyped  ChangedColumns `json:"retyped"`
 	Unmapped int64          `json:"unmapped" doc:"Mappings to dropped and renamed columns; they need revision."`
-	Message  string         `json:"message"`
 }
 
 // ChangedColumns are the columns that changed in one way.
@@ -239,35 +244,43 @@ func (s *Server) refreshDataSource(ctx context.Context, in *struct {
 }
 
 func newRefreshed(result schema.RefreshResult, reading introspect.Reading) Refreshed {
-	done := Refreshed{
-		DataSource: newDataSource(result.Source),
-		Added:      newChangedColumns(result.Added), Dropped: newChangedColumns(result.Dropped),
+	done := Refreshed{DataSource: newDataSource(result.Source), SchemaChanges: newSchemaChanges(result)}
+	done.Message = done.sentence() + hiddenNote(reading)
+	return done
+}
+
+func newSchemaChanges(result schema.RefreshResult) SchemaChanges {
+	return SchemaChanges{
+		Added: newChangedColumns(result.Added), Dropped: newChangedColumns(result.Dropped),
 		Renamed: newChangedColumns(result.Renamed), Retyped: newChangedColumns(result.Retyped),
 		Unmapped: result.Unmapped,
 	}
+}
+
+// sentence counts the changes.
+func (c SchemaChanges) sentence() string {
 	var parts []string
 	for _, part := range []struct {
 		n    int64
 		text string
 	}{
-		{result.Added.Count, "added"},
-		{result.Dropped.Count, "dropped"},
-		{result.Renamed.Count, "probably renamed"},
-		{result.Retyped.Count, "retyped"},
+		{c.Added.Count, "added"},
+		{c.Dropped.Count, "dropped"},
+		{c.Renamed.Count, "probably renamed"},
+		{c.Retyped.Count, "retyped"},
 	} {
 		if part.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.text))
 		}
 	}
-	done.Message = "No column was added, dropped, renamed or retyped."
+	text := "No column was added, dropped, renamed or retyped."
 	if len(parts) > 0 {
-		done.Message = "Columns: " + strings.Join(parts, ", ") + "."
+		text = "Columns: " + strings.Join(parts, ", ") + "."
 	}
-	if result.Unmapped > 0 {
-		done.Message += fmt.Sprintf(" %s became unmapped and need revision.", plural(int(result.Unmapped), "mapping"))
+	if c.Unmapped > 0 {
+		text += fmt.Sprintf(" %s became unmapped and need revision.", plural(int(c.Unmapped), "mapping"))
 	}
-	done.Message += hiddenNote(reading)
-	return done
+	return text
 }
 
 func newChangedColumns(changes schema.ColumnChanges) ChangedColumns {

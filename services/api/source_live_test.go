@@ -147,11 +147,9 @@ func TestALiveDatabaseIsImportedTestedAndRefreshed(t *testing.T) {
 	if same.Added.Count+same.Dropped.Count+same.Renamed.Count+same.Retyped.Count+same.Unmapped != 0 {
 		t.Errorf("refresh without a change: got %+v, want no change", same)
 	}
-	s.Exec(t, "postgres", `drop view svc.open_loan;
-		alter table svc.loan rename lmt_amt to limit_amount;
-		alter table svc.loan drop dlr_cd; alter table svc.loan add dealer int;
-		alter table svc.borrower alter ssn type text`)
-	checkRefresh(t, f, must[api.Refreshed](t, record(f.post(path+"/refresh", passwordBody(t))), http.StatusOK))
+	changeLoans(t, s)
+	refreshed := must[api.Refreshed](t, record(f.post(path+"/refresh", passwordBody(t))), http.StatusOK)
+	checkRefresh(t, f, refreshed.SchemaChanges)
 
 	// The database is gone.
 	s.Exec(t, "postgres", "alter role reader nologin")
@@ -170,6 +168,39 @@ func TestALiveDatabaseIsImportedTestedAndRefreshed(t *testing.T) {
 	}
 }
 
+// An import of a database that was read before does what a refresh does.
+func TestImport_ListsWhatHasChangedInADatabase(t *testing.T) {
+	t.Parallel()
+	f, s, at := liveFixture(t)
+	database := []piece{{"source_url", "", at}, {"source_name", "", "Loans"}}
+	first := must[api.Imported](t, f.upload(append(database, piece{"attributes", "a.csv", someAttributes},
+		piece{"mappings", "m.csv", "line_item_number,source_field,mapping_confirmed_by_user\n" +
+			"1,svc.loan.bal_amt,yes\n2,svc.loan.lmt_amt,yes\n3,svc.loan.dlr_cd,no\n"})...), http.StatusOK)
+	if first.Database.Changes != nil {
+		t.Errorf("first import: got changes %+v, want none", first.Database.Changes)
+	}
+	changeLoans(t, s)
+	again := must[api.Imported](t, f.upload(database...), http.StatusOK)
+	if again.Database.Changes == nil || again.Gone.Columns.Count != 0 || again.Columns.Removed != 3 ||
+		!strings.Contains(again.Database.Changes.Message, "2 mappings became unmapped and need revision") {
+		t.Fatalf("second import: got %+v, %+v, want the changes", again, again.Database)
+	}
+	checkRefresh(t, f, again.Database.Changes.SchemaChanges)
+	last := must[api.Imported](t, f.upload(database...), http.StatusOK)
+	if c := last.Database.Changes; c == nil || !strings.HasPrefix(c.Message, "No column was added") {
+		t.Errorf("third import: got %+v, want no change", c)
+	}
+}
+
+// changeLoans renames, drops, adds and retypes a column of the database, and drops a view.
+func changeLoans(t *testing.T, s *foreigntest.Server) {
+	t.Helper()
+	s.Exec(t, "postgres", `drop view svc.open_loan;
+		alter table svc.loan rename lmt_amt to limit_amount;
+		alter table svc.loan drop dlr_cd; alter table svc.loan add dealer int;
+		alter table svc.borrower alter ssn type text`)
+}
+
 func passwordBody(t *testing.T) string {
 	t.Helper()
 	body, err := json.Marshal(api.PasswordBody{Password: foreigntest.Password})
@@ -180,7 +211,7 @@ func passwordBody(t *testing.T) string {
 }
 
 // checkRefresh checks the refresh after lmt_amt was renamed, dlr_cd dropped, dealer added and ssn retyped.
-func checkRefresh(t *testing.T, f *fixture, got api.Refreshed) {
+func checkRefresh(t *testing.T, f *fixture, got api.SchemaChanges) {
 	t.Helper()
 	names := func(c api.ChangedColumns) (all []string) {
 		for _, item := range c.Items {

@@ -29,7 +29,8 @@ type upload struct {
 // parts parses the body of an import request.
 func parts(contentType string, body []byte) (upload, error) {
 	var sent upload
-	if err := eachPart(contentType, section(body), "attributes, columns and mappings, or some of them", sent.add); err != nil {
+	const names = "attributes, columns and mappings, or some of them"
+	if err := eachPart(contentType, section(body), names, sent.add); err != nil {
 		return sent, err
 	}
 	return sent, sent.check()
@@ -117,8 +118,8 @@ func malformedForm() error {
 		"and, followed by --, at the end.")
 }
 
-// isClosed reports whether the body ends with the final boundary. The multipart reader does not report its absence after
-// a complete part.
+// isClosed reports whether the body ends with the final boundary. The multipart reader does not report its absence
+// after a complete part.
 func isClosed(body *io.SectionReader, boundary string) bool {
 	end := []byte("--" + boundary + "--")
 	last := make([]byte, min(body.Size(), 4096))

@@ -80,7 +80,8 @@ func Parse(rawURL, ca string) (Connection, error) {
 		return Connection{}, &Error{
 			Reason: ReasonUnsupported, Message: "Only PostgreSQL, MySQL and MariaDB can be read: the URL " +
 				"must begin with postgres://, mysql:// or mariadb://.",
-			Advice: "For another database, such as SQL Server or Oracle, import its columns from a file.",
+			Advice: "For another database, such as SQL Server or Oracle, import its columns from the SQL script that " +
+				"created the tables, or from a CSV file of information_schema.columns.",
 		}
 	}
 	// The error of url.Parse repeats the URL with the password.
