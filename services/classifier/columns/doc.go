@@ -13,9 +13,8 @@
 //
 // [Index.Report] adds the evidence of the whole report: which tables it is about, by the columns that suit it and by
 // the tables that its attributes name, those to which these refer by foreign keys, and which columns suit another
-// attribute better. A report of which the best columns lead little over the next ones is unclear, and all its results are less
-// certain. [Report.Rank] is in rank.go and takes four steps,
-// each in one file:
+// attribute better. A report of which the best columns lead little over the next ones is unclear, and all its results
+// are less certain. [Report.Rank] is in rank.go and takes four steps, each in one file:
 //
 //	read.go       read       the attribute into a request: the terms that a column should have
 //	shortlist.go  shortlist  the promising columns, also by terms that may be short forms
@@ -23,8 +22,8 @@
 //	explain.go    explain    the result in a rationale
 //
 // index.go prepares the columns once (table.go, column.go, keys.go, defaults.go). weights.go has the weights of the
-// evidence, and calibration.csv those from which a confidence is computed. Package concepts knows the words and kinds of
-// value.
+// evidence, and calibration.csv those from which a confidence is computed. Package concepts knows the words and the
+// kinds of value.
 //
 // Decisions:
 //

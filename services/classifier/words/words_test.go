@@ -36,6 +36,8 @@ func TestSplit(t *testing.T) {
 		{"LTV %", "loan to value percent"},
 		// abbreviations
 		{"CO_BORR_FICO_ORIG", "co borrower fico original"},
+		{"BORR_MI", "borrower middle initial"},
+		{"mi_data", "mi data"},
 		{"PD", "probability of default"},
 		{"DTI", "debt to income"},
 		{"MTG_ESCR_BAL", "mortgage escrow balance"},
