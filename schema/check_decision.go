@@ -61,8 +61,7 @@ func (c *checker) checkUnpublished(ctx context.Context) error {
 	}
 	for _, row := range rows {
 		problem := "mapping.changed is not published, which is the work of the dispatcher"
-		after, err := DecodeImage(row.After)
-		if _, wrong := DecodeImage(row.Before); err != nil || wrong != nil || after.Version < 1 {
+		if _, after, err := row.Images(); err != nil || after.Version < 1 {
 			problem = "mapping.changed cannot be published, because the image before or after the change is damaged"
 		}
 		c.found(CheckKindDecision, "classification_history", row.ID, problem)

@@ -116,7 +116,7 @@ func Undo(ctx context.Context, tx bun.Tx, d Decision, allowed func(HistoryAction
 		if err := allowed(last.Action); err != nil {
 			return c, err
 		}
-		image, err := DecodeImage(last.Before)
+		image, _, err := last.Images()
 		if err != nil {
 			return c, err
 		}

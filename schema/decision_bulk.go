@@ -155,7 +155,7 @@ func ListMappingsAt(ctx context.Context, db bun.IDB, versions []MappingVersion) 
 	}
 	mappings := make(map[string]Mapping, len(rows))
 	for _, row := range rows {
-		image, err := DecodeImage(row.Before)
+		image, _, err := row.Images()
 		if err != nil {
 			return nil, err
 		}

@@ -119,4 +119,13 @@
 //     who runs the refresh may have been the last to edit the mapping. A column with a new name at the same
 //     position is only suggested, because a rename looks like a column that was replaced. Unlike a
 //     removal, a refresh publishes mapping.changed, since no person has asked for these changes.
+//  25. A job's row in the history has After in full, and in Before only the fields that differ; [History.Images]
+//     returns both in full. Both are json: the conversion of jsonb to text and back, for the digest in the audit log,
+//     costs more than the rest of the row. The row has no foreign key: [SaveWork] writes it and the item in one
+//     statement, and [Check] compares them. For a mapping that keeps its values, json took 5 % of the CPU time of
+//     SaveWork in the server away, and the shorter Before 8 % and 13 % of the write-ahead log, in a loop over 1,500
+//     mappings in one session (650 us and 5.3 KB before). The rest of its CPU time is mainly that of the CHECK
+//     constraints (23 %), which Postgres parses for every statement, and of the indexes of the lists of mappings
+//     (15 %). Constraints as domains would save 7 %, and a larger toast_tuple_target another 5 % for a fifth more
+//     write-ahead log.
 package schema

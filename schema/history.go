@@ -59,12 +59,14 @@ type History struct {
 	MappingID string `bun:"mapping_id"`
 	JobID     string `bun:"job_id,nullzero"`
 	// Action is empty if a job made the change.
-	Action    HistoryAction   `bun:"action,nullzero"`
-	ChangedAt time.Time       `bun:"changed_at"`
-	ChangedBy string          `bun:"changed_by"`
-	Before    json.RawMessage `bun:"before,type:jsonb"`
-	After     json.RawMessage `bun:"after,type:jsonb"`
-	Comment   string          `bun:"comment,nullzero"`
+	Action    HistoryAction `bun:"action,nullzero"`
+	ChangedAt time.Time     `bun:"changed_at"`
+	ChangedBy string        `bun:"changed_by"`
+	// Before and After are the images of the mapping. If a job made the change, Before has only the fields that
+	// differ; [History.Images] returns all.
+	Before  json.RawMessage `bun:"before,type:json"`
+	After   json.RawMessage `bun:"after,type:json"`
+	Comment string          `bun:"comment,nullzero"`
 	// Undoes is the id of the change that this one has undone.
 	Undoes string `bun:"undoes,nullzero"`
 	// EditedBy is the last editor of a mapping in the cycle from which it was carried over. It is empty if only
@@ -198,7 +200,31 @@ func ListChangesSince(
 	return changes, nil
 }
 
-// DecodeImage decodes Before or After of a change.
+// Images returns the mapping before and after the change. They share values that are equal.
+func (h History) Images() (before, after Image, err error) {
+	if after, err = DecodeImage(h.After); err != nil {
+		return before, after, err
+	}
+	var changed map[string]json.RawMessage
+	if err := json.Unmarshal(h.Before, &changed); err != nil {
+		return before, after, fmt.Errorf("image of a mapping: %w: %w", ErrMalformed, err)
+	}
+	before = after
+	fields := reflect.ValueOf(&before).Elem()
+	for i := range fields.NumField() {
+		text, ok := changed[fields.Type().Field(i).Tag.Get("json")]
+		if !ok {
+			continue
+		}
+		fields.Field(i).SetZero() // so that no value of after is overwritten
+		if err := json.Unmarshal(text, fields.Field(i).Addr().Interface()); err != nil {
+			return before, after, fmt.Errorf("image of a mapping: %w: %w", ErrMalformed, err)
+		}
+	}
+	return before, after, nil
+}
+
+// DecodeImage decodes After of a change.
 func DecodeImage(text json.RawMessage) (image Image, err error) {
 	if err := json.Unmarshal(text, &image); err != nil {
 		return image, fmt.Errorf("image of a mapping: %w: %w", ErrMalformed, err)

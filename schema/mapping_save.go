@@ -63,7 +63,7 @@ func writeChangesSQL() string {
 insert into classification_history
 	(id, mapping_id, action, changed_at, changed_by, before, after, comment, undoes, edited_by, published,
 		created_at, created_by, updated_at, updated_by)
-select history_id, id, $3::text, $1::timestamptz, $2::text, before::jsonb, after::jsonb, nullif(history_comment, ''),
+select history_id, id, $3::text, $1::timestamptz, $2::text, before::json, after::json, nullif(history_comment, ''),
 	nullif(undoes, ''), nullif(edited_by, ''), $4::boolean, $1, $2, $1, $2
 from changed`
 }
@@ -154,6 +154,24 @@ func arrayOf[T any](c *mappingColumn, changes []change) ([]*T, error) {
 		}
 	}
 	return values, nil
+}
+
+// changedText returns the values before a change of the fields that differ after it, as JSON. If reviewed is true, the
+// time of the review differs, which the database sets.
+func changedText(before, after Mapping, reviewed bool) (string, error) {
+	image := before.Image()
+	fields := map[string]any{"version": image.Version}
+	if reviewed {
+		fields["reviewed_at"] = image.ReviewedAt
+	}
+	for _, c := range image.Changes(after.Image()) {
+		fields[c.Field] = c.Before
+	}
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return "", fmt.Errorf("image of mapping %s: %w: %w", before.ID, ErrMalformed, err)
+	}
+	return string(text), nil
 }
 
 // imageText returns the image of a mapping as JSON.

@@ -172,7 +172,7 @@ func saveWorkSQL() string {
     (id, mapping_id, job_id, changed_at, changed_by, before, after, comment,
       created_at, created_by, updated_at, updated_by)
   select $5, item.mapping_id, $3, item.now, $4, $14,
-    case when $16 then $15::jsonb || jsonb_build_object('reviewed_at', item.now) else $15::jsonb end, $17,
+    case when $16 then ($15::jsonb || jsonb_build_object('reviewed_at', item.now))::json else $15::json end, $17,
     item.now, $4, item.now, $4
   from item
   returning 1
@@ -193,7 +193,8 @@ func SaveWork(
 		return false, fmt.Errorf("history id: %w", err)
 	}
 	after.Version = before.Version + 1
-	imageBefore, err := imageText(before)
+	approves := after.ReviewedBy != "" && after.ReviewedAt.IsZero()
+	imageBefore, err := changedText(before, after, approves)
 	if err != nil {
 		return false, err
 	}
@@ -205,7 +206,7 @@ func SaveWork(
 		before.ID, before.Version, jobID, JobAuthor(jobID), id.String(),
 		string(s.Outcome), s.Attempt, nullString(s.Code), nullString(s.Classifier),
 		s.Usage.InputTokens, s.Usage.OutputTokens, s.Usage.CostUSD, s.Duration.Milliseconds(), imageBefore, imageAfter,
-		after.ReviewedBy != "" && after.ReviewedAt.IsZero(), nullString(s.Comment))
+		approves, nullString(s.Comment))
 	for i := range mappingColumns {
 		c := &mappingColumns[i]
 		if !c.job {

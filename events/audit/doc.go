@@ -15,8 +15,8 @@
 //     job ended. The sentences current_step, message and error follow from the numbers. Verification takes their
 //     wording from the log, because another version of pdeflow may word them differently.
 //  3. An item's entry has the id and the digest of its row in the history, which ties the history to the chain
-//     without a copy: the SHA-256 of changed_at (written as below), changed_by, before and after (as PostgreSQL
-//     writes jsonb) and the comment, if there is one, with line feeds between them. Changes by people, which are
+//     without a copy: the SHA-256 of changed_at (written as below), changed_by, before and after (as they
+//     are stored) and the comment, if there is one, with line feeds between them. Changes by people, which are
 //     few, are in the log in full.
 //  4. Rows are ordered by when the auditor learned of the events, which is recorded_at. occurred_at is when they
 //     happened.

@@ -189,7 +189,8 @@ func TestVerify_ReportsChangedRowsOfTheDatabase(t *testing.T) {
 	f.mustFind(differs("item/" + job.ID + "/" + f.ids[2]))
 	f.mustFind(differs("finished/" + job.ID))
 	f.exec(
-		"update classification_history set after = after || '{\"criticality\": \"Low\"}' where mapping_id = ?",
+		`update classification_history set after = (after::jsonb || '{"criticality": "Low"}')::json
+			where mapping_id = ?`,
 		f.ids[0],
 	)
 	f.mustFind(differs("item/" + job.ID + "/" + f.ids[0]))

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -299,10 +298,8 @@ func newHistoryEntry(h schema.History) (HistoryEntry, error) {
 		ID: h.ID, MappingID: h.MappingID, JobID: orNull(h.JobID), ChangedAt: h.ChangedAt.UTC(), ChangedBy: h.ChangedBy,
 		Comment: orNull(h.Comment),
 	}
-	if err := json.Unmarshal(h.Before, &entry.Before); err != nil {
-		return entry, fmt.Errorf("history %s: %w", h.ID, err)
-	}
-	if err := json.Unmarshal(h.After, &entry.After); err != nil {
+	var err error
+	if entry.Before, entry.After, err = h.Images(); err != nil {
 		return entry, fmt.Errorf("history %s: %w", h.ID, err)
 	}
 	return entry, nil
