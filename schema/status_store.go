@@ -2,6 +2,7 @@ package schema
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -25,24 +26,21 @@ func LockStatus(ctx context.Context, tx bun.Tx, jobID string) (locked LockedStat
 	if _, err := tx.NewRaw("select set_config('lock_timeout', '5s', true)").Exec(ctx); err != nil {
 		return locked, fmt.Errorf("lock timeout: %w", err)
 	}
-	if locked.Job, err = GetJob(ctx, tx, jobID); err != nil {
-		return locked, err
+	locking := tx.NewSelect().Model(&locked.Status).Where("job_id = ?", jobID).For("update")
+	err = locking.Scan(ctx)
+	inserted := false
+	if errors.Is(err, sql.ErrNoRows) {
+		if inserted, err = insertStatus(ctx, tx, jobID); err == nil {
+			err = locking.Scan(ctx)
+		}
 	}
-	fresh := StatusOf(unstarted(locked.Job), Counts{}, Waiting{}, nil)
-	fresh.UpdatedAt, fresh.UpdatedBy = locked.Job.CreatedAt, string(ServiceProjector)
-	result, err := tx.NewInsert().Model(&fresh).On("conflict (job_id) do nothing").Exec(ctx)
 	if err != nil {
-		return locked, fmt.Errorf("status of job %s: %w", jobID, err)
-	}
-	if err := tx.NewSelect().Model(&locked.Status).Where("job_id = ?", jobID).For("update").Scan(ctx); err != nil {
 		return locked, fmt.Errorf("lock status of job %s: %w", jobID, err)
 	}
 	if locked.Now, err = Now(ctx, tx); err != nil {
 		return locked, err
 	}
-	if made, err := result.RowsAffected(); err != nil {
-		return locked, fmt.Errorf("status of job %s: %w", jobID, err)
-	} else if made == 1 {
+	if inserted {
 		if locked.Status.Counts, err = countFolded(ctx, tx, jobID); err != nil {
 			return locked, err
 		}
@@ -53,6 +51,22 @@ func LockStatus(ctx context.Context, tx bun.Tx, jobID string) (locked LockedStat
 	}
 	locked.Job, err = GetJob(ctx, tx, jobID)
 	return locked, err
+}
+
+// insertStatus inserts an empty status of the job, unless it has one. It returns whether it has inserted one.
+func insertStatus(ctx context.Context, tx bun.Tx, jobID string) (inserted bool, err error) {
+	job, err := GetJob(ctx, tx, jobID)
+	if err != nil {
+		return false, err
+	}
+	fresh := StatusOf(unstarted(job), Counts{}, Waiting{}, nil)
+	fresh.UpdatedAt, fresh.UpdatedBy = job.CreatedAt, string(ServiceProjector)
+	result, err := tx.NewInsert().Model(&fresh).On("conflict (job_id) do nothing").Exec(ctx)
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n == 1, err
 }
 
 // IsFirstStart reports whether the job has started and its status does not show that yet.

@@ -24,7 +24,7 @@ const (
 	// classifiers do.
 	batchSize = 1000
 	// linger is how long an incomplete batch waits for more events, and so the delay of a job's progress.
-	linger = 50 * time.Millisecond
+	linger = 100 * time.Millisecond
 	// absorbAfter is the number of errors of one job in a row after which any error is absorbed.
 	absorbAfter = 5
 	// maxRetried is the number of events of one job in a batch that are delivered again after an error: a small share
