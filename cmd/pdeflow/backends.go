@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/localnats"
@@ -39,6 +41,8 @@ type backendOptions struct {
 type backends struct {
 	deps
 	databaseURL, natsURL string
+	// natsOptions are further options of the connection to NATS.
+	natsOptions []nats.Option
 	// postgres is the embedded database, or nil.
 	postgres *localpg.Server
 	// closers release resources, in the order of their creation.
@@ -120,6 +124,7 @@ func (b *backends) startNATS(ctx context.Context, o backendOptions) error {
 		return nil
 	})
 	b.natsURL = server.URL()
+	b.natsOptions = []nats.Option{server.InProcess()}
 	return nil
 }
 
@@ -186,7 +191,7 @@ func (b *backends) connectNATS(ctx context.Context, o backendOptions) error {
 		server = natsServer{url: b.natsURL} // the embedded one
 		b.topology.Domain = ""
 	}
-	nc, err := server.connect(o.name, b.log)
+	nc, err := server.connect(o.name, b.log, b.natsOptions...)
 	if err != nil {
 		return err
 	}

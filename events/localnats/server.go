@@ -25,6 +25,7 @@ import (
 	"syscall"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -238,6 +239,9 @@ func (s *Server) URL() string {
 	scheme, host, _ := strings.Cut(s.address, "://")
 	return scheme + "://" + s.user.String() + "@" + host
 }
+
+// InProcess is an option for a client in this process: it connects without the network.
+func (s *Server) InProcess() nats.Option { return nats.InProcessServer(s.server) }
 
 // Stop stops the server and waits until its files are closed. It may be called again.
 func (s *Server) Stop() {
