@@ -19,8 +19,9 @@ func (a *app) benchCommand() *cli.Command {
 		Description: "A benchmark runs the services on a database and a NATS server of its own, in a temporary " +
 			"directory, and measures its baseline in the same run. Nothing else should run on the machine.\n\n" +
 			"pdeflow bench llm\n" +
-			"pdeflow bench commit --mappings 5000 --workers 8 --json",
-		Commands: []*cli.Command{a.benchCommitCommand(), a.benchLLMCommand()},
+			"pdeflow bench commit --mappings 5000 --workers 8 --json\n" +
+			"pdeflow bench scale --mappings 100000",
+		Commands: []*cli.Command{a.benchCommitCommand(), a.benchLLMCommand(), a.benchScaleCommand()},
 	})
 }
 
@@ -49,15 +50,17 @@ func (b bench) run(ctx context.Context, s settings, measure func(ctx context.Con
 	})
 }
 
-// job imports the report, if necessary, and follows a job of it to the end. It returns an error if a mapping does not
-// succeed.
-func (b bench) job(ctx context.Context, at address) (status events.JobStatus, err error) {
-	if !b.loaded {
-		d := demo{app: b.app, size: b.mappings}
-		if err := d.load(ctx, at.db); err != nil {
-			return status, err
-		}
+// load imports the report, if necessary.
+func (b bench) load(ctx context.Context, at address) error {
+	if b.loaded {
+		return nil
 	}
+	d := demo{app: b.app, size: b.mappings}
+	return d.load(ctx, at.db)
+}
+
+// job follows a job of the report to the end. It returns an error if a mapping does not succeed.
+func (b bench) job(ctx context.Context, at address) (status events.JobStatus, err error) {
 	c := newClient(at.HTTP, at.token)
 	jobID, err := c.regenerate(ctx, sample.CycleID, sample.ReportID)
 	if err != nil {

@@ -21,7 +21,9 @@ func (a *app) benchCommitCommand() *cli.Command {
 		Description: "Runs jobs whose classifier writes the same realistic mapping for every attribute, so that only " +
 			"the pipeline counts. The baseline is a loop over pgx without messages, with the same reads and the " +
 			"same transaction, on the same server. Both run with several numbers of workers, and the best rates " +
-			"are compared. The rate of a job is from the request to its final status.",
+			"are compared. The rate of a job is from the request to its final status. The costs per mapping are the " +
+			"CPU time, the write-ahead log and the buffers from the request until the job is audited; unlike rates, " +
+			"they can be compared between runs on a busy machine.",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "mappings", Usage: "the number of mappings, `N`", Value: 20_000},
 			&cli.IntSliceFlag{
@@ -49,6 +51,9 @@ type benchCommitRun struct {
 	Workers                   int     `json:"workers"`
 	MappingsPerSecond         float64 `json:"mappings_per_second"`
 	BaselineMappingsPerSecond float64 `json:"baseline_mappings_per_second"`
+	// Cost and BaselineCost are the costs of one mapping.
+	Cost         mappingCost `json:"cost"`
+	BaselineCost mappingCost `json:"baseline_cost"`
 }
 
 func (a *app) benchCommit(ctx context.Context, cmd *cli.Command) error {
@@ -76,15 +81,7 @@ func (a *app) benchCommit(ctx context.Context, cmd *cli.Command) error {
 			classifier: schema.ClassifierRules, engine: rules.New(policy.Default()), workers: n, evaluate: noop,
 		}
 		err := b.run(ctx, s, func(ctx context.Context, at address) error {
-			status, err := b.job(ctx, at)
-			if err != nil {
-				return err
-			}
-			run.MappingsPerSecond = float64(size) / status.CompletedAt.Sub(status.CreatedAt).Seconds()
-			b.note(fmt.Sprintf("writing the same without the pipeline, with %s", count(int64(n), "connection")))
-			written, took, err := bareloop.Run(ctx, at.Database, status.JobID, n)
-			run.BaselineMappingsPerSecond = float64(written) / took.Seconds()
-			return err
+			return b.commit(ctx, at, &run)
 		})
 		if err != nil {
 			return err
@@ -95,6 +92,53 @@ func (a *app) benchCommit(ctx context.Context, cmd *cli.Command) error {
 		return a.printJSON(result)
 	}
 	return a.printBenchCommit(result)
+}
+
+// commit runs a job and then the baseline, and sets the rates and costs of the run.
+func (b bench) commit(ctx context.Context, at address, run *benchCommitRun) error {
+	if err := b.load(ctx, at); err != nil {
+		return err
+	}
+	before, err := readMeter(ctx, at.db)
+	if err != nil {
+		return err
+	}
+	status, err := b.job(ctx, at)
+	if err != nil {
+		return err
+	}
+	run.MappingsPerSecond = float64(b.mappings) / status.CompletedAt.Sub(status.CreatedAt).Seconds()
+	if err := awaitAudit(ctx, at.db, status.JobID); err != nil {
+		return err
+	}
+	after, err := readMeter(ctx, at.db)
+	if err != nil {
+		return err
+	}
+	run.Cost = after.since(before, b.mappings)
+	return b.baseline(ctx, at, status.JobID, run)
+}
+
+// baseline writes the results of the job with the bare loop, and sets the rate and cost of the baseline.
+func (b bench) baseline(ctx context.Context, at address, jobID string, run *benchCommitRun) error {
+	b.note(fmt.Sprintf("writing the same without the pipeline, with %s", count(int64(run.Workers), "connection")))
+	loop, err := bareloop.Prepare(ctx, at.Database, jobID, run.Workers)
+	if err != nil {
+		return err
+	}
+	defer loop.Close()
+	before, err := readMeter(ctx, at.db)
+	if err != nil {
+		return err
+	}
+	written, took, err := loop.Run(ctx)
+	if err != nil {
+		return err
+	}
+	run.BaselineMappingsPerSecond = float64(written) / took.Seconds()
+	after, err := readMeter(ctx, at.db)
+	run.BaselineCost = after.since(before, b.mappings)
+	return err
 }
 
 func (r *benchCommitResult) add(run benchCommitRun) {
@@ -115,8 +159,23 @@ func (a *app) printBenchCommit(r benchCommitResult) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	fmt.Fprintln(a.stdout, "\nCosts per mapping:")
+	t = table(a.stdout)
+	printRow(t, "WORKERS", "", "CPU PDEFLOW", "CPU POSTGRES", "WAL", "BUFFERS", "TRANSACTIONS")
+	for _, run := range r.Runs {
+		printCost(t, run.Workers, "pipeline", run.Cost)
+		printCost(t, run.Workers, "baseline", run.BaselineCost)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
 	fmt.Fprintf(a.stdout, "\n%.2f of the baseline, with %s\n", r.RatioToBaseline, count(int64(r.Mappings), "mapping"))
 	return nil
+}
+
+func printCost(t *tableWriter, workers int, name string, c mappingCost) {
+	printRow(t, workers, name, fmt.Sprintf("%.2f ms", c.ProcessCPUMS), fmt.Sprintf("%.2f ms", c.PostgresCPUMS),
+		fmt.Sprintf("%.0f B", c.WALBytes), fmt.Sprintf("%.0f", c.BufferHits), fmt.Sprintf("%.1f", c.Transactions))
 }
 
 // noop returns a mapping of realistic width for every attribute, without ranking or rules.

@@ -115,11 +115,13 @@ func demoDir(named string) (dir string, release func() error, err error) {
 
 // demo runs the job of the demo command, next to the services.
 type demo struct {
-	app   *app
-	size  int
-	once  bool
-	json  bool
-	began time.Time
+	app  *app
+	size int
+	// reportID is the id of the imported report; that of the sample if it is empty.
+	reportID string
+	once     bool
+	json     bool
+	began    time.Time
 	// dir is the data directory. named is the same if the user chose it, and empty for a temporary one.
 	dir, named string
 	// ready is true once everything has started.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -24,7 +25,7 @@ func (d *demo) load(ctx context.Context, db *schema.DB) error {
 		return err
 	}
 	data := report.Data()
-	data.CycleID, data.ReportID, data.Name = sample.CycleID, sample.ReportID, sample.ReportName
+	data.CycleID, data.ReportID, data.Name = sample.CycleID, cmp.Or(d.reportID, sample.ReportID), sample.ReportName
 	data.Author = localUser(d.app.getenv)
 	total := len(report.Attributes.Rows)
 	if d.size > 0 {

@@ -208,8 +208,7 @@ func TestEveryCommandIsInTheHelp(t *testing.T) {
 		"", "demo", "serve", "migrate", "import", "regenerate", "jobs", "jobs list", "jobs wait", "jobs items",
 		"jobs retry", "mappings", "mappings list", "check", "audit", "audit tail",
 		"rebuild", "rules", "rules explain", "rules test", "rules learn", "prompt", "prompt show", "eval",
-		"bench", "bench llm",
-		"bench commit", "token", "reports",
+		"bench", "bench commit", "bench llm", "bench scale", "token", "reports",
 		"context", "context set", "version", "doctor",
 	} {
 		replies = append(replies,

@@ -28,33 +28,48 @@ type work struct {
 	columns                  []any
 }
 
-// Run writes the results of a job that has ended a second time, as those of a new job, with a number of connections at
-// once. It returns the number of mappings and the time that the loop took, without its preparation.
-func Run(ctx context.Context, databaseURL, jobID string, concurrency int) (n int, took time.Duration, err error) {
+// Loop writes the results of a job that has ended a second time, as those of a new job.
+type Loop struct {
+	pool          *pgxpool.Pool
+	all           []work
+	jobID, author string
+	update        string
+}
+
+// Prepare reads the results of the job and returns a loop with a number of connections. The caller must close it.
+func Prepare(ctx context.Context, databaseURL, jobID string, concurrency int) (*Loop, error) {
 	config, err := pgxpool.ParseConfig(databaseURL)
 	if err != nil {
-		return 0, 0, fmt.Errorf("database URL: %w", err)
+		return nil, fmt.Errorf("database URL: %w", err)
 	}
 	config.MaxConns = int32(concurrency) //nolint:gosec // a few
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return 0, 0, fmt.Errorf("bare loop: %w", err)
+	l := &Loop{update: updateMapping()}
+	if l.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return nil, fmt.Errorf("bare loop: %w", err)
 	}
-	defer pool.Close()
-	all, err := readWork(ctx, pool, jobID)
-	if err != nil {
-		return 0, 0, fmt.Errorf("results of job %s: %w", jobID, err)
+	if l.all, err = readWork(ctx, l.pool, jobID); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("results of job %s: %w", jobID, err)
 	}
-	again, err := copyJob(ctx, pool, jobID)
-	if err != nil {
-		return 0, 0, fmt.Errorf("copy of job %s: %w", jobID, err)
+	if l.jobID, err = copyJob(ctx, l.pool, jobID); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("copy of job %s: %w", jobID, err)
 	}
-	l := loop{pool: pool, jobID: again, author: schema.JobAuthor(again), update: updateMapping()}
+	l.author = schema.JobAuthor(l.jobID)
+	return l, nil
+}
+
+// Close closes the connections.
+func (l *Loop) Close() { l.pool.Close() }
+
+// Run writes the results, each once, on all connections at once. It returns the number of mappings and the time that
+// this took.
+func (l *Loop) Run(ctx context.Context) (n int, took time.Duration, err error) {
 	began := time.Now()
-	if err := l.run(ctx, all, concurrency); err != nil {
+	if err := l.run(ctx, int(l.pool.Config().MaxConns)); err != nil {
 		return 0, 0, fmt.Errorf("bare loop: %w", err)
 	}
-	return len(all), time.Since(began), nil
+	return len(l.all), time.Since(began), nil
 }
 
 // readWork reads the values of all items of the job.
@@ -97,26 +112,19 @@ func copyJob(ctx context.Context, pool *pgxpool.Pool, jobID string) (string, err
 	return id.String(), err
 }
 
-// loop writes results.
-type loop struct {
-	pool          *pgxpool.Pool
-	jobID, author string
-	update        string
-}
-
 // run writes the work with a number of goroutines.
-func (l loop) run(ctx context.Context, all []work, concurrency int) error {
+func (l *Loop) run(ctx context.Context, concurrency int) error {
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for range concurrency {
 		group.Go(func() error {
 			for {
 				i := int(next.Add(1)) - 1
-				if i >= len(all) {
+				if i >= len(l.all) {
 					return nil
 				}
-				if err := l.one(ctx, all[i]); err != nil {
-					return fmt.Errorf("mapping %s: %w", all[i].mappingID, err)
+				if err := l.one(ctx, l.all[i]); err != nil {
+					return fmt.Errorf("mapping %s: %w", l.all[i].mappingID, err)
 				}
 			}
 		})
@@ -133,7 +141,7 @@ const readItem = `select i.*, j.job_type, j.classifier, j.force, j.intent, j.cyc
 	where i.job_id = $1 and i.mapping_id = $2`
 
 // one reads an item and writes its result in a transaction.
-func (l loop) one(ctx context.Context, w work) error {
+func (l *Loop) one(ctx context.Context, w work) error {
 	rows, err := l.pool.Query(ctx, readItem, l.jobID, w.mappingID)
 	if err != nil {
 		return err
