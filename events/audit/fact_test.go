@@ -2,10 +2,14 @@ package audit_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/uptrace/bun"
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/audit"
@@ -72,6 +76,48 @@ func TestAFactIsThePublishedEventByteByByte(t *testing.T) {
 			t.Errorf("%s: got data %s, want the body %s and details", event.ID(), entry.Data, body)
 		}
 	}
+}
+
+func TestListFacts_ReadsOnlyTheRowsOfItsItems(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 100)
+	job, _ := f.endedJob()
+	for _, analyzed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("analyzed %t", analyzed), func(t *testing.T) {
+			f := f.in(t)
+			if analyzed {
+				f.exec("analyze job_items, classification_history")
+			}
+			err := f.db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+				before, err := entriesRead(ctx, tx)
+				if err != nil {
+					return err
+				}
+				items := []audit.ItemKey{{JobID: job.ID, MappingID: f.ids[3]}, {JobID: job.ID, MappingID: f.ids[70]}}
+				facts, err := audit.ListFacts(ctx, tx, audit.Query{Items: items})
+				if err != nil || len(facts) != 2 {
+					t.Errorf("ListFacts: got %d facts (%v), want 2", len(facts), err)
+				}
+				after, err := entriesRead(ctx, tx)
+				if n := after - before; n < 4 || n > 20 {
+					t.Errorf("rows and index entries read: got %d, want 4 to 20", n)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// entriesRead counts the rows and index entries of items and history that the session has read and not reported yet.
+func entriesRead(ctx context.Context, tx bun.Tx) (n int, err error) {
+	err = tx.NewRaw(`select coalesce(sum(pg_stat_get_xact_tuples_returned(c.oid)), 0)
+		from pg_class c left join pg_index i on i.indexrelid = c.oid
+		where coalesce(i.indrelid, c.oid) in ('job_items'::regclass, 'classification_history'::regclass)`).
+		Scan(ctx, &n)
+	return n, err
 }
 
 func TestFact_EntryHasTheDetailsOfTheRows(t *testing.T) {

@@ -170,7 +170,8 @@ const historySHA256 = `encode(sha256(convert_to(concat_ws(E'\n',
 	to_char(h.changed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), h.changed_by,
 	h.before::text, h.after::text, h.comment), 'UTF8')), 'hex')`
 
-// listItems returns the outcomes of items.
+// listItems returns the outcomes of items. Lateral queries with a limit look up each row by its key. As a join, the
+// query would read both tables as a whole for every batch, until they have tens of thousands of rows.
 func (r reader) listItems(ctx context.Context) ([]Fact, error) {
 	if len(r.query.Items) == 0 {
 		return nil, nil
@@ -184,8 +185,12 @@ func (r reader) listItems(ctx context.Context) ([]Fact, error) {
 			i.input_tokens, i.output_tokens, i.cost_usd, i.duration_ms, i.information_security_classification,
 			i.ended_at, coalesce(h.id, '') as history_id,
 			case when h.id is not null then `+historySHA256+` else '' end as history_sha256
-		from job_items i left join classification_history h on h.job_id = i.job_id and h.mapping_id = i.mapping_id
-		where i.outcome is not null and (i.job_id, i.mapping_id) in (select * from unnest(?::text[], ?::text[]))`,
+		from unnest(?::text[], ?::text[]) k (job_id, mapping_id)
+		cross join lateral (
+			select * from job_items where job_id = k.job_id and mapping_id = k.mapping_id limit 1) i
+		left join lateral (
+			select * from classification_history where job_id = k.job_id and mapping_id = k.mapping_id limit 1) h on true
+		where i.outcome is not null`,
 		pgdialect.Array(each(r.query.Items, func(k ItemKey) string { return k.JobID })),
 		pgdialect.Array(each(r.query.Items, func(k ItemKey) string { return k.MappingID }))).Scan(ctx, &rows)
 	if err != nil {
