@@ -135,20 +135,19 @@ func (s *scale) sizes(ctx context.Context) error {
 		}
 		s.result.StreamBytes[name] = int64(stream.CachedInfo().State.Bytes) //nolint:gosec // far below
 	}
-	var tables []struct {
-		Name  string `bun:"name"`
-		Bytes int64  `bun:"bytes"`
-		Dead  int64  `bun:"dead"`
-	}
-	err = s.at.db.NewRaw(`select relname as name, pg_total_relation_size(relid) as bytes, n_dead_tup as dead
-		from pg_stat_user_tables`).Scan(ctx, &tables)
+	var (
+		tables      []string
+		sizes, dead []int64
+	)
+	err = s.at.db.NewRaw(`select relname, pg_total_relation_size(relid), n_dead_tup from pg_stat_user_tables`).
+		Scan(ctx, &tables, &sizes, &dead)
 	if err != nil {
 		return fmt.Errorf("sizes of tables: %w", err)
 	}
 	s.result.TableBytes = make(map[string]int64, len(tables))
-	for _, table := range tables {
-		s.result.TableBytes[table.Name] = table.Bytes
-		s.result.DeadRows += table.Dead
+	for i, table := range tables {
+		s.result.TableBytes[table] = sizes[i]
+		s.result.DeadRows += dead[i]
 	}
 	return nil
 }
