@@ -187,9 +187,11 @@ func (r reader) listItems(ctx context.Context) ([]Fact, error) {
 			case when h.id is not null then `+historySHA256+` else '' end as history_sha256
 		from unnest(?::text[], ?::text[]) k (job_id, mapping_id)
 		cross join lateral (
-			select * from job_items where job_id = k.job_id and mapping_id = k.mapping_id limit 1) i
+			select * from job_items where job_id = k.job_id and mapping_id = k.mapping_id limit 1
+		) i
 		left join lateral (
-			select * from classification_history where job_id = k.job_id and mapping_id = k.mapping_id limit 1) h on true
+			select * from classification_history where job_id = k.job_id and mapping_id = k.mapping_id limit 1
+		) h on true
 		where i.outcome is not null`,
 		pgdialect.Array(each(r.query.Items, func(k ItemKey) string { return k.JobID })),
 		pgdialect.Array(each(r.query.Items, func(k ItemKey) string { return k.MappingID }))).Scan(ctx, &rows)
