@@ -44,13 +44,15 @@ func LockStatus(ctx context.Context, tx bun.Tx, jobID string) (locked LockedStat
 		if locked.Status.Counts, err = countFolded(ctx, tx, jobID); err != nil {
 			return locked, err
 		}
-		if locked.Status.Completed() > 0 || !locked.Job.EndedAt.IsZero() {
-			// The previous status was deleted after clients had seen it, so the transitions are not checked.
-			locked.Status = JobStatus{Counts: locked.Status.Counts}
-		}
 	}
-	locked.Job, err = GetJob(ctx, tx, jobID)
-	return locked, err
+	if locked.Job, err = GetJob(ctx, tx, jobID); err != nil {
+		return locked, err
+	}
+	if inserted && (locked.Status.Completed() > 0 || !locked.Job.EndedAt.IsZero()) {
+		// The previous status was deleted after clients had seen it, so the transitions are not checked.
+		locked.Status = JobStatus{Counts: locked.Status.Counts}
+	}
+	return locked, nil
 }
 
 // insertStatus inserts an empty status of the job, unless it has one. It returns whether it has inserted one.
