@@ -59,8 +59,12 @@ func (b bench) load(ctx context.Context, at address) error {
 	return d.load(ctx, at.db)
 }
 
-// job follows a job of the report to the end. It returns an error if a mapping does not succeed.
+// job imports the report, if necessary, and follows a job of it to the end. It returns an error if a mapping does not
+// succeed.
 func (b bench) job(ctx context.Context, at address) (status events.JobStatus, err error) {
+	if err := b.load(ctx, at); err != nil {
+		return status, err
+	}
 	c := newClient(at.HTTP, at.token)
 	jobID, err := c.regenerate(ctx, sample.CycleID, sample.ReportID)
 	if err != nil {

@@ -99,6 +99,7 @@ func (b bench) commit(ctx context.Context, at address, run *benchCommitRun) erro
 	if err := b.load(ctx, at); err != nil {
 		return err
 	}
+	b.loaded = true
 	before, err := readMeter(ctx, at.db)
 	if err != nil {
 		return err
