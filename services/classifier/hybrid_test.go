@@ -1,6 +1,7 @@
 package classifier
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -128,4 +129,41 @@ func TestADisagreementHasBothResultsAndIsNeverApprovedByItself(t *testing.T) {
 func withVIN(work schema.Work) schema.Work {
 	work.Attribute.Description = "Not of one VIN."
 	return work
+}
+
+func TestQuestion_HasTheOtherColumnsOfTheTablesOfItsCandidates(t *testing.T) {
+	t.Parallel()
+	var all []schema.SourceColumn
+	for _, table := range []string{"LN_MSTR", "PARTY"} {
+		for i := range 60 {
+			all = append(all, schema.SourceColumn{
+				DataSourceID: "servicing", SchemaName: "svc", TableName: table, ColumnName: fmt.Sprintf("QX%d", i),
+			})
+		}
+	}
+	all[7].ColumnName = "CURR_BAL_AMT"
+	for name, tt := range map[string]struct {
+		columns []schema.SourceColumn
+		want    int
+	}{
+		"a report with many columns": {all, maxCandidates},
+		"a report with few":          {all[:9], 9},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			from := candidatesOf("FR Y-14M", nil, tt.columns)
+			work := workOn(schema.JobTypePDERegeneration, "Current Balance Amount", schema.Mapping{})
+			q, positions := question(from, work, rank(from, work))
+			if len(q.Candidates) != tt.want || len(positions) != tt.want || positions[0] != 7 {
+				t.Fatalf("got %d candidates at %v, want %d, the best one first", len(q.Candidates), positions, tt.want)
+			}
+			seen := map[int]bool{}
+			for _, i := range positions {
+				if seen[i] || from.columns[i].TableName != "LN_MSTR" {
+					t.Errorf("candidate %d: got %v, want each column of the table once", i, from.columns[i])
+				}
+				seen[i] = true
+			}
+		})
+	}
 }

@@ -53,10 +53,38 @@ func question(from *candidates, work schema.Work, chosen choice) (llm.Question, 
 	if chosen.SourceField != "" && !slices.Contains(positions, chosen.Column) {
 		positions = append(positions, chosen.Column) // a person has confirmed it for the same attribute elsewhere
 	}
+	positions = withNeighbours(from, positions)
 	for _, i := range positions {
 		q.Candidates = append(q.Candidates, from.columns[i])
 	}
 	return q, positions
+}
+
+// withNeighbours adds columns to the candidates until there are enough: the other columns of their tables, the tables
+// of the best ones first, and, if the report has few columns, all others. The names of these columns do not resemble
+// that of the attribute, which a model need not mind.
+func withNeighbours(from *candidates, positions []int) []int {
+	has := make(map[int]bool, maxCandidates)
+	for _, i := range positions {
+		has[i] = true
+	}
+	add := func(all []int) {
+		for _, i := range all {
+			if !has[i] && len(positions) < maxCandidates {
+				has[i] = true
+				positions = append(positions, i)
+			}
+		}
+	}
+	for _, i := range slices.Clone(positions) {
+		add(from.byTable[tableOf(from.columns[i])])
+	}
+	if len(from.columns) <= maxCandidates {
+		for i := range from.columns {
+			add([]int{i})
+		}
+	}
+	return positions
 }
 
 // chooseByModel returns the model's choice of a column. The rules' choice counts as evidence, and is the first
