@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/pdeflow/pdeflow/events"
@@ -89,6 +90,9 @@ func (d *Desk) readAssets() error {
 		body, err := files.ReadFile("static/" + entry.Name())
 		if err != nil {
 			return fmt.Errorf("static files: %w", err)
+		}
+		if path.Ext(entry.Name()) == ".css" {
+			body = regexp.MustCompile(`(?s)/\*.*?\*/\n*`).ReplaceAll(body, nil) // comments are for readers of the source
 		}
 		sum := sha256.Sum256(body)
 		d.assets[entry.Name()] = asset{
