@@ -192,7 +192,7 @@ func ListJobs(ctx context.Context, db bun.IDB, filter JobFilter, before string, 
 	}
 	switch {
 	case filter.Status == "":
-	case filter.CycleID == "" && filter.ReportID == "" && !filter.Active:
+	case !filter.Active:
 		// With the limit, Postgres would read all jobs in their order and compare them with the page.
 		query = query.Where("j.id = any (array(?))", jobsOfStatus(db, filter, before, limit)).Limit(0)
 	default:
@@ -212,13 +212,29 @@ func jobsOfStatus(db bun.IDB, filter JobFilter, before string, limit int) *bun.R
 		last = min(last, before)
 	}
 	return db.NewRaw(`select job_id from (
-			(select job_id from job_status where status = ?0 and job_id >= ?1 and job_id <= ?2 and job_id <> ?3
-				order by job_id desc limit ?4)
+			(select job_id from job_status s where status = ?0 and job_id >= ?1 and job_id <= ?2 and job_id <> ?3
+				and ?5 order by job_id desc limit ?4)
 			union all
 			(select w.job_id from jobs_without_status w where job_id >= ?1 and job_id <= ?2 and job_id <> ?3
-				and (select `+missingStatusSQL+` from jobs j where j.id = w.job_id) = ?0
+				and (select `+missingStatusSQL+` from jobs j where j.id = w.job_id and ?6) = ?0
 				order by w.job_id desc limit ?4)) found
-		order by job_id desc limit ?4`, filter.Status, filter.IDPrefix, last, before, limit)
+		order by job_id desc limit ?4`, filter.Status, filter.IDPrefix, last, before, limit,
+		filter.scope("s"), filter.scope("j"))
+}
+
+// scope returns the condition on the cycle and the report of a row of jobs or of job_status.
+func (f JobFilter) scope(alias string) any {
+	row := bun.Ident(alias)
+	switch {
+	case f.CycleID != "" && f.ReportID != "":
+		return bun.SafeQuery("?.cycle_id = ? and ?.report_id = ?", row, f.CycleID, row, f.ReportID)
+	case f.CycleID != "":
+		return bun.SafeQuery("?.cycle_id = ?", row, f.CycleID)
+	case f.ReportID != "":
+		return bun.SafeQuery("?.report_id = ?", row, f.ReportID)
+	default:
+		return bun.Safe("true")
+	}
 }
 
 // lastWithPrefix returns the upper end of the range of ids with the prefix, in the collation of ids. Postgres

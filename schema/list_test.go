@@ -127,6 +127,7 @@ func TestAPageOfJobsIsFoundWithoutReadingTheOthers(t *testing.T) {
 	exec(t, db, `update job_status set status = case when job_id <= 'job-000000010' then 'failed' else 'cancelled' end
 		where job_id <= 'job-000000015'`)
 	exec(t, db, "update jobs set cycle_id = 'first', report_id = 'first' where id <= 'job-000000010'")
+	exec(t, db, "update job_status set cycle_id = 'first', report_id = 'first' where job_id <= 'job-000000010'")
 	exec(t, db, "delete from job_status where job_id = 'job-000000001'")
 	vacuum(t, db, "jobs, job_status, jobs_without_status")
 	schematest.Job(t, db, 10) // its id is the lowest
@@ -150,9 +151,23 @@ func TestAPageOfJobsIsFoundWithoutReadingTheOthers(t *testing.T) {
 		"a report of any cycle, the oldest": {
 			schema.JobFilter{ReportID: "first"}, 10,
 		},
-		"a report":                {schema.JobFilter{CycleID: "first", ReportID: "first"}, 10},
-		"a report, failed":        {schema.JobFilter{ReportID: "first", Status: schema.StatusFailed}, 9},
-		"a report, none complete": {schema.JobFilter{CycleID: "first", Status: schema.StatusPaused}, 0},
+		"a report":             {schema.JobFilter{CycleID: "first", ReportID: "first"}, 10},
+		"a report, failed":     {schema.JobFilter{ReportID: "first", Status: schema.StatusFailed}, 9},
+		"a cycle, none paused": {schema.JobFilter{CycleID: "first", Status: schema.StatusPaused}, 0},
+		"the large cycle, none paused": {
+			schema.JobFilter{CycleID: schematest.CycleID, Status: schema.StatusPaused}, 0,
+		},
+		"the large cycle, the oldest": {
+			schema.JobFilter{CycleID: schematest.CycleID, Status: schema.StatusCancelled}, 5,
+		},
+		"the large report, the oldest": {
+			schema.JobFilter{ReportID: schematest.ReportID, Status: schema.StatusCancelled}, 5,
+		},
+		"the large report of a cycle, the oldest": {
+			schema.JobFilter{
+				CycleID: schematest.CycleID, ReportID: schematest.ReportID, Status: schema.StatusCancelled,
+			}, 5,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, statistics := range []string{"select 1", "analyze jobs, job_status"} {
@@ -287,9 +302,11 @@ func TestListReports_SumsTheUsageOfTheJobsOfAReport(t *testing.T) {
 		job := schematest.ListedJob(t, db, 1)
 		for _, statement := range []string{
 			"update jobs set classifier = 'hybrid', ended_at = now() where id = ?0",
-			`insert into job_status (job_id, status, progress_percentage, current_step, total_steps, completed_steps,
+			`insert into job_status (job_id, cycle_id, report_id, status, progress_percentage, current_step,
+				total_steps, completed_steps,
 				input_tokens, output_tokens, cost_usd, message, job_version, created_at, updated_at, updated_by)
-			values (?0, 'running', 0, '', 1, 0, 1000, 10, 0.25, '', 1, now(), now(), 'test')
+			select id, cycle_id, report_id, 'running', 0, '', 1, 0, 1000, 10, 0.25, '', 1, now(), now(), 'test'
+			from jobs where id = ?0
 			on conflict (job_id) do update set input_tokens = 1000, output_tokens = 10, cost_usd = 0.25`,
 		} {
 			if _, err := db.NewRaw(statement, job.ID).Exec(t.Context()); err != nil {

@@ -63,6 +63,8 @@ type JobStatus struct {
 	bun.BaseModel `bun:"table:job_status,alias:s"`
 
 	JobID              string `bun:"job_id,pk"`
+	CycleID            string `bun:"cycle_id"`
+	ReportID           string `bun:"report_id"`
 	Status             Status `bun:"status"`
 	ProgressPercentage int    `bun:"progress_percentage"`
 	CurrentStep        string `bun:"current_step"`
@@ -173,6 +175,8 @@ func StatusOf(job Job, counts Counts, waiting Waiting, failures []FailureCount) 
 	total := max(job.Total(), completed)
 	s := JobStatus{
 		JobID:          job.ID,
+		CycleID:        job.CycleID,
+		ReportID:       job.ReportID,
 		Status:         statusFrom(job, counts),
 		TotalSteps:     total,
 		CompletedSteps: completed,

@@ -81,7 +81,7 @@ func (l LockedStatus) IsFirstStart() bool {
 // status computed from it lags.
 func unstarted(job Job) Job {
 	return Job{
-		ID: job.ID, JobType: job.JobType, MappingCount: job.MappingCount, RequestedBy: job.RequestedBy,
+		ID: job.ID, CycleID: job.CycleID, ReportID: job.ReportID, JobType: job.JobType, MappingCount: job.MappingCount, RequestedBy: job.RequestedBy,
 		CreatedAt: job.CreatedAt,
 	}
 }

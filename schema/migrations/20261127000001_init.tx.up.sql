@@ -541,6 +541,9 @@ create table job_costs (
 
 create table job_status (
     job_id              text collate "C" primary key references jobs,
+    -- Those of the job, which never change. They are here for the indexes.
+    cycle_id            text not null,
+    report_id           text not null,
     status              text not null check (status in ('pending', 'running', 'paused', 'completed', 'failed', 'cancelled')),
     progress_percentage integer not null check (progress_percentage between 0 and 100),
     current_step        text not null,
@@ -573,8 +576,11 @@ create table job_status (
     check (completed_steps <= total_steps),
     check ((status in ('completed', 'failed', 'cancelled')) = (completed_at is not null))
 ) with (fillfactor = 50);
--- For the list of jobs. The status of a job changes a few times.
+-- For the list of jobs. The status of a job changes a few times, and other updates change no index.
 create index job_status_status on job_status (status, job_id);
+create index job_status_cycle on job_status (cycle_id, status, job_id);
+create index job_status_report on job_status (report_id, cycle_id, status, job_id);
+create index job_status_any_cycle on job_status (report_id, status, job_id);
 
 -- The jobs that have no row in job_status, because the projector has not written it yet or it was deleted. Triggers maintain the rows, so that
 -- neither the projector nor a list of jobs by status has to search all jobs for them.
