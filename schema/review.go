@@ -223,10 +223,11 @@ func selectNamed(db bun.IDB, rows *[]Mapping, cycleID, reportID string, ids []st
 
 // lastEditor selects the author of the last edit of the mapping m that is not undone. Jobs, reviews, approvals by a
 // rule, undos, removals of columns and refreshes are not edits; imports are. The editor of a mapping that was carried
-// over is the one of the earlier cycle, and null if it had none.
+// over is the one of the earlier cycle, and null if it had none. A row of a job has no action. The query does not name
+// job_id, because Postgres would read the index of all rows without one for each mapping if it believes them to be few.
 const lastEditor = `select case h.action when 'carried_over' then h.edited_by else h.changed_by end
 	from classification_history h
-	where h.mapping_id = m.id and h.job_id is null
+	where h.mapping_id = m.id
 		and h.action not in ('reviewed', 'undone', 'auto_approved', 'unmapped', 'refreshed')
 		and not exists (select from classification_history u where u.mapping_id = m.id and u.undoes = h.id)
 	order by h.changed_at desc, h.id desc limit 1`
