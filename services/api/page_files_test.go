@@ -110,7 +110,7 @@ func TestASlowImportOnThePageTakesNoSlot(t *testing.T) {
 		}
 	}
 	if a := f.upload(piece{"attributes", "a.csv", someAttributes}); a.status != http.StatusOK {
-		t.Errorf("an import beside three slow ones: got %d %s, want 200", a.status, a.body)
+		t.Errorf("an import during three slow ones: got %d %s, want 200", a.status, a.body)
 	}
 }
 

@@ -92,7 +92,8 @@ func (d *Desk) readAssets() error {
 			return fmt.Errorf("static files: %w", err)
 		}
 		if path.Ext(entry.Name()) == ".css" {
-			body = regexp.MustCompile(`(?s)/\*.*?\*/\n*`).ReplaceAll(body, nil) // comments are for readers of the source
+			// The comments are for readers of the source.
+			body = regexp.MustCompile(`(?s)/\*.*?\*/\n*`).ReplaceAll(body, nil)
 		}
 		sum := sha256.Sum256(body)
 		d.assets[entry.Name()] = asset{
