@@ -81,8 +81,8 @@ func (l LockedStatus) IsFirstStart() bool {
 // status computed from it lags.
 func unstarted(job Job) Job {
 	return Job{
-		ID: job.ID, CycleID: job.CycleID, ReportID: job.ReportID, JobType: job.JobType, MappingCount: job.MappingCount, RequestedBy: job.RequestedBy,
-		CreatedAt: job.CreatedAt,
+		ID: job.ID, CycleID: job.CycleID, ReportID: job.ReportID, JobType: job.JobType,
+		MappingCount: job.MappingCount, RequestedBy: job.RequestedBy, CreatedAt: job.CreatedAt,
 	}
 }
 

@@ -39,10 +39,11 @@ func EndedJobs(t testing.TB, db *schema.DB, n int) {
 		`insert into classification_history
 			select 'h-' || job_id, mapping_id, job_id, now(), 'job:' || job_id, '{}', '{}', null, ` + signed + `
 			from job_items i where not exists (select from classification_history where job_id = i.job_id)`,
-		`insert into job_status (job_id, cycle_id, report_id, status, progress_percentage, current_step, total_steps, completed_steps,
-			succeeded, public, message,
+		`insert into job_status (job_id, cycle_id, report_id, status, progress_percentage, current_step,
+			total_steps, completed_steps, succeeded, public, message,
 			completed_at, job_version, created_at, updated_at, updated_by)
-			select id, cycle_id, report_id, 'completed', 100, 'done', 1, 1, 1, 1, 'done', now(), 1, now(), now(), 'test' from jobs
+			select id, cycle_id, report_id, 'completed', 100, 'done', 1, 1, 1, 1, 'done', now(), 1, now(), now(), 'test'
+			from jobs
 			on conflict do nothing`,
 	} {
 		if _, err := db.NewRaw(statement, n).Exec(t.Context()); err != nil {

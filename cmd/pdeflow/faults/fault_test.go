@@ -82,7 +82,7 @@ func (r *run) upTo(d time.Duration) time.Duration { return time.Duration(r.rando
 func (r *run) admin(statement string) {
 	r.t.Helper()
 	conn := r.connect()
-	defer conn.Close(r.t.Context()) //nolint:errcheck // the statement may have ended the session
+	defer conn.Close(r.t.Context())
 	if _, err := conn.Exec(r.t.Context(), "set default_transaction_read_only = off"); err != nil {
 		r.t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func (r *run) crashPostgres() {
 func (r *run) lockMappings() {
 	r.t.Helper()
 	conn := r.connect()
-	defer conn.Close(r.t.Context()) //nolint:errcheck // ends the transaction
+	defer conn.Close(r.t.Context())
 	if _, err := conn.Exec(r.t.Context(), `begin; set local idle_in_transaction_session_timeout = 0;
 		select from pde_mappings where mod(hashtext(id), 2) = 0 order by id for update skip locked`); err != nil {
 		r.t.Fatal(err)

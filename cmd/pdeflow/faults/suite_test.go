@@ -35,8 +35,8 @@ func TestMain(m *testing.M) { schematest.Main(m) }
 func TestAJobSurvivesRandomFaults(t *testing.T) {
 	path := program(t)
 	for n := range *runs {
-		t.Run(fmt.Sprintf("seed %d", *seed+uint64(n)), func(t *testing.T) { //nolint:gosec // a count
-			r := newRun(t, path, *seed+uint64(n)) //nolint:gosec // a count
+		t.Run(fmt.Sprintf("seed %d", *seed+uint64(n)), func(t *testing.T) {
+			r := newRun(t, path, *seed+uint64(n))
 			r.job = r.regenerate()
 			for range *count {
 				r.injectOne()
@@ -66,7 +66,7 @@ type run struct {
 func newRun(t *testing.T, program string, seed uint64) *run {
 	t.Helper()
 	r := &run{
-		t: t, random: rand.New(rand.NewPCG(seed, 0)), //nolint:gosec // repeatable on purpose
+		t: t, random: rand.New(rand.NewPCG(seed, 0)),
 		program: program, listen: freeAddress(t), db: schematest.New(t), databaseURL: schematest.URL(t),
 		nats: eventstest.Start(t), log: eventstest.NewLog(t),
 	}
