@@ -31,7 +31,8 @@ func program(t *testing.T) string {
 func (r *run) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(r.t.Context(), r.program, args...)
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+r.databaseURL, "NATS_URL="+r.nats.URL(),
-		"PDEFLOW_AUTH_SECRET="+secret, "PDEFLOW_LOG_FORMAT=json", "PDEFLOW_DATA_DIR="+r.t.TempDir(), "PDEFLOW_SERVER=http://"+r.listen)
+		"PDEFLOW_AUTH_SECRET="+secret, "PDEFLOW_LOG_FORMAT=json", "PDEFLOW_DATA_DIR="+r.t.TempDir(),
+		"PDEFLOW_SERVER=http://"+r.listen)
 	return cmd
 }
 
