@@ -140,19 +140,22 @@ func (f MappingFilter) groups(after MappingPosition) [][]facet {
 	return groups
 }
 
-// merge selects the next mappings of each facet of the group, at most limit of each, and the first limit of those in
-// the order of the list. An index that begins with the facet must have this order.
+// merge selects the next mappings of each facet of the group, at most limit of each, and of those the first limit in
+// the order of the list. An index that begins with the facet must have this order. Only the columns of the order are
+// sorted, because a page may merge dozens of facets and the rows are wide.
 func (f MappingFilter) merge(db bun.IDB, group []facet, after MappingPosition, limit int) *bun.SelectQuery {
 	if key, constant := group[0].key(f.Sort); constant && after.ID != "" && strconv.Itoa(key) != after.Key {
 		after = MappingPosition{} // the position is in an earlier group
 	}
 	stream := f.stream(db, after).Limit(int64(limit))
-	return f.order(db.NewSelect().ColumnExpr("m.*").
+	merged := f.order(db.NewSelect().ColumnExpr("m.id").
 		TableExpr("unnest(?::integer[]) as f (facet)", pgdialect.Array(numbers(group))).
 		Join("cross join lateral (?) as m", stream)).Limit(int64(limit))
+	return db.NewSelect().ColumnExpr("m.*").TableExpr("(?) as merged", merged).
+		Join("cross join lateral (select * from pde_mappings where id = merged.id offset 0) as m")
 }
 
-// stream selects the mappings of the facet f.facet in the order of the list. It selects a range of facets and
+// stream selects the columns of an order by facet of the mappings of the facet f.facet, in the order of the list. It selects a range of facets and
 // sorts by the facet first, so that only one index fits. Without statistics, Postgres would otherwise choose
 // another index and read all mappings of the report. A scan stops at a bound on one column, but not at a bound
 // on a row of columns, so the upper end of the range bounds the facet alone.
@@ -164,7 +167,9 @@ func (f MappingFilter) stream(db bun.IDB, after MappingPosition) *bun.SelectQuer
 		columns = []string{facetOfMapping, key, "m.id"}
 		cursor, args = "f.facet, "+bound+", ?", []any{after.Key, after.ID}
 	}
-	query := db.NewSelect().TableExpr("pde_mappings as m").ColumnExpr("m.*").
+	query := db.NewSelect().TableExpr("pde_mappings as m").
+		ColumnExpr("m.id, m.confidence_score, m.updated_at").
+		ColumnExpr("m.information_security_classification, m.criticality, m.review_status").
 		Where("m.cycle_id = ? and m.report_id = ?", f.CycleID, f.ReportID)
 	others := f.withoutFacets()
 	if others != (MappingFilter{}) {
