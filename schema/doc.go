@@ -24,7 +24,8 @@
 //     jobs.version, and job_status.job_version is the version from which it was computed. Outcomes of items do
 //     not increment it: one without folded_at is not counted yet. A job ends only in the version that was read,
 //     so that an intent recorded in the meantime is not lost. Triggers list the jobs that have no row in
-//     job_status in jobs_without_status, so that nothing searches all jobs for them.
+//     job_status in jobs_without_status, so that nothing searches all jobs for them. It has the cycle and report
+//     of its job, so that one index has the jobs of a status in a cycle or report.
 //  5. Migrations are applied and recorded in one transaction, under an advisory lock. A released migration is
 //     never edited.
 //  6. A session does not depend on the defaults of its server, database or role. It sets its isolation level,

@@ -221,14 +221,14 @@ func readEvalReport(ctx context.Context, db *schema.DB, cycle, report string, se
 	if set.Report == "" {
 		set.Report = row.ReportID
 	}
-	for after := ""; ; after = set.Attributes[len(set.Attributes)-1].ID {
-		page, err := schema.ListAttributes(ctx, db, cycle, report, after, evalPage)
+	list := func(after string, limit int) ([]schema.Attribute, error) {
+		return schema.ListAttributes(ctx, db, cycle, report, after, limit)
+	}
+	for page, err := range schema.Pages(evalPage, list, func(a schema.Attribute) string { return a.ID }) {
 		if err != nil {
 			return err
 		}
-		if set.Attributes = append(set.Attributes, page...); len(page) < evalPage {
-			break
-		}
+		set.Attributes = append(set.Attributes, page...)
 	}
 	set.Columns, err = schema.ListCandidateColumns(ctx, db, cycle, report)
 	return err

@@ -111,16 +111,15 @@ func (s *Server) writeLineage(ctx context.Context, to io.Writer, of ReportPath, 
 	if err != nil {
 		return fmt.Errorf("id of the run: %w", err)
 	}
-	for after := ""; ; {
-		sources, err := schema.ListDataSources(ctx, s.db, of.CycleID, of.ReportID, after, exportPage)
+	list := func(after string, limit int) ([]schema.DataSource, error) {
+		return schema.ListDataSources(ctx, s.db, of.CycleID, of.ReportID, after, limit)
+	}
+	for sources, err := range schema.Pages(exportPage, list, func(d schema.DataSource) string { return d.ID }) {
 		if err != nil {
 			return err
 		}
-		if len(sources) == 0 {
-			break
-		}
 		for _, source := range sources {
-			after, e.sources[source.ID] = source.ID, source.Name
+			e.sources[source.ID] = source.Name
 		}
 	}
 	if e.columns, err = schema.ListSourceColumns(ctx, s.db, of.CycleID, of.ReportID); err != nil {

@@ -58,9 +58,11 @@ func EstimateJob(
 func eachUnlisted(
 	ctx context.Context, db *schema.DB, engine *rules.Engine, job schema.Job, do func(*candidates, schema.Work),
 ) error {
+	list := func(after string, limit int) ([]schema.Work, error) {
+		return schema.ListUnlistedWork(ctx, db, job, after, limit)
+	}
 	var from *candidates
-	for after := ""; ; {
-		page, err := schema.ListUnlistedWork(ctx, db, job, after, workPage)
+	for page, err := range schema.Pages(workPage, list, func(w schema.Work) string { return w.Mapping.ID }) {
 		if err != nil {
 			return err
 		}
@@ -74,10 +76,7 @@ func eachUnlisted(
 				return ctx.Err()
 			}
 			do(from, work)
-			after = work.Mapping.ID
-		}
-		if len(page) < workPage {
-			return nil
 		}
 	}
+	return nil
 }

@@ -179,6 +179,20 @@ func TestAnEmptyJobCompletesWhenItIsListed(t *testing.T) {
 	}
 }
 
+func TestADeletedStatusOfAnEmptyJobIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 0)
+	job := f.listed()
+	p := f.projector()
+	f.fold(p, received(events.JobListed(job.ID, 0)))
+	want := f.status(job)
+	f.Exec("delete from job_status")
+	f.fold(p, received(events.JobBell(job.ID)))
+	if got := f.status(job); !got.Equal(want) || f.Count("select count(*) from job_status") != 1 {
+		t.Errorf("status: got %+v, want a row with %+v", got, want)
+	}
+}
+
 func TestTheReasonOfAWaitIsShownUntilTheWaitIsOver(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 2)
