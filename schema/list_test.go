@@ -294,6 +294,32 @@ func countReads(
 	return read, err
 }
 
+func TestListReports_DoesNotReadTheJobsOfTheRules(t *testing.T) {
+	t.Parallel()
+	db := schematest.New(t)
+	for _, table := range []string{"jobs", "job_status"} {
+		exec(t, db, "alter table "+table+" set (autovacuum_enabled = off)")
+	}
+	schematest.Report(t, db, 10)
+	schematest.EndedJobs(t, db, 3000)
+	exec(t, db, "update jobs set classifier = 'llm' where id = 'job-000000007'")
+	exec(t, db, "update job_status set input_tokens = 70 where job_id = 'job-000000007'")
+	vacuum(t, db, "jobs, job_status")
+	for _, statistics := range []string{"select 1", "analyze jobs, job_status"} {
+		exec(t, db, statistics)
+		n := entries(t, db, func(ctx context.Context, tx bun.Tx) error {
+			reports, err := schema.ListReports(ctx, tx, "", "", 10)
+			if len(reports) != 1 || reports[0].InputTokens != 70 {
+				t.Errorf("ListReports: got %+v, want one with 70 tokens", reports)
+			}
+			return err
+		}, "jobs", "job_status")
+		if n > 20 {
+			t.Errorf("entries read (%s): got %d, want at most 20", statistics, n)
+		}
+	}
+}
+
 func TestListReports_SumsTheUsageOfTheJobsOfAReport(t *testing.T) {
 	t.Parallel()
 	db := schematest.New(t)

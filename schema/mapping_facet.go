@@ -155,10 +155,10 @@ func (f MappingFilter) merge(db bun.IDB, group []facet, after MappingPosition, l
 		Join("cross join lateral (select * from pde_mappings where id = merged.id offset 0) as m")
 }
 
-// stream selects the columns of an order by facet of the mappings of the facet f.facet, in the order of the list. It selects a range of facets and
-// sorts by the facet first, so that only one index fits. Without statistics, Postgres would otherwise choose
-// another index and read all mappings of the report. A scan stops at a bound on one column, but not at a bound
-// on a row of columns, so the upper end of the range bounds the facet alone.
+// stream selects the columns of an order by facet of the mappings of the facet f.facet, in the order of the list. It
+// selects a range of facets and sorts by the facet first, so that only one index fits. Without statistics, Postgres
+// would otherwise choose another index and read all mappings of the report. A scan stops at a bound on one column, but
+// not at a bound on a row of columns, so the upper end of the range bounds the facet alone.
 func (f MappingFilter) stream(db bun.IDB, after MappingPosition) *bun.SelectQuery {
 	columns, cursor, args := []string{facetOfMapping, "m.id"}, "f.facet, ?", []any{after.ID}
 	if f.Sort == MappingSortConfidence || f.Sort == MappingSortUpdatedAt {

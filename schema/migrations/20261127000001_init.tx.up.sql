@@ -415,6 +415,8 @@ create index jobs_unaudited on jobs (id) where audited_at is null;
 create index jobs_report on jobs (cycle_id, report_id, id);
 create index jobs_cycle on jobs (cycle_id, id);
 create index jobs_any_cycle on jobs (report_id, id);
+-- For the usage of a report: the other jobs have none.
+create index jobs_model on jobs (cycle_id, report_id) where classifier <> 'rules';
 
 create table job_intents (
     job_id       text collate "C" not null references jobs,
