@@ -47,12 +47,12 @@ var faults = []fault{
 	}},
 	{"a user locks half of the mappings", (*run).lockMappings},
 	{"pause and resume", func(r *run) {
-		r.request("/jobs/" + r.job + "/pause")
+		r.request("/jobs/"+r.job+"/pause", "")
 		r.lasts(r.upTo(500 * time.Millisecond))
-		r.request("/jobs/" + r.job + "/resume")
+		r.request("/jobs/"+r.job+"/resume", "")
 	}},
 	{"cancel", func(r *run) {
-		r.request("/jobs/" + r.job + "/cancel")
+		r.request("/jobs/"+r.job+"/cancel", "")
 		r.cancelled = true
 	}},
 	{"nats-server is down", func(r *run) {
