@@ -52,11 +52,15 @@ func (s *Server) reportsPage(ctx context.Context, r *http.Request) (reply, error
 	if err != nil {
 		return reply{}, err
 	}
-	last, err := s.lastJobs(ctx, page.Items)
+	shown := make([]schema.Report, len(page.Items))
+	for i, summary := range page.Items {
+		shown[i] = summary.Report
+	}
+	last, err := s.lastJobs(ctx, shown)
 	if err != nil {
 		return reply{}, err
 	}
-	previous, err := s.previousReports(ctx, page.Items)
+	previous, err := s.previousReports(ctx, shown)
 	if err != nil {
 		return reply{}, err
 	}
@@ -78,12 +82,8 @@ func (s *Server) reportsPage(ctx context.Context, r *http.Request) (reply, error
 
 // previousReports returns the reports as they are in the cycles before theirs.
 func (s *Server) previousReports(
-	ctx context.Context, summaries []schema.ReportSummary,
+	ctx context.Context, reports []schema.Report,
 ) (map[ReportPath]*schema.ReportSummary, error) {
-	reports := make([]schema.Report, len(summaries))
-	for i, summary := range summaries {
-		reports[i] = summary.Report
-	}
 	rows, err := schema.ListPreviousReports(ctx, s.db, reports)
 	if err != nil {
 		return nil, err
@@ -96,13 +96,7 @@ func (s *Server) previousReports(
 }
 
 // lastJobs returns the status of the last job of each report that has had one.
-func (s *Server) lastJobs(
-	ctx context.Context, summaries []schema.ReportSummary,
-) (map[ReportPath]*events.JobStatus, error) {
-	reports := make([]schema.Report, len(summaries))
-	for i, summary := range summaries {
-		reports[i] = summary.Report
-	}
+func (s *Server) lastJobs(ctx context.Context, reports []schema.Report) (map[ReportPath]*events.JobStatus, error) {
 	jobs, err := schema.ListLastJobs(ctx, s.db, reports)
 	if err != nil {
 		return nil, err

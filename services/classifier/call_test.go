@@ -46,6 +46,30 @@ func (f *fixture) handleLLM(c *Classifier, id string) {
 	}
 }
 
+// startLLM handles the message of the first mapping in the background, and returns a function that waits for the end
+// while the classifier looks for changes of intents.
+func (f *fixture) startLLM(c *Classifier) (ended func(what string)) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.handleLLM(c, f.ids[0])
+	}()
+	return func(what string) {
+		f.T.Helper()
+		f.Eventually(what, func() bool {
+			if err := c.intents.check(f.T.Context()); err != nil {
+				f.T.Error(err)
+			}
+			select {
+			case <-done:
+				return true
+			default:
+				return false
+			}
+		})
+	}
+}
+
 // deliverLLM is handleLLM without the check of the result, which it returns.
 func (f *fixture) deliverLLM(c *Classifier, id string) error {
 	message := f.message(id)
@@ -117,24 +141,10 @@ func TestACancelledJobEndsItsCalls(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	c, _ := f.withModel(llmtest.Options{Script: llmtest.Always(llmtest.SlowBody)})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f.handleLLM(c, f.ids[0])
-	}()
+	ended := f.startLLM(c)
 	f.Eventually("the call is sent", func() bool { return f.Count("select count(*) from model_calls") == 1 })
 	f.Exec("update jobs set intent = 'cancel'")
-	f.Eventually("the call has ended", func() bool {
-		if err := c.intents.check(f.T.Context()); err != nil {
-			f.T.Error(err)
-		}
-		select {
-		case <-done:
-			return true
-		default:
-			return false
-		}
-	})
+	ended("the call has ended")
 	f.wantItem(f.ids[0], outcome{})
 	if n := f.Count("select count(*) from model_calls where state = 'aborted'"); n != 1 {
 		t.Errorf("aborted calls: got %d, want 1", n)
@@ -177,24 +187,10 @@ func TestAPausedJobEndsTheWaitForACall(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	c, server := f.withModel(llmtest.Options{Script: llmtest.Always(llmtest.ServerError)})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f.handleLLM(c, f.ids[0])
-	}()
+	ended := f.startLLM(c)
 	f.Eventually("the call is refused", func() bool { return server.Counts().Calls > 1 })
 	f.Exec("update jobs set intent = 'pause'")
-	f.Eventually("the wait has ended", func() bool {
-		if err := c.intents.check(f.T.Context()); err != nil {
-			f.T.Error(err)
-		}
-		select {
-		case <-done:
-			return true
-		default:
-			return false
-		}
-	})
+	ended("the wait has ended")
 	f.wantItem(f.ids[0], outcome{})
 	if n := f.Count("select count(*) from model_calls where state = 'failed'"); n != 1 {
 		t.Errorf("failed calls: got %d, want 1: nothing can be charged for it", n)

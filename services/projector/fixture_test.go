@@ -118,6 +118,26 @@ func (f *fixture) status(job schema.Job) schema.JobStatus {
 	return status
 }
 
+// lockItems locks the rows of the job's items until release is called.
+func (f *fixture) lockItems(job schema.Job) (release func()) {
+	f.T.Helper()
+	lock, err := f.DB.BeginTx(f.T.Context(), nil)
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	f.T.Cleanup(func() { _ = lock.Rollback() }) // it has ended, unless the test has failed
+	_, err = lock.NewRaw("select from job_items where job_id = ? for update", job.ID).Exec(f.T.Context())
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	return func() {
+		f.T.Helper()
+		if err := lock.Commit(); err != nil {
+			f.T.Fatal(err)
+		}
+	}
+}
+
 // seenStatus is a status with its number of counted items, and the transaction that wrote it.
 type seenStatus struct {
 	Tx     int64  `bun:"tx"`

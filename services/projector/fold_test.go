@@ -88,15 +88,7 @@ func TestAJobThatStartsDuringAFoldIsSeenRunningBeforeAnItemIsCounted(t *testing.
 		values (?, ?, now(), 'test', now(), 'test')`, job.ID, f.ids[0])
 	batch := f.end(job, f.ids[0])
 	// The projector has read that the job has not started, and waits for the item's row, which the test holds.
-	lock, err := f.DB.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Rollback() //nolint:errcheck // committed below, unless the test has failed
-	_, err = lock.NewRaw("select from job_items where job_id = ? for update", job.ID).Exec(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	release := f.lockItems(job)
 	folded := make(chan error, 1)
 	p := f.projector()
 	go func() { folded <- p.fold(t.Context(), batch) }()
@@ -104,9 +96,7 @@ func TestAJobThatStartsDuringAFoldIsSeenRunningBeforeAnItemIsCounted(t *testing.
 	if err := schema.MarkStarted(t.Context(), f.DB, job.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := lock.Commit(); err != nil {
-		t.Fatal(err)
-	}
+	release()
 	if err := <-folded; err != nil {
 		t.Fatal(err)
 	}

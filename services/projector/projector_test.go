@@ -170,22 +170,12 @@ func TestAPauseDuringTheLastFoldIsPublishedBeforeJobFinished(t *testing.T) {
 	p := f.projector()
 	batch := f.end(job, f.ids[0])
 	// The projector has read the job and waits for the item's row, which the test holds.
-	lock, err := f.DB.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Rollback() //nolint:errcheck // committed below, unless the test has failed
-	_, err = lock.NewRaw("select from job_items where job_id = ? for update", job.ID).Exec(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	release := f.lockItems(job)
 	folded := make(chan error, 1)
 	go func() { folded <- p.fold(t.Context(), batch) }()
 	f.WaitForLocks(1)
 	f.Intend(job.ID, schema.IntentPause)
-	if err := lock.Commit(); err != nil {
-		t.Fatal(err)
-	}
+	release()
 	if err := <-folded; err != nil {
 		t.Fatal(err)
 	}
