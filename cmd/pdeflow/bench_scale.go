@@ -180,24 +180,17 @@ func (s *scale) control(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.result.PauseSeconds, err = s.pause(ctx, jobID); err != nil {
+	if jobID, s.result.PauseSeconds, err = s.pause(ctx, jobID); err != nil {
 		return err
 	}
-	if err := s.change(ctx, jobID, "resume"); err != nil {
+	if err := s.change(ctx, jobID, "resume"); err != nil && !isConflict(err) {
 		return err
 	}
 	if err := s.crowd(ctx, jobID); err != nil {
 		return err
 	}
 	s.bench.note("cancelling the large job")
-	err = s.change(ctx, jobID, "cancel")
-	if refused, ok := errors.AsType[*apiError](err); ok && refused.problem.Status == http.StatusConflict {
-		// It has ended.
-		if jobID, err = s.start(ctx); err == nil {
-			err = s.change(ctx, jobID, "cancel")
-		}
-	}
-	if err != nil {
+	if jobID, err = s.changeRunning(ctx, jobID, "cancel"); err != nil {
 		return err
 	}
 	if _, err := s.bench.app.watch(ctx, s.client, jobID, true); err != nil {
@@ -231,16 +224,40 @@ func (s *scale) change(ctx context.Context, jobID, intent string) error {
 	return nil
 }
 
-// pause pauses the job and returns the seconds until its last mapping ended.
-func (s *scale) pause(ctx context.Context, jobID string) (float64, error) {
+// mostStarts is how often the large job is started to be paused or cancelled. A small one may end before.
+const mostStarts = 5
+
+// changeRunning sends the job an intent. If the job has ended, it starts the job again. It returns the id of the job.
+func (s *scale) changeRunning(ctx context.Context, jobID, intent string) (string, error) {
+	for starts := 1; ; starts++ {
+		err := s.change(ctx, jobID, intent)
+		if !isConflict(err) || starts == mostStarts {
+			return jobID, err
+		}
+		if jobID, err = s.start(ctx); err != nil {
+			return jobID, err
+		}
+	}
+}
+
+// isConflict reports whether the api has refused an intent because the job has ended.
+func isConflict(err error) bool {
+	refused, ok := errors.AsType[*apiError](err)
+	return ok && refused.problem.Status == http.StatusConflict
+}
+
+// pause pauses the job and returns its id and the seconds until its last mapping ended.
+func (s *scale) pause(ctx context.Context, jobID string) (string, float64, error) {
 	s.bench.note("pausing the large job")
-	if err := s.change(ctx, jobID, "pause"); err != nil {
-		return 0, err
+	jobID, err := s.changeRunning(ctx, jobID, "pause")
+	if err == nil {
+		err = sleep(ctx, settled)
 	}
-	if err := sleep(ctx, settled); err != nil {
-		return 0, err
+	if err != nil {
+		return jobID, 0, err
 	}
-	return s.since(ctx, jobID, schema.IntentPause, "select max(ended_at) from job_items where job_id = ?")
+	seconds, err := s.since(ctx, jobID, schema.IntentPause, "select max(ended_at) from job_items where job_id = ?")
+	return jobID, seconds, err
 }
 
 // since returns the seconds from the intent to the time that the query returns for the job, at least zero.
