@@ -71,9 +71,10 @@ func (s *scale) crowd(ctx context.Context, jobID string) error {
 
 // poll reads the status of the job periodically until ctx ends.
 func (s *scale) poll(ctx context.Context, jobID string, reads *latencies) error {
+	client := *s.client // one client is not for several goroutines
 	for {
 		err := reads.time(func() error {
-			_, err := s.client.do(ctx, request{method: http.MethodGet, path: jobPath(jobID, "/status")})
+			_, err := client.do(ctx, request{method: http.MethodGet, path: jobPath(jobID, "/status")})
 			return err
 		})
 		if err == nil {
