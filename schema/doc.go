@@ -76,8 +76,8 @@
 //     job takes it FOR KEY SHARE when it is inserted and saves only items without an outcome. A job that has ended has
 //     no such items and never becomes active again. A removal clears the field of the mappings to the data source that
 //     it deletes.
-//  16. A search reads the list as in decision 13, 500 mappings at a time, and does not look for all matches if
-//     one in 100 of the first has the text. Otherwise it finds candidates by their parts of one to three
+//  16. A search reads the list as in decision 13, 350 mappings at a time, and does not look for all matches if
+//     one in 70 of the first has the text. Otherwise it finds candidates by their parts of one to three
 //     characters, in GIN indexes of arrays: pg_trgm is an extension that an operator may not be allowed to
 //     create. Candidates are compared with the text itself, so the indexes never decide the result. Mappings are
 //     found by their columns through mapped_elements, which has each pair of element and column once, instead of

@@ -18,7 +18,7 @@ const (
 	// mapping in twenty matches, the window fills a page of 50.
 	window = 1000
 	// searchWindow replaces window in a search, which also reads the attribute of each mapping.
-	searchWindow = 500
+	searchWindow = 350
 	// facetWindow replaces them in an order without an index: that many mappings are read of each facet.
 	facetWindow = 100
 	// frequent is the number of mappings with the text in the window from which on reading in order is faster than
