@@ -31,7 +31,7 @@ func explore(y system, of scope) exploration {
 	for at := int32(0); int(at) < len(all); at++ {
 		before := all[at].state
 		var next []int32
-		violated := ""
+		var violation *exploration
 		y.steps(before, func(step string, harm bool, s state) {
 			s.order()
 			n, known := index[s]
@@ -44,14 +44,13 @@ func explore(y system, of scope) exploration {
 				next = append(next, n)
 			}
 			for _, g := range guarantees {
-				if violated == "" && !g.holds(&s) {
-					violated = g.name
-					all = append(all, visited{s, step, at}) // with this step as its last one
+				if violation == nil && !g.holds(&s) {
+					violation = &exploration{len(all), g.name, append(traceTo(all, at), step), s}
 				}
 			}
 		})
-		if violated != "" {
-			return exploration{len(all), violated, traceTo(all, int32(len(all)-1)), all[len(all)-1].state}
+		if violation != nil {
+			return *violation
 		}
 		follows = append(follows, next)
 	}

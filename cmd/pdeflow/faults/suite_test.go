@@ -39,7 +39,7 @@ func TestAJobSurvivesRandomFaults(t *testing.T) {
 			r := newRun(t, path, *seed+uint64(n))
 			for injected := 0; injected < *count && !t.Failed(); {
 				r.job, r.progress, r.cancelled = r.regenerate(), schema.JobStatus{}, false
-				for injected < *count && r.injectOne() {
+				for injected < *count && r.injectOne(injected) {
 					injected++
 				}
 				r.finish()
@@ -49,10 +49,11 @@ func TestAJobSurvivesRandomFaults(t *testing.T) {
 	}
 }
 
-// run is jobs that follow each other, with their servers, its processes and the random source of its faults.
+// run is one run of the suite: jobs that follow each other, with their servers and processes.
 type run struct {
 	t           *testing.T
-	random      *rand.Rand
+	seed        uint64
+	random      *rand.Rand // of the present fault
 	program     string
 	listen      string
 	databaseURL string
@@ -68,9 +69,8 @@ type run struct {
 func newRun(t *testing.T, program string, seed uint64) *run {
 	t.Helper()
 	r := &run{
-		t: t, random: rand.New(rand.NewPCG(seed, 0)),
-		program: program, listen: freeAddress(t), db: schematest.New(t), databaseURL: schematest.URL(t),
-		nats: eventstest.Start(t), log: eventstest.NewLog(t),
+		t: t, seed: seed, program: program, listen: freeAddress(t),
+		db: schematest.New(t), databaseURL: schematest.URL(t), nats: eventstest.Start(t), log: eventstest.NewLog(t),
 	}
 	// The tests' server may lose the last commits in a crash, which would move progress back.
 	r.admin(`do $$ begin
@@ -94,12 +94,12 @@ func newRun(t *testing.T, program string, seed uint64) *run {
 }
 
 // injectOne waits until the job has advanced by a random number of mappings, breaks something, and waits until the job
-// advances again. It returns false if the job ends before.
-func (r *run) injectOne() bool {
+// advances again. It returns false if the job ends before. The n-th fault depends on the seed alone.
+func (r *run) injectOne(n int) bool {
 	r.t.Helper()
+	r.random = rand.New(rand.NewPCG(r.seed, uint64(n)))
 	f := faults[r.random.IntN(len(faults))]
-	step := int64(r.random.IntN(2 * *mappings / *count))
-	at := r.progress.CompletedSteps + step
+	at := r.progress.CompletedSteps + int64(r.random.IntN(*mappings / *count))
 	r.until(func(s schema.JobStatus) bool { return s.CompletedSteps >= at || s.Status.IsFinal() })
 	if r.progress.Status.IsFinal() {
 		return false
