@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
@@ -28,7 +29,8 @@ func (a *app) benchCommand() *cli.Command {
 // bench runs jobs of a generated report on servers of its own.
 type bench struct {
 	app *app
-	// dir holds the data of the servers. The report is imported unless loaded is true.
+	// dir holds the data of the servers; if it is empty, each run has a temporary one. The report is imported unless
+	// loaded is true.
 	dir      string
 	loaded   bool
 	mappings int
@@ -36,7 +38,17 @@ type bench struct {
 }
 
 // run runs all services with the settings, calls measure, and ends them.
-func (b bench) run(ctx context.Context, s settings, measure func(ctx context.Context, at address) error) error {
+func (b bench) run(
+	ctx context.Context, s settings, measure func(ctx context.Context, at address) error,
+) error {
+	if b.dir == "" {
+		lock, err := datadir.Temp()
+		if err != nil {
+			return err
+		}
+		defer lock.Remove() //nolint:errcheck // the next start removes a directory that is left
+		b.dir = lock.Dir()
+	}
 	return b.app.runNode(ctx, node{
 		names:    schema.Services(),
 		backends: backendOptions{dir: b.dir, natsListen: "127.0.0.1:0", name: "pdeflow-bench"},

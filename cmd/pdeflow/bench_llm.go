@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/urfave/cli/v3"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/llm"
 	"github.com/pdeflow/pdeflow/services/classifier/llm/llmtest"
@@ -193,12 +191,6 @@ func (b llmBench) pipeline(ctx context.Context, o llmtest.Options) (run benchLLM
 	if err != nil {
 		return run, err
 	}
-	lock, err := datadir.Temp()
-	if err != nil {
-		return run, err
-	}
-	defer func() { err = errors.Join(err, lock.Remove()) }()
-	b.dir = lock.Dir()
 	s := settings{
 		classifier: schema.ClassifierLLM, engine: rules.New(policy.Default()), calls: b.concurrency,
 		model: llm.New(client, llm.NewPrompt(policy.Default()), nil),

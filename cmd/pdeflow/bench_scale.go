@@ -11,7 +11,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
@@ -87,13 +86,8 @@ func (a *app) benchScale(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	lock, err := datadir.Temp()
-	if err != nil {
-		return err
-	}
-	defer lock.Remove() //nolint:errcheck // the next start removes a directory that is left
 	s := scale{
-		bench:  bench{app: a, dir: lock.Dir(), mappings: size, log: log},
+		bench:  bench{app: a, mappings: size, log: log},
 		result: benchScaleResult{Mappings: size, ComparedMappings: size / scaleShare},
 	}
 	err = s.bench.run(ctx, settings{
