@@ -87,9 +87,11 @@ func (d *Dispatcher) start(ctx context.Context, job schema.Job) (schema.Job, err
 	return job, err
 }
 
-// list writes the next page of the work list. A paused job gets none, because it may be cancelled.
+// list writes the next page of the work list. A paused job gets none, because it may be cancelled. Neither does a job
+// that is to run and has not started, because no item may end before the start.
 func (d *Dispatcher) list(ctx context.Context, job schema.Job) (schema.Job, bool, error) {
-	if !job.ListedAt.IsZero() || job.Intent == schema.IntentPause {
+	if !job.ListedAt.IsZero() || job.Intent == schema.IntentPause ||
+		job.Intent == schema.IntentRun && job.StartedAt.IsZero() {
 		return job, false, nil
 	}
 	err := d.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {

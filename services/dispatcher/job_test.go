@@ -272,3 +272,19 @@ func TestAnEmptyJobIsListedInOneTurn(t *testing.T) {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
+
+// A resume after a pause that came before the start may be read by a turn that has not started the job.
+func TestList_ListsNothingBeforeTheStart(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	job := f.ReadJob(f.job("cards", 3).ID)
+	if !job.StartedAt.IsZero() || job.Intent != schema.IntentRun {
+		t.Fatalf("job: got %+v, want one that is to run and has not started", job)
+	}
+	if _, more, err := f.dispatcher(Options{}).list(t.Context(), job); err != nil || more {
+		t.Errorf("list: got more %t, %v, want nothing to do", more, err)
+	}
+	if n := f.Count("select count(*) from job_items"); n != 0 {
+		t.Errorf("items: got %d, want none", n)
+	}
+}

@@ -16,7 +16,8 @@
 // # Decisions
 //
 //  1. The model leaves out what decides about no guarantee: the contents of mappings, windows, hints and backoff. A
-//     step that a service takes at a time, such as the redelivery after AckWait, is possible at any time.
+//     step that a service takes at a time, such as the redelivery after AckWait, is possible at any time. An error that
+//     ends an item at once, at any attempt, is left out.
 //  2. Versions are not counted. When a row is written, what was read of it is marked as stale, which is all that a
 //     guard compares.
 //  3. Faults and requests are limited, because each multiplies the states. In 600,000 states, all scopes together, no

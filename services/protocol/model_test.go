@@ -6,7 +6,8 @@ import (
 )
 
 // items is the largest number of mappings of a job, and workers that of the classifier's workers. Two of each are
-// enough for every conflict: two workers with one item, and one item that overtakes another.
+// enough for every conflict: two workers with one item, and one item that overtakes another. An item whose attempt
+// maxAttempts fails has failed.
 const (
 	items       = 2
 	workers     = 2

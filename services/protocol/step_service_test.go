@@ -98,7 +98,7 @@ func (y system) save(s state, w int, step func(string, state)) {
 	n.worker[w] = worker{item: me.item, holds: me.holds}
 	isQueued := it.outcome == queued || !y.with(queuedGuard)
 	switch {
-	case me.fails && (!isQueued || y.with(attemptGuard) && it.attempt != me.attempt):
+	case me.fails && (!isQueued || me.attempt+1 < maxAttempts && y.with(attemptGuard) && it.attempt != me.attempt):
 		n.worker[w].phase = acknowledge
 		step("PostponeItem, for nothing,", n)
 	case me.fails && me.attempt+1 < maxAttempts:
@@ -201,13 +201,11 @@ func (s *state) acknowledge(e event) {
 // count folds the items that the event names, or all of them, and writes the status from the job's row as it was read.
 func (y system) count(s state, step func(string, state)) {
 	n, read := s, s.projector.job
-	if !s.view.running && read.started && !s.view.final {
-		if y.with(runningFirst) {
-			n.view.running = true
-			n.projector.job = s.read() // the next transaction reads it again
-			step("MarkRunning", n)
-			return
-		}
+	if y.with(runningFirst) && !s.view.running && read.started && !s.view.final {
+		n.view.running = true
+		n.projector.job = s.read() // the next transaction reads it again
+		step("MarkRunning", n)
+		return
 	}
 	for i := range n.item {
 		it := &n.item[i]
