@@ -224,7 +224,7 @@ func (h History) Images() (before, after Image, err error) {
 	return before, after, nil
 }
 
-// DecodeImage decodes After of a change.
+// DecodeImage decodes a whole image of a change: After, or Before if no job made the change. See [History.Images].
 func DecodeImage(text json.RawMessage) (image Image, err error) {
 	if err := json.Unmarshal(text, &image); err != nil {
 		return image, fmt.Errorf("image of a mapping: %w: %w", ErrMalformed, err)

@@ -181,12 +181,7 @@ func ListJobs(ctx context.Context, db bun.IDB, filter JobFilter, before string, 
 	if filter.IDPrefix != "" {
 		query = query.Where("j.id between ? and ?", filter.IDPrefix, lastWithPrefix(filter.IDPrefix))
 	}
-	if filter.CycleID != "" {
-		query = query.Where("j.cycle_id = ?", filter.CycleID)
-	}
-	if filter.ReportID != "" {
-		query = query.Where("j.report_id = ?", filter.ReportID)
-	}
+	query = query.Where("?", filter.scope("j"))
 	if filter.Active {
 		query = query.Where("j.ended_at is null and not j.published_finished")
 	}

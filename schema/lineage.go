@@ -3,15 +3,13 @@ package schema
 import (
 	"context"
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/uptrace/bun"
 )
 
 // Lineage is where a field of a report comes from.
 type Lineage struct {
-	MappingID      string       `bun:"id"`
-	AttributeName  string       `bun:"attribute_name"`
 	LineItemNumber string       `bun:"line_item_number"`
 	DataSource     string       `bun:"data_source"`
 	SourceField    string       `bun:"source_field"`
@@ -23,7 +21,7 @@ type Lineage struct {
 // ListLineage returns the lineage of at most limit mappings of the report, in the order of the list of mappings.
 func ListLineage(ctx context.Context, db bun.IDB, cycleID, reportID string, limit int) ([]Lineage, error) {
 	var rows []Lineage
-	err := db.NewRaw(`select m.id, a.attribute_name, coalesce(a.line_item_number, '') as line_item_number,
+	err := db.NewRaw(`select coalesce(a.line_item_number, '') as line_item_number,
 			coalesce(s.name, '') as data_source, coalesce(m.source_field, '') as source_field, m.source_fields,
 			coalesce(m.information_security_classification, '') as information_security_classification
 		from pde_mappings m join attributes a on a.id = m.attribute_id
@@ -42,14 +40,12 @@ func (l Lineage) Tables() (tables []string) {
 	if len(fields) == 0 && l.SourceField != "" {
 		fields = SourceFields{l.SourceField}
 	}
-	seen := map[string]bool{}
 	for _, field := range fields {
-		table := field
-		if dot := strings.LastIndex(field, "."); dot >= 0 {
-			table = field[:dot]
+		table := field // as it is, if a person has entered something else
+		if c, ok := ParseSourceField(field); ok {
+			table = quoteName(c.SchemaName) + "." + quoteName(c.TableName)
 		}
-		if !seen[table] {
-			seen[table] = true
+		if !slices.Contains(tables, table) {
 			tables = append(tables, table)
 		}
 	}

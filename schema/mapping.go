@@ -297,8 +297,8 @@ func GetMapping(ctx context.Context, db bun.IDB, cycleID, reportID, id string) (
 // [ErrNotFound] if there is none.
 func FindMapping(ctx context.Context, db bun.IDB, prefix string) (Mapping, error) {
 	var found []Mapping
-	err := db.NewSelect().Model(&found).Where("id >= ?0 and id <= ?0 || chr(1114111)", prefix).Order("id").Limit(2).
-		Scan(ctx)
+	err := db.NewSelect().Model(&found).Where("id between ? and ?", prefix, lastWithPrefix(prefix)).Order("id").
+		Limit(2).Scan(ctx)
 	switch {
 	case err != nil:
 		return Mapping{}, fmt.Errorf("mapping %s: %w", prefix, err)

@@ -15,8 +15,8 @@ type PreviousReport struct {
 	ReportSummary
 }
 
-// ListPreviousReports returns the reports as they are in the cycles before theirs, in the order of ids. Reports without
-// an earlier cycle are left out.
+// ListPreviousReports returns the reports as they are in the cycles before theirs, in the order of ids and cycles.
+// Reports without an earlier cycle are left out.
 func ListPreviousReports(ctx context.Context, db bun.IDB, reports []Report) ([]PreviousReport, error) {
 	cycles, ids := make([]string, len(reports)), make([]string, len(reports))
 	for i, report := range reports {
@@ -30,7 +30,7 @@ func ListPreviousReports(ctx context.Context, db bun.IDB, reports []Report) ([]P
 	err := db.NewRaw(`select asked.cycle_id, asked.report_id, max(r.cycle_id) as previous
 		from unnest(?::text[], ?::text[]) as asked (cycle_id, report_id)
 			join reports r on r.report_id = asked.report_id and r.cycle_id < asked.cycle_id collate "C"
-		group by 1, 2`, pgdialect.Array(cycles), pgdialect.Array(ids)).Scan(ctx, &pairs)
+		group by 1, 2 order by 2, 1`, pgdialect.Array(cycles), pgdialect.Array(ids)).Scan(ctx, &pairs)
 	if err != nil {
 		return nil, fmt.Errorf("previous cycles of %d reports: %w", len(reports), err)
 	}

@@ -544,8 +544,8 @@ create table job_costs (
 create table job_status (
     job_id              text collate "C" primary key references jobs,
     -- Those of the job, which never change. They are here for the indexes.
-    cycle_id            text not null,
-    report_id           text not null,
+    cycle_id            text collate "C" not null,
+    report_id           text collate "C" not null,
     status              text not null check (status in ('pending', 'running', 'paused', 'completed', 'failed', 'cancelled')),
     progress_percentage integer not null check (progress_percentage between 0 and 100),
     current_step        text not null,

@@ -19,9 +19,10 @@ func lineage(lines, tables, systems int) []schema.Lineage {
 	for i := range rows {
 		table := i * i % tables
 		rows[i] = schema.Lineage{
-			AttributeName: fmt.Sprintf("Attribute %d", i), LineItemNumber: fmt.Sprint(i + 1),
-			DataSource:  fmt.Sprintf("System <%d>", table%systems),
-			SourceField: fmt.Sprintf("S%d.T%d.C", table%systems, table), InformationSecurityClassification: tiers[i%5],
+			LineItemNumber:                    fmt.Sprint(i + 1),
+			DataSource:                        fmt.Sprintf("System <%d>", table%systems),
+			SourceField:                       fmt.Sprintf("S%d.T%d.C", table%systems, table),
+			InformationSecurityClassification: tiers[i%5],
 		}
 		if i%17 == 3 {
 			rows[i].DataSource, rows[i].SourceField = "", ""
@@ -150,7 +151,7 @@ func TestNewLineagePicture_DrawsALineForEachOfItsTables(t *testing.T) {
 	if len(p.Nodes) != 2 || p.Flows != 2 || p.Mapped != 1 || p.Sections[0].Total != 2 {
 		t.Errorf("got %d nodes, %d flows, %d mapped, %+v", len(p.Nodes), p.Flows, p.Mapped, p.Sections[0])
 	}
-	if !strings.Contains(p.Summary(), "1 of 1 lines come from 2 tables of 1 systems") ||
+	if !strings.Contains(p.Summary(), "1 of 1 lines have a column. Tables: 2. Systems: 1.") ||
 		!strings.Contains(p.Summary(), "made of several tables") {
 		t.Errorf("summary: got %s", p.Summary())
 	}
