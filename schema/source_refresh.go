@@ -110,6 +110,7 @@ func (im *importer) sourceColumns(ctx context.Context, data ReportData) error {
 			return fmt.Errorf("data sources of report %s: %w", im.report.ReportID, err)
 		}
 	}
+	isRefreshed := map[string]bool{}
 	fresh := maps.Clone(data.Connections)
 	for _, source := range known {
 		var columns []ColumnRow
@@ -123,13 +124,14 @@ func (im *importer) sourceColumns(ctx context.Context, data ReportData) error {
 			return err
 		}
 		im.done.Refreshed = append(im.done.Refreshed, refreshed)
+		isRefreshed[source.Name] = true
 		delete(fresh, source.Name)
 	}
 	rows := data.Columns
 	if len(known) > 0 {
 		rows.All = func(yield func(ColumnRow) bool) {
 			for c := range data.Columns.All {
-				if _, isFresh := fresh[c.DataSource]; isFresh && !yield(c) {
+				if !isRefreshed[c.DataSource] && !yield(c) {
 					return
 				}
 			}

@@ -2,7 +2,6 @@ package tabular
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -56,7 +55,7 @@ func (f *DecisionFile) Row(i int) (DecisionRow, error) {
 		return row, err
 	}
 	if err := json.Unmarshal(text, &row.decisionTexts); err != nil {
-		return row, fmt.Errorf("file for the rows: %w", err)
+		return row, spoolError{err}
 	}
 	return row, nil
 }

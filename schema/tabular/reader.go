@@ -185,11 +185,12 @@ func (r *reader[R]) identify(row R, rec record) {
 		r.add(rec.line, -1, "", "one of "+list(r.layout.oneOf, "or")+" must not be empty")
 		return
 	}
+	key = strings.Clone(key) // it is a part of the text of its line
 	if first, duplicate := r.seen[key]; duplicate {
 		reason := fmt.Sprintf("%s is already in %s; %s", r.layout.noun, first, advice)
 		r.add(rec.line, r.cellOf(r.layout.index(column)), column, reason)
 		r.twice[key] = true
 		return
 	}
-	r.seen[strings.Clone(key)] = r.place(rec)
+	r.seen[key] = r.place(rec)
 }

@@ -16,8 +16,12 @@ type spool struct {
 	size int64
 }
 
-// spoolError is an error of the temporary file. It is the server's, not that of the file that is read.
+// spoolError is an error of a temporary file: that of the texts, or the one that is read. It is the server's, and no
+// problem of the contents.
 type spoolError struct{ error }
+
+// Error implements error.
+func (e spoolError) Error() string { return "temporary file: " + e.error.Error() }
 
 func (e spoolError) Unwrap() error { return e.error }
 
@@ -25,11 +29,11 @@ func (e spoolError) Unwrap() error { return e.error }
 func (s *spool) add(text []byte) (at int64, err error) {
 	if s.file == nil {
 		if s.file, err = os.CreateTemp("", "pdeflow-rows-*"); err != nil {
-			return 0, spoolError{fmt.Errorf("file for the rows: %w", err)}
+			return 0, spoolError{err}
 		}
 		s.out = bufio.NewWriterSize(s.file, 64<<10)
 		if err := os.Remove(s.file.Name()); err != nil {
-			return 0, spoolError{fmt.Errorf("file for the rows: %w", err)}
+			return 0, spoolError{err}
 		}
 	}
 	at = s.size
@@ -38,7 +42,7 @@ func (s *spool) add(text []byte) (at int64, err error) {
 		_, err = s.out.Write(text)
 	}
 	if err != nil {
-		return 0, spoolError{fmt.Errorf("file for the rows: %w", err)}
+		return 0, spoolError{err}
 	}
 	s.size += int64(len(length) + len(text))
 	return at, nil
@@ -51,16 +55,16 @@ const usualText = 512
 func (s *spool) read(at int64) ([]byte, error) {
 	if s.out.Buffered() > 0 {
 		if err := s.out.Flush(); err != nil {
-			return nil, spoolError{fmt.Errorf("file for the rows: %w", err)}
+			return nil, spoolError{err}
 		}
 	}
 	start := make([]byte, min(usualText, s.size-at))
 	if _, err := s.file.ReadAt(start, at); err != nil {
-		return nil, spoolError{fmt.Errorf("file for the rows: %w", err)}
+		return nil, spoolError{err}
 	}
 	length, n := binary.Uvarint(start)
 	if n <= 0 || length > math.MaxInt32 {
-		return nil, spoolError{fmt.Errorf("file for the rows: no text at %d", at)}
+		return nil, spoolError{fmt.Errorf("no text at %d", at)}
 	}
 	if start = start[n:]; length <= uint64(len(start)) {
 		return start[:length], nil
@@ -68,7 +72,7 @@ func (s *spool) read(at int64) ([]byte, error) {
 	text := make([]byte, length)
 	copied := copy(text, start)
 	if _, err := s.file.ReadAt(text[copied:], at+int64(n+copied)); err != nil {
-		return nil, spoolError{fmt.Errorf("file for the rows: %w", err)}
+		return nil, spoolError{err}
 	}
 	return text, nil
 }
