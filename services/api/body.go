@@ -106,7 +106,7 @@ func (s *Server) receive(ctx huma.Context, then func(*os.File)) {
 		s.write(w, r, tooLarge(limit))
 		return
 	case len(s.imports) == cap(s.imports):
-		s.refuseImport(w, r)
+		s.write(w, r, importsBusy())
 		return
 	}
 	file, problem := s.spool(r.Context(), http.MaxBytesReader(w, r.Body, limit))
@@ -150,7 +150,7 @@ func (s *Server) bodyProblem(err error) *Problem {
 		error
 		Timeout() bool
 	}](err); ok && timeout.Timeout() {
-		return newProblem(bodyTimedOut, fmt.Sprintf("A request must be complete within %s.", s.bodyTimeout))
+		return newProblem(bodyTimedOut, "The request took too long to arrive. Nothing was changed; try again.")
 	}
 	return newProblem(malformed, "The body is incomplete.")
 }
@@ -158,7 +158,7 @@ func (s *Server) bodyProblem(err error) *Problem {
 func tooLarge(limit int64) *Problem {
 	detail := fmt.Sprintf("A request to this route may have at most %d MiB.", limit>>20)
 	if limit == maxUpload {
-		detail += " Send several requests, such as one for each file of an import."
+		detail += " Send several smaller requests."
 	}
 	return newProblem(bodyTooLarge, detail)
 }

@@ -266,7 +266,7 @@ func TestImportDecisions_AppliesManyPages(t *testing.T) {
 	}
 }
 
-// A file may be larger than those of other imports, and its explanations are not held in memory.
+// A file may be larger than those of other imports.
 func TestImportDecisions_TakesALargeFile(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

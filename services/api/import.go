@@ -172,14 +172,15 @@ func (s *Server) admitted(ctx huma.Context, next func(huma.Context)) {
 		next(ctx)
 	default:
 		r, w := humachi.Unwrap(ctx)
-		s.refuseImport(w, r)
+		s.write(w, r, importsBusy())
 	}
 }
 
-func (s *Server) refuseImport(w http.ResponseWriter, r *http.Request) {
-	s.write(w, r, newProblem(busy,
+// importsBusy returns the problem of an import that gets no slot.
+func importsBusy() *Problem {
+	return newProblem(busy,
 		fmt.Sprintf("The server runs at most %d imports at once. Nothing was imported; try again.", maxImports)).
-		addHeader("Retry-After", "5"))
+		addHeader("Retry-After", "5")
 }
 
 func (s *Server) importReport(ctx context.Context, in *struct {

@@ -91,7 +91,7 @@ func auditFilterOf(r *http.Request) (audit.Filter, error) {
 	case "reports":
 		filter.Types = []string{events.TopicPlanningChanged.Type()}
 	case "unverified":
-		filter.Unverified = true
+		filter.Unverified, filter.Actions = true, false // also those that claim to be items of jobs
 	default:
 		return filter, newFieldProblem("query.kind", "must be mappings, jobs, reports or unverified")
 	}

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -93,10 +94,21 @@ func TestTheAuditPageShowsWhoDidWhatAndTheStateOfTheChain(t *testing.T) {
 		t.Errorf("verify: got %d to %s", a.status, a.header.Get("Location"))
 	}
 	f.Eventually("the page shows the changed row", func() bool { return strings.Contains(show(""), "Chain broken") })
-	if broken := show(""); !strings.Contains(broken, `/audit?entry=2#e-2">entry 2</a>`) {
+	if broken := show(""); !strings.Contains(broken, `/audit?before=3&amp;entry=2&amp;items=yes#e-2">entry 2</a>`) {
 		t.Errorf("the page does not name the changed row: %s", broken)
 	}
 	if next := stream.next(); next.id == first.id {
 		t.Errorf("after a verification: got %+v again", next)
+	}
+
+	f.inTx(func(ctx context.Context, tx bun.Tx) error {
+		_, err := audit.Append(ctx, tx, []audit.Entry{{
+			EventID: "item/j/m", Subject: "job.progress.j", JobID: "j", MappingID: "m", Origin: audit.OriginEvent,
+			Data: json.RawMessage("{}"),
+		}})
+		return err
+	})
+	if unverified := show("?kind=unverified"); !strings.Contains(unverified, "job.progress.j") {
+		t.Errorf("the page lacks an unverified entry about an item: %s", unverified)
 	}
 }

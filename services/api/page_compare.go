@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"net/url"
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api/desk"
@@ -35,9 +34,9 @@ func (s *Server) comparePage(ctx context.Context, r *http.Request) (reply, error
 		row := desk.Difference{Kind: d.Change, AttributeName: d.AttributeName}
 		switch {
 		case d.MappingID != nil:
-			row.URL = view.URL() + "?m=" + url.QueryEscape(*d.MappingID) + "#mapping"
+			row.URL = desk.MappingURL(in.CycleID, in.ReportID, *d.MappingID)
 		case d.WithMappingID != nil:
-			row.URL = desk.ReportURL(view.With, in.ReportID) + "?m=" + url.QueryEscape(*d.WithMappingID) + "#mapping"
+			row.URL = desk.MappingURL(view.With, in.ReportID, *d.WithMappingID)
 		}
 		for _, change := range d.Fields {
 			row.Fields = append(row.Fields, desk.Field{

@@ -131,7 +131,7 @@ func (s *Server) bulkQuestion(
 		Comment: true, Text: body.Comment, None: counted.Decided == 0,
 	}
 	if body.Filter != nil && shown != nil && *shown != counted.Matched {
-		view.Facts = append(view.Facts, fmt.Sprintf("%s pass the filter now; there were %d when the page was shown.",
+		view.Facts = append(view.Facts, fmt.Sprintf("Pass the filter now: %s; when the page was shown: %d.",
 			desk.CountOf(counted.Matched), *shown))
 	}
 	if counted.Matched > schema.MaxReview {
@@ -164,7 +164,7 @@ func (s *Server) bulkQuestion(
 // shownMappings is the number of mappings that a question about several lists.
 const shownMappings = 10
 
-// firstMappings returns the first mappings that the review would decide about.
+// firstMappings returns the first of the mappings that are selected or pass the filter.
 func (s *Server) firstMappings(
 	ctx context.Context, r *http.Request, in ReportPath, body BulkReviewBody,
 ) (mappings []schema.ListedMapping, err error) {

@@ -41,7 +41,7 @@ func (s *Server) filesView(ctx context.Context, in ReportPath) (desk.Files, erro
 }
 
 // decisionsForm checks a file of decisions, and imports it if the user has asked for that.
-func (s *Server) decisionsForm(ctx context.Context, r *http.Request, body []byte) (reply, error) {
+func (s *Server) decisionsForm(ctx context.Context, r *http.Request, body *io.SectionReader) (reply, error) {
 	in := reportOf(r)
 	view, err := s.filesView(ctx, in)
 	if err != nil {
@@ -49,7 +49,7 @@ func (s *Server) decisionsForm(ctx context.Context, r *http.Request, body []byte
 	}
 	form := importFields{}
 	var source tabular.Source
-	err = eachPart(r.Header.Get("Content-Type"), section(body), "file", func(part *multipart.Part) error {
+	err = eachPart(r.Header.Get("Content-Type"), body, "file", func(part *multipart.Part) error {
 		return form.add(part, func(part *multipart.Part) (err error) {
 			source.Name = fileName(part)
 			if source.Content, err = io.ReadAll(part); err != nil {
@@ -103,10 +103,10 @@ func (s *Server) carryOverForm(ctx context.Context, r *http.Request) (reply, err
 		None:   n == 0,
 		Fields: []desk.FormField{{Name: "from_cycle_id", Value: from}},
 		Facts: []string{
-			desk.CountOf(c.Carried.Count) + " keep their decisions.",
-			desk.CountOf(c.Changed.Count) + " need revision, because their attribute or column has changed.",
-			desk.CountOf(c.Kept.Count+c.Added.Count) + " stay as they are: the other cycle has no decision about them.",
-			desk.CountOf(c.Dropped.Count) + " of the other cycle are not in this one.",
+			"With the decisions of " + from + ": " + desk.CountOf(c.Carried.Count) + ".",
+			"Need revision, because attribute or column has changed: " + desk.CountOf(c.Changed.Count) + ".",
+			"Stay as they are, without a decision in " + from + ": " + desk.CountOf(c.Kept.Count+c.Added.Count) + ".",
+			"Only in " + from + ": " + desk.CountOf(c.Dropped.Count) + ".",
 		},
 	}
 	return reply{view: view}, nil

@@ -74,7 +74,10 @@ func TestAnEarlierCycleOnThePageIsCarriedOverAfterItsCount(t *testing.T) {
 	}
 	form := url.Values{"from_cycle_id": {cycle}}
 	asked := f.visit(http.MethodPost, next+"/carry-over", form, api.Tester, nil)
-	for _, want := range []string{"Carry over 1 mapping from 2026-Q3?", "1 mapping keep", "1 mapping of the other"} {
+	for _, want := range []string{
+		"Carry over 1 mapping from 2026-Q3?",
+		"With the decisions of 2026-Q3: 1 mapping.", "Only in 2026-Q3: 1 mapping.",
+	} {
 		if asked.status != http.StatusOK || !strings.Contains(asked.body, want) {
 			t.Errorf("the question: got %d, want %s in %s", asked.status, want, asked.body)
 		}

@@ -26,14 +26,11 @@ func (s *Server) registerImportPages() {
 // fileForm returns the handler of a form with files, which takes a slot for imports. The body is received into a file
 // before, so that a slow upload uses neither memory nor a slot.
 func (s *Server) fileForm(
-	handle func(ctx context.Context, r *http.Request, body []byte) (reply, error),
+	handle func(ctx context.Context, r *http.Request, form *io.SectionReader) (reply, error),
 ) func(context.Context, *http.Request) (reply, error) {
-	refuse := func() error {
-		return newProblem(busy, "The server is busy with other imports. Nothing was imported; try again.")
-	}
 	return func(ctx context.Context, r *http.Request) (reply, error) {
 		if len(s.imports) == cap(s.imports) {
-			return reply{}, refuse()
+			return reply{}, importsBusy()
 		}
 		file, problem := s.spool(ctx, r.Body)
 		if problem != nil {
@@ -44,22 +41,22 @@ func (s *Server) fileForm(
 		case s.imports <- struct{}{}:
 			defer func() { <-s.imports }()
 		default:
-			return reply{}, refuse()
+			return reply{}, importsBusy()
 		}
-		body, err := io.ReadAll(file)
+		form, err := sectionOf(file)
 		if err != nil {
-			return reply{}, fmt.Errorf("file of the upload: %w", err)
+			return reply{}, err
 		}
-		return handle(ctx, r, body)
+		return handle(ctx, r, form)
 	}
 }
 
 // importForm checks the files of the form, and saves them if the user has asked for that.
-func (s *Server) importForm(ctx context.Context, r *http.Request, body []byte) (reply, error) {
+func (s *Server) importForm(ctx context.Context, r *http.Request, body *io.SectionReader) (reply, error) {
 	form := importFields{}
 	sent := upload{}
 	const names = "attributes, columns and mappings"
-	err := eachPart(r.Header.Get("Content-Type"), section(body), names, func(part *multipart.Part) error {
+	err := eachPart(r.Header.Get("Content-Type"), body, names, func(part *multipart.Part) error {
 		return form.add(part, sent.add)
 	})
 	if err != nil {

@@ -18,7 +18,7 @@ func TestTheLineagePageDrawsTheReport(t *testing.T) {
 		"data_source_id = (select id from data_sources) where id = ?", schema.TierHRCI, ids[0])
 	a := show()
 	for _, want := range []string{
-		"1 of 3 lines come from 1 tables of 1 systems; 2 have no column.", `<path class="f4"`, ">No column ",
+		"1 of 3 lines have a column. Tables: 1. Systems: 1.", `<path class="f4"`, ">No column ",
 		`href="` + pageURL("?q=core.accounts") + `"`,
 	} {
 		if a.status != http.StatusOK || !strings.Contains(a.body, want) {

@@ -53,8 +53,11 @@ type Verification struct {
 // Broken reports whether the last verification found anything.
 func (c Chain) Broken() bool { return c.Verified.Findings > 0 }
 
-// Whole reports whether the last verification has ended and found nothing.
-func (c Chain) Whole() bool { return !c.Verified.At.IsZero() && !c.Verified.Failed && !c.Broken() }
+// Compared reports whether the last verification has read the whole log.
+func (c Chain) Compared() bool { return !c.Verified.At.IsZero() && !c.Verified.Failed }
+
+// Whole reports whether the last verification has read the whole log and found nothing.
+func (c Chain) Whole() bool { return c.Compared() && !c.Broken() }
 
 // Since returns the number of entries that the last verification did not have.
 func (c Chain) Since() int64 { return c.Head.Seq - c.Verified.Rows }
@@ -91,6 +94,17 @@ func (v Audit) Entry(seq int64) string {
 	}
 	return join("/audit", query) + "#e-" + strconv.FormatInt(seq, 10)
 }
+
+// At returns the URL of the page that begins with this entry, shown in full.
+func (Audit) At(seq int64) string {
+	number := strconv.FormatInt(seq, 10)
+	return join("/audit", url.Values{
+		"before": {strconv.FormatInt(seq+1, 10)}, "entry": {number}, "items": {"yes"},
+	}) + "#e-" + number
+}
+
+// Items reports whether the page has the items of jobs.
+func (v Audit) Items() bool { return v.Query.Get("items") != "" || v.Query.Get("kind") == "unverified" }
 
 // Later returns the URL of the next page.
 func (v Audit) Later() string { return v.With("before", strconv.FormatInt(v.Next, 10)) }
@@ -151,7 +165,7 @@ func NewAuditEntry(row audit.Row, name string) AuditEntry {
 		if e.Object == "" {
 			e.Object = "mapping " + short(row.MappingID)
 		} else if row.CycleID != "" {
-			e.URL = ReportURL(row.CycleID, row.ReportID) + "?m=" + url.QueryEscape(row.MappingID) + "#mapping"
+			e.URL = MappingURL(row.CycleID, row.ReportID, row.MappingID)
 		}
 	case row.JobID != "":
 		e.Object, e.URL = "job "+short(row.JobID), "/jobs/"+url.PathEscape(row.JobID)

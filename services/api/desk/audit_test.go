@@ -2,7 +2,9 @@ package desk_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/audit"
@@ -88,5 +90,25 @@ func TestNewAuditEntry_ShowsWhatNoRowConfirmsAsUnverified(t *testing.T) {
 	}}, "")
 	if got.Did != "Unverified" || got.Object != "started/x" || got.URL != "" || got.Detail != "no row confirms it" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestRender_ShowsTheAuditPageAfterAFailedVerification(t *testing.T) {
+	t.Parallel()
+	d, err := desk.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := desk.Chain{
+		Head:     audit.Head{Seq: 7, Hash: strings.Repeat("a", 64)},
+		Verified: desk.Verification{At: time.Now(), Failed: true},
+	}
+	body, err := d.Render(desk.Frame{}, desk.Audit{Chain: chain})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := string(body); !strings.Contains(page, "ended with an error") || strings.Contains(page, "Chain whole") ||
+		strings.Contains(page, "since the verification") {
+		t.Errorf("Render: got %s, want a page with the error and without a result", page)
 	}
 }

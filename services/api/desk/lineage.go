@@ -292,8 +292,8 @@ func roundUp(n int) int {
 
 // Summary describes the picture in a sentence.
 func (p *LineagePicture) Summary() string {
-	text := fmt.Sprintf("%s of %s lines come from %d tables of %d systems; %s have no column.",
-		number(p.Mapped), number(p.Lines), len(p.Tables), p.Systems, number(p.Lines-p.Mapped))
+	text := fmt.Sprintf("%s of %s lines have a column. Tables: %d. Systems: %d.",
+		number(p.Mapped), number(p.Lines), len(p.Tables), p.Systems)
 	if p.Flows > p.Lines {
 		text += " A line that is made of several tables is drawn for each."
 	}

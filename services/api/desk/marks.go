@@ -15,6 +15,7 @@ func (d *Desk) funcs() template.FuncMap {
 	return template.FuncMap{
 		"static": d.staticURL, "number": number, "percent": percent, "icon": icon, "bar": bar, "stack": stack,
 		"part": newPart, "tier": tierMark, "tiericon": tierIcon, "level": levelMark, "review": reviewMark,
+		"outcome":     outcomeMark,
 		"reviewparts": newReviewParts, "facets": newFacets, "hint": hintOf, "score": int64Of,
 		"status": statusMark, "words": words, "yesno": yesNo, "at": at, "clock": clock, "moment": moment,
 		"span": span, "seconds": seconds, "short": short, "author": author, "deref": deref,
@@ -197,8 +198,10 @@ func statusMark(s schema.Status) template.HTML {
 		markup(`<b>`+template.HTMLEscapeString(words(s))+`</b></span>`)
 }
 
-// outcomeIcon returns the name and the class of the icon of an item's outcome; the empty outcome is that of a queued
-// item.
+// outcomeMark returns the icon of an item's outcome; the empty outcome is that of a queued item.
+func outcomeMark(o schema.Outcome) template.HTML { return icon(outcomeIcon(o)) }
+
+// outcomeIcon returns the name and the class of the icon of an item's outcome.
 func outcomeIcon(o schema.Outcome) (name, class string) {
 	switch o {
 	case schema.OutcomeSucceeded:

@@ -26,6 +26,11 @@ func ReportURL(cycleID, reportID string) string {
 	return "/cycles/" + url.PathEscape(cycleID) + "/reports/" + url.PathEscape(reportID)
 }
 
+// MappingURL returns the address of a mapping on the page of its report.
+func MappingURL(cycleID, reportID, mappingID string) string {
+	return ReportURL(cycleID, reportID) + "?m=" + url.QueryEscape(mappingID) + "#mapping"
+}
+
 // Mapped returns the number of mappings with a column.
 func (s Summary) Mapped() int64 { return s.MappingCount - s.Unmapped }
 
