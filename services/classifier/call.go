@@ -45,14 +45,14 @@ func (c caller) send(ctx context.Context, step schema.CallStep, r provider.Reque
 	}
 	waiting, calling, done := c.intents.watch(ctx, item.JobID)
 	defer done()
-	if paused := c.limiter.Paused(); paused != nil {
-		return provider.Reply{}, c.noteWait(ctx, paused)
-	}
 	release, err := c.acquireRecord(waiting)
 	if err != nil {
 		return provider.Reply{}, err
 	}
 	defer release()
+	if paused := c.limiter.Paused(); paused != nil { // perhaps since the wait began
+		return provider.Reply{}, c.noteWait(ctx, paused)
+	}
 	if call, err = schema.InsertModelCall(ctx, c.db, call, c.work.MaxCostUSD); err != nil {
 		return provider.Reply{}, err
 	}

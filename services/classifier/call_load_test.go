@@ -17,17 +17,10 @@ func TestAPauseLetsARunningCallFinish(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	c, server := f.withModel(llmtest.Options{Latency: llmtest.Latency{Median: 3 * time.Second}})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f.handleLLM(c, f.ids[0])
-	}()
+	ended := f.startLLM(c)
 	f.Eventually("the call is sent", func() bool { return server.Counts().Calls == 1 })
 	f.Exec("update jobs set intent = 'pause'")
-	if err := c.intents.check(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	receive(t, done)
+	ended("the call has ended")
 	f.wantItem(f.ids[0], outcome{schema.OutcomeSucceeded, 1, "", 0})
 	if counts := server.Counts(); counts.Aborted != 0 || counts.Answered != 1 {
 		t.Errorf("calls: got %+v, want one with an answer", counts)
@@ -92,37 +85,34 @@ func TestTheLLMLaneNeverDelaysTheRulesLane(t *testing.T) {
 	stop()
 }
 
-// A process that dies after it has recorded a call leaves it to the next one, which reports what may be paid twice, and
-// one that waits for its turn when the lane is paused has sent nothing.
+// A call that is recorded and whose job is cancelled before its turn has sent nothing.
 func TestACallThatIsNotSentCostsNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	c, server := f.withModel(llmtest.Options{})
 	f.Exec("update jobs set max_cost_usd = 1")
 	turn := make(chan struct{})
+	var taken, others sync.WaitGroup
+	taken.Add(defaultCalls)
 	for range defaultCalls {
-		go func() {
+		others.Go(func() {
 			_ = c.limiter.Do(t.Context(), func(ctx context.Context) error {
+				taken.Done()
 				select {
 				case <-turn:
 				case <-ctx.Done():
 				}
 				return nil
 			})
-		}()
+		})
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f.handleLLM(c, f.ids[0])
-	}()
+	taken.Wait()
+	ended := f.startLLM(c)
 	f.Eventually("the call is recorded", func() bool { return f.Count("select count(*) from model_calls") == 1 })
 	f.Exec("update jobs set intent = 'cancel'")
-	if err := c.intents.check(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	receive(t, done)
+	ended("the wait has ended")
 	close(turn)
+	others.Wait()
 	if n := f.Count("select count(*) from model_calls where state = 'failed'"); n != 1 || server.Counts().Calls != 0 {
 		t.Errorf("got %d failed records and %d calls, want 1 and none", n, server.Counts().Calls)
 	}

@@ -43,6 +43,7 @@ func newPlan(engine *rules.Engine, model *llm.Model, from *candidates, work sche
 	p := propose(engine, from, work)
 	digest := digestOf(model, work.Classifier)
 	if p.doubt != "" {
+		p.by = model.ClassifiedBy()
 		digest += " " + model.Hash(model.Prompt().Answer(p.question))
 	}
 	p.hash = inputHash(engine, from, work, p.chosen, digest)
@@ -56,9 +57,6 @@ func (c *Classifier) evaluateWithModel(
 ) (schema.Mapping, schema.ItemResult, error) {
 	p := newPlan(c.engine, c.model, from, work)
 	switch {
-	case p.unchanged && p.doubt != "":
-		after, saved := unchanged(work, c.model.ClassifiedBy())
-		return after, saved, nil
 	case p.unchanged:
 		after, saved := unchanged(work, p.by)
 		return after, saved, nil
@@ -71,7 +69,6 @@ func (c *Classifier) evaluateWithModel(
 		return work.Mapping, schema.ItemResult{}, c.askError(ctx, work, err)
 	}
 	after := p.after
-	p.by = c.model.ClassifiedBy()
 	if p.question.Maps {
 		p.chosen = chooseByModel(from, work.Attribute, p.chosen, opinion, p.positions)
 		after = applyColumn(c.engine, from, work, p.chosen)

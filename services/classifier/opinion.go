@@ -61,14 +61,14 @@ func question(from *candidates, work schema.Work, chosen choice) (llm.Question, 
 }
 
 // withNeighbours adds columns to the candidates until there are enough: the other columns of their tables, the tables
-// of the best ones first, and, if the report has few columns, all others. The names of these columns do not resemble
-// that of the attribute, which a model need not mind.
+// of the best ones first, and, if the report has few columns, all others. Their names do not resemble that of
+// the attribute, but a model may know that they mean it.
 func withNeighbours(from *candidates, positions []int) []int {
 	has := make(map[int]bool, maxCandidates)
 	for _, i := range positions {
 		has[i] = true
 	}
-	add := func(all []int) {
+	add := func(all ...int) {
 		for _, i := range all {
 			if !has[i] && len(positions) < maxCandidates {
 				has[i] = true
@@ -77,11 +77,11 @@ func withNeighbours(from *candidates, positions []int) []int {
 		}
 	}
 	for _, i := range slices.Clone(positions) {
-		add(from.byTable[tableOf(from.columns[i])])
+		add(from.byTable[tableOf(from.columns[i])]...)
 	}
 	if len(from.columns) <= maxCandidates {
 		for i := range from.columns {
-			add([]int{i})
+			add(i)
 		}
 	}
 	return positions

@@ -25,13 +25,13 @@ func PreviewRequest(
 	m schema.Mapping,
 ) (Preview, error) {
 	var preview Preview
-	found := schema.ErrNotFound
+	missing := schema.ErrNotFound
 	job := schema.Job{
 		JobType: jobType, CycleID: m.CycleID, ReportID: m.ReportID, Classifier: schema.ClassifierLLM,
 		Scope: schema.ScopeSelected, MappingIDs: []string{m.ID},
 	}
 	err := eachUnlisted(ctx, db, engine, job, func(from *candidates, work schema.Work) {
-		found = nil
+		missing = nil
 		asked := propose(engine, from, work)
 		preview = Preview{Request: prompt.Answer(asked.question), Candidates: len(asked.positions)}
 		work.Classifier = schema.ClassifierHybrid
@@ -40,5 +40,5 @@ func PreviewRequest(
 	if err != nil {
 		return preview, err
 	}
-	return preview, found
+	return preview, missing
 }

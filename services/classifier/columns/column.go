@@ -58,10 +58,12 @@ type column struct {
 	certain bool
 	texts   [fields]string // the texts of the terms below
 
-	name        []int
-	shared      []bool // by position in name: most columns of the table have the term
-	borrowed    int    // the number of terms before the name that are its table's
-	head        int    // the term that an identifier identifies, the last one before "number" and the like; else -1
+	name   []int
+	shared []bool // by position in name: most columns of the table have the term
+	// borrowed is the number of terms before a generic name that are its table's; 0 for "id", whose table's terms are
+	// its own.
+	borrowed    int
+	head        int // the term that an identifier identifies, the last one before "number" and the like; else -1
 	table       []int
 	description []int
 
@@ -71,8 +73,8 @@ type column struct {
 	own, foreign bool
 	// refers is true for a declared foreign key.
 	refers bool
-	// link is true for the key of a table that only links others.
-	link bool
+	// linkKey is true for the key of a table that only links others.
+	linkKey bool
 	// metadata is true for a column about the rows themselves; see [Index.markMetadata].
 	metadata bool
 	// generated is true for a unique identifier that a system makes up.

@@ -6,16 +6,8 @@ import (
 	"github.com/pdeflow/pdeflow/services/classifier/datatype"
 )
 
-// Some systems declare nearly all texts or decimal numbers alike: VARCHAR(255), DECIMAL(21,9). Such a length is a
-// default and no evidence of the kind of value.
-const (
-	// defaultShare is the minimum share of the texts, or of the numbers with decimals, that have a default length.
-	defaultShare = 0.4
-	// fewTyped is the minimum number of columns from which a common length is no coincidence.
-	fewTyped = 20
-)
-
-// defaults has the lengths that a system declares by default. They are 0 if there are none.
+// defaults has the lengths that a system declares by default. They are 0 if there are none. Some systems declare nearly
+// all texts or decimal numbers alike: VARCHAR(255), DECIMAL(21,9). Such a length is no evidence of the kind of value.
 type defaults struct {
 	text             int
 	digits, decimals int
@@ -37,23 +29,18 @@ func defaultsOf(columns []schema.SourceColumn) defaults {
 	}
 	var d defaults
 	for length, n := range texts {
-		if allTexts >= fewTyped && float64(n) >= defaultShare*float64(allTexts) && length > d.text &&
+		if allTexts >= fewTyped && float64(n) >= defaultTextShare*float64(allTexts) && length > d.text &&
 			length > longestDeclaredCode {
 			d.text = length
 		}
 	}
 	for size, n := range numbers {
-		if allNumbers >= fewTyped && float64(n) > 0.5*float64(allNumbers) && size[1] > moneyScale {
+		if allNumbers >= fewTyped && float64(n) > defaultNumberShare*float64(allNumbers) && size[1] > moneyScale {
 			d.digits, d.decimals = size[0], size[1]
 		}
 	}
 	return d
 }
-
-const (
-	longestDeclaredCode = 20
-	moneyScale          = 2
-)
 
 // kindOf returns the kind of the column with a name. A long text is a code if its name ends so (a status of 255
 // characters), and a default length of decimal numbers is no evidence of an amount.

@@ -161,7 +161,8 @@ func (ix *Index) add(c *schema.SourceColumn, t *table, lengths defaults) {
 // isGeneric reports whether a name has a meaning only together with that of its table, because each of its words merely
 // names a kind of value.
 func isGeneric(v *concepts.Vocabulary, name []string) bool {
-	return !slices.ContainsFunc(name, func(term string) bool { return !v.Kinds[term].Strong || !v.Weak[term] })
+	isSpecific := func(term string) bool { return !v.Kinds[term].Strong || !v.Weak[term] }
+	return !slices.ContainsFunc(name, isSpecific)
 }
 
 // isGenerated reports whether a data type is that of unique identifiers.
@@ -279,19 +280,19 @@ func (ix *Index) weightOf(having int, weak bool) float64 {
 // relate links every term to itself and to the terms that the vocabulary lists as near. A word that is near another is
 // also near its other forms, a little less: if posted is near booking, it is near bookings, too.
 func (ix *Index) relate() {
-	forms := map[string][]string{} // of the words of the vocabulary, by stem
+	forms := map[string][]string{} // of the words of the vocabulary, by base
 	for text := range ix.vocabulary.Related {
-		if s := concepts.Base(text); s != "" {
-			forms[s] = append(forms[s], text)
+		if base := concepts.Base(text); base != "" {
+			forms[base] = append(forms[base], text)
 		}
 	}
 	for i := range ix.terms {
 		t := &ix.terms[i]
 		t.related = append(t.related, link{i, 1})
-		ix.link(t, ix.vocabulary.Related[t.text], 1)
+		ix.relateTo(t, ix.vocabulary.Related[t.text], 1)
 		for _, form := range forms[concepts.Base(t.text)] {
 			if id := ix.ids[form]; id != i && !share(ix.terms[id].groups, t.groups) {
-				ix.link(t, ix.vocabulary.Related[form], otherFormShare)
+				ix.relateTo(t, ix.vocabulary.Related[form], otherFormShare)
 			}
 		}
 		slices.SortFunc(t.related[1:], func(a, b link) int {
@@ -300,8 +301,8 @@ func (ix *Index) relate() {
 	}
 }
 
-// link links a term to others and to their other forms. Of several links to the same term, the closest is kept.
-func (ix *Index) link(t *term, relations []concepts.Relation, degree float64) {
+// relateTo links a term to others and to their other forms. Of several links to the same term, the closest is kept.
+func (ix *Index) relateTo(t *term, relations []concepts.Relation, degree float64) {
 	add := func(id int, degree float64) {
 		if share(ix.terms[id].groups, t.groups) && degree < 1 && !ix.isListed(t, id) {
 			return

@@ -86,7 +86,7 @@ func (ix *Index) markLinks() {
 	}
 	for i := range ix.columns {
 		c := &ix.columns[i]
-		c.link = isKey(c) && references[c.tableNumber] >= 2 && others[c.tableNumber] <= 1
+		c.linkKey = isKey(c) && references[c.tableNumber] >= 2 && others[c.tableNumber] <= 1
 	}
 }
 
@@ -142,7 +142,7 @@ func keyFactor(r *request, c *column) float64 {
 	if c.metadata {
 		left *= afterMetadata
 	}
-	if c.link {
+	if c.linkKey {
 		left *= afterLinkKey
 	}
 	if c.refers && !c.foreign && r.kind == concepts.KindIdentifier {

@@ -43,7 +43,7 @@ func (r *Ranking) Evidence() []float64 {
 	if r.Column < 0 {
 		return []float64{1, r.Score, r.Unclear}
 	}
-	lead := min(r.Lead, clearMargin) / clearMargin
+	lead := clearShare(r.Lead)
 	return []float64{1, r.Score, r.Unclear, lead, lead * r.Unclear}
 }
 
@@ -117,6 +117,9 @@ func newReport(ctx context.Context, ix *Index, attributes []schema.Attribute) (*
 	return r, nil
 }
 
+// clearShare returns a lead as a share of a clear margin, at most 1.
+func clearShare(lead float64) float64 { return min(lead, clearMargin) / clearMargin }
+
 // unclearOf returns how unclear a report is by the mean lead of its best columns, as a share of a clear margin.
 func unclearOf(lead float64) float64 { return min(max((usualLead-lead)/(usualLead-unclearLead), 0), 1) }
 
@@ -124,8 +127,8 @@ func unclearOf(lead float64) float64 { return min(max((usualLead-lead)/(usualLea
 // LOAN_REPAYMENT.
 func (r *Report) mention(q *request, mentions []float64) {
 	for table, name := range r.ix.tableNames {
-		isExplained := func(id int) bool { return q.explained[id] >= minMentionedTable }
-		if len(name) > 0 && !slices.ContainsFunc(name, func(id int) bool { return !isExplained(id) }) {
+		isUnexplained := func(id int) bool { return q.explained[id] < minMentionedTable }
+		if len(name) > 0 && !slices.ContainsFunc(name, isUnexplained) {
 			mentions[table]++
 		}
 	}
@@ -167,7 +170,7 @@ func (r *Report) claim(verdicts []verdict) {
 		return
 	}
 	best := verdicts[0]
-	r.leads, r.chosen = r.leads+min(leadOf(verdicts), clearMargin)/clearMargin, r.chosen+1
+	r.leads, r.chosen = r.leads+clearShare(leadOf(verdicts)), r.chosen+1
 	equal, alike, all := 1, []verdict{best}, best.score
 	for _, v := range verdicts[1:] {
 		if v.score < best.score*nearlyEqual {

@@ -50,8 +50,8 @@ func TestNewIndex_MarksMetadataAndLinks(t *testing.T) {
 		if want := c.columnName == "modified" || c.columnName == "idx" || c.columnName == "status"; c.metadata != want {
 			t.Errorf("%s is metadata: got %t, want %t", c.field, c.metadata, want)
 		}
-		if want := c.field == "S.membership.id"; c.link != want {
-			t.Errorf("%s is the key of a link: got %t, want %t", c.field, c.link, want)
+		if want := c.field == "S.membership.id"; c.linkKey != want {
+			t.Errorf("%s is the key of a link: got %t, want %t", c.field, c.linkKey, want)
 		}
 	}
 }

@@ -179,6 +179,17 @@ const (
 	maxCertainty = 0.97
 )
 
+// Lengths that a system declares by default.
+const (
+	// defaultTextShare is the minimum share of the texts that have a default length, and defaultNumberShare that which
+	// the numbers with decimals must exceed.
+	defaultTextShare, defaultNumberShare = 0.4, 0.5
+	// fewTyped is the minimum number of columns from which a common length is no coincidence.
+	fewTyped = 20
+	// A default length is longer than a code, and has more decimals than money.
+	longestDeclaredCode, moneyScale = 20, 2
+)
+
 // Thresholds for the result and its rationale.
 const (
 	// minScore is the minimum score of a column that is chosen.

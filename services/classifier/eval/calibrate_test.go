@@ -43,8 +43,8 @@ func inventedSets(t testing.TB) []labelledSet {
 	return sets
 }
 
-// TestCalibration_IsThatOfTheTunedParts compares the ranker's calibration with one that is fitted to the tuned parts of
-// the labelled sets as they are now.
+// TestCalibration_IsThatOfTheTunedParts compares the ranker's calibration with one that is fitted now to the tuned
+// parts of the labelled sets, the invented schemas and the results at first sight.
 func TestCalibration_IsThatOfTheTunedParts(t *testing.T) {
 	t.Parallel()
 	var bySet [][]example
@@ -160,9 +160,10 @@ type example struct {
 	weight  float64
 }
 
-// Weights of a ranking without the right columns, compared with one among all columns. It stands for two cases that the
-// labels have too rarely: the column does not exist, or it exists under a name that the vocabulary does not know, so
-// that nothing fits wrongly.
+// Weights of an example, compared with a ranking among all columns of a labelled set. A ranking without the right
+// columns stands for two cases that the labels have too rarely: the column does not exist (absentWeight), or it exists
+// under a name that the vocabulary does not know, so that a wrong one or none is chosen (unknownWeight).
+// firstSightWeight is that of a result of firstSight.
 const (
 	absentWeight     = 0.5
 	unknownWeight    = 0.4

@@ -28,7 +28,7 @@ type pace struct {
 	// next is the time of the next start.
 	next time.Time
 
-	// clean is the number of epochs without a refusal since the last one with one.
+	// clean is the number of epochs without a refusal since the last refusal.
 	clean int
 
 	began            time.Time // of the current epoch
