@@ -82,10 +82,16 @@ func (b bench) job(ctx context.Context, at address) (status events.JobStatus, er
 	if err != nil {
 		return status, err
 	}
-	if status, err = b.app.watch(ctx, c, jobID, false); err != nil {
+	return b.follow(ctx, c, jobID, b.mappings, false)
+}
+
+// follow follows a job of n mappings to its end. It returns an error if a mapping does not succeed.
+func (b bench) follow(ctx context.Context, c *client, jobID string, n int, quiet bool) (events.JobStatus, error) {
+	status, err := b.app.watch(ctx, c, jobID, quiet)
+	if err != nil {
 		return status, err
 	}
-	if status.Status != schema.StatusCompleted || status.CompletedAt == nil || status.Succeeded != int64(b.mappings) {
+	if status.Status != schema.StatusCompleted || status.CompletedAt == nil || status.Succeeded != int64(n) {
 		return status, errors.New("not every mapping of the job succeeded: " + status.Message)
 	}
 	return status, nil

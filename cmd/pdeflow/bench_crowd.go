@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
 	"github.com/pdeflow/pdeflow/events"
-	"github.com/pdeflow/pdeflow/schema"
 )
 
 // latencies collects the times of requests. It is safe for concurrent use.
@@ -100,12 +98,9 @@ func (s *scale) tinyJobs(ctx context.Context, largeID string, posts *latencies) 
 		if err != nil {
 			return err
 		}
-		status, err := s.bench.app.watch(ctx, s.client, jobID, true)
+		status, err := s.bench.follow(ctx, s.client, jobID, tinySize, true)
 		if err != nil {
 			return err
-		}
-		if status.Status != schema.StatusCompleted || status.CompletedAt == nil {
-			return errors.New("a small job did not complete: " + status.Message)
 		}
 		s.result.SmallJobSeconds = max(s.result.SmallJobSeconds, status.CompletedAt.Sub(status.CreatedAt).Seconds())
 		var large events.JobStatus

@@ -12,7 +12,6 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
-	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/api"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
@@ -38,9 +37,9 @@ func (a *app) benchScaleCommand() *cli.Command {
 	return &cli.Command{
 		Name: "scale", Usage: "measures what grows with the size of a job",
 		Description: "Runs a job of many mappings and one of a hundredth of that, and compares their times per " +
-			"mapping. Then it runs the large job again: while clients read its status, small jobs of another report " +
-			"run next to it, and then it is paused, resumed and cancelled. The classifier does nothing, as " +
-			"in bench commit.",
+			"mapping. Then it runs the large job again: pauses and resumes it, runs small jobs of another report " +
+			"next to it while clients read its status, and cancels it. The classifier does nothing, as in " +
+			"bench commit.",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "mappings", Usage: "the number of mappings of the large job, `N`", Value: 1_000_000},
 			jsonFlag(),
@@ -149,23 +148,15 @@ func (s *scale) load(ctx context.Context) error {
 
 // timePerMapping runs a job of the report and returns its time for each of n mappings.
 func (s *scale) timePerMapping(ctx context.Context, report string, n int) (time.Duration, error) {
-	status, err := s.job(ctx, report)
+	jobID, err := s.client.regenerate(ctx, sample.CycleID, report)
 	if err != nil {
 		return 0, err
 	}
-	if status.Status != schema.StatusCompleted || status.CompletedAt == nil {
-		return 0, errors.New("a job did not complete: " + status.Message)
+	status, err := s.bench.follow(ctx, s.client, jobID, n, false)
+	if err != nil {
+		return 0, err
 	}
 	return status.CompletedAt.Sub(status.CreatedAt) / time.Duration(n), nil
-}
-
-// job follows a job of the report to its end.
-func (s *scale) job(ctx context.Context, report string) (events.JobStatus, error) {
-	jobID, err := s.client.regenerate(ctx, sample.CycleID, report)
-	if err != nil {
-		return events.JobStatus{}, err
-	}
-	return s.bench.app.watch(ctx, s.client, jobID, report == tinyReport)
 }
 
 // control runs the large job again, with clients and small jobs next to it, and pauses, resumes and cancels it.

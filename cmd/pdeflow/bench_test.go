@@ -34,7 +34,7 @@ func TestBenchScale_MeasuresALargeJob(t *testing.T) {
 		t.Errorf("got jobs of %d and %d mappings, want 800 and 8", got.Mappings, got.ComparedMappings)
 	}
 	if got.CostRatio <= 0 || got.PostP99MS <= 0 || got.StatusP99MS <= 0 || got.SmallJobSeconds <= 0 ||
-		got.CancelSeconds < 0 || got.PauseSeconds < 0 || runtime.GOOS == "linux" && got.PeakRSSMiB <= 0 {
+		runtime.GOOS == "linux" && got.PeakRSSMiB <= 0 {
 		t.Errorf("got %+v, want times and memory", got)
 	}
 	if got.StreamBytes["PDE_EVENTS"] <= 0 || got.TableBytes["job_items"] <= 0 {

@@ -43,7 +43,7 @@ func TestTheDoctorFindsNothingWrongWithAWorkingInstallation(t *testing.T) {
 	f.finish(f.regenerate())
 	environment := f.environment()
 	environment["PDEFLOW_DATA_DIR"] = t.TempDir()
-	becomesReady(t, strings.TrimSuffix(f.url, "/api/v1")) // the auditor may not be yet
+	awaitReady(t, strings.TrimSuffix(f.url, "/api/v1")) // the auditor may not be yet
 	got := pdeflow(t.Context(), environment, "doctor")
 	got.ends(t, exitDone, "ok       database ", "ok       nats ", "Nothing is wrong, ")
 	all := examined(t, exitDone, pdeflow(t.Context(), environment, "doctor", "--json"))

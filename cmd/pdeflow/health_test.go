@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -22,12 +21,12 @@ func TestEveryServiceServesItsHealth(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range schema.Services() {
-		address := freeAddress(t)
+		address := schematest.FreeAddress(t)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan result)
 		go func() {
 			ended <- pdeflow(ctx, nil, "serve", "--services", string(name), "--health-listen", address, "--listen",
-				freeAddress(t),
+				schematest.FreeAddress(t),
 				"--database-url", database, "--nats-url", nats.URL(), "--data-dir", t.TempDir())
 		}()
 		server := "http://" + address
@@ -49,7 +48,7 @@ func TestEveryServiceServesItsHealth(t *testing.T) {
 func TestReadyFailsIfTheProcessIsNotReadyOrDoesNotRespond(t *testing.T) {
 	t.Parallel()
 	nats := eventstest.Start(t)
-	address := freeAddress(t)
+	address := schematest.FreeAddress(t)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan result)
 	go func() {
@@ -74,25 +73,18 @@ func TestReadyFailsIfTheProcessIsNotReadyOrDoesNotRespond(t *testing.T) {
 	pdeflow(t.Context(), nil, "ready", "--server", server).ends(t, exitFailed, "connection refused")
 }
 
+// awaitReady waits until every service of the server is ready.
 func awaitReady(t *testing.T, server string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(deadline); ; <-tick.C {
 		readiness, err := askReadiness(t.Context(), server)
 		if err == nil && readiness.Status == "ready" {
 			return
 		}
-		if time.Now().After(deadline) {
+		if time.Now().After(end) {
 			t.Fatalf("%s: got %+v, want ready (%v)", server, readiness, err)
 		}
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }

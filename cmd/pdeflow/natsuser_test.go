@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -63,28 +61,6 @@ func readsEvents(t *testing.T, natsURL string) (password string) {
 	return password
 }
 
-// becomesReady waits until every service of the server at the URL is ready.
-func becomesReady(t *testing.T, server string) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(deadline); time.Now().Before(end); <-tick.C {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server+"/readyz", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			continue
-		}
-		_ = response.Body.Close() // only the code counts
-		if response.StatusCode == http.StatusOK {
-			return
-		}
-	}
-	t.Fatalf("/readyz of %s: got no 200 within %v", server, deadline)
-}
-
 func TestServeEmbedsANATSServerThatOnlyAcceptsItsOwnUser(t *testing.T) {
 	t.Parallel()
 	dir := dataDir(t)
@@ -100,7 +76,7 @@ func TestServeEmbedsANATSServerThatOnlyAcceptsItsOwnUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	password := readsEvents(t, at.NATS)
-	becomesReady(t, at.HTTP)
+	awaitReady(t, at.HTTP)
 	for _, name := range []string{"pdeflow.json", "nats-user"} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil {

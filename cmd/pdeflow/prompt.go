@@ -53,7 +53,6 @@ type shownPrompt struct {
 	PromptVersion string          `json:"prompt_version"`
 	Candidates    int             `json:"candidates"`
 	Bytes         int64           `json:"request_bytes"`
-	HybridAsks    bool            `json:"hybrid_asks"`
 	Doubt         *string         `json:"hybrid_reason"`
 	System        string          `json:"system"`
 	User          string          `json:"user"`
@@ -117,7 +116,7 @@ func showPrompt(id string, prompt *llm.Prompt, preview classifier.Preview, model
 	r := preview.Request
 	shown := shownPrompt{
 		MappingID: id, PromptVersion: prompt.Version(), Candidates: preview.Candidates, Bytes: llm.Bytes(r),
-		HybridAsks: preview.Doubt != "", System: r.System, User: r.Messages[0].Text, Schema: r.Schema,
+		System: r.System, User: r.Messages[0].Text, Schema: r.Schema,
 	}
 	if preview.Doubt != "" {
 		shown.Doubt = &preview.Doubt
@@ -132,7 +131,7 @@ func showPrompt(id string, prompt *llm.Prompt, preview classifier.Preview, model
 
 func (a *app) printPrompt(p shownPrompt) error {
 	asks := "A hybrid job would not send it: the rules are sure."
-	if p.HybridAsks {
+	if p.Doubt != nil {
 		asks = "A hybrid job would send it: " + *p.Doubt + "."
 	}
 	var format bytes.Buffer

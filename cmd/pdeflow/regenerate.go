@@ -31,7 +31,7 @@ func (a *app) regenerateCommand() *cli.Command {
 			&cli.FloatFlag{
 				Name: "max-cost", Usage: "pause the job before it costs more than `USD`", HideDefault: true,
 			},
-			&cli.BoolFlag{Name: "dry-run", Usage: "only count, start nothing"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "count the mappings and estimate the cost; start nothing"},
 			&cli.BoolFlag{Name: "watch", Usage: "follow the job to its end; exits 0 only when it completed"},
 			jsonFlag(),
 		}, a.clientFlags()...),

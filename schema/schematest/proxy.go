@@ -9,6 +9,17 @@ import (
 	"testing"
 )
 
+// FreeAddress returns a loopback host and port on which no process listens.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}
+
 // Proxy is a network between a client and a server. After Forget, it drops what the server sends on the connections
 // that are open, without an error to either side, as a firewall does that has forgotten them. New connections work.
 type Proxy struct {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,6 +22,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"github.com/pdeflow/pdeflow/schema/schematest"
 	"github.com/pdeflow/pdeflow/services/api"
 )
 
@@ -54,7 +54,7 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	s := &site{
-		binary: filepath.Join(dir, "pdeflow"), dir: filepath.Join(dir, "data"), address: freeAddress(t),
+		binary: filepath.Join(dir, "pdeflow"), dir: filepath.Join(dir, "data"), address: schematest.FreeAddress(t),
 		axe: readAxe(t),
 	}
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", s.binary, "..")
@@ -64,17 +64,6 @@ func newSite(t *testing.T) *site {
 	s.start(t)
 	t.Cleanup(func() { s.stop(t) })
 	return s
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	var config net.ListenConfig
-	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }
 
 // start starts the program and waits until it is ready.

@@ -20,11 +20,12 @@ func (r *run) jetStream() jetstream.JetStream {
 	return js
 }
 
-// gone fails the run for any error but that the stream or consumer does not exist at the moment.
+// gone fails the run for any error but that the stream or consumer does not exist: another fault may have deleted it.
 func (r *run) gone(err error) {
 	r.t.Helper()
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) && !errors.Is(err, jetstream.ErrConsumerNotFound) &&
-		!errors.Is(err, jetstream.ErrMsgNotFound) {
+		!errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrNoStreamResponse) &&
+		!errors.Is(err, events.ErrNoStream) {
 		r.t.Fatal(err)
 	}
 }
@@ -81,9 +82,8 @@ func (r *run) repeatEvents() {
 		}
 		message.Header.Del(nats.MsgIdHdr)
 		copied := &nats.Msg{Subject: message.Subject, Header: message.Header, Data: message.Data}
-		if _, err := js.PublishMsg(r.t.Context(), copied); err != nil {
-			r.t.Fatal(err)
-		}
+		_, err = js.PublishMsg(r.t.Context(), copied)
+		r.gone(err)
 	}
 }
 
@@ -103,16 +103,13 @@ func (r *run) forge() {
 		forged = append(forged, events.JobItemOf(item))
 	}
 	for _, event := range forged {
-		if err := publisher.Publish(r.t.Context(), event); err != nil {
-			r.t.Fatal(err)
-		}
+		r.gone(publisher.Publish(r.t.Context(), event))
 	}
 	for _, garbled := range []*nats.Msg{
 		{Subject: "job.progress." + r.job, Data: []byte(`{"job_id":`)},
 		{Subject: "mapping.requested.rules." + r.job + ".no-such-mapping", Data: []byte("not JSON at all")},
 	} {
-		if _, err := js.PublishMsg(r.t.Context(), garbled); err != nil {
-			r.t.Fatal(err)
-		}
+		_, err := js.PublishMsg(r.t.Context(), garbled)
+		r.gone(err)
 	}
 }

@@ -6,8 +6,8 @@
 //
 //	go test ./cmd/pdeflow/faults -v -count=1 -timeout 0 -args -runs 50 -faults 20 -mappings 5000
 //
-// Each run logs its seed and its faults. -seed repeats the same faults at the same progress of the job; what the
-// services do in between depends on the machine.
+// Each run logs its seed and its faults. -seed repeats the same faults in the same order. The progress at which each
+// begins, and what the services do in between, depend on the machine.
 //
 //   - suite_test.go has the run: the job, the faults between two measures of its progress, and the report.
 //   - process_test.go has the processes.

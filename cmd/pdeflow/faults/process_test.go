@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,16 +57,4 @@ func (r *run) signal(p *process, signal syscall.Signal) {
 	if err := p.cmd.Process.Signal(signal); err != nil {
 		r.t.Fatalf("%s of %s: %v", signal, p.service, err)
 	}
-}
-
-// freeAddress returns a loopback address that no process listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	var config net.ListenConfig
-	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }

@@ -69,7 +69,7 @@ type run struct {
 func newRun(t *testing.T, program string, seed uint64) *run {
 	t.Helper()
 	r := &run{
-		t: t, seed: seed, program: program, listen: freeAddress(t),
+		t: t, seed: seed, program: program, listen: schematest.FreeAddress(t),
 		db: schematest.New(t), databaseURL: schematest.URL(t), nats: eventstest.Start(t), log: eventstest.NewLog(t),
 	}
 	// The tests' server may lose the last commits in a crash, which would move progress back.
