@@ -127,8 +127,9 @@ func TestAJobIsAcceptedWithoutNATSAndRunsWhenItIsBack(t *testing.T) {
 	f.nats.Stop()
 	asked := time.Now()
 	job := f.regenerate()
-	if took := time.Since(asked); took > time.Second {
-		t.Errorf("got a response after %v, want at most a second", took)
+	// A request that published would wait five seconds for the acknowledgement.
+	if took := time.Since(asked); took > 4*time.Second {
+		t.Errorf("got a response after %v, want it without waiting for NATS", took)
 	}
 	if code, body := f.do(http.MethodGet, "/jobs/"+job+"/status", nil); code != http.StatusOK {
 		t.Errorf("status without NATS: got %d, want 200: %s", code, body)
