@@ -36,7 +36,9 @@
 //  12. A message in PDE_WORK that is never delivered would block its item forever, because the stream rejects another
 //     one. If the consumer has neither pending nor unacknowledged messages, and publishing the item has been rejected
 //     for several AckWaits, the loop deletes the message and publishes it again. It recreates a consumer that is
-//     ahead of its stream, because that consumer would skip the new message too.
+//     ahead of its stream, because that consumer would skip the new message too. A lane that other jobs keep busy
+//     hides a single such message, so the loop also watches the server's advisories: a message over the delivery
+//     limit of its consumer is deleted and published again at once. An advisory may be lost, the check may not.
 //  13. A row that a user has locked ends the turn of its job after 200 ms, and not the turns of other jobs. The lock
 //     is recorded as the reason why the job is blocked. Cancelling skips locked items and cancels them after the lock
 //     ends.

@@ -60,6 +60,15 @@ func (h hints) forget(now time.Time, grace time.Duration) {
 	}
 }
 
+// drop deletes the hints of an item.
+func (h hints) drop(jobID, mappingID string) {
+	for key := range h {
+		if key.jobID == jobID && key.mappingID == mappingID {
+			delete(h, key)
+		}
+	}
+}
+
 // positions remembers for each job a mapping before which no item that waits for nothing is queued; see
 // [schema.Positions]. A position expires, so that a wrong one has no lasting effect.
 type positions map[string]position
