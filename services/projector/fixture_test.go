@@ -2,6 +2,7 @@ package projector
 
 import (
 	"encoding/json"
+	"flag"
 	"strings"
 	"testing"
 
@@ -13,7 +14,10 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-func TestMain(m *testing.M) { schematest.Main(m) }
+func TestMain(m *testing.M) {
+	_ = flag.Set("rapid.checks", "25") // a default: the command line is parsed later
+	schematest.Main(m)
+}
 
 // fixture is a database with a report and a nats-server. A test folds batches itself, or runs projectors.
 type fixture struct {
