@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -17,17 +15,13 @@ import (
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/eventstest"
+	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
 func TestTLS_ClientCertificate(t *testing.T) {
 	t.Parallel()
-	files := eventstest.NewCertificates(t)
-	other := eventstest.NewCertificates(t)
-	config := filepath.Join(t.TempDir(), "nats.conf")
-	if err := os.WriteFile(config, []byte(files.Config()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := eventstest.StartConfig(t, config)
+	s, files := eventstest.StartTLS(t, "")
+	other := schematest.NewCertificates(t, t.TempDir(), "127.0.0.1")
 	address := strings.Replace(s.URL(), "tls://", "nats://", 1) // the files are enough
 	// Depending on who is faster, the client reads the server's alert or finds the connection closed.
 	const refused = "remote error: tls|connection closed by remote after TLS handshake"
@@ -66,7 +60,8 @@ func TestTLS_ClientCertificate(t *testing.T) {
 
 func TestTLS_NamesAWrongFile(t *testing.T) {
 	t.Parallel()
-	files, other := eventstest.NewCertificates(t), eventstest.NewCertificates(t)
+	files := schematest.NewCertificates(t, t.TempDir(), "127.0.0.1")
+	other := schematest.NewCertificates(t, t.TempDir(), "127.0.0.1")
 	for want, tls := range map[string]events.TLS{
 		"/no/such.pem":              {CA: "/no/such.pem"},
 		"has no PEM certificate":    {CA: files.ClientKey},

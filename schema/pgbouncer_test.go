@@ -38,7 +38,7 @@ func startPgBouncer(t *testing.T, mode string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	port := freePort(t)
+	port := schematest.FreePort(t)
 	config := fmt.Sprintf("[databases]\n%s = host=%s port=%d user=%s\n[pgbouncer]\nlisten_addr = "+
 		"127.0.0.1\nlisten_port = %d\n"+
 		"unix_socket_dir =\nauth_type = any\npool_mode = %s\n", target.Database, target.Host, target.Port,
@@ -86,16 +86,6 @@ func ownerOf(t *testing.T, path string) syscall.Stat_t {
 		t.Fatal(err)
 	}
 	return stat
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it listens on tcp
 }
 
 func awaitListener(t *testing.T, address string) {

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,17 +13,11 @@ import (
 
 func TestTheMainJobRunsOnAServerWithTLSADomainAndLimits(t *testing.T) {
 	t.Parallel()
-	files := eventstest.NewCertificates(t)
-	config := filepath.Join(t.TempDir(), "nats.conf")
-	err := os.WriteFile(config, []byte(files.Config()+`
+	server, files := eventstest.StartTLS(t, `
 		jetstream { domain: hub, max_file_store: 1GB, limits: { max_ack_pending: 200 } }
 		accounts { A { jetstream { max_bytes_required: true, max_file: 200MB, max_streams: 2, max_consumers: 2 }
 			users: [{ user: a, password: a }] } }
-		no_auth_user: a`), 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := eventstest.StartConfig(t, config)
+		no_auth_user: a`)
 	db := schematest.New(t)
 	schematest.Report(t, db, 20)
 	environment := map[string]string{
@@ -79,7 +71,7 @@ func TestTheMainJobRunsOnAServerWithTLSADomainAndLimits(t *testing.T) {
 
 func TestAWrongNATSSettingIsNamedAtStart(t *testing.T) {
 	t.Parallel()
-	files := eventstest.NewCertificates(t)
+	files := schematest.NewCertificates(t, t.TempDir(), "127.0.0.1")
 	for name, tc := range map[string]struct {
 		setting, value string
 		want           []string

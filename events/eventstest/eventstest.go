@@ -2,11 +2,13 @@
 package eventstest
 
 import (
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/pdeflow/pdeflow/events/localnats"
+	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
 // Server is a nats-server with JetStream on a loopback port that no other test uses, with a temporary store. It
@@ -53,6 +56,20 @@ func StartConfig(t testing.TB, config string) *Server {
 	s.url = s.running.URL()
 	s.options.Listen, s.options.NextFreePort = at.Host, false
 	return s
+}
+
+// StartTLS runs a server that accepts only clients with a certificate of the returned files' authority. The config
+// is appended to its configuration.
+func StartTLS(t testing.TB, config string) (*Server, schematest.Certificates) {
+	t.Helper()
+	files := schematest.NewCertificates(t, t.TempDir(), "127.0.0.1")
+	config = fmt.Sprintf("tls { cert_file: %q, key_file: %q, ca_file: %q, verify: true }\n%s",
+		files.Server, files.ServerKey, files.CA, config)
+	file := filepath.Join(t.TempDir(), "nats.conf")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return StartConfig(t, file), files
 }
 
 // URL is where the server is, running or not.

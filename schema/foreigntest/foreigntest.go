@@ -7,14 +7,7 @@ package foreigntest
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -26,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
 // Password is the password of all users with one. It has characters that must be encoded in a URL.
@@ -148,63 +143,16 @@ func start(
 	}
 }
 
-// FreePort returns a port of loopback on which nothing listens.
-func FreePort(t testing.TB) int {
+// certificates writes the certificate of the server and its key into the directory. It returns the certificate of the
+// authority as PEM.
+func certificates(t testing.TB, dir string) (ca string) {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	files := schematest.NewCertificates(t, dir, "localhost")
+	text, err := os.ReadFile(files.CA)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it listens on tcp
-}
-
-// certificate writes a certificate for localhost and its key into the directory, and returns the certificate of the
-// authority that has signed it.
-func certificate(t testing.TB, dir string) (ca string) {
-	t.Helper()
-	authority := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Authority of the tests"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
-		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	authorityKey, leafKey := newKey(t), newKey(t)
-	caDER := sign(t, authority, authority, authorityKey, authorityKey)
-	leafDER := sign(t, leaf, authority, leafKey, authorityKey)
-	keyDER, err := x509.MarshalPKCS8PrivateKey(leafKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, "server.crt"), encode("CERTIFICATE", leafDER))
-	write(t, filepath.Join(dir, "server.key"), encode("PRIVATE KEY", keyDER))
-	return encode("CERTIFICATE", caDER)
-}
-
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func sign(t testing.TB, certificate, parent *x509.Certificate, key, parentKey *ecdsa.PrivateKey) []byte {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, certificate, parent, &key.PublicKey, parentKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der
-}
-
-func encode(kind string, der []byte) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	return string(text)
 }
 
 func write(t testing.TB, path, text string) {

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
 // StartMariaDB starts a MariaDB with TLS. Its root can log in from its socket only.
@@ -27,7 +29,9 @@ func StartMariaDB(t testing.TB) *Server {
 			"apt-get install -y --no-install-recommends mariadb-server-core")
 	}
 	dir, as := directory(t), account(t, "mysql", "nobody")
-	s := &Server{Host: "localhost", Port: FreePort(t), sockets: filepath.Join(dir, "s"), CA: certificate(t, dir)}
+	s := &Server{
+		Host: "localhost", Port: schematest.FreePort(t), sockets: filepath.Join(dir, "s"), CA: certificates(t, dir),
+	}
 	data := filepath.Join(dir, "data")
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pdeflow/pdeflow/schema/localpg"
+	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
 // StartPostgres starts a PostgreSQL with TLS. Users need their password, which clear_text has to send in clear text;
@@ -25,7 +26,7 @@ func StartPostgres(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	dir, as := directory(t), account(t, "postgres", "nobody")
-	s := &Server{Host: "localhost", Port: FreePort(t), sockets: dir, CA: certificate(t, dir)}
+	s := &Server{Host: "localhost", Port: schematest.FreePort(t), sockets: dir, CA: certificates(t, dir)}
 	give(t, dir, as)
 	data := filepath.Join(dir, "data")
 	run(t, as, filepath.Join(binaries.Dir, "initdb"), "-D", data, "-U", "owner", "--auth=trust", "-E", "UTF8",

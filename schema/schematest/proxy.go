@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,12 +13,18 @@ import (
 // FreeAddress returns a loopback host and port on which no process listens.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(FreePort(t)))
+}
+
+// FreePort returns a port of 127.0.0.1 on which no process listens.
+func FreePort(t testing.TB) int {
+	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	return listener.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it listens on tcp
 }
 
 // Proxy is a network between a client and a server. After Forget, it drops what the server sends on the connections
