@@ -43,10 +43,7 @@ func (a *app) mappingsEditCommand() *cli.Command {
 	return &cli.Command{
 		Name: "edit", Usage: "sets fields of a mapping and confirms it", ArgsUsage: "ID FIELD=VALUE...",
 		Description: "Later jobs do not overwrite the mapping; they suggest. Its review returns to pending. " +
-			"FIELD is one of " + strings.Join(
-			editFields(),
-			", ",
-		) + ". FIELD= removes a text.\n\n" +
+			"FIELD is one of " + strings.Join(editFields(), ", ") + ". FIELD= removes a text.\n\n" +
 			"pdeflow mappings edit 0198c2f0 source_field=core.accounts.acct_nbr risk_level=High --comment \"a key\"",
 		Flags: []cli.Flag{a.cycleFlag(), a.reportFlag(), commentFlag(), versionFlag(), jsonFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -64,7 +61,7 @@ func (a *app) mappingsEditCommand() *cli.Command {
 			}
 			id, err := c.resolveMapping(ctx, cmd.String("cycle"), cmd.String("report"), args[0])
 			if err == nil {
-				err = c.resolveDataSource(ctx, cmd, fields)
+				err = c.replaceSourceName(ctx, cmd, fields)
 			}
 			if err != nil {
 				return a.problemJSON(cmd.Bool(flagJSON), err)
@@ -162,12 +159,8 @@ func parseFields(args []string) (map[string]any, error) {
 			return nil, usagef("%s must be FIELD=VALUE", quoted(arg))
 		}
 		if !slices.Contains(editFields(), name) {
-			return nil, usagef(
-				"there is no field %s to set; the fields are %s",
-				quoted(name),
-				strings.Join(editFields(), ", ")+
-					didYouMeanField(name),
-			)
+			return nil, usagef("there is no field %s to set; the fields are %s%s",
+				quoted(name), strings.Join(editFields(), ", "), didYouMeanField(name))
 		}
 		if _, twice := fields[name]; twice {
 			return nil, usagef("%s is given twice", name)
@@ -199,8 +192,8 @@ func didYouMeanField(name string) string {
 	return ""
 }
 
-// resolveDataSource replaces the name of a data source in the fields by its id.
-func (c *client) resolveDataSource(ctx context.Context, cmd *cli.Command, fields map[string]any) error {
+// replaceSourceName replaces the field data_source, the name of a data source, by data_source_id.
+func (c *client) replaceSourceName(ctx context.Context, cmd *cli.Command, fields map[string]any) error {
 	name, given := fields[dataSourceField].(string)
 	if !given {
 		return nil

@@ -38,10 +38,7 @@ func (s *Server) registerDocs() {
 // docsView returns the page of the document.
 func (s *Server) docsView() (desk.Docs, error) {
 	document := s.api.OpenAPI()
-	d := docsWriter{schemas: document.Components.Schemas}
-	view := desk.Docs{
-		Version: document.Info.Version, Description: document.Info.Description,
-	}
+	view := desk.Docs{Version: document.Info.Version, Description: document.Info.Description}
 	groups := map[string]*desk.DocsGroup{}
 	for _, tag := range document.Tags {
 		groups[tag.Name] = &desk.DocsGroup{Name: tag.Name, Description: tag.Description}
@@ -49,7 +46,7 @@ func (s *Server) docsView() (desk.Docs, error) {
 	}
 	for _, path := range slices.Sorted(maps.Keys(document.Paths)) {
 		for _, operation := range operationsOf(document.Paths[path]) {
-			shown, err := d.operation(operation)
+			shown, err := docsOperation(operation)
 			if err != nil {
 				return view, fmt.Errorf("operation %s: %w", operation.OperationID, err)
 			}
@@ -57,19 +54,17 @@ func (s *Server) docsView() (desk.Docs, error) {
 			group.Operations = append(group.Operations, shown)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(d.schemas.Map())) {
-		schema := d.schemas.Map()[name]
+	schemas := document.Components.Schemas.Map()
+	for _, name := range slices.Sorted(maps.Keys(schemas)) {
+		schema := schemas[name]
 		view.Schemas = append(view.Schemas, desk.DocsSchema{
-			Name: name, Description: schema.Description, Fields: d.fields(schema),
+			Name: name, Description: schema.Description, Fields: docsFields(schema),
 		})
 	}
 	return view, nil
 }
 
-// docsWriter describes the parts of the document.
-type docsWriter struct{ schemas huma.Registry }
-
-func (d docsWriter) operation(o *huma.Operation) (desk.DocsOperation, error) {
+func docsOperation(o *huma.Operation) (desk.DocsOperation, error) {
 	shown := desk.DocsOperation{
 		ID: o.OperationID, Method: o.Method, Path: o.Path, Summary: o.Summary, Description: o.Description,
 	}
@@ -77,7 +72,7 @@ func (d docsWriter) operation(o *huma.Operation) (desk.DocsOperation, error) {
 		shown.Role = strings.Join(o.Security[0]["bearer"], ", ")
 	}
 	for _, p := range o.Parameters {
-		field := d.field(p.Name, p.Schema, p.Required)
+		field := docsField(p.Name, p.Schema, p.Required)
 		field.In, field.Description = p.In, cmp.Or(p.Description, field.Description)
 		shown.Parameters = append(shown.Parameters, field)
 	}
@@ -85,8 +80,8 @@ func (d docsWriter) operation(o *huma.Operation) (desk.DocsOperation, error) {
 		for _, kind := range slices.Sorted(maps.Keys(o.RequestBody.Content)) {
 			media := o.RequestBody.Content[kind]
 			shown.Body = append(shown.Body, desk.DocsContent{
-				ContentType: kind, Type: d.typeName(media.Schema), Ref: refName(media.Schema),
-				Fields: d.fields(media.Schema),
+				ContentType: kind, Type: typeName(media.Schema), Ref: refName(media.Schema),
+				Fields: docsFields(media.Schema),
 			})
 		}
 	}
@@ -95,7 +90,7 @@ func (d docsWriter) operation(o *huma.Operation) (desk.DocsOperation, error) {
 		for _, kind := range slices.Sorted(maps.Keys(o.Responses[status].Content)) {
 			media := o.Responses[status].Content[kind]
 			response.Content = append(response.Content, desk.DocsContent{
-				ContentType: kind, Type: d.typeName(media.Schema), Ref: refName(media.Schema),
+				ContentType: kind, Type: typeName(media.Schema), Ref: refName(media.Schema),
 			})
 			if media.Example != nil && response.Example == "" {
 				text, err := json.MarshalIndent(media.Example, "", "  ")
@@ -112,19 +107,19 @@ func (d docsWriter) operation(o *huma.Operation) (desk.DocsOperation, error) {
 	return shown, err
 }
 
-// fields returns the properties of an object that has no name of its own, or of a named schema.
-func (d docsWriter) fields(s *huma.Schema) (fields []desk.DocsField) {
+// docsFields returns the properties of an object that has no name of its own, or of a named schema.
+func docsFields(s *huma.Schema) (fields []desk.DocsField) {
 	if s == nil {
 		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
-		fields = append(fields, d.field(name, s.Properties[name], slices.Contains(s.Required, name)))
+		fields = append(fields, docsField(name, s.Properties[name], slices.Contains(s.Required, name)))
 	}
 	return fields
 }
 
-func (d docsWriter) field(name string, s *huma.Schema, required bool) desk.DocsField {
-	field := desk.DocsField{Name: name, Required: required, Type: d.typeName(s), Ref: refName(s)}
+func docsField(name string, s *huma.Schema, required bool) desk.DocsField {
+	field := desk.DocsField{Name: name, Required: required, Type: typeName(s), Ref: refName(s)}
 	if s != nil {
 		field.Description = s.Description
 	}
@@ -150,7 +145,7 @@ func refName(s *huma.Schema) string {
 }
 
 // typeName describes the type of a value, with its limits.
-func (d docsWriter) typeName(s *huma.Schema) string {
+func typeName(s *huma.Schema) string {
 	switch {
 	case s == nil:
 		return ""
@@ -167,11 +162,11 @@ func (d docsWriter) typeName(s *huma.Schema) string {
 	case len(s.AnyOf)+len(s.OneOf) > 0:
 		var parts []string
 		for _, part := range slices.Concat(s.AnyOf, s.OneOf) {
-			parts = append(parts, d.typeName(part))
+			parts = append(parts, typeName(part))
 		}
 		return strings.Join(parts, " | ")
 	case s.Type == huma.TypeArray:
-		return "array of " + d.typeName(s.Items)
+		return "array of " + typeName(s.Items)
 	}
 	text := cmp.Or(s.Format, s.Type)
 	if s.Nullable {

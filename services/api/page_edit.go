@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
@@ -38,53 +39,87 @@ func backOf(r *http.Request, in MappingPath) string {
 		desk.ReportURL(in.CycleID, in.ReportID)+"?m="+url.QueryEscape(in.ID))
 }
 
-// newEditView returns the form with the values of the mapping.
-func newEditView(ctx context.Context, m schema.ListedMapping, back string) desk.Edit {
-	view := desk.Edit{Caller: callerView(ctx), ListedMapping: m, Back: back}
-	add := func(name, value string, choices ...string) *desk.EditField {
-		view.Fields = append(view.Fields, desk.EditField{
-			Name: name, Label: desk.FieldName(name), Value: value, Saved: value, Choices: choices,
-		})
-		return &view.Fields[len(view.Fields)-1]
-	}
-	column := add("source_field", m.SourceField)
-	column.Mono = true
-	for _, alternative := range m.AlternativeMappings {
-		column.Suggestions = append(column.Suggestions, alternative.SourceField)
-	}
-	add("mapping_type", string(m.MappingType), choices(m.MappingType, schema.MappingTypes())...)
-	add("transformation_rule", m.TransformationRule).Long = true
-	add("information_security_classification", string(m.InformationSecurityClassification),
-		choices(m.InformationSecurityClassification, schema.Tiers())...)
-	add("criticality", string(m.Criticality), choices(m.Criticality, schema.Levels())...)
-	add("risk_level", string(m.RiskLevel), choices(m.RiskLevel, schema.Levels())...)
-	add("regulatory_flag", flagText(m.RegulatoryFlag), choices(flagText(m.RegulatoryFlag), flags())...)
-	add("pii_flag", flagText(m.PIIFlag), choices(flagText(m.PIIFlag), flags())...)
-	add("business_process", m.BusinessProcess)
-	add("business_owner", m.BusinessOwner)
-	add("data_steward", m.DataSteward)
-	return view
+// formField is a field of the form. Its name is that of a field of [EditBody].
+type formField struct {
+	name  string
+	value func(schema.Mapping) string
+	// choices are the values of a list; nil for a text. A list cannot be emptied.
+	choices []string
+	// long and mono are those of [desk.EditField].
+	long, mono bool
 }
 
-// choices returns the values as texts, with an empty one first if there is no value yet.
-func choices[T ~string](current T, values []T) []string {
-	var texts []string
-	if current == "" {
-		texts = append(texts, "")
+// formFields are the fields of the form in its order.
+func formFields() []formField {
+	flags := []string{"true", "false"}
+	return []formField{
+		{name: "source_field", mono: true, value: func(m schema.Mapping) string { return m.SourceField }},
+		{
+			name: "mapping_type", choices: textsOf(schema.MappingTypes()),
+			value: func(m schema.Mapping) string { return string(m.MappingType) },
+		},
+		{name: "transformation_rule", long: true, value: func(m schema.Mapping) string { return m.TransformationRule }},
+		{
+			name: "information_security_classification", choices: textsOf(schema.Tiers()),
+			value: func(m schema.Mapping) string { return string(m.InformationSecurityClassification) },
+		},
+		{
+			name: "criticality", choices: textsOf(schema.Levels()),
+			value: func(m schema.Mapping) string { return string(m.Criticality) },
+		},
+		{
+			name: "risk_level", choices: textsOf(schema.Levels()),
+			value: func(m schema.Mapping) string { return string(m.RiskLevel) },
+		},
+		{
+			name: "regulatory_flag", choices: flags,
+			value: func(m schema.Mapping) string { return flagText(m.RegulatoryFlag) },
+		},
+		{
+			name: "pii_flag", choices: flags,
+			value: func(m schema.Mapping) string { return flagText(m.PIIFlag) },
+		},
+		{name: "business_process", value: func(m schema.Mapping) string { return m.BusinessProcess }},
+		{name: "business_owner", value: func(m schema.Mapping) string { return m.BusinessOwner }},
+		{name: "data_steward", value: func(m schema.Mapping) string { return m.DataSteward }},
 	}
-	for _, value := range values {
-		texts = append(texts, string(value))
-	}
-	return texts
 }
 
-func flags() []string { return []string{"true", "false"} }
+func textsOf[T ~string](values []T) []string {
+	all := make([]string, len(values))
+	for i, value := range values {
+		all[i] = string(value)
+	}
+	return all
+}
 
 func flagText(flag *bool) string {
 	if flag == nil {
 		return ""
 	}
-	return fmt.Sprint(*flag)
+	return strconv.FormatBool(*flag)
+}
+
+// newEditView returns the form with the values of the mapping.
+func newEditView(ctx context.Context, m schema.ListedMapping, back string) desk.Edit {
+	view := desk.Edit{Caller: callerView(ctx), ListedMapping: m, Back: back}
+	for _, field := range formFields() {
+		value := field.value(m.Mapping)
+		shown := desk.EditField{
+			Name: field.name, Label: desk.FieldName(field.name), Value: value, Saved: value, Choices: field.choices,
+			Long: field.long, Mono: field.mono,
+		}
+		if field.choices != nil && value == "" {
+			shown.Choices = slices.Insert(slices.Clone(field.choices), 0, "")
+		}
+		if field.name == "source_field" {
+			for _, alternative := range m.AlternativeMappings {
+				shown.Suggestions = append(shown.Suggestions, alternative.SourceField)
+			}
+		}
+		view.Fields = append(view.Fields, shown)
+	}
+	return view
 }
 
 // editForm sets the fields of a form that differ from what it was opened with. If the mapping has changed since, it
@@ -109,28 +144,21 @@ func (s *Server) editForm(ctx context.Context, r *http.Request) (reply, error) {
 	return reply{view: view, status: p.Status}, err
 }
 
-// formFields are the names of the fields of the form. Those that are true have no empty value.
-func formFields() map[string]bool {
-	return map[string]bool{
-		"source_field": false, "mapping_type": true, "transformation_rule": false,
-		"information_security_classification": true, "criticality": true, "risk_level": true, "regulatory_flag": true,
-		"pii_flag": true, "business_process": false, "business_owner": false, "data_steward": false,
-	}
-}
-
 // editBodyOf returns the edit of a form: the fields whose value differs from what the form was opened with.
 func editBodyOf(form url.Values) (body EditBody, err error) {
 	changed := map[string]any{}
-	for name, required := range formFields() {
-		if !form.Has(name) || form.Has("was."+name) && normal(form.Get("was."+name)) == normal(form.Get(name)) {
+	for _, field := range formFields() {
+		name, value := field.name, normal(form.Get(field.name))
+		if !form.Has(name) || form.Has("was."+name) && normal(form.Get("was."+name)) == value {
 			continue
 		}
-		value := normal(form.Get(name))
 		switch {
 		case !isText(value):
 			return body, newFieldProblem(name, "must be a text")
-		case required && value == "":
+		case field.choices != nil && value == "":
 			return body, newFieldProblem(name, "must have a value")
+		case field.choices != nil && !slices.Contains(field.choices, value):
+			return body, newFieldProblem(name, fmt.Sprintf("must be one of %v", field.choices))
 		case name == "regulatory_flag" || name == "pii_flag":
 			changed[name] = value == "true"
 		default:
@@ -144,23 +172,7 @@ func editBodyOf(form url.Values) (body EditBody, err error) {
 	if err != nil {
 		return body, fmt.Errorf("edit of the form: %w", err)
 	}
-	return body, body.check()
-}
-
-// check returns a [Problem] for a value that a field cannot have. For the JSON route, the document requires the same.
-func (b EditBody) check() error {
-	return errors.Join(
-		oneOf("mapping_type", b.MappingType, schema.MappingTypes()),
-		oneOf("information_security_classification", b.InformationSecurityClassification, schema.Tiers()),
-		oneOf("criticality", b.Criticality, schema.Levels()), oneOf("risk_level", b.RiskLevel, schema.Levels()),
-	)
-}
-
-func oneOf[T ~string](name string, value *T, allowed []T) error {
-	if value == nil || slices.Contains(allowed, *value) {
-		return nil
-	}
-	return newFieldProblem(name, fmt.Sprintf("must be one of %v", allowed))
+	return body, nil
 }
 
 // normal returns the text of a form with plain line ends: browsers send those of MIME.
@@ -185,7 +197,8 @@ func (s *Server) refusedEdit(ctx context.Context, r *http.Request, in MappingPat
 	}
 	for _, change := range p.Changes {
 		for _, field := range change.Fields {
-			if _, shown := formFields()[field.Field]; shown || field.Field == "review_status" {
+			shown := func(f formField) bool { return f.name == field.Field }
+			if slices.ContainsFunc(formFields(), shown) || field.Field == "review_status" {
 				view.Changes = append(view.Changes, desk.EditChange{
 					By: change.ChangedBy, Field: desk.FieldName(field.Field), Version: change.Version,
 					Before: desk.Plain(field.Before), After: desk.Plain(field.After),

@@ -69,30 +69,17 @@ func (Audit) page() (name, title, section string) { return "audit", "Audit", "au
 
 // With returns the URL of the page with another value of a filter; an empty value removes it.
 func (v Audit) With(name, value string) string {
-	query := url.Values{}
-	for key := range v.Query {
-		if key != "before" && key != "entry" {
-			query.Set(key, v.Query.Get(key))
-		}
-	}
-	query.Set(name, value)
-	if value == "" {
-		query.Del(name)
-	}
-	return join("/audit", query)
+	return join("/audit", changed(v.Query, name, value, "before", "entry"))
 }
 
 // Entry returns the URL of the page with this entry shown in full, or closed if it is.
 func (v Audit) Entry(seq int64) string {
-	query := url.Values{}
-	for key := range v.Query {
-		query.Set(key, v.Query.Get(key))
-	}
-	query.Set("entry", strconv.FormatInt(seq, 10))
+	number := strconv.FormatInt(seq, 10)
+	open := number
 	if seq == v.Open {
-		query.Del("entry")
+		open = ""
 	}
-	return join("/audit", query) + "#e-" + strconv.FormatInt(seq, 10)
+	return join("/audit", changed(v.Query, "entry", open)) + "#e-" + number
 }
 
 // At returns the URL of the page that begins with this entry, shown in full.

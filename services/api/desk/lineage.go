@@ -123,8 +123,6 @@ type LineageTable struct {
 	System, Table string
 	Total         int64
 	Tiers         []int64
-	// Grouped means that the picture draws it together with others.
-	Grouped bool
 }
 
 // tableKey identifies a table of a data source.
@@ -195,7 +193,6 @@ func (p *LineagePicture) arrange(tables map[tableKey]tierCounts) {
 		node.take(key.table, tables[key])
 		p.Tables = append(p.Tables, LineageTable{
 			System: key.system, Table: key.table, Total: tables[key].Total(), Tiers: tables[key].all(),
-			Grouped: grouped,
 		})
 	}
 	slices.SortStableFunc(p.Nodes, func(a, b *LineageNode) int { return cmp.Compare(a.rank, b.rank) })

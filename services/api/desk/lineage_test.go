@@ -44,7 +44,7 @@ func TestNewLineagePicture_HasEveryLineAndFewNodes(t *testing.T) {
 				t.Errorf("got %d nodes and %d sections, want at most 24 and 12", len(p.Nodes), len(p.Sections))
 			}
 			var nodes, sections, tables int64
-			var named, grouped int
+			var named int
 			for _, node := range p.Nodes {
 				nodes += node.Lines.Total()
 				named += len(node.Tables)
@@ -54,9 +54,6 @@ func TestNewLineagePicture_HasEveryLineAndFewNodes(t *testing.T) {
 			}
 			for _, table := range p.Tables {
 				tables += table.Total
-				if table.Grouped {
-					grouped++
-				}
 			}
 			want := int64(size.lines)
 			if nodes != want || sections != want || tables != p.Mapped || p.Lines != want {
@@ -66,8 +63,8 @@ func TestNewLineagePicture_HasEveryLineAndFewNodes(t *testing.T) {
 			if named != len(p.Tables) {
 				t.Errorf("the nodes name %d tables, want %d", named, len(p.Tables))
 			}
-			if (grouped > 0) != (len(p.Tables) > 17) {
-				t.Errorf("got %d of %d tables drawn together", grouped, len(p.Tables))
+			if grouped := len(p.Grouped()) > 0; grouped != (len(p.Tables) > 17) {
+				t.Errorf("tables drawn together: got %v of %d, want %v", grouped, len(p.Tables), !grouped)
 			}
 			svg := string(p.SVG())
 			if len(svg) > 150_000 {

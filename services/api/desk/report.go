@@ -115,17 +115,23 @@ func (q ListQuery) Select(id string) string { return q.set("m", id, "done") }
 func (q ListQuery) Here() string { return q.set("", "", "done") }
 
 func (q ListQuery) set(name, value string, without ...string) string {
+	return join(q.Path, changed(q.Values, name, value, without...))
+}
+
+// changed returns the first value of each parameter, with another value of the named one and without some others. An
+// empty value removes the parameter.
+func changed(query url.Values, name, value string, without ...string) url.Values {
 	values := url.Values{}
-	for key := range q.Values {
-		values.Set(key, q.Values.Get(key))
+	for key := range query {
+		values.Set(key, query.Get(key))
 	}
-	for _, key := range without {
+	for _, key := range append(without, name) {
 		values.Del(key)
 	}
-	if name != "" {
+	if value != "" {
 		values.Set(name, value)
 	}
-	return join(q.Path, values)
+	return values
 }
 
 func join(path string, values url.Values) string {
