@@ -206,14 +206,14 @@ func TestReadPostgres(t *testing.T) {
 }
 
 // wantReason fails the test unless the error has this reason and text, and does not contain the password.
-func wantReason(t *testing.T, err error, want Reason, says string) {
+func wantReason(t *testing.T, err error, want Reason, text string) {
 	t.Helper()
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		t.Fatalf("Read: got %v, want an *Error", err)
 	}
-	if e.Reason != want || !strings.Contains(e.Error(), says) {
-		t.Errorf("Read: got %s: %v, want %s with %q", e.Reason, e, want, says)
+	if e.Reason != want || !strings.Contains(e.Error(), text) {
+		t.Errorf("Read: got %s: %v, want %s with %q", e.Reason, e, want, text)
 	}
 	if strings.Contains(e.Error(), foreigntest.Password) || strings.Contains(e.Error(), "Zebra77") {
 		t.Errorf("Read: got error %v, want one without the password", e)
