@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestExplain_NamesTheReasonOfAFailedConnection(t *testing.T) {
@@ -25,11 +26,15 @@ func TestExplain_NamesTheReasonOfAFailedConnection(t *testing.T) {
 		"an unknown host": {
 			dial(&net.DNSError{Err: "no such host", Name: "db.example"}), ReasonUnknownHost, "db.example is unknown",
 		},
-		"a name server that is down": {dial(&net.DNSError{Err: "i/o timeout", IsTimeout: true}), ReasonTimeout, "in time"},
-		"nothing listens":            {dial(syscall.ECONNREFUSED), ReasonUnreachable, "Nothing listens at db.example:5432"},
-		"no route":                   {dial(syscall.EHOSTUNREACH), ReasonUnreachable, "cannot be reached"},
-		"a deadline":                 {context.DeadlineExceeded, ReasonTimeout, "PostgreSQL server"},
-		"a deadline of a socket":     {os.ErrDeadlineExceeded, ReasonTimeout, "in time"},
+		"a name server that is down": {
+			dial(&net.DNSError{Err: "i/o timeout", IsTimeout: true}), ReasonTimeout, "in time",
+		},
+		"nothing listens": {
+			dial(syscall.ECONNREFUSED), ReasonUnreachable, "Nothing listens at db.example:5432",
+		},
+		"no route":               {dial(syscall.EHOSTUNREACH), ReasonUnreachable, "cannot be reached"},
+		"a deadline":             {context.DeadlineExceeded, ReasonTimeout, "PostgreSQL server"},
+		"a deadline of a socket": {os.ErrDeadlineExceeded, ReasonTimeout, "in time"},
 		"a connection that breaks": {
 			&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}, ReasonOther, "cannot be read",
 		},
@@ -41,7 +46,7 @@ func TestExplain_NamesTheReasonOfAFailedConnection(t *testing.T) {
 		},
 		"an unknown authority": {x509.UnknownAuthorityError{}, ReasonCertificate, "ca_certificate"},
 		"a known reason":       {&Error{Reason: ReasonTooLarge, Message: "Too much."}, ReasonTooLarge, "Too much."},
-		"another text":         {errors.New("out of coffee."), ReasonOther, "cannot be read: out of coffee."},
+		"another text":         {fmt.Errorf("out of %s", "coffee."), ReasonOther, "cannot be read: out of coffee."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,13 +70,14 @@ func TestExplain_RemovesThePasswordFromForeignTexts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := c.explain(errors.New(text)).Error()
-			if strings.Contains(got, password) || strings.Contains(got, encodedPassword) || !strings.Contains(got, "***") {
+			shown := strings.Contains(got, password) || strings.Contains(got, encodedPassword)
+			if shown || !strings.Contains(got, "***") {
 				t.Errorf("explain: got %s, want *** for the password", got)
 			}
 		})
 	}
 	long := c.explain(errors.New("a\x00b\n" + strings.Repeat("é", 5000) + "\xff")).Error()
-	if strings.ContainsAny(long, "\x00\n\xff") || len([]rune(long)) > maxText+50 {
+	if !utf8.ValidString(long) || strings.ContainsAny(long, "\x00\n") || len([]rune(long)) > maxText+50 {
 		t.Errorf("explain: got %d characters %q, want one short line", len([]rune(long)), long)
 	}
 }

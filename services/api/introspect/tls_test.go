@@ -4,7 +4,6 @@ package introspect
 
 import (
 	"crypto/tls"
-	"errors"
 	"net"
 	"os"
 	"testing"
@@ -34,7 +33,7 @@ func TestTLSConfig_VerifiesWhatTheModeRequires(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca := readFile(t, files.CA)
+	ca, other := readFile(t, files.CA), newAuthority(t)
 	for name, tt := range map[string]struct {
 		url, ca string
 		refused bool
@@ -43,12 +42,12 @@ func TestTLSConfig_VerifiesWhatTheModeRequires(t *testing.T) {
 		"require, for another host":             {"postgres://u@other.example/d?sslmode=require", "", false},
 		"verify-ca":                             {"postgres://u@db.example/d?sslmode=verify-ca", ca, false},
 		"verify-ca, for another host":           {"postgres://u@other.example/d?sslmode=verify-ca", ca, false},
-		"verify-ca, of another authority":       {"postgres://u@db.example/d?sslmode=verify-ca", newAuthority(t), true},
+		"verify-ca, of another authority":       {"postgres://u@db.example/d?sslmode=verify-ca", other, true},
 		"verify-ca, of the system's":            {"postgres://u@db.example/d?sslmode=verify-ca", "", true},
 		"verify-full":                           {"postgres://u@db.example/d?sslmode=verify-full", ca, false},
 		"verify-full, for another host":         {"postgres://u@other.example/d?sslmode=verify-full", ca, true},
 		"verify-full, for an address":           {"postgres://u@10.0.0.7/d?sslmode=verify-full", ca, true},
-		"verify-full, of another authority":     {"postgres://u@db.example/d?sslmode=verify-full", newAuthority(t), true},
+		"verify-full, of another authority":     {"postgres://u@db.example/d?sslmode=verify-full", other, true},
 		"an authority without a mode verifies":  {"mysql://u@other.example/d", ca, true},
 		"verify-full, of the system's":          {"mysql://u@db.example/d?sslmode=verify-full", "", true},
 		"verify-ca, for an address of no names": {"mysql://u@10.0.0.7/d?sslmode=verify-ca", ca, false},
@@ -75,12 +74,14 @@ func TestTLSConfig_VerifiesWhatTheModeRequires(t *testing.T) {
 func handshake(t *testing.T, client *tls.Config, certificate tls.Certificate) error {
 	t.Helper()
 	near, far := net.Pipe()
-	served := make(chan error, 1)
+	served := make(chan struct{})
 	go func() {
+		defer close(served)
 		server := tls.Server(far, &tls.Config{
 			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate},
 		})
-		served <- errors.Join(server.HandshakeContext(t.Context()), far.Close())
+		_ = server.HandshakeContext(t.Context())
+		_ = far.Close()
 	}()
 	err := tls.Client(near, client).HandshakeContext(t.Context())
 	_ = near.Close()

@@ -58,11 +58,13 @@ func TestCost_CountsEachKindOfTokenOnce(t *testing.T) {
 		usage provider.Usage
 		want  float64
 	}{
-		"nothing":           {provider.Usage{}, 0},
-		"input and output":  {provider.Usage{InputTokens: 1000, OutputTokens: 100}, 0.010 + 0.005},
-		"cached":            {provider.Usage{InputTokens: 1000, CachedTokens: 900}, 0.001 + 0.0009},
-		"written to cache":  {provider.Usage{InputTokens: 1000, CacheWriteTokens: 1000}, 0.0125},
-		"all kinds":         {provider.Usage{InputTokens: 3, CachedTokens: 1, CacheWriteTokens: 1, OutputTokens: 1}, 73.5e-6},
+		"nothing":          {provider.Usage{}, 0},
+		"input and output": {provider.Usage{InputTokens: 1000, OutputTokens: 100}, 0.010 + 0.005},
+		"cached":           {provider.Usage{InputTokens: 1000, CachedTokens: 900}, 0.001 + 0.0009},
+		"written to cache": {provider.Usage{InputTokens: 1000, CacheWriteTokens: 1000}, 0.0125},
+		"all kinds": {
+			provider.Usage{InputTokens: 3, CachedTokens: 1, CacheWriteTokens: 1, OutputTokens: 1}, 73.5e-6,
+		},
 		"more cached":       {provider.Usage{InputTokens: 10, CachedTokens: 20}, 20e-6},
 		"a million of each": {provider.Usage{InputTokens: 1_000_000, OutputTokens: 1_000_000}, 60},
 	} {
