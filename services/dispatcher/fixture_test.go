@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +16,10 @@ import (
 	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
-func TestMain(m *testing.M) { schematest.Main(m) }
+func TestMain(m *testing.M) {
+	_ = flag.Set("rapid.checks", "15") // a default: the command line is parsed later
+	schematest.Main(m)
+}
 
 // never is longer than any test.
 const never = time.Hour
