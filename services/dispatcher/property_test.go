@@ -13,7 +13,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// Each check is a job whose messages are taken, lost and purged, whose dispatcher dies, and which is paused and resumed,
+// Each check is a job whose items end, whose messages are lost, whose dispatcher dies, and which is paused and resumed,
 // in any order. Run more of them with -rapid.checks=1000.
 func TestTheMessagesFollowTheRowsForAnyOrderOfLosses(t *testing.T) {
 	t.Parallel()

@@ -9,8 +9,8 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 )
 
-// Each check is a job whose items end while events of it arrive in any order, repeatedly, forged or not at all. Run more
-// of them with -rapid.checks=1000.
+// Each check is a job whose items end while events of it arrive in any order, repeatedly, forged or not at all. Run
+// more of them with -rapid.checks=1000.
 func TestTheStatusFollowsTheRowsForAnyOrderOfEvents(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 4)
@@ -19,10 +19,11 @@ func TestTheStatusFollowsTheRowsForAnyOrderOfEvents(t *testing.T) {
 		f.Exec("truncate jobs, job_status cascade") // a failed check leaves its job active
 		job := f.listed()
 		total := int64(len(f.ids))
+		forged := events.Item{MappingID: "no such mapping", Outcome: schema.OutcomeFailed, Attempt: 1}
 		pool := []events.JobProgress{
 			events.JobStarted(job.ID), events.JobListed(job.ID, total), events.JobBell(job.ID),
 			events.JobItem(job.ID, events.Item{MappingID: f.ids[3], Outcome: schema.OutcomeSucceeded, Attempt: 1}),
-			events.JobItem(job.ID, events.Item{MappingID: "no such mapping", Outcome: schema.OutcomeFailed, Attempt: 1}),
+			events.JobItem(job.ID, forged),
 		}
 		ended, completed := int64(0), int64(0)
 		observe := func() schema.JobStatus {
