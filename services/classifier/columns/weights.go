@@ -67,14 +67,14 @@ const (
 // Degrees of an answer by the text of the column that has it.
 const (
 	answeredInName        = 1.0
-	answeredInTable       = 0.8
+	answeredInTable       = 0.85
 	answeredInDescription = 0.8
 	// answeredAsKey is for the name of the table whose rows a declared key identifies.
 	answeredAsKey = 0.9
 	// answeredByKind is for a word such as "date" that the column's kind implies.
 	answeredByKind = 0.9
 	// answeredByDefault is for a qualifier such as "current" that is assumed if a name has none.
-	answeredByDefault = 0.75
+	answeredByDefault = 0.65
 	// answeredByOmission is for a qualifier such as "original" that systems often leave out.
 	answeredByOmission = 0.6
 	// inexactShare reduces the inexact answers of a term that also answers a requirement exactly.

@@ -23,6 +23,8 @@ const (
 	Timestamp
 	Boolean
 	Binary
+	// Document is structured text, such as JSON or XML.
+	Document
 )
 
 // Type is a declared data type.
@@ -34,6 +36,8 @@ type Type struct {
 	Scale int
 	// Floating is true for numbers whose scale is not fixed.
 	Floating bool
+	// Integer is true for the types that only hold whole numbers, whatever length they declare.
+	Integer bool
 }
 
 // Parse parses a declared data type. The kind of a type that it does not recognise is [Unknown].
@@ -45,6 +49,8 @@ func Parse(declared string) Type {
 		t.Floating = true
 	case "money":
 		t.Scale = 2
+	case "int", "uint", "integer", "bigint", "smallint", "tinyint", "mediumint", "serial", "bigserial":
+		t.Integer = true
 	}
 	return t
 }
@@ -113,6 +119,8 @@ func kind(name string, length int) Kind {
 		return Boolean
 	case "blob", "bytea", "binary", "varbinary", "raw", "image":
 		return Binary
+	case "json", "jsonb", "xml", "xmltype":
+		return Document
 	default:
 		return Unknown
 	}

@@ -43,33 +43,53 @@ func inventedSets(t testing.TB) []labelledSet {
 	return sets
 }
 
-// TestCalibration_IsThatOfTheTunedParts compares the ranker's calibration with one that is fitted now to the tuned
-// parts of the labelled sets, the invented schemas and the results at first sight.
-func TestCalibration_IsThatOfTheTunedParts(t *testing.T) {
-	t.Parallel()
-	var bySet [][]example
-	sets := labelledSets(t)
-	for _, s := range sets {
-		some, err := examplesOf(s.Set, func(l tabular.GoldRow) bool { return !isUnseen(s.name, l.AttributeName) })
+// calibrationSchema has the results on one schema. The calibration is fitted to all examples of the other schemas when
+// it is judged by this one.
+type calibrationSchema struct {
+	name string
+	// examples are those to fit, and judged the results that show what a confidence is worth.
+	examples, judged []example
+}
+
+// calibrationSchemas returns the schemas that the calibration is fitted to: the tuned parts of the labelled sets, the
+// invented schemas, and the seen ones, which are judged by their results at first sight.
+func calibrationSchemas(t testing.TB) []calibrationSchema {
+	t.Helper()
+	var all []calibrationSchema
+	add := func(s labelledSet, keep func(tabular.GoldRow) bool, absent bool) {
+		examples, err := examplesOf(s.Set, keep, absent)
 		if err != nil {
 			t.Fatal(err)
 		}
-		bySet = append(bySet, some)
+		all = append(all, calibrationSchema{name: s.name, examples: examples, judged: examples})
+	}
+	everyLabel := func(tabular.GoldRow) bool { return true }
+	for _, s := range labelledSets(t) {
+		add(s, func(l tabular.GoldRow) bool { return !isUnseen(s.name, l.AttributeName) }, true)
 	}
 	for _, s := range inventedSets(t) {
-		sets = append(sets, s)
-		some, err := examplesOf(s.Set, func(tabular.GoldRow) bool { return true })
-		if err != nil {
-			t.Fatal(err)
-		}
-		bySet = append(bySet, some)
+		add(s, everyLabel, true)
 	}
-	for _, name := range []string{"loan-management", "microfinance-core"} {
-		sets, bySet = append(sets, labelledSet{name: name}), append(bySet, firstSight(t, name))
+	for _, s := range setsOf(t, "testdata/seen/*/gold.csv") { // which show at first sight what an unknown name does
+		add(s, everyLabel, false)
+		of := &all[len(all)-1]
+		of.judged = firstSight(t, s.name)
+		of.examples = slices.Concat(of.examples, of.judged)
 	}
-	fitted := calibrate(slices.Concat(bySet...))
+	return all
+}
+
+// TestCalibration_IsThatOfTheTunedParts compares the ranker's calibration with one that is fitted now.
+func TestCalibration_IsThatOfTheTunedParts(t *testing.T) {
+	t.Parallel()
+	schemas := calibrationSchemas(t)
+	var all []example
+	for _, s := range schemas {
+		all = append(all, s.examples...)
+	}
+	fitted := calibrate(all)
 	classifiertest.CompareGolden(t, "../columns/calibration.csv", fitted.Format())
-	classifiertest.CompareGolden(t, "testdata/calibration.golden", heldOut(sets, bySet))
+	classifiertest.CompareGolden(t, "testdata/calibration.golden", heldOut(schemas))
 }
 
 // firstSight returns the results on a schema when it was ranked for the first time, before its mistakes were looked at.
@@ -89,7 +109,7 @@ func firstSight(t testing.TB, set string) []example {
 		if row["set"] != set {
 			continue
 		}
-		r := columns.Ranking{Column: -1, Score: number(row["score"]), Unclear: 1} // both reports were wholly unclear
+		r := columns.Ranking{Column: -1, Score: number(row["score"]), Unclear: number(row["unclear"])}
 		if row["result"] == "column" {
 			r.Column, r.Lead = 0, number(row["lead"])
 		}
@@ -101,16 +121,20 @@ func firstSight(t testing.TB, set string) []example {
 	return examples
 }
 
-// heldOut returns the calibration error of each labelled set with a calibration that is fitted to the other schemas.
-// The examples of the labelled sets come first.
-func heldOut(sets []labelledSet, bySet [][]example) string {
+// heldOut returns the calibration error of each schema with a calibration that is fitted to the other schemas.
+func heldOut(schemas []calibrationSchema) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-17s %7s %9s %7s\n", "schema held out", "results", "85+", "error")
 	all := newTally()
-	for i, s := range sets {
-		others := slices.Concat(slices.Concat(bySet[:i]...), slices.Concat(bySet[i+1:]...))
+	for i, s := range schemas {
+		var others []example
+		for j, other := range schemas {
+			if j != i {
+				others = append(others, other.examples...)
+			}
+		}
 		fitted, one := calibrate(others), newTally()
-		for _, e := range bySet[i] {
+		for _, e := range s.judged {
 			if e.weight >= 1 { // a ranking among all columns
 				confidence := confidenceOf(fitted, e.ranking)
 				one.add(confidence, e.right)
@@ -162,17 +186,18 @@ type example struct {
 
 // Weights of an example, compared with a ranking among all columns of a labelled set. A ranking without the right
 // columns stands for two cases that the labels have too rarely: the column does not exist (absentWeight), or it exists
-// under a name that the vocabulary does not know, so that a wrong one or none is chosen (unknownWeight).
-// firstSightWeight is that of a result of firstSight.
+// under a name that the vocabulary does not know, so that a wrong one or none is chosen (unknownWeight). With twice
+// these two weights, schemas that are held out are right more often than their confidences. A result at first sight
+// counts more than another, because it shows what a confidence is worth on an unknown schema.
 const (
-	absentWeight     = 0.5
-	unknownWeight    = 0.4
+	absentWeight     = 0.25
+	unknownWeight    = 0.2
 	firstSightWeight = 2
 )
 
-// examplesOf returns the rankings of the labels that keep accepts: one among all columns, and one without the right
-// columns.
-func examplesOf(s Set, keep func(tabular.GoldRow) bool) ([]example, error) {
+// examplesOf returns the rankings of the labels that keep accepts: one among all columns, and, if absent, one without
+// the right columns, which indexes the schema once more for each label.
+func examplesOf(s Set, keep func(tabular.GoldRow) bool, absent bool) ([]example, error) {
 	positions, err := s.labelled()
 	if err != nil {
 		return nil, err
@@ -188,7 +213,7 @@ func examplesOf(s Set, keep func(tabular.GoldRow) bool) ([]example, error) {
 		a := Answer{Label: label, Ranking: report.Rank(attribute)}
 		right := slices.Contains(label.SourceField, a.column())
 		examples = append(examples, example{ranking: a.Ranking, right: right, weight: 1})
-		if label.SourceField[0] == tabular.NoColumn {
+		if !absent || label.SourceField[0] == tabular.NoColumn {
 			continue
 		}
 		without := columns.NewIndex(withoutColumns(s, label.SourceField)).Report(s.Attributes).Rank(attribute)

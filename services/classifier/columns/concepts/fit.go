@@ -99,6 +99,8 @@ func CapacityFit(wanted, column datatype.Type) float64 {
 		return textFromFloat
 	case wanted.Kind == datatype.Text && wanted.Length >= shortestText && column.Kind == datatype.Boolean:
 		return textFromFlag
+	case wanted.Scale > 0 && column.Integer:
+		return otherNumberLength
 	case wanted.Length == 0 || column.Length == 0:
 		return 1
 	case wanted.Kind == datatype.Number && column.Kind == datatype.Number:

@@ -40,6 +40,10 @@ func TestVocabulary_KindOf(t *testing.T) {
 		{"Zyxwv", "NUMBER(5,3)", KindRate},
 		{"Balance", "NUMBER(5,3)", KindAmount},
 		{"Balance", "DOUBLE", KindAmount},
+		{"Interest Rate", "NUMERIC(12,4)", KindRate}, // more decimals than money has
+		{"Interest Rate", "NUMERIC(12,2)", KindAmount},
+		{"Balance", "JSONB", KindText},
+		{"Principal Minor", "BIGINT", KindAmount}, // in cents
 		{"Balance", "CHAR(1)", KindFlag},
 		{"Balance", "CHAR(4)", KindCode},
 		{"Balance", "VARCHAR(15)", KindAny},
@@ -138,6 +142,11 @@ func TestCapacityFit(t *testing.T) {
 		{"C2", "VARCHAR(40)", otherTextLength},
 		{"C40", "CHAR(2)", otherTextLength},
 		{"C40", "VARCHAR(40)", 1},
+		{"C40", "BOOLEAN", textFromFlag},
+		{"C2", "BOOLEAN", 1},
+		{"C20", "DOUBLE PRECISION", textFromFloat},
+		{"N8.5", "INTEGER", otherNumberLength},
+		{"N8", "INTEGER", 1},
 		{"C2", "", 1},
 		{"", "VARCHAR(40)", 1},
 	} {

@@ -168,6 +168,8 @@ func (v *Vocabulary) KindOf(terms []string, t datatype.Type) (k Kind, certain bo
 		k = ofNumber(announced, t)
 	case datatype.Text:
 		k = ofText(announced, t.Length)
+	case datatype.Document:
+		return KindText, true
 	case datatype.Unknown:
 		k = announced
 	}
