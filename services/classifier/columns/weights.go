@@ -67,7 +67,7 @@ const (
 // Degrees of an answer by the text of the column that has it.
 const (
 	answeredInName        = 1.0
-	answeredInTable       = 0.85
+	answeredInTable       = 0.8
 	answeredInDescription = 0.8
 	// answeredAsKey is for the name of the table whose rows a declared key identifies.
 	answeredAsKey = 0.9
