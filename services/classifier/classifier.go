@@ -19,7 +19,7 @@ import (
 // source is the source attribute of the classifier's events.
 const source = schema.ServiceClassifier
 
-// defaultWorkers and defaultCalls are the numbers of the options if they have none.
+// defaultWorkers and defaultCalls are the defaults of [Options].
 const defaultWorkers, defaultCalls = 8, 16
 
 // Options for [New]. The zero value is ready to use.
@@ -36,15 +36,15 @@ type Options struct {
 
 // Classifier consumes the rules lane and, if it has a model, the llm lane.
 type Classifier struct {
-	db      *schema.DB
-	publish *events.Publisher
-	columns *candidateCache
-	log     *slog.Logger
+	db         *schema.DB
+	publish    *events.Publisher
+	candidates *candidateCache
+	log        *slog.Logger
 	// recurring logs errors that may affect thousands of items at once.
 	recurring *events.Recurring
 	// runners are the consumers, one for each lane.
 	runners []*events.Runner
-	// evaluate is the function evaluate with the rules bound; tests replace it.
+	// evaluate is the function [evaluate] with the engine, unless the options or a test replace it.
 	evaluate func(*candidates, schema.Work) (schema.Mapping, schema.ItemResult)
 	engine   *rules.Engine
 	// model is nil in a process that does not serve the llm lane.
@@ -60,15 +60,16 @@ type Classifier struct {
 	uncleared itemSet
 }
 
-// New returns a classifier that classifies by the rules, and with the model of the options, and consumes the topology's
-// work stream.
+// New returns a classifier that consumes the work stream of the topology. It serves the llm lane only if the options
+// have a model.
 func New(
 	db *schema.DB, js jetstream.JetStream, topology events.Topology, engine *rules.Engine,
 	log *slog.Logger, options Options,
 ) *Classifier {
 	c := &Classifier{
-		db: db, publish: events.NewPublisher(js, source), columns: newCandidateCache(db, engine.Vocabulary()), log: log,
-		recurring: events.NewRecurring(log), engine: engine, model: options.Model, intents: newIntentWatch(db),
+		db: db, publish: events.NewPublisher(js, source), log: log,
+		candidates: newCandidateCache(db, engine.Vocabulary()),
+		recurring:  events.NewRecurring(log), engine: engine, model: options.Model, intents: newIntentWatch(db),
 		suspectTurns: map[schema.Lane]chan struct{}{
 			schema.LaneRules: make(chan struct{}, 1), schema.LaneLLM: make(chan struct{}, 1),
 		},
@@ -109,7 +110,7 @@ func (c *Classifier) Run(ctx context.Context) error {
 	background(c.recurring.Run)
 	background(every(clearInterval, c.clearAll))
 	// If the database is unreachable, the next tick tries again.
-	background(every(dropInterval, func(ctx context.Context) { _ = c.columns.dropEnded(ctx) }))
+	background(every(dropInterval, func(ctx context.Context) { _ = c.candidates.dropEnded(ctx) }))
 	background(every(intentInterval, func(ctx context.Context) { _ = c.intents.check(ctx) }))
 	for _, runner := range c.runners {
 		group.Go(func() error { return runner.Run(ctx) })

@@ -43,7 +43,7 @@ func TestAPanicWhileIndexingCounts(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	c, _ := f.classifier(nil)
-	c.columns = newCandidateCache(nil, nil)
+	c.candidates = newCandidateCache(nil, nil)
 	f.handle(c, f.ids[0])
 	f.wantItem(f.ids[0], outcome{Attempt: 1, Code: schema.ErrorCodePanic})
 }

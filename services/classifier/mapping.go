@@ -71,7 +71,7 @@ var errBreaks = fmt.Errorf(
 // attempt judges the mapping once and saves the result, or records the error if it counts. It returns [errChanged] if
 // a row has changed since it was read.
 func (c *Classifier) attempt(ctx context.Context, d events.Delivery, work schema.Work) error {
-	if err := c.columns.await(ctx, work.Item.JobID); err != nil {
+	if err := c.candidates.await(ctx, work.Item.JobID); err != nil {
 		return err // before a start is marked
 	}
 	judge := c.judge
@@ -119,7 +119,7 @@ func (c *Classifier) judge(
 				"job_id", work.Item.JobID, "mapping_id", work.Item.MappingID, "stack", string(debug.Stack()))
 		}
 	}()
-	from, err := c.columns.get(ctx, work)
+	from, err := c.candidates.get(ctx, work)
 	if err != nil {
 		return after, saved, err
 	}

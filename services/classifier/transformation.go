@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier/columns"
 	"github.com/pdeflow/pdeflow/services/classifier/datatype"
+	"github.com/pdeflow/pdeflow/services/classifier/words"
 )
 
 // choice is what a job proposes for an attribute: a column and how the attribute follows from it.
@@ -69,33 +69,28 @@ func (chosen *choice) describe(from *candidates, attribute schema.Attribute) {
 // describePeriod describes a number of days, months or years from one date of a table to another one, or from or to
 // the reporting date. A name that announces none of these, such as "Opening Month", asks for a part of the date.
 func (chosen *choice) describePeriod(from *candidates, attribute schema.Attribute, column schema.SourceColumn) {
-	asked := wordsOf(attribute.AttributeName)
-	unit := ""
-	for _, u := range []struct {
-		unit  string
-		words []string
-	}{
-		{"days", []string{"day", "days", "dpd"}},
-		{"months", []string{"month", "months", "mos", "term"}},
-		{"years", []string{"year", "years", "yrs", "age"}},
-	} {
-		if unit == "" && containsAny(asked, u.words) {
-			unit = u.unit
-		}
-	}
-	if unit == "" {
+	asked := words.Split(attribute.AttributeName)
+	var unit string
+	switch {
+	case containsAny(asked, "day"):
+		unit = "days"
+	case containsAny(asked, "month", "term"):
+		unit = "months"
+	case containsAny(asked, "year", "age"):
+		unit = "years"
+	default:
 		return
 	}
-	if containsAny(asked, []string{"past", "since", "age", "delinquent", "elapsed", "dpd", "book"}) {
+	if containsAny(asked, "past", "since", "age", "delinquency", "elapsed", "book") {
 		chosen.Rule = fmt.Sprintf("%s from %s to the reporting date", unit, chosen.SourceField)
 		return
 	}
 	begins, ends := beginsPeriod(column), endsPeriod(column)
-	if ends && containsAny(asked, []string{"remaining", "to", "until", "left"}) {
+	if ends && containsAny(asked, "remaining", "to", "until", "left") {
 		chosen.Rule = fmt.Sprintf("%s from the reporting date to %s", unit, chosen.SourceField)
 		return
 	}
-	if begins == ends || !containsAny(asked, []string{"term", "tenor", "duration", "between"}) {
+	if begins == ends || !containsAny(asked, "term", "tenor", "duration", "between") {
 		return
 	}
 	var other []schema.SourceColumn
@@ -165,65 +160,52 @@ func tableOf(c schema.SourceColumn) tableKey {
 	return tableKey{c.DataSourceID, c.SchemaName, c.TableName}
 }
 
-// wordsOf splits a name into its words, in lower case.
-func wordsOf(name string) []string {
-	return strings.FieldsFunc(strings.ToLower(name), func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	})
-}
-
-func containsAny(words, of []string) bool {
-	return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(of, w) })
+// containsAny reports whether a name, as [words.Split] returns it, has one of the words.
+func containsAny(name []string, of ...string) bool {
+	return slices.ContainsFunc(name, func(w string) bool { return slices.Contains(of, w) })
 }
 
 // endsIn reports whether the last word of the name is one of these.
 func endsIn(name string, of ...string) bool {
-	words := wordsOf(name)
-	return len(words) > 0 && slices.Contains(of, words[len(words)-1])
+	split := words.Split(name)
+	return len(split) > 0 && slices.Contains(of, split[len(split)-1])
 }
 
 func isFlag(a schema.Attribute) bool {
 	return datatype.Parse(a.DataType).Kind == datatype.Boolean ||
-		endsIn(cmp.Or(a.AttributeName, a.TechnicalLineItemName), "flag", "indicator", "ind", "flg", "yn")
+		endsIn(cmp.Or(a.AttributeName, a.TechnicalLineItemName), "flag", "indicator", "yn")
 }
 
 func isCode(c schema.SourceColumn) bool {
-	return endsIn(c.ColumnName, "cd", "code", "cde", "typ", "type", "stat", "status", "sts", "rsn", "reason", "cat",
-		"category", "class")
+	return endsIn(c.ColumnName, "code", "type", "status", "reason", "category", "class")
 }
 
 func isIdentifier(c schema.SourceColumn) bool {
-	return endsIn(c.ColumnName, "id", "nbr", "num", "no", "number", "key", "sk", "seq", "uuid")
+	return endsIn(c.ColumnName, "identifier", "number", "key", "sequence", "uuid")
 }
 
 func isDescription(c schema.SourceColumn) bool {
-	return endsIn(c.ColumnName, "desc", "description", "descr", "dsc", "name", "nm", "txt", "text", "label")
+	return endsIn(c.ColumnName, "description", "name", "text", "label")
 }
 
 func isDate(c schema.SourceColumn) bool {
 	kind := datatype.Parse(c.DataType).Kind
 	return kind == datatype.Date || kind == datatype.Timestamp ||
-		kind == datatype.Unknown && endsIn(c.ColumnName, "dt", "date", "dte")
+		kind == datatype.Unknown && endsIn(c.ColumnName, "date")
 }
 
 // isScheduled reports whether a date is known before it comes, so that a row has it from the start.
 func isScheduled(c schema.SourceColumn) bool {
-	return isDate(c) && containsAny(wordsOf(c.ColumnName), []string{
-		"maturity", "mat", "mtrty", "matur", "expiry", "expiration", "exp", "due",
-	})
+	return isDate(c) && containsAny(words.Split(c.ColumnName), "maturity", "mtrty", "expiration", "due")
 }
 
 // beginsPeriod and endsPeriod report whether a date begins or ends a period, by the words of its name.
 func beginsPeriod(c schema.SourceColumn) bool {
-	return containsAny(wordsOf(c.ColumnName), []string{
-		"open", "opened", "opn", "orig", "origination", "originated", "start", "strt", "begin", "beg", "effective",
-		"eff", "issue", "issued", "inception",
-	})
+	return containsAny(words.Split(c.ColumnName),
+		"open", "origination", "start", "beginning", "effective", "issue", "issued", "inception")
 }
 
 func endsPeriod(c schema.SourceColumn) bool {
-	return containsAny(wordsOf(c.ColumnName), []string{
-		"close", "closed", "cls", "clsd", "maturity", "mat", "mtrty", "matur", "end", "expiry", "expiration", "exp",
-		"term", "termination",
-	})
+	return containsAny(words.Split(c.ColumnName),
+		"closed", "maturity", "mtrty", "end", "expiration", "term", "termination")
 }

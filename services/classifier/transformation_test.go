@@ -171,3 +171,31 @@ func TestChoose_FollowsTheRuleOfAPrecedent(t *testing.T) {
 		t.Error("got the rule of a precedent of which the report lacks a column")
 	}
 }
+
+func TestColumns_AreRecognisedInEverySpelling(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		is    func(schema.SourceColumn) bool
+		names string
+		not   string
+	}{
+		"code":        {isCode, "PROD_CD PROD_TYP loanStatus CHG_OFF_RSN risk_category", "PROD_CD_DESC LN_NBR"},
+		"identifier":  {isIdentifier, "LN_NBR customerId ACCT_NO LOAN_SK row_uuid", "PROD_CD ID_TYP"},
+		"description": {isDescription, "PROD_DESC branchName REMARK_TXT", "PROD_CD NAME_DT"},
+		"date":        {isDate, "OPN_DT closingDate", "DT_CD LN_NBR"},
+		"scheduled":   {isScheduled, "MAT_DT maturityDate CARD_EXP_DT PMT_DUE_DT", "ORIG_DT MAT_CD"},
+		"beginning":   {beginsPeriod, "ACCT_OPN_DT ORIG_DT startDate EFF_DT issued_date", "MAT_DT PMT_DUE_DT"},
+		"end":         {endsPeriod, "MTRTY_DT ACCT_CLSD_DT endDate EXPIRY_DT termination_date", "ORIG_DT PMT_DUE_DT"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for i, names := range []string{tt.not, tt.names} {
+				for _, name := range strings.Fields(names) {
+					if got, want := tt.is(schema.SourceColumn{ColumnName: name}), i == 1; got != want {
+						t.Errorf("%s: got %v, want %v", name, got, want)
+					}
+				}
+			}
+		})
+	}
+}

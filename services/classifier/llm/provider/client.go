@@ -132,9 +132,6 @@ func httpClient(given *http.Client) *http.Client {
 // Model returns the name of the model as configured. A [Reply] has the name that the provider reports.
 func (c *Client) Model() string { return c.model }
 
-// Host returns the host and port of the provider.
-func (c *Client) Host() string { return c.base.Host }
-
 // String returns the model and the host.
 func (c *Client) String() string { return c.model + " at " + c.base.Host }
 
