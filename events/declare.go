@@ -10,9 +10,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// NotDeclared is the error of a stream or consumer that the server does not create or update. Its text is for
+// NotDeclaredError is the error of a stream or consumer that the server does not create or update. Its text is for
 // operators, names the setting to correct, and is the same for the same cause.
-type NotDeclared struct {
+type NotDeclaredError struct {
 	// Name is the stream or consumer, such as "stream PDE_EVENTS".
 	Name string
 	// Domain is the JetStream domain; empty for the server's own.
@@ -23,7 +23,7 @@ type NotDeclared struct {
 	Err error
 }
 
-func (e *NotDeclared) Error() string {
+func (e *NotDeclaredError) Error() string {
 	problem, remedy := Explain(e.Err, e.Domain)
 	if e.Other != "" {
 		problem += " " + e.Other
@@ -34,10 +34,10 @@ func (e *NotDeclared) Error() string {
 	return e.Name + ": " + problem + remedy
 }
 
-func (e *NotDeclared) Unwrap() error { return e.Err }
+func (e *NotDeclaredError) Unwrap() error { return e.Err }
 
 func (t Topology) notDeclared(name string, err error) error {
-	return &NotDeclared{Name: name, Domain: t.Domain, Err: err}
+	return &NotDeclaredError{Name: name, Domain: t.Domain, Err: err}
 }
 
 // Error codes for streams and consumers that the client does not define.

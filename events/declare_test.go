@@ -126,8 +126,8 @@ func TestDeclare_NamesAStreamWithTheSameSubjects(t *testing.T) {
 	}
 	// It stores the events, but the publish fails, because no consumer of pdeflow reads that stream.
 	err = f.pub.Publish(t.Context(), events.JobStarted("j1"))
-	if got, want := events.Blocked(err), "NATS takes no messages: no stream takes the message"; got != want {
-		t.Errorf("Blocked: got %q, want %q", got, want)
+	if got, want := events.BlockedReason(err), "NATS takes no messages: no stream takes the message"; got != want {
+		t.Errorf("BlockedReason: got %q, want %q", got, want)
 	}
 }
 

@@ -160,8 +160,8 @@ func ExampleTraceparent_Next() {
 	// Output: 4bf92f3577b34da6a3ce929d0e0e4736 true
 }
 
-func ExampleBlocked() {
+func ExampleBlockedReason() {
 	err := fmt.Errorf("publish started/job-1: %w", events.ErrDisconnected)
-	fmt.Println(events.Blocked(err))
+	fmt.Println(events.BlockedReason(err))
 	// Output: NATS takes no messages: nats is not connected
 }

@@ -17,7 +17,7 @@ import (
 var (
 	// ErrOutstanding reports that the stream refused a work message because one for the same mapping and job
 	// is still in it. That is the normal case for a message that is published again.
-	ErrOutstanding = errors.New("outstanding already")
+	ErrOutstanding = errors.New("already outstanding")
 	// ErrDisconnected reports that there is no connection. A message that was being published may or may not
 	// be stored.
 	ErrDisconnected = errors.New("nats is not connected")
@@ -168,8 +168,8 @@ func await(ctx context.Context, future jetstream.PubAckFuture, result WorkResult
 	}
 }
 
-// Refusal is the error of a server that does not store a message.
-type Refusal struct {
+// RefusedError is the error of a server that does not store a message.
+type RefusedError struct {
 	// Stream is the stream that should have stored it.
 	Stream string
 	// Reason is the server's text and Code its error code.
@@ -179,11 +179,11 @@ type Refusal struct {
 
 // Error names the limit that was reached and the remedy. The text is the same for every message that is
 // refused for this reason.
-func (r *Refusal) Error() string {
+func (r *RefusedError) Error() string {
 	return fmt.Sprintf("NATS refuses messages for %s: %s%s", r.Stream, r.Reason, r.remedy())
 }
 
-func (r *Refusal) remedy() string {
+func (r *RefusedError) remedy() string {
 	switch {
 	case r.OfStream():
 		return "; raise the limits of the stream, or remove messages from it"
@@ -198,7 +198,7 @@ func (r *Refusal) remedy() string {
 }
 
 // OfStream reports whether a limit of the stream itself was reached, which ends when messages leave it.
-func (r *Refusal) OfStream() bool {
+func (r *RefusedError) OfStream() bool {
 	return r.Code == storeFailed && strings.HasPrefix(r.Reason, "maximum ")
 }
 
@@ -214,12 +214,12 @@ const (
 
 // publishError maps errors to those that a caller can act on.
 func publishError(err error, stream string) error {
-	var api *jetstream.APIError
+	api, fromServer := errors.AsType[*jetstream.APIError](err)
 	switch {
-	case errors.As(err, &api) && api.ErrorCode == storeFailed && strings.Contains(api.Description, maxPerSubject):
+	case fromServer && api.ErrorCode == storeFailed && strings.Contains(api.Description, maxPerSubject):
 		return ErrOutstanding
-	case errors.As(err, &api):
-		return &Refusal{Stream: stream, Reason: api.Description, Code: api.ErrorCode}
+	case fromServer:
+		return &RefusedError{Stream: stream, Reason: api.Description, Code: api.ErrorCode}
 	case errors.Is(err, nats.ErrReconnectBufExceeded):
 		// Connect disables the buffer, so this error only means that there is no connection.
 		return ErrDisconnected
@@ -236,10 +236,10 @@ func publishError(err error, stream string) error {
 	}
 }
 
-// Blocked describes to the user of a job why its messages could not be published. The text is the same for the
+// BlockedReason describes to the user of a job why its messages could not be published. The text is the same for the
 // same reason.
-func Blocked(err error) string {
-	if refusal, ok := errors.AsType[*Refusal](err); ok {
+func BlockedReason(err error) string {
+	if refusal, ok := errors.AsType[*RefusedError](err); ok {
 		return refusal.Error()
 	}
 	for _, known := range []error{ErrDisconnected, ErrNoStream, ErrNoAnswer} {

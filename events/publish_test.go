@@ -244,22 +244,26 @@ func TestRefusal_NamesTheRemedy(t *testing.T) {
 	t.Parallel()
 	const restart = "free disk space or raise max_file_store, and restart nats-server"
 	for name, tc := range map[string]struct {
-		refusal events.Refusal
+		refusal events.RefusedError
 		want    string
 	}{
-		"a full disk":    {events.Refusal{Code: 10077, Reason: "write: no space left on device"}, restart},
-		"a full server":  {events.Refusal{Code: 10023, Reason: "insufficient resources"}, restart},
-		"a full store":   {events.Refusal{Code: 10047, Reason: "insufficient storage resources available"}, restart},
-		"a full account": {events.Refusal{Code: 10002, Reason: "resource limits exceeded"}, "limits of the account"},
-		"a full stream":  {events.Refusal{Code: 10077, Reason: "maximum bytes exceeded"}, "limits of the stream"},
+		"a full disk":   {events.RefusedError{Code: 10077, Reason: "write: no space left on device"}, restart},
+		"a full server": {events.RefusedError{Code: 10023, Reason: "insufficient resources"}, restart},
+		"a full store": {
+			events.RefusedError{Code: 10047, Reason: "insufficient storage resources available"}, restart,
+		},
+		"a full account": {
+			events.RefusedError{Code: 10002, Reason: "resource limits exceeded"}, "limits of the account",
+		},
+		"a full stream": {events.RefusedError{Code: 10077, Reason: "maximum bytes exceeded"}, "limits of the stream"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tc.refusal.Stream = events.StreamEvents
-			got := events.Blocked(fmt.Errorf("publish: %w", &tc.refusal))
+			got := events.BlockedReason(fmt.Errorf("publish: %w", &tc.refusal))
 			want := "NATS refuses messages for PDE_EVENTS: " + tc.refusal.Reason
 			if !strings.HasPrefix(got, want) || !strings.Contains(got, tc.want) {
-				t.Errorf("Blocked: got %q, want %q with %q", got, want, tc.want)
+				t.Errorf("BlockedReason: got %q, want %q with %q", got, want, tc.want)
 			}
 		})
 	}

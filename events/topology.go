@@ -177,13 +177,13 @@ func (t Topology) Declare(ctx context.Context, js jetstream.JetStream) error {
 	return nil
 }
 
-// declareStream declares one stream. The error is a [NotDeclared].
+// declareStream declares one stream. The error is a [NotDeclaredError].
 func (t Topology) declareStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
 	err := t.setStream(ctx, js, want)
 	if err == nil {
 		return nil
 	}
-	refused := &NotDeclared{Name: "stream " + want.Name, Domain: t.Domain, Err: err}
+	refused := &NotDeclaredError{Name: "stream " + want.Name, Domain: t.Domain, Err: err}
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == subjectsOverlap {
 		refused.Other = overlapping(ctx, js, want)
 	}
@@ -228,7 +228,7 @@ func sameStream(a, b jetstream.StreamConfig) bool {
 }
 
 // DeclareConsumer creates a consumer or updates it, and returns it. Its start is fixed when it is created. The
-// error is a [NotDeclared].
+// error is a [NotDeclaredError].
 func (t Topology) DeclareConsumer(ctx context.Context, js jetstream.JetStream, c Consumer) (jetstream.Consumer, error) {
 	consumer, err := t.declareConsumer(ctx, js, c)
 	if err != nil {

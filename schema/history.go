@@ -231,3 +231,30 @@ func DecodeImage(text json.RawMessage) (image Image, err error) {
 	}
 	return image, nil
 }
+
+// changedText returns the values before a change of the fields that differ after it, as JSON. If reviewed is true, the
+// time of the review differs, which the database sets.
+func changedText(before, after Mapping, reviewed bool) (string, error) {
+	image := before.Image()
+	fields := map[string]any{"version": image.Version}
+	if reviewed {
+		fields["reviewed_at"] = image.ReviewedAt
+	}
+	for _, c := range image.Changes(after.Image()) {
+		fields[c.Field] = c.Before
+	}
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return "", fmt.Errorf("image of mapping %s: %w: %w", before.ID, ErrMalformed, err)
+	}
+	return string(text), nil
+}
+
+// imageText returns the image of a mapping as JSON.
+func imageText(m Mapping) (string, error) {
+	image, err := json.Marshal(m.Image())
+	if err != nil {
+		return "", fmt.Errorf("image of mapping %s: %w: %w", m.ID, ErrMalformed, err)
+	}
+	return string(image), nil
+}

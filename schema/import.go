@@ -355,3 +355,12 @@ func (im *importer) addMappings(ctx context.Context, attributeIDs []string) erro
 	})
 	return err
 }
+
+// save writes the changes with this comment in their history. After an error the caller rolls the transaction
+// back.
+func (im *importer) save(ctx context.Context, action HistoryAction, changes []change, comment string) error {
+	for i := range changes {
+		changes[i].comment = comment
+	}
+	return saveChanges(ctx, im.tx, changeBatch{at: im.now, author: im.author, action: action}, changes)
+}

@@ -188,3 +188,31 @@ func (image Image) restore(m Mapping) Mapping {
 	m.Version = version
 	return m
 }
+
+// array returns the column's values after the changes, as a slice of pointers. A nil pointer is null.
+func (c *mappingColumn) array(changes []change) (any, error) {
+	switch c.sqlType {
+	case "bigint":
+		return arrayOf[int64](c, changes)
+	case "boolean":
+		return arrayOf[bool](c, changes)
+	case "timestamptz":
+		return arrayOf[time.Time](c, changes)
+	default:
+		return arrayOf[string](c, changes)
+	}
+}
+
+func arrayOf[T any](c *mappingColumn, changes []change) ([]*T, error) {
+	values := make([]*T, len(changes))
+	for i := range changes {
+		value, err := c.value(&changes[i].after)
+		if err != nil {
+			return nil, err
+		}
+		if v, ok := value.(T); ok {
+			values[i] = &v
+		}
+	}
+	return values, nil
+}

@@ -3,7 +3,6 @@ package schema
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -117,68 +116,4 @@ func saveChanges(ctx context.Context, tx bun.Tx, batch changeBatch, changes []ch
 		return fmt.Errorf("save mappings: %d of %d written: %w", n, len(changes), cmp.Or(err, ErrVersion))
 	}
 	return nil
-}
-
-// save writes the changes with this comment in their history. After an error the caller rolls the transaction
-// back.
-func (im *importer) save(ctx context.Context, action HistoryAction, changes []change, comment string) error {
-	for i := range changes {
-		changes[i].comment = comment
-	}
-	return saveChanges(ctx, im.tx, changeBatch{at: im.now, author: im.author, action: action}, changes)
-}
-
-// array returns the column's values after the changes, as a slice of pointers. A nil pointer is null.
-func (c *mappingColumn) array(changes []change) (any, error) {
-	switch c.sqlType {
-	case "bigint":
-		return arrayOf[int64](c, changes)
-	case "boolean":
-		return arrayOf[bool](c, changes)
-	case "timestamptz":
-		return arrayOf[time.Time](c, changes)
-	default:
-		return arrayOf[string](c, changes)
-	}
-}
-
-func arrayOf[T any](c *mappingColumn, changes []change) ([]*T, error) {
-	values := make([]*T, len(changes))
-	for i := range changes {
-		value, err := c.value(&changes[i].after)
-		if err != nil {
-			return nil, err
-		}
-		if v, ok := value.(T); ok {
-			values[i] = &v
-		}
-	}
-	return values, nil
-}
-
-// changedText returns the values before a change of the fields that differ after it, as JSON. If reviewed is true, the
-// time of the review differs, which the database sets.
-func changedText(before, after Mapping, reviewed bool) (string, error) {
-	image := before.Image()
-	fields := map[string]any{"version": image.Version}
-	if reviewed {
-		fields["reviewed_at"] = image.ReviewedAt
-	}
-	for _, c := range image.Changes(after.Image()) {
-		fields[c.Field] = c.Before
-	}
-	text, err := json.Marshal(fields)
-	if err != nil {
-		return "", fmt.Errorf("image of mapping %s: %w: %w", before.ID, ErrMalformed, err)
-	}
-	return string(text), nil
-}
-
-// imageText returns the image of a mapping as JSON.
-func imageText(m Mapping) (string, error) {
-	image, err := json.Marshal(m.Image())
-	if err != nil {
-		return "", fmt.Errorf("image of mapping %s: %w: %w", m.ID, ErrMalformed, err)
-	}
-	return string(image), nil
 }

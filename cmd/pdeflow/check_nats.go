@@ -141,7 +141,7 @@ func (p *natsProbe) refused(ctx context.Context, jobID string) string {
 	ctx, cancel := context.WithTimeout(ctx, natsTimeout)
 	defer cancel()
 	err := events.NewPublisher(p.js, "check").Probe(ctx, jobID)
-	if refusal, ok := errors.AsType[*events.Refusal](err); ok {
+	if refusal, ok := errors.AsType[*events.RefusedError](err); ok {
 		return refusal.Error()
 	}
 	return ""

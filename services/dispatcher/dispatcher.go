@@ -123,7 +123,7 @@ func (d *Dispatcher) setReady(err error) {
 	reason := ""
 	if unpublished, ok := errors.AsType[*unpublishedError](err); ok {
 		reason = unpublished.Error()
-	} else if refused, ok := errors.AsType[*events.NotDeclared](err); ok {
+	} else if refused, ok := errors.AsType[*events.NotDeclaredError](err); ok {
 		reason = refused.Error()
 	} else if err != nil {
 		reason = "the loop has not completed its last turn"
@@ -299,7 +299,7 @@ func (d *Dispatcher) runTurn(ctx context.Context, t task) (more bool, err error)
 			return err
 		}
 		more, err = d.advanceJob(ctx, &t)
-		if _, ok := errors.AsType[*unpublishedError](err); err != nil && !ok && !schema.IsLockTimeout(err) {
+		if err != nil && !blocks(err) {
 			return err
 		}
 		if reason := d.blockedBy(t, err, time.Now()); reason != t.job.BlockedBy {
@@ -311,6 +311,12 @@ func (d *Dispatcher) runTurn(ctx context.Context, t task) (more bool, err error)
 		return err
 	})
 	return more, err
+}
+
+// blocks reports whether an error of a turn shows that the job is blocked, by NATS or by a lock.
+func blocks(err error) bool {
+	_, unpublished := errors.AsType[*unpublishedError](err)
+	return unpublished || schema.IsLockTimeout(err)
 }
 
 // blockedByLock is the reason of a job whose turn failed because of a lock.

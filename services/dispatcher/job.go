@@ -193,7 +193,7 @@ func (d *Dispatcher) dispatch(ctx context.Context, t task) error {
 		}
 		outstanding = true
 	}
-	if refusal, ok := errors.AsType[*events.Refusal](failed); ok && refusal.OfStream() && outstanding {
+	if refusal, ok := errors.AsType[*events.RefusedError](failed); ok && refusal.OfStream() && outstanding {
 		return nil // the stream has space when the job's own messages are acknowledged
 	}
 	if ctx.Err() != nil {

@@ -103,7 +103,7 @@ func (d *Dispatcher) checkLanes(ctx context.Context, lanes map[schema.Lane]bool,
 			continue
 		}
 		info, err := d.consumerInfo(ctx, consumer)
-		if refused, ok := errors.AsType[*events.NotDeclared](err); ok {
+		if refused, ok := errors.AsType[*events.NotDeclaredError](err); ok {
 			w.undeclared = refused.Error()
 		}
 		if err != nil {
@@ -129,7 +129,7 @@ func (d *Dispatcher) consumerInfo(ctx context.Context, c events.Consumer) (*jets
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, fmt.Errorf("consumer %s: %w", c.Name, events.ErrNoStream)
 	}
-	if _, ok := errors.AsType[*events.NotDeclared](err); ok {
+	if _, ok := errors.AsType[*events.NotDeclaredError](err); ok {
 		return nil, err
 	}
 	if err != nil {

@@ -80,9 +80,9 @@ func (s *stream) unpublished(err error) error {
 	}
 	if !s.connected() {
 		// The error itself may differ, for example if the connection was never open.
-		return &unpublishedError{events.Blocked(events.ErrDisconnected), errors.Join(events.ErrDisconnected, err)}
+		return &unpublishedError{events.BlockedReason(events.ErrDisconnected), errors.Join(events.ErrDisconnected, err)}
 	}
-	reason := events.Blocked(err)
+	reason := events.BlockedReason(err)
 	if errors.Is(err, events.ErrNoStream) && s.undeclared != nil {
 		reason += ", and the streams cannot be declared: " + s.undeclared.Error()
 	}

@@ -233,8 +233,9 @@ func (p *Projector) foldRows(ctx context.Context, group jobEvents) (foldResult, 
 
 // count adds the items that the events name to the job's status. It returns the new status, and whether a sweep has
 // pages left.
-func (p *Projector) count(ctx context.Context, tx bun.Tx, locked schema.LockedStatus, group jobEvents,
-) (schema.JobStatus, bool, error) {
+func (p *Projector) count(
+	ctx context.Context, tx bun.Tx, locked schema.LockedStatus, group jobEvents,
+) (after schema.JobStatus, more bool, err error) {
 	before := locked.Status
 	counts, err := schema.FoldItems(ctx, tx, locked, group.mappingIDs)
 	if err != nil {
@@ -242,19 +243,18 @@ func (p *Projector) count(ctx context.Context, tx bun.Tx, locked schema.LockedSt
 	}
 	var swept int64
 	if group.sweep {
-		var more schema.Counts
-		if more, swept, err = schema.FoldItemsSince(
-			ctx, tx, locked, p.scan.FoldedUntil(group.jobID), p.page,
-		); err != nil {
+		var others schema.Counts
+		others, swept, err = schema.FoldItemsSince(ctx, tx, locked, p.scan.FoldedUntil(group.jobID), p.page)
+		if err != nil {
 			return before, false, err
 		}
-		counts = counts.Plus(more)
+		counts = counts.Plus(others)
 	}
 	if counts.Completed() > 0 && locked.Job.StartedAt.IsZero() {
 		// The job started, and items ended, after its row was read. Clients must see the start first.
 		return before, false, schema.ErrJobChanged
 	}
-	after, err := schema.UpdateStatus(ctx, tx, locked, before.Plus(counts))
+	after, err = schema.UpdateStatus(ctx, tx, locked, before.Plus(counts))
 	if err != nil {
 		return before, false, err
 	}
