@@ -49,9 +49,9 @@ func probe(ctx context.Context, js jetstream.Publisher, filter, stream string) e
 	defer cancel()
 	subject := strings.NewReplacer("*", "probe", ">", "probe").Replace(filter)
 	ack, err := js.Publish(ctx, subject, nil, jetstream.WithExpectLastSequence(math.MaxInt64))
-	var refusal *jetstream.APIError
+	refusal, refused := errors.AsType[*jetstream.APIError](err)
 	switch {
-	case errors.As(err, &refusal) && (refusal.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
+	case refused && (refusal.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
 		refusal.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant):
 		return nil
 	case err == nil:

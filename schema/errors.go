@@ -48,6 +48,22 @@ func IsRefused(err error) bool {
 	}
 }
 
+// IsOutdated reports whether a statement failed because the database lacks a table or a column of this version of the
+// program.
+func IsOutdated(err error) bool {
+	pg, ok := asPgError(err)
+	return ok && (pg.Code == "42P01" || pg.Code == "42703") // undefined_table, undefined_column
+}
+
+// IsReadOnly reports whether err means that the database accepts no writes.
+func IsReadOnly(err error) bool {
+	if pg, ok := asPgError(err); ok && pg.Code == "25006" { // read_only_sql_transaction
+		return true
+	}
+	// pgx exports no error for a URL with target_session_attrs=read-write.
+	return errors.Is(err, ErrReadOnly) || err != nil && strings.Contains(err.Error(), "read only connection")
+}
+
 // ErrMalformed is returned for a value that cannot be written to or read from the database.
 var ErrMalformed = errors.New("malformed value")
 

@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode"
@@ -39,6 +40,19 @@ func TestErrorText_CanBeStoredAndPublished(t *testing.T) {
 	}
 	if got := schema.ErrorText("a\x00b\xffc"); got != "a b?c" {
 		t.Errorf("got %q, want %q", got, "a b?c")
+	}
+}
+
+func TestIsOutdated_NeedsAMissingTableOrColumn(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]bool{"42P01": true, "42703": true, "42883": false, "42501": false, "08006": false} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			err := fmt.Errorf("read: %w", &pgconn.PgError{Code: code})
+			if got := schema.IsOutdated(err); got != want {
+				t.Errorf("IsOutdated(%s): got %v, want %v", code, got, want)
+			}
+		})
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,22 +16,8 @@ import (
 // ErrReadOnly is returned by [DB.Writable] if the database accepts no writes.
 var ErrReadOnly = errors.New("the database is read-only")
 
-const (
-	// readOnlyTransaction is the SQLSTATE of a write that a standby or a read-only database refuses.
-	readOnlyTransaction = "25006"
-	// writableFor is how long a result of [DB.Writable] is reused, and the shortest time between two renewals
-	// of a pool.
-	writableFor = time.Second
-)
-
-// IsReadOnly reports whether err means that the database accepts no writes.
-func IsReadOnly(err error) bool {
-	if pg, ok := asPgError(err); ok && pg.Code == readOnlyTransaction {
-		return true
-	}
-	// pgx exports no error for a URL with target_session_attrs=read-write.
-	return errors.Is(err, ErrReadOnly) || err != nil && strings.Contains(err.Error(), "read only connection")
-}
+// writableFor is how long a result of [DB.Writable] is reused, and the shortest time between two renewals of a pool.
+const writableFor = time.Second
 
 // Writable returns nil if the database accepts writes, and otherwise an [ErrReadOnly] with the reason. Either
 // result is reused for a second. If the database cannot be reached, Writable returns that error.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/urfave/cli/v3"
 
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/datadir"
@@ -77,15 +76,9 @@ func (a *app) withDatabaseAt(
 	if schema.IsReadOnly(err) {
 		return cmp.Or(db.Writable(ctx), err) // which names the reason
 	}
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (pg.Code == undefinedTable || pg.Code == undefinedColumn) {
+	if schema.IsOutdated(err) {
 		return fmt.Errorf("the database does not have the tables of this version; bring it up to date with: pdeflow "+
 			"migrate up (%w)", err)
 	}
 	return err
 }
-
-// SQLSTATE codes of missing tables and columns.
-const (
-	undefinedTable  = "42P01"
-	undefinedColumn = "42703"
-)

@@ -66,12 +66,23 @@ func forbiddenInProgram() map[edge]string {
 		{"services/...", "schema/foreigntest"}: "it is for tests and imports testing",
 		{"cmd/...", "schema/foreigntest"}:      "it is for tests and imports testing",
 		{"cmd/...", "events/eventstest"}:       "it is for tests and imports testing",
+		{"cmd/...", pgconn}:                    errorClasses,
+		{"events/...", pgconn}:                 errorClasses,
+		{"services/api", pgconn}:               errorClasses,
+		{"services/auditor", pgconn}:           errorClasses,
+		{"services/classifier/...", pgconn}:    errorClasses,
+		{"services/dispatcher", pgconn}:        errorClasses,
+		{"services/projector", pgconn}:         errorClasses,
 		{"...", "github.com/compose-spec/compose-go/..."}: "the program reads no compose file; it would carry ten " +
 			"modules for nothing",
 	}
 }
 
-const bunAll = "github.com/uptrace/bun/..."
+const (
+	bunAll       = "github.com/uptrace/bun/..."
+	pgconn       = "github.com/jackc/pgx/v5/pgconn"
+	errorClasses = "the classes of the database's errors are in schema/errors.go"
+)
 
 func TestImportsPointOneWay(t *testing.T) {
 	t.Parallel()
