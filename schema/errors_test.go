@@ -45,7 +45,9 @@ func TestErrorText_CanBeStoredAndPublished(t *testing.T) {
 
 func TestIsOutdated_NeedsAMissingTableOrColumn(t *testing.T) {
 	t.Parallel()
-	for code, want := range map[string]bool{"42P01": true, "42703": true, "42883": false, "42501": false, "08006": false} {
+	for code, want := range map[string]bool{
+		"42P01": true, "42703": true, "42883": false, "42501": false, "08006": false,
+	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
 			err := fmt.Errorf("read: %w", &pgconn.PgError{Code: code})
