@@ -53,7 +53,8 @@
 //     column.
 //  11. An import without Prune removes nothing. It lists the attributes that its file of attributes does not
 //     contain, and the columns that its file of columns does not contain of the data sources that it names:
-//     another data source may be imported from another file.
+//     another data source may be imported from another file. Mappings to such columns need revision, once, and keep
+//     the column, because the next file may contain it again.
 //  12. A text that identifies a row can be longer than an index allows, so identities over 1,000 bytes are stored
 //     as digests.
 //  13. A page of mappings costs about as much as its rows in every order without a filter, and in the orders by

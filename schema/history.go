@@ -31,7 +31,7 @@ const (
 	HistoryActionUnmapped HistoryAction = "unmapped"
 	// HistoryActionCarriedOver set the mapping to that of an earlier cycle.
 	HistoryActionCarriedOver HistoryAction = "carried_over"
-	// HistoryActionRefreshed removed references to a column that a database no longer has.
+	// HistoryActionRefreshed asked for a revision, because a database or a file no longer has a column.
 	HistoryActionRefreshed HistoryAction = "refreshed"
 )
 

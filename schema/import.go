@@ -103,9 +103,9 @@ type ImportResult struct {
 	// the data contains any, and columns of the data sources that it names. With [PruneNothing] they are not
 	// removed, but jobs no longer use the columns, until an import contains them again.
 	Missing Missing
-	// Refreshed has the differences of the data sources that were read from their databases again. Columns that are
-	// gone are removed, as by [RefreshDataSource].
-	Refreshed []RefreshResult
+	// Changes has the differences of the data sources that had columns before. Columns that are gone are removed if
+	// the data source was read from its database again, as by [RefreshDataSource], or with Prune.
+	Changes []SourceChanges
 }
 
 // Tally counts rows by the effect that an import had on them.
@@ -141,7 +141,7 @@ func Import(ctx context.Context, tx bun.Tx, data ReportData) (ImportResult, erro
 	}
 	im := importer{tx: tx, report: report, now: now, author: data.Author, sources: map[string]string{}}
 	if !report.CreatedAt.Equal(now) {
-		im.kept = &kept{}
+		im.kept, im.compared = &kept{}, map[string]*comparison{}
 	}
 	if err := im.sourceColumns(ctx, data); err != nil {
 		return ImportResult{}, err
@@ -183,12 +183,16 @@ type importer struct {
 	sources map[string]string
 	// kept has the identities that the import contains. It is nil for a new report, which has no other rows.
 	kept *kept
+	// compared has the comparisons of the data sources that existed before, by their names.
+	compared map[string]*comparison
 	// uncoded has the ids of the attributes with a line item number and without an MDRM code. It is nil before
 	// the first use.
 	uncoded map[uncodedKey]string
 	// newlyMissing counts the columns that the last import contained and this one does not.
 	newlyMissing int64
-	done         ImportResult
+	// revised counts the mappings that need revision because a column is missing.
+	revised int64
+	done    ImportResult
 }
 
 // counts returns the numbers of written rows.
@@ -198,9 +202,11 @@ func (im *importer) counts() PlanningCounts {
 	}
 	columns := count(im.done.Columns)
 	columns.Updated += im.newlyMissing
+	mappings := count(im.done.Mappings)
+	mappings.Updated += im.revised
 	return PlanningCounts{
 		Attributes: count(im.done.Attributes), DataSources: count(im.done.DataSources), Columns: columns,
-		Mappings: count(im.done.Mappings),
+		Mappings: mappings,
 	}
 }
 
@@ -228,6 +234,7 @@ func (im *importer) columns(ctx context.Context, rows Rows[ColumnRow]) error {
 		if err := im.makeSources(ctx, page); err != nil {
 			return err
 		}
+		im.compare(page, rows.Fields)
 		im.kept.columns(page, im.sources)
 		ids, err := newIDs(len(page))
 		if err != nil {
@@ -278,7 +285,7 @@ func (im *importer) makeSources(ctx context.Context, page []ColumnRow) error {
 		return err
 	}
 	var sources []DataSource
-	err = im.tx.NewSelect().Model(&sources).Column("id", "name").
+	err = im.tx.NewSelect().Model(&sources).Column("id", "name", "column_count").
 		Where("cycle_id = ? and report_id = ? and name in (?)", im.report.CycleID, im.report.ReportID,
 			bun.List(names)).Scan(ctx)
 	if err != nil {
@@ -287,7 +294,7 @@ func (im *importer) makeSources(ctx context.Context, page []ColumnRow) error {
 	for _, source := range sources {
 		im.sources[source.Name] = source.ID
 	}
-	return nil
+	return im.newComparisons(ctx, sources)
 }
 
 func (im *importer) attributes(ctx context.Context, rows Rows[Attribute]) error {

@@ -3,7 +3,9 @@ package schema
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -104,13 +106,28 @@ func (im *importer) prune(ctx context.Context, prune Prune) error {
 	if confirmed := gone.Attributes.Confirmed + gone.Columns.Confirmed; prune == PruneUnconfirmed && confirmed > 0 {
 		return &ConfirmedError{Count: confirmed}
 	}
-	if prune == PruneNothing {
-		return im.markMissing(ctx, columns)
+	remove := prune != PruneNothing
+	if remove {
+		err = im.removeAttributes(ctx, attributes)
+	} else {
+		columns, err = im.markMissing(ctx, columns)
 	}
-	if err := im.removeAttributes(ctx, attributes); err != nil {
+	if err != nil {
 		return err
 	}
-	return im.removeColumns(ctx, columns)
+	compared := slices.SortedFunc(maps.Values(im.compared), func(a, b *comparison) int {
+		return strings.Compare(a.Source.Name, b.Source.Name)
+	})
+	for _, c := range compared {
+		c.end()
+	}
+	if err := im.dropColumns(ctx, columns, compared, remove); err != nil {
+		return err
+	}
+	for _, c := range compared {
+		im.done.Changes = append(im.done.Changes, c.SourceChanges)
+	}
+	return nil
 }
 
 // goneAttributes lists the attributes that the import does not contain, and returns their ids.
@@ -143,20 +160,20 @@ func (im *importer) goneAttributes(ctx context.Context) ([]string, error) {
 	return ids, nil
 }
 
-// markMissing records that the data source no longer has the columns.
-func (im *importer) markMissing(ctx context.Context, columns []SourceColumn) error {
+// markMissing records that the data sources no longer have the columns. It returns those that were not missing before.
+func (im *importer) markMissing(ctx context.Context, columns []SourceColumn) ([]SourceColumn, error) {
 	if len(columns) == 0 {
-		return nil
+		return nil, nil
 	}
-	ids := each(columns, func(c SourceColumn) string { return c.ID })
-	result, err := im.tx.Tx.ExecContext(ctx, `update source_columns
-		set missing_since = $1, updated_at = $1, updated_by = $2 where id = any($3) and missing_since is null`,
-		pgx.QueryExecModeCacheStatement, im.now, im.author, ids)
+	marked, err := im.queryIDs(ctx, `update source_columns
+		set missing_since = $1, updated_at = $1, updated_by = $2 where id = any($3) and missing_since is null
+		returning id`, pgx.QueryExecModeCacheStatement, im.now, im.author,
+		each(columns, func(c SourceColumn) string { return c.ID }))
 	if err != nil {
-		return fmt.Errorf("missing columns: %w", err)
+		return nil, fmt.Errorf("missing columns: %w", err)
 	}
-	im.newlyMissing, err = result.RowsAffected()
-	return err
+	im.newlyMissing = int64(len(marked))
+	return slices.DeleteFunc(columns, func(c SourceColumn) bool { return !marked[c.ID] }), nil
 }
 
 // goneColumns lists and returns the columns that the import does not contain, of the data sources that it

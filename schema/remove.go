@@ -283,7 +283,10 @@ func (im *importer) removeColumns(ctx context.Context, columns []SourceColumn, s
 	if len(columns) == 0 && len(sources) == 0 {
 		return nil
 	}
-	gone, err := im.deleteColumns(ctx, columns, sources)
+	if err := im.deleteColumns(ctx, columns); err != nil {
+		return err
+	}
+	gone, err := im.goneFields(ctx, columns, sources)
 	if err != nil {
 		return err
 	}
@@ -292,17 +295,12 @@ func (im *importer) removeColumns(ctx context.Context, columns []SourceColumn, s
 	})
 }
 
-// deleteColumns deletes the rows of the columns, and returns the references to remove.
-func (im *importer) deleteColumns(
-	ctx context.Context, columns []SourceColumn, sources []string,
-) (goneFields, error) {
-	columnIDs := each(columns, func(c SourceColumn) string { return c.ID })
-	n, err := im.delete(ctx, "source_columns", "id = any($1)", columnIDs)
-	if err != nil {
-		return goneFields{}, err
-	}
+// deleteColumns deletes the rows of the columns.
+func (im *importer) deleteColumns(ctx context.Context, columns []SourceColumn) error {
+	n, err := im.delete(ctx, "source_columns", "id = any($1)",
+		each(columns, func(c SourceColumn) string { return c.ID }))
 	im.done.Columns.Removed += n
-	return im.goneFields(ctx, columns, sources)
+	return err
 }
 
 // unmap saves remove(m) for each mapping m that refers to removed columns or data sources.

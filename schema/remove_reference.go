@@ -17,7 +17,7 @@ type goneFields struct {
 	fields map[string]bool
 }
 
-// goneFields computes the references to remove, after the columns were deleted.
+// goneFields computes the references to remove, after the columns were deleted or marked as missing.
 func (im *importer) goneFields(ctx context.Context, columns []SourceColumn, sources []string) (goneFields, error) {
 	gone := goneFields{columns: map[columnOf]bool{}, sources: sources, fields: map[string]bool{}}
 	left, err := im.selectColumns(ctx, `where c.data_source_id in (select id from data_sources
@@ -32,7 +32,9 @@ func (im *importer) goneFields(ctx context.Context, columns []SourceColumn, sour
 		gone.fields[c.SourceField()] = true
 	}
 	for _, c := range left {
-		delete(gone.fields, c.SourceField())
+		if !gone.columns[columnOf{c.DataSourceID, c.SourceField()}] { // rows of missing columns are not deleted
+			delete(gone.fields, c.SourceField())
+		}
 	}
 	return gone, nil
 }
@@ -75,16 +77,22 @@ const removedRationale = "The column was removed from its data source."
 // from returns the mapping without removed references. If its main column is gone, so are the others and its review. If
 // one of the others is gone, a person must revise its rule.
 func (g goneFields) from(m Mapping, now time.Time) Mapping {
-	if g.fields[m.SuggestedSourceField] {
-		m.SuggestedSourceField = ""
-	}
-	m.AlternativeMappings = slices.DeleteFunc(slices.Clone(m.AlternativeMappings),
-		func(a Alternative) bool { return g.fields[a.SourceField] })
+	m = g.withoutSuggestions(m)
 	if !g.columns[columnOf{m.DataSourceID, m.SourceField}] && !slices.Contains(g.sources, m.DataSourceID) {
 		m.dropSourceFields(g.fields, now)
 		return m
 	}
 	m.dropColumn(removedRationale)
 	m.ResetReview()
+	return m
+}
+
+// withoutSuggestions returns the mapping without suggestions of columns that the report no longer has.
+func (g goneFields) withoutSuggestions(m Mapping) Mapping {
+	if g.fields[m.SuggestedSourceField] {
+		m.SuggestedSourceField = ""
+	}
+	m.AlternativeMappings = slices.DeleteFunc(slices.Clone(m.AlternativeMappings),
+		func(a Alternative) bool { return g.fields[a.SourceField] })
 	return m
 }

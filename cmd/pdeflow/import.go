@@ -42,7 +42,8 @@ func (a *app) importCommand() *cli.Command {
 			"listed by file, line and column. Existing rows are updated; mappings that a person " +
 			"confirmed are kept. Attributes and columns that the files no longer contain are " +
 			"listed, and removed with --prune; jobs do not use such columns. With --source-url the server reads the " +
-			"columns from a PostgreSQL, MySQL or MariaDB database, as far as the user of the URL may see them; " +
+			"columns from a PostgreSQL, MySQL, MariaDB or SQL Server database, as far as the user of the URL may see " +
+			"them; " +
 			"pdeflow sources refresh reads them again. In " +
 			"the environment (PDEFLOW_SOURCE_URL), the password is not in the list of processes.\n\n" +
 			"pdeflow import --cycle 2026-Q3 --report auto-loans --name \"Auto loans\" --attributes attributes.csv " +
@@ -277,10 +278,15 @@ func (a *app) printImported(done api.Imported) error {
 	if d := done.Database; d != nil {
 		fmt.Fprintf(a.stdout, "%s, %s: %s with %s\n", oneLine(d.DataSource), oneLine(d.Database),
 			count(int64(d.Tables), "table"), count(int64(d.Columns), "column"))
-		if d.Changes != nil {
-			fmt.Fprintln(a.stdout, oneLine(d.Changes.Message))
-			a.printSchemaChanges(d.Changes.SchemaChanges)
+		fmt.Fprintln(a.stdout)
+	}
+	for _, changes := range done.Changes {
+		total := changes.Added.Count + changes.Dropped.Count + changes.Renamed.Count + changes.Retyped.Count
+		if total == 0 && done.Database == nil {
+			continue
 		}
+		fmt.Fprintf(a.stdout, "%s: %s\n", oneLine(changes.DataSource), oneLine(changes.Message))
+		a.printSchemaChanges(changes.SchemaChanges)
 		fmt.Fprintln(a.stdout)
 	}
 	w := table(a.stdout)

@@ -89,10 +89,13 @@ func TestImportPrunesOnlyWithTheFlag(t *testing.T) {
 	attributes, columns := file(t, "a.csv", "attribute_name,line_item_number\nLimit,2\n"),
 		file(t, "c.csv", "data_source,schema,table,column\nCards,CRD,ACCT,BAL_AMT\n")
 	load("--attributes", attributes, "--columns", columns).
-		ends(t, exitDone, "1 column and 1 attribute are no longer in the files:\n  CRD.ACCT.LMT_AMT\n  Balance\n",
+		ends(t, exitDone, "Cards: Columns: 1 dropped. 1 mapping needs revision.\n  dropped: CRD.ACCT.LMT_AMT",
+			"1 column and 1 attribute are no longer in the files:\n  CRD.ACCT.LMT_AMT\n  Balance\n",
 			"Jobs no longer use these columns", "import again with --prune")
 	f.pdeflow("sources", "summary", "--cycle", "c", "--report", "r", "Cards").
 		ends(t, exitDone, "The last import lacked 1 column", "missing since ")
+	f.pdeflow("mappings", "list", "--cycle", "c", "--report", "r", "--review-status", "needs_revision").
+		ends(t, exitDone, "CRD.ACCT.LMT_AMT")
 	load("--attributes", attributes, "--columns", columns, "--prune").
 		ends(t, exitDone, "Removed 1 column and 1 attribute no longer in the files",
 			"1 mapping lost a column and became unmapped", "has 1 mapping")

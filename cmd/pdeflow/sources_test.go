@@ -59,8 +59,8 @@ func TestALiveDatabaseIsImportedMappedAndRefreshed(t *testing.T) {
 	}
 
 	s.Exec(t, "postgres", "alter table svc.loan rename cur_bal_amt to balance")
-	do(exitDone, "sources", "refresh", "Loans").ends(t, exitDone, "1 probably renamed", "1 mapping became unmapped",
-		"svc.loan.cur_bal_amt -> svc.loan.balance")
+	do(exitDone, "sources", "refresh", "Loans").ends(t, exitDone, "1 probably renamed",
+		"1 mapping needs revision, of which 1 became unmapped", "svc.loan.cur_bal_amt -> svc.loan.balance")
 	do(exitDone, "mappings", "show", mapped.ID).ends(t, exitDone, "needs_revision", "svc.loan.balance")
 	do(exitDone, "mappings", "history", mapped.ID).ends(t, exitDone, "no longer has the column svc.loan.cur_bal_amt")
 	s.Exec(t, "postgres", "alter role reader password 'rotated-Zebra77'")

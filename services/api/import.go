@@ -41,7 +41,25 @@ type Imported struct {
 	// Files are in the order of the parts.
 	Files []ImportedFile `json:"files" doc:"The files that were read."`
 
+	Changes []ImportedChanges `json:"changes" nullable:"false" doc:"The changes of the data sources that had columns before."`
+
 	Database *ImportedDatabase `json:"database" doc:"The database of source_url that was read; null without one."`
+}
+
+// ImportedChanges are the changes of the columns of a data source.
+type ImportedChanges struct {
+	DataSourceID string `json:"data_source_id"`
+	DataSource   string `json:"data_source" doc:"The name of the data source."`
+	SchemaChanges
+	Message string `json:"message"`
+}
+
+func newImportedChanges(result schema.SourceChanges) ImportedChanges {
+	changes := newSchemaChanges(result)
+	return ImportedChanges{
+		DataSourceID: result.Source.ID, DataSource: result.Source.Name, SchemaChanges: changes,
+		Message: changes.sentence(),
+	}
 }
 
 // ImportedFile is a file that was read.
@@ -135,10 +153,10 @@ func (s *Server) registerImport() {
 			"name; " +
 			"mappings by attribute. Mappings that a person has confirmed are kept. Rows of the report that are not " +
 			"in the " +
-			"files are listed, and removed with prune. With prune=true the import is refused if a person has " +
+			"files are listed, and removed with prune. Changes lists the columns of each data source that were added, " +
+			"dropped, renamed or retyped; mappings to dropped and renamed ones need revision. With prune=true the import is refused if a person has " +
 			"confirmed any of them; prune=confirmed removes those too, and needs the role manager. A database that " +
-			"was read before is read as by refresh: its changes are listed, and mappings to columns that are gone " +
-			"need revision.",
+			"was read before is read as by refresh, which removes the columns that are gone.",
 		Middlewares: huma.Middlewares{s.spooled, s.admitted}, SkipValidateBody: true, MaxBodyBytes: maxUpload,
 		Errors: []int{http.StatusConflict},
 		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: &huma.Schema{
@@ -263,13 +281,16 @@ func (s *Server) importUpload(
 		return imported, planningError(err)
 	}
 	imported = newImported(report, done, read)
-	database.addChanges(done.Refreshed)
 	imported.Database = database
 	return imported, nil
 }
 
 // newImported returns the response to an import.
 func newImported(report schema.Report, done schema.ImportResult, read tabular.Report) Imported {
+	changes := make([]ImportedChanges, len(done.Changes))
+	for i, result := range done.Changes {
+		changes[i] = newImportedChanges(result)
+	}
 	tally := func(t schema.Tally) Tally {
 		return Tally{Added: t.Added, Updated: t.Updated, Unchanged: t.Unchanged, Removed: t.Removed}
 	}
@@ -277,6 +298,7 @@ func newImported(report schema.Report, done schema.ImportResult, read tabular.Re
 		CycleID: report.CycleID, ReportID: report.ReportID, Name: report.Name, MappingCount: report.MappingCount,
 		Attributes: tally(done.Attributes), DataSources: tally(done.DataSources), Columns: tally(done.Columns),
 		Mappings: MappingsTally(done.Mappings),
+		Changes:  changes,
 		Gone:     Gone{Attributes: newGoneRows(done.Missing.Attributes), Columns: newGoneRows(done.Missing.Columns)},
 		Files: slices.Concat(importedFile("attributes", read.Attributes), importedFile("columns", read.Columns),
 			importedFile("mappings", read.Mappings)),

@@ -17,23 +17,6 @@ type ImportedDatabase struct {
 	Tables        int      `json:"tables"`
 	Columns       int      `json:"columns"`
 	HiddenSchemas []string `json:"hidden_schemas" nullable:"false" doc:"Schemas that the user may not use; at most 5."`
-
-	Changes *ImportedChanges `json:"changes" doc:"What has changed since the last reading; null at the first one."`
-}
-
-// ImportedChanges are the changes of a database since its last reading.
-type ImportedChanges struct {
-	SchemaChanges
-	Message string `json:"message"`
-}
-
-// addChanges adds the changes of the database that was read, if the data source was read before.
-func (d *ImportedDatabase) addChanges(refreshed []schema.RefreshResult) {
-	if d == nil || len(refreshed) == 0 {
-		return
-	}
-	changes := newSchemaChanges(refreshed[0])
-	d.Changes = &ImportedChanges{SchemaChanges: changes, Message: changes.sentence()}
 }
 
 // checkSource returns a [Problem] unless the parts for a database are complete. It normalizes the name of the source.

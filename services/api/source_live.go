@@ -77,7 +77,8 @@ type SchemaChanges struct {
 	Dropped  ChangedColumns `json:"dropped"`
 	Renamed  ChangedColumns `json:"renamed" doc:"Probably: the same type and position, and another name."`
 	Retyped  ChangedColumns `json:"retyped"`
-	Unmapped int64          `json:"unmapped" doc:"Mappings to dropped and renamed columns; they need revision."`
+	Revised  int64          `json:"need_revision" doc:"Mappings to dropped and renamed columns."`
+	Unmapped int64          `json:"unmapped" doc:"Those of them that became unmapped, because the column was removed."`
 }
 
 // ChangedColumns are the columns that changed in one way.
@@ -227,7 +228,7 @@ func (s *Server) refreshDataSource(ctx context.Context, in *struct {
 		CycleID: in.CycleID, ReportID: in.ReportID, SourceID: in.ID, Author: callerOf(ctx).User,
 		Connection: s.storedConnection(c, reading), Columns: reading.Columns,
 	}
-	var result schema.RefreshResult
+	var result schema.SourceChanges
 	err = s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) (err error) {
 		result, err = schema.RefreshDataSource(ctx, tx, refresh)
 		return err
@@ -243,17 +244,17 @@ func (s *Server) refreshDataSource(ctx context.Context, in *struct {
 	return &oneOutput[Refreshed]{Body: newRefreshed(result, reading)}, nil
 }
 
-func newRefreshed(result schema.RefreshResult, reading introspect.Reading) Refreshed {
+func newRefreshed(result schema.SourceChanges, reading introspect.Reading) Refreshed {
 	done := Refreshed{DataSource: newDataSource(result.Source), SchemaChanges: newSchemaChanges(result)}
 	done.Message = done.sentence() + hiddenNote(reading)
 	return done
 }
 
-func newSchemaChanges(result schema.RefreshResult) SchemaChanges {
+func newSchemaChanges(result schema.SourceChanges) SchemaChanges {
 	return SchemaChanges{
 		Added: newChangedColumns(result.Added), Dropped: newChangedColumns(result.Dropped),
 		Renamed: newChangedColumns(result.Renamed), Retyped: newChangedColumns(result.Retyped),
-		Unmapped: result.Unmapped,
+		Revised: result.Revised, Unmapped: result.Unmapped,
 	}
 }
 
@@ -277,8 +278,16 @@ func (c SchemaChanges) sentence() string {
 	if len(parts) > 0 {
 		text = "Columns: " + strings.Join(parts, ", ") + "."
 	}
-	if c.Unmapped > 0 {
-		text += fmt.Sprintf(" %s became unmapped and need revision.", plural(int(c.Unmapped), "mapping"))
+	need := "need"
+	if c.Revised == 1 {
+		need = "needs"
+	}
+	if c.Revised > 0 {
+		text += fmt.Sprintf(" %s %s revision", plural(int(c.Revised), "mapping"), need)
+		if c.Unmapped > 0 {
+			text += fmt.Sprintf(", of which %d became unmapped", c.Unmapped)
+		}
+		text += "."
 	}
 	return text
 }

@@ -176,18 +176,18 @@ func TestImport_ListsWhatHasChangedInADatabase(t *testing.T) {
 	first := must[api.Imported](t, f.upload(append(database, piece{"attributes", "a.csv", someAttributes},
 		piece{"mappings", "m.csv", "line_item_number,source_field,mapping_confirmed_by_user\n" +
 			"1,svc.loan.bal_amt,yes\n2,svc.loan.lmt_amt,yes\n3,svc.loan.dlr_cd,no\n"})...), http.StatusOK)
-	if first.Database.Changes != nil {
-		t.Errorf("first import: got changes %+v, want none", first.Database.Changes)
+	if len(first.Changes) != 0 {
+		t.Errorf("first import: got changes %+v, want none", first.Changes)
 	}
 	changeLoans(t, s)
 	again := must[api.Imported](t, f.upload(database...), http.StatusOK)
-	if again.Database.Changes == nil || again.Gone.Columns.Count != 0 || again.Columns.Removed != 3 ||
-		!strings.Contains(again.Database.Changes.Message, "2 mappings became unmapped and need revision") {
-		t.Fatalf("second import: got %+v, %+v, want the changes", again, again.Database)
+	if len(again.Changes) != 1 || again.Gone.Columns.Count != 0 || again.Columns.Removed != 3 ||
+		!strings.Contains(again.Changes[0].Message, "2 mappings need revision, of which 2 became unmapped") {
+		t.Fatalf("second import: got %+v, want the changes", again)
 	}
-	checkRefresh(t, f, again.Database.Changes.SchemaChanges)
+	checkRefresh(t, f, again.Changes[0].SchemaChanges)
 	last := must[api.Imported](t, f.upload(database...), http.StatusOK)
-	if c := last.Database.Changes; c == nil || !strings.HasPrefix(c.Message, "No column was added") {
+	if c := last.Changes; len(c) != 1 || !strings.HasPrefix(c[0].Message, "No column was added") {
 		t.Errorf("third import: got %+v, want no change", c)
 	}
 }
