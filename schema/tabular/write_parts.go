@@ -35,8 +35,8 @@ type part struct{ name, content string }
 // explanationSheet is the name of the second sheet.
 const explanationSheet = "Columns"
 
-// workbookParts returns the parts that list the others.
-func workbookParts(sheet string) []part {
+// workbookParts returns the parts that list the others, but for the workbook itself.
+func workbookParts() []part {
 	override := func(name, kind string) string {
 		return fmt.Sprintf(`<Override PartName="/xl/%s.xml" ContentType="%s%s+xml"/>`, name, contentType, kind)
 	}
@@ -53,10 +53,18 @@ func workbookParts(sheet string) []part {
 		{"xl/_rels/workbook.xml.rels", `<Relationships xmlns="` + packages + `relationships">` +
 			relation(1, "worksheet", "worksheets/sheet1.xml") + relation(2, "worksheet", "worksheets/sheet2.xml") +
 			relation(3, "styles", "styles.xml") + `</Relationships>`},
-		{"xl/workbook.xml", `<workbook ` + spreadsheet + ` xmlns:r="` + relationship + `"><sheets>` +
-			`<sheet name="` + escapeXML(sheet) + `" sheetId="1" r:id="rId1"/>` +
-			`<sheet name="` + explanationSheet + `" sheetId="2" r:id="rId2"/></sheets></workbook>`},
 	}
+}
+
+// workbookXML returns the workbook. The hidden name of the cells with filters repeats the first sheet, because
+// LibreOffice drops filters without it.
+func workbookXML(sheet string, columns []SheetColumn, lastLine int) string {
+	quoted := "'" + strings.ReplaceAll(sheet, "'", "''") + "'"
+	return `<workbook ` + spreadsheet + ` xmlns:r="` + relationship + `"><bookViews><workbookView/></bookViews><sheets>` +
+		`<sheet name="` + escapeXML(sheet) + `" sheetId="1" r:id="rId1"/>` +
+		`<sheet name="` + explanationSheet + `" sheetId="2" r:id="rId2"/></sheets><definedNames>` +
+		fmt.Sprintf(`<definedName name="_xlnm._FilterDatabase" localSheetId="0" hidden="1">%s!$A$1:$%s$%d</definedName>`,
+			escapeXML(quoted), columnLetters(len(columns)-1), lastLine) + `</definedNames></workbook>`
 }
 
 // stylesXML returns the styles of cells, in the order of the constants, and those of the coloured values, in the order

@@ -48,27 +48,25 @@ type Colour struct{ Value, RGB string }
 // is frozen and has filters; a second sheet explains the columns.
 type XLSXWriter struct {
 	columns []SheetColumn
-	zip     *zip.Writer
-	sheet   *bufio.Writer
-	line    int
+	// name is the name of the first sheet.
+	name  string
+	zip   *zip.Writer
+	sheet *bufio.Writer
+	line  int
 }
 
 // NewXLSXWriter returns a writer, and writes everything before the first row. The sheet is the name of the first sheet.
 // The notes are lines of the second sheet above the explanations of the columns.
 func NewXLSXWriter(to io.Writer, sheet string, columns []SheetColumn, notes []string) (*XLSXWriter, error) {
-	w := &XLSXWriter{columns: columns, zip: zip.NewWriter(to), line: 1}
+	w := &XLSXWriter{columns: columns, name: sheet, zip: zip.NewWriter(to), line: 1}
 	w.zip.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) {
 		return flate.NewWriter(out, flate.BestSpeed)
 	})
-	parts := append(workbookParts(sheet),
+	parts := append(workbookParts(),
 		part{"xl/styles.xml", stylesXML(columns)}, part{"xl/worksheets/sheet2.xml", explanationXML(columns, notes)})
 	for _, p := range parts {
-		file, err := w.zip.Create(p.name)
-		if err == nil {
-			_, err = io.WriteString(file, xmlHeader+p.content)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("part %s of the workbook: %w", p.name, err)
+		if err := w.writePart(p); err != nil {
+			return nil, err
 		}
 	}
 	file, err := w.zip.Create("xl/worksheets/sheet1.xml")
@@ -153,8 +151,26 @@ func SheetText(text string) string {
 // Close writes the end of the workbook. It does not close the underlying writer.
 func (w *XLSXWriter) Close() error {
 	_, err := w.sheet.WriteString(sheetEnd(w.columns, w.line))
-	if err := errors.Join(err, w.sheet.Flush(), w.zip.Close()); err != nil {
+	if err := errors.Join(err, w.sheet.Flush()); err != nil {
+		return fmt.Errorf("end of the sheet: %w", err)
+	}
+	// The workbook is last, because it has the number of rows.
+	if err := w.writePart(part{"xl/workbook.xml", workbookXML(w.name, w.columns, w.line)}); err != nil {
+		return err
+	}
+	if err := w.zip.Close(); err != nil {
 		return fmt.Errorf("end of the workbook: %w", err)
+	}
+	return nil
+}
+
+func (w *XLSXWriter) writePart(p part) error {
+	file, err := w.zip.Create(p.name)
+	if err == nil {
+		_, err = io.WriteString(file, xmlHeader+p.content)
+	}
+	if err != nil {
+		return fmt.Errorf("part %s of the workbook: %w", p.name, err)
 	}
 	return nil
 }

@@ -78,6 +78,11 @@ func TestXLSXWriter_HelpsThePersonWhoEdits(t *testing.T) {
 	if panes, err := book.GetPanes("A & B"); err != nil || !panes.Freeze || panes.YSplit != 1 {
 		t.Errorf("got panes %+v (%v), want a frozen header", panes, err)
 	}
+	// LibreOffice keeps the filters only with this name.
+	name := excelize.DefinedName{Name: "_xlnm._FilterDatabase", RefersTo: "'A & B'!$A$1:$B$3", Scope: "A & B"}
+	if got := book.GetDefinedName(); len(got) != 1 || got[0] != name {
+		t.Errorf("got names %+v, want %+v", got, name)
+	}
 	lists, err := book.GetDataValidations("A & B")
 	if err != nil || len(lists) != 1 || lists[0].Sqref != "B2:B3" || lists[0].Formula1 != `"HRCI,Public"` {
 		t.Errorf("got drop-down lists %+v (%v), want one for B2:B3", lists, err)
