@@ -104,6 +104,7 @@ func TestAReportIsImportedAndRead(t *testing.T) {
 			{Part: "columns", File: "c.csv", Rows: 3, HeaderLine: 1},
 			{Part: "mappings", File: "m.csv", Rows: 1, HeaderLine: 1},
 		},
+		Changes: []api.ImportedChanges{},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("answer differs (-want +got):\n%s", diff)
