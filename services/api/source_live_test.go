@@ -304,7 +304,7 @@ func TestAddDataSource_ReadsADatabase(t *testing.T) {
 	for name, tt := range map[string]struct{ url, ca, reason string }{
 		"an untrusted certificate": {at + "?sslmode=verify-full", "", "certificate_not_trusted"},
 		"another product": {
-			"sqlserver://" + url.QueryEscape(foreigntest.Password) + "@h/d", "", "unsupported",
+			"oracle://" + url.QueryEscape(foreigntest.Password) + "@h/d", "", "unsupported",
 		},
 		"a URL that is malformed": {"postgres://reader:" + foreigntest.Password + "@localhost/d", "", "invalid"},
 		"a parameter":             {at + "?passfile=/etc/passwd", "", "invalid"},

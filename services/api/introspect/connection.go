@@ -15,8 +15,9 @@ import (
 type product string
 
 const (
-	postgres product = "PostgreSQL"
-	mysql    product = "MySQL"
+	postgres  product = "PostgreSQL"
+	mysql     product = "MySQL"
+	sqlServer product = "SQL Server"
 )
 
 // TLSMode is how a connection uses TLS. The names are those of PostgreSQL.
@@ -62,6 +63,8 @@ func schemes() map[string]Connection {
 		"postgresql": {product: postgres, port: 5432},
 		"mysql":      {product: mysql, port: 3306},
 		"mariadb":    {product: mysql, port: 3306},
+		"sqlserver":  {product: sqlServer, port: 1433},
+		"mssql":      {product: sqlServer, port: 1433},
 	}
 }
 
@@ -75,12 +78,12 @@ func Parse(rawURL, ca string) (Connection, error) {
 	switch {
 	case !found:
 		return Connection{}, invalid("The URL must be of the form " +
-			"postgres://user:password@host:port/database, or begin with mysql:// or mariadb://.")
+			"postgres://user:password@host:port/database, or begin with mysql://, mariadb:// or sqlserver://.")
 	case !supported:
 		return Connection{}, &Error{
-			Reason: ReasonUnsupported, Message: "Only PostgreSQL, MySQL and MariaDB can be read: the URL " +
-				"must begin with postgres://, mysql:// or mariadb://.",
-			Advice: "For another database, such as SQL Server or Oracle, import its columns from the SQL script that " +
+			Reason: ReasonUnsupported, Message: "Only PostgreSQL, MySQL, MariaDB and SQL Server can be " +
+				"read: the URL must begin with postgres://, mysql://, mariadb:// or sqlserver://.",
+			Advice: "For another database, such as Oracle, import its columns from the SQL script that " +
 				"created the tables, or from a CSV file of information_schema.columns.",
 		}
 	}
@@ -94,6 +97,11 @@ func Parse(rawURL, ca string) (Connection, error) {
 	}
 	if err := c.parseQuery(u); err != nil {
 		return Connection{}, err
+	}
+	if c.product == sqlServer {
+		if err := c.parseSQLServer(); err != nil {
+			return Connection{}, err
+		}
 	}
 	if c.ca = strings.TrimSpace(ca); c.ca != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(c.ca)) {
 		return Connection{}, invalid("The certificates of the authorities must be PEM text that begins with " +
@@ -172,8 +180,12 @@ func (c Connection) URL() string {
 		Scheme: "postgres", User: url.User(c.user), Host: net.JoinHostPort(c.host, strconv.Itoa(int(c.port))),
 		Path: "/" + c.database,
 	}
-	if c.product == mysql {
+	switch c.product {
+	case postgres:
+	case mysql:
 		u.Scheme = "mysql"
+	case sqlServer:
+		u.Scheme = "sqlserver"
 	}
 	if c.given {
 		u.RawQuery = "sslmode=" + string(c.mode)

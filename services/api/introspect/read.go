@@ -87,6 +87,8 @@ func read(ctx context.Context, c Connection, limits timeouts) (Reading, error) {
 		reading, err = c.readPostgres(within, limits)
 	case mysql:
 		reading, err = c.readMySQL(within, limits)
+	case sqlServer:
+		reading, err = c.readSQLServer(within, limits)
 	default:
 		return reading, invalid("There is no URL.")
 	}
@@ -114,10 +116,15 @@ func (c Connection) explain(err error) *Error {
 }
 
 func (c Connection) databaseError(err error) *Error {
-	if c.product == postgres {
+	switch c.product {
+	case postgres:
 		return c.postgresError(err)
+	case mysql:
+		return c.mysqlError(err)
+	case sqlServer:
+		return c.sqlServerError(err)
 	}
-	return c.mysqlError(err)
+	return nil
 }
 
 // finish counts the relations and cleans the texts. It returns an [*Error] if there are no columns, or if a name cannot
