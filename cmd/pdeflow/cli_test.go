@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,13 +100,7 @@ var (
 func transcript(replies ...result) string {
 	var text strings.Builder
 	for _, f := range replies {
-		typed := make([]string, len(f.args))
-		for i, arg := range f.args {
-			if typed[i] = arg; strings.ContainsAny(arg, " ()") || arg == "" {
-				typed[i] = fmt.Sprintf("%q", arg)
-			}
-		}
-		fmt.Fprintf(&text, "$ pdeflow %s\n%s", strings.Join(typed, " "), f.stdout)
+		fmt.Fprintf(&text, "$ pdeflow %s\n%s", asTyped(f.args), f.stdout)
 		if f.stderr != "" {
 			fmt.Fprintf(&text, "--- standard error\n%s", f.stderr)
 		}
@@ -114,8 +109,24 @@ func transcript(replies ...result) string {
 		}
 		text.WriteString("\n")
 	}
+	return steady(text.String())
+}
+
+// asTyped returns arguments as a person types them.
+func asTyped(args []string) string {
+	texts := slices.Clone(args)
+	for i, arg := range texts {
+		if strings.ContainsAny(arg, " ()") || arg == "" {
+			texts[i] = fmt.Sprintf("%q", arg)
+		}
+	}
+	return strings.Join(texts, " ")
+}
+
+// steady replaces what differs on each run: ids by numbers, times, paths and addresses by fixed ones.
+func steady(text string) string {
 	ids := map[string]string{}
-	same := someID.ReplaceAllStringFunc(text.String(), func(id string) string {
+	same := someID.ReplaceAllStringFunc(text, func(id string) string {
 		if ids[id] == "" {
 			ids[id] = fmt.Sprintf("00000000-0000-0000-0000-%012d", len(ids)+1)
 		}
@@ -131,7 +142,12 @@ func transcript(replies ...result) string {
 // golden compares with testdata/<name>.golden, or writes the file with -update.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
+	goldenFile(t, filepath.Join("testdata", name+".golden"), got)
+}
+
+// goldenFile compares with a file, or writes it with -update.
+func goldenFile(t *testing.T, path, got string) {
+	t.Helper()
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
