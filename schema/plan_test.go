@@ -174,7 +174,8 @@ func TestTheLastEditorsAreFoundWithoutReadingTheChangesOfAllPeople(t *testing.T)
 	}
 	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		counts, err := schema.ReviewMappings(ctx, tx, schema.Review{
-			CycleID: schematest.CycleID, ReportID: schematest.ReportID, Status: schema.ReviewStatusApproved, Author: "mia",
+			CycleID: schematest.CycleID, ReportID: schematest.ReportID, Status: schema.ReviewStatusApproved,
+			Author: "mia",
 		}, versions)
 		if err != nil || counts.Decided != int64(len(ids)) {
 			t.Errorf("ReviewMappings: got %+v, %v, want %d decided", counts, err, len(ids))

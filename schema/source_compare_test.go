@@ -77,7 +77,8 @@ func TestImport_ComparesTheColumnsOfAFile(t *testing.T) {
 	db := filed(t)
 	done := loaded(t, db, nextFile())
 	want := []string{
-		"added NEW", "dropped AUX", "dropped RT", "renamed LMT to LIMIT_AMT", "retyped BAL from NUMBER(10) to NUMBER(14,2)",
+		"added NEW", "dropped AUX", "dropped RT", "renamed LMT to LIMIT_AMT",
+		"retyped BAL from NUMBER(10) to NUMBER(14,2)",
 	}
 	if diff := cmp.Diff(want, changesOf(t, done)); diff != "" {
 		t.Errorf("changes differ (-want +got):\n%s", diff)
@@ -143,12 +144,14 @@ func TestImport_WithPruneUnmapsDroppedColumns(t *testing.T) {
 	next := nextFile()
 	next.Prune = schema.PruneConfirmed
 	done := loaded(t, db, next)
-	if c := done.Changes[0]; c.Revised != 2 || c.Unmapped != 2 || done.Columns.Removed != 3 || done.Mappings.Unmapped != 2 {
+	if c := done.Changes[0]; c.Revised != 2 || c.Unmapped != 2 || done.Columns.Removed != 3 ||
+		done.Mappings.Unmapped != 2 {
 		t.Errorf("Import: got %+v, want 2 unmapped mappings of 3 columns", done)
 	}
 	mappings := mappingsOf(t, db)
 	for name, suggestion := range map[string]string{"Limit": "svc.LOANS.LIMIT_AMT", "Rate": ""} {
-		if m := mappings[name]; m.SourceField != "" || m.MappingConfirmedByUser || m.SuggestedSourceField != suggestion ||
+		if m := mappings[name]; m.SourceField != "" || m.MappingConfirmedByUser ||
+			m.SuggestedSourceField != suggestion ||
 			m.ReviewStatus != schema.ReviewStatusNeedsRevision {
 			t.Errorf("%s: got %+v, want no column, the suggestion %q and a revision", name, m.Mapping, suggestion)
 		}

@@ -25,7 +25,8 @@ func (p *workflowPage) say(text string) { fmt.Fprintf(p, "%s\n\n", text) }
 func (p *workflowPage) show(r result, prefixes ...string) {
 	var shown strings.Builder
 	for line := range strings.Lines(r.stdout) {
-		if len(prefixes) == 0 || slices.ContainsFunc(prefixes, func(s string) bool { return strings.HasPrefix(line, s) }) {
+		if len(prefixes) == 0 ||
+			slices.ContainsFunc(prefixes, func(s string) bool { return strings.HasPrefix(line, s) }) {
 			shown.WriteString(line)
 		}
 	}
@@ -40,8 +41,8 @@ const workflowStart = `# Two quarters of a report
 
 What the users of a report type and see: a tester edits, a manager reviews at the command line and in a workbook, and
 the next quarter starts from these decisions. A test runs these commands and compares this page with their output, in
-which ids, times and paths are replaced (` + "`go test ./cmd/pdeflow -run TwoQuarters -update`" + ` writes it). The server
-runs, and these are set:
+which ids, times and paths are replaced (` + "`go test ./cmd/pdeflow -run TwoQuarters -update`" + ` writes it). The
+server runs, and these are set:
 
 ` + "```" + `
 export PDEFLOW_SOURCE_URL='postgres://reader:password@db.example/loans?sslmode=verify-full'
@@ -98,14 +99,18 @@ func TestAReportGoesThroughTwoQuarters(t *testing.T) {
 		}
 	}
 	id := func(attribute string) string { return found[attribute].ID }
-	page.say("The tester corrects the interest rate. The manager approves it and the balance, and rejects the dealer code.")
+	page.say(
+		"The tester corrects the interest rate. The manager approves it and the balance, and rejects the dealer code.",
+	)
 	page.show(in(first, "mappings", "edit", "--token", tess, id(rate), "criticality=High"))
 	page.show(in(first, "mappings", "approve", id(balance), id(rate)))
 	page.show(in(first, "mappings", "reject", id(dealer), "--comment", "dealers are in another system"))
 
 	book := filepath.Join(t.TempDir(), "loans.xlsx")
-	page.say("The rest is decided in a spreadsheet: in the workbook, the manager approves the date with a comment, and " +
-		"removes the column of the dealer code.")
+	page.say(
+		"The rest is decided in a spreadsheet: in the workbook, the manager approves the date with a comment, and " +
+			"removes the column of the dealer code.",
+	)
 	page.show(in(first, "mappings", "export", "--format", "xlsx", "--output", book))
 	fillWorkbook(t, book, map[string]map[string]string{
 		id(date):   {"decision": "approved", "comment": "checked with the vendor"},
@@ -123,8 +128,10 @@ func TestAReportGoesThroughTwoQuarters(t *testing.T) {
 	// In the next quarter the form defines one attribute differently and has a new one, and the database lost a column.
 	database.Exec(t, "postgres", "alter table svc.loan drop interest_rate, add vehicle_color text")
 	page.say("## The next quarter")
-	page.say("The form now describes the date differently and has a new attribute, and the database no longer has the " +
-		"interest rate. Only these ask for attention.")
+	page.say(
+		"The form now describes the date differently and has a new attribute, and the database no longer has the " +
+			"interest rate. Only these ask for attention.",
+	)
 	page.show(in(second, "import", "--source-name", "Loans", "--attributes", file(t, "q4.csv",
 		"attribute_name,description\n"+balance+",\n"+rate+",\n"+date+",The day on which the contract was signed\n"+
 			dealer+",\nVehicle Color,\n")))
@@ -164,5 +171,9 @@ func TestAReportGoesThroughTwoQuarters(t *testing.T) {
 	f.pdeflow("check").ends(t, exitDone)
 	f.pdeflow("audit", "verify").ends(t, exitDone)
 	text := strings.ReplaceAll(strings.TrimSpace(page.String())+"\n", tess, "$TESS")
-	goldenFile(t, filepath.Join("..", "..", "docs", "workflow.md"), aVersion.ReplaceAllString(steady(text), "PostgreSQL 15:"))
+	goldenFile(
+		t,
+		filepath.Join("..", "..", "docs", "workflow.md"),
+		aVersion.ReplaceAllString(steady(text), "PostgreSQL 15:"),
+	)
 }

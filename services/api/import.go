@@ -154,8 +154,8 @@ func (s *Server) registerImport() {
 			"mappings by attribute. Mappings that a person has confirmed are kept. Rows of the report that are not " +
 			"in the " +
 			"files are listed, and removed with prune. Changes lists the columns of each data source that were added, " +
-			"dropped, renamed or retyped; mappings to dropped and renamed ones need revision. With prune=true the import is refused if a person has " +
-			"confirmed any of them; prune=confirmed removes those too, and needs the role manager. A database that " +
+			"dropped, renamed or retyped; mappings to dropped and renamed ones need revision. With prune=true the " +
+			"import is refused if a person has confirmed any of them; prune=confirmed removes those too, and needs the role manager. A database that " +
 			"was read before is read as by refresh, which removes the columns that are gone.",
 		Middlewares: huma.Middlewares{s.spooled, s.admitted}, SkipValidateBody: true, MaxBodyBytes: maxUpload,
 		Errors: []int{http.StatusConflict},

@@ -15,12 +15,14 @@ import (
 	"github.com/microsoft/go-mssqldb/msdsn"
 )
 
-// parseSQLServer checks what is particular to SQL Server. A password is readable without TLS, and the driver sends it
-// in whatever way the server chooses, so TLS is always required.
+// parseSQLServer checks the rules of SQL Server alone. A password is readable without TLS, and the driver sends it in
+// the way that the server chooses, so TLS is always required.
 func (c *Connection) parseSQLServer() error {
 	if c.mode == TLSDisable || c.mode == TLSPrefer && c.given {
-		return invalid("A connection to SQL Server needs TLS, because the password is readable without it: the sslmode " +
-			"of the URL must be require, verify-ca or verify-full.")
+		return invalid(
+			"A connection to SQL Server needs TLS, because the password is readable without it: the sslmode " +
+				"of the URL must be require, verify-ca or verify-full.",
+		)
 	}
 	if !c.given {
 		c.mode = TLSRequire

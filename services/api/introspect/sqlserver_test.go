@@ -29,8 +29,8 @@ create table svc.loan (
 create view svc.loan_view as select balance from svc.loan;
 `
 
-// newStandardLoans starts a PostgreSQL with the tables, and returns a connection of a user who sees the standard's views.
-// They show tables only to users with a privilege on them.
+// newStandardLoans starts a PostgreSQL with the tables, and returns a connection of a user who sees the standard's
+// views. They show tables only to users with a privilege on them.
 func newStandardLoans(t *testing.T) (*foreigntest.Server, *sql.DB) {
 	t.Helper()
 	s := foreigntest.StartPostgres(t)
@@ -99,7 +99,8 @@ func TestAddStandard_FindsWhatMariaDBHas(t *testing.T) {
 		for i := range columns {
 			row := &columns[i]
 			row.References, row.Description = "", ""
-			if base, _, found := strings.Cut(row.DataType, "("); found && (strings.HasSuffix(base, "int") || base == "enum") {
+			if base, _, found := strings.Cut(row.DataType, "("); found &&
+				(strings.HasSuffix(base, "int") || base == "enum") {
 				row.DataType = base
 			}
 			row.DataType = strings.TrimSuffix(row.DataType, "(6)") // the length of the longest value of an enum
@@ -111,7 +112,8 @@ func TestAddStandard_FindsWhatMariaDBHas(t *testing.T) {
 	}
 }
 
-// newSQLServer starts a test server that runs the queries of the catalog in the database, over TLS if config is not nil.
+// newSQLServer starts a test server that runs the queries of the catalog in the database, over TLS if config is not
+// nil.
 func newSQLServer(t *testing.T, db *sql.DB, config *tls.Config) *tdsServer {
 	t.Helper()
 	return startTDS(t, &tdsServer{
@@ -168,7 +170,8 @@ func queryTexts(t *testing.T, db *sql.DB, query string) ([][]*string, error) {
 	return found, rows.Err()
 }
 
-// What is read over the protocol of SQL Server is what PostgreSQL has. The server of the test is no SQL Server.
+// The columns that are read over the protocol of SQL Server are those of PostgreSQL. The server of the test is no SQL
+// Server.
 func TestReadSQLServer(t *testing.T) {
 	t.Parallel()
 	s, db := newStandardLoans(t)
@@ -225,14 +228,16 @@ func TestReadSQLServer(t *testing.T) {
 		},
 		"another host": {mustParse(t, byAddress, ca), ReasonCertificate, "not for 127.0.0.1"},
 		"nothing listens": {
-			mustParse(t, "sqlserver://reader:x@127.0.0.1:1/loans", ""), ReasonUnreachable, "Nothing listens at 127.0.0.1:1",
+			mustParse(t, "sqlserver://reader:x@127.0.0.1:1/loans", ""), ReasonUnreachable,
+			"Nothing listens at 127.0.0.1:1",
 		},
 		"no SQL Server": {
 			mustParse(t, strings.Replace(s.PostgresURL("reader", "x", "loans"), "postgres:", "sqlserver:", 1), ""),
 			ReasonUnreachable, "does not answer as a SQL Server does",
 		},
 		"unknown host": {
-			mustParse(t, "sqlserver://reader:x@nowhere.invalid/loans", ""), ReasonUnknownHost, "nowhere.invalid is unknown",
+			mustParse(t, "sqlserver://reader:x@nowhere.invalid/loans", ""), ReasonUnknownHost,
+			"nowhere.invalid is unknown",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -295,7 +300,7 @@ func TestReadSQLServer_NamesThePrivilege(t *testing.T) {
 	}
 }
 
-// A statement that takes too long is canceled, and so is one that nobody waits for.
+// A statement that takes too long is canceled.
 func TestReadSQLServer_CancelsAStatement(t *testing.T) {
 	t.Parallel()
 	config, _ := serverTLS(t)

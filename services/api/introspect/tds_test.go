@@ -11,12 +11,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"unicode/utf16"
 
-	"github.com/pdeflow/pdeflow/schema/foreigntest"
+	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
 // The types of packets, and the tokens of responses, of the TDS protocol.
@@ -198,10 +199,18 @@ func tdsRows(rows [][]*string) []byte {
 func tdsErrors(all ...tdsError) (out []byte) {
 	for _, e := range all {
 		text := tdsText(e.message)
-		body := binary.LittleEndian.AppendUint32(nil, uint32(e.number))                    //nolint:gosec // positive
-		body = append(body, 1, 14)                                                         // state and class
-		body = binary.LittleEndian.AppendUint16(body, uint16(len(text)/2))                 //nolint:gosec // short
-		body = append(append(body, text...), 0, 0, 0, 0, 0, 0)                             // no server, no procedure, line 0
+		body := binary.LittleEndian.AppendUint32(nil, uint32(e.number))    //nolint:gosec // positive
+		body = append(body, 1, 14)                                         // state and class
+		body = binary.LittleEndian.AppendUint16(body, uint16(len(text)/2)) //nolint:gosec // short
+		body = append(
+			append(body, text...),
+			0,
+			0,
+			0,
+			0,
+			0,
+			0,
+		) // no server, no procedure, line 0
 		out = binary.LittleEndian.AppendUint16(append(out, tokenError), uint16(len(body))) //nolint:gosec // short
 		out = append(out, body...)
 	}
@@ -316,7 +325,17 @@ func (s *tdsServer) url(user, password, query string) string {
 // the handshake, when a server of TDS sends no record outside of an answer.
 func serverTLS(t *testing.T) (config *tls.Config, ca string) {
 	t.Helper()
-	config, ca = foreigntest.ServerTLS(t)
-	config.SessionTicketsDisabled = true
-	return config, ca
+	files := schematest.NewCertificates(t, t.TempDir(), "localhost")
+	pair, err := tls.LoadX509KeyPair(files.Server, files.ServerKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(files.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config = &tls.Config{
+		Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true,
+	}
+	return config, string(text)
 }
