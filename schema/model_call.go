@@ -18,6 +18,8 @@ const ModelPrefix = "llm:"
 type CallStep string
 
 const (
+	// CallStepTables asks in which tables the column could be, before the question for it.
+	CallStepTables CallStep = "tables"
 	// CallStepAnswer asks for the column and the classification.
 	CallStepAnswer CallStep = "answer"
 	// CallStepRepair asks again after a reply that could not be used.
@@ -25,7 +27,7 @@ const (
 )
 
 // CallSteps returns all steps.
-func CallSteps() []CallStep { return []CallStep{CallStepAnswer, CallStepRepair} }
+func CallSteps() []CallStep { return []CallStep{CallStepTables, CallStepAnswer, CallStepRepair} }
 
 // CallState is the state of a call of a model.
 type CallState string
@@ -237,9 +239,10 @@ func SumUsage(ctx context.Context, db bun.IDB, jobID, mappingID string) (Usage, 
 
 // PastCalls sums up calls of a model that have a reply.
 type PastCalls struct {
-	// Calls is their number, and Mappings the number of mappings in jobs that they were for.
+	// Calls is their number, and Planned the number of questions that they were for: a repair and a further attempt
+	// repeat a question.
 	Calls             int64 `bun:"calls"`
-	Mappings          int64 `bun:"mappings"`
+	Planned           int64 `bun:"planned"`
 	RequestBytes      int64 `bun:"request_bytes"`
 	InputTokens       int64 `bun:"input_tokens"`
 	CachedInputTokens int64 `bun:"cached_input_tokens"`
@@ -251,7 +254,7 @@ const pastCalls = 500
 
 // SumPastCalls sums up the last 500 calls of the model with this version of the prompt that have a reply.
 func SumPastCalls(ctx context.Context, db bun.IDB, model, promptVersion string) (past PastCalls, err error) {
-	err = db.NewRaw(`select count(*) as calls, count(distinct (job_id, mapping_id)) as mappings,
+	err = db.NewRaw(`select count(*) as calls, count(distinct (job_id, mapping_id, step = 'tables')) as planned,
 			coalesce(sum(request_bytes), 0)::bigint as request_bytes,
 			coalesce(sum(input_tokens), 0)::bigint as input_tokens,
 			coalesce(sum(cached_input_tokens), 0)::bigint as cached_input_tokens,

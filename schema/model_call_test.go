@@ -52,10 +52,11 @@ func TestSumPastCalls_SumsAnsweredCallsOfTheModelAndPrompt(t *testing.T) {
 	db := schematest.New(t)
 	ids := schematest.Report(t, db, 2)
 	job := schematest.ListedJob(t, db, 2)
+	step := schema.CallStepAnswer
 	call := func(mappingID, model, prompt string, state schema.CallState) {
 		t.Helper()
 		call, err := schema.InsertModelCall(t.Context(), db, schema.ModelCall{
-			JobID: job.ID, MappingID: mappingID, Attempt: 1, Step: schema.CallStepAnswer, Model: model,
+			JobID: job.ID, MappingID: mappingID, Attempt: 1, Step: step, Model: model,
 			PromptVersion: prompt, RequestBytes: 1000,
 		}, 0)
 		if err != nil {
@@ -72,8 +73,10 @@ func TestSumPastCalls_SumsAnsweredCallsOfTheModelAndPrompt(t *testing.T) {
 	call(ids[1], "m", "1", schema.CallStateFailed)
 	call(ids[1], "m", "2", schema.CallStateAnswered)
 	call(ids[1], "n", "1", schema.CallStateAnswered)
+	step = schema.CallStepTables
+	call(ids[1], "m", "1", schema.CallStateAnswered)
 	want := schema.PastCalls{
-		Calls: 3, Mappings: 2, RequestBytes: 3000, InputTokens: 750, CachedInputTokens: 600, OutputTokens: 90,
+		Calls: 4, Planned: 3, RequestBytes: 4000, InputTokens: 1000, CachedInputTokens: 800, OutputTokens: 120,
 	}
 	if got, err := schema.SumPastCalls(t.Context(), db, "m", "1"); err != nil || got != want {
 		t.Errorf("SumPastCalls: got %+v (%v), want %+v", got, err, want)

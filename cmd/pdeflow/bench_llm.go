@@ -142,7 +142,7 @@ type llmBench struct {
 func (b llmBench) measured(o llmtest.Options, counts llmtest.Counts, took time.Duration) benchLLMRun {
 	ideal := counts.Latency / time.Duration(b.concurrency)
 	if rate := o.Limit.PerSecond; rate > 0 {
-		limit := max(float64(b.mappings)-o.Limit.Burst, 0) / rate
+		limit := max(float64(counts.Answered)-o.Limit.Burst, 0) / rate
 		ideal = max(ideal, time.Duration(limit*float64(time.Second)))
 	}
 	return benchLLMRun{

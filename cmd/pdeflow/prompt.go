@@ -57,9 +57,18 @@ type shownPrompt struct {
 	System        string          `json:"system"`
 	User          string          `json:"user"`
 	Schema        json.RawMessage `json:"schema"`
+	Tables        *shownTables    `json:"tables"`
 	Model         *string         `json:"model"`
 	Digest        *string         `json:"request_sha256"`
 	Body          json.RawMessage `json:"body"`
+}
+
+// shownTables is the request that comes first and asks for tables. The candidates of the other request are those that
+// it has if the model names none.
+type shownTables struct {
+	Bytes  int64           `json:"request_bytes"`
+	User   string          `json:"user"`
+	Schema json.RawMessage `json:"schema"`
 }
 
 func (a *app) promptShow(ctx context.Context, cmd *cli.Command) error {
@@ -121,6 +130,9 @@ func showPrompt(id string, prompt *llm.Prompt, preview classifier.Preview, model
 	if preview.Doubt != "" {
 		shown.Doubt = &preview.Doubt
 	}
+	if first := preview.Tables; first != nil {
+		shown.Tables = &shownTables{Bytes: llm.Bytes(*first), User: first.Messages[0].Text, Schema: first.Schema}
+	}
 	if model == nil {
 		return shown, nil
 	}
@@ -134,11 +146,16 @@ func (a *app) printPrompt(p shownPrompt) error {
 	if p.Doubt != nil {
 		asks = "A hybrid job would send it: " + *p.Doubt + "."
 	}
+	tables := ""
+	if p.Tables != nil {
+		tables = fmt.Sprintf("\n--- user, before: the model names tables, and their columns become the candidates "+
+			"(%d bytes)\n%s\n", p.Tables.Bytes, p.Tables.User)
+	}
 	var format bytes.Buffer
 	if err := json.Indent(&format, p.Schema, "", "  "); err != nil {
 		return fmt.Errorf("schema of the reply: %w", err)
 	}
-	_, err := fmt.Fprintf(a.stdout, "Prompt %s, %d bytes, %s. %s\n\n--- system\n%s\n\n--- user\n%s\n\n--- schema\n%s\n",
-		p.PromptVersion, p.Bytes, count(int64(p.Candidates), "candidate"), asks, p.System, p.User, &format)
+	_, err := fmt.Fprintf(a.stdout, "Prompt %s, %d bytes, %s. %s\n\n--- system\n%s\n%s\n--- user\n%s\n\n--- schema\n%s\n",
+		p.PromptVersion, p.Bytes, count(int64(p.Candidates), "candidate"), asks, p.System, tables, p.User, &format)
 	return err
 }

@@ -507,7 +507,7 @@ create table model_calls (
     job_id              text collate "C" not null,
     mapping_id          text collate "C" not null,
     attempt             integer not null check (attempt > 0),
-    step                text not null check (step in ('answer', 'repair')),
+    step                text not null check (step in ('tables', 'answer', 'repair')),
     state               text not null check (state in ('sent', 'answered', 'failed', 'aborted', 'lost')),
     -- The model that was asked for, and the one that the provider names in its reply.
     model               text not null,

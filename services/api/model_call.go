@@ -16,7 +16,7 @@ type ModelCall struct {
 	ID            string           `json:"id"`
 	MappingID     string           `json:"mapping_id"`
 	Attempt       int              `json:"attempt"`
-	Step          schema.CallStep  `json:"step" enum:"answer,repair"`
+	Step          schema.CallStep  `json:"step" enum:"tables,answer,repair"`
 	State         schema.CallState `json:"state" enum:"sent,answered,failed,aborted,lost"`
 	Model         string           `json:"model"`
 	RepliedModel  *string          `json:"replied_model" doc:"The model that the reply names."`

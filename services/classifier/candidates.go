@@ -21,9 +21,11 @@ type candidates struct {
 	ranking *columns.Report
 	// byField has the positions of the columns by source field, byTable by table, and byColumn by name in a data
 	// source.
-	byField    map[string][]int
-	byTable    map[tableKey][]int
-	byColumn   map[columnKey][]int
+	byField  map[string][]int
+	byTable  map[tableKey][]int
+	byColumn map[columnKey][]int
+	// tables are the tables in the order of their first columns.
+	tables     []tableKey
 	precedents precedents
 }
 
@@ -35,7 +37,11 @@ func newCandidates(report string, all []schema.SourceColumn, ranking *columns.Re
 	}
 	for i, column := range all {
 		c.byField[column.SourceField()] = append(c.byField[column.SourceField()], i)
-		c.byTable[tableOf(column)] = append(c.byTable[tableOf(column)], i)
+		table := tableOf(column)
+		if c.byTable[table] == nil {
+			c.tables = append(c.tables, table)
+		}
+		c.byTable[table] = append(c.byTable[table], i)
 		key := columnKey{column.DataSourceID, strings.ToLower(column.ColumnName)}
 		c.byColumn[key] = append(c.byColumn[key], i)
 	}

@@ -13,6 +13,7 @@
 //	evaluate.go           evaluate  choose a column and classify; a pure function
 //	transformation.go     choose    rank the columns, follow people's decisions, and describe how the value follows
 //	evaluate_model.go     evaluateWithModel  the same with a language model, for jobs of the llm lane
+//	tables.go             ask  the question for tables, if the ranking is unsure, and then that for the column
 //	opinion.go            the model's answer and the rules' become one result
 //	call.go               send      one call: it waits for its turn, and is recorded before and after
 //	columns/rank.go       Rank      the best column, its confidence, and the alternatives, by four steps:
@@ -75,7 +76,8 @@
 //     The rules propose first; package llm asks the model, and the agreement of both is the confidence. Package
 //     throttle gives the calls their turns. A provider that is unavailable counts against no item: the lane pauses,
 //     the job's status shows why and until when, and the messages wait in the stream. If a mapping's calls fail
-//     again and again while others succeed, that counts. intent.go ends waits when a job is paused, and also calls
+//     again and again while others succeed, that counts. A mapping takes one call, or two if the ranking is unsure:
+//     the model then names tables first (tables.go). intent.go ends waits when a job is paused, and also calls
 //     when it is cancelled.
 //  11. A call is recorded before it is sent, with the most that it can cost, and so shortly before its turn that only a
 //     few records wait for one: a turn is never spent on the database. A record without an end shows that a

@@ -40,6 +40,9 @@ func EstimateJob(
 		case p.unchanged:
 			e.Unchanged++
 		case p.doubt != "":
+			if len(p.tables) > 0 {
+				calls.Add(model.Prompt().Tables(p.question))
+			}
 			calls.Add(model.Prompt().Answer(p.question))
 		}
 	})

@@ -24,6 +24,8 @@ type plan struct {
 	// question is what the model is asked. Its candidates are at these positions.
 	question  llm.Question
 	positions []int
+	// tables are those that the model names before it chooses; empty if it chooses at once.
+	tables []tableKey
 }
 
 // propose returns the plan for the work without a digest. The rules propose first; the model is asked always, or, in a
@@ -33,7 +35,7 @@ func propose(engine *rules.Engine, from *candidates, work schema.Work) plan {
 	p.after = applyColumn(engine, from, work, p.chosen)
 	p.answer = classifyByRules(engine, from, work, p.after)
 	if p.doubt = doubt(work, p.proposal); p.doubt != "" {
-		p.question, p.positions = question(from, work, p.chosen)
+		p.question, p.positions, p.tables = question(from, work, p.chosen)
 	}
 	return p
 }
@@ -45,6 +47,9 @@ func newPlan(engine *rules.Engine, model *llm.Model, from *candidates, work sche
 	if p.doubt != "" {
 		p.by = model.ClassifiedBy()
 		digest += " " + model.Hash(model.Prompt().Answer(p.question))
+		if len(p.tables) > 0 {
+			digest += " " + model.Hash(model.Prompt().Tables(p.question)) + " " + tablesDigest(from, p.tables)
+		}
 	}
 	p.hash = inputHash(engine, from, work, p.chosen, digest)
 	p.unchanged = isUnchanged(work, p.hash)
@@ -64,19 +69,23 @@ func (c *Classifier) evaluateWithModel(
 		after, saved := conclude(work, p.after, p.proposal)
 		return after, saved, nil
 	}
-	opinion, err := c.model.Ask(ctx, p.question, c.caller(work).send)
+	opinion, err := p.ask(ctx, c.model, from, c.caller(work).send)
 	if err != nil {
 		return work.Mapping, schema.ItemResult{}, c.askError(ctx, work, err)
 	}
-	after := p.after
-	if p.question.Maps {
-		p.chosen = chooseByModel(from, work.Attribute, p.chosen, opinion, p.positions)
-		after = applyColumn(c.engine, from, work, p.chosen)
-	}
-	p.answer = classByModel(classifyByRules(c.engine, from, work, after), opinion)
-	after, saved := conclude(work, after, p.proposal)
+	p.follow(c.engine, from, work, opinion)
+	after, saved := conclude(work, p.after, p.proposal)
 	saved.Usage, err = schema.SumUsage(ctx, c.db, work.Item.JobID, work.Item.MappingID)
 	return after, saved, err
+}
+
+// follow makes the plan's proposal that of the model, and compares it with that of the rules.
+func (p *plan) follow(engine *rules.Engine, from *candidates, work schema.Work, opinion llm.Opinion) {
+	if p.question.Maps {
+		p.chosen = chooseByModel(from, work.Attribute, p.chosen, opinion, p.positions)
+		p.after = applyColumn(engine, from, work, p.chosen)
+	}
+	p.answer = classByModel(classifyByRules(engine, from, work, p.after), opinion)
 }
 
 // digestOf identifies the kind of classifier, the model and its prompt; it is empty for the rules alone.

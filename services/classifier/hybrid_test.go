@@ -153,7 +153,7 @@ func TestQuestion_HasTheOtherColumnsOfTheTablesOfItsCandidates(t *testing.T) {
 			t.Parallel()
 			from := candidatesOf("FR Y-14M", nil, tt.columns)
 			work := workOn(schema.JobTypePDERegeneration, "Current Balance Amount", schema.Mapping{})
-			q, positions := question(from, work, rank(from, work))
+			q, positions, _ := question(from, work, rank(from, work))
 			if len(q.Candidates) != tt.want || len(positions) != tt.want || positions[0] != 7 {
 				t.Fatalf("got %d candidates at %v, want %d, the best one first", len(q.Candidates), positions, tt.want)
 			}

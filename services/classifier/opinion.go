@@ -42,12 +42,13 @@ func doubt(work schema.Work, p proposal) string {
 	}
 }
 
-// question returns what the model is asked for the work. The positions of its candidates are returned too.
-func question(from *candidates, work schema.Work, chosen choice) (llm.Question, []int) {
+// question returns what the model is asked for the work, the positions of its candidates, and the tables that the model
+// names first, if it does.
+func question(from *candidates, work schema.Work, chosen choice) (llm.Question, []int, []tableKey) {
 	q := llm.Question{Report: from.report, Attribute: work.Attribute, Maps: work.JobType.Maps()}
 	if !q.Maps {
 		q.Column = columnOf(from, work.Mapping)
-		return q, nil
+		return q, nil, nil
 	}
 	positions := from.ranking.Candidates(work.Attribute, maxCandidates)
 	if chosen.SourceField != "" && !slices.Contains(positions, chosen.Column) {
@@ -57,7 +58,9 @@ func question(from *candidates, work schema.Work, chosen choice) (llm.Question, 
 	for _, i := range positions {
 		q.Candidates = append(q.Candidates, from.columns[i])
 	}
-	return q, positions
+	tables := tablesFor(from, work.Attribute, chosen)
+	q.Tables = listTables(from, tables)
+	return q, positions, tables
 }
 
 // withNeighbours adds columns to the candidates until there are enough: the other columns of their tables, the tables

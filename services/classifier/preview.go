@@ -12,6 +12,9 @@ import (
 // Preview is what a job would ask the model about a mapping.
 type Preview struct {
 	Request provider.Request
+	// Tables is the request that comes before it and asks for tables, whose columns become the candidates of Request;
+	// nil if the model chooses at once.
+	Tables *provider.Request
 	// Candidates is the number of columns that the model chooses from.
 	Candidates int
 	// Doubt is why a hybrid job would send the request; it is empty if the rules are sure and it would not.
@@ -34,6 +37,9 @@ func PreviewRequest(
 		missing = nil
 		asked := propose(engine, from, work)
 		preview = Preview{Request: prompt.Answer(asked.question), Candidates: len(asked.positions)}
+		if len(asked.tables) > 0 {
+			preview.Tables = new(prompt.Tables(asked.question))
+		}
 		work.Classifier = schema.ClassifierHybrid
 		preview.Doubt = doubt(work, asked.proposal)
 	})

@@ -50,6 +50,9 @@ func (m *Model) Complete(ctx context.Context, r provider.Request) (provider.Repl
 // Body returns the body of the HTTP request that Complete sends, as JSON.
 func (m *Model) Body(r provider.Request) ([]byte, error) { return m.client.Body(r) }
 
+// Decode reads the body of a response that was recorded. The error is that of [provider.Client.Decode].
+func (m *Model) Decode(body []byte) (provider.Reply, error) { return m.client.Decode(body) }
+
 // Check verifies the key and the model. The error is that of [provider.Client.Check].
 func (m *Model) Check(ctx context.Context) error { return m.client.Check(ctx) }
 
@@ -103,20 +106,43 @@ type Opinion struct {
 // Ask asks the model a question. A reply that cannot be used is repaired once; the error is an [*InvalidReply] if the
 // second one cannot be used either. Other errors are those of send.
 func (m *Model) Ask(ctx context.Context, q Question, send Send) (Opinion, error) {
-	request, step := m.prompt.Answer(q), schema.CallStepAnswer
+	var answer Answer
+	reply, err := m.ask(ctx, schema.CallStepAnswer, m.prompt.Answer(q), send, func(text string) (err error) {
+		answer, err = m.prompt.parse(q, text)
+		return err
+	})
+	if err != nil {
+		return Opinion{}, err
+	}
+	return m.opinion(answer, reply), nil
+}
+
+// AskTables asks in which of the question's tables the column could be. It returns the indexes of at most maxNamed
+// tables, the best first, and none if the model names none. The errors are those of Ask.
+func (m *Model) AskTables(ctx context.Context, q Question, send Send) (named []int, err error) {
+	_, err = m.ask(ctx, schema.CallStepTables, m.prompt.Tables(q), send, func(text string) (err error) {
+		named, err = parseTables(q, text)
+		return err
+	})
+	return named, err
+}
+
+// ask sends a request, and a repair if parse refuses the reply. It returns the reply that parse has accepted.
+func (m *Model) ask(
+	ctx context.Context, step schema.CallStep, request provider.Request, send Send, parse func(text string) error,
+) (provider.Reply, error) {
 	for {
 		reply, err := send(ctx, step, request)
-		answer := Answer{}
 		if err == nil {
-			answer, err = m.prompt.parse(q, reply.Text)
+			err = parse(reply.Text)
 		} else if !isUnusable(err) {
-			return Opinion{}, err
+			return reply, err
 		}
 		switch {
 		case err == nil:
-			return m.opinion(answer, reply), nil
+			return reply, nil
 		case step == schema.CallStepRepair:
-			return Opinion{}, &InvalidReply{Problems: err.Error()}
+			return reply, &InvalidReply{Problems: err.Error()}
 		}
 		request, step = m.prompt.repair(request, reply.Text, problems(err)), schema.CallStepRepair
 	}

@@ -3,6 +3,7 @@
 //	prompt.txt     the versioned text of the prompt
 //	prompt.go      Prompt   fills it from the policy and from the metadata of one mapping
 //	ask.go         Ask      one question: a request, and one repair if the reply cannot be used
+//	tables.go      Tables   the question that comes before, if the ranking is unsure: the tables to look in
 //	reply.go       parse    reads a reply strictly
 //	confidence.go           counts the confidence of an answer from evidence
 //	price.go       Prices   the exact cost of a call
@@ -18,9 +19,12 @@
 //     number or an e-mail address, is replaced. Imported text is one block of JSON, in which < and > are escaped, so
 //     that a description cannot end the block; the instructions before it are the same for all mappings, which is also
 //     what providers cache.
-//  3. A reply is not believed because it is well formed. Its confidence comes from the agreement with the rules, the
+//  3. If the ranking is unsure, its candidates may lack the right column. The model first names tables by index, in a
+//     call of its own, and their columns become the candidates. On the labelled sets, 11% of the right columns are not
+//     among the 40 candidates if the confidence of the ranking is below 60, and 3% if it is higher.
+//  4. A reply is not believed because it is well formed. Its confidence comes from the agreement with the rules, the
 //     ranking and the probabilities of the tokens, if the provider returns them. The model is not asked how sure it is.
 //     The share of right answers of a model alone (prior) is an assumption until eval has measured it.
-//  4. Costs are whole numbers of picodollars, so that sums are exact; prices have at most six decimals per million
+//  5. Costs are whole numbers of picodollars, so that sums are exact; prices have at most six decimals per million
 //     tokens.
 package llm

@@ -32,16 +32,16 @@ func (c *Calls) Add(r provider.Request) {
 }
 
 // Estimate returns what the calls will use and cost. If there are enough past calls of the model, each byte and each
-// mapping uses as much as theirs, with repairs and caching. If not, the shared text is assumed to be cached after the
+// question uses as much as theirs, with repairs and caching. If not, the shared text is assumed to be cached after the
 // first call, if the price of cached tokens differs.
 func (m *Model) Estimate(c Calls, past schema.PastCalls) schema.Usage {
 	var u provider.Usage
 	if past.Calls >= minPast {
-		perMapping := float64(past.Calls) / float64(past.Mappings)
+		perQuestion := float64(past.Calls) / float64(past.Planned)
 		perByte := float64(past.InputTokens) / float64(past.RequestBytes)
-		u.InputTokens = round(float64(c.Bytes) * perMapping * perByte)
+		u.InputTokens = round(float64(c.Bytes) * perQuestion * perByte)
 		u.CachedTokens = round(float64(u.InputTokens) * float64(past.CachedInputTokens) / float64(past.InputTokens))
-		u.OutputTokens = round(float64(c.N) * float64(past.OutputTokens) / float64(past.Mappings))
+		u.OutputTokens = round(float64(c.N) * float64(past.OutputTokens) / float64(past.Planned))
 	} else {
 		u.InputTokens = (c.Bytes - c.schema) / bytesPerToken
 		u.CachedTokens = c.shared / bytesPerToken * max(c.N-1, 0)

@@ -22,7 +22,7 @@ func TestEstimate(t *testing.T) {
 		})
 	}
 	past := schema.PastCalls{
-		Calls: 30, Mappings: 20, RequestBytes: 30 * 11000, InputTokens: 30 * 2200, CachedInputTokens: 30 * 1100,
+		Calls: 30, Planned: 20, RequestBytes: 30 * 11000, InputTokens: 30 * 2200, CachedInputTokens: 30 * 1100,
 		OutputTokens: 30 * 200,
 	}
 	few := past
@@ -44,7 +44,7 @@ func TestEstimate(t *testing.T) {
 		{"without a price", "free", past, schema.Usage{InputTokens: 33_000, OutputTokens: 3000}},
 		{
 			"of a server that reports no usage", "plain",
-			schema.PastCalls{Calls: 30, Mappings: 30, RequestBytes: 9},
+			schema.PastCalls{Calls: 30, Planned: 30, RequestBytes: 9},
 			schema.Usage{},
 		},
 	} {

@@ -94,7 +94,7 @@ func (p *Prompt) Version() string { return p.version }
 // Digest identifies everything in the prompt that is the same for all mappings: the file, and what it takes from the
 // policy.
 func (p *Prompt) Digest() string {
-	sum := sha256.Sum256([]byte(p.system + p.sections["answer"] + p.sections["classify"]))
+	sum := sha256.Sum256([]byte(p.system + p.sections["answer"] + p.sections["classify"] + p.sections["tables"]))
 	return hex.EncodeToString(sum[:6])
 }
 
@@ -106,6 +106,8 @@ type Question struct {
 	// Maps asks for a column as well; Candidates are those to choose from, the best first.
 	Maps       bool
 	Candidates []schema.SourceColumn
+	// Tables, if there are any, are those that the model names before it chooses a column, the most promising first.
+	Tables []Table
 	// Column is the column that feeds the attribute if the question does not ask for one; nil if none does.
 	Column *schema.SourceColumn
 }

@@ -38,6 +38,12 @@ func (c *Client) complete(ctx context.Context, r Request, with features) (Reply,
 	return reply, nil
 }
 
+// Decode reads the body of a response, as a [Reply] has it in Raw. The error is that of [Client.Complete].
+func (c *Client) Decode(body []byte) (Reply, error) {
+	reply := Reply{Raw: body}
+	return reply, c.wire.decode(body, &reply)
+}
+
 // Body returns the body of the HTTP request that [Client.Complete] sends, as JSON.
 func (c *Client) Body(r Request) ([]byte, error) { return c.body(r, c.currentFeatures()) }
 
