@@ -29,11 +29,14 @@ func (a *app) evalCommand() *cli.Command {
 		Description: "Maps and classifies the attributes of a report as a job does, compares the answers with a file " +
 			"of labels, and prints the share of right answers per field, confusion matrices, how far confidences can " +
 			"be trusted, and the most confident mistakes with their rationales. Nothing is written. The report is " +
-			"read from the database, or from files without one. Give --rules twice to compare two policies.\n\n" +
+			"read from the database, or from files without one. Give --rules twice to compare two policies. With --classifier llm or hybrid, the " +
+			"model is asked as a job would ask it, and compared with the rules: what share of the attributes it was " +
+			"asked about, what that cost, and what it gained.\n\n" +
 			"A cell of the labels may list several answers, as in A|B: A is the best one (strict) and B is " +
 			"defensible (lenient). An empty cell is not judged. The source_field is none if no column fits.\n\n" +
 			"pdeflow eval --gold gold.csv --attributes attributes.csv --columns columns.csv\n" +
-			"pdeflow eval --gold gold.csv --cycle 2026-Q3 --report auto-loans --rules built-in --rules our.policy",
+			"pdeflow eval --gold gold.csv --cycle 2026-Q3 --report auto-loans --rules built-in --rules our.policy\n" +
+			"pdeflow eval --gold gold.csv --cycle 2026-Q3 --report auto-loans --classifier hybrid --record replies.jsonl",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{
 				Name: "gold", Usage: "`FILE` with the labels; attribute_name or line_item_number is needed",
@@ -48,8 +51,7 @@ func (a *app) evalCommand() *cli.Command {
 			&cli.StringFlag{
 				Name: "report", Usage: "the `REPORT` in the cycle, with --cycle", Sources: a.env("PDEFLOW_REPORT"),
 			},
-			choice("classifier", "the classifier; llm and hybrid are not available yet",
-				[]schema.ClassifierKind{schema.ClassifierRules}),
+			choice("classifier", "the classifier (default: rules)", schema.ClassifierKinds()),
 			&cli.StringSliceFlag{
 				Name: "rules", TakesFile: true, Sources: a.env("PDEFLOW_RULES"),
 				Usage: "policy `FILE`, or " + builtIn + " (the default); a second one is compared with the first",
@@ -57,7 +59,7 @@ func (a *app) evalCommand() *cli.Command {
 			a.vocabularyFlag(),
 			limitFlag(10),
 			jsonFlag(),
-		}, a.operatorFlags()...),
+		}, append(a.evalModelFlags(), a.operatorFlags()...)...),
 		Action: a.eval,
 	}
 }
@@ -74,8 +76,19 @@ func (a *app) eval(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	result, err := evaluate(set, subjects, cmd.Int(flagLimit))
+	var result evalResult
+	switch kind := schema.ClassifierKind(cmd.String("classifier")); {
+	case kind == "" || kind == schema.ClassifierRules:
+		result, err = evaluate(set, subjects, cmd.Int(flagLimit))
+	case len(subjects) > 1:
+		return usagef("--classifier %s is compared with the rules; give --rules once", kind)
+	default:
+		result, err = a.evalModel(ctx, cmd, set, subjects[0], cmd.Int(flagLimit))
+	}
 	if err != nil {
+		if _, wrong := errors.AsType[*usageError](err); wrong {
+			return err
+		}
 		return fmt.Errorf("%s: %w", cmd.String("gold"), err)
 	}
 	if cmd.Bool(flagJSON) {
@@ -95,13 +108,11 @@ type evalResult struct {
 	Missing []string `json:"missing_columns"`
 	// Differences compares the second result with the first. It is absent if there is only one.
 	Differences []eval.Difference `json:"differences,omitempty"`
+	// Asked is what the model of the second result was asked for. It is absent if there is none.
+	Asked *eval.Asked `json:"asked,omitempty"`
 }
 
-// evaluate measures one subject or two. A limit of 0 lists all mistakes.
-func evaluate(set eval.Set, subjects []eval.Subject, limit int) (evalResult, error) {
-	if limit == 0 {
-		limit = len(set.Labels) * 5
-	}
+func newEvalResult(set eval.Set) evalResult {
 	result := evalResult{
 		Report: set.Report, Attributes: len(set.Attributes), Columns: len(set.Columns), Labels: len(set.Labels),
 		Missing: []string{},
@@ -109,6 +120,21 @@ func evaluate(set eval.Set, subjects []eval.Subject, limit int) (evalResult, err
 	if len(set.Columns) > 0 {
 		result.Missing = append(result.Missing, set.MissingColumns()...)
 	}
+	return result
+}
+
+// mistakesLimit returns the number of mistakes that are listed. A limit of 0 lists all.
+func mistakesLimit(set eval.Set, limit int) int {
+	if limit == 0 {
+		return len(set.Labels) * 5
+	}
+	return limit
+}
+
+// evaluate measures one subject or two. A limit of 0 lists all mistakes.
+func evaluate(set eval.Set, subjects []eval.Subject, limit int) (evalResult, error) {
+	limit = mistakesLimit(set, limit)
+	result := newEvalResult(set)
 	var answers [][]eval.Answer
 	for _, subject := range subjects {
 		of, err := set.Answer(subject)

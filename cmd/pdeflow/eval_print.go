@@ -39,6 +39,9 @@ func (a *app) printEval(r evalResult) error {
 			return err
 		}
 	}
+	if r.Asked != nil {
+		printAsked(w, r)
+	}
 	if len(r.Results) > 1 {
 		return printDifferences(w, r.Differences)
 	}

@@ -2,10 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"testing"
 
 	"github.com/pdeflow/pdeflow/events/eventstest"
 	"github.com/pdeflow/pdeflow/schema/schematest"
+	"github.com/pdeflow/pdeflow/services/classifier/llm/llmtest"
+	"github.com/pdeflow/pdeflow/services/classifier/llm/provider"
 )
 
 const (
@@ -55,6 +58,38 @@ func TestEvalRefusesWrongUsageAndFiles(t *testing.T) {
 		ends(t, exitFailed, "wrong.csv:2: pii_flag", "must be true, yes", "must be schema.table.column")
 	other := file(t, "other.csv", "attribute_name,pii_flag\nHat Size,no\n")
 	eval("--gold", other, "--attributes", attributes).ends(t, exitFailed, `other.csv`, `"Hat Size" fits no attribute`)
+}
+
+func TestEvalMeasuresAModelNextToTheRulesAndReplaysIt(t *testing.T) {
+	t.Parallel()
+	server, err := llmtest.New(llmtest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	env := map[string]string{
+		"PDEFLOW_LLM": provider.OpenAI, "PDEFLOW_LLM_MODEL": "test-model", "OPENAI_BASE_URL": server.URL(provider.OpenAI),
+		"PDEFLOW_LLM_PRICES": `{"test-model": {"input": 3, "output": 15}}`,
+	}
+	replies := filepath.Join(t.TempDir(), "replies.jsonl")
+	args := []string{
+		"eval", "--gold", file(t, "gold.csv", evalGold), "--attributes", file(t, "attributes.csv", evalAttributes),
+		"--columns", file(t, "columns.csv", evalColumns), "--classifier", "llm",
+	}
+	pdeflow(t.Context(), env, append(args, "--record", replies)...).ends(t, exitDone, "first: built-in",
+		"second: llm (llm:test-model@", "The model was asked about 3 of 3 labels (100.0%)", "USD for 1,000 mappings")
+	calls := server.Counts().Calls
+	pdeflow(t.Context(), env, append(args, "--record", replies)...).ends(t, exitUsage, "file exists")
+	pdeflow(t.Context(), env, append(args, "--replay", replies)...).ends(t, exitDone, "replayed from "+replies)
+	pdeflow(t.Context(), env, append(args, "--replay", file(t, "empty.jsonl", ""))...).
+		ends(t, exitFailed, "has no recorded reply")
+	pdeflow(t.Context(), env, append(args, "--replay", replies, "--record", replies)...).ends(t, exitUsage, "--record")
+	pdeflow(t.Context(), env, append(args, "--rules", "built-in", "--rules", "built-in")...).
+		ends(t, exitUsage, "give --rules once")
+	pdeflow(t.Context(), nil, args...).ends(t, exitUsage, "needs a model")
+	if got := server.Counts().Calls; got != calls {
+		t.Errorf("calls after the recording: got %d, want none", got-calls)
+	}
 }
 
 func TestEvalReadsTheReportFromTheDatabase(t *testing.T) {

@@ -99,3 +99,13 @@ func checkModel(ctx context.Context, model *llm.Model, log *slog.Logger) error {
 		return nil
 	}
 }
+
+// readModelWithoutKey is readModel for commands that send nothing and need no key.
+func readModelWithoutKey(cmd *cli.Command, p *policy.Policy) (*llm.Model, error) {
+	if protocol := cmd.String("llm"); protocol != "" && cmd.String(protocol+"-api-key") == "" {
+		if err := cmd.Set(protocol+"-api-key", "none"); err != nil {
+			return readModel(cmd, p) // which names the wrong protocol
+		}
+	}
+	return readModel(cmd, p)
+}

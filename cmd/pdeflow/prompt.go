@@ -12,7 +12,6 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/services/classifier"
 	"github.com/pdeflow/pdeflow/services/classifier/llm"
-	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
 func (a *app) promptCommand() *cli.Command {
@@ -79,7 +78,7 @@ func (a *app) promptShow(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	model, err := readModelToShow(cmd, engine)
+	model, err := readModelWithoutKey(cmd, engine.Policy())
 	if err != nil {
 		return err
 	}
@@ -109,16 +108,6 @@ func (a *app) promptShow(ctx context.Context, cmd *cli.Command) error {
 		}
 		return a.printPrompt(shown)
 	})
-}
-
-// readModelToShow returns the model of the flags, or nil if they name none. Nothing is sent, so it needs no key.
-func readModelToShow(cmd *cli.Command, engine *rules.Engine) (*llm.Model, error) {
-	if protocol := cmd.String("llm"); protocol != "" && cmd.String(protocol+"-api-key") == "" {
-		if err := cmd.Set(protocol+"-api-key", "none"); err != nil {
-			return readModel(cmd, engine.Policy()) // which names the wrong protocol
-		}
-	}
-	return readModel(cmd, engine.Policy())
 }
 
 func showPrompt(id string, prompt *llm.Prompt, preview classifier.Preview, model *llm.Model) (shownPrompt, error) {
