@@ -60,12 +60,12 @@ func TestBenchLLM_MeasuresTheModelLane(t *testing.T) {
 	t.Parallel()
 	got := from[benchLLMResult](t, pdeflow(t.Context(), nil, "bench", "llm", "--mappings", "40", "--concurrency", "4",
 		"--median", "5ms", "--p95", "15ms", "--json").ends(t, exitDone))
-	if got.Baseline.Calls != 40 || got.Calls != 40 || got.Efficiency <= 0 || got.Refusals != 0 {
-		t.Errorf("got %+v, want 40 calls in the loop and in the job", got)
+	if got.Baseline.Calls != 40 || got.Calls < 40 || got.Efficiency <= 0 || got.Refusals != 0 {
+		t.Errorf("got %+v, want 40 calls in the loop, and at least as many in the job", got)
 	}
 	for _, run := range []benchLLMRun{got.Limited, got.Refused} {
-		if run.Calls-run.Refusals != 40 || run.Efficiency <= 0 {
-			t.Errorf("got %+v, want 40 answered calls", run)
+		if run.Calls-run.Refusals < 40 || run.Efficiency <= 0 {
+			t.Errorf("got %+v, want at least 40 answered calls", run)
 		}
 	}
 }

@@ -121,7 +121,7 @@ func TestAModelClassifiesAReport(t *testing.T) {
 		t.Errorf("prompt show: got %s with digest %v, want a body that was sent, and digest %s", shown.Body,
 			shown.Digest, calls.Items[0].RequestSHA256)
 	}
-	f.pdeflow("prompt", "show", "--mapping", ids[0]).ends(t, exitDone, "Prompt 1, ", " candidates. A hybrid job would ",
+	f.pdeflow("prompt", "show", "--mapping", ids[0]).ends(t, exitDone, "Prompt 2, ", " candidates. A hybrid job would ",
 		"--- system\n", "--- user\n<data>\n", "--- schema\n")
 	f.shows("/planning/reports", fmt.Sprintf(`"usage":{"input_tokens":%d,"output_tokens":%d,"cost_usd":%v}`,
 		counts.InputTokens, counts.OutputTokens, status.Usage.CostUSD))
