@@ -209,6 +209,18 @@ func EndModelCall(ctx context.Context, db *DB, call ModelCall) error {
 	return nil
 }
 
+// GetReply returns the reply to the same request for the same attempt at the item, if the result could not be saved. It
+// returns [ErrNotFound] if there is none that is stored in full.
+func GetReply(ctx context.Context, db bun.IDB, call ModelCall) (reply string, err error) {
+	err = db.NewRaw(`select reply from model_calls where job_id = ? and mapping_id = ? and attempt = ?
+			and request_sha256 = ? and state = 'answered' and octet_length(reply) < ? order by id desc limit 1`,
+		call.JobID, call.MappingID, call.Attempt, call.RequestSHA256, maxStoredReply).Scan(ctx, &reply)
+	if err != nil {
+		return "", notFound(err, "reply for mapping "+call.MappingID)
+	}
+	return reply, nil
+}
+
 // maxStoredReply is the number of bytes of a reply that are kept.
 const maxStoredReply = 64 << 10
 

@@ -27,6 +27,11 @@ func (a *app) evalModelFlags() []cli.Flag {
 		&cli.StringFlag{
 			Name: "record", TakesFile: true, Usage: "write the replies of the model to this new `FILE`, for --replay",
 		},
+		&cli.StringFlag{
+			Name: "calibrate", TakesFile: true,
+			Usage: "write corrections of the model's confidences, computed from the labels, to this new `FILE`, for " +
+				"--llm-calibration",
+		},
 	}, a.modelFlags()...)
 }
 
@@ -53,6 +58,9 @@ func (a *app) evalModel(
 	}
 	result.Differences = eval.Compare(first, second)
 	result.Asked = &asked
+	if path := cmd.String("calibrate"); path != "" {
+		return result, writeNew(path, eval.Calibrate(second).Format())
+	}
 	return result, nil
 }
 
@@ -74,6 +82,9 @@ func evalModelSubject(cmd *cli.Command, rulesOnly eval.Subject) (s eval.ModelSub
 	kind := schema.ClassifierKind(cmd.String("classifier"))
 	if model == nil {
 		return s, done, usagef("--classifier %s needs a model: --llm and --llm-model", kind)
+	}
+	if cmd.String("calibrate") != "" && model.Calibration() != nil {
+		return s, done, usagef("--calibrate needs the confidences without --llm-calibration (PDEFLOW_LLM_CALIBRATION)")
 	}
 	s = eval.ModelSubject{
 		Subject: eval.Subject{
@@ -106,6 +117,16 @@ func openReplay(model *llm.Model, path string) (llm.Send, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return send, nil
+}
+
+// writeNew writes a file that does not exist yet.
+func writeNew(path, text string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644) //nolint:gosec // it has no secret
+	if err != nil {
+		return &usageError{err}
+	}
+	_, err = file.WriteString(text)
+	return errors.Join(err, file.Close())
 }
 
 // sendLive returns a Send that calls the model, as often as the provider allows.

@@ -80,7 +80,16 @@ func TestEvalMeasuresAModelNextToTheRulesAndReplaysIt(t *testing.T) {
 		"second: llm (llm:test-model@", "The model was asked about 3 of 3 labels (100.0%)", "USD for 1,000 mappings")
 	calls := server.Counts().Calls
 	pdeflow(t.Context(), env, append(args, "--record", replies)...).ends(t, exitUsage, "file exists")
+	corrections := filepath.Join(t.TempDir(), "calibration.csv")
+	pdeflow(t.Context(), env, append(args, "--replay", replies, "--calibrate", corrections)...).
+		ends(t, exitDone, "replayed from "+replies)
+	env["PDEFLOW_LLM_CALIBRATION"] = corrections
 	pdeflow(t.Context(), env, append(args, "--replay", replies)...).ends(t, exitDone, "replayed from "+replies)
+	pdeflow(t.Context(), env, append(args, "--replay", replies, "--calibrate", corrections)...).
+		ends(t, exitUsage, "without --llm-calibration")
+	env["PDEFLOW_LLM_CALIBRATION"] = replies
+	pdeflow(t.Context(), env, append(args, "--replay", replies)...).ends(t, exitUsage, "the first line must be")
+	delete(env, "PDEFLOW_LLM_CALIBRATION")
 	pdeflow(t.Context(), env, append(args, "--replay", file(t, "empty.jsonl", ""))...).
 		ends(t, exitFailed, "has no recorded reply")
 	pdeflow(t.Context(), env, append(args, "--replay", replies, "--record", replies)...).ends(t, exitUsage, "--record")

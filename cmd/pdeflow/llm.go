@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -30,6 +31,10 @@ func (a *app) modelFlags() []cli.Flag {
 		&cli.StringFlag{
 			Name: "llm-prices", Sources: a.env("PDEFLOW_LLM_PRICES"),
 			Usage: "`JSON` with the prices in USD per million tokens: {\"model\": {\"input\": 3, \"output\": 15}}",
+		},
+		&cli.StringFlag{
+			Name: "llm-calibration", TakesFile: true, Sources: a.env("PDEFLOW_LLM_CALIBRATION"),
+			Usage: "`FILE` that corrects the model's confidences, written by eval --calibrate",
 		},
 		&cli.StringFlag{
 			Name: "openai-api-key", Usage: "`KEY` of the provider; better in the environment",
@@ -74,7 +79,20 @@ func readModel(cmd *cli.Command, p *policy.Policy) (*llm.Model, error) {
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	return llm.New(client, llm.NewPrompt(p), prices), nil
+	model := llm.New(client, llm.NewPrompt(p), prices)
+	path := cmd.String("llm-calibration")
+	if path == "" {
+		return model, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	calibration, err := llm.ParseCalibration(string(text))
+	if err != nil {
+		return nil, usagef("--llm-calibration (PDEFLOW_LLM_CALIBRATION): %s: %w", path, err)
+	}
+	return model.WithCalibration(calibration), nil
 }
 
 // checkModel verifies the key and the model, so that a job cannot find them wrong later. A provider that cannot be

@@ -34,7 +34,8 @@ type caller struct {
 func (c *Classifier) caller(work schema.Work) caller { return caller{c, work} }
 
 // send sends a request when the limiter gives it a turn, and again while the provider refuses it for a reason that
-// passes. It records the call shortly before its first turn, so that the provider never waits for the database, and
+// passes. If the request already has a reply, because the result could not be saved, it returns that and makes no call.
+// It records the call shortly before its first turn, so that the provider never waits for the database, and
 // the reply. If the lane is paused, the job's status shows why and until when, and the message is redelivered then.
 func (c caller) send(ctx context.Context, step schema.CallStep, r provider.Request) (provider.Reply, error) {
 	item := c.work.Item
@@ -42,6 +43,12 @@ func (c caller) send(ctx context.Context, step schema.CallStep, r provider.Reque
 		JobID: item.JobID, MappingID: item.MappingID, Attempt: item.Attempt + 1, Step: step, Model: c.model.Name(),
 		PromptVersion: c.model.Prompt().Version(), RequestSHA256: c.model.Hash(r),
 		RequestBytes: llm.Bytes(r), ReservedUSD: c.model.MaxCost(r),
+	}
+	switch stored, err := schema.GetReply(ctx, c.db, call); {
+	case err == nil:
+		return c.model.Decode([]byte(stored))
+	case !errors.Is(err, schema.ErrNotFound):
+		return provider.Reply{}, err
 	}
 	waiting, calling, done := c.intents.watch(ctx, item.JobID)
 	defer done()

@@ -170,6 +170,25 @@ func TestAJobReportsACallWhoseReplyWasLost(t *testing.T) {
 	}
 }
 
+func TestAReplyWhoseResultCouldNotBeSavedIsNotPaidForAgain(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	c, server := f.withModel(llmtest.Options{})
+	release := f.lock("select from pde_mappings where id = ? for update", f.ids[0])
+	f.handleLLM(c, f.ids[0])
+	f.wantItem(f.ids[0], outcome{})
+	release()
+	f.makeDue()
+	f.handleLLM(c, f.ids[0])
+	f.wantItem(f.ids[0], outcome{schema.OutcomeSucceeded, 1, "", 0})
+	if calls := server.Counts().Calls; calls != 1 {
+		t.Errorf("calls: got %d, want 1", calls)
+	}
+	if got, want := f.item(f.ids[0]).CostUSD, f.spent().CostUSD; got == 0 || got != want {
+		t.Errorf("cost of the item: got %v, want that of the call, %v", got, want)
+	}
+}
+
 func TestAReplyThatCannotBeUsedIsNotSaved(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)

@@ -82,5 +82,6 @@
 //  11. A call is recorded before it is sent, with the most that it can cost, and so shortly before its turn that only a
 //     few records wait for one: a turn is never spent on the database. A record without an end shows that a
 //     process died, and the next call for the item counts it as lost. If the job has a limit of cost, the record
-//     reserves the cost, and a call that could exceed the limit pauses the job instead.
+//     reserves the cost, and a call that could exceed the limit pauses the job instead. If a result could not be saved
+//     after the reply was recorded, the stored reply is used when the item is judged again.
 package classifier

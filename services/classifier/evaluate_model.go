@@ -26,6 +26,8 @@ type plan struct {
 	positions []int
 	// tables are those that the model names before it chooses; empty if it chooses at once.
 	tables []tableKey
+	// columnAgreement and classAgreement compare the model's answer with that of the rules; empty without an answer.
+	columnAgreement, classAgreement llm.Agreement
 }
 
 // propose returns the plan for the work without a digest. The rules propose first; the model is asked always, or, in a
@@ -82,10 +84,16 @@ func (c *Classifier) evaluateWithModel(
 // follow makes the plan's proposal that of the model, and compares it with that of the rules.
 func (p *plan) follow(engine *rules.Engine, from *candidates, work schema.Work, opinion llm.Opinion) {
 	if p.question.Maps {
+		byRules := p.chosen.SourceField
 		p.chosen = chooseByModel(from, work.Attribute, p.chosen, opinion, p.positions)
 		p.after = applyColumn(engine, from, work, p.chosen)
+		p.columnAgreement = llm.AgreementNone
+		if p.chosen.SourceField == byRules {
+			p.columnAgreement = llm.AgreementFull
+		}
 	}
-	p.answer = classByModel(classifyByRules(engine, from, work, p.after), opinion)
+	byRules := classifyByRules(engine, from, work, p.after)
+	p.answer, p.classAgreement = classByModel(byRules, opinion), classAgreement(byRules, opinion)
 }
 
 // digestOf identifies the kind of classifier, the model and its prompt; it is empty for the rules alone.

@@ -19,8 +19,6 @@ const (
 	unsureColumn, unsureClass = 85, 70
 	// sureTier is the confidence from which a tier of the rules is a lower limit for the model's.
 	sureTier = 60
-	// partlyAgreed is the most confidence in a class if the rules have the same tier and another value differs.
-	partlyAgreed = schema.MaxUnagreed
 )
 
 // doubt returns why the model is asked about a proposal: the job asks it about every mapping, or the rules are unsure
@@ -102,13 +100,13 @@ func chooseByModel(
 		field = from.columns[column].SourceField()
 	}
 	if field == byRules.SourceField {
-		chosen.Confidence = llm.Agreed(byRules.Confidence, o.ColumnCertainty)
+		chosen.Confidence = o.ColumnConfidence(llm.AgreementFull, byRules.Confidence)
 		chosen.Rationale = "The model: " + o.ColumnReason + " The ranking agrees: " + byRules.Rationale
 		return chosen
 	}
 	chosen = choice{Ranking: columns.Ranking{
 		SourceField: field, Column: column, Alternatives: byRules.Alternatives,
-		Confidence: llm.Disputed(byRules.Confidence, o.ColumnCertainty),
+		Confidence: o.ColumnConfidence(llm.AgreementNone, byRules.Confidence),
 	}}
 	if field != "" {
 		chosen.MappingType = *o.MappingType
@@ -138,30 +136,46 @@ func columnName(field string) string {
 // classByModel returns the model's classification, with a confidence that follows from the agreement with the rules.
 func classByModel(byRules rules.Answer, o llm.Opinion) rules.Answer {
 	answer := byRules
-	answer.Classification = schema.Classification{
-		InformationSecurityClassification: o.Tier, Criticality: o.Criticality, RiskLevel: o.RiskLevel,
-		RegulatoryFlag: o.Regulatory, PIIFlag: o.Personal,
-	}
+	answer.Classification = classOf(o)
 	answer.RegulatoryReferences = referencesOf(byRules, o)
 	differs := differences(byRules.Classification, answer.Classification)
-	switch {
-	case byRules.Rule == "":
-		answer.Confidence = llm.Alone(o.TierCertainty)
+	agreement := classAgreement(byRules, o)
+	answer.Confidence = o.ClassConfidence(agreement, byRules.Confidence)
+	switch agreement {
+	case llm.AgreementAlone:
 		answer.Rationale = "The model: " + o.ClassReason + " No rule of the policy fits."
-	case len(differs) == 0:
-		answer.Confidence = llm.Agreed(byRules.Confidence, o.TierCertainty)
+	case llm.AgreementFull:
 		answer.Rationale = "The model: " + o.ClassReason + " The rules agree: " + byRules.Rationale
-	case o.Tier == byRules.InformationSecurityClassification:
-		answer.Confidence = min(llm.Agreed(byRules.Confidence, o.TierCertainty), partlyAgreed)
+	case llm.AgreementPartial:
 		answer.Rationale = fmt.Sprintf("The model: %s The rules agree on the tier and differ in %s: %s", o.ClassReason,
 			strings.Join(differs, ", "), byRules.Rationale)
 	default:
-		answer.Confidence = llm.Disputed(byRules.Confidence, o.TierCertainty)
 		answer.Rationale = fmt.Sprintf("The model: %s The rules differ in %s: %s", o.ClassReason,
 			strings.Join(differs, ", "), byRules.Rationale)
 		keepProtection(&answer, byRules)
 	}
 	return answer
+}
+
+// classAgreement compares the model's class with that of the rules.
+func classAgreement(byRules rules.Answer, o llm.Opinion) llm.Agreement {
+	switch byModel := classOf(o); {
+	case byRules.Rule == "":
+		return llm.AgreementAlone
+	case byModel == byRules.Classification:
+		return llm.AgreementFull
+	case o.Tier == byRules.InformationSecurityClassification:
+		return llm.AgreementPartial
+	default:
+		return llm.AgreementNone
+	}
+}
+
+func classOf(o llm.Opinion) schema.Classification {
+	return schema.Classification{
+		InformationSecurityClassification: o.Tier, Criticality: o.Criticality, RiskLevel: o.RiskLevel,
+		RegulatoryFlag: o.Regulatory, PIIFlag: o.Personal,
+	}
 }
 
 // keepProtection keeps the tier of sure rules if the model's protects less, until a person decides.

@@ -32,6 +32,8 @@ type Proposal struct {
 	Class   rules.Answer
 	// Doubt is why the model is asked; it is empty if it is not.
 	Doubt string
+	// ColumnAgreement and ClassAgreement compare the model's answer with that of the rules; empty without an answer.
+	ColumnAgreement, ClassAgreement llm.Agreement
 }
 
 // Propose returns the proposal of a job with this classifier. The calls go through send. If that returns an error, the
@@ -51,5 +53,8 @@ func (r *Report) Propose(
 			p.follow(r.engine, r.from, work, opinion)
 		}
 	}
-	return Proposal{Ranking: p.chosen.Ranking, Class: p.answer, Doubt: p.doubt}, err
+	return Proposal{
+		Ranking: p.chosen.Ranking, Class: p.answer, Doubt: p.doubt,
+		ColumnAgreement: p.columnAgreement, ClassAgreement: p.classAgreement,
+	}, err
 }

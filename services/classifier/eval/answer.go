@@ -4,6 +4,7 @@ import (
 	"github.com/pdeflow/pdeflow/schema"
 	"github.com/pdeflow/pdeflow/schema/tabular"
 	"github.com/pdeflow/pdeflow/services/classifier/columns"
+	"github.com/pdeflow/pdeflow/services/classifier/llm"
 	"github.com/pdeflow/pdeflow/services/classifier/rules"
 )
 
@@ -14,6 +15,9 @@ type Answer struct {
 	// Ranking has the chosen column. It is the zero value if the set has no columns.
 	Ranking columns.Ranking
 	Class   rules.Answer
+	// ColumnAgreement and ClassAgreement compare the answer of a model with that of the rules; empty if the rules gave
+	// the answer.
+	ColumnAgreement, ClassAgreement llm.Agreement
 }
 
 // Answer returns the subject's answers for the labelled attributes, in the order of the labels. It maps and classifies

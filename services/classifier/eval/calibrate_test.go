@@ -236,12 +236,8 @@ func withoutColumns(s Set, fields []string) []schema.SourceColumn {
 	return slices.DeleteFunc(slices.Clone(s.Columns), func(c schema.SourceColumn) bool { return names[c.ColumnName] })
 }
 
-const (
-	// ridge pulls coefficients towards 0, because few examples are wrong.
-	ridge = 0.3
-	// iterations of Newton's method; it converges in fewer.
-	iterations = 50
-)
+// ridge pulls coefficients towards 0, because few examples are wrong.
+const ridge = 0.3
 
 // fit returns the coefficients of a logistic regression of right on the evidence.
 func fit(examples []example) []float64 {

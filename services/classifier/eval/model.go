@@ -65,6 +65,7 @@ func (s Set) Ask(ctx context.Context, subject ModelSubject) ([]Answer, Asked, er
 				return fmt.Errorf("%s: %w", nameOf(a.Label), err)
 			}
 			count.add(p.Doubt != "", unusable)
+			a.ColumnAgreement, a.ClassAgreement = p.ColumnAgreement, p.ClassAgreement
 			if a.Ranking, a.Class = p.Ranking, p.Class; len(s.Columns) == 0 {
 				a.Label.SourceField = nil
 			}

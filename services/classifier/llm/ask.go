@@ -18,6 +18,8 @@ type Model struct {
 	prompt *Prompt
 	price  Price
 	priced bool
+	// calibration is nil if there is none.
+	calibration Calibration
 }
 
 // New returns a model that is asked through the client. If the prices have none for the model, its cost is unknown and
@@ -26,6 +28,16 @@ func New(client *provider.Client, prompt *Prompt, prices Prices) *Model {
 	price, priced := prices[client.Model()]
 	return &Model{client: client, prompt: prompt, price: price, priced: priced}
 }
+
+// WithCalibration returns the model with corrected confidences.
+func (m *Model) WithCalibration(c Calibration) *Model {
+	calibrated := *m
+	calibrated.calibration = c
+	return &calibrated
+}
+
+// Calibration returns the corrections of the model's confidences; nil if there are none.
+func (m *Model) Calibration() Calibration { return m.calibration }
 
 // Name returns the name of the model.
 func (m *Model) Name() string { return m.client.Model() }
@@ -39,8 +51,9 @@ func (m *Model) HasPrice() bool { return m.priced }
 // ClassifiedBy returns the name that mappings record: llm:MODEL@PROMPT VERSION.
 func (m *Model) ClassifiedBy() string { return schema.ModelPrefix + m.Name() + "@" + m.prompt.version }
 
-// Digest identifies the model and everything in the prompt that is the same for all mappings.
-func (m *Model) Digest() string { return m.Name() + " " + m.prompt.Digest() }
+// Digest identifies the model, everything in the prompt that is the same for all mappings, and the corrections of the
+// confidences.
+func (m *Model) Digest() string { return m.Name() + " " + m.prompt.Digest() + m.calibration.digest() }
 
 // Complete sends a request once. The error is that of [provider.Client.Complete].
 func (m *Model) Complete(ctx context.Context, r provider.Request) (provider.Reply, error) {
@@ -101,6 +114,8 @@ type Opinion struct {
 	ColumnCertainty, TierCertainty float64
 	// LawTexts are the texts of the answer's laws.
 	LawTexts []string
+
+	calibration Calibration
 }
 
 // Ask asks the model a question. A reply that cannot be used is repaired once; the error is an [*InvalidReply] if the
@@ -165,6 +180,7 @@ func problems(err error) string {
 func (m *Model) opinion(a Answer, reply provider.Reply) Opinion {
 	o := Opinion{
 		Answer:          a,
+		calibration:     m.calibration,
 		ColumnCertainty: certainty(reply, "column"),
 		TierCertainty:   certainty(reply, "information_security_classification"),
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// prior is the share of a model's answers that are right if nothing else is known. It is an assumption: eval
-	// --classifier llm measures how far the confidences that follow from it can be trusted.
+	// prior is the share of a model's answers that are right if nothing else is known. It is an assumption, which a
+	// [Calibration] of the model corrects.
 	prior = 0.85
 	// maxAgreed is the most confidence if the model and the rules agree, and maxDisputed if they differ.
 	maxAgreed, maxDisputed = 97, 60

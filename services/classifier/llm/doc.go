@@ -6,6 +6,7 @@
 //	tables.go      Tables   the question that comes before, if the ranking is unsure: the tables to look in
 //	reply.go       parse    reads a reply strictly
 //	confidence.go           counts the confidence of an answer from evidence
+//	calibration.go          corrects it by labelled answers
 //	price.go       Prices   the exact cost of a call
 //
 // Package provider has the clients of the two protocols, llmtest a server for tests, and throttle the limit of calls.
@@ -24,7 +25,8 @@
 //     among the 40 candidates if the confidence of the ranking is below 60, and 3% if it is higher.
 //  4. A reply is not believed because it is well formed. Its confidence comes from the agreement with the rules, the
 //     ranking and the probabilities of the tokens, if the provider returns them. The model is not asked how sure it is.
-//     The share of right answers of a model alone (prior) is an assumption until eval has measured it.
+//     The share of right answers of a model alone (prior) is an assumption. eval --calibrate computes from labelled
+//     answers by how much the confidences of a model must be corrected (calibration.go), for each kind of agreement.
 //  5. Costs are whole numbers of picodollars, so that sums are exact; prices have at most six decimals per million
 //     tokens.
 package llm
