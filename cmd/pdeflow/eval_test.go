@@ -88,7 +88,7 @@ func TestEvalMeasuresAModelNextToTheRulesAndReplaysIt(t *testing.T) {
 	pdeflow(t.Context(), env, append(args, "--replay", replies, "--calibrate", corrections)...).
 		ends(t, exitUsage, "without --llm-calibration")
 	env["PDEFLOW_LLM_CALIBRATION"] = replies
-	pdeflow(t.Context(), env, append(args, "--replay", replies)...).ends(t, exitUsage, "the first line must be")
+	pdeflow(t.Context(), env, append(args, "--replay", replies)...).ends(t, exitUsage, "--llm-calibration (PDEFLOW_LLM_CALIBRATION)")
 	delete(env, "PDEFLOW_LLM_CALIBRATION")
 	pdeflow(t.Context(), env, append(args, "--replay", file(t, "empty.jsonl", ""))...).
 		ends(t, exitFailed, "has no recorded reply")
