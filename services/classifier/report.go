@@ -17,12 +17,16 @@ type Report struct {
 	from   *candidates
 }
 
-// NewReport returns a report of this name with these attributes and columns.
+// NewReport returns a report of this name with these attributes and columns. The error is that of ctx.
 func NewReport(
-	engine *rules.Engine, model *llm.Model, name string, attributes []schema.Attribute, all []schema.SourceColumn,
-) *Report {
-	ranking := columns.NewIndexWithVocabulary(all, engine.Vocabulary()).Report(attributes)
-	return &Report{engine: engine, model: model, from: newCandidates(name, all, ranking)}
+	ctx context.Context, engine *rules.Engine, model *llm.Model, name string, attributes []schema.Attribute,
+	all []schema.SourceColumn,
+) (*Report, error) {
+	ranking, err := columns.NewIndexWithVocabulary(all, engine.Vocabulary()).ReportContext(ctx, attributes)
+	if err != nil {
+		return nil, err
+	}
+	return &Report{engine: engine, model: model, from: newCandidates(name, all, ranking)}, nil
 }
 
 // Proposal is what a job would save for an attribute that no person has decided on.

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// unsureTable is the confidence in a column below which the model names tables before it chooses one. If the ranking
-	// has found none, it is unsureColumn: few candidates resemble the attribute then.
+	// unsureTable is the confidence in a column below which the model names tables before it chooses one. If the
+	// ranking has found none, it is unsureColumn: few candidates resemble the attribute then.
 	unsureTable = 60
 	// maxTables is the number of tables that it chooses from.
 	maxTables = 150

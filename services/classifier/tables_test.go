@@ -131,8 +131,8 @@ func TestACallForTablesIsRecordedAndItsReplyIsChecked(t *testing.T) {
 func (f *fixture) addColumns(all []schema.SourceColumn) {
 	f.T.Helper()
 	for _, c := range all {
-		f.Exec(`insert into source_columns (id, data_source_id, identity, schema_name, table_name, column_name, data_type,
-				description, created_at, created_by, updated_at, updated_by)
+		f.Exec(`insert into source_columns (id, data_source_id, identity, schema_name, table_name, column_name,
+				data_type, description, created_at, created_by, updated_at, updated_by)
 			select gen_random_uuid()::text, data_source_id, ?, ?, ?, ?, ?, '', now(), 'test', now(), 'test'
 			from source_columns limit 1`, c.ColumnName, c.SchemaName, c.TableName, c.ColumnName, c.DataType)
 	}

@@ -51,7 +51,10 @@ func (s Set) Ask(ctx context.Context, subject ModelSubject) ([]Answer, Asked, er
 	if err != nil {
 		return nil, Asked{}, err
 	}
-	report := classifier.NewReport(subject.Engine, subject.Model, s.Report, s.Attributes, s.Columns)
+	report, err := classifier.NewReport(ctx, subject.Engine, subject.Model, s.Report, s.Attributes, s.Columns)
+	if err != nil {
+		return nil, Asked{}, err
+	}
 	count := counter{send: subject.Send, model: subject.Model}
 	answers := make([]Answer, len(positions))
 	group, ctx := errgroup.WithContext(ctx)
