@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// unsureTable is the confidence in a column below which the model names tables before it chooses one. If the
-	// ranking has found none, it is unsureColumn: few candidates resemble the attribute then.
+	// unsureTable is the confidence in a column below which the model names tables before it chooses one. It always
+	// does so if the ranking has found none: few candidates resemble the attribute then.
 	unsureTable = 60
 	// maxTables is the number of tables that it chooses from.
 	maxTables = 150
@@ -28,11 +28,8 @@ const (
 // tablesFor returns the tables that the model is asked to name, the most promising ones by the ranking first. There are
 // none if the ranking is sure, or if all columns are candidates anyway.
 func tablesFor(from *candidates, attribute schema.Attribute, chosen choice) []tableKey {
-	sure := unsureTable
-	if chosen.SourceField == "" {
-		sure = unsureColumn
-	}
-	if chosen.Confidence >= sure || len(from.columns) <= maxCandidates || len(from.tables) < 2 {
+	sure := chosen.SourceField != "" && chosen.Confidence >= unsureTable
+	if sure || len(from.columns) <= maxCandidates || len(from.tables) < 2 {
 		return nil
 	}
 	tables := make([]tableKey, 0, min(len(from.tables), maxTables))
