@@ -91,9 +91,12 @@ func (d *Desk) readAssets() error {
 		if err != nil {
 			return fmt.Errorf("static files: %w", err)
 		}
-		if path.Ext(entry.Name()) == ".css" {
-			// The comments are for readers of the source.
-			body = regexp.MustCompile(`(?s)/\*.*?\*/\n*`).ReplaceAll(body, nil)
+		switch path.Ext(entry.Name()) { // comments and indentation are for readers of the source
+		case ".css":
+			body = regexp.MustCompile(`(?s)/\*.*?\*/`).ReplaceAll(body, nil)
+			body = regexp.MustCompile(`\s*([{};,])\s*|(:) `).ReplaceAll(body, []byte("$1$2"))
+		case ".js":
+			body = regexp.MustCompile(`(?m)^\s*//.*\n|^\s+`).ReplaceAll(body, nil)
 		}
 		sum := sha256.Sum256(body)
 		d.assets[entry.Name()] = asset{

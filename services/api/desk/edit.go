@@ -1,6 +1,10 @@
 package desk
 
-import "github.com/pdeflow/pdeflow/schema"
+import (
+	"strings"
+
+	"github.com/pdeflow/pdeflow/schema"
+)
 
 // Edit is the form in which a person sets fields of a mapping.
 type Edit struct {
@@ -41,12 +45,19 @@ func (v Edit) page() (name, title, section string) {
 // Path returns the path of the mapping.
 func (v Edit) Path() string { return ReportURL(v.CycleID, v.ReportID) + "/mappings/" + v.ID }
 
+// reviewField is the name of the review status in words.
+const reviewField = "Review"
+
 // FieldName returns the name of a field of the API in words.
 func FieldName(name string) string {
+	if suggested, found := strings.CutPrefix(name, "suggested_"); found {
+		return "Suggested " + strings.ToLower(FieldName(suggested))
+	}
 	names := map[string]string{
 		"source_field": "Column", "mapping_type": "How", "transformation_rule": "Rule",
 		"information_security_classification": "Tier", "risk_level": "Risk", "regulatory_flag": "Regulatory",
-		"pii_flag": "Personal",
+		"pii_flag": "Personal", "confidence_score": "Confidence", "classification_confidence": "Confidence in the tier",
+		"mapping_confirmed_by_user": "Confirmed", "review_status": reviewField,
 	}
 	if word, found := names[name]; found {
 		return word

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
@@ -49,8 +48,7 @@ func (c Change) Fields() (fields []Field) {
 			continue
 		}
 		fields = append(fields, Field{
-			Name: words(strings.TrimPrefix(change.Field, "information_security_")),
-			From: Plain(change.Before), To: Plain(change.After),
+			Name: FieldName(change.Field), From: Plain(change.Before), To: Plain(change.After),
 		})
 	}
 	return fields

@@ -17,7 +17,8 @@ func (d *Desk) funcs() template.FuncMap {
 		"part": newPart, "tier": tierMark, "tiericon": tierIcon, "level": levelMark, "review": reviewMark,
 		"outcome":     outcomeMark,
 		"reviewparts": newReviewParts, "facets": newFacets, "hint": hintOf, "score": int64Of,
-		"status": statusMark, "words": words, "yesno": yesNo, "at": at, "clock": clock, "moment": moment,
+		"status": statusMark, "words": words, "yesno": yesNo, "choice": choiceOf, "at": at,
+		"clock": clock, "moment": moment,
 		"span": span, "seconds": seconds, "short": short, "author": author, "deref": deref,
 	}
 }
@@ -59,12 +60,13 @@ func width(p float64) string { return strconv.FormatFloat(p, 'f', -1, 32) + "%" 
 // markup returns HTML that consists of constants, numbers and escaped texts.
 func markup(html string) template.HTML { return template.HTML(html) } //nolint:gosec // see above
 
-// icon returns an icon of the layout. The name and the class are constants of the templates and of this package.
+// icon returns an icon of the layout.
 func icon(name, class string) template.HTML {
 	if class != "" {
-		class = " " + class
+		class = " " + template.HTMLEscapeString(class)
 	}
-	return markup(`<svg class="i` + class + `" aria-hidden="true"><use href="#` + name + `"/></svg>`)
+	return markup(`<svg class="i` + class + `" aria-hidden="true"><use href="#` + template.HTMLEscapeString(name) +
+		`"/></svg>`)
 }
 
 // bar returns a bar of the share that part is of the total.
@@ -234,6 +236,18 @@ func yesNo(flag *bool) string {
 		return "Yes"
 	default:
 		return "No"
+	}
+}
+
+// choiceOf returns a value of a list as people read it.
+func choiceOf(value string) string {
+	switch value {
+	case "true":
+		return "Yes"
+	case "false":
+		return "No"
+	default:
+		return value
 	}
 }
 

@@ -2,7 +2,9 @@ package desk
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/schema"
@@ -197,6 +199,16 @@ func (v Report) CriticalityFacets() []Facet {
 // MoreFacets returns the other filters.
 func (v Report) MoreFacets() []Facet {
 	return []Facet{{Name: "unmapped", Value: "true", Word: "No column", Icon: "x", Class: "faint", Count: v.Unmapped}}
+}
+
+// longNumber is the number of characters of a line item's number that the list has room for by default.
+const longNumber = 3
+
+// LongNumbers reports whether a row has a number such as HC-R-II.15.b, for which the list must have more room.
+func (v Report) LongNumbers() bool {
+	return slices.ContainsFunc(v.Rows, func(m schema.ListedMapping) bool {
+		return utf8.RuneCountInString(m.LineItemNumber) > longNumber
+	})
 }
 
 // IsSelected reports whether the mapping is the selected one.

@@ -4,7 +4,7 @@
 (() => {
   const main = () => document.getElementById("main");
   const here = () => location.pathname + location.search;
-  let source, pending, timer, shown = here();
+  let source, pending, timer, again, shown = here();
 
   // morph changes old until it equals fresh. Elements that stay keep their focus, scroll position and unsaved input.
   function morph(old, fresh) {
@@ -38,8 +38,9 @@
     }
   }
 
-  // show replaces the content of the page by that of the response.
-  async function show(response, push) {
+  // show replaces the content of the page by that of the response, and goes to the fragment unless it is there: the
+  // browser takes the focus away when it goes.
+  async function show(response, push, hash) {
     const html = await response.text();
     if (!(response.headers.get("Content-Type") || "").startsWith("text/html")) {
       location.assign(response.url);
@@ -60,28 +61,44 @@
     else morph(main(), fresh);
     offline(false);
     ready();
+    if (hash && !document.querySelector(":target")) location.replace(hash);
   }
 
-  function offline(is) {
+  // offline shows since when the server does not respond, and whether the answer to a form was lost.
+  function offline(is, lost) {
     const note = document.getElementById("offline");
     if (is && note.hidden) document.getElementById("offline-at").textContent = new Date().toTimeString().slice(0, 8);
+    if (!is || lost) document.getElementById("offline-lost").hidden = !lost;
     note.hidden = !is;
   }
 
-  // visit shows the page at the URL. A later visit replaces one that has not ended.
+  // busy shows that the page waits for the server.
+  function busy(is) {
+    document.getElementById("loading").hidden = !is;
+    if (is) main().setAttribute("aria-busy", "true");
+    else main().removeAttribute("aria-busy");
+  }
+
+  // visit shows the page at the URL, and tries again while the server does not respond. A later visit replaces it.
   async function visit(url, options = {}, push = true) {
+    clearTimeout(again);
     if (pending) pending.abort();
     const mine = pending = new AbortController();
-    const busy = setTimeout(() => main().setAttribute("aria-busy", "true"), 300);
+    const slow = push && setTimeout(busy, 300, true);
     try {
       const response = await fetch(url, { ...options, signal: mine.signal, headers: { Accept: "text/html" } });
-      if (pending === mine) await show(response, push);
+      if (pending === mine) await show(response, push, push && new URL(url, location).hash);
     } catch (error) {
-      if (error.name !== "AbortError") offline(true);
+      if (error.name !== "AbortError") {
+        offline(true, options.method === "POST");
+        if (options.method !== "POST") again = setTimeout(visit, 2000, url, options, push);
+      }
     } finally {
-      clearTimeout(busy);
-      main().removeAttribute("aria-busy");
-      if (pending === mine) pending = null;
+      clearTimeout(slow);
+      if (pending === mine) {
+        pending = null;
+        busy(false);
+      }
     }
   }
 
@@ -143,7 +160,7 @@
     const url = new URL(link.href);
     if (url.pathname === location.pathname && url.search === location.search && url.hash) return;
     event.preventDefault();
-    visit(link.href).then(() => { if (url.hash) location.replace(url.hash); });
+    visit(link.href);
   });
 
   document.addEventListener("submit", (event) => {
@@ -197,12 +214,14 @@
 
   addEventListener("DOMContentLoaded", () => {
     const form = document.getElementById("signin");
-    if (form && location.hash.length > 1) {
+    if (form && location.hash.split(".").length === 3) {
       form.token.value = decodeURIComponent(location.hash.slice(1));
       history.replaceState(null, "", location.pathname + location.search);
       form.submit();
       return;
     }
+    // The browser keeps the fragment of the page from which it was sent here.
+    if (form && form.next.value) form.next.value += location.hash;
     const keys = document.getElementById("use-keys");
     if (keys) keys.checked = localStorage.getItem("keys") !== "off";
     ready();
