@@ -189,7 +189,7 @@ func (v *verifier) verifyLate(ctx context.Context) error {
 	var late []string
 	err := v.db.NewRaw(`with ended as (
 			select id, updated_at, max((
-				select recorded_at from audit_log where job_id = j.id and verified order by seq desc limit 1
+				select recorded_at from audit_log where job_id = j.id and verified order by -seq limit 1
 			)) over (order by id) as logged_at
 			from jobs j where audited_at is null and ended_at is not null
 		)

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -148,83 +147,6 @@ func listEvents(ctx context.Context, db bun.IDB, query string, eventIDs []string
 		found[id] = true
 	}
 	return found, nil
-}
-
-// Filter selects rows of the log. An empty field selects every row.
-type Filter struct {
-	JobID, MappingID  string
-	CycleID, ReportID string
-	Actor             string
-	Origin            Origin
-	// Unverified selects only the rows that are not verified.
-	Unverified bool
-	// Types are the ce-types of the events.
-	Types []string
-	// Actions leaves out the items of jobs, of which there is one per mapping.
-	Actions bool
-	// Search selects the rows whose job, mapping, cycle, report or actor it is.
-	Search string
-}
-
-// isAction is true of every row but the items of jobs. The index audit_log_actions has the same words.
-const isAction = "(job_id is null or mapping_id is null)"
-
-// List returns at most limit rows with a Seq greater than after, the oldest first.
-func List(ctx context.Context, db bun.IDB, filter Filter, after int64, limit int) ([]Row, error) {
-	var rows []Row
-	query := db.NewSelect().Model(&rows).Where("seq > ?", after).Order("seq").Limit(int64(limit))
-	if err := filter.apply(query).Scan(ctx); err != nil {
-		return nil, fmt.Errorf("audit log: %w", err)
-	}
-	return rows, nil
-}
-
-// ListLast returns the last rows, at most limit, the oldest of them first.
-func ListLast(ctx context.Context, db bun.IDB, filter Filter, limit int) ([]Row, error) {
-	rows, err := ListBefore(ctx, db, filter, 0, limit)
-	slices.Reverse(rows)
-	return rows, err
-}
-
-// ListBefore returns at most limit rows with a Seq less than before, or of any Seq if it is 0, the newest first.
-func ListBefore(ctx context.Context, db bun.IDB, filter Filter, before int64, limit int) ([]Row, error) {
-	var rows []Row
-	query := db.NewSelect().Model(&rows).OrderExpr("seq desc").Limit(int64(limit))
-	if before > 0 {
-		query = query.Where("seq < ?", before)
-	}
-	if err := filter.apply(query).Scan(ctx); err != nil {
-		return nil, fmt.Errorf("audit log: %w", err)
-	}
-	return rows, nil
-}
-
-func (f Filter) apply(query *bun.SelectQuery) *bun.SelectQuery {
-	for _, condition := range []struct{ column, value string }{
-		{"job_id", f.JobID},
-		{"mapping_id", f.MappingID},
-		{"cycle_id", f.CycleID},
-		{"report_id", f.ReportID},
-		{"actor", f.Actor},
-		{"origin", string(f.Origin)},
-	} {
-		if condition.value != "" {
-			query = query.Where("? = ?", bun.Ident(condition.column), condition.value)
-		}
-	}
-	if f.Unverified {
-		query = query.Where("not verified")
-	}
-	if len(f.Types) > 0 {
-		query = query.Where("type in (?)", bun.List(f.Types))
-	}
-	if f.Actions {
-		query = query.Where(isAction)
-	}
-	if f.Search != "" {
-		query = query.Where("? in (job_id, mapping_id, cycle_id, report_id, actor)", f.Search)
-	}
-	return query
 }
 
 func each[R, V any](rows []R, value func(R) V) []V {

@@ -295,7 +295,7 @@ func TestList_FiltersAndPages(t *testing.T) {
 		t.Errorf("before 4: got %s, want 3 2", before)
 	}
 	finished := fmt.Sprint(f.row("finished/"+job.ID).Seq, " ")
-	if got, want := ask(audit.Filter{Actions: true, Search: job.ID}, 0, 100), "1 2 3 "+finished; got != want {
+	if got, want := ask(audit.Filter{Actions: true, JobID: job.ID}, 0, 100), "1 2 3 "+finished; got != want {
 		t.Errorf("the job without its items: got %s, want %s", got, want)
 	}
 	if got := ask(audit.Filter{Types: []string{events.TopicJobFinished.Type()}}, 0, 100); got != finished {

@@ -737,11 +737,18 @@ create table audit_log (
     updated_by  text not null,
     check (verified or origin = 'event')
 );
-create index audit_log_job on audit_log (job_id, seq) where job_id is not null;
-create index audit_log_mapping on audit_log (mapping_id, seq) where mapping_id is not null;
+-- Lists of these columns are in the order of -seq. In the order of seq the server might read the whole log backwards
+-- until it has found a page of rows.
+create index audit_log_job on audit_log (job_id, (-seq)) where job_id is not null;
+create index audit_log_mapping on audit_log (mapping_id, (-seq)) where mapping_id is not null;
 -- For lists of what people and services did. Items of jobs are left out, so that a job does not write to the index for
 -- each mapping.
 create index audit_log_actions on audit_log (seq) where (job_id is null or mapping_id is null);
+create index audit_log_type on audit_log (type, (-seq)) where (job_id is null or mapping_id is null);
+create index audit_log_report on audit_log (report_id, (-seq)) where (job_id is null or mapping_id is null);
+-- What jobs did is found by audit_log_job.
+create index audit_log_actor on audit_log (actor, (-seq)) where actor not like 'job:%';
+create index audit_log_unverified on audit_log (seq) where not verified;
 -- For verify: the changes that belong to no job.
 create index classification_history_people on classification_history (id) where job_id is null;
 

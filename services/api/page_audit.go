@@ -3,7 +3,9 @@ package api
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/audit"
@@ -79,7 +81,17 @@ func (s *Server) auditPage(ctx context.Context, r *http.Request) (reply, error) 
 // auditFilterOf returns the filter in the query of the page, or a [Problem].
 func auditFilterOf(r *http.Request) (audit.Filter, error) {
 	query := r.URL.Query()
-	filter := audit.Filter{Actor: query.Get("actor"), Search: query.Get("q"), Actions: query.Get("items") == ""}
+	filter := audit.Filter{
+		Actor: query.Get("actor"), JobID: query.Get("job"), MappingID: query.Get("mapping"),
+		ReportID: query.Get("report"), Actions: !(desk.Audit{Query: query}).Items(),
+	}
+	var err error
+	if filter.From, err = minuteOf(query, "from"); err != nil {
+		return filter, err
+	}
+	if filter.To, err = minuteOf(query, "to"); err != nil {
+		return filter, err
+	}
 	switch query.Get("kind") {
 	case "":
 	case "mappings":
@@ -91,11 +103,25 @@ func auditFilterOf(r *http.Request) (audit.Filter, error) {
 	case "reports":
 		filter.Types = []string{events.TopicPlanningChanged.Type()}
 	case "unverified":
-		filter.Unverified, filter.Actions = true, false // also those that claim to be items of jobs
+		filter.Unverified = true
 	default:
 		return filter, newFieldProblem("query.kind", "must be mappings, jobs, reports or unverified")
 	}
 	return filter, nil
+}
+
+// minuteOf returns a parameter of the query that is a time in UTC, as fields of forms have it, and the zero time if it
+// is absent.
+func minuteOf(query url.Values, name string) (time.Time, error) {
+	text := query.Get(name)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse("2006-01-02T15:04", text)
+	if err != nil {
+		return at, newFieldProblem("query."+name, "must be a time such as 2026-11-28T16:00")
+	}
+	return at, nil
 }
 
 // numberOf returns a parameter of the query that is the number of a row, and 0 if it is absent.

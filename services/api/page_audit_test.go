@@ -63,7 +63,10 @@ func TestTheAuditPageShowsWhoDidWhatAndTheStateOfTheChain(t *testing.T) {
 	f.Eventually("the page verifies the log", func() bool { return strings.Contains(show(""), "Chain whole") })
 	for query, has := range map[string]bool{
 		"?kind=mappings": true, "?kind=reports": false, "?actor=marta": true, "?actor=nina": false,
-		"?q=" + ids[1]: true, "?q=" + ids[0]: false, "?kind=unverified": false, "?items=yes&kind=jobs": false,
+		"?mapping=" + ids[1]: true, "?mapping=" + ids[0]: false, "?kind=unverified": false, "?items=yes&kind=jobs": false,
+		"?report=" + report: true, "?report=other": false, "?job=none": false,
+		"?from=2026-01-01T00:00": true, "?to=2026-01-01T00:00": false, "?from=2999-01-01T00:00": false,
+		"?actor=marta&kind=mappings&to=2999-01-01T00:00": true,
 	} {
 		t.Run(query, func(t *testing.T) {
 			if got := strings.Contains(f.in(t).visit(http.MethodGet, "/audit"+query, nil, api.Viewer, nil).body,
@@ -72,7 +75,7 @@ func TestTheAuditPageShowsWhoDidWhatAndTheStateOfTheChain(t *testing.T) {
 			}
 		})
 	}
-	for _, query := range []string{"?kind=nothing", "?before=x", "?entry=-1"} {
+	for _, query := range []string{"?kind=nothing", "?before=x", "?entry=-1", "?from=yesterday", "?to=2026-01-01"} {
 		if a := f.visit(http.MethodGet, "/audit"+query, nil, api.Viewer, nil); a.status != 422 {
 			t.Errorf("%s: got %d, want 422", query, a.status)
 		}

@@ -90,8 +90,15 @@ func (Audit) At(seq int64) string {
 	}) + "#e-" + number
 }
 
-// Items reports whether the page has the items of jobs.
-func (v Audit) Items() bool { return v.Query.Get("items") != "" || v.Query.Get("kind") == "unverified" }
+// Items reports whether the page has the items of jobs: those of one job or mapping, and of all if the user wants so.
+func (v Audit) Items() bool {
+	return v.Query.Get("job") != "" || v.Query.Get("mapping") != "" || v.Query.Get("kind") == "unverified" ||
+		v.CanHaveItems() && v.Query.Get("items") != ""
+}
+
+// CanHaveItems reports whether the user can choose to see the items of all jobs. A kind and a report are those of
+// actions.
+func (v Audit) CanHaveItems() bool { return v.Query.Get("kind") == "" && v.Query.Get("report") == "" }
 
 // Later returns the URL of the next page.
 func (v Audit) Later() string { return v.With("before", strconv.FormatInt(v.Next, 10)) }
@@ -109,7 +116,7 @@ func (Audit) Kinds() []struct{ Value, Word string } {
 
 // Filtered reports whether any filter is on.
 func (v Audit) Filtered() bool {
-	for _, name := range []string{"kind", "actor", "q", "items"} {
+	for _, name := range []string{"kind", "actor", "job", "mapping", "report", "from", "to", "items"} {
 		if v.Query.Get(name) != "" {
 			return true
 		}
@@ -218,9 +225,11 @@ func (e *AuditEntry) changed() {
 	case orEmpty(event.Comment) == string(schema.HistoryActionImported):
 		e.Did, event.Comment = "Imported", nil
 	}
-	names := make([]string, len(e.Fields))
-	for i, field := range e.Fields {
-		names[i] = strings.ToLower(field.Name)
+	var names []string
+	for _, field := range e.Fields {
+		if field.Name != reviewField {
+			names = append(names, strings.ToLower(field.Name))
+		}
 	}
 	e.Detail = strings.Join(names, ", ")
 	if comment := orEmpty(event.Comment); comment != "" {
@@ -245,6 +254,9 @@ func (e *AuditEntry) planned() {
 			verb string
 		}{{n.Added, "new"}, {n.Updated, "updated"}, {n.Removed, "removed"}} {
 			if part.n > 0 {
+				if part.n == 1 {
+					noun = strings.TrimSuffix(noun, "s")
+				}
 				parts = append(parts, fmt.Sprintf("%s %s %s", number(part.n), noun, part.verb))
 			}
 		}

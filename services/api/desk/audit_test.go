@@ -31,6 +31,13 @@ func TestNewAuditEntry_ShowsAnEventInWords(t *testing.T) {
 			did: "Needs revision", object: "Balance", url: "/cycles/C/reports/R?m=m1#mapping",
 			detail: "“Which ledger?”", attribute: "Balance",
 		},
+		"a review without a comment": {
+			event: events.MappingChanged{
+				MappingID: "m1", Version: 2, Before: json.RawMessage(`{"review_status":"pending","version":1}`),
+				After: json.RawMessage(`{"review_status":"approved","version":2}`),
+			},
+			did: "Approved", object: "Balance", url: "/cycles/C/reports/R?m=m1#mapping", attribute: "Balance",
+		},
 		"an edit of a removed mapping": {
 			event: events.MappingChanged{
 				MappingID: "m1", Before: json.RawMessage(`{"review_status":"pending"}`),
