@@ -5,6 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
 	"github.com/pdeflow/pdeflow/cmd/pdeflow/sample"
 	"github.com/pdeflow/pdeflow/services/api"
 )
@@ -15,6 +19,15 @@ Cards,CRD,ACCT,OPEN_DT,DATE,Date on which the account was opened
 Cards,CRD,CUST,CUST_ID,VARCHAR(20),Identifier of the customer
 Cards,CRD,CUST,FICO_SCR_NBR,SMALLINT,FICO score
 `
+
+// mainTop is where the content of the page begins.
+const mainTop = `document.querySelector("main").getBoundingClientRect().top`
+
+// seesMapping waits until the mapping of the attribute is selected.
+func (u *user) seesMapping(attribute string) {
+	u.t.Helper()
+	u.until(fmt.Sprintf(`document.querySelector("#m-name")?.textContent === %q`, attribute))
+}
 
 // TestDesk tests the page with one server and one browser. Its subtests use reports of their own.
 func TestDesk(t *testing.T) {
@@ -53,9 +66,12 @@ func TestDesk(t *testing.T) {
 		ada.click("a[href='" + reportPath("CARDS") + "']")
 		ada.until(`document.querySelectorAll(".map tbody tr").length === 3`)
 		ada.accessible("a report")
+		vera := s.signIn(ctx, t, "vera", api.Viewer)
+		vera.open(reportPath("CARDS"))
 		name := eval[string](ada, `document.querySelector("#m-name").textContent`)
 		ada.presses("a")
 		ada.sees(name + ": Approved")
+		vera.until(`document.querySelector(".map .k-rv [href='#approved']") !== null`) // without a reload
 		ada.until(`document.querySelector("#m-name").textContent !== ` + fmt.Sprintf("%q", name))
 		ada.presses("u")
 		ada.sees(name + ": Pending")
@@ -77,6 +93,93 @@ func TestDesk(t *testing.T) {
 		} {
 			ada.open(page)
 			ada.accessible(page)
+		}
+	})
+
+	t.Run("a review by keyboard alone", func(t *testing.T) {
+		s.importReport(t, "KEYS", map[string]string{
+			"columns": columns, "attributes": "attribute_name,line_item_number\nAlpha,1\nBeta,2\nGamma,3\n",
+		})
+		ada := s.signIn(ctx, t, "ada", api.Manager)
+		ada.open(reportPath("KEYS") + "?sort=id")
+		ada.seesMapping("Alpha")
+		ada.presses("j")
+		ada.seesMapping("Beta")
+		ada.presses("j")
+		ada.seesMapping("Gamma")
+		ada.presses("k")
+		ada.seesMapping("Beta")
+		ada.presses("c")
+		ada.until(`document.activeElement.name === "comment"`)
+		ada.presses("ra")                                  // a text, not two decisions
+		ada.until(`document.activeElement.value === "ra"`) // and the focus has stayed
+		ada.presses(kb.Escape)
+		ada.presses("r")
+		ada.sees("Beta: Rejected")
+		ada.seesMapping("Gamma") // the next one
+		ada.presses("u")
+		ada.sees("Beta: Pending")
+		ada.presses("x")
+		ada.sees("1 selected")
+		ada.presses("v")
+		ada.sees(": Needs revision")
+		ada.presses("/")
+		ada.until(`document.activeElement.name === "q"`)
+		ada.presses("alp" + kb.Enter)
+		ada.until(`document.querySelectorAll(".map tbody tr").length === 1`)
+		ada.presses(kb.Escape)
+		ada.presses("?")
+		ada.until(`document.querySelector("#keys").matches(":popover-open")`)
+		ada.accessible("the list of keys")
+		ada.click("#use-keys")
+		ada.presses(kb.Escape)
+		ada.until(`!document.querySelector("#keys").matches(":popover-open")`)
+		ada.presses("?")
+		ada.until(`!document.querySelector("#keys").matches(":popover-open")`)
+		if got := eval[string](ada, `localStorage.getItem("keys")`); got != "off" {
+			t.Errorf("single keys: got %q, want off", got)
+		}
+	})
+
+	t.Run("a page that is loading moves nothing", func(t *testing.T) {
+		ada := s.signIn(ctx, t, "ada", api.Manager)
+		ada.open("/jobs")
+		top := eval[float64](ada, mainTop)
+		eval[bool](ada, `window.fetch = () => new Promise(() => {}); true`) // no answer
+		ada.click("header a[href='/audit']")
+		ada.until(`!document.querySelector("#loading").hidden && document.querySelector("main[aria-busy]") !== null`)
+		if got := eval[float64](ada, mainTop); got != top {
+			t.Errorf("the page begins at %v, want %v as before", got, top)
+		}
+	})
+
+	t.Run("a link to a mapping leads there after the sign-in", func(t *testing.T) {
+		ada := s.visitor(ctx, t, "ada")
+		ada.open(reportPath("CARDS") + "#mapping")
+		ada.until(`location.pathname === "/signin" && document.querySelector("#token") !== null`)
+		ada.accessible("the sign-in")
+		if eval[bool](ada, `document.querySelector("#token-problem") !== null`) {
+			t.Error("the fragment of the link was taken for a token")
+		}
+		ada.types("#token", token(t, "ada", api.Manager))
+		ada.click("#signin button")
+		ada.until(`location.pathname + location.hash === ` + fmt.Sprintf("%q", reportPath("CARDS")+"#mapping"))
+	})
+
+	t.Run("paper has no controls and is not wider than the page", func(t *testing.T) {
+		ada := s.signIn(ctx, t, "ada", api.Manager)
+		for _, path := range []string{reportPath("CARDS"), reportPath("CARDS") + "/lineage", "/audit"} {
+			ada.open(path)
+			call(ada, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+			ada.do(chromedp.EmulateViewport(680, 900)) // A4 without its margins
+			const shown = `[...document.querySelectorAll("main .btn, nav[aria-label=Main], main input:not([type=hidden])")]
+				.filter(e => e.getClientRects().length > 0).map(e => e.outerHTML)`
+			if controls := eval[[]string](ada, shown); len(controls) > 0 {
+				t.Errorf("%s prints %v", path, controls)
+			}
+			if wide := eval[int](ada, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
+				t.Errorf("%s is %d px wider than the paper", path, wide)
+			}
 		}
 	})
 
@@ -156,6 +259,12 @@ func TestDesk(t *testing.T) {
 		vera.open(reportPath("MARKUP") + "/start/pde_regeneration")
 		vera.sees("This needs the role tester")
 		vera.accessible(fmt.Sprint("a refusal", status))
+		vera.open(reportPath("NOTHING"))
+		vera.sees("There is no such report")
+		vera.accessible("a report that does not exist")
+		vera.open(reportPath("MARKUP") + "?q=nothing+like+this")
+		vera.sees("Nothing matches")
+		vera.accessible("no match")
 		vera.forgives() // the browser reports each 403
 	})
 
@@ -163,10 +272,19 @@ func TestDesk(t *testing.T) {
 		ada := s.signIn(ctx, t, "ada", api.Manager)
 		ada.open(reportPath("CARDS"))
 		ada.until(`document.querySelector("#offline").hidden`)
+		top := eval[float64](ada, mainTop)
 		s.stop(t)
 		ada.until(`!document.querySelector("#offline").hidden`)
+		if got := eval[float64](ada, mainTop); got != top {
+			t.Errorf("the page begins at %v, want %v as before", got, top)
+		}
+		ada.presses("a")
+		ada.sees("It is not known whether what you sent was saved")
+		ada.accessible("a page without its server")
+		ada.click("header a[href='/audit']")
 		s.start(t)
-		ada.until(`document.querySelector("#offline").hidden`)
+		ada.until(`location.pathname === "/audit" && document.querySelector("#offline").hidden`) // it tried again
+		ada.open(reportPath("CARDS"))
 		ada.presses("j")
 		ada.until(`document.querySelectorAll(".map tr[aria-current]").length === 1`)
 		ada.forgives() // the browser reports the lost connections

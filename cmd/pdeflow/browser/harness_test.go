@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -228,6 +229,15 @@ type user struct {
 // signIn opens a window and follows the sign-in link of the user.
 func (s *site) signIn(ctx context.Context, t *testing.T, name string, role api.Role) *user {
 	t.Helper()
+	u := s.visitor(ctx, t, name)
+	u.open("/signin#" + token(t, name, role))
+	u.sees("Sign out")
+	return u
+}
+
+// visitor opens a window for a person who has not signed in.
+func (s *site) visitor(ctx context.Context, t *testing.T, name string) *user {
+	t.Helper()
 	u := &user{t: t, site: s}
 	var cancel context.CancelFunc
 	u.ctx, cancel = chromedp.NewContext(ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(u.hear))
@@ -236,8 +246,6 @@ func (s *site) signIn(ctx context.Context, t *testing.T, name string, role api.R
 		t.Fatal(err)
 	}
 	u.do(chromedp.EmulateViewport(1280, 800))
-	u.open("/signin#" + token(t, name, role))
-	u.sees("Sign out")
 	t.Cleanup(func() {
 		u.mu.Lock()
 		defer u.mu.Unlock()
@@ -318,6 +326,31 @@ func eval[T any](u *user, expression string) T {
 		u.t.Fatalf("%s: %v", expression, err)
 	}
 	return value
+}
+
+// evalPromise evaluates an expression of JavaScript, and waits for its value.
+func evalPromise[T any](u *user, expression string) T {
+	u.t.Helper()
+	ctx, cancel := context.WithTimeout(u.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		u.t.Fatalf("%s: %v", expression, err)
+	}
+	return value
+}
+
+// call sends a command to the browser.
+func call[P, R any](u *user, command cdp.Command[P, R], params P) {
+	u.t.Helper()
+	ctx, cancel := context.WithTimeout(u.ctx, patience)
+	defer cancel()
+	_, err := chromedp.Run(ctx, func(ctx context.Context, target *chromedp.Target) (R, error) {
+		return cdp.Call(ctx, target, command, params)
+	})
+	if err != nil {
+		u.t.Fatal(err)
+	}
 }
 
 // until waits until the expression of JavaScript is true.
