@@ -47,7 +47,8 @@ func TestStatic_LeavesCommentsOut(t *testing.T) {
 	}
 	for name, comment := range map[string]string{"desk.css": "/*", "page.css": "/*", "desk.js": "// "} {
 		w := static(t, d, name, "")
-		if body := w.Body.String(); strings.Contains(body, comment) || strings.Contains(body, "\n ") || len(body) < 1000 {
+		if body := w.Body.String(); strings.Contains(body, comment) || strings.Contains(body, "\n ") ||
+			len(body) < 1000 {
 			t.Errorf("%s: got %d bytes with comments: %v", name, len(body), strings.Contains(body, comment))
 		}
 	}
