@@ -65,7 +65,8 @@ func workbookXML(sheet string, columns []SheetColumn, lastLine int) string {
 		`<sheet name="` + escapeXML(sheet) + `" sheetId="1" r:id="rId1"/>` +
 		`<sheet name="` + explanationSheet + `" sheetId="2" r:id="rId2"/></sheets><definedNames>` +
 		fmt.Sprintf(`<definedName name="_xlnm._FilterDatabase" localSheetId="0" hidden="1">`+
-			`%s!$A$1:$%s$%d</definedName>`, escapeXML(quoted), columnLetters(len(columns)-1), lastLine) + `</definedNames></workbook>`
+			`%s!$A$1:$%s$%d</definedName>`, escapeXML(quoted), columnLetters(len(columns)-1), lastLine) +
+		`</definedNames></workbook>`
 }
 
 // stylesXML returns the styles of cells, in the order of the constants, and those of the coloured values, in the order

@@ -152,10 +152,11 @@ func (s *Server) registerImport() {
 			"(with mdrm if both are given), or by name if they have none; columns by data source, schema, table and " +
 			"name; " +
 			"mappings by attribute. Mappings that a person has confirmed are kept. Rows of the report that are not " +
-			"in the " +
-			"files are listed, and removed with prune. Changes lists the columns of each data source that were added, " +
+			"in the files are listed, and removed with prune. Changes lists the columns of each data source that " +
+			"were added, " +
 			"dropped, renamed or retyped; mappings to dropped and renamed ones need revision. With prune=true the " +
-			"import is refused if a person has confirmed any of them; prune=confirmed removes those too, and needs the role manager. A database that " +
+			"import is refused if a person has confirmed any of them; prune=confirmed removes those too, and needs " +
+			"the role manager. A database that " +
 			"was read before is read as by refresh, which removes the columns that are gone.",
 		Middlewares: huma.Middlewares{s.spooled, s.admitted}, SkipValidateBody: true, MaxBodyBytes: maxUpload,
 		Errors: []int{http.StatusConflict},

@@ -3,8 +3,8 @@
 //
 //  1. The contents of tables are never read. Every query reads the catalog only, and runs in a transaction that
 //     is read-only from its first statement, except in SQL Server (see decision 8). For PostgreSQL the transaction
-//     is read-only, and not the session (default_transaction_read_only): with a pooler in transaction mode, a setting of the session would remain
-//     for the next client of the connection. For MySQL and MariaDB both are.
+//     is read-only, and not the session (default_transaction_read_only): with a pooler in transaction mode, a
+//     setting of the session would remain for the next client of the connection. For MySQL and MariaDB both are.
 //  2. The least privileges do not allow reading a row either. In PostgreSQL, whose catalog is public, they are
 //     CONNECT and USAGE on the schemas. A schema without USAGE is left out, so that an administrator decides what
 //     is read. MySQL and MariaDB show a column to users with a privilege on it, of which REFERENCES allows the

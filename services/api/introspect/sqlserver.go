@@ -131,7 +131,7 @@ func (w *wire) Read(p []byte) (int, error) {
 }
 
 // extend sets the time after which reads and writes fail.
-func (w *wire) extend(by time.Duration) { _ = w.Conn.SetDeadline(time.Now().Add(by)) }
+func (w *wire) extend(by time.Duration) { _ = w.SetDeadline(time.Now().Add(by)) }
 
 // verify makes the configuration verify the certificate as the mode demands, and keep the error.
 func (w *wire) verify(config *tls.Config, mode TLSMode) {
