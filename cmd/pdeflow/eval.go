@@ -29,14 +29,15 @@ func (a *app) evalCommand() *cli.Command {
 		Description: "Maps and classifies the attributes of a report as a job does, compares the answers with a file " +
 			"of labels, and prints the share of right answers per field, confusion matrices, how far confidences can " +
 			"be trusted, and the most confident mistakes with their rationales. Nothing is written. The report is " +
-			"read from the database, or from files without one. Give --rules twice to compare two policies. With --classifier llm or hybrid, the " +
-			"model is asked as a job would ask it, and compared with the rules: what share of the attributes it was " +
-			"asked about, what that cost, and what it gained.\n\n" +
+			"read from the database, or from files without one. Give --rules twice to compare two policies. With " +
+			"--classifier llm or hybrid, the model is asked as a job would ask it, and compared with the rules: what " +
+			"share of the attributes it was asked about, what that cost, and what it gained.\n\n" +
 			"A cell of the labels may list several answers, as in A|B: A is the best one (strict) and B is " +
 			"defensible (lenient). An empty cell is not judged. The source_field is none if no column fits.\n\n" +
 			"pdeflow eval --gold gold.csv --attributes attributes.csv --columns columns.csv\n" +
 			"pdeflow eval --gold gold.csv --cycle 2026-Q3 --report auto-loans --rules built-in --rules our.policy\n" +
-			"pdeflow eval --gold gold.csv --cycle 2026-Q3 --report auto-loans --classifier hybrid --record replies.jsonl",
+			"pdeflow eval --gold gold.csv --cycle 2026-Q3 --report auto-loans --classifier hybrid " +
+			"--record replies.jsonl",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{
 				Name: "gold", Usage: "`FILE` with the labels; attribute_name or line_item_number is needed",
@@ -79,7 +80,7 @@ func (a *app) eval(ctx context.Context, cmd *cli.Command) error {
 	var result evalResult
 	switch kind := schema.ClassifierKind(cmd.String("classifier")); {
 	case kind == "" || kind == schema.ClassifierRules:
-		result, err = evaluate(set, subjects, cmd.Int(flagLimit))
+		result, err = evaluate(set, subjects, cmd.Int(flagLimit)) //nolint:contextcheck // it takes seconds
 	case len(subjects) > 1:
 		return usagef("--classifier %s is compared with the rules; give --rules once", kind)
 	default:

@@ -22,8 +22,8 @@ const evalCalls = 8
 // evalModelFlags are the flags of eval for the classifiers with a model.
 func (a *app) evalModelFlags() []cli.Flag {
 	return append([]cli.Flag{
-		fileFlag("replay", "recorded replies of the model, so that it is not asked: those of --record, or of jobs calls "+
-			"--json"),
+		fileFlag("replay", "recorded replies of the model, so that it is not asked: those of --record, or of jobs "+
+			"calls --json"),
 		&cli.StringFlag{
 			Name: "record", TakesFile: true, Usage: "write the replies of the model to this new `FILE`, for --replay",
 		},
@@ -43,7 +43,7 @@ func (a *app) evalModel(
 	if err != nil {
 		return evalResult{}, err
 	}
-	first, err := set.Answer(rulesOnly)
+	first, err := set.Answer(rulesOnly) //nolint:contextcheck // it takes seconds
 	if err != nil {
 		return evalResult{}, errors.Join(err, done())
 	}

@@ -68,7 +68,8 @@ func TestEvalMeasuresAModelNextToTheRulesAndReplaysIt(t *testing.T) {
 	}
 	t.Cleanup(server.Close)
 	env := map[string]string{
-		"PDEFLOW_LLM": provider.OpenAI, "PDEFLOW_LLM_MODEL": "test-model", "OPENAI_BASE_URL": server.URL(provider.OpenAI),
+		"PDEFLOW_LLM": provider.OpenAI, "PDEFLOW_LLM_MODEL": "test-model",
+		"OPENAI_BASE_URL":    server.URL(provider.OpenAI),
 		"PDEFLOW_LLM_PRICES": `{"test-model": {"input": 3, "output": 15}}`,
 	}
 	replies := filepath.Join(t.TempDir(), "replies.jsonl")
@@ -88,7 +89,8 @@ func TestEvalMeasuresAModelNextToTheRulesAndReplaysIt(t *testing.T) {
 	pdeflow(t.Context(), env, append(args, "--replay", replies, "--calibrate", corrections)...).
 		ends(t, exitUsage, "without --llm-calibration")
 	env["PDEFLOW_LLM_CALIBRATION"] = replies
-	pdeflow(t.Context(), env, append(args, "--replay", replies)...).ends(t, exitUsage, "--llm-calibration (PDEFLOW_LLM_CALIBRATION)")
+	pdeflow(t.Context(), env, append(args, "--replay", replies)...).
+		ends(t, exitUsage, "--llm-calibration (PDEFLOW_LLM_CALIBRATION)")
 	delete(env, "PDEFLOW_LLM_CALIBRATION")
 	pdeflow(t.Context(), env, append(args, "--replay", file(t, "empty.jsonl", ""))...).
 		ends(t, exitFailed, "has no recorded reply")

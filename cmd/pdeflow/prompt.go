@@ -144,7 +144,8 @@ func (a *app) printPrompt(p shownPrompt) error {
 	if err := json.Indent(&format, p.Schema, "", "  "); err != nil {
 		return fmt.Errorf("schema of the reply: %w", err)
 	}
-	_, err := fmt.Fprintf(a.stdout, "Prompt %s, %d bytes, %s. %s\n\n--- system\n%s\n%s\n--- user\n%s\n\n--- schema\n%s\n",
+	const layout = "Prompt %s, %d bytes, %s. %s\n\n--- system\n%s\n%s\n--- user\n%s\n\n--- schema\n%s\n"
+	_, err := fmt.Fprintf(a.stdout, layout,
 		p.PromptVersion, p.Bytes, count(int64(p.Candidates), "candidate"), asks, p.System, tables, p.User, &format)
 	return err
 }
