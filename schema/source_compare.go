@@ -27,8 +27,8 @@ type ColumnChange struct{ Before, After SourceColumn }
 type comparison struct {
 	SourceChanges
 	before []SourceColumn
-	// old has the columns before by their identity, and current the identities after.
-	old     map[string]SourceColumn
+	// old has the indexes of the columns before by their identity, and current the identities after.
+	old     map[string]int
 	current map[string]bool
 	added   []SourceColumn
 	// renamed has the new source fields of renamed columns, by the old ones.
@@ -39,7 +39,7 @@ type comparison struct {
 func (im *importer) startComparisons(ctx context.Context, sources []DataSource) ([]*comparison, error) {
 	compared := make([]*comparison, len(sources))
 	for i, source := range sources {
-		c := &comparison{old: map[string]SourceColumn{}, current: map[string]bool{}}
+		c := &comparison{old: map[string]int{}, current: map[string]bool{}}
 		c.Source = source
 		err := im.tx.NewSelect().Model(&c.before).ExcludeColumn("created_at", "created_by", "updated_at", "updated_by").
 			Where("data_source_id = ?", source.ID).
@@ -47,9 +47,9 @@ func (im *importer) startComparisons(ctx context.Context, sources []DataSource) 
 		if err != nil {
 			return nil, fmt.Errorf("columns of data source %s: %w", source.ID, err)
 		}
-		for _, column := range c.before {
+		for j, column := range c.before {
 			if column.MissingSince.IsZero() {
-				c.old[column.Identity] = column
+				c.old[column.Identity] = j
 			}
 		}
 		compared[i] = c
@@ -61,12 +61,12 @@ func (im *importer) startComparisons(ctx context.Context, sources []DataSource) 
 func (c *comparison) add(row ColumnRow, typed bool) {
 	column := row.column()
 	c.current[column.Identity] = true
-	was, known := c.old[column.Identity]
+	i, known := c.old[column.Identity]
 	switch {
 	case !known:
 		c.added = append(c.added, column)
-	case typed && was.DataType != column.DataType:
-		c.Retyped.add(ColumnChange{Before: was, After: column})
+	case typed && c.before[i].DataType != column.DataType:
+		c.Retyped.add(ColumnChange{Before: c.before[i], After: column})
 	}
 }
 

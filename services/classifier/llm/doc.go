@@ -22,7 +22,7 @@
 //     what providers cache.
 //  3. If the ranking is unsure, its candidates may lack the right column. The model first names tables by index, in a
 //     call of its own, and their columns become the candidates. On the labelled sets, 11% of the right columns are not
-//     among the 40 candidates if the confidence of the ranking is below 60, and 3% if it is higher.
+//     among the 40 candidates if the confidence of the ranking is below 60, 4% if it is 60 to 84, and 1% above.
 //  4. A reply is not believed because it is well formed. Its confidence comes from the agreement with the rules, the
 //     ranking and the probabilities of the tokens, if the provider returns them. The model is not asked how sure it is.
 //     The share of right answers of a model alone (prior) is an assumption. eval --calibrate computes from labelled
