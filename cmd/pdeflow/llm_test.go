@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
 	"slices"
@@ -70,6 +71,26 @@ func sameJSON(t *testing.T, a, b []byte) bool {
 	return reflect.DeepEqual(x, y)
 }
 
+// page returns a page of the desk.
+func (f *fixture) page(path string) string {
+	f.t.Helper()
+	r, err := http.NewRequestWithContext(f.t.Context(), http.MethodGet, strings.TrimSuffix(f.url, "/api/v1")+path, nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	r.AddCookie(&http.Cookie{Name: "pdeflow_token", Value: f.token})
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		f.t.Fatalf("page %s: got %s (%v), want 200", path, response.Status, err)
+	}
+	return string(body)
+}
+
 func TestAModelClassifiesAReport(t *testing.T) {
 	t.Parallel()
 	f := newIdleFixture(t, eventstest.Start(t))
@@ -112,6 +133,10 @@ func TestAModelClassifiesAReport(t *testing.T) {
 			!strings.Contains(*call.Reply, "choices") || call.Usage.CostUSD == 0 {
 			t.Errorf("call: got %+v", call)
 		}
+	}
+	page := f.page("/cycles/" + schematest.CycleID + "/reports/" + schematest.ReportID + "?m=" + ids[0])
+	if !strings.Contains(page, "Replies of the model") || !strings.Contains(page, "&#34;choices&#34;") {
+		t.Errorf("page of the mapping: got no reply of the model, want one: %s", page)
 	}
 	shown := from[shownPrompt](t, f.pdeflow("prompt", "show", "--mapping", calls.Items[0].MappingID, "--llm", "openai",
 		"--llm-model", "test-model", "--openai-base-url", server.URL("openai"), "--json").ends(t, exitDone))

@@ -22,6 +22,8 @@ const (
 	maxCounted = 20_000
 	// shownChanges is the number of changes of a mapping that a page shows.
 	shownChanges = 20
+	// shownCalls is the number of calls of a model that a page shows.
+	shownCalls = 10
 )
 
 // reportPagePath is the path of the page of a report.
@@ -300,6 +302,9 @@ func (s *Server) mappingView(ctx context.Context, in MappingPath) (*desk.Mapping
 		}
 		view.History = append(view.History, desk.Change{History: change, Before: entry.Before, After: entry.After})
 	}
+	if view.Calls, err = s.lastCalls(ctx, m.ID, changes); err != nil {
+		return nil, err
+	}
 	if view.CanReview {
 		counts, err := schema.CountReview(ctx, s.db, schema.Review{
 			CycleID: in.CycleID, ReportID: in.ReportID, Status: schema.ReviewStatusApproved, Author: view.User,
@@ -311,4 +316,13 @@ func (s *Server) mappingView(ctx context.Context, in MappingPath) (*desk.Mapping
 		view.OwnEdit = counts.Own > 0
 	}
 	return view, nil
+}
+
+// lastCalls returns the calls of a model by the last job in the history of a mapping.
+func (s *Server) lastCalls(ctx context.Context, id string, changes []schema.History) ([]schema.ModelCall, error) {
+	last := slices.IndexFunc(changes, func(h schema.History) bool { return h.JobID != "" }) // the newest come first
+	if last < 0 {
+		return nil, nil
+	}
+	return schema.ListModelCalls(ctx, s.db, changes[last].JobID, id, "", shownCalls)
 }

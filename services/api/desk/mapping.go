@@ -2,6 +2,7 @@ package desk
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pdeflow/pdeflow/schema"
 )
@@ -16,6 +17,8 @@ type Mapping struct {
 	// Source is the name of the data source of the column.
 	Source  string
 	History []Change
+	// Calls are the calls of a model by the last job that has changed the mapping.
+	Calls []schema.ModelCall
 	// OwnEdit means that the user was the last to edit the mapping, and cannot review it.
 	OwnEdit bool
 	Query   ListQuery
@@ -52,6 +55,22 @@ func (c Change) Fields() (fields []Field) {
 		})
 	}
 	return fields
+}
+
+// maxReply is the number of bytes of a model's reply that the page shows. A first view has less than 100 KB.
+const maxReply = 2000
+
+// CallReply returns the beginning of the reply of a call.
+func (v Mapping) CallReply(c schema.ModelCall) string {
+	if len(c.Reply) <= maxReply {
+		return c.Reply
+	}
+	return strings.ToValidUTF8(c.Reply[:maxReply], "") + " …"
+}
+
+// CallsURL returns the URL of the calls in full, as JSON.
+func (v Mapping) CallsURL() string {
+	return "/api/v1/jobs/" + v.Calls[0].JobID + "/calls?mapping_id=" + v.ID
 }
 
 // Field is a field before and after a change.

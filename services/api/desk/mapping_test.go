@@ -80,11 +80,16 @@ func TestMapping_ShowsWhyAndWhatElse(t *testing.T) {
 			},
 		},
 	}
+	m.Calls = []schema.ModelCall{{
+		JobID: "j1", Step: schema.CallStepAnswer, State: schema.CallStateAnswered, Model: "gemma", PromptVersion: "2",
+		InputTokens: 900, OutputTokens: 60, Reply: strings.Repeat("ä", 1001),
+	}}
 	page := render(t, desk.Frame{Caller: v.Caller}, v).byID("mapping")
 	text := strings.Join(strings.Fields(page.text), " ")
 	for _, want := range []string{
 		"Same words.", "A.B.C", "41", "similar", "Why Confidential", "A limit.", "GLBA", "FCRA", "M083",
 		"N12, mandatory",
+		"Answer, answered: gemma, prompt 2", "900 tokens in, 60 out", strings.Repeat("ä", 1000) + " …",
 		"DECIMAL(15,2)", "Cards", "the classifier: HRCI", "the classifier: Yes", "“<ok>”", "job j1", "28 Nov 09:00",
 	} {
 		if !strings.Contains(text, want) {
