@@ -17,7 +17,7 @@ import (
 
 const (
 	// pageReports and pageMappings are the numbers of rows of a page. A first view has less than 100 KB.
-	pageReports, pageMappings = 100, 30
+	pageReports, pageMappings = 20, 30
 	// maxCounted is the largest report whose mappings a page counts one by one.
 	maxCounted = 20_000
 	// shownChanges is the number of changes of a mapping that a page shows.
