@@ -136,12 +136,12 @@ func TestWaitsAndRejectionsAreLoggedAsClaims(t *testing.T) {
 	f := newFixture(t, 1)
 	f.audit(eager())
 	job := schematest.ListedJob(t, f.DB, 1)
-	why, until := "the limit of customer 4711", time.Now().Add(time.Minute)
+	why, until := "the limit of customer Vogt", time.Now().Add(time.Minute)
 	waiting := events.JobWaiting(job.ID, events.Waiting{WaitingFor: &why, Until: &until, Since: time.Now()})
 	rejected := events.MappingRejected{
-		RejectedSubject: "mapping.requested.rules." + job.ID + "." + f.ids[0], Data: []byte("customer 4711"),
+		RejectedSubject: "mapping.requested.rules." + job.ID + "." + f.ids[0], Data: []byte("customer Vogt"),
 		Reason: events.ReasonBody,
-		Error:  `invalid character "4711"`,
+		Error:  `invalid character "Vogt"`,
 	}
 	f.publish(waiting, rejected, waiting, rejected)
 	f.waitCaughtUp()
@@ -152,7 +152,7 @@ func TestWaitsAndRejectionsAreLoggedAsClaims(t *testing.T) {
 		t.Run(fmt.Sprint(event), func(t *testing.T) {
 			f := f.in(t)
 			row := f.waitRow(event.ID())
-			if row.Verified || row.JobID != job.ID || strings.Contains(string(row.Data), "4711") {
+			if row.Verified || row.JobID != job.ID || strings.Contains(string(row.Data), "Vogt") {
 				t.Errorf("%s: got verified %v, job %q, %s, want an unverified row of job %q without its text",
 					event.ID(), row.Verified, row.JobID, row.Data, job.ID)
 			}
