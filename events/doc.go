@@ -76,7 +76,7 @@
 //     a reset or after the stream lost its tail, would skip messages; it is deleted and created again.
 //  16. PDE_WORK keeps a message for at most a day, so that a message that no service takes, such as a forged one
 //     on the llm lane without a model, does not stay for ever. A message that is still needed is published again.
-//  17. A stream or consumer that the server does not create is a [NotDeclaredError] error, which names the setting to
+//  17. A stream or consumer that the server does not create is a [NotDeclaredError], which names the setting to
 //     correct ([Explain]). If another stream has our subjects, the acknowledgement of a publish names that
 //     stream, and the result is [ErrNoStream]. The header with the expected stream is not used, because it would
 //     be stored and delivered with every event.

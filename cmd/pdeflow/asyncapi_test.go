@@ -100,6 +100,7 @@ func TestMessagesAreAsTheirDescription(t *testing.T) {
 	for _, table := range []string{"classification_history", "planning_changes"} {
 		f.eventually("the changes are published", "select count(*) = 0 from "+table+" where not published")
 	}
+	f.eventually("the end is published", "select not exists (select from jobs where not published_finished)")
 	description := readAsyncAPI(t)
 	seen := map[string]bool{}
 	for _, message := range f.messages() {

@@ -14,16 +14,24 @@ import (
 // those messages too, once the lane is idle.
 const advisoryBuffer = 256
 
-// handleAdvisory handles an advisory about PDE_WORK. A message over the delivery limit of its consumer is deleted, so
-// that the next turn publishes it again: no consumer would ever receive it, and the stream refuses another one for the
-// mapping. pdeflow sets no such limit, but an operator's edit may. The checks of a lane cannot find the message while
-// the lane is busy. A terminated message is gone already, and is published again if its item is still due.
-func (d *Dispatcher) handleAdvisory(ctx context.Context, a events.Advisory) error {
+// handleAdvisory handles an advisory about PDE_WORK, and logs an error. A terminated message is gone already, and is
+// published again if its item is still due.
+func (d *Dispatcher) handleAdvisory(ctx context.Context, a events.Advisory) {
 	if a.Kind == events.AdvisoryTerminated {
 		d.log.InfoContext(ctx, "message was terminated", "consumer", a.Consumer, "sequence", a.Sequence,
 			"reason", a.Reason)
-		return nil
+		return
 	}
+	if err := d.deleteUndeliverable(ctx, a); err != nil && ctx.Err() == nil {
+		d.log.WarnContext(ctx, "advisory not handled", "consumer", a.Consumer, "error", err)
+	}
+}
+
+// deleteUndeliverable deletes a message over the delivery limit of its consumer, so that the next turn publishes it
+// again: no consumer would ever receive it, and the stream refuses another one for the mapping. pdeflow sets no such
+// limit, but an operator's edit may. The checks of a lane cannot find the message while the lane is busy. A forged
+// advisory does no harm: the item's row decides whether the new message is needed.
+func (d *Dispatcher) deleteUndeliverable(ctx context.Context, a events.Advisory) error {
 	stream, err := d.js.Stream(ctx, a.Stream)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", a.Stream, err)

@@ -60,8 +60,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 			d.forget()
 		case <-wake:
 		case a := <-advisories:
-			if err := d.handleAdvisory(ctx, a); err != nil && ctx.Err() == nil {
-				d.log.WarnContext(ctx, "advisory not handled", "consumer", a.Consumer, "error", err)
+			d.handleAdvisory(ctx, a)
+			for range len(advisories) { // before the next turn, which publishes all their messages
+				d.handleAdvisory(ctx, <-advisories)
 			}
 		case <-time.After(pause):
 		}

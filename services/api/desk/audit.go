@@ -254,10 +254,11 @@ func (e *AuditEntry) planned() {
 			verb string
 		}{{n.Added, "new"}, {n.Updated, "updated"}, {n.Removed, "removed"}} {
 			if part.n > 0 {
+				counted := noun
 				if part.n == 1 {
-					noun = strings.TrimSuffix(noun, "s")
+					counted = strings.TrimSuffix(noun, "s")
 				}
-				parts = append(parts, fmt.Sprintf("%s %s %s", number(part.n), noun, part.verb))
+				parts = append(parts, fmt.Sprintf("%s %s %s", number(part.n), counted, part.verb))
 			}
 		}
 	}

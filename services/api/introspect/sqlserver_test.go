@@ -309,7 +309,7 @@ func TestReadSQLServer_CancelsAStatement(t *testing.T) {
 		run: func(string) ([][]*string, error) { return nil, nil },
 	})
 	limits := defaultTimeouts()
-	limits.statement = 50 * time.Millisecond
+	limits.statement = 2 * time.Second // the batch has to reach the server before
 	_, err := read(t.Context(), mustParse(t, server.url("reader", "x", ""), ""), limits)
 	wantReason(t, err, ReasonTimeout, "does not respond in time")
 	server.mu.Lock()
