@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
@@ -214,7 +215,7 @@ func EndModelCall(ctx context.Context, db *DB, call ModelCall) error {
 func GetReply(ctx context.Context, db bun.IDB, call ModelCall) (reply string, err error) {
 	err = db.NewRaw(`select reply from model_calls where job_id = ? and mapping_id = ? and attempt = ?
 			and request_sha256 = ? and state = 'answered' and octet_length(reply) < ? order by id desc limit 1`,
-		call.JobID, call.MappingID, call.Attempt, call.RequestSHA256, maxStoredReply).Scan(ctx, &reply)
+		call.JobID, call.MappingID, call.Attempt, call.RequestSHA256, maxStoredReply-utf8.UTFMax).Scan(ctx, &reply)
 	if err != nil {
 		return "", notFound(err, "reply for mapping "+call.MappingID)
 	}

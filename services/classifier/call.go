@@ -69,7 +69,7 @@ func (c caller) send(ctx context.Context, step schema.CallStep, r provider.Reque
 		release()
 		began := time.Now()
 		reply, err = c.model.Complete(calling, r)
-		call.State, call.DurationMS = stateOf(reply, err), time.Since(began).Milliseconds()
+		call.State, call.DurationMS = stateOf(err), time.Since(began).Milliseconds()
 		if call.State == schema.CallStateAborted && calling.Err() != nil {
 			err = context.Cause(calling)
 		}
@@ -95,11 +95,11 @@ func (c caller) acquireRecord(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// stateOf returns the state of a call whose last request has ended.
-func stateOf(reply provider.Reply, err error) schema.CallState {
+// stateOf returns the state of a call whose last request has ended. A body that the connection cut off is no answer.
+func stateOf(err error) schema.CallState {
 	_, refused := errors.AsType[*provider.Error](err)
 	switch {
-	case err == nil || refused && len(reply.Raw) > 0:
+	case err == nil || llm.IsUnusable(err):
 		return schema.CallStateAnswered
 	case refused:
 		return schema.CallStateFailed

@@ -9,9 +9,6 @@ import (
 // prior is the weight of the assumption that a confidence needs no correction, in answers that confirm it.
 const prior = 4
 
-// iterations of Newton's method; it converges in fewer.
-const iterations = 50
-
 // Calibrate returns the corrections after which the confidences of a model fit to the labels of these answers, which
 // must be those of a model without corrections. A class is right if all labelled fields are.
 func Calibrate(answers []Answer) llm.Calibration {
@@ -50,21 +47,25 @@ func newDecision(percent int, right bool) decision {
 	return decision{confidence: min(max(float64(percent)/100, 0.02), 0.98), right: right}
 }
 
-// fitShift returns the shift of the log-odds with which the decisions are most probable, by Newton's method. The prior
-// pulls it to 0, so that few decisions correct little.
+// fitShift returns the shift of the log-odds with which the decisions are most probable, at most [llm.MaxShift]. The
+// prior pulls it to 0, so that few decisions correct little. The gradient falls with the shift, so halving the interval
+// finds its zero; steps by its slope do not where nearly all probabilities are 0 or 1.
 func fitShift(decisions []decision) float64 {
-	shift := 0.0
-	for range iterations {
-		gradient, curvature := -prior*shift/4, prior/4.0
+	low, high := -float64(llm.MaxShift), float64(llm.MaxShift)
+	for high-low > 0.0001 {
+		shift := (low + high) / 2
+		gradient := -prior * shift / 4
 		for _, d := range decisions {
-			p := llm.Shifted(d.confidence, shift)
 			if d.right {
 				gradient++
 			}
-			gradient -= p
-			curvature += p * (1 - p)
+			gradient -= llm.Shifted(d.confidence, shift)
 		}
-		shift += gradient / curvature
+		if gradient > 0 {
+			low = shift
+		} else {
+			high = shift
+		}
 	}
-	return math.Round(shift*1000) / 1000
+	return math.Round((low+high)/2*1000) / 1000
 }

@@ -246,7 +246,7 @@ func fit(examples []example) []float64 {
 	}
 	n := len(examples[0].ranking.Evidence())
 	w := make([]float64, n)
-	for range iterations {
+	for range 50 { // of Newton's method; it converges in fewer
 		gradient, hessian := make([]float64, n), make([][]float64, n)
 		for i := range n {
 			hessian[i] = make([]float64, n)

@@ -150,7 +150,7 @@ func (m *Model) ask(
 		reply, err := send(ctx, step, request)
 		if err == nil {
 			err = parse(reply.Text)
-		} else if !isUnusable(err) {
+		} else if !IsUnusable(err) {
 			return reply, err
 		}
 		switch {
@@ -163,8 +163,8 @@ func (m *Model) ask(
 	}
 }
 
-// isUnusable reports whether the model replied and the reply cannot be used.
-func isUnusable(err error) bool {
+// IsUnusable reports whether the model replied and the reply cannot be used.
+func IsUnusable(err error) bool {
 	failure, ok := errors.AsType[*provider.Error](err)
 	return ok && (failure.Kind == provider.KindMalformed || failure.Kind == provider.KindRefusal)
 }

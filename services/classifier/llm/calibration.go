@@ -67,16 +67,16 @@ func ParseCalibration(text string) (Calibration, error) {
 		if err = errors.Join(err, shiftErr); err != nil {
 			return nil, fmt.Errorf("calibration line %d: %w", i+2, err)
 		}
-		if !slices.Contains(evidences(), of) || math.IsNaN(shift) || math.Abs(shift) > maxShift {
-			return nil, fmt.Errorf("calibration line %d: no such result, or a shift over %d", i+2, maxShift)
+		if !slices.Contains(evidences(), of) || math.IsNaN(shift) || math.Abs(shift) > MaxShift {
+			return nil, fmt.Errorf("calibration line %d: no such result, or a shift over %d", i+2, MaxShift)
 		}
 		c[of] = Correction{Shift: shift, Decisions: decisions}
 	}
 	return c, nil
 }
 
-// maxShift bounds a shift of the log-odds.
-const maxShift = 5
+// MaxShift is the most that a shift of the log-odds may be.
+const MaxShift = 5
 
 // evidences returns every evidence, in the order of the file.
 func evidences() (all []Evidence) {
