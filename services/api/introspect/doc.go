@@ -15,10 +15,10 @@
 //     needs a host, a user and a database, and takes no parameter but sslmode. A password in clear text is sent
 //     over TLS only.
 //  4. Without sslmode, TLS is used if the database offers it (SQL Server: required), and its certificate is not
-//     verified, as with psql.
-//     verify-full is the only mode that detects another server in the middle.
-//  5. Times are bounded: 10 seconds to connect and log in, 30 seconds for a statement, which the database
-//     enforces, and two minutes in all. At most [MaxColumns] columns and 256 MiB of text are read.
+//     verified, as with psql. verify-full is the only mode that detects another server in the middle.
+//  5. Times are bounded: 10 seconds to connect and log in, 30 seconds for a statement, which the database enforces
+//     (SQL Server: for all statements together, by the driver), and two minutes in all. At most [MaxColumns] columns
+//     and 256 MiB of text are read.
 //  6. An [Error] is a sentence for the user, composed here: the mistake and the remedy. The texts of drivers and
 //     of databases are not passed on, except for unknown errors. The password is removed from these, because a
 //     malicious server could send it back. An error wraps none of the driver, which may contain the connection.

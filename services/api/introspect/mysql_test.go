@@ -84,7 +84,7 @@ func TestReadMariaDB(t *testing.T) {
 	for name, tt := range map[string]struct {
 		connection Connection
 		want       Reason
-		says       string
+		text       string
 	}{
 		"wrong password":   {at("reader", "wrong", "cards", ""), ReasonAuthentication, "the password is wrong"},
 		"no password":      {at("reader", "", "cards", ""), ReasonAuthentication, "Give the password"},
@@ -110,7 +110,7 @@ func TestReadMariaDB(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := Read(t.Context(), tt.connection)
-			wantReason(t, err, tt.want, tt.says)
+			wantReason(t, err, tt.want, tt.text)
 		})
 	}
 	for name, query := range map[string]string{

@@ -146,7 +146,7 @@ func TestReadPostgres(t *testing.T) {
 	for name, tt := range map[string]struct {
 		connection Connection
 		want       Reason
-		says       string
+		text       string
 	}{
 		"wrong password":   {at("reader", "wrong", "loans", ""), ReasonAuthentication, "the password is wrong"},
 		"no password":      {at("reader", "", "loans", ""), ReasonAuthentication, "Give the password"},
@@ -181,7 +181,7 @@ func TestReadPostgres(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := Read(t.Context(), tt.connection)
-			wantReason(t, err, tt.want, tt.says)
+			wantReason(t, err, tt.want, tt.text)
 		})
 	}
 	for name, query := range map[string]string{
@@ -237,7 +237,7 @@ func TestRead_ReportsAServerThatDoesNotAnswer(t *testing.T) {
 		for name, tt := range map[string]struct {
 			address string
 			want    Reason
-			says    string
+			text    string
 		}{
 			"accepts and never answers": {silent.Addr().String(), ReasonTimeout, "does not respond in time"},
 			"closed port":               {closed.Addr().String(), ReasonUnreachable, "Nothing listens at 127.0.0.1"},
@@ -247,7 +247,7 @@ func TestRead_ReportsAServerThatDoesNotAnswer(t *testing.T) {
 				t.Parallel()
 				c := mustParse(t, scheme+"://u:p%40ss%2Fw%3Ard-Zebra77@"+tt.address+"/d", "")
 				_, err := read(t.Context(), c, limits)
-				wantReason(t, err, tt.want, tt.says)
+				wantReason(t, err, tt.want, tt.text)
 			})
 		}
 	}

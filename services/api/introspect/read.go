@@ -18,7 +18,7 @@ const MaxColumns = 200_000
 const (
 	// connectTimeout limits connecting and logging in.
 	connectTimeout = 10 * time.Second
-	// statementTimeout limits each query; the database enforces it.
+	// statementTimeout limits each query, by the database. For SQL Server the driver limits all of them together.
 	statementTimeout = 30 * time.Second
 	// readTimeout limits everything.
 	readTimeout = 2 * time.Minute

@@ -3,7 +3,6 @@ package introspect
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -151,7 +150,7 @@ func (w *wire) verify(config *tls.Config, mode TLSMode) {
 // explain returns the error of the certificate if there is one, or else the error of the driver.
 func (w *wire) explain(err error) error {
 	if w.certificate != nil {
-		return &tls.CertificateVerificationError{Err: w.certificate, UnverifiedCertificates: []*x509.Certificate{}}
+		return &tls.CertificateVerificationError{Err: w.certificate}
 	}
 	return err
 }
@@ -163,7 +162,9 @@ func (c Connection) sqlServerError(err error) *Error {
 		return c.sqlServerServerError(reported)
 	}
 	if err.Error() == "server does not support encryption" { // the driver has no type for it
-		return c.tlsUnavailable()
+		e := c.tlsUnavailable()
+		e.Advice = "Enable TLS in the database."
+		return e
 	}
 	if network := c.networkError(err); network != nil {
 		return network

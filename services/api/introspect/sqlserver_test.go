@@ -213,7 +213,7 @@ func TestReadSQLServer(t *testing.T) {
 	for name, tt := range map[string]struct {
 		connection Connection
 		want       Reason
-		says       string
+		text       string
 	}{
 		"wrong password": {at(server, "reader", "wrong-77", "", ""), ReasonAuthentication, "the password is wrong"},
 		"no database": {
@@ -243,7 +243,7 @@ func TestReadSQLServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := Read(t.Context(), tt.connection)
-			wantReason(t, err, tt.want, tt.says)
+			wantReason(t, err, tt.want, tt.text)
 		})
 	}
 	t.Run("sends what it must and no more", func(t *testing.T) {
@@ -272,7 +272,7 @@ func TestReadSQLServer_NamesThePrivilege(t *testing.T) {
 	for name, tt := range map[string]struct {
 		number int32
 		want   Reason
-		says   string
+		text   string
 	}{
 		"sees nothing":      {0, ReasonNothingVisible, "USE [loans]; GRANT VIEW DEFINITION TO [re]]ader];"},
 		"may not read":      {229, ReasonPermission, "GRANT VIEW DEFINITION TO [re]]ader];"},
@@ -295,7 +295,7 @@ func TestReadSQLServer_NamesThePrivilege(t *testing.T) {
 				},
 			})
 			_, err := Read(t.Context(), mustParse(t, server.url("re%5Dader", "x", ""), ""))
-			wantReason(t, err, tt.want, tt.says)
+			wantReason(t, err, tt.want, tt.text)
 		})
 	}
 }
