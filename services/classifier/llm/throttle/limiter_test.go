@@ -175,6 +175,35 @@ func TestDo_DoesNotSlowDownForRandomRefusals(t *testing.T) {
 	}
 }
 
+// A slow model has few calls that show the effect of a lower rate, so a single job may stay slow for minutes.
+func TestDo_DoesNotSlowDownForRandomRefusalsOfASlowModel(t *testing.T) {
+	t.Parallel()
+	for _, latency := range []time.Duration{2 * time.Second, 5 * time.Second} {
+		t.Run(latency.String(), func(t *testing.T) {
+			t.Parallel()
+			const seeds, limit, minutes = 8, 16, 10
+			all := 0
+			for seed := range uint64(seeds) {
+				synctest.Test(t, func(t *testing.T) {
+					random := rand.New(rand.NewPCG(seed, 7))
+					f := &fake{latency: latency, refuse: func() *provider.Error {
+						if random.IntN(4) == 0 {
+							return &provider.Error{Kind: provider.KindRateLimited, Status: 429}
+						}
+						return nil
+					}}
+					drive(t, throttle.New(limit), f, 2*limit, minutes*time.Minute)
+					accepted, _ := f.counts()
+					all += accepted
+				})
+			}
+			if best := seeds * limit * minutes * int(time.Minute/latency); all < best/2 {
+				t.Errorf("got %d calls, want at least half of %d", all, best)
+			}
+		})
+	}
+}
+
 func TestDo_WaitsAsLongAsAHintAsks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

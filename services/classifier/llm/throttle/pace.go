@@ -10,14 +10,15 @@ const (
 	epoch, minStarted = time.Second, 10
 	// maxEpoch ends an epoch with fewer calls.
 	maxEpoch = 10 * time.Second
-	// growth is the share by which the rate grows in an epoch without a refusal. From the epoch after steadyEpochs of
+	// growth is the share by which the rate grows in an epoch without an unexpected refusal. From the epoch after steadyEpochs of
 	// them on it doubles with each, up to maxGrowth: the rate is far below what the provider allows.
 	growth, steadyEpochs, maxGrowth = 0.03, 5, 0.3
 	// minRate is the lowest rate, in calls per second, and maxDrop the share by which one step lowers it at most: many
 	// refusals may arrive at once after a delay.
 	minRate, maxDrop = 0.1, 0.5
-	// trialStarted is the number of starts, and trialTime the time, after which the effect of a lower rate is judged.
-	trialStarted, trialTime = 60, 5 * time.Second
+	// trialStarted is the number of starts after which the effect of a lower rate is judged; trialTime is the time, if
+	// minAccepted calls were accepted in it, and maxTrial if they were not: a slow model has few starts.
+	trialStarted, trialTime, maxTrial = 60, 5 * time.Second, time.Minute
 	// minSteps is the number of steps after which refusals may be found to be independent of the rate, if at least
 	// minAccepted calls were accepted since the last one.
 	minSteps, minAccepted = 2, 20
@@ -52,6 +53,12 @@ type period struct {
 
 // share returns the share of the starts that were refused.
 func (p period) share() float64 { return float64(p.refused) / float64(max(p.started, 1)) }
+
+// isOver reports whether a trial since then can be judged.
+func (p period) isOver(now time.Time) bool {
+	elapsed := now.Sub(p.began)
+	return p.started >= trialStarted || elapsed >= maxTrial || elapsed >= trialTime && p.started-p.refused >= minAccepted
+}
 
 // rates returns the starts per second, and those of them that were not refused: a refusal comes at once, so that the
 // others were accepted, answered or not.
@@ -107,7 +114,7 @@ func (p *pace) adapt(now time.Time) {
 	case p.trial.steps > 0:
 		p.trial.since.started += p.current.started
 		p.trial.since.refused += p.current.refused
-		if p.trial.since.started >= trialStarted || now.Sub(p.trial.since.began) >= trialTime {
+		if p.trial.since.isOver(now) {
 			p.judge(now)
 		}
 	case p.expected(p.current):
