@@ -35,19 +35,14 @@ const (
 	jobActor = "job:"
 )
 
-// List returns at most limit rows with a Seq greater than after, the oldest first.
+// List returns at most limit rows with a Seq greater than after, the oldest first. It reads the rows that [ListBefore]
+// would read.
 func List(ctx context.Context, db bun.IDB, filter Filter, after int64, limit int) ([]Row, error) {
 	from, to, err := filter.bounds(ctx, db)
 	if err != nil {
 		return nil, err
 	}
-	var rows []Row
-	query := db.NewSelect().Model(&rows).Where("seq > ? and seq < ?", max(after, from-1), to).
-		Order("seq").Limit(int64(limit))
-	if err := filter.apply(query).Scan(ctx); err != nil {
-		return nil, fmt.Errorf("audit log: %w", err)
-	}
-	return rows, nil
+	return filter.read(ctx, db, max(after+1, from), to, oldestFirst, limit)
 }
 
 // ListLast returns the last rows, at most limit, the oldest of them first.
@@ -59,8 +54,8 @@ func ListLast(ctx context.Context, db bun.IDB, filter Filter, limit int) ([]Row,
 
 // ListBefore returns at most limit rows with a Seq less than before, or of any Seq if it is 0, the newest first.
 //
-// It reads the rows in the order of an index on one of the filtered columns and the Seq, and no other rows unless two
-// or more columns are filtered.
+// It reads the rows in the order of an index and no other rows, if the filter has one of: a mapping, a job, an actor,
+// Unverified, or, with Actions, a report or types. Further conditions are checked row by row.
 func ListBefore(ctx context.Context, db bun.IDB, filter Filter, before int64, limit int) ([]Row, error) {
 	from, to, err := filter.bounds(ctx, db)
 	if err != nil {
@@ -69,15 +64,33 @@ func ListBefore(ctx context.Context, db bun.IDB, filter Filter, before int64, li
 	if before > 0 {
 		to = min(to, before)
 	}
-	column, values := filter.key()
-	order, older, since := "-seq", "-seq > -(?)", "-seq <= -(?)" // as in the indexes of the columns
-	if column == "" {
-		order, older, since = "seq desc", "seq < ?", "seq >= ?"
+	return filter.read(ctx, db, from, to, newestFirst, limit)
+}
+
+// direction is the order of a list.
+type direction bool
+
+const (
+	oldestFirst direction = false
+	newestFirst direction = true
+)
+
+// read returns at most limit rows whose Seq is at least from and less than to.
+func (f Filter) read(
+	ctx context.Context, db bun.IDB, from, to int64, order direction, limit int,
+) (rows []Row, err error) {
+	column, values := f.key()
+	oldest, newest, older, since := "seq", "seq desc", "seq < ?", "seq >= ?"
+	if column != "" { // as in the indexes of the columns
+		oldest, newest, older, since = "-seq desc", "-seq", "-seq > -(?)", "-seq <= -(?)"
 	}
-	var rows []Row
+	by := oldest
+	if order == newestFirst {
+		by = newest
+	}
 	for _, value := range values {
 		var found []Row
-		query := filter.apply(db.NewSelect().Model(&found)).OrderExpr(order).Limit(int64(limit))
+		query := f.apply(db.NewSelect().Model(&found)).OrderExpr(by).Limit(int64(limit))
 		if column != "" {
 			query = query.Where("? = ?", bun.Ident(column), value)
 		}
@@ -92,7 +105,12 @@ func ListBefore(ctx context.Context, db bun.IDB, filter Filter, before int64, li
 		}
 		rows = append(rows, found...)
 	}
-	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(b.Seq, a.Seq) })
+	slices.SortFunc(rows, func(a, b Row) int {
+		if order == newestFirst {
+			a, b = b, a
+		}
+		return cmp.Compare(a.Seq, b.Seq)
+	})
 	return rows[:min(limit, len(rows))], nil
 }
 

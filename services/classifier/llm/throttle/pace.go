@@ -10,8 +10,8 @@ const (
 	epoch, minStarted = time.Second, 10
 	// maxEpoch ends an epoch with fewer calls.
 	maxEpoch = 10 * time.Second
-	// growth is the share by which the rate grows in an epoch without an unexpected refusal. From the epoch after steadyEpochs of
-	// them on it doubles with each, up to maxGrowth: the rate is far below what the provider allows.
+	// growth is the share by which the rate grows in an epoch without an unexpected refusal. From the epoch after
+	// steadyEpochs of them on it doubles with each, up to maxGrowth: the rate is far below what the provider allows.
 	growth, steadyEpochs, maxGrowth = 0.03, 5, 0.3
 	// minRate is the lowest rate, in calls per second, and maxDrop the share by which one step lowers it at most: many
 	// refusals may arrive at once after a delay.
@@ -57,7 +57,8 @@ func (p period) share() float64 { return float64(p.refused) / float64(max(p.star
 // isOver reports whether a trial since then can be judged.
 func (p period) isOver(now time.Time) bool {
 	elapsed := now.Sub(p.began)
-	return p.started >= trialStarted || elapsed >= maxTrial || elapsed >= trialTime && p.started-p.refused >= minAccepted
+	return p.started >= trialStarted || elapsed >= maxTrial ||
+		elapsed >= trialTime && p.started-p.refused >= minAccepted
 }
 
 // rates returns the starts per second, and those of them that were not refused: a refusal comes at once, so that the
