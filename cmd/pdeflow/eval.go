@@ -81,16 +81,16 @@ func (a *app) eval(ctx context.Context, cmd *cli.Command) error {
 	switch kind := schema.ClassifierKind(cmd.String("classifier")); {
 	case kind == "" || kind == schema.ClassifierRules:
 		result, err = evaluate(set, subjects, cmd.Int(flagLimit)) //nolint:contextcheck // it takes seconds
+		if err != nil {
+			err = fmt.Errorf("%s: %w", cmd.String("gold"), err)
+		}
 	case len(subjects) > 1:
 		return usagef("--classifier %s is compared with the rules; give --rules once", kind)
 	default:
 		result, err = a.evalModel(ctx, cmd, set, subjects[0], cmd.Int(flagLimit))
 	}
 	if err != nil {
-		if _, wrong := errors.AsType[*usageError](err); wrong {
-			return err
-		}
-		return fmt.Errorf("%s: %w", cmd.String("gold"), err)
+		return err
 	}
 	if cmd.Bool(flagJSON) {
 		return a.printJSON(result)

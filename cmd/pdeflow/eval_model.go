@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -39,13 +40,13 @@ func (a *app) evalModelFlags() []cli.Flag {
 func (a *app) evalModel(
 	ctx context.Context, cmd *cli.Command, set eval.Set, rulesOnly eval.Subject, limit int,
 ) (evalResult, error) {
+	first, err := set.Answer(rulesOnly) //nolint:contextcheck // it takes seconds
+	if err != nil {
+		return evalResult{}, fmt.Errorf("%s: %w", cmd.String("gold"), err)
+	}
 	subject, done, err := evalModelSubject(cmd, rulesOnly)
 	if err != nil {
 		return evalResult{}, err
-	}
-	first, err := set.Answer(rulesOnly) //nolint:contextcheck // it takes seconds
-	if err != nil {
-		return evalResult{}, errors.Join(err, done())
 	}
 	second, asked, err := set.Ask(ctx, subject)
 	if err = errors.Join(err, done()); err != nil {
@@ -83,8 +84,14 @@ func evalModelSubject(cmd *cli.Command, rulesOnly eval.Subject) (s eval.ModelSub
 	if model == nil {
 		return s, done, usagef("--classifier %s needs a model: --llm and --llm-model", kind)
 	}
-	if cmd.String("calibrate") != "" && model.Calibration() != nil {
-		return s, done, usagef("--calibrate needs the confidences without --llm-calibration (PDEFLOW_LLM_CALIBRATION)")
+	if path := cmd.String("calibrate"); path != "" {
+		if model.Calibration() != nil {
+			return s, done, usagef(
+				"--calibrate needs the confidences without --llm-calibration (PDEFLOW_LLM_CALIBRATION)")
+		}
+		if _, err := os.Stat(path); err == nil { // found before calls that cost something
+			return s, done, usagef("--calibrate: %s exists", path)
+		}
 	}
 	s = eval.ModelSubject{
 		Subject: eval.Subject{
@@ -129,15 +136,28 @@ func writeNew(path, text string) error {
 	return errors.Join(err, file.Close())
 }
 
-// sendLive returns a Send that calls the model, as often as the provider allows.
+// sendLive returns a Send that calls the model, as often as the provider allows. It waits while the provider accepts no
+// calls because there are too many; a provider that is away ends the measurement.
 func sendLive(model *llm.Model) llm.Send {
 	limiter := throttle.New(evalCalls)
 	return func(ctx context.Context, _ schema.CallStep, r provider.Request) (reply provider.Reply, err error) {
-		err = limiter.Do(ctx, func(ctx context.Context) (err error) {
-			reply, err = model.Complete(ctx, r)
-			return err
-		})
-		return reply, err
+		for {
+			err = limiter.Do(ctx, func(ctx context.Context) (err error) {
+				reply, err = model.Complete(ctx, r)
+				return err
+			})
+			paused, isPaused := errors.AsType[*throttle.WaitError](err)
+			refusal, refused := errors.AsType[*provider.Error](err)
+			if !isPaused || !refused ||
+				refusal.Kind != provider.KindRateLimited && refusal.Kind != provider.KindOverloaded {
+				return reply, err
+			}
+			select {
+			case <-time.After(time.Until(paused.Until)):
+			case <-ctx.Done():
+				return reply, err
+			}
+		}
 	}
 }
 

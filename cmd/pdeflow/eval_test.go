@@ -84,6 +84,7 @@ func TestEvalMeasuresAModelNextToTheRulesAndReplaysIt(t *testing.T) {
 	corrections := filepath.Join(t.TempDir(), "calibration.csv")
 	pdeflow(t.Context(), env, append(args, "--replay", replies, "--calibrate", corrections)...).
 		ends(t, exitDone, "replayed from "+replies)
+	pdeflow(t.Context(), env, append(args, "--calibrate", corrections)...).ends(t, exitUsage, "--calibrate", "exists")
 	env["PDEFLOW_LLM_CALIBRATION"] = corrections
 	pdeflow(t.Context(), env, append(args, "--replay", replies)...).ends(t, exitDone, "replayed from "+replies)
 	pdeflow(t.Context(), env, append(args, "--replay", replies, "--calibrate", corrections)...).
