@@ -31,7 +31,8 @@ const (
 	HistoryActionUnmapped HistoryAction = "unmapped"
 	// HistoryActionCarriedOver set the mapping to that of an earlier cycle.
 	HistoryActionCarriedOver HistoryAction = "carried_over"
-	// HistoryActionRefreshed asked for a revision, because a database or a file no longer has a column.
+	// HistoryActionRefreshed asked for a revision, or removed a suggestion, because a database or a file no longer has
+	// a column.
 	HistoryActionRefreshed HistoryAction = "refreshed"
 )
 

@@ -235,7 +235,6 @@ func (im *importer) columns(ctx context.Context, rows Rows[ColumnRow]) error {
 			return err
 		}
 		im.compare(page, rows.Fields)
-		im.kept.columns(page, im.sources)
 		ids, err := newIDs(len(page))
 		if err != nil {
 			return err

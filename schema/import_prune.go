@@ -61,12 +61,8 @@ func (e *ConfirmedError) Error() string {
 	return fmt.Sprintf("%d of the rows to remove are confirmed or approved", e.Count)
 }
 
-// kept has the identities of the attributes and columns that an import contains.
-type kept struct {
-	attributeIdentities []string
-	// sourceIDs and columnIdentities have one element per column.
-	sourceIDs, columnIdentities []string
-}
+// kept has the identities of the attributes that an import contains.
+type kept struct{ attributeIdentities []string }
 
 func (k *kept) attributes(page []Attribute) {
 	if k == nil {
@@ -75,16 +71,6 @@ func (k *kept) attributes(page []Attribute) {
 	for _, a := range page {
 		k.attributeIdentities = append(k.attributeIdentities,
 			AttributeIdentity(a.LineItemNumber, a.MDRM, a.AttributeName))
-	}
-}
-
-func (k *kept) columns(page []ColumnRow, sources map[string]string) {
-	if k == nil {
-		return
-	}
-	for _, c := range page {
-		k.sourceIDs = append(k.sourceIDs, sources[c.DataSource])
-		k.columnIdentities = append(k.columnIdentities, ColumnIdentity(c.SchemaName, c.TableName, c.ColumnName))
 	}
 }
 
@@ -98,7 +84,10 @@ func (im *importer) prune(ctx context.Context, prune Prune) error {
 	if err != nil {
 		return err
 	}
-	columns, err := im.goneColumns(ctx)
+	compared := slices.SortedFunc(maps.Values(im.compared), func(a, b *comparison) int {
+		return strings.Compare(a.Source.Name, b.Source.Name)
+	})
+	columns, err := im.goneColumns(ctx, compared)
 	if err != nil {
 		return err
 	}
@@ -114,12 +103,6 @@ func (im *importer) prune(ctx context.Context, prune Prune) error {
 	}
 	if err != nil {
 		return err
-	}
-	compared := slices.SortedFunc(maps.Values(im.compared), func(a, b *comparison) int {
-		return strings.Compare(a.Source.Name, b.Source.Name)
-	})
-	for _, c := range compared {
-		c.end()
 	}
 	if err := im.dropColumns(ctx, columns, compared, remove); err != nil {
 		return err
@@ -162,34 +145,31 @@ func (im *importer) goneAttributes(ctx context.Context) ([]string, error) {
 
 // markMissing records that the data sources no longer have the columns. It returns those that were not missing before.
 func (im *importer) markMissing(ctx context.Context, columns []SourceColumn) ([]SourceColumn, error) {
+	columns = slices.DeleteFunc(columns, func(c SourceColumn) bool { return !c.MissingSince.IsZero() })
 	if len(columns) == 0 {
 		return nil, nil
 	}
-	marked, err := im.queryIDs(ctx, `update source_columns
-		set missing_since = $1, updated_at = $1, updated_by = $2 where id = any($3) and missing_since is null
-		returning id`, pgx.QueryExecModeCacheStatement, im.now, im.author,
+	_, err := im.tx.Tx.ExecContext(ctx, `update source_columns
+		set missing_since = $1, updated_at = $1, updated_by = $2 where id = any($3)`,
+		pgx.QueryExecModeCacheStatement, im.now, im.author,
 		each(columns, func(c SourceColumn) string { return c.ID }))
 	if err != nil {
 		return nil, fmt.Errorf("missing columns: %w", err)
 	}
-	im.newlyMissing = int64(len(marked))
-	return slices.DeleteFunc(columns, func(c SourceColumn) bool { return !marked[c.ID] }), nil
+	im.newlyMissing = int64(len(columns))
+	return columns, nil
 }
 
-// goneColumns lists and returns the columns that the import does not contain, of the data sources that it
-// names.
-func (im *importer) goneColumns(ctx context.Context) ([]SourceColumn, error) {
-	if len(im.kept.sourceIDs) == 0 {
+// goneColumns ends the comparisons. It lists and returns the columns that the import does not contain, of the data
+// sources that it names.
+func (im *importer) goneColumns(ctx context.Context, compared []*comparison) (columns []SourceColumn, err error) {
+	for _, c := range compared {
+		columns = append(columns, c.end()...)
+	}
+	if len(columns) == 0 {
 		return nil, nil
 	}
-	named := slices.Compact(slices.Sorted(slices.Values(im.kept.sourceIDs)))
-	columns, err := im.selectColumns(ctx, `where c.data_source_id = any($1) and not exists (
-			select from unnest($2::text[], $3::text[]) as kept (source, identity)
-			where kept.source = c.data_source_id and kept.identity = c.identity
-		)`, named, im.kept.sourceIDs, im.kept.columnIdentities)
-	if err != nil || len(columns) == 0 {
-		return nil, err
-	}
+	slices.SortFunc(columns, func(a, b SourceColumn) int { return strings.Compare(a.ID, b.ID) })
 	confirmed, err := im.confirmedColumns(ctx)
 	if err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ func (im *importer) goneFields(ctx context.Context, columns []SourceColumn, sour
 	gone := goneFields{columns: map[columnOf]bool{}, sources: sources, fields: map[string]bool{}}
 	left, err := im.selectColumns(ctx, `where c.data_source_id in (select id from data_sources
 		where cycle_id = $1 and report_id = $2)
-		and c.identity = any($3)`, im.report.CycleID, im.report.ReportID,
+		and c.identity = any($3) and c.missing_since is null`, im.report.CycleID, im.report.ReportID,
 		each(columns, func(c SourceColumn) string { return c.Identity }))
 	if err != nil {
 		return gone, err
@@ -32,9 +32,7 @@ func (im *importer) goneFields(ctx context.Context, columns []SourceColumn, sour
 		gone.fields[c.SourceField()] = true
 	}
 	for _, c := range left {
-		if !gone.columns[columnOf{c.DataSourceID, c.SourceField()}] { // rows of missing columns are not deleted
-			delete(gone.fields, c.SourceField())
-		}
+		delete(gone.fields, c.SourceField())
 	}
 	return gone, nil
 }

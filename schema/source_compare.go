@@ -12,7 +12,7 @@ type SourceChanges struct {
 	Source DataSource
 	// Added and Dropped do not include renamed columns. A column that was missing before is added if it is there again.
 	Added, Dropped, Renamed, Retyped ColumnChanges
-	// Revised counts the mappings to dropped or renamed columns. They need revision. Unmapped counts those of them
+	// Revised counts the mappings with a dropped or renamed column. They need revision. Unmapped counts those of them
 	// that became unmapped, because the column was removed.
 	Revised, Unmapped int64
 }
@@ -139,8 +139,9 @@ func (c ColumnRow) column() SourceColumn {
 }
 
 // dropColumns changes the mappings that refer to columns which the compared data sources no longer have. They need
-// revision, with the reason; a new name is suggested. If remove is true, the columns are deleted, and mappings to them
-// become unmapped. Otherwise the columns are missing: mappings keep them and their confirmation.
+// revision, with the reason; a new name is suggested. Those that only suggest such a column lose the suggestion. If
+// remove is true, the columns are deleted, and mappings to them become unmapped. Otherwise the columns are missing:
+// mappings keep them and their confirmation.
 func (im *importer) dropColumns(
 	ctx context.Context, columns []SourceColumn, compared []*comparison, remove bool,
 ) error {
@@ -156,38 +157,43 @@ func (im *importer) dropColumns(
 	if err != nil {
 		return err
 	}
-	bySource := make(map[string]*comparison, len(compared))
+	bySource, byField := map[string]*comparison{}, map[string]*comparison{}
 	for _, c := range compared {
 		bySource[c.Source.ID] = c
+	}
+	for _, column := range columns {
+		byField[column.SourceField()] = bySource[column.DataSourceID]
 	}
 	return im.unmap(ctx, gone, HistoryActionRefreshed, func(m Mapping) change {
 		c := change{before: m, after: gone.withoutSuggestions(m)}
 		if remove {
 			c.after = gone.from(m, im.now)
 		}
-		source, lost := bySource[m.DataSourceID], gone.columns[columnOf{m.DataSourceID, m.SourceField}]
-		switch {
-		case lost && source != nil:
-			c.comment = fmt.Sprintf("data source %s no longer has the column %s", source.Source.Name, m.SourceField)
-			if to := source.renamed[m.SourceField]; to != "" {
-				c.comment += ", which was probably renamed to " + to
+		source, field := bySource[m.DataSourceID], m.SourceField
+		isOwn := gone.columns[columnOf{m.DataSourceID, m.SourceField}]
+		if !isOwn {
+			others := m.others(m.SourceField)
+			further := slices.IndexFunc(others, func(f string) bool { return gone.fields[f] })
+			if further < 0 {
+				c.comment = "a data source no longer has a column that was suggested"
+				return c
+			}
+			source, field = byField[others[further]], others[further]
+		}
+		c.comment = fmt.Sprintf("data source %s no longer has the column %s", source.Source.Name, field)
+		if to := source.renamed[field]; to != "" {
+			c.comment += ", which was probably renamed to " + to
+			if isOwn {
 				c.after.SuggestedSourceField = to
 			}
-			if remove {
-				c.after.MappingRationale = strings.ToUpper(c.comment[:1]) + c.comment[1:] + "."
-				source.Unmapped++
-			}
-		case slices.ContainsFunc(m.others(m.SourceField), func(f string) bool { return gone.fields[f] }):
-			c.comment = "a data source no longer has one of the columns of the mapping"
-		default:
-			c.comment = "a data source no longer has a column that was suggested"
-			return c
 		}
+		if isOwn && remove {
+			c.after.MappingRationale = strings.ToUpper(c.comment[:1]) + c.comment[1:] + "."
+			source.Unmapped++
+		}
+		source.Revised++
 		c.after.ReviewStatus, c.after.CarriedFrom = ReviewStatusNeedsRevision, ""
 		c.after.ReviewedBy, c.after.ReviewedAt = ColumnRemoval, im.now
-		if source != nil {
-			source.Revised++
-		}
 		if c.after.SourceField == m.SourceField {
 			im.revised++
 		}

@@ -124,7 +124,6 @@ func UpdateStatus(ctx context.Context, tx bun.Tx, locked LockedStatus, counts Co
 	}
 	status.UpdatedAt, status.UpdatedBy = locked.Now, string(ServiceProjector)
 	_, err = tx.NewInsert().Model(&status).On("conflict (job_id) do update").
-		Set("cycle_id = excluded.cycle_id, report_id = excluded.report_id").
 		Set("status = excluded.status, progress_percentage = excluded.progress_percentage").
 		Set("current_step = excluded.current_step").
 		Set("total_steps = excluded.total_steps, completed_steps = excluded.completed_steps").

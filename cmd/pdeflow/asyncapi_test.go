@@ -84,7 +84,7 @@ func (a asyncAPI) payload(ceType string, body []byte) string {
 	return ""
 }
 
-func TestMessagesAreAsTheirDescription(t *testing.T) {
+func TestTheEventsOfAJobAreAsTheirDescription(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ids := schematest.Report(t, f.db, 20)

@@ -59,9 +59,11 @@ func TestReadyFailsIfTheProcessIsNotReadyOrDoesNotRespond(t *testing.T) {
 	awaitReady(t, server)
 	nats.Stop()
 	// NATS may stop between two probes, so one report may have only one of them as down.
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
 	var reply result
-	for end := time.Now().Add(time.Minute); reply.code != exitFailed ||
-		!strings.Contains(reply.stdout, "nats         down"); {
+	for end := time.Now().Add(deadline); reply.code != exitFailed ||
+		!strings.Contains(reply.stdout, "nats         down"); <-tick.C {
 		reply = pdeflow(t.Context(), nil, "ready", "--server", server)
 		if time.Now().After(end) {
 			t.Fatalf("dispatcher without NATS: got %+v, want it not ready, and nats down", reply)

@@ -131,7 +131,7 @@ func (s *Server) bulkQuestion(
 		Comment: true, Text: body.Comment, None: counted.Decided == 0,
 	}
 	if body.Filter != nil && shown != nil && *shown != counted.Matched {
-		view.Facts = append(view.Facts, fmt.Sprintf("Pass the filter now: %s; when the page was shown: %d.",
+		view.Facts = append(view.Facts, fmt.Sprintf("The filter selects %s now; it selected %d when the page was shown.",
 			desk.CountOf(counted.Matched), *shown))
 	}
 	if counted.Matched > schema.MaxReview {

@@ -51,7 +51,7 @@ func TestADecisionAboutAllThatPassTheFilterIsAskedForWithItsCount(t *testing.T) 
 	confirmed := hidden(asked.body)
 	confirmed.Set("comment", "All fine")
 	again := f.visit(http.MethodPost, path, confirmed, api.Manager, nil)
-	for _, want := range []string{"Nothing was changed.", "Pass the filter now: 3 mappings", "Approve 3 mappings?"} {
+	for _, want := range []string{"Nothing was changed.", "The filter selects 3 mappings now", "Approve 3 mappings?"} {
 		if again.status != http.StatusConflict || !strings.Contains(again.body, want) {
 			t.Errorf("after a change: got %d, want 409 with %s in %s", again.status, want, again.body)
 		}

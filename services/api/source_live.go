@@ -75,7 +75,7 @@ type Refreshed struct {
 type SchemaChanges struct {
 	Added    ChangedColumns `json:"added"`
 	Dropped  ChangedColumns `json:"dropped"`
-	Renamed  ChangedColumns `json:"renamed" doc:"Probably: the same type and position, and another name."`
+	Renamed  ChangedColumns `json:"renamed" doc:"Probably: another name, the same type, and the same position or, in a file, description."`
 	Retyped  ChangedColumns `json:"retyped"`
 	Revised  int64          `json:"need_revision" doc:"Mappings to dropped and renamed columns."`
 	Unmapped int64          `json:"unmapped" doc:"Those of them that became unmapped, because the column was removed."`

@@ -96,16 +96,16 @@ func TestSpan_HasAtMostTwoUnits(t *testing.T) {
 func TestTimes_AreInUTCWithTheExactOneForPrograms(t *testing.T) {
 	t.Parallel()
 	when := time.Date(2026, 11, 28, 23, 5, 9, 0, time.FixedZone("", -3600))
-	for got, want := range map[string]string{
-		string(at(when)):              `<time datetime="2026-11-29T00:05:09Z">29 Nov 00:05</time>`,
-		string(clock(&when)):          `<time datetime="2026-11-29T00:05:09Z">00:05:09</time>`,
-		string(moment(when)):          `<time datetime="2026-11-29T00:05:09Z">29 Nov 00:05:09</time>`,
-		string(at(time.Time{})):       "",
-		string(at((*time.Time)(nil))): "",
-		string(at("yesterday")):       "",
+	for _, tt := range []struct{ got, want string }{
+		{string(at(when)), `<time datetime="2026-11-29T00:05:09Z">29 Nov 00:05</time>`},
+		{string(clock(&when)), `<time datetime="2026-11-29T00:05:09Z">00:05:09</time>`},
+		{string(moment(when)), `<time datetime="2026-11-29T00:05:09Z">29 Nov 00:05:09</time>`},
+		{string(at(time.Time{})), ""},
+		{string(at((*time.Time)(nil))), ""},
+		{string(at("yesterday")), ""},
 	} {
-		if got != want {
-			t.Errorf("got %s, want %s", got, want)
+		if tt.got != tt.want {
+			t.Errorf("got %s, want %s", tt.got, tt.want)
 		}
 	}
 }
@@ -160,18 +160,24 @@ func TestMarks_EscapeValuesThatTheyDoNotKnow(t *testing.T) {
 func TestWords_AreThoseOfTheAPI(t *testing.T) {
 	t.Parallel()
 	yes, no := true, false
-	for got, want := range map[string]string{
-		words(schema.ReviewStatusNeedsRevision): "Needs revision", words(""): "", words("queued"): "Queued",
-		yesNo(&yes): "Yes", yesNo(&no): "No", yesNo(nil): "–",
-		choiceOf("true") + choiceOf("false") + choiceOf("") + choiceOf("High"): "YesNoHigh",
-		short("01a2229e-e1ff-7adc-97f7-9bdca57e1fdd"):                          "…a57e1fdd", short("j1"): "j1",
-		author("job:01a2229e-e1ff-7adc-97f7-9bdca57e1fdd"): "job …a57e1fdd", author("ada"): "ada",
-		FieldName("information_security_classification"):           "Tier",
-		FieldName("suggested_information_security_classification"): "Suggested tier",
-		FieldName("data_steward"):                                  "Data steward",
+	for _, tt := range []struct{ got, want string }{
+		{words(schema.ReviewStatusNeedsRevision), "Needs revision"},
+		{words(""), ""},
+		{words("queued"), "Queued"},
+		{yesNo(&yes), "Yes"},
+		{yesNo(&no), "No"},
+		{yesNo(nil), "–"},
+		{choiceOf("true") + choiceOf("false") + choiceOf("") + choiceOf("High"), "YesNoHigh"},
+		{short("01a2229e-e1ff-7adc-97f7-9bdca57e1fdd"), "…a57e1fdd"},
+		{short("j1"), "j1"},
+		{author("job:01a2229e-e1ff-7adc-97f7-9bdca57e1fdd"), "job …a57e1fdd"},
+		{author("ada"), "ada"},
+		{FieldName("information_security_classification"), "Tier"},
+		{FieldName("suggested_information_security_classification"), "Suggested tier"},
+		{FieldName("data_steward"), "Data steward"},
 	} {
-		if got != want {
-			t.Errorf("got %q, want %q", got, want)
+		if tt.got != tt.want {
+			t.Errorf("got %q, want %q", tt.got, tt.want)
 		}
 	}
 }

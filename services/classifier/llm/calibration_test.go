@@ -20,18 +20,23 @@ func TestCalibration_IsReadAsItWasWritten(t *testing.T) {
 	if err != nil || !maps.Equal(got, want) {
 		t.Errorf("ParseCalibration: got %v (%v), want %v", got, err, want)
 	}
-	for name, text := range map[string]string{
-		"no header":     "column,agreed,1,0.5\n",
-		"line 2":        "result,agreement,decisions,shift\ncolumn,agreed,one,0.5\n",
-		"no such":       "result,agreement,decisions,shift\ntier,agreed,1,0.5\n",
-		"a shift over":  "result,agreement,decisions,shift\nclass,agreed,1,9\n",
-		"wrong number":  "result,agreement,decisions,shift\nclass,agreed,1,NaN\n",
-		"another field": "result,agreement,decisions,shift\nclass,agreed,1,0.5,x\n",
+}
+
+func TestParseCalibration_NamesTheMistake(t *testing.T) {
+	t.Parallel()
+	header := "result,agreement,decisions,shift\n"
+	for text, want := range map[string]string{
+		"column,agreed,1,0.5\n":               "the first line must be result,agreement,decisions,shift",
+		header + "column,agreed,one,0.5\n":    "line 2",
+		header + "tier,agreed,1,0.5\n":        "line 2: no such result",
+		header + "class,agreed,1,9\n":         "line 2: no such result, or a shift over 5",
+		header + "class,agreed,1,NaN\n":       "line 2",
+		header + "class,agreed,1,0.5,extra\n": "wrong number of fields",
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(want, func(t *testing.T) {
 			t.Parallel()
-			if c, err := ParseCalibration(text); err == nil {
-				t.Errorf("ParseCalibration: got %v, want an error", c)
+			if c, err := ParseCalibration(text); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("ParseCalibration: got %v (%v), want an error with %q", c, err, want)
 			}
 		})
 	}
