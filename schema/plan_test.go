@@ -122,14 +122,14 @@ func TestAPageOfAttributesAndTheirNamesAreFoundWithoutReadingTheReport(t *testin
 			t.Run(name, func(t *testing.T) {
 				var rows int
 				err := in(t.Context(), db, func(tx bun.Tx) error {
-					before, err := entriesRead(t.Context(), tx)
+					before, err := schematest.EntriesRead(t.Context(), tx, "attributes")
 					if err != nil {
 						return err
 					}
 					if err := do(tx); err != nil {
 						return err
 					}
-					rows, err = entriesRead(t.Context(), tx)
+					rows, err = schematest.EntriesRead(t.Context(), tx, "attributes")
 					rows -= before
 					return err
 				})
@@ -140,14 +140,6 @@ func TestAPageOfAttributesAndTheirNamesAreFoundWithoutReadingTheReport(t *testin
 			})
 		}
 	}
-}
-
-// entriesRead counts the rows and index entries of attributes that the session has read and not reported yet.
-func entriesRead(ctx context.Context, tx bun.Tx) (n int, err error) {
-	err = tx.NewRaw(`select sum(pg_stat_get_xact_tuples_returned(oid)) from pg_class
-		where oid = 'attributes'::regclass or oid in (select indexrelid from pg_index
-			where indrelid = 'attributes'::regclass)`).Scan(ctx, &n)
-	return n, err
 }
 
 // The changes of people were few when the statistics were taken. A review still reads those of its mappings, and not

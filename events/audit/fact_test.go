@@ -89,7 +89,7 @@ func TestListFacts_ReadsOnlyTheRowsOfItsItems(t *testing.T) {
 				f.exec("analyze job_items, classification_history")
 			}
 			err := f.db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
-				before, err := entriesRead(ctx, tx)
+				before, err := schematest.EntriesRead(ctx, tx, "job_items", "classification_history")
 				if err != nil {
 					return err
 				}
@@ -98,7 +98,7 @@ func TestListFacts_ReadsOnlyTheRowsOfItsItems(t *testing.T) {
 				if err != nil || len(facts) != 2 {
 					t.Errorf("ListFacts: got %d facts (%v), want 2", len(facts), err)
 				}
-				after, err := entriesRead(ctx, tx)
+				after, err := schematest.EntriesRead(ctx, tx, "job_items", "classification_history")
 				if n := after - before; n < 4 || n > 20 {
 					t.Errorf("rows and index entries read: got %d, want 4 to 20", n)
 				}
@@ -109,15 +109,6 @@ func TestListFacts_ReadsOnlyTheRowsOfItsItems(t *testing.T) {
 			}
 		})
 	}
-}
-
-// entriesRead counts the rows and index entries of items and history that the session has read and not reported yet.
-func entriesRead(ctx context.Context, tx bun.Tx) (n int, err error) {
-	err = tx.NewRaw(`select coalesce(sum(pg_stat_get_xact_tuples_returned(c.oid)), 0)
-		from pg_class c left join pg_index i on i.indexrelid = c.oid
-		where coalesce(i.indrelid, c.oid) in ('job_items'::regclass, 'classification_history'::regclass)`).
-		Scan(ctx, &n)
-	return n, err
 }
 
 func TestFact_EntryHasTheDetailsOfTheRows(t *testing.T) {

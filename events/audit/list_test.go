@@ -11,6 +11,7 @@ import (
 
 	"github.com/pdeflow/pdeflow/events"
 	"github.com/pdeflow/pdeflow/events/audit"
+	"github.com/pdeflow/pdeflow/schema/schematest"
 )
 
 // The rows of logRows were recorded one second after the other since logStart.
@@ -75,7 +76,7 @@ func TestList_ReadsOnlyThePage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := f.db.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
-				before, err := logRead(ctx, tx)
+				before, err := schematest.EntriesRead(ctx, tx, "audit_log")
 				if err != nil {
 					return err
 				}
@@ -87,7 +88,7 @@ func TestList_ReadsOnlyThePage(t *testing.T) {
 					t.Errorf("ListBefore: got %d rows from %+v, want %d from %d", len(rows), rows[:min(1, len(rows))],
 						tt.rows, tt.newest)
 				}
-				read, err := logRead(ctx, tx)
+				read, err := schematest.EntriesRead(ctx, tx, "audit_log")
 				if err != nil {
 					return err
 				}
@@ -105,7 +106,7 @@ func TestList_ReadsOnlyThePage(t *testing.T) {
 				if !slices.EqualFunc(again, rows, func(a, b audit.Row) bool { return a.Seq == b.Seq }) {
 					t.Errorf("List: got %d rows, want the same %d in the other order", len(again), len(rows))
 				}
-				all, err := logRead(ctx, tx)
+				all, err := schematest.EntriesRead(ctx, tx, "audit_log")
 				if all-read > 250 {
 					t.Errorf("List: read %d rows and entries, want at most 250", all-read)
 				}
@@ -116,14 +117,6 @@ func TestList_ReadsOnlyThePage(t *testing.T) {
 			}
 		})
 	}
-}
-
-// logRead counts the rows and index entries of the log that the session has read and not reported yet.
-func logRead(ctx context.Context, tx bun.Tx) (n int, err error) {
-	err = tx.NewRaw(`select sum(pg_stat_get_xact_tuples_returned(oid)) from pg_class
-		where oid = 'audit_log'::regclass or oid in (select indexrelid from pg_index
-			where indrelid = 'audit_log'::regclass)`).Scan(ctx, &n)
-	return n, err
 }
 
 func TestList_ReturnsTheRowsOfATime(t *testing.T) {

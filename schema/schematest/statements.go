@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+
 	"github.com/pdeflow/pdeflow/schema"
 )
 
@@ -58,4 +61,13 @@ func CountSnapshots(t testing.TB, db *schema.DB) (n int) {
 			return n
 		}
 	}
+}
+
+// EntriesRead counts the rows and index entries of the tables that the session of tx has read and not reported yet.
+func EntriesRead(ctx context.Context, tx bun.IDB, tables ...string) (n int, err error) {
+	err = tx.NewRaw(`select coalesce(sum(pg_stat_get_xact_tuples_returned(c.oid)), 0)
+		from pg_class c left join pg_index i on i.indexrelid = c.oid
+		where coalesce(i.indrelid, c.oid) in (select name::regclass from unnest(?::text[]) name)`,
+		pgdialect.Array(tables)).Scan(ctx, &n)
+	return n, err
 }
