@@ -131,8 +131,8 @@ func (s *Server) bulkQuestion(
 		Comment: true, Text: body.Comment, None: counted.Decided == 0,
 	}
 	if body.Filter != nil && shown != nil && *shown != counted.Matched {
-		view.Facts = append(view.Facts, fmt.Sprintf("The filter selects %s now; it selected %d when the page was shown.",
-			desk.CountOf(counted.Matched), *shown))
+		view.Facts = append(view.Facts, fmt.Sprintf(
+			"The filter selects %s now; it selected %d when the page was shown.", desk.CountOf(counted.Matched), *shown))
 	}
 	if counted.Matched > schema.MaxReview {
 		view.None = true
