@@ -132,7 +132,8 @@ func (s *Server) bulkQuestion(
 	}
 	if body.Filter != nil && shown != nil && *shown != counted.Matched {
 		view.Facts = append(view.Facts, fmt.Sprintf(
-			"The filter selects %s now; it selected %d when the page was shown.", desk.CountOf(counted.Matched), *shown))
+			"The filter selects %s now; it selected %d when the page was shown.",
+			desk.CountOf(counted.Matched), *shown))
 	}
 	if counted.Matched > schema.MaxReview {
 		view.None = true
